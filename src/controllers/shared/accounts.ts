@@ -1,0 +1,41 @@
+import type { NorthflankApi } from "../../northflank/client.ts";
+import type { Verdict } from "./verdict.ts";
+
+/** What an object says about the account it belongs to. */
+export interface AccountRequest {
+  readonly namespace: string;
+  /** `spec.connectionRef.name`; when missing, the rules of {@link Accounts.resolve} choose. */
+  readonly connectionName: string | undefined;
+  /** Checked against the connection's `allowedProjects`. */
+  readonly projectId: string;
+}
+
+/** An account that can be used now. */
+export interface Account {
+  readonly api: NorthflankApi;
+  /** Identity of the ledger: equal for all connections that spend the same quota. Part of the target-conflict key. */
+  readonly pool: string;
+}
+
+export type AccountResolution =
+  | { readonly kind: "usable"; readonly account: Account }
+  /**
+   * Not now. The verdict goes to the object's status as it is; the object is looked at again when the connection or the
+   * Secret changes, and after `recheckAfterMs` at the latest.
+   */
+  | { readonly kind: "blocked"; readonly verdict: Verdict; readonly recheckAfterMs: number };
+
+/**
+ * Finds the account of an object: `spec.connectionRef`, else the connection named `default` in its namespace, else the
+ * operator-wide token where it serves the namespace.
+ *
+ * *Guarantees*: a rotated Secret is seen within a minute, and at once after {@link tokenRejected}; a Secret is read by
+ * name only, in the object's own namespace.
+ *
+ * *Errors*: `KubeError` when Kubernetes cannot be asked (transient: retry); everything else is a `blocked` resolution.
+ */
+export interface Accounts {
+  resolve(request: AccountRequest, signal: AbortSignal): Promise<AccountResolution>;
+  /** Tells that the API answered 401 with this account's token: the Secret is read again before it is next used. */
+  tokenRejected(account: Account): void;
+}

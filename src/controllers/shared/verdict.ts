@@ -1,0 +1,74 @@
+// pure
+import type { Condition } from "../../kube/types.ts";
+import type { ConditionDraft } from "../../runtime/conditions.ts";
+import { findCondition } from "../../runtime/conditions.ts";
+import { assertNever } from "../../util/assert-never.ts";
+
+/**
+ * What a pass concluded about its object, before it is spelt as conditions. Closed, so that every state of every kind
+ * has one of six shapes that kstatus (Flux, `kubectl wait`, `helm --wait`) and Argo CD read rightly.
+ *
+ * | kind          | Ready                | Reconciling                | Stalled       | kstatus     |
+ * |---------------|----------------------|----------------------------|---------------|-------------|
+ * | `ready`       | True, reason         | -                          | -             | Current     |
+ * | `progressing` | Unknown, reason      | True, Progressing          | -             | InProgress  |
+ * | `retrying`    | False, reason        | True, ProgressingWithRetry | -             | InProgress  |
+ * | `waiting`     | True stays, if it was for this spec, else Unknown with reason | only with Unknown | - | unchanged, else InProgress |
+ * | `stalled`     | False, reason        | -                          | True, reason  | Failed      |
+ * | `suspended`   | unchanged if it was True for this spec, else False/Suspended | - | - | unchanged, else InProgress |
+ *
+ * A transient failure after the object was ready keeps the message honest: `retrying` says Ready=False. A 429 or an
+ * empty ledger is never a failure: it is `waiting`.
+ */
+export interface Verdict {
+  readonly kind: "ready" | "progressing" | "retrying" | "waiting" | "stalled" | "suspended";
+  readonly reason: string;
+  readonly message: string;
+}
+
+/**
+ * The conditions `Ready`, `Reconciling`, `Stalled` and `Suspended` for a verdict. Kinds append their own after these.
+ *
+ * `waiting` and `suspended` keep an earlier `Ready=True` only when it was judged for `generation`, the present one.
+ *
+ * *Guarantees*: Ready always; Reconciling and Stalled never both; Stalled only with Ready=False; Ready=Unknown only
+ * with Reconciling.
+ */
+export function summaryConditions(options: {
+  readonly verdict: Verdict;
+  readonly previous: readonly Condition[] | undefined;
+  readonly generation: number;
+}): readonly ConditionDraft[] {
+  const { verdict, generation } = options;
+  const { reason, message } = verdict;
+  const before = findCondition(options.previous, "Ready");
+  const keptReady = before?.status === "True" && before.observedGeneration === generation ? before : undefined;
+  const reconciling = (why: string): ConditionDraft => ({ type: "Reconciling", status: "True", reason: why, message });
+  switch (verdict.kind) {
+    case "ready":
+      return [{ type: "Ready", status: "True", reason, message }];
+    case "progressing":
+      return [{ type: "Ready", status: "Unknown", reason, message }, reconciling("Progressing")];
+    case "retrying":
+      return [{ type: "Ready", status: "False", reason, message }, reconciling("ProgressingWithRetry")];
+    case "waiting":
+      if (keptReady !== undefined) return [draftOf(keptReady)];
+      return [{ type: "Ready", status: "Unknown", reason, message }, reconciling("Progressing")];
+    case "stalled":
+      return [
+        { type: "Ready", status: "False", reason, message },
+        { type: "Stalled", status: "True", reason, message },
+      ];
+    case "suspended": {
+      const suspended: ConditionDraft = { type: "Suspended", status: "True", reason: "Suspended", message };
+      if (keptReady !== undefined) return [draftOf(keptReady), suspended];
+      return [{ type: "Ready", status: "False", reason, message }, suspended];
+    }
+    default:
+      return assertNever(verdict.kind, "verdict");
+  }
+}
+
+function draftOf({ type, status, reason, message }: Condition): ConditionDraft {
+  return { type, status, reason, message };
+}

@@ -1,0 +1,86 @@
+import type { KubeList, KubeObject, ObjectName, ResourceType, WatchEvent } from "./types.ts";
+
+export interface ListOptions {
+  /** One namespace; all namespaces when missing. */
+  readonly namespace?: string;
+  readonly labelSelector?: string;
+  readonly fieldSelector?: string;
+  /** Page size; the server's choice when missing. */
+  readonly limit?: number;
+  /** Token of the next page, from the list before. */
+  readonly continue?: string;
+  readonly resourceVersion?: string;
+  readonly resourceVersionMatch?: "Exact" | "NotOlderThan";
+}
+
+export interface WatchOptions {
+  readonly namespace?: string;
+  readonly labelSelector?: string;
+  readonly fieldSelector?: string;
+  readonly resourceVersion?: string;
+  readonly resourceVersionMatch?: "NotOlderThan";
+  /** WatchList: the server sends what exists as ADDED events, then a bookmark annotated `k8s.io/initial-events-end`. */
+  readonly sendInitialEvents?: boolean;
+  readonly allowWatchBookmarks?: boolean;
+  /** When the server shall end the stream by itself, in seconds. */
+  readonly timeoutSeconds?: number;
+}
+
+export interface WriteOptions {
+  readonly subresource?: "status";
+  /** Who owns the fields; the client's own default when missing. */
+  readonly fieldManager?: string;
+}
+
+/**
+ * Kubernetes over HTTP: typed verbs on any resource, nothing of our own resources.
+ *
+ * *Guarantees*: every call has a time limit, honours its signal, reuses pooled connections and never retries by itself.
+ *
+ * *Errors*: `KubeError`; an aborted signal rejects with the signal's reason.
+ */
+export interface KubeClient {
+  get<T extends KubeObject>(type: ResourceType, name: ObjectName, signal?: AbortSignal): Promise<T>;
+  list<T extends KubeObject>(type: ResourceType, options: ListOptions, signal?: AbortSignal): Promise<KubeList<T>>;
+  /**
+   * Streams events to `onEvent`, one call per line, in order, until the server ends the stream (resolves) or something
+   * breaks (rejects). A line that was cut off is never delivered. `onBytes`, if given, is called whenever anything
+   * arrives, so that a caller can notice silence. There is no time limit of our own: the signal ends it.
+   */
+  watch(
+    type: ResourceType,
+    options: WatchOptions,
+    sink: { readonly onEvent: (event: WatchEvent) => void; readonly onBytes?: () => void },
+    signal: AbortSignal,
+  ): Promise<void>;
+  create<T extends KubeObject>(type: ResourceType, object: T, options?: WriteOptions, signal?: AbortSignal): Promise<T>;
+  /** PUT: replaces the object; with `metadata.resourceVersion` it fails with `conflict` if somebody was faster. */
+  replace<T extends KubeObject>(
+    type: ResourceType,
+    object: T,
+    options?: WriteOptions,
+    signal?: AbortSignal,
+  ): Promise<T>;
+  /** Server-side apply of exactly the given fields. `force` (default true) takes over fields that others own. */
+  apply<T extends KubeObject>(
+    type: ResourceType,
+    object: KubeObject,
+    options: WriteOptions & { readonly force?: boolean },
+    signal?: AbortSignal,
+  ): Promise<T>;
+  patch<T extends KubeObject>(
+    type: ResourceType,
+    name: ObjectName,
+    patch:
+      | { readonly kind: "merge"; readonly body: object }
+      | { readonly kind: "json"; readonly body: readonly object[] },
+    options?: WriteOptions,
+    signal?: AbortSignal,
+  ): Promise<T>;
+  delete(
+    type: ResourceType,
+    name: ObjectName,
+    options?: { readonly uid?: string; readonly resourceVersion?: string },
+    signal?: AbortSignal,
+  ): Promise<void>;
+}

@@ -1,0 +1,60 @@
+/**
+ * What went wrong in a call to the Kubernetes API. Closed: whoever decides on an error switches over this.
+ *
+ * - `expired`: the resourceVersion or continue token is too old (410); list again.
+ * - `ahead`: the resourceVersion is larger than what this server has seen (504 ResourceVersionTooLarge); ask again
+ *   without it.
+ * - `unavailable`: no answer, a broken connection, or 5xx; `throttled`: 429.
+ * - `protocol`: an answer that is not what the API promises (not JSON, cut off, too large).
+ */
+export type KubeErrorCode =
+  | "not_found"
+  | "conflict"
+  | "already_exists"
+  | "expired"
+  | "ahead"
+  | "invalid"
+  | "bad_request"
+  | "unauthorized"
+  | "forbidden"
+  | "throttled"
+  | "timeout"
+  | "unavailable"
+  | "protocol";
+
+export interface KubeErrorFacts {
+  readonly code: KubeErrorCode;
+  /** What was tried, with the object: `get secrets default/nf-token`. */
+  readonly step: string;
+  /** What the server said, or what happened to the connection. Never a response body, never a credential. */
+  readonly detail: string;
+  /** HTTP status, when there was an answer. */
+  readonly httpStatus?: number;
+  /** `Status.reason` of the answer, such as `AlreadyExists`. */
+  readonly reason?: string;
+  /** How long the server asked us to wait, in milliseconds. */
+  readonly retryAfterMs?: number;
+  readonly cause?: unknown;
+}
+
+/** The one error of this boundary. The message starts with the code: `[not_found] get secrets default/x: ...`. */
+export class KubeError extends Error {
+  override readonly name = "KubeError";
+  readonly code: KubeErrorCode;
+  readonly httpStatus: number | undefined;
+  readonly reason: string | undefined;
+  readonly retryAfterMs: number | undefined;
+
+  constructor(facts: KubeErrorFacts) {
+    super(`[${facts.code}] ${facts.step}: ${facts.detail}`, { cause: facts.cause });
+    this.code = facts.code;
+    this.httpStatus = facts.httpStatus;
+    this.reason = facts.reason;
+    this.retryAfterMs = facts.retryAfterMs;
+  }
+}
+
+/** True for a {@link KubeError} of one of the given codes. */
+export function isKubeError(error: unknown, ...codes: readonly KubeErrorCode[]): error is KubeError {
+  return error instanceof KubeError && (codes.length === 0 || codes.includes(error.code));
+}

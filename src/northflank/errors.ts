@@ -1,0 +1,76 @@
+/**
+ * What went wrong in a call to Northflank. Closed: the retry table and the conditions switch over this.
+ *
+ * - `quota_closed`: our own ledger refused the call before it was sent. Not an error of the object: it waits.
+ * - `rate_limited`: 429. Likewise waiting.
+ * - `unreachable`: no bytes were sent for sure (DNS, connect, TLS handshake refused by the network).
+ * - `interrupted`: the connection broke after bytes were sent; the outcome of a write is open.
+ * - `timeout`: no answer in time; the outcome of a write is open.
+ * - `tls`: the certificate was not accepted. `redirect`, `wrong_method` (405), `protocol` (HTML, cut-off or oversized
+ *   JSON, wrong content type): the far end is not the API we think it is.
+ * - `rejected`: 400, 409, 413, 422, or another 4xx.
+ */
+export type NorthflankErrorCode =
+  | "quota_closed"
+  | "rate_limited"
+  | "unauthorized"
+  | "forbidden"
+  | "not_found"
+  | "gone"
+  | "wrong_method"
+  | "rejected"
+  | "server_error"
+  | "unreachable"
+  | "interrupted"
+  | "timeout"
+  | "tls"
+  | "redirect"
+  | "protocol";
+
+export interface NorthflankErrorFacts {
+  readonly code: NorthflankErrorCode;
+  /** What was tried, with the object: `get service "api" of project "shop"`. */
+  readonly step: string;
+  /** What the API said (its `error.message`, length-capped) or what happened. Never a body, a header or a token. */
+  readonly detail: string;
+  readonly httpStatus?: number;
+  /** `error.id` of the answer, such as `nf-invalid-request-body`. */
+  readonly remoteId?: string;
+  /** Field names that the API complained about; never the values, which it repeats in its answer. */
+  readonly fields?: readonly string[];
+  /** Not before this many milliseconds from now (from `Retry-After`, `x-ratelimit-reset` or the ledger). */
+  readonly retryAfterMs?: number;
+  /** False when it is sure that the far end never got the request. */
+  readonly sent: boolean;
+  readonly cause?: unknown;
+}
+
+/** The one error of this boundary. The message starts with the code: `[not_found] get service "api" ...`. */
+export class NorthflankError extends Error {
+  override readonly name = "NorthflankError";
+  readonly code: NorthflankErrorCode;
+  readonly step: string;
+  readonly detail: string;
+  readonly httpStatus: number | undefined;
+  readonly remoteId: string | undefined;
+  readonly fields: readonly string[];
+  readonly retryAfterMs: number | undefined;
+  readonly sent: boolean;
+
+  constructor(facts: NorthflankErrorFacts) {
+    super(`[${facts.code}] ${facts.step}: ${facts.detail}`, { cause: facts.cause });
+    this.code = facts.code;
+    this.step = facts.step;
+    this.detail = facts.detail;
+    this.httpStatus = facts.httpStatus;
+    this.remoteId = facts.remoteId;
+    this.fields = facts.fields ?? [];
+    this.retryAfterMs = facts.retryAfterMs;
+    this.sent = facts.sent;
+  }
+}
+
+/** True for a {@link NorthflankError} of one of the given codes. */
+export function isNorthflankError(error: unknown, ...codes: readonly NorthflankErrorCode[]): error is NorthflankError {
+  return error instanceof NorthflankError && (codes.length === 0 || codes.includes(error.code));
+}

@@ -1,0 +1,118 @@
+import type { NorthflankError } from "./errors.ts";
+
+/**
+ * What we send to and read from the Northflank API. Bodies keep the API's own names. Readers are tolerant: enums are
+ * open (`string`), unknown fields are ignored, both documented forms of "get service" are understood.
+ */
+
+export interface ExternalSource {
+  readonly imagePath: string;
+  readonly credentials?: string;
+}
+
+export interface InternalSource {
+  readonly id?: string;
+  readonly branch?: string;
+  readonly buildSHA?: string;
+  readonly buildId?: string;
+}
+
+export interface DockerRuntime {
+  readonly configType: string;
+  readonly customEntrypoint?: string;
+  readonly customCommand?: string;
+}
+
+export interface BuildpackRuntime extends DockerRuntime {
+  readonly customProcess?: string;
+}
+
+/** Body of `POST .../services/{id}/deployment` and `POST .../jobs/{id}/deployment`. */
+export interface DeploymentUpdate {
+  readonly external?: ExternalSource;
+  readonly internal?: InternalSource;
+  readonly docker?: DockerRuntime;
+  readonly buildpack?: BuildpackRuntime;
+}
+
+export interface FileContent {
+  readonly data: string;
+  readonly encoding: string;
+}
+
+/** Body of `POST .../jobs/{id}/runs`. */
+export interface RunRequest {
+  readonly runtimeEnvironment?: Readonly<Record<string, string>>;
+  readonly runtimeFiles?: Readonly<Record<string, FileContent>>;
+  readonly dockerSecretMounts?: Readonly<Record<string, FileContent>>;
+  readonly billing?: { readonly deploymentPlan?: string };
+  readonly deployment?: DeploymentUpdate & {
+    readonly storage?: object;
+    readonly gpu?: object;
+  };
+}
+
+/** A service as read, in one normal form for both documented forms of the answer. Missing means "not told". */
+export interface ServiceView {
+  readonly id: string;
+  /** `combined`, `build`, `deployment`, or a word we do not know. */
+  readonly serviceType: string | undefined;
+  readonly servicePaused: boolean;
+  readonly disabledCD: boolean | undefined;
+  readonly instances: number | undefined;
+  /** Image as the API tells it: `imageUrl` if present, else `deployment.external.imagePath` (host possibly stripped). */
+  readonly image: string | undefined;
+  readonly external:
+    | {
+        readonly imagePath: string | undefined;
+        readonly credentials: string | undefined;
+        readonly registryProvider: string | undefined;
+      }
+    | undefined;
+  readonly internal:
+    | {
+        readonly id: string | undefined;
+        readonly branch: string | undefined;
+        readonly buildSHA: string | undefined;
+        readonly buildId: string | undefined;
+        readonly deployedSHA: string | undefined;
+      }
+    | undefined;
+  readonly docker: DockerRuntime | undefined;
+  readonly buildpack: BuildpackRuntime | undefined;
+  /** `PENDING`, `IN_PROGRESS`, `COMPLETED`, `FAILED`, or a word we do not know. */
+  readonly rolloutStatus: string | undefined;
+  /** `SCALING` or `DEPLOYING`, if told. */
+  readonly rolloutReason: string | undefined;
+  /** ISO time at which `rolloutStatus` last changed, by Northflank's clock. */
+  readonly rolloutTransitionTime: string | undefined;
+  readonly buildStatus: string | undefined;
+}
+
+/** One run of a job, as listed or read. */
+export interface JobRunView {
+  readonly id: string;
+  readonly runName: string | undefined;
+  /** `RUNNING`, `SUCCESS`, `FAILED`, or a word we do not know. */
+  readonly status: string;
+  /** Trust this and `status`, not the counters: the documentation's own example has SUCCESS with `succeeded: 0`. */
+  readonly concluded: boolean;
+  /** ISO, whole seconds, Northflank's clock. */
+  readonly startedAt: string | undefined;
+  readonly concludedAt: string | undefined;
+}
+
+/** All runs of a job, from all pages. */
+export interface RunList {
+  readonly runs: readonly JobRunView[];
+  /** Northflank's clock (the `Date` header of the last page), in ms since the epoch; missing when it was not sent. */
+  readonly serverTimeMs: number | undefined;
+}
+
+/** What is known after asking for a run to be started. There is no fourth case, and none of them is an exception. */
+export type StartResult =
+  | { readonly kind: "accepted"; readonly runId: string; readonly runName: string | undefined }
+  /** Nothing was started, for sure: not sent at all, or refused by an answer that proves it. */
+  | { readonly kind: "refused"; readonly error: NorthflankError }
+  /** It may or may not have been started: cut off after sending, timed out, 5xx, or an answer without a readable id. */
+  | { readonly kind: "unknown"; readonly error: NorthflankError };

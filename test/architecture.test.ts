@@ -1,0 +1,184 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { dirname, join, relative, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { describe, expect, test } from "vitest";
+
+/**
+ * The layout as data. Each room may import from itself and from the rooms named here, nothing else. Change the table
+ * together with ARCHITECTURE.md, never the code around it.
+ */
+const mayImport: Readonly<Record<string, readonly string[]>> = {
+  util: [],
+  kube: ["util"],
+  northflank: ["util"],
+  runtime: ["kube", "util"],
+  api: ["util", "kube (types)"],
+  "controllers/shared": ["api", "runtime", "northflank", "kube", "util"],
+  "controllers/connection": ["controllers/shared", "api", "runtime", "northflank", "kube", "util"],
+  "controllers/deployment": ["controllers/shared", "api", "runtime", "northflank", "kube", "util"],
+  "controllers/job-run": ["controllers/shared", "api", "runtime", "northflank", "kube", "util"],
+  "config.ts": ["util"],
+  "logger.ts": ["util"],
+  "metrics.ts": ["util"],
+  "http-server.ts": ["util"],
+  cli: [
+    "controllers/shared",
+    "controllers/connection",
+    "controllers/deployment",
+    "controllers/job-run",
+    "api",
+    "runtime",
+    "northflank",
+    "kube",
+    "util",
+    "config.ts",
+    "logger.ts",
+    "metrics.ts",
+    "http-server.ts",
+  ],
+  "main.ts": ["*"],
+};
+
+/** Files that decide and never act. The comment `// pure` on the first line of any other file adds it. */
+const pureFiles = [
+  "util/backoff.ts",
+  "util/duration.ts",
+  "runtime/watch-state.ts",
+  "runtime/leader-state.ts",
+  "runtime/conditions.ts",
+  "runtime/finalizers.ts",
+  "northflank/image-reference.ts",
+  "northflank/retry.ts",
+  "controllers/deployment/decide.ts",
+  "controllers/deployment/status.ts",
+  "controllers/job-run/decide.ts",
+  "controllers/job-run/status.ts",
+  "controllers/connection/decide.ts",
+  "controllers/connection/status.ts",
+];
+
+const impure = [
+  { pattern: /\basync\b|\bawait\b/, why: "it waits" },
+  { pattern: /\bnew Date\(\)|\bDate\.now\b|\bperformance\b/, why: "it reads the clock" },
+  { pattern: /\bMath\.random\b|\brandomUUID\b/, why: "it draws at random" },
+  { pattern: /\bsetTimeout\b|\bsetInterval\b|\bsetImmediate\b/, why: "it sets a timer" },
+  { pattern: /\bprocess\b/, why: "it reads the environment" },
+];
+
+/** Libraries that only one room may touch. */
+const guarded: Readonly<Record<string, readonly string[]>> = {
+  "@kubernetes/client-node": ["kube"],
+  undici: ["kube", "northflank"],
+  "prom-client": ["metrics.ts"],
+  pino: ["logger.ts"],
+  ajv: ["api"],
+};
+
+const src = resolve(dirname(fileURLToPath(import.meta.url)), "../src");
+
+interface Import {
+  readonly from: string;
+  readonly typeOnly: boolean;
+}
+
+const files = readdirSync(src, { recursive: true, encoding: "utf8" })
+  .filter((file) => file.endsWith(".ts"))
+  .map((file) => file.replaceAll("\\", "/"))
+  .sort();
+const texts = new Map(files.map((file) => [file, readFileSync(join(src, file), "utf8")]));
+const imports = new Map(files.map((file) => [file, importsOf(textOf(file))]));
+
+function textOf(file: string): string {
+  const text = texts.get(file);
+  if (text === undefined) throw new Error(`no such file in src: ${file}`);
+  return text;
+}
+
+function importsOf(text: string): readonly Import[] {
+  const found: Import[] = [];
+  const statement = /^(?:import|export)\s+(type\s+)?(?:[^"';]*?\sfrom\s+)?"([^"]+)"/gm;
+  for (const [, type, from] of text.matchAll(statement)) found.push({ from: from ?? "", typeOnly: type !== undefined });
+  for (const [, from] of text.matchAll(/\bimport\("([^"]+)"\)/g)) found.push({ from: from ?? "", typeOnly: true });
+  return found;
+}
+
+function roomOf(file: string): string {
+  const parts = file.split("/");
+  if (parts.length === 1) return file;
+  return parts[0] === "controllers" ? `${parts[0]}/${parts[1]}` : (parts[0] ?? file);
+}
+
+/** The file in `src` that a relative import of `file` means. */
+function target(file: string, from: string): string {
+  return relative(src, resolve(src, dirname(file), from)).replaceAll("\\", "/");
+}
+
+describe.each(files)("src/%s", (file) => {
+  const room = roomOf(file);
+
+  test("stands in a known room", () => {
+    expect(Object.keys(mayImport)).toContain(room);
+  });
+
+  test("imports only what its room may import", () => {
+    const allowed = mayImport[room] ?? [];
+    const forbidden = (imports.get(file) ?? [])
+      .filter(({ from }) => from.startsWith("."))
+      .filter(({ from, typeOnly }) => {
+        const other = roomOf(target(file, from));
+        if (other === room || allowed.includes("*") || allowed.includes(other)) return false;
+        return !(typeOnly && allowed.includes(`${other} (types)`));
+      })
+      .map(({ from }) => from);
+    expect(forbidden).toEqual([]);
+  });
+
+  test("imports guarded libraries only where they belong", () => {
+    const forbidden = (imports.get(file) ?? [])
+      .map(({ from }) => from)
+      .filter((from) => Object.hasOwn(guarded, from) && !guarded[from]?.includes(room));
+    expect(forbidden).toEqual([]);
+  });
+
+  test("reads the environment, ends the process or handles signals only in main.ts", () => {
+    if (file === "main.ts") return;
+    expect(/\bprocess\.(env|exit|on|once|argv)\b/.test(withoutComments(textOf(file)))).toBe(false);
+  });
+});
+
+describe("pure files", () => {
+  const marked = files.filter((file) => textOf(file).startsWith("// pure") || pureFiles.includes(file));
+
+  test.each(marked)("src/%s decides and never acts", (file) => {
+    const code = withoutComments(textOf(file));
+    const reasons = impure.filter(({ pattern }) => pattern.test(code)).map(({ why }) => why);
+    const clients = (imports.get(file) ?? []).filter(
+      ({ from, typeOnly }) => !typeOnly && /\/(client|transport)\.ts$/.test(from),
+    );
+    expect({ reasons, clients }).toEqual({ reasons: [], clients: [] });
+  });
+});
+
+test("there is no import cycle, types included", () => {
+  const done = new Set<string>();
+  const path: string[] = [];
+  const cycles: string[] = [];
+  const visit = (file: string): void => {
+    if (done.has(file)) return;
+    const start = path.indexOf(file);
+    if (start >= 0) {
+      cycles.push([...path.slice(start), file].join(" -> "));
+      return;
+    }
+    path.push(file);
+    for (const { from } of imports.get(file) ?? []) if (from.startsWith(".")) visit(target(file, from));
+    path.pop();
+    done.add(file);
+  };
+  for (const file of files) visit(file);
+  expect(cycles).toEqual([]);
+});
+
+function withoutComments(text: string): string {
+  return text.replaceAll(/\/\*[\s\S]*?\*\//g, "").replaceAll(/(^|\s)\/\/.*$/gm, "$1");
+}

@@ -1,0 +1,31 @@
+import { defineConfig } from "vitest/config";
+
+// Two projects, one rule each:
+// - `unit` needs nothing but Node: no sockets beyond loopback, no sleeping, done in seconds.
+// - `sandbox` runs the contract and operator tests against the embedded sandbox. The very same files run against a
+//   real kube-apiserver and etcd in `npm run test:cluster`.
+export default defineConfig({
+  test: {
+    reporters: process.env.CI ? ["default"] : ["default"],
+    projects: [
+      {
+        test: {
+          name: "unit",
+          include: ["test/**/*.test.ts"],
+          exclude: ["test/contract/**", "test/operator/**"],
+          testTimeout: 10_000,
+        },
+      },
+      {
+        test: {
+          name: "sandbox",
+          include: ["test/contract/**/*.test.ts", "test/operator/**/*.test.ts"],
+          testTimeout: 60_000,
+          hookTimeout: 120_000,
+          // Each operator test file owns ports and processes; on two cores more files at once only add noise.
+          maxWorkers: 2,
+        },
+      },
+    ],
+  },
+});
