@@ -1,0 +1,415 @@
+import { parseArgs } from "node:util";
+import { parseDurationMs } from "./util/duration.ts";
+
+/** Where a listener shall listen; `undefined` in {@link Config} means that it is switched off. */
+export interface BindAddress {
+  /** Host or IP; `undefined` = all addresses. */
+  readonly host: string | undefined;
+  /** 0 picks a free port. */
+  readonly port: number;
+}
+
+/** The settings of `northflank-operator run`, parsed and checked. Durations are milliseconds. */
+export interface Config {
+  readonly kubeconfig: string | undefined;
+  readonly context: string | undefined;
+  /** Empty: all namespaces. */
+  readonly watchNamespaces: readonly string[];
+  readonly watchLabelSelector: string | undefined;
+  readonly apiUrl: URL;
+  /** `host` or `host:port`, in lower case. The only hosts that ever see a token. */
+  readonly allowedApiHosts: readonly string[];
+  readonly defaultTokenFile: string | undefined;
+  readonly defaultTeamId: string | undefined;
+  /** Namespaces that the operator-wide token serves; `"*"` = all of them. */
+  readonly defaultTokenNamespaces: readonly string[] | "*";
+  readonly maxRequestsPerHour: number;
+  readonly requestTimeoutMs: number;
+  readonly workers: number;
+  /** 0: never. */
+  readonly resyncPeriodMs: number;
+  readonly runPollIntervalMs: number;
+  readonly rolloutPollIntervalMs: number;
+  readonly startSettleMs: number;
+  readonly startGateMs: number;
+  readonly leaderElect: boolean;
+  readonly leaderElectNamespace: string | undefined;
+  readonly leaderElectLeaseDurationMs: number;
+  readonly leaderElectRenewDeadlineMs: number;
+  readonly leaderElectRetryPeriodMs: number;
+  readonly metricsBindAddress: BindAddress | undefined;
+  readonly healthBindAddress: BindAddress | undefined;
+  readonly shutdownGraceMs: number;
+  readonly logLevel: LogLevel;
+  /** `undefined`: pretty on a terminal, else json. */
+  readonly logFormat: "json" | "pretty" | undefined;
+}
+
+export const logLevels = ["trace", "debug", "info", "warn", "error"] as const;
+export type LogLevel = (typeof logLevels)[number];
+
+/** One thing that is wrong with a configuration. */
+export interface ConfigProblem {
+  /** Where the value came from: `--workers` or `NORTHFLANK_OPERATOR_WORKERS`. */
+  readonly name: string;
+  /** The value as given; `undefined` when the problem is that there is none, or that there must not be one. */
+  readonly value: string | undefined;
+  readonly expectation: string;
+}
+
+export type ConfigResult =
+  | { readonly kind: "config"; readonly config: Config }
+  | { readonly kind: "help" }
+  | { readonly kind: "problems"; readonly problems: readonly ConfigProblem[] };
+
+/**
+ * Reads the settings from flags and environment. A flag wins over its variable (`--api-url` over
+ * `NORTHFLANK_OPERATOR_API_URL`), which wins over the default.
+ *
+ * *Guarantees*: the result is frozen; all problems are reported together; no value of a secret is ever part of one
+ * (tokens are not given by flag). Variables that begin like ours but name no flag are ignored, because Kubernetes sets
+ * such variables for a Service called `northflank-operator`.
+ */
+export function parseConfig(options: {
+  readonly args: readonly string[];
+  readonly env: Readonly<Record<string, string | undefined>>;
+}): ConfigResult {
+  const problems: ConfigProblem[] = [];
+  const given = readFlags(options.args, problems);
+  if (given.has("help")) return { kind: "help" };
+
+  const values = new Map<string, unknown>();
+  const names = new Map<string, string>();
+  for (const flag of Object.values(flags)) {
+    const fromFlag = given.get(flag.name);
+    const variable = environmentName(flag.name);
+    const fromEnv = options.env[variable] ?? (flag.alsoEnv === undefined ? undefined : options.env[flag.alsoEnv]);
+    // An empty variable counts as unset: manifests often leave `value: ""` behind.
+    const text = fromFlag ?? (fromEnv === "" ? undefined : fromEnv) ?? flag.fallback;
+    names.set(flag.name, fromFlag === undefined && fromEnv !== undefined ? variable : `--${flag.name}`);
+    if (text === undefined) continue;
+    const parsed = flag.parse(text);
+    if (parsed instanceof Refusal) {
+      problems.push({ name: names.get(flag.name) ?? flag.name, value: text, expectation: parsed.expectation });
+    } else values.set(flag.name, parsed);
+  }
+
+  const config = assemble(values);
+  problems.push(...crossChecks(config, names));
+  if (problems.length > 0) return { kind: "problems", problems };
+  return { kind: "config", config: Object.freeze(config) };
+}
+
+/** The flags with their defaults and meanings, as text for `run --help`. */
+export function describeFlags(): string {
+  const rows = Object.values(flags).map((flag) => {
+    const fallback = flag.fallback === undefined || flag.fallback === "" ? "" : ` (default ${flag.fallback})`;
+    return [`  --${flag.name} ${flag.placeholder}`, `${flag.meaning}${fallback}`] as const;
+  });
+  const width = Math.max(...rows.map(([left]) => left.length)) + 2;
+  return rows.map(([left, right]) => `${left.padEnd(width)}${right}`).join("\n");
+}
+
+export function environmentName(flag: string): string {
+  return `NORTHFLANK_OPERATOR_${flag.replaceAll("-", "_").toUpperCase()}`;
+}
+
+export function formatProblem({ name, value, expectation }: ConfigProblem): string {
+  return value === undefined ? `${name}: ${expectation}` : `${name}=${JSON.stringify(value)}: ${expectation}`;
+}
+
+class Refusal {
+  readonly expectation: string;
+  constructor(expectation: string) {
+    this.expectation = expectation;
+  }
+}
+
+interface Flag<T> {
+  readonly name: string;
+  readonly placeholder: string;
+  readonly fallback: string | undefined;
+  /** A further variable that is read when ours is not set. */
+  readonly alsoEnv?: string;
+  readonly meaning: string;
+  readonly parse: (text: string) => T | Refusal;
+}
+
+const positiveDuration = (text: string): number | Refusal => {
+  const durationMs = parseDurationMs(text);
+  return durationMs !== undefined && durationMs > 0
+    ? durationMs
+    : new Refusal("a duration above zero such as 15s or 1h30m is expected");
+};
+
+const resyncPeriod = (text: string): number | Refusal => {
+  const durationMs = parseDurationMs(text);
+  return durationMs === 0 || (durationMs !== undefined && durationMs >= 60_000)
+    ? durationMs
+    : new Refusal("0 (never) or a duration of at least 60s is expected");
+};
+
+const integer =
+  (min: number, max: number) =>
+  (text: string): number | Refusal => {
+    const value = /^\d{1,12}$/.test(text) ? Number(text) : Number.NaN;
+    return value >= min && value <= max ? value : new Refusal(`a whole number from ${min} to ${max} is expected`);
+  };
+
+const boolean = (text: string): boolean | Refusal => {
+  if (text === "true") return true;
+  return text === "false" ? false : new Refusal("true or false is expected");
+};
+
+const text = (value: string): string => value;
+
+const oneOf =
+  <const T extends readonly string[]>(...words: T) =>
+  (value: string): T[number] | Refusal =>
+    words.find((word) => word === value) ?? new Refusal(`one of ${words.join(", ")} is expected`);
+
+const list = (value: string): readonly string[] =>
+  value
+    .split(",")
+    .map((part) => part.trim())
+    .filter((part) => part.length > 0);
+
+const namespaceName = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
+
+const namespaces = (value: string): readonly string[] | Refusal => {
+  const names = list(value);
+  const wrong = names.find((name) => !namespaceName.test(name));
+  return wrong === undefined
+    ? names
+    : new Refusal(`names of namespaces are expected, ${JSON.stringify(wrong)} is none`);
+};
+
+const namespacesOrAll = (value: string): readonly string[] | "*" | Refusal =>
+  value.trim() === "*" ? "*" : namespaces(value);
+
+const hosts = (value: string): readonly string[] | Refusal => {
+  const names = list(value.toLowerCase());
+  const wrong = names.find((name) => !/^(?:[a-z0-9.-]{1,253}|\[[0-9a-f:.]{2,45}\])(?::\d{1,5})?$/.test(name));
+  if (wrong !== undefined) return new Refusal(`host or host:port is expected, ${JSON.stringify(wrong)} is neither`);
+  return names.length > 0 ? names : new Refusal("at least one host is expected");
+};
+
+const apiUrl = (value: string): URL | Refusal => {
+  if (!URL.canParse(value)) return new Refusal("a URL such as https://api.northflank.com is expected");
+  const url = new URL(value);
+  if (url.username !== "" || url.password !== "")
+    return new Refusal("a URL without user name and password is expected");
+  if (url.search !== "" || url.hash !== "") return new Refusal("a URL without query and fragment is expected");
+  const loopback = ["127.0.0.1", "localhost", "[::1]"].includes(url.hostname);
+  if (url.protocol === "https:" || (url.protocol === "http:" && loopback)) return url;
+  return new Refusal("https is expected (plain http only for a loopback host)");
+};
+
+const bindAddress = (value: string): BindAddress | undefined | Refusal => {
+  if (value === "0") return undefined;
+  const [, bracketed, bare, port] = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]]*)):(\d{1,5})$/.exec(value) ?? [];
+  if (port === undefined || Number(port) > 65_535) {
+    return new Refusal("host:port or :port is expected, or 0 to switch it off");
+  }
+  const host = bracketed ?? bare;
+  return { host: host === "" ? undefined : host, port: Number(port) };
+};
+
+const off = (value: string): undefined | Refusal =>
+  value === "0"
+    ? undefined
+    : new Refusal("only 0 (off) is expected: this version has no receiver of notifications yet");
+
+function flag<T>(
+  name: string,
+  placeholder: string,
+  fallback: string | undefined,
+  parse: Flag<T>["parse"],
+  meaning: string,
+  alsoEnv?: string,
+): Flag<T> {
+  return { name, placeholder, fallback, parse, meaning, ...(alsoEnv === undefined ? {} : { alsoEnv }) };
+}
+
+// The order is that of `run --help`. Names and defaults are a contract with users.
+const flags = {
+  kubeconfig: flag(
+    "kubeconfig",
+    "PATH",
+    undefined,
+    text,
+    "kubeconfig file; in-cluster when there is none",
+    "KUBECONFIG",
+  ),
+  context: flag("context", "NAME", undefined, text, "context of the kubeconfig; its current one by default"),
+  watchNamespaces: flag("watch-namespaces", "a,b", "", namespaces, "namespaces to watch; all by default"),
+  watchLabelSelector: flag("watch-label-selector", "S", undefined, text, "watch only objects with these labels"),
+  apiUrl: flag("api-url", "URL", "https://api.northflank.com", apiUrl, "API of connections that name none"),
+  allowedApiHosts: flag(
+    "allowed-api-hosts",
+    "h[:port],...",
+    "api.northflank.com",
+    hosts,
+    "the only hosts that ever see a token",
+  ),
+  defaultTokenFile: flag("default-token-file", "PATH", undefined, text, "file with the operator-wide token"),
+  defaultTeamId: flag("default-team-id", "ID", undefined, text, "team of the operator-wide token"),
+  defaultTokenNamespaces: flag(
+    "default-token-namespaces",
+    "a,b|*",
+    "",
+    namespacesOrAll,
+    "namespaces that the operator-wide token serves",
+  ),
+  maxRequestsPerHour: flag(
+    "max-requests-per-hour",
+    "N",
+    "900",
+    integer(1, 1_000_000_000),
+    "requests to Northflank per account and hour, where the connection names no ceiling",
+  ),
+  requestTimeout: flag("request-timeout", "D", "30s", positiveDuration, "time limit of one call to Northflank"),
+  workers: flag("workers", "N", "8", integer(1, 256), "passes at the same time, per kind"),
+  resyncPeriod: flag(
+    "resync-period",
+    "D",
+    "15m",
+    resyncPeriod,
+    "how often a settled object is compared again; 0 = never",
+  ),
+  runPollInterval: flag("run-poll-interval", "D", "10s", positiveDuration, "first interval of following a run"),
+  rolloutPollInterval: flag(
+    "rollout-poll-interval",
+    "D",
+    "10s",
+    positiveDuration,
+    "first interval of following a rollout",
+  ),
+  startSettle: flag("start-settle", "D", "30s", positiveDuration, "wait before a start with a lost answer is judged"),
+  startGate: flag("start-gate", "D", "5s", positiveDuration, "longest time between recording a start and sending it"),
+  leaderElect: flag("leader-elect", "BOOL", "true", boolean, "let one of several replicas act at a time"),
+  leaderElectNamespace: flag(
+    "leader-elect-namespace",
+    "NS",
+    undefined,
+    text,
+    "namespace of the Lease; its own by default",
+  ),
+  leaderElectLeaseDuration: flag(
+    "leader-elect-lease-duration",
+    "D",
+    "15s",
+    positiveDuration,
+    "how long a lease is valid",
+  ),
+  leaderElectRenewDeadline: flag(
+    "leader-elect-renew-deadline",
+    "D",
+    "10s",
+    positiveDuration,
+    "when to give up renewing",
+  ),
+  leaderElectRetryPeriod: flag("leader-elect-retry-period", "D", "2s", positiveDuration, "interval of renewing"),
+  metricsBindAddress: flag("metrics-bind-address", "A", ":8080", bindAddress, "where /metrics is served; 0 = off"),
+  healthBindAddress: flag("health-bind-address", "A", ":8081", bindAddress, "where /healthz and /readyz are; 0 = off"),
+  webhookBindAddress: flag("webhook-bind-address", "A", "0", off, "receiver of notifications; off in this version"),
+  shutdownGrace: flag("shutdown-grace", "D", "30s", positiveDuration, "time to finish what is under way on SIGTERM"),
+  logLevel: flag("log-level", "L", "info", oneOf(...logLevels), logLevels.join("|")),
+  logFormat: flag("log-format", "F", undefined, oneOf("json", "pretty"), "json|pretty; pretty on a terminal"),
+} as const;
+
+function readFlags(args: readonly string[], problems: ConfigProblem[]): ReadonlyMap<string, string> {
+  const { tokens } = parseArgs({
+    args: [...args],
+    options: Object.fromEntries([
+      ...Object.values(flags).map(({ name }) => [name, { type: "string" as const }]),
+      ["help", { type: "boolean" as const, short: "h" }],
+    ]),
+    strict: false,
+    allowPositionals: true,
+    tokens: true,
+  });
+  const known = new Set(Object.values(flags).map(({ name }) => name));
+  const given = new Map<string, string>();
+  for (const token of tokens) {
+    if (token.kind === "positional") {
+      problems.push({ name: token.value, value: undefined, expectation: "run takes flags only" });
+    } else if (token.kind === "option" && token.name === "help") {
+      given.set("help", "");
+    } else if (token.kind === "option" && !known.has(token.name as never)) {
+      problems.push({ name: token.rawName, value: undefined, expectation: "there is no such flag; see run --help" });
+    } else if (token.kind === "option" && (token.value === undefined || /^--\w/.test(token.value))) {
+      problems.push({ name: token.rawName, value: undefined, expectation: "a value is expected" });
+    } else if (token.kind === "option" && given.has(token.name)) {
+      problems.push({ name: token.rawName, value: token.value, expectation: "the flag is given twice" });
+    } else if (token.kind === "option" && token.value !== undefined) given.set(token.name, token.value);
+  }
+  return given;
+}
+
+type Parsed<F> = F extends Flag<infer T> ? Exclude<T, Refusal> : never;
+
+function assemble(values: ReadonlyMap<string, unknown>): Config {
+  // The cast is sound: a flag's value comes from its own `parse`. What was refused is `undefined` here, and then the
+  // configuration is not handed out.
+  const of = <F extends Flag<unknown>>(flag: F) => values.get(flag.name) as Parsed<F>;
+  return {
+    kubeconfig: of(flags.kubeconfig),
+    context: of(flags.context),
+    watchNamespaces: of(flags.watchNamespaces),
+    watchLabelSelector: of(flags.watchLabelSelector),
+    apiUrl: of(flags.apiUrl),
+    allowedApiHosts: of(flags.allowedApiHosts),
+    defaultTokenFile: of(flags.defaultTokenFile),
+    defaultTeamId: of(flags.defaultTeamId),
+    defaultTokenNamespaces: of(flags.defaultTokenNamespaces),
+    maxRequestsPerHour: of(flags.maxRequestsPerHour),
+    requestTimeoutMs: of(flags.requestTimeout),
+    workers: of(flags.workers),
+    resyncPeriodMs: of(flags.resyncPeriod),
+    runPollIntervalMs: of(flags.runPollInterval),
+    rolloutPollIntervalMs: of(flags.rolloutPollInterval),
+    startSettleMs: of(flags.startSettle),
+    startGateMs: of(flags.startGate),
+    leaderElect: of(flags.leaderElect),
+    leaderElectNamespace: of(flags.leaderElectNamespace),
+    leaderElectLeaseDurationMs: of(flags.leaderElectLeaseDuration),
+    leaderElectRenewDeadlineMs: of(flags.leaderElectRenewDeadline),
+    leaderElectRetryPeriodMs: of(flags.leaderElectRetryPeriod),
+    metricsBindAddress: of(flags.metricsBindAddress),
+    healthBindAddress: of(flags.healthBindAddress),
+    shutdownGraceMs: of(flags.shutdownGrace),
+    logLevel: of(flags.logLevel),
+    logFormat: of(flags.logFormat),
+  };
+}
+
+/** Rules between settings. A setting that was refused by itself is `undefined` here and is not complained about twice. */
+function crossChecks(config: Config, names: ReadonlyMap<string, string>): readonly ConfigProblem[] {
+  const name = (flag: string) => names.get(flag) ?? `--${flag}`;
+  const problems: ConfigProblem[] = [];
+  if (config.apiUrl !== undefined && config.allowedApiHosts !== undefined) {
+    if (!isAllowedHost(config.apiUrl, config.allowedApiHosts)) {
+      const expectation = `its host must be one of --allowed-api-hosts (${config.allowedApiHosts.join(", ")})`;
+      problems.push({ name: name("api-url"), value: config.apiUrl.href, expectation });
+    }
+  }
+  if (config.leaderElectRenewDeadlineMs >= config.leaderElectLeaseDurationMs) {
+    const expectation = "must be below --leader-elect-lease-duration";
+    problems.push({ name: name("leader-elect-renew-deadline"), value: undefined, expectation });
+  }
+  if (config.leaderElectRetryPeriodMs * 1.2 >= config.leaderElectRenewDeadlineMs) {
+    const expectation = "must be below --leader-elect-renew-deadline by a factor of 1.2, so that one retry fits";
+    problems.push({ name: name("leader-elect-retry-period"), value: undefined, expectation });
+  }
+  return problems;
+}
+
+/** True if `url` leads to one of `allowed` (`host` = its default port, or `host:port`). */
+export function isAllowedHost(url: URL, allowed: readonly string[]): boolean {
+  // URL drops the default port of its scheme, so `h` and `h:443` are the same place for https.
+  return allowed.some((host) => {
+    const other = new URL(`${url.protocol}//${host}`);
+    return other.host === url.host;
+  });
+}

@@ -1,0 +1,72 @@
+import { type DestinationStream, pino } from "pino";
+import { prettyFactory } from "pino-pretty";
+import type { Log } from "./util/log.ts";
+
+/**
+ * The keys of our log lines, so that one query finds the same fact everywhere:
+ *
+ * - `controller`, `object` (`namespace/name`), `reconcileId`, `generation`: which pass over what
+ * - `resource`, `namespace`: a watch
+ * - `project`, `service`, `job`, `run`, `pool`, `route`, `httpStatus`: the far end
+ * - `action`, `reason`, `kind`, `phase`: a decision
+ * - `durationMs`, `delayMs`, `count`, `address`, `version`, `signal`, `namespaces`
+ * - `err`: an error, always under this key
+ *
+ * Never a token, a Secret's value, an environment value, a file's content or a response body. The redaction below is a
+ * second line of defence for keys that could carry them; the first is that nothing of the kind is handed to a logger.
+ */
+const redacted = [
+  "token",
+  "authorization",
+  "headers",
+  "data",
+  "stringData",
+  "body",
+  "runtimeEnvironment",
+  "runtimeFiles",
+];
+
+/** Creates the program's logger: one JSON object per line, or lines for people with `format: "pretty"`. */
+export function createLogger(options: {
+  readonly level: string;
+  readonly format: "json" | "pretty";
+  /** Where lines go; synchronous, so that nothing is lost when the process is killed. */
+  readonly destination: DestinationStream;
+}): Log {
+  const { destination } = options;
+  const stream = options.format === "pretty" ? prettyLines(destination) : destination;
+  return pino(
+    {
+      level: options.level,
+      base: null,
+      timestamp: pino.stdTimeFunctions.isoTime,
+      formatters: { level: (label) => ({ level: label }) },
+      redact: { paths: redacted.flatMap((key) => [key, `*.${key}`]), censor: "[redacted]" },
+      serializers: { err: serializeError },
+    },
+    stream,
+  );
+}
+
+/** Formats in this process and at once: a worker thread would survive neither bundling nor a crash. */
+function prettyLines(destination: DestinationStream): DestinationStream {
+  const format = prettyFactory({ ignore: "pid,hostname", translateTime: "SYS:HH:MM:ss.l", singleLine: true });
+  return { write: (line) => destination.write(format(line)) };
+}
+
+/** Name, code, message and stack, causes included by name and code only: a foreign error's message may quote a header. */
+function serializeError(error: unknown): object {
+  if (!(error instanceof Error)) return { type: typeof error, message: "a value that is not an Error was thrown" };
+  const { cause } = error;
+  return {
+    type: error.name,
+    message: error.message,
+    ...(error.stack === undefined ? {} : { stack: error.stack }),
+    ...(cause instanceof Error ? { cause: describeCause(cause) } : {}),
+  };
+}
+
+function describeCause(cause: Error): string {
+  const code = "code" in cause && typeof cause.code === "string" ? ` ${cause.code}` : "";
+  return `${cause.name}${code}`;
+}
