@@ -1,0 +1,234 @@
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+
+/** The labels of a metric are closed sets: no object names, no ids, so that cardinality cannot grow with use. */
+const controllers = ["connection", "deployment", "job-run"] as const;
+export type ControllerName = (typeof controllers)[number];
+
+const results = ["success", "error", "requeue_after"] as const;
+const priorities = ["change", "follow", "resync"] as const;
+
+/**
+ * Every metric of the program. Names of controller-runtime and client-go are kept where they exist, so that stock
+ * dashboards and alerts work; our own begin with `northflank_operator_`.
+ *
+ * *Guarantees*: each metric with a closed set of labels exists from the start, at zero.
+ */
+export type Metrics = ReturnType<typeof createMetrics>;
+
+export function createMetrics(build: {
+  readonly version: string;
+  readonly revision: string;
+  readonly nodeVersion: string;
+}) {
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry });
+  const registers = [registry];
+
+  const reconcile = {
+    total: new Counter({
+      name: "controller_runtime_reconcile_total",
+      help: "Passes by controller and result.",
+      labelNames: ["controller", "result"],
+      registers,
+    }),
+    errors: perController("controller_runtime_reconcile_errors_total", "Passes that failed and are tried again."),
+    terminal: perController(
+      "controller_runtime_terminal_reconcile_errors_total",
+      "Passes that ended in Stalled: only a slow probe or a change goes on.",
+    ),
+    panics: perController("controller_runtime_reconcile_panics_total", "Passes that threw instead of returning."),
+    timeouts: perController("controller_runtime_reconcile_timeouts_total", "Passes that ran into their time limit."),
+    seconds: new Histogram({
+      name: "controller_runtime_reconcile_time_seconds",
+      help: "Time of one pass.",
+      labelNames: ["controller"],
+      buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60],
+      registers,
+    }),
+    workers: gaugePerController("controller_runtime_max_concurrent_reconciles", "Passes allowed at the same time."),
+    active: gaugePerController("controller_runtime_active_workers", "Passes running now."),
+  };
+
+  const queue = {
+    depth: new Gauge({
+      name: "workqueue_depth",
+      help: "Keys that are ready and wait for a worker.",
+      labelNames: ["name", "controller", "priority"],
+      registers,
+    }),
+    adds: queueCounter("workqueue_adds_total", "Keys added, duplicates included."),
+    retries: queueCounter("workqueue_retries_total", "Keys put back after a failure."),
+    wait: queueHistogram("workqueue_queue_duration_seconds", "How long a ready key waited for a worker."),
+    work: queueHistogram("workqueue_work_duration_seconds", "How long a worker had a key."),
+    unfinished: queueGauge("workqueue_unfinished_work_seconds", "Sum of the ages of passes under way."),
+    longest: queueGauge("workqueue_longest_running_processor_seconds", "Age of the oldest pass under way."),
+    oldestDue: new Gauge({
+      name: "northflank_operator_oldest_due_object_seconds",
+      help: "How long the oldest ready key has been waiting. A healthy operator keeps this near zero.",
+      labelNames: ["controller"],
+      registers,
+    }),
+  };
+
+  const kube = {
+    requests: new Counter({
+      name: "rest_client_requests_total",
+      help: "Requests to the Kubernetes API by status code; <error> when there was no answer.",
+      labelNames: ["code", "method", "host"],
+      registers,
+    }),
+    watchLastEvent: new Gauge({
+      name: "northflank_operator_watch_last_event_timestamp_seconds",
+      help: "When a watch last heard from the server (events and bookmarks), unix time.",
+      labelNames: ["resource"],
+      registers,
+    }),
+    watchRestarts: new Counter({
+      name: "northflank_operator_watch_restarts_total",
+      help: "Watches that were opened again, by cause.",
+      labelNames: ["resource", "cause"],
+      registers,
+    }),
+    relists: new Counter({
+      name: "northflank_operator_relists_total",
+      help: "Lists made by reflectors, the first one included.",
+      labelNames: ["resource"],
+      registers,
+    }),
+    eventsDropped: new Counter({
+      name: "northflank_operator_events_dropped_total",
+      help: "Events that were not written: queue full, refused, or out of time.",
+      labelNames: ["cause"],
+      registers,
+    }),
+    leader: new Gauge({
+      name: "leader_election_master_status",
+      help: "1 while this process is the leader.",
+      labelNames: ["name"],
+      registers,
+    }),
+  };
+
+  const remote = {
+    requests: new Counter({
+      name: "northflank_operator_api_requests_total",
+      help: "Requests to Northflank by pool, method, route template and status code (or error code).",
+      labelNames: ["pool", "method", "route", "code"],
+      registers,
+    }),
+    seconds: new Histogram({
+      name: "northflank_operator_api_request_duration_seconds",
+      help: "Time until the answer of Northflank was read.",
+      labelNames: ["method", "route"],
+      buckets: [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30],
+      registers,
+    }),
+    retries: new Counter({
+      name: "northflank_operator_api_retries_total",
+      help: "Requests that were sent again within one call.",
+      labelNames: ["pool", "cause"],
+      registers,
+    }),
+    limit: poolGauge("northflank_operator_api_ratelimit_limit", "Requests per hour that the account has."),
+    remaining: poolGauge("northflank_operator_api_ratelimit_remaining", "Requests left in this window."),
+    reset: poolGauge("northflank_operator_api_ratelimit_reset_seconds", "Seconds until the window ends."),
+    deferred: new Counter({
+      name: "northflank_operator_api_budget_deferred_total",
+      help: "Requests that the ledger refused before they were sent.",
+      labelNames: ["pool", "class"],
+      registers,
+    }),
+  };
+
+  const domain = {
+    conditions: new Gauge({
+      name: "northflank_operator_resource_condition",
+      help: "Number of objects with a condition in a state.",
+      labelNames: ["kind", "type", "status"],
+      registers,
+    }),
+    timeToReady: new Histogram({
+      name: "northflank_operator_resource_time_to_ready_seconds",
+      help: "From the change of a spec to Ready=True.",
+      labelNames: ["kind"],
+      buckets: [1, 5, 10, 30, 60, 120, 300, 600, 1_800, 3_600],
+      registers,
+    }),
+    drift: new Counter({
+      name: "northflank_operator_drift_detected_total",
+      help: "Times that the remote was found different from what had been applied.",
+      labelNames: ["kind"],
+      registers,
+    }),
+    changes: new Counter({
+      name: "northflank_operator_changes_applied_total",
+      help: "Writes sent to Northflank and accepted.",
+      labelNames: ["kind"],
+      registers,
+    }),
+    runsStarted: new Counter({ name: "northflank_operator_runs_started_total", help: "Runs started.", registers }),
+    runsRecovered: new Counter({
+      name: "northflank_operator_runs_recovered_total",
+      help: "Runs whose start had lost its answer and that were found again by reading back.",
+      registers,
+    }),
+    runsFinished: new Counter({
+      name: "northflank_operator_runs_finished_total",
+      help: "Runs that came to an end, by result.",
+      labelNames: ["result"],
+      registers,
+    }),
+    runSeconds: new Histogram({
+      name: "northflank_operator_run_duration_seconds",
+      help: "From the start of a run to its end, by Northflank's clock.",
+      buckets: [1, 5, 15, 60, 300, 900, 3_600, 14_400],
+      registers,
+    }),
+  };
+
+  new Gauge({
+    name: "northflank_operator_build_info",
+    help: "Always 1; the labels tell the build.",
+    labelNames: ["version", "revision", "node"],
+    registers,
+  }).set({ version: build.version, revision: build.revision, node: build.nodeVersion }, 1);
+
+  for (const controller of controllers) {
+    for (const result of results) reconcile.total.inc({ controller, result }, 0);
+    for (const counter of [reconcile.errors, reconcile.terminal, reconcile.panics, reconcile.timeouts]) {
+      counter.inc({ controller }, 0);
+    }
+    reconcile.seconds.zero({ controller });
+    reconcile.active.set({ controller }, 0);
+    for (const priority of priorities) queue.depth.set({ name: controller, controller, priority }, 0);
+    for (const counter of [queue.adds, queue.retries]) counter.inc({ name: controller, controller }, 0);
+    queue.oldestDue.set({ controller }, 0);
+  }
+  for (const kind of ["NorthflankDeployment"]) {
+    domain.drift.inc({ kind }, 0);
+    domain.changes.inc({ kind }, 0);
+  }
+  for (const result of ["succeeded", "failed", "aborted", "unknown"]) domain.runsFinished.inc({ result }, 0);
+
+  return { registry, reconcile, queue, kube, remote, domain };
+
+  function perController(name: string, help: string) {
+    return new Counter({ name, help, labelNames: ["controller"], registers });
+  }
+  function gaugePerController(name: string, help: string) {
+    return new Gauge({ name, help, labelNames: ["controller"], registers });
+  }
+  function queueCounter(name: string, help: string) {
+    return new Counter({ name, help, labelNames: ["name", "controller"], registers });
+  }
+  function queueGauge(name: string, help: string) {
+    return new Gauge({ name, help, labelNames: ["name", "controller"], registers });
+  }
+  function queueHistogram(name: string, help: string) {
+    const buckets = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 60, 300];
+    return new Histogram({ name, help, labelNames: ["name", "controller"], buckets, registers });
+  }
+  function poolGauge(name: string, help: string) {
+    return new Gauge({ name, help, labelNames: ["pool"], registers });
+  }
+}
