@@ -6,7 +6,10 @@ import { defineConfig } from "vitest/config";
 //   real kube-apiserver and etcd in `npm run test:cluster`.
 export default defineConfig({
   test: {
-    reporters: process.env.CI ? ["default"] : ["default"],
+    // In CI each run also leaves a report behind, which .ci/run adds up.
+    reporters: process.env.CI
+      ? ["default", ["json", { outputFile: `.cache/test-reports/${process.pid}.json` }]]
+      : ["default"],
     projects: [
       {
         test: {
