@@ -1,13 +1,20 @@
-import type { DeploymentUpdate, JobRunView, RunList, RunRequest, ServiceView, StartResult } from "./types.ts";
+import type { Reservation, ReserveOutcome } from "./ledger.ts";
+import type {
+  DeploymentUpdate,
+  JobRunView,
+  RequestClass,
+  RunList,
+  RunRequest,
+  ServiceView,
+  StartResult,
+} from "./types.ts";
 
-/**
- * How urgent a request is, for the ledger. `change`: a write somebody waits for, and the read it needs. `run`: following
- * an active run or rollout. `observe`: drift and resync.
- */
-export type RequestClass = "change" | "run" | "observe";
+export type { RequestClass } from "./types.ts";
 
 export interface CallOptions {
   readonly class: RequestClass;
+  /** Spends from what was set aside with {@link NorthflankApi.reserve}, as long as that lasts. */
+  readonly reservation?: Reservation;
   readonly signal: AbortSignal;
 }
 
@@ -31,6 +38,11 @@ export interface JobName {
  * reason.
  */
 export interface NorthflankApi {
+  /**
+   * Sets requests aside for a sequence that must not run dry half way: for a run start three (baseline, POST, read-back).
+   * Pass the reservation in the options of each call, and release it in `finally`. All or nothing; it never waits.
+   */
+  reserve(count: number, requestClass: RequestClass): ReserveOutcome;
   getService(name: ServiceName, options: CallOptions): Promise<ServiceView>;
   /** `POST .../services/{id}/deployment`. Sending it again leads to the same state, so a lost answer is retried once. */
   updateServiceDeployment(name: ServiceName, body: DeploymentUpdate, options: CallOptions): Promise<void>;

@@ -1,6 +1,12 @@
 import type { NorthflankError } from "./errors.ts";
 
 /**
+ * How urgent a request is, for the ledger. `change`: a write somebody waits for, and the read it needs. `run`: following
+ * an active run or rollout. `observe`: drift and resync.
+ */
+export type RequestClass = "change" | "run" | "observe";
+
+/**
  * What we send to and read from the Northflank API. Bodies keep the API's own names. Readers are tolerant: enums are
  * open (`string`), unknown fields are ignored, both documented forms of "get service" are understood.
  */
@@ -107,6 +113,11 @@ export interface RunList {
   readonly runs: readonly JobRunView[];
   /** Northflank's clock (the `Date` header of the last page), in ms since the epoch; missing when it was not sent. */
   readonly serverTimeMs: number | undefined;
+  /**
+   * Present when there are pages that were not read (too many of them, or a cursor that led in a circle): that a run is
+   * not in `runs` then proves nothing.
+   */
+  readonly truncated?: true;
 }
 
 /** What is known after asking for a run to be started. There is no fourth case, and none of them is an exception. */
