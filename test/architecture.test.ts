@@ -21,6 +21,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   "logger.ts": ["util"],
   "metrics.ts": ["util"],
   "http-server.ts": ["util"],
+  "version.ts": [],
   cli: [
     "controllers/shared",
     "controllers/connection",
@@ -35,6 +36,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     "logger.ts",
     "metrics.ts",
     "http-server.ts",
+    "version.ts",
   ],
   "main.ts": ["*"],
 };

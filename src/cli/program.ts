@@ -1,0 +1,79 @@
+import { type Config, describeFlags, formatProblem, parseConfig } from "../config.ts";
+import { revision, version } from "../version.ts";
+import type { ExitCode, Io } from "./io.ts";
+
+export interface ProgramInput {
+  /** Without the names of the interpreter and the program. */
+  readonly args: readonly string[];
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly io: Io;
+  readonly commands: Commands;
+}
+
+/** The commands that need more than text; they are passed in, so that the table below stays free of effects. */
+export interface Commands {
+  readonly run: (config: Config) => Promise<ExitCode>;
+  readonly validate: (args: readonly string[], io: Io) => Promise<ExitCode>;
+  readonly crds: (args: readonly string[], io: Io) => ExitCode;
+}
+
+/** Runs one command of the command line and returns its exit code: 0 done, 1 the check failed, 2 wrong usage. */
+export async function runProgram({ args, env, io, commands }: ProgramInput): Promise<ExitCode> {
+  const [command, ...rest] = args;
+  switch (command) {
+    case "run":
+      return runOperator({ args: rest, env, io, commands });
+    case "validate":
+      return commands.validate(rest, io);
+    case "crds":
+      return commands.crds(rest, io);
+    case "version":
+    case "--version":
+      io.out(`northflank-operator ${version} (${revision})\n`);
+      return 0;
+    case "help":
+    case "--help":
+    case "-h":
+      io.out(usage);
+      return 0;
+    case undefined:
+      io.err(usage);
+      return 2;
+    default:
+      io.err(`northflank-operator: there is no command ${JSON.stringify(command)}\n\n${usage}`);
+      return 2;
+  }
+}
+
+const usage = `Keeps Northflank services and jobs as Kubernetes objects declare them.
+
+usage: northflank-operator COMMAND
+
+  run        run the operator in or against a cluster (run --help lists the flags)
+  validate   check manifests offline: validate FILES|DIRS|- [--output text|json|github]
+  crds       print the CustomResourceDefinitions
+  version    print the version
+
+exit codes: 0 done, 1 the check failed, 2 wrong usage or configuration
+`;
+
+async function runOperator({ args, env, io, commands }: ProgramInput): Promise<ExitCode> {
+  const result = parseConfig({ args, env });
+  switch (result.kind) {
+    case "help":
+      io.out(`usage: northflank-operator run [FLAGS]
+
+Each flag has a variable of the same name: --api-url is NORTHFLANK_OPERATOR_API_URL. A flag wins. The operator-wide
+token may also be given as NORTHFLANK_API_TOKEN.
+
+${describeFlags()}
+`);
+      return 0;
+    case "problems":
+      io.err(`northflank-operator run: the configuration cannot be used\n`);
+      for (const problem of result.problems) io.err(`  ${formatProblem(problem)}\n`);
+      return 2;
+    case "config":
+      return commands.run(result.config);
+  }
+}
