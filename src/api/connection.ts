@@ -1,0 +1,131 @@
+import type { KubeObject } from "../kube/types.ts";
+import {
+  conditions,
+  failure,
+  lastHandledReconcileAt,
+  nextReconcileTime,
+  observedGeneration,
+  statusDefault,
+  suspendReconcile,
+  text,
+  time,
+  tokenSecretRef,
+} from "./fragments.ts";
+import type { Infer, ObjectSchema } from "./schema.ts";
+
+export const connectionSpec = {
+  type: "object",
+  description: "One Northflank account: its token, its address and how much of its quota may be used.",
+  properties: {
+    tokenSecretRef,
+    teamId: {
+      type: "string",
+      minLength: 1,
+      maxLength: 100,
+      pattern: "^[A-Za-z0-9](-?[A-Za-z0-9])*$",
+      description:
+        "Id of the team. Set: the paths /v1/teams/{teamId}/... are called, which a token of an organisation needs. Left " +
+        "out: the plain paths, which a token of a team understands.",
+    },
+    apiURL: {
+      type: "string",
+      minLength: 8,
+      maxLength: 253,
+      description:
+        "Address of the API. Default: the operator's --api-url, which is https://api.northflank.com unless it was told " +
+        "otherwise. Its host must be on the operator's --allowed-api-hosts, else the token is not sent.",
+      "x-kubernetes-validations": [
+        {
+          rule: "self.matches('^(https://([A-Za-z0-9][A-Za-z0-9.-]*|[[][0-9A-Fa-f:.]+[]])|http://(localhost|127[.][0-9]{1,3}[.][0-9]{1,3}[.][0-9]{1,3}|[[]::1[]]))(:[0-9]{1,5})?(/[A-Za-z0-9._~/-]*)?$')",
+          message: "apiURL must be https (http only for a loopback host), without user info, query or fragment",
+          check: (self: string) =>
+            /^(https:\/\/([A-Za-z0-9][A-Za-z0-9.-]*|\[[0-9A-Fa-f:.]+\])|http:\/\/(localhost|127[.][0-9]{1,3}[.][0-9]{1,3}[.][0-9]{1,3}|\[::1\]))(:[0-9]{1,5})?(\/[A-Za-z0-9._~/-]*)?$/.test(
+              self,
+            ),
+        },
+      ],
+    },
+    budget: {
+      type: "object",
+      description: "How much of the account's hourly quota the operator may use.",
+      properties: {
+        maxRequestsPerHour: {
+          type: "integer",
+          format: "int32",
+          minimum: 1,
+          maximum: 1_000_000,
+          description:
+            "Requests an hour at most, below the account's own limit (1000 unless Northflank raised it), so that people " +
+            "and CI keep some. Default: the operator's --max-requests-per-hour (900).",
+        },
+        poolName: {
+          type: "string",
+          maxLength: 63,
+          pattern: "^([A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?)?$",
+          description:
+            "Connections with the same pool name share one ledger: use it for several tokens of one account. Left out " +
+            "or empty: connections with the same address and team share, or those with the same token.",
+        },
+      },
+    },
+    allowedProjects: {
+      type: "array",
+      maxItems: 100,
+      "x-kubernetes-list-type": "set",
+      description:
+        "Ids of the projects this connection may be used for; * stands for any characters, as in staging-*. Objects of " +
+        "other projects are refused. Left out: every project the token can reach.",
+      items: {
+        type: "string",
+        minLength: 1,
+        maxLength: 54,
+        pattern: "^[A-Za-z0-9*-]+$",
+        description: "A project id or a pattern.",
+      },
+    },
+    suspend: {
+      ...suspendReconcile,
+      description:
+        "True: every object that uses this connection is paused; nothing is sent to Northflank. Default: false.",
+    },
+  },
+  required: ["tokenSecretRef"],
+} as const satisfies ObjectSchema;
+
+export const connectionStatus = {
+  type: "object",
+  default: statusDefault,
+  description: "What the operator saw. Written by the operator only.",
+  properties: {
+    observedGeneration,
+    conditions,
+    lastHandledReconcileAt,
+    nextReconcileTime,
+    rateLimit: {
+      type: "object",
+      description: "The account's quota as Northflank last told it. Written in coarse steps, not at every request.",
+      properties: {
+        limit: { type: "integer", format: "int32", minimum: 0, description: "Requests an hour the account has." },
+        remaining: { type: "integer", format: "int32", minimum: 0, description: "Requests left in this hour." },
+        resetTime: time("When the hour ends and the quota is full again."),
+        observedTime: time("When Northflank told these figures."),
+      },
+    },
+    tokenSecretResourceVersion: text("resourceVersion of the Secret whose token was accepted last.", 64),
+    dependents: {
+      type: "integer",
+      format: "int32",
+      minimum: 0,
+      description: "How many objects use this connection.",
+    },
+    failure,
+  },
+} as const satisfies ObjectSchema;
+
+export type NorthflankConnectionSpec = Infer<typeof connectionSpec>;
+export type NorthflankConnectionStatus = Infer<typeof connectionStatus>;
+
+export interface NorthflankConnection extends KubeObject {
+  readonly spec: NorthflankConnectionSpec;
+  readonly status?: NorthflankConnectionStatus;
+}

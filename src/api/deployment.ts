@@ -1,0 +1,284 @@
+import type { KubeObject } from "../kube/types.ts";
+import {
+  buildpack,
+  conditions,
+  connectionRef,
+  docker,
+  external,
+  failure,
+  immutable,
+  internal,
+  isSet,
+  jobId,
+  lastHandledReconcileAt,
+  nextReconcileTime,
+  notBothSources,
+  notEmpty,
+  observedGeneration,
+  projectId,
+  serviceId,
+  statusDefault,
+  suspendReconcile,
+  text,
+  time,
+} from "./fragments.ts";
+import type { Infer, ObjectSchema } from "./schema.ts";
+
+const newTarget = "another target needs another NorthflankDeployment";
+
+export const deploymentSpec = {
+  type: "object",
+  description: "Which image or build a Northflank service, or job, has to run, and how the operator keeps it there.",
+  properties: {
+    connectionRef,
+    projectId,
+    serviceId,
+    jobId: {
+      ...jobId,
+      description:
+        "Id of the Northflank job whose image or build is kept as declared. Exactly one of serviceId and jobId. The " +
+        "only call that sets a job's image is deprecated: prefer the deployment override of NorthflankJobRun. Immutable.",
+    },
+    deployment: {
+      type: "object",
+      description:
+        "The body of Northflank's update-deployment call, with its own field names: external or internal or neither " +
+        "(the source stays as it is), and what is started in the container. What is left out is not managed.",
+      properties: { external, internal, docker, buildpack },
+      "x-kubernetes-validations": [
+        notEmpty,
+        notBothSources,
+        {
+          rule: "!(has(self.external) && has(self.buildpack))",
+          message: "buildpack goes with internal or without a source; an external image takes docker",
+          check: (self: { readonly external?: object; readonly buildpack?: object }) =>
+            !(isSet(self.external) && isSet(self.buildpack)),
+        },
+      ],
+    },
+    managementPolicy: {
+      type: "string",
+      enum: ["Enforce", "EnforceOnChange", "Observe"],
+      default: "Enforce",
+      description:
+        "Enforce: correct every difference, also those made elsewhere. EnforceOnChange: write only when this spec " +
+        "changed, report drift. Observe: never write, show in status.pendingChanges what would be written. Default: Enforce.",
+    },
+    rollout: {
+      type: "object",
+      default: {},
+      description: "What to do after a change was sent.",
+      properties: {
+        wait: {
+          type: "boolean",
+          default: true,
+          description:
+            "True: Ready only when Northflank reports the rollout complete. False: Ready as soon as the change was " +
+            "accepted. Default: true.",
+        },
+        timeoutSeconds: {
+          type: "integer",
+          format: "int32",
+          minimum: 1,
+          maximum: 604_800,
+          default: 900,
+          description:
+            "Seconds after which a rollout that is not complete counts as failed (RolloutTimedOut). Default: 900.",
+        },
+        onFailure: {
+          type: "string",
+          enum: ["Report", "Restore"],
+          default: "Report",
+          description:
+            "Report: say so and keep the failed source. Restore: set back the last source whose rollout completed, and " +
+            "say so; needs wait. Default: Report.",
+        },
+      },
+      "x-kubernetes-validations": [
+        {
+          rule: "self.onFailure != 'Restore' || self.wait",
+          message: "onFailure: Restore needs wait: true, because a failure is seen only by waiting for the rollout",
+          check: (self: { readonly onFailure?: string; readonly wait?: boolean }) =>
+            self.onFailure !== "Restore" || self.wait !== false,
+        },
+      ],
+    },
+    waitFor: {
+      type: "array",
+      maxItems: 16,
+      "x-kubernetes-list-type": "atomic",
+      description:
+        "Runs that must have succeeded before a change of this spec is sent, for example a migration. A run that is " +
+        "missing or active is waited for; one that failed stops this object (DependencyFailed).",
+      items: {
+        type: "object",
+        description: "One thing to wait for.",
+        properties: {
+          jobRunRef: {
+            type: "object",
+            description: "A NorthflankJobRun of the same namespace.",
+            properties: { name: connectionRef.properties.name },
+            required: ["name"],
+          },
+        },
+        required: ["jobRunRef"],
+      },
+    },
+    resyncPeriodSeconds: {
+      type: "integer",
+      format: "int32",
+      minimum: 0,
+      maximum: 604_800,
+      description:
+        "Seconds between two looks at the service when nothing happens, to find changes made elsewhere; spread by 20 % " +
+        "and stretched when the quota runs short. 0 = never, else at least 60. Default: the operator's --resync-period " +
+        "(900).",
+      "x-kubernetes-validations": [
+        {
+          rule: "self == 0 || self >= 60",
+          message: "resyncPeriodSeconds is 0 (never) or at least 60",
+          check: (self: number) => self === 0 || self >= 60,
+        },
+      ],
+    },
+    suspend: suspendReconcile,
+  },
+  required: ["projectId", "deployment"],
+  "x-kubernetes-validations": [
+    {
+      rule: "has(self.serviceId) != has(self.jobId)",
+      message: "set exactly one of serviceId and jobId",
+      check: (self: { readonly serviceId?: string; readonly jobId?: string }) =>
+        isSet(self.serviceId) !== isSet(self.jobId),
+    },
+    immutable("projectId", newTarget),
+    immutable("serviceId", newTarget),
+    immutable("jobId", newTarget),
+  ],
+} as const satisfies ObjectSchema;
+
+export const deploymentStatus = {
+  type: "object",
+  default: statusDefault,
+  description: "What the operator saw and did. Written by the operator only.",
+  properties: {
+    observedGeneration,
+    conditions,
+    lastHandledReconcileAt,
+    nextReconcileTime,
+    target: text("What is managed: service/<id> or job/<id>.", 64),
+    image: text("The image or build that Northflank reports, in one line, for the column.", 1_024),
+    observed: {
+      type: "object",
+      description: "What Northflank reported when the operator last looked.",
+      properties: {
+        source: {
+          type: "object",
+          description: "The source in use.",
+          properties: {
+            kind: {
+              type: "string",
+              enum: ["External", "Internal", "None"],
+              description: "An image, a build, or nothing yet.",
+            },
+            image: text("Image, without the registry host where Northflank leaves it out."),
+            credentials: text("Id of the registry credentials.", 256),
+            registryProvider: text("Registry, as Northflank names it.", 128),
+            id: text("Id of the service that builds.", 256),
+            branch: text("Branch of the build.", 256),
+            buildSHA: text("Commit that is set, or latest.", 64),
+            buildId: text("Id of the build that is set.", 128),
+            deployedSHA: text("Commit that runs.", 64),
+          },
+        },
+        buildStatus: text("State of the build.", 64),
+        rolloutStatus: text("State of the rollout: PENDING, IN_PROGRESS, COMPLETED, FAILED.", 64),
+        rolloutReason: text("Why it rolls out: DEPLOYING or SCALING.", 64),
+        rolloutTransitionTime: time("When that state began, by Northflank's clock."),
+        continuousDeploymentEnabled: {
+          type: "boolean",
+          description: "True: Northflank deploys new builds by itself.",
+        },
+        servicePaused: { type: "boolean", description: "True: the service is paused in Northflank." },
+        observedTime: time("When this was read, in coarse steps."),
+      },
+    },
+    applied: {
+      type: "object",
+      description: "The last change the operator sent.",
+      properties: {
+        generation: {
+          type: "integer",
+          format: "int64",
+          minimum: 0,
+          description: "metadata.generation the change was made for.",
+        },
+        specHash: text("Hash of the normalised declaration that was sent.", 128),
+        remoteHash: text("Hash of what Northflank reported after it.", 128),
+        time: time("When it was sent."),
+        previousTransitionTime: time(
+          "State change of the rollout before the change: only a later one speaks about this change.",
+        ),
+        source: text("The source that was sent, in one line."),
+        previousSource: text("The source that was set before, in one line."),
+      },
+    },
+    pendingChanges: {
+      type: "array",
+      maxItems: 32,
+      "x-kubernetes-list-type": "atomic",
+      description: "What would be written, field by field: under Observe, and while a change waits.",
+      items: {
+        type: "object",
+        description: "One difference.",
+        properties: {
+          path: text("Field, for example deployment.external.imagePath.", 256),
+          from: text("What Northflank has.", 4_096),
+          to: text("What is declared.", 4_096),
+        },
+        required: ["path"],
+      },
+    },
+    corrections: {
+      type: "array",
+      maxItems: 10,
+      "x-kubernetes-list-type": "atomic",
+      description: "When drift was corrected, newest first: the third within 10 minutes stops writing (FightDetected).",
+      items: time("Time of one correction."),
+    },
+    failure,
+    history: {
+      type: "array",
+      maxItems: 5,
+      "x-kubernetes-list-type": "atomic",
+      description: "The five newest changes, newest first.",
+      items: {
+        type: "object",
+        description: "One change.",
+        properties: {
+          time: time("When it was sent."),
+          source: text("The source, in one line."),
+          cause: {
+            type: "string",
+            enum: ["SpecChanged", "DriftCorrected", "Restored"],
+            description: "Why it was sent.",
+          },
+          result: {
+            type: "string",
+            enum: ["RollingOut", "Complete", "Failed", "TimedOut", "Superseded"],
+            description: "What became of it.",
+          },
+        },
+        required: ["time", "source", "result"],
+      },
+    },
+  },
+} as const satisfies ObjectSchema;
+
+export type NorthflankDeploymentSpec = Infer<typeof deploymentSpec>;
+export type NorthflankDeploymentStatus = Infer<typeof deploymentStatus>;
+
+export interface NorthflankDeployment extends KubeObject {
+  readonly spec: NorthflankDeploymentSpec;
+  readonly status?: NorthflankDeploymentStatus;
+}

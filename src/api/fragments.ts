@@ -1,0 +1,667 @@
+import type { Rule, Schema, TextSchema } from "./schema.ts";
+
+/** A letter, then letters or digits with single hyphens between, either case: the ids that go into URL paths. */
+const idPattern = "^[A-Za-z](-?[A-Za-z0-9])*$";
+
+const dnsSubdomain = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$";
+
+/** Keys of Secrets and ConfigMaps, as Kubernetes takes them. */
+const dataKeyPattern = "^[-._a-zA-Z0-9]+$";
+
+/** Names of environment variables that the Northflank API takes. */
+export const variableNamePattern = "^[A-Za-z0-9_./-]+$";
+
+/** Absolute, without control characters. */
+const filePathPattern = "^/[^\\x00-\\x1f\\x7f]+$";
+
+/**
+ * `[host[:port]/]path` and one of `:tag` and `@sha256:digest`; no scheme. Both at once are matched here and refused by
+ * {@link notTagAndDigest}, whose message says what to do.
+ */
+const imagePattern =
+  "^([A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:[0-9]{1,5})?/)?[A-Za-z0-9]([A-Za-z0-9._/-]*[A-Za-z0-9])?" +
+  "(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(@sha256:[a-f0-9]{64})?$";
+
+/** An RFC 3339 time in UTC. */
+export function time<const D extends string>(description: D) {
+  return { type: "string", format: "date-time", maxLength: 64, description } as const satisfies TextSchema;
+}
+
+export function text<const D extends string>(description: D, maxLength = 1_024) {
+  return { type: "string", maxLength, description } as const satisfies TextSchema;
+}
+
+export const projectId = {
+  type: "string",
+  minLength: 3,
+  maxLength: 54,
+  pattern: idPattern,
+  description:
+    "Id of the Northflank project, as in its URL: a letter, then letters or digits with single hyphens between, " +
+    "3 to 54 characters. Immutable.",
+} as const satisfies Schema;
+
+export const serviceId = {
+  type: "string",
+  minLength: 3,
+  maxLength: 54,
+  pattern: idPattern,
+  description:
+    "Id of the Northflank service whose deployment is kept as declared (a deployment or combined service; a build " +
+    "service has nothing to deploy). Exactly one of serviceId and jobId. Immutable.",
+} as const satisfies Schema;
+
+export const jobId = {
+  type: "string",
+  minLength: 3,
+  maxLength: 52,
+  pattern: idPattern,
+  description:
+    "Id of the Northflank job: a letter, then letters or digits with single hyphens between, 3 to 52 characters. " +
+    "Immutable.",
+} as const satisfies Schema;
+
+export const connectionRef = {
+  type: "object",
+  description:
+    "The NorthflankConnection, in the same namespace, whose token and quota are used. Left out: the connection named " +
+    "`default` of the namespace, else the token of the operator itself if it was told to serve this namespace.",
+  properties: {
+    name: {
+      type: "string",
+      minLength: 1,
+      maxLength: 253,
+      pattern: dnsSubdomain,
+      description: "Name of the NorthflankConnection.",
+    },
+  },
+  required: ["name"],
+  "x-kubernetes-map-type": "atomic",
+} as const satisfies Schema;
+
+const objectName = {
+  type: "string",
+  minLength: 1,
+  maxLength: 253,
+  pattern: dnsSubdomain,
+  description: "Name of the Secret or ConfigMap, in the same namespace.",
+} as const satisfies Schema;
+
+const dataKey = {
+  type: "string",
+  minLength: 1,
+  maxLength: 253,
+  pattern: dataKeyPattern,
+  description: "Key under `data` of the Secret or ConfigMap.",
+} as const satisfies Schema;
+
+const optionalReference = {
+  type: "boolean",
+  description:
+    "True: a missing object or key is left out silently. False or left out: the run waits until it is there.",
+} as const satisfies Schema;
+
+const variablePrefix = {
+  type: "string",
+  maxLength: 128,
+  pattern: "^[A-Za-z0-9_./-]*$",
+  description: "Put before every key to make the name of the variable: prefix DB_ and key url give DB_url.",
+} as const satisfies Schema;
+
+const secretRef = {
+  type: "object",
+  description:
+    "Takes every key of a Secret as a variable. Secrets of the types kubernetes.io/service-account-token and " +
+    "bootstrap.kubernetes.io/token are refused.",
+  properties: { name: objectName, prefix: variablePrefix, optional: optionalReference },
+  required: ["name"],
+} as const satisfies Schema;
+
+const configMapRef = {
+  type: "object",
+  description: "Takes every key of a ConfigMap as a variable. Binary values are refused.",
+  properties: { name: objectName, prefix: variablePrefix, optional: optionalReference },
+  required: ["name"],
+} as const satisfies Schema;
+
+const secretKeyRef = {
+  type: "object",
+  description: "Takes the value of one key of a Secret.",
+  properties: { name: objectName, key: dataKey, optional: optionalReference },
+  required: ["name", "key"],
+} as const satisfies Schema;
+
+const configMapKeyRef = {
+  type: "object",
+  description: "Takes the value of one key of a ConfigMap.",
+  properties: { name: objectName, key: dataKey, optional: optionalReference },
+  required: ["name", "key"],
+} as const satisfies Schema;
+
+/** Where the token of a connection is. */
+export const tokenSecretRef = {
+  type: "object",
+  description:
+    "The Secret, in the same namespace, that holds the API token. It is read by name when needed, so a changed token " +
+    "takes effect within a minute, without a restart.",
+  properties: {
+    name: { ...objectName, description: "Name of the Secret." },
+    key: { ...dataKey, default: "token", description: "Key under `data` that holds the token. Default: token." },
+  },
+  required: ["name"],
+  "x-kubernetes-map-type": "atomic",
+} as const satisfies Schema;
+
+/** Values from the cluster for environment variables. */
+export const environmentFrom = {
+  type: "array",
+  maxItems: 100,
+  "x-kubernetes-list-type": "atomic",
+  description:
+    "Environment variables whose values come from Secrets and ConfigMaps of the namespace, read when the run is " +
+    "started. Each entry has exactly one reference. Later entries win over earlier ones, and runtimeEnvironment wins " +
+    "over all of them.",
+  items: {
+    type: "object",
+    description: "One source of variables.",
+    properties: {
+      name: {
+        type: "string",
+        minLength: 1,
+        maxLength: 255,
+        pattern: variableNamePattern,
+        description:
+          "Name of the variable. Required with secretKeyRef and configMapKeyRef; not used with secretRef and " +
+          "configMapRef, which take the names of the keys.",
+      },
+      secretRef,
+      secretKeyRef,
+      configMapRef,
+      configMapKeyRef,
+    },
+    "x-kubernetes-validations": [
+      {
+        rule: "[has(self.secretRef), has(self.secretKeyRef), has(self.configMapRef), has(self.configMapKeyRef)].filter(x, x).size() == 1",
+        message: "set exactly one of secretRef, secretKeyRef, configMapRef, configMapKeyRef",
+        check: (self: FromEntry) =>
+          count(self.secretRef, self.secretKeyRef, self.configMapRef, self.configMapKeyRef) === 1,
+      },
+      {
+        rule: "has(self.name) == (has(self.secretKeyRef) || has(self.configMapKeyRef))",
+        message:
+          "name is required with secretKeyRef and configMapKeyRef, and has no place beside secretRef and configMapRef",
+        check: (self: FromEntry) => isSet(self.name) === (isSet(self.secretKeyRef) || isSet(self.configMapKeyRef)),
+      },
+    ],
+  },
+} as const satisfies Schema;
+
+/** Contents from the cluster for files. */
+export const filesFrom = {
+  type: "array",
+  maxItems: 100,
+  "x-kubernetes-list-type": "atomic",
+  description:
+    "Files whose contents come from Secrets and ConfigMaps of the namespace, read when the run is started. They must " +
+    "be text (UTF-8). Later entries win over earlier ones, and runtimeFiles wins over all of them.",
+  items: {
+    type: "object",
+    description: "One file.",
+    properties: {
+      path: {
+        type: "string",
+        minLength: 2,
+        maxLength: 1_024,
+        pattern: filePathPattern,
+        description: "Absolute path of the file in the container.",
+      },
+      secretKeyRef,
+      configMapKeyRef,
+    },
+    required: ["path"],
+    "x-kubernetes-validations": [
+      {
+        rule: "has(self.secretKeyRef) != has(self.configMapKeyRef)",
+        message: "set exactly one of secretKeyRef and configMapKeyRef",
+        check: (self: FromEntry) => count(self.secretKeyRef, self.configMapKeyRef) === 1,
+      },
+    ],
+  },
+} as const satisfies Schema;
+
+interface FromEntry {
+  readonly name?: string;
+  readonly secretRef?: object;
+  readonly secretKeyRef?: object;
+  readonly configMapRef?: object;
+  readonly configMapKeyRef?: object;
+}
+
+export const environment = {
+  type: "object",
+  maxProperties: 1_000,
+  propertyNames: { pattern: variableNamePattern, maxLength: 255 },
+  description:
+    "Environment variables of the run, by name, added to those of the job. Values are stored in the cluster in clear " +
+    "text: use runtimeEnvironmentFrom for secrets.",
+  additionalProperties: {
+    type: "string",
+    maxLength: 32_768,
+    pattern: "^[^\\x00]*$",
+    description: "Value of the variable. A value with ${ is refused unless allowReferences is set.",
+  },
+} as const satisfies Schema;
+
+const fileContent = {
+  type: "object",
+  description: "Content of one file.",
+  properties: {
+    data: {
+      type: "string",
+      maxLength: 1_048_576,
+      pattern: "^[A-Za-z0-9+/]*={0,2}$",
+      description: "The content in base64.",
+    },
+    encoding: {
+      type: "string",
+      minLength: 1,
+      maxLength: 32,
+      pattern: "^[A-Za-z0-9-]+$",
+      default: "utf-8",
+      description: "Encoding of the decoded content. Default: utf-8.",
+    },
+  },
+  required: ["data"],
+} as const satisfies Schema;
+
+export const files = {
+  type: "object",
+  maxProperties: 100,
+  propertyNames: { pattern: filePathPattern, maxLength: 1_024 },
+  description:
+    "Files of the run, by absolute path in the container. Contents are stored in the cluster in clear text: use " +
+    "runtimeFilesFrom for secrets.",
+  additionalProperties: fileContent,
+} as const satisfies Schema;
+
+export const dockerSecretMounts = {
+  ...files,
+  propertyNames: { pattern: "^[^\\x00-\\x1f\\x7f]+$", maxLength: 1_024 },
+  description:
+    "Docker secret mounts of the run, by name, as the Northflank API takes them. Newer revisions of the API no longer " +
+    "document this field: use runtimeFiles where you can.",
+} as const satisfies Schema;
+
+const notTagAndDigest: Rule = {
+  rule: "!self.matches(':[A-Za-z0-9_.-]+@')",
+  message: "a tag together with a digest is refused by Northflank: drop the tag",
+  check: (self: string) => !/:[A-Za-z0-9_.-]+@/.test(self),
+};
+
+const tagOrDigest: Rule = {
+  rule: "self.matches('(:[A-Za-z0-9_.-]+|@sha256:[a-f0-9]+)$')",
+  message: "the image needs a tag or a digest: Northflank does not assume latest",
+  check: (self: string) => /(:[A-Za-z0-9_.-]+|@sha256:[a-f0-9]+)$/.test(self),
+};
+
+export const imagePath = {
+  type: "string",
+  minLength: 3,
+  maxLength: 512,
+  pattern: imagePattern,
+  description:
+    "Image with either a tag or a digest, not both, and without a scheme: ghcr.io/acme/api:1.4.2 or " +
+    "ghcr.io/acme/api@sha256:<64 hex digits>. Without a registry host Docker Hub is meant.",
+  "x-kubernetes-validations": [notTagAndDigest, tagOrDigest],
+} as const satisfies Schema;
+
+export const external = {
+  type: "object",
+  description: "An image of a container registry.",
+  properties: {
+    imagePath,
+    credentials: {
+      type: "string",
+      minLength: 1,
+      maxLength: 100,
+      pattern: "^[A-Za-z0-9-]+$",
+      description: "Id of the registry credentials saved in Northflank. Left out: the image is public.",
+    },
+  },
+  required: ["imagePath"],
+} as const satisfies Schema;
+
+export const internal = {
+  type: "object",
+  description: "A build made by Northflank.",
+  properties: {
+    id: {
+      type: "string",
+      minLength: 3,
+      maxLength: 109,
+      pattern: "^[A-Za-z](-?[A-Za-z0-9])*(/[A-Za-z](-?[A-Za-z0-9])*)?$",
+      description:
+        "Id of the service that builds, or project-id/service-id for one of another project. Left out: the target " +
+        "itself, for combined services and jobs that build their own source.",
+    },
+    branch: {
+      type: "string",
+      minLength: 1,
+      maxLength: 255,
+      pattern: "^[^\\x00-\\x20\\x7f]+$",
+      description: "Branch of the build.",
+    },
+    buildSHA: {
+      type: "string",
+      minLength: 6,
+      maxLength: 40,
+      pattern: "^([0-9a-fA-F]{40}|latest)$",
+      description:
+        "Commit to deploy, 40 hexadecimal digits, or latest: Northflank deploys each new build of the branch by " +
+        "itself, and the operator keeps that setting, not a commit.",
+    },
+    buildId: {
+      type: "string",
+      minLength: 1,
+      maxLength: 100,
+      pattern: "^[A-Za-z0-9-]+$",
+      description: "Id of one build of the service, for example joyous-view-6290.",
+    },
+  },
+} as const satisfies Schema;
+
+interface RuntimeOverride {
+  readonly configType: string;
+  readonly customEntrypoint?: string;
+  readonly customCommand?: string;
+  readonly customProcess?: string;
+}
+
+const customEntrypoint = {
+  ...text("Entrypoint that replaces the one of the image.", 4_096),
+  minLength: 1,
+  pattern: "^[^\\x00]+$",
+} as const satisfies Schema;
+
+const customCommand = {
+  ...text("Command that replaces the one of the image.", 4_096),
+  minLength: 1,
+  pattern: "^[^\\x00]+$",
+} as const satisfies Schema;
+
+export const docker = {
+  type: "object",
+  description: "What is started in the container, for images built from a Dockerfile or pulled from a registry.",
+  properties: {
+    configType: {
+      type: "string",
+      enum: ["default", "customEntrypoint", "customCommand", "customEntrypointCustomCommand"],
+      description:
+        "default: what the image says. The others replace the entrypoint, the command, or both, and need the field of " +
+        "that name.",
+    },
+    customEntrypoint,
+    customCommand,
+  },
+  required: ["configType"],
+  "x-kubernetes-validations": [
+    needs("customEntrypoint", ["customEntrypoint", "customEntrypointCustomCommand"]),
+    needs("customCommand", ["customCommand", "customEntrypointCustomCommand"]),
+  ],
+} as const satisfies Schema;
+
+export const buildpack = {
+  type: "object",
+  description: "What is started in the container, for images built with a buildpack.",
+  properties: {
+    configType: {
+      type: "string",
+      enum: [
+        "default",
+        "customProcess",
+        "customCommand",
+        "customEntrypointCustomCommand",
+        "originalEntrypointCustomCommand",
+      ],
+      description:
+        "default: the default process of the build. customProcess: another process of the Procfile. The others replace " +
+        "the command, or entrypoint and command, and need the fields of these names.",
+    },
+    customProcess: {
+      type: "string",
+      minLength: 1,
+      maxLength: 255,
+      pattern: "^[^\\x00]+$",
+      description: "Name of the process to start.",
+    },
+    customEntrypoint,
+    customCommand,
+  },
+  required: ["configType"],
+  "x-kubernetes-validations": [
+    needs("customProcess", ["customProcess"]),
+    needs("customEntrypoint", ["customEntrypointCustomCommand"]),
+    needs("customCommand", ["customCommand", "customEntrypointCustomCommand", "originalEntrypointCustomCommand"]),
+  ],
+} as const satisfies Schema;
+
+/** The rule that these values of `configType` need `field`. */
+function needs(field: "customEntrypoint" | "customCommand" | "customProcess", configTypes: readonly string[]): Rule {
+  const list = configTypes.map((name) => `'${name}'`).join(", ");
+  return {
+    rule: `!(self.configType in [${list}]) || has(self.${field})`,
+    message: `${field} is required with configType ${configTypes.join(", ")}`,
+    reason: "FieldValueRequired",
+    fieldPath: `.${field}`,
+    check: (self: RuntimeOverride) => !configTypes.includes(self.configType) || isSet(self[field]),
+  };
+}
+
+export const storage = {
+  type: "object",
+  description: "Temporary storage of the run. Which sizes exist is up to Northflank.",
+  properties: {
+    ephemeralStorage: {
+      type: "object",
+      description: "The container's writable disk.",
+      properties: {
+        storageSize: {
+          type: "integer",
+          format: "int32",
+          minimum: 1,
+          maximum: 10_000_000,
+          description: "Size in MiB, for example 1024.",
+        },
+      },
+    },
+    shmSize: {
+      type: "integer",
+      format: "int32",
+      minimum: 1,
+      maximum: 10_000_000,
+      description: "Shared memory (/dev/shm) in MiB, for example 64.",
+    },
+    useHdbStorage: { type: "boolean", description: "Use hard disk storage, where the region has it." },
+    usePdSsdStorage: { type: "boolean", description: "Use SSD storage, where the region has it." },
+  },
+} as const satisfies Schema;
+
+export const gpu = {
+  type: "object",
+  description: "GPU of the run.",
+  properties: {
+    enabled: { type: "boolean", description: "Whether the run gets a GPU." },
+    configuration: {
+      type: "object",
+      description: "Which GPU.",
+      properties: {
+        gpuType: {
+          type: "string",
+          minLength: 1,
+          maxLength: 100,
+          pattern: "^[A-Za-z0-9._-]+$",
+          description: "Model, as Northflank names it.",
+        },
+        gpuCount: { type: "integer", format: "int32", minimum: 1, maximum: 1_000, description: "How many of them." },
+        timesliced: { type: "boolean", description: "Share the GPU with others." },
+      },
+      required: ["gpuType"],
+    },
+  },
+} as const satisfies Schema;
+
+export const billing = {
+  type: "object",
+  description: "Resources of the run.",
+  properties: {
+    deploymentPlan: {
+      type: "string",
+      minLength: 3,
+      maxLength: 100,
+      pattern: "^[A-Za-z0-9]+(-[A-Za-z0-9]+)*$",
+      description:
+        "Id of the Northflank plan (CPU and memory), for example nf-compute-20. GET /v1/plans lists them. Left out: " +
+        "the plan of the job.",
+    },
+  },
+} as const satisfies Schema;
+
+/** `deployment: {}` says nothing and is refused. */
+export const notEmpty: Rule = {
+  rule: "has(self.external) || has(self.internal) || has(self.docker) || has(self.buildpack)",
+  message: "deployment is empty: set external, internal, docker or buildpack",
+  check: (self: DeploymentUnion) => count(self.external, self.internal, self.docker, self.buildpack) > 0,
+};
+
+export const notBothSources: Rule = {
+  rule: "!(has(self.external) && has(self.internal))",
+  message: "set external or internal, not both",
+  check: (self: DeploymentUnion) => !(isSet(self.external) && isSet(self.internal)),
+};
+
+interface DeploymentUnion {
+  readonly external?: object;
+  readonly internal?: object;
+  readonly docker?: object;
+  readonly buildpack?: object;
+}
+
+export const suspendReconcile = {
+  type: "boolean",
+  default: false,
+  description: "True: nothing is read from or written to Northflank for this object. Default: false.",
+} as const satisfies Schema;
+
+/** What a status starts from: an object that nobody has looked at yet is InProgress for kstatus. */
+export const statusDefault = { observedGeneration: -1 } as const;
+
+export const observedGeneration = {
+  type: "integer",
+  format: "int64",
+  minimum: -1,
+  default: -1,
+  description:
+    "metadata.generation of the spec this status speaks about. -1: the operator has not looked at the object yet.",
+} as const satisfies Schema;
+
+export const lastHandledReconcileAt = text(
+  "Value of the annotation northflank-operator.io/reconcile-requested-at (or reconcile.fluxcd.io/requestedAt) that " +
+    "was handled last.",
+);
+
+export const nextReconcileTime = time(
+  "When the operator looks at this object again by itself, if nothing happens before.",
+);
+
+export const conditions = {
+  type: "array",
+  maxItems: 32,
+  "x-kubernetes-list-type": "map",
+  "x-kubernetes-list-map-keys": ["type"],
+  description:
+    "State in standard form. Ready is always there; Reconciling and Stalled only while True and never both; the " +
+    "others depend on the kind.",
+  items: {
+    type: "object",
+    description: "One aspect of the state.",
+    properties: {
+      type: { type: "string", minLength: 1, maxLength: 316, description: "Name of the aspect, for example Ready." },
+      status: { type: "string", enum: ["True", "False", "Unknown"], description: "Whether it holds." },
+      reason: {
+        type: "string",
+        minLength: 1,
+        maxLength: 1_024,
+        pattern: "^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$",
+        description: "One word of the documented catalogue, for programs.",
+      },
+      message: text("What was seen, what was wanted, what happens next and when.", 32_768),
+      lastTransitionTime: time("When status last changed."),
+      observedGeneration: {
+        type: "integer",
+        format: "int64",
+        minimum: 0,
+        description: "metadata.generation this condition was judged for.",
+      },
+    },
+    required: ["type", "status", "reason", "message", "lastTransitionTime"],
+  },
+} as const satisfies Schema;
+
+export const failure = {
+  type: "object",
+  description: "The failure the operator is dealing with. Gone when it is over.",
+  properties: {
+    class: {
+      type: "string",
+      enum: ["Transient", "Waiting", "Terminal"],
+      description:
+        "Transient: retried soon. Waiting: for something named in the message. Terminal: needs a change; looked at " +
+        "again about once an hour.",
+    },
+    reason: text("The reason, as in the conditions.", 256),
+    httpStatus: {
+      type: "integer",
+      format: "int32",
+      minimum: 100,
+      maximum: 999,
+      description: "HTTP status of the Northflank API, if it answered.",
+    },
+    count: { type: "integer", format: "int64", minimum: 1, description: "How often in a row." },
+    firstTime: time("When it was first seen."),
+    lastTime: time("When it was last seen."),
+    nextTryTime: time("When it is tried again."),
+    message: text("What went wrong, and what helps.", 2_048),
+  },
+  required: ["class", "count", "firstTime", "lastTime", "message"],
+} as const satisfies Schema;
+
+/** The rule that `field` keeps the value, or the absence, that it had. */
+export function immutable(field: string, remedy: string): Rule {
+  return {
+    rule: `has(self.${field}) == has(oldSelf.${field}) && (!has(self.${field}) || self.${field} == oldSelf.${field})`,
+    message: `${field} is immutable: ${remedy}`,
+    reason: "FieldValueForbidden",
+    fieldPath: `.${field}`,
+    check: (self: Readonly<Record<string, unknown>>, oldSelf: Readonly<Record<string, unknown>>) =>
+      isDeepEqual(self[field], oldSelf[field]),
+  };
+}
+
+function count(...values: readonly unknown[]): number {
+  return values.filter(isSet).length;
+}
+
+/** What CEL's `has()` answers. */
+export function isSet(value: unknown): boolean {
+  return value !== undefined && value !== null;
+}
+
+/** Equality of JSON values, as CEL's `==` sees it: the order of keys does not count, the order of items does. */
+export function isDeepEqual(left: unknown, right: unknown): boolean {
+  if (left === right) return true;
+  if (typeof left !== "object" || typeof right !== "object" || left === null || right === null) return false;
+  if (Array.isArray(left) !== Array.isArray(right)) return false;
+  const keys = Object.keys(left);
+  if (keys.length !== Object.keys(right).length) return false;
+  return keys.every((key) => Object.hasOwn(right, key) && isDeepEqual(Reflect.get(left, key), Reflect.get(right, key)));
+}

@@ -1,0 +1,93 @@
+/**
+ * Every reason a condition or an Event of ours can have, with its meaning. Closed and stable: people, alerts and GitOps
+ * tools match these words. The reference page is written from this table.
+ */
+export const reasons = {
+  // Good.
+  Succeeded: "The work is done.",
+  InSync: "Northflank has what is declared.",
+  RolloutComplete: "Northflank has what is declared and has finished rolling it out.",
+  RunSucceeded: "The run ended with success.",
+  Observed: "Northflank was read; nothing is written under managementPolicy Observe.",
+  Valid: "Northflank accepted the token.",
+  Accepted: "The spec, its references and its target are in order.",
+
+  // Progress.
+  Progressing: "Work is under way.",
+  ProgressingWithRetry: "Something failed that may pass; it is tried again soon.",
+  ApplyingChange: "A change is being sent to Northflank.",
+  RollingOut: "Northflank is rolling out the declared source.",
+  Building: "Northflank is building the declared source.",
+  StartingRun: "The start is recorded and being sent.",
+  RunActive: "The run has started and is not over.",
+  RecoveringRun: "The answer to a start was lost; the list of runs is being searched for it.",
+  RetryingRun: "A run failed and another one will be started, within backoffLimit.",
+  Aborting: "The run is being aborted.",
+  Deleting: "The object is being deleted.",
+
+  // Waiting.
+  WaitingForQuota: "The account's hourly quota is used up or reserved; work goes on when it allows.",
+  WaitingForConnection: "The connection is not usable yet.",
+  WaitingForConcurrency: "Another run of the job is active, or its start is not settled.",
+  WaitingForDependency: "A run named in waitFor has not succeeded yet.",
+  WaitingForBuild: "The declared build is not finished yet.",
+  Suspended: "spec.suspend is true.",
+  ConnectionSuspended: "The connection's spec.suspend is true.",
+
+  // Failures that may pass; retried soon.
+  RemoteUnavailable: "Northflank did not answer, or answered with a server error.",
+  RateLimited: "Northflank answered 429; requests are held back until its quota resets.",
+  RequestTimeout: "Northflank did not answer in time.",
+  CircuitOpen: "Northflank failed repeatedly; requests to it are paused.",
+  StatusConflict: "Somebody else wrote the object at the same time.",
+
+  // Failures that need a change; looked at again about once an hour.
+  InvalidSpec: "The spec breaks a rule that the message names.",
+  ConnectionNotFound: "There is no such connection, no default one, and no operator-wide token for this namespace.",
+  SecretNotFound: "A referenced Secret or ConfigMap does not exist.",
+  SecretKeyMissing: "A referenced Secret or ConfigMap lacks the key, or the value is empty.",
+  SecretInvalid: "A referenced value or Secret cannot be used: its type is refused, or the value is not text.",
+  AuthenticationFailed: "Northflank refused the token (401).",
+  PermissionDenied: "The token lacks a permission (403).",
+  ProjectNotAllowed: "The connection's allowedProjects does not name the project.",
+  TargetNotFound: "The project, service or job does not exist, or the token cannot see it (404).",
+  RequestRejected: "Northflank refused the request (400, 409, 413, 422).",
+  RemoteMisconfigured: "The address answers, but not like the Northflank API: redirect, TLS, 405, HTML, content type.",
+  UnsupportedTarget: "The target cannot take this change: a build service, or a route that is gone.",
+  TargetConflict: "An older object manages the same target.",
+  FightDetected: "Somebody else keeps changing the target back; writing has stopped.",
+  ContinuousDeploymentEnabled: "Northflank deploys new builds by itself, against what is declared.",
+  BuildNotFound: "The declared build does not exist.",
+  BuildFailed: "The declared build failed.",
+  RolloutFailed: "Northflank reports that the rollout of the declared source failed.",
+  RolloutTimedOut: "The rollout was not complete within rollout.timeoutSeconds.",
+  ServicePaused: "The service is paused in Northflank.",
+  DependencyFailed: "A run named in waitFor failed.",
+  DriftObserved: "Northflank differs from what is declared, and the policy says not to write.",
+
+  // Ends of runs.
+  RunFailed: "The run ended with failure.",
+  RunAborted: "The run was aborted by spec.abort, a deadline or a deletion.",
+  RunAbortedRemotely: "The run was aborted in Northflank.",
+  RunDisappeared: "Northflank no longer knows the run.",
+  BackoffLimitExceeded: "As many runs failed as backoffLimit allows.",
+  DeadlineExceeded: "The run was active for longer than activeDeadlineSeconds and was aborted.",
+  StartDeadlineExceeded: "The run was not started within startDeadlineSeconds.",
+  StartOutcomeUnknown: "The answer to the start was lost, and nobody can tell whether a run was started.",
+  DuplicateRun: "After an AtLeastOnce start a second run turned up.",
+
+  // Deletion.
+  Abandoned: "The object was deleted and its run goes on.",
+  AbortedOnDelete: "The object was deleted and its run was aborted.",
+  DeleteTimedOut: "The run could not be aborted in time; the object was let go.",
+
+  // Only in Events: what happened.
+  ChangeApplied: "A change was sent to Northflank and accepted.",
+  RunStarted: "Northflank accepted the start of the run.",
+  RunRecovered: "A run whose start had no answer was found and adopted.",
+  AbortRequested: "Northflank was asked to abort the run.",
+  DeprecatedRoute: "A call was used that Northflank has marked as deprecated.",
+  FallbackUsed: "The usual call is gone; its replacement was used.",
+} as const;
+
+export type Reason = keyof typeof reasons;
