@@ -66,7 +66,7 @@ export const deploymentSpec = {
     },
     rollout: {
       type: "object",
-      default: {},
+      default: { wait: true, timeoutSeconds: 900, onFailure: "Report" },
       description: "What to do after a change was sent.",
       properties: {
         wait: {

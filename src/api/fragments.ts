@@ -239,7 +239,7 @@ interface FromEntry {
 
 export const environment = {
   type: "object",
-  maxProperties: 1_000,
+  maxProperties: 500,
   propertyNames: { pattern: variableNamePattern, maxLength: 255 },
   description:
     "Environment variables of the run, by name, added to those of the job. Values are stored in the cluster in clear " +

@@ -1,0 +1,66 @@
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join, relative, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { crdFiles } from "../src/cli/crds.ts";
+
+// Writes what is generated from src/api. With --check nothing is written: it exits with 1 when a committed file is not
+// what would be written now.
+
+const root = resolve(dirname(fileURLToPath(import.meta.url)), "..");
+
+/** A folder that holds generated files and nothing else. */
+interface GeneratedFolder {
+  readonly path: string;
+  readonly files: readonly { readonly name: string; readonly text: string }[];
+}
+
+const folders: readonly GeneratedFolder[] = [{ path: join(root, "crds"), files: crdFiles() }];
+
+if (process.argv.includes("--check")) check();
+else write();
+
+function check(): void {
+  const stale = folders.flatMap(staleFiles);
+  if (stale.length === 0) return;
+  console.error(`not up to date: ${stale.map((path) => relative(root, path)).join(", ")}\nrun: npm run generate`);
+  process.exitCode = 1;
+}
+
+function staleFiles({ path, files }: GeneratedFolder): readonly string[] {
+  const changed = files.filter(({ name, text }) => read(join(path, name)) !== text).map(({ name }) => join(path, name));
+  return [...changed, ...strangers({ path, files })];
+}
+
+function write(): void {
+  for (const folder of folders) {
+    mkdirSync(folder.path, { recursive: true });
+    for (const path of strangers(folder)) rmSync(path);
+    for (const { name, text } of folder.files) writeFileSync(join(folder.path, name), text);
+  }
+}
+
+/** Files of a kind that no longer exists. */
+function strangers({ path, files }: GeneratedFolder): readonly string[] {
+  const known = new Set(files.map(({ name }) => name));
+  return list(path)
+    .filter((name) => !known.has(name))
+    .map((name) => join(path, name));
+}
+
+function list(path: string): readonly string[] {
+  try {
+    return readdirSync(path);
+  } catch {
+    // The folder is not there yet: nothing in it is stale.
+    return [];
+  }
+}
+
+function read(path: string): string | undefined {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    // A missing file differs from every text.
+    return undefined;
+  }
+}

@@ -1,0 +1,178 @@
+import type { ResourceType } from "../kube/types.ts";
+import { connectionSpec, connectionStatus } from "./connection.ts";
+import { deploymentSpec, deploymentStatus } from "./deployment.ts";
+import { jobRunSpec, jobRunStatus } from "./job-run.ts";
+import { northflankConnections, northflankDeployments, northflankJobRuns } from "./names.ts";
+import type { ObjectSchema } from "./schema.ts";
+
+/** A column of `kubectl get`. `wide` ones are shown with `-o wide` only. */
+export interface Column {
+  readonly name: string;
+  readonly type: "string" | "integer" | "boolean" | "date";
+  readonly jsonPath: string;
+  readonly description: string;
+  readonly wide?: true;
+}
+
+/** Everything a CRD says about one kind. */
+export interface KindDefinition {
+  readonly type: ResourceType;
+  readonly singular: string;
+  readonly shortName: string;
+  readonly categories: readonly string[];
+  readonly description: string;
+  readonly columns: readonly Column[];
+  /** Fields for `kubectl get --field-selector`, served from Kubernetes 1.31 on. */
+  readonly selectableFields: readonly string[];
+  readonly spec: ObjectSchema;
+  readonly status: ObjectSchema;
+}
+
+const age: Column = {
+  name: "Age",
+  type: "date",
+  jsonPath: ".metadata.creationTimestamp",
+  description: "Time since creation.",
+};
+
+const ready: Column = {
+  name: "Ready",
+  type: "string",
+  jsonPath: '.status.conditions[?(@.type=="Ready")].status',
+  description: "Whether Northflank is as declared.",
+};
+
+const reason: Column = {
+  name: "Reason",
+  type: "string",
+  jsonPath: '.status.conditions[?(@.type=="Ready")].reason',
+  description: "Why, in one word.",
+};
+
+const next: Column = {
+  name: "Next",
+  type: "date",
+  jsonPath: ".status.nextReconcileTime",
+  description: "When the operator looks again by itself.",
+  wide: true,
+};
+
+const message: Column = {
+  name: "Message",
+  type: "string",
+  jsonPath: '.status.conditions[?(@.type=="Ready")].message',
+  description: "What was seen, what was wanted, what happens next.",
+  wide: true,
+};
+
+const suspended: Column = {
+  name: "Suspended",
+  type: "boolean",
+  jsonPath: ".spec.suspend",
+  description: "Whether it is suspended.",
+  wide: true,
+};
+
+const project: Column = {
+  name: "Project",
+  type: "string",
+  jsonPath: ".spec.projectId",
+  description: "Northflank project.",
+};
+
+const connectionKind: KindDefinition = {
+  type: northflankConnections,
+  singular: "northflankconnection",
+  shortName: "nfconn",
+  categories: ["northflank"],
+  description:
+    "Credentials, quota and health of one Northflank account. Objects of the namespace use it by spec.connectionRef, or " +
+    "because it is named default.",
+  columns: [
+    { ...ready, description: "Whether the connection can be used." },
+    reason,
+    {
+      name: "Remaining",
+      type: "integer",
+      jsonPath: ".status.rateLimit.remaining",
+      description: "Requests left in this hour.",
+    },
+    {
+      name: "Dependents",
+      type: "integer",
+      jsonPath: ".status.dependents",
+      description: "Objects that use the connection.",
+    },
+    suspended,
+    message,
+    age,
+  ],
+  selectableFields: [".spec.teamId"],
+  spec: connectionSpec,
+  status: connectionStatus,
+};
+
+const deploymentKind: KindDefinition = {
+  type: northflankDeployments,
+  singular: "northflankdeployment",
+  shortName: "nfdeploy",
+  categories: ["northflank", "all"],
+  description:
+    "Keeps the image or build of a Northflank service, or job, at the declared one, and follows the rollout. Deleting " +
+    "it leaves the service as it is.",
+  columns: [
+    ready,
+    reason,
+    project,
+    { name: "Target", type: "string", jsonPath: ".status.target", description: "Service or job." },
+    { name: "Image", type: "string", jsonPath: ".status.image", description: "Image or build in use." },
+    suspended,
+    next,
+    message,
+    age,
+  ],
+  selectableFields: [".spec.connectionRef.name", ".spec.projectId", ".spec.serviceId", ".spec.jobId"],
+  spec: deploymentSpec,
+  status: deploymentStatus,
+};
+
+const jobRunKind: KindDefinition = {
+  type: northflankJobRuns,
+  singular: "northflankjobrun",
+  shortName: "nfrun",
+  categories: ["northflank", "all"],
+  description: "Runs a Northflank job once and follows the run to its end. A second run needs a second object.",
+  columns: [
+    {
+      name: "Succeeded",
+      type: "string",
+      jsonPath: '.status.conditions[?(@.type=="Succeeded")].status',
+      description: "True or False once it is over.",
+    },
+    { name: "Phase", type: "string", jsonPath: ".status.phase", description: "State in one word." },
+    reason,
+    { name: "Job", type: "string", jsonPath: ".spec.jobId", description: "Northflank job." },
+    { name: "Run", type: "string", jsonPath: ".status.runName", description: "Name of the run in Northflank." },
+    { ...project, wide: true },
+    { name: "Started", type: "date", jsonPath: ".status.startTime", description: "When it started.", wide: true },
+    {
+      name: "Completed",
+      type: "date",
+      jsonPath: ".status.completionTime",
+      description: "When it was over.",
+      wide: true,
+    },
+    message,
+    age,
+  ],
+  selectableFields: [".spec.connectionRef.name", ".spec.projectId", ".spec.jobId", ".status.phase"],
+  spec: jobRunSpec,
+  status: jobRunStatus,
+};
+
+/** The kinds of this operator, in the order of their names. */
+export const kinds: readonly KindDefinition[] = [connectionKind, deploymentKind, jobRunKind];
+
+export function findKind(name: string): KindDefinition | undefined {
+  return kinds.find(({ type }) => type.kind === name);
+}
