@@ -6,6 +6,7 @@
  *   without it.
  * - `unavailable`: no answer, a broken connection, or 5xx; `throttled`: 429.
  * - `protocol`: an answer that is not what the API promises (not JSON, cut off, too large).
+ * - `config`: nothing was sent, because the kubeconfig or its credentials cannot be used.
  */
 export type KubeErrorCode =
   | "not_found"
@@ -20,7 +21,8 @@ export type KubeErrorCode =
   | "throttled"
   | "timeout"
   | "unavailable"
-  | "protocol";
+  | "protocol"
+  | "config";
 
 export interface KubeErrorFacts {
   readonly code: KubeErrorCode;
