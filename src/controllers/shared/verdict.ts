@@ -29,7 +29,10 @@ export interface Verdict {
 /**
  * The conditions `Ready`, `Reconciling`, `Stalled` and `Suspended` for a verdict. Kinds append their own after these.
  *
- * `waiting` and `suspended` keep an earlier `Ready=True` only when it was judged for `generation`, the present one.
+ * `waiting` and `suspended` keep an earlier `Ready=True` only when it was judged for what is declared now: for
+ * `generation`, the present one, or for an older generation when the caller says with `sameDesire: true` that what
+ * matters to Ready has not changed since (setting `suspend` raises the generation too). `sameDesire: false` says that it
+ * has changed, whatever the generation.
  *
  * *Guarantees*: Ready always; Reconciling and Stalled never both; Stalled only with Ready=False; Ready=Unknown only
  * with Reconciling.
@@ -38,11 +41,13 @@ export function summaryConditions(options: {
   readonly verdict: Verdict;
   readonly previous: readonly Condition[] | undefined;
   readonly generation: number;
+  readonly sameDesire?: boolean;
 }): readonly ConditionDraft[] {
   const { verdict, generation } = options;
   const { reason, message } = verdict;
   const before = findCondition(options.previous, "Ready");
-  const keptReady = before?.status === "True" && before.observedGeneration === generation ? before : undefined;
+  const judgedForThis = options.sameDesire ?? before?.observedGeneration === generation;
+  const keptReady = before?.status === "True" && judgedForThis ? before : undefined;
   const reconciling = (why: string): ConditionDraft => ({ type: "Reconciling", status: "True", reason: why, message });
   switch (verdict.kind) {
     case "ready":

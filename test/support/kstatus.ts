@@ -1,0 +1,56 @@
+import type { Condition, ObjectMeta } from "../../src/kube/types.ts";
+
+export type KstatusResult = "Terminating" | "InProgress" | "Failed" | "Current";
+
+/**
+ * How kstatus (Flux, `helm --wait`, `kubectl wait` users) reads an object of ours, stated again from its rules: deletion
+ * first, then a generation that is present and different, then the first of `Reconciling=True` and `Stalled=True` in list
+ * order, then `Ready`. Nothing known at all is Current: the trap that `status: {observedGeneration: -1}` closes.
+ */
+export function kstatusOf(object: {
+  readonly metadata: Pick<ObjectMeta, "generation" | "deletionTimestamp">;
+  readonly status?: { readonly observedGeneration?: number; readonly conditions?: readonly Condition[] };
+}): KstatusResult {
+  const { metadata, status } = object;
+  if (metadata.deletionTimestamp !== undefined) return "Terminating";
+  if (status?.observedGeneration !== undefined && status.observedGeneration !== metadata.generation)
+    return "InProgress";
+  const conditions = status?.conditions ?? [];
+  const abnormal = conditions.find(
+    ({ type, status: value }) => value === "True" && (type === "Reconciling" || type === "Stalled"),
+  );
+  if (abnormal !== undefined) return abnormal.type === "Stalled" ? "Failed" : "InProgress";
+  const ready = conditions.find(({ type }) => type === "Ready");
+  if (ready === undefined) return "Current";
+  return ready.status === "True" ? "Current" : "InProgress";
+}
+
+/**
+ * The promises of every status that we write, as a list of what is broken (empty: none). Run it on every state of every
+ * state machine.
+ */
+export function brokenPromises(object: {
+  readonly metadata: Pick<ObjectMeta, "generation">;
+  readonly status?: { readonly observedGeneration?: number; readonly conditions?: readonly Condition[] };
+}): readonly string[] {
+  const conditions = object.status?.conditions ?? [];
+  const statusOf = (type: string) => conditions.find((condition) => condition.type === type)?.status;
+  const promises: readonly (readonly [string, boolean])[] = [
+    ["Ready is present", statusOf("Ready") !== undefined],
+    ["Reconciling is there only while True", [undefined, "True"].includes(statusOf("Reconciling"))],
+    ["Stalled is there only while True", [undefined, "True"].includes(statusOf("Stalled"))],
+    ["Suspended is there only while True", [undefined, "True"].includes(statusOf("Suspended"))],
+    ["never both Reconciling and Stalled", !(statusOf("Reconciling") && statusOf("Stalled"))],
+    ["Stalled only with Ready=False", statusOf("Stalled") === undefined || statusOf("Ready") === "False"],
+    ["Ready=Unknown only with Reconciling", statusOf("Ready") !== "Unknown" || statusOf("Reconciling") === "True"],
+    ["the generation is acknowledged", object.status?.observedGeneration === object.metadata.generation],
+    [
+      "every condition carries the generation",
+      conditions.every(({ observedGeneration }) => observedGeneration === object.metadata.generation),
+    ],
+    ["each type once", new Set(conditions.map(({ type }) => type)).size === conditions.length],
+    ["every condition has a reason and a message", conditions.every(({ reason, message }) => reason && message)],
+    ["reasons are CamelCase", conditions.every(({ reason }) => /^[A-Z][A-Za-z0-9]*$/.test(reason))],
+  ];
+  return promises.filter(([, kept]) => !kept).map(([promise]) => promise);
+}
