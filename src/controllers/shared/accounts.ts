@@ -15,6 +15,11 @@ export interface Account {
   readonly api: NorthflankApi;
   /** Identity of the ledger: equal for all connections that spend the same quota. Part of the target-conflict key. */
   readonly pool: string;
+  /**
+   * Changes whenever the token, the team, the host or the ceiling behind `api` changes: what the API refused before may
+   * then be granted, so slow probes need not wait. Means nothing beyond this process; holds nothing secret.
+   */
+  readonly version: string;
 }
 
 export type AccountResolution =
@@ -36,6 +41,11 @@ export type AccountResolution =
  */
 export interface Accounts {
   resolve(request: AccountRequest, signal: AbortSignal): Promise<AccountResolution>;
-  /** Tells that the API answered 401 with this account's token: the Secret is read again before it is next used. */
+  /**
+   * Tells that the API answered 401 with this account's token. The Secret is read again at once when the account is next
+   * resolved: a new token is used, the same one is not sent again until the Secret changes or a slow probe is due (the
+   * account is `blocked` with `AuthenticationFailed` meanwhile). So a caller may resolve and call once more in the same
+   * pass.
+   */
   tokenRejected(account: Account): void;
 }

@@ -1,0 +1,404 @@
+import type { KubeClient } from "../../kube/client.ts";
+import type { NorthflankApi } from "../../northflank/client.ts";
+import { isNorthflankError } from "../../northflank/errors.ts";
+import { type ObjectKey, objectKey } from "../../runtime/outcome.ts";
+import { jittered } from "../../util/backoff.ts";
+import type { Clock } from "../../util/clock.ts";
+import { formatDuration } from "../../util/duration.ts";
+import type { Random } from "../../util/random.ts";
+import type { Account, AccountRequest, AccountResolution, Accounts } from "./accounts.ts";
+import { judgeApiUrl } from "./api-origin.ts";
+import { isProjectAllowed } from "./project-guard.ts";
+import { slowProbeMs } from "./remote-verdict.ts";
+import { SecretTokens, secretCacheMs } from "./secret-tokens.ts";
+import { type TokenRead, tokenFromOperator } from "./token-secret.ts";
+import type { Verdict } from "./verdict.ts";
+
+/** The part of a NorthflankConnection that accounts are made of. */
+export interface ConnectionObject {
+  readonly metadata: { readonly namespace?: string; readonly name: string };
+  readonly spec: {
+    readonly tokenSecretRef: { readonly name: string; readonly key?: string };
+    readonly teamId?: string;
+    readonly apiURL?: string;
+    readonly budget?: { readonly maxRequestsPerHour?: number; readonly poolName?: string };
+    readonly allowedProjects?: readonly string[];
+    readonly suspend?: boolean;
+  };
+}
+
+/** What an API client is bound to. `pool` names the ledger: equal names share one. `origin` names the transport. */
+export interface ApiBinding {
+  readonly origin: string;
+  /** Goes before every path; mostly empty. */
+  readonly basePath: string;
+  readonly teamId: string | undefined;
+  readonly token: string;
+  readonly pool: string;
+  readonly maxRequestsPerHour: number;
+}
+
+/** The operator-wide token and whom it serves. */
+export interface OperatorToken {
+  /** The token as it is now; `undefined` when it cannot be read. Called at most once a minute and after a 401. */
+  readonly read: () => Promise<string | undefined>;
+  readonly namespaces: readonly string[] | "*";
+  readonly teamId: string | undefined;
+}
+
+export interface AccountsDeps {
+  readonly kube: Pick<KubeClient, "get">;
+  readonly connections: { get(key: ObjectKey): ConnectionObject | undefined };
+  /** Makes a client; asked again only when something in the binding changed. */
+  readonly openApi: (binding: ApiBinding) => NorthflankApi;
+  readonly operatorToken: OperatorToken | undefined;
+  /** For connections that name none. */
+  readonly defaultApiUrl: string;
+  readonly defaultMaxRequestsPerHour: number;
+  /** `host` or `host:port` in lower case. */
+  readonly allowedApiHosts: readonly string[];
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+/** What the connection controller needs beyond {@link Accounts}. */
+export interface ConnectionAccounts extends Accounts {
+  /**
+   * The account of the connection itself, whatever its guard and `suspend` say. `probe: true` uses a token also while
+   * it counts as rejected: the caller is the slow probe.
+   */
+  open(
+    connection: ConnectionObject,
+    options: { readonly probe: boolean },
+    signal: AbortSignal,
+  ): Promise<AccountResolution & { readonly secretResourceVersion?: string }>;
+  /** Forgets a connection that was deleted. */
+  forget(key: ObjectKey): void;
+}
+
+/** The connection that an object uses when it names none. */
+export const defaultConnectionName = "default";
+
+/** Where a token comes from and what it is used with. */
+interface Source {
+  /** Identity: the connection's key, or {@link operatorSlot}. */
+  readonly slot: string;
+  /** How messages name it: `connection "main"`. */
+  readonly title: string;
+  readonly read: (signal: AbortSignal) => Promise<TokenRead>;
+  readonly invalidate: () => void;
+  readonly apiUrl: string;
+  readonly teamId: string | undefined;
+  readonly poolName: string | undefined;
+  readonly maxRequestsPerHour: number;
+}
+
+interface Slot {
+  readonly binding: ApiBinding;
+  readonly account: Account;
+  readonly source: Source;
+}
+
+/** A token that the API refused. Kept by token, so that a rotated one starts clean. */
+interface Rejection {
+  probeAtMs: number;
+}
+
+const operatorSlot = "";
+
+/**
+ * Implements {@link Accounts} over a store of connections.
+ *
+ *     connection -> guard, suspend -> host -> Secret (at most 1/min) -> rejected before? -> account
+ *
+ * *Guarantees*: one client per distinct binding; one pool name per account (`budget.poolName`, else host and team, else
+ * the token, compared in memory only and never part of a name); after a 401 at most one call per
+ * {@link slowProbeMs} is made with the same token, whoever asks.
+ *
+ * Wiring: give it the store of the connection controller; enqueue the dependents of a connection when
+ * `connectionMatters` says so, and call `forget` when one is deleted.
+ */
+export function createAccounts(deps: AccountsDeps): ConnectionAccounts {
+  const secretTokens = new SecretTokens(deps);
+  const operator = operatorSource(deps);
+  const slots = new Map<string, Slot>();
+  const slotOf = new WeakMap<Account, Slot>();
+  const poolOfToken = new Map<string, string>();
+  const rejections = new Map<string, Rejection>();
+  let opened = 0;
+  let tokenPools = 0;
+
+  return {
+    async resolve(request, signal) {
+      const choice = chooseSource(request);
+      if (choice.kind === "blocked") return choice;
+      return await account(choice.source, { probe: false }, signal);
+    },
+    async open(connection, options, signal) {
+      return await account(connectionSource(connection), options, signal);
+    },
+    tokenRejected(rejected) {
+      const slot = slotOf.get(rejected);
+      if (slot !== undefined) heardRejection(slot);
+    },
+    forget(key) {
+      slots.delete(key);
+    },
+  };
+
+  function chooseSource(
+    request: AccountRequest,
+  ): (AccountResolution & { kind: "blocked" }) | { kind: "source"; source: Source } {
+    const name = request.connectionName ?? defaultConnectionName;
+    const connection = deps.connections.get(objectKey({ namespace: request.namespace, name }));
+    if (connection === undefined) {
+      const isServed = request.connectionName === undefined && operator !== undefined && serves(request.namespace);
+      return isServed ? { kind: "source", source: operator } : connectionNotFound(request);
+    }
+    if (connection.spec.suspend === true) return connectionSuspended(name);
+    if (!isProjectAllowed(request.projectId, connection.spec.allowedProjects)) return projectNotAllowed(request, name);
+    return { kind: "source", source: connectionSource(connection) };
+  }
+
+  function serves(namespace: string): boolean {
+    const namespaces = deps.operatorToken?.namespaces ?? [];
+    return namespaces === "*" || namespaces.includes(namespace);
+  }
+
+  function connectionSource(connection: ConnectionObject): Source {
+    const { metadata, spec } = connection;
+    const secretName = {
+      namespace: metadata.namespace ?? "",
+      name: spec.tokenSecretRef.name,
+      key: spec.tokenSecretRef.key ?? "token",
+    };
+    return {
+      slot: objectKey(metadata),
+      title: `connection "${metadata.name}"`,
+      read: (signal) => secretTokens.read(secretName, signal),
+      invalidate: () => secretTokens.invalidate(secretName),
+      apiUrl: spec.apiURL ?? deps.defaultApiUrl,
+      teamId: spec.teamId,
+      poolName: spec.budget?.poolName === "" ? undefined : spec.budget?.poolName,
+      maxRequestsPerHour: spec.budget?.maxRequestsPerHour ?? deps.defaultMaxRequestsPerHour,
+    };
+  }
+
+  async function account(
+    source: Source,
+    options: { readonly probe: boolean },
+    signal: AbortSignal,
+  ): Promise<AccountResolution & { readonly secretResourceVersion?: string }> {
+    const judged = judgeApiUrl(source.apiUrl, deps.allowedApiHosts);
+    if (judged.kind === "refused") return hostRefused(source, judged.problem);
+    const read = await source.read(signal);
+    signal.throwIfAborted();
+    if (read.kind === "unusable") return secretUnusable(source, read);
+    const slot = slotFor(source, judged, read.token);
+    const refused = options.probe ? undefined : refusedFor(slot);
+    if (refused !== undefined) return refused;
+    const { secretResourceVersion } = read;
+    const usable = { kind: "usable", account: slot.account } as const;
+    return secretResourceVersion === undefined ? usable : { ...usable, secretResourceVersion };
+  }
+
+  function slotFor(source: Source, address: Pick<ApiBinding, "origin" | "basePath">, token: string): Slot {
+    const known = slots.get(source.slot);
+    const { origin, basePath } = address;
+    const { teamId, maxRequestsPerHour } = source;
+    const pool = poolName(source, origin, token, known);
+    const binding: ApiBinding = { origin, basePath, teamId, token, pool, maxRequestsPerHour };
+    if (known !== undefined && isSameBinding(known.binding, binding)) return known;
+    opened += 1;
+    const api = listened(deps.openApi(binding), {
+      accepted: () => rejections.delete(rejectionKey(binding)),
+      rejected: () => heardRejection(slot),
+    });
+    const slot: Slot = { binding, account: { api, pool, version: String(opened) }, source };
+    slots.set(source.slot, slot);
+    slotOf.set(slot.account, slot);
+    return slot;
+  }
+
+  /** A connection keeps its pool when its token is rotated: the account behind it is the same. */
+  function poolName(source: Source, origin: string, token: string, known: Slot | undefined): string {
+    if (source.poolName !== undefined) return `pool ${source.poolName} at ${origin}`;
+    if (source.teamId !== undefined) return `team ${source.teamId} at ${origin}`;
+    const id = `${origin} ${token}`;
+    const shared = poolOfToken.get(id);
+    if (shared !== undefined) return shared;
+    const kept =
+      known?.binding.origin === origin && known.binding.pool.startsWith("token ") ? known.binding.pool : undefined;
+    if (kept === undefined) tokenPools += 1;
+    const pool = kept ?? `token ${tokenPools} at ${origin}`;
+    remember(poolOfToken, id, pool);
+    return pool;
+  }
+
+  function heardRejection({ binding, source }: Slot): void {
+    source.invalidate();
+    const id = rejectionKey(binding);
+    if (!rejections.has(id)) remember(rejections, id, { probeAtMs: nextProbeAtMs() });
+  }
+
+  function nextProbeAtMs(): number {
+    return deps.clock.monotonic() + jittered(slowProbeMs, 0.2, deps.random);
+  }
+
+  /** `undefined` when the token may be used: not rejected, or this caller is the probe that is due. */
+  function refusedFor({ binding, source }: Slot): AccountResolution | undefined {
+    const rejection = rejections.get(rejectionKey(binding));
+    if (rejection === undefined) return undefined;
+    const waitMs = rejection.probeAtMs - deps.clock.monotonic();
+    if (waitMs <= 0) {
+      rejection.probeAtMs = nextProbeAtMs();
+      return undefined;
+    }
+    return authenticationFailed(source, waitMs, recheckSecretMs());
+  }
+
+  function recheckSecretMs(): number {
+    return secretCacheMs * (0.8 + 0.2 * deps.random());
+  }
+
+  function secretUnusable(source: Source, read: TokenRead & { kind: "unusable" }): AccountResolution {
+    const what = `The token of ${source.title} cannot be used: ${read.problem}.`;
+    const message = `${what} Looked at again within a minute.`;
+    // Missing rights may be a rollout of RBAC under way; a Secret with wrong content waits for a person.
+    const kind = read.reason === "PermissionDenied" ? "retrying" : "stalled";
+    return blocked({ kind, reason: read.reason, message }, recheckSecretMs());
+  }
+}
+
+// Connections are watched: what waits for one is enqueued when it changes. This is the net below that.
+const recheckConnectionMs = 600_000;
+
+function blocked(verdict: Verdict, recheckAfterMs: number): AccountResolution & { kind: "blocked" } {
+  return { kind: "blocked", verdict, recheckAfterMs };
+}
+
+function connectionNotFound({ namespace, connectionName }: AccountRequest): AccountResolution & { kind: "blocked" } {
+  const message =
+    connectionName === undefined
+      ? `No NorthflankConnection named "${defaultConnectionName}" in namespace "${namespace}", and no operator-wide token ` +
+        "serves this namespace. Create the connection, or name one in spec.connectionRef."
+      : `NorthflankConnection "${connectionName}" does not exist in namespace "${namespace}". Create it, or name another ` +
+        "one in spec.connectionRef.";
+  const verdict: Verdict = {
+    kind: "stalled",
+    reason: "ConnectionNotFound",
+    message: `${message} Goes on as soon as it is there.`,
+  };
+  return blocked(verdict, recheckConnectionMs);
+}
+
+function connectionSuspended(name: string): AccountResolution & { kind: "blocked" } {
+  const message = `NorthflankConnection "${name}" is suspended; nothing is sent. Goes on when its spec.suspend is false.`;
+  return blocked({ kind: "waiting", reason: "ConnectionSuspended", message }, recheckConnectionMs);
+}
+
+function projectNotAllowed({ projectId }: AccountRequest, name: string): AccountResolution & { kind: "blocked" } {
+  const message =
+    `Project "${projectId}" matches none of spec.allowedProjects of NorthflankConnection "${name}"; nothing is sent. ` +
+    "Add the project there, or use another connection.";
+  return blocked({ kind: "stalled", reason: "ProjectNotAllowed", message }, recheckConnectionMs);
+}
+
+function hostRefused(source: Source, problem: string): AccountResolution {
+  const message = `The token of ${source.title} is not sent anywhere: ${problem}. Goes on when that is corrected.`;
+  return blocked({ kind: "waiting", reason: "WaitingForConnection", message }, recheckConnectionMs);
+}
+
+function authenticationFailed(source: Source, probeInMs: number, recheckAfterMs: number): AccountResolution {
+  const message =
+    `The API refused the token of ${source.title} (401); it is not sent again until it changes. Put a valid token into ` +
+    `the Secret: it is used within a minute. Otherwise probed in about ${formatDuration(probeInMs)}.`;
+  return blocked({ kind: "stalled", reason: "AuthenticationFailed", message }, recheckAfterMs);
+}
+
+function operatorSource(deps: AccountsDeps): Source | undefined {
+  const { operatorToken, clock } = deps;
+  if (operatorToken === undefined) return undefined;
+  let known: { readonly atMs: number; readonly read: Promise<TokenRead> } | undefined;
+  return {
+    slot: operatorSlot,
+    title: "the operator-wide account",
+    read: async () => {
+      if (known === undefined || clock.monotonic() - known.atMs >= secretCacheMs) {
+        known = { atMs: clock.monotonic(), read: operatorToken.read().then(tokenFromOperator) };
+      }
+      try {
+        return await known.read;
+      } catch (error) {
+        known = undefined;
+        throw error;
+      }
+    },
+    invalidate: () => {
+      known = undefined;
+    },
+    apiUrl: deps.defaultApiUrl,
+    teamId: operatorToken.teamId,
+    poolName: undefined,
+    maxRequestsPerHour: deps.defaultMaxRequestsPerHour,
+  };
+}
+
+// Tokens that were rotated away are of no use; this many are more than any installation has at a time.
+const maxRememberedTokens = 1_000;
+
+function remember<V>(map: Map<string, V>, key: string, value: V): void {
+  map.set(key, value);
+  const [oldest] = map.keys();
+  if (map.size > maxRememberedTokens && oldest !== undefined) map.delete(oldest);
+}
+
+function rejectionKey({ origin, token }: ApiBinding): string {
+  return `${origin} ${token}`;
+}
+
+function isSameBinding(left: ApiBinding, right: ApiBinding): boolean {
+  return (
+    left.origin === right.origin &&
+    left.basePath === right.basePath &&
+    left.teamId === right.teamId &&
+    left.token === right.token &&
+    left.pool === right.pool &&
+    left.maxRequestsPerHour === right.maxRequestsPerHour
+  );
+}
+
+/** The same API, with an ear on whether the token is accepted, so that no caller can forget to tell. */
+function listened(
+  api: NorthflankApi,
+  ear: { readonly accepted: () => void; readonly rejected: () => void },
+): NorthflankApi {
+  const hear = async <T>(call: Promise<T>): Promise<T> => {
+    try {
+      const answer = await call;
+      ear.accepted();
+      return answer;
+    } catch (error) {
+      if (isNorthflankError(error, "unauthorized")) ear.rejected();
+      // A missing permission is judged after the token. Of no other refusal is that sure.
+      if (isNorthflankError(error, "forbidden")) ear.accepted();
+      throw error;
+    }
+  };
+  return {
+    reserve: (count, requestClass) => api.reserve(count, requestClass),
+    getService: (name, options) => hear(api.getService(name, options)),
+    updateServiceDeployment: (name, body, options) => hear(api.updateServiceDeployment(name, body, options)),
+    patchDeploymentService: (name, body, options) => hear(api.patchDeploymentService(name, body, options)),
+    listRuns: (name, options) => hear(api.listRuns(name, options)),
+    getRun: (name, options) => hear(api.getRun(name, options)),
+    abortRun: (name, options) => hear(api.abortRun(name, options)),
+    whoAmI: (options) => hear(api.whoAmI(options)),
+    async startRun(name, body, options) {
+      const result = await api.startRun(name, body, options);
+      if (result.kind === "accepted") ear.accepted();
+      if (result.kind === "refused" && result.error.code === "unauthorized") ear.rejected();
+      return result;
+    },
+  };
+}

@@ -1,0 +1,29 @@
+// pure
+
+/**
+ * True when `projectId` matches one of the patterns (`*` stands for any characters, also none), or when there are no
+ * patterns at all. Letters count as they are written.
+ */
+export function isProjectAllowed(projectId: string, patterns: readonly string[] | undefined): boolean {
+  if (patterns === undefined || patterns.length === 0) return true;
+  return patterns.some((pattern) => matchesGlob(projectId, pattern));
+}
+
+/**
+ * Matches without a regular expression: one walk over the text per `*`, each starting where the last piece ended, so
+ * that no pattern of a user can make it slow.
+ */
+function matchesGlob(text: string, pattern: string): boolean {
+  const pieces = pattern.split("*");
+  const [first = ""] = pieces;
+  if (pieces.length === 1) return text === pattern;
+  if (!text.startsWith(first)) return false;
+  const last = pieces[pieces.length - 1] ?? "";
+  let position = first.length;
+  for (const piece of pieces.slice(1, -1)) {
+    const found = text.indexOf(piece, position);
+    if (found < 0) return false;
+    position = found + piece.length;
+  }
+  return text.length - last.length >= position && text.endsWith(last);
+}

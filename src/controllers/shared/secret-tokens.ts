@@ -1,0 +1,87 @@
+import type { KubeClient } from "../../kube/client.ts";
+import { isKubeError } from "../../kube/errors.ts";
+import { type Secret, secrets } from "../../kube/types.ts";
+import type { Clock } from "../../util/clock.ts";
+import { type TokenRead, tokenFromSecret } from "./token-secret.ts";
+
+export interface TokenSecretName {
+  readonly namespace: string;
+  readonly name: string;
+  readonly key: string;
+}
+
+/** No answer is used for longer: a rotated Secret is seen within a minute, without the right to watch Secrets. */
+export const secretCacheMs = 60_000;
+
+interface Entry {
+  readonly readAtMs: number;
+  readonly read: Promise<TokenRead>;
+}
+
+/**
+ * Reads tokens from Secrets by name, with `get` only.
+ *
+ * *Guarantees*: one request per Secret and minute however many objects ask, and one in flight at a time; what was read
+ * is kept no longer than needed to say so; a token leaves this class only as the result of {@link read}.
+ *
+ * *Errors*: `KubeError` when Kubernetes could not be asked; such an answer is not kept.
+ */
+export class SecretTokens {
+  readonly #kube: Pick<KubeClient, "get">;
+  readonly #clock: Clock;
+  readonly #entries = new Map<string, Entry>();
+
+  constructor(deps: { readonly kube: Pick<KubeClient, "get">; readonly clock: Clock }) {
+    this.#kube = deps.kube;
+    this.#clock = deps.clock;
+  }
+
+  /** The token as it is now, or as it was less than a minute ago. */
+  async read(name: TokenSecretName, signal: AbortSignal): Promise<TokenRead> {
+    signal.throwIfAborted();
+    const id = idOf(name);
+    const known = this.#entries.get(id);
+    const nowMs = this.#clock.monotonic();
+    if (known !== undefined && nowMs - known.readAtMs < secretCacheMs) return known.read;
+    this.#dropOld(nowMs);
+    // Not bound to the signal of the caller who happens to be first: others wait for the same answer.
+    const entry: Entry = { readAtMs: nowMs, read: this.#fetch(name) };
+    this.#entries.set(id, entry);
+    try {
+      return await entry.read;
+    } catch (error) {
+      if (this.#entries.get(id) === entry) this.#entries.delete(id);
+      throw error;
+    }
+  }
+
+  /** The next {@link read} asks the server again. */
+  invalidate(name: TokenSecretName): void {
+    this.#entries.delete(idOf(name));
+  }
+
+  async #fetch({ namespace, name, key }: TokenSecretName): Promise<TokenRead> {
+    try {
+      return tokenFromSecret(await this.#kube.get<Secret>(secrets, { namespace, name }), key);
+    } catch (error) {
+      const where = `Secret "${name}" in namespace "${namespace}"`;
+      if (isKubeError(error, "not_found")) {
+        const problem = `${where} does not exist; create it, with the API token under the key "${key}"`;
+        return { kind: "unusable", reason: "SecretNotFound", problem };
+      }
+      if (isKubeError(error, "forbidden")) {
+        const problem = `the operator may not read ${where}; grant its service account "get" on secrets there`;
+        return { kind: "unusable", reason: "PermissionDenied", problem };
+      }
+      throw error;
+    }
+  }
+
+  #dropOld(nowMs: number): void {
+    for (const [id, { readAtMs }] of this.#entries) if (nowMs - readAtMs >= secretCacheMs) this.#entries.delete(id);
+  }
+}
+
+function idOf({ namespace, name, key }: TokenSecretName): string {
+  return `${namespace}/${name}/${key}`;
+}

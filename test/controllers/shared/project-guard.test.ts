@@ -1,0 +1,31 @@
+import { expect, test } from "vitest";
+import { isProjectAllowed } from "../../../src/controllers/shared/project-guard.ts";
+
+test.each([
+  ["shop", undefined, true],
+  ["shop", [], true],
+  ["shop", ["shop"], true],
+  ["shop", ["shopping"], false],
+  ["shopping", ["shop"], false],
+  ["shop", ["other", "sh*"], true],
+  ["staging-shop", ["staging-*"], true],
+  ["staging", ["staging-*"], false],
+  ["staging-", ["staging-*"], true],
+  ["my-staging-shop", ["staging-*"], false],
+  ["shop-eu-prod", ["*-prod"], true],
+  ["shop-eu-prod", ["shop-*-prod"], true],
+  ["shop-prod", ["shop-*-prod"], false],
+  ["aba", ["ab*ba"], false],
+  ["abba", ["ab*ba"], true],
+  ["anything", ["*"], true],
+  ["a.b", ["a?b"], false],
+  ["Shop", ["shop"], false],
+] as const)("project %s under %j is allowed: %s", (projectId, patterns, expected) => {
+  expect(isProjectAllowed(projectId, patterns)).toBe(expected);
+});
+
+test("a hostile pattern costs no time", () => {
+  const started = performance.now();
+  expect(isProjectAllowed(`${"a".repeat(10_000)}b`, [`${"*a".repeat(5_000)}*c`])).toBe(false);
+  expect(performance.now() - started).toBeLessThan(200);
+});
