@@ -46,13 +46,6 @@ test.each([
 });
 
 test("a long message is cut", () => {
-  const long = nextFailure({
-    ...first,
-    httpStatus: 1,
-    previous: undefined,
-    nextTryMs: 0,
-    now,
-    message: "x".repeat(2_000),
-  });
+  const long = nextFailure({ ...base, message: "x".repeat(2_000) });
   expect(long.message).toHaveLength(512);
 });
