@@ -1,0 +1,29 @@
+// pure
+
+/** Tolerant readers of JSON that somebody else wrote: what is missing, null or of another type is `undefined`. */
+
+export type JsonObject = Readonly<Record<string, unknown>>;
+
+export function objectOf(value: unknown): JsonObject | undefined {
+  return typeof value === "object" && value !== null && !Array.isArray(value) ? (value as JsonObject) : undefined;
+}
+
+export function listOf(value: unknown): readonly unknown[] | undefined {
+  return Array.isArray(value) ? value : undefined;
+}
+
+// What we read ends up in status and messages: no field of it may make those large.
+const maxText = 1_024;
+
+/** A text, cut at 1,024 characters; `undefined` when it is empty. */
+export function textOf(value: unknown): string | undefined {
+  return typeof value === "string" && value.length > 0 ? value.slice(0, maxText) : undefined;
+}
+
+export function booleanOf(value: unknown): boolean | undefined {
+  return typeof value === "boolean" ? value : undefined;
+}
+
+export function wholeNumberOf(value: unknown): number | undefined {
+  return typeof value === "number" && Number.isSafeInteger(value) ? value : undefined;
+}
