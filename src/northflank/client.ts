@@ -1,4 +1,19 @@
-import type { Reservation, ReserveOutcome } from "./ledger.ts";
+import pRetry from "p-retry";
+import type { Clock } from "../util/clock.ts";
+import { sleep } from "../util/clock.ts";
+import type { Random } from "../util/random.ts";
+import type { SecretValue } from "../util/secret-value.ts";
+import { errorOfAnswer, isRefusedForSure } from "./answer.ts";
+import { type ApiOrigin, parseApiUrl } from "./api-origin.ts";
+import { isNorthflankError, NorthflankError } from "./errors.ts";
+import { objectOf, textOf } from "./json.ts";
+import type { Ledger, Reservation, ReserveOutcome } from "./ledger.ts";
+import { type NameKind, nameProblem } from "./names.ts";
+import { type Headers, readRateLimit, serverTimeMs } from "./rate-limit.ts";
+import { decideRetry, earnRetry, fullRetryBudget, maxTries, type Repeatability, spendRetry } from "./retry.ts";
+import { mergeRuns, readableRunId, toRunPage, toRunView } from "./run-view.ts";
+import { toServiceView } from "./service-view.ts";
+import type { Transport, TransportRequest } from "./transport.ts";
 import type {
   DeploymentUpdate,
   JobRunView,
@@ -62,4 +77,380 @@ export interface NorthflankApi {
   abortRun(name: JobName & { readonly runId: string }, options: CallOptions): Promise<void>;
   /** `GET /v1/auth`; `undefined` where the API does not have it (404). */
   whoAmI(options: CallOptions): Promise<{ readonly expiresAt: string | undefined } | undefined>;
+}
+
+/** One request on the wire, for metrics. Every label comes from a closed set, the pool aside. */
+export interface ApiCall {
+  readonly pool: string;
+  readonly method: string;
+  /** Template, never a path: `/v1/projects/{project}/services/{service}`. The same with and without a team. */
+  readonly route: string;
+  /** Status of the answer as text, or the code of the error when there was none. */
+  readonly code: string;
+  readonly durationMs: number;
+  /** How many tries of the same call went before this one. */
+  readonly retries: number;
+}
+
+export interface ApiObserver {
+  readonly onCall?: (call: ApiCall) => void;
+  /** The ledger held a call back. */
+  readonly onDeferred?: (deferred: { readonly pool: string; readonly class: RequestClass }) => void;
+}
+
+export interface NorthflankApiOptions {
+  readonly transport: Transport;
+  readonly ledger: Ledger;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** `https://api.northflank.com`, without `/v1`. */
+  readonly baseUrl: string;
+  /** Uses the `/v1/teams/{teamId}/...` paths. */
+  readonly teamId?: string | undefined;
+  readonly token: SecretValue;
+  /** Name of the account pool, for metrics. */
+  readonly pool: string;
+  readonly observer?: ApiObserver | undefined;
+  /** Most pages of a run list that are read; 100 runs each. Default 20. */
+  readonly maxRunPages?: number;
+}
+
+/**
+ * Binds the API to one account.
+ *
+ * *Errors*: a `NorthflankError` at once when `baseUrl` is not usable.
+ */
+export function createNorthflankApi(options: NorthflankApiOptions): NorthflankApi {
+  const caller = createCaller(options);
+  const { read, write, once } = caller;
+
+  return {
+    reserve: (count, requestClass) => options.ledger.reserve(count, requestClass),
+
+    getService: async (name, call) => {
+      const request = { method: "GET", ...serviceRoute("", name), step: `get ${serviceText(name)}` } as const;
+      const { json } = await read(request, call);
+      return toServiceView(dataOf(json)) ?? unexpected(request.step, "the answer is not a service");
+    },
+
+    updateServiceDeployment: async (name, body, call) => {
+      const step = `update the deployment of ${serviceText(name)}`;
+      await write({ method: "POST", ...serviceRoute("/deployment", name), step, body }, call);
+    },
+
+    patchDeploymentService: async ({ projectId, serviceId }, body, call) => {
+      const route = "/v1/projects/{project}/services/deployment/{service}";
+      const step = `patch ${serviceText({ projectId, serviceId })}`;
+      await write({ method: "PATCH", route, names: { project: projectId, service: serviceId }, step, body }, call);
+    },
+
+    listRuns: (name, call) => listRuns({ read, name, call, maxPages: options.maxRunPages ?? 20 }),
+
+    getRun: async (name, call) => {
+      const request = { method: "GET", ...runRoute(name), step: `get ${runText(name)}` } as const;
+      const answer = await read(request, call).catch(undefinedIf("not_found"));
+      if (answer === undefined) return undefined;
+      return toRunView(dataOf(answer.json)) ?? unexpected(request.step, "the answer is not a run");
+    },
+
+    startRun: (name, body, call) => startRun({ once, name, body, call }),
+
+    abortRun: async (name, call) => {
+      const request = { method: "DELETE", ...runRoute(name), step: `abort ${runText(name)}` } as const;
+      // 404: there is no such run any more. 409: it is over. Either way nothing is left to abort.
+      await write(request, call).catch((error: unknown) => {
+        if (isNorthflankError(error, "not_found") || (isNorthflankError(error) && error.httpStatus === 409)) return;
+        throw error;
+      });
+    },
+
+    whoAmI: async (call) => {
+      const request = { method: "GET", route: "/v1/auth", names: {}, step: "check the token" } as const;
+      const answer = await read(request, call).catch(undefinedIf("not_found"));
+      return answer === undefined ? undefined : { expiresAt: textOf(objectOf(dataOf(answer.json))?.expiresAt) };
+    },
+  };
+}
+
+interface ApiRequest {
+  readonly method: TransportRequest["method"];
+  readonly route: string;
+  readonly names: Readonly<Partial<Record<NameKind, string>>>;
+  readonly query?: Readonly<Record<string, string>>;
+  readonly body?: object;
+  readonly step: string;
+}
+
+interface ApiAnswer {
+  readonly json: unknown;
+  readonly headers: Headers;
+}
+
+type Send = (request: ApiRequest, call: CallOptions) => Promise<ApiAnswer>;
+type SendOnce = (request: ApiRequest, call: CallOptions, onSend: () => void) => Promise<ApiAnswer>;
+
+/** The three ways to make a call: each says what may be done twice. */
+function createCaller(options: NorthflankApiOptions): {
+  readonly read: Send;
+  readonly write: Send;
+  readonly once: SendOnce;
+} {
+  const { clock, ledger, observer, pool, random, transport } = options;
+  const base = parseBase(options.baseUrl);
+  let retryBudget = fullRetryBudget;
+
+  const admit = (request: ApiRequest, call: CallOptions) => {
+    const admission = ledger.admit({ class: call.class, reservation: call.reservation });
+    if (admission.kind === "granted") return admission.ticket;
+    observer?.onDeferred?.({ pool, class: call.class });
+    const detail = `the request budget of the account is spent; next try in ${Math.ceil(admission.retryAfterMs / 1_000)} s`;
+    const { retryAfterMs } = admission;
+    throw new NorthflankError({ code: "quota_closed", step: request.step, detail, retryAfterMs, sent: false });
+  };
+
+  /** One request on the wire, one answer; the ledger is asked before and told afterwards. */
+  const send = async (
+    request: ApiRequest,
+    call: CallOptions,
+    retries: number,
+    onSend?: () => void,
+  ): Promise<ApiAnswer> => {
+    const path = `${base.basePath}${pathOf(request, options.teamId)}`;
+    call.signal.throwIfAborted();
+    const ticket = admit(request, call);
+    const startedMs = clock.monotonic();
+    const observe = (code: string): void =>
+      observer?.onCall?.({
+        pool,
+        method: request.method,
+        route: request.route,
+        code,
+        durationMs: clock.monotonic() - startedMs,
+        retries,
+      });
+    let isSent = false;
+    try {
+      const response = await transport.send({
+        origin: base.origin,
+        method: request.method,
+        path,
+        body: request.body === undefined ? undefined : JSON.stringify(request.body),
+        token: options.token,
+        step: request.step,
+        signal: call.signal,
+        onSend: () => {
+          isSent = true;
+          onSend?.();
+        },
+      });
+      const rateLimit = readRateLimit(response.headers, clock.now());
+      ticket.settle({ kind: "answered", status: response.status, rateLimit });
+      observe(String(response.status));
+      const json = response.body.kind === "json" ? response.body.value : undefined;
+      if (response.status < 200 || response.status >= 300) {
+        const secrets = [options.token.reveal(), ...secretsOf(request.body)];
+        throw errorOfAnswer({ step: request.step, status: response.status, json, rateLimit, secrets });
+      }
+      if (response.body.kind === "unreadable" && response.status !== 204) throw response.body.error;
+      return { json, headers: response.headers };
+    } catch (error) {
+      if (ticket.settle({ kind: isSent ? "lost" : "unsent" }))
+        observe(isNorthflankError(error) ? error.code : "aborted");
+      throw error;
+    }
+  };
+
+  /**
+   * Drives the retries that `decideRetry` allows. p-retry's own delay is switched off: it waits on the global clock and
+   * draws its own jitter, while ours is in the table and waits on the clock that is passed in.
+   */
+  const sendWithRetries = async (
+    request: ApiRequest,
+    call: CallOptions,
+    repeatability: Repeatability,
+  ): Promise<ApiAnswer> => {
+    retryBudget = earnRetry(retryBudget);
+    let isRetryable = false;
+    let wasSent = false;
+    const attempt = (number: number) => send(request, call, number - 1);
+    try {
+      return await pRetry(attempt, {
+        retries: maxTries - 1,
+        minTimeout: 0,
+        maxTimeout: 0,
+        signal: call.signal,
+        onFailedAttempt: async ({ error, attemptNumber }) => {
+          isRetryable = false;
+          if (!isNorthflankError(error)) return;
+          wasSent ||= error.sent;
+          const { code, retryAfterMs } = error;
+          const decision = decideRetry({ code, repeatability, attempt: attemptNumber, retryAfterMs }, random);
+          const rest = spendRetry(retryBudget);
+          if (decision.kind === "stop" || rest === undefined) return;
+          retryBudget = rest;
+          isRetryable = true;
+          await sleep(clock, decision.delayMs, call.signal);
+        },
+        shouldRetry: () => isRetryable,
+      });
+    } catch (error) {
+      // p-retry wraps a reason that is not an Error; callers compare it with what they aborted with.
+      if (call.signal.aborted && !isNorthflankError(error)) throw call.signal.reason;
+      // The last try may not have left this machine while an earlier one did, and did its work.
+      throw isNorthflankError(error) && wasSent && !error.sent
+        ? new NorthflankError({ ...factsOf(error), sent: true })
+        : error;
+    }
+  };
+
+  return {
+    read: (request, call) => sendWithRetries(request, call, "read"),
+    write: (request, call) => sendWithRetries(request, call, "idempotent"),
+    once: (request, call, onSend) => send(request, call, 0, onSend),
+  };
+}
+
+function parseBase(baseUrl: string): ApiOrigin {
+  const parsed = parseApiUrl(baseUrl);
+  if (parsed.kind === "valid") return parsed;
+  const detail = `the URL of the API is not usable: ${parsed.problem}`;
+  throw new NorthflankError({ code: "unreachable", step: "read the API URL", detail, sent: false });
+}
+
+/** Puts checked ids into the route, under the team if there is one. */
+function pathOf(request: ApiRequest, teamId: string | undefined): string {
+  const names = Object.entries({ ...request.names, ...(teamId !== undefined && { team: teamId }) });
+  for (const [kind, name] of names) {
+    const detail = nameProblem(kind as NameKind, name);
+    if (detail !== undefined) throw new NorthflankError({ code: "rejected", step: request.step, detail, sent: false });
+  }
+  const isScoped = teamId !== undefined && request.route.startsWith("/v1/projects/");
+  const route = isScoped ? request.route.replace("/v1/", "/v1/teams/{team}/") : request.route;
+  const path = names.reduce((text, [kind, name]) => text.replace(`{${kind}}`, name), route);
+  return request.query === undefined ? path : `${path}?${new URLSearchParams(request.query)}`;
+}
+
+async function listRuns(context: {
+  readonly read: Send;
+  readonly name: JobName;
+  readonly call: CallOptions;
+  readonly maxPages: number;
+}): Promise<RunList> {
+  const { read, name, maxPages } = context;
+  const step = `list the runs of ${jobText(name)}`;
+  const pages: (readonly JobRunView[])[] = [];
+  const seen = new Set<string>();
+  let call = context.call;
+  let cursor: string | undefined;
+  for (;;) {
+    const query = { per_page: "100", ...(cursor !== undefined && { cursor }) };
+    const { json, headers } = await read({ method: "GET", ...runsRoute(name), query, step }, call);
+    const page = toRunPage(json) ?? unexpected(step, "the answer is not a list of runs");
+    pages.push(page.runs);
+    const list = { runs: mergeRuns(pages), serverTimeMs: serverTimeMs(headers) };
+    if (!page.hasNext) return list;
+    if (page.cursor === undefined || seen.has(page.cursor) || pages.length >= maxPages) {
+      return { ...list, truncated: true };
+    }
+    cursor = page.cursor;
+    seen.add(cursor);
+    // What was set aside is for the sequence: a job with many runs must not eat the POST that is to follow.
+    call = { class: call.class, signal: call.signal };
+  }
+}
+
+/**
+ * Sends the POST once and says what is known. Before the first byte an abort or a bug is thrown as usual; after it,
+ * everything but a clear answer is `unknown`.
+ */
+async function startRun(context: {
+  readonly once: SendOnce;
+  readonly name: JobName;
+  readonly body: RunRequest;
+  readonly call: CallOptions;
+}): Promise<StartResult> {
+  const { once, name, body, call } = context;
+  const step = `start a run of ${jobText(name)}`;
+  let isSent = false;
+  const onSend = () => {
+    isSent = true;
+  };
+  try {
+    const { json } = await once({ method: "POST", ...runsRoute(name), step, body }, call, onSend);
+    const data = objectOf(dataOf(json));
+    const runId = readableRunId(data?.id);
+    if (runId !== undefined) return { kind: "accepted", runId, runName: textOf(data?.runName) };
+    return { kind: "unknown", error: protocolError(step, "the answer has no readable run id") };
+  } catch (error) {
+    if (isNorthflankError(error)) return { kind: isRefusedForSure(error) ? "refused" : "unknown", error };
+    if (!isSent) throw error;
+    const detail = "given up while waiting for the answer";
+    return { kind: "unknown", error: new NorthflankError({ code: "interrupted", step, detail, sent: true }) };
+  }
+}
+
+function factsOf(error: NorthflankError) {
+  const { code, step, detail, fields, retryAfterMs, cause } = error;
+  return { code, step, detail, fields, cause, ...(retryAfterMs !== undefined && { retryAfterMs }) };
+}
+
+/** Every successful answer is `{"data": ...}`. */
+function dataOf(json: unknown): unknown {
+  return objectOf(json)?.data;
+}
+
+function unexpected(step: string, detail: string): never {
+  throw protocolError(step, detail);
+}
+
+function protocolError(step: string, detail: string): NorthflankError {
+  return new NorthflankError({ code: "protocol", step, detail, sent: true });
+}
+
+function undefinedIf(code: NorthflankError["code"]): (error: unknown) => undefined {
+  return (error) => {
+    if (!isNorthflankError(error, code)) throw error;
+    return undefined;
+  };
+}
+
+/** Values that must not come back in a message, should the API repeat what it was sent. */
+function secretsOf(body: object | undefined): readonly string[] {
+  const { runtimeEnvironment, runtimeFiles, dockerSecretMounts } = objectOf(body) ?? {};
+  const files = [runtimeFiles, dockerSecretMounts].flatMap((group) => Object.values(objectOf(group) ?? {}));
+  const values = [...Object.values(objectOf(runtimeEnvironment) ?? {}), ...files.map((file) => objectOf(file)?.data)];
+  return values.filter((value) => typeof value === "string");
+}
+
+function serviceRoute(suffix: string, { projectId, serviceId }: ServiceName) {
+  const route = `/v1/projects/{project}/services/{service}${suffix}`;
+  return { route, names: { project: projectId, service: serviceId } };
+}
+
+function runsRoute({ projectId, jobId }: JobName) {
+  return { route: "/v1/projects/{project}/jobs/{job}/runs", names: { project: projectId, job: jobId } };
+}
+
+function runRoute({ projectId, jobId, runId }: JobName & { readonly runId: string }) {
+  return {
+    route: "/v1/projects/{project}/jobs/{job}/runs/{run}",
+    names: { project: projectId, job: jobId, run: runId },
+  };
+}
+
+function serviceText({ projectId, serviceId }: ServiceName): string {
+  return `service ${quoted(serviceId)} of project ${quoted(projectId)}`;
+}
+
+function jobText({ projectId, jobId }: JobName): string {
+  return `job ${quoted(jobId)} of project ${quoted(projectId)}`;
+}
+
+function runText(name: JobName & { readonly runId: string }): string {
+  return `run ${quoted(name.runId)} of ${jobText(name)}`;
+}
+
+/** Ids are checked later than messages are built, so even a hostile one must make a harmless message. */
+function quoted(name: string): string {
+  return JSON.stringify(name.length > 60 ? `${name.slice(0, 60)}…` : name);
 }

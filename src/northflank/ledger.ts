@@ -1,3 +1,8 @@
+import type { Clock } from "../util/clock.ts";
+import type { Random } from "../util/random.ts";
+import * as quota from "./ledger-state.ts";
+import type { RequestClass } from "./types.ts";
+
 /** Requests set aside for one sequence of calls. */
 export interface Reservation {
   /** How many of the requests set aside are left. */
@@ -9,6 +14,16 @@ export interface Reservation {
 export type ReserveOutcome =
   | { readonly kind: "reserved"; readonly reservation: Reservation }
   /** Not before `retryAfterMs` from now (spread included). Not a failure: the object waits. */
+  | { readonly kind: "refused"; readonly retryAfterMs: number };
+
+/** The right to send one request. How it ended must be told, whatever happens. */
+export interface Ticket {
+  /** Only the first call counts; it returns true, later ones false. */
+  readonly settle: (settlement: quota.Settlement) => boolean;
+}
+
+export type Admission =
+  | { readonly kind: "granted"; readonly ticket: Ticket }
   | { readonly kind: "refused"; readonly retryAfterMs: number };
 
 /** What an account has spent and may still spend, for metrics and status. Times are wall-clock milliseconds. */
@@ -23,4 +38,91 @@ export interface LedgerSnapshot {
   readonly closedUntilMs: number | undefined;
   /** Requests that this process sent in the window. */
   readonly used: number;
+}
+
+/**
+ * The quota of one account, shared by everybody who spends it.
+ *
+ * *Guarantees*: never waits and never throws; a refusal names a time at which coming back makes sense, different for
+ * each caller.
+ */
+export interface Ledger {
+  /** Asks for one request. `reservation` is spent first, as long as it lasts. */
+  admit(request: { readonly class: RequestClass; readonly reservation?: Reservation | undefined }): Admission;
+  /** Sets requests aside, all or nothing. */
+  reserve(count: number, requestClass: RequestClass): ReserveOutcome;
+  /** Changes how many requests we send per window. */
+  setCeiling(maxRequestsPerHour: number): void;
+  snapshot(): LedgerSnapshot;
+}
+
+/**
+ * Makes the ledger of an account. All urgencies share alike so far; the class is taken so that shares per class can be
+ * reserved without touching a caller.
+ */
+export function createLedger(options: {
+  readonly clock: Clock;
+  readonly random: Random;
+  /** Most requests that this process sends per hour. */
+  readonly maxRequestsPerHour: number;
+}): Ledger {
+  const { clock, random } = options;
+  let state = quota.initialLedger(options.maxRequestsPerHour);
+  const lefts = new WeakMap<Reservation, { left: number }>();
+
+  const refusal = (answer: quota.LedgerAnswer & { readonly kind: "refused" }) => ({
+    kind: "refused" as const,
+    retryAfterMs: Math.ceil(answer.waitMs + quota.spreadMs(answer.waitMs, answer.isBusy) * random()),
+  });
+
+  return {
+    admit: ({ reservation }) => {
+      const account = reservation === undefined ? undefined : lefts.get(reservation);
+      const isReserved = account !== undefined && account.left > 0;
+      const answer = quota.admit(state, clock.monotonic(), isReserved);
+      state = answer.state;
+      if (answer.kind === "refused") return refusal(answer);
+      if (isReserved) account.left--;
+      let isSettled = false;
+      const settle = (settlement: quota.Settlement): boolean => {
+        if (isSettled) return false;
+        isSettled = true;
+        state = quota.settle(state, clock.monotonic(), settlement);
+        return true;
+      };
+      return { kind: "granted", ticket: { settle } };
+    },
+    reserve: (count) => {
+      const answer = quota.reserve(state, clock.monotonic(), count);
+      state = answer.state;
+      if (answer.kind === "refused") return refusal(answer);
+      const account = { left: count };
+      const reservation: Reservation = {
+        get left() {
+          return account.left;
+        },
+        release: () => {
+          state = quota.release(state, account.left);
+          account.left = 0;
+        },
+      };
+      lefts.set(reservation, account);
+      return { kind: "reserved", reservation };
+    },
+    setCeiling: (maxRequestsPerHour) => {
+      state = { ...state, ceiling: maxRequestsPerHour };
+    },
+    snapshot: () => {
+      const nowMs = clock.monotonic();
+      state = quota.advance(state, nowMs);
+      const toWallMs = (ms: number | undefined) => (ms === undefined ? undefined : clock.now() + ms - nowMs);
+      return {
+        limit: state.limit,
+        remaining: state.remaining === undefined ? undefined : Math.max(0, state.remaining - state.inFlight),
+        resetAtMs: toWallMs(state.windowEndsAtMs),
+        closedUntilMs: toWallMs(state.closedUntilMs),
+        used: state.used,
+      };
+    },
+  };
 }

@@ -1,0 +1,81 @@
+// pure
+import type { NorthflankErrorCode } from "./errors.ts";
+import { NorthflankError } from "./errors.ts";
+import { objectOf, textOf } from "./json.ts";
+import type { RateLimitReading } from "./rate-limit.ts";
+
+/** What of an answer is needed to say what went wrong. */
+export interface FailedAnswer {
+  readonly step: string;
+  readonly status: number;
+  /** The parsed body; `undefined` when it was not JSON. */
+  readonly json: unknown;
+  readonly rateLimit: RateLimitReading;
+  /** Values of the request that must not come back in a message, in case the API repeats them. */
+  readonly secrets: readonly string[];
+}
+
+/** Turns an answer with a status other than 2xx into the error that it means. */
+export function errorOfAnswer(answer: FailedAnswer): NorthflankError {
+  const error = objectOf(objectOf(answer.json)?.error) ?? {};
+  const message = textOf(error.message);
+  const remoteId = textOf(error.id);
+  const retryAfterMs = waitOf(answer.status, answer.rateLimit);
+  return new NorthflankError({
+    code: codeOfStatus(answer.status),
+    step: answer.step,
+    detail: `status ${answer.status}${message === undefined ? "" : `, ${clean(message, answer.secrets, 300)}`}`,
+    httpStatus: answer.status,
+    fields: Object.keys(objectOf(error.details) ?? {})
+      .slice(0, 20)
+      .map((field) => clean(field, answer.secrets, 100)),
+    sent: true,
+    ...(remoteId === undefined ? {} : { remoteId: clean(remoteId, answer.secrets, 100) }),
+    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+  });
+}
+
+export function codeOfStatus(status: number): NorthflankErrorCode {
+  if (status < 400) return status >= 300 ? "redirect" : "protocol";
+  if (status >= 500) return "server_error";
+  return codes[status] ?? "rejected";
+}
+
+const codes: Readonly<Record<number, NorthflankErrorCode>> = {
+  401: "unauthorized",
+  403: "forbidden",
+  404: "not_found",
+  405: "wrong_method",
+  410: "gone",
+  429: "rate_limited",
+};
+
+/**
+ * Statuses that prove that nothing was started. Any other answer to a start leaves it open: a redirect, a 408 or a 5xx may
+ * come from something that stands in front of the API and has already passed the request on.
+ */
+const provesRefusal: ReadonlySet<number> = new Set([400, 401, 403, 404, 405, 409, 413, 422, 429]);
+
+/** True when it is sure that the failed start did not start anything. */
+export function isRefusedForSure(error: NorthflankError): boolean {
+  return !error.sent || (error.httpStatus !== undefined && provesRefusal.has(error.httpStatus));
+}
+
+/** Only 429 and 503 speak about time; the rate headers of other answers describe the quota, not this failure. */
+function waitOf(status: number, { retryAfterMs, resetMs }: RateLimitReading): number | undefined {
+  if (status === 429) return retryAfterMs ?? resetMs;
+  return status === 503 ? retryAfterMs : undefined;
+}
+
+// Shorter ones would make every message unreadable, and say nothing.
+const leastSecretLength = 4;
+
+/** One line of printable text without what must not be shown. */
+function clean(text: string, secrets: readonly string[], maxLength: number): string {
+  const hidden = secrets
+    .filter((secret) => secret.length >= leastSecretLength)
+    .reduce((shown, secret) => shown.replaceAll(secret, "[redacted]"), text);
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is taken out
+  const printable = hidden.replaceAll(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]+/g, " ").trim();
+  return printable.length > maxLength ? `${printable.slice(0, maxLength)}…` : printable;
+}

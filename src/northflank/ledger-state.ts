@@ -1,0 +1,241 @@
+// pure
+import { clampWaitMs, type RateLimitReading } from "./rate-limit.ts";
+
+/**
+ * The quota of one account as numbers, and what each event does to it. Times are monotonic milliseconds.
+ *
+ *            first request                      window over
+ *     idle ────────────────▶ counting ──────────────────────────▶ idle
+ *                             │      ▲
+ *           429, remaining: 0 │      │ closedUntilMs reached
+ *                             ▼      │
+ *                            closed ─┘  (after a 429 one request goes ahead as a probe before the others follow)
+ *
+ * *Promises*
+ * - The account's own numbers (headers) rule; our count is only for the ceiling, because others spend too.
+ * - Answers arrive out of order: within a window the lowest `remaining` stands.
+ * - A request that is in flight, or set aside, is spent for everybody else.
+ * - An answer never opens the gate: only time does. So a late 200 cannot undo a 429.
+ */
+export interface LedgerState {
+  /** Most requests that we send per window. */
+  readonly ceiling: number;
+  /** End of the window; `undefined` while none is open. */
+  readonly windowEndsAtMs: number | undefined;
+  /** True once the API itself told when the window ends; until then it is an hour from our first request. */
+  readonly isWindowTold: boolean;
+  readonly used: number;
+  readonly inFlight: number;
+  readonly reserved: number;
+  readonly limit: number | undefined;
+  /** What the API said is left, the lowest of this window; requests still in flight are not yet in it. */
+  readonly remaining: number | undefined;
+  readonly closedUntilMs: number | undefined;
+  /** After a 429: only one request at a time until one of them is answered with something else. */
+  readonly isProbing: boolean;
+  /** 429 answers in a row that came without any hint, for doubling the wait. */
+  readonly blindRefusals: number;
+  /** Answers other than 429 in this window: they prove that our own estimate of its end means something. */
+  readonly accepted: number;
+}
+
+/** The documented length of a window: it opens with the first request. */
+const windowMs = 3_600_000;
+
+const blindWaitMs = 60_000;
+
+/** A window whose end moved by more than this is another window; less is rounding and latency. */
+const sameWindowToleranceMs = 60_000;
+
+/** How soon to come back when only requests set aside or in flight stand in the way. */
+const busyWaitMs = 2_000;
+
+export function initialLedger(ceiling: number): LedgerState {
+  return {
+    ceiling,
+    windowEndsAtMs: undefined,
+    isWindowTold: false,
+    used: 0,
+    inFlight: 0,
+    reserved: 0,
+    limit: undefined,
+    remaining: undefined,
+    closedUntilMs: undefined,
+    isProbing: false,
+    blindRefusals: 0,
+    accepted: 0,
+  };
+}
+
+/** Lets time pass: ends the window and opens the gate when they are due. Every other function does this first. */
+export function advance(state: LedgerState, nowMs: number): LedgerState {
+  const isOpen = state.closedUntilMs === undefined || nowMs >= state.closedUntilMs;
+  const next = isOpen && state.closedUntilMs !== undefined ? { ...state, closedUntilMs: undefined } : state;
+  if (next.windowEndsAtMs === undefined || nowMs < next.windowEndsAtMs) return next;
+  // What is in flight now is counted by the far end when it arrives: most likely in the window to come.
+  return {
+    ...next,
+    windowEndsAtMs: next.inFlight > 0 ? nowMs + windowMs : undefined,
+    isWindowTold: false,
+    used: next.inFlight,
+    remaining: undefined,
+    accepted: 0,
+  };
+}
+
+/** How many more requests may be promised to somebody now. */
+export function available(state: LedgerState): number {
+  const promised = state.inFlight + state.reserved;
+  const byCeiling = state.ceiling - state.used - state.reserved;
+  const byAccount = state.remaining === undefined ? Number.POSITIVE_INFINITY : state.remaining - promised;
+  return Math.max(0, Math.min(byCeiling, byAccount));
+}
+
+export type LedgerAnswer =
+  | { readonly kind: "granted"; readonly state: LedgerState }
+  /** `busy`: nothing but other requests stand in the way, so the wait is short. */
+  | { readonly kind: "refused"; readonly state: LedgerState; readonly waitMs: number; readonly isBusy: boolean };
+
+/** Asks for one request. A request out of a reservation passes the count, but not a closed gate. */
+export function admit(before: LedgerState, nowMs: number, isReserved: boolean): LedgerAnswer {
+  const state = advance(before, nowMs);
+  const refusal = refusalOf(state, nowMs, isReserved ? 0 : 1);
+  if (refusal !== undefined) return refusal;
+  return {
+    kind: "granted",
+    state: {
+      ...state,
+      windowEndsAtMs: state.windowEndsAtMs ?? nowMs + windowMs,
+      used: state.used + 1,
+      inFlight: state.inFlight + 1,
+      reserved: isReserved ? state.reserved - 1 : state.reserved,
+    },
+  };
+}
+
+/** Sets `count` requests aside, all or nothing. */
+export function reserve(before: LedgerState, nowMs: number, count: number): LedgerAnswer {
+  const state = advance(before, nowMs);
+  return refusalOf(state, nowMs, count) ?? { kind: "granted", state: { ...state, reserved: state.reserved + count } };
+}
+
+/** Gives back what is left of a reservation. */
+export function release(state: LedgerState, count: number): LedgerState {
+  return { ...state, reserved: Math.max(0, state.reserved - count) };
+}
+
+function refusalOf(state: LedgerState, nowMs: number, wanted: number): LedgerAnswer | undefined {
+  if (state.closedUntilMs !== undefined) {
+    return { kind: "refused", state, waitMs: state.closedUntilMs - nowMs, isBusy: false };
+  }
+  if (state.isProbing && state.inFlight > 0) return { kind: "refused", state, waitMs: busyWaitMs, isBusy: true };
+  if (available(state) >= wanted) return undefined;
+  const untilResetMs = (state.windowEndsAtMs ?? nowMs + windowMs) - nowMs;
+  // What is set aside is often given back within seconds; what is spent is not.
+  const isBusy = available({ ...state, reserved: 0 }) >= wanted;
+  return { kind: "refused", state, waitMs: isBusy ? Math.min(busyWaitMs, untilResetMs) : untilResetMs, isBusy };
+}
+
+/** How a granted request ended. */
+export type Settlement =
+  /** No byte of it was sent: it cost nothing. */
+  | { readonly kind: "unsent" }
+  /** It was sent and no answer with headers came back. */
+  | { readonly kind: "lost" }
+  | { readonly kind: "answered"; readonly status: number; readonly rateLimit: RateLimitReading };
+
+/** Enters how a granted request ended. */
+export function settle(before: LedgerState, nowMs: number, settlement: Settlement): LedgerState {
+  const state = advance(before, nowMs);
+  const landed = { ...state, inFlight: Math.max(0, state.inFlight - 1) };
+  if (settlement.kind === "unsent") return { ...landed, used: Math.max(0, landed.used - 1) };
+  if (settlement.kind === "lost") {
+    // The far end has most likely counted it, and its next answer will say so.
+    return { ...landed, remaining: landed.remaining === undefined ? undefined : Math.max(0, landed.remaining - 1) };
+  }
+  const read = applyReading(landed, nowMs, settlement.rateLimit);
+  return settlement.status === 429
+    ? closeAfterRefusal(read, nowMs, settlement.rateLimit)
+    : closeIfSpent(accept(read), nowMs);
+}
+
+function accept(state: LedgerState): LedgerState {
+  const accepted = state.accepted + 1;
+  // Behind a closed gate this is a late answer to a request from before the refusal: it proves nothing about now.
+  if (state.closedUntilMs !== undefined) return { ...state, accepted };
+  return { ...state, accepted, isProbing: false, blindRefusals: 0 };
+}
+
+function applyReading(state: LedgerState, nowMs: number, reading: RateLimitReading): LedgerState {
+  const endsAtMs = reading.resetMs === undefined ? undefined : nowMs + reading.resetMs;
+  const isNewWindow = isAnotherWindow(state, endsAtMs, reading.remaining);
+  const isRaised = state.limit !== undefined && reading.limit !== undefined && reading.limit !== state.limit;
+  return {
+    ...state,
+    limit: reading.limit ?? state.limit,
+    remaining: isNewWindow || isRaised ? reading.remaining : lower(state.remaining, reading.remaining),
+    windowEndsAtMs: windowEnd(state, endsAtMs, isNewWindow),
+    isWindowTold: state.isWindowTold || endsAtMs !== undefined,
+    used: isNewWindow ? state.inFlight + 1 : state.used,
+    accepted: isNewWindow ? 0 : state.accepted,
+  };
+}
+
+/** The far end began a new window before we expected it: its end lies later *and* there is more left than before. */
+function isAnotherWindow(state: LedgerState, endsAtMs: number | undefined, remaining: number | undefined): boolean {
+  if (!state.isWindowTold || state.windowEndsAtMs === undefined || endsAtMs === undefined) return false;
+  if (endsAtMs <= state.windowEndsAtMs + sameWindowToleranceMs) return false;
+  return remaining !== undefined && state.remaining !== undefined && remaining > state.remaining;
+}
+
+function windowEnd(state: LedgerState, endsAtMs: number | undefined, isNewWindow: boolean): number | undefined {
+  if (endsAtMs === undefined || state.windowEndsAtMs === undefined) return state.windowEndsAtMs ?? endsAtMs;
+  if (isNewWindow || !state.isWindowTold) return endsAtMs;
+  // A far end whose window always "ends in an hour" must not push our own window before itself for ever.
+  return Math.min(state.windowEndsAtMs, endsAtMs);
+}
+
+function lower(a: number | undefined, b: number | undefined): number | undefined {
+  if (a === undefined || b === undefined) return b ?? a;
+  return Math.min(a, b);
+}
+
+function closeIfSpent(state: LedgerState, nowMs: number): LedgerState {
+  if (state.remaining !== 0) return state;
+  return closed(state, state.windowEndsAtMs ?? nowMs + windowMs);
+}
+
+function closeAfterRefusal(state: LedgerState, nowMs: number, reading: RateLimitReading): LedgerState {
+  const told = toldWaitMs(reading);
+  if (told !== undefined) {
+    // How much will be left when the gate opens is not known: only that the API wants to be asked again then.
+    return { ...closed(state, nowMs + told), isProbing: true, remaining: undefined, blindRefusals: 0 };
+  }
+  // Requests that were in flight together are refused together: that counts once.
+  if (state.closedUntilMs !== undefined) return state;
+  const isEstimateGood = state.isWindowTold || state.accepted > 0;
+  const untilEndMs = (state.windowEndsAtMs ?? nowMs) - nowMs;
+  const blindMs = blindWaitMs * 2 ** Math.min(state.blindRefusals, 10);
+  const waitMs = clampWaitMs(isEstimateGood ? untilEndMs : blindMs);
+  const blindRefusals = state.blindRefusals + 1;
+  return { ...closed(state, nowMs + waitMs), isProbing: true, remaining: undefined, blindRefusals };
+}
+
+/** `Retry-After` first, unless the quota is spent for longer than that; else the end of the window. */
+function toldWaitMs(reading: RateLimitReading): number | undefined {
+  const { retryAfterMs, resetMs, remaining } = reading;
+  if (retryAfterMs === undefined || resetMs === undefined) return retryAfterMs ?? resetMs;
+  return remaining === 0 ? Math.max(retryAfterMs, resetMs) : retryAfterMs;
+}
+
+function closed(state: LedgerState, untilMs: number): LedgerState {
+  return { ...state, closedUntilMs: Math.max(state.closedUntilMs ?? 0, untilMs) };
+}
+
+/**
+ * Over how many milliseconds those who wait come back after the gate opens: a tenth of the wait, between 1 s and 60 s, so
+ * that they neither arrive together nor waste the new window.
+ */
+export function spreadMs(waitMs: number, isBusy: boolean): number {
+  return isBusy ? busyWaitMs : Math.min(Math.max(waitMs * 0.1, 1_000), 60_000);
+}

@@ -1,0 +1,61 @@
+// pure
+import type { NorthflankErrorCode } from "./errors.ts";
+
+export interface NetworkFailure {
+  readonly code: NorthflankErrorCode;
+  readonly detail: string;
+  readonly cause?: unknown;
+}
+
+/**
+ * Says in our words what a network error of undici, Node or TLS means. Their messages stay out of ours: some quote what
+ * was received.
+ */
+export function networkFailure(error: unknown, context: { readonly isSent: boolean }): NetworkFailure {
+  const code = codeOf(error);
+  // A parser error carries the received bytes in a field, so it is not even kept as the cause.
+  if (code.startsWith("HPE_")) return { code: "protocol", detail: `the answer is not proper HTTP (${code})` };
+  const known = codes[code];
+  if (known !== undefined && !(known.code === "unreachable" && context.isSent))
+    return { ...known, detail: `${known.detail} (${code})`, cause: error };
+  if (/^(CERT_|ERR_TLS_|ERR_SSL_)|CERT|SIGNATURE/.test(code)) {
+    return { code: "tls", detail: `the certificate was not accepted (${code})`, cause: error };
+  }
+  if (context.isSent)
+    return { code: "interrupted", detail: `the connection broke after sending (${code})`, cause: error };
+  return { code: "unreachable", detail: `no connection (${code})`, cause: error };
+}
+
+const timeout = (detail: string) => ({ code: "timeout" as const, detail });
+const unreachable = (detail: string) => ({ code: "unreachable" as const, detail });
+
+const codes: Readonly<Record<string, { readonly code: NorthflankErrorCode; readonly detail: string }>> = {
+  UND_ERR_HEADERS_TIMEOUT: timeout("no answer in time"),
+  UND_ERR_BODY_TIMEOUT: timeout("the answer stopped in the middle"),
+  UND_ERR_CONNECT_TIMEOUT: unreachable("no connection in time"),
+  UND_ERR_HEADERS_OVERFLOW: { code: "protocol", detail: "the headers of the answer are too long" },
+  UND_ERR_RES_CONTENT_LENGTH_MISMATCH: { code: "protocol", detail: "the answer has not the length it claims" },
+  ENOTFOUND: unreachable("the host name is not known"),
+  EAI_AGAIN: unreachable("the host name could not be looked up"),
+  ECONNREFUSED: unreachable("the connection was refused"),
+  EHOSTUNREACH: unreachable("the host cannot be reached"),
+  ENETUNREACH: unreachable("the network cannot be reached"),
+  EPROTO: { code: "tls", detail: "the far end does not speak TLS as we do" },
+};
+
+/** The code of an error, its cause, or the first of several attempts (IPv4 and IPv6); `unknown` without any. */
+function codeOf(error: unknown): string {
+  for (const candidate of [error, causeOf(error), firstOf(error)]) {
+    const code = candidate instanceof Error && "code" in candidate ? candidate.code : undefined;
+    if (typeof code === "string" && /^[A-Z0-9_]{1,60}$/.test(code)) return code;
+  }
+  return "unknown";
+}
+
+function causeOf(error: unknown): unknown {
+  return error instanceof Error ? error.cause : undefined;
+}
+
+function firstOf(error: unknown): unknown {
+  return error instanceof AggregateError ? error.errors[0] : undefined;
+}

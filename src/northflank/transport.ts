@@ -1,0 +1,283 @@
+import { Pool, errors as undiciErrors } from "undici";
+import type { Clock } from "../util/clock.ts";
+import type { SecretValue } from "../util/secret-value.ts";
+import { isAllowedOrigin, originProblem } from "./api-origin.ts";
+import { NorthflankError } from "./errors.ts";
+import { networkFailure } from "./network-failure.ts";
+import type { Headers } from "./rate-limit.ts";
+
+export interface TransportRequest {
+  /** `https://host[:port]`; checked against the allow-list right before sending. */
+  readonly origin: string;
+  readonly method: "GET" | "POST" | "PATCH" | "DELETE";
+  /** Path and query, sent as they are. */
+  readonly path: string;
+  /** JSON text. */
+  readonly body?: string | undefined;
+  readonly token: SecretValue;
+  /** What is being done, for errors. */
+  readonly step: string;
+  readonly signal: AbortSignal;
+  /** Called right before the first byte leaves. Not called at all means: nothing was sent, for sure. */
+  readonly onSend?: (() => void) | undefined;
+}
+
+/** The body of an answer: JSON, or the reason why there is none. It is never quoted. */
+export type ResponseBody =
+  | { readonly kind: "json"; readonly value: unknown }
+  | { readonly kind: "unreadable"; readonly error: NorthflankError };
+
+export interface TransportResponse {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly body: ResponseBody;
+}
+
+/**
+ * Sends one request and reads one answer, whatever its status.
+ *
+ * *Errors*: `NorthflankError` with `unreachable`, `tls`, `interrupted`, `timeout` or `protocol` when no headers came
+ * back, and its `sent` tells whether a byte left; the signal's reason when the signal was aborted. What goes wrong after
+ * the headers is an `unreadable` body, because the headers still tell about the quota.
+ */
+export interface Transport extends AsyncDisposable {
+  send(request: TransportRequest): Promise<TransportResponse>;
+}
+
+export interface TransportOptions {
+  readonly clock: Clock;
+  /** Hosts that may see a token: `host` or `host:port`. */
+  readonly allowedHosts: readonly string[];
+  /** `northflank-operator/1.2.3` */
+  readonly userAgent: string;
+  /** Connections per origin. Default 8. */
+  readonly connections?: number;
+  /** Name lookup, TCP and TLS. Default 10 s. */
+  readonly connectTimeoutMs?: number;
+  /** From the request until the headers of the answer. Default: the total. */
+  readonly headersTimeoutMs?: number;
+  /** Longest silence within the body of the answer. Default 10 s. */
+  readonly bodyIdleTimeoutMs?: number;
+  /** The whole call, waiting for a free connection included. Default 30 s. */
+  readonly totalTimeoutMs?: number;
+  /** Longest answer. Default 4 MiB. */
+  readonly maxResponseBytes?: number;
+  /** Certificates of own authorities (PEM), instead of the built-in ones. Verification itself cannot be switched off. */
+  readonly ca?: string;
+}
+
+/**
+ * How long a connection may be idle before we close it ourselves, in milliseconds. Servers and load balancers close idle
+ * connections after 5 s or more; one that is closed while we write to it leaves the outcome of a POST open, which for
+ * starting a run is the worst case. Staying below makes that race practically impossible.
+ */
+const keepAliveMs = 4_000;
+
+/**
+ * Makes the transport: one pool of connections per origin.
+ *
+ * Built on undici's `dispatch` rather than `request`: the path goes out as it is, redirects are not followed, the moment
+ * before the first byte is known, and a call that waits for a connection can be given up without ever being sent.
+ * Proxies (HTTPS_PROXY) are not supported yet.
+ */
+export function createTransport(options: TransportOptions): Transport {
+  const pools = new Map<string, Pool>();
+  const limits: Limits = {
+    totalMs: options.totalTimeoutMs ?? 30_000,
+    headersMs: options.headersTimeoutMs ?? options.totalTimeoutMs ?? 30_000,
+    bodyIdleMs: options.bodyIdleTimeoutMs ?? 10_000,
+    maxBytes: options.maxResponseBytes ?? 4 * 1024 * 1024,
+  };
+
+  const poolOf = (origin: string): Pool => {
+    const known = pools.get(origin);
+    if (known !== undefined) return known;
+    const pool = new Pool(origin, {
+      connections: options.connections ?? 8,
+      pipelining: 1,
+      keepAliveTimeout: keepAliveMs,
+      // A server's own `Keep-Alive` header may shorten this, never lengthen it.
+      keepAliveMaxTimeout: keepAliveMs,
+      connect: {
+        timeout: options.connectTimeoutMs ?? 10_000,
+        // Said here, so that NODE_TLS_REJECT_UNAUTHORIZED cannot switch it off from outside.
+        rejectUnauthorized: true,
+        minVersion: "TLSv1.2",
+        ...(options.ca === undefined ? {} : { ca: options.ca }),
+      },
+    });
+    pools.set(origin, pool);
+    return pool;
+  };
+
+  return {
+    send: async (request) => {
+      request.signal.throwIfAborted();
+      assertMaySend(request, options.allowedHosts);
+      return await exchange({ pool: poolOf(request.origin), request, limits, options });
+    },
+    [Symbol.asyncDispose]: async () => {
+      const open = [...pools.values()];
+      pools.clear();
+      await Promise.all(open.map((pool) => pool.destroy()));
+    },
+  };
+}
+
+interface Limits {
+  readonly totalMs: number;
+  readonly headersMs: number;
+  readonly bodyIdleMs: number;
+  readonly maxBytes: number;
+}
+
+/** The last check before a token leaves. Whoever built the request, a host that is not listed never sees it. */
+function assertMaySend(request: TransportRequest, allowedHosts: readonly string[]): void {
+  const refuse = (detail: string) =>
+    new NorthflankError({ code: "unreachable", step: request.step, detail, sent: false });
+  const url = URL.canParse(request.origin) ? new URL(request.origin) : undefined;
+  if (url === undefined || url.origin !== request.origin) throw refuse("the address of the API is not an origin");
+  const problem = originProblem(url);
+  if (problem !== undefined) throw refuse(`the address of the API is not usable: ${problem}`);
+  if (!isAllowedOrigin(request.origin, allowedHosts)) {
+    throw refuse(`host ${url.host} is not on the list of allowed API hosts (--allowed-api-hosts)`);
+  }
+  if (new URL(request.path, request.origin).href !== `${request.origin}${request.path}`) {
+    throw refuse("the path is not in its plain form");
+  }
+}
+
+function exchange(context: {
+  readonly pool: Pool;
+  readonly request: TransportRequest;
+  readonly limits: Limits;
+  readonly options: TransportOptions;
+}): Promise<TransportResponse> {
+  const { pool, request, limits, options } = context;
+  return new Promise((resolve, reject) => {
+    let isSent = false;
+    let isOver = false;
+    let abortSocket: ((reason: Error) => void) | undefined;
+    let head: { readonly status: number; readonly headers: Headers } | undefined;
+    const chunks: Buffer[] = [];
+    let bytes = 0;
+
+    const failure = (facts: {
+      readonly code: NorthflankError["code"];
+      readonly detail: string;
+      readonly cause?: unknown;
+    }) => new NorthflankError({ ...facts, step: request.step, sent: isSent, ...(head && { httpStatus: head.status }) });
+    const end = (finish: () => void): void => {
+      if (isOver) return;
+      isOver = true;
+      timer.cancel();
+      request.signal.removeEventListener("abort", onAbort);
+      finish();
+    };
+    /** Ends the call with an error: as the body of an answer whose headers are known, else as a rejection. */
+    const fail = (error: NorthflankError): void =>
+      end(() => {
+        if (head === undefined) reject(error);
+        else resolve({ ...head, body: { kind: "unreadable", error } });
+        // Undici tells nothing more after this; before it has a connection there is nothing to break.
+        abortSocket?.(error);
+      });
+    const onAbort = (): void =>
+      end(() => {
+        reject(request.signal.reason);
+        abortSocket?.(new undiciErrors.RequestAbortedError());
+      });
+    const timer = options.clock.setTimer(
+      () => fail(failure({ code: "timeout", detail: `no complete answer within ${limits.totalMs} ms` })),
+      limits.totalMs,
+    );
+    request.signal.addEventListener("abort", onAbort, { once: true });
+
+    pool.dispatch(
+      {
+        path: request.path,
+        method: request.method,
+        headers: headersOf(request, options.userAgent),
+        body: request.body ?? null,
+        headersTimeout: limits.headersMs,
+        bodyTimeout: limits.bodyIdleMs,
+      },
+      {
+        onRequestStart: (controller) => {
+          // Given up while it waited for a connection: breaking it off here means that no byte is written.
+          if (isOver) {
+            controller.abort(new undiciErrors.RequestAbortedError());
+            return;
+          }
+          abortSocket = (reason) => controller.abort(reason);
+          isSent = true;
+          request.onSend?.();
+        },
+        onResponseStart: (_controller, status, headers) => {
+          if (status >= 200) head = { status, headers };
+        },
+        onResponseData: (_controller, chunk) => {
+          bytes += chunk.length;
+          chunks.push(chunk);
+          if (bytes > limits.maxBytes) {
+            fail(failure({ code: "protocol", detail: `the answer is longer than ${limits.maxBytes} bytes` }));
+          }
+        },
+        onResponseEnd: () => {
+          if (head === undefined) {
+            fail(failure({ code: "protocol", detail: "the answer has no status" }));
+            return;
+          }
+          const answer = { ...head, body: readBody(head, chunks, failure) };
+          end(() => resolve(answer));
+        },
+        onResponseError: (_controller, error) => fail(failure(networkFailure(error, { isSent }))),
+      },
+    );
+  });
+}
+
+function headersOf(request: TransportRequest, userAgent: string): Record<string, string> {
+  return {
+    authorization: `Bearer ${request.token.reveal()}`,
+    accept: "application/json",
+    "user-agent": userAgent,
+    ...(request.body === undefined ? {} : { "content-type": "application/json" }),
+  };
+}
+
+/** Parses the body. What V8 says about broken JSON quotes it, so that error is dropped. */
+function readBody(
+  head: { readonly status: number; readonly headers: Headers },
+  chunks: readonly Buffer[],
+  failure: (facts: { readonly code: "protocol"; readonly detail: string }) => NorthflankError,
+): ResponseBody {
+  const unreadable = (detail: string): ResponseBody => ({
+    kind: "unreadable",
+    error: failure({ code: "protocol", detail: `status ${head.status}: ${detail}` }),
+  });
+  if (head.headers["content-encoding"] !== undefined && head.headers["content-encoding"] !== "identity") {
+    return unreadable("the body is compressed, which was not asked for");
+  }
+  const type = mediaType(head.headers["content-type"]);
+  if (type !== "application/json" && !type.endsWith("+json")) {
+    return unreadable(`the content type is ${type}, not JSON`);
+  }
+  // A byte order mark is not JSON, but some proxies prepend it.
+  const text = Buffer.concat(chunks)
+    .toString("utf8")
+    .replace(/^\uFEFF/, "");
+  if (text.length === 0) return unreadable("the body is empty");
+  try {
+    return { kind: "json", value: JSON.parse(text) };
+  } catch {
+    return unreadable("the body is not valid JSON");
+  }
+}
+
+function mediaType(header: string | readonly string[] | undefined): string {
+  const text = typeof header === "string" ? header : header?.[0];
+  const type = (text ?? "").split(";", 1)[0]?.trim().toLowerCase() ?? "";
+  if (type === "") return "missing";
+  return /^[a-z0-9.+-]{1,60}\/[a-z0-9.+-]{1,60}$/.test(type) ? type : "malformed";
+}
