@@ -1,0 +1,338 @@
+import { type BackoffPolicy, backoffDelayMs } from "../util/backoff.ts";
+import type { Clock, Timer } from "../util/clock.ts";
+import type { Random } from "../util/random.ts";
+import { Heap, type HeapNode } from "./heap.ts";
+import type { ObjectKey, Priority } from "./outcome.ts";
+
+/*
+ * Which keys want a pass, and when.
+ *
+ *                 add, due later                 its time has come
+ *      (absent) ------------------> delayed ---------------------------> ready
+ *         |                            | add, due now (earlier wins)       ^ |
+ *         | add, due now               +-----------------------------------+ | get
+ *         +------------------------------------------------------------------+
+ *                                                                          | v
+ *      (absent) <------------------ done, nothing added meanwhile ---- processing
+ *                                                                          |
+ *      delayed or ready <---------- done, added meanwhile -----------------+
+ *
+ * Promises:
+ *  1. A key is in the queue once, however often it is added; nobody gets it twice at the same time.
+ *  2. Every add is followed by a hand-out that begins after it. A key added while it is being processed comes again.
+ *  3. Of several due times the earliest wins, of several priorities the most urgent.
+ *  4. A more urgent class goes first, and within a class who was ready first. Each `agingMs` that a key has waited
+ *     counts as one class, so nothing that becomes ready `2 * agingMs` later can overtake it: nobody starves.
+ *  5. There is one timer, whatever the number of delayed keys, and none when no key is delayed.
+ *  6. After `shutDown` nothing is handed out and nothing is accepted; `drained` tells when the last pass has ended.
+ */
+
+/** One key handed to a worker, who must call {@link WorkQueue.done} for it. */
+export interface WorkItem {
+  readonly key: ObjectKey;
+  /** The class the key was added with; a retry keeps it. */
+  readonly priority: Priority;
+}
+
+/** What a metrics collector hears of as it happens; the gauges are read with {@link WorkQueue.stats}. */
+export interface WorkQueueObserver {
+  /** A key that was not waiting before now waits, at once or later. */
+  readonly added: () => void;
+  /** A pass failed, and its key comes back after its back-off. */
+  readonly retried: () => void;
+  /** A key was handed out, `waitedMs` after it had become ready. */
+  readonly started: (waitedMs: number) => void;
+  readonly finished: (workedMs: number) => void;
+}
+
+export interface WorkQueueStats {
+  /** Keys that are ready and wait for a worker, by the class they were added with. */
+  readonly ready: Readonly<Record<Priority, number>>;
+  /** Keys whose time has not come. */
+  readonly delayed: number;
+  readonly processing: number;
+  /** Time spent so far on all passes that have not ended, in milliseconds. */
+  readonly unfinishedMs: number;
+  readonly longestRunningMs: number;
+}
+
+/** Grows from 1 s, doubling, to 15 min; half of each delay is drawn at random. */
+export const defaultQueueBackoff: BackoffPolicy = { baseMs: 1_000, factor: 2, capMs: 900_000, jitter: 0.5 };
+
+interface Wish {
+  /** When the key is, or was, due on the monotonic clock. Aging and `oldestDueMs` count from here. */
+  dueMs: number;
+  priority: Priority;
+}
+
+interface Waiting extends HeapNode, Wish {
+  readonly key: ObjectKey;
+}
+
+interface Processing {
+  readonly startedMs: number;
+  readonly priority: Priority;
+  /** What was added meanwhile. */
+  again: Wish | undefined;
+}
+
+const classes: Readonly<Record<Priority, number>> = { change: 0, follow: 1, resync: 2 };
+
+export class WorkQueue {
+  readonly #clock: Clock;
+  readonly #random: Random;
+  readonly #backoff: BackoffPolicy;
+  readonly #agingMs: number;
+  readonly #observer: WorkQueueObserver | undefined;
+
+  readonly #waiting = new Map<ObjectKey, Waiting>();
+  readonly #delayed = new Heap<Waiting>();
+  readonly #ready = new Heap<Waiting>();
+  readonly #processing = new Map<ObjectKey, Processing>();
+  readonly #failures = new Map<ObjectKey, number>();
+  readonly #takers = new Set<(item: WorkItem | undefined) => void>();
+  readonly #drainers = new Set<() => void>();
+
+  #order = 0;
+  #timer: { readonly handle: Timer; readonly dueMs: number } | undefined;
+  #isOpen = false;
+  #isShutDown = false;
+
+  /** `agingMs` is what a wait must last to count as one class (default 10 s); 0 makes it first come, first served. */
+  constructor(options: {
+    readonly clock: Clock;
+    readonly random: Random;
+    readonly backoff?: BackoffPolicy;
+    readonly agingMs?: number;
+    readonly observer?: WorkQueueObserver;
+  }) {
+    this.#clock = options.clock;
+    this.#random = options.random;
+    this.#backoff = options.backoff ?? defaultQueueBackoff;
+    this.#agingMs = options.agingMs ?? 10_000;
+    this.#observer = options.observer;
+  }
+
+  /** Wants a pass for `key`, `afterMs` from now (default 0) in the given class (default `change`). */
+  add(key: ObjectKey, options: { readonly priority?: Priority; readonly afterMs?: number } = {}): void {
+    if (this.#isShutDown) return;
+    const dueMs = this.#clock.monotonic() + Math.max(0, options.afterMs ?? 0);
+    this.#enqueue(key, { dueMs, priority: options.priority ?? "change" });
+  }
+
+  /**
+   * Wants another pass after a failed one: later with every failure in a row, and not before `notBeforeMs` from now.
+   * An `add` in between brings it forward. The class is the one given, else that of the pass under way.
+   */
+  retry(key: ObjectKey, options: { readonly notBeforeMs?: number; readonly priority?: Priority } = {}): void {
+    if (this.#isShutDown) return;
+    const failures = this.failures(key) + 1;
+    this.#failures.set(key, failures);
+    this.#observer?.retried();
+    const afterMs = Math.max(backoffDelayMs(this.#backoff, failures, this.#random), options.notBeforeMs ?? 0);
+    const priority = options.priority ?? this.#processing.get(key)?.priority ?? "change";
+    this.#enqueue(key, { dueMs: this.#clock.monotonic() + afterMs, priority });
+  }
+
+  /** Forgets the failures of `key`; a pass that is due or delayed stays so. */
+  forget(key: ObjectKey): void {
+    this.#failures.delete(key);
+  }
+
+  /** Failures in a row since the last {@link forget}. */
+  failures(key: ObjectKey): number {
+    return this.#failures.get(key) ?? 0;
+  }
+
+  /**
+   * The next key, as soon as there is one; `undefined` once the queue is shut down.
+   *
+   * *Errors*: rejects with the signal's reason when it is aborted; no key is lost then.
+   */
+  get(signal?: AbortSignal): Promise<WorkItem | undefined> {
+    if (signal?.aborted) return Promise.reject(signal.reason);
+    if (this.#isShutDown) return Promise.resolve(undefined);
+    this.#open();
+    const next = this.#takeReady();
+    if (next !== undefined) return Promise.resolve(next);
+    return new Promise((resolve, reject) => {
+      const onAbort = () => {
+        this.#takers.delete(taker);
+        reject(signal?.reason);
+      };
+      const taker = (item: WorkItem | undefined) => {
+        signal?.removeEventListener("abort", onAbort);
+        resolve(item);
+      };
+      this.#takers.add(taker);
+      signal?.addEventListener("abort", onAbort, { once: true });
+    });
+  }
+
+  /** Ends the pass of `key`. If it was added meanwhile it waits again, and has waited since then. */
+  done(key: ObjectKey): void {
+    const pass = this.#processing.get(key);
+    if (pass === undefined) throw new Error(`work queue: "${key}" is not being processed, so it cannot be done`);
+    this.#processing.delete(key);
+    this.#observer?.finished(this.#clock.monotonic() - pass.startedMs);
+    if (pass.again !== undefined && !this.#isShutDown) this.#insert(key, pass.again);
+    if (this.#processing.size === 0) this.#notifyDrainers();
+  }
+
+  /** Hands out nothing more and drops what waits. Idle workers get `undefined`; passes under way go on. */
+  shutDown(): void {
+    this.#isShutDown = true;
+    this.#timer?.handle.cancel();
+    this.#timer = undefined;
+    for (const taker of this.#takers) taker(undefined);
+    this.#takers.clear();
+  }
+
+  /** Resolves when no pass is under way. Meant for after {@link shutDown}. */
+  drained(): Promise<void> {
+    if (this.#processing.size === 0) return Promise.resolve();
+    return new Promise((resolve) => this.#drainers.add(resolve));
+  }
+
+  /**
+   * For how long the most patient key has been due without being worked on, in milliseconds; 0 when none is. While
+   * nobody has asked for work yet (a standby) nothing counts as overdue.
+   */
+  oldestDueMs(): number {
+    if (!this.#isOpen || this.#isShutDown) return 0;
+    let oldestMs = this.#delayed.peek()?.dueMs ?? Number.POSITIVE_INFINITY;
+    for (const { dueMs } of this.#ready.nodes) oldestMs = Math.min(oldestMs, dueMs);
+    for (const { again } of this.#processing.values()) oldestMs = Math.min(oldestMs, again?.dueMs ?? oldestMs);
+    return Math.max(0, this.#clock.monotonic() - oldestMs);
+  }
+
+  stats(): WorkQueueStats {
+    const ready = { change: 0, follow: 0, resync: 0 };
+    for (const { priority } of this.#ready.nodes) ready[priority] += 1;
+    const nowMs = this.#clock.monotonic();
+    const runningMs = [...this.#processing.values()].map(({ startedMs }) => nowMs - startedMs);
+    return {
+      ready,
+      delayed: this.#delayed.size,
+      processing: this.#processing.size,
+      unfinishedMs: runningMs.reduce((sum, ms) => sum + ms, 0),
+      longestRunningMs: Math.max(0, ...runningMs),
+    };
+  }
+
+  #enqueue(key: ObjectKey, wish: Readonly<Wish>): void {
+    const pass = this.#processing.get(key);
+    if (pass !== undefined) {
+      if (pass.again === undefined) this.#observer?.added();
+      pass.again = merged(pass.again, wish);
+      return;
+    }
+    const waiting = this.#waiting.get(key);
+    if (waiting === undefined) {
+      this.#observer?.added();
+      this.#insert(key, wish);
+      return;
+    }
+    const { dueMs, priority } = merged(waiting, wish);
+    if (dueMs === waiting.dueMs && priority === waiting.priority) return;
+    this.#delayed.remove(waiting);
+    this.#ready.remove(waiting);
+    waiting.dueMs = dueMs;
+    waiting.priority = priority;
+    this.#file(waiting);
+    this.#arm();
+  }
+
+  #insert(key: ObjectKey, wish: Readonly<Wish>): void {
+    const waiting: Waiting = { key, ...wish, rank: 0, order: this.#order++, slot: -1 };
+    this.#waiting.set(key, waiting);
+    this.#file(waiting);
+  }
+
+  /** Puts a key where it belongs: to the ready ones, or to those that wait for their time. */
+  #file(waiting: Waiting): void {
+    if (waiting.dueMs > this.#clock.monotonic()) {
+      waiting.rank = waiting.dueMs;
+      this.#delayed.push(waiting);
+      this.#arm();
+      return;
+    }
+    waiting.rank = this.#readyRank(waiting);
+    this.#ready.push(waiting);
+    this.#serve();
+  }
+
+  /** A class is worth `agingMs` of waiting: with that, one number orders all classes and never needs an update. */
+  #readyRank({ dueMs, priority }: Waiting): number {
+    return dueMs + classes[priority] * this.#agingMs;
+  }
+
+  #serve(): void {
+    for (const taker of this.#takers) {
+      const item = this.#takeReady();
+      if (item === undefined) return;
+      this.#takers.delete(taker);
+      taker(item);
+    }
+  }
+
+  #takeReady(): WorkItem | undefined {
+    const next = this.#ready.pop();
+    if (next === undefined) return undefined;
+    const nowMs = this.#clock.monotonic();
+    this.#waiting.delete(next.key);
+    this.#processing.set(next.key, { startedMs: nowMs, priority: next.priority, again: undefined });
+    this.#observer?.started(nowMs - next.dueMs);
+    return { key: next.key, priority: next.priority };
+  }
+
+  /** What waited before anybody worked (a standby's queue fills for hours) must not count as starved. */
+  #open(): void {
+    if (this.#isOpen) return;
+    this.#isOpen = true;
+    const nowMs = this.#clock.monotonic();
+    const early = [...this.#ready.nodes].sort((a, b) => a.rank - b.rank || a.order - b.order);
+    for (const waiting of early) {
+      this.#ready.remove(waiting);
+      waiting.dueMs = nowMs;
+      waiting.order = this.#order++;
+      waiting.rank = this.#readyRank(waiting);
+      this.#ready.push(waiting);
+    }
+  }
+
+  /** Keeps the one timer at the earliest due time. */
+  #arm(): void {
+    const dueMs = this.#delayed.peek()?.dueMs;
+    if (dueMs === this.#timer?.dueMs) return;
+    this.#timer?.handle.cancel();
+    this.#timer = undefined;
+    if (dueMs === undefined) return;
+    const handle = this.#clock.setTimer(() => this.#wake(), dueMs - this.#clock.monotonic());
+    this.#timer = { handle, dueMs };
+  }
+
+  #wake(): void {
+    this.#timer = undefined;
+    const nowMs = this.#clock.monotonic();
+    for (let next = this.#delayed.peek(); next !== undefined && next.dueMs <= nowMs; next = this.#delayed.peek()) {
+      this.#delayed.remove(next);
+      this.#file(next);
+    }
+    this.#arm();
+  }
+
+  #notifyDrainers(): void {
+    for (const resolve of this.#drainers) resolve();
+    this.#drainers.clear();
+  }
+}
+
+/** The earlier time and the more urgent class. */
+function merged(before: Readonly<Wish> | undefined, wish: Readonly<Wish>): Wish {
+  if (before === undefined) return { ...wish };
+  return {
+    dueMs: Math.min(before.dueMs, wish.dueMs),
+    priority: classes[wish.priority] < classes[before.priority] ? wish.priority : before.priority,
+  };
+}

@@ -1,0 +1,445 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import type { Priority } from "../../src/runtime/outcome.ts";
+import { type WorkItem, WorkQueue, type WorkQueueObserver } from "../../src/runtime/work-queue.ts";
+import { FakeClock, settle } from "../support/fake-clock.ts";
+
+const backoff = { baseMs: 1_000, factor: 2, capMs: 900_000, jitter: 0 };
+const priorities: readonly Priority[] = ["change", "follow", "resync"];
+
+function setUp(options: { agingMs?: number; observer?: WorkQueueObserver; jitter?: number; random?: number } = {}) {
+  const clock = new FakeClock();
+  const queue = new WorkQueue({
+    clock,
+    random: () => options.random ?? 0.5,
+    backoff: { ...backoff, jitter: options.jitter ?? 0 },
+    ...(options.agingMs === undefined ? {} : { agingMs: options.agingMs }),
+    ...(options.observer === undefined ? {} : { observer: options.observer }),
+  });
+  return { clock, queue };
+}
+
+/** Everything that can be had now, in order; all of it is being processed afterwards. */
+async function takeAll(queue: WorkQueue): Promise<readonly string[]> {
+  const keys: string[] = [];
+  for (;;) {
+    const item = await takeNow(queue);
+    if (item === undefined) return keys;
+    keys.push(item.key);
+  }
+}
+
+async function takeNow(queue: WorkQueue): Promise<WorkItem | undefined> {
+  const abort = new AbortController();
+  let taken: WorkItem | undefined;
+  const waiting = queue.get(abort.signal).then(
+    (item) => {
+      taken = item;
+    },
+    () => undefined,
+  );
+  await settle();
+  abort.abort();
+  await waiting;
+  return taken;
+}
+
+describe("adding", () => {
+  test("hands a key out once, however often it was added", async () => {
+    const { queue } = setUp();
+    queue.add("a");
+    queue.add("b");
+    queue.add("a");
+    expect(await takeAll(queue)).toEqual(["a", "b"]);
+  });
+
+  test("wakes a worker that is already waiting", async () => {
+    const { queue } = setUp();
+    const next = queue.get();
+    queue.add("a", { priority: "follow" });
+    expect(await next).toEqual({ key: "a", priority: "follow" });
+  });
+
+  test("hands a key that was added while it is processed out again, after it is done", async () => {
+    const { queue } = setUp();
+    queue.add("a");
+    expect(await takeAll(queue)).toEqual(["a"]);
+    queue.add("a");
+    expect(await takeAll(queue)).toEqual([]);
+    queue.done("a");
+    expect(await takeAll(queue)).toEqual(["a"]);
+    queue.done("a");
+    expect(await takeAll(queue)).toEqual([]);
+  });
+
+  test.each([
+    ["an earlier add wins over a later one", [5_000, 1_000], 1_000],
+    ["a later add does not postpone an earlier one", [1_000, 5_000], 1_000],
+    ["an add for now wins over a delayed one", [5_000, 0], 0],
+    ["a negative delay is now", [-1], 0],
+  ] as const)("%s", async (_, delaysMs, dueMs) => {
+    const { clock, queue } = setUp();
+    for (const afterMs of delaysMs) queue.add("a", { afterMs });
+    if (dueMs > 0) {
+      await clock.advance(dueMs - 1);
+      expect(await takeAll(queue)).toEqual([]);
+      await clock.advance(1);
+    }
+    expect(await takeAll(queue)).toEqual(["a"]);
+    queue.done("a");
+    await clock.advance(10_000);
+    expect(await takeAll(queue)).toEqual([]);
+  });
+
+  test("keeps the earlier of the delays that were asked for during a pass", async () => {
+    const { clock, queue } = setUp();
+    queue.add("a");
+    await takeAll(queue);
+    queue.add("a", { afterMs: 60_000 });
+    queue.add("a", { afterMs: 2_000 });
+    queue.add("a", { afterMs: 30_000 });
+    queue.done("a");
+    await clock.advance(1_999);
+    expect(await takeAll(queue)).toEqual([]);
+    await clock.advance(1);
+    expect(await takeAll(queue)).toEqual(["a"]);
+  });
+
+  test("sets one timer for ten thousand delayed keys, and none when they are brought forward", async () => {
+    const { clock, queue } = setUp();
+    for (let n = 0; n < 10_000; n++) queue.add(`k${n}`, { afterMs: 10_000 + ((n * 7_919) % 10_000) });
+    expect(clock.pendingTimers).toBe(1);
+    for (let n = 0; n < 10_000; n++) queue.add(`k${n}`);
+    expect(clock.pendingTimers).toBe(0);
+    expect(queue.stats().ready.change).toBe(10_000);
+  });
+});
+
+describe("priorities", () => {
+  test("a more urgent class goes first, and within a class who came first", async () => {
+    const { queue } = setUp();
+    queue.add("r1", { priority: "resync" });
+    queue.add("f1", { priority: "follow" });
+    queue.add("c1", { priority: "change" });
+    queue.add("f2", { priority: "follow" });
+    queue.add("c2");
+    queue.add("r2", { priority: "resync" });
+    expect(await takeAll(queue)).toEqual(["c1", "c2", "f1", "f2", "r1", "r2"]);
+  });
+
+  test("adding a waiting key again raises its class but never lowers it", async () => {
+    const { queue } = setUp();
+    queue.add("first", { priority: "follow" });
+    queue.add("raised", { priority: "resync" });
+    queue.add("kept", { priority: "change" });
+    queue.add("raised", { priority: "change" });
+    queue.add("kept", { priority: "resync" });
+    expect(await takeAll(queue)).toEqual(["raised", "kept", "first"]);
+  });
+
+  test.each([
+    { waitedMs: 9_999, by: "follow", against: "change", first: "fresh" },
+    { waitedMs: 10_001, by: "follow", against: "change", first: "old" },
+    { waitedMs: 9_999, by: "resync", against: "follow", first: "fresh" },
+    { waitedMs: 10_001, by: "resync", against: "follow", first: "old" },
+    { waitedMs: 19_999, by: "resync", against: "change", first: "fresh" },
+    { waitedMs: 20_001, by: "resync", against: "change", first: "old" },
+  ] as const)("a $by key that waited $waitedMs ms against a fresh $against key: $first first", async (row) => {
+    const { clock, queue } = setUp();
+    await takeNow(queue);
+    queue.add("old", { priority: row.by });
+    await clock.advance(row.waitedMs);
+    queue.add("fresh", { priority: row.against });
+    expect((await takeNow(queue))?.key).toBe(row.first);
+  });
+
+  test("what waited before anybody worked has not aged", async () => {
+    const { clock, queue } = setUp();
+    queue.add("old", { priority: "resync" });
+    await clock.advance(3_600_000);
+    expect(queue.oldestDueMs()).toBe(0);
+    queue.add("fresh", { priority: "change" });
+    expect(await takeAll(queue)).toEqual(["fresh", "old"]);
+  });
+});
+
+describe("retrying", () => {
+  test("forget starts the back-off over", async () => {
+    const { clock, queue } = setUp();
+    for (let n = 0; n < 5; n++) queue.retry("a");
+    expect(queue.failures("a")).toBe(5);
+    queue.forget("a");
+    expect(queue.failures("a")).toBe(0);
+    queue.retry("b");
+    await clock.advance(1_000);
+    expect(await takeAll(queue)).toEqual(["a", "b"]);
+  });
+
+  test.each([
+    [1, 1_000],
+    [2, 2_000],
+    [3, 4_000],
+    [10, 512_000],
+    [11, 900_000],
+    [12, 900_000],
+  ])("failure %i in a row waits %i ms", async (failures, delayMs) => {
+    const { clock, queue } = setUp();
+    queue.add("a");
+    await takeAll(queue);
+    for (let n = 1; n < failures; n++) {
+      queue.retry("a");
+      queue.add("a");
+      queue.done("a");
+      await takeAll(queue);
+    }
+    queue.retry("a");
+    queue.done("a");
+    await clock.advance(delayMs - 1);
+    expect(await takeAll(queue)).toEqual([]);
+    await clock.advance(1);
+    expect(await takeAll(queue)).toEqual(["a"]);
+  });
+
+  test.each([
+    ["waits at least as long as it was told", 5_000, 5_000],
+    ["waits its own back-off when that is longer", 10, 1_000],
+  ])("%s", async (_, notBeforeMs, dueMs) => {
+    const { clock, queue } = setUp();
+    queue.add("a");
+    await takeAll(queue);
+    queue.retry("a", { notBeforeMs });
+    queue.done("a");
+    await clock.advance(dueMs - 1);
+    expect(await takeAll(queue)).toEqual([]);
+    await clock.advance(1);
+    expect(await takeAll(queue)).toEqual(["a"]);
+  });
+
+  test("spreads what failed together", async () => {
+    const { clock, queue } = setUp({ jitter: 0.5, random: 0 });
+    queue.add("a");
+    await takeAll(queue);
+    queue.retry("a");
+    queue.done("a");
+    await clock.advance(500);
+    expect(await takeAll(queue)).toEqual(["a"]);
+  });
+
+  test("keeps the class of the pass that failed", async () => {
+    const { clock, queue } = setUp();
+    queue.add("a", { priority: "resync" });
+    await takeAll(queue);
+    queue.retry("a");
+    queue.done("a");
+    await clock.advance(1_000);
+    expect(await takeNow(queue)).toEqual({ key: "a", priority: "resync" });
+  });
+
+  test("a change brings a retry forward and keeps the count of failures", async () => {
+    const { queue } = setUp();
+    queue.add("a");
+    await takeAll(queue);
+    queue.retry("a");
+    queue.done("a");
+    queue.add("a");
+    expect(await takeAll(queue)).toEqual(["a"]);
+    expect(queue.failures("a")).toBe(1);
+  });
+});
+
+describe("shutting down", () => {
+  test("idle workers get nothing, adds are ignored, no timer stays", async () => {
+    const { clock, queue } = setUp();
+    queue.add("later", { afterMs: 1_000 });
+    const idle = [queue.get(), queue.get()];
+    queue.shutDown();
+    queue.add("a");
+    queue.retry("b");
+    expect(await Promise.all([...idle, queue.get()])).toEqual([undefined, undefined, undefined]);
+    expect(clock.pendingTimers).toBe(0);
+  });
+
+  test("drained waits for the passes under way, and does not hand out what they asked for", async () => {
+    const { queue } = setUp();
+    queue.add("a");
+    queue.add("b");
+    await takeAll(queue);
+    queue.add("a");
+    queue.shutDown();
+    let isDrained = false;
+    const drained = queue.drained().then(() => {
+      isDrained = true;
+    });
+    queue.done("a");
+    await settle();
+    expect(isDrained).toBe(false);
+    queue.done("b");
+    await drained;
+    expect(await queue.get()).toBeUndefined();
+  });
+
+  test("drained is immediate when nothing is under way", async () => {
+    const { queue } = setUp();
+    await queue.drained();
+  });
+
+  test("an aborted wait rejects with the reason and loses no key", async () => {
+    const { queue } = setUp();
+    const abort = new AbortController();
+    const waiting = queue.get(abort.signal);
+    abort.abort(new Error("stop"));
+    await expect(waiting).rejects.toThrow("stop");
+    await expect(queue.get(abort.signal)).rejects.toThrow("stop");
+    queue.add("a");
+    expect(await takeAll(queue)).toEqual(["a"]);
+  });
+
+  test("done for a key that nobody works on is a mistake and says so", () => {
+    const { queue } = setUp();
+    expect(() => queue.done("a")).toThrow('"a" is not being processed');
+  });
+});
+
+describe("figures", () => {
+  test("the oldest due key counts from when it was due, also while its pass is under way", async () => {
+    const { clock, queue } = setUp();
+    queue.add("a");
+    await takeAll(queue);
+    await clock.advance(1_000);
+    queue.add("a");
+    await clock.advance(4_000);
+    expect(queue.oldestDueMs()).toBe(4_000);
+    queue.done("a");
+    queue.add("b", { afterMs: 60_000 });
+    await clock.advance(1_000);
+    expect(queue.oldestDueMs()).toBe(5_000);
+    await takeAll(queue);
+    expect(queue.oldestDueMs()).toBe(0);
+  });
+
+  test("stats tell what waits, what is delayed and how long passes have been running", async () => {
+    const { clock, queue } = setUp();
+    queue.add("a");
+    queue.add("b");
+    await takeNow(queue);
+    await clock.advance(2_000);
+    await takeNow(queue);
+    await clock.advance(1_000);
+    queue.add("c", { priority: "resync" });
+    queue.add("d", { afterMs: 1_000 });
+    expect(queue.stats()).toEqual({
+      ready: { change: 0, follow: 0, resync: 1 },
+      delayed: 1,
+      processing: 2,
+      unfinishedMs: 4_000,
+      longestRunningMs: 3_000,
+    });
+  });
+
+  test("the observer hears of adds, starts, ends and retries", async () => {
+    const heard: string[] = [];
+    const { clock, queue } = setUp({
+      observer: {
+        added: () => heard.push("added"),
+        retried: () => heard.push("retried"),
+        started: (waitedMs) => heard.push(`started after ${waitedMs}`),
+        finished: (workedMs) => heard.push(`finished after ${workedMs}`),
+      },
+    });
+    await takeNow(queue);
+    queue.add("a");
+    queue.add("a");
+    await clock.advance(20);
+    await takeAll(queue);
+    await clock.advance(30);
+    queue.retry("a");
+    queue.done("a");
+    expect(heard).toEqual(["added", "started after 20", "retried", "added", "finished after 30"]);
+  });
+});
+
+describe("for any order of adds, passes and waits", () => {
+  const key = fc.constantFrom("a", "b", "c", "d", "e");
+  const priority = fc.constantFrom(...priorities);
+  const step = fc.oneof(
+    fc.record({ kind: fc.constant("add" as const), key, priority, afterMs: fc.constantFrom(0, 1, 500, 5_000) }),
+    fc.record({ kind: fc.constant("take" as const) }),
+    fc.record({ kind: fc.constant("done" as const), retry: fc.boolean() }),
+    fc.record({ kind: fc.constant("wait" as const), forMs: fc.constantFrom(1, 499, 1_000, 12_000) }),
+  );
+
+  test("no key is handed out twice at once, none is early, and every add is followed by a pass", async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { maxLength: 60 }), async (steps) => {
+        const { clock, queue } = setUp();
+        const model = new Map<string, number>();
+        const running: string[] = [];
+        const takeInto = (item: WorkItem | undefined) => {
+          if (item === undefined) return;
+          expect(running).not.toContain(item.key);
+          // Wanted, and not before its time.
+          expect(model.get(item.key)).toBeLessThanOrEqual(clock.monotonic());
+          model.delete(item.key);
+          running.push(item.key);
+        };
+        const want = (name: string, dueMs: number) =>
+          model.set(name, Math.min(dueMs, model.get(name) ?? Number.POSITIVE_INFINITY));
+        for (const one of steps) {
+          switch (one.kind) {
+            case "add":
+              want(one.key, clock.monotonic() + one.afterMs);
+              queue.add(one.key, one);
+              break;
+            case "take":
+              takeInto(await takeNow(queue));
+              break;
+            case "done": {
+              const ended = running.shift();
+              if (ended === undefined) break;
+              if (one.retry) {
+                queue.retry(ended);
+                want(ended, clock.monotonic() + backoff.baseMs * 2 ** (queue.failures(ended) - 1));
+              }
+              queue.done(ended);
+              break;
+            }
+            case "wait":
+              await clock.advance(one.forMs);
+              break;
+          }
+        }
+        for (const name of running.splice(0)) queue.done(name);
+        await clock.advance(100_000_000);
+        for (let item = await takeNow(queue); item !== undefined; item = await takeNow(queue)) takeInto(item);
+        expect([...model.keys()]).toEqual([]);
+        expect(clock.pendingTimers).toBe(0);
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  test("nothing is overtaken by what became ready two aging steps later", async () => {
+    const arrivals = fc.array(fc.record({ gapMs: fc.integer({ min: 0, max: 9_000 }), priority }), {
+      minLength: 2,
+      maxLength: 30,
+    });
+    await fc.assert(
+      fc.asyncProperty(arrivals, async (list) => {
+        const agingMs = 5_000;
+        const { clock, queue } = setUp({ agingMs });
+        await takeNow(queue);
+        const readyAtMs = new Map<string, number>();
+        for (const [n, { gapMs, priority: wanted }] of list.entries()) {
+          await clock.advance(gapMs);
+          readyAtMs.set(`k${n}`, clock.monotonic());
+          queue.add(`k${n}`, { priority: wanted });
+        }
+        const order = (await takeAll(queue)).map((name) => readyAtMs.get(name) ?? Number.NaN);
+        for (const [place, atMs] of order.entries()) {
+          for (const laterMs of order.slice(place + 1)) expect(atMs - laterMs).toBeLessThanOrEqual(2 * agingMs);
+        }
+      }),
+      { numRuns: 60 },
+    );
+  });
+});
