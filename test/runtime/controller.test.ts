@@ -1,0 +1,296 @@
+import { describe, expect, test } from "vitest";
+import { type ControllerOptions, createController, type PassContext } from "../../src/runtime/controller.ts";
+import type { Outcome } from "../../src/runtime/outcome.ts";
+import { WorkQueue } from "../../src/runtime/work-queue.ts";
+import { FakeClock, settle } from "../support/fake-clock.ts";
+import { fakeLog } from "../support/fake-log.ts";
+
+interface Pass extends PassContext {
+  readonly key: string;
+  readonly end: (outcome: Outcome) => void;
+  readonly fail: (error: unknown) => void;
+}
+
+const settled: Outcome = { kind: "settled" };
+
+/** A controller whose passes last until the test ends them. */
+function setUp(changes: Partial<ControllerOptions> = {}) {
+  const clock = new FakeClock();
+  const { log, lines } = fakeLog();
+  const queue = new WorkQueue({
+    clock,
+    random: () => 0,
+    backoff: { baseMs: 1_000, factor: 2, capMs: 9_000, jitter: 0 },
+  });
+  const passes: Pass[] = [];
+  const heard: string[] = [];
+  let drawn = 0;
+  const controller = createController({
+    name: "pets",
+    queue,
+    workers: 2,
+    reconcile: (key, context) =>
+      new Promise((end, fail) => {
+        passes.push({ key, ...context, end, fail });
+      }),
+    clock,
+    random: () => (drawn++ % 16) / 16,
+    log,
+    observer: {
+      passed: (result, durationMs) => heard.push(`${result} after ${durationMs}`),
+      panicked: () => heard.push("panic"),
+      timedOut: () => heard.push("timeout"),
+      activeWorkers: (count) => heard.push(`active ${count}`),
+    },
+    ...changes,
+  });
+  const leadership = new AbortController();
+  controller.start(leadership.signal);
+  const keys = () => passes.map(({ key }) => key);
+  return { clock, queue, controller, passes, keys, lines, heard, leadership };
+}
+
+describe("workers", () => {
+  test("run as many passes at once as they are, and take the next key when one ends", async () => {
+    const { queue, passes, keys, heard } = setUp();
+    for (const key of ["a", "b", "c"]) queue.add(key);
+    await settle();
+    expect(keys()).toEqual(["a", "b"]);
+    passes[0]?.end(settled);
+    await settle();
+    expect(keys()).toEqual(["a", "b", "c"]);
+    expect(heard).toEqual(["active 1", "active 2", "success after 0", "active 1", "active 2"]);
+  });
+
+  test("never run one key twice at once, and run it again when it was added meanwhile", async () => {
+    const { queue, passes, keys } = setUp();
+    queue.add("a");
+    await settle();
+    queue.add("a");
+    await settle();
+    expect(keys()).toEqual(["a"]);
+    passes[0]?.end(settled);
+    await settle();
+    expect(keys()).toEqual(["a", "a"]);
+  });
+
+  test("wait for usable caches with the key in hand, and not before", async () => {
+    let open: () => void = () => undefined;
+    const usable = new Promise<void>((resolve) => {
+      open = resolve;
+    });
+    const { queue, keys } = setUp({ whenUsable: () => usable });
+    queue.add("a");
+    await settle();
+    expect(keys()).toEqual([]);
+    open();
+    await settle();
+    expect(keys()).toEqual(["a"]);
+  });
+});
+
+describe("outcomes", () => {
+  test("settled: nothing follows, and earlier failures are forgotten", async () => {
+    const { clock, queue, passes, keys } = setUp();
+    queue.add("a");
+    await settle();
+    passes[0]?.end({ kind: "retry", error: new Error("no") });
+    await clock.advance(1_000);
+    expect(passes[1]?.failures).toBe(1);
+    passes[1]?.end(settled);
+    await clock.advance(1_000_000);
+    expect(keys()).toEqual(["a", "a"]);
+    expect(queue.failures("a")).toBe(0);
+  });
+
+  test("recheck: comes back after its time in its class, and earlier failures are forgotten", async () => {
+    const { clock, queue, passes, keys, heard } = setUp();
+    queue.retry("a");
+    await clock.advance(1_000);
+    passes[0]?.end({ kind: "recheck", afterMs: 30_000, priority: "follow" });
+    await clock.advance(29_999);
+    expect(keys()).toEqual(["a"]);
+    await clock.advance(1);
+    expect(keys()).toEqual(["a", "a"]);
+    expect(queue.failures("a")).toBe(0);
+    expect(heard).toContain("requeue_after after 0");
+  });
+
+  test.each([
+    ["its own back-off", undefined, 1_000],
+    ["not before it was told", 5_000, 5_000],
+  ])("retry: comes back after %s", async (_, notBeforeMs, delayMs) => {
+    const { clock, queue, passes, keys, heard } = setUp();
+    queue.add("a");
+    await settle();
+    passes[0]?.end({ kind: "retry", error: new Error("no"), ...(notBeforeMs === undefined ? {} : { notBeforeMs }) });
+    await clock.advance(delayMs - 1);
+    expect(keys()).toEqual(["a"]);
+    await clock.advance(1);
+    expect(keys()).toEqual(["a", "a"]);
+    expect(heard).toContain("error after 0");
+  });
+});
+
+describe("a pass that misbehaves", () => {
+  test.each([
+    ["throws", (pass: Pass | undefined) => pass?.fail(new TypeError("undefined is not a function"))],
+    ["throws something that is no error", (pass: Pass | undefined) => pass?.fail("nonsense")],
+    ["returns nothing", (pass: Pass | undefined) => pass?.end(undefined as unknown as Outcome)],
+    ["returns nonsense", (pass: Pass | undefined) => pass?.end({ kind: "never" } as unknown as Outcome)],
+  ])("and %s is counted as a panic and retried; other keys go on", async (_, misbehave) => {
+    const { clock, queue, passes, keys, heard, lines } = setUp({ workers: 1 });
+    queue.add("a");
+    queue.add("b");
+    await settle();
+    misbehave(passes[0]);
+    await settle();
+    expect(keys()).toEqual(["a", "b"]);
+    passes[1]?.end(settled);
+    await clock.advance(1_000);
+    expect(keys()).toEqual(["a", "b", "a"]);
+    expect(heard.filter((word) => word === "panic")).toEqual(["panic"]);
+    expect(lines.some(({ level, fields }) => level === "error" && fields.err instanceof Error)).toBe(true);
+  });
+
+  test("synchronously is contained as well", async () => {
+    const { clock, queue, heard } = setUp({
+      reconcile: () => {
+        throw new Error("at once");
+      },
+    });
+    queue.add("a");
+    await settle();
+    expect(heard).toContain("panic");
+    expect(queue.failures("a")).toBe(1);
+    await clock.advance(1_000);
+    expect(queue.failures("a")).toBe(2);
+  });
+});
+
+describe("the time limit of a pass", () => {
+  test("ends the work, then leaves a grace for the status", async () => {
+    const { clock, queue, passes, heard } = setUp({ passTimeoutMs: 60_000, statusGraceMs: 30_000 });
+    queue.add("a");
+    await clock.advance(59_999);
+    expect(passes[0]?.signal.aborted).toBe(false);
+    await clock.advance(1);
+    expect(passes[0]?.signal.aborted).toBe(true);
+    await clock.advance(29_999);
+    expect(passes[0]?.statusSignal.aborted).toBe(false);
+    passes[0]?.end({ kind: "recheck", afterMs: 5_000, priority: "change" });
+    await settle();
+    expect(heard).toEqual(["active 1", "timeout", "requeue_after after 89999", "active 0"]);
+  });
+
+  test("a rejection after it is a timeout, not a panic", async () => {
+    const { clock, queue, passes, heard } = setUp();
+    queue.add("a");
+    await clock.advance(60_000);
+    passes[0]?.fail(passes[0].signal.reason);
+    await settle();
+    expect(heard).toEqual(["active 1", "timeout", "error after 60000", "active 0"]);
+  });
+
+  test("a pass that ignores both limits loses its worker, but keeps its key until it returns", async () => {
+    const { clock, queue, passes, keys, lines } = setUp({ workers: 1 });
+    queue.add("hangs");
+    queue.add("other");
+    await clock.advance(90_999);
+    expect(keys()).toEqual(["hangs"]);
+    await clock.advance(1);
+    expect(keys()).toEqual(["hangs", "other"]);
+    expect(lines.map(({ message }) => message)).toContain("pass does not end; its worker goes on");
+    queue.add("hangs");
+    passes[1]?.end(settled);
+    await settle();
+    expect(keys()).toEqual(["hangs", "other"]);
+    passes[0]?.end(settled);
+    await settle();
+    expect(keys()).toEqual(["hangs", "other", "hangs"]);
+  });
+
+  test("leaves no timer behind", async () => {
+    const { clock, queue, passes } = setUp();
+    queue.add("a");
+    await settle();
+    passes[0]?.end(settled);
+    await settle();
+    expect(clock.pendingTimers).toBe(0);
+  });
+});
+
+test("every line of a pass carries its reconcile id, and no two passes share one", async () => {
+  const { queue, passes, lines } = setUp();
+  queue.add("a");
+  queue.add("b");
+  await settle();
+  passes[0]?.log.info({ fact: 1 }, "hello");
+  passes[1]?.log.info({}, "hello");
+  expect(lines.map(({ fields }) => fields)).toEqual([
+    { controller: "pets", key: "a", reconcileId: passes[0]?.reconcileId, fact: 1 },
+    { controller: "pets", key: "b", reconcileId: passes[1]?.reconcileId },
+  ]);
+  expect(passes[0]?.reconcileId).toMatch(/^[0-9a-f]{12}$/);
+  expect(passes[0]?.reconcileId).not.toBe(passes[1]?.reconcileId);
+});
+
+describe("stopping", () => {
+  test("draining takes no further key and waits for the passes under way", async () => {
+    const { clock, controller, queue, passes, keys } = setUp({ workers: 1 });
+    queue.add("a");
+    queue.add("b");
+    await settle();
+    let isDrained = false;
+    const drained = controller.drain(new AbortController().signal).then(() => {
+      isDrained = true;
+    });
+    await settle();
+    expect([isDrained, passes[0]?.signal.aborted]).toEqual([false, false]);
+    passes[0]?.end({ kind: "recheck", afterMs: 0, priority: "change" });
+    await drained;
+    expect(keys()).toEqual(["a"]);
+    expect(clock.pendingTimers).toBe(0);
+  });
+
+  test("when the time for draining is up, passes are aborted, and given up if they ignore it", async () => {
+    const { clock, controller, queue, passes } = setUp();
+    queue.add("a");
+    await settle();
+    const deadline = new AbortController();
+    const drained = controller.drain(deadline.signal);
+    deadline.abort(new Error("grace period over"));
+    expect(passes[0]?.signal.reason).toEqual(new Error("grace period over"));
+    expect(passes[0]?.statusSignal.aborted).toBe(true);
+    await clock.advance(1_000);
+    await drained;
+  });
+
+  test("losing the leadership aborts every pass at once, status included, and no key is taken", async () => {
+    const { queue, passes, keys, leadership, heard } = setUp();
+    queue.add("a");
+    await settle();
+    leadership.abort(new Error("lease lost"));
+    expect([passes[0]?.signal.aborted, passes[0]?.statusSignal.aborted]).toEqual([true, true]);
+    queue.add("b");
+    passes[0]?.fail(passes[0].signal.reason);
+    await settle();
+    expect(keys()).toEqual(["a"]);
+    expect(heard).not.toContain("panic");
+  });
+
+  test("a worker that waits for caches stops too, and gives its key back", async () => {
+    const { controller, queue } = setUp({
+      whenUsable: (signal) => new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason))),
+    });
+    queue.add("a");
+    await settle();
+    await controller.drain(new AbortController().signal);
+    await queue.drained();
+  });
+
+  test("draining what was never started is immediate", async () => {
+    const { controller } = setUp({ workers: 0 });
+    await controller.drain(AbortSignal.abort());
+  });
+});
