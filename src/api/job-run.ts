@@ -246,6 +246,10 @@ export const jobRunStatus = {
         id: text("A new id for every attempt.", 64),
         attempt: { type: "integer", format: "int32", minimum: 1, description: "Which attempt it belongs to." },
         recordedTime: time("When it was recorded, by Northflank's clock."),
+        firstRecordedTime: time(
+          "Only where this start repeats one whose outcome stayed unknown: when the first of them was recorded. A run " +
+            "of that one may still turn up as a duplicate.",
+        ),
         baseline: {
           type: "object",
           description: "The runs that were there before.",
