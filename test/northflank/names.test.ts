@@ -1,0 +1,61 @@
+import { describe, expect, test } from "vitest";
+import { type NameKind, nameProblem } from "../../src/northflank/names.ts";
+
+describe("nameProblem", () => {
+  test.each<[NameKind, string]>([
+    ["project", "shop"],
+    ["project", "Shop-2-b"],
+    ["service", "a".repeat(54)],
+    ["service", "abc"],
+    ["job", "a".repeat(52)],
+    ["team", "acme"],
+    ["run", "d34582a4-35bd-4c71-8e7c-e36999b88723"],
+    ["run", "run_1"],
+  ])("takes the %s id %s", (kind, value) => {
+    expect(nameProblem(kind, value)).toBeUndefined();
+  });
+
+  test.each([
+    "..",
+    ".",
+    "",
+    "%2e%2e",
+    "a/b",
+    "a?x",
+    "a#b",
+    "abc\r\n",
+    "abc\n",
+    "a bc",
+    "а-cyrillic",
+    "-abc",
+    "abc-",
+    "a--b",
+    "1abc",
+    "ab",
+    "a".repeat(300),
+  ])("refuses %j as an id of a project, service or job", (value) => {
+    for (const kind of ["project", "service", "job"] as const)
+      expect(nameProblem(kind, value)).toEqual(expect.any(String));
+  });
+
+  test.each(["", "..", "a/b", "a%2fb", "-a", "a.b", "a\n", "a".repeat(129)])(
+    "refuses %j as an id of a run",
+    (value) => {
+      expect(nameProblem("run", value)).toEqual(expect.any(String));
+    },
+  );
+
+  test.each<[NameKind, number]>([
+    ["service", 54],
+    ["project", 54],
+    ["job", 52],
+    ["run", 128],
+  ])("draws the line for a %s at %i characters", (kind, length) => {
+    expect(nameProblem(kind, "a".repeat(length))).toBeUndefined();
+    expect(nameProblem(kind, "a".repeat(length + 1))).toContain(`it has ${length + 1}`);
+  });
+
+  test("never quotes what it refuses", () => {
+    expect(nameProblem("project", "evil/../canary")).not.toContain("canary");
+  });
+});
