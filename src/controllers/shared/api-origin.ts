@@ -1,36 +1,25 @@
 // pure
+import { isAllowedOrigin, parseApiUrl } from "../../northflank/api-origin.ts";
 
-export type ApiOrigin =
-  /** `origin` as `URL.origin` writes it; `basePath` without a slash at the end, mostly empty. */
-  | { readonly kind: "allowed"; readonly origin: string; readonly basePath: string }
+export type ApiAddress =
+  /** Scheme, host and base path, without a slash at the end. */
+  | { readonly kind: "allowed"; readonly origin: string; readonly baseUrl: string }
   /** Why no token may go there: field, rule and remedy, in one sentence. */
   | { readonly kind: "refused"; readonly problem: string };
 
 /**
- * Judges `spec.apiURL` of a connection against the hosts that may ever see a token: https, or http for loopback, no user
- * info, query or fragment, and `host` or `host:port` on the operator's list.
- *
- * `allowedHosts` is in lower case; an entry without port allows the default port of the scheme only.
+ * Judges `spec.apiURL` of a connection against the hosts that may ever see a token. The transport checks again before
+ * each call; here the answer is for people.
  */
-export function judgeApiUrl(apiUrl: string, allowedHosts: readonly string[]): ApiOrigin {
-  const url = URL.canParse(apiUrl) ? new URL(apiUrl) : undefined;
-  if (url === undefined) return refused("it is not a URL");
-  if (url.username !== "" || url.password !== "") return refused("it must not contain user info");
-  if (url.search !== "" || url.hash !== "") return refused("it must be without query and fragment");
-  const isPlainLoopback = url.protocol === "http:" && isLoopback(url.hostname);
-  if (url.protocol !== "https:" && !isPlainLoopback) return refused("it must be https (http only for loopback)");
-  if (!allowedHosts.includes(url.host)) {
-    return refused(
-      `the host ${url.host} is not on the operator's list; an administrator adds it to --allowed-api-hosts`,
-    );
-  }
-  return { kind: "allowed", origin: url.origin, basePath: url.pathname.replace(/\/+$/, "") };
+export function judgeApiUrl(apiUrl: string, allowedHosts: readonly string[]): ApiAddress {
+  const parsed = parseApiUrl(apiUrl);
+  if (parsed.kind === "problem") return refused(parsed.problem);
+  const { origin, basePath } = parsed;
+  if (isAllowedOrigin(origin, allowedHosts)) return { kind: "allowed", origin, baseUrl: `${origin}${basePath}` };
+  const { host } = new URL(origin);
+  return refused(`the host ${host} is not on the operator's list; an administrator adds it to --allowed-api-hosts`);
 }
 
-function refused(rule: string): ApiOrigin {
+function refused(rule: string): ApiAddress {
   return { kind: "refused", problem: `spec.apiURL cannot be used: ${rule}` };
-}
-
-function isLoopback(hostname: string): boolean {
-  return hostname === "localhost" || hostname === "[::1]" || /^127(\.\d{1,3}){3}$/.test(hostname);
 }

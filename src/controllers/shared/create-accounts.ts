@@ -6,8 +6,9 @@ import { jittered } from "../../util/backoff.ts";
 import type { Clock } from "../../util/clock.ts";
 import { formatDuration } from "../../util/duration.ts";
 import type { Random } from "../../util/random.ts";
+import type { SecretValue } from "../../util/secret-value.ts";
 import type { Account, AccountRequest, AccountResolution, Accounts } from "./accounts.ts";
-import { judgeApiUrl } from "./api-origin.ts";
+import { type ApiAddress, judgeApiUrl } from "./api-origin.ts";
 import { isProjectAllowed } from "./project-guard.ts";
 import { slowProbeMs } from "./remote-verdict.ts";
 import { SecretTokens, secretCacheMs } from "./secret-tokens.ts";
@@ -27,13 +28,12 @@ export interface ConnectionObject {
   };
 }
 
-/** What an API client is bound to. `pool` names the ledger: equal names share one. `origin` names the transport. */
+/** What an API client is bound to. `pool` names the ledger: equal names share one. */
 export interface ApiBinding {
-  readonly origin: string;
-  /** Goes before every path; mostly empty. */
-  readonly basePath: string;
+  /** `https://api.northflank.com`, with a base path if there is one, without a slash at the end. */
+  readonly baseUrl: string;
   readonly teamId: string | undefined;
-  readonly token: string;
+  readonly token: SecretValue;
   readonly pool: string;
   readonly maxRequestsPerHour: number;
 }
@@ -93,8 +93,11 @@ interface Source {
   readonly maxRequestsPerHour: number;
 }
 
+type Address = ApiAddress & { readonly kind: "allowed" };
+
 interface Slot {
   readonly binding: ApiBinding;
+  readonly origin: string;
   readonly account: Account;
   readonly source: Source;
 }
@@ -202,33 +205,32 @@ export function createAccounts(deps: AccountsDeps): ConnectionAccounts {
     return secretResourceVersion === undefined ? usable : { ...usable, secretResourceVersion };
   }
 
-  function slotFor(source: Source, address: Pick<ApiBinding, "origin" | "basePath">, token: string): Slot {
+  function slotFor(source: Source, address: Address, token: SecretValue): Slot {
     const known = slots.get(source.slot);
-    const { origin, basePath } = address;
+    const { origin, baseUrl } = address;
     const { teamId, maxRequestsPerHour } = source;
     const pool = poolName(source, origin, token, known);
-    const binding: ApiBinding = { origin, basePath, teamId, token, pool, maxRequestsPerHour };
+    const binding: ApiBinding = { baseUrl, teamId, token, pool, maxRequestsPerHour };
     if (known !== undefined && isSameBinding(known.binding, binding)) return known;
     opened += 1;
     const api = listened(deps.openApi(binding), {
       accepted: () => rejections.delete(rejectionKey(binding)),
       rejected: () => heardRejection(slot),
     });
-    const slot: Slot = { binding, account: { api, pool, version: String(opened) }, source };
+    const slot: Slot = { binding, origin, account: { api, pool, version: String(opened) }, source };
     slots.set(source.slot, slot);
     slotOf.set(slot.account, slot);
     return slot;
   }
 
   /** A connection keeps its pool when its token is rotated: the account behind it is the same. */
-  function poolName(source: Source, origin: string, token: string, known: Slot | undefined): string {
+  function poolName(source: Source, origin: string, token: SecretValue, known: Slot | undefined): string {
     if (source.poolName !== undefined) return `pool ${source.poolName} at ${origin}`;
     if (source.teamId !== undefined) return `team ${source.teamId} at ${origin}`;
-    const id = `${origin} ${token}`;
+    const id = `${origin} ${token.reveal()}`;
     const shared = poolOfToken.get(id);
     if (shared !== undefined) return shared;
-    const kept =
-      known?.binding.origin === origin && known.binding.pool.startsWith("token ") ? known.binding.pool : undefined;
+    const kept = known?.origin === origin && known.binding.pool.startsWith("token ") ? known.binding.pool : undefined;
     if (kept === undefined) tokenPools += 1;
     const pool = kept ?? `token ${tokenPools} at ${origin}`;
     remember(poolOfToken, id, pool);
@@ -353,16 +355,15 @@ function remember<V>(map: Map<string, V>, key: string, value: V): void {
   if (map.size > maxRememberedTokens && oldest !== undefined) map.delete(oldest);
 }
 
-function rejectionKey({ origin, token }: ApiBinding): string {
-  return `${origin} ${token}`;
+function rejectionKey({ baseUrl, token }: ApiBinding): string {
+  return `${baseUrl} ${token.reveal()}`;
 }
 
 function isSameBinding(left: ApiBinding, right: ApiBinding): boolean {
   return (
-    left.origin === right.origin &&
-    left.basePath === right.basePath &&
+    left.baseUrl === right.baseUrl &&
     left.teamId === right.teamId &&
-    left.token === right.token &&
+    left.token.equals(right.token) &&
     left.pool === right.pool &&
     left.maxRequestsPerHour === right.maxRequestsPerHour
   );

@@ -39,6 +39,7 @@ const hourly = [slowProbeMs, slowProbeMs] as const;
 
 // What may be there a moment later (created by the same commit, a proxy that had a bad minute) is probed soon at first.
 const soonThenMinutes = [15_000, 300_000] as const;
+const soonThenMinute = [1_000, 60_000] as const;
 const soonThenHourly = [60_000, slowProbeMs] as const;
 
 const transient = { kind: "retrying", probeMs: hourly } as const;
@@ -57,6 +58,8 @@ const treatments: Readonly<Record<NorthflankErrorCode, Treatment>> = {
   unauthorized: {
     ...stalled,
     reason: "AuthenticationFailed",
+    // Cheap: the account decides by the Secret whether anything is sent.
+    probeMs: soonThenMinute,
     remedy: "Put a valid token into the Secret of the connection; it is used within a minute.",
   },
   forbidden: {
@@ -103,7 +106,7 @@ export function judgeRemoteError(options: {
   readonly random: Random;
 }): RemoteVerdict {
   const { error, random } = options;
-  const { kind, reason, remedy, probeMs } = treatments[error.code];
+  const { kind, reason, remedy, probeMs } = treatmentOf(error);
   const common = { httpStatus: error.httpStatus };
   switch (kind) {
     case "waiting": {
@@ -113,7 +116,8 @@ export function judgeRemoteError(options: {
         ...common,
         verdict: { kind, reason, message },
         failureClass: undefined,
-        next: { kind: "recheck", afterMs: spread(pauseMs, random) },
+        // The ledger has spread its own answers already.
+        next: { kind: "recheck", afterMs: error.code === "quota_closed" ? pauseMs : spread(pauseMs, random) },
       };
     }
     case "retrying":
@@ -134,6 +138,12 @@ export function judgeRemoteError(options: {
       };
     }
   }
+}
+
+/** 409 often is the other half of an ordering problem: what is there is read again soon, and may be right by then. */
+function treatmentOf(error: NorthflankError): Treatment {
+  const treatment = treatments[error.code];
+  return error.code === "rejected" && error.httpStatus === 409 ? { ...treatment, probeMs: soonThenHourly } : treatment;
 }
 
 // A refusal for quota that does not say until when.

@@ -12,17 +12,17 @@ test.each([
   ["http://[::1]:9", "http://[::1]:9", ""],
   ["https://paas.example:8443", "https://paas.example:8443", ""],
 ])("%s may see a token, as %s", (url, origin, basePath) => {
-  expect(judgeApiUrl(url, allowed)).toEqual({ kind: "allowed", origin, basePath });
+  expect(judgeApiUrl(url, allowed)).toEqual({ kind: "allowed", origin, baseUrl: `${origin}${basePath}` });
 });
 
 test.each([
   ["nonsense", /not a URL/],
   ["https://user:secret@api.northflank.com", /user info/],
-  ["https://api.northflank.com?x=1", /without query/],
+  ["https://api.northflank.com?x=1", /query or a fragment/],
   ["https://api.northflank.com#x", /fragment/],
-  ["http://api.northflank.com", /must be https/],
-  ["file:///etc/passwd", /must be https/],
-  ["http://127.0.0.1.evil.example:8080", /must be https/],
+  ["http://api.northflank.com", /use https/],
+  ["file:///etc/passwd", /must begin with https/],
+  ["http://127.0.0.1.evil.example:8080", /use https/],
   ["https://evil.example", /evil\.example is not on the operator's list.*--allowed-api-hosts/],
   ["https://api.northflank.com:8443", /api\.northflank\.com:8443 is not on/],
   ["https://paas.example", /paas\.example is not on/],

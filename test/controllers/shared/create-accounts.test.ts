@@ -26,7 +26,7 @@ function setUp(connections: readonly ConnectionObject[] = [], more: Partial<Acco
     connections.map(({ spec }) => [spec.tokenSecretRef.name, `canary-${spec.tokenSecretRef.name}`]),
   );
   const state: { answer: NorthflankErrorCode | undefined } = { answer: undefined };
-  const opened: ApiBinding[] = [];
+  const opened: (Omit<ApiBinding, "token"> & { readonly token: string })[] = [];
   const sent: string[] = [];
   const reads: string[] = [];
   const kube = strictFake<KubeClient>("kube", {
@@ -38,10 +38,10 @@ function setUp(connections: readonly ConnectionObject[] = [], more: Partial<Acco
     },
   });
   const openApi = (binding: ApiBinding): NorthflankApi => {
-    opened.push(binding);
+    opened.push({ ...binding, token: binding.token.reveal() });
     return strictFake<NorthflankApi>("northflank", {
       whoAmI: async () => {
-        sent.push(binding.token);
+        sent.push(binding.token.reveal());
         if (state.answer === undefined) return { expiresAt: undefined };
         throw new NorthflankError({ code: state.answer, step: "who am I", detail: "scripted", sent: true });
       },
@@ -89,8 +89,7 @@ describe("the account of an object", () => {
     expect(usable(await resolve("main")).pool).toBe("team acme at https://api.northflank.com");
     expect(opened).toEqual([
       {
-        origin: "https://api.northflank.com",
-        basePath: "",
+        baseUrl: "https://api.northflank.com",
         teamId: "acme",
         token: "canary-main-token",
         pool: "team acme at https://api.northflank.com",

@@ -22,9 +22,9 @@ const minute = { kind: "recheck", afterMs: 60_000 } as const;
 const backoff = { kind: "backoff", notBeforeMs: undefined } as const;
 
 const table: Readonly<Record<NorthflankErrorCode, Row>> = {
-  quota_closed: ["waiting", "WaitingForQuota", undefined, { kind: "recheck", afterMs: 90_000 }],
+  quota_closed: ["waiting", "WaitingForQuota", undefined, minute],
   rate_limited: ["waiting", "WaitingForQuota", undefined, { kind: "recheck", afterMs: 90_000 }],
-  unauthorized: ["stalled", "AuthenticationFailed", "Terminal", hour],
+  unauthorized: ["stalled", "AuthenticationFailed", "Terminal", { kind: "recheck", afterMs: 1_000 }],
   forbidden: ["stalled", "PermissionDenied", "Terminal", hour],
   not_found: ["stalled", "TargetNotFound", "Terminal", { kind: "recheck", afterMs: 15_000 }],
   gone: ["stalled", "TargetNotFound", "Terminal", hour],
@@ -104,4 +104,9 @@ test("the names of refused fields are told", () => {
     /^Update service: invalid body\. \(fields: external\.imagePath\)\. Change the spec/,
   );
   expect(judged.httpStatus).toBe(400);
+});
+
+test("a conflict is looked at again soon, because what is there may be right by then", () => {
+  const error = new NorthflankError({ code: "rejected", step: "s", detail: "d", httpStatus: 409, sent: true });
+  expect(judgeRemoteError({ error, failures: 0, random: always(0.5) }).next).toEqual(minute);
 });

@@ -23,7 +23,7 @@ function setUp(initial = "one") {
 }
 
 function tokenOf(read: Awaited<ReturnType<SecretTokens["read"]>>): string {
-  return read.kind === "token" ? read.token : read.reason;
+  return read.kind === "token" ? read.token.reveal() : read.reason;
 }
 
 describe("a token Secret", () => {
