@@ -14,10 +14,17 @@ interface GeneratedFolder {
   readonly files: readonly { readonly name: string; readonly text: string }[];
 }
 
-const folders: readonly GeneratedFolder[] = [{ path: join(root, "crds"), files: crdFiles() }];
+const crds = crdFiles();
+const folders: readonly GeneratedFolder[] = [{ path: join(root, "crds"), files: [...crds, kustomization(crds)] }];
 
 if (process.argv.includes("--check")) check();
 else write();
+
+/** Lets `deploy/` (and anybody's overlay) refer to the folder: kustomize takes folders from outside its root, not files. */
+function kustomization(files: GeneratedFolder["files"]): GeneratedFolder["files"][number] {
+  const head = "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources:\n";
+  return { name: "kustomization.yaml", text: `${head}${files.map(({ name }) => `  - ${name}\n`).join("")}` };
+}
 
 function check(): void {
   const stale = folders.flatMap(staleFiles);
