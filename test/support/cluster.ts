@@ -1,0 +1,243 @@
+import { randomBytes } from "node:crypto";
+import { readFileSync, writeFileSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { Agent, request } from "undici";
+import type { KubeClient } from "../../src/kube/client.ts";
+import { createKubeClient } from "../../src/kube/http-client.ts";
+import { loadKubeAccess } from "../../src/kube/kubeconfig.ts";
+import type { KubeObject, ResourceType } from "../../src/kube/types.ts";
+import { systemClock } from "../../src/util/clock.ts";
+import { type ControlPlaneFacts, startControlPlane, writeKubeconfig } from "./control-plane.ts";
+import { findControlPlaneBinaries } from "./control-plane-binaries.ts";
+import { renderKustomization, resourceTypeOf } from "./manifests.ts";
+
+/** The Kubernetes API that a test runs on: the embedded sandbox or a real kube-apiserver, with the same means for both. */
+export interface Cluster extends AsyncDisposable {
+  readonly kind: "sandbox" | "real";
+  readonly url: string;
+  /** Of an administrator. */
+  readonly kubeconfigPath: string;
+  /** Of the operator's service account, which has exactly the rights that `deploy/` ships. */
+  readonly operatorKubeconfigPath: string;
+  /** As administrator; writes as field manager `test`. */
+  readonly client: KubeClient;
+  /** One raw call as administrator, for what {@link KubeClient} does not offer. `body` is parsed if it is JSON. */
+  request(method: string, path: string, options?: RawRequest): Promise<RawResponse>;
+  /**
+   * A namespace that nobody else uses. The operator may hold its Lease there, so that several operators can run side by
+   * side: each with `--leader-elect-namespace` and `--watch-namespaces` of its own.
+   */
+  freshNamespace(): Promise<string>;
+  /** What the server refused to the operator with 403 since this cluster was taken: `patch events.k8s.io/events`. */
+  forbidden(): Promise<readonly string[]>;
+  /** How many of those there are. */
+  forbiddenCount(): Promise<number>;
+  stop(): Promise<void>;
+}
+
+export interface RawRequest {
+  readonly contentType?: string;
+  /** A string goes out as it is, anything else as JSON. */
+  readonly body?: unknown;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+export interface RawResponse {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+  readonly body: unknown;
+}
+
+/** A cluster that another process started and prepared, as `npm run test:cluster` hands it down in `TEST_CLUSTER_FACTS`. */
+export interface SharedCluster extends ControlPlaneFacts {
+  readonly operatorKubeconfigPath: string;
+}
+
+const root = resolve(dirname(fileURLToPath(import.meta.url)), "../..");
+const operator = { namespace: "northflank-operator", name: "northflank-operator" };
+
+/** The user name of the operator's service account. */
+export const operatorUser = `system:serviceaccount:${operator.namespace}:${operator.name}`;
+
+/**
+ * The cluster that this test run is about: `TEST_CLUSTER=sandbox` (default) or `real`. It has the CRDs of `crds/` and the
+ * service account and RBAC of `deploy/`.
+ */
+export async function clusterUnderTest(env: NodeJS.ProcessEnv = process.env): Promise<Cluster> {
+  const kind = env.TEST_CLUSTER ?? "sandbox";
+  if (kind === "real") return env.TEST_CLUSTER_FACTS ? attach(env.TEST_CLUSTER_FACTS) : startReal(env);
+  throw new Error(`TEST_CLUSTER is ${kind}; expected sandbox or real`);
+}
+
+/** Starts a real control plane, installs what the operator needs and writes down how others can use it too. */
+export async function startSharedCluster(options: {
+  readonly env: NodeJS.ProcessEnv;
+  readonly say: (line: string) => void;
+}): Promise<{ readonly factsPath: string; readonly cluster: Cluster }> {
+  const binaries = await findControlPlaneBinaries(options);
+  const plane = await startControlPlane({ binaries, auditUsers: [operatorUser] });
+  try {
+    const access = await loadKubeAccess({ path: plane.kubeconfigPath }, { clock: systemClock });
+    await using client = createKubeClient({ access, clock: systemClock, fieldManager: "test" });
+    await install(client);
+    const operatorKubeconfigPath = join(plane.directory, "operator.kubeconfig");
+    const raw = rawRequests(plane);
+    writeKubeconfig(operatorKubeconfigPath, plane, await createToken(raw.send, operator));
+    await raw.close();
+    const { url, caFile, adminToken, kubeconfigPath, auditLog } = plane;
+    const facts: SharedCluster = { url, caFile, adminToken, kubeconfigPath, auditLog, operatorKubeconfigPath };
+    const factsPath = join(plane.directory, "facts.json");
+    writeFileSync(factsPath, JSON.stringify(facts), { mode: 0o600 });
+    return { factsPath, cluster: await realCluster(facts, () => plane.stop()) };
+  } catch (error) {
+    await plane.stop();
+    throw error;
+  }
+}
+
+async function startReal(env: NodeJS.ProcessEnv): Promise<Cluster> {
+  const { cluster } = await startSharedCluster({ env, say: (line) => process.stderr.write(`${line}\n`) });
+  return cluster;
+}
+
+async function attach(factsPath: string): Promise<Cluster> {
+  return realCluster(JSON.parse(readFileSync(factsPath, "utf8")) as SharedCluster, async () => undefined);
+}
+
+async function realCluster(facts: SharedCluster, stopPlane: () => Promise<void>): Promise<Cluster> {
+  const access = await loadKubeAccess({ path: facts.kubeconfigPath }, { clock: systemClock });
+  const client = createKubeClient({ access, clock: systemClock, fieldManager: "test" });
+  const raw = rawRequests(facts);
+  const before = refusedBy(facts.auditLog).length;
+  const forbidden = async () => refusedBy(facts.auditLog).slice(before);
+  const cluster: Cluster = {
+    kind: "real",
+    url: facts.url,
+    kubeconfigPath: facts.kubeconfigPath,
+    operatorKubeconfigPath: facts.operatorKubeconfigPath,
+    client,
+    request: raw.send,
+    freshNamespace: () => makeNamespace(client),
+    forbidden,
+    forbiddenCount: async () => (await forbidden()).length,
+    stop: async () => {
+      await client[Symbol.asyncDispose]();
+      await raw.close();
+      await stopPlane();
+    },
+    [Symbol.asyncDispose]: () => cluster.stop(),
+  };
+  return cluster;
+}
+
+/** Calls with a bearer token that name their own content types and get the answer as it is. */
+function rawRequests(facts: Pick<ControlPlaneFacts, "url" | "caFile" | "adminToken">) {
+  const dispatcher = new Agent({ connect: { ca: readFileSync(facts.caFile) } });
+  const send: Cluster["request"] = async (method, path, options = {}) => {
+    const response = await request(facts.url + path, {
+      method: method as "GET",
+      dispatcher,
+      headers: {
+        authorization: `Bearer ${facts.adminToken}`,
+        ...(options.body === undefined ? {} : { "content-type": options.contentType ?? "application/json" }),
+        ...options.headers,
+      },
+      body: options.body === undefined ? null : textOf(options.body),
+    });
+    return { status: response.statusCode, headers: response.headers, body: parsed(await response.body.text()) };
+  };
+  return { send, close: () => dispatcher.close() };
+}
+
+function textOf(body: unknown): string {
+  return typeof body === "string" ? body : JSON.stringify(body);
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+}
+
+/** Installs what `deploy/` ships, but for the Deployment itself: the operator runs on this machine. */
+async function install(client: KubeClient): Promise<void> {
+  const wanted = renderKustomization(join(root, "deploy"));
+  const kinds = ["CustomResourceDefinition", "Namespace", "ServiceAccount", "ClusterRole", "ClusterRoleBinding"];
+  for (const kind of [...kinds, "Role", "RoleBinding"]) {
+    await Promise.all(
+      wanted.filter((one) => one.kind === kind).map((one) => client.apply(resourceTypeOf(one), one, {})),
+    );
+  }
+  await Promise.all(wanted.filter((one) => one.kind === "CustomResourceDefinition").map((crd) => served(client, crd)));
+}
+
+/** Waits until the server serves a new resource. That takes a moment after the definition was accepted. */
+async function served(client: KubeClient, definition: KubeObject): Promise<void> {
+  const { spec } = definition as KubeObject & { readonly spec: CrdSpec };
+  const version = spec.versions[0]?.name ?? "";
+  const { plural, kind } = spec.names;
+  const type: ResourceType = { group: spec.group, version, plural, kind, namespaced: spec.scope === "Namespaced" };
+  const deadlineMs = performance.now() + 30_000;
+  for (;;) {
+    try {
+      await client.list(type, { limit: 1 });
+      return;
+    } catch (error) {
+      if (performance.now() > deadlineMs) throw new Error(`${plural} are not served`, { cause: error });
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  }
+}
+
+interface CrdSpec {
+  readonly group: string;
+  readonly scope: string;
+  readonly names: { readonly plural: string; readonly kind: string };
+  readonly versions: readonly { readonly name: string }[];
+}
+
+/** What `kubectl create token` does. Valid for a day: longer than any test run. */
+async function createToken(
+  send: Cluster["request"],
+  account: { readonly namespace: string; readonly name: string },
+): Promise<string> {
+  const path = `/api/v1/namespaces/${account.namespace}/serviceaccounts/${account.name}/token`;
+  const body = { apiVersion: "authentication.k8s.io/v1", kind: "TokenRequest", spec: { expirationSeconds: 86_400 } };
+  const answer = await send("POST", path, { body });
+  const token = (answer.body as { readonly status?: { readonly token?: string } }).status?.token;
+  if (token === undefined) throw new Error(`no token for ${account.name}: HTTP ${answer.status}`);
+  return token;
+}
+
+async function makeNamespace(client: KubeClient): Promise<string> {
+  const name = `test-${randomBytes(5).toString("hex")}`;
+  const namespace = { apiVersion: "v1", kind: "Namespace", metadata: { name } };
+  await client.create(resourceTypeOf(namespace), namespace);
+  const shipped = renderKustomization(join(root, "deploy"));
+  for (const object of shipped.filter(({ kind }) => kind === "Role" || kind === "RoleBinding")) {
+    const here = { ...object, metadata: { ...object.metadata, namespace: name } };
+    await client.apply(resourceTypeOf(here), here, {});
+  }
+  return name;
+}
+
+interface AuditLine {
+  readonly verb: string;
+  readonly user: { readonly username: string };
+  readonly objectRef?: { readonly apiGroup?: string; readonly resource?: string; readonly subresource?: string };
+  readonly requestURI: string;
+  readonly responseStatus?: { readonly code?: number };
+}
+
+/** The operator's calls that were answered with 403, in words. */
+function refusedBy(auditLog: string): readonly string[] {
+  const lines = readFileSync(auditLog, "utf8").split("\n");
+  return lines
+    .filter((line) => line !== "")
+    .map((line) => JSON.parse(line) as AuditLine)
+    .filter((line) => line.user.username === operatorUser && line.responseStatus?.code === 403)
+    .map((line) => `${line.verb} ${line.requestURI}`);
+}
