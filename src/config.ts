@@ -1,4 +1,5 @@
 import { parseArgs } from "node:util";
+import { isAllowedOrigin, parseApiUrl } from "./northflank/api-origin.ts";
 import { parseDurationMs } from "./util/duration.ts";
 
 /** Where a listener shall listen; `undefined` in {@link Config} means that it is switched off. */
@@ -195,14 +196,10 @@ const hosts = (value: string): readonly string[] | Refusal => {
 };
 
 const apiUrl = (value: string): URL | Refusal => {
-  if (!URL.canParse(value)) return new Refusal("a URL such as https://api.northflank.com is expected");
-  const url = new URL(value);
-  if (url.username !== "" || url.password !== "")
-    return new Refusal("a URL without user name and password is expected");
-  if (url.search !== "" || url.hash !== "") return new Refusal("a URL without query and fragment is expected");
-  const loopback = ["127.0.0.1", "localhost", "[::1]"].includes(url.hostname);
-  if (url.protocol === "https:" || (url.protocol === "http:" && loopback)) return url;
-  return new Refusal("https is expected (plain http only for a loopback host)");
+  const parsed = parseApiUrl(value);
+  return parsed.kind === "valid"
+    ? new URL(value)
+    : new Refusal(`a URL such as https://api.northflank.com is expected, but ${parsed.problem}`);
 };
 
 const bindAddress = (value: string): BindAddress | undefined | Refusal => {
@@ -389,7 +386,7 @@ function crossChecks(config: Config, names: ReadonlyMap<string, string>): readon
   const name = (flag: string) => names.get(flag) ?? `--${flag}`;
   const problems: ConfigProblem[] = [];
   if (config.apiUrl !== undefined && config.allowedApiHosts !== undefined) {
-    if (!isAllowedHost(config.apiUrl, config.allowedApiHosts)) {
+    if (!isAllowedOrigin(config.apiUrl.origin, config.allowedApiHosts)) {
       const expectation = `its host must be one of --allowed-api-hosts (${config.allowedApiHosts.join(", ")})`;
       problems.push({ name: name("api-url"), value: config.apiUrl.href, expectation });
     }
@@ -403,13 +400,4 @@ function crossChecks(config: Config, names: ReadonlyMap<string, string>): readon
     problems.push({ name: name("leader-elect-retry-period"), value: undefined, expectation });
   }
   return problems;
-}
-
-/** True if `url` leads to one of `allowed` (`host` = its default port, or `host:port`). */
-export function isAllowedHost(url: URL, allowed: readonly string[]): boolean {
-  // URL drops the default port of its scheme, so `h` and `h:443` are the same place for https.
-  return allowed.some((host) => {
-    const other = new URL(`${url.protocol}//${host}`);
-    return other.host === url.host;
-  });
 }

@@ -210,7 +210,94 @@ export function createMetrics(build: {
   }
   for (const result of ["succeeded", "failed", "aborted", "unknown"]) domain.runsFinished.inc({ result }, 0);
 
-  return { registry, reconcile, queue, kube, remote, domain };
+  return {
+    registry,
+    kube,
+    remote,
+    domain,
+    queueStats,
+
+    /** Hears of the passes of one controller. */
+    controllerObserver: (controller: ControllerName, workers: number) => {
+      reconcile.workers.set({ controller }, workers);
+      return {
+        passed: (result: (typeof results)[number], durationMs: number) => {
+          reconcile.total.inc({ controller, result });
+          reconcile.seconds.observe({ controller }, durationMs / 1_000);
+          if (result === "error") reconcile.errors.inc({ controller });
+        },
+        panicked: () => reconcile.panics.inc({ controller }),
+        timedOut: () => reconcile.timeouts.inc({ controller }),
+        activeWorkers: (count: number) => reconcile.active.set({ controller }, count),
+        stalled: () => reconcile.terminal.inc({ controller }),
+      };
+    },
+
+    /** Hears of the keys of one queue; its gauges are read with {@link queueStats}. */
+    queueObserver: (controller: ControllerName) => {
+      const labels = { name: controller, controller };
+      return {
+        added: () => queue.adds.inc(labels),
+        retried: () => queue.retries.inc(labels),
+        started: (waitedMs: number) => queue.wait.observe(labels, waitedMs / 1_000),
+        finished: (workedMs: number) => queue.work.observe(labels, workedMs / 1_000),
+      };
+    },
+
+    /** Hears of every call to the Kubernetes API. */
+    kubeCall: (call: { readonly method: string; readonly host: string; readonly code: string }) =>
+      kube.requests.inc({ method: call.method, host: call.host, code: call.code }),
+
+    /** Hears of every request to Northflank, and of those that the ledger held back. */
+    apiObserver: {
+      onCall: (call: {
+        readonly pool: string;
+        readonly method: string;
+        readonly route: string;
+        readonly code: string;
+        readonly durationMs: number;
+        readonly retries: number;
+      }) => {
+        const { pool, method, route, code } = call;
+        remote.requests.inc({ pool, method, route, code });
+        remote.seconds.observe({ method, route }, call.durationMs / 1_000);
+        if (call.retries > 0) remote.retries.inc({ pool, cause: code });
+      },
+      onDeferred: (deferred: { readonly pool: string; readonly class: string }) =>
+        remote.deferred.inc({ pool: deferred.pool, class: deferred.class }),
+    },
+
+    /** Shows what a ledger knows, once per scrape. */
+    ledger: (
+      pool: string,
+      seen: {
+        readonly limit: number | undefined;
+        readonly remaining: number | undefined;
+        readonly resetInMs: number | undefined;
+      },
+    ) => {
+      if (seen.limit !== undefined) remote.limit.set({ pool }, seen.limit);
+      if (seen.remaining !== undefined) remote.remaining.set({ pool }, seen.remaining);
+      if (seen.resetInMs !== undefined) remote.reset.set({ pool }, Math.max(0, seen.resetInMs) / 1_000);
+    },
+  };
+
+  /** Shows the state of a queue, once per scrape. */
+  function queueStats(
+    controller: ControllerName,
+    stats: {
+      readonly ready: Readonly<Record<(typeof priorities)[number], number>>;
+      readonly unfinishedMs: number;
+      readonly longestRunningMs: number;
+      readonly oldestDueMs: number;
+    },
+  ): void {
+    const labels = { name: controller, controller };
+    for (const priority of priorities) queue.depth.set({ ...labels, priority }, stats.ready[priority]);
+    queue.unfinished.set(labels, stats.unfinishedMs / 1_000);
+    queue.longest.set(labels, stats.longestRunningMs / 1_000);
+    queue.oldestDue.set({ controller }, stats.oldestDueMs / 1_000);
+  }
 
   function perController(name: string, help: string) {
     return new Counter({ name, help, labelNames: ["controller"], registers });

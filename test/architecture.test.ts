@@ -17,7 +17,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   "controllers/connection": ["controllers/shared", "api", "runtime", "northflank", "kube", "util"],
   "controllers/deployment": ["controllers/shared", "api", "runtime", "northflank", "kube", "util"],
   "controllers/job-run": ["controllers/shared", "api", "runtime", "northflank", "kube", "util"],
-  "config.ts": ["util"],
+  "config.ts": ["northflank", "util"],
   "logger.ts": ["util"],
   "metrics.ts": ["util"],
   "http-server.ts": ["util"],
