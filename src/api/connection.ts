@@ -36,7 +36,8 @@ export const connectionSpec = {
         "otherwise. Its host must be on the operator's --allowed-api-hosts, else the token is not sent.",
       "x-kubernetes-validations": [
         {
-          rule: "self.matches('^(https://([A-Za-z0-9][A-Za-z0-9.-]*|[[][0-9A-Fa-f:.]+[]])|http://(localhost|127[.][0-9]{1,3}[.][0-9]{1,3}[.][0-9]{1,3}|[[]::1[]]))(:[0-9]{1,5})?(/[A-Za-z0-9._~/-]*)?$')",
+          name: "api-url",
+          rule: "self.matches('^(https://([A-Za-z0-9][A-Za-z0-9.-]*|\\\\[[0-9A-Fa-f:.]+\\\\])|http://(localhost|127[.][0-9]{1,3}[.][0-9]{1,3}[.][0-9]{1,3}|\\\\[::1\\\\]))(:[0-9]{1,5})?(/[A-Za-z0-9._~/-]*)?$')",
           message: "apiURL must be https (http only for a loopback host), without user info, query or fragment",
           check: (self: string) =>
             /^(https:\/\/([A-Za-z0-9][A-Za-z0-9.-]*|\[[0-9A-Fa-f:.]+\])|http:\/\/(localhost|127[.][0-9]{1,3}[.][0-9]{1,3}[.][0-9]{1,3}|\[::1\]))(:[0-9]{1,5})?(\/[A-Za-z0-9._~/-]*)?$/.test(

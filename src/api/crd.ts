@@ -3,6 +3,9 @@ import type { Column, KindDefinition } from "./kinds.ts";
 import { group, schemaVersion, schemaVersionLabel, version } from "./names.ts";
 import type { ListSchema, MapSchema, ObjectSchema, Rule, Schema } from "./schema.ts";
 
+/** A rule as the API server sees it. */
+type CelRule = Omit<Rule, "name" | "check">;
+
 type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json };
 
 /** The CustomResourceDefinition of a kind, as `kubectl apply` takes it. Keys are always in the same order. */
@@ -123,19 +126,19 @@ function nested(schema: Schema): { readonly [key: string]: Json } {
 }
 
 /** The rules written at a schema and those its own keywords stand for. */
-export function celRules(schema: Schema): readonly Omit<Rule, "check">[] {
+export function celRules(schema: Schema): readonly CelRule[] {
   const written = schema["x-kubernetes-validations"] ?? [];
   return isMap(schema) ? [...written, keyRule(schema.propertyNames)] : written;
 }
 
-function keyRule({ pattern, maxLength }: MapSchema["propertyNames"]): Omit<Rule, "check"> {
+function keyRule({ pattern, maxLength }: MapSchema["propertyNames"]): CelRule {
   return {
     rule: `self.all(k, size(k) <= ${maxLength} && k.matches('${pattern.replaceAll("\\", "\\\\").replaceAll("'", "\\'")}'))`,
     message: `keys must match ${pattern} and have at most ${maxLength} characters`,
   };
 }
 
-function celRule({ rule, message, messageExpression, reason, fieldPath }: Omit<Rule, "check">): Json {
+function celRule({ rule, message, messageExpression, reason, fieldPath }: CelRule): Json {
   return {
     rule,
     message,

@@ -49,6 +49,7 @@ export const deploymentSpec = {
         notEmpty,
         notBothSources,
         {
+          name: "external-buildpack",
           rule: "!(has(self.external) && has(self.buildpack))",
           message: "buildpack goes with internal or without a source; an external image takes docker",
           check: (self: { readonly external?: object; readonly buildpack?: object }) =>
@@ -96,6 +97,7 @@ export const deploymentSpec = {
       },
       "x-kubernetes-validations": [
         {
+          name: "restore-needs-wait",
           rule: "self.onFailure != 'Restore' || self.wait",
           message: "onFailure: Restore needs wait: true, because a failure is seen only by waiting for the rollout",
           check: (self: { readonly onFailure?: string; readonly wait?: boolean }) =>
@@ -135,6 +137,7 @@ export const deploymentSpec = {
         "(900).",
       "x-kubernetes-validations": [
         {
+          name: "resync-period",
           rule: "self == 0 || self >= 60",
           message: "resyncPeriodSeconds is 0 (never) or at least 60",
           check: (self: number) => self === 0 || self >= 60,
@@ -146,6 +149,7 @@ export const deploymentSpec = {
   required: ["projectId", "deployment"],
   "x-kubernetes-validations": [
     {
+      name: "one-target",
       rule: "has(self.serviceId) != has(self.jobId)",
       message: "set exactly one of serviceId and jobId",
       check: (self: { readonly serviceId?: string; readonly jobId?: string }) =>

@@ -14,13 +14,18 @@ export const variableNamePattern = "^[A-Za-z0-9_./-]+$";
 /** Absolute, without control characters. */
 const filePathPattern = "^/[^\\x00-\\x1f\\x7f]+$";
 
+const hostLabel = "[A-Za-z0-9](-*[A-Za-z0-9])*";
+const port = "([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])"; // 1 to 65535
+const pathPart = "[a-z0-9]+((\\.|_|__|-+)[a-z0-9]+)*";
+
 /**
- * `[host[:port]/]path` and one of `:tag` and `@sha256:digest`; no scheme. Both at once are matched here and refused by
- * {@link notTagAndDigest}, whose message says what to do.
+ * `[host[:port]/]path[:tag][@digest]`, no scheme. That there is one of tag and digest, and not both, is said by rules of
+ * their own, whose messages tell what to do. The same language as `parseImageReference` of the Northflank client (a test
+ * compares them), but for hosts of more than 253 characters.
  */
 const imagePattern =
-  "^([A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:[0-9]{1,5})?/)?[A-Za-z0-9]([A-Za-z0-9._/-]*[A-Za-z0-9])?" +
-  "(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(@sha256:[a-f0-9]{64})?$";
+  `^(${hostLabel}(\\.${hostLabel})*(:${port})?/)?${pathPart}(/${pathPart})*` +
+  "(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(@(sha256:[a-f0-9]{64}|sha512:[a-f0-9]{128}))?$";
 
 /** An RFC 3339 time in UTC. */
 export function time<const D extends string>(description: D) {
@@ -181,12 +186,14 @@ export const environmentFrom = {
     },
     "x-kubernetes-validations": [
       {
+        name: "one-reference",
         rule: "[has(self.secretRef), has(self.secretKeyRef), has(self.configMapRef), has(self.configMapKeyRef)].filter(x, x).size() == 1",
         message: "set exactly one of secretRef, secretKeyRef, configMapRef, configMapKeyRef",
         check: (self: FromEntry) =>
           count(self.secretRef, self.secretKeyRef, self.configMapRef, self.configMapKeyRef) === 1,
       },
       {
+        name: "variable-name",
         rule: "has(self.name) == (has(self.secretKeyRef) || has(self.configMapKeyRef))",
         message:
           "name is required with secretKeyRef and configMapKeyRef, and has no place beside secretRef and configMapRef",
@@ -221,6 +228,7 @@ export const filesFrom = {
     required: ["path"],
     "x-kubernetes-validations": [
       {
+        name: "one-reference",
         rule: "has(self.secretKeyRef) != has(self.configMapKeyRef)",
         message: "set exactly one of secretKeyRef and configMapKeyRef",
         check: (self: FromEntry) => count(self.secretKeyRef, self.configMapKeyRef) === 1,
@@ -293,15 +301,24 @@ export const dockerSecretMounts = {
 } as const satisfies Schema;
 
 const notTagAndDigest: Rule = {
+  name: "tag-and-digest",
   rule: "!self.matches(':[A-Za-z0-9_.-]+@')",
   message: "a tag together with a digest is refused by Northflank: drop the tag",
   check: (self: string) => !/:[A-Za-z0-9_.-]+@/.test(self),
 };
 
 const tagOrDigest: Rule = {
-  rule: "self.matches('(:[A-Za-z0-9_.-]+|@sha256:[a-f0-9]+)$')",
+  name: "tag-or-digest",
+  rule: "self.matches('(:[A-Za-z0-9_.-]+|@[a-z0-9]+:[a-f0-9]+)$')",
   message: "the image needs a tag or a digest: Northflank does not assume latest",
-  check: (self: string) => /(:[A-Za-z0-9_.-]+|@sha256:[a-f0-9]+)$/.test(self),
+  check: (self: string) => /(:[A-Za-z0-9_.-]+|@[a-z0-9]+:[a-f0-9]+)$/.test(self),
+};
+
+const notPortAndDigest: Rule = {
+  name: "port-and-digest",
+  rule: "!self.matches('^[^/@]*:[0-9]+/[^@]*@')",
+  message: "a registry port together with a digest is refused by Northflank: use a tag",
+  check: (self: string) => !/^[^/@]*:[0-9]+\/[^@]*@/.test(self),
 };
 
 export const imagePath = {
@@ -312,7 +329,7 @@ export const imagePath = {
   description:
     "Image with either a tag or a digest, not both, and without a scheme: ghcr.io/acme/api:1.4.2 or " +
     "ghcr.io/acme/api@sha256:<64 hex digits>. Without a registry host Docker Hub is meant.",
-  "x-kubernetes-validations": [notTagAndDigest, tagOrDigest],
+  "x-kubernetes-validations": [notTagAndDigest, tagOrDigest, notPortAndDigest],
 } as const satisfies Schema;
 
 export const external = {
@@ -449,6 +466,7 @@ export const buildpack = {
 function needs(field: "customEntrypoint" | "customCommand" | "customProcess", configTypes: readonly string[]): Rule {
   const list = configTypes.map((name) => `'${name}'`).join(", ");
   return {
+    name: "config-type",
     rule: `!(self.configType in [${list}]) || has(self.${field})`,
     message: `${field} is required with configType ${configTypes.join(", ")}`,
     reason: "FieldValueRequired",
@@ -528,12 +546,14 @@ export const billing = {
 
 /** `deployment: {}` says nothing and is refused. */
 export const notEmpty: Rule = {
+  name: "empty-deployment",
   rule: "has(self.external) || has(self.internal) || has(self.docker) || has(self.buildpack)",
   message: "deployment is empty: set external, internal, docker or buildpack",
   check: (self: DeploymentUnion) => count(self.external, self.internal, self.docker, self.buildpack) > 0,
 };
 
 export const notBothSources: Rule = {
+  name: "one-source",
   rule: "!(has(self.external) && has(self.internal))",
   message: "set external or internal, not both",
   check: (self: DeploymentUnion) => !(isSet(self.external) && isSet(self.internal)),
@@ -638,6 +658,7 @@ export const failure = {
 /** The rule that `field` keeps the value, or the absence, that it had. */
 export function immutable(field: string, remedy: string): Rule {
   return {
+    name: "immutable",
     rule: `has(self.${field}) == has(oldSelf.${field}) && (!has(self.${field}) || self.${field} == oldSelf.${field})`,
     message: `${field} is immutable: ${remedy}`,
     reason: "FieldValueForbidden",

@@ -52,6 +52,7 @@ const immutableFields = [
 ] as const;
 
 const noReferences: Rule = {
+  name: "references",
   rule: "self.allowReferences || !has(self.runtimeEnvironment) || self.runtimeEnvironment.all(k, !self.runtimeEnvironment[k].contains('${'))",
   message: "Northflank would expand ${ in a value: set allowReferences: true if that is wanted",
   fieldPath: ".runtimeEnvironment",
@@ -93,6 +94,7 @@ export const jobRunSpec = {
       properties: { external, internal, docker, buildpack, storage, gpu },
       "x-kubernetes-validations": [
         {
+          name: "empty-deployment",
           rule: "has(self.external) || has(self.internal) || has(self.docker) || has(self.buildpack) || has(self.storage) || has(self.gpu)",
           message: "deployment is empty: set external, internal, docker, buildpack, storage or gpu, or leave it out",
           check: (self: object) => Object.values(self).some(isSet),
@@ -180,6 +182,7 @@ export const jobRunSpec = {
   required: ["projectId", "jobId"],
   "x-kubernetes-validations": [
     {
+      name: "start-deadline",
       rule: "self.concurrencyPolicy == 'Allow' || has(self.startDeadlineSeconds)",
       message: "concurrencyPolicy other than Allow needs startDeadlineSeconds, else the run could wait for ever",
       reason: "FieldValueRequired",

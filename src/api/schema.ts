@@ -78,6 +78,8 @@ export interface ListSchema extends Described {
  * to be of the right types; it is run by `validate.ts` and never written into a CRD.
  */
 export interface Rule {
+  /** Short name in kebab-case: the `rule` of a problem that `validate.ts` reports, and the name of its test rows. */
+  readonly name: string;
   readonly rule: string;
   readonly message: string;
   readonly messageExpression?: string;

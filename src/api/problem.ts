@@ -1,0 +1,182 @@
+// pure
+import type { ErrorObject } from "ajv";
+import type { Path } from "./stored.ts";
+import { didYouMean } from "./suggest.ts";
+
+/** One thing that is wrong with a manifest. */
+export interface Problem {
+  /** Where, from the root of the object. */
+  readonly path: Path;
+  /** The same as text: `spec.runtimeFilesFrom[0].path`. Empty for the object as a whole. */
+  readonly field: string;
+  /** What was broken: a schema keyword, the name of a rule, or `unknown-field`, `kind`, `api-version`. */
+  readonly rule: string;
+  /** What is wrong, without the field. Never a value of an environment variable or a file. */
+  readonly message: string;
+  /** What to do about it. */
+  readonly remedy: string;
+}
+
+export function problem(facts: Omit<Problem, "field">): Problem {
+  return { ...facts, field: formatPath(facts.path) };
+}
+
+/** In the order that is the same for the same problems: by field, then by rule. */
+export function sorted(problems: readonly Problem[]): readonly Problem[] {
+  return problems.toSorted((left, right) => order(left.field, right.field) || order(left.rule, right.rule));
+}
+
+function order(left: string, right: string): number {
+  if (left === right) return 0;
+  return left < right ? -1 : 1;
+}
+
+/** `spec.runtimeEnvironment[A.B]`, `spec.waitFor[0].jobRunRef`: a path as the API server writes it. */
+export function formatPath(path: Path): string {
+  return path
+    .map((part, index) => {
+      if (typeof part === "number") return `[${part}]`;
+      if (!/^[A-Za-z_][A-Za-z0-9_-]*$/.test(part)) return `[${shown(part)}]`;
+      return index === 0 ? part : `.${part}`;
+    })
+    .join("");
+}
+
+/** One line for logs and conditions: `spec.jobId: is required (add it)`. */
+export function formatProblem({ field, message, remedy }: Problem): string {
+  const where = field === "" ? "" : `${field}: `;
+  return remedy === "" ? `${where}${message}` : `${where}${message} (${remedy})`;
+}
+
+/** The errors of Ajv (compiled with `verbose`) in our words. `root` is where the judged value stands. */
+export function problemsOf(errors: readonly ErrorObject[], root: Path): readonly Problem[] {
+  return errors.filter((error) => !isSaidElsewhere(error, errors)).map((error) => problemOf(error, root));
+}
+
+/** `propertyNames` sums up the errors of the names; the format of a number only repeats its type and its bounds. */
+function isSaidElsewhere({ keyword, instancePath }: ErrorObject, errors: readonly ErrorObject[]): boolean {
+  if (keyword === "propertyNames") return true;
+  if (keyword !== "format") return false;
+  const stronger = ["type", "minimum", "maximum"];
+  return errors.some((other) => other.instancePath === instancePath && stronger.includes(other.keyword));
+}
+
+function problemOf(error: ErrorObject, root: Path): Problem {
+  const at = [...root, ...pointerPath(error.instancePath)];
+  const path = at.concat(subPath(error));
+  return problem({ path, rule: error.keyword, message: messageOf(error), remedy: remedyOf(error) });
+}
+
+function subPath({ keyword, params, propertyName }: ErrorObject): Path {
+  if (propertyName !== undefined) return [propertyName];
+  return keyword === "required" ? [String(params.missingProperty)] : [];
+}
+
+/** The parts of a JSON pointer. Whole numbers are indexes: no schema of ours has such names in its objects. */
+function pointerPath(pointer: string): Path {
+  return pointer
+    .split("/")
+    .slice(1)
+    .map((part) => part.replaceAll("~1", "/").replaceAll("~0", "~"))
+    .map((part) => (/^(0|[1-9][0-9]*)$/.test(part) ? Number(part) : part));
+}
+
+function messageOf({ keyword, params, propertyName, data }: ErrorObject): string {
+  const limit = String(params.limit);
+  const subject = propertyName === undefined ? "" : "the key ";
+  switch (keyword) {
+    case "required":
+      return "is required";
+    case "type":
+      return `must be ${article(String(params.type))}, not ${article(typeName(data))}`;
+    case "enum":
+      return `${quoted(data)} is not one of ${listed(params.allowedValues)}`;
+    case "minLength":
+      return Number(limit) === 1 ? `${subject}must not be empty` : `${subject}must have at least ${limit} characters`;
+    case "maxLength":
+      return `${subject}must have at most ${limit} characters`;
+    case "minItems":
+      return `must have at least ${limit} entries`;
+    case "maxItems":
+    case "maxProperties":
+      return `must have at most ${limit} entries`;
+    case "minimum":
+      return `must be at least ${limit}`;
+    case "maximum":
+      return `must be at most ${limit}`;
+    case "pattern":
+      return `${subject}has the wrong form`;
+    case "format":
+      return `is not a valid ${String(params.format)}`;
+    default:
+      return `breaks ${keyword}`;
+  }
+}
+
+function remedyOf({ keyword, params, parentSchema, data, propertyName }: ErrorObject): string {
+  switch (keyword) {
+    case "required":
+      return "add it";
+    case "type":
+      return typeRemedy(String(params.type), data);
+    case "enum":
+      return typeof data === "string" ? enumRemedy(data, params.allowedValues) : "";
+    case "pattern":
+      return propertyName === undefined ? firstSentence(parentSchema?.description) : `must match ${params.pattern}`;
+    default:
+      return "";
+  }
+}
+
+function typeRemedy(wanted: string, data: unknown): string {
+  if (wanted === "string" && (typeof data === "boolean" || typeof data === "number")) return "put it in quotes";
+  if ((wanted === "integer" || wanted === "boolean") && typeof data === "string") return "write it without quotes";
+  return "";
+}
+
+function enumRemedy(value: string, allowed: unknown): string {
+  const names = Array.isArray(allowed) ? allowed.map(String) : [];
+  const answer = didYouMean(value, names);
+  return answer.startsWith("did you mean") ? answer : `use one of ${names.join(", ")}`;
+}
+
+function firstSentence(description: unknown): string {
+  const text = typeof description === "string" ? description : "";
+  const end = text.search(/[.:]( |$)/);
+  return text === "" ? "" : `expected: ${end < 0 ? text : text.slice(0, end)}`;
+}
+
+function typeName(value: unknown): string {
+  if (value === null) return "null";
+  if (Array.isArray(value)) return "array";
+  if (typeof value === "number") return Number.isInteger(value) ? "integer" : "number";
+  return typeof value;
+}
+
+const plainTypeNames: Readonly<Record<string, string>> = {
+  string: "a string",
+  integer: "a whole number",
+  number: "a number with a fraction",
+  boolean: "true or false",
+  object: "an object",
+  array: "a list",
+  null: "null",
+};
+
+function article(type: string): string {
+  return plainTypeNames[type] ?? type;
+}
+
+function listed(values: unknown): string {
+  return Array.isArray(values) ? values.map((value) => JSON.stringify(value)).join(", ") : "";
+}
+
+/** A value for a message: JSON, cut, so that control characters and long texts do no harm. Only for enums and kinds. */
+export function quoted(value: unknown): string {
+  if (value === undefined) return "nothing";
+  return typeof value === "string" ? JSON.stringify(shown(value)) : article(typeName(value));
+}
+
+function shown(text: string): string {
+  return text.length <= 64 ? text : `${text.slice(0, 63)}…`;
+}
