@@ -1,0 +1,504 @@
+import type { KubeClient } from "../kube/client.ts";
+import { isKubeError, KubeError } from "../kube/errors.ts";
+import { kubeErrorOfStatus } from "../kube/status-error.ts";
+import type { KubeObject, KubeStatus, ObjectMeta, ResourceType, WatchEvent } from "../kube/types.ts";
+import { assertNever } from "../util/assert-never.ts";
+import { type BackoffPolicy, backoffDelayMs, jittered } from "../util/backoff.ts";
+import type { Clock, Timer } from "../util/clock.ts";
+import { toError } from "../util/errors.ts";
+import type { Log } from "../util/log.ts";
+import type { Random } from "../util/random.ts";
+import { type ObjectKey, objectKey } from "./outcome.ts";
+import { isOlder } from "./resource-version.ts";
+import { type Cacheable, type IndexFunction, Store } from "./store.ts";
+import {
+  type FailureCause,
+  initialWatchState,
+  stepWatch,
+  type WatchEffect,
+  type WatchInput,
+  type WatchRequest,
+} from "./watch-state.ts";
+
+/** What a metrics collector hears of. Everything that goes wrong comes by here, whatever becomes of it. */
+export interface ReflectorObserver {
+  /** The content was taken in whole. */
+  readonly listed: (facts: { readonly objects: number; readonly mode: "stream" | "pages" }) => void;
+  /** An event or a bookmark arrived. */
+  readonly received: () => void;
+  /** A request ended otherwise than in good order. */
+  readonly failed: (cause: FailureCause) => void;
+  /** The server's resourceVersions went back: it was restored from a backup. */
+  readonly regressed: () => void;
+  /** A listener or the projection threw. */
+  readonly handlerFailed: () => void;
+}
+
+export interface ReflectorOptions<T extends Cacheable, I extends string> {
+  readonly kube: Pick<KubeClient, "list" | "watch">;
+  readonly resource: ResourceType;
+  /** One namespace; all when missing. */
+  readonly namespace?: string;
+  readonly labelSelector?: string;
+  /**
+   * Builds the cached form of an object; `undefined` leaves it out. Keep what reconcilers read and nothing else: the raw
+   * object is dropped after this.
+   */
+  readonly project: (raw: KubeObject) => T | undefined;
+  readonly indexes?: Readonly<Record<I, IndexFunction<T>>>;
+  /** Called after the server's resourceVersions went back, before the content is listed again. */
+  readonly onRegression?: () => void;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly observer?: ReflectorObserver;
+  readonly timing?: Partial<ReflectorTiming>;
+}
+
+export interface ReflectorTiming {
+  /** Back-off between failures. Default 0.8 s doubling to 30 s, half of it drawn at random. */
+  readonly backoff: BackoffPolicy;
+  /** After how long the server shall end a watch. Default 275 s, spread by 6 %: below the 5 min of many proxies. */
+  readonly watchMs: number;
+  /** Silence after which a watch is opened anew. Default 75 s: bookmarks come once a minute. */
+  readonly silenceMs: number;
+  /** The same while a streamed list has not ended. Default 20 s; pages are tried then. */
+  readonly streamSilenceMs: number;
+  /** Time between two lists that are taken although nothing is wrong. Default 4 h, spread by 20 %. */
+  readonly relistMs: number;
+  /** Silence after which {@link Reflector.check} fails. Default 180 s: a few attempts have failed by then. */
+  readonly unreadyMs: number;
+  /** Objects per page. */
+  readonly pageSize: number;
+}
+
+export const defaultReflectorTiming: ReflectorTiming = {
+  backoff: { baseMs: 800, factor: 2, capMs: 30_000, jitter: 0.5 },
+  watchMs: 275_000,
+  silenceMs: 75_000,
+  streamSilenceMs: 20_000,
+  relistMs: 4 * 3_600_000,
+  unreadyMs: 180_000,
+  pageSize: 500,
+};
+
+// A server that asks for more is waited for no longer: asking once in five minutes hurts nobody.
+const longestRetryAfterMs = 300_000;
+// A restarted API server refuses what it will allow again as soon as its caches are filled.
+const forbiddenAfterLossMs = 60_000;
+
+/**
+ * Keeps a {@link Store} like what the server has of one kind, for as long as it runs.
+ *
+ * *Guarantees*:
+ * - Any failure is retried for ever with back-off; `Retry-After` is honoured. Nothing is retried in a hot loop.
+ * - A cut watch resumes where it was. Silence is noticed after `silenceMs`, also on a connection that looks open.
+ * - Whatever events were missed is found by the next list, at the latest after `relistMs`.
+ * - When the kind vanishes from the server (its CRD was deleted), the store is emptied without telling listeners of any
+ *   deletion, and {@link hasSynced} turns false until the kind is back; then every object is told as added. Consumers
+ *   must not take a missing object for a deleted one while {@link hasSynced} is false.
+ * - Listeners and the projection may throw without harm.
+ */
+export class Reflector<T extends Cacheable, I extends string = never> {
+  readonly store: Store<T, I>;
+  readonly resource: ResourceType;
+
+  readonly #options: ReflectorOptions<T, I>;
+  readonly #timing: ReflectorTiming;
+  readonly #log: Log;
+  readonly #waiters = new Set<() => void>();
+
+  #state = initialWatchState;
+  #request:
+    | { readonly request: WatchRequest; readonly abort: AbortController; readonly ended: Promise<void> }
+    | undefined;
+  /** Objects of the list being read; `undefined` while none is. */
+  #collected: Map<ObjectKey, T> | undefined;
+  #hasSynced = false;
+  /** The highest resourceVersion the server has shown as its own state. */
+  #highest: string | undefined;
+  #hasRegressed = false;
+  #backoffTimer: Timer | undefined;
+  #silenceTimer: Timer | undefined;
+  #relistTimer: Timer | undefined;
+  #lastActivityMs: number;
+  #lostConnectionMs = Number.NEGATIVE_INFINITY;
+  #lastError: Error | undefined;
+
+  constructor(options: ReflectorOptions<T, I>) {
+    this.#options = options;
+    this.#timing = { ...defaultReflectorTiming, ...options.timing };
+    this.#log = options.log.child({ resource: options.resource.plural });
+    this.#lastActivityMs = options.clock.monotonic();
+    this.resource = options.resource;
+    this.store = new Store({
+      ...(options.indexes === undefined ? {} : { indexes: options.indexes }),
+      onListenerError: (error, key) => this.#handlerFailed(error, key),
+    });
+  }
+
+  /** Begins; returns at once. */
+  start(): void {
+    this.#lastActivityMs = this.#options.clock.monotonic();
+    this.#input({ kind: "start" });
+  }
+
+  /** Ends for good, whatever is under way, and resolves when nothing of it is left. The store keeps its content. */
+  async stop(): Promise<void> {
+    const request = this.#request;
+    this.#relistTimer?.cancel();
+    this.#input({ kind: "stop" });
+    await request?.ended;
+  }
+
+  /** Ends a wait after a broken connection at once: somebody else has just reached the server. */
+  nudge(): void {
+    if (this.#state.kind === "waiting" && isKubeError(this.#lastError, "unavailable")) this.#input({ kind: "woken" });
+  }
+
+  /** True once the store has been filled, and for as long as the kind exists. */
+  hasSynced(): boolean {
+    return this.#hasSynced;
+  }
+
+  /**
+   * Resolves as soon as {@link hasSynced} is true.
+   *
+   * *Errors*: rejects with the signal's reason when it is aborted.
+   */
+  whenSynced(signal: AbortSignal): Promise<void> {
+    if (signal.aborted) return Promise.reject(signal.reason);
+    if (this.#hasSynced) return Promise.resolve();
+    return new Promise((resolve, reject) => {
+      const onAbort = () => {
+        this.#waiters.delete(waiter);
+        reject(signal.reason);
+      };
+      const waiter = () => {
+        signal.removeEventListener("abort", onAbort);
+        resolve();
+      };
+      this.#waiters.add(waiter);
+      signal.addEventListener("abort", onAbort, { once: true });
+    });
+  }
+
+  /** Puts the answer to our own write into the store, if the store has the same object in an older state. */
+  overlay(raw: KubeObject): void {
+    const object = this.#project(raw);
+    if (object !== undefined) this.store.upsertIfNewer(object);
+  }
+
+  /** How long ago anything arrived from the server, in milliseconds. */
+  silentMs(): number {
+    return this.#options.clock.monotonic() - this.#lastActivityMs;
+  }
+
+  /** Whether the cache can be relied on, and why not. */
+  check(): { readonly ok: true } | { readonly ok: false; readonly reason: string } {
+    const because = this.#lastError === undefined ? "" : `: ${this.#lastError.message}`;
+    if (!this.#hasSynced) return { ok: false, reason: `not listed yet${because}` };
+    const silentMs = this.silentMs();
+    if (silentMs < this.#timing.unreadyMs) return { ok: true };
+    return { ok: false, reason: `watch silent for ${Math.round(silentMs / 1_000)} s${because}` };
+  }
+
+  #input(input: WatchInput): void {
+    const { state, effects } = stepWatch(this.#state, input);
+    this.#state = state;
+    for (const effect of effects) this.#perform(effect);
+  }
+
+  #perform(effect: WatchEffect): void {
+    switch (effect.kind) {
+      case "send":
+        this.#cancel();
+        this.#send(effect.request);
+        return;
+      case "wait":
+        this.#cancel();
+        this.#wait(effect);
+        return;
+      case "cancel":
+        this.#cancel();
+        return;
+      case "swap":
+        this.#swap(effect.resourceVersion);
+        return;
+      case "clear":
+        this.#clear();
+        return;
+      default:
+        assertNever(effect, "effect");
+    }
+  }
+
+  #cancel(): void {
+    this.#backoffTimer?.cancel();
+    this.#silenceTimer?.cancel();
+    this.#request?.abort.abort(new Error("request superseded"));
+    this.#request = undefined;
+  }
+
+  #wait(effect: Extract<WatchEffect, { readonly kind: "wait" }>): void {
+    const { clock, random } = this.#options;
+    const atLeastMs = Math.min(effect.atLeastMs, longestRetryAfterMs);
+    const delayMs = Math.max(backoffDelayMs(this.#timing.backoff, effect.failures, random), atLeastMs);
+    this.#collected = undefined;
+    this.#backoffTimer = clock.setTimer(() => this.#input({ kind: "woken" }), delayMs);
+  }
+
+  #send(request: WatchRequest): void {
+    const abort = new AbortController();
+    const ended = this.#run(request, abort.signal);
+    this.#request = { request, abort, ended };
+  }
+
+  /** Makes one request and feeds what comes of it to the state machine, unless it was cancelled. Never rejects. */
+  async #run(request: WatchRequest, signal: AbortSignal): Promise<void> {
+    // A request is on record (and can be cancelled) before anything of it can answer.
+    await Promise.resolve();
+    if (signal.aborted) return;
+    const startedMs = this.#options.clock.monotonic();
+    try {
+      if (request.kind === "page") {
+        await this.#readPage(request.continueToken, signal);
+        return;
+      }
+      await this.#watch(request, signal);
+      if (!signal.aborted) this.#input({ kind: "ended", lastedMs: this.#options.clock.monotonic() - startedMs });
+    } catch (error) {
+      if (!signal.aborted) this.#fail(error);
+    }
+  }
+
+  async #readPage(continueToken: string | undefined, signal: AbortSignal): Promise<void> {
+    const { kube, resource } = this.#options;
+    if (continueToken === undefined) this.#collected = new Map();
+    const paging = {
+      limit: this.#timing.pageSize,
+      ...(continueToken === undefined ? {} : { continue: continueToken }),
+    };
+    const page = await kube.list<KubeObject>(resource, { ...this.#scope(), ...paging }, signal);
+    if (signal.aborted) return;
+    this.#lastActivityMs = this.#options.clock.monotonic();
+    for (const raw of page.items) this.#collect(raw);
+    const { resourceVersion, continue: next } = page.metadata;
+    if (!resourceVersion) throw protocolError(`list ${resource.plural}`, "the list has no resourceVersion");
+    this.#input({ kind: "listed", resourceVersion, ...(next ? { continueToken: next } : {}) });
+  }
+
+  async #watch(request: Exclude<WatchRequest, { kind: "page" }>, signal: AbortSignal): Promise<void> {
+    const { kube, resource, clock, random } = this.#options;
+    if (request.kind === "stream") this.#collected = new Map();
+    this.#guardSilence(request);
+    const from =
+      request.kind === "stream"
+        ? ({ sendInitialEvents: true, resourceVersionMatch: "NotOlderThan" } as const)
+        : { resourceVersion: request.resourceVersion };
+    const options = {
+      ...this.#scope(),
+      ...from,
+      allowWatchBookmarks: true,
+      timeoutSeconds: Math.round(jittered(this.#timing.watchMs, 0.06, random) / 1_000),
+    };
+    const sink = {
+      onEvent: (event: WatchEvent) => {
+        if (!signal.aborted) this.#receive(event);
+      },
+      onBytes: () => {
+        if (!signal.aborted) this.#lastActivityMs = clock.monotonic();
+      },
+    };
+    await kube.watch(resource, options, sink, signal);
+  }
+
+  #scope(): { readonly namespace?: string; readonly labelSelector?: string } {
+    const { namespace, labelSelector } = this.#options;
+    return {
+      ...(namespace === undefined ? {} : { namespace }),
+      ...(labelSelector === undefined ? {} : { labelSelector }),
+    };
+  }
+
+  /** One timer per watch, set anew only when it fires: an event costs no timer. */
+  #guardSilence(request: WatchRequest): void {
+    const { clock } = this.#options;
+    const openedMs = clock.monotonic();
+    const look = () => {
+      const isListing = request.kind === "stream" && this.#state.kind === "streaming";
+      const limitMs = isListing ? this.#timing.streamSilenceMs : this.#timing.silenceMs;
+      const leftMs = limitMs - (clock.monotonic() - Math.max(openedMs, this.#lastActivityMs));
+      if (leftMs <= 0) this.#failSilent(limitMs);
+      else this.#silenceTimer = clock.setTimer(look, leftMs);
+    };
+    look();
+  }
+
+  #failSilent(limitMs: number): void {
+    const detail = `nothing arrived for ${limitMs / 1_000} s`;
+    const error = new KubeError({ code: "timeout", step: `watch ${this.resource.plural}`, detail });
+    // A server that has sent objects and then neither more nor the end does not know how to stream a list.
+    const ignored = this.#state.kind === "streaming" && (this.#collected?.size ?? 0) > 0;
+    this.#report(error, ignored ? "refused" : "silent");
+    this.#input({ kind: "failed", cause: ignored ? "refused" : "silent" });
+  }
+
+  #receive({ type, object }: WatchEvent): void {
+    if (type === "ERROR") {
+      this.#fail(kubeErrorOfStatus(`watch ${this.resource.plural}`, object as KubeStatus));
+      return;
+    }
+    const metadata = metadataOf(object);
+    if (metadata === undefined) {
+      this.#fail(protocolError(`watch ${this.resource.plural}`, `a ${type} event has no resourceVersion`));
+      return;
+    }
+    this.#options.observer?.received();
+    if (this.#state.kind === "streaming") this.#receiveInitial(type, object as KubeObject, metadata);
+    else this.#receiveChange(type, object as KubeObject, metadata);
+  }
+
+  #receiveInitial(type: WatchEvent["type"], raw: KubeObject, metadata: ReceivedMetadata): void {
+    const { resourceVersion } = metadata;
+    if (type === "BOOKMARK") {
+      const isEnd = metadata.annotations?.["k8s.io/initial-events-end"] === "true";
+      this.#input({ kind: isEnd ? "complete" : "progressed", resourceVersion });
+    } else if (type === "DELETED") this.#collected?.delete(objectKey(metadata));
+    else this.#collect(raw);
+  }
+
+  #receiveChange(type: WatchEvent["type"], raw: KubeObject, metadata: ReceivedMetadata): void {
+    const { resourceVersion } = metadata;
+    if (isOlder(resourceVersion, this.#highest)) {
+      this.#noticeRegression(resourceVersion);
+      this.#input({ kind: "doubted" });
+      return;
+    }
+    this.#highest = resourceVersion;
+    if (type !== "BOOKMARK") this.#applyChange(type, raw, metadata);
+    this.#input({ kind: "progressed", resourceVersion });
+  }
+
+  #applyChange(type: WatchEvent["type"], raw: KubeObject, metadata: ReceivedMetadata): void {
+    const object = type === "DELETED" ? undefined : this.#project(raw);
+    // What the projection leaves out is, for us, not there any more.
+    if (object === undefined) this.store.remove(metadata);
+    else this.store.apply(object);
+  }
+
+  #collect(raw: KubeObject): void {
+    const object = this.#project(raw);
+    if (object !== undefined) this.#collected?.set(objectKey(object.metadata), object);
+  }
+
+  /** The cached form. If the projection throws, what we have of the object stays: a bug of ours deletes nothing. */
+  #project(raw: KubeObject): T | undefined {
+    try {
+      return this.#options.project(raw);
+    } catch (error) {
+      const key = objectKey(raw.metadata);
+      this.#handlerFailed(error, key);
+      return this.store.get(key);
+    }
+  }
+
+  #swap(resourceVersion: string): void {
+    const { clock, random, observer } = this.#options;
+    if (isOlder(resourceVersion, this.#highest)) this.#noticeRegression(resourceVersion);
+    const collected = this.#collected ?? new Map<ObjectKey, T>();
+    const mode = this.#request?.request.kind === "stream" ? "stream" : "pages";
+    this.#collected = undefined;
+    this.#highest = resourceVersion;
+    this.#hasSynced = true;
+    this.#lastError = undefined;
+    this.store.replace(collected.values(), { trust: this.#hasRegressed });
+    this.#hasRegressed = false;
+    this.#relistTimer?.cancel();
+    const relistMs = jittered(this.#timing.relistMs, 0.2, random);
+    this.#relistTimer = clock.setTimer(() => this.#input({ kind: "doubted" }), relistMs);
+    for (const waiter of this.#waiters) waiter();
+    this.#waiters.clear();
+    observer?.listed({ objects: collected.size, mode });
+    this.#log.debug({ objects: collected.size, mode, resourceVersion }, "listed");
+  }
+
+  #clear(): void {
+    this.#hasSynced = false;
+    this.#highest = undefined;
+    this.#relistTimer?.cancel();
+    this.store.clear();
+  }
+
+  #noticeRegression(resourceVersion: string): void {
+    if (this.#hasRegressed) return;
+    this.#hasRegressed = true;
+    this.#log.error({ resourceVersion, highest: this.#highest }, "resourceVersions went back; listing again");
+    this.#options.observer?.regressed();
+    this.#options.onRegression?.();
+  }
+
+  #fail(thrown: unknown): void {
+    const error = toError(thrown);
+    const cause = causeOf(error);
+    this.#report(error, cause);
+    const retryAfterMs = error instanceof KubeError ? error.retryAfterMs : undefined;
+    this.#input({ kind: "failed", cause, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) });
+  }
+
+  /** Keeps what is known of a failure for readiness and tells it in the log, louder the less ordinary it is. */
+  #report(error: Error, cause: FailureCause): void {
+    const nowMs = this.#options.clock.monotonic();
+    this.#lastError = error;
+    this.#options.observer?.failed(cause);
+    if (isKubeError(error, "unavailable") && error.httpStatus === undefined) this.#lostConnectionMs = nowMs;
+    const isRestarting = isKubeError(error, "forbidden") && nowMs - this.#lostConnectionMs < forbiddenAfterLossMs;
+    const isOrdinary = cause === "expired" || isKubeError(error, "throttled") || isRestarting;
+    const facts = { err: error, cause, failures: this.#state.failures + 1 };
+    if (isOrdinary) this.#log.debug(facts, "watch interrupted");
+    else this.#log.warn(facts, "watch interrupted");
+  }
+
+  #handlerFailed(error: unknown, key: ObjectKey): void {
+    this.#options.observer?.handlerFailed();
+    this.#log.error({ err: toError(error), key }, "handler of a change threw");
+  }
+}
+
+type ReceivedMetadata = ObjectMeta & { readonly resourceVersion: string };
+
+function metadataOf(object: unknown): ReceivedMetadata | undefined {
+  const metadata = (object as KubeObject | undefined)?.metadata;
+  return metadata?.resourceVersion ? (metadata as ReceivedMetadata) : undefined;
+}
+
+function causeOf(error: Error): FailureCause {
+  if (!(error instanceof KubeError)) return "broken";
+  switch (error.code) {
+    case "expired":
+      return "expired";
+    case "ahead":
+      return "ahead";
+    case "not_found":
+      return "absent";
+    case "bad_request":
+    case "invalid":
+      return "refused";
+    case "conflict":
+    case "already_exists":
+    case "unauthorized":
+    case "forbidden":
+    case "throttled":
+    case "timeout":
+    case "unavailable":
+    case "protocol":
+    case "config":
+      return "broken";
+    default:
+      return assertNever(error.code, "code");
+  }
+}
+
+function protocolError(step: string, detail: string): KubeError {
+  return new KubeError({ code: "protocol", step, detail });
+}

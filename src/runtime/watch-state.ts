@@ -1,0 +1,261 @@
+// pure
+/*
+ * How the cache of one kind follows the server, as states and events.
+ *
+ *                  +------------------------------- 410, doubts, second silence -------------------------------+
+ *                  v                                                                                           |
+ *   idle --start--> streaming --refused or mute--> paging --page--> paging --last page--> watching --ended--> watching
+ *                  |   |                              |                                    ^  |            (reopened)
+ *                  |   +------ initial events end ----|------------------------------------+  |
+ *                  |                                  |                                       |
+ *                  +--------- broken, gone -----------+---------------- broken ---------------+
+ *                                                     v
+ *                                     waiting (longer with every failure in a row) --woken--> list, or watch again
+ *
+ * `streaming` reads the content as one stream (WatchList), `paging` in pages of one resourceVersion. Both collect aside
+ * and `swap` when complete, so readers keep the former content until then. A watch that was cut resumes from the last
+ * resourceVersion it saw; only a refusal of that (410), a doubt or a second silence in a row lists again.
+ */
+
+/**
+ * Why a request failed.
+ *
+ * - `expired`: the resourceVersion or continue token is too old; list again.
+ * - `ahead`: the server has not seen our resourceVersion yet, or lost it; list again without it.
+ * - `absent`: the kind does not exist on the server (any more).
+ * - `refused`: the server does not take this form of request.
+ * - `silent`: nothing arrived for too long.
+ * - `broken`: anything else; it may work next time.
+ */
+export type FailureCause = "expired" | "ahead" | "absent" | "refused" | "silent" | "broken";
+
+export type WatchRequest =
+  | { readonly kind: "stream" }
+  | { readonly kind: "page"; readonly continueToken: string | undefined }
+  | { readonly kind: "watch"; readonly resourceVersion: string };
+
+interface Memory {
+  /** Failures since the stream last brought something. */
+  readonly failures: number;
+  /** False once the server has refused to stream a list: then it is not asked again. */
+  readonly canStream: boolean;
+}
+
+export type WatchState = Memory &
+  (
+    | { readonly kind: "idle" }
+    | { readonly kind: "streaming" }
+    | { readonly kind: "paging" }
+    | { readonly kind: "watching"; readonly resourceVersion: string; readonly hasProgressed: boolean }
+    | { readonly kind: "waiting"; readonly next: "list" | { readonly resourceVersion: string } }
+  );
+
+/**
+ * - `listed`: a page came, the last one if it has no continue token.
+ * - `complete`: the server says that the streamed list is whole.
+ * - `progressed`: an event of a watch, or a bookmark.
+ * - `ended`: the server closed the stream in good order after `lastedMs`.
+ * - `woken`: the wait is over.
+ * - `doubted`: the content may be wrong although the watch seems well.
+ */
+export type WatchInput =
+  | { readonly kind: "start" }
+  | { readonly kind: "listed"; readonly resourceVersion: string; readonly continueToken?: string }
+  | { readonly kind: "complete"; readonly resourceVersion: string }
+  | { readonly kind: "progressed"; readonly resourceVersion: string }
+  | { readonly kind: "ended"; readonly lastedMs: number }
+  | { readonly kind: "failed"; readonly cause: FailureCause; readonly retryAfterMs?: number }
+  | { readonly kind: "woken" }
+  | { readonly kind: "doubted" }
+  | { readonly kind: "stop" };
+
+/**
+ * - `send`: drop the request under way, if any, and make this one. A `stream` or first `page` collects from scratch.
+ * - `swap`: what was collected becomes the content.
+ * - `clear`: forget the content without calling it deleted.
+ * - `wait`: drop the request under way, then send `woken` after the back-off for so many failures in a row.
+ * - `cancel`: drop the request under way, and any wait.
+ */
+export type WatchEffect =
+  | { readonly kind: "send"; readonly request: WatchRequest }
+  | { readonly kind: "swap"; readonly resourceVersion: string }
+  | { readonly kind: "clear" }
+  | { readonly kind: "wait"; readonly failures: number; readonly atLeastMs: number }
+  | { readonly kind: "cancel" };
+
+export interface WatchStep {
+  readonly state: WatchState;
+  readonly effects: readonly WatchEffect[];
+}
+
+type StateOf<K extends WatchState["kind"]> = Extract<WatchState, { readonly kind: K }>;
+type EventOf<K extends WatchInput["kind"]> = Extract<WatchInput, { readonly kind: K }>;
+type Handler<S extends WatchState["kind"], E extends WatchInput["kind"]> = (
+  state: StateOf<S>,
+  event: EventOf<E>,
+) => WatchStep;
+
+export const initialWatchState: WatchState = { kind: "idle", failures: 0, canStream: true };
+
+/** The state after an event, and what has to be done, in that order. Events that a state does not expect change nothing. */
+export function stepWatch(state: WatchState, event: WatchInput): WatchStep {
+  // The table below is checked cell by cell; only the look-up loses the connection between state and event.
+  const handler = table[state.kind][event.kind] as Handler<WatchState["kind"], WatchInput["kind"]>;
+  return handler(state as never, event as never);
+}
+
+// A stream that the server closes sooner without having sent anything is a server in trouble, not the end of a watch.
+const shortestHealthyMs = 5_000;
+// After so many failures in a row pages are tried instead of streaming: a busy server cuts long streams of slow readers.
+const streamAttempts = 2;
+
+const none: readonly WatchEffect[] = [];
+const stay = (state: WatchState): WatchStep => ({ state, effects: none });
+
+const table: { [S in WatchState["kind"]]: { [E in WatchInput["kind"]]: Handler<S, E> } } = {
+  idle: {
+    start: (state) => list(state),
+    listed: stay,
+    complete: stay,
+    progressed: stay,
+    ended: stay,
+    failed: stay,
+    woken: stay,
+    doubted: stay,
+    stop: stay,
+  },
+  streaming: {
+    start: stay,
+    listed: stay,
+    complete: (state, event) => ({
+      state: watching(state, event.resourceVersion),
+      effects: [{ kind: "swap", resourceVersion: event.resourceVersion }],
+    }),
+    // A bookmark before the end of the list: this server has taken the request for an ordinary watch.
+    progressed: (state) => page({ ...state, canStream: false }),
+    ended: (state) => listLater(failed(state)),
+    failed: (state, event) => {
+      if (event.cause === "refused") return page({ ...state, canStream: false });
+      if (event.cause === "silent") return page(failed(state));
+      return afterListFailure(state, event);
+    },
+    woken: stay,
+    doubted: stay,
+    stop: (state) => stopped(state),
+  },
+  paging: {
+    start: stay,
+    listed: (state, event) => {
+      const { resourceVersion, continueToken } = event;
+      if (continueToken !== undefined) return send(state, { kind: "page", continueToken });
+      const watch = send(watching(state, resourceVersion), { kind: "watch", resourceVersion });
+      return { state: watch.state, effects: [{ kind: "swap", resourceVersion }, ...watch.effects] };
+    },
+    complete: stay,
+    progressed: stay,
+    ended: stay,
+    failed: (state, event) => afterListFailure(state, event),
+    woken: stay,
+    doubted: stay,
+    stop: (state) => stopped(state),
+  },
+  watching: {
+    start: stay,
+    listed: stay,
+    complete: (state, event) => stay({ ...state, ...progress(event) }),
+    progressed: (state, event) => stay({ ...state, ...progress(event) }),
+    ended: (state, event) => {
+      if (state.hasProgressed || event.lastedMs >= shortestHealthyMs) return watch(state, state.resourceVersion);
+      return watchLater(failed(state), state.resourceVersion);
+    },
+    failed: (state, event) => {
+      switch (event.cause) {
+        case "broken":
+          return watchLater(failed(state), state.resourceVersion, event.retryAfterMs);
+        case "silent":
+          // Once may be the network. Twice may be a server that will never send anything after our resourceVersion.
+          return state.failures === 0 ? watch(failed(state), state.resourceVersion) : list(failed(state));
+        default:
+          return afterListFailure(state, event);
+      }
+    },
+    woken: stay,
+    doubted: (state) => list(state),
+    stop: (state) => stopped(state),
+  },
+  waiting: {
+    start: stay,
+    listed: stay,
+    complete: stay,
+    progressed: stay,
+    ended: stay,
+    failed: stay,
+    woken: (state) => (state.next === "list" ? list(state) : watch(state, state.next.resourceVersion)),
+    doubted: (state) => stay({ ...state, next: "list" }),
+    stop: (state) => stopped(state),
+  },
+};
+
+/** What follows when the content cannot be had, or cannot be followed any more. */
+function afterListFailure(state: WatchState, event: EventOf<"failed">): WatchStep {
+  switch (event.cause) {
+    case "expired":
+      // At once the first time; when it happens again before anything worked, it would be a hot loop.
+      return state.failures === 0 ? list(failed(state)) : listLater(failed(state), event.retryAfterMs);
+    case "absent": {
+      const later = listLater(failed(state), event.retryAfterMs);
+      return { state: later.state, effects: [{ kind: "clear" }, ...later.effects] };
+    }
+    default:
+      return listLater(failed(state), event.retryAfterMs);
+  }
+}
+
+function list(state: WatchState): WatchStep {
+  const useStream = state.canStream && state.failures < streamAttempts;
+  return useStream ? send({ ...memoryOf(state), kind: "streaming" }, { kind: "stream" }) : page(state);
+}
+
+function page(state: WatchState): WatchStep {
+  return send({ ...memoryOf(state), kind: "paging" }, { kind: "page", continueToken: undefined });
+}
+
+function watch(state: WatchState, resourceVersion: string): WatchStep {
+  return send(watching(state, resourceVersion), { kind: "watch", resourceVersion });
+}
+
+function listLater(state: WatchState, atLeastMs = 0): WatchStep {
+  return wait({ ...memoryOf(state), kind: "waiting", next: "list" }, atLeastMs);
+}
+
+function watchLater(state: WatchState, resourceVersion: string, atLeastMs = 0): WatchStep {
+  return wait({ ...memoryOf(state), kind: "waiting", next: { resourceVersion } }, atLeastMs);
+}
+
+function stopped(state: WatchState): WatchStep {
+  return { state: { ...memoryOf(state), kind: "idle" }, effects: [{ kind: "cancel" }] };
+}
+
+function send(state: WatchState, request: WatchRequest): WatchStep {
+  return { state, effects: [{ kind: "send", request }] };
+}
+
+function wait(state: WatchState, atLeastMs: number): WatchStep {
+  return { state, effects: [{ kind: "wait", failures: state.failures, atLeastMs }] };
+}
+
+function watching(state: WatchState, resourceVersion: string): WatchState {
+  return { ...memoryOf(state), kind: "watching", resourceVersion, hasProgressed: false };
+}
+
+function progress(event: { readonly resourceVersion: string }) {
+  return { resourceVersion: event.resourceVersion, hasProgressed: true, failures: 0 };
+}
+
+function failed(state: WatchState): WatchState {
+  return { ...state, failures: state.failures + 1 };
+}
+
+function memoryOf({ failures, canStream }: WatchState): Memory {
+  return { failures, canStream };
+}
