@@ -78,7 +78,7 @@ export async function loadKubeAccess(
   },
 ): Promise<KubeAccess> {
   const { KubeConfig } = await import("@kubernetes/client-node/dist/config.js");
-  const load = () => loadConfig(KubeConfig, source, { podRoot: deps.podRoot ?? "", home: deps.home ?? homedir() });
+  const load = () => loadConfig(KubeConfig, source, { podRoot: deps.podRoot ?? "", home: deps.home });
   let loaded = { config: load(), atMs: deps.clock.monotonic() };
   const server = serverOf(loaded.config);
   const namespace = loaded.config.getContextObject(loaded.config.getCurrentContext())?.namespace;
@@ -120,7 +120,7 @@ type KubeConfigClass = new () => KubeConfig;
 
 interface Places {
   readonly podRoot: string;
-  readonly home: string;
+  readonly home: string | undefined;
 }
 
 function loadConfig(KubeConfig: KubeConfigClass, source: KubeconfigSource, { podRoot, home }: Places): KubeConfig {
@@ -128,7 +128,7 @@ function loadConfig(KubeConfig: KubeConfigClass, source: KubeconfigSource, { pod
   const config = new KubeConfig();
   if (paths.length > 0) loadFiles(KubeConfig, config, paths);
   else if (isReadable(`${podRoot}/var/run/secrets/kubernetes.io/serviceaccount/token`)) config.loadFromCluster(podRoot);
-  else loadFiles(KubeConfig, config, [homeKubeconfig(home)]);
+  else loadFiles(KubeConfig, config, [homeKubeconfig(home ?? homeDirectory())]);
   selectContext(config, source.context);
   return config;
 }
@@ -150,9 +150,18 @@ function loadFiles(KubeConfig: KubeConfigClass, config: KubeConfig, paths: reado
   }
 }
 
-function homeKubeconfig(home: string): string {
-  const path = join(home, ".kube", "config");
-  if (isReadable(path)) return path;
+/** There is none for a user who is not in the password file, as in a container that runs under any uid. */
+function homeDirectory(): string | undefined {
+  try {
+    return homedir();
+  } catch {
+    return undefined;
+  }
+}
+
+function homeKubeconfig(home: string | undefined): string {
+  const path = home === undefined ? undefined : join(home, ".kube", "config");
+  if (path !== undefined && isReadable(path)) return path;
   throw configError(
     "find a Kubernetes API server",
     "no kubeconfig was named, this is not a pod with a service account, and there is no ~/.kube/config; " +
