@@ -39,6 +39,8 @@ interface Memory {
   readonly failures: number;
   /** False once the server has refused to stream a list: then it is not asked again. */
   readonly canStream: boolean;
+  /** A 410 has been answered with a list, and nothing has worked since. */
+  readonly hasExpired: boolean;
 }
 
 export type WatchState = Memory &
@@ -95,7 +97,7 @@ type Handler<S extends WatchState["kind"], E extends WatchInput["kind"]> = (
   event: EventOf<E>,
 ) => WatchStep;
 
-export const initialWatchState: WatchState = { kind: "idle", failures: 0, canStream: true };
+export const initialWatchState: WatchState = { kind: "idle", failures: 0, canStream: true, hasExpired: false };
 
 /** The state after an event, and what has to be done, in that order. Events that a state does not expect change nothing. */
 export function stepWatch(state: WatchState, event: WatchInput): WatchStep {
@@ -201,7 +203,8 @@ function afterListFailure(state: WatchState, event: EventOf<"failed">): WatchSte
   switch (event.cause) {
     case "expired":
       // At once the first time; when it happens again before anything worked, it would be a hot loop.
-      return state.failures === 0 ? list(failed(state)) : listLater(failed(state), event.retryAfterMs);
+      if (state.hasExpired) return listLater(failed(state), event.retryAfterMs);
+      return list({ ...failed(state), hasExpired: true });
     case "absent": {
       const later = listLater(failed(state), event.retryAfterMs);
       return { state: later.state, effects: [{ kind: "clear" }, ...later.effects] };
@@ -249,13 +252,13 @@ function watching(state: WatchState, resourceVersion: string): WatchState {
 }
 
 function progress(event: { readonly resourceVersion: string }) {
-  return { resourceVersion: event.resourceVersion, hasProgressed: true, failures: 0 };
+  return { resourceVersion: event.resourceVersion, hasProgressed: true, failures: 0, hasExpired: false };
 }
 
 function failed(state: WatchState): WatchState {
   return { ...state, failures: state.failures + 1 };
 }
 
-function memoryOf({ failures, canStream }: WatchState): Memory {
-  return { failures, canStream };
+function memoryOf({ failures, canStream, hasExpired }: WatchState): Memory {
+  return { failures, canStream, hasExpired };
 }

@@ -12,7 +12,7 @@ import {
 type Name = WatchState["kind"];
 type InputName = Exclude<WatchInput["kind"], "failed"> | FailureCause;
 
-const memory = { failures: 0, canStream: true };
+const memory = { failures: 0, canStream: true, hasExpired: false };
 
 const states: Readonly<Record<Name, WatchState>> = {
   idle: { ...memory, kind: "idle" },
@@ -179,8 +179,20 @@ describe("beyond the table", () => {
     ],
     ["so is one that was quiet for 5 s", states.watching, { kind: "ended", lastedMs: 5_000 }, "watch@5, watching@5"],
     ["progress forgets failures", { ...states.watching, failures: 4 }, inputs.progressed, "watching@7+"],
+    [
+      "and a former 410",
+      stepWatch({ ...states.watching, hasExpired: true }, inputs.progressed).state,
+      inputs.expired,
+      "stream, streaming !1",
+    ],
     ["a second silence lists", { ...states.watching, failures: 1 }, inputs.silent, "page, paging !2"],
-    ["a second 410 waits", { ...states.watching, failures: 1 }, inputs.expired, "wait 2, waiting to list !2"],
+    [
+      "a second 410 waits",
+      { ...states.watching, failures: 1, hasExpired: true },
+      inputs.expired,
+      "wait 2, waiting to list !2",
+    ],
+    ["the first 410 after an outage does not", { ...states.watching, failures: 4 }, inputs.expired, "page, paging !5"],
     [
       "after two failures pages are tried",
       { ...states.waiting, next: "list", failures: 2 },
