@@ -1,0 +1,295 @@
+import type { Account, Build, External, Job, Project, Run, Service, ServiceType } from "./model.ts";
+import { rolloutStatus, runStatus } from "./model.ts";
+import { abortRun, beginRollout, startRun, type World } from "./state.ts";
+
+export interface NewService {
+  readonly id: string;
+  /** Default `deployment`. */
+  readonly serviceType?: ServiceType;
+  /** External image. Without one a deployment service runs `internal` or nothing. */
+  readonly image?: string;
+  readonly credentials?: string;
+  readonly internal?: Service["internal"];
+  /** Default 1. */
+  readonly instances?: number;
+}
+
+export interface NewJob {
+  readonly id: string;
+  readonly image?: string;
+  readonly internal?: Job["internal"];
+  /** Makes it a cron job. It never starts runs by itself: `injectRun` does. */
+  readonly schedule?: string;
+  readonly runOnSourceChange?: "always" | "cd-promote" | "never";
+}
+
+/** A service as it is now, for assertions and for watching. */
+export interface ServiceState {
+  readonly projectId: string;
+  readonly id: string;
+  readonly image: string | undefined;
+  readonly internal: Service["internal"];
+  readonly docker: object | undefined;
+  readonly buildpack: object | undefined;
+  readonly instances: number;
+  readonly rolloutStatus: string;
+  /** How many rollouts took place, the first deployment included: shows redundant writes. */
+  readonly rolloutCount: number;
+}
+
+export interface JobState {
+  readonly projectId: string;
+  readonly id: string;
+  readonly image: string | undefined;
+  readonly internal: Job["internal"];
+  /** As `PATCH /jobs/{id}` takes them. */
+  readonly settings: Readonly<Record<string, unknown>>;
+}
+
+export interface RunState {
+  readonly id: string;
+  readonly runName: string;
+  readonly status: string;
+  readonly concluded: boolean;
+  readonly startedAt: string;
+  /** `other`: a person, a schedule, or `runOnSourceChange`. */
+  readonly startedBy: "api" | "other";
+  readonly wasAborted: boolean;
+  /** Body of the request that started it. */
+  readonly request: object | undefined;
+}
+
+/** What a person with the user interface, CI, or bad luck can do to an account. */
+export interface AccountControls {
+  addToken(token: string, options?: { readonly expiresAtMs?: number }): void;
+  revokeToken(token: string): void;
+  addProject(projectId: string): void;
+  addService(projectId: string, service: NewService): void;
+  removeService(projectId: string, serviceId: string): void;
+  addJob(projectId: string, job: NewJob): void;
+  removeJob(projectId: string, jobId: string): void;
+  addBuild(
+    projectId: string,
+    serviceId: string,
+    build: { readonly sha: string; readonly branch?: string; readonly status?: string },
+  ): Build;
+  /** Changes the image as a person would, with a rollout. */
+  setImage(projectId: string, serviceId: string, image: string): void;
+  pauseService(projectId: string, serviceId: string, isPaused: boolean): void;
+  /** The next `count` rollouts end in FAILED. An image whose tag holds `broken` fails always. */
+  failNextRollout(projectId: string, serviceId: string, count?: number): void;
+  /** The next rollout never ends by itself. */
+  hangNextRollout(projectId: string, serviceId: string): void;
+  /** Ends the rollout that is under way now. */
+  finishRollout(projectId: string, serviceId: string, outcome: "COMPLETED" | "FAILED"): void;
+  /** The next `count` runs end in FAILED. */
+  failNextRun(projectId: string, jobId: string, count?: number): void;
+  /** The next run never ends by itself. */
+  hangNextRun(projectId: string, jobId: string): void;
+  finishRun(runId: string, status: "SUCCESS" | "FAILED"): void;
+  abortRun(runId: string): void;
+  /** Makes a run disappear, record included. */
+  loseRun(runId: string): void;
+  /** A run that somebody else started, by default now. */
+  injectRun(projectId: string, jobId: string, options?: { readonly startedMs?: number }): RunState;
+  services(projectId: string): readonly ServiceState[];
+  service(projectId: string, serviceId: string): ServiceState;
+  jobs(projectId: string): readonly JobState[];
+  job(projectId: string, jobId: string): JobState;
+  /** All runs, oldest first, also those that lists do not show yet. */
+  runs(projectId: string, jobId: string): readonly RunState[];
+  quota(): { readonly limit: number; readonly used: number; readonly resetAtMs: number | undefined };
+  /** Spends requests as people and CI do. */
+  spendQuota(count: number): void;
+  setLimit(limitPerHour: number): void;
+}
+
+export function addAccount(
+  world: World,
+  options: {
+    readonly name: string;
+    readonly tokens: readonly string[];
+    readonly teams?: readonly string[];
+    readonly limitPerHour?: number;
+  },
+): Account {
+  const account: Account = {
+    name: options.name,
+    tokens: new Map(options.tokens.map((token) => [token, { expiresAtMs: undefined }])),
+    teams: new Set(options.teams ?? [options.name]),
+    projects: new Map(),
+    limitPerHour: options.limitPerHour ?? 1_000,
+    windowStartMs: undefined,
+    used: 0,
+  };
+  world.accounts.set(account.name, account);
+  return account;
+}
+
+export function controlsOf(world: World, account: Account): AccountControls {
+  const projectOf = (id: string): Project => found(account.projects.get(id), `project ${id}`);
+  const serviceOf = (projectId: string, id: string): Service =>
+    found(projectOf(projectId).services.get(id), `service ${id} in project ${projectId}`);
+  const jobOf = (projectId: string, id: string): Job =>
+    found(projectOf(projectId).jobs.get(id), `job ${id} in project ${projectId}`);
+  const jobOfRun = (runId: string): Job => {
+    const jobs = [...account.projects.values()].flatMap((project) => [...project.jobs.values()]);
+    return found(
+      jobs.find((job) => job.runs.some(({ id }) => id === runId)),
+      `run ${runId}`,
+    );
+  };
+  const runOf = (runId: string): Run =>
+    found(
+      jobOfRun(runId).runs.find(({ id }) => id === runId),
+      `run ${runId}`,
+    );
+
+  return {
+    addToken: (token, { expiresAtMs } = {}) => account.tokens.set(token, { expiresAtMs }),
+    revokeToken: (token) => found(account.tokens.delete(token) || undefined, "such token"),
+    addProject: (id) => account.projects.set(id, { id, services: new Map(), jobs: new Map() }),
+    addService: (projectId, service) => projectOf(projectId).services.set(service.id, newService(world, service)),
+    removeService: (projectId, id) => found(projectOf(projectId).services.delete(id) || undefined, `service ${id}`),
+    addJob: (projectId, job) => projectOf(projectId).jobs.set(job.id, newJob(job)),
+    removeJob: (projectId, id) => found(projectOf(projectId).jobs.delete(id) || undefined, `job ${id}`),
+    addBuild: (projectId, serviceId, { sha, branch = "main", status = "SUCCESS" }) => {
+      const build: Build = { id: `build-${world.newId().slice(0, 8)}`, branch, sha, status, createdAtMs: world.now() };
+      serviceOf(projectId, serviceId).builds.push(build);
+      return build;
+    },
+    setImage: (projectId, serviceId, image) => {
+      const service = serviceOf(projectId, serviceId);
+      service.external = { ...service.external, imagePath: image };
+      service.internal = undefined;
+      beginRollout(world, service);
+    },
+    pauseService: (projectId, serviceId, isPaused) => {
+      serviceOf(projectId, serviceId).paused = isPaused;
+    },
+    failNextRollout: (projectId, serviceId, count = 1) =>
+      serviceOf(projectId, serviceId).script.push(...Array<"FAILED">(count).fill("FAILED")),
+    hangNextRollout: (projectId, serviceId) => serviceOf(projectId, serviceId).script.push("never"),
+    finishRollout: (projectId, serviceId, outcome) => {
+      const service = serviceOf(projectId, serviceId);
+      const durationMs = Math.max(0, world.now() - service.rollout.startedMs);
+      service.rollout = { ...service.rollout, outcome, durationMs, lagMs: Math.min(service.rollout.lagMs, durationMs) };
+    },
+    failNextRun: (projectId, jobId, count = 1) =>
+      jobOf(projectId, jobId).script.push(...Array<"FAILED">(count).fill("FAILED")),
+    hangNextRun: (projectId, jobId) => jobOf(projectId, jobId).script.push("never"),
+    finishRun: (runId, status) => {
+      runOf(runId).end = { atMs: world.now(), status };
+    },
+    abortRun: (runId) => abortRun(world, runOf(runId)),
+    loseRun: (runId) => {
+      const job = jobOfRun(runId);
+      job.runs = job.runs.filter(({ id }) => id !== runId);
+    },
+    injectRun: (projectId, jobId, options = {}) =>
+      runState(startRun(world, jobOf(projectId, jobId), { startedBy: "other", ...options }), world.now()),
+    services: (projectId) =>
+      [...projectOf(projectId).services.values()].map((service) => serviceState(projectId, service, world.now())),
+    service: (projectId, serviceId) => serviceState(projectId, serviceOf(projectId, serviceId), world.now()),
+    jobs: (projectId) => [...projectOf(projectId).jobs.values()].map((job) => jobState(projectId, job)),
+    job: (projectId, jobId) => jobState(projectId, jobOf(projectId, jobId)),
+    runs: (projectId, jobId) => jobOf(projectId, jobId).runs.map((run) => runState(run, world.now())),
+    quota: () => ({
+      limit: account.limitPerHour,
+      used: account.used,
+      resetAtMs: account.windowStartMs === undefined ? undefined : account.windowStartMs + 3_600_000,
+    }),
+    spendQuota: (count) => {
+      account.windowStartMs ??= world.now();
+      account.used = Math.min(account.limitPerHour, account.used + count);
+    },
+    setLimit: (limitPerHour) => {
+      account.limitPerHour = limitPerHour;
+    },
+  };
+}
+
+/** A control that names what does not exist is a mistake of the test: say so at once. */
+function found<T>(value: T | undefined, what: string): T {
+  if (value === undefined) throw new Error(`the sandbox has no ${what}`);
+  return value;
+}
+
+function externalOf(image: string | undefined, credentials?: string): External | undefined {
+  if (image === undefined) return undefined;
+  return { imagePath: image, ...(credentials !== undefined && { credentials }) };
+}
+
+function newService(world: World, options: NewService): Service {
+  const nowMs = world.now();
+  // Long settled: nothing of it lies in the time after the start of the sandbox.
+  const settledMs = nowMs - 3_600_000;
+  const settled = { status: "COMPLETED", atMs: settledMs, reason: "DEPLOYING" };
+  return {
+    id: options.id,
+    serviceType: options.serviceType ?? "deployment",
+    createdAtMs: settledMs,
+    updatedAtMs: settledMs,
+    instances: options.instances ?? 1,
+    paused: false,
+    disabledCD: false,
+    external: externalOf(options.image, options.credentials),
+    internal: options.internal ?? (options.serviceType === "combined" ? { id: options.id, branch: "main" } : undefined),
+    docker: undefined,
+    buildpack: undefined,
+    settings: {},
+    rollout: { before: settled, startedMs: settledMs, lagMs: 0, durationMs: 0, outcome: "COMPLETED" },
+    rolloutCount: 1,
+    builds: [],
+    script: [],
+  };
+}
+
+function newJob(options: NewJob): Job {
+  const { schedule, runOnSourceChange = "never" } = options;
+  const cron = schedule === undefined ? {} : { cron: { schedule, concurrencyPolicy: "forbid" } };
+  return {
+    id: options.id,
+    jobType: schedule === undefined ? "manual" : "cron",
+    external: externalOf(options.image),
+    internal: options.internal,
+    docker: undefined,
+    buildpack: undefined,
+    settings: { settings: { backoffLimit: 0, activeDeadlineSeconds: 600, runOnSourceChange, ...cron } },
+    runs: [],
+    script: [],
+  };
+}
+
+function serviceState(projectId: string, service: Service, nowMs: number): ServiceState {
+  const { id, external, internal, docker, buildpack, instances, rollout, rolloutCount } = service;
+  const { status } = rolloutStatus(rollout, nowMs);
+  return {
+    projectId,
+    id,
+    image: external?.imagePath,
+    internal,
+    docker,
+    buildpack,
+    instances,
+    rolloutStatus: status,
+    rolloutCount,
+  };
+}
+
+function jobState(projectId: string, { id, external, internal, settings }: Job): JobState {
+  return { projectId, id, image: external?.imagePath, internal, settings };
+}
+
+function runState(run: Run, nowMs: number): RunState {
+  const { id, runName, startedBy, wasAborted, request, startedMs } = run;
+  return {
+    id,
+    runName,
+    ...runStatus(run, nowMs),
+    startedAt: new Date(startedMs).toISOString(),
+    startedBy,
+    wasAborted,
+    request,
+  };
+}

@@ -1,0 +1,124 @@
+/** What the in-memory API knows. Everything that takes time is computed from the clock when somebody looks. */
+
+export interface External {
+  readonly imagePath: string;
+  readonly credentials?: string | undefined;
+}
+
+export interface Internal {
+  readonly id: string;
+  readonly branch?: string | undefined;
+  readonly buildSHA?: string | undefined;
+  readonly buildId?: string | undefined;
+}
+
+export interface Build {
+  readonly id: string;
+  readonly branch: string;
+  readonly sha: string;
+  readonly status: string;
+  readonly createdAtMs: number;
+}
+
+/** Status of a rollout at a moment. */
+export interface RolloutStatus {
+  readonly status: string;
+  readonly atMs: number;
+  readonly reason: string;
+}
+
+/** A rollout under way or over. `outcome` `undefined`: it never ends by itself. */
+export interface Rollout {
+  readonly before: RolloutStatus;
+  readonly startedMs: number;
+  /** How long the status from before is still shown. */
+  readonly lagMs: number;
+  readonly durationMs: number;
+  readonly outcome: "COMPLETED" | "FAILED" | undefined;
+}
+
+export type ServiceType = "deployment" | "combined" | "build";
+
+export interface Service {
+  readonly id: string;
+  readonly serviceType: ServiceType;
+  readonly createdAtMs: number;
+  instances: number;
+  paused: boolean;
+  disabledCD: boolean;
+  external: External | undefined;
+  internal: Internal | undefined;
+  docker: object | undefined;
+  buildpack: object | undefined;
+  /** Everything else that a PATCH has set, as it was sent. */
+  settings: Record<string, unknown>;
+  rollout: Rollout;
+  /** How many rollouts took place; the first deployment is number 1. */
+  rolloutCount: number;
+  updatedAtMs: number;
+  builds: Build[];
+  /** Outcomes of the rollouts to come, before chance and image tags have a say. */
+  script: ("COMPLETED" | "FAILED" | "never")[];
+}
+
+export interface Run {
+  readonly id: string;
+  readonly runName: string;
+  readonly startedMs: number;
+  /** Shown in lists from then on. */
+  readonly visibleFromMs: number;
+  /** When and how it ends by itself; `undefined`: never. */
+  end: { readonly atMs: number; readonly status: "SUCCESS" | "FAILED" } | undefined;
+  /** The request body that started it, for assertions; `undefined` for a run that somebody else started. */
+  readonly request: object | undefined;
+  readonly startedBy: "api" | "other";
+  wasAborted: boolean;
+}
+
+export interface Job {
+  readonly id: string;
+  readonly jobType: "manual" | "cron";
+  external: External | undefined;
+  internal: Internal | undefined;
+  docker: object | undefined;
+  buildpack: object | undefined;
+  /** Everything that a PATCH has set, in the form of `PATCH /jobs/{id}`. */
+  settings: Record<string, unknown>;
+  runs: Run[];
+  script: ("SUCCESS" | "FAILED" | "never")[];
+}
+
+export interface Project {
+  readonly id: string;
+  readonly services: Map<string, Service>;
+  readonly jobs: Map<string, Job>;
+}
+
+export interface Account {
+  readonly name: string;
+  readonly tokens: Map<string, { readonly expiresAtMs: number | undefined }>;
+  readonly teams: Set<string>;
+  readonly projects: Map<string, Project>;
+  limitPerHour: number;
+  windowStartMs: number | undefined;
+  used: number;
+}
+
+/** The status that a rollout shows at `nowMs`. */
+export function rolloutStatus(rollout: Rollout, nowMs: number): RolloutStatus {
+  const { before, startedMs, lagMs, durationMs, outcome } = rollout;
+  const pendingFromMs = startedMs + lagMs;
+  const progressFromMs = startedMs + Math.max(lagMs, durationMs * 0.3);
+  const endMs = startedMs + durationMs;
+  const reason = "DEPLOYING";
+  if (nowMs < pendingFromMs) return before;
+  if (outcome !== undefined && nowMs >= endMs) return { status: outcome, atMs: endMs, reason };
+  if (nowMs < progressFromMs) return { status: "PENDING", atMs: pendingFromMs, reason };
+  return { status: "IN_PROGRESS", atMs: progressFromMs, reason };
+}
+
+/** The status that a run shows at `nowMs`: the API knows no pending and no aborted. */
+export function runStatus(run: Run, nowMs: number): { readonly status: string; readonly concluded: boolean } {
+  if (run.end === undefined || nowMs < run.end.atMs) return { status: "RUNNING", concluded: false };
+  return { status: run.end.status, concluded: true };
+}

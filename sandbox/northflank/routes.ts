@@ -1,0 +1,260 @@
+import type { Answer, Call } from "../http.ts";
+import { ApiProblem } from "./api-problem.ts";
+import type { Account, Job, Project, Run, Service } from "./model.ts";
+import { pageOf } from "./paging.ts";
+import type { BodySchema } from "./request-bodies.ts";
+import { abortRun, type DeploymentChange, deploy, deployJob, startRun, type World } from "./state.ts";
+import {
+  jobDetail,
+  jobItem,
+  patchedJob,
+  runView,
+  serviceDetail,
+  serviceItem,
+  sourceView,
+  type ViewContext,
+} from "./views.ts";
+
+export type Method = "GET" | "POST" | "PATCH" | "DELETE";
+
+/** A request that has passed the token, the quota and the check of its body. */
+export interface Request {
+  readonly world: World;
+  readonly account: Account;
+  readonly params: Readonly<Record<string, string>>;
+  readonly call: Call;
+  readonly body: Readonly<Record<string, unknown>>;
+  /** The token that was used, for "who am I". */
+  readonly token: string;
+}
+
+export interface Route {
+  readonly method: Method;
+  /** As documented, without the team: `/v1/projects/{project}/jobs/{job}/runs`. */
+  readonly path: string;
+  /** Also served under `/v1/teams/{team}`. */
+  readonly isScoped: boolean;
+  readonly schema?: BodySchema;
+  readonly handle: (request: Request) => Answer;
+}
+
+const inProject = "/v1/projects/{project}";
+
+/** The endpoints that the operator uses, and their neighbours for people with curl. */
+export const routes: readonly Route[] = [
+  { method: "GET", path: "/v1/auth", isScoped: false, handle: whoAmI },
+  { method: "GET", path: "/v1/projects", isScoped: true, handle: listProjects },
+  scoped("GET", "", getProject),
+  scoped("GET", "/services", listServices),
+  scoped("GET", "/services/{service}", getService),
+  scoped("GET", "/services/{service}/deployment", getServiceDeployment),
+  scoped("POST", "/services/{service}/deployment", updateServiceDeployment, "service-deployment-update"),
+  scoped("PATCH", "/services/deployment/{service}", patchDeploymentService, "patch-deployment-service"),
+  scoped("GET", "/services/{service}/build", listBuilds),
+  scoped("GET", "/services/{service}/build/{build}", getBuild),
+  scoped("GET", "/jobs", listJobs),
+  scoped("GET", "/jobs/{job}", getJob),
+  scoped("PATCH", "/jobs/{job}", patchJob, "patch-job"),
+  scoped("PATCH", "/jobs/manual/{job}", patchManualJob, "patch-manual-job"),
+  scoped("GET", "/jobs/{job}/deployment", getJobDeployment),
+  scoped("POST", "/jobs/{job}/deployment", updateJobDeployment, "job-deployment-update"),
+  scoped("GET", "/jobs/{job}/runs", listRuns),
+  scoped("POST", "/jobs/{job}/runs", runJob, "run-job"),
+  scoped("GET", "/jobs/{job}/runs/{run}", getRun),
+  scoped("DELETE", "/jobs/{job}/runs/{run}", deleteRun),
+];
+
+function scoped(method: Method, path: string, handle: Route["handle"], schema?: BodySchema): Route {
+  return { method, path: `${inProject}${path}`, isScoped: true, handle, ...(schema && { schema }) };
+}
+
+function whoAmI({ account, token }: Request): Answer {
+  const expiresAtMs = account.tokens.get(token)?.expiresAtMs;
+  return data({
+    tokenKind: "api",
+    id: `token-${account.name}`,
+    name: `token of ${account.name}`,
+    entityId: account.name,
+    entityType: "team",
+    permissions: { orgScope: [], teamScope: [], projectScope: [] },
+    createdAt: "2026-01-01T00:00:00.000Z",
+    expiresAt: expiresAtMs === undefined ? null : new Date(expiresAtMs).toISOString(),
+  });
+}
+
+function listProjects({ account, call }: Request): Answer {
+  const projects = [...account.projects.values()].map(({ id }) => ({ id, name: id, description: "" }));
+  const { items, pagination } = pageOf(projects, call.query);
+  return { status: 200, body: { data: { projects: items }, pagination } };
+}
+
+function getProject(request: Request): Answer {
+  const project = projectOf(request);
+  const summary = ({ id }: { readonly id: string }) => ({
+    id,
+    appId: `/${request.account.name}/${project.id}/${id}`,
+    name: id,
+  });
+  const services = [...project.services.values()].map(summary);
+  const jobs = [...project.jobs.values()].map(summary);
+  return data({ id: project.id, name: project.id, deployment: { region: "europe-west" }, services, jobs, addons: [] });
+}
+
+function listServices(request: Request): Answer {
+  const project = projectOf(request);
+  const { items, pagination } = pageOf([...project.services.values()], request.call.query);
+  const context = viewOf(request);
+  const services = items.map((service) => serviceItem(request.account, project, service, context));
+  return { status: 200, body: { data: { services }, pagination } };
+}
+
+function getService(request: Request): Answer {
+  const { project, service } = serviceOf(request);
+  return data(serviceDetail(request.account, project, service, viewOf(request)));
+}
+
+function getServiceDeployment(request: Request): Answer {
+  return data(sourceView(serviceOf(request).service));
+}
+
+function updateServiceDeployment(request: Request): Answer {
+  const { project, service } = serviceOf(request);
+  deploy(request.world, project, service, request.body as DeploymentChange);
+  return data({});
+}
+
+function patchDeploymentService(request: Request): Answer {
+  const { project, service } = serviceOf(request);
+  if (service.serviceType !== "deployment") throw new ApiProblem(400, "This is not a deployment service");
+  const { deployment, ...settings } = request.body as { readonly deployment?: DeploymentChange };
+  if (deployment !== undefined) deploy(request.world, project, service, deployment);
+  Object.assign(service.settings, settings);
+  return data(serviceDetail(request.account, project, service, { ...viewOf(request), form: "B", tellsImageUrl: true }));
+}
+
+function listBuilds(request: Request): Answer {
+  const { items, pagination } = pageOf([...serviceOf(request).service.builds], request.call.query);
+  return { status: 200, body: { data: { builds: items.map(buildView) }, pagination } };
+}
+
+function getBuild(request: Request): Answer {
+  const build = serviceOf(request).service.builds.find(({ id }) => id === request.params.build);
+  if (build === undefined) throw new ApiProblem(404, "Build not found");
+  return data(buildView(build));
+}
+
+function buildView(build: Service["builds"][number]): object {
+  const { id, branch, sha, status, createdAtMs } = build;
+  const isOver = status === "SUCCESS" || status === "FAILURE";
+  return {
+    id,
+    branch,
+    sha,
+    status,
+    concluded: isOver,
+    success: status === "SUCCESS",
+    createdAt: new Date(createdAtMs).toISOString(),
+    // Unix seconds, unlike every other time of the API.
+    ...(isOver && { buildConcludedAt: Math.floor(createdAtMs / 1_000) }),
+  };
+}
+
+function listJobs(request: Request): Answer {
+  const project = projectOf(request);
+  const { items, pagination } = pageOf([...project.jobs.values()], request.call.query);
+  const jobs = items.map((job) => jobItem(request.account, project, job));
+  return { status: 200, body: { data: { jobs }, pagination } };
+}
+
+function getJob(request: Request): Answer {
+  const { project, job } = jobOf(request);
+  return data(jobDetail(request.account, project, job));
+}
+
+function patchJob(request: Request): Answer {
+  const { project, job } = jobOf(request);
+  const { settings, ...rest } = request.body as { readonly settings?: { readonly cron?: object } };
+  if (settings?.cron !== undefined && job.jobType !== "cron") throw new ApiProblem(400, "This is not a cron job");
+  const before = (job.settings.settings ?? {}) as { readonly cron?: object };
+  const cron = settings?.cron === undefined ? {} : { cron: { ...before.cron, ...settings.cron } };
+  Object.assign(job.settings, rest, settings === undefined ? {} : { settings: { ...before, ...settings, ...cron } });
+  return data(patchedJob(request.account, project, job, request.world.now()));
+}
+
+/** The older route: run policy stands on top instead of under `settings`. */
+function patchManualJob(request: Request): Answer {
+  const { project, job } = jobOf(request);
+  if (job.jobType !== "manual") throw new ApiProblem(400, "This is not a manual job");
+  const { backoffLimit, runOnSourceChange, activeDeadlineSeconds, ...rest } = request.body;
+  const policy = Object.entries({ backoffLimit, runOnSourceChange, activeDeadlineSeconds });
+  const settings = Object.fromEntries(policy.filter(([, value]) => value !== undefined));
+  Object.assign(job.settings, rest, { settings: { ...(job.settings.settings as object | undefined), ...settings } });
+  return data(patchedJob(request.account, project, job, request.world.now()));
+}
+
+function getJobDeployment(request: Request): Answer {
+  return data(sourceView(jobOf(request).job));
+}
+
+function updateJobDeployment(request: Request): Answer {
+  const { project, job } = jobOf(request);
+  deployJob(request.world, project, job, request.body as DeploymentChange);
+  return data({});
+}
+
+/** In the order of their start, oldest first: the real order is not documented, so nobody may count on newest first. */
+function listRuns(request: Request): Answer {
+  const nowMs = request.world.now();
+  const visible = jobOf(request).job.runs.filter((run) => run.visibleFromMs <= nowMs);
+  const { items, pagination } = pageOf(visible, request.call.query);
+  return { status: 200, body: { data: { runs: items.map((run) => runView(run, nowMs)) }, pagination } };
+}
+
+function runJob(request: Request): Answer {
+  const { id, runName } = startRun(request.world, jobOf(request).job, { startedBy: "api", request: request.body });
+  return data({ id, runName });
+}
+
+function getRun(request: Request): Answer {
+  return data(runView(runOf(request), request.world.now()));
+}
+
+function deleteRun(request: Request): Answer {
+  abortRun(request.world, runOf(request));
+  return data({});
+}
+
+function data(value: object): Answer {
+  return { status: 200, body: { data: value } };
+}
+
+function viewOf({ world }: Request): ViewContext {
+  const { serviceForm, tellsImageUrl } = world.settings;
+  return { nowMs: world.now(), form: serviceForm, tellsImageUrl: tellsImageUrl ?? serviceForm === "B" };
+}
+
+function projectOf({ account, params }: Request): Project {
+  const project = account.projects.get(params.project ?? "");
+  if (project === undefined) throw new ApiProblem(404, "Project not found");
+  return project;
+}
+
+function serviceOf(request: Request): { readonly project: Project; readonly service: Service } {
+  const project = projectOf(request);
+  const service = project.services.get(request.params.service ?? "");
+  if (service === undefined) throw new ApiProblem(404, "Service not found");
+  return { project, service };
+}
+
+function jobOf(request: Request): { readonly project: Project; readonly job: Job } {
+  const project = projectOf(request);
+  const job = project.jobs.get(request.params.job ?? "");
+  if (job === undefined) throw new ApiProblem(404, "Job not found");
+  return { project, job };
+}
+
+function runOf(request: Request): Run {
+  const run = jobOf(request).job.runs.find(({ id }) => id === request.params.run);
+  if (run === undefined) throw new ApiProblem(404, "Job run not found");
+  return run;
+}

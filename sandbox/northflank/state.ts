@@ -1,0 +1,211 @@
+import { createHash } from "node:crypto";
+import { ApiProblem } from "./api-problem.ts";
+import {
+  type Account,
+  type Build,
+  type External,
+  type Internal,
+  type Job,
+  type Project,
+  type Run,
+  rolloutStatus,
+  runStatus,
+  type Service,
+} from "./model.ts";
+
+/** What a test or the demo may change while the API runs. All times in milliseconds. */
+export interface SandboxSettings {
+  /** From the write to COMPLETED or FAILED. */
+  rolloutMs: number;
+  /** How long after a write the service still shows the status from before. */
+  rolloutLagMs: number;
+  runMs: number;
+  /** How long a new run is missing from the list (reading it by its id works at once). */
+  runListLagMs: number;
+  /** Form of "get service". */
+  serviceForm: "A" | "B";
+  /** Whether external images are also told as `imageUrl`; `undefined`: in form B only. */
+  tellsImageUrl: boolean | undefined;
+  /** Whether `GET /v1/auth` exists. */
+  hasAuthRoute: boolean;
+  /** Whether a 429 carries `Retry-After`, which is not documented. */
+  sendsRetryAfter: boolean;
+  /** Added to every answer. */
+  latencyMs: number;
+}
+
+/** What both the routes and the controls do to the world. */
+export interface World {
+  readonly now: () => number;
+  readonly settings: SandboxSettings;
+  readonly accounts: Map<string, Account>;
+  newId(): string;
+}
+
+export function createWorld(options: {
+  readonly now: () => number;
+  readonly settings: SandboxSettings;
+  readonly seed: string;
+}): World {
+  let count = 0;
+  const newId = (): string => {
+    const hex = createHash("sha256").update(`${options.seed}/${++count}`).digest("hex");
+    return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-4${hex.slice(13, 16)}-8${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
+  };
+  return { now: options.now, settings: options.settings, accounts: new Map(), newId };
+}
+
+/** An image whose tag holds this word cannot be rolled out, and a run of it fails. */
+const brokenWord = "broken";
+
+function isBroken(external: External | undefined): boolean {
+  return external?.imagePath.slice(external.imagePath.lastIndexOf(":")).includes(brokenWord) ?? false;
+}
+
+/** The parts of a deployment that a write may carry. */
+export interface DeploymentChange {
+  readonly external?: External;
+  readonly internal?: Partial<Internal>;
+  readonly docker?: object;
+  readonly buildpack?: object;
+  readonly instances?: number;
+}
+
+/** Applies a write to a service and begins a rollout, also when nothing is different: the real API may redeploy too. */
+export function deploy(world: World, project: Project, service: Service, change: DeploymentChange): void {
+  checkSourceKind(service, change);
+  const internal =
+    change.internal === undefined ? undefined : resolveInternal(world, project, service, change.internal);
+  if (change.external !== undefined) {
+    service.external = change.external;
+    service.internal = undefined;
+  }
+  if (internal !== undefined) {
+    service.internal = internal;
+    service.external = undefined;
+  }
+  service.docker = change.docker ?? service.docker;
+  service.buildpack = change.buildpack ?? service.buildpack;
+  service.instances = change.instances ?? service.instances;
+  service.updatedAtMs = world.now();
+  // `latest` without any build is accepted and deploys nothing until there is one.
+  if (internal !== undefined && latestBuild(project, internal.id) === undefined) return;
+  beginRollout(world, service);
+}
+
+function checkSourceKind(service: Service, change: DeploymentChange): void {
+  if (service.serviceType === "build") throw new ApiProblem(400, "Build services cannot be deployed");
+  if (service.serviceType === "combined" && change.external !== undefined) {
+    throw new ApiProblem(400, "Combined services deploy their own builds");
+  }
+}
+
+function resolveInternal(world: World, project: Project, service: Service, wanted: Partial<Internal>): Internal {
+  const id = wanted.id ?? (service.serviceType === "combined" ? service.id : service.internal?.id);
+  if (id === undefined) throw new ApiProblem(400, "A build service is required");
+  const [first = "", second] = id.split("/");
+  const home = second === undefined ? project : homeOf(world, project, first);
+  const source = home?.services.get(second ?? first);
+  if (source === undefined || source.serviceType === "deployment") throw new ApiProblem(400, "Build service not found");
+  const { buildSHA, buildId } = wanted;
+  if (buildSHA !== undefined && buildSHA !== "latest" && !source.builds.some(({ sha }) => sha === buildSHA)) {
+    throw new ApiProblem(400, "There is no build of this commit");
+  }
+  if (buildId !== undefined && !source.builds.some((build) => build.id === buildId)) {
+    throw new ApiProblem(400, "Build not found");
+  }
+  return {
+    id,
+    branch: wanted.branch ?? "main",
+    buildSHA: buildSHA ?? (buildId === undefined ? "latest" : undefined),
+    buildId,
+  };
+}
+
+/** Another project of the same account. */
+function homeOf(world: World, project: Project, projectId: string): Project | undefined {
+  const account = [...world.accounts.values()].find(({ projects }) => projects.get(project.id) === project);
+  return account?.projects.get(projectId);
+}
+
+export function latestBuild(project: Project, serviceId: string): Build | undefined {
+  return project.services.get(serviceId.split("/").at(-1) ?? serviceId)?.builds.at(-1);
+}
+
+export function beginRollout(world: World, service: Service): void {
+  const { rolloutMs, rolloutLagMs } = world.settings;
+  const before = rolloutStatus(service.rollout, world.now());
+  const scripted = service.script.shift();
+  const outcome = scripted ?? (isBroken(service.external) ? "FAILED" : "COMPLETED");
+  const lagMs = Math.min(rolloutLagMs, rolloutMs);
+  service.rollout = {
+    before,
+    // Its first transition is later than the last one before, also when two writes fall into one millisecond.
+    startedMs: Math.max(world.now(), before.atMs + 1 - lagMs),
+    lagMs,
+    durationMs: rolloutMs,
+    outcome: outcome === "never" ? undefined : outcome,
+  };
+  service.rolloutCount++;
+}
+
+/** Changes the source of a job; with `runOnSourceChange: always` Northflank itself starts a run. */
+export function deployJob(world: World, project: Project, job: Job, change: DeploymentChange): void {
+  const before = JSON.stringify([job.external, job.internal]);
+  if (change.external !== undefined) {
+    job.external = change.external;
+    job.internal = undefined;
+  }
+  if (change.internal !== undefined) {
+    const id = change.internal.id ?? job.internal?.id;
+    if (id === undefined || latestSource(project, id) === undefined)
+      throw new ApiProblem(400, "Build service not found");
+    job.internal = { ...change.internal, id };
+    job.external = undefined;
+  }
+  job.docker = change.docker ?? job.docker;
+  job.buildpack = change.buildpack ?? job.buildpack;
+  const { runOnSourceChange } = (job.settings.settings ?? {}) as { readonly runOnSourceChange?: string };
+  const isChanged = JSON.stringify([job.external, job.internal]) !== before;
+  if (isChanged && runOnSourceChange === "always") startRun(world, job, { startedBy: "other" });
+}
+
+function latestSource(project: Project, id: string): Service | undefined {
+  const source = project.services.get(id);
+  return source?.serviceType === "deployment" ? undefined : source;
+}
+
+export function startRun(
+  world: World,
+  job: Job,
+  how: { readonly startedBy: "api" | "other"; readonly request?: object; readonly startedMs?: number },
+): Run {
+  const startedMs = how.startedMs ?? world.now();
+  const override = (how.request as { readonly deployment?: { readonly external?: External } } | undefined)?.deployment;
+  const scripted = job.script.shift();
+  const status = scripted ?? (isBroken(override?.external ?? job.external) ? "FAILED" : "SUCCESS");
+  const id = world.newId();
+  const run: Run = {
+    id,
+    // Like the real ones: the first eight digits are the second of the start.
+    runName: `${job.id}-${Math.floor(startedMs / 1_000)
+      .toString(16)
+      .padStart(8, "0")}${id.replaceAll("-", "").slice(0, 16)}`,
+    startedMs,
+    visibleFromMs: startedMs + (how.startedBy === "api" ? world.settings.runListLagMs : 0),
+    end: status === "never" ? undefined : { atMs: startedMs + world.settings.runMs, status },
+    request: how.request,
+    startedBy: how.startedBy,
+    wasAborted: false,
+  };
+  job.runs.push(run);
+  return run;
+}
+
+/** Aborts a run. What it shows afterwards is not documented; FAILED is the only word that fits. */
+export function abortRun(world: World, run: Run): void {
+  const nowMs = world.now();
+  if (runStatus(run, nowMs).concluded) throw new ApiProblem(409, "The run has already concluded");
+  run.end = { atMs: nowMs, status: "FAILED" };
+  run.wasAborted = true;
+}

@@ -1,0 +1,189 @@
+import { type Account, type Job, type Project, type Run, rolloutStatus, runStatus, type Service } from "./model.ts";
+
+/**
+ * The two documented answers of "get service". `A`, the older: image without its registry host, provider told,
+ * `nfObjectId`, no credentials. `B`, the newer: shaped like the body of a write.
+ */
+export type ServiceForm = "A" | "B";
+
+export interface ViewContext {
+  readonly nowMs: number;
+  readonly form: ServiceForm;
+  /** Whether `deployment.imageUrl` is told. */
+  readonly tellsImageUrl: boolean;
+}
+
+/** An item of "list services": without any `deployment`, as documented. */
+export function serviceItem(account: Account, project: Project, service: Service, { nowMs }: ViewContext): object {
+  return {
+    id: service.id,
+    appId: `/${account.name}/${project.id}/${service.id}`,
+    projectId: project.id,
+    name: service.id,
+    tags: [],
+    serviceType: service.serviceType,
+    disabledCI: false,
+    disabledCD: service.disabledCD,
+    status: statusOf(service, nowMs),
+  };
+}
+
+export function serviceDetail(account: Account, project: Project, service: Service, context: ViewContext): object {
+  const { deployment: _, ...settings } = service.settings;
+  const common = {
+    id: service.id,
+    appId: `/${account.name}/${project.id}/${service.id}`,
+    name: service.id,
+    serviceType: service.serviceType,
+    createdAt: iso(service.createdAtMs),
+    disabledCI: false,
+    billing: { deploymentPlan: "nf-compute-20" },
+    status: statusOf(service, context.nowMs),
+  };
+  const deployment = service.serviceType === "build" ? {} : { deployment: deploymentOf(service, context) };
+  return context.form === "A"
+    ? { ...common, disabledCD: service.disabledCD, servicePaused: service.paused, ...deployment }
+    : { ...common, ...settings, updatedAt: iso(service.updatedAtMs), ...deployment };
+}
+
+function statusOf(service: Service, nowMs: number): object {
+  const build = service.builds.at(-1);
+  const { status, atMs, reason } = rolloutStatus(service.rollout, nowMs);
+  return {
+    ...(build && { build: { status: build.status, lastTransitionTime: iso(build.createdAtMs) } }),
+    ...(service.serviceType !== "build" && { deployment: { status, reason, lastTransitionTime: iso(atMs) } }),
+  };
+}
+
+function deploymentOf(service: Service, { form, tellsImageUrl }: ViewContext): object {
+  const { external, internal } = service;
+  return {
+    region: "europe-west",
+    instances: service.instances,
+    docker: service.docker ?? { configType: "default" },
+    ...(service.buildpack && { buildpack: service.buildpack }),
+    storage: { ephemeralStorage: { storageSize: 1024 }, shmSize: 64 },
+    ...(external && { external: form === "A" ? externalA(external) : external }),
+    ...(internal && { internal: form === "A" ? internalA(service, internal) : internal }),
+    ...(external && tellsImageUrl && { imageUrl: external.imagePath }),
+  };
+}
+
+/** The source of a job or service as the deprecated "get deployment" tells it: always the older form. */
+export function sourceView(target: Service | Job): object {
+  const { external, internal } = target;
+  return {
+    ...(external && { external: externalA(external) }),
+    ...(internal && { internal: internalA(target, internal) }),
+  };
+}
+
+function externalA(external: { readonly imagePath: string; readonly credentials?: string | undefined }): object {
+  const { host, path } = splitHost(external.imagePath);
+  return { imagePath: path, registryProvider: providerOf(host), privateImage: external.credentials !== undefined };
+}
+
+function internalA(target: Service | Job, internal: NonNullable<Service["internal"]>): object {
+  const builds = "builds" in target ? target.builds : [];
+  return {
+    nfObjectId: internal.id,
+    nfObjectType: "service",
+    repository: `https://github.com/acme/${internal.id}`,
+    branch: internal.branch ?? "main",
+    buildSHA: internal.buildSHA ?? "latest",
+    deployedSHA: internal.buildSHA === "latest" ? builds.at(-1)?.sha : internal.buildSHA,
+  };
+}
+
+function splitHost(imagePath: string): { readonly host: string; readonly path: string } {
+  const bare = imagePath.replace(/^https?:\/\//, "");
+  const slash = bare.indexOf("/");
+  const first = slash < 0 ? "" : bare.slice(0, slash);
+  if (!/[.:]/.test(first) && first !== "localhost") return { host: "docker.io", path: bare };
+  return { host: first, path: bare.slice(slash + 1) };
+}
+
+function providerOf(host: string): string {
+  if (host === "docker.io") return "dockerhub";
+  if (host === "ghcr.io") return "github";
+  if (host.endsWith(".pkg.dev") || host.endsWith("gcr.io")) return "gar";
+  if (host.endsWith(".amazonaws.com")) return "ecr";
+  if (host.endsWith(".azurecr.io")) return "acr";
+  return host.includes("gitlab") ? "gitlab" : "custom";
+}
+
+/** An item of "list jobs". */
+export function jobItem(account: Account, project: Project, job: Job): object {
+  return {
+    id: job.id,
+    projectId: project.id,
+    appId: `/${account.name}/${project.id}/${job.id}`,
+    name: job.id,
+    tags: [],
+    jobType: job.jobType,
+    disabledCI: false,
+    disabledCD: false,
+    suspended: false,
+  };
+}
+
+/** "get job": no source and no status, whatever the writes take. */
+export function jobDetail(account: Account, project: Project, job: Job): object {
+  const { settings = {}, ...rest } = job.settings as { readonly settings?: Record<string, unknown> };
+  const cron = settings.cron as { readonly concurrencyPolicy?: string } | undefined;
+  const policy = cron?.concurrencyPolicy;
+  return {
+    ...jobItem(account, project, job),
+    billing: { deploymentPlan: "nf-compute-20" },
+    deployment: {
+      region: "europe-west",
+      docker: job.docker ?? { configType: "default" },
+      ...(job.buildpack && { buildpack: job.buildpack }),
+      storage: { ephemeralStorage: { storageSize: 1024 }, shmSize: 64 },
+    },
+    // Written in lower case, read capitalised.
+    settings: {
+      ...settings,
+      ...(cron && { cron: { ...cron, ...(policy && { concurrencyPolicy: capital(policy) }) } }),
+    },
+    ...rest,
+  };
+}
+
+/** What a PATCH of a job answers: the only place where a job's source is told in the newer form. */
+export function patchedJob(account: Account, project: Project, job: Job, nowMs: number): object {
+  const detail = jobDetail(account, project, job) as { readonly deployment: object };
+  const source = { ...(job.external && { external: job.external }), ...(job.internal && { internal: job.internal }) };
+  return { ...detail, deployment: { ...detail.deployment, ...source }, updatedAt: iso(nowMs) };
+}
+
+export function runView(run: Run, nowMs: number): object {
+  const { status, concluded } = runStatus(run, nowMs);
+  return {
+    id: run.id,
+    runName: run.runName,
+    status,
+    concluded,
+    active: concluded ? 0 : 1,
+    // The documentation's own example has SUCCESS with 0 here: whoever trusts the counters must notice.
+    succeeded: 0,
+    failed: status === "FAILED" ? 1 : 0,
+    completions: concluded ? 1 : 0,
+    backoffLimit: 0,
+    startedAt: isoSeconds(run.startedMs),
+    concludedAt: concluded && run.end ? isoSeconds(run.end.atMs) : null,
+  };
+}
+
+function iso(ms: number): string {
+  return new Date(ms).toISOString();
+}
+
+/** Runs tell whole seconds. */
+function isoSeconds(ms: number): string {
+  return `${iso(ms).slice(0, 19)}Z`;
+}
+
+function capital(word: string): string {
+  return word.slice(0, 1).toUpperCase() + word.slice(1);
+}

@@ -1,0 +1,450 @@
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { type NorthflankSandbox, startNorthflank } from "../../../sandbox/northflank/server.ts";
+
+let sandbox: NorthflankSandbox;
+let nowMs: number;
+
+beforeEach(async () => {
+  nowMs = Date.parse("2026-01-01T00:00:00.500Z");
+  sandbox = await startNorthflank({
+    now: () => nowMs,
+    rolloutMs: 10_000,
+    rolloutLagMs: 1_000,
+    runMs: 5_000,
+    seed: "test",
+  });
+});
+
+afterEach(() => sandbox.stop());
+
+interface Reply {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly text: string;
+  // biome-ignore lint/suspicious/noExplicitAny: tests reach into answers of any shape
+  readonly json: any;
+}
+
+async function call(method: string, path: string, body?: unknown, token = "sandbox-token"): Promise<Reply> {
+  const answer = await fetch(`${sandbox.url}${path}`, {
+    method,
+    headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
+    ...(body !== undefined && { body: typeof body === "string" ? body : JSON.stringify(body) }),
+  });
+  const text = await answer.text();
+  const isJson = answer.headers.get("content-type")?.startsWith("application/json") === true;
+  return { status: answer.status, headers: answer.headers, text, json: isJson ? JSON.parse(text) : undefined };
+}
+
+const shop = "/v1/projects/shop";
+const image = (imagePath: string) => ({ external: { imagePath } });
+
+describe("what is judged before the token", () => {
+  test.each([
+    ["GET", "/"],
+    ["GET", "/v1/nothing"],
+    ["GET", `${shop}/services/api/containers`],
+    ["GET", `${shop}/services/api/builds`],
+    ["POST", `${shop}/jobs/migrate/run`],
+    ["GET", "/v2/projects"],
+    ["GET", "/v1/teams/acme/auth"],
+    ["GET", `${shop}/services//deployment`],
+  ])("%s %s is an unknown route", async (method, path) => {
+    const answer = await call(method, path, undefined, "nobody");
+    expect(answer.json).toEqual({ error: { status: 404, message: "Not Found" } });
+    expect([answer.status, answer.headers.get("x-ratelimit-limit")]).toEqual([404, null]);
+  });
+
+  test.each([
+    ["PATCH", `${shop}/services/api`, "GET"],
+    ["GET", `${shop}/services/deployment/api`, "PATCH"],
+    ["PUT", `${shop}/jobs/migrate/runs`, "GET, POST"],
+    ["PUT", `${shop}/jobs/migrate/deployment`, "GET, POST"],
+  ])("%s %s is 405 in plain text with Allow", async (method, path, allow) => {
+    const answer = await call(method, path, undefined, "nobody");
+    expect([answer.status, answer.headers.get("allow"), answer.json]).toEqual([405, allow, undefined]);
+    expect(answer.headers.get("content-type")).toContain("text/plain");
+  });
+});
+
+describe("tokens", () => {
+  test("a missing and a bad one look alike", async () => {
+    const bad = await call("GET", "/v1/projects", undefined, "bad");
+    expect([bad.status, bad.json]).toEqual([401, { error: { status: 401, message: "Unauthorized" } }]);
+    const none = await fetch(`${sandbox.url}/v1/projects`);
+    expect([none.status, await none.text()]).toEqual([401, bad.text]);
+  });
+
+  test("tell who they are and when they end", async () => {
+    sandbox.addToken("short", { expiresAtMs: nowMs + 1_000 });
+    const answer = await call("GET", "/v1/auth", undefined, "short");
+    expect(answer.json.data).toMatchObject({ tokenKind: "api", expiresAt: "2026-01-01T00:00:01.500Z" });
+    nowMs += 1_000;
+    expect((await call("GET", "/v1/auth", undefined, "short")).status).toBe(401);
+  });
+
+  test("can be revoked", async () => {
+    sandbox.revokeToken("sandbox-token");
+    expect((await call("GET", "/v1/projects")).status).toBe(401);
+  });
+
+  test("of one account do not see the projects of another", async () => {
+    const other = sandbox.addAccount({ name: "other", tokens: ["other-token"] });
+    other.addProject("secret");
+    expect((await call("GET", "/v1/projects/secret/services")).status).toBe(404);
+    expect((await call("GET", "/v1/projects/secret/services", undefined, "other-token")).status).toBe(200);
+    expect((await call("GET", `${shop}/services`, undefined, "other-token")).status).toBe(404);
+  });
+
+  test("reach the same objects by the paths of their team, and no other team's", async () => {
+    expect((await call("GET", "/v1/teams/acme/projects/shop/services/api")).json.data.id).toBe("api");
+    expect((await call("GET", "/v1/teams/acme/projects")).json.data.projects).toHaveLength(1);
+    expect((await call("GET", "/v1/teams/evil/projects/shop/services/api")).status).toBe(404);
+  });
+
+  test("GET /v1/auth can be missing, as in older installations", async () => {
+    sandbox.settings.hasAuthRoute = false;
+    expect((await call("GET", "/v1/auth", undefined, "nobody")).status).toBe(404);
+  });
+});
+
+describe("the quota", () => {
+  test("counts down, ends in 429, and opens an hour after the first request", async () => {
+    sandbox.setLimit(2);
+    const first = await call("GET", "/v1/projects");
+    const headers = (answer: Reply) =>
+      ["limit", "remaining", "reset"].map((name) => answer.headers.get(`x-ratelimit-${name}`));
+    expect(headers(first)).toEqual(["2", "1", "3600"]);
+    nowMs += 10_000;
+    expect(headers(await call("GET", "/v1/projects"))).toEqual(["2", "0", "3590"]);
+    const refused = await call("GET", "/v1/projects");
+    expect([refused.status, headers(refused), refused.headers.get("retry-after")]).toEqual([
+      429,
+      ["2", "0", "3590"],
+      null,
+    ]);
+    nowMs += 3_589_999;
+    expect((await call("GET", "/v1/projects")).status).toBe(429);
+    nowMs += 1;
+    expect(headers(await call("GET", "/v1/projects"))).toEqual(["2", "1", "3600"]);
+  });
+
+  test("is spent by others too, and per account", async () => {
+    sandbox.addAccount({ name: "other", tokens: ["other-token"] });
+    sandbox.spendQuota(1_000);
+    sandbox.settings.sendsRetryAfter = true;
+    const refused = await call("GET", "/v1/projects");
+    expect([refused.status, refused.headers.get("retry-after")]).toEqual([429, "3600"]);
+    expect((await call("GET", "/v1/projects", undefined, "other-token")).status).toBe(200);
+    expect(sandbox.quota()).toEqual({ limit: 1_000, used: 1_000, resetAtMs: nowMs + 3_600_000 });
+  });
+
+  test("is not spent by what is judged before the token", async () => {
+    await call("GET", "/v1/nothing");
+    await call("PUT", "/v1/projects");
+    await call("GET", "/v1/projects", undefined, "bad");
+    expect(sandbox.quota().used).toBe(0);
+  });
+});
+
+describe("reading a service", () => {
+  test("form B is shaped like a write", async () => {
+    sandbox.addService("shop", { id: "priv", image: "ghcr.io/acme/priv:1", credentials: "ghcr" });
+    const { data } = (await call("GET", `${shop}/services/priv`)).json;
+    expect(data).toMatchObject({
+      id: "priv",
+      serviceType: "deployment",
+      status: { deployment: { status: "COMPLETED", lastTransitionTime: "2025-12-31T23:00:00.500Z" } },
+      deployment: {
+        instances: 1,
+        external: { imagePath: "ghcr.io/acme/priv:1", credentials: "ghcr" },
+        imageUrl: "ghcr.io/acme/priv:1",
+        docker: { configType: "default" },
+      },
+    });
+    expect(data).not.toHaveProperty("servicePaused");
+  });
+
+  test("form A strips the host, tells the provider and hides the credentials", async () => {
+    sandbox.settings.serviceForm = "A";
+    const { data } = (await call("GET", `${shop}/services/api`)).json;
+    expect(data.deployment.external).toEqual({
+      imagePath: "acme/api:1.4.1",
+      registryProvider: "github",
+      privateImage: false,
+    });
+    expect([data.servicePaused, data.disabledCD, "imageUrl" in data.deployment]).toEqual([false, false, false]);
+    sandbox.settings.tellsImageUrl = true;
+    expect((await call("GET", `${shop}/services/api`)).json.data.deployment.imageUrl).toBe("ghcr.io/acme/api:1.4.1");
+  });
+
+  test("a list has no deployment in it", async () => {
+    const { data } = (await call("GET", `${shop}/services`)).json;
+    expect(data.services.map(({ id }: { id: string }) => id)).toEqual(["api", "web", "storefront", "builder"]);
+    for (const service of data.services) expect(service).not.toHaveProperty("deployment");
+    expect(data.services[0].status.deployment.status).toBe("COMPLETED");
+    expect(data.services[3].status).not.toHaveProperty("deployment");
+  });
+
+  test.each([
+    `${shop}/services/nope`,
+    "/v1/projects/nope/services",
+    `${shop}/jobs/nope`,
+    `${shop}/jobs/migrate/runs/nope`,
+  ])("%s is not there", async (path) => {
+    const answer = await call("GET", path);
+    expect([answer.status, answer.json.error.status]).toEqual([404, 404]);
+  });
+});
+
+describe("updating the deployment of a service", () => {
+  const status = async () => {
+    const { data } = (await call("GET", `${shop}/services/api`)).json;
+    return [data.status.deployment.status, data.status.deployment.lastTransitionTime.slice(14, 23)];
+  };
+
+  test("answers with nothing and rolls out in time, the old status first", async () => {
+    const answer = await call("POST", `${shop}/services/api/deployment`, image("ghcr.io/acme/api:1.4.2"));
+    expect([answer.status, answer.json]).toEqual([200, { data: {} }]);
+    expect(sandbox.service("shop", "api").image).toBe("ghcr.io/acme/api:1.4.2");
+    expect(await status()).toEqual(["COMPLETED", "00:00.500"]);
+    nowMs += 1_000;
+    expect(await status()).toEqual(["PENDING", "00:01.500"]);
+    nowMs += 2_000;
+    expect(await status()).toEqual(["IN_PROGRESS", "00:03.500"]);
+    nowMs += 6_999;
+    expect(await status()).toEqual(["IN_PROGRESS", "00:03.500"]);
+    nowMs += 1;
+    expect(await status()).toEqual(["COMPLETED", "00:10.500"]);
+  });
+
+  test.each<[string, () => void, string]>([
+    ["the script", () => sandbox.failNextRollout("shop", "api"), "ghcr.io/acme/api:2"],
+    ["a broken image", () => undefined, "ghcr.io/acme/api:2-broken"],
+  ])("fails by %s", async (_what, prepare, path) => {
+    prepare();
+    await call("POST", `${shop}/services/api/deployment`, image(path));
+    nowMs += 10_000;
+    expect(await status()).toEqual(["FAILED", "00:10.500"]);
+    await call("POST", `${shop}/services/api/deployment`, image("ghcr.io/acme/api:3"));
+    nowMs += 10_000;
+    expect(await status()).toEqual(["COMPLETED", "00:20.500"]);
+  });
+
+  test("can hang until somebody ends it", async () => {
+    sandbox.hangNextRollout("shop", "api");
+    await call("POST", `${shop}/services/api/deployment`, image("ghcr.io/acme/api:2"));
+    nowMs += 86_400_000;
+    expect((await status())[0]).toBe("IN_PROGRESS");
+    sandbox.finishRollout("shop", "api", "FAILED");
+    expect((await status())[0]).toBe("FAILED");
+  });
+
+  test("the same image again is another rollout", async () => {
+    await call("POST", `${shop}/services/api/deployment`, image("ghcr.io/acme/api:1.4.1"));
+    expect(sandbox.service("shop", "api").rolloutCount).toBe(2);
+  });
+
+  test("a person in the user interface starts a rollout too", async () => {
+    sandbox.setImage("shop", "api", "ghcr.io/acme/api:0.9");
+    nowMs += 1_000;
+    expect(await status()).toEqual(["PENDING", "00:01.500"]);
+  });
+
+  test.each<[string, string, unknown]>([
+    ["both sources", "api", { ...image("a.b/c:1"), internal: { id: "builder" } }],
+    ["no tag", "api", image("nginx")],
+    ["an unknown key", "api", { ...image("a.b/c:1"), instances: 1 }],
+    ["a missing conditional field", "api", { docker: { configType: "customCommand" } }],
+    ["no body", "api", undefined],
+    ["broken JSON", "api", "{"],
+    ["a list", "api", []],
+    ["an unknown build service", "api", { internal: { id: "nothing" } }],
+    ["a commit without a build", "api", { internal: { id: "builder", buildSHA: "f".repeat(40) } }],
+    ["an external image for a combined service", "storefront", image("a.b/c:1")],
+    ["anything for a build service", "builder", { docker: { configType: "default" } }],
+  ])("refuses %s", async (_what, service, body) => {
+    const answer = await call("POST", `${shop}/services/${service}/deployment`, body);
+    expect([answer.status, answer.json.error.status]).toEqual([400, 400]);
+    expect(sandbox.service("shop", service).rolloutCount).toBe(1);
+  });
+
+  test("names the fields that are wrong and repeats the values, as the real one does", async () => {
+    const answer = await call("POST", `${shop}/services/api/deployment`, { external: { imagePath: "canary" } });
+    expect(answer.json.error.id).toBe("nf-invalid-request-body");
+    expect(JSON.stringify(answer.json.error.details["external.imagePath"])).toContain("canary");
+  });
+
+  test("takes a build", async () => {
+    const build = sandbox.addBuild("shop", "builder", { sha: "a".repeat(40) });
+    const body = { internal: { id: "builder", branch: "main", buildId: build.id } };
+    expect((await call("POST", `${shop}/services/api/deployment`, body)).status).toBe(200);
+    expect(sandbox.service("shop", "api")).toMatchObject({
+      image: undefined,
+      internal: { id: "builder", buildId: build.id },
+    });
+  });
+
+  test("PATCH needs instances and answers with the service", async () => {
+    const path = `${shop}/services/deployment/api`;
+    expect((await call("PATCH", path, { deployment: image("a.b/c:1") })).status).toBe(400);
+    const answer = await call("PATCH", path, { deployment: { instances: 3, ...image("a.b/c:1") } });
+    expect(answer.json.data.deployment).toMatchObject({ instances: 3, external: { imagePath: "a.b/c:1" } });
+    expect(sandbox.service("shop", "api")).toMatchObject({ instances: 3, image: "a.b/c:1", rolloutCount: 2 });
+    expect(
+      (await call("PATCH", `${shop}/services/deployment/storefront`, { deployment: { instances: 1 } })).status,
+    ).toBe(400);
+  });
+
+  test.each([404, 405, 410] as const)("the deprecated route can be taken away as %i", async (as) => {
+    const route = "/v1/projects/{project}/services/{service}/deployment";
+    sandbox.removeRoute("POST", route, as);
+    expect((await call("POST", `${shop}/services/api/deployment`, image("a.b/c:1"))).status).toBe(as);
+    expect((await call("GET", `${shop}/services/api`)).status).toBe(200);
+    sandbox.removeRoute("POST", route, undefined);
+    expect((await call("POST", `${shop}/services/api/deployment`, image("a.b/c:1"))).status).toBe(200);
+  });
+});
+
+describe("runs", () => {
+  const runs = `${shop}/jobs/migrate/runs`;
+  const start = async (body: unknown = {}): Promise<string> => (await call("POST", runs, body)).json.data.id;
+
+  test("run and end", async () => {
+    const answer = await call("POST", runs, { runtimeEnvironment: { LOG_LEVEL: "debug" } });
+    const { id, runName } = answer.json.data;
+    expect([answer.status, id, runName]).toEqual([
+      200,
+      expect.stringMatching(/^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-8[0-9a-f]{3}-[0-9a-f]{12}$/),
+      expect.stringMatching(/^migrate-[0-9a-f]{24}$/),
+    ]);
+    expect((await call("GET", `${runs}/${id}`)).json.data).toMatchObject({
+      id,
+      runName,
+      status: "RUNNING",
+      concluded: false,
+      startedAt: "2026-01-01T00:00:00Z",
+      concludedAt: null,
+    });
+    nowMs += 5_000;
+    expect((await call("GET", `${runs}/${id}`)).json.data).toMatchObject({
+      status: "SUCCESS",
+      concluded: true,
+      concludedAt: "2026-01-01T00:00:05Z",
+    });
+    expect(sandbox.runs("shop", "migrate")[0]).toMatchObject({
+      startedBy: "api",
+      request: { runtimeEnvironment: { LOG_LEVEL: "debug" } },
+    });
+  });
+
+  test("fail by script and by a broken image, and hang until somebody ends them", async () => {
+    sandbox.failNextRun("shop", "migrate");
+    const scripted = await start();
+    const broken = await start({ deployment: image("a.b/c:broken") });
+    sandbox.hangNextRun("shop", "migrate");
+    const hanging = await start();
+    nowMs += 86_400_000;
+    const state = (id: string) => sandbox.runs("shop", "migrate").find((run) => run.id === id)?.status;
+    expect([scripted, broken, hanging].map(state)).toEqual(["FAILED", "FAILED", "RUNNING"]);
+    sandbox.finishRun(hanging, "SUCCESS");
+    expect(state(hanging)).toBe("SUCCESS");
+  });
+
+  test("can be aborted once", async () => {
+    const id = await start();
+    expect((await call("DELETE", `${runs}/${id}`)).json).toEqual({ data: {} });
+    expect(sandbox.runs("shop", "migrate")[0]).toMatchObject({ status: "FAILED", concluded: true, wasAborted: true });
+    expect((await call("DELETE", `${runs}/${id}`)).status).toBe(409);
+  });
+
+  test("can be missing from the list for a while", async () => {
+    sandbox.settings.runListLagMs = 20_000;
+    const id = await start();
+    sandbox.injectRun("shop", "migrate");
+    const listed = async () => (await call("GET", runs)).json.data.runs.map((run: { id: string }) => run.id);
+    expect(await listed()).toHaveLength(1);
+    expect((await call("GET", `${runs}/${id}`)).status).toBe(200);
+    nowMs += 20_000;
+    expect(await listed()).toContain(id);
+  });
+
+  test("can be lost", async () => {
+    const id = await start();
+    sandbox.loseRun(id);
+    expect((await call("GET", `${runs}/${id}`)).status).toBe(404);
+  });
+
+  test.each<[string, unknown]>([
+    ["no body", undefined],
+    ["an unknown key", { name: "mine" }],
+    ["an image without a tag", { deployment: image("nginx") }],
+    ["a number as a value of a file", { runtimeFiles: { "/a": { data: 1 } } }],
+  ])("are refused for %s, and nothing starts", async (_what, body) => {
+    expect((await call("POST", runs, body)).status).toBe(400);
+    expect(sandbox.runs("shop", "migrate")).toEqual([]);
+  });
+
+  test("are listed in pages by cursor", async () => {
+    for (let count = 0; count < 5; count++) sandbox.injectRun("shop", "migrate", { startedMs: nowMs - count * 1_000 });
+    const seen: string[] = [];
+    let query = "?per_page=2";
+    for (let page = 0; page < 3; page++) {
+      const { data, pagination } = (await call("GET", `${runs}${query}`)).json;
+      seen.push(...data.runs.map((run: { id: string }) => run.id));
+      expect(pagination).toMatchObject({ hasNextPage: page < 2, count: page < 2 ? 2 : 1 });
+      query = `?per_page=2&cursor=${encodeURIComponent(pagination.cursor)}`;
+    }
+    expect(seen).toEqual(sandbox.runs("shop", "migrate").map(({ id }) => id));
+    expect((await call("GET", `${runs}?per_page=2&page=3`)).json.data.runs).toHaveLength(1);
+    expect((await call("GET", `${runs}?per_page=101`)).status).toBe(400);
+    expect((await call("GET", `${runs}?cursor=bogus`)).status).toBe(400);
+  });
+});
+
+describe("jobs", () => {
+  test("are read without their source, which only the deprecated route tells", async () => {
+    const { data } = (await call("GET", `${shop}/jobs/migrate`)).json;
+    expect(data).toMatchObject({ jobType: "manual", settings: { backoffLimit: 0 } });
+    expect(JSON.stringify(data)).not.toContain("acme/migrate");
+    expect((await call("GET", `${shop}/jobs/migrate/deployment`)).json.data).toEqual({
+      external: { imagePath: "acme/migrate:1.4.1", registryProvider: "github", privateImage: false },
+    });
+  });
+
+  test("take a new image by the deprecated POST, and start a run when told to", async () => {
+    sandbox.addJob("shop", { id: "auto", image: "a.b/c:1", runOnSourceChange: "always" });
+    for (const job of ["auto", "migrate"]) await call("POST", `${shop}/jobs/${job}/deployment`, image("a.b/c:2"));
+    expect(sandbox.job("shop", "auto").image).toBe("a.b/c:2");
+    expect(sandbox.runs("shop", "auto").map(({ startedBy }) => startedBy)).toEqual(["other"]);
+    expect(sandbox.runs("shop", "migrate")).toEqual([]);
+  });
+
+  test("PATCH changes what it names, and takes no deployment", async () => {
+    const path = `${shop}/jobs/report`;
+    expect((await call("PATCH", path, { deployment: image("a.b/c:1") })).status).toBe(400);
+    const answer = await call("PATCH", path, { settings: { cron: { concurrencyPolicy: "replace" } } });
+    expect(answer.json.data.settings.cron).toEqual({ schedule: "0 3 * * *", concurrencyPolicy: "Replace" });
+    expect(answer.json.data.deployment.external).toEqual({ imagePath: "ghcr.io/acme/report:2.0.0" });
+    expect(sandbox.job("shop", "report").settings).toMatchObject({ settings: { activeDeadlineSeconds: 600 } });
+  });
+
+  test("PATCH manual has its policy on top", async () => {
+    const answer = await call("PATCH", `${shop}/jobs/manual/migrate`, { backoffLimit: 2 });
+    expect(answer.json.data.settings).toMatchObject({ backoffLimit: 2, activeDeadlineSeconds: 600 });
+    expect((await call("PATCH", `${shop}/jobs/manual/migrate`, { settings: {} })).status).toBe(400);
+    expect((await call("PATCH", `${shop}/jobs/manual/report`, { backoffLimit: 2 })).status).toBe(400);
+  });
+});
+
+test("the Date header follows the API's clock", async () => {
+  expect((await call("GET", "/v1/projects")).headers.get("date")).toBe("Thu, 01 Jan 2026 00:00:00 GMT");
+});
+
+test("one-shot faults and the call log work as in every sandbox server", async () => {
+  sandbox.fault = (seen) => (seen.number === 1 ? { kind: "answer-after", answer: { status: 503 } } : undefined);
+  expect((await call("POST", `${shop}/jobs/migrate/runs`, {})).status).toBe(503);
+  expect(sandbox.runs("shop", "migrate")).toHaveLength(1);
+  expect((await call("GET", `${shop}/jobs/migrate/runs`)).status).toBe(200);
+  expect(sandbox.calls.map(({ method, status }) => `${method} ${status}`)).toEqual(["POST 503", "GET 200"]);
+});
