@@ -129,4 +129,6 @@ export type NorthflankConnectionStatus = Infer<typeof connectionStatus>;
 export interface NorthflankConnection extends KubeObject {
   readonly spec: NorthflankConnectionSpec;
   readonly status?: NorthflankConnectionStatus;
+  /** Only in the cache, see project-object.ts: what the API server dropped because the schema does not know it. */
+  readonly prunedFields?: readonly string[];
 }

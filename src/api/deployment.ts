@@ -285,4 +285,6 @@ export type NorthflankDeploymentStatus = Infer<typeof deploymentStatus>;
 export interface NorthflankDeployment extends KubeObject {
   readonly spec: NorthflankDeploymentSpec;
   readonly status?: NorthflankDeploymentStatus;
+  /** Only in the cache, see project-object.ts: what the API server dropped because the schema does not know it. */
+  readonly prunedFields?: readonly string[];
 }

@@ -296,4 +296,6 @@ export type NorthflankJobRunStatus = Infer<typeof jobRunStatus>;
 export interface NorthflankJobRun extends KubeObject {
   readonly spec: NorthflankJobRunSpec;
   readonly status?: NorthflankJobRunStatus;
+  /** Only in the cache, see project-object.ts: what the API server dropped because the schema does not know it. */
+  readonly prunedFields?: readonly string[];
 }

@@ -31,8 +31,8 @@ export const reasons = {
   WaitingForConcurrency: "Another run of the job is active, or its start is not settled.",
   WaitingForDependency: "A run named in waitFor has not succeeded yet.",
   WaitingForBuild: "The declared build is not finished yet.",
-  Suspended: "spec.suspend is true.",
-  ConnectionSuspended: "The connection's spec.suspend is true.",
+  Suspended: "The spec says suspend: true.",
+  ConnectionSuspended: "The spec of the connection says suspend: true.",
 
   // Failures that may pass; retried soon.
   RemoteUnavailable: "Northflank did not answer, or answered with a server error.",

@@ -1,7 +1,7 @@
 // pure
-import { isList, isMap, isObject } from "./crd.ts";
+import { isList } from "./crd.ts";
 import type { ListSchema, Rule, Schema } from "./schema.ts";
-import { isRecord, type Path } from "./stored.ts";
+import { isRecord, type Path, schemaOf } from "./stored.ts";
 
 export interface BrokenRule {
   readonly path: Path;
@@ -68,15 +68,10 @@ function children({ schema, value, oldValue, path }: Node): readonly Node[] {
   if (!isRecord(value)) return [];
   const old = isRecord(oldValue) ? oldValue : {};
   return Object.keys(value).flatMap((key) => {
-    const inner = schemaAt(schema, key);
+    const inner = schemaOf(schema, key);
     if (inner === undefined) return [];
     return [{ path: [...path, key], schema: inner, value: value[key], oldValue: own(old, key) }];
   });
-}
-
-function schemaAt(schema: Schema, key: string): Schema | undefined {
-  if (isMap(schema)) return schema.additionalProperties;
-  return isObject(schema) ? own(schema.properties, key) : undefined;
 }
 
 function items(schema: ListSchema, value: readonly unknown[], oldValue: unknown, path: Path): readonly Node[] {

@@ -1,15 +1,8 @@
 // pure
 import { isList, isMap, isObject } from "./crd.ts";
-import type { Schema } from "./schema.ts";
+import type { ObjectSchema, Schema } from "./schema.ts";
 
 export type Path = readonly (string | number)[];
-
-/** What the API server makes of a value before it validates it. */
-export interface Stored {
-  readonly value: unknown;
-  /** Fields the schema does not know. The server prunes them or, asked for strict validation, refuses them. */
-  readonly unknownFields: readonly UnknownField[];
-}
 
 export interface UnknownField {
   readonly path: Path;
@@ -23,61 +16,59 @@ export interface UnknownField {
  *
  * *Guarantees*: the input is not changed; a key named `__proto__` or `constructor` is a key like any other.
  */
-export function asStored(schema: Schema, value: unknown): Stored {
-  const unknownFields: UnknownField[] = [];
-  return { value: stored(schema, value, [], unknownFields), unknownFields };
-}
-
-function stored(schema: Schema, value: unknown, path: Path, unknownFields: UnknownField[]): unknown {
-  if (isList(schema)) {
-    if (!Array.isArray(value)) return value;
-    return value.map((item, index) => stored(schema.items, item, [...path, index], unknownFields));
-  }
+export function asStored(schema: Schema, value: unknown): unknown {
+  if (isList(schema)) return Array.isArray(value) ? value.map((item) => asStored(schema.items, item)) : value;
   if (!isRecord(value)) return value;
-  if (isMap(schema)) {
-    const entries = present(value, () => schema.additionalProperties);
-    return Object.fromEntries(
-      entries.map(([key, item]) => [key, stored(schema.additionalProperties, item, [...path, key], unknownFields)]),
-    );
-  }
-  if (!isObject(schema)) return value;
-  const { properties } = schema;
-  const known = Object.keys(properties);
-  for (const key of Object.keys(value)) {
-    if (!Object.hasOwn(properties, key)) unknownFields.push({ path: [...path, key], known });
-  }
-  const entries = present(value, (key) => ownProperty(properties, key));
-  return Object.fromEntries([
-    ...entries.map(([key, item]) => [
-      key,
-      stored(ownProperty(properties, key) as Schema, item, [...path, key], unknownFields),
-    ]),
-    ...defaults(properties, new Set(entries.map(([key]) => key))),
-  ]);
+  const entries = Object.entries(value).flatMap(([key, item]) => {
+    const inner = schemaOf(schema, key);
+    // Null is a value only where the schema says so.
+    if (inner === undefined || (item === null && inner.nullable !== true)) return [];
+    return [[key, asStored(inner, item)] as const];
+  });
+  return Object.fromEntries(isObject(schema) ? [...entries, ...defaults(schema, entries)] : entries);
 }
 
-/** The entries that stay: known to the schema, and null only where null is a value. */
-function present(
-  value: Readonly<Record<string, unknown>>,
-  schemaOf: (key: string) => Schema | undefined,
-): readonly (readonly [string, unknown])[] {
-  return Object.entries(value).filter(([key, item]) => {
-    const schema = schemaOf(key);
-    return schema !== undefined && (item !== null || schema.nullable === true);
-  });
+/** Fields the schema does not know. The server prunes them or, asked for strict validation, refuses them. */
+export function unknownFields(schema: Schema, value: unknown): readonly UnknownField[] {
+  const found: UnknownField[] = [];
+  collectUnknown(schema, value, [], found);
+  return found;
+}
+
+/** The schema of a field or of the values of a map; nothing for a field that is not known. */
+export function schemaOf(schema: Schema, key: string): Schema | undefined {
+  if (isMap(schema)) return schema.additionalProperties;
+  return isObject(schema) && Object.hasOwn(schema.properties, key) ? schema.properties[key] : undefined;
+}
+
+function collectUnknown(schema: Schema, value: unknown, path: (string | number)[], found: UnknownField[]): void {
+  if (typeof value !== "object" || value === null) return;
+  // One path is grown and shrunk on the way: this runs for every event of a watch.
+  const visit = (key: string | number, inner: Schema, item: unknown): void => {
+    path.push(key);
+    collectUnknown(inner, item, path, found);
+    path.pop();
+  };
+  if (Array.isArray(value)) {
+    if (isList(schema)) for (const [index, item] of value.entries()) visit(index, schema.items, item);
+    return;
+  }
+  if (!isMap(schema) && !isObject(schema)) return;
+  for (const key of Object.keys(value)) {
+    const inner = schemaOf(schema, key);
+    if (inner !== undefined) visit(key, inner, Reflect.get(value, key));
+    else found.push({ path: [...path, key], known: Object.keys(schema.properties ?? {}) });
+  }
 }
 
 function defaults(
-  properties: Readonly<Record<string, Schema>>,
-  set: ReadonlySet<string>,
+  { properties }: ObjectSchema,
+  entries: readonly (readonly [string, unknown])[],
 ): readonly (readonly [string, unknown])[] {
+  const set = new Set(entries.map(([key]) => key));
   return Object.entries(properties)
     .filter(([key]) => !set.has(key))
     .flatMap(([key, schema]) => ("default" in schema ? [[key, schema.default] as const] : []));
-}
-
-function ownProperty(properties: Readonly<Record<string, Schema>>, key: string): Schema | undefined {
-  return Object.hasOwn(properties, key) ? properties[key] : undefined;
 }
 
 export function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {

@@ -6,7 +6,7 @@ import { apiVersion, group } from "./names.ts";
 import { type Problem, problem, problemsOf, quoted, sorted } from "./problem.ts";
 import { brokenRules, duplicateItems } from "./rules.ts";
 import type { ObjectSchema, Schema } from "./schema.ts";
-import { asStored, isRecord, type Path } from "./stored.ts";
+import { asStored, isRecord, type Path, unknownFields } from "./stored.ts";
 import { didYouMean } from "./suggest.ts";
 
 export interface Validator {
@@ -60,11 +60,11 @@ interface Judged {
 
 function judgeWith(structure: (schema: Schema) => ValidateFunction, judged: Judged): readonly Problem[] {
   const { schema, root } = judged;
-  const { value, unknownFields } = asStored(schema, judged.value);
+  const value = asStored(schema, judged.value);
   const validate = structure(schema);
   const structural = validate(value) ? [] : problemsOf(validate.errors ?? [], root);
   const unknown = judged.refuseUnknown
-    ? unknownFields.map(({ path, known }) => unknownField([...root, ...path], known))
+    ? unknownFields(schema, judged.value).map(({ path, known }) => unknownField([...root, ...path], known))
     : [];
   const duplicates = duplicateItems(schema, value).map((path) => duplicate([...root, ...path]));
   const rules = structural.some(blocksRules) ? [] : ruleProblems(judged, value);
@@ -77,7 +77,7 @@ function blocksRules({ rule }: Problem): boolean {
 }
 
 function ruleProblems({ schema, old, root }: Judged, value: unknown): readonly Problem[] {
-  const oldValue = old === undefined ? undefined : asStored(schema, old).value;
+  const oldValue = old === undefined ? undefined : asStored(schema, old);
   return brokenRules(schema, value, oldValue).map(({ path, rule }) =>
     problem({ path: [...root, ...path], rule: rule.name, message: rule.message, remedy: "" }),
   );

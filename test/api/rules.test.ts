@@ -34,8 +34,8 @@ function placesOf({ object, old }: Document): readonly Node[] {
     .validateSpec(String(kind), spec)
     .every(({ rule }) => rule !== "type" && rule !== "required" && rule !== "kind");
   if (schema === undefined || !isTyped) return [];
-  const value = asStored(schema, spec).value;
-  const oldValue = old === undefined ? undefined : asStored(schema, plain(old).spec).value;
+  const value = asStored(schema, spec);
+  const oldValue = old === undefined ? undefined : asStored(schema, plain(old).spec);
   return nodes({ schema, value, oldValue, path: [] });
 }
 
