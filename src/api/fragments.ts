@@ -16,6 +16,8 @@ const filePathPattern = "^/[^\\x00-\\x1f\\x7f]+$";
 
 const hostLabel = "[A-Za-z0-9](-*[A-Za-z0-9])*";
 const port = "([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])"; // 1 to 65535
+/** The first of several parts, where there is no host: with a dot it would be one. */
+const firstPart = "[a-z0-9]+((_|__|-+)[a-z0-9]+)*";
 const pathPart = "[a-z0-9]+((\\.|_|__|-+)[a-z0-9]+)*";
 
 /**
@@ -24,7 +26,7 @@ const pathPart = "[a-z0-9]+((\\.|_|__|-+)[a-z0-9]+)*";
  * compares them), but for hosts of more than 253 characters.
  */
 const imagePattern =
-  `^(${hostLabel}(\\.${hostLabel})*(:${port})?/)?${pathPart}(/${pathPart})*` +
+  `^((${hostLabel}(\\.${hostLabel})*(:${port})?|${firstPart})/(${pathPart}/)*)?${pathPart}` +
   "(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(@(sha256:[a-f0-9]{64}|sha512:[a-f0-9]{128}))?$";
 
 /** An RFC 3339 time in UTC. */

@@ -5,7 +5,7 @@ import { describe, expect, test } from "vitest";
 import { parse } from "yaml";
 
 const folder = resolve(dirname(fileURLToPath(import.meta.url)), "../../crds");
-const files = readdirSync(folder);
+const files = readdirSync(folder).filter((file) => file.startsWith("northflank-operator.io_"));
 const crds = files.map((file) => ({ file, crd: parse(readFileSync(join(folder, file), "utf8")) }));
 
 interface Found {

@@ -358,6 +358,7 @@ const badImages: Readonly<Record<string, readonly string[]>> = {
   [`registry.example.com:5000/app@sha256:${digest}`]: ["port-and-digest"],
   "registry.example.com:65536/app:1": ["pattern"],
   "ghcr.io/Acme/api:1": ["pattern"],
+  "ghcr.io_a/api:1": ["pattern"],
   "ghcr.io/acme//api:1": ["pattern"],
   "https://ghcr.io/acme/api:1": ["pattern"],
   "../../etc/passwd:x": ["pattern"],
