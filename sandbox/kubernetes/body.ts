@@ -1,0 +1,122 @@
+import { isMap, parseDocument, visit } from "yaml";
+import { badRequest } from "./status-errors.ts";
+import { isObject, type JsonObject } from "./types.ts";
+
+/** A decoded request body. */
+export interface Body {
+  readonly value: unknown;
+  /** Dotted paths of keys that stand more than once in one object; the last one won. */
+  readonly duplicates: readonly string[];
+}
+
+/**
+ * Reads a JSON body.
+ *
+ * *Errors*: throws a `SyntaxError` when it is no JSON.
+ */
+export function readJson(text: string): Body {
+  const value: unknown = JSON.parse(text);
+  return { value, duplicates: duplicateKeys(text) };
+}
+
+/**
+ * Reads a YAML (or JSON) body with YAML 1.1 booleans left as strings, the way the API server's converter reads them.
+ *
+ * *Errors*: 400 when it is no YAML, and, when `strict`, when a key stands twice.
+ */
+export function readYaml(text: string, strict: boolean): Body {
+  const document = parseDocument(text, { uniqueKeys: false, version: "1.2" });
+  const fault = document.errors[0];
+  if (fault !== undefined) {
+    const line = fault.linePos?.[0].line ?? 1;
+    throw badRequest(
+      `error decoding YAML: error converting YAML to JSON: yaml: line ${line}: ${firstLine(fault.message)}`,
+    );
+  }
+  const duplicates: string[] = [];
+  visit(document, {
+    Map(_, node) {
+      if (!isMap(node)) return;
+      const seen = new Set<string>();
+      for (const { key } of node.items) {
+        const name = String(key);
+        if (seen.has(name)) duplicates.push(name);
+        seen.add(name);
+      }
+    },
+  });
+  if (strict && duplicates.length > 0) {
+    throw badRequest(
+      "error strict decoding YAML: error converting YAML to JSON: yaml: unmarshal errors:\n" +
+        duplicates.map((name) => `  key ${JSON.stringify(name)} already set in map`).join("\n"),
+    );
+  }
+  return { value: document.toJS() as unknown, duplicates };
+}
+
+/** The object in a body, or a reason why there is none, worded as the API server words it. */
+export function objectIn(value: unknown, text: string, kind: string): JsonObject {
+  if (isObject(value)) return value;
+  const got = Array.isArray(value) ? "array" : value === null ? "null" : typeof value;
+  throw badRequest(
+    `the object provided is unrecognized (must be of type ${kind}): couldn't get version/kind; json parse error: json: ` +
+      `cannot unmarshal ${got} into Go value of type struct { APIVersion string "json:\\"apiVersion,omitempty\\""; ` +
+      `Kind string "json:\\"kind,omitempty\\"" } (${Buffer.from(text.slice(0, 100)).toString("hex")})`,
+  );
+}
+
+function firstLine(text: string): string {
+  return text.split("\n")[0] ?? "";
+}
+
+interface Level {
+  /** Names seen so far in an object; `undefined` for a list. */
+  readonly names: Set<string> | undefined;
+  /** Where the value under way stands: its name, or its index. */
+  at: string;
+  index: number;
+}
+
+/** Finds repeated keys in JSON that is known to be well-formed. */
+function duplicateKeys(text: string): readonly string[] {
+  const found: string[] = [];
+  const levels: Level[] = [];
+  const token = /"(?:[^"\\]|\\.)*"|[{}[\],]/g;
+  for (let match = token.exec(text); match !== null; match = token.exec(text)) {
+    const level = levels.at(-1);
+    switch (match[0]) {
+      case "{":
+        levels.push({ names: new Set(), at: "", index: 0 });
+        break;
+      case "[":
+        levels.push({ names: undefined, at: "[0]", index: 0 });
+        break;
+      case "}":
+      case "]":
+        levels.pop();
+        break;
+      case ",":
+        if (level !== undefined && level.names === undefined) level.at = `[${++level.index}]`;
+        break;
+      default:
+        if (level?.names === undefined || !isKey(text, token.lastIndex)) break;
+        level.at = JSON.parse(match[0]) as string;
+        if (level.names.has(level.at)) found.push(pathOf(levels));
+        level.names.add(level.at);
+    }
+  }
+  return found;
+}
+
+function isKey(text: string, from: number): boolean {
+  let at = from;
+  while (text[at] === " " || text[at] === "\n" || text[at] === "\r" || text[at] === "\t") at++;
+  return text[at] === ":";
+}
+
+function pathOf(levels: readonly Level[]): string {
+  return levels
+    .map(({ at }) => (at.startsWith("[") ? at : `.${at}`))
+    .join("")
+    .slice(1);
+}
