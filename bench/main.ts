@@ -1,0 +1,273 @@
+import { execFileSync } from "node:child_process";
+import { existsSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { type NorthflankSandbox, startNorthflank } from "../sandbox/northflank/server.ts";
+import { northflankConnections, northflankDeployments } from "../src/api/names.ts";
+import { type KubeObject, secrets } from "../src/kube/types.ts";
+import { type Cluster, clusterUnderTest } from "../test/support/cluster.ts";
+import { controlPlaneCache } from "../test/support/control-plane-binaries.ts";
+import { type Figure, median, meetsTarget, percentile, renderFigures } from "./figures.ts";
+import { controlPeer, operatorPeer, type Peer } from "./peers.ts";
+import {
+  countWrites,
+  createSettled,
+  createWidth,
+  deployment,
+  inParallel,
+  removeAll,
+  until,
+  watchPosts,
+} from "./workload.ts";
+
+/*
+ * npm run bench [-- --short] [--rounds N] [--cluster sandbox|real]
+ *
+ * Measures the operator beside a control that does the same work with the plain client-node informer, in turn, and prints
+ * medians and ratios. On a real kube-apiserver when its binaries are there, else on the sandbox. The control writes one
+ * status per change and does not follow the rollout; the operator does more.
+ */
+const { values: options } = parseArgs({
+  options: { short: { type: "boolean" }, rounds: { type: "string" }, cluster: { type: "string" } },
+});
+const size = options.short
+  ? { rounds: 1, steady: 100, burst: 2_000, settled: 10_000, quietMs: 10_000 }
+  : { rounds: 3, steady: 400, burst: 2_000, settled: 10_000, quietMs: 20_000 };
+const rounds = options.rounds === undefined ? size.rounds : Number(options.rounds);
+
+const token = "bench-token";
+const root = resolve(fileURLToPath(import.meta.url), "../..");
+
+interface Measured {
+  readonly emptyReadyMs: number;
+  readonly emptyRssMb: number;
+  readonly latenciesMs: readonly number[];
+  readonly steadyCpuMs: number;
+  readonly burstPerSecond: number;
+  readonly burstCpuMs: number;
+  readonly burstRssMb: number;
+}
+
+interface Restarted {
+  readonly readyMs: number;
+  readonly cpuMs: number;
+  readonly rssMb: number;
+  readonly peakRssMb: number;
+  readonly kubernetesWrites: number;
+  readonly remoteWrites: number;
+}
+
+const say = (line: string) => console.log(line);
+execFileSync(process.execPath, ["--import", "tsx", "scripts/build.ts"], { cwd: root, stdio: "inherit" });
+const kind = options.cluster ?? (hasControlPlane() ? "real" : "sandbox");
+await using cluster = await clusterUnderTest({ ...process.env, TEST_CLUSTER: kind });
+await using northflank = await startNorthflank({ limitPerHour: 1_000_000_000, rolloutMs: 0, rolloutLagMs: 0 });
+northflank.addToken(token);
+northflank.addProject("bench");
+const namespace = await cluster.freshNamespace();
+await connect(cluster, northflank);
+
+const environment = {
+  kubeconfig: cluster.operatorKubeconfigPath,
+  northflankUrl: northflank.url,
+  token,
+  leaseNamespace: namespace,
+};
+const peers = [
+  operatorPeer(join(root, "dist", "northflank-operator.js"), environment),
+  await controlPeer(environment),
+] as const;
+
+say(`${cluster.kind} cluster, ${rounds} round(s), Node ${process.version}, burst of ${size.burst} objects`);
+const measured = new Map<Peer["name"], Measured[]>(peers.map(({ name }) => [name, []]));
+for (let round = 1; round <= rounds; round++) {
+  for (const peer of peers) {
+    say(`round ${round}: ${peer.name}, changes`);
+    measured.get(peer.name)?.push(await measureChanges(peer, round));
+  }
+}
+
+say(`${size.settled} settled objects`);
+await createSettled(cluster.client, namespace, names("settled", size.settled), await settledModel(peers[0]));
+const restarted = new Map<Peer["name"], Restarted[]>(peers.map(({ name }) => [name, []]));
+for (let round = 1; round <= rounds; round++) {
+  for (const peer of peers) {
+    say(`round ${round}: ${peer.name}, restart`);
+    restarted.get(peer.name)?.push(await measureRestart(peer));
+  }
+}
+
+const figures = report();
+say(`\n${renderFigures(figures)}\n`);
+const missed = figures.filter((figure) => meetsTarget(figure) === false);
+say(missed.length === 0 ? "all targets met" : `missed: ${missed.map(({ name }) => name).join("; ")}`);
+
+function hasControlPlane(): boolean {
+  const folder = process.env.KUBEBUILDER_ASSETS ?? controlPlaneCache(process.env);
+  return existsSync(join(folder, "kube-apiserver"));
+}
+
+function names(prefix: string, count: number): readonly string[] {
+  return Array.from({ length: count }, (_, index) => `${prefix}-${index}`);
+}
+
+function addServices(ids: readonly string[]): void {
+  for (const id of ids) northflank.addService("bench", { id, image: "ghcr.io/acme/api:1.0.0" });
+}
+
+async function connect({ client }: Cluster, { url }: NorthflankSandbox): Promise<void> {
+  const secret = { apiVersion: "v1", kind: "Secret", metadata: { name: "nf-token", namespace }, stringData: { token } };
+  await client.create<KubeObject>(secrets, secret);
+  const spec = { tokenSecretRef: { name: "nf-token" }, apiURL: url, budget: { maxRequestsPerHour: 1_000_000 } };
+  const connection = { apiVersion: "northflank-operator.io/v1alpha1", kind: "NorthflankConnection" };
+  await client.create<KubeObject>(northflankConnections, {
+    ...connection,
+    metadata: { name: "default", namespace },
+    spec,
+  } as KubeObject);
+}
+
+async function measureChanges(peer: Peer, round: number): Promise<Measured> {
+  const arrivals = watchPosts(northflank);
+  const running = await peer.start();
+  try {
+    await new Promise((resolve) => setTimeout(resolve, 3_000));
+    const emptyRssMb = running.rssMb();
+
+    const steady = names(`steady-${peer.name}-${round}`, size.steady);
+    addServices(steady);
+    const cpuBefore = running.cpuMs();
+    const latenciesMs = await measureLatencies(steady, arrivals);
+    const steadyCpuMs = (running.cpuMs() - cpuBefore) / size.steady;
+
+    const burst = names(`burst-${peer.name}-${round}`, size.burst);
+    addServices(burst);
+    const burstCpuBefore = running.cpuMs();
+    const startedMs = performance.now();
+    await inParallel(burst, createWidth, async (name) => {
+      await cluster.client.create(northflankDeployments, deployment(namespace, name));
+    });
+    await until("the burst", 180_000, () => burst.every((name) => arrivals.has(name)));
+    const lastMs = Math.max(...burst.map((name) => arrivals.get(name) ?? 0));
+    await new Promise((resolve) => setTimeout(resolve, 3_000));
+    return {
+      emptyReadyMs: running.readyMs,
+      emptyRssMb,
+      latenciesMs,
+      steadyCpuMs,
+      burstPerSecond: size.burst / ((lastMs - startedMs) / 1_000),
+      burstCpuMs: (running.cpuMs() - burstCpuBefore) / size.burst,
+      burstRssMb: running.rssMb(),
+    };
+  } finally {
+    await running.stop();
+    await removeAll(cluster, namespace);
+  }
+}
+
+/** Creates 20 objects a second and takes, for each, the time from sending it to the arrival of its POST. */
+async function measureLatencies(ids: readonly string[], arrivals: ReadonlyMap<string, number>): Promise<number[]> {
+  const sent = new Map<string, number>();
+  const creations: Promise<unknown>[] = [];
+  for (const name of ids) {
+    sent.set(name, performance.now());
+    creations.push(cluster.client.create(northflankDeployments, deployment(namespace, name)));
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  await Promise.all(creations);
+  await until("the steady changes", 30_000, () => ids.every((name) => arrivals.has(name)));
+  return ids.map((name) => (arrivals.get(name) ?? Number.NaN) - (sent.get(name) ?? Number.NaN));
+}
+
+/** One object that the operator itself brought to its end. */
+async function settledModel(peer: Peer): Promise<KubeObject & { readonly status?: object }> {
+  addServices(["model"]);
+  const running = await peer.start();
+  try {
+    await cluster.client.create(northflankDeployments, deployment(namespace, "model"));
+    let model: ReadyObject | undefined;
+    await until("settling the model", 60_000, async () => {
+      model = await cluster.client.get<ReadyObject>(northflankDeployments, { namespace, name: "model" });
+      return model.status?.conditions?.some(({ type, status }) => type === "Ready" && status === "True") ?? false;
+    });
+    if (model === undefined) throw new Error("the model vanished");
+    return model;
+  } finally {
+    await running.stop();
+  }
+}
+
+interface ReadyObject extends KubeObject {
+  readonly status?: { readonly conditions?: readonly { readonly type: string; readonly status: string }[] };
+}
+
+async function measureRestart(peer: Peer): Promise<Restarted> {
+  const writesBefore = await countWrites(cluster);
+  const remoteBefore = remoteWrites();
+  const running = await peer.start();
+  try {
+    await new Promise((resolve) => setTimeout(resolve, 3_000));
+    const cpuMs = running.cpuMs();
+    const rssMb = running.rssMb();
+    await new Promise((resolve) => setTimeout(resolve, size.quietMs));
+    return {
+      readyMs: running.readyMs,
+      cpuMs,
+      rssMb,
+      peakRssMb: running.peakRssMb(),
+      kubernetesWrites: (await countWrites(cluster)) - writesBefore,
+      remoteWrites: remoteWrites() - remoteBefore,
+    };
+  } finally {
+    await running.stop();
+  }
+}
+
+function remoteWrites(): number {
+  return northflank.calls.filter(({ method }) => method !== "GET").length;
+}
+
+function report(): readonly Figure[] {
+  const of = (name: Peer["name"], pick: (one: Measured) => number) => median((measured.get(name) ?? []).map(pick));
+  const after = (name: Peer["name"], pick: (one: Restarted) => number) => median((restarted.get(name) ?? []).map(pick));
+  const changes = (name: string, unit: string, pick: (one: Measured) => number, target?: Figure["target"]): Figure => ({
+    name,
+    unit,
+    ours: of("operator", pick),
+    control: of("control", pick),
+    ...(target === undefined ? {} : { target }),
+  });
+  const restart = (
+    name: string,
+    unit: string,
+    pick: (one: Restarted) => number,
+    target?: Figure["target"],
+  ): Figure => ({
+    name,
+    unit,
+    ours: after("operator", pick),
+    control: after("control", pick),
+    ...(target === undefined ? {} : { target }),
+  });
+  return [
+    changes("apply to call at 20/s, p50", "ms", (one) => percentile(one.latenciesMs, 0.5)),
+    changes("apply to call at 20/s, p99", "ms", (one) => percentile(one.latenciesMs, 0.99)),
+    changes("burst", "changes/s", (one) => one.burstPerSecond, { of: "ratio", relation: ">=", value: 1.8 }),
+    changes("CPU per change, burst", "ms", (one) => one.burstCpuMs, { of: "ratio", relation: "<=", value: 0.3 }),
+    changes("CPU per change, 20/s", "ms", (one) => one.steadyCpuMs),
+    changes("RSS, empty", "MB", (one) => one.emptyRssMb, { of: "ours", relation: "<=", value: 90 }),
+    changes("RSS, after the burst", "MB", (one) => one.burstRssMb),
+    changes("start to ready, empty", "ms", (one) => one.emptyReadyMs),
+    restart("start to ready, 10,000 settled", "ms", (one) => one.readyMs, { of: "ratio", relation: "<=", value: 1 }),
+    restart("CPU to ready + 3 s, 10,000 settled", "ms", (one) => one.cpuMs),
+    restart("RSS, 10,000 settled", "MB", (one) => one.rssMb, { of: "ours", relation: "<=", value: 120 }),
+    restart("RSS at peak, 10,000 settled", "MB", (one) => one.peakRssMb, { of: "ours", relation: "<=", value: 140 }),
+    restart("Kubernetes writes after restart", "", (one) => one.kubernetesWrites, {
+      of: "ours",
+      relation: "==",
+      value: 0,
+    }),
+    restart("remote writes after restart", "", (one) => one.remoteWrites, { of: "ours", relation: "==", value: 0 }),
+  ];
+}

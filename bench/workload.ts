@@ -1,0 +1,97 @@
+import type { NorthflankSandbox } from "../sandbox/northflank/server.ts";
+import { northflankDeployments } from "../src/api/names.ts";
+import type { KubeClient } from "../src/kube/client.ts";
+import type { KubeObject } from "../src/kube/types.ts";
+import type { Cluster } from "../test/support/cluster.ts";
+
+/** One object of the benchmark and the service it is about; the name says both. */
+export function deployment(namespace: string, name: string): KubeObject & { readonly spec: object } {
+  return {
+    apiVersion: "northflank-operator.io/v1alpha1",
+    kind: "NorthflankDeployment",
+    metadata: { name, namespace, labels: { "app.kubernetes.io/part-of": "bench" } },
+    spec: {
+      projectId: "bench",
+      serviceId: name,
+      deployment: { external: { imagePath: "ghcr.io/acme/api:2.0.0" }, docker: { configType: "default" } },
+    },
+  };
+}
+
+/** Runs `work` for each item, at most `width` at a time. */
+export async function inParallel<T>(
+  items: readonly T[],
+  width: number,
+  work: (item: T) => Promise<void>,
+): Promise<void> {
+  const rest = items[Symbol.iterator]();
+  const lane = async () => {
+    for (const item of rest) await work(item);
+  };
+  await Promise.all(Array.from({ length: width }, lane));
+}
+
+export const createWidth = 32;
+
+/** When the POST of a service arrived at Northflank, by its id. */
+export function watchPosts(northflank: NorthflankSandbox): Map<string, number> {
+  const arrivals = new Map<string, number>();
+  northflank.fault = (call) => {
+    const [, serviceId] = /\/services\/([^/]+)\/deployment$/.exec(call.method === "POST" ? call.path : "") ?? [];
+    if (serviceId !== undefined && !arrivals.has(serviceId)) arrivals.set(serviceId, call.atMs);
+    return undefined;
+  };
+  return arrivals;
+}
+
+export async function until(what: string, limitMs: number, isDone: () => Promise<boolean> | boolean): Promise<void> {
+  const deadlineMs = performance.now() + limitMs;
+  while (!(await isDone())) {
+    if (performance.now() > deadlineMs) throw new Error(`${what} took longer than ${limitMs} ms`);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
+/** Removes every object of the benchmark. */
+export async function removeAll(cluster: Cluster, namespace: string): Promise<void> {
+  const { group, version, plural } = northflankDeployments;
+  await cluster.request("DELETE", `/apis/${group}/${version}/namespaces/${namespace}/${plural}`);
+  await until("deletion", 120_000, async () => (await countObjects(cluster.client, namespace)) === 0);
+}
+
+async function countObjects(client: KubeClient, namespace: string): Promise<number> {
+  const page = await client.list(northflankDeployments, { namespace, limit: 1 });
+  return page.items.length;
+}
+
+/** Makes objects that are already as they should be: with the status that the operator itself gave to `model`. */
+export async function createSettled(
+  client: KubeClient,
+  namespace: string,
+  names: readonly string[],
+  model: KubeObject & { readonly status?: object },
+): Promise<void> {
+  // Far enough in the future that no look is due while anybody measures.
+  const nextReconcileTime = `${new Date(Date.now() + 3_600_000).toISOString().slice(0, 19)}Z`;
+  await inParallel(names, createWidth, async (name) => {
+    await client.create(northflankDeployments, deployment(namespace, name));
+    const body = { status: { ...model.status, target: `service/${name}`, nextReconcileTime } };
+    await client.patch(northflankDeployments, { namespace, name }, { kind: "merge", body }, { subresource: "status" });
+  });
+}
+
+/**
+ * Writes to objects of ours that the server has counted since it started, from its own metrics: nobody is believed on
+ * his word. The sandbox counts in its log of calls.
+ */
+export async function countWrites(cluster: Cluster): Promise<number> {
+  const answer = await cluster.request("GET", "/metrics");
+  if (typeof answer.body !== "string") throw new Error(`/metrics answered ${answer.status}`);
+  return answer.body
+    .split("\n")
+    .filter((line) => line.startsWith("apiserver_request_total{"))
+    .filter(
+      (line) => /group="northflank-operator\.io"/.test(line) && /verb="(?:APPLY|PATCH|PUT|POST|DELETE)"/.test(line),
+    )
+    .reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(" ") + 1)), 0);
+}
