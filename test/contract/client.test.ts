@@ -474,6 +474,8 @@ describe("watches", () => {
   });
 
   test("from a past that the server has forgotten are expired, as status or as event", async () => {
+    // A real server remembers less than that by itself; the sandbox has to be told.
+    cluster.sandbox?.compactHistory();
     const watching = watch({ resourceVersion: "1" });
     const outcome = await Promise.race([watching.ended, watching.until((seen) => seen.length > 0)]);
     const event = watching.seen[0];
@@ -532,10 +534,9 @@ describe("what the operator uses besides its own kinds", () => {
   });
 });
 
-test("the operator may not list Secrets, and that is counted", async () => {
+test("the operator may read its own kinds, and nothing that it tried was refused", async () => {
   const access = await loadKubeAccess({ path: cluster.operatorKubeconfigPath }, { clock: systemClock });
   await using operator = createKubeClient({ access, clock: systemClock });
-  const before = await cluster.forbiddenCount();
   await operator.list(jobRuns, { namespace });
-  expect(await cluster.forbiddenCount()).toBe(before);
+  expect(await cluster.forbidden()).toEqual([]);
 });

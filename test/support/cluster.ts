@@ -1,8 +1,10 @@
 import { randomBytes } from "node:crypto";
-import { readFileSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Agent, request } from "undici";
+import { type KubernetesSandbox, startKubernetes } from "../../sandbox/kubernetes/server.ts";
 import type { KubeClient } from "../../src/kube/client.ts";
 import { createKubeClient } from "../../src/kube/http-client.ts";
 import { loadKubeAccess } from "../../src/kube/kubeconfig.ts";
@@ -22,6 +24,8 @@ export interface Cluster extends AsyncDisposable {
   readonly operatorKubeconfigPath: string;
   /** As administrator; writes as field manager `test`. */
   readonly client: KubeClient;
+  /** The sandbox itself, for tests that make it misbehave; missing on a real server. */
+  readonly sandbox?: KubernetesSandbox;
   /** One raw call as administrator, for what {@link KubeClient} does not offer. `body` is parsed if it is JSON. */
   request(method: string, path: string, options?: RawRequest): Promise<RawResponse>;
   /**
@@ -66,6 +70,7 @@ export const operatorUser = `system:serviceaccount:${operator.namespace}:${opera
  */
 export async function clusterUnderTest(env: NodeJS.ProcessEnv = process.env): Promise<Cluster> {
   const kind = env.TEST_CLUSTER ?? "sandbox";
+  if (kind === "sandbox") return startSandbox();
   if (kind === "real") return env.TEST_CLUSTER_FACTS ? attach(env.TEST_CLUSTER_FACTS) : startReal(env);
   throw new Error(`TEST_CLUSTER is ${kind}; expected sandbox or real`);
 }
@@ -96,6 +101,34 @@ export async function startSharedCluster(options: {
   }
 }
 
+async function startSandbox(): Promise<Cluster> {
+  const sandbox = await startKubernetes();
+  const directory = mkdtempSync(join(tmpdir(), "northflank-operator-sandbox-"));
+  const kubeconfigPath = join(directory, "admin.kubeconfig");
+  const operatorKubeconfigPath = join(directory, "operator.kubeconfig");
+  // Every token is an administrator there; the operator has one of its own so that its calls can be told apart.
+  const operatorToken = "operator";
+  writeKubeconfig(kubeconfigPath, { url: sandbox.url }, "admin");
+  writeKubeconfig(operatorKubeconfigPath, { url: sandbox.url }, operatorToken);
+  const forbidden = async () =>
+    sandbox.calls
+      .filter(({ status, headers }) => status === 403 && headers.authorization === `Bearer ${operatorToken}`)
+      .map(({ method, path }) => `${method} ${path}`);
+  const stop = async () => {
+    await sandbox.stop();
+    rmSync(directory, { recursive: true, force: true });
+  };
+  const facts = { url: sandbox.url, adminToken: "admin", kubeconfigPath, operatorKubeconfigPath };
+  try {
+    const cluster = await createCluster({ kind: "sandbox", facts, forbidden, stop });
+    await install(cluster.client);
+    return { ...cluster, sandbox };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
 async function startReal(env: NodeJS.ProcessEnv): Promise<Cluster> {
   const { cluster } = await startSharedCluster({ env, say: (line) => process.stderr.write(`${line}\n`) });
   return cluster;
@@ -105,14 +138,36 @@ async function attach(factsPath: string): Promise<Cluster> {
   return realCluster(JSON.parse(readFileSync(factsPath, "utf8")) as SharedCluster, async () => undefined);
 }
 
-async function realCluster(facts: SharedCluster, stopPlane: () => Promise<void>): Promise<Cluster> {
+function realCluster(facts: SharedCluster, stop: () => Promise<void>): Promise<Cluster> {
+  const before = refusedBy(facts.auditLog).length;
+  return createCluster({ kind: "real", facts, forbidden: async () => refusedBy(facts.auditLog).slice(before), stop });
+}
+
+interface Access {
+  readonly url: string;
+  readonly caFile?: string;
+  readonly adminToken: string;
+  readonly kubeconfigPath: string;
+  readonly operatorKubeconfigPath: string;
+}
+
+async function createCluster(options: {
+  readonly kind: Cluster["kind"];
+  readonly facts: Access;
+  readonly forbidden: Cluster["forbidden"];
+  readonly stop: () => Promise<void>;
+}): Promise<Cluster> {
+  const { kind, facts, forbidden } = options;
   const access = await loadKubeAccess({ path: facts.kubeconfigPath }, { clock: systemClock });
   const client = createKubeClient({ access, clock: systemClock, fieldManager: "test" });
   const raw = rawRequests(facts);
-  const before = refusedBy(facts.auditLog).length;
-  const forbidden = async () => refusedBy(facts.auditLog).slice(before);
-  const cluster: Cluster = {
-    kind: "real",
+  const stop = async () => {
+    await client[Symbol.asyncDispose]();
+    await raw.close();
+    await options.stop();
+  };
+  return {
+    kind,
     url: facts.url,
     kubeconfigPath: facts.kubeconfigPath,
     operatorKubeconfigPath: facts.operatorKubeconfigPath,
@@ -121,19 +176,15 @@ async function realCluster(facts: SharedCluster, stopPlane: () => Promise<void>)
     freshNamespace: () => makeNamespace(client),
     forbidden,
     forbiddenCount: async () => (await forbidden()).length,
-    stop: async () => {
-      await client[Symbol.asyncDispose]();
-      await raw.close();
-      await stopPlane();
-    },
-    [Symbol.asyncDispose]: () => cluster.stop(),
+    stop,
+    [Symbol.asyncDispose]: stop,
   };
-  return cluster;
 }
 
 /** Calls with a bearer token that name their own content types and get the answer as it is. */
-function rawRequests(facts: Pick<ControlPlaneFacts, "url" | "caFile" | "adminToken">) {
-  const dispatcher = new Agent({ connect: { ca: readFileSync(facts.caFile) } });
+function rawRequests(facts: Pick<Access, "url" | "caFile" | "adminToken">) {
+  const { caFile } = facts;
+  const dispatcher = new Agent(caFile === undefined ? {} : { connect: { ca: readFileSync(caFile) } });
   const send: Cluster["request"] = async (method, path, options = {}) => {
     const response = await request(facts.url + path, {
       method: method as "GET",

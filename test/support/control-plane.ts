@@ -101,17 +101,25 @@ export async function startControlPlane(options: {
 }
 
 /** Writes a kubeconfig for whoever has the token. */
-export function writeKubeconfig(path: string, facts: Pick<ControlPlaneFacts, "url" | "caFile">, token: string): void {
-  const ca = readFileSync(facts.caFile).toString("base64");
+export function writeKubeconfig(
+  path: string,
+  facts: { readonly url: string; readonly caFile?: string },
+  token: string,
+): void {
+  const ca = facts.caFile === undefined ? {} : { "certificate-authority-data": base64Of(facts.caFile) };
   const config = {
     apiVersion: "v1",
     kind: "Config",
-    clusters: [{ name: "test", cluster: { server: facts.url, "certificate-authority-data": ca } }],
+    clusters: [{ name: "test", cluster: { server: facts.url, ...ca } }],
     users: [{ name: "test", user: { token } }],
     contexts: [{ name: "test", context: { cluster: "test", user: "test", namespace: "default" } }],
     "current-context": "test",
   };
   writeFileSync(path, stringify(config), { mode: 0o600 });
+}
+
+function base64Of(path: string): string {
+  return readFileSync(path).toString("base64");
 }
 
 function etcdFlags(directory: string, client: number, peer: number): readonly string[] {
