@@ -13,8 +13,9 @@ export interface NetworkFailure {
  */
 export function networkFailure(error: unknown, context: { readonly isSent: boolean }): NetworkFailure {
   const code = codeOf(error);
-  // A parser error carries the received bytes in a field, so it is not even kept as the cause.
-  if (code.startsWith("HPE_")) return { code: "protocol", detail: `the answer is not proper HTTP (${code})` };
+  // A parser error carries the received bytes in a field, so it is not even kept as the cause. It may come without a code.
+  if (code.startsWith("HPE_") || (error instanceof Error && error.name === "HTTPParserError"))
+    return { code: "protocol", detail: `the answer is not proper HTTP (${code})` };
   const known = codes[code];
   if (known !== undefined && !(known.code === "unreachable" && context.isSent))
     return { ...known, detail: `${known.detail} (${code})`, cause: error };
