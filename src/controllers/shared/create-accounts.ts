@@ -9,6 +9,7 @@ import type { Random } from "../../util/random.ts";
 import type { SecretValue } from "../../util/secret-value.ts";
 import type { Account, AccountRequest, AccountResolution, Accounts } from "./accounts.ts";
 import { type ApiAddress, judgeApiUrl } from "./api-origin.ts";
+import { defaultConnectionName } from "./dependents.ts";
 import { isProjectAllowed } from "./project-guard.ts";
 import { slowProbeMs } from "./remote-verdict.ts";
 import { SecretTokens, secretCacheMs } from "./secret-tokens.ts";
@@ -75,9 +76,6 @@ export interface ConnectionAccounts extends Accounts {
   /** Forgets a connection that was deleted. */
   forget(key: ObjectKey): void;
 }
-
-/** The connection that an object uses when it names none. */
-export const defaultConnectionName = "default";
 
 /** Where a token comes from and what it is used with. */
 interface Source {

@@ -1,0 +1,39 @@
+// pure
+import type { NorthflankDeploymentStatus } from "../../api/deployment.ts";
+import type { Reason } from "../../api/reasons.ts";
+import type { EventDraft } from "../shared/event-draft.ts";
+import type { FailureRecord } from "../shared/failure.ts";
+import type { NextTry } from "../shared/remote-verdict.ts";
+import type { Verdict } from "../shared/verdict.ts";
+
+/** What is known of one claim in this pass. `as-before`: nothing new was learned. */
+export type Claim =
+  | { readonly status: "True" | "False" | "Unknown"; readonly reason: Reason; readonly message: string }
+  | "as-before";
+
+/** Status fields that a pass may state. A field that is there replaces the old one; `undefined` removes it. */
+export type StatedFields = {
+  readonly [K in "image" | "observed" | "applied" | "pendingChanges" | "corrections" | "history"]?:
+    | NorthflankDeploymentStatus[K]
+    | undefined;
+};
+
+/** When the object is to be looked at again. `never`: only when something changes. */
+export type Next = NextTry | { readonly kind: "never" };
+
+/** What a pass has come to, before it is spelt as status, Events and an outcome. */
+export interface Conclusion {
+  readonly verdict: Verdict & { readonly reason: Reason };
+  readonly inSync: Claim;
+  readonly rolloutComplete: Claim;
+  readonly stated: StatedFields;
+  readonly failure: FailureRecord | undefined;
+  readonly next: Next;
+  /** Events beyond the passage to Stalled, which every kind reports by itself. */
+  readonly events: readonly EventDraft[];
+  /**
+   * The spec is what Ready was judged for before, whatever its generation; `undefined` when nobody can tell but by the
+   * generation.
+   */
+  readonly sameDesire: boolean | undefined;
+}

@@ -1,0 +1,34 @@
+// pure
+import type { NorthflankError } from "../../northflank/errors.ts";
+import type { ServiceView } from "../../northflank/types.ts";
+import type { ObjectKey } from "../../runtime/outcome.ts";
+import type { SpecProblem } from "../shared/spec-problem.ts";
+import type { Verdict } from "../shared/verdict.ts";
+import type { Desire } from "./desire.ts";
+
+/** A run that the object waits for before it changes anything. */
+export interface Dependency {
+  readonly name: string;
+  readonly state: "succeeded" | "failed" | "active" | "missing";
+}
+
+/** Everything a pass knows beyond the object itself. One case per reason not to look further. */
+export type Observation =
+  | { readonly kind: "invalid"; readonly problems: readonly SpecProblem[] }
+  | { readonly kind: "job-target"; readonly jobId: string }
+  | { readonly kind: "suspended"; readonly desire: Desire }
+  /** No account that can be used now. */
+  | { readonly kind: "blocked"; readonly desire: Desire; readonly verdict: Verdict; readonly recheckAfterMs: number }
+  /** An older object manages the same target. */
+  | { readonly kind: "conflict"; readonly desire: Desire; readonly winner: ObjectKey }
+  /** Nothing is due: no request was spent. */
+  | { readonly kind: "rest"; readonly dueInMs: number }
+  | {
+      readonly kind: "seen";
+      readonly desire: Desire;
+      readonly service: ServiceView;
+      readonly dependencies: readonly Dependency[];
+      /** Milliseconds until the next look at a settled object, spread; `Infinity`: never. */
+      readonly nextResyncMs: number;
+    }
+  | { readonly kind: "failed"; readonly desire: Desire; readonly error: NorthflankError };

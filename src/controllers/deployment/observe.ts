@@ -1,0 +1,211 @@
+import type { NorthflankDeployment } from "../../api/deployment.ts";
+import type { Condition } from "../../kube/types.ts";
+import type { RequestClass, ServiceName } from "../../northflank/client.ts";
+import { isNorthflankError } from "../../northflank/errors.ts";
+import { findCondition } from "../../runtime/conditions.ts";
+import { type ObjectKey, objectKey } from "../../runtime/outcome.ts";
+import type { Account, AccountRequest, Accounts } from "../shared/accounts.ts";
+import type { LookSchedule, Planned } from "../shared/look-schedule.ts";
+import { isReconcileRequested } from "../shared/reconcile-request.ts";
+import type { SpecProblem } from "../shared/spec-problem.ts";
+import { readyReason, type Settings } from "./decide.ts";
+import { type Desire, desireOf } from "./desire.ts";
+import type { Dependency, Observation } from "./observation.ts";
+import { olderRivals, runKey, targetOf } from "./target.ts";
+
+export interface ObserveDeps {
+  readonly store: { byIndex(name: "target", value: string): readonly NorthflankDeployment[] };
+  readonly runs: {
+    get(key: ObjectKey): { readonly status?: { readonly conditions?: readonly Condition[] } } | undefined;
+  };
+  readonly accounts: Accounts;
+  /** Every problem of an object, also fields that the API server has pruned. */
+  readonly validate: (object: NorthflankDeployment) => readonly SpecProblem[];
+  readonly schedule: LookSchedule;
+  readonly settings: Settings;
+}
+
+/** What a pass saw, and the account it may act with. */
+export interface Observed {
+  readonly observation: Observation;
+  readonly account: Account | undefined;
+}
+
+/**
+ * Gathers what a pass decides on, cheapest first: the spec, the account, rivals for the target; and only when a look is
+ * due one request to Northflank.
+ *
+ * *Errors*: whatever is no refusal of Northflank, such as `KubeError` when a Secret could not be asked for.
+ */
+export async function observe(deps: ObserveDeps, object: NorthflankDeployment, signal: AbortSignal): Promise<Observed> {
+  const problems = deps.validate(object);
+  const result = desireOf(object.spec);
+  const unusable = [...problems, ...(result.kind === "problem" ? [result.problem] : []), ...notCarriedOut(object)];
+  if (result.kind === "problem" || unusable.length > 0) return without({ kind: "invalid", problems: unusable });
+  const { desire } = result;
+  const { serviceId, jobId, projectId } = object.spec;
+  if (serviceId === undefined) return without({ kind: "job-target", jobId: jobId ?? "" });
+  if (object.spec.suspend === true) return without({ kind: "suspended", desire });
+  return await look({ deps, object, desire, target: { projectId, serviceId }, signal });
+}
+
+interface LookOptions {
+  readonly deps: ObserveDeps;
+  readonly object: NorthflankDeployment;
+  readonly desire: Desire;
+  readonly target: ServiceName;
+  readonly signal: AbortSignal;
+}
+
+async function look(options: LookOptions, isRetry = false): Promise<Observed> {
+  const { deps, object, desire, target, signal } = options;
+  const resolution = await deps.accounts.resolve(accountRequest(object), signal);
+  if (resolution.kind === "blocked") return without({ ...resolution, desire });
+  const { account } = resolution;
+  const winner = await findWinner(options, account.pool);
+  if (winner !== undefined) return without({ kind: "conflict", desire, winner: objectKey(winner.metadata) });
+  const due = dueLook(deps, object, account);
+  if (due.kind === "rest") return without({ kind: "rest", dueInMs: due.dueInMs });
+  try {
+    const service = await account.api.getService(target, { class: due.class, signal });
+    const nextResyncMs = deps.schedule.nextResyncMs(resyncPeriodMs(object, deps.settings));
+    const dependencies = dependenciesOf(deps, object);
+    return { observation: { kind: "seen", desire, service, dependencies, nextResyncMs }, account };
+  } catch (error) {
+    if (!isNorthflankError(error)) throw error;
+    if (error.code !== "unauthorized" || isRetry) return { observation: { kind: "failed", desire, error }, account };
+    // The Secret is read again at once: with a rotated token the look succeeds, with the same one nothing is sent.
+    deps.accounts.tokenRejected(account);
+    return await look(options, true);
+  }
+}
+
+function without(observation: Observation): Observed {
+  return { observation, account: undefined };
+}
+
+/** What the schema knows and this version does not do: refused honestly, never ignored. */
+function notCarriedOut({ spec }: NorthflankDeployment): readonly SpecProblem[] {
+  if (spec.rollout?.onFailure !== "Restore") return [];
+  const message = "Restore is not carried out by this version of the operator";
+  return [{ field: "spec.rollout.onFailure", message, remedy: "use Report" }];
+}
+
+function accountRequest({ metadata, spec }: NorthflankDeployment): AccountRequest {
+  return {
+    namespace: metadata.namespace ?? "",
+    connectionName: spec.connectionRef?.name,
+    projectId: spec.projectId,
+  };
+}
+
+/** The oldest rival that manages the same target in the same account. */
+async function findWinner(options: LookOptions, pool: string): Promise<NorthflankDeployment | undefined> {
+  const { deps, object, signal } = options;
+  const rivals = olderRivals(object, deps.store.byIndex("target", targetOf(object)));
+  for (const rival of rivals) {
+    if (await isSamePool(deps, object, rival, pool, signal)) return rival;
+  }
+  return undefined;
+}
+
+async function isSamePool(
+  deps: ObserveDeps,
+  object: NorthflankDeployment,
+  rival: NorthflankDeployment,
+  pool: string,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const own = accountRequest(object);
+  const other = accountRequest(rival);
+  if (own.namespace === other.namespace && own.connectionName === other.connectionName) return true;
+  const resolution = await deps.accounts.resolve(other, signal);
+  // A rival without a usable account sends nothing, so it is in nobody's way.
+  return resolution.kind === "usable" && resolution.account.pool === pool;
+}
+
+type Due =
+  | { readonly kind: "rest"; readonly dueInMs: number }
+  | { readonly kind: "look"; readonly class: RequestClass };
+
+// A request that is changed many times a second costs one look in this time.
+const requestedLookMs = 5_000;
+
+/** Whether the target has to be looked at in this pass, and how urgent that is. */
+function dueLook(deps: ObserveDeps, object: NorthflankDeployment, account: Account): Due {
+  const { metadata, status } = object;
+  const periodMs = resyncPeriodMs(object, deps.settings);
+  const ready = findCondition(status?.conditions, "Ready");
+  const isAcknowledged = status?.observedGeneration === metadata.generation;
+  const isSettled = ready?.status === "True" && isAcknowledged;
+  const planned = deps.schedule.planned({
+    key: objectKey(metadata),
+    uid: metadata.uid,
+    isSettled,
+    plannedTime: status?.nextReconcileTime,
+    periodMs,
+  });
+  const urgent = { kind: "look", class: "change" } as const;
+  if (!isAcknowledged || ready === undefined) return urgent;
+  if (isReconcileRequested(object)) return requestedLook(planned);
+  if (!isSettled && hasOpened(deps, object, planned, account)) return urgent;
+  if (planned.dueInMs > 0) return { kind: "rest", dueInMs: planned.dueInMs };
+  if (isSettled) return { kind: "look", class: "observe" };
+  return isRolling(object) ? { kind: "look", class: "run" } : urgent;
+}
+
+function requestedLook({ sinceLookMs }: Planned): Due {
+  const leftMs = requestedLookMs - (sinceLookMs ?? requestedLookMs);
+  return leftMs > 0 ? { kind: "rest", dueInMs: leftMs } : { kind: "look", class: "change" };
+}
+
+/** Reasons that are found without asking Northflank: what they held back is due as soon as they no longer hold. */
+const foundBeforeLooking: ReadonlySet<string> = new Set([
+  "InvalidSpec",
+  "Suspended",
+  "TargetConflict",
+  "ConnectionNotFound",
+  "ConnectionSuspended",
+  "WaitingForConnection",
+  "ProjectNotAllowed",
+  "SecretNotFound",
+  "SecretKeyMissing",
+  "SecretInvalid",
+  "AuthenticationFailed",
+]);
+
+/** What kept the object from being settled may be over: it is no longer held back, or its account has changed. */
+function hasOpened(
+  deps: ObserveDeps,
+  object: NorthflankDeployment,
+  { accountVersion }: Planned,
+  account: Account,
+): boolean {
+  if (accountVersion !== undefined && accountVersion !== account.version) return true;
+  const reason = readyReason(object) ?? "";
+  const states = dependenciesOf(deps, object).map(({ state }) => state);
+  if (reason === "WaitingForDependency") return states.every((state) => state === "succeeded" || state === "failed");
+  if (reason === "DependencyFailed") return !states.includes("failed");
+  return foundBeforeLooking.has(reason);
+}
+
+function isRolling(object: NorthflankDeployment): boolean {
+  return readyReason(object) === "RollingOut" || readyReason(object) === "Building";
+}
+
+function resyncPeriodMs({ spec }: NorthflankDeployment, settings: Settings): number {
+  return spec.resyncPeriodSeconds === undefined ? settings.resyncPeriodMs : spec.resyncPeriodSeconds * 1_000;
+}
+
+function dependenciesOf(deps: ObserveDeps, object: NorthflankDeployment): readonly Dependency[] {
+  return (object.spec.waitFor ?? []).map(({ jobRunRef: { name } }) => {
+    const run = deps.runs.get(runKey(object, name));
+    return { name, state: run === undefined ? "missing" : runState(run.status?.conditions) };
+  });
+}
+
+function runState(conditions: readonly Condition[] | undefined): Dependency["state"] {
+  const succeeded = findCondition(conditions, "Succeeded")?.status;
+  if (succeeded === "True") return "succeeded";
+  return succeeded === "False" ? "failed" : "active";
+}

@@ -1,0 +1,213 @@
+import type { NorthflankDeployment, NorthflankDeploymentStatus } from "../../api/deployment.ts";
+import type { PassContext, Reconcile } from "../../runtime/controller.ts";
+import type { ObjectKey, Outcome, Priority } from "../../runtime/outcome.ts";
+import { objectKey } from "../../runtime/outcome.ts";
+import { assertNever } from "../../util/assert-never.ts";
+import type { Clock } from "../../util/clock.ts";
+import type { Random } from "../../util/random.ts";
+import type { Account } from "../shared/accounts.ts";
+import type { EventSink } from "../shared/event-draft.ts";
+import { stalledPassage } from "../shared/passage.ts";
+import type { StatusWriter } from "../shared/status-writer.ts";
+import type { Conclusion } from "./conclusion.ts";
+import { type Change, decide } from "./decide.ts";
+import { execute } from "./execute.ts";
+import { type ObserveDeps, observe } from "./observe.ts";
+import { statusOf } from "./status.ts";
+import { targetOf } from "./target.ts";
+import { concludeChange } from "./written.ts";
+
+/** What metrics hear of. */
+export interface DeploymentObserver {
+  /** Northflank was found different from what had been applied. */
+  readonly driftDetected: () => void;
+  /** A write was sent and accepted. */
+  readonly changeApplied: () => void;
+  /** From when a new spec was first seen to Ready=True, in milliseconds. */
+  readonly becameReady: (durationMs: number) => void;
+}
+
+export interface DeploymentDeps extends ObserveDeps {
+  readonly store: ObserveDeps["store"] & { get(key: ObjectKey): NorthflankDeployment | undefined };
+  readonly statusWriter: StatusWriter<NorthflankDeployment>;
+  readonly events: EventSink;
+  readonly observer: DeploymentObserver;
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+/**
+ * One pass over a NorthflankDeployment: validate and observe, decide, execute, write the status once, tell Events.
+ *
+ * *Guarantees*: a write goes to Northflank only when the service, read in this very pass, differs from what is declared;
+ * an object that is settled and not due costs no request; a pass never learns why it was woken.
+ *
+ * Wiring, in the composition root:
+ *
+ * - a `Store<NorthflankDeployment, "target" | "waitFor" | "connection">` with `deploymentIndexes` and `connectionKeys`
+ *   (shared/dependents.ts);
+ * - each change of a deployment enqueues its own key when `objectMatters` says so, and the keys of `rivalsOf` when it was
+ *   added, deleted or `objectMatters`: the heir of a target takes over within one pass;
+ * - each change of a NorthflankJobRun enqueues `byIndex("waitFor", key of the run)`;
+ * - each change of a connection for which `connectionMatters` enqueues `byIndex("connection", key of the connection)`.
+ */
+export function createDeploymentReconciler(deps: DeploymentDeps): Reconcile {
+  const newSpecs = new NewSpecs();
+  return async (key, context) => {
+    const object = deps.store.get(key);
+    if (object === undefined) {
+      deps.schedule.forget(key);
+      newSpecs.forget(key);
+      return { kind: "settled" };
+    }
+    // No finalizer is ours: the service stays as it is.
+    if (object.metadata.deletionTimestamp !== undefined) return { kind: "settled" };
+    newSpecs.saw(key, object, deps.clock.monotonic());
+    const outcome = await pass(deps, object, context);
+    newSpecs.judge(key, deps.store.get(key), (sinceMs) => deps.observer.becameReady(deps.clock.monotonic() - sinceMs));
+    return outcome;
+  };
+}
+
+/** The objects that may gain or lose a target when `changed` appears, changes or goes. */
+export function rivalsOf(
+  store: { byIndex(name: "target", value: string): readonly NorthflankDeployment[] },
+  changed: NorthflankDeployment,
+): readonly ObjectKey[] {
+  return store
+    .byIndex("target", targetOf(changed))
+    .filter(({ metadata }) => metadata.uid !== changed.metadata.uid)
+    .map(({ metadata }) => objectKey(metadata));
+}
+
+async function pass(deps: DeploymentDeps, object: NorthflankDeployment, context: PassContext): Promise<Outcome> {
+  const { clock, random, settings, schedule } = deps;
+  const { observation, account } = await observe(deps, object, context.signal);
+  const decision = decide({ object, observation, now: clock.now(), random, settings });
+  if (decision.kind === "rest") return rest(object, decision.dueInMs);
+  let conclusion: Conclusion;
+  if (decision.kind === "write") {
+    if (account === undefined || hasChangedMeanwhile(deps, object)) {
+      return { kind: "recheck", afterMs: 0, priority: "change" };
+    }
+    const nextResyncMs = observation.kind === "seen" ? observation.nextResyncMs : Number.POSITIVE_INFINITY;
+    conclusion = await carryOut({ deps, object, account, change: decision.change, nextResyncMs, context });
+  } else {
+    conclusion = decision.conclusion;
+    if (decision.sawDrift) deps.observer.driftDetected();
+  }
+  if (account !== undefined) {
+    const { metadata } = object;
+    const look = { nextMs: nextLookMs(conclusion), accountVersion: account.version };
+    schedule.looked({ key: objectKey(metadata), uid: metadata.uid }, look);
+  }
+  return await report(deps, object, conclusion, context);
+}
+
+async function carryOut(options: {
+  readonly deps: DeploymentDeps;
+  readonly object: NorthflankDeployment;
+  readonly account: Account;
+  readonly change: Change;
+  readonly nextResyncMs: number;
+  readonly context: PassContext;
+}): Promise<Conclusion> {
+  const { deps, object, account, change, nextResyncMs, context } = options;
+  const { projectId, serviceId = "" } = object.spec;
+  const target = { projectId, serviceId };
+  const result = await execute({ api: account.api, target }, change, context.signal);
+  if (change.cause === "DriftCorrected") deps.observer.driftDetected();
+  if (result.kind === "written") {
+    deps.observer.changeApplied();
+    context.log.info({ project: projectId, service: serviceId, action: change.cause }, "change applied");
+  }
+  const { clock, random, settings } = deps;
+  return concludeChange({ object, change, result, nextResyncMs, now: clock.now(), random, settings });
+}
+
+/** The look took time. What was edited, deleted or outranked since must not be acted on. */
+function hasChangedMeanwhile(deps: DeploymentDeps, object: NorthflankDeployment): boolean {
+  const { metadata } = object;
+  const now = deps.store.get(objectKey(metadata));
+  if (now === undefined || now.metadata.uid !== metadata.uid || now.metadata.deletionTimestamp !== undefined)
+    return true;
+  return now.metadata.generation !== metadata.generation;
+}
+
+async function report(
+  deps: DeploymentDeps,
+  object: NorthflankDeployment,
+  conclusion: Conclusion,
+  context: PassContext,
+): Promise<Outcome> {
+  const status = statusOf(object, conclusion, deps.clock.now());
+  const written = await deps.statusWriter.write(object, status, context.statusSignal);
+  if (written.kind === "gone") return { kind: "settled" };
+  if (written.kind === "written") {
+    const passage = stalledPassage({
+      before: object.status?.conditions,
+      after: status.conditions,
+      action: "Reconcile",
+    });
+    for (const draft of [...conclusion.events, ...passage]) deps.events.record(written.object, draft);
+    const { kind, reason } = conclusion.verdict;
+    context.log.info({ kind, reason }, "status written");
+  }
+  return outcomeOf(conclusion);
+}
+
+function outcomeOf({ next, verdict }: Conclusion): Outcome {
+  switch (next.kind) {
+    case "never":
+      return { kind: "settled" };
+    case "recheck":
+      return { kind: "recheck", afterMs: next.afterMs, priority: priorityOf(verdict.kind) };
+    case "backoff": {
+      const error = new Error(`${verdict.reason}: ${verdict.message}`);
+      return next.notBeforeMs === undefined
+        ? { kind: "retry", error }
+        : { kind: "retry", error, notBeforeMs: next.notBeforeMs };
+    }
+    default:
+      return assertNever(next, "next try");
+  }
+}
+
+function priorityOf(kind: Conclusion["verdict"]["kind"]): Priority {
+  return kind === "ready" || kind === "stalled" ? "resync" : "follow";
+}
+
+function nextLookMs({ next }: Conclusion): number {
+  if (next.kind === "never") return Number.POSITIVE_INFINITY;
+  return next.kind === "recheck" ? next.afterMs : 0;
+}
+
+function rest({ status }: { readonly status?: NorthflankDeploymentStatus }, dueInMs: number): Outcome {
+  if (!Number.isFinite(dueInMs)) return { kind: "settled" };
+  const isReady = status?.conditions?.some(({ type, status: value }) => type === "Ready" && value === "True");
+  return { kind: "recheck", afterMs: dueInMs, priority: isReady === true ? "resync" : "follow" };
+}
+
+/** When a new spec was first seen, until it is Ready: for the metric alone, so a restart may forget it. */
+class NewSpecs {
+  readonly #since = new Map<ObjectKey, { readonly generation: number | undefined; readonly sinceMs: number }>();
+
+  saw(key: ObjectKey, { metadata, status }: NorthflankDeployment, nowMs: number): void {
+    const { generation } = metadata;
+    if (status?.observedGeneration === generation || this.#since.get(key)?.generation === generation) return;
+    this.#since.set(key, { generation, sinceMs: nowMs });
+  }
+
+  judge(key: ObjectKey, object: NorthflankDeployment | undefined, isReady: (sinceMs: number) => void): void {
+    const known = this.#since.get(key);
+    if (known === undefined || object === undefined) return;
+    const ready = object.status?.conditions?.find(({ type }) => type === "Ready");
+    if (ready?.status !== "True" || ready.observedGeneration !== known.generation) return;
+    this.#since.delete(key);
+    isReady(known.sinceMs);
+  }
+
+  forget(key: ObjectKey): void {
+    this.#since.delete(key);
+  }
+}

@@ -1,0 +1,64 @@
+// pure
+import type { NorthflankDeploymentStatus } from "../../api/deployment.ts";
+import type { ServiceView } from "../../northflank/types.ts";
+
+/** How far the rollout of what is declared has come. */
+export type Rollout =
+  | { readonly kind: "complete" }
+  | { readonly kind: "failed" }
+  /** `isStale`: Northflank still shows the end of the rollout before our change. */
+  | { readonly kind: "rolling"; readonly isStale: boolean; readonly isBuilding: boolean };
+
+/** What was remembered when the source was last changed. */
+export type Applied = NonNullable<NorthflankDeploymentStatus["applied"]>;
+
+// A change that somebody else made, or that we made and forgot in a crash, is not waited for longer than this: it may
+// have been one that needs no rollout.
+const unsentSettleMs = 60_000;
+
+// Where Northflank tells no transition times, this long after our change its state is taken to speak about it.
+const untimedSettleMs = 30_000;
+
+const buildStates: ReadonlySet<string> = new Set([
+  "QUEUED",
+  "PENDING",
+  "UNSCHEDULABLE",
+  "STARTING",
+  "CLONING",
+  "BUILDING",
+  "UPLOADING",
+  "IN_PROGRESS",
+]);
+
+/**
+ * Judges the rollout of a service that has what is declared. A finished state counts only if it began after the change
+ * that `applied` remembers: right after a change Northflank may still show the rollout before it.
+ *
+ * `wasComplete`: the rollout of this very source was complete before, so that a step of the autoscaler is not one.
+ */
+export function judgeRollout(options: {
+  readonly service: ServiceView;
+  readonly applied: Applied | undefined;
+  readonly wasComplete: boolean;
+  readonly now: number;
+}): Rollout {
+  const { service, applied, wasComplete, now } = options;
+  if (wasComplete && service.rolloutReason === "SCALING") return { kind: "complete" };
+  const isStale = !speaksAboutChange(service.rolloutTransitionTime, applied, now);
+  const isBuilding = service.internal !== undefined && buildStates.has(service.buildStatus ?? "");
+  if (!isStale && service.rolloutStatus === "COMPLETED") return { kind: "complete" };
+  if (!isStale && service.rolloutStatus === "FAILED") return { kind: "failed" };
+  return { kind: "rolling", isStale, isBuilding };
+}
+
+function speaksAboutChange(transition: string | undefined, applied: Applied | undefined, now: number): boolean {
+  const appliedAtMs = applied?.time === undefined ? Number.NaN : Date.parse(applied.time);
+  if (Number.isNaN(appliedAtMs)) return true;
+  const before = applied?.previousTransitionTime;
+  const wasSent = applied?.source !== undefined;
+  if (!wasSent && now - appliedAtMs >= unsentSettleMs) return true;
+  if (transition === undefined || before === undefined) {
+    return !wasSent || now - appliedAtMs >= untimedSettleMs;
+  }
+  return Date.parse(transition) > Date.parse(before);
+}

@@ -1,0 +1,40 @@
+// pure
+import type { NorthflankDeployment } from "../../api/deployment.ts";
+import type { ObjectKey } from "../../runtime/outcome.ts";
+import { objectKey } from "../../runtime/outcome.ts";
+
+/** Index functions for the store of NorthflankDeployments. */
+export const deploymentIndexes = {
+  /** Objects with one target, before their accounts are compared. */
+  target: (object: NorthflankDeployment): readonly string[] => [targetOf(object)],
+  /** Objects that wait for a run, by the run's key. */
+  waitFor: (object: NorthflankDeployment): readonly string[] =>
+    (object.spec.waitFor ?? []).map(({ jobRunRef }) => runKey(object, jobRunRef.name)),
+} as const;
+
+/** Project and target in one text: equal for objects that would manage the same thing in the same account. */
+export function targetOf({ spec }: Pick<NorthflankDeployment, "spec">): string {
+  return `${spec.projectId}/${spec.serviceId === undefined ? `job/${spec.jobId}` : `service/${spec.serviceId}`}`;
+}
+
+export function runKey({ metadata }: Pick<NorthflankDeployment, "metadata">, name: string): ObjectKey {
+  return objectKey({ ...(metadata.namespace === undefined ? {} : { namespace: metadata.namespace }), name });
+}
+
+/** The objects that come before this one for their target, first the one that comes first. Objects on their way out do not. */
+export function olderRivals(
+  object: NorthflankDeployment,
+  sameTarget: readonly NorthflankDeployment[],
+): readonly NorthflankDeployment[] {
+  return sameTarget
+    .filter((other) => other.metadata.uid !== object.metadata.uid && other.metadata.deletionTimestamp === undefined)
+    .filter((other) => byAge(other, object) < 0)
+    .sort(byAge);
+}
+
+/** Older first, then by namespace and name: the same order for everybody who asks. */
+function byAge(left: NorthflankDeployment, right: NorthflankDeployment): number {
+  const [leftTime, rightTime] = [left, right].map(({ metadata }) => Date.parse(metadata.creationTimestamp ?? ""));
+  if (leftTime !== undefined && rightTime !== undefined && leftTime !== rightTime) return leftTime - rightTime;
+  return objectKey(left.metadata) < objectKey(right.metadata) ? -1 : 1;
+}

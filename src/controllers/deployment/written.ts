@@ -1,0 +1,143 @@
+// pure
+import type { NorthflankDeployment } from "../../api/deployment.ts";
+import { capped, formatTime } from "../../runtime/conditions.ts";
+import { assertNever } from "../../util/assert-never.ts";
+import { formatDuration } from "../../util/duration.ts";
+import type { Random } from "../../util/random.ts";
+import type { EventDraft } from "../shared/event-draft.ts";
+import { present } from "../shared/present.ts";
+import { slowProbeMs } from "../shared/remote-verdict.ts";
+import type { Conclusion, StatedFields } from "./conclusion.ts";
+import {
+  type Change,
+  imageText,
+  pollPauseMs,
+  recentCorrections,
+  remoteFailure,
+  type Settings,
+  timeText,
+} from "./decide.ts";
+import type { WriteResult } from "./execute.ts";
+
+// Older changes are dropped.
+const longestHistory = 5;
+
+/** What a change has come to, by what the API answered. */
+export function concludeChange(options: {
+  readonly object: NorthflankDeployment;
+  readonly change: Change;
+  readonly result: WriteResult;
+  /** Milliseconds until the next look at a settled object, spread; `Infinity`: never. */
+  readonly nextResyncMs: number;
+  readonly now: number;
+  readonly random: Random;
+  readonly settings: Settings;
+}): Conclusion {
+  const { object, change, result, now, random } = options;
+  switch (result.kind) {
+    case "written":
+      return writtenConclusion(options, result.usedFallback);
+    case "route-gone":
+      return routeGoneConclusion(change, result);
+    case "failed": {
+      const failed = remoteFailure({ object, desire: change.desire, error: result.error, now, random });
+      const inSync = {
+        status: "False",
+        reason: failed.verdict.reason,
+        message: "The change was not accepted.",
+      } as const;
+      return { ...failed, inSync, stated: { pendingChanges: change.differences } };
+    }
+    default:
+      return assertNever(result, "result of a change");
+  }
+}
+
+function writtenConclusion(options: Parameters<typeof concludeChange>[0], usedFallback: boolean): Conclusion {
+  const { object, change, now, settings, nextResyncMs } = options;
+  const { desire, cause } = change;
+  const timeoutMs = (object.spec.rollout?.timeoutSeconds ?? 900) * 1_000;
+  const common = {
+    inSync: { status: "True", reason: "InSync", message: `Northflank accepted ${desire.source}.` },
+    failure: undefined,
+    sameDesire: true,
+    stated: statedByChange(object, change, now),
+    events: [appliedEvent(change), ...(usedFallback ? [fallbackEvent] : [])],
+  } as const;
+  if (object.spec.rollout?.wait === false) {
+    const message = `Northflank accepted ${desire.source}; the rollout is not waited for (spec.rollout.wait is false).`;
+    const next =
+      nextResyncMs === Number.POSITIVE_INFINITY
+        ? ({ kind: "never" } as const)
+        : ({ kind: "recheck", afterMs: nextResyncMs } as const);
+    const rolloutComplete = { status: "Unknown", reason: "RollingOut", message: "Not waited for." } as const;
+    return { ...common, verdict: { kind: "ready", reason: "InSync", message }, rolloutComplete, next };
+  }
+  const why = cause === "SpecChanged" ? "" : ", which had been changed elsewhere";
+  const message =
+    `Northflank accepted ${desire.source}${why}, and rolls it out. Looked at every ` +
+    `${formatDuration(settings.rolloutPollIntervalMs)} to 1m; counts as failed at ${formatTime(now + timeoutMs)}.`;
+  return {
+    ...common,
+    verdict: { kind: "progressing", reason: "RollingOut", message },
+    rolloutComplete: { status: "Unknown", reason: "RollingOut", message: "The rollout is not over." },
+    next: { kind: "recheck", afterMs: pollPauseMs(0, timeoutMs, settings) },
+  };
+}
+
+function statedByChange(object: NorthflankDeployment, change: Change, now: number): StatedFields {
+  const { desire, cause, before } = change;
+  const time = formatTime(now);
+  const older = (object.status?.history ?? []).map((entry) =>
+    entry.result === "RollingOut" ? { ...entry, result: "Superseded" as const } : entry,
+  );
+  const source = capped(desire.source, 512);
+  const corrections = [...(cause === "DriftCorrected" ? [time] : []), ...recentCorrections(object, now)];
+  // A new declaration starts with a clean slate: the fight, if there was one, was about the old one.
+  const counted = cause === "DriftCorrected" ? corrections.slice(0, 10) : [];
+  return {
+    pendingChanges: undefined,
+    applied: present({
+      generation: object.metadata.generation ?? 0,
+      specHash: desire.hash,
+      time,
+      previousTransitionTime: timeText(before.rolloutTransitionTime),
+      source,
+      previousSource: imageText(before),
+    }),
+    corrections: counted.length === 0 ? undefined : counted,
+    history: [{ time, source, cause, result: "RollingOut" as const }, ...older].slice(0, longestHistory),
+  };
+}
+
+function appliedEvent({ desire, cause, before }: Change): EventDraft {
+  const from = imageText(before);
+  const why = cause === "SpecChanged" ? "as declared" : "because it had been changed elsewhere";
+  const note = `Set the source to ${desire.source} ${why}${from === undefined ? "" : ` (it was ${from})`}.`;
+  return { type: "Normal", reason: "ChangeApplied", action: "Apply", note };
+}
+
+const fallbackEvent: EventDraft = {
+  type: "Warning",
+  reason: "FallbackUsed",
+  action: "Apply",
+  note:
+    "The route that updates a deployment is gone; the service was patched instead, with the number of instances that was " +
+    "read just before. A change of scale made in that moment may have been undone.",
+};
+
+function routeGoneConclusion(change: Change, { error }: WriteResult & { kind: "route-gone" }): Conclusion {
+  const message =
+    `The service can be read, but not changed: ${error.step}: ${error.detail}. Neither the deployment route nor the patch ` +
+    "of a deployment service takes the change; use a newer version of the operator. Looked at again in about 1h.";
+  return {
+    verdict: { kind: "stalled", reason: "UnsupportedTarget", message },
+    inSync: { status: "False", reason: "UnsupportedTarget", message: "The change was not accepted." },
+    rolloutComplete: "as-before",
+    stated: { pendingChanges: change.differences },
+    failure: undefined,
+    next: { kind: "recheck", afterMs: slowProbeMs },
+    events: [],
+    sameDesire: false,
+  };
+}

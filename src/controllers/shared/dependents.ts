@@ -1,0 +1,68 @@
+// pure
+
+import type { Condition } from "../../kube/types.ts";
+import { findCondition } from "../../runtime/conditions.ts";
+import { type ObjectKey, objectKey } from "../../runtime/outcome.ts";
+import { isSameJson } from "./structural.ts";
+
+/** The connection that an object uses when it names none. */
+export const defaultConnectionName = "default";
+
+/**
+ * Index function for stores of objects that use a connection: the key of the connection that serves, or would serve, the
+ * object. An object that names none belongs to `default`, whether or not that exists: it must be woken when it appears.
+ */
+export function connectionKeys(object: {
+  readonly metadata: { readonly namespace?: string };
+  readonly spec: { readonly connectionRef?: { readonly name: string } };
+}): readonly ObjectKey[] {
+  const { namespace } = object.metadata;
+  const name = object.spec.connectionRef?.name ?? defaultConnectionName;
+  return [objectKey(namespace === undefined ? { name } : { namespace, name })];
+}
+
+interface WatchedConnection {
+  readonly metadata: { readonly uid?: string };
+  readonly spec: object;
+  readonly status?: { readonly conditions?: readonly Condition[]; readonly tokenSecretResourceVersion?: string };
+}
+
+/**
+ * True when a change of a connection can matter to the objects that use it, so that they are enqueued: it appeared, went,
+ * was edited, became usable or unusable, or its token was accepted in another version. A change of the counters in its
+ * status does not.
+ */
+export function connectionMatters(
+  before: WatchedConnection | undefined,
+  after: WatchedConnection | undefined,
+): boolean {
+  if (before === undefined || after === undefined || before.metadata.uid !== after.metadata.uid) return true;
+  if (!isSameJson(before.spec, after.spec)) return true;
+  const { status: old } = before;
+  const { status } = after;
+  if (old?.tokenSecretResourceVersion !== status?.tokenSecretResourceVersion) return true;
+  return ["Ready", "CredentialsValid"].some(
+    (type) => findCondition(old?.conditions, type)?.status !== findCondition(status?.conditions, type)?.status,
+  );
+}
+
+interface WatchedObject {
+  readonly metadata: {
+    readonly uid?: string;
+    readonly generation?: number;
+    readonly deletionTimestamp?: string;
+    readonly annotations?: Readonly<Record<string, string>>;
+  };
+}
+
+/**
+ * True when a change of an object calls for a pass over it: anything but a write of its status. What a pass itself wrote
+ * must not wake the next one.
+ */
+export function objectMatters(before: WatchedObject | undefined, after: WatchedObject): boolean {
+  if (before === undefined) return true;
+  const old = before.metadata;
+  const { uid, generation, deletionTimestamp, annotations } = after.metadata;
+  if (old.uid !== uid || old.generation !== generation || old.deletionTimestamp !== deletionTimestamp) return true;
+  return !isSameJson(old.annotations ?? {}, annotations ?? {});
+}

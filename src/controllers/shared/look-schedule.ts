@@ -1,0 +1,117 @@
+import type { ObjectKey } from "../../runtime/outcome.ts";
+import { jittered } from "../../util/backoff.ts";
+import type { Clock } from "../../util/clock.ts";
+import type { Random } from "../../util/random.ts";
+
+/*
+ * When each object is to be looked at in Northflank next. A pass does not know why it was woken, so this is what keeps
+ * it from spending a request each time.
+ *
+ *     first sight --- settled ----> next tick of status.nextReconcileTime + n * period   (0 requests after a restart)
+ *                \-- unsettled --> status.nextReconcileTime, at once if it is over
+ *     look -------> what the look concluded
+ *
+ * Promises:
+ *  1. A program that has just started looks at no settled object at once, whatever the time it was down, and never at
+ *     all of them together: the ticks are as spread as the looks were before.
+ *  2. Times are kept on the monotonic clock; a jump of the wall clock moves nothing that is planned.
+ *  3. An object made again under the same name starts anew.
+ */
+
+// Timers may fire a little early.
+const earlyMs = 50;
+
+// A planned time further off than this was written by a clock that is wrong.
+const farthestMs = 2 * 3_600_000;
+
+interface Entry {
+  readonly uid: string | undefined;
+  readonly dueAtMs: number;
+  readonly lookedAtMs: number | undefined;
+  readonly accountVersion: string | undefined;
+}
+
+/** What the schedule needs to know of an object. */
+export interface Scheduled {
+  readonly key: ObjectKey;
+  readonly uid: string | undefined;
+  /** Ready for what is declared: nothing is under way. */
+  readonly isSettled: boolean;
+  /** `status.nextReconcileTime` */
+  readonly plannedTime: string | undefined;
+  /** Milliseconds between two looks while settled; 0 = never. */
+  readonly periodMs: number;
+}
+
+export interface Planned {
+  /** 0 when it is due; `Infinity` when nothing is planned. */
+  readonly dueInMs: number;
+  /** Since the last look of this process; `undefined` when there was none. */
+  readonly sinceLookMs: number | undefined;
+  /** The account as it was at the last look of this process. */
+  readonly accountVersion: string | undefined;
+}
+
+export class LookSchedule {
+  readonly #clock: Clock;
+  readonly #random: Random;
+  readonly #entries = new Map<ObjectKey, Entry>();
+
+  constructor(deps: { readonly clock: Clock; readonly random: Random }) {
+    this.#clock = deps.clock;
+    this.#random = deps.random;
+  }
+
+  get size(): number {
+    return this.#entries.size;
+  }
+
+  planned(object: Scheduled): Planned {
+    const nowMs = this.#clock.monotonic();
+    const entry = this.#entryOf(object, nowMs);
+    const leftMs = entry.dueAtMs - nowMs;
+    return {
+      dueInMs: leftMs <= earlyMs ? 0 : leftMs,
+      sinceLookMs: entry.lookedAtMs === undefined ? undefined : nowMs - entry.lookedAtMs,
+      accountVersion: entry.accountVersion,
+    };
+  }
+
+  /** A look was taken; the next one is due in `nextMs` (`Infinity`: never by itself). */
+  looked(
+    object: Pick<Scheduled, "key" | "uid">,
+    look: { readonly nextMs: number; readonly accountVersion: string },
+  ): void {
+    const nowMs = this.#clock.monotonic();
+    const { accountVersion } = look;
+    this.#entries.set(object.key, { uid: object.uid, dueAtMs: nowMs + look.nextMs, lookedAtMs: nowMs, accountVersion });
+  }
+
+  /** The time of a look at a settled object, spread by ±20 %; `Infinity` for a period of 0. */
+  nextResyncMs(periodMs: number): number {
+    return periodMs === 0 ? Number.POSITIVE_INFINITY : Math.round(jittered(periodMs, 0.2, this.#random));
+  }
+
+  /** Forgets an object that is gone. */
+  forget(key: ObjectKey): void {
+    this.#entries.delete(key);
+  }
+
+  #entryOf(object: Scheduled, nowMs: number): Entry {
+    const known = this.#entries.get(object.key);
+    if (known !== undefined && known.uid === object.uid) return known;
+    const dueAtMs = nowMs + this.#firstDueInMs(object);
+    const entry: Entry = { uid: object.uid, dueAtMs, lookedAtMs: undefined, accountVersion: undefined };
+    this.#entries.set(object.key, entry);
+    return entry;
+  }
+
+  #firstDueInMs({ isSettled, plannedTime, periodMs }: Scheduled): number {
+    const plannedInMs = plannedTime === undefined ? Number.NaN : Date.parse(plannedTime) - this.#clock.now();
+    if (!isSettled) return plannedInMs > 0 ? Math.min(plannedInMs, farthestMs) : 0;
+    if (periodMs === 0) return Number.POSITIVE_INFINITY;
+    if (Number.isNaN(plannedInMs)) return periodMs * this.#random();
+    if (plannedInMs > 0) return Math.min(plannedInMs, 1.2 * periodMs);
+    return periodMs - (-plannedInMs % periodMs);
+  }
+}

@@ -1,0 +1,22 @@
+// pure
+import type { Reason } from "../../api/reasons.ts";
+import type { Condition } from "../../kube/types.ts";
+import { findCondition } from "../../runtime/conditions.ts";
+import type { EventDraft } from "./event-draft.ts";
+
+/**
+ * The Event for an object that has just become Stalled, or Stalled for another reason; none while it stays as it was, so
+ * that a slow probe makes no noise.
+ */
+export function stalledPassage(options: {
+  readonly before: readonly Condition[] | undefined;
+  readonly after: readonly Condition[] | undefined;
+  /** What the operator was doing, one verb. */
+  readonly action: string;
+}): readonly EventDraft[] {
+  const after = findCondition(options.after, "Stalled");
+  if (after === undefined || findCondition(options.before, "Stalled")?.reason === after.reason) return [];
+  // Every reason in a condition of ours comes from the catalogue.
+  const reason = after.reason as Reason;
+  return [{ type: "Warning", reason, action: options.action, note: after.message }];
+}

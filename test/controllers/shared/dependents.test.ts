@@ -1,0 +1,55 @@
+import { describe, expect, test } from "vitest";
+import { connectionKeys, connectionMatters, objectMatters } from "../../../src/controllers/shared/dependents.ts";
+import type { Condition } from "../../../src/kube/types.ts";
+import { connection, deployment } from "../../support/builders.ts";
+
+describe("the connection that an object belongs to", () => {
+  test("is the one it names, else `default` of its namespace", () => {
+    expect(connectionKeys(deployment({ spec: { connectionRef: { name: "main" } } }))).toEqual(["shop/main"]);
+    expect(connectionKeys(deployment())).toEqual(["shop/default"]);
+  });
+});
+
+function withReady(status: Condition["status"], more: object = {}) {
+  const ready = { type: "Ready", status, reason: "R", message: "m", lastTransitionTime: "2026-01-01T00:00:00Z" };
+  return connection({ status: { observedGeneration: 1, conditions: [ready], ...more } });
+}
+
+describe("a change of a connection", () => {
+  const cases: Readonly<Record<string, readonly [Parameters<typeof connectionMatters>, boolean]>> = {
+    "matters when it appears": [[undefined, connection()], true],
+    "matters when it goes": [[connection(), undefined], true],
+    "matters when it was made again": [[connection(), connection({ metadata: { uid: "other" } })], true],
+    "matters when it was edited": [[connection(), connection({ spec: { teamId: "t" } })], true],
+    "matters when it became usable": [[withReady("False"), withReady("True")], true],
+    "matters when another version of its Secret was accepted": [
+      [withReady("True"), withReady("True", { tokenSecretResourceVersion: "2" })],
+      true,
+    ],
+    "does not matter when its counters move": [[withReady("True"), withReady("True", { dependents: 3 })], false],
+  };
+  test.each(Object.entries(cases))("%s", (_sentence, [change, expected]) => {
+    expect(connectionMatters(...change)).toBe(expected);
+  });
+});
+
+describe("a change of an object", () => {
+  const before = deployment();
+  const cases: Readonly<Record<string, readonly [Parameters<typeof objectMatters>, boolean]>> = {
+    "calls for a pass when it is new": [[undefined, before], true],
+    "calls for a pass when its spec changed": [[before, deployment({ metadata: { generation: 2 } })], true],
+    "calls for a pass when it is deleted": [[before, deployment({ metadata: { deletionTimestamp: "t" } })], true],
+    "calls for a pass when it was made again": [[before, deployment({ metadata: { uid: "other" } })], true],
+    "calls for a pass when an annotation changed": [
+      [before, deployment({ metadata: { annotations: { a: "b" } } })],
+      true,
+    ],
+    "does not when only its status was written": [
+      [before, deployment({ metadata: { resourceVersion: "2" }, status: { observedGeneration: 1 } })],
+      false,
+    ],
+  };
+  test.each(Object.entries(cases))("%s", (_sentence, [change, expected]) => {
+    expect(objectMatters(...change)).toBe(expected);
+  });
+});
