@@ -1,0 +1,84 @@
+import { execFileSync } from "node:child_process";
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { KubeClient } from "../src/kube/client.ts";
+import { createKubeClient } from "../src/kube/http-client.ts";
+import { loadKubeAccess } from "../src/kube/kubeconfig.ts";
+import { systemClock } from "../src/util/clock.ts";
+import { type KubernetesSandbox, startKubernetes } from "./kubernetes/server.ts";
+import { type NorthflankOptions, type NorthflankSandbox, startNorthflank } from "./northflank/server.ts";
+import { type LogLine, type OperatorProcess, startOperator } from "./operator-process.ts";
+
+/** Everything the product needs, on this machine: both APIs in this process, the operator in one of its own. */
+export interface Sandbox extends AsyncDisposable {
+  readonly kubernetes: KubernetesSandbox;
+  readonly northflank: NorthflankSandbox;
+  /** An administrator's client. */
+  readonly client: KubeClient;
+  readonly kubeconfigPath: string;
+  readonly operator: OperatorProcess;
+}
+
+export const root = resolve(fileURLToPath(import.meta.url), "../..");
+
+/** Starts both APIs, installs the CRDs, bundles the operator and starts it. Resolves when the operator is ready. */
+export async function startSandbox(options: {
+  readonly kubernetesPort?: number;
+  readonly northflank?: NorthflankOptions;
+  /** Further flags of the operator. */
+  readonly flags?: readonly string[];
+  readonly onLog?: (line: LogLine) => void;
+}): Promise<Sandbox> {
+  const stops: (() => Promise<unknown>)[] = [];
+  const stop = async () => {
+    for (const each of stops.reverse()) await each();
+  };
+  try {
+    const kubernetes = await startKubernetes({ port: options.kubernetesPort ?? 0 });
+    stops.push(kubernetes.stop);
+    const northflank = await startNorthflank(options.northflank ?? {});
+    stops.push(northflank.stop);
+    kubernetes.installCrds(readCrds());
+
+    const folder = join(root, ".cache", "sandbox");
+    mkdirSync(folder, { recursive: true });
+    const kubeconfigPath = join(folder, "kubeconfig");
+    writeFileSync(kubeconfigPath, kubernetes.kubeconfig(), { mode: 0o600 });
+    const access = await loadKubeAccess({ path: kubeconfigPath }, { clock: systemClock });
+    const client = createKubeClient({ access, clock: systemClock, fieldManager: "demo" });
+    stops.push(async () => client[Symbol.asyncDispose]());
+
+    const operator = startOperator({
+      program: bundle(),
+      kubeconfig: kubeconfigPath,
+      northflankUrl: northflank.url,
+      flags: ["--leader-elect-namespace=default", ...(options.flags ?? [])],
+      ...(options.onLog === undefined ? {} : { onLog: options.onLog }),
+    });
+    stops.push(operator.stop);
+    await operator.ready();
+    return { kubernetes, northflank, client, kubeconfigPath, operator, [Symbol.asyncDispose]: stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+/** Bundles the operator as for a release, and returns the path of the program. */
+export function bundle(): string {
+  execFileSync(process.execPath, ["--import", "tsx", "scripts/build.ts"], {
+    cwd: root,
+    stdio: ["ignore", "ignore", "inherit"],
+  });
+  const program = join(root, "dist", "northflank-operator.js");
+  if (!existsSync(program)) throw new Error(`scripts/build.ts did not write ${program}`);
+  return program;
+}
+
+/** Text of every CustomResourceDefinition in `crds/`. */
+export function readCrds(): string {
+  const folder = join(root, "crds");
+  const files = readdirSync(folder).filter((file) => file.endsWith(".yaml") && file !== "kustomization.yaml");
+  return files.map((file) => readFileSync(join(folder, file), "utf8")).join("\n---\n");
+}
