@@ -151,7 +151,7 @@ export function settle(before: LedgerState, nowMs: number, settlement: Settlemen
   if (settlement.kind === "unsent") return { ...landed, used: Math.max(0, landed.used - 1) };
   if (settlement.kind === "lost") {
     // The far end has most likely counted it, and its next answer will say so.
-    return { ...landed, remaining: landed.remaining === undefined ? undefined : Math.max(0, landed.remaining - 1) };
+    return { ...landed, remaining: oneLess(landed.remaining) };
   }
   const read = applyReading(landed, nowMs, settlement.rateLimit);
   return settlement.status === 429
@@ -169,11 +169,13 @@ function accept(state: LedgerState): LedgerState {
 function applyReading(state: LedgerState, nowMs: number, reading: RateLimitReading): LedgerState {
   const endsAtMs = reading.resetMs === undefined ? undefined : nowMs + reading.resetMs;
   const isNewWindow = isAnotherWindow(state, endsAtMs, reading.remaining);
+  // An answer that says nothing of the quota has still cost one.
+  const remaining = reading.remaining ?? oneLess(state.remaining);
   const isRaised = state.limit !== undefined && reading.limit !== undefined && reading.limit !== state.limit;
   return {
     ...state,
     limit: reading.limit ?? state.limit,
-    remaining: isNewWindow || isRaised ? reading.remaining : lower(state.remaining, reading.remaining),
+    remaining: isNewWindow || isRaised ? remaining : lower(state.remaining, remaining),
     windowEndsAtMs: windowEnd(state, endsAtMs, isNewWindow),
     isWindowTold: state.isWindowTold || endsAtMs !== undefined,
     used: isNewWindow ? state.inFlight + 1 : state.used,
@@ -193,6 +195,10 @@ function windowEnd(state: LedgerState, endsAtMs: number | undefined, isNewWindow
   if (isNewWindow || !state.isWindowTold) return endsAtMs;
   // A far end whose window always "ends in an hour" must not push our own window before itself for ever.
   return Math.min(state.windowEndsAtMs, endsAtMs);
+}
+
+function oneLess(count: number | undefined): number | undefined {
+  return count === undefined ? undefined : Math.max(0, count - 1);
 }
 
 function lower(a: number | undefined, b: number | undefined): number | undefined {

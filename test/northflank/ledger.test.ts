@@ -134,11 +134,12 @@ describe("the numbers of the API", () => {
     expect(ledger.snapshot()).toMatchObject({ limit: 5_000, remaining: 4_004 });
   });
 
-  test("are one lower after an answer that got lost", () => {
+  test("are one lower after an answer that does not tell them", () => {
     const ledger = ledgerOf();
     spend(ledger, { remaining: 10, resetMs: 600_000 });
     granted(ledger).settle({ kind: "lost" });
-    expect(ledger.snapshot()).toMatchObject({ remaining: 9, used: 2 });
+    spend(ledger);
+    expect(ledger.snapshot()).toMatchObject({ remaining: 8, used: 3 });
   });
 });
 
