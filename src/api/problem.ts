@@ -177,6 +177,7 @@ export function quoted(value: unknown): string {
   return typeof value === "string" ? JSON.stringify(shown(value)) : article(typeName(value));
 }
 
-function shown(text: string): string {
+function shown(raw: string): string {
+  const text = raw.replaceAll(/\p{Cc}/gu, "?");
   return text.length <= 64 ? text : `${text.slice(0, 63)}…`;
 }

@@ -1,0 +1,245 @@
+import {
+  type Alias,
+  type Document,
+  isAlias,
+  isMap,
+  isNode,
+  isPair,
+  isScalar,
+  isSeq,
+  LineCounter,
+  type Node,
+  type Pair,
+  parseAllDocuments,
+  Scalar,
+  type YAMLMap,
+} from "yaml";
+import type { Path } from "../api/stored.ts";
+import { formatKey, resolvePlainScalar } from "./manifest-scalars.ts";
+
+export interface Position {
+  /** From 1. */
+  readonly line: number;
+  /** From 1, in characters. */
+  readonly column: number;
+}
+
+/** Something that kubectl would not read, or not read as it is meant. */
+export interface ReadProblem {
+  readonly position: Position;
+  readonly path: Path;
+  readonly rule: "syntax" | "duplicate-key" | "tag" | "key" | "alias";
+  readonly message: string;
+  readonly remedy: string;
+}
+
+export interface ManifestDocument {
+  /** The value that kubectl would send. Undefined when the document cannot be read. */
+  readonly value: unknown;
+  readonly problems: readonly ReadProblem[];
+  /** Where the value at a path is written, or the nearest thing around it. */
+  readonly locate: (path: Path) => Position;
+}
+
+/** More nodes than this, aliases expanded, is an attack and no manifest. */
+const maxNodes = 250_000;
+
+/**
+ * The documents of a YAML or JSON text, with the values that kubectl would make of them. Empty documents are left out.
+ *
+ * *Guarantees*: never throws; work is bounded, also for aliases that multiply.
+ */
+export function readManifests(text: string): readonly ManifestDocument[] {
+  const lines = new LineCounter();
+  try {
+    const parsed = parseAllDocuments(text, {
+      schema: "failsafe",
+      lineCounter: lines,
+      uniqueKeys: false,
+      prettyErrors: false,
+      logLevel: "silent",
+    });
+    const documents = Array.isArray(parsed) ? parsed : [];
+    return documents
+      .map((document) => readDocument(document, lines))
+      .filter(({ value, problems }) => value !== null || problems.length > 0);
+  } catch (error) {
+    return [unreadable(error)];
+  }
+}
+
+/** The parser gives up, for example on a hundred thousand brackets. */
+function unreadable(error: unknown): ManifestDocument {
+  const position = { line: 1, column: 1 };
+  const message = error instanceof RangeError ? "is nested too deeply" : "cannot be read as YAML";
+  const problem: ReadProblem = { position, path: [], rule: "syntax", message, remedy: "" };
+  return { value: undefined, problems: [problem], locate: () => position };
+}
+
+function readDocument(document: Document.Parsed, lines: LineCounter): ManifestDocument {
+  const locate = (path: Path) => positionOf(lines, nodeAt(document, path));
+  const [error] = document.errors;
+  if (error !== undefined) {
+    const position = positionAt(lines, error.pos[0]);
+    const message = `cannot be read as YAML: ${firstLine(error.message)}`;
+    return {
+      value: undefined,
+      problems: [{ position, path: [], rule: "syntax", message, remedy: "" }],
+      locate,
+    };
+  }
+  const problems: ReadProblem[] = [];
+  const reader = new ValueReader(document, (problem, node) => {
+    problems.push({ ...problem, position: positionOf(lines, node) });
+  });
+  return { value: reader.read(document.contents, []), problems, locate };
+}
+
+type Report = (problem: Omit<ReadProblem, "position">, node: Node) => void;
+
+/** Reads one document. Holds the count of nodes seen and the aliases it is inside of. */
+class ValueReader {
+  readonly #document: Document.Parsed;
+  readonly #report: Report;
+  readonly #open = new Set<Node>();
+  /** Finding an anchor walks the document, so each alias is followed once only. */
+  readonly #targets = new Map<Alias, Node | undefined>();
+  #nodes = 0;
+
+  constructor(document: Document.Parsed, report: Report) {
+    this.#document = document;
+    this.#report = report;
+  }
+
+  read(node: unknown, path: Path): unknown {
+    if (!isNode(node)) return null;
+    this.#nodes += 1;
+    if (this.#nodes === maxNodes) this.#report(aliasProblem(path, "expands to more values than a manifest has"), node);
+    if (this.#nodes >= maxNodes) return null;
+    if (isAlias(node)) return this.#readAlias(node, path);
+    if (isScalar(node)) return this.#readScalar(node, path);
+    if (isSeq(node)) return node.items.map((item, index) => this.read(item, [...path, index]));
+    return isMap(node) ? this.#readMap(node, path) : null;
+  }
+
+  #readAlias(node: Alias, path: Path): unknown {
+    if (!this.#targets.has(node)) this.#targets.set(node, node.resolve(this.#document));
+    const target = this.#targets.get(node);
+    if (target === undefined || this.#open.has(target)) {
+      this.#report(aliasProblem(path, "is an alias of nothing, or of itself"), node);
+      return null;
+    }
+    this.#open.add(target);
+    const value = this.read(target, path);
+    this.#open.delete(target);
+    return value;
+  }
+
+  #readScalar(node: Scalar, path: Path): unknown {
+    if (node.value instanceof Uint8Array) return Buffer.from(node.value).toString("utf8");
+    const text = typeof node.value === "string" ? node.value : "";
+    switch (node.tag) {
+      case undefined:
+        return node.type === Scalar.PLAIN || node.type === undefined ? resolvePlainScalar(text) : text;
+      case "tag:yaml.org,2002:str":
+      case "tag:yaml.org,2002:timestamp":
+        return text;
+      case "tag:yaml.org,2002:int":
+      case "tag:yaml.org,2002:float":
+      case "tag:yaml.org,2002:bool":
+      case "tag:yaml.org,2002:null":
+        return resolvePlainScalar(text);
+      default:
+        this.#report({ path, rule: "tag", message: "has a tag that has no meaning here", remedy: "remove it" }, node);
+        return text;
+    }
+  }
+
+  /** Pairs in the order of the text: a later one wins, and a merge (`<<`) stands where it is written. */
+  #readMap(node: YAMLMap, path: Path): Readonly<Record<string, unknown>> {
+    const entries = new Map<string, unknown>();
+    const written = new Set<string>();
+    for (const pair of node.items) {
+      if (isMergeKey(pair)) {
+        for (const [key, value] of this.#readMerge(pair, path)) entries.set(key, value);
+        continue;
+      }
+      const key = this.#readKey(pair, path);
+      if (key === undefined) continue;
+      if (written.has(key) && isNode(pair.key)) this.#report(duplicateKey([...path, key]), pair.key);
+      written.add(key);
+      entries.set(key, this.read(pair.value, [...path, key]));
+    }
+    return Object.fromEntries(entries);
+  }
+
+  #readMerge(pair: Pair, path: Path): readonly (readonly [string, unknown])[] {
+    const value = this.read(pair.value, path);
+    const sources: readonly unknown[] = Array.isArray(value) ? value.toReversed() : [value];
+    return sources.flatMap((source) => (typeof source === "object" && source !== null ? Object.entries(source) : []));
+  }
+
+  #readKey(pair: Pair, path: Path): string | undefined {
+    const key = keyOf(pair, this.#document);
+    if (key !== undefined) return key;
+    const node = isNode(pair.key) ? pair.key : isNode(pair.value) ? pair.value : undefined;
+    const problem = { path, rule: "key", message: "has a key that is not text", remedy: "put it in quotes" } as const;
+    if (node !== undefined) this.#report(problem, node);
+    return undefined;
+  }
+}
+
+function keyOf({ key }: Pair, document: Document.Parsed): string | undefined {
+  const node = isAlias(key) ? key.resolve(document) : key;
+  if (!isScalar(node) || typeof node.value !== "string") return undefined;
+  return formatKey(node.type === Scalar.PLAIN && node.tag === undefined ? resolvePlainScalar(node.value) : node.value);
+}
+
+function isMergeKey({ key }: Pair): boolean {
+  return isScalar(key) && key.type === Scalar.PLAIN && key.value === "<<";
+}
+
+function aliasProblem(path: Path, message: string): Omit<ReadProblem, "position"> {
+  return { path, rule: "alias", message, remedy: "write the value out" };
+}
+
+function duplicateKey(path: Path): Omit<ReadProblem, "position"> {
+  return {
+    path,
+    rule: "duplicate-key",
+    message: "is written twice, and the later one wins",
+    remedy: "remove one of the two",
+  };
+}
+
+/** What is written at a path: the key of a field, the item of a list; the nearest thing around it if it is missing. */
+function nodeAt(document: Document.Parsed, path: Path): Node | undefined {
+  let found: Node | undefined = isNode(document.contents) ? document.contents : undefined;
+  let inner: unknown = document.contents;
+  for (const part of path) {
+    const container: unknown = isAlias(inner) ? inner.resolve(document) : inner;
+    const next = isSeq(container) ? container.items[Number(part)] : pairAt(container, String(part), document);
+    if (next === undefined) break;
+    inner = isPair(next) ? next.value : next;
+    const shown: unknown = isPair(next) ? next.key : next;
+    if (isNode(shown)) found = shown;
+  }
+  return found;
+}
+
+function pairAt(container: unknown, key: string, document: Document.Parsed): Pair | undefined {
+  return isMap(container) ? container.items.findLast((pair) => keyOf(pair, document) === key) : undefined;
+}
+
+function positionOf(lines: LineCounter, node: Node | undefined): Position {
+  return positionAt(lines, node?.range?.[0] ?? 0);
+}
+
+function positionAt(lines: LineCounter, offset: number): Position {
+  const { line, col } = lines.linePos(offset);
+  return { line: Math.max(line, 1), column: Math.max(col, 1) };
+}
+
+function firstLine(text: string): string {
+  return text.split("\n", 1)[0] ?? text;
+}

@@ -1,0 +1,95 @@
+// pure
+import { assertNever } from "../util/assert-never.ts";
+
+export type OutputFormat = "text" | "json" | "github";
+
+export const outputFormats: readonly OutputFormat[] = ["text", "json", "github"];
+
+/** One thing that is wrong, and where. */
+export interface Finding {
+  readonly file: string;
+  readonly line: number;
+  readonly column: number;
+  /** Kind and name of the object, as far as they can be told. */
+  readonly kind: string;
+  readonly name: string;
+  readonly field: string;
+  readonly rule: string;
+  readonly message: string;
+  readonly remedy: string;
+}
+
+export interface Summary {
+  /** Objects of ours that were looked at. */
+  readonly checked: number;
+  /** How many of those are bad. */
+  readonly bad: number;
+  /** Documents that are not ours. */
+  readonly skipped: number;
+}
+
+/** The whole output of a check, with a line break at the end. */
+export function formatReport(format: OutputFormat, findings: readonly Finding[], summary: Summary): string {
+  switch (format) {
+    case "text":
+      return lines([...findings.map(textLine), summaryLine(summary)]);
+    case "json":
+      return `${JSON.stringify(findings.map(jsonEntry), undefined, 2)}\n`;
+    case "github":
+      return lines([...findings.map(githubLine), summaryLine(summary)]);
+    default:
+      return assertNever(format, "output format");
+  }
+}
+
+function lines(texts: readonly string[]): string {
+  return texts.map((text) => `${text}\n`).join("");
+}
+
+function textLine(finding: Finding): string {
+  const { file, line, column, rule } = finding;
+  return `${file}:${line}:${column}: ${subject(finding)}${sentence(finding)} [${rule}]`;
+}
+
+function jsonEntry(finding: Finding): object {
+  const { file, line, column, kind, name, field, rule } = finding;
+  return { file, line, column, kind, name, field, rule, message: withRemedy(finding) };
+}
+
+/** A workflow command of GitHub Actions, which shows the problem beside the line. */
+function githubLine(finding: Finding): string {
+  const place = finding.file === "-" ? "" : `file=${githubProperty(finding.file)},`;
+  const title = githubProperty(`${finding.kind || "manifest"}: ${finding.rule}`);
+  const where = `${place}line=${finding.line},col=${finding.column},title=${title}`;
+  return `::error ${where}::${githubText(`${subject(finding)}${sentence(finding)}`)}`;
+}
+
+function subject({ kind, name }: Finding): string {
+  return kind === "" ? "" : `${kind} ${name === "" ? "without name" : name}: `;
+}
+
+function sentence(finding: Finding): string {
+  return finding.field === "" ? withRemedy(finding) : `${finding.field}: ${withRemedy(finding)}`;
+}
+
+function withRemedy({ message, remedy }: Finding): string {
+  return remedy === "" ? message : `${message} (${remedy})`;
+}
+
+function summaryLine({ checked, bad, skipped }: Summary): string {
+  const result = bad === 0 ? "all good" : `${bad} bad`;
+  const others = skipped === 0 ? "" : `; ${counted(skipped, "document")} of other kinds skipped`;
+  return `${counted(checked, "manifest")} checked, ${checked === 0 ? "none is ours" : result}${others}`;
+}
+
+function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? "" : "s"}`;
+}
+
+function githubText(text: string): string {
+  return text.replaceAll("%", "%25").replaceAll("\r", "%0D").replaceAll("\n", "%0A");
+}
+
+function githubProperty(text: string): string {
+  return githubText(text).replaceAll(":", "%3A").replaceAll(",", "%2C");
+}

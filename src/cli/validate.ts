@@ -1,0 +1,161 @@
+import { parseArgs } from "node:util";
+import { findKind } from "../api/kinds.ts";
+import { group } from "../api/names.ts";
+import { formatPath } from "../api/problem.ts";
+import { isRecord, type Path } from "../api/stored.ts";
+import { createValidator, type Validator } from "../api/validate.ts";
+import { toError } from "../util/errors.ts";
+import type { ExitCode, Io } from "./io.ts";
+import { findManifestFiles, type ManifestFile } from "./manifest-files.ts";
+import { type ManifestDocument, type Position, readManifests } from "./manifest-reader.ts";
+import { type Finding, formatReport, type OutputFormat, outputFormats } from "./manifest-report.ts";
+
+const usage = `usage: northflank-operator validate FILES|DIRS|- [--output text|json|github]
+
+Checks manifests offline, as "kubectl apply --validate=strict" and the API server would. YAML and JSON, many documents
+in a file, lists. "-" is standard input. Documents of other API groups are skipped.
+
+exit codes: 0 all good, 1 a manifest is bad, 2 wrong usage or a file that cannot be read
+`;
+
+/** `northflank-operator validate`: judges the manifests of files, folders and standard input. */
+export async function runValidate(args: readonly string[], io: Io): Promise<ExitCode> {
+  const options = readOptions(args);
+  switch (options.kind) {
+    case "help":
+      io.out(usage);
+      return 0;
+    case "wrong":
+      io.err(`northflank-operator validate: ${options.message}\n\n${usage}`);
+      return 2;
+    case "options":
+      return check(options, io);
+  }
+}
+
+type Options =
+  | { readonly kind: "options"; readonly paths: readonly string[]; readonly output: OutputFormat }
+  | { readonly kind: "help" }
+  | { readonly kind: "wrong"; readonly message: string };
+
+function readOptions(args: readonly string[]): Options {
+  try {
+    const { values, positionals } = parseArgs({
+      args: [...args],
+      allowPositionals: true,
+      options: { output: { type: "string", short: "o", default: "text" }, help: { type: "boolean", short: "h" } },
+    });
+    if (values.help) return { kind: "help" };
+    const output = outputFormats.find((format) => format === values.output);
+    if (output === undefined) return { kind: "wrong", message: `--output is one of ${outputFormats.join(", ")}` };
+    if (positionals.length === 0) return { kind: "wrong", message: "name a file, a folder or -" };
+    return { kind: "options", paths: positionals, output };
+  } catch (error) {
+    return { kind: "wrong", message: toError(error).message };
+  }
+}
+
+async function check({ paths, output }: { paths: readonly string[]; output: OutputFormat }, io: Io): Promise<ExitCode> {
+  const found = await findManifestFiles(paths, io);
+  if (found.kind === "problems") {
+    for (const problem of found.problems) io.err(`northflank-operator validate: ${problem}\n`);
+    return 2;
+  }
+  const validator = createValidator();
+  const judged = found.files.flatMap((file) => judgeFile(file, validator));
+  const ours = judged.filter((each) => each.kind === "ours");
+  const findings = ours.flatMap(({ findings }) => findings);
+  const bad = ours.filter((each) => each.findings.length > 0).length;
+  io.out(formatReport(output, findings, { checked: ours.length, bad, skipped: judged.length - ours.length }));
+  return bad === 0 ? 0 : 1;
+}
+
+type Judged = { readonly kind: "ours"; readonly findings: readonly Finding[] } | { readonly kind: "skipped" };
+
+function judgeFile(file: ManifestFile, validator: Validator): readonly Judged[] {
+  return readManifests(file.text).flatMap((document) => judgeDocument({ file, document, validator }));
+}
+
+interface Context {
+  readonly file: ManifestFile;
+  readonly document: ManifestDocument;
+  readonly validator: Validator;
+}
+
+function judgeDocument(context: Context): readonly Judged[] {
+  const { file, document } = context;
+  if (document.value !== undefined) return judgeObject(context, document.value, []);
+  // What cannot be read may be a template that was lying around, unless it was named or speaks of us.
+  if (!file.isNamed && !file.text.includes(group)) return [{ kind: "skipped" }];
+  return [{ kind: "ours", findings: findingsOf(context, {}, []) }];
+}
+
+function judgeObject(context: Context, value: unknown, root: Path): readonly Judged[] {
+  if (isList(value)) {
+    const judged = value.items.flatMap((item, index) => judgeObject(context, item, [...root, "items", index]));
+    return root.length === 0 ? [...judged, ...judgeList(context, judged)] : judged;
+  }
+  return [isOurs(value) ? { kind: "ours", findings: findingsOf(context, value, root) } : { kind: "skipped" }];
+}
+
+/** A list is opened and its items are judged, as kubectl does, whatever the list calls itself. */
+function isList(value: unknown): value is { readonly items: readonly unknown[] } {
+  return isRecord(value) && typeof value.kind === "string" && value.kind.endsWith("List") && Array.isArray(value.items);
+}
+
+/** What is wrong with the list itself and not with one of its items, where it has items of ours. */
+function judgeList(context: Context, judged: readonly Judged[]): readonly Judged[] {
+  const own = context.document.problems.filter(({ path }) => path[0] !== "items" || path.length < 2);
+  if (own.length === 0 || judged.every(({ kind }) => kind === "skipped")) return [];
+  return [{ kind: "ours", findings: own.map((problem) => findingOf(context, {}, { ...problem, root: [] })) }];
+}
+
+/** Everything of our group, whatever its kind or version, and our kinds, whatever group they claim. */
+function isOurs(value: unknown): value is Readonly<Record<string, unknown>> {
+  if (!isRecord(value)) return false;
+  const isOurGroup = typeof value.apiVersion === "string" && value.apiVersion.split("/")[0] === group;
+  return isOurGroup || (typeof value.kind === "string" && findKind(value.kind) !== undefined);
+}
+
+/** What the reader and the validator have to say about the object at `root` of the document. */
+function findingsOf(context: Context, object: Readonly<Record<string, unknown>>, root: Path): readonly Finding[] {
+  const { document, validator } = context;
+  const read = document.problems.filter(({ path }) => root.every((part, index) => path[index] === part));
+  const judged = document.value === undefined ? [] : validator.validateManifest(object);
+  return [
+    ...read.map((problem) => findingOf(context, object, { ...problem, root })),
+    ...judged.map((problem) => findingOf(context, object, { ...problem, path: [...root, ...problem.path], root })),
+  ].toSorted((left, right) => left.line - right.line || left.column - right.column);
+}
+
+interface Found {
+  /** From the root of the document; `root` is where the object begins. */
+  readonly path: Path;
+  readonly root: Path;
+  readonly rule: string;
+  readonly message: string;
+  readonly remedy: string;
+  /** Where it is, if that is known better than by the path. */
+  readonly position?: Position;
+}
+
+function findingOf({ file, document }: Context, object: Readonly<Record<string, unknown>>, found: Found): Finding {
+  const { path, root, rule, message, remedy, position = document.locate(path) } = found;
+  const { kind, metadata } = object;
+  const name = isRecord(metadata) ? (metadata.name ?? metadata.generateName) : undefined;
+  return {
+    file: file.name,
+    ...position,
+    kind: printable(kind),
+    name: printable(name),
+    field: formatPath(path.slice(root.length)),
+    rule,
+    message,
+    remedy,
+  };
+}
+
+/** Text for a terminal: a manifest must not be able to move its cursor. */
+function printable(value: unknown): string {
+  return typeof value === "string" ? value.slice(0, 253).replaceAll(/\p{Cc}/gu, "?") : "";
+}
