@@ -181,7 +181,7 @@ function patchJob(request: Request): Answer {
   return data(patchedJob(request.account, project, job, request.world.now()));
 }
 
-/** The older route: run policy stands on top instead of under `settings`. */
+/** The older route: run policy stands on top instead of under `settings`, in the answer too. */
 function patchManualJob(request: Request): Answer {
   const { project, job } = jobOf(request);
   if (job.jobType !== "manual") throw new ApiProblem(400, "This is not a manual job");
@@ -189,7 +189,9 @@ function patchManualJob(request: Request): Answer {
   const policy = Object.entries({ backoffLimit, runOnSourceChange, activeDeadlineSeconds });
   const settings = Object.fromEntries(policy.filter(([, value]) => value !== undefined));
   Object.assign(job.settings, rest, { settings: { ...(job.settings.settings as object | undefined), ...settings } });
-  return data(patchedJob(request.account, project, job, request.world.now()));
+  const patched = patchedJob(request.account, project, job, request.world.now()) as { readonly settings?: object };
+  const { settings: told, ...detail } = patched;
+  return data({ ...detail, ...told });
 }
 
 function getJobDeployment(request: Request): Answer {

@@ -431,7 +431,7 @@ describe("jobs", () => {
 
   test("PATCH manual has its policy on top", async () => {
     const answer = await call("PATCH", `${shop}/jobs/manual/migrate`, { backoffLimit: 2 });
-    expect(answer.json.data.settings).toMatchObject({ backoffLimit: 2, activeDeadlineSeconds: 600 });
+    expect(answer.json.data).toMatchObject({ backoffLimit: 2, activeDeadlineSeconds: 600 });
     expect((await call("PATCH", `${shop}/jobs/manual/migrate`, { settings: {} })).status).toBe(400);
     expect((await call("PATCH", `${shop}/jobs/manual/report`, { backoffLimit: 2 })).status).toBe(400);
   });

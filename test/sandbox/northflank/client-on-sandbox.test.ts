@@ -1,0 +1,148 @@
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { defaultToken, type NorthflankSandbox, startNorthflank } from "../../../sandbox/northflank/server.ts";
+import { createNorthflankApi, type NorthflankApi } from "../../../src/northflank/client.ts";
+import { parseImageReference, sameImage } from "../../../src/northflank/image-reference.ts";
+import { createLedger, type Ledger } from "../../../src/northflank/ledger.ts";
+import { remoteImageOf } from "../../../src/northflank/service-view.ts";
+import { createTransport, type Transport } from "../../../src/northflank/transport.ts";
+import { systemClock } from "../../../src/util/clock.ts";
+import { SecretValue } from "../../../src/util/secret-value.ts";
+
+const service = { projectId: "shop", serviceId: "api" };
+const job = { projectId: "shop", jobId: "migrate" };
+const call = { class: "change", signal: new AbortController().signal } as const;
+
+let sandbox: NorthflankSandbox;
+let transport: Transport;
+let ledger: Ledger;
+let nowMs: number;
+
+beforeEach(async () => {
+  nowMs = Date.parse("2026-01-01T00:00:00Z");
+  sandbox = await startNorthflank({ now: () => nowMs, rolloutMs: 1_000, rolloutLagMs: 100, runMs: 1_000 });
+  transport = createTransport({ clock: systemClock, allowedHosts: [new URL(sandbox.url).host], userAgent: "test/0" });
+  ledger = createLedger({ clock: systemClock, random: () => 0, maxRequestsPerHour: 10_000 });
+});
+
+afterEach(async () => {
+  await transport[Symbol.asyncDispose]();
+  await sandbox.stop();
+});
+
+function apiOf(options: { readonly token?: string; readonly teamId?: string } = {}): NorthflankApi {
+  return createNorthflankApi({
+    transport,
+    ledger,
+    clock: systemClock,
+    random: () => 0,
+    baseUrl: sandbox.url,
+    teamId: options.teamId,
+    token: new SecretValue(options.token ?? defaultToken),
+    pool: "acme",
+  });
+}
+
+describe("the client on the sandbox", () => {
+  test.each(["A", "B"] as const)("moves a service to another image and sees it there, in form %s", async (form) => {
+    sandbox.settings.serviceForm = form;
+    const api = apiOf({ teamId: "acme" });
+    const parsed = parseImageReference("ghcr.io/acme/api:1.4.2");
+    if (parsed.kind === "problem") throw new Error(parsed.message);
+    const isThere = async () => {
+      const remote = remoteImageOf(await api.getService(service, call));
+      return remote !== undefined && sameImage(parsed.image, remote);
+    };
+    const before = await api.getService(service, call);
+    expect([await isThere(), before.rolloutStatus]).toEqual([false, "COMPLETED"]);
+    await api.updateServiceDeployment(service, { external: { imagePath: "ghcr.io/acme/api:1.4.2" } }, call);
+    const written = await api.getService(service, call);
+    expect([await isThere(), written.rolloutTransitionTime === before.rolloutTransitionTime]).toEqual([true, true]);
+    nowMs += 1_000;
+    const after = await api.getService(service, call);
+    expect([after.rolloutStatus, after.rolloutTransitionTime]).toEqual(["COMPLETED", "2026-01-01T00:00:01.000Z"]);
+  });
+
+  test("falls back to PATCH with the instances that it has read", async () => {
+    const api = apiOf();
+    sandbox.removeRoute("POST", "/v1/projects/{project}/services/{service}/deployment", 410);
+    const update = { external: { imagePath: "ghcr.io/acme/web:2.1.0" } };
+    const name = { ...service, serviceId: "web" };
+    await expect(api.updateServiceDeployment(name, update, call)).rejects.toMatchObject({ code: "gone" });
+    const { instances = 0 } = await api.getService(name, call);
+    await api.patchDeploymentService(name, { deployment: { ...update, instances } }, call);
+    expect(sandbox.service("shop", "web")).toMatchObject({ instances: 2, image: "ghcr.io/acme/web:2.1.0" });
+  });
+
+  test("follows a run to its end, aborts another, and finds all of 250 over three pages", async () => {
+    const api = apiOf();
+    const started = await api.startRun(job, { runtimeEnvironment: { A: "b" } }, call);
+    if (started.kind !== "accepted") throw new Error(started.kind);
+    const run = { ...job, runId: started.runId };
+    expect(await api.getRun(run, call)).toMatchObject({ status: "RUNNING", concluded: false, concludedAt: undefined });
+    nowMs += 1_000;
+    expect(await api.getRun(run, call)).toMatchObject({ status: "SUCCESS", concluded: true });
+    await api.abortRun(run, call);
+    expect(await api.getRun({ ...job, runId: "nope" }, call)).toBeUndefined();
+
+    for (let count = 1; count < 250; count++) sandbox.injectRun("shop", "migrate", { startedMs: nowMs + count });
+    nowMs += 3_600_000;
+    const { runs, serverTimeMs, truncated } = await api.listRuns(job, call);
+    expect([new Set(runs.map(({ id }) => id)).size, serverTimeMs, truncated]).toEqual([250, nowMs, undefined]);
+    expect(runs.at(-1)?.id).toBe(started.runId);
+    expect(sandbox.calls.filter(({ query }) => query.get("per_page") === "100")).toHaveLength(3);
+  });
+
+  test("never sends a start twice, whatever happens to it", async () => {
+    const api = apiOf();
+    const kinds: string[] = [];
+    for (const kind of ["reset-before", "reset-after", "truncate"] as const) {
+      sandbox.fault = ({ method }) => (method === "POST" ? { kind } : undefined);
+      kinds.push((await api.startRun(job, {}, call)).kind);
+    }
+    sandbox.fault = () => ({ kind: "answer-after", answer: { status: 503, headers: { "retry-after": "1" } } });
+    kinds.push((await api.startRun(job, {}, call)).kind);
+    expect(kinds).toEqual(["unknown", "unknown", "unknown", "unknown"]);
+    expect(sandbox.calls).toHaveLength(4);
+    expect(sandbox.runs("shop", "migrate")).toHaveLength(3);
+  });
+
+  test("repeats a read and an update that were cut off", async () => {
+    const api = apiOf();
+    sandbox.fault = ({ number }) => (number % 2 === 1 ? { kind: "reset-after" } : undefined);
+    await api.getService(service, call);
+    await api.updateServiceDeployment(service, { external: { imagePath: "ghcr.io/acme/api:9" } }, call);
+    expect(sandbox.calls.map(({ method }) => method)).toEqual(["GET", "GET", "POST", "POST"]);
+  });
+
+  test("stops at the end of the quota, which people have eaten: no request is refused by the API", async () => {
+    const api = apiOf();
+    sandbox.spendQuota(990);
+    const outcomes: string[] = [];
+    for (let count = 0; count < 50; count++) {
+      outcomes.push(
+        await api.getService(service, call).then(
+          () => "done",
+          (error: { code: string }) => error.code,
+        ),
+      );
+    }
+    expect(outcomes.filter((outcome) => outcome === "done")).toHaveLength(10);
+    expect(new Set(outcomes.slice(10))).toEqual(new Set(["quota_closed"]));
+    expect(sandbox.calls.filter(({ status }) => status === 429)).toHaveLength(0);
+  });
+
+  test("asks the API no more after the first 429, but for what was in flight", async () => {
+    const api = apiOf();
+    sandbox.spendQuota(1_000);
+    await Promise.allSettled(Array.from({ length: 8 }, () => api.getService(service, call)));
+    await Promise.allSettled(Array.from({ length: 50 }, () => api.getService(service, call)));
+    expect(sandbox.calls).toHaveLength(8);
+  });
+
+  test("names a bad token, and knows a good one where the route exists", async () => {
+    await expect(apiOf({ token: "wrong" }).getService(service, call)).rejects.toMatchObject({ code: "unauthorized" });
+    expect(await apiOf().whoAmI(call)).toEqual({ expiresAt: undefined });
+    sandbox.settings.hasAuthRoute = false;
+    expect(await apiOf().whoAmI(call)).toBeUndefined();
+  });
+});
