@@ -1,0 +1,164 @@
+import { spawnSync } from "node:child_process";
+import { readdirSync, readFileSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { describe, expect, test } from "vitest";
+import { parseAllDocuments } from "yaml";
+import type { KubeObject } from "../src/kube/types.ts";
+import { renderKustomization, resourceTypeOf } from "./support/manifests.ts";
+
+const root = resolve(dirname(fileURLToPath(import.meta.url)), "..");
+const objects = renderKustomization(join(root, "deploy"));
+const hasKubectl = spawnSync("kubectl", ["kustomize", "--help"]).status === 0;
+
+// biome-ignore lint/suspicious/noExplicitAny: manifests of many kinds, read by path; a wrong path fails the assertion.
+type Manifest = KubeObject & Record<string, any>;
+
+function only(kind: string): Manifest {
+  const found = objects.filter((object) => object.kind === kind);
+  if (found.length !== 1) throw new Error(`expected one ${kind}, found ${found.length}`);
+  return found[0] as Manifest;
+}
+
+test.runIf(hasKubectl)("kubectl kustomize renders what the other tests look at", () => {
+  const run = spawnSync("kubectl", ["kustomize", join(root, "deploy")], { encoding: "utf8" });
+  expect(run.stderr).toBe("");
+  const rendered = parseAllDocuments(run.stdout).map((document) => document.toJS() as KubeObject);
+  const sorted = (list: readonly KubeObject[]) =>
+    [...list].sort((a, b) => `${a.kind}/${a.metadata.name}`.localeCompare(`${b.kind}/${b.metadata.name}`));
+  expect(sorted(rendered)).toEqual(sorted(objects));
+});
+
+test("every CRD is part of it", () => {
+  const files = readdirSync(join(root, "crds")).filter((name) => name !== "kustomization.yaml");
+  expect(objects.filter(({ kind }) => kind === "CustomResourceDefinition")).toHaveLength(files.length);
+  expect(files.length).toBeGreaterThan(0);
+});
+
+test("everything that has a namespace is in the operator's own", () => {
+  const elsewhere = objects
+    .filter((object) => resourceTypeOf(object).namespaced && object.metadata.namespace !== "northflank-operator")
+    .map(({ kind, metadata }) => `${kind}/${metadata.name}`);
+  expect(elsewhere).toEqual([]);
+});
+
+describe("the pod", () => {
+  const { spec } = only("Deployment");
+  const pod = spec.template.spec;
+  const [container] = pod.containers;
+
+  test("meets the restricted Pod Security profile, which the namespace enforces", () => {
+    expect(only("Namespace").metadata.labels).toMatchObject({ "pod-security.kubernetes.io/enforce": "restricted" });
+    expect(pod.containers).toHaveLength(1);
+    expect(pod.initContainers).toBeUndefined();
+    expect(pod.securityContext).toMatchObject({ runAsNonRoot: true, seccompProfile: { type: "RuntimeDefault" } });
+    expect(container.securityContext).toEqual({
+      allowPrivilegeEscalation: false,
+      readOnlyRootFilesystem: true,
+      capabilities: { drop: ["ALL"] },
+    });
+    expect({ ...pod, containers: [] }).not.toMatchObject({ hostNetwork: true });
+    expect([pod.hostNetwork, pod.hostPID, pod.hostIPC, pod.volumes]).toEqual(Array(4).fill(undefined));
+    expect(container.ports.map((port: { hostPort?: number }) => port.hostPort)).toEqual([undefined, undefined]);
+  });
+
+  test("runs as the user of the image, in two replicas, and is given the service account's token on purpose", () => {
+    const dockerfile = readFileSync(join(root, "Dockerfile"), "utf8");
+    expect(dockerfile).toContain(`\nUSER ${pod.securityContext.runAsUser}:${pod.securityContext.runAsGroup}\n`);
+    expect(spec.replicas).toBe(2);
+    expect(only("ServiceAccount").automountServiceAccountToken).toBe(false);
+    expect(pod.automountServiceAccountToken).toBe(true);
+  });
+
+  test("has the version of package.json", () => {
+    const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+    expect(container.image).toBe(`northflank-operator:${version}`);
+  });
+
+  test("gives V8 three quarters of the memory that the kernel gives the pod", () => {
+    const limitMiB = Number(/^(\d+)Mi$/.exec(container.resources.limits.memory)?.[1]);
+    expect(container.env).toEqual([{ name: "NODE_OPTIONS", value: `--max-old-space-size=${limitMiB * 0.75}` }]);
+  });
+
+  test("is probed where the program listens by default, and has more time to end than it takes", () => {
+    const ports = Object.fromEntries(
+      container.ports.map((port: { name: string; containerPort: number }) => [port.name, port.containerPort]),
+    );
+    expect(ports).toEqual({ metrics: 8080, health: 8081 });
+    expect(container.livenessProbe.httpGet).toEqual({ path: "/healthz", port: "health" });
+    expect(container.readinessProbe.httpGet).toEqual({ path: "/readyz", port: "health" });
+    // A blocked event loop of up to a minute is no reason to be killed.
+    expect(
+      container.livenessProbe.periodSeconds * (container.livenessProbe.failureThreshold - 1),
+    ).toBeGreaterThanOrEqual(60);
+    expect(pod.terminationGracePeriodSeconds).toBeGreaterThan(30);
+  });
+
+  test("is what Service, PodDisruptionBudget, NetworkPolicy and spread select", () => {
+    const { labels } = spec.template.metadata;
+    const selectors = [
+      spec.selector.matchLabels,
+      only("Service").spec.selector,
+      only("PodDisruptionBudget").spec.selector.matchLabels,
+      only("NetworkPolicy").spec.podSelector.matchLabels,
+      ...pod.topologySpreadConstraints.map((one: Manifest) => one.labelSelector.matchLabels),
+    ];
+    for (const selector of selectors) expect(labels).toMatchObject(selector);
+    expect(selectors).toHaveLength(5);
+  });
+});
+
+describe("the rights", () => {
+  interface Rule {
+    readonly apiGroups: readonly string[];
+    readonly resources: readonly string[];
+    readonly resourceNames?: readonly string[];
+    readonly verbs: readonly string[];
+  }
+
+  /** `group/resource[names]` to its verbs, over all rules of a role. */
+  function rights(kind: string): Readonly<Record<string, readonly string[]>> {
+    const found: Record<string, string[]> = {};
+    for (const rule of only(kind).rules as readonly Rule[]) {
+      const names = rule.resourceNames === undefined ? "" : `[${rule.resourceNames.join(",")}]`;
+      for (const group of rule.apiGroups) {
+        for (const resource of rule.resources) {
+          const key = `${group}/${resource}${names}`;
+          found[key] = [...(found[key] ?? []), ...rule.verbs].sort();
+        }
+      }
+    }
+    return found;
+  }
+
+  test("in all namespaces are these and no others", () => {
+    const own = "northflank-operator.io";
+    expect(rights("ClusterRole")).toEqual({
+      [`${own}/northflankconnections`]: ["get", "list", "watch"],
+      [`${own}/northflankdeployments`]: ["get", "list", "watch"],
+      [`${own}/northflankjobruns`]: ["delete", "get", "list", "patch", "watch"],
+      [`${own}/northflankconnections/status`]: ["patch"],
+      [`${own}/northflankdeployments/status`]: ["patch"],
+      [`${own}/northflankjobruns/status`]: ["patch", "update"],
+      "/secrets": ["get"],
+      "/configmaps": ["get"],
+      "events.k8s.io/events": ["create", "patch"],
+    });
+  });
+
+  test("in its own namespace are those of one Lease", () => {
+    expect(rights("Role")).toEqual({
+      "coordination.k8s.io/leases": ["create"],
+      "coordination.k8s.io/leases[northflank-operator]": ["get", "update"],
+    });
+  });
+
+  test("belong to the operator's service account alone", () => {
+    for (const kind of ["ClusterRoleBinding", "RoleBinding"]) {
+      expect(only(kind).subjects).toEqual([
+        { kind: "ServiceAccount", name: "northflank-operator", namespace: "northflank-operator" },
+      ]);
+    }
+    expect(only("Deployment").spec.template.spec.serviceAccountName).toBe("northflank-operator");
+  });
+});
