@@ -7,7 +7,7 @@ import { type ObjectKey, objectKey } from "../../runtime/outcome.ts";
 import type { Account, AccountRequest, Accounts } from "../shared/accounts.ts";
 import type { LookSchedule, Planned } from "../shared/look-schedule.ts";
 import { isReconcileRequested } from "../shared/reconcile-request.ts";
-import type { SpecProblem } from "../shared/spec-problem.ts";
+import { prunedProblems, type SpecProblem } from "../shared/spec-problem.ts";
 import { readyReason, type Settings } from "./decide.ts";
 import { type Desire, desireOf } from "./desire.ts";
 import type { Dependency, Observation } from "./observation.ts";
@@ -19,7 +19,7 @@ export interface ObserveDeps {
     get(key: ObjectKey): { readonly status?: { readonly conditions?: readonly Condition[] } } | undefined;
   };
   readonly accounts: Accounts;
-  /** Every problem of an object, also fields that the API server has pruned. */
+  /** Judges a spec that the API server let in; fields that it dropped are added here. */
   readonly validate: (object: NorthflankDeployment) => readonly SpecProblem[];
   readonly schedule: LookSchedule;
   readonly settings: Settings;
@@ -38,7 +38,7 @@ export interface Observed {
  * *Errors*: whatever is no refusal of Northflank, such as `KubeError` when a Secret could not be asked for.
  */
 export async function observe(deps: ObserveDeps, object: NorthflankDeployment, signal: AbortSignal): Promise<Observed> {
-  const problems = deps.validate(object);
+  const problems = [...prunedProblems(object.prunedFields), ...deps.validate(object)];
   const result = desireOf(object.spec);
   const unusable = [...problems, ...(result.kind === "problem" ? [result.problem] : []), ...notCarriedOut(object)];
   if (result.kind === "problem" || unusable.length > 0) return without({ kind: "invalid", problems: unusable });

@@ -47,6 +47,7 @@ export function connectionMatters(
 }
 
 interface WatchedObject {
+  readonly prunedFields?: readonly string[];
   readonly metadata: {
     readonly uid?: string;
     readonly generation?: number;
@@ -64,5 +65,7 @@ export function objectMatters(before: WatchedObject | undefined, after: WatchedO
   const old = before.metadata;
   const { uid, generation, deletionTimestamp, annotations } = after.metadata;
   if (old.uid !== uid || old.generation !== generation || old.deletionTimestamp !== deletionTimestamp) return true;
+  // Dropped fields come and go without a new generation: what was applied changed, what is stored did not.
+  if (!isSameJson(before.prunedFields, after.prunedFields)) return true;
   return !isSameJson(old.annotations ?? {}, annotations ?? {});
 }

@@ -10,6 +10,18 @@ export interface SpecProblem {
   readonly remedy: string;
 }
 
+/**
+ * The fields that the API server dropped, as problems: what a person wrote and believes to be in force is not. `pruned`
+ * has entries such as `spec.sespend: did you mean "suspend"?`.
+ */
+export function prunedProblems(pruned: readonly string[] | undefined): readonly SpecProblem[] {
+  return (pruned ?? []).map((entry) => {
+    const end = entry.indexOf(": ");
+    const [field, remedy] = end < 0 ? [entry, ""] : [entry.slice(0, end), entry.slice(end + 2)];
+    return { field, message: "is not a field, and the API server dropped it", remedy };
+  });
+}
+
 /** The message of `InvalidSpec`: every problem with field, rule and remedy, the first ones if there are many. */
 export function invalidSpecMessage(problems: readonly SpecProblem[]): string {
   const shown = problems.slice(0, 5).map(({ field, message, remedy }) => {

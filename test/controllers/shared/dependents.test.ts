@@ -44,6 +44,10 @@ describe("a change of an object", () => {
       [before, deployment({ metadata: { annotations: { a: "b" } } })],
       true,
     ],
+    "calls for a pass when a field that was dropped is no longer applied": [
+      [{ ...before, prunedFields: ["spec.sespend: ?"] }, before],
+      true,
+    ],
     "does not when only its status was written": [
       [before, deployment({ metadata: { resourceVersion: "2" }, status: { observedGeneration: 1 } })],
       false,

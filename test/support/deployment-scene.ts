@@ -1,0 +1,238 @@
+import { expect } from "vitest";
+import type { NorthflankDeployment } from "../../src/api/deployment.ts";
+import { northflankDeployments } from "../../src/api/names.ts";
+import { createValidator } from "../../src/api/validate.ts";
+import { createDeploymentReconciler } from "../../src/controllers/deployment/reconciler.ts";
+import { deploymentIndexes } from "../../src/controllers/deployment/target.ts";
+import type { AccountResolution, Accounts } from "../../src/controllers/shared/accounts.ts";
+import type { EventDraft } from "../../src/controllers/shared/event-draft.ts";
+import { LookSchedule } from "../../src/controllers/shared/look-schedule.ts";
+import { createStatusWriter } from "../../src/controllers/shared/status-writer.ts";
+import type { KubeClient } from "../../src/kube/client.ts";
+import { KubeError } from "../../src/kube/errors.ts";
+import type { Condition, KubeObject } from "../../src/kube/types.ts";
+import type { Outcome } from "../../src/runtime/outcome.ts";
+import { objectKey } from "../../src/runtime/outcome.ts";
+import { Store } from "../../src/runtime/store.ts";
+import { FakeClock } from "./fake-clock.ts";
+import { fakeLog } from "./fake-log.ts";
+import { FakeNorthflank } from "./fake-northflank.ts";
+import { brokenPromises, type KstatusResult, kstatusOf } from "./kstatus.ts";
+import { always, neverAborted, strictFake } from "./strict-fake.ts";
+
+const validator = createValidator();
+
+/**
+ * The reconciler of NorthflankDeployments with everything around it in memory: a store, a server that takes status, and
+ * Northflank. After every pass the promises of a status are checked, and that the schema takes it.
+ */
+export class DeploymentScene {
+  readonly clock = new FakeClock();
+  readonly northflank = new FakeNorthflank(() => this.clock.now());
+  readonly logged = fakeLog();
+  readonly events: string[] = [];
+  readonly metrics: string[] = [];
+  readonly runs = new Map<string, { readonly status?: { readonly conditions?: readonly Condition[] } }>();
+  /** What resolving an account comes to; usable unless a test says otherwise. */
+  resolution: (connectionName: string | undefined) => AccountResolution;
+  /** The account's version, as the connection would change it. */
+  accountVersion = "1";
+  /** Fails the next write of a status. */
+  failStatus: Error | undefined;
+  statusWrites = 0;
+  rejectedTokens = 0;
+  /** Runs before Northflank answers a look: somebody is faster than the pass. */
+  duringLook: (() => void) | undefined;
+  #version = 1;
+  #reconcile;
+  readonly #server = new Map<string, NorthflankDeployment>();
+  store = this.#newStore();
+
+  constructor() {
+    this.resolution = (name) => ({
+      kind: "usable",
+      account: { api: this.#api(), pool: `pool of ${name ?? "default"}`, version: this.accountVersion },
+    });
+    this.#reconcile = this.#newReconciler();
+  }
+
+  /** An object as the server holds it; also takes the place of an earlier one, as an edit does. */
+  has(object: NorthflankDeployment): void {
+    const stored = { ...object, metadata: { ...object.metadata, resourceVersion: String(++this.#version) } };
+    this.#server.set(objectKey(object.metadata), stored);
+    this.store.apply(stored);
+  }
+
+  /** Changes the spec as a person would: a new generation. */
+  edit(spec: Partial<NorthflankDeployment["spec"]>, key = "shop/api"): void {
+    const object = this.object(key);
+    const generation = (object.metadata.generation ?? 0) + 1;
+    this.has({ ...object, metadata: { ...object.metadata, generation }, spec: { ...object.spec, ...spec } });
+  }
+
+  annotate(annotations: Readonly<Record<string, string>>, key = "shop/api"): void {
+    const object = this.object(key);
+    this.has({ ...object, metadata: { ...object.metadata, annotations } });
+  }
+
+  remove(key: string): void {
+    const object = this.object(key);
+    this.#server.delete(key);
+    this.store.remove({ ...object.metadata, resourceVersion: String(++this.#version) });
+  }
+
+  object(key = "shop/api"): NorthflankDeployment {
+    const object = this.#server.get(key);
+    if (object === undefined) throw new Error(`no object ${key} in the scene`);
+    return object;
+  }
+
+  /** One pass. Returns its outcome; a thrown error is an outcome like any other. */
+  async pass(key = "shop/api"): Promise<Outcome> {
+    const context = {
+      signal: neverAborted(),
+      statusSignal: neverAborted(),
+      reconcileId: "r",
+      log: this.logged.log,
+      failures: 0,
+    };
+    const outcome = await this.#reconcile(key, context).catch((error: Error): Outcome => ({ kind: "retry", error }));
+    if (this.#server.has(key)) this.#checkPromises(key);
+    return outcome;
+  }
+
+  /** Passes on, at the times that the outcomes name, until the object is at rest for longer than `restMs`. */
+  async settle(restMs = 120_000, key = "shop/api"): Promise<void> {
+    for (let count = 0; count < 200; count++) {
+      const outcome = await this.pass(key);
+      if (outcome.kind !== "recheck" || outcome.afterMs > restMs) return;
+      await this.clock.advance(outcome.afterMs);
+    }
+    throw new Error("the object does not come to rest");
+  }
+
+  /** A new process: nothing is left but what the server and Northflank hold. */
+  restart(): void {
+    this.store = this.#newStore();
+    for (const object of this.#server.values()) this.store.apply(object);
+    this.#reconcile = this.#newReconciler();
+  }
+
+  /** `Ready=True/RolloutComplete ... -> Current` */
+  state(key = "shop/api"): string {
+    const object = this.object(key);
+    const shown = ["Ready", "Reconciling", "Stalled", "Suspended", "Accepted", "InSync", "RolloutComplete"].flatMap(
+      (type) => {
+        const condition = object.status?.conditions?.find((one) => one.type === type);
+        return condition === undefined ? [] : [`${type}=${condition.status}/${condition.reason}`];
+      },
+    );
+    return `${shown.join(" ")} -> ${this.kstatus(key)}`;
+  }
+
+  kstatus(key = "shop/api"): KstatusResult {
+    return kstatusOf(this.object(key) as Parameters<typeof kstatusOf>[0]);
+  }
+
+  message(type = "Ready", key = "shop/api"): string {
+    return this.object(key).status?.conditions?.find((condition) => condition.type === type)?.message ?? "";
+  }
+
+  takeEvents(): readonly string[] {
+    return this.events.splice(0);
+  }
+
+  #checkPromises(key: string): void {
+    const object = this.object(key);
+    if (object.status?.observedGeneration === -1) return;
+    expect(validator.validateManifest({ ...object, prunedFields: undefined }).filter(isAboutStatus)).toEqual([]);
+    const acknowledged = object.status?.observedGeneration === object.metadata.generation;
+    if (acknowledged) expect(brokenPromises(object as Parameters<typeof brokenPromises>[0])).toEqual([]);
+  }
+
+  #newStore() {
+    return new Store<NorthflankDeployment, "target" | "waitFor">({
+      indexes: deploymentIndexes,
+      onListenerError: (error) => {
+        throw error;
+      },
+    });
+  }
+
+  #newReconciler() {
+    const { clock, store } = this;
+    const random = always(0.5);
+    const accounts: Accounts = {
+      resolve: async ({ connectionName }) => this.resolution(connectionName),
+      tokenRejected: () => {
+        this.rejectedTokens += 1;
+      },
+    };
+    return createDeploymentReconciler({
+      store,
+      runs: this.runs,
+      accounts,
+      validate: ({ kind, spec }) => validator.validateSpec(kind, spec),
+      schedule: new LookSchedule({ clock, random }),
+      settings: { resyncPeriodMs: 900_000, rolloutPollIntervalMs: 10_000 },
+      statusWriter: createStatusWriter<NorthflankDeployment>({
+        kube: this.#kube(),
+        type: northflankDeployments,
+        overlay: (answer) => store.upsertIfNewer(answer),
+      }),
+      events: {
+        record: (_object, draft: EventDraft) => this.events.push(`${draft.type} ${draft.reason}: ${draft.note}`),
+      },
+      observer: {
+        driftDetected: () => this.metrics.push("drift"),
+        changeApplied: () => this.metrics.push("change"),
+        becameReady: (durationMs) => this.metrics.push(`ready after ${durationMs / 1_000} s`),
+      },
+      clock,
+      random,
+    });
+  }
+
+  #kube() {
+    return strictFake<KubeClient>("kube", {
+      apply: async <T extends KubeObject>(_type: unknown, body: KubeObject): Promise<T> => {
+        if (this.failStatus !== undefined) {
+          const error = this.failStatus;
+          this.failStatus = undefined;
+          throw error;
+        }
+        const key = objectKey(body.metadata);
+        const object = this.#server.get(key);
+        if (object === undefined || object.metadata.uid !== body.metadata.uid) {
+          throw new KubeError({ code: "not_found", step: "apply", detail: "gone" });
+        }
+        this.statusWrites += 1;
+        const { status } = body as unknown as { readonly status: NonNullable<NorthflankDeployment["status"]> };
+        const stored = {
+          ...object,
+          metadata: { ...object.metadata, resourceVersion: String(++this.#version) },
+          status: JSON.parse(JSON.stringify(status)) as NonNullable<NorthflankDeployment["status"]>,
+        };
+        this.#server.set(key, stored);
+        return stored as unknown as T;
+      },
+    });
+  }
+
+  #api() {
+    const { api } = this.northflank;
+    return {
+      ...api,
+      getService: async (...args: Parameters<typeof api.getService>) => {
+        const view = await api.getService(...args);
+        this.duringLook?.();
+        this.duringLook = undefined;
+        return view;
+      },
+    };
+  }
+}
+
+function isAboutStatus({ field }: { readonly field: string }): boolean {
+  return field.startsWith("status");
+}

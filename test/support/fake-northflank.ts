@@ -1,0 +1,136 @@
+import type { CallOptions, NorthflankApi, ServiceName } from "../../src/northflank/client.ts";
+import { NorthflankError, type NorthflankErrorCode, type NorthflankErrorFacts } from "../../src/northflank/errors.ts";
+import type { DeploymentUpdate, ServiceView } from "../../src/northflank/types.ts";
+
+/** An error as the client throws it; what the test does not care about is filled in. */
+export function northflankError(code: NorthflankErrorCode, more: Partial<NorthflankErrorFacts> = {}): NorthflankError {
+  return new NorthflankError({ code, step: "call Northflank", detail: "scripted", sent: true, ...more });
+}
+
+type Method = "getService" | "updateServiceDeployment" | "patchDeploymentService" | "whoAmI";
+
+interface Scripted {
+  readonly error: Error;
+  /** The call is carried out all the same: the answer was lost. */
+  readonly isDone: boolean;
+}
+
+/**
+ * Services in memory, as the Northflank API keeps them. Strict: an unknown service, and a method that is not here, throw
+ * with the call in the message. Each call is noted as `get api (change)`.
+ */
+export class FakeNorthflank {
+  readonly calls: string[] = [];
+  readonly #services = new Map<string, ServiceView>();
+  readonly #scripts = new Map<Method, Scripted[]>();
+  readonly #now: () => number;
+
+  constructor(now: () => number) {
+    this.#now = now;
+  }
+
+  has(view: ServiceView): void {
+    this.#services.set(view.id, view);
+  }
+
+  service(id: string): ServiceView {
+    const view = this.#services.get(id);
+    if (view === undefined) throw new Error(`no service "${id}" in the fake`);
+    return view;
+  }
+
+  change(id: string, change: Partial<ServiceView>): void {
+    this.has({ ...this.service(id), ...change });
+  }
+
+  /** Northflank reports a state of the rollout, as of now. */
+  rollout(id: string, rolloutStatus: string, more: Partial<ServiceView> = {}): void {
+    this.change(id, { rolloutStatus, rolloutTransitionTime: new Date(this.#now()).toISOString(), ...more });
+  }
+
+  /** The next call of `method` fails; one per time this is called. */
+  failNext(method: Method, error: Error, options: { readonly isDone?: boolean } = {}): void {
+    const scripts = this.#scripts.get(method) ?? [];
+    this.#scripts.set(method, [...scripts, { error, isDone: options.isDone ?? false }]);
+  }
+
+  /** The calls since this was last asked. */
+  takeCalls(): readonly string[] {
+    return this.calls.splice(0);
+  }
+
+  get api(): NorthflankApi {
+    const unexpected = (call: string) => async () => {
+      throw new Error(`unexpected call of Northflank: ${call}`);
+    };
+    return {
+      getService: async ({ serviceId }: ServiceName, options: CallOptions) => {
+        this.#note(`get ${serviceId} (${options.class})`);
+        return this.#run("getService", () => this.#find(serviceId));
+      },
+      updateServiceDeployment: async ({ serviceId }, body) => {
+        this.#note(`post ${serviceId} ${JSON.stringify(body)}`);
+        this.#run("updateServiceDeployment", () => this.#deploy(serviceId, body));
+      },
+      patchDeploymentService: async ({ serviceId }, { deployment }) => {
+        this.#note(`patch ${serviceId} ${JSON.stringify(deployment)}`);
+        this.#run("patchDeploymentService", () => this.#deploy(serviceId, deployment));
+      },
+      whoAmI: async () => {
+        this.#note("whoami");
+        return this.#run("whoAmI", () => ({ expiresAt: undefined }));
+      },
+      reserve: () => {
+        throw new Error("unexpected call of Northflank: reserve");
+      },
+      listRuns: unexpected("listRuns"),
+      getRun: unexpected("getRun"),
+      startRun: unexpected("startRun"),
+      abortRun: unexpected("abortRun"),
+    };
+  }
+
+  #note(call: string): void {
+    this.calls.push(call);
+  }
+
+  #run<T>(method: Method, act: () => T): T {
+    const script = this.#scripts.get(method)?.shift();
+    if (script === undefined) return act();
+    if (script.isDone) act();
+    throw script.error;
+  }
+
+  #find(id: string): ServiceView {
+    const view = this.#services.get(id);
+    if (view === undefined) throw northflankError("not_found", { httpStatus: 404, step: `get service "${id}"` });
+    return view;
+  }
+
+  /** Takes the new source; the state of the rollout before stays in sight until the test moves it on. */
+  #deploy(id: string, { external, internal, docker, buildpack }: DeploymentUpdate): void {
+    const view = this.#find(id);
+    const source =
+      external !== undefined
+        ? {
+            image: external.imagePath,
+            external: { imagePath: external.imagePath, credentials: external.credentials, registryProvider: undefined },
+            internal: undefined,
+          }
+        : {};
+    const build = {
+      id: internal?.id,
+      branch: internal?.branch,
+      buildSHA: internal?.buildSHA,
+      buildId: internal?.buildId,
+      deployedSHA: undefined,
+    };
+    this.has({
+      ...view,
+      ...source,
+      ...(internal === undefined ? {} : { image: undefined, external: undefined, internal: build }),
+      ...(docker === undefined ? {} : { docker }),
+      ...(buildpack === undefined ? {} : { buildpack }),
+    });
+  }
+}
