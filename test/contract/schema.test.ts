@@ -1,0 +1,82 @@
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { kinds } from "../../src/api/kinds.ts";
+import { createValidator } from "../../src/api/validate.ts";
+import { documents } from "../api/documents.ts";
+import { type Cluster, clusterUnderTest, type RawResponse } from "../support/cluster.ts";
+
+// The API server and the offline check read the same documents and have to come to the same verdict.
+
+let cluster: Cluster;
+let namespace: string;
+const validator = createValidator();
+
+beforeAll(async () => {
+  cluster = await clusterUnderTest();
+  namespace = await cluster.freshNamespace();
+});
+
+afterAll(async () => {
+  await cluster?.stop();
+});
+
+test.each(Object.entries(documents))("%s", async (_, document) => {
+  const object = plain(document.object);
+  const answer = document.old === undefined ? await create(object) : await update(plain(document.old), object);
+  const offline = validator.validateManifest(object, document.old === undefined ? undefined : plain(document.old));
+  const message = JSON.stringify(answer.body);
+  expect([isAccepted(answer), message]).toEqual([document.problems.length === 0, message]);
+  expect(offline.length === 0).toBe(isAccepted(answer));
+});
+
+test("the server names the field of a rule, as the offline check does", async () => {
+  const { object } = documents["run: Forbid without a deadline"] ?? {};
+  const { status, body } = await create(plain(object));
+  expect([status, body]).toEqual([422, expect.objectContaining({ reason: "Invalid" })]);
+  expect(JSON.stringify(body)).toContain("spec.startDeadlineSeconds");
+});
+
+test("an object that nobody has looked at starts with a status that says so, and with its defaults", async () => {
+  const { object } = documents["deployment: an image"] ?? {};
+  const { body } = await create(plain(object));
+  expect(body).toMatchObject({
+    status: { observedGeneration: -1 },
+    spec: {
+      managementPolicy: "Enforce",
+      rollout: { wait: true, timeoutSeconds: 900, onFailure: "Report" },
+      suspend: false,
+    },
+  });
+});
+
+interface Manifest {
+  readonly kind: string;
+  readonly metadata: Readonly<Record<string, unknown>>;
+}
+
+function plain(value: unknown): Manifest {
+  return JSON.parse(JSON.stringify(value));
+}
+
+function create(object: Manifest): Promise<RawResponse> {
+  return cluster.request("POST", `${pathOf(object)}?dryRun=All&fieldValidation=Strict`, { body: object });
+}
+
+async function update(old: Manifest, object: Manifest): Promise<RawResponse> {
+  const created = await cluster.request("POST", pathOf(old), { body: old });
+  expect([created.status, created.body]).toEqual([201, created.body]);
+  const { resourceVersion } = (created.body as Manifest).metadata;
+  const body = { ...object, metadata: { ...object.metadata, resourceVersion } };
+  const answer = await cluster.request("PUT", `${pathOf(object)}/doc?fieldValidation=Strict`, { body });
+  await cluster.request("DELETE", `${pathOf(object)}/doc`);
+  return answer;
+}
+
+/** A kind that does not exist is sent to a path that does. */
+function pathOf({ kind }: Manifest): string {
+  const { type } = kinds.find((each) => each.type.kind === kind) ?? { type: kinds[1]?.type };
+  return `/apis/${type?.group}/${type?.version}/namespaces/${namespace}/${type?.plural}`;
+}
+
+function isAccepted({ status }: RawResponse): boolean {
+  return status === 200 || status === 201;
+}
