@@ -1,5 +1,5 @@
 import { Environment } from "@marcbachmann/cel-js";
-import { isObject, type JsonObject, type Schema } from "./types.ts";
+import { isObject, type Schema } from "./types.ts";
 
 /**
  * The CEL that validation rules see: `self`, `oldSelf`, the standard functions and those of the Kubernetes libraries
@@ -22,12 +22,13 @@ export function toCel(value: unknown, schema: Schema): unknown {
   if (typeof value === "string") return schema.format === "date-time" ? new Date(value) : value;
   if (Array.isArray(value)) return value.map((item) => toCel(item, schema.items ?? {}));
   if (!isObject(value)) return value;
-  const result: JsonObject = {};
+  // A map, because cel-js takes an object with a key named `constructor` for something else.
+  const result = new Map<string, unknown>();
   for (const [key, item] of Object.entries(value)) {
     const declared = schema.properties !== undefined && Object.hasOwn(schema.properties, key);
     const extra = typeof schema.additionalProperties === "object" ? schema.additionalProperties : {};
     const child = declared ? (schema.properties?.[key] ?? {}) : extra;
-    result[declared ? escapeName(key) : key] = toCel(item, child);
+    result.set(declared ? escapeName(key) : key, toCel(item, child));
   }
   return result;
 }

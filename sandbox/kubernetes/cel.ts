@@ -144,7 +144,7 @@ function checkItems(node: RuleNode, value: Pair, old: Pair | undefined, path: st
 }
 
 function celChild(parent: unknown, key: string): unknown {
-  return isObject(parent) ? parent[key] : undefined;
+  return parent instanceof Map ? parent.get(key) : undefined;
 }
 
 function checkRule(rule: CompiledRule, value: Pair, old: Pair | undefined, path: string): FieldError | undefined {

@@ -27,7 +27,11 @@ export function applyDefaults(value: unknown, schema: Schema): void {
   const extra = schema.additionalProperties;
   if (typeof extra !== "object") return;
   for (const [name, item] of Object.entries(value)) {
-    if (item === null && extra.nullable !== true && extra.default !== undefined) {
+    if (item === null && extra.nullable !== true) {
+      if (extra.default === undefined) {
+        delete value[name];
+        continue;
+      }
       value[name] = structuredClone(extra.default);
     }
     applyDefaults(value[name], extra);
