@@ -261,7 +261,8 @@ export class LeaderElection implements Leadership {
     const { clock } = this.#options;
     this.#deadline?.cancel();
     const leftMs = renewedMs + this.#timing.renewDeadlineMs - clock.monotonic();
-    this.#deadline = clock.setTimer(() => this.#expire(), leftMs);
+    // At least 1 ms: a timer that fires a rounding error too early must not set itself again for no time at all.
+    this.#deadline = clock.setTimer(() => this.#expire(), Math.max(leftMs, 1));
   }
 
   #announceLeading(): void {

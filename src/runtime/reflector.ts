@@ -330,7 +330,8 @@ export class Reflector<T extends Cacheable, I extends string = never> {
       const limitMs = isListing ? this.#timing.streamSilenceMs : this.#timing.silenceMs;
       const leftMs = limitMs - (clock.monotonic() - Math.max(openedMs, this.#lastActivityMs));
       if (leftMs <= 0) this.#failSilent(limitMs);
-      else this.#silenceTimer = clock.setTimer(look, leftMs);
+      // At least 1 ms: a timer that fires a rounding error too early must not set itself again for no time at all.
+      else this.#silenceTimer = clock.setTimer(look, Math.max(leftMs, 1));
     };
     look();
   }

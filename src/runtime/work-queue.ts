@@ -308,7 +308,9 @@ export class WorkQueue {
     this.#timer?.handle.cancel();
     this.#timer = undefined;
     if (dueMs === undefined) return;
-    const handle = this.#clock.setTimer(() => this.#wake(), dueMs - this.#clock.monotonic());
+    // At least 1 ms: a timer that fires a rounding error too early must not set itself again for no time at all.
+    const delayMs = Math.max(dueMs - this.#clock.monotonic(), 1);
+    const handle = this.#clock.setTimer(() => this.#wake(), delayMs);
     this.#timer = { handle, dueMs };
   }
 

@@ -222,6 +222,15 @@ describe("staying leader", () => {
   });
 });
 
+test("time in fractions of a millisecond does not keep the deadline from being reached", async () => {
+  const { server, clock, signal } = await leader({ random: () => 1 / 3 });
+  await clock.advance(0.1);
+  await clock.advance(7_000.7);
+  server.fault = () => "unavailable";
+  await clock.advance(20_000);
+  expect(signal.aborted).toBe(true);
+});
+
 describe("losing leadership", () => {
   test.each([["unavailable" as const], ["hang" as const], ["forbidden" as const]])(
     "without a renewal (%s) it ends 10 s after the last accepted one was sent",
