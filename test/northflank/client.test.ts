@@ -409,6 +409,17 @@ describe("retries", () => {
     expect([clock.pendingTimers, sent.length]).toEqual([0, 1]);
   });
 
+  test("hand on the reason of the transport as it is", async () => {
+    const reason = { not: "an error" };
+    script = [
+      () => {
+        abort.abort(reason);
+        throw reason;
+      },
+    ];
+    await expect(apiOf().getService(service, call())).rejects.toBe(reason);
+  });
+
   test("run dry when everything fails, instead of tripling the load", async () => {
     const api = apiOf();
     for (let count = 0; count < 30; count++) {

@@ -82,6 +82,14 @@ describe("the ceiling", () => {
     expect(waitMs(ledger)).toBe(hourMs - 3 * 600_000);
   });
 
+  test("counts a request that is under way when the window ends in the next one", async () => {
+    const ledger = ledgerOf(1);
+    granted(ledger);
+    await clock.advance(hourMs + 1_000);
+    expect(waitMs(ledger)).toBe(hourMs);
+    expect(ledger.snapshot().used).toBe(1);
+  });
+
   test("can be changed", () => {
     const ledger = ledgerOf(1);
     spend(ledger);
@@ -187,6 +195,16 @@ describe("a 429", () => {
     refused.settle(answered({ retryAfterMs: 30_000 }, 429));
     early.settle(answered({ remaining: 500, resetMs: 600_000 }));
     expect(waitMs(ledger)).toBe(30_000);
+  });
+
+  test("keeps probing after its end, though a late answer to an earlier request was good", async () => {
+    const ledger = ledgerOf();
+    const [early, refused] = [granted(ledger), granted(ledger)];
+    refused.settle(answered({ retryAfterMs: 30_000 }, 429));
+    early.settle(answered());
+    await clock.advance(30_000);
+    granted(ledger);
+    expect(waitMs(ledger)).toBe(2_000);
   });
 
   test("of several requests in flight counts once", async () => {

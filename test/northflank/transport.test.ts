@@ -282,6 +282,11 @@ describe("a broken connection", () => {
   });
 });
 
+test("a connection that breaks after 103 Early Hints has given no answer", async () => {
+  const origin = await rawApi("HTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\n");
+  expect(await failureOf(transportFor(origin).send(get(origin)))).toMatchObject({ sent: true, httpStatus: undefined });
+});
+
 describe("time", () => {
   test("in all is limited, also against a server that never answers, and the socket is freed", async () => {
     const clock = new FakeClock();
