@@ -1,0 +1,81 @@
+// pure
+import type { NorthflankJobRun } from "../../api/job-run.ts";
+import { findCondition } from "../../runtime/conditions.ts";
+import { type ObjectKey, objectKey } from "../../runtime/outcome.ts";
+import { isUnresolved, stateOf } from "./machine.ts";
+
+/** Another run object of the same job and account. */
+export interface Sibling {
+  readonly key: ObjectKey;
+  readonly object: NorthflankJobRun;
+}
+
+/** Something that keeps a start waiting. */
+export interface Obstacle {
+  /** `unresolved`: another start of the job is open. `active`: another run is active. `foreign`: one that is not ours. */
+  readonly kind: "unresolved" | "active" | "foreign";
+  /** Key of the object in the way, or the id of the foreign run. */
+  readonly name: string;
+}
+
+/**
+ * What of our own objects keeps a start waiting. An open start does so whatever the policy: were two open at once, a
+ * new run in the list could belong to either.
+ */
+export function obstaclesAmong(object: NorthflankJobRun, siblings: readonly Sibling[]): readonly Obstacle[] {
+  return siblings.flatMap(({ key, object: other }): readonly Obstacle[] => {
+    if (isUnresolved(other)) return [{ kind: "unresolved", name: key }];
+    if (object.spec.concurrencyPolicy === "Allow") return [];
+    return stateOf(other) === "active" ? [{ kind: "active", name: key }] : [];
+  });
+}
+
+/** Active runs of the list that belong to none of our objects; they matter under Forbid and Replace. */
+export function foreignObstacles(
+  object: NorthflankJobRun,
+  runs: readonly { readonly id: string; readonly concluded: boolean }[],
+  ours: ReadonlySet<string>,
+): readonly Obstacle[] {
+  if (object.spec.concurrencyPolicy === "Allow") return [];
+  return runs
+    .filter((run) => !run.concluded && !ours.has(run.id))
+    .map(({ id }): Obstacle => ({ kind: "foreign", name: id }));
+}
+
+/**
+ * The object that wants the place of this active one: `concurrencyPolicy: Replace`, younger, and at the point where
+ * nothing but the policy holds it back (its status says so: a run is not aborted for one that could not start anyway).
+ */
+export function replacerOf(object: NorthflankJobRun, siblings: readonly Sibling[]): Sibling | undefined {
+  if (stateOf(object) !== "active") return undefined;
+  return siblings.find(
+    ({ object: other }) =>
+      other.spec.concurrencyPolicy === "Replace" &&
+      other.metadata.deletionTimestamp === undefined &&
+      !other.spec.suspend &&
+      isWaitingForConcurrency(other) &&
+      isYounger(other, object),
+  );
+}
+
+/** True for an object whose start waits for others of its job: it is worth waking when one of them is done. */
+export function isWaitingForConcurrency(object: NorthflankJobRun): boolean {
+  if (object.status?.completionTime !== undefined) return false;
+  return findCondition(object.status?.conditions, "Ready")?.reason === "WaitingForConcurrency";
+}
+
+/** Every run id that one of the objects has. */
+export function runIdsOf(objects: readonly NorthflankJobRun[]): ReadonlySet<string> {
+  return new Set(
+    objects.flatMap(({ status }) => [
+      ...[status?.runId, status?.duplicateRunId].filter((id) => id !== undefined),
+      ...(status?.attempts ?? []).map(({ runId }) => runId),
+    ]),
+  );
+}
+
+function isYounger(left: NorthflankJobRun, right: NorthflankJobRun): boolean {
+  const [leftTime, rightTime] = [left, right].map(({ metadata }) => Date.parse(metadata.creationTimestamp ?? ""));
+  if (leftTime !== rightTime) return (leftTime ?? 0) > (rightTime ?? 0);
+  return objectKey(left.metadata) > objectKey(right.metadata);
+}

@@ -1,0 +1,113 @@
+import type { NorthflankJobRun } from "../../api/job-run.ts";
+import { northflankJobRuns, operatorFieldManager } from "../../api/names.ts";
+import type { KubeClient } from "../../kube/client.ts";
+import { isKubeError } from "../../kube/errors.ts";
+import { isNorthflankError } from "../../northflank/errors.ts";
+import type { ObjectKey } from "../../runtime/outcome.ts";
+import { assertNever } from "../../util/assert-never.ts";
+import type { Account } from "../shared/accounts.ts";
+import type { AfterAction } from "./decide.ts";
+import { finalizerPatch } from "./finalizer.ts";
+import { latestAttempt } from "./machine.ts";
+import type { RunMemory } from "./memory.ts";
+import type { Read } from "./observe.ts";
+import { jobOf, putStart } from "./start.ts";
+
+export interface ExecuteDeps {
+  readonly kube: Pick<KubeClient, "replace" | "patch" | "delete">;
+  /** Puts an answer to our own write into the store. */
+  readonly overlay: (object: NorthflankJobRun) => void;
+  /** Asks for a pass over another object. */
+  readonly wake: (key: ObjectKey) => void;
+}
+
+/** Asks Northflank to abort the run of the present attempt. Sending it again does no harm. */
+export async function abortRun(
+  object: NorthflankJobRun,
+  account: Account,
+  memory: RunMemory,
+  clock: { readonly monotonic: () => number },
+  signal: AbortSignal,
+): Promise<Read<void>> {
+  const runId = latestAttempt(object)?.runId ?? "";
+  try {
+    await account.api.abortRun({ ...jobOf(object), runId }, { class: "change", signal });
+    memory.abortSent = { runId, atMs: clock.monotonic() };
+    return { kind: "read", value: undefined };
+  } catch (error) {
+    if (isNorthflankError(error)) return { kind: "failed", error };
+    throw error;
+  }
+}
+
+/** Does what a conclusion asks for once the status says so. Returns the object as it was last written. */
+export async function executeAfter(
+  deps: ExecuteDeps,
+  object: NorthflankJobRun,
+  actions: readonly AfterAction[],
+  signal: AbortSignal,
+): Promise<NorthflankJobRun> {
+  let latest = object;
+  for (const action of actions) {
+    switch (action.kind) {
+      case "record":
+        latest = (await record(deps, latest, action, signal)) ?? latest;
+        break;
+      case "wake":
+        for (const key of action.keys) deps.wake(key);
+        break;
+      default:
+        assertNever(action, "action");
+    }
+  }
+  return latest;
+}
+
+async function record(
+  deps: ExecuteDeps,
+  object: NorthflankJobRun,
+  { start }: Extract<AfterAction, { kind: "record" }>,
+  signal: AbortSignal,
+): Promise<NorthflankJobRun | undefined> {
+  const written = await putStart(deps, object, start, signal);
+  // A conflict leaves the record as it is: the next pass sees what is there and does it again.
+  if (written !== undefined) deps.overlay(written);
+  return written;
+}
+
+/** Adds or removes our finalizer. A conflict changes nothing: the next pass sees the new state. */
+export async function changeFinalizer(
+  deps: ExecuteDeps,
+  object: NorthflankJobRun,
+  change: "add" | "remove",
+  signal: AbortSignal,
+): Promise<"done" | "again"> {
+  const { namespace = "", name } = object.metadata;
+  const patch = { kind: "json", body: finalizerPatch(object, change) } as const;
+  try {
+    const written = await deps.kube.patch<NorthflankJobRun>(
+      northflankJobRuns,
+      { namespace, name },
+      patch,
+      { fieldManager: operatorFieldManager },
+      signal,
+    );
+    deps.overlay(written);
+    return "done";
+  } catch (error) {
+    if (isKubeError(error, "not_found")) return "done";
+    if (isKubeError(error, "conflict", "invalid")) return "again";
+    throw error;
+  }
+}
+
+/** Deletes the object itself (ttl): this very one, not another of the same name. */
+export async function deleteSelf(deps: ExecuteDeps, object: NorthflankJobRun, signal: AbortSignal): Promise<void> {
+  const { namespace = "", name, uid } = object.metadata;
+  try {
+    await deps.kube.delete(northflankJobRuns, { namespace, name }, uid === undefined ? {} : { uid }, signal);
+  } catch (error) {
+    // Gone already, or made again under the same name: either way there is nothing left of ours to delete.
+    if (!isKubeError(error, "not_found", "conflict")) throw error;
+  }
+}

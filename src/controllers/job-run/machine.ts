@@ -1,0 +1,221 @@
+// pure
+import type { NorthflankJobRun } from "../../api/job-run.ts";
+import { runFinalizer } from "../../api/names.ts";
+import { findCondition } from "../../runtime/conditions.ts";
+import { isReconcileRequested } from "../shared/reconcile-request.ts";
+
+/*
+ * Where a run is, told by the object alone, and what is wanted of it. The two together name the step of this pass.
+ *
+ *                 start recorded            answer: refused for sure
+ *        +------+ outcome: Pending  +------------+ NotStarted      400, 413, 422
+ *   ---> | idle |------------------>| unresolved |-----------+---------------> rejected --+
+ *        +------+                   +------------+           |                            | a reconcile request
+ *           ^                        |     |   ^  |          v                            v
+ *           |        answer lost and |     |   |  |       idle again, after a pause     idle
+ *           |        nobody can tell v     |   |  |
+ *           |                   +---------+|   |  | wait, list the runs:
+ *           |                   | unknown ||   |  | exactly one new run
+ *           |                   +---------+|   |  |
+ *           | a person says       |  |  |  |   |  |
+ *           +---- retry ----------+  |  |  |   |  |
+ *           |       names the run ---|--+--+---|--+--> +--------+   abort, deadline, deletion: DELETE, then follow on
+ *           |                  fail  |         |       | active | <--+
+ *           |                        |         |       +--------+ ---+ polled, ever more slowly
+ *           |   AtLeastOnce, none    |         |         |    |
+ *           +---- found twice -------|---------+         |    | FAILED, within backoffLimit
+ *                                    v                   |    v
+ *                               +----------+   over      |  +---------+  pause   start recorded
+ *                               | finished |<------------+  | between |--------> unresolved
+ *                               +----------+<---------------+---------+
+ *
+ * Promises:
+ *  1. A POST is only ever sent right after a start record of the same id became durable in this very pass.
+ *  2. What a crash leaves behind is `unresolved`: it is read back before anything else is done.
+ *  3. `finished` is left by nothing: no call to Northflank is made for it any more (but for one last look where a
+ *     repeated start may have a late duplicate).
+ */
+export type RunState = "idle" | "rejected" | "unresolved" | "unknown" | "active" | "between" | "finished";
+
+/**
+ * What is wanted of the object, the strongest first. `cleanup`: deleted, and our finalizer holds it until its run is
+ * aborted. `deleting`: deleted, and nobody waits for us. `expired`: a deadline is over. `invalid`: the spec is broken
+ * and nothing has been started yet.
+ */
+export type Wish = "cleanup" | "deleting" | "aborted" | "expired" | "invalid" | "suspended" | "proceed";
+
+/** What this pass does. Each has one function in `decide.ts`, or one sequence in `execute.ts`. */
+export type Step =
+  | "start"
+  | "hold"
+  | "refuseSpec"
+  | "standRejected"
+  | "endUnstarted"
+  | "leave"
+  | "resolve"
+  | "awaitPerson"
+  | "follow"
+  | "rest"
+  | "abort"
+  | "stayFinished";
+
+/** Every state under every wish: a new one of either does not compile until somebody decides what it means. */
+export const steps: Readonly<Record<RunState, Readonly<Record<Wish, Step>>>> = {
+  idle: {
+    cleanup: "leave",
+    deleting: "leave",
+    aborted: "endUnstarted",
+    expired: "endUnstarted",
+    invalid: "refuseSpec",
+    suspended: "hold",
+    proceed: "start",
+  },
+  rejected: {
+    cleanup: "leave",
+    deleting: "leave",
+    aborted: "endUnstarted",
+    expired: "endUnstarted",
+    invalid: "refuseSpec",
+    suspended: "hold",
+    proceed: "standRejected",
+  },
+  // Whatever is wanted: first it has to be known whether there is a run.
+  unresolved: {
+    cleanup: "resolve",
+    deleting: "resolve",
+    aborted: "resolve",
+    expired: "resolve",
+    invalid: "resolve",
+    suspended: "resolve",
+    proceed: "resolve",
+  },
+  unknown: {
+    cleanup: "leave",
+    deleting: "leave",
+    aborted: "endUnstarted",
+    expired: "awaitPerson",
+    invalid: "awaitPerson",
+    suspended: "awaitPerson",
+    proceed: "awaitPerson",
+  },
+  active: {
+    cleanup: "abort",
+    deleting: "follow",
+    aborted: "abort",
+    expired: "abort",
+    invalid: "follow",
+    suspended: "rest",
+    proceed: "follow",
+  },
+  between: {
+    cleanup: "leave",
+    deleting: "leave",
+    aborted: "endUnstarted",
+    expired: "endUnstarted",
+    invalid: "refuseSpec",
+    suspended: "hold",
+    proceed: "start",
+  },
+  finished: {
+    cleanup: "stayFinished",
+    deleting: "stayFinished",
+    aborted: "stayFinished",
+    expired: "stayFinished",
+    invalid: "stayFinished",
+    suspended: "stayFinished",
+    proceed: "stayFinished",
+  },
+};
+
+/** The state of a run, from its status. */
+export function stateOf(object: NorthflankJobRun): RunState {
+  const { status } = object;
+  if (status?.completionTime !== undefined) return "finished";
+  if (isUnresolved(object)) return isJudgedUnknown(object) ? "unknown" : "unresolved";
+  const attempt = latestAttempt(object);
+  if (attempt !== undefined && attempt.completionTime === undefined) return "active";
+  if (isRejected(object)) return "rejected";
+  return attempt === undefined ? "idle" : "between";
+}
+
+/** True while nobody knows whether the recorded start has started a run. */
+export function isUnresolved(object: NorthflankJobRun): boolean {
+  const { status } = object;
+  if (status?.completionTime !== undefined || status?.start?.outcome !== "Pending") return false;
+  return latestAttempt(object)?.number !== status.start.attempt;
+}
+
+export type Attempt = NonNullable<NonNullable<NorthflankJobRun["status"]>["attempts"]>[number];
+export type StartRecord = NonNullable<NonNullable<NorthflankJobRun["status"]>["start"]>;
+
+export function latestAttempt(object: NorthflankJobRun): Attempt | undefined {
+  return object.status?.attempts?.at(-1);
+}
+
+/** What {@link wishOf} needs to know beside the object. */
+export interface Circumstances {
+  readonly state: RunState;
+  /** Milliseconds since the object was created, and since its first run started (0 while there is none). */
+  readonly sinceCreationMs: number;
+  readonly sinceStartMs: number;
+  /** What is wrong with the spec; empty when it is in order. */
+  readonly problems: readonly string[];
+  /** Another run of ours, with `concurrencyPolicy: Replace`, waits for the place of this one. */
+  readonly isReplaced: boolean;
+}
+
+/** The strongest wish. */
+export function wishOf(object: NorthflankJobRun, circumstances: Circumstances): Wish {
+  const { spec, metadata } = object;
+  if (metadata.deletionTimestamp !== undefined) {
+    return hasFinalizer(object) && spec.deletionPolicy === "Abort" ? "cleanup" : "deleting";
+  }
+  if (isAbortWanted(object) || circumstances.isReplaced) return "aborted";
+  if (isExpired(object, circumstances)) return "expired";
+  if (circumstances.problems.length > 0 && isBeforeStart(circumstances.state)) return "invalid";
+  return spec.suspend ? "suspended" : "proceed";
+}
+
+/** True from the first sight of `spec.abort: true` on, whatever is made of the spec later. */
+export function isAbortWanted({ spec, status }: NorthflankJobRun): boolean {
+  return spec.abort || status?.abortRequestedTime !== undefined;
+}
+
+export function hasFinalizer({ metadata }: NorthflankJobRun): boolean {
+  return metadata.finalizers?.includes(runFinalizer) ?? false;
+}
+
+/** True where the next step of an undisturbed object is a POST. */
+function isBeforeStart(state: RunState): boolean {
+  return state === "idle" || state === "rejected" || state === "between";
+}
+
+function isExpired({ spec }: NorthflankJobRun, circumstances: Circumstances): boolean {
+  const { state, sinceCreationMs, sinceStartMs } = circumstances;
+  switch (state) {
+    case "idle":
+    case "rejected":
+      // After a first run `rejected` and `between` belong to the time that activeDeadlineSeconds limits.
+      if (sinceStartMs > 0) return isOver(sinceStartMs, spec.activeDeadlineSeconds);
+      return isOver(sinceCreationMs, spec.startDeadlineSeconds);
+    case "active":
+    case "between":
+      return isOver(sinceStartMs, spec.activeDeadlineSeconds);
+    default:
+      return false;
+  }
+}
+
+function isOver(elapsedMs: number, limitSeconds: number | undefined): boolean {
+  return limitSeconds !== undefined && elapsedMs >= limitSeconds * 1_000;
+}
+
+function isJudgedUnknown({ status }: NorthflankJobRun): boolean {
+  return findCondition(status?.conditions, "Started")?.reason === "StartOutcomeUnknown";
+}
+
+/** Refused for what it asks for: sending it again would only be refused again, until somebody asks for it. */
+function isRejected(object: NorthflankJobRun): boolean {
+  const start = object.status?.start;
+  return start?.outcome === "NotStarted" && start.reason === "RequestRejected" && !isReconcileRequested(object);
+}

@@ -1,0 +1,362 @@
+import type { NorthflankJobRun } from "../../api/job-run.ts";
+import { northflankJobRuns, operatorFieldManager } from "../../api/names.ts";
+import type { KubeClient } from "../../kube/client.ts";
+import { isKubeError } from "../../kube/errors.ts";
+import type { CallOptions } from "../../northflank/client.ts";
+import { isNorthflankError, type NorthflankError } from "../../northflank/errors.ts";
+import type { Reservation } from "../../northflank/ledger.ts";
+import type { RunList, StartResult } from "../../northflank/types.ts";
+import type { Clock } from "../../util/clock.ts";
+import type { Account } from "../shared/accounts.ts";
+import { resolveReferences } from "../shared/references.ts";
+import { foreignObstacles, obstaclesAmong, runIdsOf, type Sibling } from "./concurrency.ts";
+import { isRejectedForGood, type RunSettings, rejectionMessage, type StartReport } from "./decide.ts";
+import { finalizerPatch } from "./finalizer.ts";
+import { hasFinalizer, latestAttempt, type StartRecord } from "./machine.ts";
+import type { RunMemory } from "./memory.ts";
+import { baselineOf, candidatesOf } from "./read-back.ts";
+import { type RunValues, runBodyOf } from "./run-body.ts";
+
+/*
+ * The start of a run: not idempotent, not identifiable, so sent at most once per record.
+ *
+ *   references -> quota for 3 -> baseline -> [finalizer] -> live read -> intent -> gate -> POST -> record the refusal
+ *                                   |                                      |        |
+ *                                   |<------------ at most startGateMs ------------>|
+ *
+ * Promises:
+ *  1. No POST without a durable `status.start` of the same id, outcome Pending, written in this very call.
+ *  2. The intent is a PUT with the resourceVersion just read: of two writers, one gets a conflict and sends nothing.
+ *  3. POST is called once. What comes of it is data, never an exception.
+ *  4. Values of Secrets live in local variables only.
+ */
+
+export interface StartDeps {
+  readonly kube: Pick<KubeClient, "get" | "replace" | "patch">;
+  readonly lease: LeaseView;
+  readonly clock: Clock;
+  readonly settings: RunSettings & {
+    /** How long the lease must still be valid when something is sent, in milliseconds. */
+    readonly leaseMarginMs: number;
+  };
+  /** A new id for a start record. */
+  readonly newId: () => string;
+}
+
+/** What is asked of leader election. */
+export interface LeaseView {
+  /** True when this process will be the leader for at least so many more milliseconds, by a local monotonic clock. */
+  readonly isLeaderFor: (durationMs: number) => boolean;
+}
+
+export interface StartContext {
+  readonly object: NorthflankJobRun;
+  readonly account: Account;
+  /** Other runs of the same job, as they are now. */
+  readonly siblings: () => readonly Sibling[];
+  readonly memory: RunMemory;
+  /** Ends the work. */
+  readonly signal: AbortSignal;
+  /** Ends what must still be written down. */
+  readonly statusSignal: AbortSignal;
+}
+
+/** What a start leaves: how it ended, and the object as it was last written (missing where nothing was). */
+export interface StartOutcome {
+  readonly report: StartReport;
+  readonly written?: NorthflankJobRun;
+}
+
+/** Runs the sequence of one start. The caller holds the lock of the job. */
+export async function startRun(deps: StartDeps, context: StartContext): Promise<StartOutcome> {
+  const { object, account, memory, signal } = context;
+  const obstacles = obstaclesAmong(object, context.siblings());
+  if (obstacles.length > 0) return { report: { kind: "obstructed", obstacles } };
+
+  const namespace = object.metadata.namespace ?? "";
+  const values = await resolveReferences({ kube: deps.kube, namespace, spec: object.spec, signal });
+  if (values.kind === "blocked") return { report: values };
+
+  const reserved = account.api.reserve(requestsOfStart, "change");
+  if (reserved.kind === "refused") return { report: { kind: "noQuota", retryAfterMs: reserved.retryAfterMs } };
+  const { reservation } = reserved;
+  let isReadBackNeeded = false;
+  try {
+    const outcome = await startWith(deps, context, values, reservation);
+    isReadBackNeeded = outcome.report.kind === "answered" && outcome.report.result.kind === "unknown";
+    return outcome;
+  } finally {
+    if (isReadBackNeeded) memory.readBack = reservation;
+    else reservation.release();
+  }
+}
+
+/** Baseline, POST, and one read-back should its answer be lost. */
+const requestsOfStart = 3;
+
+async function startWith(
+  deps: StartDeps,
+  context: StartContext,
+  values: RunValues,
+  reservation: Reservation,
+): Promise<StartOutcome> {
+  const { object, memory, signal } = context;
+  const call: CallOptions = { class: "change", reservation, signal };
+  const listed = await listBaseline(context, call);
+  if (listed.kind === "failed") return { report: { kind: "baselineFailed", error: listed.error } };
+  const { list } = listed;
+  const readAtMs = deps.clock.monotonic();
+  memory.serverClock = list.serverTimeMs === undefined ? undefined : { serverMs: list.serverTimeMs, atMs: readAtMs };
+
+  const siblings = context.siblings();
+  const late = lateRunOf(object, list, siblings);
+  if (late !== undefined) return await reopened(deps, context, late);
+  const ours = runIdsOf([object, ...siblings.map((sibling) => sibling.object)]);
+  const obstacles = [...obstaclesAmong(object, siblings), ...foreignObstacles(object, list.runs, ours)];
+  if (obstacles.length > 0) return { report: { kind: "obstructed", obstacles } };
+
+  const intent = await recordIntent(deps, context, list);
+  if (intent === undefined) return { report: { kind: "outdated" } };
+  const closed = gateProblem(deps, context, intent, deps.clock.monotonic() - readAtMs);
+  if (closed !== undefined) return await closeGate(deps, context, intent, closed);
+  const result = await postOnce(deps, context, { intent, values, call });
+  return await recordAnswer(deps, context, intent, result);
+}
+
+type Listed =
+  | { readonly kind: "listed"; readonly list: RunList }
+  | { readonly kind: "failed"; readonly error: NorthflankError };
+
+async function listBaseline({ object, account }: StartContext, call: CallOptions): Promise<Listed> {
+  try {
+    return { kind: "listed", list: await account.api.listRuns(jobOf(object), call) };
+  } catch (error) {
+    if (isNorthflankError(error)) return { kind: "failed", error };
+    throw error;
+  }
+}
+
+// ---- a repeated start: did the first one come through after all? ----------------------------------------------------
+
+type LateRun = Extract<StartReport, { kind: "lateRun" }>;
+
+/** A start that was given up without an answer may show its run only now: then nothing is sent. */
+function lateRunOf(object: NorthflankJobRun, list: RunList, siblings: readonly Sibling[]): LateRun | undefined {
+  const start = object.status?.start;
+  if (start === undefined || !isGivenUp(start)) return undefined;
+  const claimed = runIdsOf([object, ...siblings.map((sibling) => sibling.object)]);
+  const [first, ...more] = candidatesOf({ start, list, claimed });
+  if (first === undefined) return undefined;
+  if (more.length === 0) return { kind: "lateRun", start, readBack: { kind: "one", run: first } };
+  return { kind: "lateRun", start, readBack: { kind: "several", runIds: [first, ...more].map(({ id }) => id) } };
+}
+
+function isGivenUp(start: StartRecord): boolean {
+  return start.outcome === "NotStarted" && start.reason === "StartOutcomeUnknown";
+}
+
+/** The record is open again: which run it was, if any, is for the read-back or a person to say. */
+async function reopened(deps: StartDeps, context: StartContext, late: LateRun): Promise<StartOutcome> {
+  const live = await readLive(deps, context);
+  if (live === undefined) return { report: { kind: "outdated" } };
+  const { reason: _reason, message: _message, ...record } = late.start;
+  const written = await putStart(deps, live, { ...record, outcome: "Pending" }, context.statusSignal);
+  if (written === undefined) return { report: { kind: "outdated" } };
+  return { report: late, written };
+}
+
+// ---- intent ---------------------------------------------------------------------------------------------------------
+
+interface Intent {
+  readonly start: StartRecord;
+  /** The answer to the PUT. */
+  readonly object: NorthflankJobRun;
+}
+
+/** `undefined`: the object is not what this pass decided on, or somebody else was faster. */
+async function recordIntent(deps: StartDeps, context: StartContext, list: RunList): Promise<Intent | undefined> {
+  const { object, signal } = context;
+  const live = await readLive(deps, context);
+  if (live === undefined) return undefined;
+  const ready = await withFinalizer(deps, live, signal);
+  if (ready === undefined) return undefined;
+  const previous = object.status?.start;
+  const firstRecordedTime =
+    previous !== undefined && isGivenUp(previous) ? (previous.firstRecordedTime ?? previous.recordedTime) : undefined;
+  const start: StartRecord = {
+    id: deps.newId(),
+    attempt: (latestAttempt(object)?.number ?? 0) + 1,
+    ...baselineOf(list, firstRecordedTime),
+    ...(firstRecordedTime === undefined ? {} : { firstRecordedTime }),
+    outcome: "Pending",
+  };
+  // Should the answer to the PUT be lost, this process still knows that nothing was sent for this record.
+  const unsent = { ...start, outcome: "NotStarted", reason: "StartingRun", message: "Nothing was sent." } as const;
+  const { endedStarts } = context.memory;
+  endedStarts.set(start.id, keepingFirst(unsent));
+  const written = await putStart(deps, ready, start, signal);
+  endedStarts.delete(start.id);
+  return written === undefined ? undefined : { start, object: written };
+}
+
+/** The object as it is on the server, if it still is what this pass decided on. */
+async function readLive(deps: StartDeps, { object, signal }: StartContext): Promise<NorthflankJobRun | undefined> {
+  const { namespace = "", name, uid, generation } = object.metadata;
+  try {
+    const live = await deps.kube.get<NorthflankJobRun>(northflankJobRuns, { namespace, name }, signal);
+    const isSame =
+      live.metadata.uid === uid &&
+      live.metadata.generation === generation &&
+      live.metadata.deletionTimestamp === undefined &&
+      live.status?.completionTime === undefined &&
+      live.status?.start?.id === object.status?.start?.id &&
+      latestAttempt(live)?.number === latestAttempt(object)?.number;
+    return isSame ? live : undefined;
+  } catch (error) {
+    if (isKubeError(error, "not_found")) return undefined;
+    throw error;
+  }
+}
+
+/** Under `deletionPolicy: Abort` the finalizer is there before anything can have been started. */
+async function withFinalizer(
+  deps: StartDeps,
+  live: NorthflankJobRun,
+  signal: AbortSignal,
+): Promise<NorthflankJobRun | undefined> {
+  if (live.spec.deletionPolicy !== "Abort" || hasFinalizer(live)) return live;
+  const { namespace = "", name } = live.metadata;
+  try {
+    const patch = { kind: "json", body: finalizerPatch(live, "add") } as const;
+    return await deps.kube.patch<NorthflankJobRun>(northflankJobRuns, { namespace, name }, patch, writer, signal);
+  } catch (error) {
+    if (isKubeError(error, "conflict", "invalid", "not_found")) return undefined;
+    throw error;
+  }
+}
+
+const writer = { fieldManager: operatorFieldManager } as const;
+
+/**
+ * Replaces `status.start` and nothing else, so that no other field changes its owner. `undefined`: somebody else wrote
+ * since the object was read (409), or it is gone.
+ */
+export async function putStart(
+  deps: { readonly kube: Pick<KubeClient, "replace"> },
+  object: NorthflankJobRun,
+  start: StartRecord,
+  signal: AbortSignal,
+): Promise<NorthflankJobRun | undefined> {
+  const body: NorthflankJobRun = { ...object, status: { observedGeneration: -1, ...object.status, start } };
+  try {
+    return await deps.kube.replace(northflankJobRuns, body, { ...writer, subresource: "status" }, signal);
+  } catch (error) {
+    if (isKubeError(error, "conflict", "not_found")) return undefined;
+    throw error;
+  }
+}
+
+// ---- gate -----------------------------------------------------------------------------------------------------------
+
+/** Why nothing may be sent, or `undefined`. `sinceBaselineMs` is monotonic and covers the writes in between. */
+function gateProblem(
+  deps: StartDeps,
+  { object, signal }: StartContext,
+  intent: Intent,
+  sinceBaselineMs: number,
+): string | undefined {
+  const { metadata } = intent.object;
+  if (metadata.uid !== object.metadata.uid) return "The object was deleted and made again.";
+  if (metadata.deletionTimestamp !== undefined) return "The object was deleted.";
+  if (sinceBaselineMs >= deps.settings.startGateMs) return "Recording the start took too long.";
+  if (signal.aborted) return "The operator is stopping.";
+  if (!deps.lease.isLeaderFor(deps.settings.leaseMarginMs)) return "The leadership is not certain for long enough.";
+  return undefined;
+}
+
+async function closeGate(deps: StartDeps, context: StartContext, intent: Intent, why: string): Promise<StartOutcome> {
+  const start: StartRecord = { ...intent.start, outcome: "NotStarted", reason: "StartingRun", message: why };
+  const written = await closeRecord(deps, context, intent.object, keepingFirst(start));
+  return { report: { kind: "gateClosed", start, why }, written };
+}
+
+// ---- the call -------------------------------------------------------------------------------------------------------
+
+type Posted = StartResult | { readonly kind: "unsent" };
+
+async function postOnce(
+  _deps: StartDeps,
+  { object, account }: StartContext,
+  sent: { readonly intent: Intent; readonly values: RunValues; readonly call: CallOptions },
+): Promise<Posted> {
+  try {
+    return await account.api.startRun(jobOf(object), runBodyOf(object.spec, sent.values), sent.call);
+  } catch (error) {
+    // The one thing that is thrown: the call was given up (its signal) before a byte of it was sent.
+    if (sent.call.signal.aborted) return { kind: "unsent" };
+    throw error;
+  }
+}
+
+async function recordAnswer(
+  deps: StartDeps,
+  context: StartContext,
+  intent: Intent,
+  result: Posted,
+): Promise<StartOutcome> {
+  const { start } = intent;
+  switch (result.kind) {
+    case "unsent":
+      return await closeGate(deps, context, intent, "The operator is stopping.");
+    case "refused": {
+      const { error } = result;
+      const message = isRejectedForGood(error) ? rejectionMessage(error) : `${error.step}: ${error.detail}`;
+      const reason = isRejectedForGood(error) ? "RequestRejected" : refusalReason(error);
+      const closed = keepingFirst({ ...start, outcome: "NotStarted", reason, message: message.slice(0, 1_024) });
+      const written = await closeRecord(deps, context, intent.object, closed);
+      return { report: { kind: "answered", start: closed, result }, written };
+    }
+    case "accepted":
+    case "unknown":
+      return { report: { kind: "answered", start, result }, written: intent.object };
+  }
+}
+
+/** A word for the record; the conditions say it in full. */
+function refusalReason(error: NorthflankError): string {
+  return error.code === "rate_limited" || error.code === "quota_closed" ? "WaitingForQuota" : error.code;
+}
+
+/**
+ * A repeated start that was not sent: the one before it is still without an answer, so the next try repeats that one
+ * again, and goes on looking for its run.
+ */
+function keepingFirst(start: StartRecord): StartRecord {
+  if (start.firstRecordedTime === undefined || start.reason === "RequestRejected") return start;
+  return { ...start, reason: "StartOutcomeUnknown" };
+}
+
+/** A record that cannot be closed now is closed by the next pass of this process, or read back by the next process. */
+async function closeRecord(
+  deps: StartDeps,
+  { memory, statusSignal }: StartContext,
+  object: NorthflankJobRun,
+  start: StartRecord,
+): Promise<NorthflankJobRun> {
+  memory.endedStarts.set(start.id, start);
+  try {
+    const written = await putStart(deps, object, start, statusSignal);
+    // 409: somebody else wrote. The next pass sees what, and this process still knows how its own start ended.
+    if (written === undefined) return object;
+    memory.endedStarts.clear();
+    return written;
+  } catch (error) {
+    if (isKubeError(error)) return object;
+    throw error;
+  }
+}
+
+/** Names the job in calls. */
+export function jobOf({ spec }: NorthflankJobRun): { readonly projectId: string; readonly jobId: string } {
+  return { projectId: spec.projectId, jobId: spec.jobId };
+}
