@@ -1,0 +1,359 @@
+import type { NorthflankJobRun } from "../../src/api/job-run.ts";
+import { northflankJobRuns } from "../../src/api/names.ts";
+import type { EventDraft } from "../../src/controllers/job-run/decide.ts";
+import { createJobRunReconciler } from "../../src/controllers/job-run/reconciler.ts";
+import type { AccountResolution } from "../../src/controllers/shared/accounts.ts";
+import { createStatusWriter } from "../../src/controllers/shared/status-writer.ts";
+import type { KubeClient } from "../../src/kube/client.ts";
+import type { KubeObject } from "../../src/kube/types.ts";
+import type { NorthflankApi } from "../../src/northflank/client.ts";
+import { NorthflankError } from "../../src/northflank/errors.ts";
+import type { StartResult } from "../../src/northflank/types.ts";
+import type { Timer } from "../../src/util/clock.ts";
+import type { FakeClock } from "./fake-clock.ts";
+import { fakeLog } from "./fake-log.ts";
+import type { RunCluster } from "./run-cluster.ts";
+import type { RunRemote } from "./run-remote.ts";
+import { strictFake } from "./strict-fake.ts";
+
+/** A place in the life of a run where something can go wrong. */
+export type Boundary =
+  | "baseline"
+  | "intentWrite"
+  | "gate"
+  | "postSent"
+  | "postApplied"
+  | "answerRead"
+  | "runIdWrite"
+  | "resolveRead"
+  | "terminalWrite";
+
+export type Side = "before" | "after";
+
+export const boundaries: readonly Boundary[] = [
+  "baseline",
+  "intentWrite",
+  "gate",
+  "postSent",
+  "postApplied",
+  "answerRead",
+  "runIdWrite",
+  "resolveRead",
+  "terminalWrite",
+];
+
+export interface RunWorld {
+  readonly clock: FakeClock;
+  readonly cluster: RunCluster;
+  readonly remote: RunRemote;
+  /** Told each time a process comes to a boundary. */
+  readonly onBoundary?: (process: RunProcess, boundary: Boundary, side: Side) => void;
+  /** What the account of every object is; usable when missing. */
+  readonly account?: () => Extract<AccountResolution, { kind: "blocked" }> | undefined;
+  readonly problemsOf?: (object: NorthflankJobRun) => readonly string[];
+}
+
+/**
+ * One process of the operator: the real reconciler with a cache, a queue and a lease, on a fake clock. It can be killed
+ * (nothing of it ever runs again), frozen and thawed, and it can lose its lease.
+ */
+export class RunProcess {
+  readonly #world: RunWorld;
+  readonly #cache = new Map<string, NorthflankJobRun>();
+  readonly #timers = new Map<string, Timer>();
+  readonly #busy = new Set<string>();
+  readonly #again = new Set<string>();
+  readonly #unwatch: () => void;
+  readonly #stop = new AbortController();
+  readonly #reconcile: ReturnType<typeof createJobRunReconciler>;
+  #state: "running" | "frozen" | "dead" = "running";
+  #thaw: (() => void)[] = [];
+  #leaseUntilMs = Number.POSITIVE_INFINITY;
+  #ids = 0;
+  readonly name: string;
+  readonly events: { readonly key: string; readonly event: EventDraft }[] = [];
+  readonly log = fakeLog();
+  readonly counts = { started: 0, recovered: 0, finished: [] as string[], ran: [] as number[] };
+  /** Passes that rejected: the controller would log them and come back. */
+  readonly failures: unknown[] = [];
+  passes = 0;
+
+  constructor(name: string, world: RunWorld) {
+    this.name = name;
+    this.#world = world;
+    this.#reconcile = this.#build();
+    for (const object of world.cluster.list()) this.#see(keyOf(object), object);
+    this.#unwatch = world.cluster.watch((key, object) => this.#see(key, object));
+  }
+
+  kill(): void {
+    this.#state = "dead";
+    this.#unwatch();
+    for (const timer of this.#timers.values()) timer.cancel();
+    this.#timers.clear();
+  }
+
+  /** Stops everything until {@link thaw}; the lease runs out meanwhile. */
+  freeze(leaseLeftMs: number): void {
+    this.#state = "frozen";
+    this.#leaseUntilMs = this.#world.clock.monotonic() + leaseLeftMs;
+  }
+
+  thaw(): void {
+    if (this.#state !== "frozen") return;
+    this.#state = "running";
+    const waiting = this.#thaw;
+    this.#thaw = [];
+    for (const go of waiting) go();
+  }
+
+  /** As leader election does it: everything in flight is aborted at once. */
+  loseLease(): void {
+    this.#leaseUntilMs = Number.NEGATIVE_INFINITY;
+    this.#stop.abort(new Error("lost the lease"));
+  }
+
+  get isAlive(): boolean {
+    return this.#state !== "dead";
+  }
+
+  /** Asks for a pass now. */
+  wake(key: string): void {
+    this.#schedule(key, 0);
+  }
+
+  // ---- queue and cache ----
+
+  #see(key: string, object: NorthflankJobRun | undefined): void {
+    if (object === undefined) this.#cache.delete(key);
+    else this.#cache.set(key, object);
+    // A watch is a little late, and it echoes our own writes.
+    this.#schedule(key, 20);
+  }
+
+  #schedule(key: string, afterMs: number): void {
+    if (this.#state === "dead") return;
+    this.#timers.get(key)?.cancel();
+    this.#timers.set(
+      key,
+      this.#world.clock.setTimer(() => this.#due(key), afterMs),
+    );
+  }
+
+  #due(key: string): void {
+    this.#timers.delete(key);
+    if (this.#state === "frozen") {
+      this.#thaw.push(() => this.#schedule(key, 0));
+      return;
+    }
+    if (this.#stop.signal.aborted) return;
+    if (this.#busy.has(key)) {
+      this.#again.add(key);
+      return;
+    }
+    this.#busy.add(key);
+    void this.#pass(key);
+  }
+
+  async #pass(key: string): Promise<void> {
+    this.passes += 1;
+    const { signal } = this.#stop;
+    const context = { signal, statusSignal: signal, reconcileId: "r", log: this.log.log, failures: 0 };
+    try {
+      const outcome = await this.#reconcile(key, context);
+      await this.#running();
+      if (outcome.kind === "recheck") this.#later(key, outcome.afterMs);
+      if (outcome.kind === "retry") this.#later(key, Math.max(outcome.notBeforeMs ?? 0, 1_000));
+    } catch (error) {
+      if (this.#state === "dead") return;
+      if (!signal.aborted) this.failures.push(error);
+      this.#later(key, 1_000);
+    } finally {
+      this.#busy.delete(key);
+      if (this.#again.delete(key)) this.#schedule(key, 0);
+    }
+  }
+
+  /** The earlier of two times wins. */
+  #later(key: string, afterMs: number): void {
+    if (!this.#timers.has(key) && this.#cache.has(key)) this.#schedule(key, afterMs);
+  }
+
+  // ---- what the reconciler works with ----
+
+  #build(): ReturnType<typeof createJobRunReconciler> {
+    const { clock, account, problemsOf } = this.#world;
+    const kube = this.#kube();
+    const overlay = (object: NorthflankJobRun) => {
+      const known = this.#cache.get(keyOf(object));
+      if (known?.metadata.uid !== object.metadata.uid) return;
+      if (Number(known?.metadata.resourceVersion) < Number(object.metadata.resourceVersion)) {
+        this.#cache.set(keyOf(object), object);
+      }
+    };
+    const usable = { kind: "usable", account: { api: this.#api(), pool: "pool", version: "1" } } as const;
+    return createJobRunReconciler({
+      kube,
+      runs: {
+        get: (key) => this.#cache.get(key),
+        ofJob: ({ projectId, jobId }) =>
+          [...this.#cache.values()].filter(({ spec }) => spec.projectId === projectId && spec.jobId === jobId),
+        overlay,
+      },
+      status: createStatusWriter<NorthflankJobRun>({ kube, type: northflankJobRuns, overlay }),
+      accounts: { resolve: async () => account?.() ?? usable, tokenRejected: () => undefined },
+      problemsOf: problemsOf ?? (() => []),
+      events: { record: (object, event) => this.events.push({ key: keyOf(object), event }) },
+      observer: {
+        started: () => {
+          this.counts.started += 1;
+        },
+        recovered: () => {
+          this.counts.recovered += 1;
+        },
+        finished: (result) => this.counts.finished.push(result),
+        ran: (seconds) => this.counts.ran.push(seconds),
+      },
+      wake: (key) => this.wake(key),
+      lease: { isLeaderFor: (ms) => clock.monotonic() + ms <= this.#leaseUntilMs },
+      newId: () => `${this.name}-${++this.#ids}`,
+      clock,
+      random: () => 0.5,
+      settings: {
+        runPollIntervalMs: 10_000,
+        startSettleMs: 30_000,
+        startGateMs: 5_000,
+        requestTimeoutMs: 30_000,
+        leaseMarginMs: 5_000,
+      },
+    });
+  }
+
+  #kube(): KubeClient {
+    const { cluster } = this.#world;
+    return strictFake<KubeClient>("kube", {
+      get: (async (type, name, signal) =>
+        await this.#call(undefined, signal, () =>
+          cluster.get(type.kind, `${name.namespace}/${name.name}`),
+        )) as KubeClient["get"],
+      replace: (async (_type, object, options, signal) => {
+        if (options?.subresource !== "status") throw new Error("a PUT of more than the status");
+        const run = object as unknown as NorthflankJobRun;
+        const isIntent = run.status?.start?.outcome === "Pending";
+        return await this.#call(isIntent ? "intentWrite" : undefined, signal, () => cluster.replaceStatus(run));
+      }) as KubeClient["replace"],
+      apply: (async (_type, object, options, signal) => {
+        if (options.subresource !== "status") throw new Error("an apply of more than the status");
+        const run = object as NorthflankJobRun;
+        return await this.#call(this.#writeBoundary(run), signal, () => cluster.applyStatus(run));
+      }) as KubeClient["apply"],
+      patch: (async (_type, name, patch, _options, signal) => {
+        if (patch.kind !== "json") throw new Error("a merge patch");
+        return await this.#call(undefined, signal, () => cluster.patch(`${name.namespace}/${name.name}`, patch.body));
+      }) as KubeClient["patch"],
+      delete: async (_type, name, options, signal) =>
+        await this.#call(undefined, signal, () => cluster.delete(`${name.namespace}/${name.name}`, options?.uid)),
+    });
+  }
+
+  #writeBoundary(run: NorthflankJobRun): Boundary | undefined {
+    const { status } = run;
+    const isNamed = status?.conditions?.some(
+      ({ type, reason }) => type === "Stalled" && reason === "StartOutcomeUnknown",
+    );
+    if (status?.completionTime !== undefined || isNamed) return "terminalWrite";
+    const before = this.#world.cluster.read(run.metadata.name)?.status;
+    return status?.runId !== undefined && before?.runId === undefined ? "runIdWrite" : undefined;
+  }
+
+  #api(): NorthflankApi {
+    const { cluster, remote } = this.#world;
+    return strictFake<NorthflankApi>("northflank", {
+      reserve: (count) => ({ kind: "reserved", reservation: { left: count, release: () => undefined } }),
+      listRuns: async ({ jobId }, { signal }) => {
+        const isOpen = cluster.list().some(({ status, spec }) => {
+          const start = status?.start;
+          const isKnown = status?.attempts?.at(-1)?.number === start?.attempt;
+          return spec.jobId === jobId && start?.outcome === "Pending" && !isKnown;
+        });
+        return await this.#call(isOpen ? "resolveRead" : "baseline", signal, () => remote.list(jobId));
+      },
+      getRun: async ({ runId }, { signal }) => await this.#call(undefined, signal, () => remote.read(runId)),
+      abortRun: async ({ runId }, { signal }) => await this.#call(undefined, signal, () => remote.abort(runId)),
+      startRun: async ({ jobId }, body, { signal }) => {
+        this.#reach("gate", "after");
+        await this.#running(signal);
+        this.#reach("postSent", "before");
+        await this.#running(signal);
+        const answer = remote.post(jobId, body);
+        this.#reach("postSent", "after");
+        const result = await Promise.race([answer, abortedLate(signal)]);
+        return await this.#readAnswer(result, signal);
+      },
+    });
+  }
+
+  async #readAnswer(result: StartResult, signal: AbortSignal): Promise<StartResult> {
+    this.#reach("answerRead", "before");
+    await this.#running();
+    if (signal.aborted) return givenUp();
+    this.#reach("answerRead", "after");
+    await this.#running();
+    return result;
+  }
+
+  /** A call: it leaves the process, happens at once, and its answer comes back, unless the process stops in between. */
+  async #call<T>(boundary: Boundary | undefined, signal: AbortSignal | undefined, work: () => T): Promise<T> {
+    if (boundary !== undefined) this.#reach(boundary, "before");
+    await this.#running(signal);
+    const settled = attempt(work);
+    if (boundary !== undefined) this.#reach(boundary, "after");
+    await this.#running(signal);
+    if (boundary === "intentWrite") {
+      this.#reach("gate", "before");
+      await this.#running(signal);
+    }
+    return settled();
+  }
+
+  #reach(boundary: Boundary, side: Side): void {
+    if (this.#state === "running") this.#world.onBoundary?.(this, boundary, side);
+  }
+
+  /** Resolves while the process runs: at once, when it is thawed, or never. */
+  async #running(signal?: AbortSignal): Promise<void> {
+    if (this.#state === "dead") await new Promise<never>(() => undefined);
+    if (this.#state === "frozen") await new Promise<void>((resolve) => this.#thaw.push(resolve));
+    // Thawed and killed in the same moment.
+    if (this.#state === "dead") await new Promise<never>(() => undefined);
+    signal?.throwIfAborted();
+  }
+}
+
+/** What happened now, told later. */
+function attempt<T>(work: () => T): () => T {
+  try {
+    const value = work();
+    return () => value;
+  } catch (error) {
+    return () => {
+      throw error;
+    };
+  }
+}
+
+function abortedLate(signal: AbortSignal): Promise<StartResult> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve(givenUp());
+    else signal.addEventListener("abort", () => resolve(givenUp()), { once: true });
+  });
+}
+
+function givenUp(): StartResult {
+  const facts = { code: "interrupted", step: "start", detail: "given up", sent: true } as const;
+  return { kind: "unknown", error: new NorthflankError(facts) };
+}
+
+function keyOf(object: KubeObject): string {
+  return `${object.metadata.namespace}/${object.metadata.name}`;
+}
