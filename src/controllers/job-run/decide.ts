@@ -135,8 +135,7 @@ export function decideUnstartedEnd(situation: Situation, wish: Wish): Conclusion
   const { object, now } = situation;
   const time = formatTime(now);
   if (wish === "aborted") {
-    const isOpen = object.status?.start?.outcome === "Pending";
-    const message = isOpen
+    const message = isUnresolved(object)
       ? "Aborted while nobody could tell whether a run was started. Nothing more is started; look for a run in Northflank."
       : "Aborted before a run was started.";
     const facts = { abortRequestedTime: object.status?.abortRequestedTime ?? time };
@@ -891,11 +890,8 @@ function endedAttempt({ now }: Situation, attempt: Attempt, run: JobRunView): At
   };
 }
 
-function isKnownUnknown({ status }: NorthflankJobRun): boolean {
-  return (
-    status?.start?.outcome === "Pending" &&
-    findCondition(status.conditions, "Started")?.reason === "StartOutcomeUnknown"
-  );
+function isKnownUnknown(object: NorthflankJobRun): boolean {
+  return isUnresolved(object) && findCondition(object.status?.conditions, "Started")?.reason === "StartOutcomeUnknown";
 }
 
 /** A wait, cut at the next deadline of the object. */

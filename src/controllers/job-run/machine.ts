@@ -138,11 +138,14 @@ export function stateOf(object: NorthflankJobRun): RunState {
   return attempt === undefined ? "idle" : "between";
 }
 
-/** True while nobody knows whether the recorded start has started a run. */
-export function isUnresolved(object: NorthflankJobRun): boolean {
-  const { status } = object;
-  if (status?.completionTime !== undefined || status?.start?.outcome !== "Pending") return false;
-  return latestAttempt(object)?.number !== status.start.attempt;
+/**
+ * True while nobody knows whether, or as which run, the recorded start has come through. That a record says `Accepted`
+ * while its run is missing means that a status was written over by somebody who knew less: the run is searched for again.
+ */
+export function isUnresolved({ status }: Pick<NorthflankJobRun, "status">): boolean {
+  const start = status?.start;
+  if (status?.completionTime !== undefined || start === undefined || start.outcome === "NotStarted") return false;
+  return !(status?.attempts ?? []).some(({ number }) => number === start.attempt);
 }
 
 export type Attempt = NonNullable<NonNullable<NorthflankJobRun["status"]>["attempts"]>[number];

@@ -4,6 +4,7 @@ import { type ConditionDraft, findCondition, mergeConditions } from "../../runti
 import { reconcileRequest } from "../shared/reconcile-request.ts";
 import { summaryConditions } from "../shared/verdict.ts";
 import type { Conclusion, Facts, RunStatus } from "./decide.ts";
+import { isUnresolved } from "./machine.ts";
 
 /**
  * The whole status after a pass, but for `start`, which the start protocol alone writes.
@@ -110,9 +111,15 @@ function startedCondition(object: NorthflankJobRun, conclusion: Conclusion, fact
   const { verdict, isOutcomeUnknown } = conclusion;
   if (isOutcomeUnknown) return unknownCondition(object, conclusion);
   const attempt = facts.attempts?.at(-1);
+  const { attempts, completionTime } = facts;
   const start = object.status?.start;
-  const isOpen = start?.outcome === "Pending" && attempt?.number !== start.attempt;
-  if (isOpen && facts.completionTime === undefined) {
+  const after = {
+    observedGeneration: 0,
+    ...(start === undefined ? {} : { start }),
+    ...(attempts === undefined ? {} : { attempts }),
+    ...(completionTime === undefined ? {} : { completionTime }),
+  };
+  if (isUnresolved({ status: after })) {
     return { type: "Started", status: "Unknown", reason: "RecoveringRun", message: verdict.message };
   }
   if (attempt === undefined) {
