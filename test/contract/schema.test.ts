@@ -1,11 +1,16 @@
+import { readdirSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { kinds } from "../../src/api/kinds.ts";
 import { createValidator } from "../../src/api/validate.ts";
 import { documents } from "../api/documents.ts";
 import { type Cluster, clusterUnderTest, type RawResponse } from "../support/cluster.ts";
+import { readManifests, resourceTypeOf } from "../support/manifests.ts";
 
 // The API server and the offline check read the same documents and have to come to the same verdict.
 
+const examples = join(resolve(dirname(fileURLToPath(import.meta.url)), "../.."), "examples");
 let cluster: Cluster;
 let namespace: string;
 const validator = createValidator();
@@ -46,6 +51,16 @@ test("an object that nobody has looked at starts with a status that says so, and
       suspend: false,
     },
   });
+});
+
+test.each(readdirSync(examples).sort())("takes examples/%s as it is", async (file) => {
+  for (const object of readManifests(join(examples, file))) {
+    const type = resourceTypeOf(object);
+    const base = type.group === "" ? `/api/${type.version}` : `/apis/${type.group}/${type.version}`;
+    const path = `${base}/namespaces/${namespace}/${type.plural}?dryRun=All&fieldValidation=Strict`;
+    const { status, body } = await cluster.request("POST", path, { body: object });
+    expect([status, body]).toEqual([201, body]);
+  }
 });
 
 interface Manifest {
