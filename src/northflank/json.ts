@@ -12,10 +12,11 @@ export function listOf(value: unknown): readonly unknown[] | undefined {
   return Array.isArray(value) ? value : undefined;
 }
 
-// What we read ends up in status and messages: no field of it may make those large.
-const maxText = 1_024;
+// Memory is the only reason for the cut. It must stay above the longest value that anybody may declare (commands: 4,096),
+// or a long remote value would look different from the same declared one for ever.
+const maxText = 8_192;
 
-/** A text, cut at 1,024 characters; `undefined` when it is empty. */
+/** A text, cut at 8,192 characters; `undefined` when it is empty. Cap it again where it goes into status. */
 export function textOf(value: unknown): string | undefined {
   return typeof value === "string" && value.length > 0 ? value.slice(0, maxText) : undefined;
 }

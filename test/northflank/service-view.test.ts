@@ -94,6 +94,12 @@ describe("toServiceView", () => {
     expect(toServiceView({ id: "api" })).toEqual({ ...nothing, id: "api" });
   });
 
+  test("keeps the longest command that may be declared whole, so that it can be compared", () => {
+    const customCommand = "c".repeat(4_096);
+    const deployment = { docker: { configType: "customCommand", customCommand } };
+    expect(toServiceView({ id: "api", deployment })?.docker?.customCommand).toBe(customCommand);
+  });
+
   test.each([[null], [undefined], ["text"], [[]], [{}], [{ id: 7 }], [{ id: "" }]])("%j is no service", (data) => {
     expect(toServiceView(data)).toBeUndefined();
   });
@@ -110,6 +116,6 @@ describe("toServiceView", () => {
         });
       }),
     );
-    expect(toServiceView({ id: "a".repeat(5_000) })?.id).toHaveLength(1_024);
+    expect(toServiceView({ id: "a".repeat(50_000) })?.id).toHaveLength(8_192);
   });
 });
