@@ -108,7 +108,7 @@ export interface NorthflankApiOptions {
   /** Uses the `/v1/teams/{teamId}/...` paths. */
   readonly teamId?: string | undefined;
   readonly token: SecretValue;
-  /** Name of the account pool, for metrics. */
+  /** Name of the account pool: for metrics, and accounts of different pools do not share connections. */
   readonly pool: string;
   readonly observer?: ApiObserver | undefined;
   /** Most pages of a run list that are read; 100 runs each. Default 20. */
@@ -232,6 +232,7 @@ function createCaller(options: NorthflankApiOptions): {
     try {
       const response = await transport.send({
         origin: base.origin,
+        lane: pool,
         method: request.method,
         path,
         body: request.body === undefined ? undefined : JSON.stringify(request.body),

@@ -9,6 +9,8 @@ import type { Headers } from "./rate-limit.ts";
 export interface TransportRequest {
   /** `https://host[:port]`; checked against the allow-list right before sending. */
   readonly origin: string;
+  /** Requests of different lanes never share connections, so that a slow account holds up nobody else. Default: one lane. */
+  readonly lane?: string | undefined;
   readonly method: "GET" | "POST" | "PATCH" | "DELETE";
   /** Path and query, sent as they are. */
   readonly path: string;
@@ -50,8 +52,10 @@ export interface TransportOptions {
   readonly allowedHosts: readonly string[];
   /** `northflank-operator/1.2.3` */
   readonly userAgent: string;
-  /** Connections per origin. Default 8. */
+  /** Connections per origin and lane. Default 8. */
   readonly connections?: number;
+  /** How long a connection may be idle before we close it. Default 4 s; see there why not longer. */
+  readonly idleConnectionMs?: number;
   /** Name lookup, TCP and TLS. Default 10 s. */
   readonly connectTimeoutMs?: number;
   /** From the request until the headers of the answer. Default: the total. */
@@ -71,10 +75,10 @@ export interface TransportOptions {
  * connections after 5 s or more; one that is closed while we write to it leaves the outcome of a POST open, which for
  * starting a run is the worst case. Staying below makes that race practically impossible.
  */
-const keepAliveMs = 4_000;
+const defaultIdleConnectionMs = 4_000;
 
 /**
- * Makes the transport: one pool of connections per origin.
+ * Makes the transport: one pool of connections per origin and lane.
  *
  * Built on undici's `dispatch` rather than `request`: the path goes out as it is, redirects are not followed, the moment
  * before the first byte is known, and a call that waits for a connection can be given up without ever being sent.
@@ -89,15 +93,18 @@ export function createTransport(options: TransportOptions): Transport {
     maxBytes: options.maxResponseBytes ?? 4 * 1024 * 1024,
   };
 
-  const poolOf = (origin: string): Pool => {
-    const known = pools.get(origin);
+  const idleMs = options.idleConnectionMs ?? defaultIdleConnectionMs;
+
+  const poolOf = ({ origin, lane = "" }: TransportRequest): Pool => {
+    const key = `${origin} ${lane}`;
+    const known = pools.get(key);
     if (known !== undefined) return known;
     const pool = new Pool(origin, {
       connections: options.connections ?? 8,
       pipelining: 1,
-      keepAliveTimeout: keepAliveMs,
+      keepAliveTimeout: idleMs,
       // A server's own `Keep-Alive` header may shorten this, never lengthen it.
-      keepAliveMaxTimeout: keepAliveMs,
+      keepAliveMaxTimeout: idleMs,
       connect: {
         timeout: options.connectTimeoutMs ?? 10_000,
         // Said here, so that NODE_TLS_REJECT_UNAUTHORIZED cannot switch it off from outside.
@@ -106,7 +113,7 @@ export function createTransport(options: TransportOptions): Transport {
         ...(options.ca === undefined ? {} : { ca: options.ca }),
       },
     });
-    pools.set(origin, pool);
+    pools.set(key, pool);
     return pool;
   };
 
@@ -114,7 +121,7 @@ export function createTransport(options: TransportOptions): Transport {
     send: async (request) => {
       request.signal.throwIfAborted();
       assertMaySend(request, options.allowedHosts);
-      return await exchange({ pool: poolOf(request.origin), request, limits, options });
+      return await exchange({ pool: poolOf(request), request, limits, options });
     },
     [Symbol.asyncDispose]: async () => {
       const open = [...pools.values()];

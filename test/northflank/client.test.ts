@@ -163,7 +163,7 @@ describe("every endpoint", () => {
   test.each(endpoints)("%s goes to its path", async (_name, use, method, path, body) => {
     script = [data(answer)];
     await use(apiOf());
-    expect(sent[0]).toMatchObject({ origin: "https://api.northflank.com", method, path, body });
+    expect(sent[0]).toMatchObject({ origin: "https://api.northflank.com", lane: "acme", method, path, body });
     expect(sent[0]?.token.reveal()).toBe(canary);
   });
 

@@ -95,13 +95,14 @@ describe("parseImageReference", () => {
     expect(sameImage(imageOf("nginx:1"), { image: text, registryProvider: undefined, hostMayBeMissing: true })).toBe(
       false,
     );
-    expect(performance.now() - startMs).toBeLessThan(100);
+    // Quadratic work would take minutes; the bound only leaves room for a busy machine.
+    expect(performance.now() - startMs).toBeLessThan(1_000);
   });
 
   test.each(["a.", "a-", "a_", "a/", "a:", "a@", "1.", "ab"])("is quick with 512 characters of %j", (pump) => {
     const startMs = performance.now();
     for (let round = 0; round < 20; round++) parseImageReference(`${pump.repeat(250)}!`);
-    expect(performance.now() - startMs).toBeLessThan(50);
+    expect(performance.now() - startMs).toBeLessThan(500);
   });
 
   test("reads what it wrote, and never throws", () => {

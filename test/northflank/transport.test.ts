@@ -129,6 +129,35 @@ describe("a request", () => {
     expect(ports.size).toBeLessThanOrEqual(8);
   });
 
+  test("of one lane is not held up by another lane that is stuck", async () => {
+    const { origin } = await api((request, response) => {
+      if (request.url === "/quick") response.writeHead(200, jsonHeaders).end("{}");
+    });
+    const abort = new AbortController();
+    const transport = transportFor(origin, { connections: 1 });
+    const stuck = transport.send(get(origin, { path: "/stuck", lane: "slow", signal: abort.signal }));
+    stuck.catch(() => undefined);
+    expect((await transport.send(get(origin, { path: "/quick", lane: "other" }))).status).toBe(200);
+    abort.abort(new Error("stop"));
+    await expect(stuck).rejects.toThrow("stop");
+  });
+
+  test.each([undefined, "timeout=600"])(
+    "leaves no connection idle for long, whatever the server offers (Keep-Alive: %s)",
+    async (offer) => {
+      let closed: Promise<unknown> = Promise.resolve();
+      const { origin } = await api((request, response) => {
+        closed = new Promise((resolve) => request.socket.on("close", resolve));
+        response.writeHead(200, { ...jsonHeaders, ...(offer && { "keep-alive": offer }) }).end("{}");
+      });
+      await transportFor(origin, { idleConnectionMs: 20 }).send(get(origin));
+      // It is the client that hangs up: the server would wait for five seconds and more.
+      const startMs = performance.now();
+      await closed;
+      expect(performance.now() - startMs).toBeLessThan(4_000);
+    },
+  );
+
   test.each<[string, (origin: string) => Partial<TransportRequest>, readonly string[], string]>([
     ["a host that is not listed", () => ({}), ["api.northflank.com"], "not on the list"],
     [

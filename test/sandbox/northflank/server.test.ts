@@ -448,3 +448,11 @@ test("one-shot faults and the call log work as in every sandbox server", async (
   expect((await call("GET", `${shop}/jobs/migrate/runs`)).status).toBe(200);
   expect(sandbox.calls.map(({ method, status }) => `${method} ${status}`)).toEqual(["POST 503", "GET 200"]);
 });
+
+test("a control that names what does not exist says so, instead of doing nothing", () => {
+  expect(() => sandbox.setImage("shop", "nope", "a.b/c:1")).toThrow("no service nope in project shop");
+  expect(() => sandbox.addJob("nope", { id: "job" })).toThrow("no project nope");
+  expect(() => sandbox.finishRun("nope", "SUCCESS")).toThrow("no run nope");
+  expect(() => sandbox.account("nope")).toThrow("no account nope");
+  expect(() => sandbox.removeRoute("POST", "/v1/nope", 404)).toThrow("no route POST /v1/nope");
+});
