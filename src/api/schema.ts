@@ -26,7 +26,7 @@ export interface TextSchema extends Described {
   readonly type: "string";
   readonly maxLength: number;
   readonly minLength?: number;
-  /** Anchored, in the common subset of RE2 and JavaScript, and linear in both (see test/api/schema.test.ts). */
+  /** Anchored, in the common subset of RE2 and JavaScript, and linear in both (see test/api/patterns.test.ts). */
   readonly pattern?: string;
   readonly format?: "date-time";
   readonly default?: string;
