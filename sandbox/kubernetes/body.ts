@@ -1,4 +1,4 @@
-import { isMap, parseDocument, visit } from "yaml";
+import { isMap, isNode, LineCounter, parseDocument, visit } from "yaml";
 import { badRequest } from "./status-errors.ts";
 import { isObject, type JsonObject } from "./types.ts";
 
@@ -25,7 +25,8 @@ export function readJson(text: string): Body {
  * *Errors*: 400 when it is no YAML, and, when `strict`, when a key stands twice.
  */
 export function readYaml(text: string, strict: boolean): Body {
-  const document = parseDocument(text, { uniqueKeys: false, version: "1.2" });
+  const lineCounter = new LineCounter();
+  const document = parseDocument(text, { uniqueKeys: false, version: "1.2", lineCounter });
   const fault = document.errors[0];
   if (fault !== undefined) {
     const line = fault.linePos?.[0].line ?? 1;
@@ -33,14 +34,15 @@ export function readYaml(text: string, strict: boolean): Body {
       `error decoding YAML: error converting YAML to JSON: yaml: line ${line}: ${firstLine(fault.message)}`,
     );
   }
-  const duplicates: string[] = [];
+  const duplicates: { readonly name: string; readonly line: number }[] = [];
   visit(document, {
     Map(_, node) {
       if (!isMap(node)) return;
       const seen = new Set<string>();
       for (const { key } of node.items) {
         const name = String(key);
-        if (seen.has(name)) duplicates.push(name);
+        const offset = isNode(key) ? (key.range?.[0] ?? 0) : 0;
+        if (seen.has(name)) duplicates.push({ name, line: lineCounter.linePos(offset).line });
         seen.add(name);
       }
     },
@@ -48,10 +50,10 @@ export function readYaml(text: string, strict: boolean): Body {
   if (strict && duplicates.length > 0) {
     throw badRequest(
       "error strict decoding YAML: error converting YAML to JSON: yaml: unmarshal errors:\n" +
-        duplicates.map((name) => `  key ${JSON.stringify(name)} already set in map`).join("\n"),
+        duplicates.map(({ name, line }) => `  line ${line}: key ${JSON.stringify(name)} already set in map`).join("\n"),
     );
   }
-  return { value: document.toJS() as unknown, duplicates };
+  return { value: document.toJS() as unknown, duplicates: duplicates.map(({ name }) => name) };
 }
 
 /** The object in a body, or a reason why there is none, worded as the API server words it. */

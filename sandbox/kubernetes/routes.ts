@@ -227,7 +227,8 @@ function list(context: RouteContext, call: Call, { resource, namespace }: Locati
   const page = listPage(context.store, resource, namespace, call.query);
   const metadata: JsonObject = {
     resourceVersion: String(page.revision),
-    ...(page.next === undefined ? {} : { continue: page.next }),
+    // Lists of custom resources always name the token, even when there is none.
+    ...(page.next === undefined && resource.origin === "builtin" ? {} : { continue: page.next ?? "" }),
     ...(page.remaining === undefined ? {} : { remainingItemCount: page.remaining }),
   };
   if (shape.shape === "table") {

@@ -102,7 +102,7 @@ export class WatchStream {
     if (!this.#sendPast()) return;
     this.#release.push(this.#store.subscribe(resource.storage, (change) => this.#onChange(change)));
     if (timeoutMs === undefined) return;
-    const timer = setTimeout(() => this.#onTimeout(), timeoutMs);
+    const timer = setTimeout(() => this.#isSilent || this.end(), timeoutMs);
     this.#release.push(() => clearTimeout(timer));
   }
 
@@ -174,11 +174,6 @@ export class WatchStream {
     const { namespace, matches } = this.#request;
     if (namespace !== undefined && !key.startsWith(`${namespace}/`)) return false;
     return matches === undefined || matches(object);
-  }
-
-  #onTimeout(): void {
-    this.bookmark();
-    if (!this.#isSilent) this.end();
   }
 
   #send(type: string, object: string): void {

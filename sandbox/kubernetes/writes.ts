@@ -105,6 +105,8 @@ export function replaceObject(
     const subject = { kind: target.resource.plural, group: target.resource.group };
     throw invalid(subject, target.name, [{ kind: "invalid", path, value: 0, detail }]);
   }
+  checkVersion(target, object, view(target.resource, entry));
+  checkIdentity(target, object, view(target.resource, entry));
   const updated = update(context, target, entry, object, options, undefined);
   return { object: updated, created: false, warnings };
 }
@@ -355,7 +357,9 @@ function update(
         ownership(context, target),
       ),
   );
-  const errors = [...validateMetadataUpdate(object, old)];
+  const errors = validateMetadataUpdate(object, old);
+  // The real server looks at the metadata of custom resources twice, and says so.
+  if (resource.origin === "custom") errors.push(...errors);
   if (errors.length > 0) throw invalid(resource, target.name, errors);
   refuseFindings(context, resource, object, old);
   if (isNoop(object, old) && !entry.incomplete) return old;
@@ -368,13 +372,18 @@ function update(
 }
 
 function checkVersion(target: Target, incoming: ApiObject, old: ApiObject): void {
-  const { resourceVersion, uid } = incoming.metadata;
+  const { resourceVersion } = incoming.metadata;
   if (resourceVersion !== undefined && resourceVersion !== "" && !/^\d+$/.test(resourceVersion)) {
     throw internal(`strconv.ParseUint: parsing ${JSON.stringify(resourceVersion)}: invalid syntax`);
   }
   if (resourceVersion !== undefined && resourceVersion !== "" && resourceVersion !== old.metadata.resourceVersion) {
     throw conflict(target.resource, target.name);
   }
+}
+
+/** A PUT names its object by uid as a precondition; in a patch a changed uid is an invalid change. */
+function checkIdentity(target: Target, incoming: ApiObject, old: ApiObject): void {
+  const { uid } = incoming.metadata;
   if (uid === undefined || uid === "" || uid === old.metadata.uid) return;
   const { resource } = target;
   const group = resource.group === "" ? "" : `${resource.group}/`;
