@@ -1,4 +1,6 @@
-import { age } from "./table.ts";
+import { jsonEqual } from "./equal.ts";
+import { qualifiedNameErrors } from "./metadata.ts";
+import { age, nameColumn } from "./table.ts";
 import type { ApiObject, Behaviour, Column, FieldError, JsonObject, Resource, Schema } from "./types.ts";
 
 /** The built-in resources of the sandbox. CustomResourceDefinitions are among them in `crds.ts`. */
@@ -18,15 +20,29 @@ export function builtinResources(): readonly Resource[] {
     builtin({ plural: "events", kind: "Event", shortNames: ["ev"], ...coreEvent }),
     builtin({ group: "events.k8s.io", plural: "events", kind: "Event", shortNames: ["ev"], ...newEvent }),
     builtin({ group: "coordination.k8s.io", plural: "leases", kind: "Lease", ...lease }),
-    builtin({ ...rbac, plural: "roles", kind: "Role", schema: roleSchema }),
-    builtin({ ...rbac, plural: "rolebindings", kind: "RoleBinding", schema: bindingSchema }),
-    builtin({ ...rbac, plural: "clusterroles", kind: "ClusterRole", namespaced: false, schema: clusterRoleSchema }),
+    builtin({ ...rbac, plural: "roles", kind: "Role", schema: roleSchema, columns: [createdColumn] }),
+    builtin({
+      ...rbac,
+      plural: "rolebindings",
+      kind: "RoleBinding",
+      schema: bindingSchema,
+      columns: [roleColumn, ageColumn],
+    }),
+    builtin({
+      ...rbac,
+      plural: "clusterroles",
+      kind: "ClusterRole",
+      namespaced: false,
+      schema: clusterRoleSchema,
+      columns: [createdColumn],
+    }),
     builtin({
       ...rbac,
       plural: "clusterrolebindings",
       kind: "ClusterRoleBinding",
       namespaced: false,
       schema: bindingSchema,
+      columns: [roleColumn, ageColumn],
     }),
   ];
 }
@@ -100,6 +116,7 @@ const namespace = {
   columns: [column("Status", ({ status }) => (status as JsonObject | undefined)?.phase ?? ""), ageColumn],
   behaviour: {
     nameFormat: "label" as const,
+    blank: { spec: { finalizers: ["kubernetes"] }, status: { phase: "Active" } },
     prepare: (object: ApiObject, old: ApiObject | undefined) => {
       object.metadata.labels = { ...object.metadata.labels, "kubernetes.io/metadata.name": object.metadata.name };
       if (old !== undefined) return;
@@ -121,7 +138,7 @@ const secret = {
     },
   } satisfies Schema,
   selectableFields: ["type"],
-  columns: [column("Type", ({ type }) => type), column("Data", ({ data }) => sizeOf(data), "integer"), ageColumn],
+  columns: [column("Type", ({ type }) => type), column("Data", ({ data }) => sizeOf(data)), ageColumn],
   behaviour: {
     prepare: (object: ApiObject) => {
       const { stringData } = object;
@@ -152,7 +169,7 @@ const configMap = {
       immutable: { type: "boolean" },
     },
   } satisfies Schema,
-  columns: [column("Data", ({ data, binaryData }) => sizeOf(data) + sizeOf(binaryData), "integer"), ageColumn],
+  columns: [column("Data", ({ data, binaryData }) => sizeOf(data) + sizeOf(binaryData)), ageColumn],
   behaviour: {
     validate: (object: ApiObject, old: ApiObject | undefined) => [
       ...keyErrors(object.data, "data"),
@@ -204,6 +221,7 @@ const lease = {
   } satisfies Schema,
   columns: [column("Holder", ({ spec }) => (spec as JsonObject | undefined)?.holderIdentity ?? ""), ageColumn],
   behaviour: {
+    blank: { spec: {} },
     validate: (object: ApiObject): FieldError[] => {
       const spec = (object.spec ?? {}) as JsonObject;
       const positive = (name: string): FieldError[] => {
@@ -244,6 +262,16 @@ const policyRules: Schema = {
     },
   },
 };
+const createdColumn: Column = {
+  name: "Created At",
+  type: "date",
+  description: "",
+  value: ({ metadata }) => metadata.creationTimestamp ?? "",
+};
+const roleColumn = column("Role", ({ roleRef }) => {
+  const { kind, name } = (roleRef ?? {}) as JsonObject;
+  return `${String(kind)}/${String(name)}`;
+});
 const roleSchema: Schema = {
   type: "object",
   description: "A set of rules in a namespace. Stored, not enforced.",
@@ -292,10 +320,15 @@ const eventColumns: readonly Column[] = [
   column("Type", ({ type }) => type ?? ""),
   column("Reason", ({ reason }) => reason ?? ""),
   column("Object", (event) => {
-    const about = (event.involvedObject ?? event.regarding ?? {}) as JsonObject;
-    return `${String(about.kind ?? "").toLowerCase()}/${String(about.name ?? "")}`;
+    const { kind, name } = aboutOf(event);
+    return `${String(kind ?? "").toLowerCase()}/${String(name ?? "")}`;
   }),
+  column("Subobject", (event) => aboutOf(event).fieldPath ?? "", 1),
+  column("Source", sourceText, 1),
   column("Message", ({ message, note }) => String(message ?? note ?? "").trim()),
+  column("First Seen", (event, nowMs) => age(firstSeen(event), nowMs), 1),
+  column("Count", (event) => countOf(event), 1),
+  { ...nameColumn, priority: 1 },
 ];
 
 const eventSource: Schema = { type: "object", properties: { component: text, host: text } };
@@ -329,6 +362,15 @@ const coreEvent = {
   columns: eventColumns,
   storage: "events",
   behaviour: {
+    blank: {
+      involvedObject: {},
+      eventTime: null,
+      source: {},
+      firstTimestamp: null,
+      lastTimestamp: null,
+      reportingComponent: "",
+      reportingInstance: "",
+    },
     prepare: (object: ApiObject) => {
       object.eventTime ??= null;
       object.source ??= {};
@@ -337,7 +379,7 @@ const coreEvent = {
       object.reportingComponent ??= "";
       object.reportingInstance ??= "";
     },
-    validate: (object: ApiObject): FieldError[] => namespaceErrors(object, "involvedObject"),
+    validate: namespaceErrors,
   },
 };
 
@@ -378,8 +420,26 @@ const newEvent = {
       object.deprecatedLastTimestamp ??= null;
     },
     validate: newEventErrors,
-    fromStorage: (stored: ApiObject) => renamed(stored, "events.k8s.io/v1", (pair) => pair),
-    toStorage: (viewed: ApiObject) => renamed(viewed, "v1", ([older, newer]) => [newer, older]),
+    blank: {
+      regarding: {},
+      eventTime: null,
+      deprecatedSource: {},
+      deprecatedFirstTimestamp: null,
+      deprecatedLastTimestamp: null,
+    },
+    reportedGroup: "",
+    fromStorage: (stored: ApiObject) => {
+      const { reportingController, reportingInstance, ...rest } = renamed(stored, "events.k8s.io/v1", (pair) => pair);
+      return {
+        ...rest,
+        ...(reportingController === "" ? {} : { reportingController }),
+        ...(reportingInstance === "" ? {} : { reportingInstance }),
+      } as ApiObject;
+    },
+    toStorage: (viewed: ApiObject) => {
+      const complete = { reportingController: "", reportingInstance: "", ...viewed };
+      return renamed(complete, "v1", ([older, newer]) => [newer, older]);
+    },
   },
 };
 
@@ -394,31 +454,88 @@ function renamed(
 }
 
 function newEventErrors(object: ApiObject, old: ApiObject | undefined): FieldError[] {
-  const errors = namespaceErrors(object, "regarding").map((error) => ({ ...error, path: "involvedObject.namespace" }));
-  if (old !== undefined) return errors;
-  const required = ["reportingController", "reportingInstance", "action", "reason"] as const;
-  for (const path of required) {
-    if (typeof object[path] !== "string" || object[path] === "") errors.push({ kind: "required", path, detail: "" });
-  }
+  if (old !== undefined) return changedEventErrors(object, old);
+  const errors: FieldError[] = [];
   if (object.eventTime === null) errors.push({ kind: "required", path: "eventTime", detail: "" });
+  for (const [path, maxLength] of [
+    ["reportingController", 128],
+    ["reportingInstance", 128],
+    ["action", 128],
+    ["reason", 128],
+  ] as const) {
+    const value = object[path] ?? "";
+    if (value === "") errors.push({ kind: "required", path, detail: "" });
+    else if (String(value).length > maxLength) errors.push(tooLong(path, maxLength));
+    if (path === "reportingController" && value !== "") errors.push(...qualifiedNameErrors(String(value), path));
+  }
+  if (String(object.note ?? "").length > 1024) errors.push(tooLong("message", 1024));
   if (object.type !== "Normal" && object.type !== "Warning") {
     errors.push({
       kind: "invalid",
       path: "type",
-      value: object.type ?? "",
+      value: "",
       detail: `has invalid value: ${String(object.type ?? "")}`,
     });
+  }
+  const series = object.series as JsonObject | undefined;
+  if (series !== undefined && Number(series.count ?? 0) < 2) {
+    errors.push({ kind: "invalid", path: "series.count", value: "", detail: "should be at least 2" });
   }
   return errors;
 }
 
-function namespaceErrors(object: ApiObject, field: string): FieldError[] {
-  const about = (object[field] ?? {}) as JsonObject;
-  const wanted = about.namespace ?? "";
+function tooLong(path: string, maxLength: number): FieldError {
+  return { kind: "invalid", path, value: "", detail: `can have at most ${maxLength} characters` };
+}
+
+/** Nothing of an event may change but its series. */
+function changedEventErrors(object: ApiObject, old: ApiObject): FieldError[] {
+  const fields: readonly (readonly [string, string])[] = [
+    ["involvedObject", "regarding"],
+    ["reason", "reason"],
+    ["message", "note"],
+    ["related", "related"],
+    ["action", "action"],
+    ["type", "type"],
+    ["eventTime", "eventTime"],
+    ["reportingController", "reportingController"],
+    ["reportingInstance", "reportingInstance"],
+  ];
+  return fields
+    .filter(([, name]) => !jsonEqual(object[name], old[name]))
+    .map(([path, name]) => fixed(path, object[name] ?? ""));
+}
+
+function namespaceErrors(object: ApiObject): FieldError[] {
+  const wanted = aboutOf(object).namespace ?? "";
   const own = object.metadata.namespace ?? "";
   const fits = wanted === "" ? own === "default" || own === "kube-system" : wanted === own;
-  if (fits) return [];
-  return [{ kind: "invalid", path: `${field}.namespace`, value: wanted, detail: "does not match event.namespace" }];
+  if (fits || object.eventTime !== null) return [];
+  return [
+    { kind: "invalid", path: "involvedObject.namespace", value: wanted, detail: "does not match event.namespace" },
+  ];
+}
+
+function aboutOf(event: ApiObject): JsonObject {
+  return (event.involvedObject ?? event.regarding ?? {}) as JsonObject;
+}
+
+function sourceText(event: ApiObject): string {
+  const source = (event.source ?? event.deprecatedSource ?? {}) as JsonObject;
+  const parts = [
+    source.component ?? event.reportingComponent ?? event.reportingController,
+    source.host ?? event.reportingInstance,
+  ];
+  return parts.filter((part) => part !== undefined && part !== "").join(", ");
+}
+
+function countOf(event: ApiObject): unknown {
+  const series = event.series as JsonObject | undefined;
+  return series?.count ?? event.count ?? event.deprecatedCount ?? 1;
+}
+
+function firstSeen(event: ApiObject): unknown {
+  return event.firstTimestamp ?? event.deprecatedFirstTimestamp ?? event.eventTime;
 }
 
 function lastSeen(event: ApiObject): unknown {
@@ -432,8 +549,8 @@ function lastSeen(event: ApiObject): unknown {
   );
 }
 
-function column(name: string, value: NonNullable<Column["value"]>, type = "string"): Column {
-  return { name, type, description: "", value };
+function column(name: string, value: NonNullable<Column["value"]>, priority = 0): Column {
+  return { name, type: "string", description: "", priority, value };
 }
 
 function sizeOf(value: unknown): number {

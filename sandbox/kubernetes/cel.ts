@@ -156,9 +156,9 @@ function checkRule(rule: CompiledRule, value: Pair, old: Pair | undefined, path:
   } catch (error) {
     const reason = error instanceof Error ? (error.message.split("\n")[0] ?? "") : String(error);
     const detail = `${reason} evaluating rule: ${rule.source.message ?? rule.source.rule}`;
-    return { kind: "invalid", path: at, value: typeName(value.json), detail };
+    return { kind: "invalid", path: at, detail };
   }
-  return { kind: kindOf(rule.source.reason), path: at, value: typeName(value.json), detail: messageOf(rule, context) };
+  return { kind: kindOf(rule.source.reason), path: at, detail: messageOf(rule, context) };
 }
 
 function fieldPathOf(rule: CompiledRule, path: string): string {
@@ -191,10 +191,4 @@ function messageOf(rule: CompiledRule, context: object): string {
   } catch {
     return fallback;
   }
-}
-
-function typeName(value: unknown): unknown {
-  if (Array.isArray(value)) return "array";
-  if (isObject(value)) return "object";
-  return value;
 }

@@ -156,15 +156,18 @@ function validateDefinition(crd: ApiObject): FieldError[] {
     errors.push({ kind: "invalid", path: "spec.versions", value: spec.versions.map(({ name }) => name), detail });
   }
   for (const [index, version] of spec.versions.entries()) {
-    errors.push(...validateVersion(version, `spec.versions[${index}]`));
+    // With one version the real server speaks of the schema as if it stood at the top.
+    const at = spec.versions.length === 1 ? "spec.validation" : `spec.versions[${index}].schema`;
+    errors.push(...validateVersion(version, `spec.versions[${index}]`, at));
   }
   return errors;
 }
 
-function validateVersion(version: DefinitionVersion, path: string): FieldError[] {
+function validateVersion(version: DefinitionVersion, path: string, schemaPath: string): FieldError[] {
   const schema = version.schema?.openAPIV3Schema;
-  const at = `${path}.schema.openAPIV3Schema`;
+  const at = `${schemaPath}.openAPIV3Schema`;
   if (schema === undefined) return [{ kind: "required", path: at, detail: "schemas are required" }];
+  const structural = structuralErrors(schema, at);
   return [
     ...(schema.type === "object"
       ? []
@@ -176,8 +179,7 @@ function validateVersion(version: DefinitionVersion, path: string): FieldError[]
             detail: "must be object at the root",
           },
         ]),
-    ...structuralErrors(schema, at),
-    ...ruleErrors(schema, path),
+    ...(structural.length > 0 ? structural : ruleErrors(schema, schemaPath)),
     ...(version.additionalPrinterColumns ?? []).flatMap(({ jsonPath }, index) =>
       pathErrors(jsonPath, `${path}.additionalPrinterColumns[${index}].jsonPath`),
     ),
@@ -193,7 +195,7 @@ function ruleErrors(schema: Schema, path: string): readonly FieldError[] {
     return [];
   } catch (error) {
     if (!(error instanceof RuleSyntaxError)) throw error;
-    return error.findings.map((finding) => ({ ...finding, path: `${path}.schema.${finding.path}` }));
+    return error.findings.map((finding) => ({ ...finding, path: `${path}.${finding.path}` }));
   }
 }
 

@@ -25,12 +25,12 @@ export interface OwnershipContext {
  * theirs, what they removed is nobody's.
  */
 export function ownershipAfterUpdate(
-  live: ApiObject | undefined,
+  live: ApiObject,
   updated: ApiObject,
   writer: Writer,
   context: OwnershipContext,
 ): ManagedFieldsEntry[] {
-  const entries = parseEntries(updated.metadata.managedFields ?? live?.metadata.managedFields ?? []);
+  const entries = parseEntries(updated.metadata.managedFields ?? live.metadata.managedFields ?? []);
   const change = changeOf(live, updated, context);
   const taken = change.modified.union(change.added);
   const self = identityOf(writer, "Update");
@@ -120,8 +120,8 @@ function ownable(set: FieldSet, context: OwnershipContext): FieldSet {
   return set.without(context.reset).difference(serverOwned);
 }
 
-function changeOf(live: ApiObject | undefined, next: ApiObject, context: OwnershipContext) {
-  const change = compare(live === undefined ? {} : bare(live), bare(next), context.schema);
+function changeOf(live: ApiObject, next: ApiObject, context: OwnershipContext) {
+  const change = compare(bare(live), bare(next), context.schema);
   return {
     added: ownable(change.added, context),
     modified: ownable(change.modified, context),

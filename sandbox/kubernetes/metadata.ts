@@ -173,7 +173,8 @@ function nameErrors(metadata: Meta, resource: Resource): FieldError[] {
 const qualifiedName = /^([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]$/;
 const labelValue = /^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$/;
 
-function keyErrors(key: string, path: string): FieldError[] {
+/** Findings in a qualified name such as `example.com/part`, as labels and event controllers have them. */
+export function qualifiedNameErrors(key: string, path: string): FieldError[] {
   const refuse = (detail: string): FieldError[] => [{ kind: "invalid", path, value: key, detail }];
   const parts = key.split("/");
   const name = parts.at(-1) ?? "";
@@ -192,7 +193,7 @@ function keyErrors(key: string, path: string): FieldError[] {
 function labelErrors(labels: { readonly [key: string]: string }): FieldError[] {
   const path = "metadata.labels";
   return Object.entries(labels).flatMap(([key, value]): FieldError[] => {
-    const errors = keyErrors(key, path);
+    const errors = qualifiedNameErrors(key, path);
     if (value.length > 63) errors.push({ kind: "invalid", path, value, detail: "must be no more than 63 bytes" });
     if (labelValue.test(value)) return errors;
     const detail =
@@ -207,7 +208,7 @@ const maxAnnotationBytes = 256 * 1024;
 
 function annotationErrors(annotations: { readonly [key: string]: string }): FieldError[] {
   const path = "metadata.annotations";
-  const errors = Object.keys(annotations).flatMap((key) => keyErrors(key.toLowerCase(), path));
+  const errors = Object.keys(annotations).flatMap((key) => qualifiedNameErrors(key.toLowerCase(), path));
   const bytes = Object.entries(annotations).reduce((sum, [key, value]) => sum + key.length + value.length, 0);
   if (bytes > maxAnnotationBytes) {
     errors.push({ kind: "too-long", path, detail: `may not be more than ${maxAnnotationBytes} bytes` });

@@ -35,6 +35,21 @@ export function openApiDocument(registry: Registry, group: string, version: stri
   };
 }
 
+/**
+ * `GET /openapi/v2`: a document without content. kubectl asks for it (in protobuf) where it finds no v3 document for a
+ * kind, and takes a kind that v2 does not know either for one that it cannot check.
+ */
+export function openApiV2(accept: string | undefined): { readonly type: string; readonly body: string } {
+  if (!(accept ?? "").includes("protobuf")) {
+    const info = { title: "Kubernetes sandbox", version: "v1.36.3" };
+    return { type: "application/json", body: JSON.stringify({ swagger: "2.0", info, paths: {}, definitions: {} }) };
+  }
+  // Field 1 (swagger) and field 2 (info: title, version) of gnostic's Document message; all of it is ASCII.
+  const info = `\n\u0007sandbox\u0012\u00011`;
+  const body = `\n\u00032.0\u0012${String.fromCharCode(info.length)}${info}`;
+  return { type: "application/com.github.proto-openapi.spec.v2@v1.0+protobuf", body };
+}
+
 const metaName = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta";
 
 function schemaName(resource: Resource): string {

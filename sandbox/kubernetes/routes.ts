@@ -5,10 +5,11 @@ import { objectIn, readJson, readYaml } from "./body.ts";
 import { aggregatedList, coreVersions, groupInfo, groupList, resourceList, versionInfo } from "./discovery.ts";
 import { listPage } from "./lists.ts";
 import { negotiate, type Representation } from "./negotiate.ts";
-import { openApiDocument, openApiIndex } from "./openapi.ts";
+import { openApiDocument, openApiIndex, openApiV2 } from "./openapi.ts";
 import {
   ApiError,
   badRequest,
+  cannotBeHandled,
   invalid,
   methodNotAllowed,
   noRoute,
@@ -65,7 +66,7 @@ function route(context: RouteContext, call: Call, response: ServerResponse): Ans
     case "version":
       return { status: 200, body: versionInfo };
     case "openapi":
-      return answerOpenApi(context, parts);
+      return answerOpenApi(context, call, parts);
     case "api":
       if (parts.length === 1) return answerDiscovery(call, aggregatedList(registry, "core"), coreVersions);
       if (parts.length === 2) return found(resourceList(registry, "", parts[1] ?? ""), call);
@@ -92,9 +93,12 @@ function answerDiscovery(call: Call, aggregated: JsonObject, plain: JsonObject):
   return { status: 200, headers: { "content-type": type, vary: "Accept" }, body: aggregated };
 }
 
-function answerOpenApi(context: RouteContext, parts: readonly string[]): Answer {
+function answerOpenApi(context: RouteContext, call: Call, parts: readonly string[]): Answer {
   const [, version, kind, ...rest] = parts;
-  if (version === "v2") throw notImplemented("OpenAPI v2 documents; ask for /openapi/v3");
+  if (version === "v2") {
+    const { type, body } = openApiV2(call.headers.accept);
+    return { status: 200, headers: { "content-type": type }, body };
+  }
   if (version !== "v3") throw noRoute(`/${parts.join("/")}`);
   if (kind === undefined) return { status: 200, body: openApiIndex(context.registry) };
   const [group, groupVersion] = kind === "api" ? ["", rest[0]] : [rest[0] ?? "", rest[1]];
@@ -340,7 +344,9 @@ function readPatch(text: string) {
 function remove(context: RouteContext, call: Call, target: Target): Answer {
   const { resource } = target;
   const { object, removed } = deleteObject(context, target, deleteOptions(call));
-  if (!removed || resource.plural === "namespaces") return show(context, call, resource, object, 200, []);
+  if (!removed) return show(context, call, resource, object, 200, []);
+  if (resource.plural === "namespaces")
+    return show(context, call, resource, terminating(object, context.now()), 200, []);
   const details = {
     name: target.name,
     ...(resource.group === "" ? {} : { group: resource.group }),
@@ -348,6 +354,12 @@ function remove(context: RouteContext, call: Call, target: Target): Answer {
     uid: object.metadata.uid,
   };
   return { status: 200, body: { kind: "Status", apiVersion: "v1", metadata: {}, status: "Success", details } };
+}
+
+/** A real server removes a namespace a little later, and answers with what it is until then. */
+function terminating(namespace: ApiObject, nowMs: number): ApiObject {
+  const deletionTimestamp = `${new Date(nowMs).toISOString().slice(0, 19)}Z`;
+  return { ...namespace, metadata: { ...namespace.metadata, deletionTimestamp }, status: { phase: "Terminating" } };
 }
 
 function deleteCollection(context: RouteContext, call: Call, { resource, namespace }: Location): Answer {
@@ -358,7 +370,10 @@ function deleteCollection(context: RouteContext, call: Call, { resource, namespa
     const name = entry.object.metadata.name;
     return deleteObject(context, { resource, namespace, name, subresource: undefined }, options).object;
   });
-  const metadata = { resourceVersion: String(page.revision) };
+  const metadata = {
+    ...(resource.origin === "custom" ? { continue: "" } : {}),
+    resourceVersion: String(page.revision),
+  };
   return { status: 200, body: { kind: resource.listKind, apiVersion: apiVersionOf(resource), metadata, items } };
 }
 
@@ -385,7 +400,7 @@ function readObject(
   const type = mediaType(call);
   if (type !== "" && !bodyTypes.includes(type)) throw unsupportedMediaType(bodyTypes);
   const read = type === "application/yaml" ? readYaml(call.body, false) : readJsonObject(call.body, resource);
-  const object = objectIn(read.value, call.body, resource.kind);
+  const object = withType(objectIn(read.value, call.body, resource.kind), call.body, resource);
   checkDecoding(object, resource);
   return { object, duplicates: read.duplicates };
 }
@@ -401,13 +416,26 @@ function readJsonObject(text: string, resource: Resource) {
   }
 }
 
+/** A body of a built-in resource may leave its type out; of a custom resource it must name it. */
+function withType(object: JsonObject, text: string, resource: Resource): JsonObject {
+  const { kind, apiVersion } = object;
+  const isNamed = kind !== undefined && kind !== "";
+  if (resource.origin === "builtin") {
+    if (!isNamed) return { ...object, apiVersion: apiVersion ?? apiVersionOf(resource), kind: resource.kind };
+    if (kind === resource.kind) return object;
+    throw badRequest(`${String(kind)} in version "${resource.version}" cannot be handled as a ${resource.kind}`);
+  }
+  if (isNamed) return object;
+  throw badRequest(
+    `the object provided is unrecognized (must be of type ${resource.kind}): Object 'Kind' is missing in '${text}' ` +
+      `(${text.slice(0, 100)})`,
+  );
+}
+
 function checkDecoding(object: JsonObject, resource: Resource): void {
   if (resource.origin === "custom") return;
-  const { apiVersion: _, kind: __, metadata: ___, ...content } = object;
-  const fault = decodingFault(content, resource.schema, resource.kind, "");
-  if (fault === undefined) return;
-  const { kind, version } = resource;
-  throw badRequest(`${kind} in version "${version}" cannot be handled as a ${kind}: ${fault}`);
+  const fault = decodingFault(object, resource);
+  if (fault !== undefined) throw cannotBeHandled(resource, fault);
 }
 
 function mediaType(call: Call): string {

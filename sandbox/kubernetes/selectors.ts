@@ -42,18 +42,12 @@ function fieldReader(field: string, resource: Resource): (object: ApiObject) => 
     field === "metadata.name" ||
     (field === "metadata.namespace" && (resource.namespaced || resource.origin === "builtin")) ||
     resource.selectableFields.includes(field);
-  if (!known) throw badRequest(unsupported(field, resource));
+  if (!known) throw badRequest(`field label not supported: ${field}`);
   const path = parseJsonPath(`.${field}`);
   return (object) => {
     const value = path(object)[0];
     return value === undefined || value === null ? "" : String(value);
   };
-}
-
-function unsupported(field: string, resource: Resource): string {
-  return resource.origin === "custom"
-    ? `field label not supported: ${field}`
-    : `${JSON.stringify(field)} is not a known field selector: only "metadata.name", "metadata.namespace"`;
 }
 
 /** Splits at commas outside of parentheses. */

@@ -154,8 +154,8 @@ export function invalid(
   name: string,
   errors: readonly FieldError[],
 ): ApiError {
-  const texts = errors.map((error) => `${error.path}: ${bodyOf(error)}`);
-  const list = texts.length === 1 ? texts[0] : `[${[...new Set(texts)].join(", ")}]`;
+  const texts = [...new Set(errors.map((error) => `${error.path}: ${bodyOf(error)}`))];
+  const list = texts.length === 1 ? texts[0] : `[${texts.join(", ")}]`;
   return new ApiError({
     code: 422,
     reason: "Invalid",
@@ -203,7 +203,8 @@ const titles: Readonly<Record<FieldErrorKind, string>> = {
 };
 
 function bodyOf(error: FieldError): string {
-  const silent = error.kind === "required" || error.kind === "forbidden" || error.kind === "too-long";
-  const head = silent ? titles[error.kind] : `${titles[error.kind]}: ${JSON.stringify(error.value ?? null)}`;
+  const wordless = error.kind === "required" || error.kind === "forbidden" || error.kind === "too-long";
+  const isSilent = wordless || error.value === undefined;
+  const head = isSilent ? titles[error.kind] : `${titles[error.kind]}: ${JSON.stringify(error.value)}`;
   return error.detail === "" ? head : `${head}: ${error.detail}`;
 }

@@ -3,7 +3,7 @@ import type { ApiObject, Column, JsonObject, Resource } from "./types.ts";
 
 /** The columns of a resource as a `Table` announces them. */
 export function columnDefinitions(resource: Resource): readonly JsonObject[] {
-  return [nameColumn, ...resource.columns].map((column) => ({
+  return columnsOf(resource).map((column) => ({
     name: column.name,
     type: column.type,
     format: column.format ?? "",
@@ -15,8 +15,7 @@ export function columnDefinitions(resource: Resource): readonly JsonObject[] {
 
 /** One row of a `Table`. `include` says how much of the object comes along. */
 export function tableRow(object: ApiObject, resource: Resource, include: string, nowMs: number): JsonObject {
-  const cells = resource.columns.map((column) => cellOf(column, object, nowMs));
-  const row = { cells: [object.metadata.name, ...cells] };
+  const row = { cells: columnsOf(resource).map((column) => cellOf(column, object, nowMs)) };
   if (include === "None") return row;
   return { ...row, object: include === "Object" ? object : partialMetadata(object) };
 }
@@ -47,14 +46,20 @@ export function age(timestamp: unknown, nowMs: number): string {
   return typeof timestamp === "string" ? humanDuration(nowMs - Date.parse(timestamp)) : "<unknown>";
 }
 
-const nameColumn: Column = {
+/** The column that stands first, unless a resource puts it elsewhere. */
+export const nameColumn: Column = {
   name: "Name",
   type: "string",
   format: "name",
   description:
     "Name must be unique within a namespace. Is required when creating resources, although some resources may allow a " +
     "client to request the generation of an appropriate name automatically.",
+  value: (object) => object.metadata.name,
 };
+
+function columnsOf({ columns }: Resource): readonly Column[] {
+  return columns.some(({ name }) => name === "Name") ? columns : [nameColumn, ...columns];
+}
 
 const paths = new Map<string, JsonPath>();
 

@@ -1,10 +1,16 @@
-import { isObject, type JsonObject, type Schema } from "./types.ts";
+import { isObject, type JsonObject, type Resource, type Schema } from "./types.ts";
 
 /**
  * Why a body cannot be decoded into a built-in type, worded as Go words it; `undefined` when it can. Custom resources
  * report the same faults as findings of validation instead.
  */
-export function decodingFault(value: unknown, schema: Schema, kind: string, path: string): string | undefined {
+export function decodingFault(object: JsonObject, resource: Resource): string | undefined {
+  if (resource.origin === "custom") return undefined;
+  const { apiVersion: _, kind: __, metadata: ___, ...content } = object;
+  return faultIn(content, resource.schema, resource.kind, "");
+}
+
+function faultIn(value: unknown, schema: Schema, kind: string, path: string): string | undefined {
   if (value === null) return undefined;
   const wanted = goTypes[schema.type ?? ""];
   if (wanted !== undefined && !wanted.fits(value)) {
@@ -32,7 +38,7 @@ const goTypes: Readonly<Record<string, { readonly name: string; readonly fits: (
 
 function firstFault(parts: readonly (readonly [unknown, Schema, string])[], kind: string): string | undefined {
   for (const [item, schema, path] of parts) {
-    const fault = decodingFault(item, schema, kind, path);
+    const fault = faultIn(item, schema, kind, path);
     if (fault !== undefined) return fault;
   }
   return undefined;

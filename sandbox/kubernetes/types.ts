@@ -133,6 +133,13 @@ export interface Behaviour {
   /** Between this view and what is stored. Both return a new object or the same one. */
   readonly fromStorage?: (stored: ApiObject) => ApiObject;
   readonly toStorage?: (viewed: ApiObject) => ApiObject;
+  /**
+   * What an object has before anybody wrote anything into it: fields that the server's own types always carry. Nobody
+   * owns those by creating the object.
+   */
+  readonly blank?: JsonObject;
+  /** Group that messages about invalid objects name, where it is not the resource's own. */
+  readonly reportedGroup?: string;
   /** How a name must look. Default: a DNS subdomain. */
   readonly nameFormat?: "subdomain" | "label" | "path";
 }
@@ -151,7 +158,10 @@ export type FieldErrorKind =
 export interface FieldError {
   readonly kind: FieldErrorKind;
   readonly path: string;
-  /** The value at fault, as JSON would print it. Not printed for `required`, `forbidden` and `too-long`. */
+  /**
+   * The value at fault, as JSON would print it. Not printed for `required`, `forbidden` and `too-long`, nor when it is
+   * `undefined`.
+   */
   readonly value?: unknown;
   readonly detail: string;
 }

@@ -18,6 +18,7 @@ import {
   notFound,
 } from "./status-errors.ts";
 import type { Entry, Store } from "./store.ts";
+import { decodingFault } from "./typed-decoding.ts";
 import {
   type ApiObject,
   apiVersionOf,
@@ -198,12 +199,15 @@ function decodePatched(
   duplicates: readonly string[],
   options: WriteOptions,
 ): { readonly object: ApiObject; readonly warnings: readonly string[] } {
-  const text = options.fieldValidation === "Strict" ? JSON.stringify(body) : "";
+  const text = JSON.stringify(body);
+  const refuse = (detail: string) =>
+    invalid({ kind: "", group: "" }, "", [{ kind: "invalid", path: "patch", value: text, detail }]);
   checkType(body, target);
+  const fault = decodingFault(body, target.resource);
+  if (fault !== undefined) throw refuse(fault);
   const { object, findings } = clean(target, body, duplicates);
   if (options.fieldValidation === "Strict" && findings.length > 0) {
-    const detail = `strict decoding error: ${findings.join(", ")}`;
-    throw invalid({ kind: "", group: "" }, "", [{ kind: "invalid", path: "patch", value: text, detail }]);
+    throw refuse(`strict decoding error: ${findings.join(", ")}`);
   }
   return { object, warnings: options.fieldValidation === "Warn" ? findings : [] };
 }
@@ -236,12 +240,6 @@ function checkType(body: JsonObject, target: Target): void {
   const { resource } = target;
   const wanted = apiVersionOf(resource);
   const { apiVersion, kind } = body;
-  if (kind === undefined || kind === "") {
-    const text = JSON.stringify(body);
-    throw badRequest(
-      `the object provided is unrecognized (must be of type ${resource.kind}): Object 'Kind' is missing in '${text}' (${text.slice(0, 100)})`,
-    );
-  }
   if (apiVersion !== wanted) {
     throw badRequest(
       `the API version in the data (${String(apiVersion)}) does not match the expected API version (${wanted})`,
@@ -309,10 +307,11 @@ function insert(
   applyDefaults(object, resource.schema);
   const key = keyOf(target.namespace, metadata.name);
   // The real server looks for the name last of all: an invalid object is refused as invalid even when the name is taken.
-  refuseFindings(context, resource, object, undefined);
+  refuseFindings(context, target, object, undefined);
   if (context.store.get(resource.storage, key) !== undefined) throw alreadyExists(resource, metadata.name);
   const managed =
-    owners ?? ownershipAfterUpdate(undefined, object, writerOf(context, target, options), ownership(context, target));
+    owners ??
+    ownershipAfterUpdate(blank(resource), object, writerOf(context, target, options), ownership(context, target));
   setManaged(metadata, managed);
   // A status default is filled in on reading: what is stored lacks it until the next write.
   const incomplete = !hadStatus && Object.hasOwn(object, "status");
@@ -361,7 +360,7 @@ function update(
   // The real server looks at the metadata of custom resources twice, and says so.
   if (resource.origin === "custom") errors.push(...errors);
   if (errors.length > 0) throw invalid(resource, target.name, errors);
-  refuseFindings(context, resource, object, old);
+  refuseFindings(context, target, object, old);
   if (isNoop(object, old) && !entry.incomplete) return old;
   if (isReleased(object)) {
     if (!options.dryRun) removeEntry(context, resource, entry, object);
@@ -474,8 +473,7 @@ function applyNew(context: WriteContext, target: Target, config: ApiObject, opti
     throw conflict(resource, target.name, detail);
   }
   const writer = writerOf(context, target, options);
-  const empty = { apiVersion: config.apiVersion, kind: config.kind, metadata: { name: "" } } as ApiObject;
-  const applied = apply(empty, config, { force: options.force, writer }, ownership(context, target));
+  const applied = apply(blank(resource), config, { force: options.force, writer }, ownership(context, target));
   const owners = applied.metadata.managedFields ?? [];
   const object = insert(context, target, structuredClone(applied), options, structuredClone(owners));
   return { object, created: true, warnings: finalizerWarnings(object) };
@@ -529,14 +527,14 @@ function checkPreconditions(resource: Resource, object: ApiObject, wanted: Delet
 
 function refuseFindings(
   context: WriteContext,
-  resource: Resource,
+  { resource, subresource }: Target,
   object: ApiObject,
   old: ApiObject | undefined,
 ): void {
   const { apiVersion: _, kind: __, metadata: ___, ...content } = object;
   const errors = [
     ...validateMetadata(object, resource),
-    ...validateSchema(content, resource.schema, ""),
+    ...(subresource === "status" ? statusErrors(object, resource) : validateSchema(content, resource.schema, "")),
     ...validateListTypes(content, resource.schema, ""),
     ...(resource.behaviour.validate?.(object, old) ?? []),
   ];
@@ -544,7 +542,17 @@ function refuseFindings(
     if (errors.some(({ kind }) => blocking.has(kind))) errors.push(unchecked);
     else errors.push(...context.checkRules(resource, object, old));
   }
-  if (errors.length > 0) throw invalid(resource, object.metadata.name, errors);
+  if (errors.length === 0) return;
+  const subject = { kind: resource.kind, group: resource.behaviour.reportedGroup ?? resource.group };
+  throw invalid(subject, object.metadata.name, errors);
+}
+
+/** The status door looks at nothing but the status, and its messages count from there. */
+function statusErrors(object: ApiObject, resource: Resource): FieldError[] {
+  const schema = resource.schema.properties?.status ?? {};
+  return validateSchema(object.status ?? {}, schema, "").map((error) =>
+    error.path === "<nil>" ? error : { ...error, path: error.path === "" ? "status" : `status.${error.path}` },
+  );
 }
 
 const blocking = new Set<FieldError["kind"]>(["unsupported", "required", "too-long", "too-many", "type"]);
@@ -564,6 +572,12 @@ function writerOf(context: WriteContext, target: Target, options: WriteOptions):
     subresource: target.subresource,
     time: seconds(context.now()),
   };
+}
+
+/** What an object of this kind looks like before anybody wrote anything into it. */
+function blank(resource: Resource): ApiObject {
+  const { kind, behaviour } = resource;
+  return { apiVersion: apiVersionOf(resource), kind, metadata: { name: "" }, ...structuredClone(behaviour.blank) };
 }
 
 const statusOnly = FieldSet.of(["f:status"]);
