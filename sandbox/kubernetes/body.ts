@@ -1,4 +1,4 @@
-import { isMap, isNode, LineCounter, parseDocument, visit } from "yaml";
+import { isMap, isNode, LineCounter, parseDocument, type Tags, visit } from "yaml";
 import { badRequest } from "./status-errors.ts";
 import { isObject, type JsonObject } from "./types.ts";
 
@@ -20,13 +20,14 @@ export function readJson(text: string): Body {
 }
 
 /**
- * Reads a YAML (or JSON) body with YAML 1.1 booleans left as strings, the way the API server's converter reads them.
+ * Reads a YAML (or JSON) body the way the API server does: YAML 1.1, where `y`, `no` and `on` are booleans and `010` is
+ * eight, but times and base-60 numbers stay text.
  *
  * *Errors*: 400 when it is no YAML, and, when `strict`, when a key stands twice.
  */
 export function readYaml(text: string, strict: boolean): Body {
   const lineCounter = new LineCounter();
-  const document = parseDocument(text, { uniqueKeys: false, version: "1.2", lineCounter });
+  const document = parseDocument(text, { uniqueKeys: false, version: "1.1", customTags: serverTags, lineCounter });
   const fault = document.errors[0];
   if (fault !== undefined) {
     const line = fault.linePos?.[0].line ?? 1;
@@ -54,6 +55,15 @@ export function readYaml(text: string, strict: boolean): Body {
     );
   }
   return { value: document.toJS() as unknown, duplicates: duplicates.map(({ name }) => name) };
+}
+
+const leftAsText = new Set(["tag:yaml.org,2002:timestamp"]);
+
+function serverTags(tags: Tags): Tags {
+  return tags.filter((tag) => {
+    if (typeof tag === "string") return true;
+    return !leftAsText.has(tag.tag) && tag.format !== "TIME";
+  });
 }
 
 /** The object in a body, or a reason why there is none, worded as the API server words it. */

@@ -1,5 +1,6 @@
 import type { Environment, ParseResult } from "@marcbachmann/cel-js";
 import { celEnvironment, escapeName, toCel } from "./cel-environment.ts";
+import { undefinedFields } from "./cel-types.ts";
 import { jsonEqual } from "./equal.ts";
 import { join } from "./schema-validation.ts";
 import { elementOf } from "./typed-values.ts";
@@ -62,7 +63,7 @@ function pairOf(json: unknown, schema: Schema): Pair {
 
 function compileNode(schema: Schema, path: readonly string[], environment: Environment): RuleNode | undefined {
   const rules = (schema["x-kubernetes-validations"] ?? []).map((rule, index) =>
-    compileRule(rule, [...path, `x-kubernetes-validations[${index}]`], environment),
+    compileRule(rule, schema, [...path, `x-kubernetes-validations[${index}]`], environment),
   );
   const properties = new Map<string, RuleNode>();
   for (const [name, child] of Object.entries(schema.properties ?? {})) {
@@ -76,24 +77,29 @@ function compileNode(schema: Schema, path: readonly string[], environment: Envir
   return { schema, rules, properties, entries, items };
 }
 
-function compileRule(rule: ValidationRule, path: readonly string[], environment: Environment): CompiledRule {
+function compileRule(
+  rule: ValidationRule,
+  schema: Schema,
+  path: readonly string[],
+  environment: Environment,
+): CompiledRule {
   const at = `openAPIV3Schema.${path.join(".")}`;
+  const compile = (text: string, part: string) => compileExpression(text, schema, `${at}.${part}`, environment);
   return {
     source: rule,
-    evaluate: compileExpression(rule.rule, `${at}.rule`, environment),
-    message:
-      rule.messageExpression === undefined
-        ? undefined
-        : compileExpression(rule.messageExpression, `${at}.messageExpression`, environment),
+    evaluate: compile(rule.rule, "rule"),
+    message: rule.messageExpression === undefined ? undefined : compile(rule.messageExpression, "messageExpression"),
     isTransition: /\boldSelf\b/.test(rule.rule),
   };
 }
 
-function compileExpression(text: string, path: string, environment: Environment): ParseResult {
+function compileExpression(text: string, schema: Schema, path: string, environment: Environment): ParseResult {
   try {
     const parsed = environment.parse(text);
     const checked = parsed.check();
     if (!checked.valid) throw checked.error ?? new Error("invalid");
+    const [unknown] = undefinedFields(parsed.ast, schema);
+    if (unknown !== undefined) throw new Error(`undefined field '${unknown}'`);
     return parsed;
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);

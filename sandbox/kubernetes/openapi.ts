@@ -47,7 +47,7 @@ export function openApiV2(accept: string | undefined): { readonly type: string; 
   // Field 1 (swagger) and field 2 (info: title, version) of gnostic's Document message; all of it is ASCII.
   const info = `\n\u0007sandbox\u0012\u00011`;
   const body = `\n\u00032.0\u0012${String.fromCharCode(info.length)}${info}`;
-  return { type: "application/com.github.proto-openapi.spec.v2@v1.0+protobuf", body };
+  return { type: "application/com.github.proto-openapi.spec.v2.v1.0+protobuf", body };
 }
 
 const metaName = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta";

@@ -248,17 +248,17 @@ function list(context: RouteContext, call: Call, { resource, namespace }: Locati
   if (shape.format === "yaml") {
     return encode({ ...head, items: page.entries.map((entry) => view(resource, entry)) }, "yaml");
   }
-  const render = renderAs(resource);
-  const items = page.entries.map((entry) => listItem(render(entry), resource));
+  const items = page.entries.map(itemRenderer(resource));
   const text = `${JSON.stringify(head).slice(0, -1)},"items":[${items.join(",")}]}`;
   return { status: 200, headers: { "content-type": "application/json" }, body: text };
 }
 
 /** Items of built-in lists come without their kind, as the list names it. */
-function listItem(text: string, resource: Resource): string {
-  if (resource.origin === "custom") return text;
-  const head = `{"apiVersion":"${apiVersionOf(resource)}","kind":"${resource.kind}",`;
-  return text.startsWith(head) ? `{${text.slice(head.length)}` : text;
+function itemRenderer(resource: Resource): RenderEntry {
+  if (resource.origin === "custom") return renderAs(resource);
+  const nameless = ({ apiVersion: _, kind: __, ...item }: ApiObject): JsonObject => item;
+  const show = resource.behaviour.fromStorage ?? ((object: ApiObject) => object);
+  return (entry) => entry.text(`${apiVersionOf(resource)} item`, (object) => nameless(show(object)));
 }
 
 function watch(

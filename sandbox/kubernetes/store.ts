@@ -121,7 +121,7 @@ export class Entry {
   }
 
   /** The JSON text of one view of the object, remembered under the view's name. */
-  text(view: string, render: (object: ApiObject) => ApiObject): string {
+  text(view: string, render: (object: ApiObject) => object): string {
     let text = this.#texts.get(view);
     if (text === undefined) {
       text = JSON.stringify(render(this.object));
