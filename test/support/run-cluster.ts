@@ -120,7 +120,7 @@ export class RunCluster {
       if (op === "test") {
         const metadata = before.metadata as unknown as Record<string, unknown>;
         const actual = index === undefined ? metadata[field ?? ""] : finalizers[Number(index)];
-        if (JSON.stringify(actual) !== JSON.stringify(value)) {
+        if (JSON.stringify(actual ?? null) !== JSON.stringify(value)) {
           throw new KubeError({ code: "invalid", step: `patch ${key}`, detail: `test of ${path} failed` });
         }
       } else if (op === "add") finalizers = index === "-" ? [...finalizers, String(value)] : (value as string[]);

@@ -1,8 +1,9 @@
 import type { NorthflankJobRun } from "../../src/api/job-run.ts";
 import { northflankJobRuns } from "../../src/api/names.ts";
-import type { EventDraft } from "../../src/controllers/job-run/decide.ts";
-import { createJobRunReconciler } from "../../src/controllers/job-run/reconciler.ts";
+import { createJobRunReconciler, jobRunIndexes } from "../../src/controllers/job-run/reconciler.ts";
 import type { AccountResolution } from "../../src/controllers/shared/accounts.ts";
+import type { EventDraft } from "../../src/controllers/shared/event-draft.ts";
+import type { SpecProblem } from "../../src/controllers/shared/spec-problem.ts";
 import { createStatusWriter } from "../../src/controllers/shared/status-writer.ts";
 import type { KubeClient } from "../../src/kube/client.ts";
 import type { KubeObject } from "../../src/kube/types.ts";
@@ -50,7 +51,7 @@ export interface RunWorld {
   readonly onBoundary?: (process: RunProcess, boundary: Boundary, side: Side) => void;
   /** What the account of every object is; usable when missing. */
   readonly account?: () => Extract<AccountResolution, { kind: "blocked" }> | undefined;
-  readonly problemsOf?: (object: NorthflankJobRun) => readonly string[];
+  readonly validate?: (object: NorthflankJobRun) => readonly SpecProblem[];
 }
 
 /**
@@ -182,7 +183,7 @@ export class RunProcess {
   // ---- what the reconciler works with ----
 
   #build(): ReturnType<typeof createJobRunReconciler> {
-    const { clock, account, problemsOf } = this.#world;
+    const { clock, account, validate } = this.#world;
     const kube = this.#kube();
     const overlay = (object: NorthflankJobRun) => {
       const known = this.#cache.get(keyOf(object));
@@ -194,16 +195,20 @@ export class RunProcess {
     const usable = { kind: "usable", account: { api: this.#api(), pool: "pool", version: "1" } } as const;
     return createJobRunReconciler({
       kube,
-      runs: {
+      store: {
         get: (key) => this.#cache.get(key),
-        ofJob: ({ projectId, jobId }) =>
-          [...this.#cache.values()].filter(({ spec }) => spec.projectId === projectId && spec.jobId === jobId),
-        overlay,
+        byIndex: (name, value) =>
+          [...this.#cache.values()].filter((object) => jobRunIndexes[name](object).includes(value)),
       },
-      status: createStatusWriter<NorthflankJobRun>({ kube, type: northflankJobRuns, overlay }),
+      overlay,
+      statusWriter: createStatusWriter<NorthflankJobRun>({ kube, type: northflankJobRuns, overlay }),
       accounts: { resolve: async () => account?.() ?? usable, tokenRejected: () => undefined },
-      problemsOf: problemsOf ?? (() => []),
-      events: { record: (object, event) => this.events.push({ key: keyOf(object), event }) },
+      validate: validate ?? (() => []),
+      events: {
+        record: (object, event) => {
+          this.events.push({ key: keyOf(object), event });
+        },
+      },
       observer: {
         started: () => {
           this.counts.started += 1;

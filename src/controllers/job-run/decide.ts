@@ -7,8 +7,10 @@ import { capped, findCondition, formatTime } from "../../runtime/conditions.ts";
 import type { ObjectKey } from "../../runtime/outcome.ts";
 import { assertNever } from "../../util/assert-never.ts";
 import { formatDuration } from "../../util/duration.ts";
+import type { EventDraft } from "../shared/event-draft.ts";
 import { type FailureRecord, nextFailure } from "../shared/failure.ts";
 import type { RemoteVerdict } from "../shared/remote-verdict.ts";
+import { invalidSpecMessage, type SpecProblem } from "../shared/spec-problem.ts";
 import type { Verdict } from "../shared/verdict.ts";
 import type { Obstacle } from "./concurrency.ts";
 import { type Attempt, isAbortWanted, isUnresolved, latestAttempt, type StartRecord, type Wish } from "./machine.ts";
@@ -57,13 +59,6 @@ export type AfterAction =
   /** Replaces `status.start`. */
   | { readonly kind: "record"; readonly start: StartRecord }
   | { readonly kind: "wake"; readonly keys: readonly ObjectKey[] };
-
-export interface EventDraft {
-  readonly type: "Normal" | "Warning";
-  readonly reason: Reason;
-  readonly action: "StartRun" | "AbortRun" | "Observe" | "Validate";
-  readonly note: string;
-}
 
 /** How a run object ended. */
 export interface End {
@@ -116,10 +111,8 @@ export function decideHold(situation: Situation): Conclusion {
   return conclude({ kind: "suspended", reason: "Suspended", message }, { next: untilDeadline(situation) });
 }
 
-export function decideInvalid(situation: Situation, problems: readonly string[]): Conclusion {
-  const shown = problems.slice(0, 5).join("; ");
-  const more = problems.length > 5 ? `; and ${problems.length - 5} more` : "";
-  const message = `${shown}${more}. Nothing was started.`;
+export function decideInvalid(situation: Situation, problems: readonly SpecProblem[]): Conclusion {
+  const message = invalidSpecMessage(problems);
   return conclude({ kind: "stalled", reason: "InvalidSpec", message }, { next: untilDeadline(situation) });
 }
 
@@ -856,11 +849,13 @@ function running({ spec }: NorthflankJobRun, { runId }: Attempt): Verdict {
   return { kind: "progressing", reason: "RunActive", message: `Run ${runId} of job ${spec.jobId} is active.` };
 }
 
-function normal(reason: Reason, action: EventDraft["action"], note: string): EventDraft {
+type Action = "StartRun" | "AbortRun" | "Observe";
+
+function normal(reason: Reason, action: Action, note: string): EventDraft {
   return { type: "Normal", reason, action, note };
 }
 
-function warning(reason: Reason, action: EventDraft["action"], note: string): EventDraft {
+function warning(reason: Reason, action: Action, note: string): EventDraft {
   return { type: "Warning", reason, action, note };
 }
 

@@ -83,7 +83,9 @@ export async function changeFinalizer(
   signal: AbortSignal,
 ): Promise<"done" | "again"> {
   const { namespace = "", name } = object.metadata;
-  const patch = { kind: "json", body: finalizerPatch(object, change) } as const;
+  const body = finalizerPatch(object, change);
+  if (body === undefined) return "done";
+  const patch = { kind: "json", body } as const;
   try {
     const written = await deps.kube.patch<NorthflankJobRun>(
       northflankJobRuns,

@@ -1,7 +1,8 @@
 // pure
 import type { NorthflankJobRun } from "../../api/job-run.ts";
 import { runFinalizer } from "../../api/names.ts";
-import { hasFinalizer, type RunState } from "./machine.ts";
+import { addFinalizer, hasFinalizer, type PatchOperation, removeFinalizer } from "../../runtime/finalizers.ts";
+import type { RunState } from "./machine.ts";
 
 /**
  * What is to be done about our finalizer: it is there while `deletionPolicy: Abort` has a run to abort, or a start whose
@@ -9,7 +10,7 @@ import { hasFinalizer, type RunState } from "./machine.ts";
  */
 export function finalizerChange(object: NorthflankJobRun, state: RunState): "add" | "remove" | undefined {
   const isWanted = object.spec.deletionPolicy === "Abort" && holding[state];
-  if (isWanted === hasFinalizer(object)) return undefined;
+  if (isWanted === hasFinalizer(object.metadata, runFinalizer)) return undefined;
   if (!isWanted) return "remove";
   return object.metadata.deletionTimestamp === undefined ? "add" : undefined;
 }
@@ -24,22 +25,10 @@ const holding: Readonly<Record<RunState, boolean>> = {
   finished: false,
 };
 
-/**
- * A JSON patch for the object as it was read. Its tests make it fail, and change nothing, when the object is another one
- * of the same name or when the list of finalizers has changed since.
- */
-export function finalizerPatch(object: NorthflankJobRun, change: "add" | "remove"): readonly object[] {
-  const { uid, finalizers = [] } = object.metadata;
-  const sameObject = { op: "test", path: "/metadata/uid", value: uid };
-  if (change === "remove") {
-    const path = `/metadata/finalizers/${finalizers.indexOf(runFinalizer)}`;
-    return [sameObject, { op: "test", path, value: runFinalizer }, { op: "remove", path }];
-  }
-  if (finalizers.length > 0) {
-    const sameList = { op: "test", path: "/metadata/finalizers", value: finalizers };
-    return [sameObject, sameList, { op: "add", path: "/metadata/finalizers/-", value: runFinalizer }];
-  }
-  // There is no list to test, and "add" would replace one that somebody else has just made.
-  const sameVersion = { op: "test", path: "/metadata/resourceVersion", value: object.metadata.resourceVersion };
-  return [sameObject, sameVersion, { op: "add", path: "/metadata/finalizers", value: [runFinalizer] }];
+/** The JSON patch for it; `undefined` where there is nothing to change any more. */
+export function finalizerPatch(
+  { metadata }: NorthflankJobRun,
+  change: "add" | "remove",
+): readonly PatchOperation[] | undefined {
+  return change === "add" ? addFinalizer(metadata, runFinalizer) : removeFinalizer(metadata, runFinalizer);
 }

@@ -2,7 +2,9 @@
 import type { NorthflankJobRun } from "../../api/job-run.ts";
 import { runFinalizer } from "../../api/names.ts";
 import { findCondition } from "../../runtime/conditions.ts";
+import { hasFinalizer } from "../../runtime/finalizers.ts";
 import { isReconcileRequested } from "../shared/reconcile-request.ts";
+import type { SpecProblem } from "../shared/spec-problem.ts";
 
 /*
  * Where a run is, told by the object alone, and what is wanted of it. The two together name the step of this pass.
@@ -162,7 +164,7 @@ export interface Circumstances {
   readonly sinceCreationMs: number;
   readonly sinceStartMs: number;
   /** What is wrong with the spec; empty when it is in order. */
-  readonly problems: readonly string[];
+  readonly problems: readonly SpecProblem[];
   /** Another run of ours, with `concurrencyPolicy: Replace`, waits for the place of this one. */
   readonly isReplaced: boolean;
 }
@@ -171,7 +173,7 @@ export interface Circumstances {
 export function wishOf(object: NorthflankJobRun, circumstances: Circumstances): Wish {
   const { spec, metadata } = object;
   if (metadata.deletionTimestamp !== undefined) {
-    return hasFinalizer(object) && spec.deletionPolicy === "Abort" ? "cleanup" : "deleting";
+    return hasFinalizer(metadata, runFinalizer) && spec.deletionPolicy === "Abort" ? "cleanup" : "deleting";
   }
   if (isAbortWanted(object) || circumstances.isReplaced) return "aborted";
   if (isExpired(object, circumstances)) return "expired";
@@ -184,12 +186,8 @@ export function isAbortWanted({ spec, status }: NorthflankJobRun): boolean {
   return spec.abort || status?.abortRequestedTime !== undefined;
 }
 
-export function hasFinalizer({ metadata }: NorthflankJobRun): boolean {
-  return metadata.finalizers?.includes(runFinalizer) ?? false;
-}
-
 /** True where the next step of an undisturbed object is a POST. */
-function isBeforeStart(state: RunState): boolean {
+export function isBeforeStart(state: RunState): boolean {
   return state === "idle" || state === "rejected" || state === "between";
 }
 

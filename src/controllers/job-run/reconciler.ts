@@ -11,16 +11,19 @@ import { backoffDelayMs } from "../../util/backoff.ts";
 import type { Clock } from "../../util/clock.ts";
 import type { Random } from "../../util/random.ts";
 import type { Account, AccountResolution, Accounts } from "../shared/accounts.ts";
+import type { EventSink } from "../shared/event-draft.ts";
+import { stalledPassage } from "../shared/passage.ts";
 import { reconcileRequest } from "../shared/reconcile-request.ts";
 import { judgeRemoteError } from "../shared/remote-verdict.ts";
+import { prunedProblems, type SpecProblem } from "../shared/spec-problem.ts";
 import type { StatusWriter } from "../shared/status-writer.ts";
 import { isWaitingForConcurrency, obstaclesAmong, replacerOf, runIdsOf, type Sibling } from "./concurrency.ts";
-import type { Conclusion, EventDraft, Situation } from "./decide.ts";
+import type { Conclusion, Situation } from "./decide.ts";
 import * as decide from "./decide.ts";
 import { abortRun, changeFinalizer, deleteSelf, type ExecuteDeps, executeAfter } from "./execute.ts";
 import { finalizerChange } from "./finalizer.ts";
 import {
-  hasFinalizer,
+  isBeforeStart,
   latestAttempt,
   type RunState,
   type StartRecord,
@@ -39,12 +42,14 @@ import { statusOf } from "./status.ts";
 
 export interface JobRunReconcilerDeps extends StartDeps {
   readonly kube: Pick<KubeClient, "get" | "replace" | "patch" | "delete">;
-  readonly runs: RunSource;
-  readonly status: StatusWriter<NorthflankJobRun>;
+  readonly store: RunStore;
+  /** Puts an answer to our own write into the store, projected as a watch event is, so that the next pass sees it. */
+  readonly overlay: (object: NorthflankJobRun) => void;
+  readonly statusWriter: StatusWriter<NorthflankJobRun>;
   readonly accounts: Accounts;
-  /** What is wrong with the spec of a stored object, pruned fields included; one sentence each, no values. */
-  readonly problemsOf: (object: NorthflankJobRun) => readonly string[];
-  readonly events: RunEvents;
+  /** Judges a spec that the API server let in; fields that it dropped are added here. */
+  readonly validate: (object: NorthflankJobRun) => readonly SpecProblem[];
+  readonly events: EventSink;
   readonly observer: RunObserver;
   /** Asks for a pass over another object: its place in the queue of its job has come. */
   readonly wake: (key: ObjectKey) => void;
@@ -52,17 +57,10 @@ export interface JobRunReconcilerDeps extends StartDeps {
   readonly random: Random;
 }
 
-/** The cache of run objects. */
-export interface RunSource {
-  readonly get: (key: ObjectKey) => NorthflankJobRun | undefined;
-  /** Every object that names the job, in whatever namespace. */
-  readonly ofJob: (job: { readonly projectId: string; readonly jobId: string }) => readonly NorthflankJobRun[];
-  /** Puts an answer to our own write in place, so that the next pass sees it. */
-  readonly overlay: (object: NorthflankJobRun) => void;
-}
-
-export interface RunEvents {
-  readonly record: (object: NorthflankJobRun, event: EventDraft) => void;
+/** The cache of run objects: a `Store` with the index of {@link jobRunIndexes}. */
+export interface RunStore {
+  get(key: ObjectKey): NorthflankJobRun | undefined;
+  byIndex(name: "job", value: string): readonly NorthflankJobRun[];
 }
 
 /** What a metrics collector hears of. */
@@ -74,8 +72,12 @@ export interface RunObserver {
   readonly ran: (seconds: number) => void;
 }
 
-/** The index value of a job, for a store that finds the runs of one. */
-export function jobIndexValue({ projectId, jobId }: { readonly projectId: string; readonly jobId: string }): string {
+/** Index functions of the store: `job` finds every run object of one job, in whatever namespace. */
+export const jobRunIndexes = {
+  job: ({ spec }: NorthflankJobRun): readonly string[] => [jobIndexValue(spec)],
+};
+
+function jobIndexValue({ projectId, jobId }: { readonly projectId: string; readonly jobId: string }): string {
   return `${projectId}/${jobId}`;
 }
 
@@ -90,7 +92,7 @@ export function createJobRunReconciler(
   const locks = new StartLocks();
 
   return async (key, context) => {
-    const stored = deps.runs.get(key);
+    const stored = deps.store.get(key);
     if (stored === undefined) {
       memories.forget(key);
       return { kind: "settled" };
@@ -120,7 +122,7 @@ interface Pass extends Situation {
   readonly state: RunState;
   readonly wish: Wish;
   readonly step: Step;
-  readonly problems: readonly string[];
+  readonly problems: readonly SpecProblem[];
   readonly siblings: () => readonly Sibling[];
   readonly replacer: Sibling | undefined;
   /** The object as the server has it, as far as this pass knows: what the status is compared with. */
@@ -142,7 +144,8 @@ function createPass(given: {
   const siblings = () => siblingsOf(given, object, memory);
   const state = stateOf(object);
   const replacer = replacerOf(object, state === "active" ? siblings() : []);
-  const problems = deps.problemsOf(object);
+  // Once something was started the spec cannot change, and no opinion on it must keep anybody from following the run.
+  const problems = isBeforeStart(state) ? [...prunedProblems(object.prunedFields), ...deps.validate(object)] : [];
   const sinceStartMs = startAge(object, memory, deps.clock);
   const sinceCreationMs = now - (timeMs(object.metadata.creationTimestamp) ?? now);
   const isReplaced = replacer !== undefined;
@@ -165,7 +168,7 @@ function siblingsOf(
   object: NorthflankJobRun,
   memory: RunMemory,
 ): readonly Sibling[] {
-  return deps.runs.ofJob(object.spec).flatMap((other): readonly Sibling[] => {
+  return deps.store.byIndex("job", jobIndexValue(object.spec)).flatMap((other): readonly Sibling[] => {
     const otherKey = objectKey(other.metadata);
     if (otherKey === key) return [];
     const known = memories.peek(otherKey);
@@ -526,7 +529,7 @@ async function conclude(pass: Pass, conclusion: Conclusion): Promise<Outcome> {
   memory.unsavedAttempt = conclusion.facts.attempts?.at(-1) ?? memory.unsavedAttempt;
   const before = pass.stored;
   const status = statusOf({ object: current(pass).object, conclusion, now: pass.now });
-  const result = await deps.status.write(before, status, context.statusSignal);
+  const result = await deps.statusWriter.write(before, status, context.statusSignal);
   if (result.kind === "gone") {
     pass.memories.forget(pass.key);
     return { kind: "settled" };
@@ -541,7 +544,7 @@ async function conclude(pass: Pass, conclusion: Conclusion): Promise<Outcome> {
 /** What may follow only when the status says what has happened. */
 async function settleAfterwards(pass: Pass, conclusion: Conclusion): Promise<void> {
   const { deps, context } = pass;
-  const execute: ExecuteDeps = { kube: deps.kube, overlay: deps.runs.overlay, wake: deps.wake };
+  const execute: ExecuteDeps = { kube: deps.kube, overlay: deps.overlay, wake: deps.wake };
   const { statusSignal } = context;
   const actions = conclusion.after.length > 0 ? conclusion.after : owedRecord(pass);
   pass.stored = await executeAfter(execute, pass.stored, actions, statusSignal);
@@ -550,15 +553,11 @@ async function settleAfterwards(pass: Pass, conclusion: Conclusion): Promise<voi
     const waiting = pass.siblings().filter((sibling) => isWaitingForConcurrency(sibling.object));
     for (const { key } of waiting) deps.wake(key);
   }
-  const change = conclusion.isReleased ? released(pass.stored) : finalizerChange(pass.stored, state);
+  const change = conclusion.isReleased ? "remove" : finalizerChange(pass.stored, state);
   if (change !== undefined) await changeFinalizer(execute, pass.stored, change, statusSignal);
   if (pass.step === "stayFinished" && decide.ttlLeftMs(pass.stored, pass.now) === 0) {
     await deleteSelf(execute, pass.stored, statusSignal);
   }
-}
-
-function released(object: NorthflankJobRun): "remove" | undefined {
-  return hasFinalizer(object) ? "remove" : undefined;
 }
 
 /** A record that a crash or a conflict left behind: how the start ended is known, `status.start` does not say so yet. */
@@ -575,7 +574,7 @@ function owedRecord({ stored, memory }: Pass): Conclusion["after"] {
 /** Takes in an answer to our own write. */
 function wrote(pass: Pass, object: NorthflankJobRun): void {
   pass.stored = object;
-  pass.deps.runs.overlay(object);
+  pass.deps.overlay(object);
 }
 
 /** The situation with what this pass has written so far. */
@@ -585,7 +584,13 @@ function current(pass: Pass): Pass {
 
 function publish(pass: Pass, conclusion: Conclusion, before: NorthflankJobRun): void {
   const { deps, stored } = pass;
-  const events = [...conclusion.events, ...stalledEvent(conclusion, before)];
+  const passage = stalledPassage({
+    before: before.status?.conditions,
+    after: stored.status?.conditions,
+    action: pass.step === "refuseSpec" ? "Validate" : "Reconcile",
+  });
+  const told = conclusion.events.map(({ reason }) => reason);
+  const events = [...conclusion.events, ...passage.filter(({ reason }) => !told.includes(reason))];
   for (const event of events) {
     deps.events.record(stored, event);
     if (event.reason === "RunStarted") deps.observer.started();
@@ -595,17 +600,6 @@ function publish(pass: Pass, conclusion: Conclusion, before: NorthflankJobRun): 
   if (before.status?.completionTime === undefined && stored.status?.completionTime !== undefined) {
     deps.observer.finished(resultOf(stored));
   }
-}
-
-/** Each passage to Stalled, unless an event of the same reason tells it already. */
-function stalledEvent({ verdict, events }: Conclusion, before: NorthflankJobRun): readonly EventDraft[] {
-  if (verdict.kind !== "stalled") return [];
-  if (findCondition(before.status?.conditions, "Stalled")?.reason === verdict.reason) return [];
-  if (events.some(({ reason }) => reason === verdict.reason)) return [];
-  const reason = verdict.reason as EventDraft["reason"];
-  return [
-    { type: "Warning", reason, action: reason === "InvalidSpec" ? "Validate" : "StartRun", note: verdict.message },
-  ];
 }
 
 function resultOf({ status }: NorthflankJobRun): Parameters<RunObserver["finished"]>[0] {

@@ -12,7 +12,7 @@ import { resolveReferences } from "../shared/references.ts";
 import { foreignObstacles, obstaclesAmong, runIdsOf, type Sibling } from "./concurrency.ts";
 import { isRejectedForGood, type RunSettings, rejectionMessage, type StartReport } from "./decide.ts";
 import { finalizerPatch } from "./finalizer.ts";
-import { hasFinalizer, latestAttempt, type StartRecord } from "./machine.ts";
+import { latestAttempt, type StartRecord } from "./machine.ts";
 import type { RunMemory } from "./memory.ts";
 import { baselineOf, candidatesOf } from "./read-back.ts";
 import { type RunValues, runBodyOf } from "./run-body.ts";
@@ -224,10 +224,11 @@ async function withFinalizer(
   live: NorthflankJobRun,
   signal: AbortSignal,
 ): Promise<NorthflankJobRun | undefined> {
-  if (live.spec.deletionPolicy !== "Abort" || hasFinalizer(live)) return live;
+  const body = live.spec.deletionPolicy === "Abort" ? finalizerPatch(live, "add") : undefined;
+  if (body === undefined) return live;
   const { namespace = "", name } = live.metadata;
   try {
-    const patch = { kind: "json", body: finalizerPatch(live, "add") } as const;
+    const patch = { kind: "json", body } as const;
     return await deps.kube.patch<NorthflankJobRun>(northflankJobRuns, { namespace, name }, patch, writer, signal);
   } catch (error) {
     if (isKubeError(error, "conflict", "invalid", "not_found")) return undefined;
@@ -247,7 +248,9 @@ export async function putStart(
   start: StartRecord,
   signal: AbortSignal,
 ): Promise<NorthflankJobRun | undefined> {
-  const body: NorthflankJobRun = { ...object, status: { observedGeneration: -1, ...object.status, start } };
+  // What the cache adds to an object is not the server's business.
+  const { prunedFields: _, ...stored } = object;
+  const body: NorthflankJobRun = { ...stored, status: { observedGeneration: -1, ...object.status, start } };
   try {
     return await deps.kube.replace(northflankJobRuns, body, { ...writer, subresource: "status" }, signal);
   } catch (error) {
