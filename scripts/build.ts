@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { chmodSync, readFileSync, rmSync } from "node:fs";
+import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -9,14 +9,15 @@ import { build, type Plugin } from "esbuild";
 // the same bytes: no time, no absolute path and no machine name gets in.
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), "..");
-const outfile = join(root, "dist", "northflank-operator.js");
+// npm run build -- FOLDER; `dist` by default.
+const outfile = resolve(root, process.argv[2] ?? "dist", "northflank-operator.js");
 const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as { readonly version: string };
 
-rmSync(dirname(outfile), { recursive: true, force: true });
 const result = await build({
   absWorkingDir: root,
   entryPoints: ["src/main.ts"],
   outfile: relative(root, outfile),
+  write: false,
   bundle: true,
   platform: "node",
   format: "esm",
@@ -30,7 +31,6 @@ const result = await build({
   lineLimit: 160,
   // Names stay, so that stack traces and class names in messages can be read.
   minifyIdentifiers: false,
-  metafile: true,
   logLevel: "warning",
   define: { BUILD_VERSION: JSON.stringify(version), BUILD_REVISION: JSON.stringify(revision()) },
   plugins: [onlyKubeConfig(), onlyUsedUndici()],
@@ -39,9 +39,17 @@ const result = await build({
     js: `#!/usr/bin/env node\nimport { createRequire as __createRequire } from "node:module";\nconst require = __createRequire(import.meta.url);`,
   },
 });
-chmodSync(outfile, 0o755);
-const bytes = result.metafile.outputs[relative(root, outfile)]?.bytes ?? 0;
+for (const { path, contents } of result.outputFiles) put(path, contents);
+const bytes = result.outputFiles.find(({ path }) => path === outfile)?.contents.length ?? 0;
 console.log(`${relative(process.cwd(), outfile)} ${(bytes / 1_048_576).toFixed(2)} MiB, version ${version}`);
+
+/** Replaces a file in one step, so that whoever starts the program meanwhile gets the old one or the new one, whole. */
+function put(path: string, contents: Uint8Array): void {
+  mkdirSync(dirname(path), { recursive: true });
+  const draft = `${path}.${process.pid}`;
+  writeFileSync(draft, contents, { mode: path === outfile ? 0o755 : 0o644 });
+  renameSync(draft, path);
+}
 
 /** The commit, when there is one to ask and nothing was changed since. */
 function revision(): string {
