@@ -10,6 +10,7 @@ export const reasons = {
   RunSucceeded: "The run ended with success.",
   Observed: "Northflank was read; nothing is written under managementPolicy Observe.",
   Valid: "Northflank accepted the token.",
+  QuotaAvailable: "The account's hourly quota has requests left.",
   Accepted: "The spec, its references and its target are in order.",
 
   // Progress.

@@ -12,7 +12,7 @@ import { type ApiAddress, judgeApiUrl } from "./api-origin.ts";
 import { defaultConnectionName } from "./dependents.ts";
 import { isProjectAllowed } from "./project-guard.ts";
 import { slowProbeMs } from "./remote-verdict.ts";
-import { SecretTokens, secretCacheMs } from "./secret-tokens.ts";
+import { recheckSecretMs, SecretTokens, secretCacheMs } from "./secret-tokens.ts";
 import { type TokenRead, tokenFromOperator } from "./token-secret.ts";
 import type { Verdict } from "./verdict.ts";
 
@@ -73,6 +73,8 @@ export interface ConnectionAccounts extends Accounts {
     options: { readonly probe: boolean },
     signal: AbortSignal,
   ): Promise<AccountResolution & { readonly secretResourceVersion?: string }>;
+  /** True once Northflank has accepted the account's token in any call. */
+  isAccepted(account: Account): boolean;
   /** Forgets a connection that was deleted. */
   forget(key: ObjectKey): void;
 }
@@ -98,6 +100,7 @@ interface Slot {
   readonly origin: string;
   readonly account: Account;
   readonly source: Source;
+  isAccepted: boolean;
 }
 
 /** A token that the API refused. Kept by token, so that a rotated one starts clean. */
@@ -141,6 +144,9 @@ export function createAccounts(deps: AccountsDeps): ConnectionAccounts {
     tokenRejected(rejected) {
       const slot = slotOf.get(rejected);
       if (slot !== undefined) heardRejection(slot);
+    },
+    isAccepted(known) {
+      return slotOf.get(known)?.isAccepted === true;
     },
     forget(key) {
       slots.delete(key);
@@ -212,10 +218,13 @@ export function createAccounts(deps: AccountsDeps): ConnectionAccounts {
     if (known !== undefined && isSameBinding(known.binding, binding)) return known;
     opened += 1;
     const api = listened(deps.openApi(binding), {
-      accepted: () => rejections.delete(rejectionKey(binding)),
+      accepted: () => {
+        slot.isAccepted = true;
+        rejections.delete(rejectionKey(binding));
+      },
       rejected: () => heardRejection(slot),
     });
-    const slot: Slot = { binding, origin, account: { api, pool, version: String(opened) }, source };
+    const slot: Slot = { binding, origin, account: { api, pool, version: String(opened) }, source, isAccepted: false };
     slots.set(source.slot, slot);
     slotOf.set(slot.account, slot);
     return slot;
@@ -254,11 +263,11 @@ export function createAccounts(deps: AccountsDeps): ConnectionAccounts {
       rejection.probeAtMs = nextProbeAtMs();
       return undefined;
     }
-    return authenticationFailed(source, waitMs, recheckSecretMs());
+    return authenticationFailed(source, waitMs, nextSecretLookMs());
   }
 
-  function recheckSecretMs(): number {
-    return secretCacheMs * (0.8 + 0.2 * deps.random());
+  function nextSecretLookMs(): number {
+    return recheckSecretMs * (0.8 + 0.2 * deps.random());
   }
 
   function secretUnusable(source: Source, read: TokenRead & { kind: "unusable" }): AccountResolution {
@@ -266,7 +275,7 @@ export function createAccounts(deps: AccountsDeps): ConnectionAccounts {
     const message = `${what} Looked at again within a minute.`;
     // Missing rights may be a rollout of RBAC under way; a Secret with wrong content waits for a person.
     const kind = read.reason === "PermissionDenied" ? "retrying" : "stalled";
-    return blocked({ kind, reason: read.reason, message }, recheckSecretMs());
+    return blocked({ kind, reason: read.reason, message }, nextSecretLookMs());
   }
 }
 
@@ -372,10 +381,10 @@ function listened(
   api: NorthflankApi,
   ear: { readonly accepted: () => void; readonly rejected: () => void },
 ): NorthflankApi {
-  const hear = async <T>(call: Promise<T>): Promise<T> => {
+  const hear = async <T>(call: Promise<T>, provesToken: (answer: T) => boolean = () => true): Promise<T> => {
     try {
       const answer = await call;
-      ear.accepted();
+      if (provesToken(answer)) ear.accepted();
       return answer;
     } catch (error) {
       if (isNorthflankError(error, "unauthorized")) ear.rejected();
@@ -384,15 +393,17 @@ function listened(
       throw error;
     }
   };
+  // "Not there" may be said of a route, which is judged before the token.
+  const isThere = (answer: object | undefined) => answer !== undefined;
   return {
     reserve: (count, requestClass) => api.reserve(count, requestClass),
     getService: (name, options) => hear(api.getService(name, options)),
     updateServiceDeployment: (name, body, options) => hear(api.updateServiceDeployment(name, body, options)),
     patchDeploymentService: (name, body, options) => hear(api.patchDeploymentService(name, body, options)),
     listRuns: (name, options) => hear(api.listRuns(name, options)),
-    getRun: (name, options) => hear(api.getRun(name, options)),
+    getRun: (name, options) => hear(api.getRun(name, options), isThere),
     abortRun: (name, options) => hear(api.abortRun(name, options)),
-    whoAmI: (options) => hear(api.whoAmI(options)),
+    whoAmI: (options) => hear(api.whoAmI(options), isThere),
     async startRun(name, body, options) {
       const result = await api.startRun(name, body, options);
       if (result.kind === "accepted") ear.accepted();

@@ -10,8 +10,14 @@ export interface TokenSecretName {
   readonly key: string;
 }
 
-/** No answer is used for longer: a rotated Secret is seen within a minute, without the right to watch Secrets. */
-export const secretCacheMs = 60_000;
+/** A Secret that somebody waits for is asked for again after this time at the latest. */
+export const recheckSecretMs = 60_000;
+
+/**
+ * No answer is used for longer. Below the time between two looks, so that each of them sees the Secret as it is: a
+ * rotated token is in use within a minute, without the right to watch Secrets.
+ */
+export const secretCacheMs = 45_000;
 
 interface Entry {
   readonly readAtMs: number;

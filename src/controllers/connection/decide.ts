@@ -1,0 +1,236 @@
+// pure
+import type { NorthflankConnection, NorthflankConnectionStatus } from "../../api/connection.ts";
+import type { Reason } from "../../api/reasons.ts";
+import type { NorthflankError } from "../../northflank/errors.ts";
+import type { LedgerSnapshot } from "../../northflank/ledger.ts";
+import { findCondition, formatTime } from "../../runtime/conditions.ts";
+import { assertNever } from "../../util/assert-never.ts";
+import { jittered } from "../../util/backoff.ts";
+import type { Random } from "../../util/random.ts";
+import { type FailureRecord, nextFailure } from "../shared/failure.ts";
+import { present } from "../shared/present.ts";
+import { judgeRemoteError, type NextTry, slowProbeMs } from "../shared/remote-verdict.ts";
+import { recheckSecretMs } from "../shared/secret-tokens.ts";
+import { invalidSpecMessage } from "../shared/spec-problem.ts";
+import type { Verdict } from "../shared/verdict.ts";
+import type { Observation, TokenCheck } from "./observation.ts";
+
+/** A claim of a condition; `as-before`: nothing new was learned. */
+export type Claim =
+  | { readonly status: "True" | "False" | "Unknown"; readonly reason: Reason; readonly message: string }
+  | "as-before";
+
+/** What a pass has come to. There is nothing to execute: a connection changes nothing in Northflank. */
+export interface Decision {
+  /** `as-before`: Ready stays as it is, only the counters may move. */
+  readonly verdict: (Verdict & { readonly reason: Reason }) | "as-before";
+  readonly credentialsValid: Claim;
+  readonly quotaAvailable: Claim;
+  readonly rateLimit: NorthflankConnectionStatus["rateLimit"];
+  readonly dependents: number;
+  /** The version of the Secret that was accepted; `as-before` when none was in this pass. */
+  readonly acceptedSecret: string | undefined | "as-before";
+  readonly failure: FailureRecord | undefined | "as-before";
+  /** When the token is to be checked again, in milliseconds; `undefined` when no check was made in this pass. */
+  readonly checkAgainMs: number | undefined;
+  /** When the next pass is to look at the Secret and the counters. */
+  readonly next: NextTry | { readonly kind: "never" };
+}
+
+/** What one observation of a connection means. */
+export function decide(options: {
+  readonly object: NorthflankConnection;
+  readonly observation: Observation;
+  readonly now: number;
+  readonly random: Random;
+  /** How often an accepted token is checked again. */
+  readonly validationPeriodMs: number;
+}): Decision {
+  const { object, observation, now, random } = options;
+  const { dependents, quota } = observation;
+  const soon = { kind: "recheck", afterMs: Math.round(jittered(recheckSecretMs * 0.9, 0.1, random)) } as const;
+  const common = {
+    dependents,
+    quotaAvailable: quotaClaim(quota, now),
+    rateLimit: rateLimitOf(quota, object.status?.rateLimit, now),
+    acceptedSecret: "as-before",
+    checkAgainMs: undefined,
+  } as const;
+  switch (observation.kind) {
+    case "invalid": {
+      const message = invalidSpecMessage(observation.problems);
+      const verdict = { kind: "stalled", reason: "InvalidSpec", message } as const;
+      return {
+        ...common,
+        verdict,
+        credentialsValid: unknownBecause(verdict),
+        failure: undefined,
+        next: { kind: "never" },
+      };
+    }
+    case "suspended":
+      return { ...common, ...suspended };
+    case "rest":
+      return { ...common, verdict: "as-before", credentialsValid: "as-before", failure: "as-before", next: soon };
+    case "blocked": {
+      const verdict = verdictOf(observation.verdict);
+      const next = { kind: "recheck", afterMs: Math.min(observation.recheckAfterMs, soon.afterMs) } as const;
+      return { ...common, verdict, credentialsValid: claimWhenBlocked(verdict), failure: undefined, next };
+    }
+    case "checked":
+      return { ...common, ...checked(options, observation, soon.afterMs) };
+    default:
+      return assertNever(observation, "observation");
+  }
+}
+
+const suspended = {
+  verdict: {
+    kind: "suspended",
+    reason: "Suspended",
+    message:
+      "spec.suspend is true: the token is not checked, and nothing is sent for the objects that use this connection. " +
+      "Goes on when it is false.",
+  },
+  credentialsValid: "as-before",
+  failure: undefined,
+  next: { kind: "never" },
+} as const;
+
+type Checked = Observation & { readonly kind: "checked" };
+type Judged = Pick<Decision, "verdict" | "credentialsValid" | "failure">;
+
+function checked(
+  options: Parameters<typeof decide>[0],
+  { check, secretResourceVersion }: Checked,
+  soonMs: number,
+): Judged & Pick<Decision, "checkAgainMs" | "next"> & Partial<Decision> {
+  const { validationPeriodMs, random } = options;
+  const good = {
+    acceptedSecret: secretResourceVersion,
+    checkAgainMs: Math.round(jittered(validationPeriodMs, 0.2, random)),
+    next: { kind: "recheck", afterMs: soonMs },
+  } as const;
+  switch (check.kind) {
+    case "accepted":
+      return { ...accepted(check), ...good };
+    case "unsupported":
+      return { ...unsupported(check), ...good };
+    case "failed":
+      return refused(options, check.error, soonMs);
+    default:
+      return assertNever(check, "check of a token");
+  }
+}
+
+function accepted({ expiresAt }: TokenCheck & { kind: "accepted" }): Judged {
+  const message = `Northflank accepted the token${expiryText(expiresAt)}.`;
+  return {
+    verdict: { kind: "ready", reason: "Valid", message },
+    credentialsValid: { status: "True", reason: "Valid", message },
+    failure: undefined,
+  };
+}
+
+function expiryText(expiresAt: string | undefined): string {
+  const timeMs = expiresAt === undefined ? Number.NaN : Date.parse(expiresAt);
+  return Number.isNaN(timeMs) ? "" : `, which expires at ${formatTime(timeMs)}`;
+}
+
+function unsupported({ isAccepted }: TokenCheck & { kind: "unsupported" }): Judged {
+  if (isAccepted) return accepted({ kind: "accepted", expiresAt: undefined });
+  const message =
+    "The API has no call that checks a token; the first ordinary call of an object that uses this connection tells whether " +
+    "it is accepted.";
+  return {
+    verdict: { kind: "ready", reason: "Progressing", message },
+    credentialsValid: { status: "Unknown", reason: "Progressing", message },
+    failure: undefined,
+  };
+}
+
+function refused(
+  { object, now, random }: Parameters<typeof decide>[0],
+  error: NorthflankError,
+  soonMs: number,
+): Judged & Pick<Decision, "checkAgainMs" | "next"> {
+  const previous = object.status?.failure;
+  const isSame = previous !== undefined && previous.httpStatus === error.httpStatus;
+  const judged = judgeRemoteError({ error, failures: isSame ? previous.count : 0, random });
+  const verdict = verdictOf(judged.verdict);
+  const { failureClass, httpStatus, next } = judged;
+  const nextTryMs = next.kind === "recheck" ? next.afterMs : undefined;
+  const { reason, message } = verdict;
+  const failure =
+    failureClass === undefined
+      ? undefined
+      : nextFailure({ previous, class: failureClass, reason, httpStatus, message, nextTryMs, now });
+  const credentialsValid = claimWhenBlocked(verdict);
+  if (next.kind === "backoff") return { verdict, credentialsValid, failure, checkAgainMs: 0, next };
+  const wake = { kind: "recheck", afterMs: Math.min(next.afterMs, soonMs) } as const;
+  // The same token is not sent again soon, however often the Secret is looked at for another one.
+  const probeMs = error.code === "unauthorized" ? Math.round(jittered(slowProbeMs, 0.2, random)) : next.afterMs;
+  return { verdict, credentialsValid, failure, checkAgainMs: probeMs, next: wake };
+}
+
+/** Only a 401 says that the token is bad; everything else says nothing about it, and the last word stays. */
+function claimWhenBlocked(verdict: Verdict & { readonly reason: Reason }): Claim {
+  if (verdict.reason === "AuthenticationFailed") {
+    return { status: "False", reason: verdict.reason, message: verdict.message };
+  }
+  return verdict.kind === "stalled" ? unknownBecause(verdict) : "as-before";
+}
+
+function unknownBecause({ reason, message }: Verdict & { readonly reason: Reason }): Claim {
+  return { status: "Unknown", reason, message };
+}
+
+/** Verdicts of other modules use reasons of the same catalogue. */
+function verdictOf(verdict: Verdict): Verdict & { readonly reason: Reason } {
+  return verdict as Verdict & { readonly reason: Reason };
+}
+
+function quotaClaim(quota: LedgerSnapshot | undefined, now: number): Claim {
+  if (quota === undefined) return "as-before";
+  if (quota.closedUntilMs === undefined || quota.closedUntilMs <= now) {
+    return { status: "True", reason: "QuotaAvailable", message: "The account has requests left." };
+  }
+  const message =
+    `The hourly quota of the account is spent or kept for people and CI; requests go out again at ` +
+    `${formatTime(coarseTime(quota.closedUntilMs))}. Objects wait and stay as they are.`;
+  return { status: "False", reason: "WaitingForQuota", message };
+}
+
+// `remaining` is shown in tenths of the limit: ten writes an hour at most, however many requests go out.
+const quotaSteps = 10;
+
+/** The figures as status shows them: coarse, and with the time of the last change of what is shown. */
+function rateLimitOf(
+  quota: LedgerSnapshot | undefined,
+  before: NorthflankConnectionStatus["rateLimit"],
+  now: number,
+): NorthflankConnectionStatus["rateLimit"] {
+  if (quota?.limit === undefined || quota.remaining === undefined) return before;
+  const step = Math.max(1, Math.floor(quota.limit / quotaSteps));
+  const remaining = Math.max(0, Math.floor(quota.remaining / step) * step);
+  const limit = Math.floor(quota.limit);
+  const resetTime = quota.resetAtMs === undefined ? undefined : formatTime(coarseTime(quota.resetAtMs));
+  const isSame = before?.limit === limit && before.remaining === remaining && isNear(before.resetTime, quota.resetAtMs);
+  return isSame ? before : present({ limit, remaining, resetTime, observedTime: formatTime(now) });
+}
+
+/** Times of the far end wobble by a second or two from answer to answer. */
+function isNear(shown: string | undefined, timeMs: number | undefined): boolean {
+  if (shown === undefined || timeMs === undefined) return shown === undefined && timeMs === undefined;
+  return Math.abs(Date.parse(shown) - timeMs) < 120_000;
+}
+
+function coarseTime(timeMs: number): number {
+  return Math.ceil(timeMs / 60_000) * 60_000;
+}
+
+/** True when the object is Ready for its present spec. */
+export function isSettled({ metadata, status }: NorthflankConnection): boolean {
+  const ready = findCondition(status?.conditions, "Ready");
+  return ready?.status === "True" && status?.observedGeneration === metadata.generation;
+}

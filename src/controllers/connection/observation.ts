@@ -1,0 +1,35 @@
+// pure
+import type { NorthflankError } from "../../northflank/errors.ts";
+import type { LedgerSnapshot } from "../../northflank/ledger.ts";
+import type { SpecProblem } from "../shared/spec-problem.ts";
+import type { Verdict } from "../shared/verdict.ts";
+
+/** What a check of the token found. */
+export type TokenCheck =
+  | { readonly kind: "accepted"; readonly expiresAt: string | undefined }
+  /** The API has no such check; `isAccepted`: an ordinary call has succeeded with this token. */
+  | { readonly kind: "unsupported"; readonly isAccepted: boolean }
+  | { readonly kind: "failed"; readonly error: NorthflankError };
+
+/** What can be seen of a connection, whatever its state. */
+export interface Surroundings {
+  /** How many objects use the connection. */
+  readonly dependents: number;
+  /** The ledger of the account; `undefined` while there is none. */
+  readonly quota: LedgerSnapshot | undefined;
+}
+
+export type Observation = Surroundings &
+  (
+    | { readonly kind: "invalid"; readonly problems: readonly SpecProblem[] }
+    | { readonly kind: "suspended" }
+    /** The account cannot be used: host, Secret, or a token that was refused before. */
+    | { readonly kind: "blocked"; readonly verdict: Verdict; readonly recheckAfterMs: number }
+    /** Nothing is due: no request was spent. */
+    | { readonly kind: "rest" }
+    | {
+        readonly kind: "checked";
+        readonly check: TokenCheck;
+        readonly secretResourceVersion: string | undefined;
+      }
+  );

@@ -1,0 +1,152 @@
+import type { NorthflankConnection } from "../../api/connection.ts";
+import { isNorthflankError } from "../../northflank/errors.ts";
+import type { LedgerSnapshot } from "../../northflank/ledger.ts";
+import { findCondition } from "../../runtime/conditions.ts";
+import { type ObjectKey, objectKey } from "../../runtime/outcome.ts";
+import type { Account } from "../shared/accounts.ts";
+import type { ConnectionAccounts } from "../shared/create-accounts.ts";
+import type { LookSchedule } from "../shared/look-schedule.ts";
+import { isReconcileRequested } from "../shared/reconcile-request.ts";
+import { prunedProblems, type SpecProblem } from "../shared/spec-problem.ts";
+import { isSettled } from "./decide.ts";
+import type { Observation, Surroundings, TokenCheck } from "./observation.ts";
+
+export interface ObserveDeps {
+  readonly accounts: ConnectionAccounts;
+  /** Judges a spec that the API server let in; fields that it dropped are added here. */
+  readonly validate: (object: NorthflankConnection) => readonly SpecProblem[];
+  /** How many objects use the connection. */
+  readonly dependents: (key: ObjectKey) => number;
+  /** The ledger of a pool; `undefined` before its first call. */
+  readonly quota: (pool: string) => LedgerSnapshot | undefined;
+  readonly schedule: LookSchedule;
+  /** How often an accepted token is checked again, in milliseconds. */
+  readonly validationPeriodMs: number;
+}
+
+export interface Observed {
+  readonly observation: Observation;
+  /** What the token was checked with, for the schedule; `undefined` when it was not checked. */
+  readonly checkedVersion: string | undefined;
+}
+
+type Opened = Awaited<ReturnType<ConnectionAccounts["open"]>>;
+type Usable = Opened & { readonly kind: "usable" };
+
+/**
+ * Gathers what a pass over a connection decides on. The Secret is read (from a cache of a minute); the token is checked
+ * with one request when the spec, the Secret or the account has changed, somebody asks for it, or the period is over.
+ *
+ * *Errors*: whatever is no refusal of Northflank, such as `KubeError` when the Secret could not be asked for.
+ */
+export async function observe(deps: ObserveDeps, object: NorthflankConnection, signal: AbortSignal): Promise<Observed> {
+  const problems = [...prunedProblems(object.prunedFields), ...deps.validate(object)];
+  const alone = { dependents: deps.dependents(objectKey(object.metadata)), quota: undefined };
+  if (problems.length > 0) return unchecked({ kind: "invalid", problems, ...alone });
+  if (object.spec.suspend === true) return unchecked({ kind: "suspended", ...alone });
+  const opened = await deps.accounts.open(object, { probe: false }, signal);
+  if (opened.kind === "usable") return await observeUsable(deps, object, opened, signal);
+  if (opened.verdict.reason !== "AuthenticationFailed" || !isProbeDue(deps, object)) {
+    return unchecked({ ...opened, ...alone });
+  }
+  // The token was refused before. This is the slow probe, or somebody asked for it.
+  const probing = await deps.accounts.open(object, { probe: true }, signal);
+  if (probing.kind === "blocked") return unchecked({ ...probing, ...alone });
+  return await checkToken(deps, object, probing, signal);
+}
+
+async function observeUsable(
+  deps: ObserveDeps,
+  object: NorthflankConnection,
+  opened: Usable,
+  signal: AbortSignal,
+): Promise<Observed> {
+  if (isCheckDue(deps, object, opened)) return await checkToken(deps, object, opened, signal);
+  return unchecked({ kind: "rest", ...surroundings(deps, object, opened.account) });
+}
+
+async function checkToken(
+  deps: ObserveDeps,
+  object: NorthflankConnection,
+  opened: Usable,
+  signal: AbortSignal,
+): Promise<Observed> {
+  const check = await whoAmI(deps, opened.account, signal);
+  if (check.kind === "failed" && check.error.code === "unauthorized") {
+    // The Secret is read again at once: a token that was rotated a moment ago is checked in this very pass.
+    const again = await deps.accounts.open(object, { probe: false }, signal);
+    if (again.kind === "usable") return judged(deps, object, again, await whoAmI(deps, again.account, signal));
+  }
+  return judged(deps, object, opened, check);
+}
+
+function judged(deps: ObserveDeps, object: NorthflankConnection, opened: Usable, check: TokenCheck): Observed {
+  const { account, secretResourceVersion } = opened;
+  return {
+    observation: { kind: "checked", check, secretResourceVersion, ...surroundings(deps, object, account) },
+    checkedVersion: versionOf(opened),
+  };
+}
+
+async function whoAmI({ accounts }: ObserveDeps, account: Account, signal: AbortSignal): Promise<TokenCheck> {
+  try {
+    const identity = await account.api.whoAmI({ class: "observe", signal });
+    if (identity === undefined) return { kind: "unsupported", isAccepted: accounts.isAccepted(account) };
+    return { kind: "accepted", expiresAt: identity.expiresAt };
+  } catch (error) {
+    if (!isNorthflankError(error)) throw error;
+    // Permissions are judged after the token.
+    if (error.code === "forbidden") return { kind: "accepted", expiresAt: undefined };
+    return { kind: "failed", error };
+  }
+}
+
+/** Whether an account that looks usable has to be checked now. */
+function isCheckDue(deps: ObserveDeps, object: NorthflankConnection, opened: Usable): boolean {
+  const { metadata, status } = object;
+  if (status?.observedGeneration !== metadata.generation || isReconcileRequested(object)) return true;
+  if (foundBeforeChecking.has(findCondition(status?.conditions, "Ready")?.reason ?? "")) return true;
+  const { dueInMs, accountVersion } = planned(deps, object);
+  if (dueInMs === 0) return true;
+  if (accountVersion !== undefined) return accountVersion !== versionOf(opened);
+  // The first pass of this process: the Secret may have changed while nobody looked.
+  return status?.tokenSecretResourceVersion !== opened.secretResourceVersion;
+}
+
+/** Reasons that are found without asking Northflank. */
+const foundBeforeChecking: ReadonlySet<string> = new Set([
+  "InvalidSpec",
+  "Suspended",
+  "SecretNotFound",
+  "SecretKeyMissing",
+  "SecretInvalid",
+  "PermissionDenied",
+  "AuthenticationFailed",
+  "WaitingForConnection",
+]);
+
+function isProbeDue(deps: ObserveDeps, object: NorthflankConnection): boolean {
+  return isReconcileRequested(object) || planned(deps, object).dueInMs === 0;
+}
+
+function planned(deps: ObserveDeps, object: NorthflankConnection) {
+  return deps.schedule.planned({
+    key: objectKey(object.metadata),
+    uid: object.metadata.uid,
+    isSettled: isSettled(object),
+    plannedTime: object.status?.nextReconcileTime,
+    periodMs: deps.validationPeriodMs,
+  });
+}
+
+function versionOf({ account, secretResourceVersion }: Usable): string {
+  return `${account.version} ${secretResourceVersion ?? ""}`;
+}
+
+function surroundings(deps: ObserveDeps, object: NorthflankConnection, { pool }: Account): Surroundings {
+  return { dependents: deps.dependents(objectKey(object.metadata)), quota: deps.quota(pool) };
+}
+
+function unchecked(observation: Observation): Observed {
+  return { observation, checkedVersion: undefined };
+}

@@ -1,0 +1,89 @@
+import type { NorthflankConnection } from "../../api/connection.ts";
+import type { PassContext, Reconcile } from "../../runtime/controller.ts";
+import type { ObjectKey, Outcome } from "../../runtime/outcome.ts";
+import { objectKey } from "../../runtime/outcome.ts";
+import { assertNever } from "../../util/assert-never.ts";
+import type { Clock } from "../../util/clock.ts";
+import type { Random } from "../../util/random.ts";
+import type { EventSink } from "../shared/event-draft.ts";
+import { stalledPassage } from "../shared/passage.ts";
+import type { StatusWriter } from "../shared/status-writer.ts";
+import { type Decision, decide } from "./decide.ts";
+import { type ObserveDeps, observe } from "./observe.ts";
+import { statusOf } from "./status.ts";
+
+export interface ConnectionDeps extends ObserveDeps {
+  readonly store: { get(key: ObjectKey): NorthflankConnection | undefined };
+  readonly statusWriter: StatusWriter<NorthflankConnection>;
+  readonly events: EventSink;
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+/**
+ * One pass over a NorthflankConnection: validate and observe, decide, write the status once, tell Events. There is
+ * nothing to execute: a connection changes nothing in Northflank.
+ *
+ * *Guarantees*: the Secret is looked at at least once a minute, the token is checked with at most one request per
+ * validation period while nothing changes, and a settled connection writes nothing but coarse steps of its counters.
+ *
+ * Wiring, in the composition root:
+ *
+ * - each change of a connection enqueues its own key when `objectMatters` says so (shared/dependents.ts), and the objects
+ *   that use it when `connectionMatters`: that is how what waits for a connection goes on at once;
+ * - when a connection is gone, the pass calls `accounts.forget`;
+ * - `dependents(key)` is the number of objects in the `connection` indexes of the other stores, which must have been
+ *   filled before the first pass, or the counter would flicker at each start.
+ */
+export function createConnectionReconciler(deps: ConnectionDeps): Reconcile {
+  return async (key, context) => {
+    const object = deps.store.get(key);
+    if (object === undefined) {
+      deps.schedule.forget(key);
+      deps.accounts.forget(key);
+      return { kind: "settled" };
+    }
+    if (object.metadata.deletionTimestamp !== undefined) return { kind: "settled" };
+    return await pass(deps, object, context);
+  };
+}
+
+async function pass(deps: ConnectionDeps, object: NorthflankConnection, context: PassContext): Promise<Outcome> {
+  const { clock, random, validationPeriodMs } = deps;
+  const { observation, checkedVersion } = await observe(deps, object, context.signal);
+  const decision = decide({ object, observation, now: clock.now(), random, validationPeriodMs });
+  if (checkedVersion !== undefined && decision.checkAgainMs !== undefined) {
+    const { metadata } = object;
+    const look = { nextMs: decision.checkAgainMs, accountVersion: checkedVersion };
+    deps.schedule.looked({ key: objectKey(metadata), uid: metadata.uid }, look);
+  }
+  const status = statusOf(object, decision, clock.now());
+  const written = await deps.statusWriter.write(object, status, context.statusSignal);
+  if (written.kind === "gone") return { kind: "settled" };
+  if (written.kind === "written") {
+    const passage = stalledPassage({ before: object.status?.conditions, after: status.conditions, action: "Validate" });
+    for (const draft of passage) deps.events.record(written.object, draft);
+    if (decision.verdict !== "as-before") {
+      const { kind, reason } = decision.verdict;
+      context.log.info({ kind, reason }, "status written");
+    }
+  }
+  return outcomeOf(decision);
+}
+
+function outcomeOf({ next, verdict }: Decision): Outcome {
+  switch (next.kind) {
+    case "never":
+      return { kind: "settled" };
+    case "recheck":
+      return { kind: "recheck", afterMs: next.afterMs, priority: "resync" };
+    case "backoff": {
+      const error = new Error(verdict === "as-before" ? "the connection could not be checked" : verdict.message);
+      return next.notBeforeMs === undefined
+        ? { kind: "retry", error }
+        : { kind: "retry", error, notBeforeMs: next.notBeforeMs };
+    }
+    default:
+      return assertNever(next, "next try");
+  }
+}

@@ -1,0 +1,65 @@
+// pure
+import type { NorthflankConnection, NorthflankConnectionStatus } from "../../api/connection.ts";
+import { type ConditionDraft, findCondition, formatTime, mergeConditions } from "../../runtime/conditions.ts";
+import { present } from "../shared/present.ts";
+import { reconcileRequest } from "../shared/reconcile-request.ts";
+import { isSameJson } from "../shared/structural.ts";
+import { summaryConditions } from "../shared/verdict.ts";
+import type { Claim, Decision } from "./decide.ts";
+
+/**
+ * The whole status after a pass; the one before when nothing but the time of the next look would change. Acknowledges
+ * the generation and the reconcile request in every state.
+ */
+export function statusOf(object: NorthflankConnection, decision: Decision, now: number): NorthflankConnectionStatus {
+  const before = object.status;
+  const generation = object.metadata.generation ?? 0;
+  const previous = before?.conditions ?? [];
+  const { acceptedSecret, failure } = decision;
+  const status = present({
+    observedGeneration: generation,
+    conditions: [...mergeConditions({ previous, drafts: drafts(object, decision), generation, now })],
+    lastHandledReconcileAt: reconcileRequest(object.metadata) ?? before?.lastHandledReconcileAt,
+    rateLimit: decision.rateLimit,
+    tokenSecretResourceVersion: acceptedSecret === "as-before" ? before?.tokenSecretResourceVersion : acceptedSecret,
+    dependents: decision.dependents,
+    failure: failure === "as-before" ? before?.failure : failure,
+  });
+  const { nextReconcileTime, ...rest } = before ?? {};
+  if (isSameJson(rest, status)) return before ?? status;
+  const { checkAgainMs } = decision;
+  const planned = checkAgainMs === undefined ? nextReconcileTime : formatTime(now + checkAgainMs);
+  return planned === undefined ? status : { ...status, nextReconcileTime: planned };
+}
+
+function drafts(object: NorthflankConnection, decision: Decision): readonly ConditionDraft[] {
+  const claims = [
+    claim("CredentialsValid", decision.credentialsValid, object),
+    claim("QuotaAvailable", decision.quotaAvailable, object),
+  ];
+  return [...summary(object, decision), ...claims];
+}
+
+function summary({ metadata, status }: NorthflankConnection, { verdict }: Decision): readonly ConditionDraft[] {
+  const previous = status?.conditions;
+  if (verdict === "as-before") return (previous ?? []).filter(isSummary).map(draftOf);
+  const generation = metadata.generation ?? 0;
+  // Setting `suspend` is a new generation; what Ready said about the token is as true as before.
+  const isSuspending = verdict.kind === "suspended";
+  return summaryConditions({ verdict, previous, generation, ...(isSuspending ? { sameDesire: true } : {}) });
+}
+
+function isSummary({ type }: { readonly type: string }): boolean {
+  return ["Ready", "Reconciling", "Stalled", "Suspended"].includes(type);
+}
+
+function claim(type: string, now: Claim, { status }: NorthflankConnection): ConditionDraft {
+  if (now !== "as-before") return { type, ...now };
+  const before = findCondition(status?.conditions, type);
+  if (before !== undefined) return draftOf(before);
+  return { type, status: "Unknown", reason: "Progressing", message: "Not known yet." };
+}
+
+function draftOf({ type, status, reason, message }: ConditionDraft): ConditionDraft {
+  return { type, status, reason, message };
+}

@@ -1,0 +1,507 @@
+import { describe, expect, test } from "vitest";
+import type { NorthflankConnection } from "../../../src/api/connection.ts";
+import { northflankConnections, reconcileRequestedAt } from "../../../src/api/names.ts";
+import { createValidator } from "../../../src/api/validate.ts";
+import { createConnectionReconciler } from "../../../src/controllers/connection/reconciler.ts";
+import { createAccounts } from "../../../src/controllers/shared/create-accounts.ts";
+import { connectionMatters } from "../../../src/controllers/shared/dependents.ts";
+import type { EventDraft } from "../../../src/controllers/shared/event-draft.ts";
+import { LookSchedule } from "../../../src/controllers/shared/look-schedule.ts";
+import { createStatusWriter } from "../../../src/controllers/shared/status-writer.ts";
+import type { KubeClient } from "../../../src/kube/client.ts";
+import { KubeError } from "../../../src/kube/errors.ts";
+import type { KubeObject } from "../../../src/kube/types.ts";
+import type { NorthflankApi } from "../../../src/northflank/client.ts";
+import type { NorthflankError } from "../../../src/northflank/errors.ts";
+import type { LedgerSnapshot } from "../../../src/northflank/ledger.ts";
+import type { Outcome } from "../../../src/runtime/outcome.ts";
+import { connection } from "../../support/builders.ts";
+import { FakeClock } from "../../support/fake-clock.ts";
+import { fakeLog } from "../../support/fake-log.ts";
+import { northflankError } from "../../support/fake-northflank.ts";
+import { brokenPromises, kstatusOf } from "../../support/kstatus.ts";
+import { always, neverAborted, strictFake } from "../../support/strict-fake.ts";
+
+const validator = createValidator();
+const canary = "canary-token-value";
+const hourMs = 3_600_000;
+
+/** A connection with its Secret, its checks and its status, all in memory. */
+class ConnectionScene {
+  readonly clock = new FakeClock();
+  readonly logged = fakeLog();
+  readonly events: string[] = [];
+  secret: { text: string; resourceVersion: string } | undefined = { text: canary, resourceVersion: "1" };
+  secretError: KubeError | undefined;
+  /** What the check of a token comes to: an error, a time of expiry, or `no-route`. */
+  answer: NorthflankError | "no-route" | string | undefined;
+  quota: LedgerSnapshot | undefined;
+  dependents = 0;
+  statusWrites = 0;
+  #checks: string[] = [];
+  #object: NorthflankConnection | undefined;
+  #accounts = this.#newAccounts();
+  #reconcile = this.#newReconciler();
+
+  has(object: NorthflankConnection | undefined): void {
+    this.#object = object;
+  }
+
+  edit(spec: Partial<NorthflankConnection["spec"]>): void {
+    const { metadata, ...rest } = this.object;
+    const generation = (metadata.generation ?? 0) + 1;
+    this.has({ ...rest, metadata: { ...metadata, generation }, spec: { ...rest.spec, ...spec } });
+  }
+
+  get object(): NorthflankConnection {
+    if (this.#object === undefined) throw new Error("no connection in the scene");
+    return this.#object;
+  }
+
+  /** The tokens that were checked since this was last asked. */
+  takeChecks(): readonly string[] {
+    return this.#checks.splice(0);
+  }
+
+  async pass(): Promise<Outcome> {
+    const context = {
+      signal: neverAborted(),
+      statusSignal: neverAborted(),
+      reconcileId: "r",
+      log: this.logged.log,
+      failures: 0,
+    };
+    const outcome = await this.#reconcile("shop/default", context).catch(
+      (error: Error): Outcome => ({ kind: "retry", error }),
+    );
+    if (this.#object !== undefined) this.#checkPromises(this.#object);
+    return outcome;
+  }
+
+  /** Passes on at the times the outcomes name, for `durationMs`. */
+  async run(durationMs: number): Promise<void> {
+    const endMs = this.clock.monotonic() + durationMs;
+    while (this.clock.monotonic() < endMs) {
+      const outcome = await this.pass();
+      if (outcome.kind === "settled") return;
+      const afterMs = outcome.kind === "recheck" ? outcome.afterMs : 5_000;
+      await this.clock.advance(Math.min(afterMs, endMs - this.clock.monotonic()));
+    }
+  }
+
+  restart(): void {
+    this.#accounts = this.#newAccounts();
+    this.#reconcile = this.#newReconciler();
+  }
+
+  /** An object of another kind makes a call with this connection. */
+  async ordinaryCall(): Promise<void> {
+    const request = { namespace: "shop", connectionName: undefined, projectId: "shop" };
+    const resolution = await this.#accounts.resolve(request, neverAborted());
+    if (resolution.kind === "blocked") throw new Error(resolution.verdict.reason);
+    await resolution.account.api
+      .getService({ projectId: "shop", serviceId: "api" }, { class: "observe", signal: neverAborted() })
+      .catch(() => undefined);
+  }
+
+  state(): string {
+    const shown = (this.object.status?.conditions ?? []).map(
+      ({ type, status, reason }) => `${type}=${status}/${reason}`,
+    );
+    return `${shown.join(" ")} -> ${kstatusOf(this.object as Parameters<typeof kstatusOf>[0])}`;
+  }
+
+  #checkPromises(object: NorthflankConnection): void {
+    const text = JSON.stringify([object.status, this.events, this.logged.lines]);
+    expect(text).not.toContain("canary");
+    expect(text).not.toContain(Buffer.from(canary).toString("base64"));
+    if (object.status?.observedGeneration === -1) return;
+    const problems = validator.validateManifest({ ...object, prunedFields: undefined });
+    expect(problems.filter(({ field }) => field.startsWith("status"))).toEqual([]);
+    expect(brokenPromises(object as Parameters<typeof brokenPromises>[0])).toEqual([]);
+  }
+
+  #newAccounts() {
+    const kube = strictFake<KubeClient>("kube", {
+      get: async <T>() => {
+        if (this.secretError !== undefined) throw this.secretError;
+        if (this.secret === undefined) throw new KubeError({ code: "not_found", step: "get", detail: "none" });
+        const { text, resourceVersion } = this.secret;
+        const data = { token: Buffer.from(text).toString("base64") };
+        return { metadata: { name: "nf-token", resourceVersion }, data } as T;
+      },
+    });
+    return createAccounts({
+      kube,
+      connections: { get: () => this.#object },
+      openApi: ({ token }) =>
+        strictFake<NorthflankApi>("northflank", {
+          whoAmI: async () => {
+            this.#checks.push(token.reveal());
+            if (this.answer === "no-route") return undefined;
+            if (this.answer !== undefined && typeof this.answer !== "string") throw this.answer;
+            return { expiresAt: this.answer };
+          },
+          getService: async () => {
+            if (this.answer !== undefined && typeof this.answer !== "string") throw this.answer;
+            return {} as never;
+          },
+        }),
+      operatorToken: undefined,
+      defaultApiUrl: "https://api.northflank.com",
+      defaultMaxRequestsPerHour: 900,
+      allowedApiHosts: ["api.northflank.com"],
+      clock: this.clock,
+      random: always(0.5),
+    });
+  }
+
+  #newReconciler() {
+    const { clock } = this;
+    const random = always(0.5);
+    return createConnectionReconciler({
+      store: { get: () => this.#object },
+      accounts: this.#accounts,
+      validate: ({ kind, spec }) => validator.validateSpec(kind, spec),
+      dependents: () => this.dependents,
+      quota: () => this.quota,
+      schedule: new LookSchedule({ clock, random }),
+      validationPeriodMs: hourMs,
+      statusWriter: createStatusWriter<NorthflankConnection>({
+        kube: strictFake<KubeClient>("kube", {
+          apply: async <T extends KubeObject>(_type: unknown, body: KubeObject): Promise<T> => {
+            this.statusWrites += 1;
+            const { status } = body as NorthflankConnection;
+            return { ...this.object, status: JSON.parse(JSON.stringify(status)) } as unknown as T;
+          },
+        }),
+        type: northflankConnections,
+        overlay: (answer) => {
+          this.#object = answer;
+        },
+      }),
+      events: { record: (_object, draft: EventDraft) => this.events.push(`${draft.type} ${draft.reason}`) },
+      clock,
+      random,
+    });
+  }
+}
+
+function scene(spec: Partial<NorthflankConnection["spec"]> = {}): ConnectionScene {
+  const made = new ConnectionScene();
+  made.has(connection({ spec }));
+  return made;
+}
+
+const unauthorized = northflankError("unauthorized", { httpStatus: 401 });
+const valid = "Ready=True/Valid CredentialsValid=True/Valid QuotaAvailable=Unknown/Progressing -> Current";
+
+describe("a token", () => {
+  test("that is accepted makes the connection Ready, with one check and one write", async () => {
+    const it = scene();
+    expect(await it.pass()).toEqual({ kind: "recheck", afterMs: 54_000, priority: "resync" });
+    expect(it.state()).toBe(valid);
+    expect(it.takeChecks()).toEqual([canary]);
+    expect(it.object.status).toMatchObject({
+      tokenSecretResourceVersion: "1",
+      nextReconcileTime: "2026-01-01T01:00:00Z",
+    });
+    await it.run(hourMs - 60_000);
+    expect({ checks: it.takeChecks(), writes: it.statusWrites }).toEqual({ checks: [], writes: 1 });
+  });
+
+  test("is checked again once per period", async () => {
+    const it = scene();
+    await it.run(4 * hourMs + 300_000);
+    expect(it.takeChecks()).toHaveLength(5);
+    expect(it.statusWrites).toBe(1);
+  });
+
+  test("that is rotated is checked within a minute, and its users are woken", async () => {
+    const it = scene();
+    await it.pass();
+    const before = it.object;
+    it.takeChecks();
+    it.secret = { text: "canary-rotated", resourceVersion: "2" };
+    await it.run(120_000);
+    expect(it.takeChecks()).toEqual(["canary-rotated"]);
+    expect(it.object.status?.tokenSecretResourceVersion).toBe("2");
+    expect(connectionMatters(before, it.object)).toBe(true);
+  });
+
+  test("with a time of expiry says so", async () => {
+    const it = scene();
+    it.answer = "2026-03-01T12:00:00.000Z";
+    await it.pass();
+    expect(it.object.status?.conditions?.[0]?.message).toBe(
+      "Northflank accepted the token, which expires at 2026-03-01T12:00:00Z.",
+    );
+  });
+
+  test("that is refused is Stalled and not sent again before an hour, while the Secret is looked at", async () => {
+    const it = scene();
+    it.answer = unauthorized;
+    await it.pass();
+    expect(it.state()).toBe(
+      "Ready=False/AuthenticationFailed Stalled=True/AuthenticationFailed CredentialsValid=False/AuthenticationFailed " +
+        "QuotaAvailable=Unknown/Progressing -> Failed",
+    );
+    expect(it.events).toEqual(["Warning AuthenticationFailed"]);
+    await it.run(50 * 60_000);
+    expect(it.takeChecks()).toEqual([canary]);
+    expect(it.events).toEqual(["Warning AuthenticationFailed"]);
+  });
+
+  test("that is refused is used again within a minute after it was replaced", async () => {
+    const it = scene();
+    it.answer = unauthorized;
+    await it.pass();
+    it.takeChecks();
+    it.answer = undefined;
+    it.secret = { text: "canary-rotated", resourceVersion: "2" };
+    await it.run(61_000);
+    expect(it.takeChecks()).toContain("canary-rotated");
+    expect(it.state()).toBe(valid);
+  });
+
+  test("that was rotated a moment before it was refused is checked anew in the same pass", async () => {
+    const it = scene();
+    await it.pass();
+    it.takeChecks();
+    it.secret = { text: "canary-rotated", resourceVersion: "2" };
+    it.answer = unauthorized;
+    it.edit({ allowedProjects: ["shop"] });
+    await it.pass();
+    expect(it.takeChecks()).toEqual([canary, "canary-rotated"]);
+  });
+
+  test("that an ordinary call finds refused turns the connection around at its next pass", async () => {
+    const it = scene();
+    await it.pass();
+    it.answer = unauthorized;
+    await it.ordinaryCall();
+    await it.pass();
+    expect(it.state()).toContain("Stalled=True/AuthenticationFailed CredentialsValid=False/AuthenticationFailed");
+    await expect(it.ordinaryCall()).rejects.toThrow("AuthenticationFailed");
+  });
+
+  test("is checked at once when somebody asks for it, once", async () => {
+    const it = scene();
+    await it.pass();
+    it.takeChecks();
+    it.has({ ...it.object, metadata: { ...it.object.metadata, annotations: { [reconcileRequestedAt]: "t1" } } });
+    await it.pass();
+    await it.pass();
+    expect(it.takeChecks()).toHaveLength(1);
+    expect(it.object.status?.lastHandledReconcileAt).toBe("t1");
+  });
+
+  test("lacking a permission is a valid token", async () => {
+    const it = scene();
+    it.answer = northflankError("forbidden", { httpStatus: 403 });
+    await it.pass();
+    expect(it.state()).toBe(valid);
+  });
+
+  test("that nothing can check is judged by the first ordinary call", async () => {
+    const it = scene();
+    it.answer = "no-route";
+    await it.pass();
+    expect(it.state()).toContain("Ready=True/Progressing CredentialsValid=Unknown/Progressing");
+    await it.ordinaryCall();
+    await it.run(hourMs + 60_000);
+    expect(it.state()).toBe(valid);
+  });
+});
+
+describe("a check that fails otherwise", () => {
+  test("for a while is retried, and says nothing about the token", async () => {
+    const it = scene();
+    await it.pass();
+    it.answer = northflankError("server_error", { httpStatus: 502 });
+    it.edit({ teamId: "acme" });
+    expect(await it.pass()).toMatchObject({ kind: "retry" });
+    expect(it.state()).toContain(
+      "Ready=False/RemoteUnavailable Reconciling=True/ProgressingWithRetry CredentialsValid=True",
+    );
+    it.answer = undefined;
+    await it.pass();
+    expect(it.state()).toBe(valid);
+    expect(it.object.status?.failure).toBeUndefined();
+  });
+
+  test("for quota leaves Ready as it is", async () => {
+    const it = scene();
+    await it.pass();
+    await it.clock.advance(hourMs);
+    it.answer = northflankError("quota_closed", { retryAfterMs: 600_000, sent: false });
+    await it.pass();
+    expect(it.state()).toBe(valid);
+  });
+
+  test("because the far end is no API is Stalled, and probed ever more rarely", async () => {
+    const it = scene();
+    it.answer = northflankError("protocol", { httpStatus: 200 });
+    await it.pass();
+    expect(it.state()).toContain("Stalled=True/RemoteMisconfigured CredentialsValid=Unknown/RemoteMisconfigured");
+    await it.run(2 * hourMs);
+    expect(it.takeChecks().length).toBeLessThan(12);
+  });
+});
+
+describe("before any check", () => {
+  test.each([
+    ["a missing Secret", "SecretNotFound", (it: ConnectionScene) => (it.secret = undefined)],
+    ["an empty Secret", "SecretInvalid", (it: ConnectionScene) => (it.secret = { text: "", resourceVersion: "1" })],
+    [
+      "a Secret with a line break inside",
+      "SecretInvalid",
+      (it: ConnectionScene) => (it.secret = { text: `${canary}\n${canary}`, resourceVersion: "1" }),
+    ],
+  ])("%s is Stalled, and mended within a minute after it is right", async (_sentence, reason, bring) => {
+    const it = scene();
+    bring(it);
+    await it.pass();
+    expect(it.state()).toContain(`Ready=False/${reason} Stalled=True/${reason} CredentialsValid=Unknown/${reason}`);
+    expect(it.takeChecks()).toEqual([]);
+    it.secret = { text: canary, resourceVersion: "2" };
+    await it.run(121_000);
+    expect(it.state()).toBe(valid);
+  });
+
+  test("a Secret that may not be read is named with the missing right, and checked once it may", async () => {
+    const it = scene();
+    await it.pass();
+    it.takeChecks();
+    it.secretError = new KubeError({ code: "forbidden", step: "get", detail: "no" });
+    await it.clock.advance(60_000);
+    await it.pass();
+    expect(it.state()).toContain("Ready=False/PermissionDenied Reconciling=True/ProgressingWithRetry");
+    it.secretError = undefined;
+    await it.run(121_000);
+    expect(it.state()).toBe(valid);
+  });
+
+  test("Kubernetes that cannot be asked fails the pass and writes nothing", async () => {
+    const it = scene();
+    it.secretError = new KubeError({ code: "unavailable", step: "get", detail: "down" });
+    expect(await it.pass()).toMatchObject({ kind: "retry" });
+    expect(it.statusWrites).toBe(0);
+  });
+
+  test("a host that is not on the list gets nothing", async () => {
+    const it = scene({ apiURL: "https://evil.example" });
+    await it.pass();
+    expect(it.state()).toContain("Ready=Unknown/WaitingForConnection Reconciling=True/Progressing");
+    expect(it.takeChecks()).toEqual([]);
+  });
+
+  test("a field that the API server dropped is refused", async () => {
+    const it = scene();
+    it.has({ ...it.object, prunedFields: ['spec.tokenSecret: did you mean "tokenSecretRef"?'] });
+    expect(await it.pass()).toEqual({ kind: "settled" });
+    expect(it.state()).toContain("Stalled=True/InvalidSpec");
+    expect(it.takeChecks()).toEqual([]);
+  });
+});
+
+describe("suspend", () => {
+  test("checks nothing, acknowledges the spec, and keeps what Ready said", async () => {
+    const it = scene();
+    await it.pass();
+    it.takeChecks();
+    it.edit({ suspend: true });
+    expect(await it.pass()).toEqual({ kind: "settled" });
+    expect(it.takeChecks()).toEqual([]);
+    expect(it.state()).toContain("Ready=True/Valid Suspended=True/Suspended");
+    expect(it.object.status?.observedGeneration).toBe(2);
+  });
+
+  test("that ends is followed by a check", async () => {
+    const it = scene({ suspend: true });
+    await it.pass();
+    expect(it.state()).toContain("Ready=False/Suspended");
+    it.edit({ suspend: false });
+    await it.pass();
+    expect(it.state()).toBe(valid);
+  });
+});
+
+describe("the counters", () => {
+  const figures = (remaining: number, more: Partial<LedgerSnapshot> = {}): LedgerSnapshot => ({
+    limit: 1_000,
+    remaining,
+    resetAtMs: Date.parse("2026-01-01T00:59:30Z"),
+    closedUntilMs: undefined,
+    used: 1_000 - remaining,
+    ...more,
+  });
+
+  test("move in tenths of the limit, so that a busy hour costs ten writes", async () => {
+    const it = scene();
+    await it.pass();
+    it.statusWrites = 0;
+    for (let remaining = 999; remaining >= 0; remaining -= 7) {
+      it.quota = figures(remaining, { resetAtMs: Date.parse("2026-01-01T00:59:30Z") + (remaining % 3) * 1_000 });
+      await it.pass();
+    }
+    expect(it.statusWrites).toBeLessThanOrEqual(10);
+    expect(it.object.status?.rateLimit).toMatchObject({
+      limit: 1_000,
+      remaining: 0,
+      resetTime: "2026-01-01T01:00:00Z",
+    });
+  });
+
+  test("say when the quota is spent, and the connection stays Ready", async () => {
+    const it = scene();
+    await it.pass();
+    it.quota = figures(0, { closedUntilMs: Date.parse("2026-01-01T00:59:30Z") });
+    await it.pass();
+    expect(it.state()).toBe(
+      "Ready=True/Valid CredentialsValid=True/Valid QuotaAvailable=False/WaitingForQuota -> Current",
+    );
+    await it.clock.advance(hourMs - 30_000);
+    await it.pass();
+    expect(it.state()).toContain("QuotaAvailable=True/QuotaAvailable");
+  });
+
+  test("tell how many objects use the connection", async () => {
+    const it = scene();
+    it.dependents = 57;
+    await it.pass();
+    expect(it.object.status?.dependents).toBe(57);
+  });
+});
+
+describe("a restart", () => {
+  test("costs a connection in order no check and no write", async () => {
+    const it = scene();
+    await it.pass();
+    it.takeChecks();
+    it.statusWrites = 0;
+    await it.clock.advance(10 * hourMs + 1_000);
+    it.restart();
+    await it.pass();
+    expect({ checks: it.takeChecks(), writes: it.statusWrites }).toEqual({ checks: [], writes: 0 });
+  });
+
+  test("sees that the Secret changed meanwhile", async () => {
+    const it = scene();
+    await it.pass();
+    it.takeChecks();
+    it.secret = { text: "canary-rotated", resourceVersion: "2" };
+    it.restart();
+    await it.pass();
+    expect(it.takeChecks()).toEqual(["canary-rotated"]);
+  });
+});
+
+test("a connection that is gone is forgotten, one that is being deleted is left alone", async () => {
+  const it = scene();
+  it.has(connection({ metadata: { deletionTimestamp: "2026-01-01T00:00:00Z" } }));
+  expect(await it.pass()).toEqual({ kind: "settled" });
+  it.has(undefined);
+  expect(await it.pass()).toEqual({ kind: "settled" });
+  expect({ checks: it.takeChecks(), writes: it.statusWrites }).toEqual({ checks: [], writes: 0 });
+});
