@@ -195,13 +195,16 @@ export class LeaderElection implements Leadership {
     const abort = new AbortController();
     const limitMs = this.#timing.renewDeadlineMs / 2;
     const timer = clock.setTimer(() => abort.abort(new Error(`no answer for ${limitMs} ms`)), limitMs);
+    const onEnd = () => abort.abort(this.#leadership.signal.reason);
+    this.#leadership.signal.addEventListener("abort", onEnd);
     try {
       await this.#follow(firstAction(this.#state), abort.signal);
       this.#reached();
     } catch (error) {
-      this.#failedAttempt(error);
+      if (!this.#hasEnded()) this.#failedAttempt(error);
     } finally {
       timer.cancel();
+      this.#leadership.signal.removeEventListener("abort", onEnd);
     }
   }
 

@@ -250,6 +250,15 @@ describe("losing leadership", () => {
     },
   );
 
+  test("a renewal that is not answered does not keep the loser from ending", async () => {
+    const { server, clock, election, signal } = await leader();
+    server.fault = () => "hang";
+    await clock.advance(10_000);
+    expect(signal.aborted).toBe(true);
+    await election.release();
+    expect(clock.pendingTimers).toBe(0);
+  });
+
   test("another has taken the lease: it ends as soon as that is seen", async () => {
     const { server, clock, signal } = await leader();
     const lease = server.lease!;
