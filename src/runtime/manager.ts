@@ -1,0 +1,230 @@
+import type { Clock } from "../util/clock.ts";
+import type { Log } from "../util/log.ts";
+import type { Controller } from "./controller.ts";
+import type { Leadership } from "./leader-election.ts";
+
+/*
+ * Starts, gates and stops what the program is made of.
+ *
+ *      start                        stop (within graceMs)
+ *      -----                        ---------------------
+ *      caches                       readiness off
+ *      | first controller's         controllers take no more; passes finish, then are aborted
+ *      | caches are filled          what was put off is written
+ *      compete for leadership       Events are sent
+ *      | leading                    caches end
+ *      controllers, each as soon    leadership is given away, last: until then nobody else may act
+ *      as its own caches are filled
+ *
+ * A standby has its caches warm and its queues filled, and is ready. A kind whose CRD is missing keeps its own
+ * controllers waiting, and no others. When leadership is lost everything in flight is aborted at once.
+ */
+
+/** One statement of readiness. */
+export interface Check {
+  readonly name: string;
+  readonly ok: boolean;
+  /** Why not; empty when `ok`. */
+  readonly reason: string;
+}
+
+/** What the manager needs of a reflector. */
+export interface Cache {
+  readonly resource: { readonly plural: string };
+  start(): void;
+  stop(): Promise<void>;
+  hasSynced(): boolean;
+  whenSynced(signal: AbortSignal): Promise<void>;
+  check(): { readonly ok: true } | { readonly ok: false; readonly reason: string };
+  nudge(): void;
+}
+
+export interface ManagedController {
+  readonly controller: Controller;
+  /** The caches that its passes read; it does not run before all of them are filled. */
+  readonly reads: readonly Cache[];
+}
+
+export interface ManagerOptions {
+  readonly caches: readonly Cache[];
+  readonly controllers: readonly ManagedController[];
+  readonly leadership: Leadership;
+  /** Sends what is left of the Events; see `Events.drain`. */
+  readonly drainEvents?: (signal: AbortSignal) => Promise<void>;
+  /** Writes what passes have put off, such as statuses that the server did not take at once. Called after the passes. */
+  readonly flush?: (signal: AbortSignal) => Promise<void>;
+  /** How long stopping may take. Default 30 s. */
+  readonly graceMs?: number;
+  /** How late the oldest due key, or how old a pass, may be before the program counts as stuck. Default 5 min. */
+  readonly overdueMs?: number;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+export interface Manager extends AsyncDisposable {
+  /**
+   * Runs until `signal` is aborted (`stopped`) or leadership is lost (`lost`: end the process, something else leads).
+   * Resolves when everything has ended. Call it once. Never rejects.
+   */
+  run(signal: AbortSignal): Promise<"stopped" | "lost">;
+  /** What readiness is made of, now. */
+  checks(): readonly Check[];
+  /** Tells the caches that the server has just been reached. */
+  nudge(): void;
+}
+
+// Of the grace period, what passes may not use up: Events, caches and the Lease still have to follow.
+const reservedShare = 1 / 6;
+// Who has lost the lead must be gone before the successor has caught up; nothing of value can be written any more.
+const lostGraceMs = 2_000;
+
+/** Composes a manager; nothing runs before `run`. */
+export function createManager(options: ManagerOptions): Manager {
+  const stopping = new AbortController();
+  let running: Promise<unknown> = Promise.resolve();
+
+  const run = async (signal: AbortSignal): Promise<"stopped" | "lost"> => {
+    follow(signal, stopping);
+    const leadership = await start(options, stopping.signal);
+    if (leadership !== undefined) await aborted(leadership, stopping.signal);
+    const isLost = !stopping.signal.aborted;
+    stopping.abort(new Error("leadership lost"));
+    await stop(options, isLost ? lostGraceMs : (options.graceMs ?? 30_000));
+    return isLost ? "lost" : "stopped";
+  };
+
+  return {
+    run: (signal) => {
+      const ended = run(signal);
+      running = ended;
+      return ended;
+    },
+    checks: () => [stoppingCheck(stopping.signal), ...options.caches.map(cacheCheck), ...controllerChecks(options)],
+    nudge: () => {
+      for (const cache of options.caches) cache.nudge();
+    },
+    [Symbol.asyncDispose]: async () => {
+      stopping.abort(new Error("disposed"));
+      await running;
+    },
+  };
+}
+
+/** Resolves when all the given caches are filled at the same time. Meant for `ControllerOptions.whenUsable`. */
+export function whenAllSynced(caches: readonly Cache[]): (signal: AbortSignal) => Promise<void> {
+  return async (signal) => {
+    for (let missing = unsynced(caches); missing !== undefined; missing = unsynced(caches)) {
+      await missing.whenSynced(signal);
+    }
+  };
+}
+
+function unsynced(caches: readonly Cache[]): Cache | undefined {
+  return caches.find((cache) => !cache.hasSynced());
+}
+
+/** Starts everything in order. Returns the leadership once it is had, `undefined` when stopped before. */
+async function start(options: ManagerOptions, signal: AbortSignal): Promise<AbortSignal | undefined> {
+  const { caches, controllers, leadership, log } = options;
+  for (const cache of caches) cache.start();
+  try {
+    // Who could do nothing with it does not take the lead from a replica that could.
+    await firstOf(controllers.map(({ reads }) => whenAllSynced(reads)(signal)));
+    leadership.start();
+    const leading = await leadership.whenLeading(signal);
+    for (const { controller, reads } of controllers) {
+      void whenAllSynced(reads)(signal).then(
+        () => startController(controller, leading, signal, log),
+        // Stopped before its caches were filled: there is nothing to start.
+        () => undefined,
+      );
+    }
+    return leading;
+  } catch (error) {
+    if (!signal.aborted) log.error({ err: error }, "leadership cannot be had");
+    return undefined;
+  }
+}
+
+function startController(controller: Controller, leading: AbortSignal, stopping: AbortSignal, log: Log): void {
+  if (stopping.aborted || leading.aborted) return;
+  log.info({ controller: controller.name }, "controller started");
+  controller.start(leading);
+}
+
+/** Stops everything in reverse order. Each step gets what the ones before have left of the time. Never rejects. */
+async function stop(options: ManagerOptions, graceMs: number): Promise<void> {
+  const { caches, controllers, leadership, clock, log } = options;
+  const passesMs = graceMs * (1 - reservedShare);
+  log.info({ graceMs }, "stopping");
+  const passes = deadline(clock, passesMs, "time for passes is over");
+  const all = deadline(clock, graceMs, "grace period is over");
+  const step = async (name: string, work: Promise<unknown> | undefined): Promise<void> => {
+    try {
+      // A step that ignores its signal costs the rest of the grace period, and no more.
+      await Promise.race([work, aborted(all.signal)]);
+    } catch (error) {
+      log.error({ err: error, step: name }, "stopping: a step failed, going on");
+    }
+  };
+  await step("passes", Promise.all(controllers.map(({ controller }) => controller.drain(passes.signal))));
+  passes.cancel();
+  await step("flush", options.flush?.(all.signal));
+  await step("events", options.drainEvents?.(all.signal));
+  await step("caches", Promise.all(caches.map((cache) => cache.stop())));
+  await step("leadership", leadership.release());
+  all.cancel();
+  log.info({}, "stopped");
+}
+
+function stoppingCheck(stopping: AbortSignal): Check {
+  return check("running", stopping.aborted ? "stopping" : undefined);
+}
+
+function cacheCheck(cache: Cache): Check {
+  const result = cache.check();
+  return check(`cache/${cache.resource.plural}`, result.ok ? undefined : result.reason);
+}
+
+function controllerChecks({ controllers, overdueMs = 300_000 }: ManagerOptions): readonly Check[] {
+  return controllers.map(({ controller: { name, queue } }) => {
+    const dueMs = queue.oldestDueMs();
+    const { longestRunningMs } = queue.stats();
+    const overdue = dueMs > overdueMs ? `oldest due object waits for ${seconds(dueMs)}` : undefined;
+    const stuck = longestRunningMs > overdueMs ? `a pass runs for ${seconds(longestRunningMs)}` : undefined;
+    return check(`controller/${name}`, overdue ?? stuck);
+  });
+}
+
+function check(name: string, problem: string | undefined): Check {
+  return { name, ok: problem === undefined, reason: problem ?? "" };
+}
+
+function seconds(durationMs: number): string {
+  return `${Math.round(durationMs / 1_000)} s`;
+}
+
+/** Resolves with the first that does, at once if there are none; rejects when the last one has. */
+async function firstOf(promises: readonly Promise<void>[]): Promise<void> {
+  if (promises.length > 0) await Promise.any(promises);
+}
+
+function aborted(...signals: readonly AbortSignal[]): Promise<void> {
+  return new Promise((resolve) => {
+    for (const signal of signals) {
+      if (signal.aborted) resolve();
+      else signal.addEventListener("abort", () => resolve(), { once: true });
+    }
+  });
+}
+
+function follow(signal: AbortSignal, target: AbortController): void {
+  if (signal.aborted) target.abort(signal.reason);
+  else signal.addEventListener("abort", () => target.abort(signal.reason), { once: true });
+}
+
+function deadline(clock: Clock, afterMs: number, message: string): { signal: AbortSignal; cancel: () => void } {
+  const abort = new AbortController();
+  const timer = clock.setTimer(() => abort.abort(new Error(message)), afterMs);
+  return { signal: abort.signal, cancel: () => timer.cancel() };
+}
