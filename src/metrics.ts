@@ -95,6 +95,18 @@ export function createMetrics(build: {
       labelNames: ["resource"],
       registers,
     }),
+    handlerErrors: new Counter({
+      name: "northflank_operator_watch_handler_errors_total",
+      help: "Objects that could not be taken into the cache because our own code threw.",
+      labelNames: ["resource"],
+      registers,
+    }),
+    leaseFailures: new Counter({
+      name: "northflank_operator_lease_failures_total",
+      help: "Attempts to get or renew the Lease that failed.",
+      labelNames: ["name"],
+      registers,
+    }),
     eventsDropped: new Counter({
       name: "northflank_operator_events_dropped_total",
       help: "Events that were not written: queue full, refused, or out of time.",
@@ -242,6 +254,32 @@ export function createMetrics(build: {
         started: (waitedMs: number) => queue.wait.observe(labels, waitedMs / 1_000),
         finished: (workedMs: number) => queue.work.observe(labels, workedMs / 1_000),
       };
+    },
+
+    /** Hears of the watch of one resource. */
+    reflectorObserver: (resource: string, clock: { readonly now: () => number }) => ({
+      listed: () => {
+        kube.relists.inc({ resource });
+        kube.watchLastEvent.set({ resource }, clock.now() / 1_000);
+      },
+      received: () => kube.watchLastEvent.set({ resource }, clock.now() / 1_000),
+      failed: (cause: string) => kube.watchRestarts.inc({ resource, cause }),
+      regressed: () => kube.watchRestarts.inc({ resource, cause: "regressed" }),
+      handlerFailed: () => kube.handlerErrors.inc({ resource }),
+    }),
+
+    /** Hears of the election for the Lease of this name. */
+    leaderObserver: (name: string) => ({
+      leading: (isLeading: boolean) => kube.leader.set({ name }, isLeading ? 1 : 0),
+      failed: () => kube.leaseFailures.inc({ name }),
+    }),
+
+    /** Hears of the passes of the deployment controller. */
+    deploymentObserver: {
+      driftDetected: () => domain.drift.inc({ kind: "NorthflankDeployment" }),
+      changeApplied: () => domain.changes.inc({ kind: "NorthflankDeployment" }),
+      becameReady: (durationMs: number) =>
+        domain.timeToReady.observe({ kind: "NorthflankDeployment" }, durationMs / 1_000),
     },
 
     /** Hears of every call to the Kubernetes API. */

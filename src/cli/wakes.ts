@@ -1,0 +1,99 @@
+import type { NorthflankConnection } from "../api/connection.ts";
+import type { NorthflankDeployment } from "../api/deployment.ts";
+import type { NorthflankJobRun } from "../api/job-run.ts";
+import { rivalsOf } from "../controllers/deployment/reconciler.ts";
+import { connectionMatters, objectMatters } from "../controllers/shared/dependents.ts";
+import { type ObjectKey, objectKey, type Priority } from "../runtime/outcome.ts";
+import type { Change } from "../runtime/store.ts";
+import type { StoreView } from "../runtime/watched-kind.ts";
+
+/** The part of a work queue that wakes objects. */
+export interface Wakeable {
+  add(key: ObjectKey, options?: { readonly priority?: Priority }): void;
+}
+
+export interface WakeWiring {
+  readonly connections: StoreView<NorthflankConnection>;
+  readonly deployments: StoreView<NorthflankDeployment, "target" | "waitFor" | "connection">;
+  readonly jobRuns: StoreView<NorthflankJobRun, "job" | "runId" | "connection">;
+  readonly queues: {
+    readonly connection: Wakeable;
+    readonly deployment: Wakeable;
+    readonly jobRun: Wakeable;
+  };
+  /** Told when a connection is gone. */
+  readonly forgetConnection: (key: ObjectKey) => void;
+}
+
+/**
+ * Says which change wakes which object. Passes never learn why they were woken, so waking too much costs time but is
+ * never wrong; waking too little is: then only the next recheck finds it.
+ */
+export function wireWakes(wiring: WakeWiring): void {
+  const { connections, deployments, jobRuns, queues } = wiring;
+
+  connections.listen((change) => {
+    const after = change.kind === "deleted" ? undefined : change.object;
+    const before = change.kind === "added" ? undefined : change.previous;
+    if (change.kind === "deleted") wiring.forgetConnection(change.key);
+    wakeOwn(queues.connection, change);
+    if (!connectionMatters(before, after)) return;
+    const priority = priorityOf(change);
+    for (const { metadata } of deployments.byIndex("connection", change.key)) {
+      queues.deployment.add(objectKey(metadata), { priority });
+    }
+    for (const { metadata } of jobRuns.byIndex("connection", change.key)) {
+      queues.jobRun.add(objectKey(metadata), { priority });
+    }
+  });
+
+  deployments.listen((change) => {
+    wakeOwn(queues.deployment, change);
+    if (change.kind === "updated" && !objectMatters(change.previous, change.object)) return;
+    const about = change.kind === "deleted" ? change.previous : change.object;
+    for (const key of rivalsOf(deployments, about)) queues.deployment.add(key, { priority: priorityOf(change) });
+  });
+
+  jobRuns.listen((change) => {
+    wakeOwn(queues.jobRun, change);
+    for (const { metadata } of deployments.byIndex("waitFor", change.key)) queues.deployment.add(objectKey(metadata));
+    if (change.kind === "updated" && !objectMatters(change.previous, change.object) && !hasMoved(change)) return;
+    // Others of the same job may be waiting for this one.
+    const { projectId, jobId } = (change.kind === "deleted" ? change.previous : change.object).spec;
+    for (const { metadata } of jobRuns.byIndex("job", `${projectId}/${jobId}`)) {
+      if (objectKey(metadata) !== change.key) queues.jobRun.add(objectKey(metadata), { priority: priorityOf(change) });
+    }
+  });
+}
+
+/** An own write of status must not wake the object that wrote it; everything else does. */
+function wakeOwn(
+  queue: Wakeable,
+  change: Change<NorthflankConnection> | Change<NorthflankDeployment> | Change<NorthflankJobRun>,
+): void {
+  if (change.kind === "updated" && !objectMatters(change.previous, change.object)) return;
+  queue.add(change.key, { priority: priorityOf(change) });
+}
+
+/**
+ * What was there before we started is routine unless it is unfinished; whatever happens while we run is somebody's wish.
+ */
+function priorityOf(change: {
+  readonly kind: string;
+  readonly initial?: boolean;
+  readonly object?: {
+    readonly metadata: { readonly generation?: number };
+    readonly status?: { readonly observedGeneration?: number };
+  };
+}): Priority {
+  if (change.initial !== true) return "change";
+  const { object } = change;
+  return object?.status?.observedGeneration === object?.metadata.generation ? "resync" : "follow";
+}
+
+function hasMoved(change: Change<NorthflankJobRun> & { readonly kind: "updated" }): boolean {
+  return (
+    change.previous.status?.phase !== change.object.status?.phase ||
+    change.previous.status?.start?.outcome !== change.object.status?.start?.outcome
+  );
+}
