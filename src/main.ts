@@ -1,0 +1,58 @@
+import { text } from "node:stream/consumers";
+import { runCrds } from "./cli/crds.ts";
+import type { Io } from "./cli/io.ts";
+import { runProgram } from "./cli/program.ts";
+import { runOperator } from "./cli/run.ts";
+import { runValidate } from "./cli/validate.ts";
+import { createLogger } from "./logger.ts";
+import { systemClock } from "./util/clock.ts";
+
+// The only file that touches the process: arguments, environment, standard streams, signals, exit code.
+
+const io: Io = {
+  out: (chunk) => process.stdout.write(chunk),
+  err: (chunk) => process.stderr.write(chunk),
+  isTerminal: process.stdout.isTTY === true,
+  readStdin: () => text(process.stdin),
+};
+
+process.exitCode = await runProgram({
+  args: process.argv.slice(2),
+  env: process.env,
+  io,
+  commands: {
+    validate: runValidate,
+    crds: runCrds,
+    run: async (config) => {
+      const format = config.logFormat ?? (io.isTerminal ? "pretty" : "json");
+      const log = createLogger({ level: config.logLevel, format, destination: { write: io.out } });
+      // Whatever gets this far was expected by nobody: the state of the program is unknown, so it ends and starts anew.
+      for (const event of ["uncaughtException", "unhandledRejection"] as const) {
+        process.on(event, (error) => {
+          log.error({ err: error }, "unexpected error, ending");
+          process.exit(1);
+        });
+      }
+      const stop = new AbortController();
+      for (const signal of ["SIGTERM", "SIGINT"] as const) {
+        process.on(signal, () => {
+          if (stop.signal.aborted) process.exit(1);
+          log.info({ signal }, "stopping; a second signal ends at once");
+          stop.abort(new Error(`${signal} was received`));
+        });
+      }
+      const code = await runOperator({
+        config,
+        operatorToken: process.env.NORTHFLANK_API_TOKEN,
+        identity: process.env.POD_NAME ?? process.env.HOSTNAME ?? "northflank-operator",
+        nodeVersion: process.version,
+        clock: systemClock,
+        random: Math.random,
+        log,
+        stop: stop.signal,
+      });
+      // A socket or timer that a library left behind must not keep a program alive that has given up its lease.
+      process.exit(code);
+    },
+  },
+});
