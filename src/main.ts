@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { text } from "node:stream/consumers";
 import { runCrds } from "./cli/crds.ts";
 import type { Io } from "./cli/io.ts";
@@ -46,6 +47,7 @@ process.exitCode = await runProgram({
         operatorToken: process.env.NORTHFLANK_API_TOKEN,
         identity: process.env.POD_NAME ?? process.env.HOSTNAME ?? "northflank-operator",
         nodeVersion: process.version,
+        newId: randomUUID,
         clock: systemClock,
         random: Math.random,
         log,

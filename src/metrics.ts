@@ -107,6 +107,12 @@ export function createMetrics(build: {
       labelNames: ["name"],
       registers,
     }),
+    eventsWritten: new Counter({
+      name: "northflank_operator_events_written_total",
+      help: "Events written: created, or counted in a series.",
+      labelNames: ["how"],
+      registers,
+    }),
     eventsDropped: new Counter({
       name: "northflank_operator_events_dropped_total",
       help: "Events that were not written: queue full, refused, or out of time.",
@@ -280,6 +286,20 @@ export function createMetrics(build: {
       changeApplied: () => domain.changes.inc({ kind: "NorthflankDeployment" }),
       becameReady: (durationMs: number) =>
         domain.timeToReady.observe({ kind: "NorthflankDeployment" }, durationMs / 1_000),
+    },
+
+    /** Hears of the passes of the job run controller. */
+    jobRunObserver: {
+      started: () => domain.runsStarted.inc(),
+      recovered: () => domain.runsRecovered.inc(),
+      finished: (result: string) => domain.runsFinished.inc({ result }),
+      ran: (seconds: number) => domain.runSeconds.observe(seconds),
+    },
+
+    /** Hears of Events that were written, or not. */
+    eventsObserver: {
+      written: (how: string) => kube.eventsWritten.inc({ how }),
+      dropped: (cause: string) => kube.eventsDropped.inc({ cause }),
     },
 
     /** Hears of every call to the Kubernetes API. */

@@ -2,15 +2,18 @@ import type { NorthflankConnection } from "../api/connection.ts";
 import type { NorthflankDeployment } from "../api/deployment.ts";
 import type { NorthflankJobRun } from "../api/job-run.ts";
 import { findKind } from "../api/kinds.ts";
-import { northflankConnections, northflankDeployments, northflankJobRuns } from "../api/names.ts";
+import { northflankConnections, northflankDeployments, northflankJobRuns, reportingController } from "../api/names.ts";
+import { objectProblems } from "../api/object-problems.ts";
 import { createProjection } from "../api/project-object.ts";
 import { createValidator } from "../api/validate.ts";
 import type { BindAddress, Config } from "../config.ts";
 import { createDeploymentReconciler } from "../controllers/deployment/reconciler.ts";
 import { deploymentIndexes } from "../controllers/deployment/target.ts";
+import { createJobRunReconciler, jobIndexValue } from "../controllers/job-run/reconciler.ts";
 import { createApiFactory } from "../controllers/shared/api-factory.ts";
 import { createAccounts } from "../controllers/shared/create-accounts.ts";
 import { connectionKeys } from "../controllers/shared/dependents.ts";
+import type { EventDraft } from "../controllers/shared/event-draft.ts";
 import { LookSchedule } from "../controllers/shared/look-schedule.ts";
 import { createStatusWriter } from "../controllers/shared/status-writer.ts";
 import { type HttpRoute, type HttpServer, startHttpServer } from "../http-server.ts";
@@ -20,6 +23,7 @@ import type { KubeObject, ResourceType } from "../kube/types.ts";
 import { type ControllerName, createMetrics } from "../metrics.ts";
 import { createTransport } from "../northflank/transport.ts";
 import { createController, type Reconcile } from "../runtime/controller.ts";
+import { Events } from "../runtime/events.ts";
 import { LeaderElection, soleLeadership } from "../runtime/leader-election.ts";
 import type { IndexFunction } from "../runtime/store.ts";
 import { watchKind } from "../runtime/watched-kind.ts";
@@ -39,6 +43,8 @@ export interface OperatorOptions {
   /** Names this replica in the Lease and in Events: the pod's name. */
   readonly identity: string;
   readonly nodeVersion: string;
+  /** A new unique id. */
+  readonly newId: () => string;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
@@ -82,9 +88,8 @@ export async function runOperator(options: OperatorOptions): Promise<ExitCode> {
     ...deploymentIndexes,
     connection: connectionKeys,
   });
-  const jobRuns = watched<NorthflankJobRun, "job" | "runId" | "connection">(northflankJobRuns, {
-    job: ({ spec }) => [`${spec.projectId}/${spec.jobId}`],
-    runId: () => [],
+  const jobRuns = watched<NorthflankJobRun, "job" | "connection">(northflankJobRuns, {
+    job: ({ spec }) => [jobIndexValue(spec)],
     connection: connectionKeys,
   });
   const kinds = [connections, deployments, jobRuns];
@@ -108,7 +113,18 @@ export async function runOperator(options: OperatorOptions): Promise<ExitCode> {
     random,
   });
   const validator = createValidator();
-  const events = { record: () => {} };
+  const recorder = new Events({
+    kube,
+    reportingController,
+    reportingInstance: options.identity,
+    clock,
+    random,
+    log,
+    observer: metrics.eventsObserver,
+  });
+  const events = {
+    record: (regarding: KubeObject, draft: EventDraft) => recorder.record({ regarding, ...draft }),
+  };
 
   const queue = (name: ControllerName) => new WorkQueue({ clock, random, observer: metrics.queueObserver(name) });
   const queues = { connection: queue("connection"), deployment: queue("deployment"), jobRun: queue("job-run") };
@@ -143,10 +159,7 @@ export async function runOperator(options: OperatorOptions): Promise<ExitCode> {
     store: deployments.store,
     runs: jobRuns.store,
     accounts,
-    validate: (object) =>
-      validator
-        .validateSpec("NorthflankDeployment", object.spec)
-        .map(({ field, message, remedy }) => ({ field, message, remedy: remedy ?? "" })),
+    validate: (object) => objectProblems(validator, object),
     schedule: new LookSchedule({ clock, random }),
     settings: { resyncPeriodMs: config.resyncPeriodMs, rolloutPollIntervalMs: config.rolloutPollIntervalMs },
     statusWriter: createStatusWriter<NorthflankDeployment>({
@@ -173,7 +186,40 @@ export async function runOperator(options: OperatorOptions): Promise<ExitCode> {
       log,
       observer: metrics.controllerObserver(name, config.workers),
     });
-  const controllers = [controller("deployment", queues.deployment, deploymentReconciler)];
+  const jobRunReconciler = createJobRunReconciler({
+    kube,
+    runs: {
+      get: (key) => jobRuns.store.get(key),
+      ofJob: (job) => jobRuns.store.byIndex("job", jobIndexValue(job)),
+      overlay: jobRuns.overlay,
+    },
+    status: createStatusWriter<NorthflankJobRun>({ kube, type: northflankJobRuns, overlay: jobRuns.overlay }),
+    accounts,
+    problemsOf: (object) =>
+      objectProblems(validator, object).map(({ field, message, remedy }) =>
+        remedy === "" ? `${field}: ${message}` : `${field}: ${message} (${remedy})`,
+      ),
+    events,
+    observer: metrics.jobRunObserver,
+    wake: (key) => queues.jobRun.add(key),
+    lease: leadership,
+    settings: {
+      runPollIntervalMs: config.runPollIntervalMs,
+      startSettleMs: config.startSettleMs,
+      startGateMs: config.startGateMs,
+      requestTimeoutMs: config.requestTimeoutMs,
+      // What is sent leaves within milliseconds of the check; a third of the renew deadline is ample for that, and less
+      // than what is left of a lease that is being renewed.
+      leaseMarginMs: config.leaderElectRenewDeadlineMs / 3,
+    },
+    newId: options.newId,
+    clock,
+    random,
+  });
+  const controllers = [
+    controller("deployment", queues.deployment, deploymentReconciler),
+    controller("job-run", queues.jobRun, jobRunReconciler),
+  ];
 
   const servers = await Promise.all([
     serve(config.healthBindAddress, "health", {

@@ -2,6 +2,7 @@ import type { NorthflankConnection } from "../api/connection.ts";
 import type { NorthflankDeployment } from "../api/deployment.ts";
 import type { NorthflankJobRun } from "../api/job-run.ts";
 import { rivalsOf } from "../controllers/deployment/reconciler.ts";
+import { jobIndexValue } from "../controllers/job-run/reconciler.ts";
 import { connectionMatters, objectMatters } from "../controllers/shared/dependents.ts";
 import { type ObjectKey, objectKey, type Priority } from "../runtime/outcome.ts";
 import type { Change } from "../runtime/store.ts";
@@ -15,7 +16,7 @@ export interface Wakeable {
 export interface WakeWiring {
   readonly connections: StoreView<NorthflankConnection>;
   readonly deployments: StoreView<NorthflankDeployment, "target" | "waitFor" | "connection">;
-  readonly jobRuns: StoreView<NorthflankJobRun, "job" | "runId" | "connection">;
+  readonly jobRuns: StoreView<NorthflankJobRun, "job" | "connection">;
   readonly queues: {
     readonly connection: Wakeable;
     readonly deployment: Wakeable;
@@ -59,8 +60,8 @@ export function wireWakes(wiring: WakeWiring): void {
     for (const { metadata } of deployments.byIndex("waitFor", change.key)) queues.deployment.add(objectKey(metadata));
     if (change.kind === "updated" && !objectMatters(change.previous, change.object) && !hasMoved(change)) return;
     // Others of the same job may be waiting for this one.
-    const { projectId, jobId } = (change.kind === "deleted" ? change.previous : change.object).spec;
-    for (const { metadata } of jobRuns.byIndex("job", `${projectId}/${jobId}`)) {
+    const { spec } = change.kind === "deleted" ? change.previous : change.object;
+    for (const { metadata } of jobRuns.byIndex("job", jobIndexValue(spec))) {
       if (objectKey(metadata) !== change.key) queues.jobRun.add(objectKey(metadata), { priority: priorityOf(change) });
     }
   });
