@@ -3,13 +3,12 @@ import type { NorthflankDeployment } from "../api/deployment.ts";
 import type { NorthflankJobRun } from "../api/job-run.ts";
 import { findKind } from "../api/kinds.ts";
 import { northflankConnections, northflankDeployments, northflankJobRuns, reportingController } from "../api/names.ts";
-import { objectProblems } from "../api/object-problems.ts";
 import { createProjection } from "../api/project-object.ts";
 import { createValidator } from "../api/validate.ts";
 import type { BindAddress, Config } from "../config.ts";
 import { createDeploymentReconciler } from "../controllers/deployment/reconciler.ts";
 import { deploymentIndexes } from "../controllers/deployment/target.ts";
-import { createJobRunReconciler, jobIndexValue } from "../controllers/job-run/reconciler.ts";
+import { createJobRunReconciler, jobRunIndexes } from "../controllers/job-run/reconciler.ts";
 import { createApiFactory } from "../controllers/shared/api-factory.ts";
 import { createAccounts } from "../controllers/shared/create-accounts.ts";
 import { connectionKeys } from "../controllers/shared/dependents.ts";
@@ -89,7 +88,7 @@ export async function runOperator(options: OperatorOptions): Promise<ExitCode> {
     connection: connectionKeys,
   });
   const jobRuns = watched<NorthflankJobRun, "job" | "connection">(northflankJobRuns, {
-    job: ({ spec }) => [jobIndexValue(spec)],
+    ...jobRunIndexes,
     connection: connectionKeys,
   });
   const kinds = [connections, deployments, jobRuns];
@@ -159,7 +158,7 @@ export async function runOperator(options: OperatorOptions): Promise<ExitCode> {
     store: deployments.store,
     runs: jobRuns.store,
     accounts,
-    validate: (object) => objectProblems(validator, object),
+    validate: ({ kind, spec }) => validator.validateSpec(kind, spec),
     schedule: new LookSchedule({ clock, random }),
     settings: { resyncPeriodMs: config.resyncPeriodMs, rolloutPollIntervalMs: config.rolloutPollIntervalMs },
     statusWriter: createStatusWriter<NorthflankDeployment>({
@@ -188,17 +187,11 @@ export async function runOperator(options: OperatorOptions): Promise<ExitCode> {
     });
   const jobRunReconciler = createJobRunReconciler({
     kube,
-    runs: {
-      get: (key) => jobRuns.store.get(key),
-      ofJob: (job) => jobRuns.store.byIndex("job", jobIndexValue(job)),
-      overlay: jobRuns.overlay,
-    },
-    status: createStatusWriter<NorthflankJobRun>({ kube, type: northflankJobRuns, overlay: jobRuns.overlay }),
+    store: jobRuns.store,
+    overlay: jobRuns.overlay,
+    statusWriter: createStatusWriter<NorthflankJobRun>({ kube, type: northflankJobRuns, overlay: jobRuns.overlay }),
     accounts,
-    problemsOf: (object) =>
-      objectProblems(validator, object).map(({ field, message, remedy }) =>
-        remedy === "" ? `${field}: ${message}` : `${field}: ${message} (${remedy})`,
-      ),
+    validate: ({ kind, spec }) => validator.validateSpec(kind, spec),
     events,
     observer: metrics.jobRunObserver,
     wake: (key) => queues.jobRun.add(key),

@@ -2,7 +2,7 @@ import type { NorthflankConnection } from "../api/connection.ts";
 import type { NorthflankDeployment } from "../api/deployment.ts";
 import type { NorthflankJobRun } from "../api/job-run.ts";
 import { rivalsOf } from "../controllers/deployment/reconciler.ts";
-import { jobIndexValue } from "../controllers/job-run/reconciler.ts";
+import { jobRunIndexes } from "../controllers/job-run/reconciler.ts";
 import { connectionMatters, objectMatters } from "../controllers/shared/dependents.ts";
 import { type ObjectKey, objectKey, type Priority } from "../runtime/outcome.ts";
 import type { Change } from "../runtime/store.ts";
@@ -60,8 +60,8 @@ export function wireWakes(wiring: WakeWiring): void {
     for (const { metadata } of deployments.byIndex("waitFor", change.key)) queues.deployment.add(objectKey(metadata));
     if (change.kind === "updated" && !objectMatters(change.previous, change.object) && !hasMoved(change)) return;
     // Others of the same job may be waiting for this one.
-    const { spec } = change.kind === "deleted" ? change.previous : change.object;
-    for (const { metadata } of jobRuns.byIndex("job", jobIndexValue(spec))) {
+    const about = change.kind === "deleted" ? change.previous : change.object;
+    for (const { metadata } of jobRunIndexes.job(about).flatMap((job) => jobRuns.byIndex("job", job))) {
       if (objectKey(metadata) !== change.key) queues.jobRun.add(objectKey(metadata), { priority: priorityOf(change) });
     }
   });
