@@ -66,6 +66,7 @@ export class RunProcess {
   readonly #again = new Set<string>();
   readonly #unwatch: () => void;
   readonly #stop = new AbortController();
+  readonly #aborted = abortedLate(this.#stop.signal);
   readonly #reconcile: ReturnType<typeof createJobRunReconciler>;
   #state: "running" | "frozen" | "dead" = "running";
   #thaw: (() => void)[] = [];
@@ -292,7 +293,7 @@ export class RunProcess {
         await this.#running(signal);
         const answer = remote.post(jobId, body);
         this.#reach("postSent", "after");
-        const result = await Promise.race([answer, abortedLate(signal)]);
+        const result = await Promise.race([answer, this.#aborted]);
         return await this.#readAnswer(result, signal);
       },
     });

@@ -368,12 +368,13 @@ export function decideResolved(
 
 function decideReadBack(situation: Situation, readBack: ReadBack, start: StartRecord): Conclusion {
   switch (readBack.kind) {
-    case "tooEarly":
-      return recovering(
-        "The answer to the start was lost; it is not sent again. The list of runs is searched for the run as soon as " +
-          "nothing can be on its way any more.",
-        readBack.waitMs,
-      );
+    case "tooEarly": {
+      const message =
+        saidBefore(situation.object, "RecoveringRun") ??
+        "A start was recorded and its answer is not known; it is not sent again. The list of runs is searched for the " +
+          "run as soon as nothing can be on its way any more.";
+      return recovering(message, readBack.waitMs, false);
+    }
     case "one":
       return adoptFound(situation, start, readBack.run);
     case "several": {
@@ -389,10 +390,10 @@ function decideReadBack(situation: Situation, readBack: ReadBack, start: StartRe
   }
 }
 
-function recovering(message: string, afterMs: number): Conclusion {
+function recovering(message: string, afterMs: number, asks = true): Conclusion {
   return conclude(
     { kind: "progressing", reason: "RecoveringRun", message },
-    { next: { kind: "recheck", afterMs, asks: true } },
+    { next: { kind: "recheck", afterMs, asks } },
   );
 }
 
@@ -566,14 +567,22 @@ export function decideFollowed(
   if (!run.concluded) return stillRunning(situation, options);
   const ended = endedAttempt(situation, attempt, run);
   const facts: Facts = { attempts: replaceLatest(object, ended), failure: undefined };
-  return withFacts(decideOver(situation, { run, ended, wish: options.wish }), facts);
+  const conclusion = withFacts(decideOver(situation, { run, ended, wish: options.wish }), facts);
+  const why = abortCauses[options.wish];
+  if (!options.hasSentAbort || why === undefined) return conclusion;
+  return { ...conclusion, events: [abortEvent(attempt, why), ...conclusion.events] };
+}
+
+function abortEvent({ runId }: Attempt, why: string): EventDraft {
+  return normal("AbortRequested", "AbortRun", `Run ${runId} is being aborted: ${why}.`);
 }
 
 function decideOver(
   situation: Situation,
   { run, ended, wish }: { readonly run: JobRunView; readonly ended: Attempt; readonly wish: Wish },
 ): Conclusion {
-  const time = ended.completionTime ?? formatTime(situation.now);
+  // A clock of the API that is ahead must not put the end into the future: the ttl counts from here.
+  const time = formatTime(Math.min(timeMs(ended.completionTime) ?? situation.now, situation.now));
   const name = `Run ${ended.runId}`;
   if (run.status === "SUCCESS") {
     return finish(situation, { reason: "RunSucceeded", message: `${name} ended with success.`, time });
@@ -612,24 +621,14 @@ function decideFailedRun(situation: Situation, ended: Attempt, time: string): Co
   );
 }
 
-/** Waits for the pause before the next run; `undefined` once it is over. */
-export function decidePause(situation: Situation): Conclusion | undefined {
-  const { object, now } = situation;
-  const last = attemptOf(object);
-  const pauseMs = retryPauseMs(last.number);
-  const passedMs = now - (timeMs(last.completionTime) ?? now);
-  // A clock that is off makes the pause neither longer than itself nor endless.
-  const leftMs = Math.min(Math.max(pauseMs - passedMs, 0), pauseMs);
-  if (leftMs === 0) return undefined;
-  const message =
-    findCondition(object.status?.conditions, "Ready")?.message ?? "The next run is started after a pause.";
-  const isSame = findCondition(object.status?.conditions, "Ready")?.reason === "RetryingRun";
+/** Waits for the pause before the next run, seen for `pausedMs` (monotonic); `undefined` once it is over. */
+export function decidePause(situation: Situation, pausedMs: number): Conclusion | undefined {
+  const { object } = situation;
+  const leftMs = retryPauseMs(attemptOf(object).number) - pausedMs;
+  if (leftMs <= 0) return undefined;
+  const message = saidBefore(object, "RetryingRun") ?? "A run failed; the next one is started after a pause.";
   return conclude(
-    {
-      kind: "progressing",
-      reason: "RetryingRun",
-      message: isSame ? message : "The next run is started after a pause.",
-    },
+    { kind: "progressing", reason: "RetryingRun", message },
     { next: { kind: "recheck", afterMs: soonest(situation, leftMs), asks: false } },
   );
 }
@@ -687,7 +686,7 @@ function stillRunning(
     {
       facts,
       next: { kind: "recheck", afterMs: settings.runPollIntervalMs, asks: true },
-      events: options.hasSentAbort ? [normal("AbortRequested", "AbortRun", message)] : [],
+      events: options.hasSentAbort ? [abortEvent(attempt, why)] : [],
     },
   );
 }
@@ -773,9 +772,10 @@ function deadlineEnd({ spec }: NorthflankJobRun, time: string): End {
   return { reason: "DeadlineExceeded", message, time };
 }
 
-/** Whether the run ended after the deadline, and so because of it. */
+/** Whether the run ended after the deadline, and so because of it. Both times by Northflank's clock. */
 function isPastDeadline({ spec, status }: NorthflankJobRun, ended: Attempt): boolean {
-  const startMs = timeMs(status?.startTime);
+  const first = ended.number === 1 ? ended : status?.attempts?.[0];
+  const startMs = timeMs(first?.startTime);
   const endMs = timeMs(ended.completionTime);
   if (spec.activeDeadlineSeconds === undefined || startMs === undefined || endMs === undefined) return false;
   return endMs - startMs >= spec.activeDeadlineSeconds * 1_000;
@@ -883,6 +883,12 @@ function endedAttempt({ now }: Situation, attempt: Attempt, run: JobRunView): At
     ...(startMs === undefined ? {} : { startTime: formatTime(startMs) }),
     completionTime: formatTime(timeMs(run.concludedAt) ?? now),
   };
+}
+
+/** The message of the status, if it is about the same: what stays as it is causes no write. */
+function saidBefore({ status }: NorthflankJobRun, reason: Reason): string | undefined {
+  const ready = findCondition(status?.conditions, "Ready");
+  return ready?.reason === reason ? ready.message : undefined;
 }
 
 function isKnownUnknown(object: NorthflankJobRun): boolean {

@@ -24,6 +24,8 @@ export interface RunMemory {
   readBack?: Reservation | undefined;
   /** When the first run started, on this process's monotonic clock. */
   startedAtMs?: number | undefined;
+  /** When this process first saw that the run of this attempt had failed and another is to follow. */
+  failedSince?: { readonly number: number; readonly atMs: number } | undefined;
   /** Reads in a row that did not find the run. */
   missingReads: number;
   /** When the abort of the run of this id was last sent. */

@@ -214,7 +214,7 @@ async function takeStep(pass: Pass): Promise<Conclusion | undefined> {
 }
 
 async function start(pass: Pass): Promise<Conclusion | undefined> {
-  const pause = pass.state === "between" ? decide.decidePause(pass) : undefined;
+  const pause = pass.state === "between" ? decide.decidePause(pass, failedFor(pass)) : undefined;
   if (pause !== undefined) return pause;
   const resolved = await accountOf(pass);
   if (resolved.kind === "blocked") return decide.decideBlocked(pass, resolved.verdict, resolved.recheckAfterMs);
@@ -235,6 +235,14 @@ async function start(pass: Pass): Promise<Conclusion | undefined> {
   if (report.kind === "answered" && report.result.kind === "refused") rejectToken(pass, account, report.result.error);
   if (report.kind === "answered") memory.unresolvedSince = undefined;
   return decide.decideStarted(current(pass), report, judgeOf(pass));
+}
+
+/** How long this process has known that the last run failed. */
+function failedFor({ memory, object, deps }: Pass): number {
+  const number = latestAttempt(object)?.number ?? 0;
+  const atMs = deps.clock.monotonic();
+  if (memory.failedSince?.number !== number) memory.failedSince = { number, atMs };
+  return atMs - memory.failedSince.atMs;
 }
 
 async function resolve(pass: Pass): Promise<Conclusion> {

@@ -1,0 +1,97 @@
+import type { NorthflankJobRun } from "../../src/api/job-run.ts";
+import { FakeClock } from "./fake-clock.ts";
+import { brokenPromises, kstatusOf } from "./kstatus.ts";
+import { RunCluster } from "./run-cluster.ts";
+import { RunProcess, type RunWorld } from "./run-process.ts";
+import { RunRemote } from "./run-remote.ts";
+
+/** One process, one cluster, one Northflank, and what is asked of them in tests. */
+export class RunStory {
+  readonly clock = new FakeClock();
+  readonly cluster = new RunCluster(this.clock);
+  readonly remote = new RunRemote(this.clock);
+  process: RunProcess;
+  readonly #world: RunWorld;
+  readonly #broken: string[] = [];
+  #processes = 1;
+  #judged: RunCluster["writes"][number] | undefined;
+
+  constructor(world: Partial<Pick<RunWorld, "account" | "validate" | "onBoundary">> = {}) {
+    this.#world = { clock: this.clock, cluster: this.cluster, remote: this.remote, ...world };
+    this.process = new RunProcess("p1", this.#world);
+    this.cluster.watch(() => {
+      const last = this.cluster.writes.at(-1);
+      if (last?.verb === "apply" && last !== this.#judged) this.#broken.push(...brokenPromises(asJudged(last.object)));
+      this.#judged = last;
+    });
+  }
+
+  /** Creates a run object and lets `afterMs` pass. */
+  async run(spec: Partial<NorthflankJobRun["spec"]> = {}, afterMs = 0, name = "once"): Promise<void> {
+    this.cluster.create(name, spec);
+    await this.clock.advance(afterMs);
+  }
+
+  /** SIGKILL, and a new process. */
+  restart(): void {
+    this.process.kill();
+    this.process = new RunProcess(`p${++this.#processes}`, this.#world);
+  }
+
+  object(name = "once"): NorthflankJobRun {
+    const object = this.cluster.read(name);
+    if (object === undefined) throw new Error(`${name} is gone`);
+    return object;
+  }
+
+  status(name = "once"): NonNullable<NorthflankJobRun["status"]> {
+    const { status } = this.object(name);
+    if (status === undefined) throw new Error(`${name} has no status`);
+    return status;
+  }
+
+  /** `True/RunSucceeded`; `undefined` for a condition that is not there. */
+  condition(type: string, name = "once"): string | undefined {
+    const found = this.status(name).conditions?.find((condition) => condition.type === type);
+    return found === undefined ? undefined : `${found.status}/${found.reason}`;
+  }
+
+  /** Everything a reader of the status asks for, in one object. */
+  summary(name = "once"): object {
+    const { phase, runId } = this.status(name);
+    const types = ["Ready", "Stalled", "Suspended", "Accepted", "Started", "Succeeded", "Finished"];
+    const conditions = types.flatMap((type) => {
+      const value = this.condition(type, name);
+      return value === undefined ? [] : [[type, value] as const];
+    });
+    return {
+      phase,
+      kstatus: kstatusOf(this.object(name)),
+      ...(runId === undefined ? {} : { runId }),
+      ...Object.fromEntries(conditions),
+    };
+  }
+
+  events(name = "once"): readonly string[] {
+    return this.process.events
+      .filter(({ key }) => key === `default/${name}`)
+      .map(({ event }) => `${event.type} ${event.reason}`);
+  }
+
+  /** Writes to Kubernetes, by verb. */
+  writes(): readonly string[] {
+    return this.cluster.writes.map(({ verb }) => verb);
+  }
+
+  /** Stops, and says what was wrong: promises of kstatus that a status broke, passes that threw. */
+  end(): readonly unknown[] {
+    this.process.kill();
+    return [...this.#broken, ...this.process.failures];
+  }
+}
+
+/** A pass speaks about the generation that it began with: a spec that was changed meanwhile is for the next one. */
+function asJudged(object: NorthflankJobRun): NorthflankJobRun {
+  const generation = Math.min(object.status?.observedGeneration ?? 0, object.metadata.generation ?? 0);
+  return { ...object, metadata: { ...object.metadata, generation } };
+}
