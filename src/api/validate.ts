@@ -143,11 +143,9 @@ function sectionProblems(
     spec === undefined || spec === null
       ? [problem({ path: ["spec"], rule: "required", message: "is required", remedy: requiredOf(definition.spec) })]
       : judge({ schema: definition.spec, value: spec, old: before.spec, root: ["spec"], refuseUnknown: true });
-  if (status === undefined || status === null) return specProblems;
-  return [
-    ...specProblems,
-    ...judge({ schema: definition.status, value: status, root: ["status"], refuseUnknown: true }),
-  ];
+  // The server takes no status from a manifest: it only refuses fields that it does not know.
+  const strays = unknownFields(definition.status, status);
+  return [...specProblems, ...strays.map(({ path, known }) => unknownField(["status", ...path], known))];
 }
 
 function requiredOf(schema: ObjectSchema): string {

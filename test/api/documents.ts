@@ -253,6 +253,14 @@ const deployments: Readonly<Record<string, Document>> = {
     object: deployment({ deployment: [] }),
     problems: ["spec.deployment type"],
   },
+  "deployment: a status, which is ignored": {
+    object: deployment({}, { status: { observedGeneration: "x", target: 5 } }),
+    problems: [],
+  },
+  "deployment: a status with a strange field": {
+    object: deployment({}, { status: { ready: true } }),
+    problems: ["status.ready unknown-field"],
+  },
   "deployment: another version": {
     object: deployment({}, { apiVersion: "northflank-operator.io/v1" }),
     problems: ["apiVersion api-version"],

@@ -1,6 +1,9 @@
+import fc from "fast-check";
 import { expect, test } from "vitest";
+import { formatProblem } from "../../src/api/problem.ts";
 import { createValidator } from "../../src/api/validate.ts";
-import { documents } from "./documents.ts";
+import { deployment, documents, jobRun } from "./documents.ts";
+import { nearlyGood } from "./mutations.ts";
 
 const validator = createValidator();
 
@@ -14,3 +17,51 @@ test.each(Object.entries(documents))("%s", (_, { object, old, problems }) => {
 function plain(value: unknown): unknown {
   return value === undefined ? undefined : JSON.parse(JSON.stringify(value));
 }
+
+test("any JSON gets a verdict, the same one each time", () => {
+  fc.assert(
+    fc.property(fc.oneof(fc.jsonValue(), nearlyGood), (value) => {
+      const once = validator.validateManifest(value);
+      expect(validator.validateManifest(value)).toEqual(once);
+      for (const kind of ["NorthflankJobRun", "NorthflankDeployment", "NorthflankConnection", "__proto__"]) {
+        expect(validator.validateSpec(kind, value)).toBeInstanceOf(Array);
+      }
+    }),
+  );
+});
+
+test("no value of a variable or a file gets into a message", () => {
+  const spec = {
+    projectId: "hunter2!",
+    runtimeEnvironment: { A: "hunter2\u0000", B: { hunter2: "hunter2" } },
+    runtimeFiles: { "/a": { data: "hunter2!", encoding: "hunter 2" }, "/b": "hunter2" },
+  };
+  const problems = validator.validateSpec("NorthflankJobRun", spec);
+  expect(problems.length).toBeGreaterThan(4);
+  expect(problems.map(formatProblem).join()).not.toContain("hunter2");
+});
+
+test("the spec of an object that is in the cluster may hold fields of a newer schema, a manifest may not", () => {
+  const object = deployment({ fancy: true });
+  expect(validator.validateSpec("NorthflankDeployment", object.spec)).toEqual([]);
+  expect(validator.validateManifest(object).map(formatProblem)).toHaveLength(1);
+});
+
+test.each<[object, string]>([
+  [jobRun({ sespend: true }), 'spec.sespend: is not a field (did you mean "suspend"?)'],
+  [jobRun({ startGuarantee: "atmostonce" }), '(did you mean "AtMostOnce"?)'],
+  [jobRun({ backoffLimit: "3" }), "spec.backoffLimit: must be a whole number, not a string (write it without quotes)"],
+  [jobRun({ runtimeEnvironment: { PORT: 80 } }), "must be a string, not a whole number (put it in quotes)"],
+  [jobRun({ jobId: undefined }), "spec.jobId: is required (add it)"],
+  [jobRun({ jobId: "a_b" }), "spec.jobId: has the wrong form (expected: Id of the Northflank job)"],
+  [
+    jobRun({ runtimeEnvironment: { "a=b": "" } }),
+    "spec.runtimeEnvironment[a=b]: the key has the wrong form (must match ",
+  ],
+  [
+    jobRun({}, { kind: "NorthflankJobRuns" }),
+    '"NorthflankJobRuns" is not a kind of northflank-operator.io (did you mean',
+  ],
+])("says what to do: %j", (object, text) => {
+  expect(validator.validateManifest(plain(object)).map(formatProblem).join("\n")).toContain(text);
+});

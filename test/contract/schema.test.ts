@@ -1,10 +1,13 @@
 import { readdirSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
+import fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { kinds } from "../../src/api/kinds.ts";
+import { formatProblem } from "../../src/api/problem.ts";
 import { createValidator } from "../../src/api/validate.ts";
 import { documents } from "../api/documents.ts";
+import { nearlyGood } from "../api/mutations.ts";
 import { type Cluster, clusterUnderTest, type RawResponse } from "../support/cluster.ts";
 import { readManifests, resourceTypeOf } from "../support/manifests.ts";
 
@@ -31,6 +34,20 @@ test.each(Object.entries(documents))("%s", async (_, document) => {
   const message = JSON.stringify(answer.body);
   expect([isAccepted(answer), message]).toEqual([document.problems.length === 0, message]);
   expect(offline.length === 0).toBe(isAccepted(answer));
+});
+
+test("they agree on documents that are nearly good", async () => {
+  const agrees = fc.asyncProperty(nearlyGood, async (document) => {
+    const object = plain(document);
+    const { status, body } = await create(object);
+    const offline = validator.validateManifest(object).map(formatProblem);
+    expect({ isAccepted: isAccepted({ status }), object, body }).toEqual({
+      isAccepted: offline.length === 0,
+      object,
+      body,
+    });
+  });
+  await fc.assert(agrees, { numRuns: 400 });
 });
 
 test("the server names the field of a rule, as the offline check does", async () => {
@@ -92,6 +109,6 @@ function pathOf({ kind }: Manifest): string {
   return `/apis/${type?.group}/${type?.version}/namespaces/${namespace}/${type?.plural}`;
 }
 
-function isAccepted({ status }: RawResponse): boolean {
+function isAccepted({ status }: Pick<RawResponse, "status">): boolean {
   return status === 200 || status === 201;
 }
