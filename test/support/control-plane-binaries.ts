@@ -77,7 +77,8 @@ async function build(cache: string, options: Parameters<typeof findControlPlaneB
     30_000,
   );
   try {
-    const flags = ["-trimpath", `-ldflags=${linkerFlags(version)}`, "-o", `${target}/`];
+    // Nothing about this repository belongs into the programs, and without its history the build must work as well.
+    const flags = ["-trimpath", "-buildvcs=false", `-ldflags=${linkerFlags(version)}`, "-o", `${target}/`];
     await run("go", ["build", ...flags, ...packages], { ...env, CGO_ENABLED: "0", GOFLAGS: "-mod=readonly" });
     rmSync(cache, { recursive: true, force: true });
     renameSync(target, cache);
