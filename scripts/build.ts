@@ -39,9 +39,22 @@ const result = await build({
     js: `#!/usr/bin/env node\nimport { createRequire as __createRequire } from "node:module";\nconst require = __createRequire(import.meta.url);`,
   },
 });
-for (const { path, contents } of result.outputFiles) put(path, contents);
+for (const { path, contents } of result.outputFiles) {
+  put(path, path.endsWith(".map") ? withPlainSources(path, contents) : contents);
+}
 const bytes = result.outputFiles.find(({ path }) => path === outfile)?.contents.length ?? 0;
 console.log(`${relative(process.cwd(), outfile)} ${(bytes / 1_048_576).toFixed(2)} MiB, version ${version}`);
+
+/** Names sources from the root of this repository, wherever the bundle goes and wherever node_modules really is. */
+function withPlainSources(mapPath: string, contents: Uint8Array): Uint8Array {
+  const map = JSON.parse(Buffer.from(contents).toString("utf8")) as { readonly sources: readonly string[] };
+  const sources = map.sources.map((source) => {
+    const [, inPackage] = /.*(node_modules\/.*)$/.exec(source) ?? [];
+    if (inPackage !== undefined) return inPackage;
+    return source.includes(":") ? source : relative(root, resolve(dirname(mapPath), source));
+  });
+  return Buffer.from(JSON.stringify({ ...map, sources }));
+}
 
 /** Replaces a file in one step, so that whoever starts the program meanwhile gets the old one or the new one, whole. */
 function put(path: string, contents: Uint8Array): void {

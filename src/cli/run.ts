@@ -16,6 +16,7 @@ import type { EventDraft } from "../controllers/shared/event-draft.ts";
 import { LookSchedule } from "../controllers/shared/look-schedule.ts";
 import { createStatusWriter } from "../controllers/shared/status-writer.ts";
 import { type HttpRoute, type HttpServer, startHttpServer } from "../http-server.ts";
+import { isKubeError, KubeError } from "../kube/errors.ts";
 import { createKubeClient } from "../kube/http-client.ts";
 import { loadKubeAccess } from "../kube/kubeconfig.ts";
 import type { KubeObject, ResourceType } from "../kube/types.ts";
@@ -51,7 +52,7 @@ export interface OperatorOptions {
   readonly stop: AbortSignal;
 }
 
-/** Runs the operator until it is told to stop (0) or loses its leadership (1). */
+/** Runs the operator until it is told to stop (0), loses its leadership (1) or finds no usable kubeconfig (2). */
 export async function runOperator(options: OperatorOptions): Promise<ExitCode> {
   const { config, clock, random, log, stop } = options;
   const metrics = createMetrics({ version, revision, nodeVersion: options.nodeVersion });
@@ -59,7 +60,11 @@ export async function runOperator(options: OperatorOptions): Promise<ExitCode> {
     ...(config.kubeconfig === undefined ? {} : { path: config.kubeconfig }),
     ...(config.context === undefined ? {} : { context: config.context }),
   };
-  const access = await loadKubeAccess(source, { clock });
+  const access = await loadKubeAccess(source, { clock }).catch(onlyConfigProblems);
+  if (access instanceof KubeError) {
+    log.error({ err: access }, "the way to Kubernetes cannot be used");
+    return 2;
+  }
   const userAgent = `northflank-operator/${version}`;
   const kube = createKubeClient({ access, clock, userAgent, onCall: metrics.kubeCall });
 
@@ -257,6 +262,12 @@ export async function runOperator(options: OperatorOptions): Promise<ExitCode> {
     log.info({ endpoint, address: server.address }, "listening");
     return server;
   }
+}
+
+/** A kubeconfig that cannot be used is the caller's mistake; anything else that goes wrong there is ours. */
+function onlyConfigProblems(error: unknown): KubeError {
+  if (isKubeError(error, "config")) return error;
+  throw error;
 }
 
 function ended(...signals: readonly AbortSignal[]): Promise<void> {
