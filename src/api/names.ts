@@ -60,5 +60,7 @@ export const operatorFieldManager = "northflank-operator";
 /**
  * Field manager of the command line (`suspend`, `resume`, `abort`, `reconcile`). It must not begin with `kubectl`: Flux
  * takes over fields of such managers and drops what Git lacks.
+ *
+ * @public
  */
 export const cliFieldManager = "northflank-operator-cli";
