@@ -113,7 +113,7 @@ function runOperation(document: { root: unknown }, operation: unknown): void {
   const path = parsePointer(operation.path);
   switch (operation.op) {
     case "test":
-      if (!jsonEqual(readAt(document, path), operation.value)) throw rejected();
+      if (!jsonEqual(readOrNull(document, path), operation.value)) throw rejected();
       return;
     case "add":
       addAt(document, path, operation.value);
@@ -158,6 +158,14 @@ function readAt(document: { root: unknown }, path: readonly string[]): unknown {
   let value = document.root;
   for (const part of path) value = readChild(value, part);
   return value;
+}
+
+/** What a `test` compares with: to the real server a field that is missing from an object that is there is null. */
+function readOrNull(document: { root: unknown }, path: readonly string[]): unknown {
+  const field = path.at(-1);
+  if (field === undefined) return document.root;
+  const parent = readAt(document, path.slice(0, -1));
+  return isObject(parent) && !Object.hasOwn(parent, field) ? null : readChild(parent, field);
 }
 
 function readChild(value: unknown, part: string): unknown {
