@@ -186,6 +186,8 @@ function hasOpened(
   const states = dependenciesOf(deps, object).map(({ state }) => state);
   if (reason === "WaitingForDependency") return states.every((state) => state === "succeeded" || state === "failed");
   if (reason === "DependencyFailed") return !states.includes("failed");
+  // Said of a Secret that the operator may not read, it is found before looking; of a call, it leaves a failure behind.
+  if (reason === "PermissionDenied") return object.status?.failure === undefined;
   return foundBeforeLooking.has(reason);
 }
 

@@ -5,8 +5,8 @@ import { findCondition } from "../../runtime/conditions.ts";
 import type { EventDraft } from "./event-draft.ts";
 
 /**
- * The Event for an object that has just become Stalled, or Stalled for another reason; none while it stays as it was, so
- * that a slow probe makes no noise.
+ * The Event for an object that has just become Stalled, or Stalled for another reason or another spec; none while it
+ * stays as it was, so that a slow probe makes no noise.
  */
 export function stalledPassage(options: {
   readonly before: readonly Condition[] | undefined;
@@ -15,7 +15,9 @@ export function stalledPassage(options: {
   readonly action: string;
 }): readonly EventDraft[] {
   const after = findCondition(options.after, "Stalled");
-  if (after === undefined || findCondition(options.before, "Stalled")?.reason === after.reason) return [];
+  const before = findCondition(options.before, "Stalled");
+  if (after === undefined) return [];
+  if (before?.reason === after.reason && before.observedGeneration === after.observedGeneration) return [];
   // Every reason in a condition of ours comes from the catalogue.
   const reason = after.reason as Reason;
   return [{ type: "Warning", reason, action: options.action, note: after.message }];
