@@ -127,7 +127,13 @@ export class RunCluster {
       else if (op === "remove") finalizers = finalizers.filter((_, at) => at !== Number(index));
       else throw new Error(`unexpected patch operation ${op}`);
     }
-    const metadata = { ...before.metadata, finalizers, resourceVersion: String(++this.#version) };
+    const { finalizers: _, ...rest } = before.metadata;
+    const metadata = {
+      ...rest,
+      // As on the wire: an empty list is left out.
+      ...(finalizers.length === 0 ? {} : { finalizers }),
+      resourceVersion: String(++this.#version),
+    };
     const object = { ...before, metadata };
     this.writes.push({ verb: "patch", key, object });
     if (metadata.deletionTimestamp !== undefined && finalizers.length === 0) this.#remove(key);

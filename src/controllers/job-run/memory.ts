@@ -26,6 +26,8 @@ export interface RunMemory {
   startedAtMs?: number | undefined;
   /** When this process first saw that the run of this attempt had failed and another is to follow. */
   failedSince?: { readonly number: number; readonly atMs: number } | undefined;
+  /** Starts in a row that were given up because the object was not what the pass took it for. */
+  outdatedStarts: number;
   /** Reads in a row that did not find the run. */
   missingReads: number;
   /** When the abort of the run of this id was last sent. */
@@ -49,7 +51,7 @@ export class RunMemories {
     const known = this.#byKey.get(key);
     if (known?.uid === uid) return known;
     this.forget(key);
-    const memory: RunMemory = { uid, endedStarts: new Map(), missingReads: 0 };
+    const memory: RunMemory = { uid, endedStarts: new Map(), outdatedStarts: 0, missingReads: 0 };
     this.#byKey.set(key, memory);
     return memory;
   }

@@ -99,7 +99,7 @@ export function createJobRunReconciler(
     }
     const pass = createPass({ deps, memories, locks, key, stored, context });
     const conclusion = withCleanupLimit(pass, await takeStep(pass));
-    if (conclusion === undefined) return { kind: "recheck", afterMs: shortlyMs(deps.random), priority: "change" };
+    if (conclusion === undefined) return comeBack(pass);
     // Whoever is not the leader any more leaves writing to the one who is.
     if (!deps.lease.isLeaderFor(0)) return { kind: "recheck", afterMs: shortlyMs(deps.random), priority: "follow" };
     return await conclude(pass, conclusion);
@@ -110,6 +110,17 @@ export function createJobRunReconciler(
 function shortlyMs(random: Random): number {
   return 500 + 1_000 * random();
 }
+
+/** Nothing was concluded. A start that was given up has cost a request: the next ones come ever later. */
+function comeBack(pass: Pass): Outcome {
+  const { memory, deps } = pass;
+  if (memory.outdatedStarts === 0) return { kind: "recheck", afterMs: shortlyMs(deps.random), priority: "change" };
+  const afterMs = backoffDelayMs(outdatedPolicy, memory.outdatedStarts, deps.random);
+  setPause(pass, afterMs);
+  return { kind: "recheck", afterMs, priority: "change" };
+}
+
+const outdatedPolicy = { baseMs: 1_000, factor: 2, capMs: 60_000, jitter: 0.5 } as const;
 
 /** Everything one pass works with. */
 interface Pass extends Situation {
@@ -228,9 +239,13 @@ async function start(pass: Pass): Promise<Conclusion | undefined> {
   const outcome = await pass.locks.run(job, () =>
     startRun(deps, { object, account, siblings, memory, signal, statusSignal }),
   );
-  if (outcome === undefined) return undefined;
+  if (outcome === undefined) {
+    memory.outdatedStarts = 0;
+    return undefined;
+  }
   if (outcome.written !== undefined) wrote(pass, outcome.written);
   const { report } = outcome;
+  memory.outdatedStarts = report.kind === "outdated" ? memory.outdatedStarts + 1 : 0;
   if (report.kind === "baselineFailed") rejectToken(pass, account, report.error);
   if (report.kind === "answered" && report.result.kind === "refused") rejectToken(pass, account, report.result.error);
   if (report.kind === "answered") memory.unresolvedSince = undefined;

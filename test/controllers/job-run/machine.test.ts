@@ -1,0 +1,148 @@
+import { describe, expect, test } from "vitest";
+import type { NorthflankJobRun } from "../../../src/api/job-run.ts";
+import { runFinalizer } from "../../../src/api/names.ts";
+import {
+  type Circumstances,
+  type RunState,
+  type Step,
+  stateOf,
+  steps,
+  type Wish,
+  wishOf,
+} from "../../../src/controllers/job-run/machine.ts";
+import { FakeClock } from "../../support/fake-clock.ts";
+import { RunCluster } from "../../support/run-cluster.ts";
+
+type Status = Partial<NonNullable<NorthflankJobRun["status"]>>;
+
+function jobRun(options: { status?: Status; spec?: Partial<NorthflankJobRun["spec"]>; metadata?: object } = {}) {
+  const object = new RunCluster(new FakeClock()).create("once", options.spec, options.metadata);
+  return { ...object, status: { observedGeneration: 1, ...options.status } } as NorthflankJobRun;
+}
+
+const pending = { id: "s", attempt: 1, recordedTime: "2026-01-01T00:00:00Z", outcome: "Pending" } as const;
+const attempt = { number: 1, runId: "r1", origin: "Started" } as const;
+const over = { ...attempt, completionTime: "2026-01-01T00:01:00Z" };
+const judged = [
+  { type: "Started", status: "Unknown", reason: "StartOutcomeUnknown", message: "m", lastTransitionTime: "t" },
+] as const;
+
+/** A status for each state; the compiler asks for one when a state is added. */
+const examples: Readonly<Record<RunState, readonly Status[]>> = {
+  idle: [
+    {},
+    { start: { ...pending, outcome: "NotStarted", reason: "forbidden" } },
+    { start: { ...pending, outcome: "NotStarted", reason: "StartOutcomeUnknown" } },
+  ],
+  rejected: [{ start: { ...pending, outcome: "NotStarted", reason: "RequestRejected" } }],
+  unresolved: [
+    { start: pending },
+    { start: { ...pending, attempt: 2 }, attempts: [over] },
+    // Somebody wrote the attempts away.
+    { start: { ...pending, outcome: "Accepted" } },
+    { start: { ...pending, outcome: "Recovered" } },
+  ],
+  unknown: [{ start: pending, conditions: judged }],
+  active: [
+    { start: pending, attempts: [attempt] },
+    { start: { ...pending, outcome: "Accepted" }, attempts: [attempt] },
+    { start: { ...pending, attempt: 2, outcome: "Accepted" }, attempts: [over, { ...attempt, number: 2 }] },
+  ],
+  between: [{ start: { ...pending, outcome: "Accepted" }, attempts: [over] }],
+  finished: [
+    { completionTime: "2026-01-01T00:01:00Z" },
+    { completionTime: "2026-01-01T00:01:00Z", start: pending, conditions: judged },
+    { completionTime: "2026-01-01T00:01:00Z", start: { ...pending, outcome: "Accepted" }, attempts: [over] },
+  ],
+};
+
+describe("the state is told by the status alone", () => {
+  const rows = Object.entries(examples).flatMap(([state, list]) => list.map((status) => ({ state, status })));
+  test.each(rows)("$state: $status", ({ state, status }) => {
+    expect(stateOf(jobRun({ status }))).toBe(state);
+  });
+
+  test("a reconcile request takes a rejected run back to its start", () => {
+    const metadata = { annotations: { "northflank-operator.io/reconcile-requested-at": "2" } };
+    const [status] = examples.rejected;
+    expect(stateOf(jobRun({ metadata, ...(status && { status: { ...status, lastHandledReconcileAt: "1" } }) }))).toBe(
+      "idle",
+    );
+    expect(stateOf(jobRun({ metadata, ...(status && { status: { ...status, lastHandledReconcileAt: "2" } }) }))).toBe(
+      "rejected",
+    );
+  });
+});
+
+describe("every state under every wish has its step", () => {
+  const expected: Readonly<Record<RunState, Readonly<Record<Wish, Step>>>> = {
+    idle: row("leave", "leave", "endUnstarted", "endUnstarted", "refuseSpec", "hold", "start"),
+    rejected: row("leave", "leave", "endUnstarted", "endUnstarted", "refuseSpec", "hold", "standRejected"),
+    unresolved: row("resolve", "resolve", "resolve", "resolve", "resolve", "resolve", "resolve"),
+    unknown: row("leave", "leave", "endUnstarted", "awaitPerson", "awaitPerson", "awaitPerson", "awaitPerson"),
+    active: row("abort", "follow", "abort", "abort", "follow", "rest", "follow"),
+    between: row("leave", "leave", "endUnstarted", "endUnstarted", "refuseSpec", "hold", "start"),
+    finished: row(...Array.from({ length: 7 }, () => "stayFinished" as const)),
+  };
+  test("as the drawing says", () => expect(steps).toEqual(expected));
+
+  test("only what has never been started, or has failed within its limit, may start", () => {
+    const starting = Object.entries(steps).filter(([, wishes]) => Object.values(wishes).includes("start"));
+    expect(starting.map(([state]) => state)).toEqual(["idle", "between"]);
+  });
+});
+
+function row(...list: readonly Step[]): Readonly<Record<Wish, Step>> {
+  const wishes: readonly Wish[] = ["cleanup", "deleting", "aborted", "expired", "invalid", "suspended", "proceed"];
+  return Object.fromEntries(wishes.map((wish, index) => [wish, list[index]])) as Record<Wish, Step>;
+}
+
+describe("wishes, the strongest first", () => {
+  const calm: Circumstances = { state: "idle", sinceCreationMs: 0, sinceStartMs: 0, problems: [], isReplaced: false };
+  const problem = { field: "spec", message: "is bad", remedy: "" };
+  const everything = { abort: true, suspend: true, startDeadlineSeconds: 10 };
+  const late = { ...calm, sinceCreationMs: 10_000, problems: [problem] };
+  const gone = { deletionTimestamp: "2026-01-01T00:00:00Z" };
+
+  test.each<readonly [string, Wish, Parameters<typeof jobRun>[0], Circumstances]>([
+    ["nothing", "proceed", {}, calm],
+    ["suspend", "suspended", { spec: { suspend: true } }, calm],
+    ["a bad spec before suspend", "invalid", { spec: { suspend: true } }, { ...calm, problems: [problem] }],
+    ["a bad spec while a run is active", "proceed", {}, { ...calm, state: "active", problems: [problem] }],
+    ["a deadline before a bad spec", "expired", { spec: { suspend: true, startDeadlineSeconds: 10 } }, late],
+    ["abort before a deadline", "aborted", { spec: everything }, late],
+    ["a recorded abort that was taken back", "aborted", { status: { abortRequestedTime: "t" } }, calm],
+    ["being replaced", "aborted", {}, { ...calm, state: "active", isReplaced: true }],
+    ["deletion before abort", "deleting", { spec: everything, metadata: gone }, late],
+    [
+      "deletion with our finalizer",
+      "cleanup",
+      { spec: { deletionPolicy: "Abort" }, metadata: { ...gone, finalizers: [runFinalizer] } },
+      calm,
+    ],
+    [
+      "deletion with our finalizer after the policy became Orphan",
+      "deleting",
+      { metadata: { ...gone, finalizers: [runFinalizer] } },
+      calm,
+    ],
+  ])("%s: %s", (_, wish, options, circumstances) => {
+    expect(wishOf(jobRun(options), circumstances)).toBe(wish);
+  });
+
+  test.each<readonly [RunState, number, number, Wish]>([
+    ["idle", 59_999, 0, "proceed"],
+    ["idle", 60_000, 0, "expired"],
+    ["rejected", 60_000, 0, "expired"],
+    ["rejected", 60_000, 1, "proceed"],
+    ["unresolved", 60_000, 0, "proceed"],
+    ["unknown", 60_000, 60_000, "proceed"],
+    ["active", 600_000, 29_999, "proceed"],
+    ["active", 600_000, 30_000, "expired"],
+    ["between", 600_000, 30_000, "expired"],
+    ["finished", 600_000, 600_000, "proceed"],
+  ])("%s, %i ms after creation, %i ms after the start: %s", (state, sinceCreationMs, sinceStartMs, wish) => {
+    const object = jobRun({ spec: { startDeadlineSeconds: 60, activeDeadlineSeconds: 30 } });
+    expect(wishOf(object, { ...calm, state, sinceCreationMs, sinceStartMs })).toBe(wish);
+  });
+});

@@ -1,0 +1,117 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import type { StartRecord } from "../../../src/controllers/job-run/machine.ts";
+import { baselineOf, candidatesOf, isServerTime, judgeReadBack } from "../../../src/controllers/job-run/read-back.ts";
+import type { JobRunView, RunList } from "../../../src/northflank/types.ts";
+
+const t0 = Date.parse("2026-01-01T12:00:00Z");
+
+function iso(offsetSeconds: number): string {
+  return `${new Date(t0 + offsetSeconds * 1_000).toISOString().slice(0, 19)}Z`;
+}
+
+function run(id: string, startedSeconds: number | undefined): JobRunView {
+  const startedAt = startedSeconds === undefined ? undefined : iso(startedSeconds);
+  return { id, runName: undefined, status: "RUNNING", concluded: false, startedAt, concludedAt: undefined };
+}
+
+function list(runs: readonly JobRunView[], serverSeconds: number | "untold" = 0): RunList {
+  return { runs, serverTimeMs: serverSeconds === "untold" ? undefined : t0 + serverSeconds * 1_000 };
+}
+
+function record(baseline: RunList, firstRecordedTime?: string): StartRecord {
+  const first = firstRecordedTime === undefined ? {} : { firstRecordedTime };
+  return { id: "s", attempt: 1, outcome: "Pending", ...baselineOf(baseline, firstRecordedTime), ...first };
+}
+
+const nobody: ReadonlySet<string> = new Set();
+
+describe("the baseline", () => {
+  test("keeps the ids within two minutes of the newest run, and Northflank's time", () => {
+    const { recordedTime, baseline } = baselineOf(
+      list([run("new", -10), run("edge", -130), run("old", -131), run("timeless", undefined)]),
+      undefined,
+    );
+    expect(recordedTime).toBe(iso(0));
+    expect(baseline).toEqual({ newestStartTime: iso(-10), runIds: ["new", "edge", "timeless"] });
+  });
+
+  test("of a job that never ran is empty", () => {
+    expect(baselineOf(list([]), undefined)).toEqual({ recordedTime: iso(0), baseline: { runIds: [] } });
+  });
+
+  test("of a repeated start reaches back to the first one", () => {
+    const runs = [run("new", -10), run("middle", -300), run("old", -600)];
+    expect(baselineOf(list(runs), iso(-400)).baseline?.runIds).toEqual(["new", "middle"]);
+  });
+
+  test("without a Date header takes the newest start, or the epoch, and says that it is no server time", () => {
+    const withRuns = record(list([run("new", -10)], "untold"));
+    const without = record({ runs: [], serverTimeMs: undefined });
+    const known = record(list([run("new", -10)]));
+    expect([withRuns, without, known].map(isServerTime)).toEqual([false, false, true]);
+  });
+
+  test("has at most a thousand ids", () => {
+    const many = Array.from({ length: 1_500 }, (_, index) => run(`r${index}`, -1));
+    expect(baselineOf(list(many), undefined).baseline?.runIds).toHaveLength(1_000);
+  });
+});
+
+describe("the read-back", () => {
+  const start = record(list([run("known", -5)]));
+  const judge = (runs: RunList, claimed = nobody, waitedMs = 0) =>
+    judgeReadBack({ start, list: runs, claimed, waitMs: 65_000, waitedMs }).kind;
+
+  test.each<readonly [string, string, RunList]>([
+    ["64 s after the record", "tooEarly", list([run("new", 1)], 64)],
+    ["65 s after the record", "one", list([run("new", 1)], 65)],
+    ["a run of the baseline", "none", list([run("known", -5)], 65)],
+    ["a run from 2 s before the record", "one", list([run("new", -2)], 65)],
+    ["a run from 3 s before the record", "none", list([run("new", -3)], 65)],
+    ["a run without a start", "one", list([run("new", undefined)], 65)],
+    ["two new runs", "several", list([run("a", 1), run("b", 2)], 65)],
+    ["nothing, but pages are missing", "incomplete", { ...list([], 65), truncated: true }],
+    ["one new run, and pages are missing", "one", { ...list([run("new", 1)], 65), truncated: true }],
+  ])("%s: %s", (_, kind, runs) => expect(judge(runs)).toBe(kind));
+
+  test("a run that another object has is none of ours", () => {
+    expect(judge(list([run("new", 1)], 65), new Set(["new"]))).toBe("none");
+  });
+
+  test("without a server time our own wait counts", () => {
+    expect(judge(list([run("new", 1)], "untold"), nobody, 64_999)).toBe("tooEarly");
+    expect(judge(list([run("new", 1)], "untold"), nobody, 65_000)).toBe("one");
+    const blind = { ...start, recordedTime: iso(-5) };
+    const at = (waitedMs: number) =>
+      judgeReadBack({ start: blind, list: list([run("new", 1)], 900), claimed: nobody, waitMs: 65_000, waitedMs }).kind;
+    expect([at(64_999), at(65_000)]).toEqual(["tooEarly", "one"]);
+  });
+});
+
+describe("for any history of a job", () => {
+  const history = fc.array(fc.integer({ min: -4_000, max: -3 }), { maxLength: 40 });
+
+  test("runs from before the record are never candidates, and a run from after it always is", () => {
+    fc.assert(
+      fc.property(history, fc.integer({ min: 0, max: 60 }), fc.boolean(), (starts, ours, hasDate) => {
+        const before = starts.map((seconds, index) => run(`old${index}`, seconds));
+        const start = record({ runs: before, serverTimeMs: hasDate ? t0 : undefined });
+        const after = list([...before, run("ours", ours)], 200);
+        expect(candidatesOf({ start, list: after, claimed: nobody }).map(({ id }) => id)).toEqual(["ours"]);
+      }),
+    );
+  });
+
+  test("a repeated start sees the late run of the first one, and nothing older", () => {
+    fc.assert(
+      fc.property(history, fc.integer({ min: -60, max: 60 }), (starts, late) => {
+        const first = iso(-100);
+        const before = starts.filter((s) => s < -103).map((seconds, index) => run(`old${index}`, seconds));
+        const start = record(list(before), first);
+        const after = list([...before, run("late", late)], 300);
+        expect(candidatesOf({ start, list: after, claimed: nobody }).map(({ id }) => id)).toEqual(["late"]);
+      }),
+    );
+  });
+});
