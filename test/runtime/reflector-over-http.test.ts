@@ -173,8 +173,8 @@ async function setUp(options: { faults?: readonly Fault[]; pageSize?: number } =
     log: fakeLog().log,
     timing: {
       backoff: { baseMs: 4, factor: 2, capMs: 30, jitter: 0 },
-      silenceMs: 150,
-      streamSilenceMs: 150,
+      silenceMs: 400,
+      streamSilenceMs: 400,
       pageSize: options.pageSize ?? 500,
     },
   });
@@ -318,7 +318,7 @@ describe("recovers from a server that", () => {
     await eventually(() => expect(server.requests.length).toBeGreaterThanOrEqual(requests.length));
     server.put("proof");
     await eventually(() => expect(names()).toEqual(["proof", "rex", "tom"]));
-    // Later ones only show that 150 ms of quiet are silence here.
+    // Later ones only show that 400 ms of quiet are silence here.
     expect(server.requests.slice(0, requests.length)).toEqual(requests);
   });
 });
