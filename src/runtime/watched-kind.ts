@@ -1,4 +1,4 @@
-import type { KubeObject } from "../kube/types.ts";
+import type { KubeObject, ResourceType } from "../kube/types.ts";
 import type { ObjectKey } from "./outcome.ts";
 import { Reflector, type ReflectorOptions } from "./reflector.ts";
 import type { Cacheable, Listener, Store } from "./store.ts";
@@ -14,6 +14,7 @@ export interface StoreView<T extends Cacheable, I extends string = never> {
 
 /** One kind, watched in all namespaces or in some. */
 export interface WatchedKind<T extends Cacheable, I extends string = never> {
+  readonly resource: ResourceType;
   readonly store: StoreView<T, I>;
   start(): void;
   stop(): Promise<void>;
@@ -42,6 +43,7 @@ export function watchKind<T extends Cacheable, I extends string>(
   });
   const all = reflectors.map(({ reflector }) => reflector);
   return {
+    resource: options.resource,
     store: viewOf(all.map(({ store }) => store)),
     start: () => {
       for (const reflector of all) reflector.start();

@@ -1,7 +1,10 @@
-import { describe, expect, test } from "vitest";
+import { describe, expect, expectTypeOf, test } from "vitest";
+import type { KubeObject } from "../../src/kube/types.ts";
 import { createController, type Reconcile } from "../../src/runtime/controller.ts";
 import { type Leadership, soleLeadership } from "../../src/runtime/leader-election.ts";
 import { type Cache, createManager, type ManagerOptions, whenAllSynced } from "../../src/runtime/manager.ts";
+import type { Reflector } from "../../src/runtime/reflector.ts";
+import type { WatchedKind } from "../../src/runtime/watched-kind.ts";
 import { WorkQueue } from "../../src/runtime/work-queue.ts";
 import { FakeClock, settle } from "../support/fake-clock.ts";
 import { fakeLog } from "../support/fake-log.ts";
@@ -309,6 +312,11 @@ describe("readiness", () => {
     manager.nudge();
     expect([pets.nudges, owners.nudges]).toEqual([1, 1]);
   });
+});
+
+test("one reflector and a kind in several namespaces are both caches for the manager", () => {
+  expectTypeOf<Reflector<KubeObject>>().toExtend<Cache>();
+  expectTypeOf<WatchedKind<KubeObject>>().toExtend<Cache>();
 });
 
 test("waiting for several caches ends when all are filled at the same time", async () => {
