@@ -1,8 +1,8 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
 
 /** The labels of a metric are closed sets: no object names, no ids, so that cardinality cannot grow with use. */
-const controllers = ["connection", "deployment", "job-run"] as const;
-export type ControllerName = (typeof controllers)[number];
+export const controllerNames = ["connection", "deployment", "job-run"] as const;
+export type ControllerName = (typeof controllerNames)[number];
 
 const results = ["success", "error", "requeue_after"] as const;
 const priorities = ["change", "follow", "resync"] as const;
@@ -211,7 +211,7 @@ export function createMetrics(build: {
     registers,
   }).set({ version: build.version, revision: build.revision, node: build.nodeVersion }, 1);
 
-  for (const controller of controllers) {
+  for (const controller of controllerNames) {
     for (const result of results) reconcile.total.inc({ controller, result }, 0);
     for (const counter of [reconcile.errors, reconcile.terminal, reconcile.panics, reconcile.timeouts]) {
       counter.inc({ controller }, 0);

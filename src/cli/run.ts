@@ -1,40 +1,25 @@
-import type { NorthflankConnection } from "../api/connection.ts";
-import type { NorthflankDeployment } from "../api/deployment.ts";
-import type { NorthflankJobRun } from "../api/job-run.ts";
-import { findKind } from "../api/kinds.ts";
-import { northflankConnections, northflankDeployments, northflankJobRuns, reportingController } from "../api/names.ts";
-import { createProjection } from "../api/project-object.ts";
-import { createValidator } from "../api/validate.ts";
-import type { BindAddress, Config } from "../config.ts";
-import { createDeploymentReconciler } from "../controllers/deployment/reconciler.ts";
-import { deploymentIndexes } from "../controllers/deployment/target.ts";
-import { createJobRunReconciler, jobRunIndexes } from "../controllers/job-run/reconciler.ts";
+import { reportingController } from "../api/names.ts";
+import type { Config } from "../config.ts";
 import { createApiFactory } from "../controllers/shared/api-factory.ts";
-import { createAccounts } from "../controllers/shared/create-accounts.ts";
-import { connectionKeys } from "../controllers/shared/dependents.ts";
-import type { EventDraft } from "../controllers/shared/event-draft.ts";
-import { LookSchedule } from "../controllers/shared/look-schedule.ts";
-import { createStatusWriter } from "../controllers/shared/status-writer.ts";
-import { type HttpRoute, type HttpServer, startHttpServer } from "../http-server.ts";
-import { isKubeError, KubeError } from "../kube/errors.ts";
+import type { EventSink } from "../controllers/shared/event-draft.ts";
+import type { KubeClient } from "../kube/client.ts";
+import { isKubeError } from "../kube/errors.ts";
 import { createKubeClient } from "../kube/http-client.ts";
-import { loadKubeAccess } from "../kube/kubeconfig.ts";
-import type { KubeObject, ResourceType } from "../kube/types.ts";
-import { type ControllerName, createMetrics } from "../metrics.ts";
+import { type KubeAccess, loadKubeAccess } from "../kube/kubeconfig.ts";
+import { createMetrics, type Metrics } from "../metrics.ts";
 import { createTransport } from "../northflank/transport.ts";
-import { createController, type Reconcile } from "../runtime/controller.ts";
 import { Events } from "../runtime/events.ts";
-import { LeaderElection, soleLeadership } from "../runtime/leader-election.ts";
-import type { IndexFunction } from "../runtime/store.ts";
-import { watchKind } from "../runtime/watched-kind.ts";
-import { WorkQueue } from "../runtime/work-queue.ts";
+import { LeaderElection, type Leadership, soleLeadership } from "../runtime/leader-election.ts";
+import { createManager } from "../runtime/manager.ts";
 import type { Clock } from "../util/clock.ts";
 import type { Log } from "../util/log.ts";
 import type { Random } from "../util/random.ts";
 import { revision, version } from "../version.ts";
+import { createCaches } from "./caches.ts";
+import { createControllers } from "./controllers.ts";
+import { startEndpoints } from "./endpoints.ts";
 import type { ExitCode } from "./io.ts";
 import { operatorToken } from "./operator-token.ts";
-import { wireWakes } from "./wakes.ts";
 
 export interface OperatorOptions {
   readonly config: Config;
@@ -52,71 +37,28 @@ export interface OperatorOptions {
   readonly stop: AbortSignal;
 }
 
-/** Runs the operator until it is told to stop (0), loses its leadership (1) or finds no usable kubeconfig (2). */
+const leaseName = "northflank-operator";
+const userAgent = `northflank-operator/${version}`;
+
+/**
+ * Runs the operator until it is told to stop (0), loses its leadership (1), or finds that it cannot work with what it
+ * was given (2).
+ */
 export async function runOperator(options: OperatorOptions): Promise<ExitCode> {
   const { config, clock, random, log, stop } = options;
+  const access = await kubeAccess(options);
+  if (access === undefined) return 2;
   const metrics = createMetrics({ version, revision, nodeVersion: options.nodeVersion });
-  const source = {
-    ...(config.kubeconfig === undefined ? {} : { path: config.kubeconfig }),
-    ...(config.context === undefined ? {} : { context: config.context }),
-  };
-  const access = await loadKubeAccess(source, { clock }).catch(onlyConfigProblems);
-  if (access instanceof KubeError) {
-    log.error({ err: access }, "the way to Kubernetes cannot be used");
-    return 2;
-  }
-  const userAgent = `northflank-operator/${version}`;
-  const kube = createKubeClient({ access, clock, userAgent, onCall: metrics.kubeCall });
-
-  const watched = <T extends KubeObject, I extends string>(
-    type: ResourceType,
-    indexes: Readonly<Record<I, IndexFunction<T>>>,
-  ) => {
-    const definition = findKind(type.kind);
-    if (definition === undefined) throw new TypeError(`${type.kind} is none of our kinds`);
-    return watchKind<T, I>({
-      kube,
-      resource: type,
-      namespaces: config.watchNamespaces,
-      ...(config.watchLabelSelector === undefined ? {} : { labelSelector: config.watchLabelSelector }),
-      project: createProjection<T>(definition),
-      indexes,
-      clock,
-      random,
-      log,
-      observer: metrics.reflectorObserver(type.plural, clock),
-    });
-  };
-  const connections = watched<NorthflankConnection, never>(northflankConnections, {});
-  const deployments = watched<NorthflankDeployment, "target" | "waitFor" | "connection">(northflankDeployments, {
-    ...deploymentIndexes,
-    connection: connectionKeys,
-  });
-  const jobRuns = watched<NorthflankJobRun, "job" | "connection">(northflankJobRuns, {
-    ...jobRunIndexes,
-    connection: connectionKeys,
-  });
-  const kinds = [connections, deployments, jobRuns];
-
-  const transport = createTransport({
+  await using kube = createKubeClient({ access, clock, userAgent, onCall: metrics.kubeCall });
+  await using transport = createTransport({
     clock,
     allowedHosts: config.allowedApiHosts,
     userAgent,
     totalTimeoutMs: config.requestTimeoutMs,
   });
   const apis = createApiFactory({ transport, clock, random, observer: metrics.apiObserver });
-  const accounts = createAccounts({
-    kube,
-    connections: connections.store,
-    openApi: apis.open,
-    operatorToken: operatorToken(config, options.operatorToken),
-    defaultApiUrl: config.apiUrl.href.replace(/\/$/, ""),
-    defaultMaxRequestsPerHour: config.maxRequestsPerHour,
-    allowedApiHosts: config.allowedApiHosts,
-    clock,
-    random,
-  });
-  const validator = createValidator();
+  const caches = createCaches({ kube, config, metrics, clock, random, log });
+  const leadership = lead(options, { kube, metrics, namespace: access.namespace, onReachable: () => manager.nudge() });
   const recorder = new Events({
     kube,
     reportingController,
@@ -126,161 +68,73 @@ export async function runOperator(options: OperatorOptions): Promise<ExitCode> {
     log,
     observer: metrics.eventsObserver,
   });
-  const events = {
-    record: (regarding: KubeObject, draft: EventDraft) => recorder.record({ regarding, ...draft }),
-  };
-
-  const queue = (name: ControllerName) => new WorkQueue({ clock, random, observer: metrics.queueObserver(name) });
-  const queues = { connection: queue("connection"), deployment: queue("deployment"), jobRun: queue("job-run") };
-  wireWakes({
-    connections: connections.store,
-    deployments: deployments.store,
-    jobRuns: jobRuns.store,
-    queues,
-    forgetConnection: accounts.forget,
-  });
-
-  const leadership = config.leaderElect
-    ? new LeaderElection({
-        kube,
-        namespace: config.leaderElectNamespace ?? access.namespace,
-        name: "northflank-operator",
-        identity: `${options.identity}_${randomSuffix(random)}`,
-        leaseDurationMs: config.leaderElectLeaseDurationMs,
-        renewDeadlineMs: config.leaderElectRenewDeadlineMs,
-        retryPeriodMs: config.leaderElectRetryPeriodMs,
-        onReachable: () => {
-          for (const kind of kinds) kind.nudge();
-        },
-        clock,
-        random,
-        log,
-        observer: metrics.leaderObserver("northflank-operator"),
-      })
-    : soleLeadership();
-
-  const deploymentReconciler = createDeploymentReconciler({
-    store: deployments.store,
-    runs: jobRuns.store,
-    accounts,
-    validate: ({ kind, spec }) => validator.validateSpec(kind, spec),
-    schedule: new LookSchedule({ clock, random }),
-    settings: { resyncPeriodMs: config.resyncPeriodMs, rolloutPollIntervalMs: config.rolloutPollIntervalMs },
-    statusWriter: createStatusWriter<NorthflankDeployment>({
-      kube,
-      type: northflankDeployments,
-      overlay: deployments.overlay,
-    }),
-    events,
-    observer: metrics.deploymentObserver,
-    clock,
-    random,
-  });
-  const controller = (name: ControllerName, work: WorkQueue, reconcile: Reconcile) =>
-    createController({
-      name,
-      queue: work,
-      workers: config.workers,
-      reconcile,
-      whenUsable: async (signal) => {
-        await Promise.all(kinds.map((kind) => kind.whenSynced(signal)));
-      },
-      clock,
-      random,
-      log,
-      observer: metrics.controllerObserver(name, config.workers),
-    });
-  const jobRunReconciler = createJobRunReconciler({
+  const events: EventSink = { record: (regarding, draft) => recorder.record({ regarding, ...draft }) };
+  const controllers = createControllers({
+    config,
+    caches,
     kube,
-    store: jobRuns.store,
-    overlay: jobRuns.overlay,
-    statusWriter: createStatusWriter<NorthflankJobRun>({ kube, type: northflankJobRuns, overlay: jobRuns.overlay }),
-    accounts,
-    validate: ({ kind, spec }) => validator.validateSpec(kind, spec),
+    apis,
+    operatorToken: operatorToken(config, options.operatorToken),
+    leadership,
     events,
-    observer: metrics.jobRunObserver,
-    wake: (key) => queues.jobRun.add(key),
-    lease: leadership,
-    settings: {
-      runPollIntervalMs: config.runPollIntervalMs,
-      startSettleMs: config.startSettleMs,
-      startGateMs: config.startGateMs,
-      requestTimeoutMs: config.requestTimeoutMs,
-      // What is sent leaves within milliseconds of the check; a third of the renew deadline is ample for that, and less
-      // than what is left of a lease that is being renewed.
-      leaseMarginMs: config.leaderElectRenewDeadlineMs / 3,
-    },
+    metrics,
     newId: options.newId,
     clock,
     random,
+    log,
   });
-  const controllers = [
-    controller("deployment", queues.deployment, deploymentReconciler),
-    controller("job-run", queues.jobRun, jobRunReconciler),
-  ];
+  const manager = createManager({
+    caches: Object.values(caches),
+    controllers,
+    leadership,
+    drainEvents: (signal) => recorder.drain(signal),
+    graceMs: config.shutdownGraceMs,
+    clock,
+    log,
+  });
+  await using _endpoints = await startEndpoints({ config, manager, controllers, apis, metrics, clock, log });
+  log.info({ version, namespaces: config.watchNamespaces, leaderElect: config.leaderElect }, "starting");
+  const end = await manager.run(stop);
+  log.info({ reason: end }, "ended");
+  return end === "stopped" ? 0 : 1;
+}
 
-  const servers = await Promise.all([
-    serve(config.healthBindAddress, "health", {
-      "/healthz": () => ({ status: 200, body: "ok\n" }),
-      "/readyz": () =>
-        kinds.every((kind) => kind.hasSynced()) ? { status: 200, body: "ok\n" } : { status: 503, body: "syncing\n" },
-    }),
-    serve(config.metricsBindAddress, "metrics", {
-      "/metrics": async () => ({
-        status: 200,
-        contentType: metrics.registry.contentType,
-        body: await metrics.registry.metrics(),
-      }),
-    }),
-  ]);
-
-  for (const kind of kinds) kind.start();
-  leadership.start();
-  const leading = await leadership.whenLeading(stop).catch(() => undefined);
-  if (leading !== undefined) {
-    for (const each of controllers) each.start(leading);
-    await ended(stop, leading);
-  }
-  const grace = new AbortController();
-  await Promise.all(controllers.map((each) => each.drain(grace.signal)));
-  await Promise.all(kinds.map((kind) => kind.stop()));
-  await leadership.release();
-  await Promise.all(servers.map((server) => server?.stop()));
-  return stop.aborted ? 0 : 1;
-
-  async function serve(
-    address: BindAddress | undefined,
-    endpoint: string,
-    routes: Readonly<Record<string, HttpRoute>>,
-  ): Promise<HttpServer | undefined> {
-    if (address === undefined) return undefined;
-    const server = await startHttpServer({
-      ...address,
-      routes,
-      onError: (err) => log.error({ err, endpoint }, "request failed"),
-    });
-    log.info({ endpoint, address: server.address }, "listening");
-    return server;
+/** `undefined`: what is configured cannot be used, and the log says why. */
+async function kubeAccess({ config, clock, log }: OperatorOptions): Promise<KubeAccess | undefined> {
+  try {
+    const { kubeconfig: path, context } = config;
+    const source = { ...(path === undefined ? {} : { path }), ...(context === undefined ? {} : { context }) };
+    return await loadKubeAccess(source, { clock });
+  } catch (error) {
+    if (!isKubeError(error, "config")) throw error;
+    log.error({ err: error }, "the way to Kubernetes cannot be used");
+    return undefined;
   }
 }
 
-/** A kubeconfig that cannot be used is the caller's mistake; anything else that goes wrong there is ours. */
-function onlyConfigProblems(error: unknown): KubeError {
-  if (isKubeError(error, "config")) return error;
-  throw error;
-}
-
-function ended(...signals: readonly AbortSignal[]): Promise<void> {
-  return new Promise((resolve) => {
-    for (const signal of signals) {
-      if (signal.aborted) resolve();
-      signal.addEventListener("abort", () => resolve(), { once: true });
-    }
+function lead(
+  { config, identity, newId, clock, random, log }: OperatorOptions,
+  deps: {
+    readonly kube: KubeClient;
+    readonly metrics: Metrics;
+    readonly namespace: string;
+    readonly onReachable: () => void;
+  },
+): Leadership {
+  if (!config.leaderElect) return soleLeadership();
+  return new LeaderElection({
+    kube: deps.kube,
+    namespace: config.leaderElectNamespace ?? deps.namespace,
+    name: leaseName,
+    // A pod that is restarted keeps its name: what is new is the process.
+    identity: `${identity}_${newId()}`,
+    leaseDurationMs: config.leaderElectLeaseDurationMs,
+    renewDeadlineMs: config.leaderElectRenewDeadlineMs,
+    retryPeriodMs: config.leaderElectRetryPeriodMs,
+    onReachable: deps.onReachable,
+    clock,
+    random,
+    log,
+    observer: deps.metrics.leaderObserver(leaseName),
   });
-}
-
-function randomSuffix(random: Random): string {
-  return Math.floor(random() * 0x100000000)
-    .toString(16)
-    .padStart(8, "0");
 }

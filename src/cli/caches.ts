@@ -1,0 +1,70 @@
+import type { NorthflankConnection } from "../api/connection.ts";
+import type { NorthflankDeployment } from "../api/deployment.ts";
+import type { NorthflankJobRun } from "../api/job-run.ts";
+import { findKind } from "../api/kinds.ts";
+import { northflankConnections, northflankDeployments, northflankJobRuns } from "../api/names.ts";
+import { createProjection } from "../api/project-object.ts";
+import type { Config } from "../config.ts";
+import { deploymentIndexes } from "../controllers/deployment/target.ts";
+import { jobRunIndexes } from "../controllers/job-run/reconciler.ts";
+import { connectionKeys } from "../controllers/shared/dependents.ts";
+import type { KubeClient } from "../kube/client.ts";
+import type { KubeObject, ResourceType } from "../kube/types.ts";
+import type { Metrics } from "../metrics.ts";
+import type { IndexFunction } from "../runtime/store.ts";
+import { type WatchedKind, watchKind } from "../runtime/watched-kind.ts";
+import type { Clock } from "../util/clock.ts";
+import type { Log } from "../util/log.ts";
+import type { Random } from "../util/random.ts";
+
+/** Our kinds as the server has them, with the indexes that controllers ask for. */
+export interface Caches {
+  readonly connections: WatchedKind<NorthflankConnection>;
+  readonly deployments: WatchedKind<NorthflankDeployment, "target" | "waitFor" | "connection">;
+  readonly jobRuns: WatchedKind<NorthflankJobRun, "job" | "connection">;
+}
+
+export interface CachesDeps {
+  readonly kube: KubeClient;
+  readonly config: Pick<Config, "watchNamespaces" | "watchLabelSelector">;
+  readonly metrics: Metrics;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+}
+
+/** Makes the caches; nothing is watched before they are started. */
+export function createCaches(deps: CachesDeps): Caches {
+  return {
+    // Connections are found by every shard, whatever their labels: the label selector shares out what uses them.
+    connections: watch<NorthflankConnection, never>(
+      { ...deps, config: withoutSelector(deps) },
+      northflankConnections,
+      {},
+    ),
+    deployments: watch(deps, northflankDeployments, { ...deploymentIndexes, connection: connectionKeys }),
+    jobRuns: watch(deps, northflankJobRuns, { ...jobRunIndexes, connection: connectionKeys }),
+  };
+}
+
+function withoutSelector({ config }: CachesDeps): CachesDeps["config"] {
+  return { watchNamespaces: config.watchNamespaces, watchLabelSelector: undefined };
+}
+
+function watch<T extends KubeObject, I extends string>(
+  { config, metrics, ...deps }: CachesDeps,
+  type: ResourceType,
+  indexes: Readonly<Record<I, IndexFunction<T>>>,
+): WatchedKind<T, I> {
+  const definition = findKind(type.kind);
+  if (definition === undefined) throw new TypeError(`${type.kind} is none of our kinds`);
+  return watchKind<T, I>({
+    ...deps,
+    resource: type,
+    namespaces: config.watchNamespaces,
+    ...(config.watchLabelSelector === undefined ? {} : { labelSelector: config.watchLabelSelector }),
+    project: createProjection<T>(definition),
+    indexes,
+    observer: metrics.reflectorObserver(type.plural, deps.clock),
+  });
+}

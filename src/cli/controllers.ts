@@ -1,0 +1,147 @@
+import type { NorthflankConnection } from "../api/connection.ts";
+import type { NorthflankDeployment } from "../api/deployment.ts";
+import type { NorthflankJobRun } from "../api/job-run.ts";
+import { northflankConnections, northflankDeployments, northflankJobRuns } from "../api/names.ts";
+import { createValidator } from "../api/validate.ts";
+import type { Config } from "../config.ts";
+import { createConnectionReconciler } from "../controllers/connection/reconciler.ts";
+import { createDeploymentReconciler } from "../controllers/deployment/reconciler.ts";
+import { createJobRunReconciler } from "../controllers/job-run/reconciler.ts";
+import type { ApiFactory } from "../controllers/shared/api-factory.ts";
+import { createAccounts, type OperatorToken } from "../controllers/shared/create-accounts.ts";
+import type { EventSink } from "../controllers/shared/event-draft.ts";
+import { LookSchedule } from "../controllers/shared/look-schedule.ts";
+import { createStatusWriter, type ObjectWithStatus } from "../controllers/shared/status-writer.ts";
+import type { KubeClient } from "../kube/client.ts";
+import type { ResourceType } from "../kube/types.ts";
+import type { ControllerName, Metrics } from "../metrics.ts";
+import { createController, type Reconcile } from "../runtime/controller.ts";
+import type { Leadership } from "../runtime/leader-election.ts";
+import { type ManagedController, whenAllSynced } from "../runtime/manager.ts";
+import { WorkQueue } from "../runtime/work-queue.ts";
+import type { Clock } from "../util/clock.ts";
+import type { Log } from "../util/log.ts";
+import type { Random } from "../util/random.ts";
+import type { Caches } from "./caches.ts";
+import { wireWakes } from "./wakes.ts";
+
+export interface ControllersDeps {
+  readonly config: Config;
+  readonly caches: Caches;
+  readonly kube: KubeClient;
+  readonly apis: ApiFactory;
+  readonly operatorToken: OperatorToken | undefined;
+  readonly leadership: Leadership;
+  readonly events: EventSink;
+  readonly metrics: Metrics;
+  readonly newId: () => string;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+}
+
+// How often an accepted token is checked again while nobody uses it: `spec` cannot say so yet.
+const validationPeriodMs = 3_600_000;
+
+/** The controllers of all kinds, each with its queue, and what wakes what. Nothing runs before they are started. */
+export function createControllers(deps: ControllersDeps): readonly ManagedController[] {
+  const { config, caches, kube, apis, events, metrics, clock, random, log } = deps;
+  const { connections, deployments, jobRuns } = caches;
+  const accounts = createAccounts({
+    kube,
+    connections: connections.store,
+    openApi: apis.open,
+    operatorToken: deps.operatorToken,
+    defaultApiUrl: config.apiUrl.href.replace(/\/$/, ""),
+    defaultMaxRequestsPerHour: config.maxRequestsPerHour,
+    allowedApiHosts: config.allowedApiHosts,
+    clock,
+    random,
+  });
+  const validator = createValidator();
+  const validate = (object: { readonly kind: string; readonly spec: unknown }) =>
+    validator.validateSpec(object.kind, object.spec);
+  const writer = <T extends ObjectWithStatus>(type: ResourceType, cache: { overlay(raw: T): void }) =>
+    createStatusWriter<T>({ kube, type, overlay: (answer) => cache.overlay(answer) });
+
+  const connection = createConnectionReconciler({
+    store: connections.store,
+    accounts,
+    validate,
+    dependents: (key) =>
+      deployments.store.byIndex("connection", key).length + jobRuns.store.byIndex("connection", key).length,
+    quota: apis.quota,
+    schedule: new LookSchedule({ clock, random }),
+    validationPeriodMs,
+    statusWriter: writer<NorthflankConnection>(northflankConnections, connections),
+    events,
+    clock,
+    random,
+  });
+  const deployment = createDeploymentReconciler({
+    store: deployments.store,
+    runs: jobRuns.store,
+    accounts,
+    validate,
+    schedule: new LookSchedule({ clock, random }),
+    settings: config,
+    statusWriter: writer<NorthflankDeployment>(northflankDeployments, deployments),
+    events,
+    observer: metrics.deploymentObserver,
+    clock,
+    random,
+  });
+  const queues = { connection: queue("connection"), deployment: queue("deployment"), jobRun: queue("job-run") };
+  const jobRun = createJobRunReconciler({
+    kube,
+    store: jobRuns.store,
+    overlay: jobRuns.overlay,
+    statusWriter: writer<NorthflankJobRun>(northflankJobRuns, jobRuns),
+    accounts,
+    validate,
+    events,
+    observer: metrics.jobRunObserver,
+    wake: (key) => queues.jobRun.add(key),
+    lease: deps.leadership,
+    // What is sent leaves within milliseconds of the check, and a third of the renew deadline is less than what is left
+    // of a lease that is being renewed. An answer that comes after the lease was lost is read back by the successor.
+    settings: { ...config, leaseMarginMs: config.leaderElectRenewDeadlineMs / 3 },
+    newId: deps.newId,
+    clock,
+    random,
+  });
+
+  wireWakes({
+    connections: connections.store,
+    deployments: deployments.store,
+    jobRuns: jobRuns.store,
+    queues,
+    forgetConnection: accounts.forget,
+  });
+  return [
+    managed("connection", queues.connection, connection),
+    managed("deployment", queues.deployment, deployment),
+    managed("job-run", queues.jobRun, jobRun),
+  ];
+
+  function queue(name: ControllerName): WorkQueue {
+    return new WorkQueue({ clock, random, observer: metrics.queueObserver(name) });
+  }
+
+  function managed(name: ControllerName, work: WorkQueue, reconcile: Reconcile): ManagedController {
+    // Every pass looks up connections and rivals, so none runs before all caches are filled.
+    const reads = Object.values(caches);
+    const controller = createController({
+      name,
+      queue: work,
+      workers: config.workers,
+      reconcile,
+      whenUsable: whenAllSynced(reads),
+      clock,
+      random,
+      log,
+      observer: metrics.controllerObserver(name, config.workers),
+    });
+    return { controller, reads };
+  }
+}

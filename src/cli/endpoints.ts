@@ -1,0 +1,74 @@
+import type { BindAddress, Config } from "../config.ts";
+import type { ApiFactory } from "../controllers/shared/api-factory.ts";
+import { type HttpRoute, type HttpServer, startHttpServer } from "../http-server.ts";
+import { controllerNames, type Metrics } from "../metrics.ts";
+import type { ManagedController, Manager } from "../runtime/manager.ts";
+import type { Clock } from "../util/clock.ts";
+import type { Log } from "../util/log.ts";
+
+export interface EndpointsDeps {
+  readonly config: Pick<Config, "healthBindAddress" | "metricsBindAddress">;
+  readonly manager: Pick<Manager, "checks">;
+  readonly controllers: readonly ManagedController[];
+  readonly apis: Pick<ApiFactory, "pools">;
+  readonly metrics: Metrics;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/**
+ * Serves `/healthz`, `/readyz` and `/metrics`, each where it is wanted.
+ *
+ * Healthy: the event loop turns. Ready: caches are filled and heard from, and nothing due waits for too long; with
+ * `?verbose` every check is named. A standby is ready as well.
+ */
+export async function startEndpoints(deps: EndpointsDeps): Promise<AsyncDisposable> {
+  const { config, log } = deps;
+  const servers: HttpServer[] = [];
+  const serve = async (
+    endpoint: string,
+    address: BindAddress | undefined,
+    routes: Readonly<Record<string, HttpRoute>>,
+  ): Promise<void> => {
+    if (address === undefined) return;
+    const onError = (err: unknown) => log.error({ err, endpoint }, "answering failed");
+    const server = await startHttpServer({ ...address, routes, onError });
+    servers.push(server);
+    log.info({ endpoint, address: server.address }, "listening");
+  };
+  await serve("health", config.healthBindAddress, {
+    "/healthz": () => ({ status: 200, body: "ok\n" }),
+    "/readyz": (query) => readiness(deps, query.has("verbose")),
+  });
+  await serve("metrics", config.metricsBindAddress, { "/metrics": () => scrape(deps) });
+  return {
+    [Symbol.asyncDispose]: async () => {
+      await Promise.all(servers.map((server) => server.stop()));
+    },
+  };
+}
+
+function readiness({ manager }: EndpointsDeps, isVerbose: boolean): { readonly status: number; readonly body: string } {
+  const checks = manager.checks();
+  const failed = checks.filter(({ ok }) => !ok);
+  const shown = isVerbose ? checks : failed;
+  const lines = shown.map(({ name, ok, reason }) => `${ok ? "[+]" : "[-]"}${name} ${ok ? "ok" : reason}\n`);
+  if (failed.length > 0) return { status: 503, body: `${lines.join("")}not ready\n` };
+  return { status: 200, body: `${lines.join("")}ok\n` };
+}
+
+/** Gauges are read here, once per scrape: keeping them up to date at every change would cost more than anybody reads. */
+async function scrape({ metrics, controllers, apis, clock }: EndpointsDeps) {
+  for (const { controller } of controllers) {
+    const name = controllerNames.find((known) => known === controller.name);
+    if (name === undefined) continue;
+    const { queue } = controller;
+    metrics.queueStats(name, { ...queue.stats(), oldestDueMs: queue.oldestDueMs() });
+  }
+  for (const [pool, { limit, remaining, resetAtMs }] of apis.pools()) {
+    const resetInMs = resetAtMs === undefined ? undefined : resetAtMs - clock.now();
+    metrics.ledger(pool, { limit, remaining, resetInMs });
+  }
+  const { registry } = metrics;
+  return { status: 200, contentType: registry.contentType, body: await registry.metrics() };
+}
