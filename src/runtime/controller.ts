@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import { assertNever } from "../util/assert-never.ts";
 import type { Clock, Timer } from "../util/clock.ts";
 import { toError } from "../util/errors.ts";
@@ -87,6 +88,8 @@ export function createController(options: ControllerOptions): Controller {
   const passes = new AbortController();
   const workers = new Set<Promise<void>>();
   let active = 0;
+  // Every worker listens, and there may be many: that is no leak.
+  setMaxListeners(0, taking.signal, passes.signal);
 
   const work = async (): Promise<void> => {
     for (;;) {
@@ -225,6 +228,8 @@ class PassLimits {
 
   constructor(options: ControllerOptions, stopped: AbortSignal) {
     const { clock, passTimeoutMs = 60_000, statusGraceMs = 30_000 } = options;
+    // A pass may have many calls under way at once.
+    setMaxListeners(0, this.#work.signal, this.#status.signal);
     this.givenUp = new Promise((resolve) => {
       this.#giveUp = resolve;
     });

@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import type { KubeClient } from "../kube/client.ts";
 import { isKubeError, KubeError } from "../kube/errors.ts";
 import { type Lease, leases } from "../kube/types.ts";
@@ -76,6 +77,7 @@ export interface LeaderElectionOptions {
 /** Leadership without an election, for a single replica. It is had at once, is never lost, and asks nobody. */
 export function soleLeadership(): Leadership {
   const ended = new AbortController();
+  setMaxListeners(0, ended.signal);
   return {
     start: () => undefined,
     whenLeading: async (signal) => {
@@ -115,6 +117,8 @@ export class LeaderElection implements Leadership {
           `got ${leaseDurationMs} ms, ${renewDeadlineMs} ms, ${retryPeriodMs} ms`,
       );
     }
+    // Everything that runs under our leadership listens: that is no leak.
+    setMaxListeners(0, this.#leadership.signal);
     this.#options = options;
     this.#timing = { leaseDurationMs, renewDeadlineMs };
     this.#retryPeriodMs = retryPeriodMs;

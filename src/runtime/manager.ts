@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import type { Clock } from "../util/clock.ts";
 import type { Log } from "../util/log.ts";
 import type { Controller } from "./controller.ts";
@@ -81,6 +82,8 @@ const lostGraceMs = 2_000;
 /** Composes a manager; nothing runs before `run`. */
 export function createManager(options: ManagerOptions): Manager {
   const stopping = new AbortController();
+  // One listener per controller and cache that is waited for: that is no leak.
+  setMaxListeners(0, stopping.signal);
   let running: Promise<unknown> = Promise.resolve();
 
   const run = async (signal: AbortSignal): Promise<"stopped" | "lost"> => {

@@ -1,4 +1,4 @@
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { type ControllerOptions, createController, type PassContext } from "../../src/runtime/controller.ts";
 import type { Outcome } from "../../src/runtime/outcome.ts";
 import { WorkQueue } from "../../src/runtime/work-queue.ts";
@@ -72,6 +72,17 @@ describe("workers", () => {
     passes[0]?.end(settled);
     await settle();
     expect(keys()).toEqual(["a", "a"]);
+  });
+
+  test("may be many without Node taking their listeners for a leak", async () => {
+    const warn = vi.spyOn(process, "emitWarning").mockImplementation(() => undefined);
+    const { queue, keys, leadership } = setUp({ workers: 50 });
+    for (let n = 0; n < 30; n++) queue.add(`k${n}`);
+    await settle();
+    expect(keys()).toHaveLength(30);
+    leadership.abort();
+    expect(warn).not.toHaveBeenCalled();
+    warn.mockRestore();
   });
 
   test("wait for usable caches with the key in hand, and not before", async () => {
