@@ -23,6 +23,7 @@ export default defineConfig({
         test: {
           name: "sandbox",
           include: ["test/contract/**/*.test.ts", "test/operator/**/*.test.ts"],
+          globalSetup: ["test/support/build-operator.ts"],
           testTimeout: 60_000,
           hookTimeout: 120_000,
           // Each operator test file owns ports and processes; on two cores more files at once only add noise.

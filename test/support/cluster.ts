@@ -33,11 +33,21 @@ export interface Cluster extends AsyncDisposable {
    * side: each with `--leader-elect-namespace` and `--watch-namespaces` of its own.
    */
   freshNamespace(): Promise<string>;
+  /** Every call of an operator that the server has answered since this cluster was taken; watches when they end. */
+  operatorCalls(): Promise<readonly OperatorCall[]>;
   /** What the server refused to the operator with 403 since this cluster was taken: `patch events.k8s.io/events`. */
   forbidden(): Promise<readonly string[]>;
   /** How many of those there are. */
   forbiddenCount(): Promise<number>;
   stop(): Promise<void>;
+}
+
+/** One call, in the words of RBAC: `{verb: "patch", path: "/apis/.../status", status: 200}`. */
+export interface OperatorCall {
+  readonly verb: string;
+  /** Without the query. */
+  readonly path: string;
+  readonly status: number | undefined;
 }
 
 export interface RawRequest {
@@ -110,17 +120,17 @@ async function startSandbox(): Promise<Cluster> {
   const operatorToken = "operator";
   writeKubeconfig(kubeconfigPath, { url: sandbox.url }, "admin");
   writeKubeconfig(operatorKubeconfigPath, { url: sandbox.url }, operatorToken);
-  const forbidden = async () =>
+  const operatorCalls = async () =>
     sandbox.calls
-      .filter(({ status, headers }) => status === 403 && headers.authorization === `Bearer ${operatorToken}`)
-      .map(({ method, path }) => `${method} ${path}`);
+      .filter(({ headers }) => headers.authorization === `Bearer ${operatorToken}`)
+      .map(({ method, path, query, status }) => ({ verb: verbOf(method, query), path, status }));
   const stop = async () => {
     await sandbox.stop();
     rmSync(directory, { recursive: true, force: true });
   };
   const facts = { url: sandbox.url, adminToken: "admin", kubeconfigPath, operatorKubeconfigPath };
   try {
-    const cluster = await createCluster({ kind: "sandbox", facts, forbidden, stop });
+    const cluster = await createCluster({ kind: "sandbox", facts, operatorCalls, stop });
     await install(cluster.client);
     return { ...cluster, sandbox };
   } catch (error) {
@@ -139,8 +149,9 @@ async function attach(factsPath: string): Promise<Cluster> {
 }
 
 function realCluster(facts: SharedCluster, stop: () => Promise<void>): Promise<Cluster> {
-  const before = refusedBy(facts.auditLog).length;
-  return createCluster({ kind: "real", facts, forbidden: async () => refusedBy(facts.auditLog).slice(before), stop });
+  const read = auditReader(facts.auditLog);
+  const before = read().length;
+  return createCluster({ kind: "real", facts, operatorCalls: async () => read().slice(before), stop });
 }
 
 interface Access {
@@ -154,10 +165,12 @@ interface Access {
 async function createCluster(options: {
   readonly kind: Cluster["kind"];
   readonly facts: Access;
-  readonly forbidden: Cluster["forbidden"];
+  readonly operatorCalls: Cluster["operatorCalls"];
   readonly stop: () => Promise<void>;
 }): Promise<Cluster> {
-  const { kind, facts, forbidden } = options;
+  const { kind, facts, operatorCalls } = options;
+  const forbidden = async () =>
+    (await operatorCalls()).filter(({ status }) => status === 403).map(({ verb, path }) => `${verb} ${path}`);
   const access = await loadKubeAccess({ path: facts.kubeconfigPath }, { clock: systemClock });
   const client = createKubeClient({ access, clock: systemClock, fieldManager: "test" });
   const raw = rawRequests(facts);
@@ -174,6 +187,7 @@ async function createCluster(options: {
     client,
     request: raw.send,
     freshNamespace: () => makeNamespace(client),
+    operatorCalls,
     forbidden,
     forbiddenCount: async () => (await forbidden()).length,
     stop,
@@ -278,17 +292,32 @@ async function makeNamespace(client: KubeClient): Promise<string> {
 interface AuditLine {
   readonly verb: string;
   readonly user: { readonly username: string };
-  readonly objectRef?: { readonly apiGroup?: string; readonly resource?: string; readonly subresource?: string };
   readonly requestURI: string;
   readonly responseStatus?: { readonly code?: number };
 }
 
-/** The operator's calls that were answered with 403, in words. */
-function refusedBy(auditLog: string): readonly string[] {
-  const lines = readFileSync(auditLog, "utf8").split("\n");
-  return lines
-    .filter((line) => line !== "")
-    .map((line) => JSON.parse(line) as AuditLine)
-    .filter((line) => line.user.username === operatorUser && line.responseStatus?.code === 403)
-    .map((line) => `${line.verb} ${line.requestURI}`);
+/** Reads the calls of the operator from the audit log, each time only what came since. */
+function auditReader(auditLog: string): () => readonly OperatorCall[] {
+  const calls: OperatorCall[] = [];
+  let offset = 0;
+  return () => {
+    const text = readFileSync(auditLog).subarray(offset).toString("utf8");
+    const end = text.lastIndexOf("\n") + 1;
+    offset += Buffer.byteLength(text.slice(0, end));
+    for (const line of text.slice(0, end).split("\n")) {
+      if (line === "") continue;
+      const { verb, user, requestURI, responseStatus } = JSON.parse(line) as AuditLine;
+      if (user.username !== operatorUser) continue;
+      calls.push({ verb, path: requestURI.split("?")[0] ?? "", status: responseStatus?.code });
+    }
+    return calls;
+  };
 }
+
+/** As the audit log of a real server calls it. */
+function verbOf(method: string, query: URLSearchParams): string {
+  const isWatch = query.get("watch") === "true" || query.get("watch") === "1";
+  return method === "GET" && isWatch ? "watch" : (verbs[method] ?? method.toLowerCase());
+}
+
+const verbs: Readonly<Record<string, string>> = { POST: "create", PUT: "update", PATCH: "patch", GET: "get" };

@@ -1,0 +1,14 @@
+import { execFileSync } from "node:child_process";
+import { dirname, join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const root = resolve(dirname(fileURLToPath(import.meta.url)), "../..");
+
+/** The bundle that operator tests run. Not `dist`, so that a build, a demo or a benchmark next door never replaces it. */
+export const operatorProgram = join(root, ".cache", "operator-under-test", "northflank-operator.js");
+
+/** Bundles the operator once for all test files; the test runner calls it before the first one starts. */
+export function setup(): void {
+  const build = ["--import", "tsx", "scripts/build.ts", dirname(operatorProgram)];
+  execFileSync(process.execPath, build, { cwd: root, stdio: ["ignore", "ignore", "inherit"] });
+}

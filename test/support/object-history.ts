@@ -1,0 +1,80 @@
+import type { KubeClient } from "../../src/kube/client.ts";
+import type { Condition, KubeObject, ResourceType } from "../../src/kube/types.ts";
+import { isOlder } from "../../src/runtime/resource-version.ts";
+
+/** What every object of ours has, as far as tests ask. */
+export interface StoredObject extends KubeObject {
+  readonly spec: Readonly<Record<string, unknown>>;
+  readonly status?: Readonly<Record<string, unknown>> & {
+    readonly observedGeneration?: number;
+    readonly phase?: string;
+    readonly conditions?: readonly Condition[];
+    readonly lastHandledReconcileAt?: string;
+  };
+}
+
+/** Every version of every object of one kind in one namespace, in order, as a watch tells them. */
+export interface ObjectHistory {
+  /** All versions of one object; a deletion is the last word of one life of it, not a version. */
+  versionsOf(name: string): readonly StoredObject[];
+  all(): readonly StoredObject[];
+  /** The newest version, if it is at least as new as `resourceVersion`; `undefined` before and after its life. */
+  latest(name: string, resourceVersion?: string): StoredObject | undefined;
+  isDeleted(name: string): boolean;
+  /** Called after each change. Returns how to stop that. */
+  listen(onChange: () => void): () => void;
+}
+
+/**
+ * Watches until `signal` ends it. A stream that breaks (a restarted API server) is opened again where it broke, so that
+ * no version is missed.
+ */
+export async function recordHistory(
+  client: KubeClient,
+  type: ResourceType,
+  namespace: string,
+  signal: AbortSignal,
+): Promise<ObjectHistory> {
+  const versions: StoredObject[] = [];
+  const deleted = new Set<string>();
+  const listeners = new Set<() => void>();
+  let { resourceVersion } = (await client.list(type, { namespace })).metadata;
+
+  const onEvent = (event: { readonly type: string; readonly object: unknown }) => {
+    const object = event.object as StoredObject;
+    if (event.type === "ERROR") throw new Error(`the watch of ${type.plural} failed: ${JSON.stringify(object)}`);
+    resourceVersion = object.metadata.resourceVersion ?? resourceVersion;
+    if (event.type === "BOOKMARK") return;
+    const { name } = object.metadata;
+    if (event.type === "DELETED") deleted.add(name);
+    else {
+      deleted.delete(name);
+      versions.push(object);
+    }
+    for (const listener of [...listeners]) listener();
+  };
+  const follow = async (): Promise<void> => {
+    while (!signal.aborted) {
+      const from = resourceVersion === undefined ? {} : { resourceVersion };
+      await client.watch(type, { namespace, allowWatchBookmarks: true, ...from }, { onEvent }, signal).catch(() => {});
+      if (!signal.aborted) await new Promise((resolve) => setTimeout(resolve, 200));
+    }
+  };
+  void follow();
+
+  const latest: ObjectHistory["latest"] = (name, since) => {
+    const newest = versions.findLast(({ metadata }) => metadata.name === name);
+    if (newest === undefined || deleted.has(name)) return undefined;
+    return isOlder(newest.metadata.resourceVersion, since) ? undefined : newest;
+  };
+  return {
+    versionsOf: (name) => versions.filter(({ metadata }) => metadata.name === name),
+    all: () => versions,
+    latest,
+    isDeleted: (name) => deleted.has(name),
+    listen: (onChange) => {
+      listeners.add(onChange);
+      return () => listeners.delete(onChange);
+    },
+  };
+}
