@@ -412,13 +412,14 @@ function outcomeUnknown(what: string): Conclusion {
 
 /** Gives the record up, so that the next pass may start with a new one; a late run of this one is then a duplicate. */
 function startAgain(start: StartRecord, why: "AtLeastOnce" | "retry"): Conclusion {
+  const reason: Reason = why === "retry" ? "RetryingRun" : "StartOutcomeUnknown";
   const by = why === "retry" ? "as the annotation says" : "as startGuarantee AtLeastOnce says";
-  const message = `No run was found for the start without an answer; the run is started again, ${by}.`;
+  const message = `Nobody can tell which run the start without an answer started, if any; it is started again, ${by}.`;
   return conclude(
     { kind: "progressing", reason: "RecoveringRun", message },
     {
       next: { kind: "recheck", afterMs: 0, asks: false },
-      after: [{ kind: "record", start: { ...start, outcome: "NotStarted", reason: "StartOutcomeUnknown", message } }],
+      after: [{ kind: "record", start: { ...start, outcome: "NotStarted", reason, message } }],
     },
   );
 }

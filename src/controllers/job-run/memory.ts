@@ -70,7 +70,10 @@ export class RunMemories {
 /** The object as it will be once what this process knows is written down. */
 export function withUnsaved(object: NorthflankJobRun, memory: RunMemory): NorthflankJobRun {
   const { unsavedAttempt: attempt } = memory;
-  const start = memory.endedStarts.get(object.status?.start?.id ?? "");
+  const record = object.status?.start;
+  const ended = memory.endedStarts.get(record?.id ?? "");
+  // Once it is written down, what Kubernetes says counts: a record may be opened again.
+  const start = record?.outcome === "Pending" ? ended : undefined;
   if (attempt === undefined && start === undefined) return object;
   const known = object.status?.attempts ?? [];
   const isNew = attempt !== undefined && !known.some(({ number }) => number === attempt.number);

@@ -278,7 +278,13 @@ async function resolve(pass: Pass): Promise<Conclusion> {
   const first = memory.firstEmptyRead?.startId === start.id ? memory.firstEmptyRead : undefined;
   const isSecondEmpty = first !== undefined && atMs - first.atMs >= settings.startSettleMs;
   if (readBack.kind === "none" && first === undefined) memory.firstEmptyRead = { startId: start.id, atMs };
-  return decide.decideResolved(pass, readBack, { ...options, isSecondEmpty });
+  const conclusion = decide.decideResolved(pass, readBack, { ...options, isSecondEmpty });
+  // A person may have answered before the question was put.
+  return conclusion.isOutcomeUnknown && resolutionOf(pass) !== undefined ? sooner(conclusion, 0) : conclusion;
+}
+
+function resolutionOf({ object }: Pass): decide.Resolution | undefined {
+  return decide.parseResolution(object.metadata.annotations?.[resolveStart], object.status?.lastHandledResolveStart);
 }
 
 /** How long this process has seen the start unresolved. */
@@ -295,8 +301,7 @@ function serverNow({ memory, deps }: Pass): number | undefined {
 
 async function awaitPerson(pass: Pass): Promise<Conclusion | undefined> {
   const { object, deps } = pass;
-  const annotation = object.metadata.annotations?.[resolveStart];
-  const resolution = decide.parseResolution(annotation, object.status?.lastHandledResolveStart);
+  const resolution = resolutionOf(pass);
   if (resolution?.kind === "run") {
     const { runId } = resolution;
     const read = await asking(pass, (account) => observeNamedRun(object, runId, account, pass.context.signal));
@@ -492,6 +497,7 @@ function fingerprintOf({ object, siblings }: Pick<Pass, "object" | "siblings">):
   const { metadata, status } = object;
   const attempt = latestAttempt(object);
   return JSON.stringify([
+    stateOf(object),
     metadata.generation,
     metadata.deletionTimestamp,
     reconcileRequest(metadata),
@@ -560,16 +566,20 @@ async function conclude(pass: Pass, conclusion: Conclusion): Promise<Outcome> {
   if (result.kind === "written") wrote(pass, result.object);
   memory.unsavedAttempt = undefined;
   publish(pass, conclusion, before);
-  await settleAfterwards(pass, conclusion);
-  return outcomeOf(pass, conclusion);
+  const isSettled = await settleAfterwards(pass, conclusion);
+  const outcome = outcomeOf(pass, conclusion);
+  return isSettled ? outcome : { kind: "recheck", afterMs: shortlyMs(deps.random), priority: "follow" };
 }
 
-/** What may follow only when the status says what has happened. */
-async function settleAfterwards(pass: Pass, conclusion: Conclusion): Promise<void> {
+/** What may follow only when the status says what has happened. False: somebody else wrote in between, come back. */
+async function settleAfterwards(pass: Pass, conclusion: Conclusion): Promise<boolean> {
   const { deps, context } = pass;
   const execute: ExecuteDeps = { kube: deps.kube, overlay: deps.overlay, wake: deps.wake };
   const { statusSignal } = context;
   const actions = conclusion.after.length > 0 ? conclusion.after : owedRecord(pass);
+  // Should a record be refused, this process still knows how its start ended.
+  for (const action of actions)
+    if (action.kind === "record") pass.memory.endedStarts.set(action.start.id, action.start);
   pass.stored = await executeAfter(execute, pass.stored, actions, statusSignal);
   const state = stateOf(withUnsaved(pass.stored, pass.memory));
   if (state !== pass.state) {
@@ -577,10 +587,19 @@ async function settleAfterwards(pass: Pass, conclusion: Conclusion): Promise<voi
     for (const { key } of waiting) deps.wake(key);
   }
   const change = conclusion.isReleased ? "remove" : finalizerChange(pass.stored, state);
-  if (change !== undefined) await changeFinalizer(execute, pass.stored, change, statusSignal);
+  const changed = change === undefined ? "done" : await changeFinalizer(execute, pass.stored, change, statusSignal);
   if (pass.step === "stayFinished" && decide.ttlLeftMs(pass.stored, pass.now) === 0) {
     await deleteSelf(execute, pass.stored, statusSignal);
   }
+  return !actions.some((action) => isLeftOpen(pass, action)) && changed === "done";
+}
+
+function isLeftOpen({ stored, memory }: Pass, action: decide.AfterAction): boolean {
+  if (action.kind !== "record") return false;
+  const record = stored.status?.start;
+  if (record?.id === action.start.id && record.outcome !== action.start.outcome) return true;
+  memory.endedStarts.delete(action.start.id);
+  return false;
 }
 
 /** A record that a crash or a conflict left behind: how the start ended is known, `status.start` does not say so yet. */

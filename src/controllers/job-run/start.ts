@@ -147,18 +147,22 @@ function lateRunOf(object: NorthflankJobRun, list: RunList, siblings: readonly S
   const claimed = runIdsOf([object, ...siblings.map((sibling) => sibling.object)]);
   const [first, ...more] = candidatesOf({ start, list, claimed });
   if (first === undefined) return undefined;
+  // A person has seen them all and wants another one.
+  if (more.length > 0 && start.reason === "RetryingRun") return undefined;
   if (more.length === 0) return { kind: "lateRun", start, readBack: { kind: "one", run: first } };
   return { kind: "lateRun", start, readBack: { kind: "several", runIds: [first, ...more].map(({ id }) => id) } };
 }
 
-function isGivenUp(start: StartRecord): boolean {
-  return start.outcome === "NotStarted" && start.reason === "StartOutcomeUnknown";
+/** Given up by startGuarantee (`StartOutcomeUnknown`) or by a person (`RetryingRun`). */
+function isGivenUp({ outcome, reason }: StartRecord): boolean {
+  return outcome === "NotStarted" && (reason === "StartOutcomeUnknown" || reason === "RetryingRun");
 }
 
 /** The record is open again: which run it was, if any, is for the read-back or a person to say. */
 async function reopened(deps: StartDeps, context: StartContext, late: LateRun): Promise<StartOutcome> {
   const live = await readLive(deps, context);
   if (live === undefined) return { report: { kind: "outdated" } };
+  context.memory.endedStarts.delete(late.start.id);
   const { reason: _reason, message: _message, ...record } = late.start;
   const written = await putStart(deps, live, { ...record, outcome: "Pending" }, context.statusSignal);
   if (written === undefined) return { report: { kind: "outdated" } };

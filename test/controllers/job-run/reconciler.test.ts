@@ -765,3 +765,38 @@ test("an object that is never what the pass took it for costs ever fewer request
   expect(story.remote.posts).toEqual([]);
   expect(story.remote.calls.length).toBeLessThanOrEqual(20);
 });
+
+test("a record that somebody else's write keeps from being closed is closed a moment later", async () => {
+  let refusals = 1;
+  const replace = story.cluster.replaceStatus.bind(story.cluster);
+  story.cluster.replaceStatus = (object) => {
+    if (object.status?.start?.outcome === "Accepted" && refusals-- > 0) {
+      story.cluster.edit("once", { annotations: { note: "x" } });
+    }
+    return replace(object);
+  };
+  await story.run({}, 5_000);
+  expect(story.status()).toMatchObject({ phase: "Running", start: { outcome: "Accepted" } });
+  expect(story.remote.posts).toHaveLength(1);
+});
+
+test("a person may answer before the question is put", async () => {
+  story.remote.mode = "notApplied";
+  await story.run({}, 10_000);
+  story.cluster.edit("once", { annotations: { [resolveStart]: "retry" } });
+  await story.clock.advance(4 * minute);
+  expect(story.remote.posts).toHaveLength(2);
+  expect(story.summary()).toMatchObject({ phase: "Succeeded" });
+});
+
+test("a person who has seen several new runs may still want another one", async () => {
+  story.remote.mode = "notApplied";
+  await story.run({}, 10_000);
+  story.remote.startForeign();
+  story.remote.startForeign();
+  await story.clock.advance(5 * minute);
+  expect(story.condition("Ready")).toBe("False/StartOutcomeUnknown");
+  story.cluster.edit("once", { annotations: { [resolveStart]: "retry" } });
+  await story.clock.advance(2 * minute);
+  expect(story.summary()).toMatchObject({ phase: "Succeeded", runId: "run-3" });
+});
