@@ -54,6 +54,11 @@ export class FakeNorthflank {
     this.#scripts.set(method, [...scripts, { error, isDone: options.isDone ?? false }]);
   }
 
+  /** What was scripted to fail and has not yet, will not. */
+  clearFailures(): void {
+    this.#scripts.clear();
+  }
+
   /** The calls since this was last asked. */
   takeCalls(): readonly string[] {
     return this.calls.splice(0);

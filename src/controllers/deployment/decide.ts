@@ -126,7 +126,7 @@ function decideDifferent(input: DecideInput, seen: Seen, pending: readonly Diffe
 const fightCorrections = 3;
 const fightWindowMs = 600_000;
 
-/** Times of the corrections that still count, newest first. */
+/** Times of the corrections that still count, newest first. Old ones stay in status until the next one: no write for them. */
 export function recentCorrections(object: NorthflankDeployment, now: number): readonly string[] {
   const corrections = object.status?.corrections ?? [];
   return corrections.filter((time) => now - Date.parse(time) < fightWindowMs);
@@ -163,7 +163,6 @@ function sameConclusion(input: DecideInput, seen: Seen): Conclusion {
   const isRemembered = object.status?.applied?.specHash === desire.hash;
   const wasComplete = isRemembered && findCondition(object.status?.conditions, "RolloutComplete")?.status === "True";
   const rollout = judgeRollout({ service, applied: isRemembered ? object.status?.applied : applied, wasComplete, now });
-  const corrections = recentCorrections(object, now);
   const base = {
     sameDesire: true,
     inSync: { status: "True", reason: "InSync", message: `Northflank has ${desire.source}.` },
@@ -173,7 +172,6 @@ function sameConclusion(input: DecideInput, seen: Seen): Conclusion {
       ...observedFields(service),
       applied,
       pendingChanges: undefined,
-      corrections: corrections.length === 0 ? undefined : corrections,
     },
   } as const;
   if (service.servicePaused) {
