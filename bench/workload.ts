@@ -52,6 +52,22 @@ export async function until(what: string, limitMs: number, isDone: () => Promise
   }
 }
 
+interface Judged extends KubeObject {
+  readonly status?: { readonly conditions?: readonly { readonly type: string; readonly status: string }[] };
+}
+
+/** Waits until every object is Ready: the peer has done all its work. */
+export async function allReady(client: KubeClient, namespace: string): Promise<void> {
+  await until("becoming ready", 120_000, async () => {
+    // Asked seldom, because every list costs the server a little of what is being measured.
+    await new Promise((resolve) => setTimeout(resolve, 2_000));
+    const { items } = await client.list<Judged>(northflankDeployments, { namespace });
+    return items.every(({ status }) =>
+      status?.conditions?.some((one) => one.type === "Ready" && one.status === "True"),
+    );
+  });
+}
+
 /** Removes every object of the benchmark. */
 export async function removeAll(cluster: Cluster, namespace: string): Promise<void> {
   const { group, version, plural } = northflankDeployments;

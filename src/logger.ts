@@ -54,6 +54,11 @@ function prettyLines(destination: DestinationStream): DestinationStream {
   return { write: (line) => destination.write(format(line)) };
 }
 
+/** Standard output, written at once and past Node's stream: a quarter of its cost, and nothing is lost on a crash. */
+export function standardOutput(): DestinationStream {
+  return pino.destination({ fd: 1, sync: true });
+}
+
 /** Name, code, message and stack, causes included by name and code only: a foreign error's message may quote a header. */
 function serializeError(error: unknown): object {
   if (!(error instanceof Error)) return { type: typeof error, message: "a value that is not an Error was thrown" };

@@ -5,7 +5,7 @@ import type { Io } from "./cli/io.ts";
 import { runProgram } from "./cli/program.ts";
 import { runOperator } from "./cli/run.ts";
 import { runValidate } from "./cli/validate.ts";
-import { createLogger } from "./logger.ts";
+import { createLogger, standardOutput } from "./logger.ts";
 import { systemClock } from "./util/clock.ts";
 
 // The only file that touches the process: arguments, environment, standard streams, signals, exit code.
@@ -17,6 +17,12 @@ const io: Io = {
   readStdin: () => text(process.stdin),
 };
 
+// Whoever reads our output may have enough (`crds | head`): that ends the program, and is no crash.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code !== "EPIPE") throw error;
+  process.exit(0);
+});
+
 process.exitCode = await runProgram({
   args: process.argv.slice(2),
   env: process.env,
@@ -26,7 +32,7 @@ process.exitCode = await runProgram({
     crds: runCrds,
     run: async (config) => {
       const format = config.logFormat ?? (io.isTerminal ? "pretty" : "json");
-      const log = createLogger({ level: config.logLevel, format, destination: { write: io.out } });
+      const log = createLogger({ level: config.logLevel, format, destination: standardOutput() });
       // Whatever gets this far was expected by nobody: the state of the program is unknown, so it ends and starts anew.
       for (const event of ["uncaughtException", "unhandledRejection"] as const) {
         process.on(event, (error) => {
