@@ -1,0 +1,86 @@
+import { afterEach, expect, test } from "vitest";
+import { startEndpoints } from "../../src/cli/endpoints.ts";
+import { createMetrics } from "../../src/metrics.ts";
+import type { Check, ManagedController } from "../../src/runtime/manager.ts";
+import { FakeClock } from "../support/fake-clock.ts";
+import { fakeLog } from "../support/fake-log.ts";
+
+const anyPort = { host: "127.0.0.1", port: 0 };
+let running: AsyncDisposable | undefined;
+
+afterEach(async () => {
+  await running?.[Symbol.asyncDispose]();
+  running = undefined;
+});
+
+async function start(options: { readonly checks?: readonly Check[]; readonly isMetricsOff?: boolean } = {}) {
+  const { log, lines } = fakeLog();
+  const clock = new FakeClock();
+  const stats = {
+    ready: { change: 2, follow: 0, resync: 5 },
+    delayed: 1,
+    processing: 1,
+    unfinishedMs: 4_000,
+    longestRunningMs: 3_000,
+  };
+  const queue = { stats: () => stats, oldestDueMs: () => 7_000 };
+  running = await startEndpoints({
+    config: { healthBindAddress: anyPort, metricsBindAddress: options.isMetricsOff ? undefined : anyPort },
+    manager: { checks: () => options.checks ?? [] },
+    controllers: [{ controller: { name: "deployment", queue }, reads: [] } as unknown as ManagedController],
+    apis: {
+      pools: () => [
+        [
+          "team acme",
+          { limit: 1_000, remaining: 900, resetAtMs: clock.now() + 60_000, closedUntilMs: undefined, used: 9 },
+        ],
+      ],
+    },
+    metrics: createMetrics({ version: "1", revision: "r", nodeVersion: "v20" }),
+    clock,
+    log,
+  });
+  const address = (endpoint: string) => lines.find(({ fields }) => fields.endpoint === endpoint)?.fields.address;
+  const get = async (endpoint: string, path: string) => {
+    const answer = await fetch(`http://${address(endpoint)}${path}`);
+    return { status: answer.status, text: await answer.text() };
+  };
+  return { get, lines };
+}
+
+const synced: Check = { name: "cache northflankjobruns", ok: true, reason: "" };
+const silent: Check = { name: "cache northflankdeployments", ok: false, reason: "nothing heard for 200 s" };
+
+test("healthy is whoever answers", async () => {
+  const { get } = await start({ checks: [silent] });
+  expect(await get("health", "/healthz")).toEqual({ status: 200, text: "ok\n" });
+});
+
+test("ready when every check is, and each is named when asked", async () => {
+  const { get } = await start({ checks: [synced] });
+  expect(await get("health", "/readyz")).toEqual({ status: 200, text: "ok\n" });
+  expect((await get("health", "/readyz?verbose")).text).toBe("[+]cache northflankjobruns ok\nok\n");
+});
+
+test("not ready names what is wrong, without being asked", async () => {
+  const { get } = await start({ checks: [synced, silent] });
+  expect(await get("health", "/readyz")).toEqual({
+    status: 503,
+    text: "[-]cache northflankdeployments nothing heard for 200 s\nnot ready\n",
+  });
+});
+
+test("metrics show the queues and ledgers as they are at the scrape", async () => {
+  const { get } = await start();
+  const { text } = await get("metrics", "/metrics");
+  const labels = 'name="deployment",controller="deployment"';
+  expect(text).toContain(`workqueue_depth{${labels},priority="resync"} 5`);
+  expect(text).toContain(`workqueue_longest_running_processor_seconds{${labels}} 3`);
+  expect(text).toContain('northflank_operator_oldest_due_object_seconds{controller="deployment"} 7');
+  expect(text).toContain('northflank_operator_api_ratelimit_reset_seconds{pool="team acme"} 60');
+});
+
+test("what is switched off does not listen", async () => {
+  const { lines } = await start({ isMetricsOff: true });
+  expect(lines.map(({ fields }) => fields.endpoint)).toEqual(["health"]);
+});

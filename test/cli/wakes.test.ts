@@ -1,0 +1,145 @@
+import { beforeEach, describe, expect, test } from "vitest";
+import type { NorthflankConnection } from "../../src/api/connection.ts";
+import type { NorthflankDeployment } from "../../src/api/deployment.ts";
+import type { NorthflankJobRun } from "../../src/api/job-run.ts";
+import { type Wakeable, wireWakes } from "../../src/cli/wakes.ts";
+import { deploymentIndexes } from "../../src/controllers/deployment/target.ts";
+import { jobRunIndexes } from "../../src/controllers/job-run/reconciler.ts";
+import { connectionKeys } from "../../src/controllers/shared/dependents.ts";
+import { Store } from "../../src/runtime/store.ts";
+import { connection, deployment, metadata } from "../support/builders.ts";
+
+const fail = (error: unknown): never => {
+  throw error;
+};
+
+function jobRun(name: string, parts: { readonly spec?: object; readonly status?: object } = {}): NorthflankJobRun {
+  const spec = { projectId: "shop", jobId: "migrate", ...parts.spec };
+  return {
+    apiVersion: "v1alpha1",
+    kind: "NorthflankJobRun",
+    metadata: metadata(name),
+    spec,
+    ...parts,
+  } as NorthflankJobRun;
+}
+
+let woken: string[];
+let forgotten: string[];
+let connections: Store<NorthflankConnection>;
+let deployments: Store<NorthflankDeployment, "target" | "waitFor" | "connection">;
+let jobRuns: Store<NorthflankJobRun, "job" | "connection">;
+
+beforeEach(() => {
+  woken = [];
+  forgotten = [];
+  connections = new Store({ onListenerError: fail });
+  deployments = new Store({ indexes: { ...deploymentIndexes, connection: connectionKeys }, onListenerError: fail });
+  jobRuns = new Store({ indexes: { ...jobRunIndexes, connection: connectionKeys }, onListenerError: fail });
+  const queue = (kind: string): Wakeable => ({
+    add: (key, { priority = "change" } = {}) => void woken.push(`${kind} ${key} ${priority}`),
+  });
+  wireWakes({
+    connections,
+    deployments,
+    jobRuns,
+    queues: { connection: queue("connection"), deployment: queue("deployment"), jobRun: queue("run") },
+    forgetConnection: (key) => void forgotten.push(key),
+  });
+});
+
+/** What the change wakes, and nothing else. */
+function wakes(change: () => void): readonly string[] {
+  woken = [];
+  change();
+  return [...new Set(woken)].sort();
+}
+
+function newer<T extends { readonly metadata: object }>(object: T, change: Partial<T> = {}, meta: object = {}): T {
+  const { resourceVersion } = object.metadata as { readonly resourceVersion?: string };
+  const next = String(Number(resourceVersion) + 1);
+  return { ...object, ...change, metadata: { ...object.metadata, resourceVersion: next, ...meta } };
+}
+
+describe("an object", () => {
+  test("is woken when it appears and when its spec changes", () => {
+    const api = deployment();
+    expect(wakes(() => deployments.apply(api))).toEqual(["deployment shop/api change"]);
+    expect(wakes(() => deployments.apply(newer(api, {}, { generation: 2 })))).toEqual(["deployment shop/api change"]);
+  });
+
+  test("is not woken by its own status", () => {
+    const api = deployment();
+    deployments.apply(api);
+    expect(wakes(() => deployments.apply(newer(api, { status: { observedGeneration: 1 } })))).toEqual([]);
+  });
+
+  test("is routine work at the start when it is settled, and follow-up when it is not", () => {
+    const settled = deployment({ status: { observedGeneration: 1 } });
+    expect(wakes(() => deployments.replace([settled]))).toEqual(["deployment shop/api resync"]);
+    const open = jobRun("migrate-1");
+    expect(wakes(() => jobRuns.replace([open]))).toContain("run shop/migrate-1 follow");
+  });
+
+  test("that is gone wakes its own key, so that it is forgotten", () => {
+    connections.apply(connection());
+    expect(wakes(() => connections.remove(connection().metadata))).toEqual(["connection shop/default change"]);
+    expect(forgotten).toEqual(["shop/default"]);
+  });
+});
+
+describe("a connection", () => {
+  beforeEach(() => {
+    connections.apply(connection());
+    deployments.apply(deployment());
+    jobRuns.apply(jobRun("migrate-1"));
+    deployments.apply(deployment({ metadata: { name: "other" }, spec: { connectionRef: { name: "elsewhere" } } }));
+  });
+
+  test("that changes wakes what uses it, and nothing else", () => {
+    const changed = newer(connection({ spec: { teamId: "acme" } }), {}, { generation: 2 });
+    expect(wakes(() => connections.apply(changed))).toEqual([
+      "connection shop/default change",
+      "deployment shop/api change",
+      "run shop/migrate-1 change",
+    ]);
+  });
+
+  test("wakes nobody by counting requests", () => {
+    const counted = newer(connection({ status: { observedGeneration: -1, dependents: 7 } }));
+    expect(wakes(() => connections.apply(counted))).toEqual([]);
+  });
+});
+
+describe("a target with several owners", () => {
+  test("wakes the heir when the owner goes", () => {
+    const owner = deployment({ metadata: { name: "first" } });
+    deployments.apply(owner);
+    deployments.apply(deployment({ metadata: { name: "second" } }));
+    expect(wakes(() => deployments.remove(owner.metadata))).toEqual([
+      "deployment shop/first change",
+      "deployment shop/second change",
+    ]);
+  });
+});
+
+describe("a run", () => {
+  test("wakes the deployments that wait for it, whatever of it changed", () => {
+    const run = jobRun("migrate-1");
+    jobRuns.apply(run);
+    deployments.apply(deployment({ spec: { waitFor: [{ jobRunRef: { name: "migrate-1" } }] } }));
+    const done = newer(run, { status: { observedGeneration: 1, phase: "Succeeded" } });
+    expect(wakes(() => jobRuns.apply(done))).toEqual(["deployment shop/api change"]);
+  });
+
+  test("wakes the others of its job when it moves on, and not when only its text changes", () => {
+    const first = jobRun("migrate-1", { status: { observedGeneration: 1, phase: "Running" } });
+    jobRuns.apply(first);
+    jobRuns.apply(jobRun("migrate-2"));
+    jobRuns.apply(jobRun("report-1", { spec: { jobId: "report" } }));
+    const talking = newer(first, { status: { observedGeneration: 1, phase: "Running", nextReconcileTime: "soon" } });
+    expect(wakes(() => jobRuns.apply(talking))).toEqual([]);
+    const over = newer(talking, { status: { observedGeneration: 1, phase: "Succeeded" } });
+    expect(wakes(() => jobRuns.apply(over))).toEqual(["run shop/migrate-2 change"]);
+  });
+});

@@ -1,0 +1,71 @@
+import { describe, expect, test } from "vitest";
+import { controllerNames, createMetrics } from "../src/metrics.ts";
+
+const build = { version: "1.2.3", revision: "abc", nodeVersion: "v24.0.0" };
+
+async function scraped(use: (metrics: ReturnType<typeof createMetrics>) => void = () => {}): Promise<string> {
+  const metrics = createMetrics(build);
+  use(metrics);
+  return metrics.registry.metrics();
+}
+
+describe("from the start, at zero", () => {
+  test.each(
+    controllerNames.flatMap((controller) => [
+      `controller_runtime_reconcile_total{controller="${controller}",result="success"} 0`,
+      `controller_runtime_reconcile_errors_total{controller="${controller}"} 0`,
+      `controller_runtime_reconcile_panics_total{controller="${controller}"} 0`,
+      `workqueue_adds_total{name="${controller}",controller="${controller}"} 0`,
+      `workqueue_depth{name="${controller}",controller="${controller}",priority="change"} 0`,
+      `northflank_operator_oldest_due_object_seconds{controller="${controller}"} 0`,
+    ]),
+  )("%s", async (line) => {
+    expect((await scraped()).split("\n")).toContain(line);
+  });
+
+  test.each([
+    "northflank_operator_runs_started_total 0",
+    "northflank_operator_runs_recovered_total 0",
+    'northflank_operator_runs_finished_total{result="failed"} 0',
+    'northflank_operator_drift_detected_total{kind="NorthflankDeployment"} 0',
+    'northflank_operator_build_info{version="1.2.3",revision="abc",node="v24.0.0"} 1',
+  ])("%s", async (line) => {
+    expect((await scraped()).split("\n")).toContain(line);
+  });
+});
+
+test("two registries do not share anything", async () => {
+  createMetrics(build).jobRunObserver.started();
+  expect(await scraped()).toContain("northflank_operator_runs_started_total 0");
+});
+
+test("a failed pass counts as error and in the total", async () => {
+  const text = await scraped((metrics) => metrics.controllerObserver("deployment", 8).passed("error", 250));
+  expect(text).toContain('controller_runtime_reconcile_total{controller="deployment",result="error"} 1');
+  expect(text).toContain('controller_runtime_reconcile_errors_total{controller="deployment"} 1');
+  expect(text).toContain('controller_runtime_reconcile_time_seconds_sum{controller="deployment"} 0.25');
+  expect(text).toContain('controller_runtime_max_concurrent_reconciles{controller="deployment"} 8');
+});
+
+test("requests to Northflank are counted by route template and code, repeated ones also by cause", async () => {
+  const call = { pool: "team acme", method: "GET", route: "/v1/projects/{project}", code: "503", durationMs: 100 };
+  const text = await scraped(({ apiObserver }) => {
+    apiObserver.onCall({ ...call, retries: 0 });
+    apiObserver.onCall({ ...call, code: "200", retries: 1 });
+    apiObserver.onDeferred({ pool: "team acme", class: "observe" });
+  });
+  const labels = 'pool="team acme",method="GET",route="/v1/projects/{project}"';
+  expect(text).toContain(`northflank_operator_api_requests_total{${labels},code="503"} 1`);
+  expect(text).toContain(`northflank_operator_api_requests_total{${labels},code="200"} 1`);
+  expect(text).toContain('northflank_operator_api_retries_total{pool="team acme",cause="200"} 1');
+  expect(text).toContain('northflank_operator_api_budget_deferred_total{pool="team acme",class="observe"} 1');
+});
+
+test("what a ledger does not know is left out", async () => {
+  const text = await scraped((metrics) =>
+    metrics.ledger("p", { limit: 1_000, remaining: undefined, resetInMs: -5_000 }),
+  );
+  expect(text).toContain('northflank_operator_api_ratelimit_limit{pool="p"} 1000');
+  expect(text).not.toContain('northflank_operator_api_ratelimit_remaining{pool="p"}');
+  expect(text).toContain('northflank_operator_api_ratelimit_reset_seconds{pool="p"} 0');
+});
