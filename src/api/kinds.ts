@@ -51,7 +51,8 @@ const reason: Column = {
 
 const next: Column = {
   name: "Next",
-  type: "date",
+  // Not a date: kubectl prints dates as ages, and this one lies ahead.
+  type: "string",
   jsonPath: ".status.nextReconcileTime",
   description: "When the operator looks again by itself.",
   wide: true,
