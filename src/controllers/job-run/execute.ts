@@ -6,13 +6,14 @@ import { isNorthflankError } from "../../northflank/errors.ts";
 import type { ObjectKey } from "../../runtime/outcome.ts";
 import { assertNever } from "../../util/assert-never.ts";
 import type { Account } from "../shared/accounts.ts";
-import type { AfterAction } from "./decide.ts";
+import type { AfterAction } from "./conclusion.ts";
 import { finalizerPatch } from "./finalizer.ts";
 import { latestAttempt } from "./machine.ts";
 import type { RunMemory } from "./memory.ts";
 import type { Read } from "./observe.ts";
 import { jobOf, putStart } from "./start.ts";
 
+/** What actions are done with. */
 export interface ExecuteDeps {
   readonly kube: Pick<KubeClient, "replace" | "patch" | "delete">;
   /** Puts an answer to our own write into the store. */

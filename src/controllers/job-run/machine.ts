@@ -150,9 +150,12 @@ export function isUnresolved({ status }: Pick<NorthflankJobRun, "status">): bool
   return !(status?.attempts ?? []).some(({ number }) => number === start.attempt);
 }
 
+/** One run in Northflank, as the status keeps it. */
 export type Attempt = NonNullable<NonNullable<NorthflankJobRun["status"]>["attempts"]>[number];
+/** What is written down before a run is started. */
 export type StartRecord = NonNullable<NonNullable<NorthflankJobRun["status"]>["start"]>;
 
+/** The current run, or the last one; `undefined` before the first. */
 export function latestAttempt(object: NorthflankJobRun): Attempt | undefined {
   return object.status?.attempts?.at(-1);
 }

@@ -33,13 +33,23 @@ export interface RunMemory {
   /** When the abort of the run of this id was last sent. */
   abortSent?: { readonly runId: string; readonly atMs: number } | undefined;
   /** No call to Northflank before `untilMs`, unless something that matters has changed. */
-  pause?: { readonly untilMs: number; readonly fingerprint: string; readonly account: Account | undefined } | undefined;
+  pause?: Pause | undefined;
   /** The account that the run was last found to belong to. */
   account?: Account | undefined;
   /** The account pool that the run was last found to belong to. */
   pool?: string | undefined;
   /** The last look for a duplicate has been made. */
   isDuplicateWatchOver?: boolean | undefined;
+}
+
+/** See {@link RunMemory.pause}. */
+export interface Pause {
+  readonly sinceMs: number;
+  readonly untilMs: number;
+  readonly fingerprint: string;
+  /** The reconcile request that was answered by the look before. */
+  readonly request: string | undefined;
+  readonly account: Account | undefined;
 }
 
 /** One {@link RunMemory} per object, by uid: an object that was made again starts with an empty one. */

@@ -9,8 +9,9 @@ import type { RunList, StartResult } from "../../northflank/types.ts";
 import type { Clock } from "../../util/clock.ts";
 import type { Account } from "../shared/accounts.ts";
 import { resolveReferences } from "../shared/references.ts";
+import type { RunSettings } from "./conclusion.ts";
 import { foreignObstacles, obstaclesAmong, runIdsOf, type Sibling } from "./concurrency.ts";
-import { isRejectedForGood, type RunSettings, rejectionMessage, type StartReport } from "./decide.ts";
+import { isRejectedForGood, rejectionMessage, type StartReport } from "./decide.ts";
 import { finalizerPatch } from "./finalizer.ts";
 import { latestAttempt, type StartRecord } from "./machine.ts";
 import type { RunMemory } from "./memory.ts";
@@ -31,6 +32,7 @@ import { type RunValues, runBodyOf } from "./run-body.ts";
  *  4. Values of Secrets live in local variables only.
  */
 
+/** What a start is made with. */
 export interface StartDeps {
   readonly kube: Pick<KubeClient, "get" | "replace" | "patch">;
   readonly lease: LeaseView;
@@ -49,6 +51,7 @@ export interface LeaseView {
   readonly isLeaderFor: (durationMs: number) => boolean;
 }
 
+/** What one start is about. */
 export interface StartContext {
   readonly object: NorthflankJobRun;
   readonly account: Account;

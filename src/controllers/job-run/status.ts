@@ -3,7 +3,7 @@ import type { NorthflankJobRun } from "../../api/job-run.ts";
 import { type ConditionDraft, findCondition, mergeConditions } from "../../runtime/conditions.ts";
 import { reconcileRequest } from "../shared/reconcile-request.ts";
 import { summaryConditions } from "../shared/verdict.ts";
-import type { Conclusion, Facts, RunStatus } from "./decide.ts";
+import type { Conclusion, Facts, RunStatus } from "./conclusion.ts";
 import { isUnresolved } from "./machine.ts";
 
 /**

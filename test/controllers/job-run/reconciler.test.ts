@@ -800,3 +800,18 @@ test("a person who has seen several new runs may still want another one", async 
   await story.clock.advance(2 * minute);
   expect(story.summary()).toMatchObject({ phase: "Succeeded", runId: "run-3" });
 });
+
+test("a reconcile request that is written in a loop gets a look every two seconds, not one per write", async () => {
+  story.remote.runMs = 60 * minute;
+  await story.run({}, 20 * minute);
+  const calls = story.remote.calls.length;
+  for (let index = 0; index < 100; index++) {
+    const value = `request ${index}`;
+    story.cluster.edit("once", { annotations: { "northflank-operator.io/reconcile-requested-at": value } });
+    await story.clock.advance(100);
+  }
+  expect(story.remote.calls.length - calls).toBeGreaterThanOrEqual(3);
+  expect(story.remote.calls.length - calls).toBeLessThanOrEqual(7);
+  await story.clock.advance(1_000);
+  expect(story.status().lastHandledReconcileAt).toBe("request 99");
+});

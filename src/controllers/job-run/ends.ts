@@ -1,0 +1,128 @@
+// pure
+import type { NorthflankJobRun } from "../../api/job-run.ts";
+import type { Reason } from "../../api/reasons.ts";
+import { findCondition, formatTime } from "../../runtime/conditions.ts";
+import { formatDuration } from "../../util/duration.ts";
+import type { Verdict } from "../shared/verdict.ts";
+import { type Conclusion, conclude, type Next, normal, type Situation, warning, withFacts } from "./conclusion.ts";
+import { isUnresolved, latestAttempt, type Wish } from "./machine.ts";
+import { timeMs } from "./read-back.ts";
+
+/** How a run object ended. */
+export interface End {
+  readonly reason: EndReason;
+  readonly message: string;
+  /** RFC 3339. */
+  readonly time: string;
+}
+
+/** Every way to end. */
+export type EndReason = Extract<
+  Reason,
+  | "RunSucceeded"
+  | "RunFailed"
+  | "RunAborted"
+  | "RunAbortedRemotely"
+  | "RunDisappeared"
+  | "BackoffLimitExceeded"
+  | "DeadlineExceeded"
+  | "StartDeadlineExceeded"
+  | "StartOutcomeUnknown"
+  | "AbortedOnDelete"
+>;
+
+/** The object is over: status, ttl, and those that waited for it. */
+export function finish(situation: Situation, end: End, isOutcomeUnknown = false): Conclusion {
+  const isSuccess = end.reason === "RunSucceeded";
+  const verdict: Verdict = { kind: isSuccess ? "ready" : "stalled", reason: end.reason, message: end.message };
+  const conclusion = conclude(verdict, {
+    facts: { completionTime: end.time, failure: undefined },
+    next: afterEnd(situation.object, situation.now, situation.now),
+    events: [isSuccess ? normal("RunSucceeded", "Observe", end.message) : warning(end.reason, "Observe", end.message)],
+  });
+  return { ...conclusion, isOutcomeUnknown };
+}
+
+/** Over without a run that is active: aborted, or a deadline passed. */
+export function decideUnstartedEnd(situation: Situation, wish: Wish): Conclusion {
+  const { object, now } = situation;
+  const time = formatTime(now);
+  if (wish === "aborted") {
+    const message = isUnresolved(object)
+      ? "Aborted while nobody could tell whether a run was started. Nothing more is started; look for a run in Northflank."
+      : "Aborted before a run was started.";
+    const facts = { abortRequestedTime: object.status?.abortRequestedTime ?? time };
+    return withFacts(finish(situation, { reason: "RunAborted", message, time }), facts);
+  }
+  if (latestAttempt(object) !== undefined) return finish(situation, deadlineEnd(object, time));
+  const message = `The run was not started within ${object.spec.startDeadlineSeconds} s (spec.startDeadlineSeconds).`;
+  return finish(situation, { reason: "StartDeadlineExceeded", message, time });
+}
+
+/** The object is deleted and has no run that must be waited for. */
+export function decideLeave({ object }: Situation): Conclusion {
+  const isOpen = isUnresolved(object);
+  const message = isOpen
+    ? "The object is being deleted. Nobody can tell whether its last start has started a run: look into Northflank."
+    : "The object is being deleted; nothing is started.";
+  return conclude(
+    { kind: "progressing", reason: "Deleting", message },
+    {
+      next: { kind: "settled" },
+      isOutcomeUnknown: isOpen,
+      isReleased: true,
+      events: isOpen ? [warning("Abandoned", "AbortRun", message)] : [],
+    },
+  );
+}
+
+/** How long a deletion is held back while its run cannot be aborted. */
+export const longestCleanupMs = 600_000;
+
+/** The run could not be aborted in time: the object is let go, so that nobody's namespace hangs on a lost Secret. */
+export function decideDeleteTimedOut(): Conclusion {
+  const message =
+    `The run could not be aborted within ${formatDuration(longestCleanupMs)} of the deletion; the object is let go. ` +
+    "Look into Northflank: the run may go on.";
+  return conclude(
+    { kind: "stalled", reason: "DeleteTimedOut", message },
+    { next: { kind: "settled" }, isReleased: true, events: [warning("DeleteTimedOut", "AbortRun", message)] },
+  );
+}
+
+/** A finished object says again what it said, for the new generation or request; no remote call. */
+export function decideFinished({ object, now }: Situation): Conclusion {
+  const { conditions, completionTime } = object.status ?? {};
+  const ready = findCondition(conditions, "Ready");
+  const succeeded = findCondition(conditions, "Succeeded");
+  const isSuccess = succeeded?.status === "True";
+  const reason = succeeded?.reason ?? "RunDisappeared";
+  const message = ready?.message ?? "The run is over.";
+  return conclude(
+    { kind: isSuccess ? "ready" : "stalled", reason, message },
+    {
+      next: afterEnd(object, timeMs(completionTime) ?? now, now),
+      isOutcomeUnknown: reason === "StartOutcomeUnknown",
+    },
+  );
+}
+
+/** Milliseconds until a finished object is to be deleted; `undefined` where it stays. */
+export function ttlLeftMs(object: NorthflankJobRun, now: number): number | undefined {
+  const { ttlSecondsAfterFinished: ttl } = object.spec;
+  const overMs = timeMs(object.status?.completionTime);
+  if (ttl === undefined || ttl === null || overMs === undefined) return undefined;
+  return Math.max(0, overMs + ttl * 1_000 - now);
+}
+
+function afterEnd(object: NorthflankJobRun, overMs: number, now: number): Next {
+  const { ttlSecondsAfterFinished: ttl } = object.spec;
+  if (ttl === undefined || ttl === null) return { kind: "settled" };
+  return { kind: "recheck", afterMs: Math.max(0, overMs + ttl * 1_000 - now), asks: false };
+}
+
+/** The end by spec.activeDeadlineSeconds. */
+export function deadlineEnd({ spec }: NorthflankJobRun, time: string): End {
+  const message = `The run was active for longer than ${spec.activeDeadlineSeconds} s (spec.activeDeadlineSeconds).`;
+  return { reason: "DeadlineExceeded", message, time };
+}

@@ -1,0 +1,282 @@
+// pure
+import type { NorthflankJobRun } from "../../api/job-run.ts";
+import type { JobRunView } from "../../northflank/types.ts";
+import { capped, formatTime } from "../../runtime/conditions.ts";
+import type { ObjectKey } from "../../runtime/outcome.ts";
+import { formatDuration } from "../../util/duration.ts";
+import type { EventDraft } from "../shared/event-draft.ts";
+import type { Verdict } from "../shared/verdict.ts";
+import {
+  attemptOf,
+  type Conclusion,
+  conclude,
+  type Facts,
+  normal,
+  type RunSettings,
+  type Situation,
+  saidBefore,
+  soonest,
+  untilDeadline,
+  warning,
+  withFacts,
+} from "./conclusion.ts";
+import { deadlineEnd, type End, finish } from "./ends.ts";
+import { type Attempt, isAbortWanted, type StartRecord, type Wish } from "./machine.ts";
+import { maxAttempts } from "./memory.ts";
+import { timeMs } from "./read-back.ts";
+
+/** A run that was found takes the place of the answer that was lost. */
+export function adoptFound(situation: Situation, start: StartRecord, run: JobRunView): Conclusion {
+  return adopt(situation, start, {
+    runId: run.id,
+    runName: run.runName,
+    startTime: formatTime(timeMs(run.startedAt) ?? situation.now),
+    origin: "Recovered",
+  });
+}
+
+/** The run of a start is known: it is what the object is about from now on. */
+export function adopt(
+  situation: Situation,
+  start: StartRecord,
+  found: {
+    readonly runId: string;
+    readonly runName: string | undefined;
+    readonly startTime: string;
+    readonly origin: Attempt["origin"];
+  },
+): Conclusion {
+  const { object, settings } = situation;
+  const attempt: Attempt = {
+    number: start.attempt,
+    runId: found.runId,
+    ...(found.runName === undefined ? {} : { runName: capped(found.runName, 256) }),
+    remoteStatus: "RUNNING",
+    startTime: found.startTime,
+    origin: found.origin,
+  };
+  const isRecovered = found.origin === "Recovered";
+  const { reason: _reason, message: _message, ...open } = start;
+  const facts: Facts = {
+    attempts: [...(object.status?.attempts ?? []), attempt].slice(-maxAttempts),
+    runId: attempt.runId,
+    runName: attempt.runName,
+    startTime: object.status?.startTime ?? attempt.startTime,
+    failure: undefined,
+  };
+  return conclude(running(object, attempt), {
+    facts,
+    next: { kind: "recheck", afterMs: isRecovered ? 0 : settings.runPollIntervalMs, asks: !isRecovered },
+    after: [{ kind: "record", start: { ...open, outcome: isRecovered ? "Recovered" : "Accepted" } }],
+    events: [
+      isRecovered
+        ? normal("RunRecovered", "StartRun", `Found run ${attempt.runId}, whose start had no answer.`)
+        : normal("RunStarted", "StartRun", `Started run ${attempt.runId} of job ${object.spec.jobId}.`),
+    ],
+  });
+}
+
+function running({ spec }: NorthflankJobRun, { runId }: Attempt): Verdict {
+  return { kind: "progressing", reason: "RunActive", message: `Run ${runId} of job ${spec.jobId} is active.` };
+}
+
+/** What was seen of the run of the current attempt. */
+export type RunSight = { readonly run: JobRunView | undefined; readonly missingReads: number };
+
+/** So many reads in a row must miss a run before it counts as gone: lists and reads may lag. */
+export const missingReadsLimit = 3;
+
+/** The run was looked at; `wish` is why it may have been aborted. `hasSentAbort`: in this pass. */
+export function decideFollowed(
+  situation: Situation,
+  sight: RunSight,
+  options: { readonly wish: Wish; readonly hasSentAbort: boolean },
+): Conclusion {
+  const { object } = situation;
+  const attempt = attemptOf(object);
+  const isAborting = options.wish === "aborted" || options.wish === "expired" || options.wish === "cleanup";
+  if (sight.run === undefined) {
+    if (sight.missingReads >= missingReadsLimit) return decideDisappeared(situation, isAborting, options.wish);
+    return stillRunning(situation, options);
+  }
+  const { run } = sight;
+  if (!run.concluded) return stillRunning(situation, options);
+  const ended = endedAttempt(situation, attempt, run);
+  const facts: Facts = { attempts: replaceLatest(object, ended), failure: undefined };
+  const conclusion = withFacts(decideOver(situation, { run, ended, wish: options.wish }), facts);
+  const why = abortCauses[options.wish];
+  if (!options.hasSentAbort || why === undefined) return conclusion;
+  return { ...conclusion, events: [abortEvent(attempt, why), ...conclusion.events] };
+}
+
+function abortEvent({ runId }: Attempt, why: string): EventDraft {
+  return normal("AbortRequested", "AbortRun", `Run ${runId} is being aborted: ${why}.`);
+}
+
+function decideOver(
+  situation: Situation,
+  { run, ended, wish }: { readonly run: JobRunView; readonly ended: Attempt; readonly wish: Wish },
+): Conclusion {
+  // A clock of the API that is ahead must not put the end into the future: the ttl counts from here.
+  const time = formatTime(Math.min(timeMs(ended.completionTime) ?? situation.now, situation.now));
+  const name = `Run ${ended.runId}`;
+  if (run.status === "SUCCESS") {
+    return finish(situation, { reason: "RunSucceeded", message: `${name} ended with success.`, time });
+  }
+  const { object } = situation;
+  if (wish === "cleanup") {
+    return finish(situation, { reason: "AbortedOnDelete", message: `${name} was aborted for the deletion.`, time });
+  }
+  if (isAbortWanted(object)) {
+    return finish(situation, { reason: "RunAborted", message: `${name} was aborted, as was asked for.`, time });
+  }
+  if (isPastDeadline(object, ended)) return finish(situation, deadlineEnd(object, time));
+  if (/abort|cancel|terminat/i.test(run.status)) {
+    const message = `${name} was aborted in Northflank (${capped(run.status, 32)}), not by this operator.`;
+    return finish(situation, { reason: "RunAbortedRemotely", message, time });
+  }
+  return decideFailedRun(situation, ended, time);
+}
+
+function decideFailedRun(situation: Situation, ended: Attempt, time: string): Conclusion {
+  const { backoffLimit } = situation.object.spec;
+  const what = `Run ${ended.runId} failed (${ended.remoteStatus})`;
+  if (ended.number > backoffLimit) {
+    const reason = backoffLimit > 0 ? "BackoffLimitExceeded" : "RunFailed";
+    const message = backoffLimit > 0 ? `${what}, the last of ${ended.number} (backoffLimit).` : `${what}.`;
+    return finish(situation, { reason, message, time });
+  }
+  const pauseMs = retryPauseMs(ended.number);
+  const message = `${what}; run ${ended.number + 1} of ${backoffLimit + 1} is started ${formatDuration(pauseMs)} after it.`;
+  return conclude(
+    { kind: "progressing", reason: "RetryingRun", message },
+    {
+      next: { kind: "recheck", afterMs: soonest(situation, pauseMs), asks: false },
+      events: [warning("RunFailed", "Observe", message)],
+    },
+  );
+}
+
+/** Waits for the pause before the next run, seen for `pausedMs` (monotonic); `undefined` once it is over. */
+export function decidePause(situation: Situation, pausedMs: number): Conclusion | undefined {
+  const { object } = situation;
+  const leftMs = retryPauseMs(attemptOf(object).number) - pausedMs;
+  if (leftMs <= 0) return undefined;
+  const message = saidBefore(object, "RetryingRun") ?? "A run failed; the next one is started after a pause.";
+  return conclude(
+    { kind: "progressing", reason: "RetryingRun", message },
+    { next: { kind: "recheck", afterMs: soonest(situation, leftMs), asks: false } },
+  );
+}
+
+/** Pause after the run of this number has failed: 10 s, doubled each time, 6 min at most. */
+export function retryPauseMs(failedRuns: number): number {
+  return Math.min(10_000 * 2 ** Math.min(failedRuns - 1, 10), 360_000);
+}
+
+/** A second run of an AtLeastOnce start. The object goes on as it does. */
+export function withDuplicate(conclusion: Conclusion, duplicateRunId: string): Conclusion {
+  const { runId } = conclusion.facts;
+  const note =
+    `After the repeated start a second run turned up: ${duplicateRunId}${runId === undefined ? "" : `, beside ${runId}`}. ` +
+    "Abort the one that is not wanted.";
+  return {
+    ...conclusion,
+    facts: { ...conclusion.facts, duplicateRunId },
+    events: [...conclusion.events, warning("DuplicateRun", "Observe", note)],
+  };
+}
+
+/** Spec.suspend after the start: the run goes on in Northflank, nobody looks. */
+export function decideRest(situation: Situation): Conclusion {
+  const { runId } = attemptOf(situation.object);
+  const message = `spec.suspend is true: run ${runId} goes on in Northflank and is not followed.`;
+  return conclude({ kind: "suspended", reason: "Suspended", message }, { next: untilDeadline(situation) });
+}
+
+/** First sight of the wish: it is recorded before it is carried out, so that it outlives what is made of the spec. */
+export function decideAbortRecorded({ object, now }: Situation, replacedBy: ObjectKey | undefined): Conclusion {
+  const why = replacedBy === undefined ? "spec.abort is true" : `${replacedBy} replaces it (concurrencyPolicy Replace)`;
+  const message = `Run ${attemptOf(object).runId} is being aborted: ${why}.`;
+  return conclude(
+    { kind: "progressing", reason: "Aborting", message },
+    { facts: { abortRequestedTime: formatTime(now) }, next: { kind: "recheck", afterMs: 0, asks: false } },
+  );
+}
+
+function stillRunning(
+  situation: Situation,
+  options: { readonly wish: Wish; readonly hasSentAbort: boolean },
+): Conclusion {
+  const { object, settings, sinceStartMs } = situation;
+  const attempt = attemptOf(object);
+  const why = abortCauses[options.wish];
+  const facts: Facts = { failure: undefined };
+  if (why === undefined) {
+    const afterMs = soonest(situation, pollIntervalMs(settings, sinceStartMs));
+    return conclude(running(object, attempt), { facts, next: { kind: "recheck", afterMs, asks: true } });
+  }
+  const message = `Run ${attempt.runId} is being aborted: ${why}.`;
+  return conclude(
+    { kind: "progressing", reason: "Aborting", message },
+    {
+      facts,
+      next: { kind: "recheck", afterMs: settings.runPollIntervalMs, asks: true },
+      events: options.hasSentAbort ? [abortEvent(attempt, why)] : [],
+    },
+  );
+}
+
+const abortCauses: Readonly<Record<Wish, string | undefined>> = {
+  cleanup: "the object is being deleted (deletionPolicy Abort)",
+  aborted: "this was asked for",
+  expired: "spec.activeDeadlineSeconds is over",
+  deleting: undefined,
+  invalid: undefined,
+  suspended: undefined,
+  proceed: undefined,
+};
+
+/** Longest interval of following a run. */
+const longestPollMs = 60_000;
+
+/** A fifth of the run's age, between the first interval and a minute: short runs end promptly, long ones cost little. */
+export function pollIntervalMs(settings: RunSettings, ageMs: number): number {
+  const firstMs = settings.runPollIntervalMs;
+  return Math.max(firstMs, Math.min(ageMs / 5, longestPollMs));
+}
+
+function decideDisappeared(situation: Situation, isAborting: boolean, wish: Wish): Conclusion {
+  const { object, now } = situation;
+  const attempt = attemptOf(object);
+  const time = formatTime(now);
+  const facts: Facts = { attempts: replaceLatest(object, { ...attempt, completionTime: time }), failure: undefined };
+  const gone = `Northflank no longer knows run ${attempt.runId}`;
+  const end: End = isAborting
+    ? { reason: wish === "cleanup" ? "AbortedOnDelete" : "RunAborted", message: `${gone}; it was being aborted.`, time }
+    : { reason: "RunDisappeared", message: `${gone}: nobody can tell how it ended.`, time };
+  return withFacts(finish(situation, end), facts);
+}
+
+function replaceLatest(object: NorthflankJobRun, attempt: Attempt): readonly Attempt[] {
+  return [...(object.status?.attempts ?? []).slice(0, -1), attempt];
+}
+
+function endedAttempt({ now }: Situation, attempt: Attempt, run: JobRunView): Attempt {
+  const startMs = timeMs(run.startedAt);
+  return {
+    ...attempt,
+    remoteStatus: capped(run.status, 64),
+    ...(startMs === undefined ? {} : { startTime: formatTime(startMs) }),
+    completionTime: formatTime(timeMs(run.concludedAt) ?? now),
+  };
+}
+
+/** Whether the run ended after the deadline, and so because of it. Both times by Northflank's clock. */
+function isPastDeadline({ spec, status }: NorthflankJobRun, ended: Attempt): boolean {
+  const first = ended.number === 1 ? ended : status?.attempts?.[0];
+  const startMs = timeMs(first?.startTime);
+  const endMs = timeMs(ended.completionTime);
+  if (spec.activeDeadlineSeconds === undefined || startMs === undefined || endMs === undefined) return false;
+  return endMs - startMs >= spec.activeDeadlineSeconds * 1_000;
+}

@@ -1,0 +1,171 @@
+// pure
+import type { Reason } from "../../api/reasons.ts";
+import type { JobRunView } from "../../northflank/types.ts";
+import { capped, findCondition, formatTime } from "../../runtime/conditions.ts";
+import { assertNever } from "../../util/assert-never.ts";
+import { formatDuration } from "../../util/duration.ts";
+import {
+  type Conclusion,
+  conclude,
+  type Facts,
+  recordOf,
+  type Situation,
+  saidBefore,
+  settleWaitMs,
+  withFacts,
+} from "./conclusion.ts";
+import { decideLeave, decideUnstartedEnd, finish } from "./ends.ts";
+import { adoptFound } from "./follow.ts";
+import type { StartRecord, Wish } from "./machine.ts";
+import { elapsedSince, type ReadBack, timeMs } from "./read-back.ts";
+
+/** Two empty reads are needed; `isSecondEmpty`: one at least the settle time ago was empty as well. */
+export function decideResolved(
+  situation: Situation,
+  readBack: ReadBack,
+  options: { readonly wish: Wish; readonly isSecondEmpty: boolean },
+): Conclusion {
+  const start = recordOf(situation.object);
+  if (readBack.kind !== "none") return decideReadBack(situation, readBack, start);
+  if (!options.isSecondEmpty) {
+    const again = formatDuration(situation.settings.startSettleMs);
+    const message = `No new run was found for the start without an answer. Looked for once more after ${again}.`;
+    return recovering(message, situation.settings.startSettleMs);
+  }
+  const { object } = situation;
+  if (options.wish === "aborted") return decideUnstartedEnd(situation, "aborted");
+  if (object.metadata.deletionTimestamp !== undefined) return decideLeave(situation);
+  if (object.spec.startGuarantee === "AtLeastOnce") return startAgain(start, "AtLeastOnce");
+  return outcomeUnknown(
+    "The answer to the start was lost and no new run was found. Nothing is started again by itself (AtMostOnce).",
+  );
+}
+
+/** What one look at the list means for a start whose outcome is open. */
+export function decideReadBack(situation: Situation, readBack: ReadBack, start: StartRecord): Conclusion {
+  switch (readBack.kind) {
+    case "tooEarly": {
+      const message =
+        saidBefore(situation.object, "RecoveringRun") ??
+        "A start was recorded and its answer is not known; it is not sent again. The list of runs is searched for the " +
+          "run as soon as nothing can be on its way any more.";
+      return recovering(message, readBack.waitMs, false);
+    }
+    case "one":
+      return adoptFound(situation, start, readBack.run);
+    case "several": {
+      const ids = readBack.runIds.slice(0, 10).join(", ");
+      return outcomeUnknown(`The answer to the start was lost and more than one new run was found: ${ids}.`);
+    }
+    case "incomplete":
+      return outcomeUnknown("The answer to the start was lost and the list of runs is too long to be read to its end.");
+    case "none":
+      return recovering("No new run was found for the start without an answer.", situation.settings.startSettleMs);
+    default:
+      return assertNever(readBack, "read-back");
+  }
+}
+
+function recovering(message: string, afterMs: number, asks = true): Conclusion {
+  return conclude(
+    { kind: "progressing", reason: "RecoveringRun", message },
+    { next: { kind: "recheck", afterMs, asks } },
+  );
+}
+
+/** Stalled objects are looked at about this often; the reconciler adds the jitter. */
+export const slowProbeMs = 3_600_000;
+
+function outcomeUnknown(what: string): Conclusion {
+  const message =
+    `${what} Look into Northflank, then set the annotation northflank-operator.io/resolve-start to the id of the run, ` +
+    "to retry, or to fail.";
+  return conclude(
+    { kind: "stalled", reason: "StartOutcomeUnknown", message },
+    { next: { kind: "recheck", afterMs: slowProbeMs, asks: true }, isOutcomeUnknown: true },
+  );
+}
+
+/** Gives the record up, so that the next pass may start with a new one; a late run of this one is then a duplicate. */
+function startAgain(start: StartRecord, why: "AtLeastOnce" | "retry"): Conclusion {
+  const reason: Reason = why === "retry" ? "RetryingRun" : "StartOutcomeUnknown";
+  const by = why === "retry" ? "as the annotation says" : "as startGuarantee AtLeastOnce says";
+  const message = `Nobody can tell which run the start without an answer started, if any; it is started again, ${by}.`;
+  return conclude(
+    { kind: "progressing", reason: "RecoveringRun", message },
+    {
+      next: { kind: "recheck", afterMs: 0, asks: false },
+      after: [{ kind: "record", start: { ...start, outcome: "NotStarted", reason, message } }],
+    },
+  );
+}
+
+/** What a person wants done about a start whose outcome is unknown. */
+export type Resolution =
+  | { readonly kind: "retry" | "fail"; readonly value: string }
+  | { readonly kind: "run"; readonly runId: string; readonly value: string };
+
+// A run id has 36 characters; what follows `@` is up to the person.
+const longestResolution = 256;
+
+/** Reads the annotation; `undefined` while there is none, or the one that was handled before. */
+export function parseResolution(annotation: string | undefined, handled: string | undefined): Resolution | undefined {
+  const value = annotation?.trim().slice(0, longestResolution);
+  if (value === undefined || value === "" || value === handled) return undefined;
+  const [word = ""] = value.split("@");
+  if (word === "retry" || word === "fail") return { kind: word, value };
+  return { kind: "run", runId: word, value };
+}
+
+/** `run`: what Northflank says about the run that the person named; `taken`: it belongs to another object. */
+export function decideResolution(
+  situation: Situation,
+  resolution: Resolution,
+  named?: { readonly run: JobRunView | undefined; readonly isTaken: boolean },
+): Conclusion {
+  const handled: Facts = { lastHandledResolveStart: resolution.value };
+  const { object, now } = situation;
+  switch (resolution.kind) {
+    case "fail": {
+      const message = "The answer to the start was lost; given up, as the annotation says.";
+      return withFacts(
+        finish(situation, { reason: "StartOutcomeUnknown", message, time: formatTime(now) }, true),
+        handled,
+      );
+    }
+    case "retry":
+      return withFacts(startAgain(recordOf(object), "retry"), handled);
+    case "run": {
+      if (named?.run !== undefined && !named.isTaken) {
+        return withFacts(adoptFound(situation, recordOf(object), named.run), handled);
+      }
+      const id = capped(resolution.runId, 64);
+      const why = named?.isTaken ? "it belongs to another object" : "the job has no such run";
+      return withFacts(outcomeUnknown(`The annotation names run "${id}", but ${why}.`), handled);
+    }
+    default:
+      return assertNever(resolution, "resolution");
+  }
+}
+
+/** Nothing new about an unknown outcome: what was said stays. */
+export function decideStillUnknown({ object }: Situation): Conclusion {
+  const said = findCondition(object.status?.conditions, "Started")?.message ?? "";
+  return conclude(
+    { kind: "stalled", reason: "StartOutcomeUnknown", message: said },
+    { next: { kind: "recheck", afterMs: slowProbeMs, asks: true }, isOutcomeUnknown: true },
+  );
+}
+
+/**
+ * A slow look at an unknown outcome: the list may have lagged. Only a run that started while this start can have been
+ * on its way is taken: of any later one, a person has to say whose it is.
+ */
+export function decideProbe(situation: Situation, readBack: ReadBack): Conclusion {
+  if (readBack.kind !== "one") return decideStillUnknown(situation);
+  const start = recordOf(situation.object);
+  const startedMs = timeMs(readBack.run.startedAt);
+  const elapsedMs = elapsedSince(start, startedMs);
+  const isInTime = elapsedMs !== undefined && elapsedMs <= settleWaitMs(situation.settings);
+  return isInTime ? adoptFound(situation, start, readBack.run) : decideStillUnknown(situation);
+}

@@ -1,0 +1,300 @@
+import { resolveStart } from "../../api/names.ts";
+import type { NorthflankError } from "../../northflank/errors.ts";
+import type { RunList } from "../../northflank/types.ts";
+import { assertNever } from "../../util/assert-never.ts";
+import type { Account, AccountResolution } from "../shared/accounts.ts";
+import { judgeRemoteError } from "../shared/remote-verdict.ts";
+import { type Conclusion, type Judge, settleWaitMs } from "./conclusion.ts";
+import { runIdsOf } from "./concurrency.ts";
+import { decideBlocked, decideFailed, decideHold, decideInvalid, decideRejected, decideStarted } from "./decide.ts";
+import { decideFinished, decideLeave, decideUnstartedEnd } from "./ends.ts";
+import { abortRun } from "./execute.ts";
+import { decideAbortRecorded, decideFollowed, decidePause, decideRest, withDuplicate } from "./follow.ts";
+import { latestAttempt, type StartRecord } from "./machine.ts";
+import { duplicateIn, observeNamedRun, observeRun, observeRuns, type Read, withFreshToken } from "./observe.ts";
+import { current, jobIndexValue, type Pass, pausedFor, serverNow, wrote } from "./pass.ts";
+import { elapsedSince, isServerTime, judgeReadBack, timeMs } from "./read-back.ts";
+import { decideProbe, decideResolution, decideResolved, parseResolution, type Resolution } from "./resolve.ts";
+import { startRun } from "./start.ts";
+
+/** Does what the step of this pass is. `undefined`: nothing is to be written; come back shortly. */
+export async function takeStep(pass: Pass): Promise<Conclusion | undefined> {
+  switch (pass.step) {
+    case "hold":
+      return decideHold(pass);
+    case "refuseSpec":
+      return decideInvalid(pass, pass.problems);
+    case "standRejected":
+      return decideRejected(pass);
+    case "endUnstarted":
+      return decideUnstartedEnd(pass, pass.wish);
+    case "leave":
+      return decideLeave(pass);
+    case "rest":
+      return decideRest(pass);
+    case "start":
+      return await start(pass);
+    case "resolve":
+      return await resolve(pass);
+    case "awaitPerson":
+      return await awaitPerson(pass);
+    case "follow":
+      return await follow(pass);
+    case "abort":
+      return await abort(pass);
+    case "stayFinished":
+      return await stayFinished(pass);
+    default:
+      return assertNever(pass.step, "step");
+  }
+}
+
+async function start(pass: Pass): Promise<Conclusion | undefined> {
+  const pause = pass.state === "between" ? decidePause(pass, failedFor(pass)) : undefined;
+  if (pause !== undefined) return pause;
+  const resolved = await accountOf(pass);
+  if (resolved.kind === "blocked") return decideBlocked(pass, resolved.verdict, resolved.recheckAfterMs);
+  const { account } = resolved;
+  const paused = pausedFor(pass, account);
+  if (paused !== undefined) return paused;
+
+  const { deps, memory, object, siblings, context } = pass;
+  const { signal, statusSignal } = context;
+  const job = `${account.pool} ${jobIndexValue(object.spec)}`;
+  const outcome = await pass.locks.run(job, () =>
+    startRun(deps, { object, account, siblings, memory, signal, statusSignal }),
+  );
+  if (outcome === undefined) {
+    memory.outdatedStarts = 0;
+    return undefined;
+  }
+  if (outcome.written !== undefined) wrote(pass, outcome.written);
+  const { report } = outcome;
+  memory.outdatedStarts = report.kind === "outdated" ? memory.outdatedStarts + 1 : 0;
+  if (report.kind === "baselineFailed") rejectToken(pass, account, report.error);
+  if (report.kind === "answered" && report.result.kind === "refused") rejectToken(pass, account, report.result.error);
+  if (report.kind === "answered") memory.unresolvedSince = undefined;
+  return decideStarted(current(pass), report, judgeOf(pass));
+}
+
+/** How long this process has known that the last run failed. */
+function failedFor({ memory, object, deps }: Pass): number {
+  const number = latestAttempt(object)?.number ?? 0;
+  const atMs = deps.clock.monotonic();
+  if (memory.failedSince?.number !== number) memory.failedSince = { number, atMs };
+  return atMs - memory.failedSince.atMs;
+}
+
+async function resolve(pass: Pass): Promise<Conclusion> {
+  const { memory, settings, deps } = pass;
+  const start = recordOf(pass);
+  const waitMs = settleWaitMs(settings);
+  const waitedMs = unresolvedFor(pass, start);
+  const known = isServerTime(start) ? elapsedSince(start, serverNow(pass)) : waitedMs;
+  const options = { wish: pass.wish, isSecondEmpty: false };
+  if (known !== undefined && known < waitMs) {
+    return decideResolved(pass, { kind: "tooEarly", waitMs: waitMs - known }, options);
+  }
+  const listed = await listRuns(pass);
+  if (listed.kind === "concluded") return listed.conclusion;
+  const readBack = judgeReadBack({ start, list: listed.list, claimed: claimedBy(pass), waitMs, waitedMs });
+  if (readBack.kind !== "tooEarly") memory.readBack?.release();
+  const atMs = deps.clock.monotonic();
+  const first = memory.firstEmptyRead?.startId === start.id ? memory.firstEmptyRead : undefined;
+  const isSecondEmpty = first !== undefined && atMs - first.atMs >= settings.startSettleMs;
+  if (readBack.kind === "none" && first === undefined) memory.firstEmptyRead = { startId: start.id, atMs };
+  const conclusion = decideResolved(pass, readBack, { ...options, isSecondEmpty });
+  // A person may have answered before the question was put.
+  return conclusion.isOutcomeUnknown && resolutionOf(pass) !== undefined ? sooner(conclusion, 0) : conclusion;
+}
+
+function resolutionOf({ object }: Pass): Resolution | undefined {
+  return parseResolution(object.metadata.annotations?.[resolveStart], object.status?.lastHandledResolveStart);
+}
+
+/** How long this process has seen the start unresolved. */
+function unresolvedFor({ memory, deps }: Pass, { id }: StartRecord): number {
+  const atMs = deps.clock.monotonic();
+  if (memory.unresolvedSince?.startId !== id) memory.unresolvedSince = { startId: id, atMs };
+  return atMs - memory.unresolvedSince.atMs;
+}
+
+async function awaitPerson(pass: Pass): Promise<Conclusion | undefined> {
+  const { object, deps } = pass;
+  const resolution = resolutionOf(pass);
+  if (resolution?.kind === "run") {
+    const { runId } = resolution;
+    const read = await asking(pass, (account) => observeNamedRun(object, runId, account, pass.context.signal));
+    if (read.kind === "concluded") return read.conclusion;
+    return decideResolution(pass, resolution, { run: read.value, isTaken: claimedBy(pass).has(runId) });
+  }
+  if (resolution !== undefined) return decideResolution(pass, resolution);
+  const listed = await listRuns(pass);
+  if (listed.kind === "concluded") return listed.conclusion;
+  const start = recordOf(pass);
+  const claimed = claimedBy(pass);
+  const waitedMs = unresolvedFor(pass, start);
+  const waitMs = settleWaitMs(deps.settings);
+  return decideProbe(pass, judgeReadBack({ start, list: listed.list, claimed, waitMs, waitedMs }));
+}
+
+async function follow(pass: Pass): Promise<Conclusion | undefined> {
+  return await look(pass, false);
+}
+
+/** Records the wish, sends the abort, then follows until the run is over. */
+async function abort(pass: Pass): Promise<Conclusion | undefined> {
+  const { object, wish, replacer, memory, deps, context } = pass;
+  if (wish === "aborted" && object.status?.abortRequestedTime === undefined) {
+    return decideAbortRecorded(pass, object.spec.abort ? undefined : replacer?.key);
+  }
+  if (isAbortUnderWay(pass)) return await look(pass, false);
+  const sent = await asking(pass, async (account) => {
+    if (!deps.lease.isLeaderFor(deps.settings.leaseMarginMs)) return { kind: "read", value: undefined };
+    return await abortRun(object, account, memory, deps.clock, context.signal);
+  });
+  if (sent.kind === "concluded") return sent.conclusion;
+  return await look(pass, isAbortUnderWay(pass));
+}
+
+// An abort that was accepted and had no effect is asked for again.
+const abortAgainMs = 60_000;
+
+function isAbortUnderWay({ memory, object, deps }: Pass): boolean {
+  const sent = memory.abortSent;
+  if (sent === undefined || sent.runId !== latestAttempt(object)?.runId) return false;
+  return deps.clock.monotonic() - sent.atMs < abortAgainMs;
+}
+
+async function look(pass: Pass, hasSentAbort: boolean): Promise<Conclusion | undefined> {
+  const { object, memory, deps, wish, context } = pass;
+  const attempt = latestAttempt(object);
+  if (attempt === undefined) throw new TypeError(`${pass.key} has no run where one is followed`);
+  const watchesForDuplicate = duplicateWatchLeftMs(pass) > 0;
+  const observation = { object, attempt, memory, siblings: pass.siblings(), watchesForDuplicate };
+  const read = await asking(pass, (account) => observeRun(observation, account, context.signal), hasSentAbort);
+  if (read.kind === "concluded") return read.conclusion;
+  const { run, duplicateRunId } = read.value;
+  const conclusion = decideFollowed(pass, read.value, { wish, hasSentAbort });
+  const [startMs, endMs] = [timeMs(run?.startedAt), timeMs(run?.concludedAt)];
+  if (run?.concluded && startMs !== undefined && endMs !== undefined) deps.observer.ran((endMs - startMs) / 1_000);
+  return duplicateRunId === undefined ? conclusion : withDuplicate(conclusion, duplicateRunId);
+}
+
+/** Finished objects cost nothing, but for one last look where a repeated start may have a late duplicate. */
+async function stayFinished(pass: Pass): Promise<Conclusion | undefined> {
+  const { memory, object } = pass;
+  const conclusion = decideFinished(pass);
+  const leftMs = duplicateWatchLeftMs(pass);
+  if (leftMs === Number.NEGATIVE_INFINITY) return conclusion;
+  if (leftMs > 0) return sooner(conclusion, leftMs);
+  const listed = await listRuns(pass);
+  if (listed.kind === "concluded") return sooner(conclusion, lastLookAgainMs);
+  memory.isDuplicateWatchOver = true;
+  const duplicateRunId = duplicateIn(object, listed.list, pass.siblings());
+  return duplicateRunId === undefined ? conclusion : withDuplicate(conclusion, duplicateRunId);
+}
+
+/** L: how long a repeated start is watched for the run of the start before it. */
+const duplicateWatchMs = 600_000;
+
+// Longer after the end of the watch nobody looks any more: the process was away.
+const duplicateWatchGraceMs = 300_000;
+
+const lastLookAgainMs = 30_000;
+
+/** Milliseconds until the watch for a duplicate is over; -Infinity where there is nothing to watch for. */
+function duplicateWatchLeftMs(pass: Pass): number {
+  const { object, memory, now } = pass;
+  const { start, duplicateRunId } = object.status ?? {};
+  if (start?.firstRecordedTime === undefined || duplicateRunId !== undefined || memory.isDuplicateWatchOver) {
+    return Number.NEGATIVE_INFINITY;
+  }
+  const isSent = start.outcome === "Accepted" || start.outcome === "Recovered" || start.outcome === "Pending";
+  const elapsedMs = elapsedSince(start, serverNow(pass) ?? now) ?? 0;
+  const leftMs = duplicateWatchMs - elapsedMs;
+  return isSent && leftMs > -duplicateWatchGraceMs ? leftMs : Number.NEGATIVE_INFINITY;
+}
+
+/** The same conclusion, coming back after `afterMs` at the latest. */
+export function sooner(conclusion: Conclusion, afterMs: number): Conclusion {
+  const { next } = conclusion;
+  const isSooner = next.kind === "recheck" && next.afterMs <= afterMs;
+  return isSooner ? conclusion : { ...conclusion, next: { kind: "recheck", afterMs, asks: false } };
+}
+
+type Asked<T> =
+  | { readonly kind: "value"; readonly value: T }
+  | { readonly kind: "concluded"; readonly conclusion: Conclusion };
+
+/** A read with the account of the object. What stands in its way is a conclusion. */
+async function asking<T>(
+  pass: Pass,
+  read: (account: Account) => Promise<Read<T>>,
+  isPauseOver = false,
+): Promise<Asked<T>> {
+  const resolved = await accountOf(pass);
+  if (resolved.kind === "blocked") {
+    return {
+      kind: "concluded",
+      conclusion: decideBlocked(pass, resolved.verdict, resolved.recheckAfterMs),
+    };
+  }
+  const paused = isPauseOver ? undefined : pausedFor(pass, resolved.account);
+  if (paused !== undefined) return { kind: "concluded", conclusion: paused };
+  const { accounts } = pass.deps;
+  const again = { accounts, account: resolved.account, resolve: () => accountOf(pass) };
+  const done = await withFreshToken(again, read);
+  if (done.kind === "read") return { kind: "value", value: done.value };
+  return { kind: "concluded", conclusion: decideFailed(pass, done.error, judgeOf(pass)) };
+}
+
+type Listed =
+  | { readonly kind: "listed"; readonly list: RunList }
+  | { readonly kind: "concluded"; readonly conclusion: Conclusion };
+
+async function listRuns(pass: Pass): Promise<Listed> {
+  const { memory, deps, object, context } = pass;
+  const reservation = memory.readBack;
+  const read = await asking(pass, (account) =>
+    observeRuns(object, account, {
+      class: "change",
+      ...(reservation === undefined ? {} : { reservation }),
+      signal: context.signal,
+    }),
+  );
+  if (read.kind === "concluded") return read;
+  const { serverTimeMs } = read.value;
+  if (serverTimeMs !== undefined) memory.serverClock = { serverMs: serverTimeMs, atMs: deps.clock.monotonic() };
+  return { kind: "listed", list: read.value };
+}
+
+async function accountOf({ deps, object, memory, context }: Pass): Promise<AccountResolution> {
+  const { namespace = "" } = object.metadata;
+  const { connectionRef, projectId } = object.spec;
+  const request = { namespace, connectionName: connectionRef?.name, projectId };
+  const resolved = await deps.accounts.resolve(request, context.signal);
+  if (resolved.kind === "usable") {
+    memory.account = resolved.account;
+    memory.pool = resolved.account.pool;
+  }
+  return resolved;
+}
+
+function rejectToken({ deps }: Pass, account: Account, error: NorthflankError): void {
+  if (error.code === "unauthorized") deps.accounts.tokenRejected(account);
+}
+
+function judgeOf({ deps }: Pass): Judge {
+  return (error, failures) => judgeRemoteError({ error, failures, random: deps.random });
+}
+
+function claimedBy(pass: Pass): ReadonlySet<string> {
+  return runIdsOf([pass.object, ...pass.siblings().map((sibling) => sibling.object)]);
+}
+
+function recordOf({ object, key }: Pass): StartRecord {
+  const record = object.status?.start;
+  if (record === undefined) throw new TypeError(`${key} has no start record where one is resolved`);
+  return record;
+}
