@@ -34,7 +34,7 @@ export class DeploymentScene {
   readonly metrics: string[] = [];
   readonly runs = new Map<string, { readonly status?: { readonly conditions?: readonly Condition[] } }>();
   /** What resolving an account comes to; usable unless a test says otherwise. */
-  resolution: (connectionName: string | undefined) => AccountResolution;
+  resolution: (connectionName: string | undefined) => AccountResolution | Promise<AccountResolution>;
   /** The account's version, as the connection would change it. */
   accountVersion = "1";
   /** Fails the next write of a status. */
