@@ -135,7 +135,7 @@ export function recentCorrections(object: NorthflankDeployment, now: number): re
 /** Once detected, a fight lasts until the remote agrees, the spec changes or somebody asks for another try. */
 function isFight(object: NorthflankDeployment, corrections: readonly string[]): boolean {
   if (isReconcileRequested(object)) return false;
-  if (object.status?.observedGeneration !== object.metadata.generation) return false;
+  if (!isAcknowledged(object)) return false;
   return corrections.length >= fightCorrections || readyReason(object) === "FightDetected";
 }
 
@@ -268,7 +268,7 @@ function rollingConclusion(
   input: DecideInput,
   seen: Seen,
   base: SameBase,
-  rollout: { readonly isStale: boolean; readonly isBuilding: boolean },
+  rollout: { readonly isBuilding: boolean },
 ): Conclusion {
   const { object, now, settings } = input;
   const timeoutMs = (object.spec.rollout?.timeoutSeconds ?? 900) * 1_000;
@@ -276,17 +276,47 @@ function rollingConclusion(
   const elapsedMs = Math.max(0, now - sinceMs);
   if (elapsedMs >= timeoutMs || isKnownLate(object))
     return timedOutConclusion(input, seen, base, { elapsedMs, timeoutMs });
-  const reason = rollout.isBuilding ? "Building" : "RollingOut";
-  const doing = rollout.isBuilding ? "is building" : "is rolling out";
-  const message =
-    `Northflank ${doing} ${seen.desire.source}${stateText(seen.service, rollout.isStale)}. Looked at every ` +
-    `${formatDuration(settings.rolloutPollIntervalMs)} to 1m; counts as failed at ${formatTime(sinceMs + timeoutMs)}.`;
+  const { isBuilding } = rollout;
+  const reason = isBuilding ? "Building" : "RollingOut";
   return {
     ...base,
-    verdict: { kind: "progressing", reason, message },
-    rolloutComplete: { status: "Unknown", reason, message: "The rollout is not over." },
+    verdict: {
+      kind: "progressing",
+      reason,
+      message: rollingMessage({ ...input, desire: seen.desire, isBuilding, sinceMs }),
+    },
+    rolloutComplete: { status: "Unknown", reason, message: rolloutGoesOn },
+    stated: readyReason(object) === reason && isAcknowledged(object) ? withoutSeen(base.stated) : base.stated,
     next: { kind: "recheck", afterMs: pollPauseMs(elapsedMs, timeoutMs - elapsedMs, settings) },
   };
+}
+
+export const rolloutGoesOn = "The rollout is not over.";
+
+/** The same from the change to the end of the rollout, so that a look that finds it going on writes nothing. */
+export function rollingMessage(options: {
+  readonly object: NorthflankDeployment;
+  readonly desire: Desire;
+  readonly isBuilding: boolean;
+  readonly sinceMs: number;
+  readonly settings: Settings;
+}): string {
+  const timeoutMs = (options.object.spec.rollout?.timeoutSeconds ?? 900) * 1_000;
+  const doing = options.isBuilding ? "is building" : "is rolling out";
+  return (
+    `Northflank ${doing} ${options.desire.source}. Looked at every ` +
+    `${formatDuration(options.settings.rolloutPollIntervalMs)} to 1m; counts as failed at ` +
+    `${formatTime(options.sinceMs + timeoutMs)}.`
+  );
+}
+
+/** What is seen between the change and its end is not worth a write: the end is. */
+function withoutSeen({ observed: _observed, image: _image, ...rest }: StatedFields): StatedFields {
+  return rest;
+}
+
+function isAcknowledged({ status, metadata }: NorthflankDeployment): boolean {
+  return status?.observedGeneration === metadata.generation;
 }
 
 function timedOutConclusion(
@@ -297,7 +327,7 @@ function timedOutConclusion(
 ): Conclusion {
   const message =
     `Northflank has ${seen.desire.source}, but its rollout was not complete within ${formatDuration(times.timeoutMs)}` +
-    `${stateText(seen.service, false)}. See the containers of the service in Northflank. Goes on being looked at, more ` +
+    `${stateText(seen.service)}. See the containers of the service in Northflank. Goes on being looked at, more ` +
     "and more rarely, and is Ready when it completes after all.";
   // Grows with the time that has passed, so that nothing needs to be counted and written.
   const pauseMs = Math.min(Math.max(firstLateProbeMs, times.elapsedMs / 4), slowProbeMs);
@@ -325,7 +355,7 @@ function rollingSince({ object, now }: DecideInput): number {
 
 /** What was late stays late until it ends: a probe must not make it look under way again. */
 function isKnownLate(object: NorthflankDeployment): boolean {
-  return readyReason(object) === "RolloutTimedOut" && object.status?.observedGeneration === object.metadata.generation;
+  return readyReason(object) === "RolloutTimedOut" && isAcknowledged(object);
 }
 
 // The longest pause between two looks at a rollout.
@@ -539,8 +569,7 @@ function atLeastHourly(nextResyncMs: number): Next {
   return { kind: "recheck", afterMs: Math.min(nextResyncMs, slowProbeMs) };
 }
 
-function stateText({ rolloutStatus }: ServiceView, isStale: boolean): string {
-  if (isStale) return " (it still shows the rollout before)";
+function stateText({ rolloutStatus }: ServiceView): string {
   return rolloutStatus === undefined ? " (it tells no state)" : ` (${rolloutStatus.slice(0, 32)})`;
 }
 

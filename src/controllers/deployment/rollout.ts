@@ -6,8 +6,8 @@ import type { ServiceView } from "../../northflank/types.ts";
 export type Rollout =
   | { readonly kind: "complete" }
   | { readonly kind: "failed" }
-  /** `isStale`: Northflank still shows the end of the rollout before our change. */
-  | { readonly kind: "rolling"; readonly isStale: boolean; readonly isBuilding: boolean };
+  /** Also while Northflank still shows the end of the rollout before our change. */
+  | { readonly kind: "rolling"; readonly isBuilding: boolean };
 
 /** What was remembered when the source was last changed. */
 export type Applied = NonNullable<NorthflankDeploymentStatus["applied"]>;
@@ -48,7 +48,7 @@ export function judgeRollout(options: {
   const isBuilding = service.internal !== undefined && buildStates.has(service.buildStatus ?? "");
   if (!isStale && service.rolloutStatus === "COMPLETED") return { kind: "complete" };
   if (!isStale && service.rolloutStatus === "FAILED") return { kind: "failed" };
-  return { kind: "rolling", isStale, isBuilding };
+  return { kind: "rolling", isBuilding };
 }
 
 function speaksAboutChange(transition: string | undefined, applied: Applied | undefined, now: number): boolean {

@@ -2,7 +2,6 @@
 import type { NorthflankDeployment } from "../../api/deployment.ts";
 import { capped, formatTime } from "../../runtime/conditions.ts";
 import { assertNever } from "../../util/assert-never.ts";
-import { formatDuration } from "../../util/duration.ts";
 import type { Random } from "../../util/random.ts";
 import type { EventDraft } from "../shared/event-draft.ts";
 import { present } from "../shared/present.ts";
@@ -14,6 +13,8 @@ import {
   pollPauseMs,
   recentCorrections,
   remoteFailure,
+  rollingMessage,
+  rolloutGoesOn,
   type Settings,
   timeText,
 } from "./decide.ts";
@@ -55,10 +56,10 @@ export function concludeChange(options: {
 
 function writtenConclusion(options: Parameters<typeof concludeChange>[0], usedFallback: boolean): Conclusion {
   const { object, change, now, settings, nextResyncMs } = options;
-  const { desire, cause } = change;
+  const { desire } = change;
   const timeoutMs = (object.spec.rollout?.timeoutSeconds ?? 900) * 1_000;
   const common = {
-    inSync: { status: "True", reason: "InSync", message: `Northflank accepted ${desire.source}.` },
+    inSync: { status: "True", reason: "InSync", message: `Northflank has ${desire.source}.` },
     failure: undefined,
     sameDesire: true,
     stated: statedByChange(object, change, now),
@@ -73,14 +74,11 @@ function writtenConclusion(options: Parameters<typeof concludeChange>[0], usedFa
     const rolloutComplete = { status: "Unknown", reason: "RollingOut", message: "Not waited for." } as const;
     return { ...common, verdict: { kind: "ready", reason: "InSync", message }, rolloutComplete, next };
   }
-  const why = cause === "SpecChanged" ? "" : ", which had been changed elsewhere";
-  const message =
-    `Northflank accepted ${desire.source}${why}, and rolls it out. Looked at every ` +
-    `${formatDuration(settings.rolloutPollIntervalMs)} to 1m; counts as failed at ${formatTime(now + timeoutMs)}.`;
+  const message = rollingMessage({ object, desire, settings, isBuilding: false, sinceMs: now });
   return {
     ...common,
     verdict: { kind: "progressing", reason: "RollingOut", message },
-    rolloutComplete: { status: "Unknown", reason: "RollingOut", message: "The rollout is not over." },
+    rolloutComplete: { status: "Unknown", reason: "RollingOut", message: rolloutGoesOn },
     next: { kind: "recheck", afterMs: pollPauseMs(0, timeoutMs, settings) },
   };
 }
