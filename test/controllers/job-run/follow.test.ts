@@ -1,0 +1,175 @@
+import { describe, expect, test } from "vitest";
+import type { NorthflankJobRun } from "../../../src/api/job-run.ts";
+import type { RunSettings, Situation } from "../../../src/controllers/job-run/conclusion.ts";
+import { decideFollowed, decidePause, pollIntervalMs, retryPauseMs } from "../../../src/controllers/job-run/follow.ts";
+import type { Wish } from "../../../src/controllers/job-run/machine.ts";
+import type { JobRunView } from "../../../src/northflank/types.ts";
+import { FakeClock } from "../../support/fake-clock.ts";
+import { RunCluster } from "../../support/run-cluster.ts";
+
+const settings: RunSettings = {
+  runPollIntervalMs: 10_000,
+  startSettleMs: 30_000,
+  startGateMs: 5_000,
+  requestTimeoutMs: 30_000,
+};
+
+function situation(
+  options: { spec?: Partial<NorthflankJobRun["spec"]>; number?: number; aborted?: boolean } = {},
+): Situation {
+  const clock = new FakeClock();
+  const created = new RunCluster(clock).create("once", { activeDeadlineSeconds: 3_600, ...options.spec });
+  const attempt = { number: options.number ?? 1, runId: "r1", remoteStatus: "RUNNING", origin: "Started" } as const;
+  const startTime = "2026-01-01T00:00:00Z";
+  const status = {
+    observedGeneration: 1,
+    attempts: [{ ...attempt, startTime }],
+    runId: "r1",
+    startTime,
+    ...(options.aborted ? { abortRequestedTime: startTime } : {}),
+  };
+  return { object: { ...created, status }, now: clock.now() + 60_000, settings, sinceStartMs: 60_000 };
+}
+
+type Sight =
+  | "running"
+  | "success"
+  | "failed"
+  | "abortedThere"
+  | "odd"
+  | "missingOnce"
+  | "missingForGood"
+  | "failedLate";
+
+function view(status: string, concluded: boolean, concludedAt = "2026-01-01T00:00:30Z"): JobRunView {
+  const startedAt = "2026-01-01T00:00:00Z";
+  return { id: "r1", runName: "n", status, concluded, startedAt, concludedAt: concluded ? concludedAt : undefined };
+}
+
+const sights: Readonly<Record<Sight, { readonly run: JobRunView | undefined; readonly missingReads: number }>> = {
+  running: { run: view("RUNNING", false), missingReads: 0 },
+  success: { run: view("SUCCESS", true), missingReads: 0 },
+  failed: { run: view("FAILED", true), missingReads: 0 },
+  failedLate: { run: view("FAILED", true, "2026-01-01T01:00:00Z"), missingReads: 0 },
+  abortedThere: { run: view("TERMINATED", true), missingReads: 0 },
+  odd: { run: view("PONDERING", false), missingReads: 0 },
+  missingOnce: { run: undefined, missingReads: 2 },
+  missingForGood: { run: undefined, missingReads: 3 },
+};
+
+/** What is concluded from every sight under every wish: a new one of either does not compile until it has its row. */
+const table: Readonly<Record<Sight, Readonly<Record<Wish, string>>>> = {
+  running: row("Aborting", "RunActive", "Aborting", "Aborting", "RunActive", "RunActive", "RunActive"),
+  odd: row("Aborting", "RunActive", "Aborting", "Aborting", "RunActive", "RunActive", "RunActive"),
+  missingOnce: row("Aborting", "RunActive", "Aborting", "Aborting", "RunActive", "RunActive", "RunActive"),
+  success: all("RunSucceeded"),
+  failed: row("AbortedOnDelete", "RunFailed", "RunAborted", "RunFailed", "RunFailed", "RunFailed", "RunFailed"),
+  failedLate: row(
+    "AbortedOnDelete",
+    "DeadlineExceeded",
+    "RunAborted",
+    "DeadlineExceeded",
+    "DeadlineExceeded",
+    "DeadlineExceeded",
+    "DeadlineExceeded",
+  ),
+  abortedThere: row(
+    "AbortedOnDelete",
+    "RunAbortedRemotely",
+    "RunAborted",
+    "RunAbortedRemotely",
+    "RunAbortedRemotely",
+    "RunAbortedRemotely",
+    "RunAbortedRemotely",
+  ),
+  missingForGood: row(
+    "AbortedOnDelete",
+    "RunDisappeared",
+    "RunAborted",
+    "RunAborted",
+    "RunDisappeared",
+    "RunDisappeared",
+    "RunDisappeared",
+  ),
+};
+
+function row(...reasons: readonly string[]): Readonly<Record<Wish, string>> {
+  const wishes: readonly Wish[] = ["cleanup", "deleting", "aborted", "expired", "invalid", "suspended", "proceed"];
+  return Object.fromEntries(wishes.map((wish, index) => [wish, reasons[index] ?? ""])) as Record<Wish, string>;
+}
+
+function all(reason: string): Readonly<Record<Wish, string>> {
+  return row(...Array.from({ length: 7 }, () => reason));
+}
+
+const rows = (Object.keys(table) as Sight[]).flatMap((sight) =>
+  (Object.entries(table[sight]) as [Wish, string][]).map(([wish, reason]) => ({ sight, wish, reason })),
+);
+
+describe(`what is seen of a run, under every wish: ${rows.length} cases`, () => {
+  test.each(rows)("$sight, $wish: $reason", ({ sight, wish, reason }) => {
+    const given = situation({ aborted: wish === "aborted" });
+    const { verdict, facts, next } = decideFollowed(given, sights[sight], { wish, hasSentAbort: false });
+    expect(verdict.reason).toBe(reason);
+    const isOver = !["Aborting", "RunActive"].includes(reason);
+    expect(facts.completionTime !== undefined).toBe(isOver);
+    expect(next.kind).toBe(isOver ? "settled" : "recheck");
+    expect(verdict.kind).toBe(isOver ? (reason === "RunSucceeded" ? "ready" : "stalled") : "progressing");
+  });
+});
+
+describe("further runs after a failure", () => {
+  const failed = { wish: "proceed", hasSentAbort: false } as const;
+  test.each([
+    [0, 1, "RunFailed"],
+    [1, 1, "RetryingRun"],
+    [1, 2, "BackoffLimitExceeded"],
+    [2, 2, "RetryingRun"],
+    [2, 3, "BackoffLimitExceeded"],
+  ])("backoffLimit %i, run %i: %s", (backoffLimit, number, reason) => {
+    const given = situation({ spec: { backoffLimit }, number });
+    expect(decideFollowed(given, sights.failed, failed).verdict.reason).toBe(reason);
+  });
+
+  test("an abort that was asked for ends it, whatever the limit", () => {
+    const given = situation({ spec: { backoffLimit: 5 }, aborted: true });
+    expect(decideFollowed(given, sights.failed, { ...failed, wish: "aborted" }).verdict.reason).toBe("RunAborted");
+  });
+
+  test("the pause is 10 s, doubled each time, 6 min at most", () => {
+    expect([1, 2, 3, 4, 5, 6, 7, 50].map(retryPauseMs)).toEqual([
+      10_000, 20_000, 40_000, 80_000, 160_000, 320_000, 360_000, 360_000,
+    ]);
+  });
+
+  test.each([
+    [0, 10_000],
+    [9_999, 1],
+    [10_000, undefined],
+  ])("after %i ms, %s are left", (pausedMs, leftMs) => {
+    const next = decidePause(situation(), pausedMs)?.next;
+    expect(next?.kind === "recheck" ? next.afterMs : undefined).toBe(leftMs);
+  });
+});
+
+describe("the interval of following", () => {
+  test.each([
+    [0, 10_000],
+    [50_000, 10_000],
+    [100_000, 20_000],
+    [300_000, 60_000],
+    [86_400_000, 60_000],
+  ])("at an age of %i ms: %i ms", (ageMs, intervalMs) => {
+    expect(pollIntervalMs(settings, ageMs)).toBe(intervalMs);
+  });
+
+  test("a first interval above a minute stays", () => {
+    expect(pollIntervalMs({ ...settings, runPollIntervalMs: 120_000 }, 86_400_000)).toBe(120_000);
+  });
+
+  test("is cut at the deadline", () => {
+    const given = { ...situation({ spec: { activeDeadlineSeconds: 65 } }), sinceStartMs: 60_000 };
+    const { next } = decideFollowed(given, sights.running, { wish: "proceed", hasSentAbort: false });
+    expect(next).toMatchObject({ kind: "recheck", afterMs: 5_000 });
+  });
+});

@@ -1,0 +1,162 @@
+import { describe, expect, test } from "vitest";
+import type { NorthflankJobRun } from "../../../src/api/job-run.ts";
+import { reasons } from "../../../src/api/reasons.ts";
+import type { Conclusion } from "../../../src/controllers/job-run/conclusion.ts";
+import { phaseOf, statusOf } from "../../../src/controllers/job-run/status.ts";
+import type { Verdict } from "../../../src/controllers/shared/verdict.ts";
+import { FakeClock } from "../../support/fake-clock.ts";
+import { brokenPromises, kstatusOf } from "../../support/kstatus.ts";
+import { RunCluster } from "../../support/run-cluster.ts";
+
+const clock = new FakeClock();
+const calm = {
+  facts: {},
+  next: { kind: "settled" },
+  after: [],
+  events: [],
+  isOutcomeUnknown: false,
+  isReleased: false,
+} as const;
+
+function conclusion(kind: Verdict["kind"], reason: string, more: Partial<Conclusion> = {}): Conclusion {
+  return { ...calm, verdict: { kind, reason, message: `${reason} was seen.` }, ...more };
+}
+
+function write(object: NorthflankJobRun, given: Conclusion): NorthflankJobRun {
+  const { start } = object.status ?? {};
+  const status = statusOf({ object, conclusion: given, now: clock.now() });
+  return { ...object, status: { ...status, ...(start === undefined ? {} : { start }) } };
+}
+
+const created = new RunCluster(clock).create("once");
+const attempt = { number: 1, runId: "r1", origin: "Started" } as const;
+const record = { id: "s", attempt: 1, recordedTime: "2026-01-01T00:00:00Z", outcome: "Pending" } as const;
+const over = "2026-01-01T00:01:00Z";
+const attempts = [attempt];
+const withRecord = { ...created, status: { observedGeneration: 1, start: record } };
+
+const states: readonly (readonly [string, NorthflankJobRun, Conclusion, object])[] = [
+  [
+    "held",
+    created,
+    conclusion("suspended", "Suspended"),
+    { phase: "Pending", kstatus: "InProgress", started: "False" },
+  ],
+  [
+    "invalid",
+    created,
+    conclusion("stalled", "InvalidSpec"),
+    { phase: "Pending", kstatus: "Failed", accepted: "False" },
+  ],
+  [
+    "no Secret",
+    created,
+    conclusion("stalled", "SecretNotFound"),
+    { phase: "Pending", kstatus: "Failed", accepted: "False" },
+  ],
+  ["no quota", created, conclusion("waiting", "WaitingForQuota"), { phase: "Pending", kstatus: "InProgress" }],
+  ["waiting", created, conclusion("waiting", "WaitingForConcurrency"), { phase: "Pending", kstatus: "InProgress" }],
+  [
+    "recovering",
+    withRecord,
+    conclusion("progressing", "RecoveringRun"),
+    { phase: "Starting", kstatus: "InProgress", started: "Unknown" },
+  ],
+  ["read fails", withRecord, conclusion("retrying", "RemoteUnavailable"), { phase: "Starting", kstatus: "InProgress" }],
+  [
+    "unknown",
+    withRecord,
+    conclusion("stalled", "StartOutcomeUnknown", { isOutcomeUnknown: true }),
+    { phase: "Unknown", kstatus: "Failed", started: "Unknown" },
+  ],
+  [
+    "active",
+    withRecord,
+    conclusion("progressing", "RunActive", { facts: { attempts } }),
+    { phase: "Running", kstatus: "InProgress", started: "True" },
+  ],
+  [
+    "active, 401",
+    withRecord,
+    conclusion("stalled", "AuthenticationFailed", { facts: { attempts } }),
+    { phase: "Running", kstatus: "Failed", accepted: "True" },
+  ],
+  [
+    "active, suspended",
+    withRecord,
+    conclusion("suspended", "Suspended", { facts: { attempts } }),
+    { phase: "Running", kstatus: "InProgress" },
+  ],
+  [
+    "succeeded",
+    withRecord,
+    conclusion("ready", "RunSucceeded", { facts: { attempts, completionTime: over } }),
+    { phase: "Succeeded", kstatus: "Current", finished: "True" },
+  ],
+  [
+    "failed",
+    withRecord,
+    conclusion("stalled", "RunFailed", { facts: { attempts, completionTime: over } }),
+    { phase: "Failed", kstatus: "Failed", finished: "True" },
+  ],
+  [
+    "aborted",
+    withRecord,
+    conclusion("stalled", "RunAborted", { facts: { attempts, completionTime: over } }),
+    { phase: "Aborted", kstatus: "Failed", finished: "True" },
+  ],
+  [
+    "given up",
+    withRecord,
+    conclusion("stalled", "StartOutcomeUnknown", { facts: { completionTime: over }, isOutcomeUnknown: true }),
+    { phase: "Failed", kstatus: "Failed", finished: "True", started: "Unknown" },
+  ],
+  ["deleting", created, conclusion("progressing", "Deleting"), { phase: "Pending", kstatus: "InProgress" }],
+];
+
+describe("every state", () => {
+  test.each(states)("%s: keeps the promises of kstatus and reads well", (_, object, given, expected) => {
+    const written = write(object, given);
+    const find = (type: string) => written.status?.conditions?.find((condition) => condition.type === type)?.status;
+    expect(brokenPromises(written)).toEqual([]);
+    expect({
+      phase: written.status?.phase,
+      kstatus: kstatusOf(written),
+      accepted: find("Accepted"),
+      started: find("Started"),
+      finished: find("Finished"),
+    }).toMatchObject(expected);
+    for (const { reason } of written.status?.conditions ?? []) expect(Object.keys(reasons)).toContain(reason);
+  });
+
+  test.each(states)("%s: said again, nothing changes, also later", (_, object, given) => {
+    const first = write(object, given);
+    const again = statusOf({ object: first, conclusion: given, now: clock.now() + 3_600_000 });
+    const { start: _start, ...before } = first.status ?? { observedGeneration: 0 };
+    expect(again).toEqual(before);
+  });
+
+  test.each(states)("%s: never writes `start`, and acknowledges generation and request", (_, object, given) => {
+    const annotations = { "northflank-operator.io/reconcile-requested-at": "now" };
+    const asked = { ...object, metadata: { ...object.metadata, generation: 7, annotations } };
+    const status = statusOf({ object: asked, conclusion: given, now: clock.now() });
+    expect(status).not.toHaveProperty("start");
+    expect(status).toMatchObject({ observedGeneration: 7, lastHandledReconcileAt: "now" });
+  });
+});
+
+test("what was judged unknown keeps saying so while a look at it fails", () => {
+  const unknown = write(withRecord, conclusion("stalled", "StartOutcomeUnknown", { isOutcomeUnknown: true }));
+  const { status } = write(unknown, conclusion("retrying", "RemoteUnavailable", { isOutcomeUnknown: true }));
+  const started = status?.conditions?.find(({ type }) => type === "Started");
+  expect(started).toMatchObject({
+    status: "Unknown",
+    reason: "StartOutcomeUnknown",
+    message: "StartOutcomeUnknown was seen.",
+  });
+  expect(status?.phase).toBe("Unknown");
+});
+
+test("the phase of no conditions at all is Pending", () => {
+  expect(phaseOf([])).toBe("Pending");
+});
