@@ -11,7 +11,7 @@ export interface Call {
   readonly path: string;
   readonly query: URLSearchParams;
   readonly headers: IncomingMessage["headers"];
-  /** Body as text; empty when there was none. */
+  /** Body as text; empty when there was none. A protobuf body is no text: it has one character per byte (latin1). */
   readonly body: string;
   /** Number of the TCP connection it came on, counted from 1: shows whether connections are reused. */
   readonly connection: number;
@@ -171,7 +171,8 @@ async function readBody(request: IncomingMessage, maxBytes: number): Promise<str
     if (bytes > maxBytes) return undefined;
     chunks.push(chunk);
   }
-  return Buffer.concat(chunks).toString("utf8");
+  const isBinary = request.headers["content-type"]?.includes("protobuf") === true;
+  return Buffer.concat(chunks).toString(isBinary ? "latin1" : "utf8");
 }
 
 function encode(answer: Answer): { readonly headers: OutgoingHttpHeaders; readonly text: string } {

@@ -79,7 +79,7 @@ export function apply(
   const pruned = dropAbandoned(merged, before?.fields, [...others, applying], context.schema);
   const change = changeOf(live, pruned, context);
   const taken = change.modified.union(change.added);
-  if (!options.force) refuseConflicts(others, taken);
+  if (!options.force && !isUpgrade(live, others, taken, context, writer)) refuseConflicts(others, taken);
 
   const gone = taken.union(change.removed);
   const next = [...others.map((entry) => ({ ...entry, fields: entry.fields.difference(gone) })), applying];
@@ -171,6 +171,27 @@ function dropAbandoned(
   const withOwned = removePaths(merged, all.difference(kept), schema) ?? {};
   const dangling = all.difference(withNamedParents(fieldsOf(withOwned, schema), schema)).intersection(last);
   return removePaths(merged, dangling, schema) as ApiObject;
+}
+
+const lastApplied = "kubectl.kubernetes.io/last-applied-configuration";
+
+/**
+ * `kubectl apply --server-side` after client-side apply: conflicts about fields that the annotation says were applied,
+ * and that nobody changed since, are conflicts with oneself.
+ */
+function isUpgrade(
+  live: ApiObject,
+  others: readonly Owned[],
+  taken: FieldSet,
+  context: OwnershipContext,
+  writer: Writer,
+): boolean {
+  const annotation = live.metadata.annotations?.[lastApplied];
+  if (writer.manager !== "kubectl" || annotation === undefined) return false;
+  const before = JSON.parse(annotation) as ApiObject;
+  const { modified, removed } = compare(before, bare(live), context.schema);
+  const own = fieldsOf(before, context.schema).difference(modified).difference(removed);
+  return others.every((entry) => entry.fields.intersection(taken).difference(own).isEmpty);
 }
 
 function refuseConflicts(others: readonly Owned[], taken: FieldSet): void {

@@ -6,6 +6,7 @@ import { aggregatedList, coreVersions, groupInfo, groupList, resourceList, versi
 import { listPage } from "./lists.ts";
 import { negotiate, type Representation } from "./negotiate.ts";
 import { openApiDocument, openApiIndex, openApiV2 } from "./openapi.ts";
+import { readProtobuf } from "./protobuf.ts";
 import {
   ApiError,
   badRequest,
@@ -392,17 +393,25 @@ function deleteOptions(call: Call) {
 }
 
 const bodyTypes = ["application/json", "application/yaml"];
+const protobuf = "application/vnd.kubernetes.protobuf";
 
 function readObject(
   call: Call,
   resource: Resource,
 ): { readonly object: JsonObject; readonly duplicates: readonly string[] } {
   const type = mediaType(call);
+  if (type === protobuf) return { object: readProtobufObject(call, resource), duplicates: [] };
   if (type !== "" && !bodyTypes.includes(type)) throw unsupportedMediaType(bodyTypes);
   const read = type === "application/yaml" ? readYaml(call.body, false) : readJsonObject(call.body, resource);
   const object = withType(objectIn(read.value, call.body, resource.kind), call.body, resource);
   checkDecoding(object, resource);
   return { object, duplicates: read.duplicates };
+}
+
+function readProtobufObject(call: Call, resource: Resource): JsonObject {
+  const object = readProtobuf(Buffer.from(call.body, "latin1"));
+  if (object === undefined) throw unsupportedMediaType(bodyTypes);
+  return withType(object, "", resource);
 }
 
 function readJsonObject(text: string, resource: Resource) {
