@@ -28,7 +28,7 @@ const newTarget = "another target needs another NorthflankDeployment";
 
 export const deploymentSpec = {
   type: "object",
-  description: "Which image or build a Northflank service, or job, has to run, and how the operator keeps it there.",
+  description: "Which image or build a Northflank service has to run, and how the operator keeps it there.",
   properties: {
     connectionRef,
     projectId,
@@ -36,8 +36,8 @@ export const deploymentSpec = {
     jobId: {
       ...jobId,
       description:
-        "Id of the Northflank job whose image or build is kept as declared. Exactly one of serviceId and jobId. The " +
-        "only call that sets a job's image is deprecated: prefer the deployment override of NorthflankJobRun. Immutable.",
+        "Id of a Northflank job as the target. Not carried out by this version (UnsupportedTarget): use the deployment " +
+        "override of NorthflankJobRun. Exactly one of serviceId and jobId. Immutable.",
     },
     deployment: {
       type: "object",
@@ -91,8 +91,8 @@ export const deploymentSpec = {
           enum: ["Report", "Restore"],
           default: "Report",
           description:
-            "Report: say so and keep the failed source. Restore: set back the last source whose rollout completed, and " +
-            "say so; needs wait. Default: Report.",
+            "Report: say so and keep the failed source. Restore: set back the last source whose rollout completed; not " +
+            "carried out by this version, which refuses it (InvalidSpec). Default: Report.",
         },
       },
       "x-kubernetes-validations": [
@@ -119,7 +119,7 @@ export const deploymentSpec = {
           jobRunRef: {
             type: "object",
             description: "A NorthflankJobRun of the same namespace.",
-            properties: { name: connectionRef.properties.name },
+            properties: { name: { ...connectionRef.properties.name, description: "Name of the NorthflankJobRun." } },
             required: ["name"],
           },
         },
@@ -132,9 +132,8 @@ export const deploymentSpec = {
       minimum: 0,
       maximum: 604_800,
       description:
-        "Seconds between two looks at the service when nothing happens, to find changes made elsewhere; spread by 20 % " +
-        "and stretched when the quota runs short. 0 = never, else at least 60. Default: the operator's --resync-period " +
-        "(900).",
+        "Seconds between two looks at the service when nothing happens, to find changes made elsewhere; spread by 20 %. " +
+        "0 = never, else at least 60. Default: the operator's --resync-period (900).",
       "x-kubernetes-validations": [
         {
           name: "resync-period",
@@ -204,26 +203,24 @@ export const deploymentStatus = {
           description: "True: Northflank deploys new builds by itself.",
         },
         servicePaused: { type: "boolean", description: "True: the service is paused in Northflank." },
-        observedTime: time("When this was read, in coarse steps."),
       },
     },
     applied: {
       type: "object",
-      description: "The last change the operator sent.",
+      description: "The declaration that the operator last sent, or found in force.",
       properties: {
         generation: {
           type: "integer",
           format: "int64",
           minimum: 0,
-          description: "metadata.generation the change was made for.",
+          description: "metadata.generation it stands for.",
         },
-        specHash: text("Hash of the normalised declaration that was sent.", 128),
-        remoteHash: text("Hash of what Northflank reported after it.", 128),
-        time: time("When it was sent."),
+        specHash: text("Hash of the declaration in its normal form.", 128),
+        time: time("When it was sent, or first found in force."),
         previousTransitionTime: time(
           "State change of the rollout before the change: only a later one speaks about this change.",
         ),
-        source: text("The source that was sent, in one line."),
+        source: text("The source that was sent, in one line. Missing where it was found in force."),
         previousSource: text("The source that was set before, in one line."),
       },
     },
@@ -231,7 +228,9 @@ export const deploymentStatus = {
       type: "array",
       maxItems: 32,
       "x-kubernetes-list-type": "atomic",
-      description: "What would be written, field by field: under Observe, and while a change waits.",
+      description:
+        "What would be written, field by field, for as long as it is not: under Observe or EnforceOnChange, while a " +
+        "change waits, and after it was refused.",
       items: {
         type: "object",
         description: "One difference.",

@@ -18,7 +18,6 @@ import {
   isSet,
   jobId,
   lastHandledReconcileAt,
-  nextReconcileTime,
   notBothSources,
   observedGeneration,
   projectId,
@@ -232,14 +231,13 @@ export const jobRunStatus = {
       enum: ["Pending", "Starting", "Running", "Succeeded", "Failed", "Aborted", "Unknown"],
       description:
         "The conditions in one word, for columns and for programs that look at one field. Pending: not started yet. " +
-        "Unknown: nobody can tell whether it was started.",
+        "Unknown: nobody can tell whether it was started, or how it ended.",
     },
     conditions,
     lastHandledReconcileAt,
     lastHandledResolveStart: text(
       "Value of the annotation northflank-operator.io/resolve-start that was handled last.",
     ),
-    nextReconcileTime,
     abortRequestedTime: time("When spec.abort: true was first seen. It cannot be taken back."),
     start: {
       type: "object",
@@ -272,7 +270,7 @@ export const jobRunStatus = {
           enum: ["Pending", "Accepted", "Recovered", "NotStarted"],
           description:
             "Pending: asked, or about to ask; unknown after a crash. Accepted: a run id was answered. Recovered: found " +
-            "in the list. NotStarted: refused for sure.",
+            "in the list. NotStarted: not sent, refused for sure, or given up; reason says which.",
         },
         reason: text("Why it was not started, as in the conditions.", 256),
         message: text("What Northflank or the operator said about it.", 2_048),
@@ -285,7 +283,6 @@ export const jobRunStatus = {
     duplicateRunId: text("Id of a second run that turned up after an AtLeastOnce start.", 128),
     startTime: time("When the first run started."),
     completionTime: time("When it was over, whatever the result. Set once: afterwards nothing is polled any more."),
-    resolvedSource: text("The image or build the run used, in one line, where it was told."),
     failure,
   },
 } as const satisfies ObjectSchema;

@@ -119,8 +119,8 @@ const deploymentKind: KindDefinition = {
   shortName: "nfdeploy",
   categories: ["northflank", "all"],
   description:
-    "Keeps the image or build of a Northflank service, or job, at the declared one, and follows the rollout. Deleting " +
-    "it leaves the service as it is.",
+    "Keeps the image or build of a Northflank service at the declared one, and follows the rollout. Deleting it leaves " +
+    "the service as it is.",
   columns: [
     ready,
     reason,

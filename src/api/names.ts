@@ -33,7 +33,7 @@ export const northflankJobRuns: ResourceType = {
 /** A new value of this annotation asks for a pass now; it is echoed to `status.lastHandledReconcileAt`. */
 export const reconcileRequestedAt = `${group}/reconcile-requested-at`;
 
-/** Flux's name for the same request, understood as an alias. Ours wins where both are set. */
+/** Flux's name for the same request, understood as an alias. Where both are set the later time counts. */
 export const fluxRequestedAt = "reconcile.fluxcd.io/requestedAt";
 
 /** A person's answer to `StartOutcomeUnknown`: `<runId>`, `retry` or `fail`, with `@<anything>` to say it again. */

@@ -137,7 +137,7 @@ describe("a run", () => {
     jobRuns.apply(first);
     jobRuns.apply(jobRun("migrate-2"));
     jobRuns.apply(jobRun("report-1", { spec: { jobId: "report" } }));
-    const talking = newer(first, { status: { observedGeneration: 1, phase: "Running", nextReconcileTime: "soon" } });
+    const talking = newer(first, { status: { observedGeneration: 1, phase: "Running", runName: "brave-fox" } });
     expect(wakes(() => jobRuns.apply(talking))).toEqual([]);
     const over = newer(talking, { status: { observedGeneration: 1, phase: "Succeeded" } });
     expect(wakes(() => jobRuns.apply(over))).toEqual(["run shop/migrate-2 change"]);
