@@ -109,6 +109,11 @@ export class RunProcess {
     for (const go of waiting) go();
   }
 
+  /** The lease is good for so much longer, and nobody renews it. */
+  limitLease(leftMs: number): void {
+    this.#leaseUntilMs = this.#world.clock.monotonic() + leftMs;
+  }
+
   /** As leader election does it: everything in flight is aborted at once. */
   loseLease(): void {
     this.#leaseUntilMs = Number.NEGATIVE_INFINITY;
