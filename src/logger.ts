@@ -2,18 +2,25 @@ import { type DestinationStream, pino } from "pino";
 import { prettyFactory } from "pino-pretty";
 import type { Log } from "./util/log.ts";
 
+/** The keys of our log lines, so that one query finds the same fact everywhere. A test finds keys that are not here. */
+export const logKeys = [
+  // Which pass over what: `object` is `namespace/name`.
+  ...["controller", "object", "reconcileId", "failures", "durationMs", "afterMs"],
+  // A watch: how often it failed, how it lists, what it saw.
+  ...["resource", "cause", "mode", "objects", "resourceVersion", "highest"],
+  // Leader election.
+  ...["lease", "identity", "holder", "leaderElect"],
+  // A decision, and what it is about in Northflank.
+  ...["action", "reason", "kind", "project", "service"],
+  // Start and end of the program.
+  ...["version", "namespaces", "endpoint", "address", "signal", "graceMs", "step"],
+  // An error, always under this key.
+  "err",
+] as const;
+
 /**
- * The keys of our log lines, so that one query finds the same fact everywhere:
- *
- * - `controller`, `object` (`namespace/name`), `reconcileId`, `generation`: which pass over what
- * - `resource`, `namespace`: a watch
- * - `project`, `service`, `job`, `run`, `pool`, `route`, `httpStatus`: the far end
- * - `action`, `reason`, `kind`, `phase`: a decision
- * - `durationMs`, `delayMs`, `count`, `address`, `version`, `signal`, `namespaces`
- * - `err`: an error, always under this key
- *
- * Never a token, a Secret's value, an environment value, a file's content or a response body. The redaction below is a
- * second line of defence for keys that could carry them; the first is that nothing of the kind is handed to a logger.
+ * Keys that could carry a token, a Secret's value, an environment value, a file's content or a response body. Their
+ * redaction is the second line of defence; the first is that nothing of the kind is handed to a logger.
  */
 const redacted = [
   "token",

@@ -1,5 +1,8 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
-import { createLogger } from "../src/logger.ts";
+import { createLogger, logKeys } from "../src/logger.ts";
 
 function capture(format: "json" | "pretty", level = "info") {
   const lines: string[] = [];
@@ -44,3 +47,20 @@ test("pretty lines are for people: message and fields, no JSON", () => {
   log.warn({ object: "default/api" }, "drift corrected");
   expect(lines.join("")).toMatch(/WARN.*drift corrected.*"object":"default\/api"/);
 });
+
+test("every key that the code logs under is in the list, and nothing else is", () => {
+  const src = resolve(fileURLToPath(import.meta.url), "../../src");
+  const files = readdirSync(src, { recursive: true, encoding: "utf8" }).filter((file) => file.endsWith(".ts"));
+  const used = new Set(files.flatMap((file) => keysLogged(readFileSync(join(src, file), "utf8"))));
+  expect([...used].sort()).toEqual([...logKeys].sort());
+});
+
+/** The keys of the objects that are handed to a logger right in the call, or by the name `facts` just before. */
+function keysLogged(text: string): readonly string[] {
+  const withoutTemplates = text.replaceAll(/`[^`]*`/g, "text");
+  const calls =
+    /\blog\w*\.(?:debug|info|warn|error|child)\(\s*\{([^{}]*)\}|const facts = \{([^{}]*)\};\n\s+if \(.*log\./gi;
+  return [...withoutTemplates.matchAll(calls)].flatMap(([, direct, named]) =>
+    [...(direct ?? named ?? "").matchAll(/(?:^|,)\s*(\w+)/g)].map(([, key]) => key ?? ""),
+  );
+}

@@ -142,7 +142,7 @@ async function runPass(options: ControllerOptions, item: WorkItem, stopped: Abor
   const startedMs = clock.monotonic();
   const limits = new PassLimits(options, stopped);
   const reconcileId = newReconcileId(options.random);
-  const log = options.log.child({ controller: options.name, key: item.key, reconcileId });
+  const log = options.log.child({ controller: options.name, object: item.key, reconcileId });
   const failures = queue.failures(item.key);
 
   const pass = runContained(options, item.key, { ...limits.signals, reconcileId, log, failures });

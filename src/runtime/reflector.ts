@@ -462,7 +462,7 @@ export class Reflector<T extends Cacheable, I extends string = never> {
 
   #handlerFailed(error: unknown, key: ObjectKey): void {
     this.#options.observer?.handlerFailed();
-    this.#log.error({ err: toError(error), key }, "handler of a change threw");
+    this.#log.error({ err: toError(error), object: key }, "handler of a change threw");
   }
 }
 

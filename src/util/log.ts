@@ -1,6 +1,6 @@
 /**
  * What the code logs through: the part of pino that we use. The message is constant, facts are fields (the list of keys
- * is in `src/logger.ts`); an error goes under `err`.
+ * is `logKeys` in `src/logger.ts`); an error goes under `err`.
  */
 export interface Log {
   readonly debug: (fields: object, message: string) => void;

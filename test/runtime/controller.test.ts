@@ -239,8 +239,8 @@ test("every line of a pass carries its reconcile id, and no two passes share one
   passes[0]?.log.info({ fact: 1 }, "hello");
   passes[1]?.log.info({}, "hello");
   expect(lines.map(({ fields }) => fields)).toEqual([
-    { controller: "pets", key: "a", reconcileId: passes[0]?.reconcileId, fact: 1 },
-    { controller: "pets", key: "b", reconcileId: passes[1]?.reconcileId },
+    { controller: "pets", object: "a", reconcileId: passes[0]?.reconcileId, fact: 1 },
+    { controller: "pets", object: "b", reconcileId: passes[1]?.reconcileId },
   ]);
   expect(passes[0]?.reconcileId).toMatch(/^[0-9a-f]{12}$/);
   expect(passes[0]?.reconcileId).not.toBe(passes[1]?.reconcileId);
