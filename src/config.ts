@@ -105,7 +105,8 @@ export function parseConfig(options: {
 export function describeFlags(): string {
   const rows = Object.values(flags).map((flag) => {
     const fallback = flag.fallback === undefined || flag.fallback === "" ? "" : ` (default ${flag.fallback})`;
-    return [`  --${flag.name} ${flag.placeholder}`, `${flag.meaning}${fallback}`] as const;
+    const also = flag.alsoEnv === undefined ? "" : ` (also read: ${flag.alsoEnv})`;
+    return [`  --${flag.name} ${flag.placeholder}`, `${flag.meaning}${fallback}${also}`] as const;
   });
   const width = Math.max(...rows.map(([left]) => left.length)) + 2;
   return rows.map(([left, right]) => `${left.padEnd(width)}${right}`).join("\n");
@@ -235,7 +236,7 @@ const flags = {
     "PATH",
     undefined,
     text,
-    "kubeconfig file; in-cluster when there is none",
+    "kubeconfig file; by default the pod's service account, else ~/.kube/config",
     "KUBECONFIG",
   ),
   context: flag("context", "NAME", undefined, text, "context of the kubeconfig; its current one by default"),
@@ -256,14 +257,14 @@ const flags = {
     "a,b|*",
     "",
     namespacesOrAll,
-    "namespaces that the operator-wide token serves",
+    "namespaces that the operator-wide token serves; none by default",
   ),
   maxRequestsPerHour: flag(
     "max-requests-per-hour",
     "N",
     "900",
     integer(1, 1_000_000_000),
-    "requests to Northflank per account and hour, where the connection names no ceiling",
+    "requests per account and hour, where the connection names no ceiling",
   ),
   requestTimeout: flag("request-timeout", "D", "30s", positiveDuration, "time limit of one call to Northflank"),
   workers: flag("workers", "N", "8", integer(1, 256), "passes at the same time, per kind"),
@@ -283,7 +284,13 @@ const flags = {
     "first interval of following a rollout",
   ),
   startSettle: flag("start-settle", "D", "30s", positiveDuration, "wait before a start with a lost answer is judged"),
-  startGate: flag("start-gate", "D", "5s", positiveDuration, "longest time between recording a start and sending it"),
+  startGate: flag(
+    "start-gate",
+    "D",
+    "5s",
+    positiveDuration,
+    "longest time from reading the runs of a job to sending a start",
+  ),
   leaderElect: flag("leader-elect", "BOOL", "true", boolean, "let one of several replicas act at a time"),
   leaderElectNamespace: flag(
     "leader-elect-namespace",
@@ -297,14 +304,14 @@ const flags = {
     "D",
     "15s",
     positiveDuration,
-    "how long a lease is valid",
+    "how long others wait for a leader that is silent",
   ),
   leaderElectRenewDeadline: flag(
     "leader-elect-renew-deadline",
     "D",
     "10s",
     positiveDuration,
-    "when to give up renewing",
+    "how long to go without a renewal before giving up the lead",
   ),
   leaderElectRetryPeriod: flag("leader-elect-retry-period", "D", "2s", positiveDuration, "interval of renewing"),
   metricsBindAddress: flag("metrics-bind-address", "A", ":8080", bindAddress, "where /metrics is served; 0 = off"),
@@ -396,7 +403,7 @@ function crossChecks(config: Config, names: ReadonlyMap<string, string>): readon
     problems.push({ name: name("leader-elect-renew-deadline"), value: undefined, expectation });
   }
   if (config.leaderElectRetryPeriodMs * 1.2 >= config.leaderElectRenewDeadlineMs) {
-    const expectation = "must be below --leader-elect-renew-deadline by a factor of 1.2, so that one retry fits";
+    const expectation = "1.2 times this must be below --leader-elect-renew-deadline, so that one retry fits";
     problems.push({ name: name("leader-elect-retry-period"), value: undefined, expectation });
   }
   return problems;
