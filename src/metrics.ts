@@ -4,8 +4,22 @@ import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom
 export const controllerNames = ["connection", "deployment", "job-run"] as const;
 export type ControllerName = (typeof controllerNames)[number];
 
+/** The conditions that are counted: those that we write, whatever somebody else adds. */
+const conditionTypes = {
+  NorthflankConnection: ["Ready", "Reconciling", "Stalled", "Suspended", "CredentialsValid", "QuotaAvailable"],
+  NorthflankDeployment: ["Ready", "Reconciling", "Stalled", "Suspended", "Accepted", "InSync", "RolloutComplete"],
+  NorthflankJobRun: ["Ready", "Reconciling", "Stalled", "Suspended", "Accepted", "Started", "Succeeded", "Finished"],
+} as const;
+const conditionStatuses = ["True", "False", "Unknown"] as const;
+
 const results = ["success", "error", "requeue_after"] as const;
 const priorities = ["change", "follow", "resync"] as const;
+const watchCauses = ["expired", "ahead", "absent", "refused", "silent", "broken", "regressed"] as const;
+
+/** What is read of an object to count its conditions. */
+interface ConditionedObject {
+  readonly status?: { readonly conditions?: readonly { readonly type: string; readonly status: string }[] };
+}
 
 /**
  * Every metric of the program. Names of controller-runtime and client-go are kept where they exist, so that stock
@@ -34,7 +48,7 @@ export function createMetrics(build: {
     errors: perController("controller_runtime_reconcile_errors_total", "Passes that failed and are tried again."),
     terminal: perController(
       "controller_runtime_terminal_reconcile_errors_total",
-      "Passes that ended in Stalled: only a slow probe or a change goes on.",
+      "Passes that found their object Stalled: only a slow probe or a change goes on.",
     ),
     panics: perController("controller_runtime_reconcile_panics_total", "Passes that threw instead of returning."),
     timeouts: perController("controller_runtime_reconcile_timeouts_total", "Passes that ran into their time limit."),
@@ -56,7 +70,7 @@ export function createMetrics(build: {
       labelNames: ["name", "controller", "priority"],
       registers,
     }),
-    adds: queueCounter("workqueue_adds_total", "Keys added, duplicates included."),
+    adds: queueCounter("workqueue_adds_total", "Keys added; one that waits already does not count again."),
     retries: queueCounter("workqueue_retries_total", "Keys put back after a failure."),
     wait: queueHistogram("workqueue_queue_duration_seconds", "How long a ready key waited for a worker."),
     work: queueHistogram("workqueue_work_duration_seconds", "How long a worker had a key."),
@@ -161,7 +175,7 @@ export function createMetrics(build: {
   const domain = {
     conditions: new Gauge({
       name: "northflank_operator_resource_condition",
-      help: "Number of objects with a condition in a state.",
+      help: "Number of objects with a condition in a state, as the cache of this replica has them.",
       labelNames: ["kind", "type", "status"],
       registers,
     }),
@@ -219,20 +233,23 @@ export function createMetrics(build: {
     reconcile.seconds.zero({ controller });
     reconcile.active.set({ controller }, 0);
     for (const priority of priorities) queue.depth.set({ name: controller, controller, priority }, 0);
-    for (const counter of [queue.adds, queue.retries]) counter.inc({ name: controller, controller }, 0);
+    const labels = { name: controller, controller };
+    for (const counter of [queue.adds, queue.retries]) counter.inc(labels, 0);
+    for (const histogram of [queue.wait, queue.work]) histogram.zero(labels);
+    for (const gauge of [queue.unfinished, queue.longest]) gauge.set(labels, 0);
     queue.oldestDue.set({ controller }, 0);
   }
   for (const kind of ["NorthflankDeployment"]) {
     domain.drift.inc({ kind }, 0);
     domain.changes.inc({ kind }, 0);
+    domain.timeToReady.zero({ kind });
   }
+  for (const how of ["created", "counted"]) kube.eventsWritten.inc({ how }, 0);
+  for (const cause of ["full", "refused", "failed", "late"]) kube.eventsDropped.inc({ cause }, 0);
   for (const result of ["succeeded", "failed", "aborted", "unknown"]) domain.runsFinished.inc({ result }, 0);
 
   return {
     registry,
-    kube,
-    remote,
-    domain,
     queueStats,
 
     /** Hears of the passes of one controller. */
@@ -247,8 +264,17 @@ export function createMetrics(build: {
         panicked: () => reconcile.panics.inc({ controller }),
         timedOut: () => reconcile.timeouts.inc({ controller }),
         activeWorkers: (count: number) => reconcile.active.set({ controller }, count),
-        stalled: () => reconcile.terminal.inc({ controller }),
       };
+    },
+
+    /** A pass found its object Stalled. */
+    stalled: (controller: ControllerName) => reconcile.terminal.inc({ controller }),
+
+    /** Shows how many objects of a kind have each condition, once per scrape. */
+    conditions: (kind: string, objects: Iterable<ConditionedObject>) => {
+      for (const { type, status, count } of countConditions(kind, objects)) {
+        domain.conditions.set({ kind, type, status }, count);
+      }
     },
 
     /** Hears of the keys of one queue; its gauges are read with {@link queueStats}. */
@@ -263,22 +289,30 @@ export function createMetrics(build: {
     },
 
     /** Hears of the watch of one resource. */
-    reflectorObserver: (resource: string, clock: { readonly now: () => number }) => ({
-      listed: () => {
-        kube.relists.inc({ resource });
-        kube.watchLastEvent.set({ resource }, clock.now() / 1_000);
-      },
-      received: () => kube.watchLastEvent.set({ resource }, clock.now() / 1_000),
-      failed: (cause: string) => kube.watchRestarts.inc({ resource, cause }),
-      regressed: () => kube.watchRestarts.inc({ resource, cause: "regressed" }),
-      handlerFailed: () => kube.handlerErrors.inc({ resource }),
-    }),
+    reflectorObserver: (resource: string, clock: { readonly now: () => number }) => {
+      for (const counter of [kube.relists, kube.handlerErrors]) counter.inc({ resource }, 0);
+      for (const cause of watchCauses) kube.watchRestarts.inc({ resource, cause }, 0);
+      return {
+        listed: () => {
+          kube.relists.inc({ resource });
+          kube.watchLastEvent.set({ resource }, clock.now() / 1_000);
+        },
+        received: () => kube.watchLastEvent.set({ resource }, clock.now() / 1_000),
+        failed: (cause: string) => kube.watchRestarts.inc({ resource, cause }),
+        regressed: () => kube.watchRestarts.inc({ resource, cause: "regressed" }),
+        handlerFailed: () => kube.handlerErrors.inc({ resource }),
+      };
+    },
 
     /** Hears of the election for the Lease of this name. */
-    leaderObserver: (name: string) => ({
-      leading: (isLeading: boolean) => kube.leader.set({ name }, isLeading ? 1 : 0),
-      failed: () => kube.leaseFailures.inc({ name }),
-    }),
+    leaderObserver: (name: string) => {
+      kube.leader.set({ name }, 0);
+      kube.leaseFailures.inc({ name }, 0);
+      return {
+        leading: (isLeading: boolean) => kube.leader.set({ name }, isLeading ? 1 : 0),
+        failed: () => kube.leaseFailures.inc({ name }),
+      };
+    },
 
     /** Hears of the passes of the deployment controller. */
     deploymentObserver: {
@@ -314,12 +348,12 @@ export function createMetrics(build: {
         readonly route: string;
         readonly code: string;
         readonly durationMs: number;
-        readonly retries: number;
+        readonly retryCause?: string;
       }) => {
         const { pool, method, route, code } = call;
         remote.requests.inc({ pool, method, route, code });
         remote.seconds.observe({ method, route }, call.durationMs / 1_000);
-        if (call.retries > 0) remote.retries.inc({ pool, cause: code });
+        if (call.retryCause !== undefined) remote.retries.inc({ pool, cause: call.retryCause });
       },
       onDeferred: (deferred: { readonly pool: string; readonly class: string }) =>
         remote.deferred.inc({ pool: deferred.pool, class: deferred.class }),
@@ -376,4 +410,26 @@ export function createMetrics(build: {
   function poolGauge(name: string, help: string) {
     return new Gauge({ name, help, labelNames: ["pool"], registers });
   }
+}
+
+interface ConditionCount {
+  readonly type: string;
+  readonly status: string;
+  readonly count: number;
+}
+
+/** Every condition of the kind in every status, at zero where no object has it. Nothing for a kind that is not ours. */
+function countConditions(kind: string, objects: Iterable<ConditionedObject>): readonly ConditionCount[] {
+  const counts = new Map<string, number>();
+  for (const object of objects) {
+    for (const { type, status } of object.status?.conditions ?? []) {
+      counts.set(`${type} ${status}`, (counts.get(`${type} ${status}`) ?? 0) + 1);
+    }
+  }
+  const types: readonly string[] = Object.hasOwn(conditionTypes, kind)
+    ? conditionTypes[kind as keyof typeof conditionTypes]
+    : [];
+  return types.flatMap((type) =>
+    conditionStatuses.map((status) => ({ type, status, count: counts.get(`${type} ${status}`) ?? 0 })),
+  );
 }

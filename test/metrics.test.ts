@@ -15,6 +15,9 @@ describe("from the start, at zero", () => {
       `controller_runtime_reconcile_total{controller="${controller}",result="success"} 0`,
       `controller_runtime_reconcile_errors_total{controller="${controller}"} 0`,
       `controller_runtime_reconcile_panics_total{controller="${controller}"} 0`,
+      `controller_runtime_terminal_reconcile_errors_total{controller="${controller}"} 0`,
+      `workqueue_queue_duration_seconds_count{name="${controller}",controller="${controller}"} 0`,
+      `workqueue_unfinished_work_seconds{name="${controller}",controller="${controller}"} 0`,
       `workqueue_adds_total{name="${controller}",controller="${controller}"} 0`,
       `workqueue_depth{name="${controller}",controller="${controller}",priority="change"} 0`,
       `northflank_operator_oldest_due_object_seconds{controller="${controller}"} 0`,
@@ -28,6 +31,8 @@ describe("from the start, at zero", () => {
     "northflank_operator_runs_recovered_total 0",
     'northflank_operator_runs_finished_total{result="failed"} 0',
     'northflank_operator_drift_detected_total{kind="NorthflankDeployment"} 0',
+    'northflank_operator_resource_time_to_ready_seconds_count{kind="NorthflankDeployment"} 0',
+    'northflank_operator_events_dropped_total{cause="refused"} 0',
     'northflank_operator_build_info{version="1.2.3",revision="abc",node="v24.0.0"} 1',
   ])("%s", async (line) => {
     expect((await scraped()).split("\n")).toContain(line);
@@ -37,6 +42,17 @@ describe("from the start, at zero", () => {
 test("two registries do not share anything", async () => {
   createMetrics(build).jobRunObserver.started();
   expect(await scraped()).toContain("northflank_operator_runs_started_total 0");
+});
+
+test("a watch and an election exist at zero as soon as there is one", async () => {
+  const text = await scraped((metrics) => {
+    metrics.reflectorObserver("northflankjobruns", { now: () => 0 });
+    metrics.leaderObserver("northflank-operator");
+  });
+  expect(text).toContain('northflank_operator_watch_handler_errors_total{resource="northflankjobruns"} 0');
+  expect(text).toContain('northflank_operator_watch_restarts_total{resource="northflankjobruns",cause="silent"} 0');
+  expect(text).toContain('northflank_operator_lease_failures_total{name="northflank-operator"} 0');
+  expect(text).toContain('leader_election_master_status{name="northflank-operator"} 0');
 });
 
 test("a failed pass counts as error and in the total", async () => {
@@ -50,14 +66,14 @@ test("a failed pass counts as error and in the total", async () => {
 test("requests to Northflank are counted by route template and code, repeated ones also by cause", async () => {
   const call = { pool: "team acme", method: "GET", route: "/v1/projects/{project}", code: "503", durationMs: 100 };
   const text = await scraped(({ apiObserver }) => {
-    apiObserver.onCall({ ...call, retries: 0 });
-    apiObserver.onCall({ ...call, code: "200", retries: 1 });
+    apiObserver.onCall(call);
+    apiObserver.onCall({ ...call, code: "200", retryCause: "503" });
     apiObserver.onDeferred({ pool: "team acme", class: "observe" });
   });
   const labels = 'pool="team acme",method="GET",route="/v1/projects/{project}"';
   expect(text).toContain(`northflank_operator_api_requests_total{${labels},code="503"} 1`);
   expect(text).toContain(`northflank_operator_api_requests_total{${labels},code="200"} 1`);
-  expect(text).toContain('northflank_operator_api_retries_total{pool="team acme",cause="200"} 1');
+  expect(text).toContain('northflank_operator_api_retries_total{pool="team acme",cause="503"} 1');
   expect(text).toContain('northflank_operator_api_budget_deferred_total{pool="team acme",class="observe"} 1');
 });
 

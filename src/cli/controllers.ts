@@ -11,10 +11,11 @@ import type { ApiFactory } from "../controllers/shared/api-factory.ts";
 import { createAccounts, type OperatorToken } from "../controllers/shared/create-accounts.ts";
 import type { EventSink } from "../controllers/shared/event-draft.ts";
 import { LookSchedule } from "../controllers/shared/look-schedule.ts";
-import { createStatusWriter, type ObjectWithStatus } from "../controllers/shared/status-writer.ts";
+import { createStatusWriter, type ObjectWithStatus, type StatusWriter } from "../controllers/shared/status-writer.ts";
 import type { KubeClient } from "../kube/client.ts";
-import type { ResourceType } from "../kube/types.ts";
+import type { Condition, ResourceType } from "../kube/types.ts";
 import type { ControllerName, Metrics } from "../metrics.ts";
+import { findCondition } from "../runtime/conditions.ts";
 import { createController, type Reconcile } from "../runtime/controller.ts";
 import type { Leadership } from "../runtime/leader-election.ts";
 import { type ManagedController, whenAllSynced } from "../runtime/manager.ts";
@@ -61,8 +62,19 @@ export function createControllers(deps: ControllersDeps): readonly ManagedContro
   const validator = createValidator();
   const validate = (object: { readonly kind: string; readonly spec: unknown }) =>
     validator.validateSpec(object.kind, object.spec);
-  const writer = <T extends ObjectWithStatus>(type: ResourceType, cache: { overlay(raw: T): void }) =>
-    createStatusWriter<T>({ kube, type, overlay: (answer) => cache.overlay(answer) });
+  const writer = <T extends ObjectWithStatus>(
+    name: ControllerName,
+    type: ResourceType,
+    cache: { overlay(raw: T): void },
+  ): StatusWriter<T> => {
+    const { write } = createStatusWriter<T>({ kube, type, overlay: (answer) => cache.overlay(answer) });
+    return {
+      write: (object, status: { readonly conditions?: readonly Condition[] }, signal) => {
+        if (findCondition(status.conditions, "Stalled") !== undefined) metrics.stalled(name);
+        return write(object, status, signal);
+      },
+    };
+  };
 
   const connection = createConnectionReconciler({
     store: connections.store,
@@ -73,7 +85,7 @@ export function createControllers(deps: ControllersDeps): readonly ManagedContro
     quota: apis.quota,
     schedule: new LookSchedule({ clock, random }),
     validationPeriodMs,
-    statusWriter: writer<NorthflankConnection>(northflankConnections, connections),
+    statusWriter: writer<NorthflankConnection>("connection", northflankConnections, connections),
     events,
     clock,
     random,
@@ -85,7 +97,7 @@ export function createControllers(deps: ControllersDeps): readonly ManagedContro
     validate,
     schedule: new LookSchedule({ clock, random }),
     settings: config,
-    statusWriter: writer<NorthflankDeployment>(northflankDeployments, deployments),
+    statusWriter: writer<NorthflankDeployment>("deployment", northflankDeployments, deployments),
     events,
     observer: metrics.deploymentObserver,
     clock,
@@ -96,7 +108,7 @@ export function createControllers(deps: ControllersDeps): readonly ManagedContro
     kube,
     store: jobRuns.store,
     overlay: jobRuns.overlay,
-    statusWriter: writer<NorthflankJobRun>(northflankJobRuns, jobRuns),
+    statusWriter: writer<NorthflankJobRun>("job-run", northflankJobRuns, jobRuns),
     accounts,
     validate,
     events,

@@ -10,10 +10,17 @@ export interface EndpointsDeps {
   readonly config: Pick<Config, "healthBindAddress" | "metricsBindAddress">;
   readonly manager: Pick<Manager, "checks">;
   readonly controllers: readonly ManagedController[];
+  readonly caches: readonly ScrapedCache[];
   readonly apis: Pick<ApiFactory, "pools">;
   readonly metrics: Metrics;
   readonly clock: Clock;
   readonly log: Log;
+}
+
+/** What a scrape reads of a cache: the conditions of its objects. */
+export interface ScrapedCache {
+  readonly resource: { readonly kind: string };
+  readonly store: { list(): Parameters<Metrics["conditions"]>[1] };
 }
 
 /**
@@ -58,7 +65,8 @@ function readiness({ manager }: EndpointsDeps, isVerbose: boolean): { readonly s
 }
 
 /** Gauges are read here, once per scrape: keeping them up to date at every change would cost more than anybody reads. */
-async function scrape({ metrics, controllers, apis, clock }: EndpointsDeps) {
+async function scrape({ metrics, controllers, caches, apis, clock }: EndpointsDeps) {
+  for (const { resource, store } of caches) metrics.conditions(resource.kind, store.list());
   for (const { controller } of controllers) {
     const name = controllerNames.find((known) => known === controller.name);
     if (name === undefined) continue;

@@ -83,8 +83,9 @@ export async function runOperator(options: OperatorOptions): Promise<ExitCode> {
     random,
     log,
   });
+  const allCaches = Object.values(caches);
   const manager = createManager({
-    caches: Object.values(caches),
+    caches: allCaches,
     controllers,
     leadership,
     drainEvents: (signal) => recorder.drain(signal),
@@ -92,7 +93,8 @@ export async function runOperator(options: OperatorOptions): Promise<ExitCode> {
     clock,
     log,
   });
-  await using _endpoints = await startEndpoints({ config, manager, controllers, apis, metrics, clock, log });
+  const served = { config, manager, controllers, caches: allCaches, apis, metrics, clock, log };
+  await using _endpoints = await startEndpoints(served);
   log.info({ version, namespaces: config.watchNamespaces, leaderElect: config.leaderElect }, "starting");
   const end = await manager.run(stop);
   log.info({ reason: end }, "ended");

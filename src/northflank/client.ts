@@ -90,6 +90,8 @@ export interface ApiCall {
   readonly durationMs: number;
   /** How many tries of the same call went before this one. */
   readonly retries: number;
+  /** What the try before came to, in the words of `code`; missing for the first try. */
+  readonly retryCause?: string;
 }
 
 export interface ApiObserver {
@@ -212,7 +214,7 @@ function createCaller(options: NorthflankApiOptions): {
   const send = async (
     request: ApiRequest,
     call: CallOptions,
-    retries: number,
+    before: { readonly retries: number; readonly retryCause?: string },
     onSend?: () => void,
   ): Promise<ApiAnswer> => {
     const path = `${base.basePath}${pathOf(request, options.teamId)}`;
@@ -226,7 +228,7 @@ function createCaller(options: NorthflankApiOptions): {
         route: request.route,
         code,
         durationMs: clock.monotonic() - startedMs,
-        retries,
+        ...before,
       });
     let isSent = false;
     try {
@@ -273,7 +275,9 @@ function createCaller(options: NorthflankApiOptions): {
     retryBudget = earnRetry(retryBudget);
     let isRetryable = false;
     let wasSent = false;
-    const attempt = (number: number) => send(request, call, number - 1);
+    let retryCause: string | undefined;
+    const attempt = (number: number) =>
+      send(request, call, { retries: number - 1, ...(retryCause === undefined ? {} : { retryCause }) });
     try {
       return await pRetry(attempt, {
         retries: maxTries - 1,
@@ -284,6 +288,7 @@ function createCaller(options: NorthflankApiOptions): {
           isRetryable = false;
           if (!isNorthflankError(error)) return;
           wasSent ||= error.sent;
+          retryCause = String(error.httpStatus ?? error.code);
           const { code, retryAfterMs } = error;
           const decision = decideRetry({ code, repeatability, attempt: attemptNumber, retryAfterMs }, random);
           const rest = spendRetry(retryBudget);
@@ -307,7 +312,7 @@ function createCaller(options: NorthflankApiOptions): {
   return {
     read: (request, call) => sendWithRetries(request, call, "read"),
     write: (request, call) => sendWithRetries(request, call, "idempotent"),
-    once: (request, call, onSend) => send(request, call, 0, onSend),
+    once: (request, call, onSend) => send(request, call, { retries: 0 }, onSend),
   };
 }
 

@@ -27,6 +27,7 @@ async function start(options: { readonly checks?: readonly Check[]; readonly isM
   running = await startEndpoints({
     config: { healthBindAddress: anyPort, metricsBindAddress: options.isMetricsOff ? undefined : anyPort },
     manager: { checks: () => options.checks ?? [] },
+    caches: [{ resource: { kind: "NorthflankDeployment" }, store: { list: () => [stalled, ready, ready] } }],
     controllers: [{ controller: { name: "deployment", queue }, reads: [] } as unknown as ManagedController],
     apis: {
       pools: () => [
@@ -47,6 +48,17 @@ async function start(options: { readonly checks?: readonly Check[]; readonly isM
   };
   return { get, lines };
 }
+
+const ready = { status: { conditions: [{ type: "Ready", status: "True" }] } };
+const stalled = {
+  status: {
+    conditions: [
+      { type: "Ready", status: "False" },
+      { type: "Stalled", status: "True" },
+      { type: "SomebodyElses", status: "True" },
+    ],
+  },
+};
 
 const synced: Check = { name: "cache northflankjobruns", ok: true, reason: "" };
 const silent: Check = { name: "cache northflankdeployments", ok: false, reason: "nothing heard for 200 s" };
@@ -78,6 +90,17 @@ test("metrics show the queues and ledgers as they are at the scrape", async () =
   expect(text).toContain(`workqueue_longest_running_processor_seconds{${labels}} 3`);
   expect(text).toContain('northflank_operator_oldest_due_object_seconds{controller="deployment"} 7');
   expect(text).toContain('northflank_operator_api_ratelimit_reset_seconds{pool="team acme"} 60');
+});
+
+test("metrics count the objects by condition, and leave out conditions that are not ours", async () => {
+  const { get } = await start();
+  const { text } = await get("metrics", "/metrics");
+  const condition = (type: string, status: string) =>
+    `northflank_operator_resource_condition{kind="NorthflankDeployment",type="${type}",status="${status}"}`;
+  expect(text).toContain(`${condition("Ready", "True")} 2`);
+  expect(text).toContain(`${condition("Ready", "Unknown")} 0`);
+  expect(text).toContain(`${condition("Stalled", "True")} 1`);
+  expect(text).not.toContain("SomebodyElses");
 });
 
 test("what is switched off does not listen", async () => {

@@ -370,6 +370,7 @@ describe("retries", () => {
       ["interrupted", 1],
       ["unreachable", 2],
     ]);
+    expect(calls.map(({ retryCause }) => retryCause)).toEqual([undefined, "503", "interrupted"]);
     expect([ledger.snapshot().used, clock.pendingTimers]).toEqual([2, 0]);
   });
 
