@@ -1,10 +1,9 @@
 /**
  * Every reason a condition or an Event of ours can have, with its meaning. Closed and stable: people, alerts and GitOps
- * tools match these words. The reference page is written from this table.
+ * tools match these words.
  */
 export const reasons = {
   // Good.
-  Succeeded: "The work is done.",
   InSync: "Northflank has what is declared.",
   RolloutComplete: "Northflank has what is declared and has finished rolling it out.",
   RunSucceeded: "The run ended with success.",
@@ -16,7 +15,6 @@ export const reasons = {
   // Progress.
   Progressing: "Work is under way.",
   ProgressingWithRetry: "Something failed that may pass; it is tried again soon.",
-  ApplyingChange: "A change is being sent to Northflank.",
   RollingOut: "Northflank is rolling out the declared source.",
   Building: "Northflank is building the declared source.",
   StartingRun: "The start is recorded and being sent.",
@@ -31,35 +29,29 @@ export const reasons = {
   WaitingForConnection: "The connection is not usable yet.",
   WaitingForConcurrency: "Another run of the job is active, or its start is not settled.",
   WaitingForDependency: "A run named in waitFor has not succeeded yet.",
-  WaitingForBuild: "The declared build is not finished yet.",
   Suspended: "The spec says suspend: true.",
   ConnectionSuspended: "The spec of the connection says suspend: true.",
 
   // Failures that may pass; retried soon.
   RemoteUnavailable: "Northflank did not answer, or answered with a server error.",
-  RateLimited: "Northflank answered 429; requests are held back until its quota resets.",
   RequestTimeout: "Northflank did not answer in time.",
-  CircuitOpen: "Northflank failed repeatedly; requests to it are paused.",
-  StatusConflict: "Somebody else wrote the object at the same time.",
 
   // Failures that need a change; looked at again about once an hour.
   InvalidSpec: "The spec breaks a rule that the message names.",
   ConnectionNotFound: "There is no such connection, no default one, and no operator-wide token for this namespace.",
   SecretNotFound: "A referenced Secret or ConfigMap does not exist.",
-  SecretKeyMissing: "A referenced Secret or ConfigMap lacks the key, or the value is empty.",
-  SecretInvalid: "A referenced value or Secret cannot be used: its type is refused, or the value is not text.",
+  SecretKeyMissing: "A referenced Secret or ConfigMap lacks the key.",
+  SecretInvalid:
+    "A referenced Secret or value cannot be used: its type is refused, or the value is no text or no token.",
   AuthenticationFailed: "Northflank refused the token (401).",
-  PermissionDenied: "The token lacks a permission (403).",
+  PermissionDenied: "The token lacks a permission (403), or the operator may not read a Secret or ConfigMap.",
   ProjectNotAllowed: "The connection's allowedProjects does not name the project.",
   TargetNotFound: "The project, service or job does not exist, or the token cannot see it (404).",
   RequestRejected: "Northflank refused the request (400, 409, 413, 422).",
   RemoteMisconfigured: "The address answers, but not like the Northflank API: redirect, TLS, 405, HTML, content type.",
-  UnsupportedTarget: "The target cannot take this change: a build service, or a route that is gone.",
+  UnsupportedTarget: "The target cannot take this change: a build service, a job, or a route that is gone.",
   TargetConflict: "An older object manages the same target.",
   FightDetected: "Somebody else keeps changing the target back; writing has stopped.",
-  ContinuousDeploymentEnabled: "Northflank deploys new builds by itself, against what is declared.",
-  BuildNotFound: "The declared build does not exist.",
-  BuildFailed: "The declared build failed.",
   RolloutFailed: "Northflank reports that the rollout of the declared source failed.",
   RolloutTimedOut: "The rollout was not complete within rollout.timeoutSeconds.",
   ServicePaused: "The service is paused in Northflank.",
@@ -87,7 +79,6 @@ export const reasons = {
   RunStarted: "Northflank accepted the start of the run.",
   RunRecovered: "A run whose start had no answer was found and adopted.",
   AbortRequested: "Northflank was asked to abort the run.",
-  DeprecatedRoute: "A call was used that Northflank has marked as deprecated.",
   FallbackUsed: "The usual call is gone; its replacement was used.",
 } as const;
 
