@@ -116,7 +116,7 @@ export function environmentName(flag: string): string {
   return `NORTHFLANK_OPERATOR_${flag.replaceAll("-", "_").toUpperCase()}`;
 }
 
-export function formatProblem({ name, value, expectation }: ConfigProblem): string {
+export function formatConfigProblem({ name, value, expectation }: ConfigProblem): string {
   return value === undefined ? `${name}: ${expectation}` : `${name}=${JSON.stringify(value)}: ${expectation}`;
 }
 

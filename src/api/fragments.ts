@@ -1,3 +1,4 @@
+import { isSameJson } from "../util/same-json.ts";
 import type { Rule, Schema, TextSchema } from "./schema.ts";
 
 /** A letter, then letters or digits with single hyphens between, either case: the ids that go into URL paths. */
@@ -666,7 +667,7 @@ export function immutable(field: string, remedy: string): Rule {
     reason: "FieldValueForbidden",
     fieldPath: `.${field}`,
     check: (self: Readonly<Record<string, unknown>>, oldSelf: Readonly<Record<string, unknown>>) =>
-      isDeepEqual(self[field], oldSelf[field]),
+      isSameJson(self[field], oldSelf[field]),
   };
 }
 
@@ -677,14 +678,4 @@ function count(...values: readonly unknown[]): number {
 /** What CEL's `has()` answers. */
 export function isSet(value: unknown): boolean {
   return value !== undefined && value !== null;
-}
-
-/** Equality of JSON values, as CEL's `==` sees it: the order of keys does not count, the order of items does. */
-export function isDeepEqual(left: unknown, right: unknown): boolean {
-  if (left === right) return true;
-  if (typeof left !== "object" || typeof right !== "object" || left === null || right === null) return false;
-  if (Array.isArray(left) !== Array.isArray(right)) return false;
-  const keys = Object.keys(left);
-  if (keys.length !== Object.keys(right).length) return false;
-  return keys.every((key) => Object.hasOwn(right, key) && isDeepEqual(Reflect.get(left, key), Reflect.get(right, key)));
 }

@@ -42,8 +42,8 @@ export function formatPath(path: Path): string {
     .join("");
 }
 
-/** One line for logs and conditions: `spec.jobId: is required (add it)`. */
-export function formatProblem({ field, message, remedy }: Problem): string {
+/** One line for conditions: `spec.jobId: is required (add it)`. */
+export function formatProblem({ field, message, remedy }: Pick<Problem, "field" | "message" | "remedy">): string {
   const where = field === "" ? "" : `${field}: `;
   return remedy === "" ? `${where}${message}` : `${where}${message} (${remedy})`;
 }

@@ -1,4 +1,4 @@
-import { type Config, describeFlags, formatProblem, parseConfig } from "../config.ts";
+import { type Config, describeFlags, formatConfigProblem, parseConfig } from "../config.ts";
 import { revision, version } from "../version.ts";
 import type { ExitCode, Io } from "./io.ts";
 
@@ -71,7 +71,7 @@ ${describeFlags()}
       return 0;
     case "problems":
       io.err(`northflank-operator run: the configuration cannot be used\n`);
-      for (const problem of result.problems) io.err(`  ${formatProblem(problem)}\n`);
+      for (const problem of result.problems) io.err(`  ${formatConfigProblem(problem)}\n`);
       return 2;
     case "config":
       return commands.run(result.config);

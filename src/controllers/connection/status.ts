@@ -1,9 +1,9 @@
 // pure
 import type { NorthflankConnection, NorthflankConnectionStatus } from "../../api/connection.ts";
 import { type ConditionDraft, findCondition, formatTime, mergeConditions } from "../../runtime/conditions.ts";
+import { isSameJson } from "../../util/same-json.ts";
 import { present } from "../shared/present.ts";
 import { reconcileRequest } from "../shared/reconcile-request.ts";
-import { isSameJson } from "../shared/structural.ts";
 import { summaryConditions } from "../shared/verdict.ts";
 import type { Claim, Decision } from "./decide.ts";
 

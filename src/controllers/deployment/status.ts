@@ -2,9 +2,9 @@
 import type { NorthflankDeployment, NorthflankDeploymentStatus } from "../../api/deployment.ts";
 import type { Reason } from "../../api/reasons.ts";
 import { type ConditionDraft, findCondition, formatTime, mergeConditions } from "../../runtime/conditions.ts";
+import { isSameJson } from "../../util/same-json.ts";
 import { present } from "../shared/present.ts";
 import { reconcileRequest } from "../shared/reconcile-request.ts";
-import { isSameJson } from "../shared/structural.ts";
 import { summaryConditions } from "../shared/verdict.ts";
 import type { Claim, Conclusion } from "./conclusion.ts";
 

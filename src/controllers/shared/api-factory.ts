@@ -15,7 +15,7 @@ export interface ApiFactory {
 }
 
 /**
- * Makes API clients over one transport (which keeps one pool of connections per origin), with one ledger per pool. Of
+ * Makes API clients over one transport (which keeps the connections of each pool apart), with one ledger per pool. Of
  * connections that share a pool, the one opened last sets the ceiling.
  */
 export function createApiFactory(deps: {

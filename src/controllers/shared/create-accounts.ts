@@ -8,7 +8,7 @@ import { formatDuration } from "../../util/duration.ts";
 import type { Random } from "../../util/random.ts";
 import type { SecretValue } from "../../util/secret-value.ts";
 import type { Account, AccountRequest, AccountResolution, Accounts } from "./accounts.ts";
-import { type ApiAddress, judgeApiUrl } from "./api-origin.ts";
+import { type ApiAddress, judgeApiUrl } from "./api-address.ts";
 import { defaultConnectionName } from "./dependents.ts";
 import { isProjectAllowed } from "./project-guard.ts";
 import { slowProbeMs } from "./remote-verdict.ts";

@@ -3,7 +3,7 @@
 import type { Condition } from "../../kube/types.ts";
 import { findCondition } from "../../runtime/conditions.ts";
 import { type ObjectKey, objectKey } from "../../runtime/outcome.ts";
-import { isSameJson } from "./structural.ts";
+import { isSameJson } from "../../util/same-json.ts";
 
 /** The connection that an object uses when it names none. */
 export const defaultConnectionName = "default";

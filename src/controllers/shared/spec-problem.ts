@@ -1,4 +1,5 @@
 // pure
+import { formatProblem } from "../../api/problem.ts";
 
 /** One broken rule of a spec, for people. */
 export interface SpecProblem {
@@ -24,9 +25,7 @@ export function prunedProblems(pruned: readonly string[] | undefined): readonly 
 
 /** The message of `InvalidSpec`: every problem with field, rule and remedy, the first ones if there are many. */
 export function invalidSpecMessage(problems: readonly SpecProblem[]): string {
-  const shown = problems.slice(0, 5).map(({ field, message, remedy }) => {
-    return `${field}: ${message}${remedy === "" ? "" : ` (${remedy})`}`;
-  });
+  const shown = problems.slice(0, 5).map(formatProblem);
   const rest = problems.length - shown.length;
   return `The spec is refused, nothing is sent. ${shown.join("; ")}${rest > 0 ? `; and ${rest} more` : ""}.`;
 }

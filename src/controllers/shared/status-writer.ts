@@ -2,7 +2,7 @@ import { operatorFieldManager } from "../../api/names.ts";
 import type { KubeClient } from "../../kube/client.ts";
 import { isKubeError } from "../../kube/errors.ts";
 import type { KubeObject, ResourceType } from "../../kube/types.ts";
-import { isSameJson } from "./structural.ts";
+import { isSameJson } from "../../util/same-json.ts";
 
 export interface ObjectWithStatus extends KubeObject {
   readonly status?: object;

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { judgeApiUrl } from "../../../src/controllers/shared/api-origin.ts";
+import { judgeApiUrl } from "../../../src/controllers/shared/api-address.ts";
 
 const allowed = ["api.northflank.com", "127.0.0.1:8080", "paas.example:8443", "[::1]:9"];
 

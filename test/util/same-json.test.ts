@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { isSameJson } from "../../../src/controllers/shared/structural.ts";
+import { isSameJson } from "../../src/util/same-json.ts";
 
 describe("two values", () => {
   const cases: Readonly<Record<string, readonly [unknown, unknown, boolean]>> = {
