@@ -263,7 +263,7 @@ export function createAccounts(deps: AccountsDeps): ConnectionAccounts {
       rejection.probeAtMs = nextProbeAtMs();
       return undefined;
     }
-    return authenticationFailed(source, waitMs, nextSecretLookMs());
+    return authenticationFailed(source, nextSecretLookMs());
   }
 
   function nextSecretLookMs(): number {
@@ -318,10 +318,11 @@ function hostRefused(source: Source, problem: string): AccountResolution {
   return blocked({ kind: "waiting", reason: "WaitingForConnection", message }, recheckConnectionMs);
 }
 
-function authenticationFailed(source: Source, probeInMs: number, recheckAfterMs: number): AccountResolution {
+function authenticationFailed(source: Source, recheckAfterMs: number): AccountResolution {
+  // No time in it: every object that waits looks again each minute, and a message that changes is a write for each.
   const message =
     `The API refused the token of ${source.title} (401); it is not sent again until it changes. Put a valid token into ` +
-    `the Secret: it is used within a minute. Otherwise probed in about ${formatDuration(probeInMs)}.`;
+    `the Secret: it is used within a minute. Otherwise probed about every ${formatDuration(slowProbeMs)}.`;
   return blocked({ kind: "stalled", reason: "AuthenticationFailed", message }, recheckAfterMs);
 }
 

@@ -188,6 +188,13 @@ describe("a token that the API refused", () => {
     expect(summaryOf(await resolve("twin"))).toBe("stalled/AuthenticationFailed in 54 s");
   });
 
+  test("is told of in the same words at every look, so that nothing is written while nothing changes", async () => {
+    const { resolve, clock } = await refused();
+    const first = await resolve("main");
+    await clock.advance(600_000);
+    expect(await resolve("main")).toEqual(first);
+  });
+
   test("gives way to a new one within a minute", async () => {
     const { resolve, tokens, clock } = await refused();
     await resolve("main");
