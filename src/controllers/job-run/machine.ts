@@ -135,9 +135,17 @@ export function stateOf(object: NorthflankJobRun): RunState {
   if (status?.completionTime !== undefined) return "finished";
   if (isUnresolved(object)) return isJudgedUnknown(object) ? "unknown" : "unresolved";
   const attempt = latestAttempt(object);
-  if (attempt !== undefined && attempt.completionTime === undefined) return "active";
+  if (attempt !== undefined && !mayBeRepeated(attempt, object.spec)) return "active";
   if (isRejected(object)) return "rejected";
   return attempt === undefined ? "idle" : "between";
+}
+
+/**
+ * Whether another run may follow this one. Where somebody wrote the end of the object away, none does: its last run is
+ * looked at again, and ends it again.
+ */
+function mayBeRepeated({ completionTime, remoteStatus, number }: Attempt, spec: NorthflankJobRun["spec"]): boolean {
+  return completionTime !== undefined && remoteStatus !== "SUCCESS" && number <= spec.backoffLimit;
 }
 
 /**

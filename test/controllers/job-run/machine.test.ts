@@ -16,7 +16,8 @@ import { RunCluster } from "../../support/run-cluster.ts";
 type Status = Partial<NonNullable<NorthflankJobRun["status"]>>;
 
 function jobRun(options: { status?: Status; spec?: Partial<NorthflankJobRun["spec"]>; metadata?: object } = {}) {
-  const object = new RunCluster(new FakeClock()).create("once", options.spec, options.metadata);
+  const spec = { backoffLimit: 1, ...options.spec };
+  const object = new RunCluster(new FakeClock()).create("once", spec, options.metadata);
   return { ...object, status: { observedGeneration: 1, ...options.status } } as NorthflankJobRun;
 }
 
@@ -47,6 +48,9 @@ const examples: Readonly<Record<RunState, readonly Status[]>> = {
     { start: pending, attempts: [attempt] },
     { start: { ...pending, outcome: "Accepted" }, attempts: [attempt] },
     { start: { ...pending, attempt: 2, outcome: "Accepted" }, attempts: [over, { ...attempt, number: 2 }] },
+    // Somebody wrote the completion time away: no other run follows a success, nor the last failure that is allowed.
+    { start: { ...pending, outcome: "Accepted" }, attempts: [{ ...over, remoteStatus: "SUCCESS" }] },
+    { start: { ...pending, attempt: 2, outcome: "Accepted" }, attempts: [over, { ...over, number: 2 }] },
   ],
   between: [{ start: { ...pending, outcome: "Accepted" }, attempts: [over] }],
   finished: [
