@@ -18,7 +18,8 @@ export interface FailedAnswer {
 /** Turns an answer with a status other than 2xx into the error that it means. */
 export function errorOfAnswer(answer: FailedAnswer): NorthflankError {
   const error = objectOf(objectOf(answer.json)?.error) ?? {};
-  const message = textOf(error.message);
+  // Not cut by textOf: half a value that was sent would not be found.
+  const message = typeof error.message === "string" && error.message !== "" ? error.message : undefined;
   const remoteId = textOf(error.id);
   const retryAfterMs = waitOf(answer.status, answer.rateLimit);
   return new NorthflankError({
@@ -70,12 +71,29 @@ function waitOf(status: number, { retryAfterMs, resetMs }: RateLimitReading): nu
 // Shorter ones would make every message unreadable, and say nothing.
 const leastSecretLength = 4;
 
+// What is longer is no message for people, and cutting it before it is searched could leave half a secret.
+const longestSearched = 16_384;
+
 /** One line of printable text without what must not be shown. */
 function clean(text: string, secrets: readonly string[], maxLength: number): string {
-  const hidden = secrets
-    .filter((secret) => secret.length >= leastSecretLength)
-    .reduce((shown, secret) => shown.replaceAll(secret, "[redacted]"), text);
+  if (text.length > longestSearched) return `(${text.length} characters, not shown)`;
+  const hidden = formsOf(secrets).reduce((shown, secret) => shown.replaceAll(secret, "[redacted]"), text);
   // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is taken out
   const printable = hidden.replaceAll(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]+/g, " ").trim();
   return printable.length > maxLength ? `${printable.slice(0, maxLength)}…` : printable;
+}
+
+/**
+ * The forms in which the API may repeat a value: as it is, as in JSON, or a line of it. The longest first, because one
+ * may be a part of another.
+ */
+function formsOf(secrets: readonly string[]): readonly string[] {
+  const forms = secrets.flatMap((secret) => [
+    secret,
+    JSON.stringify(secret).slice(1, -1),
+    ...secret.split(/[\r\n]+/).map((line) => line.trim()),
+  ]);
+  return [...new Set(forms)]
+    .filter((form) => form.length >= leastSecretLength)
+    .sort((left, right) => right.length - left.length);
 }

@@ -424,8 +424,10 @@ function undefinedIf(code: NorthflankError["code"]): (error: unknown) => undefin
 function secretsOf(body: object | undefined): readonly string[] {
   const { runtimeEnvironment, runtimeFiles, dockerSecretMounts } = objectOf(body) ?? {};
   const files = [runtimeFiles, dockerSecretMounts].flatMap((group) => Object.values(objectOf(group) ?? {}));
-  const values = [...Object.values(objectOf(runtimeEnvironment) ?? {}), ...files.map((file) => objectOf(file)?.data)];
-  return values.filter((value) => typeof value === "string");
+  const contents = files.map((file) => objectOf(file)?.data).filter((data) => typeof data === "string");
+  const values = Object.values(objectOf(runtimeEnvironment) ?? {}).filter((value) => typeof value === "string");
+  // The API decodes files before it judges them.
+  return [...values, ...contents, ...contents.map((data) => Buffer.from(data, "base64").toString("utf8"))];
 }
 
 function serviceRoute(suffix: string, { projectId, serviceId }: ServiceName) {

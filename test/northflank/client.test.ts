@@ -275,6 +275,22 @@ describe("an answer that is an error", () => {
     expect(inspect(result, { depth: 20, showHidden: true })).not.toMatch(/canary/);
   });
 
+  test.each([
+    ["escaped as in JSON", 'bad: "canary-1\\ncanary-2"'],
+    ["line by line", "canary-1 and canary-2 are bad"],
+    ["when one value is a part of another", "canary-1-and-more is bad"],
+    ["decoded from a file", "canary-of-a-file is bad"],
+    ["too long to be searched", `canary-${"x".repeat(20_000)}`],
+  ])("shows no value that was sent, %s", async (_how, message) => {
+    script = [reply(400, { error: { message } })];
+    const body = {
+      runtimeEnvironment: { A: "canary-1\ncanary-2", B: "canary-1-and-more" },
+      runtimeFiles: { "/f": { data: Buffer.from("canary-of-a-file").toString("base64"), encoding: "utf-8" } },
+    };
+    const result = await apiOf().startRun(job, body, call());
+    expect(inspect(result, { depth: 20, showHidden: true })).not.toMatch(/canary|-and-more/);
+  });
+
   test("is one printable line of bounded length", async () => {
     script = [reply(403, { error: { message: `a\u0000b\n\u001b[31m${"x".repeat(10_000)}` } })];
     const { detail } = await failureOf(apiOf().getService(service, call()));
