@@ -8,6 +8,7 @@ import type { ConnectionOptions } from "node:tls";
 import type { DispatcherOptions, KubeConfig } from "@kubernetes/client-node/dist/config.js";
 import type { Dispatcher } from "undici";
 import type { Clock } from "../util/clock.ts";
+import { isLoopback } from "../util/loopback.ts";
 import { KubeError } from "./errors.ts";
 
 /** Where the way to the Kubernetes API is described. */
@@ -264,10 +265,6 @@ function isReadable(path: string): boolean {
   } catch {
     return false;
   }
-}
-
-function isLoopback(hostname: string): boolean {
-  return hostname === "localhost" || hostname === "[::1]" || /^127(\.\d{1,3}){3}$/.test(hostname);
 }
 
 function systemCode(error: unknown): string | undefined {

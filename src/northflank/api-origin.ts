@@ -1,4 +1,5 @@
 // pure
+import { isLoopback } from "../util/loopback.ts";
 
 /** Where the API is, taken apart. */
 export interface ApiOrigin {
@@ -53,9 +54,4 @@ function hostOf(protocol: string, entry: string): string | undefined {
   if (!URL.canParse(text)) return undefined;
   const { host, pathname, username, search, hash } = new URL(text);
   return pathname === "/" && username === "" && search === "" && hash === "" ? host : undefined;
-}
-
-/** `URL` has already turned `127.1`, `2130706433` and `0x7f.1` into dotted form, so plain text comparison is enough. */
-function isLoopback(hostname: string): boolean {
-  return hostname === "localhost" || hostname === "[::1]" || /^127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(hostname);
 }

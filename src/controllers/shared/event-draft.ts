@@ -1,16 +1,16 @@
 import type { Reason } from "../../api/reasons.ts";
 import type { KubeObject } from "../../kube/types.ts";
+import type { EventDraft as RecordedEvent } from "../../runtime/events.ts";
 
-/** What an Event will say. `note` follows the rules of condition messages: no values, no bodies. */
-export interface EventDraft {
-  readonly type: "Normal" | "Warning";
+/**
+ * What an Event will say about the object of the pass: the recorder's draft, with a reason of the catalogue. `note`
+ * follows the rules of condition messages: no values, no bodies. `action` is one verb: `Apply`, `Observe`, `Validate`.
+ */
+export interface EventDraft extends Pick<RecordedEvent, "type" | "action" | "note"> {
   readonly reason: Reason;
-  /** What the operator was doing, one verb: `Apply`, `Observe`, `Validate`. */
-  readonly action: string;
-  readonly note: string;
 }
 
-/** Takes Events about an object. Best effort: it never throws and never waits. */
+/** Takes Events about an object. Best effort: it never throws and never waits; `EventRecorder` is behind it. */
 export interface EventSink {
   readonly record: (regarding: KubeObject, draft: EventDraft) => void;
 }

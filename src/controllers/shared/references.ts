@@ -1,6 +1,8 @@
 import type { KubeClient } from "../../kube/client.ts";
 import { isKubeError } from "../../kube/errors.ts";
 import { type ConfigMap, configMaps, type Secret, secrets } from "../../kube/types.ts";
+import { refusedSecretType } from "./refused-secret-types.ts";
+import { recheckSecretMs } from "./secret-tokens.ts";
 import type { Verdict } from "./verdict.ts";
 
 /** References as a spec has them, with the literal values that win over them. */
@@ -48,9 +50,6 @@ export type ResolvedReferences =
   /** Something is missing or cannot be used; looked at again after `recheckAfterMs`. Names keys, never values. */
   | { readonly kind: "blocked"; readonly verdict: Verdict; readonly recheckAfterMs: number };
 
-/** An object that waits for a Secret or ConfigMap reads it again at least this often: they are not watched. */
-export const referenceRecheckMs = 60_000;
-
 const maxVariables = 1_000;
 const maxEnvironmentBytes = 65_536;
 const maxFileBytes = 4_194_304;
@@ -87,7 +86,7 @@ export async function resolveReferences(options: {
     return {
       kind: "blocked",
       verdict: { kind, reason, message: `${message} ${next}` },
-      recheckAfterMs: referenceRecheckMs,
+      recheckAfterMs: recheckSecretMs,
     };
   }
 }
@@ -146,12 +145,10 @@ async function readSource(
   }
 }
 
-// Credentials of the cluster itself: whoever may write a run must not be able to send them anywhere.
-const refusedTypes: readonly string[] = ["kubernetes.io/service-account-token", "bootstrap.kubernetes.io/token"];
-
 function secretSource(title: string, secret: Secret): Source {
-  if (secret.type !== undefined && refusedTypes.includes(secret.type)) {
-    const message = `${title} is of type ${secret.type}, which is never sent to Northflank. Use an Opaque Secret.`;
+  const type = refusedSecretType(secret);
+  if (type !== undefined) {
+    const message = `${title} is of type ${type}, which is never sent to Northflank. Use an Opaque Secret.`;
     throw new Unusable("SecretInvalid", message);
   }
   const data = new Map(Object.entries(secret.data ?? {}));

@@ -10,7 +10,7 @@ export interface TokenSecretName {
   readonly key: string;
 }
 
-/** A Secret that somebody waits for is asked for again after this time at the latest. */
+/** A Secret or ConfigMap that somebody waits for is read again after this time at the latest: they are not watched. */
 export const recheckSecretMs = 60_000;
 
 /**

@@ -1,6 +1,7 @@
 // pure
 import type { Secret } from "../../kube/types.ts";
 import { parseToken, type SecretValue } from "../../util/secret-value.ts";
+import { refusedSecretType } from "./refused-secret-types.ts";
 
 /** What came of looking for a token. `problem` names the Secret and the key, never a value. */
 export type TokenRead =
@@ -11,17 +12,15 @@ export type TokenRead =
       readonly problem: string;
     };
 
-// Credentials of the cluster itself: whoever may write a connection must not be able to send them anywhere.
-const refusedTypes: readonly string[] = ["kubernetes.io/service-account-token", "bootstrap.kubernetes.io/token"];
-
 /**
  * Takes the token out of a Secret. One trailing line end is dropped, because `kubectl create secret --from-file` keeps
  * the one that editors add; any other character that does not belong into a header is refused.
  */
 export function tokenFromSecret(secret: Secret, key: string): TokenRead {
   const name = `Secret "${secret.metadata.name}"`;
-  if (secret.type !== undefined && refusedTypes.includes(secret.type)) {
-    return invalid(`${name} is of type ${secret.type}, which is never sent to Northflank; use an Opaque Secret`);
+  const type = refusedSecretType(secret);
+  if (type !== undefined) {
+    return invalid(`${name} is of type ${type}, which is never sent to Northflank; use an Opaque Secret`);
   }
   const encoded = secret.data !== undefined && Object.hasOwn(secret.data, key) ? secret.data[key] : undefined;
   if (encoded === undefined) {
