@@ -3,8 +3,8 @@ import { accessSync, constants } from "node:fs";
 import { homedir } from "node:os";
 import { delimiter, join } from "node:path";
 import type { ConnectionOptions } from "node:tls";
-// Only the file with `KubeConfig`, and only when somebody connects: the package's front door also loads watches,
-// informers and 900 model classes, which cost more memory than the rest of this program.
+// Only the file with `KubeConfig`, and only when somebody connects. What else that file loads (900 model classes, which cost
+// more memory than the rest of this program) is left out by the bundler, see scripts/build.ts.
 import type { DispatcherOptions, KubeConfig } from "@kubernetes/client-node/dist/config.js";
 import type { Dispatcher } from "undici";
 import type { Clock } from "../util/clock.ts";
