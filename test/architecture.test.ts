@@ -73,8 +73,16 @@ const guarded: Readonly<Record<string, readonly string[]>> = {
   undici: ["kube", "northflank"],
   "prom-client": ["metrics.ts"],
   pino: ["logger.ts"],
+  "pino-pretty": ["logger.ts"],
   ajv: ["api"],
+  "ajv-formats": ["api"],
+  "p-retry": ["northflank"],
+  yaml: ["cli"],
 };
+
+/** Time and chance are handed in: only these files may take them from the machine. */
+const ambient = /\bnew Date\(\)|\b(?:Date\.now|performance\.now|Math\.random|randomUUID|setTimeout|setInterval)\b/;
+const mayTakeTheAmbient = ["util/clock.ts", "main.ts"];
 
 const src = resolve(dirname(fileURLToPath(import.meta.url)), "../src");
 
@@ -153,6 +161,10 @@ describe.each(files)("src/%s", (file) => {
     if (file === "main.ts") return;
     expect(/\bprocess\.(env|exit|on|once|argv)\b/.test(withoutComments(textOf(file)))).toBe(false);
   });
+});
+
+test.each(files.filter((file) => !mayTakeTheAmbient.includes(file)))("src/%s is given time and chance", (file) => {
+  expect(withoutComments(textOf(file))).not.toMatch(ambient);
 });
 
 describe("pure files", () => {

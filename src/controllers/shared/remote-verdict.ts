@@ -87,7 +87,7 @@ const treatments: Readonly<Record<NorthflankErrorCode, Treatment>> = {
   unreachable: {
     ...transient,
     reason: "RemoteUnavailable",
-    remedy: "If it lasts, check DNS, network policies and the proxy.",
+    remedy: "If it lasts, check DNS, network policies and firewalls.",
   },
   interrupted: { ...transient, reason: "RemoteUnavailable", remedy: "Nothing needs to be done." },
   timeout: { ...transient, reason: "RequestTimeout", remedy: "Nothing needs to be done." },
