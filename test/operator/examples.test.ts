@@ -1,0 +1,49 @@
+import { readdirSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { expect, test } from "vitest";
+import type { KubeObject } from "../../src/kube/types.ts";
+import { readManifests, resourceTypeOf } from "../support/manifests.ts";
+import { conditionOf, scenarios } from "../support/operator-scenario.ts";
+
+const startScenario = scenarios();
+const folder = resolve(fileURLToPath(import.meta.url), "../../../examples");
+
+const manifests = readdirSync(folder)
+  .filter((file) => file.endsWith(".yaml"))
+  .sort()
+  .flatMap((file) => readManifests(join(folder, file)));
+
+/** What each kind is waited for, as the README tells. */
+const ends: Readonly<Record<string, string>> = {
+  NorthflankConnection: "Ready",
+  NorthflankDeployment: "Ready",
+  NorthflankJobRun: "Finished",
+};
+
+test(`all ${manifests.length} documents of examples/ are taken as they are and come to their end`, async () => {
+  // The token of the examples is the sandbox's own, and their connection names no address: --api-url says where.
+  await using scenario = await startScenario({ connection: "none" });
+  const { northflank, namespace } = scenario;
+  for (const manifest of manifests) {
+    const object = { ...manifest, metadata: { ...manifest.metadata, namespace } };
+    await scenario.cluster.client.apply(resourceTypeOf(manifest), object, { fieldManager: "kubectl" });
+  }
+  for (const manifest of manifests) {
+    const condition = ends[manifest.kind];
+    if (condition === undefined) continue;
+    await scenario.until(`${manifest.kind} ${manifest.metadata.name} is ${condition}`, async () => {
+      const type = resourceTypeOf(manifest);
+      const found = await scenario.cluster.client.get<KubeObject & { readonly status?: object }>(type, {
+        namespace,
+        name: manifest.metadata.name,
+      });
+      return conditionOf(found as never, condition)?.status === "True";
+    });
+  }
+  expect(northflank.service("shop", "api").image).toBe("ghcr.io/acme/api:1.4.2");
+  // Observed, not written.
+  expect(northflank.service("shop", "web").image).toBe("ghcr.io/acme/web:2.0.0");
+  const runs = northflank.runs("shop", "migrate");
+  expect(runs.map(({ status }) => status)).toEqual(["SUCCESS"]);
+});
