@@ -17,6 +17,8 @@ export default defineConfig({
           include: ["test/**/*.test.ts"],
           exclude: ["test/contract/**", "test/operator/**"],
           testTimeout: 10_000,
+          // Files share their modules: nothing in src has module-level state, and it halves the time of the suite.
+          isolate: false,
         },
       },
       {
