@@ -322,6 +322,19 @@ describe("the status subresource", () => {
     expect(after.status).toMatchObject({ observedGeneration: 2, start: { id: "s1", outcome: "Pending" } });
   });
 
+  test("is applied whatever uid is named, but only to the resourceVersion that is named", async () => {
+    const { metadata } = await create(fresh());
+    const { name, resourceVersion } = metadata;
+    const applyTo = (identity: object) => {
+      const { spec: _, ...rest } = jobRun(name, { status: { observedGeneration: 1 }, metadata: identity });
+      return cluster.client.apply<JobRun>(jobRuns, rest, { subresource: "status" });
+    };
+    const written = await applyTo({ uid: "00000000-0000-0000-0000-000000000000" });
+    expect(written).toMatchObject({ metadata: { uid: metadata.uid }, status: { observedGeneration: 1 } });
+    await expect(applyTo({ resourceVersion })).rejects.toMatchObject({ code: "conflict" });
+    await applyTo({ resourceVersion: written.metadata.resourceVersion });
+  });
+
   test("is written by PUT only from the state that was read", async () => {
     const first = await create(fresh());
     await applyStatus(first.metadata.name, { observedGeneration: 1 });

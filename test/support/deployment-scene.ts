@@ -203,8 +203,9 @@ export class DeploymentScene {
         }
         const key = objectKey(body.metadata);
         const object = this.#server.get(key);
-        if (object === undefined || object.metadata.uid !== body.metadata.uid) {
-          throw new KubeError({ code: "not_found", step: "apply", detail: "gone" });
+        if (object === undefined) throw new KubeError({ code: "not_found", step: "apply", detail: "gone" });
+        if (object.metadata.resourceVersion !== body.metadata.resourceVersion) {
+          throw new KubeError({ code: "conflict", step: "apply", detail: "changed" });
         }
         this.statusWrites += 1;
         const { status } = body as unknown as { readonly status: NonNullable<NorthflankDeployment["status"]> };
@@ -215,6 +216,14 @@ export class DeploymentScene {
         };
         this.#server.set(key, stored);
         return stored as unknown as T;
+      },
+      get: async <T extends KubeObject>(
+        _type: unknown,
+        name: { readonly namespace?: string; readonly name: string },
+      ) => {
+        const object = this.#server.get(objectKey(name));
+        if (object === undefined) throw new KubeError({ code: "not_found", step: "get", detail: "gone" });
+        return object as unknown as T;
       },
     });
   }

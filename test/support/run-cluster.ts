@@ -100,11 +100,16 @@ export class RunCluster {
     return this.#write("replace", before, object.status);
   }
 
-  /** Server-side apply on the status subresource: exactly the given fields, and `start`, which another verb owns. */
+  /**
+   * Server-side apply on the status subresource: exactly the given fields, and `start`, which another verb owns. As the
+   * real server does, it compares the resourceVersion and not the uid.
+   */
   applyStatus(object: KubeObject & { readonly status?: NorthflankJobRun["status"] }): NorthflankJobRun {
     const key = keyOf(object);
     const before = this.#require(key);
-    if (object.metadata.uid !== before.metadata.uid) throw conflict(`apply ${key}`);
+    const { resourceVersion } = object.metadata;
+    if (resourceVersion === undefined) throw new Error("an apply without a resourceVersion");
+    if (resourceVersion !== before.metadata.resourceVersion) throw conflict(`apply ${key}`);
     if (object.status !== undefined && "start" in object.status) throw new Error("an apply that contains start");
     const start = before.status?.start;
     const status = { observedGeneration: -1, ...object.status, ...(start === undefined ? {} : { start }) };

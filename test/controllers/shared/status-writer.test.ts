@@ -12,14 +12,23 @@ const object = {
   status: { observedGeneration: 1, conditions: [], start: { id: "s" } },
 };
 
-function setUp(error?: KubeErrorCode) {
+/** `live`: what the server has by then, `outrun`: how often somebody else writes between our read and our write. */
+function setUp(error?: KubeErrorCode, server: { readonly live?: KubeObject; readonly outrun?: number } = {}) {
   const sent: unknown[] = [];
+  let reads = 0;
   const overlaid: unknown[] = [];
   const kube = strictFake<KubeClient>("kube", {
     apply: async <T extends KubeObject>(_type: unknown, body: KubeObject, options: unknown): Promise<T> => {
       sent.push({ body, options });
-      if (error !== undefined) throw new KubeError({ code: error, step: "apply", detail: "scripted" });
+      if (error !== undefined && reads <= (server.outrun ?? 0)) {
+        throw new KubeError({ code: error, step: "apply", detail: "scripted" });
+      }
       return { ...body, metadata: { ...body.metadata, resourceVersion: "6" } } as unknown as T;
+    },
+    get: async <T extends KubeObject>(): Promise<T> => {
+      reads += 1;
+      if (server.live === undefined) throw new KubeError({ code: "not_found", step: "get", detail: "scripted" });
+      return { ...server.live, metadata: { ...server.live.metadata, resourceVersion: `9${reads}` } } as unknown as T;
     },
   });
   const overlay = (answer: ObjectWithStatus) => overlaid.push(answer.metadata.resourceVersion);
@@ -27,7 +36,7 @@ function setUp(error?: KubeErrorCode) {
 }
 
 describe("a status", () => {
-  test("is applied with nothing but name, uid and status, and the answer is shown by the store", async () => {
+  test("is applied with nothing but name, resourceVersion and status, and the answer is shown by the store", async () => {
     const { sent, overlaid, writer } = setUp();
     const result = await writer.write(object, { observedGeneration: 2, conditions: [] }, neverAborted());
     expect(result).toMatchObject({ kind: "written", object: { metadata: { resourceVersion: "6" } } });
@@ -36,7 +45,7 @@ describe("a status", () => {
         body: {
           apiVersion: "v1",
           kind: "Thing",
-          metadata: { name: "a", namespace: "n", uid: "u1" },
+          metadata: { name: "a", namespace: "n", resourceVersion: "5" },
           status: { observedGeneration: 2, conditions: [] },
         },
         options: { subresource: "status", fieldManager: "northflank-operator", force: true },
@@ -64,6 +73,31 @@ describe("a status", () => {
     const { overlaid, writer } = setUp(code);
     expect(await writer.write(object, { observedGeneration: 2 }, neverAborted())).toEqual({ kind: "gone" });
     expect(overlaid).toEqual([]);
+  });
+
+  test("is applied again when somebody else has written to the object since it was read", async () => {
+    const { sent, writer } = setUp("conflict", { live: object });
+    expect(await writer.write(object, { observedGeneration: 2 }, neverAborted())).toMatchObject({ kind: "written" });
+    expect(sent).toMatchObject(["5", "91"].map((resourceVersion) => ({ body: { metadata: { resourceVersion } } })));
+  });
+
+  test("is not written to another object that was made under the same name", async () => {
+    const live = { ...object, metadata: { ...object.metadata, uid: "u2" } };
+    const { sent, overlaid, writer } = setUp("conflict", { live });
+    expect(await writer.write(object, { observedGeneration: 2 }, neverAborted())).toEqual({ kind: "gone" });
+    expect(sent).toHaveLength(1);
+    expect(overlaid).toEqual([]);
+  });
+
+  test.each([
+    [4, "written"],
+    [5, "not written"],
+  ])("is tried six times: overtaken %i times after the first, it is %s", async (outrun, end) => {
+    const { sent, writer } = setUp("conflict", { live: object, outrun });
+    const result = writer.write(object, { observedGeneration: 2 }, neverAborted());
+    if (end === "written") expect(await result).toMatchObject({ kind: "written" });
+    else await expect(result).rejects.toThrow("[conflict] write the status of leases n/a: others wrote first 6 times");
+    expect(sent).toHaveLength(6);
   });
 
   test("that cannot be written fails the pass", async () => {
