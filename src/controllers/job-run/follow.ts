@@ -103,7 +103,7 @@ export function decideFollowed(
   if (!run.concluded) return stillRunning(situation, options);
   const ended = endedAttempt(situation, attempt, run);
   const facts: Facts = { attempts: replaceLatest(object, ended), failure: undefined };
-  const conclusion = withFacts(decideOver(situation, { run, ended, wish: options.wish }), facts);
+  const conclusion = withFacts(decideOver(situation, { ...options, run, ended }), facts);
   const why = abortCauses[options.wish];
   if (!options.hasSentAbort || why === undefined) return conclusion;
   return { ...conclusion, events: [abortEvent(attempt, why), ...conclusion.events] };
@@ -115,8 +115,9 @@ function abortEvent({ runId }: Attempt, why: string): EventDraft {
 
 function decideOver(
   situation: Situation,
-  { run, ended, wish }: { readonly run: JobRunView; readonly ended: Attempt; readonly wish: Wish },
+  options: { readonly run: JobRunView; readonly ended: Attempt; readonly wish: Wish; readonly hasSentAbort: boolean },
 ): Conclusion {
+  const { run, ended, wish, hasSentAbort } = options;
   // A clock of the API that is ahead must not put the end into the future: the ttl counts from here.
   const time = formatTime(Math.min(timeMs(ended.completionTime) ?? situation.now, situation.now));
   const name = `Run ${ended.runId}`;
@@ -130,6 +131,9 @@ function decideOver(
   if (isAbortWanted(object)) {
     return finish(situation, { reason: "RunAborted", message: `${name} was aborted, as was asked for.`, time });
   }
+  // Aborted by us, for the deadline: the clocks of both sides need not agree on how long it took.
+  const isAbortedByUs = hasSentAbort || saidBefore(object, "Aborting") !== undefined;
+  if (wish === "expired" && isAbortedByUs) return finish(situation, deadlineEnd(object, time));
   if (isPastDeadline(object, ended)) return finish(situation, deadlineEnd(object, time));
   if (/abort|cancel|terminat/i.test(run.status)) {
     const message = `${name} was aborted in Northflank (${capped(run.status, 32)}), not by this operator.`;

@@ -118,6 +118,24 @@ describe(`what is seen of a run, under every wish: ${rows.length} cases`, () => 
   });
 });
 
+describe("a run that was aborted because activeDeadlineSeconds is over", () => {
+  // It ended within the deadline by Northflank's clock: that of the operator is ahead, or cut to another second.
+  test.each([
+    { sight: "failed", hasSentAbort: true, before: "RunActive", reason: "DeadlineExceeded" },
+    { sight: "failed", hasSentAbort: false, before: "Aborting", reason: "DeadlineExceeded" },
+    { sight: "abortedThere", hasSentAbort: false, before: "Aborting", reason: "DeadlineExceeded" },
+    { sight: "success", hasSentAbort: true, before: "Aborting", reason: "RunSucceeded" },
+    { sight: "failed", hasSentAbort: false, before: "RunActive", reason: "RunFailed" },
+  ] as const)("$sight, sent $hasSentAbort, $before before: $reason", ({ sight, hasSentAbort, before, reason }) => {
+    const given = situation();
+    const said = { type: "Ready", status: "Unknown", reason: before, message: "m" } as const;
+    const conditions = [{ ...said, lastTransitionTime: "2026-01-01T00:00:00Z" }];
+    const object = { ...given.object, status: { observedGeneration: 1, ...given.object.status, conditions } };
+    const { verdict } = decideFollowed({ ...given, object }, sights[sight], { wish: "expired", hasSentAbort });
+    expect(verdict.reason).toBe(reason);
+  });
+});
+
 describe("further runs after a failure", () => {
   const failed = { wish: "proceed", hasSentAbort: false } as const;
   test.each([
