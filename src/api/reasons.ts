@@ -83,3 +83,8 @@ export const reasons = {
 } as const;
 
 export type Reason = keyof typeof reasons;
+
+/** True for a word of the catalogue. Conditions that are read back hold such words, but their type does not say so. */
+export function isReason(word: string | undefined): word is Reason {
+  return word !== undefined && Object.hasOwn(reasons, word);
+}

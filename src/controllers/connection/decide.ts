@@ -1,29 +1,25 @@
 // pure
 import type { NorthflankConnection, NorthflankConnectionStatus } from "../../api/connection.ts";
-import type { Reason } from "../../api/reasons.ts";
 import type { NorthflankError } from "../../northflank/errors.ts";
 import type { LedgerSnapshot } from "../../northflank/ledger.ts";
 import { findCondition, formatTime } from "../../runtime/conditions.ts";
 import { assertNever } from "../../util/assert-never.ts";
 import { jittered } from "../../util/backoff.ts";
 import type { Random } from "../../util/random.ts";
-import { type FailureRecord, nextFailure } from "../shared/failure.ts";
+import type { Claim } from "../shared/claim.ts";
+import type { FailureRecord } from "../shared/failure.ts";
 import { present } from "../shared/present.ts";
-import { judgeRemoteError, type NextTry, slowProbeMs } from "../shared/remote-verdict.ts";
+import { judgeRemoteFailure } from "../shared/remote-failure.ts";
+import { type NextTry, slowProbeMs } from "../shared/remote-verdict.ts";
 import { recheckSecretMs } from "../shared/secret-tokens.ts";
 import { invalidSpecMessage } from "../shared/spec-problem.ts";
 import type { Verdict } from "../shared/verdict.ts";
 import type { Observation, TokenCheck } from "./observation.ts";
 
-/** A claim of a condition; `as-before`: nothing new was learned. */
-export type Claim =
-  | { readonly status: "True" | "False" | "Unknown"; readonly reason: Reason; readonly message: string }
-  | "as-before";
-
 /** What a pass has come to. There is nothing to execute: a connection changes nothing in Northflank. */
 export interface Decision {
   /** `as-before`: Ready stays as it is, only the counters may move. */
-  readonly verdict: (Verdict & { readonly reason: Reason }) | "as-before";
+  readonly verdict: Verdict | "as-before";
   readonly credentialsValid: Claim;
   readonly quotaAvailable: Claim;
   readonly rateLimit: NorthflankConnectionStatus["rateLimit"];
@@ -73,7 +69,7 @@ export function decide(options: {
     case "rest":
       return { ...common, verdict: "as-before", credentialsValid: "as-before", failure: "as-before", next: soon };
     case "blocked": {
-      const verdict = verdictOf(observation.verdict);
+      const { verdict } = observation;
       const next = { kind: "recheck", afterMs: Math.min(observation.recheckAfterMs, soon.afterMs) } as const;
       return { ...common, verdict, credentialsValid: claimWhenBlocked(verdict), failure: undefined, next };
     }
@@ -154,17 +150,7 @@ function refused(
   error: NorthflankError,
   soonMs: number,
 ): Judged & Pick<Decision, "checkAgainMs" | "next"> {
-  const previous = object.status?.failure;
-  const isSame = previous !== undefined && previous.httpStatus === error.httpStatus;
-  const judged = judgeRemoteError({ error, failures: isSame ? previous.count : 0, random });
-  const verdict = verdictOf(judged.verdict);
-  const { failureClass, httpStatus, next } = judged;
-  const nextTryMs = next.kind === "recheck" ? next.afterMs : undefined;
-  const { reason, message } = verdict;
-  const failure =
-    failureClass === undefined
-      ? undefined
-      : nextFailure({ previous, class: failureClass, reason, httpStatus, message, nextTryMs, now });
+  const { verdict, failure, next } = judgeRemoteFailure({ error, previous: object.status?.failure, now, random });
   const credentialsValid = claimWhenBlocked(verdict);
   if (next.kind === "backoff") return { verdict, credentialsValid, failure, checkAgainMs: 0, next };
   const wake = { kind: "recheck", afterMs: Math.min(next.afterMs, soonMs) } as const;
@@ -174,20 +160,15 @@ function refused(
 }
 
 /** Only a 401 says that the token is bad; everything else says nothing about it, and the last word stays. */
-function claimWhenBlocked(verdict: Verdict & { readonly reason: Reason }): Claim {
+function claimWhenBlocked(verdict: Verdict): Claim {
   if (verdict.reason === "AuthenticationFailed") {
     return { status: "False", reason: verdict.reason, message: verdict.message };
   }
   return verdict.kind === "stalled" ? unknownBecause(verdict) : "as-before";
 }
 
-function unknownBecause({ reason, message }: Verdict & { readonly reason: Reason }): Claim {
+function unknownBecause({ reason, message }: Verdict): Claim {
   return { status: "Unknown", reason, message };
-}
-
-/** Verdicts of other modules use reasons of the same catalogue. */
-function verdictOf(verdict: Verdict): Verdict & { readonly reason: Reason } {
-  return verdict as Verdict & { readonly reason: Reason };
 }
 
 function quotaClaim(quota: LedgerSnapshot | undefined, now: number): Claim {

@@ -2,10 +2,11 @@
 import type { NorthflankConnection, NorthflankConnectionStatus } from "../../api/connection.ts";
 import { type ConditionDraft, findCondition, formatTime, mergeConditions } from "../../runtime/conditions.ts";
 import { isSameJson } from "../../util/same-json.ts";
+import type { Claim } from "../shared/claim.ts";
 import { present } from "../shared/present.ts";
 import { reconcileRequest } from "../shared/reconcile-request.ts";
 import { summaryConditions } from "../shared/verdict.ts";
-import type { Claim, Decision } from "./decide.ts";
+import type { Decision } from "./decide.ts";
 
 /**
  * The whole status after a pass; the one before when nothing but the time of the next look would change. Acknowledges

@@ -1,15 +1,10 @@
 // pure
 import type { NorthflankDeploymentStatus } from "../../api/deployment.ts";
-import type { Reason } from "../../api/reasons.ts";
+import type { Claim } from "../shared/claim.ts";
 import type { EventDraft } from "../shared/event-draft.ts";
 import type { FailureRecord } from "../shared/failure.ts";
 import type { NextTry } from "../shared/remote-verdict.ts";
 import type { Verdict } from "../shared/verdict.ts";
-
-/** What is known of one claim in this pass. `as-before`: nothing new was learned. */
-export type Claim =
-  | { readonly status: "True" | "False" | "Unknown"; readonly reason: Reason; readonly message: string }
-  | "as-before";
 
 /** Status fields that a pass may state. A field that is there replaces the old one; `undefined` removes it. */
 export type StatedFields = {
@@ -23,7 +18,7 @@ export type Next = NextTry | { readonly kind: "never" };
 
 /** What a pass has come to, before it is spelt as status, Events and an outcome. */
 export interface Conclusion {
-  readonly verdict: Verdict & { readonly reason: Reason };
+  readonly verdict: Verdict;
   readonly inSync: Claim;
   readonly rolloutComplete: Claim;
   readonly stated: StatedFields;

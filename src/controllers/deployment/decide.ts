@@ -6,10 +6,10 @@ import { assertNever } from "../../util/assert-never.ts";
 import { jittered } from "../../util/backoff.ts";
 import { formatDuration } from "../../util/duration.ts";
 import type { Random } from "../../util/random.ts";
-import { nextFailure } from "../shared/failure.ts";
 import { present } from "../shared/present.ts";
 import { isReconcileRequested } from "../shared/reconcile-request.ts";
-import { judgeRemoteError, slowProbeMs } from "../shared/remote-verdict.ts";
+import { judgeRemoteFailure } from "../shared/remote-failure.ts";
+import { slowProbeMs } from "../shared/remote-verdict.ts";
 import { invalidSpecMessage } from "../shared/spec-problem.ts";
 import { type Comparison, compare, type Difference } from "./compare.ts";
 import type { Conclusion, Next, StatedFields } from "./conclusion.ts";
@@ -492,7 +492,7 @@ function blockedConclusion(
 ): Conclusion {
   const { verdict, recheckAfterMs } = observation;
   const next = { kind: "recheck", afterMs: recheckAfterMs } as const;
-  return { ...nothingLearned, verdict: verdict as Conclusion["verdict"], next, sameDesire };
+  return { ...nothingLearned, verdict, next, sameDesire };
 }
 
 function failedConclusion(input: DecideInput, { desire, error }: Observation & { kind: "failed" }): Conclusion {
@@ -504,25 +504,8 @@ export function remoteFailure(
   options: Pick<DecideInput, "object" | "now" | "random"> & Pick<Observation & { kind: "failed" }, "desire" | "error">,
 ): Conclusion {
   const { object, now, random, error, desire } = options;
-  const previous = object.status?.failure;
-  const isSame = previous !== undefined && previous.httpStatus === error.httpStatus;
-  const judged = judgeRemoteError({ error, failures: isSame ? previous.count : 0, random });
-  const { verdict, failureClass, httpStatus, next } = judged;
-  const nextTryMs = next.kind === "recheck" ? next.afterMs : undefined;
-  const failure =
-    failureClass === undefined
-      ? undefined
-      : nextFailure({
-          previous,
-          class: failureClass,
-          reason: verdict.reason,
-          httpStatus,
-          message: verdict.message,
-          nextTryMs,
-          now,
-        });
-  const sameDesire = isSameDesire(object, desire);
-  return { ...nothingLearned, verdict: verdict as Conclusion["verdict"], failure, next, sameDesire };
+  const judged = judgeRemoteFailure({ error, previous: object.status?.failure, now, random });
+  return { ...nothingLearned, ...judged, sameDesire: isSameDesire(object, desire) };
 }
 
 function stalled(

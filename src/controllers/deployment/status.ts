@@ -3,10 +3,11 @@ import type { NorthflankDeployment, NorthflankDeploymentStatus } from "../../api
 import type { Reason } from "../../api/reasons.ts";
 import { type ConditionDraft, findCondition, formatTime, mergeConditions } from "../../runtime/conditions.ts";
 import { isSameJson } from "../../util/same-json.ts";
+import type { Claim } from "../shared/claim.ts";
 import { present } from "../shared/present.ts";
 import { reconcileRequest } from "../shared/reconcile-request.ts";
 import { summaryConditions } from "../shared/verdict.ts";
-import type { Claim, Conclusion } from "./conclusion.ts";
+import type { Conclusion } from "./conclusion.ts";
 
 /**
  * The whole status after a pass.

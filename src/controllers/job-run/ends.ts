@@ -1,6 +1,6 @@
 // pure
 import type { NorthflankJobRun } from "../../api/job-run.ts";
-import type { Reason } from "../../api/reasons.ts";
+import { isReason, type Reason } from "../../api/reasons.ts";
 import { findCondition, formatTime } from "../../runtime/conditions.ts";
 import { formatDuration } from "../../util/duration.ts";
 import type { Verdict } from "../shared/verdict.ts";
@@ -96,7 +96,8 @@ export function decideFinished({ object, now }: Situation): Conclusion {
   const ready = findCondition(conditions, "Ready");
   const succeeded = findCondition(conditions, "Succeeded");
   const isSuccess = succeeded?.status === "True";
-  const reason = succeeded?.reason ?? "RunDisappeared";
+  const said = succeeded?.reason;
+  const reason = isReason(said) ? said : "RunDisappeared";
   const message = ready?.message ?? "The run is over.";
   return conclude(
     { kind: isSuccess ? "ready" : "stalled", reason, message },

@@ -1,5 +1,6 @@
 import type { NorthflankJobRun } from "../../api/job-run.ts";
 import { resolveStart } from "../../api/names.ts";
+import { isReason } from "../../api/reasons.ts";
 import type { KubeClient } from "../../kube/client.ts";
 import { findCondition } from "../../runtime/conditions.ts";
 import type { PassContext } from "../../runtime/controller.ts";
@@ -187,7 +188,8 @@ function unchanged({ object }: Pass): Conclusion {
   const find = (type: string) => findCondition(object.status?.conditions, type);
   const ready = find("Ready");
   const kind = verdictKind(ready?.status, find("Stalled") !== undefined, find("Reconciling")?.reason);
-  const reason = ready?.reason ?? "Progressing";
+  const said = ready?.reason;
+  const reason = isReason(said) ? said : "Progressing";
   const message = ready?.message ?? "Looked at shortly.";
   const isOutcomeUnknown = find("Started")?.reason === "StartOutcomeUnknown";
   return { ...nothingToSay, verdict: { kind, reason, message }, next: { kind: "settled" }, isOutcomeUnknown };

@@ -1,5 +1,5 @@
 // pure
-import type { Reason } from "../../api/reasons.ts";
+import { isReason } from "../../api/reasons.ts";
 import type { Condition } from "../../kube/types.ts";
 import { findCondition } from "../../runtime/conditions.ts";
 import type { EventDraft } from "./event-draft.ts";
@@ -16,9 +16,7 @@ export function stalledPassage(options: {
 }): readonly EventDraft[] {
   const after = findCondition(options.after, "Stalled");
   const before = findCondition(options.before, "Stalled");
-  if (after === undefined) return [];
+  if (after === undefined || !isReason(after.reason)) return [];
   if (before?.reason === after.reason && before.observedGeneration === after.observedGeneration) return [];
-  // Every reason in a condition of ours comes from the catalogue.
-  const reason = after.reason as Reason;
-  return [{ type: "Warning", reason, action: options.action, note: after.message }];
+  return [{ type: "Warning", reason: after.reason, action: options.action, note: after.message }];
 }

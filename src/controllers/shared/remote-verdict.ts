@@ -1,4 +1,5 @@
 // pure
+import type { Reason } from "../../api/reasons.ts";
 import type { NorthflankError, NorthflankErrorCode } from "../../northflank/errors.ts";
 import { jittered } from "../../util/backoff.ts";
 import { formatDuration } from "../../util/duration.ts";
@@ -28,7 +29,7 @@ export const slowProbeMs = 3_600_000;
 
 interface Treatment {
   readonly kind: "waiting" | "retrying" | "stalled";
-  readonly reason: string;
+  readonly reason: Reason;
   /** What a person can do, or what the operator does by itself; ends the message. */
   readonly remedy: string;
   /** First and longest pause between the probes of a stalled object. */

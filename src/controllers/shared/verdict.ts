@@ -1,4 +1,5 @@
 // pure
+import type { Reason } from "../../api/reasons.ts";
 import type { Condition } from "../../kube/types.ts";
 import type { ConditionDraft } from "../../runtime/conditions.ts";
 import { findCondition } from "../../runtime/conditions.ts";
@@ -22,7 +23,7 @@ import { assertNever } from "../../util/assert-never.ts";
  */
 export interface Verdict {
   readonly kind: "ready" | "progressing" | "retrying" | "waiting" | "stalled" | "suspended";
-  readonly reason: string;
+  readonly reason: Reason;
   readonly message: string;
 }
 

@@ -398,7 +398,7 @@ describe("a reconcile request", () => {
     expect(scene.object().status?.lastHandledReconcileAt).toBe("t99");
   });
 
-  const blockedBy = (kind: Verdict["kind"], reason: string) => () => {
+  const blockedBy = (kind: Verdict["kind"], reason: Verdict["reason"]) => () => {
     scene.resolution = () => ({ kind: "blocked", verdict: { kind, reason, message: "Why." }, recheckAfterMs: 1_000 });
   };
   test.each([

@@ -18,7 +18,7 @@ const calm = {
   isReleased: false,
 } as const;
 
-function conclusion(kind: Verdict["kind"], reason: string, more: Partial<Conclusion> = {}): Conclusion {
+function conclusion(kind: Verdict["kind"], reason: Verdict["reason"], more: Partial<Conclusion> = {}): Conclusion {
   return { ...calm, verdict: { kind, reason, message: `${reason} was seen.` }, ...more };
 }
 

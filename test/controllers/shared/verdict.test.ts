@@ -18,7 +18,7 @@ function objectAfter(options: {
   readonly sameDesire?: boolean;
 }) {
   const { kind, previous = [], ...rest } = options;
-  const verdict: Verdict = { kind, reason: "TheReason", message: "What was seen." };
+  const verdict: Verdict = { kind, reason: "TheReason" as never, message: "What was seen." };
   const drafts = summaryConditions({ verdict, previous, generation, ...rest });
   const conditions = mergeConditions({ previous, drafts, generation, now });
   return { metadata: { generation }, status: { observedGeneration: generation, conditions } };
