@@ -212,12 +212,12 @@ function stillRunning(
   situation: Situation,
   options: { readonly wish: Wish; readonly hasSentAbort: boolean },
 ): Conclusion {
-  const { object, settings, sinceStartMs } = situation;
+  const { object, settings } = situation;
   const attempt = attemptOf(object);
   const why = abortCauses[options.wish];
   const facts: Facts = { failure: undefined };
   if (why === undefined) {
-    const afterMs = soonest(situation, pollIntervalMs(settings, sinceStartMs));
+    const afterMs = soonest(situation, pollIntervalMs(settings, ageOf(attempt, situation)));
     return conclude(running(object, attempt), { facts, next: { kind: "recheck", afterMs, asks: true } });
   }
   const message = `Run ${attempt.runId} is being aborted: ${why}.`;
@@ -243,6 +243,13 @@ const abortCauses: Readonly<Record<Wish, string | undefined>> = {
 
 /** Longest interval of following a run. */
 const longestPollMs = 60_000;
+
+/** Of this run, not of the object: one that follows a failed one is young again. */
+function ageOf({ number, startTime }: Attempt, { now, sinceStartMs }: Situation): number {
+  const startMs = timeMs(startTime);
+  if (number === 1 || startMs === undefined) return sinceStartMs;
+  return Math.min(sinceStartMs, Math.max(0, now - startMs));
+}
 
 /** A fifth of the run's age, between the first interval and a minute: short runs end promptly, long ones cost little. */
 export function pollIntervalMs(settings: RunSettings, ageMs: number): number {

@@ -176,6 +176,8 @@ async function look(pass: Pass, hasSentAbort: boolean): Promise<Conclusion | und
   if (read.kind === "concluded") return read.conclusion;
   const { run, duplicateRunId } = read.value;
   const conclusion = decideFollowed(pass, read.value, { wish, hasSentAbort });
+  // The pause before the next run counts from here, not from the first pass after it.
+  if (conclusion.verdict.reason === "RetryingRun") failedFor(pass);
   const [startMs, endMs] = [timeMs(run?.startedAt), timeMs(run?.concludedAt)];
   if (run?.concluded && startMs !== undefined && endMs !== undefined) deps.observer.ran((endMs - startMs) / 1_000);
   return duplicateRunId === undefined ? conclusion : withDuplicate(conclusion, duplicateRunId);

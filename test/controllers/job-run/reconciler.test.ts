@@ -110,8 +110,11 @@ describe("ends of runs", () => {
       [3, "FAILED"],
     ]);
     const [first = 0, second = 0, third = 0] = story.remote.posts.map(({ atMs }) => atMs);
+    // The run takes 5 s, is looked at after 10 s, and then comes the pause; young runs are looked at as often each time.
     expect(second - first).toBeGreaterThanOrEqual(15_000);
+    expect(second - first).toBeLessThanOrEqual(21_000);
     expect(third - second).toBeGreaterThanOrEqual(25_000);
+    expect(third - second).toBeLessThanOrEqual(31_000);
   });
 
   test("a run within backoffLimit that succeeds is a success", async () => {
