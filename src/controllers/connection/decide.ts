@@ -8,9 +8,10 @@ import { jittered } from "../../util/backoff.ts";
 import type { Random } from "../../util/random.ts";
 import type { Claim } from "../shared/claim.ts";
 import type { FailureRecord } from "../shared/failure.ts";
+import type { NextPass } from "../shared/next-pass.ts";
 import { present } from "../shared/present.ts";
 import { judgeRemoteFailure } from "../shared/remote-failure.ts";
-import { type NextTry, slowProbeMs } from "../shared/remote-verdict.ts";
+import { slowProbeMs } from "../shared/remote-verdict.ts";
 import { recheckSecretMs } from "../shared/secret-tokens.ts";
 import { invalidSpecMessage } from "../shared/spec-problem.ts";
 import type { Verdict } from "../shared/verdict.ts";
@@ -30,7 +31,7 @@ export interface Decision {
   /** When the token is to be checked again, in milliseconds; `undefined` when no check was made in this pass. */
   readonly checkAgainMs: number | undefined;
   /** When the next pass is to look at the Secret and the counters. */
-  readonly next: NextTry | { readonly kind: "never" };
+  readonly next: NextPass;
 }
 
 /** What one observation of a connection means. */

@@ -2,13 +2,13 @@ import type { NorthflankConnection } from "../../api/connection.ts";
 import type { PassContext, Reconcile } from "../../runtime/controller.ts";
 import type { ObjectKey, Outcome } from "../../runtime/outcome.ts";
 import { objectKey } from "../../runtime/outcome.ts";
-import { assertNever } from "../../util/assert-never.ts";
 import type { Clock } from "../../util/clock.ts";
 import type { Random } from "../../util/random.ts";
 import type { EventSink } from "../shared/event-draft.ts";
+import { outcomeOf } from "../shared/next-pass.ts";
 import { stalledPassage } from "../shared/passage.ts";
 import type { StatusWriter } from "../shared/status-writer.ts";
-import { type Decision, decide } from "./decide.ts";
+import { decide } from "./decide.ts";
 import { type ObserveDeps, observe } from "./observe.ts";
 import { statusOf } from "./status.ts";
 
@@ -68,22 +68,7 @@ async function pass(deps: ConnectionDeps, object: NorthflankConnection, context:
       context.log.info({ kind, reason }, "status written");
     }
   }
-  return outcomeOf(decision);
-}
-
-function outcomeOf({ next, verdict }: Decision): Outcome {
-  switch (next.kind) {
-    case "never":
-      return { kind: "settled" };
-    case "recheck":
-      return { kind: "recheck", afterMs: next.afterMs, priority: "resync" };
-    case "backoff": {
-      const error = new Error(verdict === "as-before" ? "the connection could not be checked" : verdict.message);
-      return next.notBeforeMs === undefined
-        ? { kind: "retry", error }
-        : { kind: "retry", error, notBeforeMs: next.notBeforeMs };
-    }
-    default:
-      return assertNever(next, "next try");
-  }
+  const { next, verdict } = decision;
+  const message = verdict === "as-before" ? "the connection could not be checked" : verdict.message;
+  return outcomeOf(next, { priority: "resync", message });
 }

@@ -3,7 +3,7 @@ import type { NorthflankDeploymentStatus } from "../../api/deployment.ts";
 import type { Claim } from "../shared/claim.ts";
 import type { EventDraft } from "../shared/event-draft.ts";
 import type { FailureRecord } from "../shared/failure.ts";
-import type { NextTry } from "../shared/remote-verdict.ts";
+import type { NextPass } from "../shared/next-pass.ts";
 import type { Verdict } from "../shared/verdict.ts";
 
 /** Status fields that a pass may state. A field that is there replaces the old one; `undefined` removes it. */
@@ -13,9 +13,6 @@ export type StatedFields = {
     | undefined;
 };
 
-/** When the object is to be looked at again. `never`: only when something changes. */
-export type Next = NextTry | { readonly kind: "never" };
-
 /** What a pass has come to, before it is spelt as status, Events and an outcome. */
 export interface Conclusion {
   readonly verdict: Verdict;
@@ -23,7 +20,7 @@ export interface Conclusion {
   readonly rolloutComplete: Claim;
   readonly stated: StatedFields;
   readonly failure: FailureRecord | undefined;
-  readonly next: Next;
+  readonly next: NextPass;
   /** Events beyond the passage to Stalled, which every kind reports by itself. */
   readonly events: readonly EventDraft[];
   /**

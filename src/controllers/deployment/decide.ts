@@ -6,13 +6,14 @@ import { assertNever } from "../../util/assert-never.ts";
 import { jittered } from "../../util/backoff.ts";
 import { formatDuration } from "../../util/duration.ts";
 import type { Random } from "../../util/random.ts";
+import { type NextPass, passIn } from "../shared/next-pass.ts";
 import { present } from "../shared/present.ts";
 import { isReconcileRequested } from "../shared/reconcile-request.ts";
 import { judgeRemoteFailure } from "../shared/remote-failure.ts";
 import { slowProbeMs } from "../shared/remote-verdict.ts";
 import { invalidSpecMessage } from "../shared/spec-problem.ts";
 import { type Comparison, compare, type Difference } from "./compare.ts";
-import type { Conclusion, Next, StatedFields } from "./conclusion.ts";
+import type { Conclusion, StatedFields } from "./conclusion.ts";
 import { type Desire, sourceText } from "./desire.ts";
 import type { Dependency, Observation } from "./observation.ts";
 import { type Applied, judgeRollout } from "./rollout.ts";
@@ -222,7 +223,7 @@ function completeConclusion({ object, now }: DecideInput, seen: Seen, base: Same
     verdict: { kind: "ready", reason, message },
     rolloutComplete: { status: "True", reason: "RolloutComplete", message: "The rollout is complete." },
     stated: { ...base.stated, ...news },
-    next: resyncIn(nextResyncMs),
+    next: passIn(nextResyncMs),
     events: head
       ? [
           {
@@ -247,7 +248,7 @@ function notWaiting({ object }: DecideInput, seen: Seen, base: SameBase, rollout
       ? { status: "True", reason: "RolloutComplete", message: "The rollout is complete." }
       : { status: "Unknown", reason: "RollingOut", message: "Not waited for." },
     stated: { ...base.stated, ...news },
-    next: resyncIn(seen.nextResyncMs),
+    next: passIn(seen.nextResyncMs),
   };
 }
 
@@ -383,7 +384,7 @@ function driftConclusion({ object }: DecideInput, seen: Seen, pending: readonly 
   return {
     ...differentBase(seen, pending, "DriftObserved", message),
     verdict: { kind: "ready", reason: "DriftObserved", message },
-    next: resyncIn(seen.nextResyncMs),
+    next: passIn(seen.nextResyncMs),
   };
 }
 
@@ -511,7 +512,7 @@ export function remoteFailure(
 function stalled(
   reason: "InvalidSpec" | "UnsupportedTarget",
   message: string,
-  more: { readonly next?: Next; readonly stated?: StatedFields } = {},
+  more: { readonly next?: NextPass; readonly stated?: StatedFields } = {},
 ): Conclusion {
   const { next = { kind: "recheck", afterMs: slowProbeMs }, stated = {} } = more;
   return { ...nothingLearned, verdict: { kind: "stalled", reason, message }, next, stated, sameDesire: false };
@@ -544,11 +545,7 @@ function conclude(conclusion: Conclusion, sawDrift = false): Decision {
   return { kind: "conclude", conclusion, sawDrift };
 }
 
-function resyncIn(nextResyncMs: number): Next {
-  return Number.isFinite(nextResyncMs) ? { kind: "recheck", afterMs: nextResyncMs } : { kind: "never" };
-}
-
-function atLeastHourly(nextResyncMs: number): Next {
+function atLeastHourly(nextResyncMs: number): NextPass {
   return { kind: "recheck", afterMs: Math.min(nextResyncMs, slowProbeMs) };
 }
 

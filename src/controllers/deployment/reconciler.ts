@@ -2,11 +2,11 @@ import type { NorthflankDeployment, NorthflankDeploymentStatus } from "../../api
 import type { PassContext, Reconcile } from "../../runtime/controller.ts";
 import type { ObjectKey, Outcome, Priority } from "../../runtime/outcome.ts";
 import { objectKey } from "../../runtime/outcome.ts";
-import { assertNever } from "../../util/assert-never.ts";
 import type { Clock } from "../../util/clock.ts";
 import type { Random } from "../../util/random.ts";
 import type { Account } from "../shared/accounts.ts";
 import type { EventSink } from "../shared/event-draft.ts";
+import { outcomeOf } from "../shared/next-pass.ts";
 import { stalledPassage } from "../shared/passage.ts";
 import type { StatusWriter } from "../shared/status-writer.ts";
 import type { Conclusion } from "./conclusion.ts";
@@ -153,24 +153,8 @@ async function report(
     const { kind, reason } = conclusion.verdict;
     context.log.info({ kind, reason }, "status written");
   }
-  return outcomeOf(conclusion);
-}
-
-function outcomeOf({ next, verdict }: Conclusion): Outcome {
-  switch (next.kind) {
-    case "never":
-      return { kind: "settled" };
-    case "recheck":
-      return { kind: "recheck", afterMs: next.afterMs, priority: priorityOf(verdict.kind) };
-    case "backoff": {
-      const error = new Error(`${verdict.reason}: ${verdict.message}`);
-      return next.notBeforeMs === undefined
-        ? { kind: "retry", error }
-        : { kind: "retry", error, notBeforeMs: next.notBeforeMs };
-    }
-    default:
-      return assertNever(next, "next try");
-  }
+  const { next, verdict } = conclusion;
+  return outcomeOf(next, { priority: priorityOf(verdict.kind), message: `${verdict.reason}: ${verdict.message}` });
 }
 
 function priorityOf(kind: Conclusion["verdict"]["kind"]): Priority {

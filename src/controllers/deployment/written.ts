@@ -4,6 +4,7 @@ import { capped, formatTime } from "../../runtime/conditions.ts";
 import { assertNever } from "../../util/assert-never.ts";
 import type { Random } from "../../util/random.ts";
 import type { EventDraft } from "../shared/event-draft.ts";
+import { passIn } from "../shared/next-pass.ts";
 import { present } from "../shared/present.ts";
 import { slowProbeMs } from "../shared/remote-verdict.ts";
 import type { Conclusion, StatedFields } from "./conclusion.ts";
@@ -67,12 +68,9 @@ function writtenConclusion(options: Parameters<typeof concludeChange>[0], usedFa
   } as const;
   if (object.spec.rollout?.wait === false) {
     const message = `Northflank accepted ${desire.source}; the rollout is not waited for (spec.rollout.wait is false).`;
-    const next =
-      nextResyncMs === Number.POSITIVE_INFINITY
-        ? ({ kind: "never" } as const)
-        : ({ kind: "recheck", afterMs: nextResyncMs } as const);
     const rolloutComplete = { status: "Unknown", reason: "RollingOut", message: "Not waited for." } as const;
-    return { ...common, verdict: { kind: "ready", reason: "InSync", message }, rolloutComplete, next };
+    const verdict = { kind: "ready", reason: "InSync", message } as const;
+    return { ...common, verdict, rolloutComplete, next: passIn(nextResyncMs) };
   }
   const message = rollingMessage({ object, desire, settings, isBuilding: false, sinceMs: now });
   return {
