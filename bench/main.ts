@@ -8,6 +8,7 @@ import { northflankConnections, northflankDeployments } from "../src/api/names.t
 import { type KubeObject, secrets } from "../src/kube/types.ts";
 import { type Cluster, clusterUnderTest } from "../test/support/cluster.ts";
 import { controlPlaneCache } from "../test/support/control-plane-binaries.ts";
+import { readManifests } from "../test/support/manifests.ts";
 import { type Figure, median, meetsTarget, percentile, renderFigures } from "./figures.ts";
 import { controlPeer, operatorPeer, type Peer } from "./peers.ts";
 import {
@@ -23,14 +24,26 @@ import {
 } from "./workload.ts";
 
 /*
- * npm run bench [-- --short] [--rounds N] [--cluster sandbox|real]
+ * npm run bench [-- --short] [--rounds N] [--cluster sandbox|real] [--only changes|restart] [--peer operator|control]
+ *               [--profile FOLDER] [--node-options OPTIONS]
  *
  * Measures the operator beside a control that does the same work with the plain client-node informer, in turn, and prints
  * medians and ratios. On a real kube-apiserver when its binaries are there, else on the sandbox. CPU per change is that
  * of a change from the watch event to Ready=True, the rollout that is followed in between included.
+ *
+ * `--only` and `--peer` leave out half of the work; `--profile` has Node write a CPU profile of every operator process
+ * (read them with `tsx bench/profile.ts`); `--node-options` replaces the NODE_OPTIONS that deploy/ sets.
  */
 const { values: options } = parseArgs({
-  options: { short: { type: "boolean" }, rounds: { type: "string" }, cluster: { type: "string" } },
+  options: {
+    short: { type: "boolean" },
+    rounds: { type: "string" },
+    cluster: { type: "string" },
+    only: { type: "string" },
+    peer: { type: "string" },
+    profile: { type: "string" },
+    "node-options": { type: "string" },
+  },
 });
 const size = options.short
   ? { rounds: 1, steady: 100, burst: 2_000, settled: 10_000, quietMs: 10_000 }
@@ -75,24 +88,27 @@ const environment = {
   token,
   leaseNamespace: namespace,
 };
-const peers = [
-  operatorPeer(join(root, "dist", "northflank-operator.js"), environment),
-  await controlPeer(environment),
-] as const;
+const nodeFlags = options.profile === undefined ? [] : ["--cpu-prof", `--cpu-prof-dir=${resolve(options.profile)}`];
+const nodeOptions = options["node-options"] ?? shippedNodeOptions();
+const operator = operatorPeer(join(root, "dist", "northflank-operator.js"), { ...environment, nodeFlags, nodeOptions });
+const peers = [operator, await controlPeer(environment)].filter(({ name }) => (options.peer ?? name) === name);
 
-say(`${cluster.kind} cluster, ${rounds} round(s), Node ${process.version}, burst of ${size.burst} objects`);
+say(`${cluster.kind} cluster, ${rounds} round(s), Node ${process.version}, ${nodeOptions}, burst of ${size.burst}`);
 const measured = new Map<Peer["name"], Measured[]>(peers.map(({ name }) => [name, []]));
-for (let round = 1; round <= rounds; round++) {
+for (let round = 1; round <= roundsOf("changes"); round++) {
   for (const peer of peers) {
     say(`round ${round}: ${peer.name}, changes`);
     measured.get(peer.name)?.push(await measureChanges(peer, round));
   }
 }
 
-say(`${size.settled} settled objects`);
-await createSettled(cluster.client, namespace, names("settled", size.settled), await settledModel(peers[0]));
+if (roundsOf("restart") > 0) {
+  say(`${size.settled} settled objects`);
+  await createSettled(cluster.client, namespace, names("settled", size.settled), await settledModel(operator));
+  await meetOnce(operator);
+}
 const restarted = new Map<Peer["name"], Restarted[]>(peers.map(({ name }) => [name, []]));
-for (let round = 1; round <= rounds; round++) {
+for (let round = 1; round <= roundsOf("restart"); round++) {
   for (const peer of peers) {
     say(`round ${round}: ${peer.name}, restart`);
     restarted.get(peer.name)?.push(await measureRestart(peer));
@@ -107,6 +123,27 @@ say(missed.length === 0 ? "all targets met" : `missed: ${missed.map(({ name }) =
 function hasControlPlane(): boolean {
   const folder = process.env.KUBEBUILDER_ASSETS ?? controlPlaneCache(process.env);
   return existsSync(join(folder, "kube-apiserver"));
+}
+
+function roundsOf(part: "changes" | "restart"): number {
+  return (options.only ?? part) === part ? rounds : 0;
+}
+
+/** How deploy/ has Node started: memory figures of other settings would be about another product. */
+function shippedNodeOptions(): string {
+  const [deployment] = readManifests(join(root, "deploy", "deployment.yaml")) as readonly DeploymentManifest[];
+  const [container] = deployment?.spec.template.spec.containers ?? [];
+  const value = container?.env.find(({ name }) => name === "NODE_OPTIONS")?.value;
+  if (value === undefined) throw new Error("deploy/deployment.yaml sets no NODE_OPTIONS");
+  return value;
+}
+
+interface DeploymentManifest extends KubeObject {
+  readonly spec: { readonly template: { readonly spec: { readonly containers: readonly ContainerManifest[] } } };
+}
+
+interface ContainerManifest {
+  readonly env: readonly { readonly name: string; readonly value: string }[];
 }
 
 function names(prefix: string, count: number): readonly string[] {
@@ -197,6 +234,13 @@ async function settledModel(peer: Peer): Promise<KubeObject & { readonly status?
   } finally {
     await running.stop();
   }
+}
+
+/** Lets the operator see the settled objects once: their connection counts them in its status, which is no restart's. */
+async function meetOnce(peer: Peer): Promise<void> {
+  const running = await peer.start();
+  await new Promise((resolve) => setTimeout(resolve, 5_000));
+  await running.stop();
 }
 
 interface ReadyObject extends KubeObject {

@@ -23,11 +23,13 @@ export interface PeerEnvironment {
   readonly leaseNamespace: string;
 }
 
-/** The product, as the image runs it. */
-export function operatorPeer(program: string, environment: PeerEnvironment): Peer {
+/** The product, as the image runs it. `nodeFlags` come in front of the program. */
+export function operatorPeer(
+  program: string,
+  environment: PeerEnvironment & { readonly nodeOptions: string; readonly nodeFlags: readonly string[] },
+): Peer {
   const args = [
-    // As deploy/deployment.yaml sets it.
-    "--max-old-space-size=192",
+    ...environment.nodeFlags,
     program,
     "run",
     `--kubeconfig=${environment.kubeconfig}`,
@@ -42,7 +44,7 @@ export function operatorPeer(program: string, environment: PeerEnvironment): Pee
   return {
     name: "operator",
     start: () =>
-      started(args, {}, async (lines) => {
+      started(args, { NODE_OPTIONS: environment.nodeOptions }, async (lines) => {
         const health = lines.map(parsed).find((line) => line.msg === "listening" && line.endpoint === "health");
         if (health === undefined) return false;
         const answer = await fetch(`http://${health.address}/readyz`).catch(() => undefined);
