@@ -2,7 +2,7 @@ import { setMaxListeners } from "node:events";
 import { assertNever } from "../util/assert-never.ts";
 import type { Clock, Timer } from "../util/clock.ts";
 import { toError } from "../util/errors.ts";
-import type { Log } from "../util/log.ts";
+import { type Log, logWith } from "../util/log.ts";
 import type { Random } from "../util/random.ts";
 import type { ObjectKey, Outcome } from "./outcome.ts";
 import type { WorkItem, WorkQueue } from "./work-queue.ts";
@@ -142,10 +142,21 @@ async function runPass(options: ControllerOptions, item: WorkItem, stopped: Abor
   const startedMs = clock.monotonic();
   const limits = new PassLimits(options, stopped);
   const reconcileId = newReconcileId(options.random);
-  const log = options.log.child({ controller: options.name, object: item.key, reconcileId });
+  const log = logWith(options.log, { controller: options.name, object: item.key, reconcileId });
   const failures = queue.failures(item.key);
 
-  const pass = runContained(options, item.key, { ...limits.signals, reconcileId, log, failures });
+  const context: PassContext = {
+    get signal() {
+      return limits.work.signal;
+    },
+    get statusSignal() {
+      return limits.status.signal;
+    },
+    reconcileId,
+    log,
+    failures,
+  };
+  const pass = runContained(options, item.key, context);
   const ended = pass.then((outcome) => {
     limits.end();
     if (limits.ranOut) options.observer?.timedOut();
@@ -214,8 +225,8 @@ function conclude(options: ControllerOptions, item: WorkItem, log: Log, outcome:
 
 /** The two time limits of one pass, and the moment when waiting for it ends. */
 class PassLimits {
-  readonly #work = new AbortController();
-  readonly #status = new AbortController();
+  readonly work = new LateAbort();
+  readonly status = new LateAbort();
   readonly #stopped: AbortSignal;
   readonly #onStop: () => void;
   #timer: Timer;
@@ -228,34 +239,28 @@ class PassLimits {
 
   constructor(options: ControllerOptions, stopped: AbortSignal) {
     const { clock, passTimeoutMs = 60_000, statusGraceMs = 30_000 } = options;
-    // A pass may have many calls under way at once.
-    setMaxListeners(0, this.#work.signal, this.#status.signal);
     this.givenUp = new Promise((resolve) => {
       this.#giveUp = resolve;
     });
     const timeUp = () => {
       this.ranOut = true;
-      this.#work.abort(new Error(`pass took longer than ${passTimeoutMs} ms`));
+      this.work.abort(new Error(`pass took longer than ${passTimeoutMs} ms`));
       this.#timer = clock.setTimer(over, statusGraceMs);
     };
     const over = () => {
-      this.#status.abort(new Error(`pass took longer than ${passTimeoutMs} + ${statusGraceMs} ms`));
+      this.status.abort(new Error(`pass took longer than ${passTimeoutMs} + ${statusGraceMs} ms`));
       this.#timer = clock.setTimer(() => this.#abandon(), abandonAfterMs);
     };
     this.#timer = clock.setTimer(timeUp, passTimeoutMs);
     this.#stopped = stopped;
     this.#onStop = () => {
       this.#timer.cancel();
-      this.#work.abort(stopped.reason);
-      this.#status.abort(stopped.reason);
+      this.work.abort(stopped.reason);
+      this.status.abort(stopped.reason);
       this.#timer = clock.setTimer(() => this.#abandon(), abandonAfterMs);
     };
     if (stopped.aborted) this.#onStop();
     else stopped.addEventListener("abort", this.#onStop, { once: true });
-  }
-
-  get signals(): Pick<PassContext, "signal" | "statusSignal"> {
-    return { signal: this.#work.signal, statusSignal: this.#status.signal };
   }
 
   end(): void {
@@ -266,6 +271,27 @@ class PassLimits {
   #abandon(): void {
     this.isGivenUp = true;
     this.#giveUp();
+  }
+}
+
+/** An AbortController that is made when its signal is asked for: most passes wait for nothing, and making two is not free. */
+class LateAbort {
+  #controller: AbortController | undefined;
+  #aborted: { readonly reason: unknown } | undefined;
+
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController();
+      // A pass may have many calls under way at once.
+      setMaxListeners(0, this.#controller.signal);
+      if (this.#aborted !== undefined) this.#controller.abort(this.#aborted.reason);
+    }
+    return this.#controller.signal;
+  }
+
+  abort(reason: unknown): void {
+    this.#aborted ??= { reason };
+    this.#controller?.abort(reason);
   }
 }
 

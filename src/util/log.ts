@@ -9,3 +9,14 @@ export interface Log {
   readonly error: (fields: object, message: string) => void;
   readonly child: (fields: object) => Log;
 }
+
+/** A log whose lines carry `facts` as well. Costs next to nothing until something is written, unlike a child of pino. */
+export function logWith(log: Log, facts: object): Log {
+  return {
+    debug: (fields, message) => log.debug({ ...facts, ...fields }, message),
+    info: (fields, message) => log.info({ ...facts, ...fields }, message),
+    warn: (fields, message) => log.warn({ ...facts, ...fields }, message),
+    error: (fields, message) => log.error({ ...facts, ...fields }, message),
+    child: (fields) => logWith(log, { ...facts, ...fields }),
+  };
+}

@@ -2,6 +2,7 @@ import { describe, expect, test, vi } from "vitest";
 import { type ControllerOptions, createController, type PassContext } from "../../src/runtime/controller.ts";
 import type { Outcome } from "../../src/runtime/outcome.ts";
 import { WorkQueue } from "../../src/runtime/work-queue.ts";
+import { sleep } from "../../src/util/clock.ts";
 import { FakeClock, settle } from "../support/fake-clock.ts";
 import { fakeLog } from "../support/fake-log.ts";
 
@@ -192,6 +193,20 @@ describe("the time limit of a pass", () => {
     passes[0]?.end({ kind: "recheck", afterMs: 5_000, priority: "change" });
     await settle();
     expect(heard).toEqual(["active 1", "timeout", "requeue_after after 89999", "active 0"]);
+  });
+
+  test("is known to a pass that asks only when it is over", async () => {
+    const seen: boolean[] = [];
+    const { clock, queue } = setUp({
+      reconcile: async (_, context) => {
+        await sleep(clock, 60_001);
+        seen.push(context.signal.aborted, context.statusSignal.aborted);
+        return settled;
+      },
+    });
+    queue.add("a");
+    await clock.advance(60_001);
+    expect(seen).toEqual([true, false]);
   });
 
   test("a rejection after it is a timeout, not a panic", async () => {

@@ -40,6 +40,8 @@ export class DeploymentScene {
   /** Fails the next write of a status. */
   failStatus: Error | undefined;
   statusWrites = 0;
+  /** How often a spec was held against the schema. */
+  judged = 0;
   rejectedTokens = 0;
   /** Runs before Northflank answers a look: somebody is faster than the pass. */
   duringLook: (() => void) | undefined;
@@ -172,7 +174,10 @@ export class DeploymentScene {
       store,
       runs: this.runs,
       accounts,
-      validate: ({ kind, spec }) => validator.validateSpec(kind, spec),
+      validate: ({ kind, spec }) => {
+        this.judged += 1;
+        return validator.validateSpec(kind, spec);
+      },
       schedule: new LookSchedule({ clock, random }),
       settings: { resyncPeriodMs: 900_000, rolloutPollIntervalMs: 10_000 },
       statusWriter: createStatusWriter<NorthflankDeployment>({

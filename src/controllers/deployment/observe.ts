@@ -4,7 +4,7 @@ import type { RequestClass, ServiceName } from "../../northflank/client.ts";
 import { isNorthflankError } from "../../northflank/errors.ts";
 import { findCondition } from "../../runtime/conditions.ts";
 import { type ObjectKey, objectKey } from "../../runtime/outcome.ts";
-import type { Account, AccountRequest, Accounts } from "../shared/accounts.ts";
+import type { Account, AccountRequest, AccountResolution, Accounts } from "../shared/accounts.ts";
 import type { LookSchedule, Planned } from "../shared/look-schedule.ts";
 import { isReconcileRequested } from "../shared/reconcile-request.ts";
 import { prunedProblems, type SpecProblem } from "../shared/spec-problem.ts";
@@ -38,6 +38,9 @@ export interface Observed {
  * *Errors*: whatever is no refusal of Northflank, such as `KubeError` when a Secret could not be asked for.
  */
 export async function observe(deps: ObserveDeps, object: NorthflankDeployment, signal: AbortSignal): Promise<Observed> {
+  const access = isAccepted(object) ? await openAccess(deps, object, signal) : undefined;
+  const due = access?.kind === "open" ? dueLook(deps, object, access.account) : undefined;
+  if (due?.kind === "rest") return without(due);
   const problems = [...prunedProblems(object.prunedFields), ...deps.validate(object)];
   const result = desireOf(object.spec);
   const unusable = [...problems, ...(result.kind === "problem" ? [result.problem] : []), ...notCarriedOut(object)];
@@ -46,7 +49,32 @@ export async function observe(deps: ObserveDeps, object: NorthflankDeployment, s
   const { serviceId, jobId, projectId } = object.spec;
   if (serviceId === undefined) return without({ kind: "job-target", jobId: jobId ?? "" });
   if (object.spec.suspend === true) return without({ kind: "suspended", desire });
-  return await look({ deps, object, desire, target: { projectId, serviceId }, signal });
+  return await look({ deps, object, desire, target: { projectId, serviceId }, access, signal });
+}
+
+/**
+ * A pass has accepted the spec as it is now. Such an object is woken most often of all, with every restart and every
+ * change of its connection, so it must not cost another judgement while no look is due.
+ */
+function isAccepted({ metadata, spec, status, prunedFields }: NorthflankDeployment): boolean {
+  if (prunedFields !== undefined || spec.suspend === true) return false;
+  const accepted = findCondition(status?.conditions, "Accepted");
+  return accepted?.status === "True" && accepted.observedGeneration === metadata.generation;
+}
+
+type Access =
+  | { readonly kind: "open"; readonly account: Account }
+  | (AccountResolution & { readonly kind: "blocked" })
+  | { readonly kind: "conflict"; readonly winner: ObjectKey };
+
+/** The account of an object, if there is one and no older object manages the same target in it. */
+async function openAccess(deps: ObserveDeps, object: NorthflankDeployment, signal: AbortSignal): Promise<Access> {
+  const resolution = await deps.accounts.resolve(accountRequest(object), signal);
+  if (resolution.kind === "blocked") return resolution;
+  const { account } = resolution;
+  const winner = await findWinner({ deps, object, pool: account.pool, signal });
+  if (winner !== undefined) return { kind: "conflict", winner: objectKey(winner.metadata) };
+  return { kind: "open", account };
 }
 
 interface LookOptions {
@@ -54,18 +82,18 @@ interface LookOptions {
   readonly object: NorthflankDeployment;
   readonly desire: Desire;
   readonly target: ServiceName;
+  /** Known already: asking twice would use up the one try that a rejected token has. */
+  readonly access: Access | undefined;
   readonly signal: AbortSignal;
 }
 
 async function look(options: LookOptions, isRetry = false): Promise<Observed> {
   const { deps, object, desire, target, signal } = options;
-  const resolution = await deps.accounts.resolve(accountRequest(object), signal);
-  if (resolution.kind === "blocked") return without({ ...resolution, desire });
-  const { account } = resolution;
-  const winner = await findWinner(options, account.pool);
-  if (winner !== undefined) return without({ kind: "conflict", desire, winner: objectKey(winner.metadata) });
+  const access = options.access ?? (await openAccess(deps, object, signal));
+  if (access.kind !== "open") return without({ ...access, desire });
+  const { account } = access;
   const due = dueLook(deps, object, account);
-  if (due.kind === "rest") return without({ kind: "rest", dueInMs: due.dueInMs });
+  if (due.kind === "rest") return without(due);
   try {
     const service = await account.api.getService(target, { class: due.class, signal });
     const nextResyncMs = deps.schedule.nextResyncMs(resyncPeriodMs(object, deps.settings));
@@ -76,7 +104,7 @@ async function look(options: LookOptions, isRetry = false): Promise<Observed> {
     if (error.code !== "unauthorized" || isRetry) return { observation: { kind: "failed", desire, error }, account };
     // The Secret is read again at once: with a rotated token the look succeeds, with the same one nothing is sent.
     deps.accounts.tokenRejected(account);
-    return await look(options, true);
+    return await look({ ...options, access: undefined }, true);
   }
 }
 
@@ -100,8 +128,13 @@ function accountRequest({ metadata, spec }: NorthflankDeployment): AccountReques
 }
 
 /** The oldest rival that manages the same target in the same account. */
-async function findWinner(options: LookOptions, pool: string): Promise<NorthflankDeployment | undefined> {
-  const { deps, object, signal } = options;
+async function findWinner(options: {
+  readonly deps: ObserveDeps;
+  readonly object: NorthflankDeployment;
+  readonly pool: string;
+  readonly signal: AbortSignal;
+}): Promise<NorthflankDeployment | undefined> {
+  const { deps, object, pool, signal } = options;
   const rivals = olderRivals(object, deps.store.byIndex("target", targetOf(object)));
   for (const rival of rivals) {
     if (await isSamePool(deps, object, rival, pool, signal)) return rival;

@@ -129,6 +129,7 @@ export function createAccounts(deps: AccountsDeps): ConnectionAccounts {
   const slotOf = new WeakMap<Account, Slot>();
   const poolOfToken = new Map<string, string>();
   const rejections = new Map<string, Rejection>();
+  const judgedUrls = new Map<string, ApiAddress>();
   let opened = 0;
   let tokenPools = 0;
 
@@ -196,7 +197,7 @@ export function createAccounts(deps: AccountsDeps): ConnectionAccounts {
     options: { readonly probe: boolean },
     signal: AbortSignal,
   ): Promise<AccountResolution & { readonly secretResourceVersion?: string }> {
-    const judged = judgeApiUrl(source.apiUrl, deps.allowedApiHosts);
+    const judged = judge(source.apiUrl);
     if (judged.kind === "refused") return hostRefused(source, judged.problem);
     const read = await source.read(signal);
     signal.throwIfAborted();
@@ -207,6 +208,15 @@ export function createAccounts(deps: AccountsDeps): ConnectionAccounts {
     const { secretResourceVersion } = read;
     const usable = { kind: "usable", account: slot.account } as const;
     return secretResourceVersion === undefined ? usable : { ...usable, secretResourceVersion };
+  }
+
+  /** Reading a URL takes longer than all the rest of finding an account, and there are few different ones. */
+  function judge(apiUrl: string): ApiAddress {
+    const known = judgedUrls.get(apiUrl);
+    if (known !== undefined) return known;
+    const judged = judgeApiUrl(apiUrl, deps.allowedApiHosts);
+    remember(judgedUrls, apiUrl, judged);
+    return judged;
   }
 
   function slotFor(source: Source, address: Address, token: SecretValue): Slot {
