@@ -117,6 +117,7 @@ export class Events implements EventRecorder {
   #tokens: number;
   #refilledMs: number;
   #timer: Timer | undefined;
+  #timerDueMs = 0;
   #sending: Promise<void> | undefined;
   #isDraining = false;
   #hasWarned = false;
@@ -141,7 +142,9 @@ export class Events implements EventRecorder {
       return;
     }
     this.#dirty.add(series);
-    this.#schedule();
+    // What waits is looked through when one may go: in a burst that is a few times a second, not with every Event.
+    const earliestMs = Math.max(series.notBeforeMs, this.#options.clock.monotonic() + this.#tokenWaitMs());
+    if (this.#timer === undefined || earliestMs < this.#timerDueMs) this.#schedule();
   };
 
   /** Number of series that wait to be sent. */
@@ -205,6 +208,7 @@ export class Events implements EventRecorder {
     if (next === undefined) return;
     const waitMs = Math.max(next.notBeforeMs - this.#options.clock.monotonic(), this.#tokenWaitMs());
     if (waitMs > 0) {
+      this.#timerDueMs = this.#options.clock.monotonic() + waitMs;
       this.#timer = this.#options.clock.setTimer(() => this.#schedule(), Math.max(waitMs, 1));
       return;
     }
