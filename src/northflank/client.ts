@@ -263,21 +263,38 @@ function createCaller(options: NorthflankApiOptions): {
     }
   };
 
-  /**
-   * Drives the retries that `decideRetry` allows. p-retry's own delay is switched off: it waits on the global clock and
-   * draws its own jitter, while ours is in the table and waits on the clock that is passed in.
-   */
+  /** Nearly every call succeeds at once: only one that failed enters the machinery of retries. */
   const sendWithRetries = async (
     request: ApiRequest,
     call: CallOptions,
     repeatability: Repeatability,
   ): Promise<ApiAnswer> => {
     retryBudget = earnRetry(retryBudget);
+    const first = send(request, call, { retries: 0 });
+    try {
+      return await first;
+    } catch (error) {
+      if (call.signal.aborted) throw error;
+      return await retry(request, call, { first, repeatability });
+    }
+  };
+
+  /**
+   * Drives the retries that `decideRetry` allows after a `first` try that failed. p-retry's own delay is switched off: it
+   * waits on the global clock and draws its own jitter, while ours is in the table and waits on the clock passed in.
+   */
+  const retry = async (
+    request: ApiRequest,
+    call: CallOptions,
+    { first, repeatability }: { readonly first: Promise<ApiAnswer>; readonly repeatability: Repeatability },
+  ): Promise<ApiAnswer> => {
     let isRetryable = false;
     let wasSent = false;
     let retryCause: string | undefined;
-    const attempt = (number: number) =>
-      send(request, call, { retries: number - 1, ...(retryCause === undefined ? {} : { retryCause }) });
+    const attempt = (number: number) => {
+      if (number === 1) return first;
+      return send(request, call, { retries: number - 1, ...(retryCause === undefined ? {} : { retryCause }) });
+    };
     try {
       return await pRetry(attempt, {
         retries: maxTries - 1,
