@@ -170,7 +170,7 @@ export const deploymentStatus = {
     lastHandledReconcileAt,
     nextReconcileTime,
     target: text("What is managed: service/<id> or job/<id>.", 64),
-    image: text("The image or build that Northflank reports, in one line, for the column.", 1_024),
+    image: text("The image or build that Northflank reports, or has just taken, in one line, for the column.", 1_024),
     observed: {
       type: "object",
       description: "What Northflank reported when the operator last looked.",

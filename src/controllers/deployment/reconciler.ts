@@ -151,7 +151,9 @@ async function report(
     });
     for (const draft of [...conclusion.events, ...passage]) deps.events.record(written.object, draft);
     const { kind, reason } = conclusion.verdict;
-    context.log.info({ kind, reason }, "status written");
+    // One line per decision: that a change was applied is told already, and what is merely under way or well is not news.
+    const isTrouble = kind === "stalled" || kind === "retrying";
+    context.log[isTrouble ? "info" : "debug"]({ kind, reason }, "status written");
   }
   const { next, verdict } = conclusion;
   return outcomeOf(next, { priority: priorityOf(verdict.kind), message: `${verdict.reason}: ${verdict.message}` });

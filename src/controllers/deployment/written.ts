@@ -91,8 +91,11 @@ function statedByChange(object: NorthflankDeployment, change: Change, now: numbe
   const corrections = [...(cause === "DriftCorrected" ? [time] : []), ...recentCorrections(object, now)];
   // A new declaration starts with a clean slate: the fight, if there was one, was about the old one.
   const counted = cause === "DriftCorrected" ? corrections.slice(0, 10) : [];
+  const { external, internal } = desire.body;
   return {
     pendingChanges: undefined,
+    // Taken, if not seen yet: what shows while it is rolled out must not be the image before.
+    ...(external === undefined && internal === undefined ? {} : { image: source }),
     applied: present({
       generation: object.metadata.generation ?? 0,
       specHash: desire.hash,

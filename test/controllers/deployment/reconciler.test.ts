@@ -105,6 +105,7 @@ describe("a new image", () => {
     await scene.clock.advance(10_000);
     await scene.pass();
     expect(scene.state()).toContain("Ready=Unknown/RollingOut");
+    expect(scene.object().status?.image).toBe(image);
   });
 
   test("is Ready at once when the rollout is not waited for, and costs no further look", async () => {
@@ -251,6 +252,17 @@ describe("a restart", () => {
       calls: ["get api (observe)"],
       writes: 0,
     });
+  });
+
+  test("that is not due is not judged again, and an edit of it is", async () => {
+    await settled();
+    await scene.pass();
+    scene.judged = 0;
+    await scene.pass();
+    expect(scene.judged).toBe(0);
+    scene.edit({ resyncPeriodSeconds: 600 });
+    await scene.pass();
+    expect(scene.judged).toBe(1);
   });
 
   test("after days of standstill costs 300 settled objects no call at once, and one each within a period", async () => {
