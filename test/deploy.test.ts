@@ -77,7 +77,9 @@ describe("the pod", () => {
 
   test("gives V8 three quarters of the memory that the kernel gives the pod", () => {
     const limitMiB = Number(/^(\d+)Mi$/.exec(container.resources.limits.memory)?.[1]);
-    expect(container.env).toEqual([{ name: "NODE_OPTIONS", value: `--max-old-space-size=${limitMiB * 0.75}` }]);
+    const [options] = container.env;
+    expect(options.name).toBe("NODE_OPTIONS");
+    expect(options.value.split(" ")).toContain(`--max-old-space-size=${limitMiB * 0.75}`);
   });
 
   test("is probed where the program listens by default, and has more time to end than it takes", () => {
