@@ -58,6 +58,7 @@ export interface ConfigProblem {
   readonly expectation: string;
 }
 
+/** What reading the configuration came to: the settings, a wish for help, or everything that is wrong. */
 export type ConfigResult =
   | { readonly kind: "config"; readonly config: Config }
   | { readonly kind: "help" }
@@ -112,10 +113,12 @@ export function describeFlags(): string {
   return rows.map(([left, right]) => `${left.padEnd(width)}${right}`).join("\n");
 }
 
+/** The variable of a flag. */
 export function environmentName(flag: string): string {
   return `NORTHFLANK_OPERATOR_${flag.replaceAll("-", "_").toUpperCase()}`;
 }
 
+/** One line: name, value and expectation. */
 export function formatConfigProblem({ name, value, expectation }: ConfigProblem): string {
   return value === undefined ? `${name}: ${expectation}` : `${name}=${JSON.stringify(value)}: ${expectation}`;
 }

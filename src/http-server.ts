@@ -1,6 +1,7 @@
 import { createServer, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 
+/** A whole answer. `contentType` is plain text when missing. */
 export interface HttpAnswer {
   readonly status: number;
   readonly contentType?: string;
@@ -10,6 +11,7 @@ export interface HttpAnswer {
 /** Answers GET and HEAD of one path. */
 export type HttpRoute = (query: URLSearchParams) => Promise<HttpAnswer> | HttpAnswer;
 
+/** A server that listens. */
 export interface HttpServer {
   /** `host:port` that it really listens on. */
   readonly address: string;

@@ -29,6 +29,7 @@ interface ConditionedObject {
  */
 export type Metrics = ReturnType<typeof createMetrics>;
 
+/** Makes the metrics in a registry of their own. */
 export function createMetrics(build: {
   readonly version: string;
   readonly revision: string;

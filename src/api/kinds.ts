@@ -174,6 +174,7 @@ const jobRunKind: KindDefinition = {
 /** The kinds of this operator, in the order of their names. */
 export const kinds: readonly KindDefinition[] = [connectionKind, deploymentKind, jobRunKind];
 
+/** Our kind of this name; `undefined` for any other. */
 export function findKind(name: string): KindDefinition | undefined {
   return kinds.find(({ type }) => type.kind === name);
 }

@@ -17,6 +17,7 @@ export interface Problem {
   readonly remedy: string;
 }
 
+/** A problem with its path written out. */
 export function problem(facts: Omit<Problem, "field">): Problem {
   return { ...facts, field: formatPath(facts.path) };
 }

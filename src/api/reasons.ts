@@ -82,6 +82,7 @@ export const reasons = {
   FallbackUsed: "The usual call is gone; its replacement was used.",
 } as const;
 
+/** A word of the catalogue. */
 export type Reason = keyof typeof reasons;
 
 /** True for a word of the catalogue. Conditions that are read back hold such words, but their type does not say so. */

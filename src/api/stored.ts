@@ -2,6 +2,7 @@
 import { isList, isMap, isObject } from "./crd.ts";
 import type { ObjectSchema, Schema } from "./schema.ts";
 
+/** Where something is in an object: keys, and indexes of lists. */
 export type Path = readonly (string | number)[];
 
 export interface UnknownField {
@@ -71,6 +72,7 @@ function defaults(
     .flatMap(([key, schema]) => ("default" in schema ? [[key, schema.default] as const] : []));
 }
 
+/** True for an object that is no list. */
 export function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -2,6 +2,7 @@ import { readdir, readFile, realpath, stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { Io } from "./io.ts";
 
+/** A file that was read. */
 export interface ManifestFile {
   /** As it is shown: the path as it was given, with what was found under it; `-` for standard input. */
   readonly name: string;

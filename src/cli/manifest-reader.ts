@@ -17,6 +17,7 @@ import {
 import type { Path } from "../api/stored.ts";
 import { formatKey, resolvePlainScalar } from "./manifest-scalars.ts";
 
+/** A place in a text. */
 export interface Position {
   /** From 1. */
   readonly line: number;
@@ -33,6 +34,7 @@ export interface ReadProblem {
   readonly remedy: string;
 }
 
+/** One document of a file, as kubectl would read it. */
 export interface ManifestDocument {
   /** The value that kubectl would send. Undefined when the document cannot be read. */
   readonly value: unknown;

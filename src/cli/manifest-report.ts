@@ -19,6 +19,7 @@ export interface Finding {
   readonly remedy: string;
 }
 
+/** What a check looked at, in numbers. */
 export interface Summary {
   /** Objects of ours that were looked at. */
   readonly checked: number;

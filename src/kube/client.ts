@@ -1,5 +1,6 @@
 import type { KubeList, KubeObject, ObjectName, ResourceType, WatchEvent } from "./types.ts";
 
+/** One page of a list, or the whole of it. */
 export interface ListOptions {
   /** One namespace; all namespaces when missing. */
   readonly namespace?: string;
@@ -13,6 +14,7 @@ export interface ListOptions {
   readonly resourceVersionMatch?: "Exact" | "NotOlderThan";
 }
 
+/** Where a watch begins and what it brings. */
 export interface WatchOptions {
   readonly namespace?: string;
   readonly labelSelector?: string;
@@ -26,6 +28,7 @@ export interface WatchOptions {
   readonly timeoutSeconds?: number;
 }
 
+/** What every write can say. */
 export interface WriteOptions {
   readonly subresource?: "status";
   /** Who owns the fields; the client's own default when missing. */

@@ -24,6 +24,7 @@ export type KubeErrorCode =
   | "protocol"
   | "config";
 
+/** What a {@link KubeError} is made of. */
 export interface KubeErrorFacts {
   readonly code: KubeErrorCode;
   /** What was tried, with the object: `get secrets default/nf-token`. */

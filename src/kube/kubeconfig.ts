@@ -35,6 +35,7 @@ export type KubeConnection =
   /** A SOCKS proxy: client-node knows how to build the connector and keeps that to itself. */
   | { readonly kind: "dispatcher"; readonly key: string; readonly dispatcher: Dispatcher };
 
+/** Who we are at this moment, and how to connect. */
 export interface KubeCredentials {
   /** Headers that say who we are. Secret: never logged, never part of a message. */
   readonly headers: Readonly<Record<string, string>>;

@@ -20,6 +20,7 @@ export interface KubeRequest {
   readonly lane: "shared" | "reserved";
 }
 
+/** A whole answer. Header names are in lower case. */
 export interface KubeResponse {
   readonly status: number;
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
@@ -87,6 +88,7 @@ const idleConnectionMs = 30_000;
 const tcpKeepAliveMs = 30_000;
 const connectTimeoutMs = 10_000;
 
+/** Makes the transport; no connection is opened before the first call. */
 export function createKubeTransport(options: KubeTransportOptions): KubeTransport {
   const { access, clock, onCall } = options;
   const requestTimeoutMs = options.requestTimeoutMs ?? defaultRequestTimeoutMs;

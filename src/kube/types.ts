@@ -24,6 +24,7 @@ export interface OwnerReference {
   readonly blockOwnerDeletion?: boolean;
 }
 
+/** Any object of the Kubernetes API. */
 export interface KubeObject {
   readonly apiVersion: string;
   readonly kind: string;
@@ -42,6 +43,7 @@ export interface Condition {
   readonly observedGeneration?: number;
 }
 
+/** A page of a list. */
 export interface KubeList<T> {
   readonly metadata: {
     readonly resourceVersion?: string;

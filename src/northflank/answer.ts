@@ -36,6 +36,7 @@ export function errorOfAnswer(answer: FailedAnswer): NorthflankError {
   });
 }
 
+/** The code that a status other than 2xx stands for. */
 export function codeOfStatus(status: number): NorthflankErrorCode {
   if (status < 400) return status >= 300 ? "redirect" : "protocol";
   if (status >= 500) return "server_error";

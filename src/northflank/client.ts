@@ -26,6 +26,7 @@ import type {
 
 export type { RequestClass } from "./types.ts";
 
+/** What every call says besides its content. */
 export interface CallOptions {
   readonly class: RequestClass;
   /** Spends from what was set aside with {@link NorthflankApi.reserve}, as long as that lasts. */
@@ -33,11 +34,13 @@ export interface CallOptions {
   readonly signal: AbortSignal;
 }
 
+/** Names a service. Both ids are checked before they go into a path. */
 export interface ServiceName {
   readonly projectId: string;
   readonly serviceId: string;
 }
 
+/** Names a job. Both ids are checked before they go into a path. */
 export interface JobName {
   readonly projectId: string;
   readonly jobId: string;
@@ -94,6 +97,7 @@ export interface ApiCall {
   readonly retryCause?: string;
 }
 
+/** What a metrics collector hears of. */
 export interface ApiObserver {
   readonly onCall?: (call: ApiCall) => void;
   /** The ledger held a call back. */

@@ -27,6 +27,7 @@ export type NorthflankErrorCode =
   | "redirect"
   | "protocol";
 
+/** What a {@link NorthflankError} is made of. */
 export interface NorthflankErrorFacts {
   readonly code: NorthflankErrorCode;
   /** What was tried, with the object: `get service "api" of project "shop"`. */

@@ -50,6 +50,7 @@ const sameWindowToleranceMs = 60_000;
 /** How soon to come back when only requests set aside or in flight stand in the way. */
 const busyWaitMs = 2_000;
 
+/** A ledger before its first request. `ceiling`: most requests that we send per window. */
 export function initialLedger(ceiling: number): LedgerState {
   return {
     ceiling,
@@ -91,6 +92,7 @@ export function available(state: LedgerState): number {
   return Math.max(0, Math.min(byCeiling, byAccount));
 }
 
+/** The answer to one who wants to spend. */
 export type LedgerAnswer =
   | { readonly kind: "granted"; readonly state: LedgerState }
   /** `busy`: nothing but other requests stand in the way, so the wait is short. */

@@ -11,6 +11,7 @@ export interface Reservation {
   readonly release: () => void;
 }
 
+/** The answer to one who sets requests aside. */
 export type ReserveOutcome =
   | { readonly kind: "reserved"; readonly reservation: Reservation }
   /** Not before `retryAfterMs` from now (spread included). Not a failure: the object waits. */
@@ -22,6 +23,7 @@ export interface Ticket {
   readonly settle: (settlement: quota.Settlement) => boolean;
 }
 
+/** The answer to one who wants to send a request. */
 export type Admission =
   | { readonly kind: "granted"; readonly ticket: Ticket }
   | { readonly kind: "refused"; readonly retryAfterMs: number };

@@ -10,6 +10,7 @@ export interface RateLimitReading {
   readonly retryAfterMs: number | undefined;
 }
 
+/** Headers of an answer, names in lower case. */
 export type Headers = Readonly<Record<string, string | readonly string[] | undefined>>;
 
 // A wait below a second would be a hot loop, and the documented window is an hour: twice that is an error of the far end.
@@ -42,6 +43,7 @@ export function serverTimeMs(headers: Headers): number | undefined {
   return httpDateMs(firstOf(headers.date));
 }
 
+/** A wait that makes sense: between 1 s and 2 h. */
 export function clampWaitMs(waitMs: number): number {
   return Math.min(Math.max(waitMs, minWaitMs), maxWaitMs);
 }

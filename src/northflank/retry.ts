@@ -48,6 +48,7 @@ export const maxTries = 3;
 
 const baseMs = 400;
 
+/** A try that failed, as far as the policy asks. */
 export interface FailedTry {
   readonly code: NorthflankErrorCode;
   readonly repeatability: Repeatability;
@@ -81,8 +82,10 @@ export interface RetryBudget {
 }
 
 const budgetCapTenths = 100;
+/** What an account begins with: ten retries. */
 export const fullRetryBudget: RetryBudget = { tenths: budgetCapTenths };
 
+/** The budget after a first try. */
 export function earnRetry(budget: RetryBudget): RetryBudget {
   return { tenths: Math.min(budget.tenths + 1, budgetCapTenths) };
 }

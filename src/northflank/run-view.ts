@@ -25,6 +25,7 @@ export function readableRunId(value: unknown): string | undefined {
   return typeof value === "string" && nameProblem("run", value) === undefined ? value : undefined;
 }
 
+/** One page of "list runs". */
 export interface RunPage {
   readonly runs: readonly JobRunView[];
   /** Where the next page begins; `undefined` on the last one. */

@@ -6,6 +6,7 @@ import { NorthflankError } from "./errors.ts";
 import { networkFailure } from "./network-failure.ts";
 import type { Headers } from "./rate-limit.ts";
 
+/** One request, ready to be sent. */
 export interface TransportRequest {
   /** `https://host[:port]`; checked against the allow-list right before sending. */
   readonly origin: string;
@@ -29,6 +30,7 @@ export type ResponseBody =
   | { readonly kind: "json"; readonly value: unknown }
   | { readonly kind: "unreadable"; readonly error: NorthflankError };
 
+/** An answer, whatever its status. */
 export interface TransportResponse {
   readonly status: number;
   readonly headers: Headers;

@@ -40,6 +40,7 @@ export function mergeConditions(options: {
   });
 }
 
+/** The condition of this type; `undefined` when the object does not have it. */
 export function findCondition(conditions: readonly Condition[] | undefined, type: string): Condition | undefined {
   return conditions?.find((condition) => condition.type === type);
 }

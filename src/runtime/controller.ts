@@ -37,6 +37,7 @@ export interface PassContext {
   readonly failures: number;
 }
 
+/** One pass over one object: looks at the state of the world, acts, and says when to come back. */
 export type Reconcile = (key: ObjectKey, context: PassContext) => Promise<Outcome>;
 
 /** What a metrics collector hears of. Results have controller-runtime's names, so that stock dashboards work. */
@@ -69,6 +70,7 @@ export interface ControllerOptions {
   readonly observer?: ControllerObserver;
 }
 
+/** Workers over one queue. */
 export interface Controller {
   readonly name: string;
   readonly queue: WorkQueue;

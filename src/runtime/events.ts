@@ -30,6 +30,7 @@ export interface EventSubject {
   readonly metadata: Pick<ObjectMeta, "name" | "namespace" | "uid">;
 }
 
+/** What is to be recorded. Names, times, series and the reporter are added by the recorder. */
 export interface EventDraft {
   readonly regarding: EventSubject;
   /** A second object that matters, such as the Secret that was looked for. */
@@ -48,6 +49,7 @@ export interface EventRecorder {
   readonly record: (draft: EventDraft) => void;
 }
 
+/** What a metrics collector hears of. */
 export interface EventsObserver {
   readonly written: (how: "created" | "counted") => void;
   /**
@@ -106,6 +108,7 @@ interface Series {
   notBeforeMs: number;
 }
 
+/** The recorder of this program. Its promises stand at the top of this file. */
 export class Events implements EventRecorder {
   readonly #options: EventsOptions;
   readonly #perMs: number;

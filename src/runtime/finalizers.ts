@@ -25,6 +25,7 @@ export function finalizerState(metadata: ObjectMeta, finalizer: string): Finaliz
   return isOurs ? "cleanup" : "gone";
 }
 
+/** True when the finalizer holds the object. */
 export function hasFinalizer(metadata: ObjectMeta, finalizer: string): boolean {
   return metadata.finalizers?.includes(finalizer) ?? false;
 }

@@ -47,6 +47,7 @@ export interface Leadership {
   release(): Promise<void>;
 }
 
+/** What a metrics collector hears of. */
 export interface LeaderElectionObserver {
   readonly leading: (isLeading: boolean) => void;
   /** An attempt to get or renew the Lease failed. A Lease held by somebody else is no failure. */

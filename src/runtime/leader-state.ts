@@ -17,6 +17,7 @@ import { formatMicroTime } from "./micro-time.ts";
  * The stretch in the middle is for calls that were sent just before the first deadline.
  */
 
+/** How long a Lease counts, in milliseconds. */
 export interface LeaderTiming {
   /** How long others must see the Lease unchanged before they may take it. */
   readonly leaseDurationMs: number;
@@ -57,6 +58,7 @@ export type LeaderAction =
   | { readonly kind: "write"; readonly lease: Lease }
   | { readonly kind: "yield"; readonly holder: string };
 
+/** What a step is judged by besides state and input. */
 export interface LeaderFacts {
   readonly identity: string;
   readonly timing: LeaderTiming;
@@ -72,6 +74,7 @@ type Handler<S extends LeaderState["kind"], I extends LeaderInput["kind"]> = (
   facts: LeaderFacts,
 ) => LeaderState;
 
+/** A standby that has not looked yet. */
 export const initialLeaderState: LeaderState = { kind: "standby", seen: undefined };
 
 /** The state after an input. A leader whose deadline has passed has lost, whatever the input says. */

@@ -40,6 +40,7 @@ export interface Cache {
   nudge(): void;
 }
 
+/** A controller and what it waits for. */
 export interface ManagedController {
   readonly controller: Controller;
   /** The caches that its passes read; it does not run before all of them are filled. */
@@ -62,6 +63,7 @@ export interface ManagerOptions {
   readonly log: Log;
 }
 
+/** The running program: started in order, gated by leadership, stopped in reverse. */
 export interface Manager extends AsyncDisposable {
   /**
    * Runs until `signal` is aborted (`stopped`) or leadership is lost (`lost`: end the process, something else leads).

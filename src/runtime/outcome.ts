@@ -19,6 +19,7 @@ export type Outcome =
 /** `namespace/name`, or `name` for what has no namespace: identifies an object of one kind in stores and queues. */
 export type ObjectKey = string;
 
+/** The key of an object. */
 export function objectKey(metadata: { readonly namespace?: string; readonly name: string }): ObjectKey {
   return metadata.namespace === undefined ? metadata.name : `${metadata.namespace}/${metadata.name}`;
 }

@@ -55,6 +55,7 @@ export interface ReflectorOptions<T extends Cacheable, I extends string> {
   readonly timing?: Partial<ReflectorTiming>;
 }
 
+/** Times in milliseconds. */
 export interface ReflectorTiming {
   /** Back-off between failures. Default 0.8 s doubling to 30 s, half of it drawn at random. */
   readonly backoff: BackoffPolicy;

@@ -26,11 +26,13 @@ export type Change<T> =
   | { readonly kind: "updated"; readonly key: ObjectKey; readonly object: T; readonly previous: T }
   | { readonly kind: "deleted"; readonly key: ObjectKey; readonly previous: T };
 
+/** Told of each change, after the store has taken it in. May throw without harm. */
 export type Listener<T> = (change: Change<T>) => void;
 
 /** The values under which an object is found in one index; none if it does not belong there. */
 export type IndexFunction<T> = (object: T) => readonly string[];
 
+/** The cache of one kind. Its promises stand at the top of this file. */
 export class Store<T extends Cacheable, I extends string = never> {
   #objects = new Map<ObjectKey, T>();
   #isInitial = true;

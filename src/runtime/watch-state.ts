@@ -29,6 +29,7 @@
  */
 export type FailureCause = "expired" | "ahead" | "absent" | "refused" | "silent" | "broken";
 
+/** What is asked of the server: the content as a stream, a page of it, or changes from a resourceVersion on. */
 export type WatchRequest =
   | { readonly kind: "stream" }
   | { readonly kind: "page"; readonly continueToken: string | undefined }
@@ -43,6 +44,7 @@ interface Memory {
   readonly hasExpired: boolean;
 }
 
+/** Where the following of one kind stands. */
 export type WatchState = Memory &
   (
     | { readonly kind: "idle" }
@@ -85,6 +87,7 @@ export type WatchEffect =
   | { readonly kind: "wait"; readonly failures: number; readonly atLeastMs: number }
   | { readonly kind: "cancel" };
 
+/** What follows from an event: the next state, then the effects, in order. */
 export interface WatchStep {
   readonly state: WatchState;
   readonly effects: readonly WatchEffect[];
@@ -97,6 +100,7 @@ type Handler<S extends WatchState["kind"], E extends WatchInput["kind"]> = (
   event: EventOf<E>,
 ) => WatchStep;
 
+/** Before `start`. */
 export const initialWatchState: WatchState = { kind: "idle", failures: 0, canStream: true, hasExpired: false };
 
 /** The state after an event, and what has to be done, in that order. Events that a state does not expect change nothing. */

@@ -45,6 +45,7 @@ export interface WorkQueueObserver {
   readonly finished: (workedMs: number) => void;
 }
 
+/** A queue at one moment, for metrics and readiness. */
 export interface WorkQueueStats {
   /** Keys that are ready and wait for a worker, by the class they were added with. */
   readonly ready: Readonly<Record<Priority, number>>;
@@ -78,6 +79,7 @@ interface Processing {
 
 const classes: Readonly<Record<Priority, number>> = { change: 0, follow: 1, resync: 2 };
 
+/** The queue of one controller. Its states and promises stand at the top of this file. */
 export class WorkQueue {
   readonly #clock: Clock;
   readonly #random: Random;

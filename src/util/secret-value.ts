@@ -40,6 +40,7 @@ export class SecretValue {
 // Far above any token seen (a JWT with many permissions has 2 KiB), and below what servers accept as one header.
 const maxTokenBytes = 8 * 1024;
 
+/** A token, or why a text is none. */
 export type ParsedToken =
   | { readonly kind: "token"; readonly token: SecretValue }
   /** Why the text cannot be a token, for people. It never quotes the text. */

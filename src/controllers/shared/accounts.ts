@@ -22,6 +22,7 @@ export interface Account {
   readonly version: string;
 }
 
+/** The account of an object, or why there is none now. */
 export type AccountResolution =
   | { readonly kind: "usable"; readonly account: Account }
   /**

@@ -1,6 +1,7 @@
 // pure
 import { isAllowedOrigin, parseApiUrl } from "../../northflank/api-origin.ts";
 
+/** Where an API is, or why no token may go there. */
 export type ApiAddress =
   /** Scheme, host and base path, without a slash at the end. */
   | { readonly kind: "allowed"; readonly origin: string; readonly baseUrl: string }

@@ -5,6 +5,7 @@ import type { Clock } from "../../util/clock.ts";
 import type { Random } from "../../util/random.ts";
 import type { ApiBinding } from "./create-accounts.ts";
 
+/** API clients and the ledgers behind them. */
 export interface ApiFactory {
   /** A client for the binding. The ledger is that of its pool, whoever else uses it. */
   readonly open: (binding: ApiBinding) => NorthflankApi;

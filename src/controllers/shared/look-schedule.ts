@@ -43,6 +43,7 @@ export interface Scheduled {
   readonly periodMs: number;
 }
 
+/** What the schedule knows of the next look and of the last one. */
 export interface Planned {
   /** 0 when it is due; `Infinity` when nothing is planned. */
   readonly dueInMs: number;
@@ -52,6 +53,7 @@ export interface Planned {
   readonly accountVersion: string | undefined;
 }
 
+/** When each object of one kind is looked at. Its promises stand at the top of this file. */
 export class LookSchedule {
   readonly #clock: Clock;
   readonly #random: Random;

@@ -14,6 +14,7 @@ export interface ReferencingSpec {
   readonly allowReferences?: boolean;
 }
 
+/** Where one variable, or all keys of an object as variables, come from. */
 export interface EnvironmentSource {
   readonly name?: string;
   readonly secretRef?: AllKeys;
@@ -22,6 +23,7 @@ export interface EnvironmentSource {
   readonly configMapKeyRef?: OneKey;
 }
 
+/** Where the content of one file comes from. */
 export interface FileSource {
   readonly path: string;
   readonly secretKeyRef?: OneKey;
@@ -40,6 +42,7 @@ interface OneKey {
   readonly optional?: boolean;
 }
 
+/** What the references of a spec come to. */
 export type ResolvedReferences =
   /** The values themselves: they go into a request body, and nowhere else. */
   | {

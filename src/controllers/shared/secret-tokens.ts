@@ -4,6 +4,7 @@ import { type Secret, secrets } from "../../kube/types.ts";
 import type { Clock } from "../../util/clock.ts";
 import { type TokenRead, tokenFromSecret } from "./token-secret.ts";
 
+/** Names one key of one Secret. */
 export interface TokenSecretName {
   readonly namespace: string;
   readonly name: string;

@@ -4,6 +4,7 @@ import { isKubeError, KubeError } from "../../kube/errors.ts";
 import type { KubeObject, ResourceType } from "../../kube/types.ts";
 import { isSameJson } from "../../util/same-json.ts";
 
+/** Any object of ours. */
 export interface ObjectWithStatus extends KubeObject {
   readonly status?: object;
 }
@@ -20,6 +21,7 @@ export type StatusWriteResult<T> =
   | { readonly kind: "written"; readonly object: T }
   | { readonly kind: "gone" };
 
+/** Writes the status of one kind. */
 export interface StatusWriter<T extends ObjectWithStatus> {
   /**
    * Makes `status` the whole status of the object, but for `status.start`, which is written by the start protocol alone
