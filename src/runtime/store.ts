@@ -29,7 +29,10 @@ export type Change<T> =
 /** Told of each change, after the store has taken it in. May throw without harm. */
 export type Listener<T> = (change: Change<T>) => void;
 
-/** The values under which an object is found in one index; none if it does not belong there. */
+/**
+ * The values under which an object is found in one index; none if it does not belong there. Always the same ones for the
+ * same object: they are asked for again when it goes.
+ */
 export type IndexFunction<T> = (object: T) => readonly string[];
 
 /** The cache of one kind. Its promises stand at the top of this file. */
@@ -93,7 +96,7 @@ export class Store<T extends Cacheable, I extends string = never> {
     if (!isSameObject(before, { metadata }) && isOlder(metadata.resourceVersion, before.metadata.resourceVersion))
       return;
     this.#objects.delete(key);
-    for (const index of this.#indexes.values()) index.drop(key);
+    for (const index of this.#indexes.values()) index.drop(key, before);
     this.#tell([{ kind: "deleted", key, previous: before }]);
   }
 
@@ -146,14 +149,18 @@ export class Store<T extends Cacheable, I extends string = never> {
   }
 
   #put(key: ObjectKey, object: T): void {
+    const before = this.#objects.get(key);
     this.#objects.set(key, object);
-    for (const index of this.#indexes.values()) index.put(key, object);
+    for (const index of this.#indexes.values()) index.put(key, object, before);
   }
 
   #reindex(before: ReadonlyMap<ObjectKey, T>): void {
     for (const index of this.#indexes.values()) {
-      for (const key of before.keys()) if (!this.#objects.has(key)) index.drop(key);
-      for (const [key, object] of this.#objects) if (before.get(key) !== object) index.put(key, object);
+      for (const [key, object] of before) if (!this.#objects.has(key)) index.drop(key, object);
+      for (const [key, object] of this.#objects) {
+        const known = before.get(key);
+        if (known !== object) index.put(key, object, known);
+      }
     }
   }
 
@@ -170,44 +177,42 @@ export class Store<T extends Cacheable, I extends string = never> {
   }
 }
 
-/** Keys by value, and values by key so that a change costs what the object's own values cost. */
+/** Keys by value. A value that belongs to one object alone, as most do, needs no set of its own. */
 class Index<T> {
   readonly #valuesOf: IndexFunction<T>;
-  readonly #keys = new Map<string, Set<ObjectKey>>();
-  readonly #values = new Map<ObjectKey, readonly string[]>();
+  readonly #keys = new Map<string, ObjectKey | Set<ObjectKey>>();
 
   constructor(valuesOf: IndexFunction<T>) {
     this.#valuesOf = valuesOf;
   }
 
   keysOf(value: string): Iterable<ObjectKey> {
-    return this.#keys.get(value) ?? [];
+    const keys = this.#keys.get(value) ?? [];
+    return typeof keys === "string" ? [keys] : keys;
   }
 
-  put(key: ObjectKey, object: T): void {
-    this.drop(key);
-    const values = this.#valuesOf(object);
-    if (values.length === 0) return;
-    this.#values.set(key, values);
-    for (const value of values) {
+  put(key: ObjectKey, object: T, before: T | undefined): void {
+    if (before !== undefined) this.drop(key, before);
+    for (const value of this.#valuesOf(object)) {
       const keys = this.#keys.get(value);
-      if (keys === undefined) this.#keys.set(value, new Set([key]));
-      else keys.add(key);
+      if (keys === undefined) this.#keys.set(value, key);
+      else if (typeof keys !== "string") keys.add(key);
+      else if (keys !== key) this.#keys.set(value, new Set([keys, key]));
     }
   }
 
-  drop(key: ObjectKey): void {
-    for (const value of this.#values.get(key) ?? []) {
+  drop(key: ObjectKey, before: T): void {
+    for (const value of this.#valuesOf(before)) {
       const keys = this.#keys.get(value);
-      keys?.delete(key);
-      if (keys?.size === 0) this.#keys.delete(value);
+      if (keys === key) this.#keys.delete(value);
+      if (typeof keys !== "object") continue;
+      keys.delete(key);
+      if (keys.size === 0) this.#keys.delete(value);
     }
-    this.#values.delete(key);
   }
 
   clear(): void {
     this.#keys.clear();
-    this.#values.clear();
   }
 }
 
