@@ -89,6 +89,8 @@ const maxNoteBytes = 1_024;
 const maxInstanceLength = 128;
 const maxNameLength = 253;
 const maxTries = 3;
+// The same moment, computed twice, differs in its last bits; timers know whole milliseconds only.
+const timerPrecisionMs = 1;
 const retryBackoff: BackoffPolicy = { baseMs: 1_000, factor: 3, capMs: 30_000, jitter: 0.5 };
 
 interface Series {
@@ -147,7 +149,7 @@ export class Events implements EventRecorder {
     this.#dirty.add(series);
     // What waits is looked through when one may go: in a burst that is a few times a second, not with every Event.
     const earliestMs = Math.max(series.notBeforeMs, this.#options.clock.monotonic() + this.#tokenWaitMs());
-    if (this.#timer === undefined || earliestMs < this.#timerDueMs) this.#schedule();
+    if (this.#timer === undefined || earliestMs < this.#timerDueMs - timerPrecisionMs) this.#schedule();
   };
 
   /** Number of series that wait to be sent. */
