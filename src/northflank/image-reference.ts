@@ -179,7 +179,8 @@ function takePath(path: string, version: Pick<ImageReference, "tag" | "digest">)
   if (!isHost(first)) {
     return problem("registry", "has a registry host that is not one; write host or host:port before the first slash");
   }
-  const host = first.toLowerCase();
+  // A name that only its capitals make a host would be a path of Docker Hub in lower case.
+  const host = first.includes(".") || first.includes(":") ? first.toLowerCase() : first;
   if (!hubAliases.has(host)) return takeRepository(host, path.slice(slash + 1), version);
   const rest = path.slice(slash + 1);
   return takeRepository(hub, rest.startsWith("v1/") ? rest.slice(3) : rest, version);

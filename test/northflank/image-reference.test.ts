@@ -25,6 +25,7 @@ describe("parseImageReference", () => {
     ["localhost/img:1", "localhost/img:1"],
     ["registry.example.com:5000/a/b/c:v1", "registry.example.com:5000/a/b/c:v1"],
     ["GHCR.io/acme/api:1", "ghcr.io/acme/api:1"],
+    ["Registry/acme/api:1", "Registry/acme/api:1"],
     ["169.254.169.254/latest:x", "169.254.169.254/latest:x"],
     ["europe-west1-docker.pkg.dev/p/r/app:UPPER_tag-1.0", "europe-west1-docker.pkg.dev/p/r/app:UPPER_tag-1.0"],
     ["a.b/c__d/e--f.g_h:1", "a.b/c__d/e--f.g_h:1"],
