@@ -77,7 +77,7 @@ export function judgeReadBack(options: {
   readonly waitedMs: number;
 }): ReadBack {
   const { start, list, waitMs } = options;
-  const elapsedMs = elapsedSince(start, list.serverTimeMs) ?? options.waitedMs;
+  const elapsedMs = certainlyElapsed(start, list.serverTimeMs, options.waitedMs);
   if (elapsedMs < waitMs) return { kind: "tooEarly", waitMs: waitMs - elapsedMs };
   const candidates = candidatesOf(options);
   const [only] = candidates;
@@ -98,6 +98,14 @@ export function candidatesOf(options: {
   return list.runs.filter(
     (run) => !before.has(run.id) && !claimed.has(run.id) && (startMs(run) ?? Number.POSITIVE_INFINITY) >= sinceMs,
   );
+}
+
+/**
+ * How long ago the start was recorded at least, in milliseconds: by Northflank's clock where it is known, and never less
+ * than this process has waited itself. A record from a clock that was ahead must not keep anybody waiting for days.
+ */
+export function certainlyElapsed(start: StartRecord, serverTimeMs: number | undefined, waitedMs: number): number {
+  return Math.max(elapsedSince(start, serverTimeMs) ?? 0, waitedMs);
 }
 
 /** Milliseconds of Northflank's clock since the record; `undefined` where that clock is not known. */

@@ -13,7 +13,7 @@ import { decideAbortRecorded, decideFollowed, decidePause, decideRest, withDupli
 import { latestAttempt, type StartRecord } from "./machine.ts";
 import { duplicateIn, observeNamedRun, observeRun, observeRuns, type Read, withFreshToken } from "./observe.ts";
 import { current, jobIndexValue, type Pass, pausedFor, serverNow, wrote } from "./pass.ts";
-import { elapsedSince, isServerTime, judgeReadBack, timeMs } from "./read-back.ts";
+import { certainlyElapsed, elapsedSince, isServerTime, judgeReadBack, timeMs } from "./read-back.ts";
 import { decideProbe, decideResolution, decideResolved, parseResolution, type Resolution } from "./resolve.ts";
 import { startRun } from "./start.ts";
 
@@ -90,10 +90,12 @@ async function resolve(pass: Pass): Promise<Conclusion> {
   const start = recordOf(pass);
   const waitMs = settleWaitMs(settings);
   const waitedMs = unresolvedFor(pass, start);
-  const known = isServerTime(start) ? elapsedSince(start, serverNow(pass)) : waitedMs;
   const options = { wish: pass.wish, isSecondEmpty: false };
-  if (known !== undefined && known < waitMs) {
-    return decideResolved(pass, { kind: "tooEarly", waitMs: waitMs - known }, options);
+  // A process that has just started has to ask for the time: much of the wait may be over.
+  const isTimeKnown = !isServerTime(start) || serverNow(pass) !== undefined;
+  const elapsedMs = certainlyElapsed(start, serverNow(pass), waitedMs);
+  if (isTimeKnown && elapsedMs < waitMs) {
+    return decideResolved(pass, { kind: "tooEarly", waitMs: waitMs - elapsedMs }, options);
   }
   const listed = await listRuns(pass);
   if (listed.kind === "concluded") return listed.conclusion;

@@ -79,6 +79,14 @@ describe("the read-back", () => {
     expect(judge(list([run("new", 1)], 65), new Set(["new"]))).toBe("none");
   });
 
+  test("of a record whose clock was a day ahead does not take a day", () => {
+    const ahead = list([], -86_400);
+    expect(judge(ahead, nobody, 64_999)).toBe("tooEarly");
+    expect(judge(ahead, nobody, 65_000)).toBe("none");
+    const left = judgeReadBack({ start, list: ahead, claimed: nobody, waitMs: 65_000, waitedMs: 60_000 });
+    expect(left).toEqual({ kind: "tooEarly", waitMs: 5_000 });
+  });
+
   test("without a server time our own wait counts", () => {
     expect(judge(list([run("new", 1)], "untold"), nobody, 64_999)).toBe("tooEarly");
     expect(judge(list([run("new", 1)], "untold"), nobody, 65_000)).toBe("one");
