@@ -22,7 +22,7 @@ import {
 } from "./conclusion.ts";
 import type { Obstacle } from "./concurrency.ts";
 import { adopt } from "./follow.ts";
-import type { StartRecord } from "./machine.ts";
+import { isUnresolved, latestAttempt, type StartRecord } from "./machine.ts";
 import type { ReadBack } from "./read-back.ts";
 import { decideReadBack, slowProbeMs } from "./resolve.ts";
 
@@ -164,7 +164,7 @@ function decideLost(situation: Situation, error: NorthflankError): Conclusion {
 
 /** The ledger, or a 429, says not before `retryAfterMs`: waiting, never a failure. */
 export function decideNoQuota(situation: Situation, retryAfterMs: number): Conclusion {
-  const message = "The account's request quota does not allow a start now. Goes on when it does.";
+  const message = `The account's request quota does not allow ${wantedNow(situation.object)} now. Goes on when it does.`;
   return conclude(
     { kind: "waiting", reason: "WaitingForQuota", message },
     {
@@ -172,6 +172,12 @@ export function decideNoQuota(situation: Situation, retryAfterMs: number): Concl
       isOutcomeUnknown: isKnownUnknown(situation.object),
     },
   );
+}
+
+function wantedNow(object: NorthflankJobRun): string {
+  if (isUnresolved(object)) return "a search for the run";
+  const attempt = latestAttempt(object);
+  return attempt !== undefined && attempt.completionTime === undefined ? "a look at the run" : "a start";
 }
 
 // Own objects wake those that wait for them; this is the net below that, and how foreign runs are noticed.
