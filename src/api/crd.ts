@@ -1,3 +1,4 @@
+// pure
 import { assertNever } from "../util/assert-never.ts";
 import type { Column, KindDefinition } from "./kinds.ts";
 import { group, schemaVersion, schemaVersionLabel, version } from "./names.ts";

@@ -1,3 +1,4 @@
+// pure
 import type { Condition } from "../kube/types.ts";
 
 /** A condition as a decision states it; times and generations are added by {@link mergeConditions}. */

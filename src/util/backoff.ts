@@ -1,3 +1,4 @@
+// pure
 import type { Random } from "./random.ts";
 
 /** How a delay grows from try to try. */
