@@ -94,10 +94,23 @@ export function candidatesOf(options: {
 }): readonly JobRunView[] {
   const { start, list, claimed } = options;
   const before = new Set(start.baseline?.runIds);
-  const sinceMs = (timeMs(start.firstRecordedTime) ?? timeMs(start.recordedTime) ?? 0) - clockAllowanceMs;
+  const sinceMs = earliestStartMs(start, list.serverTimeMs);
   return list.runs.filter(
     (run) => !before.has(run.id) && !claimed.has(run.id) && (startMs(run) ?? Number.POSITIVE_INFINITY) >= sinceMs,
   );
+}
+
+/**
+ * Runs from before this are none of ours. Where Northflank's clock was ahead when the start was recorded, our run began
+ * "before" the record: then the ids decide alone, among the runs that are as new as those kept in the baseline.
+ */
+function earliestStartMs(
+  { firstRecordedTime, recordedTime, baseline }: StartRecord,
+  nowMs: number | undefined,
+): number {
+  const recordedMs = timeMs(firstRecordedTime) ?? timeMs(recordedTime) ?? 0;
+  if (nowMs === undefined || recordedMs <= nowMs + clockAllowanceMs) return recordedMs - clockAllowanceMs;
+  return (timeMs(baseline?.newestStartTime) ?? Number.NEGATIVE_INFINITY) - baselineWindowMs;
 }
 
 /**

@@ -87,6 +87,14 @@ describe("the read-back", () => {
     expect(left).toEqual({ kind: "tooEarly", waitMs: 5_000 });
   });
 
+  test("of a record whose clock was a day ahead goes by the ids alone", () => {
+    const old = list([run("older", -90_000), run("known", -86_700)], -86_590);
+    const ahead = record({ ...old, serverTimeMs: t0 });
+    const found = (runs: RunList) => candidatesOf({ start: ahead, list: runs, claimed: nobody }).map(({ id }) => id);
+    expect(found({ ...old, runs: [...old.runs, run("ours", -86_600)] })).toEqual(["ours"]);
+    expect(found(old)).toEqual([]);
+  });
+
   test("without a server time our own wait counts", () => {
     expect(judge(list([run("new", 1)], "untold"), nobody, 64_999)).toBe("tooEarly");
     expect(judge(list([run("new", 1)], "untold"), nobody, 65_000)).toBe("one");
