@@ -1,5 +1,6 @@
 import { parseArgs } from "node:util";
 import { isAllowedOrigin, parseApiUrl } from "./northflank/api-origin.ts";
+import { nameProblem } from "./northflank/names.ts";
 import { parseDurationMs } from "./util/duration.ts";
 
 /** Where a listener shall listen; `undefined` in {@link Config} means that it is switched off. */
@@ -183,11 +184,18 @@ const namespaceName = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
 
 const namespaces = (value: string): readonly string[] | Refusal => {
   const names = list(value);
+  // A list of nothing would mean all of them.
+  if (names.length === 0 && value !== "") return new Refusal("names of namespaces are expected, there is none");
   const wrong = names.find((name) => !namespaceName.test(name));
   return wrong === undefined
     ? names
     : new Refusal(`names of namespaces are expected, ${JSON.stringify(wrong)} is none`);
 };
+
+const teamId = (value: string): string | Refusal =>
+  nameProblem("team", value) === undefined
+    ? value
+    : new Refusal("the id of a team is expected: letters, digits and single hyphens");
 
 const namespacesOrAll = (value: string): readonly string[] | "*" | Refusal =>
   value.trim() === "*" ? "*" : namespaces(value);
@@ -254,7 +262,7 @@ const flags = {
     "the only hosts that ever see a token",
   ),
   defaultTokenFile: flag("default-token-file", "PATH", undefined, text, "file with the operator-wide token"),
-  defaultTeamId: flag("default-team-id", "ID", undefined, text, "team of the operator-wide token"),
+  defaultTeamId: flag("default-team-id", "ID", undefined, teamId, "team of the operator-wide token"),
   defaultTokenNamespaces: flag(
     "default-token-namespaces",
     "a,b|*",

@@ -104,6 +104,8 @@ describe("values", () => {
     ["--metrics-bind-address", ":65536"],
     ["--webhook-bind-address", ":9443"],
     ["--watch-namespaces", "Team A"],
+    ["--watch-namespaces", ","],
+    ["--default-team-id", "a/b"],
     ["--allowed-api-hosts", "https://api.northflank.com"],
     ["--log-level", "verbose"],
   ])("%s %s is refused by name", (name, value) => {

@@ -6,11 +6,14 @@ export type NameKind = "team" | "project" | "service" | "job" | "run";
 /** A letter, then letters or digits with single hyphens between. Linear: a hyphen and a letter never match the same. */
 const idPattern = /^[a-zA-Z](?:-?[a-zA-Z0-9])*$/;
 
+/** No pattern of team ids is documented: what is safe in a path is for the API to judge, as `spec.teamId` says too. */
+const teamIdPattern = /^[a-zA-Z0-9](?:-?[a-zA-Z0-9])*$/;
+
 /** Run ids come from the API (today: uuids); this is every character that is safe in a path. */
 const runIdPattern = /^[a-zA-Z0-9][a-zA-Z0-9_-]*$/;
 
 const rules: Readonly<Record<NameKind, { readonly pattern: RegExp; readonly min: number; readonly max: number }>> = {
-  team: { pattern: idPattern, min: 3, max: 54 },
+  team: { pattern: teamIdPattern, min: 1, max: 100 },
   project: { pattern: idPattern, min: 3, max: 54 },
   service: { pattern: idPattern, min: 3, max: 54 },
   job: { pattern: idPattern, min: 3, max: 52 },
@@ -24,7 +27,7 @@ export function nameProblem(kind: NameKind, value: string): string | undefined {
     return `the ${kind} id must have ${min} to ${max} characters, it has ${value.length}`;
   }
   if (pattern.test(value)) return undefined;
-  return kind === "run"
-    ? "the run id may hold letters, digits, hyphens and underscores only"
-    : `the ${kind} id must begin with a letter and hold letters, digits and single hyphens only`;
+  if (kind === "run") return "the run id may hold letters, digits, hyphens and underscores only";
+  if (kind === "team") return "the team id may hold letters, digits and single hyphens only";
+  return `the ${kind} id must begin with a letter and hold letters, digits and single hyphens only`;
 }

@@ -9,6 +9,8 @@ describe("nameProblem", () => {
     ["service", "abc"],
     ["job", "a".repeat(52)],
     ["team", "acme"],
+    ["team", "2b"],
+    ["team", "a".repeat(100)],
     ["run", "d34582a4-35bd-4c71-8e7c-e36999b88723"],
     ["run", "run_1"],
   ])("takes the %s id %s", (kind, value) => {
@@ -37,6 +39,13 @@ describe("nameProblem", () => {
     for (const kind of ["project", "service", "job"] as const)
       expect(nameProblem(kind, value)).toEqual(expect.any(String));
   });
+
+  test.each(["", "..", "a/b", "a%2fb", "-a", "a--b", "a.b", "a\n", "a".repeat(101)])(
+    "refuses %j as an id of a team",
+    (value) => {
+      expect(nameProblem("team", value)).toEqual(expect.any(String));
+    },
+  );
 
   test.each(["", "..", "a/b", "a%2fb", "-a", "a.b", "a\n", "a".repeat(129)])(
     "refuses %j as an id of a run",
