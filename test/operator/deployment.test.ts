@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { lastAppliedConfiguration, northflankDeployments } from "../../src/api/names.ts";
 import { kstatusOf } from "../support/kstatus.ts";
 import { conditionOf, type Scenario, scenarios } from "../support/operator-scenario.ts";
 
@@ -177,17 +178,13 @@ describe("a deployment", { concurrent: true, timeout: 200_000 }, () => {
 
   test("with a field that the API server dropped is not sent, but called invalid", async () => {
     await using scenario = await startScenario();
-    const spec = api("1.4.2");
-    const applied = { apiVersion: "northflank-operator.io/v1alpha1", kind: "NorthflankDeployment", spec };
-    const typo = JSON.stringify({ ...applied, metadata: { name: "api" }, spec: { ...spec, suspendd: true } });
-    const object = await scenario.deployment("api", spec, {
-      annotations: { "kubectl.kubernetes.io/last-applied-configuration": typo },
-    });
+    const object = await scenario.create(northflankDeployments, "api", { ...api("1.4.2"), suspendd: true });
+    expect((await object.get()).spec).not.toHaveProperty("suspendd");
     const stalled = await object.reaches("Stalled", { reason: "InvalidSpec" });
     expect(conditionOf(stalled, "Ready")?.message).toContain("suspendd");
     await object.reconcileNow();
     expect(scenario.changes()).toEqual([]);
-    await object.annotate({ "kubectl.kubernetes.io/last-applied-configuration": null });
+    await object.annotate({ [lastAppliedConfiguration]: null });
     await object.reaches("Ready");
   });
 

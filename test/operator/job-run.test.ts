@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { runFinalizer } from "../../src/api/names.ts";
+import { northflankJobRuns, runFinalizer } from "../../src/api/names.ts";
 import { kstatusOf } from "../support/kstatus.ts";
 import { conditionOf, type Scenario, scenarios } from "../support/operator-scenario.ts";
 
@@ -255,16 +255,9 @@ describe("a job run", { concurrent: true, timeout: 200_000 }, () => {
 
   test("with a field that the API server dropped is never started", async () => {
     await using scenario = await startScenario();
-    const spec = { projectId: "shop", jobId: "migrate" };
-    const typo = JSON.stringify({
-      apiVersion: "northflank-operator.io/v1alpha1",
-      kind: "NorthflankJobRun",
-      metadata: { name: "typo" },
-      spec: { ...spec, suspendd: true },
-    });
-    const object = await scenario.jobRun("typo", spec, {
-      annotations: { "kubectl.kubernetes.io/last-applied-configuration": typo },
-    });
+    const spec = { projectId: "shop", jobId: "migrate", suspendd: true };
+    const object = await scenario.create(northflankJobRuns, "typo", spec);
+    expect((await object.get()).spec).not.toHaveProperty("suspendd");
     const stalled = await object.reaches("Stalled", { reason: "InvalidSpec" });
     expect(conditionOf(stalled, "Ready")?.message).toContain("suspendd");
     await object.reconcileNow();

@@ -10,7 +10,7 @@ import { createKubeClient } from "../../src/kube/http-client.ts";
 import { loadKubeAccess } from "../../src/kube/kubeconfig.ts";
 import type { KubeObject, ResourceType } from "../../src/kube/types.ts";
 import { systemClock } from "../../src/util/clock.ts";
-import { type ControlPlaneFacts, startControlPlane, writeKubeconfig } from "./control-plane.ts";
+import { type ControlPlane, type ControlPlaneFacts, startControlPlane, writeKubeconfig } from "./control-plane.ts";
 import { findControlPlaneBinaries } from "./control-plane-binaries.ts";
 import { renderKustomization, resourceTypeOf } from "./manifests.ts";
 
@@ -89,7 +89,7 @@ export async function clusterUnderTest(env: NodeJS.ProcessEnv = process.env): Pr
 export async function startSharedCluster(options: {
   readonly env: NodeJS.ProcessEnv;
   readonly say: (line: string) => void;
-}): Promise<{ readonly factsPath: string; readonly cluster: Cluster }> {
+}): Promise<{ readonly factsPath: string; readonly cluster: Cluster; readonly plane: ControlPlane }> {
   const binaries = await findControlPlaneBinaries(options);
   const plane = await startControlPlane({ binaries, auditUsers: [operatorUser] });
   try {
@@ -104,7 +104,7 @@ export async function startSharedCluster(options: {
     const facts: SharedCluster = { url, caFile, adminToken, kubeconfigPath, auditLog, operatorKubeconfigPath };
     const factsPath = join(plane.directory, "facts.json");
     writeFileSync(factsPath, JSON.stringify(facts), { mode: 0o600 });
-    return { factsPath, cluster: await realCluster(facts, () => plane.stop()) };
+    return { factsPath, cluster: await realCluster(facts, () => plane.stop()), plane };
   } catch (error) {
     await plane.stop();
     throw error;

@@ -56,7 +56,9 @@ export async function recordHistory(
   const follow = async (): Promise<void> => {
     while (!signal.aborted) {
       const from = resourceVersion === undefined ? {} : { resourceVersion };
-      await client.watch(type, { namespace, allowWatchBookmarks: true, ...from }, { onEvent }, signal).catch(() => {});
+      // Short streams: one that was opened while the API server was starting may stay silent for ever.
+      const options = { namespace, allowWatchBookmarks: true, timeoutSeconds: 15, ...from };
+      await client.watch(type, options, { onEvent }, signal).catch(() => {});
       if (!signal.aborted) await new Promise((resolve) => setTimeout(resolve, 200));
     }
   };

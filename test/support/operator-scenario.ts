@@ -3,7 +3,13 @@ import { afterAll, beforeAll } from "vitest";
 import type { Call } from "../../sandbox/http.ts";
 import { type NorthflankOptions, type NorthflankSandbox, startNorthflank } from "../../sandbox/northflank/server.ts";
 import { type LogLine, type OperatorProcess, startOperator } from "../../sandbox/operator-process.ts";
-import { apiVersion, northflankConnections, northflankDeployments, northflankJobRuns } from "../../src/api/names.ts";
+import {
+  apiVersion,
+  lastAppliedConfiguration,
+  northflankConnections,
+  northflankDeployments,
+  northflankJobRuns,
+} from "../../src/api/names.ts";
 import {
   type Condition,
   configMaps,
@@ -46,10 +52,12 @@ export interface Scenario extends AsyncDisposable {
   startOperator(flags?: readonly string[]): OperatorProcess;
   /** Ends the operator with SIGTERM and starts another one; resolves when that is ready. */
   restart(): Promise<void>;
-  /** Creates an object, or applies it as `kubectl apply --server-side` does if it is there. */
-  apply(type: ResourceType, name: string, spec: object, metadata?: Partial<KubeObject["metadata"]>): Promise<Handle>;
-  deployment(name: string, spec: object, metadata?: Partial<KubeObject["metadata"]>): Promise<Handle>;
-  jobRun(name: string, spec?: object, metadata?: Partial<KubeObject["metadata"]>): Promise<Handle>;
+  /** Applies an object as `kubectl apply --server-side` does. */
+  apply(type: ResourceType, name: string, spec: object): Promise<Handle>;
+  /** Creates an object as `kubectl apply --validate=false` does: what was sent is kept, also what the server drops. */
+  create(type: ResourceType, name: string, spec: object): Promise<Handle>;
+  deployment(name: string, spec: object): Promise<Handle>;
+  jobRun(name: string, spec?: object): Promise<Handle>;
   /** Makes or replaces a Secret. Its values are from now on looked for wherever they must not be. */
   secret(name: string, values: Readonly<Record<string, string>>): Promise<void>;
   configMap(name: string, values: Readonly<Record<string, string>>): Promise<void>;
@@ -188,15 +196,20 @@ async function startScenario(cluster: Cluster, options: ScenarioOptions): Promis
       await scenario.operator.stop();
       await scenario.startOperator().ready();
     },
-    apply: async (type, name, spec, metadata = {}) => {
-      const object = named(type, name, { spec });
-      const body = { ...object, metadata: { ...object.metadata, ...metadata } };
-      const stored = await client.apply<StoredObject>(type, body, { fieldManager: "kubectl" });
+    apply: async (type, name, spec) => {
+      const stored = await client.apply<StoredObject>(type, named(type, name, { spec }), { fieldManager: "kubectl" });
       return createHandle({ scenario, type, name, stored, history: historyOf(type), explain });
     },
-    deployment: (name, spec, metadata) => scenario.apply(northflankDeployments, name, spec, metadata),
-    jobRun: (name, spec = {}, metadata) =>
-      scenario.apply(northflankJobRuns, name, { projectId: "shop", jobId: "migrate", ...spec }, metadata),
+    create: async (type, name, spec) => {
+      const { metadata, ...sent } = named(type, name, { spec });
+      const annotations = { [lastAppliedConfiguration]: JSON.stringify({ ...sent, metadata }) };
+      const body = { ...sent, metadata: { ...metadata, annotations } } as StoredObject;
+      const stored = await client.create(type, body, { fieldManager: "kubectl-client-side-apply" });
+      return createHandle({ scenario, type, name, stored, history: historyOf(type), explain });
+    },
+    deployment: (name, spec) => scenario.apply(northflankDeployments, name, spec),
+    jobRun: (name, spec = {}) =>
+      scenario.apply(northflankJobRuns, name, { projectId: "shop", jobId: "migrate", ...spec }),
     secret: async (name, values) => {
       for (const value of Object.values(values)) secretTexts.add(value);
       await client.apply(secrets, named(secrets, name, { stringData: values }), { fieldManager: "kubectl" });
