@@ -25,14 +25,17 @@ describe.runIf(isReal)("an API server that goes away and comes back", () => {
       "--leader-elect-lease-duration=180s",
       "--leader-elect-renew-deadline=150s",
       "--start-gate=30s",
-      "--request-timeout=100s",
+      "--request-timeout=30s",
+      "--log-level=debug",
     ];
     await using scenario = await startScenario({ cluster, flags });
     const { northflank } = scenario;
     const deployment = await scenario.deployment("api", { projectId: "shop", serviceId: "api", ...image("1.4.2") });
     await deployment.reaches("Ready");
     northflank.fault = ({ method, path }) =>
-      method === "POST" && path.endsWith("/runs") ? { kind: "none", before: () => plane.stopApiServer() } : undefined;
+      method === "POST" && path.endsWith("/runs")
+        ? { kind: "none", before: () => plane.stopApiServer("SIGKILL") }
+        : undefined;
     const run = await scenario.jobRun("once");
     await scenario.until("the run was started", () => northflank.runs("shop", "migrate").length === 1);
     // Long enough for some tries to write down that it was started.

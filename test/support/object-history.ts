@@ -26,8 +26,8 @@ export interface ObjectHistory {
 }
 
 /**
- * Watches until `signal` ends it. A stream that breaks (a restarted API server) is opened again where it broke, so that
- * no version is missed.
+ * Watches until `signal` ends it. After a break (a restarted API server) it goes on with what is there then: only versions
+ * in between may be missing.
  */
 export async function recordHistory(
   client: KubeClient,
@@ -40,26 +40,44 @@ export async function recordHistory(
   const listeners = new Set<() => void>();
   let { resourceVersion } = (await client.list(type, { namespace })).metadata;
 
+  const told = () => {
+    for (const listener of [...listeners]) listener();
+  };
+  const stored = (object: StoredObject) => {
+    const { name } = object.metadata;
+    const before = versions.findLast(({ metadata }) => metadata.name === name)?.metadata.resourceVersion;
+    deleted.delete(name);
+    if (before !== object.metadata.resourceVersion) versions.push(object);
+  };
   const onEvent = (event: { readonly type: string; readonly object: unknown }) => {
     const object = event.object as StoredObject;
-    if (event.type === "ERROR") throw new Error(`the watch of ${type.plural} failed: ${JSON.stringify(object)}`);
+    if (event.type === "ERROR") throw new Error(`the watch of ${type.plural} failed`);
     resourceVersion = object.metadata.resourceVersion ?? resourceVersion;
     if (event.type === "BOOKMARK") return;
-    const { name } = object.metadata;
-    if (event.type === "DELETED") deleted.add(name);
-    else {
-      deleted.delete(name);
-      versions.push(object);
-    }
-    for (const listener of [...listeners]) listener();
+    if (event.type === "DELETED") deleted.add(object.metadata.name);
+    else stored(object);
+    told();
+  };
+  const relist = async (): Promise<void> => {
+    const list = await client.list<StoredObject>(type, { namespace });
+    resourceVersion = list.metadata.resourceVersion;
+    const there = new Set(list.items.map(({ metadata }) => metadata.name));
+    for (const { metadata } of versions) if (!there.has(metadata.name)) deleted.add(metadata.name);
+    for (const object of list.items) stored(object);
+    told();
   };
   const follow = async (): Promise<void> => {
     while (!signal.aborted) {
       const from = resourceVersion === undefined ? {} : { resourceVersion };
       // Short streams: one that was opened while the API server was starting may stay silent for ever.
       const options = { namespace, allowWatchBookmarks: true, timeoutSeconds: 15, ...from };
-      await client.watch(type, options, { onEvent }, signal).catch(() => {});
-      if (!signal.aborted) await new Promise((resolve) => setTimeout(resolve, 200));
+      try {
+        await client.watch(type, options, { onEvent }, signal);
+      } catch {
+        // Broken, or too far back: what is there now counts. While the server is away that fails too.
+        await sleep(200);
+        if (!signal.aborted) await relist().catch(() => undefined);
+      }
     }
   };
   void follow();
@@ -79,4 +97,8 @@ export async function recordHistory(
       return () => listeners.delete(onChange);
     },
   };
+}
+
+function sleep(durationMs: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, durationMs));
 }
