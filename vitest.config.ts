@@ -14,6 +14,7 @@ export default defineConfig({
       {
         test: {
           name: "unit",
+          sequence: { groupOrder: 0 },
           include: ["test/**/*.test.ts"],
           exclude: ["test/contract/**", "test/operator/**"],
           testTimeout: 10_000,
@@ -24,6 +25,8 @@ export default defineConfig({
       {
         test: {
           name: "sandbox",
+          // After the unit tests, not beside them: what is broken there is told first and by a better message.
+          sequence: { groupOrder: 1 },
           include: ["test/contract/**/*.test.ts", "test/operator/**/*.test.ts"],
           globalSetup: ["test/support/build-operator.ts"],
           testTimeout: 60_000,
