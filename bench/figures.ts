@@ -18,10 +18,12 @@ export interface Figure {
   readonly target?: { readonly of: "ratio" | "ours"; readonly relation: "<=" | ">=" | "=="; readonly value: number };
 }
 
+/** `undefined`: there is no target, or this run did not measure what it is about. */
 export function meetsTarget(figure: Figure): boolean | undefined {
   const { target } = figure;
   if (target === undefined) return undefined;
   const value = target.of === "ours" ? figure.ours : figure.ours / figure.control;
+  if (Number.isNaN(value)) return undefined;
   if (target.relation === "<=") return value <= target.value;
   return target.relation === ">=" ? value >= target.value : value === target.value;
 }

@@ -118,7 +118,7 @@ for (let round = 1; round <= roundsOf("restart"); round++) {
 const figures = report();
 say(`\n${renderFigures(figures)}\n`);
 const missed = figures.filter((figure) => meetsTarget(figure) === false);
-say(missed.length === 0 ? "all targets met" : `missed: ${missed.map(({ name }) => name).join("; ")}`);
+say(missed.length === 0 ? "no target missed" : `missed: ${missed.map(({ name }) => name).join("; ")}`);
 
 function hasControlPlane(): boolean {
   const folder = process.env.KUBEBUILDER_ASSETS ?? controlPlaneCache(process.env);

@@ -18,6 +18,12 @@ test.each([
   expect(meetsTarget({ ...figure, target })).toBe(want);
 });
 
+test("what was not measured is neither met nor missed", () => {
+  expect(meetsTarget({ ...figure, control: Number.NaN, target: { of: "ratio", relation: "<=", value: 2 } })).toBe(
+    undefined,
+  );
+});
+
 test("a missed target is said aloud in the table", () => {
   const table = renderFigures([{ ...figure, target: { of: "ratio", relation: ">=", value: 3 } }, figure]);
   expect(table.split("\n")).toEqual([
