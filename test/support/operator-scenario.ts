@@ -127,20 +127,27 @@ const flagsForAll = [
  */
 export function scenarios(): (options?: ScenarioOptions) => Promise<Scenario> {
   let cluster: Cluster | undefined;
+  const operators = new Set<OperatorProcess>();
   beforeAll(async () => {
     cluster = await clusterUnderTest();
   });
   afterAll(async () => {
+    // A test that ran out of time has not disposed of its scenario.
+    for (const operator of operators) await operator[Symbol.asyncDispose]();
     await cluster?.stop();
   });
   return (options = {}) => {
     const shared = options.cluster ?? cluster;
     if (shared === undefined) throw new Error("scenarios are started in tests");
-    return startScenario(shared, options);
+    return startScenario(shared, options, (operator) => operators.add(operator));
   };
 }
 
-async function startScenario(cluster: Cluster, options: ScenarioOptions): Promise<Scenario> {
+async function startScenario(
+  cluster: Cluster,
+  options: ScenarioOptions,
+  onOperator: (operator: OperatorProcess) => void,
+): Promise<Scenario> {
   const { client } = cluster;
   const ended = new AbortController();
   const namespace = await cluster.freshNamespace();
@@ -190,6 +197,7 @@ async function startScenario(cluster: Cluster, options: ScenarioOptions): Promis
         ]),
       });
       operators.push(operator);
+      onOperator(operator);
       return operator;
     },
     restart: async () => {
