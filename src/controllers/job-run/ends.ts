@@ -90,22 +90,33 @@ export function decideDeleteTimedOut(): Conclusion {
   );
 }
 
-/** A finished object says again what it said, for the new generation or request; no remote call. */
+/**
+ * A finished object says again what it said, for the new generation or request; no remote call. What somebody has wiped
+ * is said anew from what is left.
+ */
 export function decideFinished({ object, now }: Situation): Conclusion {
   const { conditions, completionTime } = object.status ?? {};
-  const ready = findCondition(conditions, "Ready");
-  const succeeded = findCondition(conditions, "Succeeded");
-  const isSuccess = succeeded?.status === "True";
-  const said = succeeded?.reason;
-  const reason = isReason(said) ? said : "RunDisappeared";
-  const message = ready?.message ?? "The run is over.";
+  const said = findCondition(conditions, "Succeeded")?.reason;
+  const reason = isReason(said) ? said : reasonOfAttempt(object);
+  const message = findCondition(conditions, "Ready")?.message ?? "The run is over.";
   return conclude(
-    { kind: isSuccess ? "ready" : "stalled", reason, message },
+    { kind: reason === "RunSucceeded" ? "ready" : "stalled", reason, message },
     {
       next: afterEnd(object, timeMs(completionTime) ?? now, now),
       isOutcomeUnknown: reason === "StartOutcomeUnknown",
     },
   );
+}
+
+function reasonOfAttempt(object: NorthflankJobRun): EndReason {
+  switch (latestAttempt(object)?.remoteStatus) {
+    case "SUCCESS":
+      return "RunSucceeded";
+    case "FAILED":
+      return "RunFailed";
+    default:
+      return "RunDisappeared";
+  }
 }
 
 /** Milliseconds until a finished object is to be deleted; `undefined` where it stays. */

@@ -54,11 +54,16 @@ interface WatchedObject {
     readonly deletionTimestamp?: string;
     readonly annotations?: Readonly<Record<string, string>>;
   };
+  readonly status?: {
+    readonly observedGeneration?: number;
+    readonly completionTime?: string;
+    readonly conditions?: readonly Condition[];
+  };
 }
 
 /**
- * True when a change of an object calls for a pass over it: anything but a write of its status. What a pass itself wrote
- * must not wake the next one.
+ * True when a change of an object calls for a pass over it: anything but a write of its status, and a status that lost
+ * what no pass ever takes away. What a pass itself wrote must not wake the next one.
  */
 export function objectMatters(before: WatchedObject | undefined, after: WatchedObject): boolean {
   if (before === undefined) return true;
@@ -67,5 +72,13 @@ export function objectMatters(before: WatchedObject | undefined, after: WatchedO
   if (old.uid !== uid || old.generation !== generation || old.deletionTimestamp !== deletionTimestamp) return true;
   // Dropped fields come and go without a new generation: what was applied changed, what is stored did not.
   if (!isSameJson(before.prunedFields, after.prunedFields)) return true;
-  return !isSameJson(old.annotations ?? {}, annotations ?? {});
+  return isStatusDamaged(before.status, after.status) || !isSameJson(old.annotations ?? {}, annotations ?? {});
+}
+
+/** Somebody wiped or edited the status: its verdict, its generation or its end is gone. */
+function isStatusDamaged(before: WatchedObject["status"], after: WatchedObject["status"]): boolean {
+  if ((after?.observedGeneration ?? -1) < (before?.observedGeneration ?? -1)) return true;
+  if (before?.completionTime !== undefined && after?.completionTime === undefined) return true;
+  const isJudged = (status: WatchedObject["status"]) => findCondition(status?.conditions, "Ready") !== undefined;
+  return isJudged(before) && !isJudged(after);
 }

@@ -35,6 +35,8 @@ describe("a change of a connection", () => {
 
 describe("a change of an object", () => {
   const before = deployment();
+  const condition = { type: "Ready", status: "True", reason: "InSync", message: "", lastTransitionTime: "t" } as const;
+  const judged = deployment({ status: { observedGeneration: 1, conditions: [condition] } });
   const cases: Readonly<Record<string, readonly [Parameters<typeof objectMatters>, boolean]>> = {
     "calls for a pass when it is new": [[undefined, before], true],
     "calls for a pass when its spec changed": [[before, deployment({ metadata: { generation: 2 } })], true],
@@ -48,6 +50,16 @@ describe("a change of an object", () => {
       [{ ...before, prunedFields: ["spec.sespend: ?"] }, before],
       true,
     ],
+    "calls for a pass when somebody wiped its status": [[judged, deployment()], true],
+    "calls for a pass when somebody took its verdict away": [
+      [judged, deployment({ status: { observedGeneration: 1, conditions: [] } })],
+      true,
+    ],
+    "calls for a pass when somebody took its end away": [
+      [{ ...judged, status: { ...judged.status, completionTime: "t" } }, judged],
+      true,
+    ],
+    "does not when its status moves on": [[before, judged], false],
     "does not when only its status was written": [
       [before, deployment({ metadata: { resourceVersion: "2" }, status: { observedGeneration: 1 } })],
       false,
