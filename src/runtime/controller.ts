@@ -1,4 +1,5 @@
 import { setMaxListeners } from "node:events";
+import { follow } from "../util/abort.ts";
 import { assertNever } from "../util/assert-never.ts";
 import type { Clock, Timer } from "../util/clock.ts";
 import { toError } from "../util/errors.ts";
@@ -299,12 +300,6 @@ class LateAbort {
 
 // What an aborted call may take to unwind before its pass counts as hanging.
 const abandonAfterMs = 1_000;
-
-function follow(signal: AbortSignal, target: AbortController): void {
-  const abort = () => target.abort(signal.reason);
-  if (signal.aborted) abort();
-  else signal.addEventListener("abort", abort, { once: true });
-}
 
 /** 12 hexadecimal digits: short enough to read aloud, unlikely enough to be met twice in one log. */
 function newReconcileId(random: Random): string {

@@ -1,4 +1,5 @@
 import { setMaxListeners } from "node:events";
+import { follow } from "../util/abort.ts";
 import type { Clock } from "../util/clock.ts";
 import type { Log } from "../util/log.ts";
 import type { Controller } from "./controller.ts";
@@ -221,11 +222,6 @@ function aborted(...signals: readonly AbortSignal[]): Promise<void> {
       else signal.addEventListener("abort", () => resolve(), { once: true });
     }
   });
-}
-
-function follow(signal: AbortSignal, target: AbortController): void {
-  if (signal.aborted) target.abort(signal.reason);
-  else signal.addEventListener("abort", () => target.abort(signal.reason), { once: true });
 }
 
 function deadline(clock: Clock, afterMs: number, message: string): { signal: AbortSignal; cancel: () => void } {
