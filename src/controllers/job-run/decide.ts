@@ -6,7 +6,7 @@ import { formatTime } from "../../runtime/conditions.ts";
 import { assertNever } from "../../util/assert-never.ts";
 import { formatDuration } from "../../util/duration.ts";
 import { type FailureRecord, nextFailure } from "../shared/failure.ts";
-import type { RemoteVerdict } from "../shared/remote-verdict.ts";
+import { type RemoteVerdict, slowProbeMs } from "../shared/remote-verdict.ts";
 import { invalidSpecMessage, type SpecProblem } from "../shared/spec-problem.ts";
 import type { Verdict } from "../shared/verdict.ts";
 import {
@@ -24,7 +24,7 @@ import type { Obstacle } from "./concurrency.ts";
 import { adopt } from "./follow.ts";
 import { isUnresolved, latestAttempt, type StartRecord } from "./machine.ts";
 import type { ReadBack } from "./read-back.ts";
-import { decideReadBack, slowProbeMs } from "./resolve.ts";
+import { decideReadBack } from "./resolve.ts";
 
 /** Suspended before the start. */
 export function decideHold(situation: Situation): Conclusion {

@@ -4,6 +4,7 @@ import type { JobRunView } from "../../northflank/types.ts";
 import { capped, findCondition, formatTime } from "../../runtime/conditions.ts";
 import { assertNever } from "../../util/assert-never.ts";
 import { formatDuration } from "../../util/duration.ts";
+import { slowProbeMs } from "../shared/remote-verdict.ts";
 import {
   type Conclusion,
   conclude,
@@ -72,9 +73,6 @@ function recovering(message: string, afterMs: number, asks = true): Conclusion {
     { next: { kind: "recheck", afterMs, asks } },
   );
 }
-
-/** Stalled objects are looked at about this often; the reconciler adds the jitter. */
-export const slowProbeMs = 3_600_000;
 
 function outcomeUnknown(what: string): Conclusion {
   const message =

@@ -1,6 +1,7 @@
 // pure
 import type { NorthflankJobRun } from "../../api/job-run.ts";
 import { type ConditionDraft, findCondition, mergeConditions } from "../../runtime/conditions.ts";
+import { present } from "../shared/present.ts";
 import { reconcileRequest } from "../shared/reconcile-request.ts";
 import { summaryConditions } from "../shared/verdict.ts";
 import type { Conclusion, Facts, RunStatus } from "./conclusion.ts";
@@ -25,7 +26,7 @@ export function statusOf(options: {
   const drafts = conditionsOf(object, conclusion, facts);
   const conditions = mergeConditions({ previous, drafts, generation, now });
   return {
-    ...withoutUndefined(facts),
+    ...present(facts),
     observedGeneration: generation,
     phase: phaseOf(conditions),
     conditions,
@@ -146,10 +147,4 @@ function unknownCondition(object: NorthflankJobRun, { verdict }: Conclusion): Co
   const isSaid = verdict.reason !== "StartOutcomeUnknown" && before?.reason === "StartOutcomeUnknown";
   const message = isSaid ? before.message : verdict.message;
   return { type: "Started", status: "Unknown", reason: "StartOutcomeUnknown", message };
-}
-
-function withoutUndefined<T extends object>(value: T): { [K in keyof T]: Exclude<T[K], undefined> } {
-  return Object.fromEntries(Object.entries(value).filter(([, item]) => item !== undefined)) as {
-    [K in keyof T]: Exclude<T[K], undefined>;
-  };
 }
