@@ -278,8 +278,7 @@ const fileContent = {
       minLength: 1,
       maxLength: 32,
       pattern: "^[A-Za-z0-9-]+$",
-      default: "utf-8",
-      description: "Encoding of the decoded content. Default: utf-8.",
+      description: "Encoding of the decoded content, for example utf-8. Left out: it is up to Northflank.",
     },
   },
   required: ["data"],
@@ -363,6 +362,14 @@ export const internal = {
       description:
         "Id of the service that builds, or project-id/service-id for one of another project. Left out: the target " +
         "itself, for combined services and jobs that build their own source.",
+      "x-kubernetes-validations": [
+        {
+          name: "id-length",
+          rule: "!self.matches('[^/]{55}')",
+          message: "an id has at most 54 characters",
+          check: (self: string) => !/[^/]{55}/.test(self),
+        },
+      ],
     },
     branch: {
       type: "string",

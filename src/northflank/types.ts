@@ -42,8 +42,9 @@ export interface DeploymentUpdate {
 }
 
 export interface FileContent {
+  /** The content in base64. */
   readonly data: string;
-  readonly encoding: string;
+  readonly encoding?: string;
 }
 
 /** Body of `POST .../jobs/{id}/runs`. */

@@ -134,6 +134,10 @@ const deployments: Readonly<Record<string, Document>> = {
     object: deployment({ deployment: { internal: { buildSHA: "0123456" } } }),
     problems: ["spec.deployment.internal.buildSHA pattern"],
   },
+  "deployment: a build of a service with an id of 55 characters": {
+    object: deployment({ deployment: { internal: { id: `shop/${"a".repeat(55)}` } } }),
+    problems: ["spec.deployment.internal.id id-length"],
+  },
   "deployment: the command only": {
     object: deployment({ deployment: { docker: { configType: "default" } } }),
     problems: [],
@@ -470,6 +474,14 @@ const runs: Readonly<Record<string, Document>> = {
   "run: an override of nulls": {
     object: jobRun({ deployment: { external: null } }),
     problems: ["spec.deployment empty-deployment"],
+  },
+  "run: a build of another project with ids of 54 characters": {
+    object: jobRun({ deployment: { internal: { id: `${"a".repeat(54)}/${"b".repeat(54)}` } } }),
+    problems: [],
+  },
+  "run: a build with an id of 55 characters": {
+    object: jobRun({ deployment: { internal: { id: "a".repeat(55) } } }),
+    problems: ["spec.deployment.internal.id id-length"],
   },
   "run: an override of both sources": {
     object: jobRun({ deployment: { external: { imagePath: "nginx:1" }, internal: {} } }),

@@ -9,7 +9,7 @@ import type { Verdict } from "./verdict.ts";
 export interface ReferencingSpec {
   readonly runtimeEnvironment?: Readonly<Record<string, string>>;
   readonly runtimeEnvironmentFrom?: readonly EnvironmentSource[];
-  readonly runtimeFiles?: Readonly<Record<string, { readonly data: string; readonly encoding: string }>>;
+  readonly runtimeFiles?: Readonly<Record<string, { readonly data: string; readonly encoding?: string }>>;
   readonly runtimeFilesFrom?: readonly FileSource[];
   readonly allowReferences?: boolean;
 }
@@ -48,7 +48,7 @@ export type ResolvedReferences =
   | {
       readonly kind: "resolved";
       readonly environment: Readonly<Record<string, string>>;
-      readonly files: Readonly<Record<string, { readonly data: string; readonly encoding: string }>>;
+      readonly files: Readonly<Record<string, { readonly data: string; readonly encoding?: string }>>;
     }
   /** Something is missing or cannot be used; looked at again after `recheckAfterMs`. Names keys, never values. */
   | { readonly kind: "blocked"; readonly verdict: Verdict; readonly recheckAfterMs: number };
@@ -222,8 +222,8 @@ function variablesOf(from: EnvironmentSource, sources: Sources): readonly Variab
 function filesOf(
   spec: ReferencingSpec,
   sources: Sources,
-): Readonly<Record<string, { readonly data: string; readonly encoding: string }>> {
-  const files = new Map<string, { readonly data: string; readonly encoding: string }>();
+): Readonly<Record<string, { readonly data: string; readonly encoding?: string }>> {
+  const files = new Map<string, { readonly data: string; readonly encoding?: string }>();
   for (const from of spec.runtimeFilesFrom ?? []) {
     const { kind, ref } = referenceOf(from);
     const content = "key" in ref ? textOf(kind, ref, sources) : undefined;
