@@ -115,24 +115,45 @@ function messageOf({ keyword, params, propertyName, data }: ErrorObject): string
 }
 
 function remedyOf({ keyword, params, parentSchema, data, propertyName }: ErrorObject): string {
+  const limit = String(params.limit);
   switch (keyword) {
     case "required":
       return "add it";
     case "type":
-      return typeRemedy(String(params.type), data);
+      return typeRemedy(String(params.type), data) ?? firstSentence(parentSchema?.description);
     case "enum":
-      return typeof data === "string" ? enumRemedy(data, params.allowedValues) : "";
+      return enumRemedy(typeof data === "string" ? data : "", params.allowedValues);
     case "pattern":
       return propertyName === undefined ? firstSentence(parentSchema?.description) : `must match ${params.pattern}`;
+    case "minLength":
+      return firstSentence(parentSchema?.description);
+    case "maxLength":
+      return `shorten it by ${count(data) - params.limit}`;
+    case "minItems":
+      return "add some";
+    case "maxItems":
+    case "maxProperties":
+      return `remove ${Object.keys(data as object).length - params.limit}`;
+    case "minimum":
+      return `use ${limit} or more`;
+    case "maximum":
+      return `use ${limit} or less`;
+    case "format":
+      return params.format === "date-time" ? "write it like 2026-01-31T12:00:00Z" : "use a smaller number";
     default:
       return "";
   }
 }
 
-function typeRemedy(wanted: string, data: unknown): string {
+/** Characters as the API server counts them. */
+function count(text: unknown): number {
+  return [...String(text)].length;
+}
+
+function typeRemedy(wanted: string, data: unknown): string | undefined {
   if (wanted === "string" && (typeof data === "boolean" || typeof data === "number")) return "put it in quotes";
   if ((wanted === "integer" || wanted === "boolean") && typeof data === "string") return "write it without quotes";
-  return "";
+  return undefined;
 }
 
 function enumRemedy(value: string, allowed: unknown): string {
