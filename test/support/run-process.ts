@@ -49,8 +49,8 @@ export interface RunWorld {
   readonly remote: RunRemote;
   /** Told each time a process comes to a boundary. */
   readonly onBoundary?: (process: RunProcess, boundary: Boundary, side: Side) => void;
-  /** What the account of every object is; usable when missing. */
-  readonly account?: () => Extract<AccountResolution, { kind: "blocked" }> | undefined;
+  /** What the account of every object is; usable, and on `remote`, when missing. */
+  readonly account?: () => AccountResolution | undefined;
   readonly validate?: (object: NorthflankJobRun) => readonly SpecProblem[];
 }
 

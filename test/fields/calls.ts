@@ -1,0 +1,73 @@
+import { readFileSync } from "node:fs";
+import { isRecord } from "../../src/api/stored.ts";
+import type { JsonSchema, PropertyPath } from "./json-schema.ts";
+
+/** A call of Northflank that a manifest stands for, and where in the manifest its body is. */
+export interface DocumentedCall {
+  readonly name: CallName;
+  /** The request schemas that exist for it, by the age of the pages they follow. */
+  readonly schemas: Readonly<Record<string, JsonSchema>>;
+  /** The manifest that says what the body says. */
+  readonly manifest: (body: unknown) => Manifest;
+  /** Where a property of the body stands in the manifest. */
+  readonly field: (path: PropertyPath) => PropertyPath;
+}
+
+export type CallName = "update service deployment" | "update job deployment" | "run job" | "patch deployment service";
+
+export interface Manifest {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly metadata: { readonly name: string };
+  readonly spec: Readonly<Record<string, unknown>>;
+}
+
+/** Every call that manifests stand for. */
+export const calls: readonly DocumentedCall[] = [
+  {
+    name: "update service deployment",
+    schemas: bothAges("service-deployment-update"),
+    manifest: (deployment) => manifest("NorthflankDeployment", { projectId: "shop", serviceId: "api", deployment }),
+    field: (path) => ["spec", "deployment", ...path],
+  },
+  {
+    name: "update job deployment",
+    schemas: bothAges("job-deployment-update"),
+    manifest: (deployment) => manifest("NorthflankDeployment", { projectId: "shop", jobId: "migrate", deployment }),
+    field: (path) => ["spec", "deployment", ...path],
+  },
+  {
+    // Only used where the first call is gone; the number of instances in it is read, never declared.
+    name: "patch deployment service",
+    schemas: { "of today": schemaOf("patch-deployment-service") },
+    manifest: (body) => {
+      const { deployment } = body as { readonly deployment: unknown };
+      const declared = isRecord(deployment) ? withoutInstances(deployment) : deployment;
+      return manifest("NorthflankDeployment", { projectId: "shop", serviceId: "api", deployment: declared });
+    },
+    field: (path) => ["spec", ...path],
+  },
+  {
+    name: "run job",
+    schemas: bothAges("run-job"),
+    manifest: (body) => manifest("NorthflankJobRun", { projectId: "shop", jobId: "migrate", ...(body as object) }),
+    field: (path) => ["spec", ...path],
+  },
+];
+
+function withoutInstances({ instances: _, ...rest }: Readonly<Record<string, unknown>>): object {
+  return rest;
+}
+
+function bothAges(name: string): Readonly<Record<string, JsonSchema>> {
+  return { "of today": schemaOf(name), "of 2024": schemaOf(`docs-2024-25/${name}`) };
+}
+
+function schemaOf(name: string): JsonSchema {
+  const url = new URL(`../../sandbox/northflank/schemas/${name}.json`, import.meta.url);
+  return JSON.parse(readFileSync(url, "utf8")) as JsonSchema;
+}
+
+function manifest(kind: string, spec: Readonly<Record<string, unknown>>): Manifest {
+  return { apiVersion: "northflank-operator.io/v1alpha1", kind, metadata: { name: "doc" }, spec };
+}

@@ -1,0 +1,92 @@
+import { describe, expect, test } from "vitest";
+import { deploymentSpec } from "../../src/api/deployment.ts";
+import { jobRunSpec } from "../../src/api/job-run.ts";
+import { asStored } from "../../src/api/stored.ts";
+import { deployment } from "../support/builders.ts";
+import { DeploymentScene } from "../support/deployment-scene.ts";
+import { recordingApi, type SentRequest } from "../support/recording-transport.ts";
+import { RunStory } from "../support/run-story.ts";
+import type { CallName } from "./calls.ts";
+import { pages, propertyCases } from "./cases.ts";
+
+// What a manifest declares leaves the machine as it was written: the reconcilers and the client as they are, on a wire
+// that writes everything down.
+
+/** A service that has nothing of what the tables declare. */
+const unlike = {
+  id: "api",
+  serviceType: "deployment",
+  deployment: {
+    instances: 3,
+    internal: { id: "unlike", branch: "unlike", buildSHA: "f".repeat(40), buildId: "unlike" },
+    docker: { configType: "customCommand", customCommand: "unlike" },
+    buildpack: { configType: "originalEntrypointCustomCommand", customCommand: "unlike" },
+  },
+  status: { deployment: { status: "COMPLETED", lastTransitionTime: "2025-12-31T23:00:00.000Z" } },
+};
+
+/** The requests with a body that one manifest comes to. */
+type Carry = (spec: Readonly<Record<string, unknown>>) => Promise<readonly SentRequest[]>;
+
+const carriers: Partial<Record<CallName, { readonly request: string; readonly carry: Carry }>> = {
+  "update service deployment": {
+    request: "POST /v1/projects/shop/services/api/deployment",
+    carry: (spec) => carryDeployment(spec, 200),
+  },
+  "patch deployment service": {
+    request: "PATCH /v1/projects/shop/services/deployment/api",
+    carry: async (spec) => (await carryDeployment(spec, 410)).slice(1),
+  },
+  "run job": { request: "POST /v1/projects/shop/jobs/migrate/runs", carry: carryRun },
+};
+
+describe.each(pages.filter(({ call }) => carriers[call.name] !== undefined))("$name", (page) => {
+  const { call } = page;
+  const { request, carry } = carriers[call.name] ?? never();
+
+  test.each(propertyCases(page))("$name is sent as it is written", async ({ good }) => {
+    for (const { body } of good) {
+      const sent = await carry(call.manifest(body).spec);
+      expect(sent.map(({ method, path }) => `${method} ${path}`)).toEqual([request]);
+      expect(JSON.parse(sent[0]?.body ?? "")).toEqual(asSent(call.name, body));
+    }
+  });
+});
+
+/** The number of instances is not declared: it is what the service had right before. */
+function asSent(call: CallName, body: unknown): unknown {
+  if (call !== "patch deployment service") return body;
+  const { deployment: declared } = body as { readonly deployment: object };
+  return { deployment: { ...declared, instances: unlike.deployment.instances } };
+}
+
+async function carryDeployment(spec: object, statusOfPost: number): Promise<readonly SentRequest[]> {
+  const scene = new DeploymentScene();
+  const answer = ({ method }: SentRequest) => ({
+    status: method === "POST" ? statusOfPost : 200,
+    body: { data: method === "GET" ? unlike : {} },
+  });
+  const { api, sent } = recordingApi({ clock: scene.clock, answer });
+  scene.resolution = () => ({ kind: "usable", account: { api, pool: "acme", version: "1" } });
+  scene.has(deployment({ spec: asStored(deploymentSpec, spec) as object }));
+  await scene.pass();
+  return sent.filter(({ body }) => body !== undefined);
+}
+
+async function carryRun(spec: object): Promise<readonly SentRequest[]> {
+  const story: RunStory = new RunStory({
+    account: () => ({ kind: "usable", account: { api: wire.api, pool: "acme", version: "1" } }),
+  });
+  const answer = ({ method }: SentRequest) => ({
+    status: 200,
+    body: { data: method === "POST" ? { id: "run-1", runName: "migrate-1" } : { runs: [] } },
+  });
+  const wire = recordingApi({ clock: story.clock, answer });
+  await story.run(asStored(jobRunSpec, spec) as object, 1_000);
+  expect(story.end()).toEqual([]);
+  return wire.sent.filter(({ body }) => body !== undefined);
+}
+
+function never(): never {
+  throw new Error("not filtered");
+}
