@@ -5,6 +5,7 @@ import type { Random } from "../util/random.ts";
 import type { SecretValue } from "../util/secret-value.ts";
 import { errorOfAnswer, isRefusedForSure } from "./answer.ts";
 import { type ApiOrigin, parseApiUrl } from "./api-origin.ts";
+import { mergeBuilds, toBuildPage, toBuildView } from "./build-view.ts";
 import { isNorthflankError, NorthflankError } from "./errors.ts";
 import { objectOf, textOf } from "./json.ts";
 import type { Ledger, Reservation, ReserveOutcome } from "./ledger.ts";
@@ -15,6 +16,8 @@ import { mergeRuns, readableRunId, toRunPage, toRunView } from "./run-view.ts";
 import { toServiceView } from "./service-view.ts";
 import type { Transport, TransportRequest } from "./transport.ts";
 import type {
+  BuildList,
+  BuildView,
   DeploymentUpdate,
   JobRunView,
   RequestClass,
@@ -46,6 +49,9 @@ export interface JobName {
   readonly jobId: string;
 }
 
+/** Names what builds: a service, or a job that builds its own source. */
+export type BuilderName = ServiceName | JobName;
+
 /**
  * The Northflank API as one account sees it: token, team path and ledger are bound. One method per endpoint that we use.
  *
@@ -70,6 +76,16 @@ export interface NorthflankApi {
     body: { readonly deployment: DeploymentUpdate & { readonly instances: number } },
     options: CallOptions,
   ): Promise<void>;
+  /** One build; `undefined` when the API says that there is none, or nothing of that name that builds (404). */
+  getBuild(name: BuilderName & { readonly buildId: string }, options: CallOptions): Promise<BuildView | undefined>;
+  /**
+   * Builds of a service or job, newest first; `undefined` when there is nothing of that name (404). Pages are read until
+   * `isEnough` says of all builds so far that no more are needed; without it, as many as are allowed.
+   */
+  listBuilds(
+    name: BuilderName,
+    options: CallOptions & { readonly isEnough?: (builds: readonly BuildView[]) => boolean },
+  ): Promise<BuildList | undefined>;
   /** All runs of the job from all pages, newest first by `startedAt`. */
   listRuns(name: JobName, options: CallOptions): Promise<RunList>;
   /** One run; `undefined` when the API says that there is none (404). */
@@ -119,6 +135,8 @@ export interface NorthflankApiOptions {
   readonly observer?: ApiObserver | undefined;
   /** Most pages of a run list that are read; 100 runs each. Default 20. */
   readonly maxRunPages?: number;
+  /** Most pages of a list of builds that are read; 100 builds each. Default 5: older ones are hardly deployed. */
+  readonly maxBuildPages?: number;
 }
 
 /**
@@ -148,6 +166,21 @@ export function createNorthflankApi(options: NorthflankApiOptions): NorthflankAp
       const route = "/v1/projects/{project}/services/deployment/{service}";
       const step = `patch ${serviceText({ projectId, serviceId })}`;
       await write({ method: "PATCH", route, names: { project: projectId, service: serviceId }, step, body }, call);
+    },
+
+    getBuild: async (name, call) => {
+      const { buildId } = name;
+      const { route, names } = buildsRoute(name);
+      const step = `get build ${quoted(buildId)} of ${builderText(name)}`;
+      const request = { method: "GET", route: `${route}/{build}`, names: { ...names, build: buildId }, step } as const;
+      const answer = await read(request, call).catch(undefinedIf("not_found"));
+      if (answer === undefined) return undefined;
+      return toBuildView(dataOf(answer.json)) ?? unexpected(step, "the answer is not a build");
+    },
+
+    listBuilds: (name, call) => {
+      const builds = listBuilds({ read, name, call, maxPages: options.maxBuildPages ?? 5 });
+      return builds.catch(undefinedIf("not_found"));
     },
 
     listRuns: (name, call) => listRuns({ read, name, call, maxPages: options.maxRunPages ?? 20 }),
@@ -386,6 +419,32 @@ async function listRuns(context: {
   }
 }
 
+async function listBuilds(context: {
+  readonly read: Send;
+  readonly name: BuilderName;
+  readonly call: Parameters<NorthflankApi["listBuilds"]>[1];
+  readonly maxPages: number;
+}): Promise<BuildList> {
+  const { read, name, call, maxPages } = context;
+  const step = `list the builds of ${builderText(name)}`;
+  const pages: (readonly BuildView[])[] = [];
+  const seen = new Set<string>();
+  let cursor: string | undefined;
+  for (;;) {
+    const query = { per_page: "100", ...(cursor !== undefined && { cursor }) };
+    const { json } = await read({ method: "GET", ...buildsRoute(name), query, step }, call);
+    const page = toBuildPage(json) ?? unexpected(step, "the answer is not a list of builds");
+    pages.push(page.items);
+    const builds = mergeBuilds(pages);
+    if (!page.hasNext || call.isEnough?.(builds) === true) return { builds };
+    if (page.cursor === undefined || seen.has(page.cursor) || pages.length >= maxPages) {
+      return { builds, truncated: true };
+    }
+    cursor = page.cursor;
+    seen.add(cursor);
+  }
+}
+
 /**
  * Sends the POST once and says what is known. Before the first byte an abort or a bug is thrown as usual; after it,
  * everything but a clear answer is `unknown`.
@@ -454,6 +513,17 @@ function secretsOf(body: object | undefined): readonly string[] {
 function serviceRoute(suffix: string, { projectId, serviceId }: ServiceName) {
   const route = `/v1/projects/{project}/services/{service}${suffix}`;
   return { route, names: { project: projectId, service: serviceId } };
+}
+
+function buildsRoute(name: BuilderName) {
+  const { projectId: project } = name;
+  return "serviceId" in name
+    ? { route: "/v1/projects/{project}/services/{service}/build", names: { project, service: name.serviceId } }
+    : { route: "/v1/projects/{project}/jobs/{job}/build", names: { project, job: name.jobId } };
+}
+
+function builderText(name: BuilderName): string {
+  return "serviceId" in name ? serviceText(name) : jobText(name);
 }
 
 function runsRoute({ projectId, jobId }: JobName) {

@@ -121,6 +121,29 @@ export interface RunList {
   readonly truncated?: true;
 }
 
+/** One build of a service or job, as listed or read. */
+export interface BuildView {
+  readonly id: string;
+  readonly branch: string | undefined;
+  /** Commit, lower case. */
+  readonly sha: string | undefined;
+  /** `QUEUED`, `BUILDING`, `SUCCESS`, `FAILURE`, ..., or a word we do not know. */
+  readonly status: string;
+  /** What `status`, `concluded` and `success` come to. */
+  readonly outcome: "active" | "succeeded" | "failed";
+  /** ISO, Northflank's clock. */
+  readonly createdAt: string | undefined;
+  /** Milliseconds since the epoch, Northflank's clock. */
+  readonly concludedAtMs: number | undefined;
+}
+
+/** Builds of a service or job, from the pages that were read. */
+export interface BuildList {
+  readonly builds: readonly BuildView[];
+  /** Present when there are pages that were not read: that a build is not in `builds` then proves nothing. */
+  readonly truncated?: true;
+}
+
 /** What is known after asking for a run to be started. There is no fourth case, and none of them is an exception. */
 export type StartResult =
   | { readonly kind: "accepted"; readonly runId: string; readonly runName: string | undefined }

@@ -47,7 +47,12 @@ const transport: Transport = {
 };
 
 function apiOf(
-  options: { readonly teamId?: string; readonly baseUrl?: string; readonly maxRunPages?: number } = {},
+  options: {
+    readonly teamId?: string;
+    readonly baseUrl?: string;
+    readonly maxRunPages?: number;
+    readonly maxBuildPages?: number;
+  } = {},
 ): NorthflankApi {
   return createNorthflankApi({
     transport,
@@ -141,6 +146,27 @@ describe("every endpoint", () => {
       '{"deployment":{"instances":2}}',
     ],
     [
+      "getBuild",
+      (api) => api.getBuild({ ...service, buildId: "joyous-view-6290" }, call()),
+      "GET",
+      "/v1/projects/shop/services/api/build/joyous-view-6290",
+      undefined,
+    ],
+    [
+      "listBuilds",
+      (api) => api.listBuilds(service, call()),
+      "GET",
+      "/v1/projects/shop/services/api/build?per_page=100",
+      undefined,
+    ],
+    [
+      "listBuilds of a job",
+      (api) => api.listBuilds(job, call()),
+      "GET",
+      "/v1/projects/shop/jobs/migrate/build?per_page=100",
+      undefined,
+    ],
+    [
       "listRuns",
       (api) => api.listRuns(job, call()),
       "GET",
@@ -158,7 +184,7 @@ describe("every endpoint", () => {
     ],
     ["whoAmI", (api) => api.whoAmI(call()), "GET", "/v1/auth", undefined],
   ];
-  const answer = { id: "api", runs: [] };
+  const answer = { id: "api", runs: [], builds: [] };
 
   test.each(endpoints)("%s goes to its path", async (_name, use, method, path, body) => {
     script = [data(answer)];
@@ -180,7 +206,7 @@ describe("every endpoint", () => {
     expect(calls).toEqual([
       { pool: "acme", method, route: expect.any(String), code: "200", durationMs: 0, retries: 0 },
     ]);
-    expect(calls[0]?.route).not.toMatch(/shop|migrate|api\b|teams|d34582a4/);
+    expect(calls[0]?.route).not.toMatch(/shop|migrate|api\b|teams|d34582a4|joyous/);
   });
 
   test.each(endpoints)("%s is refused by a closed ledger without being sent", async (name, use) => {
@@ -218,6 +244,8 @@ test("hostile ids of every kind are refused, and harmless in messages", async ()
     api.getService({ projectId: evil, serviceId: "api" }, call()),
     api.getService({ projectId: "shop", serviceId: evil }, call()),
     api.listRuns({ projectId: "shop", jobId: evil }, call()),
+    api.getBuild({ ...service, buildId: evil }, call()),
+    api.listBuilds({ projectId: "shop", jobId: evil }, call()),
     api.getRun({ ...job, runId: evil }, call()),
     api.abortRun({ ...job, runId: evil }, call()),
   ]) {
@@ -588,6 +616,48 @@ describe("listing runs", () => {
   ])("is a protocol error with %s", async (_what, json) => {
     script = [reply(200, json)];
     expect(await failureOf(list())).toMatchObject({ code: "protocol", sent: true });
+  });
+});
+
+describe("builds", () => {
+  const page = (ids: readonly string[], pagination?: object): Step =>
+    reply(200, {
+      data: { builds: ids.map((id, index) => ({ id, createdAt: `2026-01-01T00:00:0${index}Z` })) },
+      pagination,
+    });
+  const more = (cursor: string) => ({ hasNextPage: true, cursor });
+
+  test("are read page by page, newest first, until there are enough", async () => {
+    script = [page(["a", "b"], more("1")), page(["c"], more("2"))];
+    const isEnough = (builds: readonly { readonly id: string }[]) => builds.some(({ id }) => id === "c");
+    const list = await apiOf().listBuilds(service, { ...call(), isEnough });
+    expect(list).toMatchObject({ builds: [{ id: "b" }, { id: "a" }, { id: "c" }] });
+    expect(list).not.toHaveProperty("truncated");
+    expect(sent.map(({ path }) => path.split("?")[1])).toEqual(["per_page=100", "per_page=100&cursor=1"]);
+  });
+
+  test.each<[string, readonly Step[], number, object]>([
+    ["a cursor that leads in a circle", [1, 2, 3].map((n) => page([`b${n}`], more(`${n % 2}`))), 3, {}],
+    ["a next page without a cursor", [page(["b1"], { hasNextPage: true })], 1, {}],
+    ["more pages than we read", [1, 2].map((n) => page([`b${n}`], more(`${n}`))), 2, { maxBuildPages: 2 }],
+  ])("stop at %s, and say that they are not all", async (_what, steps, requests, options) => {
+    script = [...steps];
+    expect(await apiOf(options).listBuilds(service, call())).toMatchObject({ truncated: true });
+    expect(sent).toHaveLength(requests);
+  });
+
+  test("are undefined when there is no such service, and one is when there is no such build", async () => {
+    script = [refusal(404), refusal(404)];
+    expect(await apiOf().listBuilds(service, call())).toBeUndefined();
+    expect(await apiOf().getBuild({ ...service, buildId: "b1" }, call())).toBeUndefined();
+  });
+
+  test.each([
+    ["list", () => apiOf().listBuilds(service, call())],
+    ["build", () => apiOf().getBuild({ ...service, buildId: "b1" }, call())],
+  ])("are a protocol error when the answer is no %s", async (_what, use) => {
+    script = [data({})];
+    expect(await failureOf(use())).toMatchObject({ code: "protocol", sent: true });
   });
 });
 

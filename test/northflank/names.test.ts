@@ -13,6 +13,8 @@ describe("nameProblem", () => {
     ["team", "a".repeat(100)],
     ["run", "d34582a4-35bd-4c71-8e7c-e36999b88723"],
     ["run", "run_1"],
+    ["build", "joyous-view-6290"],
+    ["build", "b--1-"],
   ])("takes the %s id %s", (kind, value) => {
     expect(nameProblem(kind, value)).toBeUndefined();
   });
@@ -51,6 +53,13 @@ describe("nameProblem", () => {
     "refuses %j as an id of a run",
     (value) => {
       expect(nameProblem("run", value)).toEqual(expect.any(String));
+    },
+  );
+
+  test.each(["", "..", "a/b", "a%2fb", "-a", "a_b", "a.b", "a\n", "a".repeat(129)])(
+    "refuses %j as an id of a build",
+    (value) => {
+      expect(nameProblem("build", value)).toEqual(expect.any(String));
     },
   );
 

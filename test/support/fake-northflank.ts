@@ -1,13 +1,19 @@
 import type { CallOptions, NorthflankApi, ServiceName } from "../../src/northflank/client.ts";
 import { NorthflankError, type NorthflankErrorCode, type NorthflankErrorFacts } from "../../src/northflank/errors.ts";
-import type { DeploymentUpdate, ServiceView } from "../../src/northflank/types.ts";
+import type { BuildView, DeploymentUpdate, ServiceView } from "../../src/northflank/types.ts";
 
 /** An error as the client throws it; what the test does not care about is filled in. */
 export function northflankError(code: NorthflankErrorCode, more: Partial<NorthflankErrorFacts> = {}): NorthflankError {
   return new NorthflankError({ code, step: "call Northflank", detail: "scripted", sent: true, ...more });
 }
 
-type Method = "getService" | "updateServiceDeployment" | "patchDeploymentService" | "whoAmI";
+type Method =
+  | "getBuild"
+  | "listBuilds"
+  | "getService"
+  | "updateServiceDeployment"
+  | "patchDeploymentService"
+  | "whoAmI";
 
 interface Scripted {
   readonly error: Error;
@@ -22,6 +28,7 @@ interface Scripted {
 export class FakeNorthflank {
   readonly calls: string[] = [];
   readonly #services = new Map<string, ServiceView>();
+  readonly #builds = new Map<string, readonly BuildView[]>();
   readonly #scripts = new Map<Method, Scripted[]>();
   readonly #now: () => number;
 
@@ -31,6 +38,11 @@ export class FakeNorthflank {
 
   has(view: ServiceView): void {
     this.#services.set(view.id, view);
+  }
+
+  /** What a service or job has built, newest first; `[]`: nothing yet. Without this there is no such service. */
+  hasBuilds(builderId: string, builds: readonly BuildView[]): void {
+    this.#builds.set(builderId, builds);
   }
 
   service(id: string): ServiceView {
@@ -87,6 +99,17 @@ export class FakeNorthflank {
       },
       reserve: () => {
         throw new Error("unexpected call of Northflank: reserve");
+      },
+      getBuild: async ({ buildId, ...builder }, options) => {
+        const name = "serviceId" in builder ? builder.serviceId : builder.jobId;
+        this.#note(`get build ${name}/${buildId} (${options.class})`);
+        return this.#run("getBuild", () => this.#builds.get(name)?.find(({ id }) => id === buildId));
+      },
+      listBuilds: async (builder, options) => {
+        const name = "serviceId" in builder ? builder.serviceId : builder.jobId;
+        this.#note(`list builds ${name} (${options.class})`);
+        const builds = this.#builds.get(name);
+        return this.#run("listBuilds", () => (builds === undefined ? undefined : { builds }));
       },
       listRuns: unexpected("listRuns"),
       getRun: unexpected("getRun"),

@@ -411,6 +411,8 @@ function listened(
     getService: (name, options) => hear(api.getService(name, options)),
     updateServiceDeployment: (name, body, options) => hear(api.updateServiceDeployment(name, body, options)),
     patchDeploymentService: (name, body, options) => hear(api.patchDeploymentService(name, body, options)),
+    getBuild: (name, options) => hear(api.getBuild(name, options), isThere),
+    listBuilds: (name, options) => hear(api.listBuilds(name, options), isThere),
     listRuns: (name, options) => hear(api.listRuns(name, options)),
     getRun: (name, options) => hear(api.getRun(name, options), isThere),
     abortRun: (name, options) => hear(api.abortRun(name, options)),
