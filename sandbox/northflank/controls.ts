@@ -71,7 +71,7 @@ export interface AccountControls {
   addBuild(
     projectId: string,
     serviceId: string,
-    build: { readonly sha: string; readonly branch?: string; readonly status?: string },
+    build: { readonly sha: string; readonly id?: string; readonly branch?: string; readonly status?: string },
   ): Build;
   /** Changes the image as a person would, with a rollout. */
   setImage(projectId: string, serviceId: string, image: string): void;
@@ -153,8 +153,9 @@ export function controlsOf(world: World, account: Account): AccountControls {
     removeService: (projectId, id) => found(projectOf(projectId).services.delete(id) || undefined, `service ${id}`),
     addJob: (projectId, job) => projectOf(projectId).jobs.set(job.id, newJob(job)),
     removeJob: (projectId, id) => found(projectOf(projectId).jobs.delete(id) || undefined, `job ${id}`),
-    addBuild: (projectId, serviceId, { sha, branch = "main", status = "SUCCESS" }) => {
-      const build: Build = { id: `build-${world.newId().slice(0, 8)}`, branch, sha, status, createdAtMs: world.now() };
+    addBuild: (projectId, serviceId, { sha, id, branch = "main", status = "SUCCESS" }) => {
+      const newId = id ?? `build-${world.newId().slice(0, 8)}`;
+      const build: Build = { id: newId, branch, sha, status, createdAtMs: world.now() };
       serviceOf(projectId, serviceId).builds.push(build);
       return build;
     },
