@@ -1,6 +1,6 @@
 import type { NorthflankApi, ServiceName } from "../../northflank/client.ts";
 import { isNorthflankError, type NorthflankError } from "../../northflank/errors.ts";
-import type { Change } from "./decide.ts";
+import type { Change } from "./decision.ts";
 
 /** What became of a change. */
 export type WriteResult =

@@ -8,9 +8,10 @@ import type { Account, AccountRequest, AccountResolution, Accounts } from "../sh
 import type { LookSchedule, Planned } from "../shared/look-schedule.ts";
 import { isReconcileRequested } from "../shared/reconcile-request.ts";
 import { prunedProblems, type SpecProblem } from "../shared/spec-problem.ts";
-import { readyReason, type Settings } from "./decide.ts";
+import type { Settings } from "./decision.ts";
 import { type Desire, desireOf } from "./desire.ts";
 import type { Dependency, Observation } from "./observation.ts";
+import { readyReason } from "./remembered.ts";
 import { olderRivals, runKey, targetOf } from "./target.ts";
 
 export interface ObserveDeps {

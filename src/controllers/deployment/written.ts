@@ -8,18 +8,12 @@ import { passIn } from "../shared/next-pass.ts";
 import { present } from "../shared/present.ts";
 import { slowProbeMs } from "../shared/remote-verdict.ts";
 import type { Conclusion, StatedFields } from "./conclusion.ts";
-import {
-  type Change,
-  imageText,
-  pollPauseMs,
-  recentCorrections,
-  remoteFailure,
-  rollingMessage,
-  rolloutGoesOn,
-  type Settings,
-  timeText,
-} from "./decide.ts";
+import type { Change, Settings } from "./decision.ts";
 import type { WriteResult } from "./execute.ts";
+import { imageText, timeText } from "./observed-fields.ts";
+import { recentCorrections } from "./remembered.ts";
+import { pollPauseMs, rollingMessage, rolloutGoesOn } from "./rolling.ts";
+import { remoteFailure } from "./unseen.ts";
 
 // Older changes are dropped.
 const longestHistory = 5;

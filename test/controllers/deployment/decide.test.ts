@@ -1,8 +1,10 @@
 import { describe, expect, test } from "vitest";
 import type { NorthflankDeployment, NorthflankDeploymentStatus } from "../../../src/api/deployment.ts";
-import { type Decision, decide, pollPauseMs, type Settings } from "../../../src/controllers/deployment/decide.ts";
+import { decide } from "../../../src/controllers/deployment/decide.ts";
+import type { Decision, Settings } from "../../../src/controllers/deployment/decision.ts";
 import { type Desire, desireOf } from "../../../src/controllers/deployment/desire.ts";
 import type { Observation } from "../../../src/controllers/deployment/observation.ts";
+import { pollPauseMs } from "../../../src/controllers/deployment/rolling.ts";
 import { statusOf } from "../../../src/controllers/deployment/status.ts";
 import type { Condition } from "../../../src/kube/types.ts";
 import type { NorthflankErrorCode } from "../../../src/northflank/errors.ts";

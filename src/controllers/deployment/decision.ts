@@ -1,0 +1,45 @@
+// pure
+import type { NorthflankDeployment } from "../../api/deployment.ts";
+import type { ServiceView } from "../../northflank/types.ts";
+import type { Random } from "../../util/random.ts";
+import type { Difference } from "./compare.ts";
+import type { Conclusion } from "./conclusion.ts";
+import type { Desire } from "./desire.ts";
+import type { Observation } from "./observation.ts";
+
+/** Flags that decisions depend on. */
+export interface Settings {
+  /** For objects that name no period, in milliseconds; 0 = never. */
+  readonly resyncPeriodMs: number;
+  /** First pause between two looks at a rollout, in milliseconds; the pauses grow to a minute. */
+  readonly rolloutPollIntervalMs: number;
+}
+
+/** One change to be sent. */
+export interface Change {
+  readonly desire: Desire;
+  readonly cause: "SpecChanged" | "DriftCorrected";
+  /** The service as it was read just before. */
+  readonly before: ServiceView;
+  readonly differences: readonly Difference[];
+}
+
+/** What a pass is to do. */
+export type Decision =
+  /** Nothing to do and nothing to say. */
+  | { readonly kind: "rest"; readonly dueInMs: number }
+  | { readonly kind: "conclude"; readonly conclusion: Conclusion; readonly sawDrift: boolean }
+  | { readonly kind: "write"; readonly change: Change };
+
+/** Everything that a decision may know. */
+export interface DecideInput {
+  readonly object: NorthflankDeployment;
+  readonly observation: Observation;
+  /** Wall clock, milliseconds since the epoch. */
+  readonly now: number;
+  readonly random: Random;
+  readonly settings: Settings;
+}
+
+/** The target was read in this pass. */
+export type Seen = Observation & { readonly kind: "seen" };

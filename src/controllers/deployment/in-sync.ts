@@ -1,0 +1,127 @@
+// pure
+import { findCondition, formatTime } from "../../runtime/conditions.ts";
+import { assertNever } from "../../util/assert-never.ts";
+import { jittered } from "../../util/backoff.ts";
+import { formatDuration } from "../../util/duration.ts";
+import { passIn } from "../shared/next-pass.ts";
+import { present } from "../shared/present.ts";
+import { slowProbeMs } from "../shared/remote-verdict.ts";
+import type { Conclusion } from "./conclusion.ts";
+import type { DecideInput, Seen } from "./decision.ts";
+import { imageText, observedFields } from "./observed-fields.ts";
+import { pausedVerdict } from "./out-of-sync.ts";
+import { headResult } from "./remembered.ts";
+import { rollingConclusion, type SameBase } from "./rolling.ts";
+import { type Applied, judgeRollout } from "./rollout.ts";
+
+/** The target has what is declared: how far its rollout is. */
+export function sameConclusion(input: DecideInput, seen: Seen): Conclusion {
+  const { object, now } = input;
+  const { desire, service } = seen;
+  const applied = appliedWhenSame(input, seen);
+  const isRemembered = object.status?.applied?.specHash === desire.hash;
+  const wasComplete = isRemembered && findCondition(object.status?.conditions, "RolloutComplete")?.status === "True";
+  const rollout = judgeRollout({ service, applied: isRemembered ? object.status?.applied : applied, wasComplete, now });
+  const base = {
+    sameDesire: true,
+    inSync: { status: "True", reason: "InSync", message: `Northflank has ${desire.source}.` },
+    failure: undefined,
+    events: [],
+    stated: {
+      ...observedFields(service),
+      applied,
+      pendingChanges: undefined,
+    },
+  } as const;
+  if (service.servicePaused) {
+    const rolloutComplete = { status: "Unknown", reason: "ServicePaused", message: "The service is paused." } as const;
+    return { ...base, ...pausedVerdict(seen), rolloutComplete };
+  }
+  if (object.spec.rollout?.wait === false) return notWaiting(input, seen, base, rollout.kind);
+  switch (rollout.kind) {
+    case "complete":
+      return completeConclusion(input, seen, base);
+    case "failed":
+      return rolloutFailedConclusion(input, seen, base);
+    case "rolling":
+      return rollingConclusion(input, seen, base, rollout);
+    default:
+      return assertNever(rollout, "rollout");
+  }
+}
+
+/**
+ * What to remember of a source that is as declared without a change of ours in this pass: as it is when we sent it,
+ * else (first look, or our answer was lost) when it was seen, and the state of the rollout before.
+ */
+function appliedWhenSame({ object, now }: DecideInput, { desire, service }: Seen): Applied | undefined {
+  const before = object.status?.applied;
+  if (before?.specHash === desire.hash) return before;
+  if (object.spec.managementPolicy === "Observe") return before;
+  const observed = object.status?.observed;
+  const hasMoved = observed !== undefined && object.status?.image !== imageText(service);
+  return present({
+    generation: object.metadata.generation ?? 0,
+    specHash: desire.hash,
+    time: formatTime(now),
+    previousTransitionTime: hasMoved ? observed.rolloutTransitionTime : undefined,
+  });
+}
+
+function completeConclusion({ object, now }: DecideInput, seen: Seen, base: SameBase): Conclusion {
+  const { desire, nextResyncMs } = seen;
+  const reason = object.spec.managementPolicy === "Observe" ? "Observed" : "RolloutComplete";
+  const message = `Northflank has ${desire.source}, and the rollout is complete.`;
+  const news = headResult(object, "Complete");
+  const [head] = news.history ?? [];
+  return {
+    ...base,
+    verdict: { kind: "ready", reason, message },
+    rolloutComplete: { status: "True", reason: "RolloutComplete", message: "The rollout is complete." },
+    stated: { ...base.stated, ...news },
+    next: passIn(nextResyncMs),
+    events: head
+      ? [
+          {
+            type: "Normal",
+            reason: "RolloutComplete",
+            action: "Observe",
+            note: `${message} ${tookText(head.time, now)}`,
+          },
+        ]
+      : [],
+  };
+}
+
+function notWaiting({ object }: DecideInput, seen: Seen, base: SameBase, rollout: string): Conclusion {
+  const message = `Northflank has ${seen.desire.source}; the rollout is not waited for (spec.rollout.wait is false).`;
+  const isComplete = rollout === "complete";
+  const news = isComplete ? headResult(object, "Complete") : rollout === "failed" ? headResult(object, "Failed") : {};
+  return {
+    ...base,
+    verdict: { kind: "ready", reason: "InSync", message },
+    rolloutComplete: isComplete
+      ? { status: "True", reason: "RolloutComplete", message: "The rollout is complete." }
+      : { status: "Unknown", reason: "RollingOut", message: "Not waited for." },
+    stated: { ...base.stated, ...news },
+    next: passIn(seen.nextResyncMs),
+  };
+}
+
+function rolloutFailedConclusion({ object, random }: DecideInput, seen: Seen, base: SameBase): Conclusion {
+  const message =
+    `Northflank has ${seen.desire.source}, but its rollout failed. See the containers and logs of the service in ` +
+    "Northflank; declare another source, or mend what it needs. Looked at again in about 1h.";
+  return {
+    ...base,
+    verdict: { kind: "stalled", reason: "RolloutFailed", message },
+    rolloutComplete: { status: "False", reason: "RolloutFailed", message: "Northflank says that the rollout failed." },
+    stated: { ...base.stated, ...headResult(object, "Failed") },
+    next: { kind: "recheck", afterMs: Math.round(jittered(slowProbeMs, 0.2, random)) },
+  };
+}
+
+function tookText(since: string, now: number): string {
+  const elapsedMs = now - Date.parse(since);
+  return elapsedMs >= 0 ? `It took ${formatDuration(elapsedMs)}.` : "";
+}

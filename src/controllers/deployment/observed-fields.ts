@@ -1,0 +1,53 @@
+// pure
+import type { ServiceView } from "../../northflank/types.ts";
+import { capped } from "../../runtime/conditions.ts";
+import { present } from "../shared/present.ts";
+import type { StatedFields } from "./conclusion.ts";
+import { sourceText } from "./desire.ts";
+
+/** The source that a service runs, in one line. */
+export function imageText({ image, external, internal }: ServiceView): string | undefined {
+  if (external !== undefined) return cut(image ?? external.imagePath, 512);
+  return internal === undefined ? cut(image, 512) : cut(sourceText({ internal: present(internal) }), 512);
+}
+
+/** What was seen, as status shows it, cut to what the schema of the status takes. */
+export function observedFields(service: ServiceView): StatedFields {
+  const { external, internal } = service;
+  const source = present({
+    kind:
+      external !== undefined
+        ? ("External" as const)
+        : internal !== undefined
+          ? ("Internal" as const)
+          : ("None" as const),
+    image: cut(external === undefined ? undefined : service.image, 512),
+    credentials: cut(external?.credentials, 256),
+    registryProvider: cut(external?.registryProvider, 128),
+    id: cut(internal?.id, 256),
+    branch: cut(internal?.branch, 256),
+    buildSHA: cut(internal?.buildSHA, 64),
+    buildId: cut(internal?.buildId, 128),
+    deployedSHA: cut(internal?.deployedSHA, 64),
+  });
+  const observed = present({
+    source,
+    buildStatus: cut(service.buildStatus, 64),
+    rolloutStatus: cut(service.rolloutStatus, 64),
+    rolloutReason: cut(service.rolloutReason, 64),
+    rolloutTransitionTime: timeText(service.rolloutTransitionTime),
+    continuousDeploymentEnabled: service.disabledCD === undefined ? undefined : !service.disabledCD,
+    servicePaused: service.servicePaused,
+  });
+  return { observed, image: imageText(service) };
+}
+
+function cut(text: string | undefined, maxLength: number): string | undefined {
+  return text === undefined ? undefined : capped(text, maxLength);
+}
+
+/** A time as status takes it; what is no time is left out. Milliseconds stay: they tell two rollouts apart. */
+export function timeText(text: string | undefined): string | undefined {
+  const timeMs = text === undefined ? Number.NaN : Date.parse(text);
+  return Number.isNaN(timeMs) ? undefined : new Date(timeMs).toISOString();
+}

@@ -1,0 +1,102 @@
+// pure
+import { type NextPass, passIn } from "../shared/next-pass.ts";
+import { slowProbeMs } from "../shared/remote-verdict.ts";
+import type { Difference } from "./compare.ts";
+import type { Conclusion } from "./conclusion.ts";
+import type { DecideInput, Seen } from "./decision.ts";
+import type { Dependency } from "./observation.ts";
+import { observedFields } from "./observed-fields.ts";
+import { fightCorrections } from "./remembered.ts";
+
+/** There is a difference, and the policy says not to write. */
+export function driftConclusion({ object }: DecideInput, seen: Seen, pending: readonly Difference[]): Conclusion {
+  const policy = object.spec.managementPolicy;
+  const why =
+    policy === "Observe"
+      ? "managementPolicy is Observe: nothing is written"
+      : "managementPolicy is EnforceOnChange and the spec has not changed: nothing is written";
+  const message = `Northflank differs from what is declared: ${differencesText(pending)}. ${why}.`;
+  return {
+    ...differentBase(seen, pending, "DriftObserved", message),
+    verdict: { kind: "ready", reason: "DriftObserved", message },
+    next: passIn(seen.nextResyncMs),
+  };
+}
+
+/** There is a difference, and the service is paused. */
+export function pausedConclusion(seen: Seen, pending: readonly Difference[]): Conclusion {
+  const message = `Northflank differs from what is declared: ${differencesText(pending)}.`;
+  return { ...differentBase(seen, pending, "ServicePaused", message), ...pausedVerdict(seen) };
+}
+
+/** What a paused service comes to, in sync or not. */
+export function pausedVerdict({ desire, nextResyncMs }: Seen): Pick<Conclusion, "verdict" | "next"> {
+  const message =
+    `The service is paused in Northflank; ${desire.source} is not rolled out, and nothing is written. Resume the ` +
+    "service, or suspend this object. Looked at again at the next resync.";
+  return { verdict: { kind: "stalled", reason: "ServicePaused", message }, next: atLeastHourly(nextResyncMs) };
+}
+
+/** There is a difference again, because somebody else changes the target back. */
+export function fightConclusion(seen: Seen, pending: readonly Difference[]): Conclusion {
+  const message =
+    `Somebody else keeps changing the service back: ${differencesText(pending)}. It was corrected ${fightCorrections} ` +
+    "times within 10m; writing has stopped. Find the other writer (a pipeline, a template, continuous deployment), then " +
+    "change the spec or request a reconcile. Still looked at.";
+  return {
+    ...differentBase(seen, pending, "FightDetected", message),
+    verdict: { kind: "stalled", reason: "FightDetected", message },
+    next: atLeastHourly(seen.nextResyncMs),
+  };
+}
+
+/** Runs of `spec.waitFor` hold the change back; `undefined` when they do not. */
+export function dependencyConclusion(seen: Seen, pending: readonly Difference[]): Conclusion | undefined {
+  const failed = seen.dependencies.filter(({ state }) => state === "failed");
+  const waiting = seen.dependencies.filter(({ state }) => state === "active" || state === "missing");
+  if (failed.length > 0) {
+    const message = `Not deployed, because it waits for runs that failed: ${namesOf(failed)}. Name another run in spec.waitFor.`;
+    return {
+      ...differentBase(seen, pending, "DependencyFailed", message),
+      verdict: { kind: "stalled", reason: "DependencyFailed", message },
+      next: { kind: "recheck", afterMs: slowProbeMs },
+    };
+  }
+  if (waiting.length === 0) return undefined;
+  const message = `Not deployed yet: waits for runs to succeed: ${namesOf(waiting)}. Goes on as soon as they have.`;
+  return {
+    ...differentBase(seen, pending, "WaitingForDependency", message),
+    verdict: { kind: "progressing", reason: "WaitingForDependency", message },
+    // The run wakes this object when it changes; this is the net below that.
+    next: { kind: "recheck", afterMs: slowProbeMs },
+  };
+}
+
+function namesOf(dependencies: readonly Dependency[]): string {
+  return dependencies.map(({ name, state }) => `${name} (${state})`).join(", ");
+}
+
+function differentBase(
+  { service }: Seen,
+  pending: readonly Difference[],
+  reason: "DriftObserved" | "ServicePaused" | "FightDetected" | "DependencyFailed" | "WaitingForDependency",
+  message: string,
+): Pick<Conclusion, "inSync" | "rolloutComplete" | "stated" | "failure" | "events" | "sameDesire"> {
+  return {
+    inSync: { status: "False", reason, message },
+    rolloutComplete: { status: "Unknown", reason, message: "Another source than the declared one is in use." },
+    stated: { ...observedFields(service), pendingChanges: pending },
+    failure: undefined,
+    events: [],
+    sameDesire: true,
+  };
+}
+
+function differencesText(pending: readonly Difference[]): string {
+  const shown = pending.slice(0, 3).map(({ path, from, to }) => `${path} is ${from ?? "not told"}, declared is ${to}`);
+  return `${shown.join("; ")}${pending.length > 3 ? `; and ${pending.length - 3} more` : ""}`;
+}
+
+function atLeastHourly(nextResyncMs: number): NextPass {
+  return { kind: "recheck", afterMs: Math.min(nextResyncMs, slowProbeMs) };
+}

@@ -1,0 +1,123 @@
+// pure
+import type { NorthflankDeployment } from "../../api/deployment.ts";
+import type { ServiceView } from "../../northflank/types.ts";
+import { findCondition, formatTime } from "../../runtime/conditions.ts";
+import { jittered } from "../../util/backoff.ts";
+import { formatDuration } from "../../util/duration.ts";
+import { slowProbeMs } from "../shared/remote-verdict.ts";
+import type { Conclusion, StatedFields } from "./conclusion.ts";
+import type { DecideInput, Seen, Settings } from "./decision.ts";
+import type { Desire } from "./desire.ts";
+import { headResult, isAcknowledged, readyReason } from "./remembered.ts";
+
+/** What a conclusion about a target that has what is declared has in common, wherever its rollout is. */
+export type SameBase = Pick<Conclusion, "sameDesire" | "inSync" | "failure" | "events" | "stated">;
+
+/** The rollout of what is declared is not over: under way, or late. */
+export function rollingConclusion(
+  input: DecideInput,
+  seen: Seen,
+  base: SameBase,
+  rollout: { readonly isBuilding: boolean },
+): Conclusion {
+  const { object, now, settings } = input;
+  const timeoutMs = (object.spec.rollout?.timeoutSeconds ?? 900) * 1_000;
+  const sinceMs = rollingSince(input);
+  const elapsedMs = Math.max(0, now - sinceMs);
+  if (elapsedMs >= timeoutMs || isKnownLate(object))
+    return timedOutConclusion(input, seen, base, { elapsedMs, timeoutMs });
+  const { isBuilding } = rollout;
+  const reason = isBuilding ? "Building" : "RollingOut";
+  return {
+    ...base,
+    verdict: {
+      kind: "progressing",
+      reason,
+      message: rollingMessage({ ...input, desire: seen.desire, isBuilding, sinceMs }),
+    },
+    rolloutComplete: { status: "Unknown", reason, message: rolloutGoesOn },
+    stated: readyReason(object) === reason && isAcknowledged(object) ? withoutSeen(base.stated) : base.stated,
+    next: { kind: "recheck", afterMs: pollPauseMs(elapsedMs, timeoutMs - elapsedMs, settings) },
+  };
+}
+
+/** What RolloutComplete says from the change to the end of the rollout. */
+export const rolloutGoesOn = "The rollout is not over.";
+
+/** The same from the change to the end of the rollout, so that a look that finds it going on writes nothing. */
+export function rollingMessage(options: {
+  readonly object: NorthflankDeployment;
+  readonly desire: Desire;
+  readonly isBuilding: boolean;
+  readonly sinceMs: number;
+  readonly settings: Settings;
+}): string {
+  const timeoutMs = (options.object.spec.rollout?.timeoutSeconds ?? 900) * 1_000;
+  const doing = options.isBuilding ? "is building" : "is rolling out";
+  return (
+    `Northflank ${doing} ${options.desire.source}. Looked at every ` +
+    `${formatDuration(options.settings.rolloutPollIntervalMs)} to 1m; counts as failed at ` +
+    `${formatTime(options.sinceMs + timeoutMs)}.`
+  );
+}
+
+/** What is seen between the change and its end is not worth a write: the end is. */
+function withoutSeen({ observed: _observed, image: _image, ...rest }: StatedFields): StatedFields {
+  return rest;
+}
+
+function timedOutConclusion(
+  input: DecideInput,
+  seen: Seen,
+  base: SameBase,
+  times: { readonly elapsedMs: number; readonly timeoutMs: number },
+): Conclusion {
+  const message =
+    `Northflank has ${seen.desire.source}, but its rollout was not complete within ${formatDuration(times.timeoutMs)}` +
+    `${stateText(seen.service)}. See the containers of the service in Northflank. Goes on being looked at, more ` +
+    "and more rarely, and is Ready when it completes after all.";
+  // Grows with the time that has passed, so that nothing needs to be counted and written.
+  const pauseMs = Math.min(Math.max(firstLateProbeMs, times.elapsedMs / 4), slowProbeMs);
+  return {
+    ...base,
+    verdict: { kind: "stalled", reason: "RolloutTimedOut", message },
+    rolloutComplete: { status: "False", reason: "RolloutTimedOut", message: "Not complete in time." },
+    stated: { ...base.stated, ...headResult(input.object, "TimedOut") },
+    next: { kind: "recheck", afterMs: Math.round(jittered(pauseMs, 0.2, input.random)) },
+  };
+}
+
+// The first probe after a rollout was late.
+const firstLateProbeMs = 300_000;
+
+/** When the rollout began that is waited for: our change, else when it was first seen not to be complete. */
+function rollingSince({ object, now }: DecideInput): number {
+  const { history, conditions } = object.status ?? {};
+  const head = history?.[0];
+  if (head?.result === "RollingOut" || head?.result === "TimedOut") return Date.parse(head.time);
+  const reconciling = findCondition(conditions, "Reconciling");
+  const wasRolling = readyReason(object) === "RollingOut" || readyReason(object) === "Building";
+  return wasRolling && reconciling !== undefined ? Date.parse(reconciling.lastTransitionTime) : now;
+}
+
+/** What was late stays late until it ends: a probe must not make it look under way again. */
+function isKnownLate(object: NorthflankDeployment): boolean {
+  return readyReason(object) === "RolloutTimedOut" && isAcknowledged(object);
+}
+
+// The longest pause between two looks at a rollout.
+const longestPollMs = 60_000;
+
+/** Grows with the time a rollout has taken, so that a long one costs few requests; never past its deadline. */
+export function pollPauseMs(elapsedMs: number, leftMs: number, settings: Settings): number {
+  const { rolloutPollIntervalMs } = settings;
+  const growing = Math.min(
+    Math.max(rolloutPollIntervalMs, elapsedMs / 4),
+    Math.max(longestPollMs, rolloutPollIntervalMs),
+  );
+  return Math.round(Math.min(growing, leftMs));
+}
+
+function stateText({ rolloutStatus }: ServiceView): string {
+  return rolloutStatus === undefined ? " (it tells no state)" : ` (${rolloutStatus.slice(0, 32)})`;
+}

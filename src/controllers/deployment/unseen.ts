@@ -1,0 +1,74 @@
+// pure
+import type { NextPass } from "../shared/next-pass.ts";
+import { judgeRemoteFailure } from "../shared/remote-failure.ts";
+import { slowProbeMs } from "../shared/remote-verdict.ts";
+import type { Conclusion, StatedFields } from "./conclusion.ts";
+import type { DecideInput } from "./decision.ts";
+import type { Observation } from "./observation.ts";
+import { isSameDesire } from "./remembered.ts";
+
+const nothingLearned = {
+  inSync: "as-before",
+  rolloutComplete: "as-before",
+  stated: {},
+  failure: undefined,
+  events: [],
+} as const;
+
+/** `spec.suspend` is true. */
+export const suspendedConclusion: Omit<Conclusion, "sameDesire"> = {
+  ...nothingLearned,
+  verdict: {
+    kind: "suspended",
+    reason: "Suspended",
+    message: "spec.suspend is true: nothing is read or written. Goes on when it is false.",
+  },
+  next: { kind: "never" },
+};
+
+/** An older object manages the same target. */
+export function conflictConclusion(winner: string, sameDesire: boolean | undefined): Conclusion {
+  const message =
+    `NorthflankDeployment ${winner} is older and manages the same target; nothing is sent for this one. Delete one of ` +
+    "the two; this one takes over as soon as the other is gone.";
+  const verdict = { kind: "stalled", reason: "TargetConflict", message } as const;
+  // The deletion of the other wakes this object; this is the net below that.
+  return { ...nothingLearned, verdict, next: { kind: "recheck", afterMs: 600_000 }, sameDesire };
+}
+
+/** There is no account that can be used now. */
+export function blockedConclusion(
+  observation: Observation & { kind: "blocked" },
+  sameDesire: boolean | undefined,
+): Conclusion {
+  const { verdict, recheckAfterMs } = observation;
+  const next = { kind: "recheck", afterMs: recheckAfterMs } as const;
+  return { ...nothingLearned, verdict, next, sameDesire };
+}
+
+/** What a refused or lost call comes to, be it a look or a change. */
+export function remoteFailure(
+  options: Pick<DecideInput, "object" | "now" | "random"> & Pick<Observation & { kind: "failed" }, "desire" | "error">,
+): Conclusion {
+  const { object, now, random, error, desire } = options;
+  const judged = judgeRemoteFailure({ error, previous: object.status?.failure, now, random });
+  return { ...nothingLearned, ...judged, sameDesire: isSameDesire(object, desire) };
+}
+
+/** Nothing is sent until a person has changed something; looked at again about once an hour unless `next` says else. */
+export function stalled(
+  reason: "InvalidSpec" | "UnsupportedTarget",
+  message: string,
+  more: { readonly next?: NextPass; readonly stated?: StatedFields } = {},
+): Conclusion {
+  const { next = { kind: "recheck", afterMs: slowProbeMs }, stated = {} } = more;
+  return { ...nothingLearned, verdict: { kind: "stalled", reason, message }, next, stated, sameDesire: false };
+}
+
+/** Why a job is no target, and what to use instead. */
+export function jobTargetMessage(jobId: string): string {
+  return (
+    `This version does not change the image of a job (spec.jobId: ${jobId}); nothing is sent. Use the deployment ` +
+    "override of a NorthflankJobRun for each run, or a service as target."
+  );
+}
