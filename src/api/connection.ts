@@ -84,6 +84,15 @@ export const connectionSpec = {
         description: "A project id or a pattern.",
       },
     },
+    validationPeriodSeconds: {
+      type: "integer",
+      format: "int32",
+      minimum: 60,
+      maximum: 86_400,
+      description:
+        "Seconds between two checks of an accepted token, spread by 20 %. One check is one request of the quota. Changed " +
+        "Secrets are seen within a minute whatever this says, and a 401 at once. Default: 3600.",
+    },
     suspend: {
       ...suspendReconcile,
       description:

@@ -41,7 +41,7 @@ export interface ControllersDeps {
   readonly log: Log;
 }
 
-// How often an accepted token is checked again while nobody uses it: `spec` cannot say so yet.
+// How often an accepted token is checked again where spec.validationPeriodSeconds is missing.
 const validationPeriodMs = 3_600_000;
 
 /** The controllers of all kinds, each with its queue, and what wakes what. Nothing runs before they are started. */

@@ -20,7 +20,7 @@ export interface ObserveDeps {
   /** The ledger of a pool; `undefined` before its first call. */
   readonly quota: (pool: string) => LedgerSnapshot | undefined;
   readonly schedule: LookSchedule;
-  /** How often an accepted token is checked again, in milliseconds. */
+  /** How often an accepted token is checked again where `spec.validationPeriodSeconds` is missing, in milliseconds. */
   readonly validationPeriodMs: number;
 }
 
@@ -34,8 +34,9 @@ type Opened = Awaited<ReturnType<ConnectionAccounts["open"]>>;
 type Usable = Opened & { readonly kind: "usable" };
 
 /**
- * Gathers what a pass over a connection decides on. The Secret is read (from a cache of a minute); the token is checked
- * with one request when the spec, the Secret or the account has changed, somebody asks for it, or the period is over.
+ * Gathers what a pass over a connection decides on. The Secret is read (from a cache of a minute, but at once when
+ * somebody asks); the token is checked with one request when the spec, the Secret or the account has changed, somebody
+ * asks for it, or the period is over.
  *
  * *Errors*: whatever is no refusal of Northflank, such as `KubeError` when the Secret could not be asked for.
  */
@@ -44,7 +45,7 @@ export async function observe(deps: ObserveDeps, object: NorthflankConnection, s
   const alone = { dependents: deps.dependents(objectKey(object.metadata)), quota: undefined };
   if (problems.length > 0) return unchecked({ kind: "invalid", problems, ...alone });
   if (object.spec.suspend === true) return unchecked({ kind: "suspended", ...alone });
-  const opened = await deps.accounts.open(object, { probe: false }, signal);
+  const opened = await deps.accounts.open(object, { probe: false, fresh: isReconcileRequested(object) }, signal);
   if (opened.kind === "usable") return await observeUsable(deps, object, opened, signal);
   if (opened.verdict.reason !== "AuthenticationFailed" || !isProbeDue(deps, object)) {
     return unchecked({ ...opened, ...alone });
@@ -129,14 +130,35 @@ function isProbeDue(deps: ObserveDeps, object: NorthflankConnection): boolean {
   return isReconcileRequested(object) || planned(deps, object).dueInMs === 0;
 }
 
-function planned(deps: ObserveDeps, object: NorthflankConnection) {
+function planned(deps: Pick<ObserveDeps, "schedule" | "validationPeriodMs">, object: NorthflankConnection) {
   return deps.schedule.planned({
     key: objectKey(object.metadata),
     uid: object.metadata.uid,
     isSettled: isSettled(object),
     plannedTime: object.status?.nextReconcileTime,
-    periodMs: deps.validationPeriodMs,
+    periodMs: validationPeriodMs(deps, object),
   });
+}
+
+/** How often the accepted token of this connection is checked again, in milliseconds. */
+export function validationPeriodMs(
+  deps: Pick<ObserveDeps, "validationPeriodMs">,
+  { spec }: Pick<NorthflankConnection, "spec">,
+): number {
+  return spec.validationPeriodSeconds === undefined ? deps.validationPeriodMs : spec.validationPeriodSeconds * 1_000;
+}
+
+// A request that is changed many times a second costs one check in this time.
+const requestedCheckMs = 5_000;
+
+/** How long a request must wait because the last check is too short ago, in milliseconds; 0 when it need not. */
+export function requestWaitMs(
+  deps: Pick<ObserveDeps, "schedule" | "validationPeriodMs">,
+  object: NorthflankConnection,
+): number {
+  if (object.status?.observedGeneration !== object.metadata.generation || !isReconcileRequested(object)) return 0;
+  const { sinceLookMs } = planned(deps, object);
+  return sinceLookMs === undefined ? 0 : Math.max(0, requestedCheckMs - sinceLookMs);
 }
 
 function versionOf({ account, secretResourceVersion }: Usable): string {

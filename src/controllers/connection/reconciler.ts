@@ -9,7 +9,7 @@ import { outcomeOf } from "../shared/next-pass.ts";
 import { stalledPassage } from "../shared/passage.ts";
 import type { StatusWriter } from "../shared/status-writer.ts";
 import { decide } from "./decide.ts";
-import { type ObserveDeps, observe } from "./observe.ts";
+import { type ObserveDeps, observe, requestWaitMs, validationPeriodMs } from "./observe.ts";
 import { statusOf } from "./status.ts";
 
 export interface ConnectionDeps extends ObserveDeps {
@@ -49,9 +49,12 @@ export function createConnectionReconciler(deps: ConnectionDeps): Reconcile {
 }
 
 async function pass(deps: ConnectionDeps, object: NorthflankConnection, context: PassContext): Promise<Outcome> {
-  const { clock, random, validationPeriodMs } = deps;
+  const waitMs = requestWaitMs(deps, object);
+  if (waitMs > 0) return { kind: "recheck", afterMs: waitMs, priority: "change" };
+  const { clock, random } = deps;
   const { observation, checkedVersion } = await observe(deps, object, context.signal);
-  const decision = decide({ object, observation, now: clock.now(), random, validationPeriodMs });
+  const periodMs = validationPeriodMs(deps, object);
+  const decision = decide({ object, observation, now: clock.now(), random, validationPeriodMs: periodMs });
   if (checkedVersion !== undefined && decision.checkAgainMs !== undefined) {
     const { metadata } = object;
     const look = { nextMs: decision.checkAgainMs, accountVersion: checkedVersion };

@@ -66,11 +66,12 @@ export interface AccountsDeps {
 export interface ConnectionAccounts extends Accounts {
   /**
    * The account of the connection itself, whatever its guard and `suspend` say. `probe: true` uses a token also while
-   * it counts as rejected: the caller is the slow probe.
+   * it counts as rejected: the caller is the slow probe. `fresh: true` (default false) reads the Secret now, however
+   * short ago it was read: somebody asked for it.
    */
   open(
     connection: ConnectionObject,
-    options: { readonly probe: boolean },
+    options: { readonly probe: boolean; readonly fresh?: boolean },
     signal: AbortSignal,
   ): Promise<AccountResolution & { readonly secretResourceVersion?: string }>;
   /** True once Northflank has accepted the account's token in any call. */
@@ -140,7 +141,9 @@ export function createAccounts(deps: AccountsDeps): ConnectionAccounts {
       return await account(choice.source, { probe: false }, signal);
     },
     async open(connection, options, signal) {
-      return await account(connectionSource(connection), options, signal);
+      const source = connectionSource(connection);
+      if (options.fresh === true) source.invalidate();
+      return await account(source, options, signal);
     },
     tokenRejected(rejected) {
       const slot = slotOf.get(rejected);

@@ -53,6 +53,12 @@ class ConnectionScene {
     this.has({ ...rest, metadata: { ...metadata, generation }, spec: { ...rest.spec, ...spec } });
   }
 
+  /** Somebody writes the annotation that asks for a look. */
+  request(value: string): void {
+    const { metadata, ...rest } = this.object;
+    this.has({ ...rest, metadata: { ...metadata, annotations: { [reconcileRequestedAt]: value } } });
+  }
+
   get object(): NorthflankConnection {
     if (this.#object === undefined) throw new Error("no connection in the scene");
     return this.#object;
@@ -289,11 +295,57 @@ describe("a token", () => {
     const it = scene();
     await it.pass();
     it.takeChecks();
-    it.has({ ...it.object, metadata: { ...it.object.metadata, annotations: { [reconcileRequestedAt]: "t1" } } });
+    await it.clock.advance(5_000);
+    it.request("t1");
     await it.pass();
     await it.pass();
     expect(it.takeChecks()).toHaveLength(1);
     expect(it.object.status?.lastHandledReconcileAt).toBe("t1");
+  });
+
+  test("that was rotated is read at once when somebody asks, not only when the minute is over", async () => {
+    const it = scene();
+    await it.pass();
+    it.takeChecks();
+    it.secret = { text: "canary-rotated", resourceVersion: "2" };
+    await it.clock.advance(10_000);
+    await it.pass();
+    expect(it.takeChecks()).toEqual([]);
+    it.request("t1");
+    await it.pass();
+    expect(it.takeChecks()).toEqual(["canary-rotated"]);
+    expect(it.object.status?.tokenSecretResourceVersion).toBe("2");
+  });
+
+  test("is checked and the Secret read once in five seconds, however often somebody asks", async () => {
+    const it = scene();
+    await it.pass();
+    it.takeChecks();
+    for (let n = 0; n < 49; n += 1) {
+      it.request(`t${n}`);
+      expect(await it.pass()).toEqual({ kind: "recheck", afterMs: 5_000 - n * 100, priority: "change" });
+      await it.clock.advance(100);
+    }
+    expect(it.object.status?.lastHandledReconcileAt).toBeUndefined();
+    await it.clock.advance(100);
+    await it.pass();
+    expect(it.takeChecks()).toHaveLength(1);
+    expect(it.object.status?.lastHandledReconcileAt).toBe("t48");
+  });
+
+  test.each([
+    ["its own period", { validationPeriodSeconds: 60 }, 60_000],
+    ["an hour, where it names none", {}, hourMs],
+  ])("is checked again after %s, not before", async (_, spec, periodMs) => {
+    const it = scene(spec);
+    await it.pass();
+    it.takeChecks();
+    await it.clock.advance(periodMs - 1_000);
+    await it.pass();
+    expect(it.takeChecks()).toEqual([]);
+    await it.clock.advance(1_000);
+    await it.pass();
+    expect(it.takeChecks()).toHaveLength(1);
   });
 
   test("lacking a permission is a valid token", async () => {
