@@ -9,7 +9,7 @@ import { findControlPlaneBinaries } from "../test/support/control-plane-binaries
 import { readManifests, resourceTypeOf } from "../test/support/manifests.ts";
 
 // What one status write costs a real API server, in each way that it could be written, and what happens to a field that is
-// left out. The figures of docs/decisions/0001-status-by-server-side-apply.md come from here:
+// left out. The figures of docs/decisions/0001-status-by-merge-patch.md come from here:
 //   npx tsx scripts/measure-status-writes.ts [rounds]
 
 const rounds = Number(process.argv[2] ?? 5);

@@ -335,6 +335,29 @@ describe("the status subresource", () => {
     await applyTo({ resourceVersion: written.metadata.resourceVersion });
   });
 
+  test("is patched whatever uid is named, but only in the version that is named", async () => {
+    const { metadata } = await create(fresh());
+    const name = { namespace, name: metadata.name };
+    const patchFor = (identity: object, status: object) =>
+      cluster.client.patch<JobRun>(
+        jobRuns,
+        name,
+        { kind: "merge", body: { metadata: identity, status } },
+        { subresource: "status" },
+      );
+    const { resourceVersion } = metadata;
+    const written = await patchFor({ resourceVersion }, { observedGeneration: 1, conditions: [condition("True")] });
+    await expect(patchFor({ resourceVersion }, { observedGeneration: 2 })).rejects.toMatchObject({ code: "conflict" });
+    const stalled = { ...condition("True"), type: "Stalled" };
+    const later = await patchFor(
+      { resourceVersion: written.metadata.resourceVersion, uid: "00000000-0000-0000-0000-000000000000" },
+      { observedGeneration: null, conditions: [stalled] },
+    );
+    // What is removed comes back with its default.
+    expect(later).toMatchObject({ metadata: { uid: metadata.uid } });
+    expect(later.status).toEqual({ observedGeneration: -1, conditions: [stalled] });
+  });
+
   test("is written by PUT only from the state that was read", async () => {
     const first = await create(fresh());
     await applyStatus(first.metadata.name, { observedGeneration: 1 });

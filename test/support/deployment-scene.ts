@@ -1,5 +1,6 @@
 import { expect } from "vitest";
-import type { NorthflankDeployment } from "../../src/api/deployment.ts";
+import { mergePatch } from "../../sandbox/kubernetes/patch.ts";
+import type { NorthflankDeployment, NorthflankDeploymentStatus } from "../../src/api/deployment.ts";
 import { northflankDeployments } from "../../src/api/names.ts";
 import { createValidator } from "../../src/api/validate.ts";
 import { createDeploymentReconciler } from "../../src/controllers/deployment/reconciler.ts";
@@ -21,6 +22,11 @@ import { brokenPromises, type KstatusResult, kstatusOf } from "./kstatus.ts";
 import { always, neverAborted, strictFake } from "./strict-fake.ts";
 
 const validator = createValidator();
+
+interface StatusPatch {
+  readonly metadata: { readonly resourceVersion?: string };
+  readonly status: object;
+}
 
 /**
  * The reconciler of NorthflankDeployments with everything around it in memory: a store, a server that takes status, and
@@ -200,24 +206,24 @@ export class DeploymentScene {
 
   #kube() {
     return strictFake<KubeClient>("kube", {
-      apply: async <T extends KubeObject>(_type: unknown, body: KubeObject): Promise<T> => {
+      patch: async <T extends KubeObject>(...[_type, name, patch]: Parameters<KubeClient["patch"]>): Promise<T> => {
         if (this.failStatus !== undefined) {
           const error = this.failStatus;
           this.failStatus = undefined;
           throw error;
         }
-        const key = objectKey(body.metadata);
+        const key = objectKey(name);
         const object = this.#server.get(key);
-        if (object === undefined) throw new KubeError({ code: "not_found", step: "apply", detail: "gone" });
-        if (object.metadata.resourceVersion !== body.metadata.resourceVersion) {
-          throw new KubeError({ code: "conflict", step: "apply", detail: "changed" });
+        if (object === undefined) throw new KubeError({ code: "not_found", step: "patch", detail: "gone" });
+        const { metadata, status } = patch.body as unknown as StatusPatch;
+        if (object.metadata.resourceVersion !== metadata.resourceVersion) {
+          throw new KubeError({ code: "conflict", step: "patch", detail: "changed" });
         }
         this.statusWrites += 1;
-        const { status } = body as unknown as { readonly status: NonNullable<NorthflankDeployment["status"]> };
         const stored = {
           ...object,
           metadata: { ...object.metadata, resourceVersion: String(++this.#version) },
-          status: JSON.parse(JSON.stringify(status)) as NonNullable<NorthflankDeployment["status"]>,
+          status: mergePatch(object.status ?? {}, JSON.parse(JSON.stringify(status))) as NorthflankDeploymentStatus,
         };
         this.#server.set(key, stored);
         return stored as unknown as T;

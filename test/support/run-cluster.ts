@@ -1,3 +1,4 @@
+import { mergePatch } from "../../sandbox/kubernetes/patch.ts";
 import type { NorthflankJobRun } from "../../src/api/job-run.ts";
 import { apiVersion } from "../../src/api/names.ts";
 import { KubeError } from "../../src/kube/errors.ts";
@@ -7,7 +8,7 @@ import type { Clock } from "../../src/util/clock.ts";
 type Stored = NorthflankJobRun & { readonly metadata: { readonly uid: string; readonly resourceVersion: string } };
 
 /**
- * The Kubernetes API as far as runs need it: full PUT of status with a resourceVersion, server-side apply of status that
+ * The Kubernetes API as far as runs need it: full PUT of status with a resourceVersion, merge patch of status that
  * leaves `status.start` alone, JSON patch with tests, deletion with finalizers. Everything happens at once, in one step.
  */
 export class RunCluster {
@@ -100,20 +101,17 @@ export class RunCluster {
     return this.#write("replace", before, object.status);
   }
 
-  /**
-   * Server-side apply on the status subresource: exactly the given fields, and `start`, which another verb owns. As the
-   * real server does, it compares the resourceVersion and not the uid.
-   */
-  applyStatus(object: KubeObject & { readonly status?: NorthflankJobRun["status"] }): NorthflankJobRun {
-    const key = keyOf(object);
+  /** Merge patch on the status subresource, for one version of the object; `start` belongs to another verb. */
+  patchStatus(
+    key: string,
+    patch: { readonly metadata: { readonly resourceVersion?: string }; readonly status: object },
+  ): NorthflankJobRun {
     const before = this.#require(key);
-    const { resourceVersion } = object.metadata;
-    if (resourceVersion === undefined) throw new Error("an apply without a resourceVersion");
-    if (resourceVersion !== before.metadata.resourceVersion) throw conflict(`apply ${key}`);
-    if (object.status !== undefined && "start" in object.status) throw new Error("an apply that contains start");
-    const start = before.status?.start;
-    const status = { observedGeneration: -1, ...object.status, ...(start === undefined ? {} : { start }) };
-    return this.#write("apply", before, status);
+    const { resourceVersion } = patch.metadata;
+    if (resourceVersion === undefined) throw new Error("a status for no version in particular");
+    if (resourceVersion !== before.metadata.resourceVersion) throw conflict(`patch ${key}`);
+    if ("start" in patch.status) throw new Error("a patch that contains start");
+    return this.#write("status", before, mergePatch(before.status, patch.status) as NorthflankJobRun["status"]);
   }
 
   patch(key: string, operations: readonly object[]): NorthflankJobRun {

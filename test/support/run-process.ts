@@ -1,3 +1,4 @@
+import { mergePatch } from "../../sandbox/kubernetes/patch.ts";
 import type { NorthflankJobRun } from "../../src/api/job-run.ts";
 import { northflankJobRuns } from "../../src/api/names.ts";
 import { createJobRunReconciler, jobRunIndexes } from "../../src/controllers/job-run/reconciler.ts";
@@ -253,28 +254,27 @@ export class RunProcess {
         const isIntent = run.status?.start?.outcome === "Pending";
         return await this.#call(isIntent ? "intentWrite" : undefined, signal, () => cluster.replaceStatus(run));
       }) as KubeClient["replace"],
-      apply: (async (_type, object, options, signal) => {
-        if (options.subresource !== "status") throw new Error("an apply of more than the status");
-        const run = object as NorthflankJobRun;
-        return await this.#call(this.#writeBoundary(run), signal, () => cluster.applyStatus(run));
-      }) as KubeClient["apply"],
-      patch: (async (_type, name, patch, _options, signal) => {
-        if (patch.kind !== "json") throw new Error("a merge patch");
-        return await this.#call(undefined, signal, () => cluster.patch(`${name.namespace}/${name.name}`, patch.body));
+      patch: (async (_type, at, patch, options, signal) => {
+        const key = `${at.namespace}/${at.name}`;
+        if (patch.kind === "json") return await this.#call(undefined, signal, () => cluster.patch(key, patch.body));
+        if (options?.subresource !== "status") throw new Error("a merge patch of more than the status");
+        const body = patch.body as Parameters<typeof cluster.patchStatus>[1];
+        const boundary = this.#writeBoundary(at.name, body.status);
+        return await this.#call(boundary, signal, () => cluster.patchStatus(key, body));
       }) as KubeClient["patch"],
       delete: async (_type, name, options, signal) =>
         await this.#call(undefined, signal, () => cluster.delete(`${name.namespace}/${name.name}`, options?.uid)),
     });
   }
 
-  #writeBoundary(run: NorthflankJobRun): Boundary | undefined {
-    const { status } = run;
-    const isNamed = status?.conditions?.some(
+  #writeBoundary(name: string, patch: object): Boundary | undefined {
+    const before = this.#world.cluster.read(name)?.status;
+    const status = mergePatch(before, patch) as NonNullable<NorthflankJobRun["status"]>;
+    const isNamed = status.conditions?.some(
       ({ type, reason }) => type === "Stalled" && reason === "StartOutcomeUnknown",
     );
-    if (status?.completionTime !== undefined || isNamed) return "terminalWrite";
-    const before = this.#world.cluster.read(run.metadata.name)?.status;
-    return status?.runId !== undefined && before?.runId === undefined ? "runIdWrite" : undefined;
+    if (status.completionTime !== undefined || isNamed) return "terminalWrite";
+    return status.runId !== undefined && before?.runId === undefined ? "runIdWrite" : undefined;
   }
 
   #api(): NorthflankApi {

@@ -21,7 +21,7 @@ export class RunStory {
     this.process = new RunProcess("p1", this.#world);
     this.cluster.watch(() => {
       const last = this.cluster.writes.at(-1);
-      if (last?.verb === "apply" && last !== this.#judged) this.#broken.push(...brokenPromises(asJudged(last.object)));
+      if (last?.verb === "status" && last !== this.#judged) this.#broken.push(...brokenPromises(asJudged(last.object)));
       this.#judged = last;
     });
   }

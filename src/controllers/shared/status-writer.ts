@@ -1,8 +1,8 @@
 import { operatorFieldManager } from "../../api/names.ts";
 import type { KubeClient } from "../../kube/client.ts";
 import { isKubeError, KubeError } from "../../kube/errors.ts";
-import type { KubeObject, ResourceType } from "../../kube/types.ts";
-import { isSameJson } from "../../util/same-json.ts";
+import type { KubeObject, ObjectName, ResourceType } from "../../kube/types.ts";
+import { mergePatchBetween } from "../../util/merge-patch.ts";
 
 /** Any object of ours. */
 export interface ObjectWithStatus extends KubeObject {
@@ -28,7 +28,7 @@ export interface StatusWriter<T extends ObjectWithStatus> {
    * and is left as it is. `object` is the object as this pass knew it: its status is what the new one is compared with.
    *
    * *Guarantees*: one request, none when nothing differs, and two more for each time that somebody else wrote to the
-   * object since this pass read it; never writes to another object of the same name; the status never contains `start`.
+   * object since this pass read it; never writes to another object of the same name; never writes `start`.
    *
    * *Errors*: `KubeError` when the write failed otherwise, or others were faster again and again; the caller's pass
    * failed then.
@@ -37,20 +37,19 @@ export interface StatusWriter<T extends ObjectWithStatus> {
 }
 
 /**
- * Writes status by server-side apply, so that fields which a pass no longer states are removed and nobody else's are
- * touched. `overlay` puts the server's answer into the store, so that the next pass sees its own write.
- *
- * The server does not compare the uid of an applied status: what keeps the end of one run from being written to another
- * object of the same name is the resourceVersion.
+ * Writes status as a merge patch of what differs, against exactly the resourceVersion it was compared with: then the
+ * difference is right, and the end of one run is never written to another object of the same name. `overlay` puts the
+ * server's answer into the store, so that the next pass sees its own write.
  */
 export function createStatusWriter<T extends ObjectWithStatus>(deps: StatusWriterDeps<T>): StatusWriter<T> {
   return {
     async write(object, status, signal) {
-      const wanted = withoutStart(status);
-      if (isSameJson(withoutStart(object.status ?? {}), wanted)) return { kind: "unchanged" };
       let known: T | undefined = object;
       for (let tries = 1; known !== undefined; tries += 1) {
-        const answer = await applyStatus(deps, known, wanted, signal);
+        const patch = mergePatchBetween(withoutStart(known.status ?? {}), withoutStart(status));
+        if (patch === undefined && known === object) return { kind: "unchanged" };
+        const answer: T | "changed" | "gone" =
+          patch === undefined ? known : await patchStatus(deps, known, patch, signal);
         if (answer === "gone") return { kind: "gone" };
         if (answer !== "changed") {
           deps.overlay(answer);
@@ -65,7 +64,7 @@ export function createStatusWriter<T extends ObjectWithStatus>(deps: StatusWrite
 }
 
 interface StatusWriterDeps<T> {
-  readonly kube: Pick<KubeClient, "apply" | "get">;
+  readonly kube: Pick<KubeClient, "patch" | "get">;
   readonly type: ResourceType;
   readonly overlay: (answer: T) => void;
 }
@@ -73,18 +72,19 @@ interface StatusWriterDeps<T> {
 // Between a read and a write lie milliseconds: somebody who is faster that often writes a hundred times a second.
 const mostTries = 6;
 
-async function applyStatus<T extends ObjectWithStatus>(
+async function patchStatus<T extends ObjectWithStatus>(
   { kube, type }: StatusWriterDeps<T>,
-  object: T,
+  { metadata }: T,
   status: object,
   signal: AbortSignal,
 ): Promise<T | "changed" | "gone"> {
+  const { resourceVersion } = metadata;
+  const patch = { kind: "merge", body: { metadata: { resourceVersion }, status } } as const;
+  const options = { subresource: "status", fieldManager: operatorFieldManager } as const;
   try {
-    const options = { subresource: "status", fieldManager: operatorFieldManager, force: true } as const;
-    return await kube.apply<T>(type, applyBody(object, status), options, signal);
+    return await kube.patch<T>(type, nameOf(metadata), patch, options, signal);
   } catch (error) {
     if (isKubeError(error, "not_found")) return "gone";
-    // Under `force` only the resourceVersion can disagree.
     if (isKubeError(error, "conflict")) return "changed";
     throw error;
   }
@@ -96,10 +96,9 @@ async function sameObject<T extends ObjectWithStatus>(
   { metadata }: T,
   signal: AbortSignal,
 ): Promise<T | undefined> {
-  const { namespace, name, uid } = metadata;
   try {
-    const live = await kube.get<T>(type, namespace === undefined ? { name } : { namespace, name }, signal);
-    return live.metadata.uid === uid ? live : undefined;
+    const live = await kube.get<T>(type, nameOf(metadata), signal);
+    return live.metadata.uid === metadata.uid ? live : undefined;
   } catch (error) {
     if (isKubeError(error, "not_found")) return undefined;
     throw error;
@@ -111,14 +110,8 @@ function overtaken({ plural }: ResourceType, { metadata }: ObjectWithStatus): Ku
   return new KubeError({ code: "conflict", step, detail: `others wrote first ${mostTries} times in a row` });
 }
 
-function applyBody(object: ObjectWithStatus, status: object): KubeObject & { readonly status: object } {
-  const { name, namespace, resourceVersion } = object.metadata;
-  const metadata = {
-    name,
-    ...(namespace === undefined ? {} : { namespace }),
-    ...(resourceVersion === undefined ? {} : { resourceVersion }),
-  };
-  return { apiVersion: object.apiVersion, kind: object.kind, metadata, status };
+function nameOf({ namespace, name }: KubeObject["metadata"]): ObjectName {
+  return namespace === undefined ? { name } : { namespace, name };
 }
 
 function withoutStart(status: object): object {

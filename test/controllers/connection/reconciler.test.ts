@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { mergePatch } from "../../../sandbox/kubernetes/patch.ts";
 import type { NorthflankConnection } from "../../../src/api/connection.ts";
 import { northflankConnections, reconcileRequestedAt } from "../../../src/api/names.ts";
 import { createValidator } from "../../../src/api/validate.ts";
@@ -175,10 +176,10 @@ class ConnectionScene {
       validationPeriodMs: hourMs,
       statusWriter: createStatusWriter<NorthflankConnection>({
         kube: strictFake<KubeClient>("kube", {
-          apply: async <T extends KubeObject>(_type: unknown, body: KubeObject): Promise<T> => {
+          patch: async <T extends KubeObject>(...[, , { body }]: Parameters<KubeClient["patch"]>): Promise<T> => {
             this.statusWrites += 1;
-            const { status } = body as NorthflankConnection;
-            return { ...this.object, status: JSON.parse(JSON.stringify(status)) } as unknown as T;
+            const { status } = body as { readonly status: object };
+            return { ...this.object, status: mergePatch(this.object.status ?? {}, status) } as unknown as T;
           },
         }),
         type: northflankConnections,

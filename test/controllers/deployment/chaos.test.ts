@@ -49,7 +49,7 @@ test.each(seeds)("after a life of random faults (seed %i) the object comes to re
     "answer is lost": () =>
       scene.northflank.failNext("updateServiceDeployment", northflankError("interrupted"), { isDone: true }),
     "status is lost": () => {
-      scene.failStatus = new KubeError({ code: "unavailable", step: "apply", detail: "down" });
+      scene.failStatus = new KubeError({ code: "unavailable", step: "patch", detail: "down" });
     },
     restart: () => scene.restart(),
     "paused for a while": () => scene.northflank.change("api", { servicePaused: random() < 0.5 }),

@@ -870,7 +870,7 @@ describe("a run that is waited for", () => {
 describe("Kubernetes", () => {
   test("that cannot take the status fails the pass; the next one reads and writes nothing to Northflank", async () => {
     scene.has(deployment());
-    scene.failStatus = new KubeError({ code: "unavailable", step: "apply", detail: "down" });
+    scene.failStatus = new KubeError({ code: "unavailable", step: "patch", detail: "down" });
     expect(await scene.pass()).toMatchObject({ kind: "retry" });
     expect(scene.takeEvents()).toEqual([]);
     scene.northflank.takeCalls();

@@ -40,7 +40,7 @@ describe("an undisturbed run", () => {
       Succeeded: "True/RunSucceeded",
       Finished: "True/RunSucceeded",
     });
-    expect(story.writes()).toEqual(["replace", "apply", "replace", "apply"]);
+    expect(story.writes()).toEqual(["replace", "status", "replace", "status"]);
     expect(story.status().start?.outcome).toBe("Accepted");
     expect(story.remote.calls.filter((call) => call === "post")).toHaveLength(1);
     expect(story.events()).toEqual(["Normal RunStarted", "Normal RunSucceeded"]);
@@ -262,7 +262,7 @@ describe("bad specs", () => {
     expect(story.summary()).toMatchObject({ phase: "Pending", kstatus: "Failed", Accepted: "False/InvalidSpec" });
     expect(story.remote.calls).toEqual([]);
     expect(story.events()).toEqual(["Warning InvalidSpec"]);
-    expect(story.writes()).toEqual(["apply"]);
+    expect(story.writes()).toEqual(["status"]);
   });
 
   test("an opinion on the spec that comes after the start does not stop the following", async () => {
@@ -476,10 +476,10 @@ describe("a start without an answer", () => {
 describe("answers that could not be written down", () => {
   test("a run id is kept in memory and written later; nothing is sent again", async () => {
     let fails = 3;
-    const apply = story.cluster.applyStatus.bind(story.cluster);
-    story.cluster.applyStatus = (object) => {
+    const write = story.cluster.patchStatus.bind(story.cluster);
+    story.cluster.patchStatus = (key, patch) => {
       if (fails-- > 0) throw new Error("the API server is away");
-      return apply(object);
+      return write(key, patch);
     };
     await story.run({}, 2 * minute);
     expect(story.process.failures).toHaveLength(3);
@@ -506,9 +506,8 @@ describe("answers that could not be written down", () => {
   test("a status that somebody wrote over does not start a second run", async () => {
     story.remote.runMs = 10 * minute;
     await story.run({}, 30_000);
-    const { attempts: _a, runId: _r, runName: _n, start: _s, ...rest } = story.status();
-    const { metadata, apiVersion, kind } = story.object();
-    story.cluster.applyStatus({ apiVersion, kind, metadata, status: rest });
+    const { metadata } = story.object();
+    story.cluster.patchStatus("default/once", { metadata, status: { attempts: null, runId: null, runName: null } });
     story.restart();
     await story.clock.advance(5 * minute);
     expect(story.remote.posts).toHaveLength(1);
@@ -751,7 +750,7 @@ describe("references", () => {
     await story.run({ runtimeEnvironmentFrom }, 10 * minute);
     expect(story.summary()).toMatchObject({ kstatus: "Failed", Accepted: "False/SecretNotFound" });
     expect(story.remote.calls).toEqual([]);
-    expect(story.writes()).toEqual(["apply"]);
+    expect(story.writes()).toEqual(["status"]);
     story.cluster.put({ ...secret, data: { url: Buffer.from("x").toString("base64") } });
     await story.clock.advance(minute);
     expect(story.remote.posts).toHaveLength(1);

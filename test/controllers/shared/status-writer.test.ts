@@ -13,17 +13,17 @@ const object = {
 };
 
 /** `live`: what the server has by then, `outrun`: how often somebody else writes between our read and our write. */
-function setUp(error?: KubeErrorCode, server: { readonly live?: KubeObject; readonly outrun?: number } = {}) {
+function setUp(error?: KubeErrorCode, server: { readonly live?: ObjectWithStatus; readonly outrun?: number } = {}) {
   const sent: unknown[] = [];
   let reads = 0;
   const overlaid: unknown[] = [];
   const kube = strictFake<KubeClient>("kube", {
-    apply: async <T extends KubeObject>(_type: unknown, body: KubeObject, options: unknown): Promise<T> => {
-      sent.push({ body, options });
+    patch: async <T extends KubeObject>(...[_type, name, { body }, options]: Parameters<KubeClient["patch"]>) => {
+      sent.push({ name, body, options });
       if (error !== undefined && reads <= (server.outrun ?? 0)) {
-        throw new KubeError({ code: error, step: "apply", detail: "scripted" });
+        throw new KubeError({ code: error, step: "patch", detail: "scripted" });
       }
-      return { ...body, metadata: { ...body.metadata, resourceVersion: "6" } } as unknown as T;
+      return { ...object, metadata: { ...object.metadata, resourceVersion: "6" } } as unknown as T;
     },
     get: async <T extends KubeObject>(): Promise<T> => {
       reads += 1;
@@ -36,19 +36,18 @@ function setUp(error?: KubeErrorCode, server: { readonly live?: KubeObject; read
 }
 
 describe("a status", () => {
-  test("is applied with nothing but name, resourceVersion and status, and the answer is shown by the store", async () => {
+  test("is sent as the difference to what was read, for that version alone; the store shows the answer", async () => {
     const { sent, overlaid, writer } = setUp();
-    const result = await writer.write(object, { observedGeneration: 2, conditions: [] }, neverAborted());
+    const result = await writer.write(object, { observedGeneration: 2, phase: "Running" }, neverAborted());
     expect(result).toMatchObject({ kind: "written", object: { metadata: { resourceVersion: "6" } } });
     expect(sent).toEqual([
       {
+        name: { name: "a", namespace: "n" },
         body: {
-          apiVersion: "v1",
-          kind: "Thing",
-          metadata: { name: "a", namespace: "n", resourceVersion: "5" },
-          status: { observedGeneration: 2, conditions: [] },
+          metadata: { resourceVersion: "5" },
+          status: { observedGeneration: 2, phase: "Running", conditions: null },
         },
-        options: { subresource: "status", fieldManager: "northflank-operator", force: true },
+        options: { subresource: "status", fieldManager: "northflank-operator" },
       },
     ]);
     expect(overlaid).toEqual(["6"]);
@@ -64,7 +63,7 @@ describe("a status", () => {
 
   test("never carries the start record, not even when asked to", async () => {
     const { sent, writer } = setUp();
-    await writer.write(object, { observedGeneration: 2, start: { id: "s" } }, neverAborted());
+    await writer.write(object, { observedGeneration: 2, start: { id: "t" } }, neverAborted());
     expect(sent).toMatchObject([{ body: { status: { observedGeneration: 2 } } }]);
     expect(JSON.stringify(sent)).not.toContain("start");
   });
@@ -75,10 +74,26 @@ describe("a status", () => {
     expect(overlaid).toEqual([]);
   });
 
-  test("is applied again when somebody else has written to the object since it was read", async () => {
-    const { sent, writer } = setUp("conflict", { live: object });
+  test("is compared and sent again when somebody else has written to the object since it was read", async () => {
+    const live = { ...object, status: { ...object.status, theirs: "x" } };
+    const { sent, writer } = setUp("conflict", { live });
     expect(await writer.write(object, { observedGeneration: 2 }, neverAborted())).toMatchObject({ kind: "written" });
-    expect(sent).toMatchObject(["5", "91"].map((resourceVersion) => ({ body: { metadata: { resourceVersion } } })));
+    expect(sent).toMatchObject([
+      { body: { metadata: { resourceVersion: "5" }, status: { observedGeneration: 2, conditions: null } } },
+      {
+        body: {
+          metadata: { resourceVersion: "91" },
+          status: { observedGeneration: 2, conditions: null, theirs: null },
+        },
+      },
+    ]);
+  });
+
+  test("is not sent again when somebody else wrote the same: it is shown by the store", async () => {
+    const { sent, overlaid, writer } = setUp("conflict", { live: { ...object, status: { observedGeneration: 2 } } });
+    expect(await writer.write(object, { observedGeneration: 2 }, neverAborted())).toMatchObject({ kind: "written" });
+    expect(sent).toHaveLength(1);
+    expect(overlaid).toEqual(["91"]);
   });
 
   test("is not written to another object that was made under the same name", async () => {
