@@ -1,6 +1,21 @@
-import { parseArgs } from "node:util";
-import { isAllowedOrigin, parseApiUrl } from "./northflank/api-origin.ts";
-import { nameProblem } from "./northflank/names.ts";
+import {
+  apiUrl,
+  boolean,
+  type ConfigProblem,
+  describe,
+  flag,
+  hostProblem,
+  hosts,
+  integer,
+  list,
+  oneOf,
+  positiveDuration,
+  Refusal,
+  readSettings,
+  type Settings,
+  teamId,
+  text,
+} from "./flags.ts";
 import { parseDurationMs } from "./util/duration.ts";
 
 /** Where a listener shall listen; `undefined` in {@link Config} means that it is switched off. */
@@ -50,15 +65,6 @@ export interface Config {
 export const logLevels = ["trace", "debug", "info", "warn", "error"] as const;
 export type LogLevel = (typeof logLevels)[number];
 
-/** One thing that is wrong with a configuration. */
-export interface ConfigProblem {
-  /** Where the value came from: `--workers` or `NORTHFLANK_OPERATOR_WORKERS`. */
-  readonly name: string;
-  /** The value as given; `undefined` when the problem is that there is none, or that there must not be one. */
-  readonly value: string | undefined;
-  readonly expectation: string;
-}
-
 /** What reading the configuration came to: the settings, a wish for help, or everything that is wrong. */
 export type ConfigResult =
   | { readonly kind: "config"; readonly config: Config }
@@ -77,76 +83,18 @@ export function parseConfig(options: {
   readonly args: readonly string[];
   readonly env: Readonly<Record<string, string | undefined>>;
 }): ConfigResult {
-  const problems: ConfigProblem[] = [];
-  const given = readFlags(options.args, problems);
-  if (given.has("help")) return { kind: "help" };
-
-  const values = new Map<string, unknown>();
-  const names = new Map<string, string>();
-  for (const flag of Object.values(flags)) {
-    const fromFlag = given.get(flag.name);
-    const variable = environmentName(flag.name);
-    const fromEnv = options.env[variable] ?? (flag.alsoEnv === undefined ? undefined : options.env[flag.alsoEnv]);
-    // An empty variable counts as unset: manifests often leave `value: ""` behind.
-    const text = fromFlag ?? (fromEnv === "" ? undefined : fromEnv) ?? flag.fallback;
-    names.set(flag.name, fromFlag === undefined && fromEnv !== undefined ? variable : `--${flag.name}`);
-    if (text === undefined) continue;
-    const parsed = flag.parse(text);
-    if (parsed instanceof Refusal) {
-      problems.push({ name: names.get(flag.name) ?? flag.name, value: text, expectation: parsed.expectation });
-    } else values.set(flag.name, parsed);
-  }
-
-  const config = assemble(values);
-  problems.push(...crossChecks(config, names));
+  const settings = readSettings({ command: "run", flags: Object.values(flags), ...options });
+  if (settings.kind === "help") return settings;
+  const config = assemble(settings.of);
+  const problems = [...settings.problems, ...crossChecks(config, settings.nameOf)];
   if (problems.length > 0) return { kind: "problems", problems };
   return { kind: "config", config: Object.freeze(config) };
 }
 
 /** The flags with their defaults and meanings, as text for `run --help`. */
 export function describeFlags(): string {
-  const rows = Object.values(flags).map((flag) => {
-    const fallback = flag.fallback === undefined || flag.fallback === "" ? "" : ` (default ${flag.fallback})`;
-    const also = flag.alsoEnv === undefined ? "" : ` (also read: ${flag.alsoEnv})`;
-    return [`  --${flag.name} ${flag.placeholder}`, `${flag.meaning}${fallback}${also}`] as const;
-  });
-  const width = Math.max(...rows.map(([left]) => left.length)) + 2;
-  return rows.map(([left, right]) => `${left.padEnd(width)}${right}`).join("\n");
+  return describe(Object.values(flags));
 }
-
-/** The variable of a flag. */
-export function environmentName(flag: string): string {
-  return `NORTHFLANK_OPERATOR_${flag.replaceAll("-", "_").toUpperCase()}`;
-}
-
-/** One line: name, value and expectation. */
-export function formatConfigProblem({ name, value, expectation }: ConfigProblem): string {
-  return value === undefined ? `${name}: ${expectation}` : `${name}=${JSON.stringify(value)}: ${expectation}`;
-}
-
-class Refusal {
-  readonly expectation: string;
-  constructor(expectation: string) {
-    this.expectation = expectation;
-  }
-}
-
-interface Flag<T> {
-  readonly name: string;
-  readonly placeholder: string;
-  readonly fallback: string | undefined;
-  /** A further variable that is read when ours is not set. */
-  readonly alsoEnv?: string;
-  readonly meaning: string;
-  readonly parse: (text: string) => T | Refusal;
-}
-
-const positiveDuration = (text: string): number | Refusal => {
-  const durationMs = parseDurationMs(text);
-  return durationMs !== undefined && durationMs > 0
-    ? durationMs
-    : new Refusal("a duration above zero such as 15s or 1h30m is expected");
-};
 
 const resyncPeriod = (text: string): number | Refusal => {
   const durationMs = parseDurationMs(text);
@@ -154,31 +102,6 @@ const resyncPeriod = (text: string): number | Refusal => {
     ? durationMs
     : new Refusal("0 (never) or a duration of at least 60s is expected");
 };
-
-const integer =
-  (min: number, max: number) =>
-  (text: string): number | Refusal => {
-    const value = /^\d{1,12}$/.test(text) ? Number(text) : Number.NaN;
-    return value >= min && value <= max ? value : new Refusal(`a whole number from ${min} to ${max} is expected`);
-  };
-
-const boolean = (text: string): boolean | Refusal => {
-  if (text === "true") return true;
-  return text === "false" ? false : new Refusal("true or false is expected");
-};
-
-const text = (value: string): string => value;
-
-const oneOf =
-  <const T extends readonly string[]>(...words: T) =>
-  (value: string): T[number] | Refusal =>
-    words.find((word) => word === value) ?? new Refusal(`one of ${words.join(", ")} is expected`);
-
-const list = (value: string): readonly string[] =>
-  value
-    .split(",")
-    .map((part) => part.trim())
-    .filter((part) => part.length > 0);
 
 const namespaceName = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
 
@@ -192,27 +115,8 @@ const namespaces = (value: string): readonly string[] | Refusal => {
     : new Refusal(`names of namespaces are expected, ${JSON.stringify(wrong)} is none`);
 };
 
-const teamId = (value: string): string | Refusal =>
-  nameProblem("team", value) === undefined
-    ? value
-    : new Refusal("the id of a team is expected: letters, digits and single hyphens");
-
 const namespacesOrAll = (value: string): readonly string[] | "*" | Refusal =>
   value.trim() === "*" ? "*" : namespaces(value);
-
-const hosts = (value: string): readonly string[] | Refusal => {
-  const names = list(value.toLowerCase());
-  const wrong = names.find((name) => !/^(?:[a-z0-9.-]{1,253}|\[[0-9a-f:.]{2,45}\])(?::\d{1,5})?$/.test(name));
-  if (wrong !== undefined) return new Refusal(`host or host:port is expected, ${JSON.stringify(wrong)} is neither`);
-  return names.length > 0 ? names : new Refusal("at least one host is expected");
-};
-
-const apiUrl = (value: string): URL | Refusal => {
-  const parsed = parseApiUrl(value);
-  return parsed.kind === "valid"
-    ? new URL(value)
-    : new Refusal(`a URL such as https://api.northflank.com is expected, but ${parsed.problem}`);
-};
 
 const bindAddress = (value: string): BindAddress | undefined | Refusal => {
   if (value === "0") return undefined;
@@ -228,17 +132,6 @@ const off = (value: string): undefined | Refusal =>
   value === "0"
     ? undefined
     : new Refusal("only 0 (off) is expected: this version has no receiver of notifications yet");
-
-function flag<T>(
-  name: string,
-  placeholder: string,
-  fallback: string | undefined,
-  parse: Flag<T>["parse"],
-  meaning: string,
-  alsoEnv?: string,
-): Flag<T> {
-  return { name, placeholder, fallback, parse, meaning, ...(alsoEnv === undefined ? {} : { alsoEnv }) };
-}
 
 // The order is that of `run --help`. Names and defaults are a contract with users.
 const flags = {
@@ -333,41 +226,10 @@ const flags = {
   logFormat: flag("log-format", "F", undefined, oneOf("json", "pretty"), "json|pretty; pretty on a terminal"),
 } as const;
 
-function readFlags(args: readonly string[], problems: ConfigProblem[]): ReadonlyMap<string, string> {
-  const { tokens } = parseArgs({
-    args: [...args],
-    options: Object.fromEntries([
-      ...Object.values(flags).map(({ name }) => [name, { type: "string" as const }]),
-      ["help", { type: "boolean" as const, short: "h" }],
-    ]),
-    strict: false,
-    allowPositionals: true,
-    tokens: true,
-  });
-  const known = new Set(Object.values(flags).map(({ name }) => name));
-  const given = new Map<string, string>();
-  for (const token of tokens) {
-    if (token.kind === "positional") {
-      problems.push({ name: token.value, value: undefined, expectation: "run takes flags only" });
-    } else if (token.kind === "option" && token.name === "help") {
-      given.set("help", "");
-    } else if (token.kind === "option" && !known.has(token.name as never)) {
-      problems.push({ name: token.rawName, value: undefined, expectation: "there is no such flag; see run --help" });
-    } else if (token.kind === "option" && (token.value === undefined || /^--\w/.test(token.value))) {
-      problems.push({ name: token.rawName, value: undefined, expectation: "a value is expected" });
-    } else if (token.kind === "option" && given.has(token.name)) {
-      problems.push({ name: token.rawName, value: token.value, expectation: "the flag is given twice" });
-    } else if (token.kind === "option" && token.value !== undefined) given.set(token.name, token.value);
-  }
-  return given;
-}
+type Read = Settings & { readonly kind: "settings" };
 
-type Parsed<F> = F extends Flag<infer T> ? Exclude<T, Refusal> : never;
-
-function assemble(values: ReadonlyMap<string, unknown>): Config {
-  // The cast is sound: a flag's value comes from its own `parse`. What was refused is `undefined` here, and then the
-  // configuration is not handed out.
-  const of = <F extends Flag<unknown>>(flag: F) => values.get(flag.name) as Parsed<F>;
+/** What was refused is `undefined` here, and then the configuration is not handed out. */
+function assemble(of: Read["of"]): Config {
   return {
     kubeconfig: of(flags.kubeconfig),
     context: of(flags.context),
@@ -400,22 +262,17 @@ function assemble(values: ReadonlyMap<string, unknown>): Config {
 }
 
 /** Rules between settings. A setting that was refused by itself is `undefined` here and is not complained about twice. */
-function crossChecks(config: Config, names: ReadonlyMap<string, string>): readonly ConfigProblem[] {
-  const name = (flag: string) => names.get(flag) ?? `--${flag}`;
+function crossChecks(config: Config, nameOf: Read["nameOf"]): readonly ConfigProblem[] {
   const problems: ConfigProblem[] = [];
-  if (config.apiUrl !== undefined && config.allowedApiHosts !== undefined) {
-    if (!isAllowedOrigin(config.apiUrl.origin, config.allowedApiHosts)) {
-      const expectation = `its host must be one of --allowed-api-hosts (${config.allowedApiHosts.join(", ")})`;
-      problems.push({ name: name("api-url"), value: config.apiUrl.href, expectation });
-    }
-  }
+  const host = hostProblem(nameOf(flags.apiUrl), config.apiUrl, config.allowedApiHosts);
+  if (host !== undefined) problems.push(host);
   if (config.leaderElectRenewDeadlineMs >= config.leaderElectLeaseDurationMs) {
     const expectation = "must be below --leader-elect-lease-duration";
-    problems.push({ name: name("leader-elect-renew-deadline"), value: undefined, expectation });
+    problems.push({ name: nameOf(flags.leaderElectRenewDeadline), value: undefined, expectation });
   }
   if (config.leaderElectRetryPeriodMs * 1.2 >= config.leaderElectRenewDeadlineMs) {
     const expectation = "1.2 times this must be below --leader-elect-renew-deadline, so that one retry fits";
-    problems.push({ name: name("leader-elect-retry-period"), value: undefined, expectation });
+    problems.push({ name: nameOf(flags.leaderElectRetryPeriod), value: undefined, expectation });
   }
   return problems;
 }

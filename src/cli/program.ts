@@ -1,4 +1,5 @@
-import { type Config, describeFlags, formatConfigProblem, parseConfig } from "../config.ts";
+import { type Config, describeFlags, parseConfig } from "../config.ts";
+import { formatConfigProblem } from "../flags.ts";
 import { revision, version } from "../version.ts";
 import type { ExitCode, Io } from "./io.ts";
 

@@ -1,0 +1,241 @@
+import { parseArgs } from "node:util";
+import { isAllowedOrigin, parseApiUrl } from "./northflank/api-origin.ts";
+import { nameProblem } from "./northflank/names.ts";
+import { parseDurationMs } from "./util/duration.ts";
+
+/** One setting of a command: its flag, and how its text is read. Names and defaults are a contract with users. */
+export interface Flag<T> {
+  readonly name: string;
+  /** What stands for the value in the help; empty for a switch, which takes none. */
+  readonly placeholder: string;
+  /** Text that counts when none was given; `undefined`: the setting is then missing. */
+  readonly fallback: string | undefined;
+  /** A further variable that is read when ours is not set. */
+  readonly alsoEnv?: string;
+  readonly meaning: string;
+  readonly parse: (text: string) => T | Refusal;
+}
+
+/** What {@link Flag.parse} returns for a text that is no value: what would have been one. */
+export class Refusal {
+  readonly expectation: string;
+  constructor(expectation: string) {
+    this.expectation = expectation;
+  }
+}
+
+/** What the values of a flag are. */
+export type ValueOf<F> = F extends Flag<infer T> ? Exclude<T, Refusal> : never;
+
+/** One thing that is wrong with a configuration. */
+export interface ConfigProblem {
+  /** Where the value came from: `--workers` or `NORTHFLANK_OPERATOR_WORKERS`. */
+  readonly name: string;
+  /** The value as given; `undefined` when the problem is that there is none, or that there must not be one. */
+  readonly value: string | undefined;
+  readonly expectation: string;
+}
+
+/** What the flags and the environment say. */
+export type Settings =
+  | { readonly kind: "help" }
+  | {
+      readonly kind: "settings";
+      /** The value of a flag; `undefined` when there is none, or when it was refused. */
+      readonly of: <F extends Flag<unknown>>(flag: F) => ValueOf<F>;
+      /** Where the value of a flag came from, for problems. */
+      readonly nameOf: (flag: Flag<unknown>) => string;
+      readonly positionals: readonly string[];
+      readonly problems: readonly ConfigProblem[];
+    };
+
+/**
+ * Reads the settings of a command from flags and environment. A flag wins over its variable (`--api-url` over
+ * `NORTHFLANK_OPERATOR_API_URL`), which wins over the default.
+ *
+ * `command` is for messages; `takesFiles` says whether arguments that are no flags are expected.
+ *
+ * *Guarantees*: all problems are reported together. Variables that begin like ours but name no flag are ignored.
+ */
+export function readSettings(options: {
+  readonly command: string;
+  readonly flags: readonly Flag<unknown>[];
+  readonly args: readonly string[];
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly takesFiles?: boolean;
+}): Settings {
+  const { flags, env } = options;
+  const problems: ConfigProblem[] = [];
+  const { given, positionals } = readFlags(options, problems);
+  if (given.has("help")) return { kind: "help" };
+  const values = new Map<string, unknown>();
+  const names = new Map<string, string>();
+  for (const flag of flags) {
+    const fromFlag = given.get(flag.name);
+    const variable = environmentName(flag.name);
+    const fromEnv = env[variable] ?? (flag.alsoEnv === undefined ? undefined : env[flag.alsoEnv]);
+    // An empty variable counts as unset: manifests often leave `value: ""` behind.
+    const text = fromFlag ?? (fromEnv === "" ? undefined : fromEnv) ?? flag.fallback;
+    const name = fromFlag === undefined && fromEnv !== undefined ? variable : `--${flag.name}`;
+    names.set(flag.name, name);
+    if (text === undefined) continue;
+    const parsed = flag.parse(text);
+    if (parsed instanceof Refusal) problems.push({ name, value: text, expectation: parsed.expectation });
+    else values.set(flag.name, parsed);
+  }
+  return {
+    kind: "settings",
+    // The cast is sound: a flag's value comes from its own `parse`.
+    of: <F extends Flag<unknown>>(flag: F) => values.get(flag.name) as ValueOf<F>,
+    nameOf: ({ name }) => names.get(name) ?? `--${name}`,
+    positionals,
+    problems,
+  };
+}
+
+/** The flags with their defaults and meanings, as text for `--help`. */
+export function describe(flags: readonly Flag<unknown>[]): string {
+  const rows = flags.map((flag) => {
+    const fallback = isSwitch(flag) || !flag.fallback ? "" : ` (default ${flag.fallback})`;
+    const also = flag.alsoEnv === undefined ? "" : ` (also read: ${flag.alsoEnv})`;
+    const left = isSwitch(flag) ? flag.name : `${flag.name} ${flag.placeholder}`;
+    return [`  --${left}`, `${flag.meaning}${fallback}${also}`] as const;
+  });
+  const width = Math.max(...rows.map(([left]) => left.length)) + 2;
+  return rows.map(([left, right]) => `${left.padEnd(width)}${right}`).join("\n");
+}
+
+/** The variable of a flag. */
+function environmentName(flag: string): string {
+  return `NORTHFLANK_OPERATOR_${flag.replaceAll("-", "_").toUpperCase()}`;
+}
+
+/** One line: name, value and expectation. */
+export function formatConfigProblem({ name, value, expectation }: ConfigProblem): string {
+  return value === undefined ? `${name}: ${expectation}` : `${name}=${JSON.stringify(value)}: ${expectation}`;
+}
+
+/** A flag, in one line of a table. */
+export function flag<T>(
+  name: string,
+  placeholder: string,
+  fallback: string | undefined,
+  parse: Flag<T>["parse"],
+  meaning: string,
+  alsoEnv?: string,
+): Flag<T> {
+  return { name, placeholder, fallback, parse, meaning, ...(alsoEnv === undefined ? {} : { alsoEnv }) };
+}
+
+/** A flag that takes no value: `--observe`. Its variable takes true or false. */
+export function switchFlag(name: string, meaning: string): Flag<boolean> {
+  return flag(name, "", "false", boolean, meaning);
+}
+
+// ---- what a text may be ----
+
+export const text = (value: string): string => value;
+
+/** Milliseconds, above zero. */
+export const positiveDuration = (value: string): number | Refusal => {
+  const durationMs = parseDurationMs(value);
+  return durationMs !== undefined && durationMs > 0
+    ? durationMs
+    : new Refusal("a duration above zero such as 15s or 1h30m is expected");
+};
+
+export const integer =
+  (min: number, max: number) =>
+  (value: string): number | Refusal => {
+    const number = /^\d{1,12}$/.test(value) ? Number(value) : Number.NaN;
+    return number >= min && number <= max ? number : new Refusal(`a whole number from ${min} to ${max} is expected`);
+  };
+
+export const boolean = (value: string): boolean | Refusal => {
+  if (value === "true") return true;
+  return value === "false" ? false : new Refusal("true or false is expected");
+};
+
+export const oneOf =
+  <const T extends readonly string[]>(...words: T) =>
+  (value: string): T[number] | Refusal =>
+    words.find((word) => word === value) ?? new Refusal(`one of ${words.join(", ")} is expected`);
+
+/** The parts of `a,b`, without empty ones. */
+export const list = (value: string): readonly string[] =>
+  value
+    .split(",")
+    .map((part) => part.trim())
+    .filter((part) => part.length > 0);
+
+export const teamId = (value: string): string | Refusal =>
+  nameProblem("team", value) === undefined
+    ? value
+    : new Refusal("the id of a team is expected: letters, digits and single hyphens");
+
+export const hosts = (value: string): readonly string[] | Refusal => {
+  const names = list(value.toLowerCase());
+  const wrong = names.find((name) => !/^(?:[a-z0-9.-]{1,253}|\[[0-9a-f:.]{2,45}\])(?::\d{1,5})?$/.test(name));
+  if (wrong !== undefined) return new Refusal(`host or host:port is expected, ${JSON.stringify(wrong)} is neither`);
+  return names.length > 0 ? names : new Refusal("at least one host is expected");
+};
+
+export const apiUrl = (value: string): URL | Refusal => {
+  const parsed = parseApiUrl(value);
+  return parsed.kind === "valid"
+    ? new URL(value)
+    : new Refusal(`a URL such as https://api.northflank.com is expected, but ${parsed.problem}`);
+};
+
+/** What is said of an API whose host may not see a token; `undefined` when it may, or when either was refused before. */
+export function hostProblem(
+  name: string,
+  url: URL | undefined,
+  allowedHosts: readonly string[] | undefined,
+): ConfigProblem | undefined {
+  if (url === undefined || allowedHosts === undefined || isAllowedOrigin(url.origin, allowedHosts)) return undefined;
+  const expectation = `its host must be one of --allowed-api-hosts (${allowedHosts.join(", ")})`;
+  return { name, value: url.href, expectation };
+}
+
+function isSwitch({ placeholder }: Flag<unknown>): boolean {
+  return placeholder === "";
+}
+
+interface Given {
+  readonly given: ReadonlyMap<string, string>;
+  readonly positionals: readonly string[];
+}
+
+function readFlags(options: Parameters<typeof readSettings>[0], problems: ConfigProblem[]): Given {
+  const { command, flags, takesFiles = false } = options;
+  const { tokens } = parseArgs({
+    args: [...options.args],
+    options: Object.fromEntries([
+      ...flags.map((flag) => [flag.name, { type: isSwitch(flag) ? ("boolean" as const) : ("string" as const) }]),
+      ["help", { type: "boolean" as const, short: "h" }],
+    ]),
+    strict: false,
+    allowPositionals: true,
+    tokens: true,
+  });
+  const known = new Map(flags.map((flag) => [flag.name, flag]));
+  const given = new Map<string, string>();
+  const positionals: string[] = [];
+  const refuse = (name: string, expectation: string, value?: string) => problems.push({ name, value, expectation });
+  for (const token of tokens) {
+    if (token.kind === "positional") {
+      if (takesFiles) positionals.push(token.value);
+      else refuse(token.value, `${command} takes flags only`);
+    }
+    if (token.kind !== "option") continue;
+    const flag = known.get(token.name);
+    if (token.name === "help") given.set("help", "");
+    else if (flag === undefined) refuse(token.rawName, `there is no such flag; see ${command} --help`);
+    else if (given.has(token.name)) refuse(token.rawName, "the flag is given twice", token.value);
+    else if (isSwitch(flag)) given.set(token.name, token.value ?? "true");
+    else if (token.value === undefined || /^--\w/.test(token.value)) refuse(token.rawName, "a value is expected");
+    else given.set(token.name, token.value);
+  }
+  return { given, positionals };
+}
