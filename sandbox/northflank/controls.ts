@@ -1,6 +1,6 @@
 import type { Account, Build, External, Job, Project, Run, Service, ServiceType } from "./model.ts";
 import { rolloutStatus, runStatus } from "./model.ts";
-import { abortRun, beginRollout, startRun, type World } from "./state.ts";
+import { abortRun, beginRollout, followBuilds, startBuild, startRun, type World } from "./state.ts";
 
 export interface NewService {
   readonly id: string;
@@ -32,6 +32,8 @@ export interface ServiceState {
   readonly docker: object | undefined;
   readonly buildpack: object | undefined;
   readonly instances: number;
+  /** Commit of the build that was rolled out last. */
+  readonly deployedSHA: string | undefined;
   readonly rolloutStatus: string;
   /** How many rollouts took place, the first deployment included: shows redundant writes. */
   readonly rolloutCount: number;
@@ -68,11 +70,31 @@ export interface AccountControls {
   removeService(projectId: string, serviceId: string): void;
   addJob(projectId: string, job: NewJob): void;
   removeJob(projectId: string, jobId: string): void;
+  /**
+   * A build of a service or job as it is now: `SUCCESS` by default. One with a word that is no end stays so until
+   * `finishBuild`.
+   */
   addBuild(
     projectId: string,
-    serviceId: string,
+    builderId: string,
     build: { readonly sha: string; readonly id?: string; readonly branch?: string; readonly status?: string },
   ): Build;
+  /** A build that takes `buildMs` and then ends as said: SUCCESS by default, `never` for one that does not end. */
+  startBuild(
+    projectId: string,
+    builderId: string,
+    build: {
+      readonly sha: string;
+      readonly branch?: string;
+      readonly outcome?: "SUCCESS" | "FAILURE" | "ABORTED" | "CRASHED" | "never";
+    },
+  ): Build;
+  /** Ends a build that is under way now. */
+  finishBuild(projectId: string, builderId: string, buildId: string, status: "SUCCESS" | "FAILURE" | "ABORTED"): void;
+  /** Makes a build disappear, record and image. */
+  loseBuild(projectId: string, builderId: string, buildId: string): void;
+  /** Switches Northflank's own deployment of new builds on or off. */
+  setContinuousDeployment(projectId: string, serviceId: string, isEnabled: boolean): void;
   /** Changes the image as a person would, with a rollout. */
   setImage(projectId: string, serviceId: string, image: string): void;
   pauseService(projectId: string, serviceId: string, isPaused: boolean): void;
@@ -130,6 +152,12 @@ export function controlsOf(world: World, account: Account): AccountControls {
   const projectOf = (id: string): Project => found(account.projects.get(id), `project ${id}`);
   const serviceOf = (projectId: string, id: string): Service =>
     found(projectOf(projectId).services.get(id), `service ${id} in project ${projectId}`);
+  const builderOf = (projectId: string, id: string): Service | Job =>
+    found(projectOf(projectId).services.get(id) ?? projectOf(projectId).jobs.get(id), `service or job ${id}`);
+  const stateOf = (projectId: string, service: Service): ServiceState => {
+    followBuilds(world, projectOf(projectId), service);
+    return serviceState(projectId, service, world.now());
+  };
   const jobOf = (projectId: string, id: string): Job =>
     found(projectOf(projectId).jobs.get(id), `job ${id} in project ${projectId}`);
   const jobOfRun = (runId: string): Job => {
@@ -153,17 +181,32 @@ export function controlsOf(world: World, account: Account): AccountControls {
     removeService: (projectId, id) => found(projectOf(projectId).services.delete(id) || undefined, `service ${id}`),
     addJob: (projectId, job) => projectOf(projectId).jobs.set(job.id, newJob(job)),
     removeJob: (projectId, id) => found(projectOf(projectId).jobs.delete(id) || undefined, `job ${id}`),
-    addBuild: (projectId, serviceId, { sha, id, branch = "main", status = "SUCCESS" }) => {
-      const newId = id ?? `build-${world.newId().slice(0, 8)}`;
-      const build: Build = { id: newId, branch, sha, status, createdAtMs: world.now() };
-      serviceOf(projectId, serviceId).builds.push(build);
-      return build;
+    addBuild: (projectId, builderId, { sha, id, branch = "main", status = "SUCCESS" }) => {
+      const isEnd = ["SUCCESS", "FAILURE", "ABORTED", "SUBMISSION_FAILURE", "CRASHED"].includes(status);
+      const how = isEnd ? { end: { atMs: world.now(), status } } : { runningAs: status, end: undefined };
+      return startBuild(world, builderOf(projectId, builderId), { sha, branch, ...(id && { id }), ...how });
+    },
+    startBuild: (projectId, builderId, { sha, branch = "main", outcome = "SUCCESS" }) => {
+      const end = outcome === "never" ? undefined : { atMs: world.now() + world.settings.buildMs, status: outcome };
+      return startBuild(world, builderOf(projectId, builderId), { sha, branch, end });
+    },
+    finishBuild: (projectId, builderId, buildId, status) => {
+      const build = builderOf(projectId, builderId).builds.find(({ id }) => id === buildId);
+      found(build, `build ${buildId}`).end = { atMs: world.now(), status };
+    },
+    loseBuild: (projectId, builderId, buildId) => {
+      const builder = builderOf(projectId, builderId);
+      builder.builds = builder.builds.filter(({ id }) => id !== buildId);
+    },
+    setContinuousDeployment: (projectId, serviceId, isEnabled) => {
+      serviceOf(projectId, serviceId).disabledCD = !isEnabled;
     },
     setImage: (projectId, serviceId, image) => {
       const service = serviceOf(projectId, serviceId);
       service.external = { ...service.external, imagePath: image };
       service.internal = undefined;
-      beginRollout(world, service);
+      service.deployed = undefined;
+      beginRollout(world, service, world.now());
     },
     pauseService: (projectId, serviceId, isPaused) => {
       serviceOf(projectId, serviceId).paused = isPaused;
@@ -189,9 +232,8 @@ export function controlsOf(world: World, account: Account): AccountControls {
     },
     injectRun: (projectId, jobId, options = {}) =>
       runState(startRun(world, jobOf(projectId, jobId), { startedBy: "other", ...options }), world.now()),
-    services: (projectId) =>
-      [...projectOf(projectId).services.values()].map((service) => serviceState(projectId, service, world.now())),
-    service: (projectId, serviceId) => serviceState(projectId, serviceOf(projectId, serviceId), world.now()),
+    services: (projectId) => [...projectOf(projectId).services.values()].map((service) => stateOf(projectId, service)),
+    service: (projectId, serviceId) => stateOf(projectId, serviceOf(projectId, serviceId)),
     jobs: (projectId) => [...projectOf(projectId).jobs.values()].map((job) => jobState(projectId, job)),
     job: (projectId, jobId) => jobState(projectId, jobOf(projectId, jobId)),
     runs: (projectId, jobId) => jobOf(projectId, jobId).runs.map((run) => runState(run, world.now())),
@@ -242,6 +284,7 @@ function newService(world: World, options: NewService): Service {
     rollout: { before: settled, startedMs: settledMs, lagMs: 0, durationMs: 0, outcome: "COMPLETED" },
     rolloutCount: 1,
     builds: [],
+    deployed: undefined,
     script: [],
   };
 }
@@ -257,6 +300,7 @@ function newJob(options: NewJob): Job {
     docker: undefined,
     buildpack: undefined,
     settings: { settings: { backoffLimit: 0, activeDeadlineSeconds: 600, runOnSourceChange, ...cron } },
+    builds: [],
     runs: [],
     script: [],
   };
@@ -273,6 +317,7 @@ function serviceState(projectId: string, service: Service, nowMs: number): Servi
     docker,
     buildpack,
     instances,
+    deployedSHA: service.deployed?.sha,
     rolloutStatus: status,
     rolloutCount,
   };

@@ -16,8 +16,11 @@ export interface Build {
   readonly id: string;
   readonly branch: string;
   readonly sha: string;
-  readonly status: string;
   readonly createdAtMs: number;
+  /** What it shows until its end; missing: QUEUED, then BUILDING. */
+  readonly runningAs: string | undefined;
+  /** When and how it ends by itself; `undefined`: never. */
+  end: { readonly atMs: number; readonly status: string } | undefined;
 }
 
 /** Status of a rollout at a moment. */
@@ -57,6 +60,8 @@ export interface Service {
   rolloutCount: number;
   updatedAtMs: number;
   builds: Build[];
+  /** The build that was rolled out last; `undefined` while there was none. */
+  deployed: { readonly buildId: string; readonly sha: string } | undefined;
   /** Outcomes of the rollouts to come, before chance and image tags have a say. */
   script: ("COMPLETED" | "FAILED" | "never")[];
 }
@@ -84,6 +89,7 @@ export interface Job {
   buildpack: object | undefined;
   /** Everything that a PATCH has set, in the form of `PATCH /jobs/{id}`. */
   settings: Record<string, unknown>;
+  builds: Build[];
   runs: Run[];
   script: ("SUCCESS" | "FAILED" | "never")[];
 }
@@ -115,6 +121,20 @@ export function rolloutStatus(rollout: Rollout, nowMs: number): RolloutStatus {
   if (outcome !== undefined && nowMs >= endMs) return { status: outcome, atMs: endMs, reason };
   if (nowMs < progressFromMs) return { status: "PENDING", atMs: pendingFromMs, reason };
   return { status: "IN_PROGRESS", atMs: progressFromMs, reason };
+}
+
+/** Every word for a build that is over. */
+const buildEnds: ReadonlySet<string> = new Set(["SUCCESS", "FAILURE", "ABORTED", "SUBMISSION_FAILURE", "CRASHED"]);
+
+/** The status that a build shows at `nowMs`, and since when. */
+export function buildStatus(build: Build, nowMs: number): RolloutStatus & { readonly concluded: boolean } {
+  const { createdAtMs, runningAs, end } = build;
+  const reason = "";
+  if (end !== undefined && nowMs >= end.atMs) return { ...end, reason, concluded: buildEnds.has(end.status) };
+  const queuedMs = end === undefined ? 500 : (end.atMs - createdAtMs) * 0.2;
+  const isQueued = nowMs < createdAtMs + queuedMs;
+  const status = runningAs ?? (isQueued ? "QUEUED" : "BUILDING");
+  return { status, atMs: isQueued ? createdAtMs : createdAtMs + queuedMs, reason, concluded: false };
 }
 
 /** The status that a run shows at `nowMs`: the API knows no pending and no aborted. */

@@ -3,8 +3,9 @@ import { ApiProblem } from "./api-problem.ts";
 import type { Account, Job, Project, Run, Service } from "./model.ts";
 import { pageOf } from "./paging.ts";
 import type { BodySchema } from "./request-bodies.ts";
-import { abortRun, type DeploymentChange, deploy, deployJob, startRun, type World } from "./state.ts";
+import { abortRun, type DeploymentChange, deploy, deployJob, followBuilds, startRun, type World } from "./state.ts";
 import {
+  buildView,
   jobDetail,
   jobItem,
   patchedJob,
@@ -56,6 +57,8 @@ export const routes: readonly Route[] = [
   scoped("GET", "/jobs/{job}", getJob),
   scoped("PATCH", "/jobs/{job}", patchJob, "patch-job"),
   scoped("PATCH", "/jobs/manual/{job}", patchManualJob, "patch-manual-job"),
+  scoped("GET", "/jobs/{job}/build", listBuilds),
+  scoped("GET", "/jobs/{job}/build/{build}", getBuild),
   scoped("GET", "/jobs/{job}/deployment", getJobDeployment),
   scoped("POST", "/jobs/{job}/deployment", updateJobDeployment, "job-deployment-update"),
   scoped("GET", "/jobs/{job}/runs", listRuns),
@@ -104,6 +107,7 @@ function listServices(request: Request): Answer {
   const project = projectOf(request);
   const { items, pagination } = pageOf([...project.services.values()], request.call.query);
   const context = viewOf(request);
+  for (const service of items) followBuilds(request.world, project, service);
   const services = items.map((service) => serviceItem(request.account, project, service, context));
   return { status: 200, body: { data: { services }, pagination } };
 }
@@ -132,31 +136,21 @@ function patchDeploymentService(request: Request): Answer {
   return data(serviceDetail(request.account, project, service, { ...viewOf(request), form: "B", tellsImageUrl: true }));
 }
 
+/** In the order of their start, oldest first: as for runs, the real order is not documented. */
 function listBuilds(request: Request): Answer {
-  const { items, pagination } = pageOf([...serviceOf(request).service.builds], request.call.query);
-  return { status: 200, body: { data: { builds: items.map(buildView) }, pagination } };
+  const { items, pagination } = pageOf([...builderOf(request).builds], request.call.query);
+  const builds = items.map((build) => buildView(build, request.world.now()));
+  return { status: 200, body: { data: { builds }, pagination } };
 }
 
 function getBuild(request: Request): Answer {
-  const build = serviceOf(request).service.builds.find(({ id }) => id === request.params.build);
+  const build = builderOf(request).builds.find(({ id }) => id === request.params.build);
   if (build === undefined) throw new ApiProblem(404, "Build not found");
-  return data(buildView(build));
+  return data(buildView(build, request.world.now()));
 }
 
-function buildView(build: Service["builds"][number]): object {
-  const { id, branch, sha, status, createdAtMs } = build;
-  const isOver = status === "SUCCESS" || status === "FAILURE";
-  return {
-    id,
-    branch,
-    sha,
-    status,
-    concluded: isOver,
-    success: status === "SUCCESS",
-    createdAt: new Date(createdAtMs).toISOString(),
-    // Unix seconds, unlike every other time of the API.
-    ...(isOver && { buildConcludedAt: Math.floor(createdAtMs / 1_000) }),
-  };
+function builderOf(request: Request): Service | Job {
+  return request.params.job === undefined ? serviceOf(request).service : jobOf(request).job;
 }
 
 function listJobs(request: Request): Answer {
@@ -245,6 +239,7 @@ function serviceOf(request: Request): { readonly project: Project; readonly serv
   const project = projectOf(request);
   const service = project.services.get(request.params.service ?? "");
   if (service === undefined) throw new ApiProblem(404, "Service not found");
+  followBuilds(request.world, project, service);
   return { project, service };
 }
 

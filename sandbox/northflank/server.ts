@@ -85,6 +85,7 @@ function defaults(rolloutMs: number): SandboxSettings {
     rolloutMs,
     rolloutLagMs: Math.min(150, rolloutMs / 10),
     runMs: 2_000,
+    buildMs: 2_000,
     runListLagMs: 0,
     serviceForm: "B",
     tellsImageUrl: undefined,

@@ -3,6 +3,7 @@ import { ApiProblem } from "./api-problem.ts";
 import {
   type Account,
   type Build,
+  buildStatus,
   type External,
   type Internal,
   type Job,
@@ -20,6 +21,8 @@ export interface SandboxSettings {
   /** How long after a write the service still shows the status from before. */
   rolloutLagMs: number;
   runMs: number;
+  /** From the start of a build to its end. */
+  buildMs: number;
   /** How long a new run is missing from the list (reading it by its id works at once). */
   runListLagMs: number;
   /** Form of "get service". */
@@ -88,9 +91,44 @@ export function deploy(world: World, project: Project, service: Service, change:
   service.buildpack = change.buildpack ?? service.buildpack;
   service.instances = change.instances ?? service.instances;
   service.updatedAtMs = world.now();
+  if (internal === undefined) {
+    if (change.external !== undefined) service.deployed = undefined;
+    beginRollout(world, service, world.now());
+    return;
+  }
+  const build = wantedBuild(world, project, internal);
+  service.deployed = build && { buildId: build.id, sha: build.sha };
   // `latest` without any build is accepted and deploys nothing until there is one.
-  if (internal !== undefined && latestBuild(project, internal.id) === undefined) return;
-  beginRollout(world, service);
+  if (build !== undefined) beginRollout(world, service, world.now());
+}
+
+/** Continuous deployment: a service that follows the latest build has rolled out the newest one by now. */
+export function followBuilds(world: World, project: Project, service: Service): void {
+  const { internal, deployed, disabledCD } = service;
+  if (internal === undefined || disabledCD || !isLatest(internal)) return;
+  const build = wantedBuild(world, project, internal);
+  if (build === undefined || build.id === deployed?.buildId) return;
+  service.deployed = { buildId: build.id, sha: build.sha };
+  beginRollout(world, service, Math.max(build.end?.atMs ?? 0, service.updatedAtMs));
+}
+
+function isLatest({ buildSHA, buildId }: Internal): boolean {
+  return buildId === undefined && (buildSHA === undefined || buildSHA === "latest");
+}
+
+/** The build that a source stands for now: only one that has succeeded can be deployed. */
+function wantedBuild(world: World, project: Project, internal: Internal): Build | undefined {
+  const { id, branch, buildSHA, buildId } = internal;
+  const builds = (sourceOf(world, project, id)?.builds ?? []).filter(
+    (build) => buildStatus(build, world.now()).status === "SUCCESS",
+  );
+  if (buildId !== undefined) return builds.find((build) => build.id === buildId);
+  if (!isLatest(internal)) return builds.findLast(({ sha }) => sha === buildSHA?.toLowerCase());
+  return builds.filter((build) => build.branch === (branch ?? "main")).reduce<Build | undefined>(newer, undefined);
+}
+
+function newer(before: Build | undefined, build: Build): Build {
+  return before === undefined || build.createdAtMs >= before.createdAtMs ? build : before;
 }
 
 function checkSourceKind(service: Service, change: DeploymentChange): void {
@@ -103,23 +141,26 @@ function checkSourceKind(service: Service, change: DeploymentChange): void {
 function resolveInternal(world: World, project: Project, service: Service, wanted: Partial<Internal>): Internal {
   const id = wanted.id ?? (service.serviceType === "combined" ? service.id : service.internal?.id);
   if (id === undefined) throw new ApiProblem(400, "A build service is required");
-  const [first = "", second] = id.split("/");
-  const home = second === undefined ? project : homeOf(world, project, first);
-  const source = home?.services.get(second ?? first);
+  const source = sourceOf(world, project, id);
   if (source === undefined || source.serviceType === "deployment") throw new ApiProblem(400, "Build service not found");
   const { buildSHA, buildId } = wanted;
-  if (buildSHA !== undefined && buildSHA !== "latest" && !source.builds.some(({ sha }) => sha === buildSHA)) {
-    throw new ApiProblem(400, "There is no build of this commit");
-  }
-  if (buildId !== undefined && !source.builds.some((build) => build.id === buildId)) {
-    throw new ApiProblem(400, "Build not found");
-  }
-  return {
+  const found: Internal = {
     id,
     branch: wanted.branch ?? "main",
     buildSHA: buildSHA ?? (buildId === undefined ? "latest" : undefined),
     buildId,
   };
+  if (!isLatest(found) && wantedBuild(world, project, found) === undefined) {
+    throw new ApiProblem(400, buildId === undefined ? "There is no build of this commit" : "Build not found");
+  }
+  return found;
+}
+
+/** The service that builds; `project/service` names one of another project. */
+function sourceOf(world: World, project: Project, id: string): Service | undefined {
+  const [first = "", second] = id.split("/");
+  const home = second === undefined ? project : homeOf(world, project, first);
+  return home?.services.get(second ?? first);
 }
 
 /** Another project of the same account. */
@@ -128,20 +169,16 @@ function homeOf(world: World, project: Project, projectId: string): Project | un
   return account?.projects.get(projectId);
 }
 
-export function latestBuild(project: Project, serviceId: string): Build | undefined {
-  return project.services.get(serviceId.split("/").at(-1) ?? serviceId)?.builds.at(-1);
-}
-
-export function beginRollout(world: World, service: Service): void {
+export function beginRollout(world: World, service: Service, fromMs: number): void {
   const { rolloutMs, rolloutLagMs } = world.settings;
-  const before = rolloutStatus(service.rollout, world.now());
+  const before = rolloutStatus(service.rollout, fromMs);
   const scripted = service.script.shift();
   const outcome = scripted ?? (isBroken(service.external) ? "FAILED" : "COMPLETED");
   const lagMs = Math.min(rolloutLagMs, rolloutMs);
   service.rollout = {
     before,
     // Its first transition is later than the last one before, also when two writes fall into one millisecond.
-    startedMs: Math.max(world.now(), before.atMs + 1 - lagMs),
+    startedMs: Math.max(fromMs, before.atMs + 1 - lagMs),
     lagMs,
     durationMs: rolloutMs,
     outcome: outcome === "never" ? undefined : outcome,
@@ -173,6 +210,25 @@ export function deployJob(world: World, project: Project, job: Job, change: Depl
 function latestSource(project: Project, id: string): Service | undefined {
   const source = project.services.get(id);
   return source?.serviceType === "deployment" ? undefined : source;
+}
+
+/** Starts a build of a service or job. `outcome` `undefined`: it never ends by itself. */
+export function startBuild(
+  world: World,
+  builder: Pick<Service, "builds">,
+  how: {
+    readonly sha: string;
+    readonly id?: string;
+    readonly branch: string;
+    readonly runningAs?: string;
+    readonly end: Build["end"];
+  },
+): Build {
+  const { sha, branch, runningAs, end } = how;
+  const id = how.id ?? `build-${world.newId().slice(0, 8)}`;
+  const build: Build = { id, branch, sha, createdAtMs: world.now(), runningAs, end };
+  builder.builds.push(build);
+  return build;
 }
 
 export function startRun(

@@ -1,4 +1,14 @@
-import { type Account, type Job, type Project, type Run, rolloutStatus, runStatus, type Service } from "./model.ts";
+import {
+  type Account,
+  type Build,
+  buildStatus,
+  type Job,
+  type Project,
+  type Run,
+  rolloutStatus,
+  runStatus,
+  type Service,
+} from "./model.ts";
 
 /**
  * The two documented answers of "get service". `A`, the older: image without its registry host, provider told,
@@ -47,10 +57,11 @@ export function serviceDetail(account: Account, project: Project, service: Servi
 }
 
 function statusOf(service: Service, nowMs: number): object {
-  const build = service.builds.at(-1);
+  const newest = service.builds.at(-1);
+  const build = newest && buildStatus(newest, nowMs);
   const { status, atMs, reason } = rolloutStatus(service.rollout, nowMs);
   return {
-    ...(build && { build: { status: build.status, lastTransitionTime: iso(build.createdAtMs) } }),
+    ...(build && { build: { status: build.status, lastTransitionTime: iso(build.atMs) } }),
     ...(service.serviceType !== "build" && { deployment: { status, reason, lastTransitionTime: iso(atMs) } }),
   };
 }
@@ -74,7 +85,10 @@ export function sourceView(target: Service | Job): object {
   const { external, internal } = target;
   return {
     ...(external && { external: externalA(external) }),
-    ...(internal && { internal: internalA(target, internal) }),
+    // Of the older answers this one alone tells the id of the build.
+    ...(internal && {
+      internal: { ...internalA(target, internal), ...(internal.buildId && { buildId: internal.buildId }) },
+    }),
   };
 }
 
@@ -84,14 +98,30 @@ function externalA(external: { readonly imagePath: string; readonly credentials?
 }
 
 function internalA(target: Service | Job, internal: NonNullable<Service["internal"]>): object {
-  const builds = "builds" in target ? target.builds : [];
+  const deployedSHA = "deployed" in target ? target.deployed?.sha : internal.buildSHA;
   return {
     nfObjectId: internal.id,
     nfObjectType: "service",
     repository: `https://github.com/acme/${internal.id}`,
     branch: internal.branch ?? "main",
-    buildSHA: internal.buildSHA ?? "latest",
-    deployedSHA: internal.buildSHA === "latest" ? builds.at(-1)?.sha : internal.buildSHA,
+    buildSHA: internal.buildSHA ?? (internal.buildId === undefined ? "latest" : deployedSHA),
+    ...(deployedSHA !== undefined && { deployedSHA }),
+  };
+}
+
+export function buildView(build: Build, nowMs: number): object {
+  const { id, branch, sha, createdAtMs } = build;
+  const { status, concluded, atMs } = buildStatus(build, nowMs);
+  return {
+    id,
+    branch,
+    sha,
+    status,
+    concluded,
+    success: status === "SUCCESS",
+    createdAt: iso(createdAtMs),
+    // Unix seconds, unlike every other time of the API.
+    ...(concluded && { buildConcludedAt: Math.floor(atMs / 1_000) }),
   };
 }
 

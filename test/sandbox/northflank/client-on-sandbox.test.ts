@@ -145,4 +145,26 @@ describe("the client on the sandbox", () => {
     sandbox.settings.hasAuthRoute = false;
     expect(await apiOf().whoAmI(call)).toBeUndefined();
   });
+
+  test("reads builds, all pages of them, and says that there are none of what does not exist", async () => {
+    const api = apiOf({ teamId: "acme" });
+    const builder = { projectId: "shop", serviceId: "builder" };
+    for (let index = 0; index < 120; index++) {
+      nowMs += 1_000;
+      sandbox.addBuild("shop", "builder", { sha: index.toString(16).padStart(40, "0") });
+    }
+    nowMs += 1_000;
+    const build = sandbox.addBuild("shop", "builder", { sha: "a".repeat(40), status: "BUILDING" });
+    const list = await api.listBuilds(builder, call);
+    expect([list?.builds.length, list?.truncated, list?.builds[0]?.id]).toEqual([122, undefined, build.id]);
+    expect(await api.getBuild({ ...builder, buildId: build.id }, call)).toMatchObject({ outcome: "active" });
+    sandbox.finishBuild("shop", "builder", build.id, "SUCCESS");
+    const concludedAtMs = Math.floor(nowMs / 1_000) * 1_000;
+    expect(await api.getBuild({ ...builder, buildId: build.id }, call)).toMatchObject({
+      outcome: "succeeded",
+      concludedAtMs,
+    });
+    expect(await api.getBuild({ ...builder, buildId: "nothing" }, call)).toBeUndefined();
+    expect(await api.listBuilds({ projectId: "shop", serviceId: "nothing" }, call)).toBeUndefined();
+  });
 });

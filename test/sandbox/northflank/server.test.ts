@@ -306,6 +306,76 @@ describe("updating the deployment of a service", () => {
   });
 });
 
+describe("builds", () => {
+  const sha = "a".repeat(40);
+  const follow = { internal: { id: "builder", branch: "main", buildSHA: "latest" } };
+  const deploy = async (body: unknown) => (await call("POST", `${shop}/services/api/deployment`, body)).status;
+  const api = () => sandbox.service("shop", "api");
+
+  test("take their time and end as planned, and tell the end in seconds", async () => {
+    sandbox.settings.buildMs = 10_000;
+    const { id } = sandbox.startBuild("shop", "builder", { sha, outcome: "FAILURE" });
+    const seen = async () => (await call("GET", `${shop}/services/builder/build/${id}`)).json.data;
+    expect(await seen()).toMatchObject({ status: "QUEUED", concluded: false, sha, branch: "main" });
+    nowMs += 2_000;
+    expect(await seen()).toMatchObject({ status: "BUILDING", concluded: false });
+    nowMs += 7_999;
+    expect(await seen()).not.toHaveProperty("buildConcludedAt");
+    nowMs += 1;
+    const buildConcludedAt = Math.floor(nowMs / 1_000);
+    expect(await seen()).toMatchObject({ status: "FAILURE", concluded: true, success: false, buildConcludedAt });
+  });
+
+  test("are deployed only after success, by commit and by id", async () => {
+    const { id } = sandbox.startBuild("shop", "builder", { sha, outcome: "never" });
+    const byId = { internal: { id: "builder", buildId: id } };
+    const byCommit = { internal: { id: "builder", buildSHA: sha } };
+    expect([await deploy(byId), await deploy(byCommit)]).toEqual([400, 400]);
+    sandbox.finishBuild("shop", "builder", id, "SUCCESS");
+    expect([await deploy(byId), await deploy(byCommit)]).toEqual([200, 200]);
+    expect(api()).toMatchObject({ deployedSHA: sha, rolloutCount: 3 });
+    sandbox.loseBuild("shop", "builder", id);
+    expect(await deploy(byCommit)).toBe(400);
+  });
+
+  test("are rolled out one after the other to who follows the latest of the branch", async () => {
+    expect(await deploy(follow)).toBe(200);
+    expect(api()).toMatchObject({ deployedSHA: "12c15e7ee6a1e6b3b1b7f4a1b9a5b0f1c2d3e4f5", rolloutCount: 2 });
+    sandbox.addBuild("shop", "builder", { sha: "b".repeat(40), branch: "other" });
+    sandbox.addBuild("shop", "builder", { sha: "c".repeat(40), status: "FAILURE" });
+    nowMs += 60_000;
+    expect(api().rolloutCount).toBe(2);
+    sandbox.startBuild("shop", "builder", { sha });
+    nowMs += 60_000;
+    expect(api()).toMatchObject({ deployedSHA: sha, rolloutCount: 3, rolloutStatus: "COMPLETED" });
+    sandbox.setContinuousDeployment("shop", "api", false);
+    sandbox.addBuild("shop", "builder", { sha: "d".repeat(40) });
+    expect(api().rolloutCount).toBe(3);
+  });
+
+  test("that do not exist yet are no obstacle to following them: nothing is deployed until there is one", async () => {
+    sandbox.addService("shop", { id: "fresh", serviceType: "build" });
+    expect(await deploy({ internal: { id: "fresh" } })).toBe(200);
+    expect(api()).toMatchObject({ deployedSHA: undefined, rolloutCount: 1 });
+    sandbox.addBuild("shop", "fresh", { sha });
+    expect(api()).toMatchObject({ deployedSHA: sha, rolloutCount: 2 });
+  });
+
+  test("are listed for services and jobs, oldest first, and are told by id in the older answer", async () => {
+    const { id } = sandbox.addBuild("shop", "builder", { sha });
+    const ofService = await call("GET", `${shop}/services/builder/build?per_page=1`);
+    expect(ofService.json).toMatchObject({ data: { builds: [{ branch: "main" }] }, pagination: { hasNextPage: true } });
+    sandbox.addBuild("shop", "migrate", { sha, status: "UNSCHEDULABLE" });
+    const ofJob = await call("GET", `${shop}/jobs/migrate/build`);
+    expect(ofJob.json.data.builds).toMatchObject([{ sha, status: "UNSCHEDULABLE", concluded: false }]);
+    await deploy({ internal: { id: "builder", buildId: id } });
+    const told = (await call("GET", `${shop}/services/api/deployment`)).json.data.internal;
+    expect(told).toMatchObject({ nfObjectId: "builder", buildSHA: sha, deployedSHA: sha, buildId: id });
+    sandbox.settings.serviceForm = "A";
+    expect((await call("GET", `${shop}/services/api`)).json.data.deployment.internal).not.toHaveProperty("buildId");
+  });
+});
+
 describe("runs", () => {
   const runs = `${shop}/jobs/migrate/runs`;
   const start = async (body: unknown = {}): Promise<string> => (await call("POST", runs, body)).json.data.id;
