@@ -171,7 +171,13 @@ const flags = {
     "requests per account and hour, where the connection names no ceiling",
   ),
   requestTimeout: flag("request-timeout", "D", "30s", positiveDuration, "time limit of one call to Northflank"),
-  workers: flag("workers", "N", "8", integer(1, 256), "passes at the same time, per kind"),
+  workers: flag(
+    "workers",
+    "N",
+    "8",
+    integer(1, 256),
+    "passes at the same time, per kind; as many may wait for one project of an account",
+  ),
   resyncPeriod: flag(
     "resync-period",
     "D",

@@ -9,6 +9,7 @@ import { createDeploymentReconciler } from "../controllers/deployment/reconciler
 import { createJobRunReconciler } from "../controllers/job-run/reconciler.ts";
 import type { ApiFactory } from "../controllers/shared/api-factory.ts";
 import { createAccounts, type OperatorToken } from "../controllers/shared/create-accounts.ts";
+import { connectionKeys } from "../controllers/shared/dependents.ts";
 import type { EventSink } from "../controllers/shared/event-draft.ts";
 import { LookSchedule } from "../controllers/shared/look-schedule.ts";
 import { createStatusWriter, type ObjectWithStatus, type StatusWriter } from "../controllers/shared/status-writer.ts";
@@ -19,6 +20,7 @@ import { findCondition } from "../runtime/conditions.ts";
 import { createController, type Reconcile } from "../runtime/controller.ts";
 import type { Leadership } from "../runtime/leader-election.ts";
 import { type ManagedController, whenAllSynced } from "../runtime/manager.ts";
+import type { ObjectKey } from "../runtime/outcome.ts";
 import { WorkQueue } from "../runtime/work-queue.ts";
 import type { Clock } from "../util/clock.ts";
 import type { Log } from "../util/log.ts";
@@ -137,7 +139,16 @@ export function createControllers(deps: ControllersDeps): readonly ManagedContro
   ];
 
   function queue(name: ControllerName): WorkQueue {
-    return new WorkQueue({ clock, random, observer: metrics.queueObserver(name) });
+    const groups = { of: (key: ObjectKey) => groupOf(name, key), limit: config.workers };
+    return new WorkQueue({ clock, random, observer: metrics.queueObserver(name), groups });
+  }
+
+  /** What hangs, hangs for a project of an account: objects of the same connection and project share their workers. */
+  function groupOf(name: ControllerName, key: ObjectKey): string | undefined {
+    // A connection waits for its own address alone, and no pass of it is ever beside another one.
+    if (name === "connection") return undefined;
+    const object = name === "deployment" ? deployments.store.get(key) : jobRuns.store.get(key);
+    return object === undefined ? undefined : `${connectionKeys(object)[0]} ${object.spec.projectId}`;
   }
 
   function managed(name: ControllerName, work: WorkQueue, reconcile: Reconcile): ManagedController {

@@ -130,7 +130,7 @@ export interface NorthflankApiOptions {
   /** Uses the `/v1/teams/{teamId}/...` paths. */
   readonly teamId?: string | undefined;
   readonly token: SecretValue;
-  /** Name of the account pool: for metrics, and accounts of different pools do not share connections. */
+  /** Name of the account pool: for metrics, and neither accounts of different pools nor projects share connections. */
   readonly pool: string;
   readonly observer?: ApiObserver | undefined;
   /** Most pages of a run list that are read; 100 runs each. Default 20. */
@@ -271,7 +271,8 @@ function createCaller(options: NorthflankApiOptions): {
     try {
       const response = await transport.send({
         origin: base.origin,
-        lane: pool,
+        // What hangs in one project must not take the connections of the others.
+        lane: request.names.project === undefined ? pool : `${pool}/${request.names.project}`,
         method: request.method,
         path,
         body: request.body === undefined ? undefined : JSON.stringify(request.body),

@@ -11,13 +11,18 @@ import type { WorkItem, WorkQueue } from "./work-queue.ts";
 /*
  * Workers that take keys from a queue and run one pass for each.
  *
- *      |<------ passTimeoutMs ------>|<-- statusGraceMs -->|
- *      pass starts                   signal aborts         statusSignal aborts; a pass that still
- *                                                          does not return is given up: its worker goes on,
- *                                                          its key stays locked until it returns
+ *      |<-- setAsideAfterMs -->|
+ *      |<------------ passTimeoutMs ------------>|<-- statusGraceMs -->|
+ *      pass starts             set aside: its    signal aborts         statusSignal aborts; a pass that still
+ *                              worker goes on                          does not return is given up: nobody waits
+ *                                                                      for it, its key stays locked until it returns
+ *
+ * A pass that takes long waits for an answer from far away. It goes on, but its worker does not wait with it: a far end
+ * that hangs holds up what is about it (see `groups` of the work queue), and nothing else for longer than a moment.
  *
  * Promises:
- *  1. At most `workers` passes make progress at once, and never two for one key.
+ *  1. At most `workers` passes that are not set aside make progress at once, at most `maxSetAside` are set aside, and
+ *     never two run for one key.
  *  2. Whatever a pass does (throw, hang, reject with nonsense), the workers go on and the key comes back with back-off.
  *  3. Every line logged through a pass's log carries its reconcile id.
  *  4. Aborting the signal given to `start` aborts every pass at once and takes no further key.
@@ -53,8 +58,12 @@ export interface ControllerOptions {
   /** Names the controller in logs and metrics, such as `deployment`. */
   readonly name: string;
   readonly queue: WorkQueue;
-  /** Passes at the same time. */
+  /** Passes at the same time, not counting those that were set aside. */
   readonly workers: number;
+  /** How long a pass keeps its worker. Default 1 s. */
+  readonly setAsideAfterMs?: number;
+  /** Passes that go on without a worker at most; 0 switches it off. Default 7 times the workers. */
+  readonly maxSetAside?: number;
   readonly reconcile: Reconcile;
   /** How long a pass may work before it is told to end. Default 60 s. */
   readonly passTimeoutMs?: number;
@@ -86,10 +95,11 @@ export interface Controller {
 
 /** Makes a controller; nothing runs before `start`. */
 export function createController(options: ControllerOptions): Controller {
-  const { name, queue, observer } = options;
+  const { name, queue, observer, maxSetAside = 7 * options.workers } = options;
   const taking = new AbortController();
   const passes = new AbortController();
   const workers = new Set<Promise<void>>();
+  const aside = new Set<Promise<void>>();
   let active = 0;
   // Every worker listens, and there may be many: that is no leak.
   setMaxListeners(0, taking.signal, passes.signal);
@@ -99,9 +109,19 @@ export function createController(options: ControllerOptions): Controller {
       const item = await takeUsable(options, taking.signal);
       if (item === undefined) return;
       observer?.activeWorkers(++active);
-      await runPass(options, item, passes.signal);
+      const pass = new PassUnderWay(options, item, passes.signal);
+      await pass.freed;
+      if (!pass.isOver) await setAside(pass);
       observer?.activeWorkers(--active);
     }
+  };
+
+  /** Lets a slow pass go on without its worker; where too many do already, the worker waits for it. */
+  const setAside = async (pass: PassUnderWay): Promise<void> => {
+    const over = pass.whenOver();
+    if (aside.size >= maxSetAside) return await over;
+    const kept = over.finally(() => aside.delete(kept));
+    aside.add(kept);
   };
 
   return {
@@ -120,6 +140,7 @@ export function createController(options: ControllerOptions): Controller {
       queue.shutDown();
       follow(signal, passes);
       await Promise.all(workers);
+      await Promise.all(aside);
     },
   };
 }
@@ -139,36 +160,54 @@ async function takeUsable(options: ControllerOptions, signal: AbortSignal): Prom
   }
 }
 
-/** Runs one pass to its end or until it is given up. Never rejects. */
-async function runPass(options: ControllerOptions, item: WorkItem, stopped: AbortSignal): Promise<void> {
-  const { clock, queue } = options;
-  const startedMs = clock.monotonic();
-  const limits = new PassLimits(options, stopped);
-  const reconcileId = newReconcileId(options.random);
-  const log = logWith(options.log, { controller: options.name, object: item.key, reconcileId });
-  const failures = queue.failures(item.key);
+/** One pass, from its start until it has ended or is given up. */
+class PassUnderWay {
+  readonly #limits: PassLimits;
+  readonly #ended: Promise<void>;
+  /** Resolves when the worker need not wait any longer: the pass has ended, was given up, or takes long. */
+  readonly freed: Promise<void>;
+  #isEnded = false;
 
-  const context: PassContext = {
-    get signal() {
-      return limits.work.signal;
-    },
-    get statusSignal() {
-      return limits.status.signal;
-    },
-    reconcileId,
-    log,
-    failures,
-  };
-  const pass = runContained(options, item.key, context);
-  const ended = pass.then((outcome) => {
-    limits.end();
-    if (limits.ranOut) options.observer?.timedOut();
-    concludeContained(options, item, log, outcome, clock.monotonic() - startedMs);
-    queue.done(item.key);
-  });
-  await Promise.race([ended, limits.givenUp]);
-  if (limits.isGivenUp)
-    log.error({ durationMs: clock.monotonic() - startedMs }, "pass does not end; its worker goes on");
+  constructor(options: ControllerOptions, item: WorkItem, stopped: AbortSignal) {
+    const { clock, queue } = options;
+    const startedMs = clock.monotonic();
+    const reconcileId = newReconcileId(options.random);
+    const log = logWith(options.log, { controller: options.name, object: item.key, reconcileId });
+    const limits = new PassLimits(options, stopped, () => {
+      // What ignores every signal must not hold up its group for ever.
+      queue.giveUp(item.key);
+      log.error({ durationMs: clock.monotonic() - startedMs }, "pass does not end; its worker goes on");
+    });
+    const context: PassContext = {
+      get signal() {
+        return limits.work.signal;
+      },
+      get statusSignal() {
+        return limits.status.signal;
+      },
+      reconcileId,
+      log,
+      failures: queue.failures(item.key),
+    };
+    this.#limits = limits;
+    this.#ended = runContained(options, item.key, context).then((outcome) => {
+      this.#isEnded = true;
+      limits.end();
+      if (limits.ranOut) options.observer?.timedOut();
+      concludeContained(options, item, log, outcome, clock.monotonic() - startedMs);
+      queue.done(item.key);
+    });
+    this.freed = Promise.race([this.#ended, limits.freed]);
+  }
+
+  get isOver(): boolean {
+    return this.#isEnded || this.#limits.isGivenUp;
+  }
+
+  /** Resolves when the pass has ended or was given up. Never rejects. */
+  async whenOver(): Promise<void> {
+    await Promise.race([this.#ended, this.#limits.givenUp()]);
+  }
 }
 
 /** The pass's outcome, where anything it throws is a failed pass. */
@@ -226,25 +265,33 @@ function conclude(options: ControllerOptions, item: WorkItem, log: Log, outcome:
   }
 }
 
-/** The two time limits of one pass, and the moment when waiting for it ends. */
+/** The time limits of one pass, and the moments when waiting for it ends. */
 class PassLimits {
   readonly work = new LateAbort();
   readonly status = new LateAbort();
   readonly #stopped: AbortSignal;
   readonly #onStop: () => void;
+  readonly #onGivenUp: () => void;
   #timer: Timer;
-  #giveUp: () => void = () => undefined;
-  /** Resolves when the pass ignored both limits. */
-  readonly givenUp: Promise<void>;
+  #free: () => void = () => undefined;
+  #resolveGivenUp: () => void = () => undefined;
+  /** Resolves when the pass takes long, or is given up. */
+  readonly freed: Promise<void>;
   /** The work limit was reached. */
   ranOut = false;
   isGivenUp = false;
 
-  constructor(options: ControllerOptions, stopped: AbortSignal) {
+  constructor(options: ControllerOptions, stopped: AbortSignal, onGivenUp: () => void) {
     const { clock, passTimeoutMs = 60_000, statusGraceMs = 30_000 } = options;
-    this.givenUp = new Promise((resolve) => {
-      this.#giveUp = resolve;
+    const setAsideAfterMs = Math.min(options.setAsideAfterMs ?? 1_000, passTimeoutMs);
+    this.#onGivenUp = onGivenUp;
+    this.freed = new Promise((resolve) => {
+      this.#free = resolve;
     });
+    const takesLong = () => {
+      this.#free();
+      this.#timer = clock.setTimer(timeUp, passTimeoutMs - setAsideAfterMs);
+    };
     const timeUp = () => {
       this.ranOut = true;
       this.work.abort(new Error(`pass took longer than ${passTimeoutMs} ms`));
@@ -254,7 +301,7 @@ class PassLimits {
       this.status.abort(new Error(`pass took longer than ${passTimeoutMs} + ${statusGraceMs} ms`));
       this.#timer = clock.setTimer(() => this.#abandon(), abandonAfterMs);
     };
-    this.#timer = clock.setTimer(timeUp, passTimeoutMs);
+    this.#timer = clock.setTimer(takesLong, setAsideAfterMs);
     this.#stopped = stopped;
     this.#onStop = () => {
       this.#timer.cancel();
@@ -271,9 +318,19 @@ class PassLimits {
     this.#stopped.removeEventListener("abort", this.#onStop);
   }
 
+  /** Resolves when the pass ignored all limits. */
+  givenUp(): Promise<void> {
+    if (this.isGivenUp) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#resolveGivenUp = resolve;
+    });
+  }
+
   #abandon(): void {
     this.isGivenUp = true;
-    this.#giveUp();
+    this.#onGivenUp();
+    this.#free();
+    this.#resolveGivenUp();
   }
 }
 

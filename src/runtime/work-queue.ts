@@ -17,6 +17,9 @@ import type { ObjectKey, Priority } from "./outcome.ts";
  *                                                                          |
  *      delayed or ready <---------- done, added meanwhile -----------------+
  *
+ * A key whose group has as many keys processing as it may is parked when its turn comes, and is ready again when one of
+ * them is done.
+ *
  * Promises:
  *  1. A key is in the queue once, however often it is added; nobody gets it twice at the same time.
  *  2. Every add is followed by a hand-out that begins after it. A key added while it is being processed comes again.
@@ -24,7 +27,9 @@ import type { ObjectKey, Priority } from "./outcome.ts";
  *  4. A more urgent class goes first, and within a class who was ready first. Each `agingMs` that a key has waited
  *     counts as one class, so nothing that becomes ready `2 * agingMs` later can overtake it: nobody starves.
  *  5. There is one timer, whatever the number of delayed keys, and none when no key is delayed.
- *  6. After `shutDown` nothing is handed out and nothing is accepted; `drained` tells when the last pass has ended.
+ *  6. Of one group at most so many keys are processed at the same time. Those that are parked hold up nobody else, and
+ *     keep their order.
+ *  7. After `shutDown` nothing is handed out and nothing is accepted; `drained` tells when the last pass has ended.
  */
 
 /** One key handed to a worker, who must call {@link WorkQueue.done} for it. */
@@ -68,13 +73,25 @@ interface Wish {
 
 interface Waiting extends HeapNode, Wish {
   readonly key: ObjectKey;
+  /** The parked ones of its group, while it is one of them. */
+  parkedIn: Heap<Waiting> | undefined;
 }
 
 interface Processing {
   readonly startedMs: number;
   readonly priority: Priority;
+  /** The group it counts for; `undefined` when it has none, or was given up. */
+  group: string | undefined;
   /** What was added meanwhile. */
   again: Wish | undefined;
+}
+
+/** What keys have in common that can be slow, such as the account they are about. */
+export interface WorkQueueGroups {
+  /** The group of a key as it is now; `undefined`: none, and no limit. Asked when its turn comes. */
+  readonly of: (key: ObjectKey) => string | undefined;
+  /** Keys of one group that are processed at the same time at most. */
+  readonly limit: number;
 }
 
 const classes: Readonly<Record<Priority, number>> = { change: 0, follow: 1, resync: 2 };
@@ -86,10 +103,13 @@ export class WorkQueue {
   readonly #backoff: BackoffPolicy;
   readonly #agingMs: number;
   readonly #observer: WorkQueueObserver | undefined;
+  readonly #groups: WorkQueueGroups | undefined;
 
   readonly #waiting = new Map<ObjectKey, Waiting>();
   readonly #delayed = new Heap<Waiting>();
   readonly #ready = new Heap<Waiting>();
+  readonly #parked = new Map<string, Heap<Waiting>>();
+  readonly #busy = new Map<string, number>();
   readonly #processing = new Map<ObjectKey, Processing>();
   readonly #failures = new Map<ObjectKey, number>();
   readonly #takers = new Set<(item: WorkItem | undefined) => void>();
@@ -100,19 +120,24 @@ export class WorkQueue {
   #isOpen = false;
   #isShutDown = false;
 
-  /** `agingMs` is what a wait must last to count as one class (default 10 s); 0 makes it first come, first served. */
+  /**
+   * `agingMs` is what a wait must last to count as one class (default 10 s); 0 makes it first come, first served.
+   * Without `groups` only the number of workers limits what is processed at the same time.
+   */
   constructor(options: {
     readonly clock: Clock;
     readonly random: Random;
     readonly backoff?: BackoffPolicy;
     readonly agingMs?: number;
     readonly observer?: WorkQueueObserver;
+    readonly groups?: WorkQueueGroups;
   }) {
     this.#clock = options.clock;
     this.#random = options.random;
     this.#backoff = options.backoff ?? defaultQueueBackoff;
     this.#agingMs = options.agingMs ?? 10_000;
     this.#observer = options.observer;
+    this.#groups = options.groups;
   }
 
   /** Wants a pass for `key`, `afterMs` from now (default 0) in the given class (default `change`). */
@@ -177,8 +202,16 @@ export class WorkQueue {
     if (pass === undefined) throw new Error(`work queue: "${key}" is not being processed, so it cannot be done`);
     this.#processing.delete(key);
     this.#observer?.finished(this.#clock.monotonic() - pass.startedMs);
+    // Before the key itself: one that is added again and again must not keep its place in the group.
+    this.#leaveGroup(pass);
     if (pass.again !== undefined && !this.#isShutDown) this.#insert(key, pass.again);
     if (this.#processing.size === 0) this.#notifyDrainers();
+  }
+
+  /** The pass of `key` does not end: it no longer counts for its group. The key itself stays locked until `done`. */
+  giveUp(key: ObjectKey): void {
+    const pass = this.#processing.get(key);
+    if (pass !== undefined) this.#leaveGroup(pass);
   }
 
   /** Hands out nothing more and drops what waits. Idle workers get `undefined`; passes under way go on. */
@@ -198,7 +231,8 @@ export class WorkQueue {
 
   /**
    * For how long the most patient key has been due without being worked on, in milliseconds; 0 when none is. While
-   * nobody has asked for work yet (a standby) nothing counts as overdue.
+   * nobody has asked for work yet (a standby) nothing counts as overdue, and neither does what is parked: it waits for
+   * passes of its group, and `longestRunningMs` tells whether those end.
    */
   oldestDueMs(): number {
     if (!this.#isOpen || this.#isShutDown) return 0;
@@ -211,6 +245,7 @@ export class WorkQueue {
   stats(): WorkQueueStats {
     const ready = { change: 0, follow: 0, resync: 0 };
     for (const { priority } of this.#ready.nodes) ready[priority] += 1;
+    for (const parked of this.#parked.values()) for (const { priority } of parked.nodes) ready[priority] += 1;
     const nowMs = this.#clock.monotonic();
     const runningMs = [...this.#processing.values()].map(({ startedMs }) => nowMs - startedMs);
     return {
@@ -239,6 +274,8 @@ export class WorkQueue {
     if (dueMs === waiting.dueMs && priority === waiting.priority) return;
     this.#delayed.remove(waiting);
     this.#ready.remove(waiting);
+    waiting.parkedIn?.remove(waiting);
+    waiting.parkedIn = undefined;
     waiting.dueMs = dueMs;
     waiting.priority = priority;
     this.#file(waiting);
@@ -246,7 +283,14 @@ export class WorkQueue {
   }
 
   #insert(key: ObjectKey, wish: Readonly<Wish>): void {
-    const waiting: Waiting = { key, ...wish, rank: 0, order: this.#order++, slot: -1 };
+    const waiting: Waiting = {
+      key,
+      ...wish,
+      rank: 0,
+      order: this.#order++,
+      slot: -1,
+      parkedIn: undefined,
+    };
     this.#waiting.set(key, waiting);
     this.#file(waiting);
   }
@@ -279,13 +323,56 @@ export class WorkQueue {
   }
 
   #takeReady(): WorkItem | undefined {
-    const next = this.#ready.pop();
-    if (next === undefined) return undefined;
+    for (let next = this.#ready.pop(); next !== undefined; next = this.#ready.pop()) {
+      const group = this.#groups?.of(next.key);
+      if (group === undefined || this.#hasRoom(group)) return this.#take(next, group);
+      this.#park(next, group);
+    }
+    return undefined;
+  }
+
+  #take({ key, priority, dueMs }: Waiting, group: string | undefined): WorkItem {
     const nowMs = this.#clock.monotonic();
-    this.#waiting.delete(next.key);
-    this.#processing.set(next.key, { startedMs: nowMs, priority: next.priority, again: undefined });
-    this.#observer?.started(nowMs - next.dueMs);
-    return { key: next.key, priority: next.priority };
+    this.#waiting.delete(key);
+    this.#processing.set(key, { startedMs: nowMs, priority, group, again: undefined });
+    if (group !== undefined) this.#busy.set(group, (this.#busy.get(group) ?? 0) + 1);
+    this.#observer?.started(nowMs - dueMs);
+    return { key, priority };
+  }
+
+  #hasRoom(group: string): boolean {
+    return (this.#busy.get(group) ?? 0) < (this.#groups?.limit ?? Number.POSITIVE_INFINITY);
+  }
+
+  /** Its group is full: the next pass of the group that ends makes it ready again. */
+  #park(waiting: Waiting, group: string): void {
+    const parked = this.#parked.get(group) ?? new Heap<Waiting>();
+    this.#parked.set(group, parked);
+    waiting.parkedIn = parked;
+    parked.push(waiting);
+  }
+
+  #leaveGroup(pass: Processing): void {
+    const { group } = pass;
+    if (group === undefined) return;
+    pass.group = undefined;
+    const busy = (this.#busy.get(group) ?? 0) - 1;
+    if (busy > 0) this.#busy.set(group, busy);
+    else this.#busy.delete(group);
+    this.#unpark(group);
+  }
+
+  /** Makes the next one of a group ready that has room again. */
+  #unpark(group: string): void {
+    const parked = this.#parked.get(group);
+    for (let next = parked?.pop(); next !== undefined; next = parked?.pop()) {
+      next.parkedIn = undefined;
+      this.#ready.push(next);
+      // One that belongs to another group by now does not take the place that became free.
+      if (this.#groups?.of(next.key) === group) break;
+    }
+    if (parked?.size === 0) this.#parked.delete(group);
+    if (!this.#isShutDown) this.#serve();
   }
 
   /** What waited before anybody worked (a standby's queue fills for hours) must not count as starved. */

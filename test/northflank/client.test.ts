@@ -189,8 +189,17 @@ describe("every endpoint", () => {
   test.each(endpoints)("%s goes to its path", async (_name, use, method, path, body) => {
     script = [data(answer)];
     await use(apiOf());
-    expect(sent[0]).toMatchObject({ origin: "https://api.northflank.com", lane: "acme", method, path, body });
+    expect(sent[0]).toMatchObject({ origin: "https://api.northflank.com", method, path, body });
     expect(sent[0]?.token.reveal()).toBe(canary);
+  });
+
+  test("a project has connections of its own, so that what hangs there holds up no other one", async () => {
+    script = [data(answer), data(answer), data(answer)];
+    const api = apiOf();
+    await api.getService(service, call());
+    await api.getService({ ...service, projectId: "other" }, call());
+    await api.whoAmI(call());
+    expect(sent.map(({ lane }) => lane)).toEqual(["acme/shop", "acme/other", "acme"]);
   });
 
   test.each(endpoints)("%s goes to the path of the team, behind the base path", async (_name, use, _method, path) => {

@@ -192,7 +192,7 @@ describe("the time limit of a pass", () => {
     expect(passes[0]?.statusSignal.aborted).toBe(false);
     passes[0]?.end({ kind: "recheck", afterMs: 5_000, priority: "change" });
     await settle();
-    expect(heard).toEqual(["active 1", "timeout", "requeue_after after 89999", "active 0"]);
+    expect(heard).toEqual(["active 1", "active 0", "timeout", "requeue_after after 89999"]);
   });
 
   test("is known to a pass that asks only when it is over", async () => {
@@ -215,11 +215,11 @@ describe("the time limit of a pass", () => {
     await clock.advance(60_000);
     passes[0]?.fail(passes[0].signal.reason);
     await settle();
-    expect(heard).toEqual(["active 1", "timeout", "error after 60000", "active 0"]);
+    expect(heard).toEqual(["active 1", "active 0", "timeout", "error after 60000"]);
   });
 
   test("a pass that ignores both limits loses its worker, but keeps its key until it returns", async () => {
-    const { clock, queue, passes, keys, lines } = setUp({ workers: 1 });
+    const { clock, queue, passes, keys, lines } = setUp({ workers: 1, maxSetAside: 0 });
     queue.add("hangs");
     queue.add("other");
     await clock.advance(90_999);
@@ -243,6 +243,98 @@ describe("the time limit of a pass", () => {
     passes[0]?.end(settled);
     await settle();
     expect(clock.pendingTimers).toBe(0);
+  });
+});
+
+describe("a pass that takes long", () => {
+  test("goes on without its worker after a second", async () => {
+    const { clock, queue, passes, keys, heard } = setUp({ workers: 1 });
+    queue.add("slow");
+    queue.add("other");
+    await clock.advance(999);
+    expect(keys()).toEqual(["slow"]);
+    await clock.advance(1);
+    expect(keys()).toEqual(["slow", "other"]);
+    passes[0]?.end({ kind: "recheck", afterMs: 5_000, priority: "follow" });
+    await settle();
+    expect(heard).toContain("requeue_after after 1000");
+    await clock.advance(5_000);
+    expect(keys()).toEqual(["slow", "other", "slow"]);
+  });
+
+  test("keeps its worker where as many as may be have been set aside", async () => {
+    const { clock, queue, passes, keys } = setUp({ workers: 1, maxSetAside: 2 });
+    for (const key of ["a", "b", "c", "d"]) queue.add(key);
+    await clock.advance(10_000);
+    expect(keys()).toEqual(["a", "b", "c"]);
+    passes[2]?.end(settled);
+    await settle();
+    expect(keys()).toEqual(["a", "b", "c", "d"]);
+  });
+
+  test("is aborted with the leadership, and waited for when draining", async () => {
+    const { clock, controller, queue, passes, leadership } = setUp({ workers: 1 });
+    queue.add("slow");
+    await clock.advance(1_000);
+    leadership.abort(new Error("lease lost"));
+    expect(passes[0]?.signal.aborted).toBe(true);
+    let isDrained = false;
+    const drained = controller.drain(new AbortController().signal).then(() => {
+      isDrained = true;
+    });
+    await settle();
+    expect(isDrained).toBe(false);
+    passes[0]?.end(settled);
+    await drained;
+    expect(clock.pendingTimers).toBe(0);
+  });
+
+  test("and never ends is given up when draining, too", async () => {
+    const { clock, controller, queue, lines } = setUp({ workers: 1 });
+    queue.add("slow");
+    await clock.advance(1_000);
+    const drained = controller.drain(AbortSignal.abort(new Error("grace period over")));
+    await clock.advance(1_000);
+    await drained;
+    expect(lines.map(({ message }) => message)).toContain("pass does not end; its worker goes on");
+  });
+
+  test.each([
+    ["of one account", 1],
+    ["of three accounts", 3],
+  ])("40 objects %s that hang hold up those of another one for a moment only", async (_, accounts) => {
+    const clock = new FakeClock();
+    const accountOf = (key: string) => key.split("/")[0];
+    const queue = new WorkQueue({ clock, random: () => 0, groups: { of: accountOf, limit: 8 } });
+    const started: string[] = [];
+    const passed: string[] = [];
+    const controller = createController({
+      name: "pets",
+      queue,
+      workers: 8,
+      reconcile: async (key, { signal }) => {
+        started.push(key);
+        if (!key.startsWith("healthy/")) await sleep(clock, 3_600_000, signal);
+        passed.push(key);
+        return settled;
+      },
+      clock,
+      random: () => 0.5,
+      log: fakeLog().log,
+    });
+    const leadership = new AbortController();
+    for (let n = 0; n < 40; n++) queue.add(`slow${n % accounts}/${n}`);
+    controller.start(leadership.signal);
+    await settle();
+    for (let n = 0; n < 40; n++) queue.add(`healthy/${n}`);
+    await clock.advance(accounts * 1_000);
+    expect(passed).toHaveLength(40);
+    // Of a slow account never more than 8 are under way.
+    for (let n = 0; n < accounts; n++) {
+      expect(started.filter((key) => key.startsWith(`slow${n}/`)).length).toBeLessThanOrEqual(8);
+    }
+    leadership.abort();
+    await controller.drain(AbortSignal.abort());
   });
 });
 

@@ -1,13 +1,26 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Priority } from "../../src/runtime/outcome.ts";
-import { type WorkItem, WorkQueue, type WorkQueueObserver } from "../../src/runtime/work-queue.ts";
+import {
+  type WorkItem,
+  WorkQueue,
+  type WorkQueueGroups,
+  type WorkQueueObserver,
+} from "../../src/runtime/work-queue.ts";
 import { FakeClock, settle } from "../support/fake-clock.ts";
 
 const backoff = { baseMs: 1_000, factor: 2, capMs: 900_000, jitter: 0 };
 const priorities: readonly Priority[] = ["change", "follow", "resync"];
 
-function setUp(options: { agingMs?: number; observer?: WorkQueueObserver; jitter?: number; random?: number } = {}) {
+function setUp(
+  options: {
+    agingMs?: number;
+    observer?: WorkQueueObserver;
+    jitter?: number;
+    random?: number;
+    groups?: WorkQueueGroups;
+  } = {},
+) {
   const clock = new FakeClock();
   const queue = new WorkQueue({
     clock,
@@ -15,6 +28,7 @@ function setUp(options: { agingMs?: number; observer?: WorkQueueObserver; jitter
     backoff: { ...backoff, jitter: options.jitter ?? 0 },
     ...(options.agingMs === undefined ? {} : { agingMs: options.agingMs }),
     ...(options.observer === undefined ? {} : { observer: options.observer }),
+    ...(options.groups === undefined ? {} : { groups: options.groups }),
   });
   return { clock, queue };
 }
@@ -440,6 +454,142 @@ describe("for any order of adds, passes and waits", () => {
         }
       }),
       { numRuns: 60 },
+    );
+  });
+});
+
+describe("groups", () => {
+  /** `a/1` is of group `a`; `free` is of none. */
+  const groups = { of: (key: string) => (key.includes("/") ? key.split("/")[0] : undefined), limit: 2 };
+
+  test("of which enough is processed are passed over; one that is done makes room for the next", async () => {
+    const { queue } = setUp({ groups });
+    for (const key of ["a/1", "a/2", "a/3", "a/4", "b/1", "free", "free2", "free3"]) queue.add(key);
+    expect(await takeAll(queue)).toEqual(["a/1", "a/2", "b/1", "free", "free2", "free3"]);
+    queue.done("a/2");
+    expect(await takeAll(queue)).toEqual(["a/3"]);
+    queue.done("b/1");
+    expect(await takeAll(queue)).toEqual([]);
+    queue.done("a/1");
+    queue.done("a/3");
+    expect(await takeAll(queue)).toEqual(["a/4"]);
+  });
+
+  test("wake a worker that waits when they have room again", async () => {
+    const { queue } = setUp({ groups });
+    for (const key of ["a/1", "a/2", "a/3"]) queue.add(key);
+    await takeAll(queue);
+    const next = queue.get();
+    queue.done("a/1");
+    expect((await next)?.key).toBe("a/3");
+  });
+
+  test("keep the order and the class of what waits, also of what becomes more urgent meanwhile", async () => {
+    const { queue } = setUp({ groups });
+    queue.add("a/1");
+    queue.add("a/2");
+    await takeAll(queue);
+    queue.add("a/3", { priority: "resync" });
+    queue.add("a/4", { priority: "follow" });
+    queue.add("a/5", { priority: "resync" });
+    expect(await takeAll(queue)).toEqual([]);
+    expect(queue.stats().ready).toEqual({ change: 0, follow: 1, resync: 2 });
+    queue.add("a/5", { priority: "change" });
+    const order: (string | undefined)[] = [];
+    for (const done of ["a/1", "a/5", "a/4"]) {
+      queue.done(done);
+      order.push(...(await takeAll(queue)));
+    }
+    expect(order).toEqual(["a/5", "a/4", "a/3"]);
+  });
+
+  test("are not kept full by a key that is added again and again", async () => {
+    const { queue } = setUp({ groups: { ...groups, limit: 1 } });
+    queue.add("a/1");
+    queue.add("a/2");
+    expect(await takeAll(queue)).toEqual(["a/1"]);
+    queue.add("a/1");
+    const next = queue.get();
+    queue.done("a/1");
+    expect((await next)?.key).toBe("a/2");
+    queue.done("a/2");
+    expect(await takeAll(queue)).toEqual(["a/1"]);
+  });
+
+  test("have room again when a pass was given up, whose key stays locked; its end makes no further room", async () => {
+    const { queue } = setUp({ groups: { ...groups, limit: 1 } });
+    for (const key of ["a/1", "a/2", "a/3"]) queue.add(key);
+    expect(await takeAll(queue)).toEqual(["a/1"]);
+    queue.giveUp("a/1");
+    queue.add("a/1");
+    expect(await takeAll(queue)).toEqual(["a/2"]);
+    queue.done("a/1");
+    expect(await takeAll(queue)).toEqual([]);
+    queue.done("a/2");
+    expect(await takeAll(queue)).toEqual(["a/3"]);
+  });
+
+  test("that a key has left meanwhile do not hold it, nor those behind it", async () => {
+    const moved = new Set<string>();
+    const of = (key: string) => (moved.has(key) ? "elsewhere" : groups.of(key));
+    const { queue } = setUp({ groups: { of, limit: 1 } });
+    for (const key of ["a/1", "a/2", "a/3"]) queue.add(key);
+    expect(await takeAll(queue)).toEqual(["a/1"]);
+    moved.add("a/2");
+    queue.done("a/1");
+    expect(await takeAll(queue)).toEqual(["a/2", "a/3"]);
+  });
+
+  test("do not make what they hold count as overdue, but the pass in its way as running", async () => {
+    const { clock, queue } = setUp({ groups: { ...groups, limit: 1 } });
+    queue.add("a/1");
+    queue.add("a/2");
+    await takeAll(queue);
+    await clock.advance(400_000);
+    expect(queue.oldestDueMs()).toBe(0);
+    expect(queue.stats().longestRunningMs).toBe(400_000);
+  });
+
+  test("lose no key and are never exceeded, whatever is added and done", async () => {
+    const key = fc.constantFrom("a/1", "a/2", "a/3", "a/4", "b/1", "b/2", "b/3", "free");
+    const step = fc.oneof(
+      fc.record({ do: fc.constant("add" as const), key }),
+      fc.record({ do: fc.constant("take" as const), key }),
+      fc.record({ do: fc.constant("done" as const), key }),
+    );
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { maxLength: 60 }), async (taken) => {
+        const { queue } = setUp({ groups });
+        const wanted = new Set<string>();
+        const processing = new Set<string>();
+        const take = async () => {
+          const item = await takeNow(queue);
+          if (item === undefined) return false;
+          expect(processing.has(item.key)).toBe(false);
+          wanted.delete(item.key);
+          processing.add(item.key);
+          const busy = [...processing].filter((other) => groups.of(other) === groups.of(item.key));
+          if (groups.of(item.key) !== undefined) expect(busy.length).toBeLessThanOrEqual(2);
+          return true;
+        };
+        const end = (ended: string) => {
+          if (processing.delete(ended)) queue.done(ended);
+        };
+        for (const { do: action, key: about } of taken) {
+          if (action === "take") await take();
+          else if (action === "done") end(about);
+          else {
+            queue.add(about);
+            wanted.add(about);
+          }
+        }
+        for (let round = 0; round < 20 && wanted.size > 0; round++) {
+          while (await take());
+          for (const ended of processing) end(ended);
+        }
+        expect([...wanted]).toEqual([]);
+      }),
+      { numRuns: 100 },
     );
   });
 });
