@@ -2,20 +2,27 @@ import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "nod
 import { dirname, join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { crdFiles } from "../src/cli/crds.ts";
+import { editorSchemaFiles } from "./generated/editor-schemas.ts";
+import type { GeneratedFile } from "./generated/file.ts";
 
 // Writes what is generated from src/api. With --check nothing is written: it exits with 1 when a committed file is not
 // what would be written now.
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), "..");
 
-/** A folder that holds generated files and nothing else. */
+/** A folder that holds generated files and, but for those it names, nothing else. */
 interface GeneratedFolder {
   readonly path: string;
-  readonly files: readonly { readonly name: string; readonly text: string }[];
+  readonly files: readonly GeneratedFile[];
+  /** Files beside them that people write. */
+  readonly byHand?: readonly string[];
 }
 
 const crds = crdFiles();
-const folders: readonly GeneratedFolder[] = [{ path: join(root, "crds"), files: [...crds, kustomization(crds)] }];
+const folders: readonly GeneratedFolder[] = [
+  { path: join(root, "crds"), files: [...crds, kustomization(crds)] },
+  { path: join(root, "schemas"), files: editorSchemaFiles() },
+];
 
 if (process.argv.includes("--check")) check();
 else write();
@@ -33,9 +40,10 @@ function check(): void {
   process.exitCode = 1;
 }
 
-function staleFiles({ path, files }: GeneratedFolder): readonly string[] {
+function staleFiles(folder: GeneratedFolder): readonly string[] {
+  const { path, files } = folder;
   const changed = files.filter(({ name, text }) => read(join(path, name)) !== text).map(({ name }) => join(path, name));
-  return [...changed, ...strangers({ path, files })];
+  return [...changed, ...strangers(folder)];
 }
 
 function write(): void {
@@ -47,8 +55,8 @@ function write(): void {
 }
 
 /** Files of a kind that no longer exists. */
-function strangers({ path, files }: GeneratedFolder): readonly string[] {
-  const known = new Set(files.map(({ name }) => name));
+function strangers({ path, files, byHand = [] }: GeneratedFolder): readonly string[] {
+  const known = new Set([...files.map(({ name }) => name), ...byHand]);
   return list(path)
     .filter((name) => !known.has(name))
     .map((name) => join(path, name));
