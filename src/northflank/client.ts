@@ -7,6 +7,7 @@ import { errorOfAnswer, isRefusedForSure } from "./answer.ts";
 import { type ApiOrigin, parseApiUrl } from "./api-origin.ts";
 import { mergeBuilds, toBuildPage, toBuildView } from "./build-view.ts";
 import { isNorthflankError, NorthflankError } from "./errors.ts";
+import { type ItemKind, mergeItems, toItemPage } from "./item-view.ts";
 import { objectOf, textOf } from "./json.ts";
 import type { Ledger, Reservation, ReserveOutcome } from "./ledger.ts";
 import { type NameKind, nameProblem } from "./names.ts";
@@ -19,7 +20,9 @@ import type {
   BuildList,
   BuildView,
   DeploymentUpdate,
+  ItemList,
   JobRunView,
+  ProjectItem,
   RequestClass,
   RunList,
   RunRequest,
@@ -35,6 +38,11 @@ export interface CallOptions {
   /** Spends from what was set aside with {@link NorthflankApi.reserve}, as long as that lasts. */
   readonly reservation?: Reservation;
   readonly signal: AbortSignal;
+}
+
+/** Names a project. The id is checked before it goes into a path. */
+export interface ProjectName {
+  readonly projectId: string;
 }
 
 /** Names a service. Both ids are checked before they go into a path. */
@@ -67,6 +75,10 @@ export interface NorthflankApi {
    * Pass the reservation in the options of each call, and release it in `finally`. All or nothing; it never waits.
    */
   reserve(count: number, requestClass: RequestClass): ReserveOutcome;
+  /** All services of a project, from all pages. Tells ids and types only. */
+  listServices(name: ProjectName, options: CallOptions): Promise<ItemList>;
+  /** All jobs of a project, from all pages. Tells ids and types only. */
+  listJobs(name: ProjectName, options: CallOptions): Promise<ItemList>;
   getService(name: ServiceName, options: CallOptions): Promise<ServiceView>;
   /** `POST .../services/{id}/deployment`. Sending it again leads to the same state, so a lost answer is retried once. */
   updateServiceDeployment(name: ServiceName, body: DeploymentUpdate, options: CallOptions): Promise<void>;
@@ -150,6 +162,9 @@ export function createNorthflankApi(options: NorthflankApiOptions): NorthflankAp
 
   return {
     reserve: (count, requestClass) => options.ledger.reserve(count, requestClass),
+
+    listServices: (name, call) => listItems({ read, kind: "services", name, call }),
+    listJobs: (name, call) => listItems({ read, kind: "jobs", name, call }),
 
     getService: async (name, call) => {
       const request = { method: "GET", ...serviceRoute("", name), step: `get ${serviceText(name)}` } as const;
@@ -440,6 +455,37 @@ async function listBuilds(context: {
     if (!page.hasNext || call.isEnough?.(builds) === true) return { builds };
     if (page.cursor === undefined || seen.has(page.cursor) || pages.length >= maxPages) {
       return { builds, truncated: true };
+    }
+    cursor = page.cursor;
+    seen.add(cursor);
+  }
+}
+
+// 10,000 services: beyond that something is wrong with the pages.
+const maxItemPages = 100;
+
+async function listItems(context: {
+  readonly read: Send;
+  readonly kind: ItemKind;
+  readonly name: ProjectName;
+  readonly call: CallOptions;
+}): Promise<ItemList> {
+  const { read, kind, name, call } = context;
+  const step = `list the ${kind} of project ${quoted(name.projectId)}`;
+  const route = `/v1/projects/{project}/${kind}`;
+  const names = { project: name.projectId };
+  const pages: (readonly ProjectItem[])[] = [];
+  const seen = new Set<string>();
+  let cursor: string | undefined;
+  for (;;) {
+    const query = { per_page: "100", ...(cursor !== undefined && { cursor }) };
+    const { json } = await read({ method: "GET", route, names, query, step }, call);
+    const page = toItemPage(kind, json) ?? unexpected(step, `the answer is not a list of ${kind}`);
+    pages.push(page.items);
+    const items = mergeItems(pages);
+    if (!page.hasNext) return { items };
+    if (page.cursor === undefined || seen.has(page.cursor) || pages.length >= maxItemPages) {
+      return { items, truncated: true };
     }
     cursor = page.cursor;
     seen.add(cursor);

@@ -52,6 +52,7 @@ function externalOf(deployment: JsonObject): ServiceView["external"] {
     imagePath: textOf(external.imagePath),
     credentials: textOf(external.credentials),
     registryProvider: textOf(external.registryProvider),
+    ...(external.privateImage === true && { isPrivate: true }),
   };
 }
 

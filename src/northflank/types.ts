@@ -74,6 +74,8 @@ export interface ServiceView {
         readonly imagePath: string | undefined;
         readonly credentials: string | undefined;
         readonly registryProvider: string | undefined;
+        /** Present when the image needs credentials, whether or not the API says which. */
+        readonly isPrivate?: true;
       }
     | undefined;
   readonly internal:
@@ -141,6 +143,21 @@ export interface BuildView {
 export interface BuildList {
   readonly builds: readonly BuildView[];
   /** Present when there are pages that were not read: that a build is not in `builds` then proves nothing. */
+  readonly truncated?: true;
+}
+
+/** A service or job as its project lists it. */
+export interface ProjectItem {
+  /** As the API told it: checked before it goes into a path, but not here. */
+  readonly id: string;
+  /** `deployment`, `combined`, `build`; `manual`, `cron`; or a word we do not know. */
+  readonly type: string | undefined;
+}
+
+/** The services or jobs of a project, in the order of their ids. */
+export interface ItemList {
+  readonly items: readonly ProjectItem[];
+  /** Present when there are pages that were not read: that something is not in `items` then proves nothing. */
   readonly truncated?: true;
 }
 

@@ -130,6 +130,14 @@ async function withWaits<T>(
 
 describe("every endpoint", () => {
   const endpoints: [string, (api: NorthflankApi) => Promise<unknown>, string, string, string | undefined][] = [
+    [
+      "listServices",
+      (api) => api.listServices(service, call()),
+      "GET",
+      "/v1/projects/shop/services?per_page=100",
+      undefined,
+    ],
+    ["listJobs", (api) => api.listJobs(service, call()), "GET", "/v1/projects/shop/jobs?per_page=100", undefined],
     ["getService", (api) => api.getService(service, call()), "GET", "/v1/projects/shop/services/api", undefined],
     [
       "updateServiceDeployment",
@@ -184,7 +192,7 @@ describe("every endpoint", () => {
     ],
     ["whoAmI", (api) => api.whoAmI(call()), "GET", "/v1/auth", undefined],
   ];
-  const answer = { id: "api", runs: [], builds: [] };
+  const answer = { id: "api", runs: [], builds: [], services: [], jobs: [] };
 
   test.each(endpoints)("%s goes to its path", async (_name, use, method, path, body) => {
     script = [data(answer)];
@@ -713,4 +721,40 @@ test("a service that is none is a protocol error, and 204 is enough for a write"
   script = [data([]), reply(204)];
   expect(await failureOf(apiOf().getService(service, call()))).toMatchObject({ code: "protocol" });
   await apiOf().updateServiceDeployment(service, {}, call());
+});
+
+describe("services and jobs of a project", () => {
+  const page = (ids: readonly string[], pagination?: object): Step =>
+    reply(200, { data: { services: ids.map((id) => ({ id, serviceType: "deployment" })) }, pagination });
+
+  test("are read from all pages, each once, in the order of their ids", async () => {
+    script = [page(["web", "api"], { hasNextPage: true, cursor: "1" }), page(["web", "cart"])];
+    expect(await apiOf().listServices(service, call())).toEqual({
+      items: ["api", "cart", "web"].map((id) => ({ id, type: "deployment" })),
+    });
+    expect(sent.map(({ path }) => path.split("?")[1])).toEqual(["per_page=100", "per_page=100&cursor=1"]);
+  });
+
+  test.each<[string, readonly Step[], number]>([
+    [
+      "a cursor that leads in a circle",
+      [1, 2, 3].map((n) => page([`s${n}`], { hasNextPage: true, cursor: `${n % 2}` })),
+      3,
+    ],
+    ["a next page without a cursor", [page(["s1"], { hasNextPage: true })], 1],
+  ])("stop at %s, and say that they are not all", async (_what, steps, requests) => {
+    script = [...steps];
+    expect(await apiOf().listServices(service, call())).toMatchObject({ truncated: true });
+    expect(sent).toHaveLength(requests);
+  });
+
+  test("keep ids that could not be asked for, and drop what has none", async () => {
+    script = [reply(200, { data: { jobs: [{ id: "../x", jobType: "manual" }, {}, null, { id: 7 }] } })];
+    expect(await apiOf().listJobs(service, call())).toEqual({ items: [{ id: "../x", type: "manual" }] });
+  });
+
+  test("are a protocol error when the answer is no list", async () => {
+    script = [data({ services: {} })];
+    expect(await failureOf(apiOf().listServices(service, call()))).toMatchObject({ code: "protocol", sent: true });
+  });
 });

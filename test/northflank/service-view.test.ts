@@ -43,7 +43,7 @@ describe("toServiceView", () => {
       disabledCD: false,
       instances: 2,
       image: "acme/api:1",
-      external: { imagePath: "acme/api:1", credentials: undefined, registryProvider: "github" },
+      external: { imagePath: "acme/api:1", credentials: undefined, registryProvider: "github", isPrivate: true },
       docker: { configType: "customCommand", customCommand: "run" },
       rolloutStatus: "IN_PROGRESS",
       rolloutReason: "DEPLOYING",

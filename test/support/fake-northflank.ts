@@ -111,6 +111,8 @@ export class FakeNorthflank {
         const builds = this.#builds.get(name);
         return this.#run("listBuilds", () => (builds === undefined ? undefined : { builds }));
       },
+      listServices: unexpected("listServices"),
+      listJobs: unexpected("listJobs"),
       listRuns: unexpected("listRuns"),
       getRun: unexpected("getRun"),
       startRun: unexpected("startRun"),

@@ -411,6 +411,8 @@ function listened(
   const isThere = (answer: object | undefined) => answer !== undefined;
   return {
     reserve: (count, requestClass) => api.reserve(count, requestClass),
+    listServices: (name, options) => hear(api.listServices(name, options)),
+    listJobs: (name, options) => hear(api.listJobs(name, options)),
     getService: (name, options) => hear(api.getService(name, options)),
     updateServiceDeployment: (name, body, options) => hear(api.updateServiceDeployment(name, body, options)),
     patchDeploymentService: (name, body, options) => hear(api.patchDeploymentService(name, body, options)),

@@ -167,4 +167,17 @@ describe("the client on the sandbox", () => {
     expect(await api.getBuild({ ...builder, buildId: "nothing" }, call)).toBeUndefined();
     expect(await api.listBuilds({ projectId: "shop", serviceId: "nothing" }, call)).toBeUndefined();
   });
+
+  test("lists all services and jobs of a project, over several pages", async () => {
+    for (let count = 0; count < 120; count++) sandbox.addService("shop", { id: `svc-${count}`, image: "nginx:1" });
+    const { items } = await apiOf().listServices({ projectId: "shop" }, call);
+    expect([items.length, sandbox.calls.length]).toEqual([124, 2]);
+    expect(items.find(({ id }) => id === "builder")).toEqual({ id: "builder", type: "build" });
+    expect(await apiOf({ teamId: "acme" }).listJobs({ projectId: "shop" }, call)).toEqual({
+      items: [
+        { id: "migrate", type: "manual" },
+        { id: "report", type: "cron" },
+      ],
+    });
+  });
 });
