@@ -248,6 +248,18 @@ interface FromEntry {
   readonly configMapKeyRef?: object;
 }
 
+/** Characters of all names and values together. The start of a run counts bytes, references included. */
+const maxEnvironmentCharacters = 65_536;
+
+const environmentSize: Rule = {
+  name: "environment-size",
+  rule: `self.map(name, size(name) + size(self[name])).sum() <= ${maxEnvironmentCharacters}`,
+  message: `names and values together have more than ${maxEnvironmentCharacters} characters: use files for large values`,
+  check: (self: Readonly<Record<string, string>>) =>
+    Object.entries(self).reduce((sum, [name, value]) => sum + [...name].length + [...value].length, 0) <=
+    maxEnvironmentCharacters,
+};
+
 export const environment = {
   type: "object",
   maxProperties: 500,
@@ -261,6 +273,7 @@ export const environment = {
     pattern: "^[^\\x00]*$",
     description: "Value of the variable. A value with ${ is refused unless allowReferences is set.",
   },
+  "x-kubernetes-validations": [environmentSize],
 } as const satisfies Schema;
 
 const fileContent = {

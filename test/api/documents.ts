@@ -539,6 +539,14 @@ const runs: Readonly<Record<string, Document>> = {
     object: jobRun({ runtimeEnvironment: { A: "x".repeat(32_769) } }),
     problems: ["spec.runtimeEnvironment.A maxLength"],
   },
+  "run: variables of 64 Ki characters together, names included": {
+    object: jobRun({ runtimeEnvironment: { A: "x".repeat(32_767), B: "x".repeat(32_767) } }),
+    problems: [],
+  },
+  "run: variables of one character more": {
+    object: jobRun({ runtimeEnvironment: { A: "x".repeat(32_767), BB: "x".repeat(32_767) } }),
+    problems: ["spec.runtimeEnvironment environment-size"],
+  },
   "run: a value of 20,000 emoji": { object: jobRun({ runtimeEnvironment: { A: "😀".repeat(20_000) } }), problems: [] },
   "run: 501 variables": {
     object: jobRun({ runtimeEnvironment: Object.fromEntries(Array.from({ length: 501 }, (_, n) => [`V${n}`, ""])) }),

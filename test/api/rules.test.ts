@@ -1,5 +1,5 @@
-import { Environment } from "@marcbachmann/cel-js";
 import { describe, expect, test } from "vitest";
+import { celEnvironment } from "../../sandbox/kubernetes/cel-environment.ts";
 import { celRules, isMap } from "../../src/api/crd.ts";
 import { findKind, kinds } from "../../src/api/kinds.ts";
 import { applies, brokenRules, type Node, nodes } from "../../src/api/rules.ts";
@@ -8,7 +8,7 @@ import { asStored } from "../../src/api/stored.ts";
 import { createValidator } from "../../src/api/validate.ts";
 import { type Document, documents } from "./documents.ts";
 
-const environment = new Environment({ unlistedVariablesAreDyn: true }).registerVariable("self", "dyn");
+const environment = celEnvironment();
 const programs = new Map<string, (context: object) => unknown>();
 
 /** What the API server's language says about a rule. Its integers are 64 bits wide. */
