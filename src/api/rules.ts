@@ -51,12 +51,8 @@ export function nodes(node: Node): readonly Node[] {
 }
 
 /** Whether the API server runs the rule: one that reads the earlier value needs one. */
-export function applies(rule: Rule, { oldValue }: Node): boolean {
-  return !isTransition(rule) || (oldValue !== undefined && oldValue !== null);
-}
-
-function isTransition({ rule }: Rule): boolean {
-  return /\boldSelf\b/.test(rule);
+export function applies({ rule }: Rule, { oldValue }: Node): boolean {
+  return (oldValue !== undefined && oldValue !== null) || !/\boldSelf\b/.test(rule);
 }
 
 function fieldOf({ fieldPath }: Rule): Path {

@@ -20,13 +20,16 @@ export interface UnknownField {
 export function asStored(schema: Schema, value: unknown): unknown {
   if (isList(schema)) return Array.isArray(value) ? value.map((item) => asStored(schema.items, item)) : value;
   if (!isRecord(value)) return value;
-  const entries = Object.entries(value).flatMap(([key, item]) => {
+  const stored: Record<string, unknown> = {};
+  for (const key of Object.keys(value)) {
+    const item = value[key];
     const inner = schemaOf(schema, key);
     // Null is a value only where the schema says so.
-    if (inner === undefined || (item === null && inner.nullable !== true)) return [];
-    return [[key, asStored(inner, item)] as const];
-  });
-  return Object.fromEntries(isObject(schema) ? [...entries, ...defaults(schema, entries)] : entries);
+    if (inner === undefined || (item === null && inner.nullable !== true)) continue;
+    setOwn(stored, key, asStored(inner, item));
+  }
+  if (isObject(schema)) fillIn(stored, schema);
+  return stored;
 }
 
 /** Fields the schema does not know. The server prunes them or, asked for strict validation, refuses them. */
@@ -62,14 +65,17 @@ function collectUnknown(schema: Schema, value: unknown, path: (string | number)[
   }
 }
 
-function defaults(
-  { properties }: ObjectSchema,
-  entries: readonly (readonly [string, unknown])[],
-): readonly (readonly [string, unknown])[] {
-  const set = new Set(entries.map(([key]) => key));
-  return Object.entries(properties)
-    .filter(([key]) => !set.has(key))
-    .flatMap(([key, schema]) => ("default" in schema ? [[key, schema.default] as const] : []));
+function fillIn(stored: Record<string, unknown>, { properties }: ObjectSchema): void {
+  for (const key of Object.keys(properties)) {
+    const schema = properties[key];
+    if (schema !== undefined && "default" in schema && !Object.hasOwn(stored, key)) setOwn(stored, key, schema.default);
+  }
+}
+
+function setOwn(target: Record<string, unknown>, key: string, value: unknown): void {
+  if (key !== "__proto__") target[key] = value;
+  // Assigned, this one name would set the prototype.
+  else Object.defineProperty(target, key, { value, enumerable: true, configurable: true, writable: true });
 }
 
 /** True for an object that is no list. */

@@ -11,6 +11,7 @@ import type { ApiFactory } from "../controllers/shared/api-factory.ts";
 import { createAccounts, type OperatorToken } from "../controllers/shared/create-accounts.ts";
 import { connectionKeys } from "../controllers/shared/dependents.ts";
 import type { EventSink } from "../controllers/shared/event-draft.ts";
+import { type Judgeable, judgeOnce } from "../controllers/shared/judge-once.ts";
 import { LookSchedule } from "../controllers/shared/look-schedule.ts";
 import { createStatusWriter, type ObjectWithStatus, type StatusWriter } from "../controllers/shared/status-writer.ts";
 import type { KubeClient } from "../kube/client.ts";
@@ -62,8 +63,9 @@ export function createControllers(deps: ControllersDeps): readonly ManagedContro
     random,
   });
   const validator = createValidator();
-  const validate = (object: { readonly kind: string; readonly spec: unknown }) =>
-    validator.validateSpec(object.kind, object.spec);
+  const validate = judgeOnce((object: Judgeable & { readonly kind: string; readonly spec: unknown }) =>
+    validator.validateSpec(object.kind, object.spec),
+  );
   const writer = <T extends ObjectWithStatus>(
     name: ControllerName,
     type: ResourceType,
