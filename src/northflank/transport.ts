@@ -97,10 +97,13 @@ export function createTransport(options: TransportOptions): Transport {
 
   const idleMs = options.idleConnectionMs ?? defaultIdleConnectionMs;
 
-  const poolOf = ({ origin, lane = "" }: TransportRequest): Pool => {
+  const poolOf = (request: TransportRequest): Pool => {
+    const { origin, lane = "" } = request;
     const key = `${origin} ${lane}`;
     const known = pools.get(key);
+    // A pool is opened only for an origin that may see a token, so one that is open needs no second look.
     if (known !== undefined) return known;
+    assertAllowedOrigin(request, options.allowedHosts);
     const pool = new Pool(origin, {
       connections: options.connections ?? 8,
       pipelining: 1,
@@ -122,8 +125,9 @@ export function createTransport(options: TransportOptions): Transport {
   return {
     send: async (request) => {
       request.signal.throwIfAborted();
-      assertMaySend(request, options.allowedHosts);
-      return await exchange({ pool: poolOf(request), request, limits, options });
+      const pool = poolOf(request);
+      assertPlainPath(request);
+      return await exchange({ pool, request, limits, options });
     },
     [Symbol.asyncDispose]: async () => {
       const open = [...pools.values()];
@@ -141,19 +145,26 @@ interface Limits {
 }
 
 /** The last check before a token leaves. Whoever built the request, a host that is not listed never sees it. */
-function assertMaySend(request: TransportRequest, allowedHosts: readonly string[]): void {
-  const refuse = (detail: string) =>
-    new NorthflankError({ code: "unreachable", step: request.step, detail, sent: false });
+function assertAllowedOrigin(request: TransportRequest, allowedHosts: readonly string[]): void {
   const url = URL.canParse(request.origin) ? new URL(request.origin) : undefined;
-  if (url === undefined || url.origin !== request.origin) throw refuse("the address of the API is not an origin");
+  if (url === undefined || url.origin !== request.origin)
+    throw refusal(request, "the address of the API is not an origin");
   const problem = originProblem(url);
-  if (problem !== undefined) throw refuse(`the address of the API is not usable: ${problem}`);
+  if (problem !== undefined) throw refusal(request, `the address of the API is not usable: ${problem}`);
   if (!isAllowedOrigin(request.origin, allowedHosts)) {
-    throw refuse(`host ${url.host} is not on the list of allowed API hosts (--allowed-api-hosts)`);
+    throw refusal(request, `host ${url.host} is not on the list of allowed API hosts (--allowed-api-hosts)`);
   }
+}
+
+/** A path that a URL parser would rewrite could lead elsewhere than it says. */
+function assertPlainPath(request: TransportRequest): void {
   if (new URL(request.path, request.origin).href !== `${request.origin}${request.path}`) {
-    throw refuse("the path is not in its plain form");
+    throw refusal(request, "the path is not in its plain form");
   }
+}
+
+function refusal({ step }: TransportRequest, detail: string): NorthflankError {
+  return new NorthflankError({ code: "unreachable", step, detail, sent: false });
 }
 
 function exchange(context: {
