@@ -75,7 +75,7 @@ interface Restarted {
 const say = (line: string) => console.log(line);
 execFileSync(process.execPath, ["--import", "tsx", "scripts/build.ts"], { cwd: root, stdio: "inherit" });
 const kind = options.cluster ?? (hasControlPlane() ? "real" : "sandbox");
-await using cluster = await clusterUnderTest({ ...process.env, TEST_CLUSTER: kind });
+await using cluster = await clusterUnderTest({ ...process.env, TEST_CLUSTER: kind }, { audit: false });
 await using northflank = await startNorthflank({ limitPerHour: 1_000_000_000, rolloutMs: 0, rolloutLagMs: 0 });
 northflank.addToken(token);
 northflank.addProject("bench");

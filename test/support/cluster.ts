@@ -76,12 +76,16 @@ export const operatorUser = `system:serviceaccount:${operator.namespace}:${opera
 
 /**
  * The cluster that this test run is about: `TEST_CLUSTER=sandbox` (default) or `real`. It has the CRDs of `crds/` and the
- * service account and RBAC of `deploy/`.
+ * service account and RBAC of `deploy/`. Without `audit` (default true) a real server does not tell the operator's calls,
+ * and does not pay for writing them down.
  */
-export async function clusterUnderTest(env: NodeJS.ProcessEnv = process.env): Promise<Cluster> {
+export async function clusterUnderTest(
+  env: NodeJS.ProcessEnv = process.env,
+  options: { readonly audit?: boolean } = {},
+): Promise<Cluster> {
   const kind = env.TEST_CLUSTER ?? "sandbox";
   if (kind === "sandbox") return startSandbox();
-  if (kind === "real") return env.TEST_CLUSTER_FACTS ? attach(env.TEST_CLUSTER_FACTS) : startReal(env);
+  if (kind === "real") return env.TEST_CLUSTER_FACTS ? attach(env.TEST_CLUSTER_FACTS) : startReal(env, options);
   throw new Error(`TEST_CLUSTER is ${kind}; expected sandbox or real`);
 }
 
@@ -89,9 +93,11 @@ export async function clusterUnderTest(env: NodeJS.ProcessEnv = process.env): Pr
 export async function startSharedCluster(options: {
   readonly env: NodeJS.ProcessEnv;
   readonly say: (line: string) => void;
+  /** Write the operator's calls to the audit log, which costs the server something. Default true. */
+  readonly audit?: boolean;
 }): Promise<{ readonly factsPath: string; readonly cluster: Cluster; readonly plane: ControlPlane }> {
   const binaries = await findControlPlaneBinaries(options);
-  const plane = await startControlPlane({ binaries, auditUsers: [operatorUser] });
+  const plane = await startControlPlane({ binaries, auditUsers: options.audit === false ? [] : [operatorUser] });
   try {
     const access = await loadKubeAccess({ path: plane.kubeconfigPath }, { clock: systemClock });
     await using client = createKubeClient({ access, clock: systemClock, fieldManager: "test" });
@@ -139,8 +145,8 @@ async function startSandbox(): Promise<Cluster> {
   }
 }
 
-async function startReal(env: NodeJS.ProcessEnv): Promise<Cluster> {
-  const { cluster } = await startSharedCluster({ env, say: (line) => process.stderr.write(`${line}\n`) });
+async function startReal(env: NodeJS.ProcessEnv, options: { readonly audit?: boolean }): Promise<Cluster> {
+  const { cluster } = await startSharedCluster({ env, say: (line) => process.stderr.write(`${line}\n`), ...options });
   return cluster;
 }
 
