@@ -180,10 +180,10 @@ export class Events implements EventRecorder {
     const nowMs = clock.monotonic();
     this.#forgetOld(nowMs);
     const key = keyOf(draft);
-    const time = formatMicroTime(clock.now());
     const known = this.#series.get(key);
+    if (known === undefined && this.#dirty.size >= this.#maxPending) return undefined;
+    const time = formatMicroTime(clock.now());
     if (known === undefined) {
-      if (this.#dirty.size >= this.#maxPending) return undefined;
       const fresh = { key, draft, eventTime: time, lastTime: time, lastSeenMs: nowMs, count: 1 };
       const series: Series = { ...fresh, sentCount: 0, name: undefined, tries: 0, notBeforeMs: nowMs };
       this.#series.set(key, series);
