@@ -29,7 +29,7 @@ export interface Position {
 export interface ReadProblem {
   readonly position: Position;
   readonly path: Path;
-  readonly rule: "syntax" | "duplicate-key" | "tag" | "key" | "alias";
+  readonly rule: "syntax" | "duplicate-key" | "tag" | "key" | "alias" | "character";
   readonly message: string;
   readonly remedy: string;
 }
@@ -52,6 +52,8 @@ const maxNodes = 250_000;
  * *Guarantees*: never throws; work is bounded, also for aliases that multiply.
  */
 export function readManifests(text: string): readonly ManifestDocument[] {
+  const control = rawControl.exec(text);
+  if (control !== null) return [unprintable(text, control)];
   const lines = new LineCounter();
   try {
     const parsed = parseAllDocuments(text, {
@@ -68,6 +70,20 @@ export function readManifests(text: string): readonly ManifestDocument[] {
   } catch (error) {
     return [unreadable(error)];
   }
+}
+
+/** Control characters that neither YAML nor JSON may hold as they are. */
+const rawControl = /[^\P{Cc}\t\n\r\u007f-\u009f]/u;
+
+/** kubectl refuses the whole file, whatever else is in it. */
+function unprintable(text: string, { 0: character, index }: RegExpExecArray): ManifestDocument {
+  const before = text.slice(0, index).split("\n");
+  const position = { line: before.length, column: (before.at(-1) ?? "").length + 1 };
+  const code = character.charCodeAt(0).toString(16).toUpperCase().padStart(4, "0");
+  const message = `holds the control character U+${code}`;
+  const remedy = `remove it, or write it as "\\u${code}" in double quotes`;
+  const problem: ReadProblem = { position, path: [], rule: "character", message, remedy };
+  return { value: undefined, problems: [problem], locate: () => position };
 }
 
 /** The parser gives up, for example on a hundred thousand brackets. */
@@ -119,7 +135,10 @@ class ValueReader {
     if (this.#nodes === maxNodes) this.#report(aliasProblem(path, "expands to more values than a manifest has"), node);
     if (this.#nodes >= maxNodes) return null;
     if (isAlias(node)) return this.#readAlias(node, path);
-    if (isScalar(node)) return this.#readScalar(node, path);
+    if (isScalar(node)) {
+      this.#checkCharacters(node, path);
+      return this.#readScalar(node, path);
+    }
     if (isSeq(node)) return node.items.map((item, index) => this.read(item, [...path, index]));
     return isMap(node) ? this.#readMap(node, path) : null;
   }
@@ -157,6 +176,13 @@ class ValueReader {
     }
   }
 
+  /** Half of a character can be written, as an escape, but not stored. */
+  #checkCharacters(node: Scalar, path: Path): void {
+    if (typeof node.value !== "string" || !/\p{Surrogate}/u.test(node.value)) return;
+    const message = "holds half of a character (a lone surrogate), which cannot be stored";
+    this.#report({ path, rule: "character", message, remedy: "write the whole character" }, node);
+  }
+
   /** Pairs in the order of the text: a later one wins, and a merge (`<<`) stands where it is written. */
   #readMap(node: YAMLMap, path: Path): Readonly<Record<string, unknown>> {
     const entries = new Map<string, unknown>();
@@ -169,6 +195,7 @@ class ValueReader {
       const key = this.#readKey(pair, path);
       if (key === undefined) continue;
       if (written.has(key) && isNode(pair.key)) this.#report(duplicateKey([...path, key]), pair.key);
+      if (isScalar(pair.key)) this.#checkCharacters(pair.key, [...path, key]);
       written.add(key);
       entries.set(key, this.read(pair.value, [...path, key]));
     }
