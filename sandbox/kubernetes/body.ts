@@ -15,8 +15,15 @@ export interface Body {
  * *Errors*: throws a `SyntaxError` when it is no JSON.
  */
 export function readJson(text: string): Body {
-  const value: unknown = JSON.parse(text);
+  const value: unknown = JSON.parse(wholeCharacters(text));
   return { value, duplicates: duplicateKeys(text) };
+}
+
+/** Go puts U+FFFD in the place of half a character, which JSON can hold as an escape only. */
+function wholeCharacters(text: string): string {
+  if (!/\\u[dD][89a-fA-F]/.test(text)) return text;
+  const escaped = /\\\\|\\ud[89ab][0-9a-f]{2}\\ud[c-f][0-9a-f]{2}|\\ud[89a-f][0-9a-f]{2}/gi;
+  return text.replaceAll(escaped, (found) => (found.length === 6 ? "\\ufffd" : found));
 }
 
 /**
