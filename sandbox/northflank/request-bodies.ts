@@ -8,7 +8,8 @@ export type BodySchema =
   | "run-job"
   | "patch-job"
   | "patch-manual-job"
-  | "patch-deployment-service";
+  | "patch-deployment-service"
+  | "patch-combined-service";
 
 /** What is wrong with a body: field -> messages, as the API words its `details`. */
 export type BodyProblems = Readonly<Record<string, readonly string[]>>;

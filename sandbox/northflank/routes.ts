@@ -51,6 +51,7 @@ export const routes: readonly Route[] = [
   scoped("GET", "/services/{service}/deployment", getServiceDeployment),
   scoped("POST", "/services/{service}/deployment", updateServiceDeployment, "service-deployment-update"),
   scoped("PATCH", "/services/deployment/{service}", patchDeploymentService, "patch-deployment-service"),
+  scoped("PATCH", "/services/combined/{service}", patchCombinedService, "patch-combined-service"),
   scoped("GET", "/services/{service}/build", listBuilds),
   scoped("GET", "/services/{service}/build/{build}", getBuild),
   scoped("GET", "/jobs", listJobs),
@@ -128,8 +129,16 @@ function updateServiceDeployment(request: Request): Answer {
 }
 
 function patchDeploymentService(request: Request): Answer {
+  return patchService(request, "deployment");
+}
+
+function patchCombinedService(request: Request): Answer {
+  return patchService(request, "combined");
+}
+
+function patchService(request: Request, serviceType: Service["serviceType"]): Answer {
   const { project, service } = serviceOf(request);
-  if (service.serviceType !== "deployment") throw new ApiProblem(400, "This is not a deployment service");
+  if (service.serviceType !== serviceType) throw new ApiProblem(400, `This is not a ${serviceType} service`);
   const { deployment, ...settings } = request.body as { readonly deployment?: DeploymentChange };
   if (deployment !== undefined) deploy(request.world, project, service, deployment);
   Object.assign(service.settings, settings);

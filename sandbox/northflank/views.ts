@@ -75,7 +75,9 @@ function deploymentOf(service: Service, { form, tellsImageUrl }: ViewContext): o
     ...(service.buildpack && { buildpack: service.buildpack }),
     storage: { ephemeralStorage: { storageSize: 1024 }, shmSize: 64 },
     ...(external && { external: form === "A" ? externalA(external) : external }),
-    ...(internal && { internal: form === "A" ? internalA(service, internal) : internal }),
+    // The newer form is shaped like the body of a write, and that of a combined service has no source.
+    ...(internal && form === "A" && { internal: internalA(service, internal) }),
+    ...(internal && form === "B" && service.serviceType !== "combined" && { internal }),
     ...(external && tellsImageUrl && { imageUrl: external.imagePath }),
   };
 }

@@ -8,6 +8,7 @@ import { type ApiOrigin, parseApiUrl } from "./api-origin.ts";
 import { mergeBuilds, toBuildPage, toBuildView } from "./build-view.ts";
 import { isNorthflankError, NorthflankError } from "./errors.ts";
 import { type ItemKind, mergeItems, toItemPage } from "./item-view.ts";
+import { toJobSource, toJobView } from "./job-view.ts";
 import { objectOf, textOf } from "./json.ts";
 import type { Ledger, Reservation, ReserveOutcome } from "./ledger.ts";
 import { type NameKind, nameProblem } from "./names.ts";
@@ -22,6 +23,8 @@ import type {
   DeploymentUpdate,
   ItemList,
   JobRunView,
+  JobSource,
+  JobView,
   ProjectItem,
   RequestClass,
   RunList,
@@ -88,6 +91,21 @@ export interface NorthflankApi {
     body: { readonly deployment: DeploymentUpdate & { readonly instances: number } },
     options: CallOptions,
   ): Promise<void>;
+  /** `PATCH .../services/combined/{id}`, which takes what is started in the container, but no source. */
+  patchCombinedService(
+    name: ServiceName,
+    body: { readonly deployment: Omit<DeploymentUpdate, "external" | "internal"> },
+    options: CallOptions,
+  ): Promise<void>;
+  /** `GET .../jobs/{id}`, which tells no source. */
+  getJob(name: JobName, options: CallOptions): Promise<JobView>;
+  /** `GET .../jobs/{id}/deployment`: deprecated, and the only read that tells the source of a job. */
+  getJobDeployment(name: JobName, options: CallOptions): Promise<JobSource>;
+  /**
+   * `POST .../jobs/{id}/deployment`: deprecated, and the only call that changes the source of a job. Never sent twice: a
+   * change of source may start a run, and whether the same source counts as a change again is not documented.
+   */
+  updateJobDeployment(name: JobName, body: DeploymentUpdate, options: CallOptions): Promise<void>;
   /** One build; `undefined` when the API says that there is none, or nothing of that name that builds (404). */
   getBuild(name: BuilderName & { readonly buildId: string }, options: CallOptions): Promise<BuildView | undefined>;
   /**
@@ -181,6 +199,29 @@ export function createNorthflankApi(options: NorthflankApiOptions): NorthflankAp
       const route = "/v1/projects/{project}/services/deployment/{service}";
       const step = `patch ${serviceText({ projectId, serviceId })}`;
       await write({ method: "PATCH", route, names: { project: projectId, service: serviceId }, step, body }, call);
+    },
+
+    patchCombinedService: async ({ projectId, serviceId }, body, call) => {
+      const route = "/v1/projects/{project}/services/combined/{service}";
+      const step = `patch ${serviceText({ projectId, serviceId })}`;
+      await write({ method: "PATCH", route, names: { project: projectId, service: serviceId }, step, body }, call);
+    },
+
+    getJob: async (name, call) => {
+      const request = { method: "GET", ...jobRoute("", name), step: `get ${jobText(name)}` } as const;
+      const { json } = await read(request, call);
+      return toJobView(dataOf(json)) ?? unexpected(request.step, "the answer is not a job");
+    },
+
+    getJobDeployment: async (name, call) => {
+      const step = `get the deployment of ${jobText(name)}`;
+      const { json } = await read({ method: "GET", ...jobRoute("/deployment", name), step }, call);
+      return toJobSource(dataOf(json)) ?? unexpected(step, "the answer is not the deployment of a job");
+    },
+
+    updateJobDeployment: async (name, body, call) => {
+      const step = `update the deployment of ${jobText(name)}`;
+      await once({ method: "POST", ...jobRoute("/deployment", name), step, body }, call, () => undefined);
     },
 
     getBuild: async (name, call) => {
@@ -573,8 +614,12 @@ function builderText(name: BuilderName): string {
   return "serviceId" in name ? serviceText(name) : jobText(name);
 }
 
-function runsRoute({ projectId, jobId }: JobName) {
-  return { route: "/v1/projects/{project}/jobs/{job}/runs", names: { project: projectId, job: jobId } };
+function jobRoute(suffix: string, { projectId, jobId }: JobName) {
+  return { route: `/v1/projects/{project}/jobs/{job}${suffix}`, names: { project: projectId, job: jobId } };
+}
+
+function runsRoute(name: JobName) {
+  return jobRoute("/runs", name);
 }
 
 function runRoute({ projectId, jobId, runId }: JobName & { readonly runId: string }) {

@@ -59,14 +59,8 @@ export interface RunRequest {
   };
 }
 
-/** A service as read, in one normal form for both documented forms of the answer. Missing means "not told". */
-export interface ServiceView {
-  readonly id: string;
-  /** `combined`, `build`, `deployment`, or a word we do not know. */
-  readonly serviceType: string | undefined;
-  readonly servicePaused: boolean;
-  readonly disabledCD: boolean | undefined;
-  readonly instances: number | undefined;
+/** What a service or job runs, in one normal form. Missing means "not told". */
+export interface SourceView {
   /** Image as the API tells it: `imageUrl` if present, else `deployment.external.imagePath` (host possibly stripped). */
   readonly image: string | undefined;
   readonly external:
@@ -89,6 +83,29 @@ export interface ServiceView {
     | undefined;
   readonly docker: DockerRuntime | undefined;
   readonly buildpack: BuildpackRuntime | undefined;
+}
+
+/** The source of a job, as read. What is started in the container is told elsewhere: see {@link JobView}. */
+export type JobSource = Pick<SourceView, "image" | "external" | "internal">;
+
+/** A job as read, without its source, which this answer does not tell. Missing means "not told". */
+export interface JobView extends Pick<SourceView, "docker" | "buildpack"> {
+  readonly id: string;
+  /** `manual`, `cron`, or a word we do not know. */
+  readonly jobType: string | undefined;
+  readonly disabledCD: boolean | undefined;
+  /** `never`, `cd-promote`, `always`, or a word we do not know. Not among the documented fields of the answer. */
+  readonly runOnSourceChange: string | undefined;
+}
+
+/** A service as read, in one normal form for both documented forms of the answer. Missing means "not told". */
+export interface ServiceView extends SourceView {
+  readonly id: string;
+  /** `combined`, `build`, `deployment`, or a word we do not know. */
+  readonly serviceType: string | undefined;
+  readonly servicePaused: boolean;
+  readonly disabledCD: boolean | undefined;
+  readonly instances: number | undefined;
   /** `PENDING`, `IN_PROGRESS`, `COMPLETED`, `FAILED`, or a word we do not know. */
   readonly rolloutStatus: string | undefined;
   /** `SCALING` or `DEPLOYING`, if told. */

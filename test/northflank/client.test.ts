@@ -154,6 +154,28 @@ describe("every endpoint", () => {
       '{"deployment":{"instances":2}}',
     ],
     [
+      "patchCombinedService",
+      (api) => api.patchCombinedService(service, { deployment: { docker: { configType: "default" } } }, call()),
+      "PATCH",
+      "/v1/projects/shop/services/combined/api",
+      '{"deployment":{"docker":{"configType":"default"}}}',
+    ],
+    ["getJob", (api) => api.getJob(job, call()), "GET", "/v1/projects/shop/jobs/migrate", undefined],
+    [
+      "getJobDeployment",
+      (api) => api.getJobDeployment(job, call()),
+      "GET",
+      "/v1/projects/shop/jobs/migrate/deployment",
+      undefined,
+    ],
+    [
+      "updateJobDeployment",
+      (api) => api.updateJobDeployment(job, { external: { imagePath: "a.b/c:1" } }, call()),
+      "POST",
+      "/v1/projects/shop/jobs/migrate/deployment",
+      '{"external":{"imagePath":"a.b/c:1"}}',
+    ],
+    [
       "getBuild",
       (api) => api.getBuild({ ...service, buildId: "joyous-view-6290" }, call()),
       "GET",

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { remoteImageOf, toServiceView } from "../../src/northflank/service-view.ts";
+import { toServiceView } from "../../src/northflank/service-view.ts";
+import { remoteImageOf } from "../../src/northflank/source-view.ts";
 
 const nothing = {
   serviceType: undefined,

@@ -2,7 +2,7 @@ import type { NorthflankConnection } from "../../src/api/connection.ts";
 import type { NorthflankDeployment } from "../../src/api/deployment.ts";
 import { apiVersion } from "../../src/api/names.ts";
 import type { ObjectMeta } from "../../src/kube/types.ts";
-import type { ServiceView } from "../../src/northflank/types.ts";
+import type { JobSource, JobView, ServiceView } from "../../src/northflank/types.ts";
 
 /** When the objects of tests were made: an hour before `FakeClock` starts. */
 export const createdAt = "2025-12-31T23:00:00Z";
@@ -71,6 +71,23 @@ export function service(parts: Partial<ServiceView> & { readonly imagePath?: str
     rolloutReason: "DEPLOYING",
     rolloutTransitionTime: createdAt,
     buildStatus: undefined,
+    ...rest,
+  };
+}
+
+/** A manual job that runs `ghcr.io/acme/etl:1`, and never by itself. */
+export function job(parts: Partial<JobView & JobSource> & { readonly imagePath?: string } = {}): JobView & JobSource {
+  const { imagePath = "ghcr.io/acme/etl:1", ...rest } = parts;
+  return {
+    id: "etl",
+    jobType: "manual",
+    disabledCD: true,
+    runOnSourceChange: "never",
+    image: imagePath,
+    external: { imagePath, credentials: undefined, registryProvider: undefined },
+    internal: undefined,
+    docker: undefined,
+    buildpack: undefined,
     ...rest,
   };
 }

@@ -1,6 +1,13 @@
-import type { CallOptions, NorthflankApi, ServiceName } from "../../src/northflank/client.ts";
+import type { CallOptions, JobName, NorthflankApi, ServiceName } from "../../src/northflank/client.ts";
 import { NorthflankError, type NorthflankErrorCode, type NorthflankErrorFacts } from "../../src/northflank/errors.ts";
-import type { BuildView, DeploymentUpdate, ServiceView } from "../../src/northflank/types.ts";
+import type {
+  BuildView,
+  DeploymentUpdate,
+  JobSource,
+  JobView,
+  ServiceView,
+  SourceView,
+} from "../../src/northflank/types.ts";
 
 /** An error as the client throws it; what the test does not care about is filled in. */
 export function northflankError(code: NorthflankErrorCode, more: Partial<NorthflankErrorFacts> = {}): NorthflankError {
@@ -13,6 +20,10 @@ type Method =
   | "getService"
   | "updateServiceDeployment"
   | "patchDeploymentService"
+  | "patchCombinedService"
+  | "getJob"
+  | "getJobDeployment"
+  | "updateJobDeployment"
   | "whoAmI";
 
 interface Scripted {
@@ -28,6 +39,7 @@ interface Scripted {
 export class FakeNorthflank {
   readonly calls: string[] = [];
   readonly #services = new Map<string, ServiceView>();
+  readonly #jobs = new Map<string, JobView & JobSource>();
   readonly #builds = new Map<string, readonly BuildView[]>();
   readonly #scripts = new Map<Method, Scripted[]>();
   readonly #now: () => number;
@@ -38,6 +50,20 @@ export class FakeNorthflank {
 
   has(view: ServiceView): void {
     this.#services.set(view.id, view);
+  }
+
+  hasJob(view: JobView & JobSource): void {
+    this.#jobs.set(view.id, view);
+  }
+
+  job(id: string): JobView & JobSource {
+    const view = this.#jobs.get(id);
+    if (view === undefined) throw new Error(`no job "${id}" in the fake`);
+    return view;
+  }
+
+  changeJob(id: string, change: Partial<JobView & JobSource>): void {
+    this.hasJob({ ...this.job(id), ...change });
   }
 
   /** What a service or job has built, newest first; `[]`: nothing yet. Without this there is no such service. */
@@ -93,6 +119,25 @@ export class FakeNorthflank {
         this.#note(`patch ${serviceId} ${JSON.stringify(deployment)}`);
         this.#run("patchDeploymentService", () => this.#deploy(serviceId, deployment));
       },
+      patchCombinedService: async ({ serviceId }, { deployment }) => {
+        this.#note(`patch combined ${serviceId} ${JSON.stringify(deployment)}`);
+        this.#run("patchCombinedService", () => this.#deploy(serviceId, deployment));
+      },
+      getJob: async ({ jobId }: JobName, options: CallOptions) => {
+        this.#note(`get job ${jobId} (${options.class})`);
+        return this.#run("getJob", () => this.#findJob(jobId));
+      },
+      getJobDeployment: async ({ jobId }, options) => {
+        this.#note(`get source of job ${jobId} (${options.class})`);
+        return this.#run("getJobDeployment", () => this.#findJob(jobId));
+      },
+      updateJobDeployment: async ({ jobId }, body) => {
+        this.#note(`post job ${jobId} ${JSON.stringify(body)}`);
+        this.#run("updateJobDeployment", () => {
+          const view = this.#findJob(jobId);
+          this.hasJob({ ...view, ...changed(view, body) });
+        });
+      },
       whoAmI: async () => {
         this.#note("whoami");
         return this.#run("whoAmI", () => ({ expiresAt: undefined }));
@@ -137,30 +182,42 @@ export class FakeNorthflank {
     return view;
   }
 
-  /** Takes the new source; the state of the rollout before stays in sight until the test moves it on. */
-  #deploy(id: string, { external, internal, docker, buildpack }: DeploymentUpdate): void {
-    const view = this.#find(id);
-    const source =
-      external !== undefined
-        ? {
-            image: external.imagePath,
-            external: { imagePath: external.imagePath, credentials: external.credentials, registryProvider: undefined },
-            internal: undefined,
-          }
-        : {};
-    const build = {
-      id: internal?.id,
-      branch: internal?.branch,
-      buildSHA: internal?.buildSHA,
-      buildId: internal?.buildId,
-      deployedSHA: undefined,
-    };
-    this.has({
-      ...view,
-      ...source,
-      ...(internal === undefined ? {} : { image: undefined, external: undefined, internal: build }),
-      ...(docker === undefined ? {} : { docker }),
-      ...(buildpack === undefined ? {} : { buildpack }),
-    });
+  #findJob(id: string): JobView & JobSource {
+    const view = this.#jobs.get(id);
+    if (view === undefined) throw northflankError("not_found", { httpStatus: 404, step: `get job "${id}"` });
+    return view;
   }
+
+  /** Takes the new source; the state of the rollout before stays in sight until the test moves it on. */
+  #deploy(id: string, body: DeploymentUpdate): void {
+    const view = this.#find(id);
+    this.has({ ...view, ...changed(view, body) });
+  }
+}
+
+function changed(view: SourceView, { external, internal, docker, buildpack }: DeploymentUpdate): SourceView {
+  const source =
+    external !== undefined
+      ? {
+          image: external.imagePath,
+          external: { imagePath: external.imagePath, credentials: external.credentials, registryProvider: undefined },
+          internal: undefined,
+        }
+      : {};
+  const build = {
+    id: internal?.id,
+    branch: internal?.branch,
+    buildSHA: internal?.buildSHA,
+    buildId: internal?.buildId,
+    deployedSHA: undefined,
+  };
+  return {
+    image: view.image,
+    external: view.external,
+    internal: view.internal,
+    docker: docker ?? view.docker,
+    buildpack: buildpack ?? view.buildpack,
+    ...source,
+    ...(internal === undefined ? {} : { image: undefined, external: undefined, internal: build }),
+  };
 }

@@ -1,6 +1,6 @@
 // pure
 import { sameImage } from "../../northflank/image-reference.ts";
-import { remoteImageOf } from "../../northflank/service-view.ts";
+import { remoteImageOf } from "../../northflank/source-view.ts";
 import type { BuildpackRuntime, DeploymentUpdate, ServiceView } from "../../northflank/types.ts";
 import { capped } from "../../runtime/conditions.ts";
 import type { Desire } from "./desire.ts";

@@ -3,7 +3,7 @@ import { defaultToken, type NorthflankSandbox, startNorthflank } from "../../../
 import { createNorthflankApi, type NorthflankApi } from "../../../src/northflank/client.ts";
 import { parseImageReference, sameImage } from "../../../src/northflank/image-reference.ts";
 import { createLedger, type Ledger } from "../../../src/northflank/ledger.ts";
-import { remoteImageOf } from "../../../src/northflank/service-view.ts";
+import { remoteImageOf } from "../../../src/northflank/source-view.ts";
 import { createTransport, type Transport } from "../../../src/northflank/transport.ts";
 import { systemClock } from "../../../src/util/clock.ts";
 import { SecretValue } from "../../../src/util/secret-value.ts";
@@ -71,6 +71,43 @@ describe("the client on the sandbox", () => {
     const { instances = 0 } = await api.getService(name, call);
     await api.patchDeploymentService(name, { deployment: { ...update, instances } }, call);
     expect(sandbox.service("shop", "web")).toMatchObject({ instances: 2, image: "ghcr.io/acme/web:2.1.0" });
+  });
+
+  test("moves a job to another image, and sees it and its settings there", async () => {
+    const api = apiOf({ teamId: "acme" });
+    await api.updateJobDeployment(job, { external: { imagePath: "ghcr.io/acme/migrate:1.4.2" } }, call);
+    const source = await api.getJobDeployment(job, call);
+    const wanted = parseImageReference("ghcr.io/acme/migrate:1.4.2");
+    const remote = remoteImageOf(source);
+    expect(wanted.kind === "image" && remote !== undefined && sameImage(wanted.image, remote)).toBe(true);
+    expect(await api.getJob(job, call)).toMatchObject({ id: "migrate", jobType: "manual", runOnSourceChange: "never" });
+  });
+
+  test("does not send a change of a job's source twice when the answer is lost", async () => {
+    sandbox.fault = ({ method }) => (method === "POST" ? { kind: "reset-after" } : undefined);
+    await expect(apiOf().updateJobDeployment(job, { docker: { configType: "default" } }, call)).rejects.toThrow();
+    expect(sandbox.calls.filter(({ method }) => method === "POST")).toHaveLength(1);
+  });
+
+  test("tells a deprecated route that is gone from a job that is", async () => {
+    const api = apiOf();
+    sandbox.removeRoute("GET", "/v1/projects/{project}/jobs/{job}/deployment", 404);
+    await expect(api.getJobDeployment(job, call)).rejects.toMatchObject({ code: "not_found" });
+    expect(await api.getJob(job, call)).toMatchObject({ id: "migrate" });
+    await expect(api.getJob({ ...job, jobId: "nowhere" }, call)).rejects.toMatchObject({ code: "not_found" });
+  });
+
+  test("patches what a combined service starts, which is no source of it", async () => {
+    const api = apiOf();
+    const name = { ...service, serviceId: "storefront" };
+    const docker = { configType: "customCommand", customCommand: "serve" };
+    await api.patchCombinedService(name, { deployment: { docker } }, call);
+    expect(sandbox.service("shop", "storefront")).toMatchObject({ docker });
+    sandbox.settings.serviceForm = "B";
+    expect(await api.getService(name, call)).toMatchObject({ serviceType: "combined", internal: undefined, docker });
+    await expect(api.patchCombinedService(service, { deployment: { docker } }, call)).rejects.toMatchObject({
+      code: "rejected",
+    });
   });
 
   test("follows a run to its end, aborts another, and finds all of 250 over three pages", async () => {
