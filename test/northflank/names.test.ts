@@ -1,3 +1,4 @@
+import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { type NameKind, nameProblem } from "../../src/northflank/names.ts";
 
@@ -76,4 +77,43 @@ describe("nameProblem", () => {
   test("never quotes what it refuses", () => {
     expect(nameProblem("project", "evil/../canary")).not.toContain("canary");
   });
+
+  test("takes only what stands in a path as it is: a URL parser reads back the same path", () => {
+    const pieces = fc.constantFrom(
+      "abc",
+      "Zed",
+      "a0",
+      "b",
+      "9z",
+      "-",
+      ".",
+      "..",
+      "/",
+      "%2e",
+      "%",
+      "?",
+      "#",
+      "\\",
+      "é",
+      "\u0000",
+      " ",
+      ";",
+      "@",
+    );
+    const name = fc.oneof(
+      fc.string({ unit: "binary" }),
+      fc.array(pieces, { minLength: 1, maxLength: 8 }).map((all) => all.join("")),
+    );
+    let taken = 0;
+    const readsBack = fc.property(fc.constantFrom(...kinds), name, (kind, value) => {
+      if (nameProblem(kind, value) !== undefined) return;
+      taken += 1;
+      const path = `/v1/projects/${value}/services`;
+      expect(new URL(`https://api.northflank.com${path}`).pathname).toBe(path);
+    });
+    fc.assert(readsBack, { numRuns: 5_000 });
+    expect(taken).toBeGreaterThan(20);
+  });
 });
+
+const kinds: readonly NameKind[] = ["team", "project", "service", "job", "run", "build"];

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { northflankDeployments } from "../../src/api/names.ts";
 import { kstatusOf } from "../support/kstatus.ts";
 import { conditionOf, scenarios } from "../support/operator-scenario.ts";
 
@@ -40,6 +41,45 @@ describe("odd input", { concurrent: true, timeout: 200_000 }, () => {
     expect(scenario.changes()).toEqual([]);
     const message = conditionOf(stalled, "Stalled")?.message ?? "";
     expect([message, message.includes("canary"), message.length < 4_096]).toEqual([message, false, true]);
+  });
+
+  test("a status that somebody filled up is the operator's again after one pass", async () => {
+    await using scenario = await startScenario();
+    const object = await scenario.deployment("api", {
+      projectId: "shop",
+      serviceId: "api",
+      deployment: { external: { imagePath: "ghcr.io/acme/api:1.4.2" } },
+    });
+    const before = await object.reaches("Ready");
+    const at = "2020-01-01T00:00:00Z";
+    const condition = (type: string) => ({
+      type,
+      status: "True",
+      reason: "Forged",
+      message: "x".repeat(30_000),
+      lastTransitionTime: at,
+    });
+    const forged = {
+      conditions: ["Ready", "Stalled", ...Array.from({ length: 20 }, (_, n) => `Forged${n}`)].map(condition),
+      history: Array.from({ length: 5 }, () => ({ time: at, source: "x".repeat(1_000), result: "Failed" })),
+      failure: { class: "Terminal", count: 9, firstTime: at, lastTime: at, message: "forged" },
+      observedGeneration: 0,
+    };
+    const { group, version, plural } = northflankDeployments;
+    const path = `/apis/${group}/${version}/namespaces/${scenario.namespace}/${plural}/api/status`;
+    const contentType = "application/merge-patch+json";
+    const answer = await scenario.cluster.request("PATCH", path, { contentType, body: { status: forged } });
+    expect([answer.status, JSON.stringify(answer.body).slice(0, 500)]).toEqual([200, expect.anything()]);
+    const after = await object.becomes(
+      "free of what was forged",
+      ({ status }) => !JSON.stringify(status).includes("orged"),
+    );
+    expect(kstatusOf(after)).toBe("Current");
+    expect(after.status?.conditions?.map(({ type, status, reason }) => [type, status, reason])).toEqual(
+      before.status?.conditions?.map(({ type, status, reason }) => [type, status, reason]),
+    );
+    expect(JSON.stringify(after.status).length).toBeLessThan(10_000);
+    expect(scenario.changes()).toHaveLength(1);
   });
 
   test("what looks like a secret in a literal goes to Northflank and nowhere else", async () => {

@@ -62,6 +62,15 @@ describe("an undisturbed run", () => {
     expect(story.writes()).toHaveLength(3);
   });
 
+  test("is followed to its end, and not started again, when an API server without the rules lets its spec change", async () => {
+    await story.run({}, 5_000);
+    story.cluster.edit("once", { spec: { runtimeEnvironment: { A: "b" }, backoffLimit: 3 } });
+    await story.clock.advance(minute);
+    expect(story.summary()).toMatchObject({ phase: "Succeeded", runId: "run-1", Ready: "True/RunSucceeded" });
+    expect(story.status().observedGeneration).toBe(2);
+    expect(story.remote.posts).toHaveLength(1);
+  });
+
   test("costs nothing after its end: no call, no write, also across a restart", async () => {
     await story.run({}, 2 * minute);
     const [calls, writes] = [story.remote.calls.length, story.writes().length];
