@@ -99,6 +99,100 @@ describe("what is there", () => {
     expect(Object.getPrototypeOf(result.environment)).toBe(Object.prototype);
   });
 
+  test.each(["1A", "A-B", "PATH", "__proto__", "constructor", "toString", "a.b/c-d", "x".repeat(255)])(
+    "%s is the name of a variable",
+    async (name) => {
+      const { result } = await resolve(
+        { runtimeEnvironmentFrom: [{ name, secretKeyRef: { name: "db", key: "k" } }] },
+        {
+          objects: [secret("db", { k: "v" })],
+        },
+      );
+      if (result.kind !== "resolved") throw new Error("blocked");
+      expect(Object.entries(result.environment)).toEqual([[name, "v"]]);
+      expect(({} as Record<string, unknown>).v).toBeUndefined();
+    },
+  );
+
+  test.each<readonly [string, ReferencingSpec, string]>([
+    [
+      "a later source over an earlier one, whatever their kinds",
+      { runtimeEnvironmentFrom: [{ secretRef: { name: "s" } }, { configMapRef: { name: "c" } }] },
+      "c",
+    ],
+    [
+      "a single key over a whole object before it",
+      {
+        runtimeEnvironmentFrom: [
+          { configMapRef: { name: "c" } },
+          { name: "K", secretKeyRef: { name: "s", key: "other" } },
+        ],
+      },
+      "o",
+    ],
+    [
+      "a whole object over a single key before it",
+      {
+        runtimeEnvironmentFrom: [
+          { name: "K", secretKeyRef: { name: "s", key: "other" } },
+          { configMapRef: { name: "c" } },
+        ],
+      },
+      "c",
+    ],
+    [
+      "an object with a prefix that makes the same name",
+      { runtimeEnvironmentFrom: [{ configMapRef: { name: "c" } }, { secretRef: { name: "short", prefix: "K" } }] },
+      "short",
+    ],
+    [
+      "a literal over all of them",
+      { runtimeEnvironmentFrom: [{ secretRef: { name: "s" } }], runtimeEnvironment: { K: "literal" } },
+      "literal",
+    ],
+    [
+      "what is there over an optional one that is not",
+      { runtimeEnvironmentFrom: [{ secretRef: { name: "s" } }, { secretRef: { name: "none", optional: true } }] },
+      "s",
+    ],
+  ])("of a name that two sources have, it takes %s", async (_, spec, value) => {
+    const objects = [secret("s", { K: "s", other: "o" }), configMap("c", { K: "c" }), secret("short", { "": "short" })];
+    const { result } = await resolve(spec, { objects });
+    expect(result).toMatchObject({ environment: { K: value } });
+  });
+
+  test.each([
+    ["emoji", "🚢"],
+    ["marks of direction", "\u202eabc\u202c"],
+    ["line ends of all kinds", "a\r\nb\rc\n"],
+    ["nothing", ""],
+    ["$ without a brace", "$HOME and $$ and {x}"],
+  ])("%s pass unchanged", async (_, value) => {
+    const { result } = await resolve(
+      { runtimeEnvironmentFrom: [{ secretRef: { name: "db" } }] },
+      { objects: [secret("db", { k: value })] },
+    );
+    expect(result).toMatchObject({ environment: { k: value } });
+  });
+
+  test("what a Secret says now is taken, at every resolution", async () => {
+    const spec = { runtimeEnvironmentFrom: [{ secretRef: { name: "db" } }] };
+    expect((await resolve(spec, { objects: [secret("db", { k: "old" })] })).result).toMatchObject({
+      environment: { k: "old" },
+    });
+    expect((await resolve(spec, { objects: [secret("db", { k: "new" })] })).result).toMatchObject({
+      environment: { k: "new" },
+    });
+  });
+
+  test("${ in a file is content like any other", async () => {
+    const { result } = await resolve(
+      { runtimeFilesFrom: [{ path: "/a", secretKeyRef: { name: "db", key: "k" } }] },
+      { objects: [secret("db", { k: `\${${canary}}` })] },
+    );
+    expect(result).toMatchObject({ files: { "/a": { data: base64(`\${${canary}}`), encoding: "utf-8" } } });
+  });
+
   test("optional objects and keys that are missing are left out", async () => {
     const { result } = await resolve(
       {
@@ -160,6 +254,55 @@ describe("what cannot be used", () => {
       all,
       { objects: [secret("db", { k: canary }, "bootstrap.kubernetes.io/token")] },
     ],
+    ["a Secret that is there without any data", "SecretKeyMissing", one, { objects: [secret("db", {})] }],
+    [
+      "a missing key of a ConfigMap",
+      "SecretKeyMissing",
+      { runtimeEnvironmentFrom: [{ name: "K", configMapKeyRef: { name: "c", key: "k" } }] },
+      { objects: [configMap("c", { other: canary })] },
+    ],
+    [
+      "a missing key of a file",
+      "SecretKeyMissing",
+      { runtimeFilesFrom: [{ path: "/a", secretKeyRef: { name: "db", key: "k" } }] },
+      { objects: [secret("db", { other: canary })] },
+    ],
+    [
+      "an object that is optional, and there, and not text",
+      "SecretInvalid",
+      { runtimeEnvironmentFrom: [{ secretRef: { name: "db", optional: true } }] },
+      { objects: [secret("db", { k: new Uint8Array([0x80]) })] },
+    ],
+    [
+      "a file that is not text",
+      "SecretInvalid",
+      { runtimeFilesFrom: [{ path: "/a", secretKeyRef: { name: "db", key: "k" } }] },
+      { objects: [secret("db", { k: new Uint8Array([0xc3, 0x28]) })] },
+    ],
+    [
+      "a file from the credentials of a service account",
+      "SecretInvalid",
+      { runtimeFilesFrom: [{ path: "/a", secretKeyRef: { name: "db", key: "k" } }] },
+      { objects: [secret("db", { k: canary }, "kubernetes.io/service-account-token")] },
+    ],
+    ...["a=b", "a b", "é", "a\nb", "x".repeat(256)].map((name): readonly [string, string, ReferencingSpec, World] => [
+      `a variable named ${JSON.stringify(name.slice(0, 20))}`,
+      "SecretInvalid",
+      { runtimeEnvironmentFrom: [{ configMapRef: { name: "c", prefix: name } }] },
+      { objects: [configMap("c", { "": canary })] },
+    ]),
+    [
+      "${ in a value of a ConfigMap",
+      "SecretInvalid",
+      { runtimeEnvironmentFrom: [{ configMapRef: { name: "c" } }] },
+      { objects: [configMap("c", { k: expanding })] },
+    ],
+    [
+      "values of more than 64 KiB together, from two sources",
+      "InvalidSpec",
+      { runtimeEnvironmentFrom: [{ secretRef: { name: "db" } }, { configMapRef: { name: "c" } }] },
+      { objects: [secret("db", { a: canary.repeat(5_460) }), configMap("c", { b: canary.repeat(5_470) })] },
+    ],
     ["no right to read", "PermissionDenied", one, { refuses: "forbidden" }],
   ])("%s: %s, without the value", async (_, reason, spec, world) => {
     const { result } = await resolve(spec, world);
@@ -188,6 +331,20 @@ describe("what cannot be used", () => {
     ["one byte more", 65_536, "blocked"],
   ])("%s: %s", async (_, bytes, kind) => {
     expect((await resolve({ runtimeEnvironment: { A: "x".repeat(bytes) } })).result.kind).toBe(kind);
+  });
+
+  test.each([
+    ["4 MiB of files", 0, "resolved"],
+    ["4 bytes more in base64", 3, "blocked"],
+  ])("%s: %s", async (_, moreBytes, kind) => {
+    const half = Buffer.alloc(1_572_864, "x");
+    const spec = {
+      runtimeFilesFrom: [{ path: "/a", secretKeyRef: { name: "big", key: "k" } }],
+      runtimeFiles: {
+        "/b": { data: Buffer.alloc(half.length + moreBytes, "y").toString("base64"), encoding: "utf-8" },
+      },
+    };
+    expect((await resolve(spec, { objects: [secret("big", { k: half })] })).result.kind).toBe(kind);
   });
 
   test("an API server that is away is nobody's verdict: the pass fails and is tried again", async () => {
