@@ -4,6 +4,7 @@ import { fileURLToPath } from "node:url";
 import { crdFiles } from "../src/cli/crds.ts";
 import { editorSchemaFiles } from "./generated/editor-schemas.ts";
 import type { GeneratedFile } from "./generated/file.ts";
+import { pagesByHand, referencePages } from "./generated/reference.ts";
 
 // Writes what is generated from src/api. With --check nothing is written: it exits with 1 when a committed file is not
 // what would be written now.
@@ -22,6 +23,7 @@ const crds = crdFiles();
 const folders: readonly GeneratedFolder[] = [
   { path: join(root, "crds"), files: [...crds, kustomization(crds)] },
   { path: join(root, "schemas"), files: editorSchemaFiles() },
+  { path: join(root, "docs", "reference"), files: referencePages(), byHand: pagesByHand },
 ];
 
 if (process.argv.includes("--check")) check();

@@ -3,6 +3,7 @@ import {
   boolean,
   type ConfigProblem,
   describe,
+  type Flag,
   flag,
   hostProblem,
   hosts,
@@ -89,6 +90,11 @@ export function parseConfig(options: {
   const problems = [...settings.problems, ...crossChecks(config, settings.nameOf)];
   if (problems.length > 0) return { kind: "problems", problems };
   return { kind: "config", config: Object.freeze(config) };
+}
+
+/** The flags of `run`, for the reference. */
+export function flagsOfRun(): readonly Flag<unknown>[] {
+  return Object.values(flags);
 }
 
 /** The flags with their defaults and meanings, as text for `run --help`. */

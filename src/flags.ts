@@ -106,7 +106,7 @@ export function describe(flags: readonly Flag<unknown>[]): string {
 }
 
 /** The variable of a flag. */
-function environmentName(flag: string): string {
+export function environmentName(flag: string): string {
   return `NORTHFLANK_OPERATOR_${flag.replaceAll("-", "_").toUpperCase()}`;
 }
 

@@ -1,4 +1,5 @@
 // pure
+import type { NormalEvent } from "../../api/events.ts";
 import type { NorthflankJobRun } from "../../api/job-run.ts";
 import type { Reason } from "../../api/reasons.ts";
 import type { NorthflankError } from "../../northflank/errors.ts";
@@ -103,7 +104,7 @@ export function withFacts(conclusion: Conclusion, facts: Facts): Conclusion {
 type Action = "StartRun" | "AbortRun" | "Observe";
 
 /** An Event about something that went as it should. */
-export function normal(reason: Reason, action: Action, note: string): EventDraft {
+export function normal(reason: NormalEvent, action: Action, note: string): EventDraft {
   return { type: "Normal", reason, action, note };
 }
 

@@ -1,0 +1,169 @@
+import { normalEvents, warningEvents } from "../../src/api/events.ts";
+import { type KindDefinition, kinds } from "../../src/api/kinds.ts";
+import { fluxRequestedAt, reconcileRequestedAt, resolveStart, runFinalizer } from "../../src/api/names.ts";
+import { type NorthflankCall, northflankCalls } from "../../src/api/northflank-calls.ts";
+import { reasons } from "../../src/api/reasons.ts";
+import { flagsOfRun } from "../../src/config.ts";
+import { environmentName } from "../../src/flags.ts";
+import { createMetrics } from "../../src/metrics.ts";
+import { fieldsOf, useOf } from "./fields.ts";
+import type { GeneratedFile } from "./file.ts";
+import { kindPage, kindPageName } from "./kind-page.ts";
+import { code, list, page, prose, table } from "./markdown.ts";
+
+/** Pages of the reference that people write. */
+export const pagesByHand = ["contradictions.md", "left-out.md"] as const;
+
+/** The pages of `docs/reference` that are written from the source. */
+export function referencePages(): readonly GeneratedFile[] {
+  return [
+    { name: "README.md", text: index() },
+    ...kinds.map(kindPage),
+    { name: "calls.md", text: callsPage() },
+    { name: "reasons.md", text: reasonsPage() },
+    { name: "metrics.md", text: metricsPage() },
+    { name: "flags.md", text: flagsPage() },
+  ];
+}
+
+function index(): string {
+  return page(
+    "# Reference",
+    "Every field, call, reason, metric and flag. What is in this folder is written from the source, but for the last two pages.",
+    "## Kinds",
+    list(kinds.map((kind) => `[${kind.type.kind}](${kindPageName(kind)}): ${prose(kind.description)}`)),
+    "## Beside the fields",
+    table(
+      ["name", "on", "meaning"],
+      [
+        [
+          code(reconcileRequestedAt),
+          "annotation of every kind",
+          "a new value asks for a look now; it is echoed in `status.lastHandledReconcileAt`",
+        ],
+        [
+          code(fluxRequestedAt),
+          "annotation of every kind",
+          "the same, as Flux writes it; of the two the later time counts",
+        ],
+        [
+          code(resolveStart),
+          "annotation of NorthflankJobRun",
+          "what to do about a start whose outcome stayed unknown: the id of the run, `retry` or `fail`; with `@` and anything behind it to say it again",
+        ],
+        [
+          code(runFinalizer),
+          "finalizer of NorthflankJobRun",
+          "there while a run with `deletionPolicy: Abort` is active",
+        ],
+      ],
+    ),
+    "## More pages",
+    list([
+      "[Calls](calls.md): what is sent to Northflank, and which fields it comes from.",
+      "[Reasons and Events](reasons.md): every word that conditions and Events use.",
+      "[Metrics](metrics.md), [flags](flags.md) of `northflank-operator run`.",
+      "[What manifests leave out](left-out.md) of Northflank's request bodies, and why.",
+      "[Where the documentation of Northflank contradicts itself](contradictions.md), and what was chosen.",
+    ]),
+  );
+}
+
+function callsPage(): string {
+  const calls = Object.keys(northflankCalls) as NorthflankCall[];
+  return page(
+    "# Calls to Northflank",
+    "Every call spends one request of the account's hourly quota. With `spec.teamId` of the connection, `/v1/teams/{team}/projects` stands in place of `/v1/projects`. The token goes along as `Authorization: Bearer`, and to the hosts of `--allowed-api-hosts` only.",
+    ...calls.flatMap((call) => [
+      `## ${call}`,
+      code(northflankCalls[call].request),
+      northflankCalls[call].when,
+      ...bodyOf(call),
+    ]),
+  );
+}
+
+/** Which property of the body comes from which field. */
+function bodyOf(call: NorthflankCall): readonly string[] {
+  const rows = kinds.flatMap((kind) => rowsOf(kind, call));
+  return rows.length === 0 ? [] : [table(["property", "comes from", "of"], rows)];
+}
+
+function rowsOf(kind: KindDefinition, call: NorthflankCall): readonly (readonly string[])[] {
+  return fieldsOf(kind.spec).flatMap(({ path }) => {
+    const { use, sent } = useOf(kind, path);
+    // Of a source of values the fields inside say where values are, not what is sent.
+    if (use.kind === "source" && /[.[]/.test(path)) return [];
+    return sent
+      .filter((one) => one.call === call)
+      .map(({ property }) => [property === "" ? "the body" : code(property), code(`spec.${path}`), link(kind)]);
+  });
+}
+
+function link(kind: KindDefinition): string {
+  return `[${kind.type.kind}](${kindPageName(kind)})`;
+}
+
+function reasonsPage(): string {
+  const words = Object.entries(reasons).sort(([left], [right]) => (left < right ? -1 : 1));
+  return page(
+    "# Reasons and Events",
+    "The words that `reason` of a condition or an Event can be. The list is closed, and words keep their meaning: match them in alerts and scripts, not the messages.",
+    table(
+      ["reason", "meaning"],
+      words.map(([word, meaning]) => [code(word), prose(meaning)]),
+    ),
+    "## Events",
+    "Written after the status they belong to. Repeats are counted in a series. Each passage to `Stalled` is a Warning with the reason of the condition; the others are these.",
+    table(
+      ["type", "reason", "when"],
+      [
+        ...Object.entries(normalEvents).map(([word, when]) => ["Normal", code(word), prose(when)]),
+        ...Object.entries(warningEvents).map(([word, when]) => ["Warning", code(word), prose(when)]),
+      ],
+    ),
+  );
+}
+
+function metricsPage(): string {
+  const build = { version: "0", revision: "0", nodeVersion: "0" };
+  const metrics = createMetrics(build).registry.getMetricsAsArray();
+  const ours = metrics.filter(({ name }) => !/^(nodejs|process)_/.test(name));
+  return page(
+    "# Metrics",
+    "Served at `/metrics` of `--metrics-bind-address`. Names of controller-runtime and client-go are kept where they exist. Labels are closed sets: no names of objects. Besides these there are the usual `nodejs_*` and `process_*` of the process.",
+    table(
+      ["metric", "type", "labels", "meaning"],
+      ours
+        .map((metric): readonly string[] => [
+          code(metric.name),
+          String(metric.type),
+          labelsOf(metric).map(code).join(", "),
+          prose(metric.help),
+        ])
+        .sort(([left = ""], [right = ""]) => (left < right ? -1 : 1)),
+    ),
+  );
+}
+
+/** prom-client has them on every metric, but not in its types. */
+function labelsOf(metric: object): readonly string[] {
+  const names: unknown = Reflect.get(metric, "labelNames");
+  return Array.isArray(names) ? names.map(String) : [];
+}
+
+function flagsPage(): string {
+  return page(
+    "# Flags of northflank-operator run",
+    "Each flag has a variable of the same name; a flag wins. Durations are written like `15s` or `1h30m`. All problems of a configuration are reported together, and the exit code is 2.",
+    table(
+      ["flag", "variable", "default", "meaning"],
+      flagsOfRun().map(({ name, placeholder, fallback, meaning, alsoEnv }) => [
+        code(`--${name} ${placeholder}`.trim()),
+        [environmentName(name), ...(alsoEnv === undefined ? [] : [alsoEnv])].map(code).join(", "),
+        fallback === undefined || fallback === "" ? "" : code(fallback),
+        prose(meaning),
+      ]),
+    ),
+  );
+}

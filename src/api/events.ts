@@ -1,0 +1,29 @@
+import type { Reason } from "./reasons.ts";
+
+/** When an Event is written, by its reason. */
+type Events = Readonly<Partial<Record<Reason, string>>>;
+
+/** The Events about what went as it should. Closed: there are no others. */
+export const normalEvents = {
+  ChangeApplied: "A change was sent to Northflank and accepted. The note names the source before and after.",
+  RolloutComplete: "Northflank finished rolling out a source that the operator sent.",
+  RunStarted: "Northflank accepted the start of a run.",
+  RunRecovered: "The answer to a start was lost; the run was found in the list of runs and adopted.",
+  RunSucceeded: "The run ended with success.",
+  AbortRequested: "Northflank was asked to abort the run; the note says why.",
+} as const satisfies Events;
+
+/** The reason of an Event of type Normal. */
+export type NormalEvent = keyof typeof normalEvents;
+
+/**
+ * The Events that somebody should look at, beside the passages to Stalled, which are written with the reason of the
+ * condition.
+ */
+export const warningEvents = {
+  FallbackUsed: "The usual call is gone at Northflank, and its replacement was used.",
+  RunFailed: "A run failed. Another one follows where backoffLimit allows it.",
+  DuplicateRun: "After an AtLeastOnce start a second run turned up. The note has both ids.",
+  Abandoned: "The object was deleted while its start or its run was open, and that goes on.",
+  DeleteTimedOut: "The object was deleted and let go, though its run could not be aborted in time.",
+} as const satisfies Events;

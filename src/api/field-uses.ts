@@ -1,0 +1,105 @@
+import type { NorthflankConnectionSpec } from "./connection.ts";
+import type { NorthflankDeploymentSpec } from "./deployment.ts";
+import type { NorthflankJobRunSpec } from "./job-run.ts";
+import type { NorthflankCall } from "./northflank-calls.ts";
+
+/**
+ * What becomes of a field at Northflank. The table below is total: a field of a spec without an entry does not compile,
+ * and a test goes through what is nested in them. `docs/reference` is written from it.
+ */
+export type FieldUse =
+  /** Sent as it is written, and everything in it under the same names, as these properties of request bodies. */
+  | { readonly kind: "body"; readonly properties: Properties }
+  /** Values that the operator makes from the field go into these properties. `inner` are the fields inside. */
+  | { readonly kind: "source"; readonly properties: Properties; readonly inner: readonly string[] }
+  /** Part of the path of every call. */
+  | { readonly kind: "path"; readonly parameter: string }
+  /** Sent with every request, but not in its body. */
+  | { readonly kind: "request"; readonly as: string; readonly inner: readonly string[] }
+  /** Never sent: it steers the operator. `call` is what it may lead to. */
+  | { readonly kind: "operator"; readonly inner: readonly string[]; readonly call?: NorthflankCall };
+
+/** Per call the property of its body, dotted; empty for the body itself. */
+type Properties = Readonly<Partial<Record<NorthflankCall, string>>>;
+
+/** An entry for every field, also for those that may be left out. */
+type UsesOf<Spec> = { readonly [Field in keyof Required<Spec>]: FieldUse };
+
+const operator: FieldUse = { kind: "operator", inner: [] };
+
+const connection: UsesOf<NorthflankConnectionSpec> = {
+  tokenSecretRef: {
+    kind: "request",
+    as: "header `Authorization: Bearer`, with the value that the Secret holds",
+    inner: ["name", "key"],
+  },
+  teamId: { kind: "path", parameter: "team" },
+  apiURL: { kind: "request", as: "address of the request", inner: [] },
+  budget: { kind: "operator", inner: ["maxRequestsPerHour", "poolName"] },
+  allowedProjects: { kind: "operator", inner: ["[]"] },
+  validationPeriodSeconds: { kind: "operator", inner: [], call: "check token" },
+  suspend: operator,
+};
+
+const deployment: UsesOf<NorthflankDeploymentSpec> = {
+  connectionRef: { kind: "operator", inner: ["name"] },
+  projectId: { kind: "path", parameter: "project" },
+  serviceId: { kind: "path", parameter: "service" },
+  jobId: { kind: "path", parameter: "job" },
+  deployment: {
+    kind: "body",
+    properties: { "update service deployment": "", "patch deployment service": "deployment" },
+  },
+  managementPolicy: operator,
+  rollout: { kind: "operator", inner: ["wait", "timeoutSeconds", "onFailure"], call: "get service" },
+  waitFor: { kind: "operator", inner: ["[]", "[].jobRunRef", "[].jobRunRef.name"] },
+  resyncPeriodSeconds: { kind: "operator", inner: [], call: "get service" },
+  suspend: operator,
+};
+
+const references = ["secretRef", "configMapRef"].flatMap((ref) => inside(ref, ["name", "prefix", "optional"]));
+const keyReferences = ["secretKeyRef", "configMapKeyRef"].flatMap((ref) => inside(ref, ["name", "key", "optional"]));
+
+const jobRun: UsesOf<NorthflankJobRunSpec> = {
+  connectionRef: { kind: "operator", inner: ["name"] },
+  projectId: { kind: "path", parameter: "project" },
+  jobId: { kind: "path", parameter: "job" },
+  runtimeEnvironment: { kind: "body", properties: { "run job": "runtimeEnvironment" } },
+  runtimeEnvironmentFrom: {
+    kind: "source",
+    properties: { "run job": "runtimeEnvironment" },
+    inner: ["[]", ...inside("[]", ["name", ...references, ...keyReferences])],
+  },
+  allowReferences: operator,
+  runtimeFiles: { kind: "body", properties: { "run job": "runtimeFiles" } },
+  runtimeFilesFrom: {
+    kind: "source",
+    properties: { "run job": "runtimeFiles" },
+    inner: ["[]", ...inside("[]", ["path", ...keyReferences])],
+  },
+  dockerSecretMounts: { kind: "body", properties: { "run job": "dockerSecretMounts" } },
+  billing: { kind: "body", properties: { "run job": "billing" } },
+  deployment: { kind: "body", properties: { "run job": "deployment" } },
+  startGuarantee: operator,
+  concurrencyPolicy: { kind: "operator", inner: [], call: "list job runs" },
+  backoffLimit: { kind: "operator", inner: [], call: "run job" },
+  startDeadlineSeconds: operator,
+  activeDeadlineSeconds: { kind: "operator", inner: [], call: "abort job run" },
+  suspend: operator,
+  abort: { kind: "operator", inner: [], call: "abort job run" },
+  deletionPolicy: { kind: "operator", inner: [], call: "abort job run" },
+  ttlSecondsAfterFinished: operator,
+};
+
+/** What becomes of every field of every spec, by kind and field. */
+export const fieldUses: Readonly<Record<string, Readonly<Record<string, FieldUse>>>> = {
+  NorthflankConnection: connection,
+  NorthflankDeployment: deployment,
+  NorthflankJobRun: jobRun,
+};
+
+/** The names in an object, with its own before them: `[].name`. */
+function inside(object: string, names: readonly string[]): readonly string[] {
+  const within = names.map((name) => (name.startsWith("[") ? `${object}${name}` : `${object}.${name}`));
+  return object === "[]" ? within : [object, ...within];
+}

@@ -1,0 +1,47 @@
+interface CallFacts {
+  /** Method and path. With a team, `/v1/teams/{team}/projects` stands in place of `/v1/projects`. */
+  readonly request: string;
+  /** When the operator makes it, in a sentence. */
+  readonly when: string;
+}
+
+/** The calls of the Northflank API that objects come to, by the names that Northflank's own pages have for them. */
+export const northflankCalls = {
+  "check token": {
+    request: "GET /v1/auth",
+    when: "Every validationPeriodSeconds of a NorthflankConnection, and when its Secret changed.",
+  },
+  "get service": {
+    request: "GET /v1/projects/{project}/services/{service}",
+    when: "At every look at a NorthflankDeployment: what the service has, and how its rollout is.",
+  },
+  "update service deployment": {
+    request: "POST /v1/projects/{project}/services/{service}/deployment",
+    when: "When the service differs from what a NorthflankDeployment declares, and its managementPolicy says to write.",
+  },
+  "patch deployment service": {
+    request: "PATCH /v1/projects/{project}/services/deployment/{service}",
+    when:
+      "In place of update service deployment, where Northflank says that this one is gone. The number of instances, " +
+      "which this call cannot do without, is sent as it was read right before.",
+  },
+  "run job": {
+    request: "POST /v1/projects/{project}/jobs/{job}/runs",
+    when: "Once for a NorthflankJobRun, and once for each further attempt of its backoffLimit. Never repeated for a lost answer.",
+  },
+  "list job runs": {
+    request: "GET /v1/projects/{project}/jobs/{job}/runs",
+    when: "Before every start, and to find a run whose start had no answer.",
+  },
+  "get job run": {
+    request: "GET /v1/projects/{project}/jobs/{job}/runs/{run}",
+    when: "While a run is active.",
+  },
+  "abort job run": {
+    request: "DELETE /v1/projects/{project}/jobs/{job}/runs/{run}",
+    when: "For abort, activeDeadlineSeconds, concurrencyPolicy Replace, and deletionPolicy Abort.",
+  },
+} as const satisfies Readonly<Record<string, CallFacts>>;
+
+/** A call of {@link northflankCalls}. */
+export type NorthflankCall = keyof typeof northflankCalls;
