@@ -25,11 +25,13 @@ import type { ObjectKey, Priority } from "./outcome.ts";
  *  2. Every add is followed by a hand-out that begins after it. A key added while it is being processed comes again.
  *  3. Of several due times the earliest wins, of several priorities the most urgent.
  *  4. A more urgent class goes first, and within a class who was ready first. Each `agingMs` that a key has waited
- *     counts as one class, so nothing that becomes ready `2 * agingMs` later can overtake it: nobody starves.
+ *     counts as one class, so nothing that becomes ready `2.5 * agingMs` later can overtake it: nobody starves.
  *  5. There is one timer, whatever the number of delayed keys, and none when no key is delayed.
  *  6. Of one group at most so many keys are processed at the same time. Those that are parked hold up nobody else, and
  *     keep their order.
- *  7. After `shutDown` nothing is handed out and nothing is accepted; `drained` tells when the last pass has ended.
+ *  7. A namespace with many ready keys lets those of others through between its own: each of its keys counts as ready
+ *     `crowdStepMs` after the one before, up to `agingMs / 2` in all. Its own keys keep their order.
+ *  8. After `shutDown` nothing is handed out and nothing is accepted; `drained` tells when the last pass has ended.
  */
 
 /** One key handed to a worker, who must call {@link WorkQueue.done} for it. */
@@ -73,6 +75,8 @@ interface Wish {
 
 interface Waiting extends HeapNode, Wish {
   readonly key: ObjectKey;
+  /** How much later it counts as ready because of others of its namespace; missing until it is ready. */
+  crowdMs: number | undefined;
   /** The parked ones of its group, while it is one of them. */
   parkedIn: Heap<Waiting> | undefined;
 }
@@ -96,6 +100,9 @@ export interface WorkQueueGroups {
 
 const classes: Readonly<Record<Priority, number>> = { change: 0, follow: 1, resync: 2 };
 
+/** About what a pass takes: so a newcomer waits for about as many passes of a crowd as it came later. */
+const crowdStepMs = 10;
+
 /** The queue of one controller. Its states and promises stand at the top of this file. */
 export class WorkQueue {
   readonly #clock: Clock;
@@ -111,6 +118,8 @@ export class WorkQueue {
   readonly #parked = new Map<string, Heap<Waiting>>();
   readonly #busy = new Map<string, number>();
   readonly #processing = new Map<ObjectKey, Processing>();
+  /** When the next ready key of a namespace counts as ready, while others wait. */
+  readonly #crowds = new Map<string, number>();
   readonly #failures = new Map<ObjectKey, number>();
   readonly #takers = new Set<(item: WorkItem | undefined) => void>();
   readonly #drainers = new Set<() => void>();
@@ -289,6 +298,7 @@ export class WorkQueue {
       rank: 0,
       order: this.#order++,
       slot: -1,
+      crowdMs: undefined,
       parkedIn: undefined,
     };
     this.#waiting.set(key, waiting);
@@ -303,14 +313,22 @@ export class WorkQueue {
       this.#arm();
       return;
     }
-    waiting.rank = this.#readyRank(waiting);
+    waiting.crowdMs ??= this.#joinCrowd(waiting);
+    waiting.rank = this.#readyRank(waiting, waiting.crowdMs);
     this.#ready.push(waiting);
     this.#serve();
   }
 
   /** A class is worth `agingMs` of waiting: with that, one number orders all classes and never needs an update. */
-  #readyRank({ dueMs, priority }: Waiting): number {
-    return dueMs + classes[priority] * this.#agingMs;
+  #readyRank({ dueMs, priority }: Waiting, crowdMs: number): number {
+    return dueMs + crowdMs + classes[priority] * this.#agingMs;
+  }
+
+  #joinCrowd({ key, dueMs }: Waiting): number {
+    const namespace = key.slice(0, Math.max(0, key.indexOf("/")));
+    const crowdMs = Math.min(Math.max(0, (this.#crowds.get(namespace) ?? dueMs) - dueMs), this.#agingMs / 2);
+    this.#crowds.set(namespace, dueMs + crowdMs + crowdStepMs);
+    return crowdMs;
   }
 
   #serve(): void {
@@ -333,6 +351,7 @@ export class WorkQueue {
 
   #take({ key, priority, dueMs }: Waiting, group: string | undefined): WorkItem {
     const nowMs = this.#clock.monotonic();
+    if (this.#ready.size === 0 && this.#parked.size === 0) this.#crowds.clear();
     this.#waiting.delete(key);
     this.#processing.set(key, { startedMs: nowMs, priority, group, again: undefined });
     if (group !== undefined) this.#busy.set(group, (this.#busy.get(group) ?? 0) + 1);
@@ -380,12 +399,14 @@ export class WorkQueue {
     if (this.#isOpen) return;
     this.#isOpen = true;
     const nowMs = this.#clock.monotonic();
+    this.#crowds.clear();
     const early = [...this.#ready.nodes].sort((a, b) => a.rank - b.rank || a.order - b.order);
     for (const waiting of early) {
       this.#ready.remove(waiting);
       waiting.dueMs = nowMs;
       waiting.order = this.#order++;
-      waiting.rank = this.#readyRank(waiting);
+      waiting.crowdMs = this.#joinCrowd(waiting);
+      waiting.rank = this.#readyRank(waiting, waiting.crowdMs);
       this.#ready.push(waiting);
     }
   }
