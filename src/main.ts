@@ -1,8 +1,10 @@
 import { randomUUID } from "node:crypto";
 import { text } from "node:stream/consumers";
 import { runCrds } from "./cli/crds.ts";
+import { runImport } from "./cli/import.ts";
 import type { Io } from "./cli/io.ts";
 import { runProgram } from "./cli/program.ts";
+import type { ToolDeps } from "./cli/remote.ts";
 import { runOperator } from "./cli/run.ts";
 import { runValidate } from "./cli/validate.ts";
 import { createLogger, standardOutput } from "./logger.ts";
@@ -14,8 +16,11 @@ const io: Io = {
   out: (chunk) => process.stdout.write(chunk),
   err: (chunk) => process.stderr.write(chunk),
   isTerminal: process.stdout.isTTY === true,
+  isErrorTerminal: process.stderr.isTTY === true,
   readStdin: () => text(process.stdin),
 };
+
+const toolDeps: ToolDeps = { env: process.env, io, clock: systemClock, random: Math.random };
 
 // Whoever reads our output may have enough (`crds | head`): that ends the program, and is no crash.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
@@ -30,6 +35,7 @@ process.exitCode = await runProgram({
   commands: {
     validate: runValidate,
     crds: runCrds,
+    import: (args) => runImport(args, toolDeps),
     run: async (config) => {
       const format = config.logFormat ?? (io.isTerminal ? "pretty" : "json");
       const log = createLogger({ level: config.logLevel, format, destination: standardOutput() });

@@ -4,9 +4,11 @@ export interface Io {
   readonly err: (text: string) => void;
   /** True when `out` is a terminal: then lines may be coloured and progress shown. */
   readonly isTerminal: boolean;
+  /** True when `err` is a terminal: then progress is shown there. Missing: it is none. */
+  readonly isErrorTerminal?: boolean;
   /** Everything on standard input, as UTF-8. */
   readonly readStdin: () => Promise<string>;
 }
 
-/** What the program ends with: done, the check failed, or wrong usage or configuration. */
-export type ExitCode = 0 | 1 | 2;
+/** What the program ends with: done, the check failed, wrong usage or configuration; or `plan` found changes. */
+export type ExitCode = 0 | 1 | 2 | 3;

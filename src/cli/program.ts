@@ -16,6 +16,7 @@ export interface Commands {
   readonly run: (config: Config) => Promise<ExitCode>;
   readonly validate: (args: readonly string[], io: Io) => Promise<ExitCode>;
   readonly crds: (args: readonly string[], io: Io) => ExitCode;
+  readonly import: (args: readonly string[]) => Promise<ExitCode>;
 }
 
 /** Runs one command of the command line and returns its exit code: 0 done, 1 the check failed, 2 wrong usage. */
@@ -28,6 +29,8 @@ export async function runProgram({ args, env, io, commands }: ProgramInput): Pro
       return commands.validate(rest, io);
     case "crds":
       return commands.crds(rest, io);
+    case "import":
+      return commands.import(rest);
     case "version":
     case "--version":
       io.out(`northflank-operator ${version} (${revision})\n`);
@@ -52,6 +55,7 @@ usage: northflank-operator COMMAND
 
   run        run the operator in or against a cluster (run --help lists the flags)
   validate   check manifests offline: validate FILES|DIRS|- [--output text|json|github]
+  import     print manifests for what a Northflank project has (import --help lists the flags)
   crds       print the CustomResourceDefinitions
   version    print the version
 

@@ -102,6 +102,35 @@ export function sameImage(desired: ImageReference, remote: RemoteImage): boolean
   return remote.hostMayBeMissing && isSamePath(desired, text);
 }
 
+/** A remote image as a person would declare it. */
+export type DeclarableImage =
+  /** `isHostInferred`: the API left the host out, and its provider has but one that is in use. */
+  | { readonly kind: "image"; readonly text: string; readonly isHostInferred: boolean }
+  /** The API left the host out, and it can be anywhere. */
+  | { readonly kind: "host-unknown"; readonly path: string }
+  /** `message` follows after "imagePath". */
+  | { readonly kind: "problem"; readonly message: string };
+
+const hostOfProvider: Readonly<Record<string, string>> = { dockerhub: "", github: "ghcr.io/", dhi: "dhi.io/" };
+
+/**
+ * The declaration that means what the remote runs: without a scheme, with `latest` where there is no version, without
+ * the tag beside a digest.
+ */
+export function declarableImage(remote: RemoteImage): DeclarableImage {
+  const { path, tag, digest } = splitVersion(withoutScheme(remote.image).replace(/^\//, ""));
+  const version = digest === undefined ? `:${tag ?? "latest"}` : `@${digest}`;
+  const first = path.slice(0, Math.max(0, path.indexOf("/")));
+  const isCut = remote.hostMayBeMissing && !/[.:]/.test(first) && first !== "localhost";
+  const provider = remote.registryProvider ?? "";
+  const host = isCut ? (Object.hasOwn(hostOfProvider, provider) ? hostOfProvider[provider] : undefined) : "";
+  if (host === undefined) return { kind: "host-unknown", path: `${path}${version}` };
+  const text = `${host}${path}${version}`;
+  const parsed = parseImageReference(text);
+  if (parsed.kind === "problem") return { kind: "problem", message: parsed.message };
+  return { kind: "image", text, isHostInferred: host !== "" };
+}
+
 function isSame(desired: ImageReference, remote: ImageReference): boolean {
   return (
     desired.registry === remote.registry &&

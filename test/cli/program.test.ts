@@ -23,6 +23,10 @@ async function run(...args: string[]) {
         ran.push(`validate ${rest.join(" ")}`);
         return 1;
       },
+      import: async (rest) => {
+        ran.push(`import ${rest.join(" ")}`);
+        return 1;
+      },
       crds: (rest) => {
         ran.push(`crds ${rest.join(" ")}`);
         return 0;
@@ -36,6 +40,7 @@ test.each([
   [["run", "--workers", "4"], 0, ["run 4"]],
   [["validate", "a.yaml", "--output", "json"], 1, ["validate a.yaml --output json"]],
   [["crds"], 0, ["crds "]],
+  [["import", "--project=shop"], 1, ["import --project=shop"]],
 ])("%j hands over to its command and returns its exit code", async (args, code, ran) => {
   expect(await run(...args)).toMatchObject({ code, ran });
 });

@@ -1,0 +1,51 @@
+import { isNorthflankError } from "../northflank/errors.ts";
+import { type Clock, sleep } from "../util/clock.ts";
+
+/** How long a tool that somebody is looking at waits for the quota. */
+export interface Patience {
+  readonly clock: Clock;
+  /** The longest single wait, in milliseconds; what is told to last longer is not waited for. */
+  readonly maxWaitMs: number;
+  readonly onWait: (waitMs: number) => void;
+}
+
+// Others spend the same quota: what was waited for may be gone again, but not for ever.
+const maxTries = 5;
+
+/**
+ * Makes a call, and makes it again when the quota was spent and comes back soon enough.
+ *
+ * *Errors*: those of the call; the signal's reason when it is aborted while waiting.
+ */
+export async function patiently<T>(patience: Patience, call: () => Promise<T>, signal: AbortSignal): Promise<T> {
+  for (let tried = 1; ; tried++) {
+    try {
+      return await call();
+    } catch (error) {
+      const waitMs = quotaWaitMs(error);
+      if (waitMs === undefined || waitMs > patience.maxWaitMs || tried === maxTries) throw error;
+      patience.onWait(waitMs);
+      await sleep(patience.clock, waitMs, signal);
+    }
+  }
+}
+
+/** How long until a call that the quota refused makes sense; `undefined` for any other error. */
+function quotaWaitMs(error: unknown): number | undefined {
+  return isNorthflankError(error, "quota_closed", "rate_limited") ? error.retryAfterMs : undefined;
+}
+
+/** Calls `work` for each item, so many at a time; the results are in the order of the items. */
+export async function eachOf<T, R>(
+  items: readonly T[],
+  atOnce: number,
+  work: (item: T) => Promise<R>,
+): Promise<readonly R[]> {
+  const results = new Map<number, R>();
+  const rest = items.entries();
+  const worker = async (): Promise<void> => {
+    for (const [index, item] of rest) results.set(index, await work(item));
+  };
+  await Promise.all(Array.from({ length: Math.min(atOnce, items.length) }, worker));
+  return [...results].sort(([left], [right]) => left - right).map(([, result]) => result);
+}

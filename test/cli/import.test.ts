@@ -1,0 +1,225 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { createValidator } from "../../src/api/validate.ts";
+import { runImport } from "../../src/cli/import.ts";
+import { readManifests } from "../../src/cli/manifest-reader.ts";
+import { startToolScene, type ToolScene, toolToken } from "../support/tool-scene.ts";
+
+let scene: ToolScene;
+
+beforeEach(async () => {
+  scene = await startToolScene();
+});
+
+afterEach(async () => {
+  await scene[Symbol.asyncDispose]();
+});
+
+interface Manifest {
+  readonly kind: string;
+  readonly metadata: { readonly name: string };
+  readonly spec: Readonly<Record<string, unknown>>;
+}
+
+/** The documents of an output; each has to pass `validate`. */
+function manifestsOf(text: string): readonly Manifest[] {
+  const validator = createValidator();
+  return readManifests(text).map(({ value, problems }) => {
+    expect([problems, validator.validateManifest(value)]).toEqual([[], []]);
+    return value as Manifest;
+  });
+}
+
+const namesOf = (text: string) => manifestsOf(text).map(({ kind, metadata }) => `${kind} ${metadata.name}`);
+
+describe("an import", () => {
+  test("prints one connection and a deployment for each service that runs something, in the order of their ids", async () => {
+    const { code, out, err } = await scene.run(runImport, ["--project=shop"]);
+    expect(code).toBe(0);
+    expect(namesOf(out)).toEqual([
+      "NorthflankConnection default",
+      "NorthflankDeployment api",
+      "NorthflankDeployment web",
+    ]);
+    expect(manifestsOf(out)[1]?.spec).toEqual({
+      projectId: "shop",
+      serviceId: "api",
+      deployment: { external: { imagePath: "ghcr.io/acme/api:1.4.1" } },
+    });
+    expect(out).toContain('# service "builder": it is a build service, which deploys nothing.');
+    expect(out).toContain('# service "storefront": it is a combined service, and Northflank tells no source of it');
+    expect(err).toContain("3 manifests printed, 2 left out. 5 requests to Northflank; 995 of 1000 left in this hour.");
+  });
+
+  test("reads only, and says the same twice", async () => {
+    const first = await scene.run(runImport, ["--project=shop"]);
+    const second = await scene.run(runImport, ["--project=shop"]);
+    expect(second.out).toBe(first.out);
+    expect(new Set(scene.northflank.calls.map(({ method }) => method))).toEqual(new Set(["GET"]));
+  });
+
+  test("of one service asks for that one only", async () => {
+    const { code, out } = await scene.run(runImport, ["--project=shop", "--service=web"]);
+    expect([code, namesOf(out)]).toEqual([0, ["NorthflankConnection default", "NorthflankDeployment web"]]);
+    expect(scene.northflank.calls.map(({ path }) => path)).toEqual(["/v1/projects/shop/services/web"]);
+  });
+
+  test("with --observe only looks, and names the connection that is not the default one", async () => {
+    const { out } = await scene.run(runImport, ["--project=shop", "--service=api", "--observe", "--connection=acme"]);
+    expect(manifestsOf(out)[0]?.metadata.name).toBe("acme");
+    expect(manifestsOf(out)[1]?.spec).toMatchObject({ managementPolicy: "Observe", connectionRef: { name: "acme" } });
+  });
+
+  test("over the paths of a team puts the team into the connection", async () => {
+    const { out } = await scene.run(runImport, ["--project=shop", "--service=api", "--team-id=acme"]);
+    expect(scene.northflank.calls[0]?.path).toBe("/v1/teams/acme/projects/shop/services/api");
+    expect(manifestsOf(out)[0]?.spec).toMatchObject({ teamId: "acme", apiURL: scene.northflank.url });
+  });
+
+  test("of names that differ in capitals only makes different objects", async () => {
+    scene.northflank.addService("shop", { id: "API", image: "nginx:1.25" });
+    const { out } = await scene.run(runImport, ["--project=shop"]);
+    const specs = manifestsOf(out).map(({ metadata, spec }) => [metadata.name, spec.serviceId]);
+    expect(specs.slice(1, 3)).toEqual([
+      ["api", "API"],
+      ["api-2", "api"],
+    ]);
+  });
+
+  test.each([
+    ["a line break and a document", "x\n---\nkind: Secret\n"],
+    ["a path", "../../v1/tokens"],
+    ["control characters", "a\u001b[2J\u0000b"],
+    ["a word of JavaScript", "__proto__"],
+    ["a megabyte", "a".repeat(1_000_000)],
+    ["a lone surrogate", "a\ud800"],
+  ])("lists an id with %s as a comment, and never asks for it", async (_what, id) => {
+    scene.northflank.addService("shop", { id, image: "nginx:1" });
+    const { code, out, err } = await scene.run(runImport, ["--project=shop"]);
+    expect([code, namesOf(out).length]).toEqual([0, 3]);
+    expect(out.length).toBeLessThan(5_000);
+    expect(`${out}${err}`).not.toMatch(/[^\P{Cc}\n]/u);
+    expect(scene.northflank.calls).toHaveLength(5);
+  });
+
+  test("leaves out what would not be valid, with the reason", async () => {
+    scene.northflank.addService("shop", { id: "odd", image: "registry.example.com:5000/app@sha256:00" });
+    const { code, out } = await scene.run(runImport, ["--project=shop"]);
+    expect([code, namesOf(out).length]).toEqual([0, 3]);
+    expect(out).toContain('# service "odd": its image has a digest that is not one');
+  });
+
+  test("goes on when one service cannot be read, says so, and ends with 1", async () => {
+    const { code, out, err } = await scene.run(runImport, ["--project=shop", "--service=api,nothing"]);
+    expect([code, namesOf(out)]).toEqual([1, ["NorthflankConnection default", "NorthflankDeployment api"]]);
+    const line = 'service "nothing": it could not be read: [not_found] get service "nothing" of project "shop"';
+    expect(out).toContain(line);
+    expect(err).toContain(`not imported: ${line}`);
+  });
+
+  test("ends with 1 when what was asked for cannot be declared", async () => {
+    expect((await scene.run(runImport, ["--project=shop", "--service=builder"])).code).toBe(1);
+  });
+
+  test.each([
+    ["a project that does not exist", ["--project=nothing"], '[not_found] list the services of project "nothing"'],
+    ["a team that is not the token's", ["--project=shop", "--team-id=other"], "[not_found] list the services"],
+  ])("of %s prints nothing and ends with 1", async (_what, args, message) => {
+    const result = await scene.run(runImport, args);
+    expect(result).toMatchObject({ code: 1, out: "" });
+    expect(result.err).toContain(message);
+  });
+
+  test("with a rejected token stops at once", async () => {
+    scene.northflank.revokeToken(toolToken);
+    const { code, out, err } = await scene.run(runImport, [
+      "--project=shop",
+      "--service=api,web,storefront,builder,xyz,abc",
+    ]);
+    expect([code, namesOf(out)]).toEqual([1, ["NorthflankConnection default"]]);
+    expect(err).toContain("[unauthorized]");
+    // Those that were under way together.
+    expect(scene.northflank.calls.length).toBeLessThanOrEqual(4);
+  });
+
+  test("that needs more than the quota has left spends nothing on it, and says how much is needed", async () => {
+    for (let count = 0; count < 20; count++)
+      scene.northflank.addService("shop", { id: `svc-${count}`, image: "nginx:1" });
+    scene.northflank.spendQuota(990);
+    const { code, out, err } = await scene.run(runImport, ["--project=shop"]);
+    expect([code, out, scene.northflank.calls.length]).toEqual([1, "", 1]);
+    expect(err).toContain("that takes 24 requests, more than the budget has left");
+    expect(err).toContain("1 request to Northflank; 9 of 1000 left in this hour.");
+  });
+
+  test("shows progress on a terminal, and takes it away before anything else is written", async () => {
+    const { err } = await scene.run(runImport, ["--project=shop"], { isTerminal: true });
+    expect(err).toContain("\r\u001b[2Kreading project shop: 2 of 4; ");
+    expect(err.split("\r\u001b[2K").at(-1)).toMatch(/^not imported: /);
+    const quiet = await scene.run(runImport, ["--project=shop"]);
+    expect(quiet.err).not.toContain("\u001b");
+  });
+});
+
+describe("wrong usage of import", () => {
+  test("is 2, with everything that is wrong, and sends nothing", async () => {
+    const args = ["--quota-wait=soon", "--frobnicate=1", "--team-id=a b", "file.yaml", "--service=,"];
+    const result = await scene.run(runImport, args, { env: {} });
+    expect(result).toMatchObject({ code: 2, out: "" });
+    expect(result.err.split("\n").slice(1, -1)).toEqual([
+      "  --frobnicate: there is no such flag; see import --help",
+      "  file.yaml: import takes flags only",
+      '  --service=",": at least one id is expected',
+      '  --team-id="a b": the id of a team is expected: letters, digits and single hyphens',
+      '  --quota-wait="soon": a duration above zero such as 15s or 1h30m is expected',
+      "  --project: the id of a project is expected",
+      "  NORTHFLANK_API_TOKEN: an API token is expected, here or in the file of --token-file",
+    ]);
+    expect(scene.northflank.calls).toEqual([]);
+  });
+
+  test.each([
+    ["a host that is not allowed", ["--project=shop", "--api-url=https://evil.example"], "--api-url"],
+    [
+      "a token with a line break",
+      ["--project=shop"],
+      "NORTHFLANK_API_TOKEN: a token is expected, but it holds a line break",
+    ],
+  ])("is %s", async (_what, args, message) => {
+    const io = { out: () => {}, err: (text: string) => err.push(text), isTerminal: false, readStdin: async () => "" };
+    const err: string[] = [];
+    const deps = {
+      env: { NORTHFLANK_API_TOKEN: "a\nb" },
+      io,
+      clock: { now: () => 0, monotonic: () => 0, setTimer: never },
+      random: () => 0,
+    };
+    expect(await runImport(args, deps)).toBe(2);
+    expect(err.join("")).toContain(message);
+  });
+
+  test("a token from a file goes before that of the environment, and an unreadable file is no token", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "import-"));
+    const path = join(folder, "token");
+    writeFileSync(path, `${toolToken}\n`);
+    const env = { NORTHFLANK_API_TOKEN: "wrong" };
+    const good = await scene.run(runImport, ["--project=shop", `--token-file=${path}`], { env });
+    const bad = await scene.run(runImport, ["--project=shop", `--token-file=${path}.not`], { env });
+    rmSync(folder, { recursive: true });
+    expect([good.code, bad.code]).toEqual([0, 2]);
+    expect(bad.err).toContain("--token-file");
+  });
+
+  test("--help lists the flags and sends nothing", async () => {
+    const { code, out } = await scene.run(runImport, ["--help"], { env: {} });
+    expect(code).toBe(0);
+    expect(out).toMatch(/--observe {2,}only look/);
+    expect(out).not.toContain("default false");
+  });
+});
+
+function never(): never {
+  throw new Error("nothing waits here");
+}
