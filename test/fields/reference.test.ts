@@ -12,7 +12,7 @@ import { propertiesOf } from "./json-schema.ts";
 
 const sent = kinds.flatMap((kind) => fieldsOf(kind.spec).flatMap(({ path }) => useOf(kind, path).sent));
 
-test.each(calls)(
+test.each(calls.filter(({ name }) => Object.hasOwn(northflankCalls, name)))(
   "$name: the reference names every property that is not left out, and no other",
   ({ name, schemas }) => {
     const documented = Object.values(schemas).flatMap((schema) =>
