@@ -17,6 +17,7 @@ import {
   teamId,
   text,
 } from "./flags.ts";
+import { type ProxySettings, parseProxy } from "./northflank/proxy.ts";
 import { parseDurationMs } from "./util/duration.ts";
 
 /** Where a listener shall listen; `undefined` in {@link Config} means that it is switched off. */
@@ -39,6 +40,8 @@ export interface Config {
   readonly allowedApiHosts: readonly string[];
   readonly defaultTokenFile: string | undefined;
   readonly defaultTeamId: string | undefined;
+  /** From `HTTPS_PROXY` and `NO_PROXY`: the way to Northflank. Kubernetes has its own, in the kubeconfig. */
+  readonly proxy: ProxySettings | undefined;
   /** Namespaces that the operator-wide token serves; `"*"` = all of them. */
   readonly defaultTokenNamespaces: readonly string[] | "*";
   readonly maxRequestsPerHour: number;
@@ -86,8 +89,13 @@ export function parseConfig(options: {
 }): ConfigResult {
   const settings = readSettings({ command: "run", flags: Object.values(flags), ...options });
   if (settings.kind === "help") return settings;
-  const config = assemble(settings.of);
-  const problems = [...settings.problems, ...crossChecks(config, settings.nameOf)];
+  const proxy = readProxy(options.env);
+  const config: Config = { ...assemble(settings.of), proxy: proxy.kind === "proxy" ? proxy.proxy : undefined };
+  const problems = [
+    ...settings.problems,
+    ...crossChecks(config, settings.nameOf),
+    ...(proxy.kind === "problem" ? [proxy.problem] : []),
+  ];
   if (problems.length > 0) return { kind: "problems", problems };
   return { kind: "config", config: Object.freeze(config) };
 }
@@ -95,6 +103,23 @@ export function parseConfig(options: {
 /** The flags of `run`, for the reference. */
 export function flagsOfRun(): readonly Flag<unknown>[] {
   return Object.values(flags);
+}
+
+/**
+ * Reads the variables that all programs read, in capitals or small letters (capitals win). No flag, because the address
+ * may hold a password and arguments are seen by everybody on the machine; for the same reason no problem quotes it.
+ */
+export function readProxy(
+  env: Readonly<Record<string, string | undefined>>,
+):
+  | { readonly kind: "proxy"; readonly proxy: ProxySettings }
+  | { readonly kind: "none" }
+  | { readonly kind: "problem"; readonly problem: ConfigProblem } {
+  const name = env.HTTPS_PROXY === undefined || env.HTTPS_PROXY === "" ? "https_proxy" : "HTTPS_PROXY";
+  const parsed = parseProxy(env[name], env.NO_PROXY ?? env.no_proxy);
+  if (parsed.kind !== "problem") return parsed;
+  const expectation = `an address such as http://proxy.example:3128 is expected, but ${parsed.problem}`;
+  return { kind: "problem", problem: { name, value: undefined, expectation } };
 }
 
 /** The flags with their defaults and meanings, as text for `run --help`. */
@@ -241,7 +266,7 @@ const flags = {
 type Read = Settings & { readonly kind: "settings" };
 
 /** What was refused is `undefined` here, and then the configuration is not handed out. */
-function assemble(of: Read["of"]): Config {
+function assemble(of: Read["of"]): Omit<Config, "proxy"> {
   return {
     kubeconfig: of(flags.kubeconfig),
     context: of(flags.context),

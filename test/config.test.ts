@@ -157,3 +157,21 @@ test("help is asked for with --help or -h and names every flag", () => {
   expect(parseConfig({ args: ["--workers", "x", "--help"], env: {} }).kind).toBe("help");
   expect(describeFlags()).toContain("--max-requests-per-hour N");
 });
+
+describe("the proxy", () => {
+  test.each([
+    ["HTTPS_PROXY", { HTTPS_PROXY: "http://a:1", https_proxy: "http://b:2" }, "http://a:1"],
+    ["https_proxy where there are no capitals", { https_proxy: "http://b:2" }, "http://b:2"],
+    ["https_proxy where the capitals are empty", { HTTPS_PROXY: "", https_proxy: "http://b:2" }, "http://b:2"],
+    ["nothing of HTTP_PROXY", { HTTP_PROXY: "http://a:1" }, undefined],
+  ])("comes from %s", (_, env, url) => {
+    const result = parseConfig({ args: [], env });
+    expect(result.kind === "config" ? result.config.proxy?.url : result).toBe(url);
+  });
+
+  test("that is none is a problem which does not quote it", () => {
+    const result = parseConfig({ args: ["--workers=0"], env: { HTTPS_PROXY: "ftp://user:canary@proxy" } });
+    expect(result).toMatchObject({ kind: "problems", problems: [{ name: "--workers" }, { name: "HTTPS_PROXY" }] });
+    expect(JSON.stringify(result)).not.toContain("canary");
+  });
+});

@@ -55,6 +55,7 @@ export async function runOperator(options: OperatorOptions): Promise<ExitCode> {
     allowedHosts: config.allowedApiHosts,
     userAgent,
     totalTimeoutMs: config.requestTimeoutMs,
+    proxy: config.proxy,
   });
   const apis = createApiFactory({ transport, clock, random, observer: metrics.apiObserver });
   const caches = createCaches({ kube, config, metrics, clock, random, log });

@@ -16,6 +16,8 @@ export function networkFailure(error: unknown, context: { readonly isSent: boole
   // A parser error carries the received bytes in a field, so it is not even kept as the cause. It may come without a code.
   if (code.startsWith("HPE_") || (error instanceof Error && error.name === "HTTPParserError"))
     return { code: "protocol", detail: `the answer is not proper HTTP (${code})` };
+  const refusal = tunnelRefusal(error);
+  if (refusal !== undefined) return refusal;
   const known = codes[code];
   if (known !== undefined && !(known.code === "unreachable" && context.isSent))
     return { ...known, detail: `${known.detail} (${code})`, cause: error };
@@ -25,6 +27,18 @@ export function networkFailure(error: unknown, context: { readonly isSent: boole
   if (context.isSent)
     return { code: "interrupted", detail: `the connection broke after sending (${code})`, cause: error };
   return { code: "unreachable", detail: `no connection (${code})`, cause: error };
+}
+
+/**
+ * What a proxy said instead of opening a tunnel; nothing was sent then. What it refuses (407: other credentials are
+ * wanted) it will refuse again; that it could not reach the host may pass.
+ */
+function tunnelRefusal(error: unknown): NetworkFailure | undefined {
+  const status = error instanceof Error ? /^Proxy response \((\d{3})\)/.exec(error.message)?.[1] : undefined;
+  if (status === undefined) return undefined;
+  const remedy = status === "407" ? "; check the user info in HTTPS_PROXY" : "";
+  const detail = `the proxy answered ${status} instead of opening a tunnel${remedy}`;
+  return { code: Number(status) >= 500 ? "unreachable" : "protocol", detail, cause: error };
 }
 
 const timeout = (detail: string) => ({ code: "timeout" as const, detail });

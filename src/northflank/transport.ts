@@ -1,9 +1,10 @@
-import { Pool, errors as undiciErrors } from "undici";
+import { type Dispatcher, Pool, ProxyAgent, errors as undiciErrors } from "undici";
 import type { Clock } from "../util/clock.ts";
 import type { SecretValue } from "../util/secret-value.ts";
 import { isAllowedOrigin, originProblem } from "./api-origin.ts";
 import { NorthflankError } from "./errors.ts";
 import { networkFailure } from "./network-failure.ts";
+import { isReachedDirectly, type ProxySettings } from "./proxy.ts";
 import type { Headers } from "./rate-limit.ts";
 
 /** One request, ready to be sent. */
@@ -70,6 +71,8 @@ export interface TransportOptions {
   readonly maxResponseBytes?: number;
   /** Certificates of own authorities (PEM), instead of the built-in ones. Verification itself cannot be switched off. */
   readonly ca?: string;
+  /** The proxy for what is not listed as reached without it. Default: none. */
+  readonly proxy?: ProxySettings | undefined;
 }
 
 /**
@@ -84,10 +87,11 @@ const defaultIdleConnectionMs = 4_000;
  *
  * Built on undici's `dispatch` rather than `request`: the path goes out as it is, redirects are not followed, the moment
  * before the first byte is known, and a call that waits for a connection can be given up without ever being sent.
- * Proxies (HTTPS_PROXY) are not supported yet.
+ *
+ * A proxy is asked for a tunnel (CONNECT): it learns the host, never the token or what is said.
  */
 export function createTransport(options: TransportOptions): Transport {
-  const pools = new Map<string, Pool>();
+  const pools = new Map<string, Dispatcher>();
   const limits: Limits = {
     totalMs: options.totalTimeoutMs ?? 30_000,
     headersMs: options.headersTimeoutMs ?? options.totalTimeoutMs ?? 30_000,
@@ -95,29 +99,14 @@ export function createTransport(options: TransportOptions): Transport {
     maxBytes: options.maxResponseBytes ?? 4 * 1024 * 1024,
   };
 
-  const idleMs = options.idleConnectionMs ?? defaultIdleConnectionMs;
-
-  const poolOf = (request: TransportRequest): Pool => {
+  const poolOf = (request: TransportRequest): Dispatcher => {
     const { origin, lane = "" } = request;
     const key = `${origin} ${lane}`;
     const known = pools.get(key);
     // A pool is opened only for an origin that may see a token, so one that is open needs no second look.
     if (known !== undefined) return known;
     assertAllowedOrigin(request, options.allowedHosts);
-    const pool = new Pool(origin, {
-      connections: options.connections ?? 8,
-      pipelining: 1,
-      keepAliveTimeout: idleMs,
-      // A server's own `Keep-Alive` header may shorten this, never lengthen it.
-      keepAliveMaxTimeout: idleMs,
-      connect: {
-        timeout: options.connectTimeoutMs ?? 10_000,
-        // Said here, so that NODE_TLS_REJECT_UNAUTHORIZED cannot switch it off from outside.
-        rejectUnauthorized: true,
-        minVersion: "TLSv1.2",
-        ...(options.ca === undefined ? {} : { ca: options.ca }),
-      },
-    });
+    const pool = openPool(origin, options);
     pools.set(key, pool);
     return pool;
   };
@@ -135,6 +124,36 @@ export function createTransport(options: TransportOptions): Transport {
       await Promise.all(open.map((pool) => pool.destroy()));
     },
   };
+}
+
+function openPool(origin: string, options: TransportOptions): Dispatcher {
+  const { proxy, idleConnectionMs: idleMs = defaultIdleConnectionMs, connectTimeoutMs = 10_000 } = options;
+  const tls = {
+    timeout: connectTimeoutMs,
+    // Said here, so that NODE_TLS_REJECT_UNAUTHORIZED cannot switch it off from outside.
+    rejectUnauthorized: true,
+    minVersion: "TLSv1.2",
+    ...(options.ca === undefined ? {} : { ca: options.ca }),
+  } as const;
+  const settings = {
+    connections: options.connections ?? 8,
+    pipelining: 1,
+    keepAliveTimeout: idleMs,
+    // A server's own `Keep-Alive` header may shorten this, never lengthen it.
+    keepAliveMaxTimeout: idleMs,
+  };
+  if (proxy === undefined || isReachedDirectly(origin, proxy.noProxy)) {
+    return new Pool(origin, { ...settings, connect: tls });
+  }
+  return new ProxyAgent({
+    ...settings,
+    uri: proxy.url,
+    ...(proxy.authorization === undefined ? {} : { token: proxy.authorization.reveal() }),
+    requestTls: tls,
+    proxyTls: tls,
+    // A proxy that takes the connection and says nothing must not keep a place for minutes.
+    clientFactory: (url, more) => new Pool(url, { ...more, headersTimeout: connectTimeoutMs }),
+  });
 }
 
 interface Limits {
@@ -168,7 +187,7 @@ function refusal({ step }: TransportRequest, detail: string): NorthflankError {
 }
 
 function exchange(context: {
-  readonly pool: Pool;
+  readonly pool: Dispatcher;
   readonly request: TransportRequest;
   readonly limits: Limits;
   readonly options: TransportOptions;
@@ -215,6 +234,7 @@ function exchange(context: {
 
     pool.dispatch(
       {
+        origin: request.origin,
         path: request.path,
         method: request.method,
         headers: headersOf(request, options.userAgent),

@@ -21,3 +21,24 @@ xfy0n91FLRnSMpJkjXwX8ufrwlut
 -----END CERTIFICATE-----
 `,
 };
+
+/** The same for `api.test`, a host that is not this machine and that no name server knows: only a proxy leads there. */
+export const selfSignedForApiTest = {
+  key: `-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg1SK7/bL1HA8Esc4a
+Qff4WHjx6KiZ8qB0O4W14YycxdehRANCAAQf4wrOR2sC6VSOrhsvIbbgiU62dLBv
+8L5kAtq9pwCse4k719nYNl9W+o4ryQjqgoSe4BsFnhQB7SUZ0yiGZZj9
+-----END PRIVATE KEY-----
+`,
+  cert: `-----BEGIN CERTIFICATE-----
+MIIBazCCARGgAwIBAgIBATAKBggqhkjOPQQDAjApMScwJQYDVQQDDB5ub3J0aGZs
+YW5rLW9wZXJhdG9yIHByb3h5IHRlc3QwIBcNMjAwMTAxMDAwMDAwWhgPMjEyMDAx
+MDEwMDAwMDBaMCkxJzAlBgNVBAMMHm5vcnRoZmxhbmstb3BlcmF0b3IgcHJveHkg
+dGVzdDBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABB/jCs5HawLpVI6uGy8htuCJ
+TrZ0sG/wvmQC2r2nAKx7iTvX2dg2X1b6jivJCOqChJ7gGwWeFAHtJRnTKIZlmP2j
+KDAmMBMGA1UdEQQMMAqCCGFwaS50ZXN0MA8GA1UdEwEB/wQFMAMBAf8wCgYIKoZI
+zj0EAwIDSAAwRQIgJlRhD9z0o67y1LQe1b2vUdTp041w+y+q+GDKkS+8pdgCIQCC
+fn6eFDmr1rLUi/g0ZqUCm+NXYOu/oiMkUW7B94ErQQ==
+-----END CERTIFICATE-----
+`,
+} as const;

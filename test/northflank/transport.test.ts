@@ -1,6 +1,12 @@
 import { createServer, type IncomingMessage, type RequestListener, type Server } from "node:http";
 import { createServer as createTlsServer } from "node:https";
-import { type AddressInfo, createServer as createTcpServer, type Socket, type Server as TcpServer } from "node:net";
+import {
+  type AddressInfo,
+  connect,
+  createServer as createTcpServer,
+  type Socket,
+  type Server as TcpServer,
+} from "node:net";
 import { inspect } from "node:util";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { NorthflankError } from "../../src/northflank/errors.ts";
@@ -13,7 +19,7 @@ import {
 import { systemClock } from "../../src/util/clock.ts";
 import { SecretValue } from "../../src/util/secret-value.ts";
 import { FakeClock } from "../support/fake-clock.ts";
-import { selfSigned } from "./self-signed.ts";
+import { selfSigned, selfSignedForApiTest } from "./self-signed.ts";
 
 const canary = "token-canary-4711";
 const bodyCanary = "body-canary-4712";
@@ -443,5 +449,116 @@ describe("TLS", () => {
     const origin = plain.origin.replace("http:", "https:");
     expect(await failureOf(transportFor(origin).send(get(origin)))).toMatchObject({ sent: false });
     expect(plain.seen).toHaveLength(0);
+  });
+});
+
+describe("a proxy", () => {
+  const authorization = new SecretValue("Basic cHJveHktY2FuYXJ5");
+
+  /** An API called `api.test`, and a proxy that leads every tunnel to it, or answers as it is told. */
+  async function proxied(answer?: { readonly status: number } | "silence") {
+    const tokens: (string | undefined)[] = [];
+    const origin = await listen(
+      createTlsServer(selfSignedForApiTest, (request, response) => {
+        tokens.push(request.headers.authorization);
+        response.writeHead(200, jsonHeaders).end("{}");
+      }),
+      "https",
+      "api.test",
+    );
+    const asked: { readonly target: string | undefined; readonly headers: IncomingMessage["headers"] }[] = [];
+    const heard: Buffer[] = [];
+    const proxy = createServer((_request, response) => response.writeHead(500).end());
+    proxy.on("connect", (request: IncomingMessage, socket: Socket) => {
+      asked.push({ target: request.url, headers: request.headers });
+      if (answer === "silence") return;
+      if (answer !== undefined) {
+        socket.end(`HTTP/1.1 ${answer.status} No\r\ncontent-length: 0\r\n\r\n`);
+        return;
+      }
+      const far = connect(Number(new URL(origin).port), "127.0.0.1");
+      far.on("error", () => socket.destroy());
+      socket.on("error", () => far.destroy());
+      socket.on("close", () => far.destroy());
+      socket.on("data", (chunk: Buffer) => heard.push(chunk));
+      socket.write("HTTP/1.1 200 OK\r\n\r\n");
+      socket.pipe(far).pipe(socket);
+    });
+    const url = await listen(proxy);
+    const settings = { url, authorization, noProxy: "" };
+    const via = (more: Partial<TransportOptions> = {}) =>
+      transportFor(origin, { ca: selfSignedForApiTest.cert, proxy: settings, ...more });
+    return { origin, url, settings, tokens, asked, heard, via };
+  }
+
+  test("is asked for a tunnel; it learns the host, and neither the token nor what is said", async () => {
+    const { origin, tokens, asked, heard, via } = await proxied();
+    let sends = 0;
+    expect((await via().send(get(origin, { onSend: () => sends++ }))).status).toBe(200);
+    expect(tokens).toEqual([`Bearer ${canary}`]);
+    expect(asked.map(({ target }) => target)).toEqual([new URL(origin).host]);
+    expect(asked[0]?.headers["proxy-authorization"]).toBe(authorization.reveal());
+    expect(asked[0]?.headers.authorization).toBeUndefined();
+    expect(Buffer.concat(heard).toString("latin1")).not.toContain(canary);
+    expect(sends).toBe(1);
+  });
+
+  test("carries at most eight tunnels of a lane, and they are used again", async () => {
+    const { origin, asked, via } = await proxied();
+    const transport = via();
+    await Promise.all(Array.from({ length: 30 }, () => transport.send(get(origin))));
+    expect(asked.length).toBeLessThanOrEqual(8);
+  });
+
+  test.each([
+    ["a host on NO_PROXY", "api.test"],
+    ["all of them", "*"],
+  ])("is passed by for %s", async (_, noProxy) => {
+    const { origin, asked, settings, via } = await proxied();
+    // No name server knows the host, so going there directly fails, and nobody has asked the proxy.
+    const error = await failureOf(via({ proxy: { ...settings, noProxy } }).send(get(origin)));
+    expect(error).toMatchObject({ code: "unreachable", sent: false });
+    expect(asked).toEqual([]);
+  });
+
+  test("is passed by for this machine", async () => {
+    const { settings, asked } = await proxied();
+    const { origin } = await api((_request, response) => response.writeHead(200, jsonHeaders).end("{}"));
+    expect((await transportFor(origin, { proxy: settings }).send(get(origin))).status).toBe(200);
+    expect(asked).toEqual([]);
+  });
+
+  test.each([
+    [407, "protocol", "check the user info in HTTPS_PROXY"],
+    [403, "protocol", "the proxy answered 403"],
+    [502, "unreachable", "the proxy answered 502"],
+  ])("that answers %s is named, and nothing was sent", async (status, code, said) => {
+    const { origin, via } = await proxied({ status });
+    const error = await failureOf(via().send(get(origin)));
+    expect(error).toMatchObject({ code, sent: false });
+    expect(error.message).toContain(said);
+    expect(inspect(error, { depth: 20 })).not.toContain("cHJveHktY2FuYXJ5");
+  });
+
+  test("that is not there is a way that is closed", async () => {
+    const { origin, settings, via } = await proxied();
+    const proxy = { ...settings, url: "http://127.0.0.1:1" };
+    expect(await failureOf(via({ proxy }).send(get(origin)))).toMatchObject({ code: "unreachable", sent: false });
+  });
+
+  test("that says nothing ends the call in time, with nothing sent", async () => {
+    const { origin, via } = await proxied("silence");
+    const error = await failureOf(via({ connectTimeoutMs: 300 }).send(get(origin)));
+    expect(error.sent).toBe(false);
+  });
+
+  test("does not loosen the list of hosts, nor the certificate", async () => {
+    const { origin, asked, settings, via } = await proxied();
+    const stranger = transportFor("https://api.northflank.com", { proxy: settings, ca: selfSignedForApiTest.cert });
+    expect(await failureOf(stranger.send(get(origin)))).toMatchObject({ code: "unreachable", sent: false });
+    expect(asked).toEqual([]);
+    const other = origin.replace("api.test", "other.test");
+    const call = via({ allowedHosts: [new URL(other).host] }).send(get(other));
+    expect(await failureOf(call)).toMatchObject({ code: "tls", sent: false });
   });
 });
