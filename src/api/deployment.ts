@@ -36,8 +36,9 @@ export const deploymentSpec = {
     jobId: {
       ...jobId,
       description:
-        "Id of a Northflank job as the target. Not carried out by this version (UnsupportedTarget): use the deployment " +
-        "override of NorthflankJobRun. Exactly one of serviceId and jobId. Immutable.",
+        "Id of a Northflank job as the target: its next runs use what is declared. Northflank takes and tells the source " +
+        "of a job by deprecated calls only; should they go away, the object is Stalled (UnsupportedTarget), and the " +
+        "deployment of a NorthflankJobRun is the way. Exactly one of serviceId and jobId. Immutable.",
     },
     deployment: {
       type: "object",
@@ -64,6 +65,16 @@ export const deploymentSpec = {
       description:
         "Enforce: correct every difference, also those made elsewhere. EnforceOnChange: write only when this spec " +
         "changed, report drift. Observe: never write, show in status.pendingChanges what would be written. Default: Enforce.",
+    },
+    continuousDeployment: {
+      type: "string",
+      enum: ["Warn", "Ignore", "Reject"],
+      default: "Warn",
+      description:
+        "What to do when Northflank deploys new builds by itself although a certain build is declared (internal.buildId, or " +
+        "internal.buildSHA other than latest), so that the next build replaces it. Warn: say so in an Event and in Ready. " +
+        "Ignore: say nothing. Reject: write nothing (ContinuousDeploymentEnabled) until it is switched off in Northflank. " +
+        "Default: Warn.",
     },
     rollout: {
       type: "object",
@@ -203,6 +214,7 @@ export const deploymentStatus = {
           description: "True: Northflank deploys new builds by itself.",
         },
         servicePaused: { type: "boolean", description: "True: the service is paused in Northflank." },
+        runOnSourceChange: text("Of a job: when Northflank itself starts a run because the source changes.", 64),
       },
     },
     applied: {
@@ -248,6 +260,13 @@ export const deploymentStatus = {
       "x-kubernetes-list-type": "atomic",
       description: "When drift was corrected, newest first: the third within 10 minutes stops writing (FightDetected).",
       items: time("Time of one correction."),
+    },
+    warnings: {
+      type: "array",
+      maxItems: 8,
+      "x-kubernetes-list-type": "set",
+      description: "What is no failure but good to know, by its reason. Each was told in an Event when it came up.",
+      items: text("Reason, for example ContinuousDeploymentEnabled.", 64),
     },
     failure,
     history: {

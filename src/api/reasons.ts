@@ -15,6 +15,7 @@ export const reasons = {
   // Progress.
   Progressing: "Work is under way.",
   ProgressingWithRetry: "Something failed that may pass; it is tried again soon.",
+  ApplyingChange: "Northflank has taken a change of a job; it is read back.",
   RollingOut: "Northflank is rolling out the declared source.",
   Building: "Northflank is building the declared source.",
   StartingRun: "The start is recorded and being sent.",
@@ -51,6 +52,8 @@ export const reasons = {
   RemoteMisconfigured: "The address answers, but not like the Northflank API: redirect, TLS, 405, HTML, content type.",
   UnsupportedTarget: "The target cannot take this change: a build service, a job, or a route that is gone.",
   TargetConflict: "An older object manages the same target.",
+  ContinuousDeploymentEnabled:
+    "Northflank deploys new builds by itself, and would replace the build that is declared; as a state: the spec rejects that.",
   FightDetected: "Somebody else keeps changing the target back; writing has stopped.",
   RolloutFailed: "Northflank reports that the rollout of the declared source failed.",
   RolloutTimedOut: "The rollout was not complete within rollout.timeoutSeconds.",
@@ -79,6 +82,8 @@ export const reasons = {
   RunStarted: "Northflank accepted the start of the run.",
   RunRecovered: "A run whose start had no answer was found and adopted.",
   AbortRequested: "Northflank was asked to abort the run.",
+  RunsOnSourceChange: "Northflank itself starts a run of the job when its source changes.",
+  DeprecatedRoute: "Northflank has deprecated the call that is used, and has no other for this.",
   FallbackUsed: "The usual call is gone; its replacement was used.",
 } as const;
 

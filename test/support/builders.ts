@@ -32,6 +32,7 @@ export function deployment(
       serviceId: "api",
       deployment: { external: { imagePath: "ghcr.io/acme/api:2" } },
       managementPolicy: "Enforce",
+      continuousDeployment: "Warn",
       rollout: { wait: true, timeoutSeconds: 900, onFailure: "Report" },
       suspend: false,
       ...parts.spec,

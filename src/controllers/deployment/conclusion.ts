@@ -8,7 +8,7 @@ import type { Verdict } from "../shared/verdict.ts";
 
 /** Status fields that a pass may state. A field that is there replaces the old one; `undefined` removes it. */
 export type StatedFields = {
-  readonly [K in "image" | "observed" | "applied" | "pendingChanges" | "corrections" | "history"]?:
+  readonly [K in "image" | "observed" | "applied" | "pendingChanges" | "warnings" | "corrections" | "history"]?:
     | NorthflankDeploymentStatus[K]
     | undefined;
 };

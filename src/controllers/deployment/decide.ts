@@ -7,26 +7,36 @@ import type { Conclusion } from "./conclusion.ts";
 import type { DecideInput, Decision, Seen } from "./decision.ts";
 import { sameConclusion } from "./in-sync.ts";
 import { observedFields } from "./observed-fields.ts";
-import { dependencyConclusion, driftConclusion, fightConclusion, pausedConclusion } from "./out-of-sync.ts";
-import { isFight, isSameDesire, recentCorrections, wasInSync } from "./remembered.ts";
+import {
+  dependencyConclusion,
+  driftConclusion,
+  fightConclusion,
+  pausedConclusion,
+  readBackConclusion,
+  rejectedConclusion,
+} from "./out-of-sync.ts";
+import { isFight, isNotShownYet, isSameDesire, recentCorrections, wasInSync } from "./remembered.ts";
 import {
   blockedConclusion,
   conflictConclusion,
-  jobTargetMessage,
+  jobRouteGoneMessage,
   remoteFailure,
   stalled,
   suspendedConclusion,
 } from "./unseen.ts";
+import { warningsOf, willFight, withWarnings } from "./warnings.ts";
 
 /**
  * What to do about one observation: rest, conclude, or send one change. Every state of the object is reached from here,
  * and nothing is done here.
  *
- *     invalid, job-target, suspended, blocked, conflict -> named state, no request
+ *     invalid, suspended, blocked, conflict -> named state, no request
+ *     route-gone -> UnsupportedTarget
  *     failed -> by the table of remote errors
- *     seen -> same      -> paused? rollout failed, timed out, rolling, complete
+ *     seen -> unsupported, continuous deployment that is not wanted -> named state
+ *          -> same      -> paused? rollout failed, timed out, rolling, complete; of a job: complete
  *          -> different -> Observe or unchanged under EnforceOnChange: DriftObserved
- *                       -> paused, dependency, fight: named state
+ *                       -> paused, dependency, not shown yet, fight: named state
  *                       -> write
  */
 export function decide(input: DecideInput): Decision {
@@ -36,8 +46,8 @@ export function decide(input: DecideInput): Decision {
       return { kind: "rest", dueInMs: observation.dueInMs };
     case "invalid":
       return conclude(stalled("InvalidSpec", invalidSpecMessage(observation.problems), { next: { kind: "never" } }));
-    case "job-target":
-      return conclude(stalled("UnsupportedTarget", jobTargetMessage(observation.jobId), { next: { kind: "never" } }));
+    case "route-gone":
+      return conclude(stalled("UnsupportedTarget", jobRouteGoneMessage(observation.error)));
     case "suspended":
       return conclude({ ...suspendedConclusion, sameDesire: isSameDesire(object, observation.desire) });
     case "conflict":
@@ -61,8 +71,12 @@ function decideSeen(input: DecideInput, seen: Seen): Decision {
     return conclude(stalled("UnsupportedTarget", unsupported, { stated }));
   }
   const pending = pendingDifferences(object, seen);
-  if (pending.length === 0) return conclude(sameConclusion(input, seen));
-  return decideDifferent(input, seen, pending);
+  if (object.spec.continuousDeployment === "Reject" && willFight(object, seen.service)) {
+    return conclude(rejectedConclusion(seen, pending));
+  }
+  const decision = pending.length === 0 ? conclude(sameConclusion(input, seen)) : decideDifferent(input, seen, pending);
+  if (decision.kind !== "conclude") return decision;
+  return { ...decision, conclusion: withWarnings(decision.conclusion, warningsOf(object, seen), input) };
 }
 
 /** What has to be written. Fields that Northflank does not tell count only when the declaration has changed. */
@@ -84,6 +98,7 @@ function decideDifferent(input: DecideInput, seen: Seen, pending: readonly Diffe
   if (seen.service.servicePaused) return conclude(pausedConclusion(seen, pending));
   const held = isChange ? dependencyConclusion(seen, pending) : undefined;
   if (held !== undefined) return conclude(held);
+  if (!isChange && isNotShownYet(object, seen.service, now)) return conclude(readBackConclusion(input, seen, pending));
   const corrections = recentCorrections(object, now);
   if (!isChange && isFight(object, corrections)) return conclude(fightConclusion(seen, pending), isDrift);
   const cause = isChange ? "SpecChanged" : "DriftCorrected";
@@ -93,7 +108,10 @@ function decideDifferent(input: DecideInput, seen: Seen, pending: readonly Diffe
 /** Why the service cannot take what is declared; `undefined` when it can. */
 function unsupportedReason({ service, desire }: Seen): string | undefined {
   if (service.serviceType === "build") {
-    return `Service "${service.id}" is a build service: it builds and deploys nothing. Name a deployment service.`;
+    return (
+      `Service "${service.id}" is a build service: it builds, and runs nothing. Name a deployment service here, and ` +
+      "the build service in its deployment.internal.id."
+    );
   }
   if (service.serviceType === "combined" && desire.body.external !== undefined) {
     return (

@@ -1,11 +1,11 @@
 // pure
 import type { NorthflankDeployment } from "../../api/deployment.ts";
-import type { ServiceView } from "../../northflank/types.ts";
 import type { Random } from "../../util/random.ts";
 import type { Difference } from "./compare.ts";
 import type { Conclusion } from "./conclusion.ts";
 import type { Desire } from "./desire.ts";
 import type { Observation } from "./observation.ts";
+import type { TargetView } from "./target-view.ts";
 
 /** Flags that decisions depend on. */
 export interface Settings {
@@ -19,8 +19,8 @@ export interface Settings {
 export interface Change {
   readonly desire: Desire;
   readonly cause: "SpecChanged" | "DriftCorrected";
-  /** The service as it was read just before. */
-  readonly before: ServiceView;
+  /** The target as it was read just before. */
+  readonly before: TargetView;
   readonly differences: readonly Difference[];
 }
 

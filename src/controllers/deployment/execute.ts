@@ -1,6 +1,7 @@
-import type { NorthflankApi, ServiceName } from "../../northflank/client.ts";
+import type { CallOptions, NorthflankApi, ServiceName } from "../../northflank/client.ts";
 import { isNorthflankError, type NorthflankError } from "../../northflank/errors.ts";
 import type { Change } from "./decision.ts";
+import type { TargetName } from "./read-target.ts";
 
 /** What became of a change. */
 export type WriteResult =
@@ -10,28 +11,52 @@ export type WriteResult =
   | { readonly kind: "failed"; readonly error: NorthflankError };
 
 /**
- * Sends one change. Where the usual route turns out to be gone although the same service was read just before, the patch
- * route is used, with the number of instances as read.
+ * Sends one change. Where the usual route of a service turns out to be gone although the service was read just before, the
+ * patch route of its type is used: that of a deployment service with the number of instances as read, that of a combined
+ * service only for what takes no source. A job has no other route.
  *
  * *Errors*: only what is no `NorthflankError`, such as the reason of an aborted signal.
  */
 export async function execute(
-  deps: { readonly api: NorthflankApi; readonly target: ServiceName },
+  deps: { readonly api: NorthflankApi; readonly target: TargetName },
   change: Change,
   signal: AbortSignal,
 ): Promise<WriteResult> {
   const { api, target } = deps;
   const { body } = change.desire;
   const options = { class: "change", signal } as const;
-  const usual = await outcomeOf(api.updateServiceDeployment(target, body, options));
+  const usual = await outcomeOf(
+    "jobId" in target
+      ? api.updateJobDeployment(target, body, options)
+      : api.updateServiceDeployment(target, body, options),
+  );
   if (usual === undefined) return { kind: "written", usedFallback: false };
-  if (!isNorthflankError(usual, "not_found", "wrong_method", "gone")) return { kind: "failed", error: usual };
-  const { instances, serviceType } = change.before;
-  if (instances === undefined || serviceType === "combined") return { kind: "route-gone", error: usual };
-  const fallback = await outcomeOf(api.patchDeploymentService(target, { deployment: { ...body, instances } }, options));
+  if (!isGone(usual)) return { kind: "failed", error: usual };
+  const patch = "jobId" in target ? undefined : patchOf(api, target, change);
+  if (patch === undefined) return { kind: "route-gone", error: usual };
+  const fallback = await outcomeOf(patch(options));
   if (fallback === undefined) return { kind: "written", usedFallback: true };
-  const isGoneToo = isNorthflankError(fallback, "not_found", "wrong_method", "gone");
-  return isGoneToo ? { kind: "route-gone", error: usual } : { kind: "failed", error: fallback };
+  return isGone(fallback) ? { kind: "route-gone", error: usual } : { kind: "failed", error: fallback };
+}
+
+function isGone(error: NorthflankError): boolean {
+  return isNorthflankError(error, "not_found", "wrong_method", "gone");
+}
+
+/** The patch that can carry the change; `undefined` when none can. */
+function patchOf(
+  api: NorthflankApi,
+  target: ServiceName,
+  { before, desire }: Change,
+): ((options: CallOptions) => Promise<void>) | undefined {
+  const { external, internal, ...runtime } = desire.body;
+  if (before.serviceType === "combined") {
+    if (external !== undefined || internal !== undefined) return undefined;
+    return (options) => api.patchCombinedService(target, { deployment: runtime }, options);
+  }
+  const { instances } = before;
+  if (instances === undefined) return undefined;
+  return (options) => api.patchDeploymentService(target, { deployment: { ...desire.body, instances } }, options);
 }
 
 /** The error of a call; `undefined` when it succeeded. */

@@ -37,6 +37,7 @@ export function sameConclusion(input: DecideInput, seen: Seen): Conclusion {
     const rolloutComplete = { status: "Unknown", reason: "ServicePaused", message: "The service is paused." } as const;
     return { ...base, ...pausedVerdict(seen), rolloutComplete };
   }
+  if (service.kind === "job") return jobConclusion(input, seen, base);
   if (object.spec.rollout?.wait === false) return notWaiting(input, seen, base, rollout.kind);
   switch (rollout.kind) {
     case "complete":
@@ -66,6 +67,19 @@ function appliedWhenSame({ object, now }: DecideInput, { desire, service }: Seen
     time: formatTime(now),
     previousTransitionTime: hasMoved ? observed.rolloutTransitionTime : undefined,
   });
+}
+
+/** What a job runs next is all there is to it: nothing is rolled out. */
+function jobConclusion({ object }: DecideInput, seen: Seen, base: SameBase): Conclusion {
+  const reason = object.spec.managementPolicy === "Observe" ? "Observed" : "InSync";
+  const message = `Northflank has ${seen.desire.source}: the next run of the job uses it.`;
+  return {
+    ...base,
+    verdict: { kind: "ready", reason, message },
+    rolloutComplete: { status: "True", reason: "RolloutComplete", message: "A job has no rollout." },
+    stated: { ...base.stated, ...headResult(object, "Complete") },
+    next: passIn(seen.nextResyncMs),
+  };
 }
 
 function completeConclusion({ object, now }: DecideInput, seen: Seen, base: SameBase): Conclusion {

@@ -1,10 +1,10 @@
 // pure
 import type { NorthflankError } from "../../northflank/errors.ts";
-import type { ServiceView } from "../../northflank/types.ts";
 import type { ObjectKey } from "../../runtime/outcome.ts";
 import type { SpecProblem } from "../shared/spec-problem.ts";
 import type { Verdict } from "../shared/verdict.ts";
 import type { Desire } from "./desire.ts";
+import type { TargetView } from "./target-view.ts";
 
 /** A run that the object waits for before it changes anything. */
 export interface Dependency {
@@ -15,7 +15,6 @@ export interface Dependency {
 /** Everything a pass knows beyond the object itself. One case per reason not to look further. */
 export type Observation =
   | { readonly kind: "invalid"; readonly problems: readonly SpecProblem[] }
-  | { readonly kind: "job-target"; readonly jobId: string }
   | { readonly kind: "suspended"; readonly desire: Desire }
   /** No account that can be used now. */
   | { readonly kind: "blocked"; readonly desire: Desire; readonly verdict: Verdict; readonly recheckAfterMs: number }
@@ -26,9 +25,11 @@ export type Observation =
   | {
       readonly kind: "seen";
       readonly desire: Desire;
-      readonly service: ServiceView;
+      readonly service: TargetView;
       readonly dependencies: readonly Dependency[];
       /** Milliseconds until the next look at a settled object, spread; `Infinity`: never. */
       readonly nextResyncMs: number;
     }
+  /** The job is there, but the only route that tells its source is gone. */
+  | { readonly kind: "route-gone"; readonly desire: Desire; readonly error: NorthflankError }
   | { readonly kind: "failed"; readonly desire: Desire; readonly error: NorthflankError };

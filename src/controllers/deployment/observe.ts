@@ -1,6 +1,6 @@
 import type { NorthflankDeployment } from "../../api/deployment.ts";
 import type { Condition } from "../../kube/types.ts";
-import type { RequestClass, ServiceName } from "../../northflank/client.ts";
+import type { RequestClass } from "../../northflank/client.ts";
 import { isNorthflankError } from "../../northflank/errors.ts";
 import { findCondition } from "../../runtime/conditions.ts";
 import { type ObjectKey, objectKey } from "../../runtime/outcome.ts";
@@ -11,6 +11,7 @@ import { prunedProblems, type SpecProblem } from "../shared/spec-problem.ts";
 import type { Settings } from "./decision.ts";
 import { type Desire, desireOf } from "./desire.ts";
 import type { Dependency, Observation } from "./observation.ts";
+import { readTarget, type TargetName } from "./read-target.ts";
 import { readyReason } from "./remembered.ts";
 import { olderRivals, runKey, targetOf } from "./target.ts";
 
@@ -47,10 +48,8 @@ export async function observe(deps: ObserveDeps, object: NorthflankDeployment, s
   const unusable = [...problems, ...(result.kind === "problem" ? [result.problem] : []), ...notCarriedOut(object)];
   if (result.kind === "problem" || unusable.length > 0) return without({ kind: "invalid", problems: unusable });
   const { desire } = result;
-  const { serviceId, jobId, projectId } = object.spec;
-  if (serviceId === undefined) return without({ kind: "job-target", jobId: jobId ?? "" });
   if (object.spec.suspend === true) return without({ kind: "suspended", desire });
-  return await look({ deps, object, desire, target: { projectId, serviceId }, access, signal });
+  return await look({ deps, object, desire, target: targetName(object), access, signal });
 }
 
 /**
@@ -82,7 +81,7 @@ interface LookOptions {
   readonly deps: ObserveDeps;
   readonly object: NorthflankDeployment;
   readonly desire: Desire;
-  readonly target: ServiceName;
+  readonly target: TargetName;
   /** Known already: asking twice would use up the one try that a rejected token has. */
   readonly access: Access | undefined;
   readonly signal: AbortSignal;
@@ -96,7 +95,11 @@ async function look(options: LookOptions, isRetry = false): Promise<Observed> {
   const due = dueLook(deps, object, account);
   if (due.kind === "rest") return without(due);
   try {
-    const service = await account.api.getService(target, { class: due.class, signal });
+    const { api } = account;
+    const remembered = object.status?.observed;
+    const reading = await readTarget({ api, name: target, desire, remembered, class: due.class, signal });
+    if (reading.kind === "route-gone") return { observation: { ...reading, desire }, account };
+    const service = reading.target;
     const nextResyncMs = deps.schedule.nextResyncMs(resyncPeriodMs(object, deps.settings));
     const dependencies = dependenciesOf(deps, object);
     return { observation: { kind: "seen", desire, service, dependencies, nextResyncMs }, account };
@@ -107,6 +110,12 @@ async function look(options: LookOptions, isRetry = false): Promise<Observed> {
     deps.accounts.tokenRejected(account);
     return await look({ ...options, access: undefined }, true);
   }
+}
+
+/** The target of an object, by its ids. */
+export function targetName({ spec }: NorthflankDeployment): TargetName {
+  const { projectId, serviceId, jobId } = spec;
+  return serviceId === undefined ? { projectId, jobId: jobId ?? "" } : { projectId, serviceId };
 }
 
 function without(observation: Observation): Observed {

@@ -1,18 +1,23 @@
 // pure
-import type { ServiceView } from "../../northflank/types.ts";
+import type { SourceView } from "../../northflank/types.ts";
 import { capped } from "../../runtime/conditions.ts";
 import { present } from "../shared/present.ts";
 import type { StatedFields } from "./conclusion.ts";
 import { sourceText } from "./desire.ts";
+import type { TargetView } from "./target-view.ts";
 
 /** The source that a service runs, in one line. */
-export function imageText({ image, external, internal }: ServiceView): string | undefined {
+export function imageText({
+  image,
+  external,
+  internal,
+}: Pick<SourceView, "image" | "external" | "internal">): string | undefined {
   if (external !== undefined) return cut(image ?? external.imagePath, 512);
   return internal === undefined ? cut(image, 512) : cut(sourceText({ internal: present(internal) }), 512);
 }
 
 /** What was seen, as status shows it, cut to what the schema of the status takes. */
-export function observedFields(service: ServiceView): StatedFields {
+export function observedFields(service: TargetView): StatedFields {
   const { external, internal } = service;
   const source = present({
     kind:
@@ -37,7 +42,8 @@ export function observedFields(service: ServiceView): StatedFields {
     rolloutReason: cut(service.rolloutReason, 64),
     rolloutTransitionTime: timeText(service.rolloutTransitionTime),
     continuousDeploymentEnabled: service.disabledCD === undefined ? undefined : !service.disabledCD,
-    servicePaused: service.servicePaused,
+    servicePaused: service.kind === "job" ? undefined : service.servicePaused,
+    runOnSourceChange: cut(service.runOnSourceChange, 64),
   });
   return { observed, image: imageText(service) };
 }

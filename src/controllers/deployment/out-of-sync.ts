@@ -6,7 +6,9 @@ import type { Conclusion } from "./conclusion.ts";
 import type { DecideInput, Seen } from "./decision.ts";
 import type { Dependency } from "./observation.ts";
 import { observedFields } from "./observed-fields.ts";
-import { fightCorrections } from "./remembered.ts";
+import { fightCorrections, showsWithinMs } from "./remembered.ts";
+import { pollPauseMs, readBackMessage } from "./rolling.ts";
+import { fightMessage } from "./warnings.ts";
 
 /** There is a difference, and the policy says not to write. */
 export function driftConclusion({ object }: DecideInput, seen: Seen, pending: readonly Difference[]): Conclusion {
@@ -40,13 +42,43 @@ export function pausedVerdict({ desire, nextResyncMs }: Seen): Pick<Conclusion, 
 /** There is a difference again, because somebody else changes the target back. */
 export function fightConclusion(seen: Seen, pending: readonly Difference[]): Conclusion {
   const message =
-    `Somebody else keeps changing the service back: ${differencesText(pending)}. It was corrected ${fightCorrections} ` +
+    `Somebody else keeps changing the target back: ${differencesText(pending)}. It was corrected ${fightCorrections} ` +
     "times within 10m; writing has stopped. Find the other writer (a pipeline, a template, continuous deployment), then " +
     "change the spec or request a reconcile. Still looked at.";
   return {
     ...differentBase(seen, pending, "FightDetected", message),
     verdict: { kind: "stalled", reason: "FightDetected", message },
     next: atLeastHourly(seen.nextResyncMs),
+  };
+}
+
+/** Northflank's continuous deployment would replace the declared build, and the spec rejects that. */
+export function rejectedConclusion(seen: Seen, pending: readonly Difference[]): Conclusion {
+  const message = `${fightMessage}. Nothing is written, because spec.continuousDeployment is Reject. Looked at again in about 1h.`;
+  const base = differentBase(seen, pending, "ContinuousDeploymentEnabled", message);
+  const isSame = pending.length === 0;
+  return {
+    ...base,
+    ...(isSame && { inSync: { status: "True", reason: "InSync", message: `Northflank has ${seen.desire.source}.` } }),
+    ...(isSame && { rolloutComplete: "as-before" }),
+    stated: { ...base.stated, pendingChanges: isSame ? undefined : pending, warnings: undefined },
+    verdict: { kind: "stalled", reason: "ContinuousDeploymentEnabled", message },
+    next: atLeastHourly(seen.nextResyncMs),
+  };
+}
+
+/** A change was accepted, and the target still tells what it had before. */
+export function readBackConclusion(
+  { now, object, settings }: DecideInput,
+  seen: Seen,
+  pending: readonly Difference[],
+): Conclusion {
+  const message = readBackMessage(seen.desire);
+  const sinceMs = now - Date.parse(object.status?.applied?.time ?? "");
+  return {
+    ...differentBase(seen, pending, "ApplyingChange", message),
+    verdict: { kind: "progressing", reason: "ApplyingChange", message },
+    next: { kind: "recheck", afterMs: pollPauseMs(sinceMs, showsWithinMs, settings) },
   };
 }
 
@@ -79,7 +111,14 @@ function namesOf(dependencies: readonly Dependency[]): string {
 function differentBase(
   { service }: Seen,
   pending: readonly Difference[],
-  reason: "DriftObserved" | "ServicePaused" | "FightDetected" | "DependencyFailed" | "WaitingForDependency",
+  reason:
+    | "ApplyingChange"
+    | "ContinuousDeploymentEnabled"
+    | "DriftObserved"
+    | "ServicePaused"
+    | "FightDetected"
+    | "DependencyFailed"
+    | "WaitingForDependency",
   message: string,
 ): Pick<Conclusion, "inSync" | "rolloutComplete" | "stated" | "failure" | "events" | "sameDesire"> {
   return {

@@ -13,7 +13,7 @@ import type { Conclusion } from "./conclusion.ts";
 import { decide } from "./decide.ts";
 import type { Change } from "./decision.ts";
 import { execute } from "./execute.ts";
-import { type ObserveDeps, observe } from "./observe.ts";
+import { type ObserveDeps, observe, targetName } from "./observe.ts";
 import { statusOf } from "./status.ts";
 import { targetOf } from "./target.ts";
 import { concludeChange } from "./written.ts";
@@ -114,13 +114,13 @@ async function carryOut(options: {
   readonly context: PassContext;
 }): Promise<Conclusion> {
   const { deps, object, account, change, nextResyncMs, context } = options;
-  const { projectId, serviceId = "" } = object.spec;
-  const target = { projectId, serviceId };
-  const result = await execute({ api: account.api, target }, change, context.signal);
+  const { projectId, serviceId, jobId } = object.spec;
+  const result = await execute({ api: account.api, target: targetName(object) }, change, context.signal);
   if (change.cause === "DriftCorrected") deps.observer.driftDetected();
   if (result.kind === "written") {
     deps.observer.changeApplied();
-    context.log.info({ project: projectId, service: serviceId, action: change.cause }, "change applied");
+    const log = { project: projectId, ...(serviceId === undefined ? { job: jobId } : { service: serviceId }) };
+    context.log.info({ ...log, action: change.cause }, "change applied");
   }
   const { clock, random, settings } = deps;
   return concludeChange({ object, change, result, nextResyncMs, now: clock.now(), random, settings });

@@ -4,6 +4,8 @@ import { findCondition } from "../../runtime/conditions.ts";
 import { isReconcileRequested } from "../shared/reconcile-request.ts";
 import type { StatedFields } from "./conclusion.ts";
 import type { Desire } from "./desire.ts";
+import { imageText } from "./observed-fields.ts";
+import type { TargetView } from "./target-view.ts";
 
 /** So many corrections within 10 minutes are a fight. */
 export const fightCorrections = 3;
@@ -37,6 +39,16 @@ export function isSameDesire(object: NorthflankDeployment, desire: Desire): bool
 /** The reason of Ready at the end of the last pass. */
 export function readyReason(object: NorthflankDeployment): string | undefined {
   return findCondition(object.status?.conditions, "Ready")?.reason;
+}
+
+/** A change of a job that is not shown by then was undone. */
+export const showsWithinMs = 60_000;
+
+/** Our change of a job was accepted a moment ago, and the job still tells what it had before: it is not sent again yet. */
+export function isNotShownYet({ status }: NorthflankDeployment, target: TargetView, now: number): boolean {
+  const { time, source, previousSource } = status?.applied ?? {};
+  if (target.kind !== "job" || time === undefined || source === undefined) return false;
+  return now - Date.parse(time) < showsWithinMs && imageText(target) === previousSource;
 }
 
 /** The status speaks about what is declared now. */

@@ -41,6 +41,11 @@ export function rollingConclusion(
   };
 }
 
+/** What Ready says while a change of a job is read back. */
+export function readBackMessage({ source }: Desire): string {
+  return `Northflank accepted ${source}; it is read back before this is Ready.`;
+}
+
 /** What RolloutComplete says from the change to the end of the rollout. */
 export const rolloutGoesOn = "The rollout is not over.";
 

@@ -35,6 +35,7 @@ export function statusOf(
     observed: stated("observed"),
     applied: stated("applied"),
     pendingChanges: stated("pendingChanges"),
+    warnings: stated("warnings"),
     corrections: stated("corrections"),
     history: stated("history"),
     failure: conclusion.failure,

@@ -1,4 +1,6 @@
 // pure
+
+import type { NorthflankError } from "../../northflank/errors.ts";
 import type { NextPass } from "../shared/next-pass.ts";
 import { judgeRemoteFailure } from "../shared/remote-failure.ts";
 import { slowProbeMs } from "../shared/remote-verdict.ts";
@@ -65,10 +67,11 @@ export function stalled(
   return { ...nothingLearned, verdict: { kind: "stalled", reason, message }, next, stated, sameDesire: false };
 }
 
-/** Why a job is no target, and what to use instead. */
-export function jobTargetMessage(jobId: string): string {
+/** What to do where Northflank has taken away one of the two deprecated calls that a job as a target needs. */
+export function jobRouteGoneMessage({ step, detail }: NorthflankError): string {
   return (
-    `This version does not change the image of a job (spec.jobId: ${jobId}); nothing is sent. Use the deployment ` +
-    "override of a NorthflankJobRun for each run, or a service as target."
+    `The job is there, but Northflank no longer has the deprecated call that this needs (${step}: ${detail}). Give the ` +
+    "image with each run in spec.deployment of a NorthflankJobRun, which needs no such call; or let the job follow a " +
+    "build service by Northflank's own continuous deployment; or use a service as target. Looked at again in about 1h."
   );
 }

@@ -10,10 +10,11 @@ import { slowProbeMs } from "../shared/remote-verdict.ts";
 import type { Conclusion, StatedFields } from "./conclusion.ts";
 import type { Change, Settings } from "./decision.ts";
 import type { WriteResult } from "./execute.ts";
-import { imageText, timeText } from "./observed-fields.ts";
+import { imageText, observedFields, timeText } from "./observed-fields.ts";
 import { recentCorrections } from "./remembered.ts";
-import { pollPauseMs, rollingMessage, rolloutGoesOn } from "./rolling.ts";
-import { remoteFailure } from "./unseen.ts";
+import { pollPauseMs, readBackMessage, rollingMessage, rolloutGoesOn } from "./rolling.ts";
+import { jobRouteGoneMessage, remoteFailure } from "./unseen.ts";
+import { warningsOf, withWarnings } from "./warnings.ts";
 
 // Older changes are dropped.
 const longestHistory = 5;
@@ -32,7 +33,11 @@ export function concludeChange(options: {
   const { object, change, result, now, random } = options;
   switch (result.kind) {
     case "written":
-      return writtenConclusion(options, result.usedFallback);
+      return withWarnings(
+        writtenConclusion(options, result.usedFallback),
+        warningsOf(object, { service: change.before }),
+        options,
+      );
     case "route-gone":
       return routeGoneConclusion(change, result);
     case "failed": {
@@ -66,6 +71,15 @@ function writtenConclusion(options: Parameters<typeof concludeChange>[0], usedFa
     const verdict = { kind: "ready", reason: "InSync", message } as const;
     return { ...common, verdict, rolloutComplete, next: passIn(nextResyncMs) };
   }
+  if (change.before.kind === "job") {
+    const message = readBackMessage(desire);
+    return {
+      ...common,
+      verdict: { kind: "progressing", reason: "ApplyingChange", message },
+      rolloutComplete: { status: "Unknown", reason: "ApplyingChange", message: "Not read back yet." },
+      next: { kind: "recheck", afterMs: Math.min(readBackMs, settings.rolloutPollIntervalMs) },
+    };
+  }
   const message = rollingMessage({ object, desire, settings, isBuilding: false, sinceMs: now });
   return {
     ...common,
@@ -74,6 +88,9 @@ function writtenConclusion(options: Parameters<typeof concludeChange>[0], usedFa
     next: { kind: "recheck", afterMs: pollPauseMs(0, timeoutMs, settings) },
   };
 }
+
+// A job takes a change at once, or never.
+const readBackMs = 2_000;
 
 function statedByChange(object: NorthflankDeployment, change: Change, now: number): StatedFields {
   const { desire, cause, before } = change;
@@ -88,6 +105,7 @@ function statedByChange(object: NorthflankDeployment, change: Change, now: numbe
   const { external, internal } = desire.body;
   return {
     pendingChanges: undefined,
+    observed: observedFields(before).observed,
     // Taken, if not seen yet: what shows while it is rolled out must not be the image before.
     ...(external === undefined && internal === undefined ? {} : { image: source }),
     applied: present({
@@ -121,8 +139,10 @@ const fallbackEvent: EventDraft = {
 
 function routeGoneConclusion(change: Change, { error }: WriteResult & { kind: "route-gone" }): Conclusion {
   const message =
-    `The service can be read, but not changed: ${error.step}: ${error.detail}. Neither the deployment route nor the patch ` +
-    "of a deployment service takes the change; use a newer version of the operator. Looked at again in about 1h.";
+    change.before.kind === "job"
+      ? jobRouteGoneMessage(error)
+      : `The service can be read, but not changed: ${error.step}: ${error.detail}. Neither the deployment route nor the ` +
+        "patch of the service takes the change; use a newer version of the operator. Looked at again in about 1h.";
   return {
     verdict: { kind: "stalled", reason: "UnsupportedTarget", message },
     inSync: { status: "False", reason: "UnsupportedTarget", message: "The change was not accepted." },

@@ -6,9 +6,10 @@ import { type Desire, desireOf } from "../../../src/controllers/deployment/desir
 import type { Observation } from "../../../src/controllers/deployment/observation.ts";
 import { pollPauseMs } from "../../../src/controllers/deployment/rolling.ts";
 import { statusOf } from "../../../src/controllers/deployment/status.ts";
+import { jobTarget, serviceTarget } from "../../../src/controllers/deployment/target-view.ts";
 import type { Condition } from "../../../src/kube/types.ts";
 import type { NorthflankErrorCode } from "../../../src/northflank/errors.ts";
-import { deployment, service } from "../../support/builders.ts";
+import { deployment, job, service } from "../../support/builders.ts";
 import { northflankError } from "../../support/fake-northflank.ts";
 import { brokenPromises, type KstatusResult, kstatusOf } from "../../support/kstatus.ts";
 import { always } from "../../support/strict-fake.ts";
@@ -26,7 +27,8 @@ function seen(
   view: Parameters<typeof service>[0] = {},
   more: Partial<Observation & { kind: "seen" }> = {},
 ): Observation {
-  return { kind: "seen", desire: desire(), service: service(view), dependencies: [], nextResyncMs: 900_000, ...more };
+  const target = serviceTarget(service(view), undefined);
+  return { kind: "seen", desire: desire(), service: target, dependencies: [], nextResyncMs: 900_000, ...more };
 }
 
 function decided(observation: Observation, object = deployment()): Decision {
@@ -51,7 +53,10 @@ describe("each kind of observation comes to one decision", () => {
       { kind: "invalid", problems: [{ field: "spec.x", message: "is wrong", remedy: "" }] },
       "stalled/InvalidSpec, again never",
     ],
-    "job-target": [{ kind: "job-target", jobId: "etl" }, "stalled/UnsupportedTarget, again never"],
+    "route-gone": [
+      { kind: "route-gone", desire: desire(), error: northflankError("gone") },
+      "stalled/UnsupportedTarget, again in 3600 s",
+    ],
     suspended: [{ kind: "suspended", desire: desire() }, "suspended/Suspended, again never"],
     conflict: [{ kind: "conflict", desire: desire(), winner: "n/a" }, "stalled/TargetConflict, again in 600 s"],
     blocked: [
@@ -265,7 +270,9 @@ describe("every conclusion makes a status that keeps the promises", () => {
   const observations: readonly Observation[] = [
     ...codes.map((code): Observation => ({ kind: "failed", desire: desire(), error: northflankError(code) })),
     { kind: "invalid", problems: [{ field: "spec.x", message: "is wrong", remedy: "" }] },
-    { kind: "job-target", jobId: "etl" },
+    { kind: "route-gone", desire: desire(), error: northflankError("gone") },
+    seen({}, { service: jobTarget("etl", { source: job(), job: job() }, undefined) }),
+    seen({}, { service: jobTarget("etl", { source: job(same), job: undefined }, undefined) }),
     { kind: "suspended", desire: desire() },
     { kind: "conflict", desire: desire(), winner: "n/a" },
     seen(same),

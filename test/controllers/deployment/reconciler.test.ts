@@ -759,15 +759,39 @@ describe("the usual route", () => {
     },
   );
 
-  test.each([
-    ["the instances are not told", { instances: undefined }],
-    ["the service is a combined one", { serviceType: "combined", external: undefined, image: undefined }],
-  ])("that is gone ends at UnsupportedTarget where %s", async (_sentence, view) => {
-    scene.northflank.has(service(view));
-    scene.northflank.failNext("updateServiceDeployment", northflankError("gone"));
-    scene.has(deployment({ spec: { deployment: { docker: { configType: "customCommand", customCommand: "x" } } } }));
+  test.each([["the instances are not told", { instances: undefined }]])(
+    "that is gone ends at UnsupportedTarget where %s",
+    async (_sentence, view) => {
+      scene.northflank.has(service(view));
+      scene.northflank.failNext("updateServiceDeployment", northflankError("gone"));
+      scene.has(deployment({ spec: { deployment: { docker: { configType: "customCommand", customCommand: "x" } } } }));
+      scene.northflank.change("api", { docker: { configType: "default" } });
+      expect(await scene.pass()).toEqual({ kind: "recheck", afterMs: 3_600_000, priority: "resync" });
+      expect(scene.state()).toContain("Stalled=True/UnsupportedTarget");
+    },
+  );
+
+  test("of a combined service is replaced by its own patch, which takes no source", async () => {
+    const docker = { configType: "customCommand", customCommand: "serve" } as const;
+    scene.northflank.has(
+      service({ serviceType: "combined", external: undefined, image: undefined, instances: undefined }),
+    );
     scene.northflank.change("api", { docker: { configType: "default" } });
-    expect(await scene.pass()).toEqual({ kind: "recheck", afterMs: 3_600_000, priority: "resync" });
+    scene.northflank.failNext("updateServiceDeployment", northflankError("gone"));
+    scene.has(deployment({ spec: { deployment: { docker } } }));
+    await scene.pass();
+    expect(scene.northflank.takeCalls().at(-1)).toBe(`patch combined api ${JSON.stringify({ docker })}`);
+    expect(scene.takeEvents().map((event) => event.split(":")[0])).toContain("Warning FallbackUsed");
+    expect(scene.state()).toContain("Ready=Unknown/RollingOut");
+  });
+
+  test("of a combined service has no other for a build", async () => {
+    const internal = { id: "api", branch: "main", buildSHA: undefined, buildId: undefined, deployedSHA: undefined };
+    scene.northflank.has(service({ serviceType: "combined", external: undefined, image: undefined, internal }));
+    scene.northflank.failNext("updateServiceDeployment", northflankError("gone"));
+    scene.has(deployment({ spec: { deployment: { internal: { branch: "next" } } } }));
+    await scene.pass();
+    expect(scene.northflank.takeCalls().filter((call) => call.startsWith("patch"))).toEqual([]);
     expect(scene.state()).toContain("Stalled=True/UnsupportedTarget");
   });
 
@@ -782,7 +806,6 @@ describe("the usual route", () => {
 
 describe("what this version cannot do is refused, before any call", () => {
   test.each([
-    ["a job", { serviceId: undefined, jobId: "etl" }, "UnsupportedTarget", "deployment override of a NorthflankJobRun"],
     ["Restore", { rollout: { wait: true, timeoutSeconds: 900, onFailure: "Restore" } }, "InvalidSpec", "use Report"],
     ["a broken image", { deployment: { external: { imagePath: "nginx" } } }, "InvalidSpec", "imagePath"],
     ["two targets", { serviceId: "api", jobId: "etl" }, "InvalidSpec", "exactly one of serviceId and jobId"],

@@ -1,0 +1,78 @@
+// pure
+import type { NorthflankDeployment } from "../../api/deployment.ts";
+import type { EventDraft } from "../shared/event-draft.ts";
+import type { Conclusion } from "./conclusion.ts";
+import type { DecideInput, Seen } from "./decision.ts";
+import type { TargetView } from "./target-view.ts";
+
+/** What is no failure, but what a person should know. */
+export interface Warning {
+  readonly reason: "ContinuousDeploymentEnabled" | "RunsOnSourceChange" | "DeprecatedRoute";
+  readonly message: string;
+  /** Whether Ready says it too, for as long as it holds; else it is told in an Event alone. */
+  readonly isInReady: boolean;
+}
+
+/** What there is to warn of before anything is written to a target. Who only observes is warned of nothing. */
+export function warningsOf(object: NorthflankDeployment, { service }: Pick<Seen, "service">): readonly Warning[] {
+  const { continuousDeployment, managementPolicy } = object.spec;
+  if (managementPolicy === "Observe") return [];
+  const isWarnedOfCD = continuousDeployment !== "Ignore" && willFight(object, service);
+  return [
+    ...(isWarnedOfCD
+      ? [{ reason: "ContinuousDeploymentEnabled" as const, message: fightMessage, isInReady: true }]
+      : []),
+    ...(service.kind === "job" ? jobWarnings(object, service) : []),
+  ];
+}
+
+/**
+ * Northflank's continuous deployment replaces what is declared as soon as there is a newer build: a certain build is
+ * declared, and it is switched on. To follow the latest build of a branch is to want it.
+ */
+export function willFight({ spec }: NorthflankDeployment, { disabledCD }: TargetView): boolean {
+  const { internal } = spec.deployment;
+  if (disabledCD !== false || internal === undefined || spec.managementPolicy === "Observe") return false;
+  return internal.buildId !== undefined || (internal.buildSHA !== undefined && internal.buildSHA !== "latest");
+}
+
+/** Says that continuous deployment will replace what is declared, and what to do. */
+export const fightMessage =
+  "Northflank's continuous deployment is on and replaces the declared build with the next one; switch it off in " +
+  "Northflank, or declare buildSHA: latest";
+
+function jobWarnings({ spec }: NorthflankDeployment, { id, runOnSourceChange }: TargetView): readonly Warning[] {
+  const deprecated =
+    `The source of job "${id}" is read and changed by calls that Northflank has deprecated; it has no others. The ` +
+    "deployment of a NorthflankJobRun sets the source of one run without them.";
+  const hasSource = spec.deployment.external !== undefined || spec.deployment.internal !== undefined;
+  const runsItself = hasSource && runOnSourceChange !== undefined && runOnSourceChange !== "never";
+  const runs =
+    `runOnSourceChange of the job is ${runOnSourceChange}: Northflank itself starts a run when the source changes, ` +
+    "beside those of NorthflankJobRuns; set it to never if that is not wanted";
+  return [
+    ...(runsItself ? [{ reason: "RunsOnSourceChange" as const, message: runs, isInReady: true }] : []),
+    { reason: "DeprecatedRoute", message: deprecated, isInReady: false },
+  ];
+}
+
+/** The conclusion with what there is to warn of: in the message of Ready, and an Event for each that is new. */
+export function withWarnings(
+  conclusion: Conclusion,
+  warnings: readonly Warning[],
+  { object }: Pick<DecideInput, "object">,
+): Conclusion {
+  const known = object.status?.warnings ?? [];
+  const inReady = warnings.filter(({ isInReady }) => isInReady).map(({ message }) => ` Warning: ${message}.`);
+  const { verdict, stated, events } = conclusion;
+  return {
+    ...conclusion,
+    verdict: { ...verdict, message: `${verdict.message}${inReady.join("")}` },
+    stated: { ...stated, warnings: warnings.length === 0 ? undefined : warnings.map(({ reason }) => reason) },
+    events: [...warnings.filter(({ reason }) => !known.includes(reason)).map(eventOf), ...events],
+  };
+}
+
+function eventOf({ reason, message }: Warning): EventDraft {
+  return { type: "Warning", reason, action: "Observe", note: message.endsWith(".") ? message : `${message}.` };
+}
