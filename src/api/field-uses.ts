@@ -48,9 +48,14 @@ const deployment: UsesOf<NorthflankDeploymentSpec> = {
   jobId: { kind: "path", parameter: "job" },
   deployment: {
     kind: "body",
-    properties: { "update service deployment": "", "patch deployment service": "deployment" },
+    properties: {
+      "update service deployment": "",
+      "update job deployment": "",
+      "patch deployment service": "deployment",
+    },
   },
   managementPolicy: operator,
+  continuousDeployment: { kind: "operator", inner: [], call: "get service" },
   rollout: { kind: "operator", inner: ["wait", "timeoutSeconds", "onFailure"], call: "get service" },
   waitFor: { kind: "operator", inner: ["[]", "[].jobRunRef", "[].jobRunRef.name"] },
   resyncPeriodSeconds: { kind: "operator", inner: [], call: "get service" },

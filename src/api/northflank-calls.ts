@@ -25,6 +25,28 @@ export const northflankCalls = {
       "In place of update service deployment, where Northflank says that this one is gone. The number of instances, " +
       "which this call cannot do without, is sent as it was read right before.",
   },
+  "patch combined service": {
+    request: "PATCH /v1/projects/{project}/services/combined/{service}",
+    when:
+      "In place of update service deployment for a combined service, where Northflank says that this one is gone. It takes " +
+      "docker and buildpack, but no source.",
+  },
+  "get job deployment": {
+    request: "GET /v1/projects/{project}/jobs/{job}/deployment",
+    when: "At every look at a NorthflankDeployment with a jobId: the source of the job. Northflank has deprecated it.",
+  },
+  "get job": {
+    request: "GET /v1/projects/{project}/jobs/{job}",
+    when:
+      "Where the settings of a job matter to a NorthflankDeployment: before a write, where docker or buildpack is declared, " +
+      "and to tell a job that is missing from a deprecated call that is gone.",
+  },
+  "update job deployment": {
+    request: "POST /v1/projects/{project}/jobs/{job}/deployment",
+    when:
+      "When the job differs from what a NorthflankDeployment declares, and its managementPolicy says to write. Northflank " +
+      "has deprecated it. Never repeated for a lost answer.",
+  },
   "run job": {
     request: "POST /v1/projects/{project}/jobs/{job}/runs",
     when: "Once for a NorthflankJobRun, and once for each further attempt of its backoffLimit. Never repeated for a lost answer.",

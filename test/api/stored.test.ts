@@ -8,6 +8,7 @@ test("fills in defaults, also inside", () => {
   expect(asStored(deploymentSpec, { projectId: "shop", rollout: { timeoutSeconds: 5 } })).toEqual({
     projectId: "shop",
     managementPolicy: "Enforce",
+    continuousDeployment: "Warn",
     rollout: { wait: true, timeoutSeconds: 5, onFailure: "Report" },
     suspend: false,
   });

@@ -33,6 +33,10 @@ const carriers: Partial<Record<CallName, { readonly request: string; readonly ca
     request: "POST /v1/projects/shop/services/api/deployment",
     carry: (spec) => carryDeployment(spec, 200),
   },
+  "update job deployment": {
+    request: "POST /v1/projects/shop/jobs/migrate/deployment",
+    carry: (spec) => carryDeployment({ serviceId: undefined, ...spec }, 200),
+  },
   "patch deployment service": {
     request: "PATCH /v1/projects/shop/services/deployment/api",
     carry: async (spec) => (await carryDeployment(spec, 410)).slice(1),
@@ -62,15 +66,20 @@ function asSent(call: CallName, body: unknown): unknown {
 
 async function carryDeployment(spec: object, statusOfPost: number): Promise<readonly SentRequest[]> {
   const scene = new DeploymentScene();
-  const answer = ({ method }: SentRequest) => ({
+  const answer = ({ method, path }: SentRequest) => ({
     status: method === "POST" ? statusOfPost : 200,
-    body: { data: method === "GET" ? unlike : {} },
+    body: { data: method === "GET" ? answerOf(path) : {} },
   });
   const { api, sent } = recordingApi({ clock: scene.clock, answer });
   scene.resolution = () => ({ kind: "usable", account: { api, pool: "acme", version: "1" } });
   scene.has(deployment({ spec: asStored(deploymentSpec, spec) as object }));
   await scene.pass();
   return sent.filter(({ body }) => body !== undefined);
+}
+
+/** A job tells its source by a call of its own. */
+function answerOf(path: string): object {
+  return path.endsWith("/deployment") ? unlike.deployment : unlike;
 }
 
 async function carryRun(spec: object): Promise<readonly SentRequest[]> {
