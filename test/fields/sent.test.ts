@@ -73,7 +73,10 @@ async function carryDeployment(spec: object, statusOfPost: number): Promise<read
     body: { data: request.method === "GET" ? answerOf(request.path) : {} },
   });
   const { api, sent } = recordingApi({ clock: scene.clock, answer });
-  scene.resolution = () => ({ kind: "usable", account: { api, pool: "acme", version: "1" } });
+  scene.resolution = () => ({
+    kind: "usable",
+    account: { api, pool: "acme", address: "https://api.northflank.com", version: "1" },
+  });
   scene.has(deployment({ spec: asStored(deploymentSpec, spec) as object }));
   await scene.pass();
   return sent.filter(({ body }) => body !== undefined);
@@ -90,7 +93,10 @@ function isBuild(path: string): boolean {
 
 async function carryRun(spec: object): Promise<readonly SentRequest[]> {
   const story: RunStory = new RunStory({
-    account: () => ({ kind: "usable", account: { api: wire.api, pool: "acme", version: "1" } }),
+    account: () => ({
+      kind: "usable",
+      account: { api: wire.api, pool: "acme", address: "https://api.northflank.com", version: "1" },
+    }),
   });
   const answer = ({ method }: SentRequest) => ({
     status: 200,

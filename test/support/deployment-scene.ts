@@ -59,7 +59,12 @@ export class DeploymentScene {
   constructor() {
     this.resolution = (name) => ({
       kind: "usable",
-      account: { api: this.#api(), pool: `pool of ${name ?? "default"}`, version: this.accountVersion },
+      account: {
+        api: this.#api(),
+        pool: `pool of ${name ?? "default"}`,
+        address: "https://api.northflank.com",
+        version: this.accountVersion,
+      },
     });
     this.#reconcile = this.#newReconciler();
   }

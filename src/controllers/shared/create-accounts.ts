@@ -237,7 +237,13 @@ export function createAccounts(deps: AccountsDeps): ConnectionAccounts {
       },
       rejected: () => heardRejection(slot),
     });
-    const slot: Slot = { binding, origin, account: { api, pool, version: String(opened) }, source, isAccepted: false };
+    const slot: Slot = {
+      binding,
+      origin,
+      account: { api, pool, address: addressText(binding), version: String(opened) },
+      source,
+      isAccepted: false,
+    };
     slots.set(source.slot, slot);
     slotOf.set(slot.account, slot);
     return slot;
@@ -374,6 +380,10 @@ function remember<V>(map: Map<string, V>, key: string, value: V): void {
   map.set(key, value);
   const [oldest] = map.keys();
   if (map.size > maxRememberedTokens && oldest !== undefined) map.delete(oldest);
+}
+
+function addressText({ baseUrl, teamId }: ApiBinding): string {
+  return teamId === undefined ? baseUrl : `${baseUrl}, team ${teamId}`;
 }
 
 function rejectionKey({ baseUrl, token }: ApiBinding): string {

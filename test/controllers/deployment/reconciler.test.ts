@@ -635,7 +635,7 @@ describe("two objects with one target", () => {
     expect(scene.state()).toContain("RollingOut");
     scene.resolution = () => ({
       kind: "usable",
-      account: { api: scene.northflank.api, pool: "one", version: "1" },
+      account: { api: scene.northflank.api, pool: "one", address: "https://api.northflank.com", version: "1" },
     });
     scene.edit({ deployment: { external: { imagePath: "ghcr.io/acme/api:3" } } });
     await scene.pass();
