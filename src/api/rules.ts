@@ -46,8 +46,9 @@ export function duplicateItems(schema: Schema, value: unknown): readonly Path[] 
  * finds them: in objects and maps by key, in lists of type map by their keys, in other lists nowhere.
  */
 export function nodes(node: Node): readonly Node[] {
-  if (node.value === undefined || node.value === null) return [];
-  return [node, ...children(node).flatMap(nodes)];
+  const found: Node[] = [];
+  collect(node, found);
+  return found;
 }
 
 /** Whether the API server runs the rule: one that reads the earlier value needs one. */
@@ -59,15 +60,21 @@ function fieldOf({ fieldPath }: Rule): Path {
   return fieldPath === undefined ? [] : fieldPath.slice(1).split(".");
 }
 
-function children({ schema, value, oldValue, path }: Node): readonly Node[] {
-  if (isList(schema)) return Array.isArray(value) ? items(schema, value, oldValue, path) : [];
-  if (!isRecord(value)) return [];
+function collect(node: Node, found: Node[]): void {
+  const { schema, value, oldValue, path } = node;
+  if (value === undefined || value === null) return;
+  found.push(node);
+  if (isList(schema)) {
+    if (Array.isArray(value)) for (const item of items(schema, value, oldValue, path)) collect(item, found);
+    return;
+  }
+  if (!isRecord(value)) return;
   const old = isRecord(oldValue) ? oldValue : {};
-  return Object.keys(value).flatMap((key) => {
+  for (const key of Object.keys(value)) {
     const inner = schemaOf(schema, key);
-    if (inner === undefined) return [];
-    return [{ path: [...path, key], schema: inner, value: value[key], oldValue: own(old, key) }];
-  });
+    if (inner === undefined) continue;
+    collect({ path: [...path, key], schema: inner, value: value[key], oldValue: own(old, key) }, found);
+  }
 }
 
 function items(schema: ListSchema, value: readonly unknown[], oldValue: unknown, path: Path): readonly Node[] {

@@ -134,12 +134,19 @@ export class DeploymentScene {
   /** `Ready=True/RolloutComplete ... -> Current` */
   state(key = "shop/api"): string {
     const object = this.object(key);
-    const shown = ["Ready", "Reconciling", "Stalled", "Suspended", "Accepted", "InSync", "RolloutComplete"].flatMap(
-      (type) => {
-        const condition = object.status?.conditions?.find((one) => one.type === type);
-        return condition === undefined ? [] : [`${type}=${condition.status}/${condition.reason}`];
-      },
-    );
+    const shown = [
+      "Ready",
+      "Reconciling",
+      "Stalled",
+      "Suspended",
+      "Accepted",
+      "InSync",
+      "RolloutComplete",
+      "Restored",
+    ].flatMap((type) => {
+      const condition = object.status?.conditions?.find((one) => one.type === type);
+      return condition === undefined ? [] : [`${type}=${condition.status}/${condition.reason}`];
+    });
     return `${shown.join(" ")} -> ${this.kstatus(key)}`;
   }
 

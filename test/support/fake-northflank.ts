@@ -142,6 +142,12 @@ export class FakeNorthflank {
         this.#note("whoami");
         return this.#run("whoAmI", () => ({ expiresAt: undefined }));
       },
+      getJobSettings: async () => {
+        throw new Error("unexpected call of Northflank: getJobSettings");
+      },
+      patchJob: async () => {
+        throw new Error("unexpected call of Northflank: patchJob");
+      },
       reserve: () => {
         throw new Error("unexpected call of Northflank: reserve");
       },

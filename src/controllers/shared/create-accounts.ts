@@ -428,6 +428,8 @@ function listened(
     patchDeploymentService: (name, body, options) => hear(api.patchDeploymentService(name, body, options)),
     patchCombinedService: (name, body, options) => hear(api.patchCombinedService(name, body, options)),
     getJob: (name, options) => hear(api.getJob(name, options)),
+    getJobSettings: (name, options) => hear(api.getJobSettings(name, options)),
+    patchJob: (name, route, body, options) => hear(api.patchJob(name, route, body, options)),
     getJobDeployment: (name, options) => hear(api.getJobDeployment(name, options)),
     updateJobDeployment: (name, body, options) => hear(api.updateJobDeployment(name, body, options)),
     getBuild: (name, options) => hear(api.getBuild(name, options), isThere),

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import type { NorthflankDeployment } from "../../../src/api/deployment.ts";
 import { reconcileRequestedAt } from "../../../src/api/names.ts";
-import { deployment, service } from "../../support/builders.ts";
+import { build, deployment, service } from "../../support/builders.ts";
 import { DeploymentScene } from "../../support/deployment-scene.ts";
 
 type Spec = Partial<NorthflankDeployment["spec"]>;
@@ -19,8 +19,8 @@ let scene: DeploymentScene;
 
 beforeEach(() => {
   scene = new DeploymentScene();
+  scene.northflank.hasBuilds("builder", [build({ sha: commit })]);
   scene.northflank.has(service({ disabledCD: false, ...running("b".repeat(40)) }));
-  scene.northflank.hasBuilds("builder", []);
 });
 
 describe("continuous deployment that would replace the declared build", () => {

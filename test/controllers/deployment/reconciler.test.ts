@@ -806,7 +806,6 @@ describe("the usual route", () => {
 
 describe("what this version cannot do is refused, before any call", () => {
   test.each([
-    ["Restore", { rollout: { wait: true, timeoutSeconds: 900, onFailure: "Restore" } }, "InvalidSpec", "use Report"],
     ["a broken image", { deployment: { external: { imagePath: "nginx" } } }, "InvalidSpec", "imagePath"],
     ["two targets", { serviceId: "api", jobId: "etl" }, "InvalidSpec", "exactly one of serviceId and jobId"],
   ])("%s", async (_sentence, spec, reason, said) => {
