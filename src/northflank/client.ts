@@ -80,9 +80,12 @@ export interface NorthflankApi {
    * Pass the reservation in the options of each call, and release it in `finally`. All or nothing; it never waits.
    */
   reserve(count: number, requestClass: RequestClass): ReserveOutcome;
-  /** All services of a project, from all pages. Tells ids and types only. */
-  listServices(name: ProjectName, options: CallOptions): Promise<ItemList>;
-  /** All jobs of a project, from all pages. Tells ids and types only. */
+  /** All services of a project, from all pages; no further pages once `isEnough`. */
+  listServices(
+    name: ProjectName,
+    options: CallOptions & { readonly isEnough?: (items: readonly ProjectItem[]) => boolean },
+  ): Promise<ItemList>;
+  /** All jobs of a project, from all pages. */
   listJobs(name: ProjectName, options: CallOptions): Promise<ItemList>;
   getService(name: ServiceName, options: CallOptions): Promise<ServiceView>;
   /** `POST .../services/{id}/deployment`. Sending it again leads to the same state, so a lost answer is retried once. */
@@ -530,7 +533,7 @@ async function listItems(context: {
   readonly read: Send;
   readonly kind: ItemKind;
   readonly name: ProjectName;
-  readonly call: CallOptions;
+  readonly call: Parameters<NorthflankApi["listServices"]>[1];
 }): Promise<ItemList> {
   const { read, kind, name, call } = context;
   const step = `list the ${kind} of project ${quoted(name.projectId)}`;
@@ -545,7 +548,7 @@ async function listItems(context: {
     const page = toItemPage(kind, json) ?? unexpected(step, `the answer is not a list of ${kind}`);
     pages.push(page.items);
     const items = mergeItems(pages);
-    if (!page.hasNext) return { items };
+    if (!page.hasNext || call.isEnough?.(items) === true) return { items };
     if (page.cursor === undefined || seen.has(page.cursor) || pages.length >= maxItemPages) {
       return { items, truncated: true };
     }

@@ -183,6 +183,8 @@ export interface ProjectItem {
   readonly id: string;
   /** `deployment`, `combined`, `build`; `manual`, `cron`; or a word we do not know. */
   readonly type: string | undefined;
+  /** Missing means "not told". The newer form of "get service" does not tell it, the list does. */
+  readonly disabledCD?: boolean;
 }
 
 /** The services or jobs of a project, in the order of their ids. */

@@ -16,6 +16,7 @@ import { pages, propertyCases } from "./cases.ts";
 const unlike = {
   id: "api",
   serviceType: "deployment",
+  disabledCD: true,
   deployment: {
     instances: 3,
     internal: { id: "unlike", branch: "unlike", buildSHA: "f".repeat(40), buildId: "unlike" },

@@ -17,6 +17,7 @@ import type { Dependency, Observation } from "./observation.ts";
 import { readTarget, type TargetName } from "./read-target.ts";
 import { readyReason } from "./remembered.ts";
 import { olderRivals, runKey, targetOf } from "./target.ts";
+import { isReplacedByCD } from "./warnings.ts";
 
 export interface ObserveDeps {
   readonly store: { byIndex(name: "target", value: string): readonly NorthflankDeployment[] };
@@ -109,7 +110,8 @@ async function look(options: LookOptions, isRetry = false): Promise<Observed> {
     }
     const { api } = account;
     const remembered = object.status?.observed;
-    const reading = await readTarget({ api, name: target, desire, remembered, class: due.class, signal });
+    const dependsOnCD = isReplacedByCD(object.spec) && object.spec.continuousDeployment !== "Ignore";
+    const reading = await readTarget({ api, name: target, desire, dependsOnCD, remembered, class: due.class, signal });
     if (reading.kind === "route-gone") return { observation: { ...reading, desire }, account };
     const service = reading.target;
     const nextResyncMs = deps.schedule.nextResyncMs(resyncPeriodMs(object, deps.settings));
