@@ -4,7 +4,17 @@ import { northflankConnections, northflankDeployments, northflankJobRuns } from 
 import type { Path } from "../api/stored.ts";
 import { createValidator } from "../api/validate.ts";
 import { defaultConnectionName } from "../controllers/shared/dependents.ts";
-import { describe, flag, formatConfigProblem, list, oneOf, readSettings, type Settings, switchFlag } from "../flags.ts";
+import {
+  describe,
+  type Flag,
+  flag,
+  formatConfigProblem,
+  list,
+  oneOf,
+  readSettings,
+  type Settings,
+  switchFlag,
+} from "../flags.ts";
 import { createOfflineCluster } from "../tools/offline-cluster.ts";
 import { eachOf } from "../tools/patience.ts";
 import { createPlanner, type Planner } from "../tools/plan.ts";
@@ -24,7 +34,8 @@ const ownFlags = {
   ignoreRuns: switchFlag("ignore-runs", "runs that would start do not make the exit code 3"),
 } as const;
 
-const allFlags = [...Object.values(ownFlags), ...Object.values(remoteFlags)];
+/** The flags of `plan`, for its help and the reference. */
+export const flagsOfPlan: readonly Flag<unknown>[] = [...Object.values(ownFlags), ...Object.values(remoteFlags)];
 
 const usage = `usage: northflank-operator plan FILES|DIRS|- [FLAGS]
 
@@ -35,7 +46,7 @@ plan them one by one (--connection).
 
 ${remoteHelp}
 
-${describe(allFlags)}
+${describe(flagsOfPlan)}
 
 exit codes: 0 nothing to do, 3 something would change, 1 a manifest is bad or an object could not be planned or would not
 become Ready, 2 wrong usage or a file that cannot be read
@@ -44,7 +55,7 @@ become Ready, 2 wrong usage or a file that cannot be read
 /** `northflank-operator plan`: shows what applying manifests would change at Northflank. */
 export async function runPlan(args: readonly string[], deps: ToolDeps): Promise<ExitCode> {
   const { io, env } = deps;
-  const settings = readSettings({ command: "plan", flags: allFlags, args, env, takesFiles: true });
+  const settings = readSettings({ command: "plan", flags: flagsOfPlan, args, env, takesFiles: true });
   if (settings.kind === "help") {
     io.out(usage);
     return 0;
