@@ -40,7 +40,7 @@ export class DeploymentScene {
   readonly metrics: string[] = [];
   readonly runs = new Map<string, { readonly status?: { readonly conditions?: readonly Condition[] } }>();
   /** What resolving an account comes to; usable unless a test says otherwise. */
-  resolution: (connectionName: string | undefined) => AccountResolution | Promise<AccountResolution>;
+  resolution: (connectionName: string | undefined, projectId: string) => AccountResolution | Promise<AccountResolution>;
   /** The account's version, as the connection would change it. */
   accountVersion = "1";
   /** Fails the next write of a status. */
@@ -183,7 +183,7 @@ export class DeploymentScene {
     const { clock, store } = this;
     const random = always(0.5);
     const accounts: Accounts = {
-      resolve: async ({ connectionName }) => this.resolution(connectionName),
+      resolve: async ({ connectionName, projectId }) => this.resolution(connectionName, projectId),
       tokenRejected: () => {
         this.rejectedTokens += 1;
       },
