@@ -1,7 +1,7 @@
 import { parseArgs } from "node:util";
 import { findKind } from "../api/kinds.ts";
 import { group } from "../api/names.ts";
-import { formatPath } from "../api/problem.ts";
+import { formatPath, type Problem, problem } from "../api/problem.ts";
 import { isRecord, type Path } from "../api/stored.ts";
 import { createValidator, type Validator } from "../api/validate.ts";
 import { toError } from "../util/errors.ts";
@@ -137,11 +137,21 @@ function isOurs(value: unknown): value is Readonly<Record<string, unknown>> {
 function findingsOf(context: Context, object: Readonly<Record<string, unknown>>, root: Path): readonly Finding[] {
   const { document, validator } = context;
   const read = document.problems.filter(({ path }) => root.every((part, index) => path[index] === part));
-  const judged = document.value === undefined ? [] : validator.validateManifest(object);
+  const judged = document.value === undefined ? [] : firstOf(validator.validateManifest(object));
   return [
     ...read.map((problem) => findingOf(context, object, { ...problem, root })),
     ...judged.map((problem) => findingOf(context, object, { ...problem, path: [...root, ...problem.path], root })),
   ].toSorted((left, right) => left.line - right.line || left.column - right.column);
+}
+
+/** More problems of one object than this help nobody, and ten thousand wrong entries would make a report of megabytes. */
+const mostProblems = 100;
+
+function firstOf(problems: readonly Problem[]): readonly Problem[] {
+  const rest = problems.length - mostProblems;
+  if (rest <= 0) return problems;
+  const message = `has ${rest} more problems`;
+  return [...problems.slice(0, mostProblems), problem({ path: [], rule: "more", message, remedy: "mend these first" })];
 }
 
 interface Found {
