@@ -8,6 +8,7 @@ export type ControllerName = (typeof controllerNames)[number];
 const conditionTypes = {
   NorthflankConnection: ["Ready", "Reconciling", "Stalled", "Suspended", "CredentialsValid", "QuotaAvailable"],
   NorthflankDeployment: ["Ready", "Reconciling", "Stalled", "Suspended", "Accepted", "InSync", "RolloutComplete"],
+  NorthflankJob: ["Ready", "Reconciling", "Stalled", "Suspended", "Accepted", "InSync"],
   NorthflankJobRun: ["Ready", "Reconciling", "Stalled", "Suspended", "Accepted", "Started", "Succeeded", "Finished"],
 } as const;
 const conditionStatuses = ["True", "False", "Unknown"] as const;

@@ -138,9 +138,11 @@ describe("the rights", () => {
     expect(rights("ClusterRole")).toEqual({
       [`${own}/northflankconnections`]: ["get", "list", "watch"],
       [`${own}/northflankdeployments`]: ["get", "list", "watch"],
+      [`${own}/northflankjobs`]: ["get", "list", "watch"],
       [`${own}/northflankjobruns`]: ["delete", "get", "list", "patch", "watch"],
       [`${own}/northflankconnections/status`]: ["patch"],
       [`${own}/northflankdeployments/status`]: ["patch"],
+      [`${own}/northflankjobs/status`]: ["patch"],
       [`${own}/northflankjobruns/status`]: ["patch", "update"],
       "/secrets": ["get"],
       "/configmaps": ["get"],

@@ -25,6 +25,8 @@ export function toCel(value: unknown, schema: Schema): unknown {
   // A map, because cel-js takes an object with a key named `constructor` for something else.
   const result = new Map<string, unknown>();
   for (const [key, item] of Object.entries(value)) {
+    // A field that may be null and is: has() says that it is not there.
+    if (item === null) continue;
     const declared = schema.properties !== undefined && Object.hasOwn(schema.properties, key);
     const extra = typeof schema.additionalProperties === "object" ? schema.additionalProperties : {};
     const child = declared ? (schema.properties?.[key] ?? {}) : extra;

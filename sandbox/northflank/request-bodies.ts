@@ -8,6 +8,7 @@ export type BodySchema =
   | "run-job"
   | "patch-job"
   | "patch-manual-job"
+  | "patch-cron-job"
   | "patch-deployment-service"
   | "patch-combined-service";
 

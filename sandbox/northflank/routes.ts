@@ -58,6 +58,7 @@ export const routes: readonly Route[] = [
   scoped("GET", "/jobs/{job}", getJob),
   scoped("PATCH", "/jobs/{job}", patchJob, "patch-job"),
   scoped("PATCH", "/jobs/manual/{job}", patchManualJob, "patch-manual-job"),
+  scoped("PATCH", "/jobs/cron/{job}", patchCronJob, "patch-cron-job"),
   scoped("GET", "/jobs/{job}/build", listBuilds),
   scoped("GET", "/jobs/{job}/build/{build}", getBuild),
   scoped("GET", "/jobs/{job}/deployment", getJobDeployment),
@@ -184,17 +185,31 @@ function patchJob(request: Request): Answer {
   return data(patchedJob(request.account, project, job, request.world.now()));
 }
 
-/** The older route: run policy stands on top instead of under `settings`, in the answer too. */
+/** The older routes: run policy stands on top instead of under `settings`, in the answer too. */
 function patchManualJob(request: Request): Answer {
+  return patchJobOfType(request, "manual");
+}
+
+function patchCronJob(request: Request): Answer {
+  return patchJobOfType(request, "cron");
+}
+
+function patchJobOfType(request: Request, jobType: Job["jobType"]): Answer {
   const { project, job } = jobOf(request);
-  if (job.jobType !== "manual") throw new ApiProblem(400, "This is not a manual job");
-  const { backoffLimit, runOnSourceChange, activeDeadlineSeconds, ...rest } = request.body;
-  const policy = Object.entries({ backoffLimit, runOnSourceChange, activeDeadlineSeconds });
-  const settings = Object.fromEntries(policy.filter(([, value]) => value !== undefined));
-  Object.assign(job.settings, rest, { settings: { ...(job.settings.settings as object | undefined), ...settings } });
+  if (job.jobType !== jobType) throw new ApiProblem(400, `This is not a ${jobType} job`);
+  const { backoffLimit, runOnSourceChange, activeDeadlineSeconds, schedule, concurrencyPolicy, ...rest } = request.body;
+  const before = (job.settings.settings ?? {}) as { readonly cron?: object };
+  const cron = given({ schedule, concurrencyPolicy });
+  const policy = given({ backoffLimit, runOnSourceChange, activeDeadlineSeconds });
+  const settings = { ...before, ...policy, ...(jobType === "cron" && { cron: { ...before.cron, ...cron } }) };
+  Object.assign(job.settings, rest, { settings });
   const patched = patchedJob(request.account, project, job, request.world.now()) as { readonly settings?: object };
   const { settings: told, ...detail } = patched;
   return data({ ...detail, ...told });
+}
+
+function given(values: Readonly<Record<string, unknown>>): object {
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined));
 }
 
 function getJobDeployment(request: Request): Answer {

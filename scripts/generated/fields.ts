@@ -48,20 +48,26 @@ export interface UseOfField {
  * *Errors*: throws when the table of `src/api/field-uses.ts` does not know the field.
  */
 export function useOf({ type }: KindDefinition, path: string): UseOfField {
+  const found = useIn(fieldUses[type.kind] ?? {}, path);
+  if (found !== undefined) return found;
+  throw new Error(`src/api/field-uses.ts does not say what becomes of spec.${path} of ${type.kind}`);
+}
+
+function useIn(uses: Readonly<Record<string, FieldUse>>, path: string): UseOfField | undefined {
   const [, name = path, rest = ""] = /^([^.[]+)(.*)$/.exec(path) ?? [];
-  const use = fieldUses[type.kind]?.[name];
-  const unknown = new Error(`src/api/field-uses.ts does not say what becomes of spec.${path} of ${type.kind}`);
-  if (use === undefined) throw unknown;
+  const use = uses[name];
+  if (use === undefined) return undefined;
   const inner = rest.replace(/^\./, "");
   if (use.kind === "body") return { use, sent: sentOf(use.properties, inner) };
+  if (use.kind === "parts") return inner === "" ? { use, sent: sentOf(use.properties, "") } : useIn(use.parts, inner);
   const isKnown = inner === "" || ("inner" in use && use.inner.includes(inner));
-  if (!isKnown) throw unknown;
+  if (!isKnown) return undefined;
   return { use, sent: use.kind === "source" ? sentOf(use.properties, "") : [] };
 }
 
 function sentOf(properties: Readonly<Partial<Record<NorthflankCall, string>>>, inner: string): readonly Sent[] {
   return Object.entries(properties).map(([call, property]) => ({
     call: call as NorthflankCall,
-    property: [property, inner].filter((part) => part !== "").join("."),
+    property: property === "" || inner === "" || inner.startsWith("[") ? `${property}${inner}` : `${property}.${inner}`,
   }));
 }

@@ -219,6 +219,7 @@ function becomes(kind: KindDefinition, { path }: Field): string {
   const { use, sent } = useOf(kind, path);
   switch (use.kind) {
     case "body":
+    case "parts":
       return sent.map(sentText).join("\n");
     case "source":
       return `values for ${sent.map(sentText).join(", ")}`;

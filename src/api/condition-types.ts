@@ -22,6 +22,11 @@ export const conditionTypes = {
     InSync: "Northflank has the declared source and settings.",
     RolloutComplete: "Northflank has finished rolling out the declared source.",
   },
+  NorthflankJob: {
+    ...ofEveryKind,
+    Accepted: "The spec, its references and its target are in order.",
+    InSync: "Northflank has the declared settings, as far as it tells and as they were last sent.",
+  },
   NorthflankJobRun: {
     ...ofEveryKind,
     Ready: "The run has ended with success. Always there; the summary of all others.",

@@ -1,5 +1,6 @@
 import type { NorthflankConnectionSpec } from "./connection.ts";
 import type { NorthflankDeploymentSpec } from "./deployment.ts";
+import type { NorthflankJobSpec } from "./job.ts";
 import type { NorthflankJobRunSpec } from "./job-run.ts";
 import type { NorthflankCall } from "./northflank-calls.ts";
 
@@ -12,6 +13,12 @@ export type FieldUse =
   | { readonly kind: "body"; readonly properties: Properties }
   /** Values that the operator makes from the field go into these properties. `inner` are the fields inside. */
   | { readonly kind: "source"; readonly properties: Properties; readonly inner: readonly string[] }
+  /** An object whose fields have uses of their own. `properties`: where the object itself is one in a body. */
+  | {
+      readonly kind: "parts";
+      readonly properties: Properties;
+      readonly parts: Readonly<Record<string, FieldUse>>;
+    }
   /** Part of the path of every call. */
   | { readonly kind: "path"; readonly parameter: string }
   /** Sent with every request, but not in its body. */
@@ -96,10 +103,90 @@ const jobRun: UsesOf<NorthflankJobRunSpec> = {
   ttlSecondsAfterFinished: operator,
 };
 
+/** A setting of a job that has the same name in the bodies of all calls. */
+function setting(property: string): FieldUse {
+  return {
+    kind: "body",
+    properties: { "patch job": property, "patch manual job": property, "patch cron job": property },
+  };
+}
+
+/** A part of the run policy: on top in the older bodies, under `settings` in the newer one. */
+function policy(property: string): FieldUse {
+  return {
+    kind: "body",
+    properties: { "patch job": `settings.${property}`, "patch manual job": property, "patch cron job": property },
+  };
+}
+
+function valuesOf(property: string, inner: readonly string[]): FieldUse {
+  const properties = { "patch job": property, "patch manual job": property, "patch cron job": property };
+  return { kind: "source", properties, inner: ["[]", ...inside("[]", [...inner, ...keyReferences])] };
+}
+
+const runPolicy: UsesOf<NonNullable<NorthflankJobSpec["settings"]["settings"]>> = {
+  backoffLimit: policy("backoffLimit"),
+  runOnSourceChange: policy("runOnSourceChange"),
+  activeDeadlineSeconds: policy("activeDeadlineSeconds"),
+  cron: {
+    kind: "parts",
+    properties: { "patch job": "settings.cron" },
+    parts: {
+      schedule: {
+        kind: "body",
+        properties: { "patch job": "settings.cron.schedule", "patch cron job": "schedule" },
+      },
+      suspended: { kind: "body", properties: { "patch job": "settings.cron.suspended" } },
+      concurrencyPolicy: {
+        kind: "body",
+        properties: { "patch job": "settings.cron.concurrencyPolicy", "patch cron job": "concurrencyPolicy" },
+      },
+    } satisfies UsesOf<NonNullable<NorthflankJobSpec["settings"]["cron"]>>,
+  },
+};
+
+const settings: UsesOf<NorthflankJobSpec["settings"]> = {
+  description: setting("description"),
+  stageId: setting("stageId"),
+  tags: setting("tags"),
+  billing: setting("billing"),
+  disabledCI: setting("disabledCI"),
+  buildConfiguration: setting("buildConfiguration"),
+  buildSettings: setting("buildSettings"),
+  runtimeEnvironment: setting("runtimeEnvironment"),
+  runtimeEnvironmentFrom: valuesOf("runtimeEnvironment", ["name", ...references]),
+  runtimeFiles: setting("runtimeFiles"),
+  runtimeFilesFrom: valuesOf("runtimeFiles", ["path"]),
+  buildArguments: setting("buildArguments"),
+  buildArgumentsFrom: valuesOf("buildArguments", ["name", ...references]),
+  buildFiles: setting("buildFiles"),
+  dockerSecretMounts: setting("dockerSecretMounts"),
+  healthChecks: setting("healthChecks"),
+  ...runPolicy,
+  settings: { kind: "parts", properties: { "patch job": "settings" }, parts: runPolicy },
+};
+
+const job: UsesOf<NorthflankJobSpec> = {
+  connectionRef: { kind: "operator", inner: ["name"] },
+  projectId: { kind: "path", parameter: "project" },
+  jobId: { kind: "path", parameter: "job" },
+  jobType: { kind: "operator", inner: [], call: "patch manual job" },
+  settings: {
+    kind: "parts",
+    properties: { "patch job": "", "patch manual job": "", "patch cron job": "" },
+    parts: settings,
+  },
+  allowReferences: operator,
+  managementPolicy: operator,
+  resyncPeriodSeconds: { kind: "operator", inner: [], call: "get job" },
+  suspend: operator,
+};
+
 /** What becomes of every field of every spec, by kind and field. */
 export const fieldUses: Readonly<Record<string, Readonly<Record<string, FieldUse>>>> = {
   NorthflankConnection: connection,
   NorthflankDeployment: deployment,
+  NorthflankJob: job,
   NorthflankJobRun: jobRun,
 };
 

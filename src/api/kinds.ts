@@ -1,8 +1,9 @@
 import type { ResourceType } from "../kube/types.ts";
 import { connectionSpec, connectionStatus } from "./connection.ts";
 import { deploymentSpec, deploymentStatus } from "./deployment.ts";
+import { jobSpec, jobStatus } from "./job.ts";
 import { jobRunSpec, jobRunStatus } from "./job-run.ts";
-import { northflankConnections, northflankDeployments, northflankJobRuns } from "./names.ts";
+import { northflankConnections, northflankDeployments, northflankJobRuns, northflankJobs } from "./names.ts";
 import type { ObjectSchema } from "./schema.ts";
 
 /** A column of `kubectl get`. `wide` ones are shown with `-o wide` only. */
@@ -137,6 +138,30 @@ const deploymentKind: KindDefinition = {
   status: deploymentStatus,
 };
 
+const jobKind: KindDefinition = {
+  type: northflankJobs,
+  singular: "northflankjob",
+  shortName: "nfjob",
+  categories: ["northflank", "all"],
+  description:
+    "Keeps the named settings of an existing Northflank job as declared, and leaves its other settings alone. Deleting it " +
+    "leaves the job as it is.",
+  columns: [
+    ready,
+    reason,
+    { name: "Job", type: "string", jsonPath: ".spec.jobId", description: "Northflank job." },
+    { name: "Type", type: "string", jsonPath: ".status.jobType", description: "manual or cron." },
+    { ...project, wide: true },
+    suspended,
+    next,
+    message,
+    age,
+  ],
+  selectableFields: [".spec.connectionRef.name", ".spec.projectId", ".spec.jobId"],
+  spec: jobSpec,
+  status: jobStatus,
+};
+
 const jobRunKind: KindDefinition = {
   type: northflankJobRuns,
   singular: "northflankjobrun",
@@ -172,7 +197,7 @@ const jobRunKind: KindDefinition = {
 };
 
 /** The kinds of this operator, in the order of their names. */
-export const kinds: readonly KindDefinition[] = [connectionKind, deploymentKind, jobRunKind];
+export const kinds: readonly KindDefinition[] = [connectionKind, deploymentKind, jobKind, jobRunKind];
 
 /** Our kind of this name; `undefined` for any other. */
 export function findKind(name: string): KindDefinition | undefined {

@@ -22,6 +22,14 @@ export const northflankDeployments: ResourceType = {
   namespaced: true,
 };
 
+export const northflankJobs: ResourceType = {
+  group,
+  version,
+  plural: "northflankjobs",
+  kind: "NorthflankJob",
+  namespaced: true,
+};
+
 export const northflankJobRuns: ResourceType = {
   group,
   version,

@@ -39,7 +39,21 @@ export const northflankCalls = {
     request: "GET /v1/projects/{project}/jobs/{job}",
     when:
       "Where the settings of a job matter to a NorthflankDeployment: before a write, where docker or buildpack is declared, " +
-      "and to tell a job that is missing from a deprecated call that is gone.",
+      "and to tell a job that is missing from a deprecated call that is gone. At every look at a NorthflankJob.",
+  },
+  "patch job": {
+    request: "PATCH /v1/projects/{project}/jobs/{job}",
+    when:
+      "When the job differs from what a NorthflankJob declares, or a value that cannot be read back has changed since it " +
+      "was last sent, and its managementPolicy says to write. Also in place of a deprecated call that is gone.",
+  },
+  "patch manual job": {
+    request: "PATCH /v1/projects/{project}/jobs/manual/{job}",
+    when: "In place of patch job with jobType: manual, and for a manual job where patch job is gone. Northflank has deprecated it.",
+  },
+  "patch cron job": {
+    request: "PATCH /v1/projects/{project}/jobs/cron/{job}",
+    when: "In place of patch job with jobType: cron, and for a cron job where patch job is gone. Northflank has deprecated it.",
   },
   "update job deployment": {
     request: "POST /v1/projects/{project}/jobs/{job}/deployment",

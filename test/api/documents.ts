@@ -23,6 +23,11 @@ export function jobRun(spec: object, rest: object = {}): Readonly<Record<string,
   return document("NorthflankJobRun", { projectId: "shop", jobId: "migrate", ...spec }, rest);
 }
 
+export function job(spec: object, rest: object = {}): Readonly<Record<string, unknown>> {
+  const base = { projectId: "shop", jobId: "migrate", settings: { description: "Migrates the database" } };
+  return document("NorthflankJob", { ...base, ...spec }, rest);
+}
+
 export function connection(spec: object, rest: object = {}): Readonly<Record<string, unknown>> {
   return document("NorthflankConnection", { tokenSecretRef: { name: "nf-token" }, ...spec }, rest);
 }
@@ -657,4 +662,163 @@ const runs: Readonly<Record<string, Document>> = {
   },
 };
 
-export const documents: Readonly<Record<string, Document>> = { ...connections, ...deployments, ...images, ...runs };
+const settings = (value: unknown, spec: object = {}) => job({ ...spec, settings: value });
+const check = {
+  type: "livenessProbe",
+  initialDelaySeconds: 10,
+  periodSeconds: 60,
+  timeoutSeconds: 1,
+  failureThreshold: 3,
+};
+const dockerfile = (value: object) => settings({ buildSettings: { dockerfile: value } });
+const buildContext = (value: string) => settings({ buildSettings: { buildpack: { buildContext: value } } });
+const twice = {
+  backoffLimit: 1,
+  runOnSourceChange: "never",
+  activeDeadlineSeconds: 600,
+  cron: { schedule: "0 3 * * *" },
+} as const;
+
+const jobs: Readonly<Record<string, Document>> = {
+  "job: the least": { object: job({}), problems: [] },
+  "job: everything but settings": {
+    object: job({
+      connectionRef: { name: "default" },
+      jobType: "any",
+      allowReferences: false,
+      managementPolicy: "EnforceOnChange",
+      resyncPeriodSeconds: 60,
+      suspend: true,
+    }),
+    problems: [],
+  },
+  "job: no settings": { object: settings(undefined), problems: ["spec.settings required"] },
+  "job: empty settings": { object: settings({}), problems: [] },
+  "job: a setting that no call takes": {
+    object: settings({ deployment: { external: { imagePath: "nginx:1" } } }),
+    problems: ["spec.settings.deployment unknown-field"],
+  },
+  "job: a type of job that is none": { object: job({ jobType: "Manual" }), problems: ["spec.jobType enum"] },
+  "job: no limits": {
+    object: settings({ stageId: null, activeDeadlineSeconds: null, settings: { cron: { schedule: null } } }),
+    problems: [],
+  },
+  "job: a null in both places, which the rules do not see": {
+    object: settings({ activeDeadlineSeconds: null, settings: { activeDeadlineSeconds: null } }),
+    problems: [],
+  },
+  "job: a schedule of a manual job": {
+    object: settings({ cron: { schedule: "@daily" } }, { jobType: "manual" }),
+    problems: ["spec.settings.cron cron-type"],
+  },
+  "job: a schedule under settings of a manual job": {
+    object: settings({ settings: { cron: { schedule: "@daily" } } }, { jobType: "manual" }),
+    problems: ["spec.settings.cron cron-type"],
+  },
+  "job: a schedule of a cron job": {
+    object: settings({ cron: { schedule: "0 3 * * 1-5", concurrencyPolicy: "forbid" } }, { jobType: "cron" }),
+    problems: [],
+  },
+  "job: a cron job that is suspended": {
+    object: settings({ cron: { suspended: true } }, { jobType: "cron" }),
+    problems: ["spec.settings.cron cron-suspended"],
+  },
+  "job: a cron job that is suspended, under settings": {
+    object: settings({ settings: { cron: { suspended: true } } }, { jobType: "cron" }),
+    problems: ["spec.settings.cron cron-suspended"],
+  },
+  "job: a schedule of four fields": {
+    object: settings({ cron: { schedule: "0 3 * *" } }),
+    problems: ["spec.settings.cron.schedule pattern"],
+  },
+  "job: concurrencyPolicy as the API answers it": {
+    object: settings({ cron: { concurrencyPolicy: "Forbid" } }),
+    problems: ["spec.settings.cron.concurrencyPolicy enum"],
+  },
+  ...Object.fromEntries(
+    Object.entries(twice).flatMap(([field, value]) => [
+      [`job: ${field} on top`, { object: settings({ [field]: value, settings: {} }), problems: [] }],
+      [`job: ${field} under settings`, { object: settings({ settings: { [field]: value } }), problems: [] }],
+      [
+        `job: ${field} twice`,
+        {
+          object: settings({ [field]: value, settings: { [field]: value } }),
+          problems: [`spec.settings.${field} one-place`],
+        },
+      ],
+    ]),
+  ),
+  ...Object.fromEntries(
+    ["runtimeEnvironment", "buildArguments"].flatMap((field) => [
+      // biome-ignore lint/suspicious/noTemplateCurlyInString: this is what Northflank would expand.
+      [`job: a reference in ${field}`, { object: settings({ [field]: { A: "${B}" } }), problems: [`spec.settings.${field} references`] }], // biome-ignore format: one thing
+      [
+        `job: a reference in ${field} that is wanted`,
+        // biome-ignore lint/suspicious/noTemplateCurlyInString: this is what Northflank would expand.
+        { object: settings({ [field]: { A: "${B}" } }, { allowReferences: true }), problems: [] },
+      ],
+    ]),
+  ),
+  "job: values from Secrets and ConfigMaps": {
+    object: settings({
+      runtimeEnvironmentFrom: [{ secretRef: { name: "db", prefix: "DB_" } }],
+      runtimeFilesFrom: [{ path: "/etc/tls.pem", secretKeyRef: { name: "tls", key: "tls.crt" } }],
+      buildArgumentsFrom: [{ name: "TOKEN", configMapKeyRef: { name: "build", key: "token" } }],
+    }),
+    problems: [],
+  },
+  "job: a Dockerfile at the root": {
+    object: dockerfile({ dockerFilePath: "/Dockerfile", dockerWorkDir: "/" }),
+    problems: [],
+  },
+  "job: a Dockerfile above the root": {
+    object: dockerfile({ dockerFilePath: "/../Dockerfile" }),
+    problems: ["spec.settings.buildSettings.dockerfile.dockerFilePath path-dots"],
+  },
+  "job: a working folder above the root": {
+    object: dockerfile({ dockerWorkDir: "/.." }),
+    problems: ["spec.settings.buildSettings.dockerfile.dockerWorkDir path-dots"],
+  },
+  "job: a build context": { object: buildContext("/apps/api"), problems: [] },
+  "job: a build context with a dot": {
+    object: buildContext("/apps/./api"),
+    problems: ["spec.settings.buildSettings.buildpack.buildContext path-dots"],
+  },
+  "job: health checks": {
+    object: settings({
+      healthChecks: [
+        { ...check, protocol: "HTTP", path: "/health?deep=1", port: 8080, successThreshold: 1 },
+        { ...check, protocol: "CMD", cmd: "true" },
+        { ...check, protocol: "TCP", port: 5432 },
+      ],
+    }),
+    problems: [],
+  },
+  "job: a health check of HTTP without path": {
+    object: settings({ healthChecks: [{ ...check, protocol: "HTTP", port: 8080 }] }),
+    problems: ["spec.settings.healthChecks[0].path health-check"],
+  },
+  "job: a health check of HTTP without port": {
+    object: settings({ healthChecks: [{ ...check, protocol: "HTTP", path: "/" }] }),
+    problems: ["spec.settings.healthChecks[0].port health-check"],
+  },
+  "job: a health check of CMD without cmd": {
+    object: settings({ healthChecks: [{ ...check, protocol: "CMD" }] }),
+    problems: ["spec.settings.healthChecks[0].cmd health-check"],
+  },
+  "job: another project": {
+    old: job({}),
+    object: job({ projectId: "other" }),
+    problems: ["spec.projectId immutable"],
+  },
+  "job: another job": { old: job({}), object: job({ jobId: "other" }), problems: ["spec.jobId immutable"] },
+  "job: other settings": { old: job({}), object: settings({ tags: ["nightly"] }), problems: [] },
+};
+
+export const documents: Readonly<Record<string, Document>> = {
+  ...connections,
+  ...deployments,
+  ...images,
+  ...jobs,
+  ...runs,
+};

@@ -23,7 +23,8 @@ function cel(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(cel);
   if (typeof value !== "object" || value === null) return value;
   // Maps, because cel-js takes an object with a key named `constructor` for something else.
-  return new Map(Object.entries(value).map(([key, item]) => [key, cel(item)]));
+  const entries = Object.entries(value).filter(([, item]) => item !== null); // has() of the API server is false for null.
+  return new Map(entries.map(([key, item]) => [key, cel(item)]));
 }
 
 /** Every place of a document at which rules can stand, once its types are right. */

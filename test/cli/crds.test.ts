@@ -33,6 +33,7 @@ test("prints every definition as a document of its own", () => {
   expect(parseAllDocuments(out).map((document) => document.toJS().spec.names.kind)).toEqual([
     "NorthflankConnection",
     "NorthflankDeployment",
+    "NorthflankJob",
     "NorthflankJobRun",
   ]);
 });

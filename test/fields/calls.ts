@@ -13,7 +13,14 @@ export interface DocumentedCall {
   readonly field: (path: PropertyPath) => PropertyPath;
 }
 
-export type CallName = "update service deployment" | "update job deployment" | "run job" | "patch deployment service";
+export type CallName =
+  | "update service deployment"
+  | "update job deployment"
+  | "run job"
+  | "patch deployment service"
+  | "patch job"
+  | "patch manual job"
+  | "patch cron job";
 
 export interface Manifest {
   readonly apiVersion: string;
@@ -53,7 +60,40 @@ export const calls: readonly DocumentedCall[] = [
     manifest: (body) => manifest("NorthflankJobRun", { projectId: "shop", jobId: "migrate", ...(body as object) }),
     field: (path) => ["spec", ...path],
   },
+  {
+    name: "patch job",
+    schemas: { "of today": schemaOf("patch-job") },
+    manifest: (settings) => manifest("NorthflankJob", { projectId: "shop", jobId: "migrate", settings }),
+    field: (path) => ["spec", "settings", ...path],
+  },
+  {
+    name: "patch manual job",
+    schemas: bothAges("patch-manual-job"),
+    manifest: (settings) =>
+      manifest("NorthflankJob", { projectId: "shop", jobId: "migrate", jobType: "manual", settings }),
+    field: (path) => ["spec", "settings", ...path],
+  },
+  {
+    name: "patch cron job",
+    schemas: { "of today": schemaOf("patch-cron-job") },
+    manifest: (body) => {
+      const settings = isRecord(body) ? withCron(body) : body;
+      return manifest("NorthflankJob", { projectId: "shop", jobId: "migrate", jobType: "cron", settings });
+    },
+    field: ([first = "", ...rest]) =>
+      first === "schedule" || first === "concurrencyPolicy"
+        ? ["spec", "settings", "cron", first, ...rest]
+        : ["spec", "settings", first, ...rest],
+  },
 ];
+
+/** The schedule stands on top in the body of this call, and under `cron` in a manifest and in the call for any job. */
+function withCron({ schedule, concurrencyPolicy, ...rest }: Readonly<Record<string, unknown>>): object {
+  const cron = Object.fromEntries(
+    Object.entries({ schedule, concurrencyPolicy }).filter(([, value]) => value !== undefined),
+  );
+  return Object.keys(cron).length === 0 ? rest : { ...rest, cron };
+}
 
 function withoutInstances({ instances: _, ...rest }: Readonly<Record<string, unknown>>): object {
   return rest;

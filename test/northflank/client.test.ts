@@ -129,8 +129,7 @@ async function withWaits<T>(
 }
 
 describe("every endpoint", () => {
-  type Endpoint = [string, (api: NorthflankApi) => Promise<unknown>, string, string, string | undefined];
-  const endpoints: Endpoint[] = [
+  const endpoints: [string, (api: NorthflankApi) => Promise<unknown>, string, string, string | undefined][] = [
     [
       "listServices",
       (api) => api.listServices(service, call()),
@@ -162,16 +161,6 @@ describe("every endpoint", () => {
       '{"deployment":{"docker":{"configType":"default"}}}',
     ],
     ["getJob", (api) => api.getJob(job, call()), "GET", "/v1/projects/shop/jobs/migrate", undefined],
-    ["getJobSettings", (api) => api.getJobSettings(job, call()), "GET", "/v1/projects/shop/jobs/migrate", undefined],
-    ...(["job", "manual", "cron"] as const).map(
-      (route): Endpoint => [
-        `patchJob (${route})`,
-        (api) => api.patchJob(job, route, { description: "d" }, call()),
-        "PATCH",
-        `/v1/projects/shop/jobs/${route === "job" ? "" : `${route}/`}migrate`,
-        '{"description":"d"}',
-      ],
-    ),
     [
       "getJobDeployment",
       (api) => api.getJobDeployment(job, call()),

@@ -57,5 +57,6 @@ const places: Readonly<Record<string, Pick<ResourceType, "plural" | "namespaced"
   Event: { plural: "events", namespaced: true },
   NorthflankConnection: { plural: "northflankconnections", namespaced: true },
   NorthflankDeployment: { plural: "northflankdeployments", namespaced: true },
+  NorthflankJob: { plural: "northflankjobs", namespaced: true },
   NorthflankJobRun: { plural: "northflankjobruns", namespaced: true },
 };

@@ -52,8 +52,6 @@ export interface RunWorld {
   readonly onBoundary?: (process: RunProcess, boundary: Boundary, side: Side) => void;
   /** What the account of every object is; usable, and on `remote`, when missing. */
   readonly account?: () => AccountResolution | undefined;
-  /** The account that the connection leads to instead of `remote`, while it does. */
-  readonly elsewhere?: () => RunRemote | undefined;
   readonly validate?: (object: NorthflankJobRun) => readonly SpecProblem[];
 }
 
@@ -201,17 +199,7 @@ export class RunProcess {
         this.#cache.set(keyOf(object), object);
       }
     };
-    const accounts = new Map<RunRemote, AccountResolution>();
-    const usable = (): AccountResolution => {
-      const remote = this.#world.elsewhere?.() ?? this.#world.remote;
-      const isHome = remote === this.#world.remote;
-      const address = `https://api.northflank.com, team ${isHome ? "home" : "elsewhere"}`;
-      const api = this.#api(remote);
-      const account = { api, pool: isHome ? "pool" : "pool elsewhere", address, version: "1" };
-      const known = accounts.get(remote) ?? { kind: "usable", account };
-      accounts.set(remote, known);
-      return known;
-    };
+    const usable = { kind: "usable", account: { api: this.#api(), pool: "pool", version: "1" } } as const;
     return createJobRunReconciler({
       kube,
       store: {
@@ -221,7 +209,7 @@ export class RunProcess {
       },
       overlay,
       statusWriter: createStatusWriter<NorthflankJobRun>({ kube, type: northflankJobRuns, overlay }),
-      accounts: { resolve: async () => account?.() ?? usable(), tokenRejected: () => undefined },
+      accounts: { resolve: async () => account?.() ?? usable, tokenRejected: () => undefined },
       validate: validate ?? (() => []),
       events: {
         record: (object, event) => {
@@ -289,8 +277,8 @@ export class RunProcess {
     return status.runId !== undefined && before?.runId === undefined ? "runIdWrite" : undefined;
   }
 
-  #api(remote: RunRemote): NorthflankApi {
-    const { cluster } = this.#world;
+  #api(): NorthflankApi {
+    const { cluster, remote } = this.#world;
     return strictFake<NorthflankApi>("northflank", {
       reserve: (count) => ({ kind: "reserved", reservation: { left: count, release: () => undefined } }),
       listRuns: async ({ jobId }, { signal }) => {

@@ -1,0 +1,242 @@
+import type { KubeObject } from "../kube/types.ts";
+import { deploymentSpec } from "./deployment.ts";
+import {
+  conditions,
+  connectionRef,
+  failure,
+  immutable,
+  isSet,
+  jobId,
+  lastHandledReconcileAt,
+  nextReconcileTime,
+  observedGeneration,
+  projectId,
+  statusDefault,
+  suspendReconcile,
+  text,
+  time,
+} from "./fragments.ts";
+import { jobSettings } from "./job-settings.ts";
+import type { Infer, ObjectSchema, Rule } from "./schema.ts";
+
+const newTarget = "another job needs another NorthflankJob";
+
+/** The rule that no value under `settings.<field>` holds what Northflank would expand. */
+function noReferences(field: "runtimeEnvironment" | "buildArguments"): Rule {
+  return {
+    name: "references",
+    rule: `self.allowReferences || !has(self.settings.${field}) || self.settings.${field}.all(k, !self.settings.${field}[k].contains('\${'))`,
+    message: "Northflank would expand ${ in a value: set allowReferences: true if that is wanted",
+    fieldPath: `.settings.${field}`,
+    check: (self: {
+      readonly allowReferences?: boolean;
+      readonly settings: Readonly<Partial<Record<typeof field, Readonly<Record<string, string>>>>>;
+    }) =>
+      self.allowReferences === true ||
+      Object.values(self.settings[field] ?? {}).every((value) => !value.includes("${")),
+  };
+}
+
+interface CronSettings {
+  readonly cron?: { readonly suspended?: boolean };
+}
+
+interface CronTyped {
+  readonly jobType?: string;
+  readonly settings: CronSettings & { readonly settings?: CronSettings };
+}
+
+export const jobSpec = {
+  type: "object",
+  description: "Which settings a Northflank job has to have, and how the operator keeps them.",
+  properties: {
+    connectionRef,
+    projectId,
+    jobId,
+    jobType: {
+      type: "string",
+      enum: ["any", "manual", "cron"],
+      default: "any",
+      description:
+        "Which call carries the settings. any: patch job, which takes jobs of either type. manual: patch manual job, and " +
+        "cron: patch cron job; both are deprecated by Northflank, which an Event says, and refused here for jobs of the " +
+        "other type. Default: any.",
+    },
+    settings: jobSettings,
+    allowReferences: {
+      type: "boolean",
+      default: false,
+      description:
+        // biome-ignore lint/suspicious/noTemplateCurlyInString: the reader has to see what Northflank expands.
+        "True: ${...} in environment values and build arguments, literal or from references, is passed on, and Northflank " +
+        "puts in values of the project's secrets. False: such values are refused. Default: false.",
+    },
+    managementPolicy: {
+      ...deploymentSpec.properties.managementPolicy,
+      description:
+        "Enforce: correct every difference, also those made elsewhere. EnforceOnChange: write only when this spec, or a " +
+        "value that it refers to, changed; report drift. Observe: never write, show in status.pendingChanges what would " +
+        "be written. Default: Enforce.",
+    },
+    resyncPeriodSeconds: {
+      ...deploymentSpec.properties.resyncPeriodSeconds,
+      description:
+        "Seconds between two looks at the job when nothing happens, to find changes made elsewhere and changed Secrets " +
+        "and ConfigMaps; spread by 20 %. 0 = never, else at least 60. Default: the operator's --resync-period (900).",
+    },
+    suspend: suspendReconcile,
+  },
+  required: ["projectId", "jobId", "settings"],
+  "x-kubernetes-validations": [
+    {
+      name: "cron-type",
+      rule: "self.jobType != 'manual' || (!has(self.settings.cron) && (!has(self.settings.settings) || !has(self.settings.settings.cron)))",
+      message: "cron has no place with jobType manual: leave one of the two out",
+      fieldPath: ".settings.cron",
+      check: (self: CronTyped) =>
+        self.jobType !== "manual" || (!isSet(self.settings.cron) && !isSet(self.settings.settings?.cron)),
+    },
+    {
+      name: "cron-suspended",
+      rule: "self.jobType != 'cron' || ((!has(self.settings.cron) || !has(self.settings.cron.suspended)) && (!has(self.settings.settings) || !has(self.settings.settings.cron) || !has(self.settings.settings.cron.suspended)))",
+      message: "cron.suspended cannot be sent with jobType cron, whose call does not take it: use jobType any",
+      fieldPath: ".settings.cron",
+      check: (self: CronTyped) =>
+        self.jobType !== "cron" ||
+        (!isSet(self.settings.cron?.suspended) && !isSet(self.settings.settings?.cron?.suspended)),
+    },
+    noReferences("runtimeEnvironment"),
+    noReferences("buildArguments"),
+    immutable("projectId", newTarget),
+    immutable("jobId", newTarget),
+  ],
+} as const satisfies ObjectSchema;
+
+/** `billing.deploymentPlan`, `runtimeEnvironment.LOG_LEVEL`, `runtimeFiles./etc/app.yaml`. */
+const path = text("Setting, for example billing.deploymentPlan or runtimeEnvironment.LOG_LEVEL.", 1_200);
+
+export const jobStatus = {
+  type: "object",
+  default: statusDefault,
+  description: "What the operator saw and did. Written by the operator only.",
+  properties: {
+    observedGeneration,
+    conditions,
+    lastHandledReconcileAt,
+    nextReconcileTime,
+    jobType: text("Type of the job as Northflank reports it: manual or cron.", 64),
+    applied: {
+      type: "object",
+      description:
+        "The settings that this object owns: what it last sent, or found in force. Values are kept as keyed hashes, which " +
+        "say nothing to whoever lacks the key.",
+      properties: {
+        generation: {
+          type: "integer",
+          format: "int64",
+          minimum: 0,
+          description: "metadata.generation they stand for.",
+        },
+        time: time("When they were sent, or first found in force."),
+        keyId: text("Tells one key of the hashes from another; it changes with the token of the account.", 32),
+        settings: {
+          type: "array",
+          maxItems: 4_000,
+          "x-kubernetes-list-type": "atomic",
+          description: "One entry per setting; of environments, arguments and files one per key.",
+          items: {
+            type: "object",
+            description: "One setting.",
+            properties: { path, hash: text("Keyed hash of its value.", 64) },
+            required: ["path", "hash"],
+          },
+        },
+      },
+    },
+    released: {
+      type: "object",
+      description: "What was last taken out of the manifest: no longer owned, and left as it is in Northflank.",
+      properties: {
+        generation: {
+          type: "integer",
+          format: "int64",
+          minimum: 0,
+          description: "metadata.generation that no longer names them.",
+        },
+        time: time("When they were let go."),
+        settings: {
+          type: "array",
+          maxItems: 100,
+          "x-kubernetes-list-type": "atomic",
+          description: "The settings, the first 100.",
+          items: path,
+        },
+      },
+    },
+    pendingChanges: {
+      type: "array",
+      maxItems: 32,
+      "x-kubernetes-list-type": "atomic",
+      description:
+        "What would be written, setting by setting, for as long as it is not: under Observe or EnforceOnChange, while it " +
+        "cannot be sent, and after it was refused. Values of environments, arguments and files are never shown.",
+      items: {
+        type: "object",
+        description: "One difference.",
+        properties: {
+          path,
+          from: text("What Northflank has; missing where it does not tell.", 4_096),
+          to: text("What is declared; missing where it may not be shown.", 4_096),
+        },
+        required: ["path"],
+      },
+    },
+    corrections: {
+      type: "array",
+      maxItems: 10,
+      "x-kubernetes-list-type": "atomic",
+      description: "When drift was corrected, newest first: the third within 10 minutes stops writing (FightDetected).",
+      items: time("Time of one correction."),
+    },
+    failure,
+    history: {
+      type: "array",
+      maxItems: 5,
+      "x-kubernetes-list-type": "atomic",
+      description: "The five newest changes, newest first.",
+      items: {
+        type: "object",
+        description: "One change.",
+        properties: {
+          time: time("When it was sent."),
+          settings: {
+            type: "array",
+            maxItems: 32,
+            "x-kubernetes-list-type": "atomic",
+            description: "What differed, the first 32.",
+            items: path,
+          },
+          cause: {
+            type: "string",
+            enum: ["SpecChanged", "SourceChanged", "DriftCorrected"],
+            description:
+              "Why it was sent: the spec changed, a Secret or ConfigMap it refers to changed, or the job was changed " +
+              "elsewhere.",
+          },
+          call: text("The call that carried it: patch job, patch manual job or patch cron job.", 64),
+        },
+        required: ["time", "settings", "cause"],
+      },
+    },
+  },
+} as const satisfies ObjectSchema;
+
+export type NorthflankJobSpec = Infer<typeof jobSpec>;
+export type NorthflankJobStatus = Infer<typeof jobStatus>;
+
+export interface NorthflankJob extends KubeObject {
+  readonly spec: NorthflankJobSpec;
+  readonly status?: NorthflankJobStatus;
+  /** Only in the cache, see project-object.ts: what the API server dropped because the schema does not know it. */
+  readonly prunedFields?: readonly string[];
+}
