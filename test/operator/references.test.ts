@@ -15,12 +15,13 @@ async function binarySecret(
   name: string,
   type: string,
   data: Readonly<Record<string, Uint8Array>>,
+  annotations = {},
 ) {
   const encoded = Object.fromEntries(
     Object.entries(data).map(([key, bytes]) => [key, Buffer.from(bytes).toString("base64")]),
   );
   const { namespace } = scenario;
-  const object = { apiVersion: "v1", kind: "Secret", metadata: { name, namespace }, type, data: encoded };
+  const object = { apiVersion: "v1", kind: "Secret", metadata: { name, namespace, annotations }, type, data: encoded };
   await scenario.cluster.client.apply(secrets, object as never, { fieldManager: "kubectl" });
 }
 
@@ -79,6 +80,16 @@ describe("values from the cluster", { concurrent: true, timeout: 300_000 }, () =
       spec: { runtimeEnvironmentFrom: [{ secretRef: { name: "db" } }] },
       given: (scenario) =>
         binarySecret(scenario, "db", "bootstrap.kubernetes.io/token", { k: Buffer.from("canary-bootstrap") }),
+    },
+    {
+      what: "that holds the token of a service account",
+      reason: "SecretInvalid",
+      spec: { runtimeFilesFrom: [{ path: "/token", secretKeyRef: { name: "db", key: "token" } }] },
+      given: async (scenario) => {
+        const account = { "kubernetes.io/service-account.name": "default" };
+        const token = { token: Buffer.from("canary-service-account") };
+        await binarySecret(scenario, "db", "kubernetes.io/service-account-token", token, account);
+      },
     },
     {
       what: "with a value that Northflank would expand",
