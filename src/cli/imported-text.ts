@@ -1,5 +1,5 @@
 // pure
-import { stringify } from "yaml";
+import { Document, Scalar, visit } from "yaml";
 import { formatProblem } from "../api/problem.ts";
 import type { Validator } from "../api/validate.ts";
 import type { Imported } from "../tools/imported-service.ts";
@@ -61,9 +61,25 @@ function documentOf({ manifest, notes }: Imported & { readonly kind: "manifest" 
   return `${notes.map(comment).join("")}${toYaml(manifest)}`;
 }
 
-/** Quoted so that readers of YAML 1.1, kubectl among them, and of 1.2 see the same. */
+/**
+ * Quoted so that readers of YAML 1.1, kubectl among them, and of 1.2 see the same; what cannot be seen is escaped, because
+ * it may be a line break to one of them, or move the cursor of a terminal.
+ */
 function toYaml(manifest: object): string {
-  return stringify(manifest, { lineWidth: 0, compat: "yaml-1.1", aliasDuplicateObjects: false });
+  const document = new Document(manifest, { compat: "yaml-1.1", aliasDuplicateObjects: false });
+  visit(document, {
+    Scalar: (_key, node) => {
+      // Not `test`: the expression is global and would remember where it stopped.
+      if (typeof node.value === "string" && node.value.search(unprintable) >= 0) node.type = Scalar.QUOTE_DOUBLE;
+    },
+  });
+  const text = document.toString({ lineWidth: 0, doubleQuotedMinMultiLineLength: Number.POSITIVE_INFINITY });
+  return text.replaceAll(unprintable, (character) => (character === "\n" ? character : escaped(character)));
+}
+
+function escaped(character: string): string {
+  const code = character.codePointAt(0) ?? 0;
+  return code > 0xffff ? `\\U${code.toString(16).padStart(8, "0")}` : `\\u${code.toString(16).padStart(4, "0")}`;
 }
 
 function restText(rest: readonly RestItem[]): readonly string[] {
