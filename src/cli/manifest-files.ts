@@ -43,7 +43,19 @@ async function filesOf(arg: string, io: Pick<Io, "readStdin">): Promise<readonly
   if (arg === "-") return [{ name: "-", isNamed: true, text: withoutMark(await io.readStdin()) }];
   if (!(await stat(arg)).isDirectory()) return [await readManifest(arg, true)];
   const names = await namesIn(arg, new Set());
-  return Promise.all(names.map((name) => readManifest(name, false)));
+  return readFew(names);
+}
+
+/** A process may hold only so many open files, on some machines 256. */
+const filesAtOnce = 32;
+
+async function readFew(names: readonly string[]): Promise<readonly ManifestFile[]> {
+  const files: ManifestFile[] = [];
+  for (let start = 0; start < names.length; start += filesAtOnce) {
+    const some = names.slice(start, start + filesAtOnce);
+    files.push(...(await Promise.all(some.map((name) => readManifest(name, false)))));
+  }
+  return files;
 }
 
 /** `entered` holds the real paths on the way here, so that a link to a folder above is not followed again. */

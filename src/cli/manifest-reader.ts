@@ -43,8 +43,8 @@ export interface ManifestDocument {
   readonly locate: (path: Path) => Position;
 }
 
-/** More nodes than this, aliases expanded, is an attack and no manifest. */
-const maxNodes = 250_000;
+/** More nodes than this that come from aliases is an attack and no manifest. */
+const maxAliasedNodes = 250_000;
 
 /**
  * The documents of a YAML or JSON text, with the values that kubectl would make of them. Empty documents are left out.
@@ -115,14 +115,14 @@ function readDocument(document: Document.Parsed, lines: LineCounter): ManifestDo
 
 type Report = (problem: Omit<ReadProblem, "position">, node: Node) => void;
 
-/** Reads one document. Holds the count of nodes seen and the aliases it is inside of. */
+/** Reads one document. Holds the count of nodes seen through aliases, and the aliases it is inside of. */
 class ValueReader {
   readonly #document: Document.Parsed;
   readonly #report: Report;
   readonly #open = new Set<Node>();
   /** Finding an anchor walks the document, so each alias is followed once only. */
   readonly #targets = new Map<Alias, Node | undefined>();
-  #nodes = 0;
+  #aliased = 0;
 
   constructor(document: Document.Parsed, report: Report) {
     this.#document = document;
@@ -131,9 +131,11 @@ class ValueReader {
 
   read(node: unknown, path: Path): unknown {
     if (!isNode(node)) return null;
-    this.#nodes += 1;
-    if (this.#nodes === maxNodes) this.#report(aliasProblem(path, "expands to more values than a manifest has"), node);
-    if (this.#nodes >= maxNodes) return null;
+    // What is written out is bounded by the text itself.
+    if (this.#open.size > 0) this.#aliased += 1;
+    if (this.#aliased === maxAliasedNodes)
+      this.#report(aliasProblem(path, "expands to more values than a manifest has"), node);
+    if (this.#aliased >= maxAliasedNodes) return null;
     if (isAlias(node)) return this.#readAlias(node, path);
     if (isScalar(node)) {
       this.#checkCharacters(node, path);
