@@ -3,6 +3,7 @@ import { text } from "node:stream/consumers";
 import { runCrds } from "./cli/crds.ts";
 import { runImport } from "./cli/import.ts";
 import type { Io } from "./cli/io.ts";
+import { runPlan } from "./cli/plan.ts";
 import { runProgram } from "./cli/program.ts";
 import type { ToolDeps } from "./cli/remote.ts";
 import { runOperator } from "./cli/run.ts";
@@ -36,6 +37,7 @@ process.exitCode = await runProgram({
     validate: runValidate,
     crds: runCrds,
     import: (args) => runImport(args, toolDeps),
+    plan: (args) => runPlan(args, toolDeps),
     run: async (config) => {
       const format = config.logFormat ?? (io.isTerminal ? "pretty" : "json");
       const log = createLogger({ level: config.logLevel, format, destination: standardOutput() });

@@ -1,4 +1,4 @@
-import { isMap, isNode, LineCounter, parseDocument, type Tags, visit } from "yaml";
+import { isMap, isNode, LineCounter, parseDocument, type Range, type ScalarTag, type Tags, visit } from "yaml";
 import { badRequest } from "./status-errors.ts";
 import { isObject, type JsonObject } from "./types.ts";
 
@@ -38,15 +38,21 @@ export function readYaml(text: string, strict: boolean): Body {
   if (json !== undefined && json.duplicates.length === 0) return json;
   const lineCounter = new LineCounter();
   const document = parseDocument(text, { uniqueKeys: false, version: "1.1", customTags: serverTags, lineCounter });
+  const lineOf = (node: { readonly range?: Range | null | undefined }): number =>
+    lineCounter.linePos(node.range?.[0] ?? 0).line;
   const fault = document.errors[0];
-  if (fault !== undefined) {
-    const line = fault.linePos?.[0].line ?? 1;
-    throw badRequest(
-      `error decoding YAML: error converting YAML to JSON: yaml: line ${line}: ${firstLine(fault.message)}`,
-    );
-  }
+  if (fault !== undefined) throw noYaml(fault.linePos?.[0].line ?? 1, firstLine(fault.message));
   const duplicates: { readonly name: string; readonly line: number }[] = [];
   visit(document, {
+    Alias(_, node) {
+      if (node.resolve(document) === undefined)
+        throw noYaml(lineOf(node), `unknown anchor '${node.source}' referenced`);
+    },
+    Scalar(_, node) {
+      const written = text.slice(...(node.range?.slice(0, 2) ?? [0, 0]));
+      if (node.type !== "QUOTE_DOUBLE" || !surrogateEscape.test(written)) return;
+      throw noYaml(lineOf(node), "found invalid Unicode character escape code");
+    },
     Map(_, node) {
       if (!isMap(node)) return;
       const seen = new Set<string>();
@@ -67,6 +73,13 @@ export function readYaml(text: string, strict: boolean): Body {
   return { value: document.toJS() as unknown, duplicates: duplicates.map(({ name }) => name) };
 }
 
+/** Go's parser knows a character beyond 16 bits as one escape only. */
+const surrogateEscape = /(?<!\\)(?:\\\\)*\\u[dD][89a-fA-F]/;
+
+function noYaml(line: number, detail: string): Error {
+  return badRequest(`error decoding YAML: error converting YAML to JSON: yaml: line ${line}: ${detail}`);
+}
+
 function jsonOrNothing(text: string): Body | undefined {
   try {
     return readJson(text);
@@ -76,14 +89,28 @@ function jsonOrNothing(text: string): Body | undefined {
   }
 }
 
-const leftAsText = new Set(["tag:yaml.org,2002:timestamp"]);
+/** Read otherwise than the library does: times stay text, bytes become text, and `0o17` is a number too. */
+const readOtherwise = new Set(["tag:yaml.org,2002:timestamp", "tag:yaml.org,2002:binary"]);
 
 function serverTags(tags: Tags): Tags {
-  return tags.filter((tag) => {
+  const kept = tags.filter((tag) => {
     if (typeof tag === "string") return true;
-    return !leftAsText.has(tag.tag) && tag.format !== "TIME";
+    return !readOtherwise.has(tag.tag) && tag.format !== "TIME";
   });
+  return [...kept, binary, newOctal];
 }
+
+const binary: ScalarTag = {
+  tag: "tag:yaml.org,2002:binary",
+  resolve: (text) => Buffer.from(text, "base64").toString("utf8"),
+};
+
+const newOctal: ScalarTag = {
+  tag: "tag:yaml.org,2002:int",
+  default: true,
+  test: /^[-+]?0o[0-7_]+$/,
+  resolve: (text) => Number(text.replaceAll(/[_+]/g, "")),
+};
 
 /** The object in a body, or a reason why there is none, worded as the API server words it. */
 export function objectIn(value: unknown, text: string, kind: string): JsonObject {

@@ -232,6 +232,7 @@ function typed(value: unknown, schema: Schema, path: string, resource: Resource)
   switch (schema.type) {
     case "string":
       if (typeof value !== "string") throw fail("string");
+      if (schema.format === "date-time" && !isTime(value)) throw cannotBeHandled(resource, noTime(value));
       return value;
     case "integer":
       if (typeof value !== "number") throw fail("int64");
@@ -246,6 +247,15 @@ function typed(value: unknown, schema: Schema, path: string, resource: Resource)
       if (!isObject(value)) throw fail("map[string]string");
       return typedObject(value, schema, path, resource);
   }
+}
+
+function isTime(text: string): boolean {
+  return /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d([.,]\d+)?(Z|[-+]\d\d:\d\d)$/.test(text) && !Number.isNaN(Date.parse(text));
+}
+
+function noTime(text: string): string {
+  const [shown, layout] = [JSON.stringify(text), "2006-01-02T15:04:05Z07:00"];
+  return `parsing time ${shown} as "${layout}": cannot parse ${shown} as "2006"`;
 }
 
 function typedObject(value: JsonObject, schema: Schema, path: string, resource: Resource): JsonObject {

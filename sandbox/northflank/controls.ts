@@ -97,6 +97,8 @@ export interface AccountControls {
   setContinuousDeployment(projectId: string, serviceId: string, isEnabled: boolean): void;
   /** Changes the image as a person would, with a rollout. */
   setImage(projectId: string, serviceId: string, image: string): void;
+  /** The same for a job, which has no rollout. */
+  setJobImage(projectId: string, jobId: string, image: string): void;
   pauseService(projectId: string, serviceId: string, isPaused: boolean): void;
   /** The next `count` rollouts end in FAILED. An image whose tag holds `broken` fails always. */
   failNextRollout(projectId: string, serviceId: string, count?: number): void;
@@ -200,6 +202,11 @@ export function controlsOf(world: World, account: Account): AccountControls {
     },
     setContinuousDeployment: (projectId, serviceId, isEnabled) => {
       serviceOf(projectId, serviceId).disabledCD = !isEnabled;
+    },
+    setJobImage: (projectId, jobId, image) => {
+      const job = jobOf(projectId, jobId);
+      job.external = { ...job.external, imagePath: image };
+      job.internal = undefined;
     },
     setImage: (projectId, serviceId, image) => {
       const service = serviceOf(projectId, serviceId);

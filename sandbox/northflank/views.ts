@@ -159,14 +159,15 @@ export function jobItem(account: Account, project: Project, job: Job): object {
   };
 }
 
-/** "get job": no source and no status, whatever the writes take. */
+/** "get job": no source, no status, and of the settings only what its page lists, whatever the writes take. */
 export function jobDetail(account: Account, project: Project, job: Job): object {
-  const { settings = {}, ...rest } = job.settings as { readonly settings?: Record<string, unknown> };
+  const { settings = {}, ...rest } = job.settings as JobSettings;
+  const { description, tags, disabledCI } = rest;
   const cron = settings.cron as { readonly concurrencyPolicy?: string } | undefined;
   const policy = cron?.concurrencyPolicy;
   return {
     ...jobItem(account, project, job),
-    billing: { deploymentPlan: "nf-compute-20" },
+    billing: { deploymentPlan: rest.billing?.deploymentPlan ?? "nf-compute-20" },
     deployment: {
       region: "europe-west",
       docker: job.docker ?? { configType: "default" },
@@ -178,8 +179,18 @@ export function jobDetail(account: Account, project: Project, job: Job): object 
       ...settings,
       ...(cron && { cron: { ...cron, ...(policy && { concurrencyPolicy: capital(policy) }) } }),
     },
-    ...rest,
+    ...(description !== undefined && { description }),
+    ...(tags !== undefined && { tags }),
+    ...(disabledCI !== undefined && { disabledCI }),
   };
+}
+
+interface JobSettings {
+  readonly settings?: Readonly<Record<string, unknown>>;
+  readonly description?: string;
+  readonly tags?: readonly string[];
+  readonly disabledCI?: boolean;
+  readonly billing?: { readonly deploymentPlan?: string };
 }
 
 /** What a PATCH of a job answers: the only place where a job's source is told in the newer form. */

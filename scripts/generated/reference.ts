@@ -3,8 +3,10 @@ import { type KindDefinition, kinds } from "../../src/api/kinds.ts";
 import { fluxRequestedAt, reconcileRequestedAt, resolveStart, runFinalizer } from "../../src/api/names.ts";
 import { type NorthflankCall, northflankCalls } from "../../src/api/northflank-calls.ts";
 import { reasons } from "../../src/api/reasons.ts";
+import { flagsOfImport } from "../../src/cli/import.ts";
+import { flagsOfPlan } from "../../src/cli/plan.ts";
 import { flagsOfRun } from "../../src/config.ts";
-import { environmentName } from "../../src/flags.ts";
+import { environmentName, type Flag } from "../../src/flags.ts";
 import { createMetrics } from "../../src/metrics.ts";
 import { fieldsOf, useOf } from "./fields.ts";
 import type { GeneratedFile } from "./file.ts";
@@ -62,7 +64,7 @@ function index(): string {
     list([
       "[Calls](calls.md): what is sent to Northflank, and which fields it comes from.",
       "[Reasons and Events](reasons.md): every word that conditions and Events use.",
-      "[Metrics](metrics.md), [flags](flags.md) of `northflank-operator run`.",
+      "[Metrics](metrics.md), [flags](flags.md) of the commands.",
       "[What manifests leave out](left-out.md) of Northflank's request bodies, and why.",
       "[Where the documentation of Northflank contradicts itself](contradictions.md), and what was chosen.",
     ]),
@@ -154,16 +156,25 @@ function labelsOf(metric: object): readonly string[] {
 
 function flagsPage(): string {
   return page(
-    "# Flags of northflank-operator run",
+    "# Flags",
     "Each flag has a variable of the same name; a flag wins. Durations are written like `15s` or `1h30m`. All problems of a configuration are reported together, and the exit code is 2.",
-    table(
-      ["flag", "variable", "default", "meaning"],
-      flagsOfRun().map(({ name, placeholder, fallback, meaning, alsoEnv }) => [
-        code(`--${name} ${placeholder}`.trim()),
-        [environmentName(name), ...(alsoEnv === undefined ? [] : [alsoEnv])].map(code).join(", "),
-        fallback === undefined || fallback === "" ? "" : code(fallback),
-        prose(meaning),
-      ]),
-    ),
+    "## northflank-operator run",
+    flagTable(flagsOfRun()),
+    "## northflank-operator import",
+    flagTable(flagsOfImport),
+    "## northflank-operator plan",
+    flagTable(flagsOfPlan),
+  );
+}
+
+function flagTable(flags: readonly Flag<unknown>[]): string {
+  return table(
+    ["flag", "variable", "default", "meaning"],
+    flags.map(({ name, placeholder, fallback, meaning, alsoEnv }) => [
+      code(`--${name} ${placeholder}`.trim()),
+      [environmentName(name), ...(alsoEnv === undefined ? [] : [alsoEnv])].map(code).join(", "),
+      fallback === undefined || fallback === "" ? "" : code(fallback),
+      prose(meaning),
+    ]),
   );
 }

@@ -102,8 +102,9 @@ export const deploymentSpec = {
           enum: ["Report", "Restore"],
           default: "Report",
           description:
-            "Report: say so and keep the failed source. Restore: set back the last source whose rollout completed; not " +
-            "carried out by this version, which refuses it (InvalidSpec). Default: Report.",
+            "What to do when a rollout failed or timed out. Report: say so and keep the failed source. Restore: put back, " +
+            "once, the last source whose rollout was complete, and say so; another try takes another source, or a " +
+            "reconcile request. Default: Report.",
         },
       },
       "x-kubernetes-validations": [
@@ -234,6 +235,57 @@ export const deploymentStatus = {
         ),
         source: text("The source that was sent, in one line. Missing where it was found in force."),
         previousSource: text("The source that was set before, in one line."),
+      },
+    },
+    build: {
+      type: "object",
+      description: "The build that an internal source comes to, as the operator last saw it.",
+      properties: {
+        builder: text("Project and id of the service that builds, for example shop/builder.", 256),
+        id: text("Id of the build.", 128),
+        branch: text("Branch of the build.", 256),
+        sha: text("Commit of the build.", 64),
+        outcome: {
+          type: "string",
+          enum: ["Active", "Succeeded", "Failed"],
+          description: "Whether it is over, and how.",
+        },
+        time: time("When it was first seen so."),
+      },
+    },
+    lastGood: {
+      type: "object",
+      description: "With rollout.onFailure Restore: the last source whose rollout was complete.",
+      properties: {
+        specHash: text("Hash of it in its normal form.", 128),
+        source: text("The source, in one line."),
+        time: time("When its rollout was first seen complete."),
+        deployment: {
+          type: "object",
+          description: "What would be sent to put it back.",
+          properties: { external, internal, docker, buildpack },
+        },
+      },
+    },
+    restore: {
+      type: "object",
+      description: "The last good source is being put back, or was, because the rollout of what is declared failed.",
+      properties: {
+        specHash: text("Hash of the declaration whose rollout failed.", 128),
+        reason: {
+          type: "string",
+          enum: ["RolloutFailed", "RolloutTimedOut"],
+          description: "What became of that rollout.",
+        },
+        source: text("The source that is put back, in one line."),
+        outcome: {
+          type: "string",
+          enum: ["Pending", "RollingOut", "Complete", "Failed", "Superseded"],
+          description:
+            "Pending: recorded, about to be sent. Then what became of it; Superseded: somebody else has set another source.",
+        },
+        time: time("When it was recorded; from RollingOut on, when it was sent."),
+        previousTransitionTime: time("State change of the rollout before it was sent."),
       },
     },
     pendingChanges: {

@@ -247,6 +247,10 @@ export const jobRunStatus = {
         id: text("A new id for every attempt.", 64),
         attempt: { type: "integer", format: "int32", minimum: 1, description: "Which attempt it belongs to." },
         recordedTime: time("When it was recorded, by Northflank's clock."),
+        account: text(
+          "Where it was, or is, to be started: the address of the API and the team. The run is looked for there only.",
+          512,
+        ),
         firstRecordedTime: time(
           "Only where this start repeats one whose outcome stayed unknown: when the first of them was recorded. A run " +
             "of that one may still turn up as a duplicate.",

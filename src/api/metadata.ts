@@ -3,7 +3,12 @@ import type { ObjectSchema } from "./schema.ts";
 const dnsSubdomain = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$";
 const dnsLabel = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$";
 const qualifiedName = "^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$";
-const timeText = { type: "string", maxLength: 64, description: "RFC 3339 time, set by the API server." } as const;
+const timeText = {
+  type: "string",
+  format: "date-time",
+  maxLength: 64,
+  description: "RFC 3339 time, set by the API server.",
+} as const;
 
 /**
  * What the API server asks of `metadata`, for the offline check only: CRDs leave it to the server. `managedFields` is

@@ -54,11 +54,14 @@ export function problemsOf(errors: readonly ErrorObject[], root: Path): readonly
   return errors.filter((error) => !isSaidElsewhere(error, errors)).map((error) => problemOf(error, root));
 }
 
-/** `propertyNames` sums up the errors of the names; the format of a number only repeats its type and its bounds. */
+/**
+ * `propertyNames` sums up the errors of the names; the format of a number only repeats its type and its bounds, and a
+ * value of the wrong type is none of the words that are expected.
+ */
 function isSaidElsewhere({ keyword, instancePath }: ErrorObject, errors: readonly ErrorObject[]): boolean {
   if (keyword === "propertyNames") return true;
-  if (keyword !== "format") return false;
-  const stronger = ["type", "minimum", "maximum"];
+  if (keyword !== "format" && keyword !== "enum") return false;
+  const stronger = ["type", ...(keyword === "format" ? ["minimum", "maximum"] : [])];
   return errors.some((other) => other.instancePath === instancePath && stronger.includes(other.keyword));
 }
 

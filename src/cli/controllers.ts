@@ -47,6 +47,9 @@ export interface ControllersDeps {
 // How often an accepted token is checked again where spec.validationPeriodSeconds is missing.
 const validationPeriodMs = 3_600_000;
 
+/** An object about something in a project of an account. */
+type ProjectObject = Parameters<typeof connectionKeys>[0] & { readonly spec: { readonly projectId: string } };
+
 /** The controllers of all kinds, each with its queue, and what wakes what. Nothing runs before they are started. */
 export function createControllers(deps: ControllersDeps): readonly ManagedController[] {
   const { config, caches, kube, apis, events, metrics, clock, random, log } = deps;
@@ -107,7 +110,12 @@ export function createControllers(deps: ControllersDeps): readonly ManagedContro
     clock,
     random,
   });
-  const queues = { connection: queue("connection"), deployment: queue("deployment"), jobRun: queue("job-run") };
+  const queues = {
+    // Each waits for its own address alone, and no pass of it is ever beside another one.
+    connection: queue("connection"),
+    deployment: queue("deployment", deployments.store),
+    jobRun: queue("job-run", jobRuns.store),
+  };
   const jobRun = createJobRunReconciler({
     kube,
     store: jobRuns.store,
@@ -140,17 +148,18 @@ export function createControllers(deps: ControllersDeps): readonly ManagedContro
     managed("job-run", queues.jobRun, jobRun),
   ];
 
-  function queue(name: ControllerName): WorkQueue {
-    const groups = { of: (key: ObjectKey) => groupOf(name, key), limit: config.workers };
-    return new WorkQueue({ clock, random, observer: metrics.queueObserver(name), groups });
-  }
-
   /** What hangs, hangs for a project of an account: objects of the same connection and project share their workers. */
-  function groupOf(name: ControllerName, key: ObjectKey): string | undefined {
-    // A connection waits for its own address alone, and no pass of it is ever beside another one.
-    if (name === "connection") return undefined;
-    const object = name === "deployment" ? deployments.store.get(key) : jobRuns.store.get(key);
-    return object === undefined ? undefined : `${connectionKeys(object)[0]} ${object.spec.projectId}`;
+  function queue(name: ControllerName, objects?: { get(key: ObjectKey): ProjectObject | undefined }): WorkQueue {
+    const of = (key: ObjectKey) => {
+      const object = objects?.get(key);
+      return object === undefined ? undefined : `${connectionKeys(object)[0]} ${object.spec.projectId}`;
+    };
+    return new WorkQueue({
+      clock,
+      random,
+      observer: metrics.queueObserver(name),
+      groups: { of, limit: config.workers },
+    });
   }
 
   function managed(name: ControllerName, work: WorkQueue, reconcile: Reconcile): ManagedController {

@@ -2,6 +2,7 @@ import { apiVersion, northflankConnections } from "../api/names.ts";
 import { createValidator } from "../api/validate.ts";
 import {
   describe,
+  type Flag,
   flag,
   formatConfigProblem,
   list,
@@ -56,7 +57,8 @@ const ownFlags = {
   observe: switchFlag("observe", "only look: managementPolicy Observe, so that nothing is written to Northflank"),
 } as const;
 
-const allFlags = [...Object.values(ownFlags), ...Object.values(remoteFlags)];
+/** The flags of `import`, for its help and the reference. */
+export const flagsOfImport: readonly Flag<unknown>[] = [...Object.values(ownFlags), ...Object.values(remoteFlags)];
 
 const usage = `usage: northflank-operator import --project ID [FLAGS]
 
@@ -66,7 +68,7 @@ is listed at the end, as comments with the reason. Nothing is changed at Northfl
 
 ${remoteHelp}
 
-${describe(allFlags)}
+${describe(flagsOfImport)}
 
 exit codes: 0 done, 1 something could not be read, or was asked for and cannot be declared, 2 wrong usage
 `;
@@ -74,7 +76,7 @@ exit codes: 0 done, 1 something could not be read, or was asked for and cannot b
 /** `northflank-operator import`: prints manifests for what a project has. */
 export async function runImport(args: readonly string[], deps: ToolDeps): Promise<ExitCode> {
   const { io } = deps;
-  const settings = readSettings({ command: "import", flags: allFlags, args, env: deps.env });
+  const settings = readSettings({ command: "import", flags: flagsOfImport, args, env: deps.env });
   if (settings.kind === "help") {
     io.out(usage);
     return 0;

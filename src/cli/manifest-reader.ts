@@ -54,22 +54,74 @@ const maxAliasedNodes = 250_000;
 export function readManifests(text: string): readonly ManifestDocument[] {
   const control = rawControl.exec(text);
   if (control !== null) return [unprintable(text, control)];
-  const lines = new LineCounter();
+  const lines = lineStarts(text);
+  // kubectl takes a file for JSON by how it begins.
+  const isJson = /^\s*\{/.test(text);
+  const pieces = isJson ? jsonValues(text) : [{ text, offset: 0 }];
+  const documents = pieces.flatMap((piece) => readPiece({ ...piece, isJson, lines }));
+  return documents.filter(({ value, problems }) => value !== null || problems.length > 0);
+}
+
+/** A part of a text that is parsed by itself. */
+interface Piece {
+  readonly text: string;
+  /** Where it begins in the whole text. */
+  readonly offset: number;
+}
+
+/** What is needed to read a document and to tell its places. */
+interface Source extends Piece {
+  readonly isJson: boolean;
+  /** Of the whole text. */
+  readonly lines: LineCounter;
+}
+
+function readPiece(source: Source): readonly ManifestDocument[] {
+  const directive = source.isJson ? null : /^(?:\s*(?:#.*)?\n)*%/.exec(source.text);
+  if (directive !== null) return [unread(positionAt(source, directive[0].length - 1), directiveProblem)];
   try {
-    const parsed = parseAllDocuments(text, {
+    const parsed = parseAllDocuments(source.text, {
       schema: "failsafe",
-      lineCounter: lines,
       uniqueKeys: false,
       prettyErrors: false,
       logLevel: "silent",
     });
     const documents = Array.isArray(parsed) ? parsed : [];
-    return documents
-      .map((document) => readDocument(document, lines))
-      .filter(({ value, problems }) => value !== null || problems.length > 0);
+    return documents.map((document) => readDocument(document, source));
   } catch (error) {
-    return [unreadable(error)];
+    // The parser gives up, for example on a hundred thousand brackets.
+    const message = error instanceof RangeError ? "is nested too deeply" : "cannot be read as YAML";
+    return [unread({ line: 1, column: 1 }, { rule: "syntax", message, remedy: "" })];
   }
+}
+
+/** kubectl parts a file before it reads it, and then finds the directive alone. */
+const directiveProblem = {
+  rule: "syntax",
+  message: "begins with a YAML directive, which kubectl cannot read",
+  remedy: "remove the line",
+} as const;
+
+/** A document of which nothing can be told but what is wrong. */
+function unread(position: Position, problem: Omit<ReadProblem, "position" | "path">): ManifestDocument {
+  return { value: undefined, problems: [{ ...problem, position, path: [] }], locate: () => position };
+}
+
+/** JSON objects that stand one after the other, as `jq` prints them. All of the text as one if it is anything else. */
+function jsonValues(text: string): readonly Piece[] {
+  const pieces: Piece[] = [];
+  const token = /"(?:[^"\\]|\\.)*"|[{}[\]]|[^\s"{}[\]]+/gs;
+  let depth = 0;
+  let offset = 0;
+  for (let match = token.exec(text); match !== null; match = token.exec(text)) {
+    const [word] = match;
+    if (depth === 0) offset = match.index;
+    if (word === "{" || word === "[") depth += 1;
+    if (word === "}" || word === "]") depth -= 1;
+    if (depth === 0) pieces.push({ text: text.slice(offset, token.lastIndex), offset });
+    if (depth === 0 && word !== "}") return [{ text, offset: 0 }];
+  }
+  return depth === 0 ? pieces : [{ text, offset: 0 }];
 }
 
 /** Control characters that neither YAML nor JSON may hold as they are. */
@@ -81,51 +133,45 @@ function unprintable(text: string, { 0: character, index }: RegExpExecArray): Ma
   const position = { line: before.length, column: (before.at(-1) ?? "").length + 1 };
   const code = character.charCodeAt(0).toString(16).toUpperCase().padStart(4, "0");
   const message = `holds the control character U+${code}`;
-  const remedy = `remove it, or write it as "\\u${code}" in double quotes`;
-  const problem: ReadProblem = { position, path: [], rule: "character", message, remedy };
-  return { value: undefined, problems: [problem], locate: () => position };
+  return unread(position, {
+    rule: "character",
+    message,
+    remedy: `remove it, or write it as "\\u${code}" in double quotes`,
+  });
 }
 
-/** The parser gives up, for example on a hundred thousand brackets. */
-function unreadable(error: unknown): ManifestDocument {
-  const position = { line: 1, column: 1 };
-  const message = error instanceof RangeError ? "is nested too deeply" : "cannot be read as YAML";
-  const problem: ReadProblem = { position, path: [], rule: "syntax", message, remedy: "" };
-  return { value: undefined, problems: [problem], locate: () => position };
-}
-
-function readDocument(document: Document.Parsed, lines: LineCounter): ManifestDocument {
-  const locate = (path: Path) => positionOf(lines, nodeAt(document, path));
+function readDocument(document: Document.Parsed, source: Source): ManifestDocument {
   const [error] = document.errors;
   if (error !== undefined) {
-    const position = positionAt(lines, error.pos[0]);
     const message = `cannot be read as YAML: ${firstLine(error.message)}`;
-    return {
-      value: undefined,
-      problems: [{ position, path: [], rule: "syntax", message, remedy: "" }],
-      locate,
-    };
+    return unread(positionAt(source, error.pos[0]), { rule: "syntax", message, remedy: "" });
   }
   const problems: ReadProblem[] = [];
-  const reader = new ValueReader(document, (problem, node) => {
-    problems.push({ ...problem, position: positionOf(lines, node) });
+  const reader = new ValueReader({ document, source }, (problem, node) => {
+    problems.push({ ...problem, position: positionOf(source, node) });
   });
-  return { value: reader.read(document.contents, []), problems, locate };
+  const value = reader.read(document.contents, []);
+  return { value, problems, locate: (path) => positionOf(source, nodeAt(document, path)) };
 }
+
+/** `\\ud83d`, but not the text of a backslash and what follows. */
+const surrogateEscape = /(?<!\\)(?:\\\\)*\\u[dD][89a-fA-F]/;
 
 type Report = (problem: Omit<ReadProblem, "position">, node: Node) => void;
 
 /** Reads one document. Holds the count of nodes seen through aliases, and the aliases it is inside of. */
 class ValueReader {
   readonly #document: Document.Parsed;
+  readonly #source: Source;
   readonly #report: Report;
   readonly #open = new Set<Node>();
   /** Finding an anchor walks the document, so each alias is followed once only. */
   readonly #targets = new Map<Alias, Node | undefined>();
   #aliased = 0;
 
-  constructor(document: Document.Parsed, report: Report) {
-    this.#document = document;
+  constructor(read: { readonly document: Document.Parsed; readonly source: Source }, report: Report) {
+    this.#document = read.document;
+    this.#source = read.source;
     this.#report = report;
   }
 
@@ -178,11 +224,24 @@ class ValueReader {
     }
   }
 
-  /** Half of a character can be written, as an escape, but not stored. */
+  /**
+   * Half of a character can be written, as an escape, but not stored. YAML, unlike JSON, does not know characters that are
+   * written as two escapes either.
+   */
   #checkCharacters(node: Scalar, path: Path): void {
-    if (typeof node.value !== "string" || !/\p{Surrogate}/u.test(node.value)) return;
-    const message = "holds half of a character (a lone surrogate), which cannot be stored";
-    this.#report({ path, rule: "character", message, remedy: "write the whole character" }, node);
+    if (typeof node.value !== "string" || !/[\ud800-\udfff]/.test(node.value)) return;
+    const [start, end] = node.range ?? [0, 0];
+    const written = this.#source.text.slice(start, end);
+    if (/\p{Surrogate}/u.test(node.value)) {
+      const message = "holds half of a character (a lone surrogate), which cannot be stored";
+      this.#report({ path, rule: "character", message, remedy: "write the whole character" }, node);
+    } else if (!this.#source.isJson && node.type === Scalar.QUOTE_DOUBLE && surrogateEscape.test(written)) {
+      const message = "holds a character written as two escapes, which YAML does not know";
+      this.#report(
+        { path, rule: "character", message, remedy: "write it as it is, or as one escape: \\U0001F600" },
+        node,
+      );
+    }
   }
 
   /** Pairs in the order of the text: a later one wins, and a merge (`<<`) stands where it is written. */
@@ -214,7 +273,9 @@ class ValueReader {
     const key = keyOf(pair, this.#document);
     if (key !== undefined) return key;
     const node = isNode(pair.key) ? pair.key : isNode(pair.value) ? pair.value : undefined;
-    const problem = { path, rule: "key", message: "has a key that is not text", remedy: "put it in quotes" } as const;
+    // This is what {{ .Values.name }} is in YAML.
+    const remedy = isMap(pair.key) ? "render the template first, or put it in quotes" : "put it in quotes";
+    const problem = { path, rule: "key", message: "has a key that is not text", remedy } as const;
     if (node !== undefined) this.#report(problem, node);
     return undefined;
   }
@@ -262,13 +323,20 @@ function pairAt(container: unknown, key: string, document: Document.Parsed): Pai
   return isMap(container) ? container.items.findLast((pair) => keyOf(pair, document) === key) : undefined;
 }
 
-function positionOf(lines: LineCounter, node: Node | undefined): Position {
-  return positionAt(lines, node?.range?.[0] ?? 0);
+function positionOf(source: Source, node: Node | undefined): Position {
+  return positionAt(source, node?.range?.[0] ?? 0);
 }
 
-function positionAt(lines: LineCounter, offset: number): Position {
-  const { line, col } = lines.linePos(offset);
+/** `offset` is from the beginning of the piece. */
+function positionAt(source: Source, offset: number): Position {
+  const { line, col } = source.lines.linePos(source.offset + offset);
   return { line: Math.max(line, 1), column: Math.max(col, 1) };
+}
+
+function lineStarts(text: string): LineCounter {
+  const lines = new LineCounter();
+  for (let start = 0; start >= 0; start = text.indexOf("\n", start) + 1 || -1) lines.addNewLine(start);
+  return lines;
 }
 
 function firstLine(text: string): string {

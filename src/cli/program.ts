@@ -17,6 +17,7 @@ export interface Commands {
   readonly validate: (args: readonly string[], io: Io) => Promise<ExitCode>;
   readonly crds: (args: readonly string[], io: Io) => ExitCode;
   readonly import: (args: readonly string[]) => Promise<ExitCode>;
+  readonly plan: (args: readonly string[]) => Promise<ExitCode>;
 }
 
 /** Runs one command of the command line and returns its exit code: 0 done, 1 the check failed, 2 wrong usage. */
@@ -31,6 +32,8 @@ export async function runProgram({ args, env, io, commands }: ProgramInput): Pro
       return commands.crds(rest, io);
     case "import":
       return commands.import(rest);
+    case "plan":
+      return commands.plan(rest);
     case "version":
     case "--version":
       io.out(`northflank-operator ${version} (${revision})\n`);
@@ -55,11 +58,12 @@ usage: northflank-operator COMMAND
 
   run        run the operator in or against a cluster (run --help lists the flags)
   validate   check manifests offline: validate FILES|DIRS|- [--output text|json|github]
+  plan       show what manifests would change at Northflank: plan FILES|DIRS|- (plan --help lists the flags)
   import     print manifests for what a Northflank project has (import --help lists the flags)
   crds       print the CustomResourceDefinitions
   version    print the version
 
-exit codes: 0 done, 1 the check failed, 2 wrong usage or configuration
+exit codes: 0 done, 1 the check failed, 2 wrong usage or configuration; of plan also 3, something would change
 `;
 
 async function runOperator({ args, env, io, commands }: ProgramInput): Promise<ExitCode> {

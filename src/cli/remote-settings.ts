@@ -1,4 +1,5 @@
 import { readFile } from "node:fs/promises";
+import { readProxy } from "../config.ts";
 import {
   apiUrl,
   type ConfigProblem,
@@ -11,6 +12,7 @@ import {
   teamId,
   text,
 } from "../flags.ts";
+import type { ProxySettings } from "../northflank/proxy.ts";
 import { parseToken, type SecretValue } from "../util/secret-value.ts";
 
 /** How a tool without a cluster reaches Northflank. */
@@ -22,6 +24,8 @@ export interface RemoteSettings {
   readonly maxRequestsPerHour: number;
   readonly requestTimeoutMs: number;
   readonly quotaWaitMs: number;
+  /** From `HTTPS_PROXY` and `NO_PROXY`. Default: none. */
+  readonly proxy?: ProxySettings | undefined;
 }
 
 /** The address that goes without saying. */
@@ -70,7 +74,11 @@ export async function readRemoteSettings(
   const allowedApiHosts = of(remoteFlags.allowedApiHosts);
   const host = hostProblem(nameOf(remoteFlags.apiUrl), url, allowedApiHosts);
   const read = await readToken(of(remoteFlags.tokenFile), env[tokenVariable], nameOf(remoteFlags.tokenFile));
-  const problems = [...(host === undefined ? [] : [host]), ...(read.kind === "problem" ? [read.problem] : [])];
+  const proxy = readProxy(env);
+  const problems = [
+    ...(host === undefined ? [] : [host]),
+    ...[read, proxy].flatMap((result) => (result.kind === "problem" ? [result.problem] : [])),
+  ];
   if (problems.length > 0 || read.kind === "problem") return { kind: "problems", problems };
   return {
     kind: "settings",
@@ -82,6 +90,7 @@ export async function readRemoteSettings(
       maxRequestsPerHour: of(remoteFlags.maxRequestsPerHour),
       requestTimeoutMs: of(remoteFlags.requestTimeout),
       quotaWaitMs: of(remoteFlags.quotaWait),
+      proxy: proxy.kind === "proxy" ? proxy.proxy : undefined,
     },
   };
 }

@@ -37,6 +37,7 @@ export function openRemote(settings: RemoteSettings, { io, clock, random }: Tool
     allowedHosts: settings.allowedApiHosts,
     userAgent: `northflank-operator/${version}`,
     totalTimeoutMs: settings.requestTimeoutMs,
+    proxy: settings.proxy,
   });
   let requests = 0;
   const count = ({ code }: { readonly code: string }) => {

@@ -1,7 +1,7 @@
 import { parseArgs } from "node:util";
 import { findKind } from "../api/kinds.ts";
 import { group } from "../api/names.ts";
-import { formatPath } from "../api/problem.ts";
+import { formatPath, type Problem, problem } from "../api/problem.ts";
 import { isRecord, type Path } from "../api/stored.ts";
 import { createValidator, type Validator } from "../api/validate.ts";
 import { toError } from "../util/errors.ts";
@@ -62,7 +62,10 @@ async function check({ paths, output }: { paths: readonly string[]; output: Outp
     return 2;
   }
   const validator = createValidator();
-  const judged = found.files.flatMap((file) => judgeFile(file, validator));
+  // Only the verdicts are kept: the texts of ten thousand documents need not stay in memory.
+  const verdictsOf = (file: ManifestFile) =>
+    judgeFile(file, validator).map(({ kind, findings }) => ({ kind, findings }));
+  const judged = found.files.flatMap(verdictsOf);
   const ours = judged.filter((each) => each.kind === "ours");
   const findings = ours.flatMap(({ findings }) => findings);
   const bad = ours.filter((each) => each.findings.length > 0).length;
@@ -70,9 +73,18 @@ async function check({ paths, output }: { paths: readonly string[]; output: Outp
   return bad === 0 ? 0 : 1;
 }
 
-type Judged = { readonly kind: "ours"; readonly findings: readonly Finding[] } | { readonly kind: "skipped" };
+/** One object of a file. `value` is missing where nothing could be read. */
+export type Judged = {
+  readonly kind: "ours" | "skipped";
+  readonly value?: unknown;
+  /** What is wrong with it; nothing is said of what is not ours. */
+  readonly findings: readonly Finding[];
+  /** Where a path from the root of the object is written. */
+  readonly locate: (path: Path) => Position;
+};
 
-function judgeFile(file: ManifestFile, validator: Validator): readonly Judged[] {
+/** Judges what is in a file, object by object, lists opened. */
+export function judgeFile(file: ManifestFile, validator: Validator): readonly Judged[] {
   return readManifests(file.text).flatMap((document) => judgeDocument({ file, document, validator }));
 }
 
@@ -84,10 +96,11 @@ interface Context {
 
 function judgeDocument(context: Context): readonly Judged[] {
   const { file, document } = context;
+  const { locate } = document;
   if (document.value !== undefined) return judgeObject(context, document.value, []);
   // What cannot be read may be a template that was lying around, unless it was named or speaks of us.
-  if (!file.isNamed && !file.text.includes(group)) return [{ kind: "skipped" }];
-  return [{ kind: "ours", findings: findingsOf(context, {}, []) }];
+  if (!file.isNamed && !file.text.includes(group)) return [{ kind: "skipped", findings: [], locate }];
+  return [{ kind: "ours", findings: findingsOf(context, {}, []), locate }];
 }
 
 function judgeObject(context: Context, value: unknown, root: Path): readonly Judged[] {
@@ -95,7 +108,9 @@ function judgeObject(context: Context, value: unknown, root: Path): readonly Jud
     const judged = value.items.flatMap((item, index) => judgeObject(context, item, [...root, "items", index]));
     return root.length === 0 ? [...judged, ...judgeList(context, judged)] : judged;
   }
-  return [isOurs(value) ? { kind: "ours", findings: findingsOf(context, value, root) } : { kind: "skipped" }];
+  const locate = (path: Path) => context.document.locate([...root, ...path]);
+  if (!isOurs(value)) return [{ kind: "skipped", value, findings: [], locate }];
+  return [{ kind: "ours", value, findings: findingsOf(context, value, root), locate }];
 }
 
 /** A list is opened and its items are judged, as kubectl does, whatever the list calls itself. */
@@ -107,7 +122,8 @@ function isList(value: unknown): value is { readonly items: readonly unknown[] }
 function judgeList(context: Context, judged: readonly Judged[]): readonly Judged[] {
   const own = context.document.problems.filter(({ path }) => path[0] !== "items" || path.length < 2);
   if (own.length === 0 || judged.every(({ kind }) => kind === "skipped")) return [];
-  return [{ kind: "ours", findings: own.map((problem) => findingOf(context, {}, { ...problem, root: [] })) }];
+  const findings = own.map((problem) => findingOf(context, {}, { ...problem, root: [] }));
+  return [{ kind: "ours", findings, locate: context.document.locate }];
 }
 
 /** Everything of our group, whatever its kind or version, and our kinds, whatever group they claim. */
@@ -121,11 +137,21 @@ function isOurs(value: unknown): value is Readonly<Record<string, unknown>> {
 function findingsOf(context: Context, object: Readonly<Record<string, unknown>>, root: Path): readonly Finding[] {
   const { document, validator } = context;
   const read = document.problems.filter(({ path }) => root.every((part, index) => path[index] === part));
-  const judged = document.value === undefined ? [] : validator.validateManifest(object);
+  const judged = document.value === undefined ? [] : firstOf(validator.validateManifest(object));
   return [
     ...read.map((problem) => findingOf(context, object, { ...problem, root })),
     ...judged.map((problem) => findingOf(context, object, { ...problem, path: [...root, ...problem.path], root })),
   ].toSorted((left, right) => left.line - right.line || left.column - right.column);
+}
+
+/** More problems of one object than this help nobody, and ten thousand wrong entries would make a report of megabytes. */
+const mostProblems = 100;
+
+function firstOf(problems: readonly Problem[]): readonly Problem[] {
+  const rest = problems.length - mostProblems;
+  if (rest <= 0) return problems;
+  const message = `has ${rest} more problems`;
+  return [...problems.slice(0, mostProblems), problem({ path: [], rule: "more", message, remedy: "mend these first" })];
 }
 
 interface Found {

@@ -8,7 +8,7 @@ import { type ApiOrigin, parseApiUrl } from "./api-origin.ts";
 import { mergeBuilds, toBuildPage, toBuildView } from "./build-view.ts";
 import { isNorthflankError, NorthflankError } from "./errors.ts";
 import { type ItemKind, mergeItems, toItemPage } from "./item-view.ts";
-import { toJobSource, toJobView } from "./job-view.ts";
+import { toJobSettings, toJobSource, toJobView } from "./job-view.ts";
 import { objectOf, textOf } from "./json.ts";
 import type { Ledger, Reservation, ReserveOutcome } from "./ledger.ts";
 import { type NameKind, nameProblem } from "./names.ts";
@@ -22,7 +22,9 @@ import type {
   BuildView,
   DeploymentUpdate,
   ItemList,
+  JobPatchRoute,
   JobRunView,
+  JobSettingsView,
   JobSource,
   JobView,
   ProjectItem,
@@ -78,9 +80,12 @@ export interface NorthflankApi {
    * Pass the reservation in the options of each call, and release it in `finally`. All or nothing; it never waits.
    */
   reserve(count: number, requestClass: RequestClass): ReserveOutcome;
-  /** All services of a project, from all pages. Tells ids and types only. */
-  listServices(name: ProjectName, options: CallOptions): Promise<ItemList>;
-  /** All jobs of a project, from all pages. Tells ids and types only. */
+  /** All services of a project, from all pages; no further pages once `isEnough`. */
+  listServices(
+    name: ProjectName,
+    options: CallOptions & { readonly isEnough?: (items: readonly ProjectItem[]) => boolean },
+  ): Promise<ItemList>;
+  /** All jobs of a project, from all pages. */
   listJobs(name: ProjectName, options: CallOptions): Promise<ItemList>;
   getService(name: ServiceName, options: CallOptions): Promise<ServiceView>;
   /** `POST .../services/{id}/deployment`. Sending it again leads to the same state, so a lost answer is retried once. */
@@ -99,6 +104,13 @@ export interface NorthflankApi {
   ): Promise<void>;
   /** `GET .../jobs/{id}`, which tells no source. */
   getJob(name: JobName, options: CallOptions): Promise<JobView>;
+  /** The settings that `GET .../jobs/{id}` tells. */
+  getJobSettings(name: JobName, options: CallOptions): Promise<JobSettingsView>;
+  /**
+   * `PATCH .../jobs/{id}`, or the deprecated `.../jobs/manual/{id}` and `.../jobs/cron/{id}`. Sending it again leads to the
+   * same state, so a lost answer is retried once. A route that is gone and a job that is answer alike: ask for the job.
+   */
+  patchJob(name: JobName, route: JobPatchRoute, body: object, options: CallOptions): Promise<void>;
   /** `GET .../jobs/{id}/deployment`: deprecated, and the only read that tells the source of a job. */
   getJobDeployment(name: JobName, options: CallOptions): Promise<JobSource>;
   /**
@@ -211,6 +223,18 @@ export function createNorthflankApi(options: NorthflankApiOptions): NorthflankAp
       const request = { method: "GET", ...jobRoute("", name), step: `get ${jobText(name)}` } as const;
       const { json } = await read(request, call);
       return toJobView(dataOf(json)) ?? unexpected(request.step, "the answer is not a job");
+    },
+
+    getJobSettings: async (name, call) => {
+      const request = { method: "GET", ...jobRoute("", name), step: `get ${jobText(name)}` } as const;
+      const { json } = await read(request, call);
+      return toJobSettings(dataOf(json)) ?? unexpected(request.step, "the answer is not a job");
+    },
+
+    patchJob: async (name, kind, body, call) => {
+      const { route, names } = jobRoute("", name);
+      const own = kind === "job" ? route : route.replace("/jobs/", `/jobs/${kind}/`);
+      await write({ method: "PATCH", route: own, names, step: `patch ${jobText(name)}`, body }, call);
     },
 
     getJobDeployment: async (name, call) => {
@@ -509,7 +533,7 @@ async function listItems(context: {
   readonly read: Send;
   readonly kind: ItemKind;
   readonly name: ProjectName;
-  readonly call: CallOptions;
+  readonly call: Parameters<NorthflankApi["listServices"]>[1];
 }): Promise<ItemList> {
   const { read, kind, name, call } = context;
   const step = `list the ${kind} of project ${quoted(name.projectId)}`;
@@ -524,7 +548,7 @@ async function listItems(context: {
     const page = toItemPage(kind, json) ?? unexpected(step, `the answer is not a list of ${kind}`);
     pages.push(page.items);
     const items = mergeItems(pages);
-    if (!page.hasNext) return { items };
+    if (!page.hasNext || call.isEnough?.(items) === true) return { items };
     if (page.cursor === undefined || seen.has(page.cursor) || pages.length >= maxItemPages) {
       return { items, truncated: true };
     }
@@ -590,10 +614,15 @@ function undefinedIf(code: NorthflankError["code"]): (error: unknown) => undefin
 
 /** Values that must not come back in a message, should the API repeat what it was sent. */
 function secretsOf(body: object | undefined): readonly string[] {
-  const { runtimeEnvironment, runtimeFiles, dockerSecretMounts } = objectOf(body) ?? {};
-  const files = [runtimeFiles, dockerSecretMounts].flatMap((group) => Object.values(objectOf(group) ?? {}));
+  const sent = objectOf(body) ?? {};
+  const files = [sent.runtimeFiles, sent.buildFiles, sent.dockerSecretMounts].flatMap((group) =>
+    Object.values(objectOf(group) ?? {}),
+  );
   const contents = files.map((file) => objectOf(file)?.data).filter((data) => typeof data === "string");
-  const values = Object.values(objectOf(runtimeEnvironment) ?? {}).filter((value) => typeof value === "string");
+  const variables = [sent.runtimeEnvironment, sent.buildArguments].flatMap((group) =>
+    Object.values(objectOf(group) ?? {}),
+  );
+  const values = variables.filter((value) => typeof value === "string");
   // The API decodes files before it judges them.
   return [...values, ...contents, ...contents.map((data) => Buffer.from(data, "base64").toString("utf8"))];
 }

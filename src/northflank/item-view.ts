@@ -39,5 +39,7 @@ function toItem(kind: ItemKind, data: unknown): ProjectItem | undefined {
   const item = objectOf(data);
   const id = textOf(item?.id);
   if (item === undefined || id === undefined) return undefined;
-  return { id, type: textOf(kind === "services" ? item.serviceType : item.jobType) };
+  const disabledCD = booleanOf(item.disabledCD);
+  const type = textOf(kind === "services" ? item.serviceType : item.jobType);
+  return { id, type, ...(disabledCD !== undefined && { disabledCD }) };
 }

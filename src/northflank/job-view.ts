@@ -1,7 +1,7 @@
 // pure
-import { booleanOf, objectOf, textOf } from "./json.ts";
+import { booleanOf, type JsonObject, objectOf, textOf } from "./json.ts";
 import { toSourceView } from "./source-view.ts";
-import type { JobSource, JobView } from "./types.ts";
+import type { JobSettingsView, JobSource, JobView } from "./types.ts";
 
 /** Reads the `data` of "get job"; `undefined` when it is no job. */
 export function toJobView(data: unknown): JobView | undefined {
@@ -29,4 +29,47 @@ export function toJobSource(data: unknown): JobSource | undefined {
   if (deployment === undefined) return undefined;
   const { image, external, internal } = toSourceView(deployment);
   return { image, external, internal };
+}
+
+// What "patch job" takes and an answer may tell; values of environments, arguments and files are secrets and stay out.
+const toldSettings = [
+  "description",
+  "stageId",
+  "tags",
+  "billing",
+  "disabledCI",
+  "buildConfiguration",
+  "buildSettings",
+  "healthChecks",
+] as const;
+const toldPolicy = ["backoffLimit", "activeDeadlineSeconds", "runOnSourceChange"] as const;
+
+/** Reads the settings in the `data` of "get job"; `undefined` when it is no job. */
+export function toJobSettings(data: unknown): JobSettingsView | undefined {
+  const job = objectOf(data);
+  if (job === undefined || textOf(job.id) === undefined) return undefined;
+  // The deprecated patches answer with the policy on top.
+  const policy = { ...pick(job, toldPolicy), ...pick(objectOf(job.settings) ?? {}, toldPolicy) };
+  const cron = cronOf(objectOf(objectOf(job.settings)?.cron) ?? job);
+  const settings = { ...policy, ...(cron !== undefined && { cron }) };
+  return {
+    jobType: textOf(job.jobType),
+    settings: { ...pick(job, toldSettings), ...(Object.keys(settings).length > 0 && { settings }) },
+  };
+}
+
+/** Told as Allow, Forbid and Replace, taken in lower case. */
+function cronOf(told: JsonObject): JsonObject | undefined {
+  const schedule = textOf(told.schedule);
+  const concurrencyPolicy = textOf(told.concurrencyPolicy)?.toLowerCase();
+  if (schedule === undefined && concurrencyPolicy === undefined) return undefined;
+  return { ...(schedule !== undefined && { schedule }), ...(concurrencyPolicy !== undefined && { concurrencyPolicy }) };
+}
+
+function pick(from: JsonObject, keys: readonly string[]): JsonObject {
+  return Object.fromEntries(keys.flatMap((key) => (isTold(from[key]) ? [[key, from[key]]] : [])));
+}
+
+function isTold(value: unknown): boolean {
+  return value !== undefined && value !== null;
 }

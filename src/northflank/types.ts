@@ -98,6 +98,20 @@ export interface JobView extends Pick<SourceView, "docker" | "buildpack"> {
   readonly runOnSourceChange: string | undefined;
 }
 
+/** The settings of a job as read. */
+export interface JobSettingsView {
+  /** `manual`, `cron`, or a word we do not know. */
+  readonly jobType: string | undefined;
+  /**
+   * What the answer tells, in the words of "patch job": what is not told is missing, and values of environments, arguments
+   * and files are left out even where they are told.
+   */
+  readonly settings: Readonly<Record<string, unknown>>;
+}
+
+/** Which patch of a job: the one for jobs of either type, or one of the deprecated ones. */
+export type JobPatchRoute = "job" | "manual" | "cron";
+
 /** A service as read, in one normal form for both documented forms of the answer. Missing means "not told". */
 export interface ServiceView extends SourceView {
   readonly id: string;
@@ -169,6 +183,8 @@ export interface ProjectItem {
   readonly id: string;
   /** `deployment`, `combined`, `build`; `manual`, `cron`; or a word we do not know. */
   readonly type: string | undefined;
+  /** Missing means "not told". The newer form of "get service" does not tell it, the list does. */
+  readonly disabledCD?: boolean;
 }
 
 /** The services or jobs of a project, in the order of their ids. */

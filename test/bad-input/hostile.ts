@@ -224,6 +224,10 @@ const crowds: Table = {
     deployment({ waitFor: entries(10_000).map((n) => ({ jobRunRef: { name: `r${n}` } })) }),
     "spec.waitFor maxItems",
   ),
+  "10,000 fields that nobody knows": bad(
+    jobRun(Object.fromEntries(entries(10_000).map((n) => [`f${n}`, n]))),
+    "spec.f0 unknown-field",
+  ),
   "10,000 projects": bad(
     connection({ allowedProjects: entries(10_000).map((n) => `p${n}`) }),
     "spec.allowedProjects maxItems",

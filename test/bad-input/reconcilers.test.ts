@@ -72,7 +72,10 @@ describe("a NorthflankJobRun with", () => {
   beforeEach(() => {
     story = new RunStory({
       validate: ({ spec }) => validator.validateSpec("NorthflankJobRun", spec),
-      account: () => ({ kind: "usable", account: { api: wire.api, pool: "acme", version: "1" } }),
+      account: () => ({
+        kind: "usable",
+        account: { api: wire.api, pool: "acme", address: "https://api.northflank.com", version: "1" },
+      }),
     });
     wire = recordingApi({
       clock: story.clock,

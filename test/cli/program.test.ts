@@ -27,6 +27,10 @@ async function run(...args: string[]) {
         ran.push(`import ${rest.join(" ")}`);
         return 1;
       },
+      plan: async (rest) => {
+        ran.push(`plan ${rest.join(" ")}`);
+        return 3;
+      },
       crds: (rest) => {
         ran.push(`crds ${rest.join(" ")}`);
         return 0;
@@ -40,6 +44,7 @@ test.each([
   [["run", "--workers", "4"], 0, ["run 4"]],
   [["validate", "a.yaml", "--output", "json"], 1, ["validate a.yaml --output json"]],
   [["crds"], 0, ["crds "]],
+  [["plan", "a.yaml"], 3, ["plan a.yaml"]],
   [["import", "--project=shop"], 1, ["import --project=shop"]],
 ])("%j hands over to its command and returns its exit code", async (args, code, ran) => {
   expect(await run(...args)).toMatchObject({ code, ran });

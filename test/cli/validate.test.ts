@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { runValidate } from "../../src/cli/validate.ts";
+import { texts } from "../corpus/texts.ts";
 
 let folder: string;
 
@@ -37,133 +38,15 @@ function file(name: string, text: string): string {
 }
 
 const run = "apiVersion: northflank-operator.io/v1alpha1\nkind: NorthflankJobRun\nmetadata: {name: migrate}\n";
-const head = "apiVersion: northflank-operator.io/v1alpha1\nkind: NorthflankDeployment\nmetadata: {name: api}\n";
 const configMap = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\ndata: {a: b, a: c}\n";
 
-/** Text and what is found in it: `line:column field rule`. */
-const manifests: Readonly<Record<string, [string, readonly string[]]>> = {
-  "a run": [`${run}spec: {projectId: shop, jobId: migrate}\n`, []],
-  "a run in JSON": [
-    '{"apiVersion": "northflank-operator.io/v1alpha1", "kind": "NorthflankJobRun", "metadata": {"name": "a"},\n "spec": {"projectId": "shop", "jobId": "migrate"}}',
-    [],
-  ],
-  "text in YAML that is a number in YAML 1.1": [
-    `${run}spec:\n  projectId: shop\n  jobId: migrate\n  runtimeEnvironment:\n    PORT: 010\n`,
-    ["8:5 spec.runtimeEnvironment.PORT type"],
-  ],
-  "a country that is a boolean in YAML 1.1": [
-    `${run}spec:\n  projectId: shop\n  jobId: migrate\n  runtimeEnvironment:\n    COUNTRY: NO\n`,
-    ["8:5 spec.runtimeEnvironment.COUNTRY type"],
-  ],
-  "the same in quotes": [
-    `${run}spec:\n  projectId: shop\n  jobId: migrate\n  runtimeEnvironment: {COUNTRY: "NO", PORT: '010'}\n`,
-    [],
-  ],
-  "a time stays text": [
-    `${run}spec:\n  projectId: shop\n  jobId: migrate\n  runtimeEnvironment: {AT: 2026-01-01, T: 12:30:45}\n`,
-    [],
-  ],
-  "suspend: yes is true": [`${run}spec: {projectId: shop, jobId: migrate, suspend: yes}\n`, []],
-  "suspend in quotes is text": [
-    `${run}spec:\n  projectId: shop\n  jobId: migrate\n  suspend: "yes"\n`,
-    ["7:3 spec.suspend type"],
-  ],
-  "an octal number is a number": [`${run}spec: {projectId: shop, jobId: migrate, backoffLimit: 010}\n`, []],
-  "a project that is a number": [`${run}spec:\n  projectId: 123\n  jobId: migrate\n`, ["5:3 spec.projectId type"]],
-  "a number that is not one": [
-    `${run}spec:\n  projectId: shop\n  jobId: migrate\n  backoffLimit: .nan\n`,
-    ["7:3 spec.backoffLimit type"],
-  ],
-  "a misspelt field": [
-    `${run}spec:\n  projectId: shop\n  jobId: migrate\n  sespend: true\n`,
-    ["7:3 spec.sespend unknown-field"],
-  ],
-  "a field that was not indented": [
-    `${run}spec:\n  projectId: shop\n  jobId: migrate\nsuspend: true\n`,
-    ["7:1 suspend unknown-field"],
-  ],
-  "a field twice": [
-    `${run}spec:\n  projectId: shop\n  jobId: migrate\n  jobId: migrate\n`,
-    ["7:3 spec.jobId duplicate-key"],
-  ],
-  "a missing field points at its parent": [`${run}spec:\n  projectId: shop\n`, ["4:1 spec.jobId required"]],
-  "no spec": [run, ["1:1 spec required"]],
-  "no name": [
-    "apiVersion: northflank-operator.io/v1alpha1\nkind: NorthflankJobRun\nmetadata: {}\nspec: {projectId: shop, jobId: migrate}\n",
-    ["3:1 metadata object-name"],
-  ],
-  "no metadata": [
-    "apiVersion: northflank-operator.io/v1alpha1\nkind: NorthflankJobRun\nspec: {projectId: shop, jobId: migrate}\n",
-    ["1:1 metadata required"],
-  ],
-  "another version of ours": [
-    "apiVersion: northflank-operator.io/v1\nkind: NorthflankJobRun\nmetadata: {name: a}\nspec: {projectId: shop, jobId: migrate}\n",
-    ["1:1 apiVersion api-version"],
-  ],
-  "a kind that our group does not have": [
-    "apiVersion: northflank-operator.io/v1alpha1\nkind: NorthflankAddon\nmetadata: {name: a}\n",
-    ["2:1 kind kind"],
-  ],
-  "our kind in a group that is not ours": [
-    "apiVersion: northflank.io/v1alpha1\nkind: NorthflankJobRun\nmetadata: {name: a}\nspec: {projectId: shop, jobId: migrate}\n",
-    ["1:1 apiVersion api-version"],
-  ],
-  "our group without a kind": ["apiVersion: northflank-operator.io/v1alpha1\n", ["1:1 kind kind"]],
-  "an image without tag": [
-    `${head}spec:\n  projectId: shop\n  serviceId: api\n  deployment:\n    external:\n      imagePath: ghcr.io/acme/api\n`,
-    ["9:7 spec.deployment.external.imagePath tag-or-digest"],
-  ],
-  "an empty deployment": [
-    `${head}spec:\n  projectId: shop\n  serviceId: api\n  deployment:\n`,
-    ["7:3 spec.deployment required"],
-  ],
-  "both targets": [
-    `${head}spec:\n  projectId: shop\n  serviceId: api\n  jobId: api\n  deployment: {docker: {configType: default}}\n`,
-    ["4:1 spec one-target"],
-  ],
-  "an anchor and a merge": [
-    `${head}spec:\n  projectId: shop\n  serviceId: api\n  deployment:\n    docker: &d {configType: default}\n    buildpack: {<<: *d}\n`,
-    [],
-  ],
-  "two problems in the order of their lines": [
-    `${head}spec:\n  serviceId: a\n  projectId: b\n  deployment: {docker: {configType: default}}\n`,
-    ["5:3 spec.serviceId minLength", "6:3 spec.projectId minLength"],
-  ],
-  "several documents": [
-    `${run}spec: {projectId: shop, jobId: migrate}\n---\n${configMap}---\n${run}spec: {projectId: shop}\n`,
-    ["14:1 spec.jobId required"],
-  ],
-  "a list": [
-    `apiVersion: v1\nkind: List\nitems:\n- apiVersion: northflank-operator.io/v1alpha1\n  kind: NorthflankJobRun\n  metadata: {name: a}\n  spec: {projectId: shop}\n- {apiVersion: v1, kind: Secret}\n`,
-    ["7:3 spec.jobId required"],
-  ],
-  "a list of ours": [
-    `apiVersion: northflank-operator.io/v1alpha1\nkind: NorthflankJobRunList\nitems:\n- apiVersion: northflank-operator.io/v1alpha1\n  kind: NorthflankJobRun\n  metadata: {name: a}\n  spec: {projectId: shop, jobId: migrate, jobId: x12}\n`,
-    ["7:43 spec.jobId duplicate-key"],
-  ],
-  "a list with a key twice": [
-    `apiVersion: v1\nkind: List\nkind: List\nitems:\n- ${run.replaceAll("\n", "\n  ")}spec: {projectId: shop, jobId: migrate}\n`,
-    ["3:1 kind duplicate-key"],
-  ],
-  "a document that breaks off": [`${run}spec: {projectId: shop`, ["4:23  syntax"]],
-  "something else with a key twice": [configMap, []],
-  "something else altogether": ["- a\n- b\n---\njust text\n---\n5\n", []],
-  nothing: ["", []],
-  "only comments": ["# nothing here\n---\n", []],
-  "Windows line ends": [
-    `${run}spec:\r\n  projectId: shop\r\n  sespend: true\r\n  jobId: migrate\r\n`,
-    ["6:3 spec.sespend unknown-field"],
-  ],
-  "a byte order mark": [`\uFEFF${run}spec: {projectId: shop, jobId: migrate}\n`, []],
-};
-
 describe("a manifest", () => {
-  test.each(Object.entries(manifests))("%s", async (_, [text, expected]) => {
+  test.each(Object.entries(texts))("%s", async (_, { text, findings }) => {
     const { code, out, err } = await validate([file("a.yaml", text), "--output", "json"]);
     const found = JSON.parse(out).map(
       ({ line, column, field, rule }: Record<string, unknown>) => `${line}:${column} ${field} ${rule}`,
     );
-    expect([found, code, err]).toEqual([expected, expected.length === 0 ? 0 : 1, ""]);
+    expect([found, code, err]).toEqual([findings, findings.length === 0 ? 0 : 1, ""]);
   });
 });
 

@@ -90,6 +90,11 @@ export function goodBodies(root: JsonSchema, { path, schemas }: Property): reado
 }
 
 function goodValues(root: JsonSchema, schema: JsonSchema, name: string): readonly unknown[] {
+  const values = valuesOf(root, schema, name);
+  return typesOf(schema).includes("null") ? [...values, null] : values;
+}
+
+function valuesOf(root: JsonSchema, schema: JsonSchema, name: string): readonly unknown[] {
   if (schema.const !== undefined) return [schema.const];
   if (schema.enum !== undefined) return schema.enum;
   switch (typesOf(schema)[0]) {

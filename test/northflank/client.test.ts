@@ -129,7 +129,8 @@ async function withWaits<T>(
 }
 
 describe("every endpoint", () => {
-  const endpoints: [string, (api: NorthflankApi) => Promise<unknown>, string, string, string | undefined][] = [
+  type Endpoint = [string, (api: NorthflankApi) => Promise<unknown>, string, string, string | undefined];
+  const endpoints: Endpoint[] = [
     [
       "listServices",
       (api) => api.listServices(service, call()),
@@ -161,6 +162,16 @@ describe("every endpoint", () => {
       '{"deployment":{"docker":{"configType":"default"}}}',
     ],
     ["getJob", (api) => api.getJob(job, call()), "GET", "/v1/projects/shop/jobs/migrate", undefined],
+    ["getJobSettings", (api) => api.getJobSettings(job, call()), "GET", "/v1/projects/shop/jobs/migrate", undefined],
+    ...(["job", "manual", "cron"] as const).map(
+      (route): Endpoint => [
+        `patchJob (${route})`,
+        (api) => api.patchJob(job, route, { description: "d" }, call()),
+        "PATCH",
+        `/v1/projects/shop/jobs/${route === "job" ? "" : `${route}/`}migrate`,
+        '{"description":"d"}',
+      ],
+    ),
     [
       "getJobDeployment",
       (api) => api.getJobDeployment(job, call()),

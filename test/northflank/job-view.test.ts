@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { toJobSource, toJobView } from "../../src/northflank/job-view.ts";
+import { toJobSettings, toJobSource, toJobView } from "../../src/northflank/job-view.ts";
 
 const nothing = {
   jobType: undefined,
@@ -43,6 +43,9 @@ describe("toJobView", () => {
         toJobView(junk);
         toJobSource(junk);
         toJobSource({ external: junk, internal: junk });
+        toJobSettings(junk);
+        toJobSettings({ id: "migrate", jobType: junk, settings: junk, tags: junk });
+        toJobSettings({ id: "migrate", settings: { cron: junk } });
       }),
     );
   });
@@ -73,5 +76,58 @@ describe("toJobSource", () => {
 
   test.each([[null], [undefined], ["text"], [[]]])("%j is no deployment", (data) => {
     expect(toJobSource(data)).toBeUndefined();
+  });
+});
+
+describe("toJobSettings", () => {
+  test("reads what is told in the words of the patch, with the policy of a cron job as it is written", () => {
+    const answer = {
+      id: "nightly",
+      jobType: "cron",
+      description: "d",
+      tags: ["a"],
+      disabledCI: true,
+      suspended: false,
+      billing: { deploymentPlan: "nf-compute-20" },
+      settings: {
+        backoffLimit: 0,
+        activeDeadlineSeconds: 600,
+        cron: { schedule: "0 1 * * *", concurrencyPolicy: "Forbid" },
+      },
+    };
+    expect(toJobSettings(answer)).toEqual({
+      jobType: "cron",
+      settings: {
+        description: "d",
+        tags: ["a"],
+        disabledCI: true,
+        billing: { deploymentPlan: "nf-compute-20" },
+        settings: {
+          backoffLimit: 0,
+          activeDeadlineSeconds: 600,
+          cron: { schedule: "0 1 * * *", concurrencyPolicy: "forbid" },
+        },
+      },
+    });
+  });
+
+  test("reads a policy that stands on top, as the deprecated patches answer", () => {
+    const answer = { id: "nightly", backoffLimit: 1, schedule: "* * * * *", concurrencyPolicy: "Replace" };
+    expect(toJobSettings(answer)?.settings).toEqual({
+      settings: { backoffLimit: 1, cron: { schedule: "* * * * *", concurrencyPolicy: "replace" } },
+    });
+  });
+
+  test("leaves out values of environments, arguments and files, and what is null", () => {
+    const secrets = {
+      runtimeEnvironment: { A: "s" },
+      runtimeFiles: { "/a": { data: "s" } },
+      buildArguments: { A: "s" },
+    };
+    expect(toJobSettings({ id: "j", ...secrets, description: null })).toEqual({ jobType: undefined, settings: {} });
+  });
+
+  test.each([[null], [[]], [{}], [{ id: 7 }]])("%j is no job", (data) => {
+    expect(toJobSettings(data)).toBeUndefined();
   });
 });

@@ -185,6 +185,21 @@ describe("a connection", { concurrent: true, timeout: 300_000 }, () => {
     expect(performance.now() - startedMs).toBeLessThan(30_000);
   });
 
+  test("that is led to another account in mid-run ends no run, and the run is followed when it leads back", async () => {
+    await using scenario = await startScenario({ connection: "none", northflank: { runMs: 8_000 } });
+    await scenario.secret("nf-token", { token: scenario.token });
+    const handle = await connection(scenario, "default", own);
+    const run = await scenario.jobRun("once");
+    await run.becomes("runs", ({ status }) => status?.runId !== undefined);
+    await handle.patch({ teamId: "strangers" });
+    const held = await run.reaches("Stalled", { reason: "AccountChanged" });
+    expect(kstatusOf(held)).toBe("Failed");
+    expect(conditionOf(held, "Finished")).toBeUndefined();
+    await handle.patch({ teamId: null });
+    await run.reaches("Succeeded");
+    expect(scenario.northflank.runs("shop", "migrate")).toHaveLength(1);
+  });
+
   test("with a credential of the cluster is refused, and nothing of it is sent", async () => {
     await using scenario = await startScenario({ connection: "none" });
     const secret = "bootstrap-canary-value";

@@ -44,6 +44,16 @@ test(`all ${manifests.length} documents of examples/ are taken as they are and c
   expect(northflank.service("shop", "api").image).toBe("ghcr.io/acme/api:1.4.2");
   // Observed, not written.
   expect(northflank.service("shop", "web").image).toBe("ghcr.io/acme/web:2.0.0");
+  const [report] = northflank.runs("shop", "report");
+  expect(report?.request).toEqual({
+    runtimeEnvironment: { DB_user: "report", DB_password: "example", REPORT_FORMAT: "pdf", MONTH: "2026-11" },
+    runtimeFiles: {
+      "/etc/report/template.html": {
+        data: Buffer.from("<h1>Report</h1>\n").toString("base64"),
+        encoding: "utf-8",
+      },
+    },
+  });
   const runs = northflank.runs("shop", "migrate");
   expect(runs.map(({ status }) => status)).toEqual(["SUCCESS"]);
 });

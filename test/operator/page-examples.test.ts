@@ -32,6 +32,18 @@ describe("an example of the documentation", { concurrent: true, timeout: 200_000
     },
   );
 
+  test.each(of("update job deployment"))("$name arrives at the job as it was pasted", async ({ body }) => {
+    await using scenario = await startScenario();
+    await withBuild(scenario);
+    // A job that was made with an image cannot be given a build, nor the other way round.
+    const source = "internal" in body ? { internal: { id: "example-build-service", branch: "other" } } : {};
+    scenario.northflank.addJob("shop", { id: "example", image: "ghcr.io/acme/example:1", ...source });
+    await makeDifferent(scenario, "jobs/example");
+    const object = await scenario.deployment("example", { projectId: "shop", jobId: "example", deployment: body });
+    await object.reaches("Ready");
+    expect(bodiesOf(scenario, "/v1/projects/shop/jobs/example/deployment").slice(1)).toEqual([body]);
+  });
+
   test.each(of("run job"))("$name starts the run with what was pasted", async ({ body }) => {
     await using scenario = await startScenario();
     await withBuild(scenario);
@@ -54,9 +66,9 @@ async function withBuild({ northflank }: Scenario): Promise<void> {
   northflank.addBuild("shop", "example-build-service", build);
 }
 
-/** Gives the service what none of the examples has, so that each of them is a change. */
-async function makeDifferent({ northflank }: Scenario): Promise<void> {
-  const answer = await fetch(`${northflank.url}/v1/projects/shop/services/api/deployment`, {
+/** Gives the target what none of the examples has, so that each of them is a change. */
+async function makeDifferent({ northflank }: Scenario, target = "services/api"): Promise<void> {
+  const answer = await fetch(`${northflank.url}/v1/projects/shop/${target}/deployment`, {
     method: "POST",
     headers: { "content-type": "application/json", authorization: `Bearer ${defaultToken}` },
     body: JSON.stringify({ docker: { configType: "customCommand", customCommand: "sleep 1" } }),

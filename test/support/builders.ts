@@ -2,7 +2,7 @@ import type { NorthflankConnection } from "../../src/api/connection.ts";
 import type { NorthflankDeployment } from "../../src/api/deployment.ts";
 import { apiVersion } from "../../src/api/names.ts";
 import type { ObjectMeta } from "../../src/kube/types.ts";
-import type { JobSource, JobView, ServiceView } from "../../src/northflank/types.ts";
+import type { BuildView, JobSource, JobView, ServiceView } from "../../src/northflank/types.ts";
 
 /** When the objects of tests were made: an hour before `FakeClock` starts. */
 export const createdAt = "2025-12-31T23:00:00Z";
@@ -90,5 +90,19 @@ export function job(parts: Partial<JobView & JobSource> & { readonly imagePath?:
     docker: undefined,
     buildpack: undefined,
     ...rest,
+  };
+}
+
+/** A build of branch `main` that has succeeded, an hour ago. */
+export function build(parts: Partial<BuildView> = {}): BuildView {
+  return {
+    id: "joyous-view-6290",
+    branch: "main",
+    sha: "a".repeat(40),
+    status: "SUCCESS",
+    outcome: "succeeded",
+    createdAt,
+    concludedAtMs: undefined,
+    ...parts,
   };
 }

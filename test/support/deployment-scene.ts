@@ -40,7 +40,7 @@ export class DeploymentScene {
   readonly metrics: string[] = [];
   readonly runs = new Map<string, { readonly status?: { readonly conditions?: readonly Condition[] } }>();
   /** What resolving an account comes to; usable unless a test says otherwise. */
-  resolution: (connectionName: string | undefined) => AccountResolution | Promise<AccountResolution>;
+  resolution: (connectionName: string | undefined, projectId: string) => AccountResolution | Promise<AccountResolution>;
   /** The account's version, as the connection would change it. */
   accountVersion = "1";
   /** Fails the next write of a status. */
@@ -59,7 +59,12 @@ export class DeploymentScene {
   constructor() {
     this.resolution = (name) => ({
       kind: "usable",
-      account: { api: this.#api(), pool: `pool of ${name ?? "default"}`, version: this.accountVersion },
+      account: {
+        api: this.#api(),
+        pool: `pool of ${name ?? "default"}`,
+        address: "https://api.northflank.com",
+        version: this.accountVersion,
+      },
     });
     this.#reconcile = this.#newReconciler();
   }
@@ -129,12 +134,19 @@ export class DeploymentScene {
   /** `Ready=True/RolloutComplete ... -> Current` */
   state(key = "shop/api"): string {
     const object = this.object(key);
-    const shown = ["Ready", "Reconciling", "Stalled", "Suspended", "Accepted", "InSync", "RolloutComplete"].flatMap(
-      (type) => {
-        const condition = object.status?.conditions?.find((one) => one.type === type);
-        return condition === undefined ? [] : [`${type}=${condition.status}/${condition.reason}`];
-      },
-    );
+    const shown = [
+      "Ready",
+      "Reconciling",
+      "Stalled",
+      "Suspended",
+      "Accepted",
+      "InSync",
+      "RolloutComplete",
+      "Restored",
+    ].flatMap((type) => {
+      const condition = object.status?.conditions?.find((one) => one.type === type);
+      return condition === undefined ? [] : [`${type}=${condition.status}/${condition.reason}`];
+    });
     return `${shown.join(" ")} -> ${this.kstatus(key)}`;
   }
 
@@ -171,7 +183,7 @@ export class DeploymentScene {
     const { clock, store } = this;
     const random = always(0.5);
     const accounts: Accounts = {
-      resolve: async ({ connectionName }) => this.resolution(connectionName),
+      resolve: async ({ connectionName, projectId }) => this.resolution(connectionName, projectId),
       tokenRejected: () => {
         this.rejectedTokens += 1;
       },

@@ -21,6 +21,7 @@ type Method =
   | "updateServiceDeployment"
   | "patchDeploymentService"
   | "patchCombinedService"
+  | "listServices"
   | "getJob"
   | "getJobDeployment"
   | "updateJobDeployment"
@@ -38,6 +39,8 @@ interface Scripted {
  */
 export class FakeNorthflank {
   readonly calls: string[] = [];
+  /** What the list of services tells of continuous deployment, by id. */
+  readonly listed = new Map<string, boolean>();
   readonly #services = new Map<string, ServiceView>();
   readonly #jobs = new Map<string, JobView & JobSource>();
   readonly #builds = new Map<string, readonly BuildView[]>();
@@ -142,6 +145,12 @@ export class FakeNorthflank {
         this.#note("whoami");
         return this.#run("whoAmI", () => ({ expiresAt: undefined }));
       },
+      getJobSettings: async () => {
+        throw new Error("unexpected call of Northflank: getJobSettings");
+      },
+      patchJob: async () => {
+        throw new Error("unexpected call of Northflank: patchJob");
+      },
       reserve: () => {
         throw new Error("unexpected call of Northflank: reserve");
       },
@@ -156,7 +165,11 @@ export class FakeNorthflank {
         const builds = this.#builds.get(name);
         return this.#run("listBuilds", () => (builds === undefined ? undefined : { builds }));
       },
-      listServices: unexpected("listServices"),
+      listServices: async (_project, options) => {
+        this.#note(`list services (${options.class})`);
+        const items = [...this.listed].map(([id, disabledCD]) => ({ id, type: "deployment", disabledCD }));
+        return this.#run("listServices", () => ({ items }));
+      },
       listJobs: unexpected("listJobs"),
       listRuns: unexpected("listRuns"),
       getRun: unexpected("getRun"),

@@ -52,6 +52,8 @@ export interface RunWorld {
   readonly onBoundary?: (process: RunProcess, boundary: Boundary, side: Side) => void;
   /** What the account of every object is; usable, and on `remote`, when missing. */
   readonly account?: () => AccountResolution | undefined;
+  /** The account that the connection leads to instead of `remote`, while it does. */
+  readonly elsewhere?: () => RunRemote | undefined;
   readonly validate?: (object: NorthflankJobRun) => readonly SpecProblem[];
 }
 
@@ -199,7 +201,17 @@ export class RunProcess {
         this.#cache.set(keyOf(object), object);
       }
     };
-    const usable = { kind: "usable", account: { api: this.#api(), pool: "pool", version: "1" } } as const;
+    const accounts = new Map<RunRemote, AccountResolution>();
+    const usable = (): AccountResolution => {
+      const remote = this.#world.elsewhere?.() ?? this.#world.remote;
+      const isHome = remote === this.#world.remote;
+      const address = `https://api.northflank.com, team ${isHome ? "home" : "elsewhere"}`;
+      const api = this.#api(remote);
+      const account = { api, pool: isHome ? "pool" : "pool elsewhere", address, version: "1" };
+      const known = accounts.get(remote) ?? { kind: "usable", account };
+      accounts.set(remote, known);
+      return known;
+    };
     return createJobRunReconciler({
       kube,
       store: {
@@ -209,7 +221,7 @@ export class RunProcess {
       },
       overlay,
       statusWriter: createStatusWriter<NorthflankJobRun>({ kube, type: northflankJobRuns, overlay }),
-      accounts: { resolve: async () => account?.() ?? usable, tokenRejected: () => undefined },
+      accounts: { resolve: async () => account?.() ?? usable(), tokenRejected: () => undefined },
       validate: validate ?? (() => []),
       events: {
         record: (object, event) => {
@@ -277,8 +289,8 @@ export class RunProcess {
     return status.runId !== undefined && before?.runId === undefined ? "runIdWrite" : undefined;
   }
 
-  #api(): NorthflankApi {
-    const { cluster, remote } = this.#world;
+  #api(remote: RunRemote): NorthflankApi {
+    const { cluster } = this.#world;
     return strictFake<NorthflankApi>("northflank", {
       reserve: (count) => ({ kind: "reserved", reservation: { left: count, release: () => undefined } }),
       listRuns: async ({ jobId }, { signal }) => {

@@ -16,7 +16,7 @@ export class RunStory {
   #processes = 1;
   #judged: RunCluster["writes"][number] | undefined;
 
-  constructor(world: Partial<Pick<RunWorld, "account" | "validate" | "onBoundary">> = {}) {
+  constructor(world: Partial<Pick<RunWorld, "account" | "elsewhere" | "validate" | "onBoundary">> = {}) {
     this.#world = { clock: this.clock, cluster: this.cluster, remote: this.remote, ...world };
     this.process = new RunProcess("p1", this.#world);
     this.cluster.watch(() => {

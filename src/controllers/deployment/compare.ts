@@ -1,8 +1,9 @@
 // pure
 import { sameImage } from "../../northflank/image-reference.ts";
 import { remoteImageOf } from "../../northflank/source-view.ts";
-import type { BuildpackRuntime, DeploymentUpdate, ServiceView } from "../../northflank/types.ts";
+import type { BuildpackRuntime, DeploymentUpdate, InternalSource, ServiceView } from "../../northflank/types.ts";
 import { capped } from "../../runtime/conditions.ts";
+import { isDatabaseId } from "./build.ts";
 import type { Desire } from "./desire.ts";
 
 /** One field that differs. `from` is missing when Northflank has, or tells, nothing there. */
@@ -22,11 +23,14 @@ export interface Comparison {
 // Values in status are for reading, not for storing.
 const longestValue = 256;
 
-/** Compares what is declared with what a service has. What is not declared is not looked at. */
-export function compare(desire: Desire, service: ServiceView): Comparison {
+/**
+ * Compares what is declared with what a service has. What is not declared is not looked at. `resolvedCommit` is that of
+ * the declared build id, where it is known: Northflank may tell the commit alone.
+ */
+export function compare(desire: Desire, service: ServiceView, resolvedCommit?: string): Comparison {
   const fields = [
     ...externalFields(desire, service),
-    ...internalFields(desire.body, service),
+    ...internalFields(desire.body, service, resolvedCommit),
     ...runtimeFields("docker", desire.body.docker, service.docker),
     ...runtimeFields("buildpack", desire.body.buildpack, service.buildpack),
   ];
@@ -57,25 +61,56 @@ function externalFields({ body, image }: Desire, service: ServiceView): readonly
   return fields;
 }
 
-function internalFields({ internal }: DeploymentUpdate, service: ServiceView): readonly Field[] {
+function internalFields(
+  { internal }: DeploymentUpdate,
+  service: ServiceView,
+  resolvedCommit: string | undefined,
+): readonly Field[] {
   if (internal === undefined) return [];
   const remote = service.internal;
   if (remote === undefined) {
     return [{ path: "internal", state: "different", from: service.image, to: internalText(internal) }];
   }
-  const { id, branch, buildSHA, buildId } = internal;
+  const { id, branch } = internal;
   return [
     ...(id === undefined ? [] : [field("internal.id", comparableId(remote.id, id), id)]),
     ...(branch === undefined ? [] : [field("internal.branch", remote.branch, branch)]),
-    ...(buildSHA === undefined
-      ? []
-      : [field("internal.buildSHA", remote.buildSHA?.toLowerCase(), buildSHA.toLowerCase())]),
-    ...(buildId === undefined ? [] : [field("internal.buildId", remote.buildId, buildId)]),
+    ...versionFields(internal, remote, resolvedCommit),
   ];
+}
+
+/** The build id says more than the commit, and `latest` beside it says nothing: Northflank tells the commit it came to. */
+function versionFields(
+  { buildId, buildSHA }: InternalSource,
+  remote: NonNullable<ServiceView["internal"]>,
+  resolvedCommit: string | undefined,
+): readonly Field[] {
+  const declared = buildSHA?.toLowerCase();
+  const setting = remote.buildSHA?.toLowerCase();
+  if (buildId === undefined) {
+    if (declared === undefined) return [];
+    return [field("internal.buildSHA", setting ?? remote.deployedSHA?.toLowerCase(), declared)];
+  }
+  const running = remote.deployedSHA?.toLowerCase() ?? (setting === "latest" ? undefined : setting);
+  const commit = declared === undefined || declared === "latest" ? undefined : declared;
+  return [
+    remote.buildId === undefined
+      ? buildOfCommit(buildId, running, commit ?? resolvedCommit)
+      : field("internal.buildId", remote.buildId, buildId),
+    ...(commit === undefined ? [] : [field("internal.buildSHA", running, commit)]),
+  ];
+}
+
+/** The older answers tell no build id: the commit that runs stands for it, where both commits are known. */
+function buildOfCommit(buildId: string, running: string | undefined, commit: string | undefined): Field {
+  const path = "internal.buildId";
+  if (running === undefined || commit === undefined) return field(path, undefined, buildId);
+  return { path, state: running === commit ? "same" : "different", from: `a build of ${running}`, to: buildId };
 }
 
 /** `project/service` may be declared while Northflank tells the service alone. */
 function comparableId(remote: string | undefined, declared: string): string | undefined {
+  if (remote !== undefined && remote !== declared && isDatabaseId(remote)) return undefined;
   if (remote === undefined || remote.includes("/") === declared.includes("/")) return remote;
   return declared.endsWith(`/${remote}`) || remote.endsWith(`/${declared}`) ? declared : remote;
 }
@@ -89,6 +124,11 @@ const usedBy: Readonly<Record<string, readonly (keyof BuildpackRuntime)[]>> = {
   originalEntrypointCustomCommand: ["customCommand"],
 };
 
+/** The texts that a type uses. */
+export function usedTexts(configType: string): readonly (keyof BuildpackRuntime)[] {
+  return Object.hasOwn(usedBy, configType) ? (usedBy[configType] ?? []) : [];
+}
+
 function runtimeFields(
   name: "docker" | "buildpack",
   declared: BuildpackRuntime | undefined,
@@ -97,8 +137,7 @@ function runtimeFields(
   if (declared === undefined) return [];
   const type = field(`${name}.configType`, remote?.configType, declared.configType);
   if (type.state !== "same") return [type];
-  const used = Object.hasOwn(usedBy, declared.configType) ? (usedBy[declared.configType] ?? []) : [];
-  const texts = used.flatMap((key) => {
+  const texts = usedTexts(declared.configType).flatMap((key) => {
     const to = declared[key];
     return to === undefined ? [] : [field(`${name}.${key}`, remote?.[key] ?? "", to)];
   });

@@ -8,9 +8,17 @@ import type { Verdict } from "../shared/verdict.ts";
 
 /** Status fields that a pass may state. A field that is there replaces the old one; `undefined` removes it. */
 export type StatedFields = {
-  readonly [K in "image" | "observed" | "applied" | "pendingChanges" | "warnings" | "corrections" | "history"]?:
-    | NorthflankDeploymentStatus[K]
-    | undefined;
+  readonly [K in
+    | "image"
+    | "observed"
+    | "applied"
+    | "build"
+    | "lastGood"
+    | "restore"
+    | "pendingChanges"
+    | "warnings"
+    | "corrections"
+    | "history"]?: NorthflankDeploymentStatus[K] | undefined;
 };
 
 /** What a pass has come to, before it is spelt as status, Events and an outcome. */
@@ -18,6 +26,8 @@ export interface Conclusion {
   readonly verdict: Verdict;
   readonly inSync: Claim;
   readonly rolloutComplete: Claim;
+  /** The condition `Restored`; missing: there is none. */
+  readonly restored?: Claim;
   readonly stated: StatedFields;
   readonly failure: FailureRecord | undefined;
   readonly next: NextPass;

@@ -1,8 +1,9 @@
 // pure
-import type { NorthflankDeployment } from "../../api/deployment.ts";
 import { assertNever } from "../../util/assert-never.ts";
 import { invalidSpecMessage } from "../shared/spec-problem.ts";
-import { type Comparison, compare, type Difference } from "./compare.ts";
+import { buildingConclusion } from "./awaiting.ts";
+import { buildRecord, followsLatest } from "./build.ts";
+import type { Difference } from "./compare.ts";
 import type { Conclusion } from "./conclusion.ts";
 import type { DecideInput, Decision, Seen } from "./decision.ts";
 import { sameConclusion } from "./in-sync.ts";
@@ -14,8 +15,11 @@ import {
   pausedConclusion,
   readBackConclusion,
   rejectedConclusion,
+  unbuiltConclusion,
 } from "./out-of-sync.ts";
+import { isNewDeclaration, pendingDifferences } from "./pending.ts";
 import { isFight, isNotShownYet, isSameDesire, recentCorrections, wasInSync } from "./remembered.ts";
+import { decideRestore, decideRestored, restoreInForce } from "./restore.ts";
 import {
   blockedConclusion,
   conflictConclusion,
@@ -33,10 +37,13 @@ import { warningsOf, willFight, withWarnings } from "./warnings.ts";
  *     invalid, suspended, blocked, conflict -> named state, no request
  *     route-gone -> UnsupportedTarget
  *     failed -> by the table of remote errors
+ *     building -> WaitingForBuild
  *     seen -> unsupported, continuous deployment that is not wanted -> named state
- *          -> same      -> paused? rollout failed, timed out, rolling, complete; of a job: complete
- *          -> different -> Observe or unchanged under EnforceOnChange: DriftObserved
- *                       -> paused, dependency, not shown yet, fight: named state
+ *          -> same      -> paused? rollout failed (with Restore: record, then write), timed out, rolling, complete; of a
+ *                          job: complete
+ *          -> different -> put back by Restore: named state
+ *                       -> Observe or unchanged under EnforceOnChange: DriftObserved
+ *                       -> paused, dependency, not shown yet, fight, build: named state
  *                       -> write
  */
 export function decide(input: DecideInput): Decision {
@@ -56,6 +63,8 @@ export function decide(input: DecideInput): Decision {
       return conclude(blockedConclusion(observation, isSameDesire(object, observation.desire)));
     case "failed":
       return conclude(remoteFailure({ ...input, desire: observation.desire, error: observation.error }));
+    case "building":
+      return conclude(buildingConclusion(input, observation));
     case "seen":
       return decideSeen(input, observation);
     default:
@@ -74,35 +83,43 @@ function decideSeen(input: DecideInput, seen: Seen): Decision {
   if (object.spec.continuousDeployment === "Reject" && willFight(object, seen.service)) {
     return conclude(rejectedConclusion(seen, pending));
   }
-  const decision = pending.length === 0 ? conclude(sameConclusion(input, seen)) : decideDifferent(input, seen, pending);
+  const decision = decidePending(input, seen, pending);
   if (decision.kind !== "conclude") return decision;
   return { ...decision, conclusion: withWarnings(decision.conclusion, warningsOf(object, seen), input) };
 }
 
-/** What has to be written. Fields that Northflank does not tell count only when the declaration has changed. */
-function pendingDifferences(object: NorthflankDeployment, { desire, service }: Seen): readonly Difference[] {
-  const { differences, untold }: Comparison = compare(desire, service);
-  const before = object.status?.applied?.specHash;
-  const mayDiffer = before !== undefined && before !== desire.hash;
-  return mayDiffer ? [...differences, ...untold] : differences;
+function decidePending(input: DecideInput, seen: Seen, pending: readonly Difference[]): Decision {
+  const { object } = input;
+  if (pending.length === 0) return decideRestore(input, seen, sameConclusion(input, seen));
+  const record = restoreInForce(object, seen.desire);
+  if (record !== undefined && object.spec.managementPolicy !== "Observe") {
+    return decideRestored(input, seen, { record, pending });
+  }
+  return decideDifferent(input, seen, pending);
 }
 
 function decideDifferent(input: DecideInput, seen: Seen, pending: readonly Difference[]): Decision {
   const { object, now } = input;
   const policy = object.spec.managementPolicy;
-  const isChange = object.status?.applied?.specHash !== seen.desire.hash;
+  const isChange = isNewDeclaration(object, seen);
   const isDrift = wasInSync(object);
   if (policy === "Observe" || (policy === "EnforceOnChange" && !isChange)) {
     return conclude(driftConclusion(input, seen, pending), isDrift);
   }
   if (seen.service.servicePaused) return conclude(pausedConclusion(seen, pending));
-  const held = isChange ? dependencyConclusion(seen, pending) : undefined;
+  const isFirst = object.status?.applied?.specHash !== seen.desire.hash;
+  const held = isFirst ? dependencyConclusion(seen, pending) : undefined;
   if (held !== undefined) return conclude(held);
   if (!isChange && isNotShownYet(object, seen.service, now)) return conclude(readBackConclusion(input, seen, pending));
   const corrections = recentCorrections(object, now);
   if (!isChange && isFight(object, corrections)) return conclude(fightConclusion(seen, pending), isDrift);
+  // The setting to follow the latest build is sent also when there is none yet.
+  const unbuilt = followsLatest(seen.desire) ? undefined : unbuiltConclusion(input, seen, pending);
+  if (unbuilt !== undefined) return conclude(unbuilt);
   const cause = isChange ? "SpecChanged" : "DriftCorrected";
-  return { kind: "write", change: { desire: seen.desire, cause, before: seen.service, differences: pending } };
+  const { desire, service: before } = seen;
+  const build = seen.build && buildRecord(object.status?.build, seen.build, now);
+  return { kind: "write", change: { desire, cause, before, differences: pending, ...(build && { build }) } };
 }
 
 /** Why the service cannot take what is declared; `undefined` when it can. */

@@ -1,6 +1,7 @@
 // pure
 import type { NorthflankDeployment } from "../../api/deployment.ts";
 import type { Random } from "../../util/random.ts";
+import type { BuildRecord } from "./build.ts";
 import type { Difference } from "./compare.ts";
 import type { Conclusion } from "./conclusion.ts";
 import type { Desire } from "./desire.ts";
@@ -18,10 +19,12 @@ export interface Settings {
 /** One change to be sent. */
 export interface Change {
   readonly desire: Desire;
-  readonly cause: "SpecChanged" | "DriftCorrected";
+  readonly cause: "SpecChanged" | "DriftCorrected" | "Restored";
   /** The target as it was read just before. */
   readonly before: TargetView;
   readonly differences: readonly Difference[];
+  /** The build that is deployed, where it was looked at. */
+  readonly build?: BuildRecord;
 }
 
 /** What a pass is to do. */

@@ -6,6 +6,8 @@ import { formatDuration } from "../../util/duration.ts";
 import { passIn } from "../shared/next-pass.ts";
 import { present } from "../shared/present.ts";
 import { slowProbeMs } from "../shared/remote-verdict.ts";
+import { buildHold, buildWhenSame } from "./awaiting.ts";
+import { followsLatest } from "./build.ts";
 import type { Conclusion } from "./conclusion.ts";
 import type { DecideInput, Seen } from "./decision.ts";
 import { imageText, observedFields } from "./observed-fields.ts";
@@ -30,6 +32,7 @@ export function sameConclusion(input: DecideInput, seen: Seen): Conclusion {
     stated: {
       ...observedFields(service),
       applied,
+      build: buildWhenSame(input, seen),
       pendingChanges: undefined,
     },
   } as const;
@@ -45,7 +48,7 @@ export function sameConclusion(input: DecideInput, seen: Seen): Conclusion {
     case "failed":
       return rolloutFailedConclusion(input, seen, base);
     case "rolling":
-      return rollingConclusion(input, seen, base, rollout);
+      return withoutBuild(input, seen, base) ?? rollingConclusion(input, seen, base, rollout);
     default:
       return assertNever(rollout, "rollout");
   }
@@ -80,6 +83,19 @@ function jobConclusion({ object }: DecideInput, seen: Seen, base: SameBase): Con
     stated: { ...base.stated, ...headResult(object, "Complete") },
     next: passIn(seen.nextResyncMs),
   };
+}
+
+/** Nothing is rolled out, because there is nothing built that could be. */
+function withoutBuild(input: DecideInput, seen: Seen, base: SameBase): Conclusion | undefined {
+  const hold = followsLatest(seen.desire) ? buildHold(input, seen) : undefined;
+  if (hold === undefined) return undefined;
+  const { verdict, next } = hold;
+  const rolloutComplete = {
+    status: "Unknown",
+    reason: verdict.reason,
+    message: "There is no build to roll out.",
+  } as const;
+  return { ...base, verdict, next, rolloutComplete };
 }
 
 function completeConclusion({ object, now }: DecideInput, seen: Seen, base: SameBase): Conclusion {

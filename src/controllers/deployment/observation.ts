@@ -3,6 +3,7 @@ import type { NorthflankError } from "../../northflank/errors.ts";
 import type { ObjectKey } from "../../runtime/outcome.ts";
 import type { SpecProblem } from "../shared/spec-problem.ts";
 import type { Verdict } from "../shared/verdict.ts";
+import type { SeenBuild } from "./build.ts";
 import type { Desire } from "./desire.ts";
 import type { TargetView } from "./target-view.ts";
 
@@ -22,10 +23,14 @@ export type Observation =
   | { readonly kind: "conflict"; readonly desire: Desire; readonly winner: ObjectKey }
   /** Nothing is due: no request was spent. */
   | { readonly kind: "rest"; readonly dueInMs: number }
+  /** The build that the object waits for was looked at, and is not over: the target was not read. */
+  | { readonly kind: "building"; readonly desire: Desire; readonly build: SeenBuild }
   | {
       readonly kind: "seen";
       readonly desire: Desire;
       readonly service: TargetView;
+      /** Where the decision depends on it: the declared build. */
+      readonly build?: SeenBuild;
       readonly dependencies: readonly Dependency[];
       /** Milliseconds until the next look at a settled object, spread; `Infinity`: never. */
       readonly nextResyncMs: number;

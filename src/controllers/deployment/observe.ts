@@ -8,12 +8,16 @@ import type { Account, AccountRequest, AccountResolution, Accounts } from "../sh
 import type { LookSchedule, Planned } from "../shared/look-schedule.ts";
 import { isReconcileRequested } from "../shared/reconcile-request.ts";
 import { prunedProblems, type SpecProblem } from "../shared/spec-problem.ts";
+import { awaitedBuild, neededBuild } from "./awaiting.ts";
+import { type BuildQuery, judgeBuild, type SeenBuild } from "./build.ts";
 import type { Settings } from "./decision.ts";
 import { type Desire, desireOf } from "./desire.ts";
+import { lookAtBuild } from "./look-at-build.ts";
 import type { Dependency, Observation } from "./observation.ts";
 import { readTarget, type TargetName } from "./read-target.ts";
 import { readyReason } from "./remembered.ts";
 import { olderRivals, runKey, targetOf } from "./target.ts";
+import { isReplacedByCD } from "./warnings.ts";
 
 export interface ObserveDeps {
   readonly store: { byIndex(name: "target", value: string): readonly NorthflankDeployment[] };
@@ -45,7 +49,7 @@ export async function observe(deps: ObserveDeps, object: NorthflankDeployment, s
   if (due?.kind === "rest") return without(due);
   const problems = [...prunedProblems(object.prunedFields), ...deps.validate(object)];
   const result = desireOf(object.spec);
-  const unusable = [...problems, ...(result.kind === "problem" ? [result.problem] : []), ...notCarriedOut(object)];
+  const unusable = [...problems, ...(result.kind === "problem" ? [result.problem] : [])];
   if (result.kind === "problem" || unusable.length > 0) return without({ kind: "invalid", problems: unusable });
   const { desire } = result;
   if (object.spec.suspend === true) return without({ kind: "suspended", desire });
@@ -94,15 +98,29 @@ async function look(options: LookOptions, isRetry = false): Promise<Observed> {
   const { account } = access;
   const due = dueLook(deps, object, account);
   if (due.kind === "rest") return without(due);
+  const foreign = await foreignProject(deps, object, desire, signal);
+  if (foreign !== undefined) return without({ ...foreign, desire });
+  const build = (query: BuildQuery) =>
+    lookAtBuild({ account, projectId: object.spec.projectId, query, class: due.class, signal });
   try {
+    const awaited = awaitedBuild(object, desire);
+    const awaitedSight = awaited && (await build(awaited));
+    if (awaitedSight !== undefined && judgeBuild(awaitedSight) === "awaited") {
+      return { observation: { kind: "building", desire, build: awaitedSight }, account };
+    }
     const { api } = account;
     const remembered = object.status?.observed;
-    const reading = await readTarget({ api, name: target, desire, remembered, class: due.class, signal });
+    const dependsOnCD = isReplacedByCD(object.spec) && object.spec.continuousDeployment !== "Ignore";
+    const reading = await readTarget({ api, name: target, desire, dependsOnCD, remembered, class: due.class, signal });
     if (reading.kind === "route-gone") return { observation: { ...reading, desire }, account };
     const service = reading.target;
     const nextResyncMs = deps.schedule.nextResyncMs(resyncPeriodMs(object, deps.settings));
     const dependencies = dependenciesOf(deps, object);
-    return { observation: { kind: "seen", desire, service, dependencies, nextResyncMs }, account };
+    const seen = { kind: "seen", desire, service, dependencies, nextResyncMs } as const;
+    // One that is over was asked for by its id: of its commit there may be another one.
+    const needed = neededBuild(object, seen);
+    const seenBuild = needed === undefined || isDeployable(awaitedSight) ? awaitedSight : await build(needed);
+    return { observation: seenBuild === undefined ? seen : { ...seen, build: seenBuild }, account };
   } catch (error) {
     if (!isNorthflankError(error)) throw error;
     if (error.code !== "unauthorized" || isRetry) return { observation: { kind: "failed", desire, error }, account };
@@ -118,15 +136,25 @@ export function targetName({ spec }: NorthflankDeployment): TargetName {
   return serviceId === undefined ? { projectId, jobId: jobId ?? "" } : { projectId, serviceId };
 }
 
+function isDeployable(seen: SeenBuild | undefined): boolean {
+  return seen !== undefined && judgeBuild(seen) === "usable";
+}
+
 function without(observation: Observation): Observed {
   return { observation, account: undefined };
 }
 
-/** What the schema knows and this version does not do: refused honestly, never ignored. */
-function notCarriedOut({ spec }: NorthflankDeployment): readonly SpecProblem[] {
-  if (spec.rollout?.onFailure !== "Restore") return [];
-  const message = "Restore is not carried out by this version of the operator";
-  return [{ field: "spec.rollout.onFailure", message, remedy: "use Report" }];
+/** What a connection allows holds for the project that a build comes from as well; `undefined` when nothing is in the way. */
+async function foreignProject(
+  deps: ObserveDeps,
+  object: NorthflankDeployment,
+  { body }: Desire,
+  signal: AbortSignal,
+): Promise<(AccountResolution & { readonly kind: "blocked" }) | undefined> {
+  const [projectId, serviceId] = body.internal?.id?.split("/") ?? [];
+  if (projectId === undefined || serviceId === undefined || projectId === object.spec.projectId) return undefined;
+  const resolution = await deps.accounts.resolve({ ...accountRequest(object), projectId }, signal);
+  return resolution.kind === "blocked" ? resolution : undefined;
 }
 
 function accountRequest({ metadata, spec }: NorthflankDeployment): AccountRequest {
@@ -234,8 +262,11 @@ function hasOpened(
   return foundBeforeLooking.has(reason);
 }
 
+/** Something is under way at Northflank, and followed to its end. */
 function isRolling(object: NorthflankDeployment): boolean {
-  return readyReason(object) === "RollingOut" || readyReason(object) === "Building";
+  const reason = readyReason(object);
+  const isRestoring = object.status?.restore?.outcome === "RollingOut";
+  return reason === "RollingOut" || reason === "Building" || reason === "WaitingForBuild" || isRestoring;
 }
 
 function resyncPeriodMs({ spec }: NorthflankDeployment, settings: Settings): number {

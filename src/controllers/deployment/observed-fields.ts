@@ -13,7 +13,12 @@ export function imageText({
   internal,
 }: Pick<SourceView, "image" | "external" | "internal">): string | undefined {
   if (external !== undefined) return cut(image ?? external.imagePath, 512);
-  return internal === undefined ? cut(image, 512) : cut(sourceText({ internal: present(internal) }), 512);
+  if (internal === undefined) return cut(image, 512);
+  const { buildId, buildSHA, deployedSHA } = internal;
+  // What a setting that moves has come to.
+  const isMoving = buildId === undefined && (buildSHA === undefined || buildSHA === "latest");
+  const commit = isMoving && deployedSHA !== undefined ? ` (${deployedSHA.slice(0, 7)})` : "";
+  return cut(`${sourceText({ internal: present(internal) })}${commit}`, 512);
 }
 
 /** What was seen, as status shows it, cut to what the schema of the status takes. */

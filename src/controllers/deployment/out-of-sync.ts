@@ -1,6 +1,8 @@
 // pure
+import type { Reason } from "../../api/reasons.ts";
 import { type NextPass, passIn } from "../shared/next-pass.ts";
 import { slowProbeMs } from "../shared/remote-verdict.ts";
+import { buildHold } from "./awaiting.ts";
 import type { Difference } from "./compare.ts";
 import type { Conclusion } from "./conclusion.ts";
 import type { DecideInput, Seen } from "./decision.ts";
@@ -104,21 +106,28 @@ export function dependencyConclusion(seen: Seen, pending: readonly Difference[])
   };
 }
 
+/** The declared build is not there, not over, or failed; `undefined` when it can be deployed. */
+export function unbuiltConclusion(
+  input: DecideInput,
+  seen: Seen,
+  pending: readonly Difference[],
+): Conclusion | undefined {
+  const hold = buildHold(input, seen);
+  if (hold === undefined) return undefined;
+  const { verdict, next, build } = hold;
+  const base = differentBase(seen, pending, verdict.reason, verdict.message);
+  return { ...base, verdict, next, stated: { ...base.stated, build } };
+}
+
 function namesOf(dependencies: readonly Dependency[]): string {
   return dependencies.map(({ name, state }) => `${name} (${state})`).join(", ");
 }
 
-function differentBase(
+/** What a conclusion about a target that differs has in common. */
+export function differentBase(
   { service }: Seen,
   pending: readonly Difference[],
-  reason:
-    | "ApplyingChange"
-    | "ContinuousDeploymentEnabled"
-    | "DriftObserved"
-    | "ServicePaused"
-    | "FightDetected"
-    | "DependencyFailed"
-    | "WaitingForDependency",
+  reason: Reason,
   message: string,
 ): Pick<Conclusion, "inSync" | "rolloutComplete" | "stated" | "failure" | "events" | "sameDesire"> {
   return {

@@ -1,6 +1,6 @@
 import type { JobName, NorthflankApi, RequestClass, ServiceName } from "../../northflank/client.ts";
 import { isNorthflankError, type NorthflankError } from "../../northflank/errors.ts";
-import type { JobSource } from "../../northflank/types.ts";
+import type { JobSource, ProjectItem } from "../../northflank/types.ts";
 import { compare } from "./compare.ts";
 import type { Desire } from "./desire.ts";
 import { jobTarget, type Remembered, serviceTarget, type TargetView } from "./target-view.ts";
@@ -18,6 +18,8 @@ interface ReadOptions {
   readonly api: NorthflankApi;
   readonly name: TargetName;
   readonly desire: Desire;
+  /** Whether the decision depends on Northflank's continuous deployment. */
+  readonly dependsOnCD: boolean;
   /** What the last look has left in the status. */
   readonly remembered: Remembered;
   readonly class: RequestClass;
@@ -25,7 +27,8 @@ interface ReadOptions {
 }
 
 /**
- * Reads a target: a service with one request; a job with one for its source, and another for its settings where they
+ * Reads a target: a service with one request, and another where whether continuous deployment is on matters to a change
+ * and the answer does not tell; a job with one for its source, and another for its settings where they
  * matter to this pass.
  *
  * *Errors*: `NorthflankError`; `not_found` only when the target itself is missing.
@@ -34,7 +37,16 @@ export async function readTarget(options: ReadOptions): Promise<TargetReading> {
   const { name } = options;
   if ("jobId" in name) return await readJob(options, name);
   const service = await options.api.getService(name, { class: options.class, signal: options.signal });
-  return { kind: "read", target: serviceTarget(service, options.remembered) };
+  const isMissing = service.disabledCD === undefined && options.dependsOnCD && options.class === "change";
+  const disabledCD = isMissing ? await listedCD(options, name) : service.disabledCD;
+  return { kind: "read", target: serviceTarget({ ...service, disabledCD }, options.remembered) };
+}
+
+async function listedCD({ api, class: requestClass, signal }: ReadOptions, name: ServiceName) {
+  const find = (items: readonly ProjectItem[]) => items.find(({ id }) => id === name.serviceId);
+  const isEnough = (items: readonly ProjectItem[]) => find(items) !== undefined;
+  const { items } = await api.listServices(name, { class: requestClass, signal, isEnough });
+  return find(items)?.disabledCD;
 }
 
 async function readJob(options: ReadOptions, name: JobName): Promise<TargetReading> {

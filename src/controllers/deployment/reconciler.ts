@@ -157,10 +157,12 @@ async function report(
     context.log[isTrouble ? "info" : "debug"]({ kind, reason }, "status written");
   }
   const { next, verdict } = conclusion;
-  return outcomeOf(next, { priority: priorityOf(verdict.kind), message: `${verdict.reason}: ${verdict.message}` });
+  return outcomeOf(next, { priority: priorityOf(conclusion), message: `${verdict.reason}: ${verdict.message}` });
 }
 
-function priorityOf(kind: Conclusion["verdict"]["kind"]): Priority {
+function priorityOf({ verdict: { kind }, next }: Conclusion): Priority {
+  // Recorded, and to be sent now.
+  if (next.kind === "recheck" && next.afterMs === 0) return "change";
   return kind === "ready" || kind === "stalled" ? "resync" : "follow";
 }
 

@@ -5,6 +5,7 @@ import { findCondition, formatTime } from "../../runtime/conditions.ts";
 import { jittered } from "../../util/backoff.ts";
 import { formatDuration } from "../../util/duration.ts";
 import { slowProbeMs } from "../shared/remote-verdict.ts";
+import { followsLatest } from "./build.ts";
 import type { Conclusion, StatedFields } from "./conclusion.ts";
 import type { DecideInput, Seen, Settings } from "./decision.ts";
 import type { Desire } from "./desire.ts";
@@ -22,7 +23,7 @@ export function rollingConclusion(
 ): Conclusion {
   const { object, now, settings } = input;
   const timeoutMs = (object.spec.rollout?.timeoutSeconds ?? 900) * 1_000;
-  const sinceMs = rollingSince(input);
+  const sinceMs = rollingSince(input, seen, base.stated.build);
   const elapsedMs = Math.max(0, now - sinceMs);
   if (elapsedMs >= timeoutMs || isKnownLate(object))
     return timedOutConclusion(input, seen, base, { elapsedMs, timeoutMs });
@@ -96,10 +97,13 @@ function timedOutConclusion(
 const firstLateProbeMs = 300_000;
 
 /** When the rollout began that is waited for: our change, else when it was first seen not to be complete. */
-function rollingSince({ object, now }: DecideInput): number {
+function rollingSince({ object, now }: DecideInput, { desire }: Seen, build: StatedFields["build"]): number {
   const { history, conditions } = object.status ?? {};
   const head = history?.[0];
-  if (head?.result === "RollingOut" || head?.result === "TimedOut") return Date.parse(head.time);
+  const changedMs = head?.result === "RollingOut" || head?.result === "TimedOut" ? Date.parse(head.time) : undefined;
+  // Who follows the latest build waits for one first: that is no part of the rollout.
+  const builtMs = followsLatest(desire) && build?.outcome === "Succeeded" ? Date.parse(build.time ?? "") : Number.NaN;
+  if (changedMs !== undefined) return Number.isNaN(builtMs) ? changedMs : Math.max(changedMs, builtMs);
   const reconciling = findCondition(conditions, "Reconciling");
   const wasRolling = readyReason(object) === "RollingOut" || readyReason(object) === "Building";
   return wasRolling && reconciling !== undefined ? Date.parse(reconciling.lastTransitionTime) : now;

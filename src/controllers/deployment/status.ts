@@ -34,6 +34,9 @@ export function statusOf(
     image: stated("image"),
     observed: stated("observed"),
     applied: stated("applied"),
+    build: stated("build"),
+    lastGood: stated("lastGood"),
+    restore: stated("restore"),
     pendingChanges: stated("pendingChanges"),
     warnings: stated("warnings"),
     corrections: stated("corrections"),
@@ -56,7 +59,18 @@ function drafts(object: NorthflankDeployment, conclusion: Conclusion): readonly 
     accepted(conclusion),
     claim("InSync", conclusion.inSync, object, conclusion),
     claim("RolloutComplete", conclusion.rolloutComplete, object, conclusion),
+    ...restored(object, conclusion),
   ];
+}
+
+/** Only where there is something to say of a restore. */
+function restored(object: NorthflankDeployment, conclusion: Conclusion): readonly ConditionDraft[] {
+  const now = conclusion.restored;
+  if (now === undefined) return [];
+  if (now !== "as-before") return [{ type: "Restored", ...now }];
+  const before = findCondition(object.status?.conditions, "Restored");
+  const isAboutThis = conclusion.sameDesire ?? before?.observedGeneration === object.metadata.generation;
+  return before === undefined || !isAboutThis ? [] : [claim("Restored", now, object, conclusion)];
 }
 
 const notAccepted: ReadonlySet<Reason> = new Set([

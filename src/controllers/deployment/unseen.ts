@@ -12,6 +12,7 @@ import { isSameDesire } from "./remembered.ts";
 const nothingLearned = {
   inSync: "as-before",
   rolloutComplete: "as-before",
+  restored: "as-before",
   stated: {},
   failure: undefined,
   events: [],

@@ -26,13 +26,18 @@ export function warningsOf(object: NorthflankDeployment, { service }: Pick<Seen,
   ];
 }
 
-/**
- * Northflank's continuous deployment replaces what is declared as soon as there is a newer build: a certain build is
- * declared, and it is switched on. To follow the latest build of a branch is to want it.
- */
+/** Northflank's continuous deployment is on, and replaces what is declared as soon as there is a newer build. */
 export function willFight({ spec }: NorthflankDeployment, { disabledCD }: TargetView): boolean {
-  const { internal } = spec.deployment;
-  if (disabledCD !== false || internal === undefined || spec.managementPolicy === "Observe") return false;
+  return disabledCD === false && isReplacedByCD(spec);
+}
+
+/**
+ * What is declared does not go with continuous deployment: it is a certain build, and it is written. To follow the latest
+ * build of a branch is to want it.
+ */
+export function isReplacedByCD({ deployment, managementPolicy }: NorthflankDeployment["spec"]): boolean {
+  const { internal } = deployment;
+  if (internal === undefined || managementPolicy === "Observe") return false;
   return internal.buildId !== undefined || (internal.buildSHA !== undefined && internal.buildSHA !== "latest");
 }
 
@@ -42,9 +47,13 @@ export const fightMessage =
   "Northflank, or declare buildSHA: latest";
 
 function jobWarnings({ spec }: NorthflankDeployment, { id, runOnSourceChange }: TargetView): readonly Warning[] {
+  const notTold =
+    runOnSourceChange === undefined
+      ? " Northflank does not tell whether the job runs by itself when its source changes (runOnSourceChange)."
+      : "";
   const deprecated =
     `The source of job "${id}" is read and changed by calls that Northflank has deprecated; it has no others. The ` +
-    "deployment of a NorthflankJobRun sets the source of one run without them.";
+    `deployment of a NorthflankJobRun sets the source of one run without them.${notTold}`;
   const hasSource = spec.deployment.external !== undefined || spec.deployment.internal !== undefined;
   const runsItself = hasSource && runOnSourceChange !== undefined && runOnSourceChange !== "never";
   const runs =

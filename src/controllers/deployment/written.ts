@@ -10,14 +10,14 @@ import { slowProbeMs } from "../shared/remote-verdict.ts";
 import type { Conclusion, StatedFields } from "./conclusion.ts";
 import type { Change, Settings } from "./decision.ts";
 import type { WriteResult } from "./execute.ts";
+import { goodBefore } from "./good-source.ts";
+import { longestHistory } from "./history.ts";
 import { imageText, observedFields, timeText } from "./observed-fields.ts";
 import { recentCorrections } from "./remembered.ts";
+import { restoreRefused, restoreSent } from "./restore.ts";
 import { pollPauseMs, readBackMessage, rollingMessage, rolloutGoesOn } from "./rolling.ts";
 import { jobRouteGoneMessage, remoteFailure } from "./unseen.ts";
 import { warningsOf, withWarnings } from "./warnings.ts";
-
-// Older changes are dropped.
-const longestHistory = 5;
 
 /** What a change has come to, by what the API answered. */
 export function concludeChange(options: {
@@ -31,17 +31,23 @@ export function concludeChange(options: {
   readonly settings: Settings;
 }): Conclusion {
   const { object, change, result, now, random } = options;
+  const isRestore = change.cause === "Restored";
   switch (result.kind) {
     case "written":
       return withWarnings(
-        writtenConclusion(options, result.usedFallback),
+        isRestore
+          ? restoreSent({ ...options, events: result.usedFallback ? [fallbackEvent] : [] })
+          : writtenConclusion(options, result.usedFallback),
         warningsOf(object, { service: change.before }),
         options,
       );
-    case "route-gone":
-      return routeGoneConclusion(change, result);
+    case "route-gone": {
+      const gone = routeGoneConclusion(change, result);
+      return isRestore ? restoreRefused(object, gone) : gone;
+    }
     case "failed": {
       const failed = remoteFailure({ object, desire: change.desire, error: result.error, now, random });
+      if (isRestore) return restoreRefused(object, failed);
       const inSync = {
         status: "False",
         reason: failed.verdict.reason,
@@ -116,6 +122,9 @@ function statedByChange(object: NorthflankDeployment, change: Change, now: numbe
       source,
       previousSource: imageText(before),
     }),
+    build: change.build,
+    restore: undefined,
+    lastGood: goodBefore(object, change, now),
     corrections: counted.length === 0 ? undefined : counted,
     history: [{ time, source, cause, result: "RollingOut" as const }, ...older].slice(0, longestHistory),
   };

@@ -265,9 +265,12 @@ function decideDisappeared(situation: Situation, isAborting: boolean, wish: Wish
   const gone = `Northflank no longer knows run ${attempt.runId}`;
   const end: End = isAborting
     ? { reason: wish === "cleanup" ? "AbortedOnDelete" : "RunAborted", message: `${gone}; it was being aborted.`, time }
-    : { reason: "RunDisappeared", message: `${gone}: nobody can tell how it ended.`, time };
+    : { reason: "RunDisappeared", message: `${gone}: nobody can tell how it ended. ${otherToken}`, time };
   return withFacts(finish(situation, end), facts);
 }
+
+// With a team or an address the change would have been noticed (account-change.ts); of tokens nothing is kept.
+const otherToken = "If the token was replaced by one of another account, it may go on there.";
 
 function replaceLatest(object: NorthflankJobRun, attempt: Attempt): readonly Attempt[] {
   return [...(object.status?.attempts ?? []).slice(0, -1), attempt];

@@ -182,7 +182,7 @@ interface Intent {
 
 /** `undefined`: the object is not what this pass decided on, or somebody else was faster. */
 async function recordIntent(deps: StartDeps, context: StartContext, list: RunList): Promise<Intent | undefined> {
-  const { object, signal } = context;
+  const { object, account, signal } = context;
   const live = await readLive(deps, context);
   if (live === undefined) return undefined;
   const ready = await withFinalizer(deps, live, signal);
@@ -194,6 +194,7 @@ async function recordIntent(deps: StartDeps, context: StartContext, list: RunLis
     id: deps.newId(),
     attempt: (latestAttempt(object)?.number ?? 0) + 1,
     ...baselineOf(list, firstRecordedTime),
+    account: account.address,
     ...(firstRecordedTime === undefined ? {} : { firstRecordedTime }),
     outcome: "Pending",
   };

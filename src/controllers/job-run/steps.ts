@@ -4,6 +4,7 @@ import type { RunList } from "../../northflank/types.ts";
 import { assertNever } from "../../util/assert-never.ts";
 import type { Account, AccountResolution } from "../shared/accounts.ts";
 import { judgeRemoteError } from "../shared/remote-verdict.ts";
+import { judgeAccountChange } from "./account-change.ts";
 import { type Conclusion, type Judge, settleWaitMs } from "./conclusion.ts";
 import { runIdsOf } from "./concurrency.ts";
 import { decideBlocked, decideFailed, decideHold, decideInvalid, decideRejected, decideStarted } from "./decide.ts";
@@ -177,6 +178,12 @@ async function look(pass: Pass, hasSentAbort: boolean): Promise<Conclusion | und
   const read = await asking(pass, (account) => observeRun(observation, account, context.signal), hasSentAbort);
   if (read.kind === "concluded") return read.conclusion;
   const { run, duplicateRunId } = read.value;
+  const moved =
+    run === undefined && memory.account !== undefined ? judgeAccountChange(object, memory.account) : undefined;
+  if (moved !== undefined) {
+    memory.missingReads = 0;
+    return decideBlocked(pass, moved, recheckAccountMs);
+  }
   const conclusion = decideFollowed(pass, read.value, { wish, hasSentAbort });
   // The pause before the next run counts from here, not from the first pass after it.
   if (conclusion.verdict.reason === "RetryingRun") failedFor(pass);
@@ -273,12 +280,19 @@ async function listRuns(pass: Pass): Promise<Listed> {
   return { kind: "listed", list: read.value };
 }
 
-async function accountOf({ deps, object, memory, context }: Pass): Promise<AccountResolution> {
+// A connection is watched: what waits for it is enqueued when it changes. This is the net below that.
+const recheckAccountMs = 600_000;
+
+async function accountOf(pass: Pass): Promise<AccountResolution> {
+  const { deps, object, memory, context } = pass;
   const { namespace = "" } = object.metadata;
   const { connectionRef, projectId } = object.spec;
   const request = { namespace, connectionName: connectionRef?.name, projectId };
   const resolved = await deps.accounts.resolve(request, context.signal);
   if (resolved.kind === "usable") {
+    // A run that is known by its id is asked for all the same: where it is found, it is the same account after all.
+    const moved = pass.state === "active" ? undefined : judgeAccountChange(object, resolved.account);
+    if (moved !== undefined) return { kind: "blocked", verdict: moved, recheckAfterMs: recheckAccountMs };
     memory.account = resolved.account;
     memory.pool = resolved.account.pool;
   }

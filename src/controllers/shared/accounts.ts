@@ -16,6 +16,11 @@ export interface Account {
   /** Identity of the ledger: equal for all connections that spend the same quota. Part of the target-conflict key. */
   readonly pool: string;
   /**
+   * Where calls go, for people and for records that outlive this process: `https://api.northflank.com`, and
+   * `, team acme` where there is one. Accounts that differ in nothing but the token have the same.
+   */
+  readonly address: string;
+  /**
    * Changes whenever the token, the team, the host or the ceiling behind `api` changes: what the API refused before may
    * then be granted, so slow probes need not wait. Means nothing beyond this process; holds nothing secret.
    */

@@ -1,20 +1,27 @@
 import type { KubeClient } from "../../kube/client.ts";
 import type { NorthflankApi } from "../../northflank/client.ts";
-import { isNorthflankError } from "../../northflank/errors.ts";
 import { type ObjectKey, objectKey } from "../../runtime/outcome.ts";
 import { jittered } from "../../util/backoff.ts";
 import type { Clock } from "../../util/clock.ts";
-import { formatDuration } from "../../util/duration.ts";
 import type { Random } from "../../util/random.ts";
 import type { SecretValue } from "../../util/secret-value.ts";
+import {
+  authenticationFailed,
+  type Blocked,
+  connectionNotFound,
+  connectionSuspended,
+  hostRefused,
+  projectNotAllowed,
+  secretUnusable,
+} from "./account-verdicts.ts";
 import type { Account, AccountRequest, AccountResolution, Accounts } from "./accounts.ts";
 import { type ApiAddress, judgeApiUrl } from "./api-address.ts";
 import { defaultConnectionName } from "./dependents.ts";
+import { listened } from "./listened-api.ts";
 import { isProjectAllowed } from "./project-guard.ts";
 import { slowProbeMs } from "./remote-verdict.ts";
 import { recheckSecretMs, SecretTokens, secretCacheMs } from "./secret-tokens.ts";
 import { type TokenRead, tokenFromOperator } from "./token-secret.ts";
-import type { Verdict } from "./verdict.ts";
 
 /** The part of a NorthflankConnection that accounts are made of. */
 export interface ConnectionObject {
@@ -157,9 +164,7 @@ export function createAccounts(deps: AccountsDeps): ConnectionAccounts {
     },
   };
 
-  function chooseSource(
-    request: AccountRequest,
-  ): (AccountResolution & { kind: "blocked" }) | { kind: "source"; source: Source } {
+  function chooseSource(request: AccountRequest): Blocked | { kind: "source"; source: Source } {
     const name = request.connectionName ?? defaultConnectionName;
     const connection = deps.connections.get(objectKey({ namespace: request.namespace, name }));
     if (connection === undefined) {
@@ -201,10 +206,10 @@ export function createAccounts(deps: AccountsDeps): ConnectionAccounts {
     signal: AbortSignal,
   ): Promise<AccountResolution & { readonly secretResourceVersion?: string }> {
     const judged = judge(source.apiUrl);
-    if (judged.kind === "refused") return hostRefused(source, judged.problem);
+    if (judged.kind === "refused") return hostRefused(source.title, judged.problem);
     const read = await source.read(signal);
     signal.throwIfAborted();
-    if (read.kind === "unusable") return secretUnusable(source, read);
+    if (read.kind === "unusable") return secretUnusable(source.title, read, nextSecretLookMs());
     const slot = slotFor(source, judged, read.token);
     const refused = options.probe ? undefined : refusedFor(slot);
     if (refused !== undefined) return refused;
@@ -237,7 +242,13 @@ export function createAccounts(deps: AccountsDeps): ConnectionAccounts {
       },
       rejected: () => heardRejection(slot),
     });
-    const slot: Slot = { binding, origin, account: { api, pool, version: String(opened) }, source, isAccepted: false };
+    const slot: Slot = {
+      binding,
+      origin,
+      account: { api, pool, address: addressText(binding), version: String(opened) },
+      source,
+      isAccepted: false,
+    };
     slots.set(source.slot, slot);
     slotOf.set(slot.account, slot);
     return slot;
@@ -276,67 +287,12 @@ export function createAccounts(deps: AccountsDeps): ConnectionAccounts {
       rejection.probeAtMs = nextProbeAtMs();
       return undefined;
     }
-    return authenticationFailed(source, nextSecretLookMs());
+    return authenticationFailed(source.title, nextSecretLookMs());
   }
 
   function nextSecretLookMs(): number {
     return recheckSecretMs * (0.8 + 0.2 * deps.random());
   }
-
-  function secretUnusable(source: Source, read: TokenRead & { kind: "unusable" }): AccountResolution {
-    const what = `The token of ${source.title} cannot be used: ${read.problem}.`;
-    const message = `${what} Looked at again within a minute.`;
-    // Missing rights may be a rollout of RBAC under way; a Secret with wrong content waits for a person.
-    const kind = read.reason === "PermissionDenied" ? "retrying" : "stalled";
-    return blocked({ kind, reason: read.reason, message }, nextSecretLookMs());
-  }
-}
-
-// Connections are watched: what waits for one is enqueued when it changes. This is the net below that.
-const recheckConnectionMs = 600_000;
-
-function blocked(verdict: Verdict, recheckAfterMs: number): AccountResolution & { kind: "blocked" } {
-  return { kind: "blocked", verdict, recheckAfterMs };
-}
-
-function connectionNotFound({ namespace, connectionName }: AccountRequest): AccountResolution & { kind: "blocked" } {
-  const message =
-    connectionName === undefined
-      ? `No NorthflankConnection named "${defaultConnectionName}" in namespace "${namespace}", and no operator-wide token ` +
-        "serves this namespace. Create the connection, or name one in spec.connectionRef."
-      : `NorthflankConnection "${connectionName}" does not exist in namespace "${namespace}". Create it, or name another ` +
-        "one in spec.connectionRef.";
-  const verdict: Verdict = {
-    kind: "stalled",
-    reason: "ConnectionNotFound",
-    message: `${message} Goes on as soon as it is there.`,
-  };
-  return blocked(verdict, recheckConnectionMs);
-}
-
-function connectionSuspended(name: string): AccountResolution & { kind: "blocked" } {
-  const message = `NorthflankConnection "${name}" is suspended; nothing is sent. Goes on when its spec.suspend is false.`;
-  return blocked({ kind: "waiting", reason: "ConnectionSuspended", message }, recheckConnectionMs);
-}
-
-function projectNotAllowed({ projectId }: AccountRequest, name: string): AccountResolution & { kind: "blocked" } {
-  const message =
-    `Project "${projectId}" matches none of spec.allowedProjects of NorthflankConnection "${name}"; nothing is sent. ` +
-    "Add the project there, or use another connection.";
-  return blocked({ kind: "stalled", reason: "ProjectNotAllowed", message }, recheckConnectionMs);
-}
-
-function hostRefused(source: Source, problem: string): AccountResolution {
-  const message = `The token of ${source.title} is not sent anywhere: ${problem}. Goes on when that is corrected.`;
-  return blocked({ kind: "waiting", reason: "WaitingForConnection", message }, recheckConnectionMs);
-}
-
-function authenticationFailed(source: Source, recheckAfterMs: number): AccountResolution {
-  // No time in it: every object that waits looks again each minute, and a message that changes is a write for each.
-  const message =
-    `The API refused the token of ${source.title} (401); it is not sent again until it changes. Put a valid token into ` +
-    `the Secret: it is used within a minute. Otherwise probed about every ${formatDuration(slowProbeMs)}.`;
-  return blocked({ kind: "stalled", reason: "AuthenticationFailed", message }, recheckAfterMs);
 }
 
 function operatorSource(deps: AccountsDeps): Source | undefined {
@@ -376,6 +332,10 @@ function remember<V>(map: Map<string, V>, key: string, value: V): void {
   if (map.size > maxRememberedTokens && oldest !== undefined) map.delete(oldest);
 }
 
+function addressText({ baseUrl, teamId }: ApiBinding): string {
+  return teamId === undefined ? baseUrl : `${baseUrl}, team ${teamId}`;
+}
+
 function rejectionKey({ baseUrl, token }: ApiBinding): string {
   return `${baseUrl} ${token.reveal()}`;
 }
@@ -388,49 +348,4 @@ function isSameBinding(left: ApiBinding, right: ApiBinding): boolean {
     left.pool === right.pool &&
     left.maxRequestsPerHour === right.maxRequestsPerHour
   );
-}
-
-/** The same API, with an ear on whether the token is accepted, so that no caller can forget to tell. */
-function listened(
-  api: NorthflankApi,
-  ear: { readonly accepted: () => void; readonly rejected: () => void },
-): NorthflankApi {
-  const hear = async <T>(call: Promise<T>, provesToken: (answer: T) => boolean = () => true): Promise<T> => {
-    try {
-      const answer = await call;
-      if (provesToken(answer)) ear.accepted();
-      return answer;
-    } catch (error) {
-      if (isNorthflankError(error, "unauthorized")) ear.rejected();
-      // A missing permission is judged after the token. Of no other refusal is that sure.
-      if (isNorthflankError(error, "forbidden")) ear.accepted();
-      throw error;
-    }
-  };
-  // "Not there" may be said of a route, which is judged before the token.
-  const isThere = (answer: object | undefined) => answer !== undefined;
-  return {
-    reserve: (count, requestClass) => api.reserve(count, requestClass),
-    listServices: (name, options) => hear(api.listServices(name, options)),
-    listJobs: (name, options) => hear(api.listJobs(name, options)),
-    getService: (name, options) => hear(api.getService(name, options)),
-    updateServiceDeployment: (name, body, options) => hear(api.updateServiceDeployment(name, body, options)),
-    patchDeploymentService: (name, body, options) => hear(api.patchDeploymentService(name, body, options)),
-    patchCombinedService: (name, body, options) => hear(api.patchCombinedService(name, body, options)),
-    getJob: (name, options) => hear(api.getJob(name, options)),
-    getJobDeployment: (name, options) => hear(api.getJobDeployment(name, options)),
-    updateJobDeployment: (name, body, options) => hear(api.updateJobDeployment(name, body, options)),
-    getBuild: (name, options) => hear(api.getBuild(name, options), isThere),
-    listBuilds: (name, options) => hear(api.listBuilds(name, options), isThere),
-    listRuns: (name, options) => hear(api.listRuns(name, options)),
-    getRun: (name, options) => hear(api.getRun(name, options), isThere),
-    abortRun: (name, options) => hear(api.abortRun(name, options)),
-    whoAmI: (options) => hear(api.whoAmI(options), isThere),
-    async startRun(name, body, options) {
-      const result = await api.startRun(name, body, options);
-      if (result.kind === "accepted") ear.accepted();
-      if (result.kind === "refused" && result.error.code === "unauthorized") ear.rejected();
-      return result;
-    },
-  };
 }

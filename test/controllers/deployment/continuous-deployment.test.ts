@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import type { NorthflankDeployment } from "../../../src/api/deployment.ts";
 import { reconcileRequestedAt } from "../../../src/api/names.ts";
-import { deployment, service } from "../../support/builders.ts";
+import { build, deployment, service } from "../../support/builders.ts";
 import { DeploymentScene } from "../../support/deployment-scene.ts";
 
 type Spec = Partial<NorthflankDeployment["spec"]>;
@@ -19,8 +19,8 @@ let scene: DeploymentScene;
 
 beforeEach(() => {
   scene = new DeploymentScene();
+  scene.northflank.hasBuilds("builder", [build({ sha: commit })]);
   scene.northflank.has(service({ disabledCD: false, ...running("b".repeat(40)) }));
-  scene.northflank.hasBuilds("builder", []);
 });
 
 describe("continuous deployment that would replace the declared build", () => {
@@ -93,6 +93,46 @@ describe("continuous deployment is nobody's enemy", () => {
     await scene.pass();
     expect(scene.state()).not.toContain("ContinuousDeploymentEnabled");
     expect(scene.takeEvents().filter((event) => event.includes("ContinuousDeployment"))).toEqual([]);
+  });
+});
+
+describe("where the answer does not tell whether it is on", () => {
+  beforeEach(() => scene.northflank.change("api", { disabledCD: undefined }));
+
+  test.each([
+    ["is on", false, "Stalled=True/ContinuousDeploymentEnabled", 0],
+    ["is off", true, "Ready=Unknown/RollingOut", 1],
+  ])("the list of services does: it %s", async (_what, disabledCD, state, writes) => {
+    scene.northflank.listed.set("api", disabledCD);
+    scene.has(deployment({ spec: { deployment: pinned, continuousDeployment: "Reject" } }));
+    await scene.pass();
+    const calls = scene.northflank.takeCalls();
+    expect(calls.slice(0, 2)).toEqual(["get api (change)", "list services (change)"]);
+    expect(wrote(calls)).toHaveLength(writes);
+    expect(scene.state()).toContain(state);
+  });
+
+  test("the list is not asked at a resync, which goes by what was told before", async () => {
+    scene.northflank.listed.set("api", false);
+    scene.northflank.change("api", running(commit));
+    scene.has(deployment({ spec: { deployment: pinned } }));
+    await scene.pass();
+    expect(scene.message()).toContain("continuous deployment is on");
+    scene.northflank.takeCalls();
+    await scene.clock.advance(900_000);
+    await scene.pass();
+    expect(scene.northflank.takeCalls()).toEqual(["get api (observe)"]);
+    expect(scene.message()).toContain("continuous deployment is on");
+  });
+
+  test.each<[string, Spec]>([
+    ["where an image is declared", {}],
+    ["under Ignore", { deployment: pinned, continuousDeployment: "Ignore" }],
+    ["under Observe", { deployment: pinned, managementPolicy: "Observe" }],
+  ])("the list is not asked %s", async (_where, spec) => {
+    scene.has(deployment({ spec }));
+    await scene.pass();
+    expect(scene.northflank.takeCalls().filter((call) => call.startsWith("list services"))).toEqual([]);
   });
 });
 

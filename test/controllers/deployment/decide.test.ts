@@ -72,6 +72,17 @@ describe("each kind of observation comes to one decision", () => {
       { kind: "failed", desire: desire(), error: northflankError("not_found") },
       "stalled/TargetNotFound, again in 15 s",
     ],
+    building: [
+      {
+        kind: "building",
+        desire: desire(),
+        build: {
+          query: { builder: { projectId: "shop", serviceId: "builder" }, by: { kind: "latest" }, branch: "main" },
+          sight: { kind: "none" },
+        },
+      },
+      "progressing/WaitingForBuild, again in 10 s",
+    ],
     seen: [seen(), "write because SpecChanged"],
   };
   test.each(Object.entries(cases))("%s", (_kind, [observation, expected]) => {

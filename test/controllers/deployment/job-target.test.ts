@@ -276,6 +276,13 @@ describe("a job that runs by itself when its source changes", () => {
     expect(scene.object().status?.warnings).toEqual(["DeprecatedRoute"]);
   });
 
+  test("or not, which Northflank does not tell, is said along with the deprecated route", async () => {
+    scene.northflank.changeJob("etl", { runOnSourceChange: undefined });
+    scene.has(jobDeployment());
+    await scene.pass();
+    expect(scene.takeEvents()[0]).toMatch(/^Warning DeprecatedRoute: .*does not tell whether the job runs by itself/);
+  });
+
   test("is warned of no longer once it does not", async () => {
     scene.northflank.changeJob("etl", { runOnSourceChange: "always" });
     await settled();

@@ -635,7 +635,7 @@ describe("two objects with one target", () => {
     expect(scene.state()).toContain("RollingOut");
     scene.resolution = () => ({
       kind: "usable",
-      account: { api: scene.northflank.api, pool: "one", version: "1" },
+      account: { api: scene.northflank.api, pool: "one", address: "https://api.northflank.com", version: "1" },
     });
     scene.edit({ deployment: { external: { imagePath: "ghcr.io/acme/api:3" } } });
     await scene.pass();
@@ -806,7 +806,6 @@ describe("the usual route", () => {
 
 describe("what this version cannot do is refused, before any call", () => {
   test.each([
-    ["Restore", { rollout: { wait: true, timeoutSeconds: 900, onFailure: "Restore" } }, "InvalidSpec", "use Report"],
     ["a broken image", { deployment: { external: { imagePath: "nginx" } } }, "InvalidSpec", "imagePath"],
     ["two targets", { serviceId: "api", jobId: "etl" }, "InvalidSpec", "exactly one of serviceId and jobId"],
   ])("%s", async (_sentence, spec, reason, said) => {

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { NorthflankJobRun } from "../../../src/api/job-run.ts";
 import { resolveStart, runFinalizer } from "../../../src/api/names.ts";
 import { NorthflankError, type NorthflankErrorCode } from "../../../src/northflank/errors.ts";
+import { RunRemote } from "../../support/run-remote.ts";
 import { RunStory } from "../../support/run-story.ts";
 
 let story: RunStory;
@@ -825,4 +826,66 @@ test("a reconcile request that is written in a loop gets a look every two second
   expect(story.remote.calls.length - calls).toBeLessThanOrEqual(7);
   await story.clock.advance(1_000);
   expect(story.status().lastHandledReconcileAt).toBe("request 99");
+});
+
+describe("a connection that is led to another account in mid-run", () => {
+  let away: RunRemote | undefined;
+  beforeEach(() => {
+    away = undefined;
+    use(new RunStory({ elsewhere: () => away }));
+  });
+
+  test("does not end the run; it is followed to its end when the connection leads back", async () => {
+    story.remote.runMs = 20 * minute;
+    await story.run({}, minute);
+    away = new RunRemote(story.clock);
+    await story.clock.advance(30 * minute);
+    expect(story.summary()).toMatchObject({
+      kstatus: "Failed",
+      phase: "Running",
+      Stalled: "True/AccountChanged",
+      Succeeded: "Unknown/AccountChanged",
+    });
+    expect(story.status().completionTime).toBeUndefined();
+    expect(away.calls.filter((call) => call !== "get")).toEqual([]);
+    expect(away.calls.length).toBeLessThanOrEqual(5);
+    away = undefined;
+    await story.clock.advance(11 * minute);
+    expect(story.summary()).toMatchObject({ phase: "Succeeded", kstatus: "Current", Finished: "True/RunSucceeded" });
+  });
+
+  test("does not lose a start whose answer was lost, nor take a foreign run for it, nor start a second one", async () => {
+    story.remote.mode = "answerLost";
+    const other = new RunRemote(story.clock);
+    await story.run({ startGuarantee: "AtLeastOnce" }, 1_000);
+    away = other;
+    other.startForeign();
+    await story.clock.advance(30 * minute);
+    expect(story.summary()).toMatchObject({ kstatus: "Failed", Stalled: "True/AccountChanged" });
+    expect(other.calls).toEqual([]);
+    away = undefined;
+    await story.clock.advance(12 * minute);
+    expect(story.status().attempts?.map(({ origin }) => origin)).toEqual(["Recovered"]);
+    expect(story.remote.calls.filter((call) => call === "post")).toHaveLength(1);
+  });
+
+  test("makes no difference where the run is found there after all", async () => {
+    story.remote.runMs = 5 * minute;
+    await story.run({}, minute);
+    const same = new RunRemote(story.clock);
+    same.read = (runId) => story.remote.read(runId);
+    away = same;
+    await story.clock.advance(10 * minute);
+    expect(story.summary()).toMatchObject({ phase: "Succeeded", kstatus: "Current" });
+  });
+
+  test("keeps neither a deletion nor its finalizer for ever", async () => {
+    story.remote.runMs = 60 * minute;
+    await story.run({ deletionPolicy: "Abort" }, minute);
+    away = new RunRemote(story.clock);
+    story.cluster.delete("default/once");
+    await story.clock.advance(11 * minute);
+    expect(story.cluster.read("once")).toBeUndefined();
+    expect(story.events()).toContain("Warning DeleteTimedOut");
+  });
 });

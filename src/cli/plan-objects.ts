@@ -1,0 +1,107 @@
+// pure
+import type { NorthflankConnection } from "../api/connection.ts";
+import type { NorthflankDeployment } from "../api/deployment.ts";
+import type { NorthflankJobRun } from "../api/job-run.ts";
+import { findKind } from "../api/kinds.ts";
+import { northflankConnections, northflankDeployments, northflankJobRuns } from "../api/names.ts";
+import { asStored, isRecord, type Path } from "../api/stored.ts";
+import type { ConfigMap, KubeObject, Secret } from "../kube/types.ts";
+import type { OfflineObjects } from "../tools/offline-cluster.ts";
+import type { Position } from "./manifest-reader.ts";
+import type { Judged } from "./validate.ts";
+
+/** What the specs of our kinds say of their target, as far as each has it. */
+export interface OurObject extends KubeObject {
+  readonly spec: {
+    readonly connectionRef?: { readonly name: string };
+    readonly projectId?: string;
+    readonly serviceId?: string;
+    readonly jobId?: string;
+  };
+}
+
+/** One object of ours, with where it stands. */
+export interface PlacedObject {
+  readonly file: string;
+  /** Where a path from the root of the object is written. */
+  readonly locate: (path: Path) => Position;
+  readonly object: OurObject;
+}
+
+export interface PlanObjects extends OfflineObjects {
+  /** All of ours, in the order of the files. */
+  readonly placed: readonly PlacedObject[];
+}
+
+/** What kubectl takes where a manifest names no namespace. */
+const defaultNamespace = "default";
+
+/**
+ * The objects of files that were judged and found good, as the API server would store them, none of them looked at by
+ * anybody. Secrets that were encrypted for Git (SOPS) are left out: what they hold cannot be known.
+ */
+export function collectObjects(
+  files: readonly { readonly name: string; readonly judged: readonly Judged[] }[],
+): PlanObjects {
+  const placed: PlacedObject[] = [];
+  const others: KubeObject[] = [];
+  for (const { name, judged } of files) {
+    for (const { kind, value, locate } of judged) {
+      if (!isRecord(value) || !isRecord(value.metadata)) continue;
+      if (kind === "ours") placed.push({ file: name, locate, object: storedObject(value, placed.length) });
+      else if (!("sops" in value)) others.push(namedObject(value));
+    }
+  }
+  const ours = placed.map(({ object }) => object);
+  return {
+    placed,
+    connections: ofKind<NorthflankConnection>(ours, northflankConnections.kind),
+    deployments: ofKind<NorthflankDeployment>(ours, northflankDeployments.kind),
+    jobRuns: ofKind<NorthflankJobRun>(ours, northflankJobRuns.kind),
+    secrets: ofKind<Secret>(others, "Secret").map(withStringData),
+    configMaps: ofKind<ConfigMap>(others, "ConfigMap"),
+  };
+}
+
+/** What is ours was judged, and the rest is asked for nothing but what core/v1 says of its kind. */
+function ofKind<T extends KubeObject>(objects: readonly KubeObject[], kind: string): readonly T[] {
+  return objects.filter((object): object is T => object.kind === kind);
+}
+
+// All of one age: nobody knows which of two objects is the older one in a cluster.
+const creationTimestamp = "1970-01-01T00:00:00Z";
+
+/** With defaults, and without a status: what an output of `kubectl get` says was seen is not what is seen now. */
+function storedObject(value: Readonly<Record<string, unknown>>, index: number): OurObject {
+  const named = namedObject(value);
+  const definition = findKind(named.kind);
+  const { name, namespace } = named.metadata;
+  const metadata = {
+    name,
+    ...(namespace !== undefined && { namespace }),
+    uid: `file-${index}`,
+    generation: 1,
+    creationTimestamp,
+  };
+  return {
+    apiVersion: named.apiVersion,
+    kind: named.kind,
+    metadata,
+    spec: definition === undefined ? {} : (asStored(definition.spec, value.spec) as OurObject["spec"]),
+  };
+}
+
+function namedObject(value: Readonly<Record<string, unknown>>): KubeObject {
+  const metadata = value.metadata as Readonly<Record<string, unknown>>;
+  const { name = `${metadata.generateName}*`, namespace = defaultNamespace } = metadata;
+  return { ...value, metadata: { ...metadata, name, namespace } } as unknown as KubeObject;
+}
+
+/** The API server moves `stringData` into `data`. Values that are no text are left for whoever reads them to refuse. */
+function withStringData(secret: Secret & { readonly stringData?: unknown }): Secret {
+  const { stringData, ...rest } = secret;
+  if (!isRecord(stringData)) return rest;
+  const texts = Object.entries(stringData).filter((entry): entry is [string, string] => typeof entry[1] === "string");
+  const encoded = texts.map(([key, text]) => [key, Buffer.from(text, "utf8").toString("base64")]);
+  return { ...rest, data: { ...rest.data, ...Object.fromEntries(encoded) } };
+}

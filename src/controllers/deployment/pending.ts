@@ -1,0 +1,26 @@
+// pure
+import type { NorthflankDeployment } from "../../api/deployment.ts";
+import { resolvedCommit } from "./build.ts";
+import { compare, type Difference } from "./compare.ts";
+import type { Seen } from "./decision.ts";
+
+/** What has to be written. Fields that Northflank does not tell count only when the declaration has changed. */
+export function pendingDifferences(object: NorthflankDeployment, { desire, service }: Seen): readonly Difference[] {
+  const { differences, untold } = compare(desire, service, resolvedCommit(object, desire));
+  const before = object.status?.applied?.specHash;
+  const mayDiffer = before !== undefined && before !== desire.hash;
+  return mayDiffer ? [...differences, ...untold] : differences;
+}
+
+/** The declaration has not been applied yet, or it was taken back and somebody asks for another try. */
+export function isNewDeclaration({ status }: NorthflankDeployment, { desire }: Seen): boolean {
+  return status?.applied?.specHash !== desire.hash || status.restore?.specHash === desire.hash;
+}
+
+/** A difference is not written: the policy says so, or runs of `waitFor` are not there yet. */
+export function holdsWrites(object: NorthflankDeployment, seen: Seen): boolean {
+  const policy = object.spec.managementPolicy;
+  if (policy === "Observe" || (policy === "EnforceOnChange" && !isNewDeclaration(object, seen))) return true;
+  const isChange = object.status?.applied?.specHash !== seen.desire.hash;
+  return isChange && seen.dependencies.some(({ state }) => state !== "succeeded");
+}

@@ -1,0 +1,334 @@
+// pure
+import type { NorthflankDeployment, NorthflankDeploymentStatus } from "../../api/deployment.ts";
+import type { Reason } from "../../api/reasons.ts";
+import { capped, formatTime } from "../../runtime/conditions.ts";
+import { jittered } from "../../util/backoff.ts";
+import type { Claim } from "../shared/claim.ts";
+import type { EventDraft } from "../shared/event-draft.ts";
+import { present } from "../shared/present.ts";
+import { isReconcileRequested } from "../shared/reconcile-request.ts";
+import { slowProbeMs } from "../shared/remote-verdict.ts";
+import { compare, type Difference } from "./compare.ts";
+import type { Conclusion, StatedFields } from "./conclusion.ts";
+import type { Change, DecideInput, Decision, Seen } from "./decision.ts";
+import { type Desire, desireOf } from "./desire.ts";
+import { goodOf, goodSource, isInForce, wantsRestore } from "./good-source.ts";
+import { longestHistory } from "./history.ts";
+import { observedFields, timeText } from "./observed-fields.ts";
+import { headResult } from "./remembered.ts";
+import { pollPauseMs } from "./rolling.ts";
+import { judgeRollout } from "./rollout.ts";
+
+/*
+ * `rollout.onFailure: Restore`. What a declaration comes to whose rollout failed or was late:
+ *
+ *     failed ---- nothing to put back ------------------------> stays, and says why
+ *        \---- intent recorded (Pending) -> POST -> RollingOut -> Complete | Failed | Superseded
+ *
+ * Promises:
+ *  1. At most once per declaration: the record names it, and only another declaration, a reconcile request or success
+ *     removes it. While it is there, neither the declared source nor the good one is sent again.
+ *  2. The record is in status before the POST. A program that dies between the two finds its record and the failed source,
+ *     and sends; one that dies after the POST finds its record and the good source, and adopts it. Without the record the
+ *     good source would look like drift, and the failed one would be sent again.
+ *  3. A record of another declaration means nothing: after a change of the spec nothing is put back.
+ *  4. Nothing is sent under Observe, while suspended or paused; the record waits.
+ */
+
+type RestoreRecord = NonNullable<NorthflankDeploymentStatus["restore"]>;
+
+/** The record that stands for what is declared now; `undefined` when there is none, or somebody asks for another try. */
+export function restoreInForce(object: NorthflankDeployment, desire: Desire): RestoreRecord | undefined {
+  const record = object.status?.restore;
+  if (record === undefined || record.specHash !== desire.hash || !wantsRestore(object)) return undefined;
+  return record.outcome !== "Pending" && isReconcileRequested(object) ? undefined : record;
+}
+
+// ---- the target has what is declared ----
+
+/** Adds what is to be said and done about a restore to a conclusion about a target that has what is declared. */
+export function decideRestore(input: DecideInput, seen: Seen, same: Conclusion): Decision {
+  const { object } = input;
+  if (!wantsRestore(object)) return conclude(withoutRecords(same));
+  const record = restoreInForce(object, seen.desire);
+  const { reason } = same.verdict;
+  if (reason === "RolloutComplete") return conclude(rememberGood(input, seen, same));
+  if (reason !== "RolloutFailed" && reason !== "RolloutTimedOut") return conclude(keepRecord(same, record));
+  if (object.spec.managementPolicy === "Observe") return conclude(keepRecord(same, record));
+  const good = goodSource(object, seen.desire);
+  if (typeof good === "string") return conclude(nothingToRestore(same, good));
+  if (record === undefined) return conclude(intendRestore(input, same, { reason, good, desire: seen.desire }));
+  if (record.outcome !== "Pending") {
+    // Northflank may tell too little to see which of the two it has.
+    if (isInForce(good, seen.service)) return conclude(restoredConclusion(input, seen, { record, good, pending: [] }));
+    return conclude(failedAgain(same, record));
+  }
+  const { differences, untold } = compare(good, seen.service);
+  const change = { desire: good, before: seen.service, differences: [...differences, ...untold] };
+  return { kind: "write", change: { ...change, cause: "Restored" } };
+}
+
+function conclude(conclusion: Conclusion): Decision {
+  return { kind: "conclude", conclusion, sawDrift: false };
+}
+
+function withoutRecords(same: Conclusion): Conclusion {
+  return { ...same, stated: { ...same.stated, restore: undefined, lastGood: undefined } };
+}
+
+function keepRecord(same: Conclusion, record: RestoreRecord | undefined): Conclusion {
+  const restored = record?.outcome === "Pending" ? restoringClaim(record) : undefined;
+  return { ...same, ...(restored && { restored }), stated: { ...same.stated, restore: record } };
+}
+
+function rememberGood({ object, now }: DecideInput, { desire }: Seen, same: Conclusion): Conclusion {
+  const before = object.status?.lastGood;
+  const isKnown = before?.specHash === desire.hash;
+  const lastGood = isKnown ? before : goodOf(desire, now);
+  return { ...same, stated: { ...same.stated, restore: undefined, lastGood } };
+}
+
+function nothingToRestore(same: Conclusion, why: string): Conclusion {
+  const text = `Nothing is put back, because ${why}.`;
+  return {
+    ...same,
+    verdict: { ...same.verdict, message: `${same.verdict.message} ${text}` },
+    restored: { status: "False", reason: "NothingToRestore", message: text },
+    stated: { ...same.stated, restore: undefined },
+  };
+}
+
+/** Only the intent: it has to be in status before anything is sent. */
+function intendRestore(
+  { now }: DecideInput,
+  same: Conclusion,
+  facts: { readonly reason: RestoreRecord["reason"]; readonly good: Desire; readonly desire: Desire },
+): Conclusion {
+  const { reason, good, desire } = facts;
+  const source = capped(good.source, 512);
+  const record = {
+    specHash: desire.hash,
+    ...present({ reason }),
+    source,
+    outcome: "Pending",
+    time: formatTime(now),
+  } as const;
+  const message = `${failureText(record, desire)} ${restoringText(record)}`;
+  return {
+    ...same,
+    verdict: { ...same.verdict, message },
+    restored: restoringClaim(record),
+    stated: { ...same.stated, restore: record },
+    next: { kind: "recheck", afterMs: 0 },
+  };
+}
+
+/** Somebody has set the failed source again, after it was replaced. */
+function failedAgain(same: Conclusion, record: RestoreRecord): Conclusion {
+  const text =
+    `${record.source} had been put back, and somebody has set this source again; it is not put back twice. Request a ` +
+    "reconcile for another try.";
+  return {
+    ...same,
+    verdict: { ...same.verdict, message: `${same.verdict.message} ${text}` },
+    restored: { status: "False", reason: "RestoreFailed", message: text },
+    stated: { ...same.stated, restore: { ...record, outcome: "Superseded" } },
+  };
+}
+
+// ---- the target has something else ----
+
+/** What is declared has failed before and was, or is to be, replaced: the difference is wanted, and nothing is written. */
+export function decideRestored(
+  input: DecideInput,
+  seen: Seen,
+  facts: { readonly record: RestoreRecord; readonly pending: readonly Difference[] },
+): Decision {
+  const good = goodSource(input.object, seen.desire);
+  return conclude(restoredConclusion(input, seen, { ...facts, good: typeof good === "string" ? undefined : good }));
+}
+
+function restoredConclusion(
+  input: DecideInput,
+  seen: Seen,
+  facts: { readonly record: RestoreRecord; readonly pending: readonly Difference[]; readonly good: Desire | undefined },
+): Conclusion {
+  const { record, pending, good } = facts;
+  const sent = record.outcome === "Pending" ? adopted(input, record) : { record, stated: {}, events: [] };
+  const state =
+    good !== undefined && isInForce(good, seen.service)
+      ? restoreState(input, seen, sent.record)
+      : ({ outcome: "Superseded", nextMs: undefined } as const);
+  const claim = restoredClaims[state.outcome](sent.record);
+  const isNews = state.outcome === "Complete" && record.outcome !== "Complete";
+  return {
+    ...restoredBase(seen.desire, sent.record, claim),
+    stated: {
+      ...observedFields(seen.service),
+      pendingChanges: pending.length === 0 ? undefined : pending,
+      restore: { ...sent.record, outcome: state.outcome },
+      ...sent.stated,
+      ...(state.outcome === "Complete" || state.outcome === "Failed"
+        ? headResult(
+            { ...input.object, status: { ...input.object.status, ...sent.stated } as NorthflankDeploymentStatus },
+            state.outcome,
+          )
+        : {}),
+    },
+    next: { kind: "recheck", afterMs: state.nextMs ?? Math.round(jittered(slowProbeMs, 0.2, input.random)) },
+    events: [...sent.events, ...(isNews ? [completeEvent(sent.record)] : [])],
+  };
+}
+
+/** The good source is there although only the intent was recorded: we have sent it, and could not say so. */
+function adopted({ object, now }: DecideInput, record: RestoreRecord) {
+  const previousTransitionTime = object.status?.observed?.rolloutTransitionTime;
+  const next: RestoreRecord = {
+    ...record,
+    outcome: "RollingOut",
+    time: formatTime(now),
+    ...present({ previousTransitionTime }),
+  };
+  return { record: next, stated: { history: historyWith(object, next) }, events: [restoredEvent(next)] };
+}
+
+function restoreState(
+  { object, now, settings }: DecideInput,
+  { service }: Seen,
+  record: RestoreRecord,
+): { readonly outcome: "RollingOut" | "Complete" | "Failed"; readonly nextMs: number | undefined } {
+  const applied = present({
+    time: record.time,
+    previousTransitionTime: record.previousTransitionTime,
+    source: record.source,
+  });
+  const rollout = judgeRollout({ service, applied, wasComplete: record.outcome === "Complete", now });
+  if (rollout.kind === "complete") return { outcome: "Complete", nextMs: undefined };
+  const timeoutMs = (object.spec.rollout?.timeoutSeconds ?? 900) * 1_000;
+  const elapsedMs = Math.max(0, now - Date.parse(record.time ?? ""));
+  if (rollout.kind === "failed" || !(elapsedMs < timeoutMs)) return { outcome: "Failed", nextMs: undefined };
+  return { outcome: "RollingOut", nextMs: pollPauseMs(elapsedMs, timeoutMs - elapsedMs, settings) };
+}
+
+type Settled = Exclude<RestoreRecord["outcome"], "Pending" | undefined>;
+
+const restoredClaims: Readonly<Record<Settled, (record: RestoreRecord) => Exclude<Claim, "as-before">>> = {
+  RollingOut: (record) => ({
+    status: "Unknown",
+    reason: "Restoring",
+    message: `${record.source} was put back at ${record.time}; its rollout is not over.`,
+  }),
+  Complete: (record) => ({
+    status: "True",
+    reason: "Restored",
+    message: `${record.source}, the last good source, was put back at ${record.time}, and its rollout is complete.`,
+  }),
+  Failed: (record) => ({
+    status: "False",
+    reason: "RestoreFailed",
+    message: `${record.source} was put back at ${record.time}, but its rollout failed too. See the containers of the service in Northflank.`,
+  }),
+  Superseded: (record) => ({
+    status: "False",
+    reason: "RestoreFailed",
+    message: `Instead of ${record.source} the service has a source that somebody else has set; it is left alone.`,
+  }),
+};
+
+// ---- the POST ----
+
+/** What has become of the POST that puts the good source back. */
+export function restoreSent(options: {
+  readonly object: NorthflankDeployment;
+  readonly change: Change;
+  readonly now: number;
+  readonly settings: DecideInput["settings"];
+  readonly events: readonly EventDraft[];
+}): Conclusion {
+  const { object, change, now, settings } = options;
+  const { declared, record: before } = recordOf(object);
+  const previousTransitionTime = timeText(change.before.rolloutTransitionTime);
+  const record: RestoreRecord = {
+    ...before,
+    outcome: "RollingOut",
+    time: formatTime(now),
+    ...present({ previousTransitionTime }),
+  };
+  const timeoutMs = (object.spec.rollout?.timeoutSeconds ?? 900) * 1_000;
+  return {
+    ...restoredBase(declared, record, restoredClaims.RollingOut(record)),
+    stated: { restore: record, image: record.source, history: historyWith(object, record) },
+    next: { kind: "recheck", afterMs: pollPauseMs(0, timeoutMs, settings) },
+    events: [restoredEvent(record), ...options.events],
+  };
+}
+
+/** The POST failed or was refused: the record stays, so that it is tried again, and the failed rollout stays the reason. */
+export function restoreRefused(
+  object: NorthflankDeployment,
+  failed: Pick<Conclusion, "verdict" | "failure" | "next">,
+): Conclusion {
+  const { declared, record } = recordOf(object);
+  const message = `Putting back ${record.source} did not work yet: ${failed.verdict.message}`;
+  const base = restoredBase(declared, record, { status: "Unknown", reason: "Restoring", message });
+  const { failure, next } = failed;
+  return { ...base, inSync: "as-before", stated: {}, failure, next, events: [] };
+}
+
+function recordOf(object: NorthflankDeployment): {
+  readonly declared: Desire | undefined;
+  readonly record: RestoreRecord;
+} {
+  const read = desireOf(object.spec);
+  return { declared: read.kind === "desire" ? read.desire : undefined, record: object.status?.restore ?? {} };
+}
+
+// ---- shared pieces ----
+
+function restoredBase(
+  declared: Desire | undefined,
+  record: RestoreRecord,
+  restored: Exclude<Claim, "as-before">,
+): Pick<Conclusion, "verdict" | "restored" | "inSync" | "rolloutComplete" | "failure" | "sameDesire"> {
+  const reason: Reason = record.reason ?? "RolloutFailed";
+  const failed = failureText(record, declared);
+  const message = `${failed} ${restored.message} Declare another source, or request a reconcile to try this one again.`;
+  const inSync = `What is declared is not in force: ${restored.message}`;
+  return {
+    verdict: { kind: "stalled", reason, message },
+    restored,
+    inSync: { status: "False", reason: restored.reason, message: inSync },
+    rolloutComplete: { status: "False", reason, message: failed },
+    failure: undefined,
+    sameDesire: true,
+  };
+}
+
+function failureText({ reason }: RestoreRecord, declared: Desire | undefined): string {
+  const what = reason === "RolloutTimedOut" ? "was not complete in time" : "failed";
+  return `The rollout of ${declared?.source ?? "what is declared"} ${what}.`;
+}
+
+function restoringText({ source }: RestoreRecord): string {
+  return `${source}, the last source whose rollout was complete, is being put back.`;
+}
+
+function restoringClaim(record: RestoreRecord): Exclude<Claim, "as-before"> {
+  return { status: "Unknown", reason: "Restoring", message: restoringText(record) };
+}
+
+function restoredEvent({ source, reason }: RestoreRecord): EventDraft {
+  const why = reason === "RolloutTimedOut" ? "was not complete in time" : "failed";
+  const note = `The rollout of what is declared ${why}; ${source}, the last source whose rollout was complete, was put back.`;
+  return { type: "Warning", reason: "Restored", action: "Restore", note };
+}
+
+function completeEvent({ source }: RestoreRecord): EventDraft {
+  const note = `${source} was put back, and its rollout is complete.`;
+  return { type: "Normal", reason: "RolloutComplete", action: "Observe", note };
+}
+
+function historyWith({ status }: NorthflankDeployment, { source, time }: RestoreRecord): StatedFields["history"] {
+  const entry = { time: time ?? "", source: source ?? "", cause: "Restored" as const, result: "RollingOut" as const };
+  return [entry, ...(status?.history ?? [])].slice(0, longestHistory);
+}

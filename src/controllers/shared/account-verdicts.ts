@@ -1,0 +1,70 @@
+// pure
+import { formatDuration } from "../../util/duration.ts";
+import type { AccountRequest, AccountResolution } from "./accounts.ts";
+import { defaultConnectionName } from "./dependents.ts";
+import { slowProbeMs } from "./remote-verdict.ts";
+import type { TokenRead } from "./token-secret.ts";
+import type { Verdict } from "./verdict.ts";
+
+/** Why an object has no account now. */
+export type Blocked = AccountResolution & { readonly kind: "blocked" };
+
+// Connections are watched: what waits for one is enqueued when it changes. This is the net below that.
+const recheckConnectionMs = 600_000;
+
+function blocked(verdict: Verdict, recheckAfterMs: number): Blocked {
+  return { kind: "blocked", verdict, recheckAfterMs };
+}
+
+/** Neither the connection that an object names, nor a default one, nor an operator-wide token. */
+export function connectionNotFound({ namespace, connectionName }: AccountRequest): Blocked {
+  const message =
+    connectionName === undefined
+      ? `No NorthflankConnection named "${defaultConnectionName}" in namespace "${namespace}", and no operator-wide token ` +
+        "serves this namespace. Create the connection, or name one in spec.connectionRef."
+      : `NorthflankConnection "${connectionName}" does not exist in namespace "${namespace}". Create it, or name another ` +
+        "one in spec.connectionRef.";
+  const verdict: Verdict = {
+    kind: "stalled",
+    reason: "ConnectionNotFound",
+    message: `${message} Goes on as soon as it is there.`,
+  };
+  return blocked(verdict, recheckConnectionMs);
+}
+
+/** The connection says `suspend: true`. */
+export function connectionSuspended(name: string): Blocked {
+  const message = `NorthflankConnection "${name}" is suspended; nothing is sent. Goes on when its spec.suspend is false.`;
+  return blocked({ kind: "waiting", reason: "ConnectionSuspended", message }, recheckConnectionMs);
+}
+
+/** The project matches none of `allowedProjects`. */
+export function projectNotAllowed({ projectId }: AccountRequest, name: string): Blocked {
+  const message =
+    `Project "${projectId}" matches none of spec.allowedProjects of NorthflankConnection "${name}"; nothing is sent. ` +
+    "Add the project there, or use another connection.";
+  return blocked({ kind: "stalled", reason: "ProjectNotAllowed", message }, recheckConnectionMs);
+}
+
+/** The address must not see a token; `title` is how messages name the account: `connection "main"`. */
+export function hostRefused(title: string, problem: string): Blocked {
+  const message = `The token of ${title} is not sent anywhere: ${problem}. Goes on when that is corrected.`;
+  return blocked({ kind: "waiting", reason: "WaitingForConnection", message }, recheckConnectionMs);
+}
+
+/** The API refused the token, and it is the same one still. */
+export function authenticationFailed(title: string, recheckAfterMs: number): Blocked {
+  // No time in it: every object that waits looks again each minute, and a message that changes is a write for each.
+  const message =
+    `The API refused the token of ${title} (401); it is not sent again until it changes. Put a valid token into ` +
+    `the Secret: it is used within a minute. Otherwise probed about every ${formatDuration(slowProbeMs)}.`;
+  return blocked({ kind: "stalled", reason: "AuthenticationFailed", message }, recheckAfterMs);
+}
+
+/** The Secret is missing, or holds no token. */
+export function secretUnusable(title: string, read: TokenRead & { kind: "unusable" }, recheckAfterMs: number): Blocked {
+  const message = `The token of ${title} cannot be used: ${read.problem}. Looked at again within a minute.`;
+  // Missing rights may be a rollout of RBAC under way; a Secret with wrong content waits for a person.
+  const kind = read.reason === "PermissionDenied" ? "retrying" : "stalled";
+  return blocked({ kind, reason: read.reason, message }, recheckAfterMs);
+}

@@ -1,0 +1,86 @@
+import type { NorthflankDeployment } from "../api/deployment.ts";
+import type { NorthflankJobRun } from "../api/job-run.ts";
+import { decide } from "../controllers/deployment/decide.ts";
+import { observe } from "../controllers/deployment/observe.ts";
+import { LookSchedule } from "../controllers/shared/look-schedule.ts";
+import { resolveReferences } from "../controllers/shared/references.ts";
+import { isNorthflankError } from "../northflank/errors.ts";
+import type { Clock } from "../util/clock.ts";
+import type { Random } from "../util/random.ts";
+import type { OfflineCluster } from "./offline-cluster.ts";
+import { type Patience, patiently } from "./patience.ts";
+import { failure, held, type Planned, planBlocked, planDeployment } from "./planned.ts";
+
+export interface PlannerDeps {
+  readonly cluster: OfflineCluster;
+  readonly patience: Patience;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly signal: AbortSignal;
+}
+
+/** Says of objects what applying them would come to. */
+export interface Planner {
+  readonly deployment: (object: NorthflankDeployment) => Promise<Planned>;
+  readonly jobRun: (object: NorthflankJobRun) => Promise<Planned>;
+}
+
+/**
+ * Plans with what the controllers observe and decide, for objects that nobody has looked at yet. What is decided is not
+ * carried out: nothing but reads is ever sent.
+ */
+export function createPlanner(deps: PlannerDeps): Planner {
+  const { clock, random } = deps;
+  const schedule = new LookSchedule({ clock, random });
+  return {
+    deployment: (object) =>
+      patiently(deps.patience, () => lookAt(deps, schedule, object), deps.signal).catch(asFailure),
+    jobRun: (object) => planRun(deps, object),
+  };
+}
+
+/** Periods and polls do not matter to a single look. */
+const settings = { resyncPeriodMs: 0, rolloutPollIntervalMs: 10_000 };
+
+const quotaCodes = ["quota_closed", "rate_limited"] as const;
+
+/** *Errors*: the refusal of a spent quota, so that it can be waited for. */
+async function lookAt(deps: PlannerDeps, schedule: LookSchedule, object: NorthflankDeployment): Promise<Planned> {
+  const { cluster, clock, random } = deps;
+  const { deployments: store, jobRuns: runs, accounts } = cluster;
+  // Judged with its file already.
+  const validate = () => [];
+  const { observation } = await observe({ store, runs, accounts, validate, schedule, settings }, object, deps.signal);
+  if (observation.kind === "failed" && isNorthflankError(observation.error, ...quotaCodes)) throw observation.error;
+  return planDeployment(object, observation, decide({ object, observation, now: clock.now(), random, settings }));
+}
+
+function asFailure(error: unknown): Planned {
+  if (!isNorthflankError(error)) throw error;
+  return failure(error.message);
+}
+
+/** A run is never compared with anything: it starts when its object is new to the cluster. */
+async function planRun({ cluster, signal }: PlannerDeps, object: NorthflankJobRun): Promise<Planned> {
+  const { spec, metadata } = object;
+  if (spec.abort === true) return held("spec.abort is true");
+  if (spec.suspend === true) return held("spec.suspend is true");
+  const namespace = metadata.namespace ?? "";
+  const { projectId, connectionRef } = spec;
+  const request = { namespace, connectionName: connectionRef?.name, projectId };
+  const resolution = await cluster.accounts.resolve(request, signal);
+  if (resolution.kind === "blocked") return planBlocked(resolution.verdict);
+  const resolved = await resolveReferences({ kube: cluster.kube, namespace, spec, signal });
+  if (resolved.kind === "resolved") return { kind: "start", notes: [] };
+  const { reason, message } = resolved.verdict;
+  if (reason !== "SecretNotFound") return failure(`${reason}: ${message.replace(whatFollows, "")}`);
+  return { kind: "start", notes: [`${missingText(message)}: what it refers to is not checked.`] };
+}
+
+/** What a running operator would do next. */
+const whatFollows = / (?:Looked at|Tried) again within a minute\.$/;
+
+/** Only the part that holds of files too: which object is missing. */
+function missingText(message: string): string {
+  return `${message.split(" does not exist", 1)[0]} is not in these files`;
+}

@@ -1,0 +1,127 @@
+// pure
+import type { NorthflankDeployment } from "../api/deployment.ts";
+import { compare } from "../controllers/deployment/compare.ts";
+import type { Conclusion } from "../controllers/deployment/conclusion.ts";
+import type { Decision } from "../controllers/deployment/decision.ts";
+import type { Observation } from "../controllers/deployment/observation.ts";
+import type { Verdict } from "../controllers/shared/verdict.ts";
+import { assertNever } from "../util/assert-never.ts";
+
+/** One field at Northflank that is not as declared. `from` is missing where Northflank has, or tells, nothing. */
+export interface PlannedChange {
+  readonly path: string;
+  readonly from?: string;
+  readonly to?: string;
+}
+
+/** What applying one object would come to. `notes` are sentences. */
+export type Planned =
+  /** Northflank has what is declared. */
+  | { readonly kind: "same"; readonly notes: readonly string[] }
+  /** The fields would be written. */
+  | { readonly kind: "change"; readonly changes: readonly PlannedChange[]; readonly notes: readonly string[] }
+  /** A run would be started. */
+  | { readonly kind: "start"; readonly notes: readonly string[] }
+  /** Nothing would be sent, though something may differ. */
+  | {
+      readonly kind: "held";
+      readonly why: string;
+      readonly changes: readonly PlannedChange[];
+      readonly notes: readonly string[];
+    }
+  /** The object would not become Ready, or nobody can tell. */
+  | { readonly kind: "error"; readonly message: string; readonly changes: readonly PlannedChange[] };
+
+/** What the decision of the controller means for somebody who has not applied the object yet. */
+export function planDeployment(object: NorthflankDeployment, observation: Observation, decision: Decision): Planned {
+  switch (decision.kind) {
+    case "write":
+      return {
+        kind: "change",
+        changes: decision.change.differences,
+        notes: [...policyNotes(object), ...dependencyNotes(object), ...untoldNotes(observation)],
+      };
+    case "conclude":
+      return planConclusion(object, observation, decision.conclusion);
+    case "rest":
+      return failure("the controller did not look at the target");
+    default:
+      return assertNever(decision, "decision");
+  }
+}
+
+/** Why an account cannot be used, for an object that has none to ask. */
+export function planBlocked(verdict: Verdict): Planned {
+  if (verdict.reason === "ConnectionSuspended") return held("its connection is suspended");
+  if (verdict.reason === "AuthenticationFailed") return failure("the API refused the token (401)");
+  return failure(`${verdict.reason}: ${verdict.message}`);
+}
+
+export function held(why: string, changes: readonly PlannedChange[] = [], notes: readonly string[] = []): Planned {
+  return { kind: "held", why, changes, notes };
+}
+
+export function failure(message: string, changes: readonly PlannedChange[] = []): Planned {
+  return { kind: "error", message, changes };
+}
+
+function planConclusion(object: NorthflankDeployment, observation: Observation, conclusion: Conclusion): Planned {
+  switch (observation.kind) {
+    case "suspended":
+      return held("spec.suspend is true");
+    case "blocked":
+      return planBlocked(observation.verdict);
+    case "conflict": {
+      const other = observation.winner;
+      return failure(`TargetConflict: ${other} in these files manages the same target; only one of the two would act`);
+    }
+    case "failed":
+      return failure(observation.error.message);
+    default:
+      return planSeen(object, observation, conclusion);
+  }
+}
+
+/** The target was read, or the spec was refused before that. */
+function planSeen(object: NorthflankDeployment, observation: Observation, conclusion: Conclusion): Planned {
+  const { verdict, stated } = conclusion;
+  const changes = stated.pendingChanges ?? [];
+  if (changes.length === 0) {
+    return observation.kind === "seen" && conclusion.inSync !== "as-before" && conclusion.inSync.status === "True"
+      ? { kind: "same", notes: [...stateNotes(verdict), ...untoldNotes(observation)] }
+      : failure(`${verdict.reason}: ${verdict.message}`);
+  }
+  switch (verdict.kind) {
+    case "ready":
+      return held("it differs, and managementPolicy does not let it be written", changes, untoldNotes(observation));
+    case "progressing":
+    case "waiting": {
+      const waits = verdict.reason === "WaitingForDependency" ? [] : [verdict.message];
+      const notes = [...policyNotes(object), ...dependencyNotes(object), ...waits, ...untoldNotes(observation)];
+      return { kind: "change", changes, notes };
+    }
+    default:
+      return failure(`${verdict.reason}: ${verdict.message}`, changes);
+  }
+}
+
+/** What is going on at Northflank with what is declared already. */
+function stateNotes(verdict: Verdict): readonly string[] {
+  return verdict.kind === "ready" ? [] : [`${verdict.reason}: ${verdict.message}`];
+}
+
+function policyNotes({ spec }: NorthflankDeployment): readonly string[] {
+  if (spec.managementPolicy !== "EnforceOnChange") return [];
+  return ["Written only if this spec is new to the cluster (managementPolicy: EnforceOnChange)."];
+}
+
+function dependencyNotes({ spec }: NorthflankDeployment): readonly string[] {
+  const names = (spec.waitFor ?? []).map(({ jobRunRef }) => jobRunRef.name);
+  return names.length === 0 ? [] : [`Written only after these runs have succeeded: ${names.join(", ")}.`];
+}
+
+function untoldNotes(observation: Observation): readonly string[] {
+  if (observation.kind !== "seen") return [];
+  const { untold } = compare(observation.desire, observation.service);
+  return untold.map(({ path }) => `${path} cannot be compared: Northflank does not tell it.`);
+}

@@ -1,0 +1,63 @@
+import { describe, expect, test } from "vitest";
+import { listened } from "../../../src/controllers/shared/listened-api.ts";
+import type { NorthflankApi } from "../../../src/northflank/client.ts";
+import type { NorthflankErrorCode } from "../../../src/northflank/errors.ts";
+import { northflankError } from "../../support/fake-northflank.ts";
+
+type Call = Exclude<keyof NorthflankApi, "reserve">;
+
+/** Every method does `make`; `heard` is what the ear was told. */
+function setUp(make: () => unknown) {
+  const heard: string[] = [];
+  const api = new Proxy({} as NorthflankApi, { get: () => async () => make() });
+  const ear = { accepted: () => heard.push("accepted"), rejected: () => heard.push("rejected") };
+  const under = listened(api, ear) as unknown as Record<string, () => Promise<unknown>>;
+  return { under, heard };
+}
+
+const calls = Object.keys(setUp(() => undefined).under).filter((name) => name !== "reserve") as Call[];
+const outcomeCalls: readonly Call[] = ["startRun"];
+
+describe.each(calls.filter((name) => !outcomeCalls.includes(name)))("%s", (name) => {
+  test.each<readonly [NorthflankErrorCode, readonly string[]]>([
+    ["unauthorized", ["rejected"]],
+    ["forbidden", ["accepted"]],
+    ["not_found", []],
+    ["rate_limited", []],
+    ["server_error", []],
+    ["quota_closed", []],
+  ])("that fails with %s tells %j", async (code, expected) => {
+    const error = northflankError(code);
+    const { under, heard } = setUp(() => {
+      throw error;
+    });
+    await expect(under[name]?.()).rejects.toBe(error);
+    expect(heard).toEqual(expected);
+  });
+
+  test("that is answered proves the token", async () => {
+    const { under, heard } = setUp(() => ({ id: "x" }));
+    expect(await under[name]?.()).toEqual({ id: "x" });
+    expect(heard).toEqual(["accepted"]);
+  });
+});
+
+test.each<Call>(["getRun", "whoAmI", "getBuild", "listBuilds"])(
+  "%s that finds nothing proves nothing: a route is judged before the token",
+  async (name) => {
+    const { under, heard } = setUp(() => undefined);
+    await under[name]?.();
+    expect(heard).toEqual([]);
+  },
+);
+
+test.each([
+  [{ kind: "accepted", runId: "r" }, ["accepted"]],
+  [{ kind: "refused", error: northflankError("unauthorized") }, ["rejected"]],
+  [{ kind: "refused", error: northflankError("rejected") }, []],
+  [{ kind: "unknown", error: northflankError("timeout") }, []],
+])("startRun that comes to %o tells %j", async (result, expected) => {
+  const { under, heard } = setUp(() => result);
+  expect(await under.startRun?.()).toBe(result);
+  expect(heard).toEqual(expected);
+});
