@@ -45,7 +45,8 @@ export const defaultToken = "sandbox-token";
 
 /**
  * Starts it. There is one account, `acme`, with the token `sandbox-token` and the project `shop`: services `api` and
- * `web` (external images), `storefront` (combined) and `builder` (build), jobs `migrate` (manual) and `report` (cron).
+ * `web` (external images), `storefront` (combined) and `builder` (build), jobs `migrate` (manual) and `report` (cron). And
+ * the project `backend`: services `worker` and `checkout` (external images) and `builder` (build).
  */
 export async function startNorthflank(options: NorthflankOptions = {}): Promise<NorthflankSandbox> {
   const { port, now = Date.now, limitPerHour = 1_000, seed = randomUUID(), ...changed } = options;
@@ -165,4 +166,9 @@ function populate(sandbox: AccountControls): void {
   sandbox.addBuild("shop", "builder", { sha: "12c15e7ee6a1e6b3b1b7f4a1b9a5b0f1c2d3e4f5", branch: "main" });
   sandbox.addJob("shop", { id: "migrate", image: "ghcr.io/acme/migrate:1.4.1" });
   sandbox.addJob("shop", { id: "report", image: "ghcr.io/acme/report:2.0.0", schedule: "0 3 * * *" });
+  sandbox.addProject("backend");
+  sandbox.addService("backend", { id: "builder", serviceType: "build" });
+  sandbox.addBuild("backend", "builder", { sha: "12c15e7ee6a1e6b3b1b7f4a1b9a5b0f1c2d3e4f5", branch: "main" });
+  sandbox.addService("backend", { id: "worker", image: "ghcr.io/acme/worker:1.0.0" });
+  sandbox.addService("backend", { id: "checkout", image: "ghcr.io/acme/checkout:3.0.0" });
 }

@@ -98,7 +98,7 @@ describe("tokens", () => {
 
   test("reach the same objects by the paths of their team, and no other team's", async () => {
     expect((await call("GET", "/v1/teams/acme/projects/shop/services/api")).json.data.id).toBe("api");
-    expect((await call("GET", "/v1/teams/acme/projects")).json.data.projects).toHaveLength(1);
+    expect((await call("GET", "/v1/teams/acme/projects")).json.data.projects).toHaveLength(2);
     expect((await call("GET", "/v1/teams/evil/projects/shop/services/api")).status).toBe(404);
   });
 
