@@ -209,7 +209,7 @@ describe("the client on the sandbox", () => {
     for (let count = 0; count < 120; count++) sandbox.addService("shop", { id: `svc-${count}`, image: "nginx:1" });
     const { items } = await apiOf().listServices({ projectId: "shop" }, call);
     expect([items.length, sandbox.calls.length]).toEqual([124, 2]);
-    expect(items.find(({ id }) => id === "builder")).toEqual({ id: "builder", type: "build" });
+    expect(items.find(({ id }) => id === "builder")).toEqual({ id: "builder", type: "build", disabledCD: false });
     expect(await apiOf({ teamId: "acme" }).listJobs({ projectId: "shop" }, call)).toEqual({
       items: [
         { id: "migrate", type: "manual" },
