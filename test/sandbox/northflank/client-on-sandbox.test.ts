@@ -212,8 +212,8 @@ describe("the client on the sandbox", () => {
     expect(items.find(({ id }) => id === "builder")).toEqual({ id: "builder", type: "build", disabledCD: false });
     expect(await apiOf({ teamId: "acme" }).listJobs({ projectId: "shop" }, call)).toEqual({
       items: [
-        { id: "migrate", type: "manual" },
-        { id: "report", type: "cron" },
+        { id: "migrate", type: "manual", disabledCD: false },
+        { id: "report", type: "cron", disabledCD: false },
       ],
     });
   });
