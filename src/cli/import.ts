@@ -13,6 +13,8 @@ import {
 } from "../flags.ts";
 import { isNorthflankError, type NorthflankError } from "../northflank/errors.ts";
 import { type NameKind, nameProblem } from "../northflank/names.ts";
+import type { JobSettingsView } from "../northflank/types.ts";
+import { importJob } from "../tools/imported-job.ts";
 import { type Imported, type ImportTarget, importService } from "../tools/imported-service.ts";
 import { createNames } from "../tools/kubernetes-name.ts";
 import { type ProjectContents, type Reading, readProject } from "../tools/read-project.ts";
@@ -46,7 +48,20 @@ const kubernetesName = (value: string): string | Refusal =>
 
 const ownFlags = {
   project: flag("project", "ID", undefined, nameOf("project"), "the project to import"),
-  service: flag("service", "a,b", undefined, namesOf("service"), "only these services; by default all of them"),
+  service: flag(
+    "service",
+    "a,b",
+    undefined,
+    namesOf("service"),
+    "only these services; by default all of them, or none beside --job",
+  ),
+  job: flag(
+    "job",
+    "a,b",
+    undefined,
+    namesOf("job"),
+    "only these jobs; by default all of them, or none beside --service",
+  ),
   connection: flag(
     "connection",
     "NAME",
@@ -62,8 +77,8 @@ export const flagsOfImport: readonly Flag<unknown>[] = [...Object.values(ownFlag
 
 const usage = `usage: northflank-operator import --project ID [FLAGS]
 
-Reads a project of Northflank and prints manifests that declare what is there: one NorthflankConnection, and for each
-service with an image or a build a NorthflankDeployment. Values of secrets are never printed. What cannot be declared
+Reads a project of Northflank and prints manifests that declare what is there: one NorthflankConnection, for each
+service with an image or a build a NorthflankDeployment, and for each job a NorthflankJob with its settings. Values of secrets are never printed. What cannot be declared
 is listed at the end, as comments with the reason. Nothing is changed at Northflank.
 
 ${remoteHelp}
@@ -113,18 +128,24 @@ async function importProject(
     io.err(`northflank-operator import: ${contents.error.message}\n${remote.spent()}\n`);
     return 1;
   }
-  const { services, isTruncated } = contents.contents;
-  const targetOf = createTargets(asked);
+  const { services, jobs, isTruncated } = contents.contents;
+  const validator = createValidator();
+  const serviceTarget = createTargets(asked);
+  const jobTarget = createTargets(asked);
+  const toJob = (jobId: string) => (view: JobSettingsView) =>
+    importJob(view, { ...jobTarget(jobId), jobId }, validator.validateManifest);
   const items = [
     { title: "the connection", imported: connectionOf(asked, remoteSettings) },
-    ...services.map((reading) => itemOf("service", reading, (view) => importService(view, targetOf(reading.id)))),
+    ...services.map((reading) => itemOf("service", reading, (view) => importService(view, serviceTarget(reading.id)))),
+    ...jobs.map((reading) => itemOf("job", reading, toJob(reading.id))),
   ];
-  const { text, written, leftOut } = formatImport({ head: headOf(asked), items }, createValidator());
+  const { text, written, leftOut } = formatImport({ head: headOf(asked), items }, validator);
   io.out(text);
   for (const line of leftOut) io.err(`not imported: ${line}\n`);
   if (isTruncated) io.err("the API did not hand out the end of a list: there is more than was imported\n");
   io.err(`${written} manifest${written === 1 ? "" : "s"} printed, ${leftOut.length} left out. ${remote.spent()}\n`);
-  const isMissed = services.some(({ kind }) => kind === "failed") || (asked.isSelection && leftOut.length > 0);
+  const isMissed =
+    [...services, ...jobs].some(({ kind }) => kind === "failed") || (asked.isSelection && leftOut.length > 0);
   return isMissed || isTruncated ? 1 : 0;
 }
 
@@ -132,6 +153,7 @@ async function importProject(
 interface Asked {
   readonly projectId: string;
   readonly services: readonly string[] | "all";
+  readonly jobs: readonly string[] | "all";
   readonly isSelection: boolean;
   readonly connectionName: string;
   readonly isObserved: boolean;
@@ -139,10 +161,14 @@ interface Asked {
 
 function askedFor({ of }: Read): Asked {
   const services: readonly string[] | undefined = of(ownFlags.service);
+  const jobs: readonly string[] | undefined = of(ownFlags.job);
+  const isSelection = services !== undefined || jobs !== undefined;
+  const others = isSelection ? [] : "all";
   return {
     projectId: of(ownFlags.project),
-    services: services ?? "all",
-    isSelection: services !== undefined,
+    services: services ?? others,
+    jobs: jobs ?? others,
+    isSelection,
     connectionName: of(ownFlags.connection),
     isObserved: of(ownFlags.observe),
   };

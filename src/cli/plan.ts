@@ -169,7 +169,7 @@ async function planObject(
     case northflankJobRuns.kind:
       return await planner.jobRun(object as NorthflankJobRun);
     default:
-      return held("plan does not know this kind yet");
+      return held(`this version does not plan objects of kind ${object.kind}`);
   }
 }
 

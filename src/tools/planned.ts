@@ -4,6 +4,7 @@ import { compare } from "../controllers/deployment/compare.ts";
 import type { Conclusion } from "../controllers/deployment/conclusion.ts";
 import type { Decision } from "../controllers/deployment/decision.ts";
 import type { Observation } from "../controllers/deployment/observation.ts";
+import { warningsOf } from "../controllers/deployment/warnings.ts";
 import type { Verdict } from "../controllers/shared/verdict.ts";
 import { assertNever } from "../util/assert-never.ts";
 
@@ -39,7 +40,12 @@ export function planDeployment(object: NorthflankDeployment, observation: Observ
       return {
         kind: "change",
         changes: decision.change.differences,
-        notes: [...policyNotes(object), ...dependencyNotes(object), ...untoldNotes(observation)],
+        notes: [
+          ...policyNotes(object),
+          ...dependencyNotes(object),
+          ...untoldNotes(observation),
+          ...warningNotes(object, observation),
+        ],
       };
     case "conclude":
       return planConclusion(object, observation, decision.conclusion);
@@ -88,7 +94,10 @@ function planSeen(object: NorthflankDeployment, observation: Observation, conclu
   const changes = stated.pendingChanges ?? [];
   if (changes.length === 0) {
     return observation.kind === "seen" && conclusion.inSync !== "as-before" && conclusion.inSync.status === "True"
-      ? { kind: "same", notes: [...stateNotes(verdict), ...untoldNotes(observation)] }
+      ? {
+          kind: "same",
+          notes: [...stateNotes(verdict), ...untoldNotes(observation), ...lastingNotes(object, observation)],
+        }
       : failure(`${verdict.reason}: ${verdict.message}`);
   }
   switch (verdict.kind) {
@@ -118,6 +127,19 @@ function policyNotes({ spec }: NorthflankDeployment): readonly string[] {
 function dependencyNotes({ spec }: NorthflankDeployment): readonly string[] {
   const names = (spec.waitFor ?? []).map(({ jobRunRef }) => jobRunRef.name);
   return names.length === 0 ? [] : [`Written only after these runs have succeeded: ${names.join(", ")}.`];
+}
+
+/** What the operator would warn of before it writes. */
+function warningNotes(object: NorthflankDeployment, observation: Observation): readonly string[] {
+  if (observation.kind !== "seen") return [];
+  return warningsOf(object, observation).map(({ reason, message }) => `${reason}: ${message}.`);
+}
+
+/** What it would warn of for as long as it holds, also when there is nothing to write. */
+function lastingNotes(object: NorthflankDeployment, observation: Observation): readonly string[] {
+  if (observation.kind !== "seen") return [];
+  const lasting = warningsOf(object, observation).filter(({ isInReady }) => isInReady);
+  return lasting.map(({ reason, message }) => `${reason}: ${message}.`);
 }
 
 function untoldNotes(observation: Observation): readonly string[] {

@@ -1,7 +1,7 @@
 import type { CallOptions, NorthflankApi } from "../northflank/client.ts";
 import { isNorthflankError, NorthflankError } from "../northflank/errors.ts";
 import { nameProblem } from "../northflank/names.ts";
-import type { ItemList, ServiceView } from "../northflank/types.ts";
+import type { ItemList, JobSettingsView, ServiceView } from "../northflank/types.ts";
 import { eachOf, type Patience, patiently } from "./patience.ts";
 
 /** One thing of a project, read or not. */
@@ -15,11 +15,14 @@ export type Reading<T> =
 export interface Wanted {
   readonly projectId: string;
   readonly services: readonly string[] | "all";
+  readonly jobs: readonly string[] | "all";
 }
 
 export interface ProjectContents {
   /** In the order of their ids. */
   readonly services: readonly Reading<ServiceView>[];
+  /** In the order of their ids. */
+  readonly jobs: readonly Reading<JobSettingsView>[];
   /** True when the API did not hand out the end of a list. */
   readonly isTruncated: boolean;
 }
@@ -35,13 +38,13 @@ export interface ReadProjectDeps {
 const atOnce = 4;
 
 /**
- * Reads what a project has: the list, then each service by itself, because lists tell no images.
+ * Reads what a project has: the lists, then each service and job by itself, because lists tell no images or settings.
  *
  * *Guarantees*: requests for all single readings are set aside before the first of them is sent, so that a quota that is
  * too small is spent on nothing; after a rejected token nothing more is sent.
  *
- * *Errors*: `NorthflankError` when a list cannot be read or the quota is too small. What goes wrong with one service is
- * part of the result.
+ * *Errors*: `NorthflankError` when a list cannot be read or the quota is too small. What goes wrong with one service or
+ * job is part of the result.
  */
 export async function readProject(
   deps: ReadProjectDeps,
@@ -51,16 +54,29 @@ export async function readProject(
   const { api, patience } = deps;
   const call = { class: "observe", signal } as const;
   const { projectId } = wanted;
-  const list = await idsOf(wanted.services, () =>
-    patiently(patience, () => api.listServices({ projectId }, call), signal),
+  const name = { projectId };
+  const list = (get: () => Promise<ItemList>) => () => patiently(patience, get, signal);
+  const services = await idsOf(
+    wanted.services,
+    list(() => api.listServices(name, call)),
   );
-  const reservation = setAside(api, list.ids.length, projectId);
+  const jobs = await idsOf(
+    wanted.jobs,
+    list(() => api.listJobs(name, call)),
+  );
+  const total = services.ids.length + jobs.ids.length;
+  const reservation = setAside(api, total, projectId);
   try {
-    const reader = createReader(deps, list.ids.length, { ...call, reservation });
-    const services = await eachOf(list.ids, atOnce, (id) =>
-      reader("service", id, (options) => api.getService({ projectId, serviceId: id }, options)),
-    );
-    return { services, isTruncated: list.isTruncated };
+    const read = createReader(deps, total, { ...call, reservation });
+    return {
+      services: await eachOf(services.ids, atOnce, (serviceId) =>
+        read("service", serviceId, (options) => api.getService({ projectId, serviceId }, options)),
+      ),
+      jobs: await eachOf(jobs.ids, atOnce, (jobId) =>
+        read("job", jobId, (options) => api.getJobSettings({ projectId, jobId }, options)),
+      ),
+      isTruncated: services.isTruncated || jobs.isTruncated,
+    };
   } finally {
     reservation.release();
   }
@@ -78,7 +94,7 @@ async function idsOf(
 function setAside(api: NorthflankApi, count: number, projectId: string) {
   const outcome = api.reserve(count, "observe");
   if (outcome.kind === "reserved") return outcome.reservation;
-  const step = `read ${count} services of project ${JSON.stringify(projectId)}`;
+  const step = `read ${count} services and jobs of project ${JSON.stringify(projectId)}`;
   const detail =
     `that takes ${count} requests, more than the budget has left; name fewer of them, or come back in ` +
     `${Math.ceil(outcome.retryAfterMs / 1_000)} s`;

@@ -35,13 +35,15 @@ function manifestsOf(text: string): readonly Manifest[] {
 const namesOf = (text: string) => manifestsOf(text).map(({ kind, metadata }) => `${kind} ${metadata.name}`);
 
 describe("an import", () => {
-  test("prints one connection and a deployment for each service that runs something, in the order of their ids", async () => {
+  test("prints one connection, a deployment for each service that runs something and the settings of each job", async () => {
     const { code, out, err } = await scene.run(runImport, ["--project=shop"]);
     expect(code).toBe(0);
     expect(namesOf(out)).toEqual([
       "NorthflankConnection default",
       "NorthflankDeployment api",
       "NorthflankDeployment web",
+      "NorthflankJob migrate",
+      "NorthflankJob report",
     ]);
     expect(manifestsOf(out)[1]?.spec).toEqual({
       projectId: "shop",
@@ -50,7 +52,7 @@ describe("an import", () => {
     });
     expect(out).toContain('# service "builder": it is a build service, which deploys nothing.');
     expect(out).toContain('# service "storefront": it is a combined service, and Northflank tells no source of it');
-    expect(err).toContain("3 manifests printed, 2 left out. 5 requests to Northflank; 995 of 1000 left in this hour.");
+    expect(err).toContain("5 manifests printed, 2 left out. 8 requests to Northflank; 992 of 1000 left in this hour.");
   });
 
   test("reads only, and says the same twice", async () => {
@@ -64,6 +66,29 @@ describe("an import", () => {
     const { code, out } = await scene.run(runImport, ["--project=shop", "--service=web"]);
     expect([code, namesOf(out)]).toEqual([0, ["NorthflankConnection default", "NorthflankDeployment web"]]);
     expect(scene.northflank.calls.map(({ path }) => path)).toEqual(["/v1/projects/shop/services/web"]);
+  });
+
+  test("of one job asks for that one only, and prints its settings in the words of the API", async () => {
+    const { code, out } = await scene.run(runImport, ["--project=shop", "--job=report"]);
+    expect([code, namesOf(out)]).toEqual([0, ["NorthflankConnection default", "NorthflankJob report"]]);
+    expect(scene.northflank.calls.map(({ path }) => path)).toEqual(["/v1/projects/shop/jobs/report"]);
+    expect(manifestsOf(out)[1]?.spec).toMatchObject({
+      projectId: "shop",
+      jobId: "report",
+      settings: {
+        cron: { schedule: "0 3 * * *", concurrencyPolicy: "forbid" },
+        billing: { deploymentPlan: "nf-compute-20" },
+      },
+    });
+  });
+
+  test("of a job and a service prints both, and a job that cannot be read makes it end with 1", async () => {
+    const both = await scene.run(runImport, ["--project=shop", "--job=report", "--service=api", "--observe"]);
+    expect(namesOf(both.out).slice(1)).toEqual(["NorthflankDeployment api", "NorthflankJob report"]);
+    expect(manifestsOf(both.out)[2]?.spec).toMatchObject({ managementPolicy: "Observe" });
+    const missing = await scene.run(runImport, ["--project=shop", "--job=report,nothing"]);
+    expect([missing.code, namesOf(missing.out).length]).toEqual([1, 2]);
+    expect(missing.err).toContain('not imported: job "nothing": it could not be read: [not_found]');
   });
 
   test("with --observe only looks, and names the connection that is not the default one", async () => {
@@ -98,16 +123,16 @@ describe("an import", () => {
   ])("lists an id with %s as a comment, and never asks for it", async (_what, id) => {
     scene.northflank.addService("shop", { id, image: "nginx:1" });
     const { code, out, err } = await scene.run(runImport, ["--project=shop"]);
-    expect([code, namesOf(out).length]).toEqual([0, 3]);
+    expect([code, namesOf(out).length]).toEqual([0, 5]);
     expect(out.length).toBeLessThan(5_000);
     expect(`${out}${err}`).not.toMatch(/[^\P{Cc}\n]/u);
-    expect(scene.northflank.calls).toHaveLength(5);
+    expect(scene.northflank.calls).toHaveLength(8);
   });
 
   test("leaves out what would not be valid, with the reason", async () => {
     scene.northflank.addService("shop", { id: "odd", image: "registry.example.com:5000/app@sha256:00" });
     const { code, out } = await scene.run(runImport, ["--project=shop"]);
-    expect([code, namesOf(out).length]).toEqual([0, 3]);
+    expect([code, namesOf(out).length]).toEqual([0, 5]);
     expect(out).toContain('# service "odd": its image has a digest that is not one');
   });
 
@@ -149,14 +174,14 @@ describe("an import", () => {
       scene.northflank.addService("shop", { id: `svc-${count}`, image: "nginx:1" });
     scene.northflank.spendQuota(990);
     const { code, out, err } = await scene.run(runImport, ["--project=shop"]);
-    expect([code, out, scene.northflank.calls.length]).toEqual([1, "", 1]);
-    expect(err).toContain("that takes 24 requests, more than the budget has left");
-    expect(err).toContain("1 request to Northflank; 9 of 1000 left in this hour.");
+    expect([code, out, scene.northflank.calls.length]).toEqual([1, "", 2]);
+    expect(err).toContain("that takes 26 requests, more than the budget has left");
+    expect(err).toContain("2 requests to Northflank; 8 of 1000 left in this hour.");
   });
 
   test("shows progress on a terminal, and takes it away before anything else is written", async () => {
     const { err } = await scene.run(runImport, ["--project=shop"], { isTerminal: true });
-    expect(err).toContain("\r\u001b[2Kreading project shop: 2 of 4; ");
+    expect(err).toContain("\r\u001b[2Kreading project shop: 2 of 6; ");
     expect(err.split("\r\u001b[2K").at(-1)).toMatch(/^not imported: /);
     const quiet = await scene.run(runImport, ["--project=shop"]);
     expect(quiet.err).not.toContain("\u001b");

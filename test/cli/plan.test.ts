@@ -58,7 +58,7 @@ async function planned(text: string, args: readonly string[] = []): Promise<Json
 
 describe("a plan", () => {
   test("of what was imported says that nothing is to be done, and of one changed image that one field", async () => {
-    const { out } = await scene.run(runImport, ["--project=shop"]);
+    const { out } = await scene.run(runImport, ["--project=shop", "--service=api,web"]);
     const untouched = await plan(out);
     expect(untouched.code).toBe(0);
     expect(untouched.out).toBe("Plan: 0 to change, 0 runs to start, 2 as declared; 2 requests to Northflank.\n");
