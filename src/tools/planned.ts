@@ -144,6 +144,6 @@ function lastingNotes(object: NorthflankDeployment, observation: Observation): r
 
 function untoldNotes(observation: Observation): readonly string[] {
   if (observation.kind !== "seen") return [];
-  const { untold } = compare(observation.desire, observation.service);
-  return untold.map(({ path }) => `${path} cannot be compared: Northflank does not tell it.`);
+  const { untold, hidden } = compare(observation.desire, observation.service);
+  return [...untold, ...hidden].map(({ path }) => `${path} cannot be compared: Northflank does not tell it.`);
 }

@@ -18,6 +18,8 @@ export interface Comparison {
   readonly differences: readonly Difference[];
   /** Declared fields that Northflank does not tell: nobody can see whether they are as declared. */
   readonly untold: readonly Difference[];
+  /** The declared source, of a target whose source Northflank does not tell at all. */
+  readonly hidden: readonly Difference[];
 }
 
 // Values in status are for reading, not for storing.
@@ -35,12 +37,12 @@ export function compare(desire: Desire, service: ServiceView, resolvedCommit?: s
     ...runtimeFields("buildpack", desire.body.buildpack, service.buildpack),
   ];
   const of = (state: Field["state"]) => fields.filter((field) => field.state === state).map(differenceOf);
-  return { differences: of("different"), untold: of("untold") };
+  return { differences: of("different"), untold: of("untold"), hidden: of("hidden") };
 }
 
 interface Field {
   readonly path: string;
-  readonly state: "same" | "different" | "untold";
+  readonly state: "same" | "different" | "untold" | "hidden";
   readonly from: string | undefined;
   readonly to: string;
 }
@@ -69,7 +71,9 @@ function internalFields(
   if (internal === undefined) return [];
   const remote = service.internal;
   if (remote === undefined) {
-    return [{ path: "internal", state: "different", from: service.image, to: internalText(internal) }];
+    // The newer answer about a combined service, which always has its own builds, does not say which.
+    const state = service.serviceType === "combined" ? "hidden" : "different";
+    return [{ path: "internal", state, from: service.image, to: internalText(internal) }];
   }
   const { id, branch } = internal;
   return [

@@ -4,12 +4,16 @@ import { resolvedCommit } from "./build.ts";
 import { compare, type Difference } from "./compare.ts";
 import type { Seen } from "./decision.ts";
 
-/** What has to be written. Fields that Northflank does not tell count only when the declaration has changed. */
+/**
+ * What has to be written. Fields that Northflank does not tell count only when the declaration has changed, and a source
+ * of which it tells nothing until the declaration was sent once; nobody can observe that one.
+ */
 export function pendingDifferences(object: NorthflankDeployment, { desire, service }: Seen): readonly Difference[] {
-  const { differences, untold } = compare(desire, service, resolvedCommit(object, desire));
+  const { differences, untold, hidden } = compare(desire, service, resolvedCommit(object, desire));
   const before = object.status?.applied?.specHash;
-  const mayDiffer = before !== undefined && before !== desire.hash;
-  return mayDiffer ? [...differences, ...untold] : differences;
+  if (before === desire.hash) return differences;
+  const unsent = object.spec.managementPolicy === "Observe" ? [] : hidden;
+  return before === undefined ? [...differences, ...unsent] : [...differences, ...unsent, ...untold];
 }
 
 /** The declaration has not been applied yet, or it was taken back and somebody asks for another try. */

@@ -64,7 +64,7 @@ describe("nothing differs", () => {
     ],
   };
   test.each(Object.entries(cases))("%s", (_sentence, [declared, view]) => {
-    expect(compare(desire(declared), service(view))).toEqual({ differences: [], untold: [] });
+    expect(compare(desire(declared), service(view))).toEqual({ differences: [], untold: [], hidden: [] });
   });
 });
 
@@ -122,7 +122,7 @@ describe("a difference is shown field by field", () => {
     ],
   };
   test.each(Object.entries(cases))("%s", (_sentence, [declared, view, differences]) => {
-    expect(compare(desire(declared), service(view))).toEqual({ differences, untold: [] });
+    expect(compare(desire(declared), service(view))).toEqual({ differences, untold: [], hidden: [] });
   });
 
   test("and a long value is cut", () => {
@@ -145,7 +145,18 @@ test("what Northflank does not tell is neither the same nor different", () => {
       { path: "deployment.external.credentials", to: "ghcr" },
       { path: "deployment.docker.configType", to: "default" },
     ],
+    hidden: [],
   });
+});
+
+test("a build is hidden where a combined service tells no source at all, and differs elsewhere", () => {
+  const untold = { image: undefined, external: undefined, internal: undefined };
+  const declared: Declared = { internal: { branch: "main" } };
+  const build = { path: "deployment.internal", to: expect.stringContaining("@main") };
+  const combined = compare(desire(declared), service({ ...untold, serviceType: "combined" }));
+  expect(combined).toEqual({ differences: [], untold: [], hidden: [build] });
+  const other = compare(desire(declared), service(untold));
+  expect(other).toEqual({ differences: [build], untold: [], hidden: [] });
 });
 
 describe("two declarations that mean the same have the same hash", () => {

@@ -850,6 +850,37 @@ describe("what this version cannot do is refused, before any call", () => {
   });
 });
 
+describe("a combined service whose source is not told", () => {
+  const internal = { branch: "main" };
+  const storefront = service({ serviceType: "combined", external: undefined, image: undefined, instances: undefined });
+
+  test("is sent the declared one once, and again only when the declaration changes", async () => {
+    scene.northflank.has(storefront);
+    scene.has(deployment({ spec: { deployment: { internal } } }));
+    await scene.pass();
+    expect(scene.northflank.takeCalls()).toEqual(["get api (change)", `post api ${JSON.stringify({ internal })}`]);
+    scene.northflank.has(storefront);
+    await scene.clock.advance(10_000);
+    scene.northflank.rollout("api", "COMPLETED");
+    await scene.pass();
+    expect(scene.state()).toBe(settledAt);
+    scene.northflank.takeCalls();
+    await minutes(16);
+    await scene.pass();
+    expect(scene.northflank.takeCalls()).toEqual(["get api (observe)"]);
+    scene.edit({ deployment: { internal: { branch: "next" } } });
+    await scene.pass();
+    expect(scene.northflank.takeCalls()).toContain('post api {"internal":{"branch":"next"}}');
+  });
+
+  test("cannot be observed, and is not called different", async () => {
+    scene.northflank.has(storefront);
+    scene.has(deployment({ spec: { deployment: { internal }, managementPolicy: "Observe" } }));
+    await scene.pass();
+    expect(scene.state()).toContain("Ready=True/Observed");
+  });
+});
+
 describe("a run that is waited for", () => {
   const waitFor = [{ jobRunRef: { name: "migrate" } }];
   const run = (status: Condition["status"]) => {
