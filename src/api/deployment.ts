@@ -123,7 +123,8 @@ export const deploymentSpec = {
       "x-kubernetes-list-type": "atomic",
       description:
         "Runs that must have succeeded before a change of this spec is sent, for example a migration. A run that is " +
-        "missing or active is waited for; one that failed stops this object (DependencyFailed).",
+        "missing or active is waited for; one that failed stops this object (DependencyFailed). A run whose annotation " +
+        "northflank-operator.io/revision is another one than that of this object counts as missing.",
       items: {
         type: "object",
         description: "One thing to wait for.",

@@ -47,6 +47,12 @@ export const fluxRequestedAt = "reconcile.fluxcd.io/requestedAt";
 /** A person's answer to `StartOutcomeUnknown`: `<runId>`, `retry` or `fail`, with `@<anything>` to say it again. */
 export const resolveStart = `${group}/resolve-start`;
 
+/**
+ * The revision that an object belongs to: any text, such as a commit. A run that a deployment waits for counts only when
+ * both have the same, or one of them has none.
+ */
+export const revision = `${group}/revision`;
+
 /** The only finalizer: on a NorthflankJobRun with `deletionPolicy: Abort`, while its run is active. */
 export const runFinalizer = `${group}/run-finalizer`;
 

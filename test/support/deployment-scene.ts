@@ -3,6 +3,7 @@ import { mergePatch } from "../../sandbox/kubernetes/patch.ts";
 import type { NorthflankDeployment, NorthflankDeploymentStatus } from "../../src/api/deployment.ts";
 import { northflankDeployments } from "../../src/api/names.ts";
 import { createValidator } from "../../src/api/validate.ts";
+import type { DependencyRun } from "../../src/controllers/deployment/observe.ts";
 import { createDeploymentReconciler } from "../../src/controllers/deployment/reconciler.ts";
 import { deploymentIndexes } from "../../src/controllers/deployment/target.ts";
 import type { AccountResolution, Accounts } from "../../src/controllers/shared/accounts.ts";
@@ -11,7 +12,7 @@ import { LookSchedule } from "../../src/controllers/shared/look-schedule.ts";
 import { createStatusWriter } from "../../src/controllers/shared/status-writer.ts";
 import type { KubeClient } from "../../src/kube/client.ts";
 import { KubeError } from "../../src/kube/errors.ts";
-import type { Condition, KubeObject } from "../../src/kube/types.ts";
+import type { KubeObject } from "../../src/kube/types.ts";
 import type { Outcome } from "../../src/runtime/outcome.ts";
 import { objectKey } from "../../src/runtime/outcome.ts";
 import { Store } from "../../src/runtime/store.ts";
@@ -38,7 +39,7 @@ export class DeploymentScene {
   readonly logged = fakeLog();
   readonly events: string[] = [];
   readonly metrics: string[] = [];
-  readonly runs = new Map<string, { readonly status?: { readonly conditions?: readonly Condition[] } }>();
+  readonly runs = new Map<string, DependencyRun>();
   /** What resolving an account comes to; usable unless a test says otherwise. */
   resolution: (connectionName: string | undefined, projectId: string) => AccountResolution | Promise<AccountResolution>;
   /** The account's version, as the connection would change it. */

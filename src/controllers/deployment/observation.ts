@@ -10,7 +10,8 @@ import type { TargetView } from "./target-view.ts";
 /** A run that the object waits for before it changes anything. */
 export interface Dependency {
   readonly name: string;
-  readonly state: "succeeded" | "failed" | "active" | "missing";
+  /** `other-revision`: there is a run of that name, but of another revision than the deployment. */
+  readonly state: "succeeded" | "failed" | "active" | "missing" | "other-revision";
 }
 
 /** Everything a pass knows beyond the object itself. One case per reason not to look further. */

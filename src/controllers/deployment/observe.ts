@@ -1,5 +1,6 @@
 import type { NorthflankDeployment } from "../../api/deployment.ts";
-import type { Condition } from "../../kube/types.ts";
+import { revision } from "../../api/names.ts";
+import type { Condition, ObjectMeta } from "../../kube/types.ts";
 import type { RequestClass } from "../../northflank/client.ts";
 import { isNorthflankError } from "../../northflank/errors.ts";
 import { findCondition } from "../../runtime/conditions.ts";
@@ -19,10 +20,16 @@ import { readyReason } from "./remembered.ts";
 import { olderRivals, runKey, targetOf } from "./target.ts";
 import { isReplacedByCD } from "./warnings.ts";
 
+/** What is known of a run that a deployment may wait for. */
+export interface DependencyRun {
+  readonly metadata?: Pick<ObjectMeta, "annotations">;
+  readonly status?: { readonly conditions?: readonly Condition[] };
+}
+
 export interface ObserveDeps {
   readonly store: { byIndex(name: "target", value: string): readonly NorthflankDeployment[] };
   readonly runs: {
-    get(key: ObjectKey): { readonly status?: { readonly conditions?: readonly Condition[] } } | undefined;
+    get(key: ObjectKey): DependencyRun | undefined;
   };
   readonly accounts: Accounts;
   /** Judges a spec that the API server let in; fields that it dropped are added here. */
@@ -276,8 +283,15 @@ function resyncPeriodMs({ spec }: NorthflankDeployment, settings: Settings): num
 function dependenciesOf(deps: ObserveDeps, object: NorthflankDeployment): readonly Dependency[] {
   return (object.spec.waitFor ?? []).map(({ jobRunRef: { name } }) => {
     const run = deps.runs.get(runKey(object, name));
-    return { name, state: run === undefined ? "missing" : runState(run.status?.conditions) };
+    if (run === undefined) return { name, state: "missing" };
+    return { name, state: isOtherRevision(object, run) ? "other-revision" : runState(run.status?.conditions) };
   });
+}
+
+/** A run that is left over from the revision before says nothing about this one, however it ended. */
+function isOtherRevision(object: NorthflankDeployment, run: DependencyRun): boolean {
+  const [wanted, found] = [object, run].map(({ metadata }) => metadata?.annotations?.[revision]);
+  return wanted !== undefined && found !== undefined && wanted !== found;
 }
 
 function runState(conditions: readonly Condition[] | undefined): Dependency["state"] {

@@ -87,7 +87,7 @@ export function readBackConclusion(
 /** Runs of `spec.waitFor` hold the change back; `undefined` when they do not. */
 export function dependencyConclusion(seen: Seen, pending: readonly Difference[]): Conclusion | undefined {
   const failed = seen.dependencies.filter(({ state }) => state === "failed");
-  const waiting = seen.dependencies.filter(({ state }) => state === "active" || state === "missing");
+  const waiting = seen.dependencies.filter(({ state }) => state !== "failed" && state !== "succeeded");
   if (failed.length > 0) {
     const message = `Not deployed, because it waits for runs that failed: ${namesOf(failed)}. Name another run in spec.waitFor.`;
     return {
@@ -120,7 +120,9 @@ export function unbuiltConclusion(
 }
 
 function namesOf(dependencies: readonly Dependency[]): string {
-  return dependencies.map(({ name, state }) => `${name} (${state})`).join(", ");
+  return dependencies
+    .map(({ name, state }) => `${name} (${state === "other-revision" ? "of another revision" : state})`)
+    .join(", ");
 }
 
 /** What a conclusion about a target that differs has in common. */

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import type { NorthflankDeployment } from "../../../src/api/deployment.ts";
-import { reconcileRequestedAt } from "../../../src/api/names.ts";
+import { reconcileRequestedAt, revision } from "../../../src/api/names.ts";
 import { rivalsOf } from "../../../src/controllers/deployment/reconciler.ts";
 import type { Verdict } from "../../../src/controllers/shared/verdict.ts";
 import { KubeError } from "../../../src/kube/errors.ts";
@@ -915,6 +915,45 @@ describe("a run that is waited for", () => {
     expect(scene.northflank.takeCalls()).toEqual(["get api (change)"]);
     expect(scene.state()).toContain("Stalled=True/DependencyFailed");
     run("True");
+    await scene.pass();
+    expect(scene.northflank.takeCalls()).toContain(post);
+  });
+});
+
+describe("a run that is left over from another revision", () => {
+  const of = (value: string) => ({ [revision]: value });
+  const waitFor = [{ jobRunRef: { name: "migrate" } }];
+  const ended = (status: Condition["status"], annotations: Readonly<Record<string, string>>) => {
+    const facts = { reason: "R", message: "m", lastTransitionTime: "2026-01-01T00:00:00Z" };
+    const conditions = [{ type: "Succeeded", status, ...facts }];
+    scene.runs.set("shop/migrate", { metadata: { annotations }, status: { conditions } });
+  };
+
+  test.each(["True", "False", "Unknown"] as const)(
+    "is waited for whatever became of it (Succeeded=%s), until one of this revision has succeeded",
+    async (status) => {
+      ended(status, of("3f2b"));
+      scene.has(deployment({ metadata: { annotations: of("3f2c") }, spec: { waitFor } }));
+      await scene.pass();
+      expect(scene.northflank.takeCalls()).toEqual(["get api (change)"]);
+      expect(scene.state()).toContain("Ready=Unknown/WaitingForDependency Reconciling=True/Progressing");
+      expect(scene.message()).toContain("migrate (of another revision)");
+      ended("Unknown", of("3f2c"));
+      await scene.pass();
+      expect(scene.northflank.takeCalls()).toEqual([]);
+      ended("True", of("3f2c"));
+      await scene.pass();
+      expect(scene.northflank.takeCalls()).toEqual(["get api (change)", post]);
+    },
+  );
+
+  test.each([
+    ["the run names none", of("3f2c"), {}],
+    ["the deployment names none", {}, of("3f2b")],
+    ["both name the same", of("3f2c"), of("3f2c")],
+  ])("is not one where %s", async (_where, annotations, ofRun) => {
+    ended("True", ofRun);
+    scene.has(deployment({ metadata: { annotations }, spec: { waitFor } }));
     await scene.pass();
     expect(scene.northflank.takeCalls()).toContain(post);
   });
