@@ -15,6 +15,12 @@ export const northflankCalls = {
     request: "GET /v1/projects/{project}/services/{service}",
     when: "At every look at a NorthflankDeployment: what the service has, and how its rollout is.",
   },
+  "list services": {
+    request: "GET /v1/projects/{project}/services",
+    when:
+      "Before a change to a certain build, where get service does not tell whether continuous deployment is on; not with " +
+      "continuousDeployment Ignore.",
+  },
   "update service deployment": {
     request: "POST /v1/projects/{project}/services/{service}/deployment",
     when: "When the service differs from what a NorthflankDeployment declares, and its managementPolicy says to write.",

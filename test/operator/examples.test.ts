@@ -44,6 +44,11 @@ test(`all ${manifests.length} documents of examples/ are taken as they are and c
   expect(northflank.service("shop", "api").image).toBe("ghcr.io/acme/api:1.4.2");
   expect(northflank.service("backend", "worker").deployedSHA).toBe("12c15e7ee6a1e6b3b1b7f4a1b9a5b0f1c2d3e4f5");
   expect(northflank.service("backend", "checkout").image).toBe("ghcr.io/acme/checkout:3.1.0");
+  expect(northflank.job("shop", "report").image).toBe("ghcr.io/acme/report:2.1.0");
+  expect(northflank.service("shop", "storefront").docker).toEqual({
+    configType: "customCommand",
+    customCommand: "node server.js --cache",
+  });
   // Observed, not written.
   expect(northflank.service("shop", "web").image).toBe("ghcr.io/acme/web:2.0.0");
   const [report] = northflank.runs("shop", "report");
