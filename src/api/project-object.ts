@@ -4,7 +4,7 @@ import type { KindDefinition } from "./kinds.ts";
 import { group, lastAppliedConfiguration } from "./names.ts";
 import { formatPath } from "./problem.ts";
 import { isRecord, type Path, type UnknownField, unknownFields } from "./stored.ts";
-import { didYouMean } from "./suggest.ts";
+import { unknownFieldRemedy } from "./unknown-field.ts";
 
 /** An object as it is cached: what reconcilers read and nothing else. */
 export interface CachedObject extends KubeObject {
@@ -90,17 +90,17 @@ function findPrunedFields(raw: CachedObject, kind: KindDefinition): readonly str
   const text = raw.metadata.annotations?.[lastAppliedConfiguration];
   const applied = text === undefined ? undefined : parseObject(text);
   if (applied === undefined) return [];
-  return [...strayFields(applied, kind), ...unknownSpecFields(applied, raw, kind)]
+  return [...strayFields(applied), ...unknownSpecFields(applied, raw, kind)]
     .slice(0, maxPrunedFields)
-    .map(({ path, known }) => `${formatPath(path)}: ${didYouMean(String(path.at(-1)), known)}`);
+    .map(({ path, known }) => `${formatPath(path)}: ${unknownFieldRemedy({ spec: kind.spec, path, known })}`);
 }
 
 /** Fields beside `spec`, such as a `suspend` that was not indented. */
-function strayFields(applied: Readonly<Record<string, unknown>>, kind: KindDefinition): readonly UnknownField[] {
+function strayFields(applied: Readonly<Record<string, unknown>>): readonly UnknownField[] {
   const known = ["apiVersion", "kind", "metadata", "spec", "status"];
   return Object.keys(applied)
     .filter((key) => !known.includes(key))
-    .map((key) => ({ path: [key], known: Object.keys(kind.spec.properties) }));
+    .map((key) => ({ path: [key], known }));
 }
 
 function unknownSpecFields(

@@ -8,6 +8,7 @@ import { brokenRules, duplicateItems } from "./rules.ts";
 import type { ObjectSchema, Schema } from "./schema.ts";
 import { asStored, isRecord, type Path, unknownFields } from "./stored.ts";
 import { didYouMean } from "./suggest.ts";
+import { unknownFieldRemedy } from "./unknown-field.ts";
 
 export interface Validator {
   /**
@@ -44,7 +45,7 @@ export function createValidator(): Validator {
     validateSpec: (kind, spec) => {
       const definition = findKind(kind);
       if (definition === undefined) return [kindProblem(kind)];
-      return judge({ schema: definition.spec, value: spec, root: ["spec"], refuseUnknown: false });
+      return judge({ schema: definition.spec, value: spec, root: ["spec"] });
     },
   };
 }
@@ -55,20 +56,23 @@ interface Judged {
   readonly old?: unknown;
   /** Where `value` stands in the object. */
   readonly root: Path;
-  readonly refuseUnknown: boolean;
+  /** Unknown fields are refused, with what may have been meant of this spec. Undefined: they are tolerated. */
+  readonly strictFor?: ObjectSchema;
 }
 
 function judgeWith(structure: (schema: Schema) => ValidateFunction, judged: Judged): readonly Problem[] {
-  const { schema, root } = judged;
+  const { schema, root, strictFor } = judged;
   const value = asStored(schema, judged.value);
   const validate = structure(schema);
   const structural = validate(value) ? [] : problemsOf(validate.errors ?? [], root);
-  const unknown = judged.refuseUnknown
-    ? unknownFields(schema, judged.value).map(({ path, known }) => unknownField([...root, ...path], known))
-    : [];
+  const unknown = strictFor === undefined ? [] : strayProblems(judged, strictFor);
   const duplicates = duplicateItems(schema, value).map((path) => duplicate([...root, ...path]));
   const rules = structural.some(blocksRules) ? [] : ruleProblems(judged, value);
   return sorted([...structural, ...unknown, ...duplicates, ...rules]);
+}
+
+function strayProblems({ schema, value, root }: Judged, spec: ObjectSchema): readonly Problem[] {
+  return unknownFields(schema, value).map(({ path, known }) => unknownField({ spec, path: [...root, ...path], known }));
 }
 
 /** Rules are written for values of the right types; with others the API server does not run them either. */
@@ -103,7 +107,7 @@ function manifestProblems(
   const before = isRecord(old) ? old : {};
   return sorted([
     ...headProblems(object, definition),
-    ...metadataProblems(judge, object.metadata),
+    ...metadataProblems(judge, object.metadata, definition),
     ...sectionProblems(judge, { definition, object, before }),
   ]);
 }
@@ -112,20 +116,24 @@ function headProblems(object: Readonly<Record<string, unknown>>, definition: Kin
   const known = ["apiVersion", "kind", "metadata", "spec", "status"];
   const unknown = Object.keys(object)
     .filter((key) => !known.includes(key))
-    .map((key) => unknownField([key], [...known, ...Object.keys(definition.spec.properties)]));
+    .map((key) => unknownField({ spec: definition.spec, path: [key], known }));
   if (object.apiVersion === apiVersion) return unknown;
   const message = `${quoted(object.apiVersion)} is not served for ${definition.type.kind}`;
   return [problem({ path: ["apiVersion"], rule: "api-version", message, remedy: `use ${apiVersion}` }), ...unknown];
 }
 
-function metadataProblems(judge: (options: Judged) => readonly Problem[], metadata: unknown): readonly Problem[] {
+function metadataProblems(
+  judge: (options: Judged) => readonly Problem[],
+  metadata: unknown,
+  { spec }: KindDefinition,
+): readonly Problem[] {
   if (!isRecord(metadata)) {
     return [
       problem({ path: ["metadata"], rule: "required", message: "is required", remedy: "add metadata with a name" }),
     ];
   }
   const { managedFields: _, ...rest } = metadata;
-  return judge({ schema: metadataSchema, value: rest, root: ["metadata"], refuseUnknown: true });
+  return judge({ schema: metadataSchema, value: rest, root: ["metadata"], strictFor: spec });
 }
 
 interface Sections {
@@ -142,10 +150,13 @@ function sectionProblems(
   const specProblems =
     spec === undefined || spec === null
       ? [problem({ path: ["spec"], rule: "required", message: "is required", remedy: requiredOf(definition.spec) })]
-      : judge({ schema: definition.spec, value: spec, old: before.spec, root: ["spec"], refuseUnknown: true });
+      : judge({ schema: definition.spec, value: spec, old: before.spec, root: ["spec"], strictFor: definition.spec });
   // The server takes no status from a manifest: it only refuses fields that it does not know.
   const strays = unknownFields(definition.status, status);
-  return [...specProblems, ...strays.map(({ path, known }) => unknownField(["status", ...path], known))];
+  return [
+    ...specProblems,
+    ...strays.map(({ path, known }) => unknownField({ spec: definition.spec, path: ["status", ...path], known })),
+  ];
 }
 
 function requiredOf(schema: ObjectSchema): string {
@@ -162,9 +173,9 @@ function duplicate(path: Path): Problem {
   return problem({ path, rule: "duplicate", message: "is there already", remedy: "remove one of the two" });
 }
 
-function unknownField(path: Path, known: readonly string[]): Problem {
-  const name = path[path.length - 1];
-  return problem({ path, rule: "unknown-field", message: "is not a field", remedy: didYouMean(String(name), known) });
+function unknownField(field: Parameters<typeof unknownFieldRemedy>[0]): Problem {
+  const remedy = unknownFieldRemedy(field);
+  return problem({ path: field.path, rule: "unknown-field", message: "is not a field", remedy });
 }
 
 function createAjv(): Ajv {

@@ -66,7 +66,7 @@ test("keeps what reconcilers read and drops the rest", () => {
 
 test.each<[string, unknown, object, object, readonly string[] | undefined]>([
   ["a misspelt field", { sespend: true }, {}, {}, ['spec.sespend: did you mean "suspend"?']],
-  ["one beside spec", {}, {}, { suspend: true }, ['suspend: did you mean "suspend"?']],
+  ["one beside spec", {}, {}, { suspend: true }, ["suspend: it belongs in spec"]],
   ["one deep inside", { deployment: { extern: {} } }, {}, {}, ['spec.deployment.extern: did you mean "external"?']],
   [
     "one in a list",
