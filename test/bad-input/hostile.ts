@@ -1,4 +1,4 @@
-import { connection, deployment, jobRun } from "../api/documents.ts";
+import { connection, deployment, job, jobRun } from "../api/documents.ts";
 
 /**
  * Manifests that somebody could write to do harm, or by accident, and what becomes of each. One table for the offline
@@ -304,6 +304,65 @@ const periods: Table = {
   "0, which means never": good(deployment({ resyncPeriodSeconds: 0 })),
 };
 
+const schedules: Table = {
+  ...rows(
+    [
+      `${"1".repeat(128)}!`,
+      "1".repeat(256),
+      `${"1,".repeat(128)}!`,
+      "*/".repeat(128),
+      `* * * * ${"*".repeat(247)}!`,
+      "12345",
+      "* * * *",
+      "* * * * * *",
+      "* * * * *\n",
+      "@reboot",
+      "* * * * ; reboot",
+      "1".repeat(megabyte),
+    ],
+    (schedule) => bad(job({ settings: { cron: { schedule } } }), "spec.settings.cron.schedule"),
+  ),
+  "steps and ranges": good(job({ settings: { cron: { schedule: "*/5 0-6 1,15 * MON-FRI" } } })),
+};
+
+const settings: Table = {
+  "text in place of all of them": bad(job({ settings: "x" }), "spec.settings type"),
+  "10,000 arguments": bad(
+    job({ settings: { buildArguments: Object.fromEntries(entries(10_000).map((n) => [`V${n}`, ""])) } }),
+    "spec.settings.buildArguments maxProperties",
+  ),
+  "10,000 health checks": bad(
+    job({ settings: { healthChecks: entries(10_000).map(() => ({})) } }),
+    "spec.settings.healthChecks maxItems",
+  ),
+  "a description of a megabyte": bad(
+    job({ settings: { description: "a".repeat(megabyte) } }),
+    "spec.settings.description maxLength",
+  ),
+  "a path out of the repository": bad(
+    job({ settings: { buildSettings: { dockerfile: { dockerFilePath: "/../etc/passwd" } } } }),
+    "spec.settings.buildSettings.dockerfile.dockerFilePath path-dots",
+  ),
+  "a value that Northflank would expand": bad(
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: see above.
+    job({ settings: { buildArguments: { A: "${SECRET}" } } }),
+    "spec.settings.buildArguments references",
+  ),
+  "__proto__ among the settings": {
+    text: JSON.stringify(job({ settings: { X: 1 } })).replace(
+      '"X":1',
+      '"__proto__":{"disabledCI":true,"polluted":"yes"}',
+    ),
+    refused: "spec.settings.__proto__ unknown-field",
+  },
+  "arguments that are named like parts of every object": {
+    text: JSON.stringify(job({ settings: { buildArguments: {} } })).replace(
+      "{}",
+      '{"__proto__":"a","constructor":"b"}',
+    ),
+  },
+};
+
 const polluters: Table = {
   "__proto__ in the spec": {
     text: runWith('{"__proto__": {"suspend": true, "polluted": "yes"}}'),
@@ -341,5 +400,7 @@ export const hostile: Readonly<Record<string, Table>> = {
   "what belongs to another namespace": strangersSecrets,
   "addresses of the API": addresses,
   "periods and deadlines": periods,
+  "schedules of cron jobs": schedules,
+  "settings of jobs": settings,
   "keys that pollute prototypes": polluters,
 };

@@ -15,6 +15,7 @@ const examplePages: Readonly<Record<string, CallName>> = {
   "update-service-deployment-2025-07": "update service deployment",
   "update-job-deployment": "update job deployment",
   "run-job": "run job",
+  "patch-manual-job": "patch manual job",
 };
 
 export const pageExamples: readonly PageExample[] = Object.entries(examplePages).flatMap(([page, name]) => {

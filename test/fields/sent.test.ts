@@ -2,10 +2,13 @@ import { describe, expect, test } from "vitest";
 import { deploymentSpec } from "../../src/api/deployment.ts";
 import { jobRunSpec } from "../../src/api/job-run.ts";
 import { asStored } from "../../src/api/stored.ts";
+import type { JobPatchRoute } from "../../src/northflank/types.ts";
 import { deployment } from "../support/builders.ts";
 import { DeploymentScene } from "../support/deployment-scene.ts";
+import { FakeClock } from "../support/fake-clock.ts";
 import { recordingApi, type SentRequest } from "../support/recording-transport.ts";
 import { RunStory } from "../support/run-story.ts";
+import { neverAborted } from "../support/strict-fake.ts";
 import type { CallName } from "./calls.ts";
 import { pages, propertyCases } from "./cases.ts";
 
@@ -26,10 +29,10 @@ const unlike = {
   status: { deployment: { status: "COMPLETED", lastTransitionTime: "2025-12-31T23:00:00.000Z" } },
 };
 
-/** The requests with a body that one manifest comes to. */
-type Carry = (spec: Readonly<Record<string, unknown>>) => Promise<readonly SentRequest[]>;
+/** The requests with a body that one manifest comes to. `body` is what the manifest stands for. */
+type Carry = (spec: Readonly<Record<string, unknown>>, body: unknown) => Promise<readonly SentRequest[]>;
 
-const carriers: Partial<Record<CallName, { readonly request: string; readonly carry: Carry }>> = {
+const carriers: Readonly<Record<CallName, { readonly request: string; readonly carry: Carry }>> = {
   "update service deployment": {
     request: "POST /v1/projects/shop/services/api/deployment",
     carry: (spec) => carryDeployment(spec, 200),
@@ -43,15 +46,27 @@ const carriers: Partial<Record<CallName, { readonly request: string; readonly ca
     carry: async (spec) => (await carryDeployment(spec, 410)).slice(1),
   },
   "run job": { request: "POST /v1/projects/shop/jobs/migrate/runs", carry: carryRun },
+  "patch job": {
+    request: "PATCH /v1/projects/shop/jobs/migrate",
+    carry: (_, body) => carrySettings("job", body as object),
+  },
+  "patch manual job": {
+    request: "PATCH /v1/projects/shop/jobs/manual/migrate",
+    carry: (_, body) => carrySettings("manual", body as object),
+  },
+  "patch cron job": {
+    request: "PATCH /v1/projects/shop/jobs/cron/migrate",
+    carry: (_, body) => carrySettings("cron", body as object),
+  },
 };
 
-describe.each(pages.filter(({ call }) => carriers[call.name] !== undefined))("$name", (page) => {
+describe.each(pages)("$name", (page) => {
   const { call } = page;
-  const { request, carry } = carriers[call.name] ?? never();
+  const { request, carry } = carriers[call.name];
 
   test.each(propertyCases(page))("$name is sent as it is written", async ({ good }) => {
     for (const { body } of good) {
-      const sent = await carry(call.manifest(body).spec);
+      const sent = await carry(call.manifest(body).spec, body);
       expect(sent.map(({ method, path }) => `${method} ${path}`)).toEqual([request]);
       expect(JSON.parse(sent[0]?.body ?? "")).toEqual(asSent(call.name, body));
     }
@@ -92,6 +107,14 @@ function isBuild(path: string): boolean {
   return path.includes("/build");
 }
 
+/** The client alone: that it is handed this for a manifest is not shown here. */
+async function carrySettings(route: JobPatchRoute, body: object): Promise<readonly SentRequest[]> {
+  const { api, sent } = recordingApi({ clock: new FakeClock(), answer: () => ({ status: 200, body: { data: {} } }) });
+  const job = { projectId: "shop", jobId: "migrate" };
+  await api.patchJob(job, route, body, { class: "change", signal: neverAborted() });
+  return sent;
+}
+
 async function carryRun(spec: object): Promise<readonly SentRequest[]> {
   const story: RunStory = new RunStory({
     account: () => ({
@@ -107,8 +130,4 @@ async function carryRun(spec: object): Promise<readonly SentRequest[]> {
   await story.run(asStored(jobRunSpec, spec) as object, 1_000);
   expect(story.end()).toEqual([]);
   return wire.sent.filter(({ body }) => body !== undefined);
-}
-
-function never(): never {
-  throw new Error("not filtered");
 }
