@@ -9,7 +9,7 @@ import type { Clock } from "../util/clock.ts";
 import type { Random } from "../util/random.ts";
 import type { OfflineCluster } from "./offline-cluster.ts";
 import { type Patience, patiently } from "./patience.ts";
-import { failure, held, type Planned, planBlocked, planDeployment } from "./planned.ts";
+import { failure, held, type Planned, planBlocked, planDeployment, toldOf } from "./planned.ts";
 
 export interface PlannerDeps {
   readonly cluster: OfflineCluster;
@@ -73,12 +73,9 @@ async function planRun({ cluster, signal }: PlannerDeps, object: NorthflankJobRu
   const resolved = await resolveReferences({ kube: cluster.kube, namespace, spec, signal });
   if (resolved.kind === "resolved") return { kind: "start", notes: [] };
   const { reason, message } = resolved.verdict;
-  if (reason !== "SecretNotFound") return failure(`${reason}: ${message.replace(whatFollows, "")}`);
+  if (reason !== "SecretNotFound") return failure(toldOf(resolved.verdict));
   return { kind: "start", notes: [`${missingText(message)}: what it refers to is not checked.`] };
 }
-
-/** What a running operator would do next. */
-const whatFollows = / (?:Looked at|Tried) again within a minute\.$/;
 
 /** Only the part that holds of files too: which object is missing. */
 function missingText(message: string): string {

@@ -60,7 +60,7 @@ export function planDeployment(object: NorthflankDeployment, observation: Observ
 export function planBlocked(verdict: Verdict): Planned {
   if (verdict.reason === "ConnectionSuspended") return held("its connection is suspended");
   if (verdict.reason === "AuthenticationFailed") return failure("the API refused the token (401)");
-  return failure(`${verdict.reason}: ${verdict.message}`);
+  return failure(toldOf(verdict));
 }
 
 export function held(why: string, changes: readonly PlannedChange[] = [], notes: readonly string[] = []): Planned {
@@ -98,25 +98,34 @@ function planSeen(object: NorthflankDeployment, observation: Observation, conclu
           kind: "same",
           notes: [...stateNotes(verdict), ...untoldNotes(observation), ...lastingNotes(object, observation)],
         }
-      : failure(`${verdict.reason}: ${verdict.message}`);
+      : failure(toldOf(verdict));
   }
   switch (verdict.kind) {
     case "ready":
       return held("it differs, and managementPolicy does not let it be written", changes, untoldNotes(observation));
     case "progressing":
     case "waiting": {
-      const waits = verdict.reason === "WaitingForDependency" ? [] : [verdict.message];
+      const waits =
+        verdict.reason === "WaitingForDependency" ? [] : [verdict.message.replaceAll(whatFollows, "").trim()];
       const notes = [...policyNotes(object), ...dependencyNotes(object), ...waits, ...untoldNotes(observation)];
       return { kind: "change", changes, notes };
     }
     default:
-      return failure(`${verdict.reason}: ${verdict.message}`, changes);
+      return failure(toldOf(verdict), changes);
   }
 }
 
+/** Reason and message, without what a running operator would do next: nobody will look again here. */
+export function toldOf({ reason, message }: Verdict): string {
+  return `${reason}: ${message.replaceAll(whatFollows, "")}`;
+}
+
+/** Sentences about the next look. A dot that is not followed by a blank ends no sentence. */
+const whatFollows = / (?:(?:Looked at|Tried) again|Still looked at|Goes on)(?:[^.]|\.(?=\S))*\.?(?=\s|$)/g;
+
 /** What is going on at Northflank with what is declared already. */
 function stateNotes(verdict: Verdict): readonly string[] {
-  return verdict.kind === "ready" ? [] : [`${verdict.reason}: ${verdict.message}`];
+  return verdict.kind === "ready" ? [] : [toldOf(verdict)];
 }
 
 function policyNotes({ spec }: NorthflankDeployment): readonly string[] {

@@ -157,6 +157,54 @@ describe("a plan", () => {
     expect(objects[0]?.message).toMatch(message);
   });
 
+  const buildOf = (sha: string) =>
+    `projectId: shop, serviceId: worker, deployment: {internal: {id: builder, branch: main, buildSHA: "${sha}"}}`;
+  const firstSha = "12c15e7ee6a1e6b3b1b7f4a1b9a5b0f1c2d3e4f5";
+  const worker = () =>
+    scene.northflank.addService("shop", {
+      id: "worker",
+      internal: { id: "builder", branch: "main", buildSHA: firstSha },
+    });
+
+  test("of a build that does not exist is an error that promises nothing", async () => {
+    worker();
+    const { code, objects } = await planned(deployment("worker", buildOf("a".repeat(40))));
+    expect([code, objects[0]?.result]).toEqual([1, "error"]);
+    expect(objects[0]?.message).toMatch(/BuildNotFound: Service shop\/builder has no build of commit a{40}\./);
+    expect(objects[0]?.message).not.toContain("Looked at again");
+  });
+
+  test("of a build under way is a change that waits for it", async () => {
+    worker();
+    scene.northflank.addBuild("shop", "builder", { sha: "b".repeat(40), status: "BUILDING" });
+    const { code, objects } = await planned(deployment("worker", buildOf("b".repeat(40))));
+    expect(code).toBe(3);
+    expect(objects[0]).toMatchObject({
+      result: "change",
+      changes: [{ path: "deployment.internal.buildSHA", from: firstSha, to: "b".repeat(40) }],
+    });
+    expect(objects[0]?.notes[0]).toContain("build");
+  });
+
+  test("warns of continuous deployment that would replace what is declared", async () => {
+    worker();
+    const same = await planned(deployment("worker", buildOf(firstSha)));
+    expect([same.code, same.objects[0]?.result]).toEqual([0, "same"]);
+    expect(same.objects[0]?.notes.join()).toContain("ContinuousDeploymentEnabled: ");
+  });
+
+  test("of a job as target shows the image, and that the call is deprecated", async () => {
+    const job = (tag: string) =>
+      deployment("m", image(tag).replace("serviceId: api", "jobId: migrate").replace("acme/api", "acme/migrate"));
+    expect(await planned(job("1.4.1"))).toMatchObject({ code: 0, objects: [{ result: "same", notes: [] }] });
+    const { code, objects } = await planned(job("2"));
+    expect(code).toBe(3);
+    expect(objects[0]).toMatchObject({
+      changes: [{ path: "deployment.external.imagePath", to: "ghcr.io/acme/migrate:2" }],
+    });
+    expect(objects[0]?.notes.join()).toContain("DeprecatedRoute: ");
+  });
+
   test("of a paused service with another image is an error that shows the field", async () => {
     scene.northflank.settings.serviceForm = "A";
     scene.northflank.pauseService("shop", "api", true);
