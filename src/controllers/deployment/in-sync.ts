@@ -12,7 +12,7 @@ import type { Conclusion } from "./conclusion.ts";
 import type { DecideInput, Seen } from "./decision.ts";
 import { imageText, observedFields } from "./observed-fields.ts";
 import { pausedVerdict } from "./out-of-sync.ts";
-import { headResult } from "./remembered.ts";
+import { appliedChange, headResult } from "./remembered.ts";
 import { rollingConclusion, type SameBase } from "./rolling.ts";
 import { type Applied, judgeRollout } from "./rollout.ts";
 
@@ -21,7 +21,7 @@ export function sameConclusion(input: DecideInput, seen: Seen): Conclusion {
   const { object, now } = input;
   const { desire, service } = seen;
   const applied = appliedWhenSame(input, seen);
-  const isRemembered = object.status?.applied?.specHash === desire.hash;
+  const isRemembered = appliedChange(object, desire) !== undefined;
   const wasComplete = isRemembered && findCondition(object.status?.conditions, "RolloutComplete")?.status === "True";
   const rollout = judgeRollout({ service, applied: isRemembered ? object.status?.applied : applied, wasComplete, now });
   const base = {
@@ -59,9 +59,9 @@ export function sameConclusion(input: DecideInput, seen: Seen): Conclusion {
  * else (first look, or our answer was lost) when it was seen, and the state of the rollout before.
  */
 function appliedWhenSame({ object, now }: DecideInput, { desire, service }: Seen): Applied | undefined {
-  const before = object.status?.applied;
-  if (before?.specHash === desire.hash) return before;
-  if (object.spec.managementPolicy === "Observe") return before;
+  const before = appliedChange(object, desire);
+  if (before !== undefined) return before;
+  if (object.spec.managementPolicy === "Observe") return object.status?.applied;
   const observed = object.status?.observed;
   const hasMoved = observed !== undefined && object.status?.image !== imageText(service);
   return present({

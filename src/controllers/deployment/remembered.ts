@@ -5,6 +5,7 @@ import { isReconcileRequested } from "../shared/reconcile-request.ts";
 import type { StatedFields } from "./conclusion.ts";
 import type { Desire } from "./desire.ts";
 import { imageText } from "./observed-fields.ts";
+import type { Applied } from "./rollout.ts";
 import type { TargetView } from "./target-view.ts";
 
 /** So many corrections within 10 minutes are a fight. */
@@ -34,6 +35,16 @@ export function wasInSync(object: NorthflankDeployment): boolean {
 export function isSameDesire(object: NorthflankDeployment, desire: Desire): boolean | undefined {
   const applied = object.status?.applied?.specHash;
   return applied === undefined ? undefined : applied === desire.hash;
+}
+
+/**
+ * What status remembers of the change to what is declared; `undefined` when that was another declaration, or was put back
+ * since: whoever has sent it again, it was not that change.
+ */
+export function appliedChange({ status }: NorthflankDeployment, { hash }: Desire): Applied | undefined {
+  const outcome = status?.restore?.specHash === hash ? status.restore.outcome : undefined;
+  const wasPutBack = outcome === "RollingOut" || outcome === "Complete" || outcome === "Failed";
+  return status?.applied?.specHash === hash && !wasPutBack ? status.applied : undefined;
 }
 
 /** The reason of Ready at the end of the last pass. */

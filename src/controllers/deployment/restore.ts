@@ -77,14 +77,18 @@ function withoutRecords(same: Conclusion): Conclusion {
 }
 
 function keepRecord(same: Conclusion, record: RestoreRecord | undefined): Conclusion {
-  const restored = record?.outcome === "Pending" ? restoringClaim(record) : undefined;
-  return { ...same, ...(restored && { restored }), stated: { ...same.stated, restore: record } };
+  if (record?.outcome === "Pending") {
+    return { ...same, restored: restoringClaim(record), stated: { ...same.stated, restore: record } };
+  }
+  // The target has what is declared again: by whose hand ever, it counts from now on.
+  const superseded = record && { ...record, outcome: "Superseded" as const };
+  return { ...same, stated: { ...same.stated, restore: superseded } };
 }
 
-function rememberGood({ object, now }: DecideInput, { desire }: Seen, same: Conclusion): Conclusion {
-  const before = object.status?.lastGood;
-  const isKnown = before?.specHash === desire.hash;
-  const lastGood = isKnown ? before : goodOf(desire, now);
+function rememberGood(input: DecideInput, { desire }: Seen, same: Conclusion): Conclusion {
+  const before = input.object.status?.lastGood;
+  const isKept = before?.specHash === desire.hash || mayBeStale(input, same.stated.applied);
+  const lastGood = isKept ? before : goodOf(desire, input.now);
   return { ...same, stated: { ...same.stated, restore: undefined, lastGood } };
 }
 
@@ -134,6 +138,18 @@ function failedAgain(same: Conclusion, record: RestoreRecord): Conclusion {
     restored: { status: "False", reason: "RestoreFailed", message: text },
     stated: { ...same.stated, restore: { ...record, outcome: "Superseded" } },
   };
+}
+
+// A state of the rollout before our change does not stay in sight for longer than this.
+const staleForMs = 60_000;
+
+/**
+ * We may have sent this source and not heard the answer: then the rollout that is complete may still be the one before,
+ * and the source counts as good only when a later look finds it complete. The first one ever was there before us.
+ */
+function mayBeStale({ object, now }: DecideInput, applied: StatedFields["applied"]): boolean {
+  if (applied?.source !== undefined || object.status?.lastGood === undefined) return false;
+  return !(now - Date.parse(applied?.time ?? "") >= staleForMs);
 }
 
 // ---- the target has something else ----

@@ -53,11 +53,16 @@ export function concludeChange(options: {
         reason: failed.verdict.reason,
         message: "The change was not accepted.",
       } as const;
-      return { ...failed, inSync, stated: { pendingChanges: change.differences } };
+      return { ...failed, inSync, stated: { pendingChanges: change.differences, ...takenUpAgain(object, change) } };
     }
     default:
       return assertNever(result, "result of a change");
   }
+}
+
+/** A person has asked for another try of what was put back. It may have arrived: from now on it counts as a new change. */
+function takenUpAgain({ status }: NorthflankDeployment, { desire }: Change): StatedFields {
+  return status?.restore?.specHash === desire.hash ? { restore: undefined, applied: undefined } : {};
 }
 
 function writtenConclusion(options: Parameters<typeof concludeChange>[0], usedFallback: boolean): Conclusion {

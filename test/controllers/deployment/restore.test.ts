@@ -295,6 +295,28 @@ describe("another try after a restore", () => {
   });
 });
 
+describe("another try whose answer is lost", () => {
+  test.each([true, false])("is a try all the same (it arrived: %s), and is put back when it fails", async (isDone) => {
+    await failing();
+    await scene.pass();
+    await step("COMPLETED");
+    await askAgain();
+    scene.northflank.failNext("updateServiceDeployment", northflankError("interrupted"), { isDone });
+    await scene.pass();
+    take();
+    await scene.clock.advance(10_000);
+    scene.northflank.rollout("api", isDone ? "IN_PROGRESS" : "COMPLETED");
+    await scene.pass();
+    expect(writes(take().calls)).toEqual(isDone ? [] : [post("3")]);
+    expect(scene.state()).toContain("Ready=Unknown/RollingOut");
+    await step("FAILED");
+    await scene.pass();
+    await step("COMPLETED");
+    expect(scene.state()).toBe(restored);
+    expect(writes(take().calls)).toEqual([post("2")]);
+  });
+});
+
 describe("a program that dies", () => {
   /** What is lost, and how many POSTs of the good source may follow: sent twice they lead to the same state. */
   const deaths: Readonly<Record<string, readonly [() => Promise<void>, readonly string[]]>> = {
@@ -574,6 +596,7 @@ describe("while a restore is pending or done", () => {
     await failing();
     await scene.pass();
     await step("COMPLETED");
+    await scene.clock.advance(1_000);
     scene.northflank.rollout("api", "FAILED", running(image("3")));
     await scene.clock.advance(4_400_000);
     await scene.pass();
