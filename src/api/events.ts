@@ -21,6 +21,11 @@ export type NormalEvent = keyof typeof normalEvents;
  * condition.
  */
 export const warningEvents = {
+  ContinuousDeploymentEnabled:
+    "Northflank's continuous deployment will replace the build that a NorthflankDeployment declares. Once, when it comes up.",
+  RunsOnSourceChange:
+    "The job that is about to be changed runs by itself when its source changes. Once, when it comes up.",
+  DeprecatedRoute: "A call is used that Northflank has deprecated and has no other for. Once per object.",
   FallbackUsed: "The usual call is gone at Northflank, and its replacement was used.",
   RunFailed: "A run failed. Another one follows where backoffLimit allows it.",
   DuplicateRun: "After an AtLeastOnce start a second run turned up. The note has both ids.",
