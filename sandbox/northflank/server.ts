@@ -46,7 +46,8 @@ export const defaultToken = "sandbox-token";
 /**
  * Starts it. There is one account, `acme`, with the token `sandbox-token` and the project `shop`: services `api` and
  * `web` (external images), `storefront` (combined) and `builder` (build), jobs `migrate` (manual) and `report` (cron). And
- * the project `backend`: services `worker` and `checkout` (external images) and `builder` (build).
+ * the project `backend`: services `worker`, `checkout` and `queue` (external images) and `builder` (build),
+ * job `reindex` (manual).
  */
 export async function startNorthflank(options: NorthflankOptions = {}): Promise<NorthflankSandbox> {
   const { port, now = Date.now, limitPerHour = 1_000, seed = randomUUID(), ...changed } = options;
@@ -171,4 +172,6 @@ function populate(sandbox: AccountControls): void {
   sandbox.addBuild("backend", "builder", { sha: "12c15e7ee6a1e6b3b1b7f4a1b9a5b0f1c2d3e4f5", branch: "main" });
   sandbox.addService("backend", { id: "worker", image: "ghcr.io/acme/worker:1.0.0" });
   sandbox.addService("backend", { id: "checkout", image: "ghcr.io/acme/checkout:3.0.0" });
+  sandbox.addService("backend", { id: "queue", image: "ghcr.io/acme/queue:1.0.0" });
+  sandbox.addJob("backend", { id: "reindex", image: "ghcr.io/acme/reindex:1.0.0" });
 }

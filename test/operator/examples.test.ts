@@ -61,6 +61,12 @@ test(`all ${manifests.length} documents of examples/ are taken as they are and c
       },
     },
   });
+  expect(northflank.service("backend", "queue")).toMatchObject({
+    internal: { id: "builder", branch: "main", buildSHA: "latest" },
+    buildpack: { configType: "customProcess", customProcess: "worker" },
+  });
+  const overrides = northflank.runs("backend", "reindex").flatMap(({ request }) => Object.keys(request ?? {}));
+  expect(overrides.sort()).toEqual(["billing", "deployment", "runtimeFiles"]);
   const runs = northflank.runs("shop", "migrate");
   expect(runs.map(({ status }) => status)).toEqual(["SUCCESS"]);
 });
