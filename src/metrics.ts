@@ -7,7 +7,16 @@ export type ControllerName = (typeof controllerNames)[number];
 /** The conditions that are counted: those that we write, whatever somebody else adds. */
 const conditionTypes = {
   NorthflankConnection: ["Ready", "Reconciling", "Stalled", "Suspended", "CredentialsValid", "QuotaAvailable"],
-  NorthflankDeployment: ["Ready", "Reconciling", "Stalled", "Suspended", "Accepted", "InSync", "RolloutComplete"],
+  NorthflankDeployment: [
+    "Ready",
+    "Reconciling",
+    "Stalled",
+    "Suspended",
+    "Accepted",
+    "InSync",
+    "RolloutComplete",
+    "Restored",
+  ],
   NorthflankJob: ["Ready", "Reconciling", "Stalled", "Suspended", "Accepted", "InSync"],
   NorthflankJobRun: ["Ready", "Reconciling", "Stalled", "Suspended", "Accepted", "Started", "Succeeded", "Finished"],
 } as const;

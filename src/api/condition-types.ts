@@ -21,6 +21,9 @@ export const conditionTypes = {
     Accepted: "The spec, its references and its target are in order.",
     InSync: "Northflank has the declared source and settings.",
     RolloutComplete: "Northflank has finished rolling out the declared source.",
+    Restored:
+      "The rollout of the declared source failed, and the last good one was put back, with its own rollout complete. " +
+      "There only under rollout.onFailure Restore, after a failure.",
   },
   NorthflankJob: {
     ...ofEveryKind,

@@ -21,6 +21,7 @@ export type NormalEvent = keyof typeof normalEvents;
  * condition.
  */
 export const warningEvents = {
+  Restored: "A rollout failed, and the last source whose rollout was complete was put back; the note names it.",
   ContinuousDeploymentEnabled:
     "Northflank's continuous deployment will replace the build that a NorthflankDeployment declares. Once, when it comes up.",
   RunsOnSourceChange:
