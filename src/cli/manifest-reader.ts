@@ -77,7 +77,7 @@ interface Source extends Piece {
 }
 
 function readPiece(source: Source): readonly ManifestDocument[] {
-  const directive = source.isJson ? null : /^(?:\s*(?:#.*)?\n)*%/.exec(source.text);
+  const directive = source.isJson ? null : /^(?:[^\S\n]*(?:#[^\n]*)?\n)*%/.exec(source.text);
   if (directive !== null) return [unread(positionAt(source, directive[0].length - 1), directiveProblem)];
   try {
     const parsed = parseAllDocuments(source.text, {
@@ -110,7 +110,7 @@ function unread(position: Position, problem: Omit<ReadProblem, "position" | "pat
 /** JSON objects that stand one after the other, as `jq` prints them. All of the text as one if it is anything else. */
 function jsonValues(text: string): readonly Piece[] {
   const pieces: Piece[] = [];
-  const token = /"(?:[^"\\]|\\.)*"|[{}[\]]|[^\s"{}[\]]+/gs;
+  const token = /"[^"\\]*(?:\\.[^"\\]*)*"|[{}[\]]|[^\s"{}[\]]+/gs;
   let depth = 0;
   let offset = 0;
   for (let match = token.exec(text); match !== null; match = token.exec(text)) {

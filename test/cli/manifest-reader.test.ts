@@ -94,8 +94,26 @@ test("a hundred thousand brackets are refused, not a crash", () => {
   expect(readManifests("[".repeat(100_000)).flatMap((document) => document.problems)).toHaveLength(1);
 });
 
+test.each<[string, string, number]>([
+  ["blank lines", `${"\n".repeat(100_000)}a: 1`, 1],
+  ["lines of comments", `${"# no\n".repeat(100_000)}a: 1`, 1],
+  ["spaces", `${" ".repeat(1_000_000)}\na: 1`, 1],
+  ["a long text in JSON", JSON.stringify({ a: "x".repeat(5_000_000) }), 1],
+  ["a long text of escapes in JSON", JSON.stringify({ a: '"'.repeat(1_000_000) }), 1],
+  ["JSON that breaks off in a long text", `{"a": "${"x".repeat(1_000_000)}`, 1],
+  ["JSON objects, one after the other", '{"a": 1}\n'.repeat(5_000), 5_000],
+  ["brackets that are never closed", "{".repeat(100_000), 1],
+  ["braces that were never opened", `{}${"}".repeat(10_000)}`, 1],
+  ["backslashes", `a: "😀${"\\\\".repeat(100_000)}"`, 1],
+])("reads %s in time that grows with the text", (_, text, count) => {
+  const started = performance.now();
+  expect(readManifests(text)).toHaveLength(count);
+  expect(performance.now() - started).toBeLessThan(5_000);
+});
+
 test("never throws, and reads back what was written in quotes", () => {
   fc.assert(fc.property(fc.string({ maxLength: 200 }), (text) => void readManifests(text)));
+  fc.assert(fc.property(fc.json(), fc.string(), (json, text) => void readManifests(`{"a": ${json}}${text}`)));
   fc.assert(
     fc.property(fc.dictionary(fc.string(), fc.string()), (value) => {
       const text = stringify(value, { defaultStringType: "QUOTE_DOUBLE", defaultKeyType: "QUOTE_DOUBLE" });
