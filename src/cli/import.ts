@@ -15,7 +15,7 @@ import { isNorthflankError, type NorthflankError } from "../northflank/errors.ts
 import { type NameKind, nameProblem } from "../northflank/names.ts";
 import type { JobSettingsView } from "../northflank/types.ts";
 import { importJob } from "../tools/imported-job.ts";
-import { type Imported, type ImportTarget, importService } from "../tools/imported-service.ts";
+import { buildServiceReason, type Imported, type ImportTarget, importService } from "../tools/imported-service.ts";
 import { createNames } from "../tools/kubernetes-name.ts";
 import { type ProjectContents, type Reading, readProject } from "../tools/read-project.ts";
 import { assertNever } from "../util/assert-never.ts";
@@ -209,6 +209,8 @@ function itemOf<T>(what: string, reading: Reading<T>, toManifest: (value: T) => 
   switch (reading.kind) {
     case "read":
       return { title, imported: toManifest(reading.value) };
+    case "not-needed":
+      return { title, imported: { kind: "left-out", reason: buildServiceReason } };
     case "unusable-id":
       return { title, imported: { kind: "left-out", reason: reading.problem } };
     case "failed":

@@ -56,6 +56,9 @@ function manifestOf(serviceId: string, target: ImportTarget, deployment: object)
   };
 }
 
+/** Why a build service is not imported. */
+export const buildServiceReason = "it is a build service, which deploys nothing";
+
 type Source =
   | {
       readonly kind: "source";
@@ -67,7 +70,7 @@ type Source =
   | { readonly kind: "none"; readonly reason: string };
 
 function sourceOf(service: ServiceView): Source {
-  if (service.serviceType === "build") return none("it is a build service, which deploys nothing");
+  if (service.serviceType === "build") return none(buildServiceReason);
   if (service.external !== undefined) return externalSource(service, service.external);
   if (service.internal !== undefined) return internalSource(service, service.internal);
   return service.serviceType === "combined"

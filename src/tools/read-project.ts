@@ -1,12 +1,14 @@
 import type { CallOptions, NorthflankApi } from "../northflank/client.ts";
 import { isNorthflankError, NorthflankError } from "../northflank/errors.ts";
 import { nameProblem } from "../northflank/names.ts";
-import type { ItemList, JobSettingsView, ServiceView } from "../northflank/types.ts";
+import type { ItemList, JobSettingsView, ProjectItem, ServiceView } from "../northflank/types.ts";
 import { eachOf, type Patience, patiently } from "./patience.ts";
 
 /** One thing of a project, read or not. */
 export type Reading<T> =
   | { readonly kind: "read"; readonly id: string; readonly value: T }
+  /** A build service: the list says all that there is to say. */
+  | { readonly kind: "not-needed"; readonly id: string }
   /** It cannot be asked for: the id is none, whatever the list says. */
   | { readonly kind: "unusable-id"; readonly id: string; readonly problem: string }
   | { readonly kind: "failed"; readonly id: string; readonly error: NorthflankError };
@@ -56,24 +58,24 @@ export async function readProject(
   const { projectId } = wanted;
   const name = { projectId };
   const list = (get: () => Promise<ItemList>) => () => patiently(patience, get, signal);
-  const services = await idsOf(
+  const services = await itemsOf(
     wanted.services,
     list(() => api.listServices(name, call)),
   );
-  const jobs = await idsOf(
+  const jobs = await itemsOf(
     wanted.jobs,
     list(() => api.listJobs(name, call)),
   );
-  const total = services.ids.length + jobs.ids.length;
+  const total = [...services.items, ...jobs.items].filter(hasContents).length;
   const reservation = setAside(api, total, projectId);
   try {
     const read = createReader(deps, total, { ...call, reservation });
     return {
-      services: await eachOf(services.ids, atOnce, (serviceId) =>
-        read("service", serviceId, (options) => api.getService({ projectId, serviceId }, options)),
+      services: await eachOf(services.items, atOnce, (item) =>
+        read("service", item, (options) => api.getService({ projectId, serviceId: item.id }, options)),
       ),
-      jobs: await eachOf(jobs.ids, atOnce, (jobId) =>
-        read("job", jobId, (options) => api.getJobSettings({ projectId, jobId }, options)),
+      jobs: await eachOf(jobs.items, atOnce, (item) =>
+        read("job", item, (options) => api.getJobSettings({ projectId, jobId: item.id }, options)),
       ),
       isTruncated: services.isTruncated || jobs.isTruncated,
     };
@@ -82,13 +84,21 @@ export async function readProject(
   }
 }
 
-async function idsOf(
+async function itemsOf(
   wanted: readonly string[] | "all",
   list: () => Promise<ItemList>,
-): Promise<{ readonly ids: readonly string[]; readonly isTruncated: boolean }> {
-  if (wanted !== "all") return { ids: [...new Set(wanted)].sort(), isTruncated: false };
-  const { items, truncated = false } = await list();
-  return { ids: items.map(({ id }) => id), isTruncated: truncated };
+): Promise<{ readonly items: readonly ProjectItem[]; readonly isTruncated: boolean }> {
+  if (wanted === "all") {
+    const { items, truncated = false } = await list();
+    return { items, isTruncated: truncated };
+  }
+  const ids = [...new Set(wanted)].sort();
+  return { items: ids.map((id) => ({ id, type: undefined })), isTruncated: false };
+}
+
+/** A build service deploys nothing, and the list says so already. */
+function hasContents({ type }: ProjectItem): boolean {
+  return type !== "build";
 }
 
 function setAside(api: NorthflankApi, count: number, projectId: string) {
@@ -107,13 +117,17 @@ function setAside(api: NorthflankApi, count: number, projectId: string) {
   });
 }
 
-type Read = <T>(kind: "service" | "job", id: string, get: (options: CallOptions) => Promise<T>) => Promise<Reading<T>>;
+type Read = <T>(
+  kind: "service" | "job",
+  item: ProjectItem,
+  get: (options: CallOptions) => Promise<T>,
+) => Promise<Reading<T>>;
 
 function createReader({ patience, onProgress }: ReadProjectDeps, total: number, call: CallOptions): Read {
   let done = 0;
   let rejected: NorthflankError | undefined;
   onProgress({ done, total });
-  const read: Read = async (kind, id, get) => {
+  const read: Read = async (kind, { id }, get) => {
     const problem = nameProblem(kind, id);
     if (problem !== undefined) return { kind: "unusable-id", id, problem };
     if (rejected !== undefined) return { kind: "failed", id, error: rejected };
@@ -125,8 +139,9 @@ function createReader({ patience, onProgress }: ReadProjectDeps, total: number, 
       return { kind: "failed", id, error };
     }
   };
-  return async (kind, id, get) => {
-    const reading = await read(kind, id, get);
+  return async (kind, item, get) => {
+    if (!hasContents(item)) return { kind: "not-needed", id: item.id };
+    const reading = await read(kind, item, get);
     done += 1;
     onProgress({ done, total });
     return reading;

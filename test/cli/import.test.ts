@@ -52,7 +52,7 @@ describe("an import", () => {
     });
     expect(out).toContain('# service "builder": it is a build service, which deploys nothing.');
     expect(out).toContain('# service "storefront": it is a combined service, and Northflank tells no source of it');
-    expect(err).toContain("5 manifests printed, 2 left out. 8 requests to Northflank; 992 of 1000 left in this hour.");
+    expect(err).toContain("5 manifests printed, 2 left out. 7 requests to Northflank; 993 of 1000 left in this hour.");
   });
 
   test("reads only, and says the same twice", async () => {
@@ -126,7 +126,7 @@ describe("an import", () => {
     expect([code, namesOf(out).length]).toEqual([0, 5]);
     expect(out.length).toBeLessThan(5_000);
     expect(`${out}${err}`).not.toMatch(/[^\P{Cc}\n]/u);
-    expect(scene.northflank.calls).toHaveLength(8);
+    expect(scene.northflank.calls).toHaveLength(7);
   });
 
   test("leaves out what would not be valid, with the reason", async () => {
@@ -175,13 +175,13 @@ describe("an import", () => {
     scene.northflank.spendQuota(990);
     const { code, out, err } = await scene.run(runImport, ["--project=shop"]);
     expect([code, out, scene.northflank.calls.length]).toEqual([1, "", 2]);
-    expect(err).toContain("that takes 26 requests, more than the budget has left");
+    expect(err).toContain("that takes 25 requests, more than the budget has left");
     expect(err).toContain("2 requests to Northflank; 8 of 1000 left in this hour.");
   });
 
   test("shows progress on a terminal, and takes it away before anything else is written", async () => {
     const { err } = await scene.run(runImport, ["--project=shop"], { isTerminal: true });
-    expect(err).toContain("\r\u001b[2Kreading project shop: 2 of 6; ");
+    expect(err).toContain("\r\u001b[2Kreading project shop: 2 of 5; ");
     expect(err.split("\r\u001b[2K").at(-1)).toMatch(/^not imported: /);
     const quiet = await scene.run(runImport, ["--project=shop"]);
     expect(quiet.err).not.toContain("\u001b");
