@@ -90,7 +90,7 @@ export function decodeMetadata(
   if (!isObject(raw)) throw cannotBeHandled(resource, mismatch(raw, resource.kind, "metadata", "v1.ObjectMeta"));
   const metadata: JsonObject = {};
   for (const [key, value] of Object.entries(raw)) {
-    const schema = metadataSchema.properties?.[key];
+    const schema = propertyOf(metadataSchema, key);
     if (schema === undefined) unknown.push(`metadata.${key}`);
     else if (value !== null) metadata[key] = typed(value, schema, key, resource);
   }
@@ -249,6 +249,11 @@ function typed(value: unknown, schema: Schema, path: string, resource: Resource)
   }
 }
 
+/** A field named `__proto__` is none that every object has. */
+function propertyOf({ properties = {} }: Schema, key: string): Schema | undefined {
+  return Object.hasOwn(properties, key) ? properties[key] : undefined;
+}
+
 function isTime(text: string): boolean {
   return /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d([.,]\d+)?(Z|[-+]\d\d:\d\d)$/.test(text) && !Number.isNaN(Date.parse(text));
 }
@@ -263,7 +268,7 @@ function typedObject(value: JsonObject, schema: Schema, path: string, resource: 
   const result: JsonObject = {};
   for (const [key, item] of Object.entries(value)) {
     const extra = schema.additionalProperties;
-    const child = schema.properties?.[key] ?? (typeof extra === "object" ? extra : undefined);
+    const child = propertyOf(schema, key) ?? (typeof extra === "object" ? extra : undefined);
     if (child !== undefined && item !== null) result[key] = typed(item, child, path, resource);
   }
   return result;

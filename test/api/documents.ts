@@ -294,6 +294,10 @@ const deployments: Readonly<Record<string, Document>> = {
     object: deployment({}, { metadata: { name: "doc", lables: {} } }),
     problems: ["metadata.lables unknown-field"],
   },
+  "deployment: metadata with a field named __proto__": {
+    object: deployment({}, { metadata: JSON.parse('{"name": "doc", "__proto__": {}}') }),
+    problems: ["metadata.__proto__ unknown-field"],
+  },
   "deployment: another image": {
     old: deployment({}),
     object: deployment({ deployment: { external: { imagePath: "ghcr.io/acme/api:1.4.3" } } }),
