@@ -137,6 +137,7 @@ export const jobStatus = {
           minimum: 0,
           description: "metadata.generation they stand for.",
         },
+        specHash: text("Hash of what the spec says of them.", 128),
         time: time("When they were sent, or first found in force."),
         keyId: text("Tells one key of the hashes from another; it changes with the token of the account.", 32),
         settings: {

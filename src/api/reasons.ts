@@ -92,6 +92,7 @@ export const reasons = {
   AbortRequested: "Northflank was asked to abort the run.",
   RunsOnSourceChange: "Northflank itself starts a run of the job when its source changes.",
   DeprecatedRoute: "Northflank has deprecated the call that is used, and has no other for this.",
+  SettingsReleased: "Settings that the manifest names no more are no longer managed.",
   FallbackUsed: "The usual call is gone; its replacement was used.",
 } as const;
 

@@ -1,3 +1,4 @@
+import { createHmac } from "node:crypto";
 import pRetry from "p-retry";
 import type { Clock } from "../util/clock.ts";
 import { sleep } from "../util/clock.ts";
@@ -80,6 +81,11 @@ export interface NorthflankApi {
    * Pass the reservation in the options of each call, and release it in `finally`. All or nothing; it never waits.
    */
   reserve(count: number, requestClass: RequestClass): ReserveOutcome;
+  /**
+   * A hash whose key is made from the account's token: equal for equal texts while the token is the same, and of no use to
+   * whoever lacks it. For remembering what was sent without keeping it.
+   */
+  keyedHash(text: string): string;
   /** All services of a project, from all pages; no further pages once `isEnough`. */
   listServices(
     name: ProjectName,
@@ -193,6 +199,8 @@ export function createNorthflankApi(options: NorthflankApiOptions): NorthflankAp
   return {
     reserve: (count, requestClass) => options.ledger.reserve(count, requestClass),
 
+    keyedHash: (text) => keyedHash(options.token, text),
+
     listServices: (name, call) => listItems({ read, kind: "services", name, call }),
     listJobs: (name, call) => listItems({ read, kind: "jobs", name, call }),
 
@@ -289,6 +297,17 @@ export function createNorthflankApi(options: NorthflankApiOptions): NorthflankAp
       return answer === undefined ? undefined : { expiresAt: textOf(objectOf(dataOf(answer.json))?.expiresAt) };
     },
   };
+}
+
+// Another purpose would need another word, so that its hashes are of no use here.
+const hashPurpose = "northflank-operator applied settings 1";
+
+// 128 bits: nobody finds a second text, and a status with a thousand of them stays small.
+const hashBytes = 16;
+
+function keyedHash(token: SecretValue, text: string): string {
+  const key = createHmac("sha256", token.reveal()).update(hashPurpose).digest();
+  return createHmac("sha256", key).update(text).digest().subarray(0, hashBytes).toString("base64url");
 }
 
 interface ApiRequest {

@@ -1,5 +1,6 @@
 import type { NorthflankConnection } from "../../src/api/connection.ts";
 import type { NorthflankDeployment } from "../../src/api/deployment.ts";
+import type { NorthflankJob } from "../../src/api/job.ts";
 import { apiVersion } from "../../src/api/names.ts";
 import type { ObjectMeta } from "../../src/kube/types.ts";
 import type { BuildView, JobSource, JobView, ServiceView } from "../../src/northflank/types.ts";
@@ -34,6 +35,26 @@ export function deployment(
       managementPolicy: "Enforce",
       continuousDeployment: "Warn",
       rollout: { wait: true, timeoutSeconds: 900, onFailure: "Report" },
+      suspend: false,
+      ...parts.spec,
+    },
+    status: parts.status ?? { observedGeneration: -1 },
+  };
+}
+
+/** An object named `migrate` that wants a description of job `migrate` of project `shop`, as the server stores it. */
+export function jobObject(parts: Parts<NorthflankJob["spec"], NorthflankJob["status"]> = {}): NorthflankJob {
+  return {
+    apiVersion,
+    kind: "NorthflankJob",
+    metadata: metadata("migrate", parts.metadata),
+    spec: {
+      projectId: "shop",
+      jobId: "migrate",
+      jobType: "any",
+      settings: { description: "Migrates the database" },
+      allowReferences: false,
+      managementPolicy: "Enforce",
       suspend: false,
       ...parts.spec,
     },

@@ -1,8 +1,11 @@
+import { createHmac } from "node:crypto";
 import type { CallOptions, JobName, NorthflankApi, ServiceName } from "../../src/northflank/client.ts";
 import { NorthflankError, type NorthflankErrorCode, type NorthflankErrorFacts } from "../../src/northflank/errors.ts";
 import type {
   BuildView,
   DeploymentUpdate,
+  JobPatchRoute,
+  JobSettingsView,
   JobSource,
   JobView,
   ServiceView,
@@ -25,6 +28,8 @@ type Method =
   | "getJob"
   | "getJobDeployment"
   | "updateJobDeployment"
+  | "getJobSettings"
+  | "patchJob"
   | "whoAmI";
 
 interface Scripted {
@@ -39,6 +44,10 @@ interface Scripted {
  */
 export class FakeNorthflank {
   readonly calls: string[] = [];
+  /** Makes the key of hashes. */
+  token = "token";
+  /** Everything that patches of a job have set, secrets included, in the words of "patch job". */
+  readonly jobSettings = new Map<string, JobSettingsView>();
   /** What the list of services tells of continuous deployment, by id. */
   readonly listed = new Map<string, boolean>();
   readonly #services = new Map<string, ServiceView>();
@@ -67,6 +76,18 @@ export class FakeNorthflank {
 
   changeJob(id: string, change: Partial<JobView & JobSource>): void {
     this.hasJob({ ...this.job(id), ...change });
+  }
+
+  hasSettings(jobId: string, settings: JobSettingsView["settings"], jobType = "manual"): void {
+    this.jobSettings.set(jobId, { jobType, settings });
+  }
+
+  /** Settings change as somebody says; `settings` is merged, as the API merges it. */
+  patchSettings(jobId: string, change: JobSettingsView["settings"]): void {
+    const { jobType, settings } = this.#jobSettingsOf(jobId);
+    const policy = { ...(settings.settings as object), ...(change.settings as object) };
+    const merged = { ...settings, ...change, ...(Object.keys(policy).length > 0 && { settings: policy }) };
+    this.jobSettings.set(jobId, { jobType, settings: merged });
   }
 
   /** What a service or job has built, newest first; `[]`: nothing yet. Without this there is no such service. */
@@ -145,11 +166,14 @@ export class FakeNorthflank {
         this.#note("whoami");
         return this.#run("whoAmI", () => ({ expiresAt: undefined }));
       },
-      getJobSettings: async () => {
-        throw new Error("unexpected call of Northflank: getJobSettings");
+      keyedHash: (text) => createHmac("sha256", this.token).update(text).digest("base64url").slice(0, 22),
+      getJobSettings: async ({ jobId }, options) => {
+        this.#note(`get settings of job ${jobId} (${options.class})`);
+        return this.#run("getJobSettings", () => this.#settingsOf(jobId));
       },
-      patchJob: async () => {
-        throw new Error("unexpected call of Northflank: patchJob");
+      patchJob: async ({ jobId }, route, body) => {
+        this.#note(`patch ${route} ${jobId} ${JSON.stringify(body)}`);
+        this.#run("patchJob", () => this.patchSettings(jobId, settingsIn(route, body)));
       },
       reserve: () => {
         throw new Error("unexpected call of Northflank: reserve");
@@ -176,6 +200,19 @@ export class FakeNorthflank {
       startRun: unexpected("startRun"),
       abortRun: unexpected("abortRun"),
     };
+  }
+
+  #jobSettingsOf(jobId: string): JobSettingsView {
+    const view = this.jobSettings.get(jobId);
+    if (view === undefined) throw northflankError("not_found", { httpStatus: 404 });
+    return view;
+  }
+
+  /** Only what its page says that "get job" tells. */
+  #settingsOf(jobId: string): JobSettingsView {
+    const { jobType, settings } = this.#jobSettingsOf(jobId);
+    const told = ["description", "tags", "disabledCI", "billing", "settings"];
+    return { jobType, settings: Object.fromEntries(Object.entries(settings).filter(([name]) => told.includes(name))) };
   }
 
   #note(call: string): void {
@@ -233,4 +270,16 @@ function changed(view: SourceView, { external, internal, docker, buildpack }: De
     ...source,
     ...(internal === undefined ? {} : { image: undefined, external: undefined, internal: build }),
   };
+}
+
+/** The older bodies have the run policy on top. */
+function settingsIn(route: JobPatchRoute, body: object): JobSettingsView["settings"] {
+  if (route === "job") return { ...body };
+  const { backoffLimit, runOnSourceChange, activeDeadlineSeconds, schedule, concurrencyPolicy, ...rest } =
+    body as Readonly<Record<string, unknown>>;
+  const given = (values: object) =>
+    Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined));
+  const cron = given({ schedule, concurrencyPolicy });
+  const policy = given({ backoffLimit, runOnSourceChange, activeDeadlineSeconds });
+  return { ...rest, settings: { ...policy, ...(Object.keys(cron).length > 0 && { cron }) } };
 }

@@ -22,6 +22,7 @@ export function listened(
   const isThere = (answer: object | undefined) => answer !== undefined;
   return {
     reserve: (count, requestClass) => api.reserve(count, requestClass),
+    keyedHash: (text) => api.keyedHash(text),
     listServices: (name, options) => hear(api.listServices(name, options)),
     listJobs: (name, options) => hear(api.listJobs(name, options)),
     getService: (name, options) => hear(api.getService(name, options)),

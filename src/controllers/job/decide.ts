@@ -1,0 +1,138 @@
+// pure
+import type { JobPatchRoute } from "../../northflank/types.ts";
+import { assertNever } from "../../util/assert-never.ts";
+import { judgeRemoteFailure } from "../shared/remote-failure.ts";
+import { invalidSpecMessage } from "../shared/spec-problem.ts";
+import { type Comparison, compare, type Difference } from "./compare.ts";
+import type { Conclusion } from "./conclusion.ts";
+import type { Change, DecideInput, Decision, Patch } from "./decision.ts";
+import { bodyFor } from "./desire.ts";
+import type { Seen } from "./observation.ts";
+import { isFight, isSameSpec, recentCorrections, wasInSync } from "./remembered.ts";
+import { driftConclusion, fightConclusion, inSyncConclusion } from "./seen.ts";
+import { conflictConclusion, nothingLearned, suspendedConclusion, unsupportedConclusion } from "./unseen.ts";
+
+/**
+ * What to do about one observation: rest, conclude, or send one change. Every state of the object is reached from here,
+ * and nothing is done here.
+ *
+ *     invalid, suspended, blocked, conflict -> named state, no request
+ *     failed -> by the table of remote errors
+ *     seen -> wrong type of job -> UnsupportedTarget
+ *          -> nothing pending   -> in sync; what is newly declared or declared no more is remembered
+ *          -> pending           -> Observe, or nothing new under EnforceOnChange: DriftObserved
+ *                               -> fight: FightDetected
+ *                               -> write
+ */
+export function decide(input: DecideInput): Decision {
+  const { object, observation, now, random } = input;
+  const sameDesire = isSameSpec(object);
+  switch (observation.kind) {
+    case "rest":
+      return { kind: "rest", dueInMs: observation.dueInMs };
+    case "invalid": {
+      const message = invalidSpecMessage(observation.problems);
+      const verdict = { kind: "stalled", reason: "InvalidSpec", message } as const;
+      return conclude({ ...nothingLearned, verdict, next: { kind: "never" }, sameDesire: false });
+    }
+    case "suspended":
+      return conclude({ ...suspendedConclusion, sameDesire });
+    case "conflict":
+      return conclude({ ...conflictConclusion(observation.winner), sameDesire });
+    case "blocked": {
+      const next = { kind: "recheck", afterMs: observation.recheckAfterMs } as const;
+      return conclude({ ...nothingLearned, verdict: observation.verdict, next, sameDesire });
+    }
+    case "failed": {
+      const { error } = observation;
+      const judged = judgeRemoteFailure({ error, previous: object.status?.failure, now, random });
+      return conclude({ ...nothingLearned, ...judged, sameDesire });
+    }
+    case "seen":
+      return decideSeen(input, observation);
+    default:
+      return assertNever(observation, "observation");
+  }
+}
+
+function decideSeen(input: DecideInput, seen: Seen): Decision {
+  const { object } = input;
+  const declared = object.spec.jobType;
+  const { jobType } = seen.view;
+  if (declared !== "any" && jobType !== undefined && jobType !== declared) {
+    const message = `Job "${object.spec.jobId}" is a ${jobType} job, and spec.jobType is ${declared}. Change spec.jobType, or name another job.`;
+    return conclude(unsupportedConclusion(message, seen));
+  }
+  if (jobType === "manual" && Object.hasOwn(seen.desire.policy, "cron")) {
+    const message = `Job "${object.spec.jobId}" is a manual job, which has no schedule. Take cron out of the settings, or name a cron job.`;
+    return conclude(unsupportedConclusion(message, seen));
+  }
+  const comparison = compare(seen.desire, seen.view, object.status?.applied);
+  const pending = pendingChanges(input, comparison);
+  if (pending.length === 0) return conclude(inSyncConclusion(input, seen, comparison));
+  return decidePending(input, { seen, comparison, pending });
+}
+
+/** What nobody can see counts only where writing is allowed, or where it can be held against what was last sent. */
+function pendingChanges({ object }: DecideInput, comparison: Comparison): readonly Difference[] {
+  const { differences, unsent, canTell } = comparison;
+  const isPending = object.spec.managementPolicy !== "Observe" || canTell;
+  return isPending ? [...differences, ...unsent] : differences;
+}
+
+interface Pending {
+  readonly seen: Seen;
+  readonly comparison: Comparison;
+  readonly pending: readonly Difference[];
+}
+
+function decidePending(input: DecideInput, { seen, comparison, pending }: Pending): Decision {
+  const { object, now } = input;
+  const policy = object.spec.managementPolicy;
+  const isChange = comparison.changed.length > 0;
+  const isDrift = !isChange && wasInSync(object);
+  if (policy === "Observe" || (policy === "EnforceOnChange" && !isChange)) {
+    return conclude(driftConclusion(input, seen, pending), isDrift);
+  }
+  if (!isChange && isFight(object, recentCorrections(object, now))) {
+    return conclude(fightConclusion(input, seen, pending), isDrift);
+  }
+  const patches = patchesFor(object.spec.jobType, seen);
+  const [patch, fallback] = patches;
+  if (patch === undefined) {
+    const message = "No call of Northflank takes all of the declared settings together.";
+    return conclude(unsupportedConclusion(message, seen));
+  }
+  const change: Change = {
+    seen,
+    cause: causeOf(input, isChange),
+    differences: pending,
+    released: comparison.released,
+    untold: comparison.untold,
+    patch,
+    fallback,
+  };
+  return { kind: "write", change };
+}
+
+function causeOf({ object }: DecideInput, isChange: boolean): Change["cause"] {
+  if (!isChange) return "DriftCorrected";
+  return isSameSpec(object) === true ? "SourceChanged" : "SpecChanged";
+}
+
+/** The routes that can carry the change, the one that is asked for first. */
+function patchesFor(jobType: "any" | "manual" | "cron", { desire, view }: Seen): readonly Patch[] {
+  return routesFor(jobType, view.jobType).flatMap((route) => {
+    const body = bodyFor(route, desire);
+    return body === undefined ? [] : [{ route, body }];
+  });
+}
+
+function routesFor(declared: "any" | "manual" | "cron", actual: string | undefined): readonly JobPatchRoute[] {
+  if (declared !== "any") return [declared, "job"];
+  return actual === "manual" || actual === "cron" ? ["job", actual] : ["job"];
+}
+
+function conclude(conclusion: Conclusion, sawDrift = false): Decision {
+  return { kind: "conclude", conclusion, sawDrift };
+}

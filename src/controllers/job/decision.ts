@@ -1,0 +1,50 @@
+// pure
+import type { NorthflankJob } from "../../api/job.ts";
+import type { JobPatchRoute } from "../../northflank/types.ts";
+import type { Random } from "../../util/random.ts";
+import type { Difference } from "./compare.ts";
+import type { Conclusion } from "./conclusion.ts";
+import type { Observation, Seen } from "./observation.ts";
+
+/** Flags that decisions depend on. */
+export interface Settings {
+  /** For objects that name no period, in milliseconds; 0 = never. */
+  readonly resyncPeriodMs: number;
+}
+
+/** One body on one route. */
+export interface Patch {
+  readonly route: JobPatchRoute;
+  readonly body: object;
+}
+
+/** One change to be sent. */
+export interface Change {
+  readonly seen: Seen;
+  readonly cause: "SpecChanged" | "SourceChanged" | "DriftCorrected";
+  /** Why it is sent; the body carries everything that is declared. */
+  readonly differences: readonly Difference[];
+  /** Settings that are declared no more. */
+  readonly released: readonly string[];
+  /** How many of the declared settings Northflank does not tell. */
+  readonly untold: number;
+  readonly patch: Patch;
+  /** Where the route turns out to be gone; `undefined`: nowhere else. */
+  readonly fallback: Patch | undefined;
+}
+
+/** What a pass is to do. */
+export type Decision =
+  /** Nothing to do and nothing to say. */
+  | { readonly kind: "rest"; readonly dueInMs: number }
+  | { readonly kind: "conclude"; readonly conclusion: Conclusion; readonly sawDrift: boolean }
+  | { readonly kind: "write"; readonly change: Change };
+
+/** Everything that a decision may know. */
+export interface DecideInput {
+  readonly object: NorthflankJob;
+  readonly observation: Observation;
+  /** Wall clock, milliseconds since the epoch. */
+  readonly now: number;
+  readonly random: Random;
+}

@@ -1,0 +1,140 @@
+// pure
+import { createHash } from "node:crypto";
+import type { NorthflankJobSpec } from "../../api/job.ts";
+import type { FileContent, JobPatchRoute } from "../../northflank/types.ts";
+
+type Json = Readonly<Record<string, unknown>>;
+
+/** Values and contents that came from literals and references together. Never stored, logged or shown. */
+export interface ResolvedValues {
+  readonly runtimeEnvironment: Readonly<Record<string, string>> | undefined;
+  readonly runtimeFiles: Readonly<Record<string, FileContent>> | undefined;
+  readonly buildArguments: Readonly<Record<string, string>> | undefined;
+}
+
+/** One declared setting. */
+export interface Leaf {
+  /** As under `spec.settings`: `billing.deploymentPlan`, `cron.schedule`, `runtimeEnvironment.LOG_LEVEL`. */
+  readonly path: string;
+  readonly value: unknown;
+  /** The value is a secret, or may be one: it is never compared with what Northflank tells, and never shown. */
+  readonly isHidden: boolean;
+  /** Keyed hash of object, path and value. */
+  readonly hash: string;
+}
+
+/** What a spec declares, with the values of its references. */
+export interface Desire {
+  /** Everything but the run policy, as it is sent. */
+  readonly settings: Json;
+  /** `backoffLimit`, `runOnSourceChange`, `activeDeadlineSeconds` and `cron`, wherever they were written. */
+  readonly policy: Json;
+  /** Every setting, in the order of their paths. */
+  readonly leaves: readonly Leaf[];
+  /** Tells the key of the hashes from others. */
+  readonly keyId: string;
+}
+
+/** Reads `spec.settings`. `keyedHash` is the account's. */
+export function desireOf(options: {
+  readonly spec: Pick<NorthflankJobSpec, "settings">;
+  readonly values: ResolvedValues;
+  /** Of the object, so that equal values of two objects do not look equal. */
+  readonly uid: string | undefined;
+  readonly keyedHash: (text: string) => string;
+}): Desire {
+  const { spec, values, uid = "", keyedHash } = options;
+  const {
+    runtimeEnvironmentFrom: _environmentFrom,
+    runtimeFilesFrom: _filesFrom,
+    buildArgumentsFrom: _argumentsFrom,
+    backoffLimit,
+    runOnSourceChange,
+    activeDeadlineSeconds,
+    cron,
+    settings: nested,
+    ...plain
+  } = spec.settings;
+  const settings = given({ ...plain, ...given({ ...values }) });
+  const policy = given({ backoffLimit, runOnSourceChange, activeDeadlineSeconds, cron, ...given({ ...nested }) });
+  const leaves = [...leavesOf(settings), ...leavesOf(policy)].map((leaf) => ({
+    ...leaf,
+    hash: keyedHash(JSON.stringify([uid, leaf.path, sortedKeys(leaf.value)])),
+  }));
+  return { settings, policy, leaves: leaves.sort(byPath), keyId: keyedHash("id of the key").slice(0, 8) };
+}
+
+/**
+ * The body that carries what is declared on a route: `settings` holds the run policy in the body for any job, which stands
+ * on top in the older ones. `undefined` where the route has no place for something.
+ */
+export function bodyFor(route: JobPatchRoute, { settings, policy }: Desire): Json | undefined {
+  if (route === "job") return Object.keys(policy).length === 0 ? settings : { ...settings, settings: policy };
+  const { cron, ...rest } = policy;
+  if (cron === undefined) return { ...settings, ...rest };
+  const { suspended, ...schedule } = cron as Json;
+  return route === "manual" || suspended !== undefined ? undefined : { ...settings, ...rest, ...schedule };
+}
+
+/** Equal for specs that declare the same, the values behind references aside. */
+export function specHashOf({ settings, jobType, allowReferences }: NorthflankJobSpec): string {
+  const text = JSON.stringify(sortedKeys({ settings, jobType, allowReferences }));
+  return createHash("sha256").update(text).digest("hex").slice(0, 32);
+}
+
+/** Whether values come from Secrets or ConfigMaps. */
+export function hasReferences({ settings }: Pick<NorthflankJobSpec, "settings">): boolean {
+  const { runtimeEnvironmentFrom, runtimeFilesFrom, buildArgumentsFrom } = settings;
+  return [runtimeEnvironmentFrom, runtimeFilesFrom, buildArgumentsFrom].some((from) => (from ?? []).length > 0);
+}
+
+/** Maps of which each key is a setting of its own, and all values are secrets or may be. */
+export const hiddenMaps: ReadonlySet<string> = new Set([
+  "runtimeEnvironment",
+  "runtimeFiles",
+  "buildArguments",
+  "buildFiles",
+  "dockerSecretMounts",
+]);
+
+/** Contents that are not for status: commands and Dockerfiles of Northflank's side may hold what nobody here has seen. */
+const hiddenLeaves: ReadonlySet<string> = new Set(["healthChecks", "buildSettings.dockerfile.dockerfileContents"]);
+
+type PlainLeaf = Omit<Leaf, "hash">;
+
+function leavesOf(object: Json): readonly PlainLeaf[] {
+  return Object.entries(object).flatMap(([name, value]) =>
+    hiddenMaps.has(name) ? mapLeaves(name, value as Json) : innerLeaves(name, value),
+  );
+}
+
+/** The keys as one setting, because the map is sent as a whole, and each value as one. */
+function mapLeaves(path: string, map: Json): readonly PlainLeaf[] {
+  const keys = Object.keys(map).sort();
+  const values = keys.map((key) => ({ path: `${path}.${key}`, value: map[key], isHidden: true }));
+  return [{ path, value: keys, isHidden: true }, ...values];
+}
+
+function innerLeaves(path: string, value: unknown): readonly PlainLeaf[] {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    return [{ path, value, isHidden: hiddenLeaves.has(path) }];
+  }
+  return Object.entries(value)
+    .filter(([, inner]) => inner !== undefined)
+    .flatMap(([name, inner]) => innerLeaves(`${path}.${name}`, inner));
+}
+
+function given(values: Json): Json {
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined));
+}
+
+function byPath(left: Leaf, right: Leaf): number {
+  return left.path < right.path ? -1 : 1;
+}
+
+function sortedKeys(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(sortedKeys);
+  if (typeof value !== "object" || value === null) return value;
+  const entries = Object.entries(value).filter(([, item]) => item !== undefined);
+  return entries.sort(([a], [b]) => (a < b ? -1 : 1)).map(([key, item]) => [key, sortedKeys(item)]);
+}

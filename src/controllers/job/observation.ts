@@ -1,0 +1,29 @@
+// pure
+import type { NorthflankError } from "../../northflank/errors.ts";
+import type { JobSettingsView } from "../../northflank/types.ts";
+import type { ObjectKey } from "../../runtime/outcome.ts";
+import type { SpecProblem } from "../shared/spec-problem.ts";
+import type { Verdict } from "../shared/verdict.ts";
+import type { Desire } from "./desire.ts";
+
+/** Everything a pass knows beyond the object itself. One case per reason not to look further. */
+export type Observation =
+  | { readonly kind: "invalid"; readonly problems: readonly SpecProblem[] }
+  | { readonly kind: "suspended" }
+  /** No account that can be used now, or a reference that cannot. */
+  | { readonly kind: "blocked"; readonly verdict: Verdict; readonly recheckAfterMs: number }
+  /** An older object manages settings of the same job. */
+  | { readonly kind: "conflict"; readonly winner: ObjectKey }
+  /** Nothing is due: no request was spent. */
+  | { readonly kind: "rest"; readonly dueInMs: number }
+  | {
+      readonly kind: "seen";
+      readonly desire: Desire;
+      readonly view: JobSettingsView;
+      /** Milliseconds until the next look at a settled object, spread; `Infinity`: never. */
+      readonly nextResyncMs: number;
+    }
+  | { readonly kind: "failed"; readonly error: NorthflankError };
+
+/** The job was read in this pass. */
+export type Seen = Observation & { readonly kind: "seen" };

@@ -1,0 +1,139 @@
+// pure
+import { capped, formatTime } from "../../runtime/conditions.ts";
+import type { EventDraft } from "../shared/event-draft.ts";
+import { passIn } from "../shared/next-pass.ts";
+import { slowProbeMs } from "../shared/remote-verdict.ts";
+import type { Comparison, Difference } from "./compare.ts";
+import type { Conclusion, StatedFields } from "./conclusion.ts";
+import type { DecideInput } from "./decision.ts";
+import { specHashOf } from "./desire.ts";
+import type { Seen } from "./observation.ts";
+import { fightCorrections } from "./remembered.ts";
+
+// As many as the schema of the status takes.
+const mostPending = 32;
+const mostReleased = 100;
+
+/** Northflank has what is declared, as far as it tells; what is owned from now on is remembered. */
+export function inSyncConclusion(input: DecideInput, seen: Seen, comparison: Comparison): Conclusion {
+  const { object } = input;
+  const { released } = comparison;
+  const isObserving = object.spec.managementPolicy === "Observe";
+  const message = inSyncMessage(seen, comparison.untold, isObserving && !comparison.canTell);
+  return {
+    verdict: { kind: "ready", reason: isObserving ? "Observed" : "InSync", message },
+    inSync: { status: "True", reason: "InSync", message },
+    failure: undefined,
+    next: passIn(seen.nextResyncMs),
+    sameDesire: true,
+    stated: { ...seenFields(seen), pendingChanges: undefined, ...(isObserving ? {} : owned(input, seen, released)) },
+    events: isObserving ? [] : releasedEvents(released),
+  };
+}
+
+/** There is a difference, and the policy says not to write. */
+export function driftConclusion({ object }: DecideInput, seen: Seen, pending: readonly Difference[]): Conclusion {
+  const why =
+    object.spec.managementPolicy === "Observe"
+      ? "managementPolicy is Observe: nothing is written"
+      : "managementPolicy is EnforceOnChange and nothing that is declared has changed: nothing is written";
+  const message = `Northflank differs from what is declared: ${differencesText(pending)}. ${why}.`;
+  return {
+    ...different(seen, pending),
+    verdict: { kind: "ready", reason: "DriftObserved", message },
+    inSync: { status: "False", reason: "DriftObserved", message },
+    next: passIn(seen.nextResyncMs),
+  };
+}
+
+/** There is a difference again, because somebody else changes the job back. */
+export function fightConclusion(_input: DecideInput, seen: Seen, pending: readonly Difference[]): Conclusion {
+  const message =
+    `Somebody else keeps changing the job back: ${differencesText(pending)}. It was corrected ${fightCorrections} times ` +
+    "within 10m; writing has stopped. Find the other writer (a pipeline, a template), or take the setting out of the " +
+    "manifest; then change the spec or request a reconcile. Still looked at.";
+  return {
+    ...different(seen, pending),
+    verdict: { kind: "stalled", reason: "FightDetected", message },
+    inSync: { status: "False", reason: "FightDetected", message },
+    next: { kind: "recheck", afterMs: Math.min(seen.nextResyncMs, slowProbeMs) },
+  };
+}
+
+/** Settings with the first few differences, for messages. */
+export function differencesText(pending: readonly Difference[]): string {
+  const shown = pending.slice(0, 3).map(({ path, from, to }) => {
+    if (to === undefined) return `${path} is not what was last sent`;
+    return from === undefined ? `${path} was not sent yet` : `${path} is ${from}, declared is ${to}`;
+  });
+  return `${shown.join("; ")}${pending.length > 3 ? `; and ${pending.length - 3} more` : ""}`;
+}
+
+/** What this object owns from now on, and what it lets go. Nothing new is said while nothing changes. */
+export function owned(
+  { object, now }: Pick<DecideInput, "object" | "now">,
+  { desire }: Seen,
+  released: readonly string[],
+): StatedFields {
+  const generation = object.metadata.generation ?? 0;
+  const specHash = specHashOf(object.spec);
+  const settings = desire.leaves.map(({ path, hash }) => ({ path, hash }));
+  const before = object.status?.applied;
+  const isSame =
+    before?.specHash === specHash &&
+    before.keyId === desire.keyId &&
+    before.settings?.length === settings.length &&
+    settings.every(({ path, hash }, index) => {
+      const known = before.settings?.[index];
+      return known?.path === path && known.hash === hash;
+    });
+  const time = formatTime(now);
+  return {
+    applied: isSame ? before : { generation, specHash, time, keyId: desire.keyId, settings },
+    ...(released.length === 0 ? {} : { released: { generation, time, settings: released.slice(0, mostReleased) } }),
+  };
+}
+
+/** Says what is no longer managed. */
+export function releasedEvents(released: readonly string[]): readonly EventDraft[] {
+  if (released.length === 0) return [];
+  const note =
+    `No longer managed, because the manifest names them no more: ${namesText(released)}. They keep the values that ` +
+    "they have in Northflank.";
+  return [{ type: "Normal", reason: "SettingsReleased", action: "Release", note }];
+}
+
+/** Names, the first few. */
+export function namesText(names: readonly string[]): string {
+  const shown = names.slice(0, 5).map((name) => capped(name, 100));
+  return `${shown.join(", ")}${names.length > 5 ? `, and ${names.length - 5} more` : ""}`;
+}
+
+/** What was seen, as status shows it. */
+export function seenFields({ view }: Seen): StatedFields {
+  return { jobType: view.jobType === undefined ? undefined : capped(view.jobType, 64) };
+}
+
+/** Differences as status takes them. */
+export function pendingFields(pending: readonly Difference[]): Pick<StatedFields, "pendingChanges"> {
+  return { pendingChanges: pending.slice(0, mostPending) };
+}
+
+function different(
+  seen: Seen,
+  pending: readonly Difference[],
+): Pick<Conclusion, "stated" | "failure" | "events" | "sameDesire"> {
+  const stated = { ...seenFields(seen), ...pendingFields(pending) };
+  return { stated, failure: undefined, events: [], sameDesire: true };
+}
+
+/** That Northflank has what is declared, and of how much of it that is known only because it was sent. */
+export function inSyncMessage({ desire }: Seen, untold: number, isUnknown = false): string {
+  const count = desire.leaves.length;
+  const told = `Northflank has the declared settings (${count})`;
+  if (untold === 0) return `${told}.`;
+  const rest = isUnknown ? "whether they are as declared is not known" : "they are as they were last sent";
+  return untold === count
+    ? `Northflank does not tell the declared settings (${count}); ${rest}.`
+    : `${told}; of these it does not tell ${untold}: ${rest}.`;
+}

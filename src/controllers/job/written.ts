@@ -1,0 +1,135 @@
+// pure
+import type { NorthflankJob } from "../../api/job.ts";
+import type { JobPatchRoute } from "../../northflank/types.ts";
+import { formatTime } from "../../runtime/conditions.ts";
+import { assertNever } from "../../util/assert-never.ts";
+import type { Random } from "../../util/random.ts";
+import type { EventDraft } from "../shared/event-draft.ts";
+import { passIn } from "../shared/next-pass.ts";
+import { judgeRemoteFailure } from "../shared/remote-failure.ts";
+import { slowProbeMs } from "../shared/remote-verdict.ts";
+import type { Conclusion, StatedFields } from "./conclusion.ts";
+import type { Change } from "./decision.ts";
+import type { WriteResult } from "./execute.ts";
+import { isSameSpec, recentCorrections } from "./remembered.ts";
+import { inSyncMessage, namesText, owned, pendingFields, releasedEvents, seenFields } from "./seen.ts";
+
+// Older changes are dropped.
+const longestHistory = 5;
+
+// As many as the schema of the status takes.
+const mostSettings = 32;
+
+const calls: Readonly<Record<JobPatchRoute, string>> = {
+  job: "patch job",
+  manual: "patch manual job",
+  cron: "patch cron job",
+};
+
+interface Written {
+  readonly object: NorthflankJob;
+  readonly change: Change;
+  readonly now: number;
+  readonly random: Random;
+}
+
+/** What a change has come to, by what the API answered. */
+export function concludeChange(options: Written & { readonly result: WriteResult }): Conclusion {
+  const { object, change, result, now, random } = options;
+  const pending = { ...seenFields(change.seen), ...pendingFields(change.differences) };
+  switch (result.kind) {
+    case "written":
+      return writtenConclusion(options, result);
+    case "route-gone":
+      return routeGoneConclusion(pending, result);
+    case "failed": {
+      const judged = judgeRemoteFailure({ error: result.error, previous: object.status?.failure, now, random });
+      const message = "The change was not accepted.";
+      const inSync = { status: "False", reason: judged.verdict.reason, message } as const;
+      return { ...judged, inSync, stated: pending, events: [], sameDesire: isSameSpec(object) };
+    }
+    default:
+      return assertNever(result, "result of a change");
+  }
+}
+
+function writtenConclusion(options: Written, result: WriteResult & { readonly kind: "written" }): Conclusion {
+  const { object, change } = options;
+  const { seen, released, untold } = change;
+  const call = calls[result.route];
+  const message = inSyncMessage(seen, untold);
+  return {
+    verdict: { kind: "ready", reason: "InSync", message },
+    inSync: { status: "True", reason: "InSync", message },
+    failure: undefined,
+    next: passIn(seen.nextResyncMs),
+    sameDesire: true,
+    stated: { ...seenFields(seen), ...statedByChange(options, call) },
+    events: [
+      appliedEvent(change),
+      ...(result.usedFallback ? [fallbackEvent(calls[change.patch.route], call)] : []),
+      ...(result.route === "job" || isKnownCall(object, call) ? [] : [deprecatedEvent(call)]),
+      ...releasedEvents(released),
+    ],
+  };
+}
+
+function statedByChange({ object, change, now }: Written, call: string): StatedFields {
+  const { cause, differences, seen, released } = change;
+  const time = formatTime(now);
+  // A new declaration starts with a clean slate: the fight, if there was one, was about the old one.
+  const corrections = cause === "DriftCorrected" ? [time, ...recentCorrections(object, now)].slice(0, 10) : [];
+  const entry = { time, settings: differences.slice(0, mostSettings).map(({ path }) => path), cause, call };
+  return {
+    ...owned({ object, now }, seen, released),
+    pendingChanges: undefined,
+    corrections: corrections.length === 0 ? undefined : corrections,
+    history: [entry, ...(object.status?.history ?? [])].slice(0, longestHistory),
+  };
+}
+
+/** Said once per object and call: the history remembers it. */
+function isKnownCall({ status }: NorthflankJob, call: string): boolean {
+  return (status?.history ?? []).some((entry) => entry.call === call);
+}
+
+const reasonsToWrite: Readonly<Record<Change["cause"], string>> = {
+  SpecChanged: "as declared",
+  SourceChanged: "because a Secret or ConfigMap that is referred to changed, or the key of the hashes did",
+  DriftCorrected: "because they had been changed elsewhere",
+};
+
+function appliedEvent({ differences, cause }: Change): EventDraft {
+  const note = `Sent the declared settings, ${reasonsToWrite[cause]}: ${namesText(differences.map(({ path }) => path))}.`;
+  return { type: "Normal", reason: "ChangeApplied", action: "Apply", note };
+}
+
+function fallbackEvent(usual: string, used: string): EventDraft {
+  const note = `The call "${usual}" is gone at Northflank; "${used}" carried the settings instead.`;
+  return { type: "Warning", reason: "FallbackUsed", action: "Apply", note };
+}
+
+function deprecatedEvent(call: string): EventDraft {
+  const note =
+    `The settings were sent by "${call}", which Northflank has deprecated. Set spec.jobType to any for the call that ` +
+    "replaces it.";
+  return { type: "Warning", reason: "DeprecatedRoute", action: "Apply", note };
+}
+
+function routeGoneConclusion(
+  stated: StatedFields,
+  { error }: WriteResult & { readonly kind: "route-gone" },
+): Conclusion {
+  const message =
+    `The job can be read, but not changed: ${error.step}: ${error.detail}. No call that patches a job takes the ` +
+    "settings; use a newer version of the operator. Looked at again in about 1h.";
+  return {
+    verdict: { kind: "stalled", reason: "UnsupportedTarget", message },
+    inSync: { status: "False", reason: "UnsupportedTarget", message: "The change was not accepted." },
+    stated,
+    failure: undefined,
+    next: { kind: "recheck", afterMs: slowProbeMs },
+    events: [],
+    sameDesire: false,
+  };
+}

@@ -1,0 +1,471 @@
+import { describe, expect, test } from "vitest";
+import { jobObject } from "../../support/builders.ts";
+import { northflankError } from "../../support/fake-northflank.ts";
+import { JobScene } from "../../support/job-scene.ts";
+
+const inSync = "Ready=True/InSync Accepted=True/Accepted InSync=True/InSync -> Current";
+
+/** A scene with one job in Northflank and one object. */
+function scene(spec: Parameters<typeof jobObject>[0] = {}, jobType = "manual"): JobScene {
+  const made = new JobScene();
+  made.northflank.hasSettings(
+    "migrate",
+    { description: "Old", disabledCI: false, settings: { backoffLimit: 1 } },
+    jobType,
+  );
+  made.has(jobObject(spec));
+  return made;
+}
+
+/** Everything that anybody who reads the object, its Events or the log can see. */
+function visible(made: JobScene): string {
+  return JSON.stringify([made.object().status, made.events, made.logged]);
+}
+
+describe("named settings", () => {
+  test("are sent where they differ, all that is declared and nothing else", async () => {
+    const made = scene({ spec: { settings: { description: "New", backoffLimit: 2, tags: ["nightly"] } } });
+    await made.settle();
+    expect(made.northflank.takeCalls()).toEqual([
+      "get settings of job migrate (change)",
+      'patch job migrate {"description":"New","tags":["nightly"],"settings":{"backoffLimit":2}}',
+    ]);
+    expect(made.state()).toBe(inSync);
+    expect(made.object().status?.history).toMatchObject([
+      { cause: "SpecChanged", call: "patch job", settings: ["description", "tags", "backoffLimit"].sort() },
+    ]);
+    expect(made.takeEvents()).toEqual([
+      "Normal ChangeApplied: Sent the declared settings, as declared: backoffLimit, description, tags.",
+    ]);
+    expect(made.metrics).toEqual(["change", "ready after 0 s"]);
+  });
+
+  test("are not sent where Northflank has them", async () => {
+    const made = scene({ spec: { settings: { description: "Old", settings: { backoffLimit: 1 } } } });
+    await made.settle();
+    expect(made.northflank.takeCalls()).toEqual(["get settings of job migrate (change)"]);
+    expect(made.state()).toBe(inSync);
+    expect(made.object().status?.applied?.settings?.map(({ path }) => path)).toEqual(["backoffLimit", "description"]);
+    expect(made.takeEvents()).toEqual([]);
+  });
+
+  test("cost nothing when they have settled, also after a restart, and one read at resync", async () => {
+    const made = scene();
+    await made.settle();
+    const writes = made.statusWrites;
+    made.northflank.takeCalls();
+    for (let count = 0; count < 5; count += 1) await made.pass();
+    made.restart();
+    await made.pass();
+    expect(made.northflank.takeCalls()).toEqual([]);
+    await made.clock.advance(900_000);
+    await made.pass();
+    expect(made.northflank.takeCalls()).toEqual(["get settings of job migrate (observe)"]);
+    expect(made.statusWrites).toBe(writes);
+  });
+
+  test("of somebody else are left alone, also at resync", async () => {
+    const made = scene();
+    await made.settle();
+    made.northflank.patchSettings("migrate", { disabledCI: true, settings: { backoffLimit: 9 } });
+    made.northflank.takeCalls();
+    await made.clock.advance(900_000);
+    await made.pass();
+    expect(made.northflank.takeCalls()).toEqual(["get settings of job migrate (observe)"]);
+    expect(made.state()).toBe(inSync);
+  });
+
+  test("that are taken out are let go, once, and keep their values", async () => {
+    const made = scene({ spec: { settings: { description: "New", backoffLimit: 2 } } });
+    await made.settle();
+    made.takeEvents();
+    made.northflank.takeCalls();
+    made.edit({ settings: { description: "New" } });
+    await made.settle();
+    expect(made.northflank.takeCalls()).toEqual(["get settings of job migrate (change)"]);
+    expect(made.object().status?.released).toMatchObject({ generation: 2, settings: ["backoffLimit"] });
+    expect(made.takeEvents()).toEqual([
+      "Normal SettingsReleased: No longer managed, because the manifest names them no more: backoffLimit. They keep the " +
+        "values that they have in Northflank.",
+    ]);
+    expect(made.northflank.jobSettings.get("migrate")?.settings.settings).toEqual({ backoffLimit: 2 });
+    made.northflank.patchSettings("migrate", { settings: { backoffLimit: 7 } });
+    await made.clock.advance(900_000);
+    await made.settle();
+    expect(made.northflank.takeCalls()).toEqual(["get settings of job migrate (observe)"]);
+    expect(made.takeEvents()).toEqual([]);
+  });
+
+  test("written in the other place are the same settings", async () => {
+    const made = scene({ spec: { settings: { backoffLimit: 2 } } });
+    await made.settle();
+    made.northflank.takeCalls();
+    made.edit({ settings: { settings: { backoffLimit: 2 } } });
+    await made.settle();
+    expect(made.northflank.takeCalls()).toEqual(["get settings of job migrate (change)"]);
+    expect(made.object().status?.released).toBeUndefined();
+  });
+});
+
+describe("what Northflank does not tell", () => {
+  const secret = "hunter2-very-secret";
+  const spec = {
+    settings: { runtimeEnvironment: { A: secret, B: "2" }, runtimeFiles: { "/etc/x": { data: "c2VjcmV0LWZpbGU=" } } },
+  };
+
+  test("is sent once, compared by keyed hash, and never shown", async () => {
+    const made = scene({ spec });
+    await made.settle();
+    expect(made.northflank.takeCalls()).toEqual([
+      "get settings of job migrate (change)",
+      `patch job migrate ${JSON.stringify(spec.settings)}`,
+    ]);
+    expect(made.object().status?.applied?.settings?.map(({ path }) => path)).toEqual([
+      "runtimeEnvironment",
+      "runtimeEnvironment.A",
+      "runtimeEnvironment.B",
+      "runtimeFiles",
+      "runtimeFiles./etc/x",
+    ]);
+    expect(visible(made)).not.toContain(secret);
+    expect(visible(made)).not.toContain("c2VjcmV0");
+    await made.clock.advance(900_000);
+    await made.settle();
+    expect(made.northflank.takeCalls()).toEqual(["get settings of job migrate (observe)"]);
+  });
+
+  test("is sent again when it is edited, naming the key", async () => {
+    const made = scene({ spec });
+    await made.settle();
+    made.takeEvents();
+    made.edit({ settings: { ...spec.settings, runtimeEnvironment: { A: "other", B: "2" } } });
+    await made.settle();
+    expect(made.takeEvents()).toEqual([
+      "Normal ChangeApplied: Sent the declared settings, as declared: runtimeEnvironment.A.",
+    ]);
+  });
+
+  test("is sent again without a key that was taken out, which is a change of the map", async () => {
+    const made = scene({ spec });
+    await made.settle();
+    made.northflank.takeCalls();
+    made.edit({ settings: { runtimeEnvironment: { A: secret } } });
+    await made.settle();
+    expect(made.northflank.takeCalls()).toEqual([
+      "get settings of job migrate (change)",
+      `patch job migrate {"runtimeEnvironment":{"A":"${secret}"}}`,
+    ]);
+    expect(made.object().status?.released?.settings).toEqual(["runtimeFiles"]);
+  });
+
+  test("does not hash alike in two objects, nor under two tokens", async () => {
+    const hashes = async (uid: string, token: string) => {
+      const made = scene({ metadata: { uid }, spec });
+      made.northflank.token = token;
+      await made.settle();
+      return made.object().status?.applied?.settings?.find(({ path }) => path === "runtimeEnvironment.A")?.hash;
+    };
+    const all = [
+      await hashes("u1", "t1"),
+      await hashes("u2", "t1"),
+      await hashes("u1", "t2"),
+      await hashes("u1", "t1"),
+    ];
+    expect(new Set(all).size).toBe(3);
+    expect(all[0]).toBe(all[3]);
+  });
+
+  test("is sent once more after the token has changed, because its hashes say nothing any more", async () => {
+    const made = scene({ spec });
+    await made.settle();
+    made.northflank.takeCalls();
+    made.northflank.token = "rotated";
+    await made.clock.advance(900_000);
+    await made.settle();
+    expect(made.northflank.takeCalls().map((call) => call.slice(0, 17))).toEqual([
+      "get settings of j",
+      "patch job migrate",
+    ]);
+    await made.clock.advance(900_000);
+    await made.settle();
+    expect(made.northflank.takeCalls()).toEqual(["get settings of job migrate (observe)"]);
+  });
+
+  test("is sent again when the answer was lost and the status with it", async () => {
+    const made = scene({ spec });
+    made.failStatus = new Error("the API server is away");
+    expect(await made.pass()).toMatchObject({ kind: "retry" });
+    await made.settle();
+    expect(made.northflank.takeCalls().filter((call) => call.startsWith("patch"))).toHaveLength(2);
+    expect(made.state()).toBe(inSync);
+  });
+});
+
+describe("values from Secrets and ConfigMaps", () => {
+  const spec = {
+    settings: {
+      runtimeEnvironmentFrom: [{ secretRef: { name: "db", prefix: "DB_" } }],
+      buildArgumentsFrom: [{ name: "TOKEN", secretKeyRef: { name: "db", key: "url" } }],
+    },
+  };
+
+  test("are read, sent, and seen within a minute when they change, without a request before", async () => {
+    const made = scene({ spec });
+    made.hasSecret("db", { url: "postgres://one" });
+    await made.pass();
+    expect(made.northflank.takeCalls()).toEqual([
+      "get settings of job migrate (change)",
+      'patch job migrate {"runtimeEnvironment":{"DB_url":"postgres://one"},"buildArguments":{"TOKEN":"postgres://one"}}',
+    ]);
+    const outcome = await made.pass();
+    expect(outcome).toMatchObject({ kind: "recheck", afterMs: 60_000 });
+    await made.clock.advance(60_000);
+    await made.pass();
+    expect(made.northflank.takeCalls()).toEqual([]);
+    made.hasSecret("db", { url: "postgres://two" });
+    made.takeEvents();
+    await made.clock.advance(60_000);
+    await made.pass();
+    expect(made.northflank.takeCalls()).toEqual([
+      "get settings of job migrate (change)",
+      'patch job migrate {"runtimeEnvironment":{"DB_url":"postgres://two"},"buildArguments":{"TOKEN":"postgres://two"}}',
+    ]);
+    expect(made.object().status?.history?.[0]).toMatchObject({ cause: "SourceChanged" });
+    expect(made.takeEvents()).toEqual([
+      "Normal ChangeApplied: Sent the declared settings, because a Secret or ConfigMap that is referred to changed, or " +
+        "the key of the hashes did: buildArguments.TOKEN, runtimeEnvironment.DB_url.",
+    ]);
+    expect(visible(made)).not.toContain("postgres");
+  });
+
+  test("hold the object back while one is missing, at no request, and go on when it is there", async () => {
+    const made = scene({ spec });
+    expect(await made.pass()).toMatchObject({ kind: "recheck", afterMs: 60_000 });
+    expect(made.northflank.takeCalls()).toEqual([]);
+    expect(made.state()).toContain("Stalled=True/SecretNotFound Accepted=False/SecretNotFound");
+    made.hasSecret("db", { url: "postgres://one" });
+    await made.clock.advance(60_000);
+    await made.settle(50_000);
+    expect(made.state()).toBe(inSync);
+  });
+
+  test("of an optional reference that is not there are not managed", async () => {
+    const from = [{ secretRef: { name: "db", optional: true } }];
+    const made = scene({ spec: { settings: { description: "New", runtimeEnvironmentFrom: from } } });
+    await made.settle(50_000);
+    expect(made.northflank.takeCalls()[1]).toBe('patch job migrate {"description":"New"}');
+  });
+});
+
+describe("managementPolicy", () => {
+  test("Enforce corrects what was changed elsewhere, and stops when somebody keeps changing it back", async () => {
+    const made = scene({ spec: { resyncPeriodSeconds: 60 } });
+    await made.settle(50_000);
+    for (let count = 0; count < 3; count += 1) {
+      made.northflank.patchSettings("migrate", { description: "Theirs" });
+      await made.clock.advance(72_000);
+      await made.pass();
+    }
+    expect(made.object().status?.history?.[0]).toMatchObject({ cause: "DriftCorrected", settings: ["description"] });
+    made.northflank.patchSettings("migrate", { description: "Theirs" });
+    made.northflank.takeCalls();
+    await made.clock.advance(72_000);
+    await made.pass();
+    expect(made.northflank.takeCalls()).toEqual(["get settings of job migrate (observe)"]);
+    expect(made.state()).toContain("Stalled=True/FightDetected");
+    made.edit({ settings: { description: "Another" } });
+    await made.pass();
+    expect(made.state()).toBe(inSync);
+    expect(made.object().status?.corrections).toBeUndefined();
+  });
+
+  test("EnforceOnChange reports drift and writes only what is new", async () => {
+    const made = scene({ spec: { managementPolicy: "EnforceOnChange" } });
+    await made.settle();
+    made.northflank.patchSettings("migrate", { description: "Theirs" });
+    made.northflank.takeCalls();
+    await made.clock.advance(900_000);
+    await made.settle();
+    expect(made.northflank.takeCalls()).toEqual(["get settings of job migrate (observe)"]);
+    expect(made.state()).toBe("Ready=True/DriftObserved Accepted=True/Accepted InSync=False/DriftObserved -> Current");
+    expect(made.object().status?.pendingChanges).toEqual([
+      { path: "description", from: "Theirs", to: "Migrates the database" },
+    ]);
+    made.edit({ settings: { description: "New" } });
+    await made.settle();
+    expect(made.state()).toBe(inSync);
+  });
+
+  test("Observe writes nothing and shows what would be written, but no secret", async () => {
+    const settings = { description: "New", runtimeEnvironment: { A: "secret-value" }, activeDeadlineSeconds: 600 };
+    const made = scene({ spec: { managementPolicy: "Observe", settings } });
+    await made.settle();
+    expect(made.northflank.takeCalls()).toEqual(["get settings of job migrate (change)"]);
+    expect(made.object().status?.pendingChanges).toEqual([{ path: "description", from: "Old", to: "New" }]);
+    expect(made.object().status?.applied).toBeUndefined();
+    made.edit({ settings: { description: "Old", runtimeEnvironment: { A: "secret-value" } } });
+    await made.settle();
+    expect(made.state()).toBe("Ready=True/Observed Accepted=True/Accepted InSync=True/InSync -> Current");
+    expect(made.message()).toBe(
+      "Northflank has the declared settings (3); of these it does not tell 2: whether they are as declared is not known.",
+    );
+  });
+});
+
+describe("calls", () => {
+  test.each([
+    { jobType: "any", actual: "manual", sent: 'job migrate {"description":"New","settings":{"backoffLimit":2}}' },
+    { jobType: "manual", actual: "manual", sent: 'manual migrate {"description":"New","backoffLimit":2}' },
+    { jobType: "cron", actual: "cron", sent: 'cron migrate {"description":"New","backoffLimit":2}' },
+  ] as const)("jobType $jobType has its own, with its own body", async ({ jobType, actual, sent }) => {
+    const made = scene({ spec: { jobType, settings: { description: "New", backoffLimit: 2 } } }, actual);
+    await made.settle();
+    expect(made.northflank.takeCalls()[1]).toBe(`patch ${sent}`);
+    expect(made.object().status?.jobType).toBe(actual);
+  });
+
+  test("a deprecated one says so, once", async () => {
+    const made = scene({ spec: { jobType: "manual" } });
+    await made.settle();
+    const deprecations = made.takeEvents().filter((event) => event.startsWith("Warning"));
+    expect(deprecations).toEqual([
+      'Warning DeprecatedRoute: The settings were sent by "patch manual job", which Northflank has deprecated. Set ' +
+        "spec.jobType to any for the call that replaces it.",
+    ]);
+    made.edit({ settings: { description: "New" } });
+    await made.settle();
+    expect(made.takeEvents().filter((event) => event.startsWith("Warning"))).toEqual([]);
+  });
+
+  test.each([
+    { jobType: "any", actual: "manual", code: "gone", used: "manual" },
+    { jobType: "any", actual: "cron", code: "wrong_method", used: "cron" },
+    { jobType: "manual", actual: "manual", code: "not_found", used: "job" },
+    { jobType: "cron", actual: "cron", code: "gone", used: "job" },
+  ] as const)("one that is gone ($code) is replaced: $jobType by $used", async ({ jobType, actual, code, used }) => {
+    const made = scene({ spec: { jobType, settings: { cron: { schedule: "@daily" } } } }, actual);
+    if (actual === "manual") made.edit({ settings: { backoffLimit: 5 } });
+    made.northflank.failNext("patchJob", northflankError(code, { httpStatus: 404 }));
+    await made.settle();
+    expect(made.northflank.takeCalls()[2]).toMatch(new RegExp(`^patch ${used} migrate`));
+    expect(made.takeEvents().some((event) => event.startsWith("Warning FallbackUsed"))).toBe(true);
+    expect(made.state()).toBe(inSync);
+  });
+
+  test("all gone, though the job can be read, is UnsupportedTarget and no loop", async () => {
+    const made = scene();
+    made.northflank.failNext("patchJob", northflankError("gone", { httpStatus: 410 }));
+    made.northflank.failNext("patchJob", northflankError("gone", { httpStatus: 410 }));
+    expect(await made.pass()).toMatchObject({ kind: "recheck", afterMs: 3_600_000 });
+    expect(made.state()).toContain("Stalled=True/UnsupportedTarget");
+    made.northflank.takeCalls();
+    await made.pass();
+    expect(made.northflank.takeCalls()).toEqual([]);
+  });
+
+  test("a job that is gone is TargetNotFound, and nothing is patched", async () => {
+    const made = new JobScene();
+    made.has(jobObject());
+    await made.pass();
+    expect(made.state()).toContain("Stalled=True/TargetNotFound");
+    expect(made.northflank.takeCalls()).toEqual(["get settings of job migrate (change)"]);
+  });
+
+  test.each([
+    { title: "a manual job declared as cron", spec: { jobType: "cron" as const }, actual: "manual" },
+    { title: "a cron job declared as manual", spec: { jobType: "manual" as const }, actual: "cron" },
+    { title: "a schedule of a manual job", spec: { settings: { cron: { schedule: "@daily" } } }, actual: "manual" },
+  ])("$title is UnsupportedTarget, before anything is sent", async ({ spec, actual }) => {
+    const made = scene({ spec }, actual);
+    await made.pass();
+    expect(made.state()).toContain("Stalled=True/UnsupportedTarget");
+    expect(made.northflank.takeCalls()).toEqual(["get settings of job migrate (change)"]);
+  });
+
+  test("one that is refused shows what was to be sent, and is not sent in a loop", async () => {
+    const made = scene();
+    made.northflank.failNext("patchJob", northflankError("rejected", { httpStatus: 400 }));
+    const outcome = await made.pass();
+    expect(outcome).toMatchObject({ kind: "recheck" });
+    expect(made.state()).toContain("Stalled=True/RequestRejected");
+    expect(made.object().status?.pendingChanges).toHaveLength(1);
+    made.northflank.takeCalls();
+    await made.pass();
+    expect(made.northflank.takeCalls()).toEqual([]);
+  });
+});
+
+describe("holding back", () => {
+  test("suspend costs nothing and keeps Ready for an applied spec, but not for an edited one", async () => {
+    const made = scene();
+    await made.settle();
+    made.northflank.takeCalls();
+    made.edit({ suspend: true });
+    await made.pass();
+    expect(made.state()).toContain("Ready=True/InSync Suspended=True/Suspended");
+    made.edit({ settings: { description: "New" } });
+    await made.pass();
+    expect(made.state()).toContain("Ready=False/Suspended Suspended=True/Suspended");
+    expect(made.northflank.takeCalls()).toEqual([]);
+    made.edit({ suspend: false });
+    await made.pass();
+    expect(made.state()).toBe(inSync);
+  });
+
+  test("an invalid spec and a dropped field send nothing", async () => {
+    const made = scene({ spec: { settings: { backoffLimit: -1 } } });
+    await made.pass();
+    expect(made.state()).toContain("Stalled=True/InvalidSpec");
+    made.has({ ...jobObject(), prunedFields: ['spec.settings.tag: did you mean "tags"?'] });
+    await made.pass();
+    expect(made.state()).toContain("Stalled=True/InvalidSpec");
+    expect(made.northflank.takeCalls()).toEqual([]);
+  });
+
+  test("of two objects for one job the older one acts, and the other takes over when it goes", async () => {
+    const made = scene();
+    made.has(jobObject({ metadata: { name: "later", creationTimestamp: "2025-12-31T23:30:00Z" } }));
+    await made.settle();
+    await made.pass("shop/later");
+    expect(made.state("shop/later")).toContain("Stalled=True/TargetConflict");
+    made.northflank.takeCalls();
+    made.remove("shop/migrate");
+    await made.pass("shop/later");
+    expect(made.state("shop/later")).toBe(inSync);
+  });
+
+  test("an empty quota is waited for and fails nothing", async () => {
+    const made = scene();
+    await made.settle();
+    made.northflank.failNext("getJobSettings", northflankError("quota_closed", { sent: false, retryAfterMs: 5_000 }));
+    await made.clock.advance(900_000);
+    await made.pass();
+    expect(made.state()).toBe(inSync);
+  });
+
+  test("an object that was edited during the look is looked at again before anything is sent", async () => {
+    const made = scene();
+    made.duringLook = () => made.edit({ settings: { description: "Newer" } });
+    expect(await made.pass()).toEqual({ kind: "recheck", afterMs: 0, priority: "change" });
+    expect(made.northflank.takeCalls()).toEqual(["get settings of job migrate (change)"]);
+  });
+
+  test("a requested reconcile looks at once and is echoed", async () => {
+    const made = scene();
+    await made.settle();
+    made.northflank.takeCalls();
+    await made.clock.advance(10_000);
+    made.annotate({ "northflank-operator.io/reconcile-requested-at": "now" });
+    await made.pass();
+    expect(made.northflank.takeCalls()).toEqual(["get settings of job migrate (change)"]);
+    expect(made.object().status?.lastHandledReconcileAt).toBe("now");
+  });
+
+  test("a rejected token is read again at once", async () => {
+    const made = scene();
+    made.northflank.failNext("getJobSettings", northflankError("unauthorized", { httpStatus: 401 }));
+    await made.settle();
+    expect(made.rejectedTokens).toBe(1);
+    expect(made.state()).toBe(inSync);
+  });
+});

@@ -1,0 +1,291 @@
+import { expect } from "vitest";
+import { mergePatch } from "../../sandbox/kubernetes/patch.ts";
+import type { NorthflankJob, NorthflankJobStatus } from "../../src/api/job.ts";
+import { northflankJobs } from "../../src/api/names.ts";
+import { createValidator } from "../../src/api/validate.ts";
+import { createJobReconciler } from "../../src/controllers/job/reconciler.ts";
+import { jobIndexes } from "../../src/controllers/job/target.ts";
+import type { AccountResolution, Accounts } from "../../src/controllers/shared/accounts.ts";
+import type { EventDraft } from "../../src/controllers/shared/event-draft.ts";
+import { LookSchedule } from "../../src/controllers/shared/look-schedule.ts";
+import { createStatusWriter } from "../../src/controllers/shared/status-writer.ts";
+import type { KubeClient } from "../../src/kube/client.ts";
+import { KubeError } from "../../src/kube/errors.ts";
+import type { ConfigMap, KubeObject, Secret } from "../../src/kube/types.ts";
+import type { Outcome } from "../../src/runtime/outcome.ts";
+import { objectKey } from "../../src/runtime/outcome.ts";
+import { Store } from "../../src/runtime/store.ts";
+import { FakeClock } from "./fake-clock.ts";
+import { fakeLog } from "./fake-log.ts";
+import { FakeNorthflank } from "./fake-northflank.ts";
+import { brokenPromises, type KstatusResult, kstatusOf } from "./kstatus.ts";
+import { always, neverAborted, strictFake } from "./strict-fake.ts";
+
+const validator = createValidator();
+
+interface StatusPatch {
+  readonly metadata: { readonly resourceVersion?: string };
+  readonly status: object;
+}
+
+/**
+ * The reconciler of NorthflankJobs with everything around it in memory: a store, a server that takes status, and
+ * Northflank. After every pass the promises of a status are checked, and that the schema takes it.
+ */
+export class JobScene {
+  readonly clock = new FakeClock();
+  readonly northflank = new FakeNorthflank(() => this.clock.now());
+  readonly logged = fakeLog();
+  readonly events: string[] = [];
+  readonly metrics: string[] = [];
+  /** Secrets and ConfigMaps by `Secret db`; what is not here does not exist. */
+  readonly sources = new Map<string, Secret | ConfigMap>();
+  /** Reads of Secrets and ConfigMaps. */
+  sourceReads = 0;
+  /** What resolving an account comes to; usable unless a test says otherwise. */
+  resolution: (connectionName: string | undefined, projectId: string) => AccountResolution | Promise<AccountResolution>;
+  /** The account's version, as the connection would change it. */
+  accountVersion = "1";
+  /** Fails the next write of a status. */
+  failStatus: Error | undefined;
+  statusWrites = 0;
+  /** How often a spec was held against the schema. */
+  judged = 0;
+  rejectedTokens = 0;
+  /** Runs before Northflank answers a look: somebody is faster than the pass. */
+  duringLook: (() => void) | undefined;
+  #version = 1;
+  #reconcile;
+  readonly #server = new Map<string, NorthflankJob>();
+  store = this.#newStore();
+
+  constructor() {
+    this.resolution = (name) => ({
+      kind: "usable",
+      account: {
+        api: this.#api(),
+        pool: `pool of ${name ?? "default"}`,
+        address: "https://api.northflank.com",
+        version: this.accountVersion,
+      },
+    });
+    this.#reconcile = this.#newReconciler();
+  }
+
+  /** An object as the server holds it; also takes the place of an earlier one, as an edit does. */
+  has(object: NorthflankJob): void {
+    const stored = { ...object, metadata: { ...object.metadata, resourceVersion: String(++this.#version) } };
+    this.#server.set(objectKey(object.metadata), stored);
+    this.store.apply(stored);
+  }
+
+  /** Changes the spec as a person would: a new generation. */
+  edit(spec: Partial<NorthflankJob["spec"]>, key = "shop/migrate"): void {
+    const object = this.object(key);
+    const generation = (object.metadata.generation ?? 0) + 1;
+    this.has({ ...object, metadata: { ...object.metadata, generation }, spec: { ...object.spec, ...spec } });
+  }
+
+  /** A Secret as a person applies it. */
+  hasSecret(name: string, data: Readonly<Record<string, string>>): void {
+    const encoded = Object.entries(data).map(([key, value]) => [key, Buffer.from(value).toString("base64")]);
+    const secret: Secret = { apiVersion: "v1", kind: "Secret", metadata: { name }, data: Object.fromEntries(encoded) };
+    this.sources.set(`Secret ${name}`, secret);
+  }
+
+  annotate(annotations: Readonly<Record<string, string>>, key = "shop/migrate"): void {
+    const object = this.object(key);
+    this.has({ ...object, metadata: { ...object.metadata, annotations } });
+  }
+
+  remove(key: string): void {
+    const object = this.object(key);
+    this.#server.delete(key);
+    this.store.remove({ ...object.metadata, resourceVersion: String(++this.#version) });
+  }
+
+  object(key = "shop/migrate"): NorthflankJob {
+    const object = this.#server.get(key);
+    if (object === undefined) throw new Error(`no object ${key} in the scene`);
+    return object;
+  }
+
+  /** One pass. Returns its outcome; a thrown error is an outcome like any other. */
+  async pass(key = "shop/migrate"): Promise<Outcome> {
+    const context = {
+      signal: neverAborted(),
+      statusSignal: neverAborted(),
+      reconcileId: "r",
+      log: this.logged.log,
+      failures: 0,
+    };
+    const outcome = await this.#reconcile(key, context).catch((error: Error): Outcome => ({ kind: "retry", error }));
+    if (this.#server.has(key)) this.#checkPromises(key);
+    return outcome;
+  }
+
+  /** Passes on, at the times that the outcomes name, until the object is at rest for longer than `restMs`. */
+  async settle(restMs = 120_000, key = "shop/migrate"): Promise<void> {
+    for (let count = 0; count < 200; count++) {
+      const outcome = await this.pass(key);
+      if (outcome.kind !== "recheck" || outcome.afterMs > restMs) return;
+      await this.clock.advance(outcome.afterMs);
+    }
+    throw new Error("the object does not come to rest");
+  }
+
+  /** A new process: nothing is left but what the server and Northflank hold. */
+  restart(): void {
+    this.store = this.#newStore();
+    for (const object of this.#server.values()) this.store.apply(object);
+    this.#reconcile = this.#newReconciler();
+  }
+
+  /** `Ready=True/RolloutComplete ... -> Current` */
+  state(key = "shop/migrate"): string {
+    const object = this.object(key);
+    const shown = [
+      "Ready",
+      "Reconciling",
+      "Stalled",
+      "Suspended",
+      "Accepted",
+      "InSync",
+      "RolloutComplete",
+      "Restored",
+    ].flatMap((type) => {
+      const condition = object.status?.conditions?.find((one) => one.type === type);
+      return condition === undefined ? [] : [`${type}=${condition.status}/${condition.reason}`];
+    });
+    return `${shown.join(" ")} -> ${this.kstatus(key)}`;
+  }
+
+  kstatus(key = "shop/migrate"): KstatusResult {
+    return kstatusOf(this.object(key) as Parameters<typeof kstatusOf>[0]);
+  }
+
+  message(type = "Ready", key = "shop/migrate"): string {
+    return this.object(key).status?.conditions?.find((condition) => condition.type === type)?.message ?? "";
+  }
+
+  takeEvents(): readonly string[] {
+    return this.events.splice(0);
+  }
+
+  #checkPromises(key: string): void {
+    const object = this.object(key);
+    if (object.status?.observedGeneration === -1) return;
+    expect(validator.validateManifest({ ...object, prunedFields: undefined }).filter(isAboutStatus)).toEqual([]);
+    const acknowledged = object.status?.observedGeneration === object.metadata.generation;
+    if (acknowledged) expect(brokenPromises(object as Parameters<typeof brokenPromises>[0])).toEqual([]);
+  }
+
+  #newStore() {
+    return new Store<NorthflankJob, "target">({
+      indexes: jobIndexes,
+      onListenerError: (error) => {
+        throw error;
+      },
+    });
+  }
+
+  #newReconciler() {
+    const { clock, store } = this;
+    const random = always(0.5);
+    const accounts: Accounts = {
+      resolve: async ({ connectionName, projectId }) => this.resolution(connectionName, projectId),
+      tokenRejected: () => {
+        this.rejectedTokens += 1;
+      },
+    };
+    return createJobReconciler({
+      store,
+      kube: this.#sourceReader(),
+      accounts,
+      validate: ({ kind, spec }) => {
+        this.judged += 1;
+        return validator.validateSpec(kind, spec);
+      },
+      schedule: new LookSchedule({ clock, random }),
+      settings: { resyncPeriodMs: 900_000 },
+      statusWriter: createStatusWriter<NorthflankJob>({
+        kube: this.#kube(),
+        type: northflankJobs,
+        overlay: (answer) => store.upsertIfNewer(answer),
+      }),
+      events: {
+        record: (_object, draft: EventDraft) => this.events.push(`${draft.type} ${draft.reason}: ${draft.note}`),
+      },
+      observer: {
+        driftDetected: () => this.metrics.push("drift"),
+        changeApplied: () => this.metrics.push("change"),
+        becameReady: (durationMs) => this.metrics.push(`ready after ${durationMs / 1_000} s`),
+      },
+      clock,
+      random,
+    });
+  }
+
+  #kube() {
+    return strictFake<KubeClient>("kube", {
+      patch: async <T extends KubeObject>(...[_type, name, patch]: Parameters<KubeClient["patch"]>): Promise<T> => {
+        if (this.failStatus !== undefined) {
+          const error = this.failStatus;
+          this.failStatus = undefined;
+          throw error;
+        }
+        const key = objectKey(name);
+        const object = this.#server.get(key);
+        if (object === undefined) throw new KubeError({ code: "not_found", step: "patch", detail: "gone" });
+        const { metadata, status } = patch.body as unknown as StatusPatch;
+        if (object.metadata.resourceVersion !== metadata.resourceVersion) {
+          throw new KubeError({ code: "conflict", step: "patch", detail: "changed" });
+        }
+        this.statusWrites += 1;
+        const stored = {
+          ...object,
+          metadata: { ...object.metadata, resourceVersion: String(++this.#version) },
+          status: mergePatch(object.status ?? {}, JSON.parse(JSON.stringify(status))) as NorthflankJobStatus,
+        };
+        this.#server.set(key, stored);
+        return stored as unknown as T;
+      },
+      get: async <T extends KubeObject>(
+        _type: unknown,
+        name: { readonly namespace?: string; readonly name: string },
+      ) => {
+        const object = this.#server.get(objectKey(name));
+        if (object === undefined) throw new KubeError({ code: "not_found", step: "get", detail: "gone" });
+        return object as unknown as T;
+      },
+    });
+  }
+
+  #sourceReader() {
+    return {
+      get: async <T extends KubeObject>({ kind }: { readonly kind: string }, { name }: { readonly name: string }) => {
+        this.sourceReads += 1;
+        const source = this.sources.get(`${kind} ${name}`);
+        if (source === undefined) throw new KubeError({ code: "not_found", step: "get", detail: "gone" });
+        return source as KubeObject as T;
+      },
+    };
+  }
+
+  #api() {
+    const { api } = this.northflank;
+    return {
+      ...api,
+      getJobSettings: async (...args: Parameters<typeof api.getJobSettings>) => {
+        const view = await api.getJobSettings(...args);
+        this.duringLook?.();
+        this.duringLook = undefined;
+        return view;
+      },
+    };
+  }
+}
+
+function isAboutStatus({ field }: { readonly field: string }): boolean {
+  return field.startsWith("status");
+}
