@@ -1,7 +1,7 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
 
 /** The labels of a metric are closed sets: no object names, no ids, so that cardinality cannot grow with use. */
-export const controllerNames = ["connection", "deployment", "job-run"] as const;
+export const controllerNames = ["connection", "deployment", "job", "job-run"] as const;
 export type ControllerName = (typeof controllerNames)[number];
 
 /** The conditions that are counted: those that we write, whatever somebody else adds. */
@@ -250,7 +250,7 @@ export function createMetrics(build: {
     for (const gauge of [queue.unfinished, queue.longest]) gauge.set(labels, 0);
     queue.oldestDue.set({ controller }, 0);
   }
-  for (const kind of ["NorthflankDeployment"]) {
+  for (const kind of ["NorthflankDeployment", "NorthflankJob"]) {
     domain.drift.inc({ kind }, 0);
     domain.changes.inc({ kind }, 0);
     domain.timeToReady.zero({ kind });
@@ -258,6 +258,12 @@ export function createMetrics(build: {
   for (const how of ["created", "counted"]) kube.eventsWritten.inc({ how }, 0);
   for (const cause of ["full", "refused", "failed", "late"]) kube.eventsDropped.inc({ cause }, 0);
   for (const result of ["succeeded", "failed", "aborted", "unknown"]) domain.runsFinished.inc({ result }, 0);
+
+  const targetObserver = (kind: "NorthflankDeployment" | "NorthflankJob") => ({
+    driftDetected: () => domain.drift.inc({ kind }),
+    changeApplied: () => domain.changes.inc({ kind }),
+    becameReady: (durationMs: number) => domain.timeToReady.observe({ kind }, durationMs / 1_000),
+  });
 
   return {
     registry,
@@ -326,12 +332,10 @@ export function createMetrics(build: {
     },
 
     /** Hears of the passes of the deployment controller. */
-    deploymentObserver: {
-      driftDetected: () => domain.drift.inc({ kind: "NorthflankDeployment" }),
-      changeApplied: () => domain.changes.inc({ kind: "NorthflankDeployment" }),
-      becameReady: (durationMs: number) =>
-        domain.timeToReady.observe({ kind: "NorthflankDeployment" }, durationMs / 1_000),
-    },
+    deploymentObserver: targetObserver("NorthflankDeployment"),
+
+    /** Hears of the passes of the job controller. */
+    jobObserver: targetObserver("NorthflankJob"),
 
     /** Hears of the passes of the job run controller. */
     jobRunObserver: {

@@ -1,11 +1,13 @@
 import type { NorthflankConnection } from "../api/connection.ts";
 import type { NorthflankDeployment } from "../api/deployment.ts";
+import type { NorthflankJob } from "../api/job.ts";
 import type { NorthflankJobRun } from "../api/job-run.ts";
 import { findKind } from "../api/kinds.ts";
-import { northflankConnections, northflankDeployments, northflankJobRuns } from "../api/names.ts";
+import { northflankConnections, northflankDeployments, northflankJobRuns, northflankJobs } from "../api/names.ts";
 import { createProjection } from "../api/project-object.ts";
 import type { Config } from "../config.ts";
 import { deploymentIndexes } from "../controllers/deployment/target.ts";
+import { jobIndexes } from "../controllers/job/target.ts";
 import { jobRunIndexes } from "../controllers/job-run/reconciler.ts";
 import { connectionKeys } from "../controllers/shared/dependents.ts";
 import type { KubeClient } from "../kube/client.ts";
@@ -21,6 +23,7 @@ import type { Random } from "../util/random.ts";
 export interface Caches {
   readonly connections: WatchedKind<NorthflankConnection>;
   readonly deployments: WatchedKind<NorthflankDeployment, "target" | "waitFor" | "connection">;
+  readonly jobs: WatchedKind<NorthflankJob, "target" | "connection">;
   readonly jobRuns: WatchedKind<NorthflankJobRun, "job" | "connection">;
 }
 
@@ -43,6 +46,7 @@ export function createCaches(deps: CachesDeps): Caches {
       {},
     ),
     deployments: watch(deps, northflankDeployments, { ...deploymentIndexes, connection: connectionKeys }),
+    jobs: watch(deps, northflankJobs, { ...jobIndexes, connection: connectionKeys }),
     jobRuns: watch(deps, northflankJobRuns, { ...jobRunIndexes, connection: connectionKeys }),
   };
 }

@@ -1,11 +1,13 @@
 import type { NorthflankConnection } from "../api/connection.ts";
 import type { NorthflankDeployment } from "../api/deployment.ts";
+import type { NorthflankJob } from "../api/job.ts";
 import type { NorthflankJobRun } from "../api/job-run.ts";
-import { northflankConnections, northflankDeployments, northflankJobRuns } from "../api/names.ts";
+import { northflankConnections, northflankDeployments, northflankJobRuns, northflankJobs } from "../api/names.ts";
 import { createValidator } from "../api/validate.ts";
 import type { Config } from "../config.ts";
 import { createConnectionReconciler } from "../controllers/connection/reconciler.ts";
 import { createDeploymentReconciler } from "../controllers/deployment/reconciler.ts";
+import { createJobReconciler } from "../controllers/job/reconciler.ts";
 import { createJobRunReconciler } from "../controllers/job-run/reconciler.ts";
 import type { ApiFactory } from "../controllers/shared/api-factory.ts";
 import { createAccounts, type OperatorToken } from "../controllers/shared/create-accounts.ts";
@@ -53,7 +55,7 @@ type ProjectObject = Parameters<typeof connectionKeys>[0] & { readonly spec: { r
 /** The controllers of all kinds, each with its queue, and what wakes what. Nothing runs before they are started. */
 export function createControllers(deps: ControllersDeps): readonly ManagedController[] {
   const { config, caches, kube, apis, events, metrics, clock, random, log } = deps;
-  const { connections, deployments, jobRuns } = caches;
+  const { connections, deployments, jobs, jobRuns } = caches;
   const accounts = createAccounts({
     kube,
     connections: connections.store,
@@ -88,7 +90,7 @@ export function createControllers(deps: ControllersDeps): readonly ManagedContro
     accounts,
     validate,
     dependents: (key) =>
-      deployments.store.byIndex("connection", key).length + jobRuns.store.byIndex("connection", key).length,
+      [deployments, jobs, jobRuns].reduce((count, { store }) => count + store.byIndex("connection", key).length, 0),
     quota: apis.quota,
     schedule: new LookSchedule({ clock, random }),
     validationPeriodMs,
@@ -110,10 +112,24 @@ export function createControllers(deps: ControllersDeps): readonly ManagedContro
     clock,
     random,
   });
+  const job = createJobReconciler({
+    store: jobs.store,
+    kube,
+    accounts,
+    validate,
+    schedule: new LookSchedule({ clock, random }),
+    settings: config,
+    statusWriter: writer<NorthflankJob>("job", northflankJobs, jobs),
+    events,
+    observer: metrics.jobObserver,
+    clock,
+    random,
+  });
   const queues = {
     // Each waits for its own address alone, and no pass of it is ever beside another one.
     connection: queue("connection"),
     deployment: queue("deployment", deployments.store),
+    job: queue("job", jobs.store),
     jobRun: queue("job-run", jobRuns.store),
   };
   const jobRun = createJobRunReconciler({
@@ -138,6 +154,7 @@ export function createControllers(deps: ControllersDeps): readonly ManagedContro
   wireWakes({
     connections: connections.store,
     deployments: deployments.store,
+    jobs: jobs.store,
     jobRuns: jobRuns.store,
     queues,
     forgetConnection: accounts.forget,
@@ -145,6 +162,7 @@ export function createControllers(deps: ControllersDeps): readonly ManagedContro
   return [
     managed("connection", queues.connection, connection),
     managed("deployment", queues.deployment, deployment),
+    managed("job", queues.job, job),
     managed("job-run", queues.jobRun, jobRun),
   ];
 

@@ -1,7 +1,9 @@
 import type { NorthflankConnection } from "../api/connection.ts";
 import type { NorthflankDeployment } from "../api/deployment.ts";
+import type { NorthflankJob } from "../api/job.ts";
 import type { NorthflankJobRun } from "../api/job-run.ts";
 import { rivalsOf } from "../controllers/deployment/reconciler.ts";
+import { rivalsOf as rivalsOfJob } from "../controllers/job/reconciler.ts";
 import { jobRunIndexes } from "../controllers/job-run/reconciler.ts";
 import { connectionMatters, objectMatters } from "../controllers/shared/dependents.ts";
 import { type ObjectKey, objectKey, type Priority } from "../runtime/outcome.ts";
@@ -16,10 +18,12 @@ export interface Wakeable {
 export interface WakeWiring {
   readonly connections: StoreView<NorthflankConnection>;
   readonly deployments: StoreView<NorthflankDeployment, "target" | "waitFor" | "connection">;
+  readonly jobs: StoreView<NorthflankJob, "target" | "connection">;
   readonly jobRuns: StoreView<NorthflankJobRun, "job" | "connection">;
   readonly queues: {
     readonly connection: Wakeable;
     readonly deployment: Wakeable;
+    readonly job: Wakeable;
     readonly jobRun: Wakeable;
   };
   /** Told when a connection is gone. */
@@ -31,7 +35,7 @@ export interface WakeWiring {
  * never wrong; waking too little is: then only the next recheck finds it.
  */
 export function wireWakes(wiring: WakeWiring): void {
-  const { connections, deployments, jobRuns, queues } = wiring;
+  const { connections, deployments, jobs, jobRuns, queues } = wiring;
 
   connections.listen((change) => {
     const after = change.kind === "deleted" ? undefined : change.object;
@@ -43,6 +47,9 @@ export function wireWakes(wiring: WakeWiring): void {
     for (const { metadata } of deployments.byIndex("connection", change.key)) {
       queues.deployment.add(objectKey(metadata), { priority });
     }
+    for (const { metadata } of jobs.byIndex("connection", change.key)) {
+      queues.job.add(objectKey(metadata), { priority });
+    }
     for (const { metadata } of jobRuns.byIndex("connection", change.key)) {
       queues.jobRun.add(objectKey(metadata), { priority });
     }
@@ -53,6 +60,13 @@ export function wireWakes(wiring: WakeWiring): void {
     if (change.kind === "updated" && !objectMatters(change.previous, change.object)) return;
     const about = change.kind === "deleted" ? change.previous : change.object;
     for (const key of rivalsOf(deployments, about)) queues.deployment.add(key, { priority: priorityOf(change) });
+  });
+
+  jobs.listen((change) => {
+    wakeOwn(queues.job, change);
+    if (change.kind === "updated" && !objectMatters(change.previous, change.object)) return;
+    const about = change.kind === "deleted" ? change.previous : change.object;
+    for (const key of rivalsOfJob(jobs, about)) queues.job.add(key, { priority: priorityOf(change) });
   });
 
   jobRuns.listen((change) => {
@@ -70,7 +84,11 @@ export function wireWakes(wiring: WakeWiring): void {
 /** An own write of status must not wake the object that wrote it; everything else does. */
 function wakeOwn(
   queue: Wakeable,
-  change: Change<NorthflankConnection> | Change<NorthflankDeployment> | Change<NorthflankJobRun>,
+  change:
+    | Change<NorthflankConnection>
+    | Change<NorthflankDeployment>
+    | Change<NorthflankJob>
+    | Change<NorthflankJobRun>,
 ): void {
   if (change.kind === "updated" && !objectMatters(change.previous, change.object)) return;
   queue.add(change.key, { priority: priorityOf(change) });

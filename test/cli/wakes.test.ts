@@ -1,13 +1,15 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import type { NorthflankConnection } from "../../src/api/connection.ts";
 import type { NorthflankDeployment } from "../../src/api/deployment.ts";
+import type { NorthflankJob } from "../../src/api/job.ts";
 import type { NorthflankJobRun } from "../../src/api/job-run.ts";
 import { type Wakeable, wireWakes } from "../../src/cli/wakes.ts";
 import { deploymentIndexes } from "../../src/controllers/deployment/target.ts";
+import { jobIndexes } from "../../src/controllers/job/target.ts";
 import { jobRunIndexes } from "../../src/controllers/job-run/reconciler.ts";
 import { connectionKeys } from "../../src/controllers/shared/dependents.ts";
 import { Store } from "../../src/runtime/store.ts";
-import { connection, deployment, metadata } from "../support/builders.ts";
+import { connection, deployment, jobObject, metadata } from "../support/builders.ts";
 
 const fail = (error: unknown): never => {
   throw error;
@@ -28,6 +30,7 @@ let woken: string[];
 let forgotten: string[];
 let connections: Store<NorthflankConnection>;
 let deployments: Store<NorthflankDeployment, "target" | "waitFor" | "connection">;
+let jobs: Store<NorthflankJob, "target" | "connection">;
 let jobRuns: Store<NorthflankJobRun, "job" | "connection">;
 
 beforeEach(() => {
@@ -35,6 +38,7 @@ beforeEach(() => {
   forgotten = [];
   connections = new Store({ onListenerError: fail });
   deployments = new Store({ indexes: { ...deploymentIndexes, connection: connectionKeys }, onListenerError: fail });
+  jobs = new Store({ indexes: { ...jobIndexes, connection: connectionKeys }, onListenerError: fail });
   jobRuns = new Store({ indexes: { ...jobRunIndexes, connection: connectionKeys }, onListenerError: fail });
   const queue = (kind: string): Wakeable => ({
     add: (key, { priority = "change" } = {}) => void woken.push(`${kind} ${key} ${priority}`),
@@ -42,8 +46,14 @@ beforeEach(() => {
   wireWakes({
     connections,
     deployments,
+    jobs,
     jobRuns,
-    queues: { connection: queue("connection"), deployment: queue("deployment"), jobRun: queue("run") },
+    queues: {
+      connection: queue("connection"),
+      deployment: queue("deployment"),
+      job: queue("job"),
+      jobRun: queue("run"),
+    },
     forgetConnection: (key) => void forgotten.push(key),
   });
 });
@@ -92,6 +102,7 @@ describe("a connection", () => {
   beforeEach(() => {
     connections.apply(connection());
     deployments.apply(deployment());
+    jobs.apply(jobObject());
     jobRuns.apply(jobRun("migrate-1"));
     deployments.apply(deployment({ metadata: { name: "other" }, spec: { connectionRef: { name: "elsewhere" } } }));
   });
@@ -101,6 +112,7 @@ describe("a connection", () => {
     expect(wakes(() => connections.apply(changed))).toEqual([
       "connection shop/default change",
       "deployment shop/api change",
+      "job shop/migrate change",
       "run shop/migrate-1 change",
     ]);
   });
@@ -119,6 +131,17 @@ describe("a target with several owners", () => {
     expect(wakes(() => deployments.remove(owner.metadata))).toEqual([
       "deployment shop/first change",
       "deployment shop/second change",
+    ]);
+  });
+});
+
+describe("a job with several owners", () => {
+  test("wakes the heir when the owner goes", () => {
+    jobs.apply(jobObject());
+    jobs.apply(jobObject({ metadata: { name: "second" } }));
+    expect(wakes(() => jobs.remove(jobObject().metadata))).toEqual([
+      "job shop/migrate change",
+      "job shop/second change",
     ]);
   });
 });

@@ -18,6 +18,7 @@ const manifests = readdirSync(folder)
 const ends: Readonly<Record<string, string>> = {
   NorthflankConnection: "Ready",
   NorthflankDeployment: "Ready",
+  NorthflankJob: "Ready",
   NorthflankJobRun: "Finished",
 };
 
@@ -48,6 +49,13 @@ test(`all ${manifests.length} documents of examples/ are taken as they are and c
   expect(northflank.service("shop", "storefront").docker).toEqual({
     configType: "customCommand",
     customCommand: "node server.js --cache",
+  });
+  expect(northflank.job("shop", "report").settings).toMatchObject({
+    description: "Monthly report",
+    settings: { backoffLimit: 2, cron: { schedule: "0 3 1 * *", concurrencyPolicy: "forbid" } },
+  });
+  expect(northflank.job("shop", "migrate").settings).toMatchObject({
+    runtimeEnvironment: { LOG_LEVEL: "info", MIGRATE_url: "postgres://shop:example@db.internal/shop" },
   });
   // Observed, not written.
   expect(northflank.service("shop", "web").image).toBe("ghcr.io/acme/web:2.0.0");

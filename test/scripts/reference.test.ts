@@ -106,7 +106,7 @@ describe("the catalogue of conditions", () => {
 });
 
 test.each(Object.keys({ ...normalEvents, ...warningEvents }))("an Event %s is written somewhere", (reason) => {
-  const writers = ["deployment", "job-run"].flatMap((room) =>
+  const writers = ["deployment", "job", "job-run"].flatMap((room) =>
     readdirSync(join(root, "src/controllers", room)).map((file) =>
       readFileSync(join(root, "src/controllers", room, file), "utf8"),
     ),

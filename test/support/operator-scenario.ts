@@ -9,6 +9,7 @@ import {
   northflankConnections,
   northflankDeployments,
   northflankJobRuns,
+  northflankJobs,
 } from "../../src/api/names.ts";
 import {
   type Condition,
@@ -57,6 +58,7 @@ export interface Scenario extends AsyncDisposable {
   /** Creates an object as `kubectl apply --validate=false` does: what was sent is kept, also what the server drops. */
   create(type: ResourceType, name: string, spec: object): Promise<Handle>;
   deployment(name: string, spec: object): Promise<Handle>;
+  job(name: string, spec: object): Promise<Handle>;
   jobRun(name: string, spec?: object): Promise<Handle>;
   /** Makes or replaces a Secret. Its values are from now on looked for wherever they must not be. */
   secret(name: string, values: Readonly<Record<string, string>>): Promise<void>;
@@ -155,7 +157,7 @@ async function startScenario(
   const token = `nf-token-${randomBytes(12).toString("hex")}`;
   northflank.addToken(token);
   const histories = new Map<ResourceType, ObjectHistory>();
-  for (const type of [northflankConnections, northflankDeployments, northflankJobRuns]) {
+  for (const type of [northflankConnections, northflankDeployments, northflankJobs, northflankJobRuns]) {
     histories.set(type, await recordHistory(client, type, namespace, ended.signal));
   }
   const historyOf = (type: ResourceType): ObjectHistory => {
@@ -216,6 +218,7 @@ async function startScenario(
       return createHandle({ scenario, type, name, stored, history: historyOf(type), explain });
     },
     deployment: (name, spec) => scenario.apply(northflankDeployments, name, spec),
+    job: (name, spec) => scenario.apply(northflankJobs, name, { projectId: "shop", jobId: "migrate", ...spec }),
     jobRun: (name, spec = {}) =>
       scenario.apply(northflankJobRuns, name, { projectId: "shop", jobId: "migrate", ...spec }),
     secret: async (name, values) => {
