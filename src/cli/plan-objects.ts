@@ -1,9 +1,10 @@
 // pure
 import type { NorthflankConnection } from "../api/connection.ts";
 import type { NorthflankDeployment } from "../api/deployment.ts";
+import type { NorthflankJob } from "../api/job.ts";
 import type { NorthflankJobRun } from "../api/job-run.ts";
 import { findKind } from "../api/kinds.ts";
-import { northflankConnections, northflankDeployments, northflankJobRuns } from "../api/names.ts";
+import { northflankConnections, northflankDeployments, northflankJobRuns, northflankJobs } from "../api/names.ts";
 import { asStored, isRecord, type Path } from "../api/stored.ts";
 import type { ConfigMap, KubeObject, Secret } from "../kube/types.ts";
 import type { OfflineObjects } from "../tools/offline-cluster.ts";
@@ -57,6 +58,7 @@ export function collectObjects(
     placed,
     connections: ofKind<NorthflankConnection>(ours, northflankConnections.kind),
     deployments: ofKind<NorthflankDeployment>(ours, northflankDeployments.kind),
+    jobs: ofKind<NorthflankJob>(ours, northflankJobs.kind),
     jobRuns: ofKind<NorthflankJobRun>(ours, northflankJobRuns.kind),
     secrets: ofKind<Secret>(others, "Secret").map(withStringData),
     configMaps: ofKind<ConfigMap>(others, "ConfigMap"),

@@ -1,6 +1,7 @@
 import type { NorthflankDeployment } from "../api/deployment.ts";
+import type { NorthflankJob } from "../api/job.ts";
 import type { NorthflankJobRun } from "../api/job-run.ts";
-import { northflankConnections, northflankDeployments, northflankJobRuns } from "../api/names.ts";
+import { northflankConnections, northflankDeployments, northflankJobRuns, northflankJobs } from "../api/names.ts";
 import type { Path } from "../api/stored.ts";
 import { createValidator } from "../api/validate.ts";
 import { defaultConnectionName } from "../controllers/shared/dependents.ts";
@@ -166,6 +167,8 @@ async function planObject(
   switch (object.kind) {
     case northflankDeployments.kind:
       return await planner.deployment(object as NorthflankDeployment);
+    case northflankJobs.kind:
+      return await planner.job(object as NorthflankJob);
     case northflankJobRuns.kind:
       return await planner.jobRun(object as NorthflankJobRun);
     default:

@@ -1,7 +1,9 @@
 import type { NorthflankConnection } from "../api/connection.ts";
 import type { NorthflankDeployment } from "../api/deployment.ts";
+import type { NorthflankJob } from "../api/job.ts";
 import type { NorthflankJobRun } from "../api/job-run.ts";
 import { targetOf } from "../controllers/deployment/target.ts";
+import { targetOf as jobTargetOf } from "../controllers/job/target.ts";
 import type { Accounts } from "../controllers/shared/accounts.ts";
 import { type ApiBinding, createAccounts } from "../controllers/shared/create-accounts.ts";
 import type { KubeClient } from "../kube/client.ts";
@@ -17,6 +19,7 @@ import type { SecretValue } from "../util/secret-value.ts";
 export interface OfflineObjects {
   readonly connections: readonly NorthflankConnection[];
   readonly deployments: readonly NorthflankDeployment[];
+  readonly jobs: readonly NorthflankJob[];
   readonly jobRuns: readonly NorthflankJobRun[];
   readonly secrets: readonly Secret[];
   readonly configMaps: readonly ConfigMap[];
@@ -25,6 +28,7 @@ export interface OfflineObjects {
 /** What the controllers ask of a cluster, answered from files. */
 export interface OfflineCluster {
   readonly deployments: { byIndex(name: "target", value: string): readonly NorthflankDeployment[] };
+  readonly jobs: { byIndex(name: "target", value: string): readonly NorthflankJob[] };
   readonly jobRuns: { get(key: ObjectKey): NorthflankJobRun | undefined };
   /** Secrets and ConfigMaps of the files; all others are not there. */
   readonly kube: Pick<KubeClient, "get">;
@@ -52,13 +56,9 @@ export function createOfflineCluster(objects: OfflineObjects, options: OfflineOp
   const { clock, random, openApi, defaultApiUrl, maxRequestsPerHour, allowedApiHosts } = options;
   const connections = byKey(objects.connections.map(withGivenToken));
   const jobRuns = byKey(objects.jobRuns);
-  const targets = new Map<string, NorthflankDeployment[]>();
-  for (const object of objects.deployments) {
-    const target = targetOf(object);
-    targets.set(target, [...(targets.get(target) ?? []), object]);
-  }
   return {
-    deployments: { byIndex: (_name, value) => targets.get(value) ?? [] },
+    deployments: byTarget(objects.deployments, targetOf),
+    jobs: byTarget(objects.jobs, jobTargetOf),
     jobRuns,
     kube: fileReader(objects),
     accounts: createAccounts({
@@ -77,6 +77,15 @@ export function createOfflineCluster(objects: OfflineObjects, options: OfflineOp
 
 function byKey<T extends KubeObject>(objects: readonly T[]): ReadonlyMap<ObjectKey, T> {
   return new Map(objects.map((object) => [objectKey(object.metadata), object]));
+}
+
+function byTarget<T>(objects: readonly T[], targetOfOne: (object: T) => string) {
+  const targets = new Map<string, T[]>();
+  for (const object of objects) {
+    const target = targetOfOne(object);
+    targets.set(target, [...(targets.get(target) ?? []), object]);
+  }
+  return { byIndex: (_name: "target", value: string): readonly T[] => targets.get(value) ?? [] };
 }
 
 // Whatever a connection calls the key of its token, it reads the one token.

@@ -1,7 +1,11 @@
 import type { NorthflankDeployment } from "../api/deployment.ts";
+import type { NorthflankJob } from "../api/job.ts";
 import type { NorthflankJobRun } from "../api/job-run.ts";
 import { decide } from "../controllers/deployment/decide.ts";
 import { observe } from "../controllers/deployment/observe.ts";
+import { decide as decideJob } from "../controllers/job/decide.ts";
+import { hasReferences } from "../controllers/job/desire.ts";
+import { observe as observeJob } from "../controllers/job/observe.ts";
 import { LookSchedule } from "../controllers/shared/look-schedule.ts";
 import { resolveReferences } from "../controllers/shared/references.ts";
 import { isNorthflankError } from "../northflank/errors.ts";
@@ -10,6 +14,7 @@ import type { Random } from "../util/random.ts";
 import type { OfflineCluster } from "./offline-cluster.ts";
 import { type Patience, patiently } from "./patience.ts";
 import { failure, held, type Planned, planBlocked, planDeployment, toldOf } from "./planned.ts";
+import { planJob } from "./planned-job.ts";
 
 export interface PlannerDeps {
   readonly cluster: OfflineCluster;
@@ -22,6 +27,7 @@ export interface PlannerDeps {
 /** Says of objects what applying them would come to. */
 export interface Planner {
   readonly deployment: (object: NorthflankDeployment) => Promise<Planned>;
+  readonly job: (object: NorthflankJob) => Promise<Planned>;
   readonly jobRun: (object: NorthflankJobRun) => Promise<Planned>;
 }
 
@@ -35,6 +41,7 @@ export function createPlanner(deps: PlannerDeps): Planner {
   return {
     deployment: (object) =>
       patiently(deps.patience, () => lookAt(deps, schedule, object), deps.signal).catch(asFailure),
+    job: (object) => patiently(deps.patience, () => lookAtJob(deps, schedule, object), deps.signal).catch(asFailure),
     jobRun: (object) => planRun(deps, object),
   };
 }
@@ -53,6 +60,31 @@ async function lookAt(deps: PlannerDeps, schedule: LookSchedule, object: Northfl
   const { observation } = await observe({ store, runs, accounts, validate, schedule, settings }, object, deps.signal);
   if (observation.kind === "failed" && isNorthflankError(observation.error, ...quotaCodes)) throw observation.error;
   return planDeployment(object, observation, decide({ object, observation, now: clock.now(), random, settings }));
+}
+
+/** References to what the files do not hold are taken out, and named: the rest of the settings is compared all the same. */
+async function lookAtJob(deps: PlannerDeps, schedule: LookSchedule, object: NorthflankJob): Promise<Planned> {
+  const { cluster, clock, random } = deps;
+  const { jobs: store, kube, accounts } = cluster;
+  const context = { store, kube, accounts, validate: () => [], schedule, settings };
+  const { observation } = await observeJob(context, object, deps.signal);
+  if (observation.kind === "failed" && isNorthflankError(observation.error, ...quotaCodes)) throw observation.error;
+  if (observation.kind === "blocked" && observation.verdict.reason === "SecretNotFound" && hasReferences(object.spec)) {
+    const rest = await lookAtJob(deps, schedule, withoutReferences(object));
+    const note = `${missingText(observation.verdict.message)}: what is referred to is not compared.`;
+    return "notes" in rest ? { ...rest, notes: [...rest.notes, note] } : rest;
+  }
+  return planJob(object, observation, decideJob({ object, observation, now: clock.now(), random }));
+}
+
+function withoutReferences(object: NorthflankJob): NorthflankJob {
+  const {
+    runtimeEnvironmentFrom: _env,
+    runtimeFilesFrom: _files,
+    buildArgumentsFrom: _args,
+    ...settings
+  } = object.spec.settings;
+  return { ...object, spec: { ...object.spec, settings } };
 }
 
 function asFailure(error: unknown): Planned {

@@ -41,7 +41,7 @@ export function planDeployment(object: NorthflankDeployment, observation: Observ
         kind: "change",
         changes: decision.change.differences,
         notes: [
-          ...policyNotes(object),
+          ...policyNotes(object.spec),
           ...dependencyNotes(object),
           ...untoldNotes(observation),
           ...warningNotes(object, observation),
@@ -71,16 +71,19 @@ export function failure(message: string, changes: readonly PlannedChange[] = [])
   return { kind: "error", message, changes };
 }
 
+/** Which of the two is the older one in a cluster, nobody knows. */
+export function conflict(other: string): Planned {
+  return failure(`TargetConflict: ${other} in these files manages the same target; only one of the two would act`);
+}
+
 function planConclusion(object: NorthflankDeployment, observation: Observation, conclusion: Conclusion): Planned {
   switch (observation.kind) {
     case "suspended":
       return held("spec.suspend is true");
     case "blocked":
       return planBlocked(observation.verdict);
-    case "conflict": {
-      const other = observation.winner;
-      return failure(`TargetConflict: ${other} in these files manages the same target; only one of the two would act`);
-    }
+    case "conflict":
+      return conflict(observation.winner);
     case "failed":
       return failure(observation.error.message);
     default:
@@ -107,7 +110,7 @@ function planSeen(object: NorthflankDeployment, observation: Observation, conclu
     case "waiting": {
       const waits =
         verdict.reason === "WaitingForDependency" ? [] : [verdict.message.replaceAll(whatFollows, "").trim()];
-      const notes = [...policyNotes(object), ...dependencyNotes(object), ...waits, ...untoldNotes(observation)];
+      const notes = [...policyNotes(object.spec), ...dependencyNotes(object), ...waits, ...untoldNotes(observation)];
       return { kind: "change", changes, notes };
     }
     default:
@@ -128,8 +131,9 @@ function stateNotes(verdict: Verdict): readonly string[] {
   return verdict.kind === "ready" ? [] : [toldOf(verdict)];
 }
 
-function policyNotes({ spec }: NorthflankDeployment): readonly string[] {
-  if (spec.managementPolicy !== "EnforceOnChange") return [];
+/** What cannot be known of an object without its cluster. */
+export function policyNotes({ managementPolicy }: { readonly managementPolicy: string }): readonly string[] {
+  if (managementPolicy !== "EnforceOnChange") return [];
   return ["Written only if this spec is new to the cluster (managementPolicy: EnforceOnChange)."];
 }
 

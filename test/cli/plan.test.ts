@@ -205,6 +205,55 @@ describe("a plan", () => {
     expect(objects[0]?.notes.join()).toContain("DeprecatedRoute: ");
   });
 
+  const job = (settings: string, more = "") =>
+    `---\n${head("NorthflankJob", "migrate")}spec: {projectId: shop, jobId: migrate, settings: {${settings}}${more}}\n`;
+
+  test("of the settings of a job shows each that differs, and leaves alone what is not declared", async () => {
+    const { out } = await scene.run(runImport, ["--project=shop"]);
+    expect((await plan(out)).out).toContain("Plan: 0 to change, 0 runs to start, 4 as declared; ");
+    const { code, objects } = await planned(job("billing: {deploymentPlan: nf-compute-50}, backoffLimit: 0"));
+    expect(code).toBe(3);
+    expect(objects[0]?.changes).toEqual([
+      { path: "settings.billing.deploymentPlan", from: "nf-compute-20", to: "nf-compute-50", line: 5 },
+    ]);
+  });
+
+  test("of a job under Observe counts no change", async () => {
+    const { code, objects } = await planned(job("backoffLimit: 3", ", managementPolicy: Observe"));
+    expect([code, objects[0]?.result, objects[0]?.changes.length]).toEqual([0, "held", 1]);
+  });
+
+  test("of a job names the variables that cannot be compared, and shows no value", async () => {
+    const settings =
+      "backoffLimit: 0, runtimeEnvironment: {A: canary-4711}, runtimeEnvironmentFrom: [{secretRef: {name: db}}]";
+    const missing = await planned(job(settings));
+    expect([missing.code, missing.objects[0]?.result]).toEqual([0, "same"]);
+    expect(missing.objects[0]?.notes).toEqual([
+      expect.stringMatching(/^settings\.runtimeEnvironment\.A cannot be compared: /),
+      'Secret "db" is not in these files: what is referred to is not compared.',
+    ]);
+    const secret = "---\napiVersion: v1\nkind: Secret\nmetadata: {name: db}\nstringData: {B: canary-4711}\n";
+    const there = await planned(`${secret}${job(settings)}`);
+    expect(there.objects[0]?.notes.join()).toContain(
+      "settings.runtimeEnvironment.A, settings.runtimeEnvironment.B cannot",
+    );
+    expect(JSON.stringify([missing, there])).not.toContain("canary-4711");
+  });
+
+  test.each<[string, string, RegExp]>([
+    ["of the wrong type", job("cron: {schedule: '0 3 * * *'}"), /UnsupportedTarget/],
+    ["that does not exist", job("backoffLimit: 1").replace("jobId: migrate", "jobId: nothing"), /\[not_found\]/],
+    [
+      "that another object has",
+      `${job("backoffLimit: 0")}${job("backoffLimit: 1").replace("{name: migrate}", "{name: zz}")}`,
+      /TargetConflict/,
+    ],
+  ])("of a job %s is an error", async (_what, text, message) => {
+    const { code, objects } = await planned(text);
+    expect([code, objects.at(-1)?.result]).toEqual([1, "error"]);
+    expect(objects.at(-1)?.message).toMatch(message);
+  });
+
   test("of a paused service with another image is an error that shows the field", async () => {
     scene.northflank.settings.serviceForm = "A";
     scene.northflank.pauseService("shop", "api", true);

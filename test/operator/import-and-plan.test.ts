@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { northflankConnections, northflankDeployments } from "../../src/api/names.ts";
+import { northflankConnections, northflankDeployments, northflankJobs } from "../../src/api/names.ts";
 import { readManifests } from "../../src/cli/manifest-reader.ts";
 import { operatorProgram } from "../support/build-operator.ts";
 import { type Scenario, scenarios } from "../support/operator-scenario.ts";
@@ -40,8 +40,8 @@ async function applyFile(scenario: Scenario, path: string) {
   const manifests = readManifests(readFileSync(path, "utf8")).map(({ value }) => value as Manifest);
   const handles = [];
   for (const { kind, metadata, spec } of manifests) {
-    const type = [northflankConnections, northflankDeployments].find((each) => each.kind === kind);
-    if (type === undefined) continue;
+    const type = [northflankConnections, northflankDeployments, northflankJobs].find((each) => each.kind === kind);
+    if (type === undefined) throw new Error(`${kind} is not applied by this test`);
     handles.push(await scenario.apply(type, metadata.name, spec));
   }
   return handles;
@@ -59,7 +59,7 @@ describe("a new user", { timeout: 200_000 }, () => {
     expect((await northflankOperator(scenario, "validate", path)).code).toBe(0);
     expect(await northflankOperator(scenario, "plan", path)).toMatchObject({
       code: 0,
-      out: expect.stringMatching(/^Plan: 0 to change, 0 runs to start, /m),
+      out: expect.stringMatching(/^Plan: 0 to change, 0 runs to start, 4 as declared; /),
     });
 
     // Applied untouched, it changes nothing.
