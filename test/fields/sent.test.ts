@@ -1,14 +1,13 @@
 import { describe, expect, test } from "vitest";
 import { deploymentSpec } from "../../src/api/deployment.ts";
+import { jobSpec } from "../../src/api/job.ts";
 import { jobRunSpec } from "../../src/api/job-run.ts";
 import { asStored } from "../../src/api/stored.ts";
-import type { JobPatchRoute } from "../../src/northflank/types.ts";
-import { deployment } from "../support/builders.ts";
+import { deployment, jobObject } from "../support/builders.ts";
 import { DeploymentScene } from "../support/deployment-scene.ts";
-import { FakeClock } from "../support/fake-clock.ts";
+import { JobScene } from "../support/job-scene.ts";
 import { recordingApi, type SentRequest } from "../support/recording-transport.ts";
 import { RunStory } from "../support/run-story.ts";
-import { neverAborted } from "../support/strict-fake.ts";
 import type { CallName } from "./calls.ts";
 import { pages, propertyCases } from "./cases.ts";
 
@@ -48,15 +47,15 @@ const carriers: Readonly<Record<CallName, { readonly request: string; readonly c
   "run job": { request: "POST /v1/projects/shop/jobs/migrate/runs", carry: carryRun },
   "patch job": {
     request: "PATCH /v1/projects/shop/jobs/migrate",
-    carry: (_, body) => carrySettings("job", body as object),
+    carry: (spec) => carryJob(spec, "cron"),
   },
   "patch manual job": {
     request: "PATCH /v1/projects/shop/jobs/manual/migrate",
-    carry: (_, body) => carrySettings("manual", body as object),
+    carry: (spec) => carryJob(spec, "manual"),
   },
   "patch cron job": {
     request: "PATCH /v1/projects/shop/jobs/cron/migrate",
-    carry: (_, body) => carrySettings("cron", body as object),
+    carry: (spec) => carryJob(spec, "cron"),
   },
 };
 
@@ -107,12 +106,18 @@ function isBuild(path: string): boolean {
   return path.includes("/build");
 }
 
-/** The client alone: that it is handed this for a manifest is not shown here. */
-async function carrySettings(route: JobPatchRoute, body: object): Promise<readonly SentRequest[]> {
-  const { api, sent } = recordingApi({ clock: new FakeClock(), answer: () => ({ status: 200, body: { data: {} } }) });
-  const job = { projectId: "shop", jobId: "migrate" };
-  await api.patchJob(job, route, body, { class: "change", signal: neverAborted() });
-  return sent;
+/** A job that tells nothing of what the tables declare. */
+async function carryJob(spec: object, jobType: string): Promise<readonly SentRequest[]> {
+  const scene = new JobScene();
+  const answer = () => ({ status: 200, body: { data: { id: "migrate", jobType } } });
+  const { api, sent } = recordingApi({ clock: scene.clock, answer });
+  scene.resolution = () => ({
+    kind: "usable",
+    account: { api, pool: "acme", address: "https://api.northflank.com", version: "1" },
+  });
+  scene.has(jobObject({ spec: asStored(jobSpec, spec) as object }));
+  await scene.pass();
+  return sent.filter(({ body }) => body !== undefined);
 }
 
 async function carryRun(spec: object): Promise<readonly SentRequest[]> {

@@ -791,3 +791,23 @@ describe("services and jobs of a project", () => {
     expect(await failureOf(apiOf().listServices(service, call()))).toMatchObject({ code: "protocol", sent: true });
   });
 });
+
+describe("keyedHash", () => {
+  const hashWith = (token: string, text: string) =>
+    createNorthflankApi({
+      transport,
+      ledger,
+      clock,
+      random: () => 0,
+      baseUrl: "https://api.northflank.com",
+      token: new SecretValue(token),
+      pool: "acme",
+    }).keyedHash(text);
+
+  test("is equal for equal texts under one token, and for nothing else", () => {
+    const hashes = [hashWith("a", "x"), hashWith("a", "y"), hashWith("b", "x")];
+    expect(new Set(hashes).size).toBe(3);
+    expect(hashWith("a", "x")).toBe(hashes[0]);
+    expect(hashes[0]).toMatch(/^[A-Za-z0-9_-]{22}$/);
+  });
+});

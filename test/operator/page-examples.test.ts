@@ -44,6 +44,13 @@ describe("an example of the documentation", { concurrent: true, timeout: 200_000
     expect(bodiesOf(scenario, "/v1/projects/shop/jobs/example/deployment").slice(1)).toEqual([body]);
   });
 
+  test.each(of("patch manual job"))("$name arrives at the job as it was pasted", async ({ body }) => {
+    await using scenario = await startScenario();
+    const object = await scenario.job("migrate", { jobType: "manual", settings: body });
+    await object.reaches("Ready");
+    expect(bodiesOf(scenario, "/v1/projects/shop/jobs/manual/migrate")).toEqual([body]);
+  });
+
   test.each(of("run job"))("$name starts the run with what was pasted", async ({ body }) => {
     await using scenario = await startScenario();
     await withBuild(scenario);
