@@ -1,14 +1,15 @@
 import type { NorthflankDeployment } from "../../api/deployment.ts";
 import { revision } from "../../api/names.ts";
 import type { Condition, ObjectMeta } from "../../kube/types.ts";
-import type { RequestClass } from "../../northflank/client.ts";
 import { isNorthflankError } from "../../northflank/errors.ts";
 import { findCondition } from "../../runtime/conditions.ts";
-import { type ObjectKey, objectKey } from "../../runtime/outcome.ts";
-import type { Account, AccountRequest, AccountResolution, Accounts } from "../shared/accounts.ts";
-import type { LookSchedule, Planned } from "../shared/look-schedule.ts";
-import { isReconcileRequested } from "../shared/reconcile-request.ts";
+import type { ObjectKey } from "../../runtime/outcome.ts";
+import type { Account, AccountResolution, Accounts } from "../shared/accounts.ts";
+import { type Due, dueLook, resyncPeriodMs } from "../shared/due-look.ts";
+import type { LookSchedule } from "../shared/look-schedule.ts";
+import { type Access, openAccess } from "../shared/rivals.ts";
 import { prunedProblems, type SpecProblem } from "../shared/spec-problem.ts";
+import { accountRequest, isAccepted, readyReason } from "../shared/target-object.ts";
 import { awaitedBuild, neededBuild } from "./awaiting.ts";
 import { type BuildQuery, judgeBuild, type SeenBuild } from "./build.ts";
 import type { Settings } from "./decision.ts";
@@ -16,8 +17,7 @@ import { type Desire, desireOf } from "./desire.ts";
 import { lookAtBuild } from "./look-at-build.ts";
 import type { Dependency, Observation } from "./observation.ts";
 import { readTarget, type TargetName } from "./read-target.ts";
-import { readyReason } from "./remembered.ts";
-import { olderRivals, runKey, targetOf } from "./target.ts";
+import { runKey, targetOf } from "./target.ts";
 import { isReplacedByCD } from "./warnings.ts";
 
 /** What is known of a run that a deployment may wait for. */
@@ -51,8 +51,8 @@ export interface Observed {
  * *Errors*: whatever is no refusal of Northflank, such as `KubeError` when a Secret could not be asked for.
  */
 export async function observe(deps: ObserveDeps, object: NorthflankDeployment, signal: AbortSignal): Promise<Observed> {
-  const access = isAccepted(object) ? await openAccess(deps, object, signal) : undefined;
-  const due = access?.kind === "open" ? dueLook(deps, object, access.account) : undefined;
+  const access = isAccepted(object) ? await accessOf(deps, object, signal) : undefined;
+  const due = access?.kind === "open" ? dueFor(deps, object, access.account) : undefined;
   if (due?.kind === "rest") return without(due);
   const problems = [...prunedProblems(object.prunedFields), ...deps.validate(object)];
   const result = desireOf(object.spec);
@@ -63,29 +63,10 @@ export async function observe(deps: ObserveDeps, object: NorthflankDeployment, s
   return await look({ deps, object, desire, target: targetName(object), access, signal });
 }
 
-/**
- * A pass has accepted the spec as it is now. Such an object is woken most often of all, with every restart and every
- * change of its connection, so it must not cost another judgement while no look is due.
- */
-function isAccepted({ metadata, spec, status, prunedFields }: NorthflankDeployment): boolean {
-  if (prunedFields !== undefined || spec.suspend === true) return false;
-  const accepted = findCondition(status?.conditions, "Accepted");
-  return accepted?.status === "True" && accepted.observedGeneration === metadata.generation;
-}
-
-type Access =
-  | { readonly kind: "open"; readonly account: Account }
-  | (AccountResolution & { readonly kind: "blocked" })
-  | { readonly kind: "conflict"; readonly winner: ObjectKey };
-
 /** The account of an object, if there is one and no older object manages the same target in it. */
-async function openAccess(deps: ObserveDeps, object: NorthflankDeployment, signal: AbortSignal): Promise<Access> {
-  const resolution = await deps.accounts.resolve(accountRequest(object), signal);
-  if (resolution.kind === "blocked") return resolution;
-  const { account } = resolution;
-  const winner = await findWinner({ deps, object, pool: account.pool, signal });
-  if (winner !== undefined) return { kind: "conflict", winner: objectKey(winner.metadata) };
-  return { kind: "open", account };
+async function accessOf(deps: ObserveDeps, object: NorthflankDeployment, signal: AbortSignal): Promise<Access> {
+  const sameTarget = deps.store.byIndex("target", targetOf(object));
+  return await openAccess({ accounts: deps.accounts, sameTarget }, object, signal);
 }
 
 interface LookOptions {
@@ -100,10 +81,10 @@ interface LookOptions {
 
 async function look(options: LookOptions, isRetry = false): Promise<Observed> {
   const { deps, object, desire, target, signal } = options;
-  const access = options.access ?? (await openAccess(deps, object, signal));
+  const access = options.access ?? (await accessOf(deps, object, signal));
   if (access.kind !== "open") return without({ ...access, desire });
   const { account } = access;
-  const due = dueLook(deps, object, account);
+  const due = dueFor(deps, object, account);
   if (due.kind === "rest") return without(due);
   const foreign = await foreignProject(deps, object, desire, signal);
   if (foreign !== undefined) return without({ ...foreign, desire });
@@ -121,7 +102,7 @@ async function look(options: LookOptions, isRetry = false): Promise<Observed> {
     const reading = await readTarget({ api, name: target, desire, dependsOnCD, remembered, class: due.class, signal });
     if (reading.kind === "route-gone") return { observation: { ...reading, desire }, account };
     const service = reading.target;
-    const nextResyncMs = deps.schedule.nextResyncMs(resyncPeriodMs(object, deps.settings));
+    const nextResyncMs = deps.schedule.nextResyncMs(resyncPeriodMs(object, deps.settings.resyncPeriodMs));
     const dependencies = dependenciesOf(deps, object);
     const seen = { kind: "seen", desire, service, dependencies, nextResyncMs } as const;
     // One that is over was asked for by its id: of its commit there may be another one.
@@ -164,109 +145,19 @@ async function foreignProject(
   return resolution.kind === "blocked" ? resolution : undefined;
 }
 
-function accountRequest({ metadata, spec }: NorthflankDeployment): AccountRequest {
-  return {
-    namespace: metadata.namespace ?? "",
-    connectionName: spec.connectionRef?.name,
-    projectId: spec.projectId,
-  };
-}
-
-/** The oldest rival that manages the same target in the same account. */
-async function findWinner(options: {
-  readonly deps: ObserveDeps;
-  readonly object: NorthflankDeployment;
-  readonly pool: string;
-  readonly signal: AbortSignal;
-}): Promise<NorthflankDeployment | undefined> {
-  const { deps, object, pool, signal } = options;
-  const rivals = olderRivals(object, deps.store.byIndex("target", targetOf(object)));
-  for (const rival of rivals) {
-    if (await isSamePool(deps, object, rival, pool, signal)) return rival;
-  }
-  return undefined;
-}
-
-async function isSamePool(
-  deps: ObserveDeps,
-  object: NorthflankDeployment,
-  rival: NorthflankDeployment,
-  pool: string,
-  signal: AbortSignal,
-): Promise<boolean> {
-  const own = accountRequest(object);
-  const other = accountRequest(rival);
-  if (own.namespace === other.namespace && own.connectionName === other.connectionName) return true;
-  const resolution = await deps.accounts.resolve(other, signal);
-  // A rival without a usable account sends nothing, so it is in nobody's way.
-  return resolution.kind === "usable" && resolution.account.pool === pool;
-}
-
-type Due =
-  | { readonly kind: "rest"; readonly dueInMs: number }
-  | { readonly kind: "look"; readonly class: RequestClass };
-
-// A request that is changed many times a second costs one look in this time.
-const requestedLookMs = 5_000;
-
 /** Whether the target has to be looked at in this pass, and how urgent that is. */
-function dueLook(deps: ObserveDeps, object: NorthflankDeployment, account: Account): Due {
-  const { metadata, status } = object;
-  const periodMs = resyncPeriodMs(object, deps.settings);
-  const ready = findCondition(status?.conditions, "Ready");
-  const isAcknowledged = status?.observedGeneration === metadata.generation;
-  const isSettled = ready?.status === "True" && isAcknowledged;
-  const planned = deps.schedule.planned({
-    key: objectKey(metadata),
-    uid: metadata.uid,
-    isSettled,
-    plannedTime: status?.nextReconcileTime,
-    periodMs,
-  });
-  const urgent = { kind: "look", class: "change" } as const;
-  if (!isAcknowledged || ready === undefined) return urgent;
-  if (isReconcileRequested(object)) return requestedLook(planned);
-  if (!isSettled && hasOpened(deps, object, planned, account)) return urgent;
-  if (planned.dueInMs > 0) return { kind: "rest", dueInMs: planned.dueInMs };
-  if (isSettled) return { kind: "look", class: "observe" };
-  return isRolling(object) ? { kind: "look", class: "run" } : urgent;
+function dueFor(deps: ObserveDeps, object: NorthflankDeployment, account: Account): Due {
+  const { schedule, settings } = deps;
+  const isOver = (reason: string) => isDependencyOver(deps, object, reason);
+  const { resyncPeriodMs: periodMs } = settings;
+  return dueLook({ schedule, account, resyncPeriodMs: periodMs, isOver, isFollowed: isRolling(object) }, object);
 }
 
-function requestedLook({ sinceLookMs }: Planned): Due {
-  const leftMs = requestedLookMs - (sinceLookMs ?? requestedLookMs);
-  return leftMs > 0 ? { kind: "rest", dueInMs: leftMs } : { kind: "look", class: "change" };
-}
-
-/** Reasons that are found without asking Northflank: what they held back is due as soon as they no longer hold. */
-const foundBeforeLooking: ReadonlySet<string> = new Set([
-  "InvalidSpec",
-  "Suspended",
-  "TargetConflict",
-  "ConnectionNotFound",
-  "ConnectionSuspended",
-  "WaitingForConnection",
-  "ProjectNotAllowed",
-  "SecretNotFound",
-  "SecretKeyMissing",
-  "SecretInvalid",
-  "AuthenticationFailed",
-]);
-
-/** What kept the object from being settled may be over: it is no longer held back, or its account has changed. */
-function hasOpened(
-  deps: ObserveDeps,
-  object: NorthflankDeployment,
-  { accountVersion }: Planned,
-  account: Account,
-): boolean {
-  if (accountVersion !== undefined && accountVersion !== account.version) return true;
-  const reason = readyReason(object) ?? "";
+function isDependencyOver(deps: ObserveDeps, object: NorthflankDeployment, reason: string): boolean | undefined {
+  if (reason !== "WaitingForDependency" && reason !== "DependencyFailed") return undefined;
   const states = dependenciesOf(deps, object).map(({ state }) => state);
-  if (reason === "WaitingForDependency") return states.every((state) => state === "succeeded" || state === "failed");
   if (reason === "DependencyFailed") return !states.includes("failed");
-  // Said of a Secret that the operator may not read, it is found before looking; of a call, it leaves a failure behind.
-  if (reason === "PermissionDenied") return object.status?.failure === undefined;
-  return foundBeforeLooking.has(reason);
+  return states.every((state) => state === "succeeded" || state === "failed");
 }
 
 /** Something is under way at Northflank, and followed to its end. */
@@ -274,10 +165,6 @@ function isRolling(object: NorthflankDeployment): boolean {
   const reason = readyReason(object);
   const isRestoring = object.status?.restore?.outcome === "RollingOut";
   return reason === "RollingOut" || reason === "Building" || reason === "WaitingForBuild" || isRestoring;
-}
-
-function resyncPeriodMs({ spec }: NorthflankDeployment, settings: Settings): number {
-  return spec.resyncPeriodSeconds === undefined ? settings.resyncPeriodMs : spec.resyncPeriodSeconds * 1_000;
 }
 
 function dependenciesOf(deps: ObserveDeps, object: NorthflankDeployment): readonly Dependency[] {

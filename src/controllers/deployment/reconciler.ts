@@ -1,4 +1,4 @@
-import type { NorthflankDeployment, NorthflankDeploymentStatus } from "../../api/deployment.ts";
+import type { NorthflankDeployment } from "../../api/deployment.ts";
 import type { PassContext, Reconcile } from "../../runtime/controller.ts";
 import type { ObjectKey, Outcome, Priority } from "../../runtime/outcome.ts";
 import { objectKey } from "../../runtime/outcome.ts";
@@ -6,9 +6,12 @@ import type { Clock } from "../../util/clock.ts";
 import type { Random } from "../../util/random.ts";
 import type { Account } from "../shared/accounts.ts";
 import type { EventSink } from "../shared/event-draft.ts";
+import { NewSpecs } from "../shared/new-specs.ts";
 import { outcomeOf } from "../shared/next-pass.ts";
 import { stalledPassage } from "../shared/passage.ts";
+import { rivalKeys } from "../shared/rivals.ts";
 import type { StatusWriter } from "../shared/status-writer.ts";
+import { hasChangedSince, restUntil } from "../shared/target-object.ts";
 import type { Conclusion } from "./conclusion.ts";
 import { decide } from "./decide.ts";
 import type { Change } from "./decision.ts";
@@ -75,20 +78,17 @@ export function rivalsOf(
   store: { byIndex(name: "target", value: string): readonly NorthflankDeployment[] },
   changed: NorthflankDeployment,
 ): readonly ObjectKey[] {
-  return store
-    .byIndex("target", targetOf(changed))
-    .filter(({ metadata }) => metadata.uid !== changed.metadata.uid)
-    .map(({ metadata }) => objectKey(metadata));
+  return rivalKeys(store.byIndex("target", targetOf(changed)), changed);
 }
 
 async function pass(deps: DeploymentDeps, object: NorthflankDeployment, context: PassContext): Promise<Outcome> {
   const { clock, random, settings, schedule } = deps;
   const { observation, account } = await observe(deps, object, context.signal);
   const decision = decide({ object, observation, now: clock.now(), random, settings });
-  if (decision.kind === "rest") return rest(object, decision.dueInMs);
+  if (decision.kind === "rest") return restUntil(object, decision.dueInMs);
   let conclusion: Conclusion;
   if (decision.kind === "write") {
-    if (account === undefined || hasChangedMeanwhile(deps, object)) {
+    if (account === undefined || hasChangedSince(object, deps.store)) {
       return { kind: "recheck", afterMs: 0, priority: "change" };
     }
     const nextResyncMs = observation.kind === "seen" ? observation.nextResyncMs : Number.POSITIVE_INFINITY;
@@ -126,15 +126,6 @@ async function carryOut(options: {
   return concludeChange({ object, change, result, nextResyncMs, now: clock.now(), random, settings });
 }
 
-/** The look took time. What was edited, deleted or outranked since must not be acted on. */
-function hasChangedMeanwhile(deps: DeploymentDeps, object: NorthflankDeployment): boolean {
-  const { metadata } = object;
-  const now = deps.store.get(objectKey(metadata));
-  if (now === undefined || now.metadata.uid !== metadata.uid || now.metadata.deletionTimestamp !== undefined)
-    return true;
-  return now.metadata.generation !== metadata.generation;
-}
-
 async function report(
   deps: DeploymentDeps,
   object: NorthflankDeployment,
@@ -169,34 +160,4 @@ function priorityOf({ verdict: { kind }, next }: Conclusion): Priority {
 function nextLookMs({ next }: Conclusion): number {
   if (next.kind === "never") return Number.POSITIVE_INFINITY;
   return next.kind === "recheck" ? next.afterMs : 0;
-}
-
-function rest({ status }: { readonly status?: NorthflankDeploymentStatus }, dueInMs: number): Outcome {
-  if (!Number.isFinite(dueInMs)) return { kind: "settled" };
-  const isReady = status?.conditions?.some(({ type, status: value }) => type === "Ready" && value === "True");
-  return { kind: "recheck", afterMs: dueInMs, priority: isReady === true ? "resync" : "follow" };
-}
-
-/** When a new spec was first seen, until it is Ready: for the metric alone, so a restart may forget it. */
-class NewSpecs {
-  readonly #since = new Map<ObjectKey, { readonly generation: number | undefined; readonly sinceMs: number }>();
-
-  saw(key: ObjectKey, { metadata, status }: NorthflankDeployment, nowMs: number): void {
-    const { generation } = metadata;
-    if (status?.observedGeneration === generation || this.#since.get(key)?.generation === generation) return;
-    this.#since.set(key, { generation, sinceMs: nowMs });
-  }
-
-  judge(key: ObjectKey, object: NorthflankDeployment | undefined, isReady: (sinceMs: number) => void): void {
-    const known = this.#since.get(key);
-    if (known === undefined || object === undefined) return;
-    const ready = object.status?.conditions?.find(({ type }) => type === "Ready");
-    if (ready?.status !== "True" || ready.observedGeneration !== known.generation) return;
-    this.#since.delete(key);
-    isReady(known.sinceMs);
-  }
-
-  forget(key: ObjectKey): void {
-    this.#since.delete(key);
-  }
 }

@@ -2,6 +2,7 @@
 import type { NorthflankDeployment } from "../../api/deployment.ts";
 import { findCondition } from "../../runtime/conditions.ts";
 import { isReconcileRequested } from "../shared/reconcile-request.ts";
+import { readyReason } from "../shared/target-object.ts";
 import type { StatedFields } from "./conclusion.ts";
 import type { Desire } from "./desire.ts";
 import { imageText } from "./observed-fields.ts";
@@ -45,11 +46,6 @@ export function appliedChange({ status }: NorthflankDeployment, { hash }: Desire
   const outcome = status?.restore?.specHash === hash ? status.restore.outcome : undefined;
   const wasPutBack = outcome === "RollingOut" || outcome === "Complete" || outcome === "Failed";
   return status?.applied?.specHash === hash && !wasPutBack ? status.applied : undefined;
-}
-
-/** The reason of Ready at the end of the last pass. */
-export function readyReason(object: NorthflankDeployment): string | undefined {
-  return findCondition(object.status?.conditions, "Ready")?.reason;
 }
 
 /** A change of a job that is not shown by then was undone. */

@@ -5,11 +5,12 @@ import { findCondition, formatTime } from "../../runtime/conditions.ts";
 import { jittered } from "../../util/backoff.ts";
 import { formatDuration } from "../../util/duration.ts";
 import { slowProbeMs } from "../shared/remote-verdict.ts";
+import { readyReason } from "../shared/target-object.ts";
 import { followsLatest } from "./build.ts";
 import type { Conclusion, StatedFields } from "./conclusion.ts";
 import type { DecideInput, Seen, Settings } from "./decision.ts";
 import type { Desire } from "./desire.ts";
-import { headResult, isAcknowledged, readyReason } from "./remembered.ts";
+import { headResult, isAcknowledged } from "./remembered.ts";
 
 /** What a conclusion about a target that has what is declared has in common, wherever its rollout is. */
 export type SameBase = Pick<Conclusion, "sameDesire" | "inSync" | "failure" | "events" | "stated">;

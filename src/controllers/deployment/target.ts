@@ -20,21 +20,3 @@ export function targetOf({ spec }: Pick<NorthflankDeployment, "spec">): string {
 export function runKey({ metadata }: Pick<NorthflankDeployment, "metadata">, name: string): ObjectKey {
   return objectKey({ ...(metadata.namespace === undefined ? {} : { namespace: metadata.namespace }), name });
 }
-
-/** The objects that come before this one for their target, first the one that comes first. Objects on their way out do not. */
-export function olderRivals(
-  object: NorthflankDeployment,
-  sameTarget: readonly NorthflankDeployment[],
-): readonly NorthflankDeployment[] {
-  return sameTarget
-    .filter((other) => other.metadata.uid !== object.metadata.uid && other.metadata.deletionTimestamp === undefined)
-    .filter((other) => byAge(other, object) < 0)
-    .sort(byAge);
-}
-
-/** Older first, then by namespace and name: the same order for everybody who asks. */
-function byAge(left: NorthflankDeployment, right: NorthflankDeployment): number {
-  const [leftTime, rightTime] = [left, right].map(({ metadata }) => Date.parse(metadata.creationTimestamp ?? ""));
-  if (leftTime !== undefined && rightTime !== undefined && leftTime !== rightTime) return leftTime - rightTime;
-  return objectKey(left.metadata) < objectKey(right.metadata) ? -1 : 1;
-}

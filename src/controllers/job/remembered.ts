@@ -2,6 +2,7 @@
 import type { NorthflankJob } from "../../api/job.ts";
 import { findCondition } from "../../runtime/conditions.ts";
 import { isReconcileRequested } from "../shared/reconcile-request.ts";
+import { readyReason } from "../shared/target-object.ts";
 import { specHashOf } from "./desire.ts";
 
 /** So many corrections within 10 minutes are a fight. */
@@ -30,9 +31,4 @@ export function wasInSync(object: NorthflankJob): boolean {
 export function isSameSpec(object: NorthflankJob): boolean | undefined {
   const applied = object.status?.applied?.specHash;
   return applied === undefined ? undefined : applied === specHashOf(object.spec);
-}
-
-/** The reason of Ready at the end of the last pass. */
-export function readyReason(object: NorthflankJob): string | undefined {
-  return findCondition(object.status?.conditions, "Ready")?.reason;
 }
