@@ -139,7 +139,7 @@ export const jobStatus = {
         },
         specHash: text("Hash of what the spec says of them.", 128),
         time: time("When they were sent, or first found in force."),
-        keyId: text("Tells one key of the hashes from another; it changes with the token of the account.", 32),
+        keyId: text("Tells one key of the hashes from another; it changes with the account and its token.", 32),
         settings: {
           type: "array",
           maxItems: 4_000,

@@ -46,6 +46,8 @@ export class JobScene {
   resolution: (connectionName: string | undefined, projectId: string) => AccountResolution | Promise<AccountResolution>;
   /** The account's version, as the connection would change it. */
   accountVersion = "1";
+  /** Where the account is, with its team. */
+  accountAddress = "https://api.northflank.com";
   /** Fails the next write of a status. */
   failStatus: Error | undefined;
   statusWrites = 0;
@@ -65,7 +67,7 @@ export class JobScene {
       account: {
         api: this.#api(),
         pool: `pool of ${name ?? "default"}`,
-        address: "https://api.northflank.com",
+        address: this.accountAddress,
         version: this.accountVersion,
       },
     });

@@ -41,9 +41,11 @@ export function desireOf(options: {
   readonly values: ResolvedValues;
   /** Of the object, so that equal values of two objects do not look equal. */
   readonly uid: string | undefined;
+  /** Of the account: what one team has was never sent to another one, though both know the same token. */
+  readonly address: string;
   readonly keyedHash: (text: string) => string;
 }): Desire {
-  const { spec, values, uid = "", keyedHash } = options;
+  const { spec, values, uid = "", address, keyedHash } = options;
   const {
     runtimeEnvironmentFrom: _environmentFrom,
     runtimeFilesFrom: _filesFrom,
@@ -59,9 +61,10 @@ export function desireOf(options: {
   const policy = given({ backoffLimit, runOnSourceChange, activeDeadlineSeconds, cron, ...given({ ...nested }) });
   const leaves = [...leavesOf(settings), ...leavesOf(policy)].map((leaf) => ({
     ...leaf,
-    hash: keyedHash(JSON.stringify([uid, leaf.path, sortedKeys(leaf.value)])),
+    hash: keyedHash(JSON.stringify([uid, address, leaf.path, sortedKeys(leaf.value)])),
   }));
-  return { settings, policy, leaves: leaves.sort(byPath), keyId: keyedHash("id of the key").slice(0, 8) };
+  const keyId = keyedHash(JSON.stringify(["id of the key", address])).slice(0, 8);
+  return { settings, policy, leaves: leaves.sort(byPath), keyId };
 }
 
 /**

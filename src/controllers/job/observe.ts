@@ -81,7 +81,8 @@ async function look(options: LookOptions, isRetry = false): Promise<Observed> {
   if (resolution.kind === "blocked") return without(resolution);
   const { values } = resolution;
   const keyedHash = (text: string) => account.api.keyedHash(text);
-  const desire = desireOf({ spec: object.spec, values, uid: object.metadata.uid, keyedHash });
+  const { address } = account;
+  const desire = desireOf({ spec: object.spec, values, uid: object.metadata.uid, address, keyedHash });
   if (due.kind === "rest" && isAsApplied(desire, object.status?.applied)) {
     return without({ kind: "rest", dueInMs: Math.min(due.dueInMs, recheckSecretMs) });
   }

@@ -175,6 +175,16 @@ describe("what Northflank does not tell", () => {
     expect(all[0]).toBe(all[3]);
   });
 
+  test("is sent to another account that has the same token", async () => {
+    const made = scene({ spec });
+    await made.settle();
+    made.northflank.takeCalls();
+    made.accountAddress = "https://api.northflank.com, team other";
+    await made.clock.advance(900_000);
+    await made.settle();
+    expect(made.northflank.takeCalls().filter((call) => call.startsWith("patch"))).toHaveLength(1);
+  });
+
   test("is sent once more after the token has changed, because its hashes say nothing any more", async () => {
     const made = scene({ spec });
     await made.settle();
