@@ -10,7 +10,13 @@ import { bodyFor } from "./desire.ts";
 import type { Seen } from "./observation.ts";
 import { isFight, isSameSpec, recentCorrections, wasInSync } from "./remembered.ts";
 import { driftConclusion, fightConclusion, inSyncConclusion } from "./seen.ts";
-import { conflictConclusion, nothingLearned, suspendedConclusion, unsupportedConclusion } from "./unseen.ts";
+import {
+  conflictConclusion,
+  nothingLearned,
+  suspendedConclusion,
+  unsentSource,
+  unsupportedConclusion,
+} from "./unseen.ts";
 
 /**
  * What to do about one observation: rest, conclude, or send one change. Every state of the object is reached from here,
@@ -46,7 +52,8 @@ export function decide(input: DecideInput): Decision {
     case "failed": {
       const { error } = observation;
       const judged = judgeRemoteFailure({ error, previous: object.status?.failure, now, random });
-      return conclude({ ...nothingLearned, ...judged, sameDesire });
+      const inSync = observation.hasChangedSource ? unsentSource(judged.verdict.reason) : nothingLearned.inSync;
+      return conclude({ ...nothingLearned, ...judged, inSync, sameDesire });
     }
     case "seen":
       return decideSeen(input, observation);

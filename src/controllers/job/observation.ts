@@ -23,7 +23,12 @@ export type Observation =
       /** Milliseconds until the next look at a settled object, spread; `Infinity`: never. */
       readonly nextResyncMs: number;
     }
-  | { readonly kind: "failed"; readonly error: NorthflankError };
+  | {
+      readonly kind: "failed";
+      readonly error: NorthflankError;
+      /** The look was for values of a Secret or ConfigMap that are not those that were applied. */
+      readonly hasChangedSource: boolean;
+    };
 
 /** The job was read in this pass. */
 export type Seen = Observation & { readonly kind: "seen" };

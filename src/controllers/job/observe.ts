@@ -92,7 +92,9 @@ async function look(options: LookOptions, isRetry = false): Promise<Observed> {
     return { observation, account };
   } catch (error) {
     if (!isNorthflankError(error)) throw error;
-    if (error.code !== "unauthorized" || isRetry) return { observation: { kind: "failed", error }, account };
+    if (error.code !== "unauthorized" || isRetry) {
+      return { observation: { kind: "failed", error, hasChangedSource: due.kind === "rest" }, account };
+    }
     // The Secret is read again at once: with a rotated token the look succeeds, with the same one nothing is sent.
     deps.accounts.tokenRejected(account);
     return await look({ ...options, access: undefined }, true);

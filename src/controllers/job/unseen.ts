@@ -1,8 +1,10 @@
 // pure
-
+import type { Reason } from "../../api/reasons.ts";
+import type { Claim } from "../shared/claim.ts";
 import { slowProbeMs } from "../shared/remote-verdict.ts";
 import type { Conclusion } from "./conclusion.ts";
 import type { Seen } from "./observation.ts";
+import { seenFields } from "./seen.ts";
 
 /** What a pass says that has not read the job. */
 export const nothingLearned = { inSync: "as-before", stated: {}, failure: undefined, events: [] } as const;
@@ -18,6 +20,12 @@ export const suspendedConclusion: Omit<Conclusion, "sameDesire"> = {
   next: { kind: "never" },
 };
 
+/** Values of a Secret or ConfigMap have changed, and could not be sent: nothing is in sync, whatever Ready says. */
+export function unsentSource(reason: Reason): Claim {
+  const message = "A Secret or ConfigMap that is referred to has changed; its values are not sent yet.";
+  return { status: "Unknown", reason, message };
+}
+
 /** An older object manages settings of the same job. */
 export function conflictConclusion(winner: string): Omit<Conclusion, "sameDesire"> {
   const message =
@@ -25,7 +33,9 @@ export function conflictConclusion(winner: string): Omit<Conclusion, "sameDesire
     "of the two; this one takes over as soon as the other is gone.";
   const verdict = { kind: "stalled", reason: "TargetConflict", message } as const;
   // The deletion of the other wakes this object; this is the net below that.
-  return { ...nothingLearned, verdict, next: { kind: "recheck", afterMs: 600_000 } };
+  const next = { kind: "recheck", afterMs: 600_000 } as const;
+  // The other sends what it likes meanwhile: of what was sent from here, nothing is known to be in force any more.
+  return { ...nothingLearned, stated: { applied: undefined }, verdict, next };
 }
 
 /** The job cannot take what is declared. */
@@ -34,7 +44,7 @@ export function unsupportedConclusion(message: string, { view }: Seen): Conclusi
     ...nothingLearned,
     verdict: { kind: "stalled", reason: "UnsupportedTarget", message },
     inSync: { status: "False", reason: "UnsupportedTarget", message: "The job cannot take what is declared." },
-    stated: { jobType: view.jobType, pendingChanges: undefined },
+    stated: { ...seenFields(seen), pendingChanges: undefined },
     next: { kind: "recheck", afterMs: slowProbeMs },
     sameDesire: false,
   };

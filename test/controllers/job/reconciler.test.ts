@@ -479,3 +479,42 @@ describe("holding back", () => {
     expect(made.state()).toBe(inSync);
   });
 });
+  test("an object that was held back by another one sends all again when it takes over", async () => {
+    const made = scene({ metadata: { name: "later" }, spec: { settings: { runtimeEnvironment: { A: "mine" } } } });
+    await made.settle(120_000, "shop/later");
+    made.has(
+      jobObject({
+        metadata: { creationTimestamp: "2025-01-01T00:00:00Z", uid: "u-older" },
+        spec: { settings: { runtimeEnvironment: { A: "theirs" } } },
+      }),
+    );
+    await made.clock.advance(900_000);
+    await made.pass("shop/later");
+    expect(made.state("shop/later")).toContain("Stalled=True/TargetConflict");
+    await made.settle();
+    made.remove("shop/migrate");
+    await made.settle(120_000, "shop/later");
+    expect(made.northflank.jobSettings.get("migrate")?.settings.runtimeEnvironment).toEqual({ A: "mine" });
+  });
+
+  test("a changed Secret that cannot be sent yet is not in sync", async () => {
+    const made = scene({ spec: { settings: { runtimeEnvironmentFrom: [{ secretRef: { name: "db" } }] } } });
+    made.hasSecret("db", { url: "one" });
+    await made.settle(50_000);
+    made.hasSecret("db", { url: "two" });
+    made.northflank.failNext("getJobSettings", northflankError("quota_closed", { sent: false, retryAfterMs: 5_000 }));
+    await made.clock.advance(60_000);
+    await made.pass();
+    expect(made.state()).toContain("InSync=Unknown/WaitingForQuota");
+    await made.clock.advance(60_000);
+    await made.pass();
+    expect(made.state()).toBe(inSync);
+  });
+
+  test("a type of job that is longer than any is shown short", async () => {
+    const made = scene({ spec: { jobType: "cron" } }, "manual".repeat(50));
+    await made.pass();
+    expect(made.state()).toContain("Stalled=True/UnsupportedTarget");
+    expect(made.object().status?.jobType).toHaveLength(64);
+  });
+
