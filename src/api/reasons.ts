@@ -15,7 +15,7 @@ export const reasons = {
   // Progress.
   Progressing: "Work is under way.",
   ProgressingWithRetry: "Something failed that may pass; it is tried again soon.",
-  ApplyingChange: "Northflank has taken a change of a job; it is read back.",
+  ApplyingChange: "A change of a job is being sent, or Northflank has taken it and it is read back.",
   RollingOut: "Northflank is rolling out the declared source.",
   Building: "Northflank is building the declared source.",
   StartingRun: "The start is recorded and being sent.",

@@ -46,6 +46,8 @@ export class FakeNorthflank {
   readonly calls: string[] = [];
   /** Makes the key of hashes. */
   token = "token";
+  /** Runs when a patch of a job has been carried out, before it is answered. */
+  afterPatch: (() => void) | undefined;
   /** Everything that patches of a job have set, secrets included, in the words of "patch job". */
   readonly jobSettings = new Map<string, JobSettingsView>();
   /** What the list of services tells of continuous deployment, by id. */
@@ -174,6 +176,8 @@ export class FakeNorthflank {
       patchJob: async ({ jobId }, route, body) => {
         this.#note(`patch ${route} ${jobId} ${JSON.stringify(body)}`);
         this.#run("patchJob", () => this.patchSettings(jobId, settingsIn(route, body)));
+        this.afterPatch?.();
+        this.afterPatch = undefined;
       },
       reserve: () => {
         throw new Error("unexpected call of Northflank: reserve");

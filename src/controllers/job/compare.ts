@@ -58,6 +58,25 @@ export function isAsApplied(desire: Desire, applied: Applied): boolean {
   return before.size === desire.leaves.length && desire.leaves.every(({ path, hash }) => before.get(path) === hash);
 }
 
+/**
+ * What is certain to be in force while what is declared now is on its way, or may have arrived: what it changes is neither
+ * what was applied nor what is declared. Whatever is declared next, that is sent again.
+ */
+export function certainWhileSending(desire: Desire, applied: Applied): Applied {
+  if (applied === undefined) return undefined;
+  const { specHash: _unclear, ...rest } = applied;
+  if (applied.keyId !== desire.keyId) return rest;
+  const declared = new Map(desire.leaves.map(({ path, hash }) => [path, hash]));
+  const settings = (applied.settings ?? []).filter(({ path, hash }) => (declared.get(path) ?? hash) === hash);
+  return { ...applied, settings };
+}
+
+/** Whether something that Northflank does not tell is about to be replaced: only the hashes remember what it was. */
+export function replacesUntold(desire: Desire, applied: Applied, unsent: readonly Difference[]): boolean {
+  const before = hashesOf(desire, applied);
+  return unsent.some(({ path }) => before.has(path));
+}
+
 /** Hashes of another key say nothing. */
 function hashesOf(desire: Desire, applied: Applied): ReadonlyMap<string, string> {
   if (applied?.keyId !== desire.keyId) return new Map();

@@ -114,6 +114,7 @@ function decidePending(input: DecideInput, { seen, comparison, pending }: Pendin
     seen,
     cause: causeOf(input, isChange),
     differences: pending,
+    unsent: comparison.unsent,
     released: comparison.released,
     untold: comparison.untold,
     patch,

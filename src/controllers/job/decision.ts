@@ -24,6 +24,8 @@ export interface Change {
   readonly cause: "SpecChanged" | "SourceChanged" | "DriftCorrected";
   /** Why it is sent; the body carries everything that is declared. */
   readonly differences: readonly Difference[];
+  /** Those of them that Northflank does not tell. */
+  readonly unsent: readonly Difference[];
   /** Settings that are declared no more. */
   readonly released: readonly string[];
   /** How many of the declared settings Northflank does not tell. */

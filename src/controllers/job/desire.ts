@@ -19,7 +19,7 @@ export interface Leaf {
   readonly value: unknown;
   /** The value is a secret, or may be one: it is never compared with what Northflank tells, and never shown. */
   readonly isHidden: boolean;
-  /** Keyed hash of object, path and value. */
+  /** Keyed hash of object, account, path and value. */
   readonly hash: string;
 }
 
@@ -31,7 +31,7 @@ export interface Desire {
   readonly policy: Json;
   /** Every setting, in the order of their paths. */
   readonly leaves: readonly Leaf[];
-  /** Tells the key of the hashes from others. */
+  /** Tells the key of the hashes, and the account, from others. */
   readonly keyId: string;
 }
 

@@ -20,7 +20,7 @@ import { execute } from "./execute.ts";
 import { jobName, type ObserveDeps, observe, watchesValues } from "./observe.ts";
 import { statusOf } from "./status.ts";
 import { targetOf } from "./target.ts";
-import { concludeChange } from "./written.ts";
+import { concludeChange, intentConclusion } from "./written.ts";
 
 /** What metrics hear of. */
 export interface JobObserver {
@@ -81,16 +81,19 @@ export function rivalsOf(
   return rivalKeys(store.byIndex("target", targetOf(changed)), changed);
 }
 
-async function pass(deps: JobDeps, object: NorthflankJob, context: PassContext): Promise<Outcome> {
+async function pass(deps: JobDeps, known: NorthflankJob, context: PassContext): Promise<Outcome> {
   const { clock, random, schedule } = deps;
+  let object = known;
   const { observation, account } = await observe(deps, object, context.signal);
   const decision = decide({ object, observation, now: clock.now(), random });
   if (decision.kind === "rest") return restUntil(object, decision.dueInMs);
   let conclusion: Conclusion;
   if (decision.kind === "write") {
-    if (account === undefined || hasChangedSince(object, deps.store)) {
-      return { kind: "recheck", afterMs: 0, priority: "change" };
-    }
+    const again: Outcome = { kind: "recheck", afterMs: 0, priority: "change" };
+    if (account === undefined || hasChangedSince(object, deps.store)) return again;
+    const intent = await recordIntent(deps, object, decision.change, context);
+    if (intent === undefined || hasChangedSince(object, deps.store)) return again;
+    object = intent;
     conclusion = await carryOut({ deps, object, account, change: decision.change, context });
   } else {
     conclusion = decision.conclusion;
@@ -102,6 +105,20 @@ async function pass(deps: JobDeps, object: NorthflankJob, context: PassContext):
     schedule.looked({ key: objectKey(metadata), uid: metadata.uid }, look);
   }
   return await report(deps, object, conclusion, context);
+}
+
+/** The object as it may be acted on: its status says what is about to be sent, where that matters. `undefined`: it is gone. */
+async function recordIntent(
+  { statusWriter, clock }: JobDeps,
+  object: NorthflankJob,
+  change: Change,
+  { signal }: PassContext,
+): Promise<NorthflankJob | undefined> {
+  const intent = intentConclusion(object, change);
+  if (intent === undefined) return object;
+  const written = await statusWriter.write(object, statusOf(object, intent, clock.now()), signal);
+  if (written.kind === "gone") return undefined;
+  return written.kind === "written" ? written.object : object;
 }
 
 async function carryOut(options: {

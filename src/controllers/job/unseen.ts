@@ -39,7 +39,7 @@ export function conflictConclusion(winner: string): Omit<Conclusion, "sameDesire
 }
 
 /** The job cannot take what is declared. */
-export function unsupportedConclusion(message: string, { view }: Seen): Conclusion {
+export function unsupportedConclusion(message: string, seen: Seen): Conclusion {
   return {
     ...nothingLearned,
     verdict: { kind: "stalled", reason: "UnsupportedTarget", message },

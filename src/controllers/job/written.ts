@@ -1,5 +1,7 @@
 // pure
 import type { NorthflankJob } from "../../api/job.ts";
+import { isRefusedForSure } from "../../northflank/answer.ts";
+import type { NorthflankError } from "../../northflank/errors.ts";
 import type { JobPatchRoute } from "../../northflank/types.ts";
 import { formatTime } from "../../runtime/conditions.ts";
 import { assertNever } from "../../util/assert-never.ts";
@@ -8,6 +10,7 @@ import type { EventDraft } from "../shared/event-draft.ts";
 import { passIn } from "../shared/next-pass.ts";
 import { judgeRemoteFailure } from "../shared/remote-failure.ts";
 import { slowProbeMs } from "../shared/remote-verdict.ts";
+import { certainWhileSending, replacesUntold } from "./compare.ts";
 import type { Conclusion, StatedFields } from "./conclusion.ts";
 import type { Change } from "./decision.ts";
 import type { WriteResult } from "./execute.ts";
@@ -46,11 +49,38 @@ export function concludeChange(options: Written & { readonly result: WriteResult
       const judged = judgeRemoteFailure({ error: result.error, previous: object.status?.failure, now, random });
       const message = "The change was not accepted.";
       const inSync = { status: "False", reason: judged.verdict.reason, message } as const;
-      return { ...judged, inSync, stated: pending, events: [], sameDesire: isSameSpec(object) };
+      const stated = isRefused(result.error)
+        ? pending
+        : { ...pending, applied: certainWhileSending(change.seen.desire, object.status?.applied) };
+      return { ...judged, inSync, stated, events: [], sameDesire: isSameSpec(object) };
     }
     default:
       return assertNever(result, "result of a change");
   }
+}
+
+/**
+ * What has to be in status before a change is sent, so that neither a lost answer nor the end of this process leaves a
+ * value that nobody can read looking like another one; `undefined` where nothing has to.
+ */
+export function intentConclusion(object: NorthflankJob, { seen, unsent }: Change): Conclusion | undefined {
+  const before = object.status?.applied;
+  if (!replacesUntold(seen.desire, before, unsent)) return undefined;
+  const message = `Settings that Northflank does not tell are being sent: ${namesText(unsent.map(({ path }) => path))}.`;
+  return {
+    verdict: { kind: "progressing", reason: "ApplyingChange", message },
+    inSync: { status: "Unknown", reason: "ApplyingChange", message },
+    stated: { ...seenFields(seen), applied: certainWhileSending(seen.desire, before) },
+    failure: object.status?.failure,
+    next: { kind: "recheck", afterMs: 0 },
+    events: [],
+    sameDesire: undefined,
+  };
+}
+
+/** An answer, and one that is sure: without one, an earlier try may have arrived. */
+function isRefused(error: NorthflankError): boolean {
+  return error.httpStatus !== undefined && isRefusedForSure(error);
 }
 
 function writtenConclusion(options: Written, result: WriteResult & { readonly kind: "written" }): Conclusion {
@@ -95,7 +125,8 @@ function isKnownCall({ status }: NorthflankJob, call: string): boolean {
 
 const reasonsToWrite: Readonly<Record<Change["cause"], string>> = {
   SpecChanged: "as declared",
-  SourceChanged: "because a Secret or ConfigMap that is referred to changed, or the key of the hashes did",
+  SourceChanged:
+    "because a Secret or ConfigMap that is referred to changed, the key of the hashes did, or an answer was lost",
   DriftCorrected: "because they had been changed elsewhere",
 };
 

@@ -211,6 +211,106 @@ describe("what Northflank does not tell", () => {
   });
 });
 
+describe("a change of what Northflank does not tell, of which nobody knows whether it arrived", () => {
+  const env = (value: string) => ({ settings: { runtimeEnvironment: { A: value, B: "2" } } });
+  const remoteValue = (made: JobScene) => made.northflank.jobSettings.get("migrate")?.settings.runtimeEnvironment;
+
+  async function applied(): Promise<JobScene> {
+    const made = scene({ spec: env("one") });
+    await made.settle();
+    made.northflank.takeCalls();
+    return made;
+  }
+
+  /** Rolls back, and expects what was there before to be sent again. */
+  async function rollBack(made: JobScene): Promise<void> {
+    expect(remoteValue(made)).toEqual({ A: "two", B: "2" });
+    made.edit(env("one"));
+    await made.settle();
+    expect(remoteValue(made)).toEqual({ A: "one", B: "2" });
+    expect(made.state()).toBe(inSync);
+  }
+
+  test.each([
+    { code: "timeout" },
+    { code: "interrupted" },
+    { code: "server_error", httpStatus: 502 },
+    { code: "rejected", httpStatus: 408 },
+    { code: "unreachable", sent: false },
+  ] as const)("is taken back when it is rolled back after $code", async ({ code, ...facts }) => {
+    const made = await applied();
+    made.northflank.failNext("patchJob", northflankError(code, facts), { isDone: true });
+    made.edit(env("two"));
+    await made.pass();
+    expect(made.object().status?.applied?.settings?.map(({ path }) => path)).toEqual([
+      "runtimeEnvironment",
+      "runtimeEnvironment.B",
+    ]);
+    await rollBack(made);
+  });
+
+  test("is taken back when the process ends while it is sent", async () => {
+    const made = await applied();
+    made.northflank.failNext("patchJob", new Error("killed"), { isDone: true });
+    made.edit(env("two"));
+    expect(await made.pass()).toMatchObject({ kind: "retry" });
+    expect(made.state()).toContain("Ready=Unknown/ApplyingChange");
+    made.restart();
+    await rollBack(made);
+  });
+
+  test("is taken back when the status after it could not be written", async () => {
+    const made = await applied();
+    made.northflank.afterPatch = () => {
+      made.failStatus = new Error("the API server is away");
+    };
+    made.edit(env("two"));
+    expect(await made.pass()).toMatchObject({ kind: "retry" });
+    made.restart();
+    await rollBack(made);
+  });
+
+  test("is not sent before status says so", async () => {
+    const made = await applied();
+    made.edit(env("two"));
+    made.failStatus = new Error("the API server is away");
+    expect(await made.pass()).toMatchObject({ kind: "retry" });
+    expect(made.northflank.takeCalls()).toEqual(["get settings of job migrate (change)"]);
+    expect(remoteValue(made)).toEqual({ A: "one", B: "2" });
+  });
+
+  test("costs one more status write and no further request", async () => {
+    const made = await applied();
+    const writes = made.statusWrites;
+    made.edit(env("two"));
+    await made.settle();
+    expect(made.northflank.takeCalls()).toHaveLength(2);
+    expect(made.statusWrites - writes).toBe(2);
+  });
+
+  test("is over when the values were refused: what Northflank tells stays remembered", async () => {
+    const made = scene();
+    await made.settle();
+    const before = made.object().status?.applied;
+    made.northflank.failNext("patchJob", northflankError("rejected", { httpStatus: 422 }));
+    made.edit({ settings: { description: "New" } });
+    await made.pass();
+    expect(made.object().status?.applied).toEqual(before);
+  });
+
+  test("is taken back under EnforceOnChange too, also for what Northflank tells", async () => {
+    const made = scene({ spec: { managementPolicy: "EnforceOnChange", settings: { description: "One" } } });
+    await made.settle();
+    made.northflank.failNext("patchJob", northflankError("timeout"), { isDone: true });
+    made.edit({ settings: { description: "Two" } });
+    await made.pass();
+    made.edit({ settings: { description: "One" } });
+    await made.settle();
+    expect(made.northflank.jobSettings.get("migrate")?.settings.description).toBe("One");
+    expect(made.state()).toBe(inSync);
+  });
+});
+
 describe("values from Secrets and ConfigMaps", () => {
   const spec = {
     settings: {
@@ -242,8 +342,8 @@ describe("values from Secrets and ConfigMaps", () => {
     ]);
     expect(made.object().status?.history?.[0]).toMatchObject({ cause: "SourceChanged" });
     expect(made.takeEvents()).toEqual([
-      "Normal ChangeApplied: Sent the declared settings, because a Secret or ConfigMap that is referred to changed, or " +
-        "the key of the hashes did: buildArguments.TOKEN, runtimeEnvironment.DB_url.",
+      "Normal ChangeApplied: Sent the declared settings, because a Secret or ConfigMap that is referred to changed, the " +
+        "key of the hashes did, or an answer was lost: buildArguments.TOKEN, runtimeEnvironment.DB_url.",
     ]);
     expect(visible(made)).not.toContain("postgres");
   });
@@ -444,41 +544,6 @@ describe("holding back", () => {
     expect(made.state("shop/later")).toBe(inSync);
   });
 
-  test("an empty quota is waited for and fails nothing", async () => {
-    const made = scene();
-    await made.settle();
-    made.northflank.failNext("getJobSettings", northflankError("quota_closed", { sent: false, retryAfterMs: 5_000 }));
-    await made.clock.advance(900_000);
-    await made.pass();
-    expect(made.state()).toBe(inSync);
-  });
-
-  test("an object that was edited during the look is looked at again before anything is sent", async () => {
-    const made = scene();
-    made.duringLook = () => made.edit({ settings: { description: "Newer" } });
-    expect(await made.pass()).toEqual({ kind: "recheck", afterMs: 0, priority: "change" });
-    expect(made.northflank.takeCalls()).toEqual(["get settings of job migrate (change)"]);
-  });
-
-  test("a requested reconcile looks at once and is echoed", async () => {
-    const made = scene();
-    await made.settle();
-    made.northflank.takeCalls();
-    await made.clock.advance(10_000);
-    made.annotate({ "northflank-operator.io/reconcile-requested-at": "now" });
-    await made.pass();
-    expect(made.northflank.takeCalls()).toEqual(["get settings of job migrate (change)"]);
-    expect(made.object().status?.lastHandledReconcileAt).toBe("now");
-  });
-
-  test("a rejected token is read again at once", async () => {
-    const made = scene();
-    made.northflank.failNext("getJobSettings", northflankError("unauthorized", { httpStatus: 401 }));
-    await made.settle();
-    expect(made.rejectedTokens).toBe(1);
-    expect(made.state()).toBe(inSync);
-  });
-});
   test("an object that was held back by another one sends all again when it takes over", async () => {
     const made = scene({ metadata: { name: "later" }, spec: { settings: { runtimeEnvironment: { A: "mine" } } } });
     await made.settle(120_000, "shop/later");
@@ -518,3 +583,38 @@ describe("holding back", () => {
     expect(made.object().status?.jobType).toHaveLength(64);
   });
 
+  test("an empty quota is waited for and fails nothing", async () => {
+    const made = scene();
+    await made.settle();
+    made.northflank.failNext("getJobSettings", northflankError("quota_closed", { sent: false, retryAfterMs: 5_000 }));
+    await made.clock.advance(900_000);
+    await made.pass();
+    expect(made.state()).toBe(inSync);
+  });
+
+  test("an object that was edited during the look is looked at again before anything is sent", async () => {
+    const made = scene();
+    made.duringLook = () => made.edit({ settings: { description: "Newer" } });
+    expect(await made.pass()).toEqual({ kind: "recheck", afterMs: 0, priority: "change" });
+    expect(made.northflank.takeCalls()).toEqual(["get settings of job migrate (change)"]);
+  });
+
+  test("a requested reconcile looks at once and is echoed", async () => {
+    const made = scene();
+    await made.settle();
+    made.northflank.takeCalls();
+    await made.clock.advance(10_000);
+    made.annotate({ "northflank-operator.io/reconcile-requested-at": "now" });
+    await made.pass();
+    expect(made.northflank.takeCalls()).toEqual(["get settings of job migrate (change)"]);
+    expect(made.object().status?.lastHandledReconcileAt).toBe("now");
+  });
+
+  test("a rejected token is read again at once", async () => {
+    const made = scene();
+    made.northflank.failNext("getJobSettings", northflankError("unauthorized", { httpStatus: 401 }));
+    await made.settle();
+    expect(made.rejectedTokens).toBe(1);
+    expect(made.state()).toBe(inSync);
+  });
+});
