@@ -3,7 +3,7 @@ import type { NorthflankJobStatus } from "../../api/job.ts";
 import type { JobSettingsView } from "../../northflank/types.ts";
 import { capped } from "../../runtime/conditions.ts";
 import { isSameJson } from "../../util/same-json.ts";
-import { type Desire, hiddenMaps, type Leaf } from "./desire.ts";
+import { type Desire, hiddenMaps, isSameAccount, type Leaf } from "./desire.ts";
 
 /** One setting that differs, or of which nobody can tell. Values that may be secrets are left out. */
 export interface Difference {
@@ -26,6 +26,8 @@ export interface Comparison {
   readonly untold: number;
   /** What was last applied is known, and its hashes can be compared. */
   readonly canTell: boolean;
+  /** The hashes cannot be compared for no other reason than a new token: their settings are those that are declared now. */
+  readonly isRotated: boolean;
 }
 
 type Applied = NorthflankJobStatus["applied"];
@@ -49,13 +51,25 @@ export function compare(desire: Desire, view: JobSettingsView, applied: Applied)
     released: releasedPaths(desire, applied),
     untold: unseen.length,
     canTell: applied?.keyId === desire.keyId,
+    isRotated: isRotated(desire, applied),
   };
 }
 
-/** Whether the values behind the references of a spec are still those that were applied, as far as hashes can tell. */
+/**
+ * Whether the values behind the references of a spec are still those that were applied, as far as hashes can tell: those
+ * of a token that was replaced say nothing, which the next look at Northflank settles. What was applied and is declared no
+ * more is nothing to hurry for either.
+ */
 export function isAsApplied(desire: Desire, applied: Applied): boolean {
+  if (isRotated(desire, applied)) return true;
   const before = hashesOf(desire, applied);
-  return before.size === desire.leaves.length && desire.leaves.every(({ path, hash }) => before.get(path) === hash);
+  return desire.leaves.every(({ path, hash }) => before.get(path) === hash);
+}
+
+function isRotated({ keyId, leaves }: Desire, applied: Applied): boolean {
+  if (applied === undefined || applied.keyId === keyId || !isSameAccount(applied.keyId, keyId)) return false;
+  const known = new Set((applied.settings ?? []).map(({ path }) => path));
+  return leaves.every(({ path }) => known.has(path));
 }
 
 /**

@@ -81,10 +81,16 @@ function decideSeen(input: DecideInput, seen: Seen): Decision {
 }
 
 /** What nobody can see counts only where writing is allowed, or where it can be held against what was last sent. */
-function pendingChanges({ object }: DecideInput, comparison: Comparison): readonly Difference[] {
+function pendingChanges(input: DecideInput, comparison: Comparison): readonly Difference[] {
   const { differences, unsent, canTell } = comparison;
-  const isPending = object.spec.managementPolicy !== "Observe" || canTell;
+  const isObserving = input.object.spec.managementPolicy === "Observe";
+  const isPending = isObserving ? canTell : !isTakenOver(input, comparison);
   return isPending ? [...differences, ...unsent] : differences;
+}
+
+/** Under EnforceOnChange a new token is no change of what is declared: what was sent before it is taken to be in force. */
+function isTakenOver({ object }: DecideInput, { isRotated }: Comparison): boolean {
+  return object.spec.managementPolicy === "EnforceOnChange" && isRotated && isSameSpec(object) === true;
 }
 
 interface Pending {
@@ -96,10 +102,10 @@ interface Pending {
 function decidePending(input: DecideInput, { seen, comparison, pending }: Pending): Decision {
   const { object, now } = input;
   const policy = object.spec.managementPolicy;
-  const isChange = comparison.changed.length > 0;
+  const isChange = comparison.changed.length > 0 && !isTakenOver(input, comparison);
   const isDrift = !isChange && wasInSync(object);
   if (policy === "Observe" || (policy === "EnforceOnChange" && !isChange)) {
-    return conclude(driftConclusion(input, seen, pending), isDrift);
+    return conclude(driftConclusion(input, seen, { pending, released: comparison.released }), isDrift);
   }
   if (!isChange && isFight(object, recentCorrections(object, now))) {
     return conclude(fightConclusion(input, seen, pending), isDrift);

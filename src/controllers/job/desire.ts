@@ -63,8 +63,18 @@ export function desireOf(options: {
     ...leaf,
     hash: keyedHash(JSON.stringify([uid, address, leaf.path, sortedKeys(leaf.value)])),
   }));
-  const keyId = keyedHash(JSON.stringify(["id of the key", address])).slice(0, 8);
+  const keyId = `${keyedHash("id of the key").slice(0, 8)}.${accountId(address)}`;
   return { settings, policy, leaves: leaves.sort(byPath), keyId };
+}
+
+/** Whether two ids of keys differ in nothing but the token of one account. */
+export function isSameAccount(left: string | undefined, right: string): boolean {
+  return left?.split(".")[1] === right.split(".")[1];
+}
+
+/** The address is no secret, and is the same whatever the token. */
+function accountId(address: string): string {
+  return createHash("sha256").update(address).digest("hex").slice(0, 8);
 }
 
 /**

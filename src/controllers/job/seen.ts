@@ -31,15 +31,23 @@ export function inSyncConclusion(input: DecideInput, seen: Seen, comparison: Com
   };
 }
 
-/** There is a difference, and the policy says not to write. */
-export function driftConclusion({ object }: DecideInput, seen: Seen, pending: readonly Difference[]): Conclusion {
-  const why =
-    object.spec.managementPolicy === "Observe"
-      ? "managementPolicy is Observe: nothing is written"
-      : "managementPolicy is EnforceOnChange and nothing that is declared has changed: nothing is written";
+/** There is a difference, and the policy says not to write. What is declared no more is let go all the same. */
+export function driftConclusion(
+  input: DecideInput,
+  seen: Seen,
+  { pending, released }: { readonly pending: readonly Difference[]; readonly released: readonly string[] },
+): Conclusion {
+  const isObserving = input.object.spec.managementPolicy === "Observe";
+  const why = isObserving
+    ? "managementPolicy is Observe: nothing is written"
+    : "managementPolicy is EnforceOnChange and nothing that is declared has changed: nothing is written";
   const message = `Northflank differs from what is declared: ${differencesText(pending)}. ${why}.`;
+  const base = different(seen, pending);
   return {
-    ...different(seen, pending),
+    ...base,
+    ...(isObserving
+      ? {}
+      : { stated: { ...base.stated, ...owned(input, seen, released) }, events: releasedEvents(released) }),
     verdict: { kind: "ready", reason: "DriftObserved", message },
     inSync: { status: "False", reason: "DriftObserved", message },
     next: passIn(seen.nextResyncMs),

@@ -406,6 +406,92 @@ describe("managementPolicy", () => {
     expect(made.state()).toBe(inSync);
   });
 
+  describe("EnforceOnChange with values from a Secret", () => {
+    const settings = { description: "New", backoffLimit: 2, runtimeEnvironmentFrom: [{ secretRef: { name: "db" } }] };
+
+    /** Applied, then changed elsewhere, which a look has found. */
+    async function drifted(): Promise<JobScene> {
+      const made = scene({ spec: { managementPolicy: "EnforceOnChange", settings } });
+      made.hasSecret("db", { url: "one" });
+      await made.settle(50_000);
+      made.northflank.patchSettings("migrate", { description: "Theirs" });
+      await made.clock.advance(900_000);
+      await made.pass();
+      expect(made.state()).toContain("InSync=False/DriftObserved");
+      made.northflank.takeCalls();
+      made.takeEvents();
+      return made;
+    }
+
+    async function anHour(made: JobScene): Promise<void> {
+      for (let minute = 0; minute < 60; minute += 1) {
+        await made.clock.advance(60_000);
+        await made.pass();
+      }
+    }
+
+    test("lets go of what is declared no more while there is drift, and looks no oftener for it", async () => {
+      const made = await drifted();
+      const { backoffLimit: _gone, ...rest } = settings;
+      made.edit({ settings: rest });
+      await made.pass();
+      expect(made.object().status?.released?.settings).toEqual(["backoffLimit"]);
+      expect(made.takeEvents()).toEqual([expect.stringContaining("SettingsReleased")]);
+      expect(made.state()).toContain("InSync=False/DriftObserved");
+      made.northflank.takeCalls();
+      await anHour(made);
+      expect(made.northflank.takeCalls().length).toBeLessThanOrEqual(5);
+      expect(made.takeEvents()).toEqual([]);
+    });
+
+    test("does not take a new token for a change, and sees the next one of the Secret", async () => {
+      const made = await drifted();
+      made.northflank.token = "rotated";
+      await anHour(made);
+      const calls = made.northflank.takeCalls();
+      expect(calls.filter((call) => call.startsWith("patch"))).toEqual([]);
+      expect(calls.length).toBeLessThanOrEqual(5);
+      expect(made.state()).toContain("InSync=False/DriftObserved");
+      made.hasSecret("db", { url: "two" });
+      await made.clock.advance(60_000);
+      await made.pass();
+      expect(made.northflank.jobSettings.get("migrate")?.settings).toMatchObject({
+        description: "New",
+        runtimeEnvironment: { url: "two" },
+      });
+    });
+
+    test("takes a new spec for a change, also after a new token", async () => {
+      const made = await drifted();
+      made.northflank.token = "rotated";
+      made.edit({ settings: { ...settings, backoffLimit: 3 } });
+      await made.settle(50_000);
+      expect(made.northflank.jobSettings.get("migrate")?.settings).toMatchObject({ description: "New" });
+    });
+
+    test("takes another account for a change", async () => {
+      const made = await drifted();
+      made.accountAddress = "https://api.northflank.com, team other";
+      await made.clock.advance(60_000);
+      await made.pass();
+      expect(made.northflank.jobSettings.get("migrate")?.settings).toMatchObject({ description: "New" });
+    });
+  });
+
+  test("Enforce sends what cannot be read back after a new token at the resync, not before", async () => {
+    const made = scene({ spec: { settings: { runtimeEnvironmentFrom: [{ secretRef: { name: "db" } }] } } });
+    made.hasSecret("db", { url: "one" });
+    await made.settle(50_000);
+    made.northflank.takeCalls();
+    made.northflank.token = "rotated";
+    await made.clock.advance(60_000);
+    await made.pass();
+    expect(made.northflank.takeCalls()).toEqual([]);
+    await made.clock.advance(900_000);
+    await made.pass();
+    expect(made.northflank.takeCalls().filter((call) => call.startsWith("patch"))).toHaveLength(1);
+  });
+
   test("Observe writes nothing and shows what would be written, but no secret", async () => {
     const settings = { description: "New", runtimeEnvironment: { A: "secret-value" }, activeDeadlineSeconds: 600 };
     const made = scene({ spec: { managementPolicy: "Observe", settings } });
