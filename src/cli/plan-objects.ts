@@ -54,14 +54,20 @@ export function collectObjects(
     }
   }
   const ours = placed.map(({ object }) => object);
+  const secrets = ofKind<Secret>(others, "Secret");
+  const configMaps = ofKind<ConfigMap>(others, "ConfigMap");
   return {
     placed,
     connections: ofKind<NorthflankConnection>(ours, northflankConnections.kind),
     deployments: ofKind<NorthflankDeployment>(ours, northflankDeployments.kind),
     jobs: ofKind<NorthflankJob>(ours, northflankJobs.kind),
     jobRuns: ofKind<NorthflankJobRun>(ours, northflankJobRuns.kind),
-    secrets: ofKind<Secret>(others, "Secret").map(withStringData),
-    configMaps: ofKind<ConfigMap>(others, "ConfigMap"),
+    secrets: secrets.filter((secret) => wrongContent(secret) === undefined).map(withStringData),
+    configMaps: configMaps.filter((configMap) => wrongContent(configMap) === undefined),
+    refused: [...secrets, ...configMaps].flatMap((object) => {
+      const field = wrongContent(object);
+      return field === undefined ? [] : [{ kind: object.kind, metadata: object.metadata, field }];
+    }),
   };
 }
 
@@ -99,7 +105,19 @@ function namedObject(value: Readonly<Record<string, unknown>>): KubeObject {
   return { ...value, metadata: { ...metadata, name, namespace } } as unknown as KubeObject;
 }
 
-/** The API server moves `stringData` into `data`. Values that are no text are left for whoever reads them to refuse. */
+/** The first field with content that is no text, which the API server takes nowhere; never the value. */
+function wrongContent(object: KubeObject): string | undefined {
+  const fields = object as unknown as Readonly<Record<string, unknown>>;
+  for (const field of ["data", "stringData", "binaryData"]) {
+    const content = fields[field] ?? {};
+    if (!isRecord(content)) return field;
+    const wrong = Object.entries(content).find(([, value]) => typeof value !== "string");
+    if (wrong !== undefined) return `${field}[${JSON.stringify(wrong[0])}]`;
+  }
+  return undefined;
+}
+
+/** The API server moves `stringData` into `data`. */
 function withStringData(secret: Secret & { readonly stringData?: unknown }): Secret {
   const { stringData, ...rest } = secret;
   if (!isRecord(stringData)) return rest;

@@ -23,6 +23,16 @@ export interface OfflineObjects {
   readonly jobRuns: readonly NorthflankJobRun[];
   readonly secrets: readonly Secret[];
   readonly configMaps: readonly ConfigMap[];
+  /** Secrets and ConfigMaps that the API server would not take. */
+  readonly refused: readonly RefusedObject[];
+}
+
+/** A Secret or ConfigMap of a file with content that is no text. */
+export interface RefusedObject {
+  readonly kind: string;
+  readonly metadata: KubeObject["metadata"];
+  /** Where the content stands: `data["PORT"]`. Never the content. */
+  readonly field: string;
 }
 
 /** What the controllers ask of a cluster, answered from files. */
@@ -121,12 +131,18 @@ function fileReader(objects: OfflineObjects): Pick<KubeClient, "get"> {
     [secrets.plural, byKey(objects.secrets)] as const,
     [configMaps.plural, byKey(objects.configMaps)],
   ]);
+  const refused = new Map(objects.refused.map((each) => [`${each.kind}/${objectKey(each.metadata)}`, each.field]));
   return {
     get: async <T extends KubeObject>(
-      { plural }: { readonly plural: string },
+      { kind, plural }: { readonly kind: string; readonly plural: string },
       { namespace, name }: { readonly namespace?: string; readonly name: string },
     ) => {
       const key = objectKey(namespace === undefined ? { name } : { namespace, name });
+      const field = refused.get(`${kind}/${key}`);
+      if (field !== undefined) {
+        const detail = `${field} is no text, as which it would have to be written (in quotes)`;
+        throw new KubeError({ code: "invalid", step: `get ${plural} ${key}`, detail });
+      }
       const object = found.get(plural)?.get(key);
       if (object === undefined) {
         throw new KubeError({ code: "not_found", step: `get ${plural} ${key}`, detail: "it is not in the files" });

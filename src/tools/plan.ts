@@ -8,8 +8,10 @@ import { hasReferences } from "../controllers/job/desire.ts";
 import { observe as observeJob } from "../controllers/job/observe.ts";
 import { LookSchedule } from "../controllers/shared/look-schedule.ts";
 import { resolveReferences } from "../controllers/shared/references.ts";
+import { isKubeError } from "../kube/errors.ts";
 import { isNorthflankError } from "../northflank/errors.ts";
 import type { Clock } from "../util/clock.ts";
+import { toError } from "../util/errors.ts";
 import type { Random } from "../util/random.ts";
 import type { OfflineCluster } from "./offline-cluster.ts";
 import { type Patience, patiently } from "./patience.ts";
@@ -42,7 +44,7 @@ export function createPlanner(deps: PlannerDeps): Planner {
     deployment: (object) =>
       patiently(deps.patience, () => lookAt(deps, schedule, object), deps.signal).catch(asFailure),
     job: (object) => patiently(deps.patience, () => lookAtJob(deps, schedule, object), deps.signal).catch(asFailure),
-    jobRun: (object) => planRun(deps, object),
+    jobRun: (object) => planRun(deps, object).catch(asFailure),
   };
 }
 
@@ -87,9 +89,10 @@ function withoutReferences(object: NorthflankJob): NorthflankJob {
   return { ...object, spec: { ...object.spec, settings } };
 }
 
+/** One object must not end the plan of the others. The message of an error that nobody expected may hold a secret. */
 function asFailure(error: unknown): Planned {
-  if (!isNorthflankError(error)) throw error;
-  return failure(error.message);
+  if (isNorthflankError(error) || isKubeError(error)) return failure(error.message);
+  return failure(`a bug of this program stopped the plan of this object (${toError(error).name}); please report it`);
 }
 
 /** A run is never compared with anything: it starts when its object is new to the cluster. */

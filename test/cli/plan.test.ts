@@ -132,6 +132,22 @@ describe("a plan", () => {
     expect(JSON.stringify([there, wrong])).not.toContain("canary-4711");
   });
 
+  test.each([
+    ["a number in a ConfigMap", "ConfigMap", "data: {PORT: 471147114711}", 'data["PORT"]'],
+    ["a number in a Secret", "Secret", "data: {PORT: 471147114711}", 'data["PORT"]'],
+    ["a number among the texts of a Secret", "Secret", "stringData: {PORT: 471147114711}", 'stringData["PORT"]'],
+    ["a list instead of keys", "ConfigMap", "data: [471147114711]", "data"],
+  ])("of a run and a job that refer to %s is an error that names the key only", async (_what, kind, data, field) => {
+    const source = `---\napiVersion: v1\nkind: ${kind}\nmetadata: {name: db}\n${data}\n`;
+    const ref = kind === "Secret" ? "secretRef" : "configMapRef";
+    const from = `runtimeEnvironmentFrom: [{${ref}: {name: db}}]`;
+    const text = `${source}${run("r", `, ${from}`)}${job(from)}${run("other")}`;
+    const { code, objects } = await planned(text);
+    expect([code, objects.map(({ result }) => result)]).toEqual([1, ["error", "error", "start"]]);
+    for (const { message } of objects.slice(0, 2)) expect(message).toContain(`${field} is no text`);
+    expect(JSON.stringify(objects)).not.toContain("4711");
+  });
+
   test("says when a change would wait for a run", async () => {
     const { code, objects } = await planned(
       deployment("api", image("2", ", waitFor: [{jobRunRef: {name: migrate-1}}]")),
