@@ -23,11 +23,15 @@ const io: Io = {
 
 const toolDeps: ToolDeps = { env: process.env, io, clock: systemClock, random: Math.random };
 
-// Whoever reads our output may have enough (`crds | head`): that ends the program, and is no crash.
-process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-  if (error.code !== "EPIPE") throw error;
-  process.exit(0);
-});
+// Whoever reads our output may have enough (`validate bad.yaml | head`): what follows is dropped, and the exit code of
+// the command stands.
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code !== "EPIPE") throw error;
+    const drop: typeof stream.write = () => true;
+    stream.write = drop;
+  });
+}
 
 process.exitCode = await runProgram({
   args: process.argv.slice(2),
