@@ -12,6 +12,7 @@ import {
   formatConfigProblem,
   list,
   oneOf,
+  Refusal,
   readSettings,
   type Settings,
   switchFlag,
@@ -29,9 +30,14 @@ import { openRemote, type Remote, type ToolDeps } from "./remote.ts";
 import { type RemoteSettings, readRemoteSettings, remoteFlags, remoteHelp } from "./remote-settings.ts";
 import { judgeFile } from "./validate.ts";
 
+const names = (value: string): readonly string[] | Refusal => {
+  const found = list(value);
+  return found.length > 0 ? found : new Refusal("the names of one or more connections are expected");
+};
+
 const ownFlags = {
   output: flag("output", "F", "text", oneOf(...outputFormats), outputFormats.join("|")),
-  connection: flag("connection", "a,b", undefined, list, "only objects of these connections; by default all of them"),
+  connection: flag("connection", "a,b", undefined, names, "only objects of these connections; by default all of them"),
   ignoreRuns: switchFlag("ignore-runs", "runs that would start do not make the exit code 3"),
 } as const;
 
@@ -104,14 +110,37 @@ async function planFiles({ files, settings, remoteSettings }: Work, deps: ToolDe
     io.err("northflank-operator plan: nothing was planned, because there are bad manifests\n");
     return 1;
   }
-  await using remote = openRemote(remoteSettings, deps);
   const objects = collectObjects(files);
-  const entries = await planObjects({ objects, remote, remoteSettings, only: settings.of(ownFlags.connection) }, deps);
+  const only = settings.of(ownFlags.connection);
+  const unused = unusedName(objects, only);
+  if (unused !== undefined) {
+    const expectation = "the connection of an object in the files is expected";
+    io.err(
+      `northflank-operator plan: ${formatConfigProblem({ name: settings.nameOf(ownFlags.connection), value: unused, expectation })}\n`,
+    );
+    return 2;
+  }
+  await using remote = openRemote(remoteSettings, deps);
+  const entries = await planObjects({ objects, remote, remoteSettings, only }, deps);
   remote.progress.clear();
   const report: PlanReport = { entries, findings, requests: remote.requests() };
   io.out(formatPlan(output, report));
   io.err(`${remote.spent()}\n`);
   return exitCodeOf(entries, settings.of(ownFlags.ignoreRuns));
+}
+
+/** The first name that no object refers to: a slip of the pen would else plan nothing and pass. */
+function unusedName({ placed }: PlanObjects, only: readonly string[] | undefined): string | undefined {
+  const used = new Set(placed.filter(isPlanned).map(({ object }) => connectionOf(object)));
+  return only?.find((name) => !used.has(name));
+}
+
+function isPlanned({ object }: PlacedObject): boolean {
+  return object.kind !== northflankConnections.kind;
+}
+
+function connectionOf({ spec }: OurObject): string {
+  return spec.connectionRef?.name ?? defaultConnectionName;
 }
 
 function exitCodeOf(entries: readonly PlanEntry[], ignoreRuns: boolean): ExitCode {
@@ -143,7 +172,7 @@ async function planObjects(
   });
   const { signal } = new AbortController();
   const planner = createPlanner({ cluster, patience: remote.patience, clock, random, signal });
-  const toPlan = objects.placed.filter(({ object }) => object.kind !== northflankConnections.kind);
+  const toPlan = objects.placed.filter(isPlanned);
   let done = 0;
   const show = () =>
     remote.progress.show(`planning: ${done} of ${toPlan.length} objects; ${remote.requests()} requests`);
@@ -161,7 +190,7 @@ async function planObject(
   { object }: PlacedObject,
   only: readonly string[] | undefined,
 ): Promise<Planned> {
-  const connection = object.spec.connectionRef?.name ?? defaultConnectionName;
+  const connection = connectionOf(object);
   if (only !== undefined && !only.includes(connection)) return held(`--connection leaves out "${connection}"`);
   // The casts are sound: the objects were judged by the schemas of their kinds.
   switch (object.kind) {

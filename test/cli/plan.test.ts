@@ -400,6 +400,21 @@ describe("wrong usage of plan", () => {
     ]);
   });
 
+  test.each([
+    ["an empty list of connections", "--connection=", '--connection="": the names of one or more'],
+    ["a list of nothing", "--connection= , ", '--connection=" , ": the names of one or more'],
+    [
+      "a connection that no object has",
+      "--connection=default,prdo",
+      '--connection="prdo": the connection of an object',
+    ],
+  ])("is 2 for %s, and nothing is asked", async (_what, arg, message) => {
+    const { code, out, err } = await plan(deployment("api", image("2")), [arg]);
+    expect([code, out]).toEqual([2, ""]);
+    expect(err).toContain(message);
+    expect(scene.northflank.calls).toEqual([]);
+  });
+
   test("is 2 for a file that cannot be read", async () => {
     const { code, err } = await scene.run(runPlan, [join(folder, "nothing.yaml")]);
     expect(code).toBe(2);
