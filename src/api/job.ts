@@ -196,7 +196,9 @@ export const jobStatus = {
       type: "array",
       maxItems: 10,
       "x-kubernetes-list-type": "atomic",
-      description: "When drift was corrected, newest first: the third within 10 minutes stops writing (FightDetected).",
+      description:
+        "When drift was corrected, newest first: after three within 10 minutes, or within four resync periods if that is " +
+        "longer, writing stops (FightDetected).",
       items: time("Time of one correction."),
     },
     failure,

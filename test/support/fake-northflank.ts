@@ -176,8 +176,9 @@ export class FakeNorthflank {
       patchJob: async ({ jobId }, route, body) => {
         this.#note(`patch ${route} ${jobId} ${JSON.stringify(body)}`);
         this.#run("patchJob", () => this.patchSettings(jobId, settingsIn(route, body)));
-        this.afterPatch?.();
+        const { afterPatch } = this;
         this.afterPatch = undefined;
+        afterPatch?.();
       },
       reserve: () => {
         throw new Error("unexpected call of Northflank: reserve");

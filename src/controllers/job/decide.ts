@@ -8,8 +8,8 @@ import type { Conclusion } from "./conclusion.ts";
 import type { Change, DecideInput, Decision, Patch } from "./decision.ts";
 import { bodyFor } from "./desire.ts";
 import type { Seen } from "./observation.ts";
-import { isFight, isSameSpec, recentCorrections, wasInSync } from "./remembered.ts";
-import { driftConclusion, fightConclusion, inSyncConclusion } from "./seen.ts";
+import { isFight, isSameSpec, readingBack, recentCorrections, wasInSync } from "./remembered.ts";
+import { driftConclusion, fightConclusion, inSyncConclusion, readBackConclusion } from "./seen.ts";
 import {
   conflictConclusion,
   nothingLearned,
@@ -26,7 +26,8 @@ import {
  *     failed -> by the table of remote errors
  *     seen -> wrong type of job -> UnsupportedTarget
  *          -> nothing pending   -> in sync; what is newly declared or declared no more is remembered
- *          -> pending           -> Observe, or nothing new under EnforceOnChange: DriftObserved
+ *          -> pending           -> sent a moment ago: read back again
+ *                               -> Observe, or nothing new under EnforceOnChange: DriftObserved
  *                               -> fight: FightDetected
  *                               -> write
  */
@@ -103,11 +104,13 @@ function decidePending(input: DecideInput, { seen, comparison, pending }: Pendin
   const { object, now } = input;
   const policy = object.spec.managementPolicy;
   const isChange = comparison.changed.length > 0 && !isTakenOver(input, comparison);
+  const reading = isChange || policy === "Observe" ? undefined : readingBack(object, now);
+  if (reading !== undefined) return conclude(readBackConclusion(seen, pending, reading));
   const isDrift = !isChange && wasInSync(object);
   if (policy === "Observe" || (policy === "EnforceOnChange" && !isChange)) {
     return conclude(driftConclusion(input, seen, { pending, released: comparison.released }), isDrift);
   }
-  if (!isChange && isFight(object, recentCorrections(object, now))) {
+  if (!isChange && isFight(object, recentCorrections(object, seen, now))) {
     return conclude(fightConclusion(input, seen, pending), isDrift);
   }
   const patches = patchesFor(object.spec.jobType, seen);
@@ -121,6 +124,7 @@ function decidePending(input: DecideInput, { seen, comparison, pending }: Pendin
     cause: causeOf(input, isChange),
     differences: pending,
     unsent: comparison.unsent,
+    isShown: comparison.differences.length > 0,
     released: comparison.released,
     untold: comparison.untold,
     patch,

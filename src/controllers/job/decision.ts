@@ -26,6 +26,8 @@ export interface Change {
   readonly differences: readonly Difference[];
   /** Those of them that Northflank does not tell. */
   readonly unsent: readonly Difference[];
+  /** Northflank tells some of the others: whether it took them can be seen. */
+  readonly isShown: boolean;
   /** Settings that are declared no more. */
   readonly released: readonly string[];
   /** How many of the declared settings Northflank does not tell. */

@@ -110,12 +110,8 @@ async function readJob(
 ): Promise<Observation> {
   const { deps, object, account, desire, requestClass, signal } = options;
   const view = await account.api.getJobSettings(jobName(object), { class: requestClass, signal });
-  return {
-    kind: "seen",
-    desire,
-    view,
-    nextResyncMs: deps.schedule.nextResyncMs(resyncPeriodMs(object, deps.settings.resyncPeriodMs)),
-  };
+  const periodMs = resyncPeriodMs(object, deps.settings.resyncPeriodMs);
+  return { kind: "seen", desire, view, nextResyncMs: deps.schedule.nextResyncMs(periodMs), periodMs };
 }
 
 /** The job of an object, by its ids. */

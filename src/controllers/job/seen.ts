@@ -1,5 +1,6 @@
 // pure
 import { capped, formatTime } from "../../runtime/conditions.ts";
+import { formatDuration } from "../../util/duration.ts";
 import type { EventDraft } from "../shared/event-draft.ts";
 import { passIn } from "../shared/next-pass.ts";
 import { slowProbeMs } from "../shared/remote-verdict.ts";
@@ -8,7 +9,7 @@ import type { Conclusion, StatedFields } from "./conclusion.ts";
 import type { DecideInput } from "./decision.ts";
 import { specHashOf } from "./desire.ts";
 import type { Seen } from "./observation.ts";
-import { fightCorrections } from "./remembered.ts";
+import { fightCorrections, fightWindowMs } from "./remembered.ts";
 
 // As many as the schema of the status takes.
 const mostPending = 32;
@@ -54,11 +55,35 @@ export function driftConclusion(
   };
 }
 
+// A job takes a change at once, or never.
+const readBackMs = 2_000;
+
+/** What a change comes to that Northflank has accepted, and that can be seen: nothing is known before it is. */
+export const acceptedClaims: Pick<Conclusion, "verdict" | "inSync" | "next"> = {
+  verdict: {
+    kind: "progressing",
+    reason: "ApplyingChange",
+    message: "Northflank accepted the settings; they are read back before this is Ready.",
+  },
+  inSync: { status: "Unknown", reason: "ApplyingChange", message: "Not read back yet." },
+  next: { kind: "recheck", afterMs: readBackMs },
+};
+
+/** The change was accepted, and Northflank still tells something else. */
+export function readBackConclusion(
+  seen: Seen,
+  pending: readonly Difference[],
+  { leftMs, elapsedMs }: { readonly leftMs: number; readonly elapsedMs: number },
+): Conclusion {
+  const afterMs = Math.min(Math.max(readBackMs, elapsedMs), leftMs);
+  return { ...different(seen, pending), ...acceptedClaims, next: { kind: "recheck", afterMs } };
+}
+
 /** There is a difference again, because somebody else changes the job back. */
 export function fightConclusion(_input: DecideInput, seen: Seen, pending: readonly Difference[]): Conclusion {
   const message =
     `Somebody else keeps changing the job back: ${differencesText(pending)}. It was corrected ${fightCorrections} times ` +
-    "within 10m; writing has stopped. Find the other writer (a pipeline, a template), or take the setting out of the " +
+    `within ${formatDuration(fightWindowMs(seen))}; writing has stopped. Find the other writer (a pipeline, a template), or take the setting out of the ` +
     "manifest; then change the spec or request a reconcile. Still looked at.";
   return {
     ...different(seen, pending),

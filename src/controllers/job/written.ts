@@ -15,7 +15,7 @@ import type { Conclusion, StatedFields } from "./conclusion.ts";
 import type { Change } from "./decision.ts";
 import type { WriteResult } from "./execute.ts";
 import { isSameSpec, recentCorrections } from "./remembered.ts";
-import { inSyncMessage, namesText, owned, pendingFields, releasedEvents, seenFields } from "./seen.ts";
+import { acceptedClaims, inSyncMessage, namesText, owned, pendingFields, releasedEvents, seenFields } from "./seen.ts";
 
 // Older changes are dropped.
 const longestHistory = 5;
@@ -85,14 +85,17 @@ function isRefused(error: NorthflankError): boolean {
 
 function writtenConclusion(options: Written, result: WriteResult & { readonly kind: "written" }): Conclusion {
   const { object, change } = options;
-  const { seen, released, untold } = change;
+  const { seen, released, untold, isShown } = change;
   const call = calls[result.route];
   const message = inSyncMessage(seen, untold);
-  return {
+  const claims: Pick<Conclusion, "verdict" | "inSync" | "next"> = {
     verdict: { kind: "ready", reason: "InSync", message },
     inSync: { status: "True", reason: "InSync", message },
-    failure: undefined,
     next: passIn(seen.nextResyncMs),
+  };
+  return {
+    ...(isShown ? acceptedClaims : claims),
+    failure: undefined,
     sameDesire: true,
     stated: { ...seenFields(seen), ...statedByChange(options, call) },
     events: [
@@ -108,7 +111,7 @@ function statedByChange({ object, change, now }: Written, call: string): StatedF
   const { cause, differences, seen, released } = change;
   const time = formatTime(now);
   // A new declaration starts with a clean slate: the fight, if there was one, was about the old one.
-  const corrections = cause === "DriftCorrected" ? [time, ...recentCorrections(object, now)].slice(0, 10) : [];
+  const corrections = cause === "DriftCorrected" ? [time, ...recentCorrections(object, seen, now)].slice(0, 10) : [];
   const entry = { time, settings: differences.slice(0, mostSettings).map(({ path }) => path), cause, call };
   return {
     ...owned({ object, now }, seen, released),

@@ -29,6 +29,7 @@ describe("named settings", () => {
     expect(made.northflank.takeCalls()).toEqual([
       "get settings of job migrate (change)",
       'patch job migrate {"description":"New","tags":["nightly"],"settings":{"backoffLimit":2}}',
+      "get settings of job migrate (change)",
     ]);
     expect(made.state()).toBe(inSync);
     expect(made.object().status?.history).toMatchObject([
@@ -37,7 +38,7 @@ describe("named settings", () => {
     expect(made.takeEvents()).toEqual([
       "Normal ChangeApplied: Sent the declared settings, as declared: backoffLimit, description, tags.",
     ]);
-    expect(made.metrics).toEqual(["change", "ready after 0 s"]);
+    expect(made.metrics).toEqual(["change", "ready after 2 s"]);
   });
 
   test("are not sent where Northflank has them", async () => {
@@ -104,6 +105,81 @@ describe("named settings", () => {
     await made.settle();
     expect(made.northflank.takeCalls()).toEqual(["get settings of job migrate (change)"]);
     expect(made.object().status?.released).toBeUndefined();
+  });
+});
+
+describe("a change that Northflank accepts", () => {
+  const reading =
+    "Ready=Unknown/ApplyingChange Reconciling=True/Progressing Accepted=True/Accepted InSync=Unknown/ApplyingChange -> " +
+    "InProgress";
+
+  test("is Ready when it has been read back, two seconds later", async () => {
+    const made = scene();
+    expect(await made.pass()).toMatchObject({ kind: "recheck", afterMs: 2_000 });
+    expect(made.state()).toBe(reading);
+    await made.clock.advance(1_500);
+    made.northflank.takeCalls();
+    await made.pass();
+    expect(made.northflank.takeCalls()).toEqual([]);
+    await made.clock.advance(500);
+    await made.pass();
+    expect(made.northflank.takeCalls()).toEqual(["get settings of job migrate (change)"]);
+    expect(made.state()).toBe(inSync);
+  });
+
+  test("and does not show is not sent again for a minute, and is looked at more and more rarely", async () => {
+    const made = scene();
+    made.northflank.afterPatch = () => made.northflank.patchSettings("migrate", { description: "Old" });
+    await made.pass();
+    const start = made.clock.now();
+    made.northflank.takeCalls();
+    const calls: string[] = [];
+    while (made.clock.now() - start < 59_000) {
+      await made.clock.advance(1_000);
+      await made.pass();
+      calls.push(...made.northflank.takeCalls());
+      expect(made.state()).toBe(reading);
+    }
+    expect(calls.filter((call) => call.startsWith("patch"))).toEqual([]);
+    expect(calls.length).toBeLessThanOrEqual(6);
+    await made.clock.advance(1_000);
+    await made.settle(50_000);
+    expect(made.northflank.takeCalls().filter((call) => call.startsWith("patch"))).toHaveLength(1);
+    expect(made.state()).toBe(inSync);
+  });
+
+  test("and never shows ends as a fight, not as a loop", async () => {
+    const made = scene();
+    const undo = () => {
+      made.northflank.patchSettings("migrate", { description: "Old" });
+      made.northflank.afterPatch = undo;
+    };
+    made.northflank.afterPatch = undo;
+    await made.settle();
+    expect(made.state()).toContain("Stalled=True/FightDetected");
+    expect(made.northflank.takeCalls().filter((call) => call.startsWith("patch"))).toHaveLength(4);
+  });
+
+  test("is sent again at once when somebody asks for it", async () => {
+    const made = scene();
+    made.northflank.afterPatch = () => made.northflank.patchSettings("migrate", { description: "Old" });
+    await made.pass();
+    made.northflank.takeCalls();
+    await made.clock.advance(5_000);
+    made.annotate({ "northflank-operator.io/reconcile-requested-at": "now" });
+    await made.pass();
+    expect(made.northflank.takeCalls().filter((call) => call.startsWith("patch"))).toHaveLength(1);
+  });
+
+  test("and was changed elsewhere after it was seen is drift, however soon", async () => {
+    const made = scene();
+    await made.settle();
+    made.northflank.patchSettings("migrate", { description: "Theirs" });
+    made.northflank.takeCalls();
+    await made.clock.advance(10_000);
+    made.annotate({ "northflank-operator.io/reconcile-requested-at": "now" });
+    await made.pass();
+    expect(made.object().status?.history?.[0]).toMatchObject({ cause: "DriftCorrected" });
   });
 });
 
@@ -374,7 +450,7 @@ describe("managementPolicy", () => {
     for (let count = 0; count < 3; count += 1) {
       made.northflank.patchSettings("migrate", { description: "Theirs" });
       await made.clock.advance(72_000);
-      await made.pass();
+      await made.settle(50_000);
     }
     expect(made.object().status?.history?.[0]).toMatchObject({ cause: "DriftCorrected", settings: ["description"] });
     made.northflank.patchSettings("migrate", { description: "Theirs" });
@@ -384,9 +460,25 @@ describe("managementPolicy", () => {
     expect(made.northflank.takeCalls()).toEqual(["get settings of job migrate (observe)"]);
     expect(made.state()).toContain("Stalled=True/FightDetected");
     made.edit({ settings: { description: "Another" } });
-    await made.pass();
+    await made.settle(50_000);
     expect(made.state()).toBe(inSync);
     expect(made.object().status?.corrections).toBeUndefined();
+  });
+
+  test("Enforce finds such a fight at the default period too", async () => {
+    const made = scene();
+    await made.settle();
+    for (let count = 0; count < 3; count += 1) {
+      made.northflank.patchSettings("migrate", { description: "Theirs" });
+      await made.clock.advance(1_080_000);
+      await made.settle();
+      expect(made.state()).toBe(inSync);
+    }
+    made.northflank.patchSettings("migrate", { description: "Theirs" });
+    await made.clock.advance(1_080_000);
+    await made.settle();
+    expect(made.state()).toContain("Stalled=True/FightDetected");
+    expect(made.message()).toContain("3 times within 1h;");
   });
 
   test("EnforceOnChange reports drift and writes only what is new", async () => {
@@ -604,7 +696,7 @@ describe("holding back", () => {
     expect(made.state()).toContain("Ready=False/Suspended Suspended=True/Suspended");
     expect(made.northflank.takeCalls()).toEqual([]);
     made.edit({ suspend: false });
-    await made.pass();
+    await made.settle();
     expect(made.state()).toBe(inSync);
   });
 
