@@ -64,7 +64,8 @@ export const reasons = {
   Restoring: "The rollout failed, and the last good source is being put back.",
   Restored: "The rollout failed, and the last good source was put back.",
   RestoreFailed: "The last good source could not be put back, did not roll out, or was replaced by somebody else.",
-  NothingToRestore: "The rollout failed, and no other source is known whose rollout was complete.",
+  NothingToRestore:
+    "The rollout failed, and no other source is known whose rollout was complete, or Northflank does not tell the two apart.",
   ServicePaused: "The service is paused in Northflank.",
   DependencyFailed: "A run named in waitFor failed.",
   DriftObserved: "Northflank differs from what is declared, and the policy says not to write.",

@@ -8,9 +8,9 @@ import { parseImageReference } from "../../northflank/image-reference.ts";
 import type { BuildpackRuntime, DeploymentUpdate, ServiceView } from "../../northflank/types.ts";
 import { capped, formatTime } from "../../runtime/conditions.ts";
 import { present } from "../shared/present.ts";
-import { isDatabaseId } from "./build.ts";
+import { isDatabaseId, resolvedCommit } from "./build.ts";
 import { compare, usedTexts } from "./compare.ts";
-import type { Change } from "./decision.ts";
+import type { Change, Seen } from "./decision.ts";
 import { type Desire, desireOf } from "./desire.ts";
 
 /** `status.lastGood`: what is put back when the rollout of something else fails. */
@@ -43,6 +43,15 @@ export function goodSource({ spec, status }: NorthflankDeployment, desire: Desir
 /** Northflank has this, as far as it tells. */
 export function isInForce(good: Desire, service: ServiceView): boolean {
   return compare(good, service).differences.length === 0;
+}
+
+/**
+ * What is seen may be the good source as well as what is declared: it differs from neither, and not all of what is
+ * declared is told.
+ */
+export function looksLikeBoth(object: NorthflankDeployment, good: Desire, { desire, service }: Seen): boolean {
+  const { differences, untold, hidden } = compare(desire, service, resolvedCommit(object, desire));
+  return differences.length === 0 && untold.length + hidden.length > 0 && isInForce(good, service);
 }
 
 /**

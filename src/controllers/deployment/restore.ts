@@ -12,7 +12,7 @@ import { compare, type Difference } from "./compare.ts";
 import type { Conclusion, StatedFields } from "./conclusion.ts";
 import type { Change, DecideInput, Decision, Seen } from "./decision.ts";
 import { type Desire, desireOf } from "./desire.ts";
-import { goodOf, goodSource, isInForce, wantsRestore } from "./good-source.ts";
+import { goodOf, goodSource, isInForce, looksLikeBoth, wantsRestore } from "./good-source.ts";
 import { longestHistory } from "./history.ts";
 import { observedFields, timeText } from "./observed-fields.ts";
 import { headResult } from "./remembered.ts";
@@ -32,7 +32,9 @@ import { judgeRollout } from "./rollout.ts";
  *     and sends; one that dies after the POST finds its record and the good source, and adopts it. Without the record the
  *     good source would look like drift, and the failed one would be sent again.
  *  3. A record of another declaration means nothing: after a change of the spec nothing is put back.
- *  4. Nothing is sent under Observe, while suspended or paused; the record waits.
+ *  4. Where Northflank does not tell which of the two sources it has, nothing is put back, and what was put back before is
+ *     not taken for what is declared.
+ *  5. Nothing is sent under Observe, while suspended or paused; the record waits.
  */
 
 type RestoreRecord = NonNullable<NorthflankDeploymentStatus["restore"]>;
@@ -51,12 +53,18 @@ export function decideRestore(input: DecideInput, seen: Seen, same: Conclusion):
   const { object } = input;
   if (!wantsRestore(object)) return conclude(withoutRecords(same));
   const record = restoreInForce(object, seen.desire);
+  const good = goodSource(object, seen.desire);
+  const isDoubtful = typeof good !== "string" && looksLikeBoth(object, good, seen);
+  // Nothing is put back where the two look alike from the start: a record tells that the good one is there by now.
+  if (isDoubtful && record !== undefined && object.spec.managementPolicy !== "Observe") {
+    return conclude(restoredConclusion(input, seen, { record, good, pending: [] }));
+  }
   const { reason } = same.verdict;
   if (reason === "RolloutComplete") return conclude(rememberGood(input, seen, same));
   if (reason !== "RolloutFailed" && reason !== "RolloutTimedOut") return conclude(keepRecord(same, record));
   if (object.spec.managementPolicy === "Observe") return conclude(keepRecord(same, record));
-  const good = goodSource(object, seen.desire);
   if (typeof good === "string") return conclude(nothingToRestore(same, good));
+  if (isDoubtful) return conclude(nothingToRestore(same, "Northflank does not tell which of the two sources it has"));
   if (record === undefined) return conclude(intendRestore(input, same, { reason, good, desire: seen.desire }));
   if (record.outcome !== "Pending") {
     // Northflank may tell too little to see which of the two it has.

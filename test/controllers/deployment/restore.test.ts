@@ -635,6 +635,66 @@ describe("while a restore is pending or done", () => {
   });
 });
 
+describe("a source that Northflank does not tell", () => {
+  const untold = { image: undefined, external: undefined, internal: undefined } as const;
+  const buildOf = (branch: string): Spec => ({ deployment: { internal: { branch } } });
+  const told = (buildSHA: string): Partial<ServiceView> => ({
+    internal: { id: "builder", branch: "main", buildSHA, buildId: undefined, deployedSHA: buildSHA },
+  });
+  const [oldCommit, newCommit] = ["a".repeat(40), "b".repeat(40)] as const;
+
+  /** One step after which Northflank shows the service as given, whatever was sent. */
+  async function stepShowing(state: string, view: Partial<ServiceView>): Promise<void> {
+    scene.northflank.change("api", view);
+    await step(state);
+  }
+
+  test("of a combined service is not put back, and the one that failed is never called good", async () => {
+    scene.northflank.has(service({ serviceType: "combined", ...untold }));
+    scene.has(deployment({ spec: { rollout, ...buildOf("main") } }));
+    await scene.pass();
+    await stepShowing("COMPLETED", untold);
+    expect(scene.state()).toBe(ready);
+    scene.edit(buildOf("next"));
+    await scene.pass();
+    take();
+    await stepShowing("FAILED", untold);
+    expect(scene.state()).toContain("Stalled=True/RolloutFailed");
+    expect(scene.state()).toContain("Restored=False/NothingToRestore");
+    expect(scene.message()).toContain("Northflank does not tell which of the two sources it has");
+    expect(scene.object().status?.lastGood?.deployment).toEqual(buildOf("main").deployment);
+    await expectRest();
+  });
+
+  /** A commit is the good source, and a build whose commit nobody knows fails: only one of the two is told. */
+  async function failingBuild(): Promise<void> {
+    const builder = { id: "builder", branch: "main" };
+    scene.northflank.has(service({ image: undefined, external: undefined, ...told(oldCommit) }));
+    scene.has(deployment({ spec: { rollout, deployment: { internal: { ...builder, buildSHA: oldCommit } } } }));
+    await scene.pass();
+    expect(scene.state()).toBe(ready);
+    scene.northflank.failNext("getBuild", northflankError("forbidden", { httpStatus: 403 }));
+    scene.edit({ deployment: { internal: { ...builder, buildId: "build-2" } } });
+    await scene.pass();
+    take();
+    await stepShowing("FAILED", told(newCommit));
+    expect(scene.object().status?.restore?.outcome).toBe("Pending");
+  }
+
+  test.each([false, true])("is not taken for what was put back in its place (status lost: %s)", async (isLost) => {
+    await failingBuild();
+    if (isLost) scene.failStatus = new Error("SIGKILL");
+    await scene.pass();
+    if (isLost) scene.restart();
+    await stepShowing("IN_PROGRESS", told(oldCommit));
+    await stepShowing("COMPLETED", told(oldCommit));
+    expect(scene.state()).toBe(restored);
+    expect(scene.object().status?.lastGood?.deployment?.internal?.buildSHA).toBe(oldCommit);
+    expect(writes(take().calls)).toHaveLength(1);
+    await expectRest();
+  });
+});
+
 function form(which: "A" | "B"): Partial<ServiceView> {
   if (which === "B") return running(image("1"));
   const external = { imagePath: "acme/api:1", credentials: undefined, registryProvider: "github" };
