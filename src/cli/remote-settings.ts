@@ -53,7 +53,7 @@ export const remoteFlags = {
   ),
   maxRequestsPerHour: flag("max-requests-per-hour", "N", "900", integer(1, 1_000_000_000), "requests at most"),
   requestTimeout: flag("request-timeout", "D", "30s", positiveDuration, "time limit of one call to Northflank"),
-  quotaWait: flag("quota-wait", "D", "1m", positiveDuration, "longest wait for a spent quota before giving up"),
+  quotaWait: flag("quota-wait", "D", "1m", positiveDuration, "longest wait in all for a spent quota before giving up"),
 } as const;
 
 /** Text about the token and the variables, for the help. */

@@ -2,7 +2,7 @@ import { createApiFactory } from "../controllers/shared/api-factory.ts";
 import type { ApiBinding } from "../controllers/shared/create-accounts.ts";
 import type { NorthflankApi } from "../northflank/client.ts";
 import { createTransport } from "../northflank/transport.ts";
-import type { Patience } from "../tools/patience.ts";
+import { createPatience, type Patience } from "../tools/patience.ts";
 import type { Clock } from "../util/clock.ts";
 import { formatDuration } from "../util/duration.ts";
 import type { Random } from "../util/random.ts";
@@ -48,7 +48,7 @@ export function openRemote(settings: RemoteSettings, { io, clock, random }: Tool
   const onWait = (waitMs: number) => progress.show(`the quota is spent; waiting ${formatDuration(waitMs)} for more`);
   return {
     openApi: apis.open,
-    patience: { clock, maxWaitMs: settings.quotaWaitMs, onWait },
+    patience: createPatience({ clock, maxWaitMs: settings.quotaWaitMs, onWait }),
     progress,
     requests: () => requests,
     spent: () => `${requests} request${requests === 1 ? "" : "s"} to Northflank${leftText(apis.pools())}.`,

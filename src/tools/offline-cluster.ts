@@ -64,7 +64,7 @@ export interface OfflineOptions {
  */
 export function createOfflineCluster(objects: OfflineObjects, options: OfflineOptions): OfflineCluster {
   const { clock, random, openApi, defaultApiUrl, maxRequestsPerHour, allowedApiHosts } = options;
-  const connections = byKey(objects.connections.map(withGivenToken));
+  const connections = byKey(objects.connections.map((connection) => withGivenToken(connection, maxRequestsPerHour)));
   const jobRuns = byKey(objects.jobRuns);
   return {
     deployments: byTarget(objects.deployments, targetOf),
@@ -100,17 +100,21 @@ function byTarget<T>(objects: readonly T[], targetOfOne: (object: T) => string) 
 
 // Whatever a connection calls the key of its token, it reads the one token.
 const tokenKey = "token";
+// And whatever its team or its pool, the token has one quota.
+const poolName = "given-token";
 
-function withGivenToken(connection: NorthflankConnection): NorthflankConnection {
-  const { spec } = connection;
-  return { ...connection, spec: { ...spec, tokenSecretRef: { ...spec.tokenSecretRef, key: tokenKey } } };
+/** A budget of the connection may make that of the command smaller, never larger. */
+function withGivenToken({ spec, ...connection }: NorthflankConnection, mostPerHour: number): NorthflankConnection {
+  const maxRequestsPerHour = Math.min(spec.budget?.maxRequestsPerHour ?? mostPerHour, mostPerHour);
+  const tokenSecretRef = { ...spec.tokenSecretRef, key: tokenKey };
+  return { ...connection, spec: { ...spec, tokenSecretRef, budget: { maxRequestsPerHour, poolName } } };
 }
 
 function unknownConnection(key: ObjectKey, teamId: string | undefined) {
   const [namespace = "", name = ""] = key.split("/");
   return {
     metadata: { namespace, name },
-    spec: { tokenSecretRef: { name, key: tokenKey }, ...(teamId !== undefined && { teamId }) },
+    spec: { tokenSecretRef: { name, key: tokenKey }, budget: { poolName }, ...(teamId !== undefined && { teamId }) },
   };
 }
 

@@ -1,12 +1,33 @@
 import { isNorthflankError } from "../northflank/errors.ts";
 import { type Clock, sleep } from "../util/clock.ts";
 
-/** How long a tool that somebody is looking at waits for the quota. */
+/** How long a tool that somebody is looking at waits for the quota, all its calls together. */
 export interface Patience {
   readonly clock: Clock;
-  /** The longest single wait, in milliseconds; what is told to last longer is not waited for. */
+  /** Whether so many milliseconds may be waited from now on. If so, they are taken from what is left. */
+  readonly mayWait: (waitMs: number) => boolean;
+  readonly onWait: (waitMs: number) => void;
+}
+
+/** Makes it. `maxWaitMs` is what all calls may wait in all, in milliseconds; waits at the same time count once. */
+export function createPatience(options: {
+  readonly clock: Clock;
   readonly maxWaitMs: number;
   readonly onWait: (waitMs: number) => void;
+}): Patience {
+  const { clock, maxWaitMs, onWait } = options;
+  let leftMs = maxWaitMs;
+  let waitingUntilMs = Number.NEGATIVE_INFINITY;
+  const mayWait = (waitMs: number): boolean => {
+    const nowMs = clock.monotonic();
+    const untilMs = Math.max(nowMs + waitMs, waitingUntilMs);
+    const moreMs = untilMs - Math.max(nowMs, waitingUntilMs);
+    if (moreMs > leftMs) return false;
+    leftMs -= moreMs;
+    waitingUntilMs = untilMs;
+    return true;
+  };
+  return { clock, mayWait, onWait };
 }
 
 // Others spend the same quota: what was waited for may be gone again, but not for ever.
@@ -23,7 +44,7 @@ export async function patiently<T>(patience: Patience, call: () => Promise<T>, s
       return await call();
     } catch (error) {
       const waitMs = quotaWaitMs(error);
-      if (waitMs === undefined || waitMs > patience.maxWaitMs || tried === maxTries) throw error;
+      if (waitMs === undefined || tried === maxTries || !patience.mayWait(waitMs)) throw error;
       patience.onWait(waitMs);
       await sleep(patience.clock, waitMs, signal);
     }

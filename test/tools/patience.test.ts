@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { eachOf, patiently } from "../../src/tools/patience.ts";
+import { createPatience, eachOf, patiently } from "../../src/tools/patience.ts";
 import { FakeClock } from "../support/fake-clock.ts";
 import { northflankError } from "../support/fake-northflank.ts";
 
@@ -15,7 +15,7 @@ async function waited(maxWaitMs: number, errors: readonly Error[]) {
     if (error !== undefined) throw error;
     return "done";
   };
-  const patience = { clock, maxWaitMs, onWait: (waitMs: number) => waits.push(waitMs) };
+  const patience = createPatience({ clock, maxWaitMs, onWait: (waitMs: number) => waits.push(waitMs) });
   const outcome = patiently(patience, call, new AbortController().signal).catch((error: Error) => error.message);
   for (let step = 0; step < 10; step++) await clock.advance(60_000);
   return { outcome: await outcome, waits, tries };
@@ -25,8 +25,10 @@ describe("patiently", () => {
   test.each([
     ["waits for a quota that comes back in time", 60_000, 1, { outcome: "done", waits: [60_000], tries: 2 }],
     ["does not wait for one that takes longer", 59_999, 1, { waits: [], tries: 1 }],
-    ["succeeds after the fourth wait", 60_000, 4, { outcome: "done", waits: Array(4).fill(60_000), tries: 5 }],
-    ["gives up when others are faster once more", 60_000, 5, { waits: Array(4).fill(60_000), tries: 5 }],
+    ["waits twice when both waits are within the total", 120_000, 2, { outcome: "done", tries: 3 }],
+    ["does not begin a second wait that goes beyond the total", 119_999, 2, { waits: [60_000], tries: 2 }],
+    ["succeeds after the fourth wait", 900_000, 4, { outcome: "done", waits: Array(4).fill(60_000), tries: 5 }],
+    ["gives up when others are faster once more", 900_000, 5, { waits: Array(4).fill(60_000), tries: 5 }],
   ])("%s", async (_what, maxWaitMs, refusals, expected) => {
     const error = northflankError("quota_closed", { retryAfterMs: 60_000 });
     expect(await waited(maxWaitMs, Array(refusals).fill(error))).toMatchObject(expected);
@@ -45,10 +47,20 @@ describe("patiently", () => {
     const stop = new AbortController();
     const clock = new FakeClock();
     const refuse = () => Promise.reject(northflankError("rate_limited", { retryAfterMs: 1_000 }));
-    const patience = { clock, maxWaitMs: 60_000, onWait: () => stop.abort(new Error("enough")) };
+    const patience = createPatience({ clock, maxWaitMs: 60_000, onWait: () => stop.abort(new Error("enough")) });
     await expect(patiently(patience, refuse, stop.signal)).rejects.toThrow("enough");
     expect(clock.pendingTimers).toBe(0);
   });
+});
+
+test("calls that wait at the same time share the total, and their common wait counts once", async () => {
+  const clock = new FakeClock();
+  const { mayWait } = createPatience({ clock, maxWaitMs: 60_000, onWait: () => {} });
+  expect([mayWait(40_000), mayWait(40_000), mayWait(60_001), mayWait(50_000)]).toEqual([true, true, false, true]);
+  await clock.advance(30_000);
+  expect([mayWait(30_001), mayWait(30_000)]).toEqual([false, true]);
+  await clock.advance(30_000);
+  expect(mayWait(1)).toBe(false);
 });
 
 describe("eachOf", () => {
