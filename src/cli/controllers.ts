@@ -11,11 +11,11 @@ import { createJobReconciler } from "../controllers/job/reconciler.ts";
 import { createJobRunReconciler } from "../controllers/job-run/reconciler.ts";
 import type { ApiFactory } from "../controllers/shared/api-factory.ts";
 import { createAccounts, type OperatorToken } from "../controllers/shared/create-accounts.ts";
-import { connectionKeys } from "../controllers/shared/dependents.ts";
 import type { EventSink } from "../controllers/shared/event-draft.ts";
 import { type Judgeable, judgeOnce } from "../controllers/shared/judge-once.ts";
 import { LookSchedule } from "../controllers/shared/look-schedule.ts";
 import { createStatusWriter, type ObjectWithStatus, type StatusWriter } from "../controllers/shared/status-writer.ts";
+import { type ProjectObject, projectGroups } from "../controllers/shared/work-groups.ts";
 import type { KubeClient } from "../kube/client.ts";
 import type { Condition, ResourceType } from "../kube/types.ts";
 import type { ControllerName, Metrics } from "../metrics.ts";
@@ -48,9 +48,6 @@ export interface ControllersDeps {
 
 // How often an accepted token is checked again where spec.validationPeriodSeconds is missing.
 const validationPeriodMs = 3_600_000;
-
-/** An object about something in a project of an account. */
-type ProjectObject = Parameters<typeof connectionKeys>[0] & { readonly spec: { readonly projectId: string } };
 
 /** The controllers of all kinds, each with its queue, and what wakes what. Nothing runs before they are started. */
 export function createControllers(deps: ControllersDeps): readonly ManagedController[] {
@@ -166,17 +163,12 @@ export function createControllers(deps: ControllersDeps): readonly ManagedContro
     managed("job-run", queues.jobRun, jobRun),
   ];
 
-  /** What hangs, hangs for a project of an account: objects of the same connection and project share their workers. */
   function queue(name: ControllerName, objects?: { get(key: ObjectKey): ProjectObject | undefined }): WorkQueue {
-    const of = (key: ObjectKey) => {
-      const object = objects?.get(key);
-      return object === undefined ? undefined : `${connectionKeys(object)[0]} ${object.spec.projectId}`;
-    };
     return new WorkQueue({
       clock,
       random,
       observer: metrics.queueObserver(name),
-      groups: { of, limit: config.workers },
+      ...(objects === undefined ? {} : { groups: projectGroups(objects, config.workers) }),
     });
   }
 

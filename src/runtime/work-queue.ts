@@ -17,8 +17,10 @@ import type { ObjectKey, Priority } from "./outcome.ts";
  *                                                                          |
  *      delayed or ready <---------- done, added meanwhile -----------------+
  *
- * A key whose group has as many keys processing as it may is parked when its turn comes, and is ready again when one of
- * them is done.
+ * A key of a group that has as many keys processing as it may is parked when its turn comes, and is ready again when one
+ * of them is done. It is then offered the place that became free, and hands the offer on to the next parked one when it
+ * does not use it (its object was deleted, or belongs elsewhere by now). So a group has parked keys only while each of
+ * its places is used or offered.
  *
  * Promises:
  *  1. A key is in the queue once, however often it is added; nobody gets it twice at the same time.
@@ -77,26 +79,34 @@ interface Waiting extends HeapNode, Wish {
   readonly key: ObjectKey;
   /** How much later it counts as ready because of others of its namespace; missing until it is ready. */
   crowdMs: number | undefined;
-  /** The parked ones of its group, while it is one of them. */
-  parkedIn: Heap<Waiting> | undefined;
+  /** Where it is parked: the full group, and all its groups at that time. */
+  parked: { readonly in: string; readonly groups: readonly WorkGroup[] } | undefined;
+  /** Names of the groups that offer it a place which became free. */
+  offers: readonly string[];
 }
 
 interface Processing {
   readonly startedMs: number;
   readonly priority: Priority;
-  /** The group it counts for; `undefined` when it has none, or was given up. */
-  group: string | undefined;
+  /** The groups it counts for; none when it was given up. */
+  groups: readonly WorkGroup[];
   /** What was added meanwhile. */
   again: Wish | undefined;
 }
 
-/** What keys have in common that can be slow, such as the account they are about. */
-export interface WorkQueueGroups {
-  /** The group of a key as it is now; `undefined`: none, and no limit. Asked when its turn comes. */
-  readonly of: (key: ObjectKey) => string | undefined;
-  /** Keys of one group that are processed at the same time at most. */
+/** Keys that have something in common that can be slow, such as the account they are about. */
+export interface WorkGroup {
+  /** Unique among all groups of the queue, narrow and wide. */
+  readonly name: string;
+  /** Keys of the group that are processed at the same time at most. */
   readonly limit: number;
 }
+
+/**
+ * The groups of a key as they are now, none for no limit. Asked when its turn comes and when it is added again.
+ * Narrow ones first, and all keys of a narrow group must be in the wider ones too, as projects are in an account.
+ */
+export type WorkQueueGroups = (key: ObjectKey) => readonly WorkGroup[];
 
 const classes: Readonly<Record<Priority, number>> = { change: 0, follow: 1, resync: 2 };
 
@@ -110,7 +120,7 @@ export class WorkQueue {
   readonly #backoff: BackoffPolicy;
   readonly #agingMs: number;
   readonly #observer: WorkQueueObserver | undefined;
-  readonly #groups: WorkQueueGroups | undefined;
+  readonly #groupsOf: WorkQueueGroups;
 
   readonly #waiting = new Map<ObjectKey, Waiting>();
   readonly #delayed = new Heap<Waiting>();
@@ -146,7 +156,7 @@ export class WorkQueue {
     this.#backoff = options.backoff ?? defaultQueueBackoff;
     this.#agingMs = options.agingMs ?? 10_000;
     this.#observer = options.observer;
-    this.#groups = options.groups;
+    this.#groupsOf = options.groups ?? (() => []);
   }
 
   /** Wants a pass for `key`, `afterMs` from now (default 0) in the given class (default `change`). */
@@ -212,7 +222,7 @@ export class WorkQueue {
     this.#processing.delete(key);
     this.#observer?.finished(this.#clock.monotonic() - pass.startedMs);
     // Before the key itself: one that is added again and again must not keep its place in the group.
-    this.#leaveGroup(pass);
+    this.#leaveGroups(pass);
     if (pass.again !== undefined && !this.#isShutDown) this.#insert(key, pass.again);
     if (this.#processing.size === 0) this.#notifyDrainers();
   }
@@ -220,7 +230,7 @@ export class WorkQueue {
   /** The pass of `key` does not end: it no longer counts for its group. The key itself stays locked until `done`. */
   giveUp(key: ObjectKey): void {
     const pass = this.#processing.get(key);
-    if (pass !== undefined) this.#leaveGroup(pass);
+    if (pass !== undefined) this.#leaveGroups(pass);
   }
 
   /** Hands out nothing more and drops what waits. Idle workers get `undefined`; passes under way go on. */
@@ -280,11 +290,10 @@ export class WorkQueue {
       return;
     }
     const { dueMs, priority } = merged(waiting, wish);
-    if (dueMs === waiting.dueMs && priority === waiting.priority) return;
+    if (dueMs === waiting.dueMs && priority === waiting.priority && !this.#isParkedElsewhere(waiting)) return;
     this.#delayed.remove(waiting);
     this.#ready.remove(waiting);
-    waiting.parkedIn?.remove(waiting);
-    waiting.parkedIn = undefined;
+    this.#removeParked(waiting);
     waiting.dueMs = dueMs;
     waiting.priority = priority;
     this.#file(waiting);
@@ -299,7 +308,8 @@ export class WorkQueue {
       order: this.#order++,
       slot: -1,
       crowdMs: undefined,
-      parkedIn: undefined,
+      parked: undefined,
+      offers: [],
     };
     this.#waiting.set(key, waiting);
     this.#file(waiting);
@@ -342,56 +352,93 @@ export class WorkQueue {
 
   #takeReady(): WorkItem | undefined {
     for (let next = this.#ready.pop(); next !== undefined; next = this.#ready.pop()) {
-      const group = this.#groups?.of(next.key);
-      if (group === undefined || this.#hasRoom(group)) return this.#take(next, group);
-      this.#park(next, group);
+      const groups = this.#groupsOf(next.key);
+      const full = groups.findIndex((group) => this.#isFull(group));
+      this.#handOnOffers(next, groups, full);
+      if (full === -1) return this.#take(next, groups);
+      this.#park(next, groups, full);
     }
     return undefined;
   }
 
-  #take({ key, priority, dueMs }: Waiting, group: string | undefined): WorkItem {
+  #take({ key, priority, dueMs }: Waiting, groups: readonly WorkGroup[]): WorkItem {
     const nowMs = this.#clock.monotonic();
     if (this.#ready.size === 0 && this.#parked.size === 0) this.#crowds.clear();
     this.#waiting.delete(key);
-    this.#processing.set(key, { startedMs: nowMs, priority, group, again: undefined });
-    if (group !== undefined) this.#busy.set(group, (this.#busy.get(group) ?? 0) + 1);
+    this.#processing.set(key, { startedMs: nowMs, priority, groups, again: undefined });
+    for (const { name } of groups) this.#busy.set(name, (this.#busy.get(name) ?? 0) + 1);
     this.#observer?.started(nowMs - dueMs);
     return { key, priority };
   }
 
-  #hasRoom(group: string): boolean {
-    return (this.#busy.get(group) ?? 0) < (this.#groups?.limit ?? Number.POSITIVE_INFINITY);
+  #isFull({ name, limit }: WorkGroup): boolean {
+    return (this.#busy.get(name) ?? 0) >= limit;
   }
 
-  /** Its group is full: the next pass of the group that ends makes it ready again. */
-  #park(waiting: Waiting, group: string): void {
-    const parked = this.#parked.get(group) ?? new Heap<Waiting>();
-    this.#parked.set(group, parked);
-    waiting.parkedIn = parked;
+  /**
+   * Offers that the key does not use now go to the next parked one. Those of groups narrower than the full one it
+   * keeps: whoever is parked there would wait for the full one too, and moving all of them there and back is dear.
+   */
+  #handOnOffers(waiting: Waiting, groups: readonly WorkGroup[], full: number): void {
+    if (waiting.offers.length === 0) return;
+    const kept = new Set((full === -1 ? groups : groups.slice(0, full)).map(({ name }) => name));
+    // The place is taken already where the group is full: there is nothing left to offer.
+    const gone = new Set(groups.filter((group) => this.#isFull(group)).map(({ name }) => name));
+    const unused = waiting.offers.filter((name) => !kept.has(name) && !gone.has(name));
+    waiting.offers = waiting.offers.filter((name) => kept.has(name));
+    for (const name of unused) this.#offer(name);
+  }
+
+  /** A group is full: the next pass of it that ends makes the key ready again. */
+  #park(waiting: Waiting, groups: readonly WorkGroup[], full: number): void {
+    const name = groups[full]?.name ?? "";
+    const parked = this.#parked.get(name) ?? new Heap<Waiting>();
+    this.#parked.set(name, parked);
+    waiting.parked = { in: name, groups };
     parked.push(waiting);
   }
 
-  #leaveGroup(pass: Processing): void {
-    const { group } = pass;
-    if (group === undefined) return;
-    pass.group = undefined;
-    const busy = (this.#busy.get(group) ?? 0) - 1;
-    if (busy > 0) this.#busy.set(group, busy);
-    else this.#busy.delete(group);
-    this.#unpark(group);
+  #isParkedElsewhere({ key, parked }: Waiting): boolean {
+    if (parked === undefined) return false;
+    const groups = this.#groupsOf(key);
+    return groups.length !== parked.groups.length || groups.some(({ name }, n) => name !== parked.groups[n]?.name);
+  }
+
+  #removeParked(waiting: Waiting): void {
+    if (waiting.parked === undefined) return;
+    const name = waiting.parked.in;
+    const parked = this.#parked.get(name);
+    waiting.parked = undefined;
+    parked?.remove(waiting);
+    if (parked?.size === 0) this.#parked.delete(name);
+  }
+
+  #leaveGroups(pass: Processing): void {
+    const { groups } = pass;
+    pass.groups = [];
+    for (const { name } of groups) {
+      const busy = (this.#busy.get(name) ?? 0) - 1;
+      if (busy > 0) this.#busy.set(name, busy);
+      else this.#busy.delete(name);
+    }
+    for (const { name } of groups) this.#offer(name);
+    if (!this.#isShutDown) this.#serve();
   }
 
   /** Makes the next one of a group ready that has room again. */
-  #unpark(group: string): void {
-    const parked = this.#parked.get(group);
-    for (let next = parked?.pop(); next !== undefined; next = parked?.pop()) {
-      next.parkedIn = undefined;
+  #offer(group: string): void {
+    for (let next = this.#nextParked(group); next !== undefined; next = this.#nextParked(group)) {
+      this.#removeParked(next);
       this.#ready.push(next);
       // One that belongs to another group by now does not take the place that became free.
-      if (this.#groups?.of(next.key) === group) break;
+      if (!this.#groupsOf(next.key).some(({ name }) => name === group)) continue;
+      next.offers = [...next.offers, group];
+      return;
     }
-    if (parked?.size === 0) this.#parked.delete(group);
-    if (!this.#isShutDown) this.#serve();
+  }
+
+  #nextParked(group: string): Waiting | undefined {
+    return this.#parked.get(group)?.peek();
   }
 
   /** What waited before anybody worked (a standby's queue fills for hours) must not count as starved. */

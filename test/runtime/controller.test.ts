@@ -304,8 +304,8 @@ describe("a pass that takes long", () => {
     ["of three accounts", 3],
   ])("40 objects %s that hang hold up those of another one for a moment only", async (_, accounts) => {
     const clock = new FakeClock();
-    const accountOf = (key: string) => key.split("/")[0];
-    const queue = new WorkQueue({ clock, random: () => 0, groups: { of: accountOf, limit: 8 } });
+    const groups = (key: string) => [{ name: key.split("/")[0] ?? "", limit: 8 }];
+    const queue = new WorkQueue({ clock, random: () => 0, groups });
     const started: string[] = [];
     const passed: string[] = [];
     const controller = createController({

@@ -486,7 +486,14 @@ describe("for any order of adds, passes and waits", () => {
 
 describe("groups", () => {
   /** `a:1` is of group `a`; `free` is of none. */
-  const groups = { of: (key: string) => (key.includes(":") ? key.split(":")[0] : undefined), limit: 2 };
+  const groupOf = (key: string) => (key.includes(":") ? key.split(":")[0] : undefined);
+  const limited =
+    (limit: number, of: (key: string) => string | undefined = groupOf): WorkQueueGroups =>
+    (key) => {
+      const name = of(key);
+      return name === undefined ? [] : [{ name, limit }];
+    };
+  const groups = limited(2);
 
   test("of which enough is processed are passed over; one that is done makes room for the next", async () => {
     const { queue } = setUp({ groups });
@@ -530,7 +537,7 @@ describe("groups", () => {
   });
 
   test("are not kept full by a key that is added again and again", async () => {
-    const { queue } = setUp({ groups: { ...groups, limit: 1 } });
+    const { queue } = setUp({ groups: limited(1) });
     queue.add("a:1");
     queue.add("a:2");
     expect(await takeAll(queue)).toEqual(["a:1"]);
@@ -543,7 +550,7 @@ describe("groups", () => {
   });
 
   test("have room again when a pass was given up, whose key stays locked; its end makes no further room", async () => {
-    const { queue } = setUp({ groups: { ...groups, limit: 1 } });
+    const { queue } = setUp({ groups: limited(1) });
     for (const key of ["a:1", "a:2", "a:3"]) queue.add(key);
     expect(await takeAll(queue)).toEqual(["a:1"]);
     queue.giveUp("a:1");
@@ -557,8 +564,8 @@ describe("groups", () => {
 
   test("that a key has left meanwhile do not hold it, nor those behind it", async () => {
     const moved = new Set<string>();
-    const of = (key: string) => (moved.has(key) ? "elsewhere" : groups.of(key));
-    const { queue } = setUp({ groups: { of, limit: 1 } });
+    const of = (key: string) => (moved.has(key) ? "elsewhere" : groupOf(key));
+    const { queue } = setUp({ groups: limited(1, of) });
     for (const key of ["a:1", "a:2", "a:3"]) queue.add(key);
     expect(await takeAll(queue)).toEqual(["a:1"]);
     moved.add("a:2");
@@ -566,8 +573,53 @@ describe("groups", () => {
     expect(await takeAll(queue)).toEqual(["a:2", "a:3"]);
   });
 
+  test.each([
+    ["was deleted", undefined],
+    ["moved to a group with room", "b"],
+    ["moved to a full group", "full"],
+  ])("offer a free place to the next one when the object it was offered to %s before its turn came", async (_, to) => {
+    const moved = new Map<string, string | undefined>();
+    const of = (key: string) => (moved.has(key) ? moved.get(key) : groupOf(key));
+    const { queue } = setUp({ groups: limited(1, of) });
+    for (const key of ["full:1", "a:1", "a:2", "a:3"]) queue.add(key);
+    expect(await takeAll(queue)).toEqual(["full:1", "a:1"]);
+    queue.done("a:1");
+    moved.set("a:2", to);
+    expect(await takeAll(queue)).toEqual(to === "full" ? ["a:3"] : ["a:2", "a:3"]);
+  });
+
+  test("let go of a key that is added again after it has left, with its place in the order", async () => {
+    const moved = new Map<string, string>();
+    const { clock, queue } = setUp({ groups: limited(1, (key) => moved.get(key) ?? groupOf(key)) });
+    for (const key of ["a:1", "a:2", "b:1"]) queue.add(key);
+    expect(await takeAll(queue)).toEqual(["a:1", "b:1"]);
+    await clock.advance(1_000);
+    queue.add("b:2");
+    expect(await takeAll(queue)).toEqual([]);
+    moved.set("a:2", "b");
+    queue.add("a:2");
+    expect(await takeAll(queue)).toEqual([]);
+    queue.done("b:1");
+    expect(await takeAll(queue)).toEqual(["a:2"]);
+  });
+
+  test("may lie in wider ones: a full wide one holds what its narrow ones have room for, and they catch up", async () => {
+    const nested: WorkQueueGroups = (key) => [
+      { name: key.slice(0, 2), limit: 2 },
+      { name: key.slice(0, 1), limit: 3 },
+    ];
+    const { queue } = setUp({ groups: nested });
+    for (const key of ["a1:1", "a1:2", "a1:3", "a1:4", "a2:1", "a2:2", "b1:1"]) queue.add(key);
+    expect(await takeAll(queue)).toEqual(["a1:1", "a1:2", "a2:1", "b1:1"]);
+    queue.done("a2:1");
+    expect(await takeAll(queue)).toEqual(["a2:2"]);
+    queue.done("a1:1");
+    queue.done("a1:2");
+    expect(await takeAll(queue)).toEqual(["a1:3", "a1:4"]);
+  });
+
   test("do not make what they hold count as overdue, but the pass in its way as running", async () => {
-    const { clock, queue } = setUp({ groups: { ...groups, limit: 1 } });
+    const { clock, queue } = setUp({ groups: limited(1) });
     queue.add("a:1");
     queue.add("a:2");
     await takeAll(queue);
@@ -594,8 +646,8 @@ describe("groups", () => {
           expect(processing.has(item.key)).toBe(false);
           wanted.delete(item.key);
           processing.add(item.key);
-          const busy = [...processing].filter((other) => groups.of(other) === groups.of(item.key));
-          if (groups.of(item.key) !== undefined) expect(busy.length).toBeLessThanOrEqual(2);
+          const busy = [...processing].filter((other) => groupOf(other) === groupOf(item.key));
+          if (groupOf(item.key) !== undefined) expect(busy.length).toBeLessThanOrEqual(2);
           return true;
         };
         const end = (ended: string) => {
@@ -616,6 +668,68 @@ describe("groups", () => {
         expect([...wanted]).toEqual([]);
       }),
       { numRuns: 100 },
+    );
+  });
+
+  test("have parked keys only while full, and are never exceeded, whatever is added, done, given up, deleted or moved", async () => {
+    const keys = ["k1", "k2", "k3", "k4", "k5", "k6", "k7", "k8"];
+    const key = fc.constantFrom(...keys);
+    const step = fc.oneof(
+      fc.record({ do: fc.constantFrom("add", "add", "take", "take", "done", "give up"), key }),
+      fc.record({ do: fc.constant("move"), key, to: fc.constantFrom(undefined, "a1", "a2", "b1") }),
+    );
+    const limits = { narrow: 1, wide: 2 };
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { maxLength: 80 }), async (steps) => {
+        const places = new Map<string, string | undefined>(keys.map((one, n) => [one, n < 5 ? "a1" : "a2"]));
+        const groupsOf = (one: string) => {
+          const project = places.get(one);
+          if (project === undefined) return [];
+          return [
+            { name: project, limit: limits.narrow },
+            { name: project.slice(0, 1), limit: limits.wide },
+          ];
+        };
+        const { queue } = setUp({ groups: groupsOf });
+        const wanted = new Set<string>();
+        /** The groups that each pass under way counts for. */
+        const processing = new Map<string, readonly string[]>();
+        const busy = (name: string) => [...processing.values()].filter((names) => names.includes(name)).length;
+        const isBlocked = (one: string) => groupsOf(one).some(({ name, limit }) => busy(name) >= limit);
+        const take = async () => {
+          const item = await takeNow(queue);
+          if (item === undefined) return false;
+          expect(isBlocked(item.key)).toBe(false);
+          wanted.delete(item.key);
+          const names = groupsOf(item.key).map(({ name }) => name);
+          processing.set(item.key, names);
+          return true;
+        };
+        const end = (one: string) => {
+          if (processing.delete(one)) queue.done(one);
+        };
+        for (const one of steps) {
+          if (one.do === "take") await take();
+          else if (one.do === "done") end(one.key);
+          else if (one.do === "give up") {
+            queue.giveUp(one.key);
+            if (processing.has(one.key)) processing.set(one.key, []);
+          } else {
+            // As from a watch: what changes is added.
+            if ("to" in one) places.set(one.key, one.to);
+            queue.add(one.key);
+            wanted.add(one.key);
+          }
+        }
+        while (await take());
+        expect([...wanted].filter((one) => !processing.has(one) && !isBlocked(one))).toEqual([]);
+        for (let round = 0; round < 20 && wanted.size > 0; round++) {
+          for (const one of [...processing.keys()]) end(one);
+          while (await take());
+        }
+        expect([...wanted]).toEqual([]);
+      }),
+      { numRuns: 300 },
     );
   });
 });
