@@ -229,7 +229,10 @@ export const deploymentStatus = {
           minimum: 0,
           description: "metadata.generation it stands for.",
         },
-        specHash: text("Hash of the declaration in its normal form.", 128),
+        specHash: text(
+          "Hash of the declaration in its normal form. Missing while nobody can tell whether a change arrived.",
+          128,
+        ),
         time: time("When it was sent, or first found in force."),
         previousTransitionTime: time(
           "State change of the rollout before the change: only a later one speaks about this change.",

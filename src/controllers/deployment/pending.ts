@@ -3,6 +3,7 @@ import type { NorthflankDeployment } from "../../api/deployment.ts";
 import { resolvedCommit } from "./build.ts";
 import { compare, type Difference } from "./compare.ts";
 import type { Seen } from "./decision.ts";
+import { restoreInForce } from "./restore.ts";
 
 /**
  * What has to be written. Fields that Northflank does not tell count only when the declaration has changed, and a source
@@ -10,10 +11,17 @@ import type { Seen } from "./decision.ts";
  */
 export function pendingDifferences(object: NorthflankDeployment, { desire, service }: Seen): readonly Difference[] {
   const { differences, untold, hidden } = compare(desire, service, resolvedCommit(object, desire));
-  const before = object.status?.applied?.specHash;
-  if (before === desire.hash) return differences;
+  const before = object.status?.applied;
+  if (before?.specHash === desire.hash && !isTakenUpAgain(object, desire)) return differences;
   const unsent = object.spec.managementPolicy === "Observe" ? [] : hidden;
   return before === undefined ? [...differences, ...unsent] : [...differences, ...unsent, ...untold];
+}
+
+/** The declaration was replaced by the last good source, and that is not to last: what nobody can see is sent again. */
+function isTakenUpAgain(object: NorthflankDeployment, desire: Seen["desire"]): boolean {
+  const { restore } = object.status ?? {};
+  const wasPutBack = restore?.specHash === desire.hash && restore.outcome !== "Pending";
+  return wasPutBack && restoreInForce(object, desire) === undefined;
 }
 
 /** The declaration has not been applied yet, or it was taken back and somebody asks for another try. */

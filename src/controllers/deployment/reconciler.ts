@@ -16,6 +16,7 @@ import type { Conclusion } from "./conclusion.ts";
 import { decide } from "./decide.ts";
 import type { Change } from "./decision.ts";
 import { execute } from "./execute.ts";
+import { statusBefore } from "./in-doubt.ts";
 import { type ObserveDeps, observe, targetName } from "./observe.ts";
 import { statusOf } from "./status.ts";
 import { targetOf } from "./target.ts";
@@ -81,18 +82,21 @@ export function rivalsOf(
   return rivalKeys(store.byIndex("target", targetOf(changed)), changed);
 }
 
-async function pass(deps: DeploymentDeps, object: NorthflankDeployment, context: PassContext): Promise<Outcome> {
+async function pass(deps: DeploymentDeps, known: NorthflankDeployment, context: PassContext): Promise<Outcome> {
   const { clock, random, settings, schedule } = deps;
+  let object = known;
   const { observation, account } = await observe(deps, object, context.signal);
   const decision = decide({ object, observation, now: clock.now(), random, settings });
   if (decision.kind === "rest") return restUntil(object, decision.dueInMs);
   let conclusion: Conclusion;
   if (decision.kind === "write") {
-    if (account === undefined || hasChangedSince(object, deps.store)) {
-      return { kind: "recheck", afterMs: 0, priority: "change" };
-    }
+    const again: Outcome = { kind: "recheck", afterMs: 0, priority: "change" };
+    if (account === undefined || hasChangedSince(object, deps.store)) return again;
+    const recorded = await recordDoubt(deps, object, decision.change, context);
+    if (recorded === undefined || hasChangedSince(object, deps.store)) return again;
+    object = recorded;
     const nextResyncMs = observation.kind === "seen" ? observation.nextResyncMs : Number.POSITIVE_INFINITY;
-    conclusion = await carryOut({ deps, object, account, change: decision.change, nextResyncMs, context });
+    conclusion = await carryOut({ deps, object: known, account, change: decision.change, nextResyncMs, context });
   } else {
     conclusion = decision.conclusion;
     if (decision.sawDrift) deps.observer.driftDetected();
@@ -103,6 +107,20 @@ async function pass(deps: DeploymentDeps, object: NorthflankDeployment, context:
     schedule.looked({ key: objectKey(metadata), uid: metadata.uid }, look);
   }
   return await report(deps, object, conclusion, context);
+}
+
+/** The object with the status that has to be stored before the change is sent; `undefined`: it is gone. */
+async function recordDoubt(
+  { statusWriter, clock }: DeploymentDeps,
+  object: NorthflankDeployment,
+  change: Change,
+  { signal }: PassContext,
+): Promise<NorthflankDeployment | undefined> {
+  const status = statusBefore(object, change, clock.now());
+  if (status === undefined) return object;
+  const written = await statusWriter.write(object, status, signal);
+  if (written.kind === "gone") return undefined;
+  return written.kind === "written" ? written.object : object;
 }
 
 async function carryOut(options: {

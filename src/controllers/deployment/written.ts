@@ -12,6 +12,7 @@ import type { Change, Settings } from "./decision.ts";
 import type { WriteResult } from "./execute.ts";
 import { goodBefore } from "./good-source.ts";
 import { longestHistory } from "./history.ts";
+import { appliedAfterFailure, inDoubt } from "./in-doubt.ts";
 import { imageText, observedFields, timeText } from "./observed-fields.ts";
 import { recentCorrections } from "./remembered.ts";
 import { restoreRefused, restoreSent } from "./restore.ts";
@@ -42,7 +43,7 @@ export function concludeChange(options: {
         options,
       );
     case "route-gone": {
-      const gone = routeGoneConclusion(change, result);
+      const gone = routeGoneConclusion(object, change, result);
       return isRestore ? restoreRefused(object, gone) : gone;
     }
     case "failed": {
@@ -53,7 +54,8 @@ export function concludeChange(options: {
         reason: failed.verdict.reason,
         message: "The change was not accepted.",
       } as const;
-      return { ...failed, inSync, stated: { pendingChanges: change.differences, ...takenUpAgain(object, change) } };
+      const applied = takenUpAgain(object, change, now) ?? appliedAfterFailure(object, change, { ...result, now });
+      return { ...failed, inSync, stated: { pendingChanges: change.differences, ...applied } };
     }
     default:
       return assertNever(result, "result of a change");
@@ -61,8 +63,9 @@ export function concludeChange(options: {
 }
 
 /** A person has asked for another try of what was put back. It may have arrived: from now on it counts as a new change. */
-function takenUpAgain({ status }: NorthflankDeployment, { desire }: Change): StatedFields {
-  return status?.restore?.specHash === desire.hash ? { restore: undefined, applied: undefined } : {};
+function takenUpAgain(object: NorthflankDeployment, { desire }: Change, now: number): StatedFields | undefined {
+  if (object.status?.restore?.specHash !== desire.hash) return undefined;
+  return { restore: undefined, applied: inDoubt(object, now) };
 }
 
 function writtenConclusion(options: Parameters<typeof concludeChange>[0], usedFallback: boolean): Conclusion {
@@ -151,7 +154,11 @@ const fallbackEvent: EventDraft = {
     "read just before. A change of scale made in that moment may have been undone.",
 };
 
-function routeGoneConclusion(change: Change, { error }: WriteResult & { kind: "route-gone" }): Conclusion {
+function routeGoneConclusion(
+  object: NorthflankDeployment,
+  change: Change,
+  { error }: WriteResult & { kind: "route-gone" },
+): Conclusion {
   const message =
     change.before.kind === "job"
       ? jobRouteGoneMessage(error)
@@ -161,7 +168,7 @@ function routeGoneConclusion(change: Change, { error }: WriteResult & { kind: "r
     verdict: { kind: "stalled", reason: "UnsupportedTarget", message },
     inSync: { status: "False", reason: "UnsupportedTarget", message: "The change was not accepted." },
     rolloutComplete: "as-before",
-    stated: { pendingChanges: change.differences },
+    stated: { pendingChanges: change.differences, applied: object.status?.applied },
     failure: undefined,
     next: { kind: "recheck", afterMs: slowProbeMs },
     events: [],

@@ -318,7 +318,7 @@ describe("a restart", () => {
     await settled({ spec: { deployment: declared(2) } });
     scene.northflank.change("api", { docker: undefined });
     scene.edit({ deployment: declared(3) });
-    scene.failStatus = new Error("killed");
+    scene.northflank.failNext("updateServiceDeployment", new Error("killed"), { isDone: true });
     await scene.pass();
     scene.northflank.change("api", { docker: undefined });
     scene.restart();
@@ -871,6 +871,35 @@ describe("a combined service whose source is not told", () => {
     scene.edit({ deployment: { internal: { branch: "next" } } });
     await scene.pass();
     expect(scene.northflank.takeCalls()).toContain('post api {"internal":{"branch":"next"}}');
+  });
+
+  const next: Partial<NorthflankDeployment["spec"]> = { deployment: { internal: { branch: "next" } } };
+  const untold = { internal: undefined, image: undefined, external: undefined } as const;
+
+  test.each<[string, Error, "known" | "in doubt"]>([
+    ["the answer is lost", northflankError("interrupted"), "in doubt"],
+    ["something in front of the API answers", northflankError("server_error", { httpStatus: 502 }), "in doubt"],
+    ["the program dies", new Error("SIGKILL"), "in doubt"],
+    ["it is refused", northflankError("rejected", { httpStatus: 400 }), "known"],
+  ])("is sent again when the change is taken back after %s, if it may have arrived", async (_what, error, state) => {
+    scene.northflank.has(storefront);
+    scene.has(deployment({ spec: { deployment: { internal } } }));
+    await scene.pass();
+    scene.northflank.change("api", untold);
+    await scene.clock.advance(10_000);
+    scene.northflank.rollout("api", "COMPLETED");
+    await scene.pass();
+    scene.edit(next);
+    scene.northflank.failNext("updateServiceDeployment", error, { isDone: state === "in doubt" });
+    await scene.pass();
+    expect(scene.object().status?.applied?.specHash === undefined).toBe(state === "in doubt");
+    scene.northflank.change("api", untold);
+    scene.restart();
+    scene.edit({ deployment: { internal } });
+    scene.northflank.takeCalls();
+    await scene.pass();
+    const sent = scene.northflank.takeCalls().filter((call) => call.startsWith("post"));
+    expect(sent).toEqual(state === "in doubt" ? [`post api ${JSON.stringify({ internal })}`] : []);
   });
 
   test("cannot be observed, and is not called different", async () => {
