@@ -1,5 +1,6 @@
 // pure
 import { assertNever } from "../util/assert-never.ts";
+import { githubProperty, githubText, printable } from "./printable.ts";
 
 export type OutputFormat = "text" | "json" | "github";
 
@@ -49,7 +50,7 @@ function lines(texts: readonly string[]): string {
 
 function textLine(finding: Finding): string {
   const { file, line, column, rule } = finding;
-  return `${file}:${line}:${column}: ${subject(finding)}${sentence(finding)} [${rule}]`;
+  return printable(`${file}:${line}:${column}: ${subject(finding)}${sentence(finding)} [${rule}]`);
 }
 
 function jsonEntry(finding: Finding): object {
@@ -85,12 +86,4 @@ function summaryLine({ checked, bad, skipped }: Summary): string {
 
 function counted(count: number, noun: string): string {
   return `${count} ${noun}${count === 1 ? "" : "s"}`;
-}
-
-function githubText(text: string): string {
-  return text.replaceAll("%", "%25").replaceAll("\r", "%0D").replaceAll("\n", "%0A");
-}
-
-function githubProperty(text: string): string {
-  return githubText(text).replaceAll(":", "%3A").replaceAll(",", "%2C");
 }

@@ -2,6 +2,7 @@
 import type { Planned, PlannedChange } from "../tools/planned.ts";
 import { assertNever } from "../util/assert-never.ts";
 import type { Finding, OutputFormat } from "./manifest-report.ts";
+import { githubProperty, githubText, printable } from "./printable.ts";
 
 /** One object with what applying it would come to. */
 export interface PlanEntry {
@@ -135,21 +136,8 @@ function githubLines(entry: PlanEntry): readonly string[] {
 
 function command(entry: PlanEntry, level: string, message: string, changePath?: string): string {
   const { file, kind, name } = entry;
-  const place = file === "-" ? "" : `file=${property(file)},line=${entry.lineOf(changePath)},`;
-  return `::${level} ${place}title=${property(`${kind} ${name}`)}::${data(message)}`;
-}
-
-function data(text: string): string {
-  return printable(text.replaceAll("%", "%25").replaceAll("\r", "%0D").replaceAll("\n", "%0A"));
-}
-
-function property(text: string): string {
-  return data(text).replaceAll(":", "%3A").replaceAll(",", "%2C");
-}
-
-/** Text from Northflank or a file must not move the cursor of a terminal, nor end a line. */
-function printable(text: string): string {
-  return text.replaceAll(/[\p{Cc}\p{Cf}\p{Cs}\u2028\u2029]/gu, "?");
+  const place = file === "-" ? "" : `file=${githubProperty(file)},line=${entry.lineOf(changePath)},`;
+  return `::${level} ${place}title=${githubProperty(`${kind} ${name}`)}::${githubText(message)}`;
 }
 
 function lines(texts: readonly string[]): string {
