@@ -6,6 +6,8 @@ import { parseDurationMs } from "./util/duration.ts";
 /** One setting of a command: its flag, and how its text is read. Names and defaults are a contract with users. */
 export interface Flag<T> {
   readonly name: string;
+  /** One letter that stands for the name: `-o`. */
+  readonly short?: string;
   /** What stands for the value in the help; empty for a switch, which takes none. */
   readonly placeholder: string;
   /** Text that counts when none was given; `undefined`: the setting is then missing. */
@@ -212,7 +214,10 @@ function readFlags(options: Parameters<typeof readSettings>[0], problems: Config
   const { tokens } = parseArgs({
     args: [...options.args],
     options: Object.fromEntries([
-      ...flags.map((flag) => [flag.name, { type: isSwitch(flag) ? ("boolean" as const) : ("string" as const) }]),
+      ...flags.map((flag) => {
+        const type = isSwitch(flag) ? ("boolean" as const) : ("string" as const);
+        return [flag.name, { type, ...(flag.short !== undefined && { short: flag.short }) }];
+      }),
       ["help", { type: "boolean" as const, short: "h" }],
     ]),
     strict: false,
@@ -222,17 +227,26 @@ function readFlags(options: Parameters<typeof readSettings>[0], problems: Config
   const known = new Map(flags.map((flag) => [flag.name, flag]));
   const given = new Map<string, string>();
   const positionals: string[] = [];
+  let unknown: { readonly rawName: string; readonly index: number } | undefined;
   const refuse = (name: string, expectation: string, value?: string) => problems.push({ name, value, expectation });
   for (const token of tokens) {
     if (token.kind === "positional") {
+      // What follows a flag that does not exist may be its value, and a secret.
+      const name = unknown === undefined ? token.value : `the argument after ${unknown.rawName}`;
       if (takesFiles) positionals.push(token.value);
-      else refuse(token.value, `${command} takes flags only`);
+      else refuse(name, `${command} takes flags only`);
+      unknown = undefined;
     }
     if (token.kind !== "option") continue;
+    // `-tSECRET` is read as so many short flags: only the first is named.
+    if (unknown?.index === token.index) continue;
+    unknown = undefined;
     const flag = known.get(token.name);
     if (token.name === "help") given.set("help", "");
-    else if (flag === undefined) refuse(token.rawName, `there is no such flag; see ${command} --help`);
-    else if (given.has(token.name)) refuse(token.rawName, "the flag is given twice", token.value);
+    else if (flag === undefined) {
+      refuse(token.rawName, `there is no such flag; see ${command} --help`);
+      unknown = token;
+    } else if (given.has(token.name)) refuse(token.rawName, "the flag is given twice", token.value);
     else if (isSwitch(flag)) given.set(token.name, token.value ?? "true");
     else if (token.value === undefined || /^--\w/.test(token.value)) refuse(token.rawName, "a value is expected");
     else given.set(token.name, token.value);

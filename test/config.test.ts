@@ -120,7 +120,7 @@ describe("all problems are reported together", () => {
     });
     expect(found.map((line) => line.split(":")[0])).toEqual([
       "--nonsense",
-      "1",
+      "the argument after --nonsense",
       "stray",
       "--workers",
       "NORTHFLANK_OPERATOR_START_GATE",

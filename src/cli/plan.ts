@@ -36,7 +36,10 @@ const names = (value: string): readonly string[] | Refusal => {
 };
 
 const ownFlags = {
-  output: flag("output", "F", "text", oneOf(...outputFormats), outputFormats.join("|")),
+  output: {
+    ...flag("output", "F", "text", oneOf(...outputFormats), `${outputFormats.join("|")}; -o for short`),
+    short: "o",
+  },
   connection: flag("connection", "a,b", undefined, names, "only objects of these connections; by default all of them"),
   ignoreRuns: switchFlag("ignore-runs", "runs that would start do not make the exit code 3"),
 } as const;

@@ -421,6 +421,23 @@ describe("wrong usage of plan", () => {
     expect(err).toContain("there is no such file or folder");
   });
 
+  test.each([[["--token", "canary-4711"]], [["--token=canary-4711"]], [["-tcanary-4711"]]])(
+    "shows no value of a flag that does not exist: %j",
+    async (args) => {
+      for (const command of [runPlan, runImport]) {
+        const { code, out, err } = await scene.run(command, args);
+        expect(code).toBe(2);
+        expect(`${out}${err}`).not.toMatch(/canary|4711|-c:|-4:/);
+        expect(err).toMatch(/ {2}--?t(oken)?: there is no such flag/);
+      }
+    },
+  );
+
+  test("does not include -o, which is --output", async () => {
+    const { code, out } = await plan(run("r"), ["-o", "json"]);
+    expect([code, (JSON.parse(out) as JsonPlan).objects[0]?.result]).toEqual([3, "start"]);
+  });
+
   test("--help is none", async () => {
     expect((await scene.run(runPlan, ["--help"], { env: {} })).code).toBe(0);
   });
