@@ -13,7 +13,7 @@ import {
 } from "../flags.ts";
 import { isNorthflankError, type NorthflankError } from "../northflank/errors.ts";
 import { type NameKind, nameProblem } from "../northflank/names.ts";
-import type { JobSettingsView } from "../northflank/types.ts";
+import type { JobSettingsView, ServiceView } from "../northflank/types.ts";
 import { importJob } from "../tools/imported-job.ts";
 import { buildServiceReason, type Imported, type ImportTarget, importService } from "../tools/imported-service.ts";
 import { createNames } from "../tools/kubernetes-name.ts";
@@ -134,9 +134,11 @@ async function importProject(
   const jobTarget = createTargets(asked);
   const toJob = (jobId: string) => (view: JobSettingsView) =>
     importJob(view, { ...jobTarget(jobId), jobId }, validator.validateManifest);
+  const toService = (serviceId: string) => (view: ServiceView) =>
+    importService(view, { ...serviceTarget(serviceId), serviceId });
   const items = [
     { title: "the connection", imported: connectionOf(asked, remoteSettings) },
-    ...services.map((reading) => itemOf("service", reading, (view) => importService(view, serviceTarget(reading.id)))),
+    ...services.map((reading) => itemOf("service", reading, toService(reading.id))),
     ...jobs.map((reading) => itemOf("job", reading, toJob(reading.id))),
   ];
   const { text, written, leftOut } = formatImport({ head: headOf(asked), items }, validator);

@@ -28,20 +28,20 @@ export interface ImportTarget {
  * The manifest that declares what a service has: its image or build, and what is started in the container where that is
  * not the default. Values that Northflank does not tell are left to a person, never guessed.
  */
-export function importService(service: ServiceView, target: ImportTarget): Imported {
+export function importService(service: ServiceView, target: ImportTarget & { readonly serviceId: string }): Imported {
   const source = sourceOf(service);
   if (source.kind === "none") return { kind: "left-out", reason: source.reason };
   const { docker, buildpack } = service;
   const runtime = source.body.external === undefined ? { docker, buildpack } : { docker };
   const deployment = { ...source.body, ...ownRuntimes(runtime) };
-  const manifest = manifestOf(service.id, target, deployment);
+  const manifest = manifestOf(target, deployment);
   const notes = [...source.notes, ...pausedNotes(service), ...continuousNotes(service)];
   if (source.missing === undefined) return { kind: "manifest", manifest, notes };
   return { kind: "draft", manifest, reason: source.missing, notes };
 }
 
-function manifestOf(serviceId: string, target: ImportTarget, deployment: object): object {
-  const { projectId, name, connectionName, isObserved } = target;
+function manifestOf(target: ImportTarget & { readonly serviceId: string }, deployment: object): object {
+  const { projectId, serviceId, name, connectionName, isObserved } = target;
   return {
     apiVersion,
     kind: northflankDeployments.kind,

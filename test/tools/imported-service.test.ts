@@ -3,7 +3,7 @@ import { createValidator } from "../../src/api/validate.ts";
 import { toServiceView } from "../../src/northflank/service-view.ts";
 import { type Imported, importService } from "../../src/tools/imported-service.ts";
 
-const target = { projectId: "shop", name: "api", connectionName: undefined, isObserved: false };
+const target = { projectId: "shop", serviceId: "api", name: "api", connectionName: undefined, isObserved: false };
 const sha = "12c15e7ee6a1e6b3b1b7f4a1b9a5b0f1c2d3e4f5";
 const digest = `sha256:${"0a".repeat(32)}`;
 
@@ -126,4 +126,9 @@ describe("what a service declares", () => {
   ])("comes without a note about %s", (_what, deployment, more) => {
     expect(imported(deployment, more)).toMatchObject({ notes: [] });
   });
+});
+
+test("the id is the one that was asked for, whatever the answer calls itself", () => {
+  const result = imported({ external: { imagePath: "ghcr.io/acme/api:1" } }, { id: "another" });
+  expect(result).toMatchObject({ kind: "manifest", manifest: { spec: { serviceId: "api" } } });
 });
