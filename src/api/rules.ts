@@ -34,10 +34,12 @@ export function duplicateItems(schema: Schema, value: unknown): readonly Path[] 
   return nodes({ schema, value, oldValue: undefined, path: [] }).flatMap((node) => {
     if (!isList(node.schema) || !Array.isArray(node.value) || node.schema["x-kubernetes-list-type"] === "atomic")
       return [];
-    const identities = node.value.map(identityOf(node.schema));
-    return identities.flatMap((identity, index) =>
-      identities.indexOf(identity) < index ? [[...node.path, index]] : [],
-    );
+    const seen = new Set<string>();
+    return node.value.map(identityOf(node.schema)).flatMap((identity, index) => {
+      const isDuplicate = seen.has(identity);
+      seen.add(identity);
+      return isDuplicate ? [[...node.path, index]] : [];
+    });
   });
 }
 

@@ -85,13 +85,44 @@ export type Judged = {
 
 /** Judges what is in a file, object by object, lists opened. */
 export function judgeFile(file: ManifestFile, validator: Validator): readonly Judged[] {
-  return readManifests(file.text).flatMap((document) => judgeDocument({ file, document, validator }));
+  return readManifests(file.text).flatMap((document) =>
+    judgeDocument({ file, document, validator, problems: groupProblems(document.problems) }),
+  );
 }
 
 interface Context {
   readonly file: ManifestFile;
   readonly document: ManifestDocument;
   readonly validator: Validator;
+  /** What the reader has to say, by {@link itemKey} of where it is. */
+  readonly problems: ReadonlyMap<string, readonly ReadProblem[]>;
+}
+
+type ReadProblem = ManifestDocument["problems"][number];
+
+/** Grouped once per document: a list may have as many problems as items. */
+function groupProblems(problems: readonly ReadProblem[]): ReadonlyMap<string, readonly ReadProblem[]> {
+  const groups = new Map<string, ReadProblem[]>();
+  for (const each of problems) {
+    for (const depth of itemDepths(each.path)) {
+      const key = itemKey(each.path.slice(0, depth));
+      const group = groups.get(key);
+      if (group === undefined) groups.set(key, [each]);
+      else group.push(each);
+    }
+  }
+  return groups;
+}
+
+/** The lengths of those beginnings of a path that may lead to an object: the document, and items of (nested) lists. */
+function itemDepths(path: Path): readonly number[] {
+  const depths = [0];
+  for (let depth = 2; depth <= path.length && path[depth - 2] === "items"; depth += 2) depths.push(depth);
+  return depths;
+}
+
+function itemKey(root: Path): string {
+  return JSON.stringify(root);
 }
 
 function judgeDocument(context: Context): readonly Judged[] {
@@ -136,7 +167,7 @@ function isOurs(value: unknown): value is Readonly<Record<string, unknown>> {
 /** What the reader and the validator have to say about the object at `root` of the document. */
 function findingsOf(context: Context, object: Readonly<Record<string, unknown>>, root: Path): readonly Finding[] {
   const { document, validator } = context;
-  const read = document.problems.filter(({ path }) => root.every((part, index) => path[index] === part));
+  const read = firstOf(context.problems.get(itemKey(root)) ?? [], root);
   const judged = document.value === undefined ? [] : firstOf(validator.validateManifest(object));
   return [
     ...read.map((problem) => findingOf(context, object, { ...problem, root })),
@@ -147,11 +178,14 @@ function findingsOf(context: Context, object: Readonly<Record<string, unknown>>,
 /** More problems of one object than this help nobody, and ten thousand wrong entries would make a report of megabytes. */
 const mostProblems = 100;
 
-function firstOf(problems: readonly Problem[]): readonly Problem[] {
+function firstOf<T>(problems: readonly T[], root: Path = []): readonly (T | Problem)[] {
   const rest = problems.length - mostProblems;
   if (rest <= 0) return problems;
   const message = `has ${rest} more problems`;
-  return [...problems.slice(0, mostProblems), problem({ path: [], rule: "more", message, remedy: "mend these first" })];
+  return [
+    ...problems.slice(0, mostProblems),
+    problem({ path: root, rule: "more", message, remedy: "mend these first" }),
+  ];
 }
 
 interface Found {

@@ -157,3 +157,30 @@ describe("files and folders", () => {
     expect(await validate(["--help"])).toMatchObject({ code: 0, err: "" });
   });
 });
+
+test.each(["text", "github"])("a name of a file cannot move a cursor or end a line, as %s", async (format) => {
+  const path = file("a\u001b[2J\n::stop-commands::x\u202e.yaml", `${run}spec: {}\n`);
+  const { code, out } = await validate([path, `--output=${format}`]);
+  expect(code).toBe(1);
+  expect(out).not.toMatch(/[\p{Cf}]|^::stop-commands/mu);
+  expect(out).not.toContain("\u001b");
+});
+
+test("of what cannot be read in one object, no more than a hundred things are told", async () => {
+  const keys = (count: number) => Array.from({ length: count }, () => "suspend: true").join(", ");
+  const of = async (count: number) =>
+    (await validate(["-"], `${run}spec: {projectId: shop, jobId: migrate, ${keys(count)}}\n`)).out;
+  const rules = (out: string) => out.match(/\[[a-z-]+\]$/gm)?.length;
+  const [some, all] = [await of(101), await of(102)];
+  expect([rules(some), some.includes("more problems")]).toEqual([100, false]);
+  expect([rules(all), all.includes("has 1 more problems")]).toEqual([101, true]);
+});
+
+test("each problem of a list belongs to its own item, in lists of lists too", async () => {
+  const item = (name: string) =>
+    `{apiVersion: northflank-operator.io/v1alpha1, kind: NorthflankJobRun, metadata: {name: ${name}, name: ${name}}, spec: {projectId: shop, jobId: migrate}}`;
+  const list = (items: readonly string[]) => `{apiVersion: v1, kind: List, items: [${items.join(", ")}]}`;
+  const names = Array.from({ length: 12 }, (_, index) => `r${index}`);
+  const { out } = await validate(["-", "--output=json"], list([...names.map(item), list([item("inner")])]));
+  expect((JSON.parse(out) as readonly { name: string }[]).map(({ name }) => name)).toEqual([...names, "inner"]);
+});
