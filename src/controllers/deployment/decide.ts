@@ -19,7 +19,7 @@ import {
 } from "./out-of-sync.ts";
 import { isNewDeclaration, pendingDifferences } from "./pending.ts";
 import { isFight, isNotShownYet, isSameDesire, recentCorrections, wasInSync } from "./remembered.ts";
-import { decideRestore, decideRestored, restoreInForce } from "./restore.ts";
+import { decideRestore, decideRestored, keepRequest, restoreInForce } from "./restore.ts";
 import {
   blockedConclusion,
   conflictConclusion,
@@ -47,6 +47,12 @@ import { warningsOf, willFight, withWarnings } from "./warnings.ts";
  *                       -> write
  */
 export function decide(input: DecideInput): Decision {
+  const decision = decideObserved(input);
+  if (decision.kind !== "conclude") return decision;
+  return { ...decision, conclusion: keepRequest(input, decision.conclusion) };
+}
+
+function decideObserved(input: DecideInput): Decision {
   const { object, observation } = input;
   switch (observation.kind) {
     case "rest":

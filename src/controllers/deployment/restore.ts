@@ -14,6 +14,7 @@ import type { Change, DecideInput, Decision, Seen } from "./decision.ts";
 import { type Desire, desireOf } from "./desire.ts";
 import { goodOf, goodSource, isInForce, looksLikeBoth, wantsRestore } from "./good-source.ts";
 import { longestHistory } from "./history.ts";
+import { inDoubt } from "./in-doubt.ts";
 import { observedFields, timeText } from "./observed-fields.ts";
 import { headResult } from "./remembered.ts";
 import { pollPauseMs } from "./rolling.ts";
@@ -44,6 +45,20 @@ export function restoreInForce(object: NorthflankDeployment, desire: Desire): Re
   const record = object.status?.restore;
   if (record === undefined || record.specHash !== desire.hash || !wantsRestore(object)) return undefined;
   return record.outcome !== "Pending" && isReconcileRequested(object) ? undefined : record;
+}
+
+/**
+ * A person has asked for another try of what was put back, and this pass could not make it: the request is answered by its
+ * status, so that this has to remember it. Under Observe nothing is tried, and the record stays.
+ */
+export function keepRequest({ object, now }: DecideInput, conclusion: Conclusion): Conclusion {
+  const record = object.status?.restore;
+  const { stated } = conclusion;
+  if (record === undefined || record.outcome === "Pending" || !isReconcileRequested(object)) return conclusion;
+  if (Object.hasOwn(stated, "restore") || object.spec.managementPolicy === "Observe") return conclusion;
+  const read = desireOf(object.spec);
+  if (!wantsRestore(object) || read.kind !== "desire" || read.desire.hash !== record.specHash) return conclusion;
+  return { ...conclusion, stated: { ...stated, restore: undefined, applied: inDoubt(object, now) } };
 }
 
 // ---- the target has what is declared ----

@@ -3,7 +3,7 @@ import type { NorthflankDeployment } from "../../../src/api/deployment.ts";
 import { reconcileRequestedAt } from "../../../src/api/names.ts";
 import type { NorthflankErrorCode } from "../../../src/northflank/errors.ts";
 import type { ServiceView } from "../../../src/northflank/types.ts";
-import { deployment, service } from "../../support/builders.ts";
+import { build, deployment, service } from "../../support/builders.ts";
 import { DeploymentScene } from "../../support/deployment-scene.ts";
 import { northflankError } from "../../support/fake-northflank.ts";
 
@@ -292,6 +292,64 @@ describe("another try after a restore", () => {
     await step("COMPLETED");
     expect(scene.state()).toBe(ready);
     expect(writes(take().calls)).toEqual([]);
+  });
+});
+
+describe("another try that cannot be made at once", () => {
+  /** What stands in the way, and how it goes away. */
+  const hindrances: Readonly<Record<string, readonly [() => void, () => void]>> = {
+    "Northflank does not answer": [
+      () => scene.northflank.failNext("getService", northflankError("server_error", { httpStatus: 503 })),
+      () => undefined,
+    ],
+    "the service is paused": [
+      () => scene.northflank.change("api", { servicePaused: true }),
+      () => scene.northflank.change("api", { servicePaused: false }),
+    ],
+    "the object is suspended": [() => scene.edit({ suspend: true }), () => scene.edit({ suspend: false })],
+  };
+
+  test.each(Object.entries(hindrances))("because %s is made later, once", async (_why, [begin, end]) => {
+    await failing();
+    await scene.pass();
+    await step("COMPLETED");
+    begin();
+    await askAgain();
+    take();
+    await scene.pass();
+    expect(writes(take().calls)).toEqual([]);
+    expect(scene.object().status?.lastHandledReconcileAt).toBe("again");
+    end();
+    await scene.clock.advance(4_400_000);
+    await scene.pass();
+    expect(writes(take().calls)).toEqual([post("3")]);
+    await step("FAILED");
+    await scene.pass();
+    await step("COMPLETED");
+    expect(writes(take().calls)).toEqual([post("2")]);
+    expect(scene.state()).toBe(restored);
+  });
+
+  test("because its build is not over is made when it is", async () => {
+    const builder = { id: "builder", branch: "main" };
+    await settled();
+    scene.northflank.hasBuilds("builder", [build({ id: "build-2" })]);
+    scene.edit({ deployment: { internal: { ...builder, buildId: "build-2" } } });
+    await scene.pass();
+    await step("FAILED");
+    await scene.pass();
+    await step("COMPLETED");
+    expect(scene.state()).toContain("Restored=True/Restored");
+    scene.northflank.hasBuilds("builder", [build({ id: "build-2", outcome: "active", status: "RUNNING" })]);
+    await askAgain();
+    take();
+    await scene.pass();
+    expect(scene.state()).toContain("Ready=Unknown/WaitingForBuild");
+    expect(writes(take().calls)).toEqual([]);
+    scene.northflank.hasBuilds("builder", [build({ id: "build-2" })]);
+    await scene.clock.advance(300_000);
+    await scene.pass();
+    expect(writes(take().calls)).toEqual([expect.stringContaining("build-2")]);
   });
 });
 
