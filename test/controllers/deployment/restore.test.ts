@@ -751,6 +751,19 @@ describe("a source that Northflank does not tell", () => {
     expect(writes(take().calls)).toHaveLength(1);
     await expectRest();
   });
+
+  test("is sent again when somebody asks for another try, although it looks like what was put back", async () => {
+    await failingBuild();
+    await scene.pass();
+    await stepShowing("COMPLETED", told(oldCommit));
+    expect(scene.state()).toBe(restored);
+    take();
+    await askAgain();
+    scene.northflank.failNext("getBuild", northflankError("forbidden", { httpStatus: 403 }));
+    await scene.pass();
+    expect(writes(take().calls)).toEqual([expect.stringContaining('"buildId":"build-2"')]);
+    expect(scene.object().status?.lastGood?.deployment?.internal?.buildSHA).toBe(oldCommit);
+  });
 });
 
 function form(which: "A" | "B"): Partial<ServiceView> {
