@@ -70,11 +70,29 @@ export async function controlPeer(environment: PeerEnvironment): Promise<Peer> {
   return { name: "control", start: () => started([outfile], env, async (lines) => lines.includes("ready")) };
 }
 
+// Both are ready within seconds. The control's informer was once seen to have its watch open and never say so.
+const readyLimitMs = 60_000;
+const mostStarts = 3;
+
 async function started(
   args: readonly string[],
   env: Readonly<Record<string, string>>,
   isReady: (lines: readonly string[]) => Promise<boolean>,
 ): Promise<RunningPeer> {
+  for (let starts = 1; starts <= mostStarts; starts++) {
+    const peer = await startedOnce(args, env, isReady);
+    if (peer !== undefined) return peer;
+    console.log(`${args[0]} was not ready after ${readyLimitMs / 1_000} s and is started again`);
+  }
+  throw new Error(`${args[0]} was not ready in ${mostStarts} starts`);
+}
+
+/** `undefined` when it was not ready in time, and was stopped. */
+async function startedOnce(
+  args: readonly string[],
+  env: Readonly<Record<string, string>>,
+  isReady: (lines: readonly string[]) => Promise<boolean>,
+): Promise<RunningPeer | undefined> {
   const lines: string[] = [];
   let ended = false;
   const process = startProcess({
@@ -92,6 +110,10 @@ async function started(
   });
   while (!(await isReady(lines))) {
     if (ended) throw new Error(`${args[0]} ended before it was ready:\n${lines.slice(-5).join("\n")}`);
+    if (performance.now() - process.startedAtMs > readyLimitMs) {
+      await process.stop();
+      return undefined;
+    }
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
   return { ...process, readyMs: performance.now() - process.startedAtMs };
