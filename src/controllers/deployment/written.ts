@@ -141,7 +141,11 @@ function statedByChange(object: NorthflankDeployment, change: Change, now: numbe
 function appliedEvent({ desire, cause, before }: Change): EventDraft {
   const from = imageText(before);
   const why = cause === "SpecChanged" ? "as declared" : "because it had been changed elsewhere";
-  const note = `Set the source to ${desire.source} ${why}${from === undefined ? "" : ` (it was ${from})`}.`;
+  const { external, internal } = desire.body;
+  const note =
+    external === undefined && internal === undefined
+      ? `Sent what is to be started ${why}; the source stays as it is.`
+      : `Set the source to ${desire.source} ${why}${from === undefined ? "" : ` (it was ${from})`}.`;
   return { type: "Normal", reason: "ChangeApplied", action: "Apply", note };
 }
 
