@@ -1,6 +1,7 @@
 // pure
-import { booleanOf, listOf, objectOf, textOf, wholeNumberOf } from "./json.ts";
+import { booleanOf, objectOf, textOf, wholeNumberOf } from "./json.ts";
 import { nameProblem } from "./names.ts";
+import { joinPages, newestFirst, type Page, toPage } from "./paging.ts";
 import type { BuildView } from "./types.ts";
 
 /** States of a build that is over without an image. Every other word but `SUCCESS` may still become one. */
@@ -37,37 +38,12 @@ function millisecondsOf(value: unknown): number | undefined {
   return seconds === undefined || seconds <= 0 || seconds > 1e11 ? undefined : seconds * 1_000;
 }
 
-/** One page of "list builds". */
-export interface BuildPage {
-  readonly items: readonly BuildView[];
-  /** Where the next page begins; `undefined` on the last one. */
-  readonly cursor: string | undefined;
-  /** There is a next page, whether or not it says where. */
-  readonly hasNext: boolean;
-}
-
 /** Reads one page of "list builds"; `undefined` when it is not one. Entries that are no builds are left out. */
-export function toBuildPage(answer: unknown): BuildPage | undefined {
-  const envelope = objectOf(answer);
-  const builds = listOf(objectOf(envelope?.data)?.builds);
-  if (builds === undefined) return undefined;
-  const pagination = objectOf(envelope?.pagination);
-  const hasNext = booleanOf(pagination?.hasNextPage) ?? false;
-  return {
-    items: builds.map(toBuildView).filter((build) => build !== undefined),
-    cursor: hasNext ? textOf(pagination?.cursor) : undefined,
-    hasNext,
-  };
+export function toBuildPage(answer: unknown): Page<BuildView> | undefined {
+  return toPage(answer, "builds", toBuildView);
 }
 
 /** Joins pages: every build once (as it was seen last), newest first by its start, those without one at the end. */
 export function mergeBuilds(pages: readonly (readonly BuildView[])[]): readonly BuildView[] {
-  const byId = new Map<string, BuildView>();
-  for (const build of pages.flat()) byId.set(build.id, build);
-  return [...byId.values()].sort((a, b) => startOf(b) - startOf(a));
-}
-
-function startOf({ createdAt }: BuildView): number {
-  const ms = Date.parse(createdAt ?? "");
-  return Number.isNaN(ms) ? 0 : ms;
+  return joinPages(pages).sort(newestFirst(({ createdAt }) => createdAt));
 }

@@ -13,6 +13,7 @@ import { toJobSettings, toJobSource, toJobView } from "./job-view.ts";
 import { objectOf, textOf } from "./json.ts";
 import type { Ledger, Reservation, ReserveOutcome } from "./ledger.ts";
 import { type NameKind, nameProblem } from "./names.ts";
+import { type PageQuery, readPages } from "./paging.ts";
 import { type Headers, readRateLimit, serverTimeMs } from "./rate-limit.ts";
 import { decideRetry, earnRetry, fullRetryBudget, maxTries, type Repeatability, spendRetry } from "./retry.ts";
 import { mergeRuns, readableRunId, toRunPage, toRunView } from "./run-view.ts";
@@ -498,25 +499,17 @@ async function listRuns(context: {
 }): Promise<RunList> {
   const { read, name, maxPages } = context;
   const step = `list the runs of ${jobText(name)}`;
-  const pages: (readonly JobRunView[])[] = [];
-  const seen = new Set<string>();
   let call = context.call;
-  let cursor: string | undefined;
-  for (;;) {
-    const query = { per_page: "100", ...(cursor !== undefined && { cursor }) };
+  let timeMs: number | undefined;
+  const readPage = async (query: PageQuery) => {
     const { json, headers } = await read({ method: "GET", ...runsRoute(name), query, step }, call);
-    const page = toRunPage(json) ?? unexpected(step, "the answer is not a list of runs");
-    pages.push(page.runs);
-    const list = { runs: mergeRuns(pages), serverTimeMs: serverTimeMs(headers) };
-    if (!page.hasNext) return list;
-    if (page.cursor === undefined || seen.has(page.cursor) || pages.length >= maxPages) {
-      return { ...list, truncated: true };
-    }
-    cursor = page.cursor;
-    seen.add(cursor);
+    timeMs = serverTimeMs(headers);
     // What was set aside is for the sequence: a job with many runs must not eat the POST that is to follow.
     call = { class: call.class, signal: call.signal };
-  }
+    return toRunPage(json) ?? unexpected(step, "the answer is not a list of runs");
+  };
+  const { items: runs, ...rest } = await readPages({ read: readPage, merge: mergeRuns, maxPages });
+  return { runs, serverTimeMs: timeMs, ...rest };
 }
 
 async function listBuilds(context: {
@@ -527,22 +520,13 @@ async function listBuilds(context: {
 }): Promise<BuildList> {
   const { read, name, call, maxPages } = context;
   const step = `list the builds of ${builderText(name)}`;
-  const pages: (readonly BuildView[])[] = [];
-  const seen = new Set<string>();
-  let cursor: string | undefined;
-  for (;;) {
-    const query = { per_page: "100", ...(cursor !== undefined && { cursor }) };
+  const readPage = async (query: PageQuery) => {
     const { json } = await read({ method: "GET", ...buildsRoute(name), query, step }, call);
-    const page = toBuildPage(json) ?? unexpected(step, "the answer is not a list of builds");
-    pages.push(page.items);
-    const builds = mergeBuilds(pages);
-    if (!page.hasNext || call.isEnough?.(builds) === true) return { builds };
-    if (page.cursor === undefined || seen.has(page.cursor) || pages.length >= maxPages) {
-      return { builds, truncated: true };
-    }
-    cursor = page.cursor;
-    seen.add(cursor);
-  }
+    return toBuildPage(json) ?? unexpected(step, "the answer is not a list of builds");
+  };
+  const { isEnough } = call;
+  const { items: builds, ...rest } = await readPages({ read: readPage, merge: mergeBuilds, maxPages, isEnough });
+  return { builds, ...rest };
 }
 
 // 10,000 services: beyond that something is wrong with the pages.
@@ -558,22 +542,11 @@ async function listItems(context: {
   const step = `list the ${kind} of project ${quoted(name.projectId)}`;
   const route = `/v1/projects/{project}/${kind}`;
   const names = { project: name.projectId };
-  const pages: (readonly ProjectItem[])[] = [];
-  const seen = new Set<string>();
-  let cursor: string | undefined;
-  for (;;) {
-    const query = { per_page: "100", ...(cursor !== undefined && { cursor }) };
+  const readPage = async (query: PageQuery) => {
     const { json } = await read({ method: "GET", route, names, query, step }, call);
-    const page = toItemPage(kind, json) ?? unexpected(step, `the answer is not a list of ${kind}`);
-    pages.push(page.items);
-    const items = mergeItems(pages);
-    if (!page.hasNext || call.isEnough?.(items) === true) return { items };
-    if (page.cursor === undefined || seen.has(page.cursor) || pages.length >= maxItemPages) {
-      return { items, truncated: true };
-    }
-    cursor = page.cursor;
-    seen.add(cursor);
-  }
+    return toItemPage(kind, json) ?? unexpected(step, `the answer is not a list of ${kind}`);
+  };
+  return await readPages({ read: readPage, merge: mergeItems, maxPages: maxItemPages, isEnough: call.isEnough });
 }
 
 /**

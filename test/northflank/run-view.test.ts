@@ -51,7 +51,7 @@ describe("toRunView", () => {
 test("a page leaves out what is no run, and has a cursor only when there is more", () => {
   expect(
     toRunPage({ data: { runs: [{ id: "a" }, null, { id: "../x" }] }, pagination: { hasNextPage: false, cursor: "c" } }),
-  ).toEqual({ runs: [expect.objectContaining({ id: "a" })], cursor: undefined, hasNext: false });
+  ).toEqual({ items: [expect.objectContaining({ id: "a" })], cursor: undefined, hasNext: false });
 });
 
 test("merged runs are newest first; without a readable start they stand at the end", () => {
