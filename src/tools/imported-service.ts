@@ -1,5 +1,6 @@
 // pure
 import { apiVersion, northflankDeployments } from "../api/names.ts";
+import { usedTexts } from "../controllers/deployment/compare.ts";
 import { type DeclarableImage, declarableImage } from "../northflank/image-reference.ts";
 import { remoteImageOf } from "../northflank/source-view.ts";
 import type { BuildpackRuntime, DeploymentUpdate, ServiceView } from "../northflank/types.ts";
@@ -130,21 +131,12 @@ function none(reason: string): Source {
   return { kind: "none", reason };
 }
 
-/** The custom texts that a type uses: Northflank tells old ones along with `default`. */
-const usedBy: Readonly<Record<string, readonly (keyof BuildpackRuntime)[]>> = {
-  customProcess: ["customProcess"],
-  customEntrypoint: ["customEntrypoint"],
-  customCommand: ["customCommand"],
-  customEntrypointCustomCommand: ["customEntrypoint", "customCommand"],
-  originalEntrypointCustomCommand: ["customCommand"],
-};
-
 function ownRuntimes(runtimes: Pick<ServiceView, "docker"> & Partial<Pick<ServiceView, "buildpack">>): object {
   const entries = Object.entries(runtimes).flatMap(([name, runtime]) => {
     if (runtime === undefined || runtime.configType === "default") return [];
     const { configType } = runtime;
-    const used = Object.hasOwn(usedBy, configType) ? (usedBy[configType] ?? []) : [];
-    const texts = used.map((key) => [key, (runtime as BuildpackRuntime)[key]] as const);
+    // Northflank tells old texts along with `default`.
+    const texts = usedTexts(configType).map((key) => [key, (runtime as BuildpackRuntime)[key]] as const);
     return [[name, Object.fromEntries([["configType", configType], ...texts.filter(([, text]) => text)])] as const];
   });
   return Object.fromEntries(entries);
