@@ -1,10 +1,7 @@
 // pure
 import type { NorthflankDeploymentStatus } from "../../api/deployment.ts";
 import type { Claim } from "../shared/claim.ts";
-import type { EventDraft } from "../shared/event-draft.ts";
-import type { FailureRecord } from "../shared/failure.ts";
-import type { NextPass } from "../shared/next-pass.ts";
-import type { Verdict } from "../shared/verdict.ts";
+import type { TargetConclusion } from "../shared/target-status.ts";
 
 /** Status fields that a pass may state. A field that is there replaces the old one; `undefined` removes it. */
 export type StatedFields = {
@@ -21,21 +18,10 @@ export type StatedFields = {
     | "history"]?: NorthflankDeploymentStatus[K] | undefined;
 };
 
-/** What a pass has come to, before it is spelt as status, Events and an outcome. */
-export interface Conclusion {
-  readonly verdict: Verdict;
-  readonly inSync: Claim;
+/** What a pass over a NorthflankDeployment has come to. */
+export interface Conclusion extends TargetConclusion {
   readonly rolloutComplete: Claim;
   /** The condition `Restored`; missing: there is none. */
   readonly restored?: Claim;
   readonly stated: StatedFields;
-  readonly failure: FailureRecord | undefined;
-  readonly next: NextPass;
-  /** Events beyond the passage to Stalled, which every kind reports by itself. */
-  readonly events: readonly EventDraft[];
-  /**
-   * The spec is what Ready was judged for before, whatever its generation; `undefined` when nobody can tell but by the
-   * generation.
-   */
-  readonly sameDesire: boolean | undefined;
 }
