@@ -1,6 +1,7 @@
 // pure
 import type { NorthflankDeployment } from "../../api/deployment.ts";
 import type { Random } from "../../util/random.ts";
+import type { TargetDecision } from "../shared/target-reconciler.ts";
 import type { BuildRecord } from "./build.ts";
 import type { Difference } from "./compare.ts";
 import type { Conclusion } from "./conclusion.ts";
@@ -28,11 +29,7 @@ export interface Change {
 }
 
 /** What a pass is to do. */
-export type Decision =
-  /** Nothing to do and nothing to say. */
-  | { readonly kind: "rest"; readonly dueInMs: number }
-  | { readonly kind: "conclude"; readonly conclusion: Conclusion; readonly sawDrift: boolean }
-  | { readonly kind: "write"; readonly change: Change };
+export type Decision = TargetDecision<Conclusion, Change>;
 
 /** Everything that a decision may know. */
 export interface DecideInput {

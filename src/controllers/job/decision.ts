@@ -2,6 +2,7 @@
 import type { NorthflankJob } from "../../api/job.ts";
 import type { JobPatchRoute } from "../../northflank/types.ts";
 import type { Random } from "../../util/random.ts";
+import type { TargetDecision } from "../shared/target-reconciler.ts";
 import type { Difference } from "./compare.ts";
 import type { Conclusion } from "./conclusion.ts";
 import type { Observation, Seen } from "./observation.ts";
@@ -38,11 +39,7 @@ export interface Change {
 }
 
 /** What a pass is to do. */
-export type Decision =
-  /** Nothing to do and nothing to say. */
-  | { readonly kind: "rest"; readonly dueInMs: number }
-  | { readonly kind: "conclude"; readonly conclusion: Conclusion; readonly sawDrift: boolean }
-  | { readonly kind: "write"; readonly change: Change };
+export type Decision = TargetDecision<Conclusion, Change>;
 
 /** Everything that a decision may know. */
 export interface DecideInput {

@@ -1,0 +1,169 @@
+import type { PassContext, Reconcile } from "../../runtime/controller.ts";
+import { type ObjectKey, type Outcome, objectKey, type Priority } from "../../runtime/outcome.ts";
+import type { Clock } from "../../util/clock.ts";
+import type { Account } from "./accounts.ts";
+import type { EventSink } from "./event-draft.ts";
+import type { LookSchedule } from "./look-schedule.ts";
+import { NewSpecs } from "./new-specs.ts";
+import { type NextPass, outcomeOf } from "./next-pass.ts";
+import { stalledPassage } from "./passage.ts";
+import type { StatusWriter } from "./status-writer.ts";
+import { hasChangedSince, restUntil, type TargetObject } from "./target-object.ts";
+import type { TargetConclusion } from "./target-status.ts";
+
+/** What metrics hear of. */
+export interface TargetObserver {
+  /** Northflank was found different from what had been applied. */
+  readonly driftDetected: () => void;
+  /** A write was sent and accepted. */
+  readonly changeApplied: () => void;
+  /** From when a new spec was first seen to Ready=True, in milliseconds. */
+  readonly becameReady: (durationMs: number) => void;
+}
+
+/** What a pass over a kind with a target acts with. */
+export interface TargetDeps<T extends TargetObject> {
+  readonly store: { get(key: ObjectKey): T | undefined };
+  readonly statusWriter: StatusWriter<T>;
+  readonly events: EventSink;
+  readonly observer: TargetObserver;
+  readonly schedule: LookSchedule;
+  readonly clock: Clock;
+}
+
+type Status<T extends TargetObject> = NonNullable<T["status"]>;
+
+/** What a pass is to do. */
+export type TargetDecision<C, X> =
+  /** Nothing to do and nothing to say. */
+  | { readonly kind: "rest"; readonly dueInMs: number }
+  | { readonly kind: "conclude"; readonly conclusion: C; readonly sawDrift: boolean }
+  | { readonly kind: "write"; readonly change: X };
+
+/** What a kind does in the steps of a pass: T its object, O what it observes, C what it concludes, X what it sends. */
+export interface TargetSteps<T extends TargetObject, O, C extends TargetConclusion, X> {
+  readonly observe: (
+    object: T,
+    signal: AbortSignal,
+  ) => Promise<{ readonly observation: O; readonly account: Account | undefined }>;
+  readonly decide: (object: T, observation: O) => TargetDecision<C, X>;
+  /** The status that has to be stored before the change is sent; `undefined` where the one there is will do. */
+  readonly statusBefore: (object: T, change: X) => Status<T> | undefined;
+  /** Sends one change. `known`: the object as it was decided on; `stored`: with the status that stands for the sending. */
+  readonly carryOut: (options: {
+    readonly known: T;
+    readonly stored: T;
+    readonly observation: O;
+    readonly account: Account;
+    readonly change: X;
+    readonly context: PassContext;
+  }) => Promise<C>;
+  readonly statusOf: (object: T, conclusion: C) => Status<T>;
+  /** When to come back, for kinds that watch more than Northflank. Default: what the conclusion says. */
+  readonly nextPass?: (object: T, status: Status<T>, next: NextPass) => NextPass;
+}
+
+/**
+ * One pass over an object with a target: observe, decide, carry out, write the status once, tell Events.
+ *
+ * *Guarantees*: a change is sent only for the object that was looked at: what was edited, deleted or made again meanwhile
+ * is looked at anew; a pass never learns why it was woken.
+ */
+export function createTargetReconciler<T extends TargetObject, O, C extends TargetConclusion, X>(
+  deps: TargetDeps<T>,
+  steps: TargetSteps<T, O, C, X>,
+): Reconcile {
+  const newSpecs = new NewSpecs();
+  return async (key, context) => {
+    const object = deps.store.get(key);
+    if (object === undefined) {
+      deps.schedule.forget(key);
+      newSpecs.forget(key);
+      return { kind: "settled" };
+    }
+    // No finalizer is ours: the target stays as it is.
+    if (object.metadata.deletionTimestamp !== undefined) return { kind: "settled" };
+    newSpecs.saw(key, object, deps.clock.monotonic());
+    const outcome = await pass(deps, steps, object, context);
+    newSpecs.judge(key, deps.store.get(key), (sinceMs) => deps.observer.becameReady(deps.clock.monotonic() - sinceMs));
+    return outcome;
+  };
+}
+
+const lookAgain: Outcome = { kind: "recheck", afterMs: 0, priority: "change" };
+
+async function pass<T extends TargetObject, O, C extends TargetConclusion, X>(
+  deps: TargetDeps<T>,
+  steps: TargetSteps<T, O, C, X>,
+  known: T,
+  context: PassContext,
+): Promise<Outcome> {
+  const { observation, account } = await steps.observe(known, context.signal);
+  const decision = steps.decide(known, observation);
+  if (decision.kind === "rest") return restUntil(known, decision.dueInMs);
+  let stored = known;
+  let conclusion: C;
+  if (decision.kind === "write") {
+    const { change } = decision;
+    if (account === undefined || hasChangedSince(known, deps.store)) return lookAgain;
+    const recorded = await record(deps, known, steps.statusBefore(known, change), context.signal);
+    if (recorded === undefined || hasChangedSince(known, deps.store)) return lookAgain;
+    stored = recorded;
+    conclusion = await steps.carryOut({ known, stored, observation, account, change, context });
+  } else {
+    conclusion = decision.conclusion;
+    if (decision.sawDrift) deps.observer.driftDetected();
+  }
+  if (account !== undefined) {
+    const { metadata } = known;
+    const look = { nextMs: nextLookMs(conclusion), accountVersion: account.version };
+    deps.schedule.looked({ key: objectKey(metadata), uid: metadata.uid }, look);
+  }
+  return await report(deps, steps, { stored, conclusion, context });
+}
+
+/** The object with the status that is needed before a change is sent; `undefined`: it is gone. */
+async function record<T extends TargetObject>(
+  { statusWriter }: TargetDeps<T>,
+  object: T,
+  status: Status<T> | undefined,
+  signal: AbortSignal,
+): Promise<T | undefined> {
+  if (status === undefined) return object;
+  const written = await statusWriter.write(object, status, signal);
+  if (written.kind === "gone") return undefined;
+  return written.kind === "written" ? written.object : object;
+}
+
+async function report<T extends TargetObject, O, C extends TargetConclusion, X>(
+  deps: TargetDeps<T>,
+  steps: TargetSteps<T, O, C, X>,
+  { stored, conclusion, context }: { readonly stored: T; readonly conclusion: C; readonly context: PassContext },
+): Promise<Outcome> {
+  const { verdict, events } = conclusion;
+  const { kind, reason, message } = verdict;
+  const status = steps.statusOf(stored, conclusion);
+  const written = await deps.statusWriter.write(stored, status, context.statusSignal);
+  if (written.kind === "gone") return { kind: "settled" };
+  if (written.kind === "written") {
+    const before = stored.status?.conditions;
+    const passage = stalledPassage({ before, after: status.conditions, action: "Reconcile" });
+    for (const draft of [...events, ...passage]) deps.events.record(written.object, draft);
+    // One line per decision: that a change was applied is told already, and what is merely under way or well is not news.
+    const isTrouble = kind === "stalled" || kind === "retrying";
+    context.log[isTrouble ? "info" : "debug"]({ kind, reason }, "status written");
+  }
+  const next = steps.nextPass?.(stored, status, conclusion.next) ?? conclusion.next;
+  return outcomeOf(next, { priority: priorityOf(kind, next), message: `${reason}: ${message}` });
+}
+
+function priorityOf(kind: TargetConclusion["verdict"]["kind"], next: NextPass): Priority {
+  // Recorded, and to be sent now.
+  if (next.kind === "recheck" && next.afterMs === 0) return "change";
+  return kind === "ready" || kind === "stalled" ? "resync" : "follow";
+}
+
+function nextLookMs({ next }: TargetConclusion): number {
+  if (next.kind === "never") return Number.POSITIVE_INFINITY;
+  return next.kind === "recheck" ? next.afterMs : 0;
+}
