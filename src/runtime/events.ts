@@ -6,6 +6,7 @@ import type { Clock, Timer } from "../util/clock.ts";
 import { toError } from "../util/errors.ts";
 import type { Log } from "../util/log.ts";
 import type { Random } from "../util/random.ts";
+import { Heap, type HeapNode } from "./heap.ts";
 import { formatMicroTime } from "./micro-time.ts";
 
 /*
@@ -93,7 +94,8 @@ const maxTries = 3;
 const timerPrecisionMs = 1;
 const retryBackoff: BackoffPolicy = { baseMs: 1_000, factor: 3, capMs: 30_000, jitter: 0.5 };
 
-interface Series {
+/** Ranked by the monotonic time before which nothing of it is to be sent. */
+interface Series extends HeapNode {
   readonly key: string;
   readonly draft: EventDraft;
   /** Wall clock. */
@@ -107,7 +109,6 @@ interface Series {
   /** Name of the Event once it was sent. */
   name: string | undefined;
   tries: number;
-  notBeforeMs: number;
 }
 
 /** The recorder of this program. Its promises stand at the top of this file. */
@@ -118,7 +119,9 @@ export class Events implements EventRecorder {
   readonly #maxPending: number;
   /** All series of the last minutes, the longest quiet first. */
   readonly #series = new Map<string, Series>();
-  readonly #dirty = new Set<Series>();
+  /** Those that wait to be sent, the first due on top. */
+  readonly #dirty = new Heap<Series>();
+  #nextOrder = 0;
   #tokens: number;
   #refilledMs: number;
   #timer: Timer | undefined;
@@ -146,9 +149,9 @@ export class Events implements EventRecorder {
       this.#options.observer?.dropped("full");
       return;
     }
-    this.#dirty.add(series);
-    // What waits is looked through when one may go: in a burst that is a few times a second, not with every Event.
-    const earliestMs = Math.max(series.notBeforeMs, this.#options.clock.monotonic() + this.#tokenWaitMs());
+    if (series.slot < 0) this.#dirty.push(series);
+    // The timer is set anew only for what comes before it: most Events wait behind others.
+    const earliestMs = Math.max(series.rank, this.#options.clock.monotonic() + this.#tokenWaitMs());
     if (this.#timer === undefined || earliestMs < this.#timerDueMs - timerPrecisionMs) this.#schedule();
   };
 
@@ -165,12 +168,11 @@ export class Events implements EventRecorder {
     this.#isDraining = true;
     this.#timer?.cancel();
     await this.#sending;
-    for (const series of this.#dirty) {
+    for (const series of [...this.#dirty.nodes].sort((a, b) => a.order - b.order)) {
       if (signal.aborted) break;
       await this.#send(series, signal);
     }
-    for (const _ of this.#dirty) this.#options.observer?.dropped("late");
-    this.#dirty.clear();
+    while (this.#dirty.pop() !== undefined) this.#options.observer?.dropped("late");
     this.#series.clear();
   }
 
@@ -185,7 +187,8 @@ export class Events implements EventRecorder {
     const time = formatMicroTime(clock.now());
     if (known === undefined) {
       const fresh = { key, draft, eventTime: time, lastTime: time, lastSeenMs: nowMs, count: 1 };
-      const series: Series = { ...fresh, sentCount: 0, name: undefined, tries: 0, notBeforeMs: nowMs };
+      const node = { rank: nowMs, order: this.#nextOrder++, slot: -1 };
+      const series: Series = { ...fresh, ...node, sentCount: 0, name: undefined, tries: 0 };
       this.#series.set(key, series);
       return series;
     }
@@ -209,9 +212,9 @@ export class Events implements EventRecorder {
     if (this.#sending !== undefined || this.#isDraining) return;
     this.#timer?.cancel();
     this.#timer = undefined;
-    const next = this.#next();
+    const next = this.#dirty.peek();
     if (next === undefined) return;
-    const waitMs = Math.max(next.notBeforeMs - this.#options.clock.monotonic(), this.#tokenWaitMs());
+    const waitMs = Math.max(next.rank - this.#options.clock.monotonic(), this.#tokenWaitMs());
     if (waitMs > 0) {
       this.#timerDueMs = this.#options.clock.monotonic() + waitMs;
       this.#timer = this.#options.clock.setTimer(() => this.#schedule(), Math.max(waitMs, 1));
@@ -224,12 +227,6 @@ export class Events implements EventRecorder {
     });
   }
 
-  #next(): Series | undefined {
-    let best: Series | undefined;
-    for (const series of this.#dirty) if (best === undefined || series.notBeforeMs < best.notBeforeMs) best = series;
-    return best;
-  }
-
   #tokenWaitMs(): number {
     const nowMs = this.#options.clock.monotonic();
     this.#tokens = Math.min(this.#burst, this.#tokens + (nowMs - this.#refilledMs) * this.#perMs);
@@ -239,7 +236,7 @@ export class Events implements EventRecorder {
 
   /** Sends one series once and decides what becomes of it. Never rejects. */
   async #send(series: Series, signal?: AbortSignal): Promise<void> {
-    const { clock, observer } = this.#options;
+    const { observer } = this.#options;
     const count = series.count;
     try {
       if (series.name === undefined) await this.#create(series, signal);
@@ -247,8 +244,9 @@ export class Events implements EventRecorder {
       observer?.written(series.sentCount === 0 ? "created" : "counted");
       series.sentCount = count;
       series.tries = 0;
-      series.notBeforeMs = clock.monotonic() + patchPeriodMs;
-      if (series.count === count) this.#dirty.delete(series);
+      this.#defer(series, patchPeriodMs);
+      // What was counted meanwhile is told then.
+      if (series.count === count) this.#dirty.remove(series);
     } catch (error) {
       this.#failed(series, error);
     }
@@ -288,7 +286,7 @@ export class Events implements EventRecorder {
   }
 
   #failed(series: Series, error: unknown): void {
-    const { clock, random } = this.#options;
+    const { random } = this.#options;
     const isUpdate = series.name !== undefined;
     if (isUpdate && isKubeError(error, "not_found")) {
       // It has expired on the server, or somebody has deleted it: the next try makes it anew.
@@ -307,11 +305,18 @@ export class Events implements EventRecorder {
     }
     const waitMs = backoffDelayMs(retryBackoff, series.tries, random);
     const askedMs = isKubeError(error) ? (error.retryAfterMs ?? 0) : 0;
-    series.notBeforeMs = clock.monotonic() + Math.max(waitMs, askedMs);
+    this.#defer(series, Math.max(waitMs, askedMs));
+  }
+
+  /** Nothing of the series is sent for so long. */
+  #defer(series: Series, delayMs: number): void {
+    this.#dirty.remove(series);
+    series.rank = this.#options.clock.monotonic() + delayMs;
+    this.#dirty.push(series);
   }
 
   #drop(series: Series, why: "refused" | "failed", error: unknown): void {
-    this.#dirty.delete(series);
+    this.#dirty.remove(series);
     this.#series.delete(series.key);
     this.#options.observer?.dropped(why);
     // Told aloud once: a missing permission shows, a terminating namespace does not flood the log.
