@@ -30,7 +30,9 @@ export function ownershipAfterUpdate(
   writer: Writer,
   context: OwnershipContext,
 ): ManagedFieldsEntry[] {
-  const entries = parseEntries(updated.metadata.managedFields ?? live.metadata.managedFields ?? []);
+  // An empty list says as little as none.
+  const stated = updated.metadata.managedFields ?? [];
+  const entries = parseEntries(stated.length === 0 ? (live.metadata.managedFields ?? []) : stated);
   const change = changeOf(live, updated, context);
   const taken = change.modified.union(change.added);
   const self = identityOf(writer, "Update");

@@ -3,6 +3,7 @@ import type { KubeClient, WriteOptions } from "./client.ts";
 import { KubeError } from "./errors.ts";
 import type { KubeAccess } from "./kubeconfig.ts";
 import { createLineSplitter } from "./line-splitter.ts";
+import { withoutManagedFields } from "./managed-fields.ts";
 import { describeTarget, queryString, resourcePath } from "./paths.ts";
 import { kubeErrorOfRefusal } from "./status-error.ts";
 import { createKubeTransport, type KubeCallFacts, type KubeRequest, type KubeResponse } from "./transport.ts";
@@ -179,7 +180,7 @@ function nameOf(object: KubeObject): ObjectName {
 
 function parseJson(response: KubeResponse, step: string): unknown {
   try {
-    return JSON.parse(response.body);
+    return JSON.parse(withoutManagedFields(response.body));
   } catch {
     // Not kept as cause: the parser quotes what it read.
     const [type] = String(response.headers["content-type"] ?? "none").split(";");
@@ -218,7 +219,7 @@ const eventTypes: ReadonlySet<unknown> = new Set<WatchEvent["type"]>([
 function parseEvent(line: string, step: string): WatchEvent {
   let value: unknown;
   try {
-    value = JSON.parse(line);
+    value = JSON.parse(withoutManagedFields(line));
   } catch {
     throw protocolError(step, "an event is not JSON");
   }

@@ -186,6 +186,7 @@ export class Reflector<T extends Cacheable, I extends string = never> {
 
   /** Puts the answer to our own write into the store, if the store has the same object in an older state. */
   overlay(raw: KubeObject): void {
+    if (this.store.knows(raw.metadata)) return;
     const object = this.#project(raw);
     if (object !== undefined) this.store.upsertIfNewer(object);
   }
@@ -383,6 +384,8 @@ export class Reflector<T extends Cacheable, I extends string = never> {
   }
 
   #applyChange(type: WatchEvent["type"], raw: KubeObject, metadata: ReceivedMetadata): void {
+    // The echo of our own write, most of the time: its answer was faster.
+    if (type !== "DELETED" && this.store.knows(metadata)) return;
     const object = type === "DELETED" ? undefined : this.#project(raw);
     // What the projection leaves out is, for us, not there any more.
     if (object === undefined) this.store.remove(metadata);

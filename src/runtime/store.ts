@@ -79,11 +79,17 @@ export class Store<T extends Cacheable, I extends string = never> {
     return () => this.#listeners.delete(listener);
   }
 
+  /** Whether this state of the object, or a later one, is here already: then taking it in would change nothing. */
+  knows(metadata: Cacheable["metadata"]): boolean {
+    const here = this.#objects.get(objectKey(metadata));
+    return here !== undefined && isSameObject(here, { metadata }) && !isNewerState({ metadata }, here);
+  }
+
   /** Takes in an object as a watch event brought it. An older state of an object that is here is ignored. */
   apply(object: T): void {
+    if (this.knows(object.metadata)) return;
     const key = objectKey(object.metadata);
     const before = this.#objects.get(key);
-    if (before !== undefined && isSameObject(before, object) && !isNewerState(object, before)) return;
     this.#put(key, object);
     this.#tell(changesBetween(key, before, object, false));
   }

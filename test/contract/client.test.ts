@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { isKubeError } from "../../src/kube/errors.ts";
 import { createKubeClient } from "../../src/kube/http-client.ts";
 import { loadKubeAccess } from "../../src/kube/kubeconfig.ts";
+import { resourcePath } from "../../src/kube/paths.ts";
 import { kubeErrorOfStatus } from "../../src/kube/status-error.ts";
 import {
   configMaps,
@@ -220,9 +221,15 @@ describe("server-side apply", () => {
     const name = fresh();
     const applied = await cluster.client.apply<JobRun>(jobRuns, jobRun(name), { fieldManager: "ours" });
     expect(applied.metadata.generation).toBe(1);
-    expect(applied.metadata.managedFields).toEqual([
-      expect.objectContaining({ manager: "ours", operation: "Apply", apiVersion: "northflank-operator.io/v1alpha1" }),
-    ]);
+    // The client empties them; the server has them.
+    expect(applied.metadata.managedFields).toEqual([]);
+    const stored = resourcePath(jobRuns, { namespace, name });
+    const owner = { manager: "ours", operation: "Apply", apiVersion: "northflank-operator.io/v1alpha1" };
+    const owners = async () => ((await cluster.request("GET", stored)).body as JobRun).metadata.managedFields;
+    expect(await owners()).toEqual([expect.objectContaining(owner)]);
+    // Sent back as it came, it takes nothing from anybody.
+    await cluster.client.replace<JobRun>(jobRuns, applied);
+    expect(await owners()).toContainEqual(expect.objectContaining(owner));
   });
 
   test("removes what this manager applied before and leaves out now, and nothing else", async () => {
