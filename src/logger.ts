@@ -1,6 +1,6 @@
 import { type DestinationStream, pino } from "pino";
 import { prettyFactory } from "pino-pretty";
-import type { Log } from "./util/log.ts";
+import { type Log, logWith } from "./util/log.ts";
 
 /** The keys of our log lines, so that one query finds the same fact everywhere. A test finds keys that are not here. */
 export const logKeys = [
@@ -22,7 +22,7 @@ export const logKeys = [
  * Keys that could carry a token, a Secret's value, an environment value, a file's content or a response body. Their
  * redaction is the second line of defence; the first is that nothing of the kind is handed to a logger.
  */
-const redacted = [
+const redacted: ReadonlySet<string> = new Set([
   "token",
   "authorization",
   "headers",
@@ -31,7 +31,10 @@ const redacted = [
   "body",
   "runtimeEnvironment",
   "runtimeFiles",
-];
+]);
+
+/** The fields of a line, and the fields of these. */
+const redactedLevels = 2;
 
 /** Creates the program's logger: one JSON object per line, or lines for people with `format: "pretty"`. */
 export function createLogger(options: {
@@ -42,17 +45,40 @@ export function createLogger(options: {
 }): Log {
   const { destination } = options;
   const stream = options.format === "pretty" ? prettyLines(destination) : destination;
-  return pino(
+  const lines = pino(
     {
       level: options.level,
       base: null,
       timestamp: pino.stdTimeFunctions.isoTime,
-      formatters: { level: (label) => ({ level: label }) },
-      redact: { paths: redacted.flatMap((key) => [key, `*.${key}`]), censor: "[redacted]" },
+      formatters: {
+        level: (label) => ({ level: label }),
+        log: (fields) => withoutSecrets(fields, redactedLevels),
+      },
       serializers: { err: serializeError },
     },
     stream,
   );
+  // Not pino's own children: what is bound to these never comes by the formatter that redacts.
+  return logWith(lines, {});
+}
+
+/**
+ * The fields, with what stands under a redacted key replaced; the very same object where there is none, as in nearly all
+ * lines. The `redact` of pino copies each line a dozen times for its sixteen paths, which was most of what a line cost.
+ */
+function withoutSecrets(fields: Record<string, unknown>, levels: number): Record<string, unknown> {
+  let clean = fields;
+  for (const key of Object.keys(fields)) {
+    const value = fields[key];
+    const cleanValue = redacted.has(key) ? "[redacted]" : withoutSecretsInside(value, levels);
+    if (cleanValue !== value) clean = { ...clean, [key]: cleanValue };
+  }
+  return clean;
+}
+
+function withoutSecretsInside(value: unknown, levels: number): unknown {
+  if (levels === 1 || typeof value !== "object" || value === null || value instanceof Error) return value;
+  return withoutSecrets(value as Record<string, unknown>, levels - 1);
 }
 
 /** Formats in this process and at once: a worker thread would survive neither bundling nor a crash. */

@@ -38,8 +38,18 @@ test("an error is written with its name, message and stack; of its cause only na
 
 test.each(["token", "authorization", "data", "body", "runtimeEnvironment"])("the key %s is redacted", (key) => {
   const { log, lines } = capture("json");
-  log.info({ [key]: "s3cret", inner: { [key]: "s3cret" } }, "facts");
+  log.info({ [key]: "s3cret", inner: { [key]: { deeper: "s3cret" } } }, "facts");
+  log.child({ [key]: "s3cret" }).info({ object: "default/api" }, "facts");
   expect(lines.join()).not.toContain("s3cret");
+  expect(lines.join().match(/\[redacted\]/g)).toHaveLength(3);
+});
+
+test("redacting changes nothing of what was handed over", () => {
+  const { log, last } = capture("json");
+  const facts = { namespaces: ["a", "b"], inner: { token: "s3cret", kind: "ready" } };
+  log.info(facts, "facts");
+  expect(last()).toMatchObject({ namespaces: ["a", "b"], inner: { token: "[redacted]", kind: "ready" } });
+  expect(facts.inner.token).toBe("s3cret");
 });
 
 test("pretty lines are for people: message and fields, no JSON", () => {

@@ -8,9 +8,8 @@ export interface BrokenRule {
   readonly rule: Rule;
 }
 
-/** One value with its schema, its place, and the value it had before. */
-export interface Node {
-  readonly path: Path;
+/** One value with its schema, and the value it had before. */
+export interface Place {
   readonly schema: Schema;
   readonly value: unknown;
   /** Undefined where the API server sees no earlier value either. */
@@ -22,39 +21,43 @@ export interface Node {
  * right types.
  */
 export function brokenRules(schema: Schema, value: unknown, oldValue?: unknown): readonly BrokenRule[] {
-  return nodes({ schema, value, oldValue, path: [] }).flatMap((node) =>
-    (node.schema["x-kubernetes-validations"] ?? [])
-      .filter((rule) => applies(rule, node) && !rule.check(node.value as never, node.oldValue as never))
-      .map((rule) => ({ path: [...node.path, ...fieldOf(rule)], rule })),
-  );
+  const broken: BrokenRule[] = [];
+  visitPlaces({ schema, value, oldValue }, (place, path) => {
+    for (const rule of place.schema["x-kubernetes-validations"] ?? []) {
+      if (!applies(rule, place) || rule.check(place.value as never, place.oldValue as never)) continue;
+      broken.push({ path: [...path, ...fieldOf(rule)], rule });
+    }
+  });
+  return broken;
 }
 
 /** Items that are there already: in lists of type set as a whole, in lists of type map by their keys. */
 export function duplicateItems(schema: Schema, value: unknown): readonly Path[] {
-  return nodes({ schema, value, oldValue: undefined, path: [] }).flatMap((node) => {
-    if (!isList(node.schema) || !Array.isArray(node.value) || node.schema["x-kubernetes-list-type"] === "atomic")
-      return [];
+  const duplicates: Path[] = [];
+  visitPlaces({ schema, value, oldValue: undefined }, (place, path) => {
+    if (!isList(place.schema) || !Array.isArray(place.value)) return;
+    if (place.schema["x-kubernetes-list-type"] === "atomic") return;
     const seen = new Set<string>();
-    return node.value.map(identityOf(node.schema)).flatMap((identity, index) => {
-      const isDuplicate = seen.has(identity);
+    for (const [index, identity] of place.value.map(identityOf(place.schema)).entries()) {
+      if (seen.has(identity)) duplicates.push([...path, index]);
       seen.add(identity);
-      return isDuplicate ? [[...node.path, index]] : [];
-    });
+    }
   });
+  return duplicates;
 }
 
 /**
- * The value and everything in it that the schema describes, outside in. Earlier values are found where the API server
- * finds them: in objects and maps by key, in lists of type map by their keys, in other lists nowhere.
+ * Calls `visit` with the value and everything in it that the schema describes, outside in. Earlier values are found where
+ * the API server finds them: in objects and maps by key, in lists of type map by their keys, in other lists nowhere.
+ *
+ * The path is grown and shrunk on the way: whoever keeps it copies it.
  */
-export function nodes(node: Node): readonly Node[] {
-  const found: Node[] = [];
-  collect(node, found);
-  return found;
+export function visitPlaces(place: Place, visit: (place: Place, path: Path) => void): void {
+  visitInside(place, [], visit);
 }
 
 /** Whether the API server runs the rule: one that reads the earlier value needs one. */
-export function applies({ rule }: Rule, { oldValue }: Node): boolean {
+export function applies({ rule }: Rule, { oldValue }: Place): boolean {
   return (oldValue !== undefined && oldValue !== null) || !/\boldSelf\b/.test(rule);
 }
 
@@ -62,33 +65,37 @@ function fieldOf({ fieldPath }: Rule): Path {
   return fieldPath === undefined ? [] : fieldPath.slice(1).split(".");
 }
 
-function collect(node: Node, found: Node[]): void {
-  const { schema, value, oldValue, path } = node;
+function visitInside(place: Place, path: (string | number)[], visit: (place: Place, path: Path) => void): void {
+  const { schema, value, oldValue } = place;
   if (value === undefined || value === null) return;
-  found.push(node);
+  visit(place, path);
+  const enter = (key: string | number, inner: Place): void => {
+    path.push(key);
+    visitInside(inner, path, visit);
+    path.pop();
+  };
   if (isList(schema)) {
-    if (Array.isArray(value)) for (const item of items(schema, value, oldValue, path)) collect(item, found);
+    if (!Array.isArray(value)) return;
+    const oldItemOf = oldItemsOf(schema, oldValue);
+    for (const [index, item] of value.entries())
+      enter(index, { schema: schema.items, value: item, oldValue: oldItemOf(item) });
     return;
   }
   if (!isRecord(value)) return;
-  const old = isRecord(oldValue) ? oldValue : {};
+  const old = isRecord(oldValue) ? oldValue : undefined;
   for (const key of Object.keys(value)) {
     const inner = schemaOf(schema, key);
     if (inner === undefined) continue;
-    collect({ path: [...path, key], schema: inner, value: value[key], oldValue: own(old, key) }, found);
+    enter(key, { schema: inner, value: value[key], oldValue: old === undefined ? undefined : own(old, key) });
   }
 }
 
-function items(schema: ListSchema, value: readonly unknown[], oldValue: unknown, path: Path): readonly Node[] {
-  const isCorrelated = schema["x-kubernetes-list-type"] === "map" && Array.isArray(oldValue);
+/** Finds the earlier value of an item: by its keys in a list of type map, never in others. */
+function oldItemsOf(schema: ListSchema, oldValue: unknown): (item: unknown) => unknown {
+  if (schema["x-kubernetes-list-type"] !== "map" || !Array.isArray(oldValue)) return () => undefined;
   const identity = identityOf(schema);
-  const oldItems = new Map(isCorrelated ? oldValue.map((item) => [identity(item), item]) : []);
-  return value.map((item, index) => ({
-    path: [...path, index],
-    schema: schema.items,
-    value: item,
-    oldValue: oldItems.get(identity(item)),
-  }));
+  const oldItems = new Map(oldValue.map((item) => [identity(item), item]));
+  return (item) => oldItems.get(identity(item));
 }
 
 /** What makes an item of a list the same item: its keys in a list of type map, all of it in others. */

@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { celEnvironment } from "../../sandbox/kubernetes/cel-environment.ts";
 import { celRules, isMap } from "../../src/api/crd.ts";
 import { findKind, kinds } from "../../src/api/kinds.ts";
-import { applies, brokenRules, type Node, nodes } from "../../src/api/rules.ts";
+import { applies, brokenRules, type Place, visitPlaces } from "../../src/api/rules.ts";
 import type { Rule, Schema } from "../../src/api/schema.ts";
 import { asStored } from "../../src/api/stored.ts";
 import { createValidator } from "../../src/api/validate.ts";
@@ -28,7 +28,7 @@ function cel(value: unknown): unknown {
 }
 
 /** Every place of a document at which rules can stand, once its types are right. */
-function placesOf({ object, old }: Document): readonly Node[] {
+function placesOf({ object, old }: Document): readonly Place[] {
   const { kind, spec } = plain(object);
   const schema = findKind(String(kind))?.spec;
   const isTyped = createValidator()
@@ -37,7 +37,9 @@ function placesOf({ object, old }: Document): readonly Node[] {
   if (schema === undefined || !isTyped) return [];
   const value = asStored(schema, spec);
   const oldValue = old === undefined ? undefined : asStored(schema, plain(old).spec);
-  return nodes({ schema, value, oldValue, path: [] });
+  const places: Place[] = [];
+  visitPlaces({ schema, value, oldValue }, (place) => places.push(place));
+  return places;
 }
 
 function plain(value: unknown): Readonly<Record<string, unknown>> {

@@ -12,7 +12,7 @@ export interface Judgeable {
  * Holds the `capacity` objects judged last, and up to as many before them; others are judged again. What has no uid or
  * generation is never remembered.
  */
-export function judgeOnce<T extends Judgeable, J>(judge: (object: T) => J, capacity = 1_000): (object: T) => J {
+export function judgeOnce<T extends Judgeable, J>(judge: (object: T) => J, capacity = 5_000): (object: T) => J {
   interface Judgement {
     readonly generation: number;
     readonly verdict: J;
