@@ -175,8 +175,12 @@ function assertAllowedOrigin(request: TransportRequest, allowedHosts: readonly s
   }
 }
 
+// Segments that do not begin with a dot, and a query, of characters that no URL parser touches: nearly all that is sent.
+const surelyPlain = /^(?:\/[A-Za-z0-9_-][A-Za-z0-9_.-]*)+(?:\?[A-Za-z0-9_.=&-]*)?$/;
+
 /** A path that a URL parser would rewrite could lead elsewhere than it says. */
 function assertPlainPath(request: TransportRequest): void {
+  if (surelyPlain.test(request.path)) return;
   if (new URL(request.path, request.origin).href !== `${request.origin}${request.path}`) {
     throw refusal(request, "the path is not in its plain form");
   }
@@ -303,10 +307,10 @@ function readBody(
   if (type !== "application/json" && !type.endsWith("+json")) {
     return unreadable(`the content type is ${type}, not JSON`);
   }
+  const [first = Buffer.alloc(0)] = chunks;
+  const received = (chunks.length < 2 ? first : Buffer.concat(chunks)).toString("utf8");
   // A byte order mark is not JSON, but some proxies prepend it.
-  const text = Buffer.concat(chunks)
-    .toString("utf8")
-    .replace(/^\uFEFF/, "");
+  const text = received.startsWith("\uFEFF") ? received.slice(1) : received;
   if (text.length === 0) return unreadable("the body is empty");
   try {
     return { kind: "json", value: JSON.parse(text) };
