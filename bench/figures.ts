@@ -4,25 +4,33 @@ export function percentile(values: readonly number[], share: number): number {
   return sorted[Math.max(0, Math.ceil(sorted.length * share) - 1)] ?? Number.NaN;
 }
 
+/** The middle value, or the mean of the two in the middle. NaN for no values. */
 export function median(values: readonly number[]): number {
-  return percentile(values, 0.5);
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = sorted.slice(Math.ceil(sorted.length / 2) - 1, Math.floor(sorted.length / 2) + 1);
+  return middle.reduce((sum, value) => sum + value, 0) / middle.length;
 }
 
-/** One line of the report: what was measured for the operator and for the control, and what is aimed at. */
+/** One line of the report: what each round measured for the operator and for the control, and what is aimed at. */
 export interface Figure {
   readonly name: string;
   readonly unit: string;
-  readonly ours: number;
-  readonly control: number;
+  readonly ours: readonly number[];
+  readonly control: readonly number[];
   /** What the ratio or the absolute value shall be; left out for figures without a target. */
   readonly target?: { readonly of: "ratio" | "ours"; readonly relation: "<=" | ">=" | "=="; readonly value: number };
+}
+
+/** The median of the ratios of the rounds: what slows the machine down for a round slows down both of its halves. */
+export function ratioOf({ ours, control }: Figure): number {
+  return median(ours.map((value, round) => value / (control[round] ?? Number.NaN)));
 }
 
 /** `undefined`: there is no target, or this run did not measure what it is about. */
 export function meetsTarget(figure: Figure): boolean | undefined {
   const { target } = figure;
   if (target === undefined) return undefined;
-  const value = target.of === "ours" ? figure.ours : figure.ours / figure.control;
+  const value = target.of === "ours" ? median(figure.ours) : ratioOf(figure);
   if (Number.isNaN(value)) return undefined;
   if (target.relation === "<=") return value <= target.value;
   return target.relation === ">=" ? value >= target.value : value === target.value;
@@ -33,9 +41,9 @@ export function renderFigures(figures: readonly Figure[]): string {
   const header = ["figure", "operator", "control", "ratio", "target", ""];
   const rows = figures.map((figure) => [
     figure.unit === "" ? figure.name : `${figure.name}, ${figure.unit}`,
-    number(figure.ours),
-    number(figure.control),
-    number(figure.ours / figure.control),
+    number(median(figure.ours)),
+    number(median(figure.control)),
+    number(ratioOf(figure)),
     describeTarget(figure),
     verdict(figure),
   ]);

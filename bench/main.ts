@@ -9,7 +9,7 @@ import { type KubeObject, secrets } from "../src/kube/types.ts";
 import { type Cluster, clusterUnderTest } from "../test/support/cluster.ts";
 import { controlPlaneCache } from "../test/support/control-plane-binaries.ts";
 import { readManifests } from "../test/support/manifests.ts";
-import { type Figure, median, meetsTarget, percentile, renderFigures } from "./figures.ts";
+import { type Figure, meetsTarget, percentile, renderFigures } from "./figures.ts";
 import { controlPeer, operatorPeer, type Peer, type RunningPeer } from "./peers.ts";
 import {
   allReady,
@@ -98,7 +98,9 @@ const measured = new Map<Peer["name"], Measured[]>(peers.map(({ name }) => [name
 for (let round = 1; round <= roundsOf("changes"); round++) {
   for (const peer of peers) {
     say(`round ${round}: ${peer.name}, changes`);
-    measured.get(peer.name)?.push(await measureChanges(peer, round));
+    const one = await measureChanges(peer, round);
+    measured.get(peer.name)?.push(one);
+    say(`  burst ${one.burstPerSecond.toFixed(0)}/s, ${one.burstCpuMs.toFixed(2)} ms of CPU per change`);
   }
 }
 
@@ -111,7 +113,9 @@ const restarted = new Map<Peer["name"], Restarted[]>(peers.map(({ name }) => [na
 for (let round = 1; round <= roundsOf("restart"); round++) {
   for (const peer of peers) {
     say(`round ${round}: ${peer.name}, restart`);
-    restarted.get(peer.name)?.push(await measureRestart(peer));
+    const one = await measureRestart(peer);
+    restarted.get(peer.name)?.push(one);
+    say(`  ready after ${one.readyMs.toFixed(0)} ms, ${one.rssMb.toFixed(0)} MB`);
   }
 }
 
@@ -289,8 +293,8 @@ function remoteWrites(): number {
 }
 
 function report(): readonly Figure[] {
-  const of = (name: Peer["name"], pick: (one: Measured) => number) => median((measured.get(name) ?? []).map(pick));
-  const after = (name: Peer["name"], pick: (one: Restarted) => number) => median((restarted.get(name) ?? []).map(pick));
+  const of = (name: Peer["name"], pick: (one: Measured) => number) => (measured.get(name) ?? []).map(pick);
+  const after = (name: Peer["name"], pick: (one: Restarted) => number) => (restarted.get(name) ?? []).map(pick);
   const changes = (name: string, unit: string, pick: (one: Measured) => number, target?: Figure["target"]): Figure => ({
     name,
     unit,
