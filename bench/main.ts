@@ -3,14 +3,15 @@ import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { type NorthflankSandbox, startNorthflank } from "../sandbox/northflank/server.ts";
-import { northflankConnections, northflankDeployments } from "../src/api/names.ts";
-import { type KubeObject, secrets } from "../src/kube/types.ts";
-import { type Cluster, clusterUnderTest } from "../test/support/cluster.ts";
+import type { NorthflankSandbox } from "../sandbox/northflank/server.ts";
+import { northflankDeployments } from "../src/api/names.ts";
+import type { KubeObject } from "../src/kube/types.ts";
+import type { Cluster } from "../test/support/cluster.ts";
 import { controlPlaneCache } from "../test/support/control-plane-binaries.ts";
 import { readManifests } from "../test/support/manifests.ts";
 import { type Figure, meetsTarget, percentile, renderFigures } from "./figures.ts";
-import { controlPeer, operatorPeer, type Peer, type RunningPeer } from "./peers.ts";
+import { buildControl, type Peer, type RunningPeer } from "./peers.ts";
+import { openRig, type Rig } from "./rig.ts";
 import {
   allReady,
   countWrites,
@@ -18,7 +19,6 @@ import {
   createWidth,
   deployment,
   inParallel,
-  removeAll,
   until,
   watchPosts,
 } from "./workload.ts";
@@ -50,7 +50,6 @@ const size = options.short
   : { rounds: 3, warmUp: 1_000, steady: 400, burst: 2_000, settled: 10_000, quietMs: 20_000 };
 const rounds = options.rounds === undefined ? size.rounds : Number(options.rounds);
 
-const token = "bench-token";
 const root = resolve(fileURLToPath(import.meta.url), "../..");
 
 interface Measured {
@@ -74,48 +73,39 @@ interface Restarted {
 
 const say = (line: string) => console.log(line);
 execFileSync(process.execPath, ["--import", "tsx", "scripts/build.ts"], { cwd: root, stdio: "inherit" });
-const kind = options.cluster ?? (hasControlPlane() ? "real" : "sandbox");
-await using cluster = await clusterUnderTest({ ...process.env, TEST_CLUSTER: kind }, { audit: false });
-await using northflank = await startNorthflank({ limitPerHour: 1_000_000_000, rolloutMs: 0, rolloutLagMs: 0 });
-northflank.addToken(token);
-northflank.addProject("bench");
-const namespace = await cluster.freshNamespace();
-await connect(cluster, northflank);
-
-const environment = {
-  kubeconfig: cluster.operatorKubeconfigPath,
-  northflankUrl: northflank.url,
-  token,
-  leaseNamespace: namespace,
-};
 const nodeFlags = options.profile === undefined ? [] : ["--cpu-prof", `--cpu-prof-dir=${resolve(options.profile)}`];
 const nodeOptions = options["node-options"] ?? shippedNodeOptions();
-const operator = operatorPeer(join(root, "dist", "northflank-operator.js"), { ...environment, nodeFlags, nodeOptions });
-const peers = [operator, await controlPeer(environment)].filter(({ name }) => (options.peer ?? name) === name);
+const setUp = {
+  kind: clusterKind(options.cluster),
+  operator: { path: join(root, "dist", "northflank-operator.js"), nodeFlags, nodeOptions },
+  control: await buildControl(),
+};
+const peers = (["operator", "control"] as const).filter((name) => (options.peer ?? name) === name);
 
-say(`${cluster.kind} cluster, ${rounds} round(s), Node ${process.version}, ${nodeOptions}, burst of ${size.burst}`);
-const measured = new Map<Peer["name"], Measured[]>(peers.map(({ name }) => [name, []]));
+say(`${setUp.kind} cluster, ${rounds} round(s), Node ${process.version}, ${nodeOptions}, burst of ${size.burst}`);
+const measured = new Map<Peer["name"], Measured[]>(peers.map((name) => [name, []]));
 for (let round = 1; round <= roundsOf("changes"); round++) {
-  for (const peer of peers) {
-    say(`round ${round}: ${peer.name}, changes`);
-    const one = await measureChanges(peer, round);
-    measured.get(peer.name)?.push(one);
-    say(`  burst ${one.burstPerSecond.toFixed(0)}/s, ${one.burstCpuMs.toFixed(2)} ms of CPU per change`);
+  for (const name of peers) {
+    await using rig = await openRig(setUp);
+    const one = await measureChanges(rig, rig.peers[name]);
+    measured.get(name)?.push(one);
+    const burst = `burst ${one.burstPerSecond.toFixed(0)}/s, ${one.burstCpuMs.toFixed(2)} ms of CPU per change`;
+    say(`round ${round}: ${name}, changes: ${burst}`);
   }
 }
 
+const restarted = new Map<Peer["name"], Restarted[]>(peers.map((name) => [name, []]));
 if (roundsOf("restart") > 0) {
+  await using rig = await openRig(setUp);
   say(`${size.settled} settled objects`);
-  await createSettled(cluster.client, namespace, names("settled", size.settled), await settledModel(operator));
-  await meetOnce(operator);
-}
-const restarted = new Map<Peer["name"], Restarted[]>(peers.map(({ name }) => [name, []]));
-for (let round = 1; round <= roundsOf("restart"); round++) {
-  for (const peer of peers) {
-    say(`round ${round}: ${peer.name}, restart`);
-    const one = await measureRestart(peer);
-    restarted.get(peer.name)?.push(one);
-    say(`  ready after ${one.readyMs.toFixed(0)} ms, ${one.rssMb.toFixed(0)} MB`);
+  await createSettled(rig, names("settled", size.settled), await settledModel(rig));
+  await meetOnce(rig.peers.operator);
+  for (let round = 1; round <= roundsOf("restart"); round++) {
+    for (const name of peers) {
+      const one = await measureRestart(rig, rig.peers[name]);
+      restarted.get(name)?.push(one);
+      say(`round ${round}: ${name}, restart: ready after ${one.readyMs.toFixed(0)} ms, ${one.rssMb.toFixed(0)} MB`);
+    }
   }
 }
 
@@ -124,9 +114,12 @@ say(`\n${renderFigures(figures)}\n`);
 const missed = figures.filter((figure) => meetsTarget(figure) === false);
 say(missed.length === 0 ? "no target missed" : `missed: ${missed.map(({ name }) => name).join("; ")}`);
 
-function hasControlPlane(): boolean {
+/** The kind that was asked for, else a real cluster where there are binaries for one. */
+function clusterKind(asked: string | undefined): Cluster["kind"] {
+  if (asked === "sandbox" || asked === "real") return asked;
+  if (asked !== undefined) throw new Error(`--cluster is ${asked}; expected sandbox or real`);
   const folder = process.env.KUBEBUILDER_ASSETS ?? controlPlaneCache(process.env);
-  return existsSync(join(folder, "kube-apiserver"));
+  return existsSync(join(folder, "kube-apiserver")) ? "real" : "sandbox";
 }
 
 function roundsOf(part: "changes" | "restart"): number {
@@ -154,39 +147,23 @@ function names(prefix: string, count: number): readonly string[] {
   return Array.from({ length: count }, (_, index) => `${prefix}-${index}`);
 }
 
-function addServices(ids: readonly string[]): void {
-  for (const id of ids) northflank.addService("bench", { id, image: "ghcr.io/acme/api:1.0.0" });
-}
-
-async function connect({ client }: Cluster, { url }: NorthflankSandbox): Promise<void> {
-  const secret = { apiVersion: "v1", kind: "Secret", metadata: { name: "nf-token", namespace }, stringData: { token } };
-  await client.create<KubeObject>(secrets, secret);
-  const spec = { tokenSecretRef: { name: "nf-token" }, apiURL: url, budget: { maxRequestsPerHour: 1_000_000 } };
-  const connection = { apiVersion: "northflank-operator.io/v1alpha1", kind: "NorthflankConnection" };
-  await client.create<KubeObject>(northflankConnections, {
-    ...connection,
-    metadata: { name: "default", namespace },
-    spec,
-  } as KubeObject);
-}
-
-async function measureChanges(peer: Peer, round: number): Promise<Measured> {
-  const arrivals = watchPosts(northflank);
+async function measureChanges(rig: Rig, peer: Peer): Promise<Measured> {
+  const arrivals = watchPosts(rig.northflank);
   const running = await peer.start();
   try {
     await new Promise((resolve) => setTimeout(resolve, 3_000));
     const emptyRssMb = running.rssMb();
 
     // What compiles and fills pools is in no figure: programs like these run for weeks.
-    await measureBurst(running, arrivals, names(`warm-up-${peer.name}-${round}`, size.warmUp));
+    await measureBurst(rig, { running, arrivals, ids: names("warm-up", size.warmUp) });
 
-    const steady = names(`steady-${peer.name}-${round}`, size.steady);
-    addServices(steady);
+    const steady = names("steady", size.steady);
+    rig.addServices(steady);
     const cpuBefore = running.cpuMs();
-    const latenciesMs = await measureLatencies(steady, arrivals);
+    const latenciesMs = await measureLatencies(rig, steady, arrivals);
     const steadyCpuMs = (running.cpuMs() - cpuBefore) / size.steady;
 
-    const burst = await measureBurst(running, arrivals, names(`burst-${peer.name}-${round}`, size.burst));
+    const burst = await measureBurst(rig, { running, arrivals, ids: names("burst", size.burst) });
     return {
       emptyReadyMs: running.readyMs,
       emptyRssMb,
@@ -198,16 +175,19 @@ async function measureChanges(peer: Peer, round: number): Promise<Measured> {
     };
   } finally {
     await running.stop();
-    await removeAll(cluster, namespace);
   }
 }
 
 /** Creates all objects at once and waits until each is Ready: POSTs per second, and the peer's CPU for each object. */
 async function measureBurst(
-  running: RunningPeer,
-  arrivals: ReadonlyMap<string, number>,
-  ids: readonly string[],
+  { cluster, namespace, addServices }: Rig,
+  work: {
+    readonly running: RunningPeer;
+    readonly arrivals: ReadonlyMap<string, number>;
+    readonly ids: readonly string[];
+  },
 ): Promise<{ readonly perSecond: number; readonly cpuMs: number }> {
+  const { running, arrivals, ids } = work;
   addServices(ids);
   const cpuBefore = running.cpuMs();
   const startedMs = performance.now();
@@ -224,7 +204,11 @@ async function measureBurst(
 }
 
 /** Creates 20 objects a second and takes, for each, the time from sending it to the arrival of its POST. */
-async function measureLatencies(ids: readonly string[], arrivals: ReadonlyMap<string, number>): Promise<number[]> {
+async function measureLatencies(
+  { cluster, namespace }: Rig,
+  ids: readonly string[],
+  arrivals: ReadonlyMap<string, number>,
+): Promise<number[]> {
   const sent = new Map<string, number>();
   const creations: Promise<unknown>[] = [];
   for (const name of ids) {
@@ -238,9 +222,10 @@ async function measureLatencies(ids: readonly string[], arrivals: ReadonlyMap<st
 }
 
 /** One object that the operator itself brought to its end. */
-async function settledModel(peer: Peer): Promise<KubeObject & { readonly status?: object }> {
-  addServices(["model"]);
-  const running = await peer.start();
+async function settledModel(rig: Rig): Promise<KubeObject & { readonly status?: object }> {
+  const { cluster, namespace } = rig;
+  rig.addServices(["model"]);
+  const running = await rig.peers.operator.start();
   try {
     await cluster.client.create(northflankDeployments, deployment(namespace, "model"));
     let model: ReadyObject | undefined;
@@ -266,9 +251,9 @@ interface ReadyObject extends KubeObject {
   readonly status?: { readonly conditions?: readonly { readonly type: string; readonly status: string }[] };
 }
 
-async function measureRestart(peer: Peer): Promise<Restarted> {
+async function measureRestart({ cluster, northflank }: Rig, peer: Peer): Promise<Restarted> {
   const writesBefore = await countWrites(cluster);
-  const remoteBefore = remoteWrites();
+  const remoteBefore = remoteWrites(northflank);
   const running = await peer.start();
   try {
     await new Promise((resolve) => setTimeout(resolve, 3_000));
@@ -281,14 +266,14 @@ async function measureRestart(peer: Peer): Promise<Restarted> {
       rssMb,
       peakRssMb: running.peakRssMb(),
       kubernetesWrites: (await countWrites(cluster)) - writesBefore,
-      remoteWrites: remoteWrites() - remoteBefore,
+      remoteWrites: remoteWrites(northflank) - remoteBefore,
     };
   } finally {
     await running.stop();
   }
 }
 
-function remoteWrites(): number {
+function remoteWrites(northflank: NorthflankSandbox): number {
   return northflank.calls.filter(({ method }) => method !== "GET").length;
 }
 

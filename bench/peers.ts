@@ -23,14 +23,18 @@ export interface PeerEnvironment {
   readonly leaseNamespace: string;
 }
 
-/** The product, as the image runs it. `nodeFlags` come in front of the program. */
-export function operatorPeer(
-  program: string,
-  environment: PeerEnvironment & { readonly nodeOptions: string; readonly nodeFlags: readonly string[] },
-): Peer {
+/** A Node program, with flags of Node that come in front of it and the `NODE_OPTIONS` it is started with. */
+export interface Program {
+  readonly path: string;
+  readonly nodeFlags: readonly string[];
+  readonly nodeOptions: string;
+}
+
+/** The product, as the image runs it. */
+export function operatorPeer(program: Program, environment: PeerEnvironment): Peer {
   const args = [
-    ...environment.nodeFlags,
-    program,
+    ...program.nodeFlags,
+    program.path,
     "run",
     `--kubeconfig=${environment.kubeconfig}`,
     `--api-url=${environment.northflankUrl}`,
@@ -44,7 +48,7 @@ export function operatorPeer(
   return {
     name: "operator",
     start: () =>
-      started(args, { NODE_OPTIONS: environment.nodeOptions }, async (lines) => {
+      started(args, { NODE_OPTIONS: program.nodeOptions }, async (lines) => {
         const health = lines.map(parsed).find((line) => line.msg === "listening" && line.endpoint === "health");
         if (health === undefined) return false;
         const answer = await fetch(`http://${health.address}/readyz`).catch(() => undefined);
@@ -53,8 +57,8 @@ export function operatorPeer(
   };
 }
 
-/** The plain `@kubernetes/client-node` informer, bundled in the same way. */
-export async function controlPeer(environment: PeerEnvironment): Promise<Peer> {
+/** Bundles the control in the same way as the product, and gives its path. */
+export async function buildControl(): Promise<string> {
   const outfile = join(mkdtempSync(join(tmpdir(), "bench-control-")), "control-peer.mjs");
   await build({
     entryPoints: [new URL("control-peer.ts", import.meta.url).pathname],
@@ -66,8 +70,13 @@ export async function controlPeer(environment: PeerEnvironment): Promise<Peer> {
     logLevel: "warning",
     banner: { js: 'import { createRequire as __r } from "node:module"; const require = __r(import.meta.url);' },
   });
+  return outfile;
+}
+
+/** The plain `@kubernetes/client-node` informer. */
+export function controlPeer(path: string, environment: PeerEnvironment): Peer {
   const env = { KUBECONFIG: environment.kubeconfig, API_URL: environment.northflankUrl, API_TOKEN: environment.token };
-  return { name: "control", start: () => started([outfile], env, async (lines) => lines.includes("ready")) };
+  return { name: "control", start: () => started([path], env, async (lines) => lines.includes("ready")) };
 }
 
 // Both are ready within seconds. The control's informer was once seen to have its watch open and never say so.

@@ -3,6 +3,7 @@ import { northflankDeployments } from "../src/api/names.ts";
 import type { KubeClient } from "../src/kube/client.ts";
 import type { KubeObject } from "../src/kube/types.ts";
 import type { Cluster } from "../test/support/cluster.ts";
+import type { Rig } from "./rig.ts";
 
 /** One object of the benchmark and the service it is about; the name says both. */
 export function deployment(namespace: string, name: string): KubeObject & { readonly spec: object } {
@@ -68,22 +69,9 @@ export async function allReady(client: KubeClient, namespace: string): Promise<v
   });
 }
 
-/** Removes every object of the benchmark. */
-export async function removeAll(cluster: Cluster, namespace: string): Promise<void> {
-  const { group, version, plural } = northflankDeployments;
-  await cluster.request("DELETE", `/apis/${group}/${version}/namespaces/${namespace}/${plural}`);
-  await until("deletion", 120_000, async () => (await countObjects(cluster.client, namespace)) === 0);
-}
-
-async function countObjects(client: KubeClient, namespace: string): Promise<number> {
-  const page = await client.list(northflankDeployments, { namespace, limit: 1 });
-  return page.items.length;
-}
-
 /** Makes objects that are already as they should be: with the status that the operator itself gave to `model`. */
 export async function createSettled(
-  client: KubeClient,
-  namespace: string,
+  { cluster: { client }, namespace }: Pick<Rig, "cluster" | "namespace">,
   names: readonly string[],
   model: KubeObject & { readonly status?: object },
 ): Promise<void> {
