@@ -31,6 +31,8 @@ export const reasons = {
   WaitingForConcurrency: "Another run of the job is active, or its start is not settled.",
   WaitingForBuild: "The declared build is not over, or there is none of the declared branch yet.",
   WaitingForDependency: "A run named in waitFor has not succeeded yet.",
+  ClusterRestored:
+    "The API server has gone back to an earlier state: starts wait until forgotten runs would be listed.",
   Suspended: "The spec says suspend: true.",
   ConnectionSuspended: "The spec of the connection says suspend: true.",
 

@@ -34,6 +34,8 @@ export interface CachesDeps {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
+  /** Called when a kind is seen in an earlier state than before. */
+  readonly onRegression: () => void;
 }
 
 /** Makes the caches; nothing is watched before they are started. */

@@ -9,6 +9,7 @@ import { createConnectionReconciler } from "../controllers/connection/reconciler
 import { createDeploymentReconciler } from "../controllers/deployment/reconciler.ts";
 import { createJobReconciler } from "../controllers/job/reconciler.ts";
 import { createJobRunReconciler } from "../controllers/job-run/reconciler.ts";
+import type { Restored } from "../controllers/job-run/restored.ts";
 import type { ApiFactory } from "../controllers/shared/api-factory.ts";
 import { createAccounts, type OperatorToken } from "../controllers/shared/create-accounts.ts";
 import type { EventSink } from "../controllers/shared/event-draft.ts";
@@ -41,6 +42,7 @@ export interface ControllersDeps {
   readonly events: EventSink;
   readonly metrics: Metrics;
   readonly newId: () => string;
+  readonly restored: () => Restored | undefined;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
@@ -144,6 +146,7 @@ export function createControllers(deps: ControllersDeps): readonly ManagedContro
     // of a lease that is being renewed. An answer that comes after the lease was lost is read back by the successor.
     settings: { ...config, leaseMarginMs: config.leaderElectRenewDeadlineMs / 3 },
     newId: deps.newId,
+    restored: deps.restored,
     clock,
     random,
   });

@@ -1,5 +1,6 @@
 import { reportingController } from "../api/names.ts";
 import type { Config } from "../config.ts";
+import { RestoreMemory } from "../controllers/job-run/restored.ts";
 import { createApiFactory } from "../controllers/shared/api-factory.ts";
 import type { EventSink } from "../controllers/shared/event-draft.ts";
 import type { KubeClient } from "../kube/client.ts";
@@ -58,7 +59,8 @@ export async function runOperator(options: OperatorOptions): Promise<ExitCode> {
     proxy: config.proxy,
   });
   const apis = createApiFactory({ transport, clock, random, observer: metrics.apiObserver });
-  const caches = createCaches({ kube, config, metrics, clock, random, log });
+  const restores = new RestoreMemory(clock);
+  const caches = createCaches({ kube, config, metrics, clock, random, log, onRegression: restores.noticed });
   const leadership = lead(options, { kube, metrics, namespace: access.namespace, onReachable: () => manager.nudge() });
   const recorder = new Events({
     kube,
@@ -80,6 +82,7 @@ export async function runOperator(options: OperatorOptions): Promise<ExitCode> {
     events,
     metrics,
     newId: options.newId,
+    restored: restores.last,
     clock,
     random,
     log,

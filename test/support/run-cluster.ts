@@ -79,6 +79,18 @@ export class RunCluster {
     return [...this.#objects.values()];
   }
 
+  /** What a backup holds. */
+  snapshot(): readonly NorthflankJobRun[] {
+    return this.list();
+  }
+
+  /** As after a restore of etcd: everything, resourceVersions included, is as it was then. */
+  restore(snapshot: readonly NorthflankJobRun[]): void {
+    this.#objects.clear();
+    this.#version = Math.max(0, ...snapshot.map(({ metadata }) => Number(metadata.resourceVersion)));
+    for (const object of snapshot) this.#store(object as Stored);
+  }
+
   watch(watcher: (key: string, object: NorthflankJobRun | undefined) => void): () => void {
     this.#watchers.add(watcher);
     return () => this.#watchers.delete(watcher);

@@ -2,6 +2,7 @@ import { mergePatch } from "../../sandbox/kubernetes/patch.ts";
 import type { NorthflankJobRun } from "../../src/api/job-run.ts";
 import { northflankJobRuns } from "../../src/api/names.ts";
 import { createJobRunReconciler, jobRunIndexes } from "../../src/controllers/job-run/reconciler.ts";
+import { RestoreMemory } from "../../src/controllers/job-run/restored.ts";
 import type { AccountResolution } from "../../src/controllers/shared/accounts.ts";
 import type { EventDraft } from "../../src/controllers/shared/event-draft.ts";
 import type { SpecProblem } from "../../src/controllers/shared/spec-problem.ts";
@@ -78,6 +79,8 @@ export class RunProcess {
   readonly name: string;
   readonly events: { readonly key: string; readonly event: EventDraft }[] = [];
   readonly log = fakeLog();
+  /** Told by the tests, where a reflector would notice. */
+  readonly restores: RestoreMemory;
   readonly counts = { started: 0, recovered: 0, finished: [] as string[], ran: [] as number[] };
   /** Passes that rejected: the controller would log them and come back. */
   readonly failures: unknown[] = [];
@@ -86,6 +89,7 @@ export class RunProcess {
   constructor(name: string, world: RunWorld) {
     this.name = name;
     this.#world = world;
+    this.restores = new RestoreMemory(world.clock);
     this.#reconcile = this.#build();
     for (const object of world.cluster.list()) this.#see(keyOf(object), object);
     this.#unwatch = world.cluster.watch((key, object) => this.#see(key, object));
@@ -241,6 +245,7 @@ export class RunProcess {
       wake: (key) => this.wake(key),
       lease: { isLeaderFor: (ms) => clock.monotonic() + ms <= this.#leaseUntilMs },
       newId: () => `${this.name}-${++this.#ids}`,
+      restored: this.restores.last,
       clock,
       random: () => 0.5,
       settings: {

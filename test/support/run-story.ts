@@ -32,6 +32,12 @@ export class RunStory {
     await this.clock.advance(afterMs);
   }
 
+  /** The cluster goes back to what a backup holds, and the process notices. */
+  restore(backup: ReturnType<RunCluster["snapshot"]>): void {
+    this.process.restores.noticed();
+    this.cluster.restore(backup);
+  }
+
   /** SIGKILL, and a new process. */
   restart(): void {
     this.process.kill();

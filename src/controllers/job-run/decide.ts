@@ -162,6 +162,17 @@ function decideLost(situation: Situation, error: NorthflankError): Conclusion {
   );
 }
 
+/** The cluster was restored: what was started before may not be listed yet. */
+export function decideRestored(situation: Situation, leftMs: number): Conclusion {
+  const message =
+    "The API server has gone back to an earlier state, as after a restore from a backup: starts are held until a run " +
+    "that this object started before, and does not know of any more, would be listed.";
+  return conclude(
+    { kind: "waiting", reason: "ClusterRestored", message },
+    { next: { kind: "recheck", afterMs: soonest(situation, leftMs), asks: false } },
+  );
+}
+
 /** The ledger, or a 429, says not before `retryAfterMs`: waiting, never a failure. */
 export function decideNoQuota(situation: Situation, retryAfterMs: number): Conclusion {
   const message = `The account's request quota does not allow ${wantedNow(situation.object)} now. Goes on when it does.`;

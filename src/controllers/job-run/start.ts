@@ -16,6 +16,7 @@ import { finalizerPatch } from "./finalizer.ts";
 import { latestAttempt, type StartRecord } from "./machine.ts";
 import type { RunMemory } from "./memory.ts";
 import { baselineOf, candidatesOf } from "./read-back.ts";
+import { forgottenStart, type Restored } from "./restored.ts";
 import { type RunValues, runBodyOf } from "./run-body.ts";
 
 /*
@@ -43,6 +44,8 @@ export interface StartDeps {
   };
   /** A new id for a start record. */
   readonly newId: () => string;
+  /** When the cluster was last seen restored to an earlier state; `undefined`: never since this process was started. */
+  readonly restored: () => Restored | undefined;
 }
 
 /** What is asked of leader election. */
@@ -112,7 +115,7 @@ async function startWith(
   memory.serverClock = list.serverTimeMs === undefined ? undefined : { serverMs: list.serverTimeMs, atMs: readAtMs };
 
   const siblings = context.siblings();
-  const late = lateRunOf(object, list, siblings);
+  const late = lateRunOf(object, list, siblings) ?? forgottenRunOf(deps, context, list, siblings);
   if (late !== undefined) return await reopened(deps, context, late);
   const ours = runIdsOf([object, ...siblings.map((sibling) => sibling.object)]);
   const obstacles = [...obstaclesAmong(object, siblings), ...foreignObstacles(object, list.runs, ours)];
@@ -139,7 +142,7 @@ async function listBaseline({ object, account }: StartContext, call: CallOptions
   }
 }
 
-// ---- a repeated start: did the first one come through after all? ----------------------------------------------------
+// ---- a start that may have been made before: did it come through after all? -----------------------------------------
 
 type LateRun = Extract<StartReport, { kind: "lateRun" }>;
 
@@ -147,11 +150,34 @@ type LateRun = Extract<StartReport, { kind: "lateRun" }>;
 function lateRunOf(object: NorthflankJobRun, list: RunList, siblings: readonly Sibling[]): LateRun | undefined {
   const start = object.status?.start;
   if (start === undefined || !isGivenUp(start)) return undefined;
+  const late = runSince(start, object, list, siblings);
+  // A person has seen them all and wants another one.
+  return late?.readBack.kind === "several" && start.reason === "RetryingRun" ? undefined : late;
+}
+
+/** After a restore of the cluster: a run that this object may have started before, and does not know of any more. */
+function forgottenRunOf(
+  { restored, newId, clock }: StartDeps,
+  { object, account }: StartContext,
+  list: RunList,
+  siblings: readonly Sibling[],
+): LateRun | undefined {
+  const given = object.status?.start;
+  if (given !== undefined && isGivenUp(given)) return undefined;
+  const aheadMs = list.serverTimeMs === undefined ? 0 : list.serverTimeMs - clock.now();
+  const start = forgottenStart({ object, restored: restored(), account: account.address, newId, aheadMs });
+  return start && runSince(start, object, list, siblings);
+}
+
+function runSince(
+  start: StartRecord,
+  object: NorthflankJobRun,
+  list: RunList,
+  siblings: readonly Sibling[],
+): LateRun | undefined {
   const claimed = runIdsOf([object, ...siblings.map((sibling) => sibling.object)]);
   const [first, ...more] = candidatesOf({ start, list, claimed });
   if (first === undefined) return undefined;
-  // A person has seen them all and wants another one.
-  if (more.length > 0 && start.reason === "RetryingRun") return undefined;
   if (more.length === 0) return { kind: "lateRun", start, readBack: { kind: "one", run: first } };
   return { kind: "lateRun", start, readBack: { kind: "several", runIds: [first, ...more].map(({ id }) => id) } };
 }

@@ -7,7 +7,15 @@ import { judgeRemoteError } from "../shared/remote-verdict.ts";
 import { judgeAccountChange } from "./account-change.ts";
 import { type Conclusion, type Judge, settleWaitMs } from "./conclusion.ts";
 import { runIdsOf } from "./concurrency.ts";
-import { decideBlocked, decideFailed, decideHold, decideInvalid, decideRejected, decideStarted } from "./decide.ts";
+import {
+  decideBlocked,
+  decideFailed,
+  decideHold,
+  decideInvalid,
+  decideRejected,
+  decideRestored,
+  decideStarted,
+} from "./decide.ts";
 import { decideFinished, decideLeave, decideUnstartedEnd } from "./ends.ts";
 import { abortRun } from "./execute.ts";
 import { decideAbortRecorded, decideFollowed, decidePause, decideRest, withDuplicate } from "./follow.ts";
@@ -53,6 +61,8 @@ export async function takeStep(pass: Pass): Promise<Conclusion | undefined> {
 async function start(pass: Pass): Promise<Conclusion | undefined> {
   const pause = pass.state === "between" ? decidePause(pass, failedFor(pass)) : undefined;
   if (pause !== undefined) return pause;
+  const heldMs = settleWaitMs(pass.settings) - (pass.deps.restored()?.sinceMs ?? Number.POSITIVE_INFINITY);
+  if (heldMs > 0) return decideRestored(pass, heldMs);
   const resolved = await accountOf(pass);
   if (resolved.kind === "blocked") return decideBlocked(pass, resolved.verdict, resolved.recheckAfterMs);
   const { account } = resolved;

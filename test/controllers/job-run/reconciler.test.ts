@@ -889,3 +889,96 @@ describe("a connection that is led to another account in mid-run", () => {
     expect(story.events()).toContain("Warning DeleteTimedOut");
   });
 });
+
+describe("after the cluster was restored from a backup", () => {
+  // G + T + S: what was sent before the restore is listed by then.
+  const heldMs = 65_000;
+
+  test.each([
+    ["ahead", 60 * minute],
+    ["behind", -60 * minute],
+  ])(
+    "a run that was started since the backup is adopted, not started again: Northflank's clock is %s",
+    async (_, ms) => {
+      story.remote.skewMs = ms;
+      story.remote.runMs = 10 * minute;
+      story.cluster.create("once");
+      const backup = story.cluster.snapshot();
+      await story.clock.advance(5_000);
+      expect(story.summary()).toMatchObject({ phase: "Running", runId: "run-1" });
+      story.restore(backup);
+      await story.clock.advance(heldMs - 1_000);
+      expect(story.summary()).toMatchObject({ phase: "Pending", Ready: "Unknown/ClusterRestored" });
+      await story.clock.advance(3_000);
+      expect(story.summary()).toMatchObject({ phase: "Running", runId: "run-1", Started: "True/RunRecovered" });
+      expect(story.status()).toMatchObject({ start: { outcome: "Recovered" }, attempts: [{ origin: "Recovered" }] });
+      await story.clock.advance(10 * minute);
+      expect(story.summary()).toMatchObject({ phase: "Succeeded", runId: "run-1" });
+      expect(story.remote.posts).toHaveLength(1);
+    },
+  );
+
+  test("it is adopted also when it has ended meanwhile", async () => {
+    story.cluster.create("once");
+    const backup = story.cluster.snapshot();
+    await story.clock.advance(5 * minute);
+    story.restore(backup);
+    await story.clock.advance(5 * minute);
+    expect(story.summary()).toMatchObject({ phase: "Succeeded", runId: "run-1" });
+    expect(story.remote.posts).toHaveLength(1);
+  });
+
+  test("a further run after a failure is looked for as well", async () => {
+    story.remote.results.push("FAILED");
+    story.remote.runMs = 20_000;
+    await story.run({ backoffLimit: 3 }, 30_000);
+    expect(story.status().attempts).toMatchObject([{ runId: "run-1" }]);
+    const backup = story.cluster.snapshot();
+    story.remote.runMs = 10 * minute;
+    await story.clock.advance(minute);
+    expect(story.status().attempts).toMatchObject([{ runId: "run-1" }, { runId: "run-2" }]);
+    story.restore(backup);
+    await story.clock.advance(2 * minute);
+    expect(story.status().attempts).toMatchObject([{ runId: "run-1" }, { runId: "run-2", origin: "Recovered" }]);
+    expect(story.remote.posts).toHaveLength(2);
+  });
+
+  test("a person tells which of several runs it was", async () => {
+    story.remote.mode = "foreignRun";
+    story.cluster.create("once");
+    const backup = story.cluster.snapshot();
+    await story.clock.advance(5_000);
+    story.restore(backup);
+    await story.clock.advance(10 * minute);
+    expect(story.condition("Ready")).toBe("False/StartOutcomeUnknown");
+    expect(story.remote.posts).toHaveLength(1);
+    story.cluster.edit("once", { annotations: { [resolveStart]: "run-1" } });
+    await story.clock.advance(minute);
+    expect(story.summary()).toMatchObject({ phase: "Succeeded", runId: "run-1" });
+    expect(story.remote.posts).toHaveLength(1);
+  });
+
+  test("what was never started is started, once, when nothing is listed that could be its run", async () => {
+    await story.run({ suspend: true }, 5_000);
+    story.restore(story.cluster.snapshot());
+    story.cluster.edit("once", { spec: { suspend: false } });
+    await story.clock.advance(heldMs - 1_000);
+    expect(story.condition("Ready")).toBe("Unknown/ClusterRestored");
+    expect(story.remote.posts).toEqual([]);
+    await story.clock.advance(2 * minute);
+    expect(story.summary()).toMatchObject({ phase: "Succeeded" });
+    expect(story.remote.posts).toHaveLength(1);
+  });
+
+  test("an object that was made later is held as well, and starts a run of its own whatever others ran before", async () => {
+    story.remote.mode = "foreignRun";
+    await story.run({}, 5 * minute, "before");
+    story.remote.mode = "normal";
+    story.restore(story.cluster.snapshot());
+    await story.run({}, heldMs - 1_000, "later");
+    expect(story.condition("Ready", "later")).toBe("Unknown/ClusterRestored");
+    await story.clock.advance(2 * minute);
+    expect(story.summary("later")).toMatchObject({ phase: "Succeeded" });
+    expect(story.remote.posts).toHaveLength(2);
+  });
+});

@@ -1,0 +1,75 @@
+import type { NorthflankJobRun } from "../../api/job-run.ts";
+import { formatTime } from "../../runtime/conditions.ts";
+import type { Clock } from "../../util/clock.ts";
+import { latestAttempt, type StartRecord } from "./machine.ts";
+import { timeMs } from "./read-back.ts";
+
+/*
+ * The cluster was restored from a backup: objects are as they were then, and what they started since is forgotten.
+ *
+ *      backup ------- run started, recorded ------- restored: noticed here -- hold --|-- read, then start
+ *         |<------------ may be forgotten ------------------->|
+ *
+ * An object that is about to start a run, and was waiting for that since before the restore, may have started it already.
+ * Starts are held until such a run would be listed. What is listed then is taken for a start without an answer: one run
+ * is adopted, several are for a person to tell apart, and only where there is none is a run started.
+ */
+
+/** When the API server was last seen to have gone back to an earlier state. */
+export interface Restored {
+  /** Wall clock, in milliseconds. */
+  readonly atMs: number;
+  /** Time since then, in milliseconds. */
+  readonly sinceMs: number;
+}
+
+/** Remembers when reflectors noticed that. A process that was started later knows of no restore. */
+export class RestoreMemory {
+  readonly #clock: Clock;
+  #last: { readonly atMs: number; readonly monotonicMs: number } | undefined;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** To be called with each regression that a reflector notices. */
+  readonly noticed = (): void => {
+    this.#last = { atMs: this.#clock.now(), monotonicMs: this.#clock.monotonic() };
+  };
+
+  /** `undefined`: none since this process was started. */
+  readonly last = (): Restored | undefined => {
+    if (this.#last === undefined) return undefined;
+    return { atMs: this.#last.atMs, sinceMs: this.#clock.monotonic() - this.#last.monotonicMs };
+  };
+}
+
+/** How far off the difference of two clocks may be: Northflank's comes in whole seconds, with an answer that took time. */
+const clockAllowanceMs = 10_000;
+
+/**
+ * The record of the start that this object may have made and forgotten: of any run since it was created, or since its last
+ * run ended. `undefined` where nothing can be forgotten, because that was after the restore.
+ */
+export function forgottenStart(options: {
+  readonly object: NorthflankJobRun;
+  readonly restored: Restored | undefined;
+  readonly account: StartRecord["account"];
+  readonly newId: () => string;
+  /** Northflank's clock minus ours, in milliseconds. */
+  readonly aheadMs: number;
+}): StartRecord | undefined {
+  const { object, restored, aheadMs } = options;
+  const last = latestAttempt(object);
+  const createdMs = timeMs(object.metadata.creationTimestamp);
+  const sinceMs = timeMs(last?.completionTime) ?? (createdMs === undefined ? undefined : createdMs + aheadMs);
+  if (restored === undefined || sinceMs === undefined || sinceMs - aheadMs > restored.atMs) return undefined;
+  return {
+    id: options.newId(),
+    attempt: (last?.number ?? 0) + 1,
+    recordedTime: formatTime(sinceMs - clockAllowanceMs),
+    baseline: { runIds: [] },
+    ...(options.account === undefined ? {} : { account: options.account }),
+    outcome: "Pending",
+  };
+}
