@@ -39,6 +39,11 @@ export interface KubernetesSandbox extends SandboxServer {
   readonly openWatches: number;
   /** Forgets all history: watches and pages that started before get 410. */
   compactHistory(): void;
+  /**
+   * As after a restore of etcd from a backup: all objects are as they were when `revision` was the newest one, and
+   * resourceVersions count on from there. Every open watch ends with 410.
+   */
+  restore(revision: number): void;
   /** Keeps the watches open now connected, and sends nothing on them any more. New ones work. */
   silenceWatches(): void;
   /** Ends the open watches the way a server does that shuts down: properly, without an event. */
@@ -69,6 +74,10 @@ export async function startKubernetes(options: KubernetesOptions = {}): Promise<
     kubeconfig: () => kubeconfig(server.url),
     installCrds: cluster.installCrds,
     compactHistory: () => cluster.context.store.compact(),
+    restore: (revision: number) => {
+      cluster.context.store.restore(revision);
+      cluster.eachWatch((stream) => stream.fail(expired("too old resource version")));
+    },
     silenceWatches: () => cluster.eachWatch((stream) => stream.silence()),
     endWatches: () => cluster.eachWatch((stream) => stream.end()),
     cutWatches: () => cluster.eachWatch((stream) => stream.cut()),

@@ -89,6 +89,21 @@ export class Store {
     for (const bucket of this.#buckets.values()) bucket.forget(this.#revision);
   }
 
+  /**
+   * As after a restore from a backup: everything is as it was at `revision`, and revisions count on from there. Listeners
+   * hear nothing of it.
+   *
+   * *Errors*: RangeError when `revision` is forgotten or was never given out; nothing has changed then.
+   */
+  restore(revision: number): void {
+    const backup = [...this.#buckets.values()].map((bucket) => ({ bucket, entries: bucket.snapshot(revision) }));
+    if (revision > this.#revision || backup.some(({ entries }) => entries === undefined)) {
+      throw new RangeError(`there is no backup of revision ${revision}`);
+    }
+    for (const { bucket, entries = [] } of backup) bucket.replace(entries, revision);
+    this.#revision = revision;
+  }
+
   #record(place: Bucket, facts: Omit<Change, "revision">): void {
     const change: Change = { revision: this.#revision, ...facts };
     place.remember(change, this.#historySize);
@@ -154,6 +169,13 @@ class Bucket {
   delete(key: string): void {
     this.current.delete(key);
     this.#sortedKeys = undefined;
+  }
+
+  replace(entries: readonly Entry[], revision: number): void {
+    this.current.clear();
+    this.#sortedKeys = undefined;
+    for (const entry of entries) this.current.set(entry.key, entry);
+    this.forget(revision);
   }
 
   sorted(): readonly Entry[] {

@@ -65,6 +65,25 @@ describe("what tests can do to the sandbox", () => {
     expect(await fresh.text()).toContain('"ADDED"');
   });
 
+  test("a restore brings back what a backup held, and counts on from there", async () => {
+    await create("kept");
+    await create("deleted-later");
+    const backup = server.revision;
+    await create("made-later");
+    await json("DELETE", `${path}/deleted-later`);
+    const watch = await fetch(`${server.url}${path}?watch=1`);
+    server.restore(backup);
+    const last = (await watch.text()).trim().split("\n").at(-1) ?? "";
+    expect(JSON.parse(last)).toMatchObject({ type: "ERROR", object: { code: 410 } });
+    const list = await json("GET", path);
+    expect(list.body.items.map(nameOf)).toEqual(["deleted-later", "kept"]);
+    expect(list.body.metadata.resourceVersion).toBe(String(backup));
+    await create("made-after");
+    expect(server.revision).toBe(backup + 1);
+    expect(() => server.restore(backup + 2)).toThrow(RangeError);
+    expect(() => server.restore(backup - 1)).toThrow(RangeError);
+  });
+
   test("a definition with a rule that cannot be read is refused when it is installed", () => {
     const broken = structuredClone(widgetDefinition);
     broken.spec.versions[0]?.schema.openAPIV3Schema.properties.spec["x-kubernetes-validations"].push({
