@@ -161,6 +161,8 @@ async function measureChanges(rig: Rig, peer: Peer): Promise<Measured> {
     rig.addServices(steady);
     const cpuBefore = running.cpuMs();
     const latenciesMs = await measureLatencies(rig, steady, arrivals);
+    // To their end: their second looks belong to them, not to the burst.
+    await allReady(rig.cluster.client, rig.namespace);
     const steadyCpuMs = (running.cpuMs() - cpuBefore) / size.steady;
 
     const burst = await measureBurst(rig, { running, arrivals, ids: names("burst", size.burst) });
