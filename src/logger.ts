@@ -70,14 +70,16 @@ function withoutSecrets(fields: Record<string, unknown>, levels: number): Record
   let clean = fields;
   for (const key of Object.keys(fields)) {
     const value = fields[key];
-    const cleanValue = redacted.has(key) ? "[redacted]" : withoutSecretsInside(value, levels);
+    // What is told of an error is for its serializer to choose.
+    const inside = key === "err" ? value : withoutSecretsInside(value, levels);
+    const cleanValue = redacted.has(key) ? "[redacted]" : inside;
     if (cleanValue !== value) clean = { ...clean, [key]: cleanValue };
   }
   return clean;
 }
 
 function withoutSecretsInside(value: unknown, levels: number): unknown {
-  if (levels === 1 || typeof value !== "object" || value === null || value instanceof Error) return value;
+  if (levels === 1 || typeof value !== "object" || value === null) return value;
   return withoutSecrets(value as Record<string, unknown>, levels - 1);
 }
 

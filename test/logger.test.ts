@@ -44,6 +44,12 @@ test.each(["token", "authorization", "data", "body", "runtimeEnvironment"])("the
   expect(lines.join().match(/\[redacted\]/g)).toHaveLength(3);
 });
 
+test("an error under another key than err is redacted like any object", () => {
+  const { log, lines } = capture("json");
+  log.info({ cause: Object.assign(new Error("call failed"), { headers: "s3cret" }) }, "facts");
+  expect(lines.join()).not.toContain("s3cret");
+});
+
 test("redacting changes nothing of what was handed over", () => {
   const { log, last } = capture("json");
   const facts = { namespaces: ["a", "b"], inner: { token: "s3cret", kind: "ready" } };

@@ -1,4 +1,5 @@
 import { Agent, type Dispatcher, ProxyAgent } from "undici";
+import { textOf } from "../util/chunks.ts";
 import type { Clock, Timer } from "../util/clock.ts";
 import { toError } from "../util/errors.ts";
 import { KubeError } from "./errors.ts";
@@ -310,11 +311,6 @@ function guard(run: () => void, fail: (error: unknown) => void): void {
   } catch (error) {
     fail(error);
   }
-}
-
-function textOf(chunks: readonly Buffer[]): string {
-  const [first] = chunks;
-  return chunks.length === 1 && first !== undefined ? first.toString("utf8") : Buffer.concat(chunks).toString("utf8");
 }
 
 function timeoutError(request: KubeRequest, timeoutMs: number, answered: boolean): KubeError {

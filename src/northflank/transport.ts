@@ -1,4 +1,5 @@
 import { type Dispatcher, Pool, ProxyAgent, errors as undiciErrors } from "undici";
+import { textOf } from "../util/chunks.ts";
 import type { Clock } from "../util/clock.ts";
 import type { SecretValue } from "../util/secret-value.ts";
 import { isAllowedOrigin, originProblem } from "./api-origin.ts";
@@ -307,8 +308,7 @@ function readBody(
   if (type !== "application/json" && !type.endsWith("+json")) {
     return unreadable(`the content type is ${type}, not JSON`);
   }
-  const [first = Buffer.alloc(0)] = chunks;
-  const received = (chunks.length < 2 ? first : Buffer.concat(chunks)).toString("utf8");
+  const received = textOf(chunks);
   // A byte order mark is not JSON, but some proxies prepend it.
   const text = received.startsWith("\uFEFF") ? received.slice(1) : received;
   if (text.length === 0) return unreadable("the body is empty");

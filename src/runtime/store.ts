@@ -81,15 +81,14 @@ export class Store<T extends Cacheable, I extends string = never> {
 
   /** Whether this state of the object, or a later one, is here already: then taking it in would change nothing. */
   knows(metadata: Cacheable["metadata"]): boolean {
-    const here = this.#objects.get(objectKey(metadata));
-    return here !== undefined && isSameObject(here, { metadata }) && !isNewerState({ metadata }, here);
+    return isKnown(this.#objects.get(objectKey(metadata)), { metadata });
   }
 
   /** Takes in an object as a watch event brought it. An older state of an object that is here is ignored. */
   apply(object: T): void {
-    if (this.knows(object.metadata)) return;
     const key = objectKey(object.metadata);
     const before = this.#objects.get(key);
+    if (isKnown(before, object)) return;
     this.#put(key, object);
     this.#tell(changesBetween(key, before, object, false));
   }
@@ -241,6 +240,11 @@ function changesBetween<T extends Cacheable>(
 
 function isSameObject(a: Cacheable, b: Cacheable): boolean {
   return a.metadata.uid === b.metadata.uid;
+}
+
+/** `here` is the same object in this state or a later one. */
+function isKnown(here: Cacheable | undefined, object: Cacheable): boolean {
+  return here !== undefined && isSameObject(here, object) && !isNewerState(object, here);
 }
 
 function isNewerState(a: Cacheable, b: Cacheable): boolean {

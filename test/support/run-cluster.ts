@@ -79,16 +79,11 @@ export class RunCluster {
     return [...this.#objects.values()];
   }
 
-  /** What a backup holds. */
-  snapshot(): readonly NorthflankJobRun[] {
-    return this.list();
-  }
-
-  /** As after a restore of etcd: everything, resourceVersions included, is as it was then. */
-  restore(snapshot: readonly NorthflankJobRun[]): void {
+  /** As after a restore of etcd: everything, resourceVersions included, is as {@link list} told it then. */
+  restore(backup: readonly NorthflankJobRun[]): void {
     this.#objects.clear();
-    this.#version = Math.max(0, ...snapshot.map(({ metadata }) => Number(metadata.resourceVersion)));
-    for (const object of snapshot) this.#store(object as Stored);
+    this.#version = Math.max(0, ...backup.map(({ metadata }) => Number(metadata.resourceVersion)));
+    for (const object of backup) this.#store(object as Stored);
   }
 
   watch(watcher: (key: string, object: NorthflankJobRun | undefined) => void): () => void {

@@ -33,7 +33,7 @@ export class RunStory {
   }
 
   /** The cluster goes back to what a backup holds, and the process notices. */
-  restore(backup: ReturnType<RunCluster["snapshot"]>): void {
+  restore(backup: ReturnType<RunCluster["list"]>): void {
     this.process.restores.noticed();
     this.cluster.restore(backup);
   }

@@ -54,7 +54,7 @@ const clockAllowanceMs = 10_000;
 export function forgottenStart(options: {
   readonly object: NorthflankJobRun;
   readonly restored: Restored | undefined;
-  readonly account: StartRecord["account"];
+  readonly account: string;
   readonly newId: () => string;
   /** Northflank's clock minus ours, in milliseconds. */
   readonly aheadMs: number;
@@ -69,7 +69,7 @@ export function forgottenStart(options: {
     attempt: (last?.number ?? 0) + 1,
     recordedTime: formatTime(sinceMs - clockAllowanceMs),
     baseline: { runIds: [] },
-    ...(options.account === undefined ? {} : { account: options.account }),
+    account: options.account,
     outcome: "Pending",
   };
 }

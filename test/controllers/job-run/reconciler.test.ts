@@ -903,7 +903,7 @@ describe("after the cluster was restored from a backup", () => {
       story.remote.skewMs = ms;
       story.remote.runMs = 10 * minute;
       story.cluster.create("once");
-      const backup = story.cluster.snapshot();
+      const backup = story.cluster.list();
       await story.clock.advance(5_000);
       expect(story.summary()).toMatchObject({ phase: "Running", runId: "run-1" });
       story.restore(backup);
@@ -920,7 +920,7 @@ describe("after the cluster was restored from a backup", () => {
 
   test("it is adopted also when it has ended meanwhile", async () => {
     story.cluster.create("once");
-    const backup = story.cluster.snapshot();
+    const backup = story.cluster.list();
     await story.clock.advance(5 * minute);
     story.restore(backup);
     await story.clock.advance(5 * minute);
@@ -933,7 +933,7 @@ describe("after the cluster was restored from a backup", () => {
     story.remote.runMs = 20_000;
     await story.run({ backoffLimit: 3 }, 30_000);
     expect(story.status().attempts).toMatchObject([{ runId: "run-1" }]);
-    const backup = story.cluster.snapshot();
+    const backup = story.cluster.list();
     story.remote.runMs = 10 * minute;
     await story.clock.advance(minute);
     expect(story.status().attempts).toMatchObject([{ runId: "run-1" }, { runId: "run-2" }]);
@@ -946,7 +946,7 @@ describe("after the cluster was restored from a backup", () => {
   test("a person tells which of several runs it was", async () => {
     story.remote.mode = "foreignRun";
     story.cluster.create("once");
-    const backup = story.cluster.snapshot();
+    const backup = story.cluster.list();
     await story.clock.advance(5_000);
     story.restore(backup);
     await story.clock.advance(10 * minute);
@@ -960,7 +960,7 @@ describe("after the cluster was restored from a backup", () => {
 
   test("what was never started is started, once, when nothing is listed that could be its run", async () => {
     await story.run({ suspend: true }, 5_000);
-    story.restore(story.cluster.snapshot());
+    story.restore(story.cluster.list());
     story.cluster.edit("once", { spec: { suspend: false } });
     await story.clock.advance(heldMs - 1_000);
     expect(story.condition("Ready")).toBe("Unknown/ClusterRestored");
@@ -974,7 +974,7 @@ describe("after the cluster was restored from a backup", () => {
     story.remote.mode = "foreignRun";
     await story.run({}, 5 * minute, "before");
     story.remote.mode = "normal";
-    story.restore(story.cluster.snapshot());
+    story.restore(story.cluster.list());
     await story.run({}, heldMs - 1_000, "later");
     expect(story.condition("Ready", "later")).toBe("Unknown/ClusterRestored");
     await story.clock.advance(2 * minute);
