@@ -5,6 +5,7 @@ import { WorkQueue } from "../../src/runtime/work-queue.ts";
 import { sleep } from "../../src/util/clock.ts";
 import { FakeClock, settle } from "../support/fake-clock.ts";
 import { fakeLog } from "../support/fake-log.ts";
+import { hangingPasses } from "../support/hanging-passes.ts";
 
 interface Pass extends PassContext {
   readonly key: string;
@@ -306,22 +307,7 @@ describe("a pass that takes long", () => {
     const clock = new FakeClock();
     const groups = (key: string) => [{ name: key.split("/")[0] ?? "", limit: 8 }];
     const queue = new WorkQueue({ clock, random: () => 0, groups });
-    const started: string[] = [];
-    const passed: string[] = [];
-    const controller = createController({
-      name: "pets",
-      queue,
-      workers: 8,
-      reconcile: async (key, { signal }) => {
-        started.push(key);
-        if (!key.startsWith("healthy/")) await sleep(clock, 3_600_000, signal);
-        passed.push(key);
-        return settled;
-      },
-      clock,
-      random: () => 0.5,
-      log: fakeLog().log,
-    });
+    const { controller, started, passed } = hangingPasses(queue, clock, (key) => !key.startsWith("healthy/"));
     const leadership = new AbortController();
     for (let n = 0; n < 40; n++) queue.add(`slow${n % accounts}/${n}`);
     controller.start(leadership.signal);

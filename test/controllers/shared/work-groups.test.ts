@@ -1,10 +1,8 @@
 import { expect, test } from "vitest";
 import { type ProjectObject, projectGroups } from "../../../src/controllers/shared/work-groups.ts";
-import { createController } from "../../../src/runtime/controller.ts";
 import { WorkQueue } from "../../../src/runtime/work-queue.ts";
-import { sleep } from "../../../src/util/clock.ts";
 import { FakeClock, settle } from "../../support/fake-clock.ts";
-import { fakeLog } from "../../support/fake-log.ts";
+import { hangingPasses } from "../../support/hanging-passes.ts";
 
 /** `dead1.p3/7` is an object of the connection `dead1` and its project `p3`. */
 function objectOf(key: string): ProjectObject {
@@ -21,20 +19,7 @@ test.each([
 ])("%s holds up others for no longer than it takes to set its passes aside", async (_, hanging, healthy) => {
   const clock = new FakeClock();
   const queue = new WorkQueue({ clock, random: () => 0, groups: projectGroups({ get: objectOf }, 8) });
-  const passed: string[] = [];
-  const controller = createController({
-    name: "pets",
-    queue,
-    workers: 8,
-    reconcile: async (key, { signal }) => {
-      if (hanging.includes(key)) await sleep(clock, 3_600_000, signal);
-      passed.push(key);
-      return { kind: "settled" };
-    },
-    clock,
-    random: () => 0.5,
-    log: fakeLog().log,
-  });
+  const { controller, passed } = hangingPasses(queue, clock, (key) => hanging.includes(key));
   for (const key of hanging) queue.add(key);
   controller.start(new AbortController().signal);
   // Long enough for all places that the hanging ones can get, and shorter than their time limit.
