@@ -7,6 +7,7 @@ import type { KubeClient } from "../kube/client.ts";
 import { isKubeError } from "../kube/errors.ts";
 import { createKubeClient } from "../kube/http-client.ts";
 import { type KubeAccess, loadKubeAccess } from "../kube/kubeconfig.ts";
+import { createServerClock } from "../kube/server-clock.ts";
 import { createMetrics, type Metrics } from "../metrics.ts";
 import { createTransport } from "../northflank/transport.ts";
 import { Events } from "../runtime/events.ts";
@@ -46,11 +47,13 @@ const userAgent = `northflank-operator/${version}`;
  * was given (2).
  */
 export async function runOperator(options: OperatorOptions): Promise<ExitCode> {
-  const { config, clock, random, log, stop } = options;
+  const { config, random, log, stop } = options;
   const access = await kubeAccess(options);
   if (access === undefined) return 2;
   const metrics = createMetrics({ version, revision, nodeVersion: options.nodeVersion });
-  await using kube = createKubeClient({ access, clock, userAgent, onCall: metrics.kubeCall });
+  // Ages in status are judged by the clock that stamps them, whatever machine this replica runs on.
+  const { clock, heard } = createServerClock(options.clock);
+  await using kube = createKubeClient({ access, clock, userAgent, onCall: metrics.kubeCall, onDate: heard });
   await using transport = createTransport({
     clock,
     allowedHosts: config.allowedApiHosts,

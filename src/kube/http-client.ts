@@ -31,6 +31,8 @@ export interface KubeClientOptions {
   readonly maxResponseBytes?: number;
   /** Called once per finished call; a watch is finished when it ends. */
   readonly onCall?: (facts: KubeCallFacts) => void;
+  /** Called with the `Date` header of each answer as it begins to arrive. */
+  readonly onDate?: (date: unknown) => void;
 }
 
 const defaultFieldManager = "northflank-operator";

@@ -73,6 +73,8 @@ export interface KubeTransportOptions {
   /** Largest answer in bytes. Default 64 MiB. */
   readonly maxResponseBytes?: number;
   readonly onCall?: (facts: KubeCallFacts) => void;
+  /** Called with the `Date` header of each answer as it begins to arrive. */
+  readonly onDate?: (date: unknown) => void;
 }
 
 // The server itself gives up on most calls after 60 s; a worker that waits half of that has waited long enough.
@@ -109,7 +111,7 @@ export function createKubeTransport(options: KubeTransportOptions): KubeTranspor
 
   const exchange = (request: KubeRequest, call: Exchange): Promise<KubeResponse | undefined> =>
     new Promise((resolve, reject) => {
-      const handler = createHandler(request, call, { clock, maxBytes, resolve, reject });
+      const handler = createHandler(request, call, { clock, maxBytes, resolve, reject, onDate: options.onDate });
       const start = (credentials: KubeCredentials): void => {
         if (handler.isSettled()) return;
         if (closed) throw new KubeError({ code: "unavailable", step: request.step, detail: "the client was closed" });
@@ -233,6 +235,7 @@ function createHandler(
     readonly maxBytes: number;
     readonly resolve: (response: KubeResponse | undefined) => void;
     readonly reject: (error: unknown) => void;
+    readonly onDate: KubeTransportOptions["onDate"];
   },
 ): ExchangeHandler {
   let settled = false;
@@ -274,6 +277,7 @@ function createHandler(
     onResponseStart: (_, status, headers) => {
       if (settled || status < 200) return;
       response = { status, headers: headers as KubeResponse["headers"] };
+      deps.onDate?.(headers.date);
       call.onStatus?.(status);
       if (isStream()) call.sink?.onStart();
     },

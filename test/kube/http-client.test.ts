@@ -563,3 +563,25 @@ test("an answer above the limit is a protocol error", async () => {
   const { client } = await serve(json(big), { maxResponseBytes: 50_000 });
   await expect(client.get(secrets, name)).rejects.toMatchObject({ code: "protocol" });
 });
+
+test("the Date of every answer is reported, refusals and the start of a watch included", async () => {
+  const dates: unknown[] = [];
+  const answers = [200, 404, 200];
+  const { client } = await serve(
+    (_, response) => {
+      const status = answers.shift() ?? 500;
+      response.writeHead(status, {
+        "content-type": "application/json",
+        date: `Thu, 01 Jan 2026 00:00:0${answers.length} GMT`,
+      });
+      response.end(status === 200 ? JSON.stringify({ type: "BOOKMARK", object: {}, metadata: {} }) : "{}");
+    },
+    { onDate: (date) => dates.push(date) },
+  );
+  await client.get(secrets, name);
+  await expect(client.get(secrets, name)).rejects.toThrow();
+  await client
+    .watch(jobRuns, { resourceVersion: "1" }, { onEvent: () => undefined }, new AbortController().signal)
+    .catch(() => undefined);
+  expect(dates).toEqual([2, 1, 0].map((second) => `Thu, 01 Jan 2026 00:00:0${second} GMT`));
+});
