@@ -70,8 +70,19 @@ export type StartReport =
   | { readonly kind: "lateRun"; readonly start: StartRecord; readonly readBack: ReadBack }
   | { readonly kind: "answered"; readonly start: StartRecord; readonly result: StartResult };
 
-/** `undefined`: the status stays as it is, the pass is tried again. */
-export function decideStarted(situation: Situation, report: StartReport, judge: Judge): Conclusion | undefined {
+// After the first start that was given up at the gate; doubled with each further one in a row.
+const gateAgainMs = 2_000;
+const longestGateAgainMs = 60_000;
+
+/**
+ * `undefined`: the status stays as it is, the pass is tried again. `givenUp`: starts in a row, this one included, that
+ * cost a request and sent nothing.
+ */
+export function decideStarted(
+  situation: Situation,
+  report: StartReport,
+  { judge, givenUp }: { readonly judge: Judge; readonly givenUp: number },
+): Conclusion | undefined {
   switch (report.kind) {
     case "busy":
     case "outdated":
@@ -86,9 +97,11 @@ export function decideStarted(situation: Situation, report: StartReport, judge: 
       return decideFailed(situation, report.error, judge);
     case "gateClosed": {
       const message = `${report.why} Nothing was sent; the start is tried again.`;
+      const afterMs = Math.min(gateAgainMs * 2 ** Math.min(givenUp - 1, 10), longestGateAgainMs);
       return conclude(
         { kind: "progressing", reason: "StartingRun", message },
-        { next: { kind: "recheck", afterMs: 2_000, asks: false } },
+        // Each try costs a request, and its own writes must not be what wakes the next one.
+        { next: { kind: "recheck", afterMs: soonest(situation, afterMs), asks: true } },
       );
     }
     case "lateRun":

@@ -49,11 +49,13 @@ export function createJobRunReconciler(
       memories.forget(key);
       return { kind: "settled" };
     }
+    // Whoever is not the leader any more leaves asking and writing to the one who is.
+    const leave = { kind: "recheck", afterMs: shortlyMs(deps.random), priority: "follow" } as const;
+    if (!deps.lease.isLeaderFor(0)) return leave;
     const pass = createPass({ deps, memories, locks, key, stored, context });
     const conclusion = withCleanupLimit(pass, await takeStep(pass));
     if (conclusion === undefined) return comeBack(pass);
-    // Whoever is not the leader any more leaves writing to the one who is.
-    if (!deps.lease.isLeaderFor(0)) return { kind: "recheck", afterMs: shortlyMs(deps.random), priority: "follow" };
+    if (!deps.lease.isLeaderFor(0)) return leave;
     return await conclude(pass, conclusion);
   };
 }

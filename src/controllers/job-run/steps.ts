@@ -81,11 +81,12 @@ async function start(pass: Pass): Promise<Conclusion | undefined> {
   }
   if (outcome.written !== undefined) wrote(pass, outcome.written);
   const { report } = outcome;
-  memory.outdatedStarts = report.kind === "outdated" ? memory.outdatedStarts + 1 : 0;
+  const isGivenUp = report.kind === "outdated" || report.kind === "gateClosed";
+  memory.outdatedStarts = isGivenUp ? memory.outdatedStarts + 1 : 0;
   if (report.kind === "baselineFailed") rejectToken(pass, account, report.error);
   if (report.kind === "answered" && report.result.kind === "refused") rejectToken(pass, account, report.result.error);
   if (report.kind === "answered") memory.unresolvedSince = undefined;
-  return decideStarted(current(pass), report, judgeOf(pass));
+  return decideStarted(current(pass), report, { judge: judgeOf(pass), givenUp: memory.outdatedStarts });
 }
 
 /** How long this process has known that the last run failed. */
