@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { NorthflankDeployment } from "../../src/api/deployment.ts";
 import type { NorthflankJobRun } from "../../src/api/job-run.ts";
 import { createValidator } from "../../src/api/validate.ts";
+import type { AccountResolution } from "../../src/controllers/shared/accounts.ts";
 import { deployment, service } from "../support/builders.ts";
 import { DeploymentScene } from "../support/deployment-scene.ts";
 import { recordingApi } from "../support/recording-transport.ts";
@@ -70,17 +71,20 @@ describe("a NorthflankJobRun with", () => {
   let wire: ReturnType<typeof recordingApi>;
 
   beforeEach(() => {
+    // One account for the whole story: another one each time would be a new connection each time.
+    let account: AccountResolution | undefined;
     story = new RunStory({
       validate: ({ spec }) => validator.validateSpec("NorthflankJobRun", spec),
-      account: () => ({
-        kind: "usable",
-        account: { api: wire.api, pool: "acme", address: "https://api.northflank.com", version: "1" },
-      }),
+      account: () => account,
     });
     wire = recordingApi({
       clock: story.clock,
       answer: ({ method }) => ({ status: 200, body: { data: method === "POST" ? { id: "run-1" } : { runs: [] } } }),
     });
+    account = {
+      kind: "usable",
+      account: { api: wire.api, pool: "acme", address: "https://api.northflank.com", version: "1" },
+    };
   });
   afterEach(() => expect(story.end()).toEqual([]));
 

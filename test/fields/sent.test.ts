@@ -3,6 +3,7 @@ import { deploymentSpec } from "../../src/api/deployment.ts";
 import { jobSpec } from "../../src/api/job.ts";
 import { jobRunSpec } from "../../src/api/job-run.ts";
 import { asStored } from "../../src/api/stored.ts";
+import type { AccountResolution } from "../../src/controllers/shared/accounts.ts";
 import { deployment, jobObject } from "../support/builders.ts";
 import { DeploymentScene } from "../support/deployment-scene.ts";
 import { JobScene } from "../support/job-scene.ts";
@@ -121,17 +122,15 @@ async function carryJob(spec: object, jobType: string): Promise<readonly SentReq
 }
 
 async function carryRun(spec: object): Promise<readonly SentRequest[]> {
-  const story: RunStory = new RunStory({
-    account: () => ({
-      kind: "usable",
-      account: { api: wire.api, pool: "acme", address: "https://api.northflank.com", version: "1" },
-    }),
-  });
+  // One account for the whole story: another one each time would be a new connection each time.
+  const account = { kind: "usable", account: { pool: "acme", address: "https://api.northflank.com", version: "1" } };
+  const story = new RunStory({ account: () => account as AccountResolution });
   const answer = ({ method }: SentRequest) => ({
     status: 200,
     body: { data: method === "POST" ? { id: "run-1", runName: "migrate-1" } : { runs: [] } },
   });
   const wire = recordingApi({ clock: story.clock, answer });
+  Object.assign(account.account, { api: wire.api });
   await story.run(asStored(jobRunSpec, spec) as object, 1_000);
   expect(story.end()).toEqual([]);
   return wire.sent.filter(({ body }) => body !== undefined);

@@ -20,6 +20,7 @@ import { FakeClock } from "./fake-clock.ts";
 import { fakeLog } from "./fake-log.ts";
 import { FakeNorthflank } from "./fake-northflank.ts";
 import { brokenPromises, type KstatusResult, kstatusOf } from "./kstatus.ts";
+import { Pace } from "./pace.ts";
 import { always, neverAborted, strictFake } from "./strict-fake.ts";
 
 const validator = createValidator();
@@ -37,6 +38,8 @@ export class DeploymentScene {
   readonly clock = new FakeClock();
   readonly northflank = new FakeNorthflank(() => this.clock.now());
   readonly logged = fakeLog();
+  /** Ends a hot loop: a pass that goes beyond it throws. */
+  readonly pace = new Pace(this.clock);
   readonly events: string[] = [];
   readonly metrics: string[] = [];
   readonly runs = new Map<string, DependencyRun>();
@@ -52,6 +55,8 @@ export class DeploymentScene {
   rejectedTokens = 0;
   /** Runs before Northflank answers a look: somebody is faster than the pass. */
   duringLook: (() => void) | undefined;
+  /** The object of the pass under way, or of the last one. */
+  #reconciling = "";
   #version = 1;
   #reconcile;
   readonly #server = new Map<string, NorthflankDeployment>();
@@ -68,6 +73,7 @@ export class DeploymentScene {
       },
     });
     this.#reconcile = this.#newReconciler();
+    this.northflank.onCall = () => this.pace.count("remote call", this.#reconciling);
   }
 
   /** An object as the server holds it; also takes the place of an earlier one, as an edit does. */
@@ -75,6 +81,7 @@ export class DeploymentScene {
     const stored = { ...object, metadata: { ...object.metadata, resourceVersion: String(++this.#version) } };
     this.#server.set(objectKey(object.metadata), stored);
     this.store.apply(stored);
+    this.pace.happened(objectKey(object.metadata));
   }
 
   /** Changes the spec as a person would: a new generation. */
@@ -110,7 +117,11 @@ export class DeploymentScene {
       log: this.logged.log,
       failures: 0,
     };
+    this.pace.count("reconcile", key);
+    this.#reconciling = key;
     const outcome = await this.#reconcile(key, context).catch((error: Error): Outcome => ({ kind: "retry", error }));
+    // A reconciler may have taken it for a failed call.
+    if (this.pace.breach !== undefined) throw this.pace.breach;
     if (this.#server.has(key)) this.#checkPromises(key);
     return outcome;
   }
@@ -233,6 +244,7 @@ export class DeploymentScene {
           throw new KubeError({ code: "conflict", step: "patch", detail: "changed" });
         }
         this.statusWrites += 1;
+        this.pace.count("write", key);
         const stored = {
           ...object,
           metadata: { ...object.metadata, resourceVersion: String(++this.#version) },

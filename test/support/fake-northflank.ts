@@ -44,6 +44,8 @@ interface Scripted {
  */
 export class FakeNorthflank {
   readonly calls: string[] = [];
+  /** Told of each call. */
+  onCall: () => void = () => undefined;
   /** Makes the key of hashes. */
   token = "token";
   /** Runs when a patch of a job has been carried out, before it is answered. */
@@ -221,6 +223,7 @@ export class FakeNorthflank {
   }
 
   #note(call: string): void {
+    this.onCall();
     this.calls.push(call);
   }
 

@@ -15,6 +15,7 @@ import type { StartResult } from "../../src/northflank/types.ts";
 import type { Timer } from "../../src/util/clock.ts";
 import type { FakeClock } from "./fake-clock.ts";
 import { fakeLog } from "./fake-log.ts";
+import { Pace } from "./pace.ts";
 import type { RunCluster } from "./run-cluster.ts";
 import type { RunRemote } from "./run-remote.ts";
 import { strictFake } from "./strict-fake.ts";
@@ -79,6 +80,8 @@ export class RunProcess {
   readonly name: string;
   readonly events: { readonly key: string; readonly event: EventDraft }[] = [];
   readonly log = fakeLog();
+  /** Ends a hot loop, by an error out of the clock. */
+  readonly pace: Pace;
   /** Told by the tests, where a reflector would notice. */
   readonly restores: RestoreMemory;
   readonly counts = { started: 0, recovered: 0, finished: [] as string[], ran: [] as number[] };
@@ -89,6 +92,7 @@ export class RunProcess {
   constructor(name: string, world: RunWorld) {
     this.name = name;
     this.#world = world;
+    this.pace = new Pace(world.clock);
     this.restores = new RestoreMemory(world.clock);
     this.#reconcile = this.#build();
     for (const object of world.cluster.list()) this.#see(keyOf(object), object);
@@ -141,6 +145,8 @@ export class RunProcess {
   #see(key: string, object: NorthflankJobRun | undefined): void {
     if (object === undefined) this.#cache.delete(key);
     else this.#cache.set(key, object);
+    this.pace.happened(key);
+    if (object !== undefined) this.pace.happened(object.spec.jobId);
     // A watch is a little late, and it echoes our own writes.
     this.#schedule(key, 20);
   }
@@ -166,6 +172,7 @@ export class RunProcess {
       return;
     }
     this.#busy.add(key);
+    this.pace.count("reconcile", key);
     void this.#pass(key);
   }
 
@@ -269,18 +276,22 @@ export class RunProcess {
         if (options?.subresource !== "status") throw new Error("a PUT of more than the status");
         const run = object as unknown as NorthflankJobRun;
         const isIntent = run.status?.start?.outcome === "Pending";
+        this.pace.count("write", keyOf(object));
         return await this.#call(isIntent ? "intentWrite" : undefined, signal, () => cluster.replaceStatus(run));
       }) as KubeClient["replace"],
       patch: (async (_type, at, patch, options, signal) => {
         const key = `${at.namespace}/${at.name}`;
+        this.pace.count("write", key);
         if (patch.kind === "json") return await this.#call(undefined, signal, () => cluster.patch(key, patch.body));
         if (options?.subresource !== "status") throw new Error("a merge patch of more than the status");
         const body = patch.body as Parameters<typeof cluster.patchStatus>[1];
         const boundary = this.#writeBoundary(at.name, body.status);
         return await this.#call(boundary, signal, () => cluster.patchStatus(key, body));
       }) as KubeClient["patch"],
-      delete: async (_type, name, options, signal) =>
-        await this.#call(undefined, signal, () => cluster.delete(`${name.namespace}/${name.name}`, options?.uid)),
+      delete: async (_type, name, options, signal) => {
+        this.pace.count("write", `${name.namespace}/${name.name}`);
+        await this.#call(undefined, signal, () => cluster.delete(`${name.namespace}/${name.name}`, options?.uid));
+      },
     });
   }
 
@@ -296,6 +307,9 @@ export class RunProcess {
 
   #api(remote: RunRemote): NorthflankApi {
     const { cluster } = this.#world;
+    // A call names its job alone: all objects of the job share what may be sent about it.
+    const count = (jobId: string) =>
+      this.pace.count("remote call", jobId, cluster.list().filter(({ spec }) => spec.jobId === jobId).length);
     return strictFake<NorthflankApi>("northflank", {
       reserve: (count) => ({ kind: "reserved", reservation: { left: count, release: () => undefined } }),
       listRuns: async ({ jobId }, { signal }) => {
@@ -304,11 +318,19 @@ export class RunProcess {
           const isKnown = status?.attempts?.at(-1)?.number === start?.attempt;
           return spec.jobId === jobId && start?.outcome === "Pending" && !isKnown;
         });
+        count(jobId);
         return await this.#call(isOpen ? "resolveRead" : "baseline", signal, () => remote.list(jobId));
       },
-      getRun: async ({ runId }, { signal }) => await this.#call(undefined, signal, () => remote.read(runId)),
-      abortRun: async ({ runId }, { signal }) => await this.#call(undefined, signal, () => remote.abort(runId)),
+      getRun: async ({ jobId, runId }, { signal }) => {
+        count(jobId);
+        return await this.#call(undefined, signal, () => remote.read(runId));
+      },
+      abortRun: async ({ jobId, runId }, { signal }) => {
+        count(jobId);
+        await this.#call(undefined, signal, () => remote.abort(runId));
+      },
       startRun: async ({ jobId }, body, { signal }) => {
+        count(jobId);
         this.#reach("gate", "after");
         await this.#running(signal);
         this.#reach("postSent", "before");
@@ -334,7 +356,7 @@ export class RunProcess {
   async #call<T>(boundary: Boundary | undefined, signal: AbortSignal | undefined, work: () => T): Promise<T> {
     if (boundary !== undefined) this.#reach(boundary, "before");
     await this.#running(signal);
-    const settled = attempt(work);
+    const settled = this.pace.own(() => attempt(work));
     if (boundary !== undefined) this.#reach(boundary, "after");
     await this.#running(signal);
     if (boundary === "intentWrite") {

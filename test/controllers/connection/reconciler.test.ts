@@ -21,6 +21,7 @@ import { FakeClock } from "../../support/fake-clock.ts";
 import { fakeLog } from "../../support/fake-log.ts";
 import { northflankError } from "../../support/fake-northflank.ts";
 import { brokenPromises, kstatusOf } from "../../support/kstatus.ts";
+import { Pace } from "../../support/pace.ts";
 import { always, neverAborted, strictFake } from "../../support/strict-fake.ts";
 
 const validator = createValidator();
@@ -31,6 +32,7 @@ const hourMs = 3_600_000;
 class ConnectionScene {
   readonly clock = new FakeClock();
   readonly logged = fakeLog();
+  readonly pace = new Pace(this.clock);
   readonly events: string[] = [];
   secret: { text: string; resourceVersion: string } | undefined = { text: canary, resourceVersion: "1" };
   secretError: KubeError | undefined;
@@ -46,6 +48,7 @@ class ConnectionScene {
 
   has(object: NorthflankConnection | undefined): void {
     this.#object = object;
+    this.pace.happened("shop/default");
   }
 
   edit(spec: Partial<NorthflankConnection["spec"]>): void {
@@ -78,9 +81,11 @@ class ConnectionScene {
       log: this.logged.log,
       failures: 0,
     };
+    this.pace.count("reconcile", "shop/default");
     const outcome = await this.#reconcile("shop/default", context).catch(
       (error: Error): Outcome => ({ kind: "retry", error }),
     );
+    if (this.pace.breach !== undefined) throw this.pace.breach;
     if (this.#object !== undefined) this.#checkPromises(this.#object);
     return outcome;
   }
@@ -144,6 +149,7 @@ class ConnectionScene {
       openApi: ({ token }) =>
         strictFake<NorthflankApi>("northflank", {
           whoAmI: async () => {
+            this.pace.count("remote call", "shop/default");
             this.#checks.push(token.reveal());
             if (this.answer === "no-route") return undefined;
             if (this.answer !== undefined && typeof this.answer !== "string") throw this.answer;
@@ -178,6 +184,7 @@ class ConnectionScene {
         kube: strictFake<KubeClient>("kube", {
           patch: async <T extends KubeObject>(...[, , { body }]: Parameters<KubeClient["patch"]>): Promise<T> => {
             this.statusWrites += 1;
+            this.pace.count("write", "shop/default");
             const { status } = body as { readonly status: object };
             return { ...this.object, status: mergePatch(this.object.status ?? {}, status) } as unknown as T;
           },
@@ -496,6 +503,7 @@ describe("the counters", () => {
     it.statusWrites = 0;
     for (let remaining = 999; remaining >= 0; remaining -= 7) {
       it.quota = figures(remaining, { resetAtMs: Date.parse("2026-01-01T00:59:30Z") + (remaining % 3) * 1_000 });
+      it.pace.happened("shop/default");
       await it.pass();
     }
     expect(it.statusWrites).toBeLessThanOrEqual(10);

@@ -20,6 +20,21 @@ test.each([
   expect(story.status().start?.outcome).toBe(posts === 0 ? "NotStarted" : "Accepted");
 });
 
+test("a gate that closes each time costs a request ever more rarely, whatever its own writes wake", async () => {
+  story = new RunStory({
+    onBoundary: (process, boundary, side) => {
+      if (boundary === "gate" && side === "before") process.limitLease(4_999);
+      // The lease is renewed, and runs short again when the next start comes to its gate.
+      if (boundary === "baseline" && side === "before") process.limitLease(60_000);
+    },
+  });
+  await story.run({}, 4_000);
+  story.process.limitLease(3_600_000);
+  await story.clock.advance(10 * minute);
+  expect(story.remote.posts).toEqual([]);
+  expect(story.remote.calls.filter((call) => call === "list").length).toBeLessThanOrEqual(16);
+});
+
 test("AtLeastOnce: a run that turns up between the last look and the second start is adopted, and nothing is sent", async () => {
   let reads = 0;
   story = new RunStory({
