@@ -1,0 +1,101 @@
+import type { KubeClient } from "../../kube/client.ts";
+import { isKubeError, type KubeError } from "../../kube/errors.ts";
+import type { KubeObject, ObjectName, ResourceType } from "../../kube/types.ts";
+import type { Clock, Timer } from "../../util/clock.ts";
+
+/** No answer is shown, nor kept in memory, for longer. */
+export const sharedReadMs = 10_000;
+
+type Get = Pick<KubeClient, "get">;
+
+interface Entry {
+  readonly readAtMs: number;
+  /** The object, or the answer that there is none. */
+  readonly read: Promise<KubeObject | KubeError>;
+}
+
+/**
+ * Reads of Secrets and ConfigMaps by name, with `get` only, for many objects that refer to the same ones.
+ *
+ * *Guarantees*: {@link shared} sends one request per object in {@link sharedReadMs}, however many ask, and one in flight
+ * at a time; {@link fresh} always asks, and what it reads is shown to the others; what was read is forgotten when that
+ * time is over, also when nobody asks any more; that something is missing is remembered like any other answer.
+ *
+ * *Errors*: those of the client; no error but `not_found` is kept.
+ */
+export class SharedReads {
+  readonly #kube: Get;
+  readonly #clock: Clock;
+  readonly #entries = new Map<string, Entry>();
+  #timer: Timer | undefined;
+
+  constructor(deps: { readonly kube: Get; readonly clock: Clock }) {
+    this.#kube = deps.kube;
+    this.#clock = deps.clock;
+  }
+
+  /** For what has just changed, or is about to be sent because of it. */
+  readonly fresh: Get = {
+    get: <T extends KubeObject>(type: ResourceType, name: ObjectName, signal?: AbortSignal) =>
+      this.#read<T>({ type, name, signal, isFresh: true }),
+  };
+
+  /** For what is compared again and again: an answer of a moment ago will do. */
+  readonly shared: Get = {
+    get: <T extends KubeObject>(type: ResourceType, name: ObjectName, signal?: AbortSignal) =>
+      this.#read<T>({ type, name, signal, isFresh: false }),
+  };
+
+  /** How many answers are in memory. */
+  get size(): number {
+    return this.#entries.size;
+  }
+
+  async #read<T extends KubeObject>(wanted: {
+    readonly type: ResourceType;
+    readonly name: ObjectName;
+    readonly signal: AbortSignal | undefined;
+    readonly isFresh: boolean;
+  }): Promise<T> {
+    const { type, name, signal, isFresh } = wanted;
+    signal?.throwIfAborted();
+    const id = `${type.plural}/${name.namespace ?? ""}/${name.name}`;
+    const known = this.#entries.get(id);
+    const nowMs = this.#clock.monotonic();
+    const isRecent = known !== undefined && nowMs - known.readAtMs < sharedReadMs;
+    const entry = !isFresh && isRecent ? known : this.#ask(id, { type, name });
+    const answer = await entry.read;
+    if (isKubeError(answer)) throw answer;
+    // The cast is sound: the id has the type in it.
+    return answer as T;
+  }
+
+  /** Not bound to the signal of the caller who happens to be first: others wait for the same answer. */
+  #ask(id: string, { type, name }: { readonly type: ResourceType; readonly name: ObjectName }): Entry {
+    const entry: Entry = { readAtMs: this.#clock.monotonic(), read: this.#fetch(type, name) };
+    this.#entries.set(id, entry);
+    entry.read.catch(() => {
+      if (this.#entries.get(id) === entry) this.#entries.delete(id);
+    });
+    this.#forgetLater();
+    return entry;
+  }
+
+  async #fetch(type: ResourceType, name: ObjectName): Promise<KubeObject | KubeError> {
+    try {
+      return await this.#kube.get(type, name);
+    } catch (error) {
+      if (isKubeError(error, "not_found")) return error;
+      throw error;
+    }
+  }
+
+  #forgetLater(): void {
+    this.#timer ??= this.#clock.setTimer(() => {
+      this.#timer = undefined;
+      const nowMs = this.#clock.monotonic();
+      for (const [id, { readAtMs }] of this.#entries) if (nowMs - readAtMs >= sharedReadMs) this.#entries.delete(id);
+      if (this.#entries.size > 0) this.#forgetLater();
+    }, sharedReadMs);
+  }
+}
