@@ -140,6 +140,10 @@ export const jobStatus = {
         specHash: text("Hash of what the spec says of them.", 128),
         time: time("When they were sent, or first found in force."),
         keyId: text("Tells one key of the hashes from another; it changes with the account and its token.", 32),
+        sourcesId: text(
+          "Tells the versions of the referenced Secrets and ConfigMaps from others; it does not depend on the token.",
+          32,
+        ),
         settings: {
           type: "array",
           maxItems: 4_000,

@@ -98,7 +98,8 @@ export class JobScene {
   /** A Secret as a person applies it. */
   hasSecret(name: string, data: Readonly<Record<string, string>>): void {
     const encoded = Object.entries(data).map(([key, value]) => [key, Buffer.from(value).toString("base64")]);
-    const secret: Secret = { apiVersion: "v1", kind: "Secret", metadata: { name }, data: Object.fromEntries(encoded) };
+    const metadata = { name, uid: `uid of ${name}`, resourceVersion: String(++this.#version) };
+    const secret: Secret = { apiVersion: "v1", kind: "Secret", metadata, data: Object.fromEntries(encoded) };
     this.sources.set(`Secret ${name}`, secret);
   }
 

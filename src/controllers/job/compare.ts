@@ -26,8 +26,11 @@ export interface Comparison {
   readonly untold: number;
   /** What was last applied is known, and its hashes can be compared. */
   readonly canTell: boolean;
-  /** The hashes cannot be compared for no other reason than a new token: their settings are those that are declared now. */
-  readonly isRotated: boolean;
+  /**
+   * The hashes cannot be compared, because the token is a new one, and yet the values are those that were applied: the spec
+   * is the same, and so is the version of everything it refers to.
+   */
+  readonly isCarriedOver: boolean;
 }
 
 type Applied = NorthflankJobStatus["applied"];
@@ -50,24 +53,26 @@ export function compare(desire: Desire, view: JobSettingsView, applied: Applied)
     changed: desire.leaves.filter(isChanged).map(({ path }) => path),
     released: releasedPaths(desire, applied),
     untold: unseen.length,
-    canTell: applied?.keyId === desire.keyId,
-    isRotated: isRotated(desire, applied),
+    canTell: applied?.keyId === desire.keyId || isCarriedOver(desire, applied),
+    isCarriedOver: isCarriedOver(desire, applied),
   };
 }
 
 /**
- * Whether the values behind the references of a spec are still those that were applied, as far as hashes can tell: those
- * of a token that was replaced say nothing, which the next look at Northflank settles. What was applied and is declared no
- * more is nothing to hurry for either.
+ * Whether the values behind the references of a spec are still those that were applied, for sure: by their hashes, or
+ * after a new token by the versions of what they come from. What was applied and is declared no more is nothing to hurry
+ * for.
  */
 export function isAsApplied(desire: Desire, applied: Applied): boolean {
-  if (isRotated(desire, applied)) return true;
+  if (isCarriedOver(desire, applied)) return true;
   const before = hashesOf(desire, applied);
   return desire.leaves.every(({ path, hash }) => before.get(path) === hash);
 }
 
-function isRotated({ keyId, leaves }: Desire, applied: Applied): boolean {
+function isCarriedOver({ keyId, leaves, specHash, sourcesId }: Desire, applied: Applied): boolean {
   if (applied === undefined || applied.keyId === keyId || !isSameAccount(applied.keyId, keyId)) return false;
+  if (applied.specHash !== specHash || sourcesId === undefined || applied.sourcesId !== sourcesId) return false;
+  // A hash that is missing was taken out, because nobody knows what is in force.
   const known = new Set((applied.settings ?? []).map(({ path }) => path));
   return leaves.every(({ path }) => known.has(path));
 }
@@ -78,16 +83,22 @@ function isRotated({ keyId, leaves }: Desire, applied: Applied): boolean {
  */
 export function certainWhileSending(desire: Desire, applied: Applied): Applied {
   if (applied === undefined) return undefined;
-  const { specHash: _unclear, ...rest } = applied;
-  if (applied.keyId !== desire.keyId) return rest;
   const declared = new Map(desire.leaves.map(({ path, hash }) => [path, hash]));
+  if (applied.keyId !== desire.keyId) {
+    // Which of them it changes, nobody can tell. The former token may come back, and with it these hashes.
+    const { specHash: _spec, sourcesId: _sources, ...rest } = applied;
+    return { ...rest, settings: (applied.settings ?? []).filter(({ path }) => !declared.has(path)) };
+  }
   const settings = (applied.settings ?? []).filter(({ path, hash }) => (declared.get(path) ?? hash) === hash);
   return { ...applied, settings };
 }
 
-/** Whether something that Northflank does not tell is about to be replaced: only the hashes remember what it was. */
-export function replacesUntold(desire: Desire, applied: Applied, unsent: readonly Difference[]): boolean {
-  const before = hashesOf(desire, applied);
+/**
+ * Whether something that Northflank does not tell is about to be replaced: only the hashes remember what it was, also
+ * those of a former token.
+ */
+export function replacesUntold(applied: Applied, unsent: readonly Difference[]): boolean {
+  const before = new Set((applied?.settings ?? []).map(({ path }) => path));
   return unsent.some(({ path }) => before.has(path));
 }
 

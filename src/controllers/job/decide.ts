@@ -48,7 +48,9 @@ export function decide(input: DecideInput): Decision {
       return conclude({ ...conflictConclusion(observation.winner), sameDesire });
     case "blocked": {
       const next = { kind: "recheck", afterMs: observation.recheckAfterMs } as const;
-      return conclude({ ...nothingLearned, verdict: observation.verdict, next, sameDesire });
+      const { verdict, hasChangedSource = false } = observation;
+      const inSync = hasChangedSource ? unsentSource(verdict.reason) : nothingLearned.inSync;
+      return conclude({ ...nothingLearned, verdict, inSync, next, sameDesire });
     }
     case "failed": {
       const { error } = observation;
@@ -83,15 +85,18 @@ function decideSeen(input: DecideInput, seen: Seen): Decision {
 
 /** What nobody can see counts only where writing is allowed, or where it can be held against what was last sent. */
 function pendingChanges(input: DecideInput, comparison: Comparison): readonly Difference[] {
-  const { differences, unsent, canTell } = comparison;
+  const { differences, unsent, canTell, isCarriedOver } = comparison;
   const isObserving = input.object.spec.managementPolicy === "Observe";
-  const isPending = isObserving ? canTell : !isTakenOver(input, comparison);
+  const isPending = isObserving ? canTell && !isCarriedOver : !isTakenOver(input, comparison);
   return isPending ? [...differences, ...unsent] : differences;
 }
 
-/** Under EnforceOnChange a new token is no change of what is declared: what was sent before it is taken to be in force. */
-function isTakenOver({ object }: DecideInput, { isRotated }: Comparison): boolean {
-  return object.spec.managementPolicy === "EnforceOnChange" && isRotated && isSameSpec(object) === true;
+/**
+ * Under EnforceOnChange a new token alone is no change of what is declared: what was sent before is in force, where it is
+ * certain that it is what is declared now.
+ */
+function isTakenOver({ object }: DecideInput, { isCarriedOver }: Comparison): boolean {
+  return object.spec.managementPolicy === "EnforceOnChange" && isCarriedOver;
 }
 
 interface Pending {

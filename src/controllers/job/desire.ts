@@ -10,6 +10,8 @@ export interface ResolvedValues {
   readonly runtimeEnvironment: Readonly<Record<string, string>> | undefined;
   readonly runtimeFiles: Readonly<Record<string, FileContent>> | undefined;
   readonly buildArguments: Readonly<Record<string, string>> | undefined;
+  /** Versions of the objects that values came from: equal only for equal values. `undefined`: they do not say. */
+  readonly versions: readonly string[] | undefined;
 }
 
 /** One declared setting. */
@@ -33,11 +35,18 @@ export interface Desire {
   readonly leaves: readonly Leaf[];
   /** Tells the key of the hashes, and the account, from others. */
   readonly keyId: string;
+  /** Hash of what the spec says, see {@link specHashOf}. */
+  readonly specHash: string;
+  /**
+   * Tells the versions of what is referred to from others, whatever the token: with the same spec and the same versions,
+   * every value is the same. `undefined` where that cannot be told.
+   */
+  readonly sourcesId: string | undefined;
 }
 
 /** Reads `spec.settings`. `keyedHash` is the account's. */
 export function desireOf(options: {
-  readonly spec: Pick<NorthflankJobSpec, "settings">;
+  readonly spec: NorthflankJobSpec;
   readonly values: ResolvedValues;
   /** Of the object, so that equal values of two objects do not look equal. */
   readonly uid: string | undefined;
@@ -57,14 +66,36 @@ export function desireOf(options: {
     settings: nested,
     ...plain
   } = spec.settings;
-  const settings = given({ ...plain, ...given({ ...values }) });
+  const { versions, ...maps } = values;
+  const settings = given({ ...plain, ...given({ ...maps }) });
   const policy = given({ backoffLimit, runOnSourceChange, activeDeadlineSeconds, cron, ...given({ ...nested }) });
   const leaves = [...leavesOf(settings), ...leavesOf(policy)].map((leaf) => ({
     ...leaf,
     hash: keyedHash(JSON.stringify([uid, address, leaf.path, sortedKeys(leaf.value)])),
   }));
   const keyId = `${keyedHash("id of the key").slice(0, 8)}.${accountId(address)}`;
-  return { settings, policy, leaves: leaves.sort(byPath), keyId };
+  const sourcesId = sourcesIdOf({ uid, versions });
+  return { settings, policy, leaves: leaves.sort(byPath), keyId, specHash: specHashOf(spec), sourcesId };
+}
+
+interface SourceFacts {
+  /** Of the object. */
+  readonly uid: string | undefined;
+  readonly versions: readonly string[] | undefined;
+}
+
+/** A version is no secret, so a hash without a key will do. */
+function sourcesIdOf({ uid = "", versions }: SourceFacts): string | undefined {
+  if (versions === undefined) return undefined;
+  return createHash("sha256")
+    .update(JSON.stringify([uid, versions]))
+    .digest("hex")
+    .slice(0, 32);
+}
+
+/** Whether everything that is referred to is in the version that was applied. */
+export function isSameSources(applied: { readonly sourcesId?: string }, now: SourceFacts): boolean {
+  return applied.sourcesId !== undefined && applied.sourcesId === sourcesIdOf(now);
 }
 
 /** Whether two ids of keys differ in nothing but the token of one account. */

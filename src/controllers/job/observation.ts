@@ -11,7 +11,13 @@ export type Observation =
   | { readonly kind: "invalid"; readonly problems: readonly SpecProblem[] }
   | { readonly kind: "suspended" }
   /** No account that can be used now, or a reference that cannot. */
-  | { readonly kind: "blocked"; readonly verdict: Verdict; readonly recheckAfterMs: number }
+  | {
+      readonly kind: "blocked";
+      readonly verdict: Verdict;
+      readonly recheckAfterMs: number;
+      /** A Secret or ConfigMap is not in the version that was applied. */
+      readonly hasChangedSource?: boolean;
+    }
   /** An older object manages settings of the same job. */
   | { readonly kind: "conflict"; readonly winner: ObjectKey }
   /** Nothing is due: no request was spent. */

@@ -11,15 +11,17 @@ import { prunedProblems, type SpecProblem } from "../shared/spec-problem.ts";
 import { isAccepted, isSettled } from "../shared/target-object.ts";
 import { isAsApplied } from "./compare.ts";
 import type { Settings } from "./decision.ts";
-import { type Desire, desireOf, hasReferences } from "./desire.ts";
+import { type Desire, desireOf, hasReferences, isSameSources } from "./desire.ts";
 import type { Observation } from "./observation.ts";
 import { targetOf } from "./target.ts";
 import { resolveValues } from "./values.ts";
 
 export interface ObserveDeps {
   readonly store: { byIndex(name: "target", value: string): readonly NorthflankJob[] };
-  /** For the Secrets and ConfigMaps that the spec refers to: by name, without a cache. */
+  /** For the Secrets and ConfigMaps that the spec refers to: by name, as they are now. */
   readonly kube: Pick<KubeClient, "get">;
+  /** The same for what is only compared again: an answer of a moment ago will do. Missing: `kube`. */
+  readonly sharedKube?: Pick<KubeClient, "get">;
   readonly accounts: Accounts;
   /** Judges a spec that the API server let in; fields that it dropped are added here. */
   readonly validate: (object: NorthflankJob) => readonly SpecProblem[];
@@ -72,18 +74,24 @@ interface LookOptions {
 async function look(options: LookOptions, isRetry = false): Promise<Observed> {
   const { deps, object, signal } = options;
   const access = options.access ?? (await accessOf(deps, object, signal));
-  if (access.kind !== "open") return without(access);
+  if (access.kind === "blocked") {
+    return without({ ...access, hasChangedSource: await hasChangedSource(deps, object, signal) });
+  }
+  if (access.kind === "conflict") return without(access);
   const { account } = access;
   const due = dueFor(deps, object, account);
   if (due.kind === "rest" && !watchesValues(object)) return without(due);
+  const isUrgent = due.kind === "look" && due.class === "change";
+  const kube = isUrgent ? deps.kube : (deps.sharedKube ?? deps.kube);
   const namespace = object.metadata.namespace ?? "";
-  const resolution = await resolveValues({ kube: deps.kube, namespace, spec: object.spec, signal });
+  const resolution = await resolveValues({ kube, namespace, spec: object.spec, signal });
   if (resolution.kind === "blocked") return without(resolution);
   const { values } = resolution;
+  const { applied } = object.status ?? {};
   const keyedHash = (text: string) => account.api.keyedHash(text);
   const { address } = account;
   const desire = desireOf({ spec: object.spec, values, uid: object.metadata.uid, address, keyedHash });
-  if (due.kind === "rest" && isAsApplied(desire, object.status?.applied)) {
+  if (due.kind === "rest" && isAsApplied(desire, applied)) {
     return without({ kind: "rest", dueInMs: Math.min(due.dueInMs, recheckSecretMs) });
   }
   const requestClass = due.kind === "rest" ? "change" : due.class;
@@ -93,12 +101,26 @@ async function look(options: LookOptions, isRetry = false): Promise<Observed> {
   } catch (error) {
     if (!isNorthflankError(error)) throw error;
     if (error.code !== "unauthorized" || isRetry) {
-      return { observation: { kind: "failed", error, hasChangedSource: due.kind === "rest" }, account };
+      const isUnsent = hasReferences(object.spec) && applied !== undefined && !isAsApplied(desire, applied);
+      return { observation: { kind: "failed", error, hasChangedSource: isUnsent }, account };
     }
     // The Secret is read again at once: with a rotated token the look succeeds, with the same one nothing is sent.
     deps.accounts.tokenRejected(account);
     return await look({ ...options, access: undefined }, true);
   }
+}
+
+/**
+ * Whether something that is referred to is another version than the one that was applied, which can be told without an
+ * account. What cannot be read has changed too.
+ */
+async function hasChangedSource(deps: ObserveDeps, object: NorthflankJob, signal: AbortSignal): Promise<boolean> {
+  const { spec, metadata, status } = object;
+  if (!hasReferences(spec) || status?.applied?.sourcesId === undefined) return false;
+  const kube = deps.sharedKube ?? deps.kube;
+  const resolution = await resolveValues({ kube, namespace: metadata.namespace ?? "", spec, signal });
+  if (resolution.kind === "blocked") return true;
+  return !isSameSources(status.applied, { uid: metadata.uid, versions: resolution.values.versions });
 }
 
 async function readJob(

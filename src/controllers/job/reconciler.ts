@@ -1,10 +1,11 @@
 import type { NorthflankJob } from "../../api/job.ts";
 import type { Reconcile } from "../../runtime/controller.ts";
-import type { ObjectKey } from "../../runtime/outcome.ts";
+import { type ObjectKey, objectKey } from "../../runtime/outcome.ts";
 import type { Random } from "../../util/random.ts";
 import type { NextPass } from "../shared/next-pass.ts";
 import { rivalKeys } from "../shared/rivals.ts";
 import { recheckSecretMs } from "../shared/secret-tokens.ts";
+import { SharedReads } from "../shared/shared-reads.ts";
 import { createTargetReconciler, type TargetDeps, type TargetSteps } from "../shared/target-reconciler.ts";
 import type { Conclusion } from "./conclusion.ts";
 import { decide } from "./decide.ts";
@@ -37,11 +38,15 @@ export interface JobDeps extends ObserveDeps, TargetDeps<NorthflankJob> {
  */
 export function createJobReconciler(deps: JobDeps): Reconcile {
   const { clock, random } = deps;
+  const reads = new SharedReads({ kube: deps.kube, clock });
+  const observeDeps: ObserveDeps = { ...deps, kube: reads.fresh, sharedKube: reads.shared };
   return createTargetReconciler<NorthflankJob, Observation, Conclusion, Change>(deps, {
-    observe: (object, signal) => observe(deps, object, signal),
+    observe: (object, signal) => observe(observeDeps, object, signal),
     decide: (object, observation) => decide({ object, observation, now: clock.now(), random }),
     statusBefore: (object, change) => {
       const intent = intentConclusion(object, change);
+      // What was planned was for a settled object: a call that ends without an answer must not wait for it.
+      if (intent !== undefined) deps.schedule.forget(objectKey(object.metadata));
       return intent && statusOf(object, intent, clock.now());
     },
     carryOut: (options) => carryOut(deps, options),

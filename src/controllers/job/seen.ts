@@ -7,7 +7,6 @@ import { slowProbeMs } from "../shared/remote-verdict.ts";
 import type { Comparison, Difference } from "./compare.ts";
 import type { Conclusion, StatedFields } from "./conclusion.ts";
 import type { DecideInput } from "./decision.ts";
-import { specHashOf } from "./desire.ts";
 import type { Seen } from "./observation.ts";
 import { fightCorrections, fightWindowMs } from "./remembered.ts";
 
@@ -20,10 +19,13 @@ export function inSyncConclusion(input: DecideInput, seen: Seen, comparison: Com
   const { object } = input;
   const { released } = comparison;
   const isObserving = object.spec.managementPolicy === "Observe";
-  const message = inSyncMessage(seen, comparison.untold, isObserving && !comparison.canTell);
+  const isUnknown = isObserving && !comparison.canTell && comparison.untold > 0;
+  const message = inSyncMessage(seen, comparison.untold, isUnknown);
   return {
     verdict: { kind: "ready", reason: isObserving ? "Observed" : "InSync", message },
-    inSync: { status: "True", reason: "InSync", message },
+    inSync: isUnknown
+      ? { status: "Unknown", reason: "Observed", message }
+      : { status: "True", reason: "InSync", message },
     failure: undefined,
     next: passIn(seen.nextResyncMs),
     sameDesire: true,
@@ -109,12 +111,13 @@ export function owned(
   released: readonly string[],
 ): StatedFields {
   const generation = object.metadata.generation ?? 0;
-  const specHash = specHashOf(object.spec);
+  const { keyId, specHash, sourcesId } = desire;
   const settings = desire.leaves.map(({ path, hash }) => ({ path, hash }));
   const before = object.status?.applied;
   const isSame =
     before?.specHash === specHash &&
-    before.keyId === desire.keyId &&
+    before.keyId === keyId &&
+    before.sourcesId === sourcesId &&
     before.settings?.length === settings.length &&
     settings.every(({ path, hash }, index) => {
       const known = before.settings?.[index];
@@ -122,7 +125,9 @@ export function owned(
     });
   const time = formatTime(now);
   return {
-    applied: isSame ? before : { generation, specHash, time, keyId: desire.keyId, settings },
+    applied: isSame
+      ? before
+      : { generation, specHash, time, keyId, ...(sourcesId === undefined ? {} : { sourcesId }), settings },
     ...(released.length === 0 ? {} : { released: { generation, time, settings: released.slice(0, mostReleased) } }),
   };
 }

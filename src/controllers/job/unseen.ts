@@ -22,7 +22,7 @@ export const suspendedConclusion: Omit<Conclusion, "sameDesire"> = {
 
 /** Values of a Secret or ConfigMap have changed, and could not be sent: nothing is in sync, whatever Ready says. */
 export function unsentSource(reason: Reason): Claim {
-  const message = "A Secret or ConfigMap that is referred to has changed; its values are not sent yet.";
+  const message = "A referenced Secret or ConfigMap changed; the new values are not applied yet.";
   return { status: "Unknown", reason, message };
 }
 

@@ -46,6 +46,7 @@ export async function resolveValues(options: {
     runtimeEnvironment: declared(runtimeEnvironment, runs.environment),
     runtimeFiles: declared(runtimeFiles, runs.files),
     buildArguments: declared(buildArguments, builds.environment),
+    versions: runs.versions && builds.versions && [...runs.versions, "builds", ...builds.versions],
   };
   return { kind: "resolved", values };
 }

@@ -65,7 +65,7 @@ export function concludeChange(options: Written & { readonly result: WriteResult
  */
 export function intentConclusion(object: NorthflankJob, { seen, unsent }: Change): Conclusion | undefined {
   const before = object.status?.applied;
-  if (!replacesUntold(seen.desire, before, unsent)) return undefined;
+  if (!replacesUntold(before, unsent)) return undefined;
   const message = `Settings that Northflank does not tell are being sent: ${namesText(unsent.map(({ path }) => path))}.`;
   return {
     verdict: { kind: "progressing", reason: "ApplyingChange", message },

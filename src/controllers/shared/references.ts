@@ -1,6 +1,6 @@
 import type { KubeClient } from "../../kube/client.ts";
 import { isKubeError } from "../../kube/errors.ts";
-import { type ConfigMap, configMaps, type Secret, secrets } from "../../kube/types.ts";
+import { type ConfigMap, configMaps, type KubeObject, type Secret, secrets } from "../../kube/types.ts";
 import { refusedSecretType } from "./refused-secret-types.ts";
 import { recheckSecretMs } from "./secret-tokens.ts";
 import type { Verdict } from "./verdict.ts";
@@ -49,6 +49,11 @@ export type ResolvedReferences =
       readonly kind: "resolved";
       readonly environment: Readonly<Record<string, string>>;
       readonly files: Readonly<Record<string, { readonly data: string; readonly encoding?: string }>>;
+      /**
+       * Which version of each object the values came from, sorted: while these stay, so do the values. `undefined` where an
+       * object does not say its version.
+       */
+      readonly versions: readonly string[] | undefined;
     }
   /** Something is missing or cannot be used; looked at again after `recheckAfterMs`. Names keys, never values. */
   | { readonly kind: "blocked"; readonly verdict: Verdict; readonly recheckAfterMs: number };
@@ -79,7 +84,7 @@ export async function resolveReferences(options: {
     const sources = await readSources({ kube, namespace, signal }, spec);
     const environment = environmentOf(spec, sources);
     const files = filesOf(spec, sources);
-    return { kind: "resolved", environment, files };
+    return { kind: "resolved", environment, files, versions: versionsOf(sources) };
   } catch (error) {
     if (!(error instanceof Unusable)) throw error;
     const { reason, message } = error;
@@ -108,6 +113,8 @@ class Unusable extends Error {
 interface Source {
   /** `Secret "db"`. */
   readonly title: string;
+  /** Equal only for the same content; `undefined` where the server does not say it. */
+  readonly version: string | undefined;
   readonly keys: readonly string[];
   /** Throws {@link Unusable} for a value that is not text. */
   readonly text: (key: string) => string;
@@ -157,6 +164,7 @@ function secretSource(title: string, secret: Secret): Source {
   const data = new Map(Object.entries(secret.data ?? {}));
   return {
     title,
+    version: versionOf(secret.metadata),
     keys: [...data.keys()],
     text: (key) => decodedText(Buffer.from(data.get(key) ?? "", "base64"), `Key "${key}" of ${title}`),
   };
@@ -167,10 +175,25 @@ function configMapSource(title: string, configMap: ConfigMap): Source {
   const binary = Object.keys(configMap.binaryData ?? {});
   return {
     title,
+    version: versionOf(configMap.metadata),
     keys: [...data.keys(), ...binary],
     text: (key) =>
       data.get(key) ?? refuse("SecretInvalid", `Key "${key}" of ${title} is binary; only text can be sent.`),
   };
+}
+
+function versionOf({ uid, resourceVersion }: KubeObject["metadata"]): string | undefined {
+  return uid === undefined || resourceVersion === undefined ? undefined : `${uid} ${resourceVersion}`;
+}
+
+/** What is missing and optional has a version too: that it is missing. */
+function versionsOf(sources: Sources): readonly string[] | undefined {
+  const versions = [...sources].map(([id, source]) => (source === undefined ? `${id} -` : withId(id, source.version)));
+  return versions.every((version) => version !== undefined) ? versions.toSorted() : undefined;
+}
+
+function withId(id: string, version: string | undefined): string | undefined {
+  return version === undefined ? undefined : `${id} ${version}`;
 }
 
 function decodedText(bytes: Uint8Array, what: string): string {

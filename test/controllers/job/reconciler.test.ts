@@ -435,6 +435,25 @@ describe("values from Secrets and ConfigMaps", () => {
     expect(made.state()).toBe(inSync);
   });
 
+  test("of one Secret are read once for all the objects that compare it, and anew for an edited one", async () => {
+    const made = new JobScene();
+    made.hasSecret("db", { url: "postgres://one" });
+    const names = Array.from({ length: 50 }, (_, index) => `job-${index}`);
+    for (const name of names) {
+      made.northflank.hasSettings(name, { description: "Old" }, "manual");
+      made.has(jobObject({ metadata: { name, uid: name }, spec: { ...spec, jobId: name } }));
+      await made.settle(50_000, `shop/${name}`);
+    }
+    made.sourceReads = 0;
+    await made.clock.advance(60_000);
+    for (const name of names) await made.pass(`shop/${name}`);
+    // Once for the environment, and for the arguments from the same answer.
+    expect(made.sourceReads).toBe(1);
+    made.edit({ settings: { ...spec.settings, description: "New" } }, "shop/job-7");
+    await made.pass("shop/job-7");
+    expect(made.sourceReads).toBe(3);
+  });
+
   test("of an optional reference that is not there are not managed", async () => {
     const from = [{ secretRef: { name: "db", optional: true } }];
     const made = scene({ spec: { settings: { description: "New", runtimeEnvironmentFrom: from } } });
@@ -593,7 +612,7 @@ describe("managementPolicy", () => {
     expect(made.object().status?.applied).toBeUndefined();
     made.edit({ settings: { description: "Old", runtimeEnvironment: { A: "secret-value" } } });
     await made.settle();
-    expect(made.state()).toBe("Ready=True/Observed Accepted=True/Accepted InSync=True/InSync -> Current");
+    expect(made.state()).toBe("Ready=True/Observed Accepted=True/Accepted InSync=Unknown/Observed -> Current");
     expect(made.message()).toBe(
       "Northflank has the declared settings (3); of these it does not tell 2: whether they are as declared is not known.",
     );
