@@ -1,4 +1,5 @@
 import { setMaxListeners } from "node:events";
+import { isKubeError } from "../kube/errors.ts";
 import { follow } from "../util/abort.ts";
 import { assertNever } from "../util/assert-never.ts";
 import type { Clock, Timer } from "../util/clock.ts";
@@ -219,8 +220,18 @@ async function runContained(options: ControllerOptions, key: ObjectKey, context:
     if (context.signal.aborted) return { kind: "retry", error };
     options.observer?.panicked();
     context.log.error({ err: error }, "pass threw; it is retried with back-off");
-    return { kind: "retry", error };
+    const notBeforeMs = retryAfterOf(error, options.random);
+    return notBeforeMs === undefined ? { kind: "retry", error } : { kind: "retry", error, notBeforeMs };
   }
+}
+
+// A proxy with a bad day must not keep an object away from a server that is well again.
+const longestRetryAfterMs = 300_000;
+
+/** What the API server asked for (429, 503), spread: whoever was turned away together must not come back together. */
+function retryAfterOf(error: Error, random: Random): number | undefined {
+  if (!isKubeError(error) || error.retryAfterMs === undefined) return undefined;
+  return Math.min(error.retryAfterMs, longestRetryAfterMs) * (1 + random());
 }
 
 /** What a reconciler returns is data from far away: nonsense in it must not cost a worker or lose the key. */

@@ -1,4 +1,5 @@
 import { describe, expect, test, vi } from "vitest";
+import { KubeError } from "../../src/kube/errors.ts";
 import { type ControllerOptions, createController, type PassContext } from "../../src/runtime/controller.ts";
 import type { Outcome } from "../../src/runtime/outcome.ts";
 import { WorkQueue } from "../../src/runtime/work-queue.ts";
@@ -144,6 +145,31 @@ describe("outcomes", () => {
     expect(heard).toContain("error after 0");
   });
 });
+
+test.each([
+  ["429", { code: "throttled", httpStatus: 429, retryAfterMs: 20_000 }, [20_000, 40_000]],
+  ["503", { code: "unavailable", httpStatus: 503, retryAfterMs: 20_000 }, [20_000, 40_000]],
+  ["a wait that no API server means", { code: "unavailable", retryAfterMs: 7_200_000 }, [300_000, 600_000]],
+  ["no wait", { code: "throttled", httpStatus: 429 }, [1_000, 1_000]],
+] as const)(
+  "a write that the API server turns away with %s is tried when it says, spread",
+  async (_, facts, bounds) => {
+    const waits: number[] = [];
+    for (let count = 0; count < 8; count += 1) {
+      const { clock, queue, passes } = setUp({ random: () => count / 8 });
+      queue.add("a");
+      await settle();
+      passes[0]?.fail(new KubeError({ step: "patch pets shop/a", detail: "too many requests", ...facts }));
+      const startMs = clock.monotonic();
+      while (passes.length < 2) await clock.advance(500);
+      waits.push(clock.monotonic() - startMs);
+    }
+    const [leastMs, mostMs] = bounds;
+    expect(Math.min(...waits)).toBe(leastMs);
+    expect(Math.max(...waits)).toBeLessThanOrEqual(mostMs);
+    expect(new Set(waits).size).toBe(leastMs === mostMs ? 1 : 8);
+  },
+);
 
 describe("a pass that misbehaves", () => {
   test.each([
