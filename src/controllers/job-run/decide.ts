@@ -6,7 +6,8 @@ import { formatTime } from "../../runtime/conditions.ts";
 import { assertNever } from "../../util/assert-never.ts";
 import { formatDuration } from "../../util/duration.ts";
 import { type FailureRecord, nextFailure } from "../shared/failure.ts";
-import { type RemoteVerdict, slowProbeMs } from "../shared/remote-verdict.ts";
+import { failuresAlike } from "../shared/remote-failure.ts";
+import { slowProbeMs } from "../shared/remote-verdict.ts";
 import { invalidSpecMessage, type SpecProblem } from "../shared/spec-problem.ts";
 import type { Verdict } from "../shared/verdict.ts";
 import {
@@ -243,7 +244,7 @@ function obstructionMessage(object: NorthflankJobRun, obstacles: readonly Obstac
 export function decideFailed(situation: Situation, error: NorthflankError, judge: Judge): Conclusion {
   const { object } = situation;
   const previous = object.status?.failure;
-  const judged = judge(error, isSameFailure(previous, judge(error, 0)) ? (previous?.count ?? 0) : 0);
+  const judged = judge(error, failuresAlike(previous, judge(error, 0)));
   const isOutcomeUnknown = isKnownUnknown(object);
   if (judged.failureClass === undefined) {
     const afterMs = judged.next.kind === "recheck" ? judged.next.afterMs : slowProbeMs;
@@ -271,14 +272,6 @@ const refusedTokenRecheckMs = 60_000;
 
 function capFor(error: NorthflankError, afterMs: number): number {
   return error.code === "unauthorized" ? Math.min(afterMs, refusedTokenRecheckMs) : afterMs;
-}
-
-function isSameFailure(previous: FailureRecord | undefined, judged: RemoteVerdict): boolean {
-  return (
-    previous?.class === judged.failureClass &&
-    previous?.reason === judged.verdict.reason &&
-    previous?.httpStatus === judged.httpStatus
-  );
 }
 
 function failureOf(

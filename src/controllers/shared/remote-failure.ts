@@ -2,7 +2,7 @@
 import type { NorthflankError } from "../../northflank/errors.ts";
 import type { Random } from "../../util/random.ts";
 import { type FailureRecord, nextFailure } from "./failure.ts";
-import { judgeRemoteError, type NextTry } from "./remote-verdict.ts";
+import { judgeRemoteError, type NextTry, type RemoteVerdict } from "./remote-verdict.ts";
 import type { Verdict } from "./verdict.ts";
 
 /** What a refused or lost call comes to for the object that wanted it. */
@@ -21,11 +21,20 @@ export function judgeRemoteFailure(options: {
   readonly random: Random;
 }): RemoteFailure {
   const { error, previous, now, random } = options;
-  const failures = previous !== undefined && previous.httpStatus === error.httpStatus ? previous.count : 0;
-  const { verdict, failureClass, httpStatus, next } = judgeRemoteError({ error, failures, random });
+  const judge = (failures: number) => judgeRemoteError({ error, failures, random });
+  const { verdict, failureClass, httpStatus, next } = judge(failuresAlike(previous, judge(0)));
   if (failureClass === undefined) return { verdict, failure: undefined, next };
   const nextTryMs = next.kind === "recheck" ? next.afterMs : undefined;
   const { reason, message } = verdict;
   const failure = nextFailure({ previous, class: failureClass, reason, httpStatus, message, nextTryMs, now });
   return { verdict, failure, next };
+}
+
+/** How many tries failed alike before the one that is judged: with the same class, reason and HTTP status. */
+export function failuresAlike(previous: FailureRecord | undefined, judged: RemoteVerdict): number {
+  const isAlike =
+    previous?.class === judged.failureClass &&
+    previous?.reason === judged.verdict.reason &&
+    previous?.httpStatus === judged.httpStatus;
+  return isAlike ? (previous?.count ?? 0) : 0;
 }

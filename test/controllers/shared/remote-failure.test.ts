@@ -1,7 +1,7 @@
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import type { FailureRecord } from "../../../src/controllers/shared/failure.ts";
 import { judgeRemoteFailure } from "../../../src/controllers/shared/remote-failure.ts";
-import type { NorthflankError } from "../../../src/northflank/errors.ts";
+import type { NorthflankError, NorthflankErrorCode } from "../../../src/northflank/errors.ts";
 import { northflankError } from "../../support/fake-northflank.ts";
 
 const now = Date.parse("2026-01-01T00:00:00Z");
@@ -38,4 +38,49 @@ test("waiting for quota is no failure, and ends the record of one", () => {
   const { failure } = judge(missing);
   const waiting = northflankError("quota_closed", { retryAfterMs: 42_000, sent: false });
   expect(judge(waiting, failure)).toMatchObject({ verdict: { kind: "waiting" }, failure: undefined });
+});
+
+/** Fails in this order, and returns the last record and when the next try is. */
+function failing(errors: readonly NorthflankError[]) {
+  let last: ReturnType<typeof judge> | undefined;
+  for (const error of errors) last = judge(error, last?.failure);
+  return last;
+}
+
+const failures: Readonly<Record<Exclude<NorthflankErrorCode, "quota_closed" | "rate_limited">, NorthflankError>> = {
+  unauthorized: northflankError("unauthorized", { httpStatus: 401 }),
+  forbidden: northflankError("forbidden", { httpStatus: 403 }),
+  not_found: missing,
+  gone: northflankError("gone", { httpStatus: 410 }),
+  rejected: northflankError("rejected", { httpStatus: 409 }),
+  wrong_method: northflankError("wrong_method", { httpStatus: 405 }),
+  redirect: northflankError("redirect", { httpStatus: 302 }),
+  protocol: northflankError("protocol"),
+  tls: northflankError("tls"),
+  server_error: northflankError("server_error", { httpStatus: 502 }),
+  unreachable: northflankError("unreachable"),
+  interrupted: northflankError("interrupted"),
+  timeout: northflankError("timeout"),
+};
+const all = Object.entries(failures);
+const pairs = all.flatMap(([before, one]) => all.map(([after, other]) => ({ before, after, one, other })));
+
+describe("after eight failures of one code", () => {
+  test("a first failed handshake is probed within minutes, as any first one is", () => {
+    const last = failing([...Array.from({ length: 8 }, () => failures.timeout), failures.tls]);
+    expect(last).toMatchObject({ failure: { count: 1 }, next: { kind: "recheck", afterMs: 60_000 } });
+  });
+
+  test.each(pairs)("$before, one of $after counts on only if it is alike", ({ one, other }) => {
+    const before = failing(Array.from({ length: 8 }, () => one));
+    const last = judge(other, before?.failure);
+    const first = judge(other);
+    const isAlike =
+      before?.failure?.class === first.failure?.class &&
+      before?.failure?.reason === first.failure?.reason &&
+      before?.failure?.httpStatus === first.failure?.httpStatus;
+    const ninth = failing(Array.from({ length: 9 }, () => other));
+    expect(last.next).toEqual((isAlike ? ninth : first)?.next);
+    expect(last.failure?.count).toBe(isAlike ? 9 : 1);
+  });
 });
