@@ -1,5 +1,5 @@
 import { readdir, readFile, realpath, stat } from "node:fs/promises";
-import { join } from "node:path";
+import { join, sep } from "node:path";
 import type { Io } from "./io.ts";
 
 /** A file that was read. */
@@ -16,14 +16,23 @@ export type FoundFiles =
   /** Each a sentence about one argument. */
   | { readonly kind: "problems"; readonly problems: readonly string[] };
 
+/** What files are read through. */
+export interface ManifestSource extends Pick<Io, "readStdin"> {
+  /** Hears of each folder that is listed and each file that is read. */
+  readonly onRead?: (path: string) => void;
+}
+
 const extensions = [".yaml", ".yml", ".json"];
 
 /**
  * Reads the files that the arguments name. A folder stands for the `.yaml`, `.yml` and `.json` files in it and in its
  * folders; names that begin with a dot and `node_modules` are passed over. The order is that of the arguments, then of
  * the names.
+ *
+ * *Guarantees*: under one argument each real folder is listed once and each real file read once, however many links lead
+ * there; what can be reached without a link is shown under that name.
  */
-export async function findManifestFiles(args: readonly string[], io: Pick<Io, "readStdin">): Promise<FoundFiles> {
+export async function findManifestFiles(args: readonly string[], io: ManifestSource): Promise<FoundFiles> {
   const files: ManifestFile[] = [];
   const problems: string[] = [];
   for (const arg of args) {
@@ -39,42 +48,69 @@ export async function findManifestFiles(args: readonly string[], io: Pick<Io, "r
   return problems.length > 0 ? { kind: "problems", problems } : { kind: "files", files };
 }
 
-async function filesOf(arg: string, io: Pick<Io, "readStdin">): Promise<readonly ManifestFile[]> {
+async function filesOf(arg: string, io: ManifestSource): Promise<readonly ManifestFile[]> {
   if (arg === "-") return [{ name: "-", isNamed: true, text: withoutMark(await io.readStdin()) }];
-  if (!(await stat(arg)).isDirectory()) return [await readManifest(arg, true)];
-  const names = await namesIn(arg, new Set());
-  return readFew(names);
+  if (!(await stat(arg)).isDirectory()) return [await readManifest(arg, true, io)];
+  return readFew(await namesUnder(arg, io), io);
 }
 
 /** A process may hold only so many open files, on some machines 256. */
 const filesAtOnce = 32;
 
-async function readFew(names: readonly string[]): Promise<readonly ManifestFile[]> {
+async function readFew(names: readonly string[], io: ManifestSource): Promise<readonly ManifestFile[]> {
   const files: ManifestFile[] = [];
   for (let start = 0; start < names.length; start += filesAtOnce) {
     const some = names.slice(start, start + filesAtOnce);
-    files.push(...(await Promise.all(some.map((name) => readManifest(name, false)))));
+    files.push(...(await Promise.all(some.map((name) => readManifest(name, false, io)))));
   }
   return files;
 }
 
-/** `entered` holds the real paths on the way here, so that a link to a folder above is not followed again. */
-async function namesIn(folder: string, entered: ReadonlySet<string>): Promise<readonly string[]> {
-  const real = await realpath(folder);
-  if (entered.has(real)) return [];
+/** The manifests in a folder and its folders, by their names. Links come last: what they lead to may be known by then. */
+async function namesUnder(root: string, io: ManifestSource): Promise<readonly string[]> {
+  const seen = new Set<string>();
   const names: string[] = [];
-  for (const entry of (await readdir(folder)).sort()) {
-    if (entry.startsWith(".") || entry === "node_modules") continue;
-    const path = join(folder, entry);
+  const links: string[] = [];
+  const folders = [root];
+  for (let path = folders.pop() ?? links.shift(); path !== undefined; path = folders.pop() ?? links.shift()) {
     // A link that leads nowhere is no manifest.
     const facts = await stat(path).catch(() => undefined);
-    if (facts?.isDirectory()) names.push(...(await namesIn(path, new Set([...entered, real]))));
-    else if (facts?.isFile() && extensions.some((extension) => entry.endsWith(extension))) names.push(path);
+    if (facts?.isFile() !== true && facts?.isDirectory() !== true) continue;
+    const real = await realpath(path);
+    if (seen.has(real)) continue;
+    seen.add(real);
+    if (facts.isFile()) {
+      if (isManifestName(path)) names.push(path);
+      continue;
+    }
+    io.onRead?.(path);
+    const entries = await readdir(path, { withFileTypes: true });
+    for (const entry of entries.sort((left, right) => (left.name < right.name ? -1 : 1))) {
+      if (entry.name.startsWith(".") || entry.name === "node_modules") continue;
+      const inner = join(path, entry.name);
+      if (entry.isSymbolicLink()) links.push(inner);
+      else if (entry.isDirectory()) folders.push(inner);
+      else if (entry.isFile() && isManifestName(inner)) {
+        seen.add(await realpath(inner));
+        names.push(inner);
+      }
+    }
   }
-  return names;
+  return names.sort(byPath);
 }
 
-async function readManifest(name: string, isNamed: boolean): Promise<ManifestFile> {
+function isManifestName(path: string): boolean {
+  return extensions.some((extension) => path.endsWith(extension));
+}
+
+/** As if each folder were sorted by itself. */
+function byPath(left: string, right: string): number {
+  const [first, second] = [left, right].map((path) => path.split(sep).join("\0"));
+  return (first ?? "") < (second ?? "") ? -1 : 1;
+}
+
+async function readManifest(name: string, isNamed: boolean, io: ManifestSource): Promise<ManifestFile> {
+  io.onRead?.(name);
   return { name, isNamed, text: withoutMark(await readFile(name, "utf8")) };
 }
 

@@ -12,6 +12,7 @@ import {
   type Pair,
   parseAllDocuments,
   Scalar,
+  visit,
   type YAMLMap,
 } from "yaml";
 import type { Path } from "../api/stored.ts";
@@ -43,22 +44,27 @@ export interface ManifestDocument {
   readonly locate: (path: Path) => Position;
 }
 
+/** What reading has cost, in steps that each take about the same time: for tests of how it grows. */
+export interface ReadingWork {
+  steps: number;
+}
+
 /** More nodes than this that come from aliases is an attack and no manifest. */
 const maxAliasedNodes = 250_000;
 
 /**
  * The documents of a YAML or JSON text, with the values that kubectl would make of them. Empty documents are left out.
  *
- * *Guarantees*: never throws; work is bounded, also for aliases that multiply.
+ * *Guarantees*: never throws; work grows with the text and no faster, but for aliases that multiply, where it is bounded.
  */
-export function readManifests(text: string): readonly ManifestDocument[] {
+export function readManifests(text: string, work: ReadingWork = { steps: 0 }): readonly ManifestDocument[] {
   const control = rawControl.exec(text);
   if (control !== null) return [unprintable(text, control)];
   const lines = lineStarts(text);
   // kubectl takes a file for JSON by how it begins.
   const isJson = /^\s*\{/.test(text);
-  const pieces = isJson ? jsonValues(text) : [{ text, offset: 0 }];
-  const documents = pieces.flatMap((piece) => readPiece({ ...piece, isJson, lines }));
+  const pieces = isJson ? jsonValues(text, work) : [{ text, offset: 0 }];
+  const documents = pieces.flatMap((piece) => readPiece({ ...piece, isJson, lines, work }));
   return documents.filter(({ value, problems }) => value !== null || problems.length > 0);
 }
 
@@ -74,6 +80,7 @@ interface Source extends Piece {
   readonly isJson: boolean;
   /** Of the whole text. */
   readonly lines: LineCounter;
+  readonly work: ReadingWork;
 }
 
 function readPiece(source: Source): readonly ManifestDocument[] {
@@ -108,20 +115,41 @@ function unread(position: Position, problem: Omit<ReadProblem, "position" | "pat
 }
 
 /** JSON objects that stand one after the other, as `jq` prints them. All of the text as one if it is anything else. */
-function jsonValues(text: string): readonly Piece[] {
+function jsonValues(text: string, work: ReadingWork): readonly Piece[] {
+  const whole = [{ text, offset: 0 }];
   const pieces: Piece[] = [];
-  const token = /"[^"\\]*(?:\\.[^"\\]*)*"|[{}[\]]|[^\s"{}[\]]+/gs;
   let depth = 0;
   let offset = 0;
-  for (let match = token.exec(text); match !== null; match = token.exec(text)) {
-    const [word] = match;
-    if (depth === 0) offset = match.index;
-    if (word === "{" || word === "[") depth += 1;
-    if (word === "}" || word === "]") depth -= 1;
-    if (depth === 0) pieces.push({ text: text.slice(offset, token.lastIndex), offset });
-    if (depth === 0 && word !== "}") return [{ text, offset: 0 }];
+  for (let at = 0; at < text.length; at += 1) {
+    work.steps += 1;
+    const character = text.charAt(at);
+    if (depth === 0) {
+      if (isBlank(character)) continue;
+      if (character !== "{") return whole;
+      offset = at;
+    }
+    if (character === '"') at = endOfString(text, at, work);
+    if (character === "{" || character === "[") depth += 1;
+    if (character === "}" || character === "]") depth -= 1;
+    if (depth > 0) continue;
+    if (character !== "}") return whole;
+    pieces.push({ text: text.slice(offset, at + 1), offset });
   }
-  return depth === 0 ? pieces : [{ text, offset: 0 }];
+  return depth === 0 ? pieces : whole;
+}
+
+function isBlank(character: string): boolean {
+  return /^\s$/.test(character);
+}
+
+/** Where the quote stands that ends the string which begins at `start`; the end of the text when none does. */
+function endOfString(text: string, start: number, work: ReadingWork): number {
+  let at = start + 1;
+  while (at < text.length && text.charAt(at) !== '"') {
+    work.steps += 1;
+    at += text.charAt(at) === "\\" ? 2 : 1;
+  }
+  return at;
 }
 
 /** Control characters that neither YAML nor JSON may hold as they are. */
@@ -147,11 +175,12 @@ function readDocument(document: Document.Parsed, source: Source): ManifestDocume
     return unread(positionAt(source, error.pos[0]), { rule: "syntax", message, remedy: "" });
   }
   const problems: ReadProblem[] = [];
-  const reader = new ValueReader({ document, source }, (problem, node) => {
+  const lookup = new Lookup(document, source.work);
+  const reader = new ValueReader({ lookup, source }, (problem, node) => {
     problems.push({ ...problem, position: positionOf(source, node) });
   });
   const value = reader.read(document.contents, []);
-  return { value, problems, locate: (path) => positionOf(source, nodeAt(document, path)) };
+  return { value, problems, locate: (path) => positionOf(source, nodeAt({ document, lookup }, path)) };
 }
 
 /** `\\ud83d`, but not the text of a backslash and what follows. */
@@ -159,24 +188,83 @@ const surrogateEscape = /(?<!\\)(?:\\\\)*\\u[dD][89a-fA-F]/;
 
 type Report = (problem: Omit<ReadProblem, "position">, node: Node) => void;
 
+/**
+ * Finds what an alias stands for and the pair of a key. Each answer costs a walk through the document or the map when it
+ * is looked for alone, so that there is one walk for all.
+ */
+class Lookup {
+  readonly #document: Document.Parsed;
+  readonly #work: ReadingWork;
+  readonly #pairs = new Map<YAMLMap, ReadonlyMap<string, Pair>>();
+  #targets: ReadonlyMap<Alias, Node | undefined> | undefined;
+
+  constructor(document: Document.Parsed, work: ReadingWork) {
+    this.#document = document;
+    this.#work = work;
+  }
+
+  /** The node with the anchor that was written last before the alias. */
+  target(alias: Alias): Node | undefined {
+    this.#targets ??= this.#allTargets();
+    return this.#targets.get(alias);
+  }
+
+  /** The key of a pair, as kubectl takes it. */
+  keyOf({ key }: Pair): string | undefined {
+    const node = isAlias(key) ? this.target(key) : key;
+    if (!isScalar(node) || typeof node.value !== "string") return undefined;
+    const isPlain = node.type === Scalar.PLAIN && node.tag === undefined;
+    return formatKey(isPlain ? resolvePlainScalar(node.value) : node.value);
+  }
+
+  /** The last pair of a map with this key. */
+  pair(map: YAMLMap, key: string): Pair | undefined {
+    const known = this.#pairs.get(map) ?? this.#pairsOf(map);
+    this.#pairs.set(map, known);
+    return known.get(key);
+  }
+
+  #pairsOf(map: YAMLMap): ReadonlyMap<string, Pair> {
+    const pairs = new Map<string, Pair>();
+    for (const pair of map.items) {
+      this.#work.steps += 1;
+      const key = this.keyOf(pair);
+      if (key !== undefined) pairs.set(key, pair);
+    }
+    return pairs;
+  }
+
+  #allTargets(): ReadonlyMap<Alias, Node | undefined> {
+    const anchors = new Map<string, Node>();
+    const targets = new Map<Alias, Node | undefined>();
+    visit(this.#document, {
+      Node: (_key, node) => {
+        this.#work.steps += 1;
+        if (isAlias(node)) targets.set(node, anchors.get(node.source));
+        else if (node.anchor !== undefined) anchors.set(node.anchor, node);
+      },
+    });
+    return targets;
+  }
+}
+
 /** Reads one document. Holds the count of nodes seen through aliases, and the aliases it is inside of. */
 class ValueReader {
-  readonly #document: Document.Parsed;
+  readonly #lookup: Lookup;
   readonly #source: Source;
   readonly #report: Report;
   readonly #open = new Set<Node>();
-  /** Finding an anchor walks the document, so each alias is followed once only. */
-  readonly #targets = new Map<Alias, Node | undefined>();
   #aliased = 0;
 
-  constructor(read: { readonly document: Document.Parsed; readonly source: Source }, report: Report) {
-    this.#document = read.document;
+  constructor(read: { readonly lookup: Lookup; readonly source: Source }, report: Report) {
+    this.#lookup = read.lookup;
     this.#source = read.source;
     this.#report = report;
   }
 
   read(node: unknown, path: Path): unknown {
     if (!isNode(node)) return null;
+    this.#source.work.steps += 1;
     // What is written out is bounded by the text itself.
     if (this.#open.size > 0) this.#aliased += 1;
     if (this.#aliased === maxAliasedNodes)
@@ -192,8 +280,7 @@ class ValueReader {
   }
 
   #readAlias(node: Alias, path: Path): unknown {
-    if (!this.#targets.has(node)) this.#targets.set(node, node.resolve(this.#document));
-    const target = this.#targets.get(node);
+    const target = this.#lookup.target(node);
     if (target === undefined || this.#open.has(target)) {
       this.#report(aliasProblem(path, "is an alias of nothing, or of itself"), node);
       return null;
@@ -270,7 +357,7 @@ class ValueReader {
   }
 
   #readKey(pair: Pair, path: Path): string | undefined {
-    const key = keyOf(pair, this.#document);
+    const key = this.#lookup.keyOf(pair);
     if (key !== undefined) return key;
     const node = isNode(pair.key) ? pair.key : isNode(pair.value) ? pair.value : undefined;
     // This is what {{ .Values.name }} is in YAML.
@@ -279,12 +366,6 @@ class ValueReader {
     if (node !== undefined) this.#report(problem, node);
     return undefined;
   }
-}
-
-function keyOf({ key }: Pair, document: Document.Parsed): string | undefined {
-  const node = isAlias(key) ? key.resolve(document) : key;
-  if (!isScalar(node) || typeof node.value !== "string") return undefined;
-  return formatKey(node.type === Scalar.PLAIN && node.tag === undefined ? resolvePlainScalar(node.value) : node.value);
 }
 
 function isMergeKey({ key }: Pair): boolean {
@@ -305,12 +386,15 @@ function duplicateKey(path: Path): Omit<ReadProblem, "position"> {
 }
 
 /** What is written at a path: the key of a field, the item of a list; the nearest thing around it if it is missing. */
-function nodeAt(document: Document.Parsed, path: Path): Node | undefined {
+function nodeAt(
+  { document, lookup }: { readonly document: Document.Parsed; readonly lookup: Lookup },
+  path: Path,
+): Node | undefined {
   let found: Node | undefined = isNode(document.contents) ? document.contents : undefined;
   let inner: unknown = document.contents;
   for (const part of path) {
-    const container: unknown = isAlias(inner) ? inner.resolve(document) : inner;
-    const next = isSeq(container) ? container.items[Number(part)] : pairAt(container, String(part), document);
+    const container: unknown = isAlias(inner) ? lookup.target(inner) : inner;
+    const next = isSeq(container) ? container.items[Number(part)] : pairAt(container, String(part), lookup);
     if (next === undefined) break;
     inner = isPair(next) ? next.value : next;
     const shown: unknown = isPair(next) ? next.key : next;
@@ -319,8 +403,8 @@ function nodeAt(document: Document.Parsed, path: Path): Node | undefined {
   return found;
 }
 
-function pairAt(container: unknown, key: string, document: Document.Parsed): Pair | undefined {
-  return isMap(container) ? container.items.findLast((pair) => keyOf(pair, document) === key) : undefined;
+function pairAt(container: unknown, key: string, lookup: Lookup): Pair | undefined {
+  return isMap(container) ? lookup.pair(container, key) : undefined;
 }
 
 function positionOf(source: Source, node: Node | undefined): Position {

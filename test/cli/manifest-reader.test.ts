@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { stringify } from "yaml";
+import { isDocument, parseAllDocuments, stringify, visit } from "yaml";
 import { readManifests } from "../../src/cli/manifest-reader.ts";
 
 function values(text: string): readonly unknown[] {
@@ -119,5 +119,89 @@ test("never throws, and reads back what was written in quotes", () => {
       const text = stringify(value, { defaultStringType: "QUOTE_DOUBLE", defaultKeyType: "QUOTE_DOUBLE" });
       expect(JSON.stringify(values(text)[0])).toBe(JSON.stringify(value));
     }),
+  );
+});
+
+/** What reading a text takes, and finding everything in it that a report may point at. */
+function stepsFor(text: string, paths: readonly (readonly (string | number)[])[] = []): number {
+  const work = { steps: 0 };
+  const documents = readManifests(text, work);
+  for (const path of paths) documents[0]?.locate(path);
+  return work.steps;
+}
+
+test.each<[string, (size: number) => string]>([
+  ["an open string of escaped quotes, as JSON", (size) => `{"a":"${'\\"'.repeat(size)}`],
+  ["an open string that ends in a backslash, as JSON", (size) => `{"a":"${'\\"'.repeat(size)}\\`],
+  ["strings that are never closed, as JSON", (size) => `{${'"a": \\"'.repeat(size)}`],
+  ["objects one after the other, as JSON", (size) => '{"a": [1, {"b": "}"}]}\n'.repeat(size)],
+  ["brackets, as JSON", (size) => `{"a":${"[".repeat(size)}`],
+  ["aliases", (size) => `a: &x 1\nb: [${Array.from({ length: size }, () => "*x").join(", ")}]`],
+  ["aliases of different anchors", (size) => list(size, (n) => `- &x${n} ${n}\n- *x${n}`)],
+  ["aliases as keys", (size) => list(size, (n) => `- &k${n} key${n}\n- {*k${n} : 1}`)],
+  ["anchors that are written again and again", (size) => list(size, () => "- &x 1\n- *x")],
+  ["merges", (size) => `a: &x {p: 1}\nb: {${Array.from({ length: size }, () => "<<: *x").join(", ")}}`],
+  ["keys", (size) => list(size, (n) => `k${n}: 1`)],
+  ["the same key", (size) => list(size, () => "k: 1")],
+  ["documents", (size) => "a: 1\n---\n".repeat(size)],
+])("reading twice as many of these takes twice as many steps: %s", (_what, textOf) => {
+  const [once, twice, four] = [500, 1_000, 2_000].map((size) => stepsFor(textOf(size)));
+  expect(twice).toBeLessThanOrEqual(2.1 * (once ?? 0) + 20);
+  expect(four).toBeLessThanOrEqual(2.1 * (twice ?? 0) + 20);
+});
+
+test("finding the places of all keys of a map takes one walk through it", () => {
+  const steps = (size: number) => {
+    const names = Array.from({ length: size }, (_, index) => `k${index}`);
+    const text = names.map((name) => `${name}: {a: 1}`).join("\n");
+    return stepsFor(
+      text,
+      names.map((name) => [name, "a"]),
+    );
+  };
+  expect(steps(2_000)).toBeLessThanOrEqual(2.1 * steps(1_000));
+});
+
+test("finding the places of many aliases takes one walk through the document", () => {
+  const steps = (size: number) => {
+    const text = `x: &x {a: 1}\nitems: [${Array.from({ length: size }, () => "*x").join(", ")}]`;
+    return stepsFor(
+      text,
+      Array.from({ length: size }, (_, index) => ["items", index, "a"]),
+    );
+  };
+  expect(steps(2_000)).toBeLessThanOrEqual(2.1 * steps(1_000));
+});
+
+function list(size: number, line: (index: number) => string): string {
+  return Array.from({ length: size }, (_, index) => line(index)).join("\n");
+}
+
+test("aliases mean what the YAML library takes them to mean", () => {
+  const anchors = fc.constantFrom("x", "y", "z");
+  const item = fc.oneof(
+    anchors.map((anchor) => `&${anchor} {p: of-${anchor}, q: [1]}`),
+    fc.tuple(anchors, fc.nat({ max: 99 })).map(([anchor, value]) => `&${anchor} "v${value}"`),
+    anchors.map((anchor) => `*${anchor}`),
+  );
+  fc.assert(
+    fc.property(fc.array(item, { minLength: 1, maxLength: 12 }), (items) => {
+      const text = `[${items.join(", ")}]`;
+      const [document] = parseAllDocuments(text, { schema: "failsafe", logLevel: "silent" });
+      if (!isDocument(document)) throw new Error("no document");
+      let isResolved = true;
+      visit(document, {
+        Alias: (_key, alias) => {
+          if (alias.resolve(document) === undefined) isResolved = false;
+        },
+      });
+      if (!isResolved) {
+        expect(problems(text).every((problem) => problem.endsWith(" alias") || problem.endsWith(" syntax"))).toBe(true);
+        return;
+      }
+      // Numbers are text in that schema.
+      expect(JSON.stringify(values(text)[0]).replaceAll("[1]", '["1"]')).toBe(JSON.stringify(document.toJS()));
+    }),
+    { numRuns: 300 },
   );
 });
