@@ -102,6 +102,21 @@ export function sameImage(desired: ImageReference, remote: RemoteImage): boolean
   return remote.hostMayBeMissing && isSamePath(desired, text);
 }
 
+/**
+ * How a declared image compares with the remote one. `alike`: nothing that the API returns speaks against it, and it does
+ * not return all: the host is missing and could be another one, or a digest stands beside the declared tag.
+ */
+export function compareImages(desired: ImageReference, remote: RemoteImage): "same" | "alike" | "different" {
+  if (!sameImage(desired, remote)) return "different";
+  const { tag, digest } = splitVersion(withoutScheme(remote.image));
+  if (tag !== undefined && digest !== undefined) return "alike";
+  const isHostKnown = !remote.hostMayBeMissing || oneHostProviders.has(remote.registryProvider ?? "");
+  return isHostKnown ? "same" : "alike";
+}
+
+// Their images come from one host only, so that a missing one is no secret.
+const oneHostProviders: ReadonlySet<string> = new Set(["dockerhub", "dhi"]);
+
 /** A remote image as a person would declare it. */
 export type DeclarableImage =
   /** `isHostInferred`: the API left the host out, and its provider has but one that is in use. */

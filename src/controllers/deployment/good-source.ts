@@ -50,8 +50,9 @@ export function isInForce(good: Desire, service: ServiceView): boolean {
  * declared is told.
  */
 export function looksLikeBoth(object: NorthflankDeployment, good: Desire, { desire, service }: Seen): boolean {
-  const { differences, untold, hidden } = compare(desire, service, resolvedCommit(object, desire));
-  return differences.length === 0 && untold.length + hidden.length > 0 && isInForce(good, service);
+  const { differences, alike, untold, hidden } = compare(desire, service, resolvedCommit(object, desire));
+  const isRead = alike.length + untold.length + hidden.length === 0;
+  return differences.length === 0 && !isRead && isInForce(good, service);
 }
 
 /**

@@ -3,14 +3,14 @@ import type { NorthflankDeployment, NorthflankDeploymentStatus } from "../../api
 import { isRefusedForSure } from "../../northflank/answer.ts";
 import type { NorthflankError } from "../../northflank/errors.ts";
 import { formatTime } from "../../runtime/conditions.ts";
-import { compare } from "./compare.ts";
+import { isReadInPart } from "./compare.ts";
 import type { StatedFields } from "./conclusion.ts";
 import type { Change } from "./decision.ts";
 import type { Applied } from "./rollout.ts";
 
 /*
- * A change of fields that Northflank does not tell: when its answer is lost, no look shows whether it arrived. Until a
- * change is accepted, `status.applied` then names no declaration, so that whatever is declared next is sent whole.
+ * A change of fields that Northflank does not tell, or in part: when its answer is lost, no look shows whether it arrived.
+ * Until a change is accepted, `status.applied` then names no declaration, so that whatever is declared next is sent whole.
  */
 
 /** `status.applied` while nobody knows what is in force. */
@@ -47,6 +47,5 @@ export function appliedAfterFailure(
 }
 
 function changesUnseen({ desire, before }: Change): boolean {
-  const { untold, hidden } = compare(desire, before);
-  return untold.length + hidden.length > 0;
+  return isReadInPart(desire, before);
 }

@@ -6,15 +6,16 @@ import type { Seen } from "./decision.ts";
 import { restoreInForce } from "./restore.ts";
 
 /**
- * What has to be written. Fields that Northflank does not tell count only when the declaration has changed, and a source
+ * What has to be written. Fields that Northflank does not tell, or in part, count only when the declaration has changed,
+ * and a source
  * of which it tells nothing until the declaration was sent once; nobody can observe that one.
  */
 export function pendingDifferences(object: NorthflankDeployment, { desire, service }: Seen): readonly Difference[] {
-  const { differences, untold, hidden } = compare(desire, service, resolvedCommit(object, desire));
+  const { differences, alike, untold, hidden } = compare(desire, service, resolvedCommit(object, desire));
   const before = object.status?.applied;
   if (before?.specHash === desire.hash && !isTakenUpAgain(object, desire)) return differences;
   const unsent = object.spec.managementPolicy === "Observe" ? [] : hidden;
-  return before === undefined ? [...differences, ...unsent] : [...differences, ...unsent, ...untold];
+  return before === undefined ? [...differences, ...unsent] : [...differences, ...alike, ...unsent, ...untold];
 }
 
 /** The declaration was replaced by the last good source, and that is not to last: what nobody can see is sent again. */

@@ -86,8 +86,8 @@ export function decideRestore(input: DecideInput, seen: Seen, same: Conclusion):
     if (isInForce(good, seen.service)) return conclude(restoredConclusion(input, seen, { record, good, pending: [] }));
     return conclude(failedAgain(same, record));
   }
-  const { differences, untold } = compare(good, seen.service);
-  const change = { desire: good, before: seen.service, differences: [...differences, ...untold] };
+  const { differences, alike, untold } = compare(good, seen.service);
+  const change = { desire: good, before: seen.service, differences: [...differences, ...alike, ...untold] };
   return { kind: "write", change: { ...change, cause: "Restored" } };
 }
 

@@ -64,7 +64,7 @@ describe("nothing differs", () => {
     ],
   };
   test.each(Object.entries(cases))("%s", (_sentence, [declared, view]) => {
-    expect(compare(desire(declared), service(view))).toEqual({ differences: [], untold: [], hidden: [] });
+    expect(compare(desire(declared), service(view))).toMatchObject({ differences: [], untold: [], hidden: [] });
   });
 });
 
@@ -122,7 +122,7 @@ describe("a difference is shown field by field", () => {
     ],
   };
   test.each(Object.entries(cases))("%s", (_sentence, [declared, view, differences]) => {
-    expect(compare(desire(declared), service(view))).toEqual({ differences, untold: [], hidden: [] });
+    expect(compare(desire(declared), service(view))).toMatchObject({ differences, untold: [], hidden: [] });
   });
 
   test("and a long value is cut", () => {
@@ -139,7 +139,7 @@ test("what Northflank does not tell is neither the same nor different", () => {
     external: { imagePath: "ghcr.io/acme/api:1", credentials: "ghcr" },
     docker: { configType: "default" },
   };
-  expect(compare(desire(declared), service())).toEqual({
+  expect(compare(desire(declared), service())).toMatchObject({
     differences: [],
     untold: [
       { path: "deployment.external.credentials", to: "ghcr" },
@@ -154,9 +154,9 @@ test("a build is hidden where a combined service tells no source at all, and dif
   const declared: Declared = { internal: { branch: "main" } };
   const build = { path: "deployment.internal", to: expect.stringContaining("@main") };
   const combined = compare(desire(declared), service({ ...untold, serviceType: "combined" }));
-  expect(combined).toEqual({ differences: [], untold: [], hidden: [build] });
+  expect(combined).toMatchObject({ differences: [], untold: [], hidden: [build] });
   const other = compare(desire(declared), service(untold));
-  expect(other).toEqual({ differences: [build], untold: [], hidden: [] });
+  expect(other).toMatchObject({ differences: [build], untold: [], hidden: [] });
 });
 
 describe("two declarations that mean the same have the same hash", () => {
