@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import {
+  compareImages,
   formatImage,
   type ImageReference,
   type ImageRule,
@@ -168,4 +169,22 @@ function imageOf(text: string): ImageReference {
   const parsed = parseImageReference(text);
   if (parsed.kind === "problem") throw new Error(`${text}: ${parsed.message}`);
   return parsed.image;
+}
+
+test.each<[string, string, RemoteImage, ReturnType<typeof compareImages>]>([
+  ["read in full", "a.b/c:1", remoteOf("a.b/c:1"), "same"],
+  ["read in full, another", "a.b/c:1", remoteOf("a.b/c:2"), "different"],
+  ["without its host", "a.b/c:1", remoteOf("c:1", "custom"), "alike"],
+  ["without its host, of a provider with several", "gcr.io/a/c:1", remoteOf("a/c:1", "gar"), "alike"],
+  ["without its host, of a provider with one", "a/c:1", remoteOf("a/c:1", "dockerhub"), "same"],
+  ["without its host, of another provider", "a.b/c:1", remoteOf("c:1", "dockerhub"), "different"],
+  ["with a digest beside the declared tag", "a.b/c:1", remoteOf(`a.b/c:1@${sha}`), "alike"],
+  ["with a tag beside the declared digest", `a.b/c@${sha}`, remoteOf(`a.b/c:1@${sha}`), "alike"],
+])("an image that is %s", (_case, desired, remote, expected) => {
+  const parsed = parseImageReference(desired);
+  expect(parsed.kind === "image" && compareImages(parsed.image, remote)).toBe(expected);
+});
+
+function remoteOf(image: string, registryProvider?: string): RemoteImage {
+  return { image, registryProvider, hostMayBeMissing: registryProvider !== undefined };
 }

@@ -13,6 +13,7 @@ import { createStatusWriter } from "../../src/controllers/shared/status-writer.t
 import type { KubeClient } from "../../src/kube/client.ts";
 import { KubeError } from "../../src/kube/errors.ts";
 import type { KubeObject } from "../../src/kube/types.ts";
+import type { SourceView } from "../../src/northflank/types.ts";
 import type { Outcome } from "../../src/runtime/outcome.ts";
 import { objectKey } from "../../src/runtime/outcome.ts";
 import { Store } from "../../src/runtime/store.ts";
@@ -57,6 +58,10 @@ export class DeploymentScene {
   duringLook: (() => void) | undefined;
   /** The object of the pass under way, or of the last one. */
   #reconciling = "";
+  /** Runs when Northflank has carried out a change, before it is answered. */
+  afterWrite: (() => void) | undefined;
+  /** What an answer leaves out of what Northflank has. */
+  told: <T extends SourceView>(view: T) => T = (view) => view;
   #version = 1;
   #reconcile;
   readonly #server = new Map<string, NorthflankDeployment>();
@@ -272,11 +277,23 @@ export class DeploymentScene {
         const view = await api.getService(...args);
         this.duringLook?.();
         this.duringLook = undefined;
-        return view;
+        return this.told(view);
       },
+      updateServiceDeployment: async (...args: Parameters<typeof api.updateServiceDeployment>) => {
+        await api.updateServiceDeployment(...args);
+        this.afterWrite?.();
+      },
+      updateJobDeployment: async (...args: Parameters<typeof api.updateJobDeployment>) => {
+        await api.updateJobDeployment(...args);
+        this.afterWrite?.();
+      },
+      getJobDeployment: async (...args: Parameters<typeof api.getJobDeployment>) =>
+        this.told({ ...noRuntime, ...(await api.getJobDeployment(...args)) }),
     };
   }
 }
+
+const noRuntime = { docker: undefined, buildpack: undefined };
 
 function isAboutStatus({ field }: { readonly field: string }): boolean {
   return field.startsWith("status");

@@ -55,6 +55,14 @@ export function looksLikeBoth(object: NorthflankDeployment, good: Desire, { desi
   return differences.length === 0 && !isRead && isInForce(good, service);
 }
 
+/** Declared fields that were neither sent by us nor read back in full: they are in force as far as anybody can tell. */
+export function unverifiedFields(object: NorthflankDeployment, { desire, service }: Seen): readonly string[] {
+  const { applied } = object.status ?? {};
+  if (applied?.specHash === desire.hash && applied.source !== undefined) return [];
+  const { alike, untold, hidden } = compare(desire, service, resolvedCommit(object, desire));
+  return [...alike.filter(({ from, to }) => from !== to), ...untold, ...hidden].map(({ path }) => path);
+}
+
 /**
  * What to remember as good when a new declaration is sent: what is known, made whole by what the service has where the
  * new one changes what the old one left alone; or else what the service has, if its rollout is complete. `undefined`

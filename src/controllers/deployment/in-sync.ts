@@ -10,14 +10,30 @@ import { buildHold, buildWhenSame } from "./awaiting.ts";
 import { followsLatest } from "./build.ts";
 import type { Conclusion } from "./conclusion.ts";
 import type { DecideInput, Seen } from "./decision.ts";
+import { unverifiedFields } from "./good-source.ts";
 import { imageText, observedFields } from "./observed-fields.ts";
 import { pausedVerdict } from "./out-of-sync.ts";
 import { appliedChange, headResult } from "./remembered.ts";
 import { rollingConclusion, type SameBase } from "./rolling.ts";
 import { type Applied, judgeRollout } from "./rollout.ts";
 
-/** The target has what is declared: how far its rollout is. */
+/** The target has what is declared: how far its rollout is, and what of it was neither sent nor read back. */
 export function sameConclusion(input: DecideInput, seen: Seen): Conclusion {
+  const same = rolloutConclusion(input, seen);
+  const unverified = unverifiedFields(input.object, seen);
+  if (unverified.length === 0 || same.inSync === "as-before") return same;
+  const note =
+    ` Not verified: Northflank does not return ${unverified.slice(0, 3).join(", ")} in full, and the operator has not ` +
+    "sent it.";
+  const { verdict, inSync } = same;
+  return {
+    ...same,
+    verdict: verdict.kind === "ready" ? { ...verdict, message: `${verdict.message}${note}` } : verdict,
+    inSync: { ...inSync, message: `${inSync.message}${note}` },
+  };
+}
+
+function rolloutConclusion(input: DecideInput, seen: Seen): Conclusion {
   const { object, now } = input;
   const { desire, service } = seen;
   const applied = appliedWhenSame(input, seen);

@@ -12,7 +12,7 @@ import { compare, type Difference } from "./compare.ts";
 import type { Conclusion, StatedFields } from "./conclusion.ts";
 import type { Change, DecideInput, Decision, Seen } from "./decision.ts";
 import { type Desire, desireOf } from "./desire.ts";
-import { goodOf, goodSource, isInForce, looksLikeBoth, wantsRestore } from "./good-source.ts";
+import { goodOf, goodSource, isInForce, looksLikeBoth, unverifiedFields, wantsRestore } from "./good-source.ts";
 import { longestHistory } from "./history.ts";
 import { inDoubt } from "./in-doubt.ts";
 import { observedFields, timeText } from "./observed-fields.ts";
@@ -108,9 +108,11 @@ function keepRecord(same: Conclusion, record: RestoreRecord | undefined): Conclu
   return { ...same, stated: { ...same.stated, restore: superseded } };
 }
 
-function rememberGood(input: DecideInput, { desire }: Seen, same: Conclusion): Conclusion {
+function rememberGood(input: DecideInput, seen: Seen, same: Conclusion): Conclusion {
+  const { desire } = seen;
   const before = input.object.status?.lastGood;
-  const isKept = before?.specHash === desire.hash || mayBeStale(input, same.stated.applied);
+  const isUnsure = mayBeStale(input, same.stated.applied) || unverifiedFields(input.object, seen).length > 0;
+  const isKept = before?.specHash === desire.hash || isUnsure;
   const lastGood = isKept ? before : goodOf(desire, input.now);
   return { ...same, stated: { ...same.stated, restore: undefined, lastGood } };
 }
