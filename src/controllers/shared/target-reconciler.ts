@@ -1,3 +1,4 @@
+import { isKubeError } from "../../kube/errors.ts";
 import type { PassContext, Reconcile } from "../../runtime/controller.ts";
 import { type ObjectKey, type Outcome, objectKey, type Priority } from "../../runtime/outcome.ts";
 import type { Clock } from "../../util/clock.ts";
@@ -10,6 +11,7 @@ import { stalledPassage } from "./passage.ts";
 import type { StatusWriter } from "./status-writer.ts";
 import { hasChangedSince, restUntil, type TargetObject } from "./target-object.ts";
 import type { TargetConclusion } from "./target-status.ts";
+import { type Left, Unsaved } from "./unsaved.ts";
 
 /** What metrics hear of. */
 export interface TargetObserver {
@@ -67,24 +69,32 @@ export interface TargetSteps<T extends TargetObject, O, C extends TargetConclusi
  * One pass over an object with a target: observe, decide, carry out, write the status once, tell Events.
  *
  * *Guarantees*: a change is sent only for the object that was looked at: what was edited, deleted or made again meanwhile
- * is looked at anew; a pass never learns why it was woken.
+ * is looked at anew; a conclusion whose status could not be written is written by the next pass, before anything else; a
+ * pass never learns why it was woken.
  */
 export function createTargetReconciler<T extends TargetObject, O, C extends TargetConclusion, X>(
   deps: TargetDeps<T>,
   steps: TargetSteps<T, O, C, X>,
 ): Reconcile {
   const newSpecs = new NewSpecs();
+  const unsaved = new Unsaved<Report<T, C>>();
   return async (key, context) => {
     const object = deps.store.get(key);
     if (object === undefined) {
       deps.schedule.forget(key);
       newSpecs.forget(key);
+      unsaved.forget(key);
       return { kind: "settled" };
     }
     // No finalizer is ours: the target stays as it is.
     if (object.metadata.deletionTimestamp !== undefined) return { kind: "settled" };
     newSpecs.saw(key, object, deps.clock.monotonic());
-    const outcome = await pass(deps, steps, object, context);
+    const outcome = await unsaved.attempt(key, async (left): Promise<Outcome> => {
+      await reportAgain(deps, steps, left, context);
+      const known = deps.store.get(key);
+      if (known === undefined || known.metadata.uid !== object.metadata.uid) return { kind: "settled" };
+      return await pass(deps, steps, { known, left, context });
+    });
     newSpecs.judge(key, deps.store.get(key), (sinceMs) => deps.observer.becameReady(deps.clock.monotonic() - sinceMs));
     return outcome;
   };
@@ -92,12 +102,42 @@ export function createTargetReconciler<T extends TargetObject, O, C extends Targ
 
 const lookAgain: Outcome = { kind: "recheck", afterMs: 0, priority: "change" };
 
+/** A status that a pass has come to, and what goes with it. */
+interface Report<T extends TargetObject, C> {
+  readonly stored: T;
+  readonly conclusion: C;
+  readonly status: Status<T>;
+}
+
+/**
+ * Writes what an earlier pass could not write: the change that it tells of was sent, and no look would show it. An answer
+ * that refuses the content will not change: then the next look has to do.
+ */
+async function reportAgain<T extends TargetObject, O, C extends TargetConclusion, X>(
+  deps: TargetDeps<T>,
+  steps: TargetSteps<T, O, C, X>,
+  left: Left<Report<T, C>>,
+  context: PassContext,
+): Promise<void> {
+  const { value } = left;
+  if (value === undefined) return;
+  const { metadata } = value.stored;
+  const isSame = deps.store.get(objectKey(metadata))?.metadata.uid === metadata.uid;
+  try {
+    if (isSame) await report(deps, steps, value, context);
+    left.value = undefined;
+  } catch (error) {
+    if (isKubeError(error, "invalid", "bad_request")) left.value = undefined;
+    throw error;
+  }
+}
+
 async function pass<T extends TargetObject, O, C extends TargetConclusion, X>(
   deps: TargetDeps<T>,
   steps: TargetSteps<T, O, C, X>,
-  known: T,
-  context: PassContext,
+  options: { readonly known: T; readonly left: Left<Report<T, C>>; readonly context: PassContext },
 ): Promise<Outcome> {
+  const { known, left, context } = options;
   const { observation, account } = await steps.observe(known, context.signal);
   const decision = steps.decide(known, observation);
   if (decision.kind === "rest") return restUntil(known, decision.dueInMs);
@@ -119,7 +159,10 @@ async function pass<T extends TargetObject, O, C extends TargetConclusion, X>(
     const look = { nextMs: nextLookMs(conclusion), accountVersion: account.version };
     deps.schedule.looked({ key: objectKey(metadata), uid: metadata.uid }, look);
   }
-  return await report(deps, steps, { stored, conclusion, context });
+  left.value = { stored, conclusion, status: steps.statusOf(stored, conclusion) };
+  const outcome = await report(deps, steps, left.value, context);
+  left.value = undefined;
+  return outcome;
 }
 
 /** The object with the status that is needed before a change is sent; `undefined`: it is gone. */
@@ -138,11 +181,11 @@ async function record<T extends TargetObject>(
 async function report<T extends TargetObject, O, C extends TargetConclusion, X>(
   deps: TargetDeps<T>,
   steps: TargetSteps<T, O, C, X>,
-  { stored, conclusion, context }: { readonly stored: T; readonly conclusion: C; readonly context: PassContext },
+  { stored, conclusion, status }: Report<T, C>,
+  context: PassContext,
 ): Promise<Outcome> {
   const { verdict, events } = conclusion;
   const { kind, reason, message } = verdict;
-  const status = steps.statusOf(stored, conclusion);
   const written = await deps.statusWriter.write(stored, status, context.statusSignal);
   if (written.kind === "gone") return { kind: "settled" };
   if (written.kind === "written") {

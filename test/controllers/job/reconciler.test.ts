@@ -281,6 +281,7 @@ describe("what Northflank does not tell", () => {
     const made = scene({ spec });
     made.failStatus = new Error("the API server is away");
     expect(await made.pass()).toMatchObject({ kind: "retry" });
+    made.restart();
     await made.settle();
     expect(made.northflank.takeCalls().filter((call) => call.startsWith("patch"))).toHaveLength(2);
     expect(made.state()).toBe(inSync);
