@@ -18,7 +18,7 @@ import {
   unbuiltConclusion,
 } from "./out-of-sync.ts";
 import { isNewDeclaration, pendingDifferences } from "./pending.ts";
-import { isFight, isNotShownYet, isSameDesire, recentCorrections, wasInSync } from "./remembered.ts";
+import { isFightFor, isNotShownYet, isSameDesire, wasInSync } from "./remembered.ts";
 import { decideRestore, decideRestored, keepRequest, restoreInForce } from "./restore.ts";
 import {
   blockedConclusion,
@@ -117,8 +117,7 @@ function decideDifferent(input: DecideInput, seen: Seen, pending: readonly Diffe
   const held = isFirst ? dependencyConclusion(seen, pending) : undefined;
   if (held !== undefined) return conclude(held);
   if (!isChange && isNotShownYet(object, seen.service, now)) return conclude(readBackConclusion(input, seen, pending));
-  const corrections = recentCorrections(object, now);
-  if (!isChange && isFight(object, corrections)) return conclude(fightConclusion(seen, pending), isDrift);
+  if (!isChange && isFightFor(object, now)) return conclude(fightConclusion(seen, pending), isDrift);
   // The setting to follow the latest build is sent also when there is none yet.
   const unbuilt = followsLatest(seen.desire) ? undefined : unbuiltConclusion(input, seen, pending);
   if (unbuilt !== undefined) return conclude(unbuilt);

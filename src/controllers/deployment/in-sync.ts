@@ -3,9 +3,11 @@ import { findCondition, formatTime } from "../../runtime/conditions.ts";
 import { assertNever } from "../../util/assert-never.ts";
 import { jittered } from "../../util/backoff.ts";
 import { formatDuration } from "../../util/duration.ts";
+import { correctionsWhenSame } from "../shared/fight.ts";
 import { passIn } from "../shared/next-pass.ts";
 import { present } from "../shared/present.ts";
 import { slowProbeMs } from "../shared/remote-verdict.ts";
+import { isSettled } from "../shared/target-object.ts";
 import { buildHold, buildWhenSame } from "./awaiting.ts";
 import { followsLatest } from "./build.ts";
 import type { Conclusion } from "./conclusion.ts";
@@ -13,7 +15,7 @@ import type { DecideInput, Seen } from "./decision.ts";
 import { unverifiedFields } from "./good-source.ts";
 import { imageText, observedFields } from "./observed-fields.ts";
 import { pausedVerdict } from "./out-of-sync.ts";
-import { appliedChange, headResult } from "./remembered.ts";
+import { appliedChange, correctionRow, headResult } from "./remembered.ts";
 import { rollingConclusion, type SameBase } from "./rolling.ts";
 import { type Applied, judgeRollout } from "./rollout.ts";
 
@@ -50,6 +52,7 @@ function rolloutConclusion(input: DecideInput, seen: Seen): Conclusion {
       applied,
       build: buildWhenSame(input, seen),
       pendingChanges: undefined,
+      corrections: correctionsWhenSame(correctionRow(object), { wasSettled: isSettled(object), now }),
     },
   } as const;
   if (service.servicePaused) {

@@ -1,5 +1,6 @@
 // pure
 import type { Reason } from "../../api/reasons.ts";
+import { fightCorrections } from "../shared/fight.ts";
 import { type NextPass, passIn } from "../shared/next-pass.ts";
 import { slowProbeMs } from "../shared/remote-verdict.ts";
 import { buildHold } from "./awaiting.ts";
@@ -8,7 +9,7 @@ import type { Conclusion } from "./conclusion.ts";
 import type { DecideInput, Seen } from "./decision.ts";
 import type { Dependency } from "./observation.ts";
 import { observedFields } from "./observed-fields.ts";
-import { fightCorrections, showsWithinMs } from "./remembered.ts";
+import { showsWithinMs } from "./remembered.ts";
 import { pollPauseMs, readBackMessage } from "./rolling.ts";
 import { fightMessage } from "./warnings.ts";
 
@@ -44,9 +45,10 @@ export function pausedVerdict({ desire, nextResyncMs }: Seen): Pick<Conclusion, 
 /** There is a difference again, because somebody else changes the target back. */
 export function fightConclusion(seen: Seen, pending: readonly Difference[]): Conclusion {
   const message =
-    `Somebody else keeps changing the target back: ${differencesText(pending)}. It was corrected ${fightCorrections} ` +
-    "times within 10m; writing has stopped. Find the other writer (a pipeline, a template, continuous deployment), then " +
-    "change the spec or request a reconcile. Still looked at.";
+    `Somebody else keeps changing the target back: ${differencesText(pending)}. The operator corrected it ` +
+    `${fightCorrections} times in a row and stops writing. Find the other writer (a pipeline, a template, continuous ` +
+    "deployment), then change the spec or request a reconcile: each request sends it once more, at most every 10m. Still " +
+    "looked at.";
   return {
     ...differentBase(seen, pending, "FightDetected", message),
     verdict: { kind: "stalled", reason: "FightDetected", message },

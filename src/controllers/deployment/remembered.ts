@@ -1,6 +1,7 @@
 // pure
 import type { NorthflankDeployment } from "../../api/deployment.ts";
 import { findCondition } from "../../runtime/conditions.ts";
+import { type CorrectionRow, isFight } from "../shared/fight.ts";
 import { isReconcileRequested } from "../shared/reconcile-request.ts";
 import { readyReason } from "../shared/target-object.ts";
 import type { StatedFields } from "./conclusion.ts";
@@ -9,21 +10,15 @@ import { imageText } from "./observed-fields.ts";
 import type { Applied } from "./rollout.ts";
 import type { TargetView } from "./target-view.ts";
 
-/** So many corrections within 10 minutes are a fight. */
-export const fightCorrections = 3;
-const fightWindowMs = 600_000;
-
-/** Times of the corrections that still count, newest first. Old ones stay in status until the next one: no write for them. */
-export function recentCorrections(object: NorthflankDeployment, now: number): readonly string[] {
-  const corrections = object.status?.corrections ?? [];
-  return corrections.filter((time) => now - Date.parse(time) < fightWindowMs);
+/** What status remembers of the corrections of a target; Observe corrects nothing, and counts nothing. */
+export function correctionRow(object: NorthflankDeployment): CorrectionRow {
+  return { corrections: object.status?.corrections, isAcknowledged: isAcknowledged(object) };
 }
 
-/** Once detected, a fight lasts until the remote agrees, the spec changes or somebody asks for another try. */
-export function isFight(object: NorthflankDeployment, corrections: readonly string[]): boolean {
-  if (isReconcileRequested(object)) return false;
-  if (!isAcknowledged(object)) return false;
-  return corrections.length >= fightCorrections || readyReason(object) === "FightDetected";
+/** Somebody else changes the target back each time: writing stops. */
+export function isFightFor(object: NorthflankDeployment, now: number): boolean {
+  const isKnown = readyReason(object) === "FightDetected";
+  return isFight({ ...correctionRow(object), isKnown, isRequested: isReconcileRequested(object), now });
 }
 
 /** The last look at what is declared now found no difference: a difference is news. */

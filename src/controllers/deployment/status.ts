@@ -3,6 +3,7 @@ import type { NorthflankDeployment, NorthflankDeploymentStatus } from "../../api
 import { type ConditionDraft, findCondition } from "../../runtime/conditions.ts";
 import { claimed, targetStatus } from "../shared/target-status.ts";
 import type { Conclusion } from "./conclusion.ts";
+import { isAcknowledged } from "./remembered.ts";
 
 /** The whole status after a pass, with the guarantees of {@link targetStatus}. */
 export function statusOf(
@@ -11,14 +12,21 @@ export function statusOf(
   now: number,
 ): NorthflankDeploymentStatus {
   const { serviceId, jobId } = object.spec;
-  return targetStatus<NorthflankDeploymentStatus>(object, conclusion, {
-    drafts: [
-      claimed("RolloutComplete", conclusion.rolloutComplete, object, conclusion),
-      ...restored(object, conclusion),
-    ],
-    fields: { target: serviceId === undefined ? `job/${jobId}` : `service/${serviceId}` },
-    now,
-  });
+  // An edit of the spec starts anew: the corrections were of what was declared before.
+  const forgotten = isAcknowledged(object) ? {} : { corrections: undefined };
+  const stated = { ...forgotten, ...conclusion.stated };
+  return targetStatus<NorthflankDeploymentStatus>(
+    object,
+    { ...conclusion, stated },
+    {
+      drafts: [
+        claimed("RolloutComplete", conclusion.rolloutComplete, object, conclusion),
+        ...restored(object, conclusion),
+      ],
+      fields: { target: serviceId === undefined ? `job/${jobId}` : `service/${serviceId}` },
+      now,
+    },
+  );
 }
 
 /** Only where there is something to say of a restore. */

@@ -4,6 +4,7 @@ import { capped, formatTime } from "../../runtime/conditions.ts";
 import { assertNever } from "../../util/assert-never.ts";
 import type { Random } from "../../util/random.ts";
 import type { EventDraft } from "../shared/event-draft.ts";
+import { withCorrection } from "../shared/fight.ts";
 import { passIn } from "../shared/next-pass.ts";
 import { present } from "../shared/present.ts";
 import { slowProbeMs } from "../shared/remote-verdict.ts";
@@ -14,7 +15,7 @@ import { goodBefore } from "./good-source.ts";
 import { longestHistory } from "./history.ts";
 import { appliedAfterFailure, inDoubt } from "./in-doubt.ts";
 import { imageText, observedFields, timeText } from "./observed-fields.ts";
-import { recentCorrections } from "./remembered.ts";
+import { correctionRow } from "./remembered.ts";
 import { restoreRefused, restoreSent } from "./restore.ts";
 import { pollPauseMs, readBackMessage, rollingMessage, rolloutGoesOn } from "./rolling.ts";
 import { jobRouteGoneMessage, remoteFailure } from "./unseen.ts";
@@ -113,9 +114,8 @@ function statedByChange(object: NorthflankDeployment, change: Change, now: numbe
     entry.result === "RollingOut" ? { ...entry, result: "Superseded" as const } : entry,
   );
   const source = capped(desire.source, 512);
-  const corrections = [...(cause === "DriftCorrected" ? [time] : []), ...recentCorrections(object, now)];
   // A new declaration starts with a clean slate: the fight, if there was one, was about the old one.
-  const counted = cause === "DriftCorrected" ? corrections.slice(0, 10) : [];
+  const corrections = cause === "DriftCorrected" ? withCorrection(correctionRow(object), time) : undefined;
   const { external, internal } = desire.body;
   return {
     pendingChanges: undefined,
@@ -133,7 +133,7 @@ function statedByChange(object: NorthflankDeployment, change: Change, now: numbe
     build: change.build,
     restore: undefined,
     lastGood: goodBefore(object, change, now),
-    corrections: counted.length === 0 ? undefined : counted,
+    corrections,
     history: [{ time, source, cause, result: "RollingOut" as const }, ...older].slice(0, longestHistory),
   };
 }

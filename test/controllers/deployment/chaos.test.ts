@@ -85,6 +85,8 @@ test.each(seeds)("after a life of random faults (seed %i) the object comes to re
   // At rest: an hour and a half of looks, and not one write anywhere.
   scene.northflank.takeCalls();
   scene.statusWrites = 0;
+  // The first check that finds a corrected target as declared ends the row of corrections.
+  const counted = scene.object().status?.corrections === undefined ? 0 : 1;
   for (let minute = 0; minute < 90; minute += 1) {
     await scene.clock.advance(60_000);
     await scene.pass();
@@ -92,7 +94,7 @@ test.each(seeds)("after a life of random faults (seed %i) the object comes to re
   const calls = scene.northflank.takeCalls();
   expect(calls.filter((call) => !call.startsWith("get"))).toEqual([]);
   expect(calls.length).toBeLessThanOrEqual(7);
-  expect(scene.statusWrites).toBe(0);
+  expect(scene.statusWrites).toBe(counted);
 });
 
 function running(imagePath: string) {

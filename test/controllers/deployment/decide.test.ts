@@ -229,7 +229,11 @@ describe("a service that differs", () => {
   test.each([
     ["corrected a third time after two", corrections(10, 20), "write because DriftCorrected"],
     ["not corrected a fourth time", corrections(10, 20, 599), "stalled/FightDetected, again in 900 s"],
-    ["corrected when the first of three is ten minutes ago", corrections(10, 20, 600), "write because DriftCorrected"],
+    [
+      "not corrected a fourth time, however long ago",
+      corrections(9e4, 18e4, 27e4),
+      "stalled/FightDetected, again in 900 s",
+    ],
   ])("is %s", (_sentence, list, expected) => {
     const object = deployment({ status: applied("Complete", { corrections: list }) });
     expect(summary(decided(seen(drifted), object))).toBe(expected);
