@@ -255,6 +255,9 @@ export const jobRunStatus = {
           "Only where this start repeats one whose outcome stayed unknown: when the first of them was recorded. A run " +
             "of that one may still turn up as a duplicate.",
         ),
+        untilTime: time(
+          "Only where a start may have been forgotten in a restore of the cluster: a run from after this is none of it.",
+        ),
         baseline: {
           type: "object",
           description: "The runs that were there before.",

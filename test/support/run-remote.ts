@@ -83,9 +83,9 @@ export class RunRemote {
     return this.#runs.filter(({ post }) => post !== undefined).map(({ id }) => id);
   }
 
-  /** Somebody else starts the job. */
-  startForeign(jobId = "migrate"): string {
-    return this.#begin(jobId, undefined).id;
+  /** Somebody else starts the job, or did so `agoMs` ago and the list shows it only now. */
+  startForeign(jobId = "migrate", agoMs = 0): string {
+    return this.#begin(jobId, undefined, { agoMs }).id;
   }
 
   list(jobId: string): RunList {
@@ -156,13 +156,13 @@ export class RunRemote {
 
   #apply(jobId: string, post: number, hiddenMs = 0): Run {
     this.onApply("before");
-    const run = this.#begin(jobId, post, hiddenMs);
+    const run = this.#begin(jobId, post, { hiddenMs });
     this.onApply("after");
     return run;
   }
 
-  #begin(jobId: string, post: number | undefined, hiddenMs = 0): Run {
-    const startMs = this.#clock.now();
+  #begin(jobId: string, post: number | undefined, { hiddenMs = 0, agoMs = 0 }): Run {
+    const startMs = this.#clock.now() - agoMs;
     const run: Run = {
       id: `run-${this.#runs.length + 1}${post === undefined ? "-foreign" : ""}`,
       jobId,
@@ -170,7 +170,7 @@ export class RunRemote {
       endMs: startMs + this.runMs,
       result: post === undefined ? "SUCCESS" : (this.results.shift() ?? "SUCCESS"),
       post,
-      shownAtMs: startMs + hiddenMs,
+      shownAtMs: this.#clock.now() + hiddenMs,
       abortedAtMs: undefined,
     };
     this.#runs.push(run);

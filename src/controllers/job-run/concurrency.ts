@@ -2,7 +2,7 @@
 import type { NorthflankJobRun } from "../../api/job-run.ts";
 import { findCondition } from "../../runtime/conditions.ts";
 import { type ObjectKey, objectKey } from "../../runtime/outcome.ts";
-import { isUnresolved, stateOf } from "./machine.ts";
+import { isUnresolved, type StartRecord, stateOf } from "./machine.ts";
 
 /** Another run object of the same job and account. */
 export interface Sibling {
@@ -62,6 +62,11 @@ export function replacerOf(object: NorthflankJobRun, siblings: readonly Sibling[
 export function isWaitingForConcurrency(object: NorthflankJobRun): boolean {
   if (object.status?.completionTime !== undefined) return false;
   return findCondition(object.status?.conditions, "Ready")?.reason === "WaitingForConcurrency";
+}
+
+/** The starts of other objects of which nobody knows yet which run they started, if any. */
+export function openStartsOf(siblings: readonly Sibling[]): readonly StartRecord[] {
+  return siblings.flatMap(({ object }) => (isUnresolved(object) ? (object.status?.start ?? []) : []));
 }
 
 /** Every run id that one of the objects has. */

@@ -6,7 +6,7 @@ import type { Account, AccountResolution, Accounts } from "../shared/accounts.ts
 import { runIdsOf, type Sibling } from "./concurrency.ts";
 import type { Attempt } from "./machine.ts";
 import type { RunMemory } from "./memory.ts";
-import { candidatesOf } from "./read-back.ts";
+import { candidatesOf, type Reach } from "./read-back.ts";
 import { jobOf } from "./start.ts";
 
 /** A read that may fail for reasons that a status can tell. */
@@ -80,8 +80,14 @@ export function duplicateIn(object: NorthflankJobRun, list: RunList, siblings: r
   const start = object.status?.start;
   if (start === undefined) return undefined;
   const claimed = runIdsOf([object, ...siblings.map((sibling) => sibling.object)]);
-  return candidatesOf({ start, list, claimed })[0]?.id;
+  return candidatesOf({ start, list, claimed, reach: duplicateReach })[0]?.id;
 }
+
+/** L: how long a repeated start is watched for the run of the start before it. */
+export const duplicateWatchMs = 600_000;
+
+// A request that was held up on its way: the run is only reported, so it counts for as long as it is watched for.
+const duplicateReach: Reach = { untilMs: duplicateWatchMs, countsTimeless: true };
 
 /**
  * Does a read with the account of the object. A token that is refused is read anew, and if it has changed the read is

@@ -8,8 +8,10 @@ import type { StartRecord } from "./machine.ts";
  *
  *   newest - 2 min    newest    recordedTime          + gate + timeout       + settle
  *        |--------------|-----------|-- POST leaves in --|--- answered by ----|------------> server time
- *        ids kept here              |<- here the run starts, if it does ->|   read from here on
- *                              - 2 s: startedAt is cut to whole seconds
+ *        ids kept here              |<-- here the run starts, if it does --->|   read from here on
+ *                              - 2 s: startedAt is cut to whole seconds      + 2 s
+ *
+ * A run from after that is somebody else's, however long the start stays open: {@link claimOn} is what everybody asks.
  */
 
 /** Ids this much older than the newest run are kept: a list that lags, or is not in order, hides runs of this age. */
@@ -19,7 +21,7 @@ const baselineWindowMs = 120_000;
 const maxBaselineIds = 1_000;
 
 /** `startedAt` and `Date` come in whole seconds. */
-const clockAllowanceMs = 2_000;
+export const clockAllowanceMs = 2_000;
 
 /** Where the clock of the API is not known, and there is no run to read it from. */
 const unknownTime = "1970-01-01T00:00:00Z";
@@ -40,7 +42,7 @@ export function baselineOf(
   // Runs without a start are kept as well: nothing but their id can tell that they are old.
   const near = list.runs.filter((run) => (startMs(run) ?? Number.POSITIVE_INFINITY) >= sinceMs);
   return {
-    recordedTime: list.serverTimeMs === undefined ? (newest ?? unknownTime) : formatTime(list.serverTimeMs),
+    recordedTime: recordedTimeOf(list.serverTimeMs, newest),
     baseline: {
       ...(newest === undefined ? {} : { newestStartTime: newest }),
       runIds: near.slice(0, maxBaselineIds).map(({ id }) => id),
@@ -48,9 +50,49 @@ export function baselineOf(
   };
 }
 
+/** Never that of the newest run where the API sends its time: that is how the two are told apart later. */
+function recordedTimeOf(serverTimeMs: number | undefined, newest: string | undefined): string {
+  if (serverTimeMs === undefined) return newest ?? unknownTime;
+  const recorded = formatTime(serverTimeMs);
+  return recorded === newest ? formatTime(serverTimeMs + 1_000) : recorded;
+}
+
 /** False where {@link baselineOf} had to do without the API's `Date`: then only a monotonic wait of our own counts. */
 export function isServerTime({ recordedTime, baseline }: StartRecord): boolean {
   return recordedTime !== unknownTime && recordedTime !== baseline?.newestStartTime;
+}
+
+/**
+ * How far from its record a run may be to be taken for that of the start. There is one such notion, and each caller says
+ * its part of it here: the read-back and the searches after it, which run to adopt; the watch for a duplicate, which to
+ * report.
+ */
+export interface Reach {
+  /** How long after the record its run can have begun at the latest, in milliseconds of Northflank's clock. */
+  readonly untilMs: number;
+  /** Whether a run counts of which nobody can tell when it began. Long after the start, none of those is adopted. */
+  readonly countsTimeless: boolean;
+}
+
+/**
+ * Whether a run may be that of a start. `timeless`: it is new, and nobody can tell whether it began in time, because it
+ * tells no start, or because Northflank's clock was not known (or was ahead) when the start was recorded.
+ */
+export type Claim = "ours" | "notOurs" | "timeless";
+
+/** `nowMs`: Northflank's clock as the list was read, if it was told. */
+export function claimOn(
+  run: JobRunView,
+  given: { readonly start: StartRecord; readonly untilMs: number; readonly nowMs: number | undefined },
+): Claim {
+  const { start, nowMs } = given;
+  if (start.baseline?.runIds?.includes(run.id)) return "notOurs";
+  const beganMs = startMs(run);
+  if (beganMs === undefined) return "timeless";
+  if (beganMs < earliestStartMs(start, nowMs)) return "notOurs";
+  const latestMs = latestStartMs(start, given.untilMs, nowMs);
+  if (latestMs === undefined) return "timeless";
+  return beganMs <= latestMs ? "ours" : "notOurs";
 }
 
 /** What a list of runs says about a start whose outcome is open. */
@@ -60,57 +102,100 @@ export type ReadBack =
   | { readonly kind: "one"; readonly run: JobRunView }
   | { readonly kind: "none" }
   | { readonly kind: "several"; readonly runIds: readonly string[] }
+  /** `contested`: it may as well be the run of another open start. `timeless`: nobody can tell when it began. */
+  | { readonly kind: "unsure"; readonly why: "contested" | "timeless"; readonly runIds: readonly string[] }
   /** Pages were missing and no candidate was seen: that proves nothing. */
   | { readonly kind: "incomplete" };
+
+interface Search {
+  readonly start: StartRecord;
+  readonly list: RunList;
+  /** Runs that belong to other objects. */
+  readonly claimed: ReadonlySet<string>;
+  readonly reach: Reach;
+  /** Other starts of the job whose outcome is open. */
+  readonly rivals?: readonly StartRecord[] | undefined;
+}
 
 /**
  * Judges a read-back.
  *
- * `claimed`: runs that belong to other objects. `waitMs`: gate, call timeout and settle time together. `waitedMs`: how
- * long this process has seen the start unresolved, for where the API's clock is not known.
+ * `waitMs`: gate, call timeout and settle time together. `waitedMs`: how long this process has seen the start
+ * unresolved, for where the API's clock is not known.
  */
-export function judgeReadBack(options: {
-  readonly start: StartRecord;
-  readonly list: RunList;
-  readonly claimed: ReadonlySet<string>;
-  readonly waitMs: number;
-  readonly waitedMs: number;
-}): ReadBack {
-  const { start, list, waitMs } = options;
+export function judgeReadBack(
+  options: Omit<Search, "reach"> & {
+    readonly reach?: Reach;
+    readonly waitMs: number;
+    readonly waitedMs: number;
+  },
+): ReadBack {
+  const { start, list, waitMs, reach = { untilMs: waitMs, countsTimeless: true } } = options;
   const elapsedMs = certainlyElapsed(start, list.serverTimeMs, options.waitedMs);
   if (elapsedMs < waitMs) return { kind: "tooEarly", waitMs: waitMs - elapsedMs };
-  const candidates = candidatesOf(options);
-  const [only] = candidates;
-  if (candidates.length > 1) return { kind: "several", runIds: candidates.map(({ id }) => id) };
-  if (only !== undefined) return { kind: "one", run: only };
-  return list.truncated ? { kind: "incomplete" } : { kind: "none" };
+  const found = judgeCandidates({ ...options, reach });
+  return found.kind === "none" && list.truncated ? { kind: "incomplete" } : found;
 }
 
-/** Runs that this start, or the one it repeats, may have started: new, unclaimed, and not from before it. */
-export function candidatesOf(options: {
-  readonly start: StartRecord;
-  readonly list: RunList;
-  readonly claimed: ReadonlySet<string>;
-}): readonly JobRunView[] {
-  const { start, list, claimed } = options;
-  const before = new Set(start.baseline?.runIds);
-  const sinceMs = earliestStartMs(start, list.serverTimeMs);
-  return list.runs.filter(
-    (run) => !before.has(run.id) && !claimed.has(run.id) && (startMs(run) ?? Number.POSITIVE_INFINITY) >= sinceMs,
+/** What the runs of a list say about a start: one is only ever taken where no other open start may have started it. */
+export function judgeCandidates(search: Search): Exclude<ReadBack, { kind: "tooEarly" | "incomplete" }> {
+  const { start, list, reach, rivals = [] } = search;
+  const candidates = candidatesOf(search);
+  const [only] = candidates;
+  if (only === undefined) {
+    const timeless = reach.countsTimeless ? [] : newRuns(search).filter(({ claim }) => claim === "timeless");
+    const runIds = timeless.map(({ run }) => run.id);
+    return timeless.length === 0 ? { kind: "none" } : { kind: "unsure", why: "timeless", runIds };
+  }
+  if (candidates.length > 1) return { kind: "several", runIds: candidates.map(({ id }) => id) };
+  const isContested = rivals.some(
+    (rival) =>
+      rival.id !== start.id &&
+      claimOn(only, { start: rival, untilMs: reach.untilMs, nowMs: list.serverTimeMs }) !== "notOurs",
   );
+  return isContested ? { kind: "unsure", why: "contested", runIds: [only.id] } : { kind: "one", run: only };
+}
+
+/** Runs that this start, or the one it repeats, may have started: new, unclaimed, and within its reach. */
+export function candidatesOf(search: Omit<Search, "rivals">): readonly JobRunView[] {
+  const { countsTimeless } = search.reach;
+  return newRuns(search)
+    .filter(({ claim }) => claim === "ours" || (claim === "timeless" && countsTimeless))
+    .map(({ run }) => run);
+}
+
+function newRuns({
+  start,
+  list,
+  claimed,
+  reach,
+}: Search): readonly { readonly run: JobRunView; readonly claim: Claim }[] {
+  const given = { start, untilMs: reach.untilMs, nowMs: list.serverTimeMs };
+  return list.runs
+    .filter(({ id }) => !claimed.has(id))
+    .map((run) => ({ run, claim: claimOn(run, given) }))
+    .filter(({ claim }) => claim !== "notOurs");
 }
 
 /**
  * Runs from before this are none of ours. Where Northflank's clock was ahead when the start was recorded, our run began
  * "before" the record: then the ids decide alone, among the runs that are as new as those kept in the baseline.
  */
-function earliestStartMs(
-  { firstRecordedTime, recordedTime, baseline }: StartRecord,
-  nowMs: number | undefined,
-): number {
-  const recordedMs = timeMs(firstRecordedTime) ?? timeMs(recordedTime) ?? 0;
-  if (nowMs === undefined || recordedMs <= nowMs + clockAllowanceMs) return recordedMs - clockAllowanceMs;
-  return (timeMs(baseline?.newestStartTime) ?? Number.NEGATIVE_INFINITY) - baselineWindowMs;
+function earliestStartMs(start: StartRecord, nowMs: number | undefined): number {
+  const recordedMs = timeMs(start.firstRecordedTime) ?? timeMs(start.recordedTime) ?? 0;
+  if (!wasAhead(recordedMs, nowMs)) return recordedMs - clockAllowanceMs;
+  return (timeMs(start.baseline?.newestStartTime) ?? Number.NEGATIVE_INFINITY) - baselineWindowMs;
+}
+
+/** Runs from after this are none of ours; `undefined` where nobody can tell. */
+function latestStartMs(start: StartRecord, untilMs: number, nowMs: number | undefined): number | undefined {
+  const recordedMs = timeMs(start.recordedTime);
+  if (recordedMs === undefined || !isServerTime(start) || wasAhead(recordedMs, nowMs)) return undefined;
+  return Math.max(recordedMs + untilMs, timeMs(start.untilTime) ?? 0) + clockAllowanceMs;
+}
+
+function wasAhead(recordedMs: number, nowMs: number | undefined): boolean {
+  return nowMs !== undefined && recordedMs > nowMs + clockAllowanceMs;
 }
 
 /**

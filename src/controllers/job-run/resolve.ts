@@ -12,13 +12,12 @@ import {
   recordOf,
   type Situation,
   saidBefore,
-  settleWaitMs,
   withFacts,
 } from "./conclusion.ts";
 import { decideLeave, decideUnstartedEnd, finish } from "./ends.ts";
 import { adoptFound } from "./follow.ts";
 import type { StartRecord, Wish } from "./machine.ts";
-import { elapsedSince, type ReadBack, timeMs } from "./read-back.ts";
+import type { ReadBack } from "./read-back.ts";
 
 /** Two empty reads are needed; `isSecondEmpty`: one at least the settle time ago was empty as well. */
 export function decideResolved(
@@ -57,6 +56,14 @@ export function decideReadBack(situation: Situation, readBack: ReadBack, start: 
     case "several": {
       const ids = readBack.runIds.slice(0, 10).join(", ");
       return outcomeUnknown(`The answer to the start was lost and more than one new run was found: ${ids}.`);
+    }
+    case "unsure": {
+      const ids = readBack.runIds.slice(0, 10).join(", ");
+      const why =
+        readBack.why === "contested"
+          ? "it may as well be the run of another start of the job"
+          : "nobody can tell whether it began with this start";
+      return outcomeUnknown(`The answer to the start was lost. A new run was found (${ids}), but ${why}.`);
     }
     case "incomplete":
       return outcomeUnknown("The answer to the start was lost and the list of runs is too long to be read to its end.");
@@ -156,14 +163,10 @@ export function decideStillUnknown({ object }: Situation): Conclusion {
 }
 
 /**
- * A slow look at an unknown outcome: the list may have lagged. Only a run that started while this start can have been
- * on its way is taken: of any later one, a person has to say whose it is.
+ * A slow look at an unknown outcome: the list may have lagged. Only a run that began within the reach of the start is
+ * taken: of any later one, a person has to say whose it is.
  */
 export function decideProbe(situation: Situation, readBack: ReadBack): Conclusion {
   if (readBack.kind !== "one") return decideStillUnknown(situation);
-  const start = recordOf(situation.object);
-  const startedMs = timeMs(readBack.run.startedAt);
-  const elapsedMs = elapsedSince(start, startedMs);
-  const isInTime = elapsedMs !== undefined && elapsedMs <= settleWaitMs(situation.settings);
-  return isInTime ? adoptFound(situation, start, readBack.run) : decideStillUnknown(situation);
+  return adoptFound(situation, recordOf(situation.object), readBack.run);
 }

@@ -49,7 +49,7 @@ const clockAllowanceMs = 10_000;
 
 /**
  * The record of the start that this object may have made and forgotten: of any run since it was created, or since its last
- * run ended. `undefined` where nothing can be forgotten, because that was after the restore.
+ * run ended, and until the restore. `undefined` where nothing can be forgotten, because that was after the restore.
  */
 export function forgottenStart(options: {
   readonly object: NorthflankJobRun;
@@ -58,8 +58,10 @@ export function forgottenStart(options: {
   readonly newId: () => string;
   /** Northflank's clock minus ours, in milliseconds. */
   readonly aheadMs: number;
+  /** How long after a start its run may begin, in milliseconds. */
+  readonly settleWaitMs: number;
 }): StartRecord | undefined {
-  const { object, restored, aheadMs } = options;
+  const { object, restored, aheadMs, settleWaitMs } = options;
   const last = latestAttempt(object);
   const createdMs = timeMs(object.metadata.creationTimestamp);
   const sinceMs = timeMs(last?.completionTime) ?? (createdMs === undefined ? undefined : createdMs + aheadMs);
@@ -68,6 +70,7 @@ export function forgottenStart(options: {
     id: options.newId(),
     attempt: (last?.number ?? 0) + 1,
     recordedTime: formatTime(sinceMs - clockAllowanceMs),
+    untilTime: formatTime(restored.atMs + aheadMs + settleWaitMs + clockAllowanceMs),
     baseline: { runIds: [] },
     account: options.account,
     outcome: "Pending",

@@ -9,13 +9,13 @@ import type { RunList, StartResult } from "../../northflank/types.ts";
 import type { Clock } from "../../util/clock.ts";
 import type { Account } from "../shared/accounts.ts";
 import { resolveReferences } from "../shared/references.ts";
-import type { RunSettings } from "./conclusion.ts";
-import { foreignObstacles, obstaclesAmong, runIdsOf, type Sibling } from "./concurrency.ts";
+import { type RunSettings, settleWaitMs } from "./conclusion.ts";
+import { foreignObstacles, obstaclesAmong, openStartsOf, runIdsOf, type Sibling } from "./concurrency.ts";
 import { isRejectedForGood, rejectionMessage, type StartReport } from "./decide.ts";
 import { finalizerPatch } from "./finalizer.ts";
-import { latestAttempt, type StartRecord } from "./machine.ts";
+import { isBeforeStart, latestAttempt, type StartRecord, stateOf } from "./machine.ts";
 import type { RunMemory } from "./memory.ts";
-import { baselineOf, candidatesOf } from "./read-back.ts";
+import { baselineOf, judgeCandidates } from "./read-back.ts";
 import { forgottenStart, type Restored } from "./restored.ts";
 import { type RunValues, runBodyOf } from "./run-body.ts";
 
@@ -115,7 +115,7 @@ async function startWith(
   memory.serverClock = list.serverTimeMs === undefined ? undefined : { serverMs: list.serverTimeMs, atMs: readAtMs };
 
   const siblings = context.siblings();
-  const late = lateRunOf(object, list, siblings) ?? forgottenRunOf(deps, context, list, siblings);
+  const late = lateRunOf(deps, object, list, siblings) ?? forgottenRunOf(deps, context, list, siblings);
   if (late !== undefined) return await reopened(deps, context, late);
   const ours = runIdsOf([object, ...siblings.map((sibling) => sibling.object)]);
   const obstacles = [...obstaclesAmong(object, siblings), ...foreignObstacles(object, list.runs, ours)];
@@ -147,17 +147,23 @@ async function listBaseline({ object, account }: StartContext, call: CallOptions
 type LateRun = Extract<StartReport, { kind: "lateRun" }>;
 
 /** A start that was given up without an answer may show its run only now: then nothing is sent. */
-function lateRunOf(object: NorthflankJobRun, list: RunList, siblings: readonly Sibling[]): LateRun | undefined {
+function lateRunOf(
+  { settings }: StartDeps,
+  object: NorthflankJobRun,
+  list: RunList,
+  siblings: readonly Sibling[],
+): LateRun | undefined {
   const start = object.status?.start;
   if (start === undefined || !isGivenUp(start)) return undefined;
-  const late = runSince(start, object, list, siblings);
+  const rivals = openStartsOf(siblings);
+  const late = runSince({ start, object, list, siblings, rivals, untilMs: settleWaitMs(settings) });
   // A person has seen them all and wants another one.
-  return late?.readBack.kind === "several" && start.reason === "RetryingRun" ? undefined : late;
+  return late !== undefined && late.readBack.kind !== "one" && start.reason === "RetryingRun" ? undefined : late;
 }
 
 /** After a restore of the cluster: a run that this object may have started before, and does not know of any more. */
 function forgottenRunOf(
-  { restored, newId, clock }: StartDeps,
+  { restored, newId, clock, settings }: StartDeps,
   { object, account }: StartContext,
   list: RunList,
   siblings: readonly Sibling[],
@@ -165,21 +171,30 @@ function forgottenRunOf(
   const given = object.status?.start;
   if (given !== undefined && isGivenUp(given)) return undefined;
   const aheadMs = list.serverTimeMs === undefined ? 0 : list.serverTimeMs - clock.now();
-  const start = forgottenStart({ object, restored: restored(), account: account.address, newId, aheadMs });
-  return start && runSince(start, object, list, siblings);
+  const untilMs = settleWaitMs(settings);
+  const common = { restored: restored(), account: account.address, newId, aheadMs, settleWaitMs: untilMs };
+  const start = forgottenStart({ object, ...common });
+  if (start === undefined) return undefined;
+  // Others of the job may have forgotten one as well, and the run may be theirs.
+  const alike = siblings.filter((sibling) => isBeforeStart(stateOf(sibling.object)));
+  const theirs = alike.flatMap((sibling) => forgottenStart({ object: sibling.object, ...common }) ?? []);
+  const rivals = [...openStartsOf(siblings), ...theirs];
+  return runSince({ start, object, list, siblings, rivals, untilMs });
 }
 
-function runSince(
-  start: StartRecord,
-  object: NorthflankJobRun,
-  list: RunList,
-  siblings: readonly Sibling[],
-): LateRun | undefined {
+/** A run within the reach of the start. One of which nobody can tell when it began is not taken so late. */
+function runSince(search: {
+  readonly start: StartRecord;
+  readonly object: NorthflankJobRun;
+  readonly list: RunList;
+  readonly siblings: readonly Sibling[];
+  readonly rivals: readonly StartRecord[];
+  readonly untilMs: number;
+}): LateRun | undefined {
+  const { start, object, list, siblings, rivals, untilMs } = search;
   const claimed = runIdsOf([object, ...siblings.map((sibling) => sibling.object)]);
-  const [first, ...more] = candidatesOf({ start, list, claimed });
-  if (first === undefined) return undefined;
-  if (more.length === 0) return { kind: "lateRun", start, readBack: { kind: "one", run: first } };
-  return { kind: "lateRun", start, readBack: { kind: "several", runIds: [first, ...more].map(({ id }) => id) } };
+  const readBack = judgeCandidates({ start, list, claimed, rivals, reach: { untilMs, countsTimeless: false } });
+  return readBack.kind === "none" ? undefined : { kind: "lateRun", start, readBack };
 }
 
 /** Given up by startGuarantee (`StartOutcomeUnknown`) or by a person (`RetryingRun`). */
@@ -227,7 +242,7 @@ async function recordIntent(deps: StartDeps, context: StartContext, list: RunLis
   // Should the answer to the PUT be lost, this process still knows that nothing was sent for this record.
   const unsent = { ...start, outcome: "NotStarted", reason: "StartingRun", message: "Nothing was sent." } as const;
   const { endedStarts } = context.memory;
-  endedStarts.set(start.id, keepingFirst(unsent));
+  endedStarts.set(start.id, keepingFirst(unsent, previous));
   const written = await putStart(deps, ready, start, signal);
   endedStarts.delete(start.id);
   return written === undefined ? undefined : { start, object: written };
@@ -313,7 +328,7 @@ function gateProblem(
 
 async function closeGate(deps: StartDeps, context: StartContext, intent: Intent, why: string): Promise<StartOutcome> {
   const start: StartRecord = { ...intent.start, outcome: "NotStarted", reason: "StartingRun", message: why };
-  const written = await closeRecord(deps, context, intent.object, keepingFirst(start));
+  const written = await closeRecord(deps, context, intent.object, keepingFirst(start, context.object.status?.start));
   return { report: { kind: "gateClosed", start, why }, written };
 }
 
@@ -349,7 +364,8 @@ async function recordAnswer(
       const { error } = result;
       const message = isRejectedForGood(error) ? rejectionMessage(error) : `${error.step}: ${error.detail}`;
       const reason = isRejectedForGood(error) ? "RequestRejected" : refusalReason(error);
-      const closed = keepingFirst({ ...start, outcome: "NotStarted", reason, message: message.slice(0, 1_024) });
+      const refused = { ...start, outcome: "NotStarted", reason, message: message.slice(0, 1_024) } as const;
+      const closed = keepingFirst(refused, context.object.status?.start);
       const written = await closeRecord(deps, context, intent.object, closed);
       return { report: { kind: "answered", start: closed, result }, written };
     }
@@ -366,11 +382,18 @@ function refusalReason(error: NorthflankError): string {
 
 /**
  * A repeated start that was not sent: the one before it is still without an answer, so the next try repeats that one
- * again, and goes on looking for its run.
+ * again, and goes on looking for its run, which can only have begun when that one was sent.
  */
-function keepingFirst(start: StartRecord): StartRecord {
-  if (start.firstRecordedTime === undefined || start.reason === "RequestRejected") return start;
-  return { ...start, reason: "StartOutcomeUnknown" };
+function keepingFirst(start: StartRecord, before: StartRecord | undefined): StartRecord {
+  if (start.firstRecordedTime === undefined || before === undefined) return start;
+  const { recordedTime, baseline, untilTime, reason } = before;
+  return {
+    ...start,
+    recordedTime,
+    ...(baseline === undefined ? {} : { baseline }),
+    ...(untilTime === undefined ? {} : { untilTime }),
+    ...(start.reason === "RequestRejected" || reason === undefined ? {} : { reason }),
+  };
 }
 
 /** A record that cannot be closed now is closed by the next pass of this process, or read back by the next process. */

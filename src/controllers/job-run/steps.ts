@@ -6,7 +6,7 @@ import type { Account, AccountResolution } from "../shared/accounts.ts";
 import { judgeRemoteError } from "../shared/remote-verdict.ts";
 import { judgeAccountChange } from "./account-change.ts";
 import { type Conclusion, type Judge, settleWaitMs } from "./conclusion.ts";
-import { runIdsOf } from "./concurrency.ts";
+import { openStartsOf, runIdsOf } from "./concurrency.ts";
 import {
   decideBlocked,
   decideFailed,
@@ -20,7 +20,15 @@ import { decideFinished, decideLeave, decideUnstartedEnd } from "./ends.ts";
 import { abortRun } from "./execute.ts";
 import { decideAbortRecorded, decideFollowed, decidePause, decideRest, withDuplicate } from "./follow.ts";
 import { latestAttempt, type StartRecord } from "./machine.ts";
-import { duplicateIn, observeNamedRun, observeRun, observeRuns, type Read, withFreshToken } from "./observe.ts";
+import {
+  duplicateIn,
+  duplicateWatchMs,
+  observeNamedRun,
+  observeRun,
+  observeRuns,
+  type Read,
+  withFreshToken,
+} from "./observe.ts";
 import { current, jobIndexValue, type Pass, pausedFor, serverNow, wrote } from "./pass.ts";
 import { certainlyElapsed, elapsedSince, isServerTime, judgeReadBack, timeMs } from "./read-back.ts";
 import { decideProbe, decideResolution, decideResolved, parseResolution, type Resolution } from "./resolve.ts";
@@ -111,7 +119,8 @@ async function resolve(pass: Pass): Promise<Conclusion> {
   }
   const listed = await listRuns(pass);
   if (listed.kind === "concluded") return listed.conclusion;
-  const readBack = judgeReadBack({ start, list: listed.list, claimed: claimedBy(pass), waitMs, waitedMs });
+  const searched = { start, list: listed.list, claimed: claimedBy(pass), rivals: openStartsOf(pass.siblings()) };
+  const readBack = judgeReadBack({ ...searched, waitMs, waitedMs });
   if (readBack.kind !== "tooEarly") memory.readBack?.release();
   const atMs = deps.clock.monotonic();
   const first = memory.firstEmptyRead?.startId === start.id ? memory.firstEmptyRead : undefined;
@@ -146,10 +155,11 @@ async function awaitPerson(pass: Pass): Promise<Conclusion | undefined> {
   const listed = await listRuns(pass);
   if (listed.kind === "concluded") return listed.conclusion;
   const start = recordOf(pass);
-  const claimed = claimedBy(pass);
+  const searched = { start, list: listed.list, claimed: claimedBy(pass), rivals: openStartsOf(pass.siblings()) };
   const waitedMs = unresolvedFor(pass, start);
   const waitMs = settleWaitMs(deps.settings);
-  return decideProbe(pass, judgeReadBack({ start, list: listed.list, claimed, waitMs, waitedMs }));
+  const reach = { untilMs: waitMs, countsTimeless: false };
+  return decideProbe(pass, judgeReadBack({ ...searched, reach, waitMs, waitedMs }));
 }
 
 async function follow(pass: Pass): Promise<Conclusion | undefined> {
@@ -216,9 +226,6 @@ async function stayFinished(pass: Pass): Promise<Conclusion | undefined> {
   const duplicateRunId = duplicateIn(object, listed.list, pass.siblings());
   return duplicateRunId === undefined ? conclusion : withDuplicate(conclusion, duplicateRunId);
 }
-
-/** L: how long a repeated start is watched for the run of the start before it. */
-const duplicateWatchMs = 600_000;
 
 // Longer after the end of the watch nobody looks any more: the process was away.
 const duplicateWatchGraceMs = 300_000;

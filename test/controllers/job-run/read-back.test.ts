@@ -1,7 +1,14 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { StartRecord } from "../../../src/controllers/job-run/machine.ts";
-import { baselineOf, candidatesOf, isServerTime, judgeReadBack } from "../../../src/controllers/job-run/read-back.ts";
+import {
+  baselineOf,
+  candidatesOf,
+  claimOn,
+  isServerTime,
+  judgeCandidates,
+  judgeReadBack,
+} from "../../../src/controllers/job-run/read-back.ts";
 import type { JobRunView, RunList } from "../../../src/northflank/types.ts";
 
 const t0 = Date.parse("2026-01-01T12:00:00Z");
@@ -25,6 +32,7 @@ function record(baseline: RunList, firstRecordedTime?: string): StartRecord {
 }
 
 const nobody: ReadonlySet<string> = new Set();
+const reach = { untilMs: 65_000, countsTimeless: true };
 
 describe("the baseline", () => {
   test("keeps the ids within two minutes of the newest run, and Northflank's time", () => {
@@ -90,7 +98,8 @@ describe("the read-back", () => {
   test("of a record whose clock was a day ahead goes by the ids alone", () => {
     const old = list([run("older", -90_000), run("known", -86_700)], -86_590);
     const ahead = record({ ...old, serverTimeMs: t0 });
-    const found = (runs: RunList) => candidatesOf({ start: ahead, list: runs, claimed: nobody }).map(({ id }) => id);
+    const found = (runs: RunList) =>
+      candidatesOf({ start: ahead, list: runs, claimed: nobody, reach }).map(({ id }) => id);
     expect(found({ ...old, runs: [...old.runs, run("ours", -86_600)] })).toEqual(["ours"]);
     expect(found(old)).toEqual([]);
   });
@@ -105,6 +114,79 @@ describe("the read-back", () => {
   });
 });
 
+describe("the reach of a start", () => {
+  const start = record(list([run("known", -5)]));
+  const nowMs = t0 + 90_000_000;
+  const claimOf = (of: JobRunView, given = start) => claimOn(of, { start: given, untilMs: 65_000, nowMs });
+
+  test.each<readonly [string, number, string]>([
+    ["3 s before the record", -3, "notOurs"],
+    ["2 s before the record", -2, "ours"],
+    ["as late as it can be sent, answered and listed, and 2 s", 67, "ours"],
+    ["a second later", 68, "notOurs"],
+    ["hours later", 30_000, "notOurs"],
+  ])("a run from %s", (_, seconds, claim) => expect(claimOf(run("new", seconds))).toBe(claim));
+
+  test("a run that tells no start, and any where the record has no time of Northflank's, is for a person", () => {
+    expect(claimOf(run("new", undefined))).toBe("timeless");
+    expect(claimOf(run("new", 30_000), record(list([run("known", -5)], "untold")))).toBe("timeless");
+    expect(claimOf(run("known", 1))).toBe("notOurs");
+  });
+
+  test("of a repeated start goes from the first one to the last", () => {
+    const repeated = record(list([], 600), iso(0));
+    expect([-3, -2, 300, 667, 668].map((seconds) => claimOf(run("new", seconds), repeated))).toEqual([
+      "notOurs",
+      "ours",
+      "ours",
+      "ours",
+      "notOurs",
+    ]);
+  });
+
+  test("of one that a restore may have forgotten goes to the restore, however long ago the object was made", () => {
+    const forgotten = { ...start, untilTime: iso(50_000) };
+    expect([49_000, 50_002, 50_003].map((s) => claimOf(run("new", s), forgotten))).toEqual(["ours", "ours", "notOurs"]);
+  });
+
+  test("a server time that is the start of the newest run stays one", () => {
+    expect(isServerTime(record(list([run("same", 0)], 0)))).toBe(true);
+  });
+});
+
+describe("two open starts of one job", () => {
+  const record1 = { ...record(list([])), id: "one" };
+  const at = (seconds: number): StartRecord => ({ ...record(list([], seconds)), id: "two" });
+  const judge = (start: StartRecord, rival: StartRecord, runs: readonly JobRunView[]) =>
+    judgeReadBack({ start, list: list(runs, 900), claimed: nobody, rivals: [rival], waitMs: 65_000, waitedMs: 0 });
+
+  test("a run that both may have started is taken by neither", () => {
+    const both = run("both", 40);
+    for (const [mine, theirs] of [[record1, at(30)] as const, [at(30), record1] as const]) {
+      expect(judge(mine, theirs, [both])).toEqual({ kind: "unsure", why: "contested", runIds: ["both"] });
+    }
+  });
+
+  test("whatever runs there are: no run is taken for both", () => {
+    const seconds = fc.integer({ min: -10, max: 300 });
+    fc.assert(
+      fc.property(seconds, fc.array(seconds, { maxLength: 4 }), fc.boolean(), (later, starts, hasDate) => {
+        const runs = starts.map((began, index) => run(`r${index}`, began));
+        const second = hasDate ? at(later) : { ...record(list([], "untold")), id: "two" };
+        const [a, b] = [judge(record1, second, runs), judge(second, record1, runs)];
+        const ids = [a, b].flatMap((found) => (found.kind === "one" ? [found.run.id] : []));
+        expect(new Set(ids).size).toBe(ids.length);
+      }),
+    );
+  });
+
+  test("a start that is repeated by itself takes none that another open start may have", () => {
+    const given = { start: record1, list: list([run("x", 40)], 900), claimed: nobody, rivals: [at(30)] };
+    expect(judgeCandidates({ ...given, reach }).kind).toBe("unsure");
+    expect(judgeCandidates({ ...given, rivals: [at(120)], reach }).kind).toBe("one");
+  });
+});
+
 describe("for any history of a job", () => {
   const history = fc.array(fc.integer({ min: -4_000, max: -3 }), { maxLength: 40 });
 
@@ -114,7 +196,7 @@ describe("for any history of a job", () => {
         const before = starts.map((seconds, index) => run(`old${index}`, seconds));
         const start = record({ runs: before, serverTimeMs: hasDate ? t0 : undefined });
         const after = list([...before, run("ours", ours)], 200);
-        expect(candidatesOf({ start, list: after, claimed: nobody }).map(({ id }) => id)).toEqual(["ours"]);
+        expect(candidatesOf({ start, list: after, claimed: nobody, reach }).map(({ id }) => id)).toEqual(["ours"]);
       }),
     );
   });
@@ -126,7 +208,7 @@ describe("for any history of a job", () => {
         const before = starts.filter((s) => s < -103).map((seconds, index) => run(`old${index}`, seconds));
         const start = record(list(before), first);
         const after = list([...before, run("late", late)], 300);
-        expect(candidatesOf({ start, list: after, claimed: nobody }).map(({ id }) => id)).toEqual(["late"]);
+        expect(candidatesOf({ start, list: after, claimed: nobody, reach }).map(({ id }) => id)).toEqual(["late"]);
       }),
     );
   });

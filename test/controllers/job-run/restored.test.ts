@@ -20,7 +20,7 @@ function object(lastEnd?: string): NorthflankJobRun {
 
 function forgotten(of: NorthflankJobRun, restoredAt: string | undefined, aheadMs = 0) {
   const restored = restoredAt === undefined ? undefined : { atMs: at(restoredAt), sinceMs: 0 };
-  return forgottenStart({ object: of, restored, account: "home", newId: () => "new", aheadMs });
+  return forgottenStart({ object: of, restored, account: "home", newId: () => "new", aheadMs, settleWaitMs: 65_000 });
 }
 
 test("without a restore nothing is forgotten", () => {
@@ -33,7 +33,8 @@ test.each([
 ])("an object that was created at 10:00:00 may have forgotten a start when restored at %s: %j", (restoredAt, want) => {
   const start = forgotten(object(), restoredAt);
   if (want === undefined) expect(start).toBeUndefined();
-  else expect(start).toEqual({ ...want, baseline: { runIds: [] } });
+  // A run of it began until the restore, plus the settle time: nobody sent anything afterwards.
+  else expect(start).toEqual({ ...want, untilTime: "2026-05-01T10:01:15Z", baseline: { runIds: [] } });
 });
 
 test.each([
