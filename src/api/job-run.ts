@@ -284,6 +284,15 @@ export const jobRunStatus = {
       },
       required: ["id", "attempt", "recordedTime", "outcome"],
     },
+    replaces: {
+      type: "array",
+      maxItems: 100,
+      "x-kubernetes-list-type": "atomic",
+      description:
+        "Only under concurrencyPolicy Replace, and while nothing else keeps this run from starting: the objects, as " +
+        "namespace/name, whose active runs are aborted for it.",
+      items: text("Namespace and name of an object.", 512),
+    },
     attempts,
     runId: text("Id of the current run in Northflank.", 128),
     runName: text("Name of the current run in Northflank.", 256),

@@ -50,6 +50,8 @@ export const reasons = {
   AuthenticationFailed: "Northflank refused the token (401).",
   PermissionDenied: "The token lacks a permission (403), or the operator may not read a Secret or ConfigMap.",
   ProjectNotAllowed: "The connection's allowedProjects does not name the project.",
+  StatusNotStored:
+    "The API server did not store a part of the status that the operator relies on: an older CRD, or a webhook.",
   AccountChanged: "The connection leads to another account than the one the run was started in.",
   TargetNotFound: "The project, service or job does not exist, or the token cannot see it (404).",
   RequestRejected: "Northflank refused the request (400, 409, 413, 422).",

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import { mergePatch } from "../../sandbox/kubernetes/patch.ts";
 import type { NorthflankJobRun } from "../../src/api/job-run.ts";
 import { apiVersion } from "../../src/api/names.ts";
@@ -166,6 +167,8 @@ export class RunCluster {
   }
 
   #write(verb: string, before: Stored, status: NorthflankJobRun["status"]): NorthflankJobRun {
+    // As the API server has it: what changes nothing is no new version, and no event.
+    if (isDeepStrictEqual(status, before.status)) return structuredClone(before);
     const metadata = { ...before.metadata, resourceVersion: String(++this.#version) };
     const object = { ...before, metadata, ...(status === undefined ? {} : { status }) };
     this.writes.push({ verb, key: keyOf(before), object });

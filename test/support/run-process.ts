@@ -3,7 +3,7 @@ import type { NorthflankJobRun } from "../../src/api/job-run.ts";
 import { northflankJobRuns } from "../../src/api/names.ts";
 import { createJobRunReconciler, jobRunIndexes } from "../../src/controllers/job-run/reconciler.ts";
 import { RestoreMemory } from "../../src/controllers/job-run/restored.ts";
-import type { AccountResolution } from "../../src/controllers/shared/accounts.ts";
+import type { AccountRequest, AccountResolution } from "../../src/controllers/shared/accounts.ts";
 import type { EventDraft } from "../../src/controllers/shared/event-draft.ts";
 import type { SpecProblem } from "../../src/controllers/shared/spec-problem.ts";
 import { createStatusWriter } from "../../src/controllers/shared/status-writer.ts";
@@ -53,9 +53,9 @@ export interface RunWorld {
   /** Told each time a process comes to a boundary. */
   readonly onBoundary?: (process: RunProcess, boundary: Boundary, side: Side) => void;
   /** What the account of every object is; usable, and on `remote`, when missing. */
-  readonly account?: () => AccountResolution | undefined;
+  readonly account?: (request: AccountRequest) => AccountResolution | undefined;
   /** The account that the connection leads to instead of `remote`, while it does. */
-  readonly elsewhere?: () => RunRemote | undefined;
+  readonly elsewhere?: (request: AccountRequest) => RunRemote | undefined;
   readonly validate?: (object: NorthflankJobRun) => readonly SpecProblem[];
 }
 
@@ -213,8 +213,8 @@ export class RunProcess {
       }
     };
     const accounts = new Map<RunRemote, AccountResolution>();
-    const usable = (): AccountResolution => {
-      const remote = this.#world.elsewhere?.() ?? this.#world.remote;
+    const usable = (request: AccountRequest): AccountResolution => {
+      const remote = this.#world.elsewhere?.(request) ?? this.#world.remote;
       const isHome = remote === this.#world.remote;
       const address = `https://api.northflank.com, team ${isHome ? "home" : "elsewhere"}`;
       const api = this.#api(remote);
@@ -232,7 +232,7 @@ export class RunProcess {
       },
       overlay,
       statusWriter: createStatusWriter<NorthflankJobRun>({ kube, type: northflankJobRuns, overlay }),
-      accounts: { resolve: async () => account?.() ?? usable(), tokenRejected: () => undefined },
+      accounts: { resolve: async (request) => account?.(request) ?? usable(request), tokenRejected: () => undefined },
       validate: validate ?? (() => []),
       events: {
         record: (object, event) => {

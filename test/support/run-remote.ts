@@ -54,6 +54,8 @@ export class RunRemote {
   /** Every call, by name. */
   readonly calls: string[] = [];
   mode: StartMode = "normal";
+  /** How the API treats the next POST, whichever it is; used up by it. */
+  nextMode: StartMode | undefined;
   /** How long a run takes. */
   runMs = 25_000;
   /** Results of the next runs, in order; SUCCESS when there are none left. */
@@ -121,7 +123,8 @@ export class RunRemote {
     const post = this.posts.push({ jobId, body, atMs: this.#clock.now() });
     const refusal = this.refusals.shift();
     if (refusal !== undefined) return this.#answer(100, () => ({ kind: "refused", error: refusal }));
-    const mode = post === 1 ? this.mode : "normal";
+    const mode = this.nextMode ?? (post === 1 ? this.mode : "normal");
+    this.nextMode = undefined;
     switch (mode) {
       case "normal":
       case "listLags":

@@ -1,7 +1,7 @@
 // pure
 import type { NorthflankJobRun } from "../../api/job-run.ts";
 import type { Verdict } from "../shared/verdict.ts";
-import { latestAttempt, type StartRecord, stateOf } from "./machine.ts";
+import { isUnresolved, latestAttempt, type StartRecord, stateOf } from "./machine.ts";
 
 /**
  * Why the account that the connection leads to now has nothing to say about the run: what was started, or may have been,
@@ -21,8 +21,15 @@ export function judgeAccountChange(
   const what = stateOf(object) === "active" ? `Run ${runId} was started` : "A run was started, or may have been,";
   const message =
     `${what} in ${start.account}, and the connection leads to ${account.address} now, which does not know it: nothing is ` +
-    "started or aborted there. Lead the connection back, and the run is followed to its end; or delete this object, and the run goes on by itself.";
+    `started or aborted there. Lead the connection back, and the run is followed to its end; ${answerOf(object)}or ` +
+    "delete this object, and the run goes on by itself.";
   return { kind: "stalled", reason: "AccountChanged", message };
+}
+
+/** While nobody knows which run it is, a person may say so: also where the account is the same under another address. */
+function answerOf(object: NorthflankJobRun): string {
+  if (!isUnresolved(object)) return "";
+  return "set the annotation northflank-operator.io/resolve-start to the id of the run, or to fail; ";
 }
 
 /** A run is active, or the outcome of a start is open, also of one that is to be repeated. */

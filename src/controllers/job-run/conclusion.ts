@@ -34,6 +34,7 @@ type FactName =
   | "runId"
   | "runName"
   | "duplicateRunId"
+  | "replaces"
   | "startTime"
   | "completionTime"
   | "abortRequestedTime"

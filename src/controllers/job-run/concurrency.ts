@@ -2,12 +2,14 @@
 import type { NorthflankJobRun } from "../../api/job-run.ts";
 import { findCondition } from "../../runtime/conditions.ts";
 import { type ObjectKey, objectKey } from "../../runtime/outcome.ts";
-import { isUnresolved, type StartRecord, stateOf } from "./machine.ts";
+import { isAbortWanted, isUnresolved, type StartRecord, stateOf } from "./machine.ts";
 
 /** Another run object of the same job and account. */
 export interface Sibling {
   readonly key: ObjectKey;
   readonly object: NorthflankJobRun;
+  /** Its start is open, and nothing of it can be on its way any more. Missing: it may be. */
+  readonly isSettled?: boolean;
 }
 
 /** Something that keeps a start waiting. */
@@ -19,13 +21,15 @@ export interface Obstacle {
 }
 
 /**
- * What of our own objects keeps a start waiting. An open start does so whatever the policy: were two open at once, a
- * new run in the list could belong to either.
+ * What of our own objects keeps a start waiting. An open start does so whatever the policy: were two on their way at
+ * once, a new run in the list could belong to either. Once nothing of it can be on its way any more it holds nobody back
+ * under Allow; under Forbid and Replace it does until somebody knows whether it has a run.
  */
 export function obstaclesAmong(object: NorthflankJobRun, siblings: readonly Sibling[]): readonly Obstacle[] {
-  return siblings.flatMap(({ key, object: other }): readonly Obstacle[] => {
-    if (isUnresolved(other)) return [{ kind: "unresolved", name: key }];
-    if (object.spec.concurrencyPolicy === "Allow") return [];
+  return siblings.flatMap(({ key, object: other, isSettled = false }): readonly Obstacle[] => {
+    const isAllowed = object.spec.concurrencyPolicy === "Allow";
+    if (isUnresolved(other)) return isAllowed && isSettled ? [] : [{ kind: "unresolved", name: key }];
+    if (isAllowed) return [];
     return stateOf(other) === "active" ? [{ kind: "active", name: key }] : [];
   });
 }
@@ -42,18 +46,41 @@ export function foreignObstacles(
     .map(({ id }): Obstacle => ({ kind: "foreign", name: id }));
 }
 
+// As many as the schema takes. What is left over comes when these are gone.
+const maxReplaced = 100;
+
 /**
- * The object that wants the place of this active one: `concurrencyPolicy: Replace`, younger, and at the point where
- * nothing but the policy holds it back (its status says so: a run is not aborted for one that could not start anyway).
+ * The objects whose active runs are to be aborted for this one: `concurrencyPolicy: Replace`, they are older, and they
+ * are all that is in its way. A run is not aborted for one that could not start anyway.
+ */
+export function replaceableAmong(
+  object: NorthflankJobRun,
+  obstacles: readonly Obstacle[],
+  siblings: readonly Sibling[],
+): readonly ObjectKey[] {
+  if (object.spec.concurrencyPolicy !== "Replace" || obstacles.some(({ kind }) => kind !== "active")) return [];
+  const names = new Set(obstacles.map(({ name }) => name));
+  const isOlder = siblings.every(({ key, object: other }) => !names.has(key) || isYounger(object, other));
+  return isOlder ? [...names].sort().slice(0, maxReplaced) : [];
+}
+
+/**
+ * The object that takes the place of this active one: its status names this one, as it does only while nothing else is
+ * in its way, and none of the starts that have become open since is.
  */
 export function replacerOf(object: NorthflankJobRun, siblings: readonly Sibling[]): Sibling | undefined {
   if (stateOf(object) !== "active") return undefined;
+  const key = objectKey(object.metadata);
+  const isOpen = siblings.some((sibling) => isUnresolved(sibling.object));
   return siblings.find(
     ({ object: other }) =>
+      !isOpen &&
       other.spec.concurrencyPolicy === "Replace" &&
       other.metadata.deletionTimestamp === undefined &&
       !other.spec.suspend &&
-      isWaitingForConcurrency(other) &&
+      !isAbortWanted(other) &&
+      other.status?.completionTime === undefined &&
+      other.status?.replaces?.includes(key) === true &&
       isYounger(other, object),
   );
 }

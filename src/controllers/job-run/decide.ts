@@ -3,6 +3,7 @@ import type { NorthflankJobRun } from "../../api/job-run.ts";
 import type { NorthflankError } from "../../northflank/errors.ts";
 import type { StartResult } from "../../northflank/types.ts";
 import { formatTime } from "../../runtime/conditions.ts";
+import type { ObjectKey } from "../../runtime/outcome.ts";
 import { assertNever } from "../../util/assert-never.ts";
 import { formatDuration } from "../../util/duration.ts";
 import { type FailureRecord, nextFailure } from "../shared/failure.ts";
@@ -63,8 +64,11 @@ export type StartReport =
   | { readonly kind: "outdated" }
   | { readonly kind: "blocked"; readonly verdict: Verdict; readonly recheckAfterMs: number }
   | { readonly kind: "noQuota"; readonly retryAfterMs: number }
-  | { readonly kind: "obstructed"; readonly obstacles: readonly Obstacle[] }
+  /** `replaces`: the objects whose runs are aborted for this one; empty where that alone would not let it start. */
+  | { readonly kind: "obstructed"; readonly obstacles: readonly Obstacle[]; readonly replaces: readonly ObjectKey[] }
   | { readonly kind: "baselineFailed"; readonly error: NorthflankError }
+  /** The answer to the intent did not hold it: nothing was sent, and nothing would say so later. */
+  | { readonly kind: "notStored"; readonly fields: readonly string[] }
   /** The intent was recorded, then time or the lease ran out: nothing was sent. */
   | { readonly kind: "gateClosed"; readonly start: StartRecord; readonly why: string }
   /** A run of the start before this one turned up at the last moment: nothing was sent. */
@@ -93,9 +97,11 @@ export function decideStarted(
     case "noQuota":
       return decideNoQuota(situation, report.retryAfterMs);
     case "obstructed":
-      return decideObstructed(situation, report.obstacles);
+      return decideObstructed(situation, report);
     case "baselineFailed":
       return decideFailed(situation, report.error, judge);
+    case "notStored":
+      return decideNotStored(situation, report.fields);
     case "gateClosed": {
       const message = `${report.why} Nothing was sent; the start is tried again.`;
       const afterMs = Math.min(gateAgainMs * 2 ** Math.min(givenUp - 1, 10), longestGateAgainMs);
@@ -208,28 +214,37 @@ function wantedNow(object: NorthflankJobRun): string {
 // Own objects wake those that wait for them; this is the net below that, and how foreign runs are noticed.
 const obstructedRecheckMs = 30_000;
 
-function decideObstructed(situation: Situation, obstacles: readonly Obstacle[]): Conclusion {
+function decideObstructed(
+  situation: Situation,
+  { obstacles, replaces }: Extract<StartReport, { kind: "obstructed" }>,
+): Conclusion {
   const { object } = situation;
   const isForeign = obstacles.some(({ kind }) => kind === "foreign");
-  const isReplacing = object.spec.concurrencyPolicy === "Replace";
-  const actives = obstacles.filter(({ kind }) => kind === "active").map(({ name }) => name);
+  const isReplacing = replaces.length > 0;
+  const message = obstructionMessage(object, obstacles, isReplacing);
   return conclude(
-    { kind: "waiting", reason: "WaitingForConcurrency", message: obstructionMessage(object, obstacles) },
+    { kind: "waiting", reason: "WaitingForConcurrency", message },
     {
-      next: { kind: "recheck", afterMs: soonest(situation, obstructedRecheckMs), asks: isForeign },
-      after: isReplacing && actives.length > 0 ? [{ kind: "wake", keys: actives }] : [],
+      next: { kind: "recheck", afterMs: soonest(situation, obstructedRecheckMs), asks: isForeign || isReplacing },
+      facts: { replaces: isReplacing ? replaces : undefined },
+      after: isReplacing ? [{ kind: "wake", keys: replaces }] : [],
     },
   );
 }
 
-function obstructionMessage(object: NorthflankJobRun, obstacles: readonly Obstacle[]): string {
-  const [first] = obstacles.toSorted((left, right) => (left.name < right.name ? -1 : 1));
+// What cannot be aborted is told first: it decides how long this takes.
+const tellingOrder: Readonly<Record<Obstacle["kind"], number>> = { unresolved: 0, foreign: 1, active: 2 };
+
+function obstructionMessage(object: NorthflankJobRun, obstacles: readonly Obstacle[], isReplacing: boolean): string {
+  const [first] = obstacles.toSorted(
+    (left, right) => tellingOrder[left.kind] - tellingOrder[right.kind] || (left.name < right.name ? -1 : 1),
+  );
   const others = obstacles.length > 1 ? ` and ${obstacles.length - 1} more` : "";
   switch (first?.kind) {
     case "unresolved":
       return `Waits for ${first.name}${others}: nobody can tell yet whether its start has started a run of the job.`;
     case "active": {
-      const how = object.spec.concurrencyPolicy === "Replace" ? "which is being aborted" : "whose run is active";
+      const how = isReplacing ? "which is being aborted" : "whose run is active";
       return `Waits for ${first.name}${others}, ${how} (concurrencyPolicy ${object.spec.concurrencyPolicy}).`;
     }
     default:
@@ -238,6 +253,23 @@ function obstructionMessage(object: NorthflankJobRun, obstacles: readonly Obstac
         `(concurrencyPolicy ${object.spec.concurrencyPolicy}).`
       );
   }
+}
+
+/**
+ * What was written did not come back in the API server's answer. The object is left alone until somebody changes it or
+ * asks for it: repeated, the same would be lost again.
+ */
+export function decideNotStored(situation: Situation, fields: readonly string[]): Conclusion {
+  const message =
+    `The API server accepted the status and did not store ${fields.join(", ")}. Nothing is sent to Northflank. ` +
+    "Install the CustomResourceDefinitions of this version of the operator, and remove webhooks that change the status.";
+  return conclude(
+    { kind: "stalled", reason: "StatusNotStored", message },
+    {
+      next: { kind: "recheck", afterMs: slowProbeMs, asks: true },
+      isOutcomeUnknown: isKnownUnknown(situation.object),
+    },
+  );
 }
 
 /** A call that did not get through, whatever it was for. What is known about the run stays as it is. */

@@ -228,6 +228,21 @@ function isJudgedUnknown({ status }: NorthflankJobRun): boolean {
 
 /** Refused for what it asks for: sending it again would only be refused again, until somebody asks for it. */
 function isRejected(object: NorthflankJobRun): boolean {
+  return isRecordedAsRejected(object) && !isReconcileRequested(object);
+}
+
+function isRecordedAsRejected({ status }: NorthflankJobRun): boolean {
+  return status?.start?.outcome === "NotStarted" && status.start.reason === "RequestRejected";
+}
+
+/**
+ * The record of a rejected start as a reconcile request leaves it; `undefined` where there is none to follow. The wish
+ * is kept in the record until it was tried: the request itself is acknowledged at once, whatever stands in its way.
+ */
+export function reopenedByRequest(object: NorthflankJobRun): StartRecord | undefined {
   const start = object.status?.start;
-  return start?.outcome === "NotStarted" && start.reason === "RequestRejected" && !isReconcileRequested(object);
+  const isOver = object.status?.completionTime !== undefined || object.metadata.deletionTimestamp !== undefined;
+  if (start === undefined || isOver || !isRecordedAsRejected(object) || !isReconcileRequested(object)) return undefined;
+  // One that was to repeat a start without an answer does so again, and goes on looking for the run of that one.
+  return { ...start, reason: start.firstRecordedTime === undefined ? "StartingRun" : "StartOutcomeUnknown" };
 }

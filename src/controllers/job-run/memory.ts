@@ -32,6 +32,12 @@ export interface RunMemory {
   missingReads: number;
   /** When the abort of the run of this id was last sent. */
   abortSent?: { readonly runId: string; readonly atMs: number } | undefined;
+  /** When the wish to abort was first seen, whether or not that is in the status yet. */
+  abortRequestedTime?: string | undefined;
+  /** It was written to the status, whether or not the API server kept it. */
+  isAbortRecorded?: boolean | undefined;
+  /** Nothing is done before `untilMs`: the API server does not store what this operator relies on. */
+  heldBack?: { readonly untilMs: number; readonly wants: string } | undefined;
   /** No call to Northflank before `untilMs`, unless something that matters has changed. */
   pause?: Pause | undefined;
   /** The account that the run was last found to belong to. */

@@ -12,10 +12,11 @@ import type { EventSink } from "../shared/event-draft.ts";
 import { reconcileRequest } from "../shared/reconcile-request.ts";
 import { prunedProblems, type SpecProblem } from "../shared/spec-problem.ts";
 import type { StatusWriter } from "../shared/status-writer.ts";
-import type { Conclusion, Situation } from "./conclusion.ts";
+import { type Conclusion, type Situation, settleWaitMs } from "./conclusion.ts";
 import { obstaclesAmong, replacerOf, type Sibling } from "./concurrency.ts";
 import {
   isBeforeStart,
+  isUnresolved,
   latestAttempt,
   type RunState,
   type Step,
@@ -25,7 +26,7 @@ import {
   wishOf,
 } from "./machine.ts";
 import { type RunMemories, type RunMemory, withUnsaved } from "./memory.ts";
-import { timeMs } from "./read-back.ts";
+import { certainlyElapsed, clockAllowanceMs, timeMs } from "./read-back.ts";
 import type { StartDeps } from "./start.ts";
 import type { StartLocks } from "./start-locks.ts";
 
@@ -33,8 +34,6 @@ import type { StartLocks } from "./start-locks.ts";
 export interface JobRunReconcilerDeps extends StartDeps {
   readonly kube: Pick<KubeClient, "get" | "replace" | "patch" | "delete">;
   readonly store: RunStore;
-  /** Puts an answer to our own write into the store, projected as a watch event is, so that the next pass sees it. */
-  readonly overlay: (object: NorthflankJobRun) => void;
   readonly statusWriter: StatusWriter<NorthflankJobRun>;
   readonly accounts: Accounts;
   /** Judges a spec that the API server let in; fields that it dropped are added here. */
@@ -96,7 +95,7 @@ export function createPass(given: {
 }): Pass {
   const { deps, memories, key, stored } = given;
   const memory = memories.of(key, stored);
-  const object = withUnsaved(stored, memory);
+  const object = asKnown(stored, memory);
   const now = deps.clock.now();
   const siblings = () => siblingsOf(given, object, memory);
   const state = stateOf(object);
@@ -128,12 +127,45 @@ function siblingsOf(
   return deps.store.byIndex("job", jobIndexValue(object.spec)).flatMap((other): readonly Sibling[] => {
     const otherKey = objectKey(other.metadata);
     if (otherKey === key) return [];
-    const known = memories.peek(otherKey);
-    // An object whose account is not known yet may be of ours: it counts, for safety.
-    if (known?.pool !== undefined && memory.pool !== undefined && known.pool !== memory.pool) return [];
-    const isSame = known !== undefined && known.uid === other.metadata.uid;
-    return [{ key: otherKey, object: isSame ? withUnsaved(other, known) : other }];
+    const found = memories.peek(otherKey);
+    const known = found?.uid === other.metadata.uid ? found : undefined;
+    if (isOfOtherAccount({ object: other, memory: known }, { object, memory })) return [];
+    const shown = known === undefined ? other : withUnsaved(other, known);
+    return [{ key: otherKey, object: shown, isSettled: isSettled(deps, shown, known, memory) }];
   });
+}
+
+interface Known {
+  readonly object: NorthflankJobRun;
+  readonly memory: RunMemory | undefined;
+}
+
+/** An object of which nothing says which account it belongs to may be of ours: it counts, for safety. */
+function isOfOtherAccount(other: Known, own: Known): boolean {
+  const [theirs, ours] = [other.memory?.pool, own.memory?.pool];
+  if (theirs !== undefined && ours !== undefined) return theirs !== ours;
+  const recorded = other.object.status?.start?.account;
+  const address = own.memory?.account?.address ?? own.object.status?.start?.account;
+  return recorded !== undefined && address !== undefined && recorded !== address;
+}
+
+/** Whether nothing of an open start can be on its way any more. With the allowance, the reach of the next one is apart. */
+function isSettled(
+  { clock, settings }: JobRunReconcilerDeps,
+  object: NorthflankJobRun,
+  memory: RunMemory | undefined,
+  own: RunMemory,
+): boolean {
+  const start = object.status?.start;
+  if (start === undefined || !isUnresolved(object)) return false;
+  // Nobody is asked before that.
+  if (stateOf(object) === "unknown") return true;
+  const atMs = clock.monotonic();
+  const since = memory?.unresolvedSince;
+  const waitedMs = since?.startId === start.id ? atMs - since.atMs : 0;
+  const read = own.serverClock ?? memory?.serverClock;
+  const elapsedMs = certainlyElapsed(start, read && read.serverMs + atMs - read.atMs, waitedMs);
+  return elapsedMs >= settleWaitMs(settings) + 2 * clockAllowanceMs;
 }
 
 /** Northflank's clock now, in ms since the epoch; `undefined` while it has not been read. */
@@ -176,8 +208,7 @@ function fingerprintOf({ object, siblings }: Pick<Pass, "object" | "siblings">):
   ]);
 }
 
-const nothingToSay: Pick<Conclusion, "facts" | "after" | "events" | "isReleased"> = {
-  facts: {},
+const nothingToSay: Pick<Conclusion, "after" | "events" | "isReleased"> = {
   after: [],
   events: [],
   isReleased: false,
@@ -192,7 +223,8 @@ function unchanged({ object }: Pass): Conclusion {
   const reason = isReason(said) ? said : "Progressing";
   const message = ready?.message ?? "Looked at shortly.";
   const isOutcomeUnknown = find("Started")?.reason === "StartOutcomeUnknown";
-  return { ...nothingToSay, verdict: { kind, reason, message }, next: { kind: "settled" }, isOutcomeUnknown };
+  const facts = { replaces: object.status?.replaces };
+  return { ...nothingToSay, facts, verdict: { kind, reason, message }, next: { kind: "settled" }, isOutcomeUnknown };
 }
 
 function verdictKind(
@@ -213,7 +245,15 @@ export function wrote(pass: Pass, object: NorthflankJobRun): void {
 
 /** The situation with what this pass has written so far. */
 export function current(pass: Pass): Pass {
-  return { ...pass, object: withUnsaved(pass.stored, pass.memory) };
+  return { ...pass, object: asKnown(pass.stored, pass.memory) };
+}
+
+/** The object with all that this process knows, be it written down or not. */
+function asKnown(stored: NorthflankJobRun, memory: RunMemory): NorthflankJobRun {
+  const object = withUnsaved(stored, memory);
+  const { abortRequestedTime } = memory;
+  if (abortRequestedTime === undefined || object.status?.abortRequestedTime !== undefined) return object;
+  return { ...object, status: { observedGeneration: -1, ...object.status, abortRequestedTime } };
 }
 
 /** Until `afterMs` have passed, {@link pausedFor} keeps passes that nothing calls for from asking Northflank. */

@@ -1,4 +1,5 @@
 import type { NorthflankJobRun } from "../../api/job-run.ts";
+import { resolveStart } from "../../api/names.ts";
 import { findCondition } from "../../runtime/conditions.ts";
 import type { PassContext } from "../../runtime/controller.ts";
 import type { ObjectKey, Outcome } from "../../runtime/outcome.ts";
@@ -6,12 +7,15 @@ import { assertNever } from "../../util/assert-never.ts";
 import { backoffDelayMs } from "../../util/backoff.ts";
 import type { Random } from "../../util/random.ts";
 import { stalledPassage } from "../shared/passage.ts";
+import { reconcileRequest } from "../shared/reconcile-request.ts";
+import { slowProbeMs } from "../shared/remote-verdict.ts";
 import type { AfterAction, Conclusion } from "./conclusion.ts";
 import { isWaitingForConcurrency } from "./concurrency.ts";
+import { decideNotStored } from "./decide.ts";
 import { decideDeleteTimedOut, longestCleanupMs, ttlLeftMs } from "./ends.ts";
 import { changeFinalizer, deleteSelf, type ExecuteDeps, executeAfter } from "./execute.ts";
 import { finalizerChange } from "./finalizer.ts";
-import { stateOf } from "./machine.ts";
+import { reopenedByRequest, stateOf } from "./machine.ts";
 import { RunMemories, withUnsaved } from "./memory.ts";
 import {
   createPass,
@@ -24,8 +28,9 @@ import {
   wrote,
 } from "./pass.ts";
 import { timeMs } from "./read-back.ts";
+import { putStart } from "./start.ts";
 import { StartLocks } from "./start-locks.ts";
-import { statusOf } from "./status.ts";
+import { fieldsNotStored, statusOf } from "./status.ts";
 import { sooner, takeStep } from "./steps.ts";
 
 /** Index functions of the store: `job` finds every run object of one job, in whatever namespace. */
@@ -52,12 +57,31 @@ export function createJobRunReconciler(
     // Whoever is not the leader any more leaves asking and writing to the one who is.
     const leave = { kind: "recheck", afterMs: shortlyMs(deps.random), priority: "follow" } as const;
     if (!deps.lease.isLeaderFor(0)) return leave;
-    const pass = createPass({ deps, memories, locks, key, stored, context });
+    const given = { deps, memories, locks, key, context };
+    const seen = createPass({ ...given, stored });
+    const heldMs = heldBackMs(seen);
+    if (heldMs > 0) return { kind: "recheck", afterMs: heldMs, priority: "follow" };
+    const reopened = await reopenRejected(seen);
+    if (reopened === undefined) return comeBack(seen);
+    const pass = reopened === stored ? seen : createPass({ ...given, stored: reopened });
     const conclusion = withCleanupLimit(pass, await takeStep(pass));
     if (conclusion === undefined) return comeBack(pass);
     if (!deps.lease.isLeaderFor(0)) return leave;
     return await conclude(pass, conclusion);
   };
+}
+
+/**
+ * A reconcile request for a rejected run is written into its record before it is acknowledged. Returns the object as it
+ * is then; `undefined`: somebody else wrote first.
+ */
+async function reopenRejected(pass: Pass): Promise<NorthflankJobRun | undefined> {
+  const { deps, stored, context } = pass;
+  const record = reopenedByRequest(pass.object);
+  if (record === undefined || !deps.lease.isLeaderFor(0)) return stored;
+  const written = await putStart(deps, stored, record, context.statusSignal);
+  if (written !== undefined) wrote(pass, written);
+  return written;
 }
 
 /** For what is over in a moment: another start of the same job, a write that was faster than ours. */
@@ -94,17 +118,45 @@ async function conclude(pass: Pass, conclusion: Conclusion): Promise<Outcome> {
   memory.unsavedAttempt = conclusion.facts.attempts?.at(-1) ?? memory.unsavedAttempt;
   const before = pass.stored;
   const status = statusOf({ object: current(pass).object, conclusion, now: pass.now });
+  memory.abortRequestedTime = status.abortRequestedTime;
   const result = await deps.statusWriter.write(before, status, context.statusSignal);
   if (result.kind === "gone") {
     pass.memories.forget(pass.key);
     return { kind: "settled" };
   }
   if (result.kind === "written") wrote(pass, result.object);
+  if (status.abortRequestedTime !== undefined) memory.isAbortRecorded = true;
+  const lost = result.kind === "written" ? fieldsNotStored(status, result.object.status) : [];
+  if (lost.length > 0) return await holdBack(pass, lost);
   memory.unsavedAttempt = undefined;
   publish(pass, conclusion, before);
   const isSettled = await settleAfterwards(pass, conclusion);
   const outcome = outcomeOf(pass, conclusion);
   return isSettled ? outcome : { kind: "recheck", afterMs: shortlyMs(deps.random), priority: "follow" };
+}
+
+/** The API server does not store what was written: nothing follows from it, and for long nothing is tried again. */
+async function holdBack(pass: Pass, fields: readonly string[]): Promise<Outcome> {
+  const { deps, memory, context, stored: before } = pass;
+  const conclusion = decideNotStored(pass, fields);
+  const status = statusOf({ object: before, conclusion, now: pass.now });
+  const result = await deps.statusWriter.write(before, status, context.statusSignal);
+  if (result.kind === "written") wrote(pass, result.object);
+  memory.heldBack = { untilMs: deps.clock.monotonic() + slowProbeMs, wants: wantsOf(before) };
+  publish(pass, conclusion, before);
+  return { kind: "recheck", afterMs: slowProbeMs, priority: "follow" };
+}
+
+/** How long nothing is done for the object, unless a person changes something about it. */
+function heldBackMs({ memory, stored, deps }: Pass): number {
+  const { heldBack } = memory;
+  if (heldBack === undefined || heldBack.wants !== wantsOf(stored)) return 0;
+  return heldBack.untilMs - deps.clock.monotonic();
+}
+
+function wantsOf({ metadata }: NorthflankJobRun): string {
+  const { generation, deletionTimestamp, annotations } = metadata;
+  return JSON.stringify([generation, deletionTimestamp, reconcileRequest(metadata), annotations?.[resolveStart]]);
 }
 
 /** What may follow only when the status says what has happened. False: somebody else wrote in between, come back. */

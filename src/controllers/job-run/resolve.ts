@@ -1,5 +1,6 @@
 // pure
 import type { Reason } from "../../api/reasons.ts";
+import { readableRunId } from "../../northflank/run-view.ts";
 import type { JobRunView } from "../../northflank/types.ts";
 import { capped, findCondition, formatTime } from "../../runtime/conditions.ts";
 import { assertNever } from "../../util/assert-never.ts";
@@ -108,7 +109,9 @@ function startAgain(start: StartRecord, why: "AtLeastOnce" | "retry"): Conclusio
 /** What a person wants done about a start whose outcome is unknown. */
 export type Resolution =
   | { readonly kind: "retry" | "fail"; readonly value: string }
-  | { readonly kind: "run"; readonly runId: string; readonly value: string };
+  | { readonly kind: "run"; readonly runId: string; readonly value: string }
+  /** Neither a word that we know nor the id of a run. */
+  | { readonly kind: "unreadable"; readonly value: string };
 
 // A run id has 36 characters; what follows `@` is up to the person.
 const longestResolution = 256;
@@ -119,7 +122,8 @@ export function parseResolution(annotation: string | undefined, handled: string 
   if (value === undefined || value === "" || value === handled) return undefined;
   const [word = ""] = value.split("@");
   if (word === "retry" || word === "fail") return { kind: word, value };
-  return { kind: "run", runId: word, value };
+  const runId = readableRunId(word);
+  return runId === undefined ? { kind: "unreadable", value } : { kind: "run", runId, value };
 }
 
 /** `run`: what Northflank says about the run that the person named; `taken`: it belongs to another object. */
@@ -140,6 +144,10 @@ export function decideResolution(
     }
     case "retry":
       return withFacts(startAgain(recordOf(object), "retry"), handled);
+    case "unreadable": {
+      const value = capped(resolution.value, 64);
+      return withFacts(outcomeUnknown(`The annotation says "${value}", which is not the id of a run.`), handled);
+    }
     case "run": {
       if (named?.run !== undefined && !named.isTaken) {
         return withFacts(adoptFound(situation, recordOf(object), named.run), handled);

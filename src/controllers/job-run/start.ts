@@ -10,7 +10,15 @@ import type { Clock } from "../../util/clock.ts";
 import type { Account } from "../shared/accounts.ts";
 import { resolveReferences } from "../shared/references.ts";
 import { type RunSettings, settleWaitMs } from "./conclusion.ts";
-import { foreignObstacles, obstaclesAmong, openStartsOf, runIdsOf, type Sibling } from "./concurrency.ts";
+import {
+  foreignObstacles,
+  type Obstacle,
+  obstaclesAmong,
+  openStartsOf,
+  replaceableAmong,
+  runIdsOf,
+  type Sibling,
+} from "./concurrency.ts";
 import { isRejectedForGood, rejectionMessage, type StartReport } from "./decide.ts";
 import { finalizerPatch } from "./finalizer.ts";
 import { isBeforeStart, latestAttempt, type StartRecord, stateOf } from "./machine.ts";
@@ -27,7 +35,8 @@ import { type RunValues, runBodyOf } from "./run-body.ts";
  *                                   |<------------ at most startGateMs ------------>|
  *
  * Promises:
- *  1. No POST without a durable `status.start` of the same id, outcome Pending, written in this very call.
+ *  1. No POST without a durable `status.start` of the same id, outcome Pending, written in this very call, and held by
+ *     the API server's answer.
  *  2. The intent is a PUT with the resourceVersion just read: of two writers, one gets a conflict and sends nothing.
  *  3. POST is called once. What comes of it is data, never an exception.
  *  4. Values of Secrets live in local variables only.
@@ -44,6 +53,8 @@ export interface StartDeps {
   };
   /** A new id for a start record. */
   readonly newId: () => string;
+  /** Puts the answer to the intent into the store at once: a run of it may be in the next list that anybody reads. */
+  readonly overlay: (object: NorthflankJobRun) => void;
   /** When the cluster was last seen restored to an earlier state; `undefined`: never since this process was started. */
   readonly restored: () => Restored | undefined;
 }
@@ -76,8 +87,9 @@ export interface StartOutcome {
 /** Runs the sequence of one start. The caller holds the lock of the job. */
 export async function startRun(deps: StartDeps, context: StartContext): Promise<StartOutcome> {
   const { object, account, memory, signal } = context;
-  const obstacles = obstaclesAmong(object, context.siblings());
-  if (obstacles.length > 0) return { report: { kind: "obstructed", obstacles } };
+  const known = obstructedBy(context, obstaclesAmong(object, context.siblings()));
+  // Before anything is aborted for this start, all that it needs has to be there: only the list of runs says that.
+  if (known !== undefined && known.replaces.length === 0) return { report: known };
 
   const namespace = object.metadata.namespace ?? "";
   const values = await resolveReferences({ kube: deps.kube, namespace, spec: object.spec, signal });
@@ -95,6 +107,14 @@ export async function startRun(deps: StartDeps, context: StartContext): Promise<
     if (isReadBackNeeded) memory.readBack = reservation;
     else reservation.release();
   }
+}
+
+function obstructedBy(
+  { object, siblings }: StartContext,
+  obstacles: readonly Obstacle[],
+): Extract<StartReport, { kind: "obstructed" }> | undefined {
+  if (obstacles.length === 0) return undefined;
+  return { kind: "obstructed", obstacles, replaces: replaceableAmong(object, obstacles, siblings()) };
 }
 
 /** Baseline, POST, and one read-back should its answer be lost. */
@@ -119,10 +139,14 @@ async function startWith(
   if (late !== undefined) return await reopened(deps, context, late);
   const ours = runIdsOf([object, ...siblings.map((sibling) => sibling.object)]);
   const obstacles = [...obstaclesAmong(object, siblings), ...foreignObstacles(object, list.runs, ours)];
-  if (obstacles.length > 0) return { report: { kind: "obstructed", obstacles } };
+  const obstructed = obstructedBy(context, obstacles);
+  if (obstructed !== undefined) return { report: obstructed };
 
   const intent = await recordIntent(deps, context, list);
   if (intent === undefined) return { report: { kind: "outdated" } };
+  const lost = fieldsLost(intent);
+  if (lost.length > 0) return { report: { kind: "notStored", fields: lost }, written: intent.object };
+  deps.overlay(intent.object);
   const closed = gateProblem(deps, context, intent, deps.clock.monotonic() - readAtMs);
   if (closed !== undefined) return await closeGate(deps, context, intent, closed);
   const result = await postOnce(deps, context, { intent, values, call });
@@ -227,7 +251,8 @@ async function recordIntent(deps: StartDeps, context: StartContext, list: RunLis
   const live = await readLive(deps, context);
   if (live === undefined) return undefined;
   const ready = await withFinalizer(deps, live, signal);
-  if (ready === undefined) return undefined;
+  // The answer may hold what somebody wrote since the read: an abort, a suspend, a deletion.
+  if (ready === undefined || !isAsDecided(ready, object)) return undefined;
   const previous = object.status?.start;
   const firstRecordedTime =
     previous !== undefined && isGivenUp(previous) ? (previous.firstRecordedTime ?? previous.recordedTime) : undefined;
@@ -250,21 +275,36 @@ async function recordIntent(deps: StartDeps, context: StartContext, list: RunLis
 
 /** The object as it is on the server, if it still is what this pass decided on. */
 async function readLive(deps: StartDeps, { object, signal }: StartContext): Promise<NorthflankJobRun | undefined> {
-  const { namespace = "", name, uid, generation } = object.metadata;
+  const { namespace = "", name } = object.metadata;
   try {
     const live = await deps.kube.get<NorthflankJobRun>(northflankJobRuns, { namespace, name }, signal);
-    const isSame =
-      live.metadata.uid === uid &&
-      live.metadata.generation === generation &&
-      live.metadata.deletionTimestamp === undefined &&
-      live.status?.completionTime === undefined &&
-      live.status?.start?.id === object.status?.start?.id &&
-      latestAttempt(live)?.number === latestAttempt(object)?.number;
-    return isSame ? live : undefined;
+    return isAsDecided(live, object) ? live : undefined;
   } catch (error) {
     if (isKubeError(error, "not_found")) return undefined;
     throw error;
   }
+}
+
+function isAsDecided(live: NorthflankJobRun, object: NorthflankJobRun): boolean {
+  return (
+    live.metadata.uid === object.metadata.uid &&
+    live.metadata.generation === object.metadata.generation &&
+    live.metadata.deletionTimestamp === undefined &&
+    live.status?.completionTime === undefined &&
+    live.status?.start?.id === object.status?.start?.id &&
+    latestAttempt(live)?.number === latestAttempt(object)?.number
+  );
+}
+
+/**
+ * What of the intent its answer does not hold. An older CRD, or a webhook, drops fields and answers 200: without the
+ * record a crash would be followed by a second run.
+ */
+function fieldsLost({ start, object }: Intent): readonly string[] {
+  const stored = object.status?.start;
+  if (stored === undefined) return ["status.start"];
+  const fields = ["id", "attempt", "outcome", "recordedTime", "firstRecordedTime", "account"] as const;
+  return fields.filter((field) => stored[field] !== start[field]).map((field) => `status.start.${field}`);
 }
 
 /** Under `deletionPolicy: Abort` the finalizer is there before anything can have been started. */

@@ -1,6 +1,6 @@
 // pure
 import type { NorthflankJobRun } from "../../api/job-run.ts";
-import { type ConditionDraft, findCondition, mergeConditions } from "../../runtime/conditions.ts";
+import { type ConditionDraft, findCondition, formatTime, mergeConditions } from "../../runtime/conditions.ts";
 import { present } from "../shared/present.ts";
 import { reconcileRequest } from "../shared/reconcile-request.ts";
 import { summaryConditions } from "../shared/verdict.ts";
@@ -10,8 +10,8 @@ import { isUnresolved } from "./machine.ts";
 /**
  * The whole status after a pass, but for `start`, which the start protocol alone writes.
  *
- * *Guarantees*: the present generation and reconcile request are acknowledged; nothing in it changes when nothing has
- * happened.
+ * *Guarantees*: the present generation and reconcile request are acknowledged; `spec.abort: true` is recorded, whatever
+ * the state; nothing in it changes when nothing has happened.
  */
 export function statusOf(options: {
   readonly object: NorthflankJobRun;
@@ -19,10 +19,17 @@ export function statusOf(options: {
   readonly now: number;
 }): RunStatus {
   const { object, conclusion, now } = options;
-  const { start: _start, conditions: previous = [], lastHandledReconcileAt, ...kept } = object.status ?? {};
+  // What is replaced is said by the very pass that knows that nothing else is in the way, or not at all.
+  const {
+    start: _start,
+    replaces: _,
+    conditions: previous = [],
+    lastHandledReconcileAt,
+    ...kept
+  } = object.status ?? {};
   const generation = object.metadata.generation ?? 0;
   const request = reconcileRequest(object.metadata) ?? lastHandledReconcileAt;
-  const facts = { ...kept, ...conclusion.facts };
+  const facts = { ...kept, ...abortSeen(object, now), ...conclusion.facts };
   const drafts = conditionsOf(object, conclusion, facts);
   const conditions = mergeConditions({ previous, drafts, generation, now });
   return {
@@ -32,6 +39,25 @@ export function statusOf(options: {
     conditions,
     ...(request === undefined ? {} : { lastHandledReconcileAt: request }),
   };
+}
+
+/** The first sight of `spec.abort: true` is recorded in every state, so that it outlives what is made of the spec. */
+function abortSeen({ spec, status }: NorthflankJobRun, now: number): Pick<Facts, "abortRequestedTime"> {
+  return spec.abort && status?.abortRequestedTime === undefined ? { abortRequestedTime: formatTime(now) } : {};
+}
+
+/**
+ * Fields that the API server's answer lacks though they were written. Without them what cannot be undone would be
+ * repeated: a run be started again by an annotation that counts as new, a run be lost, an end be no end.
+ */
+export function fieldsNotStored(written: RunStatus, stored: NorthflankJobRun["status"]): readonly string[] {
+  const [last, kept] = [written.attempts?.at(-1), stored?.attempts?.at(-1)];
+  const isLost: Readonly<Record<string, boolean>> = {
+    "status.lastHandledResolveStart": written.lastHandledResolveStart !== stored?.lastHandledResolveStart,
+    "status.completionTime": written.completionTime !== stored?.completionTime,
+    "status.attempts": last?.runId !== kept?.runId || last?.number !== kept?.number,
+  };
+  return Object.keys(isLost).filter((field) => isLost[field]);
 }
 
 type Phase = NonNullable<RunStatus["phase"]>;

@@ -19,7 +19,7 @@ import {
 import { decideFinished, decideLeave, decideUnstartedEnd } from "./ends.ts";
 import { abortRun } from "./execute.ts";
 import { decideAbortRecorded, decideFollowed, decidePause, decideRest, withDuplicate } from "./follow.ts";
-import { latestAttempt, type StartRecord } from "./machine.ts";
+import { isUnresolved, latestAttempt, type StartRecord } from "./machine.ts";
 import {
   duplicateIn,
   duplicateWatchMs,
@@ -118,7 +118,10 @@ async function resolve(pass: Pass): Promise<Conclusion> {
     return decideResolved(pass, { kind: "tooEarly", waitMs: waitMs - elapsedMs }, options);
   }
   const listed = await listRuns(pass);
-  if (listed.kind === "concluded") return listed.conclusion;
+  if (listed.kind === "concluded") {
+    // The list cannot be read. A person who knows may answer all the same, once nothing can be on its way any more.
+    return (elapsedMs >= waitMs ? await answeredByPerson(pass) : undefined) ?? listed.conclusion;
+  }
   const searched = { start, list: listed.list, claimed: claimedBy(pass), rivals: openStartsOf(pass.siblings()) };
   const readBack = judgeReadBack({ ...searched, waitMs, waitedMs });
   if (readBack.kind !== "tooEarly") memory.readBack?.release();
@@ -143,15 +146,9 @@ function unresolvedFor({ memory, deps }: Pass, { id }: StartRecord): number {
 }
 
 async function awaitPerson(pass: Pass): Promise<Conclusion | undefined> {
-  const { object, deps } = pass;
-  const resolution = resolutionOf(pass);
-  if (resolution?.kind === "run") {
-    const { runId } = resolution;
-    const read = await asking(pass, (account) => observeNamedRun(object, runId, account, pass.context.signal));
-    if (read.kind === "concluded") return read.conclusion;
-    return decideResolution(pass, resolution, { run: read.value, isTaken: claimedBy(pass).has(runId) });
-  }
-  if (resolution !== undefined) return decideResolution(pass, resolution);
+  const { deps } = pass;
+  const answered = await answeredByPerson(pass);
+  if (answered !== undefined) return answered;
   const listed = await listRuns(pass);
   if (listed.kind === "concluded") return listed.conclusion;
   const start = recordOf(pass);
@@ -162,6 +159,17 @@ async function awaitPerson(pass: Pass): Promise<Conclusion | undefined> {
   return decideProbe(pass, judgeReadBack({ ...searched, reach, waitMs, waitedMs }));
 }
 
+/** What the annotation says about a start whose outcome is unknown; `undefined` while it says nothing new. */
+async function answeredByPerson(pass: Pass): Promise<Conclusion | undefined> {
+  const { object } = pass;
+  const resolution = resolutionOf(pass);
+  if (resolution?.kind !== "run") return resolution && decideResolution(pass, resolution);
+  const { runId } = resolution;
+  const read = await asking(pass, (account) => observeNamedRun(object, runId, account, pass.context.signal));
+  if (read.kind === "concluded") return read.conclusion;
+  return decideResolution(pass, resolution, { run: read.value, isTaken: claimedBy(pass).has(runId) });
+}
+
 async function follow(pass: Pass): Promise<Conclusion | undefined> {
   return await look(pass, false);
 }
@@ -169,7 +177,7 @@ async function follow(pass: Pass): Promise<Conclusion | undefined> {
 /** Records the wish, sends the abort, then follows until the run is over. */
 async function abort(pass: Pass): Promise<Conclusion | undefined> {
   const { object, wish, replacer, memory, deps, context } = pass;
-  if (wish === "aborted" && object.status?.abortRequestedTime === undefined) {
+  if (wish === "aborted" && pass.stored.status?.abortRequestedTime === undefined && !memory.isAbortRecorded) {
     return decideAbortRecorded(pass, object.spec.abort ? undefined : replacer?.key);
   }
   if (isAbortUnderWay(pass)) return await look(pass, false);
@@ -309,7 +317,8 @@ async function accountOf(pass: Pass): Promise<AccountResolution> {
   const resolved = await deps.accounts.resolve(request, context.signal);
   if (resolved.kind === "usable") {
     // A run that is known by its id is asked for all the same: where it is found, it is the same account after all.
-    const moved = pass.state === "active" ? undefined : judgeAccountChange(object, resolved.account);
+    const isNamed = pass.state === "active" || (isUnresolved(object) && resolutionOf(pass)?.kind === "run");
+    const moved = isNamed ? undefined : judgeAccountChange(object, resolved.account);
     if (moved !== undefined) return { kind: "blocked", verdict: moved, recheckAfterMs: recheckAccountMs };
     memory.account = resolved.account;
     memory.pool = resolved.account.pool;

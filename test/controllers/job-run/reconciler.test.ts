@@ -469,12 +469,19 @@ describe("a start without an answer", () => {
     expect(story.summary()).toMatchObject({ runId: "run-2", Started: "True/RunRecovered" });
   });
 
-  test("other starts of the job wait for it, also under Allow", async () => {
+  test("other starts of the job wait for it, also under Allow, where they wait for its settle time only", async () => {
     story.remote.mode = "notApplied";
     await story.run({}, 40_000, "first");
-    await story.run({}, minute, "second");
-    expect(story.summary("second")).toMatchObject({ phase: "Pending", Ready: "Unknown/WaitingForConcurrency" });
+    story.cluster.create("allowed");
+    await story.run({ concurrencyPolicy: "Forbid", startDeadlineSeconds: 7_200 }, 20_000, "second");
+    for (const name of ["allowed", "second"]) {
+      expect(story.summary(name)).toMatchObject({ phase: "Pending", Ready: "Unknown/WaitingForConcurrency" });
+    }
     expect(story.remote.posts).toHaveLength(1);
+    await story.clock.advance(2 * minute);
+    expect(story.summary("allowed")).toMatchObject({ phase: "Succeeded" });
+    expect(story.summary("second")).toMatchObject({ phase: "Pending", Ready: "Unknown/WaitingForConcurrency" });
+    expect(story.remote.posts).toHaveLength(2);
     story.cluster.edit("first", { annotations: { [resolveStart]: "fail" } });
     await story.clock.advance(3 * minute);
     story.cluster.edit("first", { annotations: { [resolveStart]: "fail@2" } });

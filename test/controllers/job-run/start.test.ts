@@ -1,6 +1,8 @@
 import { afterEach, describe, expect, test } from "vitest";
+import type { NorthflankJobRun } from "../../../src/api/job-run.ts";
 import { resolveStart } from "../../../src/api/names.ts";
 import { NorthflankError } from "../../../src/northflank/errors.ts";
+import { RunRemote } from "../../support/run-remote.ts";
 import { RunStory } from "../../support/run-story.ts";
 
 let story: RunStory;
@@ -168,4 +170,150 @@ test("AtLeastOnce: several that turn up then are left to a person", async () => 
   expect(story.remote.posts).toHaveLength(1);
   expect(story.summary()).toMatchObject({ phase: "Unknown", Ready: "False/StartOutcomeUnknown" });
   expect(story.status().start?.outcome).toBe("Pending");
+});
+
+describe("an API server that answers 200 and does not store what was written", () => {
+  type Status = NonNullable<NorthflankJobRun["status"]>;
+
+  // What leaves an open record behind is, to the next pass, a start that may be on its way: a person decides.
+  test.each<readonly [string, (start: NonNullable<Status["start"]>) => Status["start"], string]>([
+    ["the start record", () => undefined, "StatusNotStored"],
+    ["its outcome", (start) => ({ ...start, outcome: "NotStarted" }), "StatusNotStored"],
+    ["its id", (start) => ({ ...start, id: "other" }), "StartOutcomeUnknown"],
+    ["its attempt", (start) => ({ ...start, attempt: start.attempt + 1 }), "StartOutcomeUnknown"],
+    ["its account", ({ account: _, ...start }) => start, "StartOutcomeUnknown"],
+  ])("%s: nothing is sent, the state says so, and it is tried about once an hour", async (_, drop, reason) => {
+    story = new RunStory();
+    const replace = story.cluster.replaceStatus.bind(story.cluster);
+    let isOld = true;
+    story.cluster.replaceStatus = (object) => {
+      const { start, ...status } = object.status ?? { observedGeneration: -1 };
+      const kept = start === undefined || !isOld ? start : drop(start);
+      return replace({ ...object, status: { ...status, ...(kept === undefined ? {} : { start: kept }) } });
+    };
+    await story.run({}, 10 * minute);
+    story.restart();
+    await story.clock.advance(30 * minute);
+    expect(story.remote.posts).toEqual([]);
+    expect(story.condition("Stalled")).toBe(`True/${reason}`);
+    expect(story.remote.calls.length).toBeLessThanOrEqual(4);
+    expect(story.process.passes).toBeLessThanOrEqual(10);
+    isOld = false;
+    story.cluster.edit("once", { annotations: { "northflank-operator.io/reconcile-requested-at": "now" } });
+    // Where the record says that a start may be on its way, that is resolved first.
+    await story.clock.advance(5 * minute);
+    expect(["Succeeded", "Unknown"]).toContain(story.status().phase);
+  });
+
+  test("an annotation that counts as new for ever does not start a run over and over", async () => {
+    story = new RunStory();
+    story.remote.mode = "notApplied";
+    await story.run({}, 5 * minute);
+    const patch = story.cluster.patchStatus.bind(story.cluster);
+    story.cluster.patchStatus = (key, body) => {
+      const { lastHandledResolveStart: _, ...status } = body.status as Partial<Status>;
+      return patch(key, { ...body, status });
+    };
+    story.cluster.edit("once", { annotations: { [resolveStart]: "retry" } });
+    await story.clock.advance(6 * 60 * minute);
+    expect(story.remote.posts).toHaveLength(1);
+    expect(story.condition("Stalled")).toBe("True/StatusNotStored");
+    expect(story.process.passes).toBeLessThanOrEqual(30);
+  });
+
+  test("an abort is carried out although its record is lost, and nothing turns in a circle", async () => {
+    story = new RunStory();
+    story.remote.runMs = 600 * minute;
+    await story.run({}, minute);
+    const patch = story.cluster.patchStatus.bind(story.cluster);
+    story.cluster.patchStatus = (key, body) => {
+      const { abortRequestedTime: _, ...status } = body.status as Partial<Status>;
+      return patch(key, { ...body, status });
+    };
+    const before = story.process.passes;
+    story.cluster.edit("once", { spec: { abort: true } });
+    await story.clock.advance(5 * minute);
+    expect(story.summary()).toMatchObject({ phase: "Aborted", Ready: "False/RunAborted" });
+    expect(story.process.passes - before).toBeLessThanOrEqual(20);
+  });
+});
+
+test.each<readonly [string, Partial<NorthflankJobRun["spec"]>, number]>([
+  ["abort", { abort: true }, 0],
+  ["suspend", { suspend: true }, 0],
+  ["nothing", {}, 1],
+])("%s, written between the live read and the finalizer: %j", async (_, spec, posts) => {
+  story = new RunStory();
+  const patch = story.cluster.patch.bind(story.cluster);
+  let isFirst = true;
+  story.cluster.patch = (key, operations) => {
+    if (isFirst && Object.keys(spec).length > 0) story.cluster.edit("once", { spec });
+    isFirst = false;
+    return patch(key, operations);
+  };
+  await story.run({ deletionPolicy: "Abort" }, minute);
+  expect(story.remote.posts).toHaveLength(posts);
+  expect(story.object().metadata.finalizers).toBeUndefined();
+});
+
+describe("resolve-start", () => {
+  test.each(["run 12", "../x", "-", "a/b", "ä".repeat(300)])(
+    "with %j says so, once, and asks nobody",
+    async (value) => {
+      story = new RunStory();
+      story.remote.mode = "notApplied";
+      await story.run({}, 5 * minute);
+      const calls = story.remote.calls.length;
+      story.cluster.edit("once", { annotations: { [resolveStart]: value } });
+      await story.clock.advance(minute);
+      expect(story.condition("Ready")).toBe("False/StartOutcomeUnknown");
+      expect(story.status().conditions?.find(({ type }) => type === "Ready")?.message).toContain("not the id of a run");
+      expect(story.remote.calls).toHaveLength(calls);
+      const { passes } = story.process;
+      await story.clock.advance(50 * minute);
+      expect(story.process.passes).toBe(passes);
+      story.cluster.edit("once", { annotations: { [resolveStart]: "fail" } });
+      await story.clock.advance(minute);
+      expect(story.status().phase).toBe("Failed");
+    },
+  );
+
+  test.each([
+    ["fail", { phase: "Failed" }],
+    ["run-1", { phase: "Running", runId: "run-1" }],
+  ])("%s is the way out where the connection has got a team meanwhile", async (value, outcome) => {
+    let isMoved = false;
+    const team: { remote?: RunRemote } = {};
+    story = new RunStory({ elsewhere: () => (isMoved ? team.remote : undefined) });
+    team.remote = new RunRemote(story.clock);
+    team.remote.read = (runId) => story.remote.read(runId);
+    story.remote.mode = "answerLost";
+    story.remote.runMs = 60 * minute;
+    await story.run({}, 10_000);
+    isMoved = true;
+    await story.clock.advance(10 * minute);
+    expect(story.condition("Stalled")).toBe("True/AccountChanged");
+    const { message = "" } = story.status().conditions?.find(({ type }) => type === "Ready") ?? {};
+    expect(message).toContain("northflank-operator.io/resolve-start");
+    story.cluster.edit("once", { annotations: { [resolveStart]: value } });
+    await story.clock.advance(minute);
+    expect(story.summary()).toMatchObject(outcome);
+    expect(story.remote.posts).toHaveLength(1);
+  });
+
+  test("is not followed while the start may still be on its way, though the list cannot be read", async () => {
+    let isClosed = false;
+    const verdict = { kind: "waiting", reason: "ConnectionSuspended", message: "paused" } as const;
+    story = new RunStory({
+      account: () => (isClosed ? { kind: "blocked", verdict, recheckAfterMs: minute } : undefined),
+    });
+    story.remote.mode = "answerLost";
+    await story.run({}, 10_000);
+    isClosed = true;
+    story.cluster.edit("once", { annotations: { [resolveStart]: "fail" } });
+    await story.clock.advance(40_000);
+    expect(story.status().phase).toBe("Starting");
+    await story.clock.advance(2 * minute);
+    expect(story.status().phase).toBe("Failed");
+  });
 });
