@@ -263,6 +263,12 @@ export const jobRunStatus = {
           description: "The runs that were there before.",
           properties: {
             newestStartTime: time("Start of the newest run that was there."),
+            incomplete: {
+              type: "boolean",
+              description:
+                "True: the job has more runs than were read and Northflank did not list the newest first. Should the " +
+                "answer to this start be lost, a person may have to say which run it was.",
+            },
             runIds: {
               type: "array",
               maxItems: 1_000,

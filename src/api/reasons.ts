@@ -50,6 +50,8 @@ export const reasons = {
   AuthenticationFailed: "Northflank refused the token (401).",
   PermissionDenied: "The token lacks a permission (403), or the operator may not read a Secret or ConfigMap.",
   ProjectNotAllowed: "The connection's allowedProjects does not name the project.",
+  RunListIncomplete:
+    "The job has more runs than can be read, not listed newest first: whether one is active cannot be told.",
   StatusNotStored:
     "The API server did not store a part of the status that the operator relies on: an older CRD, or a webhook.",
   AccountChanged: "The connection leads to another account than the one the run was started in.",

@@ -13,10 +13,10 @@ import { toJobSettings, toJobSource, toJobView } from "./job-view.ts";
 import { objectOf, textOf } from "./json.ts";
 import type { Ledger, Reservation, ReserveOutcome } from "./ledger.ts";
 import { type NameKind, nameProblem } from "./names.ts";
-import { type PageQuery, readPages } from "./paging.ts";
+import { cameNewestFirst, type PageQuery, readPages } from "./paging.ts";
 import { type Headers, readRateLimit, serverTimeMs } from "./rate-limit.ts";
 import { decideRetry, earnRetry, fullRetryBudget, maxTries, type Repeatability, spendRetry } from "./retry.ts";
-import { mergeRuns, readableRunId, toRunPage, toRunView } from "./run-view.ts";
+import { mergeRuns, readableRunId, runOrderToleranceMs, runStartMs, toRunPage, toRunView } from "./run-view.ts";
 import { toServiceView } from "./service-view.ts";
 import type { Transport, TransportRequest } from "./transport.ts";
 import type {
@@ -33,6 +33,7 @@ import type {
   RequestClass,
   RunList,
   RunRequest,
+  RunsNeeded,
   ServiceView,
   StartResult,
 } from "./types.ts";
@@ -135,8 +136,11 @@ export interface NorthflankApi {
     name: BuilderName,
     options: CallOptions & { readonly isEnough?: (builds: readonly BuildView[]) => boolean },
   ): Promise<BuildList | undefined>;
-  /** All runs of the job from all pages, newest first by `startedAt`. */
-  listRuns(name: JobName, options: CallOptions): Promise<RunList>;
+  /**
+   * Runs of the job, newest first by `startedAt`: from all pages, or from as many as are needed. The order in which the
+   * API lists them is not documented: only where it is seen to be newest first does `needs` end the list early.
+   */
+  listRuns(name: JobName, options: CallOptions & { readonly needs?: RunsNeeded }): Promise<RunList>;
   /** One run; `undefined` when the API says that there is none (404). */
   getRun(name: JobName & { readonly runId: string }, options: CallOptions): Promise<JobRunView | undefined>;
   /** `POST .../jobs/{id}/runs`, sent exactly once whatever happens. Never throws for an outcome; see `StartResult`. */
@@ -494,21 +498,28 @@ function pathOf(request: ApiRequest, teamId: string | undefined): string {
 async function listRuns(context: {
   readonly read: Send;
   readonly name: JobName;
-  readonly call: CallOptions;
+  readonly call: Parameters<NorthflankApi["listRuns"]>[1];
   readonly maxPages: number;
 }): Promise<RunList> {
-  const { read, name, maxPages } = context;
+  const { read, name } = context;
+  const { needs, ...first } = context.call;
+  const maxPages = Math.min(needs?.maxPages ?? context.maxPages, context.maxPages);
   const step = `list the runs of ${jobText(name)}`;
-  let call = context.call;
+  let call: CallOptions = first;
   let timeMs: number | undefined;
+  const startsMs: (number | undefined)[] = [];
   const readPage = async (query: PageQuery) => {
     const { json, headers } = await read({ method: "GET", ...runsRoute(name), query, step }, call);
     timeMs = serverTimeMs(headers);
     // What was set aside is for the sequence: a job with many runs must not eat the POST that is to follow.
     call = { class: call.class, signal: call.signal };
-    return toRunPage(json) ?? unexpected(step, "the answer is not a list of runs");
+    const page = toRunPage(json) ?? unexpected(step, "the answer is not a list of runs");
+    startsMs.push(...page.items.map(runStartMs));
+    return page;
   };
-  const { items: runs, ...rest } = await readPages({ read: readPage, merge: mergeRuns, maxPages });
+  const isEnough = (runs: readonly JobRunView[]) =>
+    cameNewestFirst(startsMs, runOrderToleranceMs) && needs?.isEnough(runs) === true;
+  const { items: runs, ...rest } = await readPages({ read: readPage, merge: mergeRuns, maxPages, isEnough });
   return { runs, serverTimeMs: timeMs, ...rest };
 }
 

@@ -43,6 +43,21 @@ export function newestFirst<T>(timeOf: (item: T) => string | undefined): (left: 
   return (left, right) => ms(right) - ms(left);
 }
 
+/**
+ * Whether entries came newest first, by their times in milliseconds in the order of the answer; `undefined` ones tell
+ * nothing. What is out of order by less than `toleranceMs` does not count, and neither does an order that shows in less.
+ */
+export function cameNewestFirst(timesMs: readonly (number | undefined)[], toleranceMs: number): boolean {
+  const told = timesMs.filter((time) => time !== undefined);
+  let oldestMs = Number.POSITIVE_INFINITY;
+  for (const time of told) {
+    if (time > oldestMs + toleranceMs) return false;
+    oldestMs = Math.min(oldestMs, time);
+  }
+  const [firstMs] = told;
+  return firstMs !== undefined && firstMs - oldestMs > toleranceMs;
+}
+
 /** What asks for one page. */
 export type PageQuery = Readonly<Record<string, string>>;
 

@@ -31,6 +31,15 @@ export function toRunPage(answer: unknown): Page<JobRunView> | undefined {
   return toPage(answer, "runs", toRunView);
 }
 
+/** When it started, in milliseconds of Northflank's clock; `undefined` where that is not told. */
+export function runStartMs({ startedAt }: Pick<JobRunView, "startedAt">): number | undefined {
+  const ms = Date.parse(startedAt ?? "");
+  return Number.isNaN(ms) ? undefined : ms;
+}
+
+/** Runs that are listed in the order of their creation start a little later each, and not always in that order. */
+export const runOrderToleranceMs = 120_000;
+
 /** Joins pages: every run once (as it was seen last), newest first by start, those without a start at the end. */
 export function mergeRuns(pages: readonly (readonly JobRunView[])[]): readonly JobRunView[] {
   return joinPages(pages).sort(newestFirst(({ startedAt }) => startedAt));

@@ -142,6 +142,14 @@ export interface JobRunView {
   readonly concludedAt: string | undefined;
 }
 
+/** What a list of runs has to hold. */
+export interface RunsNeeded {
+  /** Says of all runs so far that no older ones are needed. */
+  readonly isEnough: (runs: readonly JobRunView[]) => boolean;
+  /** As many requests at most, where the list does not come newest first; missing: as many as the client makes. */
+  readonly maxPages?: number;
+}
+
 /** All runs of a job, from all pages. */
 export interface RunList {
   readonly runs: readonly JobRunView[];

@@ -4,6 +4,7 @@ import { type ApiCall, createNorthflankApi, type NorthflankApi } from "../../src
 import { NorthflankError, type NorthflankErrorCode } from "../../src/northflank/errors.ts";
 import { createLedger, type Ledger } from "../../src/northflank/ledger.ts";
 import type { Transport, TransportRequest, TransportResponse } from "../../src/northflank/transport.ts";
+import type { RunsNeeded } from "../../src/northflank/types.ts";
 import { SecretValue } from "../../src/util/secret-value.ts";
 import { FakeClock, settle } from "../support/fake-clock.ts";
 
@@ -652,6 +653,49 @@ describe("listing runs", () => {
     script = [...steps];
     expect(await list(options)).toMatchObject({ truncated: true });
     expect(sent).toHaveLength(requests);
+  });
+
+  describe("of a job with 2,500 runs, one every ten minutes", () => {
+    const newestMs = Date.parse("2026-03-01T00:00:00Z");
+    const all = Array.from({ length: 2_500 }, (_, n) => ({
+      id: `r${n}`,
+      startedAt: new Date(newestMs - n * 600_000).toISOString(),
+    }));
+    /** As many pages as are asked for. */
+    const serve = (runs: readonly object[]) => {
+      script = Array.from({ length: 25 }, () => (request) => {
+        const at = Number(new URL(`https://x${request.path}`).searchParams.get("cursor") ?? 0);
+        const pagination = { hasNextPage: at + 100 < runs.length, cursor: String(at + 100) };
+        return reply(200, { data: { runs: runs.slice(at, at + 100) }, pagination })(request);
+      });
+    };
+    const newest = (needs: RunsNeeded) => apiOf().listRuns(job, { ...call(), needs });
+    const recent: RunsNeeded["isEnough"] = (runs) =>
+      runs.some(({ startedAt = "" }) => Date.parse(startedAt) < newestMs);
+
+    test("one request is enough where the newest come first, and the list says nothing of being cut", async () => {
+      serve(all);
+      const { runs, truncated } = await newest({ isEnough: recent, maxPages: 3 });
+      expect([sent.length, runs[0]?.id, truncated]).toEqual([1, "r0", undefined]);
+    });
+
+    test("a list in another order is read as far as is allowed, and says that it is cut", async () => {
+      serve(all.toReversed());
+      const { runs, truncated } = await newest({ isEnough: recent, maxPages: 3 });
+      expect([sent.length, truncated, runs.some(({ id }) => id === "r0")]).toEqual([3, true, false]);
+    });
+
+    test("nobody may ask for more pages than the client reads", async () => {
+      serve(all.toReversed());
+      expect(await newest({ isEnough: () => true, maxPages: 100 })).toMatchObject({ truncated: true });
+      expect(sent).toHaveLength(20);
+    });
+
+    test("it is read on while what came is not enough", async () => {
+      serve(all);
+      await newest({ isEnough: (runs) => runs.length >= 250 });
+      expect(sent).toHaveLength(3);
+    });
   });
 
   test("does without pagination and without a Date", async () => {

@@ -67,6 +67,8 @@ export type StartReport =
   /** `replaces`: the objects whose runs are aborted for this one; empty where that alone would not let it start. */
   | { readonly kind: "obstructed"; readonly obstacles: readonly Obstacle[]; readonly replaces: readonly ObjectKey[] }
   | { readonly kind: "baselineFailed"; readonly error: NorthflankError }
+  /** The list of runs is cut, and an active run of anybody would have to be waited for: nothing was sent. */
+  | { readonly kind: "listCut" }
   /** The answer to the intent did not hold it: nothing was sent, and nothing would say so later. */
   | { readonly kind: "notStored"; readonly fields: readonly string[] }
   /** The intent was recorded, then time or the lease ran out: nothing was sent. */
@@ -100,6 +102,8 @@ export function decideStarted(
       return decideObstructed(situation, report);
     case "baselineFailed":
       return decideFailed(situation, report.error, judge);
+    case "listCut":
+      return decideListCut(situation);
     case "notStored":
       return decideNotStored(situation, report.fields);
     case "gateClosed": {
@@ -253,6 +257,17 @@ function obstructionMessage(object: NorthflankJobRun, obstacles: readonly Obstac
         `(concurrencyPolicy ${object.spec.concurrencyPolicy}).`
       );
   }
+}
+
+function decideListCut(situation: Situation): Conclusion {
+  const { concurrencyPolicy } = situation.object.spec;
+  const message =
+    "The job has more runs than can be read, and Northflank does not list the newest first. Nothing tells whether another " +
+    `run is active, so concurrencyPolicy ${concurrencyPolicy} starts none. Create an object with concurrencyPolicy Allow.`;
+  return conclude(
+    { kind: "stalled", reason: "RunListIncomplete", message },
+    { next: { kind: "recheck", afterMs: soonest(situation, slowProbeMs), asks: true } },
+  );
 }
 
 /**

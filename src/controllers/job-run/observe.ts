@@ -1,12 +1,13 @@
 import type { NorthflankJobRun } from "../../api/job-run.ts";
 import type { CallOptions } from "../../northflank/client.ts";
 import { isNorthflankError, type NorthflankError } from "../../northflank/errors.ts";
-import type { JobRunView, RunList } from "../../northflank/types.ts";
+import type { JobRunView, RunList, RunsNeeded } from "../../northflank/types.ts";
 import type { Account, AccountResolution, Accounts } from "../shared/accounts.ts";
 import { runIdsOf, type Sibling } from "./concurrency.ts";
-import type { Attempt } from "./machine.ts";
+import type { Attempt, StartRecord } from "./machine.ts";
 import type { RunMemory } from "./memory.ts";
 import { candidatesOf, type Reach } from "./read-back.ts";
+import { neededForReadBack, neededForWatch } from "./runs-needed.ts";
 import { jobOf } from "./start.ts";
 
 /** A read that may fail for reasons that a status can tell. */
@@ -41,10 +42,14 @@ export async function observeRun(
     if (read.kind === "failed") return read;
     return found(memory, read.value, undefined);
   }
-  const read = await observeRuns(object, account, call);
+  const read = await observeRuns(object, account, { ...call, ...neededBy(object, neededForWatch) });
   if (read.kind === "failed") return read;
-  const run = read.value.runs.find(({ id }) => id === attempt.runId);
-  return found(memory, run, duplicateIn(object, read.value, options.siblings));
+  const listed = read.value.runs.find(({ id }) => id === attempt.runId);
+  const duplicateRunId = duplicateIn(object, read.value, options.siblings);
+  if (listed !== undefined) return found(memory, listed, duplicateRunId);
+  // The list may be cut, or lag: that a run is not in it proves nothing.
+  const alone = await reading(account.api.getRun({ ...jobOf(object), runId: attempt.runId }, call));
+  return alone.kind === "failed" ? alone : found(memory, alone.value, duplicateRunId);
 }
 
 function found(
@@ -56,12 +61,21 @@ function found(
   return { kind: "read", value: { run, missingReads: memory.missingReads, duplicateRunId } };
 }
 
-/** Every run of the job, from all pages. */
+/** What the list has to hold for the start of this object. */
+function neededBy(
+  { status }: NorthflankJobRun,
+  needed: (start: StartRecord) => RunsNeeded,
+): { readonly needs?: RunsNeeded } {
+  return status?.start === undefined ? {} : { needs: needed(status.start) };
+}
+
+/** The runs of the job, back to where the present start was recorded. */
 export async function observeRuns(
   object: NorthflankJobRun,
   account: Account,
-  call: CallOptions,
+  options: CallOptions & { readonly needs?: RunsNeeded },
 ): Promise<Read<RunList>> {
+  const call = { ...neededBy(object, neededForReadBack), ...options };
   return await reading(account.api.listRuns(jobOf(object), call));
 }
 

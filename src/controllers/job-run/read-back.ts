@@ -15,7 +15,7 @@ import type { StartRecord } from "./machine.ts";
  */
 
 /** Ids this much older than the newest run are kept: a list that lags, or is not in order, hides runs of this age. */
-const baselineWindowMs = 120_000;
+export const baselineWindowMs = 120_000;
 
 /** As many ids as the schema takes. */
 const maxBaselineIds = 1_000;
@@ -45,6 +45,7 @@ export function baselineOf(
     recordedTime: recordedTimeOf(list.serverTimeMs, newest),
     baseline: {
       ...(newest === undefined ? {} : { newestStartTime: newest }),
+      ...(list.truncated ? { incomplete: true } : {}),
       runIds: near.slice(0, maxBaselineIds).map(({ id }) => id),
     },
   };

@@ -26,6 +26,7 @@ import type { RunMemory } from "./memory.ts";
 import { baselineOf, judgeCandidates } from "./read-back.ts";
 import { forgottenStart, type Restored } from "./restored.ts";
 import { type RunValues, runBodyOf } from "./run-body.ts";
+import { neededForBaseline } from "./runs-needed.ts";
 
 /*
  * The start of a run: not idempotent, not identifiable, so sent at most once per record.
@@ -128,7 +129,7 @@ async function startWith(
 ): Promise<StartOutcome> {
   const { object, memory, signal } = context;
   const call: CallOptions = { class: "change", reservation, signal };
-  const listed = await listBaseline(context, call);
+  const listed = await listBaseline(deps, context, call);
   if (listed.kind === "failed") return { report: { kind: "baselineFailed", error: listed.error } };
   const { list } = listed;
   const readAtMs = deps.clock.monotonic();
@@ -141,6 +142,7 @@ async function startWith(
   const obstacles = [...obstaclesAmong(object, siblings), ...foreignObstacles(object, list.runs, ours)];
   const obstructed = obstructedBy(context, obstacles);
   if (obstructed !== undefined) return { report: obstructed };
+  if (list.truncated && object.spec.concurrencyPolicy !== "Allow") return { report: { kind: "listCut" } };
 
   const intent = await recordIntent(deps, context, list);
   if (intent === undefined) return { report: { kind: "outdated" } };
@@ -157,9 +159,18 @@ type Listed =
   | { readonly kind: "listed"; readonly list: RunList }
   | { readonly kind: "failed"; readonly error: NorthflankError };
 
-async function listBaseline({ object, account }: StartContext, call: CallOptions): Promise<Listed> {
+async function listBaseline(
+  { restored }: StartDeps,
+  { object, account }: StartContext,
+  call: CallOptions,
+): Promise<Listed> {
+  const given = object.status?.start;
+  const repeated = given !== undefined && isGivenUp(given) ? given : undefined;
+  const excludesOthers = object.spec.concurrencyPolicy !== "Allow";
+  // What a restore has made this object forget may be as old as itself.
+  const needs = restored() === undefined ? { needs: neededForBaseline({ repeated, excludesOthers }) } : {};
   try {
-    return { kind: "listed", list: await account.api.listRuns(jobOf(object), call) };
+    return { kind: "listed", list: await account.api.listRuns(jobOf(object), { ...call, ...needs }) };
   } catch (error) {
     if (isNorthflankError(error)) return { kind: "failed", error };
     throw error;

@@ -317,3 +317,44 @@ describe("resolve-start", () => {
     expect(story.status().phase).toBe("Failed");
   });
 });
+
+describe("a list of runs that is cut before the newest one", () => {
+  const cut = (given: RunStory) => {
+    const list = given.remote.list.bind(given.remote);
+    given.remote.list = (jobId) => ({ ...list(jobId), runs: [], truncated: true });
+  };
+
+  test("is told in the record before anything is sent; a lost answer is then left to a person", async () => {
+    const told: unknown[] = [];
+    story = new RunStory({
+      onBoundary: (_, boundary, side) => {
+        if (boundary === "postSent" && side === "before") told.push(story.status().start?.baseline?.incomplete);
+      },
+    });
+    cut(story);
+    story.remote.mode = "answerLost";
+    await story.run({ startGuarantee: "AtLeastOnce" }, 10 * minute);
+    expect(told).toEqual([true]);
+    expect(story.condition("Ready")).toBe("False/StartOutcomeUnknown");
+  });
+
+  test.each(["Forbid", "Replace"] as const)("keeps %s from starting, and says so", async (concurrencyPolicy) => {
+    story = new RunStory();
+    cut(story);
+    await story.run({ concurrencyPolicy, startDeadlineSeconds: 36_000 }, 60 * minute);
+    expect(story.condition("Stalled")).toBe("True/RunListIncomplete");
+    expect(story.remote.posts).toEqual([]);
+    expect(story.remote.calls.length).toBeLessThanOrEqual(2);
+  });
+
+  test("does not make a run disappear while a duplicate is watched for", async () => {
+    story = new RunStory();
+    story.remote.mode = "notApplied";
+    story.remote.runMs = 5 * minute;
+    await story.run({ startGuarantee: "AtLeastOnce" }, 2 * minute);
+    expect(story.remote.posts).toHaveLength(2);
+    cut(story);
+    await story.clock.advance(8 * minute);
+    expect(story.summary()).toMatchObject({ phase: "Succeeded" });
+  });
+});
