@@ -3,6 +3,7 @@ import type { Clock, Timer } from "../util/clock.ts";
 import type { Random } from "../util/random.ts";
 import { Heap, type HeapNode } from "./heap.ts";
 import type { ObjectKey, Priority } from "./outcome.ts";
+import { Recent } from "./recent.ts";
 
 /*
  * Which keys want a pass, and when.
@@ -33,7 +34,9 @@ import type { ObjectKey, Priority } from "./outcome.ts";
  *     keep their order.
  *  7. A namespace with many ready keys lets those of others through between its own: each of its keys counts as ready
  *     `crowdStepMs` after the one before, up to `agingMs / 2` in all. Its own keys keep their order.
- *  8. After `shutDown` nothing is handed out and nothing is accepted; `drained` tells when the last pass has ended.
+ *  8. A key is handed out `rate.burst` times in a row and from then on once per `rate.intervalMs`, whoever adds it: what is
+ *     woken by its own writes does not keep everybody busy, and what somebody changes is late by one interval at most.
+ *  9. After `shutDown` nothing is handed out and nothing is accepted; `drained` tells when the last pass has ended.
  */
 
 /** One key handed to a worker, who must call {@link WorkQueue.done} for it. */
@@ -41,6 +44,14 @@ export interface WorkItem {
   readonly key: ObjectKey;
   /** The class the key was added with; a retry keeps it. */
   readonly priority: Priority;
+  /** The key was due earlier, but is handed out too often. */
+  readonly isHeldBack?: true;
+}
+
+/** How often one key is handed out: `burst` times in a row, then once per `intervalMs`. */
+export interface WorkQueueRate {
+  readonly burst: number;
+  readonly intervalMs: number;
 }
 
 /** What a metrics collector hears of as it happens; the gauges are read with {@link WorkQueue.stats}. */
@@ -69,10 +80,15 @@ export interface WorkQueueStats {
 /** Grows from 1 s, doubling, to 15 min; half of each delay is drawn at random. */
 export const defaultQueueBackoff: BackoffPolicy = { baseMs: 1_000, factor: 2, capMs: 900_000, jitter: 0.5 };
 
+/** Far more than a change, what it wakes and what follows it take; far less than it takes to fill one core. */
+export const defaultQueueRate: WorkQueueRate = { burst: 20, intervalMs: 500 };
+
 interface Wish {
   /** When the key is, or was, due on the monotonic clock. Aging and `oldestDueMs` count from here. */
   dueMs: number;
   priority: Priority;
+  /** It was due earlier, but the key is handed out too often. */
+  isHeldBack?: boolean;
 }
 
 interface Waiting extends HeapNode, Wish {
@@ -121,6 +137,7 @@ export class WorkQueue {
   readonly #agingMs: number;
   readonly #observer: WorkQueueObserver | undefined;
   readonly #groupsOf: WorkQueueGroups;
+  readonly #rate: WorkQueueRate;
 
   readonly #waiting = new Map<ObjectKey, Waiting>();
   readonly #delayed = new Heap<Waiting>();
@@ -131,6 +148,8 @@ export class WorkQueue {
   /** When the next ready key of a namespace counts as ready, while others wait. */
   readonly #crowds = new Map<string, number>();
   readonly #failures = new Map<ObjectKey, number>();
+  /** When a key that is handed out again and again has its whole burst back. */
+  readonly #restedMs: Recent<number>;
   readonly #takers = new Set<(item: WorkItem | undefined) => void>();
   readonly #drainers = new Set<() => void>();
 
@@ -150,6 +169,7 @@ export class WorkQueue {
     readonly agingMs?: number;
     readonly observer?: WorkQueueObserver;
     readonly groups?: WorkQueueGroups;
+    readonly rate?: WorkQueueRate;
   }) {
     this.#clock = options.clock;
     this.#random = options.random;
@@ -157,12 +177,14 @@ export class WorkQueue {
     this.#agingMs = options.agingMs ?? 10_000;
     this.#observer = options.observer;
     this.#groupsOf = options.groups ?? (() => []);
+    this.#rate = options.rate ?? defaultQueueRate;
+    this.#restedMs = new Recent(this.#clock, (this.#rate.burst + 1) * this.#rate.intervalMs);
   }
 
   /** Wants a pass for `key`, `afterMs` from now (default 0) in the given class (default `change`). */
   add(key: ObjectKey, options: { readonly priority?: Priority; readonly afterMs?: number } = {}): void {
     if (this.#isShutDown) return;
-    const dueMs = this.#clock.monotonic() + Math.max(0, options.afterMs ?? 0);
+    const dueMs = this.#clock.monotonic() + wait(options.afterMs);
     this.#enqueue(key, { dueMs, priority: options.priority ?? "change" });
   }
 
@@ -175,7 +197,7 @@ export class WorkQueue {
     const failures = this.failures(key) + 1;
     this.#failures.set(key, failures);
     this.#observer?.retried();
-    const afterMs = Math.max(backoffDelayMs(this.#backoff, failures, this.#random), options.notBeforeMs ?? 0);
+    const afterMs = Math.max(backoffDelayMs(this.#backoff, failures, this.#random), wait(options.notBeforeMs));
     const priority = options.priority ?? this.#processing.get(key)?.priority ?? "change";
     this.#enqueue(key, { dueMs: this.#clock.monotonic() + afterMs, priority });
   }
@@ -223,7 +245,7 @@ export class WorkQueue {
     this.#observer?.finished(this.#clock.monotonic() - pass.startedMs);
     // Before the key itself: one that is added again and again must not keep its place in the group.
     this.#leaveGroups(pass);
-    if (pass.again !== undefined && !this.#isShutDown) this.#insert(key, pass.again);
+    if (pass.again !== undefined && !this.#isShutDown) this.#insert(key, this.#heldBack(key, pass.again));
     if (this.#processing.size === 0) this.#notifyDrainers();
   }
 
@@ -286,10 +308,11 @@ export class WorkQueue {
     const waiting = this.#waiting.get(key);
     if (waiting === undefined) {
       this.#observer?.added();
-      this.#insert(key, wish);
+      this.#insert(key, this.#heldBack(key, wish));
       return;
     }
-    const { dueMs, priority } = merged(waiting, wish);
+    const { dueMs, priority, isHeldBack } = merged(waiting, this.#heldBack(key, wish));
+    waiting.isHeldBack = isHeldBack === true;
     if (dueMs === waiting.dueMs && priority === waiting.priority && !this.#isParkedElsewhere(waiting)) return;
     this.#delayed.remove(waiting);
     this.#ready.remove(waiting);
@@ -300,10 +323,19 @@ export class WorkQueue {
     this.#arm();
   }
 
+  /** The wish as far as the key's rate allows it. */
+  #heldBack(key: ObjectKey, wish: Readonly<Wish>): Readonly<Wish> {
+    const { burst, intervalMs } = this.#rate;
+    const earliestMs = (this.#restedMs.get(key) ?? Number.NEGATIVE_INFINITY) - (burst - 1) * intervalMs;
+    return wish.dueMs < earliestMs ? { ...wish, dueMs: earliestMs, isHeldBack: true } : wish;
+  }
+
   #insert(key: ObjectKey, wish: Readonly<Wish>): void {
     const waiting: Waiting = {
       key,
-      ...wish,
+      dueMs: wish.dueMs,
+      priority: wish.priority,
+      isHeldBack: wish.isHeldBack === true,
       rank: 0,
       order: this.#order++,
       slot: -1,
@@ -361,14 +393,15 @@ export class WorkQueue {
     return undefined;
   }
 
-  #take({ key, priority, dueMs }: Waiting, groups: readonly WorkGroup[]): WorkItem {
+  #take({ key, priority, dueMs, isHeldBack }: Waiting, groups: readonly WorkGroup[]): WorkItem {
     const nowMs = this.#clock.monotonic();
+    this.#restedMs.set(key, Math.max(nowMs, this.#restedMs.get(key) ?? nowMs) + this.#rate.intervalMs);
     if (this.#ready.size === 0 && this.#parked.size === 0) this.#crowds.clear();
     this.#waiting.delete(key);
     this.#processing.set(key, { startedMs: nowMs, priority, groups, again: undefined });
     for (const { name } of groups) this.#busy.set(name, (this.#busy.get(name) ?? 0) + 1);
     this.#observer?.started(nowMs - dueMs);
-    return { key, priority };
+    return isHeldBack ? { key, priority, isHeldBack } : { key, priority };
   }
 
   #isFull({ name, limit }: WorkGroup): boolean {
@@ -487,11 +520,21 @@ export class WorkQueue {
   }
 }
 
+/**
+ * A time to wait, whatever it was calculated from: less than a timer can do is none, and so is what is no number at all,
+ * which would have no place in the order.
+ */
+function wait(ms = 0): number {
+  return ms >= 1 ? ms : 0;
+}
+
 /** The earlier time and the more urgent class. */
 function merged(before: Readonly<Wish> | undefined, wish: Readonly<Wish>): Wish {
   if (before === undefined) return { ...wish };
+  const first = wish.dueMs < before.dueMs ? wish : before;
   return {
-    dueMs: Math.min(before.dueMs, wish.dueMs),
+    dueMs: first.dueMs,
+    isHeldBack: first.isHeldBack === true,
     priority: classes[wish.priority] < classes[before.priority] ? wish.priority : before.priority,
   };
 }

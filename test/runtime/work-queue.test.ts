@@ -6,6 +6,7 @@ import {
   WorkQueue,
   type WorkQueueGroups,
   type WorkQueueObserver,
+  type WorkQueueRate,
 } from "../../src/runtime/work-queue.ts";
 import { FakeClock, settle } from "../support/fake-clock.ts";
 
@@ -19,6 +20,7 @@ function setUp(
     jitter?: number;
     random?: number;
     groups?: WorkQueueGroups;
+    rate?: WorkQueueRate;
   } = {},
 ) {
   const clock = new FakeClock();
@@ -29,6 +31,7 @@ function setUp(
     ...(options.agingMs === undefined ? {} : { agingMs: options.agingMs }),
     ...(options.observer === undefined ? {} : { observer: options.observer }),
     ...(options.groups === undefined ? {} : { groups: options.groups }),
+    ...(options.rate === undefined ? {} : { rate: options.rate }),
   });
   return { clock, queue };
 }
@@ -398,6 +401,34 @@ describe("figures", () => {
   });
 });
 
+describe("a wait that was calculated wrongly", () => {
+  test.each([Number.NaN, Number.NEGATIVE_INFINITY, -1, 1e-11])("of %d ms is none", async (afterMs) => {
+    const { queue } = setUp();
+    queue.add("a", { afterMs: 5 });
+    queue.add("b", { afterMs });
+    expect(await takeAll(queue)).toEqual(["b"]);
+  });
+
+  test("without end is ended by the next add", async () => {
+    const { clock, queue } = setUp();
+    queue.add("a", { afterMs: Number.POSITIVE_INFINITY });
+    await clock.advance(1_000_000_000);
+    expect(await takeAll(queue)).toEqual([]);
+    queue.add("a");
+    expect(await takeAll(queue)).toEqual(["a"]);
+    queue.done("a");
+  });
+
+  test("does not replace the back-off of a failure", async () => {
+    const { clock, queue } = setUp();
+    queue.retry("a", { notBeforeMs: Number.NaN });
+    await clock.advance(999);
+    expect(await takeAll(queue)).toEqual([]);
+    await clock.advance(1);
+    expect(await takeAll(queue)).toEqual(["a"]);
+  });
+});
+
 describe("for any order of adds, passes and waits", () => {
   const key = fc.constantFrom("a", "b", "c", "d", "e");
   const priority = fc.constantFrom(...priorities);
@@ -455,6 +486,44 @@ describe("for any order of adds, passes and waits", () => {
         expect(clock.pendingTimers).toBe(0);
       }),
       { numRuns: 60 },
+    );
+  });
+
+  test("no key is handed out more often than its rate allows, and each in the end", async () => {
+    const rate = { burst: 3, intervalMs: 500 };
+    const steps = fc.array(
+      fc.record({ key: fc.constantFrom("a", "b"), afterMs: fc.constantFrom(0, 0, 0, 300, 900), waitMs: fc.nat(400) }),
+      { maxLength: 60 },
+    );
+    await fc.assert(
+      fc.asyncProperty(steps, fc.boolean(), async (list, isAddedWhileTaken) => {
+        const { clock, queue } = setUp({ rate });
+        const taken = new Map<string, number[]>([
+          ["a", []],
+          ["b", []],
+        ]);
+        const takeAllNow = async () => {
+          for (let item = await takeNow(queue); item !== undefined; item = await takeNow(queue)) {
+            const times = taken.get(item.key) ?? [];
+            times.push(clock.monotonic());
+            const first = times.at(-1 - rate.burst);
+            if (first !== undefined) expect(clock.monotonic() - first).toBeGreaterThanOrEqual(rate.intervalMs);
+            if (isAddedWhileTaken && times.length < 20) queue.add(item.key);
+            queue.done(item.key);
+          }
+        };
+        for (const { key: name, afterMs, waitMs } of list) {
+          queue.add(name, { afterMs });
+          await takeAllNow();
+          await clock.advance(waitMs);
+        }
+        for (let round = 0; round < 25; round++) {
+          await clock.advance(500);
+          await takeAllNow();
+        }
+        expect(queue.stats()).toMatchObject({ ready: { change: 0, follow: 0, resync: 0 }, delayed: 0, processing: 0 });
+      }),
+      { numRuns: 40 },
     );
   });
 
