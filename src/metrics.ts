@@ -63,6 +63,10 @@ export function createMetrics(build: {
     ),
     panics: perController("controller_runtime_reconcile_panics_total", "Passes that threw instead of returning."),
     timeouts: perController("controller_runtime_reconcile_timeouts_total", "Passes that ran into their time limit."),
+    throttled: perController(
+      "controller_runtime_reconcile_throttled_total",
+      "Reconciles that were delayed because their object was reconciled too often.",
+    ),
     seconds: new Histogram({
       name: "controller_runtime_reconcile_time_seconds",
       help: "Time of one pass.",
@@ -238,7 +242,13 @@ export function createMetrics(build: {
 
   for (const controller of controllerNames) {
     for (const result of results) reconcile.total.inc({ controller, result }, 0);
-    for (const counter of [reconcile.errors, reconcile.terminal, reconcile.panics, reconcile.timeouts]) {
+    for (const counter of [
+      reconcile.errors,
+      reconcile.terminal,
+      reconcile.panics,
+      reconcile.timeouts,
+      reconcile.throttled,
+    ]) {
       counter.inc({ controller }, 0);
     }
     reconcile.seconds.zero({ controller });
@@ -280,6 +290,7 @@ export function createMetrics(build: {
         },
         panicked: () => reconcile.panics.inc({ controller }),
         timedOut: () => reconcile.timeouts.inc({ controller }),
+        throttled: () => reconcile.throttled.inc({ controller }),
         activeWorkers: (count: number) => reconcile.active.set({ controller }, count),
       };
     },

@@ -22,6 +22,7 @@ import type { Condition, ResourceType } from "../kube/types.ts";
 import type { ControllerName, Metrics } from "../metrics.ts";
 import { findCondition } from "../runtime/conditions.ts";
 import { createController, type Reconcile } from "../runtime/controller.ts";
+import { EventLoop } from "../runtime/event-loop.ts";
 import type { Leadership } from "../runtime/leader-election.ts";
 import { type ManagedController, whenAllSynced } from "../runtime/manager.ts";
 import type { ObjectKey } from "../runtime/outcome.ts";
@@ -66,6 +67,7 @@ export function createControllers(deps: ControllersDeps): readonly ManagedContro
     clock,
     random,
   });
+  const eventLoop = new EventLoop(clock);
   const validator = createValidator();
   const validate = judgeOnce((object: Judgeable & { readonly kind: string; readonly spec: unknown }) =>
     validator.validateSpec(object.kind, object.spec),
@@ -184,6 +186,7 @@ export function createControllers(deps: ControllersDeps): readonly ManagedContro
       workers: config.workers,
       reconcile,
       whenUsable: whenAllSynced(reads),
+      eventLoop,
       clock,
       random,
       log,

@@ -6,7 +6,10 @@ import type { Clock, Timer } from "../util/clock.ts";
 import { toError } from "../util/errors.ts";
 import { type Log, logWith } from "../util/log.ts";
 import type { Random } from "../util/random.ts";
+import { EventLoop } from "./event-loop.ts";
 import type { ObjectKey, Outcome } from "./outcome.ts";
+import { Recent } from "./recent.ts";
+import { RequeueFloor } from "./requeue-floor.ts";
 import type { WorkItem, WorkQueue } from "./work-queue.ts";
 
 /*
@@ -27,6 +30,8 @@ import type { WorkItem, WorkQueue } from "./work-queue.ts";
  *  2. Whatever a pass does (throw, hang, reject with nonsense), the workers go on and the key comes back with back-off.
  *  3. Every line logged through a pass's log carries its reconcile id.
  *  4. Aborting the signal given to `start` aborts every pass at once and takes no further key.
+ *  5. No key is reconciled without end: see `requeue-floor.ts` for one that asks for it, and `rate` of the work queue for
+ *     one that is woken by what it writes. However busy, timers and sockets get their turn: see `event-loop.ts`.
  */
 
 /** What a pass is given besides the key. It is not told why it was woken: it looks at the state of the world. */
@@ -52,6 +57,8 @@ export interface ControllerObserver {
   readonly passed: (result: "success" | "error" | "requeue_after", durationMs: number) => void;
   readonly panicked: () => void;
   readonly timedOut: () => void;
+  /** The key was, or will be, held back: it asks for reconciles too often, or is woken too often. */
+  readonly throttled: () => void;
   readonly activeWorkers: (count: number) => void;
 }
 
@@ -75,6 +82,8 @@ export interface ControllerOptions {
    * (its CRD was deleted), and a pass over an empty cache would take every object for deleted.
    */
   readonly whenUsable?: (signal: AbortSignal) => Promise<void>;
+  /** Shared by all controllers of a program. Default: one of its own. */
+  readonly eventLoop?: EventLoop;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
@@ -96,7 +105,14 @@ export interface Controller {
 
 /** Makes a controller; nothing runs before `start`. */
 export function createController(options: ControllerOptions): Controller {
-  const { name, queue, observer, maxSetAside = 7 * options.workers } = options;
+  const {
+    name,
+    queue,
+    observer,
+    maxSetAside = 7 * options.workers,
+    eventLoop = new EventLoop(options.clock),
+  } = options;
+  const throttle = new Throttle(options);
   const taking = new AbortController();
   const passes = new AbortController();
   const workers = new Set<Promise<void>>();
@@ -107,10 +123,13 @@ export function createController(options: ControllerOptions): Controller {
 
   const work = async (): Promise<void> => {
     for (;;) {
+      // Only where it is due: a promise for each reconcile is not free.
+      const turned = eventLoop.turn();
+      if (turned !== undefined) await turned;
       const item = await takeUsable(options, taking.signal);
       if (item === undefined) return;
       observer?.activeWorkers(++active);
-      const pass = new PassUnderWay(options, item, passes.signal);
+      const pass = new PassUnderWay(options, item, throttle, passes.signal);
       await pass.freed;
       if (!pass.isOver) await setAside(pass);
       observer?.activeWorkers(--active);
@@ -169,7 +188,7 @@ class PassUnderWay {
   readonly freed: Promise<void>;
   #isEnded = false;
 
-  constructor(options: ControllerOptions, item: WorkItem, stopped: AbortSignal) {
+  constructor(options: ControllerOptions, item: WorkItem, throttle: Throttle, stopped: AbortSignal) {
     const { clock, queue } = options;
     const startedMs = clock.monotonic();
     const reconcileId = newReconcileId(options.random);
@@ -195,7 +214,7 @@ class PassUnderWay {
       this.#isEnded = true;
       limits.end();
       if (limits.ranOut) options.observer?.timedOut();
-      concludeContained(options, item, log, outcome, clock.monotonic() - startedMs);
+      concludeContained(options, item, throttle, log, outcome, clock.monotonic() - startedMs);
       queue.done(item.key);
     });
     this.freed = Promise.race([this.#ended, limits.freed]);
@@ -238,12 +257,13 @@ function retryAfterOf(error: Error, random: Random): number | undefined {
 function concludeContained(
   options: ControllerOptions,
   item: WorkItem,
+  throttle: Throttle,
   log: Log,
   outcome: Outcome,
   durationMs: number,
 ): void {
   try {
-    conclude(options, item, log, outcome, durationMs);
+    conclude(options, item, throttle, log, outcome, durationMs);
   } catch (error) {
     options.observer?.panicked();
     log.error({ err: toError(error) }, "pass returned no outcome; it is retried with back-off");
@@ -252,27 +272,80 @@ function concludeContained(
 }
 
 /** The one place where an outcome becomes a call of the queue. */
-function conclude(options: ControllerOptions, item: WorkItem, log: Log, outcome: Outcome, durationMs: number): void {
+function conclude(
+  options: ControllerOptions,
+  item: WorkItem,
+  throttle: Throttle,
+  log: Log,
+  outcome: Outcome,
+  durationMs: number,
+): void {
   const { queue, observer } = options;
   switch (outcome.kind) {
     case "settled":
+      throttle.release(item, log);
       queue.forget(item.key);
       observer?.passed("success", durationMs);
       log.debug({ durationMs }, "pass settled");
       return;
-    case "recheck":
+    case "recheck": {
+      assertFinite(outcome.afterMs);
+      const afterMs = throttle.requeue(item, outcome.afterMs, log);
       queue.forget(item.key);
-      queue.add(item.key, { afterMs: outcome.afterMs, priority: outcome.priority });
+      queue.add(item.key, { afterMs, priority: outcome.priority });
       observer?.passed("requeue_after", durationMs);
-      log.debug({ durationMs, afterMs: outcome.afterMs }, "pass done, looking again later");
+      log.debug({ durationMs, afterMs }, "pass done, looking again later");
       return;
-    case "retry":
-      queue.retry(item.key, outcome.notBeforeMs === undefined ? {} : { notBeforeMs: outcome.notBeforeMs });
+    }
+    case "retry": {
+      const { error, notBeforeMs } = outcome;
+      assertFinite(notBeforeMs, error);
+      throttle.release(item, log);
+      queue.retry(item.key, notBeforeMs === undefined ? {} : { notBeforeMs });
       observer?.passed("error", durationMs);
-      log.warn({ durationMs, err: outcome.error, failures: queue.failures(item.key) }, "pass failed, retrying");
+      log.warn({ durationMs, err: error, failures: queue.failures(item.key) }, "pass failed, retrying");
       return;
+    }
     default:
       assertNever(outcome, "outcome");
+  }
+}
+
+function assertFinite(waitMs: number | undefined, cause?: Error): void {
+  if (waitMs === undefined || Number.isFinite(waitMs)) return;
+  throw new TypeError(`a wait of ${waitMs} ms`, { cause });
+}
+
+/** Holds back keys that ask for reconciles without end, and says so of each that is held back, once per episode. */
+class Throttle {
+  readonly #observer: ControllerObserver | undefined;
+  readonly #floor: RequeueFloor;
+  readonly #warned: Recent<true>;
+
+  constructor({ clock, observer }: ControllerOptions) {
+    this.#observer = observer;
+    this.#floor = new RequeueFloor(clock);
+    // An episode is over when the key was not held back for a minute.
+    this.#warned = new Recent(clock, 60_000);
+  }
+
+  /** When a key comes back that wants to do so in `wishMs`. */
+  requeue(item: WorkItem, wishMs: number, log: Log): number {
+    const afterMs = this.#floor.raise(item.key, wishMs);
+    if (item.isHeldBack || afterMs > wishMs) this.#tell(item.key, log);
+    return afterMs;
+  }
+
+  /** The key does not come back by itself, or after its back-off. */
+  release(item: WorkItem, log: Log): void {
+    this.#floor.reset(item.key);
+    if (item.isHeldBack) this.#tell(item.key, log);
+  }
+
+  #tell(key: ObjectKey, log: Log): void {
+    this.#observer?.throttled();
+    if (this.#warned.get(key) === undefined) log.warn({}, "reconciles are too frequent, throttling");
+    this.#warned.set(key, true);
   }
 }
 

@@ -1,9 +1,10 @@
 import { describe, expect, test, vi } from "vitest";
+import { startHttpServer } from "../../src/http-server.ts";
 import { KubeError } from "../../src/kube/errors.ts";
 import { type ControllerOptions, createController, type PassContext } from "../../src/runtime/controller.ts";
 import type { Outcome } from "../../src/runtime/outcome.ts";
-import { WorkQueue } from "../../src/runtime/work-queue.ts";
-import { sleep } from "../../src/util/clock.ts";
+import { WorkQueue, type WorkQueueRate } from "../../src/runtime/work-queue.ts";
+import { sleep, systemClock } from "../../src/util/clock.ts";
 import { FakeClock, settle } from "../support/fake-clock.ts";
 import { fakeLog } from "../support/fake-log.ts";
 import { hangingPasses } from "../support/hanging-passes.ts";
@@ -18,13 +19,15 @@ const settled: Outcome = { kind: "settled" };
 
 /** A controller whose passes last until the test ends them. */
 function setUp(changes: Partial<ControllerOptions> = {}) {
-  const clock = new FakeClock();
+  const clock = (changes.clock ?? new FakeClock()) as FakeClock;
   const { log, lines } = fakeLog();
-  const queue = new WorkQueue({
-    clock,
-    random: () => 0,
-    backoff: { baseMs: 1_000, factor: 2, capMs: 9_000, jitter: 0 },
-  });
+  const queue =
+    changes.queue ??
+    new WorkQueue({
+      clock,
+      random: () => 0,
+      backoff: { baseMs: 1_000, factor: 2, capMs: 9_000, jitter: 0 },
+    });
   const passes: Pass[] = [];
   const heard: string[] = [];
   let drawn = 0;
@@ -43,6 +46,7 @@ function setUp(changes: Partial<ControllerOptions> = {}) {
       passed: (result, durationMs) => heard.push(`${result} after ${durationMs}`),
       panicked: () => heard.push("panic"),
       timedOut: () => heard.push("timeout"),
+      throttled: () => heard.push("throttled"),
       activeWorkers: (count) => heard.push(`active ${count}`),
     },
     ...changes,
@@ -170,6 +174,157 @@ test.each([
     expect(new Set(waits).size).toBe(leastMs === mostMs ? 1 : 8);
   },
 );
+
+describe("a key that never rests", () => {
+  const now: Outcome = { kind: "recheck", afterMs: 0, priority: "change" };
+
+  /** A controller whose reconciles of `busy` return at once; how often each key was reconciled is counted. */
+  function counting(changes: { readonly busy: (queue: WorkQueue) => Outcome; readonly rate?: WorkQueueRate }) {
+    const counts: Record<string, number> = {};
+    const clock = new FakeClock();
+    const queue = new WorkQueue({ clock, random: () => 0, ...(changes.rate && { rate: changes.rate }) });
+    const scene = setUp({
+      clock,
+      queue,
+      reconcile: async (key) => {
+        counts[key] = (counts[key] ?? 0) + 1;
+        return key.startsWith("busy") ? changes.busy(queue) : settled;
+      },
+    });
+    return { ...scene, clock, queue, counts };
+  }
+
+  test("and asks for the next reconcile at once, always, is reconciled 26 times in its first 100 seconds", async () => {
+    const { clock, queue, counts, lines, heard } = counting({ busy: () => now });
+    const fired: number[] = [];
+    for (const atMs of [1, 10, 1_000, 60_000]) clock.setTimer(() => fired.push(atMs), atMs);
+    queue.add("busy");
+    await clock.advance(0);
+    expect(counts.busy).toBe(2);
+    queue.add("other");
+    await clock.advance(0);
+    expect(counts.other).toBe(1);
+    await clock.advance(100_000);
+    expect(fired).toEqual([1, 10, 1_000, 60_000]);
+    expect(counts.busy).toBe(26);
+    expect(lines.filter(({ level }) => level === "warn")).toMatchObject([
+      { message: "reconciles are too frequent, throttling", fields: { controller: "pets", object: "busy" } },
+    ]);
+    expect(heard.filter((word) => word === "throttled")).toHaveLength(25);
+  });
+
+  test.each([
+    ["settles", settled],
+    ["asks for the next one at once", now],
+    ["asks for the next one in 100 ms", { kind: "recheck", afterMs: 100, priority: "change" }],
+    ["fails", { kind: "retry", error: new Error("no") }],
+  ] satisfies readonly (readonly [string, Outcome])[])(
+    "because each reconcile wakes it, and %s, is reconciled 20 times at once and then twice a second",
+    async (_, outcome) => {
+      const { clock, queue, counts, lines } = counting({
+        busy: (its) => {
+          its.add("busy");
+          return outcome;
+        },
+      });
+      queue.add("busy");
+      await clock.advance(0);
+      expect(counts.busy).toBe(20);
+      await clock.advance(60_000);
+      expect(counts.busy).toBe(140);
+      expect(lines.filter(({ message }) => message.includes("too frequent"))).toHaveLength(1);
+    },
+  );
+
+  test("is served within half a second when somebody changes it, though its floor is five", async () => {
+    const { clock, queue, counts } = counting({ busy: () => now });
+    queue.add("busy");
+    await clock.advance(60_000);
+    const before = counts.busy ?? 0;
+    await clock.advance(1_000);
+    queue.add("busy");
+    await clock.advance(500);
+    expect(counts.busy).toBeGreaterThan(before);
+  });
+
+  test("is told of again after a minute of rest, and not before", async () => {
+    let rests = false;
+    const { clock, queue, lines } = counting({ busy: () => (rests ? settled : now) });
+    const warnings = () => lines.filter(({ message }) => message.includes("too frequent")).length;
+    const episode = async () => {
+      rests = false;
+      queue.add("busy");
+      await clock.advance(1_000);
+      rests = true;
+      await clock.advance(10_000);
+    };
+    await episode();
+    await episode();
+    expect(warnings()).toBe(1);
+    await clock.advance(120_000);
+    await episode();
+    expect(warnings()).toBe(2);
+  });
+
+  test.each([
+    ["no number", Number.NaN],
+    ["for ever", Number.POSITIVE_INFINITY],
+    ["less than for ever", Number.NEGATIVE_INFINITY],
+  ])("a wait that is %s is a failed reconcile with its back-off", async (_, afterMs) => {
+    for (const outcome of [
+      { kind: "recheck", afterMs, priority: "change" },
+      { kind: "retry", error: new Error("no"), notBeforeMs: afterMs },
+    ] satisfies readonly Outcome[]) {
+      const { clock, queue, passes, keys, heard } = setUp();
+      queue.add("a");
+      await settle();
+      passes[0]?.end(outcome);
+      await clock.advance(999);
+      expect([heard.includes("panic"), queue.failures("a"), keys()]).toEqual([true, 1, ["a"]]);
+      await clock.advance(1);
+      expect(keys()).toEqual(["a", "a"]);
+    }
+  });
+
+  test("leaves the event loop its turns, however many such keys there are: timers fire, the health port answers", async () => {
+    // Without a limit of its rate each key is ready again when its reconcile ends, and none waits for anything.
+    const queue = new WorkQueue({
+      clock: systemClock,
+      random: () => 0,
+      rate: { burst: Number.POSITIVE_INFINITY, intervalMs: 1 },
+    });
+    let reconciles = 0;
+    const controller = createController({
+      name: "pets",
+      queue,
+      workers: 8,
+      reconcile: async (key) => {
+        reconciles += 1;
+        queue.add(key);
+        return settled;
+      },
+      clock: systemClock,
+      random: () => 0,
+      log: fakeLog().log,
+    });
+    const server = await startHttpServer({
+      host: "127.0.0.1",
+      port: 0,
+      routes: { "/healthz": () => ({ status: 200, body: "ok\n" }) },
+      onError: () => {},
+    });
+    const leadership = new AbortController();
+    for (let n = 0; n < 100; n++) queue.add(`busy${n}`);
+    controller.start(leadership.signal);
+    expect((await fetch(`http://${server.address}/healthz`)).status).toBe(200);
+    const before = reconciles;
+    await sleep(systemClock, 1);
+    expect(reconciles).toBeGreaterThan(before);
+    leadership.abort();
+    await controller.drain(AbortSignal.abort());
+    await server.stop();
+  });
+});
 
 describe("a pass that misbehaves", () => {
   test.each([
