@@ -16,7 +16,7 @@ import type { EventSink } from "../controllers/shared/event-draft.ts";
 import { type Judgeable, judgeOnce } from "../controllers/shared/judge-once.ts";
 import { LookSchedule } from "../controllers/shared/look-schedule.ts";
 import { createStatusWriter, type ObjectWithStatus, type StatusWriter } from "../controllers/shared/status-writer.ts";
-import { type ProjectObject, projectGroups } from "../controllers/shared/work-groups.ts";
+import { connectionGroups, type ProjectObject, projectGroups } from "../controllers/shared/work-groups.ts";
 import type { KubeClient } from "../kube/client.ts";
 import type { Condition, ResourceType } from "../kube/types.ts";
 import type { ControllerName, Metrics } from "../metrics.ts";
@@ -127,7 +127,6 @@ export function createControllers(deps: ControllersDeps): readonly ManagedContro
     random,
   });
   const queues = {
-    // Each waits for its own address alone, and no pass of it is ever beside another one.
     connection: queue("connection"),
     deployment: queue("deployment", deployments.store),
     job: queue("job", jobs.store),
@@ -173,7 +172,7 @@ export function createControllers(deps: ControllersDeps): readonly ManagedContro
       clock,
       random,
       observer: metrics.queueObserver(name),
-      ...(objects === undefined ? {} : { groups: projectGroups(objects, config.workers) }),
+      groups: objects === undefined ? connectionGroups(config.workers) : projectGroups(objects, config.workers),
     });
   }
 

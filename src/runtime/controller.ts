@@ -25,8 +25,8 @@ import type { WorkItem, WorkQueue } from "./work-queue.ts";
  * that hangs holds up what is about it (see `groups` of the work queue), and nothing else for longer than a moment.
  *
  * Promises:
- *  1. At most `workers` passes that are not set aside make progress at once, at most `maxSetAside` are set aside, and
- *     never two run for one key.
+ *  1. At most `workers` passes that are not set aside make progress at once, and never two run for one key. How many are
+ *     set aside, each of which costs memory and no more, is bounded by the groups of the queue.
  *  2. Whatever a pass does (throw, hang, reject with nonsense), the workers go on and the key comes back with back-off.
  *  3. Every line logged through a pass's log carries its reconcile id.
  *  4. Aborting the signal given to `start` aborts every pass at once and takes no further key.
@@ -70,7 +70,10 @@ export interface ControllerOptions {
   readonly workers: number;
   /** How long a pass keeps its worker. Default 1 s. */
   readonly setAsideAfterMs?: number;
-  /** Passes that go on without a worker at most; 0 switches it off. Default 7 times the workers. */
+  /**
+   * Passes that go on without a worker at most; 0 switches it off. Default: no limit, because one for all of them could be
+   * filled by some. What bounds them is what bounds passes under way: the groups of the queue.
+   */
   readonly maxSetAside?: number;
   readonly reconcile: Reconcile;
   /** How long a pass may work before it is told to end. Default 60 s. */
@@ -109,7 +112,7 @@ export function createController(options: ControllerOptions): Controller {
     name,
     queue,
     observer,
-    maxSetAside = 7 * options.workers,
+    maxSetAside = Number.POSITIVE_INFINITY,
     eventLoop = new EventLoop(options.clock),
   } = options;
   const throttle = new Throttle(options);
@@ -130,7 +133,8 @@ export function createController(options: ControllerOptions): Controller {
       if (item === undefined) return;
       observer?.activeWorkers(++active);
       const pass = new PassUnderWay(options, item, throttle, passes.signal);
-      await pass.freed;
+      // What is about a far end that is known to be slow would only keep the worker for a second more.
+      if (item.isSlow !== true) await pass.freed;
       if (!pass.isOver) await setAside(pass);
       observer?.activeWorkers(--active);
     }
@@ -193,10 +197,13 @@ class PassUnderWay {
     const startedMs = clock.monotonic();
     const reconcileId = newReconcileId(options.random);
     const log = logWith(options.log, { controller: options.name, object: item.key, reconcileId });
-    const limits = new PassLimits(options, stopped, () => {
-      // What ignores every signal must not hold up its group for ever.
-      queue.giveUp(item.key);
-      log.error({ durationMs: clock.monotonic() - startedMs }, "pass does not end; its worker goes on");
+    const limits = new PassLimits(options, stopped, {
+      onLong: () => queue.takesLong(item.key),
+      onGivenUp: () => {
+        // What ignores every signal must not hold up its group for ever.
+        queue.giveUp(item.key);
+        log.error({ durationMs: clock.monotonic() - startedMs }, "pass does not end; its worker goes on");
+      },
     });
     const context: PassContext = {
       get signal() {
@@ -365,7 +372,11 @@ class PassLimits {
   ranOut = false;
   isGivenUp = false;
 
-  constructor(options: ControllerOptions, stopped: AbortSignal, onGivenUp: () => void) {
+  constructor(
+    options: ControllerOptions,
+    stopped: AbortSignal,
+    { onLong, onGivenUp }: { readonly onLong: () => void; readonly onGivenUp: () => void },
+  ) {
     const { clock, passTimeoutMs = 60_000, statusGraceMs = 30_000 } = options;
     const setAsideAfterMs = Math.min(options.setAsideAfterMs ?? 1_000, passTimeoutMs);
     this.#onGivenUp = onGivenUp;
@@ -373,6 +384,7 @@ class PassLimits {
       this.#free = resolve;
     });
     const takesLong = () => {
+      onLong();
       this.#free();
       this.#timer = clock.setTimer(timeUp, passTimeoutMs - setAsideAfterMs);
     };

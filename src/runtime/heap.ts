@@ -86,6 +86,7 @@ export class Heap<T extends HeapNode> {
   }
 }
 
-function isBefore(a: HeapNode, b: HeapNode): boolean {
+/** True when `a` comes out before `b`. */
+export function isBefore(a: HeapNode, b: HeapNode): boolean {
   return a.rank === b.rank ? a.order < b.order : a.rank < b.rank;
 }

@@ -1,7 +1,7 @@
 import { type BackoffPolicy, backoffDelayMs } from "../util/backoff.ts";
 import type { Clock, Timer } from "../util/clock.ts";
 import type { Random } from "../util/random.ts";
-import { Heap, type HeapNode } from "./heap.ts";
+import { Heap, type HeapNode, isBefore } from "./heap.ts";
 import type { ObjectKey, Priority } from "./outcome.ts";
 import { Recent } from "./recent.ts";
 
@@ -20,8 +20,17 @@ import { Recent } from "./recent.ts";
  *
  * A key of a group that has as many keys processing as it may is parked when its turn comes, and is ready again when one
  * of them is done. It is then offered the place that became free, and hands the offer on to the next parked one when it
- * does not use it (its object was deleted, or belongs elsewhere by now). So a group has parked keys only while each of
- * its places is used or offered.
+ * does not use it (its object was deleted, or belongs elsewhere by now). So a group has parked keys only while at least one
+ * of its places is used or offered.
+ *
+ * Groups lie in one another, and what a narrow one may have can depend on what the wider one has left (`share`):
+ *
+ *      all 192   |#### ns a ####|## ns b ##|                            |
+ *                                           <---------- left ---------->   a namespace may have as many as are left,
+ *      ns a      |## c1 ##|# c2 #|#c3#|              |                     a connection an eighth of what its namespace
+ *                                      <--- left --->                      has left, and so on: one that hangs gets much,
+ *                                                                          many that hang get little each, and whoever
+ *                                                                          comes next finds a place.
  *
  * Promises:
  *  1. A key is in the queue once, however often it is added; nobody gets it twice at the same time.
@@ -31,7 +40,7 @@ import { Recent } from "./recent.ts";
  *     counts as one class, so nothing that becomes ready `2.5 * agingMs` later can overtake it: nobody starves.
  *  5. There is one timer, whatever the number of delayed keys, and none when no key is delayed.
  *  6. Of one group at most so many keys are processed at the same time. Those that are parked hold up nobody else, and
- *     keep their order.
+ *     keep their order, also when their group may have more places than before.
  *  7. A namespace with many ready keys lets those of others through between its own: each of its keys counts as ready
  *     `crowdStepMs` after the one before, up to `agingMs / 2` in all. Its own keys keep their order.
  *  8. A key is handed out `rate.burst` times in a row and from then on once per `rate.intervalMs`, whoever adds it: what is
@@ -46,6 +55,8 @@ export interface WorkItem {
   readonly priority: Priority;
   /** The key was due earlier, but is handed out too often. */
   readonly isHeldBack?: true;
+  /** Another key of a group that is slow together takes long already, see {@link WorkQueue.takesLong}. */
+  readonly isSlow?: true;
 }
 
 /** How often one key is handed out: `burst` times in a row, then once per `intervalMs`. */
@@ -106,6 +117,7 @@ interface Processing {
   readonly priority: Priority;
   /** The groups it counts for; none when it was given up. */
   groups: readonly WorkGroup[];
+  takesLong: boolean;
   /** What was added meanwhile. */
   again: Wish | undefined;
 }
@@ -116,6 +128,13 @@ export interface WorkGroup {
   readonly name: string;
   /** Keys of the group that are processed at the same time at most. */
   readonly limit: number;
+  /**
+   * How much of what the next wider group has left it may have besides, such as 0.5 for half of it; one place in any case,
+   * as long as the wider group has one. Without it only `limit` counts.
+   */
+  readonly share?: number;
+  /** Its keys wait for the same far end: when one takes long, the others probably will. */
+  readonly isSlowTogether?: true;
 }
 
 /**
@@ -144,6 +163,8 @@ export class WorkQueue {
   readonly #ready = new Heap<Waiting>();
   readonly #parked = new Map<string, Heap<Waiting>>();
   readonly #busy = new Map<string, number>();
+  /** Of groups that are slow together, how many of their keys take long. */
+  readonly #slow = new Map<string, number>();
   readonly #processing = new Map<ObjectKey, Processing>();
   /** When the next ready key of a namespace counts as ready, while others wait. */
   readonly #crowds = new Map<string, number>();
@@ -253,6 +274,14 @@ export class WorkQueue {
   giveUp(key: ObjectKey): void {
     const pass = this.#processing.get(key);
     if (pass !== undefined) this.#leaveGroups(pass);
+  }
+
+  /** The pass of `key` takes long: those of its groups that are slow together probably will, too. */
+  takesLong(key: ObjectKey): void {
+    const pass = this.#processing.get(key);
+    if (pass === undefined || pass.takesLong) return;
+    pass.takesLong = true;
+    for (const { name, isSlowTogether } of pass.groups) if (isSlowTogether) count(this.#slow, name, 1);
   }
 
   /** Hands out nothing more and drops what waits. Idle workers get `undefined`; passes under way go on. */
@@ -385,10 +414,27 @@ export class WorkQueue {
   #takeReady(): WorkItem | undefined {
     for (let next = this.#ready.pop(); next !== undefined; next = this.#ready.pop()) {
       const groups = this.#groupsOf(next.key);
-      const full = groups.findIndex((group) => this.#isFull(group));
-      this.#handOnOffers(next, groups, full);
-      if (full === -1) return this.#take(next, groups);
-      this.#park(next, groups, full);
+      const places = this.#places(groups);
+      const full = places.findIndex((free) => free <= 0);
+      this.#handOnOffers(next, groups, { places, full });
+      if (full !== -1) {
+        this.#park(next, groups, full);
+        continue;
+      }
+      const earlier = this.#parkedBefore(next, groups);
+      if (earlier === undefined) return this.#take(next, groups);
+      // Its group has got more places since it was parked. Both are judged again, in their order.
+      this.#removeParked(earlier);
+      this.#ready.push(earlier);
+      this.#ready.push(next);
+    }
+    return undefined;
+  }
+
+  #parkedBefore(next: Waiting, groups: readonly WorkGroup[]): Waiting | undefined {
+    for (const { name } of groups) {
+      const parked = this.#nextParked(name);
+      if (parked !== undefined && isBefore(parked, next)) return parked;
     }
     return undefined;
   }
@@ -398,25 +444,39 @@ export class WorkQueue {
     this.#restedMs.set(key, Math.max(nowMs, this.#restedMs.get(key) ?? nowMs) + this.#rate.intervalMs);
     if (this.#ready.size === 0 && this.#parked.size === 0) this.#crowds.clear();
     this.#waiting.delete(key);
-    this.#processing.set(key, { startedMs: nowMs, priority, groups, again: undefined });
-    for (const { name } of groups) this.#busy.set(name, (this.#busy.get(name) ?? 0) + 1);
+    this.#processing.set(key, { startedMs: nowMs, priority, groups, takesLong: false, again: undefined });
+    for (const { name } of groups) count(this.#busy, name, 1);
     this.#observer?.started(nowMs - dueMs);
-    return isHeldBack ? { key, priority, isHeldBack } : { key, priority };
+    const isSlow = groups.some(({ name }) => this.#slow.has(name));
+    return { key, priority, ...(isHeldBack && { isHeldBack }), ...(isSlow && { isSlow }) };
   }
 
-  #isFull({ name, limit }: WorkGroup): boolean {
-    return (this.#busy.get(name) ?? 0) >= limit;
+  /** How many places each of the groups has left. */
+  #places(groups: readonly WorkGroup[]): readonly number[] {
+    const places = new Array<number>(groups.length);
+    let wider = Number.POSITIVE_INFINITY;
+    for (let n = groups.length - 1; n >= 0; n--) {
+      const { name = "", limit = 0, share } = groups[n] ?? {};
+      const most = share === undefined ? limit : Math.min(limit, Math.max(1, Math.floor(share * wider)));
+      wider = most - (this.#busy.get(name) ?? 0);
+      places[n] = wider;
+    }
+    return places;
   }
 
   /**
    * Offers that the key does not use now go to the next parked one. Those of groups narrower than the full one it
    * keeps: whoever is parked there would wait for the full one too, and moving all of them there and back is dear.
    */
-  #handOnOffers(waiting: Waiting, groups: readonly WorkGroup[], full: number): void {
+  #handOnOffers(
+    waiting: Waiting,
+    groups: readonly WorkGroup[],
+    { places, full }: { readonly places: readonly number[]; readonly full: number },
+  ): void {
     if (waiting.offers.length === 0) return;
     const kept = new Set((full === -1 ? groups : groups.slice(0, full)).map(({ name }) => name));
     // The place is taken already where the group is full: there is nothing left to offer.
-    const gone = new Set(groups.filter((group) => this.#isFull(group)).map(({ name }) => name));
+    const gone = new Set(groups.filter((_, n) => (places[n] ?? 0) <= 0).map(({ name }) => name));
     const unused = waiting.offers.filter((name) => !kept.has(name) && !gone.has(name));
     waiting.offers = waiting.offers.filter((name) => kept.has(name));
     for (const name of unused) this.#offer(name);
@@ -449,12 +509,16 @@ export class WorkQueue {
   #leaveGroups(pass: Processing): void {
     const { groups } = pass;
     pass.groups = [];
-    for (const { name } of groups) {
-      const busy = (this.#busy.get(name) ?? 0) - 1;
-      if (busy > 0) this.#busy.set(name, busy);
-      else this.#busy.delete(name);
+    for (const { name, isSlowTogether } of groups) {
+      count(this.#busy, name, -1);
+      if (isSlowTogether && pass.takesLong) count(this.#slow, name, -1);
     }
-    for (const { name } of groups) this.#offer(name);
+    const places = this.#places(groups);
+    for (const [n, { name }] of groups.entries()) {
+      this.#offer(name);
+      // It may have more places than before. One more for each that becomes free fills them without waking all.
+      if ((places[n] ?? 0) > 1) this.#offer(name);
+    }
     if (!this.#isShutDown) this.#serve();
   }
 
@@ -526,6 +590,12 @@ export class WorkQueue {
  */
 function wait(ms = 0): number {
   return ms >= 1 ? ms : 0;
+}
+
+function count(counts: Map<string, number>, name: string, by: 1 | -1): void {
+  const now = (counts.get(name) ?? 0) + by;
+  if (now > 0) counts.set(name, now);
+  else counts.delete(name);
 }
 
 /** The earlier time and the more urgent class. */

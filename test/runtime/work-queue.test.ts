@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Priority } from "../../src/runtime/outcome.ts";
 import {
+  type WorkGroup,
   type WorkItem,
   WorkQueue,
   type WorkQueueGroups,
@@ -685,6 +686,121 @@ describe("groups", () => {
     queue.done("a1:1");
     queue.done("a1:2");
     expect(await takeAll(queue)).toEqual(["a1:3", "a1:4"]);
+  });
+
+  test("with a share have a part of what the wider one has left, one place in any case", async () => {
+    const nested: WorkQueueGroups = (key) => [
+      { name: key.slice(0, 1), limit: 4, share: 0.5 },
+      { name: "all", limit: 7 },
+    ];
+    const { queue } = setUp({ groups: nested });
+    for (const letter of ["a", "b", "c", "d", "e", "f"]) for (let n = 0; n < 5; n++) queue.add(`${letter}:${n}`);
+    // 7 left: 3 for a. As a takes them it leaves 6, 5, 4; and 2 of these are fewer than the 3 it has.
+    expect(await takeAll(queue)).toEqual(["a:0", "a:1", "b:0", "b:1", "c:0", "d:0", "e:0"]);
+    queue.done("a:0");
+    expect(await takeAll(queue)).toEqual(["f:0"]);
+  });
+
+  test("with a share get more places when others leave, in the order in which their keys came", async () => {
+    const nested: WorkQueueGroups = (key) => [
+      { name: key.slice(0, 1), limit: 4, share: 0.5 },
+      { name: "all", limit: 6 },
+    ];
+    const { queue } = setUp({ groups: nested });
+    for (const key of ["b:0", "b:1", "b:2", "a:0", "a:1", "a:2", "a:3"]) queue.add(key);
+    expect(await takeAll(queue)).toEqual(["b:0", "b:1", "a:0"]);
+    for (const key of ["b:0", "b:1"]) queue.done(key);
+    expect(await takeAll(queue)).toEqual(["b:2"]);
+    queue.done("b:2");
+    // Whoever comes now lets those before it go first, for which there are two places by now.
+    queue.add("a:4");
+    expect(await takeAll(queue)).toEqual(["a:1"]);
+    queue.done("a:0");
+    expect(await takeAll(queue)).toEqual(["a:2"]);
+    queue.done("a:1");
+    queue.done("a:2");
+    expect(await takeAll(queue)).toEqual(["a:3", "a:4"]);
+  });
+
+  test("that are slow together tell of it as long as one of their keys takes long", async () => {
+    const { queue } = setUp({ groups: (key) => [{ name: key.slice(0, 1), limit: 9, isSlowTogether: true }] });
+    queue.add("a:1");
+    await takeAll(queue);
+    queue.takesLong("a:1");
+    queue.takesLong("a:1");
+    queue.add("a:2");
+    queue.add("b:1");
+    expect([await takeNow(queue), await takeNow(queue)]).toEqual([
+      { key: "a:2", priority: "change", isSlow: true },
+      { key: "b:1", priority: "change" },
+    ]);
+    queue.done("a:1");
+    queue.add("a:3");
+    expect(await takeNow(queue)).toEqual({ key: "a:3", priority: "change" });
+  });
+
+  test("with shares are never exceeded, leave a place to whoever has none, and lose no key, whatever is added, done or given up", async () => {
+    const keys = ["a1:1", "a1:2", "a1:3", "a1:4", "a2:1", "a2:2", "b1:1", "b1:2", "b1:3", "c1:1", "c1:2", "d1:1"];
+    const groupsOf = (one: string): readonly Required<Pick<WorkGroup, "name" | "limit" | "share">>[] => [
+      { name: one.slice(0, 2), limit: 3, share: 0.5 },
+      { name: one.slice(0, 1), limit: 4, share: 0.5 },
+      { name: "all", limit: 6, share: Number.POSITIVE_INFINITY },
+    ];
+    const step = fc.record({
+      do: fc.constantFrom("add", "add", "add", "take", "take", "done", "give up"),
+      key: fc.constantFrom(...keys),
+    });
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { maxLength: 80 }), async (steps) => {
+        const { queue } = setUp({ groups: groupsOf, rate: { burst: 1_000, intervalMs: 1 } });
+        const wanted = new Set<string>();
+        const processing = new Map<string, readonly string[]>();
+        const busy = (name: string) => [...processing.values()].filter((names) => names.includes(name)).length;
+        /** From the widest group inwards: what each has left. */
+        const isBlocked = (one: string) =>
+          groupsOf(one).reduceRight(
+            ({ left, blocked }, { name, limit, share }) => {
+              const free = Math.min(limit, Math.max(1, Math.floor(left * share))) - busy(name);
+              return { left: free, blocked: blocked || free <= 0 };
+            },
+            { left: 1, blocked: false },
+          ).blocked;
+        const take = async () => {
+          const item = await takeNow(queue);
+          if (item === undefined) return false;
+          expect([isBlocked(item.key), processing.has(item.key)]).toEqual([false, false]);
+          wanted.delete(item.key);
+          processing.set(
+            item.key,
+            groupsOf(item.key).map(({ name }) => name),
+          );
+          return true;
+        };
+        const end = (one: string) => {
+          if (processing.delete(one)) queue.done(one);
+        };
+        for (const { do: action, key } of steps) {
+          if (action === "take") await take();
+          else if (action === "done") end(key);
+          else if (action === "give up") {
+            queue.giveUp(key);
+            if (processing.has(key)) processing.set(key, []);
+          } else {
+            queue.add(key);
+            wanted.add(key);
+          }
+        }
+        while (await take());
+        const hasNone = (one: string) => !processing.has(one) && busy(one.slice(0, 1)) === 0 && busy("all") < 6;
+        expect([...wanted].filter(hasNone)).toEqual([]);
+        for (let round = 0; round < 20 && wanted.size > 0; round++) {
+          for (const one of [...processing.keys()]) end(one);
+          while (await take());
+        }
+        expect([...wanted]).toEqual([]);
+      }),
+      { numRuns: 200 },
+    );
   });
 
   test("do not make what they hold count as overdue, but the pass in its way as running", async () => {
