@@ -40,7 +40,8 @@ export interface ScenarioOptions {
  * One namespace with a connection, one Northflank, one operator (or several) between them.
  *
  * Disposing of it ends every process and server, and throws if the operator broke a promise that holds everywhere: every
- * status it wrote reads rightly to kstatus and Argo CD, and no secret value turns up in status, Events, log or metrics.
+ * status it wrote reads rightly to kstatus and Argo CD, no secret value turns up in status, Events, log or metrics, and no
+ * object was written, or cost requests, in a hot loop.
  */
 export interface Scenario extends AsyncDisposable {
   readonly cluster: Cluster;
@@ -152,6 +153,7 @@ async function startScenario(
 ): Promise<Scenario> {
   const { client } = cluster;
   const ended = new AbortController();
+  const startedMs = performance.now();
   const namespace = await cluster.freshNamespace();
   const northflank = await startNorthflank({ rolloutMs: 400, runMs: 400, ...options.northflank });
   const token = `nf-token-${randomBytes(12).toString("hex")}`;
@@ -262,10 +264,11 @@ async function startScenario(
     },
     [Symbol.asyncDispose]: async () => {
       const told = await toldByOperator();
+      const loops = await hotLoops();
       for (const operator of operators) await operator[Symbol.asyncDispose]();
       ended.abort(new Error("the scenario is over"));
       await northflank.stop();
-      const broken = [...brokenStatuses(histories.values()), ...leaks(told, secretTexts)];
+      const broken = [...brokenStatuses(histories.values()), ...leaks(told, secretTexts), ...loops];
       if (broken.length > 0) throw new Error(`the operator broke its promises:\n${broken.join("\n")}`);
     },
   };
@@ -280,6 +283,24 @@ async function startScenario(
       ["the log", JSON.stringify(log())],
       ["the metrics", isAlive ? await scenario.metrics() : ""],
     ]);
+  }
+
+  /** Objects that were written more often than any test has a reason for, and requests to Northflank beyond that. */
+  async function hotLoops(): Promise<readonly string[]> {
+    const seconds = (performance.now() - startedMs) / 1_000;
+    const most = (objects: number) => objects * (60 + 10 * seconds);
+    const objects = [...histories.values()].flatMap((history) => history.all());
+    const names = new Set(objects.map(({ kind, metadata }) => `${kind} ${metadata.name}`));
+    const writes = new Map<string, number>();
+    for (const { path } of await scenario.writes()) {
+      const object = path.replace(/\/status$/, "");
+      if (!object.includes("/events")) writes.set(object, (writes.get(object) ?? 0) + 1);
+    }
+    const written = [...writes].filter(([, count]) => count > most(1));
+    return [
+      ...written.map(([object, count]) => `  ${object} was written ${count} times in ${seconds.toFixed(1)} s`),
+      ...(northflank.calls.length > most(names.size) ? [`  ${northflank.calls.length} requests to Northflank`] : []),
+    ];
   }
 
   /** What happened, for the message of a failed wait. */
