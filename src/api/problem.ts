@@ -51,18 +51,19 @@ export function formatProblem({ field, message, remedy }: Pick<Problem, "field" 
 
 /** The errors of Ajv (compiled with `verbose`) in our words. `root` is where the judged value stands. */
 export function problemsOf(errors: readonly ErrorObject[], root: Path): readonly Problem[] {
-  return errors.filter((error) => !isSaidElsewhere(error, errors)).map((error) => problemOf(error, root));
+  const said = new Set(errors.map(({ keyword, instancePath }) => `${keyword} ${instancePath}`));
+  return errors.filter((error) => !isSaidElsewhere(error, said)).map((error) => problemOf(error, root));
 }
 
 /**
  * `propertyNames` sums up the errors of the names; the format of a number only repeats its type and its bounds, and a
  * value of the wrong type is none of the words that are expected.
  */
-function isSaidElsewhere({ keyword, instancePath }: ErrorObject, errors: readonly ErrorObject[]): boolean {
+function isSaidElsewhere({ keyword, instancePath }: ErrorObject, said: ReadonlySet<string>): boolean {
   if (keyword === "propertyNames") return true;
   if (keyword !== "format" && keyword !== "enum") return false;
   const stronger = ["type", ...(keyword === "format" ? ["minimum", "maximum"] : [])];
-  return errors.some((other) => other.instancePath === instancePath && stronger.includes(other.keyword));
+  return stronger.some((other) => said.has(`${other} ${instancePath}`));
 }
 
 function problemOf(error: ErrorObject, root: Path): Problem {

@@ -21,6 +21,7 @@ import { type ProjectContents, type Reading, readProject } from "../tools/read-p
 import { assertNever } from "../util/assert-never.ts";
 import { formatImport, type ImportedItem } from "./imported-text.ts";
 import type { ExitCode } from "./io.ts";
+import { plainLine } from "./printable.ts";
 import { openRemote, type Remote, type ToolDeps } from "./remote.ts";
 import { defaultApiUrl, type RemoteSettings, readRemoteSettings, remoteFlags, remoteHelp } from "./remote-settings.ts";
 
@@ -101,7 +102,7 @@ export async function runImport(args: readonly string[], deps: ToolDeps): Promis
   if (remote.kind === "problems" || problems.length > 0) {
     const all = [...problems, ...(remote.kind === "problems" ? remote.problems : [])];
     io.err(`northflank-operator import: the flags cannot be used\n`);
-    for (const problem of all) io.err(`  ${formatConfigProblem(problem)}\n`);
+    for (const problem of all) io.err(`  ${plainLine(formatConfigProblem(problem))}\n`);
     return 2;
   }
   return await importProject({ settings, remoteSettings: remote.settings }, deps);
@@ -125,7 +126,7 @@ async function importProject(
   const contents = await readContents(remote, remoteSettings, asked);
   remote.progress.clear();
   if (contents.kind === "failed") {
-    io.err(`northflank-operator import: ${contents.error.message}\n${remote.spent()}\n`);
+    io.err(`northflank-operator import: ${plainLine(contents.error.message)}\n${remote.spent()}\n`);
     return 1;
   }
   const { services, jobs, isTruncated } = contents.contents;
@@ -143,7 +144,7 @@ async function importProject(
   ];
   const { text, written, leftOut } = formatImport({ head: headOf(asked), items }, validator);
   io.out(text);
-  for (const line of leftOut) io.err(`not imported: ${line}\n`);
+  for (const line of leftOut) io.err(`not imported: ${plainLine(line)}\n`);
   if (isTruncated) io.err("the API did not hand out the end of a list: there is more than was imported\n");
   io.err(`${written} manifest${written === 1 ? "" : "s"} printed, ${leftOut.length} left out. ${remote.spent()}\n`);
   const isMissed =

@@ -6,6 +6,7 @@ import type { Imported } from "../tools/imported-service.ts";
 import { assertNever } from "../util/assert-never.ts";
 import { isSameJson } from "../util/same-json.ts";
 import { readManifests } from "./manifest-reader.ts";
+import { plainJson, plainLine } from "./printable.ts";
 
 /** One thing that was asked for, with what became of it. */
 export interface ImportedItem {
@@ -70,11 +71,12 @@ function toYaml(manifest: object): string {
   visit(document, {
     Scalar: (_key, node) => {
       // Not `test`: the expression is global and would remember where it stopped.
-      if (typeof node.value === "string" && node.value.search(unprintable) >= 0) node.type = Scalar.QUOTE_DOUBLE;
+      if (typeof node.value === "string" && node.value.search(inQuotes) >= 0) node.type = Scalar.QUOTE_DOUBLE;
     },
   });
   const text = document.toString({ lineWidth: 0, doubleQuotedMinMultiLineLength: Number.POSITIVE_INFINITY });
-  return text.replaceAll(unprintable, (character) => (character === "\n" ? character : escaped(character)));
+  const printed = text.replaceAll(unprintable, (character) => (character === "\n" ? character : escaped(character)));
+  return plainJson(printed);
 }
 
 function escaped(character: string): string {
@@ -110,18 +112,28 @@ function leftOutLine({ title, imported }: RestItem): string {
   return `${title}: ${imported.reason}.`.replace(/\.\.$/, ".").replaceAll(unprintable, "?");
 }
 
+/** What is escaped, and what a runner of GitHub Actions would take for a command: in quotes it begins no line. */
+const inQuotes = /[\p{Cc}\p{Cf}\p{Cs}\u2028\u2029]|^\s*::|##\[/gu;
+
 const unprintable = /[\p{Cc}\p{Cf}\p{Cs}\u2028\u2029]/gu;
 
 const commentWidth = 116;
 
 /** Text as comment lines, folded at blanks; line breaks in it stay. */
 function comment(text: string): string {
-  const lines = text.split("\n").flatMap((line) => folded(line.replaceAll(unprintable, "?")));
+  const lines = text.split("\n").flatMap((line) => folded(plainLine(line)));
   return lines.map((line) => (line === "" ? "#\n" : `# ${line}\n`)).join("");
 }
 
 function folded(line: string): readonly string[] {
-  if (line.length <= commentWidth || line.startsWith(" ")) return [line];
-  const end = line.lastIndexOf(" ", commentWidth);
-  return end <= 0 ? [line] : [line.slice(0, end), ...folded(line.slice(end + 1))];
+  if (line.startsWith(" ")) return [line];
+  const lines: string[] = [];
+  let start = 0;
+  while (line.length - start > commentWidth) {
+    const end = line.lastIndexOf(" ", start + commentWidth);
+    if (end <= start || line.charAt(start) === " ") break;
+    lines.push(line.slice(start, end));
+    start = end + 1;
+  }
+  return [...lines, line.slice(start)];
 }

@@ -1,6 +1,6 @@
 // pure
 import { assertNever } from "../util/assert-never.ts";
-import { githubProperty, githubText, printable } from "./printable.ts";
+import { githubProperty, githubText, plainJson, plainLine, shownFile } from "./printable.ts";
 
 export type OutputFormat = "text" | "json" | "github";
 
@@ -36,7 +36,7 @@ export function formatReport(format: OutputFormat, findings: readonly Finding[],
     case "text":
       return lines([...findings.map(textLine), summaryLine(summary)]);
     case "json":
-      return `${JSON.stringify(findings.map(jsonEntry), undefined, 2)}\n`;
+      return `${plainJson(JSON.stringify(findings.map(jsonEntry), undefined, 2))}\n`;
     case "github":
       return lines([...findings.map(githubLine), summaryLine(summary)]);
     default:
@@ -50,7 +50,7 @@ function lines(texts: readonly string[]): string {
 
 function textLine(finding: Finding): string {
   const { file, line, column, rule } = finding;
-  return printable(`${file}:${line}:${column}: ${subject(finding)}${sentence(finding)} [${rule}]`);
+  return plainLine(`${shownFile(file)}:${line}:${column}: ${subject(finding)}${sentence(finding)} [${rule}]`);
 }
 
 function jsonEntry(finding: Finding): object {

@@ -2,7 +2,7 @@
 import type { Planned, PlannedChange } from "../tools/planned.ts";
 import { assertNever } from "../util/assert-never.ts";
 import type { Finding, OutputFormat } from "./manifest-report.ts";
-import { githubProperty, githubText, printable } from "./printable.ts";
+import { githubProperty, githubText, plainJson, plainLine, shownFile } from "./printable.ts";
 
 /** One object with what applying it would come to. */
 export interface PlanEntry {
@@ -45,7 +45,7 @@ export function formatPlan(format: OutputFormat, report: PlanReport): string {
     case "text":
       return lines([...report.entries.flatMap(textLines), summaryLine(report)]);
     case "json":
-      return `${JSON.stringify(jsonReport(report), undefined, 2)}\n`;
+      return `${plainJson(JSON.stringify(jsonReport(report), undefined, 2))}\n`;
     case "github":
       return lines([...report.entries.flatMap(githubLines), summaryLine(report)]);
     default:
@@ -59,9 +59,9 @@ function textLines(entry: PlanEntry): readonly string[] {
   // What is as declared and has nothing to say would only hide the rest.
   if (planned.kind === "same" && notes.length === 0) return [];
   return [
-    printable(`${file}:${entry.lineOf()}: ${kind} ${name}: ${headline(entry)}`),
-    ...changesOf(planned).map((change) => printable(`  ~ ${changeText(change)}`)),
-    ...notes.map((note) => printable(`  (${note})`)),
+    plainLine(`${shownFile(file)}:${entry.lineOf()}: ${kind} ${name}: ${headline(entry)}`),
+    ...changesOf(planned).map((change) => plainLine(`  ~ ${changeText(change)}`)),
+    ...notes.map((note) => plainLine(`  (${note})`)),
   ];
 }
 

@@ -26,6 +26,7 @@ import { findManifestFiles } from "./manifest-files.ts";
 import { formatReport, outputFormats } from "./manifest-report.ts";
 import { collectObjects, type OurObject, type PlacedObject, type PlanObjects } from "./plan-objects.ts";
 import { formatPlan, type PlanEntry, type PlanReport, summarize } from "./plan-report.ts";
+import { plainLine } from "./printable.ts";
 import { openRemote, type Remote, type ToolDeps } from "./remote.ts";
 import { type RemoteSettings, readRemoteSettings, remoteFlags, remoteHelp } from "./remote-settings.ts";
 import { judgeFile } from "./validate.ts";
@@ -76,12 +77,12 @@ export async function runPlan(args: readonly string[], deps: ToolDeps): Promise<
   if (remote.kind === "problems" || problems.length > 0) {
     io.err("northflank-operator plan: the arguments cannot be used\n");
     const all = [...problems, ...(remote.kind === "problems" ? remote.problems : [])];
-    for (const problem of all) io.err(`  ${formatConfigProblem(problem)}\n`);
+    for (const problem of all) io.err(`  ${plainLine(formatConfigProblem(problem))}\n`);
     return 2;
   }
   const found = await findManifestFiles(settings.positionals, io);
   if (found.kind === "problems") {
-    for (const problem of found.problems) io.err(`northflank-operator plan: ${problem}\n`);
+    for (const problem of found.problems) io.err(`northflank-operator plan: ${plainLine(problem)}\n`);
     return 2;
   }
   const validator = createValidator();
@@ -119,7 +120,7 @@ async function planFiles({ files, settings, remoteSettings }: Work, deps: ToolDe
   if (unused !== undefined) {
     const expectation = "the connection of an object in the files is expected";
     io.err(
-      `northflank-operator plan: ${formatConfigProblem({ name: settings.nameOf(ownFlags.connection), value: unused, expectation })}\n`,
+      `northflank-operator plan: ${plainLine(formatConfigProblem({ name: settings.nameOf(ownFlags.connection), value: unused, expectation }))}\n`,
     );
     return 2;
   }

@@ -9,6 +9,7 @@ import type { ExitCode, Io } from "./io.ts";
 import { findManifestFiles, type ManifestFile } from "./manifest-files.ts";
 import { type ManifestDocument, type Position, readManifests } from "./manifest-reader.ts";
 import { type Finding, formatReport, type OutputFormat, outputFormats } from "./manifest-report.ts";
+import { plainLine } from "./printable.ts";
 
 const usage = `usage: northflank-operator validate FILES|DIRS|- [--output text|json|github]
 
@@ -58,7 +59,7 @@ function readOptions(args: readonly string[]): Options {
 async function check({ paths, output }: { paths: readonly string[]; output: OutputFormat }, io: Io): Promise<ExitCode> {
   const found = await findManifestFiles(paths, io);
   if (found.kind === "problems") {
-    for (const problem of found.problems) io.err(`northflank-operator validate: ${problem}\n`);
+    for (const problem of found.problems) io.err(`northflank-operator validate: ${plainLine(problem)}\n`);
     return 2;
   }
   const validator = createValidator();

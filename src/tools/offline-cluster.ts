@@ -93,7 +93,9 @@ function byTarget<T>(objects: readonly T[], targetOfOne: (object: T) => string) 
   const targets = new Map<string, T[]>();
   for (const object of objects) {
     const target = targetOfOne(object);
-    targets.set(target, [...(targets.get(target) ?? []), object]);
+    const known = targets.get(target);
+    if (known === undefined) targets.set(target, [object]);
+    else known.push(object);
   }
   return { byIndex: (_name: "target", value: string): readonly T[] => targets.get(value) ?? [] };
 }

@@ -60,9 +60,8 @@ const mostNames = 10;
 
 function untoldNotes(unsent: readonly Difference[]): readonly string[] {
   // A map stands beside its own keys: these say more.
-  const paths = unsent
-    .map(({ path }) => path)
-    .filter((path, _index, all) => !all.some((other) => other.startsWith(`${path}.`)));
+  const maps = new Set(unsent.flatMap(({ path }) => path.split(".", 1).filter((top) => top !== path)));
+  const paths = unsent.map(({ path }) => path).filter((path) => !maps.has(path));
   if (paths.length === 0) return [];
   const names = paths.slice(0, mostNames).map((path) => `settings.${path}`);
   const more = paths.length > mostNames ? ` and ${paths.length - mostNames} more` : "";
