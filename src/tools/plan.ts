@@ -4,10 +4,9 @@ import type { NorthflankJobRun } from "../api/job-run.ts";
 import { decide } from "../controllers/deployment/decide.ts";
 import { observe } from "../controllers/deployment/observe.ts";
 import { decide as decideJob } from "../controllers/job/decide.ts";
-import { hasReferences } from "../controllers/job/desire.ts";
 import { observe as observeJob } from "../controllers/job/observe.ts";
 import { LookSchedule } from "../controllers/shared/look-schedule.ts";
-import { resolveReferences } from "../controllers/shared/references.ts";
+import { type MissingReference, resolveReferences } from "../controllers/shared/references.ts";
 import { isKubeError } from "../kube/errors.ts";
 import { isNorthflankError } from "../northflank/errors.ts";
 import type { Clock } from "../util/clock.ts";
@@ -71,9 +70,9 @@ async function lookAtJob(deps: PlannerDeps, schedule: LookSchedule, object: Nort
   const context = { store, kube, accounts, validate: () => [], schedule, settings };
   const { observation } = await observeJob(context, object, deps.signal);
   if (observation.kind === "failed" && isNorthflankError(observation.error, ...quotaCodes)) throw observation.error;
-  if (observation.kind === "blocked" && observation.verdict.reason === "SecretNotFound" && hasReferences(object.spec)) {
+  if (observation.kind === "blocked" && observation.missing !== undefined) {
     const rest = await lookAtJob(deps, schedule, withoutReferences(object));
-    const note = `${missingText(observation.verdict.message)}: what is referred to is not compared.`;
+    const note = `${missingText(observation.missing)}: what is referred to is not compared.`;
     return "notes" in rest ? { ...rest, notes: [...rest.notes, note] } : rest;
   }
   return planJob(object, observation, decideJob({ object, observation, now: clock.now(), random }));
@@ -107,12 +106,11 @@ async function planRun({ cluster, signal }: PlannerDeps, object: NorthflankJobRu
   if (resolution.kind === "blocked") return planBlocked(resolution.verdict);
   const resolved = await resolveReferences({ kube: cluster.kube, namespace, spec, signal });
   if (resolved.kind === "resolved") return { kind: "start", notes: [] };
-  const { reason, message } = resolved.verdict;
-  if (reason !== "SecretNotFound") return failure(toldOf(resolved.verdict));
-  return { kind: "start", notes: [`${missingText(message)}: what it refers to is not checked.`] };
+  const { verdict, missing } = resolved;
+  if (missing === undefined) return failure(toldOf(verdict));
+  return { kind: "start", notes: [`${missingText(missing)}: what it refers to is not checked.`] };
 }
 
-/** Only the part that holds of files too: which object is missing. */
-function missingText(message: string): string {
-  return `${message.split(" does not exist", 1)[0]} is not in these files`;
+function missingText({ kind, name }: MissingReference): string {
+  return `${kind} "${name}" is not in these files`;
 }

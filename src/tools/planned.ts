@@ -7,6 +7,7 @@ import type { Observation } from "../controllers/deployment/observation.ts";
 import { warningsOf } from "../controllers/deployment/warnings.ts";
 import type { Verdict } from "../controllers/shared/verdict.ts";
 import { assertNever } from "../util/assert-never.ts";
+import { withoutFollowUp } from "./follow-up.ts";
 
 /** One field at Northflank that is not as declared. `from` is missing where Northflank has, or tells, nothing. */
 export interface PlannedChange {
@@ -108,8 +109,7 @@ function planSeen(object: NorthflankDeployment, observation: Observation, conclu
       return held("it differs, and managementPolicy does not let it be written", changes, untoldNotes(observation));
     case "progressing":
     case "waiting": {
-      const waits =
-        verdict.reason === "WaitingForDependency" ? [] : [verdict.message.replaceAll(whatFollows, "").trim()];
+      const waits = verdict.reason === "WaitingForDependency" ? [] : [withoutFollowUp(verdict.message)];
       const notes = [...policyNotes(object.spec), ...dependencyNotes(object), ...waits, ...untoldNotes(observation)];
       return { kind: "change", changes, notes };
     }
@@ -120,11 +120,8 @@ function planSeen(object: NorthflankDeployment, observation: Observation, conclu
 
 /** Reason and message, without what a running operator would do next: nobody will look again here. */
 export function toldOf({ reason, message }: Verdict): string {
-  return `${reason}: ${message.replaceAll(whatFollows, "")}`;
+  return `${reason}: ${withoutFollowUp(message)}`;
 }
-
-/** Sentences about the next look. A dot that is not followed by a blank ends no sentence. */
-const whatFollows = / (?:(?:Looked at|Tried) again|Still looked at|Goes on)(?:[^.]|\.(?=\S))*\.?(?=\s|$)/g;
 
 /** What is going on at Northflank with what is declared already. */
 function stateNotes(verdict: Verdict): readonly string[] {

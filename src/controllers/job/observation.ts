@@ -2,6 +2,7 @@
 import type { NorthflankError } from "../../northflank/errors.ts";
 import type { JobSettingsView } from "../../northflank/types.ts";
 import type { ObjectKey } from "../../runtime/outcome.ts";
+import type { MissingReference } from "../shared/references.ts";
 import type { SpecProblem } from "../shared/spec-problem.ts";
 import type { Verdict } from "../shared/verdict.ts";
 import type { Desire } from "./desire.ts";
@@ -17,6 +18,8 @@ export type Observation =
       readonly recheckAfterMs: number;
       /** A Secret or ConfigMap is not in the version that was applied. */
       readonly hasChangedSource?: boolean;
+      /** What is referred to and does not exist, where that is the reason. */
+      readonly missing?: MissingReference | undefined;
     }
   /** An older object manages settings of the same job. */
   | { readonly kind: "conflict"; readonly winner: ObjectKey }

@@ -1,13 +1,12 @@
 import type { NorthflankJobSpec } from "../../api/job.ts";
 import type { KubeClient } from "../../kube/client.ts";
-import { type ReferencingSpec, resolveReferences } from "../shared/references.ts";
-import type { Verdict } from "../shared/verdict.ts";
+import { type ReferencingSpec, type ResolvedReferences, resolveReferences } from "../shared/references.ts";
 import type { ResolvedValues } from "./desire.ts";
 
 /** Values of a spec, or why one of them cannot be had. */
 export type Resolution =
   | { readonly kind: "resolved"; readonly values: ResolvedValues }
-  | { readonly kind: "blocked"; readonly verdict: Verdict; readonly recheckAfterMs: number };
+  | (ResolvedReferences & { readonly kind: "blocked" });
 
 /**
  * Literal values and those of references together. What neither declares is `undefined`: it is not managed.

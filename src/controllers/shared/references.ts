@@ -56,7 +56,19 @@ export type ResolvedReferences =
       readonly versions: readonly string[] | undefined;
     }
   /** Something is missing or cannot be used; looked at again after `recheckAfterMs`. Names keys, never values. */
-  | { readonly kind: "blocked"; readonly verdict: Verdict; readonly recheckAfterMs: number };
+  | {
+      readonly kind: "blocked";
+      readonly verdict: Verdict;
+      readonly recheckAfterMs: number;
+      /** What does not exist, where that is the reason. */
+      readonly missing: MissingReference | undefined;
+    };
+
+/** An object that is referred to and does not exist. */
+export interface MissingReference {
+  readonly kind: "Secret" | "ConfigMap";
+  readonly name: string;
+}
 
 const maxVariables = 1_000;
 const maxEnvironmentBytes = 65_536;
@@ -87,7 +99,7 @@ export async function resolveReferences(options: {
     return { kind: "resolved", environment, files, versions: versionsOf(sources) };
   } catch (error) {
     if (!(error instanceof Unusable)) throw error;
-    const { reason, message } = error;
+    const { reason, message, missing } = error;
     // Rights may be on their way (a rollout of RBAC); everything else waits for a person.
     const kind = reason === "PermissionDenied" ? "retrying" : "stalled";
     const next = kind === "retrying" ? "Tried again within a minute." : "Looked at again within a minute.";
@@ -95,6 +107,7 @@ export async function resolveReferences(options: {
       kind: "blocked",
       verdict: { kind, reason, message: `${message} ${next}` },
       recheckAfterMs: recheckSecretMs,
+      missing,
     };
   }
 }
@@ -103,9 +116,12 @@ export async function resolveReferences(options: {
 class Unusable extends Error {
   readonly reason: "SecretNotFound" | "SecretKeyMissing" | "SecretInvalid" | "InvalidSpec" | "PermissionDenied";
 
-  constructor(reason: Unusable["reason"], message: string) {
+  readonly missing: MissingReference | undefined;
+
+  constructor(reason: Unusable["reason"], message: string, missing?: MissingReference) {
     super(message);
     this.reason = reason;
+    this.missing = missing;
   }
 }
 
@@ -271,7 +287,8 @@ function textOf(kind: SourceKind, ref: OneKey, sources: Sources): string | undef
 function sourceOf(kind: SourceKind, ref: AllKeys | OneKey, sources: Sources): Source | undefined {
   const source = sources.get(sourceId(kind, ref.name));
   if (source !== undefined || ref.optional) return source;
-  return refuse("SecretNotFound", `${kind} "${ref.name}" does not exist. Create it, or mark the reference optional.`);
+  const message = `${kind} "${ref.name}" does not exist. Create it, or mark the reference optional.`;
+  throw new Unusable("SecretNotFound", message, { kind, name: ref.name });
 }
 
 function checkVariable(variable: {

@@ -1,0 +1,18 @@
+// pure
+
+/**
+ * How sentences begin that say what a running operator does next. The messages of verdicts have such a sentence written
+ * into them; until it is made from the time of the next pass, these are all there are, and a test finds new ones.
+ */
+const openings =
+  /^(?:(?:Looked|Tried) (?:at )?again|Looked at (?:every|shortly)|Still looked at|Goes on|Polled every|Polling continues|Next check|Retrying|Retried|No retry)\b/;
+
+/** The same as the end of a sentence that says something else before. */
+const clause = /; goes on [^.]*(?=\.)/g;
+
+/** A message without what a running operator would do next: nobody will look again where it is printed. */
+export function withoutFollowUp(message: string): string {
+  // A dot that is not followed by a blank ends no sentence.
+  const sentences = message.split(/(?<=[.!?…])\s+/).filter((sentence) => !openings.test(sentence));
+  return sentences.join(" ").replaceAll(clause, "");
+}
