@@ -1,5 +1,6 @@
 // pure
-import { clampWaitMs, type RateLimitReading } from "./rate-limit.ts";
+import { askedWaitMs, clampWaitMs, type RateLimitReading } from "./rate-limit.ts";
+import type { RequestClass } from "./types.ts";
 
 /**
  * The quota of one account as numbers, and what each event does to it. Times are monotonic milliseconds.
@@ -16,6 +17,8 @@ import { clampWaitMs, type RateLimitReading } from "./rate-limit.ts";
  * - Answers arrive out of order: within a window the lowest `remaining` stands.
  * - A request that is in flight, or set aside, is spent for everybody else.
  * - An answer never opens the gate: only time does. So a late 200 cannot undo a 429.
+ * - The last requests of a window are kept for the more urgent classes (see {@link kept}), of what our ceiling leaves and
+ *   of what the account has left: a change is never refused where a check for drift would be granted.
  */
 export interface LedgerState {
   /** Most requests that we send per window. */
@@ -84,11 +87,32 @@ export function advance(state: LedgerState, nowMs: number): LedgerState {
   };
 }
 
-/** How many more requests may be promised to somebody now. */
-export function available(state: LedgerState): number {
+/**
+ * What a class leaves to the more urgent ones out of `total` requests of a window: at least so many, else a share, and
+ * never more than a part of a small total, so that no class is shut out for ever.
+ */
+const keeps: Readonly<Record<RequestClass, { readonly least: number; readonly share: number; readonly most: number }>> =
+  {
+    change: { least: 0, share: 0, most: 0 },
+    // A start takes three, an abort one.
+    run: { least: 4, share: 0.02, most: 0.25 },
+    observe: { least: 10, share: 0.1, most: 0.5 },
+  };
+
+/** How many of the `total` requests of a window a class may not touch. */
+export function kept(requestClass: RequestClass, total: number): number {
+  const { least, share, most } = keeps[requestClass];
+  return Math.min(Math.max(least, Math.ceil(total * share)), Math.floor(total * most));
+}
+
+/** How many more requests may be promised to somebody of this class now. */
+export function available(state: LedgerState, requestClass: RequestClass): number {
   const promised = state.inFlight + state.reserved;
-  const byCeiling = state.ceiling - state.used - state.reserved;
-  const byAccount = state.remaining === undefined ? Number.POSITIVE_INFINITY : state.remaining - promised;
+  const byCeiling = state.ceiling - state.used - state.reserved - kept(requestClass, state.ceiling);
+  const byAccount =
+    state.remaining === undefined
+      ? Number.POSITIVE_INFINITY
+      : state.remaining - promised - kept(requestClass, state.limit ?? state.ceiling);
   return Math.max(0, Math.min(byCeiling, byAccount));
 }
 
@@ -99,9 +123,14 @@ export type LedgerAnswer =
   | { readonly kind: "refused"; readonly state: LedgerState; readonly waitMs: number; readonly isBusy: boolean };
 
 /** Asks for one request. A request out of a reservation passes the count, but not a closed gate. */
-export function admit(before: LedgerState, nowMs: number, isReserved: boolean): LedgerAnswer {
+export function admit(
+  before: LedgerState,
+  nowMs: number,
+  request: { readonly class: RequestClass; readonly isReserved: boolean },
+): LedgerAnswer {
   const state = advance(before, nowMs);
-  const refusal = refusalOf(state, nowMs, isReserved ? 0 : 1);
+  const { isReserved } = request;
+  const refusal = refusalOf(state, nowMs, { class: request.class, count: isReserved ? 0 : 1 });
   if (refusal !== undefined) return refusal;
   return {
     kind: "granted",
@@ -115,10 +144,17 @@ export function admit(before: LedgerState, nowMs: number, isReserved: boolean): 
   };
 }
 
-/** Sets `count` requests aside, all or nothing. */
-export function reserve(before: LedgerState, nowMs: number, count: number): LedgerAnswer {
+/** What somebody wants: so many requests of a class. */
+export interface Wanted {
+  readonly class: RequestClass;
+  readonly count: number;
+}
+
+/** Sets requests aside, all or nothing. */
+export function reserve(before: LedgerState, nowMs: number, wanted: Wanted): LedgerAnswer {
   const state = advance(before, nowMs);
-  return refusalOf(state, nowMs, count) ?? { kind: "granted", state: { ...state, reserved: state.reserved + count } };
+  const granted = { kind: "granted", state: { ...state, reserved: state.reserved + wanted.count } } as const;
+  return refusalOf(state, nowMs, wanted) ?? granted;
 }
 
 /** Gives back what is left of a reservation. */
@@ -126,15 +162,40 @@ export function release(state: LedgerState, count: number): LedgerState {
   return { ...state, reserved: Math.max(0, state.reserved - count) };
 }
 
-function refusalOf(state: LedgerState, nowMs: number, wanted: number): LedgerAnswer | undefined {
+/** True when nothing of it would be missed: nothing spent in a window, nothing promised, no gate closed. */
+export function isIdle(state: LedgerState): boolean {
+  const { windowEndsAtMs, closedUntilMs, inFlight, reserved } = state;
+  return windowEndsAtMs === undefined && closedUntilMs === undefined && inFlight === 0 && reserved === 0;
+}
+
+/**
+ * Enters what the same account has spent elsewhere: in a ledger that was kept apart until it was known whose it was.
+ * What is in flight or set aside there is settled there.
+ */
+export function absorb(before: LedgerState, nowMs: number, spent: LedgerState): LedgerState {
+  const state = advance(before, nowMs);
+  const other = advance(spent, nowMs);
+  if (other.windowEndsAtMs === undefined) return state;
+  return {
+    ...state,
+    used: state.used + other.used,
+    limit: state.limit ?? other.limit,
+    remaining: lower(state.remaining, other.remaining),
+    windowEndsAtMs: state.windowEndsAtMs ?? other.windowEndsAtMs,
+    isWindowTold: state.windowEndsAtMs === undefined ? other.isWindowTold : state.isWindowTold,
+  };
+}
+
+function refusalOf(state: LedgerState, nowMs: number, wanted: Wanted): LedgerAnswer | undefined {
   if (state.closedUntilMs !== undefined) {
     return { kind: "refused", state, waitMs: state.closedUntilMs - nowMs, isBusy: false };
   }
   if (state.isProbing && state.inFlight > 0) return { kind: "refused", state, waitMs: busyWaitMs, isBusy: true };
-  if (available(state) >= wanted) return undefined;
+  const { class: requestClass, count } = wanted;
+  if (count === 0 || available(state, requestClass) >= count) return undefined;
   const untilResetMs = (state.windowEndsAtMs ?? nowMs + windowMs) - nowMs;
   // What is set aside is often given back within seconds; what is spent is not.
-  const isBusy = available({ ...state, reserved: 0 }) >= wanted;
+  const isBusy = available({ ...state, reserved: 0 }, requestClass) >= count;
   return { kind: "refused", state, waitMs: isBusy ? Math.min(busyWaitMs, untilResetMs) : untilResetMs, isBusy };
 }
 
@@ -214,26 +275,22 @@ function closeIfSpent(state: LedgerState, nowMs: number): LedgerState {
 }
 
 function closeAfterRefusal(state: LedgerState, nowMs: number, reading: RateLimitReading): LedgerState {
-  const told = toldWaitMs(reading);
+  // With requests left it was not the hour that refused, so what is left still counts when the gate opens.
+  const hasLeft = reading.remaining !== undefined && reading.remaining > 0;
+  const remaining = hasLeft ? state.remaining : undefined;
+  const told = askedWaitMs(reading);
   if (told !== undefined) {
     // How much will be left when the gate opens is not known: only that the API wants to be asked again then.
-    return { ...closed(state, nowMs + told), isProbing: true, remaining: undefined, blindRefusals: 0 };
+    return { ...closed(state, nowMs + told), isProbing: true, remaining, blindRefusals: 0 };
   }
   // Requests that were in flight together are refused together: that counts once.
   if (state.closedUntilMs !== undefined) return state;
-  const isEstimateGood = state.isWindowTold || state.accepted > 0;
+  const isEstimateGood = !hasLeft && (state.isWindowTold || state.accepted > 0);
   const untilEndMs = (state.windowEndsAtMs ?? nowMs) - nowMs;
   const blindMs = blindWaitMs * 2 ** Math.min(state.blindRefusals, 10);
   const waitMs = clampWaitMs(isEstimateGood ? untilEndMs : blindMs);
   const blindRefusals = state.blindRefusals + 1;
-  return { ...closed(state, nowMs + waitMs), isProbing: true, remaining: undefined, blindRefusals };
-}
-
-/** `Retry-After` first, unless the quota is spent for longer than that; else the end of the window. */
-function toldWaitMs(reading: RateLimitReading): number | undefined {
-  const { retryAfterMs, resetMs, remaining } = reading;
-  if (retryAfterMs === undefined || resetMs === undefined) return retryAfterMs ?? resetMs;
-  return remaining === 0 ? Math.max(retryAfterMs, resetMs) : retryAfterMs;
+  return { ...closed(state, nowMs + waitMs), isProbing: true, remaining, blindRefusals };
 }
 
 function closed(state: LedgerState, untilMs: number): LedgerState {

@@ -55,12 +55,17 @@ export interface Ledger {
   reserve(count: number, requestClass: RequestClass): ReserveOutcome;
   /** Changes how many requests we send per window. */
   setCeiling(maxRequestsPerHour: number): void;
+  /** Enters what the same account has spent in another ledger, which is not asked any more. */
+  absorb(spent: quota.LedgerState): void;
+  /** True when nothing would be missed if a new ledger took its place. */
+  isIdle(): boolean;
+  /** All that it knows, for {@link absorb}. */
+  state(): quota.LedgerState;
   snapshot(): LedgerSnapshot;
 }
 
 /**
- * Makes the ledger of an account. All urgencies share alike so far; the class is taken so that shares per class can be
- * reserved without touching a caller.
+ * Makes the ledger of an account. Of each window the last requests are kept for the more urgent classes.
  */
 export function createLedger(options: {
   readonly clock: Clock;
@@ -78,10 +83,10 @@ export function createLedger(options: {
   });
 
   return {
-    admit: ({ reservation }) => {
+    admit: ({ class: requestClass, reservation }) => {
       const account = reservation === undefined ? undefined : lefts.get(reservation);
       const isReserved = account !== undefined && account.left > 0;
-      const answer = quota.admit(state, clock.monotonic(), isReserved);
+      const answer = quota.admit(state, clock.monotonic(), { class: requestClass, isReserved });
       state = answer.state;
       if (answer.kind === "refused") return refusal(answer);
       if (isReserved) account.left--;
@@ -94,8 +99,8 @@ export function createLedger(options: {
       };
       return { kind: "granted", ticket: { settle } };
     },
-    reserve: (count) => {
-      const answer = quota.reserve(state, clock.monotonic(), count);
+    reserve: (count, requestClass) => {
+      const answer = quota.reserve(state, clock.monotonic(), { class: requestClass, count });
       state = answer.state;
       if (answer.kind === "refused") return refusal(answer);
       const account = { left: count };
@@ -114,6 +119,14 @@ export function createLedger(options: {
     setCeiling: (maxRequestsPerHour) => {
       state = { ...state, ceiling: maxRequestsPerHour };
     },
+    absorb: (spent) => {
+      state = quota.absorb(state, clock.monotonic(), spent);
+    },
+    isIdle: () => {
+      state = quota.advance(state, clock.monotonic());
+      return quota.isIdle(state);
+    },
+    state: () => state,
     snapshot: () => {
       const nowMs = clock.monotonic();
       state = quota.advance(state, nowMs);

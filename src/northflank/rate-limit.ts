@@ -38,6 +38,16 @@ export function readRateLimit(headers: Headers, nowMs: number): RateLimitReading
   };
 }
 
+/**
+ * How long a refusal (429) asks us to stay away, in milliseconds: `Retry-After` first, unless the quota is spent for
+ * longer than that; else the end of the window. `undefined` when nothing is said: also when requests are left and no
+ * `Retry-After` is there, because then it is not the window that refuses.
+ */
+export function askedWaitMs({ retryAfterMs, resetMs, remaining }: RateLimitReading): number | undefined {
+  if (retryAfterMs === undefined) return remaining !== undefined && remaining > 0 ? undefined : resetMs;
+  return remaining === 0 && resetMs !== undefined ? Math.max(retryAfterMs, resetMs) : retryAfterMs;
+}
+
 /** The far end's clock (its `Date` header) in milliseconds since the epoch; `undefined` without a proper one. */
 export function serverTimeMs(headers: Headers): number | undefined {
   return httpDateMs(firstOf(headers.date));

@@ -54,7 +54,8 @@ export async function readProject(
   signal: AbortSignal,
 ): Promise<ProjectContents> {
   const { api, patience } = deps;
-  const call = { class: "observe", signal } as const;
+  // A person waits for it.
+  const call = { class: "change", signal } as const;
   const { projectId } = wanted;
   const name = { projectId };
   const list = (get: () => Promise<ItemList>) => () => patiently(patience, get, signal);
@@ -102,7 +103,7 @@ function hasContents({ type }: ProjectItem): boolean {
 }
 
 function setAside(api: NorthflankApi, count: number, projectId: string) {
-  const outcome = api.reserve(count, "observe");
+  const outcome = api.reserve(count, "change");
   if (outcome.kind === "reserved") return outcome.reservation;
   const step = `read ${count} services and jobs of project ${JSON.stringify(projectId)}`;
   const detail =

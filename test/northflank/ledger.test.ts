@@ -1,8 +1,16 @@
 import fc from "fast-check";
 import { beforeEach, describe, expect, test } from "vitest";
 import { createLedger, type Ledger, type Reservation, type Ticket } from "../../src/northflank/ledger.ts";
-import type { Settlement } from "../../src/northflank/ledger-state.ts";
-import type { RateLimitReading } from "../../src/northflank/rate-limit.ts";
+import {
+  absorb,
+  available,
+  initialLedger,
+  kept,
+  type LedgerState,
+  type Settlement,
+} from "../../src/northflank/ledger-state.ts";
+import { type RateLimitReading, readRateLimit } from "../../src/northflank/rate-limit.ts";
+import type { RequestClass } from "../../src/northflank/types.ts";
 import { FakeClock } from "../support/fake-clock.ts";
 
 const hourMs = 3_600_000;
@@ -36,7 +44,7 @@ function spend(ledger: Ledger, reading: Partial<RateLimitReading> = {}, status =
 
 /** How long a caller is sent away; 0 means that it may go ahead (the request is then given back). */
 function waitMs(ledger: Ledger, reservation?: Reservation): number {
-  const admission = ledger.admit({ class: "observe", reservation });
+  const admission = ledger.admit({ class: "change", reservation });
   if (admission.kind === "refused") return admission.retryAfterMs;
   admission.ticket.settle({ kind: "unsent" });
   return 0;
@@ -168,6 +176,22 @@ describe("a 429", () => {
     expect(waitMs(ledger)).toBe(expectedMs);
     await clock.advance(expectedMs);
     expect(waitMs(ledger)).toBe(0);
+  });
+
+  test("with requests left and no Retry-After closes it for a minute, not until the end of the window", async () => {
+    const ledger = ledgerOf();
+    spend(ledger, { limit: 1_000, remaining: 600, resetMs: 3_000_000 });
+    const waits: number[] = [];
+    for (const remaining of [599, 598, 597]) {
+      spend(ledger, { limit: 1_000, remaining, resetMs: 3_000_000 }, 429);
+      waits.push(waitMs(ledger) / 60_000);
+      await clock.advance(waitMs(ledger));
+    }
+    expect(waits).toEqual([1, 2, 4]);
+    expect(ledger.snapshot().remaining).toBe(597);
+    spend(ledger, { remaining: 596 });
+    spend(ledger, { limit: 1_000, remaining: 595, resetMs: 2_500_000 }, 429);
+    expect(waitMs(ledger)).toBe(60_000);
   });
 
   test("without a hint closes it until our own estimate of the window's end, if that means anything", async () => {
@@ -332,6 +356,328 @@ function account(limit: number) {
     return { status: 200, reading: { limit, remaining: limit - used, resetMs }, window: opensMs };
   };
 }
+
+const classes: readonly RequestClass[] = ["change", "run", "observe"];
+
+function isGranted(ledger: Ledger, requestClass: RequestClass): boolean {
+  const admission = ledger.admit({ class: requestClass });
+  if (admission.kind === "granted") admission.ticket.settle({ kind: "unsent" });
+  return admission.kind === "granted";
+}
+
+/** Spends while the class is let in; returns how many requests that were. */
+function spendAll(ledger: Ledger, requestClass: RequestClass, answer: (count: number) => Partial<RateLimitReading>) {
+  for (let count = 0; ; count++) {
+    const admission = ledger.admit({ class: requestClass });
+    if (admission.kind === "refused") return count;
+    admission.ticket.settle(answered(answer(count)));
+  }
+}
+
+describe("the last requests of a window", () => {
+  test("of the ceiling are kept from checks for drift, then from following runs, and changes get them", () => {
+    const ledger = ledgerOf(900);
+    expect(spendAll(ledger, "observe", () => ({}))).toBe(810);
+    expect(spendAll(ledger, "run", () => ({}))).toBe(72);
+    const start = ledger.reserve(3, "change");
+    expect(start.kind).toBe("reserved");
+    if (start.kind === "reserved") start.reservation.release();
+    expect(spendAll(ledger, "change", () => ({}))).toBe(18);
+    expect(ledger.snapshot().used).toBe(900);
+  });
+
+  test("of the account are kept too, when people and CI have spent the rest", () => {
+    const ledger = ledgerOf(900);
+    const left = (remaining: number) => () => ({ limit: 1_000, remaining, resetMs: hourMs });
+    spend(ledger, left(101)());
+    expect(classes.map((name) => isGranted(ledger, name))).toEqual([true, true, true]);
+    spend(ledger, left(100)());
+    expect(classes.map((name) => isGranted(ledger, name))).toEqual([true, true, false]);
+    spend(ledger, left(20)());
+    expect(classes.map((name) => isGranted(ledger, name))).toEqual([true, false, false]);
+    spend(ledger, left(1)());
+    expect(classes.map((name) => isGranted(ledger, name))).toEqual([true, false, false]);
+  });
+
+  test.each([
+    [1, 0, 0],
+    [2, 0, 1],
+    [3, 0, 1],
+    [10, 2, 5],
+    [100, 4, 10],
+    [900, 18, 90],
+    [5_000, 100, 500],
+  ])("of %i are %i for more than runs, and %i for more than drift", (total, forRuns, forDrift) => {
+    expect(classes.map((name) => kept(name, total))).toEqual([0, forRuns, forDrift]);
+  });
+
+  test("are never all of them: each class is let in at the beginning of a window, whatever the ceiling", () => {
+    for (let ceiling = 1; ceiling <= 200; ceiling++) {
+      for (const name of classes)
+        expect([ceiling, name, isGranted(ledgerOf(ceiling), name)]).toEqual([ceiling, name, true]);
+    }
+  });
+
+  test("refused for their sake, a check waits for the next window, not for somebody to give back", () => {
+    const ledger = ledgerOf(900);
+    spend(ledger, { limit: 1_000, remaining: 50, resetMs: 600_000 });
+    expect(ledger.admit({ class: "observe" })).toEqual({ kind: "refused", retryAfterMs: 600_000 });
+  });
+
+  test("a ceiling of 3 grants a start, which takes three", () => {
+    expect(ledgerOf(3).reserve(3, "change").kind).toBe("reserved");
+  });
+});
+
+describe("what was spent in another ledger of the same account", () => {
+  test("counts, with its window and what the API said is left", () => {
+    const other = ledgerOf();
+    spend(other, { limit: 1_000, remaining: 400, resetMs: 600_000 });
+    spend(other, { remaining: 399, resetMs: 600_000 });
+    const ledger = ledgerOf();
+    spend(ledger, { limit: 1_000, remaining: 398, resetMs: 600_000 });
+    ledger.absorb(other.state());
+    expect(ledger.snapshot()).toMatchObject({ used: 3, remaining: 398, limit: 1_000 });
+    const fresh = ledgerOf();
+    fresh.absorb(other.state());
+    expect(fresh.snapshot()).toMatchObject({ used: 2, remaining: 399, resetAtMs: clock.now() + 600_000 });
+  });
+
+  test("counts no more when its window is over", async () => {
+    const other = ledgerOf();
+    spend(other, { remaining: 0, resetMs: 600_000 });
+    await clock.advance(600_000);
+    const ledger = ledgerOf();
+    ledger.absorb(other.state());
+    expect([ledger.snapshot().used, ledger.isIdle()]).toEqual([0, true]);
+  });
+});
+
+test("a ledger is idle before its first request, and again when its window and its gate are over", async () => {
+  const ledger = ledgerOf();
+  expect(ledger.isIdle()).toBe(true);
+  const ticket = granted(ledger);
+  await clock.advance(2 * hourMs);
+  expect(ledger.isIdle()).toBe(false);
+  ticket.settle(answered({ retryAfterMs: 2 * hourMs }, 429));
+  await clock.advance(hourMs);
+  expect(ledger.isIdle()).toBe(false);
+  await clock.advance(hourMs);
+  expect(ledger.isIdle()).toBe(true);
+});
+
+/** Answers as they may come, by header; the waits in seconds until a change is let in again. `date` is the far end's clock. */
+const headerCases: Readonly<
+  Record<
+    string,
+    { readonly status: number; readonly headers: Readonly<Record<string, string>>; readonly waitS: number }
+  >
+> = {
+  "A7: a 429 with Retry-After in seconds": { status: 429, headers: { "retry-after": "30" }, waitS: 30 },
+  "A7: a 429 with Retry-After in fractions of a second": { status: 429, headers: { "retry-after": "0.2" }, waitS: 1 },
+  "A8: a 429 with a date, by a far end whose clock is a year ahead": {
+    status: 429,
+    headers: { date: "Fri, 01 Jan 2027 00:00:00 GMT", "retry-after": "Fri, 01 Jan 2027 00:05:00 GMT" },
+    waitS: 300,
+  },
+  "A8: a 429 with a date, by a far end whose clock is a year behind": {
+    status: 429,
+    headers: { date: "Wed, 01 Jan 2025 00:00:00 GMT", "retry-after": "Wed, 01 Jan 2025 00:05:00 GMT" },
+    waitS: 300,
+  },
+  "A8: a 429 with a date that is over": {
+    status: 429,
+    headers: { date: "Wed, 01 Jan 2025 00:05:00 GMT", "retry-after": "Wed, 01 Jan 2025 00:00:00 GMT" },
+    waitS: 1,
+  },
+  "A9: a 429 with nothing": { status: 429, headers: {}, waitS: 60 },
+  "A9: a 429 with a negative wait": { status: 429, headers: { "retry-after": "-5" }, waitS: 60 },
+  "A9: a 429 with a word": { status: 429, headers: { "retry-after": "soon" }, waitS: 60 },
+  "A9: a 429 with a wait of 30,000 years": { status: 429, headers: { "retry-after": "1000000000000" }, waitS: 7_200 },
+  "A9: a 429 with such a wait, and the end of the window": {
+    status: 429,
+    headers: { "retry-after": "1000000000000", "x-ratelimit-remaining": "0", "x-ratelimit-reset": "900" },
+    waitS: 900,
+  },
+  "A9: a 429 with the end of the window only": { status: 429, headers: { "x-ratelimit-reset": "900" }, waitS: 900 },
+  "A9: a 429 with an end of the window that is NaN": {
+    status: 429,
+    headers: { "x-ratelimit-reset": "NaN", "x-ratelimit-remaining": "NaN" },
+    waitS: 60,
+  },
+  "a 429 of a burst limiter, with requests left": {
+    status: 429,
+    headers: { "x-ratelimit-limit": "1000", "x-ratelimit-remaining": "600", "x-ratelimit-reset": "3000" },
+    waitS: 60,
+  },
+  "a 429 of a burst limiter that says how long": {
+    status: 429,
+    headers: { "retry-after": "5", "x-ratelimit-remaining": "600", "x-ratelimit-reset": "3000" },
+    waitS: 5,
+  },
+  "A10: a 200 with nothing left": {
+    status: 200,
+    headers: { "x-ratelimit-limit": "1000", "x-ratelimit-remaining": "0", "x-ratelimit-reset": "600" },
+    waitS: 600,
+  },
+  "A10: a 200 with nothing left, and no end of the window": {
+    status: 200,
+    headers: { "x-ratelimit-remaining": "0" },
+    waitS: 3_600,
+  },
+  "A10: a 200 with nothing left, and a window that ends in the past": {
+    status: 200,
+    headers: { "x-ratelimit-remaining": "0", "x-ratelimit-reset": "-60" },
+    waitS: 3_600,
+  },
+  "a 200 with a negative rest": { status: 200, headers: { "x-ratelimit-remaining": "-1" }, waitS: 0 },
+  "a 200 with more left than the limit": {
+    status: 200,
+    headers: { "x-ratelimit-limit": "10", "x-ratelimit-remaining": "999999", "x-ratelimit-reset": "60" },
+    waitS: 0,
+  },
+  "a 200 without headers": { status: 200, headers: {}, waitS: 0 },
+};
+
+test.each(Object.entries(headerCases))("%s: the gate", async (_name, { status, headers, waitS }) => {
+  const ledger = ledgerOf();
+  granted(ledger).settle({ kind: "answered", status, rateLimit: readRateLimit(headers, clock.now()) });
+  expect(waitMs(ledger)).toBe(waitS * 1_000);
+  await clock.advance(waitS * 1_000);
+  expect(waitMs(ledger)).toBe(0);
+});
+
+describe("A11: an account that others spend from", () => {
+  test("is followed by what it says, not by our own count", () => {
+    const ledger = ledgerOf();
+    spend(ledger, { limit: 1_000, remaining: 900, resetMs: hourMs });
+    spend(ledger, { limit: 1_000, remaining: 3, resetMs: hourMs });
+    expect(ledger.snapshot()).toMatchObject({ used: 2, remaining: 3 });
+    expect(spendAll(ledger, "change", (count) => ({ remaining: 2 - count, resetMs: hourMs }))).toBe(3);
+  });
+
+  test("whose numbers go backwards within a window is believed at its lowest", () => {
+    const ledger = ledgerOf();
+    for (const remaining of [500, 700, 499, 650]) spend(ledger, { limit: 1_000, remaining, resetMs: hourMs });
+    expect(ledger.snapshot().remaining).toBe(499);
+  });
+
+  test("whose window ends earlier than it said is used again at once", async () => {
+    const ledger = ledgerOf();
+    spend(ledger, { limit: 1_000, remaining: 40, resetMs: 3_000_000 });
+    await clock.advance(600_000);
+    spend(ledger, { limit: 1_000, remaining: 999, resetMs: hourMs });
+    expect(isGranted(ledger, "observe")).toBe(true);
+  });
+
+  test("whose window ends later than it said is asked once, and closes again", async () => {
+    const ledger = ledgerOf();
+    spend(ledger, { limit: 1_000, remaining: 0, resetMs: 600_000 });
+    await clock.advance(600_000);
+    spend(ledger, { limit: 1_000, remaining: 0, resetMs: 300_000 });
+    expect(waitMs(ledger)).toBe(300_000);
+  });
+});
+
+describe("whatever the API answers", () => {
+  const text = fc.constantFrom(
+    "0",
+    "1",
+    "-5",
+    "7",
+    "1e9",
+    "999999999",
+    "9999999999999",
+    "3600",
+    "NaN",
+    "",
+    " 7 ",
+    "0x10",
+  );
+  const odd = fc.option(fc.oneof(text, fc.constantFrom("Wed, 21 Oct 2015 07:28:00 GMT", "tomorrow", "1.5")), {
+    nil: undefined,
+  });
+  const headers = fc.record({
+    "x-ratelimit-limit": odd,
+    "x-ratelimit-remaining": odd,
+    "x-ratelimit-reset": odd,
+    "retry-after": odd,
+    date: odd,
+  });
+  const step = fc.record({
+    class: fc.constantFrom(...classes),
+    status: fc.constantFrom(200, 200, 429, 500),
+    end: fc.constantFrom("answered", "answered", "lost", "unsent"),
+    headers,
+    gapMs: fc.constantFrom(0, 100, 10_000),
+  });
+
+  test("counts stay numbers of 0 or more, no wait is longer than two hours, and who waits is let in", async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(step, { minLength: 80, maxLength: 120 }),
+        fc.constantFrom(1, 5, 900),
+        async (steps, ceiling) => {
+          clock = new FakeClock();
+          const ledger = ledgerOf(ceiling);
+          let refusedInARow = 0;
+          for (const { class: requestClass, status, end, headers: sent, gapMs } of steps) {
+            const admission = ledger.admit({ class: requestClass });
+            if (admission.kind === "refused") {
+              expect(admission.retryAfterMs).toBeGreaterThan(0);
+              expect(admission.retryAfterMs).toBeLessThanOrEqual(2 * hourMs);
+              refusedInARow += 1;
+              // One gate and one window: after both the class is let in.
+              expect(refusedInARow).toBeLessThanOrEqual(2);
+              await clock.advance(admission.retryAfterMs);
+              continue;
+            }
+            refusedInARow = 0;
+            const rateLimit = readRateLimit(sent, clock.now());
+            admission.ticket.settle(end === "answered" ? { kind: end, status, rateLimit } : { kind: end as "lost" });
+            const { used, remaining = 0, limit = 0, resetAtMs = 0, closedUntilMs = 0 } = ledger.snapshot();
+            for (const count of [used, remaining, limit, resetAtMs, closedUntilMs]) {
+              expect(Number.isFinite(count) && count >= 0).toBe(true);
+            }
+            const grants = classes.map((name) => isGranted(ledger, name));
+            expect(grants).toEqual([...grants].sort((left, right) => Number(right) - Number(left)));
+            await clock.advance(gapMs);
+          }
+        },
+      ),
+      { numRuns: 60 },
+    );
+  });
+});
+
+test("more is available to the more urgent, with a higher ceiling and with more left", () => {
+  const count = fc.integer({ min: 0, max: 2_000 });
+  const state = fc.record({
+    ceiling: count,
+    used: count,
+    reserved: count,
+    inFlight: count,
+    limit: count,
+    remaining: count,
+  });
+  fc.assert(
+    fc.property(state, fc.integer({ min: 1, max: 100 }), (numbers, more) => {
+      const of = (change: Partial<LedgerState>) => ({ ...initialLedger(0), ...numbers, ...change });
+      const [change, run, observe] = classes.map((name) => available(of({}), name));
+      expect([change, run, observe]).toEqual([change, run, observe].sort((a = 0, b = 0) => b - a));
+      for (const name of classes) {
+        const now = available(of({}), name);
+        expect(now).toBeGreaterThanOrEqual(0);
+        expect(available(of({ ceiling: numbers.ceiling + more }), name)).toBeGreaterThanOrEqual(now);
+        expect(available(of({ remaining: numbers.remaining + more }), name)).toBeGreaterThanOrEqual(now);
+        expect(available(of({ used: numbers.used + more }), name)).toBeLessThanOrEqual(now);
+        expect(available(of({ reserved: numbers.reserved + more }), name)).toBeLessThanOrEqual(now);
+      }
+      const whole = absorb(of({ windowEndsAtMs: hourMs }), 0, of({ windowEndsAtMs: hourMs }));
+      expect(available(whole, "change")).toBeLessThanOrEqual(change ?? 0);
+    }),
+  );
+});
 
 test("whatever others spend, we are refused at most twice per window, and always come through in the end", async () => {
   const step = fc.record({ gapMs: fc.integer({ min: 0, max: 400_000 }), foreign: fc.integer({ min: 0, max: 12 }) });
