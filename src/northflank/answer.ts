@@ -2,7 +2,7 @@
 import type { NorthflankErrorCode } from "./errors.ts";
 import { NorthflankError } from "./errors.ts";
 import { objectOf, textOf } from "./json.ts";
-import type { RateLimitReading } from "./rate-limit.ts";
+import { askedWaitMs, type RateLimitReading } from "./rate-limit.ts";
 
 /** What of an answer is needed to say what went wrong. */
 export interface FailedAnswer {
@@ -22,18 +22,37 @@ export function errorOfAnswer(answer: FailedAnswer): NorthflankError {
   const message = typeof error.message === "string" && error.message !== "" ? error.message : undefined;
   const remoteId = textOf(error.id);
   const retryAfterMs = waitOf(answer.status, answer.rateLimit);
+  const permission = textOf(objectOf(error.details)?.requiredPermission);
+  const said = message === undefined ? "" : `, ${clean(message, answer.secrets, 300)}`;
+  const needed =
+    permission === undefined ? "" : `; the required permission is ${clean(permission, answer.secrets, 100)}`;
   return new NorthflankError({
-    code: codeOfStatus(answer.status),
+    code: codeOfAnswer(answer.status, answer.json),
     step: answer.step,
-    detail: `status ${answer.status}${message === undefined ? "" : `, ${clean(message, answer.secrets, 300)}`}`,
+    detail: `status ${answer.status}${said}${needed}`,
     httpStatus: answer.status,
     fields: Object.keys(objectOf(error.details) ?? {})
+      .filter((field) => field !== "requiredPermission")
       .slice(0, 20)
       .map((field) => clean(field, answer.secrets, 100)),
     sent: true,
     ...(remoteId === undefined ? {} : { remoteId: clean(remoteId, answer.secrets, 100) }),
     ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
   });
+}
+
+/**
+ * The code that an answer other than 2xx stands for. Only a bare 401 speaks about the token: one that names the permission
+ * that is missing, or a feature flag of the account, was given to a token that is known.
+ */
+export function codeOfAnswer(status: number, json: unknown): NorthflankErrorCode {
+  const code = codeOfStatus(status);
+  if (code !== "unauthorized") return code;
+  const error = objectOf(objectOf(json)?.error);
+  const isOfKnownToken =
+    textOf(objectOf(error?.details)?.requiredPermission) !== undefined ||
+    /^feature flag is not enabled\b/i.test(textOf(error?.message) ?? "");
+  return isOfKnownToken ? "forbidden" : code;
 }
 
 /** The code that a status other than 2xx stands for. */
@@ -64,9 +83,9 @@ export function isRefusedForSure(error: NorthflankError): boolean {
 }
 
 /** Only 429 and 503 speak about time; the rate headers of other answers describe the quota, not this failure. */
-function waitOf(status: number, { retryAfterMs, resetMs }: RateLimitReading): number | undefined {
-  if (status === 429) return retryAfterMs ?? resetMs;
-  return status === 503 ? retryAfterMs : undefined;
+function waitOf(status: number, reading: RateLimitReading): number | undefined {
+  if (status === 429) return askedWaitMs(reading);
+  return status === 503 ? reading.retryAfterMs : undefined;
 }
 
 // Shorter ones would make every message unreadable, and say nothing.

@@ -4,14 +4,15 @@ import type { Clock } from "../util/clock.ts";
 import { sleep } from "../util/clock.ts";
 import type { Random } from "../util/random.ts";
 import type { SecretValue } from "../util/secret-value.ts";
-import { errorOfAnswer, isRefusedForSure } from "./answer.ts";
+import { codeOfAnswer, errorOfAnswer, isRefusedForSure } from "./answer.ts";
 import { type ApiOrigin, parseApiUrl } from "./api-origin.ts";
+import type { Budget } from "./budget.ts";
 import { mergeBuilds, toBuildPage, toBuildView } from "./build-view.ts";
 import { isNorthflankError, NorthflankError } from "./errors.ts";
 import { type ItemKind, mergeItems, toItemPage } from "./item-view.ts";
 import { toJobSettings, toJobSource, toJobView } from "./job-view.ts";
 import { objectOf, textOf } from "./json.ts";
-import type { Ledger, Reservation, ReserveOutcome } from "./ledger.ts";
+import type { Reservation, ReserveOutcome } from "./ledger.ts";
 import { type NameKind, nameProblem } from "./names.ts";
 import { cameNewestFirst, type PageQuery, readPages } from "./paging.ts";
 import { type Headers, readRateLimit, serverTimeMs } from "./rate-limit.ts";
@@ -175,7 +176,7 @@ export interface ApiObserver {
 
 export interface NorthflankApiOptions {
   readonly transport: Transport;
-  readonly ledger: Ledger;
+  readonly ledger: Budget;
   readonly clock: Clock;
   readonly random: Random;
   /** `https://api.northflank.com`, without `/v1`. */
@@ -183,8 +184,13 @@ export interface NorthflankApiOptions {
   /** Uses the `/v1/teams/{teamId}/...` paths. */
   readonly teamId?: string | undefined;
   readonly token: SecretValue;
-  /** Name of the account pool: for metrics, and neither accounts of different pools nor projects share connections. */
+  /**
+   * Name of the account pool: neither accounts of different pools nor projects share connections. Read at each call: it
+   * changes when it becomes known whose account it is.
+   */
   readonly pool: string;
+  /** How metrics name the pool, read at each call. Default: `pool`. */
+  readonly poolLabel?: string | undefined;
   readonly observer?: ApiObserver | undefined;
   /** Most pages of a run list that are read; 100 runs each. Default 20. */
   readonly maxRunPages?: number;
@@ -338,14 +344,14 @@ function createCaller(options: NorthflankApiOptions): {
   readonly write: Send;
   readonly once: SendOnce;
 } {
-  const { clock, ledger, observer, pool, random, transport } = options;
+  const { clock, ledger, observer, random, transport } = options;
   const base = parseBase(options.baseUrl);
   let retryBudget = fullRetryBudget;
 
   const admit = (request: ApiRequest, call: CallOptions) => {
     const admission = ledger.admit({ class: call.class, reservation: call.reservation });
     if (admission.kind === "granted") return admission.ticket;
-    observer?.onDeferred?.({ pool, class: call.class });
+    observer?.onDeferred?.({ pool: options.poolLabel ?? options.pool, class: call.class });
     const detail = `the request budget of the account is spent; next try in ${Math.ceil(admission.retryAfterMs / 1_000)} s`;
     const { retryAfterMs } = admission;
     throw new NorthflankError({ code: "quota_closed", step: request.step, detail, retryAfterMs, sent: false });
@@ -362,9 +368,10 @@ function createCaller(options: NorthflankApiOptions): {
     call.signal.throwIfAborted();
     const ticket = admit(request, call);
     const startedMs = clock.monotonic();
+    const { pool } = options;
     const observe = (code: string): void =>
       observer?.onCall?.({
-        pool,
+        pool: options.poolLabel ?? pool,
         method: request.method,
         route: request.route,
         code,
@@ -388,10 +395,12 @@ function createCaller(options: NorthflankApiOptions): {
           onSend?.();
         },
       });
-      const rateLimit = readRateLimit(response.headers, clock.now());
+      const json = response.body.kind === "json" ? response.body.value : undefined;
+      const isAnonymous = codeOfAnswer(response.status, json) === "unauthorized";
+      // Who refuses a token knows no account, so what it says of a quota is about nobody's.
+      const rateLimit = readRateLimit(isAnonymous ? {} : response.headers, clock.now());
       ticket.settle({ kind: "answered", status: response.status, rateLimit });
       observe(String(response.status));
-      const json = response.body.kind === "json" ? response.body.value : undefined;
       if (response.status < 200 || response.status >= 300) {
         const secrets = [options.token.reveal(), ...secretsOf(request.body)];
         throw errorOfAnswer({ step: request.step, status: response.status, json, rateLimit, secrets });

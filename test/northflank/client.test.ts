@@ -336,6 +336,37 @@ describe("an answer that is an error", () => {
     expect(calls.map((seen) => seen.code)).toEqual([String(status)]);
   });
 
+  test.each([
+    [
+      "names the permission that is missing",
+      { message: "Unauthorized", details: { requiredPermission: "ps_services_deployment_view" } },
+      "status 401, Unauthorized; the required permission is ps_services_deployment_view",
+    ],
+    [
+      "names a feature flag",
+      { message: "Feature flag is not enabled for your account" },
+      "status 401, Feature flag is not enabled for your account",
+    ],
+  ])("with 401 that %s speaks of this call, not of the token", async (_sentence, error, detail) => {
+    script = [reply(401, { error: { status: 401, ...error } })];
+    const refused = await failureOf(apiOf().getService(service, call()));
+    expect(refused).toMatchObject({ code: "forbidden", httpStatus: 401, detail, fields: [] });
+  });
+
+  test.each([{}, { requiredPermission: "" }, { requiredPermission: 7 }, [], "x", null])(
+    "with 401 and the details %j is about the token",
+    async (details) => {
+      script = [reply(401, { error: { status: 401, message: "Unauthorized", details } })];
+      expect(await failureOf(apiOf().getService(service, call()))).toMatchObject({ code: "unauthorized" });
+    },
+  );
+
+  test("with 401 that names a permission refuses a start for sure", async () => {
+    script = [reply(401, { error: { status: 401, details: { requiredPermission: "ps_jobs_run" } } })];
+    const result = await apiOf().startRun(job, {}, call());
+    expect(result).toMatchObject({ kind: "refused", error: { code: "forbidden" } });
+  });
+
   test("keeps id and fields, and no value that was sent, not even in the message", async () => {
     const message = `the value "${envCanary}" of ${canary} is bad`;
     const details = { "runtimeEnvironment.A": [envCanary], [`x.${envCanary}`]: [] };
@@ -421,6 +452,22 @@ describe("the quota", () => {
     expect(await failureOf(api.listRuns(job, call()))).toMatchObject({ code: "quota_closed", retryAfterMs: 30_000 });
     expect(sent).toHaveLength(1);
     expect(deferred).toHaveLength(1);
+  });
+
+  test("is not read from the refusal of a token, which is of no account, and costs one all the same", async () => {
+    const spent = { "x-ratelimit-limit": "1", "x-ratelimit-remaining": "0", "x-ratelimit-reset": "3600" };
+    script = [data({ id: "api" }, { "x-ratelimit-remaining": "5" }), reply(401, { error: { status: 401 } }, spent)];
+    const api = apiOf();
+    await api.getService(service, call());
+    await failureOf(api.getService(service, call()));
+    expect(ledger.snapshot()).toMatchObject({ limit: undefined, remaining: 4, closedUntilMs: undefined, used: 2 });
+  });
+
+  test("is read from a 401 that names a permission: the token is known", async () => {
+    const error = { status: 401, details: { requiredPermission: "ps_x" } };
+    script = [reply(401, { error }, { "x-ratelimit-remaining": "7" })];
+    await failureOf(apiOf().getService(service, call()));
+    expect(ledger.snapshot().remaining).toBe(7);
   });
 
   test("is not charged for what never left", async () => {
