@@ -83,8 +83,19 @@ export interface TransportOptions {
  */
 const defaultIdleConnectionMs = 4_000;
 
+/** A pool of connections, and whether anybody uses it. */
+interface Lane {
+  readonly pool: Dispatcher;
+  inFlight: number;
+  usedAtMs: number;
+}
+
+// Its connections are closed long before; a lane that is used again by then need not be made anew.
+const idleLaneMs = 60_000;
+
 /**
- * Makes the transport: one pool of connections per origin and lane.
+ * Makes the transport: one pool of connections per origin and lane. A lane that nobody used for a minute is closed when
+ * another one is opened.
  *
  * Built on undici's `dispatch` rather than `request`: the path goes out as it is, redirects are not followed, the moment
  * before the first byte is known, and a call that waits for a connection can be given up without ever being sent.
@@ -92,7 +103,8 @@ const defaultIdleConnectionMs = 4_000;
  * A proxy is asked for a tunnel (CONNECT): it learns the host, never the token or what is said.
  */
 export function createTransport(options: TransportOptions): Transport {
-  const pools = new Map<string, Dispatcher>();
+  const lanes = new Map<string, Lane>();
+  const closing = new Set<Promise<void>>();
   const limits: Limits = {
     totalMs: options.totalTimeoutMs ?? 30_000,
     headersMs: options.headersTimeoutMs ?? options.totalTimeoutMs ?? 30_000,
@@ -100,29 +112,55 @@ export function createTransport(options: TransportOptions): Transport {
     maxBytes: options.maxResponseBytes ?? 4 * 1024 * 1024,
   };
 
-  const poolOf = (request: TransportRequest): Dispatcher => {
-    const { origin, lane = "" } = request;
-    const key = `${origin} ${lane}`;
-    const known = pools.get(key);
-    // A pool is opened only for an origin that may see a token, so one that is open needs no second look.
+  const laneOf = (request: TransportRequest): Lane => {
+    const { origin, lane: name = "" } = request;
+    const key = `${origin} ${name}`;
+    const known = lanes.get(key);
+    // A lane is opened only for an origin that may see a token, so one that is open needs no second look.
     if (known !== undefined) return known;
     assertAllowedOrigin(request, options.allowedHosts);
-    const pool = openPool(origin, options);
-    pools.set(key, pool);
-    return pool;
+    closeIdle();
+    const lane: Lane = { pool: openPool(origin, options), inFlight: 0, usedAtMs: options.clock.monotonic() };
+    lanes.set(key, lane);
+    return lane;
+  };
+
+  /** Each use puts a lane at the end, so those that were used longest ago stand first. */
+  const closeIdle = (): void => {
+    const nowMs = options.clock.monotonic();
+    for (const [key, { pool, inFlight, usedAtMs }] of lanes) {
+      if (nowMs - usedAtMs < idleLaneMs) return;
+      if (inFlight > 0) continue;
+      lanes.delete(key);
+      const closed = pool.close().finally(() => closing.delete(closed));
+      closing.add(closed);
+    }
+  };
+
+  const touch = (request: TransportRequest, lane: Lane): void => {
+    const key = `${request.origin} ${request.lane ?? ""}`;
+    lane.usedAtMs = options.clock.monotonic();
+    if (lanes.delete(key)) lanes.set(key, lane);
   };
 
   return {
     send: async (request) => {
       request.signal.throwIfAborted();
-      const pool = poolOf(request);
+      const lane = laneOf(request);
       assertPlainPath(request);
-      return await exchange({ pool, request, limits, options });
+      lane.inFlight += 1;
+      touch(request, lane);
+      try {
+        return await exchange({ pool: lane.pool, request, limits, options });
+      } finally {
+        lane.inFlight -= 1;
+        touch(request, lane);
+      }
     },
     [Symbol.asyncDispose]: async () => {
-      const open = [...pools.values()];
-      pools.clear();
-      await Promise.all(open.map((pool) => pool.destroy()));
+      const open = [...lanes.values()];
+      lanes.clear();
+      await Promise.all([...open.map(({ pool }) => pool.destroy()), ...closing]);
     },
   };
 }

@@ -148,6 +148,32 @@ describe("a request", () => {
     await expect(stuck).rejects.toThrow("stop");
   });
 
+  test("closes lanes that nobody used for a minute when another one is opened, and none with a call under way", async () => {
+    const ends = new Map<string, Promise<unknown>>();
+    let answer = () => undefined as unknown;
+    const { origin } = await api((request, response) => {
+      const end = new Promise((resolve) => request.socket.on("close", () => resolve("closed")));
+      ends.set(request.url ?? "", end);
+      if (request.url !== "/slow") response.writeHead(200, jsonHeaders).end("{}");
+      else answer = () => response.writeHead(200, jsonHeaders).end("{}");
+    });
+    const clock = new FakeClock();
+    const long = { totalTimeoutMs: 600_000, idleConnectionMs: 600_000 };
+    const transport = transportFor(origin, { clock, ...long });
+    const slow = transport.send(get(origin, { path: "/slow", lane: "slow" }));
+    await transport.send(get(origin, { path: "/idle", lane: "idle" }));
+    await clock.advance(30_000);
+    await transport.send(get(origin, { path: "/used", lane: "used" }));
+    await clock.advance(30_000);
+    await transport.send(get(origin, { path: "/new", lane: "new" }));
+    expect(await ends.get("/idle")).toBe("closed");
+    answer();
+    expect((await slow).status).toBe(200);
+    expect(await Promise.race([ends.get("/used"), Promise.resolve("open")])).toBe("open");
+    // A lane that was closed is opened again by the next call.
+    expect((await transport.send(get(origin, { path: "/idle", lane: "idle" }))).status).toBe(200);
+  });
+
   test.each([undefined, "timeout=600"])(
     "leaves no connection idle for long, whatever the server offers (Keep-Alive: %s)",
     async (offer) => {
