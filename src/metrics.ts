@@ -269,6 +269,19 @@ export function createMetrics(build: {
   for (const cause of ["full", "refused", "failed", "late"]) kube.eventsDropped.inc({ cause }, 0);
   for (const result of ["succeeded", "failed", "aborted", "unknown"]) domain.runsFinished.inc({ result }, 0);
 
+  // What was counted of each pool, as the way to take it out again.
+  const counted = new Map<string, Map<string, () => void>>();
+  const count = <L extends string>(
+    counter: Counter<L>,
+    labels: Record<L, string> & { readonly pool: string },
+  ): void => {
+    counter.inc(labels);
+    const ofPool = counted.get(labels.pool) ?? new Map<string, () => void>();
+    counted.set(labels.pool, ofPool);
+    const id = Object.values(labels).join(" ");
+    if (!ofPool.has(id)) ofPool.set(id, () => counter.remove(labels));
+  };
+
   const targetObserver = (kind: "NorthflankDeployment" | "NorthflankJob") => ({
     driftDetected: () => domain.drift.inc({ kind }),
     changeApplied: () => domain.changes.inc({ kind }),
@@ -377,12 +390,18 @@ export function createMetrics(build: {
         readonly retryCause?: string;
       }) => {
         const { pool, method, route, code } = call;
-        remote.requests.inc({ pool, method, route, code });
+        count(remote.requests, { pool, method, route, code });
         remote.seconds.observe({ method, route }, call.durationMs / 1_000);
-        if (call.retryCause !== undefined) remote.retries.inc({ pool, cause: call.retryCause });
+        if (call.retryCause !== undefined) count(remote.retries, { pool, cause: call.retryCause });
       },
       onDeferred: (deferred: { readonly pool: string; readonly class: string }) =>
-        remote.deferred.inc({ pool: deferred.pool, class: deferred.class }),
+        count(remote.deferred, { pool: deferred.pool, class: deferred.class }),
+      /** Nobody uses the pool any more: its figures would stay for as long as the process lives. */
+      onPoolGone: (pool: string) => {
+        for (const remove of counted.get(pool)?.values() ?? []) remove();
+        counted.delete(pool);
+        for (const gauge of [remote.limit, remote.remaining, remote.reset]) gauge.remove({ pool });
+      },
     },
 
     /** Shows what a ledger knows, once per scrape. */

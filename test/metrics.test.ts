@@ -77,6 +77,24 @@ test("requests to Northflank are counted by route template and code, repeated on
   expect(text).toContain('northflank_operator_api_budget_deferred_total{pool="team acme",class="observe"} 1');
 });
 
+test("a pool that is gone leaves nothing behind, and takes nothing from the others", async () => {
+  const metrics: string[] = [];
+  const text = await scraped(({ apiObserver, ledger }) => {
+    for (const pool of ["gone", "kept"]) {
+      const call = { pool, method: "GET", route: "/v1/auth", code: "200", durationMs: 1 };
+      for (const retryCause of ["503", "timeout"]) apiObserver.onCall({ ...call, retryCause });
+      apiObserver.onCall({ ...call, code: "404" });
+      apiObserver.onDeferred({ pool, class: "observe" });
+      ledger(pool, { limit: 1_000, remaining: 5, resetInMs: 1_000 });
+    }
+    apiObserver.onPoolGone("gone");
+    apiObserver.onPoolGone("never there");
+  });
+  for (const line of text.split("\n")) if (line.includes("pool=")) metrics.push(line);
+  expect(metrics.filter((line) => line.includes('"gone"'))).toEqual([]);
+  expect(metrics.filter((line) => line.includes('"kept"'))).toHaveLength(8);
+});
+
 test("what a ledger does not know is left out", async () => {
   const text = await scraped((metrics) =>
     metrics.ledger("p", { limit: 1_000, remaining: undefined, resetInMs: -5_000 }),
