@@ -20,7 +20,14 @@ export const recheckSecretMs = 60_000;
  */
 export const secretCacheMs = 45_000;
 
+/**
+ * The most Secrets of one namespace that are read in a second, on average: beyond 450 of them they are read less often than
+ * once a minute. Nobody has so many; somebody who makes ten thousand must not keep the API server busy with them.
+ */
+const readsPerSecond = 10;
+
 interface Entry {
+  readonly namespace: string;
   readonly readAtMs: number;
   readonly read: Promise<TokenRead>;
 }
@@ -28,8 +35,9 @@ interface Entry {
 /**
  * Reads tokens from Secrets by name, with `get` only.
  *
- * *Guarantees*: one request per Secret and minute however many objects ask, and one in flight at a time; what was read
- * is kept no longer than needed to say so; a token leaves this class only as the result of {@link read}.
+ * *Guarantees*: one request per Secret and minute however many objects ask, and one in flight at a time; for a namespace
+ * with more Secrets than anybody needs, ten requests a second; what was read is kept no longer than needed to say so; a
+ * token leaves this class only as the result of {@link read}.
  *
  * *Errors*: `KubeError` when Kubernetes could not be asked; such an answer is not kept.
  */
@@ -37,6 +45,8 @@ export class SecretTokens {
   readonly #kube: Pick<KubeClient, "get">;
   readonly #clock: Clock;
   readonly #entries = new Map<string, Entry>();
+  /** How many entries each namespace has. */
+  readonly #counts = new Map<string, number>();
 
   constructor(deps: { readonly kube: Pick<KubeClient, "get">; readonly clock: Clock }) {
     this.#kube = deps.kube;
@@ -49,22 +59,29 @@ export class SecretTokens {
     const id = idOf(name);
     const known = this.#entries.get(id);
     const nowMs = this.#clock.monotonic();
-    if (known !== undefined && nowMs - known.readAtMs < secretCacheMs) return known.read;
+    if (known !== undefined && nowMs - known.readAtMs < this.#cacheMs(known)) return known.read;
     this.#dropOld(nowMs);
     // Not bound to the signal of the caller who happens to be first: others wait for the same answer.
-    const entry: Entry = { readAtMs: nowMs, read: this.#fetch(name) };
+    const entry: Entry = { namespace: name.namespace, readAtMs: nowMs, read: this.#fetch(name) };
+    this.#drop(id);
     this.#entries.set(id, entry);
+    this.#counts.set(name.namespace, (this.#counts.get(name.namespace) ?? 0) + 1);
     try {
       return await entry.read;
     } catch (error) {
-      if (this.#entries.get(id) === entry) this.#entries.delete(id);
+      if (this.#entries.get(id) === entry) this.#drop(id);
       throw error;
     }
   }
 
   /** The next {@link read} asks the server again. */
   invalidate(name: TokenSecretName): void {
-    this.#entries.delete(idOf(name));
+    this.#drop(idOf(name));
+  }
+
+  /** How many Secrets are remembered. */
+  get size(): number {
+    return this.#entries.size;
   }
 
   async #fetch({ namespace, name, key }: TokenSecretName): Promise<TokenRead> {
@@ -84,8 +101,25 @@ export class SecretTokens {
     }
   }
 
+  #cacheMs({ namespace }: Entry): number {
+    return Math.max(secretCacheMs, ((this.#counts.get(namespace) ?? 0) * 1_000) / readsPerSecond);
+  }
+
+  /** Entries stand in the order in which they were read, so those that may be dropped come first, but for long caches. */
   #dropOld(nowMs: number): void {
-    for (const [id, { readAtMs }] of this.#entries) if (nowMs - readAtMs >= secretCacheMs) this.#entries.delete(id);
+    for (const [id, entry] of this.#entries) {
+      if (nowMs - entry.readAtMs < secretCacheMs) return;
+      if (nowMs - entry.readAtMs >= this.#cacheMs(entry)) this.#drop(id);
+    }
+  }
+
+  #drop(id: string): void {
+    const entry = this.#entries.get(id);
+    if (entry === undefined) return;
+    this.#entries.delete(id);
+    const left = (this.#counts.get(entry.namespace) ?? 0) - 1;
+    if (left > 0) this.#counts.set(entry.namespace, left);
+    else this.#counts.delete(entry.namespace);
   }
 }
 

@@ -87,3 +87,40 @@ describe("a token Secret", () => {
     expect(asked).toEqual([]);
   });
 });
+
+describe("a namespace with ten thousand token Secrets", () => {
+  const manyMs = 600_000;
+
+  test("costs ten reads a second, not one per Secret and minute", async () => {
+    const { clock, asked, tokens } = setUp();
+    const readAll = () =>
+      Promise.all(Array.from({ length: 10_000 }, (_, n) => tokens.read({ ...name, name: `t-${n}` }, neverAborted())));
+    await readAll();
+    for (let passedMs = 0; passedMs < manyMs; passedMs += 60_000) {
+      await clock.advance(60_000);
+      await readAll();
+    }
+    // The first time, and then every 1,000 s.
+    expect(asked).toHaveLength(10_000);
+    await clock.advance(400_000);
+    await readAll();
+    expect(asked).toHaveLength(20_000);
+  });
+
+  test("changes nothing for the others", async () => {
+    const { clock, asked, tokens } = setUp();
+    for (let n = 0; n < 1_000; n++) await tokens.read({ ...name, namespace: "crowd", name: `t-${n}` }, neverAborted());
+    await tokens.read(name, neverAborted());
+    await clock.advance(45_000);
+    await tokens.read(name, neverAborted());
+    expect(asked.filter((one) => one.endsWith("shop/nf-token"))).toHaveLength(2);
+  });
+
+  test("keeps nothing once nobody asks", async () => {
+    const { clock, tokens } = setUp();
+    for (let n = 0; n < 100; n++) await tokens.read({ ...name, namespace: `ns-${n}` }, neverAborted());
+    await clock.advance(45_000);
+    await tokens.read(name, neverAborted());
+    expect(tokens.size).toBe(1);
+  });
+});
