@@ -74,7 +74,8 @@ export function createOfflineCluster(objects: OfflineObjects, options: OfflineOp
     accounts: createAccounts({
       kube: tokenReader(options.token),
       connections: { get: (key) => connections.get(key) ?? unknownConnection(key, options.teamId) },
-      openApi,
+      openApi: (binding) => openApi({ ...binding, pool: poolName, poolLabel: poolName }),
+      trustsTeams: true,
       operatorToken: undefined,
       defaultApiUrl,
       defaultMaxRequestsPerHour: maxRequestsPerHour,
@@ -109,14 +110,14 @@ const poolName = "given-token";
 function withGivenToken({ spec, ...connection }: NorthflankConnection, mostPerHour: number): NorthflankConnection {
   const maxRequestsPerHour = Math.min(spec.budget?.maxRequestsPerHour ?? mostPerHour, mostPerHour);
   const tokenSecretRef = { ...spec.tokenSecretRef, key: tokenKey };
-  return { ...connection, spec: { ...spec, tokenSecretRef, budget: { maxRequestsPerHour, poolName } } };
+  return { ...connection, spec: { ...spec, tokenSecretRef, budget: { maxRequestsPerHour } } };
 }
 
 function unknownConnection(key: ObjectKey, teamId: string | undefined) {
   const [namespace = "", name = ""] = key.split("/");
   return {
     metadata: { namespace, name },
-    spec: { tokenSecretRef: { name, key: tokenKey }, budget: { poolName }, ...(teamId !== undefined && { teamId }) },
+    spec: { tokenSecretRef: { name, key: tokenKey }, ...(teamId !== undefined && { teamId }) },
   };
 }
 

@@ -8,6 +8,7 @@ import { jobIndexes } from "../../src/controllers/job/target.ts";
 import type { AccountResolution, Accounts } from "../../src/controllers/shared/accounts.ts";
 import type { EventDraft } from "../../src/controllers/shared/event-draft.ts";
 import { LookSchedule } from "../../src/controllers/shared/look-schedule.ts";
+import type { Standing } from "../../src/controllers/shared/standing.ts";
 import { createStatusWriter } from "../../src/controllers/shared/status-writer.ts";
 import type { KubeClient } from "../../src/kube/client.ts";
 import { KubeError } from "../../src/kube/errors.ts";
@@ -63,6 +64,8 @@ export class JobScene {
   #reconciling = "";
   #version = 1;
   #reconcile;
+  /** What is known of the account of each connection, also of one that cannot be used any more. */
+  readonly #standings = new Map<string | undefined, Standing>();
   readonly #server = new Map<string, NorthflankJob>();
   store = this.#newStore();
 
@@ -150,6 +153,7 @@ export class JobScene {
 
   /** A new process: nothing is left but what the server and Northflank hold. */
   restart(): void {
+    this.#standings.clear();
     this.store = this.#newStore();
     for (const object of this.#server.values()) this.store.apply(object);
     this.#reconcile = this.#newReconciler();
@@ -208,6 +212,11 @@ export class JobScene {
     const random = always(0.5);
     const accounts: Accounts = {
       resolve: async ({ connectionName, projectId }) => this.resolution(connectionName, projectId),
+      standing: async ({ connectionName, projectId }) => {
+        const resolution = await this.resolution(connectionName, projectId);
+        if (resolution.kind === "usable") this.#standings.set(connectionName, resolution.account);
+        return this.#standings.get(connectionName) ?? {};
+      },
       tokenRejected: () => {
         this.rejectedTokens += 1;
       },

@@ -232,7 +232,11 @@ export class RunProcess {
       },
       overlay,
       statusWriter: createStatusWriter<NorthflankJobRun>({ kube, type: northflankJobRuns, overlay }),
-      accounts: { resolve: async (request) => account?.(request) ?? usable(request), tokenRejected: () => undefined },
+      accounts: {
+        resolve: async (request) => account?.(request) ?? usable(request),
+        tokenRejected: () => undefined,
+        standing: async () => ({}),
+      },
       validate: validate ?? (() => []),
       events: {
         record: (object, event) => {

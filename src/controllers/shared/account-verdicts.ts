@@ -12,6 +12,12 @@ export type Blocked = AccountResolution & { readonly kind: "blocked" };
 // Connections are watched: what waits for one is enqueued when it changes. This is the net below that.
 const recheckConnectionMs = 600_000;
 
+/**
+ * So many refusals (401) of tokens that were never accepted may one namespace collect in an hour: each is a request from
+ * the address that all namespaces share.
+ */
+export const maxRefusedPerHour = 60;
+
 function blocked(verdict: Verdict, recheckAfterMs: number): Blocked {
   return { kind: "blocked", verdict, recheckAfterMs };
 }
@@ -59,6 +65,14 @@ export function authenticationFailed(title: string, recheckAfterMs: number): Blo
     `The API refused the token of ${title} (401); it is not sent again until it changes. Put a valid token into ` +
     `the Secret: it is used within a minute. Otherwise probed about every ${formatDuration(slowProbeMs)}.`;
   return blocked({ kind: "stalled", reason: "AuthenticationFailed", message }, recheckAfterMs);
+}
+
+/** Too many tokens of the namespace were refused within an hour to try more of them. */
+export function tooManyRefused(title: string, namespace: string, recheckAfterMs: number): Blocked {
+  const message =
+    `Northflank refused ${maxRefusedPerHour} tokens of namespace "${namespace}" within an hour; the token of ${title}, ` +
+    "which it has not accepted yet, is not sent. Put valid tokens into the Secrets of the connections in this namespace.";
+  return blocked({ kind: "waiting", reason: "WaitingForConnection", message }, recheckAfterMs);
 }
 
 /** The Secret is missing, or holds no token. */

@@ -1,4 +1,5 @@
 import type { NorthflankApi } from "../../northflank/client.ts";
+import type { Standing } from "./standing.ts";
 import type { Verdict } from "./verdict.ts";
 
 /** What an object says about the account it belongs to. */
@@ -10,10 +11,13 @@ export interface AccountRequest {
   readonly projectId: string;
 }
 
-/** An account that can be used now. */
-export interface Account {
+/** An account that can be used now. What it says of its {@link Standing} is as it is when it is read. */
+export interface Account extends Standing {
   readonly api: NorthflankApi;
-  /** Identity of the ledger: equal for all connections that spend the same quota. Part of the target-conflict key. */
+  /**
+   * Identity of the ledger: equal for all connections that spend the same quota. A connection that names a team has one of
+   * its own until Northflank has answered it a call for that team.
+   */
   readonly pool: string;
   /**
    * Where calls go, for people and for records that outlive this process: `https://api.northflank.com`, and
@@ -54,4 +58,11 @@ export interface Accounts {
    * pass.
    */
   tokenRejected(account: Account): void;
+  /**
+   * What is known of the account of an object, whether or not it may be used now. Sends nothing to Northflank, and takes
+   * nothing from the probes of a refused token.
+   *
+   * *Errors*: `KubeError` when Kubernetes cannot be asked and nothing is known.
+   */
+  standing(request: AccountRequest, signal: AbortSignal): Promise<Standing>;
 }

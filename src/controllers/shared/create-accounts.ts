@@ -11,16 +11,19 @@ import {
   connectionNotFound,
   connectionSuspended,
   hostRefused,
+  maxRefusedPerHour,
   projectNotAllowed,
   secretUnusable,
+  tooManyRefused,
 } from "./account-verdicts.ts";
 import type { Account, AccountRequest, AccountResolution, Accounts } from "./accounts.ts";
 import { type ApiAddress, judgeApiUrl } from "./api-address.ts";
 import { defaultConnectionName } from "./dependents.ts";
-import { listened } from "./listened-api.ts";
+import { type AcceptedFor, listened } from "./listened-api.ts";
 import { isProjectAllowed } from "./project-guard.ts";
 import { slowProbeMs } from "./remote-verdict.ts";
 import { recheckSecretMs, SecretTokens, secretCacheMs } from "./secret-tokens.ts";
+import type { Standing } from "./standing.ts";
 import { type TokenRead, tokenFromOperator } from "./token-secret.ts";
 
 /** The part of a NorthflankConnection that accounts are made of. */
@@ -36,13 +39,18 @@ export interface ConnectionObject {
   };
 }
 
-/** What an API client is bound to. `pool` names the ledger: equal names share one. */
+/** What an API client is bound to. */
 export interface ApiBinding {
+  /** Names whose ceiling `maxRequestsPerHour` is, also when a client is made again. Missing: this client's alone. */
+  readonly connection?: string | undefined;
   /** `https://api.northflank.com`, with a base path if there is one, without a slash at the end. */
   readonly baseUrl: string;
   readonly teamId: string | undefined;
   readonly token: SecretValue;
+  /** Names the ledger: equal names share one. Read at each call: it changes when Northflank shows whose account it is. */
   readonly pool: string;
+  /** How metrics name the pool: one name for all that are not accepted yet. Default: `pool`. */
+  readonly poolLabel?: string | undefined;
   readonly maxRequestsPerHour: number;
 }
 
@@ -59,6 +67,14 @@ export interface AccountsDeps {
   readonly connections: { get(key: ObjectKey): ConnectionObject | undefined };
   /** Makes a client; asked again only when something in the binding changed. */
   readonly openApi: (binding: ApiBinding) => NorthflankApi;
+  /** Told of each client whose pool has changed. */
+  readonly poolChanged?: (api: NorthflankApi) => void;
+  /** Told of each client that is needed no more. */
+  readonly closeApi?: (api: NorthflankApi) => void;
+  /** Whether objects name the connection though it is gone: what was known of it is kept for them. Default: none does. */
+  readonly isInUse?: (connection: ObjectKey) => boolean;
+  /** All connections are of one person, whose token it is: teams are taken as they are named. Default: false. */
+  readonly trustsTeams?: boolean;
   readonly operatorToken: OperatorToken | undefined;
   /** For connections that name none. */
   readonly defaultApiUrl: string;
@@ -91,6 +107,7 @@ export interface ConnectionAccounts extends Accounts {
 interface Source {
   /** Identity: the connection's key, or {@link operatorSlot}. */
   readonly slot: string;
+  readonly namespace: string;
   /** How messages name it: `connection "main"`. */
   readonly title: string;
   readonly read: (signal: AbortSignal) => Promise<TokenRead>;
@@ -101,31 +118,75 @@ interface Source {
   readonly maxRequestsPerHour: number;
 }
 
-type Address = ApiAddress & { readonly kind: "allowed" };
-
-interface Slot {
-  readonly binding: ApiBinding;
-  readonly origin: string;
-  readonly account: Account;
+/** Where calls go, with which token, and what for. */
+interface Place {
   readonly source: Source;
-  isAccepted: boolean;
+  /** With a base path, if there is one. */
+  readonly baseUrl: string;
+  readonly entry: TokenEntry;
 }
 
-/** A token that the API refused. Kept by token, so that a rotated one starts clean. */
-interface Rejection {
-  probeAtMs: number;
+/** A connection with one token. Another token, team, address or ceiling is another slot. */
+interface Slot extends Place {
+  readonly binding: ApiBinding;
+  /** What {@link AccountsDeps.openApi} made. */
+  readonly client: NorthflankApi;
+  readonly account: Account;
+  /** See {@link Standing.isProven}. */
+  isProven: boolean;
+  readonly former: readonly FormerPool[];
+}
+
+/** What is known of one token at one address, whoever uses it: kept by token, so that a rotated one starts clean. */
+interface TokenEntry {
+  readonly id: string;
+  readonly pool: string;
+  readonly users: Set<string>;
+  isAccepted: boolean;
+  /** The teams that Northflank has answered for. */
+  readonly teams: Set<string>;
+  /** When a refused token may be tried next; missing while it is not refused. */
+  probeAtMs: number | undefined;
+  /** Since when nobody uses it. */
+  unusedSinceMs: number | undefined;
+}
+
+interface FormerPool {
+  readonly pool: string;
+  readonly untilMs: number;
+}
+
+/** What outlives the connection while objects name it. */
+interface Gone {
+  readonly source: Source;
+  readonly baseUrl: string;
+  readonly standing: Standing;
 }
 
 const operatorSlot = "";
+
+// Conflicts go by the pool before a rotation for so long: the Secrets of one account are not all changed at once.
+const rotationMs = slowProbeMs;
+
+// No window and no gate lasts longer, so a token that nobody has used since can start anew.
+const keepTokenMs = 2 * slowProbeMs;
+
+const unacceptedLabel = "not accepted yet";
 
 /**
  * Implements {@link Accounts} over a store of connections.
  *
  *     connection -> guard, suspend -> host -> Secret (at most 1/min) -> rejected before? -> account
  *
- * *Guarantees*: one client per distinct binding; one pool name per account (`budget.poolName`, else host and team, else
- * the token, compared in memory only and never part of a name); after a 401 at most one call per
- * {@link slowProbeMs} is made with the same token, whoever asks.
+ * Who shares a pool, and so a ledger and the targets in it:
+ *
+ *     teamId              alone ── answered for the team ──▶ all connections that were answered for this team
+ *     budget.poolName     the connections of the same namespace that name it
+ *     neither             the connections with the same token (compared in memory only, never part of a name)
+ *
+ * *Guarantees*: one client per distinct binding; nobody gets into a pool by writing a name that somebody else uses; what
+ * was sent before a connection joined counts there; after a 401 at most one call per {@link slowProbeMs} is made with the
+ * same token, whoever asks, and at most {@link maxRefusedPerHour} with tokens of one namespace that were never accepted.
  *
  * Wiring: give it the store of the connection controller; enqueue the dependents of a connection when
  * `connectionMatters` says so, and call `forget` when one is deleted.
@@ -135,11 +196,13 @@ export function createAccounts(deps: AccountsDeps): ConnectionAccounts {
   const operator = operatorSource(deps);
   const slots = new Map<string, Slot>();
   const slotOf = new WeakMap<Account, Slot>();
-  const poolOfToken = new Map<string, string>();
-  const rejections = new Map<string, Rejection>();
+  const tokens = new Map<string, TokenEntry>();
+  const gone = new Map<string, Gone>();
+  const refusals = new Map<string, { count: number; readonly untilMs: number }>();
   const judgedUrls = new Map<string, ApiAddress>();
   let opened = 0;
   let tokenPools = 0;
+  let sweepAt = leastSwept;
 
   return {
     async resolve(request, signal) {
@@ -156,24 +219,45 @@ export function createAccounts(deps: AccountsDeps): ConnectionAccounts {
       const slot = slotOf.get(rejected);
       if (slot !== undefined) heardRejection(slot);
     },
+    async standing(request, signal) {
+      const source = namedSource(request);
+      if (source !== undefined) return await standingOf(source, signal);
+      const name = request.connectionName ?? defaultConnectionName;
+      return gone.get(objectKey({ namespace: request.namespace, name }))?.standing ?? {};
+    },
     isAccepted(known) {
-      return slotOf.get(known)?.isAccepted === true;
+      return slotOf.get(known)?.entry.isAccepted === true;
     },
     forget(key) {
+      const slot = slots.get(key);
+      if (slot === undefined) return;
+      if (deps.isInUse?.(key) === true) gone.set(key, goneOf(slot));
       slots.delete(key);
+      release(slot);
     },
   };
 
   function chooseSource(request: AccountRequest): Blocked | { kind: "source"; source: Source } {
+    const source = namedSource(request);
+    if (source === undefined) return connectionNotFound(request);
+    if (source.slot === operatorSlot) return { kind: "source", source };
     const name = request.connectionName ?? defaultConnectionName;
-    const connection = deps.connections.get(objectKey({ namespace: request.namespace, name }));
-    if (connection === undefined) {
-      const isServed = request.connectionName === undefined && operator !== undefined && serves(request.namespace);
-      return isServed ? { kind: "source", source: operator } : connectionNotFound(request);
-    }
-    if (connection.spec.suspend === true) return connectionSuspended(name);
-    if (!isProjectAllowed(request.projectId, connection.spec.allowedProjects)) return projectNotAllowed(request, name);
-    return { kind: "source", source: connectionSource(connection) };
+    const { suspend, allowedProjects } = connectionOf(request)?.spec ?? {};
+    if (suspend === true) return connectionSuspended(name);
+    if (!isProjectAllowed(request.projectId, allowedProjects)) return projectNotAllowed(request, name);
+    return { kind: "source", source };
+  }
+
+  /** Whose token an object asks for, whether or not it may be used now. */
+  function namedSource(request: AccountRequest): Source | undefined {
+    const connection = connectionOf(request);
+    if (connection !== undefined) return connectionSource(connection);
+    const isServed = request.connectionName === undefined && serves(request.namespace);
+    return isServed ? operator : undefined;
+  }
+
+  function connectionOf({ namespace, connectionName: name = defaultConnectionName }: AccountRequest) {
+    return deps.connections.get(objectKey({ namespace, name }));
   }
 
   function serves(namespace: string): boolean {
@@ -190,13 +274,17 @@ export function createAccounts(deps: AccountsDeps): ConnectionAccounts {
     };
     return {
       slot: objectKey(metadata),
+      namespace: secretName.namespace,
       title: `connection "${metadata.name}"`,
       read: (signal) => secretTokens.read(secretName, signal),
       invalidate: () => secretTokens.invalidate(secretName),
       apiUrl: spec.apiURL ?? deps.defaultApiUrl,
       teamId: spec.teamId,
       poolName: spec.budget?.poolName === "" ? undefined : spec.budget?.poolName,
-      maxRequestsPerHour: spec.budget?.maxRequestsPerHour ?? deps.defaultMaxRequestsPerHour,
+      maxRequestsPerHour: Math.max(
+        leastRequestsPerHour,
+        spec.budget?.maxRequestsPerHour ?? deps.defaultMaxRequestsPerHour,
+      ),
     };
   }
 
@@ -210,8 +298,8 @@ export function createAccounts(deps: AccountsDeps): ConnectionAccounts {
     const read = await source.read(signal);
     signal.throwIfAborted();
     if (read.kind === "unusable") return secretUnusable(source.title, read, nextSecretLookMs());
-    const slot = slotFor(source, judged, read.token);
-    const refused = options.probe ? undefined : refusedFor(slot);
+    const slot = slotFor(source, judged.baseUrl, read.token);
+    const refused = overRefused(slot) ?? (options.probe ? undefined : refusedFor(slot));
     if (refused !== undefined) return refused;
     const { secretResourceVersion } = read;
     const usable = { kind: "usable", account: slot.account } as const;
@@ -227,67 +315,221 @@ export function createAccounts(deps: AccountsDeps): ConnectionAccounts {
     return judged;
   }
 
-  function slotFor(source: Source, address: Address, token: SecretValue): Slot {
+  function slotFor(source: Source, baseUrl: string, token: SecretValue): Slot {
     const known = slots.get(source.slot);
-    const { origin, baseUrl } = address;
-    const { teamId, maxRequestsPerHour } = source;
-    const pool = poolName(source, origin, token, known);
-    const binding: ApiBinding = { baseUrl, teamId, token, pool, maxRequestsPerHour };
-    if (known !== undefined && isSameBinding(known.binding, binding)) return known;
+    if (known !== undefined && isSameSlot(known, source, baseUrl) && known.binding.token.equals(token)) return known;
     opened += 1;
-    const api = listened(deps.openApi(binding), {
-      accepted: () => {
-        slot.isAccepted = true;
-        rejections.delete(rejectionKey(binding));
-      },
-      rejected: () => heardRejection(slot),
-    });
-    const slot: Slot = {
-      binding,
-      origin,
-      account: { api, pool, address: addressText(binding), version: String(opened) },
-      source,
-      isAccepted: false,
-    };
+    const entry = tokenEntry(baseUrl, token);
+    entry.users.add(source.slot);
+    entry.unusedSinceMs = undefined;
+    const slot = makeSlot({ source, baseUrl, token, entry, before: known ?? gone.get(source.slot) });
     slots.set(source.slot, slot);
     slotOf.set(slot.account, slot);
+    gone.delete(source.slot);
+    if (known !== undefined) release(known, entry);
+    if (tokens.size + gone.size + refusals.size >= sweepAt) sweep();
     return slot;
   }
 
-  /** A connection keeps its pool when its token is rotated: the account behind it is the same. */
-  function poolName(source: Source, origin: string, token: SecretValue, known: Slot | undefined): string {
-    if (source.poolName !== undefined) return `pool ${source.poolName} at ${origin}`;
-    if (source.teamId !== undefined) return `team ${source.teamId} at ${origin}`;
-    const id = `${origin} ${token.reveal()}`;
-    const shared = poolOfToken.get(id);
-    if (shared !== undefined) return shared;
-    const kept = known?.origin === origin && known.binding.pool.startsWith("token ") ? known.binding.pool : undefined;
-    if (kept === undefined) tokenPools += 1;
-    const pool = kept ?? `token ${tokenPools} at ${origin}`;
-    remember(poolOfToken, id, pool);
-    return pool;
+  function makeSlot(facts: Place & { readonly token: SecretValue; readonly before: Slot | Gone | undefined }): Slot {
+    const { source, baseUrl, token, entry, before } = facts;
+    const { teamId, maxRequestsPerHour } = source;
+    const binding: ApiBinding = {
+      connection: source.slot,
+      baseUrl,
+      teamId,
+      token,
+      maxRequestsPerHour,
+      get pool() {
+        return poolOf(facts);
+      },
+      get poolLabel() {
+        return hasJoined(facts) ? poolOf(facts) : unacceptedLabel;
+      },
+    };
+    const client = deps.openApi(binding);
+    const api = listened(client, {
+      accepted: (what) => heardAcceptance(slot, what),
+      rejected: () => {
+        if (!entry.isAccepted && source.slot !== operatorSlot) countRefusal(source.namespace);
+        heardRejection(slot);
+      },
+    });
+    const account: Account = {
+      api,
+      address: addressText(binding),
+      version: String(opened),
+      team: teamOf(source, baseUrl),
+      get pool() {
+        return poolOf(facts);
+      },
+      get isProven() {
+        return slot.isProven;
+      },
+      get formerPools() {
+        return formerPools(slot);
+      },
+    };
+    const isRotation = before !== undefined && isSameAccount(before, source, baseUrl);
+    const slot: Slot = {
+      source,
+      binding,
+      baseUrl,
+      entry,
+      client,
+      account,
+      // Once answered for the team, its objects keep their targets, whatever becomes of the token.
+      isProven: isRotation && teamId !== undefined && wasProven(before),
+      former: isRotation ? formerOf(before, entry) : [],
+    };
+    slot.isProven ||= hasJoined(slot);
+    return slot;
   }
 
-  function heardRejection({ binding, source }: Slot): void {
+  /** True once the connection spends from the pool that it names. */
+  function hasJoined({ source: { slot, teamId }, entry }: Place): boolean {
+    if (slot === operatorSlot || deps.trustsTeams === true) return true;
+    return entry.isAccepted && (teamId === undefined || entry.teams.has(teamId));
+  }
+
+  function poolOf(place: Place): string {
+    const { source, baseUrl, entry } = place;
+    // Only who may write into a namespace joins by a name, and only the pools of that namespace.
+    if (source.poolName !== undefined) return `pool ${source.poolName} of namespace ${source.namespace} at ${baseUrl}`;
+    const team = teamOf(source, baseUrl);
+    if (team === undefined) return entry.pool;
+    return hasJoined(place) ? team : `${team}, not accepted yet for ${source.slot}`;
+  }
+
+  function tokenEntry(baseUrl: string, token: SecretValue): TokenEntry {
+    const id = `${baseUrl} ${token.reveal()}`;
+    const known = tokens.get(id);
+    if (known !== undefined) return known;
+    tokenPools += 1;
+    const entry: TokenEntry = {
+      id,
+      pool: `token ${tokenPools} at ${baseUrl}`,
+      users: new Set(),
+      isAccepted: false,
+      teams: new Set(),
+      probeAtMs: undefined,
+      unusedSinceMs: undefined,
+    };
+    tokens.set(id, entry);
+    return entry;
+  }
+
+  function release(slot: Slot, successor?: TokenEntry): void {
+    deps.closeApi?.(slot.client);
+    const { entry } = slot;
+    if (entry === successor) return;
+    entry.users.delete(slot.source.slot);
+    if (entry.users.size > 0) return;
+    entry.unusedSinceMs = deps.clock.monotonic();
+    if (!wasUsed(entry)) tokens.delete(entry.id);
+  }
+
+  function heardAcceptance({ entry: token, source: { teamId } }: Slot, what: AcceptedFor): void {
+    const isOfTeam = what === "account" && teamId !== undefined;
+    const isKnown = token.isAccepted && token.probeAtMs === undefined && (!isOfTeam || token.teams.has(teamId));
+    if (isKnown) return;
+    token.isAccepted = true;
+    token.probeAtMs = undefined;
+    if (isOfTeam) token.teams.add(teamId);
+    for (const user of token.users) {
+      const slot = slots.get(user);
+      if (slot === undefined || !hasJoined(slot)) continue;
+      slot.isProven = true;
+      deps.poolChanged?.(slot.client);
+    }
+  }
+
+  function heardRejection({ source, entry }: Slot): void {
     source.invalidate();
-    const id = rejectionKey(binding);
-    if (!rejections.has(id)) remember(rejections, id, { probeAtMs: nextProbeAtMs() });
+    entry.probeAtMs ??= nextProbeAtMs();
+  }
+
+  function countRefusal(namespace: string): void {
+    const nowMs = deps.clock.monotonic();
+    const known = refusals.get(namespace);
+    if (known !== undefined && nowMs < known.untilMs) known.count += 1;
+    else refusals.set(namespace, { count: 1, untilMs: nowMs + slowProbeMs });
   }
 
   function nextProbeAtMs(): number {
     return deps.clock.monotonic() + jittered(slowProbeMs, 0.2, deps.random);
   }
 
+  /** A namespace that keeps sending tokens that nobody accepts sends no more of them for a while. */
+  function overRefused({ source, entry }: Slot): AccountResolution | undefined {
+    const refused = refusals.get(source.namespace);
+    if (entry.isAccepted || source.slot === operatorSlot || refused === undefined) return undefined;
+    const leftMs = refused.untilMs - deps.clock.monotonic();
+    if (refused.count < maxRefusedPerHour || leftMs <= 0) return undefined;
+    // A new token is seen within a minute, as always; one of a namespace without a good one waits.
+    return tooManyRefused(source.title, source.namespace, nextSecretLookMs());
+  }
+
   /** `undefined` when the token may be used: not rejected, or this caller is the probe that is due. */
-  function refusedFor({ binding, source }: Slot): AccountResolution | undefined {
-    const rejection = rejections.get(rejectionKey(binding));
-    if (rejection === undefined) return undefined;
-    const waitMs = rejection.probeAtMs - deps.clock.monotonic();
-    if (waitMs <= 0) {
-      rejection.probeAtMs = nextProbeAtMs();
+  function refusedFor({ entry, source }: Slot): AccountResolution | undefined {
+    if (entry.probeAtMs === undefined) return undefined;
+    if (entry.probeAtMs <= deps.clock.monotonic()) {
+      entry.probeAtMs = nextProbeAtMs();
       return undefined;
     }
     return authenticationFailed(source.title, nextSecretLookMs());
+  }
+
+  /** A token that cannot be read takes nothing from what is known. */
+  async function standingOf(source: Source, signal: AbortSignal): Promise<Standing> {
+    const judged = judge(source.apiUrl);
+    if (judged.kind === "refused") return slots.get(source.slot)?.account ?? {};
+    const { baseUrl } = judged;
+    const known = slots.get(source.slot);
+    const kept = known !== undefined && isSameAccount(known, source, baseUrl) ? known.account : undefined;
+    try {
+      const read = await source.read(signal);
+      signal.throwIfAborted();
+      if (read.kind === "token") return slotFor(source, baseUrl, read.token).account;
+    } catch (error) {
+      if (kept === undefined || signal.aborted) throw error;
+    }
+    return kept ?? gone.get(source.slot)?.standing ?? { team: teamOf(source, baseUrl), isProven: false };
+  }
+
+  function formerPools({ former }: { readonly former: readonly FormerPool[] }): readonly string[] {
+    if (former.length === 0) return [];
+    const nowMs = deps.clock.monotonic();
+    return former.filter(({ untilMs }) => nowMs < untilMs).map(({ pool }) => pool);
+  }
+
+  /** The pools that a replaced token spent from, this one's included. */
+  function formerOf(before: Slot | Gone, entry: TokenEntry): readonly FormerPool[] {
+    const nowMs = deps.clock.monotonic();
+    const earlier = "former" in before ? before.former.filter(({ untilMs }) => nowMs < untilMs) : [];
+    const { pool } = "account" in before ? before.account : before.standing;
+    if (pool === undefined || pool === entry.pool) return earlier;
+    return [...earlier.slice(-mostFormer), { pool, untilMs: nowMs + rotationMs }];
+  }
+
+  function goneOf(slot: Slot): Gone {
+    const { pool, team, isProven } = slot.account;
+    return { source: slot.source, baseUrl: slot.baseUrl, standing: { pool, team, isProven } };
+  }
+
+  /** Drops what nobody can ask for any more. */
+  function sweep(): void {
+    const nowMs = deps.clock.monotonic();
+    let unused = 0;
+    // From the newest to the oldest of those that nobody uses.
+    for (const [id, entry] of [...tokens].reverse()) {
+      if (entry.unusedSinceMs === undefined) continue;
+      unused += 1;
+      if (unused > mostUnused || nowMs - entry.unusedSinceMs >= keepTokenMs) tokens.delete(id);
+    }
+    for (const [namespace, { untilMs }] of refusals) if (nowMs >= untilMs) refusals.delete(namespace);
+    for (const key of gone.keys()) if (deps.isInUse?.(key) !== true) gone.delete(key);
+    sweepAt = Math.max(leastSwept, 2 * (tokens.size + gone.size + refusals.size));
   }
 
   function nextSecretLookMs(): number {
@@ -301,6 +543,7 @@ function operatorSource(deps: AccountsDeps): Source | undefined {
   let known: { readonly atMs: number; readonly read: Promise<TokenRead> } | undefined;
   return {
     slot: operatorSlot,
+    namespace: "",
     title: "the operator-wide account",
     read: async () => {
       if (known === undefined || clock.monotonic() - known.atMs >= secretCacheMs) {
@@ -323,29 +566,47 @@ function operatorSource(deps: AccountsDeps): Source | undefined {
   };
 }
 
-// Tokens that were rotated away are of no use; this many are more than any installation has at a time.
-const maxRememberedTokens = 1_000;
+// Addresses and tokens that nobody uses are of little use; this many are more than any installation has at a time.
+const mostUnused = 1_000;
+
+// Looking through all that is known at each new token would be quadratic.
+const leastSwept = 64;
+
+// Somebody who changes a token every minute is in conflict with a few of them at most.
+const mostFormer = 4;
+
+/** The least ceiling: a start takes three requests, and with fewer none would ever be granted. */
+const leastRequestsPerHour = 3;
 
 function remember<V>(map: Map<string, V>, key: string, value: V): void {
   map.set(key, value);
   const [oldest] = map.keys();
-  if (map.size > maxRememberedTokens && oldest !== undefined) map.delete(oldest);
+  if (map.size > mostUnused && oldest !== undefined) map.delete(oldest);
+}
+
+/** Northflank has said something of it, which must not be asked again. */
+function wasUsed({ isAccepted, probeAtMs }: TokenEntry): boolean {
+  return isAccepted || probeAtMs !== undefined;
+}
+
+function wasProven(before: Slot | Gone): boolean {
+  return "account" in before ? before.isProven : before.standing.isProven === true;
 }
 
 function addressText({ baseUrl, teamId }: ApiBinding): string {
   return teamId === undefined ? baseUrl : `${baseUrl}, team ${teamId}`;
 }
 
-function rejectionKey({ baseUrl, token }: ApiBinding): string {
-  return `${baseUrl} ${token.reveal()}`;
+function teamOf({ teamId }: Source, baseUrl: string): string | undefined {
+  return teamId === undefined ? undefined : `team ${teamId} at ${baseUrl}`;
 }
 
-function isSameBinding(left: ApiBinding, right: ApiBinding): boolean {
-  return (
-    left.baseUrl === right.baseUrl &&
-    left.teamId === right.teamId &&
-    left.token.equals(right.token) &&
-    left.pool === right.pool &&
-    left.maxRequestsPerHour === right.maxRequestsPerHour
-  );
+/** True when nothing but the token and the ceiling may differ. */
+function isSameAccount(known: Slot | Gone, source: Source, baseUrl: string): boolean {
+  const { teamId, poolName } = known.source;
+  return known.baseUrl === baseUrl && teamId === source.teamId && poolName === source.poolName;
+}
+
+function isSameSlot(known: Slot, source: Source, baseUrl: string): boolean {
+  return isSameAccount(known, source, baseUrl) && known.source.maxRequestsPerHour === source.maxRequestsPerHour;
 }

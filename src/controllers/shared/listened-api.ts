@@ -1,20 +1,30 @@
 import type { NorthflankApi } from "../../northflank/client.ts";
 import { isNorthflankError } from "../../northflank/errors.ts";
 
+/**
+ * What an accepted token was accepted for: `token` alone, or the `account` that the call was about, with its team. A
+ * missing permission shows that the token lives, and `GET /v1/auth` is asked without the team.
+ */
+export type AcceptedFor = "token" | "account";
+
 /** The same API, with an ear on whether the token is accepted, so that no caller can forget to tell. */
 export function listened(
   api: NorthflankApi,
-  ear: { readonly accepted: () => void; readonly rejected: () => void },
+  ear: { readonly accepted: (what: AcceptedFor) => void; readonly rejected: () => void },
 ): NorthflankApi {
-  const hear = async <T>(call: Promise<T>, provesToken: (answer: T) => boolean = () => true): Promise<T> => {
+  const hear = async <T>(
+    call: Promise<T>,
+    provesToken: (answer: T) => boolean = () => true,
+    what: AcceptedFor = "account",
+  ): Promise<T> => {
     try {
       const answer = await call;
-      if (provesToken(answer)) ear.accepted();
+      if (provesToken(answer)) ear.accepted(what);
       return answer;
     } catch (error) {
       if (isNorthflankError(error, "unauthorized")) ear.rejected();
       // A missing permission is judged after the token. Of no other refusal is that sure.
-      if (isNorthflankError(error, "forbidden")) ear.accepted();
+      if (isNorthflankError(error, "forbidden")) ear.accepted("token");
       throw error;
     }
   };
@@ -38,11 +48,11 @@ export function listened(
     listBuilds: (name, options) => hear(api.listBuilds(name, options), isThere),
     listRuns: (name, options) => hear(api.listRuns(name, options)),
     getRun: (name, options) => hear(api.getRun(name, options), isThere),
-    abortRun: (name, options) => hear(api.abortRun(name, options)),
-    whoAmI: (options) => hear(api.whoAmI(options), isThere),
+    abortRun: (name, options) => hear(api.abortRun(name, options), () => true, "token"),
+    whoAmI: (options) => hear(api.whoAmI(options), isThere, "token"),
     async startRun(name, body, options) {
       const result = await api.startRun(name, body, options);
-      if (result.kind === "accepted") ear.accepted();
+      if (result.kind === "accepted") ear.accepted("account");
       if (result.kind === "refused" && result.error.code === "unauthorized") ear.rejected();
       return result;
     },

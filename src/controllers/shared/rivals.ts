@@ -1,10 +1,13 @@
 import { type ObjectKey, objectKey } from "../../runtime/outcome.ts";
 import type { Account, AccountResolution, Accounts } from "./accounts.ts";
-import { accountRequest, type TargetObject } from "./target-object.ts";
+import { compareStandings, type Standing } from "./standing.ts";
+import { accountRequest, readyReason, type TargetObject } from "./target-object.ts";
 
 /**
  * Two objects of a kind may name one target. The older one has it; the other waits in `TargetConflict`, and takes over
- * within one pass when the older one goes.
+ * within one pass when the older one goes: not when the connection of the older one is paused, refused or gone. So an
+ * older object counts as soon as its connection was once shown to lead to the same account. Where that is not known (after
+ * a restart, say), who has the target keeps it: see {@link isRival}.
  */
 
 /** What an object may do: act with an account, or wait, for an account or for an older object that manages the same. */
@@ -25,7 +28,8 @@ export async function openAccess(deps: AccessDeps, object: TargetObject, signal:
   if (resolution.kind === "blocked") return resolution;
   const { account } = resolution;
   for (const rival of olderRivals(object, deps.sameTarget)) {
-    if (await isInPool(deps.accounts, { object, rival, pool: account.pool }, signal)) {
+    const standing = await standingOf(deps.accounts, { object, rival, account }, signal);
+    if (isRival({ object, account, rival, standing })) {
       return { kind: "conflict", winner: objectKey(rival.metadata) };
     }
   }
@@ -54,14 +58,39 @@ function byAge(left: TargetObject, right: TargetObject): number {
   return objectKey(left.metadata) < objectKey(right.metadata) ? -1 : 1;
 }
 
-async function isInPool(
+/** The account of a rival; that of the object itself where they use the same connection. */
+async function standingOf(
   accounts: Accounts,
-  { object, rival, pool }: { readonly object: TargetObject; readonly rival: TargetObject; readonly pool: string },
+  {
+    object,
+    rival,
+    account,
+  }: { readonly object: TargetObject; readonly rival: TargetObject; readonly account: Account },
   signal: AbortSignal,
-): Promise<boolean> {
+): Promise<Standing> {
   const [own, other] = [accountRequest(object), accountRequest(rival)];
-  if (own.namespace === other.namespace && own.connectionName === other.connectionName) return true;
-  const resolution = await accounts.resolve(other, signal);
-  // A rival without a usable account sends nothing, so it is in nobody's way.
-  return resolution.kind === "usable" && resolution.account.pool === pool;
+  const isSame = own.namespace === other.namespace && own.connectionName === other.connectionName;
+  return isSame ? account : await accounts.standing(other, signal);
+}
+
+/** Whether an older object that names the same target keeps it from this one. */
+function isRival(sides: {
+  readonly object: TargetObject;
+  readonly account: Standing;
+  readonly rival: TargetObject;
+  readonly standing: Standing;
+}): boolean {
+  const { object, account, rival, standing } = sides;
+  const comparison = compareStandings(account, standing);
+  if (comparison !== "unproven") return comparison === "same";
+  // Whoever may write into a namespace can do nothing to it by naming its team that he could not do anyway.
+  const isSameTeam = account.team !== undefined && account.team === standing.team;
+  if (isSameTeam && object.metadata.namespace === rival.metadata.namespace) return true;
+  // A name alone gets nobody a target: but one that was served before is not passed over either.
+  return wasServed(rival) && (readyReason(object) === "TargetConflict" || !wasServed(object));
+}
+
+/** The operator has read the target for this object at least once. */
+function wasServed({ status }: TargetObject): boolean {
+  return status?.observed !== undefined || status?.applied !== undefined;
 }

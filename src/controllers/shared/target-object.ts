@@ -19,6 +19,9 @@ export interface TargetObject extends KubeObject {
     readonly nextReconcileTime?: string;
     readonly lastHandledReconcileAt?: string;
     readonly failure?: FailureRecord;
+    /** What the target was seen to be, and what was last sent. Missing: it was never reached. */
+    readonly observed?: object;
+    readonly applied?: object;
   };
   readonly prunedFields?: readonly string[];
 }

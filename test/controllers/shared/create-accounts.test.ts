@@ -38,19 +38,30 @@ function setUp(connections: readonly ConnectionObject[] = [], more: Partial<Acco
     },
   });
   const openApi = (binding: ApiBinding): NorthflankApi => {
-    opened.push({ ...binding, token: binding.token.reveal() });
-    return strictFake<NorthflankApi>("northflank", {
+    const { connection: _connection, poolLabel: _label, ...rest } = binding;
+    opened.push({ ...rest, token: binding.token.reveal() });
+    const client = strictFake<NorthflankApi>("northflank", {
       whoAmI: async () => {
         sent.push(binding.token.reveal());
         if (state.answer === undefined) return { expiresAt: undefined };
         throw new NorthflankError({ code: state.answer, step: "who am I", detail: "scripted", sent: true });
       },
+      listServices: async () => {
+        sent.push(binding.token.reveal());
+        if (state.answer === undefined) return { items: [] };
+        throw new NorthflankError({ code: state.answer, step: "list", detail: "scripted", sent: true });
+      },
     });
+    clients.push(client);
+    return client;
   };
+  const closed: number[] = [];
+  const clients: NorthflankApi[] = [];
   const accounts = createAccounts({
     kube,
     connections: store,
     openApi,
+    closeApi: (api) => closed.push(clients.indexOf(api)),
     operatorToken: undefined,
     defaultApiUrl: "https://api.northflank.com",
     defaultMaxRequestsPerHour: 900,
@@ -64,7 +75,13 @@ function setUp(connections: readonly ConnectionObject[] = [], more: Partial<Acco
   const call = async (account: Account) => {
     await account.api.whoAmI({ class: "observe", signal: neverAborted() }).catch(() => undefined);
   };
-  return { clock, store, tokens, state, opened, sent, reads, accounts, resolve, call };
+  /** A call about the team, if there is one. */
+  const look = async (account: Account) => {
+    await account.api.listServices({ projectId: "shop" }, { class: "observe", signal: neverAborted() }).catch(() => []);
+  };
+  const standing = (connectionName: string, namespace = "shop") =>
+    accounts.standing({ namespace, connectionName, projectId: "shop" }, neverAborted());
+  return { clock, store, tokens, state, opened, closed, sent, reads, accounts, resolve, call, look, standing };
 }
 
 function usable(resolution: AccountResolution): Account {
@@ -86,13 +103,13 @@ const operatorToken: NonNullable<AccountsDeps["operatorToken"]> = {
 describe("the account of an object", () => {
   test("is that of the connection it names", async () => {
     const { resolve, opened } = setUp([connection("main", { teamId: "acme" }), connection("default")]);
-    expect(usable(await resolve("main")).pool).toBe("team acme at https://api.northflank.com");
+    expect(usable(await resolve("main")).team).toBe("team acme at https://api.northflank.com");
     expect(opened).toEqual([
       {
         baseUrl: "https://api.northflank.com",
         teamId: "acme",
         token: "canary-main-token",
-        pool: "team acme at https://api.northflank.com",
+        pool: "team acme at https://api.northflank.com, not accepted yet for shop/main",
         maxRequestsPerHour: 900,
       },
     ]);
@@ -265,9 +282,61 @@ describe("the pool of an account", () => {
   };
   const sameToken = { tokenSecretRef: { name: "same-token" } };
 
-  test("is shared by connections of one team, whatever their tokens", async () => {
-    const [first, second] = await poolsOf([connection("a", { teamId: "t" }), connection("b", { teamId: "t" })]);
-    expect(first).toBe(second);
+  test("is shared by connections of one team, whatever their tokens, once each was answered for it", async () => {
+    const { resolve, look } = setUp([connection("a", { teamId: "t" }), connection("b", { teamId: "t" })]);
+    const [first, second] = [usable(await resolve("a")), usable(await resolve("b"))];
+    expect(first.pool).not.toBe(second.pool);
+    await look(first);
+    expect([first.pool, first.isProven]).toEqual(["team t at https://api.northflank.com", true]);
+    expect([second.pool, second.isProven]).not.toContain(first.pool);
+    await look(second);
+    expect(second.pool).toBe(first.pool);
+  });
+
+  test.each<[string, NorthflankErrorCode | undefined, "call" | "look"]>([
+    ["a token that is good, but asked without the team", undefined, "call"],
+    ["a permission that is missing", "forbidden", "look"],
+    ["a refused token", "unauthorized", "look"],
+    ["a route or a thing that is not there", "not_found", "look"],
+    ["a failure of the API", "server_error", "look"],
+  ])("is not joined by %s", async (_what, answer, which) => {
+    const scene = setUp([connection("a", { teamId: "t" })]);
+    const account = usable(await scene.resolve("a"));
+    scene.state.answer = answer;
+    await scene[which](account);
+    expect([account.pool, account.isProven]).toEqual([
+      "team t at https://api.northflank.com, not accepted yet for shop/a",
+      false,
+    ]);
+  });
+
+  test("is joined without another client or version: nothing that is under way is asked again", async () => {
+    const { resolve, look, opened } = setUp([connection("a", { teamId: "t" })]);
+    const before = usable(await resolve("a"));
+    const { version } = before;
+    await look(before);
+    expect(usable(await resolve("a"))).toBe(before);
+    expect([before.version, opened.length]).toEqual([version, 1]);
+  });
+
+  test("is left when another team is named, whatever the token was accepted for", async () => {
+    const { resolve, look, store } = setUp([connection("a", { teamId: "t" })]);
+    await look(usable(await resolve("a")));
+    store.set("shop/a", connection("a", { teamId: "victim" }));
+    expect(usable(await resolve("a"))).toMatchObject({
+      pool: "team victim at https://api.northflank.com, not accepted yet for shop/a",
+      isProven: false,
+    });
+  });
+
+  test("is another one behind another base path: who answers there need not be the same", async () => {
+    const { resolve, look } = setUp([
+      connection("a", { teamId: "t" }),
+      connection("b", { teamId: "t", apiURL: "https://api.northflank.com/elsewhere" }),
+    ]);
+    const both = [usable(await resolve("a")), usable(await resolve("b"))];
+    for (const account of both) await look(account);
+    expect(new Set(both.map(({ pool }) => pool)).size).toBe(2);
   });
 
   test("is shared by connections with the same token, without a word of it in the name", async () => {
@@ -282,6 +351,15 @@ describe("the pool of an account", () => {
     expect(first).toBe(second);
   });
 
+  test("is not shared by connections of different namespaces that name the same pool", async () => {
+    const budget = { poolName: "p" };
+    const far = { ...connection("a", { budget }), metadata: { namespace: "mallory", name: "a" } };
+    const { accounts, resolve } = setUp([connection("a", { budget }), far]);
+    const request = { namespace: "mallory", connectionName: "a", projectId: "shop" };
+    const theirs = usable(await accounts.resolve(request, neverAborted()));
+    expect(theirs.pool).not.toBe(usable(await resolve("a")).pool);
+  });
+
   test("differs between teams, between tokens, and between hosts", async () => {
     const pools = await poolsOf([
       connection("a", { teamId: "t" }),
@@ -293,20 +371,201 @@ describe("the pool of an account", () => {
     expect(new Set(pools).size).toBe(5);
   });
 
-  test("stays when the token of a connection is rotated", async () => {
+  test("is another one with another token, and the former one is known as such for an hour", async () => {
     const { resolve, tokens, clock } = setUp([connection("main")]);
     const before = usable(await resolve("main"));
     tokens.set("main-token", "rotated");
     await clock.advance(60_000);
     const after = usable(await resolve("main"));
-    expect(after.pool).toBe(before.pool);
+    expect(after.pool).not.toBe(before.pool);
     expect(after.version).not.toBe(before.version);
+    await clock.advance(hourMs - 1);
+    expect(after.formerPools).toEqual([before.pool]);
+    await clock.advance(1);
+    expect(after.formerPools).toEqual([]);
+  });
+
+  test("is left by the one of two connections whose token is replaced by that of another account", async () => {
+    const twin = { tokenSecretRef: { name: "shared" } };
+    const scene = setUp([connection("x"), connection("y", twin)]);
+    scene.tokens.set("x-token", "one");
+    scene.tokens.set("shared", "one");
+    const before = [await scene.resolve("x"), await scene.resolve("y")].map((one) => usable(one).pool);
+    expect(before[0]).toBe(before[1]);
+    scene.tokens.set("x-token", "another");
+    await scene.clock.advance(60_000);
+    const after = [await scene.resolve("x"), await scene.resolve("y")].map((one) => usable(one).pool);
+    expect([after[0] === after[1], after[1]]).toEqual([false, before[1]]);
+  });
+
+  test("is found again by a connection that is made again with the same token", async () => {
+    const { resolve, look, accounts, store } = setUp([connection("a"), connection("b", { teamId: "t" })]);
+    for (const name of ["a", "b"]) {
+      const account = usable(await resolve(name));
+      await look(account);
+      const { pool } = account;
+      accounts.forget(`shop/${name}`);
+      store.delete(`shop/${name}`);
+      store.set(`shop/${name}`, connection(name, name === "b" ? { teamId: "t" } : {}));
+      expect(usable(await resolve(name)).pool).toBe(pool);
+    }
   });
 
   test("is named by the operator's team where the operator-wide token serves", async () => {
     const { resolve } = setUp([], { operatorToken });
     expect(usable(await resolve()).pool).toBe("team acme at https://api.northflank.com");
   });
+});
+
+describe("the standing of an account", () => {
+  const team = "team t at https://api.northflank.com";
+
+  async function known(more: Partial<AccountsDeps> = {}) {
+    const scene = setUp([connection("a", { teamId: "t" })], more);
+    await scene.look(usable(await scene.resolve("a")));
+    expect(await scene.standing("a")).toMatchObject({ pool: team, team, isProven: true });
+    return scene;
+  }
+
+  test.each<[string, (scene: Awaited<ReturnType<typeof known>>) => unknown]>([
+    ["is suspended", ({ store }) => store.set("shop/a", connection("a", { teamId: "t", suspend: true }))],
+    [
+      "does not allow the project any more",
+      ({ store }) => store.set("shop/a", connection("a", { teamId: "t", allowedProjects: ["x"] })),
+    ],
+    ["has no Secret any more", ({ tokens }) => tokens.delete("a-token")],
+    ["has no token any more", ({ tokens }) => tokens.set("a-token", "")],
+    ["has another token, that nobody has accepted yet", ({ tokens }) => tokens.set("a-token", "rotated")],
+    [
+      "is refused",
+      async (scene) => {
+        scene.state.answer = "unauthorized";
+        await scene.look(usable(await scene.resolve("a")));
+      },
+    ],
+  ])("stays known when its connection %s", async (_what, change) => {
+    const scene = await known();
+    await change(scene);
+    await scene.clock.advance(60_000);
+    expect(await scene.standing("a")).toMatchObject({ team, isProven: true });
+  });
+
+  test("stays known when its connection is gone, as long as objects name it", async () => {
+    let isInUse = true;
+    const scene = await known({ isInUse: () => isInUse });
+    scene.store.delete("shop/a");
+    scene.accounts.forget("shop/a");
+    scene.accounts.forget("shop/a");
+    expect(await scene.standing("a")).toMatchObject({ pool: team, team, isProven: true });
+    isInUse = false;
+    const other = await known({ isInUse: () => isInUse });
+    other.store.delete("shop/a");
+    other.accounts.forget("shop/a");
+    expect(await other.standing("a")).toEqual({});
+  });
+
+  test("of a connection that nobody has used is what it names, and proves nothing", async () => {
+    const { standing } = setUp([connection("a", { teamId: "t", suspend: true })]);
+    expect(await standing("a")).toMatchObject({ team, isProven: false });
+    expect(await standing("missing")).toEqual({});
+  });
+
+  test("does not follow a connection to the team that it names now", async () => {
+    const scene = await known();
+    scene.store.set("shop/a", connection("a", { teamId: "victim" }));
+    scene.tokens.delete("a-token");
+    await scene.clock.advance(60_000);
+    expect(await scene.standing("a")).toEqual({ team: "team victim at https://api.northflank.com", isProven: false });
+  });
+
+  test("is told without a request, and takes nothing from the probe of a refused token", async () => {
+    const { resolve, clock, state, call, standing, sent } = setUp([connection("a")]);
+    state.answer = "unauthorized";
+    await call(usable(await resolve("a")));
+    await clock.advance(hourMs);
+    await standing("a");
+    expect(sent).toHaveLength(1);
+    expect(summaryOf(await resolve("a"))).toBe("usable");
+  });
+});
+
+describe("a namespace full of tokens that nobody accepts", () => {
+  const count = 500;
+
+  function crowd() {
+    const many = Array.from({ length: count }, (_, n) => connection(`bad-${n}`));
+    const good = connection("good");
+    const scene = setUp([...many, good]);
+    const other = { ...connection("x"), metadata: { namespace: "acme", name: "x" } };
+    scene.store.set("acme/x", other);
+    scene.tokens.set("x-token", "canary-x");
+    return scene;
+  }
+
+  /** Every connection tries, as its controller and its objects do, once a minute for so many hours. */
+  async function tryAll(scene: ReturnType<typeof crowd>, hours: number) {
+    for (let minute = 0; minute < hours * 60; minute++) {
+      for (let n = 0; n < count; n++) {
+        const resolution = await scene.resolve(`bad-${n}`);
+        if (resolution.kind === "usable") await scene.call(resolution.account);
+        // The hourly check of the connection itself, which may use a refused token.
+        if (minute % 60 !== 59) continue;
+        const opened = await scene.accounts.open(connection(`bad-${n}`), { probe: true }, neverAborted());
+        if (opened.kind === "usable") await scene.call(opened.account);
+      }
+      await scene.clock.advance(60_000);
+    }
+  }
+
+  test("costs sixty requests an hour at most, hour after hour", async () => {
+    const scene = crowd();
+    scene.state.answer = "unauthorized";
+    await tryAll(scene, 1);
+    expect(scene.sent.length).toBeLessThanOrEqual(61);
+    await tryAll(scene, 2);
+    expect(scene.sent.length).toBeLessThanOrEqual(3 * 61);
+  });
+
+  test("holds up neither other namespaces nor tokens that were accepted before", async () => {
+    const scene = crowd();
+    await scene.call(usable(await scene.resolve("good")));
+    scene.state.answer = "unauthorized";
+    for (let n = 0; n < count; n++) {
+      const resolution = await scene.resolve(`bad-${n}`);
+      if (resolution.kind === "usable") await scene.call(resolution.account);
+    }
+    expect(scene.sent).toHaveLength(61);
+    expect(summaryOf(await scene.resolve("bad-400"))).toBe("waiting/WaitingForConnection in 54 s");
+    usable(await scene.resolve("good"));
+    const request = { namespace: "acme", connectionName: "x", projectId: "shop" };
+    usable(await scene.accounts.resolve(request, neverAborted()));
+  });
+
+  test("is not held against an API that is down: only refusals count", async () => {
+    const scene = crowd();
+    scene.state.answer = "timeout";
+    for (let n = 0; n < count; n++) await scene.call(usable(await scene.resolve(`bad-${n}`)));
+    scene.state.answer = undefined;
+    usable(await scene.resolve("bad-0"));
+  });
+});
+
+test("every client of a connection that changed or went is closed, and no other", async () => {
+  const { resolve, accounts, store, closed } = setUp([connection("a"), connection("b")]);
+  await resolve("a");
+  await resolve("b");
+  store.set("shop/a", connection("a", { budget: { maxRequestsPerHour: 100 } }));
+  await resolve("a");
+  expect(closed).toEqual([0]);
+  accounts.forget("shop/a");
+  accounts.forget("shop/a");
+  expect(closed).toEqual([0, 2]);
+});
+
+test("a ceiling below what a start takes is raised to that: else no start would ever be granted", async () => {
+  const { resolve, opened } = setUp([connection("a", { budget: { maxRequestsPerHour: 1 } })]);
+  await resolve("a");
+  expect(opened).toMatchObject([{ maxRequestsPerHour: 3 }]);
 });
 
 test("no resolution ever shows a token", async () => {

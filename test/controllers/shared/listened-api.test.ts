@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { listened } from "../../../src/controllers/shared/listened-api.ts";
+import { type AcceptedFor, listened } from "../../../src/controllers/shared/listened-api.ts";
 import type { NorthflankApi } from "../../../src/northflank/client.ts";
 import type { NorthflankErrorCode } from "../../../src/northflank/errors.ts";
 import { northflankError } from "../../support/fake-northflank.ts";
@@ -13,10 +13,16 @@ type Call = Exclude<keyof NorthflankApi, "reserve" | "keyedHash">;
 function setUp(make: () => unknown) {
   const heard: string[] = [];
   const api = new Proxy({} as NorthflankApi, { get: () => async () => make() });
-  const ear = { accepted: () => heard.push("accepted"), rejected: () => heard.push("rejected") };
+  const ear = {
+    accepted: (what: AcceptedFor) => heard.push(`accepted for the ${what}`),
+    rejected: () => heard.push("rejected"),
+  };
   const under = listened(api, ear) as unknown as Record<string, () => Promise<unknown>>;
   return { under, heard };
 }
+
+/** What is asked without the team, or answered though there is nothing: it says nothing about whose account it is. */
+const ofToken: readonly string[] = ["whoAmI", "abortRun"];
 
 const calls = Object.keys(setUp(() => undefined).under).filter((name) => !silent.includes(name)) as Call[];
 const outcomeCalls: readonly Call[] = ["startRun"];
@@ -24,7 +30,7 @@ const outcomeCalls: readonly Call[] = ["startRun"];
 describe.each(calls.filter((name) => !outcomeCalls.includes(name)))("%s", (name) => {
   test.each<readonly [NorthflankErrorCode, readonly string[]]>([
     ["unauthorized", ["rejected"]],
-    ["forbidden", ["accepted"]],
+    ["forbidden", ["accepted for the token"]],
     ["not_found", []],
     ["rate_limited", []],
     ["server_error", []],
@@ -41,7 +47,7 @@ describe.each(calls.filter((name) => !outcomeCalls.includes(name)))("%s", (name)
   test("that is answered proves the token", async () => {
     const { under, heard } = setUp(() => ({ id: "x" }));
     expect(await under[name]?.()).toEqual({ id: "x" });
-    expect(heard).toEqual(["accepted"]);
+    expect(heard).toEqual([`accepted for the ${ofToken.includes(name) ? "token" : "account"}`]);
   });
 });
 
@@ -55,7 +61,7 @@ test.each<Call>(["getRun", "whoAmI", "getBuild", "listBuilds"])(
 );
 
 test.each([
-  [{ kind: "accepted", runId: "r" }, ["accepted"]],
+  [{ kind: "accepted", runId: "r" }, ["accepted for the account"]],
   [{ kind: "refused", error: northflankError("unauthorized") }, ["rejected"]],
   [{ kind: "refused", error: northflankError("rejected") }, []],
   [{ kind: "unknown", error: northflankError("timeout") }, []],

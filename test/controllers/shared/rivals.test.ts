@@ -1,25 +1,34 @@
+import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { AccountResolution, Accounts } from "../../../src/controllers/shared/accounts.ts";
 import { olderRivals, openAccess, rivalKeys } from "../../../src/controllers/shared/rivals.ts";
+import { compareStandings, type Standing } from "../../../src/controllers/shared/standing.ts";
 import type { TargetObject } from "../../../src/controllers/shared/target-object.ts";
 import { neverAborted } from "../../support/strict-fake.ts";
 
 function object(
   name: string,
-  facts: { readonly second?: number; readonly gone?: boolean; readonly via?: string } = {},
+  facts: {
+    readonly second?: number;
+    readonly gone?: boolean;
+    readonly via?: string;
+    readonly namespace?: string;
+    readonly status?: TargetObject["status"];
+  } = {},
 ) {
-  const { second = 0, gone = false, via } = facts;
+  const { second = 0, gone = false, via, namespace = "shop", status } = facts;
   return {
     apiVersion: "v1",
     kind: "Thing",
     metadata: {
       name,
-      namespace: "shop",
+      namespace,
       uid: `uid-${name}`,
       creationTimestamp: `2026-01-01T00:00:0${second}Z`,
       ...(gone && { deletionTimestamp: "2026-01-02T00:00:00Z" }),
     },
     spec: { projectId: "shop", ...(via !== undefined && { connectionRef: { name: via } }) },
+    ...(status && { status }),
   } satisfies TargetObject;
 }
 
@@ -31,7 +40,11 @@ function accounts(pools: Readonly<Record<string, string>>): Accounts {
     const verdict = { kind: "waiting", reason: "ConnectionNotFound", message: "none" };
     return { kind: "blocked", verdict, recheckAfterMs: 60_000 } as unknown as AccountResolution;
   };
-  return { resolve, tokenRejected: () => undefined };
+  const standing = async ({ connectionName = "default" }: { readonly connectionName: string | undefined }) => {
+    const pool = pools[connectionName];
+    return pool === undefined ? {} : { pool };
+  };
+  return { resolve, tokenRejected: () => undefined, standing };
 }
 
 describe("rivals for a target", () => {
@@ -59,7 +72,7 @@ describe("an object", () => {
     ["through the same connection", object("a"), {}, "conflict"],
     ["through another connection of the same account", object("a", { via: "other" }), { other: "p" }, "conflict"],
     ["in another account", object("a", { via: "other" }), { other: "q" }, "open"],
-    ["without a usable account", object("a", { via: "other" }), {}, "open"],
+    ["without an account that anybody knows", object("a", { via: "other" }), {}, "open"],
   ])("and an older one %s: %s", async (_, rival, pools, kind) => {
     expect(await open([rival, own], { default: "p", ...pools })).toMatchObject(
       kind === "open" ? { kind, account: { pool: "p" } } : { kind, winner: "shop/a" },
@@ -69,4 +82,113 @@ describe("an object", () => {
   test("without an account waits for it, whoever else is there", async () => {
     expect(await open([object("a")], {})).toMatchObject({ kind: "blocked", verdict: { reason: "ConnectionNotFound" } });
   });
+});
+
+describe("an older object, whose account cannot be used now,", () => {
+  const team = "team t";
+  const served = { observed: { source: "x" } };
+  const inConflict = {
+    conditions: [{ type: "Ready", status: "False", reason: "TargetConflict", message: "", lastTransitionTime: "" }],
+  } as const;
+
+  /** What is known of the account of the older one, what its status shows, and what that of the younger one shows. */
+  const cases: Readonly<
+    Record<
+      string,
+      {
+        readonly rival: Standing;
+        readonly namespace?: string;
+        readonly seen?: TargetObject["status"];
+        readonly own?: TargetObject["status"];
+        readonly kind: "conflict" | "open";
+      }
+    >
+  > = {
+    "keeps its target when it was once answered for the same team": {
+      rival: { pool: "other", team, isProven: true },
+      kind: "conflict",
+    },
+    "keeps it when it spent from the same pool until its token was replaced": {
+      rival: { pool: "new", formerPools: ["p"] },
+      kind: "conflict",
+    },
+    "in the same namespace keeps it by naming the same team": {
+      rival: { pool: "alone", team, isProven: false },
+      kind: "conflict",
+    },
+    "gets nothing by naming the team in another namespace": {
+      rival: { pool: "alone", team, isProven: false },
+      namespace: "mallory",
+      kind: "open",
+    },
+    "keeps it after a restart when it was served before, and the other one was not": {
+      rival: { pool: "alone", team, isProven: false },
+      namespace: "other",
+      seen: served,
+      kind: "conflict",
+    },
+    "keeps it after a restart from one that was in conflict before": {
+      rival: { team, isProven: false },
+      namespace: "other",
+      seen: served,
+      own: { ...served, ...inConflict },
+      kind: "conflict",
+    },
+    "takes nothing after a restart from one that was served before": {
+      rival: { team, isProven: false },
+      namespace: "other",
+      seen: served,
+      own: served,
+      kind: "open",
+    },
+    "keeps it when its connection is gone and it was served before": {
+      rival: {},
+      seen: { applied: {} },
+      kind: "conflict",
+    },
+    "whose connection is gone, and which was never served, is in nobody's way": { rival: {}, kind: "open" },
+    "of another team is in nobody's way, whatever it was served": {
+      rival: { pool: "q", team: "team u", isProven: true },
+      seen: served,
+      kind: "open",
+    },
+    "with another token, where no team is named, is in nobody's way": {
+      rival: { pool: "q" },
+      seen: served,
+      kind: "open",
+    },
+  };
+
+  test.each(Object.entries(cases))(
+    "%s",
+    async (_sentence, { rival, namespace = "shop", seen, own: ownStatus, kind }) => {
+      const own = object("i", { second: 3, ...(ownStatus && { status: ownStatus }) });
+      const older = object("a", { via: "other", namespace, ...(seen && { status: seen }) });
+      const accounts: Accounts = {
+        resolve: async () =>
+          ({ kind: "usable", account: { pool: "p", team, isProven: true } }) as unknown as AccountResolution,
+        tokenRejected: () => undefined,
+        standing: async () => rival,
+      };
+      expect(await openAccess({ accounts, sameTarget: [older, own] }, own, neverAborted())).toMatchObject({ kind });
+    },
+  );
+});
+
+test("two connections that lead to one account are the same seen from both sides, once both were answered", () => {
+  const standing = fc.record({
+    pool: fc.constantFrom("p", "q", undefined),
+    team: fc.constantFrom("t", "u", undefined),
+    formerPools: fc.subarray(["p", "q"]),
+    isProven: fc.constant(true),
+  });
+  fc.assert(
+    fc.property(standing, standing, (left, right) => {
+      const known = [left, right].every(({ pool, team }) => pool !== undefined || team !== undefined);
+      if (known) expect(compareStandings(left, right)).toBe(compareStandings(right, left));
+      expect(compareStandings(left, left)).toBe(
+        left.pool === undefined && left.team === undefined ? "unproven" : "same",
+      );
+    }),
+  );
 });
