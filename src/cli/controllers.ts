@@ -52,6 +52,9 @@ export interface ControllersDeps {
 // How often an accepted token is checked again where spec.validationPeriodSeconds is missing.
 const validationPeriodMs = 3_600_000;
 
+// A pass reads before it writes, and neither call may be cut short by the limit of the pass.
+const leastPassMs = 60_000;
+
 /** The controllers of all kinds, each with its queue, and what wakes what. Nothing runs before they are started. */
 export function createControllers(deps: ControllersDeps): readonly ManagedController[] {
   const { config, caches, kube, apis, events, metrics, clock, random, log } = deps;
@@ -60,6 +63,9 @@ export function createControllers(deps: ControllersDeps): readonly ManagedContro
     kube,
     connections: connections.store,
     openApi: apis.open,
+    poolChanged: apis.moved,
+    closeApi: apis.close,
+    isInUse: (key) => [deployments, jobs, jobRuns].some(({ store }) => store.byIndex("connection", key).length > 0),
     operatorToken: deps.operatorToken,
     defaultApiUrl: config.apiUrl.href.replace(/\/$/, ""),
     defaultMaxRequestsPerHour: config.maxRequestsPerHour,
@@ -184,6 +190,7 @@ export function createControllers(deps: ControllersDeps): readonly ManagedContro
       queue: work,
       workers: config.workers,
       reconcile,
+      passTimeoutMs: Math.max(leastPassMs, 2 * config.requestTimeoutMs),
       whenUsable: whenAllSynced(reads),
       eventLoop,
       clock,

@@ -42,8 +42,6 @@ export interface RunMemory {
   pause?: Pause | undefined;
   /** The account that the run was last found to belong to. */
   account?: Account | undefined;
-  /** The account pool that the run was last found to belong to. */
-  pool?: string | undefined;
   /** The last look for a duplicate has been made. */
   isDuplicateWatchOver?: boolean | undefined;
 }

@@ -79,7 +79,8 @@ async function start(pass: Pass): Promise<Conclusion | undefined> {
 
   const { deps, memory, object, siblings, context } = pass;
   const { signal, statusSignal } = context;
-  const job = `${account.pool} ${jobIndexValue(object.spec)}`;
+  // By the team that is named, too: which pool it is may become known only by this very start.
+  const job = `${account.team ?? account.pool} ${jobIndexValue(object.spec)}`;
   const outcome = await pass.locks.run(job, () =>
     startRun(deps, { object, account, siblings, memory, signal, statusSignal }),
   );
@@ -321,7 +322,6 @@ async function accountOf(pass: Pass): Promise<AccountResolution> {
     const moved = isNamed ? undefined : judgeAccountChange(object, resolved.account);
     if (moved !== undefined) return { kind: "blocked", verdict: moved, recheckAfterMs: recheckAccountMs };
     memory.account = resolved.account;
-    memory.pool = resolved.account.pool;
   }
   return resolved;
 }
