@@ -198,8 +198,8 @@ const flags = {
     "max-requests-per-hour",
     "N",
     "900",
-    integer(1, 1_000_000_000),
-    "requests per account and hour, where the connection names no ceiling",
+    integer(3, 1_000_000_000),
+    "requests per connection and hour, where the connection sets no ceiling",
   ),
   requestTimeout: flag("request-timeout", "D", "30s", positiveDuration, "time limit of one call to Northflank"),
   workers: flag(

@@ -53,19 +53,21 @@ export const connectionSpec = {
         maxRequestsPerHour: {
           type: "integer",
           format: "int32",
-          minimum: 1,
+          minimum: 3,
           maximum: 1_000_000,
           description:
-            "Requests an hour at most, below the account's own limit (1000 unless Northflank raised it), so that people " +
-            "and CI keep some. Default: the operator's --max-requests-per-hour (900).",
+            "Requests an hour at most through this connection, below the account's own limit (1000 unless Northflank " +
+            "raised it), so that people and CI keep some. The last tenth is kept for changes and job runs. A start takes " +
+            "3 requests. Default: the operator's --max-requests-per-hour (900).",
         },
         poolName: {
           type: "string",
           maxLength: 63,
           pattern: "^([A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?)?$",
           description:
-            "Connections with the same pool name share one ledger: use it for several tokens of one account. Left out " +
-            "or empty: connections with the same address and team share, or those with the same token.",
+            "Connections of this namespace with the same pool name share one ledger: use it for several tokens of one " +
+            "account. Left out or empty: connections with the same team share one, in all namespaces, once Northflank " +
+            "has answered a request of each for that team; those without a team share one if they have the same token.",
         },
       },
     },
