@@ -1,5 +1,6 @@
 // pure
 import type { NorthflankJobRun } from "../../api/job-run.ts";
+import { compareStandings, type Standing } from "../shared/standing.ts";
 import type { Verdict } from "../shared/verdict.ts";
 import { isUnresolved, latestAttempt, type StartRecord, stateOf } from "./machine.ts";
 
@@ -44,4 +45,28 @@ function isStillThere(object: NorthflankJobRun, { outcome, reason }: StartRecord
     default:
       return outcome === "NotStarted" && (reason === "StartOutcomeUnknown" || reason === "RetryingRun");
   }
+}
+
+/** A run object, and the account that it was last found to belong to; `undefined` while that is not known. */
+interface Side {
+  readonly object: NorthflankJobRun;
+  readonly account: (Standing & { readonly address?: string }) | undefined;
+}
+
+/**
+ * True when another object for a job of the same name is about another job: in another account, or in one that it only
+ * names. What is not known counts as the same, for safety.
+ */
+export function isOfAnotherAccount(other: Side, own: Side): boolean {
+  if (other.account === undefined || own.account === undefined) {
+    // What was started before, or may have been, says where.
+    const recorded = other.object.status?.start?.account;
+    const address = own.account?.address ?? own.object.status?.start?.account;
+    return recorded !== undefined && address !== undefined && recorded !== address;
+  }
+  const comparison = compareStandings(own.account, other.account);
+  if (comparison !== "unproven") return comparison === "other";
+  // A run that was started, or may have been, was started with an accepted token.
+  const { metadata, status } = other.object;
+  return metadata.namespace !== own.object.metadata.namespace && !status?.start && !status?.runId;
 }

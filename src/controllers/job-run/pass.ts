@@ -11,8 +11,8 @@ import type { Account, Accounts } from "../shared/accounts.ts";
 import type { EventSink } from "../shared/event-draft.ts";
 import { reconcileRequest } from "../shared/reconcile-request.ts";
 import { prunedProblems, type SpecProblem } from "../shared/spec-problem.ts";
-import { compareStandings } from "../shared/standing.ts";
 import type { StatusWriter } from "../shared/status-writer.ts";
+import { isOfAnotherAccount } from "./account-change.ts";
 import { type Conclusion, type Situation, settleWaitMs } from "./conclusion.ts";
 import { obstaclesAmong, replacerOf, type Sibling } from "./concurrency.ts";
 import {
@@ -130,33 +130,15 @@ function siblingsOf(
     if (otherKey === key) return [];
     const found = memories.peek(otherKey);
     const known = found?.uid === other.metadata.uid ? found : undefined;
-    if (isOfAnotherAccount({ object: other, memory: known }, { object, memory })) return [];
+    // An object of which nothing says which account it belongs to may be of ours: it counts, for safety.
+    const sides = [
+      { object: other, account: known?.account },
+      { object, account: memory.account },
+    ] as const;
+    if (isOfAnotherAccount(...sides)) return [];
     const shown = known === undefined ? other : withUnsaved(other, known);
     return [{ key: otherKey, object: shown, isSettled: isSettled(deps, shown, known, memory) }];
   });
-}
-
-interface Known {
-  readonly object: NorthflankJobRun;
-  readonly memory: RunMemory | undefined;
-}
-
-/**
- * Sure to be about another job of the same name: in another account, or in one that it only names. An object of which
- * nothing says which account it belongs to may be of ours: it counts, for safety.
- */
-function isOfAnotherAccount(other: Known, own: Known): boolean {
-  const [theirs, ours] = [other.memory?.account, own.memory?.account];
-  if (theirs === undefined || ours === undefined) {
-    const recorded = other.object.status?.start?.account;
-    const address = ours?.address ?? own.object.status?.start?.account;
-    return recorded !== undefined && address !== undefined && recorded !== address;
-  }
-  const comparison = compareStandings(ours, theirs);
-  if (comparison !== "unproven") return comparison === "other";
-  // A run that was started, or may have been, was started with an accepted token.
-  const { metadata, status } = other.object;
-  return metadata.namespace !== own.object.metadata.namespace && !status?.start && !status?.runId;
 }
 
 /** Whether nothing of an open start can be on its way any more. With the allowance, the reach of the next one is apart. */

@@ -1,7 +1,8 @@
 import { expect, test } from "vitest";
 import type { NorthflankJobRun } from "../../../src/api/job-run.ts";
-import { judgeAccountChange } from "../../../src/controllers/job-run/account-change.ts";
+import { isOfAnotherAccount, judgeAccountChange } from "../../../src/controllers/job-run/account-change.ts";
 import type { StartRecord } from "../../../src/controllers/job-run/machine.ts";
+import type { Standing } from "../../../src/controllers/shared/standing.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
 import { RunCluster } from "../../support/run-cluster.ts";
 
@@ -54,4 +55,42 @@ test("the message names both accounts and the run, and what can be done", () => 
   expect(said).toContain(`Run run-1 was started in ${home}`);
   expect(said).toContain("leads to https://api.northflank.com, team other now");
   expect(said).toContain("delete this object");
+});
+
+test.each<
+  readonly [string, Standing | undefined, { readonly namespace?: string; readonly status?: Partial<Status> }, boolean]
+>([
+  ["of the same pool", { pool: "p" }, {}, false],
+  ["of another pool", { pool: "q" }, {}, true],
+  ["of an account that is not known yet", undefined, { namespace: "mallory" }, false],
+  ["of the same team, answered for it", { pool: "q", team: "t", isProven: true }, { namespace: "other" }, false],
+  ["of the same namespace, that names the team", { pool: "q", team: "t", isProven: false }, {}, false],
+  [
+    "of another namespace, that only names the team",
+    { pool: "q", team: "t", isProven: false },
+    { namespace: "mallory" },
+    true,
+  ],
+  [
+    "of another namespace, that names the team and may have started something",
+    { pool: "q", team: "t", isProven: false },
+    { namespace: "other", status: { start: start("Pending") } },
+    false,
+  ],
+  [
+    "of another namespace, that names the team and has a run",
+    { pool: "q", team: "t", isProven: false },
+    { namespace: "other", status: { runId: "run-1" } },
+    false,
+  ],
+])("a run object %s is about another job: %o %o %j", (_what, account, { namespace, status }, expected) => {
+  const own = new RunCluster(new FakeClock()).create("own", {});
+  const other = {
+    ...own,
+    metadata: { ...own.metadata, name: "other", ...(namespace && { namespace }) },
+    ...(status && { status: { observedGeneration: 1, ...status } }),
+  };
+  const mine = { object: own, account: { pool: "p", team: "t", isProven: true } };
+  expect(isOfAnotherAccount({ object: other, account }, mine)).toBe(expected);
+  expect(isOfAnotherAccount({ object: other, account }, { ...mine, account: undefined })).toBe(false);
 });
