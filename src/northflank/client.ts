@@ -142,8 +142,14 @@ export interface NorthflankApi {
    * API lists them is not documented: only where it is seen to be newest first does `needs` end the list early.
    */
   listRuns(name: JobName, options: CallOptions & { readonly needs?: RunsNeeded }): Promise<RunList>;
-  /** One run; `undefined` when the API says that there is none (404). */
-  getRun(name: JobName & { readonly runId: string }, options: CallOptions): Promise<JobRunView | undefined>;
+  /**
+   * One run; `undefined` when the API says that there is none (404). `serverTimeMs` is Northflank's clock (the `Date`
+   * header of the answer), in ms since the epoch; missing when it was not sent.
+   */
+  getRun(
+    name: JobName & { readonly runId: string },
+    options: CallOptions,
+  ): Promise<(JobRunView & { readonly serverTimeMs?: number | undefined }) | undefined>;
   /** `POST .../jobs/{id}/runs`, sent exactly once whatever happens. Never throws for an outcome; see `StartResult`. */
   startRun(name: JobName, body: RunRequest, options: CallOptions): Promise<StartResult>;
   /** `DELETE .../runs/{runId}`. A run that is gone or over counts as aborted. */
@@ -288,7 +294,9 @@ export function createNorthflankApi(options: NorthflankApiOptions): NorthflankAp
       const request = { method: "GET", ...runRoute(name), step: `get ${runText(name)}` } as const;
       const answer = await read(request, call).catch(undefinedIf("not_found"));
       if (answer === undefined) return undefined;
-      return toRunView(dataOf(answer.json)) ?? unexpected(request.step, "the answer is not a run");
+      const run = toRunView(dataOf(answer.json)) ?? unexpected(request.step, "the answer is not a run");
+      const timeMs = serverTimeMs(answer.headers);
+      return timeMs === undefined ? run : { ...run, serverTimeMs: timeMs };
     },
 
     startRun: (name, body, call) => startRun({ once, name, body, call }),

@@ -808,6 +808,17 @@ describe("one run", () => {
     expect(await apiOf().getRun(run, call())).toBeUndefined();
   });
 
+  test.each([
+    ["Thu, 01 Jan 2026 10:00:00 GMT", Date.parse("2026-01-01T10:00:00Z")],
+    ["tomorrow", undefined],
+    [undefined, undefined],
+  ])("comes with Northflank's clock: %s", async (date, serverTimeMs) => {
+    script = [data({ id: "r1", status: "RUNNING" }, date === undefined ? {} : { date })];
+    const read = await apiOf().getRun(run, call());
+    expect(read).toMatchObject({ id: "r1", status: "RUNNING" });
+    expect(read?.serverTimeMs).toBe(serverTimeMs);
+  });
+
   test("is a protocol error when the answer is none", async () => {
     script = [data({ id: "../x" })];
     expect(await failureOf(apiOf().getRun(run, call()))).toMatchObject({ code: "protocol" });

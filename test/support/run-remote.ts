@@ -97,13 +97,19 @@ export class RunRemote {
     const runs = shown
       .map((run) => this.#view(run))
       .toSorted((a, b) => Date.parse(b.startedAt ?? "") - Date.parse(a.startedAt ?? ""));
-    return { runs, serverTimeMs: this.sendsDate ? Math.floor(this.serverMs / 1_000) * 1_000 : undefined };
+    return { runs, serverTimeMs: this.sendsDate ? this.#dateMs : undefined };
   }
 
-  read(runId: string): JobRunView | undefined {
+  read(runId: string): (JobRunView & { readonly serverTimeMs?: number }) | undefined {
     this.calls.push("get");
     const run = this.#runs.find(({ id }) => id === runId);
-    return run === undefined ? undefined : this.#view(run);
+    if (run === undefined) return undefined;
+    return this.sendsDate ? { ...this.#view(run), serverTimeMs: this.#dateMs } : this.#view(run);
+  }
+
+  /** As in a `Date` header: whole seconds. */
+  get #dateMs(): number {
+    return Math.floor(this.serverMs / 1_000) * 1_000;
   }
 
   abort(runId: string): void {
