@@ -170,11 +170,11 @@ export const jobRunSpec = {
     ttlSecondsAfterFinished: {
       type: "integer",
       format: "int32",
-      minimum: 1,
+      minimum: 0,
       maximum: 31_536_000,
       nullable: true,
       description:
-        "Seconds after the end at which this object is deleted. Default: never. Leave it out for objects kept in Git: " +
+        "Seconds after the end at which this object is deleted; 0: at once. Default: never. Leave it out for objects kept in Git: " +
         "GitOps tools would make the object again, and the job would run again.",
     },
   },

@@ -472,8 +472,9 @@ const runs: Readonly<Record<string, Document>> = {
   },
   "run: nulls are absent": { object: jobRun({ suspend: null, backoffLimit: null, connectionRef: null }), problems: [] },
   "run: no ttl in so many words": { object: jobRun({ ttlSecondsAfterFinished: null }), problems: [] },
-  "run: a ttl of 0": {
-    object: jobRun({ ttlSecondsAfterFinished: 0 }),
+  "run: a ttl of 0": { object: jobRun({ ttlSecondsAfterFinished: 0 }), problems: [] },
+  "run: a ttl below 0": {
+    object: jobRun({ ttlSecondsAfterFinished: -1 }),
     problems: ["spec.ttlSecondsAfterFinished minimum"],
   },
   "run: an empty override": {
