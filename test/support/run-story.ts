@@ -1,15 +1,21 @@
 import type { NorthflankJobRun } from "../../src/api/job-run.ts";
+import type { Clock } from "../../src/util/clock.ts";
 import { FakeClock } from "./fake-clock.ts";
 import { brokenPromises, kstatusOf } from "./kstatus.ts";
 import { RunCluster } from "./run-cluster.ts";
 import { RunProcess, type RunWorld } from "./run-process.ts";
 import { RunRemote } from "./run-remote.ts";
 
+const startMs = Date.parse("2026-01-01T00:00:00Z");
+
 /** One process, one cluster, one Northflank, and what is asked of them in tests. */
 export class RunStory {
+  /** Of the operator. */
   readonly clock = new FakeClock();
-  readonly cluster = new RunCluster(this.clock);
-  readonly remote = new RunRemote(this.clock);
+  /** Of the API server and of Northflank: neither jumps when {@link clock} does. */
+  readonly outside: Clock = { ...this.clock, now: () => startMs + this.clock.monotonic() };
+  readonly cluster = new RunCluster(this.outside);
+  readonly remote = new RunRemote(this.outside);
   process: RunProcess;
   readonly #world: RunWorld;
   readonly #broken: string[] = [];

@@ -8,7 +8,8 @@ import type { ObjectKey } from "../../runtime/outcome.ts";
 import type { EventDraft } from "../shared/event-draft.ts";
 import type { RemoteVerdict } from "../shared/remote-verdict.ts";
 import type { Verdict } from "../shared/verdict.ts";
-import { type Attempt, isUnresolved, latestAttempt, type StartRecord } from "./machine.ts";
+import { untilMs } from "./age.ts";
+import { type Attempt, isUnresolved, latestAttempt, limitOf, type StartRecord, stateOf } from "./machine.ts";
 import { timeMs } from "./read-back.ts";
 
 /** What a pass concluded: what the status shall say, what is done once it says so, and when to come back. */
@@ -50,6 +51,8 @@ export type Next =
   | { readonly kind: "settled" }
   /** Come back; `asks: true` when that will cost a request, so it must not happen sooner without a reason. */
   | { readonly kind: "recheck"; readonly afterMs: number; readonly asks: boolean }
+  /** Come back at once: this pass changed what the next one decides on. Where that goes on, ever more slowly. */
+  | { readonly kind: "again" }
   /** A failed call: after a growing pause, and not before `notBeforeMs`. */
   | { readonly kind: "retry"; readonly error: Error; readonly failures: number; readonly notBeforeMs: number };
 
@@ -77,8 +80,14 @@ export interface Situation {
   /** Wall clock in ms: only for what people read. */
   readonly now: number;
   readonly settings: RunSettings;
-  /** Since the first run started. */
+  /** Since the first run started, as far as that may be acted upon (see `age.ts`). */
   readonly sinceStartMs: number;
+  /** Since the object was created, likewise; where it is missing, by the wall clock. */
+  readonly sinceCreationMs?: number;
+  /** Since the object ended, likewise. */
+  readonly sinceEndMs?: number;
+  /** Northflank's clock in ms since the epoch, where it is known. */
+  readonly remoteNow?: number | undefined;
 }
 
 /** `judge` says what a failed call means: the one table of all kinds. */
@@ -139,18 +148,22 @@ export function isKnownUnknown(object: NorthflankJobRun): boolean {
   return isUnresolved(object) && findCondition(object.status?.conditions, "Started")?.reason === "StartOutcomeUnknown";
 }
 
-/** A wait, cut at the next deadline of the object. */
-export function soonest({ object, now, sinceStartMs }: Situation, afterMs: number): number {
-  const { spec, metadata } = object;
-  const hasRun = latestAttempt(object) !== undefined;
-  const limitSeconds = hasRun ? spec.activeDeadlineSeconds : spec.startDeadlineSeconds;
-  if (limitSeconds === undefined) return afterMs;
-  const elapsedMs = hasRun ? sinceStartMs : now - (timeMs(metadata.creationTimestamp) ?? now);
-  return Math.max(0, Math.min(afterMs, limitSeconds * 1_000 - elapsedMs));
+/** A wait, cut at the next deadline of the object, if that is still to come. */
+export function soonest(situation: Situation, afterMs: number): number {
+  return Math.min(afterMs, deadlineLeftMs(situation) ?? afterMs);
 }
 
 /** Nothing to do until somebody changes something, or until the next deadline of the object. */
 export function untilDeadline(situation: Situation): Next {
-  const afterMs = soonest(situation, Number.POSITIVE_INFINITY);
-  return Number.isFinite(afterMs) ? { kind: "recheck", afterMs, asks: false } : { kind: "settled" };
+  const afterMs = deadlineLeftMs(situation);
+  return afterMs === undefined ? { kind: "settled" } : { kind: "recheck", afterMs, asks: false };
+}
+
+function deadlineLeftMs({ object, now, sinceStartMs, sinceCreationMs }: Situation): number | undefined {
+  const limit = limitOf(object, {
+    state: stateOf(object),
+    sinceCreationMs: sinceCreationMs ?? now - (timeMs(object.metadata.creationTimestamp) ?? now),
+    sinceStartMs,
+  });
+  return limit === undefined ? undefined : untilMs(limit.elapsedMs, limit.limitMs);
 }

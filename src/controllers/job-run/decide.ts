@@ -11,6 +11,7 @@ import { failuresAlike } from "../shared/remote-failure.ts";
 import { slowProbeMs } from "../shared/remote-verdict.ts";
 import { invalidSpecMessage, type SpecProblem } from "../shared/spec-problem.ts";
 import type { Verdict } from "../shared/verdict.ts";
+import { ownPartMs } from "./age.ts";
 import {
   type Conclusion,
   conclude,
@@ -45,7 +46,22 @@ export function decideRejected(situation: Situation): Conclusion {
   const { object } = situation;
   const said = object.status?.start?.message ?? "Northflank refused the request.";
   const verdict: Verdict = { kind: "stalled", reason: "RequestRejected", message: said };
-  return conclude(verdict, { next: untilDeadline(situation), facts: { failure: object.status?.failure } });
+  const facts = { class: "Terminal", reason: verdict.reason, httpStatus: undefined, message: said } as const;
+  // Where the process ended between the record and the status, the record is all there is.
+  const failure = object.status?.failure ?? failureOf(situation, { ...facts, nextTryMs: undefined });
+  return conclude(verdict, { next: untilDeadline(situation), facts: { failure } });
+}
+
+/** A deadline is over by the clock, of a process that has not seen enough of it: nothing is started, nor ended yet. */
+export function decideDoubt(situation: Situation, leftMs: number): Conclusion {
+  const field = latestAttempt(situation.object) === undefined ? "startDeadlineSeconds" : "activeDeadlineSeconds";
+  const message =
+    `spec.${field} is over by the clock of the API server. The operator confirms this for up to ` +
+    `${formatDuration(ownPartMs)} before it ends the object; nothing is started.`;
+  return conclude(
+    { kind: "progressing", reason: "StartingRun", message },
+    { next: { kind: "recheck", afterMs: leftMs, asks: false } },
+  );
 }
 
 /** Something outside the object is not ready: the connection, a Secret. */
@@ -308,9 +324,9 @@ export function decideFailed(situation: Situation, error: NorthflankError, judge
     nextTryMs,
   });
   const next: Next =
-    judged.next.kind === "recheck"
-      ? { kind: "recheck", afterMs: soonest(situation, nextTryMs ?? 0), asks: true }
-      : { kind: "retry", error, failures: failure.count, notBeforeMs: judged.next.notBeforeMs ?? 0 };
+    nextTryMs === undefined
+      ? { kind: "retry", error, failures: failure.count, notBeforeMs: error.retryAfterMs ?? 0 }
+      : { kind: "recheck", afterMs: soonest(situation, nextTryMs), asks: true };
   return conclude(judged.verdict, { facts: { failure }, next, isOutcomeUnknown });
 }
 

@@ -4,9 +4,9 @@ import { isReason, type Reason } from "../../api/reasons.ts";
 import { findCondition, formatTime } from "../../runtime/conditions.ts";
 import { formatDuration } from "../../util/duration.ts";
 import type { Verdict } from "../shared/verdict.ts";
+import { untilMs } from "./age.ts";
 import { type Conclusion, conclude, type Next, normal, type Situation, warning, withFacts } from "./conclusion.ts";
 import { isUnresolved, latestAttempt, type Wish } from "./machine.ts";
-import { timeMs } from "./read-back.ts";
 
 /** How a run object ended. */
 export interface End {
@@ -37,10 +37,16 @@ export function finish(situation: Situation, end: End, isOutcomeUnknown = false)
   const verdict: Verdict = { kind: isSuccess ? "ready" : "stalled", reason: end.reason, message: end.message };
   const conclusion = conclude(verdict, {
     facts: { completionTime: end.time, failure: undefined },
-    next: afterEnd(situation.object, situation.now, situation.now),
+    next: afterFinish(situation.object),
     events: [isSuccess ? normal("RunSucceeded", "Observe", end.message) : warning(end.reason, "Observe", end.message)],
   });
   return { ...conclusion, isOutcomeUnknown };
+}
+
+function afterFinish({ spec, metadata }: NorthflankJobRun): Next {
+  const { ttlSecondsAfterFinished: ttl } = spec;
+  if (ttl === undefined || ttl === null || metadata.deletionTimestamp !== undefined) return { kind: "settled" };
+  return ttl === 0 ? { kind: "again" } : { kind: "recheck", afterMs: ttl * 1_000, asks: false };
 }
 
 /** Over without a run that is active: aborted, or a deadline passed. */
@@ -79,10 +85,13 @@ export function decideLeave({ object }: Situation): Conclusion {
 /** How long a deletion is held back while its run cannot be aborted. */
 export const longestCleanupMs = 600_000;
 
+/** The same, where only the request quota of the account stands in the way: an hour later it is back. */
+export const longestQuotaCleanupMs = 4_200_000;
+
 /** The run could not be aborted in time: the object is let go, so that nobody's namespace hangs on a lost Secret. */
-export function decideDeleteTimedOut(): Conclusion {
+export function decideDeleteTimedOut(limitMs: number): Conclusion {
   const message =
-    `The run could not be aborted within ${formatDuration(longestCleanupMs)} of the deletion; the object is let go. ` +
+    `The run could not be aborted within ${formatDuration(limitMs)} of the deletion; the object is let go. ` +
     "Look into Northflank: the run may go on.";
   return conclude(
     { kind: "stalled", reason: "DeleteTimedOut", message },
@@ -94,15 +103,15 @@ export function decideDeleteTimedOut(): Conclusion {
  * A finished object says again what it said, for the new generation or request; no remote call. What somebody has wiped
  * is said anew from what is left.
  */
-export function decideFinished({ object, now }: Situation): Conclusion {
-  const { conditions, completionTime } = object.status ?? {};
+export function decideFinished({ object, sinceEndMs = 0 }: Situation): Conclusion {
+  const { conditions } = object.status ?? {};
   const said = findCondition(conditions, "Succeeded")?.reason;
   const reason = isReason(said) ? said : reasonOfAttempt(object);
   const message = findCondition(conditions, "Ready")?.message ?? "The run is over.";
   return conclude(
     { kind: reason === "RunSucceeded" ? "ready" : "stalled", reason, message },
     {
-      next: afterEnd(object, timeMs(completionTime) ?? now, now),
+      next: afterEnd(object, sinceEndMs),
       isOutcomeUnknown: reason === "StartOutcomeUnknown",
     },
   );
@@ -119,18 +128,26 @@ function reasonOfAttempt(object: NorthflankJobRun): EndReason {
   }
 }
 
-/** Milliseconds until a finished object is to be deleted; `undefined` where it stays. */
-export function ttlLeftMs(object: NorthflankJobRun, now: number): number | undefined {
-  const { ttlSecondsAfterFinished: ttl } = object.spec;
-  const overMs = timeMs(object.status?.completionTime);
-  if (ttl === undefined || ttl === null || overMs === undefined) return undefined;
-  return Math.max(0, overMs + ttl * 1_000 - now);
+/** Milliseconds after the end at which a finished object is to be deleted; `undefined` where it stays, or is going already. */
+export function ttlMs({ spec, metadata, status }: NorthflankJobRun): number | undefined {
+  const { ttlSecondsAfterFinished: ttl } = spec;
+  if (ttl === undefined || ttl === null || metadata.deletionTimestamp !== undefined) return undefined;
+  return status?.completionTime === undefined ? undefined : ttl * 1_000;
 }
 
-function afterEnd(object: NorthflankJobRun, overMs: number, now: number): Next {
-  const { ttlSecondsAfterFinished: ttl } = object.spec;
-  if (ttl === undefined || ttl === null) return { kind: "settled" };
-  return { kind: "recheck", afterMs: Math.max(0, overMs + ttl * 1_000 - now), asks: false };
+/** True for a finished object whose time to stay is over. */
+export function isTtlOver(object: NorthflankJobRun, sinceEndMs: number): boolean {
+  const limitMs = ttlMs(object);
+  return limitMs !== undefined && sinceEndMs >= limitMs;
+}
+
+// The answer to the DELETE comes as an event; this is the net below that.
+const deletedRecheckMs = 60_000;
+
+function afterEnd(object: NorthflankJobRun, sinceEndMs: number): Next {
+  const limitMs = ttlMs(object);
+  if (limitMs === undefined) return { kind: "settled" };
+  return { kind: "recheck", afterMs: untilMs(sinceEndMs, limitMs) ?? deletedRecheckMs, asks: false };
 }
 
 /** The end by spec.activeDeadlineSeconds. */

@@ -33,7 +33,9 @@ export async function abortRun(
   const runId = latestAttempt(object)?.runId ?? "";
   try {
     await account.api.abortRun({ ...jobOf(object), runId }, { class: "change", signal });
-    memory.abortSent = { runId, atMs: clock.monotonic() };
+    const before = memory.abortSent?.runId === runId ? memory.abortSent : undefined;
+    const atMs = clock.monotonic();
+    memory.abortSent = { runId, firstMs: before?.firstMs ?? atMs, atMs, count: (before?.count ?? 0) + 1 };
     return { kind: "read", value: undefined };
   } catch (error) {
     if (isNorthflankError(error)) return { kind: "failed", error };

@@ -1,16 +1,20 @@
 // pure
 import type { NorthflankJobRun } from "../../api/job-run.ts";
+import type { NorthflankError } from "../../northflank/errors.ts";
 import type { JobRunView } from "../../northflank/types.ts";
 import { capped, formatTime } from "../../runtime/conditions.ts";
 import type { ObjectKey } from "../../runtime/outcome.ts";
 import { formatDuration } from "../../util/duration.ts";
 import type { EventDraft } from "../shared/event-draft.ts";
+import { nextFailure } from "../shared/failure.ts";
 import type { Verdict } from "../shared/verdict.ts";
 import {
   attemptOf,
   type Conclusion,
   conclude,
   type Facts,
+  type Judge,
+  type Next,
   normal,
   type RunSettings,
   type Situation,
@@ -23,14 +27,16 @@ import {
 import { deadlineEnd, type End, finish } from "./ends.ts";
 import { type Attempt, isAbortWanted, type StartRecord, type Wish } from "./machine.ts";
 import { maxAttempts } from "./memory.ts";
-import { timeMs } from "./read-back.ts";
+import { isServerTime, timeMs } from "./read-back.ts";
 
 /** A run that was found takes the place of the answer that was lost. */
 export function adoptFound(situation: Situation, start: StartRecord, run: JobRunView): Conclusion {
+  const startMs = timeMs(run.startedAt);
   return adopt(situation, start, {
     runId: run.id,
     runName: run.runName,
-    startTime: formatTime(timeMs(run.startedAt) ?? situation.now),
+    startTime: formatTime(startMs ?? situation.now),
+    ownStartTime: formatTime(startMs === undefined ? situation.now : ownMs(situation, startMs)),
     origin: "Recovered",
   });
 }
@@ -43,6 +49,8 @@ export function adopt(
     readonly runId: string;
     readonly runName: string | undefined;
     readonly startTime: string;
+    /** The same by our own clock, where it is not that already. */
+    readonly ownStartTime?: string;
     readonly origin: Attempt["origin"];
   },
 ): Conclusion {
@@ -61,12 +69,12 @@ export function adopt(
     attempts: [...(object.status?.attempts ?? []), attempt].slice(-maxAttempts),
     runId: attempt.runId,
     runName: attempt.runName,
-    startTime: object.status?.startTime ?? attempt.startTime,
+    startTime: object.status?.startTime ?? found.ownStartTime ?? attempt.startTime,
     failure: undefined,
   };
   return conclude(running(object, attempt), {
     facts,
-    next: { kind: "recheck", afterMs: isRecovered ? 0 : settings.runPollIntervalMs, asks: !isRecovered },
+    next: isRecovered ? { kind: "again" } : { kind: "recheck", afterMs: settings.runPollIntervalMs, asks: true },
     after: [{ kind: "record", start: { ...open, outcome: isRecovered ? "Recovered" : "Accepted" } }],
     events: [
       isRecovered
@@ -80,33 +88,78 @@ function running({ spec }: NorthflankJobRun, { runId }: Attempt): Verdict {
   return { kind: "progressing", reason: "RunActive", message: `Run ${runId} of job ${spec.jobId} is active.` };
 }
 
-/** What was seen of the run of the current attempt. */
-export type RunSight = { readonly run: JobRunView | undefined; readonly missingReads: number };
+/** What was seen of the run of the current attempt. `isGone`: it is not there, and that is proven. */
+export type RunSight = { readonly run: JobRunView | undefined; readonly isGone: boolean };
 
-/** So many reads in a row must miss a run before it counts as gone: lists and reads may lag. */
-export const missingReadsLimit = 3;
+/** For so long every read must miss a run before the list is asked: reads lag, and an API that is being deployed lies. */
+export const missingMs = 300_000;
 
-/** The run was looked at; `wish` is why it may have been aborted. `hasSentAbort`: in this pass. */
-export function decideFollowed(
-  situation: Situation,
-  sight: RunSight,
-  options: { readonly wish: Wish; readonly hasSentAbort: boolean },
-): Conclusion {
+/** A list that is cut proves nothing about an old run: then time has to. */
+export const missingFromCutListMs = 1_800_000;
+
+/** True where a run counts as gone. `absence`: what the list says; `undefined` where it was not read, or has the run. */
+export function isProvenGone(missingForMs: number, absence: "complete" | "truncated" | undefined): boolean {
+  if (absence === undefined) return false;
+  return missingForMs >= (absence === "complete" ? missingMs : missingFromCutListMs);
+}
+
+/**
+ * How old the first run is by Northflank's clock; `undefined` where that cannot be told. What Northflank says of a start is
+ * believed only where it lies between the record of the start and now: one absurd time must not end a run.
+ */
+export function remoteAgeMs(
+  { status }: NorthflankJobRun,
+  seen: { readonly attempt: Attempt; readonly run: JobRunView; readonly remoteNow: number | undefined },
+): number | undefined {
+  const { attempt, run, remoteNow } = seen;
+  if (remoteNow === undefined) return undefined;
+  if (attempt.number > 1) {
+    const first = status?.attempts?.find(({ number }) => number === 1);
+    const firstMs = first?.completionTime === undefined ? undefined : timeMs(first.startTime);
+    return firstMs === undefined ? undefined : Math.max(0, remoteNow - firstMs);
+  }
+  const start = status?.start;
+  const isRecordOf = start?.attempt === attempt.number && isServerTime(start);
+  const recordedMs = isRecordOf ? (timeMs(start.firstRecordedTime) ?? timeMs(start.recordedTime)) : undefined;
+  const startedMs = timeMs(run.startedAt);
+  const isInFuture = startedMs !== undefined && startedMs > remoteNow + clockAllowanceMs;
+  const sinceMs = isInFuture ? recordedMs : laterOf(startedMs, recordedMs);
+  return sinceMs === undefined ? undefined : Math.max(0, remoteNow - sinceMs);
+}
+
+function laterOf(left: number | undefined, right: number | undefined): number | undefined {
+  return left === undefined || right === undefined ? left : Math.max(left, right);
+}
+
+/** `Date` and `startedAt` come in whole seconds, and the machines of the API need not agree to one. */
+const clockAllowanceMs = 10_000;
+
+/**
+ * The run was looked at; `wish` is why it may have been aborted. `hasSentAbort`: in this pass. `sinceAbortMs`: since an
+ * abort was first accepted.
+ */
+export function decideFollowed(situation: Situation, sight: RunSight, options: Following): Conclusion {
   const { object } = situation;
   const attempt = attemptOf(object);
   const isAborting = options.wish === "aborted" || options.wish === "expired" || options.wish === "cleanup";
   if (sight.run === undefined) {
-    if (sight.missingReads >= missingReadsLimit) return decideDisappeared(situation, isAborting, options.wish);
+    if (sight.isGone) return decideDisappeared(situation, isAborting, options.wish);
     return stillRunning(situation, options);
   }
   const { run } = sight;
   if (!run.concluded) return stillRunning(situation, options);
   const ended = endedAttempt(situation, attempt, run);
-  const facts: Facts = { attempts: replaceLatest(object, ended), failure: undefined };
+  const facts: Facts = { ...mended(object), attempts: replaceLatest(object, ended), failure: undefined };
   const conclusion = withFacts(decideOver(situation, { ...options, run, ended }), facts);
   const why = abortCauses[options.wish];
   if (!options.hasSentAbort || why === undefined) return conclusion;
   return { ...conclusion, events: [abortEvent(attempt, why), ...conclusion.events] };
+}
+
+interface Following {
+  readonly wish: Wish;
+  readonly hasSentAbort: boolean;
+  readonly sinceAbortMs?: number;
 }
 
 function abortEvent({ runId }: Attempt, why: string): EventDraft {
@@ -118,8 +171,7 @@ function decideOver(
   options: { readonly run: JobRunView; readonly ended: Attempt; readonly wish: Wish; readonly hasSentAbort: boolean },
 ): Conclusion {
   const { run, ended, wish, hasSentAbort } = options;
-  // A clock of the API that is ahead must not put the end into the future: the ttl counts from here.
-  const time = formatTime(Math.min(timeMs(ended.completionTime) ?? situation.now, situation.now));
+  const time = formatTime(endMs(situation, timeMs(run.concludedAt)));
   const name = `Run ${ended.runId}`;
   if (run.status === "SUCCESS") {
     return finish(situation, { reason: "RunSucceeded", message: `${name} ended with success.`, time });
@@ -140,6 +192,31 @@ function decideOver(
     return finish(situation, { reason: "RunAbortedRemotely", message, time });
   }
   return decideFailedRun(situation, ended, time);
+}
+
+/** When the run was over, by our own clock: the ttl counts from here. Never before its start. */
+function endMs(situation: Situation, concludedMs: number | undefined): number {
+  const { now, object } = situation;
+  if (concludedMs === undefined) return now;
+  const startMs = situation.remoteNow === undefined ? undefined : timeMs(object.status?.startTime);
+  return Math.min(now, Math.max(ownMs(situation, concludedMs), startMs ?? Number.NEGATIVE_INFINITY));
+}
+
+/**
+ * A time of Northflank by our own clock. Where it is not known how far apart the two are, it is believed as it is, as long
+ * as it lies between the creation of the object and now.
+ */
+function ownMs({ now, remoteNow = now, object }: Situation, remoteMs: number): number {
+  const createdMs = timeMs(object.metadata.creationTimestamp) ?? now;
+  return Math.min(now, Math.max(createdMs, now - (remoteNow - remoteMs)));
+}
+
+/** What a status lacks of the first and the present run, from what it still has: nothing is missing for good. */
+function mended({ status }: NorthflankJobRun): Facts {
+  const attempts = status?.attempts ?? [];
+  const startTime = status?.startTime ?? attempts[0]?.startTime;
+  const runName = status?.runName ?? attempts.at(-1)?.runName;
+  return { ...(startTime === undefined ? {} : { startTime }), ...(runName === undefined ? {} : { runName }) };
 }
 
 function decideFailedRun(situation: Situation, ended: Attempt, time: string): Conclusion {
@@ -204,18 +281,15 @@ export function decideAbortRecorded({ object, now }: Situation, replacedBy: Obje
   const message = `Run ${attemptOf(object).runId} is being aborted: ${why}.`;
   return conclude(
     { kind: "progressing", reason: "Aborting", message },
-    { facts: { abortRequestedTime: formatTime(now) }, next: { kind: "recheck", afterMs: 0, asks: false } },
+    { facts: { abortRequestedTime: object.status?.abortRequestedTime ?? formatTime(now) }, next: { kind: "again" } },
   );
 }
 
-function stillRunning(
-  situation: Situation,
-  options: { readonly wish: Wish; readonly hasSentAbort: boolean },
-): Conclusion {
+function stillRunning(situation: Situation, options: Following): Conclusion {
   const { object, settings } = situation;
   const attempt = attemptOf(object);
   const why = abortCauses[options.wish];
-  const facts: Facts = { failure: undefined };
+  const facts: Facts = { ...mended(object), failure: undefined };
   if (why === undefined) {
     const afterMs = soonest(situation, pollIntervalMs(settings, ageOf(attempt, situation)));
     return conclude(running(object, attempt), { facts, next: { kind: "recheck", afterMs, asks: true } });
@@ -225,11 +299,49 @@ function stillRunning(
     { kind: "progressing", reason: "Aborting", message },
     {
       facts,
-      next: { kind: "recheck", afterMs: settings.runPollIntervalMs, asks: true },
+      next: { kind: "recheck", afterMs: pollIntervalMs(settings, options.sinceAbortMs ?? 0), asks: true },
       events: options.hasSentAbort ? [abortEvent(attempt, why)] : [],
     },
   );
 }
+
+/** A run whose abort was refused: it is followed all the same. `judge` says what the refusal means. */
+export function decideAbortRefused(
+  situation: Situation,
+  looked: Conclusion,
+  { error, count }: { readonly error: NorthflankError; readonly count: number },
+  judge: Judge,
+): Conclusion {
+  const { object, now, settings } = situation;
+  const { verdict, failureClass, httpStatus } = judge(error, 0);
+  const attempt = attemptOf(object);
+  const { runId } = attempt;
+  const afterMs = pollIntervalMs(settings, ageOf(attempt, situation));
+  const next: Next = { kind: "recheck", afterMs, asks: true };
+  if (failureClass === undefined) {
+    const message = `The abort of run "${runId}" waits for the request quota of the account. The run is still polled.`;
+    return { ...looked, next, verdict: { kind: "progressing", reason: verdict.reason, message } };
+  }
+  const status = httpStatus === undefined ? "" : ` (HTTP ${httpStatus})`;
+  const message =
+    `Northflank did not abort run "${runId}"${status}: ${capped(error.detail, 512)}. ${abortRemedies[failureClass](error)} ` +
+    "The run is still polled, and the abort is retried with back-off.";
+  const { reason } = verdict;
+  const previous = object.status?.failure;
+  const isSaid = previous !== undefined && previous.count >= count && previous.reason === reason;
+  const failure = isSaid
+    ? previous
+    : nextFailure({ previous, class: failureClass, reason, httpStatus, message, nextTryMs: undefined, now });
+  return { ...looked, next, verdict: { ...verdict, message }, facts: { ...looked.facts, failure } };
+}
+
+const abortRemedies: Readonly<Record<"Transient" | "Terminal", (error: NorthflankError) => string>> = {
+  Transient: () => "Nothing needs to be done.",
+  Terminal: ({ code }) =>
+    code === "forbidden" || code === "unauthorized"
+      ? "Grant the token's role the permission to abort runs of the job."
+      : "If the run is still active, abort it in Northflank.",
+};
 
 const abortCauses: Readonly<Record<Wish, string | undefined>> = {
   cleanup: "the object is being deleted (deletionPolicy Abort)",

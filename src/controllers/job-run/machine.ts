@@ -171,7 +171,10 @@ export function latestAttempt(object: NorthflankJobRun): Attempt | undefined {
 /** What {@link wishOf} needs to know beside the object. */
 export interface Circumstances {
   readonly state: RunState;
-  /** Milliseconds since the object was created, and since its first run started (0 while there is none). */
+  /**
+   * Milliseconds since the object was created, and since its first run started (0 while there is none), as far as they
+   * may be acted upon (see `age.ts`).
+   */
   readonly sinceCreationMs: number;
   readonly sinceStartMs: number;
   /** What is wrong with the spec; empty when it is in order. */
@@ -202,24 +205,37 @@ export function isBeforeStart(state: RunState): boolean {
   return state === "idle" || state === "rejected" || state === "between";
 }
 
-function isExpired({ spec }: NorthflankJobRun, circumstances: Circumstances): boolean {
-  const { state, sinceCreationMs, sinceStartMs } = circumstances;
+function isExpired(object: NorthflankJobRun, circumstances: Circumstances): boolean {
+  const limit = limitOf(object, circumstances);
+  return limit !== undefined && limit.elapsedMs >= limit.limitMs;
+}
+
+/** The deadline that counts in this state, and how much of it is over; `undefined` where there is none. */
+export function limitOf(
+  object: NorthflankJobRun,
+  { state, sinceCreationMs, sinceStartMs }: Pick<Circumstances, "state" | "sinceCreationMs" | "sinceStartMs">,
+): { readonly limitMs: number; readonly elapsedMs: number } | undefined {
+  const { startDeadlineSeconds, activeDeadlineSeconds } = object.spec;
   switch (state) {
     case "idle":
-    case "rejected":
+    case "rejected": {
       // After a first run `rejected` and `between` belong to the time that activeDeadlineSeconds limits.
-      if (sinceStartMs > 0) return isOver(sinceStartMs, spec.activeDeadlineSeconds);
-      return isOver(sinceCreationMs, spec.startDeadlineSeconds);
+      const hasRun = sinceStartMs > 0 || latestAttempt(object) !== undefined;
+      return hasRun ? limit(activeDeadlineSeconds, sinceStartMs) : limit(startDeadlineSeconds, sinceCreationMs);
+    }
     case "active":
     case "between":
-      return isOver(sinceStartMs, spec.activeDeadlineSeconds);
+      return limit(activeDeadlineSeconds, sinceStartMs);
     default:
-      return false;
+      return undefined;
   }
 }
 
-function isOver(elapsedMs: number, limitSeconds: number | undefined): boolean {
-  return limitSeconds !== undefined && elapsedMs >= limitSeconds * 1_000;
+function limit(
+  seconds: number | undefined,
+  elapsedMs: number,
+): { readonly limitMs: number; readonly elapsedMs: number } | undefined {
+  return seconds === undefined ? undefined : { limitMs: seconds * 1_000, elapsedMs };
 }
 
 function isJudgedUnknown({ status }: NorthflankJobRun): boolean {

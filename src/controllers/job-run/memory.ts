@@ -1,8 +1,13 @@
 import type { NorthflankJobRun } from "../../api/job-run.ts";
+import type { NorthflankError } from "../../northflank/errors.ts";
 import type { Reservation } from "../../northflank/ledger.ts";
 import type { ObjectKey } from "../../runtime/outcome.ts";
 import type { Account } from "../shared/accounts.ts";
-import type { Attempt, StartRecord } from "./machine.ts";
+import type { EventDraft } from "../shared/event-draft.ts";
+import { present } from "../shared/present.ts";
+import type { Sighting } from "./age.ts";
+import type { RunStatus } from "./conclusion.ts";
+import type { StartRecord } from "./machine.ts";
 
 /**
  * What one process knows of one run beyond the object. Everything here may be lost in a crash: it saves requests and
@@ -10,8 +15,8 @@ import type { Attempt, StartRecord } from "./machine.ts";
  */
 export interface RunMemory {
   readonly uid: string;
-  /** A run that is known, but not in the status yet. */
-  unsavedAttempt?: Attempt | undefined;
+  /** What a status write that failed should have said: everything that was learned, until it is written down. */
+  unsaved?: Unsaved | undefined;
   /** How starts ended, by id, where that may not be in `status.start` yet. */
   readonly endedStarts: Map<string, StartRecord>;
   /** Northflank's clock as it was read once: `serverMs` at `atMs`. */
@@ -22,28 +27,68 @@ export interface RunMemory {
   firstEmptyRead?: { readonly startId: string; readonly atMs: number } | undefined;
   /** Set aside for reading back a start whose answer was lost. */
   readBack?: Reservation | undefined;
-  /** When the first run started, on this process's monotonic clock. */
-  startedAtMs?: number | undefined;
-  /** When this process first saw that the run of this attempt had failed and another is to follow. */
-  failedSince?: { readonly number: number; readonly atMs: number } | undefined;
+  /** When things began that deadlines count from, by the wall clock. */
+  readonly sightings: Map<string, Sighting>;
+  /** When this process last saw that they had not begun. */
+  readonly absences: Map<string, number>;
+  /** When the first run started, by Northflank's clock, or because this very process started it. */
+  started?: Sighting | undefined;
+  /** The run that this process has looked at. */
+  seenRunId?: string | undefined;
   /** Starts in a row that were given up because the object was not what the pass took it for. */
   outdatedStarts: number;
-  /** Reads in a row that did not find the run. */
-  missingReads: number;
-  /** When the abort of the run of this id was last sent. */
-  abortSent?: { readonly runId: string; readonly atMs: number } | undefined;
   /** When the wish to abort was first seen, whether or not that is in the status yet. */
   abortRequestedTime?: string | undefined;
   /** It was written to the status, whether or not the API server kept it. */
   isAbortRecorded?: boolean | undefined;
   /** Nothing is done before `untilMs`: the API server does not store what this operator relies on. */
   heldBack?: { readonly untilMs: number; readonly wants: string } | undefined;
+  /** Passes in a row that asked to come back at once. */
+  agains: number;
+  /** Since when no read has found the run of this id. */
+  missing?: { readonly runId: string; readonly sinceMs: number; readonly isListCut?: true } | undefined;
+  /** When the abort of the run of this id was last accepted, and first. */
+  abortSent?: SentAbort | undefined;
+  /** The abort of the run of this id was refused. */
+  abortRefused?: RefusedAbort | undefined;
+  /** When the object was deleted because its time to stay was over. */
+  selfDeletedMs?: number | undefined;
   /** No call to Northflank before `untilMs`, unless something that matters has changed. */
   pause?: Pause | undefined;
   /** The account that the run was last found to belong to. */
   account?: Account | undefined;
   /** The last look for a duplicate has been made. */
   isDuplicateWatchOver?: boolean | undefined;
+}
+
+/** See {@link RunMemory.unsaved}. */
+export interface Unsaved {
+  /** The whole status, but for `start`. */
+  readonly status: RunStatus;
+  /** Not published yet: Events follow the status. */
+  readonly events: readonly EventDraft[];
+  /** The status that was last known to be written down, which passages are told from. */
+  readonly before: NorthflankJobRun["status"];
+}
+
+/** See {@link RunMemory.abortSent}. */
+export interface SentAbort {
+  readonly runId: string;
+  readonly firstMs: number;
+  readonly atMs: number;
+  readonly count: number;
+}
+
+/** See {@link RunMemory.abortRefused}. */
+export interface RefusedAbort {
+  readonly runId: string;
+  /** Refusals in a row. */
+  readonly count: number;
+  readonly error: NorthflankError;
+  /** Not sent again before that, unless a person asks for it or the account has changed. */
+  readonly untilMs: number;
+  readonly request: string | undefined;
+  readonly account: Account | undefined;
 }
 
 /** See {@link RunMemory.pause}. */
@@ -65,7 +110,14 @@ export class RunMemories {
     const known = this.#byKey.get(key);
     if (known?.uid === uid) return known;
     this.forget(key);
-    const memory: RunMemory = { uid, endedStarts: new Map(), outdatedStarts: 0, missingReads: 0 };
+    const memory: RunMemory = {
+      uid,
+      endedStarts: new Map(),
+      sightings: new Map(),
+      absences: new Map(),
+      outdatedStarts: 0,
+      agains: 0,
+    };
     this.#byKey.set(key, memory);
     return memory;
   }
@@ -83,23 +135,15 @@ export class RunMemories {
 
 /** The object as it will be once what this process knows is written down. */
 export function withUnsaved(object: NorthflankJobRun, memory: RunMemory): NorthflankJobRun {
-  const { unsavedAttempt: attempt } = memory;
   const record = object.status?.start;
   const ended = memory.endedStarts.get(record?.id ?? "");
   // Once it is written down, what Kubernetes says counts: a record may be opened again.
   const start = record?.outcome === "Pending" ? ended : undefined;
-  if (attempt === undefined && start === undefined) return object;
-  const known = object.status?.attempts ?? [];
-  const isNew = attempt !== undefined && !known.some(({ number }) => number === attempt.number);
-  return {
-    ...object,
-    status: {
-      observedGeneration: -1,
-      ...object.status,
-      ...(start === undefined ? {} : { start }),
-      ...(isNew ? { attempts: [...known, attempt].slice(-maxAttempts), runId: attempt.runId } : {}),
-    },
-  };
+  // Whoever wrote an end knew more than this process.
+  const unsaved = object.status?.completionTime === undefined ? memory.unsaved?.status : undefined;
+  if (unsaved === undefined && start === undefined) return object;
+  const status = { observedGeneration: -1, ...(unsaved ?? object.status) };
+  return { ...object, status: { ...status, ...present({ start: start ?? record }) } };
 }
 
 /** As many attempts as the status keeps. */

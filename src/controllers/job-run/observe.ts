@@ -5,7 +5,6 @@ import type { JobRunView, RunList, RunsNeeded } from "../../northflank/types.ts"
 import type { Account, AccountResolution, Accounts } from "../shared/accounts.ts";
 import { runIdsOf, type Sibling } from "./concurrency.ts";
 import type { Attempt, StartRecord } from "./machine.ts";
-import type { RunMemory } from "./memory.ts";
 import { candidatesOf, type Reach } from "./read-back.ts";
 import { neededForReadBack, neededForWatch } from "./runs-needed.ts";
 import { jobOf } from "./start.ts";
@@ -15,50 +14,75 @@ export type Read<T> =
   | { readonly kind: "read"; readonly value: T }
   | { readonly kind: "failed"; readonly error: NorthflankError };
 
-/** The run of an attempt; a run that is not there is counted, because a single read may lag. */
+/** What one look at the run of an attempt has shown. */
 export interface RunObservation {
   readonly run: JobRunView | undefined;
-  readonly missingReads: number;
-  /** A second run of a repeated start, if one is there. Looked for only while that can still turn up. */
+  /** Northflank's clock with this answer, in ms since the epoch, where it was sent. */
+  readonly serverTimeMs: number | undefined;
+  /** A second run of a repeated start, if one is there. Looked for only where the list is read. */
   readonly duplicateRunId: string | undefined;
+  /** What the list says of a run that is not there: `complete` proves it, `truncated` does not. */
+  readonly absence: "complete" | "truncated" | undefined;
 }
 
-/** Reads the run of an attempt, from the list where a duplicate is looked for as well. */
+/** Reads the run of an attempt: alone, or from the list, where what the list lacks matters. */
 export async function observeRun(
   options: {
     readonly object: NorthflankJobRun;
     readonly attempt: Attempt;
-    readonly memory: RunMemory;
     readonly siblings: readonly Sibling[];
-    readonly watchesForDuplicate: boolean;
+    /** `watch`: a duplicate is looked for as well. `proof`: the list has to show whether the run is gone. */
+    readonly reads: "run" | "watch" | "proof";
   },
   account: Account,
   signal: AbortSignal,
 ): Promise<Read<RunObservation>> {
-  const { object, attempt, memory, watchesForDuplicate } = options;
+  const { object, attempt } = options;
   const call: CallOptions = { class: "run", signal };
-  if (!watchesForDuplicate) {
+  if (options.reads === "run") {
     const read = await reading(account.api.getRun({ ...jobOf(object), runId: attempt.runId }, call));
     if (read.kind === "failed") return read;
-    return found(memory, read.value, undefined);
+    const { value: run } = read;
+    return observed({ run, serverTimeMs: run?.serverTimeMs, duplicateRunId: undefined, absence: undefined });
   }
-  const read = await observeRuns(object, account, { ...call, ...neededBy(object, neededForWatch) });
-  if (read.kind === "failed") return read;
-  const listed = read.value.runs.find(({ id }) => id === attempt.runId);
-  const duplicateRunId = duplicateIn(object, read.value, options.siblings);
-  if (listed !== undefined) return found(memory, listed, duplicateRunId);
-  // The list may be cut, or lag: that a run is not in it proves nothing.
-  const alone = await reading(account.api.getRun({ ...jobOf(object), runId: attempt.runId }, call));
-  return alone.kind === "failed" ? alone : found(memory, alone.value, duplicateRunId);
+  if (options.reads === "watch") return await readForWatch(options, account, call);
+  const read = await observeRuns(object, account, { ...call, needs: wholeList });
+  if (read.kind === "failed") {
+    // No job, no run.
+    if (!isNorthflankError(read.error, "not_found", "gone")) return read;
+    return observed({ run: undefined, serverTimeMs: undefined, duplicateRunId: undefined, absence: "complete" });
+  }
+  const { runs, serverTimeMs, truncated } = read.value;
+  return observed({
+    run: runs.find(({ id }) => id === attempt.runId),
+    serverTimeMs,
+    duplicateRunId: duplicateIn(object, read.value, options.siblings),
+    absence: truncated ? "truncated" : "complete",
+  });
 }
 
-function found(
-  memory: RunMemory,
-  run: JobRunView | undefined,
-  duplicateRunId: string | undefined,
-): Read<RunObservation> {
-  memory.missingReads = run === undefined ? memory.missingReads + 1 : 0;
-  return { kind: "read", value: { run, missingReads: memory.missingReads, duplicateRunId } };
+/** Only a list that was read to its end proves that a run is not there. */
+const wholeList: RunsNeeded = { isEnough: () => false };
+
+async function readForWatch(
+  { object, attempt, siblings }: Parameters<typeof observeRun>[0],
+  account: Account,
+  call: CallOptions,
+): Promise<Read<RunObservation>> {
+  const read = await observeRuns(object, account, { ...call, ...neededBy(object, neededForWatch) });
+  if (read.kind === "failed") return read;
+  const { runs, serverTimeMs } = read.value;
+  const duplicateRunId = duplicateIn(object, read.value, siblings);
+  const listed = runs.find(({ id }) => id === attempt.runId);
+  if (listed !== undefined) return observed({ run: listed, serverTimeMs, duplicateRunId, absence: undefined });
+  // The list may be cut, or lag: that a run is not in it proves nothing.
+  const alone = await reading(account.api.getRun({ ...jobOf(object), runId: attempt.runId }, call));
+  if (alone.kind === "failed") return alone;
+  return observed({ run: alone.value, serverTimeMs, duplicateRunId, absence: undefined });
+}
+
+function observed(value: RunObservation): Read<RunObservation> {
+  return { kind: "read", value };
 }
 
 /** What the list has to hold for the start of this object. */

@@ -13,12 +13,15 @@ import { reconcileRequest } from "../shared/reconcile-request.ts";
 import { prunedProblems, type SpecProblem } from "../shared/spec-problem.ts";
 import type { StatusWriter } from "../shared/status-writer.ts";
 import { isOfAnotherAccount } from "./account-change.ts";
-import { type Conclusion, type Situation, settleWaitMs } from "./conclusion.ts";
+import { type Age, ageAt, provenMs, sighted, untilMs } from "./age.ts";
+import { type Conclusion, type Situation, settleWaitMs, soonest } from "./conclusion.ts";
 import { obstaclesAmong, replacerOf, type Sibling } from "./concurrency.ts";
+import { ttlMs } from "./ends.ts";
 import {
   isBeforeStart,
   isUnresolved,
   latestAttempt,
+  limitOf,
   type RunState,
   type Step,
   stateOf,
@@ -81,6 +84,13 @@ export interface Pass extends Situation {
   readonly problems: readonly SpecProblem[];
   readonly siblings: () => readonly Sibling[];
   readonly replacer: Sibling | undefined;
+  readonly sinceCreationMs: number;
+  readonly sinceEndMs: number;
+  /**
+   * A deadline is over by the clock, but this process has not seen enough of it to end the object: so long nothing is
+   * started either. `undefined` where there is no doubt.
+   */
+  readonly doubtMs: number | undefined;
   /** The object as the server has it, as far as this pass knows: what the status is compared with. */
   stored: NorthflankJobRun;
 }
@@ -103,21 +113,84 @@ export function createPass(given: {
   const replacer = replacerOf(object, state === "active" ? siblings() : []);
   // Once something was started the spec cannot change, and no opinion on it must keep anybody from following the run.
   const problems = isBeforeStart(state) ? [...prunedProblems(object.prunedFields), ...deps.validate(object)] : [];
-  const sinceStartMs = startAge(object, memory, deps.clock);
-  const sinceCreationMs = now - (timeMs(object.metadata.creationTimestamp) ?? now);
+  const ages = agesOf(object, memory, deps.clock);
   const isReplaced = replacer !== undefined;
-  const wish = wishOf(object, { state, sinceCreationMs, sinceStartMs, problems, isReplaced });
+  const wish = wishOf(object, { ...ages, state, problems, isReplaced });
   const step = steps[state][wish];
   const { settings } = deps;
-  return { ...given, object, memory, now, settings, sinceStartMs, state, wish, step, problems, siblings, replacer };
+  return { ...given, ...ages, object, memory, now, settings, state, wish, step, problems, siblings, replacer };
 }
 
-/** How long ago the first run started; from the first sight on by the monotonic clock, so that no jump ends a run. */
-function startAge(object: NorthflankJobRun, memory: RunMemory, clock: Clock): number {
-  const startMs = timeMs(object.status?.startTime);
-  if (startMs === undefined) return 0;
-  memory.startedAtMs ??= clock.monotonic() - Math.max(0, clock.now() - startMs);
-  return clock.monotonic() - memory.startedAtMs;
+type Ages = Pick<Pass, "sinceCreationMs" | "sinceStartMs" | "sinceEndMs" | "doubtMs">;
+
+/** How old the object, its first run and its end are, as far as that may be acted upon. */
+export function agesOf(object: NorthflankJobRun, memory: RunMemory, clock: Clock): Ages {
+  const { spec, metadata, status } = object;
+  const [startLimitMs, activeLimitMs] = [spec.startDeadlineSeconds, spec.activeDeadlineSeconds].map(inMs);
+  const creation = wallAge({ memory, clock }, "created", metadata.creationTimestamp);
+  const start = startAge(object, memory, clock);
+  const end = wallAge({ memory, clock }, "ended", status?.completionTime);
+  const last = latestAttempt(object);
+  if (last !== undefined) wallAge({ memory, clock }, `failed ${last.number}`, last.completionTime);
+  wallAge({ memory, clock }, "deleted", metadata.deletionTimestamp);
+  const [age, limitMs] = start === undefined ? [creation, startLimitMs] : [start, activeLimitMs];
+  return {
+    sinceCreationMs: provenMs(creation, startLimitMs),
+    sinceStartMs: start === undefined ? 0 : provenMs(start, activeLimitMs),
+    sinceEndMs: provenMs(end, ttlMs(object)),
+    doubtMs: limitMs !== undefined && age.elapsedMs >= limitMs ? untilMs(provenMs(age, limitMs), limitMs) : undefined,
+  };
+}
+
+function inMs(seconds: number | undefined): number | undefined {
+  return seconds === undefined ? undefined : seconds * 1_000;
+}
+
+const noAge: Age = { elapsedMs: 0, seenMs: 0 };
+
+/** The age of what began at `time`, by the wall clock, and from the first sight on no less than the monotonic one says. */
+export function wallAge(
+  { memory, clock }: { readonly memory: RunMemory; readonly clock: Clock },
+  what: string,
+  time: string | undefined,
+): Age {
+  const sinceMs = timeMs(time);
+  const atMs = clock.monotonic();
+  if (sinceMs === undefined) {
+    memory.absences.set(what, atMs);
+    memory.sightings.delete(what);
+    return noAge;
+  }
+  // What this process has seen not to be there yet began after that, whatever any clock says.
+  const mostMs = atMs - (memory.absences.get(what) ?? Number.NEGATIVE_INFINITY);
+  const elapsedMs = Math.min(clock.now() - sinceMs, mostMs);
+  const sighting = sighted(memory.sightings.get(what), { atMs, elapsedMs });
+  memory.sightings.set(what, sighting);
+  return ageAt(sighting, atMs);
+}
+
+/**
+ * The age of the first run. Northflank's clock says it, or this process started the run; where neither is known, the
+ * wall clock, which then has to be borne out for a while. `undefined` before the first run.
+ */
+function startAge(object: NorthflankJobRun, memory: RunMemory, clock: Clock): Age | undefined {
+  const { status } = object;
+  // Where somebody lost the first, the others still say it.
+  const time = status?.startTime ?? status?.attempts?.[0]?.startTime;
+  if (time === undefined && latestAttempt(object) === undefined) return undefined;
+  if (memory.started === undefined) return wallAge({ memory, clock }, "started", time ?? status?.start?.recordedTime);
+  return { ...ageAt(memory.started, clock.monotonic()), seenMs: Number.POSITIVE_INFINITY };
+}
+
+/** Whether the deadline that counts now is over. */
+export function isDeadlineOver(pass: Pass): boolean {
+  const limit = limitOf(pass.object, pass);
+  return limit !== undefined && limit.elapsedMs >= limit.limitMs;
+}
+
+/** Takes in what Northflank's clock said of the first run: it is `elapsedMs` old. */
+export function learnStart({ memory, deps }: Pass, elapsedMs: number): void {
+  memory.started = sighted(memory.started, { atMs: deps.clock.monotonic(), elapsedMs });
 }
 
 function siblingsOf(
@@ -177,18 +250,21 @@ export function pausedFor(pass: Pass, account: Account): Conclusion | undefined 
   const isRequested = pause.request !== reconcileRequest(pass.object.metadata);
   const untilMs = isRequested ? pause.sinceMs + betweenRequestsMs : pause.untilMs;
   const leftMs = untilMs - deps.clock.monotonic();
-  return leftMs > 0 ? { ...unchanged(pass), next: { kind: "recheck", afterMs: leftMs, asks: false } } : undefined;
+  if (leftMs <= 0) return undefined;
+  return { ...unchanged(pass), next: { kind: "recheck", afterMs: soonest(pass, leftMs), asks: false } };
 }
 
 // Somebody who writes the annotation in a loop gets a look every few seconds, not one per write.
 const betweenRequestsMs = 2_000;
 
-/** What a pause must not outlast: a change of the object or a request of a person. Our own writes change none of it. */
-function fingerprintOf({ object, siblings }: Pick<Pass, "object" | "siblings">): string {
+/** What a pause must not outlast: a change of the object or of what is wanted, a request of a person. Our own writes change none of it. */
+function fingerprintOf({ object, siblings, wish }: Pick<Pass, "object" | "siblings" | "wish">): string {
   const { metadata, status } = object;
   const attempt = latestAttempt(object);
   return JSON.stringify([
     stateOf(object),
+    // A deadline that is over, a younger object that takes its place.
+    wish,
     metadata.generation,
     metadata.deletionTimestamp,
     metadata.annotations?.[resolveStart],
@@ -207,7 +283,7 @@ const nothingToSay: Pick<Conclusion, "after" | "events" | "isReleased"> = {
 };
 
 /** The conclusion that says what the status says already. */
-function unchanged({ object }: Pass): Conclusion {
+export function unchanged({ object }: Pass): Conclusion {
   const find = (type: string) => findCondition(object.status?.conditions, type);
   const ready = find("Ready");
   const kind = verdictKind(ready?.status, find("Stalled") !== undefined, find("Reconciling")?.reason);
@@ -235,9 +311,10 @@ export function wrote(pass: Pass, object: NorthflankJobRun): void {
   pass.deps.overlay(object);
 }
 
-/** The situation with what this pass has written so far. */
+/** The situation with what this pass has written and learned so far. */
 export function current(pass: Pass): Pass {
-  return { ...pass, object: asKnown(pass.stored, pass.memory) };
+  const object = asKnown(pass.stored, pass.memory);
+  return { ...pass, ...agesOf(object, pass.memory, pass.deps.clock), object, remoteNow: serverNow(pass) };
 }
 
 /** The object with all that this process knows, be it written down or not. */
@@ -254,7 +331,7 @@ export function setPause(pass: Pass, afterMs: number): void {
   const sinceMs = pass.deps.clock.monotonic();
   // The queue may come back in the very millisecond that was asked for.
   const untilMs = sinceMs + afterMs - 1;
-  const fingerprint = fingerprintOf({ object, siblings: pass.siblings });
+  const fingerprint = fingerprintOf({ object, siblings: pass.siblings, wish: pass.wish });
   const request = reconcileRequest(object.metadata);
   pass.memory.pause = { sinceMs, untilMs, fingerprint, request, account: pass.memory.account };
 }

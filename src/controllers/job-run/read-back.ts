@@ -214,11 +214,14 @@ export function elapsedSince(start: StartRecord, serverTimeMs: number | undefine
   return serverTimeMs - recordedMs;
 }
 
-/** An RFC 3339 time in milliseconds; `undefined` for what is missing or is none. */
+/** An RFC 3339 time in milliseconds; `undefined` for what is missing, is none, or has a year that RFC 3339 cannot write. */
 export function timeMs(time: string | undefined): number | undefined {
   const ms = time === undefined ? Number.NaN : Date.parse(time);
-  return Number.isNaN(ms) ? undefined : ms;
+  return ms >= firstTimeMs && ms <= lastTimeMs ? ms : undefined;
 }
+
+const firstTimeMs = Date.parse("0001-01-01T00:00:00Z");
+const lastTimeMs = Date.parse("9999-12-31T23:59:59Z");
 
 function startMs(run: JobRunView): number | undefined {
   return timeMs(run.startedAt);

@@ -6,17 +6,19 @@ import type { ObjectKey, Outcome } from "../../runtime/outcome.ts";
 import { assertNever } from "../../util/assert-never.ts";
 import { backoffDelayMs } from "../../util/backoff.ts";
 import type { Random } from "../../util/random.ts";
+import type { EventDraft } from "../shared/event-draft.ts";
 import { stalledPassage } from "../shared/passage.ts";
 import { reconcileRequest } from "../shared/reconcile-request.ts";
 import { slowProbeMs } from "../shared/remote-verdict.ts";
+import { provenMs, untilMs } from "./age.ts";
 import type { AfterAction, Conclusion } from "./conclusion.ts";
 import { isWaitingForConcurrency } from "./concurrency.ts";
 import { decideNotStored } from "./decide.ts";
-import { decideDeleteTimedOut, longestCleanupMs, ttlLeftMs } from "./ends.ts";
+import { decideDeleteTimedOut, isTtlOver, longestCleanupMs, longestQuotaCleanupMs } from "./ends.ts";
 import { changeFinalizer, deleteSelf, type ExecuteDeps, executeAfter } from "./execute.ts";
 import { finalizerChange } from "./finalizer.ts";
 import { reopenedByRequest, stateOf } from "./machine.ts";
-import { RunMemories, withUnsaved } from "./memory.ts";
+import { RunMemories, type RunMemory, type Unsaved, withUnsaved } from "./memory.ts";
 import {
   createPass,
   current,
@@ -25,9 +27,9 @@ import {
   type Pass,
   type RunObserver,
   setPause,
+  wallAge,
   wrote,
 } from "./pass.ts";
-import { timeMs } from "./read-back.ts";
 import { putStart } from "./start.ts";
 import { StartLocks } from "./start-locks.ts";
 import { fieldsNotStored, statusOf } from "./status.ts";
@@ -100,26 +102,30 @@ function comeBack(pass: Pass): Outcome {
 
 const outdatedPolicy = { baseMs: 1_000, factor: 2, capMs: 60_000, jitter: 0.5 } as const;
 
-/** A deletion is not held back for longer than {@link longestCleanupMs}. */
+/** A deletion is not held back for longer than {@link longestCleanupMs}, or {@link longestQuotaCleanupMs}. */
 function withCleanupLimit(pass: Pass, conclusion: Conclusion | undefined): Conclusion | undefined {
-  const { wish, now, object } = pass;
+  const { wish, memory, deps, object } = pass;
   if (wish !== "cleanup" || conclusion === undefined || conclusion.isReleased) return conclusion;
   if (conclusion.facts.completionTime !== undefined) return conclusion;
-  const sinceMs = now - (timeMs(object.metadata.deletionTimestamp) ?? now);
-  if (sinceMs >= longestCleanupMs) return decideDeleteTimedOut();
-  return sooner(conclusion, Math.min(longestCleanupMs - sinceMs, cleanupRecheckMs));
+  const age = wallAge({ memory, clock: deps.clock }, "deleted", object.metadata.deletionTimestamp);
+  const limitMs = conclusion.verdict.reason === "WaitingForQuota" ? longestQuotaCleanupMs : longestCleanupMs;
+  const leftMs = untilMs(provenMs(age, limitMs), limitMs);
+  return leftMs === undefined ? decideDeleteTimedOut(limitMs) : sooner(conclusion, Math.min(leftMs, cleanupRecheckMs));
 }
 
 const cleanupRecheckMs = 30_000;
 
 async function conclude(pass: Pass, conclusion: Conclusion): Promise<Outcome> {
   const { deps, memory, context } = pass;
-  // A run that is known is kept until it is written down: a failed write must never lead to a second start.
-  memory.unsavedAttempt = conclusion.facts.attempts?.at(-1) ?? memory.unsavedAttempt;
-  const before = pass.stored;
   const status = statusOf({ object: current(pass).object, conclusion, now: pass.now });
   memory.abortRequestedTime = status.abortRequestedTime;
-  const result = await deps.statusWriter.write(before, status, context.statusSignal);
+  const { before } = memory.unsaved ?? { before: pass.stored.status };
+  const unsaved: Unsaved = { status, events: unpublished(memory, conclusion), before };
+  // What is known is kept until it is written down: a failed write must lead neither to a second start nor to a gap.
+  memory.unsaved = unsaved;
+  for (const action of conclusion.after)
+    if (action.kind === "record") memory.endedStarts.set(action.start.id, action.start);
+  const result = await deps.statusWriter.write(pass.stored, status, context.statusSignal);
   if (result.kind === "gone") {
     pass.memories.forget(pass.key);
     return { kind: "settled" };
@@ -127,9 +133,14 @@ async function conclude(pass: Pass, conclusion: Conclusion): Promise<Outcome> {
   if (result.kind === "written") wrote(pass, result.object);
   if (status.abortRequestedTime !== undefined) memory.isAbortRecorded = true;
   const lost = result.kind === "written" ? fieldsNotStored(status, result.object.status) : [];
-  if (lost.length > 0) return await holdBack(pass, lost);
-  memory.unsavedAttempt = undefined;
-  publish(pass, conclusion, before);
+  if (lost.length > 0) {
+    // A start that was given up stays open: without what was lost, giving it up would be repeated.
+    for (const action of conclusion.after)
+      if (action.kind === "record" && action.start.outcome === "NotStarted") memory.endedStarts.delete(action.start.id);
+    return await holdBack(pass, lost);
+  }
+  memory.unsaved = undefined;
+  publish(pass, unsaved);
   const isSettled = await settleAfterwards(pass, conclusion);
   const outcome = outcomeOf(pass, conclusion);
   return isSettled ? outcome : { kind: "recheck", afterMs: shortlyMs(deps.random), priority: "follow" };
@@ -143,7 +154,7 @@ async function holdBack(pass: Pass, fields: readonly string[]): Promise<Outcome>
   const result = await deps.statusWriter.write(before, status, context.statusSignal);
   if (result.kind === "written") wrote(pass, result.object);
   memory.heldBack = { untilMs: deps.clock.monotonic() + slowProbeMs, wants: wantsOf(before) };
-  publish(pass, conclusion, before);
+  publish(pass, { status, events: conclusion.events, before: before.status });
   return { kind: "recheck", afterMs: slowProbeMs, priority: "follow" };
 }
 
@@ -157,6 +168,17 @@ function heldBackMs({ memory, stored, deps }: Pass): number {
 function wantsOf({ metadata }: NorthflankJobRun): string {
   const { generation, deletionTimestamp, annotations } = metadata;
   return JSON.stringify([generation, deletionTimestamp, reconcileRequest(metadata), annotations?.[resolveStart]]);
+}
+
+// Events of one object that wait for its status: no more than its life has kinds of them.
+const maxUnpublished = 20;
+
+/** The Events of this pass and of those whose status could not be written. */
+function unpublished({ unsaved }: RunMemory, { events }: Conclusion): readonly EventDraft[] {
+  const owed = (unsaved?.events ?? []).filter(
+    (event) => !events.some(({ reason, note }) => reason === event.reason && note === event.note),
+  );
+  return [...owed, ...events].slice(-maxUnpublished);
 }
 
 /** What may follow only when the status says what has happened. False: somebody else wrote in between, come back. */
@@ -176,11 +198,19 @@ async function settleAfterwards(pass: Pass, conclusion: Conclusion): Promise<boo
   }
   const change = conclusion.isReleased ? "remove" : finalizerChange(pass.stored, state);
   const changed = change === undefined ? "done" : await changeFinalizer(execute, pass.stored, change, statusSignal);
-  if (pass.step === "stayFinished" && ttlLeftMs(pass.stored, pass.now) === 0) {
-    await deleteSelf(execute, pass.stored, statusSignal);
-  }
+  if (pass.step === "stayFinished" && isTtlOver(pass.stored, pass.sinceEndMs)) await deleteOnce(pass, execute);
   return !actions.some((action) => isLeftOpen(pass, action)) && changed === "done";
 }
+
+/** One DELETE: others may hold the object for long after it. Sent again only where its effect does not show. */
+async function deleteOnce({ memory, deps, stored, context }: Pass, execute: ExecuteDeps): Promise<void> {
+  const atMs = deps.clock.monotonic();
+  if (memory.selfDeletedMs !== undefined && atMs - memory.selfDeletedMs < deleteAgainMs) return;
+  await deleteSelf(execute, stored, context.statusSignal);
+  memory.selfDeletedMs = atMs;
+}
+
+const deleteAgainMs = 60_000;
 
 function isLeftOpen({ stored, memory }: Pass, action: AfterAction): boolean {
   if (action.kind !== "record") return false;
@@ -201,22 +231,22 @@ function owedRecord({ stored, memory }: Pass): Conclusion["after"] {
   return [{ kind: "record", start: { ...record, outcome: attempt.origin === "Started" ? "Accepted" : "Recovered" } }];
 }
 
-function publish(pass: Pass, conclusion: Conclusion, before: NorthflankJobRun): void {
+function publish(pass: Pass, { events: drafts, before }: Unsaved): void {
   const { deps, stored } = pass;
   const passage = stalledPassage({
-    before: before.status?.conditions,
+    before: before?.conditions,
     after: stored.status?.conditions,
     action: pass.step === "refuseSpec" ? "Validate" : "Reconcile",
   });
-  const told = conclusion.events.map(({ reason }) => reason);
-  const events = [...conclusion.events, ...passage.filter(({ reason }) => !told.includes(reason))];
+  const told = drafts.map(({ reason }) => reason);
+  const events = [...drafts, ...passage.filter(({ reason }) => !told.includes(reason))];
   for (const event of events) {
     deps.events.record(stored, event);
     if (event.reason === "RunStarted") deps.observer.started();
     if (event.reason === "RunRecovered") deps.observer.recovered();
     pass.context.log.info({ action: event.action, reason: event.reason }, "run event");
   }
-  if (before.status?.completionTime === undefined && stored.status?.completionTime !== undefined) {
+  if (before?.completionTime === undefined && stored.status?.completionTime !== undefined) {
     deps.observer.finished(resultOf(stored));
   }
 }
@@ -237,18 +267,32 @@ function resultOf({ status }: NorthflankJobRun): Parameters<RunObserver["finishe
 /** Growing pauses after failed calls: as long as 5 min. */
 const retryPolicy = { baseMs: 1_000, factor: 2, capMs: 300_000, jitter: 0.3 } as const;
 
+/** "Later" is never "now", whatever a decision has made of its numbers. */
+const leastWaitMs = 100;
+
+/** At once for what needs a few passes in a row; whoever goes on asking for that gets ever longer pauses. */
+function againMs(inARow: number, random: Random): number {
+  return inARow <= freeAgains ? 0 : backoffDelayMs(outdatedPolicy, inARow - freeAgains, random);
+}
+
+const freeAgains = 3;
+
 /** Looks that cost a request are spread by so much of their wait, so that what started together drifts apart. */
 const spreadShare = 0.1;
 
 function outcomeOf(pass: Pass, { next }: Conclusion): Outcome {
-  const { deps } = pass;
+  const { deps, memory } = pass;
+  memory.agains = next.kind === "again" ? memory.agains + 1 : 0;
   switch (next.kind) {
     case "settled":
       return { kind: "settled" };
+    case "again":
+      return { kind: "recheck", afterMs: againMs(memory.agains, deps.random), priority: "change" };
     case "recheck": {
-      const afterMs = next.asks ? next.afterMs * (1 + spreadShare * deps.random()) : next.afterMs;
+      const waitMs = Math.max(next.afterMs, leastWaitMs);
+      const afterMs = next.asks ? waitMs * (1 + spreadShare * deps.random()) : waitMs;
       if (next.asks) setPause(pass, afterMs);
-      return { kind: "recheck", afterMs, priority: next.afterMs === 0 ? "change" : "follow" };
+      return { kind: "recheck", afterMs, priority: "follow" };
     }
     case "retry": {
       const afterMs = Math.max(next.notBeforeMs, backoffDelayMs(retryPolicy, next.failures, deps.random));

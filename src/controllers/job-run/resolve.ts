@@ -100,7 +100,7 @@ function startAgain(start: StartRecord, why: "AtLeastOnce" | "retry"): Conclusio
   return conclude(
     { kind: "progressing", reason: "RecoveringRun", message },
     {
-      next: { kind: "recheck", afterMs: 0, asks: false },
+      next: { kind: "again" },
       after: [{ kind: "record", start: { ...start, outcome: "NotStarted", reason, message } }],
     },
   );

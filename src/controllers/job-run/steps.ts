@@ -1,14 +1,18 @@
 import { resolveStart } from "../../api/names.ts";
 import type { NorthflankError } from "../../northflank/errors.ts";
-import type { RunList } from "../../northflank/types.ts";
+import type { JobRunView, RunList } from "../../northflank/types.ts";
 import { assertNever } from "../../util/assert-never.ts";
+import { backoffDelayMs } from "../../util/backoff.ts";
 import type { Account, AccountResolution } from "../shared/accounts.ts";
+import { reconcileRequest } from "../shared/reconcile-request.ts";
 import { judgeRemoteError } from "../shared/remote-verdict.ts";
 import { judgeAccountChange } from "./account-change.ts";
+import { provenMs } from "./age.ts";
 import { type Conclusion, type Judge, settleWaitMs } from "./conclusion.ts";
 import { openStartsOf, runIdsOf } from "./concurrency.ts";
 import {
   decideBlocked,
+  decideDoubt,
   decideFailed,
   decideHold,
   decideInvalid,
@@ -18,8 +22,21 @@ import {
 } from "./decide.ts";
 import { decideFinished, decideLeave, decideUnstartedEnd } from "./ends.ts";
 import { abortRun } from "./execute.ts";
-import { decideAbortRecorded, decideFollowed, decidePause, decideRest, withDuplicate } from "./follow.ts";
-import { isUnresolved, latestAttempt, type StartRecord } from "./machine.ts";
+import {
+  decideAbortRecorded,
+  decideAbortRefused,
+  decideFollowed,
+  decidePause,
+  decideRest,
+  isProvenGone,
+  missingFromCutListMs,
+  missingMs,
+  remoteAgeMs,
+  retryPauseMs,
+  withDuplicate,
+} from "./follow.ts";
+import { type Attempt, isUnresolved, latestAttempt, type StartRecord, type Wish } from "./machine.ts";
+import type { RefusedAbort } from "./memory.ts";
 import {
   duplicateIn,
   duplicateWatchMs,
@@ -29,7 +46,18 @@ import {
   type Read,
   withFreshToken,
 } from "./observe.ts";
-import { current, jobIndexValue, type Pass, pausedFor, serverNow, wrote } from "./pass.ts";
+import {
+  current,
+  isDeadlineOver,
+  jobIndexValue,
+  learnStart,
+  type Pass,
+  pausedFor,
+  serverNow,
+  unchanged,
+  wallAge,
+  wrote,
+} from "./pass.ts";
 import { certainlyElapsed, elapsedSince, isServerTime, judgeReadBack, timeMs } from "./read-back.ts";
 import { decideProbe, decideResolution, decideResolved, parseResolution, type Resolution } from "./resolve.ts";
 import { startRun } from "./start.ts";
@@ -69,6 +97,9 @@ export async function takeStep(pass: Pass): Promise<Conclusion | undefined> {
 async function start(pass: Pass): Promise<Conclusion | undefined> {
   const pause = pass.state === "between" ? decidePause(pass, failedFor(pass)) : undefined;
   if (pause !== undefined) return pause;
+  // A start must not overtake what is not written down yet: what it follows from, and whether it may.
+  if (pass.memory.unsaved !== undefined) return { ...unchanged(pass), next: { kind: "again" } };
+  if (pass.doubtMs !== undefined) return decideDoubt(pass, pass.doubtMs);
   const heldMs = settleWaitMs(pass.settings) - (pass.deps.restored()?.sinceMs ?? Number.POSITIVE_INFINITY);
   if (heldMs > 0) return decideRestored(pass, heldMs);
   const resolved = await accountOf(pass);
@@ -95,15 +126,16 @@ async function start(pass: Pass): Promise<Conclusion | undefined> {
   if (report.kind === "baselineFailed") rejectToken(pass, account, report.error);
   if (report.kind === "answered" && report.result.kind === "refused") rejectToken(pass, account, report.result.error);
   if (report.kind === "answered") memory.unresolvedSince = undefined;
+  if (report.kind === "answered" && report.result.kind === "accepted" && report.start.attempt === 1)
+    learnStart(pass, 0);
   return decideStarted(current(pass), report, { judge: judgeOf(pass), givenUp: memory.outdatedStarts });
 }
 
-/** How long this process has known that the last run failed. */
+/** How long ago the last run failed, as far as this process may rely on it. */
 function failedFor({ memory, object, deps }: Pass): number {
-  const number = latestAttempt(object)?.number ?? 0;
-  const atMs = deps.clock.monotonic();
-  if (memory.failedSince?.number !== number) memory.failedSince = { number, atMs };
-  return atMs - memory.failedSince.atMs;
+  const { number = 0, completionTime } = latestAttempt(object) ?? {};
+  const age = wallAge({ memory, clock: deps.clock }, `failed ${number}`, completionTime);
+  return provenMs(age, retryPauseMs(number));
 }
 
 async function resolve(pass: Pass): Promise<Conclusion> {
@@ -130,9 +162,11 @@ async function resolve(pass: Pass): Promise<Conclusion> {
   const first = memory.firstEmptyRead?.startId === start.id ? memory.firstEmptyRead : undefined;
   const isSecondEmpty = first !== undefined && atMs - first.atMs >= settings.startSettleMs;
   if (readBack.kind === "none" && first === undefined) memory.firstEmptyRead = { startId: start.id, atMs };
-  const conclusion = decideResolved(pass, readBack, { ...options, isSecondEmpty });
+  const conclusion = decideResolved(current(pass), readBack, { ...options, isSecondEmpty });
   // A person may have answered before the question was put.
-  return conclusion.isOutcomeUnknown && resolutionOf(pass) !== undefined ? sooner(conclusion, 0) : conclusion;
+  return conclusion.isOutcomeUnknown && resolutionOf(pass) !== undefined
+    ? { ...conclusion, next: { kind: "again" } }
+    : conclusion;
 }
 
 function resolutionOf({ object }: Pass): Resolution | undefined {
@@ -157,7 +191,7 @@ async function awaitPerson(pass: Pass): Promise<Conclusion | undefined> {
   const waitedMs = unresolvedFor(pass, start);
   const waitMs = settleWaitMs(deps.settings);
   const reach = { untilMs: waitMs, countsTimeless: false };
-  return decideProbe(pass, judgeReadBack({ ...searched, reach, waitMs, waitedMs }));
+  return decideProbe(current(pass), judgeReadBack({ ...searched, reach, waitMs, waitedMs }));
 }
 
 /** What the annotation says about a start whose outcome is unknown; `undefined` while it says nothing new. */
@@ -172,54 +206,155 @@ async function answeredByPerson(pass: Pass): Promise<Conclusion | undefined> {
 }
 
 async function follow(pass: Pass): Promise<Conclusion | undefined> {
-  return await look(pass, false);
+  return await look(pass);
 }
 
-/** Records the wish, sends the abort, then follows until the run is over. */
+/** Records the wish, sends the abort, then follows until the run is over: also where the abort is refused. */
 async function abort(pass: Pass): Promise<Conclusion | undefined> {
-  const { object, wish, replacer, memory, deps, context } = pass;
-  if (wish === "aborted" && pass.stored.status?.abortRequestedTime === undefined && !memory.isAbortRecorded) {
+  const { object, wish, replacer, stored, memory } = pass;
+  if (wish === "aborted" && stored.status?.abortRequestedTime === undefined && !memory.isAbortRecorded) {
     return decideAbortRecorded(pass, object.spec.abort ? undefined : replacer?.key);
   }
-  if (isAbortUnderWay(pass)) return await look(pass, false);
-  const sent = await asking(pass, async (account) => {
-    if (!deps.lease.isLeaderFor(deps.settings.leaseMarginMs)) return { kind: "read", value: undefined };
-    return await abortRun(object, account, memory, deps.clock, context.signal);
-  });
-  if (sent.kind === "concluded") return sent.conclusion;
-  return await look(pass, isAbortUnderWay(pass));
+  if (wish === "expired" && !isAgeKnown(pass)) return await lookBeforeAbort(pass);
+  if (isAbortUnderWay(pass)) return await look(pass);
+  const refusal = refusedAbort(pass);
+  if (refusal !== undefined) return withRefusal(pass, await look(pass), refusal);
+  const sent = await sendAbort(pass);
+  if (sent.kind === "value") return await look(pass, { hasSentAbort: isAbortUnderWay(pass), isPauseOver: true });
+  if (sent.error === undefined) return sent.conclusion;
+  return withRefusal(pass, await look(pass, { isPauseOver: true }), refuse(pass, sent.error));
 }
 
-// An abort that was accepted and had no effect is asked for again.
-const abortAgainMs = 60_000;
+/** True once Northflank was asked: by its clock, or, where it tells none, by that of the cluster, which was seen to go on. */
+function isAgeKnown({ memory, object }: Pass): boolean {
+  return memory.started !== undefined || memory.seenRunId === latestAttempt(object)?.runId;
+}
+
+/** No run is aborted for a deadline by a process that has not looked at it: the clock it came up with may be off. */
+async function lookBeforeAbort(pass: Pass): Promise<Conclusion | undefined> {
+  const looked = await look(pass, { wish: "proceed" });
+  const goesOn = looked?.verdict.reason === "RunActive" && looked.next.kind !== "again";
+  return goesOn && pass.object.spec.suspend ? decideRest(current(pass)) : looked;
+}
+
+async function sendAbort(pass: Pass): Promise<Asked<void>> {
+  const { object, memory, deps, context } = pass;
+  return await asking(pass, async (account) => {
+    if (!deps.lease.isLeaderFor(deps.settings.leaseMarginMs)) return { kind: "read", value: undefined };
+    const sent = await abortRun(object, account, memory, deps.clock, context.signal);
+    if (sent.kind === "read") memory.abortRefused = undefined;
+    return sent;
+  });
+}
+
+/** Pauses between aborts that are accepted and have no effect. */
+const abortAgainPolicy = { baseMs: 60_000, factor: 2, capMs: 600_000, jitter: 0 } as const;
 
 function isAbortUnderWay({ memory, object, deps }: Pass): boolean {
   const sent = memory.abortSent;
   if (sent === undefined || sent.runId !== latestAttempt(object)?.runId) return false;
-  return deps.clock.monotonic() - sent.atMs < abortAgainMs;
+  return deps.clock.monotonic() - sent.atMs < backoffDelayMs(abortAgainPolicy, sent.count, deps.random);
 }
 
-async function look(pass: Pass, hasSentAbort: boolean): Promise<Conclusion | undefined> {
-  const { object, memory, deps, wish, context } = pass;
+/** How long ago the abort of the run was first accepted. */
+function sinceAbort({ memory, object, deps }: Pass): number {
+  const sent = memory.abortSent;
+  return sent?.runId === latestAttempt(object)?.runId ? deps.clock.monotonic() - (sent?.firstMs ?? 0) : 0;
+}
+
+/** Pauses between aborts that are refused. */
+const refusedPolicy = { baseMs: 30_000, factor: 2, capMs: 600_000, jitter: 0.2 } as const;
+
+// A deletion is held back for ten minutes only: the abort has to get its tries within them.
+const refusedCleanupPolicy = { ...refusedPolicy, capMs: 60_000 } as const;
+
+function refuse({ memory, object, deps, wish }: Pass, error: NorthflankError): RefusedAbort {
+  const runId = latestAttempt(object)?.runId ?? "";
+  const count = memory.abortRefused?.runId === runId ? memory.abortRefused.count + 1 : 1;
+  const policy = wish === "cleanup" ? refusedCleanupPolicy : refusedPolicy;
+  const pauseMs = Math.max(error.retryAfterMs ?? 0, backoffDelayMs(policy, count, deps.random));
+  const refused: RefusedAbort = {
+    runId,
+    count,
+    error,
+    untilMs: deps.clock.monotonic() + pauseMs,
+    request: reconcileRequest(object.metadata),
+    account: memory.account,
+  };
+  memory.abortRefused = refused;
+  return refused;
+}
+
+/** The refusal that still counts: nothing has changed since, and its pause is not over. */
+function refusedAbort({ memory, object, deps }: Pass): RefusedAbort | undefined {
+  const refused = memory.abortRefused;
+  if (refused === undefined || refused.runId !== latestAttempt(object)?.runId) return undefined;
+  if (refused.request !== reconcileRequest(object.metadata) || refused.account !== memory.account) return undefined;
+  return refused.untilMs - deps.clock.monotonic() > 0 ? refused : undefined;
+}
+
+/** A run that goes on, with what became of its abort. */
+function withRefusal(pass: Pass, looked: Conclusion | undefined, refused: RefusedAbort): Conclusion | undefined {
+  if (looked?.verdict.reason !== "Aborting") return looked;
+  const leftMs = refused.untilMs - pass.deps.clock.monotonic();
+  return sooner(decideAbortRefused(pass, looked, refused, judgeOf(pass)), leftMs, true);
+}
+
+/** `isPauseOver`: what was planned is overtaken by what this pass has sent. `wish`: what is made of what is seen. */
+async function look(
+  pass: Pass,
+  options: { readonly hasSentAbort?: boolean; readonly isPauseOver?: boolean; readonly wish?: Wish } = {},
+): Promise<Conclusion | undefined> {
+  const { object, memory, deps, context } = pass;
+  const { hasSentAbort = false, isPauseOver = false, wish = pass.wish } = options;
   const attempt = latestAttempt(object);
   if (attempt === undefined) throw new TypeError(`${pass.key} has no run where one is followed`);
-  const watchesForDuplicate = duplicateWatchLeftMs(pass) > 0;
-  const observation = { object, attempt, memory, siblings: pass.siblings(), watchesForDuplicate };
-  const read = await asking(pass, (account) => observeRun(observation, account, context.signal), hasSentAbort);
+  const listDueMs = memory.missing?.isListCut ? missingFromCutListMs : missingMs;
+  const isProofDue = missingFor(pass, attempt) >= listDueMs;
+  const reads = isProofDue ? "proof" : duplicateWatchLeftMs(pass) > 0 ? "watch" : "run";
+  const observation = { object, attempt, siblings: pass.siblings(), reads } as const;
+  const read = await asking(pass, (account) => observeRun(observation, account, context.signal), isPauseOver);
   if (read.kind === "concluded") return read.conclusion;
-  const { run, duplicateRunId } = read.value;
+  const { run, duplicateRunId, serverTimeMs, absence } = read.value;
+  if (serverTimeMs !== undefined) memory.serverClock = { serverMs: serverTimeMs, atMs: deps.clock.monotonic() };
   const moved =
     run === undefined && memory.account !== undefined ? judgeAccountChange(object, memory.account) : undefined;
   if (moved !== undefined) {
-    memory.missingReads = 0;
+    memory.missing = undefined;
     return decideBlocked(pass, moved, recheckAccountMs);
   }
-  const conclusion = decideFollowed(pass, read.value, { wish, hasSentAbort });
-  // The pause before the next run counts from here, not from the first pass after it.
-  if (conclusion.verdict.reason === "RetryingRun") failedFor(pass);
+  if (run === undefined) missed(pass, attempt, absence);
+  else seen(pass, attempt, run);
+  const isGone = run === undefined && isProvenGone(missingFor(pass, attempt), absence);
+  const now = current(pass);
+  const followed = decideFollowed(now, { run, isGone }, { wish, hasSentAbort, sinceAbortMs: sinceAbort(pass) });
   const [startMs, endMs] = [timeMs(run?.startedAt), timeMs(run?.concludedAt)];
   if (run?.concluded && startMs !== undefined && endMs !== undefined) deps.observer.ran((endMs - startMs) / 1_000);
+  // Only now it is known that the deadline is over: the next pass acts on it.
+  const isOverdue = run !== undefined && !run.concluded && wish === "proceed" && isDeadlineOver(now);
+  const conclusion: Conclusion = isOverdue ? { ...followed, next: { kind: "again" } } : followed;
   return duplicateRunId === undefined ? conclusion : withDuplicate(conclusion, duplicateRunId);
+}
+
+/** What this process knows from now on because the run was there. */
+function seen(pass: Pass, attempt: Attempt, run: JobRunView): void {
+  const { memory, object } = pass;
+  memory.missing = undefined;
+  memory.seenRunId = attempt.runId;
+  const elapsedMs = remoteAgeMs(object, { attempt, run, remoteNow: serverNow(pass) });
+  if (elapsedMs !== undefined) learnStart(pass, elapsedMs);
+}
+
+function missed({ memory, deps }: Pass, { runId }: Attempt, absence: "complete" | "truncated" | undefined): void {
+  memory.missing ??= { runId, sinceMs: deps.clock.monotonic() };
+  // Every page of such a list was read for nothing: it is not read again before it can matter.
+  if (absence === "truncated") memory.missing = { ...memory.missing, isListCut: true };
+}
+
+/** For how long every read has missed the run. A process that has just started begins its own count. */
+function missingFor({ memory, deps }: Pass, { runId }: Attempt): number {
+  if (memory.missing?.runId !== runId) memory.missing = undefined;
+  return memory.missing === undefined ? 0 : deps.clock.monotonic() - memory.missing.sinceMs;
 }
 
 /** Finished objects cost nothing, but for one last look where a repeated start may have a late duplicate. */
@@ -227,7 +362,7 @@ async function stayFinished(pass: Pass): Promise<Conclusion | undefined> {
   const { memory, object } = pass;
   const conclusion = decideFinished(pass);
   const leftMs = duplicateWatchLeftMs(pass);
-  if (leftMs === Number.NEGATIVE_INFINITY) return conclusion;
+  if (leftMs === Number.NEGATIVE_INFINITY || object.metadata.deletionTimestamp !== undefined) return conclusion;
   if (leftMs > 0) return sooner(conclusion, leftMs);
   const listed = await listRuns(pass);
   if (listed.kind === "concluded") return sooner(conclusion, lastLookAgainMs);
@@ -255,17 +390,18 @@ function duplicateWatchLeftMs(pass: Pass): number {
 }
 
 /** The same conclusion, coming back after `afterMs` at the latest. */
-export function sooner(conclusion: Conclusion, afterMs: number): Conclusion {
+export function sooner(conclusion: Conclusion, afterMs: number, asks = false): Conclusion {
   const { next } = conclusion;
-  const isSooner = next.kind === "recheck" && next.afterMs <= afterMs;
-  return isSooner ? conclusion : { ...conclusion, next: { kind: "recheck", afterMs, asks: false } };
+  const isSooner = next.kind === "again" || (next.kind === "recheck" && next.afterMs <= afterMs);
+  return isSooner ? conclusion : { ...conclusion, next: { kind: "recheck", afterMs, asks } };
 }
 
 type Asked<T> =
   | { readonly kind: "value"; readonly value: T }
-  | { readonly kind: "concluded"; readonly conclusion: Conclusion };
+  /** `error`: what Northflank, or the way there, had against it; missing where nothing was sent. */
+  | { readonly kind: "concluded"; readonly conclusion: Conclusion; readonly error?: NorthflankError };
 
-/** A read with the account of the object. What stands in its way is a conclusion. */
+/** A call with the account of the object. What stands in its way is a conclusion. */
 async function asking<T>(
   pass: Pass,
   read: (account: Account) => Promise<Read<T>>,
@@ -284,7 +420,7 @@ async function asking<T>(
   const again = { accounts, account: resolved.account, resolve: () => accountOf(pass) };
   const done = await withFreshToken(again, read);
   if (done.kind === "read") return { kind: "value", value: done.value };
-  return { kind: "concluded", conclusion: decideFailed(pass, done.error, judgeOf(pass)) };
+  return { kind: "concluded", conclusion: decideFailed(pass, done.error, judgeOf(pass)), error: done.error };
 }
 
 type Listed =

@@ -46,15 +46,15 @@ function view(status: string, concluded: boolean, concludedAt = "2026-01-01T00:0
   return { id: "r1", runName: "n", status, concluded, startedAt, concludedAt: concluded ? concludedAt : undefined };
 }
 
-const sights: Readonly<Record<Sight, { readonly run: JobRunView | undefined; readonly missingReads: number }>> = {
-  running: { run: view("RUNNING", false), missingReads: 0 },
-  success: { run: view("SUCCESS", true), missingReads: 0 },
-  failed: { run: view("FAILED", true), missingReads: 0 },
-  failedLate: { run: view("FAILED", true, "2026-01-01T01:00:00Z"), missingReads: 0 },
-  abortedThere: { run: view("TERMINATED", true), missingReads: 0 },
-  odd: { run: view("PONDERING", false), missingReads: 0 },
-  missingOnce: { run: undefined, missingReads: 2 },
-  missingForGood: { run: undefined, missingReads: 3 },
+const sights: Readonly<Record<Sight, { readonly run: JobRunView | undefined; readonly isGone: boolean }>> = {
+  running: { run: view("RUNNING", false), isGone: false },
+  success: { run: view("SUCCESS", true), isGone: false },
+  failed: { run: view("FAILED", true), isGone: false },
+  failedLate: { run: view("FAILED", true, "2026-01-01T01:00:00Z"), isGone: false },
+  abortedThere: { run: view("TERMINATED", true), isGone: false },
+  odd: { run: view("PONDERING", false), isGone: false },
+  missingOnce: { run: undefined, isGone: false },
+  missingForGood: { run: undefined, isGone: true },
 };
 
 /** What is concluded from every sight under every wish: a new one of either does not compile until it has its row. */

@@ -139,16 +139,6 @@ describe("ends of runs", () => {
     expect(story.summary()).toMatchObject({ phase: "Aborted", Ready: "False/RunAbortedRemotely" });
   });
 
-  test("two reads without the run prove nothing, three do", async () => {
-    await story.run({}, 5_000);
-    story.remote.forgetRuns();
-    await story.clock.advance(20_000);
-    expect(story.summary()).toMatchObject({ phase: "Running" });
-    await story.clock.advance(20_000);
-    expect(story.summary()).toMatchObject({ phase: "Unknown", Ready: "False/RunDisappeared" });
-    expect(story.process.counts.finished).toEqual(["unknown"]);
-  });
-
   test("a run over its activeDeadlineSeconds is aborted and fails with DeadlineExceeded", async () => {
     story.remote.runMs = 60 * minute;
     await story.run({ activeDeadlineSeconds: 90 }, 85_000);
@@ -179,6 +169,126 @@ describe("ends of runs", () => {
     await story.clock.advance(7 * minute);
     expect(story.cluster.read("once")).toBeDefined();
     await story.clock.advance(4 * minute);
+    expect(story.cluster.read("once")).toBeUndefined();
+  });
+});
+
+describe("a run that Northflank does not return", () => {
+  const gets = () => story.remote.calls.filter((call) => call === "get").length;
+  const lists = () => story.remote.calls.filter((call) => call === "list").length;
+  let hidesReads = false;
+  let hidesList = false;
+  beforeEach(() => {
+    hidesReads = false;
+    hidesList = false;
+    story.remote.runMs = 30 * minute;
+    const { remote } = story;
+    const [read, list] = [remote.read.bind(remote), remote.list.bind(remote)];
+    remote.read = (runId) => {
+      const run = read(runId);
+      return hidesReads ? undefined : run;
+    };
+    remote.list = (jobId) => {
+      const answer = list(jobId);
+      return hidesList ? { ...answer, runs: [] } : answer;
+    };
+  });
+  const hide = () => {
+    hidesReads = true;
+    hidesList = true;
+  };
+
+  test("for some minutes is followed on, and its end is seen", async () => {
+    await story.run({}, 15_000);
+    hide();
+    await story.clock.advance(4 * minute);
+    expect(gets()).toBeGreaterThan(5);
+    expect(story.summary()).toMatchObject({ phase: "Running" });
+    [hidesReads, hidesList] = [false, false];
+    await story.clock.advance(30 * minute);
+    expect(story.summary()).toMatchObject({ phase: "Succeeded", Ready: "True/RunSucceeded" });
+  });
+
+  test("is still there while the list has it, however long reads miss it", async () => {
+    await story.run({}, 15_000);
+    hidesReads = true;
+    await story.clock.advance(20 * minute);
+    expect(story.summary()).toMatchObject({ phase: "Running" });
+    await story.clock.advance(20 * minute);
+    expect(story.summary()).toMatchObject({ phase: "Succeeded", Ready: "True/RunSucceeded" });
+  });
+
+  test("for five minutes and more, neither alone nor in the list, is gone", async () => {
+    await story.run({}, 5_000);
+    const before = lists();
+    hide();
+    await story.clock.advance(5 * minute);
+    expect(story.summary()).toMatchObject({ phase: "Running" });
+    expect(lists()).toBe(before);
+    await story.clock.advance(2 * minute);
+    expect(story.summary()).toMatchObject({ phase: "Unknown", Ready: "False/RunDisappeared" });
+    expect(lists()).toBe(before + 1);
+    expect(story.process.counts.finished).toEqual(["unknown"]);
+  });
+
+  test("is gone with its job", async () => {
+    await story.run({}, 5_000);
+    hidesReads = true;
+    story.remote.list = () => {
+      throw new NorthflankError({ code: "not_found", step: "list", detail: "no job", httpStatus: 404, sent: true });
+    };
+    await story.clock.advance(7 * minute);
+    expect(story.condition("Ready")).toBe("False/RunDisappeared");
+  });
+
+  test("in a list that is cut is gone after half an hour, and costs two lists", async () => {
+    await story.run({}, 5_000);
+    hidesReads = true;
+    const before = lists();
+    const { remote } = story;
+    remote.list = () => {
+      remote.calls.push("list");
+      return { runs: [], serverTimeMs: undefined, truncated: true };
+    };
+    await story.clock.advance(29 * minute);
+    expect(story.summary()).toMatchObject({ phase: "Running" });
+    await story.clock.advance(3 * minute);
+    expect(story.condition("Ready")).toBe("False/RunDisappeared");
+    expect(lists()).toBe(before + 2);
+  });
+
+  test("is counted anew by each process, and one answer in between ends the count", async () => {
+    await story.run({}, 5_000);
+    hide();
+    await story.clock.advance(4 * minute);
+    story.restart();
+    await story.clock.advance(4 * minute);
+    expect(story.summary()).toMatchObject({ phase: "Running" });
+    [hidesReads, hidesList] = [false, false];
+    await story.clock.advance(2 * minute);
+    hide();
+    await story.clock.advance(4 * minute);
+    expect(story.summary()).toMatchObject({ phase: "Running" });
+    await story.clock.advance(4 * minute);
+    expect(story.condition("Ready")).toBe("False/RunDisappeared");
+  });
+
+  test("keeps a Forbid object of its job from starting", async () => {
+    await story.run({}, 20_000, "first");
+    hidesReads = true;
+    await story.run({ concurrencyPolicy: "Forbid", startDeadlineSeconds: 3_600 }, 4 * minute, "second");
+    expect(story.condition("Ready", "second")).toBe("Unknown/WaitingForConcurrency");
+    expect(story.remote.posts).toHaveLength(1);
+  });
+
+  test("and that is being aborted: its deletion waits for that proof as well", async () => {
+    await story.run({ deletionPolicy: "Abort" }, 20_000);
+    hide();
+    story.remote.abort = () => undefined;
+    story.cluster.delete("default/once");
+    await story.clock.advance(4 * minute);
+    expect(story.cluster.read("once")).toBeDefined();
+    await story.clock.advance(3 * minute);
     expect(story.cluster.read("once")).toBeUndefined();
   });
 });

@@ -1,0 +1,216 @@
+import { describe, expect, test } from "vitest";
+import type { NorthflankJobRun } from "../../../src/api/job-run.ts";
+import { resolveStart } from "../../../src/api/names.ts";
+import { KubeError } from "../../../src/kube/errors.ts";
+import { NorthflankError } from "../../../src/northflank/errors.ts";
+import { RunStory } from "../../support/run-story.ts";
+
+/*
+ * Each single write of a status in the life of a run fails once: what it should have said is said later, all of it.
+ */
+
+const [second, minute] = [1_000, 60_000];
+
+interface Life {
+  readonly name: string;
+  readonly spec: Partial<NorthflankJobRun["spec"]>;
+  readonly given?: (story: RunStory) => void;
+  /** What a person does, and when. */
+  readonly later?: readonly (readonly [atMs: number, act: (story: RunStory) => void])[];
+  readonly ready: string;
+  /** False where a kill may end otherwise. */
+  readonly isKillable?: false;
+}
+
+const abort = (story: RunStory) => story.cluster.edit("once", { spec: { abort: true } });
+const answer = (value: string) => (story: RunStory) =>
+  story.cluster.edit("once", { annotations: { [resolveStart]: value } });
+const lost = (story: RunStory) => {
+  story.remote.mode = "notApplied";
+};
+
+const lives: readonly Life[] = [
+  { name: "a success", spec: {}, ready: "True/RunSucceeded" },
+  {
+    name: "a failure, and a further run",
+    spec: { backoffLimit: 1 },
+    given: (story) => story.remote.results.push("FAILED"),
+    ready: "True/RunSucceeded",
+  },
+  {
+    name: "failures up to the limit",
+    spec: { backoffLimit: 1 },
+    given: (story) => story.remote.results.push("FAILED", "FAILED"),
+    ready: "False/BackoffLimitExceeded",
+  },
+  {
+    name: "a deadline",
+    spec: { activeDeadlineSeconds: 90 },
+    given: (story) => {
+      story.remote.runMs = 600 * minute;
+    },
+    ready: "False/DeadlineExceeded",
+  },
+  {
+    name: "an abort",
+    spec: {},
+    given: (story) => {
+      story.remote.runMs = 600 * minute;
+    },
+    later: [[minute, abort]],
+    ready: "False/RunAborted",
+  },
+  { name: "an abort before the start", spec: { suspend: true }, later: [[minute, abort]], ready: "False/RunAborted" },
+  {
+    name: "a start that came too late",
+    spec: { suspend: true, startDeadlineSeconds: 60 },
+    ready: "False/StartDeadlineExceeded",
+  },
+  {
+    name: "a refusal for good",
+    spec: {},
+    given: (story) => {
+      const facts = { code: "rejected", step: "start", detail: "no", httpStatus: 422, sent: true } as const;
+      story.remote.refusals.push(new NorthflankError(facts));
+    },
+    ready: "False/RequestRejected",
+  },
+  {
+    name: "a run that was found after its answer was lost",
+    spec: {},
+    given: (story) => {
+      story.remote.mode = "answerLost";
+    },
+    ready: "True/RunSucceeded",
+  },
+  { name: "a start that nobody can tell about", spec: {}, given: lost, ready: "False/StartOutcomeUnknown" },
+  {
+    name: "a start that a person has given up",
+    spec: {},
+    given: lost,
+    later: [[5 * minute, answer("fail")]],
+    ready: "False/StartOutcomeUnknown",
+  },
+  {
+    name: "a start that a person has repeated, once",
+    spec: {},
+    given: lost,
+    later: [[5 * minute, answer("retry")]],
+    // Acknowledged, and killed before the record was opened again: then a person answers anew, and nothing is sent twice.
+    isKillable: false,
+    ready: "True/RunSucceeded",
+  },
+  {
+    name: "a duplicate of a repeated start",
+    spec: { startGuarantee: "AtLeastOnce" },
+    given: (story) => {
+      story.remote.mode = "appliedLate";
+      story.remote.lateMs = 3 * minute;
+      story.remote.runMs = 4 * minute;
+    },
+    ready: "True/RunSucceeded",
+  },
+  {
+    name: "a run that is gone",
+    spec: {},
+    given: (story) => {
+      story.remote.runMs = 600 * minute;
+    },
+    later: [[3 * minute, (story) => story.remote.forgetRuns()]],
+    ready: "False/RunDisappeared",
+  },
+];
+
+type Failure = "the write is lost" | "its answer is lost";
+type After = "the process goes on" | "the process is killed";
+
+interface Played {
+  readonly story: RunStory;
+  readonly writes: number;
+  readonly patches: number;
+  readonly hasFailed: boolean;
+}
+
+async function play(life: Life, fault?: { readonly nth: number; readonly what: Failure; readonly after: After }) {
+  const story = new RunStory();
+  let writes = 0;
+  let hasFailed = false;
+  const isKill = fault?.after === "the process is killed";
+  const failing =
+    <A extends unknown[], R>(write: (...given: A) => R) =>
+    (...given: A): R => {
+      writes += 1;
+      if (fault === undefined || writes !== fault.nth) return write(...given);
+      hasFailed = true;
+      if (fault.what === "its answer is lost") write(...given);
+      if (isKill) {
+        story.process.kill();
+        story.clock.setTimer(() => story.restart(), 15 * second);
+      }
+      throw new KubeError({ code: "unavailable", step: "write the status", detail: "the API server is away" });
+    };
+  story.cluster.patchStatus = failing(story.cluster.patchStatus.bind(story.cluster));
+  // A kill around the start record leaves what nobody can tell, as it should: see crash-matrix.test.ts.
+  if (!isKill) story.cluster.replaceStatus = failing(story.cluster.replaceStatus.bind(story.cluster));
+  life.given?.(story);
+  story.cluster.create("once", life.spec);
+  for (const [atMs, act] of life.later ?? []) story.clock.setTimer(() => act(story), atMs);
+  await story.clock.advance(25 * minute);
+  story.process.failures.splice(0, 1);
+  const patches = story.writes().filter((verb) => verb === "status").length;
+  return { story, writes, patches, hasFailed } satisfies Played;
+}
+
+/** What a reader of the status learns in the end; times aside, which a failure may put off. */
+function endOf({ story }: Played, after: After) {
+  const { conditions = [], attempts = [], start, ...rest } = story.status();
+  // Whoever comes after a kill finds the run instead of being told of it.
+  const isKilled = after === "the process is killed";
+  const told = conditions.map(({ type, status, reason, message }) =>
+    isKilled && type === "Started" ? { type, status } : { type, status, reason, message },
+  );
+  return {
+    ...rest,
+    startTime: rest.startTime !== undefined,
+    completionTime: rest.completionTime !== undefined,
+    abortRequestedTime: rest.abortRequestedTime !== undefined,
+    failure: rest.failure && { class: rest.failure.class, reason: rest.failure.reason },
+    attempts: attempts.map(({ startTime, completionTime, origin, ...attempt }) => ({
+      ...attempt,
+      ...(isKilled ? {} : { origin }),
+      hasStart: startTime !== undefined,
+      hasEnd: completionTime !== undefined,
+    })),
+    start: start && { attempt: start.attempt, ...(isKilled ? {} : { outcome: start.outcome, reason: start.reason }) },
+    conditions: told,
+    posts: story.remote.posts.length,
+    finished: story.process.counts.finished.length,
+  };
+}
+
+describe("one write that fails in the life of a run", () => {
+  const faults = (["the write is lost", "its answer is lost"] as const).flatMap((what) =>
+    (["the process goes on", "the process is killed"] as const).map((after) => ({ what, after })),
+  );
+  const rows = lives.flatMap((life) => faults.map((fault) => ({ life, ...fault })));
+  test.each(rows.filter(({ life, after }) => after === "the process goes on" || life.isKillable !== false))(
+    "$life.name, $what, $after: the end is the same",
+    async ({ life, what, after }) => {
+      const calm = await play(life);
+      expect(calm.story.condition("Ready")).toBe(life.ready);
+      expect(calm.story.end()).toEqual([]);
+      const isTold = after === "the process goes on";
+      const writes = isTold ? calm.writes : calm.patches;
+      expect(writes).toBeGreaterThan(0);
+      for (let nth = 1; nth <= writes; nth += 1) {
+        const hurt = await play(life, { nth, what, after });
+        const where = `write ${nth} of ${writes}`;
+        expect(hurt.hasFailed, where).toBe(true);
+        const expected = endOf(calm, after);
+        expect(endOf(hurt, after), where).toEqual(isTold ? expected : { ...expected, finished: expect.any(Number) });
+        if (isTold) expect(new Set(hurt.story.events()), where).toEqual(new Set(calm.story.events()));
+        expect(hurt.story.end(), where).toEqual([]);
+      }
+    },
+  );
+});
