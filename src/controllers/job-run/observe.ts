@@ -30,7 +30,7 @@ export async function observeRun(
   options: {
     readonly object: NorthflankJobRun;
     readonly attempt: Attempt;
-    readonly siblings: readonly Sibling[];
+    readonly siblings: () => readonly Sibling[];
     /** `watch`: a duplicate is looked for as well. `proof`: the list has to show whether the run is gone. */
     readonly reads: "run" | "watch" | "proof";
   },
@@ -56,7 +56,7 @@ export async function observeRun(
   return observed({
     run: runs.find(({ id }) => id === attempt.runId),
     serverTimeMs,
-    duplicateRunId: duplicateIn(object, read.value, options.siblings),
+    duplicateRunId: duplicateIn(object, read.value, options.siblings()),
     absence: truncated ? "truncated" : "complete",
   });
 }
@@ -72,7 +72,7 @@ async function readForWatch(
   const read = await observeRuns(object, account, { ...call, ...neededBy(object, neededForWatch) });
   if (read.kind === "failed") return read;
   const { runs, serverTimeMs } = read.value;
-  const duplicateRunId = duplicateIn(object, read.value, siblings);
+  const duplicateRunId = duplicateIn(object, read.value, siblings());
   const listed = runs.find(({ id }) => id === attempt.runId);
   if (listed !== undefined) return observed({ run: listed, serverTimeMs, duplicateRunId, absence: undefined });
   // The list may be cut, or lag: that a run is not in it proves nothing.

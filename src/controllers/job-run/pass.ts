@@ -83,6 +83,8 @@ export interface Pass extends Situation {
   readonly step: Step;
   readonly problems: readonly SpecProblem[];
   readonly siblings: () => readonly Sibling[];
+  /** Those that are not over: of a job that has run ten thousand times, the few that matter to most passes. */
+  readonly openSiblings: () => readonly Sibling[];
   readonly replacer: Sibling | undefined;
   readonly sinceCreationMs: number;
   readonly sinceEndMs: number;
@@ -109,8 +111,9 @@ export function createPass(given: {
   const object = asKnown(stored, memory);
   const now = deps.clock.now();
   const siblings = () => siblingsOf(given, object, memory);
+  const openSiblings = () => siblingsOf(given, object, memory, isOpen);
   const state = stateOf(object);
-  const replacer = replacerOf(object, state === "active" ? siblings() : []);
+  const replacer = replacerOf(object, state === "active" ? openSiblings() : []);
   // Once something was started the spec cannot change, and no opinion on it must keep anybody from following the run.
   const problems = isBeforeStart(state) ? [...prunedProblems(object.prunedFields), ...deps.validate(object)] : [];
   const ages = agesOf(object, memory, deps.clock);
@@ -118,7 +121,21 @@ export function createPass(given: {
   const wish = wishOf(object, { ...ages, state, problems, isReplaced });
   const step = steps[state][wish];
   const { settings } = deps;
-  return { ...given, ...ages, object, memory, now, settings, state, wish, step, problems, siblings, replacer };
+  return {
+    ...given,
+    ...ages,
+    object,
+    memory,
+    now,
+    settings,
+    state,
+    wish,
+    step,
+    problems,
+    siblings,
+    openSiblings,
+    replacer,
+  };
 }
 
 type Ages = Pick<Pass, "sinceCreationMs" | "sinceStartMs" | "sinceEndMs" | "doubtMs">;
@@ -197,8 +214,10 @@ function siblingsOf(
   { deps, memories, key }: { deps: JobRunReconcilerDeps; memories: RunMemories; key: ObjectKey },
   object: NorthflankJobRun,
   memory: RunMemory,
+  isWanted: (other: NorthflankJobRun) => boolean = () => true,
 ): readonly Sibling[] {
   return deps.store.byIndex("job", jobIndexValue(object.spec)).flatMap((other): readonly Sibling[] => {
+    if (!isWanted(other)) return [];
     const otherKey = objectKey(other.metadata);
     if (otherKey === key) return [];
     const found = memories.peek(otherKey);
@@ -212,6 +231,10 @@ function siblingsOf(
     const shown = known === undefined ? other : withUnsaved(other, known);
     return [{ key: otherKey, object: shown, isSettled: isSettled(deps, shown, known, memory) }];
   });
+}
+
+function isOpen({ status }: NorthflankJobRun): boolean {
+  return status?.completionTime === undefined;
 }
 
 /** Whether nothing of an open start can be on its way any more. With the allowance, the reach of the next one is apart. */
@@ -258,7 +281,7 @@ export function pausedFor(pass: Pass, account: Account): Conclusion | undefined 
 const betweenRequestsMs = 2_000;
 
 /** What a pause must not outlast: a change of the object or of what is wanted, a request of a person. Our own writes change none of it. */
-function fingerprintOf({ object, siblings, wish }: Pick<Pass, "object" | "siblings" | "wish">): string {
+function fingerprintOf({ object, openSiblings, wish }: Pick<Pass, "object" | "openSiblings" | "wish">): string {
   const { metadata, status } = object;
   const attempt = latestAttempt(object);
   return JSON.stringify([
@@ -272,7 +295,7 @@ function fingerprintOf({ object, siblings, wish }: Pick<Pass, "object" | "siblin
     status?.abortRequestedTime,
     attempt?.runId,
     attempt?.completionTime,
-    obstaclesAmong(object, siblings()).map(({ name }) => name),
+    obstaclesAmong(object, openSiblings()).map(({ name }) => name),
   ]);
 }
 
@@ -331,7 +354,7 @@ export function setPause(pass: Pass, afterMs: number): void {
   const sinceMs = pass.deps.clock.monotonic();
   // The queue may come back in the very millisecond that was asked for.
   const untilMs = sinceMs + afterMs - 1;
-  const fingerprint = fingerprintOf({ object, siblings: pass.siblings, wish: pass.wish });
+  const fingerprint = fingerprintOf({ ...pass, object });
   const request = reconcileRequest(object.metadata);
   pass.memory.pause = { sinceMs, untilMs, fingerprint, request, account: pass.memory.account };
 }

@@ -193,7 +193,7 @@ async function settleAfterwards(pass: Pass, conclusion: Conclusion): Promise<boo
   pass.stored = await executeAfter(execute, pass.stored, actions, statusSignal);
   const state = stateOf(withUnsaved(pass.stored, pass.memory));
   if (state !== pass.state) {
-    const waiting = pass.siblings().filter((sibling) => isWaitingForConcurrency(sibling.object));
+    const waiting = pass.openSiblings().filter((sibling) => isWaitingForConcurrency(sibling.object));
     for (const { key } of waiting) deps.wake(key);
   }
   const change = conclusion.isReleased ? "remove" : finalizerChange(pass.stored, state);

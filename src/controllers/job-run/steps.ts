@@ -312,7 +312,7 @@ async function look(
   const listDueMs = memory.missing?.isListCut ? missingFromCutListMs : missingMs;
   const isProofDue = missingFor(pass, attempt) >= listDueMs;
   const reads = isProofDue ? "proof" : duplicateWatchLeftMs(pass) > 0 ? "watch" : "run";
-  const observation = { object, attempt, siblings: pass.siblings(), reads } as const;
+  const observation = { object, attempt, siblings: pass.siblings, reads } as const;
   const read = await asking(pass, (account) => observeRun(observation, account, context.signal), isPauseOver);
   if (read.kind === "concluded") return read.conclusion;
   const { run, duplicateRunId, serverTimeMs, absence } = read.value;
