@@ -1,10 +1,12 @@
 import type { KubeObject, ObjectMeta } from "../kube/types.ts";
+import { fits, fitTo } from "./fit.ts";
 import { createInterner, type Intern } from "./interner.ts";
 import type { KindDefinition } from "./kinds.ts";
 import { group, lastAppliedConfiguration } from "./names.ts";
-import { formatPath } from "./problem.ts";
+import { formatPath, type Problem } from "./problem.ts";
 import { isRecord, type Path, type UnknownField, unknownFields } from "./stored.ts";
 import { unknownFieldRemedy } from "./unknown-field.ts";
+import { createValidator } from "./validate.ts";
 
 /** An object as it is cached: what reconcilers read and nothing else. */
 export interface CachedObject extends KubeObject {
@@ -15,12 +17,30 @@ export interface CachedObject extends KubeObject {
    * probably meant: `spec.sespend: did you mean "suspend"?`. Missing when there are none; ten at most.
    */
   readonly prunedFields?: readonly string[];
+  readonly misfits?: Misfits;
 }
+
+/**
+ * What was stored and does not have the types of the schema: the object goes without it, as if it had not been written.
+ * Missing when everything fits. Of each part, ten at most.
+ */
+export interface Misfits {
+  /** What is wrong with the spec as it is stored; then nothing may be begun for it. */
+  readonly spec: readonly Problem[];
+  /** What is wrong with the status. */
+  readonly status: readonly Problem[];
+}
+
+/** Makes of an object as the API server has it one that has the types of its kind; the very same one if it has. */
+export type Fit = <T extends KubeObject>(raw: T) => T & { readonly misfits?: Misfits };
 
 /** Annotations with these beginnings are read; the others are dropped. */
 const ourAnnotations = [`${group}/`, "reconcile.fluxcd.io/"];
 
 const maxPrunedFields = 10;
+const maxMisfits = 10;
+// Nothing of ours is so deep: what is, nobody reads, and it is left as it is.
+const maxDepth = 64;
 
 /**
  * Makes the cached form of an object of `kind` from the parsed line of a watch. It keeps identity, generation, times,
@@ -29,23 +49,71 @@ const maxPrunedFields = 10;
  * The raw object is taken over: its spec and status are kept, with repeated strings replaced by one shared copy. Nobody
  * else may hold it.
  *
- * *Guarantees*: never throws for parsed JSON that has metadata.
+ * *Guarantees*: never throws for parsed JSON that has metadata; the object has the types of its kind, whatever was
+ * stored (see {@link Misfits}).
  */
-export function createProjection<T extends KubeObject>(kind: KindDefinition): (raw: KubeObject) => T {
+export function createProjection<T extends KubeObject>(
+  kind: KindDefinition,
+  fitted: Fit = createFit(kind),
+): (raw: KubeObject) => T {
   const intern = createInterner();
-  return (raw) => projectObject(raw, { kind, intern }) as CachedObject & T;
+  return (raw) => projectObject(raw, { kind, intern, fitted }) as CachedObject & T;
 }
 
-function projectObject(raw: CachedObject, { kind, intern }: { kind: KindDefinition; intern: Intern }): CachedObject {
+/**
+ * The {@link Fit} of a kind.
+ *
+ * *Guarantees*: never throws; what it has made once stays as it is when it is given again, with its misfits.
+ */
+export function createFit(kind: KindDefinition): Fit {
+  const made = new WeakSet<object>();
+  let validator: ReturnType<typeof createValidator> | undefined;
+  return <T extends KubeObject>(raw: T): T & { readonly misfits?: Misfits } => {
+    const { spec, status, misfits: stray, ...rest } = raw as CachedObject;
+    // What was made here is known by itself, not by a field of this name: that anybody could have stored.
+    if (made.has(raw)) return raw;
+    const hasStatus = status !== undefined && status !== null;
+    const isFine = fits(kind.spec, spec) && status !== null && (!hasStatus || fits(kind.status, status));
+    if (isFine && stray === undefined) return raw;
+    const fittedSpec = fitTo(kind.spec, spec, ["spec"]);
+    const fittedStatus = hasStatus ? fitTo(kind.status, status, ["status"]) : undefined;
+    const isRefused = fittedSpec.problems.length > 0;
+    validator ??= isRefused ? createValidator() : undefined;
+    // In the words of the validator, which also knows what else is wrong.
+    const judged = isRefused ? (validator?.validateSpec(kind.type.kind, spec ?? {}) ?? []) : [];
+    const misfits = {
+      spec: (judged.length > 0 ? judged : fittedSpec.problems).slice(0, maxMisfits),
+      status: (fittedStatus?.problems ?? []).slice(0, maxMisfits),
+    };
+    const object = {
+      ...rest,
+      spec: fittedSpec.value,
+      ...(fittedStatus === undefined ? {} : { status: fittedStatus.value }),
+      ...(misfits.spec.length + misfits.status.length === 0 ? {} : { misfits }),
+    };
+    made.add(object);
+    return object as unknown as T & { readonly misfits?: Misfits };
+  };
+}
+
+function projectObject(
+  raw: CachedObject,
+  { kind, intern, fitted }: { kind: KindDefinition; intern: Intern; fitted: Fit },
+): CachedObject {
   const prunedFields = findPrunedFields(raw, kind);
+  const { spec, status, misfits } = fitted<CachedObject>(raw);
   const object = {
     apiVersion: intern(raw.apiVersion),
     kind: intern(raw.kind),
     metadata: projectMetadata(raw.metadata, intern),
-    spec: shareStrings(raw.spec, intern),
-    status: shareStrings(raw.status, intern),
+    spec: shareStrings(spec, intern),
+    status: shareStrings(status, intern),
   };
-  return prunedFields.length === 0 ? object : { ...object, prunedFields };
+  return {
+    ...object,
+    ...(prunedFields.length === 0 ? {} : { prunedFields }),
+    ...(misfits === undefined ? {} : { misfits }),
+  };
 }
 
 function projectMetadata(metadata: ObjectMeta, intern: Intern): ObjectMeta {
@@ -59,25 +127,31 @@ function projectMetadata(metadata: ObjectMeta, intern: Intern): ObjectMeta {
     ...(generation === undefined ? {} : { generation }),
     ...(creationTimestamp === undefined ? {} : { creationTimestamp }),
     ...(deletionTimestamp === undefined ? {} : { deletionTimestamp }),
-    ...(finalizers === undefined ? {} : { finalizers: finalizers.map(intern) }),
+    ...(finalizers === undefined ? {} : { finalizers: texts(finalizers).map(intern) }),
     ...(annotations === undefined ? {} : { annotations }),
   };
 }
 
+function texts(values: unknown): readonly string[] {
+  return Array.isArray(values) ? values.filter((value) => typeof value === "string") : [];
+}
+
 function projectAnnotations(annotations: ObjectMeta["annotations"]): ObjectMeta["annotations"] {
-  if (annotations === undefined) return undefined;
-  const kept = Object.entries(annotations).filter(([key]) => ourAnnotations.some((prefix) => key.startsWith(prefix)));
+  if (!isRecord(annotations)) return undefined;
+  const kept = Object.entries(annotations).filter(
+    ([key, value]) => typeof value === "string" && ourAnnotations.some((prefix) => key.startsWith(prefix)),
+  );
   return kept.length === 0 ? undefined : Object.fromEntries(kept);
 }
 
 /** Replaces every string inside by its shared copy, in place: equal before and after, only smaller. */
-function shareStrings(value: unknown, intern: Intern): unknown {
+function shareStrings(value: unknown, intern: Intern, depth = 0): unknown {
   if (typeof value === "string") return intern(value);
-  if (typeof value !== "object" || value === null) return value;
+  if (typeof value !== "object" || value === null || depth > maxDepth) return value;
   for (const key of Object.keys(value)) {
     const inner: unknown = Reflect.get(value, key);
     if (typeof inner === "string") Reflect.set(value, key, intern(inner));
-    else if (typeof inner === "object") shareStrings(inner, intern);
+    else if (typeof inner === "object") shareStrings(inner, intern, depth + 1);
   }
   return value;
 }
@@ -87,8 +161,8 @@ function shareStrings(value: unknown, intern: Intern): unknown {
  * object was pruned. A field the schema of the server knows and ours does not is stored, and not reported.
  */
 function findPrunedFields(raw: CachedObject, kind: KindDefinition): readonly string[] {
-  const text = raw.metadata.annotations?.[lastAppliedConfiguration];
-  const applied = text === undefined ? undefined : parseObject(text);
+  const text: unknown = raw.metadata.annotations?.[lastAppliedConfiguration];
+  const applied = typeof text !== "string" ? undefined : parseObject(text);
   if (applied === undefined) return [];
   return [...strayFields(applied), ...unknownSpecFields(applied, raw, kind)]
     .slice(0, maxPrunedFields)

@@ -72,7 +72,8 @@ function fillIn(stored: Record<string, unknown>, { properties }: ObjectSchema): 
   }
 }
 
-function setOwn(target: Record<string, unknown>, key: string, value: unknown): void {
+/** Sets a property of its own, whatever its name. */
+export function setOwn(target: Record<string, unknown>, key: string, value: unknown): void {
   if (key !== "__proto__") target[key] = value;
   // Assigned, this one name would set the prototype.
   else Object.defineProperty(target, key, { value, enumerable: true, configurable: true, writable: true });

@@ -1,13 +1,25 @@
 import { expect, test } from "vitest";
 import { findKind, type KindDefinition } from "../../src/api/kinds.ts";
-import { createProjection } from "../../src/api/project-object.ts";
+import { type CachedObject, createProjection } from "../../src/api/project-object.ts";
 import type { KubeObject } from "../../src/kube/types.ts";
 
 const kind = findKind("NorthflankJobRun") as KindDefinition;
 const project = createProjection<KubeObject>(kind);
 const lastApplied = "kubectl.kubernetes.io/last-applied-configuration";
 
-function raw(parts: { readonly metadata?: object; readonly spec?: object; readonly status?: object }): KubeObject {
+// A function: the projection takes over what it is given.
+const defaults = () => ({
+  allowReferences: false,
+  startGuarantee: "AtMostOnce",
+  concurrencyPolicy: "Allow",
+  backoffLimit: 0,
+  suspend: false,
+  abort: false,
+  deletionPolicy: "Orphan",
+});
+const runSpec = { projectId: "shop", jobId: "migrate", ...defaults() };
+
+function raw(parts: { readonly metadata?: object; readonly spec?: unknown; readonly status?: unknown }): KubeObject {
   return {
     apiVersion: "northflank-operator.io/v1alpha1",
     kind: "NorthflankJobRun",
@@ -41,7 +53,7 @@ test("keeps what reconcilers read and drops the rest", () => {
           "argocd.argoproj.io/hook": "PreSync",
         },
       },
-      spec: { projectId: "shop", jobId: "migrate" },
+      spec: runSpec,
       status: { observedGeneration: 2 },
     }),
   );
@@ -59,7 +71,7 @@ test("keeps what reconcilers read and drops the rest", () => {
       finalizers: ["northflank-operator.io/run-finalizer"],
       annotations: { "northflank-operator.io/reconcile-requested-at": "1", "reconcile.fluxcd.io/requestedAt": "2" },
     },
-    spec: { projectId: "shop", jobId: "migrate" },
+    spec: runSpec,
     status: { observedGeneration: 2 },
   });
 });
@@ -101,6 +113,65 @@ test.each(["", "{", "[]", "null", '"x"'])("an annotation that says %j says nothi
 
 test("variables named like parts of a JavaScript object survive", () => {
   const text = '{"runtimeEnvironment": {"__proto__": "x", "constructor": "y"}}';
-  const object = project(raw({ spec: JSON.parse(text) })) as KubeObject & { readonly spec: object };
-  expect(JSON.stringify(object.spec)).toBe(JSON.stringify(JSON.parse(text)));
+  const object = project(raw({ spec: JSON.parse(text) })) as KubeObject & { readonly spec: Record<string, unknown> };
+  expect(JSON.stringify({ runtimeEnvironment: object.spec.runtimeEnvironment })).toBe(JSON.stringify(JSON.parse(text)));
+});
+
+const misfitsOf = (object: KubeObject) => (object as CachedObject).misfits;
+const fieldsOf = (problems: readonly { readonly field: string; readonly rule: string }[] = []) =>
+  problems.map(({ field, rule }) => `${field} ${rule}`);
+
+test.each<[string, unknown, Readonly<Record<string, unknown>>, readonly string[]]>([
+  ["no spec", undefined, {}, ["spec.jobId required", "spec.projectId required"]],
+  ["null", null, {}, ["spec.jobId required", "spec.projectId required"]],
+  ["text", "x", {}, ["spec type"]],
+  ["a list", [], {}, ["spec type"]],
+  ["a number as id", { projectId: 7, jobId: "migrate" }, { jobId: "migrate" }, ["spec.projectId type"]],
+  ["a wrong word", { ...runSpec, startGuarantee: "Never" }, runSpec, ["spec.startGuarantee enum"]],
+  ["a huge number", { ...runSpec, activeDeadlineSeconds: 1e300 }, runSpec, ["spec.activeDeadlineSeconds maximum"]],
+  [
+    "an entry without its required part",
+    { ...runSpec, runtimeFilesFrom: [{ path: "/a" }, null, { path: 7, secretKeyRef: { name: "a", key: "b" } }] },
+    { ...runSpec, runtimeFilesFrom: [{ path: "/a" }] },
+    ["spec.runtimeFilesFrom[1] type", "spec.runtimeFilesFrom[2].path type"],
+  ],
+  ["null where the field may be missing", { ...runSpec, deployment: null }, runSpec, []],
+])("a spec with %s keeps what fits, and tells the rest", (_, spec, kept, expected) => {
+  const object = project(raw({ spec })) as CachedObject;
+  expect(object.spec).toEqual({ ...defaults(), ...kept });
+  expect(fieldsOf(misfitsOf(object)?.spec)).toEqual(expected);
+});
+
+test("a status keeps what fits, and tells the rest", () => {
+  const good = { type: "Ready", status: "True", reason: "A", message: "", lastTransitionTime: "2026-01-01T00:00:00Z" };
+  const status = { conditions: [null, "x", good], attempts: "none", completionTime: "yesterday", phase: "Pending" };
+  const object = project(raw({ spec: { ...runSpec }, status })) as CachedObject;
+  expect(object.status).toEqual({ observedGeneration: -1, conditions: [good], phase: "Pending" });
+  expect(fieldsOf(misfitsOf(object)?.status)).toEqual([
+    "status.conditions[0] type",
+    "status.conditions[1] type",
+    "status.attempts type",
+    "status.completionTime type",
+  ]);
+  expect(fieldsOf(misfitsOf(object)?.spec)).toEqual([]);
+});
+
+test("a field that somebody named misfits says nothing", () => {
+  const object = project({ ...raw({ spec: { ...runSpec } }), misfits: "x" } as KubeObject);
+  expect(misfitsOf(object)).toBeUndefined();
+});
+
+test("metadata of the wrong types is left out", () => {
+  const metadata = { finalizers: "x", annotations: { "northflank-operator.io/resolve-start": 7 } };
+  expect(project(raw({ metadata, spec: { ...runSpec } })).metadata).toEqual({
+    name: "migrate",
+    namespace: "shop",
+    uid: "u1",
+    finalizers: [],
+  });
+});
+
+test("an object of ten thousand levels costs itself, not the cache", () => {
+  const deep = JSON.parse(`${'{"a":'.repeat(9_000)}1${"}".repeat(9_000)}`);
+  expect(() => project(raw({ spec: { ...runSpec, deep }, status: { deep } }))).not.toThrow();
 });

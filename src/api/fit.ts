@@ -1,0 +1,149 @@
+// pure
+import { isList, isMap, isObject } from "./crd.ts";
+import { type Problem, problem } from "./problem.ts";
+import type { ObjectSchema, Schema } from "./schema.ts";
+import { isRecord, type Path, schemaOf, setOwn } from "./stored.ts";
+
+/*
+ * What an older or looser CRD has let in stays stored when a stricter one follows, and the types of this program promise
+ * what the present schema says. So whatever comes from the API server is made to keep the promise once, here, before any
+ * other code sees it: what does not fit is left out, as if nobody had written it, and is told as a problem.
+ */
+
+/** A value with nothing in it that its schema does not allow, and what had to be left out or is missing. */
+export interface Fitted {
+  readonly value: unknown;
+  readonly problems: readonly Problem[];
+}
+
+/**
+ * True when the value has the types that its schema promises: no reader of the inferred type can stumble over it. Bounds,
+ * patterns and rules are not looked at: breaking them makes a value wrong, but nobody trips.
+ */
+export function fits(schema: Schema, value: unknown): boolean {
+  if (value === null) return schema.nullable === true;
+  if (isList(schema)) return Array.isArray(value) && value.every((item) => fits(schema.items, item));
+  if (isMap(schema)) {
+    return isRecord(value) && Object.keys(value).every((key) => fits(schema.additionalProperties, value[key]));
+  }
+  if (!isObject(schema)) return fitsScalar(schema, value);
+  if (!isRecord(value)) return false;
+  for (const key of Object.keys(schema.properties)) {
+    const inner = schema.properties[key];
+    if (inner === undefined) continue;
+    if (!Object.hasOwn(value, key) || value[key] === undefined) {
+      if ("default" in inner || schema.required?.includes(key)) return false;
+    } else if (!fits(inner, value[key])) return false;
+  }
+  return true;
+}
+
+/**
+ * The value with what does not fit left out, and with defaults where something is missing. What lacks a required field is
+ * left out as a whole, but for the value itself: it keeps what it has. A null that is not allowed counts as missing, as
+ * for the API server. Fields that the schema does not know stay.
+ *
+ * *Guarantees*: never throws; the input is not changed.
+ */
+export function fitTo(schema: ObjectSchema, value: unknown, root: Path): Fitted {
+  const problems: Problem[] = [];
+  const given = value === null ? undefined : value;
+  if (given !== undefined && !isRecord(given)) problems.push(misfit(schema, root));
+  return { value: fitObject(schema, isRecord(given) ? given : {}, root, problems), problems };
+}
+
+const leftOut = Symbol("left out");
+
+function fitted(schema: Schema, value: unknown, path: Path, problems: Problem[]): unknown {
+  if (value === null && schema.nullable === true) return value;
+  if (isList(schema) && Array.isArray(value)) {
+    return value
+      .map((item, index) => fitted(schema.items, item, [...path, index], problems))
+      .filter((item) => item !== leftOut);
+  }
+  if (isMap(schema) && isRecord(value)) return fitMap(schema.additionalProperties, value, path, problems);
+  if (isObject(schema) && isRecord(value)) {
+    const before = problems.length;
+    const object = fitObject(schema, value, path, problems);
+    const isWhole = problems
+      .slice(before)
+      .every((each) => each.rule !== "required" || each.path.length > path.length + 1);
+    return isWhole ? object : leftOut;
+  }
+  if (!isList(schema) && !isMap(schema) && !isObject(schema) && fitsScalar(schema, value)) return value;
+  problems.push(misfit(schema, path));
+  return leftOut;
+}
+
+function fitMap(
+  schema: Schema,
+  value: Readonly<Record<string, unknown>>,
+  path: Path,
+  problems: Problem[],
+): Record<string, unknown> {
+  const map: Record<string, unknown> = {};
+  for (const key of Object.keys(value)) {
+    if (value[key] === null && schema.nullable !== true) continue;
+    const inner = fitted(schema, value[key], [...path, key], problems);
+    if (inner !== leftOut) setOwn(map, key, inner);
+  }
+  return map;
+}
+
+function fitObject(
+  schema: ObjectSchema,
+  value: Readonly<Record<string, unknown>>,
+  path: Path,
+  problems: Problem[],
+): Record<string, unknown> {
+  const object: Record<string, unknown> = {};
+  for (const key of Object.keys(value)) {
+    const inner = schemaOf(schema, key);
+    if (inner === undefined) {
+      setOwn(object, key, value[key]);
+      continue;
+    }
+    if (value[key] === undefined || (value[key] === null && inner.nullable !== true)) continue;
+    const item = fitted(inner, value[key], [...path, key], problems);
+    if (item !== leftOut) setOwn(object, key, item);
+  }
+  for (const [key, inner] of Object.entries(schema.properties)) {
+    if (Object.hasOwn(object, key)) continue;
+    if ("default" in inner) setOwn(object, key, inner.default);
+    else if (schema.required?.includes(key)) {
+      problems.push(problem({ path: [...path, key], rule: "required", message: "is required", remedy: "add it" }));
+    }
+  }
+  return object;
+}
+
+function fitsScalar(schema: Exclude<Schema, { readonly type: "object" | "array" }>, value: unknown): boolean {
+  switch (schema.type) {
+    case "boolean":
+      return typeof value === "boolean";
+    case "integer":
+      // Of a number that is not exact, or is beyond what a time can be, arithmetic makes nonsense or an exception.
+      return Number.isSafeInteger(value) && (schema.format === "int64" || Math.abs(value as number) <= maxInt32);
+    case "string":
+      if (typeof value !== "string") return false;
+      if ("enum" in schema) return schema.enum.includes(value);
+      return schema.format !== "date-time" || Number.isFinite(Date.parse(value));
+    default:
+      return false;
+  }
+}
+
+const maxInt32 = 2 ** 31;
+
+function misfit(schema: Schema, path: Path): Problem {
+  return problem({ path, rule: "type", message: `must be ${wanted(schema)}`, remedy: "write it anew" });
+}
+
+function wanted(schema: Schema): string {
+  if (isList(schema)) return "a list";
+  if (schema.type === "object") return "an object";
+  if (schema.type === "boolean") return "true or false";
+  if (schema.type === "integer") return "a whole number in its range";
+  if ("enum" in schema) return `one of ${schema.enum.join(", ")}`;
+  return schema.format === "date-time" ? "a time such as 2026-01-31T12:00:00Z" : "a string";
+}
