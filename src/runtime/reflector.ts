@@ -61,8 +61,10 @@ export interface ReflectorTiming {
   readonly backoff: BackoffPolicy;
   /** After how long the server shall end a watch. Default 275 s, spread by 6 %: below the 5 min of many proxies. */
   readonly watchMs: number;
-  /** Silence after which a watch is opened anew. Default 75 s: bookmarks come once a minute. */
+  /** Quiet after which a watch is opened anew. Default 75 s: where anything happens, bookmarks come once a minute. */
   readonly silenceMs: number;
+  /** How long the server may take to answer a watch. Default 15 s; with `silenceMs` a dead server is noticed in 90 s. */
+  readonly answerMs: number;
   /** The same while a streamed list has not ended. Default 20 s; pages are tried then. */
   readonly streamSilenceMs: number;
   /** Time between two lists that are taken although nothing is wrong. Default 4 h, spread by 20 %. */
@@ -77,6 +79,7 @@ export const defaultReflectorTiming: ReflectorTiming = {
   backoff: { baseMs: 800, factor: 2, capMs: 30_000, jitter: 0.5 },
   watchMs: 275_000,
   silenceMs: 75_000,
+  answerMs: 15_000,
   streamSilenceMs: 20_000,
   relistMs: 4 * 3_600_000,
   unreadyMs: 180_000,
@@ -93,12 +96,13 @@ const forbiddenAfterLossMs = 60_000;
  *
  * *Guarantees*:
  * - Any failure is retried for ever with back-off; `Retry-After` is honoured. Nothing is retried in a hot loop.
- * - A cut watch resumes where it was. Silence is noticed after `silenceMs`, also on a connection that looks open.
+ * - A cut watch resumes where it was. Quiet is acted on after `silenceMs`, also on a connection that looks open: the
+ *   watch is opened anew where it was, and only a server that does not answer that has failed.
  * - Whatever events were missed is found by the next list, at the latest after `relistMs`.
  * - When the kind vanishes from the server (its CRD was deleted), the store is emptied without telling listeners of any
  *   deletion, and {@link hasSynced} turns false until the kind is back; then every object is told as added. Consumers
  *   must not take a missing object for a deleted one while {@link hasSynced} is false.
- * - Listeners and the projection may throw without harm.
+ * - Listeners, index functions and the projection may throw without harm: that costs one object.
  */
 export class Reflector<T extends Cacheable, I extends string = never> {
   readonly store: Store<T, I>;
@@ -122,7 +126,10 @@ export class Reflector<T extends Cacheable, I extends string = never> {
   #backoffTimer: Timer | undefined;
   #silenceTimer: Timer | undefined;
   #relistTimer: Timer | undefined;
+  #comparing: Promise<void> | undefined;
   #lastActivityMs: number;
+  /** The watch under way was answered. */
+  #isAnswered = false;
   #lostConnectionMs = Number.NEGATIVE_INFINITY;
   #lastError: Error | undefined;
 
@@ -150,6 +157,7 @@ export class Reflector<T extends Cacheable, I extends string = never> {
     this.#relistTimer?.cancel();
     this.#input({ kind: "stop" });
     await request?.ended;
+    await this.#comparing;
   }
 
   /** Ends a wait after a broken connection at once: somebody else has just reached the server. */
@@ -230,6 +238,9 @@ export class Reflector<T extends Cacheable, I extends string = never> {
       case "clear":
         this.#clear();
         return;
+      case "compare":
+        this.#comparing = this.#compare(this.#request?.abort.signal);
+        return;
       default:
         assertNever(effect, "effect");
     }
@@ -309,7 +320,9 @@ export class Reflector<T extends Cacheable, I extends string = never> {
         if (!signal.aborted) this.#receive(event);
       },
       onBytes: () => {
-        if (!signal.aborted) this.#lastActivityMs = clock.monotonic();
+        if (signal.aborted) return;
+        this.#isAnswered = true;
+        this.#lastActivityMs = clock.monotonic();
       },
     };
     await kube.watch(resource, options, sink, signal);
@@ -327,15 +340,45 @@ export class Reflector<T extends Cacheable, I extends string = never> {
   #guardSilence(request: WatchRequest): void {
     const { clock } = this.#options;
     const openedMs = clock.monotonic();
+    this.#isAnswered = false;
     const look = () => {
       const isListing = request.kind === "stream" && this.#state.kind === "streaming";
-      const limitMs = isListing ? this.#timing.streamSilenceMs : this.#timing.silenceMs;
+      const limitMs = this.#silenceLimitMs(isListing);
       const leftMs = limitMs - (clock.monotonic() - Math.max(openedMs, this.#lastActivityMs));
-      if (leftMs <= 0) this.#failSilent(limitMs);
       // At least 1 ms: a timer that fires a rounding error too early must not set itself again for no time at all.
-      else this.#silenceTimer = clock.setTimer(look, Math.max(leftMs, 1));
+      if (leftMs > 0) this.#silenceTimer = clock.setTimer(look, Math.max(leftMs, 1));
+      else if (isListing || !this.#isAnswered) this.#failSilent(limitMs);
+      else this.#reopenQuiet();
     };
     look();
+  }
+
+  #silenceLimitMs(isListing: boolean): number {
+    if (isListing) return this.#timing.streamSilenceMs;
+    return this.#isAnswered ? this.#timing.silenceMs : this.#timing.answerMs;
+  }
+
+  /** No failure: a kind in which nothing happens is as quiet as a dead connection, and only asking again tells them apart. */
+  #reopenQuiet(): void {
+    this.#log.debug({ failures: this.#state.failures }, "watch quiet, reopened");
+    this.#input({ kind: "quiet" });
+  }
+
+  /** Asks how far the server is. Never rejects: what stops it is told by the watch beside it. */
+  async #compare(signal: AbortSignal | undefined): Promise<void> {
+    const { kube, resource, clock } = this.#options;
+    if (signal === undefined) return;
+    try {
+      const page = await kube.list<KubeObject>(resource, { ...this.#scope(), limit: 1 }, signal);
+      if (signal.aborted) return;
+      this.#lastActivityMs = clock.monotonic();
+      const { resourceVersion } = page.metadata;
+      if (!resourceVersion || !isOlder(resourceVersion, this.#highest)) return;
+      this.#noticeRegression(resourceVersion);
+      this.#input({ kind: "doubted" });
+    } catch (error) {
+      if (!signal.aborted) this.#log.debug({ err: toError(error) }, "comparing with the server failed");
+    }
   }
 
   #failSilent(limitMs: number): void {
@@ -402,7 +445,7 @@ export class Reflector<T extends Cacheable, I extends string = never> {
     try {
       return this.#options.project(raw);
     } catch (error) {
-      const key = objectKey(raw.metadata);
+      const key = raw.metadata === undefined ? "" : objectKey(raw.metadata);
       this.#handlerFailed(error, key);
       return this.store.get(key);
     }
@@ -415,17 +458,32 @@ export class Reflector<T extends Cacheable, I extends string = never> {
     const mode = this.#request?.request.kind === "stream" ? "stream" : "pages";
     this.#collected = undefined;
     this.#highest = resourceVersion;
+    const isTaken = this.#take(collected.values());
+    // A list that could not be taken in is read again soon: until then readers have what they had.
+    const relistMs = isTaken ? jittered(this.#timing.relistMs, 0.2, random) : this.#timing.unreadyMs;
+    this.#relistTimer?.cancel();
+    this.#relistTimer = clock.setTimer(() => this.#input({ kind: "doubted" }), relistMs);
+    if (!isTaken) return;
     this.#hasSynced = true;
     this.#lastError = undefined;
-    this.store.replace(collected.values(), { trust: this.#hasRegressed });
-    this.#hasRegressed = false;
-    this.#relistTimer?.cancel();
-    const relistMs = jittered(this.#timing.relistMs, 0.2, random);
-    this.#relistTimer = clock.setTimer(() => this.#input({ kind: "doubted" }), relistMs);
     for (const waiter of this.#waiters) waiter();
     this.#waiters.clear();
     observer?.listed({ objects: collected.size, mode });
     this.#log.debug({ objects: collected.size, mode, resourceVersion }, "listed");
+  }
+
+  /** Whether the store took the list. One object cannot make it fail; a bug can, and must show. */
+  #take(objects: Iterable<T>): boolean {
+    try {
+      this.store.replace(objects, { trust: this.#hasRegressed });
+      this.#hasRegressed = false;
+      return true;
+    } catch (error) {
+      this.#lastError = toError(error);
+      this.#options.observer?.handlerFailed();
+      this.#log.error({ err: this.#lastError }, "list could not be taken in; listing again later");
+      return false;
+    }
   }
 
   #clear(): void {

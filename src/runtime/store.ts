@@ -12,7 +12,8 @@ import { isNewer, isOlder } from "./resource-version.ts";
  *  3. Within one uid an object never goes back to an older resourceVersion, whatever order watch events and answers to
  *     our own writes arrive in; only a relist that is told to `trust` the server may do that.
  *  4. `clear` empties the store without telling anybody that anything was deleted.
- *  5. A listener that throws harms neither the store nor the other listeners.
+ *  5. A listener that throws harms neither the store nor the other listeners. An index function that throws costs the
+ *     object its entry in that index: it is still found by its key, and nothing else is touched.
  */
 
 /** What an object must carry to be cached; the rest is up to the projection. */
@@ -46,11 +47,12 @@ export class Store<T extends Cacheable, I extends string = never> {
   constructor(options: {
     /** Named indexes, kept up to date with every change. */
     readonly indexes?: Readonly<Record<I, IndexFunction<T>>>;
-    /** Told what a listener threw, and for which object. */
+    /** Told what a listener or an index function threw, and for which object. */
     readonly onListenerError: (error: unknown, key: ObjectKey) => void;
   }) {
     const functions = Object.entries(options.indexes ?? {}) as [I, IndexFunction<T>][];
-    this.#indexes = new Map(functions.map(([name, valuesOf]) => [name, new Index(valuesOf)]));
+    const { onListenerError } = options;
+    this.#indexes = new Map(functions.map(([name, valuesOf]) => [name, new Index(valuesOf, onListenerError)]));
     this.#onListenerError = options.onListenerError;
   }
 
@@ -185,10 +187,12 @@ export class Store<T extends Cacheable, I extends string = never> {
 /** Keys by value. A value that belongs to one object alone, as most do, needs no set of its own. */
 class Index<T> {
   readonly #valuesOf: IndexFunction<T>;
+  readonly #onError: (error: unknown, key: ObjectKey) => void;
   readonly #keys = new Map<string, ObjectKey | Set<ObjectKey>>();
 
-  constructor(valuesOf: IndexFunction<T>) {
+  constructor(valuesOf: IndexFunction<T>, onError: (error: unknown, key: ObjectKey) => void) {
     this.#valuesOf = valuesOf;
+    this.#onError = onError;
   }
 
   keysOf(value: string): Iterable<ObjectKey> {
@@ -198,7 +202,7 @@ class Index<T> {
 
   put(key: ObjectKey, object: T, before: T | undefined): void {
     if (before !== undefined) this.drop(key, before);
-    for (const value of this.#valuesOf(object)) {
+    for (const value of this.#values(key, object, this.#onError)) {
       const keys = this.#keys.get(value);
       if (keys === undefined) this.#keys.set(value, key);
       else if (typeof keys !== "string") keys.add(key);
@@ -207,7 +211,8 @@ class Index<T> {
   }
 
   drop(key: ObjectKey, before: T): void {
-    for (const value of this.#valuesOf(before)) {
+    // What was told when it was put in need not be told again.
+    for (const value of this.#values(key, before, () => undefined)) {
       const keys = this.#keys.get(value);
       if (keys === key) this.#keys.delete(value);
       if (typeof keys !== "object") continue;
@@ -218,6 +223,15 @@ class Index<T> {
 
   clear(): void {
     this.#keys.clear();
+  }
+
+  #values(key: ObjectKey, object: T, onError: (error: unknown, key: ObjectKey) => void): readonly string[] {
+    try {
+      return this.#valuesOf(object);
+    } catch (error) {
+      onError(error, key);
+      return [];
+    }
   }
 }
 

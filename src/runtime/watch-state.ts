@@ -24,7 +24,7 @@
  * - `ahead`: the server has not seen our resourceVersion yet, or lost it; list again without it.
  * - `absent`: the kind does not exist on the server (any more).
  * - `refused`: the server does not take this form of request.
- * - `silent`: nothing arrived for too long.
+ * - `silent`: the request was not answered, or a list broke off in the middle, without a word.
  * - `broken`: anything else; it may work next time.
  */
 export type FailureCause = "expired" | "ahead" | "absent" | "refused" | "silent" | "broken";
@@ -50,7 +50,13 @@ export type WatchState = Memory &
     | { readonly kind: "idle" }
     | { readonly kind: "streaming" }
     | { readonly kind: "paging" }
-    | { readonly kind: "watching"; readonly resourceVersion: string; readonly hasProgressed: boolean }
+    | {
+        readonly kind: "watching";
+        readonly resourceVersion: string;
+        readonly hasProgressed: boolean;
+        /** How often in a row the watch was opened anew because it was quiet. */
+        readonly quiets: number;
+      }
     | { readonly kind: "waiting"; readonly next: "list" | { readonly resourceVersion: string } }
   );
 
@@ -59,6 +65,7 @@ export type WatchState = Memory &
  * - `complete`: the server says that the streamed list is whole.
  * - `progressed`: an event of a watch, or a bookmark.
  * - `ended`: the server closed the stream in good order after `lastedMs`.
+ * - `quiet`: the server has answered, and then nothing came for so long that the connection may be dead.
  * - `woken`: the wait is over.
  * - `doubted`: the content may be wrong although the watch seems well.
  */
@@ -68,6 +75,7 @@ export type WatchInput =
   | { readonly kind: "complete"; readonly resourceVersion: string }
   | { readonly kind: "progressed"; readonly resourceVersion: string }
   | { readonly kind: "ended"; readonly lastedMs: number }
+  | { readonly kind: "quiet" }
   | { readonly kind: "failed"; readonly cause: FailureCause; readonly retryAfterMs?: number }
   | { readonly kind: "woken" }
   | { readonly kind: "doubted" }
@@ -79,13 +87,16 @@ export type WatchInput =
  * - `clear`: forget the content without calling it deleted.
  * - `wait`: drop the request under way, then send `woken` after the back-off for so many failures in a row.
  * - `cancel`: drop the request under way, and any wait.
+ * - `compare`: ask beside the watch how far the server is, and say `doubted` when that is behind what was seen: from a
+ *   server that was restored from a backup a watch from here brings nothing, without a complaint.
  */
 export type WatchEffect =
   | { readonly kind: "send"; readonly request: WatchRequest }
   | { readonly kind: "swap"; readonly resourceVersion: string }
   | { readonly kind: "clear" }
   | { readonly kind: "wait"; readonly failures: number; readonly atLeastMs: number }
-  | { readonly kind: "cancel" };
+  | { readonly kind: "cancel" }
+  | { readonly kind: "compare" };
 
 /** What follows from an event: the next state, then the effects, in order. */
 export interface WatchStep {
@@ -114,6 +125,8 @@ export function stepWatch(state: WatchState, event: WatchInput): WatchStep {
 const shortestHealthyMs = 5_000;
 // After so many failures in a row pages are tried instead of streaming: a busy server cuts long streams of slow readers.
 const streamAttempts = 2;
+// The second quiet in a row, and every fourth after it: a request in five minutes for a kind in which nothing happens.
+const isWorthComparing = (quiets: number): boolean => quiets % 4 === 2;
 
 const none: readonly WatchEffect[] = [];
 const stay = (state: WatchState): WatchStep => ({ state, effects: none });
@@ -125,6 +138,7 @@ const table: { [S in WatchState["kind"]]: { [E in WatchInput["kind"]]: Handler<S
     complete: stay,
     progressed: stay,
     ended: stay,
+    quiet: stay,
     failed: stay,
     woken: stay,
     doubted: stay,
@@ -140,6 +154,7 @@ const table: { [S in WatchState["kind"]]: { [E in WatchInput["kind"]]: Handler<S
     // A bookmark before the end of the list: this server has taken the request for an ordinary watch.
     progressed: (state) => page({ ...state, canStream: false }),
     ended: (state) => listLater(failed(state)),
+    quiet: stay,
     failed: (state, event) => {
       if (event.cause === "refused") return page({ ...state, canStream: false });
       if (event.cause === "silent") return page(failed(state));
@@ -160,6 +175,7 @@ const table: { [S in WatchState["kind"]]: { [E in WatchInput["kind"]]: Handler<S
     complete: stay,
     progressed: stay,
     ended: stay,
+    quiet: stay,
     failed: (state, event) => afterListFailure(state, event),
     woken: stay,
     doubted: stay,
@@ -173,6 +189,11 @@ const table: { [S in WatchState["kind"]]: { [E in WatchInput["kind"]]: Handler<S
     ended: (state, event) => {
       if (state.hasProgressed || event.lastedMs >= shortestHealthyMs) return watch(state, state.resourceVersion);
       return watchLater(failed(state), state.resourceVersion);
+    },
+    quiet: (state) => {
+      const quiets = state.quiets + 1;
+      const next = watch({ ...state, failures: 0, hasExpired: false }, state.resourceVersion, quiets);
+      return isWorthComparing(quiets) ? { ...next, effects: [...next.effects, { kind: "compare" }] } : next;
     },
     failed: (state, event) => {
       switch (event.cause) {
@@ -195,6 +216,7 @@ const table: { [S in WatchState["kind"]]: { [E in WatchInput["kind"]]: Handler<S
     complete: stay,
     progressed: stay,
     ended: stay,
+    quiet: stay,
     failed: stay,
     woken: (state) => (state.next === "list" ? list(state) : watch(state, state.next.resourceVersion)),
     doubted: (state) => stay({ ...state, next: "list" }),
@@ -227,8 +249,8 @@ function page(state: WatchState): WatchStep {
   return send({ ...memoryOf(state), kind: "paging" }, { kind: "page", continueToken: undefined });
 }
 
-function watch(state: WatchState, resourceVersion: string): WatchStep {
-  return send(watching(state, resourceVersion), { kind: "watch", resourceVersion });
+function watch(state: WatchState, resourceVersion: string, quiets = 0): WatchStep {
+  return send(watching(state, resourceVersion, quiets), { kind: "watch", resourceVersion });
 }
 
 function listLater(state: WatchState, atLeastMs = 0): WatchStep {
@@ -251,12 +273,12 @@ function wait(state: WatchState, atLeastMs: number): WatchStep {
   return { state, effects: [{ kind: "wait", failures: state.failures, atLeastMs }] };
 }
 
-function watching(state: WatchState, resourceVersion: string): WatchState {
-  return { ...memoryOf(state), kind: "watching", resourceVersion, hasProgressed: false };
+function watching(state: WatchState, resourceVersion: string, quiets = 0): WatchState {
+  return { ...memoryOf(state), kind: "watching", resourceVersion, hasProgressed: false, quiets };
 }
 
 function progress(event: { readonly resourceVersion: string }) {
-  return { resourceVersion: event.resourceVersion, hasProgressed: true, failures: 0, hasExpired: false };
+  return { resourceVersion: event.resourceVersion, hasProgressed: true, quiets: 0, failures: 0, hasExpired: false };
 }
 
 function failed(state: WatchState): WatchState {

@@ -174,6 +174,7 @@ async function setUp(options: { faults?: readonly Fault[]; pageSize?: number } =
     timing: {
       backoff: { baseMs: 4, factor: 2, capMs: 30, jitter: 0 },
       silenceMs: 400,
+      answerMs: 400,
       streamSilenceMs: 400,
       pageSize: options.pageSize ?? 500,
     },
@@ -273,6 +274,13 @@ const rows: Readonly<Record<string, Row>> = {
       ),
     ],
     requests: ["stream", "watch@2"],
+  },
+  "answers the resumed watch, and then is as still as a connection that died half-open": {
+    faults: [
+      afterList(reset),
+      (response) => response.writeHead(200, { "content-type": "application/json" }).flushHeaders(),
+    ],
+    requests: ["stream", "watch@2", "watch@2"],
   },
   "never answers the resumed watch": {
     faults: [afterList(reset), silence],

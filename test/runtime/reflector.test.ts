@@ -1,4 +1,4 @@
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { KubeError, type KubeErrorFacts } from "../../src/kube/errors.ts";
 import type { KubeList, KubeObject, ResourceType, WatchEvent } from "../../src/kube/types.ts";
 import { Reflector, type ReflectorOptions } from "../../src/runtime/reflector.ts";
@@ -257,10 +257,10 @@ describe("a watch", () => {
   test("that is ended at once every time is not reopened in a hot loop", async () => {
     const { clock, kube, watch } = await watching();
     watch.end();
-    await clock.advance(60_000);
+    await clock.advance(10_000);
     for (let n = 0; n < 4; n++) {
       kube.nextWatch().end();
-      await clock.advance(60_000);
+      await clock.advance(13_000);
     }
     kube.nextWatch();
     kube.expectNoMore();
@@ -348,16 +348,74 @@ describe("silence", () => {
     expect(kube.nextWatch().options.resourceVersion).toBe("10");
   });
 
-  test("twice in a row lists, because a restored server may never send anything after our resourceVersion", async () => {
+  test("of a kind in which nothing happens is no failure: one request in 75 s, no list, nothing in the log", async () => {
+    const { clock, kube, observed, lines, reflector } = await watching();
+    const logged = lines.length;
+    let lists = 0;
+    for (let quiet = 1; quiet <= 48; quiet += 1) {
+      await clock.advance(75_000);
+      if (quiet % 4 === 2) {
+        const compared = kube.nextList();
+        expect(compared.options).toEqual({ limit: 1 });
+        compared.answer(listOf(500, []));
+        lists += 1;
+        await settle();
+      }
+      const reopened = kube.nextWatch();
+      expect(reopened.options).toMatchObject({ resourceVersion: "10" });
+      expect(reopened.options).not.toHaveProperty("sendInitialEvents");
+      reopened.bytes();
+      kube.expectNoMore();
+      expect(reflector.check()).toEqual({ ok: true });
+    }
+    expect(lists).toBe(12);
+    expect(observed).toEqual([]);
+    expect(lines.slice(logged).filter(({ level }) => level !== "debug")).toEqual([]);
+  });
+
+  test("of a restored server, which sends nothing after our resourceVersion, is found by asking how far it is", async () => {
     const { clock, kube, observed, content } = await watching([pet("rex", 9)]);
     await clock.advance(75_000);
-    kube.nextWatch();
+    kube.nextWatch().bytes();
     await clock.advance(75_000);
     kube.nextList().answer(listOf(4, [pet("rex", 2)]));
+    kube.nextWatch().bytes();
     await settle();
-    expect(observed).toEqual(["silent", "silent", "regressed", "told of regression", "listed 1 by pages"]);
+    const again = kube.nextWatch();
+    again.event(added(pet("rex", 2)));
+    again.event(endOfList(4));
+    expect(observed).toEqual(["regressed", "told of regression", "listed 1 by stream"]);
     expect(content()).toEqual(["rex@2"]);
-    expect(kube.nextWatch().options.resourceVersion).toBe("4");
+  });
+
+  test("of a server that cannot even say how far it is changes nothing: the watch beside it decides", async () => {
+    const { clock, kube, observed, reflector } = await watching([pet("rex", 9)]);
+    await clock.advance(75_000);
+    kube.nextWatch().bytes();
+    await clock.advance(75_000);
+    kube.nextList().fail(refusal("throttled"));
+    const watch = kube.nextWatch();
+    watch.bytes();
+    await settle();
+    watch.event(modified(pet("rex", 11)));
+    expect([observed, reflector.check()]).toEqual([[], { ok: true }]);
+    kube.expectNoMore();
+  });
+
+  test("of a connection that died half-open is noticed within 90 s, and the second time lists", async () => {
+    const { clock, kube, observed } = await watching([pet("rex", 9)]);
+    await clock.advance(75_000);
+    const unanswered = kube.nextWatch();
+    await clock.advance(14_999);
+    expect(observed).toEqual([]);
+    await clock.advance(1);
+    expect([unanswered.signal.aborted, observed]).toEqual([true, ["silent"]]);
+    kube.nextWatch();
+    await clock.advance(15_000);
+    kube.nextList().answer(listOf(10, [pet("rex", 9)]));
+    await settle();
+    expect(observed).toEqual(["silent", "silent", "listed 1 by pages"]);
+    expect(kube.nextWatch().options.resourceVersion).toBe("10");
   });
 
   test("of a server that never answers the first request ends in pages", async () => {
@@ -375,6 +433,7 @@ describe("silence", () => {
     await clock.advance(1);
     expect(reflector.check()).toMatchObject({ ok: false, reason: expect.stringContaining("watch silent for 180 s") });
     expect(reflector.silentMs()).toBe(180_000);
+    kube.nextWatch();
     kube.nextWatch();
     kube.nextList().answer(listOf(10, []));
     await settle();
@@ -479,6 +538,73 @@ describe("handlers", () => {
   });
 });
 
+describe("a list with an object that nobody expected", () => {
+  test.each(["stream", "pages"])("fills the cache, by %s, and tells who waits for it", async (mode) => {
+    const clock = new FakeClock();
+    const kube = new ScriptedKube();
+    const reflector = new Reflector<Pet, "name">({
+      kube,
+      resource: pets,
+      project,
+      indexes: {
+        name: ({ metadata }) => {
+          if (metadata.name === "odd") throw new TypeError("not a pet");
+          return [metadata.name];
+        },
+      },
+      clock,
+      random: () => 0.5,
+      log: fakeLog().log,
+    });
+    const heard: string[] = [];
+    reflector.store.listen(({ key }) => heard.push(key));
+    const synced = reflector.whenSynced(new AbortController().signal);
+    const objects = [pet("rex", 3), pet("odd", 4), pet("poison", 5), {} as KubeObject, pet("tom", 6)];
+    reflector.start();
+    await settle();
+    const watch = kube.nextWatch();
+    if (mode === "stream") {
+      for (const object of objects.filter(({ metadata }) => metadata !== undefined)) watch.event(added(object));
+      watch.event(endOfList(10));
+    } else {
+      watch.fail(refusal("invalid"));
+      await settle();
+      kube.nextList().answer(listOf(10, objects));
+    }
+    await synced;
+    expect(reflector.hasSynced()).toBe(true);
+    expect(heard).toEqual(["farm/rex", "farm/odd", "farm/tom"]);
+    expect(reflector.store.byIndex("name", "tom")).toHaveLength(1);
+    expect(reflector.store.get("farm/odd")).toBeDefined();
+    await reflector.stop();
+  });
+
+  test("that even the store could not take fills nothing, and is read again within minutes", async () => {
+    const { clock, kube, reflector, content } = setUp();
+    vi.spyOn(reflector.store, "replace").mockImplementationOnce(() => {
+      throw new Error("a bug");
+    });
+    const synced = reflector.whenSynced(new AbortController().signal);
+    reflector.start();
+    await settle();
+    const watch = kube.nextWatch();
+    watch.event(added(pet("rex", 3)));
+    watch.event(endOfList(10));
+    expect([reflector.hasSynced(), reflector.check()]).toEqual([false, { ok: false, reason: "not listed yet: a bug" }]);
+    for (let seconds = 0; seconds < 180; seconds += 60) {
+      watch.bytes();
+      await clock.advance(60_000);
+    }
+    const again = kube.nextWatch();
+    expect(again.options.sendInitialEvents).toBe(true);
+    again.event(added(pet("rex", 3)));
+    again.event(endOfList(10));
+    await synced;
+    expect(content()).toEqual(["rex@3"]);
+    await reflector.stop();
+  });
+});
+
 describe("noise in the log", () => {
   test.each([
     ["a refusal by RBAC is a warning", [refusal("forbidden")], "warn"],
@@ -503,6 +629,7 @@ describe("noise in the log", () => {
     watch.fail(refusal("unavailable"));
     await clock.advance(800);
     const next = kube.nextWatch();
+    next.bytes();
     await clock.advance(59_200);
     next.fail(refusal("forbidden"));
     await settle();

@@ -232,3 +232,40 @@ describe("for any order of events, answers and relists", () => {
 function byName(a: Pet, b: Pet): number {
   return a.metadata.name < b.metadata.name ? -1 : 1;
 }
+
+describe("an index function that throws", () => {
+  const bad = (name: string, resourceVersion: number): Pet =>
+    ({ ...pet(name, resourceVersion), owners: undefined }) as unknown as Pet;
+
+  function setUpFragile() {
+    const errors: string[] = [];
+    const store = new Store<Pet, "owner">({
+      indexes: { owner: ({ owners }) => owners.map((owner) => owner) },
+      onListenerError: (_, key) => errors.push(key),
+    });
+    const heard: string[] = [];
+    store.listen((change) => heard.push(describeChange(change)));
+    return { store, errors, heard };
+  }
+
+  test("costs the object its entry in that index, and nothing else", () => {
+    const { store, errors, heard } = setUpFragile();
+    store.replace([pet("rex", 1, { owners: ["ann"] }), bad("odd", 2), pet("tom", 3, { owners: ["ann"] })]);
+    expect(heard).toEqual(["added rex@1 at first", "added odd@2 at first", "added tom@3 at first"]);
+    expect(store.byIndex("owner", "ann").map(({ metadata }) => metadata.name)).toEqual(["rex", "tom"]);
+    expect(store.get("odd")?.metadata.resourceVersion).toBe("2");
+    expect(errors).toEqual(["odd"]);
+  });
+
+  test("costs nothing any more once the object is in order, and leaves nothing behind when it is not again", () => {
+    const { store, errors } = setUpFragile();
+    store.apply(bad("odd", 1));
+    store.apply(pet("odd", 2, { owners: ["ann"] }));
+    expect(store.byIndex("owner", "ann")).toHaveLength(1);
+    store.apply(bad("odd", 3));
+    expect(store.byIndex("owner", "ann")).toEqual([]);
+    store.remove(bad("odd", 4).metadata as never);
+    store.replace([]);
+    expect([store.size, errors]).toEqual([0, ["odd", "odd"]]);
+  });
+});

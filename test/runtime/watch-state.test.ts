@@ -14,11 +14,13 @@ type InputName = Exclude<WatchInput["kind"], "failed"> | FailureCause;
 
 const memory = { failures: 0, canStream: true, hasExpired: false };
 
+const watching = { ...memory, kind: "watching", resourceVersion: "5", hasProgressed: false, quiets: 0 } as const;
+
 const states: Readonly<Record<Name, WatchState>> = {
   idle: { ...memory, kind: "idle" },
   streaming: { ...memory, kind: "streaming" },
   paging: { ...memory, kind: "paging" },
-  watching: { ...memory, kind: "watching", resourceVersion: "5", hasProgressed: false },
+  watching,
   waiting: { ...memory, failures: 1, kind: "waiting", next: { resourceVersion: "5" } },
 };
 
@@ -28,6 +30,7 @@ const inputs: Readonly<Record<InputName, WatchInput>> = {
   complete: { kind: "complete", resourceVersion: "7" },
   progressed: { kind: "progressed", resourceVersion: "7" },
   ended: { kind: "ended", lastedMs: 4_999 },
+  quiet: { kind: "quiet" },
   woken: { kind: "woken" },
   doubted: { kind: "doubted" },
   stop: { kind: "stop" },
@@ -81,6 +84,7 @@ const table: Readonly<Record<Name, Readonly<Record<InputName, string>>>> = {
     complete: "-",
     progressed: "-",
     ended: "-",
+    quiet: "-",
     woken: "-",
     doubted: "-",
     stop: "-",
@@ -97,6 +101,7 @@ const table: Readonly<Record<Name, Readonly<Record<InputName, string>>>> = {
     complete: "swap@7, watching@7",
     progressed: "page, paging pages only",
     ended: "wait 1, waiting to list !1",
+    quiet: "-",
     woken: "-",
     doubted: "-",
     stop: "cancel, idle",
@@ -113,6 +118,7 @@ const table: Readonly<Record<Name, Readonly<Record<InputName, string>>>> = {
     complete: "-",
     progressed: "-",
     ended: "-",
+    quiet: "-",
     woken: "-",
     doubted: "-",
     stop: "cancel, idle",
@@ -129,6 +135,7 @@ const table: Readonly<Record<Name, Readonly<Record<InputName, string>>>> = {
     complete: "watching@7+",
     progressed: "watching@7+",
     ended: "wait 1, waiting to watch@5 !1",
+    quiet: "watch@5, watching@5",
     woken: "-",
     doubted: "stream, streaming",
     stop: "cancel, idle",
@@ -145,6 +152,7 @@ const table: Readonly<Record<Name, Readonly<Record<InputName, string>>>> = {
     complete: "-",
     progressed: "-",
     ended: "-",
+    quiet: "-",
     woken: "watch@5, watching@5 !1",
     doubted: "waiting to list !1",
     stop: "cancel, idle !1",
@@ -184,6 +192,21 @@ describe("beyond the table", () => {
       stepWatch({ ...states.watching, hasExpired: true }, inputs.progressed).state,
       inputs.expired,
       "stream, streaming !1",
+    ],
+    [
+      "quiet forgets failures and a former 410: a watch that lived so long is well",
+      { ...states.watching, failures: 3, hasExpired: true },
+      inputs.quiet,
+      "watch@5, watching@5",
+    ],
+    ["the second quiet in a row compares", { ...watching, quiets: 1 }, inputs.quiet, "watch@5, compare, watching@5"],
+    ["the third does not", { ...watching, quiets: 2 }, inputs.quiet, "watch@5, watching@5"],
+    ["the sixth does again", { ...watching, quiets: 5 }, inputs.quiet, "watch@5, compare, watching@5"],
+    [
+      "an event in between begins the count anew",
+      stepWatch({ ...watching, quiets: 1 }, inputs.progressed).state,
+      inputs.quiet,
+      "watch@7, watching@7",
     ],
     ["a second silence lists", { ...states.watching, failures: 1 }, inputs.silent, "page, paging !2"],
     [
