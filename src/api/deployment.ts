@@ -22,6 +22,7 @@ import {
   text,
   time,
 } from "./fragments.ts";
+import type { Misfits } from "./misfits.ts";
 import type { Infer, ObjectSchema } from "./schema.ts";
 
 const newTarget = "another target needs another NorthflankDeployment";
@@ -361,4 +362,6 @@ export interface NorthflankDeployment extends KubeObject {
   readonly status?: NorthflankDeploymentStatus;
   /** Only in the cache, see project-object.ts: what the API server dropped because the schema does not know it. */
   readonly prunedFields?: readonly string[];
+  /** Only in the cache: what was stored and does not fit the schema; the object goes without it. */
+  readonly misfits?: Misfits;
 }

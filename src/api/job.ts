@@ -17,6 +17,7 @@ import {
   time,
 } from "./fragments.ts";
 import { jobSettings } from "./job-settings.ts";
+import type { Misfits } from "./misfits.ts";
 import type { Infer, ObjectSchema, Rule } from "./schema.ts";
 
 const newTarget = "another job needs another NorthflankJob";
@@ -246,4 +247,6 @@ export interface NorthflankJob extends KubeObject {
   readonly status?: NorthflankJobStatus;
   /** Only in the cache, see project-object.ts: what the API server dropped because the schema does not know it. */
   readonly prunedFields?: readonly string[];
+  /** Only in the cache: what was stored and does not fit the schema; the object goes without it. */
+  readonly misfits?: Misfits;
 }

@@ -2,8 +2,9 @@ import type { KubeObject, ObjectMeta } from "../kube/types.ts";
 import { fits, fitTo } from "./fit.ts";
 import { createInterner, type Intern } from "./interner.ts";
 import type { KindDefinition } from "./kinds.ts";
+import type { Misfits } from "./misfits.ts";
 import { group, lastAppliedConfiguration } from "./names.ts";
-import { formatPath, type Problem } from "./problem.ts";
+import { formatPath } from "./problem.ts";
 import { isRecord, type Path, type UnknownField, unknownFields } from "./stored.ts";
 import { unknownFieldRemedy } from "./unknown-field.ts";
 import { createValidator } from "./validate.ts";
@@ -18,17 +19,6 @@ export interface CachedObject extends KubeObject {
    */
   readonly prunedFields?: readonly string[];
   readonly misfits?: Misfits;
-}
-
-/**
- * What was stored and does not have the types of the schema: the object goes without it, as if it had not been written.
- * Missing when everything fits. Of each part, ten at most.
- */
-export interface Misfits {
-  /** What is wrong with the spec as it is stored; then nothing may be begun for it. */
-  readonly spec: readonly Problem[];
-  /** What is wrong with the status. */
-  readonly status: readonly Problem[];
 }
 
 /** Makes of an object as the API server has it one that has the types of its kind; the very same one if it has. */
@@ -61,11 +51,14 @@ export function createProjection<T extends KubeObject>(
 }
 
 /**
- * The {@link Fit} of a kind.
+ * The {@link Fit} of a kind. `amend` may add to an object with misfits what its readers must know.
  *
  * *Guarantees*: never throws; what it has made once stays as it is when it is given again, with its misfits.
  */
-export function createFit(kind: KindDefinition): Fit {
+export function createFit(
+  kind: KindDefinition,
+  amend: (object: CachedObject, misfits: Misfits) => CachedObject = (object) => object,
+): Fit {
   const made = new WeakSet<object>();
   let validator: ReturnType<typeof createValidator> | undefined;
   return <T extends KubeObject>(raw: T): T & { readonly misfits?: Misfits } => {
@@ -85,12 +78,13 @@ export function createFit(kind: KindDefinition): Fit {
       spec: (judged.length > 0 ? judged : fittedSpec.problems).slice(0, maxMisfits),
       status: (fittedStatus?.problems ?? []).slice(0, maxMisfits),
     };
-    const object = {
+    const plain = {
       ...rest,
       spec: fittedSpec.value,
       ...(fittedStatus === undefined ? {} : { status: fittedStatus.value }),
-      ...(misfits.spec.length + misfits.status.length === 0 ? {} : { misfits }),
     };
+    const isMisfit = misfits.spec.length + misfits.status.length > 0;
+    const object = isMisfit ? amend({ ...plain, misfits }, misfits) : plain;
     made.add(object);
     return object as unknown as T & { readonly misfits?: Misfits };
   };

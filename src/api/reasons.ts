@@ -40,6 +40,9 @@ export const reasons = {
   RemoteUnavailable: "Northflank did not answer, or answered with a server error.",
   RequestTimeout: "Northflank did not answer in time.",
 
+  ReconcileFailed:
+    "The operator failed on this object in a way it was not made for, or Kubernetes does not take its status; it is retried with back-off.",
+
   // Failures that need a change; looked at again about once an hour.
   InvalidSpec: "The spec breaks a rule that the message names.",
   ConnectionNotFound: "There is no such connection, no default one, and no operator-wide token for this namespace.",

@@ -19,6 +19,8 @@ import type { Clock } from "../util/clock.ts";
 import type { Log } from "../util/log.ts";
 import type { Random } from "../util/random.ts";
 
+import type { Fits } from "./fitted-kube.ts";
+
 /** Our kinds as the server has them, with the indexes that controllers ask for. */
 export interface Caches {
   readonly connections: WatchedKind<NorthflankConnection>;
@@ -29,6 +31,7 @@ export interface Caches {
 
 export interface CachesDeps {
   readonly kube: KubeClient;
+  readonly fits: Fits;
   readonly config: Pick<Config, "watchNamespaces" | "watchLabelSelector">;
   readonly metrics: Metrics;
   readonly clock: Clock;
@@ -58,7 +61,7 @@ function withoutSelector({ config }: CachesDeps): CachesDeps["config"] {
 }
 
 function watch<T extends KubeObject, I extends string>(
-  { config, metrics, ...deps }: CachesDeps,
+  { config, metrics, fits, ...deps }: CachesDeps,
   type: ResourceType,
   indexes: Readonly<Record<I, IndexFunction<T>>>,
 ): WatchedKind<T, I> {
@@ -69,7 +72,7 @@ function watch<T extends KubeObject, I extends string>(
     resource: type,
     namespaces: config.watchNamespaces,
     ...(config.watchLabelSelector === undefined ? {} : { labelSelector: config.watchLabelSelector }),
-    project: createProjection<T>(definition),
+    project: createProjection<T>(definition, fits.get(type.kind)),
     indexes,
     observer: metrics.reflectorObserver(type.plural, deps.clock),
   });

@@ -8,13 +8,17 @@ import type { Config } from "../config.ts";
 import { createConnectionReconciler } from "../controllers/connection/reconciler.ts";
 import { createDeploymentReconciler } from "../controllers/deployment/reconciler.ts";
 import { createJobReconciler } from "../controllers/job/reconciler.ts";
-import { createJobRunReconciler } from "../controllers/job-run/reconciler.ts";
+import { isBeforeStart, stateOf } from "../controllers/job-run/machine.ts";
+import { createJobRunReconciler, namesJob } from "../controllers/job-run/reconciler.ts";
 import type { Restored } from "../controllers/job-run/restored.ts";
+import { connectionInvalid } from "../controllers/shared/account-verdicts.ts";
 import type { ApiFactory } from "../controllers/shared/api-factory.ts";
-import { createAccounts, type OperatorToken } from "../controllers/shared/create-accounts.ts";
+import { type ConnectionAccounts, createAccounts, type OperatorToken } from "../controllers/shared/create-accounts.ts";
+import { defaultConnectionName } from "../controllers/shared/dependents.ts";
 import type { EventSink } from "../controllers/shared/event-draft.ts";
 import { type Judgeable, judgeOnce } from "../controllers/shared/judge-once.ts";
 import { LookSchedule } from "../controllers/shared/look-schedule.ts";
+import { invalidSpecMessage } from "../controllers/shared/spec-problem.ts";
 import { createStatusWriter, type ObjectWithStatus, type StatusWriter } from "../controllers/shared/status-writer.ts";
 import { connectionGroups, type ProjectObject, projectGroups } from "../controllers/shared/work-groups.ts";
 import type { KubeClient } from "../kube/client.ts";
@@ -24,13 +28,15 @@ import { findCondition } from "../runtime/conditions.ts";
 import { createController, type Reconcile } from "../runtime/controller.ts";
 import { EventLoop } from "../runtime/event-loop.ts";
 import type { Leadership } from "../runtime/leader-election.ts";
-import { type ManagedController, whenAllSynced } from "../runtime/manager.ts";
-import type { ObjectKey } from "../runtime/outcome.ts";
+import { type ManagedController, type Readable, whenAllSynced } from "../runtime/manager.ts";
+import { type ObjectKey, objectKey } from "../runtime/outcome.ts";
+import type { WatchedKind } from "../runtime/watched-kind.ts";
 import { WorkQueue } from "../runtime/work-queue.ts";
 import type { Clock } from "../util/clock.ts";
 import type { Log } from "../util/log.ts";
 import type { Random } from "../util/random.ts";
 import type { Caches } from "./caches.ts";
+import { type GuardDeps, guarded, type StoredObject } from "./guard.ts";
 import { wireWakes } from "./wakes.ts";
 
 export interface ControllersDeps {
@@ -59,7 +65,7 @@ const leastPassMs = 60_000;
 export function createControllers(deps: ControllersDeps): readonly ManagedController[] {
   const { config, caches, kube, apis, events, metrics, clock, random, log } = deps;
   const { connections, deployments, jobs, jobRuns } = caches;
-  const accounts = createAccounts({
+  const accounts = soundAccounts(connections.store, {
     kube,
     connections: connections.store,
     openApi: apis.open,
@@ -75,9 +81,12 @@ export function createControllers(deps: ControllersDeps): readonly ManagedContro
   });
   const eventLoop = new EventLoop(clock);
   const validator = createValidator();
-  const validate = judgeOnce((object: Judgeable & { readonly kind: string; readonly spec: unknown }) =>
+  const judge = judgeOnce((object: Judgeable & { readonly kind: string; readonly spec: unknown }) =>
     validator.validateSpec(object.kind, object.spec),
   );
+  // What does not fit was judged as it was stored; it may change with the CRD, within one generation.
+  const validate = (object: Judgeable & StoredObject) =>
+    (object.misfits?.spec.length ?? 0) > 0 ? (object.misfits?.spec ?? []) : judge(object);
   const writer = <T extends ObjectWithStatus>(
     name: ControllerName,
     type: ResourceType,
@@ -166,11 +175,38 @@ export function createControllers(deps: ControllersDeps): readonly ManagedContro
     queues,
     forgetConnection: accounts.forget,
   });
+  // What is missing in another kind's cache matters to some objects only, and must not be taken for missing in the
+  // cluster while it is only late. Where it cannot be had at all there is nothing to wait for.
+  const once = (kind: Pick<WatchedKind<never>, "isSettled" | "whenSettled">): Readable => ({
+    hasSynced: kind.isSettled,
+    whenSynced: kind.whenSettled,
+  });
   return [
-    managed("connection", queues.connection, connection),
-    managed("deployment", queues.deployment, deployment),
-    managed("job", queues.job, job),
-    managed("job-run", queues.jobRun, jobRun),
+    managed("connection", queues.connection, {
+      store: connections.store,
+      reconcile: connection,
+      needs: [connections],
+      reads: [connections, once(deployments), once(jobs), once(jobRuns)],
+    }),
+    managed("deployment", queues.deployment, {
+      store: deployments.store,
+      reconcile: deployment,
+      needs: [deployments, connections],
+      reads: [deployments, connections, once(jobRuns)],
+    }),
+    managed("job", queues.job, {
+      store: jobs.store,
+      reconcile: job,
+      needs: [jobs, connections],
+      reads: [jobs, connections],
+    }),
+    managed("job-run", queues.jobRun, {
+      store: jobRuns.store,
+      reconcile: jobRun,
+      needs: [jobRuns, connections],
+      reads: [jobRuns, connections],
+      obstacle: namelessRun,
+    }),
   ];
 
   function queue(name: ControllerName, objects?: { get(key: ObjectKey): ProjectObject | undefined }): WorkQueue {
@@ -182,14 +218,20 @@ export function createControllers(deps: ControllersDeps): readonly ManagedContro
     });
   }
 
-  function managed(name: ControllerName, work: WorkQueue, reconcile: Reconcile): ManagedController {
-    // Every pass looks up connections and rivals, so none runs before all caches are filled.
-    const reads = Object.values(caches);
+  function managed<T extends StoredObject>(
+    name: ControllerName,
+    work: WorkQueue,
+    parts: Pick<GuardDeps<T>, "store" | "needs" | "obstacle"> & {
+      readonly reconcile: Reconcile;
+      readonly reads: readonly Readable[];
+    },
+  ): ManagedController {
+    const { reconcile, reads, ...kind } = parts;
     const controller = createController({
       name,
       queue: work,
       workers: config.workers,
-      reconcile,
+      reconcile: guarded(reconcile, { ...kind, validate, events, random }),
       passTimeoutMs: Math.max(leastPassMs, 2 * config.requestTimeoutMs),
       whenUsable: whenAllSynced(reads),
       eventLoop,
@@ -200,4 +242,33 @@ export function createControllers(deps: ControllersDeps): readonly ManagedContro
     });
     return { controller, reads };
   }
+}
+
+/**
+ * Accounts that are had by connections whose stored spec fits its schema only: what was left out of another one may have
+ * been what limits it, such as `allowedProjects`.
+ */
+function soundAccounts(
+  connections: { get(key: ObjectKey): NorthflankConnection | undefined },
+  deps: Parameters<typeof createAccounts>[0],
+): ConnectionAccounts {
+  const accounts = createAccounts(deps);
+  return {
+    ...accounts,
+    resolve: async (request, signal) => {
+      const name = request.connectionName ?? defaultConnectionName;
+      const connection = connections.get(objectKey({ namespace: request.namespace, name }));
+      const isUnsound = (connection?.misfits?.spec.length ?? 0) > 0;
+      return isUnsound ? connectionInvalid(name) : await accounts.resolve(request, signal);
+    },
+  };
+}
+
+/** A run that was begun, and whose stored spec does not say of which job any more: nobody could find it. */
+function namelessRun(run: NorthflankJobRun): string | undefined {
+  if (run.misfits === undefined || namesJob(run.spec) || isBeforeStart(stateOf(run))) return undefined;
+  return (
+    "The run was started, and the stored spec does not name its project and job any more; it cannot be followed. " +
+    invalidSpecMessage(run.misfits.spec)
+  );
 }

@@ -59,7 +59,10 @@ function readiness({ manager }: EndpointsDeps, isVerbose: boolean): { readonly s
   const checks = manager.checks();
   const failed = checks.filter(({ ok }) => !ok);
   const shown = isVerbose ? checks : failed;
-  const lines = shown.map(({ name, ok, reason }) => `${ok ? "[+]" : "[-]"}${name} ${ok ? "ok" : reason}\n`);
+  const lines = shown.map(({ name, ok, reason }) => {
+    if (!ok) return `[-]${name} ${reason}\n`;
+    return `[+]${name} ok${reason === "" ? "" : `, without ${reason}`}\n`;
+  });
   if (failed.length > 0) return { status: 503, body: `${lines.join("")}not ready\n` };
   return { status: 200, body: `${lines.join("")}ok\n` };
 }

@@ -20,6 +20,7 @@ import { revision, version } from "../version.ts";
 import { createCaches } from "./caches.ts";
 import { createControllers } from "./controllers.ts";
 import { startEndpoints } from "./endpoints.ts";
+import { createFits, fittedKube } from "./fitted-kube.ts";
 import type { ExitCode } from "./io.ts";
 import { operatorToken } from "./operator-token.ts";
 
@@ -63,7 +64,8 @@ export async function runOperator(options: OperatorOptions): Promise<ExitCode> {
   });
   const apis = createApiFactory({ transport, clock, random, observer: metrics.apiObserver });
   const restores = new RestoreMemory(clock);
-  const caches = createCaches({ kube, config, metrics, clock, random, log, onRegression: restores.noticed });
+  const fits = createFits();
+  const caches = createCaches({ kube, fits, config, metrics, clock, random, log, onRegression: restores.noticed });
   const leadership = lead(options, { kube, metrics, namespace: access.namespace, onReachable: () => manager.nudge() });
   const recorder = new Events({
     kube,
@@ -78,7 +80,7 @@ export async function runOperator(options: OperatorOptions): Promise<ExitCode> {
   const controllers = createControllers({
     config,
     caches,
-    kube,
+    kube: fittedKube(kube, fits),
     apis,
     operatorToken: operatorToken(config, options.operatorToken),
     leadership,

@@ -40,6 +40,8 @@ export interface Leadership {
    * With a lease of 15 s that is renewed every 2 s about 12 s can be had; asking for more is always refused.
    */
   isLeaderFor(durationMs: number): boolean;
+  /** Whether there is a leader, this replica or another one, and why not. Before `start` nobody can know: that is ok. */
+  check(): { readonly ok: true } | { readonly ok: false; readonly reason: string };
   /**
    * Ends leadership or the competition for it, and gives the Lease away so that a successor need not wait. Call it when
    * everything that needed leadership has ended. Never rejects: a Lease that cannot be given away runs out.
@@ -75,6 +77,9 @@ export interface LeaderElectionOptions {
   readonly observer?: LeaderElectionObserver;
 }
 
+// A leader that died is replaced within one lease duration and a little more.
+const leaderlessLeases = 2;
+
 /** Leadership without an election, for a single replica. It is had at once, is never lost, and asks nobody. */
 export function soleLeadership(): Leadership {
   const ended = new AbortController();
@@ -86,6 +91,7 @@ export function soleLeadership(): Leadership {
       return ended.signal;
     },
     isLeaderFor: () => !ended.signal.aborted,
+    check: () => ({ ok: true }),
     release: async () => ended.abort(new Error("leadership released")),
   };
 }
@@ -108,6 +114,9 @@ export class LeaderElection implements Leadership {
   #deadline: Timer | undefined;
   #holder: string | undefined;
   #failures = 0;
+  /** When there was a leader last, or the competition began; `undefined` before. */
+  #ledMs: number | undefined;
+  #lastError: Error | undefined;
 
   /** *Errors*: a `RangeError` when the three times do not leave room for each other. */
   constructor(options: LeaderElectionOptions) {
@@ -128,6 +137,7 @@ export class LeaderElection implements Leadership {
 
   start(): void {
     this.#options.observer?.leading(false);
+    this.#ledMs = this.#options.clock.monotonic();
     this.#loop = this.#compete();
   }
 
@@ -153,6 +163,16 @@ export class LeaderElection implements Leadership {
 
   isLeaderFor(durationMs: number): boolean {
     return remainingMs(this.#state, this.#facts()) >= Math.max(durationMs, 1);
+  }
+
+  check(): ReturnType<Leadership["check"]> {
+    const { clock, namespace, name } = this.#options;
+    if (this.#ledMs === undefined || this.isLeaderFor(0)) return { ok: true };
+    const leaderlessMs = clock.monotonic() - this.#ledMs;
+    if (leaderlessMs < this.#timing.leaseDurationMs * leaderlessLeases) return { ok: true };
+    const because = this.#lastError === undefined ? "" : `: ${this.#lastError.message}`;
+    const seconds = Math.round(leaderlessMs / 1_000);
+    return { ok: false, reason: `no leader for ${seconds} s; lease ${namespace}/${name} cannot be acquired${because}` };
   }
 
   async release(): Promise<void> {
@@ -204,6 +224,8 @@ export class LeaderElection implements Leadership {
     this.#leadership.signal.addEventListener("abort", onEnd);
     try {
       await this.#follow(firstAction(this.#state), abort.signal);
+      this.#ledMs = clock.monotonic();
+      this.#lastError = undefined;
       this.#reached();
     } catch (error) {
       if (!this.#hasEnded()) this.#failedAttempt(error);
@@ -289,12 +311,15 @@ export class LeaderElection implements Leadership {
 
   #failedAttempt(error: unknown): void {
     if (isKubeError(error, "conflict", "already_exists", "not_found")) {
+      // Kept for readiness: it is no failure once, but a namespace that does not exist says so for ever.
+      this.#lastError = toError(error);
       this.#reached();
       this.#log.debug({ err: error }, "somebody else was faster");
       this.#input({ kind: "conflicted" });
       return;
     }
     this.#failures += 1;
+    this.#lastError = toError(error);
     this.#options.observer?.failed();
     this.#log.warn({ err: toError(error), failures: this.#failures }, "attempt to hold the lease failed");
     this.#input({ kind: "failed" });

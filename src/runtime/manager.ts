@@ -18,7 +18,7 @@ import type { Leadership } from "./leader-election.ts";
  *      controllers, each as soon    leadership is given away, last: until then nobody else may act
  *      as its own caches are filled
  *
- * A standby has its caches warm and its queues filled, and is ready. A kind whose CRD is missing keeps its own
+ * A standby has its caches warm and its queues filled, and is ready while somebody leads. A kind whose CRD is missing keeps its own
  * controllers waiting, and no others. When leadership is lost everything in flight is aborted at once.
  */
 
@@ -26,7 +26,7 @@ import type { Leadership } from "./leader-election.ts";
 export interface Check {
   readonly name: string;
   readonly ok: boolean;
-  /** Why not; empty when `ok`. */
+  /** Why not; when `ok`, what is missing all the same, and mostly empty. */
   readonly reason: string;
 }
 
@@ -37,15 +37,18 @@ export interface Cache {
   stop(): Promise<void>;
   hasSynced(): boolean;
   whenSynced(signal: AbortSignal): Promise<void>;
-  check(): { readonly ok: true } | { readonly ok: false; readonly reason: string };
+  check(): { readonly ok: true; readonly note?: string } | { readonly ok: false; readonly reason: string };
   nudge(): void;
 }
+
+/** Something to wait for. */
+export type Readable = Pick<Cache, "hasSynced" | "whenSynced">;
 
 /** A controller and what it waits for. */
 export interface ManagedController {
   readonly controller: Controller;
-  /** The caches that its passes read; it does not run before all of them are filled. */
-  readonly reads: readonly Cache[];
+  /** What its passes read; it does not run before all of it is there. */
+  readonly reads: readonly Readable[];
 }
 
 export interface ManagerOptions {
@@ -87,11 +90,12 @@ export function createManager(options: ManagerOptions): Manager {
   const stopping = new AbortController();
   // One listener per controller and cache that is waited for: that is no leak.
   setMaxListeners(0, stopping.signal);
+  const progress = new StartProgress(options);
   let running: Promise<unknown> = Promise.resolve();
 
   const run = async (signal: AbortSignal): Promise<"stopped" | "lost"> => {
     follow(signal, stopping);
-    const leadership = await start(options, stopping.signal);
+    const leadership = await start(options, progress, stopping.signal);
     if (leadership !== undefined) await aborted(leadership, stopping.signal);
     const isLost = !stopping.signal.aborted;
     stopping.abort(new Error("leadership lost"));
@@ -105,7 +109,12 @@ export function createManager(options: ManagerOptions): Manager {
       running = ended;
       return ended;
     },
-    checks: () => [stoppingCheck(stopping.signal), ...options.caches.map(cacheCheck), ...controllerChecks(options)],
+    checks: () => [
+      stoppingCheck(stopping.signal),
+      ...options.caches.map(cacheCheck),
+      electionCheck(options),
+      ...controllerChecks(options, progress),
+    ],
     nudge: () => {
       for (const cache of options.caches) cache.nudge();
     },
@@ -117,7 +126,7 @@ export function createManager(options: ManagerOptions): Manager {
 }
 
 /** Resolves when all the given caches are filled at the same time. Meant for `ControllerOptions.whenUsable`. */
-export function whenAllSynced(caches: readonly Cache[]): (signal: AbortSignal) => Promise<void> {
+export function whenAllSynced(caches: readonly Readable[]): (signal: AbortSignal) => Promise<void> {
   return async (signal) => {
     for (let missing = unsynced(caches); missing !== undefined; missing = unsynced(caches)) {
       await missing.whenSynced(signal);
@@ -125,22 +134,30 @@ export function whenAllSynced(caches: readonly Cache[]): (signal: AbortSignal) =
   };
 }
 
-function unsynced(caches: readonly Cache[]): Cache | undefined {
+function unsynced(caches: readonly Readable[]): Readable | undefined {
   return caches.find((cache) => !cache.hasSynced());
 }
 
 /** Starts everything in order. Returns the leadership once it is had, `undefined` when stopped before. */
-async function start(options: ManagerOptions, signal: AbortSignal): Promise<AbortSignal | undefined> {
+async function start(
+  options: ManagerOptions,
+  progress: StartProgress,
+  signal: AbortSignal,
+): Promise<AbortSignal | undefined> {
   const { caches, controllers, leadership, log } = options;
   for (const cache of caches) cache.start();
   try {
     // Who could do nothing with it does not take the lead from a replica that could.
     await firstOf(controllers.map(({ reads }) => whenAllSynced(reads)(signal)));
     leadership.start();
+    progress.isCompeting = true;
     const leading = await leadership.whenLeading(signal);
     for (const { controller, reads } of controllers) {
       void whenAllSynced(reads)(signal).then(
-        () => startController(controller, leading, signal, log),
+        () => {
+          startController(controller, leading, signal, log);
+          progress.started.add(controller);
+        },
         // Stopped before its caches were filled: there is nothing to start.
         () => undefined,
       );
@@ -156,6 +173,37 @@ function startController(controller: Controller, leading: AbortSignal, stopping:
   if (stopping.aborted || leading.aborted) return;
   log.info({ controller: controller.name }, "controller started");
   controller.start(leading);
+}
+
+// From filled caches to a running controller it takes a moment; a wait that nobody ends must not look like health.
+const longestStartMs = 30_000;
+
+/** How far the start has come, to notice one that is stuck. Times are those of the checks, which a kubelet asks for. */
+class StartProgress {
+  readonly started = new Set<Controller>();
+  isCompeting = false;
+  readonly #options: ManagerOptions;
+  readonly #dueSinceMs = new Map<Controller, number>();
+
+  constructor(options: ManagerOptions) {
+    this.#options = options;
+  }
+
+  /** Why a controller that should run does not; `undefined` while all is well, or for a standby. */
+  problemOf({ controller, reads }: ManagedController): string | undefined {
+    const { leadership, clock } = this.#options;
+    const isDue = !this.isCompeting || leadership.isLeaderFor(0);
+    if (this.started.has(controller) || !isDue || unsynced(reads) !== undefined) {
+      this.#dueSinceMs.delete(controller);
+      return undefined;
+    }
+    const nowMs = clock.monotonic();
+    const sinceMs = this.#dueSinceMs.get(controller) ?? nowMs;
+    this.#dueSinceMs.set(controller, sinceMs);
+    if (nowMs - sinceMs < longestStartMs) return undefined;
+    const step = this.isCompeting ? "the lease is held" : "the election has not begun";
+    return `not started, though its caches are filled for ${seconds(nowMs - sinceMs)} (${step})`;
+  }
 }
 
 /** Stops everything in reverse order. Each step gets what the ones before have left of the time. Never rejects. */
@@ -189,16 +237,26 @@ function stoppingCheck(stopping: AbortSignal): Check {
 
 function cacheCheck(cache: Cache): Check {
   const result = cache.check();
-  return check(`cache/${cache.resource.plural}`, result.ok ? undefined : result.reason);
+  const name = `cache/${cache.resource.plural}`;
+  return result.ok ? { name, ok: true, reason: result.note ?? "" } : check(name, result.reason);
 }
 
-function controllerChecks({ controllers, overdueMs = 300_000 }: ManagerOptions): readonly Check[] {
-  return controllers.map(({ controller: { name, queue } }) => {
+function electionCheck({ leadership }: ManagerOptions): Check {
+  const result = leadership.check();
+  return check("election", result.ok ? undefined : result.reason);
+}
+
+function controllerChecks(
+  { controllers, overdueMs = 300_000 }: ManagerOptions,
+  progress: StartProgress,
+): readonly Check[] {
+  return controllers.map((managed) => {
+    const { name, queue } = managed.controller;
     const dueMs = queue.oldestDueMs();
     const { longestRunningMs } = queue.stats();
     const overdue = dueMs > overdueMs ? `oldest due object waits for ${seconds(dueMs)}` : undefined;
     const stuck = longestRunningMs > overdueMs ? `a pass runs for ${seconds(longestRunningMs)}` : undefined;
-    return check(`controller/${name}`, overdue ?? stuck);
+    return check(`controller/${name}`, progress.problemOf(managed) ?? overdue ?? stuck);
   });
 }
 

@@ -90,6 +90,10 @@ export const defaultReflectorTiming: ReflectorTiming = {
 const longestRetryAfterMs = 300_000;
 // A restarted API server refuses what it will allow again as soon as its caches are filled.
 const forbiddenAfterLossMs = 60_000;
+// So many refusals in a row (about 20 s of them) are a missing right, and no server that has just come up.
+const refusalsUntilDenied = 5;
+// A right is given by people: who asks once a minute sees it soon enough.
+const deniedRetryMs = 60_000;
 
 /**
  * Keeps a {@link Store} like what the server has of one kind, for as long as it runs.
@@ -112,6 +116,7 @@ export class Reflector<T extends Cacheable, I extends string = never> {
   readonly #timing: ReflectorTiming;
   readonly #log: Log;
   readonly #waiters = new Set<() => void>();
+  readonly #settledWaiters = new Set<() => void>();
 
   #state = initialWatchState;
   #request:
@@ -120,6 +125,9 @@ export class Reflector<T extends Cacheable, I extends string = never> {
   /** Objects of the list being read; `undefined` while none is. */
   #collected: Map<ObjectKey, T> | undefined;
   #hasSynced = false;
+  #isUnavailable = false;
+  /** Refusals by RBAC in a row. */
+  #refusals = 0;
   /** The highest resourceVersion the server has shown as its own state. */
   #highest: string | undefined;
   #hasRegressed = false;
@@ -176,20 +184,24 @@ export class Reflector<T extends Cacheable, I extends string = never> {
    * *Errors*: rejects with the signal's reason when it is aborted.
    */
   whenSynced(signal: AbortSignal): Promise<void> {
-    if (signal.aborted) return Promise.reject(signal.reason);
-    if (this.#hasSynced) return Promise.resolve();
-    return new Promise((resolve, reject) => {
-      const onAbort = () => {
-        this.#waiters.delete(waiter);
-        reject(signal.reason);
-      };
-      const waiter = () => {
-        signal.removeEventListener("abort", onAbort);
-        resolve();
-      };
-      this.#waiters.add(waiter);
-      signal.addEventListener("abort", onAbort, { once: true });
-    });
+    return until(() => this.#hasSynced, this.#waiters, signal);
+  }
+
+  /**
+   * True while the content cannot be had for a reason that only a person can change: the kind does not exist, or the
+   * right to read it is missing. What was read before stays, and is as old as that.
+   */
+  isUnavailable(): boolean {
+    return this.#isUnavailable;
+  }
+
+  /**
+   * Resolves as soon as it is known whether the content can be had: {@link hasSynced} or {@link isUnavailable}.
+   *
+   * *Errors*: rejects with the signal's reason when it is aborted.
+   */
+  whenSettled(signal: AbortSignal): Promise<void> {
+    return until(() => this.#hasSynced || this.#isUnavailable, this.#settledWaiters, signal);
   }
 
   /** Puts the answer to our own write into the store, if the store has the same object in an older state. */
@@ -295,6 +307,7 @@ export class Reflector<T extends Cacheable, I extends string = never> {
     const page = await kube.list<KubeObject>(resource, { ...this.#scope(), ...paging }, signal);
     if (signal.aborted) return;
     this.#lastActivityMs = this.#options.clock.monotonic();
+    this.#granted();
     for (const raw of page.items) this.#collect(raw);
     const { resourceVersion, continue: next } = page.metadata;
     if (!resourceVersion) throw protocolError(`list ${resource.plural}`, "the list has no resourceVersion");
@@ -322,6 +335,7 @@ export class Reflector<T extends Cacheable, I extends string = never> {
       onBytes: () => {
         if (signal.aborted) return;
         this.#isAnswered = true;
+        this.#granted();
         this.#lastActivityMs = clock.monotonic();
       },
     };
@@ -466,8 +480,8 @@ export class Reflector<T extends Cacheable, I extends string = never> {
     if (!isTaken) return;
     this.#hasSynced = true;
     this.#lastError = undefined;
-    for (const waiter of this.#waiters) waiter();
-    this.#waiters.clear();
+    wake(this.#waiters);
+    wake(this.#settledWaiters);
     observer?.listed({ objects: collected.size, mode });
     this.#log.debug({ objects: collected.size, mode, resourceVersion }, "listed");
   }
@@ -505,8 +519,27 @@ export class Reflector<T extends Cacheable, I extends string = never> {
     const error = toError(thrown);
     const cause = causeOf(error);
     this.#report(error, cause);
-    const retryAfterMs = error instanceof KubeError ? error.retryAfterMs : undefined;
+    const asked = error instanceof KubeError ? error.retryAfterMs : undefined;
+    const isDenied = this.#isUnavailable && isKubeError(error, "forbidden");
+    const retryAfterMs = isDenied ? Math.max(asked ?? 0, deniedRetryMs) : asked;
     this.#input({ kind: "failed", cause, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) });
+  }
+
+  #granted(): void {
+    this.#refusals = 0;
+    this.#isUnavailable = false;
+  }
+
+  #noticeUnavailable(cause: FailureCause, error: Error, isRestarting: boolean): void {
+    if (!isKubeError(error, "forbidden")) this.#refusals = 0;
+    else if (!isRestarting) this.#refusals += 1;
+    if (cause !== "absent" && this.#refusals < refusalsUntilDenied) return;
+    if (!this.#isUnavailable) {
+      const { namespace } = this.#options;
+      this.#log.warn({ err: error, ...(namespace === undefined ? {} : { namespace }) }, "kind cannot be watched");
+    }
+    this.#isUnavailable = true;
+    wake(this.#settledWaiters);
   }
 
   /** Keeps what is known of a failure for readiness and tells it in the log, louder the less ordinary it is. */
@@ -516,16 +549,41 @@ export class Reflector<T extends Cacheable, I extends string = never> {
     this.#options.observer?.failed(cause);
     if (isKubeError(error, "unavailable") && error.httpStatus === undefined) this.#lostConnectionMs = nowMs;
     const isRestarting = isKubeError(error, "forbidden") && nowMs - this.#lostConnectionMs < forbiddenAfterLossMs;
-    const isOrdinary = cause === "expired" || isKubeError(error, "throttled") || isRestarting;
+    // Of what is known to be missing one warning is enough.
+    const isKnown = this.#isUnavailable && isKubeError(error, "forbidden");
+    const isOrdinary = cause === "expired" || isKubeError(error, "throttled") || isRestarting || isKnown;
     const facts = { err: error, cause, failures: this.#state.failures + 1 };
     if (isOrdinary) this.#log.debug(facts, "watch interrupted");
     else this.#log.warn(facts, "watch interrupted");
+    this.#noticeUnavailable(cause, error, isRestarting);
   }
 
   #handlerFailed(error: unknown, key: ObjectKey): void {
     this.#options.observer?.handlerFailed();
     this.#log.error({ err: toError(error), object: key }, "handler of a change threw");
   }
+}
+
+function until(isTrue: () => boolean, waiters: Set<() => void>, signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.reject(signal.reason);
+  if (isTrue()) return Promise.resolve();
+  return new Promise((resolve, reject) => {
+    const onAbort = () => {
+      waiters.delete(waiter);
+      reject(signal.reason);
+    };
+    const waiter = () => {
+      signal.removeEventListener("abort", onAbort);
+      resolve();
+    };
+    waiters.add(waiter);
+    signal.addEventListener("abort", onAbort, { once: true });
+  });
+}
+
+function wake(waiters: Set<() => void>): void {
+  for (const waiter of waiters) waiter();
+  waiters.clear();
 }
 
 type ReceivedMetadata = ObjectMeta & { readonly resourceVersion: string };

@@ -18,15 +18,28 @@ export interface WatchedKind<T extends Cacheable, I extends string = never> {
   readonly store: StoreView<T, I>;
   start(): void;
   stop(): Promise<void>;
+  /**
+   * True when everything that can be had is here: every namespace has been listed, but for those that cannot be read, of
+   * which one that can must be left. See {@link covers} for what is known of one namespace.
+   */
   hasSynced(): boolean;
-  /** Resolves when every namespace has been listed. Rejects with the signal's reason. */
+  /** Resolves when {@link hasSynced} is true. Rejects with the signal's reason. */
   whenSynced(signal: AbortSignal): Promise<void>;
+  /** Everything that can be had is here, which may be nothing: the kind does not exist, or must not be read. */
+  isSettled(): boolean;
+  /** Resolves when {@link isSettled} is true. Rejects with the signal's reason. */
+  whenSettled(signal: AbortSignal): Promise<void>;
+  /** Whether what is missing in this namespace does not exist, rather than that it could not be read. */
+  covers(namespace: string | undefined): boolean;
   /** Somebody has just reached the server: waits after a broken connection end. */
   nudge(): void;
   /** Puts the answer to our own write into the store; see `Reflector.overlay`. */
   overlay(raw: KubeObject): void;
-  check(): ReturnType<Reflector<T>["check"]>;
+  /** Whether the content can be relied on. `note`: it can, but for namespaces that cannot be read. */
+  check(): KindCheck;
 }
+
+export type KindCheck = { readonly ok: true; readonly note?: string } | { readonly ok: false; readonly reason: string };
 
 /**
  * Watches a kind with one reflector per namespace, or with a single one for all of them when `namespaces` is empty: a
@@ -42,6 +55,13 @@ export function watchKind<T extends Cacheable, I extends string>(
     return { namespace, reflector };
   });
   const all = reflectors.map(({ reflector }) => reflector);
+  const ownOf = (namespace: string | undefined) =>
+    reflectors.find((each) => each.namespace === undefined || each.namespace === namespace);
+  const isSettled = () => all.every((reflector) => reflector.hasSynced() || reflector.isUnavailable());
+  const hasSynced = () => isSettled() && all.some((reflector) => reflector.hasSynced());
+  const whenSettled = async (signal: AbortSignal) => {
+    while (!isSettled()) await Promise.all(all.map((reflector) => reflector.whenSettled(signal)));
+  };
   return {
     resource: options.resource,
     store: viewOf(all.map(({ store }) => store)),
@@ -51,20 +71,50 @@ export function watchKind<T extends Cacheable, I extends string>(
     stop: async () => {
       await Promise.all(all.map((reflector) => reflector.stop()));
     },
-    hasSynced: () => all.every((reflector) => reflector.hasSynced()),
+    hasSynced,
     whenSynced: async (signal) => {
-      await Promise.all(all.map((reflector) => reflector.whenSynced(signal)));
+      await whenSettled(signal);
+      while (!hasSynced()) {
+        // None could be read so far, or one vanished again meanwhile.
+        await Promise.any(all.filter((each) => !each.hasSynced()).map((each) => each.whenSynced(signal))).catch(() =>
+          signal.throwIfAborted(),
+        );
+        await whenSettled(signal);
+      }
     },
+    isSettled,
+    whenSettled,
+    covers: (namespace) => ownOf(namespace)?.reflector.hasSynced() === true,
     nudge: () => {
       for (const reflector of all) reflector.nudge();
     },
     overlay: (raw) => {
-      const { namespace } = raw.metadata;
-      const own = reflectors.find((each) => each.namespace === undefined || each.namespace === namespace);
-      own?.reflector.overlay(raw);
+      ownOf(raw.metadata.namespace)?.reflector.overlay(raw);
     },
-    check: () => all.map((reflector) => reflector.check()).find(({ ok }) => !ok) ?? { ok: true },
+    check: () => checkOf(reflectors),
   };
+}
+
+/**
+ * A namespace that cannot be read is named, and makes nothing unready while another one can be: it belongs to somebody
+ * who may have deleted it, and whose doing must not hold up the roll-out of the operator for everybody else.
+ */
+function checkOf(
+  reflectors: readonly {
+    readonly namespace: string | undefined;
+    readonly reflector: Pick<Reflector<Cacheable>, "check" | "isUnavailable">;
+  }[],
+): KindCheck {
+  const failing = reflectors.flatMap(({ namespace, reflector }) => {
+    const result = reflector.check();
+    if (result.ok) return [];
+    const reason = namespace === undefined ? result.reason : `namespace "${namespace}": ${result.reason}`;
+    return [{ reason, isUnavailable: reflector.isUnavailable() }];
+  });
+  if (failing.length === 0) return { ok: true };
+  const isServed = failing.length < reflectors.length && failing.every(({ isUnavailable }) => isUnavailable);
+  const named = failing.map(({ reason }) => reason).join("; ");
+  return isServed ? { ok: true, note: named } : { ok: false, reason: named };
 }
 
 /** Several stores, one namespace each, read as one. */

@@ -54,8 +54,12 @@ class FakeCache implements Cache {
 function fakeLeadership(heard: string[]) {
   const lead = new AbortController();
   let grant: () => void = () => undefined;
+  let isGranted = false;
   const granted = new Promise<void>((resolve) => {
-    grant = resolve;
+    grant = () => {
+      isGranted = true;
+      resolve();
+    };
   });
   const leadership: Leadership = {
     start: () => void heard.push("competing"),
@@ -66,7 +70,8 @@ function fakeLeadership(heard: string[]) {
       await Promise.race([granted, stopped]);
       return lead.signal;
     },
-    isLeaderFor: () => !lead.signal.aborted,
+    isLeaderFor: () => isGranted && !lead.signal.aborted,
+    check: () => ({ ok: true }),
     release: async () => void heard.push("released"),
   };
   return { leadership, grant, lose: () => lead.abort(new Error("leadership lost")) };
@@ -302,6 +307,7 @@ describe("readiness", () => {
       { name: "running", ok: true, reason: "" },
       { name: "cache/pets", ok: true, reason: "" },
       { name: "cache/owners", ok: true, reason: "" },
+      { name: "election", ok: true, reason: "" },
       { name: "controller/pet", ok: true, reason: "" },
       { name: "controller/owner", ok: true, reason: "" },
     ]);

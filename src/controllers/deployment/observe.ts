@@ -55,6 +55,8 @@ export async function observe(deps: ObserveDeps, object: NorthflankDeployment, s
   const due = access?.kind === "open" ? dueFor(deps, object, access.account) : undefined;
   if (due?.kind === "rest") return without(due);
   const problems = [...prunedProblems(object.prunedFields), ...deps.validate(object)];
+  // Of a spec that is not what its type says nothing can be made.
+  if ((object.misfits?.spec.length ?? 0) > 0) return without({ kind: "invalid", problems });
   const result = desireOf(object.spec);
   const unusable = [...problems, ...(result.kind === "problem" ? [result.problem] : [])];
   if (result.kind === "problem" || unusable.length > 0) return without({ kind: "invalid", problems: unusable });

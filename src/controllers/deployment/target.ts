@@ -6,7 +6,7 @@ import { objectKey } from "../../runtime/outcome.ts";
 /** Index functions for the store of NorthflankDeployments. */
 export const deploymentIndexes = {
   /** Objects with one target, before their accounts are compared. */
-  target: (object: NorthflankDeployment): readonly string[] => [targetOf(object)],
+  target: (object: NorthflankDeployment): readonly string[] => (hasTarget(object) ? [targetOf(object)] : []),
   /** Objects that wait for a run, by the run's key. */
   waitFor: (object: NorthflankDeployment): readonly string[] =>
     (object.spec.waitFor ?? []).map(({ jobRunRef }) => runKey(object, jobRunRef.name)),
@@ -15,6 +15,11 @@ export const deploymentIndexes = {
 /** Project and target in one text: equal for objects that would manage the same thing in the same account. */
 export function targetOf({ spec }: Pick<NorthflankDeployment, "spec">): string {
   return `${spec.projectId}/${spec.serviceId === undefined ? `job/${spec.jobId}` : `service/${spec.serviceId}`}`;
+}
+
+/** False for a stored spec that lacks what names the target: it is in nobody's way. */
+function hasTarget({ spec }: { readonly spec: Partial<NorthflankDeployment["spec"]> }): boolean {
+  return spec.projectId !== undefined && (spec.serviceId !== undefined || spec.jobId !== undefined);
 }
 
 export function runKey({ metadata }: Pick<NorthflankDeployment, "metadata">, name: string): ObjectKey {

@@ -24,7 +24,7 @@ const maxBaselineIds = 1_000;
 export const clockAllowanceMs = 2_000;
 
 /** Where the clock of the API is not known, and there is no run to read it from. */
-const unknownTime = "1970-01-01T00:00:00Z";
+export const unknownTime = "1970-01-01T00:00:00Z";
 
 /**
  * The part of a start record that says what was there before. The only clock used is Northflank's own: its `Date`; where

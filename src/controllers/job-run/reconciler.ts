@@ -37,8 +37,13 @@ import { sooner, takeStep } from "./steps.ts";
 
 /** Index functions of the store: `job` finds every run object of one job, in whatever namespace. */
 export const jobRunIndexes = {
-  job: ({ spec }: NorthflankJobRun): readonly string[] => [jobIndexValue(spec)],
+  job: ({ spec }: NorthflankJobRun): readonly string[] => (namesJob(spec) ? [jobIndexValue(spec)] : []),
 };
+
+/** False for a stored spec that lacks what names the job: it is a sibling of nobody. */
+export function namesJob(spec: Partial<NorthflankJobRun["spec"]>): boolean {
+  return spec.projectId !== undefined && spec.jobId !== undefined;
+}
 
 /**
  * Takes one NorthflankJobRun one step further: validate, observe, decide, execute, one status write, what may follow

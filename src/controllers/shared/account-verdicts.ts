@@ -44,6 +44,14 @@ export function connectionSuspended(name: string): Blocked {
   return blocked({ kind: "waiting", reason: "ConnectionSuspended", message }, recheckConnectionMs);
 }
 
+/** The stored spec of the connection does not fit its schema. */
+export function connectionInvalid(name: string): Blocked {
+  const message =
+    `The spec of NorthflankConnection "${name}" is invalid; nothing is sent. Correct it: ` +
+    `kubectl describe northflankconnection ${name} shows what is wrong.`;
+  return blocked({ kind: "waiting", reason: "WaitingForConnection", message }, recheckConnectionMs);
+}
+
 /** The project matches none of `allowedProjects`. */
 export function projectNotAllowed({ projectId }: AccountRequest, name: string): Blocked {
   const message =

@@ -1,4 +1,5 @@
 // pure
+import type { Misfits } from "../../api/misfits.ts";
 import type { Condition, KubeObject } from "../../kube/types.ts";
 import { findCondition } from "../../runtime/conditions.ts";
 import { type ObjectKey, type Outcome, objectKey } from "../../runtime/outcome.ts";
@@ -24,6 +25,7 @@ export interface TargetObject extends KubeObject {
     readonly applied?: object;
   };
   readonly prunedFields?: readonly string[];
+  readonly misfits?: Misfits;
 }
 
 /** Which account an object asks for. */
@@ -39,8 +41,9 @@ export function accountRequest({ metadata, spec }: TargetObject): AccountRequest
  * A pass has accepted the spec as it is now. Such an object is woken most often of all, with every restart and every
  * change of its connection, so it must not cost another judgement while no look is due.
  */
-export function isAccepted({ metadata, spec, status, prunedFields }: TargetObject): boolean {
-  if (prunedFields !== undefined || spec.suspend === true) return false;
+export function isAccepted({ metadata, spec, status, prunedFields, misfits }: TargetObject): boolean {
+  // A stricter CRD, or a newer operator, can find fault with a spec that was accepted in this very generation.
+  if (prunedFields !== undefined || (misfits?.spec.length ?? 0) > 0 || spec.suspend === true) return false;
   const accepted = findCondition(status?.conditions, "Accepted");
   return accepted?.status === "True" && accepted.observedGeneration === metadata.generation;
 }

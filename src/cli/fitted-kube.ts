@@ -1,0 +1,39 @@
+import type { NorthflankJobRun } from "../api/job-run.ts";
+import { kinds } from "../api/kinds.ts";
+import { createFit, type Fit } from "../api/project-object.ts";
+import { heldIfUnreadable } from "../controllers/job-run/unreadable.ts";
+import type { KubeClient } from "../kube/client.ts";
+import type { KubeObject, ResourceType } from "../kube/types.ts";
+
+/** How objects of each kind of ours are made to fit, by the name of the kind. The same ones for caches and answers. */
+export type Fits = ReadonlyMap<string, Fit>;
+
+/** Makes them; what was made with one set of them is known to that set only. */
+export function createFits(): Fits {
+  return new Map(
+    kinds.map((kind) => {
+      if (kind.type.kind !== "NorthflankJobRun") return [kind.type.kind, createFit(kind)];
+      return [
+        kind.type.kind,
+        createFit(kind, (run, misfits) => heldIfUnreadable(run as NorthflankJobRun, misfits.status)),
+      ];
+    }),
+  );
+}
+
+/**
+ * A client whose answers about our kinds have the types of the schema, as cached objects do: passes go on with the answer
+ * to their own write. What is put in place of an object has nothing in it that was added for readers.
+ */
+export function fittedKube(kube: KubeClient, fits: Fits): KubeClient {
+  const fitted = <T extends KubeObject>({ kind }: ResourceType, object: T): T => fits.get(kind)?.(object) ?? object;
+  return {
+    ...kube,
+    get: async (type, ...rest) => fitted(type, await kube.get(type, ...rest)),
+    patch: async (type, ...rest) => fitted(type, await kube.patch(type, ...rest)),
+    replace: async (type, object, ...rest) => {
+      const { misfits: _, ...sent } = object as typeof object & { readonly misfits?: unknown };
+      return fitted(type, await kube.replace(type, sent as typeof object, ...rest));
+    },
+  };
+}
