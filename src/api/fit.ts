@@ -40,7 +40,8 @@ export function fits(schema: Schema, value: unknown): boolean {
 
 /**
  * The value with what does not fit left out, and with defaults where something is missing. What lacks a required field is
- * left out as a whole, but for the value itself: it keeps what it has. A null that is not allowed counts as missing, as
+ * left out as a whole, but for the value itself: it keeps what it has, and required parts that are objects are there, empty.
+ * A null that is not allowed counts as missing, as
  * for the API server. Fields that the schema does not know stay.
  *
  * *Guarantees*: never throws; the input is not changed.
@@ -49,7 +50,15 @@ export function fitTo(schema: ObjectSchema, value: unknown, root: Path): Fitted 
   const problems: Problem[] = [];
   const given = value === null ? undefined : value;
   if (given !== undefined && !isRecord(given)) problems.push(misfit(schema, root));
-  return { value: fitObject(schema, isRecord(given) ? given : {}, root, problems), problems };
+  const whole = fitObject(schema, isRecord(given) ? given : {}, root, problems);
+  // Readers take a required part apart without asking whether it is there.
+  for (const key of schema.required ?? []) {
+    const inner = schema.properties[key];
+    if (inner !== undefined && isObject(inner) && !Object.hasOwn(whole, key)) {
+      setOwn(whole, key, fitObject(inner, {}, [...root, key], []));
+    }
+  }
+  return { value: whole, problems };
 }
 
 const leftOut = Symbol("left out");

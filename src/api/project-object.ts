@@ -50,8 +50,11 @@ export function createProjection<T extends KubeObject>(
   return (raw) => projectObject(raw, { kind, intern, fitted }) as CachedObject & T;
 }
 
+const noMisfits: Misfits = { spec: [], status: [] };
+
 /**
- * The {@link Fit} of a kind. `amend` may add to an object with misfits what its readers must know.
+ * The {@link Fit} of a kind. `amend` may add to a fitted object what its readers must know; it returns the very object
+ * where there is nothing to add.
  *
  * *Guarantees*: never throws; what it has made once stays as it is when it is given again, with its misfits.
  */
@@ -67,7 +70,11 @@ export function createFit(
     if (made.has(raw)) return raw;
     const hasStatus = status !== undefined && status !== null;
     const isFine = fits(kind.spec, spec) && status !== null && (!hasStatus || fits(kind.status, status));
-    if (isFine && stray === undefined) return raw;
+    if (isFine && stray === undefined) {
+      const amended = amend(raw as CachedObject, noMisfits);
+      if (amended !== raw) made.add(amended);
+      return amended as unknown as T;
+    }
     const fittedSpec = fitTo(kind.spec, spec, ["spec"]);
     const fittedStatus = hasStatus ? fitTo(kind.status, status, ["status"]) : undefined;
     const isRefused = fittedSpec.problems.length > 0;
@@ -84,7 +91,7 @@ export function createFit(
       ...(fittedStatus === undefined ? {} : { status: fittedStatus.value }),
     };
     const isMisfit = misfits.spec.length + misfits.status.length > 0;
-    const object = isMisfit ? amend({ ...plain, misfits }, misfits) : plain;
+    const object = amend(isMisfit ? { ...plain, misfits } : plain, misfits);
     made.add(object);
     return object as unknown as T & { readonly misfits?: Misfits };
   };

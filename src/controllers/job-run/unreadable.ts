@@ -1,25 +1,27 @@
 // pure
 import type { NorthflankJobRun } from "../../api/job-run.ts";
 import type { Misfit } from "../../api/misfits.ts";
+import type { Condition } from "../../kube/types.ts";
 import { capped, findCondition } from "../../runtime/conditions.ts";
 import { unknownTime } from "./read-back.ts";
 
 /** The fields that say whether something was started. What is wrong with any other one is of no consequence. */
 const telling: ReadonlySet<unknown> = new Set([undefined, "start", "attempts", "runId", "completionTime"]);
 
+const longestMessage = 1_024;
+
 /**
  * A run object whose status cannot be read where it says whether a run was started (somebody wrote it by hand, or a tool
  * restored a part of it). What cannot be read is no permission to start: such an object stands where one stands whose
- * start has an unknown outcome, and a person says what to do. `unreadable` is what was left out of the status.
+ * start has an unknown outcome, and a person says what to do. `misfits` is what was left out of the status.
  *
  * The object itself where the rest of the status tells enough: it is over, its run is known, or its start is open.
  */
-export function heldIfUnreadable(object: NorthflankJobRun, unreadable: readonly Misfit[]): NorthflankJobRun {
+export function heldIfUnreadable(object: NorthflankJobRun, misfits: readonly Misfit[]): NorthflankJobRun {
+  const problem = unreadable(object, misfits);
   const { status, metadata } = object;
-  const first = unreadable.find(({ path }) => telling.has(path[1]));
-  if (first === undefined || status?.completionTime !== undefined) return object;
   const last = status?.attempts?.at(-1);
-  if (last !== undefined && last.completionTime === undefined) return object;
+  if (problem === undefined || status?.completionTime !== undefined || isActive(last)) return object;
   const record = status?.start;
   const isOpen = record !== undefined && record.outcome !== "NotStarted" && record.attempt > (last?.number ?? 0);
   if (isOpen) return object;
@@ -37,23 +39,43 @@ export function heldIfUnreadable(object: NorthflankJobRun, unreadable: readonly 
       },
       conditions: [
         ...(status?.conditions ?? []).filter(({ type }) => type !== "Started"),
-        findCondition(status?.conditions, "Started")?.reason === "StartOutcomeUnknown"
-          ? // Said before, with a time: it stays as it was.
-            (findCondition(status?.conditions, "Started") as never)
-          : {
-              type: "Started",
-              status: "Unknown",
-              reason: "StartOutcomeUnknown",
-              message: capped(
-                `The status cannot be read (${first.field} ${first.message}), so nobody can tell whether a run was started. ` +
-                  "Nothing is started by itself. Look into Northflank, then set the annotation " +
-                  "northflank-operator.io/resolve-start to the id of the run, to retry, or to fail.",
-                1_024,
-              ),
-              observedGeneration: metadata.generation ?? 0,
-              lastTransitionTime: metadata.creationTimestamp ?? unknownTime,
-            },
+        startedCondition(object, problem),
       ],
     },
+  };
+}
+
+function unreadable({ status }: NorthflankJobRun, misfits: readonly Misfit[]): string | undefined {
+  const misfit = misfits.find(({ path }) => telling.has(path[1]));
+  if (misfit !== undefined) return `${misfit.field} ${misfit.message}`;
+  if (status === undefined || status.start !== undefined) return undefined;
+  // What was said about a status like that, once, is all that is left of it: the record was never there to be written.
+  if (isSaidUnknown(status)) return "its start is unknown, and status.start is missing";
+  const isTorn = status.runId !== undefined && (status.attempts ?? []).length === 0;
+  return isTorn ? "status.runId names a run, and neither status.start nor status.attempts does" : undefined;
+}
+
+function isSaidUnknown({ conditions }: NonNullable<NorthflankJobRun["status"]>): boolean {
+  return findCondition(conditions, "Started")?.reason === "StartOutcomeUnknown";
+}
+
+function isActive(attempt: { readonly completionTime?: string } | undefined): boolean {
+  return attempt !== undefined && attempt.completionTime === undefined;
+}
+
+function startedCondition({ status, metadata }: NorthflankJobRun, problem: string): Condition {
+  const said = findCondition(status?.conditions, "Started");
+  if (said?.reason === "StartOutcomeUnknown") return said;
+  const message =
+    `The status cannot be read (${problem}), so it is not known whether a run was started. Nothing is started until you ` +
+    "say so. Look for the run in Northflank, then set the annotation northflank-operator.io/resolve-start to the id of " +
+    "the run, to retry, or to fail.";
+  return {
+    type: "Started",
+    status: "Unknown",
+    reason: "StartOutcomeUnknown",
+    message: capped(message, longestMessage),
+    observedGeneration: metadata.generation ?? 0,
+    lastTransitionTime: metadata.creationTimestamp ?? unknownTime,
   };
 }
