@@ -26,7 +26,7 @@ export interface Caches {
   readonly connections: WatchedKind<NorthflankConnection>;
   readonly deployments: WatchedKind<NorthflankDeployment, "target" | "waitFor" | "connection">;
   readonly jobs: WatchedKind<NorthflankJob, "target" | "connection">;
-  readonly jobRuns: WatchedKind<NorthflankJobRun, "job" | "connection">;
+  readonly jobRuns: WatchedKind<NorthflankJobRun, "job" | "open" | "waiting" | "connection">;
 }
 
 export interface CachesDeps {

@@ -4,6 +4,7 @@ import type { NorthflankJob } from "../api/job.ts";
 import type { NorthflankJobRun } from "../api/job-run.ts";
 import { rivalsOf } from "../controllers/deployment/reconciler.ts";
 import { rivalsOf as rivalsOfJob } from "../controllers/job/reconciler.ts";
+import { isWaitingForConcurrency } from "../controllers/job-run/concurrency.ts";
 import { jobRunIndexes } from "../controllers/job-run/reconciler.ts";
 import { connectionMatters, objectMatters } from "../controllers/shared/dependents.ts";
 import { type ObjectKey, objectKey, type Priority } from "../runtime/outcome.ts";
@@ -19,7 +20,7 @@ export interface WakeWiring {
   readonly connections: StoreView<NorthflankConnection>;
   readonly deployments: StoreView<NorthflankDeployment, "target" | "waitFor" | "connection">;
   readonly jobs: StoreView<NorthflankJob, "target" | "connection">;
-  readonly jobRuns: StoreView<NorthflankJobRun, "job" | "connection">;
+  readonly jobRuns: StoreView<NorthflankJobRun, "job" | "open" | "waiting" | "connection">;
   readonly queues: {
     readonly connection: Wakeable;
     readonly deployment: Wakeable;
@@ -40,8 +41,8 @@ export function wireWakes(wiring: WakeWiring): void {
   connections.listen((change) => {
     const after = change.kind === "deleted" ? undefined : change.object;
     const before = change.kind === "added" ? undefined : change.previous;
-    if (change.kind === "deleted") wiring.forgetConnection(change.key);
     wakeOwn(queues.connection, change);
+    if (change.kind === "deleted") wiring.forgetConnection(change.key);
     if (!connectionMatters(before, after)) return;
     const priority = priorityOf(change);
     for (const { metadata } of deployments.byIndex("connection", change.key)) {
@@ -57,6 +58,7 @@ export function wireWakes(wiring: WakeWiring): void {
 
   deployments.listen((change) => {
     wakeOwn(queues.deployment, change);
+    if (isFirstSeen(change)) return;
     if (change.kind === "updated" && !objectMatters(change.previous, change.object)) return;
     const about = change.kind === "deleted" ? change.previous : change.object;
     for (const key of rivalsOf(deployments, about)) queues.deployment.add(key, { priority: priorityOf(change) });
@@ -64,6 +66,7 @@ export function wireWakes(wiring: WakeWiring): void {
 
   jobs.listen((change) => {
     wakeOwn(queues.job, change);
+    if (isFirstSeen(change)) return;
     if (change.kind === "updated" && !objectMatters(change.previous, change.object)) return;
     const about = change.kind === "deleted" ? change.previous : change.object;
     for (const key of rivalsOfJob(jobs, about)) queues.job.add(key, { priority: priorityOf(change) });
@@ -72,13 +75,31 @@ export function wireWakes(wiring: WakeWiring): void {
   jobRuns.listen((change) => {
     wakeOwn(queues.jobRun, change);
     for (const { metadata } of deployments.byIndex("waitFor", change.key)) queues.deployment.add(objectKey(metadata));
-    if (change.kind === "updated" && !objectMatters(change.previous, change.object) && !hasMoved(change)) return;
-    // Others of the same job may be waiting for this one.
-    const about = change.kind === "deleted" ? change.previous : change.object;
-    for (const { metadata } of jobRunIndexes.job(about).flatMap((job) => jobRuns.byIndex("job", job))) {
-      if (objectKey(metadata) !== change.key) queues.jobRun.add(objectKey(metadata), { priority: priorityOf(change) });
-    }
+    const priority = priorityOf(change);
+    const wake = (index: "waiting" | "open", about: NorthflankJobRun) => {
+      for (const { metadata } of jobRunIndexes.job(about).flatMap((job) => jobRuns.byIndex(index, job))) {
+        if (objectKey(metadata) !== change.key) queues.jobRun.add(objectKey(metadata), { priority });
+      }
+    };
+    // One that wants the place of another is told to the one that has it.
+    if (change.kind !== "deleted" && asksForPlace(change)) wake("open", change.object);
+    // Others may wait for this one, but not for one that has only just appeared. What is over is told to nobody else, and
+    // is told of nothing: of a job that runs each minute there are thousands.
+    else if (change.kind === "deleted") wake("waiting", change.previous);
+    else if (change.kind === "updated" && (objectMatters(change.previous, change.object) || hasMoved(change)))
+      wake("waiting", change.object);
   });
+}
+
+/** Of a first list every object is woken by itself: if each woke its rivals too, that would be the square of it. */
+function isFirstSeen(change: { readonly kind: string; readonly initial?: boolean }): boolean {
+  return change.kind === "added" && change.initial === true;
+}
+
+function asksForPlace(change: Exclude<Change<NorthflankJobRun>, { readonly kind: "deleted" }>): boolean {
+  const { object } = change;
+  if (object.spec.concurrencyPolicy !== "Replace" || !isWaitingForConcurrency(object)) return false;
+  return change.kind === "added" ? !change.initial : !isWaitingForConcurrency(change.previous);
 }
 
 /** An own write of status must not wake the object that wrote it; everything else does. */

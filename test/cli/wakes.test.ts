@@ -31,7 +31,7 @@ let forgotten: string[];
 let connections: Store<NorthflankConnection>;
 let deployments: Store<NorthflankDeployment, "target" | "waitFor" | "connection">;
 let jobs: Store<NorthflankJob, "target" | "connection">;
-let jobRuns: Store<NorthflankJobRun, "job" | "connection">;
+let jobRuns: Store<NorthflankJobRun, "job" | "open" | "waiting" | "connection">;
 
 beforeEach(() => {
   woken = [];
@@ -164,5 +164,52 @@ describe("a run", () => {
     expect(wakes(() => jobRuns.apply(talking))).toEqual([]);
     const over = newer(talking, { status: { observedGeneration: 1, phase: "Succeeded" } });
     expect(wakes(() => jobRuns.apply(over))).toEqual(["run shop/migrate-2 change"]);
+  });
+
+  const active = { number: 1, runId: "r", origin: "Started" };
+  const ended = { observedGeneration: 1, phase: "Succeeded", completionTime: "2026-01-01T00:00:00Z" };
+
+  test.each([100, 200])("wakes only those of its job that wait, however many are over (%i)", (count) => {
+    const first = jobRun("first", { status: { observedGeneration: 1, phase: "Running", attempts: [active] } });
+    jobRuns.replace([
+      first,
+      ...Array.from({ length: count }, (_, n) => jobRun(`over-${n}`, { status: ended })),
+      jobRun("active", { status: { observedGeneration: 1, phase: "Running", attempts: [active] } }),
+      jobRun("waits"),
+      jobRun("open", {
+        status: { observedGeneration: 1, start: { id: "a", attempt: 1, recordedTime: "", outcome: "Pending" } },
+      }),
+    ]);
+    woken = [];
+    jobRuns.apply(newer(first, { status: ended } as never));
+    expect(woken).toEqual(["run shop/waits change", "run shop/open change"]);
+  });
+
+  test.each([100, 200])("of a first list is woken once, and its siblings by themselves (%i)", (count) => {
+    woken = [];
+    jobRuns.replace(Array.from({ length: count }, (_, n) => jobRun(`run-${n}`)));
+    expect(woken).toHaveLength(count);
+  });
+
+  test("that asks for the place of another tells the one that has it", () => {
+    const status = { observedGeneration: 1, phase: "Running", attempts: [active] };
+    jobRuns.apply(jobRun("active", { status }));
+    jobRuns.apply(jobRun("over", { status: ended }));
+    const heir = jobRun("heir", { spec: { projectId: "shop", jobId: "migrate", concurrencyPolicy: "Replace" } });
+    expect(wakes(() => jobRuns.apply(heir))).toEqual(["run shop/heir change"]);
+    const conditions = [{ type: "Ready", status: "Unknown", reason: "WaitingForConcurrency", message: "" }];
+    const waiting = newer(heir, { status: { observedGeneration: 1, conditions } } as never);
+    expect(wakes(() => jobRuns.apply(waiting))).toEqual(["run shop/active change"]);
+    const said = newer(waiting, { status: { observedGeneration: 1, conditions, phase: undefined } } as never);
+    expect(wakes(() => jobRuns.apply(said))).toEqual([]);
+  });
+});
+
+describe("targets of a first list", () => {
+  test.each([50, 100])("wake each object once, however many name the same one (%i)", (count) => {
+    woken = [];
+    deployments.replace(Array.from({ length: count }, (_, n) => deployment({ metadata: { name: `d-${n}` } })));
+    jobs.replace(Array.from({ length: count }, (_, n) => jobObject({ metadata: { name: `j-${n}` } })));
+    expect(woken).toHaveLength(2 * count);
   });
 });

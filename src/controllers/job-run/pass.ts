@@ -50,10 +50,10 @@ export interface JobRunReconcilerDeps extends StartDeps {
   readonly random: Random;
 }
 
-/** The cache of run objects: a `Store` with the index of {@link jobRunIndexes}. */
+/** The cache of run objects: a `Store` with the indexes of {@link jobRunIndexes}. */
 export interface RunStore {
   get(key: ObjectKey): NorthflankJobRun | undefined;
-  byIndex(name: "job", value: string): readonly NorthflankJobRun[];
+  byIndex(name: "job" | "open", value: string): readonly NorthflankJobRun[];
 }
 
 /** What a metrics collector hears of. */
@@ -82,8 +82,9 @@ export interface Pass extends Situation {
   readonly wish: Wish;
   readonly step: Step;
   readonly problems: readonly SpecProblem[];
+  /** Every other object of the job, however long over: its runs are not ours. */
   readonly siblings: () => readonly Sibling[];
-  /** Those that are not over: of a job that has run ten thousand times, the few that matter to most passes. */
+  /** Those that are not over. What is asked in every pass is asked of them: the others only add up. */
   readonly openSiblings: () => readonly Sibling[];
   readonly replacer: Sibling | undefined;
   readonly sinceCreationMs: number;
@@ -110,8 +111,8 @@ export function createPass(given: {
   const memory = memories.of(key, stored);
   const object = asKnown(stored, memory);
   const now = deps.clock.now();
-  const siblings = () => siblingsOf(given, object, memory);
-  const openSiblings = () => siblingsOf(given, object, memory, isOpen);
+  const siblings = () => siblingsOf(given, object, memory, "job");
+  const openSiblings = () => siblingsOf(given, object, memory, "open");
   const state = stateOf(object);
   const replacer = replacerOf(object, state === "active" ? openSiblings() : []);
   // Once something was started the spec cannot change, and no opinion on it must keep anybody from following the run.
@@ -214,10 +215,9 @@ function siblingsOf(
   { deps, memories, key }: { deps: JobRunReconcilerDeps; memories: RunMemories; key: ObjectKey },
   object: NorthflankJobRun,
   memory: RunMemory,
-  isWanted: (other: NorthflankJobRun) => boolean = () => true,
+  index: "job" | "open",
 ): readonly Sibling[] {
-  return deps.store.byIndex("job", jobIndexValue(object.spec)).flatMap((other): readonly Sibling[] => {
-    if (!isWanted(other)) return [];
+  return deps.store.byIndex(index, jobIndexValue(object.spec)).flatMap((other): readonly Sibling[] => {
     const otherKey = objectKey(other.metadata);
     if (otherKey === key) return [];
     const found = memories.peek(otherKey);
@@ -231,10 +231,6 @@ function siblingsOf(
     const shown = known === undefined ? other : withUnsaved(other, known);
     return [{ key: otherKey, object: shown, isSettled: isSettled(deps, shown, known, memory) }];
   });
-}
-
-function isOpen({ status }: NorthflankJobRun): boolean {
-  return status?.completionTime === undefined;
 }
 
 /** Whether nothing of an open start can be on its way any more. With the allowance, the reach of the next one is apart. */

@@ -17,7 +17,7 @@ import { decideNotStored } from "./decide.ts";
 import { decideDeleteTimedOut, isTtlOver, longestCleanupMs, longestQuotaCleanupMs } from "./ends.ts";
 import { changeFinalizer, deleteSelf, type ExecuteDeps, executeAfter } from "./execute.ts";
 import { finalizerChange } from "./finalizer.ts";
-import { reopenedByRequest, stateOf } from "./machine.ts";
+import { isBeforeStart, type RunState, reopenedByRequest, stateOf } from "./machine.ts";
 import { RunMemories, type RunMemory, type Unsaved, withUnsaved } from "./memory.ts";
 import {
   createPass,
@@ -35,10 +35,24 @@ import { StartLocks } from "./start-locks.ts";
 import { fieldsNotStored, statusOf } from "./status.ts";
 import { sooner, takeStep } from "./steps.ts";
 
-/** Index functions of the store: `job` finds every run object of one job, in whatever namespace. */
+/** Index functions of the store, by {@link jobIndexValue}. Ended objects add up for years: few may ask for all. */
 export const jobRunIndexes = {
-  job: ({ spec }: NorthflankJobRun): readonly string[] => (namesJob(spec) ? [jobIndexValue(spec)] : []),
+  /** Every run object of one job, in whatever namespace. */
+  job: jobsOf,
+  /** Those of them that are not over: what can be in the way of a start, or have something in its way. */
+  open: (run: NorthflankJobRun): readonly string[] => (stateOf(run) === "finished" ? [] : jobsOf(run)),
+  /** Those of them that have a start before them, or one that is open: they may go on when another one does. */
+  waiting: (run: NorthflankJobRun): readonly string[] => (isWaitingState(stateOf(run)) ? jobsOf(run) : []),
 };
+
+function jobsOf({ spec }: NorthflankJobRun): readonly string[] {
+  return namesJob(spec) ? [jobIndexValue(spec)] : [];
+}
+
+/** Not told by what the status says it waits for: that is written only after the pass that found it. */
+function isWaitingState(state: RunState): boolean {
+  return isBeforeStart(state) || state === "unresolved";
+}
 
 /** False for a stored spec that lacks what names the job: it is a sibling of nobody. */
 export function namesJob(spec: Partial<NorthflankJobRun["spec"]>): boolean {

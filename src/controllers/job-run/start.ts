@@ -72,6 +72,8 @@ export interface StartContext {
   readonly account: Account;
   /** Other runs of the same job, as they are now. */
   readonly siblings: () => readonly Sibling[];
+  /** Those of them that are not over. */
+  readonly openSiblings: () => readonly Sibling[];
   readonly memory: RunMemory;
   /** Ends the work. */
   readonly signal: AbortSignal;
@@ -88,7 +90,7 @@ export interface StartOutcome {
 /** Runs the sequence of one start. The caller holds the lock of the job. */
 export async function startRun(deps: StartDeps, context: StartContext): Promise<StartOutcome> {
   const { object, account, memory, signal } = context;
-  const known = obstructedBy(context, obstaclesAmong(object, context.siblings()));
+  const known = obstructedBy(context, obstaclesAmong(object, context.openSiblings()));
   // Before anything is aborted for this start, all that it needs has to be there: only the list of runs says that.
   if (known !== undefined && known.replaces.length === 0) return { report: known };
 
@@ -111,11 +113,11 @@ export async function startRun(deps: StartDeps, context: StartContext): Promise<
 }
 
 function obstructedBy(
-  { object, siblings }: StartContext,
+  { object, openSiblings }: StartContext,
   obstacles: readonly Obstacle[],
 ): Extract<StartReport, { kind: "obstructed" }> | undefined {
   if (obstacles.length === 0) return undefined;
-  return { kind: "obstructed", obstacles, replaces: replaceableAmong(object, obstacles, siblings()) };
+  return { kind: "obstructed", obstacles, replaces: replaceableAmong(object, obstacles, openSiblings()) };
 }
 
 /** Baseline, POST, and one read-back should its answer be lost. */

@@ -108,12 +108,12 @@ async function start(pass: Pass): Promise<Conclusion | undefined> {
   const paused = pausedFor(pass, account);
   if (paused !== undefined) return paused;
 
-  const { deps, memory, object, siblings, context } = pass;
+  const { deps, memory, object, siblings, openSiblings, context } = pass;
   const { signal, statusSignal } = context;
   // By the team that is named, too: which pool it is may become known only by this very start.
   const job = `${account.team ?? account.pool} ${jobIndexValue(object.spec)}`;
   const outcome = await pass.locks.run(job, () =>
-    startRun(deps, { object, account, siblings, memory, signal, statusSignal }),
+    startRun(deps, { object, account, siblings, openSiblings, memory, signal, statusSignal }),
   );
   if (outcome === undefined) {
     memory.outdatedStarts = 0;
