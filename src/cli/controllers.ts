@@ -106,7 +106,7 @@ export function createControllers(deps: ControllersDeps): readonly ManagedContro
     accounts,
     validate,
     dependents: (key) =>
-      [deployments, jobs, jobRuns].reduce((count, { store }) => count + store.byIndex("connection", key).length, 0),
+      [deployments, jobs, jobRuns].reduce((count, { store }) => count + store.countByIndex("connection", key), 0),
     quota: apis.quota,
     schedule: new LookSchedule({ clock, random }),
     validationPeriodMs,

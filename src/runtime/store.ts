@@ -75,6 +75,11 @@ export class Store<T extends Cacheable, I extends string = never> {
     return [...keys].flatMap((key) => this.#objects.get(key) ?? []);
   }
 
+  /** How many objects {@link byIndex} would return; costs the same whatever the number. */
+  countByIndex(name: I, value: string): number {
+    return this.#indexes.get(name)?.countOf(value) ?? 0;
+  }
+
   /** Calls `listener` for every later change. Returns what takes it off again. */
   listen(listener: Listener<T>): () => void {
     this.#listeners.add(listener);
@@ -198,6 +203,12 @@ class Index<T> {
   keysOf(value: string): Iterable<ObjectKey> {
     const keys = this.#keys.get(value) ?? [];
     return typeof keys === "string" ? [keys] : keys;
+  }
+
+  countOf(value: string): number {
+    const keys = this.#keys.get(value);
+    if (keys === undefined) return 0;
+    return typeof keys === "string" ? 1 : keys.size;
   }
 
   put(key: ObjectKey, object: T, before: T | undefined): void {

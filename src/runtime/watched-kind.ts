@@ -9,6 +9,7 @@ export interface StoreView<T extends Cacheable, I extends string = never> {
   get(key: ObjectKey): T | undefined;
   list(): readonly T[];
   byIndex(name: I, value: string): readonly T[];
+  countByIndex(name: I, value: string): number;
   listen(listener: Listener<T>): () => void;
 }
 
@@ -134,6 +135,7 @@ function viewOf<T extends Cacheable, I extends string>(stores: readonly Store<T,
     },
     list: () => stores.flatMap((store) => store.list()),
     byIndex: (name, value) => stores.flatMap((store) => store.byIndex(name, value)),
+    countByIndex: (name, value) => stores.reduce((sum, store) => sum + store.countByIndex(name, value), 0),
     listen: (listener) => {
       const ends = stores.map((store) => store.listen(listener));
       return () => {

@@ -107,3 +107,12 @@ test("what is switched off does not listen", async () => {
   const { lines } = await start({ isMetricsOff: true });
   expect(lines.map(({ fields }) => fields.endpoint)).toEqual(["health"]);
 });
+
+test("what is missing beside a good check is named to who asks, and makes nothing unready", async () => {
+  const reason = 'namespace "b": not listed yet';
+  const { get } = await start({ checks: [{ name: "cache/pets", ok: true, reason }] });
+  expect(await get("health", "/readyz?verbose")).toEqual({
+    status: 200,
+    text: `[+]cache/pets ok, without ${reason}\nok\n`,
+  });
+});

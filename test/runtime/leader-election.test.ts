@@ -413,3 +413,65 @@ test("whatever the network does, never do two lead at once, and once it is well 
     { numRuns: 20 },
   );
 });
+
+describe("readiness", () => {
+  test("names what is missing when nobody can lead for two lease durations, on every replica", async () => {
+    const clock = new FakeClock();
+    const server = new LeaseServer();
+    server.fault = () => "forbidden";
+    const replicas = ["a", "b"].map((identity) => contender(server, clock, identity).election);
+    for (const replica of replicas) {
+      expect(replica.check()).toEqual({ ok: true });
+      replica.start();
+    }
+    await clock.advance(29_999);
+    expect(replicas.map((replica) => replica.check().ok)).toEqual([true, true]);
+    await clock.advance(1);
+    for (const replica of replicas) {
+      expect(replica.check()).toEqual({
+        ok: false,
+        reason: expect.stringMatching(
+          /^no leader for 30 s; lease .* cannot be acquired: \[forbidden\] lease: scripted$/,
+        ),
+      });
+    }
+    server.fault = undefined;
+    await clock.advance(20_000);
+    expect(replicas.map((replica) => replica.check().ok)).toEqual([true, true]);
+    for (const replica of replicas) await replica.release();
+  });
+
+  test("of a standby is good while another one leads, and of both while the leader is replaced", async () => {
+    const clock = new FakeClock();
+    const server = new LeaseServer();
+    let isLeaderAway = false;
+    const leader = contender(server, clock, "a", {
+      kube: server.client(() => (isLeaderAway ? "hang" : undefined)),
+    }).election;
+    const standby = contender(server, clock, "b").election;
+    leader.start();
+    await clock.advance(1_000);
+    standby.start();
+    await clock.advance(3_600_000);
+    expect([leader.check(), standby.check()]).toEqual([{ ok: true }, { ok: true }]);
+    isLeaderAway = true;
+    for (let seconds = 0; seconds < 60; seconds += 1) {
+      await clock.advance(1_000);
+      expect(standby.check()).toEqual({ ok: true });
+    }
+    expect(standby.isLeaderFor(1)).toBe(true);
+    await leader.release();
+    await standby.release();
+  });
+
+  test("is not good where the lease may be read but its namespace does not exist", async () => {
+    const clock = new FakeClock();
+    const server = new LeaseServer();
+    server.fault = () => "not_found";
+    const { election } = contender(server, clock, "a");
+    election.start();
+    await clock.advance(30_000);
+    expect(election.check()).toMatchObject({ ok: false, reason: expect.stringContaining("[not_found]") });
+    await election.release();
+  });
+});

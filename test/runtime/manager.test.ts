@@ -1,4 +1,4 @@
-import { describe, expect, expectTypeOf, test } from "vitest";
+import { describe, expect, expectTypeOf, test, vi } from "vitest";
 import type { KubeObject } from "../../src/kube/types.ts";
 import { createController, type Reconcile } from "../../src/runtime/controller.ts";
 import { type Leadership, soleLeadership } from "../../src/runtime/leader-election.ts";
@@ -299,6 +299,60 @@ describe("readiness", () => {
     petController.queue.add("rex");
     await clock.advance(afterMs);
     expect(notReady()).toEqual(expected);
+  });
+
+  test("fails when the caches are filled and the election does not begin", async () => {
+    const { clock, pets, owners, run, stop, notReady } = setUp();
+    for (const cache of [pets, owners]) {
+      vi.spyOn(cache, "whenSynced").mockImplementation(() => new Promise(() => undefined));
+    }
+    const ended = run();
+    await settle();
+    for (const cache of [pets, owners]) vi.spyOn(cache, "hasSynced").mockReturnValue(true);
+    for (const cache of [pets, owners]) vi.spyOn(cache, "check").mockReturnValue({ ok: true });
+    expect(notReady()).toEqual([]);
+    await clock.advance(29_999);
+    expect(notReady()).toEqual([]);
+    await clock.advance(1);
+    const stuck = "not started, though its caches are filled for 30 s (the election has not begun)";
+    expect(notReady()).toEqual([`controller/pet: ${stuck}`, `controller/owner: ${stuck}`]);
+    stop.abort();
+    void ended;
+  });
+
+  test("fails when the lease is held and a controller does not start, and not for a standby", async () => {
+    const { clock, pets, owners, grant, run, stop, notReady } = setUp();
+    const ended = run();
+    owners.fill();
+    await settle();
+    await clock.advance(600_000);
+    expect(notReady()).toEqual(["cache/pets: not listed yet"]);
+    grant();
+    await settle();
+    const wait = pets.whenSynced.bind(pets);
+    vi.spyOn(pets, "hasSynced").mockReturnValue(true);
+    vi.spyOn(pets, "check").mockReturnValue({ ok: true });
+    expect(notReady()).toEqual([]);
+    await clock.advance(30_000);
+    expect(notReady()).toEqual([
+      "controller/pet: not started, though its caches are filled for 30 s (the lease is held)",
+    ]);
+    pets.fill();
+    await wait(stop.signal);
+    await settle();
+    expect(notReady()).toEqual([]);
+    stop.abort();
+    await ended;
+  });
+
+  test("names what is missing and does no harm beside a check that is good", async () => {
+    const { manager, pets } = await leading();
+    vi.spyOn(pets, "check").mockReturnValue({ ok: true, note: 'namespace "b": not listed yet' });
+    expect(manager.checks().find(({ name }) => name === "cache/pets")).toEqual({
+      name: "cache/pets",
+      ok: true,
+      reason: 'namespace "b": not listed yet',
+    });
   });
 
   test("names every check, also those that are well", async () => {

@@ -253,6 +253,7 @@ describe("an index function that throws", () => {
     store.replace([pet("rex", 1, { owners: ["ann"] }), bad("odd", 2), pet("tom", 3, { owners: ["ann"] })]);
     expect(heard).toEqual(["added rex@1 at first", "added odd@2 at first", "added tom@3 at first"]);
     expect(store.byIndex("owner", "ann").map(({ metadata }) => metadata.name)).toEqual(["rex", "tom"]);
+    expect(["ann", "bob"].map((owner) => store.countByIndex("owner", owner))).toEqual([2, 0]);
     expect(store.get("odd")?.metadata.resourceVersion).toBe("2");
     expect(errors).toEqual(["odd"]);
   });
