@@ -71,7 +71,7 @@ export interface ReflectorTiming {
   readonly relistMs: number;
   /** Silence after which {@link Reflector.check} fails. Default 180 s: a few attempts have failed by then. */
   readonly unreadyMs: number;
-  /** Objects per page. */
+  /** Objects per page; fewer once an answer was not usable. */
   readonly pageSize: number;
 }
 
@@ -117,6 +117,7 @@ export class Reflector<T extends Cacheable, I extends string = never> {
   readonly #log: Log;
   readonly #waiters = new Set<() => void>();
   readonly #settledWaiters = new Set<() => void>();
+  #pageSize: number;
 
   #state = initialWatchState;
   #request:
@@ -144,6 +145,7 @@ export class Reflector<T extends Cacheable, I extends string = never> {
   constructor(options: ReflectorOptions<T, I>) {
     this.#options = options;
     this.#timing = { ...defaultReflectorTiming, ...options.timing };
+    this.#pageSize = this.#timing.pageSize;
     this.#log = options.log.child({ resource: options.resource.plural });
     this.#lastActivityMs = options.clock.monotonic();
     this.resource = options.resource;
@@ -301,7 +303,7 @@ export class Reflector<T extends Cacheable, I extends string = never> {
     const { kube, resource } = this.#options;
     if (continueToken === undefined) this.#collected = new Map();
     const paging = {
-      limit: this.#timing.pageSize,
+      limit: this.#pageSize,
       ...(continueToken === undefined ? {} : { continue: continueToken }),
     };
     const page = await kube.list<KubeObject>(resource, { ...this.#scope(), ...paging }, signal);
@@ -518,6 +520,10 @@ export class Reflector<T extends Cacheable, I extends string = never> {
   #fail(thrown: unknown): void {
     const error = toError(thrown);
     const cause = causeOf(error);
+    // An answer that is too large is one: somebody stores objects of a megabyte each, and they must not hide the others.
+    if (this.#state.kind === "paging" && isKubeError(error, "protocol")) {
+      this.#pageSize = Math.max(1, Math.floor(this.#pageSize / 4));
+    }
     this.#report(error, cause);
     const asked = error instanceof KubeError ? error.retryAfterMs : undefined;
     const isDenied = this.#isUnavailable && isKubeError(error, "forbidden");

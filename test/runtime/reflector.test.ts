@@ -175,6 +175,24 @@ describe("the first list", () => {
     kube.nextList();
   });
 
+  test("asks for smaller pages after an answer that was too large, until one object fits", async () => {
+    const { clock, kube, reflector, content } = setUp();
+    reflector.start();
+    await settle();
+    kube.nextWatch().fail(refusal("invalid"));
+    const limits: (number | undefined)[] = [];
+    for (let n = 0; n < 6; n += 1) {
+      await clock.advance(30_000);
+      const list = kube.nextList();
+      limits.push(list.options.limit);
+      if (n < 5) list.fail(refusal("protocol"));
+      else list.answer(listOf(7, [pet("rex", 3)]));
+    }
+    await settle();
+    expect(limits).toEqual([500, 125, 31, 7, 1, 1]);
+    expect(content()).toEqual(["rex@3"]);
+  });
+
   test("starts over when its continue token has expired, without what it had collected", async () => {
     const { kube, reflector, content } = setUp();
     reflector.start();
