@@ -65,7 +65,7 @@ export function createFit(
   const made = new WeakSet<object>();
   let validator: ReturnType<typeof createValidator> | undefined;
   return <T extends KubeObject>(raw: T): T & { readonly misfits?: Misfits } => {
-    const { spec, status, misfits: stray, ...rest } = raw as CachedObject;
+    const { spec, status, misfits: stray } = raw as CachedObject;
     // What was made here is known by itself, not by a field of this name: that anybody could have stored.
     if (made.has(raw)) return raw;
     const hasStatus = status !== undefined && status !== null;
@@ -85,6 +85,7 @@ export function createFit(
       spec: (judged.length > 0 ? judged : fittedSpec.problems).slice(0, maxMisfits),
       status: (fittedStatus?.problems ?? []).slice(0, maxMisfits),
     };
+    const { spec: _spec, status: _status, misfits: _stray, ...rest } = raw as CachedObject;
     const plain = {
       ...rest,
       spec: fittedSpec.value,
