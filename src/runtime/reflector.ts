@@ -556,7 +556,7 @@ export class Reflector<T extends Cacheable, I extends string = never> {
     if (isKubeError(error, "unavailable") && error.httpStatus === undefined) this.#lostConnectionMs = nowMs;
     const isRestarting = isKubeError(error, "forbidden") && nowMs - this.#lostConnectionMs < forbiddenAfterLossMs;
     // Of what is known to be missing one warning is enough.
-    const isKnown = this.#isUnavailable && isKubeError(error, "forbidden");
+    const isKnown = this.#isUnavailable && (cause === "absent" || isKubeError(error, "forbidden"));
     const isOrdinary = cause === "expired" || isKubeError(error, "throttled") || isRestarting || isKnown;
     const facts = { err: error, cause, failures: this.#state.failures + 1 };
     if (isOrdinary) this.#log.debug(facts, "watch interrupted");

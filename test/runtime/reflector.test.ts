@@ -642,6 +642,23 @@ describe("noise in the log", () => {
     expect(told.at(-1)?.level).toBe(level);
   });
 
+  test.each([
+    ["does not exist", "not_found", 1],
+    ["must not be read", "forbidden", 5],
+  ] as const)("a kind that %s is a warning once, and not each time it is asked for", async (_, code, until) => {
+    const { clock, kube, reflector, lines } = setUp();
+    reflector.start();
+    for (let n = 0; n < 12; n += 1) {
+      await settle();
+      const { length } = kube.calls;
+      kube.calls.at(-1)?.fail(refusal(code));
+      while (kube.calls.length === length) await clock.advance(500);
+    }
+    const warnings = lines.filter(({ level }) => level === "warn").map(({ message }) => message);
+    expect(warnings).toEqual([...Array<string>(until).fill("watch interrupted"), "kind cannot be watched"]);
+    await reflector.stop();
+  });
+
   test("a 403 more than a minute after a lost connection is a warning again", async () => {
     const { clock, kube, watch, lines } = await watching();
     watch.fail(refusal("unavailable"));
