@@ -39,7 +39,7 @@ export async function startEndpoints(deps: EndpointsDeps): Promise<AsyncDisposab
   ): Promise<void> => {
     if (address === undefined) return;
     const onError = (err: unknown) => log.error({ err, endpoint }, "answering failed");
-    const server = await startHttpServer({ ...address, routes, onError });
+    const server = await startHttpServer({ ...address, routes, onError, clock: deps.clock });
     servers.push(server);
     log.info({ endpoint, address: server.address }, "listening");
   };
@@ -47,7 +47,15 @@ export async function startEndpoints(deps: EndpointsDeps): Promise<AsyncDisposab
     "/healthz": () => ({ status: 200, body: "ok\n" }),
     "/readyz": (query) => readiness(deps, query.has("verbose")),
   });
-  await serve("metrics", config.metricsBindAddress, { "/metrics": () => scrape(deps) });
+  // However many ask at the same time, the work is done once.
+  let scraping: ReturnType<typeof scrape> | undefined;
+  const scrapeOnce = () => {
+    scraping ??= scrape(deps).finally(() => {
+      scraping = undefined;
+    });
+    return scraping;
+  };
+  await serve("metrics", config.metricsBindAddress, { "/metrics": scrapeOnce });
   return {
     [Symbol.asyncDispose]: async () => {
       await Promise.all(servers.map((server) => server.stop()));
