@@ -66,6 +66,42 @@ test.each([
   },
 );
 
+/** The table of docs/decisions/0014: what hangs, the places it takes, and how many newcomers of which kind find one. */
+test.each([
+  ["1 project", (n: number) => `n/c.p.${n}`, 7, "projects", 12],
+  ["4 projects of a connection", (n: number) => `n/c.p${n % 4}.${n}`, 13, "projects", 6],
+  ["18 projects of a connection", (n: number) => `n/c.p${n % 18}.${n}`, 18, "projects", 1],
+  ["1 connection of many projects", (n: number) => `n/c.p${n % 50}.${n}`, 19, "connections", 77],
+  ["10 connections of a namespace", (n: number) => `n/c${n % 10}.p${n % 49}.${n}`, 69, "connections", 27],
+  ["50 connections of a namespace", (n: number) => `n/c${n % 50}.p${n % 49}.${n}`, 89, "connections", 7],
+  ["95 connections of a namespace", (n: number) => `n/c${n % 95}.p${n % 49}.${n}`, 95, "connections", 1],
+  ["1 namespace of 100 connections", (n: number) => `n/c${n % 100}.p.${n}`, 96, "namespaces", 96],
+  [
+    "10 namespaces of 100 connections",
+    (n: number) => `n${n % 10}/c${((n / 10) % 100) | 0}.p.${n}`,
+    175,
+    "namespaces",
+    17,
+  ],
+  ["50 namespaces of 1 connection", (n: number) => `n${n % 50}/c.p${n % 49}.${n}`, 158, "namespaces", 34],
+  ["190 namespaces of 1 connection", (n: number) => `n${n % 190}/c.p${n % 49}.${n}`, 190, "namespaces", 2],
+] as const)("%s that hang take their places, and leave places to others", async (_, hanging, places, others, left) => {
+  const newcomers = {
+    projects: (n: number) => `n/c.new${n}.1`,
+    connections: (n: number) => `n/new${n}.p.1`,
+    namespaces: (n: number) => `new${n}/c.p.1`,
+  };
+  const queue = new WorkQueue({ clock: new FakeClock(), random: () => 0, groups: projectGroups({ get: objectOf }, 8) });
+  const takers = Array.from({ length: 500 }, () => queue.get());
+  const taken = () => queue.stats().processing;
+  for (const key of spread(5_000, hanging)) queue.add(key);
+  const got = taken();
+  for (const key of spread(200, newcomers[others])) queue.add(key);
+  expect([got, taken() - got]).toEqual([places, left]);
+  queue.shutDown();
+  await Promise.all(takers);
+});
+
 test("of many connections that hang each has a place, and none has many", async () => {
   const { clock, queue, controller, started } = setUp(isDead);
   for (const key of spread(4_000, (n) => `n/dead${n % 50}.p${n % 12}.${n}`)) queue.add(key);
