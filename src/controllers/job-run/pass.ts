@@ -268,7 +268,8 @@ export function pausedFor(pass: Pass, account: Account): Conclusion | undefined 
   if (pause === undefined || pause.account !== account || pause.fingerprint !== fingerprintOf(pass)) return undefined;
   const isRequested = pause.request !== reconcileRequest(pass.object.metadata);
   const untilMs = isRequested ? pause.sinceMs + betweenRequestsMs : pause.untilMs;
-  const leftMs = untilMs - deps.clock.monotonic();
+  // Whole milliseconds: no timer waits for less, and less would be a loop without progress.
+  const leftMs = Math.ceil(untilMs - deps.clock.monotonic());
   if (leftMs <= 0) return undefined;
   return { ...unchanged(pass), next: { kind: "recheck", afterMs: soonest(pass, leftMs), asks: false } };
 }
