@@ -3,9 +3,9 @@ import type { CallOptions } from "../../northflank/client.ts";
 import { isNorthflankError, type NorthflankError } from "../../northflank/errors.ts";
 import type { JobRunView, RunList, RunsNeeded } from "../../northflank/types.ts";
 import type { Account, AccountResolution, Accounts } from "../shared/accounts.ts";
-import { runIdsOf, type Sibling } from "./concurrency.ts";
+import { openStartsOf, runIdsOf, type Sibling } from "./concurrency.ts";
 import type { Attempt, StartRecord } from "./machine.ts";
-import { candidatesOf, type Reach } from "./read-back.ts";
+import { candidatesOf, isContested, type Reach } from "./read-back.ts";
 import { neededForReadBack, neededForWatch } from "./runs-needed.ts";
 import { jobOf } from "./start.ts";
 
@@ -113,12 +113,16 @@ export async function observeNamedRun(
   return await reading(account.api.getRun({ ...jobOf(object), runId }, { class: "change", signal }));
 }
 
-/** A run that the start before the present one may have started. */
+/**
+ * A run that the start before the present one may have started. One that another open start may have is left to that
+ * one: what is reported as a duplicate belongs to this object.
+ */
 export function duplicateIn(object: NorthflankJobRun, list: RunList, siblings: readonly Sibling[]): string | undefined {
   const start = object.status?.start;
   if (start === undefined) return undefined;
   const claimed = runIdsOf([object, ...siblings.map((sibling) => sibling.object)]);
-  return candidatesOf({ start, list, claimed, reach: duplicateReach })[0]?.id;
+  const search = { start, list, claimed, reach: duplicateReach, rivals: openStartsOf(siblings) };
+  return candidatesOf(search).find((run) => !isContested(run, search))?.id;
 }
 
 /** L: how long a repeated start is watched for the run of the start before it. */

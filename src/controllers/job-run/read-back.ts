@@ -140,7 +140,7 @@ export function judgeReadBack(
 
 /** What the runs of a list say about a start: one is only ever taken where no other open start may have started it. */
 export function judgeCandidates(search: Search): Exclude<ReadBack, { kind: "tooEarly" | "incomplete" }> {
-  const { start, list, reach, rivals = [] } = search;
+  const { reach } = search;
   const candidates = candidatesOf(search);
   const [only] = candidates;
   if (only === undefined) {
@@ -149,12 +149,15 @@ export function judgeCandidates(search: Search): Exclude<ReadBack, { kind: "tooE
     return timeless.length === 0 ? { kind: "none" } : { kind: "unsure", why: "timeless", runIds };
   }
   if (candidates.length > 1) return { kind: "several", runIds: candidates.map(({ id }) => id) };
-  const isContested = rivals.some(
-    (rival) =>
-      rival.id !== start.id &&
-      claimOn(only, { start: rival, untilMs: reach.untilMs, nowMs: list.serverTimeMs }) !== "notOurs",
-  );
-  return isContested ? { kind: "unsure", why: "contested", runIds: [only.id] } : { kind: "one", run: only };
+  return isContested(only, search)
+    ? { kind: "unsure", why: "contested", runIds: [only.id] }
+    : { kind: "one", run: only };
+}
+
+/** Whether another open start may have started this run as well. */
+export function isContested(run: JobRunView, { start, list, reach, rivals = [] }: Omit<Search, "claimed">): boolean {
+  const given = { untilMs: reach.untilMs, nowMs: list.serverTimeMs };
+  return rivals.some((rival) => rival.id !== start.id && claimOn(run, { start: rival, ...given }) !== "notOurs");
 }
 
 /** Runs that this start, or the one it repeats, may have started: new, unclaimed, and within its reach. */

@@ -152,7 +152,8 @@ async function conclude(pass: Pass, conclusion: Conclusion): Promise<Outcome> {
   if (result.kind === "written") wrote(pass, result.object);
   if (status.abortRequestedTime !== undefined) memory.isAbortRecorded = true;
   const lost = result.kind === "written" ? fieldsNotStored(status, result.object.status) : [];
-  if (lost.length > 0) {
+  const isDeleting = pass.stored.metadata.deletionTimestamp !== undefined;
+  if (lost.length > 0 && !isDeleting) {
     // A start that was given up stays open: without what was lost, giving it up would be repeated.
     for (const action of conclusion.after)
       if (action.kind === "record" && action.start.outcome === "NotStarted") memory.endedStarts.delete(action.start.id);
@@ -215,7 +216,9 @@ async function settleAfterwards(pass: Pass, conclusion: Conclusion): Promise<boo
     const waiting = pass.openSiblings().filter((sibling) => isWaitingForConcurrency(sibling.object));
     for (const { key } of waiting) deps.wake(key);
   }
-  const change = conclusion.isReleased ? "remove" : finalizerChange(pass.stored, state);
+  // What is being deleted starts nothing any more: an end that the API server does not keep must not hold it either.
+  const isOver = conclusion.facts.completionTime !== undefined && pass.stored.metadata.deletionTimestamp !== undefined;
+  const change = conclusion.isReleased || isOver ? "remove" : finalizerChange(pass.stored, state);
   const changed = change === undefined ? "done" : await changeFinalizer(execute, pass.stored, change, statusSignal);
   if (pass.step === "stayFinished" && isTtlOver(pass.stored, pass.sinceEndMs)) await deleteOnce(pass, execute);
   return !actions.some((action) => isLeftOpen(pass, action)) && changed === "done";

@@ -235,6 +235,19 @@ describe("stories of several objects", () => {
     expect(story.summary("two")).toMatchObject({ phase: "Running", runId: "run-1" });
   });
 
+  test("a run whose start is open is no duplicate of another object's, which watches for one", async () => {
+    story = new RunStory();
+    story.remote.mode = "notApplied";
+    await story.run({ startGuarantee: "AtLeastOnce" }, 110_000, "repeated");
+    story.remote.runMs = 10 * minute;
+    await story.clock.advance(minute);
+    expect(story.remote.posts).toHaveLength(2);
+    story.remote.nextMode = "answerLost";
+    await story.run({}, 3 * minute, "next");
+    expect(story.status("repeated").duplicateRunId).toBeUndefined();
+    expect(story.status("next")).toMatchObject({ runId: "run-2", attempts: [{ origin: "Recovered" }] });
+  });
+
   test("an open start of another account holds nobody back, also right after a restart", async () => {
     const gone = { kind: "stalled", reason: "ConnectionNotFound", message: "gone" } as const;
     let isGone = false;

@@ -221,6 +221,33 @@ describe("an API server that answers 200 and does not store what was written", (
     expect(story.process.passes).toBeLessThanOrEqual(30);
   });
 
+  test("an end that is not stored keeps no deletion", async () => {
+    story = new RunStory();
+    story.remote.runMs = 600 * minute;
+    await story.run({ deletionPolicy: "Abort" }, minute);
+    const patch = story.cluster.patchStatus.bind(story.cluster);
+    story.cluster.patchStatus = (key, body) => {
+      const { completionTime: _, ...status } = body.status as Partial<Status>;
+      return patch(key, { ...body, status });
+    };
+    story.cluster.delete("default/once");
+    await story.clock.advance(12 * minute);
+    expect(story.cluster.read("once")).toBeUndefined();
+  });
+
+  test("an end that is not stored is told, and asked for about once an hour", async () => {
+    story = new RunStory();
+    const patch = story.cluster.patchStatus.bind(story.cluster);
+    story.cluster.patchStatus = (key, body) => {
+      const { completionTime: _, ...status } = body.status as Partial<Status>;
+      return patch(key, { ...body, status });
+    };
+    await story.run({}, 3 * 60 * minute);
+    expect(story.condition("Stalled")).toBe("True/StatusNotStored");
+    expect(story.remote.posts).toHaveLength(1);
+    expect(story.remote.calls.length).toBeLessThanOrEqual(12);
+  });
+
   test("an abort is carried out although its record is lost, and nothing turns in a circle", async () => {
     story = new RunStory();
     story.remote.runMs = 600 * minute;
