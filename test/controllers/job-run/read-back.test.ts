@@ -201,6 +201,19 @@ describe("for any history of a job", () => {
     );
   });
 
+  test("a run from after its reach is never a candidate, nor one whose time nobody knows long after the start", () => {
+    const late = fc.integer({ min: 68, max: 1_000_000 });
+    fc.assert(
+      fc.property(history, late, fc.boolean(), fc.boolean(), (starts, seconds, isTimeless, hasDate) => {
+        const before = starts.map((began, index) => run(`old${index}`, began));
+        const start = record({ runs: before, serverTimeMs: hasDate ? t0 : undefined });
+        const foreign = run("foreign", isTimeless ? undefined : seconds);
+        const given = { start, list: list([...before, foreign], 2_000_000), claimed: nobody };
+        expect(candidatesOf({ ...given, reach: { ...reach, countsTimeless: false } })).toEqual([]);
+      }),
+    );
+  });
+
   test("a repeated start sees the late run of the first one, and nothing older", () => {
     fc.assert(
       fc.property(history, fc.integer({ min: -60, max: 60 }), (starts, late) => {
