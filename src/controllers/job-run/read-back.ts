@@ -131,9 +131,11 @@ export function judgeReadBack(
     readonly waitedMs: number;
   },
 ): ReadBack {
-  const { start, list, waitMs, reach = { untilMs: waitMs, countsTimeless: true } } = options;
+  const { start, list, waitMs } = options;
   const elapsedMs = certainlyElapsed(start, list.serverTimeMs, options.waitedMs);
   if (elapsedMs < waitMs) return { kind: "tooEarly", waitMs: waitMs - elapsedMs };
+  // Soon after the start a new run is most likely its own, whether or not it tells when it began. Hours later it is not.
+  const reach = options.reach ?? { untilMs: waitMs, countsTimeless: elapsedMs < 2 * waitMs };
   const found = judgeCandidates({ ...options, reach });
   return found.kind === "none" && list.truncated ? { kind: "incomplete" } : found;
 }
