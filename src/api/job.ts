@@ -202,8 +202,8 @@ export const jobStatus = {
       maxItems: 10,
       "x-kubernetes-list-type": "atomic",
       description:
-        "When drift was corrected, newest first: after three within 10 minutes, or within four resync periods if that is " +
-        "longer, writing stops (FightDetected).",
+        "When drift was corrected, newest first: after three in a row, each undone before a check found it in force, " +
+        "however far apart, writing stops (FightDetected).",
       items: time("Time of one correction."),
     },
     failure,

@@ -8,7 +8,7 @@ import type { Conclusion } from "./conclusion.ts";
 import type { Change, DecideInput, Decision, Patch } from "./decision.ts";
 import { bodyFor } from "./desire.ts";
 import type { Seen } from "./observation.ts";
-import { isFight, isSameSpec, readingBack, recentCorrections, wasInSync } from "./remembered.ts";
+import { isFightFor, isSameSpec, readingBack, wasInSync } from "./remembered.ts";
 import { driftConclusion, fightConclusion, inSyncConclusion, readBackConclusion } from "./seen.ts";
 import {
   conflictConclusion,
@@ -115,8 +115,8 @@ function decidePending(input: DecideInput, { seen, comparison, pending }: Pendin
   if (policy === "Observe" || (policy === "EnforceOnChange" && !isChange)) {
     return conclude(driftConclusion(input, seen, { pending, released: comparison.released }), isDrift);
   }
-  if (!isChange && isFight(object, recentCorrections(object, seen, now))) {
-    return conclude(fightConclusion(input, seen, pending), isDrift);
+  if (!isChange && isFightFor(object, now)) {
+    return conclude(fightConclusion(seen, pending), isDrift);
   }
   const patches = patchesFor(object.spec.jobType, seen);
   const [patch, fallback] = patches;

@@ -31,8 +31,6 @@ export type Observation =
       readonly view: JobSettingsView;
       /** Milliseconds until the next look at a settled object, spread; `Infinity`: never. */
       readonly nextResyncMs: number;
-      /** The time between two looks at a settled object, in milliseconds; 0: there are none. */
-      readonly periodMs: number;
     }
   | {
       readonly kind: "failed";

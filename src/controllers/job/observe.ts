@@ -133,7 +133,7 @@ async function readJob(
   const { deps, object, account, desire, requestClass, signal } = options;
   const view = await account.api.getJobSettings(jobName(object), { class: requestClass, signal });
   const periodMs = resyncPeriodMs(object, deps.settings.resyncPeriodMs);
-  return { kind: "seen", desire, view, nextResyncMs: deps.schedule.nextResyncMs(periodMs), periodMs };
+  return { kind: "seen", desire, view, nextResyncMs: deps.schedule.nextResyncMs(periodMs) };
 }
 
 /** The job of an object, by its ids. */

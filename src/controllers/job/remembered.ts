@@ -1,23 +1,25 @@
 // pure
 import type { NorthflankJob } from "../../api/job.ts";
 import { findCondition } from "../../runtime/conditions.ts";
+import { type CorrectionRow, isFight } from "../shared/fight.ts";
 import { isReconcileRequested } from "../shared/reconcile-request.ts";
 import { readyReason } from "../shared/target-object.ts";
 import { specHashOf } from "./desire.ts";
-import type { Seen } from "./observation.ts";
 
-/** So many corrections within the time of {@link fightWindowMs} are a fight. */
-export const fightCorrections = 3;
-
-/** Somebody who changes the job back is found at resyncs: three of them, however they are spread, have to be in it. */
-export function fightWindowMs({ periodMs }: Seen): number {
-  return Math.max(600_000, 4 * periodMs);
+/** The status speaks about the spec as it is now. */
+export function isAcknowledged({ metadata, status }: NorthflankJob): boolean {
+  return status?.observedGeneration === metadata.generation;
 }
 
-/** Times of the corrections that still count, newest first. */
-export function recentCorrections(object: NorthflankJob, seen: Seen, now: number): readonly string[] {
-  const corrections = object.status?.corrections ?? [];
-  return corrections.filter((time) => now - Date.parse(time) < fightWindowMs(seen));
+/** What status remembers of the corrections of a job. */
+export function correctionRow(object: NorthflankJob): CorrectionRow {
+  return { corrections: object.status?.corrections, isAcknowledged: isAcknowledged(object) };
+}
+
+/** Somebody else changes the job back each time: writing stops. */
+export function isFightFor(object: NorthflankJob, now: number): boolean {
+  const isKnown = readyReason(object) === "FightDetected";
+  return isFight({ ...correctionRow(object), isKnown, isRequested: isReconcileRequested(object), now });
 }
 
 /** A change that is not shown by then was undone. */
@@ -35,12 +37,6 @@ export function readingBack(
   const elapsedMs = Math.abs(now - Date.parse(object.status?.history?.[0]?.time ?? ""));
   if (inSync?.status !== "Unknown" || isReconcileRequested(object) || !(elapsedMs < showsWithinMs)) return undefined;
   return { leftMs: showsWithinMs - elapsedMs, elapsedMs };
-}
-
-/** Once detected, a fight lasts until the remote agrees, the spec changes or somebody asks for another try. */
-export function isFight(object: NorthflankJob, corrections: readonly string[]): boolean {
-  if (isReconcileRequested(object) || object.status?.observedGeneration !== object.metadata.generation) return false;
-  return corrections.length >= fightCorrections || readyReason(object) === "FightDetected";
 }
 
 /** The last look at what is declared now found no difference: a difference is news. */

@@ -1,14 +1,15 @@
 // pure
 import { capped, formatTime } from "../../runtime/conditions.ts";
-import { formatDuration } from "../../util/duration.ts";
 import type { EventDraft } from "../shared/event-draft.ts";
+import { correctionsWhenSame, fightCorrections } from "../shared/fight.ts";
 import { passIn } from "../shared/next-pass.ts";
 import { slowProbeMs } from "../shared/remote-verdict.ts";
+import { isSettled } from "../shared/target-object.ts";
 import type { Comparison, Difference } from "./compare.ts";
 import type { Conclusion, StatedFields } from "./conclusion.ts";
 import type { DecideInput } from "./decision.ts";
 import type { Seen } from "./observation.ts";
-import { fightCorrections, fightWindowMs } from "./remembered.ts";
+import { correctionRow } from "./remembered.ts";
 
 // As many as the schema of the status takes.
 const mostPending = 32;
@@ -16,8 +17,9 @@ const mostReleased = 100;
 
 /** Northflank has what is declared, as far as it tells; what is owned from now on is remembered. */
 export function inSyncConclusion(input: DecideInput, seen: Seen, comparison: Comparison): Conclusion {
-  const { object } = input;
+  const { object, now } = input;
   const { released } = comparison;
+  const corrections = correctionsWhenSame(correctionRow(object), { wasSettled: isSettled(object), now });
   const isObserving = object.spec.managementPolicy === "Observe";
   const isUnknown = isObserving && !comparison.canTell && comparison.untold > 0;
   const message = inSyncMessage(seen, comparison.untold, isUnknown);
@@ -29,7 +31,12 @@ export function inSyncConclusion(input: DecideInput, seen: Seen, comparison: Com
     failure: undefined,
     next: passIn(seen.nextResyncMs),
     sameDesire: true,
-    stated: { ...seenFields(seen), pendingChanges: undefined, ...(isObserving ? {} : owned(input, seen, released)) },
+    stated: {
+      ...seenFields(seen),
+      pendingChanges: undefined,
+      corrections,
+      ...(isObserving ? {} : owned(input, seen, released)),
+    },
     events: isObserving ? [] : releasedEvents(released),
   };
 }
@@ -82,11 +89,12 @@ export function readBackConclusion(
 }
 
 /** There is a difference again, because somebody else changes the job back. */
-export function fightConclusion(_input: DecideInput, seen: Seen, pending: readonly Difference[]): Conclusion {
+export function fightConclusion(seen: Seen, pending: readonly Difference[]): Conclusion {
   const message =
-    `Somebody else keeps changing the job back: ${differencesText(pending)}. It was corrected ${fightCorrections} times ` +
-    `within ${formatDuration(fightWindowMs(seen))}; writing has stopped. Find the other writer (a pipeline, a template), or take the setting out of the ` +
-    "manifest; then change the spec or request a reconcile. Still looked at.";
+    `Another client keeps changing the job back: ${differencesText(pending)}. The operator corrected it ` +
+    `${fightCorrections} times in a row and stops writing. Find the other client (a pipeline, a template), or take the ` +
+    "setting out of the manifest; then change the spec or request a reconcile: each request sends it once more, at most " +
+    "every 10m. Still looked at.";
   return {
     ...different(seen, pending),
     verdict: { kind: "stalled", reason: "FightDetected", message },

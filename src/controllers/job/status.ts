@@ -2,8 +2,12 @@
 import type { NorthflankJob, NorthflankJobStatus } from "../../api/job.ts";
 import { targetStatus } from "../shared/target-status.ts";
 import type { Conclusion } from "./conclusion.ts";
+import { isAcknowledged } from "./remembered.ts";
 
 /** The whole status after a pass, with the guarantees of {@link targetStatus}. */
 export function statusOf(object: NorthflankJob, conclusion: Conclusion, now: number): NorthflankJobStatus {
-  return targetStatus<NorthflankJobStatus>(object, conclusion, { drafts: [], fields: {}, now });
+  // An edit of the spec starts anew: the corrections were of what was declared before.
+  const forgotten = isAcknowledged(object) ? {} : { corrections: undefined };
+  const stated = { ...forgotten, ...conclusion.stated };
+  return targetStatus<NorthflankJobStatus>(object, { ...conclusion, stated }, { drafts: [], fields: {}, now });
 }

@@ -7,6 +7,7 @@ import { formatTime } from "../../runtime/conditions.ts";
 import { assertNever } from "../../util/assert-never.ts";
 import type { Random } from "../../util/random.ts";
 import type { EventDraft } from "../shared/event-draft.ts";
+import { withCorrection } from "../shared/fight.ts";
 import { passIn } from "../shared/next-pass.ts";
 import { judgeRemoteFailure } from "../shared/remote-failure.ts";
 import { slowProbeMs } from "../shared/remote-verdict.ts";
@@ -14,7 +15,7 @@ import { certainWhileSending, replacesUntold } from "./compare.ts";
 import type { Conclusion, StatedFields } from "./conclusion.ts";
 import type { Change } from "./decision.ts";
 import type { WriteResult } from "./execute.ts";
-import { isSameSpec, recentCorrections } from "./remembered.ts";
+import { correctionRow, isSameSpec } from "./remembered.ts";
 import { acceptedClaims, inSyncMessage, namesText, owned, pendingFields, releasedEvents, seenFields } from "./seen.ts";
 
 // Older changes are dropped.
@@ -111,12 +112,12 @@ function statedByChange({ object, change, now }: Written, call: string): StatedF
   const { cause, differences, seen, released } = change;
   const time = formatTime(now);
   // A new declaration starts with a clean slate: the fight, if there was one, was about the old one.
-  const corrections = cause === "DriftCorrected" ? [time, ...recentCorrections(object, seen, now)].slice(0, 10) : [];
+  const corrections = cause === "DriftCorrected" ? withCorrection(correctionRow(object), time) : undefined;
   const entry = { time, settings: differences.slice(0, mostSettings).map(({ path }) => path), cause, call };
   return {
     ...owned({ object, now }, seen, released),
     pendingChanges: undefined,
-    corrections: corrections.length === 0 ? undefined : corrections,
+    corrections,
     history: [entry, ...(object.status?.history ?? [])].slice(0, longestHistory),
   };
 }
