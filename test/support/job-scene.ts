@@ -54,6 +54,8 @@ export class JobScene {
   accountAddress = "https://api.northflank.com";
   /** Fails the next write of a status. */
   failStatus: Error | undefined;
+  /** So many writes of a status later one fails; counts down. */
+  failStatusIn = Number.POSITIVE_INFINITY;
   statusWrites = 0;
   /** How often a spec was held against the schema. */
   judged = 0;
@@ -149,6 +151,19 @@ export class JobScene {
       await this.clock.advance(outcome.afterMs);
     }
     throw new Error("the object does not come to rest");
+  }
+
+  /** Lets the operator work for so long: passes at the times that the outcomes name, two seconds after one that failed. */
+  async work(forMs: number, key = "shop/migrate"): Promise<void> {
+    const endMs = this.clock.monotonic() + forMs;
+    for (;;) {
+      const outcome = await this.pass(key);
+      const pauseMs =
+        outcome.kind === "settled" ? Number.POSITIVE_INFINITY : outcome.kind === "retry" ? 2_000 : outcome.afterMs;
+      const leftMs = endMs - this.clock.monotonic();
+      await this.clock.advance(Math.max(0, Math.min(pauseMs, leftMs)));
+      if (pauseMs >= leftMs) return;
+    }
   }
 
   /** A new process: nothing is left but what the server and Northflank hold. */
@@ -252,6 +267,9 @@ export class JobScene {
   #kube() {
     return strictFake<KubeClient>("kube", {
       patch: async <T extends KubeObject>(...[_type, name, patch]: Parameters<KubeClient["patch"]>): Promise<T> => {
+        if (this.failStatusIn-- === 0) {
+          throw new KubeError({ code: "unavailable", step: "patch", detail: "HTTP 503", httpStatus: 503 });
+        }
         if (this.failStatus !== undefined) {
           const error = this.failStatus;
           this.failStatus = undefined;

@@ -1,4 +1,5 @@
-import type { NorthflankConnection } from "../../api/connection.ts";
+import type { NorthflankConnection, NorthflankConnectionStatus } from "../../api/connection.ts";
+import { isKubeError } from "../../kube/errors.ts";
 import type { PassContext, Reconcile } from "../../runtime/controller.ts";
 import type { ObjectKey, Outcome } from "../../runtime/outcome.ts";
 import { objectKey } from "../../runtime/outcome.ts";
@@ -8,7 +9,8 @@ import type { EventSink } from "../shared/event-draft.ts";
 import { outcomeOf } from "../shared/next-pass.ts";
 import { stalledPassage } from "../shared/passage.ts";
 import type { StatusWriter } from "../shared/status-writer.ts";
-import { decide } from "./decide.ts";
+import { type Left, Unsaved } from "../shared/unsaved.ts";
+import { type Decision, decide } from "./decide.ts";
 import { type ObserveDeps, observe, requestWaitMs, validationPeriodMs } from "./observe.ts";
 import { statusOf } from "./status.ts";
 
@@ -25,7 +27,8 @@ export interface ConnectionDeps extends ObserveDeps {
  * nothing to execute: a connection changes nothing in Northflank.
  *
  * *Guarantees*: the Secret is looked at at least once a minute, the token is checked with at most one request per
- * validation period while nothing changes, and a settled connection writes nothing but coarse steps of its counters.
+ * validation period while nothing changes, and a settled connection writes nothing but coarse steps of its counters; a
+ * conclusion whose status could not be written is written by the next pass, before anything else.
  *
  * Wiring, in the composition root:
  *
@@ -36,19 +39,53 @@ export interface ConnectionDeps extends ObserveDeps {
  *   filled before the first pass, or the counter would flicker at each start.
  */
 export function createConnectionReconciler(deps: ConnectionDeps): Reconcile {
+  const unsaved = new Unsaved<Report>();
   return async (key, context) => {
     const object = deps.store.get(key);
     if (object === undefined) {
       deps.schedule.forget(key);
       deps.accounts.forget(key);
+      unsaved.forget(key);
       return { kind: "settled" };
     }
     if (object.metadata.deletionTimestamp !== undefined) return { kind: "settled" };
-    return await pass(deps, object, context);
+    return await unsaved.attempt(key, async (left): Promise<Outcome> => {
+      await reportAgain(deps, left, context);
+      const known = deps.store.get(key);
+      if (known === undefined || known.metadata.uid !== object.metadata.uid) return { kind: "settled" };
+      return await pass(deps, { object: known, left, context });
+    });
   };
 }
 
-async function pass(deps: ConnectionDeps, object: NorthflankConnection, context: PassContext): Promise<Outcome> {
+/** A status that a pass has come to, and what goes with it. */
+interface Report {
+  readonly object: NorthflankConnection;
+  readonly decision: Decision;
+  readonly status: NorthflankConnectionStatus;
+}
+
+/** Writes what an earlier pass could not write: the check that it tells of is done, and not due again for hours. */
+async function reportAgain(deps: ConnectionDeps, left: Left<Report>, context: PassContext): Promise<void> {
+  const { value } = left;
+  if (value === undefined) return;
+  const { metadata } = value.object;
+  const isSame = deps.store.get(objectKey(metadata))?.metadata.uid === metadata.uid;
+  try {
+    if (isSame) await report(deps, value, context);
+    left.value = undefined;
+  } catch (error) {
+    // A content that is refused will be refused again.
+    if (isKubeError(error, "invalid", "bad_request")) left.value = undefined;
+    throw error;
+  }
+}
+
+async function pass(
+  deps: ConnectionDeps,
+  options: { readonly object: NorthflankConnection; readonly left: Left<Report>; readonly context: PassContext },
+): Promise<Outcome> {
+  const { object, left, context } = options;
   const waitMs = requestWaitMs(deps, object);
   if (waitMs > 0) return { kind: "recheck", afterMs: waitMs, priority: "change" };
   const { clock, random } = deps;
@@ -60,7 +97,17 @@ async function pass(deps: ConnectionDeps, object: NorthflankConnection, context:
     const look = { nextMs: decision.checkAgainMs, accountVersion: checkedVersion };
     deps.schedule.looked({ key: objectKey(metadata), uid: metadata.uid }, look);
   }
-  const status = statusOf(object, decision, clock.now());
+  left.value = { object, decision, status: statusOf(object, decision, clock.now()) };
+  const outcome = await report(deps, left.value, context);
+  left.value = undefined;
+  return outcome;
+}
+
+async function report(
+  deps: ConnectionDeps,
+  { object, decision, status }: Report,
+  context: PassContext,
+): Promise<Outcome> {
   const written = await deps.statusWriter.write(object, status, context.statusSignal);
   if (written.kind === "gone") return { kind: "settled" };
   if (written.kind === "written") {

@@ -41,6 +41,8 @@ class ConnectionScene {
   quota: LedgerSnapshot | undefined;
   dependents = 0;
   statusWrites = 0;
+  /** So many writes of a status later one fails; counts down. */
+  failStatusIn = Number.POSITIVE_INFINITY;
   #checks: string[] = [];
   #object: NorthflankConnection | undefined;
   #accounts = this.#newAccounts();
@@ -86,7 +88,9 @@ class ConnectionScene {
       (error: Error): Outcome => ({ kind: "retry", error }),
     );
     if (this.pace.breach !== undefined) throw this.pace.breach;
-    if (this.#object !== undefined) this.#checkPromises(this.#object);
+    // Nothing that could not be written can be promised.
+    const isUnwritten = outcome.kind === "retry" && outcome.error instanceof KubeError;
+    if (this.#object !== undefined && !isUnwritten) this.#checkPromises(this.#object);
     return outcome;
   }
 
@@ -183,6 +187,9 @@ class ConnectionScene {
       statusWriter: createStatusWriter<NorthflankConnection>({
         kube: strictFake<KubeClient>("kube", {
           patch: async <T extends KubeObject>(...[, , { body }]: Parameters<KubeClient["patch"]>): Promise<T> => {
+            if (this.failStatusIn-- === 0) {
+              throw new KubeError({ code: "unavailable", step: "patch", detail: "HTTP 503", httpStatus: 503 });
+            }
             this.statusWrites += 1;
             this.pace.count("write", "shop/default");
             const { status } = body as { readonly status: object };
@@ -565,4 +572,104 @@ test("a connection that is gone is forgotten, one that is being deleted is left 
   it.has(undefined);
   expect(await it.pass()).toEqual({ kind: "settled" });
   expect({ checks: it.takeChecks(), writes: it.statusWrites }).toEqual({ checks: [], writes: 0 });
+});
+
+describe("a status write that fails once", () => {
+  type Step = readonly [what: (it: ConnectionScene) => void, forMs: number];
+  const minute = 60_000;
+  const created: Step = [() => {}, minute];
+  const refused: Step = [
+    (it) => {
+      it.answer = unauthorized;
+    },
+    2 * hourMs,
+  ];
+
+  const stories: Readonly<Record<string, readonly Step[]>> = {
+    "of a token that is accepted": [created],
+    "of a token that is refused later, and replaced": [
+      created,
+      refused,
+      [
+        (it) => {
+          it.answer = undefined;
+          it.secret = { text: "canary-rotated", resourceVersion: "2" };
+        },
+        3 * minute,
+      ],
+    ],
+    "of a Secret that is not there, and is made": [
+      [
+        (it) => {
+          it.secret = undefined;
+        },
+        3 * minute,
+      ],
+      [
+        (it) => {
+          it.secret = { text: canary, resourceVersion: "2" };
+        },
+        3 * minute,
+      ],
+    ],
+    "of an API that is away for a while": [
+      created,
+      [
+        (it) => {
+          it.answer = northflankError("server_error", { httpStatus: 502 });
+        },
+        hourMs + minute,
+      ],
+      [
+        (it) => {
+          it.answer = undefined;
+        },
+        10 * minute,
+      ],
+    ],
+    "of a connection that is suspended, and let go": [
+      created,
+      [(it) => it.edit({ suspend: true }), minute],
+      [(it) => it.edit({ suspend: false }), minute],
+    ],
+    "of a token that expires at a time that is new": [
+      created,
+      [
+        (it) => {
+          it.answer = "2027-01-01T00:00:00Z";
+        },
+        hourMs + minute,
+      ],
+    ],
+    "of a check that somebody asked for": [created, [(it) => it.request("now"), minute]],
+  };
+
+  async function play(steps: readonly Step[], failStatusIn: number): Promise<ConnectionScene> {
+    const it = scene();
+    it.failStatusIn = failStatusIn;
+    for (const [what, forMs] of steps) {
+      what(it);
+      await it.run(forMs);
+    }
+    return it;
+  }
+
+  /** Everything that does not move with the clock. */
+  function told(it: ConnectionScene): unknown {
+    const { nextReconcileTime: _, failure, ...status } = it.object.status ?? {};
+    const text = JSON.stringify({ status, reason: failure?.reason, events: it.events });
+    return JSON.parse(text.replaceAll(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, "a time"));
+  }
+
+  test.each(Object.entries(stories))("%s is made up for soon, and asks Northflank no more", async (_name, steps) => {
+    const undisturbed = await play(steps, Number.POSITIVE_INFINITY);
+    const checks = undisturbed.takeChecks().length;
+    const writes = undisturbed.statusWrites;
+    expect(writes).toBeGreaterThan(0);
+    for (let index = 0; index < writes; index += 1) {
+      const it = await play(steps, index);
+      expect(told(it), `write ${index + 1} of ${writes} failed`).toEqual(told(undisturbed));
+      expect(it.takeChecks().length).toBeLessThanOrEqual(checks + 1);
+    }
+  });
 });

@@ -216,7 +216,7 @@ const events = fc.oneof(
     arbitrary: fc.record({ kind: fc.constant("password" as const), value: fc.constantFrom("a", "b", "c") }),
   },
   { weight: 3, arbitrary: fc.record({ kind: fc.constantFrom("rotate", "expire", "renew", "restart", "touch") }) },
-  { weight: 2, arbitrary: fc.record({ kind: fc.constantFrom("spend", "lose", "kill", "refuse") }) },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constantFrom("spend", "lose", "kill", "refuse", "forget") }) },
   {
     weight: 1,
     arbitrary: fc.record({ kind: fc.constant("policy" as const), policy: fc.constantFrom(...policies) }),
@@ -285,6 +285,9 @@ async function live(story: readonly StoryEvent[], start: { policy: (typeof polic
         break;
       case "refuse":
         made.northflank.failNext("patchJob", northflankError("rejected", { httpStatus: 422 }));
+        break;
+      case "forget":
+        made.failStatus = new Error("the API server is away");
         break;
       case "policy":
         policy = "policy" in event ? event.policy : policy;
