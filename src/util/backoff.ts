@@ -29,3 +29,11 @@ export function backoffDelayMs(policy: BackoffPolicy, failures: number, random: 
 export function jittered(periodMs: number, share: number, random: Random): number {
   return periodMs * (1 - share + 2 * share * random());
 }
+
+// Whoever says that a wait is over may say so again: that must not be a loop.
+const shortestWaitMs = 1_000;
+
+/** A wait that somebody else has named, or a deadline that may be over: never none at all. */
+export function notAtOnce(afterMs: number): number {
+  return afterMs >= shortestWaitMs ? afterMs : shortestWaitMs;
+}

@@ -4,7 +4,7 @@ import type { NorthflankError } from "../../northflank/errors.ts";
 import type { LedgerSnapshot } from "../../northflank/ledger.ts";
 import { findCondition, formatTime } from "../../runtime/conditions.ts";
 import { assertNever } from "../../util/assert-never.ts";
-import { jittered } from "../../util/backoff.ts";
+import { jittered, notAtOnce } from "../../util/backoff.ts";
 import type { Random } from "../../util/random.ts";
 import type { Claim } from "../shared/claim.ts";
 import type { FailureRecord } from "../shared/failure.ts";
@@ -71,7 +71,7 @@ export function decide(options: {
       return { ...common, verdict: "as-before", credentialsValid: "as-before", failure: "as-before", next: soon };
     case "blocked": {
       const { verdict } = observation;
-      const next = { kind: "recheck", afterMs: Math.min(observation.recheckAfterMs, soon.afterMs) } as const;
+      const next = { kind: "recheck", afterMs: notAtOnce(Math.min(observation.recheckAfterMs, soon.afterMs)) } as const;
       return { ...common, verdict, credentialsValid: claimWhenBlocked(verdict), failure: undefined, next };
     }
     case "checked":
@@ -154,7 +154,7 @@ function refused(
   const { verdict, failure, next } = judgeRemoteFailure({ error, previous: object.status?.failure, now, random });
   const credentialsValid = claimWhenBlocked(verdict);
   if (next.kind === "backoff") return { verdict, credentialsValid, failure, checkAgainMs: 0, next };
-  const wake = { kind: "recheck", afterMs: Math.min(next.afterMs, soonMs) } as const;
+  const wake = { kind: "recheck", afterMs: notAtOnce(Math.min(next.afterMs, soonMs)) } as const;
   // The same token is not sent again soon, however often the Secret is looked at for another one.
   const probeMs = error.code === "unauthorized" ? Math.round(jittered(slowProbeMs, 0.2, random)) : next.afterMs;
   return { verdict, credentialsValid, failure, checkAgainMs: probeMs, next: wake };

@@ -1,6 +1,7 @@
 // pure
 import type { JobPatchRoute } from "../../northflank/types.ts";
 import { assertNever } from "../../util/assert-never.ts";
+import { notAtOnce } from "../../util/backoff.ts";
 import { judgeRemoteFailure } from "../shared/remote-failure.ts";
 import { invalidSpecMessage } from "../shared/spec-problem.ts";
 import { type Comparison, compare, type Difference } from "./compare.ts";
@@ -47,7 +48,7 @@ export function decide(input: DecideInput): Decision {
     case "conflict":
       return conclude({ ...conflictConclusion(observation.winner), sameDesire });
     case "blocked": {
-      const next = { kind: "recheck", afterMs: observation.recheckAfterMs } as const;
+      const next = { kind: "recheck", afterMs: notAtOnce(observation.recheckAfterMs) } as const;
       const { verdict, hasChangedSource = false } = observation;
       const inSync = hasChangedSource ? unsentSource(verdict.reason) : nothingLearned.inSync;
       return conclude({ ...nothingLearned, verdict, inSync, next, sameDesire });
@@ -109,7 +110,7 @@ function decidePending(input: DecideInput, { seen, comparison, pending }: Pendin
   const { object, now } = input;
   const policy = object.spec.managementPolicy;
   const isChange = comparison.changed.length > 0 && !isTakenOver(input, comparison);
-  const reading = isChange || policy === "Observe" ? undefined : readingBack(object, now);
+  const reading = isChange || policy === "Observe" ? undefined : readingBack(object, input.sinceChangeMs);
   if (reading !== undefined) return conclude(readBackConclusion(seen, pending, reading));
   const isDrift = !isChange && wasInSync(object);
   if (policy === "Observe" || (policy === "EnforceOnChange" && !isChange)) {

@@ -47,5 +47,7 @@ export interface DecideInput {
   readonly observation: Observation;
   /** Wall clock, milliseconds since the epoch. */
   readonly now: number;
+  /** Since the newest change was sent, in milliseconds; missing: none was. */
+  readonly sinceChangeMs?: number | undefined;
   readonly random: Random;
 }

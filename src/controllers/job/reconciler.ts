@@ -7,6 +7,7 @@ import { rivalKeys } from "../shared/rivals.ts";
 import { recheckSecretMs } from "../shared/secret-tokens.ts";
 import { SharedReads } from "../shared/shared-reads.ts";
 import { createTargetReconciler, type TargetDeps, type TargetSteps } from "../shared/target-reconciler.ts";
+import { ChangeTimes } from "./change-times.ts";
 import type { Conclusion } from "./conclusion.ts";
 import { decide } from "./decide.ts";
 import type { Change } from "./decision.ts";
@@ -40,19 +41,30 @@ export function createJobReconciler(deps: JobDeps): Reconcile {
   const { clock, random } = deps;
   const reads = new SharedReads({ kube: deps.kube, clock });
   const observeDeps: ObserveDeps = { ...deps, kube: reads.fresh, sharedKube: reads.shared };
-  return createTargetReconciler<NorthflankJob, Observation, Conclusion, Change>(deps, {
+  const times = new ChangeTimes({ clock });
+  const reconcile = createTargetReconciler<NorthflankJob, Observation, Conclusion, Change>(deps, {
     observe: (object, signal) => observe(observeDeps, object, signal),
-    decide: (object, observation) => decide({ object, observation, now: clock.now(), random }),
+    decide: (object, observation) =>
+      decide({ object, observation, now: clock.now(), sinceChangeMs: times.elapsedMs(object), random }),
     statusBefore: (object, change) => {
       const intent = intentConclusion(object, change);
       // What was planned was for a settled object: a call that ends without an answer must not wait for it.
       if (intent !== undefined) deps.schedule.forget(objectKey(object.metadata));
       return intent && statusOf(object, intent, clock.now());
     },
-    carryOut: (options) => carryOut(deps, options),
+    carryOut: async (options) => {
+      const conclusion = await carryOut(deps, options);
+      const time = conclusion.stated.history?.[0]?.time;
+      if (time !== undefined) times.saw(options.known, time);
+      return conclusion;
+    },
     statusOf: (object, conclusion) => statusOf(object, conclusion, clock.now()),
     nextPass: (object, status, next) => (watchesValues({ ...object, status }) ? soonEnough(next) : next),
   });
+  return async (key, context) => {
+    if (deps.store.get(key) === undefined) times.forget(key);
+    return await reconcile(key, context);
+  };
 }
 
 /** The objects that may gain or lose their job when `changed` appears, changes or goes. */

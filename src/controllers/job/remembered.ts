@@ -27,15 +27,15 @@ const showsWithinMs = 60_000;
 
 /**
  * How long a change that was accepted may still take to be shown, and how long ago it was, in milliseconds; `undefined`
- * when it was seen, or has had its time, or somebody asks for another try.
+ * when it was seen, or has had its time, or somebody asks for another try. `elapsedMs`: since the newest change.
  */
 export function readingBack(
   object: NorthflankJob,
-  now: number,
+  elapsedMs: number | undefined,
 ): { readonly leftMs: number; readonly elapsedMs: number } | undefined {
   const inSync = findCondition(object.status?.conditions, "InSync");
-  const elapsedMs = Math.abs(now - Date.parse(object.status?.history?.[0]?.time ?? ""));
-  if (inSync?.status !== "Unknown" || isReconcileRequested(object) || !(elapsedMs < showsWithinMs)) return undefined;
+  if (inSync?.status !== "Unknown" || isReconcileRequested(object)) return undefined;
+  if (elapsedMs === undefined || elapsedMs >= showsWithinMs) return undefined;
   return { leftMs: showsWithinMs - elapsedMs, elapsedMs };
 }
 

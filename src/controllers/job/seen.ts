@@ -1,5 +1,6 @@
 // pure
 import { capped, formatTime } from "../../runtime/conditions.ts";
+import { notAtOnce } from "../../util/backoff.ts";
 import type { EventDraft } from "../shared/event-draft.ts";
 import { correctionsWhenSame, fightCorrections } from "../shared/fight.ts";
 import { passIn } from "../shared/next-pass.ts";
@@ -84,7 +85,7 @@ export function readBackConclusion(
   pending: readonly Difference[],
   { leftMs, elapsedMs }: { readonly leftMs: number; readonly elapsedMs: number },
 ): Conclusion {
-  const afterMs = Math.min(Math.max(readBackMs, elapsedMs), leftMs);
+  const afterMs = notAtOnce(Math.min(Math.max(readBackMs, elapsedMs), leftMs));
   return { ...different(seen, pending), ...acceptedClaims, next: { kind: "recheck", afterMs } };
 }
 

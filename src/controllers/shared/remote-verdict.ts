@@ -1,7 +1,7 @@
 // pure
 import type { Reason } from "../../api/reasons.ts";
 import type { NorthflankError, NorthflankErrorCode } from "../../northflank/errors.ts";
-import { jittered } from "../../util/backoff.ts";
+import { jittered, notAtOnce } from "../../util/backoff.ts";
 import { formatDuration } from "../../util/duration.ts";
 import type { Random } from "../../util/random.ts";
 import type { FailureClass } from "./failure.ts";
@@ -111,7 +111,7 @@ export function judgeRemoteError(options: {
   const common = { httpStatus: error.httpStatus };
   switch (kind) {
     case "waiting": {
-      const pauseMs = error.retryAfterMs ?? unknownResetMs;
+      const pauseMs = notAtOnce(error.retryAfterMs ?? unknownResetMs);
       const message = `${saidOf(error)} The quota of the account is spent; goes on ${about(pauseMs)}. ${remedy}`;
       return {
         ...common,
