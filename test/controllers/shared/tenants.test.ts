@@ -1,3 +1,4 @@
+import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Account, AccountResolution } from "../../../src/controllers/shared/accounts.ts";
 import { createApiFactory } from "../../../src/controllers/shared/api-factory.ts";
@@ -71,7 +72,7 @@ function cluster(specs: Readonly<Record<string, Spec>>, tokenOf: Readonly<Record
   });
   const resolve = (namespace: string) =>
     accounts.resolve({ namespace, connectionName: undefined, projectId: "shop" }, neverAborted());
-  return { clock, sent, store, tokens, apis, accounts, resolve };
+  return { clock, sent, store, tokens, apis, accounts, resolve, rotatedAtMs: Number.NEGATIVE_INFINITY };
 }
 
 function usable(resolution: AccountResolution): Account {
@@ -227,5 +228,108 @@ test("of a thousand preview namespaces, one after the other, no ledger is left w
     for (const pool of [`token ${count} at https://api.northflank.com`, "team acme at https://api.northflank.com"]) {
       expect(apis.quota(pool)).toBeUndefined();
     }
+  }
+});
+
+describe("whatever happens to connections, within an hour,", () => {
+  const namespaces = ["acme", "mallory"] as const;
+  const names = ["default", "second"] as const;
+  const key = fc.record({ namespace: fc.constantFrom(...namespaces), name: fc.constantFrom(...names) });
+  const spec = fc.record(
+    {
+      teamId: fc.constantFrom("acme", "other"),
+      budget: fc.record(
+        { poolName: fc.constantFrom("p", "q"), maxRequestsPerHour: fc.constantFrom(3, 8, 20) },
+        { requiredKeys: [] },
+      ),
+      suspend: fc.boolean(),
+    },
+    { requiredKeys: [] },
+  );
+  const token = fc.constantFrom("acme-token", "acme-second-token", "mallory-token", "made-up", "");
+  const step = fc.oneof(
+    { weight: 2, arbitrary: fc.record({ kind: fc.constant("edit" as const), key, spec }) },
+    { weight: 1, arbitrary: fc.record({ kind: fc.constant("delete" as const), key }) },
+    { weight: 2, arbitrary: fc.record({ kind: fc.constant("rotate" as const), key, token }) },
+    {
+      weight: 6,
+      arbitrary: fc.record({ kind: fc.constant("look" as const), key, times: fc.integer({ min: 1, max: 4 }) }),
+    },
+    { weight: 2, arbitrary: fc.record({ kind: fc.constant("check" as const), key }) },
+    { weight: 1, arbitrary: fc.record({ kind: fc.constant("wait" as const), ms: fc.constantFrom(1_000, 60_000) }) },
+  );
+
+  test("only those share a pool across namespaces who have one token, or a token each of the team", async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { minLength: 10, maxLength: 50 }), async (steps) => {
+        const scene = cluster({}, {});
+        for (const one of steps) {
+          await play(scene, one);
+          const held = [...scene.store.values()].map(async ({ metadata }) => {
+            const request = { namespace: metadata.namespace ?? "", connectionName: metadata.name, projectId: "shop" };
+            const { pool } = await scene.accounts.standing(request, neverAborted());
+            return { ...request, pool, token: scene.tokens.get(`${metadata.namespace}/${metadata.name}`) ?? "" };
+          });
+          const standings = await Promise.all(held);
+          for (const left of standings) {
+            for (const right of standings) {
+              if (left.namespace === right.namespace || left.pool === undefined || left.pool !== right.pool) continue;
+              // A Secret may have been changed since it was read: then it is another token within a minute.
+              const team = left.pool.startsWith("team acme") ? members : living;
+              const isOneTeam = left.pool.startsWith("team ") && [left, right].every(({ token: own }) => team.has(own));
+              const isFresh = scene.clock.monotonic() - scene.rotatedAtMs >= 60_000;
+              if (isFresh) expect(isOneTeam || left.token === right.token).toBe(true);
+            }
+          }
+        }
+      }),
+      { numRuns: 100 },
+    );
+  });
+
+  test("none sends more than the highest ceiling that it had", async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { minLength: 20, maxLength: 55 }), async (steps) => {
+        const scene = cluster({}, {});
+        const sent = new Map<string, number>();
+        for (const one of steps) {
+          const before = scene.sent.length;
+          await play(scene, one);
+          if (!("key" in one)) continue;
+          const id = `${one.key.namespace}/${one.key.name}`;
+          sent.set(id, (sent.get(id) ?? 0) + scene.sent.length - before);
+        }
+        const highest = new Map<string, number>();
+        for (const one of steps) {
+          if (one.kind !== "edit") continue;
+          const id = `${one.key.namespace}/${one.key.name}`;
+          highest.set(id, Math.max(highest.get(id) ?? 0, one.spec.budget?.maxRequestsPerHour ?? 900));
+        }
+        for (const [id, count] of sent) expect(count).toBeLessThanOrEqual(highest.get(id) ?? 0);
+      }),
+      { numRuns: 100 },
+    );
+  });
+
+  async function play(
+    scene: ReturnType<typeof cluster>,
+    one: typeof step extends fc.Arbitrary<infer T> ? T : never,
+  ): Promise<void> {
+    if (one.kind === "wait") return await scene.clock.advance(one.ms);
+    const { namespace, name } = one.key;
+    const id = `${namespace}/${name}`;
+    if (one.kind === "edit")
+      scene.store.set(id, { metadata: one.key, spec: { tokenSecretRef: { name }, ...one.spec } });
+    if (one.kind === "rotate") {
+      scene.tokens.set(id, one.token);
+      scene.rotatedAtMs = scene.clock.monotonic();
+    }
+    if (one.kind === "delete" && scene.store.delete(id)) scene.accounts.forget(id);
+    if (one.kind !== "look" && one.kind !== "check") return;
+    const request = { namespace, connectionName: name, projectId: "shop" };
+    const resolution = await scene.accounts.resolve(request, neverAborted());
+    if (resolution.kind === "blocked") return;
+    if (one.kind === "check") return await check(resolution.account);
+    for (let count = 0; count < one.times; count++) await look(resolution.account);
   }
 });
