@@ -66,7 +66,7 @@ test.each([
   },
 );
 
-/** The table of docs/decisions/0014: what hangs, the places it takes, and how many newcomers of which kind find one. */
+/** The table of docs/decisions/0016: what hangs, the places it takes, and how many newcomers of which kind find one. */
 test.each([
   ["1 project", (n: number) => `n/c.p.${n}`, 7, "projects", 12],
   ["4 projects of a connection", (n: number) => `n/c.p${n % 4}.${n}`, 13, "projects", 6],
