@@ -1,5 +1,6 @@
-import type { Ledger, Reservation, Ticket } from "./ledger.ts";
+import type { Admission, Ledger, Reservation, ReserveOutcome, Ticket } from "./ledger.ts";
 import type { Settlement } from "./ledger-state.ts";
+import type { RequestClass } from "./types.ts";
 
 /** What a client asks before it sends. */
 export type Budget = Pick<Ledger, "admit" | "reserve">;
@@ -11,39 +12,58 @@ export type Budget = Pick<Ledger, "admit" | "reserve">;
  * `account` is asked anew for each request: it may change once it is known whose account it is.
  */
 export function createBudget(own: Ledger, account: () => Ledger): Budget {
-  const parts = new WeakMap<Reservation, { readonly own: Reservation; readonly shared: Reservation }>();
-  return {
-    admit: ({ class: requestClass, reservation }) => {
-      const part = reservation === undefined ? undefined : parts.get(reservation);
-      // The account first: a gate that it has closed must not cost a request that was set aside.
-      const shared = account().admit({ class: requestClass, reservation: part?.shared });
-      if (shared.kind === "refused") return shared;
-      const mine = own.admit({ class: requestClass, reservation: part?.own });
-      if (mine.kind === "granted") return { kind: "granted", ticket: both(shared.ticket, mine.ticket) };
-      shared.ticket.settle({ kind: "unsent" });
-      return mine;
-    },
-    reserve: (count, requestClass) => {
-      const shared = account().reserve(count, requestClass);
-      if (shared.kind === "refused") return shared;
-      const mine = own.reserve(count, requestClass);
-      if (mine.kind === "refused") {
-        shared.reservation.release();
-        return mine;
-      }
-      const part = { own: mine.reservation, shared: shared.reservation };
-      const reservation: Reservation = {
-        get left() {
-          return Math.min(part.own.left, part.shared.left);
-        },
-        release: () => {
-          part.own.release();
-          part.shared.release();
-        },
-      };
-      parts.set(reservation, part);
-      return { kind: "reserved", reservation };
-    },
+  return new ChainedBudget(own, account);
+}
+
+class ChainedBudget implements Budget {
+  readonly #own: Ledger;
+  readonly #account: () => Ledger;
+
+  constructor(own: Ledger, account: () => Ledger) {
+    this.#own = own;
+    this.#account = account;
+  }
+
+  admit({ class: requestClass, reservation }: Parameters<Budget["admit"]>[0]): Admission {
+    const parts = reservation instanceof ChainedReservation ? reservation : undefined;
+    // The account first: a gate that it has closed must not cost a request that was set aside.
+    const shared = this.#account().admit({ class: requestClass, reservation: parts?.shared });
+    if (shared.kind === "refused") return shared;
+    const own = this.#own.admit({ class: requestClass, reservation: parts?.own });
+    if (own.kind === "granted") return { kind: "granted", ticket: both(shared.ticket, own.ticket) };
+    shared.ticket.settle({ kind: "unsent" });
+    return own;
+  }
+
+  reserve(count: number, requestClass: RequestClass): ReserveOutcome {
+    const shared = this.#account().reserve(count, requestClass);
+    if (shared.kind === "refused") return shared;
+    const own = this.#own.reserve(count, requestClass);
+    if (own.kind === "reserved") {
+      return { kind: "reserved", reservation: new ChainedReservation(own.reservation, shared.reservation) };
+    }
+    shared.reservation.release();
+    return own;
+  }
+}
+
+class ChainedReservation implements Reservation {
+  readonly own: Reservation;
+  readonly shared: Reservation;
+
+  constructor(own: Reservation, shared: Reservation) {
+    this.own = own;
+    this.shared = shared;
+  }
+
+  get left(): number {
+    return Math.min(this.own.left, this.shared.left);
+  }
+
+  // Not a method: callers pass it on.
+  readonly release = (): void => {
+    this.own.release();
+    this.shared.release();
   };
 }
 

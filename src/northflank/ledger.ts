@@ -64,80 +64,123 @@ export interface Ledger {
   snapshot(): LedgerSnapshot;
 }
 
-/**
- * Makes the ledger of an account. Of each window the last requests are kept for the more urgent classes.
- */
-export function createLedger(options: {
+interface LedgerOptions {
   readonly clock: Clock;
   readonly random: Random;
   /** Most requests that this process sends per hour. */
   readonly maxRequestsPerHour: number;
-}): Ledger {
-  const { clock, random } = options;
-  let state = quota.initialLedger(options.maxRequestsPerHour);
-  const lefts = new WeakMap<Reservation, { left: number }>();
+}
 
-  const refusal = (answer: quota.LedgerAnswer & { readonly kind: "refused" }) => ({
-    kind: "refused" as const,
-    retryAfterMs: Math.ceil(answer.waitMs + quota.spreadMs(answer.waitMs, answer.isBusy) * random()),
-  });
+/**
+ * Makes the ledger of an account. Of each window the last requests are kept for the more urgent classes.
+ */
+export function createLedger(options: LedgerOptions): Ledger {
+  return new AccountLedger(options);
+}
 
-  return {
-    admit: ({ class: requestClass, reservation }) => {
-      const account = reservation === undefined ? undefined : lefts.get(reservation);
-      const isReserved = account !== undefined && account.left > 0;
-      const answer = quota.admit(state, clock.monotonic(), { class: requestClass, isReserved });
-      state = answer.state;
-      if (answer.kind === "refused") return refusal(answer);
-      if (isReserved) account.left--;
-      let isSettled = false;
-      const settle = (settlement: quota.Settlement): boolean => {
-        if (isSettled) return false;
-        isSettled = true;
-        state = quota.settle(state, clock.monotonic(), settlement);
-        return true;
-      };
-      return { kind: "granted", ticket: { settle } };
-    },
-    reserve: (count, requestClass) => {
-      const answer = quota.reserve(state, clock.monotonic(), { class: requestClass, count });
-      state = answer.state;
-      if (answer.kind === "refused") return refusal(answer);
-      const account = { left: count };
-      const reservation: Reservation = {
-        get left() {
-          return account.left;
-        },
-        release: () => {
-          state = quota.release(state, account.left);
-          account.left = 0;
-        },
-      };
-      lefts.set(reservation, account);
-      return { kind: "reserved", reservation };
-    },
-    setCeiling: (maxRequestsPerHour) => {
-      state = { ...state, ceiling: maxRequestsPerHour };
-    },
-    absorb: (spent) => {
-      state = quota.absorb(state, clock.monotonic(), spent);
-    },
-    isIdle: () => {
-      state = quota.advance(state, clock.monotonic());
-      return quota.isIdle(state);
-    },
-    state: () => state,
-    snapshot: () => {
-      const nowMs = clock.monotonic();
-      state = quota.advance(state, nowMs);
-      const toWallMs = (ms: number | undefined) => (ms === undefined ? undefined : clock.now() + ms - nowMs);
-      return {
-        limit: state.limit,
-        remaining: state.remaining === undefined ? undefined : Math.max(0, state.remaining - state.inFlight),
-        resetAtMs: toWallMs(state.windowEndsAtMs),
-        closedUntilMs: toWallMs(state.closedUntilMs),
-        used: state.used,
-      };
-    },
+/** There may be one per connection, and thousands of them: its methods are those of the class, not each one's own. */
+class AccountLedger implements Ledger {
+  readonly #clock: Clock;
+  readonly #random: Random;
+  #state: quota.LedgerState;
+
+  constructor({ clock, random, maxRequestsPerHour }: LedgerOptions) {
+    this.#clock = clock;
+    this.#random = random;
+    this.#state = quota.initialLedger(maxRequestsPerHour);
+  }
+
+  admit({ class: requestClass, reservation }: Parameters<Ledger["admit"]>[0]): Admission {
+    const held = reservation instanceof HeldReservation && reservation.isOf(this) ? reservation : undefined;
+    const isReserved = held !== undefined && held.left > 0;
+    const answer = quota.admit(this.#state, this.#clock.monotonic(), { class: requestClass, isReserved });
+    this.#state = answer.state;
+    if (answer.kind === "refused") return this.#refusal(answer);
+    if (isReserved) held.take();
+    let isSettled = false;
+    const settle = (settlement: quota.Settlement): boolean => {
+      if (isSettled) return false;
+      isSettled = true;
+      this.#state = quota.settle(this.#state, this.#clock.monotonic(), settlement);
+      return true;
+    };
+    return { kind: "granted", ticket: { settle } };
+  }
+
+  reserve(count: number, requestClass: RequestClass): ReserveOutcome {
+    const answer = quota.reserve(this.#state, this.#clock.monotonic(), { class: requestClass, count });
+    this.#state = answer.state;
+    if (answer.kind === "refused") return this.#refusal(answer);
+    const giveBack = (left: number): void => {
+      this.#state = quota.release(this.#state, left);
+    };
+    return { kind: "reserved", reservation: new HeldReservation(this, count, giveBack) };
+  }
+
+  setCeiling(maxRequestsPerHour: number): void {
+    this.#state = { ...this.#state, ceiling: maxRequestsPerHour };
+  }
+
+  absorb(spent: quota.LedgerState): void {
+    this.#state = quota.absorb(this.#state, this.#clock.monotonic(), spent);
+  }
+
+  isIdle(): boolean {
+    this.#state = quota.advance(this.#state, this.#clock.monotonic());
+    return quota.isIdle(this.#state);
+  }
+
+  state(): quota.LedgerState {
+    return this.#state;
+  }
+
+  snapshot(): LedgerSnapshot {
+    const nowMs = this.#clock.monotonic();
+    const state = quota.advance(this.#state, nowMs);
+    this.#state = state;
+    const toWallMs = (ms: number | undefined) => (ms === undefined ? undefined : this.#clock.now() + ms - nowMs);
+    return {
+      limit: state.limit,
+      remaining: state.remaining === undefined ? undefined : Math.max(0, state.remaining - state.inFlight),
+      resetAtMs: toWallMs(state.windowEndsAtMs),
+      closedUntilMs: toWallMs(state.closedUntilMs),
+      used: state.used,
+    };
+  }
+
+  #refusal(answer: quota.LedgerAnswer & { readonly kind: "refused" }) {
+    const spreadMs = quota.spreadMs(answer.waitMs, answer.isBusy) * this.#random();
+    return { kind: "refused", retryAfterMs: Math.ceil(answer.waitMs + spreadMs) } as const;
+  }
+}
+
+/** Requests that one ledger has set aside: worth nothing in another one. */
+class HeldReservation implements Reservation {
+  readonly #owner: Ledger;
+  readonly #giveBack: (left: number) => void;
+  #left: number;
+
+  constructor(owner: Ledger, count: number, giveBack: (left: number) => void) {
+    this.#owner = owner;
+    this.#giveBack = giveBack;
+    this.#left = count;
+  }
+
+  get left(): number {
+    return this.#left;
+  }
+
+  // Not a method: callers pass it on.
+  readonly release = (): void => {
+    this.#giveBack(this.#left);
+    this.#left = 0;
   };
+
+  isOf(ledger: Ledger): boolean {
+    return this.#owner === ledger;
+  }
+
+  take(): void {
+    this.#left -= 1;
+  }
 }
