@@ -1,4 +1,5 @@
 import type { NorthflankConnection } from "../../api/connection.ts";
+import type { CallOptions } from "../../northflank/client.ts";
 import { isNorthflankError } from "../../northflank/errors.ts";
 import type { LedgerSnapshot } from "../../northflank/ledger.ts";
 import { findCondition } from "../../runtime/conditions.ts";
@@ -72,11 +73,14 @@ async function checkToken(
   opened: Usable,
   signal: AbortSignal,
 ): Promise<Observed> {
-  const check = await whoAmI(deps, opened.account, signal);
+  // Only the check of a connection that is well can wait: of the others somebody waits to hear.
+  const requestClass = isSettled(object) ? "observe" : "change";
+  const check = await whoAmI(deps, opened.account, { class: requestClass, signal });
   if (check.kind === "failed" && check.error.code === "unauthorized") {
     // The Secret is read again at once: a token that was rotated a moment ago is checked in this very pass.
     const again = await deps.accounts.open(object, { probe: false }, signal);
-    if (again.kind === "usable") return judged(deps, object, again, await whoAmI(deps, again.account, signal));
+    if (again.kind === "usable")
+      return judged(deps, object, again, await whoAmI(deps, again.account, { class: requestClass, signal }));
   }
   return judged(deps, object, opened, check);
 }
@@ -89,9 +93,9 @@ function judged(deps: ObserveDeps, object: NorthflankConnection, opened: Usable,
   };
 }
 
-async function whoAmI({ accounts }: ObserveDeps, account: Account, signal: AbortSignal): Promise<TokenCheck> {
+async function whoAmI({ accounts }: ObserveDeps, account: Account, call: CallOptions): Promise<TokenCheck> {
   try {
-    const identity = await account.api.whoAmI({ class: "observe", signal });
+    const identity = await account.api.whoAmI(call);
     if (identity === undefined) return { kind: "unsupported", isAccepted: accounts.isAccepted(account) };
     return { kind: "accepted", expiresAt: identity.expiresAt };
   } catch (error) {
