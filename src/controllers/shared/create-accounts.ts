@@ -229,11 +229,7 @@ export function createAccounts(deps: AccountsDeps): ConnectionAccounts {
       return slotOf.get(known)?.entry.isAccepted === true;
     },
     forget(key) {
-      const slot = slots.get(key);
-      if (slot === undefined) return;
-      if (deps.isInUse?.(key) === true) gone.set(key, goneOf(slot));
-      slots.delete(key);
-      release(slot);
+      drop(key);
     },
   };
 
@@ -298,8 +294,10 @@ export function createAccounts(deps: AccountsDeps): ConnectionAccounts {
     const read = await source.read(signal);
     signal.throwIfAborted();
     if (read.kind === "unusable") return secretUnusable(source.title, read, nextSecretLookMs());
+    const held = overRefused(source, tokens.get(tokenId(judged.baseUrl, read.token)));
+    if (held !== undefined) return held;
     const slot = slotFor(source, judged.baseUrl, read.token);
-    const refused = overRefused(slot) ?? (options.probe ? undefined : refusedFor(slot));
+    const refused = options.probe ? undefined : refusedFor(slot);
     if (refused !== undefined) return refused;
     const { secretResourceVersion } = read;
     const usable = { kind: "usable", account: slot.account } as const;
@@ -402,7 +400,7 @@ export function createAccounts(deps: AccountsDeps): ConnectionAccounts {
   }
 
   function tokenEntry(baseUrl: string, token: SecretValue): TokenEntry {
-    const id = `${baseUrl} ${token.reveal()}`;
+    const id = tokenId(baseUrl, token);
     const known = tokens.get(id);
     if (known !== undefined) return known;
     tokenPools += 1;
@@ -417,6 +415,14 @@ export function createAccounts(deps: AccountsDeps): ConnectionAccounts {
     };
     tokens.set(id, entry);
     return entry;
+  }
+
+  function drop(key: ObjectKey): void {
+    const slot = slots.get(key);
+    if (slot === undefined) return;
+    if (deps.isInUse?.(key) === true) gone.set(key, goneOf(slot));
+    slots.delete(key);
+    release(slot);
   }
 
   function release(slot: Slot, successor?: TokenEntry): void {
@@ -461,11 +467,13 @@ export function createAccounts(deps: AccountsDeps): ConnectionAccounts {
   }
 
   /** A namespace that keeps sending tokens that nobody accepts sends no more of them for a while. */
-  function overRefused({ source, entry }: Slot): AccountResolution | undefined {
+  function overRefused(source: Source, entry: TokenEntry | undefined): AccountResolution | undefined {
     const refused = refusals.get(source.namespace);
-    if (entry.isAccepted || source.slot === operatorSlot || refused === undefined) return undefined;
+    if (entry?.isAccepted === true || source.slot === operatorSlot || refused === undefined) return undefined;
     const leftMs = refused.untilMs - deps.clock.monotonic();
     if (refused.count < maxRefusedPerHour || leftMs <= 0) return undefined;
+    // Nothing is sent for it, so nothing of it needs to be kept.
+    if (entry !== undefined && slots.get(source.slot)?.entry === entry) drop(source.slot);
     // A new token is seen within a minute, as always; one of a namespace without a good one waits.
     return tooManyRefused(source.title, source.namespace, nextSecretLookMs());
   }
@@ -595,6 +603,10 @@ function wasProven(before: Slot | Gone): boolean {
 
 function addressText({ baseUrl, teamId }: ApiBinding): string {
   return teamId === undefined ? baseUrl : `${baseUrl}, team ${teamId}`;
+}
+
+function tokenId(baseUrl: string, token: SecretValue): string {
+  return `${baseUrl} ${token.reveal()}`;
 }
 
 function teamOf({ teamId }: Source, baseUrl: string): string | undefined {
