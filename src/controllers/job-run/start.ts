@@ -140,7 +140,8 @@ async function startWith(
   const siblings = context.siblings();
   const late = lateRunOf(deps, object, list, siblings) ?? forgottenRunOf(deps, context, list, siblings);
   if (late !== undefined) return await reopened(deps, context, late);
-  const ours = runIdsOf([object, ...siblings.map((sibling) => sibling.object)]);
+  // A run that an ended object has lost sight of (`RunDisappeared`) is in the way as any other, should it turn up.
+  const ours = runIdsOf([object, ...siblings.map((sibling) => sibling.object).filter((other) => !isLost(other))]);
   const obstacles = [...obstaclesAmong(object, siblings), ...foreignObstacles(object, list.runs, ours)];
   const obstructed = obstructedBy(context, obstacles);
   if (obstructed !== undefined) return { report: obstructed };
@@ -155,6 +156,10 @@ async function startWith(
   if (closed !== undefined) return await closeGate(deps, context, intent, closed);
   const result = await postOnce(deps, context, { intent, values, call });
   return await recordAnswer(deps, context, intent, result);
+}
+
+function isLost({ status }: NorthflankJobRun): boolean {
+  return status?.completionTime !== undefined && status.phase === "Unknown";
 }
 
 type Listed =

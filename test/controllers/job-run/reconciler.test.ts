@@ -281,6 +281,19 @@ describe("a run that Northflank does not return", () => {
     expect(story.remote.posts).toHaveLength(1);
   });
 
+  test("and turns up again after it was given up keeps a Forbid object waiting as any foreign run does", async () => {
+    await story.run({}, 20_000, "first");
+    hide();
+    await story.clock.advance(8 * minute);
+    expect(story.condition("Ready", "first")).toBe("False/RunDisappeared");
+    [hidesReads, hidesList] = [false, false];
+    await story.run({ concurrencyPolicy: "Forbid", startDeadlineSeconds: 3_600 }, 4 * minute, "second");
+    expect(story.condition("Ready", "second")).toBe("Unknown/WaitingForConcurrency");
+    expect(story.remote.posts).toHaveLength(1);
+    await story.clock.advance(30 * minute);
+    expect(story.remote.posts).toHaveLength(2);
+  });
+
   test("and that is being aborted: its deletion waits for that proof as well", async () => {
     await story.run({ deletionPolicy: "Abort" }, 20_000);
     hide();
