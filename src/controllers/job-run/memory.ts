@@ -51,8 +51,6 @@ export interface RunMemory {
   abortSent?: SentAbort | undefined;
   /** The abort of the run of this id was refused. */
   abortRefused?: RefusedAbort | undefined;
-  /** When the object was deleted because its time to stay was over. */
-  selfDeletedMs?: number | undefined;
   /** No call to Northflank before `untilMs`, unless something that matters has changed. */
   pause?: Pause | undefined;
   /** The account that the run was last found to belong to. */

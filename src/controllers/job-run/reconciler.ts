@@ -220,19 +220,11 @@ async function settleAfterwards(pass: Pass, conclusion: Conclusion): Promise<boo
   const isOver = conclusion.facts.completionTime !== undefined && pass.stored.metadata.deletionTimestamp !== undefined;
   const change = conclusion.isReleased || isOver ? "remove" : finalizerChange(pass.stored, state);
   const changed = change === undefined ? "done" : await changeFinalizer(execute, pass.stored, change, statusSignal);
-  if (pass.step === "stayFinished" && isTtlOver(pass.stored, pass.sinceEndMs)) await deleteOnce(pass, execute);
+  if (pass.step === "stayFinished" && isTtlOver(pass.stored, pass.sinceEndMs)) {
+    await deleteSelf(execute, pass.stored, statusSignal);
+  }
   return !actions.some((action) => isLeftOpen(pass, action)) && changed === "done";
 }
-
-/** One DELETE: others may hold the object for long after it. Sent again only where its effect does not show. */
-async function deleteOnce({ memory, deps, stored, context }: Pass, execute: ExecuteDeps): Promise<void> {
-  const atMs = deps.clock.monotonic();
-  if (memory.selfDeletedMs !== undefined && atMs - memory.selfDeletedMs < deleteAgainMs) return;
-  await deleteSelf(execute, stored, context.statusSignal);
-  memory.selfDeletedMs = atMs;
-}
-
-const deleteAgainMs = 60_000;
 
 function isLeftOpen({ stored, memory }: Pass, action: AfterAction): boolean {
   if (action.kind !== "record") return false;

@@ -311,6 +311,52 @@ describe("a run whose abort is refused", () => {
   });
 });
 
+describe("coming back at once", () => {
+  /** The server drops a field of every status: its CRD is older than the operator. */
+  function prune(field: "abortRequestedTime" | "conditions"): void {
+    const write = story.cluster.patchStatus.bind(story.cluster);
+    story.cluster.patchStatus = (key, patch) => {
+      const { [field]: _, ...status } = patch.status as Record<string, unknown>;
+      // A patch that changes nothing makes no new version, and no event.
+      return Object.keys(status).length === 0 ? story.object() : write(key, { ...patch, status });
+    };
+  }
+
+  test("slows down where what was written does not stay: requests do not run away", async () => {
+    story = new Trouble();
+    lost(story);
+    prune("conditions");
+    story.cluster.create("once", {}, { annotations: { [resolveStart]: "fail" } });
+    const cost = await story.cost(() => story.clock.advance(60 * minute));
+    expect(story.process.isAlive).toBe(true);
+    expect(cost.requests).toBeLessThan(90);
+    // No status without conditions keeps its promises: they are not what this is about.
+    expect(story.end().length).toBeGreaterThan(0);
+    story = new Trouble();
+  });
+
+  test("an abort whose record does not stay is sent all the same", async () => {
+    story = new Trouble();
+    story.remote.runMs = 600 * minute;
+    prune("abortRequestedTime");
+    await story.run({}, minute);
+    story.cluster.edit("once", { spec: { abort: true } });
+    const cost = await story.cost(() => story.clock.advance(10 * minute));
+    expect(story.condition("Ready")).toBe("False/RunAborted");
+    expect(cost.passes).toBeLessThan(15);
+  });
+});
+
+describe("a deadline within a pause", () => {
+  test("that is shorter than the poll interval is carried out in time", async () => {
+    story = new Trouble();
+    long(story);
+    await story.run({ activeDeadlineSeconds: 4 }, 4_500);
+    expect(story.remote.calls.filter((call) => call === "abort")).toHaveLength(1);
+    expect(story.condition("Ready")).toBe("False/DeadlineExceeded");
+  });
+});
+
 describe("ttlSecondsAfterFinished", () => {
   test("sends one DELETE for an object that others hold, and does nothing more about it", async () => {
     story = new Trouble();

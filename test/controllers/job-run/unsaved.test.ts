@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { NorthflankJobRun } from "../../../src/api/job-run.ts";
 import { resolveStart } from "../../../src/api/names.ts";
+import { RunMemories, withUnsaved } from "../../../src/controllers/job-run/memory.ts";
 import { KubeError } from "../../../src/kube/errors.ts";
 import { NorthflankError } from "../../../src/northflank/errors.ts";
 import { RunStory } from "../../support/run-story.ts";
@@ -214,3 +215,61 @@ describe("one write that fails in the life of a run", () => {
     },
   );
 });
+
+describe("what is not written down yet", () => {
+  test("keeps a start from being sent: the answer of a person is acknowledged before", async () => {
+    const story = new RunStory();
+    lost(story);
+    story.cluster.create("once");
+    await story.clock.advance(5 * minute);
+    let failures = 3;
+    const write = story.cluster.patchStatus.bind(story.cluster);
+    story.cluster.patchStatus = (key, patch) => {
+      if (failures-- > 0) throw new KubeError({ code: "unavailable", step: "write the status", detail: "away" });
+      return write(key, patch);
+    };
+    const handled: unknown[] = [];
+    const post = story.remote.post.bind(story.remote);
+    story.remote.post = (jobId, body) => {
+      handled.push(story.status().lastHandledResolveStart);
+      return post(jobId, body);
+    };
+    answer("retry")(story);
+    await story.clock.advance(minute);
+    expect(handled).toEqual(["retry"]);
+    expect(story.process.failures.splice(0)).toHaveLength(3);
+    expect(story.end()).toEqual([]);
+  });
+
+  test("does not hide an end that somebody else wrote", () => {
+    const story = new RunStory();
+    const created = story.cluster.create("once");
+    const memory = new RunMemories().of("default/once", created);
+    memory.unsaved = { status: { observedGeneration: 1, phase: "Running" }, events: [], before: undefined };
+    expect(withUnsaved(created, memory).status?.phase).toBe("Running");
+    const ended = { observedGeneration: 1, phase: "Failed", completionTime: "2026-01-01T00:00:00Z" } as const;
+    expect(withUnsaved({ ...created, status: ended }, memory).status).toEqual(ended);
+    story.end();
+  });
+});
+
+test.each([true, false])(
+  "a status that lacks the start and the name of its run is mended (restarted: %s)",
+  async (again) => {
+    const story = new RunStory();
+    story.remote.runMs = 600 * minute;
+    story.cluster.create("once", { activeDeadlineSeconds: 600 });
+    await story.clock.advance(minute);
+    const { resourceVersion = "" } = story.object().metadata;
+    story.cluster.patchStatus("default/once", {
+      metadata: { resourceVersion },
+      status: { startTime: null, runName: null },
+    });
+    if (again) story.restart();
+    await story.clock.advance(minute);
+    expect(story.status()).toMatchObject({ startTime: "2026-01-01T00:00:00Z", runName: "migrate-run-1" });
+    await story.clock.advance(10 * minute);
+    expect(story.condition("Ready")).toBe("False/DeadlineExceeded");
+    expect(story.end()).toEqual([]);
+  },
+);
