@@ -258,6 +258,19 @@ export const deploymentStatus = {
         time: time("When it was first seen so."),
       },
     },
+    phase: {
+      type: "object",
+      description: "What is under way or waited for. Pauses and time limits are counted from its time.",
+      properties: {
+        name: {
+          type: "string",
+          enum: ["RollingOut", "RolloutTimedOut", "WaitingForBuild", "BuildFailed", "BuildNotFound"],
+          description: "What it is. RolloutTimedOut: the rollout goes on, and is late.",
+        },
+        since: time("When the operator first saw it; of a late rollout: when the rollout began."),
+        specHash: text("Hash of the declaration that it is about.", 128),
+      },
+    },
     lastGood: {
       type: "object",
       description: "With rollout.onFailure Restore: the last source whose rollout was complete.",

@@ -38,7 +38,8 @@ interface StatusPatch {
  */
 export class DeploymentScene {
   readonly clock = new FakeClock();
-  readonly northflank = new FakeNorthflank(() => this.clock.now());
+  /** Northflank has a clock of its own: it does not jump with ours. */
+  readonly northflank = new FakeNorthflank(() => Date.parse("2026-01-01T00:00:00Z") + this.clock.monotonic());
   readonly logged = fakeLog();
   /** Ends a hot loop: a pass that goes beyond it throws. */
   readonly pace = new Pace(this.clock);
@@ -63,6 +64,8 @@ export class DeploymentScene {
   #reconciling = "";
   /** Runs when Northflank has carried out a change, before it is answered. */
   afterWrite: (() => void) | undefined;
+  /** Runs before each pass of `work`. */
+  beforePass: (() => void) | undefined;
   /** What an answer leaves out of what Northflank has. */
   told: <T extends SourceView>(view: T) => T = (view) => view;
   #version = 1;
@@ -150,6 +153,7 @@ export class DeploymentScene {
   async work(forMs: number, key = "shop/api"): Promise<void> {
     const endMs = this.clock.monotonic() + forMs;
     for (;;) {
+      this.beforePass?.();
       const outcome = await this.pass(key);
       const pauseMs =
         outcome.kind === "settled" ? Number.POSITIVE_INFINITY : outcome.kind === "retry" ? 2_000 : outcome.afterMs;

@@ -1,6 +1,6 @@
 // pure
 import type { NorthflankDeployment } from "../../api/deployment.ts";
-import { findCondition, formatTime } from "../../runtime/conditions.ts";
+import { formatTime } from "../../runtime/conditions.ts";
 import { assertNever } from "../../util/assert-never.ts";
 import { jittered } from "../../util/backoff.ts";
 import { formatDuration } from "../../util/duration.ts";
@@ -8,6 +8,7 @@ import type { NextPass } from "../shared/next-pass.ts";
 import { slowProbeMs } from "../shared/remote-verdict.ts";
 import { readyReason } from "../shared/target-object.ts";
 import type { Verdict } from "../shared/verdict.ts";
+import { ageOf } from "./ages.ts";
 import {
   type BuildQuery,
   type BuildRecord,
@@ -22,6 +23,7 @@ import type { Conclusion } from "./conclusion.ts";
 import type { DecideInput, Seen } from "./decision.ts";
 import type { Observation } from "./observation.ts";
 import { holdsWrites, pendingDifferences } from "./pending.ts";
+import { sinceOf } from "./phase.ts";
 import { isAcknowledged } from "./remembered.ts";
 
 /**
@@ -78,9 +80,12 @@ export function buildWhenSame({ object, now }: DecideInput, { desire, build }: S
 }
 
 /** The awaited build was looked at alone, and is not over. */
-export function buildingConclusion(input: DecideInput, { build }: Observation & { kind: "building" }): Conclusion {
+export function buildingConclusion(
+  input: DecideInput,
+  { desire, build }: Observation & { kind: "building" },
+): Conclusion {
   return {
-    ...awaited(input, build),
+    ...awaited(input, desire, build),
     inSync: "as-before",
     rolloutComplete: "as-before",
     failure: undefined,
@@ -95,7 +100,7 @@ export function buildHold(
   input: DecideInput,
   seen: Seen,
 ): (Pick<Conclusion, "verdict" | "next"> & { readonly build: ReturnType<typeof buildRecord> }) | undefined {
-  const { build } = seen;
+  const { build, desire } = seen;
   if (build === undefined) return undefined;
   const record = buildRecord(input.object.status?.build, build, input.now);
   const state = judgeBuild(build);
@@ -103,11 +108,21 @@ export function buildHold(
     case "usable":
       return undefined;
     case "awaited":
-      return { ...awaited(input, build), build: record };
+      return { ...awaited(input, desire, build), build: record };
     case "failed":
-      return { ...stalledBy(input, "BuildFailed", failedText(build), firstFailedProbeMs), build: record };
+      return {
+        ...stalledBy(input, desire, { reason: "BuildFailed", text: failedText(build), firstMs: firstFailedProbeMs }),
+        build: record,
+      };
     case "not-found":
-      return { ...stalledBy(input, "BuildNotFound", notFoundText(build), firstMissingProbeMs), build: record };
+      return {
+        ...stalledBy(input, desire, {
+          reason: "BuildNotFound",
+          text: notFoundText(build),
+          firstMs: firstMissingProbeMs,
+        }),
+        build: record,
+      };
     default:
       return assertNever(state, "state of a build");
   }
@@ -120,9 +135,9 @@ const firstFailedProbeMs = 60_000;
 // Nobody waits for the second in which a build that takes half an hour ends.
 const longestBuildPollMs = 300_000;
 
-function awaited(input: DecideInput, build: SeenBuild): Pick<Conclusion, "verdict" | "next"> {
+function awaited(input: DecideInput, desire: Seen["desire"], build: SeenBuild): Pick<Conclusion, "verdict" | "next"> {
   const { rolloutPollIntervalMs } = input.settings;
-  const elapsedMs = sinceMs(input, "WaitingForBuild", "Reconciling");
+  const elapsedMs = phaseMs(input, desire, "WaitingForBuild");
   const longestMs = Math.max(longestBuildPollMs, rolloutPollIntervalMs);
   const afterMs = Math.round(Math.min(Math.max(rolloutPollIntervalMs, elapsedMs / 8), longestMs));
   const often = `Looked at every ${formatDuration(rolloutPollIntervalMs)} to ${formatDuration(longestMs)}.`;
@@ -132,22 +147,25 @@ function awaited(input: DecideInput, build: SeenBuild): Pick<Conclusion, "verdic
 
 function stalledBy(
   input: DecideInput,
-  reason: "BuildFailed" | "BuildNotFound",
-  text: string,
-  firstMs: number,
+  desire: Seen["desire"],
+  facts: { readonly reason: "BuildFailed" | "BuildNotFound"; readonly text: string; readonly firstMs: number },
 ): { readonly verdict: Verdict; readonly next: NextPass } {
-  const elapsedMs = sinceMs(input, reason, "Stalled");
+  const { reason, text, firstMs } = facts;
+  const elapsedMs = phaseMs(input, desire, reason);
   const pauseMs = Math.min(Math.max(firstMs, elapsedMs / 4), slowProbeMs);
   const message = `${text} Looked at again, more and more rarely; at once when the spec changes or a reconcile is requested.`;
   const afterMs = Math.round(jittered(pauseMs, 0.2, input.random));
   return { verdict: { kind: "stalled", reason, message }, next: { kind: "recheck", afterMs } };
 }
 
-/** How long the object has been in this state: told by a condition, so that nothing is counted and written. */
-function sinceMs({ object, now }: DecideInput, reason: string, type: "Reconciling" | "Stalled"): number {
-  const condition = findCondition(object.status?.conditions, type);
-  if (readyReason(object) !== reason || !isAcknowledged(object) || condition === undefined) return 0;
-  return Math.max(0, now - Date.parse(condition.lastTransitionTime));
+/** How long the declaration has been in this phase. */
+function phaseMs(
+  input: DecideInput,
+  desire: Seen["desire"],
+  name: "WaitingForBuild" | "BuildFailed" | "BuildNotFound",
+) {
+  const since = sinceOf(input.object, desire, name);
+  return since === undefined ? 0 : ageOf(input, since).elapsedMs;
 }
 
 function awaitedText({ query, sight }: SeenBuild): string {

@@ -116,8 +116,8 @@ function decideDifferent(input: DecideInput, seen: Seen, pending: readonly Diffe
   const isFirst = object.status?.applied?.specHash !== seen.desire.hash;
   const held = isFirst ? dependencyConclusion(seen, pending) : undefined;
   if (held !== undefined) return conclude(held);
-  if (!isChange && isNotShownYet(object, seen.service, now)) return conclude(readBackConclusion(input, seen, pending));
-  if (!isChange && isFightFor(object, now)) return conclude(fightConclusion(seen, pending), isDrift);
+  if (!isChange && isNotShownYet(input, seen.service)) return conclude(readBackConclusion(input, seen, pending));
+  if (!isChange && isFightFor(input)) return conclude(fightConclusion(seen, pending), isDrift);
   // The setting to follow the latest build is sent also when there is none yet.
   const unbuilt = followsLatest(seen.desire) ? undefined : unbuiltConclusion(input, seen, pending);
   if (unbuilt !== undefined) return conclude(unbuilt);

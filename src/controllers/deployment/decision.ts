@@ -1,6 +1,7 @@
 // pure
 import type { NorthflankDeployment } from "../../api/deployment.ts";
 import type { Random } from "../../util/random.ts";
+import type { Ages } from "../shared/stopwatch.ts";
 import type { TargetDecision } from "../shared/target-reconciler.ts";
 import type { BuildRecord } from "./build.ts";
 import type { Difference } from "./compare.ts";
@@ -35,8 +36,10 @@ export type Decision = TargetDecision<Conclusion, Change>;
 export interface DecideInput {
   readonly object: NorthflankDeployment;
   readonly observation: Observation;
-  /** Wall clock, milliseconds since the epoch. */
+  /** Wall clock, milliseconds since the epoch: for what people read. */
   readonly now: number;
+  /** How long ago the times in the status are, as this process has measured it. */
+  readonly ages?: Ages;
   readonly random: Random;
   readonly settings: Settings;
 }

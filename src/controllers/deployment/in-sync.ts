@@ -3,11 +3,10 @@ import { findCondition, formatTime } from "../../runtime/conditions.ts";
 import { assertNever } from "../../util/assert-never.ts";
 import { jittered } from "../../util/backoff.ts";
 import { formatDuration } from "../../util/duration.ts";
-import { correctionsWhenSame } from "../shared/fight.ts";
 import { passIn } from "../shared/next-pass.ts";
 import { present } from "../shared/present.ts";
 import { slowProbeMs } from "../shared/remote-verdict.ts";
-import { isSettled } from "../shared/target-object.ts";
+import { ageOf } from "./ages.ts";
 import { buildHold, buildWhenSame } from "./awaiting.ts";
 import { followsLatest } from "./build.ts";
 import type { Conclusion } from "./conclusion.ts";
@@ -15,7 +14,7 @@ import type { DecideInput, Seen } from "./decision.ts";
 import { unverifiedFields } from "./good-source.ts";
 import { imageText, observedFields } from "./observed-fields.ts";
 import { pausedVerdict } from "./out-of-sync.ts";
-import { appliedChange, correctionRow, headResult } from "./remembered.ts";
+import { appliedChange, correctionsNow, headResult } from "./remembered.ts";
 import { rollingConclusion, type SameBase } from "./rolling.ts";
 import { type Applied, judgeRollout } from "./rollout.ts";
 
@@ -36,12 +35,14 @@ export function sameConclusion(input: DecideInput, seen: Seen): Conclusion {
 }
 
 function rolloutConclusion(input: DecideInput, seen: Seen): Conclusion {
-  const { object, now } = input;
+  const { object } = input;
   const { desire, service } = seen;
   const applied = appliedWhenSame(input, seen);
   const isRemembered = appliedChange(object, desire) !== undefined;
   const wasComplete = isRemembered && findCondition(object.status?.conditions, "RolloutComplete")?.status === "True";
-  const rollout = judgeRollout({ service, applied: isRemembered ? object.status?.applied : applied, wasComplete, now });
+  const judged = isRemembered ? object.status?.applied : applied;
+  const { elapsedMs } = ageOf(input, judged?.time);
+  const rollout = judgeRollout({ service, applied: judged, wasComplete, elapsedMs });
   const base = {
     sameDesire: true,
     inSync: { status: "True", reason: "InSync", message: `Northflank has ${desire.source}.` },
@@ -52,7 +53,7 @@ function rolloutConclusion(input: DecideInput, seen: Seen): Conclusion {
       applied,
       build: buildWhenSame(input, seen),
       pendingChanges: undefined,
-      corrections: correctionsWhenSame(correctionRow(object), { wasSettled: isSettled(object), now }),
+      corrections: correctionsNow(input),
     },
   } as const;
   if (service.servicePaused) {
@@ -117,7 +118,8 @@ function withoutBuild(input: DecideInput, seen: Seen, base: SameBase): Conclusio
   return { ...base, verdict, next, rolloutComplete };
 }
 
-function completeConclusion({ object, now }: DecideInput, seen: Seen, base: SameBase): Conclusion {
+function completeConclusion(input: DecideInput, seen: Seen, base: SameBase): Conclusion {
+  const { object } = input;
   const { desire, nextResyncMs } = seen;
   const reason = object.spec.managementPolicy === "Observe" ? "Observed" : "RolloutComplete";
   const message = `Northflank has ${desire.source}, and the rollout is complete.`;
@@ -135,7 +137,7 @@ function completeConclusion({ object, now }: DecideInput, seen: Seen, base: Same
             type: "Normal",
             reason: "RolloutComplete",
             action: "Observe",
-            note: `${message} ${tookText(head.time, now)}`,
+            note: `${message} It took ${formatDuration(ageOf(input, head.time).elapsedMs)}.`,
           },
         ]
       : [],
@@ -168,9 +170,4 @@ function rolloutFailedConclusion({ object, random }: DecideInput, seen: Seen, ba
     stated: { ...base.stated, ...headResult(object, "Failed") },
     next: { kind: "recheck", afterMs: Math.round(jittered(slowProbeMs, 0.2, random)) },
   };
-}
-
-function tookText(since: string, now: number): string {
-  const elapsedMs = now - Date.parse(since);
-  return elapsedMs >= 0 ? `It took ${formatDuration(elapsedMs)}.` : "";
 }

@@ -152,7 +152,9 @@ function dueFor(deps: ObserveDeps, object: NorthflankDeployment, account: Accoun
   const { schedule, settings } = deps;
   const isOver = (reason: string) => isDependencyOver(deps, object, reason);
   const { resyncPeriodMs: periodMs } = settings;
-  return dueLook({ schedule, account, resyncPeriodMs: periodMs, isOver, isFollowed: isRolling(object) }, object);
+  const isPending = object.status?.restore?.outcome === "Pending";
+  const isFollowed = isRolling(object);
+  return dueLook({ schedule, account, resyncPeriodMs: periodMs, isOver, isFollowed, isPending }, object);
 }
 
 function isDependencyOver(deps: ObserveDeps, object: NorthflankDeployment, reason: string): boolean | undefined {

@@ -3,6 +3,7 @@ import type { Reason } from "../../api/reasons.ts";
 import { fightCorrections } from "../shared/fight.ts";
 import { type NextPass, passIn } from "../shared/next-pass.ts";
 import { slowProbeMs } from "../shared/remote-verdict.ts";
+import { ageOf } from "./ages.ts";
 import { buildHold } from "./awaiting.ts";
 import type { Difference } from "./compare.ts";
 import type { Conclusion } from "./conclusion.ts";
@@ -72,17 +73,13 @@ export function rejectedConclusion(seen: Seen, pending: readonly Difference[]): 
 }
 
 /** A change was accepted, and the target still tells what it had before. */
-export function readBackConclusion(
-  { now, object, settings }: DecideInput,
-  seen: Seen,
-  pending: readonly Difference[],
-): Conclusion {
+export function readBackConclusion(input: DecideInput, seen: Seen, pending: readonly Difference[]): Conclusion {
   const message = readBackMessage(seen.desire);
-  const sinceMs = now - Date.parse(object.status?.applied?.time ?? "");
+  const { elapsedMs } = ageOf(input, input.object.status?.applied?.time);
   return {
     ...differentBase(seen, pending, "ApplyingChange", message),
     verdict: { kind: "progressing", reason: "ApplyingChange", message },
-    next: { kind: "recheck", afterMs: pollPauseMs(sinceMs, showsWithinMs, settings) },
+    next: { kind: "recheck", afterMs: pollPauseMs(elapsedMs, showsWithinMs, input.settings) },
   };
 }
 

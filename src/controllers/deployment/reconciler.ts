@@ -1,9 +1,11 @@
 import type { NorthflankDeployment } from "../../api/deployment.ts";
 import type { Reconcile } from "../../runtime/controller.ts";
-import type { ObjectKey } from "../../runtime/outcome.ts";
+import { type ObjectKey, objectKey } from "../../runtime/outcome.ts";
 import type { Random } from "../../util/random.ts";
 import { rivalKeys } from "../shared/rivals.ts";
+import { Stopwatch } from "../shared/stopwatch.ts";
 import { createTargetReconciler, type TargetDeps, type TargetSteps } from "../shared/target-reconciler.ts";
+import { timesOf } from "./ages.ts";
 import type { Conclusion } from "./conclusion.ts";
 import { decide } from "./decide.ts";
 import type { Change } from "./decision.ts";
@@ -37,12 +39,22 @@ export interface DeploymentDeps extends ObserveDeps, TargetDeps<NorthflankDeploy
  */
 export function createDeploymentReconciler(deps: DeploymentDeps): Reconcile {
   const { clock, random, settings } = deps;
+  const stopwatch = new Stopwatch(clock);
+  const agesOf = ({ metadata }: NorthflankDeployment, status: NorthflankDeployment["status"]) =>
+    stopwatch.ages({ key: objectKey(metadata), uid: metadata.uid }, timesOf(status));
   return createTargetReconciler<NorthflankDeployment, Observation, Conclusion, Change>(deps, {
     observe: (object, signal) => observe(deps, object, signal),
-    decide: (object, observation) => decide({ object, observation, now: clock.now(), random, settings }),
+    decide: (object, observation) =>
+      decide({ object, observation, now: clock.now(), ages: agesOf(object, object.status), random, settings }),
     statusBefore: (object, change) => statusBefore(object, change, clock.now()),
     carryOut: (options) => carryOut(deps, options),
-    statusOf: (object, conclusion) => statusOf(object, conclusion, clock.now()),
+    statusOf: (object, conclusion) => {
+      const status = statusOf(object, conclusion, clock.now());
+      // What is written down now is measured from now on.
+      agesOf(object, status);
+      return status;
+    },
+    forget: (key) => stopwatch.forget(key),
   });
 }
 

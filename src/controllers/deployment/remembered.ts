@@ -1,10 +1,12 @@
 // pure
 import type { NorthflankDeployment } from "../../api/deployment.ts";
 import { findCondition } from "../../runtime/conditions.ts";
-import { type CorrectionRow, isFight } from "../shared/fight.ts";
+import { type CorrectionRow, correctionsWhenSame, isFight } from "../shared/fight.ts";
 import { isReconcileRequested } from "../shared/reconcile-request.ts";
-import { readyReason } from "../shared/target-object.ts";
+import { isSettled, readyReason } from "../shared/target-object.ts";
+import { ageOf } from "./ages.ts";
 import type { StatedFields } from "./conclusion.ts";
+import type { DecideInput } from "./decision.ts";
 import type { Desire } from "./desire.ts";
 import { imageText } from "./observed-fields.ts";
 import type { Applied } from "./rollout.ts";
@@ -16,9 +18,23 @@ export function correctionRow(object: NorthflankDeployment): CorrectionRow {
 }
 
 /** Somebody else changes the target back each time: writing stops. */
-export function isFightFor(object: NorthflankDeployment, now: number): boolean {
+export function isFightFor(input: DecideInput): boolean {
+  const { object } = input;
   const isKnown = readyReason(object) === "FightDetected";
-  return isFight({ ...correctionRow(object), isKnown, isRequested: isReconcileRequested(object), now });
+  const isRequested = isReconcileRequested(object);
+  return isFight({ ...correctionRow(object), isKnown, isRequested, now: correctionNow(input) });
+}
+
+/** The corrections to remember of a target that is as declared. */
+export function correctionsNow(input: DecideInput): readonly string[] | undefined {
+  const { object } = input;
+  return correctionsWhenSame(correctionRow(object), { wasSettled: isSettled(object), now: correctionNow(input) });
+}
+
+/** Now, as far after the newest correction as this process has measured. */
+function correctionNow(input: DecideInput): number {
+  const newest = input.object.status?.corrections?.[0];
+  return newest === undefined ? input.now : Date.parse(newest) + ageOf(input, newest).elapsedMs;
 }
 
 /** The last look at what is declared now found no difference: a difference is news. */
@@ -47,10 +63,10 @@ export function appliedChange({ status }: NorthflankDeployment, { hash }: Desire
 export const showsWithinMs = 60_000;
 
 /** Our change of a job was accepted a moment ago, and the job still tells what it had before: it is not sent again yet. */
-export function isNotShownYet({ status }: NorthflankDeployment, target: TargetView, now: number): boolean {
-  const { time, source, previousSource } = status?.applied ?? {};
+export function isNotShownYet(input: DecideInput, target: TargetView): boolean {
+  const { time, source, previousSource } = input.object.status?.applied ?? {};
   if (target.kind !== "job" || time === undefined || source === undefined) return false;
-  return now - Date.parse(time) < showsWithinMs && imageText(target) === previousSource;
+  return ageOf(input, time).elapsedMs < showsWithinMs && imageText(target) === previousSource;
 }
 
 /** The status speaks about what is declared now. */

@@ -8,6 +8,7 @@ import type { EventDraft } from "../shared/event-draft.ts";
 import { present } from "../shared/present.ts";
 import { isReconcileRequested } from "../shared/reconcile-request.ts";
 import { slowProbeMs } from "../shared/remote-verdict.ts";
+import { ageOf, isOver, leftMs, seenLeftMs } from "./ages.ts";
 import { compare, type Difference } from "./compare.ts";
 import type { Conclusion, StatedFields } from "./conclusion.ts";
 import type { Change, DecideInput, Decision, Seen } from "./decision.ts";
@@ -17,8 +18,8 @@ import { longestHistory } from "./history.ts";
 import { inDoubt } from "./in-doubt.ts";
 import { observedFields, timeText } from "./observed-fields.ts";
 import { headResult } from "./remembered.ts";
-import { pollPauseMs } from "./rolling.ts";
-import { judgeRollout } from "./rollout.ts";
+import { hasBegunNone, pollPauseMs } from "./rolling.ts";
+import { hasMovedSince, judgeRollout } from "./rollout.ts";
 
 /*
  * `rollout.onFailure: Restore`. What a declaration comes to whose rollout failed or was late:
@@ -80,6 +81,8 @@ export function decideRestore(input: DecideInput, seen: Seen, same: Conclusion):
   if (object.spec.managementPolicy === "Observe") return conclude(keepRecord(same, record));
   if (typeof good === "string") return conclude(nothingToRestore(same, good));
   if (isDoubtful) return conclude(nothingToRestore(same, "Northflank does not tell which of the two sources it has"));
+  const hold = record === undefined ? heldBack(input, seen, same) : undefined;
+  if (hold !== undefined) return conclude(hold);
   if (record === undefined) return conclude(intendRestore(input, same, { reason, good, desire: seen.desire }));
   if (record.outcome !== "Pending") {
     // Northflank may tell too little to see which of the two it has.
@@ -89,6 +92,25 @@ export function decideRestore(input: DecideInput, seen: Seen, same: Conclusion):
   const { differences, alike, untold } = compare(good, seen.service);
   const change = { desire: good, before: seen.service, differences: [...differences, ...alike, ...untold] };
   return { kind: "write", change: { ...change, cause: "Restored" } };
+}
+
+/**
+ * What failed or was late may not be this change at all: nothing is undone on the word of a clock alone, or where there was
+ * no rollout. `undefined` when it is put back.
+ */
+function heldBack(input: DecideInput, seen: Seen, same: Conclusion): Conclusion | undefined {
+  const { service } = seen;
+  const { applied } = same.stated;
+  if (same.verdict.reason === "RolloutTimedOut") {
+    if (service.rolloutStatus === undefined) {
+      return nothingToRestore(same, "Northflank does not return how far the rollout is");
+    }
+    return hasBegunNone(seen, same) ? nothingToRestore(same, "Northflank began no rollout for it") : undefined;
+  }
+  if (hasMovedSince(service.rolloutTransitionTime, applied) === true || applied?.time === undefined) return undefined;
+  // The failed state is taken for that of this change because of the time that has passed.
+  const afterMs = seenLeftMs(ageOf(input, applied.time), staleForMs);
+  return afterMs === 0 ? undefined : { ...same, next: { kind: "recheck", afterMs } };
 }
 
 function conclude(conclusion: Conclusion): Decision {
@@ -172,9 +194,9 @@ const staleForMs = 60_000;
  * We may have sent this source and not heard the answer: then the rollout that is complete may still be the one before,
  * and the source counts as good only when a later look finds it complete. The first one ever was there before us.
  */
-function mayBeStale({ object, now }: DecideInput, applied: StatedFields["applied"]): boolean {
-  if (applied?.source !== undefined || object.status?.lastGood === undefined) return false;
-  return !(now - Date.parse(applied?.time ?? "") >= staleForMs);
+function mayBeStale(input: DecideInput, applied: StatedFields["applied"]): boolean {
+  if (applied?.source !== undefined || input.object.status?.lastGood === undefined) return false;
+  return applied?.time === undefined || ageOf(input, applied.time).elapsedMs < staleForMs;
 }
 
 // ---- the target has something else ----
@@ -234,7 +256,7 @@ function adopted({ object, now }: DecideInput, record: RestoreRecord) {
 }
 
 function restoreState(
-  { object, now, settings }: DecideInput,
+  input: DecideInput,
   { service }: Seen,
   record: RestoreRecord,
 ): { readonly outcome: "RollingOut" | "Complete" | "Failed"; readonly nextMs: number | undefined } {
@@ -243,12 +265,16 @@ function restoreState(
     previousTransitionTime: record.previousTransitionTime,
     source: record.source,
   });
-  const rollout = judgeRollout({ service, applied, wasComplete: record.outcome === "Complete", now });
+  const age = ageOf(input, record.time);
+  const wasComplete = record.outcome === "Complete";
+  const rollout = judgeRollout({ service, applied, wasComplete, elapsedMs: age.elapsedMs });
   if (rollout.kind === "complete") return { outcome: "Complete", nextMs: undefined };
-  const timeoutMs = (object.spec.rollout?.timeoutSeconds ?? 900) * 1_000;
-  const elapsedMs = Math.max(0, now - Date.parse(record.time ?? ""));
-  if (rollout.kind === "failed" || !(elapsedMs < timeoutMs)) return { outcome: "Failed", nextMs: undefined };
-  return { outcome: "RollingOut", nextMs: pollPauseMs(elapsedMs, timeoutMs - elapsedMs, settings) };
+  const timeoutMs = (input.object.spec.rollout?.timeoutSeconds ?? 900) * 1_000;
+  // What was late stays late until it ends.
+  const isKnownLate = record.outcome === "Failed" && age.elapsedMs >= timeoutMs;
+  const isLate = isKnownLate || isOver(age, timeoutMs);
+  if (rollout.kind === "failed" || isLate) return { outcome: "Failed", nextMs: undefined };
+  return { outcome: "RollingOut", nextMs: pollPauseMs(age.elapsedMs, leftMs(age, timeoutMs), input.settings) };
 }
 
 type Settled = Exclude<RestoreRecord["outcome"], "Pending" | undefined>;

@@ -1,16 +1,21 @@
 // pure
 import type { NorthflankDeployment } from "../../api/deployment.ts";
 import type { ServiceView } from "../../northflank/types.ts";
-import { findCondition, formatTime } from "../../runtime/conditions.ts";
+import { formatTime } from "../../runtime/conditions.ts";
 import { jittered } from "../../util/backoff.ts";
 import { formatDuration } from "../../util/duration.ts";
+import { passIn } from "../shared/next-pass.ts";
+import { present } from "../shared/present.ts";
 import { slowProbeMs } from "../shared/remote-verdict.ts";
 import { readyReason } from "../shared/target-object.ts";
+import { ageOf, isOver, leftMs } from "./ages.ts";
 import { followsLatest } from "./build.ts";
 import type { Conclusion, StatedFields } from "./conclusion.ts";
 import type { DecideInput, Seen, Settings } from "./decision.ts";
 import type { Desire } from "./desire.ts";
+import { sinceOf } from "./phase.ts";
 import { headResult, isAcknowledged } from "./remembered.ts";
+import { hasMovedSince } from "./rollout.ts";
 
 /** What a conclusion about a target that has what is declared has in common, wherever its rollout is. */
 export type SameBase = Pick<Conclusion, "sameDesire" | "inSync" | "failure" | "events" | "stated">;
@@ -24,10 +29,16 @@ export function rollingConclusion(
 ): Conclusion {
   const { object, now, settings } = input;
   const timeoutMs = (object.spec.rollout?.timeoutSeconds ?? 900) * 1_000;
-  const sinceMs = rollingSince(input, seen, base.stated.build);
-  const elapsedMs = Math.max(0, now - sinceMs);
-  if (elapsedMs >= timeoutMs || isKnownLate(object))
+  const since = rollingSince(input, seen, base.stated.build);
+  const sinceMs = since === undefined ? now : Date.parse(since);
+  const age = ageOf(input, since ?? formatTime(now));
+  const { elapsedMs } = age;
+  if (isOver(age, timeoutMs) || isKnownLate(object, seen.desire)) {
+    const isAtRest = hasBegunNone(seen, base) && seen.service.rolloutStatus === "COMPLETED";
+    // Who follows the latest build waits for a rollout that has to come.
+    if (isAtRest && !followsLatest(seen.desire)) return unrolledConclusion(input, seen, base);
     return timedOutConclusion(input, seen, base, { elapsedMs, timeoutMs });
+  }
   const { isBuilding } = rollout;
   const reason = isBuilding ? "Building" : "RollingOut";
   return {
@@ -39,7 +50,7 @@ export function rollingConclusion(
     },
     rolloutComplete: { status: "Unknown", reason, message: rolloutGoesOn },
     stated: readyReason(object) === reason && isAcknowledged(object) ? withoutSeen(base.stated) : base.stated,
-    next: { kind: "recheck", afterMs: pollPauseMs(elapsedMs, timeoutMs - elapsedMs, settings) },
+    next: { kind: "recheck", afterMs: pollPauseMs(elapsedMs, leftMs(age, timeoutMs), settings) },
   };
 }
 
@@ -73,6 +84,37 @@ function withoutSeen({ observed: _observed, image: _image, ...rest }: StatedFiel
   return rest;
 }
 
+/** Northflank has taken the change, shows it, and still shows the end of the rollout before it. */
+export function hasBegunNone({ service }: Pick<Seen, "service">, { stated }: Pick<SameBase, "stated">): boolean {
+  const isOver = service.rolloutStatus === "COMPLETED" || service.rolloutStatus === "FAILED";
+  return isOver && hasMovedSince(service.rolloutTransitionTime, stated.applied) === false;
+}
+
+/** There are changes for which nothing is rolled out, such as other credentials: the last rollout is the one that counts. */
+function unrolledConclusion({ object }: DecideInput, seen: Seen, base: SameBase): Conclusion {
+  const timeoutMs = (object.spec.rollout?.timeoutSeconds ?? 900) * 1_000;
+  const message =
+    `Northflank has ${seen.desire.source} and began no rollout for it within ${formatDuration(timeoutMs)}; the last ` +
+    "rollout is complete.";
+  const { applied } = base.stated;
+  return {
+    ...base,
+    verdict: {
+      kind: "ready",
+      reason: object.spec.managementPolicy === "Observe" ? "Observed" : "RolloutComplete",
+      message,
+    },
+    rolloutComplete: { status: "True", reason: "RolloutComplete", message: "The last rollout is complete." },
+    stated: {
+      ...base.stated,
+      // The state that is shown speaks about this change from now on.
+      applied: applied && present({ ...applied, previousTransitionTime: undefined }),
+      ...headResult(object, "Complete"),
+    },
+    next: passIn(seen.nextResyncMs),
+  };
+}
+
 function timedOutConclusion(
   input: DecideInput,
   seen: Seen,
@@ -98,25 +140,25 @@ function timedOutConclusion(
 const firstLateProbeMs = 300_000;
 
 /** When the rollout began that is waited for: our change, else when it was first seen not to be complete. */
-function rollingSince({ object, now }: DecideInput, { desire }: Seen, build: StatedFields["build"]): number {
-  const { history, conditions } = object.status ?? {};
-  const head = history?.[0];
-  const changedMs = head?.result === "RollingOut" || head?.result === "TimedOut" ? Date.parse(head.time) : undefined;
+function rollingSince({ object }: DecideInput, { desire }: Seen, build: StatedFields["build"]): string | undefined {
+  const head = object.status?.history?.[0];
+  const isOurs = head?.result === "RollingOut" || head?.result === "TimedOut";
+  if (!isOurs) return sinceOf(object, desire, "RollingOut", "RolloutTimedOut");
   // Who follows the latest build waits for one first: that is no part of the rollout.
-  const builtMs = followsLatest(desire) && build?.outcome === "Succeeded" ? Date.parse(build.time ?? "") : Number.NaN;
-  if (changedMs !== undefined) return Number.isNaN(builtMs) ? changedMs : Math.max(changedMs, builtMs);
-  const reconciling = findCondition(conditions, "Reconciling");
-  const wasRolling = readyReason(object) === "RollingOut" || readyReason(object) === "Building";
-  return wasRolling && reconciling !== undefined ? Date.parse(reconciling.lastTransitionTime) : now;
+  const built = followsLatest(desire) && build?.outcome === "Succeeded" ? build.time : undefined;
+  return built !== undefined && Date.parse(built) > Date.parse(head.time) ? built : head.time;
 }
 
 /** What was late stays late until it ends: a probe must not make it look under way again. */
-function isKnownLate(object: NorthflankDeployment): boolean {
-  return readyReason(object) === "RolloutTimedOut" && isAcknowledged(object);
+function isKnownLate(object: NorthflankDeployment, desire: Desire): boolean {
+  return sinceOf(object, desire, "RolloutTimedOut") !== undefined;
 }
 
 // The longest pause between two looks at a rollout.
 const longestPollMs = 60_000;
+
+// What is left until a deadline may be less than a millisecond: never at once.
+const shortestPollMs = 100;
 
 /** Grows with the time a rollout has taken, so that a long one costs few requests; never past its deadline. */
 export function pollPauseMs(elapsedMs: number, leftMs: number, settings: Settings): number {
@@ -125,7 +167,7 @@ export function pollPauseMs(elapsedMs: number, leftMs: number, settings: Setting
     Math.max(rolloutPollIntervalMs, elapsedMs / 4),
     Math.max(longestPollMs, rolloutPollIntervalMs),
   );
-  return Math.round(Math.min(growing, leftMs));
+  return Math.max(shortestPollMs, Math.round(Math.min(growing, leftMs)));
 }
 
 function stateText({ rolloutStatus }: ServiceView): string {

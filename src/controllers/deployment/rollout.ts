@@ -40,25 +40,29 @@ export function judgeRollout(options: {
   readonly service: ServiceView;
   readonly applied: Applied | undefined;
   readonly wasComplete: boolean;
-  readonly now: number;
+  /** Milliseconds since the time of `applied`. */
+  readonly elapsedMs: number;
 }): Rollout {
-  const { service, applied, wasComplete, now } = options;
+  const { service, applied, wasComplete, elapsedMs } = options;
   if (wasComplete && service.rolloutReason === "SCALING") return { kind: "complete" };
-  const isStale = !speaksAboutChange(service.rolloutTransitionTime, applied, now);
+  const isStale = !speaksAboutChange(service.rolloutTransitionTime, applied, elapsedMs);
   const isBuilding = service.internal !== undefined && buildStates.has(service.buildStatus ?? "");
   if (!isStale && service.rolloutStatus === "COMPLETED") return { kind: "complete" };
   if (!isStale && service.rolloutStatus === "FAILED") return { kind: "failed" };
   return { kind: "rolling", isBuilding };
 }
 
-function speaksAboutChange(transition: string | undefined, applied: Applied | undefined, now: number): boolean {
-  const appliedAtMs = applied?.time === undefined ? Number.NaN : Date.parse(applied.time);
-  if (Number.isNaN(appliedAtMs)) return true;
+function speaksAboutChange(transition: string | undefined, applied: Applied | undefined, elapsedMs: number): boolean {
+  if (applied?.time === undefined || Number.isNaN(Date.parse(applied.time))) return true;
+  const wasSent = applied.source !== undefined;
+  if (!wasSent && elapsedMs >= unsentSettleMs) return true;
+  const hasMoved = hasMovedSince(transition, applied);
+  return hasMoved ?? (!wasSent || elapsedMs >= untimedSettleMs);
+}
+
+/** The state of the rollout began after the change; `undefined` where Northflank does not tell when states began. */
+export function hasMovedSince(transition: string | undefined, applied: Applied | undefined): boolean | undefined {
   const before = applied?.previousTransitionTime;
-  const wasSent = applied?.source !== undefined;
-  if (!wasSent && now - appliedAtMs >= unsentSettleMs) return true;
-  if (transition === undefined || before === undefined) {
-    return !wasSent || now - appliedAtMs >= untimedSettleMs;
-  }
+  if (transition === undefined || before === undefined) return undefined;
   return Date.parse(transition) > Date.parse(before);
 }

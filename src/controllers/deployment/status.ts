@@ -3,6 +3,7 @@ import type { NorthflankDeployment, NorthflankDeploymentStatus } from "../../api
 import { type ConditionDraft, findCondition } from "../../runtime/conditions.ts";
 import { claimed, targetStatus } from "../shared/target-status.ts";
 import type { Conclusion } from "./conclusion.ts";
+import { phaseAfter } from "./phase.ts";
 import { isAcknowledged } from "./remembered.ts";
 
 /** The whole status after a pass, with the guarantees of {@link targetStatus}. */
@@ -14,7 +15,7 @@ export function statusOf(
   const { serviceId, jobId } = object.spec;
   // An edit of the spec starts anew: the corrections were of what was declared before.
   const forgotten = isAcknowledged(object) ? {} : { corrections: undefined };
-  const stated = { ...forgotten, ...conclusion.stated };
+  const stated = { ...forgotten, phase: phaseAfter(object, conclusion, now), ...conclusion.stated };
   return targetStatus<NorthflankDeploymentStatus>(
     object,
     { ...conclusion, stated },

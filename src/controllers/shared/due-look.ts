@@ -25,6 +25,8 @@ export function dueLook<T extends TargetObject>(
     readonly isOver?: (reason: string) => boolean | undefined;
     /** Something is under way at Northflank, and followed to its end. */
     readonly isFollowed?: boolean;
+    /** Something is recorded, and is to be sent now. */
+    readonly isPending?: boolean;
   },
   object: T,
 ): Due {
@@ -34,6 +36,7 @@ export function dueLook<T extends TargetObject>(
     key: objectKey(metadata),
     uid: metadata.uid,
     isSettled: isDone,
+    isFollowed: deps.isFollowed === true || deps.isPending === true,
     plannedTime: status?.nextReconcileTime,
     periodMs: resyncPeriodMs(object, deps.resyncPeriodMs),
   });

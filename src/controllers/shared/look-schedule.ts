@@ -23,6 +23,7 @@ const earlyMs = 50;
 
 // A planned time further off than this was written by a clock that is wrong.
 const farthestMs = 2 * 3_600_000;
+const farthestFollowedMs = 300_000;
 
 interface Entry {
   readonly uid: string | undefined;
@@ -37,6 +38,8 @@ export interface Scheduled {
   readonly uid: string | undefined;
   /** Ready for what is declared: nothing is under way. */
   readonly isSettled: boolean;
+  /** Something is under way at Northflank: it is never looked at more rarely than every few minutes. */
+  readonly isFollowed?: boolean;
   /** `status.nextReconcileTime` */
   readonly plannedTime: string | undefined;
   /** Milliseconds between two looks while settled; 0 = never. */
@@ -108,9 +111,10 @@ export class LookSchedule {
     return entry;
   }
 
-  #firstDueInMs({ isSettled, plannedTime, periodMs }: Scheduled): number {
+  #firstDueInMs({ isSettled, isFollowed, plannedTime, periodMs }: Scheduled): number {
     const plannedInMs = plannedTime === undefined ? Number.NaN : Date.parse(plannedTime) - this.#clock.now();
-    if (!isSettled) return plannedInMs > 0 ? Math.min(plannedInMs, farthestMs) : 0;
+    const longestMs = isFollowed === true ? farthestFollowedMs : farthestMs;
+    if (!isSettled) return plannedInMs > 0 ? Math.min(plannedInMs, longestMs) : 0;
     if (periodMs === 0) return Number.POSITIVE_INFINITY;
     if (Number.isNaN(plannedInMs)) return periodMs * this.#random();
     if (plannedInMs > 0) return Math.min(plannedInMs, 1.2 * periodMs);

@@ -61,6 +61,8 @@ export interface TargetSteps<T extends TargetObject, O, C extends TargetConclusi
     readonly context: PassContext;
   }) => Promise<C>;
   readonly statusOf: (object: T, conclusion: C) => Status<T>;
+  /** An object is gone: what is remembered of it in memory is forgotten. */
+  readonly forget?: (key: ObjectKey) => void;
   /** When to come back, for kinds that watch more than Northflank. Default: what the conclusion says. */
   readonly nextPass?: (object: T, status: Status<T>, next: NextPass) => NextPass;
 }
@@ -84,6 +86,7 @@ export function createTargetReconciler<T extends TargetObject, O, C extends Targ
       deps.schedule.forget(key);
       newSpecs.forget(key);
       unsaved.forget(key);
+      steps.forget?.(key);
       return { kind: "settled" };
     }
     // No finalizer is ours: the target stays as it is.

@@ -159,7 +159,9 @@ describe("a service that has what is declared", () => {
       "progressing/RollingOut, again in 10 s",
     ],
     "is still late after it was late": [
-      applied("TimedOut"),
+      applied("TimedOut", {
+        phase: { name: "RolloutTimedOut", since: new Date(now - 60_000).toISOString(), specHash: desire().hash },
+      }),
       { ...same, ...rolledOut, rolloutStatus: "IN_PROGRESS" },
       "stalled/RolloutTimedOut, again in 300 s",
     ],

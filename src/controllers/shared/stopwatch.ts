@@ -1,0 +1,62 @@
+import type { ObjectKey } from "../../runtime/outcome.ts";
+import type { Clock } from "../../util/clock.ts";
+
+/** How long ago a time in a status is. */
+export interface Age {
+  /** Never negative: a time in the future was written by another clock, and counts from when it was first seen. */
+  readonly elapsedMs: number;
+  /** So much of it has passed before the eyes of this process. */
+  readonly seenMs: number;
+}
+
+/** The ages of the times in a status, by their text. */
+export type Ages = ReadonlyMap<string, Age>;
+
+interface Mark {
+  readonly seenAtMs: number;
+  /** By the wall clock, when this process first saw the time. */
+  readonly elapsedAtFirstMs: number;
+}
+
+/**
+ * Measures how long ago the times in statuses are, by the monotonic clock.
+ *
+ * *Guarantees*: a jump of the wall clock changes no age that is measured already; what this process wrote down itself is as
+ * old as it is, to the second; `seenMs` is never more than what has really passed.
+ */
+export class Stopwatch {
+  readonly #clock: Pick<Clock, "now" | "monotonic">;
+  readonly #marks = new Map<ObjectKey, { readonly uid: string | undefined; readonly byTime: Map<string, Mark> }>();
+
+  constructor(clock: Pick<Clock, "now" | "monotonic">) {
+    this.#clock = clock;
+  }
+
+  /** The ages of these times of an object. Times that it no longer has are forgotten; what is no time is left out. */
+  ages(
+    object: { readonly key: ObjectKey; readonly uid: string | undefined },
+    times: readonly (string | undefined)[],
+  ): Ages {
+    const nowMs = this.#clock.monotonic();
+    const known = this.#marks.get(object.key);
+    const before = known !== undefined && known.uid === object.uid ? known.byTime : new Map<string, Mark>();
+    const byTime = new Map<string, Mark>();
+    for (const time of times) {
+      const elapsedMs = this.#clock.now() - Date.parse(time ?? "");
+      if (time === undefined || Number.isNaN(elapsedMs)) continue;
+      byTime.set(time, before.get(time) ?? { seenAtMs: nowMs, elapsedAtFirstMs: Math.max(0, elapsedMs) });
+    }
+    if (byTime.size === 0) this.#marks.delete(object.key);
+    else this.#marks.set(object.key, { uid: object.uid, byTime });
+    const ageOf = ({ seenAtMs, elapsedAtFirstMs }: Mark): Age => {
+      const seenMs = nowMs - seenAtMs;
+      return { seenMs, elapsedMs: elapsedAtFirstMs + seenMs };
+    };
+    return new Map([...byTime].map(([time, mark]) => [time, ageOf(mark)]));
+  }
+
+  /** Forgets an object that is gone. */
+  forget(key: ObjectKey): void {
+    this.#marks.delete(key);
+  }
+}
