@@ -115,6 +115,13 @@ export function createControllers(deps: ControllersDeps): readonly ManagedContro
     clock,
     random,
   });
+  // What is sent leaves within milliseconds of the check, and a third of the renew deadline is less than what is left
+  // of a lease that is being renewed. An answer that comes after the lease was lost is read back by the successor.
+  const leaseMarginMs = config.leaderElectRenewDeadlineMs / 3;
+  const lease = {
+    isLeaderFor: (durationMs: number) => deps.leadership.isLeaderFor(durationMs),
+    marginMs: leaseMarginMs,
+  };
   const deployment = createDeploymentReconciler({
     store: deployments.store,
     runs: jobRuns.store,
@@ -125,6 +132,7 @@ export function createControllers(deps: ControllersDeps): readonly ManagedContro
     statusWriter: writer<NorthflankDeployment>("deployment", northflankDeployments, deployments),
     events,
     observer: metrics.deploymentObserver,
+    lease,
     clock,
     random,
   });
@@ -138,6 +146,7 @@ export function createControllers(deps: ControllersDeps): readonly ManagedContro
     statusWriter: writer<NorthflankJob>("job", northflankJobs, jobs),
     events,
     observer: metrics.jobObserver,
+    lease,
     clock,
     random,
   });
@@ -158,9 +167,7 @@ export function createControllers(deps: ControllersDeps): readonly ManagedContro
     observer: metrics.jobRunObserver,
     wake: (key) => queues.jobRun.add(key),
     lease: deps.leadership,
-    // What is sent leaves within milliseconds of the check, and a third of the renew deadline is less than what is left
-    // of a lease that is being renewed. An answer that comes after the lease was lost is read back by the successor.
-    settings: { ...config, leaseMarginMs: config.leaderElectRenewDeadlineMs / 3 },
+    settings: { ...config, leaseMarginMs },
     newId: deps.newId,
     restored: deps.restored,
     clock,

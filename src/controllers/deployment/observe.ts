@@ -154,7 +154,15 @@ function dueFor(deps: ObserveDeps, object: NorthflankDeployment, account: Accoun
   const { resyncPeriodMs: periodMs } = settings;
   const isPending = object.status?.restore?.outcome === "Pending";
   const isFollowed = isRolling(object);
-  return dueLook({ schedule, account, resyncPeriodMs: periodMs, isOver, isFollowed, isPending }, object);
+  const isRecorded = () => hasRecord(object);
+  return dueLook({ schedule, account, resyncPeriodMs: periodMs, isOver, isFollowed, isPending, isRecorded }, object);
+}
+
+/** The status tells what was sent for the declaration or found in force; under Observe, what was seen. */
+function hasRecord({ spec, status }: NorthflankDeployment): boolean {
+  if (spec.managementPolicy === "Observe") return status?.observed !== undefined;
+  const read = desireOf(spec);
+  return read.kind === "desire" && status?.applied?.specHash === read.desire.hash;
 }
 
 function isDependencyOver(deps: ObserveDeps, object: NorthflankDeployment, reason: string): boolean | undefined {

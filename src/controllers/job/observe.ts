@@ -13,6 +13,7 @@ import { isAsApplied } from "./compare.ts";
 import type { Settings } from "./decision.ts";
 import { type Desire, desireOf, hasReferences, isSameSources } from "./desire.ts";
 import type { Observation } from "./observation.ts";
+import { isSameSpec } from "./remembered.ts";
 import { targetOf } from "./target.ts";
 import { resolveValues } from "./values.ts";
 
@@ -147,5 +148,6 @@ function without(observation: Observation): Observed {
 
 /** Whether the job has to be looked at in this pass, and how urgent that is. */
 function dueFor({ schedule, settings }: ObserveDeps, object: NorthflankJob, account: Account): Due {
-  return dueLook({ schedule, account, resyncPeriodMs: settings.resyncPeriodMs }, object);
+  const isRecorded = () => object.spec.managementPolicy === "Observe" || isSameSpec(object) === true;
+  return dueLook({ schedule, account, resyncPeriodMs: settings.resyncPeriodMs, isRecorded }, object);
 }

@@ -27,6 +27,11 @@ export function dueLook<T extends TargetObject>(
     readonly isFollowed?: boolean;
     /** Something is recorded, and is to be sent now. */
     readonly isPending?: boolean;
+    /**
+     * Asked of an object that is settled by its conditions: whether its status holds the record that goes with them. One of
+     * an older version, or that was edited or copied, confirms nothing. Default: it does.
+     */
+    readonly isRecorded?: () => boolean;
   },
   object: T,
 ): Due {
@@ -44,6 +49,8 @@ export function dueLook<T extends TargetObject>(
   const isAcknowledged = status?.observedGeneration === metadata.generation;
   if (!isAcknowledged || findCondition(status?.conditions, "Ready") === undefined) return urgent;
   if (isReconcileRequested(object)) return requestedLook(planned);
+  // Once per process: where the record cannot be stored, the object is looked at like any other from then on.
+  if (isDone && planned.sinceLookMs === undefined && deps.isRecorded?.() === false) return urgent;
   if (!isDone && hasOpened(deps, object, planned)) return urgent;
   if (planned.dueInMs > 0) return { kind: "rest", dueInMs: planned.dueInMs };
   if (isDone) return { kind: "look", class: "observe" };

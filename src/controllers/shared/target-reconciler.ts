@@ -2,6 +2,7 @@ import { isKubeError } from "../../kube/errors.ts";
 import type { PassContext, Reconcile } from "../../runtime/controller.ts";
 import { type ObjectKey, type Outcome, objectKey, type Priority } from "../../runtime/outcome.ts";
 import type { Clock } from "../../util/clock.ts";
+import { mergePatchBetween } from "../../util/merge-patch.ts";
 import type { Account } from "./accounts.ts";
 import type { EventSink } from "./event-draft.ts";
 import type { LookSchedule } from "./look-schedule.ts";
@@ -31,6 +32,15 @@ export interface TargetDeps<T extends TargetObject> {
   readonly observer: TargetObserver;
   readonly schedule: LookSchedule;
   readonly clock: Clock;
+  /**
+   * Asked right before a change is sent and before a status is written: a process that was frozen may have a successor by
+   * then, whose newer change it would undo. Without it this process is the only one.
+   */
+  readonly lease?: {
+    readonly isLeaderFor: (durationMs: number) => boolean;
+    /** So much of the lease has to be left when a change is sent. */
+    readonly marginMs: number;
+  };
 }
 
 type Status<T extends TargetObject> = NonNullable<T["status"]>;
@@ -103,7 +113,11 @@ export function createTargetReconciler<T extends TargetObject, O, C extends Targ
   };
 }
 
+// At once, and not without end: each time somebody has changed the object meanwhile.
 const lookAgain: Outcome = { kind: "recheck", afterMs: 0, priority: "change" };
+
+// The lease is renewed, or this process ends.
+const lookLater: Outcome = { kind: "recheck", afterMs: 1_000, priority: "change" };
 
 /** A status that a pass has come to, and what goes with it. */
 interface Report<T extends TargetObject, C> {
@@ -150,7 +164,10 @@ async function pass<T extends TargetObject, O, C extends TargetConclusion, X>(
     const { change } = decision;
     if (account === undefined || hasChangedSince(known, deps.store)) return lookAgain;
     const recorded = await record(deps, known, steps.statusBefore(known, change), context.signal);
-    if (recorded === undefined || hasChangedSince(known, deps.store)) return lookAgain;
+    // It is gone, and the watch will say so.
+    if (recorded === undefined) return { kind: "settled" };
+    if (hasChangedSince(known, deps.store)) return lookAgain;
+    if (deps.lease?.isLeaderFor(deps.lease.marginMs) === false) return lookLater;
     stored = recorded;
     conclusion = await steps.carryOut({ known, stored, observation, account, change, context });
   } else {
@@ -189,9 +206,16 @@ async function report<T extends TargetObject, O, C extends TargetConclusion, X>(
 ): Promise<Outcome> {
   const { verdict, events } = conclusion;
   const { kind, reason, message } = verdict;
+  // Whoever is not the leader any more leaves writing to the one who is.
+  if (deps.lease?.isLeaderFor(0) === false) throw new Error("the leadership was lost before the status was written");
   const written = await deps.statusWriter.write(stored, status, context.statusSignal);
   if (written.kind === "gone") return { kind: "settled" };
   if (written.kind === "written") {
+    if (isSoon(conclusion.next) && mergePatchBetween(written.object.status ?? {}, status) !== undefined) {
+      // Recorded, and to be sent now: without the record the same would be recorded again and again.
+      const text = "the API server has not stored the whole status; apply the CRDs of this version of the operator";
+      return { kind: "retry", error: new Error(text) };
+    }
     const before = stored.status?.conditions;
     const passage = stalledPassage({ before, after: status.conditions, action: "Reconcile" });
     for (const draft of [...events, ...passage]) deps.events.record(written.object, draft);
@@ -204,9 +228,13 @@ async function report<T extends TargetObject, O, C extends TargetConclusion, X>(
 }
 
 function priorityOf(kind: TargetConclusion["verdict"]["kind"], next: NextPass): Priority {
-  // Recorded, and to be sent now.
-  if (next.kind === "recheck" && next.afterMs === 0) return "change";
+  if (isSoon(next)) return "change";
   return kind === "ready" || kind === "stalled" ? "resync" : "follow";
+}
+
+/** Something was recorded, and is to be sent now. */
+function isSoon(next: NextPass): boolean {
+  return next.kind === "recheck" && next.afterMs === 0;
 }
 
 function nextLookMs({ next }: TargetConclusion): number {
