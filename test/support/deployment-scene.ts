@@ -64,6 +64,10 @@ export class DeploymentScene {
   #reconciling = "";
   /** Runs when Northflank has carried out a change, before it is answered. */
   afterWrite: (() => void) | undefined;
+  /** Whether this process still leads for so long. */
+  isLeaderFor: (durationMs: number) => boolean = () => true;
+  /** Fields of a status that the server drops, as one with an older CRD does. */
+  prunes: readonly string[] = [];
   /** Runs before each pass of `work`. */
   beforePass: (() => void) | undefined;
   /** What an answer leaves out of what Northflank has. */
@@ -202,6 +206,11 @@ export class DeploymentScene {
     return this.events.splice(0);
   }
 
+  #pruned(status: unknown): NorthflankDeploymentStatus {
+    const kept = Object.entries(status as object).filter(([name]) => !this.prunes.includes(name));
+    return Object.fromEntries(kept) as NorthflankDeploymentStatus;
+  }
+
   #checkPromises(key: string): void {
     const object = this.object(key);
     if (object.status?.observedGeneration === -1) return;
@@ -242,6 +251,7 @@ export class DeploymentScene {
         return validator.validateSpec(kind, spec);
       },
       schedule: new LookSchedule({ clock, random }),
+      lease: { isLeaderFor: (durationMs) => this.isLeaderFor(durationMs), marginMs: 3_000 },
       settings: { resyncPeriodMs: 900_000, rolloutPollIntervalMs: 10_000 },
       statusWriter: createStatusWriter<NorthflankDeployment>({
         kube: this.#kube(),
@@ -284,7 +294,7 @@ export class DeploymentScene {
         const stored = {
           ...object,
           metadata: { ...object.metadata, resourceVersion: String(++this.#version) },
-          status: mergePatch(object.status ?? {}, JSON.parse(JSON.stringify(status))) as NorthflankDeploymentStatus,
+          status: this.#pruned(mergePatch(object.status ?? {}, JSON.parse(JSON.stringify(status)))),
         };
         this.#server.set(key, stored);
         return stored as unknown as T;
