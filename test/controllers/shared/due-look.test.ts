@@ -45,7 +45,7 @@ function object({ ready = "True", reason = "InSync", observedGeneration = 2, inM
 
 function due(
   facts: Facts,
-  more: { readonly isOver?: (reason: string) => boolean | undefined; readonly isFollowed?: boolean } = {},
+  more: Pick<Parameters<typeof dueLook>[0], "isOver" | "isFollowed" | "isPending" | "isRecorded"> = {},
 ) {
   const schedule = new LookSchedule({ clock, random: always(0.5) });
   return dueLook({ schedule, account, resyncPeriodMs: 15 * minute, ...more }, object(facts));
@@ -109,4 +109,30 @@ test("the period between two looks is the object's own, else the operator's", ()
   const { spec, ...rest } = object({});
   expect(resyncPeriodMs({ ...rest, spec }, 7)).toBe(7);
   expect(resyncPeriodMs({ ...rest, spec: { ...spec, resyncPeriodSeconds: 90 } }, 7)).toBe(90_000);
+});
+
+describe("an object that is settled by its conditions, and whose status lacks the record", () => {
+  test("is looked at at once, whatever time is planned", () => {
+    const isRecorded = () => false;
+    expect(due({}, { isRecorded })).toEqual({ kind: "look", class: "change" });
+    expect(due({ inMs: 365 * 24 * 60 * minute }, { isRecorded })).toEqual({ kind: "look", class: "change" });
+    expect(due({}, { isRecorded: () => true })).toMatchObject({ kind: "rest" });
+  });
+
+  test("is looked at like any other once this process has looked", () => {
+    const schedule = new LookSchedule({ clock, random: always(0.5) });
+    const thing = object({});
+    schedule.looked({ key: objectKey(thing.metadata), uid: "u" }, { nextMs: minute, accountVersion: "1" });
+    const isRecorded = () => false;
+    expect(dueLook({ schedule, account, resyncPeriodMs: 15 * minute, isRecorded }, thing)).toMatchObject({
+      kind: "rest",
+    });
+  });
+});
+
+test("what is followed, or recorded to be sent, is not put off by a clock that planned it far ahead", () => {
+  const far = { ready: "Unknown", reason: "RollingOut", inMs: 60 * minute } as const;
+  expect(due(far)).toEqual({ kind: "rest", dueInMs: 60 * minute });
+  expect(due(far, { isFollowed: true })).toEqual({ kind: "rest", dueInMs: 5 * minute });
+  expect(due(far, { isPending: true })).toEqual({ kind: "rest", dueInMs: 5 * minute });
 });
