@@ -154,13 +154,6 @@ function lastingNotes(object: NorthflankDeployment, observation: Observation): r
 
 function untoldNotes(observation: Observation): readonly string[] {
   if (observation.kind !== "seen") return [];
-  const { alike, untold, hidden } = compare(observation.desire, observation.service);
-  return [
-    ...alike
-      .filter(({ from, to }) => from !== to)
-      .map(
-        ({ path, from, to }) => `${path} cannot be compared in full: Northflank returns ${from}, declared is ${to}.`,
-      ),
-    ...[...untold, ...hidden].map(({ path }) => `${path} cannot be compared: Northflank does not tell it.`),
-  ];
+  const { untold, hidden } = compare(observation.desire, observation.service);
+  return [...untold, ...hidden].map(({ path }) => `${path} cannot be compared: Northflank does not tell it.`);
 }

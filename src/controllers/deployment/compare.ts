@@ -42,9 +42,7 @@ export function compare(desire: Desire, service: ServiceView, resolvedCommit?: s
 
 /** Not all of what is declared could be read back from this target: whether it arrived, no look would show for sure. */
 export function isReadInPart(desire: Desire, service: ServiceView): boolean {
-  return fieldsOf(desire, service, undefined).some(
-    ({ state, isPart }) => state !== "same" && (isPart || state !== "different"),
-  );
+  return fieldsOf(desire, service, undefined).some(({ state, isPart }) => isPart && state !== "same");
 }
 
 function fieldsOf(desire: Desire, service: ServiceView, resolvedCommit: string | undefined): readonly Field[] {

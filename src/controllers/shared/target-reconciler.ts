@@ -116,7 +116,7 @@ export function createTargetReconciler<T extends TargetObject, O, C extends Targ
 // At once, and not without end: each time somebody has changed the object meanwhile.
 const lookAgain: Outcome = { kind: "recheck", afterMs: 0, priority: "change" };
 
-// The lease is renewed, or this process ends.
+// Until the lease is renewed, or this process ends.
 const lookLater: Outcome = { kind: "recheck", afterMs: 1_000, priority: "change" };
 
 /** A status that a pass has come to, and what goes with it. */
@@ -162,7 +162,8 @@ async function pass<T extends TargetObject, O, C extends TargetConclusion, X>(
   let conclusion: C;
   if (decision.kind === "write") {
     const { change } = decision;
-    if (account === undefined || hasChangedSince(known, deps.store)) return lookAgain;
+    if (account === undefined) return lookLater;
+    if (hasChangedSince(known, deps.store)) return lookAgain;
     const recorded = await record(deps, known, steps.statusBefore(known, change), context.signal);
     // It is gone, and the watch will say so.
     if (recorded === undefined) return { kind: "settled" };
