@@ -7,7 +7,7 @@ import { group, lastAppliedConfiguration } from "./names.ts";
 import { formatPath } from "./problem.ts";
 import { isRecord, type Path, type UnknownField, unknownFields } from "./stored.ts";
 import { unknownFieldRemedy } from "./unknown-field.ts";
-import { createValidator } from "./validate.ts";
+import { createValidator, type Validator } from "./validate.ts";
 
 /** An object as it is cached: what reconcilers read and nothing else. */
 export interface CachedObject extends KubeObject {
@@ -60,10 +60,10 @@ const noMisfits: Misfits = { spec: [], status: [] };
  */
 export function createFit(
   kind: KindDefinition,
+  validator: Pick<Validator, "validateSpec"> = createValidator(),
   amend: (object: CachedObject, misfits: Misfits) => CachedObject = (object) => object,
 ): Fit {
   const made = new WeakSet<object>();
-  let validator: ReturnType<typeof createValidator> | undefined;
   return <T extends KubeObject>(raw: T): T & { readonly misfits?: Misfits } => {
     const { spec, status, misfits: stray } = raw as CachedObject;
     // What was made here is known by itself, not by a field of this name: that anybody could have stored.
@@ -77,10 +77,8 @@ export function createFit(
     }
     const fittedSpec = fitTo(kind.spec, spec, ["spec"]);
     const fittedStatus = hasStatus ? fitTo(kind.status, status, ["status"]) : undefined;
-    const isRefused = fittedSpec.problems.length > 0;
-    validator ??= isRefused ? createValidator() : undefined;
     // In the words of the validator, which also knows what else is wrong.
-    const judged = isRefused ? (validator?.validateSpec(kind.type.kind, spec ?? {}) ?? []) : [];
+    const judged = fittedSpec.problems.length > 0 ? validator.validateSpec(kind.type.kind, spec ?? {}) : [];
     const misfits = {
       spec: (judged.length > 0 ? judged : fittedSpec.problems).slice(0, maxMisfits),
       status: (fittedStatus?.problems ?? []).slice(0, maxMisfits),

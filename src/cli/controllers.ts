@@ -3,7 +3,7 @@ import type { NorthflankDeployment } from "../api/deployment.ts";
 import type { NorthflankJob } from "../api/job.ts";
 import type { NorthflankJobRun } from "../api/job-run.ts";
 import { northflankConnections, northflankDeployments, northflankJobRuns, northflankJobs } from "../api/names.ts";
-import { createValidator } from "../api/validate.ts";
+import type { Validator } from "../api/validate.ts";
 import type { Config } from "../config.ts";
 import { createConnectionReconciler } from "../controllers/connection/reconciler.ts";
 import { createDeploymentReconciler } from "../controllers/deployment/reconciler.ts";
@@ -42,6 +42,7 @@ import { wireWakes } from "./wakes.ts";
 export interface ControllersDeps {
   readonly config: Config;
   readonly caches: Caches;
+  readonly validator: Validator;
   readonly kube: KubeClient;
   readonly apis: ApiFactory;
   readonly operatorToken: OperatorToken | undefined;
@@ -63,7 +64,7 @@ const leastPassMs = 60_000;
 
 /** The controllers of all kinds, each with its queue, and what wakes what. Nothing runs before they are started. */
 export function createControllers(deps: ControllersDeps): readonly ManagedController[] {
-  const { config, caches, kube, apis, events, metrics, clock, random, log } = deps;
+  const { config, caches, validator, kube, apis, events, metrics, clock, random, log } = deps;
   const { connections, deployments, jobs, jobRuns } = caches;
   const accounts = soundAccounts(connections.store, {
     kube,
@@ -80,7 +81,6 @@ export function createControllers(deps: ControllersDeps): readonly ManagedContro
     random,
   });
   const eventLoop = new EventLoop(clock);
-  const validator = createValidator();
   const judge = judgeOnce((object: Judgeable & { readonly kind: string; readonly spec: unknown }) =>
     validator.validateSpec(object.kind, object.spec),
   );

@@ -1,6 +1,7 @@
 import type { NorthflankJobRun } from "../api/job-run.ts";
 import { kinds } from "../api/kinds.ts";
 import { createFit, type Fit } from "../api/project-object.ts";
+import type { Validator } from "../api/validate.ts";
 import { heldIfUnreadable } from "../controllers/job-run/unreadable.ts";
 import type { KubeClient } from "../kube/client.ts";
 import type { KubeObject, ResourceType } from "../kube/types.ts";
@@ -9,13 +10,13 @@ import type { KubeObject, ResourceType } from "../kube/types.ts";
 export type Fits = ReadonlyMap<string, Fit>;
 
 /** Makes them; what was made with one set of them is known to that set only. */
-export function createFits(): Fits {
+export function createFits(validator: Validator): Fits {
   return new Map(
     kinds.map((kind) => {
-      if (kind.type.kind !== "NorthflankJobRun") return [kind.type.kind, createFit(kind)];
+      if (kind.type.kind !== "NorthflankJobRun") return [kind.type.kind, createFit(kind, validator)];
       return [
         kind.type.kind,
-        createFit(kind, (run, misfits) => heldIfUnreadable(run as NorthflankJobRun, misfits.status)),
+        createFit(kind, validator, (run, misfits) => heldIfUnreadable(run as NorthflankJobRun, misfits.status)),
       ];
     }),
   );

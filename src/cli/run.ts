@@ -1,4 +1,5 @@
 import { reportingController } from "../api/names.ts";
+import { createValidator } from "../api/validate.ts";
 import type { Config } from "../config.ts";
 import { RestoreMemory } from "../controllers/job-run/restored.ts";
 import { createApiFactory } from "../controllers/shared/api-factory.ts";
@@ -64,7 +65,8 @@ export async function runOperator(options: OperatorOptions): Promise<ExitCode> {
   });
   const apis = createApiFactory({ transport, clock, random, observer: metrics.apiObserver });
   const restores = new RestoreMemory(clock);
-  const fits = createFits();
+  const validator = createValidator();
+  const fits = createFits(validator);
   const caches = createCaches({ kube, fits, config, metrics, clock, random, log, onRegression: restores.noticed });
   const leadership = lead(options, { kube, metrics, namespace: access.namespace, onReachable: () => manager.nudge() });
   const recorder = new Events({
@@ -80,6 +82,7 @@ export async function runOperator(options: OperatorOptions): Promise<ExitCode> {
   const controllers = createControllers({
     config,
     caches,
+    validator,
     kube: fittedKube(kube, fits),
     apis,
     operatorToken: operatorToken(config, options.operatorToken),

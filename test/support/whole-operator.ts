@@ -5,6 +5,7 @@ import {
   northflankJobRuns,
   northflankJobs,
 } from "../../src/api/names.ts";
+import { createValidator } from "../../src/api/validate.ts";
 import { createCaches } from "../../src/cli/caches.ts";
 import { createControllers } from "../../src/cli/controllers.ts";
 import { createFits, fittedKube } from "../../src/cli/fitted-kube.ts";
@@ -31,6 +32,9 @@ export const ourKinds: readonly ResourceType[] = [
   northflankJobs,
   northflankJobRuns,
 ];
+
+// One for all: it compiles each schema once.
+const validator = createValidator();
 
 /**
  * All four controllers with their caches and wakes, as the program composes them, in one process and on a fake clock:
@@ -73,7 +77,7 @@ export class WholeOperator {
     const config = configOf(options.watchNamespaces);
     const metrics = createMetrics({ version: "0", revision: "0", nodeVersion: "0" });
     const kube = this.#kube();
-    const fits = createFits();
+    const fits = createFits(validator);
     const caches = createCaches({ kube, fits, config, metrics, clock, random, log, onRegression: () => undefined });
     const apis = createApiFactory({
       transport: {
@@ -94,6 +98,7 @@ export class WholeOperator {
     const controllers = createControllers({
       config,
       caches,
+      validator,
       kube: fittedKube(kube, fits),
       apis,
       operatorToken: undefined,
