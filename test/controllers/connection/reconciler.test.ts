@@ -582,7 +582,7 @@ describe("a status write that fails once", () => {
     (it) => {
       it.answer = unauthorized;
     },
-    2 * hourMs,
+    hourMs + 3 * minute,
   ];
 
   const stories: Readonly<Record<string, readonly Step[]>> = {
@@ -671,5 +671,53 @@ describe("a status write that fails once", () => {
       expect(told(it), `write ${index + 1} of ${writes} failed`).toEqual(told(undisturbed));
       expect(it.takeChecks().length).toBeLessThanOrEqual(checks + 1);
     }
+  });
+});
+
+describe.each([hourMs, -hourMs, 24 * hourMs, -24 * hourMs])("a wall clock that jumps by %i ms", (jumpMs) => {
+  const stories: Readonly<Record<string, (it: ConnectionScene) => void>> = {
+    "a token that is accepted": () => {},
+    "a token that is refused": (it) => {
+      it.answer = unauthorized;
+    },
+    "an API that answers nonsense": (it) => {
+      it.answer = northflankError("protocol");
+    },
+    "a quota that is spent": (it) => {
+      it.answer = northflankError("quota_closed", { retryAfterMs: 20 * 60_000, sent: false });
+    },
+  };
+
+  /** When the token was checked, and what the status says in the end. */
+  async function play(what: (it: ConnectionScene) => void, byMs: number) {
+    const it = scene();
+    const times: number[] = [];
+    const live = async (durationMs: number) => {
+      for (let minute = 0; minute < durationMs / 60_000; minute += 1) {
+        await it.run(60_000);
+        times.push(...it.takeChecks().map(() => minute));
+      }
+    };
+    await it.run(50 * 60_000);
+    what(it);
+    await live(15 * 60_000);
+    it.clock.jump(byMs);
+    await live(1.3 * hourMs);
+    return { times, state: it.state() };
+  }
+
+  test.each(Object.entries(stories))("moves no check of %s", async (_name, what) => {
+    expect(await play(what, jumpMs)).toEqual(await play(what, 0));
+  });
+
+  test("does not keep a process that starts after it from checking within a period", async () => {
+    const it = scene();
+    await it.run(10 * 60_000);
+    it.clock.jump(jumpMs);
+    it.restart();
+    it.takeChecks();
+    await it.run(1.3 * hourMs);
+    expect(it.takeChecks().length).toBeGreaterThanOrEqual(1);
+    expect(it.statusWrites).toBeLessThanOrEqual(2);
   });
 });
