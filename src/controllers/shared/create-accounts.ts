@@ -502,7 +502,9 @@ export function createAccounts(deps: AccountsDeps): ConnectionAccounts {
     } catch (error) {
       if (kept === undefined || signal.aborted) throw error;
     }
-    return kept ?? gone.get(source.slot)?.standing ?? { team: teamOf(source, baseUrl), isProven: false };
+    const before = gone.get(source.slot);
+    if (before !== undefined && isSameAccount(before, source, baseUrl)) return before.standing;
+    return kept ?? { team: teamOf(source, baseUrl), isProven: false };
   }
 
   function formerPools({ former }: { readonly former: readonly FormerPool[] }): readonly string[] {

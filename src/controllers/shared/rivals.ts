@@ -7,7 +7,7 @@ import { accountRequest, readyReason, type TargetObject } from "./target-object.
  * Two objects of a kind may name one target. The older one has it; the other waits in `TargetConflict`, and takes over
  * within one pass when the older one goes: not when the connection of the older one is paused, refused or gone. So an
  * older object counts as soon as its connection was once shown to lead to the same account. Where that is not known (after
- * a restart, say), who has the target keeps it: see {@link isRival}.
+ * a restart, say), who has the target keeps it within a namespace: see {@link isRival}.
  */
 
 /** What an object may do: act with an account, or wait, for an account or for an older object that manages the same. */
@@ -83,10 +83,10 @@ function isRival(sides: {
   const { object, account, rival, standing } = sides;
   const comparison = compareStandings(account, standing);
   if (comparison !== "unproven") return comparison === "same";
-  // Whoever may write into a namespace can do nothing to it by naming its team that he could not do anyway.
-  const isSameTeam = account.team !== undefined && account.team === standing.team;
-  if (isSameTeam && object.metadata.namespace === rival.metadata.namespace) return true;
-  // A name alone gets nobody a target: but one that was served before is not passed over either.
+  // A name alone gets nobody a target of another namespace, nor does a status: it may have been earned in an account of
+  // one's own. Whoever may write into a namespace can do nothing more to it by either.
+  if (object.metadata.namespace !== rival.metadata.namespace) return false;
+  if (account.team !== undefined && account.team === standing.team) return true;
   return wasServed(rival) && (readyReason(object) === "TargetConflict" || !wasServed(object));
 }
 

@@ -121,22 +121,28 @@ describe("an older object, whose account cannot be used now,", () => {
       namespace: "mallory",
       kind: "open",
     },
-    "keeps it after a restart when it was served before, and the other one was not": {
-      rival: { pool: "alone", team, isProven: false },
-      namespace: "other",
-      seen: served,
-      kind: "conflict",
-    },
-    "keeps it after a restart from one that was in conflict before": {
+    "gets nothing in another namespace by naming the team and having been served, which may have been in its own account":
+      {
+        rival: { pool: "alone", team, isProven: false },
+        namespace: "mallory",
+        seen: served,
+        kind: "open",
+      },
+    "gets nothing so from one that was in conflict before, with somebody else": {
       rival: { team, isProven: false },
-      namespace: "other",
+      namespace: "mallory",
+      seen: served,
+      own: inConflict,
+      kind: "open",
+    },
+    "keeps it after a restart from one that was in conflict before, in the same namespace": {
+      rival: {},
       seen: served,
       own: { ...served, ...inConflict },
       kind: "conflict",
     },
     "takes nothing after a restart from one that was served before": {
-      rival: { team, isProven: false },
-      namespace: "other",
+      rival: {},
       seen: served,
       own: served,
       kind: "open",
