@@ -183,9 +183,11 @@ function decideOver(
   if (isAbortWanted(object)) {
     return finish(situation, { reason: "RunAborted", message: `${name} was aborted, as was asked for.`, time });
   }
-  // Aborted by us, for the deadline: the clocks of both sides need not agree on how long it took.
+  // Aborted by us, for the deadline, which is the one cause left: the clocks of both sides need not agree on how long it
+  // took, and a process that has just started does not trust its own enough to want an abort.
   const isAbortedByUs = hasSentAbort || saidBefore(object, "Aborting") !== undefined;
-  if (wish === "expired" && isAbortedByUs) return finish(situation, deadlineEnd(object, time));
+  const hasDeadline = object.spec.activeDeadlineSeconds !== undefined;
+  if (hasDeadline && isAbortedByUs) return finish(situation, deadlineEnd(object, time));
   if (isPastDeadline(object, ended)) return finish(situation, deadlineEnd(object, time));
   if (/abort|cancel|terminat/i.test(run.status)) {
     const message = `${name} was aborted in Northflank (${capped(run.status, 32)}), not by this operator.`;

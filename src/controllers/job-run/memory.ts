@@ -33,8 +33,8 @@ export interface RunMemory {
   readonly absences: Map<string, number>;
   /** When the first run started, by Northflank's clock, or because this very process started it. */
   started?: Sighting | undefined;
-  /** The run that this process has looked at. */
-  seenRunId?: string | undefined;
+  /** The run that was seen to be active after its deadline. */
+  overdueRunId?: string | undefined;
   /** Starts in a row that were given up because the object was not what the pass took it for. */
   outdatedStarts: number;
   /** When the wish to abort was first seen, whether or not that is in the status yet. */

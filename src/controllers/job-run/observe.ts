@@ -1,5 +1,5 @@
 import type { NorthflankJobRun } from "../../api/job-run.ts";
-import type { CallOptions } from "../../northflank/client.ts";
+import type { CallOptions, RequestClass } from "../../northflank/client.ts";
 import { isNorthflankError, type NorthflankError } from "../../northflank/errors.ts";
 import type { JobRunView, RunList, RunsNeeded } from "../../northflank/types.ts";
 import type { Account, AccountResolution, Accounts } from "../shared/accounts.ts";
@@ -33,12 +33,13 @@ export async function observeRun(
     readonly siblings: () => readonly Sibling[];
     /** `watch`: a duplicate is looked for as well. `proof`: the list has to show whether the run is gone. */
     readonly reads: "run" | "watch" | "proof";
+    readonly requestClass: RequestClass;
   },
   account: Account,
   signal: AbortSignal,
 ): Promise<Read<RunObservation>> {
   const { object, attempt } = options;
-  const call: CallOptions = { class: "run", signal };
+  const call: CallOptions = { class: options.requestClass, signal };
   if (options.reads === "run") {
     const read = await reading(account.api.getRun({ ...jobOf(object), runId: attempt.runId }, call));
     if (read.kind === "failed") return read;

@@ -1,4 +1,5 @@
 import { resolveStart } from "../../api/names.ts";
+import type { RequestClass } from "../../northflank/client.ts";
 import type { NorthflankError } from "../../northflank/errors.ts";
 import type { JobRunView, RunList } from "../../northflank/types.ts";
 import { assertNever } from "../../util/assert-never.ts";
@@ -216,7 +217,7 @@ async function abort(pass: Pass): Promise<Conclusion | undefined> {
   if (wish === "aborted" && !isRecorded) {
     return decideAbortRecorded(pass, object.spec.abort ? undefined : replacer?.key);
   }
-  if (wish === "expired" && !isAgeKnown(pass)) return await lookBeforeAbort(pass);
+  if (wish === "expired" && memory.overdueRunId !== latestAttempt(object)?.runId) return await lookBeforeAbort(pass);
   if (isAbortUnderWay(pass)) return await look(pass);
   const refusal = refusedAbort(pass);
   if (refusal !== undefined) return withRefusal(pass, await look(pass), refusal);
@@ -226,14 +227,12 @@ async function abort(pass: Pass): Promise<Conclusion | undefined> {
   return withRefusal(pass, await look(pass, { isPauseOver: true }), refuse(pass, sent.error));
 }
 
-/** True once Northflank was asked: by its clock, or, where it tells none, by that of the cluster, which was seen to go on. */
-function isAgeKnown({ memory, object }: Pass): boolean {
-  return memory.started !== undefined || memory.seenRunId === latestAttempt(object)?.runId;
-}
-
-/** No run is aborted for a deadline by a process that has not looked at it: the clock it came up with may be off. */
+/**
+ * No run is aborted for a deadline before it was seen to be active after it: it may have ended by itself since the last
+ * look, and the clock that this process came up with may be off.
+ */
 async function lookBeforeAbort(pass: Pass): Promise<Conclusion | undefined> {
-  const looked = await look(pass, { wish: "proceed" });
+  const looked = await look(pass, { wish: "proceed", requestClass: "change" });
   const goesOn = looked?.verdict.reason === "RunActive" && looked.next.kind !== "again";
   return goesOn && pass.object.spec.suspend ? decideRest(current(pass)) : looked;
 }
@@ -304,16 +303,21 @@ function withRefusal(pass: Pass, looked: Conclusion | undefined, refused: Refuse
 /** `isPauseOver`: what was planned is overtaken by what this pass has sent. `wish`: what is made of what is seen. */
 async function look(
   pass: Pass,
-  options: { readonly hasSentAbort?: boolean; readonly isPauseOver?: boolean; readonly wish?: Wish } = {},
+  options: {
+    readonly hasSentAbort?: boolean;
+    readonly isPauseOver?: boolean;
+    readonly wish?: Wish;
+    readonly requestClass?: RequestClass;
+  } = {},
 ): Promise<Conclusion | undefined> {
   const { object, memory, deps, context } = pass;
-  const { hasSentAbort = false, isPauseOver = false, wish = pass.wish } = options;
+  const { hasSentAbort = false, isPauseOver = false, wish = pass.wish, requestClass = "run" } = options;
   const attempt = latestAttempt(object);
   if (attempt === undefined) throw new TypeError(`${pass.key} has no run where one is followed`);
   const listDueMs = memory.missing?.isListCut ? missingFromCutListMs : missingMs;
   const isProofDue = missingFor(pass, attempt) >= listDueMs;
   const reads = isProofDue ? "proof" : duplicateWatchLeftMs(pass) > 0 ? "watch" : "run";
-  const observation = { object, attempt, siblings: pass.siblings, reads } as const;
+  const observation = { object, attempt, siblings: pass.siblings, reads, requestClass } as const;
   const read = await asking(pass, (account) => observeRun(observation, account, context.signal), isPauseOver);
   if (read.kind === "concluded") return read.conclusion;
   const { run, duplicateRunId, serverTimeMs, absence } = read.value;
@@ -328,11 +332,14 @@ async function look(
   else seen(pass, attempt, run);
   const isGone = run === undefined && isProvenGone(missingFor(pass, attempt), absence);
   const now = current(pass);
-  const followed = decideFollowed(now, { run, isGone }, { wish, hasSentAbort, sinceAbortMs: sinceAbort(pass) });
+  // What has ended is judged by what was wanted of it, not by what the look was for.
+  const about = run?.concluded || isGone ? pass.wish : wish;
+  const followed = decideFollowed(now, { run, isGone }, { wish: about, hasSentAbort, sinceAbortMs: sinceAbort(pass) });
   const [startMs, endMs] = [timeMs(run?.startedAt), timeMs(run?.concludedAt)];
   if (run?.concluded && startMs !== undefined && endMs !== undefined) deps.observer.ran((endMs - startMs) / 1_000);
   // Only now it is known that the deadline is over: the next pass acts on it.
   const isOverdue = run !== undefined && !run.concluded && wish === "proceed" && isDeadlineOver(now);
+  if (isOverdue) memory.overdueRunId = attempt.runId;
   const conclusion: Conclusion = isOverdue ? { ...followed, next: { kind: "again" } } : followed;
   return duplicateRunId === undefined ? conclusion : withDuplicate(conclusion, duplicateRunId);
 }
@@ -341,7 +348,6 @@ async function look(
 function seen(pass: Pass, attempt: Attempt, run: JobRunView): void {
   const { memory, object } = pass;
   memory.missing = undefined;
-  memory.seenRunId = attempt.runId;
   const elapsedMs = remoteAgeMs(object, { attempt, run, remoteNow: serverNow(pass) });
   if (elapsedMs !== undefined) learnStart(pass, elapsedMs);
 }

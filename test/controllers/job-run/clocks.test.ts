@@ -215,6 +215,32 @@ describe("the age of a run is told by Northflank's own clock", () => {
   });
 });
 
+test("a run that ended by itself just before its deadline is not aborted any more", async () => {
+  story.remote.runMs = 30 * minute - 10 * second;
+  await story.run({ activeDeadlineSeconds: 1_800 }, 31 * minute);
+  expect(story.condition("Ready")).toBe("True/RunSucceeded");
+  expect(aborts()).toBe(0);
+});
+
+test("a run that was aborted at its deadline is told as that by a process that starts later", async () => {
+  long();
+  story.remote.sendsDate = false;
+  story.remote.abort = () => void story.remote.calls.push("abort");
+  await story.run({ activeDeadlineSeconds: 1_800, backoffLimit: 1 }, second);
+  await timeOf(() => story.condition("Ready") === "Unknown/Aborting", hour);
+  expect(aborts()).toBe(1);
+  // By Northflank's clock it took a second less than the deadline.
+  const { read } = story.remote;
+  story.restart();
+  story.remote.read = (runId) => {
+    const run = read.call(story.remote, runId);
+    return run && { ...run, status: "FAILED", concluded: true, concludedAt: "2026-01-01T00:29:59Z" };
+  };
+  await story.clock.advance(3 * minute);
+  expect(story.condition("Ready")).toBe("False/DeadlineExceeded");
+  expect(story.remote.posts).toHaveLength(1);
+});
+
 describe("a process that is restarted every two minutes", () => {
   const restartEveryTwoMinutes = () => {
     story.clock.setTimer(() => {

@@ -1,6 +1,8 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { resolveStart } from "../../../src/api/names.ts";
+import { KubeError } from "../../../src/kube/errors.ts";
+import { NorthflankError } from "../../../src/northflank/errors.ts";
 import { startModes } from "../../support/run-remote.ts";
 import { RunStory } from "../../support/run-story.ts";
 
@@ -70,6 +72,92 @@ test("whatever happens in whatever order: no run too many, no broken status, and
           expect(object.status?.observedGeneration).toBe(object.metadata.generation);
         }
         expect(story.end()).toEqual([]);
+      },
+    ),
+    { numRuns: 150 },
+  );
+});
+
+/** What may go wrong around a run for a while, without being the run's fault. */
+const mishaps = fc.record({
+  waitSeconds: fc.integer({ min: 1, max: 300 }),
+  kind: fc.constantFrom(
+    "restart",
+    "clockAhead",
+    "clockBack",
+    "hidden",
+    "writesFail",
+    "readsFail",
+    "abortRefused",
+    "touch",
+  ),
+  lastsSeconds: fc.integer({ min: 1, max: 240 }),
+});
+
+test("whatever goes wrong for some minutes: a healthy run is never aborted or lost, an overdue one is aborted in time", async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(mishaps, { maxLength: 8 }),
+      fc.constantFrom(-3_600_000, 0, 3_600_000),
+      fc.boolean(),
+      fc.boolean(),
+      async (sequence, skewMs, sendsDate, isOverdue) => {
+        const story = new RunStory();
+        const { remote, cluster, clock } = story;
+        const isOn = { hidden: 0, writesFail: 0, readsFail: 0, abortRefused: 0 };
+        const away = () => new NorthflankError({ code: "server_error", step: "call", detail: "503", sent: true });
+        const [read, list, abort] = [remote.read.bind(remote), remote.list.bind(remote), remote.abort.bind(remote)];
+        const write = cluster.patchStatus.bind(cluster);
+        const aborts: number[] = [];
+        remote.read = (runId) => {
+          if (isOn.readsFail > 0) throw away();
+          return isOn.hidden > 0 ? undefined : read(runId);
+        };
+        remote.list = (jobId) => {
+          if (isOn.readsFail > 0) throw away();
+          const answer = list(jobId);
+          return isOn.hidden > 0 ? { ...answer, runs: [] } : answer;
+        };
+        remote.abort = (runId) => {
+          aborts.push(clock.monotonic());
+          if (isOn.abortRefused > 0) throw away();
+          abort(runId);
+        };
+        cluster.patchStatus = (key, patch) => {
+          if (isOn.writesFail > 0) throw new KubeError({ code: "unavailable", step: "write", detail: "503" });
+          return write(key, patch);
+        };
+        remote.skewMs = skewMs;
+        remote.sendsDate = sendsDate;
+        remote.runMs = isOverdue ? 24 * 3_600_000 : 29 * 60_000;
+        await story.run({ activeDeadlineSeconds: 1_800 }, 10_000);
+        for (const { waitSeconds, kind, lastsSeconds } of sequence) {
+          await clock.advance(waitSeconds * 1_000);
+          if (kind === "restart") story.restart();
+          else if (kind === "touch") cluster.edit("once", { annotations: { touched: `${clock.monotonic()}` } });
+          else if (kind === "clockAhead" || kind === "clockBack") {
+            const byMs = kind === "clockAhead" ? 3_600_000 : -3_600_000;
+            clock.jump(byMs);
+            // Less than a process has to see for itself.
+            clock.setTimer(() => clock.jump(-byMs), Math.min(lastsSeconds, 50) * 1_000);
+          } else {
+            isOn[kind] += 1;
+            clock.setTimer(() => {
+              isOn[kind] -= 1;
+            }, lastsSeconds * 1_000);
+          }
+        }
+        await clock.advance(90 * 60_000 - clock.monotonic());
+        story.process.failures.splice(0);
+        expect(story.end()).toEqual([]);
+        expect(remote.posts).toHaveLength(1);
+        if (!isOverdue) expect(aborts).toEqual([]);
+        expect(story.condition("Ready")).toBe(isOverdue ? "False/DeadlineExceeded" : "True/RunSucceeded");
+        if (isOverdue) {
+          // Seen from the first start on; a process that is restarted has to look, and to see, once more.
+          expect(aborts[0]).toBeGreaterThanOrEqual(1_795_000);
+          expect(aborts.length).toBeLessThan(20);
+        }
       },
     ),
     { numRuns: 150 },
