@@ -24,7 +24,7 @@ import {
   untilDeadline,
 } from "./conclusion.ts";
 import type { Obstacle } from "./concurrency.ts";
-import { adopt } from "./follow.ts";
+import { adopt, withDuplicate } from "./follow.ts";
 import { isUnresolved, latestAttempt, type StartRecord } from "./machine.ts";
 import type { ReadBack } from "./read-back.ts";
 import { decideReadBack } from "./resolve.ts";
@@ -91,7 +91,13 @@ export type StartReport =
   | { readonly kind: "gateClosed"; readonly start: StartRecord; readonly why: string }
   /** A run of the start before this one turned up at the last moment: nothing was sent. */
   | { readonly kind: "lateRun"; readonly start: StartRecord; readonly readBack: ReadBack }
-  | { readonly kind: "answered"; readonly start: StartRecord; readonly result: StartResult };
+  /** `duplicateRunId`: it may be the run of the start that this one repeats, too late to be taken for it. */
+  | {
+      readonly kind: "answered";
+      readonly start: StartRecord;
+      readonly result: StartResult;
+      readonly duplicateRunId?: string | undefined;
+    };
 
 // After the first start that was given up at the gate; doubled with each further one in a row.
 const gateAgainMs = 2_000;
@@ -142,17 +148,19 @@ export function decideStarted(
 
 function decideAnswer(
   situation: Situation,
-  { start, result }: Extract<StartReport, { kind: "answered" }>,
+  { start, result, duplicateRunId }: Extract<StartReport, { kind: "answered" }>,
   judge: Judge,
 ): Conclusion {
   switch (result.kind) {
-    case "accepted":
-      return adopt(situation, start, {
+    case "accepted": {
+      const conclusion = adopt(situation, start, {
         runId: result.runId,
         runName: result.runName,
         startTime: formatTime(situation.now),
         origin: "Started",
       });
+      return duplicateRunId === undefined ? conclusion : withDuplicate(conclusion, duplicateRunId);
+    }
     case "refused":
       return decideRefused(situation, result.error, judge);
     case "unknown":

@@ -5,7 +5,7 @@ import type { JobRunView, RunList, RunsNeeded } from "../../northflank/types.ts"
 import type { Account, AccountResolution, Accounts } from "../shared/accounts.ts";
 import { openStartsOf, runIdsOf, type Sibling } from "./concurrency.ts";
 import type { Attempt, StartRecord } from "./machine.ts";
-import { candidatesOf, isContested, type Reach } from "./read-back.ts";
+import { candidatesOf, duplicateReach, isContested } from "./read-back.ts";
 import { neededForReadBack, neededForWatch } from "./runs-needed.ts";
 import { jobOf } from "./start.ts";
 
@@ -125,12 +125,6 @@ export function duplicateIn(object: NorthflankJobRun, list: RunList, siblings: r
   const search = { start, list, claimed, reach: duplicateReach, rivals: openStartsOf(siblings) };
   return candidatesOf(search).find((run) => !isContested(run, search))?.id;
 }
-
-/** L: how long a repeated start is watched for the run of the start before it. */
-export const duplicateWatchMs = 600_000;
-
-// A request that was held up on its way: the run is only reported, so it counts for as long as it is watched for.
-const duplicateReach: Reach = { untilMs: duplicateWatchMs, countsTimeless: true };
 
 /**
  * Does a read with the account of the object. A token that is refused is read anew, and if it has changed the read is

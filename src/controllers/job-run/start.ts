@@ -23,7 +23,7 @@ import { isRejectedForGood, rejectionMessage, type StartReport } from "./decide.
 import { finalizerPatch } from "./finalizer.ts";
 import { isBeforeStart, latestAttempt, type StartRecord, stateOf } from "./machine.ts";
 import type { RunMemory } from "./memory.ts";
-import { baselineOf, judgeCandidates } from "./read-back.ts";
+import { baselineOf, candidatesOf, duplicateReach, isContested, judgeCandidates } from "./read-back.ts";
 import { forgottenStart, type Restored } from "./restored.ts";
 import { type RunValues, runBodyOf } from "./run-body.ts";
 import { neededForBaseline } from "./runs-needed.ts";
@@ -155,7 +155,21 @@ async function startWith(
   const closed = gateProblem(deps, context, intent, deps.clock.monotonic() - readAtMs);
   if (closed !== undefined) return await closeGate(deps, context, intent, closed);
   const result = await postOnce(deps, context, { intent, values, call });
-  return await recordAnswer(deps, context, intent, result);
+  const outcome = await recordAnswer(deps, context, intent, result);
+  if (outcome.report.kind !== "answered") return outcome;
+  return { ...outcome, report: { ...outcome.report, duplicateRunId: suspectedDuplicate(object, list, siblings) } };
+}
+
+/**
+ * A run that began after the reach of the start that is repeated, and soon: a request that was held up on its way starts
+ * one so late. Nobody takes it for that one, but where the repetition is not a person's word it is told.
+ */
+function suspectedDuplicate(object: NorthflankJobRun, list: RunList, siblings: readonly Sibling[]): string | undefined {
+  const start = object.status?.start;
+  if (start === undefined || !isGivenUp(start) || start.reason === "RetryingRun") return undefined;
+  const claimed = runIdsOf([object, ...siblings.map((sibling) => sibling.object)]);
+  const search = { start, list, claimed, reach: duplicateReach, rivals: openStartsOf(siblings) };
+  return candidatesOf(search).find((run) => !isContested(run, search))?.id;
 }
 
 function isLost({ status }: NorthflankJobRun): boolean {

@@ -38,15 +38,7 @@ import {
 } from "./follow.ts";
 import { type Attempt, isUnresolved, latestAttempt, type StartRecord, type Wish } from "./machine.ts";
 import type { RefusedAbort } from "./memory.ts";
-import {
-  duplicateIn,
-  duplicateWatchMs,
-  observeNamedRun,
-  observeRun,
-  observeRuns,
-  type Read,
-  withFreshToken,
-} from "./observe.ts";
+import { duplicateIn, observeNamedRun, observeRun, observeRuns, type Read, withFreshToken } from "./observe.ts";
 import {
   current,
   isDeadlineOver,
@@ -59,7 +51,7 @@ import {
   wallAge,
   wrote,
 } from "./pass.ts";
-import { certainlyElapsed, elapsedSince, isServerTime, judgeReadBack, timeMs } from "./read-back.ts";
+import { certainlyElapsed, duplicateWatchMs, elapsedSince, isServerTime, judgeReadBack, timeMs } from "./read-back.ts";
 import { decideProbe, decideResolution, decideResolved, parseResolution, type Resolution } from "./resolve.ts";
 import { startRun } from "./start.ts";
 

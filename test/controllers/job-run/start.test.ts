@@ -87,7 +87,7 @@ describe("a run that began after anything of the lost start could", () => {
     }
     story.remote.refusals.length = 0;
     await story.clock.advance(130 * minute);
-    expect(story.summary()).toMatchObject({ phase: "Succeeded", Started: "True/RunStarted" });
+    expect(story.status()).toMatchObject({ phase: "Succeeded", attempts: [{ origin: "Started" }] });
     expect(story.status().runId).not.toContain("foreign");
   });
 
@@ -152,6 +152,20 @@ test("AtLeastOnce: a run that turns up between the last look and the second star
   expect(story.remote.posts).toHaveLength(1);
   expect(story.summary()).toMatchObject({ phase: "Succeeded", runId: "run-1-foreign", Started: "True/RunRecovered" });
   expect(story.status().start?.outcome).toBe("Recovered");
+});
+
+test("AtLeastOnce: one that began too late to be that of the first start is told as a duplicate", async () => {
+  let reads = 0;
+  story = new RunStory({
+    onBoundary: (_, boundary, side) => {
+      if (boundary === "resolveRead" && side === "after" && ++reads === 2) story.remote.startForeign();
+    },
+  });
+  story.remote.mode = "notApplied";
+  await story.run({ startGuarantee: "AtLeastOnce" }, 4 * minute);
+  expect(story.remote.posts).toHaveLength(2);
+  expect(story.summary()).toMatchObject({ phase: "Succeeded", runId: "run-2", Started: "True/DuplicateRun" });
+  expect(story.status().duplicateRunId).toBe("run-1-foreign");
 });
 
 test("AtLeastOnce: several that turn up then are left to a person", async () => {
