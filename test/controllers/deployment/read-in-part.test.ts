@@ -198,3 +198,37 @@ test("what is found in force without having been read in full is not called veri
   expect(scene.northflank.takeCalls()).toContain('post api {"external":{"imagePath":"newer.example/acme/api:1"}}');
   expect(scene.message()).not.toContain("Not verified");
 });
+
+describe("a rollback where the host of an image is not returned", () => {
+  const rollout = { wait: true, timeoutSeconds: 900, onFailure: "Restore" } as const;
+  const image = (imagePath: string) => ({ deployment: { external: { imagePath } } });
+
+  /** `old.example/acme/api:1` was sent, and its rollout is complete; then another one fails. */
+  async function failedAfter(imagePath: string): Promise<DeploymentScene> {
+    const scene = new DeploymentScene();
+    scene.told = answers.older as unknown as DeploymentScene["told"];
+    scene.northflank.has(service({ imagePath: "before:1" }));
+    scene.has(deployment({ spec: { ...image("old.example/acme/api:1"), rollout } }));
+    await scene.work(15_000);
+    scene.northflank.rollout("api", "COMPLETED");
+    await scene.work(30_000);
+    scene.edit(image(imagePath));
+    await scene.work(15_000);
+    scene.northflank.takeCalls();
+    scene.northflank.rollout("api", "FAILED");
+    await scene.work(60_000);
+    return scene;
+  }
+
+  test("sends the last good source, with its host, after another tag failed", async () => {
+    const scene = await failedAfter("new.example/acme/api:2");
+    expect(scene.northflank.takeCalls()).toContain('post api {"external":{"imagePath":"old.example/acme/api:1"}}');
+    expect(scene.object().status?.restore?.outcome).toBe("RollingOut");
+  });
+
+  test("is not made where nobody could tell which of the two is in force", async () => {
+    const scene = await failedAfter("new.example/acme/api:1");
+    expect(scene.northflank.takeCalls().filter((call) => call.startsWith("post"))).toEqual([]);
+    expect(scene.state()).toContain("Restored=False/NothingToRestore");
+  });
+});
