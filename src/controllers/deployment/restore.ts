@@ -101,11 +101,10 @@ export function decideRestore(input: DecideInput, seen: Seen, same: Conclusion):
 function heldBack(input: DecideInput, seen: Seen, same: Conclusion): Conclusion | undefined {
   const { service } = seen;
   const { applied } = same.stated;
+  if (hasBegunNone(seen, same)) return nothingToRestore(same, "Northflank began no rollout for it");
   if (same.verdict.reason === "RolloutTimedOut") {
-    if (service.rolloutStatus === undefined) {
-      return nothingToRestore(same, "Northflank does not return how far the rollout is");
-    }
-    return hasBegunNone(seen, same) ? nothingToRestore(same, "Northflank began no rollout for it") : undefined;
+    if (service.rolloutStatus !== undefined) return undefined;
+    return nothingToRestore(same, "Northflank does not return how far the rollout is");
   }
   if (hasMovedSince(service.rolloutTransitionTime, applied) === true || applied?.time === undefined) return undefined;
   // The failed state is taken for that of this change because of the time that has passed.

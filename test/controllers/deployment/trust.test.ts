@@ -3,6 +3,7 @@ import type { NorthflankDeployment } from "../../../src/api/deployment.ts";
 import { KubeError } from "../../../src/kube/errors.ts";
 import { deployment, job, service } from "../../support/builders.ts";
 import { DeploymentScene } from "../../support/deployment-scene.ts";
+import { northflankError } from "../../support/fake-northflank.ts";
 
 /* What the reconciler must not take for granted: its own status, its lease, that a rollout begins, that "now" ends. */
 
@@ -144,6 +145,18 @@ describe("a change for which Northflank begins no rollout", () => {
     expect(scene.state()).toContain("Stalled=True/RolloutTimedOut");
     expect(scene.message()).toContain("Nothing is put back, because Northflank began no rollout for it.");
     expect([before, posts()]).toEqual([[], [expect.stringContaining("credentials")]]);
+  });
+
+  test("is not undone for the failure of the rollout before it, where the answer was lost", async () => {
+    await settled(restore);
+    scene.northflank.rollout("api", "FAILED");
+    await scene.work(20 * minute);
+    scene.northflank.takeCalls();
+    scene.northflank.failNext("updateServiceDeployment", northflankError("timeout"), { isDone: true });
+    scene.edit({ deployment: { external: { imagePath: "ghcr.io/acme/api:3" } } });
+    await scene.work(20 * minute);
+    expect(posts()).toEqual([expect.stringContaining("api:3")]);
+    expect(scene.message()).toContain("Nothing is put back, because Northflank began no rollout for it.");
   });
 
   test("is late, and not undone, where Northflank returns no state", async () => {
