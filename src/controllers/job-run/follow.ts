@@ -105,26 +105,40 @@ export function isProvenGone(missingForMs: number, absence: "complete" | "trunca
 
 /**
  * How old the first run is by Northflank's clock; `undefined` where that cannot be told. What Northflank says of a start is
- * believed only where it lies between the record of the start and now: one absurd time must not end a run.
+ * believed only where it lies between the record of the start, or else the creation of the object, and now: one absurd
+ * time must not end a run.
  */
 export function remoteAgeMs(
   { status }: NorthflankJobRun,
-  seen: { readonly attempt: Attempt; readonly run: JobRunView; readonly remoteNow: number | undefined },
+  seen: {
+    readonly attempt: Attempt;
+    readonly run: JobRunView;
+    readonly remoteNow: number | undefined;
+    /** Since the object was created, in milliseconds. */
+    readonly objectAgeMs: number;
+  },
 ): number | undefined {
-  const { attempt, run, remoteNow } = seen;
+  const { attempt, run, remoteNow, objectAgeMs } = seen;
   if (remoteNow === undefined) return undefined;
   if (attempt.number > 1) {
     const first = status?.attempts?.find(({ number }) => number === 1);
     const firstMs = first?.completionTime === undefined ? undefined : timeMs(first.startTime);
-    return firstMs === undefined ? undefined : Math.max(0, remoteNow - firstMs);
+    return firstMs === undefined ? undefined : Math.min(objectAgeMs, Math.max(0, remoteNow - firstMs));
   }
-  const start = status?.start;
-  const isRecordOf = start?.attempt === attempt.number && isServerTime(start);
-  const recordedMs = isRecordOf ? (timeMs(start.firstRecordedTime) ?? timeMs(start.recordedTime)) : undefined;
+  const recordedMs = recordedMsOf(status, attempt);
   const startedMs = timeMs(run.startedAt);
   const isInFuture = startedMs !== undefined && startedMs > remoteNow + clockAllowanceMs;
   const sinceMs = isInFuture ? recordedMs : laterOf(startedMs, recordedMs);
-  return sinceMs === undefined ? undefined : Math.max(0, remoteNow - sinceMs);
+  if (sinceMs === undefined) return undefined;
+  return Math.min(recordedMs === undefined ? objectAgeMs : Number.POSITIVE_INFINITY, Math.max(0, remoteNow - sinceMs));
+}
+
+/** When the start of this run, or the one it repeats, was recorded by Northflank's clock; a little earlier, to be sure. */
+function recordedMsOf(status: NorthflankJobRun["status"], { number }: Attempt): number | undefined {
+  const start = status?.start;
+  if (start?.attempt !== number || !isServerTime(start)) return undefined;
+  const recordedMs = timeMs(start.firstRecordedTime) ?? timeMs(start.recordedTime);
+  return recordedMs === undefined ? undefined : recordedMs - clockAllowanceMs;
 }
 
 function laterOf(left: number | undefined, right: number | undefined): number | undefined {
@@ -390,12 +404,13 @@ function replaceLatest(object: NorthflankJobRun, attempt: Attempt): readonly Att
   return [...(object.status?.attempts ?? []).slice(0, -1), attempt];
 }
 
-function endedAttempt({ now }: Situation, attempt: Attempt, run: JobRunView): Attempt {
+function endedAttempt({ now, object }: Situation, attempt: Attempt, run: JobRunView): Attempt {
   const startMs = timeMs(run.startedAt);
+  const isAbsurd = startMs !== undefined && startMs < (recordedMsOf(object.status, attempt) ?? startMs);
   return {
     ...attempt,
     remoteStatus: capped(run.status, 64),
-    ...(startMs === undefined ? {} : { startTime: formatTime(startMs) }),
+    ...(startMs === undefined || isAbsurd ? {} : { startTime: formatTime(startMs) }),
     completionTime: formatTime(timeMs(run.concludedAt) ?? now),
   };
 }

@@ -277,7 +277,10 @@ export function pausedFor(pass: Pass, account: Account): Conclusion | undefined 
 // Somebody who writes the annotation in a loop gets a look every few seconds, not one per write.
 const betweenRequestsMs = 2_000;
 
-/** What a pause must not outlast: a change of the object or of what is wanted, a request of a person. Our own writes change none of it. */
+/**
+ * What a pause must not outlast: a change of the object or of what is wanted, a request of a person. Our own writes change
+ * none of it.
+ */
 function fingerprintOf({ object, openSiblings, wish }: Pick<Pass, "object" | "openSiblings" | "wish">): string {
   const { metadata, status } = object;
   const attempt = latestAttempt(object);

@@ -340,7 +340,12 @@ async function look(
 function seen(pass: Pass, attempt: Attempt, run: JobRunView): void {
   const { memory, object } = pass;
   memory.missing = undefined;
-  const elapsedMs = remoteAgeMs(object, { attempt, run, remoteNow: serverNow(pass) });
+  const { elapsedMs: objectAgeMs } = wallAge(
+    { memory, clock: pass.deps.clock },
+    "created",
+    object.metadata.creationTimestamp,
+  );
+  const elapsedMs = remoteAgeMs(object, { attempt, run, remoteNow: serverNow(pass), objectAgeMs });
   if (elapsedMs !== undefined) learnStart(pass, elapsedMs);
 }
 

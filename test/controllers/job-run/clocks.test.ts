@@ -199,6 +199,21 @@ describe("the age of a run is told by Northflank's own clock", () => {
     expect(atMs).toBeLessThanOrEqual(32 * minute);
   });
 
+  test("an absurd start of a first run ends neither it nor the run after it", async () => {
+    story.remote.runMs = 5 * minute;
+    story.remote.results.push("FAILED");
+    const { read } = story.remote;
+    story.remote.read = (runId) => {
+      const run = read.call(story.remote, runId);
+      return run && { ...run, startedAt: "1970-01-01T00:00:00Z" };
+    };
+    await story.run({ activeDeadlineSeconds: 1_800, backoffLimit: 1 }, 6 * minute);
+    story.restart();
+    await story.clock.advance(8 * minute);
+    expect(story.condition("Ready")).toBe("True/RunSucceeded");
+    expect(aborts()).toBe(0);
+  });
+
   test("a run that is not followed (suspend) is looked at before it is aborted", async () => {
     long();
     await story.run({ activeDeadlineSeconds: 1_800 }, 2 * minute);
