@@ -125,6 +125,11 @@ export const connectionStatus = {
       },
     },
     tokenSecretResourceVersion: text("resourceVersion of the Secret whose token was accepted last.", 64),
+    acceptedFor: text(
+      "Address and team that Northflank has answered this connection for. It counts while the spec names the same, also " +
+        "when the token is refused later.",
+      512,
+    ),
     dependents: {
       type: "integer",
       format: "int32",

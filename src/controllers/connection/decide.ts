@@ -25,6 +25,8 @@ export interface Decision {
   readonly quotaAvailable: Claim;
   readonly rateLimit: NorthflankConnectionStatus["rateLimit"];
   readonly dependents: number;
+  /** Address and team that Northflank has answered for; `undefined`: as before. */
+  readonly acceptedFor?: string | undefined;
   /** The version of the Secret that was accepted; `as-before` when none was in this pass. */
   readonly acceptedSecret: string | undefined | "as-before";
   readonly failure: FailureRecord | undefined | "as-before";
@@ -44,10 +46,11 @@ export function decide(options: {
   readonly validationPeriodMs: number;
 }): Decision {
   const { object, observation, now, random } = options;
-  const { dependents, quota } = observation;
+  const { dependents, quota, acceptedFor } = observation;
   const soon = { kind: "recheck", afterMs: Math.round(jittered(recheckSecretMs * 0.9, 0.1, random)) } as const;
   const common = {
     dependents,
+    ...(acceptedFor === undefined ? {} : { acceptedFor }),
     quotaAvailable: quotaClaim(quota, now),
     rateLimit: rateLimitOf(quota, object.status?.rateLimit, now),
     acceptedSecret: "as-before",

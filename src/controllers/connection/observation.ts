@@ -17,6 +17,8 @@ export interface Surroundings {
   readonly dependents: number;
   /** The ledger of the account; `undefined` while there is none. */
   readonly quota: LedgerSnapshot | undefined;
+  /** Address and team that Northflank has answered the connection for; `undefined` while that is not known. */
+  readonly acceptedFor?: string | undefined;
 }
 
 export type Observation = Surroundings &

@@ -169,8 +169,14 @@ function versionOf({ account, secretResourceVersion }: Usable): string {
   return `${account.version} ${secretResourceVersion ?? ""}`;
 }
 
-function surroundings(deps: ObserveDeps, object: NorthflankConnection, { pool }: Account): Surroundings {
-  return { dependents: deps.dependents(objectKey(object.metadata)), quota: deps.quota(pool) };
+function surroundings(deps: ObserveDeps, object: NorthflankConnection, account: Account): Surroundings {
+  const { pool, team, isProven, address } = account;
+  return {
+    dependents: deps.dependents(objectKey(object.metadata)),
+    quota: deps.quota(pool),
+    // Without a team the token itself says whose account it is.
+    ...(team !== undefined && isProven === true ? { acceptedFor: address } : {}),
+  };
 }
 
 function unchecked(observation: Observation): Observed {

@@ -23,6 +23,8 @@ export function statusOf(object: NorthflankConnection, decision: Decision, now: 
     lastHandledReconcileAt: reconcileRequest(object.metadata) ?? before?.lastHandledReconcileAt,
     rateLimit: decision.rateLimit,
     tokenSecretResourceVersion: acceptedSecret === "as-before" ? before?.tokenSecretResourceVersion : acceptedSecret,
+    // What it names now is compared with this, so it may stay when the connection is led elsewhere.
+    acceptedFor: decision.acceptedFor ?? before?.acceptedFor,
     dependents: decision.dependents,
     failure: failure === "as-before" ? before?.failure : failure,
   });

@@ -37,6 +37,8 @@ export interface ConnectionObject {
     readonly allowedProjects?: readonly string[];
     readonly suspend?: boolean;
   };
+  /** `acceptedFor`: the address of {@link Account} that a process before this one was answered for. */
+  readonly status?: { readonly acceptedFor?: string };
 }
 
 /** What an API client is bound to. */
@@ -116,6 +118,8 @@ interface Source {
   readonly teamId: string | undefined;
   readonly poolName: string | undefined;
   readonly maxRequestsPerHour: number;
+  /** See {@link ConnectionObject.status}. */
+  readonly acceptedFor: string | undefined;
 }
 
 /** Where calls go, with which token, and what for. */
@@ -281,6 +285,7 @@ export function createAccounts(deps: AccountsDeps): ConnectionAccounts {
         leastRequestsPerHour,
         spec.budget?.maxRequestsPerHour ?? deps.defaultMaxRequestsPerHour,
       ),
+      acceptedFor: connection.status?.acceptedFor,
     };
   }
 
@@ -377,7 +382,7 @@ export function createAccounts(deps: AccountsDeps): ConnectionAccounts {
       client,
       account,
       // Once answered for the team, its objects keep their targets, whatever becomes of the token.
-      isProven: isRotation && teamId !== undefined && wasProven(before),
+      isProven: isRemembered(source, baseUrl) || (isRotation && teamId !== undefined && wasProven(before)),
       former: isRotation ? formerOf(before, entry) : [],
     };
     slot.isProven ||= hasJoined(slot);
@@ -504,7 +509,7 @@ export function createAccounts(deps: AccountsDeps): ConnectionAccounts {
     }
     const before = gone.get(source.slot);
     if (before !== undefined && isSameAccount(before, source, baseUrl)) return before.standing;
-    return kept ?? { team: teamOf(source, baseUrl), isProven: false };
+    return kept ?? { team: teamOf(source, baseUrl), isProven: isRemembered(source, baseUrl) };
   }
 
   function formerPools({ former }: { readonly former: readonly FormerPool[] }): readonly string[] {
@@ -573,6 +578,7 @@ function operatorSource(deps: AccountsDeps): Source | undefined {
     teamId: operatorToken.teamId,
     poolName: undefined,
     maxRequestsPerHour: deps.defaultMaxRequestsPerHour,
+    acceptedFor: undefined,
   };
 }
 
@@ -599,11 +605,16 @@ function wasUsed({ isAccepted, probeAtMs }: TokenEntry): boolean {
   return isAccepted || probeAtMs !== undefined;
 }
 
+/** A process before this one was answered for the team that is named now. */
+function isRemembered({ teamId, acceptedFor }: Source, baseUrl: string): boolean {
+  return teamId !== undefined && acceptedFor === addressText({ baseUrl, teamId });
+}
+
 function wasProven(before: Slot | Gone): boolean {
   return "account" in before ? before.isProven : before.standing.isProven === true;
 }
 
-function addressText({ baseUrl, teamId }: ApiBinding): string {
+function addressText({ baseUrl, teamId }: Pick<ApiBinding, "baseUrl" | "teamId">): string {
   return teamId === undefined ? baseUrl : `${baseUrl}, team ${teamId}`;
 }
 

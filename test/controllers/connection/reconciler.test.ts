@@ -721,3 +721,24 @@ describe.each([hourMs, -hourMs, 24 * hourMs, -24 * hourMs])("a wall clock that j
     expect(it.statusWrites).toBeLessThanOrEqual(2);
   });
 });
+
+test("the team that Northflank has answered for is remembered over a refused token, and not before an answer", async () => {
+  const it = scene({ teamId: "acme" });
+  await it.pass();
+  expect(it.object.status?.acceptedFor).toBeUndefined();
+  await it.ordinaryCall();
+  await it.pass();
+  const acceptedFor = "https://api.northflank.com, team acme";
+  expect(it.object.status?.acceptedFor).toBe(acceptedFor);
+  it.restart();
+  it.answer = unauthorized;
+  await it.run(2 * hourMs);
+  expect(it.object.status).toMatchObject({ acceptedFor, conditions: [{ reason: "AuthenticationFailed" }, {}, {}, {}] });
+});
+
+test("a connection without a team has nothing to remember: its token says whose account it is", async () => {
+  const it = scene();
+  await it.ordinaryCall();
+  await it.pass();
+  expect(it.object.status?.acceptedFor).toBeUndefined();
+});

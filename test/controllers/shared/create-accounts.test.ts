@@ -15,6 +15,8 @@ import { always, neverAborted, strictFake } from "../../support/strict-fake.ts";
 
 const hourMs = 3_600_000;
 
+type Spec = Partial<ConnectionObject["spec"]>;
+
 function connection(name: string, spec: Partial<ConnectionObject["spec"]> = {}): ConnectionObject {
   return { metadata: { namespace: "shop", name }, spec: { tokenSecretRef: { name: `${name}-token` }, ...spec } };
 }
@@ -476,6 +478,24 @@ describe("the standing of an account", () => {
     scene.tokens.delete("a-token");
     await scene.clock.advance(60_000);
     expect(await scene.standing("a")).toEqual({ team: "team victim at https://api.northflank.com", isProven: false });
+  });
+
+  test.each<[string, object, Spec, boolean]>([
+    ["stays known over a restart by what the status of its connection says", {}, { suspend: true }, true],
+    ["is not that of another team, whatever the status says", {}, { teamId: "victim" }, false],
+    ["is not that at another address, whatever the status says", {}, { apiURL: "https://other.example" }, false],
+    ["is not known where the status says nothing", { acceptedFor: undefined }, {}, false],
+  ])("%s", async (_sentence, status, spec, isProven) => {
+    const acceptedFor = "https://api.northflank.com, team t";
+    for (const hasSecret of [true, false]) {
+      const object = { ...connection("a", { teamId: "t", ...spec }), status: { acceptedFor, ...status } };
+      const scene = setUp([object]);
+      if (!hasSecret) scene.tokens.delete("a-token");
+      expect(await scene.standing("a")).toMatchObject({ isProven });
+      // It says whose a target is, not whose quota: that takes an answer.
+      expect((await scene.standing("a")).pool ?? "not accepted yet").toContain("not accepted yet");
+      expect(scene.sent).toEqual([]);
+    }
   });
 
   test("is told without a request, and takes nothing from the probe of a refused token", async () => {

@@ -191,6 +191,26 @@ describe("two tenants of one team, each with a token of it,", () => {
   });
 });
 
+test("over a restart an older object of another namespace keeps its target, though its token is refused meanwhile", async () => {
+  const scene = cluster(
+    { "acme/default": acme, "mallory/default": acme },
+    { "acme/default": "acme-token", "mallory/default": "revoked" },
+  );
+  const access = async () =>
+    (await openAccess({ accounts: scene.accounts, sameTarget: [mine, theirs] }, mine, neverAborted())).kind;
+  expect(await access()).toBe("open");
+  const restarted = cluster({ "acme/default": acme }, { "acme/default": "acme-token", "mallory/default": "revoked" });
+  const [object] = restarted.store.values();
+  if (object === undefined) throw new Error("no connection");
+  // As the process before has left it.
+  const status = { acceptedFor: "https://api.northflank.com, team acme" };
+  const metadata = { namespace: "mallory", name: "default" };
+  restarted.store.set("mallory/default", { ...object, metadata, status });
+  const sides = { accounts: restarted.accounts, sameTarget: [mine, theirs] };
+  expect((await openAccess(sides, mine, neverAborted())).kind).toBe("conflict");
+  expect(restarted.sent).toEqual([]);
+});
+
 test("a connection that is made again and again gets no fresh hour", async () => {
   const { resolve, accounts, store, sent } = cluster(
     { "acme/default": { ...acme, budget: { maxRequestsPerHour: 10 } } },
