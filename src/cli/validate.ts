@@ -86,13 +86,19 @@ export type Judged = {
 
 /** Judges what is in a file, object by object, lists opened. */
 export function judgeFile(file: ManifestFile, validator: Validator): readonly Judged[] {
-  return readManifests(file.text).flatMap((document) =>
-    judgeDocument({ file, document, validator, problems: groupProblems(document.problems) }),
+  const { name, text } = file;
+  // What cannot be read may be a template that was lying around, unless it was named or speaks of us.
+  const isMeant = file.isNamed || text.includes(group);
+  return readManifests(text).flatMap((document) =>
+    judgeDocument({ name, isMeant, document, validator, problems: groupProblems(document.problems) }),
   );
 }
 
 interface Context {
-  readonly file: ManifestFile;
+  /** Of the file. */
+  readonly name: string;
+  /** The file is about objects of ours, also where it cannot be read. */
+  readonly isMeant: boolean;
   readonly document: ManifestDocument;
   readonly validator: Validator;
   /** What the reader has to say, by {@link itemKey} of where it is. */
@@ -127,11 +133,10 @@ function itemKey(root: Path): string {
 }
 
 function judgeDocument(context: Context): readonly Judged[] {
-  const { file, document } = context;
+  const { isMeant, document } = context;
   const { locate } = document;
   if (document.value !== undefined) return judgeObject(context, document.value, []);
-  // What cannot be read may be a template that was lying around, unless it was named or speaks of us.
-  if (!file.isNamed && !file.text.includes(group)) return [{ kind: "skipped", findings: [], locate }];
+  if (!isMeant) return [{ kind: "skipped", findings: [], locate }];
   return [{ kind: "ours", findings: findingsOf(context, {}, []), locate }];
 }
 
@@ -200,12 +205,16 @@ interface Found {
   readonly position?: Position;
 }
 
-function findingOf({ file, document }: Context, object: Readonly<Record<string, unknown>>, found: Found): Finding {
+function findingOf(
+  { name: file, document }: Context,
+  object: Readonly<Record<string, unknown>>,
+  found: Found,
+): Finding {
   const { path, root, rule, message, remedy, position = document.locate(path) } = found;
   const { kind, metadata } = object;
   const name = isRecord(metadata) ? (metadata.name ?? metadata.generateName) : undefined;
   return {
-    file: file.name,
+    file,
     ...position,
     kind: printable(kind),
     name: printable(name),

@@ -2,7 +2,8 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { runValidate } from "../../src/cli/validate.ts";
+import { createValidator } from "../../src/api/validate.ts";
+import { judgeFile, runValidate } from "../../src/cli/validate.ts";
 import { texts } from "../corpus/texts.ts";
 
 let folder: string;
@@ -183,4 +184,21 @@ test("each problem of a list belongs to its own item, in lists of lists too", as
   const names = Array.from({ length: 12 }, (_, index) => `r${index}`);
   const { out } = await validate(["-", "--output=json"], list([...names.map(item), list([item("inner")])]));
   expect((JSON.parse(out) as readonly { name: string }[]).map(({ name }) => name)).toEqual([...names, "inner"]);
+});
+
+test("a file of many documents that cannot be read is searched for ours once", () => {
+  const readsFor = (documents: number) => {
+    let reads = 0;
+    const broken = {
+      name: "templates.yaml",
+      isNamed: false,
+      get text() {
+        reads += 1;
+        return "a: {{ .Values.a }\n---\n".repeat(documents);
+      },
+    };
+    expect(judgeFile(broken, createValidator()).map(({ kind }) => kind)).toContain("skipped");
+    return reads;
+  };
+  expect([readsFor(10), readsFor(100)]).toEqual([1, 1]);
 });

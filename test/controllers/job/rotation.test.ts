@@ -138,10 +138,10 @@ describe.each(["Enforce", "EnforceOnChange"] as const)("under %s, a password tha
 });
 
 describe("a new token alone", () => {
-  test("sends nothing under EnforceOnChange, for weeks, and costs no look without a resync", async () => {
+  test("sends nothing under EnforceOnChange, however long, and costs no look without a resync", async () => {
     const made = await settled({ managementPolicy: "EnforceOnChange", resyncPeriodSeconds: 0 });
     rotateToken(made);
-    await minutes(made, 240);
+    await minutes(made, 100);
     expect(made.northflank.takeCalls()).toEqual([]);
     expect(made.state()).toContain("InSync=True/InSync");
   });
@@ -302,7 +302,7 @@ async function live(story: readonly StoryEvent[], start: { policy: (typeof polic
     made.edit({ managementPolicy: policy });
   }
   // A refused value is probed once an hour.
-  await wait(150);
+  await wait(75);
   expect(inForce(made)).toEqual({ SMTP_PASSWORD: password });
   expect(made.state()).toContain("Ready=True/InSync");
 }
@@ -314,6 +314,6 @@ test("whatever happens in whatever order, InSync=True is so, and in the end what
       fc.record({ policy: fc.constantFrom(...policies), resync: fc.constantFrom(0, 900) }),
       live,
     ),
-    { numRuns: 30 },
+    { numRuns: 20 },
   );
 }, 120_000);
