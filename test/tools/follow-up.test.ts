@@ -59,7 +59,7 @@ const speaksOfNext =
   /\b(?:look(?:s|ed)?(?: at| for)?|tried|tries|retr\w+|goes on|go on|poll\w*|check(?:s|ed)?|searched|reconciled?)\b.*\b(?:again|every|within|shortly|once more|in about|next|when|as soon as|until)\b|\b(?:goes on|Still looked at|next (?:check|reconcile)|no retry|Polling)\b/i;
 
 /** What a person does is none of it. */
-const remedies = /request a reconcile to try this one again/;
+const remedies = /\brequest a reconcile\b/;
 
 // A plan says nothing that the controller of runs has concluded.
 const found = readdirSync(controllers, { recursive: true, encoding: "utf8" })
