@@ -246,7 +246,7 @@ export class WholeOperator {
         return { metadata: { resourceVersion: String(this.#resourceVersion) }, items: structuredClone(items) };
       }) as KubeClient["list"],
       watch: (type, options, sink, signal) =>
-        new Promise((resolve, reject) => {
+        new Promise((_, reject) => {
           if (options.sendInitialEvents) throw new KubeError({ code: "invalid", step: "watch", detail: "pages only" });
           this.#readable(type, options.namespace);
           sink.onBytes?.();
@@ -260,7 +260,6 @@ export class WholeOperator {
             this.#watches.delete(watch);
             reject(signal.reason);
           });
-          void resolve;
         }),
       replace: (async (_type, object) => {
         const stored = this.#found(object.kind, objectKey(object.metadata));
