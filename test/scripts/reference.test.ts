@@ -106,10 +106,9 @@ describe("the catalogue of conditions", () => {
 });
 
 test.each(Object.keys({ ...normalEvents, ...warningEvents }))("an Event %s is written somewhere", (reason) => {
-  const writers = ["deployment", "job", "job-run"].flatMap((room) =>
-    readdirSync(join(root, "src/controllers", room)).map((file) =>
-      readFileSync(join(root, "src/controllers", room, file), "utf8"),
-    ),
+  const rooms = ["controllers/deployment", "controllers/job", "controllers/job-run", "cli"];
+  const writers = rooms.flatMap((room) =>
+    readdirSync(join(root, "src", room)).map((file) => readFileSync(join(root, "src", room, file), "utf8")),
   );
   expect(writers.join("\n")).toMatch(new RegExp(`(normal|warning)\\("${reason}"|reason: "${reason}"`));
 });
