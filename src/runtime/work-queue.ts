@@ -432,6 +432,7 @@ export class WorkQueue {
   }
 
   #parkedBefore(next: Waiting, groups: readonly WorkGroup[]): Waiting | undefined {
+    if (this.#parked.size === 0) return undefined;
     for (const { name } of groups) {
       const parked = this.#nextParked(name);
       if (parked !== undefined && isBefore(parked, next)) return parked;
@@ -447,7 +448,7 @@ export class WorkQueue {
     this.#processing.set(key, { startedMs: nowMs, priority, groups, takesLong: false, again: undefined });
     for (const { name } of groups) count(this.#busy, name, 1);
     this.#observer?.started(nowMs - dueMs);
-    const isSlow = groups.some(({ name }) => this.#slow.has(name));
+    const isSlow = this.#slow.size > 0 && groups.some(({ name }) => this.#slow.has(name));
     return { key, priority, ...(isHeldBack && { isHeldBack }), ...(isSlow && { isSlow }) };
   }
 
@@ -513,13 +514,17 @@ export class WorkQueue {
       count(this.#busy, name, -1);
       if (isSlowTogether && pass.takesLong) count(this.#slow, name, -1);
     }
+    if (this.#parked.size > 0) this.#offerPlaces(groups);
+    if (!this.#isShutDown) this.#serve();
+  }
+
+  #offerPlaces(groups: readonly WorkGroup[]): void {
     const places = this.#places(groups);
     for (const [n, { name }] of groups.entries()) {
       this.#offer(name);
       // It may have more places than before. One more for each that becomes free fills them without waking all.
       if ((places[n] ?? 0) > 1) this.#offer(name);
     }
-    if (!this.#isShutDown) this.#serve();
   }
 
   /** Makes the next one of a group ready that has room again. */

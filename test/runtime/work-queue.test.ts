@@ -722,6 +722,22 @@ describe("groups", () => {
     expect(await takeAll(queue)).toEqual(["a:3", "a:4"]);
   });
 
+  test("with a share that have more places by now fill them two for each that becomes free", async () => {
+    const nested: WorkQueueGroups = (key) => [
+      { name: key.slice(0, 1), limit: 4, share: 0.5 },
+      { name: "all", limit: 9 },
+    ];
+    const { queue } = setUp({ groups: nested });
+    for (const key of ["b:0", "c:0", "d:0", "e:0", "f:0", "g:0", "a:0", "a:1", "a:2", "a:3"]) queue.add(key);
+    expect((await takeAll(queue)).filter((key) => key.startsWith("a"))).toEqual(["a:0"]);
+    for (const letter of ["b", "c", "d", "e", "f", "g"]) queue.done(`${letter}:0`);
+    expect(await takeAll(queue)).toEqual([]);
+    queue.done("a:0");
+    expect(await takeAll(queue)).toEqual(["a:1", "a:2"]);
+    queue.done("a:1");
+    expect(await takeAll(queue)).toEqual(["a:3"]);
+  });
+
   test("that are slow together tell of it as long as one of their keys takes long", async () => {
     const { queue } = setUp({ groups: (key) => [{ name: key.slice(0, 1), limit: 9, isSlowTogether: true }] });
     queue.add("a:1");
