@@ -4,7 +4,8 @@ import { describe, expect, test } from "vitest";
 import { decide } from "../../src/controllers/connection/decide.ts";
 import { judgeRemoteError } from "../../src/controllers/shared/remote-verdict.ts";
 import type { NorthflankErrorCode } from "../../src/northflank/errors.ts";
-import { notAtOnce } from "../../src/util/backoff.ts";
+import { defaultQueueBackoff } from "../../src/runtime/work-queue.ts";
+import { backoffDelayMs, notAtOnce } from "../../src/util/backoff.ts";
 import { connection, jobObject } from "../support/builders.ts";
 import { northflankError } from "../support/fake-northflank.ts";
 import { JobScene } from "../support/job-scene.ts";
@@ -88,12 +89,14 @@ test("a minute of a job in trouble takes no more passes than a minute has second
       scene.northflank.failNext("getJobSettings", northflankError(code, { retryAfterMs: 0, sent: false }));
     }
     let passes = 0;
+    let failures = 0;
     const endMs = scene.clock.monotonic() + 60_000;
     while (scene.clock.monotonic() < endMs && passes < 200) {
       passes += 1;
       const outcome = await scene.pass();
-      // The shortest back-off of the queue.
-      const afterMs = outcome.kind === "recheck" ? outcome.afterMs : 1_000;
+      failures = outcome.kind === "retry" ? failures + 1 : 0;
+      const backoffMs = backoffDelayMs(defaultQueueBackoff, failures, () => 0);
+      const afterMs = outcome.kind === "recheck" ? outcome.afterMs : backoffMs;
       await scene.clock.advance(afterMs);
     }
     expect(passes, code).toBeLessThanOrEqual(61);

@@ -44,7 +44,7 @@ interface Scripted {
  */
 export class FakeNorthflank {
   readonly calls: string[] = [];
-  /** Told of each call. */
+  /** Called for each request that leaves the machine. */
   onCall: () => void = () => undefined;
   /** Makes the key of hashes. */
   token = "token";
@@ -223,12 +223,12 @@ export class FakeNorthflank {
   }
 
   #note(call: string): void {
-    this.onCall();
     this.calls.push(call);
   }
 
   #run<T>(method: Method, act: () => T): T {
     const script = this.#scripts.get(method)?.shift();
+    if (!(script?.error instanceof NorthflankError) || script.error.sent) this.onCall();
     if (script === undefined) return act();
     if (script.isDone) act();
     throw script.error;

@@ -12,6 +12,8 @@ import type { KubeObject } from "../../src/kube/types.ts";
 import type { NorthflankApi } from "../../src/northflank/client.ts";
 import { NorthflankError } from "../../src/northflank/errors.ts";
 import type { StartResult } from "../../src/northflank/types.ts";
+import { defaultQueueBackoff } from "../../src/runtime/work-queue.ts";
+import { backoffDelayMs } from "../../src/util/backoff.ts";
 import type { Timer } from "../../src/util/clock.ts";
 import type { FakeClock } from "./fake-clock.ts";
 import { fakeLog } from "./fake-log.ts";
@@ -69,6 +71,7 @@ export class RunProcess {
   readonly #timers = new Map<string, Timer>();
   readonly #busy = new Set<string>();
   readonly #again = new Set<string>();
+  readonly #failed = new Map<string, number>();
   readonly #unwatch: () => void;
   readonly #stop = new AbortController();
   readonly #aborted = abortedLate(this.#stop.signal);
@@ -183,16 +186,24 @@ export class RunProcess {
     try {
       const outcome = await this.#reconcile(key, context);
       await this.#running();
+      if (outcome.kind !== "retry") this.#failed.delete(key);
       if (outcome.kind === "recheck") this.#later(key, outcome.afterMs);
-      if (outcome.kind === "retry") this.#later(key, Math.max(outcome.notBeforeMs ?? 0, 1_000));
+      if (outcome.kind === "retry") this.#later(key, Math.max(outcome.notBeforeMs ?? 0, this.#backoffMs(key)));
     } catch (error) {
       if (this.#state === "dead") return;
       if (!signal.aborted) this.failures.push(error);
-      this.#later(key, 1_000);
+      this.#later(key, this.#backoffMs(key));
     } finally {
       this.#busy.delete(key);
       if (this.#again.delete(key)) this.#schedule(key, 0);
     }
+  }
+
+  /** As the queue does it. */
+  #backoffMs(key: string): number {
+    const failures = (this.#failed.get(key) ?? 0) + 1;
+    this.#failed.set(key, failures);
+    return backoffDelayMs(defaultQueueBackoff, failures, () => 0);
   }
 
   /** The earlier of two times wins. */

@@ -118,6 +118,12 @@ export class RunRemote {
     if (run !== undefined && this.#clock.now() < run.endMs) run.abortedAtMs ??= this.#clock.now();
   }
 
+  /** What is so, whatever anybody has been told. */
+  isActive(runId: string | undefined): boolean {
+    const run = this.#runs.find(({ id }) => id === runId);
+    return run !== undefined && !this.#view(run).concluded;
+  }
+
   /** Removes every run, as if its history had been cleared. */
   forgetRuns(): void {
     this.#runs.length = 0;

@@ -204,7 +204,9 @@ function watchPosts({ cluster, remote }: RunStory, broken: Set<string>): Watch {
         const state = stateOf(other);
         // Of a record under which nothing was sent the process may know so before it can write it down.
         const isOpen = isUnresolved(other) && ids.has(other.status?.start?.id ?? "");
-        if (isOpen || state === "active") broken.add(`${name}: started beside ${other.metadata.name}, ${state}`);
+        // Nor that a run is over.
+        const isActive = state === "active" && remote.isActive(other.status?.runId);
+        if (isOpen || isActive) broken.add(`${name}: started beside ${other.metadata.name}, ${state}`);
       }
     }
     return post(jobId, body);
