@@ -14,8 +14,7 @@ import { NorthflankError } from "../../src/northflank/errors.ts";
 import type { StartResult } from "../../src/northflank/types.ts";
 import { defaultQueueBackoff } from "../../src/runtime/work-queue.ts";
 import { backoffDelayMs } from "../../src/util/backoff.ts";
-import type { Timer } from "../../src/util/clock.ts";
-import type { FakeClock } from "./fake-clock.ts";
+import type { Clock, Timer } from "../../src/util/clock.ts";
 import { fakeLog } from "./fake-log.ts";
 import { Pace } from "./pace.ts";
 import type { RunCluster } from "./run-cluster.ts";
@@ -49,7 +48,7 @@ export const boundaries: readonly Boundary[] = [
 ];
 
 export interface RunWorld {
-  readonly clock: FakeClock;
+  readonly clock: Clock;
   readonly cluster: RunCluster;
   readonly remote: RunRemote;
   /** Told each time a process comes to a boundary. */

@@ -1,4 +1,5 @@
 import type { NorthflankJobRun } from "../../src/api/job-run.ts";
+import { createServerClock } from "../../src/kube/server-clock.ts";
 import type { Clock } from "../../src/util/clock.ts";
 import { FakeClock } from "./fake-clock.ts";
 import { brokenPromises, kstatusOf } from "./kstatus.ts";
@@ -22,8 +23,15 @@ export class RunStory {
   #processes = 1;
   #judged: RunCluster["writes"][number] | undefined;
 
-  constructor(world: Partial<Pick<RunWorld, "account" | "elsewhere" | "validate" | "onBoundary">> = {}) {
-    this.#world = { clock: this.clock, cluster: this.cluster, remote: this.remote, ...world };
+  /** `isServerHeard`: the operator's time follows the answers of the API server, as in the whole program. */
+  constructor(
+    given: Partial<Pick<RunWorld, "account" | "elsewhere" | "validate" | "onBoundary">> & {
+      readonly isServerHeard?: boolean;
+    } = {},
+  ) {
+    const { isServerHeard = false, ...world } = given;
+    const clock = isServerHeard ? hearing(this.clock, this.outside) : this.clock;
+    this.#world = { clock, cluster: this.cluster, remote: this.remote, ...world };
     this.process = new RunProcess("p1", this.#world);
     this.cluster.watch(() => {
       const last = this.cluster.writes.at(-1);
@@ -100,6 +108,18 @@ export class RunStory {
     this.process.kill();
     return [...this.#broken, ...this.process.failures];
   }
+}
+
+/** A clock that has heard the API server right before it is asked. */
+function hearing(local: Clock, server: Clock): Clock {
+  const { clock, heard } = createServerClock(local);
+  return {
+    ...clock,
+    now: () => {
+      heard(new Date(server.now()).toUTCString());
+      return clock.now();
+    },
+  };
 }
 
 /** A pass speaks about the generation that it began with: a spec that was changed meanwhile is for the next one. */

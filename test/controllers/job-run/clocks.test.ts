@@ -345,3 +345,32 @@ describe("the end of a run, by our own clock", () => {
     expect(isGone()).toBe(true);
   });
 });
+
+describe("on a node whose clock is off for good, where the API server's answers tell the time", () => {
+  test.each([15 * minute, -15 * minute, 24 * hour, -24 * hour])(
+    "by %i ms: startDeadlineSeconds keeps nobody from starting",
+    async (byMs) => {
+      story.end();
+      story = new RunStory({ isServerHeard: true });
+      story.clock.jump(byMs);
+      story.cluster.create("once", { startDeadlineSeconds: 600, concurrencyPolicy: "Forbid" });
+      await story.clock.advance(minute);
+      expect(story.remote.posts).toHaveLength(1);
+      expect(story.condition("Ready")).toBe("True/RunSucceeded");
+    },
+  );
+
+  test.each([2 * hour, -2 * hour])("by %i ms: startDeadlineSeconds ends the wait when it is over", async (byMs) => {
+    story.end();
+    story = new RunStory({ isServerHeard: true });
+    story.clock.jump(byMs);
+    story.remote.runMs = hour;
+    story.cluster.create("once", { startDeadlineSeconds: 600, concurrencyPolicy: "Forbid" });
+    story.remote.startForeign();
+    await story.clock.advance(595 * second);
+    expect(story.condition("Ready")).toBe("Unknown/WaitingForConcurrency");
+    await story.clock.advance(35 * second);
+    expect(story.condition("Ready")).toBe("False/StartDeadlineExceeded");
+    expect(story.remote.posts).toEqual([]);
+  });
+});
