@@ -132,7 +132,11 @@ export function createTransport(options: TransportOptions): Transport {
       if (nowMs - usedAtMs < idleLaneMs) return;
       if (inFlight > 0) continue;
       lanes.delete(key);
-      const closed = pool.close().finally(() => closing.delete(closed));
+      // Nobody waits for anything of it: how its end goes is of no interest.
+      const closed = pool
+        .close()
+        .catch(() => undefined)
+        .finally(() => closing.delete(closed));
       closing.add(closed);
     }
   };
