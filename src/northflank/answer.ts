@@ -55,6 +55,14 @@ export function codeOfAnswer(status: number, json: unknown): NorthflankErrorCode
   return isOfKnownToken ? "forbidden" : code;
 }
 
+/**
+ * True where the answer says that the API no longer has the call. A 404 that names fields of the request is about something
+ * that the request names, such as credentials that do not exist.
+ */
+export function saysRouteIsGone({ code, fields }: NorthflankError): boolean {
+  return code === "wrong_method" || code === "gone" || (code === "not_found" && fields.length === 0);
+}
+
 /** The code that a status other than 2xx stands for. */
 export function codeOfStatus(status: number): NorthflankErrorCode {
   if (status < 400) return status >= 300 ? "redirect" : "protocol";

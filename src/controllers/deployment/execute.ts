@@ -1,3 +1,4 @@
+import { saysRouteIsGone } from "../../northflank/answer.ts";
 import type { CallOptions, NorthflankApi, ServiceName } from "../../northflank/client.ts";
 import { isNorthflankError, type NorthflankError } from "../../northflank/errors.ts";
 import type { Change } from "./decision.ts";
@@ -31,16 +32,12 @@ export async function execute(
       : api.updateServiceDeployment(target, body, options),
   );
   if (usual === undefined) return { kind: "written", usedFallback: false };
-  if (!isGone(usual)) return { kind: "failed", error: usual };
+  if (!saysRouteIsGone(usual)) return { kind: "failed", error: usual };
   const patch = "jobId" in target ? undefined : patchOf(api, target, change);
   if (patch === undefined) return { kind: "route-gone", error: usual };
   const fallback = await outcomeOf(patch(options));
   if (fallback === undefined) return { kind: "written", usedFallback: true };
-  return isGone(fallback) ? { kind: "route-gone", error: usual } : { kind: "failed", error: fallback };
-}
-
-function isGone(error: NorthflankError): boolean {
-  return isNorthflankError(error, "not_found", "wrong_method", "gone");
+  return saysRouteIsGone(fallback) ? { kind: "route-gone", error: usual } : { kind: "failed", error: fallback };
 }
 
 /** The patch that can carry the change; `undefined` when none can. */

@@ -1,3 +1,4 @@
+import { saysRouteIsGone } from "../../northflank/answer.ts";
 import type { JobName, NorthflankApi } from "../../northflank/client.ts";
 import { isNorthflankError, type NorthflankError } from "../../northflank/errors.ts";
 import type { JobPatchRoute } from "../../northflank/types.ts";
@@ -23,15 +24,11 @@ export async function execute(
 ): Promise<WriteResult> {
   const usual = await outcomeOf(deps, patch, signal);
   if (usual === undefined) return { kind: "written", route: patch.route, usedFallback: false };
-  if (!isGone(usual)) return { kind: "failed", error: usual };
+  if (!saysRouteIsGone(usual)) return { kind: "failed", error: usual };
   if (fallback === undefined) return { kind: "route-gone", error: usual };
   const other = await outcomeOf(deps, fallback, signal);
   if (other === undefined) return { kind: "written", route: fallback.route, usedFallback: true };
-  return isGone(other) ? { kind: "route-gone", error: usual } : { kind: "failed", error: other };
-}
-
-function isGone(error: NorthflankError): boolean {
-  return isNorthflankError(error, "not_found", "wrong_method", "gone");
+  return saysRouteIsGone(other) ? { kind: "route-gone", error: usual } : { kind: "failed", error: other };
 }
 
 /** The error of a call; `undefined` when it succeeded. */

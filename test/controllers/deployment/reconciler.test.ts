@@ -797,6 +797,17 @@ describe("the usual route", () => {
     expect(scene.state()).toContain("Stalled=True/UnsupportedTarget");
   });
 
+  test("is not gone where a 404 names what the change names", async () => {
+    scene.northflank.has(service());
+    const missing = { httpStatus: 404, fields: ["external.credentials"] };
+    scene.northflank.failNext("updateServiceDeployment", northflankError("not_found", missing));
+    scene.has(deployment({ spec: { deployment: { external: { imagePath: image, credentials: "ghcr" } } } }));
+    await scene.pass();
+    expect(scene.northflank.takeCalls().filter((call) => call.startsWith("patch"))).toEqual([]);
+    expect(scene.state()).not.toContain("UnsupportedTarget");
+    expect(scene.takeEvents().map((event) => event.split(":")[0])).not.toContain("Warning FallbackUsed");
+  });
+
   test("that is gone together with the patch ends at UnsupportedTarget, not in a loop", async () => {
     scene.northflank.failNext("updateServiceDeployment", northflankError("gone"));
     scene.northflank.failNext("patchDeploymentService", northflankError("wrong_method"));
