@@ -7,6 +7,7 @@ import { rivalsOf as rivalsOfJob } from "../controllers/job/reconciler.ts";
 import { isWaitingForConcurrency } from "../controllers/job-run/concurrency.ts";
 import { jobRunIndexes } from "../controllers/job-run/reconciler.ts";
 import { connectionMatters, objectMatters } from "../controllers/shared/dependents.ts";
+import { rivalsMatter } from "../controllers/shared/rivals.ts";
 import { type ObjectKey, objectKey, type Priority } from "../runtime/outcome.ts";
 import type { Change } from "../runtime/store.ts";
 import type { StoreView } from "../runtime/watched-kind.ts";
@@ -59,7 +60,7 @@ export function wireWakes(wiring: WakeWiring): void {
   deployments.listen((change) => {
     wakeOwn(queues.deployment, change);
     if (isFirstSeen(change)) return;
-    if (change.kind === "updated" && !objectMatters(change.previous, change.object)) return;
+    if (change.kind === "updated" && !rivalsMatter(change.previous, change.object)) return;
     const about = change.kind === "deleted" ? change.previous : change.object;
     for (const key of rivalsOf(deployments, about)) queues.deployment.add(key, { priority: priorityOf(change) });
   });
@@ -67,7 +68,7 @@ export function wireWakes(wiring: WakeWiring): void {
   jobs.listen((change) => {
     wakeOwn(queues.job, change);
     if (isFirstSeen(change)) return;
-    if (change.kind === "updated" && !objectMatters(change.previous, change.object)) return;
+    if (change.kind === "updated" && !rivalsMatter(change.previous, change.object)) return;
     const about = change.kind === "deleted" ? change.previous : change.object;
     for (const key of rivalsOfJob(jobs, about)) queues.job.add(key, { priority: priorityOf(change) });
   });

@@ -135,6 +135,29 @@ describe("a target with several owners", () => {
   });
 });
 
+describe("a target that many name", () => {
+  const crowd = () => Array.from({ length: 100 }, (_, n) => deployment({ metadata: { name: `crowd-${n + 100}` } }));
+
+  test("wakes nobody of them when one more comes", () => {
+    deployments.replace(crowd());
+    woken = [];
+    deployments.apply(deployment({ metadata: { name: "late" } }));
+    expect(woken).toEqual(["deployment shop/late change"]);
+  });
+
+  test("wakes nobody of them when its owner is edited, and all when that asks for another account", () => {
+    const owner = deployment({ metadata: { name: "a" } });
+    deployments.replace([owner, ...crowd()]);
+    woken = [];
+    const edited = newer(owner, {}, { generation: 2 });
+    deployments.apply(edited);
+    expect(woken).toEqual(["deployment shop/a change"]);
+    const spec = { ...edited.spec, connectionRef: { name: "elsewhere" } };
+    deployments.apply(newer(edited, { spec }, { generation: 3 }));
+    expect(woken).toHaveLength(102);
+  });
+});
+
 describe("a job with several owners", () => {
   test("wakes the heir when the owner goes", () => {
     jobs.apply(jobObject());

@@ -33,7 +33,7 @@ export interface DeploymentDeps extends ObserveDeps, TargetDeps<NorthflankDeploy
  * - a `Store<NorthflankDeployment, "target" | "waitFor" | "connection">` with `deploymentIndexes` and `connectionKeys`
  *   (shared/dependents.ts);
  * - each change of a deployment enqueues its own key when `objectMatters` says so, and the keys of `rivalsOf` when it was
- *   added, deleted or `objectMatters`: the heir of a target takes over within one pass;
+ *   added, deleted or `rivalsMatter`: the heir of a target takes over within one pass;
  * - each change of a NorthflankJobRun enqueues `byIndex("waitFor", key of the run)`;
  * - each change of a connection for which `connectionMatters` enqueues `byIndex("connection", key of the connection)`.
  */

@@ -34,7 +34,7 @@ export interface JobDeps extends ObserveDeps, TargetDeps<NorthflankJob> {
  *
  * - a `Store<NorthflankJob, "target" | "connection">` with `jobIndexes` and `connectionKeys` (shared/dependents.ts);
  * - each change of an object enqueues its own key when `objectMatters` says so, and the keys of `rivalsOf` when it was
- *   added, deleted or `objectMatters`: the heir of a job takes over within one pass;
+ *   added, deleted or `rivalsMatter`: the heir of a job takes over within one pass;
  * - each change of a connection for which `connectionMatters` enqueues `byIndex("connection", key of the connection)`.
  */
 export function createJobReconciler(deps: JobDeps): Reconcile {

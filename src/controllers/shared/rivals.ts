@@ -27,8 +27,13 @@ export async function openAccess(deps: AccessDeps, object: TargetObject, signal:
   const resolution = await deps.accounts.resolve(accountRequest(object), signal);
   if (resolution.kind === "blocked") return resolution;
   const { account } = resolution;
+  const standings = new Map<string, Standing>();
   for (const rival of olderRivals(object, deps.sameTarget)) {
-    const standing = await standingOf(deps.accounts, { object, rival, account }, signal);
+    const { namespace, connectionName } = accountRequest(rival);
+    // Of thousands of objects behind one connection it is asked for once.
+    const connection = `${namespace}/${connectionName ?? ""}`;
+    const standing = standings.get(connection) ?? (await standingOf(deps.accounts, { object, rival, account }, signal));
+    standings.set(connection, standing);
     if (isRival({ object, account, rival, standing })) {
       return { kind: "conflict", winner: objectKey(rival.metadata) };
     }
@@ -36,26 +41,64 @@ export async function openAccess(deps: AccessDeps, object: TargetObject, signal:
   return { kind: "open", account };
 }
 
-/** The others among the objects of one target: they may gain or lose it when `changed` appears, changes or goes. */
+/**
+ * Those that may gain or lose their target when `changed` appears, changes or goes: the ones that come after it. Those
+ * before it do not ask for it.
+ */
 export function rivalKeys(sameTarget: readonly TargetObject[], changed: TargetObject): readonly ObjectKey[] {
+  const own = placeOf(changed);
   return sameTarget
     .filter(({ metadata }) => metadata.uid !== changed.metadata.uid)
-    .map(({ metadata }) => objectKey(metadata));
+    .map(placeOf)
+    .filter((place) => comesBefore(own, place))
+    .map(({ key }) => key);
+}
+
+/**
+ * True when an edit can change who has the target: whose account it is about, whether it is there, or whether it was
+ * served. An edit of anything else wakes no rival: there can be thousands of them.
+ */
+export function rivalsMatter(before: TargetObject, after: TargetObject): boolean {
+  return (
+    before.metadata.deletionTimestamp !== after.metadata.deletionTimestamp ||
+    before.spec.connectionRef?.name !== after.spec.connectionRef?.name ||
+    (wasServed(before) && !wasServed(after))
+  );
 }
 
 /** Those that come before this one, first the one that comes first. Objects on their way out do not. */
-export function olderRivals<T extends TargetObject>(object: T, sameTarget: readonly T[]): readonly T[] {
-  return sameTarget
-    .filter((other) => other.metadata.uid !== object.metadata.uid && other.metadata.deletionTimestamp === undefined)
-    .filter((other) => byAge(other, object) < 0)
-    .sort(byAge);
+export function* olderRivals<T extends TargetObject>(object: T, sameTarget: readonly T[]): Iterable<T> {
+  const own = placeOf(object);
+  const older = sameTarget
+    .filter(({ metadata }) => metadata.uid !== object.metadata.uid && metadata.deletionTimestamp === undefined)
+    .map(placeOf)
+    .filter((place) => comesBefore(place, own));
+  const [any, ...others] = older;
+  if (any === undefined) return;
+  // The first one mostly has the target. Then nobody asks for the rest, which would have to be sorted.
+  const first = others.reduce((least, place) => (comesBefore(place, least) ? place : least), any);
+  yield first.object;
+  const rest = older.filter((place) => place !== first);
+  for (const { object: next } of rest.sort((left, right) => (comesBefore(left, right) ? -1 : 1))) yield next;
+}
+
+/** Where an object stands among those that name the same target. */
+interface Place<T> {
+  readonly object: T;
+  readonly key: ObjectKey;
+  readonly createdMs: number;
+}
+
+function placeOf<T extends TargetObject>(object: T): Place<T> {
+  const createdMs = Date.parse(object.metadata.creationTimestamp ?? "");
+  // Nobody is kept from a target by an object whose age is not known.
+  const age = Number.isNaN(createdMs) ? Number.POSITIVE_INFINITY : createdMs;
+  return { object, key: objectKey(object.metadata), createdMs: age };
 }
 
 /** Older first, then by namespace and name: the same order for everybody who asks. */
-function byAge(left: TargetObject, right: TargetObject): number {
-  const [leftTime, rightTime] = [left, right].map(({ metadata }) => Date.parse(metadata.creationTimestamp ?? ""));
-  if (leftTime !== undefined && rightTime !== undefined && leftTime !== rightTime) return leftTime - rightTime;
-  return objectKey(left.metadata) < objectKey(right.metadata) ? -1 : 1;
+function comesBefore(left: Place<unknown>, right: Place<unknown>): boolean {
+  return left.createdMs === right.createdMs ? left.key < right.key : left.createdMs < right.createdMs;
 }
 
 /** The account of a rival; that of the object itself where they use the same connection. */

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { AccountResolution, Accounts } from "../../../src/controllers/shared/accounts.ts";
-import { olderRivals, openAccess, rivalKeys } from "../../../src/controllers/shared/rivals.ts";
+import { olderRivals, openAccess, rivalKeys, rivalsMatter } from "../../../src/controllers/shared/rivals.ts";
 import { compareStandings, type Standing } from "../../../src/controllers/shared/standing.ts";
 import type { TargetObject } from "../../../src/controllers/shared/target-object.ts";
 import { neverAborted } from "../../support/strict-fake.ts";
@@ -54,12 +54,46 @@ describe("rivals for a target", () => {
     ["not the object itself, nor younger ones", [object("i", { second: 3 }), object("z", { second: 4 })], []],
     ["not those on their way out", [object("a", { gone: true })], []],
   ])("are %s", (_, others, expected) => {
-    const found = olderRivals(object("i", { second: 3 }), others);
+    const found = [...olderRivals(object("i", { second: 3 }), others)];
     expect(found.map(({ metadata }) => metadata.name)).toEqual(expected);
   });
 
   test("are told of one that comes or goes, but for itself", () => {
     expect(rivalKeys([object("a"), object("b")], object("a"))).toEqual(["shop/b"]);
+  });
+
+  test("are not told of one that comes after them", () => {
+    const all = [object("a", { second: 1 }), object("b", { second: 2 }), object("c", { second: 3 })];
+    expect(rivalKeys(all, object("b", { second: 2 }))).toEqual(["shop/c"]);
+    expect(rivalKeys(all, object("c", { second: 3 }))).toEqual([]);
+  });
+
+  test.each([
+    ["it is on its way out", {}, { gone: true }, true],
+    ["it asks for another account", {}, { via: "other" }, true],
+    ["it lost the record of having been served", { status: { applied: {} } }, {}, true],
+    ["it was served", {}, { status: { applied: {} } }, false],
+    ["nothing of that changed", { via: "other" }, { via: "other" }, false],
+  ])("are told when %s: %o, %o, %s", (_, before, after, expected) => {
+    expect(rivalsMatter(object("a", before), object("a", after))).toBe(expected);
+  });
+
+  test("are asked for their connection once, however many there are", async () => {
+    const asked: (string | undefined)[] = [];
+    const known = accounts({ default: "p", other: "q" });
+    const counting: Accounts = {
+      ...known,
+      standing: async (request, signal) => {
+        asked.push(request.connectionName);
+        return await known.standing(request, signal);
+      },
+    };
+    const crowd = Array.from({ length: 100 }, (_, n) => object(`crowd-${n}`, { via: "other" }));
+    const own = object("i", { second: 3 });
+    expect(await openAccess({ accounts: counting, sameTarget: [...crowd, own] }, own, neverAborted())).toMatchObject({
+      kind: "open",
+    });
+    expect(asked).toEqual(["other"]);
   });
 });
 
