@@ -2,7 +2,7 @@
 import type { NorthflankJobRun } from "../../api/job-run.ts";
 import { compareStandings, type Standing } from "../shared/standing.ts";
 import type { Verdict } from "../shared/verdict.ts";
-import { isUnresolved, latestAttempt, type StartRecord, stateOf } from "./machine.ts";
+import { isGivenUp, isUnresolved, latestAttempt, type StartRecord, stateOf } from "./machine.ts";
 
 /**
  * Why the account that the connection leads to now has nothing to say about the run: what was started, or may have been,
@@ -34,7 +34,7 @@ function answerOf(object: NorthflankJobRun): string {
 }
 
 /** A run is active, or the outcome of a start is open, also of one that is to be repeated. */
-function isStillThere(object: NorthflankJobRun, { outcome, reason }: StartRecord): boolean {
+function isStillThere(object: NorthflankJobRun, start: StartRecord): boolean {
   switch (stateOf(object)) {
     case "unresolved":
     case "unknown":
@@ -43,7 +43,7 @@ function isStillThere(object: NorthflankJobRun, { outcome, reason }: StartRecord
     case "finished":
       return false;
     default:
-      return outcome === "NotStarted" && (reason === "StartOutcomeUnknown" || reason === "RetryingRun");
+      return isGivenUp(start);
   }
 }
 

@@ -163,6 +163,11 @@ export type Attempt = NonNullable<NonNullable<NorthflankJobRun["status"]>["attem
 /** What is written down before a run is started. */
 export type StartRecord = NonNullable<NonNullable<NorthflankJobRun["status"]>["start"]>;
 
+/** Given up without an answer, by startGuarantee (`StartOutcomeUnknown`) or by a person (`RetryingRun`). */
+export function isGivenUp({ outcome, reason }: StartRecord): boolean {
+  return outcome === "NotStarted" && (reason === "StartOutcomeUnknown" || reason === "RetryingRun");
+}
+
 /** The current run, or the last one; `undefined` before the first. */
 export function latestAttempt(object: NorthflankJobRun): Attempt | undefined {
   return object.status?.attempts?.at(-1);

@@ -1,7 +1,7 @@
 import type { NorthflankJobRun } from "../../api/job-run.ts";
 import { formatTime } from "../../runtime/conditions.ts";
 import type { Clock } from "../../util/clock.ts";
-import { latestAttempt, type StartRecord } from "./machine.ts";
+import { isGivenUp, latestAttempt, type StartRecord } from "./machine.ts";
 import { timeMs } from "./read-back.ts";
 
 /*
@@ -48,8 +48,8 @@ export class RestoreMemory {
 const clockAllowanceMs = 10_000;
 
 /**
- * The record of the start that this object may have made and forgotten: of any run since it was created, or since its last
- * run ended, and until the restore. `undefined` where nothing can be forgotten, because that was after the restore.
+ * The record of the start that this object may have made and forgotten: of any run since it was created, since its last
+ * run ended, or since that of a start that was given up would have begun, and until the restore. `undefined` where nothing can be forgotten, because that was after the restore.
  */
 export function forgottenStart(options: {
   readonly object: NorthflankJobRun;
@@ -63,16 +63,29 @@ export function forgottenStart(options: {
 }): StartRecord | undefined {
   const { object, restored, aheadMs, settleWaitMs } = options;
   const last = latestAttempt(object);
+  const start = object.status?.start;
+  const given = start !== undefined && isGivenUp(start) ? start : undefined;
   const createdMs = timeMs(object.metadata.creationTimestamp);
-  const sinceMs = timeMs(last?.completionTime) ?? (createdMs === undefined ? undefined : createdMs + aheadMs);
-  if (restored === undefined || sinceMs === undefined || sinceMs - aheadMs > restored.atMs) return undefined;
+  const beforeMs = timeMs(last?.completionTime) ?? (createdMs === undefined ? undefined : createdMs + aheadMs);
+  if (restored === undefined || beforeMs === undefined) return undefined;
+  // What was repeated is searched for by its own record. The repetition came after all that one can have started.
+  const sinceMs = Math.max(beforeMs, given === undefined ? beforeMs : reachOf(given, settleWaitMs));
+  if (sinceMs - aheadMs > restored.atMs) return undefined;
   return {
     id: options.newId(),
     attempt: (last?.number ?? 0) + 1,
     recordedTime: formatTime(sinceMs - clockAllowanceMs),
     untilTime: formatTime(restored.atMs + aheadMs + settleWaitMs + clockAllowanceMs),
-    baseline: { runIds: [] },
+    baseline: { runIds: given?.baseline?.runIds ?? [] },
     account: options.account,
     outcome: "Pending",
   };
+}
+
+/** So late, and a little later, the run of a start that was given up can have begun. */
+function reachOf({ recordedTime, untilTime }: StartRecord, settleWaitMs: number): number {
+  const recordedMs = timeMs(recordedTime) ?? Number.NEGATIVE_INFINITY;
+  const untilMs = timeMs(untilTime) ?? Number.NEGATIVE_INFINITY;
+  // What is made of this is moved back by one allowance, and what is compared with that by another one.
+  return Math.max(recordedMs + settleWaitMs, untilMs) + 2 * clockAllowanceMs;
 }

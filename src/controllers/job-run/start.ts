@@ -21,7 +21,7 @@ import {
 } from "./concurrency.ts";
 import { isRejectedForGood, rejectionMessage, type StartReport } from "./decide.ts";
 import { finalizerPatch } from "./finalizer.ts";
-import { isBeforeStart, latestAttempt, type StartRecord, stateOf } from "./machine.ts";
+import { isBeforeStart, isGivenUp, latestAttempt, type StartRecord, stateOf } from "./machine.ts";
 import type { RunMemory } from "./memory.ts";
 import { baselineOf, candidatesOf, duplicateReach, isContested, judgeCandidates } from "./read-back.ts";
 import { forgottenStart, type Restored } from "./restored.ts";
@@ -224,8 +224,6 @@ function forgottenRunOf(
   list: RunList,
   siblings: readonly Sibling[],
 ): LateRun | undefined {
-  const given = object.status?.start;
-  if (given !== undefined && isGivenUp(given)) return undefined;
   const aheadMs = list.serverTimeMs === undefined ? 0 : list.serverTimeMs - clock.now();
   const untilMs = settleWaitMs(settings);
   const common = { restored: restored(), account: account.address, newId, aheadMs, settleWaitMs: untilMs };
@@ -251,11 +249,6 @@ function runSince(search: {
   const claimed = runIdsOf([object, ...siblings.map((sibling) => sibling.object)]);
   const readBack = judgeCandidates({ start, list, claimed, rivals, reach: { untilMs, countsTimeless: false } });
   return readBack.kind === "none" ? undefined : { kind: "lateRun", start, readBack };
-}
-
-/** Given up by startGuarantee (`StartOutcomeUnknown`) or by a person (`RetryingRun`). */
-function isGivenUp({ outcome, reason }: StartRecord): boolean {
-  return outcome === "NotStarted" && (reason === "StartOutcomeUnknown" || reason === "RetryingRun");
 }
 
 /** The record is open again: which run it was, if any, is for the read-back or a person to say. */

@@ -1073,6 +1073,27 @@ describe("after the cluster was restored from a backup", () => {
     expect(story.remote.posts).toHaveLength(2);
   });
 
+  test("the run of a start that a person has repeated is looked for as well", async () => {
+    story.remote.mode = "notApplied";
+    await story.run({}, 5 * minute);
+    expect(story.condition("Ready")).toBe("False/StartOutcomeUnknown");
+    story.remote.runMs = 10 * minute;
+    let backup: ReturnType<typeof story.cluster.list> | undefined;
+    const replace = story.cluster.replaceStatus.bind(story.cluster);
+    story.cluster.replaceStatus = (object) => {
+      const written = replace(object);
+      if (object.status?.start?.reason === "RetryingRun") backup ??= story.cluster.list();
+      return written;
+    };
+    story.cluster.edit("once", { annotations: { [resolveStart]: "retry" } });
+    await story.clock.advance(minute);
+    expect(story.summary()).toMatchObject({ phase: "Running", runId: "run-1" });
+    story.restore(backup ?? []);
+    await story.clock.advance(15 * minute);
+    expect(story.summary()).toMatchObject({ phase: "Succeeded", runId: "run-1", Started: "True/RunRecovered" });
+    expect(story.remote.posts).toHaveLength(2);
+  });
+
   test("a person tells which of several runs it was", async () => {
     story.remote.mode = "foreignRun";
     story.cluster.create("once");

@@ -50,6 +50,18 @@ test("the creation is told in Northflank's time, the end of a run is in it alrea
   expect(forgotten(object("11:05:01"), "10:05:00", 3_600_000)).toBeUndefined();
 });
 
+test("what repeats a start that was given up came after the reach of that one", () => {
+  const [id, attempt, recordedTime] = ["old", 1, "2026-05-01T10:03:00Z"] as const;
+  const baseline = { runIds: ["run-0"] };
+  const start = { id, attempt, recordedTime, baseline, outcome: "NotStarted", reason: "RetryingRun" } as const;
+  const given = object();
+  const repeated = { ...given, status: { observedGeneration: 1, ...given.status, start } };
+  expect(forgotten(repeated, "10:10:00")).toMatchObject({ recordedTime: "2026-05-01T10:04:15Z", baseline });
+  expect(forgotten(repeated, "10:04:00")).toBeUndefined();
+  const refused = { ...repeated, status: { ...repeated.status, start: { ...start, reason: "WaitingForQuota" } } };
+  expect(forgotten(refused, "10:10:00")?.recordedTime).toBe("2026-05-01T09:59:50Z");
+});
+
 test("the last restore counts, by the monotonic clock", async () => {
   const clock = new FakeClock();
   const memory = new RestoreMemory(clock);
