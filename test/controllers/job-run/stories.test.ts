@@ -5,6 +5,7 @@ import { isUnresolved, stateOf } from "../../../src/controllers/job-run/machine.
 import type { AccountResolution } from "../../../src/controllers/shared/accounts.ts";
 import { KubeError } from "../../../src/kube/errors.ts";
 import { NorthflankError } from "../../../src/northflank/errors.ts";
+import type { RunProcess } from "../../support/run-process.ts";
 import { startModes } from "../../support/run-remote.ts";
 import { RunStory } from "../../support/run-story.ts";
 
@@ -62,7 +63,7 @@ async function tell(seed: number, objects: number): Promise<readonly string[]> {
   remote.sendsDate = random() < 0.85;
   remote.lateMs = pick(31_000, 40_000, 64_000);
   const faults = spoil(story, random);
-  const watch = watchPosts(story, broken);
+  const watch = watchPosts(story, faults, broken);
   const passes = countPasses(story, broken);
 
   for (let step = 0; step < 6 + objects; step++) {
@@ -143,8 +144,9 @@ function strike(story: RunStory, pick: Pick): void {
 }
 
 /** Failures of Kubernetes and of reads of Northflank, as many as are left. */
-function spoil({ cluster, remote }: RunStory, random: () => number): { left: number } {
-  const faults = { left: 0 };
+function spoil(story: RunStory, random: () => number): Faults {
+  const { cluster, remote } = story;
+  const faults: Faults = { left: 0, resolved: new Map() };
   const fails = (share: number) => faults.left > 0 && random() < share && faults.left-- > 0;
   const failing =
     <A extends unknown[], T>(step: string, real: (...args: A) => T) =>
@@ -154,7 +156,13 @@ function spoil({ cluster, remote }: RunStory, random: () => number): { left: num
       if (fails(0.2)) throw new KubeError({ code: "timeout", step, detail: "no answer" });
       return answer;
     };
-  cluster.patchStatus = failing("patch", cluster.patchStatus.bind(cluster));
+  const patchStatus = failing("patch", cluster.patchStatus.bind(cluster));
+  cluster.patchStatus = (key, patch) => {
+    const { completionTime, lastHandledResolveStart: word = "" } = patch.status as RunStatus;
+    const isOver = completionTime !== undefined || /^(retry|fail)/.test(word);
+    if (isOver) faults.resolved.set(key, story.process);
+    return patchStatus(key, patch);
+  };
   cluster.replaceStatus = failing("replace", cluster.replaceStatus.bind(cluster));
   const list = remote.list.bind(remote);
   remote.list = (jobId) => {
@@ -171,13 +179,22 @@ function spoil({ cluster, remote }: RunStory, random: () => number): { left: num
   return faults;
 }
 
+type RunStatus = NonNullable<NorthflankJobRun["status"]>;
+
+interface Faults {
+  left: number;
+  /** Which process has tried to write that the start of this object is over: it knows of it, written down or not. */
+  readonly resolved: Map<string, RunProcess>;
+}
+
 interface Watch {
   /** So many times a person has said that an object may be started again. */
   readonly retries: Map<string, number>;
 }
 
 /** At each POST: the record is there and new, the attempt is the first one, and nothing of ours is in its way. */
-function watchPosts({ cluster, remote }: RunStory, broken: Set<string>): Watch {
+function watchPosts(story: RunStory, { resolved }: Faults, broken: Set<string>): Watch {
+  const { cluster, remote } = story;
   const retries = new Map<string, number>();
   const ids = new Set<string>();
   const sent = new Map<string, number>();
@@ -202,8 +219,9 @@ function watchPosts({ cluster, remote }: RunStory, broken: Set<string>): Watch {
       for (const other of cluster.list()) {
         if (other.metadata.name === name) continue;
         const state = stateOf(other);
-        // Of a record under which nothing was sent the process may know so before it can write it down.
-        const isOpen = isUnresolved(other) && ids.has(other.status?.start?.id ?? "");
+        // Of a record under which nothing was sent, or one that is resolved, the process may know so before it can write it.
+        const isOver = resolved.get(`default/${other.metadata.name}`) === story.process;
+        const isOpen = isUnresolved(other) && ids.has(other.status?.start?.id ?? "") && !isOver;
         // Nor that a run is over.
         const isActive = state === "active" && remote.isActive(other.status?.runId);
         if (isOpen || isActive) broken.add(`${name}: started beside ${other.metadata.name}, ${state}`);
