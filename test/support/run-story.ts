@@ -58,6 +58,14 @@ export class RunStory {
     this.process = new RunProcess(`p${++this.#processes}`, this.#world);
   }
 
+  /** The process is paused, and another one leads from now on. Returns the paused one, which may be thawed later. */
+  takeOver(): RunProcess {
+    const before = this.process;
+    before.freeze(0);
+    this.process = new RunProcess(`p${++this.#processes}`, this.#world);
+    return before;
+  }
+
   object(name = "once"): NorthflankJobRun {
     const object = this.cluster.read(name);
     if (object === undefined) throw new Error(`${name} is gone`);

@@ -63,6 +63,8 @@ export interface RunMemory {
 export interface Unsaved {
   /** The whole status, but for `start`. */
   readonly status: RunStatus;
+  /** The start that it knows of: beside another one it says nothing. */
+  readonly startId?: string | undefined;
   /** Not published yet: Events follow the status. */
   readonly events: readonly EventDraft[];
   /** The status that was last known to be written down, which passages are told from. */
@@ -137,8 +139,10 @@ export function withUnsaved(object: NorthflankJobRun, memory: RunMemory): Northf
   const ended = memory.endedStarts.get(record?.id ?? "");
   // Once it is written down, what Kubernetes says counts: a record may be opened again.
   const start = record?.outcome === "Pending" ? ended : undefined;
-  // Whoever wrote an end knew more than this process.
-  const unsaved = object.status?.completionTime === undefined ? memory.unsaved?.status : undefined;
+  // Whoever wrote an end, or has started something since, knew more than this process.
+  const isOvertaken =
+    object.status?.completionTime !== undefined || (record !== undefined && memory.unsaved?.startId !== record.id);
+  const unsaved = isOvertaken ? undefined : memory.unsaved?.status;
   if (unsaved === undefined && start === undefined) return object;
   const status = { observedGeneration: -1, ...(unsaved ?? object.status) };
   return { ...object, status: { ...status, ...present({ start: start ?? record }) } };

@@ -139,7 +139,8 @@ async function conclude(pass: Pass, conclusion: Conclusion): Promise<Outcome> {
   const status = statusOf({ object: current(pass).object, conclusion, now: pass.now });
   memory.abortRequestedTime = status.abortRequestedTime;
   const { before } = memory.unsaved ?? { before: pass.stored.status };
-  const unsaved: Unsaved = { status, events: unpublished(memory, conclusion), before };
+  const startId = pass.stored.status?.start?.id;
+  const unsaved: Unsaved = { status, startId, events: unpublished(memory, conclusion), before };
   // What is known is kept until it is written down: a failed write must lead neither to a second start nor to a gap.
   memory.unsaved = unsaved;
   for (const action of conclusion.after)

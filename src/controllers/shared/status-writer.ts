@@ -28,10 +28,11 @@ export interface StatusWriter<T extends ObjectWithStatus> {
    * and is left as it is. `object` is the object as this pass knew it: its status is what the new one is compared with.
    *
    * *Guarantees*: one request, none when nothing differs, and two more for each time that somebody else wrote to the
-   * object since this pass read it; never writes to another object of the same name; never writes `start`.
+   * object since this pass read it; never writes to another object of the same name; never writes `start`, nor beside one
+   * that this pass did not know of: whoever made it knows more.
    *
-   * *Errors*: `KubeError` when the write failed otherwise, or others were faster again and again; the caller's pass
-   * failed then.
+   * *Errors*: `KubeError` when the write failed otherwise, others were faster again and again, or one of them has started
+   * something; the caller's pass failed then.
    */
   write(object: T, status: object, signal: AbortSignal): Promise<StatusWriteResult<T>>;
 }
@@ -55,8 +56,11 @@ export function createStatusWriter<T extends ObjectWithStatus>(deps: StatusWrite
           deps.overlay(answer);
           return { kind: "written", object: answer };
         }
-        if (tries === mostTries) throw overtaken(deps.type, object);
+        if (tries === mostTries) throw overtaken(deps.type, object, `others wrote first ${mostTries} times in a row`);
         known = await sameObject(deps, object, signal);
+        if (known !== undefined && ![undefined, startIdOf(object)].includes(startIdOf(known))) {
+          throw overtaken(deps.type, object, "somebody else has started a run meanwhile");
+        }
       }
       return { kind: "gone" };
     },
@@ -105,13 +109,17 @@ async function sameObject<T extends ObjectWithStatus>(
   }
 }
 
-function overtaken({ plural }: ResourceType, { metadata }: ObjectWithStatus): KubeError {
+function overtaken({ plural }: ResourceType, { metadata }: ObjectWithStatus, detail: string): KubeError {
   const step = `write the status of ${plural} ${metadata.namespace ?? ""}/${metadata.name}`;
-  return new KubeError({ code: "conflict", step, detail: `others wrote first ${mostTries} times in a row` });
+  return new KubeError({ code: "conflict", step, detail });
 }
 
 function nameOf({ namespace, name }: KubeObject["metadata"]): ObjectName {
   return namespace === undefined ? { name } : { namespace, name };
+}
+
+function startIdOf({ status = {} }: ObjectWithStatus): string | undefined {
+  return (status as { readonly start?: { readonly id?: string } }).start?.id;
 }
 
 function withoutStart(status: object): object {

@@ -4,6 +4,7 @@ import { resolveStart } from "../../../src/api/names.ts";
 import { RunMemories, withUnsaved } from "../../../src/controllers/job-run/memory.ts";
 import { KubeError } from "../../../src/kube/errors.ts";
 import { NorthflankError } from "../../../src/northflank/errors.ts";
+import type { RunProcess } from "../../support/run-process.ts";
 import { RunStory } from "../../support/run-story.ts";
 
 /*
@@ -239,6 +240,45 @@ describe("what is not written down yet", () => {
     expect(handled).toEqual(["retry"]);
     expect(story.process.failures.splice(0)).toHaveLength(3);
     expect(story.end()).toEqual([]);
+  });
+
+  test("does not undo what another leader has started: the one before was paused in a write", async () => {
+    const story = new RunStory();
+    lost(story);
+    story.cluster.create("once");
+    await story.clock.advance(5 * minute);
+    story.remote.runMs = 60 * minute;
+    const write = story.cluster.patchStatus.bind(story.cluster);
+    let paused: RunProcess | undefined;
+    story.cluster.patchStatus = (key, patch) => {
+      if (paused !== undefined || !("lastHandledResolveStart" in patch.status)) return write(key, patch);
+      paused = story.takeOver();
+      throw new KubeError({ code: "conflict", step: "write the status", detail: "late" });
+    };
+    answer("retry")(story);
+    await story.clock.advance(5 * minute);
+    expect(story.status()).toMatchObject({ phase: "Running", runId: "run-1" });
+    paused?.thaw();
+    await story.clock.advance(second);
+    expect(paused?.failures).toHaveLength(1);
+    paused?.kill();
+    await story.clock.advance(5 * minute);
+    expect(story.status()).toMatchObject({ phase: "Running", runId: "run-1", start: { outcome: "Accepted" } });
+    expect(story.remote.posts).toHaveLength(2);
+    expect(story.end()).toEqual([]);
+  });
+
+  test("does not hide a start of somebody else, and outlives that somebody removes the record of its own", () => {
+    const story = new RunStory();
+    const created = story.cluster.create("once");
+    const memory = new RunMemories().of("default/once", created);
+    const running = { observedGeneration: 1, phase: "Running" } as const;
+    memory.unsaved = { status: running, startId: "ours", events: [], before: undefined };
+    const start = { id: "theirs", attempt: 1, recordedTime: "2026-01-01T00:00:00Z", outcome: "Accepted" } as const;
+    const started = { ...created, status: { observedGeneration: 1, start } };
+    expect(withUnsaved(started, memory)).toBe(started);
+    expect(withUnsaved(created, memory).status).toEqual(running);
+    story.end();
   });
 
   test("does not hide an end that somebody else wrote", () => {

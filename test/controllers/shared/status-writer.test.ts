@@ -96,6 +96,16 @@ describe("a status", () => {
     expect(overlaid).toEqual(["91"]);
   });
 
+  test("is not written beside a start that the pass did not know of", async () => {
+    const live = { ...object, status: { ...object.status, start: { id: "theirs" } } };
+    const { sent, writer } = setUp("conflict", { live });
+    await expect(writer.write(object, { observedGeneration: 2 }, neverAborted())).rejects.toThrow("has started a run");
+    expect(sent).toHaveLength(1);
+    const known = setUp("conflict", { live, outrun: 1 });
+    const own = { ...object, status: { ...object.status, start: { id: "theirs" } } };
+    expect(await known.writer.write(own, { observedGeneration: 2 }, neverAborted())).toMatchObject({ kind: "written" });
+  });
+
   test("is not written to another object that was made under the same name", async () => {
     const live = { ...object, metadata: { ...object.metadata, uid: "u2" } };
     const { sent, overlaid, writer } = setUp("conflict", { live });
