@@ -106,6 +106,15 @@ export function runIdsOf(objects: readonly NorthflankJobRun[]): ReadonlySet<stri
   );
 }
 
+/**
+ * Every run that an open start of this object cannot have started: those of others, and its own before. One that only
+ * `status.runId` names is left, where the attempts were lost, and is to be found again.
+ */
+export function runsTaken(object: NorthflankJobRun, siblings: readonly Sibling[]): ReadonlySet<string> {
+  const { runId: _, ...status } = object.status ?? { observedGeneration: -1 };
+  return runIdsOf([{ ...object, status }, ...siblings.map((sibling) => sibling.object)]);
+}
+
 function isYounger(left: NorthflankJobRun, right: NorthflankJobRun): boolean {
   const [leftTime, rightTime] = [left, right].map(({ metadata }) => Date.parse(metadata.creationTimestamp ?? ""));
   if (leftTime !== rightTime) return (leftTime ?? 0) > (rightTime ?? 0);

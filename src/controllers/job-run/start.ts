@@ -17,6 +17,7 @@ import {
   openStartsOf,
   replaceableAmong,
   runIdsOf,
+  runsTaken,
   type Sibling,
 } from "./concurrency.ts";
 import { isRejectedForGood, rejectionMessage, type StartReport } from "./decide.ts";
@@ -246,7 +247,7 @@ function runSince(search: {
   readonly untilMs: number;
 }): LateRun | undefined {
   const { start, object, list, siblings, rivals, untilMs } = search;
-  const claimed = runIdsOf([object, ...siblings.map((sibling) => sibling.object)]);
+  const claimed = runsTaken(object, siblings);
   const readBack = judgeCandidates({ start, list, claimed, rivals, reach: { untilMs, countsTimeless: false } });
   return readBack.kind === "none" ? undefined : { kind: "lateRun", start, readBack };
 }

@@ -10,7 +10,7 @@ import { judgeRemoteError } from "../shared/remote-verdict.ts";
 import { judgeAccountChange } from "./account-change.ts";
 import { provenMs } from "./age.ts";
 import { type Conclusion, type Judge, settleWaitMs } from "./conclusion.ts";
-import { openStartsOf, runIdsOf } from "./concurrency.ts";
+import { openStartsOf, runsTaken } from "./concurrency.ts";
 import {
   decideBlocked,
   decideDoubt,
@@ -475,7 +475,7 @@ function judgeOf({ deps }: Pass): Judge {
 }
 
 function claimedBy(pass: Pass): ReadonlySet<string> {
-  return runIdsOf([pass.object, ...pass.siblings().map((sibling) => sibling.object)]);
+  return runsTaken(pass.object, pass.siblings());
 }
 
 function recordOf({ object, key }: Pass): StartRecord {

@@ -313,3 +313,20 @@ test.each([true, false])(
     expect(story.end()).toEqual([]);
   },
 );
+
+test.each(["AtMostOnce", "AtLeastOnce"] as const)(
+  "a status that lacks its attempts and names its run all the same: that run is found again (%s)",
+  async (startGuarantee) => {
+    const story = new RunStory();
+    story.remote.runMs = 10 * minute;
+    story.cluster.create("once", { startGuarantee });
+    await story.clock.advance(minute);
+    const { resourceVersion = "" } = story.object().metadata;
+    story.cluster.patchStatus("default/once", { metadata: { resourceVersion }, status: { attempts: null } });
+    await story.clock.advance(20 * minute);
+    expect(story.status()).toMatchObject({ runId: "run-1", attempts: [{ number: 1, runId: "run-1" }] });
+    expect(story.condition("Ready")).toBe("True/RunSucceeded");
+    expect(story.remote.posts).toHaveLength(1);
+    expect(story.end()).toEqual([]);
+  },
+);
