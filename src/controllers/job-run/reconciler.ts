@@ -160,7 +160,8 @@ async function conclude(pass: Pass, conclusion: Conclusion): Promise<Outcome> {
       if (action.kind === "record" && action.start.outcome === "NotStarted") memory.endedStarts.delete(action.start.id);
     return await holdBack(pass, lost);
   }
-  memory.unsaved = undefined;
+  // What is being deleted is not held back: until it is gone, this process goes by what it knows.
+  memory.unsaved = lost.length > 0 ? { ...unsaved, events: [], before: pass.stored.status } : undefined;
   publish(pass, unsaved);
   const isSettled = await settleAfterwards(pass, conclusion);
   const outcome = outcomeOf(pass, conclusion);

@@ -249,6 +249,34 @@ describe("an API server that answers 200 and does not store what was written", (
     expect(story.cluster.read("once")).toBeUndefined();
   });
 
+  test.each([
+    ["known", false],
+    ["searched for by another process", true],
+  ])("a run that is not stored is aborted for a deletion all the same: %s", async (_, isRestarted) => {
+    story = new RunStory();
+    story.remote.runMs = 600 * minute;
+    const patch = story.cluster.patchStatus.bind(story.cluster);
+    story.cluster.patchStatus = (key, body) => {
+      const { attempts: _dropped, ...status } = body.status as Partial<Status>;
+      return patch(key, { ...body, status });
+    };
+    const abort = story.remote.abort.bind(story.remote);
+    story.remote.abort = (runId) => {
+      story.remote.calls.push("abort");
+      story.clock.setTimer(() => abort(runId), 20_000);
+    };
+    await story.run({ deletionPolicy: "Abort" }, minute);
+    expect(story.condition("Stalled")).toBe("True/StatusNotStored");
+    if (isRestarted) story.restart();
+    story.cluster.delete("default/once");
+    await story.clock.advance(5 * minute);
+    expect(story.remote.isActive("run-1")).toBe(false);
+    expect(story.cluster.read("once")).toBeUndefined();
+    expect(story.events().filter((event) => event.endsWith("AbortedOnDelete"))).toHaveLength(1);
+    expect(story.remote.calls.length).toBeLessThanOrEqual(12);
+    expect(story.end()).toEqual([]);
+  });
+
   test("an end that is not stored is told, and asked for about once an hour", async () => {
     story = new RunStory();
     const patch = story.cluster.patchStatus.bind(story.cluster);
