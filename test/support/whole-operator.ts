@@ -1,10 +1,4 @@
 import { mergePatch } from "../../sandbox/kubernetes/patch.ts";
-import {
-  northflankConnections,
-  northflankDeployments,
-  northflankJobRuns,
-  northflankJobs,
-} from "../../src/api/names.ts";
 import { createValidator } from "../../src/api/validate.ts";
 import { createCaches } from "../../src/cli/caches.ts";
 import { createControllers } from "../../src/cli/controllers.ts";
@@ -25,13 +19,6 @@ import type { ScriptedAnswer, SentRequest } from "./recording-transport.ts";
 import { always, strictFake } from "./strict-fake.ts";
 
 type Stored = KubeObject & { spec?: unknown; status?: unknown };
-
-export const ourKinds: readonly ResourceType[] = [
-  northflankConnections,
-  northflankDeployments,
-  northflankJobs,
-  northflankJobRuns,
-];
 
 // One for all: it compiles each schema once.
 const validator = createValidator();
