@@ -207,7 +207,7 @@ const flags = {
     "N",
     "8",
     integer(1, 256),
-    "passes at the same time, per kind; as many may wait for one project of an account",
+    "concurrent reconciles per kind in their first second; 24 times as many (at least 192) may wait for Northflank",
   ),
   resyncPeriod: flag(
     "resync-period",

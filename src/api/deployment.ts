@@ -328,7 +328,9 @@ export const deploymentStatus = {
       type: "array",
       maxItems: 10,
       "x-kubernetes-list-type": "atomic",
-      description: "When drift was corrected, newest first: the third within 10 minutes stops writing (FightDetected).",
+      description:
+        "When drift was corrected, newest first. After three corrections in a row, each undone before a check found it " +
+        "in force, the operator stops writing (FightDetected), however far apart they are.",
       items: time("Time of one correction."),
     },
     warnings: {

@@ -202,8 +202,8 @@ export const jobStatus = {
       maxItems: 10,
       "x-kubernetes-list-type": "atomic",
       description:
-        "When drift was corrected, newest first: after three in a row, each undone before a check found it in force, " +
-        "however far apart, writing stops (FightDetected).",
+        "When drift was corrected, newest first. After three corrections in a row, each undone before a check found it " +
+        "in force, the operator stops writing (FightDetected), however far apart they are.",
       items: time("Time of one correction."),
     },
     failure,

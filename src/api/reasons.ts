@@ -51,7 +51,8 @@ export const reasons = {
   SecretInvalid:
     "A referenced Secret or value cannot be used: its type is refused, or the value is no text or no token.",
   AuthenticationFailed: "Northflank refused the token (401).",
-  PermissionDenied: "The token lacks a permission (403), or the operator may not read a Secret or ConfigMap.",
+  PermissionDenied:
+    "The token lacks a permission (403, or a 401 that names it), or the operator may not read a Secret or ConfigMap.",
   ProjectNotAllowed: "The connection's allowedProjects does not name the project.",
   RunListIncomplete:
     "The job has more runs than can be read, not listed newest first: whether one is active cannot be told.",

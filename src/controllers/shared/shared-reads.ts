@@ -3,7 +3,7 @@ import { isKubeError, type KubeError } from "../../kube/errors.ts";
 import type { KubeObject, ObjectName, ResourceType } from "../../kube/types.ts";
 import type { Clock, Timer } from "../../util/clock.ts";
 
-/** No answer is shown, nor kept in memory, for longer. */
+/** No answer is shared for longer; none stays in memory for twice as long. */
 export const sharedReadMs = 10_000;
 
 type Get = Pick<KubeClient, "get">;
@@ -18,8 +18,8 @@ interface Entry {
  * Reads of Secrets and ConfigMaps by name, with `get` only, for many objects that refer to the same ones.
  *
  * *Guarantees*: {@link shared} sends one request per object in {@link sharedReadMs}, however many ask, and one in flight
- * at a time; {@link fresh} always asks, and what it reads is shown to the others; what was read is forgotten when that
- * time is over, also when nobody asks any more; that something is missing is remembered like any other answer.
+ * at a time; {@link fresh} always asks, and what it reads is shown to the others; what was read is forgotten before twice
+ * that time is over, also when nobody asks any more; that something is missing is remembered like any other answer.
  *
  * *Errors*: those of the client; no error but `not_found` is kept.
  */
