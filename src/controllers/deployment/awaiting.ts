@@ -6,7 +6,7 @@ import { jittered } from "../../util/backoff.ts";
 import { formatDuration } from "../../util/duration.ts";
 import type { NextPass } from "../shared/next-pass.ts";
 import { slowProbeMs } from "../shared/remote-verdict.ts";
-import { readyReason } from "../shared/target-object.ts";
+import { isAcknowledged, readyReason } from "../shared/target-object.ts";
 import type { Verdict } from "../shared/verdict.ts";
 import { ageOf } from "./ages.ts";
 import {
@@ -24,7 +24,6 @@ import type { DecideInput, Seen } from "./decision.ts";
 import type { Observation } from "./observation.ts";
 import { holdsWrites, pendingDifferences } from "./pending.ts";
 import { sinceOf } from "./phase.ts";
-import { isAcknowledged } from "./remembered.ts";
 
 /**
  * The build that has to be looked at before anything is decided about what was seen; `undefined` when none has to be,

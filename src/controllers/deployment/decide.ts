@@ -1,5 +1,6 @@
 // pure
 import { assertNever } from "../../util/assert-never.ts";
+import { isFightFor } from "../shared/fight.ts";
 import { invalidSpecMessage } from "../shared/spec-problem.ts";
 import { buildingConclusion } from "./awaiting.ts";
 import { buildRecord, followsLatest } from "./build.ts";
@@ -18,7 +19,7 @@ import {
   unbuiltConclusion,
 } from "./out-of-sync.ts";
 import { isNewDeclaration, pendingDifferences } from "./pending.ts";
-import { isFightFor, isNotShownYet, isSameDesire, wasInSync } from "./remembered.ts";
+import { isNotShownYet, isSameDesire, nowByStopwatch, wasInSync } from "./remembered.ts";
 import { decideRestore, decideRestored, keepRequest, restoreInForce } from "./restore.ts";
 import {
   blockedConclusion,
@@ -117,7 +118,7 @@ function decideDifferent(input: DecideInput, seen: Seen, pending: readonly Diffe
   const held = isFirst ? dependencyConclusion(seen, pending) : undefined;
   if (held !== undefined) return conclude(held);
   if (!isChange && isNotShownYet(input, seen.service)) return conclude(readBackConclusion(input, seen, pending));
-  if (!isChange && isFightFor(input)) return conclude(fightConclusion(seen, pending), isDrift);
+  if (!isChange && isFightFor(object, nowByStopwatch(input))) return conclude(fightConclusion(seen, pending), isDrift);
   // The setting to follow the latest build is sent also when there is none yet.
   const unbuilt = followsLatest(seen.desire) ? undefined : unbuiltConclusion(input, seen, pending);
   if (unbuilt !== undefined) return conclude(unbuilt);

@@ -14,7 +14,7 @@ import type { DecideInput, Seen } from "./decision.ts";
 import { unverifiedFields } from "./good-source.ts";
 import { imageText, observedFields } from "./observed-fields.ts";
 import { pausedVerdict } from "./out-of-sync.ts";
-import { appliedChange, correctionsNow, headResult } from "./remembered.ts";
+import { appliedChange, correctionsWhenInSync, headResult } from "./remembered.ts";
 import { rollingConclusion, type SameBase } from "./rolling.ts";
 import { type Applied, judgeRollout } from "./rollout.ts";
 
@@ -53,7 +53,7 @@ function rolloutConclusion(input: DecideInput, seen: Seen): Conclusion {
       applied,
       build: buildWhenSame(input, seen),
       pendingChanges: undefined,
-      corrections: correctionsNow(input),
+      corrections: correctionsWhenInSync(input),
     },
   } as const;
   if (service.servicePaused) {

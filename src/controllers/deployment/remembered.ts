@@ -1,9 +1,8 @@
 // pure
 import type { NorthflankDeployment } from "../../api/deployment.ts";
 import { findCondition } from "../../runtime/conditions.ts";
-import { type CorrectionRow, correctionsWhenSame, isFight } from "../shared/fight.ts";
-import { isReconcileRequested } from "../shared/reconcile-request.ts";
-import { isSettled, readyReason } from "../shared/target-object.ts";
+import { correctionRow, correctionsWhenSame } from "../shared/fight.ts";
+import { isSettled } from "../shared/target-object.ts";
 import { ageOf } from "./ages.ts";
 import type { StatedFields } from "./conclusion.ts";
 import type { DecideInput } from "./decision.ts";
@@ -12,27 +11,14 @@ import { imageText } from "./observed-fields.ts";
 import type { Applied } from "./rollout.ts";
 import type { TargetView } from "./target-view.ts";
 
-/** What status remembers of the corrections of a target; Observe corrects nothing, and counts nothing. */
-export function correctionRow(object: NorthflankDeployment): CorrectionRow {
-  return { corrections: object.status?.corrections, isAcknowledged: isAcknowledged(object) };
-}
-
-/** Somebody else changes the target back each time: writing stops. */
-export function isFightFor(input: DecideInput): boolean {
-  const { object } = input;
-  const isKnown = readyReason(object) === "FightDetected";
-  const isRequested = isReconcileRequested(object);
-  return isFight({ ...correctionRow(object), isKnown, isRequested, now: correctionNow(input) });
-}
-
 /** The corrections to remember of a target that is as declared. */
-export function correctionsNow(input: DecideInput): readonly string[] | undefined {
+export function correctionsWhenInSync(input: DecideInput): readonly string[] | undefined {
   const { object } = input;
-  return correctionsWhenSame(correctionRow(object), { wasSettled: isSettled(object), now: correctionNow(input) });
+  return correctionsWhenSame(correctionRow(object), { wasSettled: isSettled(object), now: nowByStopwatch(input) });
 }
 
 /** Now, as far after the newest correction as this process has measured. */
-function correctionNow(input: DecideInput): number {
+export function nowByStopwatch(input: DecideInput): number {
   const newest = input.object.status?.corrections?.[0];
   return newest === undefined ? input.now : Date.parse(newest) + ageOf(input, newest).elapsedMs;
 }
@@ -67,11 +53,6 @@ export function isNotShownYet(input: DecideInput, target: TargetView): boolean {
   const { time, source, previousSource } = input.object.status?.applied ?? {};
   if (target.kind !== "job" || time === undefined || source === undefined) return false;
   return ageOf(input, time).elapsedMs < showsWithinMs && imageText(target) === previousSource;
-}
-
-/** The status speaks about what is declared now. */
-export function isAcknowledged({ status, metadata }: NorthflankDeployment): boolean {
-  return status?.observedGeneration === metadata.generation;
 }
 
 /** The newest change with its result; nothing when that is known, or when there was no change of ours. */

@@ -7,14 +7,14 @@ import { formatDuration } from "../../util/duration.ts";
 import { passIn } from "../shared/next-pass.ts";
 import { present } from "../shared/present.ts";
 import { slowProbeMs } from "../shared/remote-verdict.ts";
-import { readyReason } from "../shared/target-object.ts";
+import { isAcknowledged, readyReason } from "../shared/target-object.ts";
 import { ageOf, isOver, leftMs } from "./ages.ts";
 import { followsLatest } from "./build.ts";
 import type { Conclusion, StatedFields } from "./conclusion.ts";
 import type { DecideInput, Seen, Settings } from "./decision.ts";
 import type { Desire } from "./desire.ts";
 import { sinceOf } from "./phase.ts";
-import { headResult, isAcknowledged } from "./remembered.ts";
+import { headResult } from "./remembered.ts";
 import { hasMovedSince } from "./rollout.ts";
 
 /** What a conclusion about a target that has what is declared has in common, wherever its rollout is. */

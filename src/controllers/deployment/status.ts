@@ -1,10 +1,10 @@
 // pure
 import type { NorthflankDeployment, NorthflankDeploymentStatus } from "../../api/deployment.ts";
 import { type ConditionDraft, findCondition } from "../../runtime/conditions.ts";
+import { isAcknowledged } from "../shared/target-object.ts";
 import { claimed, targetStatus } from "../shared/target-status.ts";
 import type { Conclusion } from "./conclusion.ts";
 import { phaseAfter } from "./phase.ts";
-import { isAcknowledged } from "./remembered.ts";
 
 /** The whole status after a pass, with the guarantees of {@link targetStatus}. */
 export function statusOf(

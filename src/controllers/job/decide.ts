@@ -2,6 +2,7 @@
 import type { JobPatchRoute } from "../../northflank/types.ts";
 import { assertNever } from "../../util/assert-never.ts";
 import { notAtOnce } from "../../util/backoff.ts";
+import { isFightFor } from "../shared/fight.ts";
 import { judgeRemoteFailure } from "../shared/remote-failure.ts";
 import { invalidSpecMessage } from "../shared/spec-problem.ts";
 import { type Comparison, compare, type Difference } from "./compare.ts";
@@ -9,7 +10,7 @@ import type { Conclusion } from "./conclusion.ts";
 import type { Change, DecideInput, Decision, Patch } from "./decision.ts";
 import { bodyFor } from "./desire.ts";
 import type { Seen } from "./observation.ts";
-import { isFightFor, isSameSpec, readingBack, wasInSync } from "./remembered.ts";
+import { isSameSpec, readingBack, wasInSync } from "./remembered.ts";
 import { driftConclusion, fightConclusion, inSyncConclusion, readBackConclusion } from "./seen.ts";
 import {
   conflictConclusion,

@@ -1,26 +1,8 @@
 // pure
 import type { NorthflankJob } from "../../api/job.ts";
 import { findCondition } from "../../runtime/conditions.ts";
-import { type CorrectionRow, isFight } from "../shared/fight.ts";
 import { isReconcileRequested } from "../shared/reconcile-request.ts";
-import { readyReason } from "../shared/target-object.ts";
 import { specHashOf } from "./desire.ts";
-
-/** The status speaks about the spec as it is now. */
-export function isAcknowledged({ metadata, status }: NorthflankJob): boolean {
-  return status?.observedGeneration === metadata.generation;
-}
-
-/** What status remembers of the corrections of a job. */
-export function correctionRow(object: NorthflankJob): CorrectionRow {
-  return { corrections: object.status?.corrections, isAcknowledged: isAcknowledged(object) };
-}
-
-/** Somebody else changes the job back each time: writing stops. */
-export function isFightFor(object: NorthflankJob, now: number): boolean {
-  const isKnown = readyReason(object) === "FightDetected";
-  return isFight({ ...correctionRow(object), isKnown, isRequested: isReconcileRequested(object), now });
-}
 
 /** A change that is not shown by then was undone. */
 const showsWithinMs = 60_000;

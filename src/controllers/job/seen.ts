@@ -2,7 +2,7 @@
 import { capped, formatTime } from "../../runtime/conditions.ts";
 import { notAtOnce } from "../../util/backoff.ts";
 import type { EventDraft } from "../shared/event-draft.ts";
-import { correctionsWhenSame, fightCorrections } from "../shared/fight.ts";
+import { correctionRow, correctionsWhenSame, fightCorrections } from "../shared/fight.ts";
 import { passIn } from "../shared/next-pass.ts";
 import { slowProbeMs } from "../shared/remote-verdict.ts";
 import { isSettled } from "../shared/target-object.ts";
@@ -10,7 +10,6 @@ import type { Comparison, Difference } from "./compare.ts";
 import type { Conclusion, StatedFields } from "./conclusion.ts";
 import type { DecideInput } from "./decision.ts";
 import type { Seen } from "./observation.ts";
-import { correctionRow } from "./remembered.ts";
 
 // As many as the schema of the status takes.
 const mostPending = 32;

@@ -1,8 +1,8 @@
 // pure
 import type { NorthflankJob, NorthflankJobStatus } from "../../api/job.ts";
+import { isAcknowledged } from "../shared/target-object.ts";
 import { targetStatus } from "../shared/target-status.ts";
 import type { Conclusion } from "./conclusion.ts";
-import { isAcknowledged } from "./remembered.ts";
 
 /** The whole status after a pass, with the guarantees of {@link targetStatus}. */
 export function statusOf(object: NorthflankJob, conclusion: Conclusion, now: number): NorthflankJobStatus {

@@ -7,7 +7,7 @@ import { formatTime } from "../../runtime/conditions.ts";
 import { assertNever } from "../../util/assert-never.ts";
 import type { Random } from "../../util/random.ts";
 import type { EventDraft } from "../shared/event-draft.ts";
-import { withCorrection } from "../shared/fight.ts";
+import { correctionRow, withCorrection } from "../shared/fight.ts";
 import { passIn } from "../shared/next-pass.ts";
 import { judgeRemoteFailure } from "../shared/remote-failure.ts";
 import { slowProbeMs } from "../shared/remote-verdict.ts";
@@ -15,7 +15,7 @@ import { certainWhileSending, replacesUntold } from "./compare.ts";
 import type { Conclusion, StatedFields } from "./conclusion.ts";
 import type { Change } from "./decision.ts";
 import type { WriteResult } from "./execute.ts";
-import { correctionRow, isSameSpec } from "./remembered.ts";
+import { isSameSpec } from "./remembered.ts";
 import { acceptedClaims, inSyncMessage, namesText, owned, pendingFields, releasedEvents, seenFields } from "./seen.ts";
 
 // Older changes are dropped.

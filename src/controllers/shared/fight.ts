@@ -1,4 +1,6 @@
 // pure
+import { isReconcileRequested } from "./reconcile-request.ts";
+import { isAcknowledged, readyReason, type TargetObject } from "./target-object.ts";
 
 /*
  * Somebody else changes a target back each time that it is corrected. `status.corrections` holds the times of the
@@ -34,6 +36,11 @@ export interface CorrectionRow {
   readonly isAcknowledged: boolean;
 }
 
+/** What the status of an object remembers of its corrections. */
+export function correctionRow(object: Pick<TargetObject, "metadata" | "status">): CorrectionRow {
+  return { corrections: object.status?.corrections, isAcknowledged: isAcknowledged(object) };
+}
+
 /** The corrections in a row that count, newest first. */
 export function correctionsInRow({ corrections, isAcknowledged }: CorrectionRow): readonly string[] {
   return isAcknowledged ? (corrections ?? []) : [];
@@ -55,6 +62,12 @@ export function isFight(
   const isPaid = facts.isKnown && facts.isRequested;
   const isTried = row.length > fightCorrections && sinceMs(row, facts.now) < shortestRowMs;
   return !isPaid || isTried;
+}
+
+/** {@link isFight} of an object, as its status and its annotations tell it. */
+export function isFightFor(object: TargetObject, now: number): boolean {
+  const isKnown = readyReason(object) === "FightDetected";
+  return isFight({ ...correctionRow(object), isKnown, isRequested: isReconcileRequested(object), now });
 }
 
 /** The row after one more correction. */

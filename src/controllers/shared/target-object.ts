@@ -23,6 +23,8 @@ export interface TargetObject extends KubeObject {
     /** What the target was seen to be, and what was last sent. Missing: it was never reached. */
     readonly observed?: object;
     readonly applied?: object;
+    /** See `fight.ts`. */
+    readonly corrections?: readonly string[];
   };
   readonly prunedFields?: readonly string[];
   readonly misfits?: Misfits;
@@ -52,6 +54,11 @@ export function isAccepted({ metadata, spec, status, prunedFields, misfits }: Ta
 export function isSettled({ metadata, status }: TargetObject): boolean {
   const ready = findCondition(status?.conditions, "Ready");
   return ready?.status === "True" && status?.observedGeneration === metadata.generation;
+}
+
+/** The status speaks about the spec as it is now. */
+export function isAcknowledged({ metadata, status }: Pick<TargetObject, "metadata" | "status">): boolean {
+  return status?.observedGeneration === metadata.generation;
 }
 
 /** The reason of Ready at the end of the last pass. */
