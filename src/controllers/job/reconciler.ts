@@ -6,8 +6,8 @@ import type { NextPass } from "../shared/next-pass.ts";
 import { rivalKeys } from "../shared/rivals.ts";
 import { recheckSecretMs } from "../shared/secret-tokens.ts";
 import { SharedReads } from "../shared/shared-reads.ts";
+import { Stopwatch } from "../shared/stopwatch.ts";
 import { createTargetReconciler, type TargetDeps, type TargetSteps } from "../shared/target-reconciler.ts";
-import { ChangeTimes } from "./change-times.ts";
 import type { Conclusion } from "./conclusion.ts";
 import { decide } from "./decide.ts";
 import type { Change } from "./decision.ts";
@@ -41,30 +41,33 @@ export function createJobReconciler(deps: JobDeps): Reconcile {
   const { clock, random } = deps;
   const reads = new SharedReads({ kube: deps.kube, clock });
   const observeDeps: ObserveDeps = { ...deps, kube: reads.fresh, sharedKube: reads.shared };
-  const times = new ChangeTimes({ clock });
-  const reconcile = createTargetReconciler<NorthflankJob, Observation, Conclusion, Change>(deps, {
+  const stopwatch = new Stopwatch(clock);
+  // The times in status are of wall clocks. A change of another process counts from when this one first saw it.
+  const sinceChange = ({ metadata }: NorthflankJob, status: NorthflankJob["status"]): number | undefined => {
+    const time = status?.history?.[0]?.time;
+    const ages = stopwatch.ages({ key: objectKey(metadata), uid: metadata.uid }, [time]);
+    return time === undefined ? undefined : ages.get(time)?.seenMs;
+  };
+  return createTargetReconciler<NorthflankJob, Observation, Conclusion, Change>(deps, {
     observe: (object, signal) => observe(observeDeps, object, signal),
     decide: (object, observation) =>
-      decide({ object, observation, now: clock.now(), sinceChangeMs: times.elapsedMs(object), random }),
+      decide({ object, observation, now: clock.now(), sinceChangeMs: sinceChange(object, object.status), random }),
     statusBefore: (object, change) => {
       const intent = intentConclusion(object, change);
       // What was planned was for a settled object: a call that ends without an answer must not wait for it.
       if (intent !== undefined) deps.schedule.forget(objectKey(object.metadata));
       return intent && statusOf(object, intent, clock.now());
     },
-    carryOut: async (options) => {
-      const conclusion = await carryOut(deps, options);
-      const time = conclusion.stated.history?.[0]?.time;
-      if (time !== undefined) times.saw(options.known, time);
-      return conclusion;
+    carryOut: (options) => carryOut(deps, options),
+    statusOf: (object, conclusion) => {
+      const status = statusOf(object, conclusion, clock.now());
+      // What is written down now is measured from now on.
+      sinceChange(object, status);
+      return status;
     },
-    statusOf: (object, conclusion) => statusOf(object, conclusion, clock.now()),
+    forget: (key) => stopwatch.forget(key),
     nextPass: (object, status, next) => (watchesValues({ ...object, status }) ? soonEnough(next) : next),
   });
-  return async (key, context) => {
-    if (deps.store.get(key) === undefined) times.forget(key);
-    return await reconcile(key, context);
-  };
 }
 
 /** The objects that may gain or lose their job when `changed` appears, changes or goes. */
