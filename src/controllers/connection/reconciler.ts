@@ -1,5 +1,4 @@
 import type { NorthflankConnection, NorthflankConnectionStatus } from "../../api/connection.ts";
-import { isKubeError } from "../../kube/errors.ts";
 import type { PassContext, Reconcile } from "../../runtime/controller.ts";
 import type { ObjectKey, Outcome } from "../../runtime/outcome.ts";
 import { objectKey } from "../../runtime/outcome.ts";
@@ -9,7 +8,7 @@ import type { EventSink } from "../shared/event-draft.ts";
 import { outcomeOf } from "../shared/next-pass.ts";
 import { stalledPassage } from "../shared/passage.ts";
 import type { StatusWriter } from "../shared/status-writer.ts";
-import { type Left, Unsaved } from "../shared/unsaved.ts";
+import { type Left, Unsaved, writeLeft } from "../shared/unsaved.ts";
 import { type Decision, decide } from "./decide.ts";
 import { type ObserveDeps, observe, requestWaitMs, validationPeriodMs } from "./observe.ts";
 import { statusOf } from "./status.ts";
@@ -50,7 +49,8 @@ export function createConnectionReconciler(deps: ConnectionDeps): Reconcile {
     }
     if (object.metadata.deletionTimestamp !== undefined) return { kind: "settled" };
     return await unsaved.attempt(key, async (left): Promise<Outcome> => {
-      await reportAgain(deps, left, context);
+      // The check that it tells of is done, and not due again for hours.
+      await writeLeft(left, deps.store, (value) => report(deps, value, context));
       const known = deps.store.get(key);
       if (known === undefined || known.metadata.uid !== object.metadata.uid) return { kind: "settled" };
       return await pass(deps, { object: known, left, context });
@@ -60,25 +60,9 @@ export function createConnectionReconciler(deps: ConnectionDeps): Reconcile {
 
 /** A status that a pass has come to, and what goes with it. */
 interface Report {
-  readonly object: NorthflankConnection;
+  readonly stored: NorthflankConnection;
   readonly decision: Decision;
   readonly status: NorthflankConnectionStatus;
-}
-
-/** Writes what an earlier pass could not write: the check that it tells of is done, and not due again for hours. */
-async function reportAgain(deps: ConnectionDeps, left: Left<Report>, context: PassContext): Promise<void> {
-  const { value } = left;
-  if (value === undefined) return;
-  const { metadata } = value.object;
-  const isSame = deps.store.get(objectKey(metadata))?.metadata.uid === metadata.uid;
-  try {
-    if (isSame) await report(deps, value, context);
-    left.value = undefined;
-  } catch (error) {
-    // A content that is refused will be refused again.
-    if (isKubeError(error, "invalid", "bad_request")) left.value = undefined;
-    throw error;
-  }
 }
 
 async function pass(
@@ -97,7 +81,7 @@ async function pass(
     const look = { nextMs: decision.checkAgainMs, accountVersion: checkedVersion };
     deps.schedule.looked({ key: objectKey(metadata), uid: metadata.uid }, look);
   }
-  left.value = { object, decision, status: statusOf(object, decision, clock.now()) };
+  left.value = { stored: object, decision, status: statusOf(object, decision, clock.now()) };
   const outcome = await report(deps, left.value, context);
   left.value = undefined;
   return outcome;
@@ -105,7 +89,7 @@ async function pass(
 
 async function report(
   deps: ConnectionDeps,
-  { object, decision, status }: Report,
+  { stored: object, decision, status }: Report,
   context: PassContext,
 ): Promise<Outcome> {
   const written = await deps.statusWriter.write(object, status, context.statusSignal);

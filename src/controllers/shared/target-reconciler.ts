@@ -1,4 +1,3 @@
-import { isKubeError } from "../../kube/errors.ts";
 import type { PassContext, Reconcile } from "../../runtime/controller.ts";
 import { type ObjectKey, type Outcome, objectKey, type Priority } from "../../runtime/outcome.ts";
 import type { Clock } from "../../util/clock.ts";
@@ -12,7 +11,7 @@ import { stalledPassage } from "./passage.ts";
 import type { StatusWriter } from "./status-writer.ts";
 import { hasChangedSince, restUntil, type TargetObject } from "./target-object.ts";
 import type { TargetConclusion } from "./target-status.ts";
-import { type Left, Unsaved } from "./unsaved.ts";
+import { type Left, Unsaved, writeLeft } from "./unsaved.ts";
 
 /** What metrics hear of. */
 export interface TargetObserver {
@@ -103,7 +102,7 @@ export function createTargetReconciler<T extends TargetObject, O, C extends Targ
     if (object.metadata.deletionTimestamp !== undefined) return { kind: "settled" };
     newSpecs.saw(key, object, deps.clock.monotonic());
     const outcome = await unsaved.attempt(key, async (left): Promise<Outcome> => {
-      await reportAgain(deps, steps, left, context);
+      await writeLeft(left, deps.store, (value) => report(deps, steps, value, context));
       const known = deps.store.get(key);
       if (known === undefined || known.metadata.uid !== object.metadata.uid) return { kind: "settled" };
       return await pass(deps, steps, { known, left, context });
@@ -124,29 +123,6 @@ interface Report<T extends TargetObject, C> {
   readonly stored: T;
   readonly conclusion: C;
   readonly status: Status<T>;
-}
-
-/**
- * Writes what an earlier pass could not write: the change that it tells of was sent, and no look would show it. An answer
- * that refuses the content will not change: then the next look has to do.
- */
-async function reportAgain<T extends TargetObject, O, C extends TargetConclusion, X>(
-  deps: TargetDeps<T>,
-  steps: TargetSteps<T, O, C, X>,
-  left: Left<Report<T, C>>,
-  context: PassContext,
-): Promise<void> {
-  const { value } = left;
-  if (value === undefined) return;
-  const { metadata } = value.stored;
-  const isSame = deps.store.get(objectKey(metadata))?.metadata.uid === metadata.uid;
-  try {
-    if (isSame) await report(deps, steps, value, context);
-    left.value = undefined;
-  } catch (error) {
-    if (isKubeError(error, "invalid", "bad_request")) left.value = undefined;
-    throw error;
-  }
 }
 
 async function pass<T extends TargetObject, O, C extends TargetConclusion, X>(

@@ -1,8 +1,31 @@
-import type { ObjectKey } from "../../runtime/outcome.ts";
+import { isKubeError } from "../../kube/errors.ts";
+import type { KubeObject } from "../../kube/types.ts";
+import { type ObjectKey, objectKey } from "../../runtime/outcome.ts";
 
 /** What an attempt leaves for the next one: set before a write, and taken away after it. */
 export interface Left<V> {
   value: V | undefined;
+}
+
+/**
+ * Writes what an earlier attempt has left, if its object is still there: what it says was done, and no look would show it.
+ * A content that the API server refuses will be refused again, so that is dropped; the error is thrown all the same.
+ */
+export async function writeLeft<V extends { readonly stored: KubeObject }>(
+  left: Left<V>,
+  store: { get(key: ObjectKey): KubeObject | undefined },
+  write: (value: V) => Promise<unknown>,
+): Promise<void> {
+  const { value } = left;
+  if (value === undefined) return;
+  const { metadata } = value.stored;
+  try {
+    if (store.get(objectKey(metadata))?.metadata.uid === metadata.uid) await write(value);
+    left.value = undefined;
+  } catch (error) {
+    if (isKubeError(error, "invalid", "bad_request")) left.value = undefined;
+    throw error;
+  }
 }
 
 /**
