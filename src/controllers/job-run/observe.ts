@@ -3,9 +3,9 @@ import type { CallOptions, RequestClass } from "../../northflank/client.ts";
 import { isNorthflankError, type NorthflankError } from "../../northflank/errors.ts";
 import type { JobRunView, RunList, RunsNeeded } from "../../northflank/types.ts";
 import type { Account, AccountResolution, Accounts } from "../shared/accounts.ts";
-import { openStartsOf, runIdsOf, type Sibling } from "./concurrency.ts";
+import type { Sibling } from "./concurrency.ts";
+import { duplicateIn } from "./duplicate.ts";
 import type { Attempt, StartRecord } from "./machine.ts";
-import { candidatesOf, duplicateReach, isContested } from "./read-back.ts";
 import { neededForReadBack, neededForWatch } from "./runs-needed.ts";
 import { jobOf } from "./start.ts";
 
@@ -112,18 +112,6 @@ export async function observeNamedRun(
   signal: AbortSignal,
 ): Promise<Read<JobRunView | undefined>> {
   return await reading(account.api.getRun({ ...jobOf(object), runId }, { class: "change", signal }));
-}
-
-/**
- * A run that the start before the present one may have started. One that another open start may have is left to that
- * one: what is reported as a duplicate belongs to this object.
- */
-export function duplicateIn(object: NorthflankJobRun, list: RunList, siblings: readonly Sibling[]): string | undefined {
-  const start = object.status?.start;
-  if (start === undefined) return undefined;
-  const claimed = runIdsOf([object, ...siblings.map((sibling) => sibling.object)]);
-  const search = { start, list, claimed, reach: duplicateReach, rivals: openStartsOf(siblings) };
-  return candidatesOf(search).find((run) => !isContested(run, search))?.id;
 }
 
 /**

@@ -21,10 +21,11 @@ import {
   type Sibling,
 } from "./concurrency.ts";
 import { isRejectedForGood, rejectionMessage, type StartReport } from "./decide.ts";
+import { duplicateIn } from "./duplicate.ts";
 import { finalizerPatch } from "./finalizer.ts";
 import { isBeforeStart, isGivenUp, latestAttempt, type StartRecord, stateOf } from "./machine.ts";
 import type { RunMemory } from "./memory.ts";
-import { baselineOf, candidatesOf, duplicateReach, isContested, judgeCandidates } from "./read-back.ts";
+import { baselineOf, judgeCandidates } from "./read-back.ts";
 import { forgottenStart, type Restored } from "./restored.ts";
 import { type RunValues, runBodyOf } from "./run-body.ts";
 import { neededForBaseline } from "./runs-needed.ts";
@@ -168,9 +169,7 @@ async function startWith(
 function suspectedDuplicate(object: NorthflankJobRun, list: RunList, siblings: readonly Sibling[]): string | undefined {
   const start = object.status?.start;
   if (start === undefined || !isGivenUp(start) || start.reason === "RetryingRun") return undefined;
-  const claimed = runIdsOf([object, ...siblings.map((sibling) => sibling.object)]);
-  const search = { start, list, claimed, reach: duplicateReach, rivals: openStartsOf(siblings) };
-  return candidatesOf(search).find((run) => !isContested(run, search))?.id;
+  return duplicateIn(object, list, siblings);
 }
 
 function isLost({ status }: NorthflankJobRun): boolean {

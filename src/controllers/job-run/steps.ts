@@ -21,6 +21,7 @@ import {
   decideRestored,
   decideStarted,
 } from "./decide.ts";
+import { duplicateIn } from "./duplicate.ts";
 import { decideFinished, decideLeave, decideUnstartedEnd } from "./ends.ts";
 import { abortRun } from "./execute.ts";
 import {
@@ -38,7 +39,7 @@ import {
 } from "./follow.ts";
 import { type Attempt, isUnresolved, latestAttempt, type StartRecord, type Wish } from "./machine.ts";
 import type { RefusedAbort } from "./memory.ts";
-import { duplicateIn, observeNamedRun, observeRun, observeRuns, type Read, withFreshToken } from "./observe.ts";
+import { observeNamedRun, observeRun, observeRuns, type Read, withFreshToken } from "./observe.ts";
 import {
   current,
   isDeadlineOver,
