@@ -127,7 +127,7 @@ export function remoteAgeMs(
   }
   const recordedMs = recordedMsOf(status, attempt);
   const startedMs = timeMs(run.startedAt);
-  const isInFuture = startedMs !== undefined && startedMs > remoteNow + clockAllowanceMs;
+  const isInFuture = startedMs !== undefined && startedMs > remoteNow + machinesAllowanceMs;
   const sinceMs = isInFuture ? recordedMs : laterOf(startedMs, recordedMs);
   if (sinceMs === undefined) return undefined;
   return Math.min(recordedMs === undefined ? objectAgeMs : Number.POSITIVE_INFINITY, Math.max(0, remoteNow - sinceMs));
@@ -138,7 +138,7 @@ function recordedMsOf(status: NorthflankJobRun["status"], { number }: Attempt): 
   const start = status?.start;
   if (start?.attempt !== number || !isServerTime(start)) return undefined;
   const recordedMs = timeMs(start.firstRecordedTime) ?? timeMs(start.recordedTime);
-  return recordedMs === undefined ? undefined : recordedMs - clockAllowanceMs;
+  return recordedMs === undefined ? undefined : recordedMs - machinesAllowanceMs;
 }
 
 function laterOf(left: number | undefined, right: number | undefined): number | undefined {
@@ -146,7 +146,7 @@ function laterOf(left: number | undefined, right: number | undefined): number | 
 }
 
 /** `Date` and `startedAt` come in whole seconds, and the machines of the API need not agree to one. */
-const clockAllowanceMs = 10_000;
+const machinesAllowanceMs = 10_000;
 
 /**
  * The run was looked at; `wish` is why it may have been aborted. `hasSentAbort`: in this pass. `sinceAbortMs`: since an

@@ -45,7 +45,7 @@ export class RestoreMemory {
 }
 
 /** How far off the difference of two clocks may be: Northflank's comes in whole seconds, with an answer that took time. */
-const clockAllowanceMs = 10_000;
+const differenceAllowanceMs = 10_000;
 
 /**
  * The record of the start that this object may have made and forgotten: of any run since it was created, since its last
@@ -74,8 +74,8 @@ export function forgottenStart(options: {
   return {
     id: options.newId(),
     attempt: (last?.number ?? 0) + 1,
-    recordedTime: formatTime(sinceMs - clockAllowanceMs),
-    untilTime: formatTime(restored.atMs + aheadMs + settleWaitMs + clockAllowanceMs),
+    recordedTime: formatTime(sinceMs - differenceAllowanceMs),
+    untilTime: formatTime(restored.atMs + aheadMs + settleWaitMs + differenceAllowanceMs),
     baseline: { runIds: given?.baseline?.runIds ?? [] },
     account: options.account,
     outcome: "Pending",
