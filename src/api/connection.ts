@@ -58,8 +58,8 @@ export const connectionSpec = {
           maximum: 1_000_000,
           description:
             "Requests an hour at most through this connection, below the account's own limit (1000 unless Northflank " +
-            "raised it), so that people and CI keep some. The last tenth is kept for changes and job runs. A start takes " +
-            "3 requests. Default: the operator's --max-requests-per-hour (900).",
+            "raised it), so that people and CI keep some. The last tenth is reserved for changes and job runs. Starting a " +
+            "run takes 3 requests. Default: the operator's --max-requests-per-hour (900).",
         },
         poolName: {
           type: "string",
@@ -126,8 +126,8 @@ export const connectionStatus = {
     },
     tokenSecretResourceVersion: text("resourceVersion of the Secret whose token was accepted last.", 64),
     acceptedFor: text(
-      "Address and team that Northflank has answered this connection for. It counts while the spec names the same, also " +
-        "when the token is refused later.",
+      "API address and team for which Northflank accepted a request of this connection. Valid while the spec names the " +
+        "same address and team, also after Northflank rejects the token.",
       512,
     ),
     dependents: {

@@ -260,15 +260,17 @@ export const deploymentStatus = {
     },
     phase: {
       type: "object",
-      description: "What is under way or waited for. Pauses and time limits are counted from its time.",
+      description:
+        "The rollout that is under way, or the build that is waited for. Poll intervals and time limits count from since.",
       properties: {
         name: {
           type: "string",
           enum: ["RollingOut", "RolloutTimedOut", "WaitingForBuild", "BuildFailed", "BuildNotFound"],
-          description: "What it is. RolloutTimedOut: the rollout goes on, and is late.",
+          description:
+            "Name of the phase. RolloutTimedOut: the rollout is not complete after rollout.timeoutSeconds, and is still polled.",
         },
-        since: time("When the operator first saw it; of a late rollout: when the rollout began."),
-        specHash: text("Hash of the declaration that it is about.", 128),
+        since: time("When the operator first observed the phase. For RolloutTimedOut: when the rollout began."),
+        specHash: text("Hash of the declaration that the phase belongs to.", 128),
       },
     },
     lastGood: {

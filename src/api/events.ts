@@ -31,9 +31,9 @@ export const warningEvents = {
   DeprecatedRoute: "A call is used that Northflank has deprecated and has no other for. Once per object.",
   FallbackUsed: "The usual call is gone at Northflank, and its replacement was used.",
   InvalidSpec:
-    "What is stored breaks the schema, so that Kubernetes does not take a status that would say so; the note names the fields.",
+    "The stored object breaks the schema, and the API server rejects a status that would say so; the note names the fields.",
   ReconcileFailed:
-    "The operator failed on an object in a way it was not made for, or Kubernetes does not take its status. It is retried with back-off.",
+    "A reconcile of an object failed unexpectedly, or the API server rejected its status. It is retried with back-off.",
   RunFailed: "A run failed. Another one follows where backoffLimit allows it.",
   DuplicateRun: "After an AtLeastOnce start a second run turned up. The note has both ids.",
   Abandoned: "The object was deleted while its start or its run was open, and that goes on.",

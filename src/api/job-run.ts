@@ -257,7 +257,7 @@ export const jobRunStatus = {
             "of that one may still turn up as a duplicate.",
         ),
         untilTime: time(
-          "Only where a start may have been forgotten in a restore of the cluster: a run from after this is none of it.",
+          "Only after a restore of the cluster that may have removed the record of a start: a run that began after this time is not a run of that start.",
         ),
         baseline: {
           type: "object",
@@ -267,8 +267,8 @@ export const jobRunStatus = {
             incomplete: {
               type: "boolean",
               description:
-                "True: the job has more runs than were read and Northflank did not list the newest first. Should the " +
-                "answer to this start be lost, a person may have to say which run it was.",
+                "True: the job has more runs than the operator read, and Northflank did not list the newest first. If the " +
+                "answer to this start is lost, a person may have to name its run.",
             },
             runIds: {
               type: "array",

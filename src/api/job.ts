@@ -142,7 +142,7 @@ export const jobStatus = {
         time: time("When they were sent, or first found in force."),
         keyId: text("Tells one key of the hashes from another; it changes with the account and its token.", 32),
         sourcesId: text(
-          "Tells the versions of the referenced Secrets and ConfigMaps from others; it does not depend on the token.",
+          "Identifies the versions of the referenced Secrets and ConfigMaps. It does not depend on the token.",
           32,
         ),
         settings: {

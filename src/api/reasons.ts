@@ -41,7 +41,7 @@ export const reasons = {
   RequestTimeout: "Northflank did not answer in time.",
 
   ReconcileFailed:
-    "The operator failed on this object in a way it was not made for, or Kubernetes does not take its status; it is retried with back-off.",
+    "A reconcile of the object failed unexpectedly, or the API server rejected its status; it is retried with back-off.",
 
   // Failures that need a change; looked at again about once an hour.
   InvalidSpec: "The spec breaks a rule that the message names.",
@@ -55,9 +55,9 @@ export const reasons = {
     "The token lacks a permission (403, or a 401 that names it), or the operator may not read a Secret or ConfigMap.",
   ProjectNotAllowed: "The connection's allowedProjects does not name the project.",
   RunListIncomplete:
-    "The job has more runs than can be read, not listed newest first: whether one is active cannot be told.",
+    "The job has more runs than the operator reads, and Northflank does not list the newest first: whether one is active is unknown.",
   StatusNotStored:
-    "The API server did not store a part of the status that the operator relies on: an older CRD, or a webhook.",
+    "The API server did not store a part of the status that the operator needs. Causes: an older CRD, or a webhook.",
   AccountChanged: "The connection leads to another account than the one the run was started in.",
   TargetNotFound: "The project, service or job does not exist, or the token cannot see it (404).",
   RequestRejected: "Northflank refused the request (400, 409, 413, 422).",
