@@ -275,7 +275,7 @@ function soundAccounts(
 function namelessRun(run: NorthflankJobRun): string | undefined {
   if (run.misfits === undefined || namesJob(run.spec) || isBeforeStart(stateOf(run))) return undefined;
   return (
-    "The run was started, and the stored spec does not name its project and job any more; it cannot be followed. " +
+    "The run was started, but the stored spec no longer names its project and job, so the run cannot be polled. " +
     invalidSpecMessage(run.misfits.spec)
   );
 }

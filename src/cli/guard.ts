@@ -71,7 +71,7 @@ export function guarded<T extends StoredObject>(reconcile: Reconcile, deps: Guar
           notBeforeMs: backoffDelayMs(refusedPolicy, context.failures + 1, random),
         };
       }
-      const note = `Kubernetes does not take the status of this object, because of what is stored. ${invalidSpecMessage(problems)}`;
+      const note = `The API server rejects the status of this object, because the stored object is invalid. ${invalidSpecMessage(problems)}`;
       return refused(object, context.failures, warning("InvalidSpec", note));
     }
   };
@@ -95,9 +95,9 @@ function isOrdinary(thrown: unknown): boolean {
 }
 
 const refusedText =
-  "Kubernetes refuses to store the status of this object (422). Apply the CRDs of this release; the log of the operator " +
-  "has what Kubernetes said.";
+  "The API server rejects the status of this object (422). Apply the CRDs of this release of the operator. The operator " +
+  "logs the answer of the API server.";
 
 function unexpected(thrown: unknown): string {
-  return `The operator failed on this object (${toError(thrown).name}); its log has the details. Please report it.`;
+  return `The reconcile of this object failed with ${toError(thrown).name}. The operator logs the details; report them as a bug.`;
 }

@@ -360,7 +360,7 @@ function createCaller(options: NorthflankApiOptions): {
     const admission = ledger.admit({ class: call.class, reservation: call.reservation });
     if (admission.kind === "granted") return admission.ticket;
     observer?.onDeferred?.({ pool: options.poolLabel ?? options.pool, class: call.class });
-    const detail = `the request budget of this hour is spent, or kept for what is more urgent; next try in ${Math.ceil(admission.retryAfterMs / 1_000)} s`;
+    const detail = `the request budget of this hour is spent, or reserved for more urgent requests; next try in ${Math.ceil(admission.retryAfterMs / 1_000)} s`;
     const { retryAfterMs } = admission;
     throw new NorthflankError({ code: "quota_closed", step: request.step, detail, retryAfterMs, sent: false });
   };

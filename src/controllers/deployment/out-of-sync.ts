@@ -46,8 +46,8 @@ export function pausedVerdict({ desire, nextResyncMs }: Seen): Pick<Conclusion, 
 /** There is a difference again, because somebody else changes the target back. */
 export function fightConclusion(seen: Seen, pending: readonly Difference[]): Conclusion {
   const message =
-    `Somebody else keeps changing the target back: ${differencesText(pending)}. The operator corrected it ` +
-    `${fightCorrections} times in a row and stops writing. Find the other writer (a pipeline, a template, continuous ` +
+    `Another client keeps changing the target back: ${differencesText(pending)}. The operator corrected it ` +
+    `${fightCorrections} times in a row and stops writing. Find the other client (a pipeline, a template, continuous ` +
     "deployment), then change the spec or request a reconcile: each request sends it once more, at most every 10m. Still " +
     "looked at.";
   return {

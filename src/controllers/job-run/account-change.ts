@@ -22,8 +22,8 @@ export function judgeAccountChange(
   const what = stateOf(object) === "active" ? `Run ${runId} was started` : "A run was started, or may have been,";
   const message =
     `${what} in ${start.account}, and the connection leads to ${account.address} now, which does not know it: nothing is ` +
-    `started or aborted there. Lead the connection back, and the run is followed to its end; ${answerOf(object)}or ` +
-    "delete this object, and the run goes on by itself.";
+    "started or aborted there. Point the connection to the former account to follow the run to its end; " +
+    `${answerOf(object)}or delete this object to leave the run to itself.`;
   return { kind: "stalled", reason: "AccountChanged", message };
 }
 

@@ -286,8 +286,8 @@ function obstructionMessage(object: NorthflankJobRun, obstacles: readonly Obstac
 function decideListCut(situation: Situation): Conclusion {
   const { concurrencyPolicy } = situation.object.spec;
   const message =
-    "The job has more runs than can be read, and Northflank does not list the newest first. Nothing tells whether another " +
-    `run is active, so concurrencyPolicy ${concurrencyPolicy} starts none. Create an object with concurrencyPolicy Allow.`;
+    "The job has more runs than the operator reads, and Northflank does not list the newest first. Whether another run is " +
+    `active is unknown, so concurrencyPolicy ${concurrencyPolicy} starts none. Create an object with concurrencyPolicy Allow.`;
   return conclude(
     { kind: "stalled", reason: "RunListIncomplete", message },
     { next: { kind: "recheck", afterMs: soonest(situation, slowProbeMs), asks: true } },

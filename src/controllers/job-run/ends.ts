@@ -91,8 +91,8 @@ export const longestQuotaCleanupMs = 4_200_000;
 /** The run could not be aborted in time: the object is let go, so that nobody's namespace hangs on a lost Secret. */
 export function decideDeleteTimedOut(limitMs: number): Conclusion {
   const message =
-    `The run could not be aborted within ${formatDuration(limitMs)} of the deletion; the object is let go. ` +
-    "Look into Northflank: the run may go on.";
+    `The run could not be aborted within ${formatDuration(limitMs)} of the deletion; the object is released. ` +
+    "Check the run in Northflank: it may still be active.";
   return conclude(
     { kind: "stalled", reason: "DeleteTimedOut", message },
     { next: { kind: "settled" }, isReleased: true, events: [warning("DeleteTimedOut", "AbortRun", message)] },

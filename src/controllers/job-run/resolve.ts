@@ -62,8 +62,8 @@ export function decideReadBack(situation: Situation, readBack: ReadBack, start: 
       const ids = readBack.runIds.slice(0, 10).join(", ");
       const why =
         readBack.why === "contested"
-          ? "it may as well be the run of another start of the job"
-          : "nobody can tell whether it began with this start";
+          ? "another start of the job may have started it"
+          : "its start time does not show whether this start began it";
       return outcomeUnknown(`The answer to the start was lost. A new run was found (${ids}), but ${why}.`);
     }
     case "incomplete":
@@ -146,7 +146,10 @@ export function decideResolution(
       return withFacts(startAgain(recordOf(object), "retry"), handled);
     case "unreadable": {
       const value = capped(resolution.value, 64);
-      return withFacts(outcomeUnknown(`The annotation says "${value}", which is not the id of a run.`), handled);
+      return withFacts(
+        outcomeUnknown(`The annotation has the value "${value}", which is not the id of a run.`),
+        handled,
+      );
     }
     case "run": {
       if (named?.run !== undefined && !named.isTaken) {

@@ -50,7 +50,7 @@ function unreadable({ status }: NorthflankJobRun, misfits: readonly Misfit[]): s
   if (misfit !== undefined) return `${misfit.field} ${misfit.message}`;
   if (status === undefined || status.start !== undefined) return undefined;
   // What was said about a status like that, once, is all that is left of it: the record was never there to be written.
-  if (isSaidUnknown(status)) return "its start is unknown, and status.start is missing";
+  if (isSaidUnknown(status)) return "condition Started is Unknown, and status.start is missing";
   const isTorn = status.runId !== undefined && (status.attempts ?? []).length === 0;
   return isTorn ? "status.runId names a run, and neither status.start nor status.attempts does" : undefined;
 }
@@ -67,9 +67,9 @@ function startedCondition({ status, metadata }: NorthflankJobRun, problem: strin
   const said = findCondition(status?.conditions, "Started");
   if (said?.reason === "StartOutcomeUnknown") return said;
   const message =
-    `The status cannot be read (${problem}), so it is not known whether a run was started. Nothing is started until you ` +
-    "say so. Look for the run in Northflank, then set the annotation northflank-operator.io/resolve-start to the id of " +
-    "the run, to retry, or to fail.";
+    `The status is not readable (${problem}), so whether a run was started is unknown, and no run is started. Find the ` +
+    "run in Northflank, then set the annotation northflank-operator.io/resolve-start to the id of the run, to retry, or " +
+    "to fail.";
   return {
     type: "Started",
     status: "Unknown",

@@ -47,8 +47,8 @@ export function connectionSuspended(name: string): Blocked {
 /** The stored spec of the connection does not fit its schema. */
 export function connectionInvalid(name: string): Blocked {
   const message =
-    `The spec of NorthflankConnection "${name}" is invalid; nothing is sent. Correct it: ` +
-    `kubectl describe northflankconnection ${name} shows what is wrong.`;
+    `The stored spec of NorthflankConnection "${name}" is invalid; nothing is sent. Correct the fields that ` +
+    `"kubectl describe northflankconnection ${name}" names.`;
   return blocked({ kind: "waiting", reason: "WaitingForConnection", message }, recheckConnectionMs);
 }
 
@@ -78,8 +78,8 @@ export function authenticationFailed(title: string, recheckAfterMs: number): Blo
 /** Too many tokens of the namespace were refused within an hour to try more of them. */
 export function tooManyRefused(title: string, namespace: string, recheckAfterMs: number): Blocked {
   const message =
-    `Northflank refused ${maxRefusedPerHour} tokens of namespace "${namespace}" within an hour; the token of ${title}, ` +
-    "which it has not accepted yet, is not sent. Put valid tokens into the Secrets of the connections in this namespace.";
+    `Northflank rejected tokens of namespace "${namespace}" ${maxRefusedPerHour} times within an hour (401). The token of ` +
+    `${title} was never accepted and is not sent. Put valid tokens into the Secrets of the connections in this namespace.`;
   return blocked({ kind: "waiting", reason: "WaitingForConnection", message }, recheckAfterMs);
 }
 
