@@ -7,12 +7,9 @@
 const openings =
   /^(?:(?:Looked|Tried) (?:at )?again|Looked at (?:every|shortly)|Still looked at|Goes on|Polled every|Polling continues|Next check|Retrying|Retried|No retry)\b/;
 
-/** The same as the end of a sentence that says something else before. */
-const clause = /; goes on [^.]*(?=\.)/g;
-
 /** A message without what a running operator would do next: nobody will look again where it is printed. */
 export function withoutFollowUp(message: string): string {
   // A dot that is not followed by a blank ends no sentence.
   const sentences = message.split(/(?<=[.!?…])\s+/).filter((sentence) => !openings.test(sentence));
-  return sentences.join(" ").replaceAll(clause, "");
+  return sentences.join(" ");
 }

@@ -88,8 +88,8 @@ describe("what a running operator would do next is not in a plan", () => {
 test.each([
   ["Build b-7 of api is running. Looked at every 10s to 5m.", "Build b-7 of api is running."],
   [
-    "The quota of the account is spent; goes on in about 1m. Nothing needs to be done.",
-    "The quota of the account is spent. Nothing needs to be done.",
+    "The request quota allows no such request now. Retrying in about 1m. Nothing needs to be done.",
+    "The request quota allows no such request now. Nothing needs to be done.",
   ],
   [
     "Northflank rolls out ghcr.io/acme/api:1.2. Looked at every 10s to 1m; counts as failed at 2026-01-01T00:15:00Z.",

@@ -112,7 +112,7 @@ export function judgeRemoteError(options: {
   switch (kind) {
     case "waiting": {
       const pauseMs = notAtOnce(error.retryAfterMs ?? unknownResetMs);
-      const message = `${saidOf(error)} The quota of the account is spent; goes on ${about(pauseMs)}. ${remedy}`;
+      const message = `${saidOf(error)} The request quota allows no such request now. Retrying ${about(pauseMs)}. ${remedy}`;
       return {
         ...common,
         verdict: { kind, reason, message },
