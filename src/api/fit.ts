@@ -41,8 +41,7 @@ export function fits(schema: Schema, value: unknown): boolean {
 /**
  * The value with what does not fit left out, and with defaults where something is missing. What lacks a required field is
  * left out as a whole, but for the value itself: it keeps what it has, and required parts that are objects are there, empty.
- * A null that is not allowed counts as missing, as
- * for the API server. Fields that the schema does not know stay.
+ * A null that is not allowed counts as missing, as for the API server. Fields that the schema does not know stay.
  *
  * *Guarantees*: never throws; the input is not changed.
  */
@@ -145,7 +144,7 @@ function fitsScalar(schema: Exclude<Schema, { readonly type: "object" | "array" 
 const maxInt32 = 2 ** 31;
 
 function misfit(schema: Schema, path: Path): Problem {
-  return problem({ path, rule: "type", message: `must be ${wanted(schema)}`, remedy: "write it anew" });
+  return problem({ path, rule: "type", message: `must be ${wanted(schema)}`, remedy: "correct the value" });
 }
 
 function wanted(schema: Schema): string {

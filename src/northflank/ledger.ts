@@ -71,9 +71,7 @@ interface LedgerOptions {
   readonly maxRequestsPerHour: number;
 }
 
-/**
- * Makes the ledger of an account. Of each window the last requests are kept for the more urgent classes.
- */
+/** Makes a ledger. Of each window the last requests are kept for the more urgent classes. */
 export function createLedger(options: LedgerOptions): Ledger {
   return new AccountLedger(options);
 }

@@ -18,8 +18,8 @@ import type { Leadership } from "./leader-election.ts";
  *      controllers, each as soon    leadership is given away, last: until then nobody else may act
  *      as its own caches are filled
  *
- * A standby has its caches warm and its queues filled, and is ready while somebody leads. A kind whose CRD is missing keeps its own
- * controllers waiting, and no others. When leadership is lost everything in flight is aborted at once.
+ * A standby has its caches warm and its queues filled, and is ready while somebody leads. A kind whose CRD is missing keeps
+ * its own controllers waiting, and no others. When leadership is lost everything in flight is aborted at once.
  */
 
 /** One statement of readiness. */
@@ -202,7 +202,7 @@ class StartProgress {
     this.#dueSinceMs.set(controller, sinceMs);
     if (nowMs - sinceMs < longestStartMs) return undefined;
     const step = this.isCompeting ? "the lease is held" : "the election has not begun";
-    return `not started, though its caches are filled for ${seconds(nowMs - sinceMs)} (${step})`;
+    return `not started ${seconds(nowMs - sinceMs)} after its caches were filled (${step})`;
   }
 }
 

@@ -393,7 +393,7 @@ export class Reflector<T extends Cacheable, I extends string = never> {
       this.#noticeRegression(resourceVersion);
       this.#input({ kind: "doubted" });
     } catch (error) {
-      if (!signal.aborted) this.#log.debug({ err: toError(error) }, "comparing with the server failed");
+      if (!signal.aborted) this.#log.debug({ err: toError(error) }, "failed to compare with server");
     }
   }
 
@@ -497,7 +497,7 @@ export class Reflector<T extends Cacheable, I extends string = never> {
     } catch (error) {
       this.#lastError = toError(error);
       this.#options.observer?.handlerFailed();
-      this.#log.error({ err: this.#lastError }, "list could not be taken in; listing again later");
+      this.#log.error({ err: this.#lastError }, "failed to store list");
       return false;
     }
   }

@@ -314,7 +314,7 @@ describe("readiness", () => {
     await clock.advance(29_999);
     expect(notReady()).toEqual([]);
     await clock.advance(1);
-    const stuck = "not started, though its caches are filled for 30 s (the election has not begun)";
+    const stuck = "not started 30 s after its caches were filled (the election has not begun)";
     expect(notReady()).toEqual([`controller/pet: ${stuck}`, `controller/owner: ${stuck}`]);
     stop.abort();
     void ended;
@@ -334,9 +334,7 @@ describe("readiness", () => {
     vi.spyOn(pets, "check").mockReturnValue({ ok: true });
     expect(notReady()).toEqual([]);
     await clock.advance(30_000);
-    expect(notReady()).toEqual([
-      "controller/pet: not started, though its caches are filled for 30 s (the lease is held)",
-    ]);
+    expect(notReady()).toEqual(["controller/pet: not started 30 s after its caches were filled (the lease is held)"]);
     pets.fill();
     await wait(stop.signal);
     await settle();

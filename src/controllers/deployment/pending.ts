@@ -7,8 +7,7 @@ import { restoreInForce } from "./restore.ts";
 
 /**
  * What has to be written. Fields that Northflank does not tell, or in part, count only when the declaration has changed,
- * and a source
- * of which it tells nothing until the declaration was sent once; nobody can observe that one.
+ * and a source of which it tells nothing until the declaration was sent once; nobody can observe that one.
  */
 export function pendingDifferences(object: NorthflankDeployment, { desire, service }: Seen): readonly Difference[] {
   const { differences, alike, untold, hidden } = compare(desire, service, resolvedCommit(object, desire));
