@@ -87,5 +87,5 @@ function reachOf({ recordedTime, untilTime }: StartRecord, settleWaitMs: number)
   const recordedMs = timeMs(recordedTime) ?? Number.NEGATIVE_INFINITY;
   const untilMs = timeMs(untilTime) ?? Number.NEGATIVE_INFINITY;
   // What is made of this is moved back by one allowance, and what is compared with that by another one.
-  return Math.max(recordedMs + settleWaitMs, untilMs) + 2 * clockAllowanceMs;
+  return Math.max(recordedMs + settleWaitMs, untilMs) + 2 * differenceAllowanceMs;
 }
