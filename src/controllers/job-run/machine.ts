@@ -46,7 +46,7 @@ export type RunState = "idle" | "rejected" | "unresolved" | "unknown" | "active"
  */
 export type Wish = "cleanup" | "deleting" | "aborted" | "expired" | "invalid" | "suspended" | "proceed";
 
-/** What this pass does. Each has one function in `decide.ts`, or one sequence in `execute.ts`. */
+/** What this pass does. Each has one function in `steps.ts`. */
 export type Step =
   | "start"
   | "hold"
