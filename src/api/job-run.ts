@@ -304,8 +304,10 @@ export const jobRunStatus = {
     runId: text("Id of the current run in Northflank.", 128),
     runName: text("Name of the current run in Northflank.", 256),
     duplicateRunId: text("Id of a second run that turned up after an AtLeastOnce start.", 128),
-    startTime: time("When the first run started."),
-    completionTime: time("When it was over, whatever the result. Set once: afterwards nothing is polled any more."),
+    startTime: time("When the first run started, by the clock of the API server."),
+    completionTime: time(
+      "When it was over, whatever the result, by the clock of the API server. Set once: afterwards nothing is polled any more.",
+    ),
     failure,
   },
 } as const satisfies ObjectSchema;

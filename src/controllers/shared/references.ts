@@ -78,7 +78,7 @@ const maxFileBytes = 4_194_304;
 const variableName = /^[A-Za-z0-9_./-]{1,255}$/;
 
 /**
- * Reads what a spec refers to: each object once, by name, in the given namespace, without a cache. As in a Pod, later
+ * Reads what a spec refers to: each object once, by name, in the given namespace, with no cache of its own. As in a Pod, later
  * sources win over earlier ones, and literal values over all of them.
  *
  * *Guarantees*: no value reaches a verdict; nothing is kept.
