@@ -37,6 +37,8 @@ import { hasMovedSince, judgeRollout } from "./rollout.ts";
  *  4. Where Northflank does not tell which of the two sources it has, nothing is put back, and what was put back before is
  *     not taken for what is declared.
  *  5. Nothing is sent under Observe, while suspended or paused; the record waits.
+ *  6. Nothing is recorded where Northflank began no rollout for the declaration, nor for the time that has passed before
+ *     this process has seen a part of it.
  */
 
 type RestoreRecord = NonNullable<NorthflankDeploymentStatus["restore"]>;
