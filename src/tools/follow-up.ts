@@ -5,7 +5,7 @@
  * into them; until it is made from the time of the next pass, these are all there are, and a test finds new ones.
  */
 const openings =
-  /^(?:(?:Looked|Tried) (?:at )?again|Looked at (?:every|shortly)|Still looked at|Goes on|Polled every|Polling continues|Next check|Retrying|Retried|No retry)\b/;
+  /^(?:(?:Looked|Tried) (?:at )?again|Looked at (?:every|shortly)|Goes on|Polled every|Polling continues|Next check|Retrying|Retried|No retry)\b/;
 
 /** A message without what a running operator would do next: nobody will look again where it is printed. */
 export function withoutFollowUp(message: string): string {

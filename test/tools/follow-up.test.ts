@@ -56,7 +56,7 @@ function textsOf(source: string): readonly string[] {
 
 /** Words for what a running operator does next, wherever they stand in a sentence. */
 const speaksOfNext =
-  /\b(?:look(?:s|ed)?(?: at| for)?|tried|tries|retr\w+|goes on|go on|poll\w*|check(?:s|ed)?|searched|reconciled?)\b.*\b(?:again|every|within|shortly|once more|in about|next|when|as soon as|until)\b|\b(?:goes on|Still looked at|next (?:check|reconcile)|no retry|Polling)\b/i;
+  /\b(?:look(?:s|ed)?(?: at| for)?|tried|tries|retr\w+|goes on|go on|poll\w*|check(?:s|ed)?|searched|reconciled?)\b.*\b(?:again|every|within|shortly|once more|in about|next|when|as soon as|until)\b|\b(?:goes on|next (?:check|reconcile)|no retry|Polling)\b/i;
 
 /** What a person does is none of it. */
 const remedies = /\brequest a reconcile\b/;

@@ -48,8 +48,8 @@ export function fightConclusion(seen: Seen, pending: readonly Difference[]): Con
   const message =
     `Another client keeps changing the target back: ${differencesText(pending)}. The operator corrected it ` +
     `${fightCorrections} times in a row and stops writing. Find the other client (a pipeline, a template, continuous ` +
-    "deployment), then change the spec or request a reconcile: each request sends it once more, at most every 10m. Still " +
-    "looked at.";
+    "deployment), then change the spec or request a reconcile: each request sends it once more, at most every 10m. " +
+    "Polling continues.";
   return {
     ...differentBase(seen, pending, "FightDetected", message),
     verdict: { kind: "stalled", reason: "FightDetected", message },

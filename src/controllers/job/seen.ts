@@ -94,7 +94,7 @@ export function fightConclusion(seen: Seen, pending: readonly Difference[]): Con
     `Another client keeps changing the job back: ${differencesText(pending)}. The operator corrected it ` +
     `${fightCorrections} times in a row and stops writing. Find the other client (a pipeline, a template), or take the ` +
     "setting out of the manifest; then change the spec or request a reconcile: each request sends it once more, at most " +
-    "every 10m. Still looked at.";
+    "every 10m. Polling continues.";
   return {
     ...different(seen, pending),
     verdict: { kind: "stalled", reason: "FightDetected", message },
