@@ -1,4 +1,5 @@
 // pure
+import type { Age } from "../shared/stopwatch.ts";
 
 /*
  * How long something has lasted, and how sure this process may be of it.
@@ -18,13 +19,6 @@ export interface Sighting {
   readonly firstMs: number;
   /** When it began. Never after the first sight. */
   readonly originMs: number;
-}
-
-/** How long something has lasted. In milliseconds. */
-export interface Age {
-  readonly elapsedMs: number;
-  /** How much of that this process has seen itself; infinite where something better than a wall clock vouches for it. */
-  readonly seenMs: number;
 }
 
 /**

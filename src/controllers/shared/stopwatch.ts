@@ -1,11 +1,11 @@
 import type { ObjectKey } from "../../runtime/outcome.ts";
 import type { Clock } from "../../util/clock.ts";
 
-/** How long ago a time in a status is. */
+/** How long ago a time in a status is, or how long something has lasted. In milliseconds. */
 export interface Age {
   /** Never negative: a time in the future was written by another clock, and counts from when it was first seen. */
   readonly elapsedMs: number;
-  /** So much of it has passed before the eyes of this process. */
+  /** How much of it this process has seen itself; infinite where something better than a wall clock vouches for it. */
   readonly seenMs: number;
 }
 
