@@ -35,8 +35,8 @@ export interface RunMemory {
   started?: Sighting | undefined;
   /** The run that was seen to be active after its deadline. */
   overdueRunId?: string | undefined;
-  /** Starts in a row that were given up because the object was not what the pass took it for. */
-  outdatedStarts: number;
+  /** Starts in a row that were given up: the object was not what the pass took it for, or the gate was closed. */
+  givenUpStarts: number;
   /** When the wish to abort was first seen, whether or not that is in the status yet. */
   abortRequestedTime?: string | undefined;
   /** It was written to the status, whether or not the API server kept it. */
@@ -115,7 +115,7 @@ export class RunMemories {
       endedStarts: new Map(),
       sightings: new Map(),
       absences: new Map(),
-      outdatedStarts: 0,
+      givenUpStarts: 0,
       agains: 0,
     };
     this.#byKey.set(key, memory);

@@ -113,8 +113,8 @@ function shortlyMs(random: Random): number {
 /** Nothing was concluded. A start that was given up has cost a request: the next ones come ever later. */
 function comeBack(pass: Pass): Outcome {
   const { memory, deps } = pass;
-  if (memory.outdatedStarts === 0) return { kind: "recheck", afterMs: shortlyMs(deps.random), priority: "change" };
-  const afterMs = backoffDelayMs(outdatedPolicy, memory.outdatedStarts, deps.random);
+  if (memory.givenUpStarts === 0) return { kind: "recheck", afterMs: shortlyMs(deps.random), priority: "change" };
+  const afterMs = backoffDelayMs(outdatedPolicy, memory.givenUpStarts, deps.random);
   setPause(pass, afterMs);
   return { kind: "recheck", afterMs, priority: "change" };
 }

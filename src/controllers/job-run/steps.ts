@@ -110,19 +110,19 @@ async function start(pass: Pass): Promise<Conclusion | undefined> {
     startRun(deps, { object, account, siblings, openSiblings, memory, signal, statusSignal }),
   );
   if (outcome === undefined) {
-    memory.outdatedStarts = 0;
+    memory.givenUpStarts = 0;
     return undefined;
   }
   if (outcome.written !== undefined) wrote(pass, outcome.written);
   const { report } = outcome;
   const isGivenUp = report.kind === "outdated" || report.kind === "gateClosed";
-  memory.outdatedStarts = isGivenUp ? memory.outdatedStarts + 1 : 0;
+  memory.givenUpStarts = isGivenUp ? memory.givenUpStarts + 1 : 0;
   if (report.kind === "baselineFailed") rejectToken(pass, account, report.error);
   if (report.kind === "answered" && report.result.kind === "refused") rejectToken(pass, account, report.result.error);
   if (report.kind === "answered") memory.unresolvedSince = undefined;
   if (report.kind === "answered" && report.result.kind === "accepted" && report.start.attempt === 1)
     learnStart(pass, 0);
-  return decideStarted(current(pass), report, { judge: judgeOf(pass), givenUp: memory.outdatedStarts });
+  return decideStarted(current(pass), report, { judge: judgeOf(pass), givenUp: memory.givenUpStarts });
 }
 
 /** How long ago the last run failed, as far as this process may rely on it. */
