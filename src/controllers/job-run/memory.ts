@@ -16,7 +16,7 @@ import type { StartRecord } from "./machine.ts";
 export interface RunMemory {
   readonly uid: string;
   /** What a status write that failed should have said: everything that was learned, until it is written down. */
-  unsaved?: Unsaved | undefined;
+  unsaved?: UnsavedStatus | undefined;
   /** How starts ended, by id, where that may not be in `status.start` yet. */
   readonly endedStarts: Map<string, StartRecord>;
   /** Northflank's clock as it was read once: `serverMs` at `atMs`. */
@@ -60,7 +60,7 @@ export interface RunMemory {
 }
 
 /** See {@link RunMemory.unsaved}. */
-export interface Unsaved {
+export interface UnsavedStatus {
   /** The whole status, but for `start`. */
   readonly status: RunStatus;
   /** The start that it knows of: beside another one it says nothing. */

@@ -18,7 +18,7 @@ import { decideDeleteTimedOut, isTtlOver, longestCleanupMs, longestQuotaCleanupM
 import { changeFinalizer, deleteSelf, type ExecuteDeps, executeAfter } from "./execute.ts";
 import { finalizerChange } from "./finalizer.ts";
 import { isBeforeStart, type RunState, reopenedByRequest, stateOf } from "./machine.ts";
-import { RunMemories, type RunMemory, type Unsaved, withUnsaved } from "./memory.ts";
+import { RunMemories, type RunMemory, type UnsavedStatus, withUnsaved } from "./memory.ts";
 import {
   createPass,
   current,
@@ -140,7 +140,7 @@ async function conclude(pass: Pass, conclusion: Conclusion): Promise<Outcome> {
   memory.abortRequestedTime = status.abortRequestedTime;
   const { before } = memory.unsaved ?? { before: pass.stored.status };
   const startId = pass.stored.status?.start?.id;
-  const unsaved: Unsaved = { status, startId, events: unpublished(memory, conclusion), before };
+  const unsaved: UnsavedStatus = { status, startId, events: unpublished(memory, conclusion), before };
   // What is known is kept until it is written down: a failed write must lead neither to a second start nor to a gap.
   memory.unsaved = unsaved;
   for (const action of conclusion.after)
@@ -247,7 +247,7 @@ function owedRecord({ stored, memory }: Pass): Conclusion["after"] {
   return [{ kind: "record", start: { ...record, outcome: attempt.origin === "Started" ? "Accepted" : "Recovered" } }];
 }
 
-function publish(pass: Pass, { events: drafts, before }: Unsaved): void {
+function publish(pass: Pass, { events: drafts, before }: UnsavedStatus): void {
   const { deps, stored } = pass;
   const passage = stalledPassage({
     before: before?.conditions,
