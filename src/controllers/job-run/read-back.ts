@@ -55,7 +55,8 @@ export function baselineOf(
 function recordedTimeOf(serverTimeMs: number | undefined, newest: string | undefined): string {
   if (serverTimeMs === undefined) return newest ?? unknownTime;
   const recorded = formatTime(serverTimeMs);
-  return recorded === newest ? formatTime(serverTimeMs + 1_000) : recorded;
+  if (recorded !== newest) return recorded;
+  return formatTime(serverTimeMs + (serverTimeMs < lastTimeMs ? 1_000 : -1_000));
 }
 
 /** False where {@link baselineOf} had to do without the API's `Date`: then only a monotonic wait of our own counts. */

@@ -48,6 +48,14 @@ describe("the baseline", () => {
     expect(baselineOf(list([]), undefined)).toEqual({ recordedTime: iso(0), baseline: { runIds: [] } });
   });
 
+  test("has a time of its own, which every API server takes, also in the last second that can be written", () => {
+    const last = "9999-12-31T23:59:59Z";
+    const runs = [{ id: "new", runName: "new", status: "RUNNING", concluded: false, startedAt: last }];
+    const made = baselineOf({ runs: runs as never, serverTimeMs: Date.parse(last) }, undefined);
+    expect(made.recordedTime).toBe("9999-12-31T23:59:58Z");
+    expect(made.baseline?.newestStartTime).toBe(last);
+  });
+
   test("of a repeated start reaches back to the first one", () => {
     const runs = [run("new", -10), run("middle", -300), run("old", -600)];
     expect(baselineOf(list(runs), iso(-400)).baseline?.runIds).toEqual(["new", "middle"]);
