@@ -58,6 +58,8 @@ export interface RunWorld {
   /** The account that the connection leads to instead of `remote`, while it does. */
   readonly elsewhere?: (request: AccountRequest) => RunRemote | undefined;
   readonly validate?: (object: NorthflankJobRun) => readonly SpecProblem[];
+  /** How late the watch is now, in milliseconds; a little, when missing. What it tells keeps its order. */
+  readonly watchLateMs?: () => number;
 }
 
 /**
@@ -79,6 +81,7 @@ export class RunProcess {
   #thaw: (() => void)[] = [];
   #leaseUntilMs = Number.POSITIVE_INFINITY;
   #ids = 0;
+  #heardMs = 0;
   readonly name: string;
   readonly events: { readonly key: string; readonly event: EventDraft }[] = [];
   readonly log = fakeLog();
@@ -98,7 +101,7 @@ export class RunProcess {
     this.restores = new RestoreMemory(world.clock);
     this.#reconcile = this.#build();
     for (const object of world.cluster.list()) this.#see(keyOf(object), object);
-    this.#unwatch = world.cluster.watch((key, object) => this.#see(key, object));
+    this.#unwatch = world.cluster.watch((key, object) => this.#hear(key, object));
   }
 
   kill(): void {
@@ -144,9 +147,25 @@ export class RunProcess {
 
   // ---- queue and cache ----
 
+  #hear(key: string, object: NorthflankJobRun | undefined): void {
+    const { clock, watchLateMs } = this.#world;
+    const now = clock.monotonic();
+    this.#heardMs = Math.max(this.#heardMs, now + (watchLateMs?.() ?? 0));
+    if (this.#heardMs <= now) this.#see(key, object);
+    else clock.setTimer(() => this.#see(key, object), this.#heardMs - now);
+  }
+
   #see(key: string, object: NorthflankJobRun | undefined): void {
+    if (this.#state === "dead") return;
+    const known = this.#cache.get(key);
+    // As the store has it: the answer to our own write is not undone by a watch that is late.
+    const isOld =
+      known !== undefined &&
+      object !== undefined &&
+      object.metadata.uid === known.metadata.uid &&
+      Number(object.metadata.resourceVersion) < Number(known.metadata.resourceVersion);
     if (object === undefined) this.#cache.delete(key);
-    else this.#cache.set(key, object);
+    else if (!isOld || this.restores.last() !== undefined) this.#cache.set(key, object);
     this.pace.happened(key);
     if (object !== undefined) this.pace.happened(object.spec.jobId);
     // A watch is a little late, and it echoes our own writes.

@@ -25,7 +25,7 @@ export class RunStory {
 
   /** `isServerHeard`: the operator's time follows the answers of the API server, as in the whole program. */
   constructor(
-    given: Partial<Pick<RunWorld, "account" | "elsewhere" | "validate" | "onBoundary">> & {
+    given: Partial<Pick<RunWorld, "account" | "elsewhere" | "validate" | "onBoundary" | "watchLateMs">> & {
       readonly isServerHeard?: boolean;
     } = {},
   ) {

@@ -43,6 +43,8 @@ export interface RunMemory {
   isAbortRecorded?: boolean | undefined;
   /** Nothing is done before `untilMs`: the API server does not store what this operator relies on. */
   heldBack?: { readonly untilMs: number; readonly wants: string } | undefined;
+  /** Passes in a row after which something was left to be written, because somebody else wrote first. */
+  unsettled: number;
   /** Passes in a row that asked to come back at once. */
   agains: number;
   /** Since when no read has found the run of this id. */
@@ -116,6 +118,7 @@ export class RunMemories {
       sightings: new Map(),
       absences: new Map(),
       givenUpStarts: 0,
+      unsettled: 0,
       agains: 0,
     };
     this.#byKey.set(key, memory);

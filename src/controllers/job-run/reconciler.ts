@@ -101,7 +101,8 @@ async function reopenRejected(pass: Pass): Promise<NorthflankJobRun | undefined>
   const record = reopenedByRequest(pass.object);
   if (record === undefined || !deps.lease.isLeaderFor(0)) return stored;
   const written = await putStart(deps, stored, record, context.statusSignal);
-  if (written !== undefined) wrote(pass, written);
+  if (written === undefined) pass.memory.unsettled += 1;
+  else wrote(pass, written);
   return written;
 }
 
@@ -110,11 +111,12 @@ function shortlyMs(random: Random): number {
   return 500 + 1_000 * random();
 }
 
-/** Nothing was concluded. A start that was given up has cost a request: the next ones come ever later. */
+/** Nothing was concluded. What was given up has cost a request, or a write: the next tries come ever later. */
 function comeBack(pass: Pass): Outcome {
   const { memory, deps } = pass;
-  if (memory.givenUpStarts === 0) return { kind: "recheck", afterMs: shortlyMs(deps.random), priority: "change" };
-  const afterMs = backoffDelayMs(outdatedPolicy, memory.givenUpStarts, deps.random);
+  const inARow = memory.givenUpStarts + memory.unsettled;
+  if (inARow === 0) return { kind: "recheck", afterMs: shortlyMs(deps.random), priority: "change" };
+  const afterMs = backoffDelayMs(outdatedPolicy, inARow, deps.random);
   setPause(pass, afterMs);
   return { kind: "recheck", afterMs, priority: "change" };
 }
@@ -164,8 +166,13 @@ async function conclude(pass: Pass, conclusion: Conclusion): Promise<Outcome> {
   memory.unsaved = lost.length > 0 ? { ...unsaved, events: [], before: pass.stored.status } : undefined;
   publish(pass, unsaved);
   const isSettled = await settleAfterwards(pass, conclusion);
+  memory.unsettled = isSettled ? 0 : memory.unsettled + 1;
   const outcome = outcomeOf(pass, conclusion);
-  return isSettled ? outcome : { kind: "recheck", afterMs: shortlyMs(deps.random), priority: "follow" };
+  if (isSettled) return outcome;
+  // Somebody else wrote in between, and the watch has yet to tell: it may be late for long.
+  const backoffMs = backoffDelayMs(outdatedPolicy, memory.unsettled, deps.random);
+  const plannedMs = outcome.kind === "recheck" ? Math.max(outcome.afterMs, shortlyMs(deps.random)) : backoffMs;
+  return { kind: "recheck", afterMs: Math.min(backoffMs, plannedMs), priority: "follow" };
 }
 
 /** The API server does not store what was written: nothing follows from it, and for long nothing is tried again. */

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { NorthflankJobRun } from "../../../src/api/job-run.ts";
-import { resolveStart } from "../../../src/api/names.ts";
+import { reconcileRequestedAt, resolveStart } from "../../../src/api/names.ts";
 import { RunMemories, withUnsaved } from "../../../src/controllers/job-run/memory.ts";
 import { KubeError } from "../../../src/kube/errors.ts";
 import { NorthflankError } from "../../../src/northflank/errors.ts";
@@ -330,3 +330,64 @@ test.each(["AtMostOnce", "AtLeastOnce"] as const)(
     expect(story.end()).toEqual([]);
   },
 );
+
+describe("a watch that is late for two minutes, and a write whose answer is lost", () => {
+  /** The answer to the first write for which this holds is lost, and from then on the watch is late. */
+  function late(isMeant: (object: NorthflankJobRun) => boolean): RunStory {
+    let lateMs = 0;
+    const story = new RunStory({ watchLateMs: () => lateMs });
+    const replace = story.cluster.replaceStatus.bind(story.cluster);
+    story.cluster.replaceStatus = (object) => {
+      const isLost = lateMs === 0 && isMeant(object);
+      if (isLost) lateMs = 2 * minute;
+      const written = replace(object);
+      if (isLost) throw new KubeError({ code: "timeout", step: "replace", detail: "no answer" });
+      return written;
+    };
+    return story;
+  }
+
+  function refusedWritesOf(story: RunStory): { count: number } {
+    const refused = { count: 0 };
+    const replace = story.cluster.replaceStatus.bind(story.cluster);
+    story.cluster.replaceStatus = (object) => {
+      try {
+        return replace(object);
+      } catch (error) {
+        refused.count += 1;
+        throw error;
+      }
+    };
+    return refused;
+  }
+
+  test("the record of a run that was found is written ever more slowly", async () => {
+    const story = late(({ status }) => status?.start?.outcome === "Recovered");
+    const refused = refusedWritesOf(story);
+    story.remote.mode = "answerLost";
+    story.remote.runMs = 600 * minute;
+    story.cluster.create("once");
+    await story.clock.advance(3 * minute);
+    expect(refused.count).toBeLessThanOrEqual(12);
+    await story.clock.advance(5 * minute);
+    expect(story.status()).toMatchObject({ phase: "Running", start: { outcome: "Recovered" } });
+    story.process.failures.splice(0);
+    expect(story.end()).toEqual([]);
+  });
+
+  test("a rejected run that is asked for again is opened ever more slowly", async () => {
+    const story = late(({ status }) => status?.start?.reason === "StartingRun");
+    const refused = refusedWritesOf(story);
+    const facts = { code: "rejected", step: "start", detail: "no", httpStatus: 422, sent: true } as const;
+    story.remote.refusals.push(new NorthflankError(facts));
+    story.cluster.create("once");
+    await story.clock.advance(minute);
+    story.cluster.edit("once", { annotations: { [reconcileRequestedAt]: "again" } });
+    await story.clock.advance(3 * minute);
+    expect(refused.count).toBeLessThanOrEqual(12);
+    expect(story.remote.posts).toHaveLength(2);
+    expect(story.condition("Ready")).toBe("True/RunSucceeded");
+    story.process.failures.splice(0);
+    expect(story.end()).toEqual([]);
+  });
+});
