@@ -48,8 +48,9 @@ async function tell(seed: number, objects: number): Promise<readonly string[]> {
   const random = randomOf(seed * 7_919 + objects);
   const pick = <T>(...list: readonly [T, ...T[]]): T => list[Math.floor(random() * list.length)] ?? list[0];
   const broken = new Set<string>();
-  const world = { isOpen: true, isOver: false };
+  const world = { isOpen: true, isOver: false, watchLateMs: 0 };
   const story = new RunStory({
+    watchLateMs: () => world.watchLateMs,
     account: () => (world.isOpen ? undefined : suspended),
     onBoundary: (process) => {
       if (world.isOver || process !== story.process || random() >= 0.1 / (objects + 1)) return;
@@ -71,7 +72,12 @@ async function tell(seed: number, objects: number): Promise<readonly string[]> {
     if (random() < 0.4) remote.nextMode = pick("normal", ...startModes);
     if (random() < 0.1) remote.refusals.push(pick(...refusals));
     await clock.advance(pick(10, 500, 5_000, 35_000, 70_000));
-    disturb({ story, world, random, pick, name: `r${Math.floor(random() * objects)}`, step, watch });
+    world.watchLateMs = pick(0, 0, 0, 2_000, 20_000);
+    faults.cutAt = pick(Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY, 1, 3);
+    faults.lagMs = pick(0, 0, 0, 10_000, 25_000);
+    const name = `r${Math.floor(random() * objects)}`;
+    const spec = specOf(`${name} ${step}`, pick, objects > 1);
+    disturb({ story, world, random, pick, name, step, watch, spec });
     faults.left = pick(0, 0, 1, 3);
     for (const what of claimedTwice(cluster.list())) broken.add(what);
   }
@@ -79,7 +85,10 @@ async function tell(seed: number, objects: number): Promise<readonly string[]> {
   // From here on nothing is in the way any more.
   world.isOver = true;
   world.isOpen = true;
+  world.watchLateMs = 0;
   faults.left = 0;
+  faults.cutAt = Number.POSITIVE_INFINITY;
+  faults.lagMs = 0;
   remote.refusals.length = 0;
   for (const { metadata } of cluster.list()) cluster.edit(metadata.name ?? "", { spec: { suspend: false } });
   story.restart();
@@ -143,17 +152,35 @@ function strike(story: RunStory, pick: Pick): void {
   }
 }
 
+function refusalOf(step: string, random: () => number): KubeError {
+  const kinds = [
+    ["unavailable", 503],
+    ["conflict", 409],
+    ["throttled", 429],
+    ["unavailable", 500],
+  ] as const;
+  const [code, httpStatus] = kinds[Math.floor(random() * kinds.length)] ?? kinds[0];
+  return new KubeError({
+    code,
+    step,
+    detail: "no",
+    httpStatus,
+    ...(httpStatus === 429 ? { retryAfterMs: 3_000 } : {}),
+  });
+}
+
 /** Failures of Kubernetes and of reads of Northflank, as many as are left. */
 function spoil(story: RunStory, random: () => number): Faults {
   const { cluster, remote } = story;
-  const faults: Faults = { left: 0, resolved: new Map() };
+  const faults: Faults = { left: 0, cutAt: Number.POSITIVE_INFINITY, lagMs: 0, resolved: new Map() };
   const fails = (share: number) => faults.left > 0 && random() < share && faults.left-- > 0;
   const failing =
     <A extends unknown[], T>(step: string, real: (...args: A) => T) =>
     (...args: A): T => {
-      if (fails(0.2)) throw new KubeError({ code: "unavailable", step, detail: "503", httpStatus: 503 });
+      if (fails(0.2)) throw refusalOf(step, random);
       const answer = real(...args);
-      if (fails(0.2)) throw new KubeError({ code: "timeout", step, detail: "no answer" });
+      // The second is what a request says that was sent twice on its way.
+      if (fails(0.2)) throw new KubeError({ code: random() < 0.7 ? "timeout" : "conflict", step, detail: "no answer" });
       return answer;
     };
   const patchStatus = failing("patch", cluster.patchStatus.bind(cluster));
@@ -169,7 +196,11 @@ function spoil(story: RunStory, random: () => number): Faults {
     if (fails(0.2)) {
       throw new NorthflankError({ code: "server_error", step: "list", detail: "no", httpStatus: 503, sent: true });
     }
-    return list(jobId);
+    const { runs, ...rest } = list(jobId);
+    const latestMs = remote.serverMs - faults.lagMs;
+    const shown = faults.lagMs === 0 ? runs : runs.filter((run) => Date.parse(run.startedAt ?? "") <= latestMs);
+    const isCut = shown.length > faults.cutAt;
+    return { ...rest, runs: shown.slice(0, faults.cutAt), ...(isCut ? { truncated: true } : {}) };
   };
   const read = remote.read.bind(remote);
   remote.read = (runId) => {
@@ -183,6 +214,10 @@ type RunStatus = NonNullable<NorthflankJobRun["status"]>;
 
 interface Faults {
   left: number;
+  /** The list of runs ends after so many of the newest. */
+  cutAt: number;
+  /** The list lacks what began so recently. */
+  lagMs: number;
   /** Which process has tried to write that the start of this object is over: it knows of it, written down or not. */
   readonly resolved: Map<string, RunProcess>;
 }
@@ -200,16 +235,18 @@ function watchPosts(story: RunStory, { resolved }: Faults, broken: Set<string>):
   const sent = new Map<string, number>();
   const post = remote.post.bind(remote);
   remote.post = (jobId, body) => {
-    const name = body.runtimeEnvironment?.OBJECT ?? "";
+    const told = body.runtimeEnvironment?.OBJECT ?? "";
+    const [name = ""] = told.split(" ");
     const object = cluster.read(name);
     const start = object?.status?.start;
     // Deleted since the intent: that is seen too late to be helped.
-    if (object === undefined || start === undefined) return post(jobId, body);
+    const isSame = object?.spec.runtimeEnvironment?.OBJECT === told;
+    if (object === undefined || start === undefined || !isSame) return post(jobId, body);
     if (start.outcome !== "Pending") broken.add(`${name}: a POST under a record that says ${start.outcome}`);
     if (ids.has(start.id)) broken.add(`${name}: two POSTs under one record`);
     ids.add(start.id);
     const isRefused = remote.refusals.length > 0;
-    const key = `${name} ${start.attempt}`;
+    const key = `${object.metadata.uid} ${start.attempt}`;
     if (!isRefused) sent.set(key, (sent.get(key) ?? 0) + 1);
     const allowed = 1 + (retries.get(name) ?? 0);
     if (object.spec.startGuarantee === "AtMostOnce" && (sent.get(key) ?? 0) > allowed) {
@@ -251,6 +288,13 @@ function countPasses(story: RunStory, broken: Set<string>): { readonly stop: () 
   };
 }
 
+/** The clock of the machine is off for less than a process has to see for itself. */
+function jump({ clock }: RunStory, pick: Pick): void {
+  const byMs = pick(60, -60, 3) * minute;
+  clock.jump(byMs);
+  clock.setTimer(() => clock.jump(-byMs), pick(5_000, 50_000));
+}
+
 /** One thing that people, or the machine, do. */
 function disturb(given: {
   readonly story: RunStory;
@@ -260,17 +304,20 @@ function disturb(given: {
   readonly name: string;
   readonly step: number;
   readonly watch: Watch;
+  /** Of an object that is made again. */
+  readonly spec: Partial<NorthflankJobRun["spec"]>;
 }): void {
   const { story, world, random, pick, name, step, watch } = given;
   const { cluster, remote } = story;
   if (random() < 0.1) story.restart();
   if (random() < 0.1) remote.startForeign();
+  if (random() < 0.15) jump(story, pick);
   if (random() < 0.15) world.isOpen = !world.isOpen;
   if (random() < 0.2) remote.results.push("FAILED");
   if (cluster.read(name) === undefined || random() < 0.4) return;
   const annotate = (key: string, value: string) => cluster.edit(name, { annotations: { [key]: value } });
   switch (
-    pick("abort", "suspend", "resume", "request", "retry", "fail", "run", "nonsense", "delete", "nothing", "nothing")
+    pick("abort", "suspend", "resume", "request", "retry", "fail", "run", "nonsense", "delete", "replace", "nothing")
   ) {
     case "abort":
       cluster.edit(name, { spec: { abort: true } });
@@ -303,6 +350,11 @@ function disturb(given: {
       return;
     case "delete":
       cluster.delete(`default/${name}`);
+      return;
+    case "replace":
+      // As GitOps tools replace what cannot be changed: deleted, and made again as soon as it is gone.
+      cluster.delete(`default/${name}`);
+      if (cluster.read(name) === undefined) cluster.create(name, given.spec);
       return;
   }
 }
