@@ -24,7 +24,7 @@ import { isRejectedForGood, rejectionMessage, type StartReport } from "./decide.
 import { duplicateIn } from "./duplicate.ts";
 import { finalizerPatch } from "./finalizer.ts";
 import { isBeforeStart, isGivenUp, latestAttempt, type StartRecord, stateOf } from "./machine.ts";
-import type { RunMemory } from "./memory.ts";
+import { type RunMemory, withUnsaved } from "./memory.ts";
 import { baselineOf, judgeCandidates } from "./read-back.ts";
 import { forgottenStart, type Restored } from "./restored.ts";
 import { type RunValues, runBodyOf } from "./run-body.ts";
@@ -277,7 +277,7 @@ async function recordIntent(deps: StartDeps, context: StartContext, list: RunLis
   if (live === undefined) return undefined;
   const ready = await withFinalizer(deps, live, signal);
   // The answer may hold what somebody wrote since the read: an abort, a suspend, a deletion.
-  if (ready === undefined || !isAsDecided(ready, object)) return undefined;
+  if (ready === undefined || !isAsDecided(ready, context)) return undefined;
   const previous = object.status?.start;
   const firstRecordedTime =
     previous !== undefined && isGivenUp(previous) ? (previous.firstRecordedTime ?? previous.recordedTime) : undefined;
@@ -299,24 +299,27 @@ async function recordIntent(deps: StartDeps, context: StartContext, list: RunLis
 }
 
 /** The object as it is on the server, if it still is what this pass decided on. */
-async function readLive(deps: StartDeps, { object, signal }: StartContext): Promise<NorthflankJobRun | undefined> {
+async function readLive(deps: StartDeps, context: StartContext): Promise<NorthflankJobRun | undefined> {
+  const { object, signal } = context;
   const { namespace = "", name } = object.metadata;
   try {
     const live = await deps.kube.get<NorthflankJobRun>(northflankJobRuns, { namespace, name }, signal);
-    return isAsDecided(live, object) ? live : undefined;
+    return isAsDecided(live, context) ? live : undefined;
   } catch (error) {
     if (isKubeError(error, "not_found")) return undefined;
     throw error;
   }
 }
 
-function isAsDecided(live: NorthflankJobRun, object: NorthflankJobRun): boolean {
+function isAsDecided(live: NorthflankJobRun, { object, memory }: StartContext): boolean {
   return (
     live.metadata.uid === object.metadata.uid &&
     live.metadata.generation === object.metadata.generation &&
     live.metadata.deletionTimestamp === undefined &&
     live.status?.completionTime === undefined &&
     live.status?.start?.id === object.status?.start?.id &&
+    // The same record may be open again.
+    isBeforeStart(stateOf(withUnsaved(live, memory))) &&
     latestAttempt(live)?.number === latestAttempt(object)?.number
   );
 }

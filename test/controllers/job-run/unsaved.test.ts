@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import type { NorthflankJobRun } from "../../../src/api/job-run.ts";
 import { reconcileRequestedAt, resolveStart } from "../../../src/api/names.ts";
 import { RunMemories, withUnsaved } from "../../../src/controllers/job-run/memory.ts";
+import type { AccountResolution } from "../../../src/controllers/shared/accounts.ts";
 import { KubeError } from "../../../src/kube/errors.ts";
 import { NorthflankError } from "../../../src/northflank/errors.ts";
 import type { RunProcess } from "../../support/run-process.ts";
@@ -12,6 +13,12 @@ import { RunStory } from "../../support/run-story.ts";
  */
 
 const [second, minute] = [1_000, 60_000];
+
+const closed: AccountResolution = {
+  kind: "blocked",
+  verdict: { kind: "waiting", reason: "ConnectionSuspended", message: "paused" },
+  recheckAfterMs: 30_000,
+};
 
 interface Life {
   readonly name: string;
@@ -390,4 +397,28 @@ describe("a watch that is late for two minutes, and a write whose answer is lost
     story.process.failures.splice(0);
     expect(story.end()).toEqual([]);
   });
+});
+
+test("a start that another process has opened again is not repeated by one that has not seen it", async () => {
+  let isOpen = true;
+  let lateMs = 0;
+  const story = new RunStory({
+    account: () => (isOpen ? undefined : closed),
+    watchLateMs: () => lateMs,
+  });
+  lost(story);
+  story.cluster.create("once");
+  await story.clock.advance(5 * minute);
+  isOpen = false;
+  answer("retry")(story);
+  await story.clock.advance(minute);
+  const { start, ...status } = story.status();
+  expect(start).toMatchObject({ outcome: "NotStarted", reason: "RetryingRun" });
+  lateMs = 3 * minute;
+  const { reason: _reason, message: _message, ...opened } = start ?? { id: "", attempt: 1, recordedTime: "" };
+  story.cluster.replaceStatus({ ...story.object(), status: { ...status, start: { ...opened, outcome: "Pending" } } });
+  isOpen = true;
+  await story.clock.advance(2 * minute);
+  expect(story.remote.posts).toHaveLength(1);
+  expect(story.end()).toEqual([]);
 });
