@@ -46,12 +46,9 @@ export async function openAccess(deps: AccessDeps, object: TargetObject, signal:
  * before it do not ask for it.
  */
 export function rivalKeys(sameTarget: readonly TargetObject[], changed: TargetObject): readonly ObjectKey[] {
-  const own = placeOf(changed);
   return sameTarget
-    .filter(({ metadata }) => metadata.uid !== changed.metadata.uid)
-    .map(placeOf)
-    .filter((place) => comesBefore(own, place))
-    .map(({ key }) => key);
+    .filter((other) => other.metadata.uid !== changed.metadata.uid && comesBefore(changed, other))
+    .map(({ metadata }) => objectKey(metadata));
 }
 
 /**
@@ -68,36 +65,40 @@ export function rivalsMatter(before: TargetObject, after: TargetObject): boolean
 
 /** Those that come before this one, first the one that comes first. Objects on their way out do not. */
 export function* olderRivals<T extends TargetObject>(object: T, sameTarget: readonly T[]): Iterable<T> {
-  const own = placeOf(object);
   const older = sameTarget
     .filter(({ metadata }) => metadata.uid !== object.metadata.uid && metadata.deletionTimestamp === undefined)
-    .map(placeOf)
-    .filter((place) => comesBefore(place, own));
+    .filter((other) => comesBefore(other, object));
   const [any, ...others] = older;
   if (any === undefined) return;
   // The first one mostly has the target. Then nobody asks for the rest, which would have to be sorted.
-  const first = others.reduce((least, place) => (comesBefore(place, least) ? place : least), any);
-  yield first.object;
-  const rest = older.filter((place) => place !== first);
-  for (const { object: next } of rest.sort((left, right) => (comesBefore(left, right) ? -1 : 1))) yield next;
+  const first = others.reduce((least, other) => (comesBefore(other, least) ? other : least), any);
+  yield first;
+  const rest = older.filter((other) => other !== first);
+  yield* rest.sort((left, right) => (comesBefore(left, right) ? -1 : 1));
 }
 
 /** Where an object stands among those that name the same target. */
-interface Place<T> {
-  readonly object: T;
+interface Place {
   readonly key: ObjectKey;
   readonly createdMs: number;
 }
 
-function placeOf<T extends TargetObject>(object: T): Place<T> {
-  const createdMs = Date.parse(object.metadata.creationTimestamp ?? "");
+// With thousands of objects for one target each of them is compared with all others.
+const places = new WeakMap<object, Place>();
+
+function placeOf({ metadata }: TargetObject): Place {
+  const known = places.get(metadata);
+  if (known !== undefined) return known;
+  const createdMs = Date.parse(metadata.creationTimestamp ?? "");
   // Nobody is kept from a target by an object whose age is not known.
-  const age = Number.isNaN(createdMs) ? Number.POSITIVE_INFINITY : createdMs;
-  return { object, key: objectKey(object.metadata), createdMs: age };
+  const place = { key: objectKey(metadata), createdMs: Number.isNaN(createdMs) ? Number.POSITIVE_INFINITY : createdMs };
+  places.set(metadata, place);
+  return place;
 }
 
 /** Older first, then by namespace and name: the same order for everybody who asks. */
-function comesBefore(left: Place<unknown>, right: Place<unknown>): boolean {
+function comesBefore(one: TargetObject, other: TargetObject): boolean {
+  const [left, right] = [placeOf(one), placeOf(other)];
   return left.createdMs === right.createdMs ? left.key < right.key : left.createdMs < right.createdMs;
 }
 
