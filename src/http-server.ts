@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
+import type { Duplex } from "node:stream";
 import { type Clock, systemClock } from "./util/clock.ts";
 
 /** A whole answer. `contentType` is plain text when missing. */
@@ -38,18 +39,22 @@ export interface HttpServerOptions {
 }
 
 const maxHeaderBytes = 8_192;
+// Small, because who sends nothing but empty lines has each of them looked for anew.
+const pieceBytes = 1_024;
 
 /**
  * Serves a few read-only paths (health, metrics). Anything else is answered with 400, 404, 405, 408 or 431.
  *
  * *Guarantees*: nothing that a client sends, or leaves out, is an exception outside of this file. A slow client holds nothing
- * but its own connection, for 10 s at most. Where there are too many connections, the oldest one of the address that has
+ * but its own connection, for 10 s at most; one that sends the next request before it has its answer is cut off. Where there are too many connections, the oldest one of the address that has
  * most is closed for a new one, so that nobody keeps the kubelet away. `stop` ends open connections.
  *
  * *Errors*: rejects when the address cannot be listened on.
  */
 export async function startHttpServer(options: HttpServerOptions): Promise<HttpServer> {
   const { slowMs = 10_000, connections = 256 } = options.limits ?? {};
+  const answering = new WeakMap<Socket, IncomingMessage>();
+  const tunnels = new WeakSet<Duplex>();
   // Node looks at unfinished requests once per interval, so that the limit and an interval are 10 s together.
   const checkMs = slowMs / 10;
   const sendMs = slowMs - checkMs;
@@ -62,16 +67,25 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
       keepAliveTimeout: Math.max(1, slowMs - 1_000),
       maxHeaderSize: maxHeaderBytes,
     },
-    (request, response) => respond(request, response, { ...options, slowMs }),
+    (request, response) => {
+      const { socket } = request;
+      answering.set(socket, request);
+      response.on("close", () => answering.delete(socket));
+      respond(request, response, { ...options, slowMs });
+    },
   );
   // What is no HTTP, too large or too slow is answered by Node itself with 400, 431 and 408 while `clientError` has no
   // listener. A tunnel it would close without a word.
   server.on("connect", (_request, socket) => {
+    tunnels.add(socket);
     socket.on("error", () => undefined);
     socket.end("HTTP/1.1 405 Method Not Allowed\r\nAllow: GET, HEAD\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
   });
   const open = new OpenConnections(connections);
-  server.on("connection", (socket) => open.add(socket));
+  server.on("connection", (socket) => {
+    open.add(socket);
+    feedSingly(socket, { answering, tunnels });
+  });
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
     server.listen({ port: options.port, ...(options.host === undefined ? {} : { host: options.host }) }, () => {
@@ -92,6 +106,39 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
         open.closeAll();
       }),
   };
+}
+
+/**
+ * Lets the parser have one request at a time. Node parses a packet to its end, whatever becomes of the connection: with
+ * thousands of requests in a packet, some hundred connections take all memory and the processor for many seconds. Who
+ * sends the next request before the answer to the last one is cut off; a body is dropped, as no route reads one.
+ */
+function feedSingly(
+  socket: Socket,
+  known: { readonly answering: WeakMap<Socket, IncomingMessage>; readonly tunnels: WeakSet<Duplex> },
+): void {
+  // Node's own listener, which feeds the parser.
+  const feeds = socket.listeners("data") as ((chunk: Buffer) => void)[];
+  socket.removeAllListeners("data");
+  let tail = "";
+  socket.on("data", (chunk: Buffer) => {
+    let rest = chunk;
+    while (rest.length > 0 && !socket.destroyed && !known.tunnels.has(socket)) {
+      const request = known.answering.get(socket);
+      if (request !== undefined) {
+        if (!hasBody(request)) socket.destroy();
+        return;
+      }
+      const piece = rest.subarray(0, pieceBytes);
+      const text = tail + piece.toString("latin1");
+      const end = /\n\r?\n/.exec(text);
+      const length = end === null ? piece.length : end.index + end[0].length - tail.length;
+      const head = rest.subarray(0, length);
+      tail = end === null ? text.slice(-2) : "";
+      rest = rest.subarray(length);
+      for (const feed of feeds) feed.call(socket, head);
+    }
+  });
 }
 
 /** All connections, the oldest first. */

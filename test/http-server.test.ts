@@ -154,11 +154,43 @@ describe("a request that nobody should send", () => {
     await tunnel.closed;
   });
 
-  test("1,000 in one piece are answered one by one, and so are others", async () => {
-    const url = await start();
-    const many = ask(url, `${"GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n".repeat(999)}GET /readyz HTTP/1.1\r\n${end}`);
+  test.each(["\r\n", "\n"])("1,000 in one piece, with lines that end in %j, cost one answer at most", async (line) => {
+    let asked = 0;
+    server = await startHttpServer({
+      host: "127.0.0.1",
+      port: 0,
+      routes: {
+        "/readyz": () => {
+          asked += 1;
+          return { status: 200, body: "ok\n" };
+        },
+      },
+      onError: (error) => errors.push(error),
+    });
+    const url = `http://${server.address}`;
+    await ask(url, `GET /readyz HTTP/1.1${line}Host: x${line}${line}`.repeat(1_000));
+    expect(asked).toBeLessThanOrEqual(1);
     expect((await fetch(`${url}/readyz`)).status).toBe(200);
-    expect((await many).match(/^HTTP\/1\.1 200/gm)).toHaveLength(1_000);
+    expect(errors).toEqual([]);
+  });
+
+  test("and the next one, on the same connection, is answered when it waits for its turn", async () => {
+    const url = await start();
+    const { socket, closed, received } = open(url, "\r\n\r\nGET /readyz HTTP/1.1\r\nHost: x\r\n\r\n");
+    await new Promise((resolve) => socket.once("data", resolve));
+    socket.write(`GET /readyz?verbose HTTP/1.1\r\n${end}`);
+    await closed;
+    expect(received().match(/^(?:ok|all)$/gm)).toEqual(["ok", "all"]);
+  });
+
+  test("and bytes behind a tunnel that was refused reach nobody", async () => {
+    const url = await start();
+    const { socket, closed } = open(url, `CONNECT somewhere:443 HTTP/1.1\r\n${end}`);
+    await new Promise((resolve) => socket.once("data", resolve));
+    socket.end("GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n");
+    await closed;
+    expect((await fetch(`${url}/readyz`)).status).toBe(200);
+    expect(errors).toEqual([]);
   });
 
   test("and an answer that cannot be sent is reported; its connection ends", async () => {
