@@ -47,19 +47,30 @@ export async function startEndpoints(deps: EndpointsDeps): Promise<AsyncDisposab
     "/healthz": () => ({ status: 200, body: "ok\n" }),
     "/readyz": (query) => readiness(deps, query.has("verbose")),
   });
-  // However many ask at the same time, the work is done once.
-  let scraping: ReturnType<typeof scrape> | undefined;
-  const scrapeOnce = () => {
-    scraping ??= scrape(deps).finally(() => {
-      scraping = undefined;
-    });
-    return scraping;
-  };
-  await serve("metrics", config.metricsBindAddress, { "/metrics": scrapeOnce });
+  await serve("metrics", config.metricsBindAddress, { "/metrics": seldom(() => scrape(deps), deps.clock) });
   return {
     [Symbol.asyncDispose]: async () => {
       await Promise.all(servers.map((server) => server.stop()));
     },
+  };
+}
+
+/**
+ * However many ask, the work is done by one at a time, and for a twentieth of the time at most: in between, all get what
+ * the last one got.
+ */
+function seldom<T>(work: () => Promise<T>, clock: Clock): () => Promise<T> {
+  let last: Promise<T> | undefined;
+  let restUntilMs = Number.NEGATIVE_INFINITY;
+  return () => {
+    if (last !== undefined && clock.monotonic() < restUntilMs) return last;
+    const startedMs = clock.monotonic();
+    restUntilMs = Number.POSITIVE_INFINITY;
+    last = work().finally(() => {
+      const nowMs = clock.monotonic();
+      restUntilMs = nowMs + 19 * (nowMs - startedMs);
+    });
+    return last;
   };
 }
 

@@ -13,7 +13,14 @@ afterEach(async () => {
   running = undefined;
 });
 
-async function start(options: { readonly checks?: readonly Check[]; readonly isMetricsOff?: boolean } = {}) {
+async function start(
+  options: {
+    readonly checks?: readonly Check[];
+    readonly isMetricsOff?: boolean;
+    /** Called when the objects are counted, which takes as many milliseconds as it says. */
+    readonly counting?: () => number;
+  } = {},
+) {
   const { log, lines } = fakeLog();
   const clock = new FakeClock();
   const stats = {
@@ -24,10 +31,15 @@ async function start(options: { readonly checks?: readonly Check[]; readonly isM
     longestRunningMs: 3_000,
   };
   const queue = { stats: () => stats, oldestDueMs: () => 7_000 };
+  let spentMs = 0;
+  const counted = () => {
+    spentMs += options.counting?.() ?? 0;
+    return [stalled, ready, ready];
+  };
   running = await startEndpoints({
     config: { healthBindAddress: anyPort, metricsBindAddress: options.isMetricsOff ? undefined : anyPort },
     manager: { checks: () => options.checks ?? [] },
-    caches: [{ resource: { kind: "NorthflankDeployment" }, store: { list: () => [stalled, ready, ready] } }],
+    caches: [{ resource: { kind: "NorthflankDeployment" }, store: { list: counted } }],
     controllers: [{ controller: { name: "deployment", queue }, reads: [] } as unknown as ManagedController],
     apis: {
       pools: () => [
@@ -38,7 +50,11 @@ async function start(options: { readonly checks?: readonly Check[]; readonly isM
       ],
     },
     metrics: createMetrics({ version: "1", revision: "r", nodeVersion: "v20" }),
-    clock,
+    clock: {
+      now: () => clock.now(),
+      monotonic: () => clock.monotonic() + spentMs,
+      setTimer: (callback, delayMs) => clock.setTimer(callback, delayMs),
+    },
     log,
   });
   const address = (endpoint: string) => lines.find(({ fields }) => fields.endpoint === endpoint)?.fields.address;
@@ -46,7 +62,7 @@ async function start(options: { readonly checks?: readonly Check[]; readonly isM
     const answer = await fetch(`http://${address(endpoint)}${path}`);
     return { status: answer.status, text: await answer.text() };
   };
-  return { get, lines };
+  return { get, lines, clock };
 }
 
 const ready = { status: { conditions: [{ type: "Ready", status: "True" }] } };
@@ -101,6 +117,24 @@ test("metrics count the objects by condition, and leave out conditions that are 
   expect(text).toContain(`${condition("Ready", "Unknown")} 0`);
   expect(text).toContain(`${condition("Stalled", "True")} 1`);
   expect(text).not.toContain("SomebodyElses");
+});
+
+test("metrics are gathered for a twentieth of the time at most, however many ask", async () => {
+  let count = 0;
+  const { get, clock } = await start({
+    counting: () => {
+      count += 1;
+      return 50;
+    },
+  });
+  for (let n = 0; n < 20; n++) expect((await get("metrics", "/metrics")).status).toBe(200);
+  expect(count).toBe(1);
+  await clock.advance(900);
+  await get("metrics", "/metrics");
+  expect(count).toBe(1);
+  await clock.advance(100);
+  await get("metrics", "/metrics");
+  expect(count).toBe(2);
 });
 
 test("what is switched off does not listen", async () => {
