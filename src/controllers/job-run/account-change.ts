@@ -54,19 +54,21 @@ interface Side {
 }
 
 /**
- * True when another object for a job of the same name is about another job: in another account, or in one that it only
- * names. What is not known counts as the same, for safety.
+ * Whether another object for a job of the same name is about the same job: `other` when it is in another account, or in
+ * one that it only names. `unsure`: no answer of Northflank to this process has shown which account it belongs to, and
+ * its status, which somebody else may have written, does not rule out ours.
  */
-export function isOfAnotherAccount(other: Side, own: Side): boolean {
+export function compareJobs(other: Side, own: Side): "same" | "unsure" | "other" {
   if (other.account === undefined || own.account === undefined) {
     // What was started before, or may have been, says where.
     const recorded = other.object.status?.start?.account;
     const address = own.account?.address ?? own.object.status?.start?.account;
-    return recorded !== undefined && address !== undefined && recorded !== address;
+    return recorded !== undefined && address !== undefined && recorded !== address ? "other" : "unsure";
   }
   const comparison = compareStandings(own.account, other.account);
-  if (comparison !== "unproven") return comparison === "other";
+  if (comparison !== "unproven") return comparison;
   // A run that was started, or may have been, was started with an accepted token.
   const { metadata, status } = other.object;
-  return metadata.namespace !== own.object.metadata.namespace && !status?.start && !status?.runId;
+  const isBareName = metadata.namespace !== own.object.metadata.namespace && !status?.start && !status?.runId;
+  return isBareName ? "other" : "unsure";
 }

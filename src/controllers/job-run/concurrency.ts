@@ -10,6 +10,8 @@ export interface Sibling {
   readonly object: NorthflankJobRun;
   /** Its start is open, and nothing of it can be on its way any more. Missing: it may be. */
   readonly isSettled?: boolean;
+  /** False: nothing but its status says that it is of this account, and somebody of another namespace may have written it. */
+  readonly isSure?: boolean;
 }
 
 /** Something that keeps a start waiting. */
@@ -73,8 +75,9 @@ export function replacerOf(object: NorthflankJobRun, siblings: readonly Sibling[
   const key = objectKey(object.metadata);
   const isOpen = siblings.some((sibling) => isUnresolved(sibling.object));
   return siblings.find(
-    ({ object: other }) =>
+    ({ object: other, isSure = true }) =>
       !isOpen &&
+      isSure &&
       other.spec.concurrencyPolicy === "Replace" &&
       other.metadata.deletionTimestamp === undefined &&
       !other.spec.suspend &&

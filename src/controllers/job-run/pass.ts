@@ -13,7 +13,7 @@ import { reconcileRequest } from "../shared/reconcile-request.ts";
 import { prunedProblems, type SpecProblem } from "../shared/spec-problem.ts";
 import type { StatusWriter } from "../shared/status-writer.ts";
 import type { Age } from "../shared/stopwatch.ts";
-import { isOfAnotherAccount } from "./account-change.ts";
+import { compareJobs } from "./account-change.ts";
 import { ageAt, provenMs, sighted, untilMs } from "./age.ts";
 import { type Conclusion, type Situation, settleWaitMs, soonest } from "./conclusion.ts";
 import { obstaclesAmong, replacerOf, type Sibling } from "./concurrency.ts";
@@ -77,6 +77,8 @@ export interface Pass extends Situation {
   readonly memories: RunMemories;
   readonly locks: StartLocks;
   readonly key: ObjectKey;
+  /** When this process made its first pass over a run, on the monotonic clock. */
+  readonly sinceMs: number;
   readonly memory: RunMemory;
   readonly context: PassContext;
   readonly state: RunState;
@@ -105,6 +107,7 @@ export function createPass(given: {
   readonly memories: RunMemories;
   readonly locks: StartLocks;
   readonly key: ObjectKey;
+  readonly sinceMs: number;
   readonly stored: NorthflankJobRun;
   readonly context: PassContext;
 }): Pass {
@@ -213,24 +216,29 @@ export function learnStart({ memory, deps }: Pass, elapsedMs: number): void {
 }
 
 function siblingsOf(
-  { deps, memories, key }: { deps: JobRunReconcilerDeps; memories: RunMemories; key: ObjectKey },
+  { deps, memories, key, sinceMs }: Pick<Pass, "deps" | "memories" | "key" | "sinceMs">,
   object: NorthflankJobRun,
   memory: RunMemory,
   index: "job" | "open",
 ): readonly Sibling[] {
+  const isYoung = deps.clock.monotonic() - sinceMs < settleWaitMs(deps.settings) + 2 * clockAllowanceMs;
   return deps.store.byIndex(index, jobIndexValue(object.spec)).flatMap((other): readonly Sibling[] => {
     const otherKey = objectKey(other.metadata);
     if (otherKey === key) return [];
     const found = memories.peek(otherKey);
     const known = found?.uid === other.metadata.uid ? found : undefined;
-    // An object of which nothing says which account it belongs to may be of ours: it counts, for safety.
     const sides = [
       { object: other, account: known?.account },
       { object, account: memory.account },
     ] as const;
-    if (isOfAnotherAccount(...sides)) return [];
+    const compared = compareJobs(...sides);
+    const isOfNamespace = other.metadata.namespace === object.metadata.namespace;
+    // An object of which nothing says which account it belongs to may be of ours: it counts, for safety. That of another
+    // namespace only while a process before this one may have sent something for it: its status is no proof.
+    if (compared === "other" || (compared === "unsure" && !isOfNamespace && !isYoung)) return [];
     const shown = known === undefined ? other : withUnsaved(other, known);
-    return [{ key: otherKey, object: shown, isSettled: isSettled(deps, shown, known, memory) }];
+    const isSure = compared === "same" || isOfNamespace;
+    return [{ key: otherKey, object: shown, isSettled: isSettled(deps, shown, known, memory), isSure }];
   });
 }
 

@@ -68,6 +68,7 @@ export function createJobRunReconciler(
 ): (key: ObjectKey, context: PassContext) => Promise<Outcome> {
   const memories = new RunMemories();
   const locks = new StartLocks();
+  let sinceMs: number | undefined;
 
   return async (key, context) => {
     const stored = deps.store.get(key);
@@ -78,7 +79,8 @@ export function createJobRunReconciler(
     // Whoever is not the leader any more leaves asking and writing to the one who is.
     const leave = { kind: "recheck", afterMs: shortlyMs(deps.random), priority: "follow" } as const;
     if (!deps.lease.isLeaderFor(0)) return leave;
-    const given = { deps, memories, locks, key, context };
+    sinceMs ??= deps.clock.monotonic();
+    const given = { deps, memories, locks, key, sinceMs, context };
     const seen = createPass({ ...given, stored });
     const heldMs = heldBackMs(seen);
     if (heldMs > 0) return { kind: "recheck", afterMs: heldMs, priority: "follow" };

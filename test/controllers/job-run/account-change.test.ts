@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { NorthflankJobRun } from "../../../src/api/job-run.ts";
-import { isOfAnotherAccount, judgeAccountChange } from "../../../src/controllers/job-run/account-change.ts";
+import { compareJobs, judgeAccountChange } from "../../../src/controllers/job-run/account-change.ts";
 import type { StartRecord } from "../../../src/controllers/job-run/machine.ts";
 import type { Standing } from "../../../src/controllers/shared/standing.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
@@ -58,30 +58,35 @@ test("the message names both accounts and the run, and what can be done", () => 
 });
 
 test.each<
-  readonly [string, Standing | undefined, { readonly namespace?: string; readonly status?: Partial<Status> }, boolean]
+  readonly [
+    string,
+    Standing | undefined,
+    { readonly namespace?: string; readonly status?: Partial<Status> },
+    ReturnType<typeof compareJobs>,
+  ]
 >([
-  ["of the same pool", { pool: "p" }, {}, false],
-  ["of another pool", { pool: "q" }, {}, true],
-  ["of an account that is not known yet", undefined, { namespace: "mallory" }, false],
-  ["of the same team, answered for it", { pool: "q", team: "t", isProven: true }, { namespace: "other" }, false],
-  ["of the same namespace, that names the team", { pool: "q", team: "t", isProven: false }, {}, false],
+  ["of the same pool", { pool: "p" }, {}, "same"],
+  ["of another pool", { pool: "q" }, {}, "other"],
+  ["of an account that is not known yet", undefined, { namespace: "mallory" }, "unsure"],
+  ["of the same team, answered for it", { pool: "q", team: "t", isProven: true }, { namespace: "other" }, "same"],
+  ["of the same namespace, that names the team", { pool: "q", team: "t", isProven: false }, {}, "unsure"],
   [
     "of another namespace, that only names the team",
     { pool: "q", team: "t", isProven: false },
     { namespace: "mallory" },
-    true,
+    "other",
   ],
   [
     "of another namespace, that names the team and may have started something",
     { pool: "q", team: "t", isProven: false },
     { namespace: "other", status: { start: start("Pending") } },
-    false,
+    "unsure",
   ],
   [
     "of another namespace, that names the team and has a run",
     { pool: "q", team: "t", isProven: false },
     { namespace: "other", status: { runId: "run-1" } },
-    false,
+    "unsure",
   ],
 ])("a run object %s is about another job: %o %o %j", (_what, account, { namespace, status }, expected) => {
   const own = new RunCluster(new FakeClock()).create("own", {});
@@ -91,6 +96,6 @@ test.each<
     ...(status && { status: { observedGeneration: 1, ...status } }),
   };
   const mine = { object: own, account: { pool: "p", team: "t", isProven: true } };
-  expect(isOfAnotherAccount({ object: other, account }, mine)).toBe(expected);
-  expect(isOfAnotherAccount({ object: other, account }, { ...mine, account: undefined })).toBe(false);
+  expect(compareJobs({ object: other, account }, mine)).toBe(expected);
+  expect(compareJobs({ object: other, account }, { ...mine, account: undefined })).toBe("unsure");
 });

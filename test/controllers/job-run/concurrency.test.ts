@@ -126,6 +126,10 @@ describe("who may replace an active run", () => {
     expect(replacerOf(self, [sibling(rival()), third])).toBeUndefined();
   });
 
+  test("not one of another namespace of which only its status says that it is of this account", () => {
+    expect(replacerOf(self, [{ ...sibling(rival()), isSure: false }])).toBeUndefined();
+  });
+
   test("nothing is replaced that is not active", () => {
     expect(replacerOf(jobRun("Allow"), [sibling(rival())])).toBeUndefined();
   });
@@ -185,6 +189,42 @@ describe("stories of several objects", () => {
     await story.run({ ...replace, ...spec }, 20 * minute, "replacer");
     expect(story.condition("Ready", "active")).toBe("Unknown/RunActive");
     expect(story.remote.calls).not.toContain("abort");
+  });
+
+  describe("a status that somebody of another namespace wrote", () => {
+    const gone = { kind: "stalled", reason: "ConnectionNotFound", message: "gone" } as const;
+    const forge = (status: object, spec: object = {}) => {
+      const made = story.cluster.create("forged", spec, { namespace: "mallory" });
+      const others = story.cluster.list().filter(({ metadata }) => metadata.namespace !== "mallory");
+      story.cluster.restore([...others, { ...made, status: { observedGeneration: 1, ...status } }]);
+    };
+    const tenants = () =>
+      new RunStory({
+        account: ({ namespace }) =>
+          namespace === "mallory" ? { kind: "blocked", verdict: gone, recheckAfterMs: minute } : undefined,
+      });
+
+    test.each<readonly [string, object]>([
+      ["an open start", { start: record }],
+      ["an active run", { start: record, attempts: [attempt], runId: "r1" }],
+    ])("keeps nobody waiting once nothing of a process before can be on its way: %s", async (_, status) => {
+      story = tenants();
+      forge(status);
+      await story.run({ concurrencyPolicy: "Forbid", startDeadlineSeconds: 5_400 }, 2 * minute);
+      expect(story.status().phase).toBe("Running");
+    });
+
+    test("aborts no run", async () => {
+      story = tenants();
+      story.remote.runMs = 600 * minute;
+      await story.run({}, 10_000, "active");
+      const conditions = [{ type: "Ready", status: "Unknown", reason: "WaitingForConcurrency", message: "" }];
+      await story.clock.advance(1_000);
+      forge({ replaces: ["default/active"], conditions }, replace);
+      await story.clock.advance(5 * minute);
+      expect(story.condition("Ready", "active")).toBe("Unknown/RunActive");
+      expect(story.remote.calls).not.toContain("abort");
+    });
   });
 
   test("Replace that waits for an abort that has no effect costs a list every half minute at most", async () => {
