@@ -3,7 +3,7 @@ import { fits, fitTo } from "./fit.ts";
 import { createInterner, type Intern } from "./interner.ts";
 import type { KindDefinition } from "./kinds.ts";
 import type { Misfits } from "./misfits.ts";
-import { group, lastAppliedConfiguration } from "./names.ts";
+import { fluxRequestedAt, lastAppliedConfiguration, reconcileRequestedAt, resolveStart, revision } from "./names.ts";
 import { formatPath } from "./problem.ts";
 import { isRecord, type Path, type UnknownField, unknownFields } from "./stored.ts";
 import { unknownFieldRemedy } from "./unknown-field.ts";
@@ -24,8 +24,11 @@ export interface CachedObject extends KubeObject {
 /** Makes of an object as the API server has it one that has the types of its kind; the very same one if it has. */
 export type Fit = <T extends KubeObject>(raw: T) => T & { readonly misfits?: Misfits };
 
-/** Annotations with these beginnings are read; the others are dropped. */
-const ourAnnotations = [`${group}/`, "reconcile.fluxcd.io/"];
+/** Annotations that are read; the others are dropped. */
+const ourAnnotations: ReadonlySet<string> = new Set([reconcileRequestedAt, fluxRequestedAt, resolveStart, revision]);
+
+// An object may carry 256 KiB of annotations, and all objects are in memory. No value that means anything is so long.
+const maxAnnotationLength = 1_024;
 
 const maxPrunedFields = 10;
 const maxMisfits = 10;
@@ -139,9 +142,15 @@ function texts(values: unknown): readonly string[] {
 function projectAnnotations(annotations: ObjectMeta["annotations"]): ObjectMeta["annotations"] {
   if (!isRecord(annotations)) return undefined;
   const kept = Object.entries(annotations).filter(
-    ([key, value]) => typeof value === "string" && ourAnnotations.some((prefix) => key.startsWith(prefix)),
+    ([key, value]) => typeof value === "string" && ourAnnotations.has(key),
   );
-  return kept.length === 0 ? undefined : Object.fromEntries(kept);
+  return kept.length === 0 ? undefined : Object.fromEntries(kept.map(([key, value]) => [key, shortened(value)]));
+}
+
+function shortened(value: string): string {
+  if (value.length <= maxAnnotationLength) return value;
+  // A mere slice would keep the whole text in memory.
+  return JSON.parse(JSON.stringify(value.slice(0, maxAnnotationLength))) as string;
 }
 
 /** Replaces every string inside by its shared copy, in place: equal before and after, only smaller. */

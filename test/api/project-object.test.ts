@@ -50,6 +50,7 @@ test("keeps what reconcilers read and drops the rest", () => {
           "northflank-operator.io/reconcile-requested-at": "1",
           "reconcile.fluxcd.io/requestedAt": "2",
           "northflank-operator.iox/no": "3",
+          "northflank-operator.io/note": "4",
           "argocd.argoproj.io/hook": "PreSync",
         },
       },
@@ -74,6 +75,15 @@ test("keeps what reconcilers read and drops the rest", () => {
     spec: runSpec,
     status: { observedGeneration: 2 },
   });
+});
+
+test("of a long annotation as much is kept as anybody could mean", () => {
+  const kept = (value: string) =>
+    project(raw({ metadata: { annotations: { "northflank-operator.io/resolve-start": value } } })).metadata
+      .annotations?.["northflank-operator.io/resolve-start"];
+  const text = "é".repeat(1_024);
+  expect(kept(text)).toBe(text);
+  expect(kept(`${text}${"x".repeat(200_000)}`)).toBe(text);
 });
 
 test.each<[string, unknown, object, object, readonly string[] | undefined]>([
