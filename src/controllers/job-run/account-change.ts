@@ -65,6 +65,8 @@ export function compareJobs(other: Side, own: Side): "same" | "unsure" | "other"
     const address = own.account?.address ?? own.object.status?.start?.account;
     return recorded !== undefined && address !== undefined && recorded !== address ? "other" : "unsure";
   }
+  // Of thousands of objects behind one connection each compares itself with all others.
+  if (own.account === other.account) return "same";
   const comparison = compareStandings(own.account, other.account);
   if (comparison !== "unproven") return comparison;
   // A run that was started, or may have been, was started with an accepted token.

@@ -99,3 +99,13 @@ test.each<
   expect(compareJobs({ object: other, account }, mine)).toBe(expected);
   expect(compareJobs({ object: other, account }, { ...mine, account: undefined })).toBe("unsure");
 });
+
+test("two runs of one and the same account are compared without looking into it", () => {
+  const object = new RunCluster(new FakeClock()).create("own", {});
+  const account: Standing = {
+    get pool(): string {
+      throw new Error("looked");
+    },
+  };
+  expect(compareJobs({ object, account }, { object, account })).toBe("same");
+});
