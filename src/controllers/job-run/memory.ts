@@ -37,10 +37,8 @@ export interface RunMemory {
   overdueRunId?: string | undefined;
   /** Starts in a row that were given up: the object was not what the pass took it for, or the gate was closed. */
   givenUpStarts: number;
-  /** When the wish to abort was first seen, whether or not that is in the status yet. */
+  /** When the wish to abort was first seen, as it was written to the status, whether or not the API server kept it. */
   abortRequestedTime?: string | undefined;
-  /** It was written to the status, whether or not the API server kept it. */
-  isAbortRecorded?: boolean | undefined;
   /** Nothing is done before `untilMs`: the API server does not store what this operator relies on. */
   heldBack?: { readonly untilMs: number; readonly wants: string } | undefined;
   /** Passes in a row after which something was left to be written, because somebody else wrote first. */
@@ -134,6 +132,16 @@ export class RunMemories {
     this.#byKey.get(key)?.readBack?.release();
     this.#byKey.delete(key);
   }
+}
+
+/** Starts whose end is kept: of each the record may have become durable, though its answer was lost. */
+const maxEndedStarts = 8;
+
+/** Keeps how a start ended until that is in `status.start`. */
+export function rememberEnd({ endedStarts }: RunMemory, start: StartRecord): void {
+  endedStarts.delete(start.id);
+  endedStarts.set(start.id, start);
+  for (const id of [...endedStarts.keys()].slice(0, -maxEndedStarts)) endedStarts.delete(id);
 }
 
 /** The object as it will be once what this process knows is written down. */

@@ -18,7 +18,7 @@ import { decideDeleteTimedOut, isTtlOver, longestCleanupMs, longestQuotaCleanupM
 import { changeFinalizer, deleteSelf, type ExecuteDeps, executeAfter } from "./execute.ts";
 import { finalizerChange } from "./finalizer.ts";
 import { isBeforeStart, type RunState, reopenedByRequest, stateOf } from "./machine.ts";
-import { RunMemories, type RunMemory, type UnsavedStatus, withUnsaved } from "./memory.ts";
+import { RunMemories, type RunMemory, rememberEnd, type UnsavedStatus, withUnsaved } from "./memory.ts";
 import {
   createPass,
   current,
@@ -141,21 +141,19 @@ const cleanupRecheckMs = 30_000;
 async function conclude(pass: Pass, conclusion: Conclusion): Promise<Outcome> {
   const { deps, memory, context } = pass;
   const status = statusOf({ object: current(pass).object, conclusion, now: pass.now });
-  memory.abortRequestedTime = status.abortRequestedTime;
   const { before } = memory.unsaved ?? { before: pass.stored.status };
   const startId = pass.stored.status?.start?.id;
   const unsaved: UnsavedStatus = { status, startId, events: unpublished(memory, conclusion), before };
   // What is known is kept until it is written down: a failed write must lead neither to a second start nor to a gap.
   memory.unsaved = unsaved;
-  for (const action of conclusion.after)
-    if (action.kind === "record") memory.endedStarts.set(action.start.id, action.start);
+  for (const action of conclusion.after) if (action.kind === "record") rememberEnd(memory, action.start);
   const result = await deps.statusWriter.write(pass.stored, status, context.statusSignal);
   if (result.kind === "gone") {
     pass.memories.forget(pass.key);
     return { kind: "settled" };
   }
   if (result.kind === "written") wrote(pass, result.object);
-  if (status.abortRequestedTime !== undefined) memory.isAbortRecorded = true;
+  memory.abortRequestedTime = status.abortRequestedTime;
   const lost = result.kind === "written" ? fieldsNotStored(status, result.object.status) : [];
   const isDeleting = pass.stored.metadata.deletionTimestamp !== undefined;
   if (lost.length > 0 && !isDeleting) {
@@ -218,9 +216,6 @@ async function settleAfterwards(pass: Pass, conclusion: Conclusion): Promise<boo
   const execute: ExecuteDeps = { kube: deps.kube, overlay: deps.overlay, wake: deps.wake };
   const { statusSignal } = context;
   const actions = conclusion.after.length > 0 ? conclusion.after : owedRecord(pass);
-  // Should a record be refused, this process still knows how its start ended.
-  for (const action of actions)
-    if (action.kind === "record") pass.memory.endedStarts.set(action.start.id, action.start);
   pass.stored = await executeAfter(execute, pass.stored, actions, statusSignal);
   const state = stateOf(withUnsaved(pass.stored, pass.memory));
   if (state !== pass.state) {

@@ -24,7 +24,7 @@ import { isRejectedForGood, rejectionMessage, type StartReport } from "./decide.
 import { duplicateIn } from "./duplicate.ts";
 import { finalizerPatch } from "./finalizer.ts";
 import { isBeforeStart, isGivenUp, latestAttempt, type StartRecord, stateOf } from "./machine.ts";
-import { type RunMemory, withUnsaved } from "./memory.ts";
+import { type RunMemory, rememberEnd, withUnsaved } from "./memory.ts";
 import { baselineOf, judgeCandidates } from "./read-back.ts";
 import { forgottenStart, type Restored } from "./restored.ts";
 import { type RunValues, runBodyOf } from "./run-body.ts";
@@ -291,11 +291,12 @@ async function recordIntent(deps: StartDeps, context: StartContext, list: RunLis
   };
   // Should the answer to the PUT be lost, this process still knows that nothing was sent for this record.
   const unsent = { ...start, outcome: "NotStarted", reason: "StartingRun", message: "Nothing was sent." } as const;
-  const { endedStarts } = context.memory;
-  endedStarts.set(start.id, keepingFirst(unsent, previous));
+  rememberEnd(context.memory, keepingFirst(unsent, previous));
   const written = await putStart(deps, ready, start, signal);
-  endedStarts.delete(start.id);
-  return written === undefined ? undefined : { start, object: written };
+  // Also a refusal may be the answer to a PUT that was sent twice on its way, and came through the first time.
+  if (written === undefined) return undefined;
+  context.memory.endedStarts.delete(start.id);
+  return { start, object: written };
 }
 
 /** The object as it is on the server, if it still is what this pass decided on. */
@@ -471,7 +472,7 @@ async function closeRecord(
   object: NorthflankJobRun,
   start: StartRecord,
 ): Promise<NorthflankJobRun> {
-  memory.endedStarts.set(start.id, start);
+  rememberEnd(memory, start);
   try {
     const written = await putStart(deps, object, start, statusSignal);
     // 409: somebody else wrote. The next pass sees what, and this process still knows how its own start ended.

@@ -206,7 +206,7 @@ async function follow(pass: Pass): Promise<Conclusion | undefined> {
 /** Records the wish, sends the abort, then follows until the run is over: also where the abort is refused. */
 async function abort(pass: Pass): Promise<Conclusion | undefined> {
   const { object, wish, replacer, stored, memory } = pass;
-  const isRecorded = stored.status?.abortRequestedTime !== undefined || memory.isAbortRecorded;
+  const isRecorded = (stored.status?.abortRequestedTime ?? memory.abortRequestedTime) !== undefined;
   if (wish === "aborted" && !isRecorded) {
     return decideAbortRecorded(pass, object.spec.abort ? undefined : replacer?.key);
   }

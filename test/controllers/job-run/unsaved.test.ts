@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { NorthflankJobRun } from "../../../src/api/job-run.ts";
 import { reconcileRequestedAt, resolveStart } from "../../../src/api/names.ts";
-import { RunMemories, withUnsaved } from "../../../src/controllers/job-run/memory.ts";
+import { RunMemories, rememberEnd, withUnsaved } from "../../../src/controllers/job-run/memory.ts";
 import type { AccountResolution } from "../../../src/controllers/shared/accounts.ts";
 import { KubeError } from "../../../src/kube/errors.ts";
 import { NorthflankError } from "../../../src/northflank/errors.ts";
@@ -397,6 +397,36 @@ describe("a watch that is late for two minutes, and a write whose answer is lost
     story.process.failures.splice(0);
     expect(story.end()).toEqual([]);
   });
+});
+
+test("an intent that came through though it was refused holds up nothing: nothing was sent for it", async () => {
+  const story = new RunStory();
+  let isFirst = true;
+  const replace = story.cluster.replaceStatus.bind(story.cluster);
+  story.cluster.replaceStatus = (object) => {
+    const written = replace(object);
+    // As a proxy answers that has sent a request twice.
+    if (isFirst) throw new KubeError({ code: "conflict", step: "replace", detail: "the object has been modified" });
+    return written;
+  };
+  story.cluster.create("once");
+  await story.clock.advance(100);
+  isFirst = false;
+  await story.clock.advance(minute);
+  expect(story.condition("Ready")).toBe("True/RunSucceeded");
+  expect(story.remote.posts).toHaveLength(1);
+  expect(story.end()).toEqual([]);
+});
+
+test("what is known of starts that could not be recorded stays small", () => {
+  const story = new RunStory();
+  const memory = new RunMemories().of("default/once", story.cluster.create("once"));
+  const start = { attempt: 1, recordedTime: "2026-01-01T00:00:00Z", outcome: "NotStarted" } as const;
+  for (let nth = 1; nth <= 100; nth += 1) rememberEnd(memory, { ...start, id: `start-${nth}` });
+  rememberEnd(memory, { ...start, id: "start-99", reason: "StartingRun" });
+  expect(memory.endedStarts.size).toBe(8);
+  expect([...memory.endedStarts.keys()].slice(-2)).toEqual(["start-100", "start-99"]);
+  story.end();
 });
 
 test("a start that another process has opened again is not repeated by one that has not seen it", async () => {
