@@ -220,11 +220,13 @@ function endMs(situation: Situation, concludedMs: number | undefined): number {
 
 /**
  * A time of Northflank by our own clock. Where it is not known how far apart the two are, it is believed as it is, as long
- * as it lies between the creation of the object and now.
+ * as it lies between the creation of the object and now. If not, they are far apart, and it counts from now on: a deadline
+ * that comes late does less harm than one that comes early.
  */
-function ownMs({ now, remoteNow = now, object }: Situation, remoteMs: number): number {
+function ownMs({ now, remoteNow, object }: Situation, remoteMs: number): number {
   const createdMs = timeMs(object.metadata.creationTimestamp) ?? now;
-  return Math.min(now, Math.max(createdMs, now - (remoteNow - remoteMs)));
+  if (remoteNow === undefined && remoteMs < createdMs - clockAllowanceMs) return now;
+  return Math.min(now, Math.max(createdMs, now - ((remoteNow ?? now) - remoteMs)));
 }
 
 /** What a status lacks of the first and the present run, from what it still has: nothing is missing for good. */

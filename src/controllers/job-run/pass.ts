@@ -196,11 +196,16 @@ export function wallAge(
  * wall clock, which then has to be borne out for a while. `undefined` before the first run.
  */
 function startAge(object: NorthflankJobRun, memory: RunMemory, clock: Clock): Age | undefined {
-  const { status } = object;
+  const { status, metadata } = object;
   // Where somebody lost the first, the others still say it.
   const time = status?.startTime ?? status?.attempts?.[0]?.startTime;
   if (time === undefined && latestAttempt(object) === undefined) return undefined;
-  if (memory.started === undefined) return wallAge({ memory, clock }, "started", time ?? status?.start?.recordedTime);
+  if (memory.started === undefined) {
+    // It began no earlier than its object: a clock that was behind when it was written down must not make it older.
+    const times = [time ?? status?.start?.recordedTime, metadata.creationTimestamp];
+    const [latest] = times.toSorted((left, right) => (timeMs(right) ?? 0) - (timeMs(left) ?? 0));
+    return wallAge({ memory, clock }, "started", latest);
+  }
   return { ...ageAt(memory.started, clock.monotonic()), seenMs: Number.POSITIVE_INFINITY };
 }
 

@@ -374,3 +374,33 @@ describe("on a node whose clock is off for good, where the API server's answers 
     expect(story.remote.posts).toEqual([]);
   });
 });
+
+describe("Northflank tells no Date, and the object waited long for its start", () => {
+  test.each([
+    ["an hour behind", -hour],
+    ["an hour ahead", hour],
+    ["right", 0],
+  ])("its clock is %s: a run that was found has all of its deadline", async (_, skewMs) => {
+    long();
+    story.remote.sendsDate = false;
+    story.remote.skewMs = skewMs;
+    story.remote.nextMode = "answerLost";
+    await story.run({ suspend: true, activeDeadlineSeconds: 900 }, 20 * minute);
+    story.cluster.edit("once", { spec: { suspend: false } });
+    const endMs = await timeOf(() => aborts() > 0, 60 * minute);
+    expect(endMs).toBeGreaterThanOrEqual(35 * minute);
+    expect(endMs).toBeLessThanOrEqual(38 * minute);
+    expect(story.condition("Ready")).toBe("False/DeadlineExceeded");
+    expect(story.status().completionTime).toMatch(/^2026-01-01T00:3/);
+  });
+
+  test("our clock was behind when the run was started: it is no older than its object", async () => {
+    long();
+    story.remote.sendsDate = false;
+    story.clock.jump(-hour);
+    await story.run({ activeDeadlineSeconds: 900 }, 30 * second);
+    story.clock.jump(hour);
+    story.restart();
+    expect(await timeOf(() => aborts() > 0, 60 * minute)).toBeGreaterThanOrEqual(15 * minute - second);
+  });
+});
