@@ -60,8 +60,14 @@ export class RunStory {
 
   /** The process is paused, and another one leads from now on. Returns the paused one, which may be thawed later. */
   takeOver(): RunProcess {
-    const before = this.process;
+    const before = this.beside();
     before.freeze(0);
+    return before;
+  }
+
+  /** Another process leads from now on, and the one before has not noticed. Returns that one. */
+  beside(): RunProcess {
+    const before = this.process;
     this.process = new RunProcess(`p${++this.#processes}`, this.#world);
     return before;
   }

@@ -64,7 +64,8 @@ async function tell(seed: number, objects: number): Promise<readonly string[]> {
   remote.sendsDate = random() < 0.85;
   remote.lateMs = pick(31_000, 40_000, 64_000);
   const faults = spoil(story, random);
-  const watch = watchPosts(story, faults, broken);
+  const watch = watchPosts(story, faults, broken, objects === 1);
+  watchAborts(story, broken);
   const passes = countPasses(story, broken);
 
   for (let step = 0; step < 6 + objects; step++) {
@@ -225,10 +226,12 @@ interface Faults {
 interface Watch {
   /** So many times a person has said that an object may be started again. */
   readonly retries: Map<string, number>;
+  /** The story is about one object. */
+  readonly isAlone: boolean;
 }
 
 /** At each POST: the record is there and new, the attempt is the first one, and nothing of ours is in its way. */
-function watchPosts(story: RunStory, { resolved }: Faults, broken: Set<string>): Watch {
+function watchPosts(story: RunStory, { resolved }: Faults, broken: Set<string>, isAlone: boolean): Watch {
   const { cluster, remote } = story;
   const retries = new Map<string, number>();
   const ids = new Set<string>();
@@ -266,7 +269,33 @@ function watchPosts(story: RunStory, { resolved }: Faults, broken: Set<string>):
     }
     return post(jobId, body);
   };
-  return { retries };
+  return { retries, isAlone };
+}
+
+/** At each abort: somebody wants it, or the deadline is over in truth, whatever any clock says. */
+function watchAborts({ cluster, remote, clock }: RunStory, broken: Set<string>): void {
+  const firstSentMs = new Map<string, number>();
+  const post = remote.post.bind(remote);
+  remote.post = (jobId, body) => {
+    const name = body.runtimeEnvironment?.OBJECT ?? "";
+    if (!firstSentMs.has(name)) firstSentMs.set(name, clock.monotonic());
+    return post(jobId, body);
+  };
+  const abort = remote.abort.bind(remote);
+  remote.abort = (runId) => {
+    const owner = cluster.list().find(({ status }) => status?.attempts?.some((attempt) => attempt.runId === runId));
+    abort(runId);
+    // Deleted meanwhile, or not written down yet.
+    if (owner === undefined) return;
+    const { spec, status, metadata } = owner;
+    const sentMs = firstSentMs.get(spec.runtimeEnvironment?.OBJECT ?? "");
+    // Killed before anything was sent: a run of somebody else was taken for its own.
+    if (sentMs === undefined) return;
+    const activeMs = clock.monotonic() - sentMs;
+    const isOverdue = activeMs >= (spec.activeDeadlineSeconds ?? Number.POSITIVE_INFINITY) * 1_000 - 5_000;
+    const isWanted = status?.abortRequestedTime !== undefined || metadata.deletionTimestamp !== undefined;
+    if (!isOverdue && !isWanted) broken.add(`${runId} of ${metadata.name} was aborted after ${activeMs} ms`);
+  };
 }
 
 /** Ends a process that turns in a circle, which no fake clock would. */
@@ -310,6 +339,11 @@ function disturb(given: {
   const { story, world, random, pick, name, step, watch } = given;
   const { cluster, remote } = story;
   if (random() < 0.1) story.restart();
+  // Two that lead at once: nothing but the record keeps one object from being started by both.
+  if (watch.isAlone && random() < 0.15) {
+    const before = story.beside();
+    story.clock.setTimer(() => before.kill(), pick(5_000, 40_000, 100_000));
+  }
   if (random() < 0.1) remote.startForeign();
   if (random() < 0.15) jump(story, pick);
   if (random() < 0.15) world.isOpen = !world.isOpen;
