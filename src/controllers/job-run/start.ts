@@ -233,7 +233,10 @@ function forgottenRunOf(
   const alike = siblings.filter((sibling) => isBeforeStart(stateOf(sibling.object)));
   const theirs = alike.flatMap((sibling) => forgottenStart({ object: sibling.object, ...common }) ?? []);
   const rivals = [...openStartsOf(siblings), ...theirs];
-  return runSince({ start, object, list, siblings, rivals, untilMs });
+  const found = runSince({ start, object, list, siblings, rivals, untilMs });
+  // That a run is not in a list that is cut proves nothing.
+  const isUntold = found === undefined && list.truncated && object.spec.startGuarantee === "AtMostOnce";
+  return isUntold ? { kind: "lateRun", start, readBack: { kind: "incomplete" } } : found;
 }
 
 /** A run within the reach of the start. One of which nobody can tell when it began is not taken so late. */
