@@ -1097,17 +1097,20 @@ describe("after the cluster was restored from a backup", () => {
   test.each([
     ["AtMostOnce", "False/StartOutcomeUnknown", 1],
     ["AtLeastOnce", "True/RunSucceeded", 2],
-  ] as const)("a list that is cut does not tell that nothing was started (%s)", async (startGuarantee, ready, posts) => {
-    story.cluster.create("once", { startGuarantee });
-    const backup = story.cluster.list();
-    await story.clock.advance(5_000);
-    story.restore(backup);
-    const list = story.remote.list.bind(story.remote);
-    story.remote.list = (jobId) => ({ ...list(jobId), runs: [], truncated: true });
-    await story.clock.advance(10 * minute);
-    expect(story.condition("Ready")).toBe(ready);
-    expect(story.remote.posts).toHaveLength(posts);
-  });
+  ] as const)(
+    "a list that is cut does not tell that nothing was started (%s)",
+    async (startGuarantee, ready, posts) => {
+      story.cluster.create("once", { startGuarantee });
+      const backup = story.cluster.list();
+      await story.clock.advance(5_000);
+      story.restore(backup);
+      const list = story.remote.list.bind(story.remote);
+      story.remote.list = (jobId) => ({ ...list(jobId), runs: [], truncated: true });
+      await story.clock.advance(10 * minute);
+      expect(story.condition("Ready")).toBe(ready);
+      expect(story.remote.posts).toHaveLength(posts);
+    },
+  );
 
   test("a person tells which of several runs it was", async () => {
     story.remote.mode = "foreignRun";

@@ -92,6 +92,7 @@ async function tell(seed: number, objects: number): Promise<readonly string[]> {
   faults.lagMs = 0;
   remote.refusals.length = 0;
   for (const { metadata } of cluster.list()) cluster.edit(metadata.name ?? "", { spec: { suspend: false } });
+  for (const before of watch.succeeded) before.kill();
   story.restart();
   const calls = remote.calls.length;
   await clock.advance(quietMs);
@@ -228,6 +229,8 @@ interface Watch {
   readonly retries: Map<string, number>;
   /** The story is about one object. */
   readonly isAlone: boolean;
+  /** Processes that go on beside another one. */
+  readonly succeeded: RunProcess[];
 }
 
 /** At each POST: the record is there and new, the attempt is the first one, and nothing of ours is in its way. */
@@ -269,7 +272,7 @@ function watchPosts(story: RunStory, { resolved }: Faults, broken: Set<string>, 
     }
     return post(jobId, body);
   };
-  return { retries, isAlone };
+  return { retries, isAlone, succeeded: [] };
 }
 
 /** At each abort: somebody wants it, or the deadline is over in truth, whatever any clock says. */
@@ -342,6 +345,7 @@ function disturb(given: {
   // Two that lead at once: nothing but the record keeps one object from being started by both.
   if (watch.isAlone && random() < 0.15) {
     const before = story.beside();
+    watch.succeeded.push(before);
     story.clock.setTimer(() => before.kill(), pick(5_000, 40_000, 100_000));
   }
   if (random() < 0.1) remote.startForeign();
