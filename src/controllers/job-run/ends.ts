@@ -6,7 +6,7 @@ import { formatDuration } from "../../util/duration.ts";
 import type { Verdict } from "../shared/verdict.ts";
 import { untilMs } from "./age.ts";
 import { type Conclusion, conclude, type Next, normal, type Situation, warning, withFacts } from "./conclusion.ts";
-import { isUnresolved, latestAttempt, type Wish } from "./machine.ts";
+import { isGivenUp, isUnresolved, latestAttempt, type Wish } from "./machine.ts";
 
 /** How a run object ended. */
 export interface End {
@@ -53,15 +53,22 @@ function afterFinish({ spec, metadata }: NorthflankJobRun): Next {
 export function decideUnstartedEnd(situation: Situation, wish: Wish): Conclusion {
   const { object, now } = situation;
   const time = formatTime(now);
+  const start = object.status?.start;
+  // Given up to be repeated: what it has started, if anything, may still turn up.
+  const isUnanswered = start !== undefined && isGivenUp(start);
   if (wish === "aborted") {
-    const message = isUnresolved(object)
+    const isOpen = isUnresolved(object) || isUnanswered;
+    const message = isOpen
       ? "Aborted while nobody could tell whether a run was started. Nothing more is started; look for a run in Northflank."
       : "Aborted before a run was started.";
     const facts = { abortRequestedTime: object.status?.abortRequestedTime ?? time };
     return withFacts(finish(situation, { reason: "RunAborted", message, time }), facts);
   }
   if (latestAttempt(object) !== undefined) return finish(situation, deadlineEnd(object, time));
-  const message = `The run was not started within ${object.spec.startDeadlineSeconds} s (spec.startDeadlineSeconds).`;
+  const within = `within ${object.spec.startDeadlineSeconds} s (spec.startDeadlineSeconds)`;
+  const message = isUnanswered
+    ? `The start without an answer was not repeated ${within}. Nobody can tell whether it started a run; look for one in Northflank.`
+    : `The run was not started ${within}.`;
   return finish(situation, { reason: "StartDeadlineExceeded", message, time });
 }
 

@@ -325,6 +325,28 @@ test.each<readonly [string, Partial<NorthflankJobRun["spec"]>, number]>([
   expect(story.object().metadata.finalizers).toBeUndefined();
 });
 
+test.each<readonly [string, (story: RunStory) => void, string]>([
+  ["its time is over", () => undefined, "False/StartDeadlineExceeded"],
+  ["it is aborted", ({ cluster }) => cluster.edit("once", { spec: { abort: true } }), "False/RunAborted"],
+])("a start that was to be repeated, and %s: the end tells that nobody knows of a run", async (_, act, ready) => {
+  let isOpen = true;
+  const verdict = { kind: "waiting", reason: "ConnectionSuspended", message: "paused" } as const;
+  story = new RunStory({
+    account: () => (isOpen ? undefined : { kind: "blocked", verdict, recheckAfterMs: minute }),
+  });
+  story.remote.mode = "notApplied";
+  await story.run({ startDeadlineSeconds: 600 }, 5 * minute);
+  isOpen = false;
+  story.cluster.edit("once", { annotations: { [resolveStart]: "retry" } });
+  await story.clock.advance(minute);
+  act(story);
+  await story.clock.advance(10 * minute);
+  expect(story.condition("Ready")).toBe(ready);
+  expect(story.status().conditions?.find(({ type }) => type === "Ready")?.message).toMatch(
+    /[Nn]obody could tell|Nobody can tell/,
+  );
+});
+
 describe("resolve-start", () => {
   test.each(["run 12", "../x", "-", "a/b", "ä".repeat(300)])(
     "with %j says so, once, and asks nobody",
