@@ -225,7 +225,7 @@ function endMs(situation: Situation, concludedMs: number | undefined): number {
  */
 function ownMs({ now, remoteNow, object }: Situation, remoteMs: number): number {
   const createdMs = timeMs(object.metadata.creationTimestamp) ?? now;
-  if (remoteNow === undefined && remoteMs < createdMs - clockAllowanceMs) return now;
+  if (remoteNow === undefined && remoteMs < createdMs - machinesAllowanceMs) return now;
   return Math.min(now, Math.max(createdMs, now - ((remoteNow ?? now) - remoteMs)));
 }
 
