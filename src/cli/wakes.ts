@@ -4,7 +4,7 @@ import type { NorthflankJob } from "../api/job.ts";
 import type { NorthflankJobRun } from "../api/job-run.ts";
 import { rivalsOf } from "../controllers/deployment/reconciler.ts";
 import { rivalsOf as rivalsOfJob } from "../controllers/job/reconciler.ts";
-import { isWaitingForConcurrency } from "../controllers/job-run/concurrency.ts";
+import { isInTheWay, isWaitingForConcurrency } from "../controllers/job-run/concurrency.ts";
 import { jobRunIndexes } from "../controllers/job-run/reconciler.ts";
 import { connectionMatters, objectMatters } from "../controllers/shared/dependents.ts";
 import { rivalsMatter } from "../controllers/shared/rivals.ts";
@@ -84,11 +84,12 @@ export function wireWakes(wiring: WakeWiring): void {
     };
     // One that wants the place of another is told to the one that has it.
     if (change.kind !== "deleted" && asksForPlace(change)) wake("open", change.object);
-    // Others may wait for this one, but not for one that has only just appeared. What is over is told to nobody else, and
-    // is told of nothing: of a job that runs each minute there are thousands.
+    // Others may wait for this one, but not for one that has only just appeared or waits itself: of those there may be
+    // thousands. What is over is told to nobody else, and is told of nothing: of a job that runs each minute there are
+    // thousands, too.
+    else if (change.kind === "added" || !isInTheWay(change.previous)) return;
     else if (change.kind === "deleted") wake("waiting", change.previous);
-    else if (change.kind === "updated" && (objectMatters(change.previous, change.object) || hasMoved(change)))
-      wake("waiting", change.object);
+    else if (objectMatters(change.previous, change.object) || hasMoved(change)) wake("waiting", change.object);
   });
 }
 

@@ -179,11 +179,12 @@ describe("a run", () => {
   });
 
   test("wakes the others of its job when it moves on, and not when only its text changes", () => {
-    const first = jobRun("migrate-1", { status: { observedGeneration: 1, phase: "Running" } });
+    const status = { observedGeneration: 1, phase: "Running", attempts: [active] };
+    const first = jobRun("migrate-1", { status });
     jobRuns.apply(first);
     jobRuns.apply(jobRun("migrate-2"));
     jobRuns.apply(jobRun("report-1", { spec: { jobId: "report" } }));
-    const talking = newer(first, { status: { observedGeneration: 1, phase: "Running", runName: "brave-fox" } });
+    const talking = newer(first, { status: { ...status, runName: "brave-fox" } as never });
     expect(wakes(() => jobRuns.apply(talking))).toEqual([]);
     const over = newer(talking, { status: { observedGeneration: 1, phase: "Succeeded" } });
     expect(wakes(() => jobRuns.apply(over))).toEqual(["run shop/migrate-2 change"]);
@@ -191,6 +192,15 @@ describe("a run", () => {
 
   const active = { number: 1, runId: "r", origin: "Started" };
   const ended = { observedGeneration: 1, phase: "Succeeded", completionTime: "2026-01-01T00:00:00Z" };
+
+  test("that waits itself wakes nobody when it says so, is edited or goes", () => {
+    jobRuns.replace(Array.from({ length: 100 }, (_, n) => jobRun(`waits-${n}`)));
+    const one = jobRun("waits-0");
+    const waits = newer(one, { status: { observedGeneration: 1, phase: "Pending" } });
+    expect(wakes(() => jobRuns.apply(waits))).toEqual([]);
+    expect(wakes(() => jobRuns.apply(newer(waits, {}, { generation: 2 })))).toEqual(["run shop/waits-0 change"]);
+    expect(wakes(() => jobRuns.remove(waits.metadata))).toEqual(["run shop/waits-0 change"]);
+  });
 
   test.each([100, 200])("wakes only those of its job that wait, however many are over (%i)", (count) => {
     const first = jobRun("first", { status: { observedGeneration: 1, phase: "Running", attempts: [active] } });

@@ -94,6 +94,11 @@ export function isWaitingForConcurrency(object: NorthflankJobRun): boolean {
   return findCondition(object.status?.conditions, "Ready")?.reason === "WaitingForConcurrency";
 }
 
+/** True for an object that keeps starts of its job waiting: others may go on when it is done, edited or gone. */
+export function isInTheWay(object: NorthflankJobRun): boolean {
+  return isUnresolved(object) || stateOf(object) === "active";
+}
+
 /** The starts of other objects of which nobody knows yet which run they started, if any. */
 export function openStartsOf(siblings: readonly Sibling[]): readonly StartRecord[] {
   return siblings.flatMap(({ object }) => (isUnresolved(object) ? (object.status?.start ?? []) : []));
