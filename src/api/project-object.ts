@@ -3,7 +3,14 @@ import { fits, fitTo } from "./fit.ts";
 import { createInterner, type Intern } from "./interner.ts";
 import type { KindDefinition } from "./kinds.ts";
 import type { Misfits } from "./misfits.ts";
-import { fluxRequestedAt, lastAppliedConfiguration, reconcileRequestedAt, resolveStart, revision } from "./names.ts";
+import {
+  fluxRequestedAt,
+  lastAppliedConfiguration,
+  reconcileRequestedAt,
+  resolveStart,
+  revision,
+  runFinalizer,
+} from "./names.ts";
 import { formatPath } from "./problem.ts";
 import { isRecord, type Path, type UnknownField, unknownFields } from "./stored.ts";
 import { unknownFieldRemedy } from "./unknown-field.ts";
@@ -130,9 +137,18 @@ function projectMetadata(metadata: ObjectMeta, intern: Intern): ObjectMeta {
     ...(generation === undefined ? {} : { generation }),
     ...(creationTimestamp === undefined ? {} : { creationTimestamp }),
     ...(deletionTimestamp === undefined ? {} : { deletionTimestamp }),
-    ...(finalizers === undefined ? {} : { finalizers: texts(finalizers).map(intern) }),
+    ...(finalizers === undefined ? {} : { finalizers: projectFinalizers(texts(finalizers), intern) }),
     ...(annotations === undefined ? {} : { annotations }),
   };
+}
+
+// More than this many an object has only if somebody means harm: thousands of names would stay in memory.
+const maxFinalizers = 20;
+
+/** Ours at its place. Of a long list the others keep their places, but not their names. */
+function projectFinalizers(finalizers: readonly string[], intern: Intern): readonly string[] {
+  if (finalizers.length <= maxFinalizers) return finalizers.map(intern);
+  return finalizers.map((name) => (name === runFinalizer ? runFinalizer : "another"));
 }
 
 function texts(values: unknown): readonly string[] {

@@ -18,6 +18,7 @@ import { type WatchedKind, watchKind } from "../runtime/watched-kind.ts";
 import type { Clock } from "../util/clock.ts";
 import type { Log } from "../util/log.ts";
 import type { Random } from "../util/random.ts";
+import { BulkLimits } from "./bulk.ts";
 
 import type { Fits } from "./fitted-kube.ts";
 
@@ -67,13 +68,20 @@ function watch<T extends KubeObject, I extends string>(
 ): WatchedKind<T, I> {
   const definition = findKind(type.kind);
   if (definition === undefined) throw new TypeError(`${type.kind} is none of our kinds`);
-  return watchKind<T, I>({
+  const bulk = new BulkLimits(definition);
+  const project = createProjection<T>(definition, fits.get(type.kind));
+  const kind = watchKind<T, I>({
     ...deps,
     resource: type,
     namespaces: config.watchNamespaces,
     ...(config.watchLabelSelector === undefined ? {} : { labelSelector: config.watchLabelSelector }),
-    project: createProjection<T>(definition, fits.get(type.kind)),
+    project: (raw) => bulk.admit<T>(project(raw)),
     indexes,
     observer: metrics.reflectorObserver(type.plural, deps.clock),
   });
+  kind.store.listen((change) => {
+    // One that was made again under its name has been admitted already.
+    if (change.kind === "deleted" && kind.store.get(change.key) === undefined) bulk.forget(change.key);
+  });
+  return kind;
 }
