@@ -186,7 +186,7 @@ export class Events implements EventRecorder {
     if (known === undefined && this.#dirty.size >= this.#maxPending) return undefined;
     const time = formatMicroTime(clock.now());
     if (known === undefined) {
-      const fresh = { key, draft, eventTime: time, lastTime: time, lastSeenMs: nowMs, count: 1 };
+      const fresh = { key, draft: light(draft), eventTime: time, lastTime: time, lastSeenMs: nowMs, count: 1 };
       const node = { rank: nowMs, order: this.#nextOrder++, slot: -1 };
       const series: Series = { ...fresh, ...node, sentCount: 0, name: undefined, tries: 0 };
       this.#series.set(key, series);
@@ -336,6 +336,24 @@ function keyOf({ regarding, related, type, reason, action, note }: EventDraft): 
 /** Events live with their object; those of objects without a namespace live in `default`, as the API demands. */
 function namespaceOf({ metadata }: EventSubject): string {
   return metadata.namespace ?? "default";
+}
+
+/** The draft with nothing of its objects but what names them: a series is kept for minutes, and an object may be large. */
+function light(draft: EventDraft): EventDraft {
+  const { regarding, related } = draft;
+  return {
+    ...draft,
+    regarding: subjectOf(regarding),
+    ...(related === undefined ? {} : { related: subjectOf(related) }),
+  };
+}
+
+function subjectOf({ apiVersion, kind, metadata: { name, namespace, uid } }: EventSubject): EventSubject {
+  return {
+    apiVersion,
+    kind,
+    metadata: { name, ...(namespace === undefined ? {} : { namespace }), ...(uid === undefined ? {} : { uid }) },
+  };
 }
 
 function referenceTo({ apiVersion, kind, metadata }: EventSubject): object {

@@ -95,6 +95,17 @@ describe("one event", () => {
     expect(heard).toEqual(["created"]);
   });
 
+  test("keeps nothing of its object but what names it, however large that is", async () => {
+    const { events, sent, clock, faults } = setUp();
+    const pet = draft().regarding as { readonly metadata: { name: string } } & EventDraft["regarding"];
+    faults.push(refusal("unavailable"));
+    events.record(draft({ regarding: pet }));
+    // Whoever holds the object may do with it what they like: the recorder has its own copy of what it needs.
+    pet.metadata.name = "somebody else";
+    await clock.advance(60_000);
+    expect(sent.at(-1)?.body).toMatchObject({ regarding: { kind: "Pet", name: "rex", uid: "u1" } });
+  });
+
   test("about an object without a namespace goes to default", async () => {
     const { events, sent } = setUp();
     events.record(draft({ regarding: { apiVersion: "v1", kind: "Node", metadata: { name: "n1" } } }));
