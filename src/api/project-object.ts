@@ -1,5 +1,5 @@
 import type { KubeObject, ObjectMeta } from "../kube/types.ts";
-import { fits, fitTo } from "./fit.ts";
+import { fitCheck, fitTo } from "./fit.ts";
 import { createInterner, type Intern } from "./interner.ts";
 import type { KindDefinition } from "./kinds.ts";
 import type { Misfits } from "./misfits.ts";
@@ -74,12 +74,13 @@ export function createFit(
   amend: (object: CachedObject, misfits: Misfits) => CachedObject = (object) => object,
 ): Fit {
   const made = new WeakSet<object>();
+  const [isSpec, isStatus] = [fitCheck(kind.spec), fitCheck(kind.status)];
   return <T extends KubeObject>(raw: T): T & { readonly misfits?: Misfits } => {
     const { spec, status, misfits: stray } = raw as CachedObject;
     // What was made here is known by itself, not by a field of this name: that anybody could have stored.
     if (made.has(raw)) return raw;
     const hasStatus = status !== undefined && status !== null;
-    const isFine = fits(kind.spec, spec) && status !== null && (!hasStatus || fits(kind.status, status));
+    const isFine = isSpec(spec) && status !== null && (!hasStatus || isStatus(status));
     if (isFine && stray === undefined) {
       const amended = amend(raw as CachedObject, noMisfits);
       if (amended !== raw) made.add(amended);

@@ -1,5 +1,5 @@
 // pure
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import type { NorthflankDeploymentSpec } from "../../api/deployment.ts";
 import { formatImage, type ImageReference, parseImageReference } from "../../northflank/image-reference.ts";
 import type { DeploymentUpdate } from "../../northflank/types.ts";
@@ -45,12 +45,16 @@ function desire(body: DeploymentUpdate, image: ImageReference | undefined): Desi
 
 function hashOf(body: DeploymentUpdate, image: ImageReference | undefined): string {
   const external = image === undefined ? undefined : { ...body.external, imagePath: formatImage(image) };
-  const text = JSON.stringify(sortedKeys({ ...body, external }));
-  return createHash("sha256").update(text).digest("hex").slice(0, 32);
+  return hash("sha256", canonicalText({ ...body, external }), "hex").slice(0, 32);
 }
 
-function sortedKeys(value: unknown): unknown {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) return value;
-  const entries = Object.entries(value).filter(([, item]) => item !== undefined);
-  return Object.fromEntries(entries.sort(([a], [b]) => (a < b ? -1 : 1)).map(([key, item]) => [key, sortedKeys(item)]));
+/** JSON with sorted keys, written in one go: it is asked for with every look. */
+function canonicalText(value: unknown): string {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return JSON.stringify(value);
+  let text = "";
+  for (const key of Object.keys(value).sort()) {
+    const item: unknown = Reflect.get(value, key);
+    if (item !== undefined) text += `${text === "" ? "" : ","}${JSON.stringify(key)}:${canonicalText(item)}`;
+  }
+  return `{${text}}`;
 }
