@@ -181,6 +181,7 @@ export function createControllers(deps: ControllersDeps): readonly ManagedContro
     jobRuns: jobRuns.store,
     queues,
     forgetConnection: accounts.forget,
+    clock,
   });
   // What is missing in another kind's cache matters to some objects only, and must not be taken for missing in the
   // cluster while it is only late. Where it cannot be had at all there is nothing to wait for.

@@ -9,12 +9,14 @@ import { jobRunIndexes } from "../controllers/job-run/reconciler.ts";
 import { connectionMatters, objectMatters } from "../controllers/shared/dependents.ts";
 import { rivalsMatter } from "../controllers/shared/rivals.ts";
 import { type ObjectKey, objectKey, type Priority } from "../runtime/outcome.ts";
+import { Recent } from "../runtime/recent.ts";
 import type { Change } from "../runtime/store.ts";
 import type { StoreView } from "../runtime/watched-kind.ts";
+import type { Clock } from "../util/clock.ts";
 
 /** The part of a work queue that wakes objects. */
 export interface Wakeable {
-  add(key: ObjectKey, options?: { readonly priority?: Priority }): void;
+  add(key: ObjectKey, options?: { readonly priority?: Priority; readonly afterMs?: number }): void;
 }
 
 export interface WakeWiring {
@@ -30,14 +32,28 @@ export interface WakeWiring {
   };
   /** Told when a connection is gone. */
   readonly forgetConnection: (key: ObjectKey) => void;
+  readonly clock: Pick<Clock, "monotonic">;
 }
+
+// A connection that is changed many times a second does not make thousands of objects reconcile each time.
+const betweenWakesMs = 2_000;
 
 /**
  * Says which change wakes which object. Passes never learn why they were woken, so waking too much costs time but is
  * never wrong; waking too little is: then only the next recheck finds it.
  */
 export function wireWakes(wiring: WakeWiring): void {
-  const { connections, deployments, jobs, jobRuns, queues } = wiring;
+  const { connections, deployments, jobs, jobRuns, queues, clock } = wiring;
+  const dueAtMs = new Recent<number>(clock, 2 * betweenWakesMs);
+
+  /** How long the dependents of a connection wait: not at all, but after a change a moment ago. */
+  const dependentsWait = (key: ObjectKey): number => {
+    const nowMs = clock.monotonic();
+    const lastMs = dueAtMs.get(key) ?? Number.NEGATIVE_INFINITY;
+    const nextMs = lastMs > nowMs ? lastMs : Math.max(nowMs, lastMs + betweenWakesMs);
+    dueAtMs.set(key, nextMs);
+    return nextMs - nowMs;
+  };
 
   connections.listen((change) => {
     const after = change.kind === "deleted" ? undefined : change.object;
@@ -45,16 +61,13 @@ export function wireWakes(wiring: WakeWiring): void {
     wakeOwn(queues.connection, change);
     if (change.kind === "deleted") wiring.forgetConnection(change.key);
     if (!connectionMatters(before, after)) return;
-    const priority = priorityOf(change);
+    const afterMs = change.kind === "updated" ? dependentsWait(change.key) : 0;
+    const wake = { priority: priorityOf(change), afterMs };
     for (const { metadata } of deployments.byIndex("connection", change.key)) {
-      queues.deployment.add(objectKey(metadata), { priority });
+      queues.deployment.add(objectKey(metadata), wake);
     }
-    for (const { metadata } of jobs.byIndex("connection", change.key)) {
-      queues.job.add(objectKey(metadata), { priority });
-    }
-    for (const { metadata } of jobRuns.byIndex("connection", change.key)) {
-      queues.jobRun.add(objectKey(metadata), { priority });
-    }
+    for (const { metadata } of jobs.byIndex("connection", change.key)) queues.job.add(objectKey(metadata), wake);
+    for (const { metadata } of jobRuns.byIndex("connection", change.key)) queues.jobRun.add(objectKey(metadata), wake);
   });
 
   deployments.listen((change) => {

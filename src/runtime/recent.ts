@@ -6,13 +6,13 @@ import type { ObjectKey } from "./outcome.ts";
  * Forgetting costs no timer and no search, so that it may be asked for every reconcile of any number of keys.
  */
 export class Recent<Value> {
-  readonly #clock: Clock;
+  readonly #clock: Pick<Clock, "monotonic">;
   readonly #keepMs: number;
   #young = new Map<ObjectKey, Value>();
   #old = new Map<ObjectKey, Value>();
   #turnedMs: number;
 
-  constructor(clock: Clock, keepMs: number) {
+  constructor(clock: Pick<Clock, "monotonic">, keepMs: number) {
     this.#clock = clock;
     this.#keepMs = keepMs;
     this.#turnedMs = clock.monotonic();

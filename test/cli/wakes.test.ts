@@ -10,6 +10,7 @@ import { jobRunIndexes } from "../../src/controllers/job-run/reconciler.ts";
 import { connectionKeys } from "../../src/controllers/shared/dependents.ts";
 import { Store } from "../../src/runtime/store.ts";
 import { connection, deployment, jobObject, metadata } from "../support/builders.ts";
+import { FakeClock } from "../support/fake-clock.ts";
 
 const fail = (error: unknown): never => {
   throw error;
@@ -33,7 +34,10 @@ let deployments: Store<NorthflankDeployment, "target" | "waitFor" | "connection"
 let jobs: Store<NorthflankJob, "target" | "connection">;
 let jobRuns: Store<NorthflankJobRun, "job" | "open" | "waiting" | "connection">;
 
+let clock: FakeClock;
+
 beforeEach(() => {
+  clock = new FakeClock();
   woken = [];
   forgotten = [];
   connections = new Store({ onListenerError: fail });
@@ -41,7 +45,8 @@ beforeEach(() => {
   jobs = new Store({ indexes: { ...jobIndexes, connection: connectionKeys }, onListenerError: fail });
   jobRuns = new Store({ indexes: { ...jobRunIndexes, connection: connectionKeys }, onListenerError: fail });
   const queue = (kind: string): Wakeable => ({
-    add: (key, { priority = "change" } = {}) => void woken.push(`${kind} ${key} ${priority}`),
+    add: (key, { priority = "change", afterMs = 0 } = {}) =>
+      void woken.push(`${kind} ${key} ${priority}${afterMs === 0 ? "" : ` in ${afterMs}`}`),
   });
   wireWakes({
     connections,
@@ -55,6 +60,7 @@ beforeEach(() => {
       jobRun: queue("run"),
     },
     forgetConnection: (key) => void forgotten.push(key),
+    clock,
   });
 });
 
@@ -245,4 +251,26 @@ describe("targets of a first list", () => {
     jobs.replace(Array.from({ length: count }, (_, n) => jobObject({ metadata: { name: `j-${n}` } })));
     expect(woken).toHaveLength(2 * count);
   });
+});
+
+test("a connection that changes again and again wakes its dependents at once, then every two seconds", async () => {
+  deployments.apply(deployment());
+  connections.apply(connection());
+  woken = [];
+  let generation = 0;
+  const change = () => {
+    generation += 1;
+    const { metadata: meta, ...rest } = connection({ spec: { suspend: generation % 2 === 1 } });
+    connections.apply({ ...rest, metadata: { ...meta, generation, resourceVersion: String(generation + 10) } });
+    return woken.splice(0).filter((line) => line.startsWith("deployment"));
+  };
+  expect(change()).toEqual(["deployment shop/api change"]);
+  await clock.advance(500);
+  expect(change()).toEqual(["deployment shop/api change in 1500"]);
+  await clock.advance(1_000);
+  expect(change()).toEqual(["deployment shop/api change in 500"]);
+  await clock.advance(1_000);
+  expect(change()).toEqual(["deployment shop/api change in 1500"]);
+  await clock.advance(10_000);
+  expect(change()).toEqual(["deployment shop/api change"]);
 });
