@@ -4,6 +4,7 @@ import { type ObjectKey, objectKey } from "../../runtime/outcome.ts";
 import type { Random } from "../../util/random.ts";
 import { rivalKeys } from "../shared/rivals.ts";
 import { Stopwatch } from "../shared/stopwatch.ts";
+import { isSettled } from "../shared/target-object.ts";
 import { createTargetReconciler, type TargetDeps, type TargetSteps } from "../shared/target-reconciler.ts";
 import { timesOf } from "./ages.ts";
 import type { Conclusion } from "./conclusion.ts";
@@ -44,8 +45,12 @@ export function createDeploymentReconciler(deps: DeploymentDeps): Reconcile {
     stopwatch.ages({ key: objectKey(metadata), uid: metadata.uid }, timesOf(status));
   return createTargetReconciler<NorthflankDeployment, Observation, Conclusion, Change>(deps, {
     observe: (object, signal) => observe(deps, object, signal),
-    decide: (object, observation) =>
-      decide({ object, observation, now: clock.now(), ages: agesOf(object, object.status), random, settings }),
+    decide: (object, observation) => {
+      // Of ten thousand that rest nothing is measured: nobody waits for anything of theirs.
+      const isResting = observation.kind === "rest" && isSettled(object);
+      const ages = isResting ? undefined : agesOf(object, object.status);
+      return decide({ object, observation, now: clock.now(), ...(ages && { ages }), random, settings });
+    },
     statusBefore: (object, change) => statusBefore(object, change, clock.now()),
     carryOut: (options) => carryOut(deps, options),
     statusOf: (object, conclusion) => {
