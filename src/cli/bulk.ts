@@ -68,7 +68,7 @@ export class BulkLimits {
   #without<T extends KubeObject>(object: T & CachedObject): T {
     const { spec, misfits } = object;
     const kept = Object.entries(isRecord(spec) ? spec : {}).filter(
-      ([name, value]) => name === "connectionRef" || (!isBulky(value) && typeof value !== "object"),
+      ([name, value]) => name === "connectionRef" || isShort(value),
     );
     const fitted = fitTo(this.#kind.spec, structuredClone(Object.fromEntries(kept)), ["spec"]).value;
     const reason: Misfit = {
@@ -84,8 +84,8 @@ export class BulkLimits {
   }
 }
 
-function isBulky(value: unknown): boolean {
-  return typeof value === "string" && value.length > longestKept;
+function isShort(value: unknown): boolean {
+  return typeof value === "string" ? value.length <= longestKept : typeof value !== "object";
 }
 
 /** The characters of all names and texts inside. */

@@ -1,4 +1,5 @@
 import type { Clock } from "../util/clock.ts";
+import { httpDateMs } from "../util/http-date.ts";
 
 /*
  * The time by the clock of the API server, which stamps creation and deletion and against which other replicas judge
@@ -48,11 +49,7 @@ export function createServerClock(local: Clock): ServerClock {
   };
 }
 
-/** The form that RFC 9110 demands: `Date.parse` alone would make a date of almost anything. */
 function parseDate(date: unknown): number | undefined {
-  if (typeof date !== "string" || !/^[A-Z][a-z]{2}, \d{2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2} GMT$/.test(date)) {
-    return undefined;
-  }
-  const ms = Date.parse(date);
-  return ms >= earliestMs && ms <= latestMs ? ms : undefined;
+  const ms = typeof date === "string" ? httpDateMs(date) : undefined;
+  return ms !== undefined && ms >= earliestMs && ms <= latestMs ? ms : undefined;
 }

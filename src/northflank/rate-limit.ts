@@ -1,4 +1,5 @@
 // pure
+import { httpDateMs } from "../util/http-date.ts";
 
 /** What an answer says about the quota of the account. Whatever is missing or makes no sense is left out. */
 export interface RateLimitReading {
@@ -77,15 +78,6 @@ function rawSecondsMs(text: string | undefined): number | undefined {
 function secondsToWaitMs(text: string | undefined): number | undefined {
   const ms = rawSecondsMs(text);
   return ms === undefined ? undefined : clampWaitMs(ms);
-}
-
-/** The form that RFC 9110 demands. `Date.parse` alone would make a date of almost anything, `-5` included. */
-function httpDateMs(text: string | undefined): number | undefined {
-  if (text === undefined || !/^[A-Z][a-z]{2}, \d{2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2} GMT$/.test(text)) {
-    return undefined;
-  }
-  const ms = Date.parse(text);
-  return Number.isNaN(ms) ? undefined : ms;
 }
 
 function httpDateDistanceMs(text: string | undefined, fromMs: number): number | undefined {
