@@ -38,19 +38,21 @@ function checkOf(schema: Schema): FitCheck {
     const item = fitCheck(schema.additionalProperties);
     return (value) => isRecord(value) && Object.keys(value).every((key) => item(value[key]));
   }
-  if (!isObject(schema)) return (value) => fitsScalar(schema, value);
+  if (!isObject(schema)) return scalarCheck(schema);
   const fields = Object.entries(schema.properties).map(([key, inner]) => ({
     key,
-    check: fitCheck(inner),
+    check: checkOf(inner),
+    isNullable: inner.nullable === true,
     isNeeded: "default" in inner || schema.required?.includes(key) === true,
+    isInherited: key in Object.prototype,
   }));
   return (value) => {
     if (!isRecord(value)) return false;
-    for (const { key, check, isNeeded } of fields) {
+    for (const { key, check, isNullable, isNeeded, isInherited } of fields) {
       const item = value[key];
-      if (item === undefined || !Object.hasOwn(value, key)) {
+      if (item === undefined || (isInherited && !Object.hasOwn(value, key))) {
         if (isNeeded) return false;
-      } else if (!check(item)) return false;
+      } else if (item === null ? !isNullable : !check(item)) return false;
     }
     return true;
   };
@@ -148,19 +150,30 @@ function fitObject(
   return object;
 }
 
-function fitsScalar(schema: Exclude<Schema, { readonly type: "object" | "array" }>, value: unknown): boolean {
+type ScalarSchema = Exclude<Schema, { readonly type: "object" | "array" }>;
+
+function fitsScalar(schema: ScalarSchema, value: unknown): boolean {
+  return scalarCheck(schema)(value);
+}
+
+function scalarCheck(schema: ScalarSchema): FitCheck {
   switch (schema.type) {
     case "boolean":
-      return typeof value === "boolean";
+      return (value) => typeof value === "boolean";
     case "integer":
       // Of a number that is not exact, or is beyond what a time can be, arithmetic makes nonsense or an exception.
-      return Number.isSafeInteger(value) && (schema.format === "int64" || Math.abs(value as number) <= maxInt32);
+      return schema.format === "int64"
+        ? Number.isSafeInteger
+        : (value) => Number.isSafeInteger(value) && Math.abs(value as number) <= maxInt32;
     case "string":
-      if (typeof value !== "string") return false;
-      if ("enum" in schema) return schema.enum.includes(value);
-      return schema.format !== "date-time" || isPlainTime(value) || Number.isFinite(Date.parse(value));
+      if ("enum" in schema) {
+        const { enum: allowed } = schema;
+        return (value) => typeof value === "string" && allowed.includes(value);
+      }
+      if (schema.format !== "date-time") return (value) => typeof value === "string";
+      return (value) => typeof value === "string" && (isPlainTime(value) || Number.isFinite(Date.parse(value)));
     default:
-      return false;
+      return () => false;
   }
 }
 

@@ -174,7 +174,8 @@ function shortened(value: string): string {
 function shareStrings(value: unknown, intern: Intern, depth = 0): unknown {
   if (typeof value === "string") return intern(value);
   if (typeof value !== "object" || value === null || depth > maxDepth) return value;
-  for (const key of Object.keys(value)) {
+  // Parsed JSON has no names but its own, and a list of them would be garbage for every object that arrives.
+  for (const key in value) {
     const inner: unknown = Reflect.get(value, key);
     if (typeof inner === "string") Reflect.set(value, key, intern(inner));
     else if (typeof inner === "object") shareStrings(inner, intern, depth + 1);

@@ -94,6 +94,7 @@ function lengthOf(value: unknown, depth = 0): number {
   if (typeof value !== "object" || value === null || depth > maxDepth) return 0;
   if (Array.isArray(value)) return value.reduce<number>((sum, item) => sum + 8 + lengthOf(item, depth + 1), 0);
   let sum = 0;
-  for (const name of Object.keys(value)) sum += name.length + 8 + lengthOf(Reflect.get(value, name), depth + 1);
+  // Parsed JSON: it has no names but its own.
+  for (const name in value) sum += name.length + 8 + lengthOf(Reflect.get(value, name), depth + 1);
   return sum;
 }

@@ -263,11 +263,11 @@ function soundAccounts(
   const accounts = createAccounts(deps);
   return {
     ...accounts,
-    resolve: async (request, signal) => {
+    resolve: (request, signal) => {
       const name = request.connectionName ?? defaultConnectionName;
       const connection = connections.get(objectKey({ namespace: request.namespace, name }));
       const isUnsound = (connection?.misfits?.spec.length ?? 0) > 0;
-      return isUnsound ? connectionInvalid(name) : await accounts.resolve(request, signal);
+      return isUnsound ? Promise.resolve(connectionInvalid(name)) : accounts.resolve(request, signal);
     },
   };
 }

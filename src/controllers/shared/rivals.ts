@@ -27,6 +27,9 @@ export async function openAccess(deps: AccessDeps, object: TargetObject, signal:
   const resolution = await deps.accounts.resolve(accountRequest(object), signal);
   if (resolution.kind === "blocked") return resolution;
   const { account } = resolution;
+  const open = { kind: "open", account } as const;
+  // Nearly all objects are alone, and each is asked about in every reconcile.
+  if (deps.sameTarget.length < 2 && deps.sameTarget[0]?.metadata.uid === object.metadata.uid) return open;
   const standings = new Map<string, Standing>();
   for (const rival of olderRivals(object, deps.sameTarget)) {
     const { namespace, connectionName } = accountRequest(rival);
@@ -38,7 +41,7 @@ export async function openAccess(deps: AccessDeps, object: TargetObject, signal:
       return { kind: "conflict", winner: objectKey(rival.metadata) };
     }
   }
-  return { kind: "open", account };
+  return open;
 }
 
 /**

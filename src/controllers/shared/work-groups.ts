@@ -6,6 +6,9 @@ import { connectionKeys } from "./dependents.ts";
 /** An object about something in a project of an account. */
 export type ProjectObject = Parameters<typeof connectionKeys>[0] & { readonly spec: { readonly projectId: string } };
 
+// Anybody can write any number of names into a spec.
+const mostMade = 1_000;
+
 /**
  * What hangs, hangs for a project, for a connection, for all connections of a namespace, or for everybody. Each may have a
  * part of what the next one has left, so one that hangs gets many places and many that hang get few each, but whoever comes
@@ -22,15 +25,24 @@ export function projectGroups(
   workers: number,
 ): WorkQueueGroups {
   const outer = connectionGroups(workers);
+  // Asked several times for each reconcile, and the answer is the same for all objects of a project.
+  const made = new Map<string, readonly WorkGroup[]>();
   return (key) => {
     const object = objects.get(key);
     if (object === undefined) return [];
     const [connection = ""] = connectionKeys(object);
-    return [
-      { name: `project ${connection} ${object.spec.projectId}`, limit: workers, share: 1 / 2 },
+    const name = `project ${connection} ${object.spec.projectId}`;
+    const known = made.get(name);
+    if (known !== undefined) return known;
+    const groups: readonly WorkGroup[] = [
+      // Not less than there are workers as long as nothing hangs: a full group costs each of its keys a turn in the queue.
+      { name, limit: workers, share: 2 / 3 },
       { name: `connection ${connection}`, limit: 4 * workers, share: 1 / 8, isSlowTogether: true },
       ...outer(key),
     ];
+    if (made.size >= mostMade) made.clear();
+    made.set(name, groups);
+    return groups;
   };
 }
 

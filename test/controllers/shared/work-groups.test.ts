@@ -68,8 +68,8 @@ test.each([
 
 /** The table of docs/decisions/0016: what hangs, the places it takes, and how many newcomers of which kind find one. */
 test.each([
-  ["1 project", (n: number) => `n/c.p.${n}`, 7, "projects", 12],
-  ["4 projects of a connection", (n: number) => `n/c.p${n % 4}.${n}`, 13, "projects", 6],
+  ["1 project", (n: number) => `n/c.p.${n}`, 8, "projects", 11],
+  ["4 projects of a connection", (n: number) => `n/c.p${n % 4}.${n}`, 15, "projects", 4],
   ["18 projects of a connection", (n: number) => `n/c.p${n % 18}.${n}`, 18, "projects", 1],
   ["1 connection of many projects", (n: number) => `n/c.p${n % 50}.${n}`, 19, "connections", 77],
   ["10 connections of a namespace", (n: number) => `n/c${n % 10}.p${n % 49}.${n}`, 69, "connections", 27],
