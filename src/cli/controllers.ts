@@ -12,6 +12,7 @@ import { isBeforeStart, stateOf } from "../controllers/job-run/machine.ts";
 import { createJobRunReconciler, namesJob } from "../controllers/job-run/reconciler.ts";
 import type { Restored } from "../controllers/job-run/restored.ts";
 import { connectionInvalid } from "../controllers/shared/account-verdicts.ts";
+import type { AccountRequest } from "../controllers/shared/accounts.ts";
 import type { ApiFactory } from "../controllers/shared/api-factory.ts";
 import { type ConnectionAccounts, createAccounts, type OperatorToken } from "../controllers/shared/create-accounts.ts";
 import { defaultConnectionName } from "../controllers/shared/dependents.ts";
@@ -261,14 +262,15 @@ function soundAccounts(
   deps: Parameters<typeof createAccounts>[0],
 ): ConnectionAccounts {
   const accounts = createAccounts(deps);
+  const isUnsound = ({ namespace, connectionName: name = defaultConnectionName }: AccountRequest) =>
+    (connections.get(objectKey({ namespace, name }))?.misfits?.spec.length ?? 0) > 0;
   return {
     ...accounts,
-    resolve: (request, signal) => {
-      const name = request.connectionName ?? defaultConnectionName;
-      const connection = connections.get(objectKey({ namespace: request.namespace, name }));
-      const isUnsound = (connection?.misfits?.spec.length ?? 0) > 0;
-      return isUnsound ? Promise.resolve(connectionInvalid(name)) : accounts.resolve(request, signal);
+    resolve: async (request, signal) => {
+      if (isUnsound(request)) return connectionInvalid(request.connectionName ?? defaultConnectionName);
+      return await accounts.resolve(request, signal);
     },
+    peek: (request) => (isUnsound(request) ? undefined : accounts.peek?.(request)),
   };
 }
 

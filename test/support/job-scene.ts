@@ -227,6 +227,10 @@ export class JobScene {
     const random = always(0.5);
     const accounts: Accounts = {
       resolve: async ({ connectionName, projectId }) => this.resolution(connectionName, projectId),
+      peek: ({ connectionName, projectId }) => {
+        const resolution = this.resolution(connectionName, projectId);
+        return "kind" in resolution && resolution.kind === "usable" ? resolution.account : undefined;
+      },
       standing: async ({ connectionName, projectId }) => {
         const resolution = await this.resolution(connectionName, projectId);
         if (resolution.kind === "usable") this.#standings.set(connectionName, resolution.account);

@@ -7,9 +7,9 @@ import type { ObjectKey } from "../../runtime/outcome.ts";
 import type { Account, AccountResolution, Accounts } from "../shared/accounts.ts";
 import { type Due, dueLook, resyncPeriodMs } from "../shared/due-look.ts";
 import type { LookSchedule } from "../shared/look-schedule.ts";
-import { type Access, openAccess } from "../shared/rivals.ts";
+import { type Access, knownAccess, openAccess } from "../shared/rivals.ts";
 import { prunedProblems, type SpecProblem } from "../shared/spec-problem.ts";
-import { accountRequest, isAccepted, readyReason } from "../shared/target-object.ts";
+import { accountRequest, isAccepted, isSettled, readyReason } from "../shared/target-object.ts";
 import { awaitedBuild, neededBuild } from "./awaiting.ts";
 import { type BuildQuery, judgeBuild, type SeenBuild } from "./build.ts";
 import type { Settings } from "./decision.ts";
@@ -42,6 +42,15 @@ export interface ObserveDeps {
 export interface Observed {
   readonly observation: Observation;
   readonly account: Account | undefined;
+}
+
+/** How long a settled object has nothing to do, as far as that is known without any wait. */
+export function restsFor(deps: ObserveDeps, object: NorthflankDeployment): number | undefined {
+  if (!isAccepted(object) || !isSettled(object)) return undefined;
+  const sameTarget = deps.store.byIndex("target", targetOf(object));
+  const account = knownAccess({ accounts: deps.accounts, sameTarget }, object);
+  const due = account && dueFor(deps, object, account);
+  return due?.kind === "rest" ? due.dueInMs : undefined;
 }
 
 /**

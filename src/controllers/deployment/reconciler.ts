@@ -13,7 +13,7 @@ import type { Change } from "./decision.ts";
 import { execute } from "./execute.ts";
 import { statusBefore } from "./in-doubt.ts";
 import type { Observation } from "./observation.ts";
-import { type ObserveDeps, observe, targetName } from "./observe.ts";
+import { type ObserveDeps, observe, restsFor, targetName } from "./observe.ts";
 import { statusOf } from "./status.ts";
 import { targetOf } from "./target.ts";
 import { concludeChange } from "./written.ts";
@@ -44,6 +44,7 @@ export function createDeploymentReconciler(deps: DeploymentDeps): Reconcile {
   const agesOf = ({ metadata }: NorthflankDeployment, status: NorthflankDeployment["status"]) =>
     stopwatch.ages({ key: objectKey(metadata), uid: metadata.uid }, timesOf(status));
   return createTargetReconciler<NorthflankDeployment, Observation, Conclusion, Change>(deps, {
+    restsFor: (object) => restsFor(deps, object),
     observe: (object, signal) => observe(deps, object, signal),
     decide: (object, observation) => {
       // Of ten thousand that rest nothing is measured: nobody waits for anything of theirs.

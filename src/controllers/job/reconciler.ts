@@ -13,7 +13,7 @@ import { decide } from "./decide.ts";
 import type { Change } from "./decision.ts";
 import { execute } from "./execute.ts";
 import type { Observation } from "./observation.ts";
-import { jobName, type ObserveDeps, observe, watchesValues } from "./observe.ts";
+import { jobName, type ObserveDeps, observe, restsFor, watchesValues } from "./observe.ts";
 import { statusOf } from "./status.ts";
 import { targetOf } from "./target.ts";
 import { concludeChange, intentConclusion } from "./written.ts";
@@ -49,6 +49,10 @@ export function createJobReconciler(deps: JobDeps): Reconcile {
     return time === undefined ? undefined : ages.get(time)?.seenMs;
   };
   return createTargetReconciler<NorthflankJob, Observation, Conclusion, Change>(deps, {
+    restsFor: (object) => {
+      sinceChange(object, object.status);
+      return restsFor(observeDeps, object);
+    },
     observe: (object, signal) => observe(observeDeps, object, signal),
     decide: (object, observation) =>
       decide({ object, observation, now: clock.now(), sinceChangeMs: sinceChange(object, object.status), random }),

@@ -52,6 +52,11 @@ export type AccountResolution =
 export interface Accounts {
   resolve(request: AccountRequest, signal: AbortSignal): Promise<AccountResolution>;
   /**
+   * The account that {@link resolve} would find, where that takes no wait and changes nothing; `undefined` where it must be
+   * asked. For what is done for each of thousands of objects at once.
+   */
+  peek?(request: AccountRequest): Account | undefined;
+  /**
    * Tells that the API answered 401 with this account's token. The Secret is read again at once when the account is next
    * resolved: a new token is used, the same one is not sent again until the Secret changes or a slow probe is due (the
    * account is `blocked` with `AuthenticationFailed` meanwhile). So a caller may resolve and call once more in the same

@@ -113,6 +113,8 @@ interface Source {
   /** How messages name it: `connection "main"`. */
   readonly title: string;
   readonly read: (signal: AbortSignal) => Promise<TokenRead>;
+  /** What `read` would give without any wait; `undefined` where it would wait. */
+  readonly peek: () => TokenRead | undefined;
   readonly invalidate: () => void;
   readonly apiUrl: string;
   readonly teamId: string | undefined;
@@ -214,6 +216,19 @@ export function createAccounts(deps: AccountsDeps): ConnectionAccounts {
       if (choice.kind === "blocked") return choice;
       return await account(choice.source, { probe: false }, signal);
     },
+    peek(request) {
+      const choice = chooseSource(request);
+      if (choice.kind === "blocked") return undefined;
+      const { source } = choice;
+      const judged = judge(source.apiUrl);
+      const read = source.peek();
+      const known = slots.get(source.slot);
+      if (judged.kind === "refused" || read?.kind !== "token" || known === undefined) return undefined;
+      const { entry, binding, account: found } = known;
+      if (!isSameSlot(known, source, judged.baseUrl) || !binding.token.equals(read.token)) return undefined;
+      const mayBeHeld = entry.probeAtMs !== undefined || (!entry.isAccepted && refusals.has(source.namespace));
+      return mayBeHeld ? undefined : found;
+    },
     async open(connection, options, signal) {
       const source = connectionSource(connection);
       if (options.fresh === true) source.invalidate();
@@ -277,6 +292,7 @@ export function createAccounts(deps: AccountsDeps): ConnectionAccounts {
       namespace: secretName.namespace,
       title: `connection "${metadata.name}"`,
       read: (signal) => secretTokens.read(secretName, signal),
+      peek: () => secretTokens.peek(secretName),
       invalidate: () => secretTokens.invalidate(secretName),
       apiUrl: spec.apiURL ?? deps.defaultApiUrl,
       teamId: spec.teamId,
@@ -555,22 +571,26 @@ export function createAccounts(deps: AccountsDeps): ConnectionAccounts {
 function operatorSource(deps: AccountsDeps): Source | undefined {
   const { operatorToken, clock } = deps;
   if (operatorToken === undefined) return undefined;
-  let known: { readonly atMs: number; readonly read: Promise<TokenRead> } | undefined;
+  let known: { readonly atMs: number; readonly read: Promise<TokenRead>; result?: TokenRead } | undefined;
+  const isYoung = () => known !== undefined && clock.monotonic() - known.atMs < secretCacheMs;
   return {
     slot: operatorSlot,
     namespace: "",
     title: "the operator-wide account",
     read: async () => {
-      if (known === undefined || clock.monotonic() - known.atMs >= secretCacheMs) {
+      if (known === undefined || !isYoung()) {
         known = { atMs: clock.monotonic(), read: operatorToken.read().then(tokenFromOperator) };
       }
+      const asked = known;
       try {
-        return await known.read;
+        asked.result = await asked.read;
+        return asked.result;
       } catch (error) {
         known = undefined;
         throw error;
       }
     },
+    peek: () => (isYoung() ? known?.result : undefined),
     invalidate: () => {
       known = undefined;
     },

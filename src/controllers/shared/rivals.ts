@@ -28,8 +28,8 @@ export async function openAccess(deps: AccessDeps, object: TargetObject, signal:
   if (resolution.kind === "blocked") return resolution;
   const { account } = resolution;
   const open = { kind: "open", account } as const;
-  // Nearly all objects are alone, and each is asked about in every reconcile.
-  if (deps.sameTarget.length < 2 && deps.sameTarget[0]?.metadata.uid === object.metadata.uid) return open;
+  // As nearly all objects are.
+  if (isAlone(object, deps.sameTarget)) return open;
   const standings = new Map<string, Standing>();
   for (const rival of olderRivals(object, deps.sameTarget)) {
     const { namespace, connectionName } = accountRequest(rival);
@@ -42,6 +42,18 @@ export async function openAccess(deps: AccessDeps, object: TargetObject, signal:
     }
   }
   return open;
+}
+
+/**
+ * {@link openAccess} where the answer takes no wait: the account of an object that nobody else shares its target with.
+ * `undefined` where it must be asked.
+ */
+export function knownAccess({ accounts, sameTarget }: AccessDeps, object: TargetObject): Account | undefined {
+  return isAlone(object, sameTarget) ? accounts.peek?.(accountRequest(object)) : undefined;
+}
+
+function isAlone({ metadata }: TargetObject, sameTarget: readonly TargetObject[]): boolean {
+  return sameTarget.length === 1 && sameTarget[0]?.metadata.uid === metadata.uid;
 }
 
 /**

@@ -30,6 +30,8 @@ interface Entry {
   readonly namespace: string;
   readonly readAtMs: number;
   readonly read: Promise<TokenRead>;
+  /** What came of it; missing until it is there. */
+  result?: TokenRead;
 }
 
 /**
@@ -67,11 +69,19 @@ export class SecretTokens {
     this.#entries.set(id, entry);
     this.#counts.set(name.namespace, (this.#counts.get(name.namespace) ?? 0) + 1);
     try {
-      return await entry.read;
+      entry.result = await entry.read;
+      return entry.result;
     } catch (error) {
       if (this.#entries.get(id) === entry) this.#drop(id);
       throw error;
     }
+  }
+
+  /** What {@link read} would give now without asking the server; `undefined` where it would ask. */
+  peek(name: TokenSecretName): TokenRead | undefined {
+    const known = this.#entries.get(idOf(name));
+    const isYoung = known !== undefined && this.#clock.monotonic() - known.readAtMs < this.#cacheMs(known);
+    return isYoung ? known.result : undefined;
   }
 
   /** The next {@link read} asks the server again. */

@@ -53,6 +53,11 @@ export type TargetDecision<C, X> =
 
 /** What a kind does in the steps of a pass: T its object, O what it observes, C what it concludes, X what it sends. */
 export interface TargetSteps<T extends TargetObject, O, C extends TargetConclusion, X> {
+  /**
+   * How long there is nothing to do for an object, in milliseconds, where that is known without any wait; `undefined` where
+   * it has to be observed. After a start nearly all objects rest, and there may be ten thousand.
+   */
+  readonly restsFor?: (object: T) => number | undefined;
   readonly observe: (
     object: T,
     signal: AbortSignal,
@@ -101,15 +106,20 @@ export function createTargetReconciler<T extends TargetObject, O, C extends Targ
     // No finalizer is ours: the target stays as it is.
     if (object.metadata.deletionTimestamp !== undefined) return { kind: "settled" };
     newSpecs.saw(key, object, deps.clock.monotonic());
-    const outcome = await unsaved.attempt(key, async (left): Promise<Outcome> => {
+    const restMs = unsaved.has(key) ? undefined : steps.restsFor?.(object);
+    const outcome = restMs === undefined ? await attempt(object, key, context) : restUntil(object, restMs);
+    newSpecs.judge(key, deps.store.get(key), (sinceMs) => deps.observer.becameReady(deps.clock.monotonic() - sinceMs));
+    return outcome;
+  };
+
+  function attempt(object: T, key: ObjectKey, context: PassContext): Promise<Outcome> {
+    return unsaved.attempt(key, async (left): Promise<Outcome> => {
       await writeLeft(left, deps.store, (value) => report(deps, steps, value, context));
       const known = deps.store.get(key);
       if (known === undefined || known.metadata.uid !== object.metadata.uid) return { kind: "settled" };
       return await pass(deps, steps, { known, left, context });
     });
-    newSpecs.judge(key, deps.store.get(key), (sinceMs) => deps.observer.becameReady(deps.clock.monotonic() - sinceMs));
-    return outcome;
-  };
+  }
 }
 
 // At once, and not without end: each time somebody has changed the object meanwhile.

@@ -39,6 +39,11 @@ export class Unsaved<V> {
   readonly #left = new Map<ObjectKey, V>();
   readonly #youngest = new Map<ObjectKey, Left<V>>();
 
+  /** Something is left by an earlier attempt, or one is under way. */
+  has(key: ObjectKey): boolean {
+    return this.#left.has(key) || this.#youngest.has(key);
+  }
+
   /** Runs one attempt with what the last one has left; whether it throws or not, what it leaves is kept. */
   async attempt<R>(key: ObjectKey, run: (left: Left<V>) => Promise<R>): Promise<R> {
     const left: Left<V> = { value: this.#left.get(key) };

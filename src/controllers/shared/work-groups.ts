@@ -12,7 +12,7 @@ const mostMade = 1_000;
 /**
  * What hangs, hangs for a project, for a connection, for all connections of a namespace, or for everybody. Each may have a
  * part of what the next one has left, so one that hangs gets many places and many that hang get few each, but whoever comes
- * next always finds one: of a project as many as there are workers at most, and half of what its connection has left; of a
+ * next always finds one: of a project as many as there are workers at most, and two thirds of what its connection has left; of a
  * connection four times as many, and an eighth of what its namespace has left; of a namespace as many as are left.
  *
  * *Guarantees*: projects that hang leave a place to the other projects of their connection, connections to the other ones,

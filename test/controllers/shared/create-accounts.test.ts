@@ -72,8 +72,16 @@ function setUp(connections: readonly ConnectionObject[] = [], more: Partial<Acco
     random: always(0.5),
     ...more,
   });
-  const resolve = (connectionName?: string, projectId = "shop") =>
-    accounts.resolve({ namespace: "shop", connectionName, projectId }, neverAborted());
+  /** In every test: what can be had without a wait is what is found by asking. */
+  const resolve = async (connectionName?: string, projectId = "shop") => {
+    const request = { namespace: "shop", connectionName, projectId };
+    const known = accounts.peek?.(request);
+    const resolution = await accounts.resolve(request, neverAborted());
+    if (known !== undefined) expect(usable(resolution)).toBe(known);
+    const after = accounts.peek?.(request);
+    if (after !== undefined) expect(usable(resolution)).toBe(after);
+    return resolution;
+  };
   const call = async (account: Account) => {
     await account.api.whoAmI({ class: "observe", signal: neverAborted() }).catch(() => undefined);
   };
@@ -148,6 +156,60 @@ describe("the account of an object", () => {
     const { resolve, opened } = setUp([connection("main")]);
     expect(usable(await resolve("main"))).toBe(usable(await resolve("main")));
     expect(opened).toHaveLength(1);
+  });
+
+  test.each([
+    ["a connection", setUp([connection("main")]), "main"],
+    ["the operator-wide token", setUp([], { operatorToken }), undefined],
+  ])(
+    "can be had of %s without a wait, from the first time it was asked for until the token is old",
+    async (_, scene, name) => {
+      const { accounts, resolve, clock } = scene;
+      const peek = () => accounts.peek?.({ namespace: "shop", connectionName: name, projectId: "shop" });
+      expect(peek()).toBeUndefined();
+      const account = usable(await resolve(name));
+      await clock.advance(44_999);
+      expect(peek()).toBe(account);
+      await clock.advance(1);
+      expect(peek()).toBeUndefined();
+    },
+  );
+
+  test.each<[string, (scene: ReturnType<typeof setUp>) => unknown, projectId?: string]>([
+    ["the connection is gone", ({ store }) => store.delete("shop/main")],
+    ["the connection is suspended", ({ store }) => store.set("shop/main", connection("main", { suspend: true }))],
+    [
+      "the project is not allowed",
+      ({ store }) => store.set("shop/main", connection("main", { allowedProjects: ["b"] })),
+    ],
+    [
+      "the host is not allowed",
+      ({ store }) => store.set("shop/main", connection("main", { apiURL: "https://x.example" })),
+    ],
+    ["another team is named", ({ store }) => store.set("shop/main", connection("main", { teamId: "beta" }))],
+    [
+      "another Secret is named",
+      ({ store }) => store.set("shop/main", connection("main", { tokenSecretRef: { name: "b" } })),
+    ],
+  ])("cannot be had without a wait when %s", async (_, change) => {
+    const scene = setUp([connection("main")]);
+    await scene.resolve("main");
+    change(scene);
+    expect(scene.accounts.peek?.({ namespace: "shop", connectionName: "main", projectId: "shop" })).toBeUndefined();
+  });
+
+  test("cannot be had without a wait once Northflank refused its token", async () => {
+    const { accounts, resolve, call, state, clock } = setUp([connection("main")]);
+    const account = usable(await resolve("main"));
+    state.answer = "unauthorized";
+    await call(account);
+    const peek = () => accounts.peek?.({ namespace: "shop", connectionName: "main", projectId: "shop" });
+    expect(peek()).toBeUndefined();
+    await resolve("main");
+    expect(peek()).toBeUndefined();
+    await clock.advance(hourMs);
+    await resolve("main");
+    expect(peek()).toBeUndefined();
   });
 
   test("has another version once the connection points elsewhere", async () => {
