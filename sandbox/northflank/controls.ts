@@ -1,32 +1,21 @@
-import type { Account, Build, External, Job, Project, Run, Service, ServiceType } from "./model.ts";
-import { rolloutStatus, runStatus } from "./model.ts";
+import {
+  type Account,
+  type Build,
+  type Job,
+  type Project,
+  type Run,
+  rolloutStatus,
+  runStatus,
+  type Service,
+} from "./model.ts";
+import { type NewJob, type NewService, newJob, newProject, newService, remadeJob, remadeService } from "./resources.ts";
 import { abortRun, beginRollout, followBuilds, startBuild, startRun, type World } from "./state.ts";
-
-export interface NewService {
-  readonly id: string;
-  /** Default `deployment`. */
-  readonly serviceType?: ServiceType;
-  /** External image. Without one a deployment service runs `internal` or nothing. */
-  readonly image?: string;
-  readonly credentials?: string;
-  readonly internal?: Service["internal"];
-  /** Default 1. */
-  readonly instances?: number;
-}
-
-export interface NewJob {
-  readonly id: string;
-  readonly image?: string;
-  readonly internal?: Job["internal"];
-  /** Makes it a cron job. It never starts runs by itself: `injectRun` does. */
-  readonly schedule?: string;
-  readonly runOnSourceChange?: "always" | "cd-promote" | "never";
-}
 
 /** A service as it is now, for assertions and for watching. */
 export interface ServiceState {
   readonly projectId: string;
   readonly id: string;
+  readonly uid: string;
   readonly image: string | undefined;
   readonly internal: Service["internal"];
   readonly docker: object | undefined;
@@ -42,6 +31,7 @@ export interface ServiceState {
 export interface JobState {
   readonly projectId: string;
   readonly id: string;
+  readonly uid: string;
   readonly image: string | undefined;
   readonly internal: Job["internal"];
   /** As `PATCH /jobs/{id}` takes them. */
@@ -68,8 +58,12 @@ export interface AccountControls {
   addProject(projectId: string): void;
   addService(projectId: string, service: NewService): void;
   removeService(projectId: string, serviceId: string): void;
+  /** Deletes a service and makes it again under the same id: another uid, no builds, and a first rollout from now. */
+  remakeService(projectId: string, serviceId: string, changed?: Partial<Omit<NewService, "id">>): void;
   addJob(projectId: string, job: NewJob): void;
   removeJob(projectId: string, jobId: string): void;
+  /** Deletes a job and makes it again under the same id: another uid, no runs, no builds. */
+  remakeJob(projectId: string, jobId: string, changed?: Partial<Omit<NewJob, "id">>): void;
   /**
    * A build of a service or job as it is now: `SUCCESS` by default. One with a word that is no end stays so until
    * `finishBuild`.
@@ -139,6 +133,7 @@ export function addAccount(
 ): Account {
   const account: Account = {
     name: options.name,
+    uid: world.newUid(),
     tokens: new Map(options.tokens.map((token) => [token, { expiresAtMs: undefined }])),
     teams: new Set(options.teams ?? [options.name]),
     projects: new Map(),
@@ -178,11 +173,18 @@ export function controlsOf(world: World, account: Account): AccountControls {
   return {
     addToken: (token, { expiresAtMs } = {}) => account.tokens.set(token, { expiresAtMs }),
     revokeToken: (token) => found(account.tokens.delete(token) || undefined, "such token"),
-    addProject: (id) => account.projects.set(id, { id, services: new Map(), jobs: new Map() }),
+    addProject: (id) => account.projects.set(id, newProject(world, id)),
     addService: (projectId, service) => projectOf(projectId).services.set(service.id, newService(world, service)),
     removeService: (projectId, id) => found(projectOf(projectId).services.delete(id) || undefined, `service ${id}`),
-    addJob: (projectId, job) => projectOf(projectId).jobs.set(job.id, newJob(job)),
+    remakeService: (projectId, id, changed = {}) => {
+      const service = remadeService(world, serviceOf(projectId, id), changed);
+      projectOf(projectId).services.set(id, service);
+      beginRollout(world, service, world.now());
+    },
+    addJob: (projectId, job) => projectOf(projectId).jobs.set(job.id, newJob(world, job)),
     removeJob: (projectId, id) => found(projectOf(projectId).jobs.delete(id) || undefined, `job ${id}`),
+    remakeJob: (projectId, id, changed = {}) =>
+      projectOf(projectId).jobs.set(id, remadeJob(world, jobOf(projectId, id), changed)),
     addBuild: (projectId, builderId, { sha, id, branch = "main", status = "SUCCESS" }) => {
       const isEnd = ["SUCCESS", "FAILURE", "ABORTED", "SUBMISSION_FAILURE", "CRASHED"].includes(status);
       const how = isEnd ? { end: { atMs: world.now(), status } } : { runningAs: status, end: undefined };
@@ -265,60 +267,13 @@ function found<T>(value: T | undefined, what: string): T {
   return value;
 }
 
-function externalOf(image: string | undefined, credentials?: string): External | undefined {
-  if (image === undefined) return undefined;
-  return { imagePath: image, ...(credentials !== undefined && { credentials }) };
-}
-
-function newService(world: World, options: NewService): Service {
-  const nowMs = world.now();
-  // Long settled: nothing of it lies in the time after the start of the sandbox.
-  const settledMs = nowMs - 3_600_000;
-  const settled = { status: "COMPLETED", atMs: settledMs, reason: "DEPLOYING" };
-  return {
-    id: options.id,
-    serviceType: options.serviceType ?? "deployment",
-    createdAtMs: settledMs,
-    updatedAtMs: settledMs,
-    instances: options.instances ?? 1,
-    paused: false,
-    disabledCD: false,
-    external: externalOf(options.image, options.credentials),
-    internal: options.internal ?? (options.serviceType === "combined" ? { id: options.id, branch: "main" } : undefined),
-    docker: undefined,
-    buildpack: undefined,
-    settings: {},
-    rollout: { before: settled, startedMs: settledMs, lagMs: 0, durationMs: 0, outcome: "COMPLETED" },
-    rolloutCount: 1,
-    builds: [],
-    deployed: undefined,
-    script: [],
-  };
-}
-
-function newJob(options: NewJob): Job {
-  const { schedule, runOnSourceChange = "never" } = options;
-  const cron = schedule === undefined ? {} : { cron: { schedule, concurrencyPolicy: "forbid" } };
-  return {
-    id: options.id,
-    jobType: schedule === undefined ? "manual" : "cron",
-    external: externalOf(options.image),
-    internal: options.internal,
-    docker: undefined,
-    buildpack: undefined,
-    settings: { settings: { backoffLimit: 0, activeDeadlineSeconds: 600, runOnSourceChange, ...cron } },
-    builds: [],
-    runs: [],
-    script: [],
-  };
-}
-
 function serviceState(projectId: string, service: Service, nowMs: number): ServiceState {
-  const { id, external, internal, docker, buildpack, instances, rollout, rolloutCount } = service;
+  const { id, uid, external, internal, docker, buildpack, instances, rollout, rolloutCount } = service;
   const { status } = rolloutStatus(rollout, nowMs);
   return {
     projectId,
     id,
+    uid,
     image: external?.imagePath,
     internal,
     docker,
@@ -330,8 +285,8 @@ function serviceState(projectId: string, service: Service, nowMs: number): Servi
   };
 }
 
-function jobState(projectId: string, { id, external, internal, settings }: Job): JobState {
-  return { projectId, id, image: external?.imagePath, internal, settings };
+function jobState(projectId: string, { id, uid, external, internal, settings }: Job): JobState {
+  return { projectId, id, uid, image: external?.imagePath, internal, settings };
 }
 
 function runState(run: Run, nowMs: number): RunState {

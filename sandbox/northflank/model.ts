@@ -44,6 +44,8 @@ export type ServiceType = "deployment" | "combined" | "build";
 
 export interface Service {
   readonly id: string;
+  /** New when it is deleted and made again under the same id. */
+  readonly uid: string;
   readonly serviceType: ServiceType;
   readonly createdAtMs: number;
   instances: number;
@@ -82,6 +84,8 @@ export interface Run {
 
 export interface Job {
   readonly id: string;
+  readonly uid: string;
+  readonly createdAtMs: number;
   readonly jobType: "manual" | "cron";
   external: External | undefined;
   internal: Internal | undefined;
@@ -96,12 +100,15 @@ export interface Job {
 
 export interface Project {
   readonly id: string;
+  readonly uid: string;
+  readonly createdAtMs: number;
   readonly services: Map<string, Service>;
   readonly jobs: Map<string, Job>;
 }
 
 export interface Account {
   readonly name: string;
+  readonly uid: string;
   readonly tokens: Map<string, { readonly expiresAtMs: number | undefined }>;
   readonly teams: Set<string>;
   readonly projects: Map<string, Project>;

@@ -9,6 +9,8 @@ import {
   jobDetail,
   jobItem,
   patchedJob,
+  patchedService,
+  projectDetail,
   runView,
   serviceDetail,
   serviceItem,
@@ -77,6 +79,7 @@ function whoAmI({ account, token }: Request): Answer {
   const expiresAtMs = account.tokens.get(token)?.expiresAtMs;
   return data({
     tokenKind: "api",
+    entityUid: account.uid,
     id: `token-${account.name}`,
     name: `token of ${account.name}`,
     entityId: account.name,
@@ -88,21 +91,20 @@ function whoAmI({ account, token }: Request): Answer {
 }
 
 function listProjects({ account, call }: Request): Answer {
-  const projects = [...account.projects.values()].map(({ id }) => ({ id, name: id, description: "" }));
+  const projects = [...account.projects.values()].map(({ id, uid }) => ({
+    id,
+    uid,
+    name: id,
+    description: "",
+    lifecycleStatus: "created",
+  }));
   const { items, pagination } = pageOf(projects, call.query);
   return { status: 200, body: { data: { projects: items }, pagination } };
 }
 
 function getProject(request: Request): Answer {
   const project = projectOf(request);
-  const summary = ({ id }: { readonly id: string }) => ({
-    id,
-    appId: `/${request.account.name}/${project.id}/${id}`,
-    name: id,
-  });
-  const services = [...project.services.values()].map(summary);
-  const jobs = [...project.jobs.values()].map(summary);
-  return data({ id: project.id, name: project.id, deployment: { region: "europe-west" }, services, jobs, addons: [] });
+  return data(projectDetail(request.account, project));
 }
 
 function listServices(request: Request): Answer {
@@ -143,7 +145,9 @@ function patchService(request: Request, serviceType: Service["serviceType"]): An
   const { deployment, ...settings } = request.body as { readonly deployment?: DeploymentChange };
   if (deployment !== undefined) deploy(request.world, project, service, deployment);
   Object.assign(service.settings, settings);
-  return data(serviceDetail(request.account, project, service, { ...viewOf(request), form: "B", tellsImageUrl: true }));
+  return data(
+    patchedService(request.account, project, service, { ...viewOf(request), form: "B", tellsImageUrl: true }),
+  );
 }
 
 /** In the order of their start, oldest first: as for runs, the real order is not documented. */

@@ -43,6 +43,8 @@ export interface World {
   readonly settings: SandboxSettings;
   readonly accounts: Map<string, Account>;
   newId(): string;
+  /** Ids of their own, so that a uid more shifts no id of a run or build. */
+  newUid(): string;
 }
 
 export function createWorld(options: {
@@ -50,12 +52,16 @@ export function createWorld(options: {
   readonly settings: SandboxSettings;
   readonly seed: string;
 }): World {
+  const { now, settings, seed } = options;
+  return { now, settings, accounts: new Map(), newId: idsFrom(seed), newUid: idsFrom(`${seed}/uid`) };
+}
+
+function idsFrom(seed: string): () => string {
   let count = 0;
-  const newId = (): string => {
-    const hex = createHash("sha256").update(`${options.seed}/${++count}`).digest("hex");
+  return () => {
+    const hex = createHash("sha256").update(`${seed}/${++count}`).digest("hex");
     return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-4${hex.slice(13, 16)}-8${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
   };
-  return { now: options.now, settings: options.settings, accounts: new Map(), newId };
 }
 
 /** An image whose tag holds this word cannot be rolled out, and a run of it fails. */

@@ -23,10 +23,38 @@ export interface ViewContext {
   readonly tellsImageUrl: boolean;
 }
 
+/** "get project". */
+export function projectDetail(account: Account, project: Project): object {
+  const summary = ({ id, uid }: Service | Job) => ({
+    id,
+    uid,
+    appId: `/${account.name}/${project.id}/${id}`,
+    name: id,
+  });
+  return {
+    id: project.id,
+    uid: project.uid,
+    name: project.id,
+    createdAt: iso(project.createdAtMs),
+    lifecycleStatus: "created",
+    cluster,
+    deployment: { region: "europe-west" },
+    services: [...project.services.values()].map((service) => ({
+      ...summary(service),
+      serviceType: service.serviceType,
+    })),
+    jobs: [...project.jobs.values()].map((job) => ({ ...summary(job), jobType: job.jobType })),
+    addons: [],
+  };
+}
+
+const cluster = { id: "nf-europe-west", name: "nf-europe-west" };
+
 /** An item of "list services": without any `deployment`, as documented. */
 export function serviceItem(account: Account, project: Project, service: Service, { nowMs }: ViewContext): object {
   return {
     id: service.id,
+    uid: service.uid,
     appId: `/${account.name}/${project.id}/${service.id}`,
     projectId: project.id,
     name: service.id,
@@ -38,7 +66,13 @@ export function serviceItem(account: Account, project: Project, service: Service
   };
 }
 
+/** "get service". */
 export function serviceDetail(account: Account, project: Project, service: Service, context: ViewContext): object {
+  return { uid: service.uid, ...patchedService(account, project, service, context) };
+}
+
+/** What a PATCH of a service answers: as "get service", but the SDK lists no uid. */
+export function patchedService(account: Account, project: Project, service: Service, context: ViewContext): object {
   const { deployment: _, ...settings } = service.settings;
   const common = {
     id: service.id,
@@ -148,6 +182,7 @@ function providerOf(host: string): string {
 export function jobItem(account: Account, project: Project, job: Job): object {
   return {
     id: job.id,
+    uid: job.uid,
     projectId: project.id,
     appId: `/${account.name}/${project.id}/${job.id}`,
     name: job.id,

@@ -526,3 +526,44 @@ test("a control that names what does not exist says so, instead of doing nothing
   expect(() => sandbox.account("nope")).toThrow("no account nope");
   expect(() => sandbox.removeRoute("POST", "/v1/nope", 404)).toThrow("no route POST /v1/nope");
 });
+
+describe("uids", () => {
+  const uidOf = async (path: string): Promise<string> => (await call("GET", `${shop}${path}`)).json.data.uid;
+
+  test.each([
+    ["/services/api", () => sandbox.remakeService("shop", "api", { image: "a.b/c:2" })],
+    ["/jobs/migrate", () => sandbox.remakeJob("shop", "migrate")],
+  ])("%s keeps its own through changes, and has another one when it is made again", async (path, remake) => {
+    const before = await uidOf(path);
+    expect(before).toMatch(/^[0-9a-f-]{36}$/);
+    await call("POST", `${shop}${path}/deployment`, image("a.b/c:1"));
+    expect(await uidOf(path)).toBe(before);
+    remake();
+    const after = await uidOf(path);
+    expect(after).not.toBe(before);
+    expect(await uidOf(path)).toBe(after);
+    const list = (await call("GET", `${shop}${path.slice(0, path.lastIndexOf("/"))}`)).json.data;
+    const items = (Object.values(list)[0] as { id: string; uid: string }[]).filter(({ id }) => path.endsWith(`/${id}`));
+    expect(items.map(({ uid }) => uid)).toEqual([after]);
+  });
+
+  test("what is made again has the source of before, a first rollout, and no runs and builds", async () => {
+    sandbox.addBuild("shop", "api", { sha: "a".repeat(40) });
+    sandbox.injectRun("shop", "report");
+    sandbox.remakeService("shop", "api");
+    sandbox.remakeJob("shop", "report");
+    expect(sandbox.service("shop", "api")).toMatchObject({ image: "ghcr.io/acme/api:1.4.1", rolloutCount: 1 });
+    expect((await call("GET", `${shop}/services/api/build`)).json.data.builds).toEqual([]);
+    expect(sandbox.job("shop", "report")).toMatchObject({ image: "ghcr.io/acme/report:2.0.0" });
+    expect(sandbox.runs("shop", "report")).toEqual([]);
+    expect((await call("GET", `${shop}/jobs/report`)).json.data).toMatchObject({ jobType: "cron" });
+  });
+
+  test("are those of the resource, not of its id", async () => {
+    const { data } = (await call("GET", shop)).json;
+    expect(data.services[0].uid).toBe(await uidOf("/services/api"));
+    expect(data.jobs[0].uid).toBe(await uidOf("/jobs/migrate"));
+    expect(new Set([data.uid, ...[...data.services, ...data.jobs].map(({ uid }) => uid)]).size).toBe(7);
+    expect((await call("GET", "/v1/projects")).json.data.projects[0].uid).toBe(data.uid);
+  });
+});
