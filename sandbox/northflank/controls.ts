@@ -9,7 +9,7 @@ import {
   type Service,
 } from "./model.ts";
 import { type NewJob, type NewService, newJob, newProject, newService, remadeJob, remadeService } from "./resources.ts";
-import { abortRun, beginRollout, followBuilds, startBuild, startRun, type World } from "./state.ts";
+import { abortRun, beginRollout, followBuilds, resume, startBuild, startRun, type World } from "./state.ts";
 
 /** A service as it is now, for assertions and for watching. */
 export interface ServiceState {
@@ -21,6 +21,7 @@ export interface ServiceState {
   readonly docker: object | undefined;
   readonly buildpack: object | undefined;
   readonly instances: number;
+  readonly isPaused: boolean;
   /** Commit of the build that was rolled out last. */
   readonly deployedSHA: string | undefined;
   readonly rolloutStatus: string;
@@ -93,6 +94,7 @@ export interface AccountControls {
   setImage(projectId: string, serviceId: string, image: string): void;
   /** The same for a job, which has no rollout. */
   setJobImage(projectId: string, jobId: string, image: string): void;
+  /** As the calls pause and resume do; resuming begins a rollout. */
   pauseService(projectId: string, serviceId: string, isPaused: boolean): void;
   /** The next `count` rollouts end in FAILED. An image whose tag holds `broken` fails always. */
   failNextRollout(projectId: string, serviceId: string, count?: number): void;
@@ -218,7 +220,9 @@ export function controlsOf(world: World, account: Account): AccountControls {
       beginRollout(world, service, world.now());
     },
     pauseService: (projectId, serviceId, isPaused) => {
-      serviceOf(projectId, serviceId).paused = isPaused;
+      const service = serviceOf(projectId, serviceId);
+      if (isPaused) service.paused = true;
+      else if (service.paused) resume(world, projectOf(projectId), service, undefined);
     },
     failNextRollout: (projectId, serviceId, count = 1) =>
       serviceOf(projectId, serviceId).script.push(...Array<"FAILED">(count).fill("FAILED")),
@@ -279,6 +283,7 @@ function serviceState(projectId: string, service: Service, nowMs: number): Servi
     docker,
     buildpack,
     instances,
+    isPaused: service.paused,
     deployedSHA: service.deployed?.sha,
     rolloutStatus: status,
     rolloutCount,

@@ -48,6 +48,7 @@ export interface Service {
   readonly uid: string;
   readonly serviceType: ServiceType;
   readonly createdAtMs: number;
+  /** As wanted while it is not paused. */
   instances: number;
   paused: boolean;
   disabledCD: boolean;

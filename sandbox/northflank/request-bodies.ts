@@ -6,6 +6,7 @@ export type BodySchema =
   | "service-deployment-update"
   | "job-deployment-update"
   | "run-job"
+  | "resume-service"
   | "patch-job"
   | "patch-manual-job"
   | "patch-cron-job"

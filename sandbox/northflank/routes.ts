@@ -3,7 +3,18 @@ import { ApiProblem } from "./api-problem.ts";
 import type { Account, Job, Project, Run, Service } from "./model.ts";
 import { pageOf } from "./paging.ts";
 import type { BodySchema } from "./request-bodies.ts";
-import { abortRun, type DeploymentChange, deploy, deployJob, followBuilds, startRun, type World } from "./state.ts";
+import {
+  abortRun,
+  beginRollout,
+  type DeploymentChange,
+  deploy,
+  deployJob,
+  followBuilds,
+  resume,
+  signOfPause,
+  startRun,
+  type World,
+} from "./state.ts";
 import {
   buildView,
   jobDetail,
@@ -54,6 +65,9 @@ export const routes: readonly Route[] = [
   scoped("POST", "/services/{service}/deployment", updateServiceDeployment, "service-deployment-update"),
   scoped("PATCH", "/services/deployment/{service}", patchDeploymentService, "patch-deployment-service"),
   scoped("PATCH", "/services/combined/{service}", patchCombinedService, "patch-combined-service"),
+  scoped("POST", "/services/{service}/pause", pauseService),
+  scoped("POST", "/services/{service}/resume", resumeService, "resume-service"),
+  scoped("POST", "/services/{service}/restart", restartService),
   scoped("GET", "/services/{service}/build", listBuilds),
   scoped("GET", "/services/{service}/build/{build}", getBuild),
   scoped("GET", "/jobs", listJobs),
@@ -148,6 +162,24 @@ function patchService(request: Request, serviceType: Service["serviceType"]): An
   return data(
     patchedService(request.account, project, service, { ...viewOf(request), form: "B", tellsImageUrl: true }),
   );
+}
+
+function pauseService(request: Request): Answer {
+  serviceOf(request).service.paused = true;
+  return data({});
+}
+
+function resumeService(request: Request): Answer {
+  const { project, service } = serviceOf(request);
+  const { instances, disabledCD } = request.body as { readonly instances?: number; readonly disabledCD?: boolean };
+  service.disabledCD = disabledCD ?? service.disabledCD;
+  resume(request.world, project, service, instances);
+  return data({});
+}
+
+function restartService(request: Request): Answer {
+  beginRollout(request.world, serviceOf(request).service, request.world.now());
+  return data({});
 }
 
 /** In the order of their start, oldest first: as for runs, the real order is not documented. */
@@ -254,7 +286,12 @@ function data(value: object): Answer {
 
 function viewOf({ world }: Request): ViewContext {
   const { serviceForm, tellsImageUrl } = world.settings;
-  return { nowMs: world.now(), form: serviceForm, tellsImageUrl: tellsImageUrl ?? serviceForm === "B" };
+  return {
+    nowMs: world.now(),
+    form: serviceForm,
+    tellsImageUrl: tellsImageUrl ?? serviceForm === "B",
+    pauseSign: signOfPause(world.settings),
+  };
 }
 
 function projectOf({ account, params }: Request): Project {

@@ -91,6 +91,8 @@ function defaults(rolloutMs: number): SandboxSettings {
     runListLagMs: 0,
     serviceForm: "B",
     tellsImageUrl: undefined,
+    pauseSign: undefined,
+    updateResumes: false,
     hasAuthRoute: true,
     sendsRetryAfter: false,
     latencyMs: 0,

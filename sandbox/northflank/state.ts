@@ -29,6 +29,13 @@ export interface SandboxSettings {
   serviceForm: "A" | "B";
   /** Whether external images are also told as `imageUrl`; `undefined`: in form B only. */
   tellsImageUrl: boolean | undefined;
+  /**
+   * How "get service" tells a pause: by `deployment.instances: 0`, or by the flag `servicePaused` and instances as they
+   * were. `undefined`: the flag in form A only.
+   */
+  pauseSign: "instances" | "servicePaused" | undefined;
+  /** Whether an update of a paused service resumes it. Otherwise it is stored, and rolled out after the resume. */
+  updateResumes: boolean;
   /** Whether `GET /v1/auth` exists. */
   hasAuthRoute: boolean;
   /** Whether a 429 carries `Retry-After`, which is not documented. */
@@ -95,7 +102,8 @@ export function deploy(world: World, project: Project, service: Service, change:
   }
   service.docker = change.docker ?? service.docker;
   service.buildpack = change.buildpack ?? service.buildpack;
-  service.instances = change.instances ?? service.instances;
+  scale(world, service, change.instances);
+  if (world.settings.updateResumes) service.paused = false;
   service.updatedAtMs = world.now();
   if (internal === undefined) {
     if (change.external !== undefined) service.deployed = undefined;
@@ -108,10 +116,33 @@ export function deploy(world: World, project: Project, service: Service, change:
   if (build !== undefined) beginRollout(world, service, world.now());
 }
 
+/** Where instances are the sign of a pause, no instances are a pause and any number ends it. */
+function scale({ settings }: World, service: Service, instances: number | undefined): void {
+  if (instances === undefined) return;
+  const isFlag = signOfPause(settings) === "servicePaused";
+  service.paused = isFlag ? service.paused : instances === 0;
+  service.instances = instances === 0 && !isFlag ? service.instances : instances;
+}
+
+/** How "get service" tells a pause. */
+export function signOfPause({ pauseSign, serviceForm }: SandboxSettings): "instances" | "servicePaused" {
+  return pauseSign ?? (serviceForm === "A" ? "servicePaused" : "instances");
+}
+
+/** Starts the instances again, with the source as it is by now. */
+export function resume(world: World, project: Project, service: Service, instances: number | undefined): void {
+  if (!service.paused) throw new ApiProblem(409, "The service is not paused");
+  service.paused = false;
+  service.instances = instances ?? Math.max(1, service.instances);
+  const before = service.rolloutCount;
+  followBuilds(world, project, service);
+  if (service.rolloutCount === before) beginRollout(world, service, world.now());
+}
+
 /** Continuous deployment: a service that follows the latest build has rolled out the newest one by now. */
 export function followBuilds(world: World, project: Project, service: Service): void {
-  const { internal, deployed, disabledCD } = service;
-  if (internal === undefined || disabledCD || !isLatest(internal)) return;
+  const { internal, deployed, disabledCD, paused } = service;
+  if (internal === undefined || disabledCD || paused || !isLatest(internal)) return;
   const build = wantedBuild(world, project, internal);
   if (build === undefined || build.id === deployed?.buildId) return;
   service.deployed = { buildId: build.id, sha: build.sha };
@@ -175,7 +206,9 @@ function homeOf(world: World, project: Project, projectId: string): Project | un
   return account?.projects.get(projectId);
 }
 
+/** Begins a rollout; of a paused service there is nothing to roll out. */
 export function beginRollout(world: World, service: Service, fromMs: number): void {
+  if (service.paused) return;
   const { rolloutMs, rolloutLagMs } = world.settings;
   const before = rolloutStatus(service.rollout, fromMs);
   const scripted = service.script.shift();

@@ -21,6 +21,7 @@ export interface ViewContext {
   readonly form: ServiceForm;
   /** Whether `deployment.imageUrl` is told. */
   readonly tellsImageUrl: boolean;
+  readonly pauseSign: "instances" | "servicePaused";
 }
 
 /** "get project". */
@@ -83,10 +84,11 @@ export function patchedService(account: Account, project: Project, service: Serv
     disabledCI: false,
     billing: { deploymentPlan: "nf-compute-20" },
     status: statusOf(service, context.nowMs),
+    ...(context.pauseSign === "servicePaused" && { servicePaused: service.paused }),
   };
   const deployment = service.serviceType === "build" ? {} : { deployment: deploymentOf(service, context) };
   return context.form === "A"
-    ? { ...common, disabledCD: service.disabledCD, servicePaused: service.paused, ...deployment }
+    ? { ...common, disabledCD: service.disabledCD, ...deployment }
     : { ...common, ...settings, updatedAt: iso(service.updatedAtMs), ...deployment };
 }
 
@@ -100,11 +102,11 @@ function statusOf(service: Service, nowMs: number): object {
   };
 }
 
-function deploymentOf(service: Service, { form, tellsImageUrl }: ViewContext): object {
+function deploymentOf(service: Service, { form, tellsImageUrl, pauseSign }: ViewContext): object {
   const { external, internal } = service;
   return {
     region: "europe-west",
-    instances: service.instances,
+    instances: service.paused && pauseSign === "instances" ? 0 : service.instances,
     docker: service.docker ?? { configType: "default" },
     ...(service.buildpack && { buildpack: service.buildpack }),
     storage: { ephemeralStorage: { storageSize: 1024 }, shmSize: 64 },

@@ -527,6 +527,79 @@ test("a control that names what does not exist says so, instead of doing nothing
   expect(() => sandbox.removeRoute("POST", "/v1/nope", 404)).toThrow("no route POST /v1/nope");
 });
 
+describe("a paused service", () => {
+  const api = `${shop}/services/api`;
+  const read = async () => (await call("GET", api)).json.data;
+  const state = () => sandbox.service("shop", "api");
+
+  test("has no instances, and is otherwise as before", async () => {
+    const before = await read();
+    expect((await call("POST", `${api}/pause`)).json).toEqual({ data: {} });
+    expect(await read()).toEqual({ ...before, deployment: { ...before.deployment, instances: 0 } });
+    expect((await call("POST", `${api}/resume`, {})).json).toEqual({ data: {} });
+    expect((await read()).deployment.instances).toBe(1);
+    expect(state()).toMatchObject({ isPaused: false, rolloutCount: 2 });
+  });
+
+  test("has the flag servicePaused in the older form, and its instances", async () => {
+    sandbox.settings.serviceForm = "A";
+    sandbox.pauseService("shop", "web", true);
+    const web = async () => (await call("GET", `${shop}/services/web`)).json.data;
+    expect(await web()).toMatchObject({ servicePaused: true, deployment: { instances: 2 } });
+    sandbox.settings.pauseSign = "instances";
+    expect(await web()).toMatchObject({ deployment: { instances: 0 } });
+    expect(await web()).not.toHaveProperty("servicePaused");
+  });
+
+  test("takes an update without a rollout, and starts with it after the resume", async () => {
+    await call("POST", `${api}/pause`);
+    const answer = await call("POST", `${api}/deployment`, image("ghcr.io/acme/api:2"));
+    expect([answer.status, answer.json]).toEqual([200, { data: {} }]);
+    expect((await read()).deployment).toMatchObject({ instances: 0, external: { imagePath: "ghcr.io/acme/api:2" } });
+    nowMs += 60_000;
+    expect(state()).toMatchObject({ rolloutCount: 1, rolloutStatus: "COMPLETED" });
+    await call("POST", `${api}/resume`, { instances: 3 });
+    expect(state()).toMatchObject({ rolloutCount: 2, instances: 3, image: "ghcr.io/acme/api:2" });
+  });
+
+  test("is resumed by an update where that is set", async () => {
+    sandbox.settings.updateResumes = true;
+    await call("POST", `${api}/pause`);
+    await call("POST", `${api}/deployment`, image("ghcr.io/acme/api:2"));
+    expect(state()).toMatchObject({ isPaused: false, rolloutCount: 2 });
+  });
+
+  test("stays paused by a PATCH with no instances, and is resumed by one with some", async () => {
+    await call("POST", `${api}/pause`);
+    const patch = (instances: number) =>
+      call("PATCH", `${shop}/services/deployment/api`, { deployment: { instances, ...image("a.b/c:1") } });
+    expect((await patch(0)).json.data.deployment.instances).toBe(0);
+    expect(state()).toMatchObject({ isPaused: true, rolloutCount: 1 });
+    expect((await patch(2)).json.data.deployment.instances).toBe(2);
+    expect(state()).toMatchObject({ isPaused: false, rolloutCount: 2 });
+  });
+
+  test("follows no builds until it is resumed, and then rolls out once", async () => {
+    const sha = "a".repeat(40);
+    await call("POST", `${api}/deployment`, { internal: { id: "builder", branch: "main", buildSHA: "latest" } });
+    await call("POST", `${api}/pause`);
+    sandbox.addBuild("shop", "builder", { sha });
+    expect(state()).toMatchObject({ rolloutCount: 2 });
+    await call("POST", `${api}/resume`, {});
+    expect(state()).toMatchObject({ deployedSHA: sha, rolloutCount: 3 });
+  });
+
+  test("is the only one that can be resumed", async () => {
+    expect((await call("POST", `${api}/resume`, {})).status).toBe(409);
+    expect((await call("POST", `${api}/resume`, { instances: "1" })).status).toBe(400);
+  });
+
+  test("a restart is a rollout of what is there", async () => {
+    expect((await call("POST", `${api}/restart`)).json).toEqual({ data: {} });
+    expect(state()).toMatchObject({ image: "ghcr.io/acme/api:1.4.1", rolloutCount: 2 });
+  });
+});
+
 describe("uids", () => {
   const uidOf = async (path: string): Promise<string> => (await call("GET", `${shop}${path}`)).json.data.uid;
 
