@@ -136,7 +136,10 @@ const runPolicy: UsesOf<NonNullable<NorthflankJobSpec["settings"]["settings"]>> 
         kind: "body",
         properties: { "patch job": "settings.cron.schedule", "patch cron job": "schedule" },
       },
-      suspended: { kind: "body", properties: { "patch job": "settings.cron.suspended" } },
+      suspended: {
+        kind: "body",
+        properties: { "patch job": "settings.cron.suspended", "patch cron job": "suspended" },
+      },
       concurrencyPolicy: {
         kind: "body",
         properties: { "patch job": "settings.cron.concurrencyPolicy", "patch cron job": "concurrencyPolicy" },

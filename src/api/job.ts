@@ -39,7 +39,7 @@ function noReferences(field: "runtimeEnvironment" | "buildArguments"): Rule {
 }
 
 interface CronSettings {
-  readonly cron?: { readonly suspended?: boolean };
+  readonly cron?: object;
 }
 
 interface CronTyped {
@@ -96,15 +96,6 @@ export const jobSpec = {
       fieldPath: ".settings.cron",
       check: (self: CronTyped) =>
         self.jobType !== "manual" || (!isSet(self.settings.cron) && !isSet(self.settings.settings?.cron)),
-    },
-    {
-      name: "cron-suspended",
-      rule: "self.jobType != 'cron' || ((!has(self.settings.cron) || !has(self.settings.cron.suspended)) && (!has(self.settings.settings) || !has(self.settings.settings.cron) || !has(self.settings.settings.cron.suspended)))",
-      message: "cron.suspended cannot be sent with jobType cron, whose call does not take it: use jobType any",
-      fieldPath: ".settings.cron",
-      check: (self: CronTyped) =>
-        self.jobType !== "cron" ||
-        (!isSet(self.settings.cron?.suspended) && !isSet(self.settings.settings?.cron?.suspended)),
     },
     noReferences("runtimeEnvironment"),
     noReferences("buildArguments"),

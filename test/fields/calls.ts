@@ -81,16 +81,16 @@ export const calls: readonly DocumentedCall[] = [
       return manifest("NorthflankJob", { projectId: "shop", jobId: "migrate", jobType: "cron", settings });
     },
     field: ([first = "", ...rest]) =>
-      first === "schedule" || first === "concurrencyPolicy"
+      ["schedule", "concurrencyPolicy", "suspended"].includes(first)
         ? ["spec", "settings", "cron", first, ...rest]
         : ["spec", "settings", first, ...rest],
   },
 ];
 
 /** The schedule stands on top in the body of this call, and under `cron` in a manifest and in the call for any job. */
-function withCron({ schedule, concurrencyPolicy, ...rest }: Readonly<Record<string, unknown>>): object {
+function withCron({ schedule, concurrencyPolicy, suspended, ...rest }: Readonly<Record<string, unknown>>): object {
   const cron = Object.fromEntries(
-    Object.entries({ schedule, concurrencyPolicy }).filter(([, value]) => value !== undefined),
+    Object.entries({ schedule, concurrencyPolicy, suspended }).filter(([, value]) => value !== undefined),
   );
   return Object.keys(cron).length === 0 ? rest : { ...rest, cron };
 }

@@ -116,8 +116,7 @@ export function bodyFor(route: JobPatchRoute, { settings, policy }: Desire): Jso
   if (route === "job") return Object.keys(policy).length === 0 ? settings : { ...settings, settings: policy };
   const { cron, ...rest } = policy;
   if (cron === undefined) return { ...settings, ...rest };
-  const { suspended, ...schedule } = cron as Json;
-  return route === "manual" || suspended !== undefined ? undefined : { ...settings, ...rest, ...schedule };
+  return route === "manual" ? undefined : { ...settings, ...rest, ...(cron as Json) };
 }
 
 /** Equal for specs that declare the same, the values behind references aside. */
