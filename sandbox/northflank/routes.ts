@@ -233,15 +233,18 @@ function patchCronJob(request: Request): Answer {
 function patchJobOfType(request: Request, jobType: Job["jobType"]): Answer {
   const { project, job } = jobOf(request);
   if (job.jobType !== jobType) throw new ApiProblem(400, `This is not a ${jobType} job`);
-  const { backoffLimit, runOnSourceChange, activeDeadlineSeconds, schedule, concurrencyPolicy, ...rest } = request.body;
+  const { backoffLimit, runOnSourceChange, activeDeadlineSeconds, ...others } = request.body;
+  const { schedule, concurrencyPolicy, suspended, ...rest } = others;
   const before = (job.settings.settings ?? {}) as { readonly cron?: object };
-  const cron = given({ schedule, concurrencyPolicy });
+  const cron = given({ schedule, concurrencyPolicy, suspended });
   const policy = given({ backoffLimit, runOnSourceChange, activeDeadlineSeconds });
   const settings = { ...before, ...policy, ...(jobType === "cron" && { cron: { ...before.cron, ...cron } }) };
   Object.assign(job.settings, rest, { settings });
-  const patched = patchedJob(request.account, project, job, request.world.now()) as { readonly settings?: object };
-  const { settings: told, ...detail } = patched;
-  return data({ ...detail, ...told });
+  const patched = patchedJob(request.account, project, job, request.world.now()) as {
+    readonly settings?: { readonly cron?: object };
+  };
+  const { settings: { cron: toldCron, ...told } = {}, ...detail } = patched;
+  return data({ ...detail, ...told, ...toldCron });
 }
 
 function given(values: Readonly<Record<string, unknown>>): object {
@@ -267,8 +270,18 @@ function listRuns(request: Request): Answer {
 }
 
 function runJob(request: Request): Answer {
-  const { id, runName } = startRun(request.world, jobOf(request).job, { startedBy: "api", request: request.body });
+  const { job } = jobOf(request);
+  checkRunnable(job, request.body as { readonly deployment?: DeploymentChange });
+  const { id, runName } = startRun(request.world, job, { startedBy: "api", request: request.body });
   return data({ id, runName });
+}
+
+/** Something to run comes from the job, from the run's own source, or from a build of the job itself. */
+function checkRunnable(job: Job, { deployment }: { readonly deployment?: DeploymentChange }): void {
+  const isConfigured = [job.external, job.internal, deployment?.external, deployment?.internal].some(
+    (source) => source !== undefined,
+  );
+  if (!isConfigured && job.builds.length === 0) throw new ApiProblem(409, "No deployment configured");
 }
 
 function getRun(request: Request): Answer {

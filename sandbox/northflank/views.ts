@@ -192,7 +192,7 @@ export function jobItem(account: Account, project: Project, job: Job): object {
     jobType: job.jobType,
     disabledCI: false,
     disabledCD: false,
-    suspended: false,
+    suspended: (job.settings as JobSettings).settings?.cron?.suspended ?? false,
   };
 }
 
@@ -200,7 +200,7 @@ export function jobItem(account: Account, project: Project, job: Job): object {
 export function jobDetail(account: Account, project: Project, job: Job): object {
   const { settings = {}, ...rest } = job.settings as JobSettings;
   const { description, tags, disabledCI } = rest;
-  const cron = settings.cron as { readonly concurrencyPolicy?: string } | undefined;
+  const { cron } = settings;
   const policy = cron?.concurrencyPolicy;
   return {
     ...jobItem(account, project, job),
@@ -223,7 +223,9 @@ export function jobDetail(account: Account, project: Project, job: Job): object 
 }
 
 interface JobSettings {
-  readonly settings?: Readonly<Record<string, unknown>>;
+  readonly settings?: Readonly<Record<string, unknown>> & {
+    readonly cron?: { readonly concurrencyPolicy?: string; readonly suspended?: boolean };
+  };
   readonly description?: string;
   readonly tags?: readonly string[];
   readonly disabledCI?: boolean;

@@ -455,6 +455,17 @@ describe("runs", () => {
     expect(sandbox.runs("shop", "migrate")).toEqual([]);
   });
 
+  test("need something to run: from the job, from the run itself, or from a build of the job", async () => {
+    sandbox.addJob("shop", { id: "empty" });
+    const empty = `${shop}/jobs/empty/runs`;
+    const answer = await call("POST", empty, { runtimeEnvironment: { A: "b" } });
+    expect(answer.json).toEqual({ error: { status: 409, message: "No deployment configured" } });
+    expect(sandbox.runs("shop", "empty")).toEqual([]);
+    expect((await call("POST", empty, { deployment: image("a.b/c:1") })).status).toBe(200);
+    sandbox.addBuild("shop", "empty", { sha: "a".repeat(40) });
+    expect((await call("POST", empty, {})).status).toBe(200);
+  });
+
   test("are listed in pages by cursor", async () => {
     for (let count = 0; count < 5; count++) sandbox.injectRun("shop", "migrate", { startedMs: nowMs - count * 1_000 });
     const seen: string[] = [];
@@ -504,6 +515,28 @@ describe("jobs", () => {
     expect(answer.json.data).toMatchObject({ backoffLimit: 2, activeDeadlineSeconds: 600 });
     expect((await call("PATCH", `${shop}/jobs/manual/migrate`, { settings: {} })).status).toBe(400);
     expect((await call("PATCH", `${shop}/jobs/manual/report`, { backoffLimit: 2 })).status).toBe(400);
+  });
+
+  test("PATCH cron has its schedule and suspended on top, in the answer too", async () => {
+    const answer = await call("PATCH", `${shop}/jobs/cron/report`, { suspended: true });
+    expect(answer.json.data).toMatchObject({ schedule: "0 3 * * *", concurrencyPolicy: "Forbid", suspended: true });
+    expect(answer.json.data).not.toHaveProperty("cron");
+    expect((await call("PATCH", `${shop}/jobs/manual/migrate`, { suspended: true })).status).toBe(400);
+  });
+
+  test.each([
+    ["/jobs/cron/report", (suspended: boolean) => ({ suspended })],
+    ["/jobs/report", (suspended: boolean) => ({ settings: { cron: { suspended } } })],
+  ])("PATCH %s suspends the schedule, as get and list tell", async (path, body) => {
+    const told = async () => [
+      (await call("GET", `${shop}/jobs/report`)).json.data.suspended,
+      (await call("GET", `${shop}/jobs`)).json.data.jobs[1].suspended,
+    ];
+    expect(await told()).toEqual([false, false]);
+    expect((await call("PATCH", `${shop}${path}`, body(true))).status).toBe(200);
+    expect(await told()).toEqual([true, true]);
+    await call("PATCH", `${shop}${path}`, body(false));
+    expect(await told()).toEqual([false, false]);
   });
 });
 
