@@ -93,6 +93,7 @@ function defaults(rolloutMs: number): SandboxSettings {
     tellsImageUrl: undefined,
     pauseSign: undefined,
     updateResumes: false,
+    dockerBesideImage: "reset",
     hasAuthRoute: true,
     sendsRetryAfter: false,
     latencyMs: 0,

@@ -36,6 +36,12 @@ export interface SandboxSettings {
   pauseSign: "instances" | "servicePaused" | undefined;
   /** Whether an update of a paused service resumes it. Otherwise it is stored, and rolled out after the resume. */
   updateResumes: boolean;
+  /**
+   * What becomes of `docker` in an update that brings an image as well. `kept`: both are. Users see that the answer is 200
+   * and `docker.configType` stands at its default afterwards, however it was before (`reset`); `ignored`: `docker` stays as
+   * it was. An update with `docker` alone is always kept.
+   */
+  dockerBesideImage: "kept" | "ignored" | "reset";
   /** Whether `GET /v1/auth` exists. */
   hasAuthRoute: boolean;
   /** Whether a 429 carries `Retry-After`, which is not documented. */
@@ -100,7 +106,7 @@ export function deploy(world: World, project: Project, service: Service, change:
     service.internal = internal;
     service.external = undefined;
   }
-  service.docker = change.docker ?? service.docker;
+  service.docker = dockerAfter(world, service, change);
   service.buildpack = change.buildpack ?? service.buildpack;
   scale(world, service, change.instances);
   if (world.settings.updateResumes) service.paused = false;
@@ -114,6 +120,12 @@ export function deploy(world: World, project: Project, service: Service, change:
   service.deployed = build && { buildId: build.id, sha: build.sha };
   // `latest` without any build is accepted and deploys nothing until there is one.
   if (build !== undefined) beginRollout(world, service, world.now());
+}
+
+function dockerAfter({ settings }: World, before: Service | Job, change: DeploymentChange): object | undefined {
+  const bringsBoth = change.docker !== undefined && change.external !== undefined;
+  if (!bringsBoth || settings.dockerBesideImage === "kept") return change.docker ?? before.docker;
+  return settings.dockerBesideImage === "reset" ? undefined : before.docker;
 }
 
 /** Where instances are the sign of a pause, no instances are a pause and any number ends it. */
@@ -239,7 +251,7 @@ export function deployJob(world: World, project: Project, job: Job, change: Depl
     job.internal = { ...change.internal, id };
     job.external = undefined;
   }
-  job.docker = change.docker ?? job.docker;
+  job.docker = dockerAfter(world, job, change);
   job.buildpack = change.buildpack ?? job.buildpack;
   const { runOnSourceChange } = (job.settings.settings ?? {}) as { readonly runOnSourceChange?: string };
   const isChanged = JSON.stringify([job.external, job.internal]) !== before;

@@ -306,6 +306,48 @@ describe("updating the deployment of a service", () => {
   });
 });
 
+describe("docker in an update", () => {
+  const own = { configType: "customCommand", customCommand: "serve" };
+  const other = { configType: "customCommand", customCommand: "serve --port 81" };
+  const api = `${shop}/services/api`;
+  const docker = async (path = api) => (await call("GET", path)).json.data.deployment.docker;
+  const update = async (body: object, path = api) => (await call("POST", `${path}/deployment`, body)).status;
+
+  test.each([api, `${shop}/jobs/migrate`])("of %s is kept when it comes alone", async (path) => {
+    expect(await update({ docker: own }, path)).toBe(200);
+    expect(await docker(path)).toEqual(own);
+    await update(image("a.b/c:2"), path);
+    expect(await docker(path)).toEqual(own);
+  });
+
+  test.each([api, `${shop}/jobs/migrate`])("of %s is at its default after one with an image", async (path) => {
+    await update({ docker: own }, path);
+    expect(await update({ ...image("a.b/c:2"), docker: other }, path)).toBe(200);
+    expect(await docker(path)).toEqual({ configType: "default" });
+  });
+
+  test("of a PATCH goes the same way, as its answer says", async () => {
+    const patch = async (deployment: object) =>
+      (await call("PATCH", `${shop}/services/deployment/api`, { deployment: { instances: 1, ...deployment } })).json;
+    const both = await patch({ ...image("a.b/c:2"), docker: own });
+    expect(both.data.deployment).toMatchObject({
+      docker: { configType: "default" },
+      external: { imagePath: "a.b/c:2" },
+    });
+    expect((await patch({ docker: own })).data.deployment.docker).toEqual(own);
+  });
+
+  test.each([
+    ["ignored", own],
+    ["kept", other],
+  ] as const)("beside an image is %s where that is set", async (dockerBesideImage, after) => {
+    sandbox.settings.dockerBesideImage = dockerBesideImage;
+    await update({ docker: own });
+    await update({ ...image("a.b/c:2"), docker: other });
+    expect(await docker()).toEqual(after);
+  });
+});
+
 describe("builds", () => {
   const sha = "a".repeat(40);
   const follow = { internal: { id: "builder", branch: "main", buildSHA: "latest" } };
