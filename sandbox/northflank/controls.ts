@@ -3,12 +3,17 @@ import {
   type Build,
   type Job,
   type Project,
+  type ProjectRestrictions,
   type Run,
   rolloutStatus,
   runStatus,
   type Service,
+  type Token,
 } from "./model.ts";
+import { allPermissions } from "./permissions.ts";
 import { type NewJob, type NewService, newJob, newProject, newService, remadeJob, remadeService } from "./resources.ts";
+import { keyOf } from "./router.ts";
+import { type Method, routes } from "./routes.ts";
 import { abortRun, beginRollout, followBuilds, resume, startBuild, startRun, type World } from "./state.ts";
 
 /** A service as it is now, for assertions and for watching. */
@@ -52,10 +57,24 @@ export interface RunState {
   readonly request: object | undefined;
 }
 
+export interface TokenOptions {
+  readonly expiresAtMs?: number;
+  /** Permissions that it has not got, as the API words them: `ps_jobs_general_run-job`. Default: it has all. */
+  readonly lacks?: readonly string[];
+  /** The projects that it is limited to, or kept out of. Default: all. */
+  readonly projects?: ProjectRestrictions;
+}
+
 /** What a person with the user interface, CI, or bad luck can do to an account. */
 export interface AccountControls {
-  addToken(token: string, options?: { readonly expiresAtMs?: number }): void;
+  addToken(token: string, options?: TokenOptions): void;
+  /** Changes what a token may do, as an edit of its role does: at once. */
+  setTokenRights(token: string, rights: Omit<TokenOptions, "expiresAtMs">): void;
   revokeToken(token: string): void;
+  /** The next `count` requests, other than `GET /v1/auth`, get a bare 401 although their token is good. */
+  rejectNextRequests(count?: number): void;
+  /** Whether the account has the feature behind a call: without it 401 `Feature flag is not enabled ...`. */
+  setFeature(method: Method, path: string, isEnabled: boolean): void;
   addProject(projectId: string): void;
   addService(projectId: string, service: NewService): void;
   removeService(projectId: string, serviceId: string): void;
@@ -136,7 +155,9 @@ export function addAccount(
   const account: Account = {
     name: options.name,
     uid: world.newUid(),
-    tokens: new Map(options.tokens.map((token) => [token, { expiresAtMs: undefined }])),
+    tokens: new Map(options.tokens.map((token) => [token, newToken({})])),
+    disabledFeatures: new Set(),
+    strayRejections: 0,
     teams: new Set(options.teams ?? [options.name]),
     projects: new Map(),
     limitPerHour: options.limitPerHour ?? 1_000,
@@ -173,8 +194,21 @@ export function controlsOf(world: World, account: Account): AccountControls {
     );
 
   return {
-    addToken: (token, { expiresAtMs } = {}) => account.tokens.set(token, { expiresAtMs }),
+    addToken: (token, options = {}) => account.tokens.set(token, newToken(options)),
+    setTokenRights: (token, rights) => {
+      const { expiresAtMs } = found(account.tokens.get(token), "such token");
+      account.tokens.set(token, { ...newToken(rights), ...(expiresAtMs !== undefined && { expiresAtMs }) });
+    },
     revokeToken: (token) => found(account.tokens.delete(token) || undefined, "such token"),
+    rejectNextRequests: (count = 1) => {
+      account.strayRejections += count;
+    },
+    setFeature: (method, path, isEnabled) => {
+      const route = routes.find((each) => each.method === method && each.path === path);
+      const key = keyOf(found(route, `route ${method} ${path}`));
+      if (isEnabled) account.disabledFeatures.delete(key);
+      else account.disabledFeatures.add(key);
+    },
     addProject: (id) => account.projects.set(id, newProject(world, id)),
     addService: (projectId, service) => projectOf(projectId).services.set(service.id, newService(world, service)),
     removeService: (projectId, id) => found(projectOf(projectId).services.delete(id) || undefined, `service ${id}`),
@@ -263,6 +297,16 @@ export function controlsOf(world: World, account: Account): AccountControls {
       account.limitPerHour = limitPerHour;
     },
   };
+}
+
+function newToken({ expiresAtMs, lacks = [], projects }: TokenOptions): Token {
+  const known = allPermissions();
+  for (const permission of lacks)
+    found(
+      known.find((each) => each === permission),
+      `permission ${permission}`,
+    );
+  return { expiresAtMs, lacks: new Set(lacks), projects };
 }
 
 /** A control that names what does not exist is a mistake of the test: say so at once. */

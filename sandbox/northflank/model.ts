@@ -107,10 +107,28 @@ export interface Project {
   readonly jobs: Map<string, Job>;
 }
 
+/** A token and what its role allows; what is not kept here it may do. */
+export interface Token {
+  readonly expiresAtMs: number | undefined;
+  /** Permissions that it has not got, as `ps_jobs_general_run-job`. */
+  readonly lacks: ReadonlySet<string>;
+  /** The projects that it is limited to, or kept out of. */
+  readonly projects: ProjectRestrictions | undefined;
+}
+
+export interface ProjectRestrictions {
+  readonly restrictionMode: "in" | "notIn";
+  readonly projects: readonly string[];
+}
+
 export interface Account {
   readonly name: string;
   readonly uid: string;
-  readonly tokens: Map<string, { readonly expiresAtMs: number | undefined }>;
+  readonly tokens: Map<string, Token>;
+  /** Routes that answer that a feature flag is off. */
+  readonly disabledFeatures: Set<string>;
+  /** How many requests are still to get a bare 401 although their token is good. */
+  strayRejections: number;
   readonly teams: Set<string>;
   readonly projects: Map<string, Project>;
   limitPerHour: number;

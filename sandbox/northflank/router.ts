@@ -54,7 +54,8 @@ function gone(): Answer {
   return { status: 410, body: { error: { status: 410, message: "This endpoint has been removed" } } };
 }
 
-function keyOf({ method, path }: { readonly method: Method; readonly path: string }): string {
+/** Names a route: `GET /v1/projects`. */
+export function keyOf({ method, path }: { readonly method: Method; readonly path: string }): string {
   return `${method} ${path}`;
 }
 

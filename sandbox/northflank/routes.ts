@@ -1,7 +1,8 @@
 import type { Answer, Call } from "../http.ts";
 import { ApiProblem } from "./api-problem.ts";
-import type { Account, Job, Project, Run, Service } from "./model.ts";
+import type { Account, Job, Project, Run, Service, Token } from "./model.ts";
 import { pageOf } from "./paging.ts";
+import { grantsOf, isProjectAllowed } from "./permissions.ts";
 import type { BodySchema } from "./request-bodies.ts";
 import {
   abortRun,
@@ -39,7 +40,7 @@ export interface Request {
   readonly call: Call;
   readonly body: Readonly<Record<string, unknown>>;
   /** The token that was used, for "who am I". */
-  readonly token: string;
+  readonly token: Token;
 }
 
 export interface Route {
@@ -90,22 +91,25 @@ function scoped(method: Method, path: string, handle: Route["handle"], schema?: 
 }
 
 function whoAmI({ account, token }: Request): Answer {
-  const expiresAtMs = account.tokens.get(token)?.expiresAtMs;
+  const { expiresAtMs } = token;
   return data({
     tokenKind: "api",
+    scope: "role",
+    role: { roleId: "operator", name: "operator", roleType: "team", entityType: "team" },
     entityUid: account.uid,
     id: `token-${account.name}`,
     name: `token of ${account.name}`,
     entityId: account.name,
     entityType: "team",
-    permissions: { orgScope: [], teamScope: [], projectScope: [] },
+    ...grantsOf(token),
     createdAt: "2026-01-01T00:00:00.000Z",
     expiresAt: expiresAtMs === undefined ? null : new Date(expiresAtMs).toISOString(),
   });
 }
 
-function listProjects({ account, call }: Request): Answer {
-  const projects = [...account.projects.values()].map(({ id, uid }) => ({
+function listProjects({ account, call, token }: Request): Answer {
+  const allowed = [...account.projects.values()].filter(({ id }) => isProjectAllowed(token, id));
+  const projects = allowed.map(({ id, uid }) => ({
     id,
     uid,
     name: id,

@@ -2,7 +2,8 @@ import { randomUUID } from "node:crypto";
 import { type Answer, type Call, type SandboxServer, startSandboxServer } from "../http.ts";
 import { ApiProblem, problemAnswer } from "./api-problem.ts";
 import { type AccountControls, addAccount, controlsOf } from "./controls.ts";
-import type { Account } from "./model.ts";
+import type { Account, Token } from "./model.ts";
+import { checkAllowed } from "./permissions.ts";
 import { spend } from "./quota.ts";
 import { bodyProblems } from "./request-bodies.ts";
 import { createRouter, type Match, type RemovedAs } from "./router.ts";
@@ -106,12 +107,13 @@ function accountNamed(world: World, name: string): Account {
   return account;
 }
 
-/** Token, quota, body, resource: in this order. */
+/** Token, quota, permission, body, resource: in this order. */
 function answer(context: { readonly world: World; readonly call: Call; readonly match: Match }): Answer {
   const { world, call, match } = context;
-  const token = /^Bearer (\S+)$/.exec(call.headers.authorization ?? "")?.[1];
-  const account = token === undefined ? undefined : accountOf(world, token);
-  if (token === undefined || account === undefined) return problemAnswer(new ApiProblem(401, "Unauthorized"));
+  const bearer = /^Bearer (\S+)$/.exec(call.headers.authorization ?? "")?.[1];
+  const known = bearer === undefined ? undefined : holderOf(world, bearer);
+  if (known === undefined) return problemAnswer(unauthorized());
+  const { account, token } = known;
   const quota = spend(account, world.now());
   const headers = {
     ...quota.headers,
@@ -119,6 +121,11 @@ function answer(context: { readonly world: World; readonly call: Call; readonly 
   };
   if (quota.isSpent) return { ...problemAnswer(new ApiProblem(429, "Too many requests")), headers };
   try {
+    if (account.strayRejections > 0 && match.route.path !== "/v1/auth") {
+      account.strayRejections--;
+      throw unauthorized();
+    }
+    checkAllowed(account, token, match);
     if (match.team !== undefined && !account.teams.has(match.team)) throw new ApiProblem(404, "Team not found");
     const body = bodyOf(call, match);
     return { ...match.route.handle({ world, account, params: match.params, call, body, token }), headers };
@@ -128,11 +135,16 @@ function answer(context: { readonly world: World; readonly call: Call; readonly 
   }
 }
 
-function accountOf(world: World, token: string): Account | undefined {
+/** A bare 401: nobody knows whether it speaks of the token. */
+function unauthorized(): ApiProblem {
+  return new ApiProblem(401, "Unauthorized");
+}
+
+function holderOf(world: World, bearer: string): { readonly account: Account; readonly token: Token } | undefined {
   for (const account of world.accounts.values()) {
-    const known = account.tokens.get(token);
-    if (known === undefined) continue;
-    return known.expiresAtMs !== undefined && known.expiresAtMs <= world.now() ? undefined : account;
+    const token = account.tokens.get(bearer);
+    if (token === undefined) continue;
+    return token.expiresAtMs !== undefined && token.expiresAtMs <= world.now() ? undefined : { account, token };
   }
   return undefined;
 }

@@ -102,6 +102,79 @@ describe("tokens", () => {
     expect((await call("GET", "/v1/teams/evil/projects/shop/services/api")).status).toBe(404);
   });
 
+  test("can lack a permission, which costs one kind of call and is named in a 401", async () => {
+    sandbox.addToken("reader", { lacks: ["ps_jobs_general_run-job", "ps_services_general_update"] });
+    const refused = await call("POST", `${shop}/jobs/migrate/runs`, {}, "reader");
+    expect(refused.json).toEqual({
+      error: { status: 401, message: "Unauthorized", details: { requiredPermission: "ps_jobs_general_run-job" } },
+    });
+    expect(sandbox.runs("shop", "migrate")).toEqual([]);
+    const update = await call("POST", `${shop}/services/api/deployment`, image("a.b/c:1"), "reader");
+    expect(update.json.error.details).toEqual({ requiredPermission: "ps_services_general_update" });
+    for (const path of ["/v1/auth", `${shop}/services/api`, `${shop}/jobs/migrate/runs`]) {
+      expect((await call("GET", path, undefined, "reader")).status).toBe(200);
+    }
+    sandbox.setTokenRights("reader", {});
+    expect((await call("POST", `${shop}/jobs/migrate/runs`, {}, "reader")).status).toBe(200);
+  });
+
+  test("tell what they may do", async () => {
+    const projects = { restrictionMode: "notIn", projects: ["backend"] } as const;
+    sandbox.addToken("narrow", { lacks: ["ps_jobs_general_update"], projects });
+    const { data } = (await call("GET", "/v1/auth", undefined, "narrow")).json;
+    expect(data).toMatchObject({ scope: "role", tokenKind: "api", role: { name: "operator" }, expiresAt: null });
+    expect(data.permissions).toEqual({
+      orgScope: [],
+      teamScope: [],
+      projectScope: [
+        "ps_jobs_general_read",
+        "ps_jobs_general_run-job",
+        "ps_projects_manage_read",
+        "ps_services_general_read",
+        "ps_services_general_update",
+      ],
+    });
+    expect(data.projectRestrictions).toEqual({ enabled: true, ...projects });
+    const own = (await call("GET", "/v1/auth")).json.data;
+    expect(own.permissions.projectScope).toContain("ps_jobs_general_update");
+    expect(own.projectRestrictions).toEqual({ enabled: false, projects: [], restrictionMode: "in" });
+  });
+
+  test.each([
+    ["in", "shop", "backend"],
+    ["notIn", "backend", "shop"],
+  ] as const)("can be limited to projects, or kept out of some (%s)", async (restrictionMode, allowed, other) => {
+    sandbox.addToken("narrow", { projects: { restrictionMode, projects: ["shop"] } });
+    const seen = async (path: string) => (await call("GET", path, undefined, "narrow")).json;
+    expect((await seen("/v1/projects")).data.projects.map(({ id }: { id: string }) => id)).toEqual([allowed]);
+    expect((await seen(`/v1/projects/${allowed}/services`)).data.services).not.toEqual([]);
+    expect((await seen(`/v1/projects/${other}/services`)).error).toMatchObject({
+      status: 401,
+      details: { requiredPermission: "ps_services_general_read" },
+    });
+  });
+
+  test("can be good and meet a bare 401 all the same, but not from GET /v1/auth", async () => {
+    sandbox.rejectNextRequests();
+    expect((await call("GET", "/v1/auth")).status).toBe(200);
+    expect((await call("GET", "/v1/projects")).json).toEqual({ error: { status: 401, message: "Unauthorized" } });
+    expect((await call("GET", "/v1/projects")).status).toBe(200);
+  });
+
+  test("of an account without a feature get a 401 of their own", async () => {
+    const path = "/v1/projects/{project}/services/{service}";
+    sandbox.setFeature("GET", path, false);
+    const answer = await call("GET", `${shop}/services/api`);
+    expect([answer.status, answer.json.error.message, "details" in answer.json.error]).toEqual([
+      401,
+      expect.stringMatching(/^Feature flag is not enabled for your account/),
+      false,
+    ]);
+    expect((await call("GET", `${shop}/services`)).status).toBe(200);
+    sandbox.setFeature("GET", path, true);
+    expect((await call("GET", `${shop}/services/api`)).status).toBe(200);
+  });
+
   test("GET /v1/auth can be missing, as in older installations", async () => {
     sandbox.settings.hasAuthRoute = false;
     expect((await call("GET", "/v1/auth", undefined, "nobody")).status).toBe(404);
@@ -600,6 +673,9 @@ test("a control that names what does not exist says so, instead of doing nothing
   expect(() => sandbox.finishRun("nope", "SUCCESS")).toThrow("no run nope");
   expect(() => sandbox.account("nope")).toThrow("no account nope");
   expect(() => sandbox.removeRoute("POST", "/v1/nope", 404)).toThrow("no route POST /v1/nope");
+  expect(() => sandbox.setFeature("POST", "/v1/nope", false)).toThrow("no route POST /v1/nope");
+  expect(() => sandbox.addToken("t", { lacks: ["ps_nope"] })).toThrow("no permission ps_nope");
+  expect(() => sandbox.setTokenRights("nope", {})).toThrow("no such token");
 });
 
 describe("a paused service", () => {
