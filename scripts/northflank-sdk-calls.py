@@ -42,6 +42,7 @@ selected = {
     f"{service}/pause": ["POST"],
     f"{service}/resume": ["POST"],
     f"{service}/restart": ["POST"],
+    f"{service}/deployments": ["GET"],
     f"{service}/rollout": ["GET"],
     f"{service}/rollout/configuration": ["POST"],
     f"{service}/rollout/promote": ["POST"],

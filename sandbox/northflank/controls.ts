@@ -12,9 +12,10 @@ import {
 } from "./model.ts";
 import { allPermissions } from "./permissions.ts";
 import { type NewJob, type NewService, newJob, newProject, newService, remadeJob, remadeService } from "./resources.ts";
+import { beginRollout, endRollout, promote } from "./rollouts.ts";
 import { keyOf } from "./router.ts";
 import { type Method, routes } from "./routes.ts";
-import { abortRun, beginRollout, followBuilds, resume, startBuild, startRun, type World } from "./state.ts";
+import { abortRun, followBuilds, resume, startBuild, startRun, type World } from "./state.ts";
 
 /** A service as it is now, for assertions and for watching. */
 export interface ServiceState {
@@ -121,6 +122,10 @@ export interface AccountControls {
   hangNextRollout(projectId: string, serviceId: string): void;
   /** Ends the rollout that is under way now. */
   finishRollout(projectId: string, serviceId: string, outcome: "COMPLETED" | "FAILED"): void;
+  /** From now on an update is a canary, and stays IN_PROGRESS until it is promoted; `undefined`: no more. */
+  setGradualRollout(projectId: string, serviceId: string, strategyId: string | undefined): void;
+  /** Promotes the canary, as a person does. */
+  promoteRollout(projectId: string, serviceId: string): void;
   /** The next `count` runs end in FAILED. */
   failNextRun(projectId: string, jobId: string, count?: number): void;
   /** The next run never ends by itself. */
@@ -262,10 +267,12 @@ export function controlsOf(world: World, account: Account): AccountControls {
       serviceOf(projectId, serviceId).script.push(...Array<"FAILED">(count).fill("FAILED")),
     hangNextRollout: (projectId, serviceId) => serviceOf(projectId, serviceId).script.push("never"),
     finishRollout: (projectId, serviceId, outcome) => {
-      const service = serviceOf(projectId, serviceId);
-      const durationMs = Math.max(0, world.now() - service.rollout.startedMs);
-      service.rollout = { ...service.rollout, outcome, durationMs, lagMs: Math.min(service.rollout.lagMs, durationMs) };
+      endRollout(world, serviceOf(projectId, serviceId), outcome);
     },
+    setGradualRollout: (projectId, serviceId, strategyId) => {
+      serviceOf(projectId, serviceId).gradualRolloutStrategyId = strategyId;
+    },
+    promoteRollout: (projectId, serviceId) => promote(world, serviceOf(projectId, serviceId)),
     failNextRun: (projectId, jobId, count = 1) =>
       jobOf(projectId, jobId).script.push(...Array<"FAILED">(count).fill("FAILED")),
     hangNextRun: (projectId, jobId) => jobOf(projectId, jobId).script.push("never"),

@@ -40,6 +40,32 @@ export interface Rollout {
   readonly outcome: "COMPLETED" | "FAILED" | undefined;
 }
 
+/** One of the deployments of a service, to which a gradual rollout can go back. */
+export interface Deployment {
+  readonly id: string;
+  readonly createdAtMs: number;
+  readonly releaseType: "stable" | "canary";
+  readonly source: Pick<Service, "external" | "internal" | "docker" | "buildpack" | "deployed">;
+  readonly instances: number;
+}
+
+export interface Percentages {
+  readonly canaryPercentage: number;
+  readonly stablePercentage: number;
+}
+
+/** A canary beside the stable deployment. */
+export interface GradualRollout {
+  readonly strategyId: string;
+  readonly stableId: string;
+  readonly canaryId: string;
+  readonly createdAtMs: number;
+  readonly updatedAtMs: number;
+  readonly percentages: Percentages;
+  readonly history: readonly { readonly config: Percentages; readonly updatedAtMs: number }[];
+  readonly isPromoted: boolean;
+}
+
 export type ServiceType = "deployment" | "combined" | "build";
 
 export interface Service {
@@ -59,6 +85,12 @@ export interface Service {
   /** Everything else that a PATCH has set, as it was sent. */
   settings: Record<string, unknown>;
   rollout: Rollout;
+  /** Its updates become canaries that stay until they are promoted; `undefined`: they are rolled out at once. */
+  gradualRolloutStrategyId: string | undefined;
+  /** The gradual rollout under way, or the last one where nothing came after it. */
+  gradual: GradualRollout | undefined;
+  /** Oldest first. */
+  deployments: Deployment[];
   /** How many rollouts took place; the first deployment is number 1. */
   rolloutCount: number;
   updatedAtMs: number;

@@ -7,6 +7,8 @@ export type BodySchema =
   | "job-deployment-update"
   | "run-job"
   | "resume-service"
+  | "rollout-rollback"
+  | "rollout-configuration"
   | "patch-job"
   | "patch-manual-job"
   | "patch-cron-job"

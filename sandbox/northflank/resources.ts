@@ -11,6 +11,8 @@ export interface NewService {
   readonly internal?: Service["internal"];
   /** Default 1. */
   readonly instances?: number;
+  /** Updates become canaries that stay until they are promoted. */
+  readonly gradualRolloutStrategyId?: string;
 }
 
 export interface NewJob {
@@ -34,24 +36,29 @@ function settledMs(world: World): number {
 export function newService(world: World, options: NewService): Service {
   const atMs = settledMs(world);
   const settled = { status: "COMPLETED", atMs, reason: "DEPLOYING" };
+  const external = externalOf(options.image, options.credentials);
+  const internal =
+    options.internal ?? (options.serviceType === "combined" ? { id: options.id, branch: "main" } : undefined);
+  const source = { external, internal, docker: undefined, buildpack: undefined, deployed: undefined };
+  const instances = options.instances ?? 1;
+  const id = `deployment-${world.newUid().slice(0, 8)}`;
   return {
+    ...source,
     id: options.id,
     uid: world.newUid(),
     serviceType: options.serviceType ?? "deployment",
     createdAtMs: atMs,
     updatedAtMs: atMs,
-    instances: options.instances ?? 1,
+    instances,
     paused: false,
     disabledCD: false,
-    external: externalOf(options.image, options.credentials),
-    internal: options.internal ?? (options.serviceType === "combined" ? { id: options.id, branch: "main" } : undefined),
-    docker: undefined,
-    buildpack: undefined,
     settings: {},
     rollout: { before: settled, startedMs: atMs, lagMs: 0, durationMs: 0, outcome: "COMPLETED" },
     rolloutCount: 1,
+    gradualRolloutStrategyId: options.gradualRolloutStrategyId,
+    gradual: undefined,
+    deployments: [{ id, createdAtMs: atMs, releaseType: "stable", source, instances }],
     builds: [],
-    deployed: undefined,
     script: [],
   };
 }
@@ -61,7 +68,7 @@ export function remadeService(world: World, before: Service, changed: Partial<Om
   const { id, serviceType, external, internal, instances } = before;
   const made = newService(world, { id, serviceType, instances, ...changed });
   const source = changed.image === undefined && changed.internal === undefined ? { external, internal } : {};
-  return { ...made, ...source, createdAtMs: world.now(), updatedAtMs: world.now(), rolloutCount: 0 };
+  return { ...made, ...source, createdAtMs: world.now(), updatedAtMs: world.now(), rolloutCount: 0, deployments: [] };
 }
 
 export function newJob(world: World, options: NewJob): Job {

@@ -1,12 +1,12 @@
 import type { Answer, Call } from "../http.ts";
 import { ApiProblem } from "./api-problem.ts";
-import type { Account, Job, Project, Run, Service, Token } from "./model.ts";
+import type { Account, Job, Percentages, Project, Run, Service, Token } from "./model.ts";
 import { pageOf } from "./paging.ts";
 import { grantsOf, isProjectAllowed } from "./permissions.ts";
 import type { BodySchema } from "./request-bodies.ts";
+import { beginRollout, configure, gradualOf, promote, rollBack } from "./rollouts.ts";
 import {
   abortRun,
-  beginRollout,
   type DeploymentChange,
   deploy,
   deployJob,
@@ -18,11 +18,13 @@ import {
 } from "./state.ts";
 import {
   buildView,
+  deploymentView,
   jobDetail,
   jobItem,
   patchedJob,
   patchedService,
   projectDetail,
+  rolloutView,
   runView,
   serviceDetail,
   serviceItem,
@@ -69,6 +71,11 @@ export const routes: readonly Route[] = [
   scoped("POST", "/services/{service}/pause", pauseService),
   scoped("POST", "/services/{service}/resume", resumeService, "resume-service"),
   scoped("POST", "/services/{service}/restart", restartService),
+  scoped("GET", "/services/{service}/deployments", listDeployments),
+  scoped("GET", "/services/{service}/rollout", getRollout),
+  scoped("POST", "/services/{service}/rollout/promote", promoteRollout),
+  scoped("POST", "/services/{service}/rollout/rollback", rollBackRollout, "rollout-rollback"),
+  scoped("POST", "/services/{service}/rollout/configuration", configureRollout, "rollout-configuration"),
   scoped("GET", "/services/{service}/build", listBuilds),
   scoped("GET", "/services/{service}/build/{build}", getBuild),
   scoped("GET", "/jobs", listJobs),
@@ -184,6 +191,37 @@ function resumeService(request: Request): Answer {
 function restartService(request: Request): Answer {
   beginRollout(request.world, serviceOf(request).service, request.world.now());
   return data({});
+}
+
+/** Newest first. */
+function listDeployments(request: Request): Answer {
+  const { service } = serviceOf(request);
+  const releaseType = request.call.query.get("releaseType");
+  const wanted = service.deployments.filter((each) => releaseType === null || each.releaseType === releaseType);
+  const { items, pagination } = pageOf(wanted.reverse(), request.call.query);
+  const deployments = items.map((deployment) => deploymentView(service, deployment));
+  return { status: 200, body: { data: { deployments }, pagination } };
+}
+
+function getRollout(request: Request): Answer {
+  const { service } = serviceOf(request);
+  return data(rolloutView(service, gradualOf(service)));
+}
+
+function promoteRollout(request: Request): Answer {
+  promote(request.world, serviceOf(request).service);
+  return data({});
+}
+
+function rollBackRollout(request: Request): Answer {
+  const { deployment } = request.body as { readonly deployment: string };
+  return data({ id: rollBack(request.world, serviceOf(request).service, deployment).id });
+}
+
+function configureRollout(request: Request): Answer {
+  const { service } = serviceOf(request);
+  configure(request.world, service, request.body as unknown as Percentages);
+  return data(rolloutView(service, gradualOf(service)));
 }
 
 /** In the order of their start, oldest first: as for runs, the real order is not documented. */

@@ -9,10 +9,10 @@ import {
   type Job,
   type Project,
   type Run,
-  rolloutStatus,
   runStatus,
   type Service,
 } from "./model.ts";
+import { beginRollout, isBroken } from "./rollouts.ts";
 
 /** What a test or the demo may change while the API runs. All times in milliseconds. */
 export interface SandboxSettings {
@@ -77,13 +77,6 @@ function idsFrom(seed: string): () => string {
   };
 }
 
-/** An image whose tag holds this word cannot be rolled out, and a run of it fails. */
-const brokenWord = "broken";
-
-function isBroken(external: External | undefined): boolean {
-  return external?.imagePath.slice(external.imagePath.lastIndexOf(":")).includes(brokenWord) ?? false;
-}
-
 /** The parts of a deployment that a write may carry. */
 export interface DeploymentChange {
   readonly external?: External;
@@ -91,6 +84,8 @@ export interface DeploymentChange {
   readonly docker?: object;
   readonly buildpack?: object;
   readonly instances?: number;
+  /** `null` for none. */
+  readonly gradualRolloutStrategyId?: string | null;
 }
 
 /** Applies a write to a service and begins a rollout, also when nothing is different: the real API may redeploy too. */
@@ -108,6 +103,9 @@ export function deploy(world: World, project: Project, service: Service, change:
   }
   service.docker = dockerAfter(world, service, change);
   service.buildpack = change.buildpack ?? service.buildpack;
+  if (change.gradualRolloutStrategyId !== undefined) {
+    service.gradualRolloutStrategyId = change.gradualRolloutStrategyId ?? undefined;
+  }
   scale(world, service, change.instances);
   if (world.settings.updateResumes) service.paused = false;
   service.updatedAtMs = world.now();
@@ -216,25 +214,6 @@ function sourceOf(world: World, project: Project, id: string): Service | undefin
 function homeOf(world: World, project: Project, projectId: string): Project | undefined {
   const account = [...world.accounts.values()].find(({ projects }) => projects.get(project.id) === project);
   return account?.projects.get(projectId);
-}
-
-/** Begins a rollout; of a paused service there is nothing to roll out. */
-export function beginRollout(world: World, service: Service, fromMs: number): void {
-  if (service.paused) return;
-  const { rolloutMs, rolloutLagMs } = world.settings;
-  const before = rolloutStatus(service.rollout, fromMs);
-  const scripted = service.script.shift();
-  const outcome = scripted ?? (isBroken(service.external) ? "FAILED" : "COMPLETED");
-  const lagMs = Math.min(rolloutLagMs, rolloutMs);
-  service.rollout = {
-    before,
-    // Its first transition is later than the last one before, also when two writes fall into one millisecond.
-    startedMs: Math.max(fromMs, before.atMs + 1 - lagMs),
-    lagMs,
-    durationMs: rolloutMs,
-    outcome: outcome === "never" ? undefined : outcome,
-  };
-  service.rolloutCount++;
 }
 
 /** Changes the source of a job; with `runOnSourceChange: always` Northflank itself starts a run. */

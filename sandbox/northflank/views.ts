@@ -2,6 +2,8 @@ import {
   type Account,
   type Build,
   buildStatus,
+  type Deployment,
+  type GradualRollout,
   type Job,
   type Project,
   type Run,
@@ -115,6 +117,43 @@ function deploymentOf(service: Service, { form, tellsImageUrl, pauseSign }: View
     ...(internal && form === "A" && { internal: internalA(service, internal) }),
     ...(internal && form === "B" && service.serviceType !== "combined" && { internal }),
     ...(external && tellsImageUrl && { imageUrl: external.imagePath }),
+    ...(service.gradualRolloutStrategyId && { gradualRolloutStrategyId: service.gradualRolloutStrategyId }),
+  };
+}
+
+/** An item of "list deployments". */
+export function deploymentView(service: Service, deployment: Deployment): object {
+  const { id, createdAtMs, releaseType, source, instances } = deployment;
+  const { external, deployed } = source;
+  return {
+    id,
+    name: `${service.id}-${id.slice(-8)}`,
+    createdAt: iso(createdAtMs),
+    active: deployment === service.deployments.at(-1) || id === service.gradual?.stableId,
+    releaseType,
+    instances,
+    ...(external && { image: { imagePath: external.imagePath } }),
+    ...(deployed && { commit: { sha: deployed.sha } }),
+    reason: { id: "service-updated" },
+  };
+}
+
+/** "get rollout": the canary beside the stable deployment. */
+export function rolloutView(service: Service, gradual: GradualRollout): object {
+  const deployment = (wanted: string) => {
+    const found = service.deployments.find(({ id }) => id === wanted);
+    return found === undefined ? null : deploymentView(service, found);
+  };
+  return {
+    type: "canary",
+    strategyId: gradual.strategyId,
+    createdAt: iso(gradual.createdAtMs),
+    updatedAt: iso(gradual.updatedAtMs),
+    promoted: gradual.isPromoted,
+    details: { canaryStrategy: "percentage", config: gradual.percentages },
+    stableDeployment: deployment(gradual.isPromoted ? gradual.canaryId : gradual.stableId),
+    canaryDeployment: gradual.isPromoted ? null : deployment(gradual.canaryId),
+    history: gradual.history.map(({ config, updatedAtMs }) => ({ config, updatedAt: iso(updatedAtMs) })),
   };
 }
 

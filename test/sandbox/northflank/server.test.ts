@@ -751,6 +751,99 @@ describe("a paused service", () => {
   });
 });
 
+describe("a gradual rollout", () => {
+  const api = `${shop}/services/api`;
+  const rollout = `${api}/rollout`;
+  const update = (path: string) => call("POST", `${api}/deployment`, image(path));
+  const status = () => sandbox.service("shop", "api").rolloutStatus;
+  const deployments = async (query = "") => (await call("GET", `${api}/deployments${query}`)).json.data.deployments;
+
+  beforeEach(() => sandbox.setGradualRollout("shop", "api", "careful"));
+
+  test("is told by the service, and keeps an update IN_PROGRESS until it is promoted", async () => {
+    expect((await call("GET", api)).json.data.deployment.gradualRolloutStrategyId).toBe("careful");
+    expect((await call("GET", rollout)).status).toBe(404);
+    await update("a.b/c:2");
+    nowMs += 86_400_000;
+    expect(status()).toBe("IN_PROGRESS");
+    expect((await call("GET", rollout)).json.data).toMatchObject({
+      type: "canary",
+      strategyId: "careful",
+      promoted: false,
+      details: { canaryStrategy: "percentage", config: { canaryPercentage: 10, stablePercentage: 90 } },
+      stableDeployment: { releaseType: "stable", image: { imagePath: "ghcr.io/acme/api:1.4.1" } },
+      canaryDeployment: { releaseType: "canary", image: { imagePath: "a.b/c:2" } },
+    });
+    for (const _twice of [1, 2]) {
+      expect((await call("POST", `${rollout}/promote`)).json).toEqual({ data: {} });
+      expect(status()).toBe("COMPLETED");
+      expect((await call("GET", rollout)).json.data).toMatchObject({ promoted: true, canaryDeployment: null });
+    }
+    await update("a.b/c:3");
+    expect((await call("GET", rollout)).json.data.stableDeployment.image.imagePath).toBe("a.b/c:2");
+  });
+
+  test("keeps its stable deployment when another update comes before the promotion", async () => {
+    await update("a.b/c:2");
+    await update("a.b/c:3");
+    const { data } = (await call("GET", rollout)).json;
+    expect([data.stableDeployment.image.imagePath, data.canaryDeployment.image.imagePath]).toEqual([
+      "ghcr.io/acme/api:1.4.1",
+      "a.b/c:3",
+    ]);
+  });
+
+  test("splits the traffic as it is told, and is promoted by all of it", async () => {
+    await update("a.b/c:2");
+    const split = (canaryPercentage: number, stablePercentage: number) =>
+      call("POST", `${rollout}/configuration`, { canaryPercentage, stablePercentage });
+    expect((await split(50, 40)).status).toBe(400);
+    expect((await split(50, 50)).json.data).toMatchObject({
+      promoted: false,
+      details: { config: { canaryPercentage: 50, stablePercentage: 50 } },
+      history: [{ config: { canaryPercentage: 10, stablePercentage: 90 } }],
+    });
+    nowMs += 60_000;
+    expect(status()).toBe("IN_PROGRESS");
+    expect((await split(100, 0)).json.data.promoted).toBe(true);
+    expect(status()).toBe("COMPLETED");
+    expect((await split(50, 50)).status).toBe(409);
+  });
+
+  test("goes back to an older deployment, at once", async () => {
+    await update("a.b/c:2");
+    const [, stable] = await deployments();
+    expect((await call("POST", `${rollout}/rollback`, { deployment: "nope" })).status).toBe(404);
+    const { id } = (await call("POST", `${rollout}/rollback`, { deployment: stable.id })).json.data;
+    expect((await deployments())[0]).toMatchObject({ id, image: { imagePath: "ghcr.io/acme/api:1.4.1" } });
+    nowMs += 60_000;
+    expect(status()).toBe("COMPLETED");
+    expect((await call("GET", rollout)).status).toBe(404);
+    expect((await deployments("?releaseType=canary")).map(({ image: of }: { image: object }) => of)).toEqual([
+      { imagePath: "a.b/c:2" },
+    ]);
+  });
+
+  test("of an image that cannot start fails, and cannot be promoted", async () => {
+    await update("a.b/c:broken");
+    nowMs += 60_000;
+    expect(status()).toBe("FAILED");
+    expect((await call("POST", `${rollout}/promote`)).status).toBe(409);
+  });
+
+  test("can be promoted by a person, and be switched on and off by a PATCH", async () => {
+    await update("a.b/c:2");
+    sandbox.promoteRollout("shop", "api");
+    expect(status()).toBe("COMPLETED");
+    const patch = (gradualRolloutStrategyId: string | null) =>
+      call("PATCH", `${shop}/services/deployment/api`, { deployment: { instances: 1, gradualRolloutStrategyId } });
+    expect((await patch(null)).json.data.deployment).not.toHaveProperty("gradualRolloutStrategyId");
+    await update("a.b/c:3");
+    nowMs += 60_000;
+    expect(status()).toBe("COMPLETED");
+  });
+});
+
 describe("uids", () => {
   const uidOf = async (path: string): Promise<string> => (await call("GET", `${shop}${path}`)).json.data.uid;
 
