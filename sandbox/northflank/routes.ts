@@ -9,6 +9,7 @@ import {
   abortRun,
   type DeploymentChange,
   deploy,
+  deployedBuild,
   deployJob,
   followBuilds,
   resume,
@@ -147,7 +148,8 @@ function getService(request: Request): Answer {
 }
 
 function getServiceDeployment(request: Request): Answer {
-  return data(sourceView(serviceOf(request).service));
+  const { project, service } = serviceOf(request);
+  return data(sourceView(request.account, project, service, service.deployed));
 }
 
 function updateServiceDeployment(request: Request): Answer {
@@ -250,7 +252,8 @@ function listJobs(request: Request): Answer {
 
 function getJob(request: Request): Answer {
   const { project, job } = jobOf(request);
-  return data(jobDetail(request.account, project, job));
+  const { tellsRunOnSourceChange } = request.world.settings;
+  return data(jobDetail(request.account, project, job, { tellsRunOnSourceChange }));
 }
 
 function patchJob(request: Request): Answer {
@@ -294,7 +297,8 @@ function given(values: Readonly<Record<string, unknown>>): object {
 }
 
 function getJobDeployment(request: Request): Answer {
-  return data(sourceView(jobOf(request).job));
+  const { project, job } = jobOf(request);
+  return data(sourceView(request.account, project, job, deployedBuild(request.world, project, job)));
 }
 
 function updateJobDeployment(request: Request): Answer {

@@ -95,6 +95,7 @@ function defaults(rolloutMs: number): SandboxSettings {
     pauseSign: undefined,
     updateResumes: false,
     dockerBesideImage: "reset",
+    tellsRunOnSourceChange: false,
     hasAuthRoute: true,
     sendsRetryAfter: false,
     latencyMs: 0,

@@ -42,6 +42,8 @@ export interface SandboxSettings {
    * it was. An update with `docker` alone is always kept.
    */
   dockerBesideImage: "kept" | "ignored" | "reset";
+  /** Whether "get job" tells `runOnSourceChange`, which neither its page nor the SDK lists. */
+  tellsRunOnSourceChange: boolean;
   /** Whether `GET /v1/auth` exists. */
   hasAuthRoute: boolean;
   /** Whether a 429 carries `Retry-After`, which is not documented. */
@@ -161,6 +163,12 @@ export function followBuilds(world: World, project: Project, service: Service): 
 
 function isLatest({ buildSHA, buildId }: Internal): boolean {
   return buildId === undefined && (buildSHA === undefined || buildSHA === "latest");
+}
+
+/** The build that the source of a job stands for now. */
+export function deployedBuild(world: World, project: Project, { internal }: Job): Service["deployed"] {
+  const build = internal && wantedBuild(world, project, internal);
+  return build && { buildId: build.id, sha: build.sha };
 }
 
 /** The build that a source stands for now: only one that has succeeded can be deployed. */

@@ -83,16 +83,18 @@ export function patchedService(account: Account, project: Project, service: Serv
     name: service.id,
     serviceType: service.serviceType,
     createdAt: iso(service.createdAtMs),
-    disabledCI: false,
     billing: { deploymentPlan: "nf-compute-20" },
+    cluster,
     status: statusOf(service, context.nowMs),
     ...(context.pauseSign === "servicePaused" && { servicePaused: service.paused }),
   };
   const deployment = service.serviceType === "build" ? {} : { deployment: deploymentOf(service, context) };
-  return context.form === "A"
-    ? { ...common, disabledCD: service.disabledCD, ...deployment }
-    : { ...common, ...settings, updatedAt: iso(service.updatedAtMs), ...deployment };
+  if (context.form === "A") return { ...common, disabledCI: false, disabledCD: service.disabledCD, ...deployment };
+  const ofBuilds = service.serviceType === "deployment" ? {} : { disabledCI: false, buildSettings };
+  return { ...common, ...ofBuilds, ...settings, updatedAt: iso(service.updatedAtMs), ...deployment };
 }
+
+const buildSettings = { dockerfile: { buildEngine: "buildkit", dockerFilePath: "/Dockerfile", dockerWorkDir: "/" } };
 
 function statusOf(service: Service, nowMs: number): object {
   const newest = service.builds.at(-1);
@@ -107,14 +109,14 @@ function statusOf(service: Service, nowMs: number): object {
 function deploymentOf(service: Service, { form, tellsImageUrl, pauseSign }: ViewContext): object {
   const { external, internal } = service;
   return {
-    region: "europe-west",
+    ...(form === "A" && { region: "europe-west" }),
     instances: service.paused && pauseSign === "instances" ? 0 : service.instances,
     docker: service.docker ?? { configType: "default" },
     ...(service.buildpack && { buildpack: service.buildpack }),
     storage: { ephemeralStorage: { storageSize: 1024 }, shmSize: 64 },
     ...(external && { external: form === "A" ? externalA(external) : external }),
     // The newer form is shaped like the body of a write, and that of a combined service has no source.
-    ...(internal && form === "A" && { internal: internalA(service, internal) }),
+    ...(internal && form === "A" && { internal: internalA(internal, service.deployed) }),
     ...(internal && form === "B" && service.serviceType !== "combined" && { internal }),
     ...(external && tellsImageUrl && { imageUrl: external.imagePath }),
     ...(service.gradualRolloutStrategyId && { gradualRolloutStrategyId: service.gradualRolloutStrategyId }),
@@ -158,15 +160,17 @@ export function rolloutView(service: Service, gradual: GradualRollout): object {
 }
 
 /** The source of a job or service as the deprecated "get deployment" tells it: always the older form. */
-export function sourceView(target: Service | Job): object {
-  const { external, internal } = target;
-  return {
-    ...(external && { external: externalA(external) }),
-    // Of the older answers this one alone tells the id of the build.
-    ...(internal && {
-      internal: { ...internalA(target, internal), ...(internal.buildId && { buildId: internal.buildId }) },
-    }),
-  };
+export function sourceView(
+  account: Account,
+  project: Project,
+  { external, internal }: Service | Job,
+  deployed: Service["deployed"],
+): object {
+  if (internal === undefined) return external === undefined ? {} : { external: externalA(external) };
+  const buildId = internal.buildId ?? deployed?.buildId;
+  const appId = `/${account.name}/${project.id}/${internal.id}`;
+  // Of the older answers this one alone tells the id of the build.
+  return { internal: { ...internalA(internal, deployed), appId, ...(buildId && { buildId }) } };
 }
 
 function externalA(external: { readonly imagePath: string; readonly credentials?: string | undefined }): object {
@@ -174,8 +178,8 @@ function externalA(external: { readonly imagePath: string; readonly credentials?
   return { imagePath: path, registryProvider: providerOf(host), privateImage: external.credentials !== undefined };
 }
 
-function internalA(target: Service | Job, internal: NonNullable<Service["internal"]>): object {
-  const deployedSHA = "deployed" in target ? target.deployed?.sha : internal.buildSHA;
+function internalA(internal: NonNullable<Service["internal"]>, deployed: Service["deployed"]): object {
+  const deployedSHA = deployed?.sha;
   return {
     nfObjectId: internal.id,
     nfObjectType: "service",
@@ -221,61 +225,100 @@ function providerOf(host: string): string {
 
 /** An item of "list jobs". */
 export function jobItem(account: Account, project: Project, job: Job): object {
+  const { settings, tags = [], disabledCI = false } = settingsOf(job);
   return {
     id: job.id,
     uid: job.uid,
     projectId: project.id,
     appId: `/${account.name}/${project.id}/${job.id}`,
     name: job.id,
-    tags: [],
+    tags,
     jobType: job.jobType,
-    disabledCI: false,
+    disabledCI,
     disabledCD: false,
-    suspended: (job.settings as JobSettings).settings?.cron?.suspended ?? false,
+    suspended: settings?.cron?.suspended ?? false,
   };
 }
 
 /** "get job": no source, no status, and of the settings only what its page lists, whatever the writes take. */
-export function jobDetail(account: Account, project: Project, job: Job): object {
-  const { settings = {}, ...rest } = job.settings as JobSettings;
-  const { description, tags, disabledCI } = rest;
-  const { cron } = settings;
+export function jobDetail(
+  account: Account,
+  project: Project,
+  job: Job,
+  { tellsRunOnSourceChange }: { readonly tellsRunOnSourceChange: boolean },
+): object {
+  const { settings = {}, description } = settingsOf(job);
+  const { backoffLimit, activeDeadlineSeconds, runOnSourceChange, cron } = settings;
   const policy = cron?.concurrencyPolicy;
   return {
     ...jobItem(account, project, job),
-    billing: { deploymentPlan: rest.billing?.deploymentPlan ?? "nf-compute-20" },
-    deployment: {
-      region: "europe-west",
-      docker: job.docker ?? { configType: "default" },
-      ...(job.buildpack && { buildpack: job.buildpack }),
-      storage: { ephemeralStorage: { storageSize: 1024 }, shmSize: 64 },
-    },
-    // Written in lower case, read capitalised.
+    createdAt: iso(job.createdAtMs),
+    billing: billingOf(job),
+    cluster,
+    deployment: { region: "europe-west", ...runtimeOf(job) },
     settings: {
-      ...settings,
-      ...(cron && { cron: { ...cron, ...(policy && { concurrencyPolicy: capital(policy) }) } }),
+      backoffLimit,
+      activeDeadlineSeconds,
+      ...(tellsRunOnSourceChange && { runOnSourceChange }),
+      // Written in lower case, read capitalised.
+      ...(cron && { cron: { schedule: cron.schedule, ...(policy && { concurrencyPolicy: capital(policy) }) } }),
     },
     ...(description !== undefined && { description }),
-    ...(tags !== undefined && { tags }),
-    ...(disabledCI !== undefined && { disabledCI }),
   };
+}
+
+/** What a PATCH of a job answers: in the words of the write, and the only place that tells a job's source like that. */
+export function patchedJob(account: Account, project: Project, job: Job, nowMs: number): object {
+  const { settings = {}, description, tags = [], disabledCI = false } = settingsOf(job);
+  const { external, internal } = job;
+  const newest = job.builds.at(-1);
+  const build = newest && buildStatus(newest, nowMs);
+  return {
+    id: job.id,
+    appId: `/${account.name}/${project.id}/${job.id}`,
+    name: job.id,
+    jobType: job.jobType,
+    tags,
+    disabledCI,
+    createdAt: iso(job.createdAtMs),
+    updatedAt: iso(nowMs),
+    billing: billingOf(job),
+    cluster,
+    status: build === undefined ? {} : { build: { status: build.status, lastTransitionTime: iso(build.atMs) } },
+    deployment: {
+      ...runtimeOf(job),
+      ...(external && { external, imageUrl: external.imagePath }),
+      ...(internal && { internal }),
+    },
+    settings,
+    ...(description !== undefined && { description }),
+  };
+}
+
+function runtimeOf(job: Job): object {
+  return {
+    docker: job.docker ?? { configType: "default" },
+    ...(job.buildpack && { buildpack: job.buildpack }),
+    storage: { ephemeralStorage: { storageSize: 1024 }, shmSize: 64 },
+  };
+}
+
+function billingOf(job: Job): object {
+  return { deploymentPlan: settingsOf(job).billing?.deploymentPlan ?? "nf-compute-20" };
+}
+
+function settingsOf(job: Job): JobSettings {
+  return job.settings as JobSettings;
 }
 
 interface JobSettings {
   readonly settings?: Readonly<Record<string, unknown>> & {
-    readonly cron?: { readonly concurrencyPolicy?: string; readonly suspended?: boolean };
+    readonly cron?: { readonly schedule?: string; readonly concurrencyPolicy?: string; readonly suspended?: boolean };
   };
   readonly description?: string;
   readonly tags?: readonly string[];
   readonly disabledCI?: boolean;
   readonly billing?: { readonly deploymentPlan?: string };
-}
-
-/** What a PATCH of a job answers: the only place where a job's source is told in the newer form. */
-export function patchedJob(account: Account, project: Project, job: Job, nowMs: number): object {
-  const detail = jobDetail(account, project, job) as { readonly deployment: object };
-  const source = { ...(job.external && { external: job.external }), ...(job.internal && { internal: job.internal }) };
-  return { ...detail, deployment: { ...detail.deployment, ...source }, updatedAt: iso(nowMs) };
 }
 
 export function runView(run: Run, nowMs: number): object {
@@ -292,7 +335,8 @@ export function runView(run: Run, nowMs: number): object {
     completions: concluded ? 1 : 0,
     backoffLimit: 0,
     startedAt: isoSeconds(run.startedMs),
-    concludedAt: concluded && run.end ? isoSeconds(run.end.atMs) : null,
+    // Required as a text, also while there is no end to tell.
+    concludedAt: concluded && run.end ? isoSeconds(run.end.atMs) : "",
   };
 }
 

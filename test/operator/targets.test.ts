@@ -53,7 +53,7 @@ describe("a job as the target of a deployment", { concurrent: true, timeout: 200
   });
 
   test("that runs by itself when its source changes is warned of, and does", async () => {
-    await using scenario = await startScenario();
+    await using scenario = await startScenario({ northflank: { tellsRunOnSourceChange: true } });
     const { northflank } = scenario;
     northflank.addJob("shop", { id: "etl", image: "ghcr.io/acme/etl:1", runOnSourceChange: "always" });
     const deployment = { external: { imagePath: "ghcr.io/acme/etl:2" } };

