@@ -70,6 +70,8 @@ export interface SandboxServer extends AsyncDisposable {
 export async function startSandboxServer(options: {
   readonly handle: Handler;
   readonly port?: number;
+  /** What a handler that threw answers, in the words of this API. */
+  readonly problem: (error: unknown) => Answer;
   /** Most bytes of a request body; a larger one gets 413. Default 3 MiB, the limit of the Kubernetes API. */
   readonly maxBodyBytes?: number;
 }): Promise<SandboxServer> {
@@ -126,7 +128,7 @@ export async function startSandboxServer(options: {
       default:
         break;
     }
-    const answer = await options.handle(call, response);
+    const answer = await handled(call, response);
     await fault.after?.();
     if (answer === undefined) {
       call.status = response.statusCode;
@@ -137,6 +139,16 @@ export async function startSandboxServer(options: {
     else if (fault.kind === "truncate") truncate(call, response, answer);
     else send(call, response, fault.kind === "answer-after" ? (fault.answer ?? answer) : answer);
     done();
+  };
+
+  /** A client sees what is wrong, never a connection that ends without an answer. */
+  const handled = async (call: Call, response: ServerResponse): Promise<Answer | undefined> => {
+    try {
+      return await options.handle(call, response);
+    } catch (error) {
+      if (response.headersSent) throw error;
+      return options.problem(error);
+    }
   };
 
   await new Promise<void>((resolve, reject) => {

@@ -6,7 +6,7 @@ import type { RuleCheck } from "./cel.ts";
 import { crdResource, definedBy } from "./crds.ts";
 import { Registry } from "./registry.ts";
 import { answer, type RouteContext } from "./routes.ts";
-import { type ApiError, expired } from "./status-errors.ts";
+import { type ApiError, expired, internalError } from "./status-errors.ts";
 import { Store } from "./store.ts";
 import { type ApiObject, isObject, type JsonObject, type Resource } from "./types.ts";
 import { WatchStream } from "./watch.ts";
@@ -62,6 +62,10 @@ export async function startKubernetes(options: KubernetesOptions = {}): Promise<
   const server = await startSandboxServer({
     port: options.port ?? 0,
     handle: (call, response) => answer(cluster.context, call, response),
+    problem: (error) => {
+      const { body } = internalError(error);
+      return { status: body.code, body };
+    },
   });
   const bookmarks = setInterval(() => cluster.sendBookmarks(), options.bookmarkPeriodMs ?? 60_000);
   bookmarks.unref();

@@ -111,6 +111,12 @@ export function internal(message: string): ApiError {
   return new ApiError({ code: 500, message });
 }
 
+/** What a handler that threw answers. */
+export function internalError(error: unknown): ApiError {
+  const text = error instanceof Error ? error.message : String(error);
+  return new ApiError({ code: 500, reason: "InternalError", message: `Internal error occurred: ${text}` });
+}
+
 export function expired(message: string, continueToken?: string): ApiError {
   return new ApiError({
     code: 410,

@@ -66,6 +66,7 @@ export async function startNorthflank(options: NorthflankOptions = {}): Promise<
   };
   const server = await startSandboxServer({
     ...(port !== undefined && { port }),
+    problem: (error) => problemAnswer(new ApiProblem(500, error instanceof Error ? error.message : String(error))),
     handle: async (call) => {
       if (settings.latencyMs > 0) await new Promise((resolve) => setTimeout(resolve, settings.latencyMs));
       const { headers, ...rest } = judge(call);

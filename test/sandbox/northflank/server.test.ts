@@ -667,6 +667,16 @@ test("one-shot faults and the call log work as in every sandbox server", async (
   expect(sandbox.calls.map(({ method, status }) => `${method} ${status}`)).toEqual(["POST 503", "GET 200"]);
 });
 
+test("a handler that throws answers 500 with the text", async () => {
+  Object.defineProperty(sandbox.settings, "serviceForm", {
+    get: () => {
+      throw new Error("no form");
+    },
+  });
+  const answer = await call("GET", `${shop}/services/api`);
+  expect([answer.status, answer.json]).toEqual([500, { error: { status: 500, message: "no form" } }]);
+});
+
 test("a control that names what does not exist says so, instead of doing nothing", () => {
   expect(() => sandbox.setImage("shop", "nope", "a.b/c:1")).toThrow("no service nope in project shop");
   expect(() => sandbox.addJob("nope", { id: "job" })).toThrow("no project nope");
