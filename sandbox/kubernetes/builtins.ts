@@ -1,7 +1,16 @@
 import { jsonEqual } from "./equal.ts";
 import { qualifiedNameErrors } from "./metadata.ts";
 import { age, nameColumn } from "./table.ts";
-import type { ApiObject, Behaviour, Column, FieldError, JsonObject, Resource, Schema } from "./types.ts";
+import {
+  type ApiObject,
+  type Behaviour,
+  type Column,
+  type FieldError,
+  isObject,
+  type JsonObject,
+  type Resource,
+  type Schema,
+} from "./types.ts";
 
 /** The built-in resources of the sandbox. CustomResourceDefinitions are among them in `crds.ts`. */
 export function builtinResources(): readonly Resource[] {
@@ -144,6 +153,7 @@ const secret = {
       const { stringData } = object;
       object.type ??= "Opaque";
       delete object.stringData;
+      dropEmpty(object, ["data"]);
       if (stringData === undefined || stringData === null) return;
       const folded = Object.entries(stringData as Record<string, string>).map(([key, value]) => [
         key,
@@ -159,6 +169,14 @@ const secret = {
   },
 };
 
+/** Fields that Go leaves out when they are empty. */
+function dropEmpty(object: ApiObject, keys: readonly string[]): void {
+  for (const key of keys) {
+    const value = object[key];
+    if (value === null || (isObject(value) && Object.keys(value).length === 0)) delete object[key];
+  }
+}
+
 const configMap = {
   schema: {
     type: "object",
@@ -171,6 +189,7 @@ const configMap = {
   } satisfies Schema,
   columns: [column("Data", ({ data, binaryData }) => sizeOf(data) + sizeOf(binaryData)), ageColumn],
   behaviour: {
+    prepare: (object: ApiObject) => dropEmpty(object, ["data", "binaryData"]),
     validate: (object: ApiObject, old: ApiObject | undefined) => [
       ...keyErrors(object.data, "data"),
       ...keyErrors(object.binaryData, "binaryData"),

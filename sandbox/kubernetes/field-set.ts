@@ -101,13 +101,11 @@ export class FieldSet {
     return true;
   }
 
-  /** Every path of the set, parents before children, in alphabetical order. */
+  /** Every path of the set: on each level the members, then what is below, both in alphabetical order. */
   paths(prefix: readonly string[] = []): string[][] {
-    return [...new Set([...this.members, ...this.children.keys()])].sort().flatMap((element) => {
-      const path = [...prefix, element];
-      const below = this.child(element).paths(path);
-      return this.members.has(element) ? [path, ...below] : below;
-    });
+    const members = [...this.members].sort().map((element) => [...prefix, element]);
+    const below = [...this.children.keys()].sort();
+    return [...members, ...below.flatMap((element) => this.child(element).paths([...prefix, element]))];
   }
 
   #combine(

@@ -2,7 +2,7 @@ import { jsonEqual } from "./equal.ts";
 import { FieldSet, printPath } from "./field-set.ts";
 import { ApiError } from "./status-errors.ts";
 import { compare, fieldsOf, merge, removePaths, typingErrors, withNamedParents } from "./typed-values.ts";
-import type { ApiObject, JsonObject, ManagedFieldsEntry, Schema } from "./types.ts";
+import { type ApiObject, isObject, type JsonObject, type ManagedFieldsEntry, type Schema } from "./types.ts";
 
 /** Who is writing, through which door, and when. */
 export interface Writer {
@@ -30,9 +30,10 @@ export function ownershipAfterUpdate(
   writer: Writer,
   context: OwnershipContext,
 ): ManagedFieldsEntry[] {
-  // An empty list says as little as none.
-  const stated = updated.metadata.managedFields ?? [];
-  const entries = parseEntries(stated.length === 0 ? (live.metadata.managedFields ?? []) : stated);
+  // None says nothing, an empty list or entry clears.
+  const entries = parseEntries(updated.metadata.managedFields ?? live.metadata.managedFields ?? []);
+  // Nobody is recorded on an object whose ownership was cleared, until somebody applies it.
+  if (entries.length === 0 && live.metadata.uid !== undefined) return [];
   const change = changeOf(live, updated, context);
   const taken = change.modified.union(change.added);
   const self = identityOf(writer, "Update");
@@ -57,7 +58,11 @@ export function ownershipAfterUpdate(
 export function apply(
   live: ApiObject,
   config: ApiObject,
-  options: { readonly force: boolean; readonly writer: Writer },
+  options: {
+    readonly force: boolean;
+    readonly writer: Writer /** The configuration as it was sent. */;
+    readonly sent: JsonObject;
+  },
   context: OwnershipContext,
 ): ApiObject {
   const { writer } = options;
@@ -65,7 +70,7 @@ export function apply(
   const entries = firstEntries(live, context, writer);
   const self = identityOf(writer, "Apply");
   const before = entries.find((entry) => entry.identity === self);
-  const configured = ownable(fieldsOf(bare(config), context.schema), context);
+  const configured = fieldsOf(bare(config), context.schema).without(context.reset);
 
   const applying: Owned = {
     identity: self,
@@ -74,20 +79,27 @@ export function apply(
     apiVersion: writer.apiVersion,
     subresource: writer.subresource,
     time: before?.time ?? writer.time,
-    fields: configured,
+    fields: configured.difference(serverOwned),
   };
   const others = entries.filter((entry) => entry.identity !== self);
   const merged = merge(bare(live), bare(config), context.schema) as ApiObject;
-  const pruned = dropAbandoned(merged, before?.fields, [...others, applying], context.schema);
+  // The name counts here, which nobody owns afterwards: without it the metadata would go with its last label.
+  const owners = [...others.map(({ fields }) => fields), configured];
+  const pruned = dropAbandoned(merged, before?.fields, owners, context.schema);
   const change = changeOf(live, pruned, context);
   const taken = change.modified.union(change.added);
-  if (!options.force && !isUpgrade(live, others, taken, context, writer)) refuseConflicts(others, taken);
+  if (!options.force) refuseConflicts(others, taken, appliedBefore(live, context, writer));
 
   const gone = taken.union(change.removed);
   const next = [...others.map((entry) => ({ ...entry, fields: entry.fields.difference(gone) })), applying];
-  const changed = !jsonEqual(bare(live), pruned) || !ownsTheSame(entries, next);
-  const stamped = next.map((entry) => (entry === applying && changed ? { ...entry, time: writer.time } : entry));
-  return { ...pruned, metadata: { ...pruned.metadata, managedFields: printEntries(stamped) } };
+  // Who takes up what the object says already gets no time, as on the real server.
+  const time = jsonEqual(bare(live), pruned) ? (before?.time ?? "") : writer.time;
+  const stamped = next.map((entry) => (entry === applying ? { ...entry, time } : entry));
+  const managedFields = printEntries(stamped);
+  return {
+    ...pruned,
+    metadata: { ...pruned.metadata, ...syncedAnnotation(pruned, options.sent, writer), managedFields },
+  };
 }
 
 /** Paths that nobody owns: the server's own part of every object. */
@@ -161,16 +173,16 @@ function firstEntries(live: ApiObject, context: OwnershipContext, writer: Writer
 function dropAbandoned(
   merged: ApiObject,
   before: FieldSet | undefined,
-  owners: readonly Owned[],
+  owners: readonly FieldSet[],
   schema: Schema,
 ): ApiObject {
   if (before === undefined || before.isEmpty) return merged;
   const last = withNamedParents(before, schema);
-  const pruned = removePaths(merged, last, schema) ?? {};
-  const owned = owners.reduce((all, entry) => all.union(entry.fields), FieldSet.empty);
+  const pruned = removePaths(merged, last, schema);
+  const owned = owners.reduce((all, fields) => all.union(fields), FieldSet.empty);
   const all = withNamedParents(fieldsOf(merged, schema), schema);
   const kept = withNamedParents(fieldsOf(pruned, schema), schema).union(withNamedParents(owned, schema));
-  const withOwned = removePaths(merged, all.difference(kept), schema) ?? {};
+  const withOwned = removePaths(merged, all.difference(kept), schema);
   const dangling = all.difference(withNamedParents(fieldsOf(withOwned, schema), schema)).intersection(last);
   return removePaths(merged, dangling, schema) as ApiObject;
 }
@@ -179,28 +191,50 @@ const lastApplied = "kubectl.kubernetes.io/last-applied-configuration";
 
 /**
  * `kubectl apply --server-side` after client-side apply: conflicts about fields that the annotation says were applied,
- * and that nobody changed since, are conflicts with oneself.
+ * and that nobody changed since, are conflicts with oneself. An annotation that cannot be read excuses nothing.
  */
-function isUpgrade(
-  live: ApiObject,
-  others: readonly Owned[],
-  taken: FieldSet,
-  context: OwnershipContext,
-  writer: Writer,
-): boolean {
-  const annotation = live.metadata.annotations?.[lastApplied];
-  if (writer.manager !== "kubectl" || annotation === undefined) return false;
-  const before = JSON.parse(annotation) as ApiObject;
+function appliedBefore(live: ApiObject, context: OwnershipContext, writer: Writer): FieldSet {
+  const before = writer.manager === "kubectl" ? lastAppliedOf(live) : undefined;
+  if (before === undefined || typingErrors(before, context.schema).length > 0) return FieldSet.empty;
   const { modified, removed } = compare(before, bare(live), context.schema);
-  const own = fieldsOf(before, context.schema).difference(modified).difference(removed);
-  return others.every((entry) => entry.fields.intersection(taken).difference(own).isEmpty);
+  return fieldsOf(before, context.schema).difference(modified).difference(removed);
 }
 
-function refuseConflicts(others: readonly Owned[], taken: FieldSet): void {
+/** `kubectl apply --server-side` keeps the annotation of client-side apply up to date, where there is one. */
+function syncedAnnotation({ metadata: { annotations } }: ApiObject, sent: JsonObject, writer: Writer): object {
+  if (writer.manager !== "kubectl" || !annotations?.[lastApplied]) return {};
+  const config = structuredClone(sent);
+  const metadata = isObject(config.metadata) ? config.metadata : {};
+  if (isObject(metadata.annotations)) delete metadata.annotations[lastApplied];
+  return { annotations: { ...annotations, [lastApplied]: `${goJson(config)}\n` } };
+}
+
+/** As Go's encoder writes it: keys in order, and the signs of HTML escaped. */
+function goJson(value: unknown): string {
+  const sorted = (_key: string, item: unknown) =>
+    isObject(item) ? Object.fromEntries(Object.entries(item).sort(([a], [b]) => (a < b ? -1 : 1))) : item;
+  return JSON.stringify(value, sorted).replaceAll(
+    /[<>&\u2028\u2029]/g,
+    (sign) => `\\u${sign.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
+}
+
+function lastAppliedOf({ apiVersion, metadata }: ApiObject): JsonObject | undefined {
+  try {
+    const before: unknown = JSON.parse(metadata.annotations?.[lastApplied] ?? "");
+    return isObject(before) && before.apiVersion === apiVersion && before.kind !== undefined ? before : undefined;
+  } catch {
+    // Anybody may have written anything into the annotation.
+    return undefined;
+  }
+}
+
+function refuseConflicts(others: readonly Owned[], taken: FieldSet, excused: FieldSet): void {
   const causes = others.flatMap((entry) => {
     const message = `conflict with ${printOwner(entry)}`;
     return entry.fields
       .intersection(taken)
+      .difference(excused)
       .paths()
       .map((path) => ({ reason: "FieldManagerConflict", message, field: printPath(path) }));
   });
@@ -220,19 +254,17 @@ function printOwner(entry: Owned): string {
 }
 
 function conflictMessage(causes: readonly { readonly message: string; readonly field: string }[]): string {
-  const count = `Apply failed with ${causes.length} conflict${causes.length === 1 ? "" : "s"}: `;
+  const [only] = causes;
+  if (only !== undefined && causes.length === 1) {
+    return `Apply failed with 1 conflict: ${only.message}: ${only.field}`;
+  }
   const byOwner = new Map<string, string[]>();
   for (const { message, field } of causes) byOwner.set(message, [...(byOwner.get(message) ?? []), field]);
-  const groups = [...byOwner].map(([message, fields]) =>
-    fields.length === 1 ? `${message}: ${fields[0]}` : `${message}:\n${fields.map((field) => `- ${field}`).join("\n")}`,
-  );
-  return byOwner.size === 1 ? `${count}${groups[0]}` : `${count.replace(/: $/, ":\n")}${groups.join("\n")}`;
-}
-
-function ownsTheSame(before: readonly Owned[], after: readonly Owned[]): boolean {
-  const filled = after.filter((entry) => !entry.fields.isEmpty);
-  if (before.length !== filled.length) return false;
-  return filled.every((entry) => before.find((old) => old.identity === entry.identity)?.fields.equals(entry.fields));
+  const groups = [...byOwner].sort().map(([message, fields]) => {
+    const lines = fields.map((field) => `- ${field}`);
+    return [`${message.replace("conflict", "conflicts")}:`, ...lines].join("\n");
+  });
+  return `Apply failed with ${causes.length} conflicts: ${groups.join("\n")}`;
 }
 
 function addTaken(entries: Owned[], taken: FieldSet, writer: Writer): void {
@@ -282,7 +314,7 @@ function printEntries(entries: readonly Owned[]): ManagedFieldsEntry[] {
       manager: entry.manager,
       operation: entry.operation,
       apiVersion: entry.apiVersion,
-      time: entry.time,
+      ...(entry.time === "" ? {} : { time: entry.time }),
       fieldsType: "FieldsV1",
       fieldsV1: entry.fields.toFields() as JsonObject,
       ...(entry.subresource === undefined ? {} : { subresource: entry.subresource }),

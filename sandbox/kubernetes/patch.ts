@@ -119,7 +119,8 @@ function runOperation(document: { root: unknown }, operation: unknown): void {
       addAt(document, path, operation.value);
       return;
     case "replace":
-      readAt(document, path);
+      // The real server replaces a field that is missing from an object that is there, too.
+      readOrNull(document, path);
       replaceAt(document, path, operation.value);
       return;
     case "remove":
@@ -160,7 +161,7 @@ function readAt(document: { root: unknown }, path: readonly string[]): unknown {
   return value;
 }
 
-/** What a `test` compares with: to the real server a field that is missing from an object that is there is null. */
+/** What a `test` compares with and a `replace` replaces: to the real server a field that is missing from an object that is there is null. */
 function readOrNull(document: { root: unknown }, path: readonly string[]): unknown {
   const field = path.at(-1);
   if (field === undefined) return document.root;

@@ -41,7 +41,7 @@ export function merge(live: unknown, applied: unknown, schema: Schema): unknown 
   }
 }
 
-/** A copy of `value` without the paths of `removed` (and what is below them). `undefined` when nothing is left. */
+/** A copy of `value` without the paths of `removed` (and what is below them). What is emptied by that becomes null. */
 export function removePaths(value: unknown, removed: FieldSet, schema: Schema): unknown {
   if (removed.isEmpty) return value;
   switch (shapeOf(schema, value)) {
@@ -163,8 +163,9 @@ function compareValues(
   into: ComparisonBuilder,
 ): void {
   if (left === right) return;
-  const shape = shapeOf(schema, left === undefined ? right : left);
-  if (left !== undefined && right !== undefined && shapeOf(schema, right) !== shape) {
+  // Null takes the shape of what it is compared with.
+  const shape = shapeOf(schema, left === undefined || left === null ? right : left);
+  if (left !== undefined && right !== undefined && right !== null && shapeOf(schema, right) !== shape) {
     compareValues(left, undefined, schema, path, into);
     compareValues(undefined, right, schema, path, into);
     return;
@@ -212,56 +213,68 @@ function mergeMaps(live: JsonObject, applied: JsonObject, schema: Schema): JsonO
   return merged;
 }
 
-/**
- * Shared items take the order of `applied`; items that only `live` has keep their place before the shared item that
- * followed them.
- */
+/** The order of structured-merge-diff: items that only `live` has stay where they are, as far as that can be said. */
 function mergeLists(live: readonly unknown[], applied: readonly unknown[], schema: Schema): unknown[] {
-  const liveItems = new Map(elements(live, schema));
-  const appliedItems = new Map(elements(applied, schema));
-  const shared = [...appliedItems.keys()].filter((element) => liveItems.has(element));
-  const waiting = [...liveItems.keys()];
+  const [before, after] = [elements(live, schema), elements(applied, schema)];
+  const [liveItems, appliedItems] = [new Map(before), new Map(after)];
+  const shared = after.map(([element]) => element).filter((element) => liveItems.has(element));
   const merged: unknown[] = [];
-  const takeOwnUntil = (stop: string | undefined) => {
-    while (waiting.length > 0 && waiting[0] !== stop) {
-      const element = waiting.shift() ?? "";
-      if (!appliedItems.has(element)) merged.push(liveItems.get(element));
-    }
-    if (waiting[0] === stop) waiting.shift();
+  const taken = new Set<string>();
+  const takeApplied = (element: string) => {
+    taken.add(element);
+    merged.push(merge(liveItems.get(element), appliedItems.get(element), schema.items ?? untyped));
+    if (shared[0] === element) shared.shift();
   };
-  for (const [element, item] of appliedItems) {
-    if (shared[0] === element) {
-      if (waiting.includes(element)) takeOwnUntil(element);
-      shared.shift();
+  for (let left = 0, right = 0; left < before.length || right < after.length; ) {
+    const [own, ownItem] = before[left] ?? [undefined, undefined];
+    const next = after[right]?.[0];
+    if (own !== undefined && own === next) {
+      takeApplied(own);
+      left++;
+      right++;
+    } else if (
+      own !== undefined &&
+      next !== undefined &&
+      appliedItems.has(own) &&
+      shared.length > 0 &&
+      shared[0] !== own
+    ) {
+      // Shared, but not the one whose turn it is.
+      left++;
+    } else if (own !== undefined && !appliedItems.has(own)) {
+      merged.push(ownItem);
+      left++;
+    } else {
+      if (own !== undefined && taken.has(own)) left++;
+      if (next !== undefined) {
+        takeApplied(next);
+        right++;
+      }
     }
-    merged.push(merge(liveItems.get(element), item, schema.items ?? untyped));
   }
-  takeOwnUntil(undefined);
   return merged;
 }
 
-function removeFromMap(value: JsonObject, removed: FieldSet, schema: Schema): JsonObject | undefined {
+function removeFromMap(value: JsonObject, removed: FieldSet, schema: Schema): JsonObject | null {
   const rest: JsonObject = {};
   for (const [key, item] of Object.entries(value)) {
     const element = `f:${key}`;
     if (removed.members.has(element)) continue;
     const below = removed.children.get(element);
-    const left = below === undefined ? item : removePaths(item, below, childSchema(schema, element));
-    if (left !== undefined) rest[key] = left;
+    rest[key] = below === undefined ? item : removePaths(item, below, childSchema(schema, element));
   }
-  return Object.keys(rest).length === 0 ? undefined : rest;
+  return Object.keys(rest).length === 0 ? null : rest;
 }
 
-function removeFromList(value: readonly unknown[], removed: FieldSet, schema: Schema): unknown[] | undefined {
+function removeFromList(value: readonly unknown[], removed: FieldSet, schema: Schema): unknown[] | null {
   const rest: unknown[] = [];
   for (const item of value) {
     const element = elementOf(item, schema) ?? "";
     if (removed.members.has(element)) continue;
     const below = removed.children.get(element);
-    const left = below === undefined ? item : removePaths(item, below, schema.items ?? untyped);
-    if (left !== undefined) rest.push(left);
+    rest.push(below === undefined ? item : removePaths(item, below, schema.items ?? untyped));
   }
-  return rest.length === 0 ? undefined : rest;
+  return rest.length === 0 ? null : rest;
 }
 
 function wrongType(value: unknown, schema: Schema): string | undefined {

@@ -304,7 +304,7 @@ function insert(
   if (resource.hasStatus) delete object.status;
   resource.behaviour.prepare?.(object, undefined);
   const hadStatus = Object.hasOwn(object, "status");
-  applyDefaults(object, resource.schema);
+  applyDefaults(object, resource.schema, { keepsNulls: owners !== undefined && resource.origin === "custom" });
   const key = keyOf(target.namespace, metadata.name);
   // The real server looks for the name last of all: an invalid object is refused as invalid even when the name is taken.
   refuseFindings(context, target, object, undefined);
@@ -344,14 +344,14 @@ function update(
   const object = throughDoor(target, incoming, old);
   keepServerMetadata(object, old);
   resource.behaviour.prepare?.(object, old);
-  applyDefaults(object, resource.schema);
+  applyDefaults(object, resource.schema, { keepsNulls: owners !== undefined && resource.origin === "custom" });
   if (resource.counted) object.metadata.generation = generationOf(object, old, resource);
   setManaged(
     object.metadata,
     owners ??
       ownershipAfterUpdate(
         old,
-        withManaged(object, incoming.metadata.managedFields),
+        withManaged(object, statedOwners(resource, incoming)),
         writerOf(context, target, options),
         ownership(context, target),
       ),
@@ -421,6 +421,12 @@ function generationOf(object: ApiObject, old: ApiObject, resource: Resource): nu
   return jsonEqual(desired(object), desired(old)) ? before : before + 1;
 }
 
+/** What a write says about ownership: an empty list clears it on built-in resources, and says nothing on custom ones. */
+function statedOwners({ origin }: Resource, { metadata }: ApiObject): ManagedFieldsEntry[] | undefined {
+  const { managedFields } = metadata;
+  return origin === "custom" && managedFields?.length === 0 ? undefined : managedFields;
+}
+
 function withManaged(object: ApiObject, managedFields: ManagedFieldsEntry[] | undefined): ApiObject {
   const { managedFields: _, ...metadata } = object.metadata;
   return { ...object, metadata: { ...metadata, ...(managedFields === undefined ? {} : { managedFields }) } as Meta };
@@ -458,9 +464,14 @@ function applyObject(context: WriteContext, target: Target, config: JsonObject, 
 
   const live = view(resource, entry);
   checkVersion(target, object, live);
-  const applied = apply(live, stripServerFields(object), { force: options.force, writer }, ownership(context, target));
+  const applied = apply(
+    live,
+    stripServerFields(object),
+    { force: options.force, writer, sent: config },
+    ownership(context, target),
+  );
   const owners = applied.metadata.managedFields ?? [];
-  const result = update(context, target, entry, structuredClone(applied), options, structuredClone(owners));
+  const result = update(context, target, entry, decodeApplied(applied, resource), options, structuredClone(owners));
   return { object: result, created: false, warnings: [] };
 }
 
@@ -473,10 +484,21 @@ function applyNew(context: WriteContext, target: Target, config: ApiObject, opti
     throw conflict(resource, target.name, detail);
   }
   const writer = writerOf(context, target, options);
-  const applied = apply(blank(resource), config, { force: options.force, writer }, ownership(context, target));
+  const applied = apply(
+    blank(resource),
+    config,
+    { force: options.force, writer, sent: config },
+    ownership(context, target),
+  );
   const owners = applied.metadata.managedFields ?? [];
-  const object = insert(context, target, structuredClone(applied), options, structuredClone(owners));
+  const object = insert(context, target, decodeApplied(applied, resource), options, structuredClone(owners));
   return { object, created: true, warnings: finalizerWarnings(object) };
+}
+
+/** The merged object as a typed decoder reads it: what is null or empty in the metadata is not there. */
+function decodeApplied(applied: ApiObject, resource: Resource): ApiObject {
+  const { metadata } = decodeMetadata(applied.metadata, resource);
+  return structuredClone({ ...applied, metadata });
 }
 
 function checkApplyType(config: JsonObject, target: Target): void {

@@ -658,6 +658,166 @@ const apply: readonly Conversation[] = [
   },
 ];
 
+const lastApplied = "kubectl.kubernetes.io/last-applied-configuration";
+const configMapPath = "/api/v1/namespaces/{ns}/configmaps";
+
+function configMap(metadata: Json, more: Json = {}): MakeBody {
+  return () => ({
+    apiVersion: "v1",
+    kind: "ConfigMap",
+    metadata: { name: "a", namespace: "{ns}", ...metadata },
+    ...more,
+  });
+}
+
+/** What is left of an object when appliers give up the last of something. */
+const givingUp: readonly Conversation[] = [
+  {
+    name: "apply that gives up the last label, annotation, finalizer or key keeps the rest",
+    ownership: true,
+    steps: [
+      {
+        call: `PATCH ${configMapPath}/a?fieldManager=m`,
+        type: "apply",
+        body: configMap(
+          { labels: { a: "b" }, annotations: { c: "d" }, finalizers: ["x.example/one"] },
+          { data: { k: "v" } },
+        ),
+      },
+      { call: `PATCH ${configMapPath}/a?fieldManager=n`, type: "apply", body: configMap({}, { data: { z: "1" } }) },
+      { call: `PATCH ${configMapPath}/a?fieldManager=m`, type: "apply", body: configMap({ annotations: { c: "d" } }) },
+      { call: `PATCH ${configMapPath}/a?fieldManager=m`, type: "apply", body: configMap({}) },
+      { call: `PATCH ${configMapPath}/a?fieldManager=n`, type: "apply", body: configMap({}) },
+      { call: `PATCH ${configMapPath}/a?fieldManager=n`, type: "apply", body: configMap({ labels: {} }, { data: {} }) },
+    ],
+  },
+  {
+    name: "apply that gives up what others have too, and what nobody has",
+    ownership: true,
+    steps: [
+      { call: "POST {w}?fieldManager=maker", body: widget("s", { ...plain, env: { x: "1" }, tags: ["a"] }) },
+      {
+        call: "PATCH {w}/s?fieldManager=m&force=true",
+        type: "apply",
+        body: config("s", { ...plain, env: { y: "1" }, tags: ["b"], refs: [{ name: "r" }], free: { deep: { x: 1 } } }),
+      },
+      { call: "PATCH {w}/s?fieldManager=n", type: "apply", body: config("s", { ...plain, free: { deep: {} } }) },
+      { call: "PATCH {w}/s?fieldManager=m", type: "apply", body: config("s", plain) },
+      { call: "PATCH {w}/s", type: "merge", body: { spec: { env: null } } },
+      {
+        call: "PATCH {w}/s?fieldManager=edit",
+        type: "patch",
+        body: [{ op: "replace", path: "/spec/env", value: {} }],
+      },
+      { call: "PATCH {w}/s?fieldManager=m", type: "apply", body: config("s", { ...plain, env: { y: "1" } }) },
+      // Of env there is nothing left, but somebody has it: null, which is no object.
+      { call: "PATCH {w}/s?fieldManager=m", type: "apply", body: config("s", plain) },
+    ],
+  },
+  {
+    name: "apply puts new items of a list where the real server does",
+    steps: [
+      { call: "POST {w}", body: widget("s", { ...plain, refs: [{ name: "a" }, { name: "b" }] }) },
+      { call: "PATCH {w}/s?fieldManager=m", type: "apply", body: config("s", { ...plain, refs: [{ name: "n" }] }) },
+      {
+        call: "PATCH {w}/s?fieldManager=m",
+        type: "apply",
+        body: config("s", { ...plain, refs: [{ name: "p" }, { name: "b" }, { name: "q" }] }),
+      },
+    ],
+  },
+  {
+    name: "from client-side to server-side apply",
+    ownership: true,
+    steps: [
+      {
+        call: `POST ${configMapPath}?fieldManager=kubectl-client-side-apply`,
+        body: configMap(
+          {
+            annotations: {
+              [lastApplied]: '{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"a"},"data":{"k":"v"}}',
+            },
+          },
+          { data: { k: "v" } },
+        ),
+      },
+      {
+        call: `PATCH ${configMapPath}/a?fieldManager=kubectl`,
+        type: "apply",
+        body: configMap({}, { data: { k: "w" } }),
+      },
+      {
+        call: `PATCH ${configMapPath}/a?fieldManager=kubectl`,
+        type: "apply",
+        body: configMap({ annotations: { h: "<1>" } }),
+      },
+      { call: `PATCH ${configMapPath}/a?fieldManager=other`, type: "merge", body: { data: { k: "x", o: "1" } } },
+      {
+        call: `PATCH ${configMapPath}/a?fieldManager=kubectl`,
+        type: "apply",
+        body: configMap({}, { data: { k: "y", o: "2" } }),
+      },
+      ...["{", "null", "[]", '"x"', '{"kind":"X"}', ""].flatMap((text) => [
+        {
+          call: `PATCH ${configMapPath}/a?fieldManager=other`,
+          type: "merge" as const,
+          body: { metadata: { annotations: { [lastApplied]: text } } },
+        },
+        {
+          call: `PATCH ${configMapPath}/a?fieldManager=kubectl`,
+          type: "apply" as const,
+          body: configMap({}, { data: { k: "y" } }),
+        },
+      ]),
+      {
+        call: `PATCH ${configMapPath}/a`,
+        type: "patch",
+        body: [{ op: "replace", path: "/metadata/labels", value: { l: "1" } }],
+      },
+    ],
+  },
+  {
+    name: "ownership that is cleared comes back with the next apply only",
+    ownership: true,
+    steps: [
+      { call: `POST ${configMapPath}?fieldManager=maker`, body: configMap({}, { data: { k: "v" } }) },
+      { call: `PATCH ${configMapPath}/a`, type: "merge", body: { metadata: { managedFields: [] } } },
+      { call: `PATCH ${configMapPath}/a?fieldManager=edit`, type: "merge", body: { data: { k: "w" } } },
+      { call: `PATCH ${configMapPath}/a?fieldManager=m`, type: "apply", body: configMap({}, { data: { z: "1" } }) },
+      { call: "POST {w}?fieldManager=maker", body: widget("s", plain) },
+      { call: "PATCH {w}/s", type: "merge", body: { metadata: { managedFields: [] } } },
+    ],
+  },
+  {
+    name: "conflicts about several fields are listed by owner",
+    steps: [
+      { call: "PATCH {w}/s?fieldManager=b", type: "apply", body: config("s", { ...plain, size: 4, env: { X: "1" } }) },
+      {
+        call: "PATCH {w}/s?fieldManager=c",
+        type: "apply",
+        body: config("s", { ...plain, size: 5, env: { X: "2" } }),
+      },
+      {
+        call: "PATCH {w}/s?fieldManager=a&force=true",
+        type: "apply",
+        body: config("s", { ...plain, env: { X: "1" } }),
+      },
+      {
+        call: "PATCH {w}/s?fieldManager=c",
+        type: "apply",
+        body: config("s", { projectId: "other", size: 5, env: { X: "2" } }),
+        // Two owners come in any order.
+        compare: "status",
+      },
+      {
+        call: "PATCH {w}/s?fieldManager=a",
+        type: "apply",
+        body: config("s", { ...plain, size: 5, env: { X: "2" } }),
+      },
+    ],
+  },
+];
+
 const leasePath = "/apis/coordination.k8s.io/v1/namespaces/{ns}/leases";
 const eventPath = "/apis/events.k8s.io/v1/namespaces/{ns}/events";
 
@@ -882,6 +1042,7 @@ export const conversations: readonly Conversation[] = [
   ...lists,
   ...watches,
   ...apply,
+  ...givingUp,
   ...builtins,
   ...discovery,
 ];
