@@ -79,6 +79,6 @@ export function bundle(): string {
 /** Text of every CustomResourceDefinition in `crds/`. */
 export function readCrds(): string {
   const folder = join(root, "crds");
-  const files = readdirSync(folder).filter((file) => file.endsWith(".yaml") && file !== "kustomization.yaml");
+  const files = readdirSync(folder).filter((file) => file.endsWith(".yaml"));
   return files.map((file) => readFileSync(join(folder, file), "utf8")).join("\n---\n");
 }

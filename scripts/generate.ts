@@ -29,10 +29,13 @@ const folders: readonly GeneratedFolder[] = [
 if (process.argv.includes("--check")) check();
 else write();
 
-/** Lets `deploy/` (and anybody's overlay) refer to the folder: kustomize takes folders from outside its root, not files. */
+/**
+ * Lets `deploy/` (and anybody's overlay) refer to the folder: kustomize takes folders from outside its root, not files.
+ * Under this name, without an ending, `kubectl apply -f crds/` leaves it out.
+ */
 function kustomization(files: GeneratedFolder["files"]): GeneratedFolder["files"][number] {
   const head = "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources:\n";
-  return { name: "kustomization.yaml", text: `${head}${files.map(({ name }) => `  - ${name}\n`).join("")}` };
+  return { name: "Kustomization", text: `${head}${files.map(({ name }) => `  - ${name}\n`).join("")}` };
 }
 
 function check(): void {

@@ -10,6 +10,7 @@ import { testGroup, widgetDefinition } from "./kubernetes-api.cases.ts";
 const hasKubectl = spawnSync("kubectl", ["version", "--client"]).status === 0;
 if (!hasKubectl) process.stderr.write("kubectl is not on PATH: test/contract/kubectl.test.ts is skipped\n");
 
+const crds = join(import.meta.dirname, "../../crds");
 let cluster: Cluster;
 let directory: string;
 let namespace: string;
@@ -94,6 +95,37 @@ describe.skipIf(!hasKubectl)("kubectl", async () => {
     const moved = await kubectl("apply", "--server-side", "-f", manifest("both", "  projectId: shop\n  size: 4\n"));
     expect(moved).toMatchObject({ code: 0 });
     expect((await kubectl("get", "wgt", "both", "-o", "jsonpath={.spec.size}")).out).toBe("4");
+  });
+
+  test("moves what client-side apply wrote to server-side apply, label by label, to the last", async () => {
+    const labelled = (labels: string) => manifest("moved", "  projectId: shop\n", labels);
+    await kubectl("apply", "-f", labelled("{a: b, c: d}"));
+    for (const labels of ["{a: b}", "{}", undefined]) {
+      const file = labels === undefined ? manifest("moved", "  projectId: shop\n") : labelled(labels);
+      const moved = await kubectl("apply", "--server-side", "-f", file);
+      expect(moved).toMatchObject({ code: 0, err: "", out: expect.stringContaining("serverside-applied") });
+    }
+    expect((await kubectl("get", "wgt", "moved", "-o", "jsonpath={.metadata.labels}")).out).toBe("");
+    const owners = await kubectl("get", "wgt", "moved", "-o", "jsonpath={.metadata.managedFields[*].manager}");
+    expect(owners.out).toBe("kubectl-last-applied kubectl");
+    const back = await kubectl("apply", "-f", labelled("{e: f}"));
+    expect(back).toMatchObject({ code: 0 });
+    expect((await kubectl("get", "wgt", "moved", "-o", "jsonpath={.metadata.labels}")).out).toBe('{"e":"f"}');
+  });
+
+  test("applies the folder of our CRDs, as files and as a kustomization", async () => {
+    for (const how of [
+      ["-f", crds],
+      ["-k", crds],
+      ["--server-side", "--force-conflicts", "-f", crds],
+    ]) {
+      const { code, out, err } = await kubectl("apply", ...how);
+      expect({ code, error: err.split("\n").filter((line) => line !== "" && !line.startsWith("Warning: ")) }).toEqual({
+        code: 0,
+        error: [],
+      });
+      expect(out.match(/^customresourcedefinition\.apiextensions\.k8s\.io\//gm)).toHaveLength(4);
+    }
   });
 
   test("edits", async () => {
@@ -199,11 +231,9 @@ function run(parameters: readonly string[], env: Readonly<Record<string, string>
   });
 }
 
-function manifest(name: string, spec: string): string {
-  return file(
-    `${name}.yaml`,
-    `apiVersion: ${testGroup}/v1alpha1\nkind: Widget\nmetadata:\n  name: ${name}\nspec:\n${spec}`,
-  );
+function manifest(name: string, spec: string, labels?: string): string {
+  const metadata = `metadata:\n  name: ${name}\n${labels === undefined ? "" : `  labels: ${labels}\n`}`;
+  return file(`${name}.yaml`, `apiVersion: ${testGroup}/v1alpha1\nkind: Widget\n${metadata}spec:\n${spec}`);
 }
 
 function file(name: string, text: string): string {

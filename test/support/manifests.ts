@@ -1,4 +1,4 @@
-import { readFileSync, statSync } from "node:fs";
+import { existsSync, readFileSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { parse, parseAllDocuments } from "yaml";
 import type { KubeObject, ResourceType } from "../../src/kube/types.ts";
@@ -9,10 +9,12 @@ import type { KubeObject, ResourceType } from "../../src/kube/types.ts";
  * *Errors*: throws on any other field, because what it does would be missing.
  */
 export function renderKustomization(directory: string): readonly KubeObject[] {
-  const { apiVersion, kind, resources, ...rest } = parse(readFileSync(join(directory, "kustomization.yaml"), "utf8"));
+  const file = ["kustomization.yaml", "Kustomization"].find((name) => existsSync(join(directory, name)));
+  if (file === undefined) throw new Error(`${directory} has no kustomization`);
+  const { apiVersion, kind, resources, ...rest } = parse(readFileSync(join(directory, file), "utf8"));
   const unknown = Object.keys(rest);
   if (apiVersion === undefined || kind !== "Kustomization" || unknown.length > 0) {
-    throw new Error(`${directory}/kustomization.yaml uses what this renderer does not know: ${unknown.join(", ")}`);
+    throw new Error(`${directory}/${file} uses what this renderer does not know: ${unknown.join(", ")}`);
   }
   return (resources as readonly string[]).flatMap((entry) => {
     const path = resolve(directory, entry);
