@@ -1,4 +1,5 @@
 import { parseArgs } from "node:util";
+import { controlPath } from "./northflank/control-api.ts";
 import { defaultToken } from "./northflank/server.ts";
 import type { LogLine } from "./operator-process.ts";
 import { startSandbox } from "./start.ts";
@@ -26,11 +27,17 @@ Kubernetes API   ${kubernetes.url}
 Northflank API   ${northflank.url}   (account acme, project shop, token ${defaultToken})
 The operator runs; its log and every request to Northflank follow. Ctrl-C ends it all; nothing is kept.
 
-In another terminal:
+In another terminal (this file is of this sandbox alone, and goes with it):
 
   export KUBECONFIG=${sandbox.kubeconfigPath}
   kubectl apply -f examples/
   kubectl get nfdeploy,nfrun,nfconn
+
+What people and bad luck do to Northflank, for example:
+
+  curl ${northflank.url}${controlPath}                                        # names of all controls, and the settings
+  curl ${northflank.url}${controlPath}/pauseService -d '["shop", "api", true]'
+  curl ${northflank.url}${controlPath}/settings -X PATCH -d '{"updateResumes": true}'
 `);
 
 void sandbox.operator.exited.then((code) => console.log(`the operator ended with ${code}`));

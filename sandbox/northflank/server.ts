@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { type Answer, type Call, type SandboxServer, startSandboxServer } from "../http.ts";
 import { ApiProblem, problemAnswer } from "./api-problem.ts";
+import { controlAnswer, controlPath } from "./control-api.ts";
 import { type AccountControls, addAccount, controlsOf } from "./controls.ts";
 import type { Account, Token } from "./model.ts";
 import { checkAllowed } from "./permissions.ts";
@@ -57,7 +58,9 @@ export async function startNorthflank(options: NorthflankOptions = {}): Promise<
   const router = createRouter(routes);
   addAccount(world, { name: defaultAccountName, tokens: [defaultToken], limitPerHour });
 
+  const controls = { settings, account: (name: string) => controlsOf(world, accountNamed(world, name)) };
   const judge = (call: Call): Answer => {
+    if (`${call.path}/`.startsWith(`${controlPath}/`)) return controlAnswer(controls, call, defaultAccountName);
     const match = router.find(call.method, call.path);
     if ("status" in match) return match;
     if (match.route.path === "/v1/auth" && !settings.hasAuthRoute)
@@ -74,8 +77,7 @@ export async function startNorthflank(options: NorthflankOptions = {}): Promise<
     },
   });
   const own = {
-    settings,
-    account: (name: string) => controlsOf(world, accountNamed(world, name)),
+    ...controls,
     addAccount: (account: AccountOptions) => controlsOf(world, addAccount(world, account)),
     removeRoute: router.remove,
   };

@@ -854,6 +854,46 @@ describe("a gradual rollout", () => {
   });
 });
 
+describe("the controls over HTTP", () => {
+  const control = (name: string, ...parameters: unknown[]) => call("POST", `/sandbox/${name}`, parameters, "nobody");
+
+  test("are listed, with the settings", async () => {
+    const { data } = (await call("GET", "/sandbox", undefined, "nobody")).json;
+    expect(data.controls).toEqual(expect.arrayContaining(["pauseService", "remakeJob", "rejectNextRequests"]));
+    expect(data.settings).toMatchObject({ rolloutMs: 10_000, dockerBesideImage: "reset" });
+    expect(sandbox.quota().used).toBe(0);
+  });
+
+  test("do what they do for tests, and answer with what they return", async () => {
+    expect((await control("pauseService", "shop", "api", true)).json).toEqual({ data: {} });
+    expect(sandbox.service("shop", "api").isPaused).toBe(true);
+    const { uid } = sandbox.service("shop", "web");
+    await control("remakeService", "shop", "web");
+    const told = (await control("service", "shop", "web")).json.data;
+    expect(told).toEqual(JSON.parse(JSON.stringify(sandbox.service("shop", "web"))));
+    expect(told.uid).not.toBe(uid);
+    sandbox.addAccount({ name: "other", tokens: ["t"] }).addProject("secret");
+    expect((await call("POST", "/sandbox/services?account=other", ["secret"])).json).toEqual({ data: [] });
+  });
+
+  test("change the settings", async () => {
+    expect((await call("PATCH", "/sandbox/settings", { updateResumes: true })).status).toBe(200);
+    expect(sandbox.settings.updateResumes).toBe(true);
+    expect((await call("PATCH", "/sandbox/settings", { nope: 1 })).json.error.message).toBe("no setting nope");
+  });
+
+  test.each<[string, string, string, unknown]>([
+    ["an unknown one", "POST", "/sandbox/constructor", []],
+    ["one that names what does not exist", "POST", "/sandbox/pauseService", ["shop", "nope", true]],
+    ["parameters that are no list", "POST", "/sandbox/pauseService", { a: 1 }],
+    ["another method", "DELETE", "/sandbox/pauseService", undefined],
+    ["another account", "POST", "/sandbox/services?account=nope", ["shop"]],
+  ])("refuse %s with the text", async (_what, method, path, body) => {
+    const answer = await call(method, path, body);
+    expect([answer.status, typeof answer.json.error.message]).toEqual([400, "string"]);
+  });
+});
+
 describe("uids", () => {
   const uidOf = async (path: string): Promise<string> => (await call("GET", `${shop}${path}`)).json.data.uid;
 
