@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { KubeClient } from "../src/kube/client.ts";
@@ -41,10 +41,8 @@ export async function startSandbox(options: {
     stops.push(northflank.stop);
     kubernetes.installCrds(readCrds());
 
-    const folder = join(root, ".cache", "sandbox");
-    mkdirSync(folder, { recursive: true });
-    const kubeconfigPath = join(folder, "kubeconfig");
-    writeFileSync(kubeconfigPath, kubernetes.kubeconfig(), { mode: 0o600 });
+    const kubeconfigPath = writeKubeconfig(kubernetes);
+    stops.push(async () => rmSync(kubeconfigPath, { force: true }));
     const access = await loadKubeAccess({ path: kubeconfigPath }, { clock: systemClock });
     const client = createKubeClient({ access, clock: systemClock, fieldManager: "demo" });
     stops.push(async () => client[Symbol.asyncDispose]());
@@ -63,6 +61,18 @@ export async function startSandbox(options: {
     await stop();
     throw error;
   }
+}
+
+/**
+ * Writes the kubeconfig of a sandbox, and returns its path. The port is part of the name: no two sandboxes of a machine
+ * have the same, and one that is started with a port finds its own file again.
+ */
+export function writeKubeconfig(kubernetes: Pick<KubernetesSandbox, "url" | "kubeconfig">): string {
+  const folder = join(root, ".cache", "sandbox");
+  mkdirSync(folder, { recursive: true });
+  const path = join(folder, `kubeconfig-${new URL(kubernetes.url).port}`);
+  writeFileSync(path, kubernetes.kubeconfig(), { mode: 0o600 });
+  return path;
 }
 
 /** Bundles the operator as for a release, and returns the path of the program. */
