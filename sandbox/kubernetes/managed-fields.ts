@@ -60,7 +60,8 @@ export function apply(
   config: ApiObject,
   options: {
     readonly force: boolean;
-    readonly writer: Writer /** The configuration as it was sent. */;
+    readonly writer: Writer;
+    /** The configuration as it was sent. */
     readonly sent: JsonObject;
   },
   context: OwnershipContext,

@@ -161,7 +161,10 @@ function readAt(document: { root: unknown }, path: readonly string[]): unknown {
   return value;
 }
 
-/** What a `test` compares with and a `replace` replaces: to the real server a field that is missing from an object that is there is null. */
+/**
+ * What a `test` compares with and a `replace` replaces: to the real server a field that is missing from an object that is
+ * there is null.
+ */
 function readOrNull(document: { root: unknown }, path: readonly string[]): unknown {
   const field = path.at(-1);
   if (field === undefined) return document.root;

@@ -56,7 +56,7 @@ export function randomWrite(random: Random, subject: Subject, live: Live | undef
       path: `${pathOf(subject)}?fieldManager=kubectl-create`,
     };
   }
-  switch (Math.floor(random() * 12)) {
+  switch (Math.floor(random() * 14)) {
     case 0: // kubectl apply, client-side
       return json(
         "PATCH",
@@ -94,6 +94,12 @@ export function randomWrite(random: Random, subject: Subject, live: Live | undef
           { op: "add", path: subject.kind === "ConfigMap" ? "/data" : "/spec/env", value: { x: "j" } },
         ),
       ]);
+    case 7:
+    case 8: {
+      if (subject.kind === "ConfigMap") return apply(config());
+      const { spec: _, ...rest } = config();
+      return { ...apply({ ...rest, status: statusOf(random) }), path: apply({}).path.replace("?", "/status?") };
+    }
     default:
       return apply(config());
   }
@@ -135,6 +141,17 @@ function configOf(random: Random, { kind, name, namespace }: Subject): Live {
       words: maybe(Object.keys(map("p", "q"))),
     },
   });
+}
+
+function statusOf(random: Random): object {
+  const conditions = ["Ready", "Stalled"].filter(() => random() < 0.5);
+  return {
+    ...(random() < 0.5 && { phase: random() < 0.5 ? "One" : "Two" }),
+    ...(random() < 0.3 && { runId: "r" }),
+    ...(random() < 0.7 && {
+      conditions: conditions.map((type) => ({ type, status: random() < 0.5 ? "True" : "False" })),
+    }),
+  };
 }
 
 /** What client-side apply adds to an object. */
