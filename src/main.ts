@@ -65,6 +65,7 @@ process.exitCode = await runProgram({
         operatorToken: process.env.NORTHFLANK_API_TOKEN,
         identity: process.env.POD_NAME ?? process.env.HOSTNAME ?? "northflank-operator",
         nodeVersion: process.version,
+        env: process.env,
         newId: randomUUID,
         clock: systemClock,
         random: Math.random,

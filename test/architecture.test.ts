@@ -87,7 +87,7 @@ const impure = [
 
 /** Libraries that only one room may touch. */
 const guarded: Readonly<Record<string, readonly string[]>> = {
-  "@kubernetes/client-node": ["kube"],
+  "@kubernetes/client-node": [],
   undici: ["kube", "northflank"],
   "prom-client": ["metrics.ts"],
   pino: ["logger.ts"],
@@ -95,7 +95,7 @@ const guarded: Readonly<Record<string, readonly string[]>> = {
   ajv: ["api"],
   "ajv-formats": ["api"],
   "p-retry": ["northflank"],
-  yaml: ["cli"],
+  yaml: ["cli", "kube"],
 };
 
 /** Time and chance are handed in: only these files may take them from the machine. */

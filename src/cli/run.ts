@@ -32,6 +32,8 @@ export interface OperatorOptions {
   /** Names this replica in the Lease and in Events: the pod's name. */
   readonly identity: string;
   readonly nodeVersion: string;
+  /** What credential plugins of the kubeconfig inherit, and where a pod learns the API server's address. */
+  readonly env: Readonly<Record<string, string | undefined>>;
   /** A new unique id. */
   readonly newId: () => string;
   readonly clock: Clock;
@@ -114,11 +116,13 @@ export async function runOperator(options: OperatorOptions): Promise<ExitCode> {
 }
 
 /** `undefined`: what is configured cannot be used, and the log says why. */
-async function kubeAccess({ config, clock, log }: OperatorOptions): Promise<KubeAccess | undefined> {
+async function kubeAccess({ config, env, clock, log }: OperatorOptions): Promise<KubeAccess | undefined> {
   try {
     const { kubeconfig: path, context } = config;
     const source = { ...(path === undefined ? {} : { path }), ...(context === undefined ? {} : { context }) };
-    return await loadKubeAccess(source, { clock });
+    const access = await loadKubeAccess(source, { clock, env });
+    if (access.isAnonymous) log.warn({}, "kubeconfig names no user, requests are anonymous");
+    return access;
   } catch (error) {
     if (!isKubeError(error, "config")) throw error;
     log.error({ err: error }, "the way to Kubernetes cannot be used");

@@ -57,7 +57,18 @@ export class KubeError extends Error {
   }
 }
 
+/** The error of a kubeconfig, or of the credentials that it names. Neither text may hold a credential. */
+export function kubeconfigError(step: string, detail: string): KubeError {
+  return new KubeError({ code: "config", step, detail });
+}
+
 /** True for a {@link KubeError} of one of the given codes. */
 export function isKubeError(error: unknown, ...codes: readonly KubeErrorCode[]): error is KubeError {
   return error instanceof KubeError && (codes.length === 0 || codes.includes(error.code));
+}
+
+/** `ENOENT` and the like: safe to show, while messages of the system may quote anything. */
+export function systemCode(error: unknown): string | undefined {
+  const code = error instanceof Error ? (error as NodeJS.ErrnoException).code : undefined;
+  return typeof code === "string" && /^E[A-Z_]+$/.test(code) ? code : undefined;
 }

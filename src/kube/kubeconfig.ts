@@ -1,21 +1,33 @@
 import { createHash } from "node:crypto";
-import { accessSync, constants } from "node:fs";
+import { accessSync, constants, readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { delimiter, join } from "node:path";
 import type { ConnectionOptions } from "node:tls";
-// Only the file with `KubeConfig`, and only when somebody connects. What else that file loads (900 model classes, which cost
-// more memory than the rest of this program) is left out by the bundler, see scripts/build.ts.
-import type { DispatcherOptions, KubeConfig } from "@kubernetes/client-node/dist/config.js";
-import type { Dispatcher } from "undici";
 import type { Clock } from "../util/clock.ts";
 import { isLoopback } from "../util/loopback.ts";
-import { KubeError } from "./errors.ts";
+import { kubeconfigError, systemCode } from "./errors.ts";
+import { type PluginCredential, runPlugin } from "./exec-plugin.ts";
+import { type Kubeconfig, readKubeconfig } from "./kubeconfig-files.ts";
+import { basic, bearer, type CredentialHeaders, impersonationHeaders } from "./kubeconfig-headers.ts";
+import {
+  type Cluster,
+  type ExecStanza,
+  type Material,
+  printable,
+  readCluster,
+  readContext,
+  readUser,
+  refuse,
+  type Stanza,
+  type User,
+} from "./kubeconfig-stanzas.ts";
+import { createOidcSession } from "./oidc.ts";
 
 /** Where the way to the Kubernetes API is described. */
 export interface KubeconfigSource {
   /**
-   * Path of a kubeconfig; several are separated as in `KUBECONFIG`. When missing: the pod's own service account, else
-   * `~/.kube/config`.
+   * Path of a kubeconfig; several are separated as in `KUBECONFIG` and merged as by kubectl. When missing: the pod's own
+   * service account, else `~/.kube/config`.
    */
   readonly path?: string;
   /** Context to use; the kubeconfig's current one when missing. */
@@ -31,14 +43,13 @@ export type TlsSettings = Pick<
 /** How to open connections. `key` changes whenever connections must be opened anew (other CA, certificate, proxy). */
 export type KubeConnection =
   | { readonly kind: "direct"; readonly key: string; readonly tls: TlsSettings }
-  | { readonly kind: "proxy"; readonly key: string; readonly uri: string; readonly tls: TlsSettings }
-  /** A SOCKS proxy: client-node knows how to build the connector and keeps that to itself. */
-  | { readonly kind: "dispatcher"; readonly key: string; readonly dispatcher: Dispatcher };
+  /** Through a proxy that speaks HTTP, or SOCKS5. Its address may hold a password. */
+  | { readonly kind: "proxy" | "socks"; readonly key: string; readonly uri: string; readonly tls: TlsSettings };
 
 /** Who we are at this moment, and how to connect. */
 export interface KubeCredentials {
   /** Headers that say who we are. Secret: never logged, never part of a message. */
-  readonly headers: Readonly<Record<string, string>>;
+  readonly headers: CredentialHeaders;
   readonly connection: KubeConnection;
 }
 
@@ -48,9 +59,13 @@ export interface KubeAccess {
   readonly server: string;
   /** Namespace of the context or of the pod; `default` when none is named. */
   readonly namespace: string;
+  /** The context names no user: requests carry no credentials, because the kubeconfig says so. False when missing. */
+  readonly isAnonymous?: boolean;
   /**
-   * What the next request needs. Cheap when called often: looked at again after a second. A pod's token file is read
-   * again when what was read is older than a minute, a plugin's credential when it has expired.
+   * What the next request needs. Cheap when called often: looked at again after a second. A token file is read again when
+   * what was read is older than a minute, a plugin's credential and an id token are renewed when they have expired.
+   *
+   * *Guarantees*: never resolves without credentials unless `isAnonymous`.
    *
    * *Errors*: `KubeError` with code `config`; the message never quotes a file, a plugin's output or a credential.
    */
@@ -59,53 +74,75 @@ export interface KubeAccess {
   readonly refused: () => void;
 }
 
-// client-node reads CA and certificate files on every call; once a second notices a change soon enough and costs nothing.
+// Files of certificates are read on every call; once a second notices a change soon enough and costs nothing.
 const freshForMs = 1_000;
-// A server that answers 401 to everything must not make us run a credential plugin hundreds of times a second.
+// A server that answers 401 to everything, or a plugin that fails, must not make us run the plugin hundreds of times a second.
 const reloadPauseMs = 1_000;
+// As client-go: half of the time between the kubelet's renewal of a token and its end.
+const tokenFileFreshForMs = 60_000;
+
+interface LoadDeps {
+  readonly clock: Clock;
+  /** What credential plugins inherit, and where a pod learns the server's address. Empty when missing. */
+  readonly env?: Readonly<Record<string, string | undefined>>;
+  /** Directory that the pod's service account is looked for under; `/` when missing. For tests. */
+  readonly podRoot?: string;
+  /** Home directory; the user's when missing. */
+  readonly home?: string;
+}
 
 /**
- * Finds the way to the API server: the named kubeconfig, else the pod's service account, else `~/.kube/config`.
+ * Finds the way to the API server: the named kubeconfig, else the pod's service account, else `~/.kube/config`. A
+ * kubeconfig means what it means to kubectl; what this program cannot do as kubectl does is refused.
  *
  * *Errors*: `KubeError` with code `config` when none is there, or when the one that was named cannot be used.
  */
-export async function loadKubeAccess(
-  source: KubeconfigSource,
-  deps: {
-    readonly clock: Clock;
-    /** Directory that the pod's service account is looked for under; `/` when missing. For tests. */
-    readonly podRoot?: string;
-    /** Home directory; the user's when missing. */
-    readonly home?: string;
-  },
-): Promise<KubeAccess> {
-  const { KubeConfig } = await import("@kubernetes/client-node/dist/config.js");
-  const load = () => loadConfig(KubeConfig, source, { podRoot: deps.podRoot ?? "", home: deps.home });
-  let loaded = { config: load(), atMs: deps.clock.monotonic() };
-  const server = serverOf(loaded.config);
-  const namespace = loaded.config.getContextObject(loaded.config.getCurrentContext())?.namespace;
+export async function loadKubeAccess(source: KubeconfigSource, deps: LoadDeps): Promise<KubeAccess> {
+  const { clock } = deps;
+  const way = findWay(source, deps);
+  const server = serverOf(way);
+  let loaded = { way, authorization: authorizationOf(way, deps), atMs: clock.monotonic() };
 
   let known: { readonly credentials: KubeCredentials; readonly atMs: number } | undefined;
+  let failed: { readonly error: unknown; readonly startedMs: number } | undefined;
   let reading: Promise<KubeCredentials> | undefined;
   let refused = false;
 
-  const read = async (): Promise<KubeCredentials> => {
-    if (refused && deps.clock.monotonic() - loaded.atMs >= reloadPauseMs) {
-      refused = false;
-      loaded = { config: load(), atMs: deps.clock.monotonic() };
+  /** Another context or server in the file is not followed: its credentials are none of this server's business. */
+  const reload = (): void => {
+    const next = findWay({ ...source, ...(way.context === undefined ? {} : { context: way.context }) }, deps);
+    if (serverOf(next) !== server) {
+      throw refuse(next.cluster.stanza, "its server has changed since this program started", "Restart this program");
     }
-    const credentials = await readCredentials(loaded.config, known?.credentials.connection);
-    known = { credentials, atMs: deps.clock.monotonic() };
-    return credentials;
+    const same = sameLogin(loaded.way.user, next.user);
+    const authorization = same ? loaded.authorization : authorizationOf(next, deps);
+    loaded = { way: next, authorization, atMs: clock.monotonic() };
+  };
+
+  const read = async (): Promise<KubeCredentials> => {
+    const startedMs = clock.monotonic();
+    try {
+      if (refused && startedMs - loaded.atMs >= reloadPauseMs) {
+        refused = false;
+        reload();
+      }
+      const credentials = await readCredentials({ ...loaded, server, before: known?.credentials.connection });
+      known = { credentials, atMs: clock.monotonic() };
+      return credentials;
+    } catch (error) {
+      failed = { error, startedMs };
+      throw error;
+    }
   };
 
   return {
     server,
-    namespace: namespace ?? "default",
+    namespace: way.namespace ?? "default",
+    isAnonymous: way.user === undefined,
     credentials: () => {
-      if (known !== undefined && deps.clock.monotonic() - known.atMs < freshForMs) {
-        return Promise.resolve(known.credentials);
-      }
+      const nowMs = clock.monotonic();
+      if (known !== undefined && nowMs - known.atMs < freshForMs) return Promise.resolve(known.credentials);
+      if (failed !== undefined && nowMs - failed.startedMs < reloadPauseMs) return Promise.reject(failed.error);
       reading ??= read().finally(() => {
         reading = undefined;
       });
@@ -113,43 +150,93 @@ export async function loadKubeAccess(
     },
     refused: () => {
       refused = true;
-      if (deps.clock.monotonic() - loaded.atMs >= reloadPauseMs) known = undefined;
+      if (clock.monotonic() - loaded.atMs >= reloadPauseMs) known = undefined;
     },
   };
 }
 
-type KubeConfigClass = new () => KubeConfig;
-
-interface Places {
-  readonly podRoot: string;
-  readonly home: string | undefined;
+/** What was found: one cluster, and who we are there. */
+interface Way {
+  /** `undefined` in a pod. */
+  readonly context: string | undefined;
+  readonly cluster: Cluster;
+  /** `undefined`: nobody, because the context names no user. */
+  readonly user: User | undefined;
+  readonly namespace: string | undefined;
 }
 
-function loadConfig(KubeConfig: KubeConfigClass, source: KubeconfigSource, { podRoot, home }: Places): KubeConfig {
+function findWay(source: KubeconfigSource, deps: LoadDeps): Way {
+  const { podRoot = "", env = {}, home } = deps;
   const paths = (source.path ?? "").split(delimiter).filter((path) => path !== "");
-  const config = new KubeConfig();
-  if (paths.length > 0) loadFiles(KubeConfig, config, paths);
-  else if (isReadable(`${podRoot}/var/run/secrets/kubernetes.io/serviceaccount/token`)) config.loadFromCluster(podRoot);
-  else loadFiles(KubeConfig, config, [homeKubeconfig(home ?? homeDirectory())]);
-  selectContext(config, source.context);
-  return config;
+  if (paths.length > 0) return wayOf(readKubeconfig(paths), source.context);
+  const serviceAccount = `${podRoot}/var/run/secrets/kubernetes.io/serviceaccount`;
+  if (isReadable(`${serviceAccount}/token`)) return wayOfPod(serviceAccount, env);
+  if (source.path) throw kubeconfigError("find a kubeconfig", "the list of files in KUBECONFIG names none");
+  return wayOf(readKubeconfig([homeKubeconfig(home ?? homeDirectory())]), source.context);
 }
 
-function loadFiles(KubeConfig: KubeConfigClass, config: KubeConfig, paths: readonly string[]): void {
-  for (const [index, path] of paths.entries()) {
-    try {
-      if (index === 0) {
-        config.loadFromFile(path);
-        continue;
-      }
-      const further = new KubeConfig();
-      further.loadFromFile(path);
-      config.mergeConfig(further, true);
-    } catch (error) {
-      // The YAML reader quotes the file in its messages, and the file holds credentials: only say which and what kind.
-      throw configError(`read ${path}`, `${systemCode(error) ?? "it is not a kubeconfig"}`);
-    }
+function wayOf(kubeconfig: Kubeconfig, wanted: string | undefined): Way {
+  const { contexts, clusters, users, origin } = kubeconfig;
+  const name = wanted ?? kubeconfig.currentContext;
+  const names = [...contexts.keys()].map(printable).join(", ") || "none";
+  if (name === undefined) {
+    const detail = `"current-context" is not set. Set it, or choose one with --context; there are: ${names}`;
+    throw kubeconfigError(`use ${origin}`, detail);
   }
+  const stanza = contexts.get(name);
+  if (stanza === undefined) {
+    const detail = `there is none of this name; there are: ${names}. Read: ${origin}`;
+    throw kubeconfigError(`use context "${printable(name)}"`, detail);
+  }
+  const context = readContext(stanza);
+  const cluster = clusters.get(context.cluster);
+  if (cluster === undefined) throw undefinedName(stanza, "cluster", context.cluster);
+  const user = context.user === undefined ? undefined : users.get(context.user);
+  if (context.user !== undefined && user === undefined) throw undefinedName(stanza, "user", context.user);
+  return {
+    context: name,
+    cluster: readCluster(cluster),
+    user: user === undefined ? undefined : readUser(user),
+    namespace: context.namespace,
+  };
+}
+
+function undefinedName(context: Stanza, kind: "cluster" | "user", name: string): Error {
+  return refuse(
+    context,
+    `its ${kind} "${printable(name)}" is not defined`,
+    `Add it to "${kind}s", or correct the name`,
+  );
+}
+
+function wayOfPod(folder: string, env: Readonly<Record<string, string | undefined>>): Way {
+  const { KUBERNETES_SERVICE_HOST: host, KUBERNETES_SERVICE_PORT: port } = env;
+  if (!host || !port) {
+    const detail =
+      "KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT are not set in this pod. Set them, or --kubeconfig";
+    throw kubeconfigError("use the pod's service account", detail);
+  }
+  const stanza = (kind: Stanza["kind"]): Stanza => ({ kind, name: "service account", file: folder, body: {} });
+  return {
+    context: undefined,
+    cluster: {
+      stanza: stanza("cluster"),
+      server: `https://${host.includes(":") ? `[${host}]` : host}:${port}`,
+      ca: { kind: "file", path: `${folder}/ca.crt`, key: "ca.crt" },
+      skipTlsVerify: false,
+      tlsServerName: undefined,
+      proxyUrl: undefined,
+      disableCompression: false,
+      execConfig: undefined,
+    },
+    user: {
+      stanza: stanza("user"),
+      identity: { kind: "token", token: undefined, tokenFile: `${folder}/token` },
+      certificate: undefined,
+      impersonation: undefined,
+    },
+    namespace: isReadable(`${folder}/namespace`) ? readFileSync(`${folder}/namespace`, "utf8").trim() : undefined,
+  };
 }
 
 /** There is none for a user who is not in the password file, as in a container that runs under any uid. */
@@ -164,99 +251,185 @@ function homeDirectory(): string | undefined {
 function homeKubeconfig(home: string | undefined): string {
   const path = home === undefined ? undefined : join(home, ".kube", "config");
   if (path !== undefined && isReadable(path)) return path;
-  throw configError(
+  throw kubeconfigError(
     "find a Kubernetes API server",
     "no kubeconfig was named, this is not a pod with a service account, and there is no ~/.kube/config; " +
       "name one with --kubeconfig or KUBECONFIG",
   );
 }
 
-function selectContext(config: KubeConfig, context: string | undefined): void {
-  if (context !== undefined) config.setCurrentContext(context);
-  const name = config.getCurrentContext();
-  const known = config.getContexts().map((one) => one.name);
-  if (!known.includes(name)) {
-    throw configError(`use context "${name}"`, `there is none of this name; there are: ${known.join(", ") || "none"}`);
-  }
-}
-
-function serverOf(config: KubeConfig): string {
-  const cluster = config.getCurrentCluster();
-  if (cluster === null) throw configError(`use context "${config.getCurrentContext()}"`, "its cluster is not defined");
-  const url = URL.canParse(cluster.server) ? new URL(cluster.server) : undefined;
+function serverOf({ cluster, user }: Way): string {
+  const { server, stanza, skipTlsVerify, ca } = cluster;
+  // As kubectl: without a scheme, it is https for those who say anything about TLS.
+  const isTls = skipTlsVerify || ca !== undefined || user?.certificate !== undefined;
+  const address = server.includes("://") || !isTls ? server : `https://${server}`;
+  const url = URL.canParse(address) ? new URL(address) : undefined;
   if (url === undefined || !/^https?:$/.test(url.protocol) || url.username !== "" || url.search !== "" || url.hash) {
-    throw configError(
-      `use cluster "${cluster.name}"`,
+    throw refuse(
+      stanza,
       "its server is not an http(s) URL without user, query and fragment",
+      'Correct "server"; begin it with https://',
     );
   }
-  if (url.protocol === "http:" && !isLoopback(url.hostname) && !cluster.skipTLSVerify) {
-    throw configError(
-      `use cluster "${cluster.name}"`,
-      "plain http would show the token to the network; use https, or set insecure-skip-tls-verify to insist",
+  if (url.protocol === "http:" && !isLoopback(url.hostname) && !skipTlsVerify) {
+    throw refuse(
+      stanza,
+      "plain http would show the token to the network",
+      "Use https, or set insecure-skip-tls-verify to insist",
     );
   }
   return url.href.replace(/\/$/, "");
 }
 
-/** Asks client-node for headers and TLS settings, the latter without the agent that it would build for every request. */
-async function readCredentials(config: KubeConfig, before: KubeConnection | undefined): Promise<KubeCredentials> {
-  const headers: Record<string, string> = {};
-  const caught: { options?: DispatcherOptions; dispatcher?: Dispatcher } = {};
-  const build = Object.getPrototypeOf(config).createDispatcherOptions as KubeConfig["createDispatcherOptions"];
-  config.createDispatcherOptions = (cluster, agentOptions) => {
-    // Whether plain http is allowed was decided when the kubeconfig was loaded; this flag has no other effect here.
-    caught.options = build.call(config, cluster && { ...cluster, skipTLSVerify: true }, agentOptions);
-    return caught.options.type === "socks" ? caught.options : { type: "none" };
-  };
-  const request = {
-    setHeaderParam: (key: string, value: string) => {
-      headers[key.toLowerCase()] = headerValue(value);
-    },
-    setDispatcher: (dispatcher: Dispatcher) => {
-      caught.dispatcher = dispatcher;
-    },
-  };
-  try {
-    await config.applySecurityAuthentication(request as never);
-  } catch (error) {
-    if (error instanceof KubeError) throw error;
-    // What a plugin printed, or a file that could not be read, may be the credential itself: only its code is told.
-    throw configError(
-      `read the credentials of user "${config.getCurrentUser()?.name ?? ""}"`,
-      `${systemCode(error) ?? "the credential plugin or file did not yield any"}; try kubectl with the same kubeconfig`,
-    );
-  }
-  return { headers, connection: toConnection(caught.options ?? { type: "none" }, caught.dispatcher, before) };
+/** What a source of credentials adds to a request, and to the connection. */
+interface Authorization {
+  readonly header?: string | undefined;
+  readonly certificate?: { readonly cert: string; readonly key: string } | undefined;
 }
 
-function toConnection(
-  options: DispatcherOptions,
-  dispatcher: Dispatcher | undefined,
+/** Provides the credential of a user, for as long as the kubeconfig stays as it is. */
+function authorizationOf({ cluster, user }: Way, deps: LoadDeps): () => Authorization | Promise<Authorization> {
+  if (user === undefined) return () => ({});
+  const { stanza, identity } = user;
+  switch (identity.kind) {
+    case "certificate":
+      return () => ({});
+    case "basic":
+      return () => ({ header: basic(identity.username, identity.password) });
+    case "token": {
+      const read = tokenReader(stanza, identity, deps.clock);
+      return () => ({ header: header(stanza, read()) });
+    }
+    case "exec": {
+      const read = pluginReader(stanza, identity.exec, cluster, deps);
+      return async () => {
+        const { token, certificate } = await read();
+        return { header: token === undefined ? undefined : header(stanza, token), certificate };
+      };
+    }
+    case "oidc": {
+      const { oidc } = identity;
+      const session = createOidcSession({ stanza, oidc, ca: () => readMaterial(stanza, oidc.ca), clock: deps.clock });
+      return async () => ({ header: header(stanza, await session.idToken()) });
+    }
+  }
+}
+
+/** A login goes on after the kubeconfig was read again: the tokens that the provider gave us since are in no file. */
+function sameLogin(before: User | undefined, after: User | undefined): boolean {
+  if (before?.identity.kind !== "oidc" || after?.identity.kind !== "oidc") return false;
+  return JSON.stringify(before.identity) === JSON.stringify(after.identity);
+}
+
+function header(stanza: Stanza, token: string): string {
+  const value = bearer(token);
+  if (value !== undefined) return value;
+  throw refuse(stanza, "its token is empty or holds characters that no header may carry", "Correct the token");
+}
+
+/** The file's token wins over the one in the kubeconfig, and the last one that was read over a file that is gone. */
+function tokenReader(
+  stanza: Stanza,
+  { token, tokenFile: path }: { readonly token: string | undefined; readonly tokenFile: string | undefined },
+  clock: Clock,
+): () => string {
+  let last: { readonly token: string; readonly atMs: number } | undefined;
+  return () => {
+    if (path === undefined) return token ?? "";
+    if (last !== undefined && clock.monotonic() - last.atMs < tokenFileFreshForMs) return last.token;
+    const found = readTokenFile(path);
+    if (found.kind === "token") last = { token: found.token, atMs: clock.monotonic() };
+    const usable = last?.token ?? token;
+    if (usable !== undefined) return usable;
+    const problem = found.kind === "problem" ? found.problem : "is empty";
+    throw refuse(stanza, `its token file ${path} ${problem}`, "Correct the path, or write the token into the file");
+  };
+}
+
+function readTokenFile(
+  path: string,
+): { readonly kind: "token"; readonly token: string } | { readonly kind: "problem"; readonly problem: string } {
+  try {
+    const token = readFileSync(path, "utf8").trim();
+    return token === "" ? { kind: "problem", problem: "is empty" } : { kind: "token", token };
+  } catch (error) {
+    return { kind: "problem", problem: `cannot be read (${systemCode(error) ?? "unknown error"})` };
+  }
+}
+
+function pluginReader(
+  stanza: Stanza,
+  exec: ExecStanza,
+  cluster: Cluster,
+  { clock, env = {} }: LoadDeps,
+): () => Promise<PluginCredential> {
+  let last: PluginCredential | undefined;
+  return async () => {
+    if (last !== undefined && (last.expiresAtMs === undefined || clock.now() <= last.expiresAtMs)) return last;
+    const ca = exec.provideClusterInfo ? readMaterial(cluster.stanza, cluster.ca) : undefined;
+    last = await runPlugin({ stanza, exec, cluster, ca, env, clock });
+    return last;
+  };
+}
+
+async function readCredentials(from: {
+  readonly way: Way;
+  readonly authorization: ReturnType<typeof authorizationOf>;
+  readonly server: string;
+  readonly before: KubeConnection | undefined;
+}): Promise<KubeCredentials> {
+  const { way, server, before } = from;
+  const { header, certificate } = await from.authorization();
+  if (header === undefined && way.user !== undefined && server.startsWith("http:")) {
+    throw refuse(way.user.stanza, "its client certificate cannot be used over plain http", "Use https, or a token");
+  }
+  const headers = { ...(header === undefined ? {} : { authorization: header }), ...impersonationOf(way.user) };
+  return { headers, connection: connectionOf(way, certificate, before) };
+}
+
+function impersonationOf(user: User | undefined): CredentialHeaders {
+  if (user?.impersonation === undefined) return {};
+  const headers = impersonationHeaders(user.impersonation);
+  if (headers !== undefined) return headers;
+  throw refuse(
+    user.stanza,
+    'a value of "as" or "as-..." holds a line break or another control character',
+    "Correct it",
+  );
+}
+
+function connectionOf(
+  { cluster, user }: Way,
+  issued: Authorization["certificate"],
   before: KubeConnection | undefined,
 ): KubeConnection {
-  const key = createHash("sha256").update(JSON.stringify(options)).digest("base64");
-  if (before?.key === key) return before;
-  switch (options.type) {
-    case "none":
-      return { kind: "direct", key, tls: {} };
-    case "agent":
-      return { kind: "direct", key, tls: options.connect };
-    case "proxy":
-      return { kind: "proxy", key, uri: options.uri, tls: options.requestTls };
-    case "socks":
-      if (dispatcher === undefined) throw configError("use the SOCKS proxy", "no connector was built for it");
-      return { kind: "dispatcher", key, dispatcher };
-  }
+  const ca = readMaterial(cluster.stanza, cluster.ca);
+  const own = user?.certificate;
+  const cert = own === undefined ? issued?.cert : readMaterial(user?.stanza, own.cert);
+  const key = own === undefined ? issued?.key : readMaterial(user?.stanza, own.key);
+  const tls: TlsSettings = {
+    ...(ca === undefined ? {} : { ca }),
+    ...(cert === undefined ? {} : { cert }),
+    ...(key === undefined ? {} : { key }),
+    ...(cluster.skipTlsVerify ? { rejectUnauthorized: false } : {}),
+    ...(cluster.tlsServerName === undefined ? {} : { servername: cluster.tlsServerName }),
+  };
+  const uri = cluster.proxyUrl;
+  const id = createHash("sha256").update(JSON.stringify({ tls, uri })).digest("base64");
+  if (before?.key === id) return before;
+  if (uri === undefined) return { kind: "direct", key: id, tls };
+  return { kind: uri.startsWith("socks") ? "socks" : "proxy", key: id, uri, tls };
 }
 
-function headerValue(value: string): string {
-  const trimmed = value.trimEnd();
-  // Checked here and not by the HTTP client, because some clients quote the value in their message.
-  if (!/^[\x20-\x7e]*$/.test(trimmed)) {
-    throw configError("read the credentials", "the token holds characters that no header may carry");
+function readMaterial(stanza: Stanza | undefined, material: Material | undefined): Buffer | undefined {
+  if (material === undefined || stanza === undefined) return undefined;
+  if (material.kind === "data") return material.data;
+  try {
+    return readFileSync(material.path);
+  } catch (error) {
+    const problem = `"${material.key}" (${material.path}) cannot be read (${systemCode(error) ?? "unknown error"})`;
+    throw refuse(stanza, problem, "Correct the path or the permissions of the file");
   }
-  return trimmed;
 }
 
 function isReadable(path: string): boolean {
@@ -266,13 +439,4 @@ function isReadable(path: string): boolean {
   } catch {
     return false;
   }
-}
-
-function systemCode(error: unknown): string | undefined {
-  const code = error instanceof Error ? (error as NodeJS.ErrnoException).code : undefined;
-  return typeof code === "string" && /^[A-Z_]+$/.test(code) ? code : undefined;
-}
-
-function configError(step: string, detail: string): KubeError {
-  return new KubeError({ code: "config", step, detail });
 }

@@ -4,6 +4,8 @@ import type { Clock, Timer } from "../util/clock.ts";
 import { toError } from "../util/errors.ts";
 import { KubeError } from "./errors.ts";
 import type { KubeAccess, KubeConnection, KubeCredentials } from "./kubeconfig.ts";
+import type { CredentialHeaders } from "./kubeconfig-headers.ts";
+import { socksConnector } from "./socks.ts";
 
 /** One call, ready to be sent. */
 export interface KubeRequest {
@@ -104,7 +106,7 @@ export function createKubeTransport(options: KubeTransportOptions): KubeTranspor
   const dispatcherFor = (connection: KubeConnection, lane: KubeRequest["lane"]): Dispatcher => {
     if (lanes?.key !== connection.key) {
       retire(lanes);
-      lanes = openLanes(connection, options.maxConnections ?? defaultMaxConnections);
+      lanes = openLanes(connection, clock, options.maxConnections ?? defaultMaxConnections);
     }
     return lanes[lane];
   };
@@ -114,6 +116,7 @@ export function createKubeTransport(options: KubeTransportOptions): KubeTranspor
       const handler = createHandler(request, call, { clock, maxBytes, resolve, reject, onDate: options.onDate });
       const start = (credentials: KubeCredentials): void => {
         if (handler.isSettled()) return;
+        handler.identified();
         if (closed) throw new KubeError({ code: "unavailable", step: request.step, detail: "the client was closed" });
         dispatcherFor(credentials.connection, request.lane).dispatch(
           {
@@ -167,7 +170,7 @@ interface Lanes {
   readonly reserved: Dispatcher;
 }
 
-function openLanes(connection: KubeConnection, maxConnections: number): Lanes {
+function openLanes(connection: KubeConnection, clock: Clock, maxConnections: number): Lanes {
   const { key } = connection;
   const timing = {
     keepAliveTimeout: idleConnectionMs,
@@ -190,8 +193,12 @@ function openLanes(connection: KubeConnection, maxConnections: number): Lanes {
         reserved: new ProxyAgent(settings),
       };
     }
-    case "dispatcher":
-      return { key, shared: connection.dispatcher, reserved: connection.dispatcher };
+    case "socks": {
+      const proxy = new URL(connection.uri);
+      const limits = { timeoutMs: connectTimeoutMs, keepAliveMs: tcpKeepAliveMs };
+      const settings = { ...timing, connect: socksConnector({ proxy, tls: connection.tls, clock, ...limits }) };
+      return { key, shared: new Agent({ ...settings, connections: maxConnections }), reserved: new Agent(settings) };
+    }
   }
 }
 
@@ -204,14 +211,17 @@ function retire(lanes: Lanes | undefined): void {
   }
 }
 
-function headersOf(request: KubeRequest, credentials: KubeCredentials, userAgent: string): Record<string, string> {
-  const headers: Record<string, string> = {
+function headersOf(
+  request: KubeRequest,
+  credentials: KubeCredentials,
+  userAgent: string,
+): Record<string, CredentialHeaders[string]> {
+  return {
     accept: "application/json",
     "user-agent": userAgent,
     ...credentials.headers,
+    ...(request.contentType === undefined ? {} : { "content-type": request.contentType }),
   };
-  if (request.contentType !== undefined) headers["content-type"] = request.contentType;
-  return headers;
 }
 
 interface Exchange {
@@ -223,6 +233,8 @@ interface Exchange {
 
 interface ExchangeHandler extends Dispatcher.DispatchHandler {
   readonly isSettled: () => boolean;
+  /** The credentials are there. */
+  readonly identified: () => void;
   readonly fail: (error: unknown) => void;
 }
 
@@ -242,6 +254,7 @@ function createHandler(
   let controller: Dispatcher.DispatchController | undefined;
   let response: { status: number; headers: KubeResponse["headers"] } | undefined;
   let timer: Timer | undefined;
+  let waitsFor: "credentials" | "answer" | "rest" = "credentials";
   const chunks: Buffer[] = [];
   let bytes = 0;
 
@@ -264,11 +277,14 @@ function createHandler(
   else call.signal?.addEventListener("abort", onAbort, { once: true });
   if (call.timeoutMs !== undefined && !settled) {
     const { timeoutMs } = call;
-    timer = deps.clock.setTimer(() => fail(timeoutError(request, timeoutMs, response !== undefined)), timeoutMs);
+    timer = deps.clock.setTimer(() => fail(timeoutError(request, timeoutMs, waitsFor)), timeoutMs);
   }
 
   return {
     isSettled: () => settled,
+    identified: () => {
+      waitsFor = "answer";
+    },
     fail,
     onRequestStart: (started) => {
       controller = started;
@@ -277,6 +293,7 @@ function createHandler(
     onResponseStart: (_, status, headers) => {
       if (settled || status < 200) return;
       response = { status, headers: headers as KubeResponse["headers"] };
+      waitsFor = "rest";
       deps.onDate?.(headers.date);
       call.onStatus?.(status);
       if (isStream()) call.sink?.onStart();
@@ -317,8 +334,14 @@ function guard(run: () => void, fail: (error: unknown) => void): void {
   }
 }
 
-function timeoutError(request: KubeRequest, timeoutMs: number, answered: boolean): KubeError {
-  const detail = answered ? "the answer was not complete" : "no answer";
+const missing = {
+  credentials: "the credential plugin or the identity provider of the kubeconfig did not answer",
+  answer: "no answer",
+  rest: "the answer was not complete",
+} as const;
+
+function timeoutError(request: KubeRequest, timeoutMs: number, waitsFor: keyof typeof missing): KubeError {
+  const detail = missing[waitsFor];
   return new KubeError({ code: "timeout", step: request.step, detail: `${detail} within ${timeoutMs} ms` });
 }
 

@@ -18,18 +18,15 @@ let clock: FakeClock;
 beforeEach(() => {
   directory = mkdtempSync(join(tmpdir(), "kubeconfig-test-"));
   clock = new FakeClock();
-  vi.useFakeTimers({ toFake: ["Date"], now: clock.now() });
 });
 afterEach(() => {
-  vi.useRealTimers();
   vi.unstubAllEnvs();
   rmSync(directory, { recursive: true, force: true });
 });
 
-/** Time passes for us and for client-node, which asks `Date`. */
+/** Time passes. */
 async function pass(byMs: number): Promise<void> {
   await clock.advance(byMs);
-  vi.setSystemTime(clock.now());
 }
 
 function put(name: string, content: string | object): string {
@@ -57,7 +54,8 @@ function kubeconfig({ name = "one", cluster = {}, user = { token: "canary-token"
   };
 }
 
-const load = (source: KubeconfigSource) => loadKubeAccess(source, { clock, podRoot: directory, home: directory });
+const load = (source: KubeconfigSource) =>
+  loadKubeAccess(source, { clock, env: process.env, podRoot: directory, home: directory });
 
 /** The error, with everything that anybody could print of it. */
 async function failure(promise: Promise<unknown>): Promise<{ readonly code: unknown; readonly all: string }> {
@@ -111,7 +109,7 @@ describe("a kubeconfig file", () => {
 
   test.each([
     ["http://proxy.example:3128", { kind: "proxy", uri: "http://proxy.example:3128" }],
-    ["socks5://proxy.example:1080", { kind: "dispatcher" }],
+    ["socks5://proxy.example:1080", { kind: "socks", uri: "socks5://proxy.example:1080" }],
   ])("with proxy-url %s goes through it", async (proxy, expected) => {
     const cluster = { "proxy-url": proxy };
     const { connection } = await (await load({ path: put("config", kubeconfig({ cluster })) })).credentials();
@@ -284,9 +282,9 @@ describe("a credential plugin", () => {
   });
 
   test.each([
-    ["that fails", "echo canary-secret >&2; exit 1"],
+    ["that fails", "echo canary-secret; exit 1"],
     ["that prints no JSON", "echo canary-secret"],
-  ])("%s is a config error that quotes nothing", async (_, body) => {
+  ])("%s is a config error that does not quote its output", async (_, body) => {
     const { user } = putPlugin(body);
     const { code, all } = await failure((await load({ path: put("config", kubeconfig({ user })) })).credentials());
     expect(code).toBe("config");
@@ -295,7 +293,8 @@ describe("a credential plugin", () => {
   });
 
   test("that does not exist is a config error", async () => {
-    const user = { exec: { apiVersion: "client.authentication.k8s.io/v1", command: "/nowhere/plugin" } };
+    const apiVersion = "client.authentication.k8s.io/v1";
+    const user = { exec: { apiVersion, command: "/nowhere/plugin", interactiveMode: "Never" } };
     const { all } = await failure((await load({ path: put("config", kubeconfig({ user })) })).credentials());
     expect(all).toContain("ENOENT");
   });
