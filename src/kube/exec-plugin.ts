@@ -217,7 +217,7 @@ function readTime(time: string): number {
 
 /** JSON as a rule; kubectl takes YAML as well. */
 function parsed(output: string): Readonly<Record<string, unknown>> | undefined {
-  for (const read of [JSON.parse, (text: string) => parse(text, { logLevel: "silent" })]) {
+  for (const read of [JSON.parse, (text: string) => parse(text, { logLevel: "error" })]) {
     try {
       const value: unknown = read(output);
       return isRecord(value) ? value : undefined;

@@ -258,12 +258,9 @@ function homeKubeconfig(home: string | undefined): string {
   );
 }
 
-function serverOf({ cluster, user }: Way): string {
-  const { server, stanza, skipTlsVerify, ca } = cluster;
-  // As kubectl: without a scheme, it is https for those who say anything about TLS.
-  const isTls = skipTlsVerify || ca !== undefined || user?.certificate !== undefined;
-  const address = server.includes("://") || !isTls ? server : `https://${server}`;
-  const url = URL.canParse(address) ? new URL(address) : undefined;
+function serverOf({ cluster }: Way): string {
+  const { server, stanza, skipTlsVerify } = cluster;
+  const url = URL.canParse(server) ? new URL(server) : undefined;
   if (url === undefined || !/^https?:$/.test(url.protocol) || url.username !== "" || url.search !== "" || url.hash) {
     throw refuse(
       stanza,
