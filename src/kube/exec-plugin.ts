@@ -124,7 +124,8 @@ function start(call: PluginCall): ChildProcess | string {
     });
   } catch (error) {
     // Its message quotes arguments and environment.
-    return systemCode(error) ?? "its command, arguments or environment hold a null character";
+    const code = systemCode(error);
+    return code === undefined || code.startsWith("ERR_") ? "a null character in command, args or env" : code;
   }
 }
 

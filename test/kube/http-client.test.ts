@@ -315,6 +315,25 @@ describe("time", () => {
     expect(clock.pendingTimers).toBe(0);
   });
 
+  test("credentials that do not come count against the same limit, and are named", async () => {
+    const clock = new FakeClock();
+    const access: KubeAccess = {
+      server: "http://127.0.0.1:1",
+      namespace: "default",
+      credentials: () => new Promise(() => undefined),
+      refused: () => undefined,
+    };
+    await using client = createKubeClient({ access, clock });
+    const outcome = expect(client.get(secrets, name)).rejects.toMatchObject({
+      code: "timeout",
+      message:
+        "[timeout] get secrets default/nf-token: the credential plugin or the identity provider of the kubeconfig " +
+        "did not answer within 30000 ms",
+    });
+    await clock.advance(30_000);
+    await outcome;
+  });
+
   test("an answer that drips counts against the same limit", async () => {
     const clock = new FakeClock();
     const { client, seen } = await serve(
