@@ -171,7 +171,7 @@ const flags = {
     "PATH",
     undefined,
     text,
-    "kubeconfig file; by default the pod's service account, else ~/.kube/config",
+    "kubeconfig file or list of files; by default the pod's service account, else ~/.kube/config",
     "KUBECONFIG",
   ),
   context: flag("context", "NAME", undefined, text, "context of the kubeconfig; its current one by default"),

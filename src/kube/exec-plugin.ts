@@ -25,6 +25,8 @@ export interface PluginCall {
   /** What the plugin inherits. */
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly clock: Clock;
+  /** Stops the plugin. */
+  readonly stop: AbortSignal;
 }
 
 /** How long a plugin may take. After it, the plugin and what it started are killed. */
@@ -48,6 +50,8 @@ export async function runPlugin(call: PluginCall): Promise<PluginCredential> {
       throw fail(end.code === "ENOENT" ? "was not found (ENOENT)" : `could not be started (${end.code})`);
     case "late":
       throw fail(`did not end within ${pluginLimitMs / 1000}s and was stopped`);
+    case "stopped":
+      throw fail("was stopped, because this program ends");
     case "loud":
       throw fail(`wrote more than ${maxOutputBytes / 1024 / 1024} MiB and was stopped`);
     case "ended": {
@@ -61,7 +65,7 @@ export async function runPlugin(call: PluginCall): Promise<PluginCredential> {
 
 type Ending =
   | { readonly kind: "failed"; readonly code: string }
-  | { readonly kind: "late" | "loud" }
+  | { readonly kind: "late" | "loud" | "stopped" }
   | { readonly kind: "ended"; readonly exit: string };
 /** How it ended, and what it wrote to its standard output and error. */
 type End = Ending & { readonly output: string; readonly words: string };
@@ -77,6 +81,7 @@ function runToEnd(call: PluginCall): Promise<End> {
     const finish = (end: Ending) => {
       limit.cancel();
       grace?.cancel();
+      call.stop.removeEventListener("abort", onStop);
       child.removeAllListeners();
       // A plugin that was killed may still fail in its own way; nobody waits for that.
       child.on("error", () => undefined);
@@ -84,10 +89,12 @@ function runToEnd(call: PluginCall): Promise<End> {
       child.stderr?.destroy();
       resolve({ ...end, output: textOf(said.output), words: textOf(said.words) });
     };
-    const stop = (kind: "late" | "loud") => {
+    const stop = (kind: "late" | "loud" | "stopped") => {
       killGroup(child);
       finish({ kind });
     };
+    const onStop = () => stop("stopped");
+    call.stop.addEventListener("abort", onStop, { once: true });
     const collect = (to: Buffer[]) => (chunk: Buffer) => {
       said.bytes += chunk.length;
       if (said.bytes > maxOutputBytes) stop("loud");

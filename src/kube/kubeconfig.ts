@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { accessSync, constants, readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { delimiter, join } from "node:path";
 import type { ConnectionOptions } from "node:tls";
@@ -72,6 +72,8 @@ export interface KubeAccess {
   readonly credentials: () => Promise<KubeCredentials>;
   /** Says that the server answered 401: the next `credentials()` starts from the files and plugins again. */
   readonly refused: () => void;
+  /** Stops a credential plugin that is running. */
+  readonly close?: () => void;
 }
 
 // Files of certificates are read on every call; once a second notices a change soon enough and costs nothing.
@@ -101,12 +103,15 @@ export async function loadKubeAccess(source: KubeconfigSource, deps: LoadDeps): 
   const { clock } = deps;
   const way = findWay(source, deps);
   const server = serverOf(way);
-  let loaded = { way, authorization: authorizationOf(way, deps), atMs: clock.monotonic() };
+  const closed = new AbortController();
+  const authorize = (to: Way) => authorizationOf(to, { ...deps, closed: closed.signal });
+  let loaded = { way, authorization: authorize(way), atMs: clock.monotonic() };
 
   let known: { readonly credentials: KubeCredentials; readonly atMs: number } | undefined;
   let failed: { readonly error: unknown; readonly startedMs: number } | undefined;
   let reading: Promise<KubeCredentials> | undefined;
-  let refused = false;
+  // The kubeconfig is read again before the credentials are: the server refused them, or there were none to be had.
+  let stale = false;
 
   /** Another context or server in the file is not followed: its credentials are none of this server's business. */
   const reload = (): void => {
@@ -115,21 +120,28 @@ export async function loadKubeAccess(source: KubeconfigSource, deps: LoadDeps): 
       throw refuse(next.cluster.stanza, "its server has changed since this program started", "Restart this program");
     }
     const same = sameLogin(loaded.way.user, next.user);
-    const authorization = same ? loaded.authorization : authorizationOf(next, deps);
+    const authorization = same ? loaded.authorization : authorize(next);
     loaded = { way: next, authorization, atMs: clock.monotonic() };
   };
 
   const read = async (): Promise<KubeCredentials> => {
     const startedMs = clock.monotonic();
     try {
-      if (refused && startedMs - loaded.atMs >= reloadPauseMs) {
-        refused = false;
+      if (stale && startedMs - loaded.atMs >= reloadPauseMs) {
+        stale = false;
         reload();
       }
+    } catch (error) {
+      // What was loaded before may still do: the next call tries it.
+      failed = { error, startedMs };
+      throw error;
+    }
+    try {
       const credentials = await readCredentials({ ...loaded, server, before: known?.credentials.connection });
       known = { credentials, atMs: clock.monotonic() };
       return credentials;
     } catch (error) {
+      stale = true;
       failed = { error, startedMs };
       throw error;
     }
@@ -149,9 +161,10 @@ export async function loadKubeAccess(source: KubeconfigSource, deps: LoadDeps): 
       return reading;
     },
     refused: () => {
-      refused = true;
+      stale = true;
       if (clock.monotonic() - loaded.atMs >= reloadPauseMs) known = undefined;
     },
+    close: () => closed.abort(new Error("the client was closed")),
   };
 }
 
@@ -170,7 +183,7 @@ function findWay(source: KubeconfigSource, deps: LoadDeps): Way {
   const paths = (source.path ?? "").split(delimiter).filter((path) => path !== "");
   if (paths.length > 0) return wayOf(readKubeconfig(paths), source.context);
   const serviceAccount = `${podRoot}/var/run/secrets/kubernetes.io/serviceaccount`;
-  if (isReadable(`${serviceAccount}/token`)) return wayOfPod(serviceAccount, env);
+  if (existsSync(`${serviceAccount}/token`)) return wayOfPod(serviceAccount, env);
   if (source.path) throw kubeconfigError("find a kubeconfig", "the list of files in KUBECONFIG names none");
   return wayOf(readKubeconfig([homeKubeconfig(home ?? homeDirectory())]), source.context);
 }
@@ -235,7 +248,7 @@ function wayOfPod(folder: string, env: Readonly<Record<string, string | undefine
       certificate: undefined,
       impersonation: undefined,
     },
-    namespace: isReadable(`${folder}/namespace`) ? readFileSync(`${folder}/namespace`, "utf8").trim() : undefined,
+    namespace: existsSync(`${folder}/namespace`) ? readFileSync(`${folder}/namespace`, "utf8").trim() : undefined,
   };
 }
 
@@ -250,7 +263,7 @@ function homeDirectory(): string | undefined {
 
 function homeKubeconfig(home: string | undefined): string {
   const path = home === undefined ? undefined : join(home, ".kube", "config");
-  if (path !== undefined && isReadable(path)) return path;
+  if (path !== undefined && existsSync(path)) return path;
   throw kubeconfigError(
     "find a Kubernetes API server",
     "no kubeconfig was named, this is not a pod with a service account, and there is no ~/.kube/config; " +
@@ -284,8 +297,13 @@ interface Authorization {
   readonly certificate?: { readonly cert: string; readonly key: string } | undefined;
 }
 
+interface SourceDeps extends LoadDeps {
+  /** Aborted when nobody needs credentials any more. */
+  readonly closed: AbortSignal;
+}
+
 /** Provides the credential of a user, for as long as the kubeconfig stays as it is. */
-function authorizationOf({ cluster, user }: Way, deps: LoadDeps): () => Authorization | Promise<Authorization> {
+function authorizationOf({ cluster, user }: Way, deps: SourceDeps): () => Authorization | Promise<Authorization> {
   if (user === undefined) return () => ({});
   const { stanza, identity } = user;
   switch (identity.kind) {
@@ -358,13 +376,13 @@ function pluginReader(
   stanza: Stanza,
   exec: ExecStanza,
   cluster: Cluster,
-  { clock, env = {} }: LoadDeps,
+  { clock, env = {}, closed }: SourceDeps,
 ): () => Promise<PluginCredential> {
   let last: PluginCredential | undefined;
   return async () => {
     if (last !== undefined && (last.expiresAtMs === undefined || clock.now() <= last.expiresAtMs)) return last;
     const ca = exec.provideClusterInfo ? readMaterial(cluster.stanza, cluster.ca) : undefined;
-    last = await runPlugin({ stanza, exec, cluster, ca, env, clock });
+    last = await runPlugin({ stanza, exec, cluster, ca, env, clock, stop: closed });
     return last;
   };
 }
@@ -426,14 +444,5 @@ function readMaterial(stanza: Stanza | undefined, material: Material | undefined
   } catch (error) {
     const problem = `"${material.key}" (${material.path}) cannot be read (${systemCode(error) ?? "unknown error"})`;
     throw refuse(stanza, problem, "Correct the path or the permissions of the file");
-  }
-}
-
-function isReadable(path: string): boolean {
-  try {
-    accessSync(path, constants.R_OK);
-    return true;
-  } catch {
-    return false;
   }
 }

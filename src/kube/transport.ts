@@ -1,9 +1,10 @@
+import { rootCertificates } from "node:tls";
 import { Agent, type Dispatcher, ProxyAgent } from "undici";
 import { textOf } from "../util/chunks.ts";
 import type { Clock, Timer } from "../util/clock.ts";
 import { toError } from "../util/errors.ts";
 import { KubeError } from "./errors.ts";
-import type { KubeAccess, KubeConnection, KubeCredentials } from "./kubeconfig.ts";
+import type { KubeAccess, KubeConnection, KubeCredentials, TlsSettings } from "./kubeconfig.ts";
 import type { CredentialHeaders } from "./kubeconfig-headers.ts";
 import { socksConnector } from "./socks.ts";
 
@@ -156,6 +157,7 @@ export function createKubeTransport(options: KubeTransportOptions): KubeTranspor
     stream: (request, sink, signal) => observed(request, { signal, sink }),
     close: async () => {
       closed = true;
+      access.close?.();
       if (lanes === undefined) return;
       await Promise.all([lanes.shared.destroy(), lanes.reserved.destroy()]);
     },
@@ -186,7 +188,8 @@ function openLanes(connection: KubeConnection, clock: Clock, maxConnections: num
       return { key, shared: new Agent({ ...settings, connections: maxConnections }), reserved: new Agent(settings) };
     }
     case "proxy": {
-      const settings = { ...timing, uri: connection.uri, requestTls: connection.tls, connect: tcp };
+      const { uri, tls } = connection;
+      const settings = { ...timing, uri, requestTls: tls, proxyTls: proxyTls(uri, tls), connect: tcp };
       return {
         key,
         shared: new ProxyAgent({ ...settings, connections: maxConnections }),
@@ -200,6 +203,18 @@ function openLanes(connection: KubeConnection, clock: Clock, maxConnections: num
       return { key, shared: new Agent({ ...settings, connections: maxConnections }), reserved: new Agent(settings) };
     }
   }
+}
+
+/**
+ * How to speak to a proxy whose address begins with https. kubectl trusts the certificate authority of the cluster there;
+ * one that everybody trusts will do as well.
+ */
+function proxyTls(uri: string, { ca, rejectUnauthorized }: TlsSettings): TlsSettings {
+  if (!uri.startsWith("https:")) return {};
+  return {
+    ...(ca === undefined ? {} : { ca: [ca, rootCertificates].flat(2) }),
+    ...(rejectUnauthorized === undefined ? {} : { rejectUnauthorized }),
+  };
 }
 
 /** Lets the calls on old connections end by themselves; nobody waits for that. */

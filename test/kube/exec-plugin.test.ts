@@ -47,6 +47,7 @@ function call(script: string, settings: Partial<PluginCall["exec"]> = {}, more: 
     ca: undefined,
     env: { PATH: process.env.PATH },
     clock: systemClock,
+    stop: new AbortController().signal,
     ...more,
   };
 }
@@ -89,6 +90,17 @@ describe("a plugin that hangs", () => {
     const child = Number(readFileSync(file("child"), "utf8"));
     await vi.waitUntil(() => !isAlive(child));
     expect(clock.pendingTimers).toBe(0);
+  });
+
+  test("is stopped when the program ends", async () => {
+    const stop = new AbortController();
+    const script = 'echo $$ > "$HERE/child"; touch "$HERE/ready"; sleep 100000';
+    const said = failure(runPlugin(call(script, {}, { stop: stop.signal })));
+    await vi.waitUntil(() => existsSync(file("ready")));
+    stop.abort();
+    expect(await said).toContain("was stopped, because this program ends");
+    const child = Number(readFileSync(file("child"), "utf8"));
+    await vi.waitUntil(() => !isAlive(child));
   });
 
   test("is not waited for when only something that it left behind holds its standard error", async () => {

@@ -19,6 +19,7 @@ describe("a kubeconfig with", () => {
 
 test("the proxies that a kubeconfig names are used", () => {
   expect(rig.proxy.opened).toEqual([`127.0.0.1:${rig.api.port} as ada:p@w`]);
+  expect(rig.tlsProxy.opened).toEqual([`127.0.0.1:${rig.api.port}`]);
   expect(rig.socks.opened).toEqual([`127.0.0.1:${rig.api.port}`]);
 });
 

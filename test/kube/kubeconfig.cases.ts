@@ -39,6 +39,7 @@ interface Place {
   readonly url: string;
   readonly port: number;
   readonly proxy: number;
+  readonly tlsProxy: number;
   readonly socks: number;
   readonly provider: string;
 }
@@ -298,6 +299,10 @@ export const kubeconfigCases: Readonly<Record<string, (place: Place, config: (pa
   }),
   "an HTTP proxy": ({ proxy }, config) => ({
     files: { config: config({ cluster: { "proxy-url": `http://ada:p%40w@127.0.0.1:${proxy}` } }) },
+    expected: token("default"),
+  }),
+  "an HTTPS proxy": ({ tlsProxy }, config) => ({
+    files: { config: config({ cluster: { "proxy-url": `https://localhost:${tlsProxy}` } }) },
     expected: token("default"),
   }),
   "a SOCKS5 proxy": ({ socks }, config) => ({
@@ -631,6 +636,7 @@ export interface Result {
 export interface CaseRig extends AsyncDisposable {
   readonly api: ApiRecorder;
   readonly proxy: Tunnel;
+  readonly tlsProxy: Tunnel;
   readonly socks: Tunnel;
   /** What kubectl does, and what our client does. */
   readonly expected: (name: string) => { readonly kubectl: Outcome; readonly ours: Outcome };
@@ -643,6 +649,7 @@ export async function openCaseRig(): Promise<CaseRig> {
   const root = mkdtempSync(join(tmpdir(), "kubeconfig-cases-"));
   const api = await recordCallers();
   const proxy = await httpProxy();
+  const tlsProxy = await httpProxy({ tls: true });
   const socks = await socksProxy({ user: "ada:p@w" });
   const provider = createServer(answerAsProvider);
   await new Promise<void>((resolve) => provider.listen(0, "127.0.0.1", resolve));
@@ -651,6 +658,7 @@ export async function openCaseRig(): Promise<CaseRig> {
     url: api.url,
     port: api.port,
     proxy: proxy.port,
+    tlsProxy: tlsProxy.port,
     socks: socks.port,
     provider: `http://127.0.0.1:${providerPort}`,
   };
@@ -662,6 +670,7 @@ export async function openCaseRig(): Promise<CaseRig> {
   return {
     api,
     proxy,
+    tlsProxy,
     socks,
     expected: (name) => {
       const { expected: kubectl, ours = kubectl } = caseOf(name);
@@ -681,7 +690,7 @@ export async function openCaseRig(): Promise<CaseRig> {
       return results;
     },
     [Symbol.asyncDispose]: async () => {
-      await Promise.all([api, proxy, socks].map((one) => one[Symbol.asyncDispose]()));
+      await Promise.all([api, proxy, tlsProxy, socks].map((one) => one[Symbol.asyncDispose]()));
       provider.closeAllConnections();
       await new Promise<void>((resolve) => provider.close(() => resolve()));
       rmSync(root, { recursive: true, force: true });

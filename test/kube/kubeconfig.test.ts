@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -445,6 +445,45 @@ describe("while the program runs", () => {
     await pass(1_000);
     access.refused();
     expect((await access.credentials()).headers).toEqual({ authorization: `Bearer ${idToken}` });
+  });
+});
+
+describe("a kubeconfig that was corrected", () => {
+  test("is read again while there are no credentials to be had, and not without need", async () => {
+    const path = put("config", kubeconfig({ user: { tokenFile: "wrong" } }));
+    const access = await load({ path });
+    await failure(access.credentials());
+    put("config", kubeconfig({ user: { token: "right" } }));
+    await pass(1_000);
+    expect((await access.credentials()).headers).toEqual({ authorization: "Bearer right" });
+    put("config", kubeconfig({ user: { token: "other" } }));
+    await pass(5_000);
+    expect((await access.credentials()).headers).toEqual({ authorization: "Bearer right" });
+  });
+
+  test("and was broken meanwhile does not take the one before away", async () => {
+    put("agent", "");
+    const path = put("config", kubeconfig({ user: { tokenFile: "agent" } }));
+    const access = await load({ path });
+    expect((await failure(access.credentials())).all).toContain("agent is empty");
+    put("config", "broken: [");
+    put("agent", "there");
+    await pass(1_000);
+    expect((await failure(access.credentials())).all).toContain("it is not a kubeconfig");
+    await pass(1_000);
+    expect((await access.credentials()).headers).toEqual({ authorization: "Bearer there" });
+  });
+
+  test("the client that is closed stops its plugin", async () => {
+    const plugin = put("plugin", `#!/bin/sh\necho $$ > ${join(directory, "child")}\nexec sleep 100000\n`);
+    chmodSync(plugin, 0o755);
+    const exec = { apiVersion: "client.authentication.k8s.io/v1", command: plugin, interactiveMode: "Never" };
+    const access = await load({ path: put("config", kubeconfig({ user: { exec } })) });
+    const client = createKubeClient({ access, clock: systemClock });
+    const said = failure(client.get(secrets, { namespace: "default", name: "a" }));
+    await vi.waitUntil(() => existsSync(join(directory, "child")));
+    await client[Symbol.asyncDispose]();
+    expect((await said).all).toContain("was stopped, because this program ends");
   });
 });
 

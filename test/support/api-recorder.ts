@@ -60,12 +60,12 @@ export interface Tunnel extends AsyncDisposable {
   readonly opened: string[];
 }
 
-/** A proxy that opens tunnels for `CONNECT`. */
-export async function httpProxy(): Promise<Tunnel> {
+/** A proxy that opens tunnels for `CONNECT`; with `tls`, its own address begins with https. */
+export async function httpProxy(options: { readonly tls?: boolean } = {}): Promise<Tunnel> {
   const opened: string[] = [];
-  const server = createHttpServer();
+  const server = options.tls ? createServer({ ...selfSigned }) : createHttpServer();
   server.on("connect", (request, socket: Socket) => {
-    const { authorization } = { authorization: request.headers["proxy-authorization"] };
+    const authorization = request.headers["proxy-authorization"];
     const user = authorization === undefined ? "" : ` as ${Buffer.from(authorization.slice(6), "base64").toString()}`;
     opened.push(`${request.url}${user}`);
     const [host = "", port] = (request.url ?? "").split(":");
