@@ -30,7 +30,7 @@ export interface PluginCall {
 }
 
 /** How long a plugin may take. After it, the plugin and what it started are killed. */
-export const pluginLimitMs = 30_000;
+const pluginLimitMs = 30_000;
 // Certificates and tokens have a few KB; whatever writes more does not write a credential.
 const maxOutputBytes = 1024 * 1024;
 const maxWordsLength = 400;

@@ -398,9 +398,19 @@ function material(
 function proxyUrl(stanza: Stanza, value: string | undefined): string | undefined {
   if (value === undefined) return undefined;
   const url = URL.canParse(value) ? new URL(value) : undefined;
-  if (url !== undefined && /^(?:https?|socks5):$/.test(url.protocol) && url.hostname !== "") return value;
+  const isKnown = url !== undefined && /^(?:https?|socks5):$/.test(url.protocol) && url.hostname !== "";
+  if (isKnown && isDecodable(url.username) && isDecodable(url.password)) return value;
   // Not quoted: it may hold a password.
   throw refuse(stanza, '"proxy-url" is not the URL of a proxy', "Begin it with http://, https:// or socks5://");
+}
+
+function isDecodable(text: string): boolean {
+  try {
+    return decodeURIComponent(text) !== undefined;
+  } catch {
+    // A percent sign that encodes nothing.
+    return false;
+  }
 }
 
 function execConfig(extensions: unknown): unknown {

@@ -119,6 +119,13 @@ export async function loadKubeAccess(source: KubeconfigSource, deps: LoadDeps): 
     if (serverOf(next) !== server) {
       throw refuse(next.cluster.stanza, "its server has changed since this program started", "Restart this program");
     }
+    if (way.user !== undefined && next.user === undefined) {
+      throw refuse(
+        way.user.stanza,
+        "the context has lost this user since this program started",
+        "Restart this program",
+      );
+    }
     const same = sameLogin(loaded.way.user, next.user);
     const authorization = same ? loaded.authorization : authorize(next);
     loaded = { way: next, authorization, atMs: clock.monotonic() };
@@ -190,7 +197,7 @@ function findWay(source: KubeconfigSource, deps: LoadDeps): Way {
 
 function wayOf(kubeconfig: Kubeconfig, wanted: string | undefined): Way {
   const { contexts, clusters, users, origin } = kubeconfig;
-  const name = wanted ?? kubeconfig.currentContext;
+  const name = wanted || kubeconfig.currentContext;
   const names = [...contexts.keys()].map(printable).join(", ") || "none";
   if (name === undefined) {
     const detail = `"current-context" is not set. Set it, or choose one with --context; there are: ${names}`;
@@ -248,7 +255,9 @@ function wayOfPod(folder: string, env: Readonly<Record<string, string | undefine
       certificate: undefined,
       impersonation: undefined,
     },
-    namespace: existsSync(`${folder}/namespace`) ? readFileSync(`${folder}/namespace`, "utf8").trim() : undefined,
+    namespace: existsSync(`${folder}/namespace`)
+      ? readFileSync(`${folder}/namespace`, "utf8").trim() || undefined
+      : undefined,
   };
 }
 

@@ -329,6 +329,7 @@ describe("what a kubeconfig cannot mean", () => {
       { cluster: { "proxy-url": "ftp://ada:canary@proxy" } },
       "Begin it with http://, https:// or socks5://",
     ],
+    ["a proxy that cannot be decoded", { cluster: { "proxy-url": "http://a%:canary@proxy" } }, "Begin it with http://"],
     ["no server", { cluster: { server: "" } }, '"server" is missing. Add it'],
   ])("%s: the message names file, stanza and remedy, and no value", async (_, parts, remedy) => {
     const said = await refusal(parts);
@@ -431,6 +432,15 @@ describe("while the program runs", () => {
     access.refused();
     const { all } = await failure(access.credentials());
     expect(all).toContain("its server has changed since this program started. Restart this program.");
+  });
+
+  test("a user that the context has lost does not make requests anonymous", async () => {
+    const whole = kubeconfig();
+    const access = await load({ path: put("config", whole) });
+    put("config", { ...whole, contexts: [{ name: "one", context: { cluster: "one" } }] });
+    await pass(1_000);
+    access.refused();
+    expect((await failure(access.credentials())).all).toContain("has lost this user since this program started");
   });
 
   test("a login goes on with the tokens that the provider gave, also after a 401", async () => {
