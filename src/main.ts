@@ -65,7 +65,7 @@ process.exitCode = await runProgram({
         operatorToken: process.env.NORTHFLANK_API_TOKEN,
         identity: process.env.POD_NAME ?? process.env.HOSTNAME ?? "northflank-operator",
         nodeVersion: process.version,
-        env: process.env,
+        env: withoutToken(process.env),
         newId: randomUUID,
         clock: systemClock,
         random: Math.random,
@@ -77,3 +77,8 @@ process.exitCode = await runProgram({
     },
   },
 });
+
+/** What a credential plugin of the kubeconfig inherits: the token of Northflank is none of its business. */
+function withoutToken({ NORTHFLANK_API_TOKEN: _, ...env }: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  return env;
+}

@@ -72,6 +72,10 @@ type End = Ending & { readonly output: string; readonly words: string };
 
 function runToEnd(call: PluginCall): Promise<End> {
   return new Promise((resolve) => {
+    if (call.stop.aborted) {
+      resolve({ kind: "stopped", output: "", words: "" });
+      return;
+    }
     const said = { output: [] as Buffer[], words: [] as Buffer[], bytes: 0 };
     const child = start(call);
     if (typeof child === "string") {

@@ -103,6 +103,12 @@ describe("a plugin that hangs", () => {
     await vi.waitUntil(() => !isAlive(child));
   });
 
+  test("is not even started by a program that has ended", async () => {
+    const said = await failure(runPlugin(call('touch "$HERE/ready"', {}, { stop: AbortSignal.abort() })));
+    expect(said).toContain("was stopped, because this program ends");
+    expect(existsSync(file("ready"))).toBe(false);
+  });
+
   test("is not waited for when only something that it left behind holds its standard error", async () => {
     const script = `sleep 100000 > /dev/null & echo $! > "$HERE/child"; ${credential}`;
     expect(await runPlugin(call(script))).toMatchObject({ token: "canary-in-the-output" });

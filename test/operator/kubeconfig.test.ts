@@ -46,7 +46,7 @@ function kubeconfig(user: object | undefined): string {
 function start(KUBECONFIG: string) {
   const args = ["run", "--metrics-bind-address=0", "--health-bind-address=0", "--log-format=json"];
   const child = spawn(process.execPath, [operatorProgram, ...args], {
-    env: { PATH: process.env.PATH, KUBECONFIG, HOME: folder, INHERITED: "ada" },
+    env: { PATH: process.env.PATH, KUBECONFIG, HOME: folder, INHERITED: "ada", NORTHFLANK_API_TOKEN: "canary" },
   });
   running.push(child);
   const output: string[] = [];
@@ -68,7 +68,10 @@ describe("the operator", () => {
     const credential =
       '{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential","status":{"token":"%s"}}';
     mkdirSync(join(folder, "bin"));
-    writeFileSync(join(folder, "bin/plugin"), `#!/bin/sh\nprintf '${credential}' "of-$INHERITED"\n`);
+    writeFileSync(
+      join(folder, "bin/plugin"),
+      `#!/bin/sh\nprintf '${credential}' "of-$INHERITED$NORTHFLANK_API_TOKEN"\n`,
+    );
     chmodSync(join(folder, "bin/plugin"), 0o755);
     const exec = {
       apiVersion: "client.authentication.k8s.io/v1",
