@@ -22,7 +22,7 @@ export function socksConnector(options: {
   return (target, callback) => {
     const tcp = openTcp({ host: withoutBrackets(proxy.hostname), port: Number(proxy.port || 1080) });
     tcp.setKeepAlive(true, keepAliveMs);
-    let socket = tcp;
+    let socket: Socket = tcp;
     const timer = clock.setTimer(() => finish(socksError("TIMEOUT", "did not open a connection in time")), timeoutMs);
     const finish = (error?: Error) => {
       timer.cancel();
@@ -49,10 +49,13 @@ export function socksConnector(options: {
         .off("close", onClose)
         .on("error", () => undefined);
       const servername = tls.servername ?? target.servername ?? serverName(target.hostname);
-      const secured = startTls({ ...tls, socket: tcp, servername, ALPNProtocols: ["http/1.1"] });
-      socket = secured;
-      secured.on("error", finish).on("close", onClose);
-      secured.once("secureConnect", () => finish());
+      try {
+        socket = startTls({ ...tls, socket: tcp, servername, ALPNProtocols: ["http/1.1"] }, () => finish());
+        socket.on("error", finish).on("close", onClose);
+      } catch (error) {
+        // A certificate or key that is none.
+        finish(error as Error);
+      }
     });
   };
 }

@@ -153,6 +153,13 @@ describe("what a plugin says", () => {
     expect(said).not.toContain("canary");
   });
 
+  test("is hidden in the middle of a long log, too", async () => {
+    const script = 'i=0; while [ $i -lt 300 ]; do echo "line $i with canary-x for ada" >&2; i=$((i+1)); done; exit 1';
+    const said = await failure(runPlugin(call(script, { env: [{ name: "X", value: "canary-x" }] })));
+    expect(said).toContain("line 299 with [redacted] for ada");
+    expect(said).not.toContain("canary");
+  });
+
   test("without end is cut off", async () => {
     expect(await failure(runPlugin(call("yes")))).toContain("wrote more than 1 MiB and was stopped");
   });

@@ -62,6 +62,21 @@ describe("a SOCKS5 proxy", () => {
     expect(proxy.opened).toEqual([`localhost:${port}`, "2001:db8:0:0:0:0:8a2e:1:1"]);
   });
 
+  test("and a client certificate that is none are an error, and not the end of the program", async () => {
+    const port = await serve();
+    await using proxy = await socksProxy();
+    const connector = socksConnector({
+      proxy: new URL(`socks5://127.0.0.1:${proxy.port}`),
+      tls: { cert: "canary", key: "canary" },
+      clock: systemClock,
+      timeoutMs: 10_000,
+      keepAliveMs: 30_000,
+    });
+    const target = { hostname: "127.0.0.1", port: String(port), protocol: "https:" };
+    const error = await new Promise<Error | null>((resolve) => connector(target, (...[thrown]) => resolve(thrown)));
+    expect(error?.message).toMatch(/PEM/);
+  });
+
   test.each([
     ["with a wrong password", "socks5://ada:canary@", "ESOCKS_AUTH"],
     ["without the password that it asks for", "socks5://", "ESOCKS_AUTH"],
