@@ -152,6 +152,18 @@ export const kubeconfigCases: Readonly<Record<string, (place: Place, config: (pa
     expected: "refused",
   }),
 
+  "a token that ends with a line break": (_, config) => ({
+    files: { config: config({ user: { token: "t\n" } }) },
+    expected: "refused",
+    ours: token("t"),
+  }),
+  "a token twice": (_, config) => ({
+    files: {
+      config: stringify(config({ user: { token: "one" } })).replace("token: one", "token: one\n      token: two"),
+    },
+    expected: token("two"),
+  }),
+
   "impersonation in full": (_, config) => ({
     files: {
       config: config({
@@ -277,6 +289,12 @@ export const kubeconfigCases: Readonly<Record<string, (place: Place, config: (pa
     },
     expected: token("default"),
   }),
+  "no verification, as text": (_, config) => ({
+    files: {
+      config: config({ cluster: { "certificate-authority-data": undefined, "insecure-skip-tls-verify": "true" } }),
+    },
+    expected: "refused",
+  }),
   "no verification and a certificate authority": (_, config) => ({
     files: { config: config({ cluster: { "insecure-skip-tls-verify": true } }) },
     expected: "refused",
@@ -351,6 +369,29 @@ export const kubeconfigCases: Readonly<Record<string, (place: Place, config: (pa
       ),
     },
     expected: token("ada"),
+  }),
+  "a plugin that is found in PATH, whatever PATH it gets": (_, config) => ({
+    files: {
+      config: config({
+        user: plugin({
+          command: "sh",
+          args: ["-c", `echo '{"kind":"ExecCredential","apiVersion":"${v1}","status":{"token":"t"}}'`],
+          env: [{ name: "PATH", value: "/nowhere" }],
+        }),
+      }),
+    },
+    expected: token("t"),
+  }),
+  "a plugin that is only in the PATH that it gets": (_, config) => ({
+    files: {
+      config: config({ user: plugin({ command: "plugin", env: [{ name: "PATH", value: ".:/bin:/usr/bin" }] }) }),
+      plugin: script(credential({ token: "t" })),
+    },
+    expected: "refused",
+  }),
+  "a plugin without arguments and environment": (_, config) => ({
+    files: { config: config({ user: plugin({ args: null, env: null }) }), plugin: script(credential({ token: "t" })) },
+    expected: token("t"),
   }),
   "a plugin that asks for the cluster": (_, config) => ({
     files: {
@@ -556,6 +597,14 @@ export const kubeconfigCases: Readonly<Record<string, (place: Place, config: (pa
     return {
       files: { clusters: { clusters, contexts: [], users: null }, context: { ...rest, clusters: [] } },
       list: ["clusters", "context"],
+      expected: token("default"),
+    };
+  },
+  "a current context that only a later file sets": (_, config) => {
+    const { "current-context": current, ...rest } = config() as { "current-context": string };
+    return {
+      files: { rest, current: { "current-context": current }, other: { "current-context": "other" } },
+      list: ["rest", "current", "other"],
       expected: token("default"),
     };
   },
