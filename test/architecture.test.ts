@@ -65,7 +65,7 @@ const pureFiles = [
   "runtime/leader-state.ts",
   "runtime/conditions.ts",
   "runtime/finalizers.ts",
-  "northflank/image-reference.ts",
+  "util/image-reference.ts",
   "northflank/retry.ts",
   "controllers/deployment/decide.ts",
   "controllers/deployment/status.ts",

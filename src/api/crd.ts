@@ -101,6 +101,7 @@ const sharedKeywords = [
 
 function own(schema: Schema): { readonly [key: string]: Json } {
   const entries = new Map<string, unknown>(Object.entries(schema));
+  if (entries.has("isPatternInRules")) entries.delete("pattern");
   return Object.fromEntries(
     sharedKeywords.filter((keyword) => entries.has(keyword)).map((keyword) => [keyword, entries.get(keyword) as Json]),
   );

@@ -1,4 +1,5 @@
 import { isSameJson } from "../util/same-json.ts";
+import { imagePath } from "./image-path.ts";
 import type { Rule, Schema, TextSchema } from "./schema.ts";
 
 /** A letter, then letters or digits with single hyphens between, either case: the ids that go into URL paths. */
@@ -14,21 +15,6 @@ export const variableNamePattern = "^[A-Za-z0-9_./-]+$";
 
 /** Absolute, without control characters. */
 const filePathPattern = "^/[^\\x00-\\x1f\\x7f]+$";
-
-const hostLabel = "[A-Za-z0-9](-*[A-Za-z0-9])*";
-const port = "([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])"; // 1 to 65535
-/** The first of several parts, where there is no host: with a dot it would be one. */
-const firstPart = "[a-z0-9]+((_|__|-+)[a-z0-9]+)*";
-const pathPart = "[a-z0-9]+((\\.|_|__|-+)[a-z0-9]+)*";
-
-/**
- * `[host[:port]/]path[:tag][@digest]`, no scheme. That there is one of tag and digest, and not both, is said by rules of
- * their own, whose messages tell what to do. The same language as `parseImageReference` of the Northflank client (a test
- * compares them), but for hosts of more than 253 characters.
- */
-const imagePattern =
-  `^((${hostLabel}(\\.${hostLabel})*(:${port})?|${firstPart})/(${pathPart}/)*)?${pathPart}` +
-  "(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(@(sha256:[a-f0-9]{64}|sha512:[a-f0-9]{128}))?$";
 
 /** An RFC 3339 time in UTC. */
 export function time<const D extends string>(description: D) {
@@ -313,38 +299,6 @@ export const dockerSecretMounts = {
   description:
     "Docker secret mounts of the run, by name, as the Northflank API takes them. Newer revisions of the API no longer " +
     "document this field: use runtimeFiles where you can.",
-} as const satisfies Schema;
-
-const notTagAndDigest: Rule = {
-  name: "tag-and-digest",
-  rule: "!self.matches(':[A-Za-z0-9_.-]+@')",
-  message: "a tag together with a digest is refused by Northflank: drop the tag",
-  check: (self: string) => !/:[A-Za-z0-9_.-]+@/.test(self),
-};
-
-const tagOrDigest: Rule = {
-  name: "tag-or-digest",
-  rule: "self.matches('(:[A-Za-z0-9_.-]+|@[a-z0-9]+:[a-f0-9]+)$')",
-  message: "the image needs a tag or a digest: Northflank does not assume latest",
-  check: (self: string) => /(:[A-Za-z0-9_.-]+|@[a-z0-9]+:[a-f0-9]+)$/.test(self),
-};
-
-const notPortAndDigest: Rule = {
-  name: "port-and-digest",
-  rule: "!self.matches('^[^/@]*:[0-9]+/[^@]*@')",
-  message: "a registry port together with a digest is refused by Northflank: use a tag",
-  check: (self: string) => !/^[^/@]*:[0-9]+\/[^@]*@/.test(self),
-};
-
-export const imagePath = {
-  type: "string",
-  minLength: 3,
-  maxLength: 512,
-  pattern: imagePattern,
-  description:
-    "Image with either a tag or a digest, not both, and without a scheme: ghcr.io/acme/api:1.4.2 or " +
-    "ghcr.io/acme/api@sha256:<64 hex digits>. Without a registry host Docker Hub is meant.",
-  "x-kubernetes-validations": [notTagAndDigest, tagOrDigest, notPortAndDigest],
 } as const satisfies Schema;
 
 export const external = {

@@ -28,6 +28,13 @@ export interface TextSchema extends Described {
   readonly minLength?: number;
   /** Anchored, in the common subset of RE2 and JavaScript, and linear in both (see test/api/patterns.test.ts). */
   readonly pattern?: string;
+  /**
+   * What the pattern refuses is refused by `x-kubernetes-validations` too, in words. The CRD goes without the pattern, so
+   * that people read a sentence; editors, which cannot run rules, have it.
+   */
+  readonly isPatternInRules?: true;
+  /** A better sentence about a text that breaks the pattern, for the offline check and the operator. Never quotes it. */
+  readonly explain?: (text: string) => string | undefined;
   readonly format?: "date-time";
   readonly default?: string;
 }

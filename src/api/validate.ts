@@ -1,4 +1,4 @@
-import { Ajv, type ValidateFunction } from "ajv";
+import { Ajv, type ErrorObject, type ValidateFunction } from "ajv";
 import addFormats from "ajv-formats";
 import { findKind, type KindDefinition, kinds } from "./kinds.ts";
 import { metadataSchema } from "./metadata.ts";
@@ -64,10 +64,13 @@ function judgeWith(structure: (schema: Schema) => ValidateFunction, judged: Judg
   const { schema, root, strictFor } = judged;
   const value = asStored(schema, judged.value);
   const validate = structure(schema);
-  const structural = validate(value) ? [] : problemsOf(validate.errors ?? [], root);
+  const errors = validate(value) ? [] : (validate.errors ?? []);
+  const areRulesRun = !errors.some(blocksRules);
+  const structural = problemsOf(areRulesRun ? errors.filter((error) => !isSaidByRules(error)) : errors, root);
   const unknown = strictFor === undefined ? [] : strayProblems(judged, strictFor);
   const duplicates = duplicateItems(schema, value).map((path) => duplicate([...root, ...path]));
-  const rules = structural.some(blocksRules) ? [] : ruleProblems(judged, value);
+  const tooLong = new Set(structural.filter(({ rule }) => rule === "maxLength").map(({ field }) => field));
+  const rules = areRulesRun ? ruleProblems(judged, value).filter(({ field }) => !tooLong.has(field)) : [];
   return sorted([...structural, ...unknown, ...duplicates, ...rules]);
 }
 
@@ -76,8 +79,13 @@ function strayProblems({ schema, value, root }: Judged, spec: ObjectSchema): rea
 }
 
 /** Rules are written for values of the right types; with others the API server does not run them either. */
-function blocksRules({ rule }: Problem): boolean {
-  return rule === "type" || rule === "required";
+function blocksRules({ keyword }: ErrorObject): boolean {
+  return keyword === "type" || keyword === "required";
+}
+
+/** The rules of the same text say it in words. */
+function isSaidByRules({ keyword, parentSchema }: ErrorObject): boolean {
+  return keyword === "pattern" && parentSchema?.isPatternInRules === true;
 }
 
 function ruleProblems({ schema, old, root }: Judged, value: unknown): readonly Problem[] {
@@ -187,6 +195,8 @@ function createAjv(): Ajv {
     "x-kubernetes-map-type",
     "x-kubernetes-list-type",
     "x-kubernetes-list-map-keys",
+    "isPatternInRules",
+    "explain",
   ]);
   return ajv;
 }

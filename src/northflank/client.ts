@@ -2,6 +2,7 @@ import { createHmac } from "node:crypto";
 import pRetry from "p-retry";
 import type { Clock } from "../util/clock.ts";
 import { sleep } from "../util/clock.ts";
+import { imageToSend } from "../util/image-reference.ts";
 import type { Random } from "../util/random.ts";
 import type { SecretValue } from "../util/secret-value.ts";
 import { codeOfAnswer, errorOfAnswer, isRefusedForSure } from "./answer.ts";
@@ -229,13 +230,14 @@ export function createNorthflankApi(options: NorthflankApiOptions): NorthflankAp
 
     updateServiceDeployment: async (name, body, call) => {
       const step = `update the deployment of ${serviceText(name)}`;
-      await write({ method: "POST", ...serviceRoute("/deployment", name), step, body }, call);
+      await write({ method: "POST", ...serviceRoute("/deployment", name), step, body: sentSource(body) }, call);
     },
 
     patchDeploymentService: async ({ projectId, serviceId }, body, call) => {
       const route = "/v1/projects/{project}/services/deployment/{service}";
       const step = `patch ${serviceText({ projectId, serviceId })}`;
-      await write({ method: "PATCH", route, names: { project: projectId, service: serviceId }, step, body }, call);
+      const names = { project: projectId, service: serviceId };
+      await write({ method: "PATCH", route, names, step, body: { deployment: sentSource(body.deployment) } }, call);
     },
 
     patchCombinedService: async ({ projectId, serviceId }, body, call) => {
@@ -270,7 +272,11 @@ export function createNorthflankApi(options: NorthflankApiOptions): NorthflankAp
 
     updateJobDeployment: async (name, body, call) => {
       const step = `update the deployment of ${jobText(name)}`;
-      await once({ method: "POST", ...jobRoute("/deployment", name), step, body }, call, () => undefined);
+      await once(
+        { method: "POST", ...jobRoute("/deployment", name), step, body: sentSource(body) },
+        call,
+        () => undefined,
+      );
     },
 
     getBuild: async (name, call) => {
@@ -316,6 +322,13 @@ export function createNorthflankApi(options: NorthflankApiOptions): NorthflankAp
       return answer === undefined ? undefined : { expiresAt: textOf(objectOf(dataOf(answer.json))?.expiresAt) };
     },
   };
+}
+
+/** A source as Northflank takes it: an image by its digest alone, where a tag stands beside it. */
+function sentSource<T extends DeploymentUpdate>(body: T): T {
+  const { external } = body;
+  if (external === undefined) return body;
+  return { ...body, external: { ...external, imagePath: imageToSend(external.imagePath) } };
 }
 
 // Another purpose would need another word, so that its hashes are of no use here.
@@ -594,7 +607,8 @@ async function startRun(context: {
     isSent = true;
   };
   try {
-    const { json } = await once({ method: "POST", ...runsRoute(name), step, body }, call, onSend);
+    const sent = body.deployment === undefined ? body : { ...body, deployment: sentSource(body.deployment) };
+    const { json } = await once({ method: "POST", ...runsRoute(name), step, body: sent }, call, onSend);
     const data = objectOf(dataOf(json));
     const runId = readableRunId(data?.id);
     if (runId !== undefined) return { kind: "accepted", runId, runName: textOf(data?.runName) };

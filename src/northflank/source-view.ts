@@ -1,6 +1,7 @@
 // pure
-import type { RemoteImage } from "./image-reference.ts";
+
 import { type JsonObject, objectOf, textOf } from "./json.ts";
+import type { RemoteImage } from "./remote-image.ts";
 import type { BuildpackRuntime, SourceView } from "./types.ts";
 
 /** Reads the `deployment` of a service or job in either documented form. */

@@ -1,7 +1,7 @@
 // pure
 import { apiVersion, northflankDeployments } from "../api/names.ts";
 import { usedTexts } from "../controllers/deployment/compare.ts";
-import { type DeclarableImage, declarableImage } from "../northflank/image-reference.ts";
+import { type DeclarableImage, declarableImage } from "../northflank/remote-image.ts";
 import { remoteImageOf } from "../northflank/source-view.ts";
 import type { BuildpackRuntime, DeploymentUpdate, ServiceView } from "../northflank/types.ts";
 import { assertNever } from "../util/assert-never.ts";

@@ -281,8 +281,7 @@ const layout: Readonly<Record<string, Row>> = {
     [
       "13:5 metadata.labels[app.kubernetes.io/version] type",
       "29:5 metadata.labels[app.kubernetes.io/version] type",
-      "38:7 spec.deployment.external.imagePath pattern",
-      "38:7 spec.deployment.external.imagePath tag-or-digest",
+      "38:7 spec.deployment.external.imagePath tag",
       "54:5 metadata.labels[app.kubernetes.io/version] type",
       "62:3 spec.resyncPeriodSeconds type",
       "76:5 spec.runtimeEnvironment.RELEASE type",

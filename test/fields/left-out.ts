@@ -72,7 +72,7 @@ export const narrower: readonly Narrower[] = [
     property: "external.imagePath",
     value: "an image with a scheme: `https://ghcr.io/acme/api:1`",
     body: image("https://ghcr.io/acme/api:1"),
-    rule: "pattern",
+    rule: "scheme",
     reason: "no registry means anything by it; write the image without",
   },
   {
@@ -88,7 +88,7 @@ export const narrower: readonly Narrower[] = [
     property: "external.imagePath",
     value: "what is no image, such as `../../etc/passwd:x` or capitals in the path",
     body: image("../../etc/passwd:x"),
-    rule: "pattern",
+    rule: "repository",
     reason: "no registry takes it, and the documented pattern is no parser",
   },
   {

@@ -34,7 +34,7 @@ describe("what a service declares", () => {
       external("registry.example.com/acme/api:1"),
     ],
     ["latest where there is no tag", external("ghcr.io/a/b"), {}, external("ghcr.io/a/b:latest")],
-    ["the digest where there is a tag too", external(`a/b:1@${digest}`), {}, external(`a/b@${digest}`)],
+    ["tag and digest where there are both", external(`a/b:1@${digest}`), {}, external(`a/b:1@${digest}`)],
     ["an image of Docker Hub in its short form", older("nginx:1", "dockerhub"), {}, external("nginx:1")],
     ["the host of GitHub's registry", older("acme/api:1", "github"), {}, external("ghcr.io/acme/api:1")],
     ["a host that was told all the same", older("a.example/b:1", "gitlab"), {}, external("a.example/b:1")],
@@ -92,7 +92,7 @@ describe("what a service declares", () => {
     ["a combined service without a source", {}, { serviceType: "combined" }, /combined service/],
     ["an image of a combined service", external("a/b:1"), { serviceType: "combined" }, /takes no external/],
     ["an image that is not told", { external: {} }, {}, /does not tell its image/],
-    ["an image that is none", external("A B:1"), {}, /its image holds a character/],
+    ["an image that is none", external("A B:1"), {}, /its image holds a blank/],
     ["a port with a digest", external(`a.b:5000/c@${digest}`), {}, /its image has/],
     ["a build of which nothing is told", { internal: {} }, {}, /tells nothing of its build/],
   ])("leaves out %s, with the reason", (_what, deployment, more, reason) => {

@@ -1,5 +1,5 @@
 // pure
-import { compareImages } from "../../northflank/image-reference.ts";
+import { compareImages } from "../../northflank/remote-image.ts";
 import { remoteImageOf } from "../../northflank/source-view.ts";
 import type { BuildpackRuntime, DeploymentUpdate, InternalSource, ServiceView } from "../../northflank/types.ts";
 import { capped } from "../../runtime/conditions.ts";

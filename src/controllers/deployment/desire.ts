@@ -1,13 +1,13 @@
 // pure
 import { hash } from "node:crypto";
 import type { NorthflankDeploymentSpec } from "../../api/deployment.ts";
-import { formatImage, type ImageReference, parseImageReference } from "../../northflank/image-reference.ts";
 import type { DeploymentUpdate } from "../../northflank/types.ts";
+import { formatImage, type ImageReference, imageToSend, parseImageReference } from "../../util/image-reference.ts";
 import type { SpecProblem } from "../shared/spec-problem.ts";
 
 /** What a spec declares, in the form that is compared, sent and remembered. */
 export interface Desire {
-  /** Sent as it is. */
+  /** Sent as it is, but for the tag of an image beside its digest, which Northflank does not take. */
   readonly body: DeploymentUpdate;
   /** The declared image, taken apart; `undefined` for other sources. */
   readonly image: ImageReference | undefined;
@@ -44,7 +44,7 @@ function desire(body: DeploymentUpdate, image: ImageReference | undefined): Desi
 }
 
 function hashOf(body: DeploymentUpdate, image: ImageReference | undefined): string {
-  const external = image === undefined ? undefined : { ...body.external, imagePath: formatImage(image) };
+  const external = image === undefined ? undefined : { ...body.external, imagePath: imageToSend(formatImage(image)) };
   return hash("sha256", canonicalText({ ...body, external }), "hex").slice(0, 32);
 }
 

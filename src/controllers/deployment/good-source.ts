@@ -4,9 +4,9 @@ import type {
   NorthflankDeploymentSpec,
   NorthflankDeploymentStatus,
 } from "../../api/deployment.ts";
-import { parseImageReference } from "../../northflank/image-reference.ts";
 import type { BuildpackRuntime, DeploymentUpdate, ServiceView } from "../../northflank/types.ts";
 import { capped, formatTime } from "../../runtime/conditions.ts";
+import { parseImageReference } from "../../util/image-reference.ts";
 import { present } from "../shared/present.ts";
 import { isDatabaseId, resolvedCommit } from "./build.ts";
 import { compare, usedTexts } from "./compare.ts";

@@ -1,8 +1,9 @@
 // pure
-import { findCondition, formatTime } from "../../runtime/conditions.ts";
+import { capped, findCondition, formatTime } from "../../runtime/conditions.ts";
 import { assertNever } from "../../util/assert-never.ts";
 import { jittered } from "../../util/backoff.ts";
 import { formatDuration } from "../../util/duration.ts";
+import { imageToSend } from "../../util/image-reference.ts";
 import { passIn } from "../shared/next-pass.ts";
 import { present } from "../shared/present.ts";
 import { slowProbeMs } from "../shared/remote-verdict.ts";
@@ -50,6 +51,7 @@ function rolloutConclusion(input: DecideInput, seen: Seen): Conclusion {
     events: [],
     stated: {
       ...observedFields(service),
+      image: imageInSync(seen),
       applied,
       build: buildWhenSame(input, seen),
       pendingChanges: undefined,
@@ -74,6 +76,12 @@ function rolloutConclusion(input: DecideInput, seen: Seen): Conclusion {
   }
 }
 
+/** What Northflank has, with the declared tag that the digest was built as: Northflank is sent the digest alone. */
+function imageInSync({ desire, service }: Seen): string | undefined {
+  const { tag, digest } = desire.image ?? {};
+  return tag === undefined || digest === undefined ? imageText(service) : capped(desire.source, 512);
+}
+
 /**
  * What to remember of a source that is as declared without a change of ours in this pass: as it is when we sent it,
  * else (first look, or our answer was lost) when it was seen, and the state of the rollout before.
@@ -83,7 +91,8 @@ function appliedWhenSame({ object, now }: DecideInput, { desire, service }: Seen
   if (before !== undefined) return before;
   if (object.spec.managementPolicy === "Observe") return object.status?.applied;
   const observed = object.status?.observed;
-  const hasMoved = observed !== undefined && object.status?.image !== imageText(service);
+  const hasMoved =
+    observed !== undefined && imageToSend(object.status?.image ?? "") !== imageToSend(imageText(service) ?? "");
   return present({
     generation: object.metadata.generation ?? 0,
     specHash: desire.hash,

@@ -1,11 +1,12 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { defaultToken, type NorthflankSandbox, startNorthflank } from "../../../sandbox/northflank/server.ts";
 import { createNorthflankApi, type NorthflankApi } from "../../../src/northflank/client.ts";
-import { parseImageReference, sameImage } from "../../../src/northflank/image-reference.ts";
 import { createLedger, type Ledger } from "../../../src/northflank/ledger.ts";
+import { sameImage } from "../../../src/northflank/remote-image.ts";
 import { remoteImageOf } from "../../../src/northflank/source-view.ts";
 import { createTransport, type Transport } from "../../../src/northflank/transport.ts";
 import { systemClock } from "../../../src/util/clock.ts";
+import { parseImageReference } from "../../../src/util/image-reference.ts";
 import { SecretValue } from "../../../src/util/secret-value.ts";
 
 const service = { projectId: "shop", serviceId: "api" };
