@@ -1,4 +1,5 @@
 import { isSameJson } from "../util/same-json.ts";
+import { unreplacedSentence } from "../util/unreplaced.ts";
 import { imagePath } from "./image-path.ts";
 import type { Rule, Schema, TextSchema } from "./schema.ts";
 
@@ -262,6 +263,22 @@ export const environment = {
   "x-kubernetes-validations": [environmentSize],
 } as const satisfies Schema;
 
+/** Why a text is no base64, where its shape tells it. */
+function explainBase64(text: string): string {
+  if (isWrappedBase64(text)) return "is base64 with line breaks or blanks in it; remove them: base64 -w0 writes none";
+  if (/^[A-Za-z0-9_-]+={0,2}$/.test(text)) return "is base64 for URLs; write + and / in place of - and _";
+  return "is not base64; encode the content: base64 -w0 FILE";
+}
+
+/** One line with a line break behind it, or lines of one length, as `base64` writes them. YAML may have folded them. */
+function isWrappedBase64(text: string): boolean {
+  const pieces = text.trim().split(/\s+/);
+  const [first = "", ...rest] = pieces;
+  const isEven =
+    first.length >= 20 && rest.every((piece, index) => piece.length === first.length || index === rest.length - 1);
+  return (rest.length === 0 || isEven) && /^[A-Za-z0-9+/]+={0,2}$/.test(pieces.join(""));
+}
+
 const fileContent = {
   type: "object",
   description: "Content of one file.",
@@ -270,6 +287,7 @@ const fileContent = {
       type: "string",
       maxLength: 1_048_576,
       pattern: "^[A-Za-z0-9+/]*={0,2}$",
+      explain: explainBase64,
       description: "The content in base64.",
     },
     encoding: {
@@ -317,6 +335,14 @@ export const external = {
   required: ["imagePath"],
 } as const satisfies Schema;
 
+/** The rule for names that could hold a placeholder by their characters, and never do by what they name. */
+export const noPlaceholder: Rule = {
+  name: "placeholder",
+  rule: "!self.matches('[$][{(]|[{][{]')",
+  message: unreplacedSentence,
+  check: (self: string) => !/[$][{(]|[{][{]/.test(self),
+};
+
 export const internal = {
   type: "object",
   description: "A build made by Northflank.",
@@ -344,6 +370,7 @@ export const internal = {
       maxLength: 255,
       pattern: "^[^\\x00-\\x20\\x7f]+$",
       description: "Branch of the build.",
+      "x-kubernetes-validations": [noPlaceholder],
     },
     buildSHA: {
       type: "string",
@@ -427,6 +454,7 @@ export const buildpack = {
       maxLength: 255,
       pattern: "^[^\\x00]+$",
       description: "Name of the process to start.",
+      "x-kubernetes-validations": [noPlaceholder],
     },
     customEntrypoint,
     customCommand,

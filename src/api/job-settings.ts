@@ -5,6 +5,7 @@ import {
   files,
   filesFrom,
   isSet,
+  noPlaceholder,
   variableNamePattern,
 } from "./fragments.ts";
 import type { IntegerSchema, ObjectSchema, Rule, Schema, TextSchema } from "./schema.ts";
@@ -109,7 +110,12 @@ const buildConfiguration = {
       items: { type: "string", maxLength: 72, description: "One text, for example [skip ci]." },
     },
     ignoreEmptyCommits: { type: "boolean", description: "Commits without a change are not built." },
-    dockerfileTarget: { type: "string", maxLength: 255, description: "Stage of the Dockerfile that is built." },
+    dockerfileTarget: {
+      type: "string",
+      maxLength: 255,
+      description: "Stage of the Dockerfile that is built.",
+      "x-kubernetes-validations": [noPlaceholder],
+    },
     dockerCredentials: {
       type: "array",
       maxItems: 50,

@@ -1,5 +1,7 @@
 // pure
 import type { ErrorObject } from "ajv";
+import { isUnreplaced, unreplacedSentence } from "../util/unreplaced.ts";
+import type { TextSchema } from "./schema.ts";
 import type { Path } from "./stored.ts";
 import { didYouMean } from "./suggest.ts";
 
@@ -51,7 +53,9 @@ export function formatProblem({ field, message, remedy }: Pick<Problem, "field" 
 
 /** The errors of Ajv (compiled with `verbose`) in our words. `root` is where the judged value stands. */
 export function problemsOf(errors: readonly ErrorObject[], root: Path): readonly Problem[] {
-  const said = new Set(errors.map(({ keyword, instancePath }) => `${keyword} ${instancePath}`));
+  const said = new Set(
+    errors.map((error) => `${isLeftUnreplaced(error) ? "unreplaced" : error.keyword} ${error.instancePath}`),
+  );
   return errors.filter((error) => !isSaidElsewhere(error, said)).map((error) => problemOf(error, root));
 }
 
@@ -61,6 +65,8 @@ export function problemsOf(errors: readonly ErrorObject[], root: Path): readonly
  */
 function isSaidElsewhere({ keyword, instancePath }: ErrorObject, said: ReadonlySet<string>): boolean {
   if (keyword === "propertyNames") return true;
+  // The length of a text that is still a template says nothing.
+  if (keyword === "minLength" || keyword === "maxLength") return said.has(`unreplaced ${instancePath}`);
   if (keyword !== "format" && keyword !== "enum") return false;
   const stronger = ["type", ...(keyword === "format" ? ["minimum", "maximum"] : [])];
   return stronger.some((other) => said.has(`${other} ${instancePath}`));
@@ -86,7 +92,8 @@ function pointerPath(pointer: string): Path {
     .map((part) => (/^(0|[1-9][0-9]*)$/.test(part) ? Number(part) : part));
 }
 
-function messageOf({ keyword, params, propertyName, data }: ErrorObject): string {
+function messageOf(error: ErrorObject): string {
+  const { keyword, params, propertyName, data } = error;
   const limit = String(params.limit);
   const subject = propertyName === undefined ? "" : "the key ";
   switch (keyword) {
@@ -110,7 +117,9 @@ function messageOf({ keyword, params, propertyName, data }: ErrorObject): string
     case "maximum":
       return `must be at most ${limit}`;
     case "pattern":
-      return `${subject}has the wrong form`;
+      return isLeftUnreplaced(error)
+        ? `${subject}${unreplacedSentence}`
+        : `${subject}${explained(error) ?? "has the wrong form"}`;
     case "format":
       return `is not a valid ${String(params.format)}`;
     default:
@@ -118,7 +127,8 @@ function messageOf({ keyword, params, propertyName, data }: ErrorObject): string
   }
 }
 
-function remedyOf({ keyword, params, parentSchema, data, propertyName }: ErrorObject): string {
+function remedyOf(error: ErrorObject): string {
+  const { keyword, params, parentSchema, data, propertyName } = error;
   const limit = String(params.limit);
   switch (keyword) {
     case "required":
@@ -128,6 +138,7 @@ function remedyOf({ keyword, params, parentSchema, data, propertyName }: ErrorOb
     case "enum":
       return enumRemedy(typeof data === "string" ? data : "", params.allowedValues);
     case "pattern":
+      if (isLeftUnreplaced(error) || explained(error) !== undefined) return "";
       return propertyName === undefined ? firstSentence(parentSchema?.description) : `must match ${params.pattern}`;
     case "minLength":
       return firstSentence(parentSchema?.description);
@@ -154,7 +165,23 @@ function count(text: unknown): number {
   return [...String(text)].length;
 }
 
+/** A text that breaks its pattern because nothing replaced `${TAG}` in it. Only where the pattern allows no such thing. */
+function isLeftUnreplaced({ keyword, params, data, propertyName }: ErrorObject): boolean {
+  if (keyword !== "pattern") return false;
+  const text = propertyName ?? data;
+  return typeof text === "string" && isUnreplaced(text) && !new RegExp(String(params.pattern), "u").test("$");
+}
+
+/** What the schema itself has to say of a text that breaks its pattern. */
+function explained({ parentSchema, data }: ErrorObject): string | undefined {
+  const explain = (parentSchema as Partial<TextSchema> | undefined)?.explain;
+  return explain !== undefined && typeof data === "string" ? explain(data) : undefined;
+}
+
 function typeRemedy(wanted: string, data: unknown): string | undefined {
+  if (wanted !== "string" && typeof data === "string" && isUnreplaced(data)) {
+    return "a template engine or CI left it unreplaced: render the file before it is applied";
+  }
   if (wanted === "string" && (typeof data === "boolean" || typeof data === "number")) return "put it in quotes";
   if ((wanted === "integer" || wanted === "boolean") && typeof data === "string") return "write it without quotes";
   return undefined;

@@ -407,6 +407,14 @@ const badImages: Readonly<Record<string, readonly string[]>> = {
 };
 
 const images: Readonly<Record<string, Document>> = {
+  "build: a branch that a template left unreplaced": {
+    object: deployment({ deployment: { internal: { branch: `\${BRANCH}` } } }),
+    problems: ["spec.deployment.internal.branch placeholder"],
+  },
+  "build: a branch with signs that templates use": {
+    object: deployment({ deployment: { internal: { branch: "feature/$dollar-{brace}" } } }),
+    problems: [],
+  },
   ...Object.fromEntries(goodImages.map((path) => [`image ${path}`, { object: image(path), problems: [] }])),
   ...Object.fromEntries(
     Object.entries(badImages).map(([path, rules]) => [

@@ -47,12 +47,55 @@ test("the spec of an object that is in the cluster may hold fields of a newer sc
   expect(validator.validateManifest(object).map(formatProblem)).toHaveLength(1);
 });
 
+const build = (internal: object) => deployment({ deployment: { internal } });
+const file = (data: string) => jobRun({ runtimeFiles: { "/etc/app.yaml": { data } } });
+
+test("what a template left unreplaced is said once, whatever its length", () => {
+  // biome-ignore lint/suspicious/noTemplateCurlyInString: this is what people write.
+  for (const projectId of ["$A", "${A}", `{{ ${"a".repeat(60)} }}`]) {
+    expect(validator.validateManifest(plain(jobRun({ projectId })))).toMatchObject([{ field: "spec.projectId" }]);
+  }
+});
+
 test.each<[object, string]>([
   [jobRun({ sespend: true }), 'spec.sespend: is not a field (did you mean "suspend"?)'],
   [jobRun({ startGuarantee: "atmostonce" }), '(did you mean "AtMostOnce"?)'],
   [jobRun({ backoffLimit: "3" }), "spec.backoffLimit: must be a whole number, not a string (write it without quotes)"],
   [jobRun({ runtimeEnvironment: { PORT: 80 } }), "must be a string, not a whole number (put it in quotes)"],
   [jobRun({ jobId: undefined }), "spec.jobId: is required (add it)"],
+  // biome-ignore-start lint/suspicious/noTemplateCurlyInString: this is what people write.
+  [
+    jobRun({ jobId: "${JOB}" }),
+    "spec.jobId: holds text such as ${TAG} or {{ .Values.tag }} that a template engine or CI left",
+  ],
+  [jobRun({ jobId: "$JOB_ID" }), "spec.jobId: holds text such as"],
+  [jobRun({ projectId: "{{ .Values.project }}" }), "spec.projectId: holds text such as"],
+  [jobRun({ projectId: `\${{ vars.${"PROJECT".repeat(9)} }}` }), "spec.projectId: holds text such as"],
+  [deployment({ serviceId: "<service>" }), "spec.serviceId: holds text such as"],
+  [build({ branch: "${BRANCH}" }), "spec.deployment.internal.branch: holds text such as"],
+  [build({ branch: "{{.Values.branch}}" }), "spec.deployment.internal.branch: holds text such as"],
+  [build({ buildSHA: "${{ github.sha }}" }), "spec.deployment.internal.buildSHA: holds text such as"],
+  [build({ buildSHA: "$GITHUB_SHA" }), "spec.deployment.internal.buildSHA: holds text such as"],
+  [build({ buildId: "$(Build.BuildId)" }), "spec.deployment.internal.buildId: holds text such as"],
+  [build({ id: "${BUILDER}" }), "spec.deployment.internal.id: holds text such as"],
+  [
+    jobRun({ backoffLimit: "${RETRIES}" }),
+    "spec.backoffLimit: must be a whole number, not a string (a template engine or CI",
+  ],
+  [jobRun({}, { metadata: { name: "migrate-${SHA}" } }), "metadata.name: holds text such as"],
+  [jobRun({ runtimeEnvironment: { "${NAME}": "x" } }), "the key holds text such as"],
+  // biome-ignore-end lint/suspicious/noTemplateCurlyInString: this is what people write.
+  [
+    file(`${"QUJD".repeat(19)}\n${"QUJD".repeat(5)}\n`),
+    ".data: is base64 with line breaks or blanks in it; remove them",
+  ],
+  [
+    file(`${"QUJD".repeat(16)} ${"QUJD".repeat(16)} QQ==`),
+    ".data: is base64 with line breaks or blanks in it; remove them",
+  ],
+  [file("QUJDRA==\n"), ".data: is base64 with line breaks or blanks in it; remove them"],
+  [file("_-8="), ".data: is base64 for URLs; write + and / in place of - and _"],
+  [file("hello world"), ".data: is not base64; encode the content"],
   [jobRun({ jobId: "a_b" }), "spec.jobId: has the wrong form (expected: Id of the Northflank job)"],
   [
     jobRun({ runtimeEnvironment: { "a=b": "" } }),
