@@ -287,8 +287,9 @@ const fileContent = {
       type: "string",
       maxLength: 1_048_576,
       pattern: "^[A-Za-z0-9+/]*={0,2}$",
+      isBase64: true,
       explain: explainBase64,
-      description: "The content in base64.",
+      description: "The content in base64. A content with ${ is refused unless allowReferences is set.",
     },
     encoding: {
       type: "string",

@@ -79,8 +79,8 @@ export const jobRunSpec = {
       default: false,
       description:
         // biome-ignore lint/suspicious/noTemplateCurlyInString: the reader has to see what Northflank expands.
-        "True: ${...} in environment values, literal or from references, is passed on, and Northflank puts in values of " +
-        "the project's secrets. False: such values are refused. Default: false.",
+        "True: ${...} in environment values, files and Docker secret mounts, literal or from references, is passed on, and " +
+        "Northflank puts in values of the project's secrets. False: such values and contents are refused. Default: false.",
     },
     runtimeFiles: files,
     runtimeFilesFrom: filesFrom,

@@ -69,8 +69,9 @@ export const jobSpec = {
       default: false,
       description:
         // biome-ignore lint/suspicious/noTemplateCurlyInString: the reader has to see what Northflank expands.
-        "True: ${...} in environment values and build arguments, literal or from references, is passed on, and Northflank " +
-        "puts in values of the project's secrets. False: such values are refused. Default: false.",
+        "True: ${...} in environment values, build arguments, files and Docker secret mounts, literal or from references, " +
+        "is passed on, and Northflank puts in values of the project's secrets. False: such values and contents are " +
+        "refused. Default: false.",
     },
     managementPolicy: {
       ...deploymentSpec.properties.managementPolicy,

@@ -35,6 +35,8 @@ export interface TextSchema extends Described {
   readonly isPatternInRules?: true;
   /** A better sentence about a text that breaks the pattern, for the offline check and the operator. Never quotes it. */
   readonly explain?: (text: string) => string | undefined;
+  /** The text is base64, and what it stands for is what matters. */
+  readonly isBase64?: true;
   readonly format?: "date-time";
   readonly default?: string;
 }

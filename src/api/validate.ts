@@ -4,6 +4,7 @@ import { findKind, type KindDefinition, kinds } from "./kinds.ts";
 import { metadataSchema } from "./metadata.ts";
 import { apiVersion, group } from "./names.ts";
 import { type Problem, problem, problemsOf, quoted, sorted } from "./problem.ts";
+import { forbiddenReferences } from "./reference-uses.ts";
 import { brokenRules, duplicateItems } from "./rules.ts";
 import type { ObjectSchema, Schema } from "./schema.ts";
 import { asStored, isRecord, type Path, unknownFields } from "./stored.ts";
@@ -45,7 +46,10 @@ export function createValidator(): Validator {
     validateSpec: (kind, spec) => {
       const definition = findKind(kind);
       if (definition === undefined) return [kindProblem(kind)];
-      return judge({ schema: definition.spec, value: spec, root: ["spec"] });
+      return sorted([
+        ...judge({ schema: definition.spec, value: spec, root: ["spec"] }),
+        ...referenceProblems(definition, spec),
+      ]);
     },
   };
 }
@@ -158,13 +162,30 @@ function sectionProblems(
   const specProblems =
     spec === undefined || spec === null
       ? [problem({ path: ["spec"], rule: "required", message: "is required", remedy: requiredOf(definition.spec) })]
-      : judge({ schema: definition.spec, value: spec, old: before.spec, root: ["spec"], strictFor: definition.spec });
+      : [
+          ...judge({
+            schema: definition.spec,
+            value: spec,
+            old: before.spec,
+            root: ["spec"],
+            strictFor: definition.spec,
+          }),
+          ...referenceProblems(definition, spec),
+        ];
   // The server takes no status from a manifest: it only refuses fields that it does not know.
   const strays = unknownFields(definition.status, status);
   return [
     ...specProblems,
     ...strays.map(({ path, known }) => unknownField({ spec: definition.spec, path: ["status", ...path], known })),
   ];
+}
+
+/** What the API server lets in, because it cannot decode it, and the operator refuses. */
+function referenceProblems({ type }: KindDefinition, spec: unknown): readonly Problem[] {
+  const message = "holds ${, which Northflank would expand: set spec.allowReferences: true if that is wanted";
+  return forbiddenReferences(type.kind, spec).map((path) =>
+    problem({ path: ["spec", ...path], rule: "references", message, remedy: "" }),
+  );
 }
 
 function requiredOf(schema: ObjectSchema): string {
@@ -196,6 +217,7 @@ function createAjv(): Ajv {
     "x-kubernetes-list-type",
     "x-kubernetes-list-map-keys",
     "isPatternInRules",
+    "isBase64",
     "explain",
   ]);
   return ajv;

@@ -190,6 +190,15 @@ export const narrower: readonly Narrower[] = [
   },
   {
     call: "run job",
+    property: "runtimeFiles",
+    value: "contents with `${` (also dockerSecretMounts, and the build files of a job)",
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: this is what Northflank would expand.
+    body: file({ data: Buffer.from("${OTHER}").toString("base64") }),
+    rule: "references",
+    reason: "Northflank expands in files what it expands in values; set `allowReferences: true` if that is wanted",
+  },
+  {
+    call: "run job",
     property: "runtimeEnvironment",
     value: "NUL",
     body: environment("a\u0000b"),

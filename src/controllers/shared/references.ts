@@ -267,12 +267,23 @@ function filesOf(
     const { kind, ref } = referenceOf(from);
     const content = "key" in ref ? textOf(kind, ref, sources) : undefined;
     if (content === undefined) continue;
+    if (spec.allowReferences !== true && content.includes("${")) refuseReference(from.path, kind, ref);
     files.set(from.path, { data: Buffer.from(content, "utf8").toString("base64"), encoding: "utf-8" });
   }
   for (const [path, file] of Object.entries(spec.runtimeFiles ?? {})) files.set(path, file);
   const bytes = [...files.values()].reduce((sum, { data }) => sum + data.length, 0);
   if (bytes > maxFileBytes) refuse("InvalidSpec", `The files together have more than ${maxFileBytes} bytes in base64.`);
   return Object.fromEntries(files);
+}
+
+/** Northflank expands in files what it expands in values. */
+function refuseReference(path: string, kind: SourceKind, ref: AllKeys | OneKey): never {
+  const key = "key" in ref ? `key "${ref.key}" of ` : "";
+  refuse(
+    "SecretInvalid",
+    `The content of file "${path.slice(0, 256)}" (${key}${kind} "${ref.name}") holds "\${", which Northflank would expand. ` +
+      "Set spec.allowReferences: true if that is wanted.",
+  );
 }
 
 /** One value; `undefined` when it is missing and optional. */

@@ -185,9 +185,9 @@ describe("what is there", () => {
     });
   });
 
-  test("${ in a file is content like any other", async () => {
+  test("${ in a file passes where references are allowed", async () => {
     const { result } = await resolve(
-      { runtimeFilesFrom: [{ path: "/a", secretKeyRef: { name: "db", key: "k" } }] },
+      { allowReferences: true, runtimeFilesFrom: [{ path: "/a", secretKeyRef: { name: "db", key: "k" } }] },
       { objects: [secret("db", { k: `\${${canary}}` })] },
     );
     expect(result).toMatchObject({ files: { "/a": { data: base64(`\${${canary}}`), encoding: "utf-8" } } });
