@@ -1,8 +1,9 @@
 import { randomUUID } from "node:crypto";
-import { text } from "node:stream/consumers";
+import { buffer } from "node:stream/consumers";
 import { runCrds } from "./cli/crds.ts";
 import { runImport } from "./cli/import.ts";
 import type { Io } from "./cli/io.ts";
+import { decodeManifest } from "./cli/manifest-files.ts";
 import { runPlan } from "./cli/plan.ts";
 import { runProgram } from "./cli/program.ts";
 import type { ToolDeps } from "./cli/remote.ts";
@@ -18,7 +19,7 @@ const io: Io = {
   err: (chunk) => process.stderr.write(chunk),
   isTerminal: process.stdout.isTTY === true,
   isErrorTerminal: process.stderr.isTTY === true,
-  readStdin: () => text(process.stdin),
+  readStdin: async () => decodeManifest(await buffer(process.stdin)),
 };
 
 const toolDeps: ToolDeps = { env: process.env, io, clock: systemClock, random: Math.random };

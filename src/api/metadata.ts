@@ -2,7 +2,10 @@ import type { ObjectSchema } from "./schema.ts";
 
 const dnsSubdomain = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$";
 const dnsLabel = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$";
-const qualifiedName = "^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$";
+const name = "[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?";
+const qualifiedName = `^([a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*/)?${name}$`;
+/** The keys of annotations: the prefix in either case. */
+const annotationName = `^([A-Za-z0-9]([-A-Za-z0-9]*[A-Za-z0-9])?(\\.[A-Za-z0-9]([-A-Za-z0-9]*[A-Za-z0-9])?)*/)?${name}$`;
 const timeText = {
   type: "string",
   format: "date-time",
@@ -55,7 +58,7 @@ export const metadataSchema = {
       type: "object",
       maxProperties: 1_000,
       propertyNames: {
-        pattern: "^([A-Za-z0-9]([-A-Za-z0-9.]*[A-Za-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$",
+        pattern: annotationName,
         maxLength: 317,
       },
       description: "Annotations.",
@@ -66,7 +69,13 @@ export const metadataSchema = {
       maxItems: 100,
       "x-kubernetes-list-type": "set",
       description: "Finalizers.",
-      items: { type: "string", minLength: 1, maxLength: 317, description: "domain/name of one finalizer." },
+      items: {
+        type: "string",
+        minLength: 1,
+        maxLength: 317,
+        pattern: qualifiedName,
+        description: "domain/name of one finalizer.",
+      },
     },
     ownerReferences: {
       type: "array",
@@ -77,7 +86,13 @@ export const metadataSchema = {
         type: "object",
         description: "One owner.",
         properties: {
-          apiVersion: { type: "string", minLength: 1, maxLength: 253, description: "Group and version." },
+          apiVersion: {
+            type: "string",
+            minLength: 1,
+            maxLength: 253,
+            pattern: "^([^/]+/)?[^/]+$",
+            description: "Group and version.",
+          },
           kind: { type: "string", minLength: 1, maxLength: 63, description: "Kind." },
           name: { type: "string", minLength: 1, maxLength: 253, description: "Name." },
           uid: { type: "string", minLength: 1, maxLength: 128, description: "uid." },

@@ -2,7 +2,9 @@ import { Ajv, type ErrorObject, type ValidateFunction } from "ajv";
 import addFormats from "ajv-formats";
 import { findKind, type KindDefinition, kinds } from "./kinds.ts";
 import { metadataSchema } from "./metadata.ts";
+import { givenMetadata, metadataLimits } from "./metadata-limits.ts";
 import { apiVersion, group } from "./names.ts";
+import { sizeProblems } from "./object-size.ts";
 import { type Problem, problem, problemsOf, quoted, sorted } from "./problem.ts";
 import { forbiddenReferences } from "./reference-uses.ts";
 import { brokenRules, duplicateItems } from "./rules.ts";
@@ -121,6 +123,7 @@ function manifestProblems(
     ...headProblems(object, definition),
     ...metadataProblems(judge, object.metadata, definition),
     ...sectionProblems(judge, { definition, object, before }),
+    ...sizeProblems(object),
   ]);
 }
 
@@ -144,8 +147,8 @@ function metadataProblems(
       problem({ path: ["metadata"], rule: "required", message: "is required", remedy: "add metadata with a name" }),
     ];
   }
-  const { managedFields: _, ...rest } = metadata;
-  return judge({ schema: metadataSchema, value: rest, root: ["metadata"], strictFor: spec });
+  const value = givenMetadata(metadata);
+  return [...judge({ schema: metadataSchema, value, root: ["metadata"], strictFor: spec }), ...metadataLimits(value)];
 }
 
 interface Sections {

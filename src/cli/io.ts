@@ -6,7 +6,7 @@ export interface Io {
   readonly isTerminal: boolean;
   /** True when `err` is a terminal: then progress is shown there. Missing: it is none. */
   readonly isErrorTerminal?: boolean;
-  /** Everything on standard input, as UTF-8. */
+  /** Everything on standard input, decoded as the text of a manifest. */
   readonly readStdin: () => Promise<string>;
 }
 

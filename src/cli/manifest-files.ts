@@ -49,7 +49,7 @@ export async function findManifestFiles(args: readonly string[], io: ManifestSou
 }
 
 async function filesOf(arg: string, io: ManifestSource): Promise<readonly ManifestFile[]> {
-  if (arg === "-") return [{ name: "-", isNamed: true, text: withoutMark(await io.readStdin()) }];
+  if (arg === "-") return [{ name: "-", isNamed: true, text: await io.readStdin() }];
   if (!(await stat(arg)).isDirectory()) return [await readManifest(arg, true, io)];
   return readFew(await namesUnder(arg, io), io);
 }
@@ -111,12 +111,18 @@ function byPath(left: string, right: string): number {
 
 async function readManifest(name: string, isNamed: boolean, io: ManifestSource): Promise<ManifestFile> {
   io.onRead?.(name);
-  return { name, isNamed, text: withoutMark(await readFile(name, "utf8")) };
+  return { name, isNamed, text: decodeManifest(await readFile(name)) };
 }
 
-/** Without the byte order mark that some editors write. */
-function withoutMark(text: string): string {
-  return text.startsWith("\uFEFF") ? text.slice(1) : text;
+/**
+ * The text of a file as kubectl decodes it: UTF-8, or UTF-16 where a byte order mark says so, as PowerShell writes what is
+ * redirected with `>`. The mark is taken away.
+ */
+export function decodeManifest(bytes: Uint8Array): string {
+  const [first, second] = bytes;
+  if (first === 0xff && second === 0xfe) return new TextDecoder("utf-16le").decode(bytes);
+  if (first === 0xfe && second === 0xff) return new TextDecoder("utf-16be").decode(bytes);
+  return new TextDecoder("utf-8").decode(bytes);
 }
 
 function readFailure(error: unknown): string {

@@ -57,16 +57,38 @@ const maxAliasedNodes = 250_000;
  *
  * *Guarantees*: never throws; work grows with the text and no faster, but for aliases that multiply, where it is bounded.
  */
-export function readManifests(text: string, work: ReadingWork = { steps: 0 }): readonly ManifestDocument[] {
+export function readManifests(given: string, work: ReadingWork = { steps: 0 }): readonly ManifestDocument[] {
+  const text = withoutMarks(given);
   const control = rawControl.exec(text);
   if (control !== null) return [unprintable(text, control)];
   const lines = lineStarts(text);
-  // kubectl takes a file for JSON by how it begins.
-  const isJson = /^\s*\{/.test(text);
+  // kubectl takes a file for JSON by how it begins. Two braces are a template, which nobody has rendered yet.
+  const isJson = /^\s*\{(?!\{)/.test(text);
+  const separator = isJson ? null : /^---[^\S\n]*[^\s#]/m.exec(text);
+  if (separator !== null) {
+    return [unread({ line: lines.linePos(separator.index).line, column: 1 }, separatorProblem)];
+  }
   const pieces = isJson ? jsonValues(text, work) : [{ text, offset: 0 }];
   const documents = pieces.flatMap((piece) => readPiece({ ...piece, isJson, lines, work }));
   return documents.filter(({ value, problems }) => value !== null || problems.length > 0);
 }
+
+/**
+ * The text without the byte order marks that stand at the beginning of a document, where files were joined, and with the
+ * line breaks that YAML knows. Each other character keeps its line.
+ */
+function withoutMarks(text: string): string {
+  const begun = text.startsWith("\uFEFF") ? text.slice(1) : text;
+  const unmarked = begun.includes("\uFEFF") ? begun.replace(/^(---[^\S\n]*(?:#[^\n]*)?\n)\uFEFF/gm, "$1") : begun;
+  return unmarked.includes("\r") ? unmarked.replace(/\r(?!\n)/g, "\n") : unmarked;
+}
+
+/** kubectl parts a file by these lines itself. */
+const separatorProblem = {
+  rule: "syntax",
+  message: "has something behind ---, which kubectl refuses",
+  remedy: "write it in the next line",
+} as const;
 
 /** A part of a text that is parsed by itself. */
 interface Piece {
@@ -84,6 +106,8 @@ interface Source extends Piece {
 }
 
 function readPiece(source: Source): readonly ManifestDocument[] {
+  const fault = source.isJson ? jsonFault(source.text) : undefined;
+  if (fault !== undefined) return [unread(positionAt(source, fault.offset), fault)];
   const directive = source.isJson ? null : /^(?:[^\S\n]*(?:#[^\n]*)?\n)*%/.exec(source.text);
   if (directive !== null) return [unread(positionAt(source, directive[0].length - 1), directiveProblem)];
   try {
@@ -136,6 +160,34 @@ function jsonValues(text: string, work: ReadingWork): readonly Piece[] {
     pieces.push({ text: text.slice(offset, at + 1), offset });
   }
   return depth === 0 ? pieces : whole;
+}
+
+interface JsonFault extends Omit<ReadProblem, "position" | "path"> {
+  /** In the piece. */
+  readonly offset: number;
+}
+
+/** What keeps kubectl from reading a text as JSON; it reads YAML in braces no other way. */
+function jsonFault(text: string): JsonFault | undefined {
+  try {
+    JSON.parse(text);
+    return undefined;
+  } catch (error) {
+    const [, place] = /position (\d+)/.exec(error instanceof Error ? error.message : "") ?? [];
+    const offset = Math.min(Number(place ?? text.length), text.length);
+    const message = "is no JSON, as which kubectl reads what begins with {";
+    return { rule: "syntax", message, remedy: jsonRemedy(text, offset), offset };
+  }
+}
+
+function jsonRemedy(text: string, offset: number): string {
+  const sign = text.charAt(offset);
+  if (/[}\]]/.test(sign) && /,\s*$/.test(text.slice(0, offset))) return "remove the comma before it";
+  if (sign === "/" || sign === "#") return "remove the comment: JSON has none";
+  if (sign === "'") return "write \" in place of '";
+  if (sign === "-") return "write the values one after the other, without --- between them, or begin the file with ---";
+  if (/[A-Za-z_]/.test(sign)) return 'put texts and names in "double quotes"';
+  return sign === "" ? "something is missing at its end" : "";
 }
 
 function isBlank(character: string): boolean {

@@ -30,15 +30,27 @@ export interface Summary {
   readonly skipped: number;
 }
 
-/** The whole output of a check, with a line break at the end. */
-export function formatReport(format: OutputFormat, findings: readonly Finding[], summary: Summary): string {
+/**
+ * The whole output of a check, with a line break at the end. `notes` are good to know and nothing is wrong with them: JSON
+ * goes without them, because whatever is listed there is wrong.
+ */
+export function formatReport(
+  format: OutputFormat,
+  findings: readonly Finding[],
+  summary: Summary,
+  notes: readonly Finding[] = [],
+): string {
   switch (format) {
     case "text":
-      return lines([...findings.map(textLine), summaryLine(summary)]);
+      return lines([...findings.map(textLine), ...notes.map(noteLine), summaryLine(summary)]);
     case "json":
       return `${plainJson(JSON.stringify(findings.map(jsonEntry), undefined, 2))}\n`;
     case "github":
-      return lines([...findings.map(githubLine), summaryLine(summary)]);
+      return lines([
+        ...findings.map((finding) => githubLine("error", finding)),
+        ...notes.map((note) => githubLine("notice", note)),
+        summaryLine(summary),
+      ]);
     default:
       return assertNever(format, "output format");
   }
@@ -53,17 +65,22 @@ function textLine(finding: Finding): string {
   return plainLine(`${shownFile(file)}:${line}:${column}: ${subject(finding)}${sentence(finding)} [${rule}]`);
 }
 
+function noteLine(note: Finding): string {
+  const { file, line, column, rule } = note;
+  return plainLine(`${shownFile(file)}:${line}:${column}: ${subject(note)}note: ${sentence(note)} [${rule}]`);
+}
+
 function jsonEntry(finding: Finding): object {
   const { file, line, column, kind, name, field, rule } = finding;
   return { file, line, column, kind, name, field, rule, message: withRemedy(finding) };
 }
 
 /** A workflow command of GitHub Actions, which shows the problem beside the line. */
-function githubLine(finding: Finding): string {
+function githubLine(command: "error" | "notice", finding: Finding): string {
   const place = finding.file === "-" ? "" : `file=${githubProperty(finding.file)},`;
   const title = githubProperty(`${finding.kind || "manifest"}: ${finding.rule}`);
   const where = `${place}line=${finding.line},col=${finding.column},title=${title}`;
-  return `::error ${where}::${githubText(`${subject(finding)}${sentence(finding)}`)}`;
+  return `::${command} ${where}::${githubText(`${subject(finding)}${sentence(finding)}`)}`;
 }
 
 function subject({ kind, name }: Finding): string {

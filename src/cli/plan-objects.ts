@@ -101,7 +101,9 @@ function storedObject(value: Readonly<Record<string, unknown>>, index: number): 
 
 function namedObject(value: Readonly<Record<string, unknown>>): KubeObject {
   const metadata = value.metadata as Readonly<Record<string, unknown>>;
-  const { name = `${metadata.generateName}*`, namespace = defaultNamespace } = metadata;
+  // What is empty is not set, as for the API server.
+  const name = metadata.name || `${metadata.generateName}*`;
+  const namespace = metadata.namespace || defaultNamespace;
   return { ...value, metadata: { ...metadata, name, namespace } } as unknown as KubeObject;
 }
 

@@ -1,6 +1,7 @@
 import { parseArgs } from "node:util";
 import { findKind } from "../api/kinds.ts";
 import { group } from "../api/names.ts";
+import { sizeNotes } from "../api/object-size.ts";
 import { formatPath, type Problem, problem } from "../api/problem.ts";
 import { isRecord, type Path } from "../api/stored.ts";
 import { createValidator, type Validator } from "../api/validate.ts";
@@ -65,12 +66,14 @@ async function check({ paths, output }: { paths: readonly string[]; output: Outp
   const validator = createValidator();
   // Only the verdicts are kept: the texts of ten thousand documents need not stay in memory.
   const verdictsOf = (file: ManifestFile) =>
-    judgeFile(file, validator).map(({ kind, findings }) => ({ kind, findings }));
+    judgeFile(file, validator).map(({ kind, findings, notes }) => ({ kind, findings, notes }));
   const judged = found.files.flatMap(verdictsOf);
   const ours = judged.filter((each) => each.kind === "ours");
   const findings = ours.flatMap(({ findings }) => findings);
+  const notes = ours.flatMap((each) => each.notes ?? []);
   const bad = ours.filter((each) => each.findings.length > 0).length;
-  io.out(formatReport(output, findings, { checked: ours.length, bad, skipped: judged.length - ours.length }));
+  const summary = { checked: ours.length, bad, skipped: judged.length - ours.length };
+  io.out(formatReport(output, findings, summary, notes));
   return bad === 0 ? 0 : 1;
 }
 
@@ -80,6 +83,8 @@ export type Judged = {
   readonly value?: unknown;
   /** What is wrong with it; nothing is said of what is not ours. */
   readonly findings: readonly Finding[];
+  /** What is good to know of it, and keeps nobody from taking it. */
+  readonly notes?: readonly Finding[];
   /** Where a path from the root of the object is written. */
   readonly locate: (path: Path) => Position;
 };
@@ -135,19 +140,38 @@ function itemKey(root: Path): string {
 function judgeDocument(context: Context): readonly Judged[] {
   const { isMeant, document } = context;
   const { locate } = document;
+  const stray = strayProblem(document.value);
+  if (stray !== undefined) {
+    return [
+      { kind: "ours", value: document.value, findings: [findingOf(context, {}, { ...stray, root: [] })], locate },
+    ];
+  }
   if (document.value !== undefined) return judgeObject(context, document.value, []);
   if (!isMeant) return [{ kind: "skipped", findings: [], locate }];
   return [{ kind: "ours", findings: findingsOf(context, {}, []), locate }];
 }
 
+/** A document that speaks of our objects and is none: kubectl refuses it, and the whole file with it. */
+function strayProblem(value: unknown): Problem | undefined {
+  if (typeof value === "string" && value.includes(group)) {
+    const remedy = "write comments with #; JSON has none";
+    return problem({ path: [], rule: "type", message: "is one text and no object, as kubectl reads it", remedy });
+  }
+  if (!Array.isArray(value) || !value.some((item) => isOurs(item) || isList(item))) return undefined;
+  const message = "is a list of objects, which kubectl does not read";
+  const remedy = "part them with ---, or write them as items of an object with apiVersion: v1 and kind: List";
+  return problem({ path: [], rule: "type", message, remedy });
+}
+
 function judgeObject(context: Context, value: unknown, root: Path): readonly Judged[] {
   if (isList(value)) {
     const judged = value.items.flatMap((item, index) => judgeObject(context, item, [...root, "items", index]));
-    return root.length === 0 ? [...judged, ...judgeList(context, judged)] : judged;
+    return root.length === 0 ? [...judged, ...judgeList(context, value, judged)] : judged;
   }
   const locate = (path: Path) => context.document.locate([...root, ...path]);
   if (!isOurs(value)) return [{ kind: "skipped", value, findings: [], locate }];
-  return [{ kind: "ours", value, findings: findingsOf(context, value, root), locate }];
+  const notes = sizeNotes(value).map((note) => findingOf(context, value, { ...note, path: root, root }));
+  return [{ kind: "ours", value, findings: findingsOf(context, value, root), notes, locate }];
 }
 
 /** A list is opened and its items are judged, as kubectl does, whatever the list calls itself. */
@@ -156,11 +180,17 @@ function isList(value: unknown): value is { readonly items: readonly unknown[] }
 }
 
 /** What is wrong with the list itself and not with one of its items, where it has items of ours. */
-function judgeList(context: Context, judged: readonly Judged[]): readonly Judged[] {
-  const own = context.document.problems.filter(({ path }) => path[0] !== "items" || path.length < 2);
+function judgeList(context: Context, list: object, judged: readonly Judged[]): readonly Judged[] {
+  const read: readonly (ReadProblem | Problem)[] = context.document.problems;
+  const own = [...read.filter(({ path }) => path[0] !== "items" || path.length < 2), ...headOfList(list)];
   if (own.length === 0 || judged.every(({ kind }) => kind === "skipped")) return [];
   const findings = own.map((problem) => findingOf(context, {}, { ...problem, root: [] }));
   return [{ kind: "ours", findings, locate: context.document.locate }];
+}
+
+function headOfList(list: { readonly apiVersion?: unknown }): readonly Problem[] {
+  if (typeof list.apiVersion === "string" && list.apiVersion !== "") return [];
+  return [problem({ path: ["apiVersion"], rule: "required", message: "is required", remedy: "add apiVersion: v1" })];
 }
 
 /** Everything of our group, whatever its kind or version, and our kinds, whatever group they claim. */

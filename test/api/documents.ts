@@ -105,6 +105,52 @@ const connections: Readonly<Record<string, Document>> = {
   ),
 };
 
+const owner = (name: string, more: object = {}) => ({ apiVersion: "v1", kind: "Pod", name, uid: name, ...more });
+
+/** Limits of metadata that no schema says, in pairs where they are numbers. */
+const metadataLimits: Readonly<Record<string, readonly [metadata: object, problems: readonly string[]]>> = {
+  "a label with a name of 63": [{ labels: { ["a".repeat(63)]: "x" } }, []],
+  "a label with a name of 64": [
+    { labels: { ["a".repeat(64)]: "x" } },
+    [`metadata.labels.${"a".repeat(64)} name-length`],
+  ],
+  "a label with a value of 63": [{ labels: { a: "b".repeat(63) } }, []],
+  "a label with a value of 64": [{ labels: { a: "b".repeat(64) } }, ["metadata.labels.a maxLength"]],
+  "a label with a blank in its value": [{ labels: { a: "x y" } }, ["metadata.labels.a pattern"]],
+  "a label with a prefix of 253": [{ labels: { [`${"a".repeat(253)}/b`]: "x" } }, []],
+  "a label with a prefix of 254": [
+    { labels: { [`${"a".repeat(254)}/b`]: "x" } },
+    [`metadata.labels[${"a".repeat(63)}…] name-length`],
+  ],
+  "a label with two dots in its prefix": [{ labels: { "a..b/c": "x" } }, ["metadata.labels[a..b/c] pattern"]],
+  "a label with a prefix in capitals": [{ labels: { "A.b/c": "x" } }, ["metadata.labels[A.b/c] pattern"]],
+  "an annotation with a prefix in capitals": [{ annotations: { "A.b/c": "x" } }, []],
+  "an annotation with a name of 64": [
+    { annotations: { ["a".repeat(64)]: "x" } },
+    [`metadata.annotations.${"a".repeat(64)} name-length`],
+  ],
+  "annotations of 256 KiB": [{ annotations: { a: "x".repeat(131_072), b: "x".repeat(131_070) } }, []],
+  "annotations of a byte more": [
+    { annotations: { a: "x".repeat(131_072), b: "x".repeat(131_071) } },
+    ["metadata.annotations size"],
+  ],
+  "a finalizer that is no name": [{ finalizers: ["a b"] }, ["metadata.finalizers[0] pattern"]],
+  "a finalizer with a name of 64": [{ finalizers: [`a.b/${"c".repeat(64)}`] }, ["metadata.finalizers[0] name-length"]],
+  "an owner": [{ ownerReferences: [owner("a", { controller: true }), owner("b")] }, []],
+  "two owners that control": [
+    { ownerReferences: [owner("a", { controller: true }), owner("b", { controller: true })] },
+    ["metadata.ownerReferences owner"],
+  ],
+  "an owner that is an Event": [
+    { ownerReferences: [owner("a", { kind: "Event" })] },
+    ["metadata.ownerReferences[0] owner"],
+  ],
+  "an owner of no version": [
+    { ownerReferences: [owner("a", { apiVersion: "a/b/c" })] },
+    ["metadata.ownerReferences[0].apiVersion pattern"],
+  ],
+};
+
 const deployments: Readonly<Record<string, Document>> = {
   "deployment: an image": { object: deployment({}), problems: [] },
   "deployment: everything": {
@@ -290,6 +336,12 @@ const deployments: Readonly<Record<string, Document>> = {
     object: deployment({}, { metadata: { name: "doc", labels: { revision: 1 } } }),
     problems: ["metadata.labels.revision type"],
   },
+  ...Object.fromEntries(
+    Object.entries(metadataLimits).map(([name, [metadata, problems]]) => [
+      `deployment: ${name}`,
+      { object: deployment({}, { metadata: { name: "doc", ...metadata } }), problems },
+    ]),
+  ),
   "deployment: a misspelt part of metadata": {
     object: deployment({}, { metadata: { name: "doc", lables: {} } }),
     problems: ["metadata.lables unknown-field"],

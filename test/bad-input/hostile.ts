@@ -166,7 +166,6 @@ const images: Table = {
     [
       "../../etc/passwd:x",
       "http://169.254.169.254/latest:x",
-      `ghcr.io/acme/api:1@sha256:${"a".repeat(64)}`,
       "nginx",
       "nginx:",
       "nginx:latest\n",
@@ -179,6 +178,7 @@ const images: Table = {
     (path) => bad(imageOf(path), "spec.deployment.external.imagePath"),
   ),
   "a port is a port, not a tag": good(imageOf("localhost:5000/img:1")),
+  "a tag beside a digest": good(imageOf(`ghcr.io/acme/api:1@sha256:${"a".repeat(64)}`)),
 };
 
 const keys: Table = {

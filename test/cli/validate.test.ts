@@ -182,7 +182,8 @@ test("each problem of a list belongs to its own item, in lists of lists too", as
     `{apiVersion: northflank-operator.io/v1alpha1, kind: NorthflankJobRun, metadata: {name: ${name}, name: ${name}}, spec: {projectId: shop, jobId: migrate}}`;
   const list = (items: readonly string[]) => `{apiVersion: v1, kind: List, items: [${items.join(", ")}]}`;
   const names = Array.from({ length: 12 }, (_, index) => `r${index}`);
-  const { out } = await validate(["-", "--output=json"], list([...names.map(item), list([item("inner")])]));
+  const text = `---\n${list([...names.map(item), list([item("inner")])])}`;
+  const { out } = await validate(["-", "--output=json"], text);
   expect((JSON.parse(out) as readonly { name: string }[]).map(({ name }) => name)).toEqual([...names, "inner"]);
 });
 

@@ -8,9 +8,9 @@ export interface Text {
   /**
    * What keeps the API server from being asked the same question. `other kinds`: it would judge documents that are none
    * of our business. `nothing in it`: there is nothing to judge. `refused on purpose`: `validate` is stricter, because
-   * what would be stored is not what is written.
+   * what would be stored is not what is written. `kubectl alone`: it is about how kubectl parts and decodes a file.
    */
-  readonly notAsked?: "other kinds" | "nothing in it" | "refused on purpose";
+  readonly notAsked?: "other kinds" | "nothing in it" | "refused on purpose" | "kubectl alone";
 }
 
 const run = "apiVersion: northflank-operator.io/v1alpha1\nkind: NorthflankJobRun\nmetadata: {name: migrate}\n";
@@ -200,6 +200,36 @@ const layout: Readonly<Record<string, Row>> = {
   ],
   "Windows line ends in every line": [spec.replaceAll("\n", "\r\n"), []],
   "a byte order mark": [`\uFEFF${least}`, []],
+  "a byte order mark behind a separator, where files were joined": [
+    `${least}---\n\uFEFF${service}  deployment: {docker: {configType: default}}\n`,
+    [],
+    "kubectl alone",
+  ],
+  "a byte order mark before a comment": [`# one\n---\n\uFEFF# two\n${least}`, [], "kubectl alone"],
+  "byte order marks at both": [`\uFEFF# one\n--- # next\n\uFEFF${least}`, [], "kubectl alone"],
+  "a byte order mark in the middle of a document": [
+    `${run}\uFEFFspec: {projectId: shop, jobId: migrate}\n`,
+    ["1:1 spec required", "4:1 [\uFEFFspec] unknown-field"],
+  ],
+  "line ends of an old Macintosh": [least.replaceAll("\n", "\r"), [], "kubectl alone"],
+  "something behind a separator": [`${least}--- {a: b}\n`, ["5:1  syntax"], "kubectl alone"],
+  "a separator with letters behind it": [`${least}---a\n`, ["5:1  syntax"], "kubectl alone"],
+  "a separator with a comment behind it": [`${least}--- # next\n${least.replace("migrate}", "other}")}`, []],
+  "no namespace, as a chart writes a value that is not set": [
+    least.replace("{name: migrate}", '{name: migrate, namespace: ""}'),
+    [],
+  ],
+  "empty fields of metadata": [
+    least.replace("{name: migrate}", '{name: migrate, generateName: "", uid: "", resourceVersion: "", labels: null}'),
+    [],
+  ],
+  "a name that is empty": [least.replace("{name: migrate}", '{name: ""}'), ["3:1 metadata object-name"]],
+  "a list of documents": [`- ${least.replaceAll("\n", "\n  ")}\n`, ["1:1  type"], "kubectl alone"],
+  "a list without apiVersion": [
+    `kind: List\nitems:\n- ${least.replaceAll("\n", "\n  ")}\n`,
+    ["1:1 apiVersion required"],
+    "kubectl alone",
+  ],
   "an anchor and its alias": [`${service}  deployment:\n    docker: &d {configType: default}\n    buildpack: *d\n`, []],
   "an anchor and a merge": [
     `${service}  deployment:\n    docker: &d {configType: default}\n    buildpack: {<<: *d}\n`,
@@ -323,6 +353,19 @@ const json: Readonly<Record<string, Row>> = {
     [],
   ],
   "JSON: that breaks off": [`${jsonRun}"spec": {"projectId": "shop"`, ["2:30  syntax"]],
+  "JSON: a comma too much": [`${jsonRun}"spec": {"projectId": "shop", "jobId": "migrate",}}`, ["2:51  syntax"]],
+  "JSON: a comment in it": [`${jsonRun}/* here */ "spec": {"projectId": "shop", "jobId": "migrate"}}`, ["2:2  syntax"]],
+  "JSON: a comment before it": [`// a run\n${jsonInLine.replaceAll(": ", ":")}`, ["1:1  type"], "kubectl alone"],
+  "JSON: a comment before it, and blanks": [`// a run\n${jsonInLine}`, ["1:1  syntax"], "kubectl alone"],
+  "JSON: single quotes": [`${jsonRun}'spec': {"projectId": "shop", "jobId": "migrate"}}`, ["2:2  syntax"]],
+  "JSON: names without quotes": [`${jsonRun}spec: {"projectId": "shop", "jobId": "migrate"}}`, ["2:2  syntax"]],
+  "JSON: an escape that it does not know": [
+    `${jsonRun}"spec": {"projectId": "sh\\x6fp", "jobId": "migrate"}}`,
+    ["2:28  syntax"],
+  ],
+  "JSON: an array": [`[${jsonInLine}, ${jsonInLine}]`, ["1:1  type"], "kubectl alone"],
+  "JSON: parted as YAML is": [`${jsonInLine}\n---\n${jsonInLine}\n`, ["2:1  syntax"], "kubectl alone"],
+  "JSON: something behind it": [`${jsonInLine}x`, ["1:151  syntax"]],
   "JSON: in one line": [jsonInLine, []],
   "JSON: a list": [
     `{"apiVersion": "v1", "kind": "List", "items": [${jsonRun}"spec": {"projectId": "shop"}}]}`,
