@@ -14,6 +14,7 @@ import {
 } from "../flags.ts";
 import type { ProxySettings } from "../northflank/proxy.ts";
 import { parseToken, type SecretValue } from "../util/secret-value.ts";
+import { tokenShapeProblem } from "../util/token-shape.ts";
 
 /** How a tool without a cluster reaches Northflank. */
 export interface RemoteSettings {
@@ -114,6 +115,8 @@ async function readToken(
     if (path !== undefined) return refuse("the path of a file with a token is expected, this one cannot be read", path);
     return refuse("an API token is expected, here or in the file of --token-file");
   }
+  const shape = tokenShapeProblem(found);
+  if (shape !== undefined) return refuse(`a token is expected, but ${shape}`);
   const parsed = parseToken(found, { trimNewline: true });
   return parsed.kind === "token" ? parsed : refuse(`a token is expected, but ${parsed.problem}`);
 }

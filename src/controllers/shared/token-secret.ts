@@ -1,6 +1,7 @@
 // pure
 import type { Secret } from "../../kube/types.ts";
-import { parseToken, type SecretValue } from "../../util/secret-value.ts";
+import { type ParsedToken, parseToken, type SecretValue } from "../../util/secret-value.ts";
+import { tokenGapRemedy, tokenShapeProblem } from "../../util/token-shape.ts";
 import { refusedSecretType } from "./refused-secret-types.ts";
 
 /** What came of looking for a token. `problem` names the Secret and the key, never a value. */
@@ -27,7 +28,7 @@ export function tokenFromSecret(secret: Secret, key: string): TokenRead {
     const problem = `${name} has no key "${key}"; add it, or name another key in spec.tokenSecretRef.key`;
     return { kind: "unusable", reason: "SecretKeyMissing", problem };
   }
-  const parsed = parseToken(decoded(encoded), { trimNewline: true });
+  const parsed = readToken(decoded(encoded));
   if (parsed.kind === "problem") return invalid(`key "${key}" of ${name} is not a token: ${parsed.problem}`);
   return { kind: "token", token: parsed.token, secretResourceVersion: secret.metadata.resourceVersion };
 }
@@ -38,9 +39,18 @@ export function tokenFromOperator(text: string | undefined): TokenRead {
     const problem = "the operator-wide token cannot be read; an administrator checks --default-token-file";
     return { kind: "unusable", reason: "SecretNotFound", problem };
   }
-  const parsed = parseToken(text, { trimNewline: true });
+  const parsed = readToken(text);
   if (parsed.kind === "problem") return invalid(`the operator-wide token is not one: ${parsed.problem}`);
   return { kind: "token", token: parsed.token, secretResourceVersion: undefined };
+}
+
+/** What cannot be a token for its shape is told here, before it is sent anywhere: a 401 says nothing of quotes around it. */
+function readToken(text: string): ParsedToken {
+  const shape = tokenShapeProblem(text);
+  if (shape !== undefined) return { kind: "problem", problem: shape };
+  const parsed = parseToken(text, { trimNewline: true });
+  if (parsed.kind === "token") return parsed;
+  return { kind: "problem", problem: `${parsed.problem}${tokenGapRemedy(text)}` };
 }
 
 /** A byte that is not ASCII becomes a replacement character, which is in no token. */
