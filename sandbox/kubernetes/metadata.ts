@@ -107,7 +107,9 @@ export function validateMetadata(object: ApiObject, resource: Resource): FieldEr
     ...nameErrors(metadata, resource),
     ...labelErrors(metadata.labels ?? {}),
     ...annotationErrors(metadata.annotations ?? {}),
+    ...(metadata.finalizers ?? []).flatMap((name) => qualifiedNameErrors(name, "metadata.finalizers")),
     ...ownerErrors(metadata.ownerReferences ?? []),
+    ...ownershipErrors(metadata.ownerReferences ?? []),
   ];
 }
 
@@ -180,6 +182,7 @@ export function qualifiedNameErrors(key: string, path: string): FieldError[] {
   const name = parts.at(-1) ?? "";
   const prefix = parts.length > 1 ? parts[0] : undefined;
   if (prefix !== undefined && !subdomain.test(prefix)) return refuse(`prefix part ${subdomainHint}`);
+  if (prefix !== undefined && prefix.length > 253) return refuse("prefix part must be no more than 253 bytes");
   if (name === "") return refuse("name part must be non-empty");
   if (name.length > 63) return refuse("name part must be no more than 63 bytes");
   if (qualifiedName.test(name) && parts.length <= 2) return [];
@@ -225,6 +228,26 @@ function ownerErrors(owners: readonly JsonObject[]): FieldError[] {
         return { kind: "invalid", path, value: owner[field] ?? "", detail: "must not be empty" };
       }),
   );
+}
+
+function ownershipErrors(owners: readonly JsonObject[]): FieldError[] {
+  const path = "metadata.ownerReferences";
+  const errors = owners.flatMap((owner): FieldError[] => {
+    const [version = "", group = "", more] = String(owner.apiVersion).split("/").reverse();
+    if (more !== undefined || version === "") {
+      return [
+        { kind: "invalid", path: `${path}.apiVersion`, value: owner.apiVersion, detail: "version must not be empty" },
+      ];
+    }
+    if (owner.kind !== "Event" || (group !== "" && group !== "events.k8s.io")) return [];
+    const detail = `${group}/${version}, Kind=Event is disallowed from being an owner`;
+    return [{ kind: "invalid", path, value: owner, detail }];
+  });
+  const controlling = owners.filter(({ controller }) => controller === true);
+  if (controlling.length < 2) return errors;
+  const [first, second] = controlling.map(({ kind, name }) => `${kind}/${name}`);
+  const detail = `Only one reference can have Controller set to true. Found "true" in references for ${first} and ${second}`;
+  return [...errors, { kind: "invalid", path, value: owners, detail }];
 }
 
 function typed(value: unknown, schema: Schema, path: string, resource: Resource): unknown {

@@ -19,10 +19,28 @@ export function unknownFieldRemedy(field: {
   const { spec, path, known } = field;
   const name = String(path.at(-1));
   if (suggest(name, known) !== undefined) return didYouMean(name, known);
-  const places = placesOf(spec, name);
+  const hasTarget = Object.hasOwn(spec.properties, "projectId");
+  const pasted = hasTarget && isOfTarget(path) && Object.hasOwn(ofNorthflank, name) ? ofNorthflank[name] : undefined;
+  if (pasted !== undefined) return `leave it out: ${pasted}`;
+  // Every reference has a name: in none of them is a name that stands somewhere else missed.
+  const places = hasTarget && name === "name" ? [] : placesOf(spec, name);
   if (places.length > 0 && places.length <= maxPlaces) return `it belongs in ${places.join(" or ")}`;
   const inSpec = path.length === 1 ? suggest(name, Object.keys(spec.properties)) : undefined;
   return inSpec === undefined ? didYouMean(name, known) : `did you mean spec.${inSpec}?`;
+}
+
+/** Properties of Northflank's own bodies that people paste and that are no settings here, with why. */
+const ofNorthflank: Readonly<Record<string, string>> = {
+  name: "the name is that of the target, and metadata.name is that of this object",
+  deployment: "the source of a job is declared in a NorthflankDeployment with its jobId",
+  vcsData: "the repository stays as it is set in Northflank",
+  instances: "the number of instances stays as it is set in Northflank",
+  infrastructure: "where it runs stays as it is set in Northflank",
+};
+
+/** Right in the spec, or in an object of it: where the body of a call is pasted. Not in metadata, nor in a reference. */
+function isOfTarget(path: Path): boolean {
+  return path[0] === "spec" && path.length <= 3 && path.every((part) => typeof part === "string" && !/Ref$/.test(part));
 }
 
 /** The objects nearest to the root of the spec that have a field of this name: `spec`, `spec.waitFor[].jobRunRef`. */

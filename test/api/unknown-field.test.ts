@@ -1,8 +1,15 @@
 import { expect, test } from "vitest";
 import { createValidator } from "../../src/api/validate.ts";
-import { deployment, jobRun } from "./documents.ts";
+import { connection, deployment, jobRun } from "./documents.ts";
 
 const validator = createValidator();
+
+const job = (settings: object) => ({
+  apiVersion: "northflank-operator.io/v1alpha1",
+  kind: "NorthflankJob",
+  metadata: { name: "migrate" },
+  spec: { projectId: "shop", jobId: "db-migrate", settings },
+});
 
 test.each<[string, object, string]>([
   ["a misspelt field", jobRun({ sespend: true }), 'did you mean "suspend"?'],
@@ -32,6 +39,26 @@ test.each<[string, object, string]>([
     "what nobody knows",
     jobRun({ deployment: { zzzzzz: 1, docker: { configType: "default" } } }),
     "remove it; known here: external, ",
+  ],
+  [
+    "the name of a job, pasted",
+    job({ name: "DB Migrate", backoffLimit: 1 }),
+    "leave it out: the name is that of the target",
+  ],
+  ["the name of a Secret", connection({ name: "nf-token" }), "it belongs in spec.tokenSecretRef"],
+  ["the name of a service", deployment({ name: "api" }), "leave it out: the name is that of the target"],
+  ["the name in a pasted deployment", deployment({ deployment: { name: "api" } }), "leave it out: the name is that"],
+  ["the source of a job, pasted", job({ deployment: {} }), "leave it out: the source of a job is declared in a"],
+  ["the repository of a job, pasted", job({ vcsData: {} }), "leave it out: the repository stays"],
+  [
+    "instances, pasted",
+    deployment({ deployment: { instances: 1, docker: { configType: "default" } } }),
+    "leave it out: the number of instances",
+  ],
+  [
+    "a name in the place of a path",
+    jobRun({ runtimeFilesFrom: [{ path: "/a", name: "x", secretKeyRef: { name: "a", key: "b" } }] }),
+    "remove it; known here: path, ",
   ],
   ["a name of every object of JavaScript", jobRun({ constructor: 1 }), "remove it; known here: "],
 ])("%s", (_, object, remedy) => {
