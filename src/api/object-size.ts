@@ -33,8 +33,8 @@ export function sizeNotes(object: Readonly<Record<string, unknown>>): readonly P
   const bytes = annotationBytes({ ...others, [lastAppliedConfiguration]: copy });
   if (bytes <= maxAnnotationBytes) return [];
   const message =
-    `kubectl apply cannot keep its copy of this object in an annotation (${bytes} bytes of annotations, ` +
-    `${maxAnnotationBytes} at most)`;
+    "kubectl apply cannot keep its copy of this object in an annotation: the annotations would have " +
+    `${bytes} bytes, and ${maxAnnotationBytes} is the most`;
   return [problem({ path: [], rule: "last-applied", message, remedy: "use kubectl apply --server-side" })];
 }
 

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { createValidator } from "../../src/api/validate.ts";
+import { decodeManifest } from "../../src/cli/manifest-files.ts";
 import { judgeFile, runValidate } from "../../src/cli/validate.ts";
 import { texts } from "../corpus/texts.ts";
 
@@ -202,4 +203,83 @@ test("a file of many documents that cannot be read is searched for ours once", (
     return reads;
   };
   expect([readsFor(10), readsFor(100)]).toEqual([1, 1]);
+});
+
+describe("a file in UTF-16, as PowerShell writes what is redirected", () => {
+  const good = `${run}spec: {projectId: shop, jobId: migrate}\n`;
+  const bad = good.replace("migrate}\n", "other}\n").replace("jobId: migrate", "jobId: a_b");
+  const bytes = (text: string) => Buffer.from(`\uFEFF${text}`, "utf16le");
+
+  test.each([
+    ["little-endian", bytes],
+    ["big-endian", (text: string) => bytes(text).swap16()],
+  ])("is read, %s, every document of it", async (_, encode) => {
+    const path = join(folder, "out.yaml");
+    writeFileSync(path, encode(good.replaceAll("\n", "\r\n")));
+    expect((await validate([path])).out).toBe("1 manifest checked, all good\n");
+    writeFileSync(path, encode(`${good}---\n${bad}`));
+    expect((await validate([path])).out).toContain(
+      "out.yaml:9:25: NorthflankJobRun other: spec.jobId: has the wrong form",
+    );
+    expect(decodeManifest(encode(good))).toBe(good);
+  });
+
+  test("without a mark is no text, for kubectl either", async () => {
+    const path = join(folder, "out.yaml");
+    writeFileSync(path, Buffer.from(good, "utf16le"));
+    expect((await validate([path])).code).toBe(1);
+  });
+});
+
+describe("a large object", () => {
+  const withFiles = (...sizes: readonly number[]) => {
+    const files = sizes.map((size, index) => `    /f${index}: {data: ${"A".repeat(size)}}\n`).join("");
+    return `${run}spec:\n  projectId: shop\n  jobId: migrate\n  runtimeFiles:\n${files}`;
+  };
+
+  test("whose copy kubectl apply cannot keep is good, with a note", async () => {
+    const { code, out } = await validate(["-"], withFiles(280_000));
+    expect([code, out]).toEqual([
+      0,
+      "-:1:1: NorthflankJobRun migrate: note: kubectl apply cannot keep its copy of this object in an annotation: the " +
+        "annotations would have 280251 bytes, and 262144 is the most (use kubectl apply --server-side) [last-applied]\n" +
+        "1 manifest checked, all good\n",
+    ]);
+    expect((await validate(["-", "--output=json"], withFiles(280_000))).out).toBe("[]\n");
+    expect((await validate(["-", "--output=github"], withFiles(280_000))).out).toMatch(/^::notice line=1,/);
+    expect((await validate(["-"], withFiles(250_000))).out).toBe("1 manifest checked, all good\n");
+  });
+
+  test("that etcd does not store is bad, without the note", async () => {
+    const { code, out } = await validate(["-"], withFiles(800_000, 800_000));
+    expect(code).toBe(1);
+    expect(out).toMatch(
+      /has 16002\d\d bytes, and etcd stores 1572864 at most .*\[size\]\n1 manifest checked, 1 bad\n$/,
+    );
+    expect((await validate(["-"], withFiles(700_000, 700_000))).code).toBe(0);
+  });
+});
+
+test.each([
+  [
+    "an array of them",
+    '[{"apiVersion": "northflank-operator.io/v1alpha1"}]',
+    "part them with ---, or write them as items",
+  ],
+  ["a text with a comment of JSON", '// northflank-operator.io\n{"a":1}', "write comments with #; JSON has none"],
+  ["JSON with a comma too much", '{"kind": "NorthflankJobRun",}', "remove the comma before it"],
+  ["JSON with a comment", '{"kind": "NorthflankJobRun" // x\n}', "remove the comment: JSON has none"],
+  ["JSON in single quotes", "{'kind': 1}", 'write " in place of'],
+  ["JSON without quotes", "{kind: NorthflankJobRun}", 'put texts and names in "double quotes"'],
+  ["JSON that breaks off", '{"kind": ', "something is missing at its end"],
+  ["JSON that is parted as YAML", '{"kind": "NorthflankJobRun"}\n---\n{}', "write the values one after the other"],
+])("says what to do about %s", async (_, text, remedy) => {
+  const { code, out } = await validate(["-"], text);
+  expect([code, out]).toEqual([1, expect.stringContaining(remedy)]);
+});
+
+test("an array and a text that have nothing to do with us are passed over", async () => {
+  for (const text of ["- a: b\n", "just a text\n", '["a"]']) {
+    expect((await validate([file("a.yaml", text)])).out).toContain("1 document of other kinds skipped");
+  }
 });
