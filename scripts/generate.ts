@@ -4,6 +4,7 @@ import { fileURLToPath } from "node:url";
 import { crdFiles } from "../src/cli/crds.ts";
 import { editorSchemaFiles } from "./generated/editor-schemas.ts";
 import type { GeneratedFile } from "./generated/file.ts";
+import { kustomizeFiles } from "./generated/kustomize.ts";
 import { pagesByHand, referencePages } from "./generated/reference.ts";
 
 // Writes what is generated from src/api. With --check nothing is written: it exits with 1 when a committed file is not
@@ -22,6 +23,7 @@ interface GeneratedFolder {
 const crds = crdFiles();
 const folders: readonly GeneratedFolder[] = [
   { path: join(root, "crds"), files: [...crds, kustomization(crds)] },
+  { path: join(root, "deploy", "kustomize"), files: kustomizeFiles() },
   { path: join(root, "schemas"), files: editorSchemaFiles() },
   { path: join(root, "docs", "reference"), files: referencePages(), byHand: pagesByHand },
 ];

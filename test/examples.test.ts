@@ -6,7 +6,9 @@ import { kinds } from "../src/api/kinds.ts";
 import { readManifests } from "./support/manifests.ts";
 
 const folder = resolve(fileURLToPath(import.meta.url), "../../examples");
-const files = readdirSync(folder).sort();
+const files = readdirSync(folder)
+  .filter((name) => name.endsWith(".yaml"))
+  .sort();
 
 test.each(files)("examples/%s begins by saying what it is for", (file) => {
   expect(readFileSync(join(folder, file), "utf8")).toMatch(/^# [A-Z]/);
