@@ -35,6 +35,7 @@ const unclear = "^$|[^A-Za-z0-9._:/@+\\[\\]-]|://|:sha(256|512):";
 const goodTag = `^([^@]*/)?([^/@]*:${tag}|[^/@:]*)(@|$)`;
 const goodDigest = `^[^@]*(@${digest})?$`;
 const tagSlash = "^[^@]*/[^/@:]*:[^/@]*/";
+const twoTags = "^([^@]*/)?[^/@:]*:[^/@:]*:[^/@]*(@|$)";
 const goodRegistry = `^([^/]*$|[^/]*@|[^/.:A-Z]*/|[.][.]?/|${host}/)`;
 const version = "(:[^/:]*)?(@.*)?$";
 /** A first part that is a host, once `goodRegistry` holds: something in it is no part of a path. */
@@ -82,20 +83,24 @@ const tests: Readonly<Record<Exclude<ImageRule, "empty" | "too-long">, readonly 
     ["matches", unclear],
     ["misses", tagSlash],
   ],
+  "two-tags": [
+    ["matches", unclear],
+    ["misses", twoTags],
+  ],
   registry: [
     ["matches", unclear],
     ["matches", goodRegistry],
   ],
   "upper-case": [
     ["matches", unclear],
-    ["matches", tagSlash],
+    ["matches", `${tagSlash}|${twoTags}`],
     ["misses", goodRegistry],
     ["misses", anyCaseRepository],
     ["matches", goodRepository],
   ],
   repository: [
     ["matches", unclear],
-    ["matches", tagSlash],
+    ["matches", `${tagSlash}|${twoTags}`],
     ["misses", goodRegistry],
     ["matches", anyCaseRepository],
   ],

@@ -26,6 +26,7 @@ export type ImageRule =
   | "upper-case"
   | "tag"
   | "tag-slash"
+  | "two-tags"
   | "digest"
   | "digest-sign"
   | "port-and-digest"
@@ -47,6 +48,7 @@ export const imageSentences: Readonly<Record<ImageRule, string>> = {
   "upper-case": "has upper-case letters in its repository, which registries do not know; write it in lower case",
   tag: "has a tag that is not one; use letters, digits, underscores, dots and hyphens, 128 at most",
   "tag-slash": "has a slash behind the colon of its tag; write another sign there, as in feature-login",
+  "two-tags": "has more than one tag; leave one of them",
   digest: "has a digest that is not one; write @sha256: and 64 hexadecimal digits in lower case",
   "digest-sign": "has a digest behind a colon; write an @ before it, as in api@sha256:",
   "port-and-digest": "has a registry port and a digest, which Northflank refuses together; use a tag alone",
@@ -162,6 +164,7 @@ function takePath(path: string, version: Pick<ImageReference, "tag" | "digest">)
 function takeRepository(registry: string, path: string, version: Pick<ImageReference, "tag" | "digest">): ParsedImage {
   const parts = path.split("/");
   if (parts.slice(0, -1).some((part) => part.includes(":"))) return problem("tag-slash");
+  if (parts.at(-1)?.includes(":")) return problem("two-tags");
   if (!parts.every(isPathPart)) {
     return problem(parts.every((part) => isPathPart(part.toLowerCase())) ? "upper-case" : "repository");
   }

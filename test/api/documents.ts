@@ -445,6 +445,7 @@ const badImages: Readonly<Record<string, readonly string[]>> = {
   [`app:${"a".repeat(129)}`]: ["tag"],
   "ghcr.io/acme/api:feature/login": ["tag-slash"],
   "api:feature/login": ["registry"],
+  "ghcr.io/acme/api:1.4.2:latest": ["two-tags"],
   "ghcr.io/acme/api:1\n": ["blanks"],
   "ghcr.io/acme/api :1": ["blanks"],
   "ghcr.io/acme/api:1.4.2 ghcr.io/acme/api:latest": ["blanks"],

@@ -52,7 +52,7 @@ test.each(
 const visible = ["type", "required", "enum", "pattern", "minLength", "maxLength", "minimum", "maximum", "maxItems"];
 /** Rules that stand for a pattern, which editors have. */
 const inPatterns = ["unreplaced", "quotes", "blanks", "characters", "scheme", "registry", "repository", "upper-case"];
-const inVersions = ["tag", "tag-slash", "digest", "digest-sign"];
+const inVersions = ["tag", "tag-slash", "two-tags", "digest", "digest-sign"];
 const inWords = ["maxProperties", "unknown-field", "kind", "api-version", "duplicate"];
 const seen = new Set([...visible, ...inPatterns, ...inVersions, ...inWords]);
 

@@ -90,7 +90,10 @@ describe("parseImageReference", () => {
     ["api:feature/login", "registry"],
     ["ghcr.io/acme/api:1.4.2+build.7", "tag"],
     [`acme/app:${sha}`, "digest-sign"],
-    ["nginx:1:2", "repository"],
+    ["nginx:1:2", "two-tags"],
+    ["ghcr.io/acme/api:1.4.2:latest", "two-tags"],
+    [`ghcr.io/acme/api:1.4.2:latest@${sha}`, "two-tags"],
+    ["host:5000:1", "two-tags"],
     ["a\u0000b:1", "characters"],
   ])("refuses %j by the rule %s", (text, rule) => {
     expect(parseImageReference(text)).toMatchObject({ kind: "problem", rule });
