@@ -15,7 +15,12 @@ const second = `sha256:${"2".repeat(64)}`;
 
 /** A Northflank that refuses a tag together with a digest, and keeps what it takes. */
 function northflank(scene: DeploymentScene, kind: "service" | "job") {
-  const state = { image: "ghcr.io/acme/api:1.0.0", transitions: 0, routeIsGone: false };
+  const state = {
+    image: "ghcr.io/acme/api:1.0.0",
+    transitions: 0,
+    routeIsGone: false,
+    failing: undefined as string | undefined,
+  };
   const deploymentOf = () => ({ instances: 1, external: { imagePath: state.image, credentials: "ghcr" } });
   const body = () =>
     kind === "job"
@@ -27,7 +32,7 @@ function northflank(scene: DeploymentScene, kind: "service" | "job") {
           deployment: deploymentOf(),
           status: {
             deployment: {
-              status: "COMPLETED",
+              status: state.failing !== undefined && state.image.includes(state.failing) ? "FAILED" : "COMPLETED",
               lastTransitionTime: new Date(
                 Date.parse("2026-01-01T00:00:00Z") + state.transitions * 1_000,
               ).toISOString(),
@@ -96,6 +101,26 @@ describe.each(["service", "job"] as const)("an image with tag and digest on a %s
     await scene.work(3_600_000);
     expect(written().at(-1)).toEqual({ external: { imagePath: `ghcr.io/acme/api@${first}` } });
     expect(written()).toHaveLength(2);
+  });
+});
+
+test("what is put back after a failed rollout keeps its tag, and is sent by its digest", async () => {
+  const scene = new DeploymentScene();
+  const { state, written } = northflank(scene, "service");
+  state.failing = second;
+  const rollout = { wait: true, timeoutSeconds: 900, onFailure: "Restore" } as const;
+  scene.has(deployment({ spec: { ...declared(`ghcr.io/acme/api:1.4.2@${first}`), rollout } }));
+  await scene.work(120_000);
+  scene.edit(declared(`ghcr.io/acme/api:1.5.0@${second}`));
+  await scene.work(600_000);
+  expect(written().map(({ external }) => external.imagePath)).toEqual([
+    `ghcr.io/acme/api@${first}`,
+    `ghcr.io/acme/api@${second}`,
+    `ghcr.io/acme/api@${first}`,
+  ]);
+  expect(scene.object().status?.restore).toMatchObject({
+    source: `ghcr.io/acme/api:1.4.2@${first}`,
+    outcome: "Complete",
   });
 });
 
