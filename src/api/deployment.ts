@@ -184,7 +184,11 @@ export const deploymentStatus = {
     lastHandledReconcileAt,
     nextReconcileTime,
     target: text("What is managed: service/<id> or job/<id>.", 64),
-    image: text("The image or build that Northflank reports, or has just taken, in one line, for the column.", 1_024),
+    image: text(
+      "The image or build that Northflank reports, or has just taken, in one line, for the column; beside a digest the tag " +
+        "that is declared.",
+      1_024,
+    ),
     observed: {
       type: "object",
       description: "What Northflank reported when the operator last looked.",
