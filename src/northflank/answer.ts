@@ -1,7 +1,7 @@
 // pure
 import type { NorthflankErrorCode } from "./errors.ts";
 import { NorthflankError } from "./errors.ts";
-import { objectOf, textOf } from "./json.ts";
+import { type JsonObject, listOf, objectOf, textOf } from "./json.ts";
 import { askedWaitMs, type RateLimitReading } from "./rate-limit.ts";
 
 /** What of an answer is needed to say what went wrong. */
@@ -22,14 +22,14 @@ export function errorOfAnswer(answer: FailedAnswer): NorthflankError {
   const message = typeof error.message === "string" && error.message !== "" ? error.message : undefined;
   const remoteId = textOf(error.id);
   const retryAfterMs = waitOf(answer.status, answer.rateLimit);
-  const permission = textOf(objectOf(error.details)?.requiredPermission);
+  const permissions = missingPermissions(error);
   const said = message === undefined ? "" : `, ${clean(message, answer.secrets, 300)}`;
-  const needed =
-    permission === undefined ? "" : `; the required permission is ${clean(permission, answer.secrets, 100)}`;
+  const status = `status ${answer.status}${said}`;
   return new NorthflankError({
     code: codeOfAnswer(answer.status, answer.json),
     step: answer.step,
-    detail: `status ${answer.status}${said}${needed}`,
+    detail:
+      permissions.length === 0 ? status : `${status.replace(/\.$/, "")}. ${lackText(permissions, answer.secrets)}`,
     httpStatus: answer.status,
     fields: Object.keys(objectOf(error.details) ?? {})
       .filter((field) => field !== "requiredPermission")
@@ -50,9 +50,22 @@ export function codeOfAnswer(status: number, json: unknown): NorthflankErrorCode
   if (code !== "unauthorized") return code;
   const error = objectOf(objectOf(json)?.error);
   const isOfKnownToken =
-    textOf(objectOf(error?.details)?.requiredPermission) !== undefined ||
-    /^feature flag is not enabled\b/i.test(textOf(error?.message) ?? "");
+    missingPermissions(error).length > 0 || /^\s*feature flag is not enabled\b/i.test(textOf(error?.message) ?? "");
   return isOfKnownToken ? "forbidden" : code;
+}
+
+// So many of a list are named: a message must stay one that people read.
+const mostNamed = 5;
+
+/** The permissions that the answer says the token lacks. Documented is one; a list of them is understood as well. */
+function missingPermissions(error: JsonObject | undefined): readonly string[] {
+  const told = objectOf(error?.details)?.requiredPermission;
+  return (listOf(told) ?? [told]).flatMap((one) => textOf(one) ?? []).slice(0, mostNamed);
+}
+
+function lackText(permissions: readonly string[], secrets: readonly string[]): string {
+  const names = permissions.map((one) => clean(one, secrets, 100));
+  return `The token lacks the permission${names.length === 1 ? "" : "s"} ${names.join(", ")}`;
 }
 
 /**

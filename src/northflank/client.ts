@@ -20,6 +20,7 @@ import { type Headers, readRateLimit, serverTimeMs } from "./rate-limit.ts";
 import { decideRetry, earnRetry, fullRetryBudget, maxTries, type Repeatability, spendRetry } from "./retry.ts";
 import { mergeRuns, readableRunId, runOrderToleranceMs, runStartMs, toRunPage, toRunView } from "./run-view.ts";
 import { toServiceView } from "./service-view.ts";
+import { toTokenView } from "./token-view.ts";
 import type { Transport, TransportRequest } from "./transport.ts";
 import type {
   BuildList,
@@ -38,6 +39,7 @@ import type {
   RunsNeeded,
   ServiceView,
   StartResult,
+  TokenView,
 } from "./types.ts";
 
 export type { RequestClass } from "./types.ts";
@@ -156,7 +158,7 @@ export interface NorthflankApi {
   /** `DELETE .../runs/{runId}`. A run that is gone or over counts as aborted. */
   abortRun(name: JobName & { readonly runId: string }, options: CallOptions): Promise<void>;
   /** `GET /v1/auth`; `undefined` where the API does not have it (404). */
-  whoAmI(options: CallOptions): Promise<{ readonly expiresAt: string | undefined } | undefined>;
+  whoAmI(options: CallOptions): Promise<TokenView | undefined>;
 }
 
 /** One request on the wire, for metrics. Every label comes from a closed set, the pool aside. */
@@ -319,7 +321,7 @@ export function createNorthflankApi(options: NorthflankApiOptions): NorthflankAp
     whoAmI: async (call) => {
       const request = { method: "GET", route: "/v1/auth", names: {}, step: "check the token" } as const;
       const answer = await read(request, call).catch(undefinedIf("not_found"));
-      return answer === undefined ? undefined : { expiresAt: textOf(objectOf(dataOf(answer.json))?.expiresAt) };
+      return answer === undefined ? undefined : toTokenView(dataOf(answer.json));
     },
   };
 }

@@ -202,6 +202,24 @@ export interface ItemList {
   readonly truncated?: true;
 }
 
+/** The projects that a token is limited to (`in`), or kept out of (`notIn`). */
+export interface ProjectRestrictions {
+  readonly mode: "in" | "notIn";
+  /** Ids of projects, sorted. */
+  readonly projects: readonly string[];
+  /** Present when there are more projects: what is not in `projects` may be listed all the same. */
+  readonly isIncomplete?: true;
+}
+
+/** What `GET /v1/auth` tells of the token. Missing means "not told". */
+export interface TokenView {
+  /** RFC 3339, whole seconds, Northflank's clock. */
+  readonly expiresAt: string | undefined;
+  readonly projectRestrictions?: ProjectRestrictions | undefined;
+  /** What the token may do within projects, in Northflank's words: `ps_jobs_general_run-job`. */
+  readonly permissions?: ReadonlySet<string> | undefined;
+}
+
 /** What is known after asking for a run to be started. There is no fourth case, and none of them is an exception. */
 export type StartResult =
   | { readonly kind: "accepted"; readonly runId: string; readonly runName: string | undefined }

@@ -340,7 +340,15 @@ describe("an answer that is an error", () => {
     [
       "names the permission that is missing",
       { message: "Unauthorized", details: { requiredPermission: "ps_services_deployment_view" } },
-      "status 401, Unauthorized; the required permission is ps_services_deployment_view",
+      "status 401, Unauthorized. The token lacks the permission ps_services_deployment_view",
+    ],
+    [
+      "names several permissions",
+      {
+        message: "Unauthorized.",
+        details: { requiredPermission: ["ps_jobs_general_read", "", 7, "ps_jobs_general_update"] },
+      },
+      "status 401, Unauthorized. The token lacks the permissions ps_jobs_general_read, ps_jobs_general_update",
     ],
     [
       "names a feature flag",
@@ -353,7 +361,7 @@ describe("an answer that is an error", () => {
     expect(refused).toMatchObject({ code: "forbidden", httpStatus: 401, detail, fields: [] });
   });
 
-  test.each([{}, { requiredPermission: "" }, { requiredPermission: 7 }, [], "x", null])(
+  test.each([{}, { requiredPermission: "" }, { requiredPermission: 7 }, { requiredPermission: [null] }, [], "x", null])(
     "with 401 and the details %j is about the token",
     async (details) => {
       script = [reply(401, { error: { status: 401, message: "Unauthorized", details } })];
