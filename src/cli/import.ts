@@ -1,5 +1,6 @@
 import { apiVersion, northflankConnections } from "../api/names.ts";
 import { createValidator } from "../api/validate.ts";
+import { judgedApi } from "../controllers/shared/listened-api.ts";
 import {
   describe,
   type Flag,
@@ -19,6 +20,7 @@ import { buildServiceReason, type Imported, type ImportTarget, importService } f
 import { createNames } from "../tools/kubernetes-name.ts";
 import { type ProjectContents, type Reading, readProject } from "../tools/read-project.ts";
 import { assertNever } from "../util/assert-never.ts";
+import type { Clock } from "../util/clock.ts";
 import { formatImport, type ImportedItem } from "./imported-text.ts";
 import type { ExitCode } from "./io.ts";
 import { plainLine } from "./printable.ts";
@@ -123,7 +125,7 @@ async function importProject(
   const { io } = deps;
   await using remote = openRemote(remoteSettings, deps);
   const asked = askedFor(settings);
-  const contents = await readContents(remote, remoteSettings, asked);
+  const contents = await readContents(remote, remoteSettings, asked, deps.clock);
   remote.progress.clear();
   if (contents.kind === "failed") {
     io.err(`northflank-operator import: ${plainLine(contents.error.message)}\n${remote.spent()}\n`);
@@ -181,14 +183,15 @@ type Contents =
   | { readonly kind: "contents"; readonly contents: ProjectContents }
   | { readonly kind: "failed"; readonly error: NorthflankError };
 
-async function readContents(remote: Remote, settings: RemoteSettings, asked: Asked): Promise<Contents> {
+async function readContents(remote: Remote, settings: RemoteSettings, asked: Asked, clock: Clock): Promise<Contents> {
   const { teamId, token, maxRequestsPerHour, apiUrl } = settings;
   const baseUrl = apiUrl.href.replace(/\/$/, "");
   const onProgress = ({ done, total }: { readonly done: number; readonly total: number }) =>
     remote.progress.show(`reading project ${asked.projectId}: ${done} of ${total}; ${remote.requests()} requests`);
   remote.progress.show(`reading project ${asked.projectId} ...`);
   try {
-    const api = remote.openApi({ baseUrl, teamId, token, pool: "import", maxRequestsPerHour });
+    const client = remote.openApi({ baseUrl, teamId, token, pool: "import", maxRequestsPerHour });
+    const api = judgedApi(client, clock);
     const deps = { api, patience: remote.patience, onProgress };
     return { kind: "contents", contents: await readProject(deps, asked, new AbortController().signal) };
   } catch (error) {

@@ -1,5 +1,5 @@
 // pure
-import type { NorthflankErrorCode } from "./errors.ts";
+import type { Denial, NorthflankErrorCode } from "./errors.ts";
 import { NorthflankError } from "./errors.ts";
 import { type JsonObject, listOf, objectOf, textOf } from "./json.ts";
 import { askedWaitMs, type RateLimitReading } from "./rate-limit.ts";
@@ -24,9 +24,11 @@ export function errorOfAnswer(answer: FailedAnswer): NorthflankError {
   const retryAfterMs = waitOf(answer.status, answer.rateLimit);
   const permissions = missingPermissions(error);
   const said = message === undefined ? "" : `, ${clean(message, answer.secrets, 300)}`;
+  const code = codeOfAnswer(answer.status, answer.json);
   const status = `status ${answer.status}${said}`;
   return new NorthflankError({
-    code: codeOfAnswer(answer.status, answer.json),
+    code,
+    denial: code === "forbidden" ? denialOf(error) : undefined,
     step: answer.step,
     detail:
       permissions.length === 0 ? status : `${status.replace(/\.$/, "")}. ${lackText(permissions, answer.secrets)}`,
@@ -48,10 +50,12 @@ export function errorOfAnswer(answer: FailedAnswer): NorthflankError {
 export function codeOfAnswer(status: number, json: unknown): NorthflankErrorCode {
   const code = codeOfStatus(status);
   if (code !== "unauthorized") return code;
-  const error = objectOf(objectOf(json)?.error);
-  const isOfKnownToken =
-    missingPermissions(error).length > 0 || /^\s*feature flag is not enabled\b/i.test(textOf(error?.message) ?? "");
-  return isOfKnownToken ? "forbidden" : code;
+  return denialOf(objectOf(objectOf(json)?.error)) === undefined ? code : "forbidden";
+}
+
+function denialOf(error: JsonObject | undefined): Denial | undefined {
+  if (missingPermissions(error).length > 0) return "permission";
+  return /^\s*feature flag is not enabled\b/i.test(textOf(error?.message) ?? "") ? "feature" : undefined;
 }
 
 // So many of a list are named: a message must stay one that people read.

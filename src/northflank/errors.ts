@@ -27,6 +27,12 @@ export type NorthflankErrorCode =
   | "redirect"
   | "protocol";
 
+/**
+ * What stands behind `forbidden`, where that is known: a `permission` that the token lacks, a `feature` that the account
+ * does not have, or nothing that Northflank names (`unexplained`), though it accepts the token.
+ */
+export type Denial = "permission" | "feature" | "unexplained";
+
 /** What a {@link NorthflankError} is made of. */
 export interface NorthflankErrorFacts {
   readonly code: NorthflankErrorCode;
@@ -43,6 +49,8 @@ export interface NorthflankErrorFacts {
   readonly retryAfterMs?: number;
   /** False when it is sure that the far end never got the request. */
   readonly sent: boolean;
+  /** With `forbidden` only. */
+  readonly denial?: Denial | undefined;
   readonly cause?: unknown;
 }
 
@@ -57,6 +65,7 @@ export class NorthflankError extends Error {
   readonly fields: readonly string[];
   readonly retryAfterMs: number | undefined;
   readonly sent: boolean;
+  readonly denial: Denial | undefined;
 
   constructor(facts: NorthflankErrorFacts) {
     super(`[${facts.code}] ${facts.step}: ${facts.detail}`, { cause: facts.cause });
@@ -68,6 +77,7 @@ export class NorthflankError extends Error {
     this.fields = facts.fields ?? [];
     this.retryAfterMs = facts.retryAfterMs;
     this.sent = facts.sent;
+    this.denial = facts.denial;
   }
 }
 

@@ -4,3 +4,18 @@ export function follow(signal: AbortSignal, target: AbortController): void {
   if (signal.aborted) abort();
   else signal.addEventListener("abort", abort, { once: true });
 }
+
+/** What `work` comes to; rejects with the reason of `signal` as soon as that is aborted. The work itself goes on. */
+export async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  signal.throwIfAborted();
+  let onAbort = () => {};
+  const aborted = new Promise<never>((_, reject) => {
+    onAbort = () => reject(signal.reason);
+    signal.addEventListener("abort", onAbort, { once: true });
+  });
+  try {
+    return await Promise.race([work, aborted]);
+  } finally {
+    signal.removeEventListener("abort", onAbort);
+  }
+}

@@ -165,8 +165,9 @@ describe("an import", () => {
     ]);
     expect([code, namesOf(out)]).toEqual([1, ["NorthflankConnection default"]]);
     expect(err).toContain("[unauthorized]");
-    // Those that were under way together.
-    expect(scene.northflank.calls.length).toBeLessThanOrEqual(4);
+    // Those that were under way together, and one check of the token.
+    expect(scene.northflank.calls.length).toBeLessThanOrEqual(5);
+    expect(scene.northflank.calls.filter(({ path }) => path === "/v1/auth")).toHaveLength(1);
   });
 
   test("that needs more than the quota has left spends nothing on it, and says how much is needed", async () => {

@@ -1,5 +1,6 @@
 import type { KubeClient } from "../../kube/client.ts";
-import type { NorthflankApi } from "../../northflank/client.ts";
+import type { CallOptions, NorthflankApi } from "../../northflank/client.ts";
+import { isNorthflankError } from "../../northflank/errors.ts";
 import { type ObjectKey, objectKey } from "../../runtime/outcome.ts";
 import { jittered } from "../../util/backoff.ts";
 import type { Clock } from "../../util/clock.ts";
@@ -24,6 +25,7 @@ import { isProjectAllowed } from "./project-guard.ts";
 import { slowProbeMs } from "./remote-verdict.ts";
 import { recheckSecretMs, SecretTokens, secretCacheMs } from "./secret-tokens.ts";
 import type { Standing } from "./standing.ts";
+import { TokenJudge } from "./token-judge.ts";
 import { type TokenRead, tokenFromOperator } from "./token-secret.ts";
 
 /** The part of a NorthflankConnection that accounts are made of. */
@@ -37,8 +39,11 @@ export interface ConnectionObject {
     readonly allowedProjects?: readonly string[];
     readonly suspend?: boolean;
   };
-  /** `acceptedFor`: the address of {@link Account} that a process before this one was answered for. */
-  readonly status?: { readonly acceptedFor?: string };
+  /**
+   * `acceptedFor`: the address of {@link Account} that a process before this one was answered for.
+   * `tokenSecretResourceVersion`: the version of the Secret whose token was accepted last.
+   */
+  readonly status?: { readonly acceptedFor?: string; readonly tokenSecretResourceVersion?: string };
 }
 
 /** What an API client is bound to. */
@@ -122,6 +127,7 @@ interface Source {
   readonly maxRequestsPerHour: number;
   /** See {@link ConnectionObject.status}. */
   readonly acceptedFor: string | undefined;
+  readonly acceptedSecret: string | undefined;
 }
 
 /** Where calls go, with which token, and what for. */
@@ -149,6 +155,9 @@ interface TokenEntry {
   readonly pool: string;
   readonly users: Set<string>;
   isAccepted: boolean;
+  /** A process before this one saw it accepted, and the Secret has not changed since. */
+  wasAccepted: boolean;
+  readonly judge: TokenJudge;
   /** The teams that Northflank has answered for. */
   readonly teams: Set<string>;
   /** When a refused token may be tried next; missing while it is not refused. */
@@ -302,6 +311,7 @@ export function createAccounts(deps: AccountsDeps): ConnectionAccounts {
         spec.budget?.maxRequestsPerHour ?? deps.defaultMaxRequestsPerHour,
       ),
       acceptedFor: connection.status?.acceptedFor,
+      acceptedSecret: connection.status?.tokenSecretResourceVersion,
     };
   }
 
@@ -321,6 +331,9 @@ export function createAccounts(deps: AccountsDeps): ConnectionAccounts {
     const refused = options.probe ? undefined : refusedFor(slot);
     if (refused !== undefined) return refused;
     const { secretResourceVersion } = read;
+    if (secretResourceVersion !== undefined && secretResourceVersion === source.acceptedSecret) {
+      slot.entry.wasAccepted = true;
+    }
     const usable = { kind: "usable", account: slot.account } as const;
     return secretResourceVersion === undefined ? usable : { ...usable, secretResourceVersion };
   }
@@ -367,11 +380,31 @@ export function createAccounts(deps: AccountsDeps): ConnectionAccounts {
       },
     };
     const client = deps.openApi(binding);
+    const refused = () => {
+      if (!entry.isAccepted && source.slot !== operatorSlot) countRefusal(source.namespace);
+    };
+    const whoAmI = async (options: CallOptions) => {
+      try {
+        return await client.whoAmI(options);
+      } catch (error) {
+        if (isNorthflankError(error, "unauthorized")) refused();
+        throw error;
+      }
+    };
     const api = listened(client, {
       accepted: (what) => heardAcceptance(slot, what),
       rejected: () => {
-        if (!entry.isAccepted && source.slot !== operatorSlot) countRefusal(source.namespace);
+        refused();
         heardRejection(slot);
+      },
+      judge: async (options) => {
+        // Probed: what was confirmed once is not confirmed at each probe.
+        if (entry.probeAtMs !== undefined) return { kind: "dead" };
+        // Of a token that was never accepted, one answer of GET /v1/auth is enough.
+        if (options.isFresh && !entry.isAccepted && !entry.wasAccepted) return { kind: "dead" };
+        // Nor does a namespace spend more on such tokens than it may.
+        if (isOverRefused(source, entry)) return { kind: "dead" };
+        return await entry.judge.judge({ whoAmI }, options);
       },
     });
     const account: Account = {
@@ -430,6 +463,8 @@ export function createAccounts(deps: AccountsDeps): ConnectionAccounts {
       pool: `token ${tokenPools} at ${baseUrl}`,
       users: new Set(),
       isAccepted: false,
+      wasAccepted: false,
+      judge: new TokenJudge(deps.clock),
       teams: new Set(),
       probeAtMs: undefined,
       unusedSinceMs: undefined,
@@ -487,12 +522,15 @@ export function createAccounts(deps: AccountsDeps): ConnectionAccounts {
     return deps.clock.monotonic() + jittered(slowProbeMs, 0.2, deps.random);
   }
 
+  function isOverRefused(source: Source, entry: TokenEntry | undefined): boolean {
+    const refused = refusals.get(source.namespace);
+    if (entry?.isAccepted === true || source.slot === operatorSlot || refused === undefined) return false;
+    return refused.count >= maxRefusedPerHour && deps.clock.monotonic() < refused.untilMs;
+  }
+
   /** A namespace that keeps sending tokens that nobody accepts sends no more of them for a while. */
   function overRefused(source: Source, entry: TokenEntry | undefined): AccountResolution | undefined {
-    const refused = refusals.get(source.namespace);
-    if (entry?.isAccepted === true || source.slot === operatorSlot || refused === undefined) return undefined;
-    const leftMs = refused.untilMs - deps.clock.monotonic();
-    if (refused.count < maxRefusedPerHour || leftMs <= 0) return undefined;
+    if (!isOverRefused(source, entry)) return undefined;
     // Nothing is sent for it, so nothing of it needs to be kept.
     if (entry !== undefined && slots.get(source.slot)?.entry === entry) drop(source.slot);
     // A new token is seen within a minute, as always; one of a namespace without a good one waits.
@@ -599,6 +637,7 @@ function operatorSource(deps: AccountsDeps): Source | undefined {
     poolName: undefined,
     maxRequestsPerHour: deps.defaultMaxRequestsPerHour,
     acceptedFor: undefined,
+    acceptedSecret: undefined,
   };
 }
 

@@ -1,6 +1,6 @@
 // pure
 import type { Reason } from "../../api/reasons.ts";
-import type { NorthflankError, NorthflankErrorCode } from "../../northflank/errors.ts";
+import type { Denial, NorthflankError, NorthflankErrorCode } from "../../northflank/errors.ts";
 import { jittered, notAtOnce } from "../../util/backoff.ts";
 import { formatDuration } from "../../util/duration.ts";
 import type { Random } from "../../util/random.ts";
@@ -141,9 +141,16 @@ export function judgeRemoteError(options: {
   }
 }
 
+/** A refusal of which it is known what it is about. One that says nothing may have been a moment's. */
+const denials: Readonly<Record<Denial, Partial<Treatment>>> = {
+  permission: { remedy: "Grant it to the token's role." },
+  feature: { remedy: "Ask Northflank to enable the feature for the account." },
+  unexplained: { remedy: "Check what the token's role allows.", probeMs: soonThenHourly },
+};
+
 /** 409 often is the other half of an ordering problem: what is there is read again soon, and may be right by then. */
 function treatmentOf(error: NorthflankError): Treatment {
-  const treatment = treatments[error.code];
+  const treatment = { ...treatments[error.code], ...(error.denial === undefined ? {} : denials[error.denial]) };
   return error.code === "rejected" && error.httpStatus === 409 ? { ...treatment, probeMs: soonThenHourly } : treatment;
 }
 
