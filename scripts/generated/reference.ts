@@ -1,7 +1,13 @@
 import { normalEvents, warningEvents } from "../../src/api/events.ts";
 import { type KindDefinition, kinds } from "../../src/api/kinds.ts";
 import { fluxRequestedAt, reconcileRequestedAt, resolveStart, runFinalizer } from "../../src/api/names.ts";
-import { type NorthflankCall, northflankCalls } from "../../src/api/northflank-calls.ts";
+import {
+  type NorthflankCall,
+  northflankCalls,
+  permissionName,
+  permissionsFor,
+  tokenUses,
+} from "../../src/api/northflank-calls.ts";
 import { reasons } from "../../src/api/reasons.ts";
 import { flagsOfImport } from "../../src/cli/import.ts";
 import { flagsOfPlan } from "../../src/cli/plan.ts";
@@ -76,13 +82,46 @@ function callsPage(): string {
   return page(
     "# Calls to Northflank",
     "Every call spends one request of the account's hourly quota. With `spec.teamId` of the connection, `/v1/teams/{team}/projects` stands in place of `/v1/projects`. The token goes along as `Authorization: Bearer`, and to the hosts of `--allowed-api-hosts` only.",
+    "## What a token needs",
+    "Give the role of the token the permissions of the kinds that use it, and no others. The first column is how the user interface of Northflank words them; the second is how the API names them in its answers, in `status.missingPermissions` of a NorthflankConnection, and in the messages of objects.",
+    table(["permission", "as the API names it", ...tokenUses], permissionRows(calls)),
+    "`write`: not needed under `managementPolicy: Observe`. `no`: not needed. A call without its permission gets 401, and Northflank names the permission: the object is `PermissionDenied` until the role is changed; other objects go on.",
+    "A role can be limited to projects. Where Northflank reports that (`status.projectRestrictions`), an object of another project is `ProjectNotAllowed`, and nothing is sent for it.",
     ...calls.flatMap((call) => [
       `## ${call}`,
       code(northflankCalls[call].request),
+      permissionText(call),
       northflankCalls[call].when,
       ...bodyOf(call),
     ]),
   );
+}
+
+const facts: Readonly<
+  Record<NorthflankCall, { readonly request: string; readonly permission?: string; readonly without?: string }>
+> = northflankCalls;
+
+function permissionText(call: NorthflankCall): string {
+  const { permission, without } = facts[call];
+  if (permission === undefined) return "Permission: none; any valid token will do.";
+  const loss = without === undefined ? "" : ` Without it ${without}.`;
+  return `Permission: ${permission} (${code(permissionName(permission))}).${loss}`;
+}
+
+/** One row per permission: who needs it always, and who needs it for writing only. */
+function permissionRows(calls: readonly NorthflankCall[]): readonly (readonly string[])[] {
+  const needed = (use: (typeof tokenUses)[number], writes: boolean, name: string) =>
+    permissionsFor([{ use, writes }]).includes(name);
+  const all = calls.flatMap((call) => facts[call].permission ?? []);
+  return [...new Set(all)].sort().map((permission) => {
+    const name = permissionName(permission);
+    const cells = tokenUses.map((use) => {
+      if (needed(use, false, name)) return "yes";
+      if (!needed(use, true, name)) return "no";
+      return use === "NorthflankJobRun" ? "yes" : "write";
+    });
+    return [permission, code(name), ...cells];
+  });
 }
 
 /** Which property of the body comes from which field. */

@@ -1,5 +1,6 @@
 import { inspect } from "node:util";
 import { beforeEach, describe, expect, test } from "vitest";
+import { northflankCalls } from "../../src/api/northflank-calls.ts";
 import { type ApiCall, createNorthflankApi, type NorthflankApi } from "../../src/northflank/client.ts";
 import { NorthflankError, type NorthflankErrorCode } from "../../src/northflank/errors.ts";
 import { createLedger, type Ledger } from "../../src/northflank/ledger.ts";
@@ -258,6 +259,8 @@ describe("every endpoint", () => {
       { pool: "acme", method, route: expect.any(String), code: "200", durationMs: 0, retries: 0 },
     ]);
     expect(calls[0]?.route).not.toMatch(/shop|migrate|api\b|teams|d34582a4|joyous/);
+    // What a token needs is told from this list.
+    expect(Object.values(northflankCalls).map(({ request }) => request)).toContain(`${method} ${calls[0]?.route}`);
   });
 
   test.each(endpoints)("%s is refused by a closed ledger without being sent", async (name, use) => {

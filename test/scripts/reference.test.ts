@@ -3,13 +3,14 @@ import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import { routes } from "../../sandbox/northflank/routes.ts";
+import { sdkCallOf } from "../../sandbox/northflank/sdk-calls.ts";
 import { fieldsOf, useOf } from "../../scripts/generated/fields.ts";
 import { pagesByHand, referencePages } from "../../scripts/generated/reference.ts";
 import { conditionTypes } from "../../src/api/condition-types.ts";
 import { normalEvents, warningEvents } from "../../src/api/events.ts";
 import { fieldUses } from "../../src/api/field-uses.ts";
 import { kinds } from "../../src/api/kinds.ts";
-import { northflankCalls } from "../../src/api/northflank-calls.ts";
+import { northflankCalls, permissionName, permissionsFor, type TokenUse } from "../../src/api/northflank-calls.ts";
 import { createMetrics } from "../../src/metrics.ts";
 import { pages } from "../fields/cases.ts";
 import { propertiesOf } from "../fields/json-schema.ts";
@@ -84,6 +85,44 @@ describe("what becomes of the fields at Northflank", () => {
   });
 });
 
+describe("what a token needs", () => {
+  const all: readonly (readonly [string, { readonly request: string; readonly permission?: string }])[] =
+    Object.entries(northflankCalls);
+
+  test.each(all)("is told of %s as Northflank's own SDK tells it", (_, { request, permission }) => {
+    const [method = "", path = ""] = request.split(" ");
+    const call = sdkCallOf({ method, path });
+    expect(call).toBeDefined();
+    expect(permission ?? null).toBe(call?.permission);
+  });
+
+  test.each(all)("stands on the page of calls for %s", (call, { permission }) => {
+    const page = referencePages().find(({ name }) => name === "calls.md")?.text ?? "";
+    const section = page.split(`\n## ${call}\n`)[1]?.split("\n## ")[0];
+    expect(section).toContain(permission === undefined ? "Permission: none" : `Permission: ${permission} (\`ps_`);
+  });
+
+  test.each([
+    ["Project > Jobs > General > Run Job", "ps_jobs_general_run-job"],
+    ["Project > Services > Deployment > View Observability", "ps_services_deployment_view-observability"],
+  ])("is named by the API as it names %s", (words, name) => {
+    expect(permissionName(words)).toBe(name);
+  });
+
+  test.each<readonly [TokenUse, boolean, readonly string[]]>([
+    ["NorthflankDeployment of a service", false, ["ps_services_general_read"]],
+    ["NorthflankDeployment of a service", true, ["ps_services_general_read", "ps_services_general_update"]],
+    ["NorthflankDeployment of a job", false, ["ps_jobs_general_read"]],
+    ["NorthflankDeployment of a job", true, ["ps_jobs_general_read", "ps_jobs_general_update"]],
+    ["NorthflankJob", false, ["ps_jobs_general_read"]],
+    ["NorthflankJob", true, ["ps_jobs_general_read", "ps_jobs_general_update"]],
+    ["NorthflankJobRun", true, ["ps_jobs_general_read", "ps_jobs_general_run-job", "ps_jobs_general_update"]],
+    ["import", false, ["ps_jobs_general_read", "ps_services_general_read"]],
+  ])("for %s, writing: %s, is %j", (use, writes, expected) => {
+    expect(permissionsFor([{ use, writes }])).toEqual(expected);
+  });
+});
+
 describe("the catalogue of conditions", () => {
   const code = readdirSync(join(root, "src/controllers"), { recursive: true, encoding: "utf8" })
     .filter((file) => file.endsWith(".ts"))
@@ -106,7 +145,7 @@ describe("the catalogue of conditions", () => {
 });
 
 test.each(Object.keys({ ...normalEvents, ...warningEvents }))("an Event %s is written somewhere", (reason) => {
-  const rooms = ["controllers/deployment", "controllers/job", "controllers/job-run", "cli"];
+  const rooms = ["controllers/connection", "controllers/deployment", "controllers/job", "controllers/job-run", "cli"];
   const writers = rooms.flatMap((room) =>
     readdirSync(join(root, "src", room)).map((file) => readFileSync(join(root, "src", room, file), "utf8")),
   );
