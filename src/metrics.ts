@@ -1,12 +1,24 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
 
-/** The labels of a metric are closed sets: no object names, no ids, so that cardinality cannot grow with use. */
+/**
+ * The labels of a metric are closed sets: no object names, no ids, so that cardinality cannot grow with use. The one
+ * exception is the expiry of tokens, which is of use for each connection only, and is limited per namespace.
+ */
 export const controllerNames = ["connection", "deployment", "job", "job-run"] as const;
 export type ControllerName = (typeof controllerNames)[number];
 
 /** The conditions that are counted: those that we write, whatever somebody else adds. */
 const conditionTypes = {
-  NorthflankConnection: ["Ready", "Reconciling", "Stalled", "Suspended", "CredentialsValid", "QuotaAvailable"],
+  NorthflankConnection: [
+    "Ready",
+    "Reconciling",
+    "Stalled",
+    "Suspended",
+    "CredentialsValid",
+    "QuotaAvailable",
+    "PermissionsGranted",
+    "TokenExpiring",
+  ],
   NorthflankDeployment: [
     "Ready",
     "Reconciling",
@@ -25,6 +37,15 @@ const conditionStatuses = ["True", "False", "Unknown"] as const;
 const results = ["success", "error", "requeue_after"] as const;
 const priorities = ["change", "follow", "resync"] as const;
 const watchCauses = ["expired", "ahead", "absent", "refused", "silent", "broken", "regressed"] as const;
+
+/** So many connections of one namespace have a metric of their own: those whose tokens expire first. */
+const mostTokens = 20;
+
+/** What is read of a connection to show when its token expires. */
+interface ExpiringObject {
+  readonly metadata: { readonly namespace?: string; readonly name: string };
+  readonly status?: { readonly tokenExpirationTime?: string };
+}
 
 /** What is read of an object to count its conditions. */
 interface ConditionedObject {
@@ -194,6 +215,12 @@ export function createMetrics(build: {
       labelNames: ["kind", "type", "status"],
       registers,
     }),
+    tokenExpiration: new Gauge({
+      name: "northflank_operator_connection_token_expiration_timestamp_seconds",
+      help: `When the token of a connection expires, unix time; at most ${mostTokens} connections of each namespace, those that expire first.`,
+      labelNames: ["namespace", "name"],
+      registers,
+    }),
     timeToReady: new Histogram({
       name: "northflank_operator_resource_time_to_ready_seconds",
       help: "From the change of a spec to Ready=True.",
@@ -315,6 +342,14 @@ export function createMetrics(build: {
     conditions: (kind: string, objects: Iterable<ConditionedObject>) => {
       for (const { type, status, count } of countConditions(kind, objects)) {
         domain.conditions.set({ kind, type, status }, count);
+      }
+    },
+
+    /** Shows when the tokens of connections expire, once per scrape. Those that are gone, or do not expire, are not shown. */
+    tokens: (connections: Iterable<ExpiringObject>) => {
+      domain.tokenExpiration.reset();
+      for (const { namespace, name, timeMs } of expirations(connections)) {
+        domain.tokenExpiration.set({ namespace, name }, timeMs / 1_000);
       }
     },
 
@@ -455,6 +490,28 @@ export function createMetrics(build: {
   function poolGauge(name: string, help: string) {
     return new Gauge({ name, help, labelNames: ["pool"], registers });
   }
+}
+
+interface Expiration {
+  readonly namespace: string;
+  readonly name: string;
+  readonly timeMs: number;
+}
+
+/** The tokens that expire first, of each namespace no more than {@link mostTokens}. */
+function expirations(connections: Iterable<ExpiringObject>): readonly Expiration[] {
+  const byNamespace = new Map<string, Expiration[]>();
+  for (const { metadata, status } of connections) {
+    const timeMs = Date.parse(status?.tokenExpirationTime ?? "");
+    if (Number.isNaN(timeMs)) continue;
+    const { namespace = "", name } = metadata;
+    const known = byNamespace.get(namespace);
+    if (known === undefined) byNamespace.set(namespace, [{ namespace, name, timeMs }]);
+    else known.push({ namespace, name, timeMs });
+  }
+  return [...byNamespace.values()].flatMap((known) =>
+    known.sort((left, right) => left.timeMs - right.timeMs).slice(0, mostTokens),
+  );
 }
 
 interface ConditionCount {

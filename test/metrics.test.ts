@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { controllerNames, createMetrics } from "../src/metrics.ts";
+import { formatTime } from "../src/runtime/conditions.ts";
 
 const build = { version: "1.2.3", revision: "abc", nodeVersion: "v24.0.0" };
 
@@ -8,6 +9,42 @@ async function scraped(use: (metrics: ReturnType<typeof createMetrics>) => void 
   use(metrics);
   return metrics.registry.metrics();
 }
+
+describe("the expiry of tokens", () => {
+  const name = "northflank_operator_connection_token_expiration_timestamp_seconds";
+  const connection = (object: string, tokenExpirationTime?: string) => {
+    const [namespace = "", name = ""] = object.split("/");
+    return { metadata: { namespace, name }, ...(tokenExpirationTime && { status: { tokenExpirationTime } }) };
+  };
+  const shown = async (...scrapes: readonly (readonly ReturnType<typeof connection>[])[]) => {
+    const text = await scraped((metrics) => {
+      for (const connections of scrapes) metrics.tokens(connections);
+    });
+    return text.split("\n").filter((line) => line.startsWith(`${name}{`));
+  };
+
+  test("is shown by connection, where it is known", async () => {
+    const connections = [
+      connection("shop/main", "1970-01-01T00:01:40Z"),
+      connection("shop/other"),
+      connection("a/b", "soon"),
+    ];
+    expect(await shown(connections)).toEqual([`${name}{namespace="shop",name="main"} 100`]);
+  });
+
+  test("is shown no more when the connection is gone, or its token does not expire any more", async () => {
+    const before = [connection("shop/main", "1970-01-01T00:01:40Z"), connection("shop/other", "1970-01-01T00:01:40Z")];
+    expect(await shown(before, [connection("shop/other")])).toEqual([]);
+  });
+
+  test("is shown for 20 connections of each namespace, those that expire first", async () => {
+    const many = Array.from({ length: 10_000 }, (_, index) => connection(`big/c${index}`, formatTime(index * 1_000)));
+    const lines = await shown([...many.toReversed(), connection("small/c", "2026-01-01T00:00:00Z")]);
+    expect(lines).toHaveLength(21);
+    expect(lines).toContain(`${name}{namespace="big",name="c19"} 19`);
+    expect(lines.some((line) => line.includes('namespace="small"'))).toBe(true);
+  });
+});
 
 describe("from the start, at zero", () => {
   test.each(

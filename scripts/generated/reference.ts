@@ -172,7 +172,7 @@ function metricsPage(): string {
   const ours = metrics.filter(({ name }) => !/^(nodejs|process)_/.test(name));
   return page(
     "# Metrics",
-    "Served at `/metrics` of `--metrics-bind-address`. Names of controller-runtime and client-go are kept where they exist. Labels are closed sets: no names of objects. Besides these there are the usual `nodejs_*` and `process_*` of the process.",
+    "Served at `/metrics` of `--metrics-bind-address`. Names of controller-runtime and client-go are kept where they exist. Labels are closed sets; names of objects are labels of the expiry of tokens only. Besides these there are the usual `nodejs_*` and `process_*` of the process.",
     table(
       ["metric", "type", "labels", "meaning"],
       ours

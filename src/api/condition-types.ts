@@ -15,6 +15,9 @@ export const conditionTypes = {
     Ready: "The connection can be used: its token was accepted. Always there; the summary of all others.",
     CredentialsValid: "Northflank accepted the token when it was last asked.",
     QuotaAvailable: "The account has requests left in this hour.",
+    PermissionsGranted:
+      "The token has the permissions that the objects need which use the connection. There only where Northflank tells them.",
+    TokenExpiring: "The token has expired, or expires within 14 days. There only while True.",
   },
   NorthflankDeployment: {
     ...ofEveryKind,

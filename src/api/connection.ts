@@ -130,6 +130,50 @@ export const connectionStatus = {
         "same address and team, also after Northflank rejects the token.",
       512,
     ),
+    tokenExpirationTime: time(
+      "When the token that was accepted last expires, as Northflank reports it. Missing: it does not expire, or Northflank " +
+        "does not say.",
+    ),
+    projectRestrictions: {
+      type: "object",
+      description:
+        "The projects that Northflank limits the token to. Nothing is sent for objects of other projects. Missing: no limit is " +
+        "known.",
+      properties: {
+        mode: {
+          type: "string",
+          enum: ["In", "NotIn"],
+          description: "In: the token reaches these projects only. NotIn: it reaches all others.",
+        },
+        projects: {
+          type: "array",
+          maxItems: 200,
+          "x-kubernetes-list-type": "set",
+          description: "Ids of the projects.",
+          items: { type: "string", maxLength: 54, description: "A project id." },
+        },
+        isIncomplete: {
+          type: "boolean",
+          description: "True: there are more than 200 projects; for those that are not listed Northflank decides.",
+        },
+      },
+      required: ["mode", "projects"],
+    },
+    grantedPermissions: {
+      type: "array",
+      maxItems: 20,
+      "x-kubernetes-list-type": "set",
+      description:
+        "Of the permissions that the kinds need, those that the token has, as Northflank names them. Missing: not known.",
+      items: { type: "string", maxLength: 100, description: "A permission." },
+    },
+    missingPermissions: {
+      type: "array",
+      maxItems: 20,
+      "x-kubernetes-list-type": "set",
+      description: "The permissions that the token lacks and the objects that use this connection need.",
+      items: { type: "string", maxLength: 100, description: "A permission." },
+    },
     dependents: {
       type: "integer",
       format: "int32",

@@ -30,6 +30,8 @@ export const warningEvents = {
     "The job that is about to be changed runs by itself when its source changes. Once, when it comes up.",
   DeprecatedRoute: "A call is used that Northflank has deprecated and has no other for. Once per object.",
   FallbackUsed: "The usual call is gone at Northflank, and its replacement was used.",
+  TokenExpiresSoon: "The token of a NorthflankConnection expires within 14 days. Once.",
+  TokenExpired: "The token of a NorthflankConnection has expired, as Northflank reported its expiry. Once.",
   InvalidSpec:
     "The stored object breaks the schema, and the API server rejects a status that would say so; the note names the fields.",
   ReconcileFailed:

@@ -100,6 +100,14 @@ const connectionKind: KindDefinition = {
       description: "Requests left in this hour.",
     },
     {
+      name: "Expires",
+      // Not a date: kubectl prints dates as ages, and this one lies ahead.
+      type: "string",
+      jsonPath: ".status.tokenExpirationTime",
+      description: "When the token expires.",
+      wide: true,
+    },
+    {
       name: "Dependents",
       type: "integer",
       jsonPath: ".status.dependents",

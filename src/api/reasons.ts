@@ -50,10 +50,13 @@ export const reasons = {
   SecretKeyMissing: "A referenced Secret or ConfigMap lacks the key.",
   SecretInvalid:
     "A referenced Secret or value cannot be used: its type is refused, or the value is no text or no token.",
-  AuthenticationFailed: "Northflank refused the token (401).",
+  AuthenticationFailed: "Northflank refused the token (401), and GET /v1/auth confirmed it.",
+  TokenExpiresSoon: "The token expires within 14 days.",
+  TokenExpired: "The token has expired, as Northflank reported its expiry.",
   PermissionDenied:
-    "The token lacks a permission (403, or a 401 that names it), or the operator may not read a Secret or ConfigMap.",
-  ProjectNotAllowed: "The connection's allowedProjects does not name the project.",
+    "The token lacks a permission (403, or a 401 for a token that is valid), or the operator may not read a Secret or ConfigMap.",
+  ProjectNotAllowed:
+    "The connection's allowedProjects does not name the project, or Northflank limits the token to other projects.",
   RunListIncomplete:
     "The job has more runs than the operator reads, and Northflank does not list the newest first: whether one is active is unknown.",
   StatusNotStored:

@@ -6,6 +6,7 @@ import { northflankConnections, northflankDeployments, northflankJobRuns, northf
 import type { Validator } from "../api/validate.ts";
 import type { Config } from "../config.ts";
 import { createConnectionReconciler } from "../controllers/connection/reconciler.ts";
+import { tokenNeeds } from "../controllers/connection/token-needs.ts";
 import { createDeploymentReconciler } from "../controllers/deployment/reconciler.ts";
 import { createJobReconciler } from "../controllers/job/reconciler.ts";
 import { isBeforeStart, stateOf } from "../controllers/job-run/machine.ts";
@@ -108,6 +109,12 @@ export function createControllers(deps: ControllersDeps): readonly ManagedContro
     validate,
     dependents: (key) =>
       [deployments, jobs, jobRuns].reduce((count, { store }) => count + store.countByIndex("connection", key), 0),
+    needs: (key) =>
+      tokenNeeds({
+        deployments: deployments.store.byIndex("connection", key),
+        jobs: jobs.store.byIndex("connection", key),
+        runs: jobRuns.store.countByIndex("connection", key),
+      }),
     quota: apis.quota,
     schedule: new LookSchedule({ clock, random }),
     validationPeriodMs,

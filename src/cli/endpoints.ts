@@ -11,6 +11,7 @@ export interface EndpointsDeps {
   readonly manager: Pick<Manager, "checks">;
   readonly controllers: readonly ManagedController[];
   readonly caches: readonly ScrapedCache[];
+  readonly connections: { list(): Parameters<Metrics["tokens"]>[0] };
   readonly apis: Pick<ApiFactory, "pools">;
   readonly metrics: Metrics;
   readonly clock: Clock;
@@ -87,8 +88,9 @@ function readiness({ manager }: EndpointsDeps, isVerbose: boolean): { readonly s
 }
 
 /** Gauges are read here, once per scrape: keeping them up to date at every change would cost more than anybody reads. */
-async function scrape({ metrics, controllers, caches, apis, clock }: EndpointsDeps) {
+async function scrape({ metrics, controllers, caches, connections, apis, clock }: EndpointsDeps) {
   for (const { resource, store } of caches) metrics.conditions(resource.kind, store.list());
+  metrics.tokens(connections.list());
   for (const { controller } of controllers) {
     const name = controllerNames.find((known) => known === controller.name);
     if (name === undefined) continue;

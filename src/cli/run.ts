@@ -107,7 +107,8 @@ export async function runOperator(options: OperatorOptions): Promise<ExitCode> {
     clock,
     log,
   });
-  const served = { config, manager, controllers, caches: allCaches, apis, metrics, clock, log };
+  const connections = caches.connections.store;
+  const served = { config, manager, controllers, caches: allCaches, connections, apis, metrics, clock, log };
   await using _endpoints = await startEndpoints(served);
   log.info({ version, namespaces: config.watchNamespaces, leaderElect: config.leaderElect }, "starting");
   const end = await manager.run(stop);

@@ -39,6 +39,11 @@ async function start(
   running = await startEndpoints({
     config: { healthBindAddress: anyPort, metricsBindAddress: options.isMetricsOff ? undefined : anyPort },
     manager: { checks: () => options.checks ?? [] },
+    connections: {
+      list: () => [
+        { metadata: { namespace: "shop", name: "main" }, status: { tokenExpirationTime: "2026-03-01T00:00:00Z" } },
+      ],
+    },
     caches: [{ resource: { kind: "NorthflankDeployment" }, store: { list: counted } }],
     controllers: [{ controller: { name: "deployment", queue }, reads: [] } as unknown as ManagedController],
     apis: {

@@ -1,7 +1,9 @@
 // pure
 import type { NorthflankConnection, NorthflankConnectionStatus } from "../../api/connection.ts";
+import type { TokenNeed } from "../../api/northflank-calls.ts";
 import type { NorthflankError } from "../../northflank/errors.ts";
 import type { LedgerSnapshot } from "../../northflank/ledger.ts";
+import type { TokenView } from "../../northflank/types.ts";
 import { findCondition, formatTime } from "../../runtime/conditions.ts";
 import { assertNever } from "../../util/assert-never.ts";
 import { jittered, notAtOnce } from "../../util/backoff.ts";
@@ -16,6 +18,7 @@ import { recheckSecretMs } from "../shared/secret-tokens.ts";
 import { invalidSpecMessage } from "../shared/spec-problem.ts";
 import type { Verdict } from "../shared/verdict.ts";
 import type { Observation, TokenCheck } from "./observation.ts";
+import { type TokenFacts, tokenFacts } from "./token-facts.ts";
 
 /** What a pass has come to. There is nothing to execute: a connection changes nothing in Northflank. */
 export interface Decision {
@@ -29,6 +32,10 @@ export interface Decision {
   readonly acceptedFor?: string | undefined;
   /** The version of the Secret that was accepted; `as-before` when none was in this pass. */
   readonly acceptedSecret: string | undefined | "as-before";
+  /** What Northflank tells of the token; `as-before` when it was not asked, or told nothing of the same token. */
+  readonly token: TokenFacts | "as-before";
+  /** What the objects that use the connection need of the token. */
+  readonly needs: readonly TokenNeed[];
   readonly failure: FailureRecord | undefined | "as-before";
   /** When the token is to be checked again, in milliseconds; `undefined` when no check was made in this pass. */
   readonly checkAgainMs: number | undefined;
@@ -50,6 +57,8 @@ export function decide(options: {
   const soon = { kind: "recheck", afterMs: Math.round(jittered(recheckSecretMs * 0.9, 0.1, random)) } as const;
   const common = {
     dependents,
+    needs: observation.needs ?? [],
+    token: "as-before",
     ...(acceptedFor === undefined ? {} : { acceptedFor }),
     quotaAvailable: quotaClaim(quota, now),
     rateLimit: rateLimitOf(quota, object.status?.rateLimit, now),
@@ -73,7 +82,7 @@ export function decide(options: {
     case "rest":
       return { ...common, verdict: "as-before", credentialsValid: "as-before", failure: "as-before", next: soon };
     case "blocked": {
-      const { verdict } = observation;
+      const verdict = withExpiry(observation.verdict, object, now);
       const next = { kind: "recheck", afterMs: notAtOnce(Math.min(observation.recheckAfterMs, soon.afterMs)) } as const;
       return { ...common, verdict, credentialsValid: claimWhenBlocked(verdict), failure: undefined, next };
     }
@@ -105,7 +114,7 @@ function checked(
   { check, secretResourceVersion }: Checked,
   soonMs: number,
 ): Judged & Pick<Decision, "checkAgainMs" | "next"> & Partial<Decision> {
-  const { validationPeriodMs, random } = options;
+  const { object, validationPeriodMs, random, now } = options;
   const good = {
     acceptedSecret: secretResourceVersion,
     checkAgainMs: Math.round(jittered(validationPeriodMs, 0.2, random)),
@@ -113,9 +122,9 @@ function checked(
   } as const;
   switch (check.kind) {
     case "accepted":
-      return { ...accepted(check), ...good };
+      return { ...accepted(check.token, now), ...good, token: factsNow(object, check.token, secretResourceVersion) };
     case "unsupported":
-      return { ...unsupported(check), ...good };
+      return { ...unsupported(check, now), ...good, token: factsNow(object, undefined, secretResourceVersion) };
     case "failed":
       return refused(options, check.error, soonMs);
     default:
@@ -123,8 +132,19 @@ function checked(
   }
 }
 
-function accepted({ expiresAt }: TokenCheck & { kind: "accepted" }): Judged {
-  const message = `Northflank accepted the token${expiryText(expiresAt)}.`;
+/** Where nothing is told, what was told of the same token before stays. */
+function factsNow(
+  { status }: NorthflankConnection,
+  token: TokenView | undefined,
+  secretResourceVersion: string | undefined,
+): TokenFacts | "as-before" {
+  if (token !== undefined) return tokenFacts(token);
+  const isSame = secretResourceVersion !== undefined && status?.tokenSecretResourceVersion === secretResourceVersion;
+  return isSame ? "as-before" : {};
+}
+
+function accepted(token: TokenView | undefined, now: number): Judged {
+  const message = `Northflank accepted the token${expiryText(token?.expiresAt, now)}.`;
   return {
     verdict: { kind: "ready", reason: "Valid", message },
     credentialsValid: { status: "True", reason: "Valid", message },
@@ -132,13 +152,23 @@ function accepted({ expiresAt }: TokenCheck & { kind: "accepted" }): Judged {
   };
 }
 
-function expiryText(expiresAt: string | undefined): string {
+function expiryText(expiresAt: string | undefined, now: number): string {
   const timeMs = expiresAt === undefined ? Number.NaN : Date.parse(expiresAt);
-  return Number.isNaN(timeMs) ? "" : `, which expires at ${formatTime(timeMs)}`;
+  if (Number.isNaN(timeMs)) return "";
+  return timeMs > now
+    ? `, which expires at ${formatTime(timeMs)}`
+    : `, and reports that it expired at ${formatTime(timeMs)}`;
 }
 
-function unsupported({ isAccepted }: TokenCheck & { kind: "unsupported" }): Judged {
-  if (isAccepted) return accepted({ kind: "accepted", expiresAt: undefined });
+/** Why a token was rejected, where that is known. */
+function withExpiry(verdict: Verdict, { status }: NorthflankConnection, now: number): Verdict {
+  const time = status?.tokenExpirationTime;
+  if (verdict.reason !== "AuthenticationFailed" || time === undefined || Date.parse(time) > now) return verdict;
+  return { ...verdict, message: `${verdict.message} The token that was accepted last expired at ${time}.` };
+}
+
+function unsupported({ isAccepted }: TokenCheck & { kind: "unsupported" }, now: number): Judged {
+  if (isAccepted) return accepted(undefined, now);
   const message =
     "The API has no call that checks a token; the first ordinary call of an object that uses this connection tells whether " +
     "it is accepted.";
@@ -154,7 +184,9 @@ function refused(
   error: NorthflankError,
   soonMs: number,
 ): Judged & Pick<Decision, "checkAgainMs" | "next"> {
-  const { verdict, failure, next } = judgeRemoteFailure({ error, previous: object.status?.failure, now, random });
+  const judged = judgeRemoteFailure({ error, previous: object.status?.failure, now, random });
+  const { failure, next } = judged;
+  const verdict = withExpiry(judged.verdict, object, now);
   const credentialsValid = claimWhenBlocked(verdict);
   if (next.kind === "backoff") return { verdict, credentialsValid, failure, checkAgainMs: 0, next };
   const wake = { kind: "recheck", afterMs: notAtOnce(Math.min(next.afterMs, soonMs)) } as const;

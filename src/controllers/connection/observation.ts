@@ -1,12 +1,14 @@
 // pure
+import type { TokenNeed } from "../../api/northflank-calls.ts";
 import type { NorthflankError } from "../../northflank/errors.ts";
 import type { LedgerSnapshot } from "../../northflank/ledger.ts";
+import type { TokenView } from "../../northflank/types.ts";
 import type { SpecProblem } from "../shared/spec-problem.ts";
 import type { Verdict } from "../shared/verdict.ts";
 
-/** What a check of the token found. */
+/** What a check of the token found. `token`: what Northflank told of it; `undefined` where it told nothing. */
 export type TokenCheck =
-  | { readonly kind: "accepted"; readonly expiresAt: string | undefined }
+  | { readonly kind: "accepted"; readonly token: TokenView | undefined }
   /** The API has no such check; `isAccepted`: an ordinary call has succeeded with this token. */
   | { readonly kind: "unsupported"; readonly isAccepted: boolean }
   | { readonly kind: "failed"; readonly error: NorthflankError };
@@ -15,6 +17,8 @@ export type TokenCheck =
 export interface Surroundings {
   /** How many objects use the connection. */
   readonly dependents: number;
+  /** What the objects that use the connection need of its token; empty while nothing is known of its permissions. */
+  readonly needs?: readonly TokenNeed[];
   /** The ledger of the account; `undefined` while there is none. */
   readonly quota: LedgerSnapshot | undefined;
   /** Address and team that Northflank has answered the connection for; `undefined` while that is not known. */

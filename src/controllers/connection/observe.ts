@@ -1,4 +1,5 @@
 import type { NorthflankConnection } from "../../api/connection.ts";
+import type { TokenNeed } from "../../api/northflank-calls.ts";
 import type { CallOptions } from "../../northflank/client.ts";
 import { isNorthflankError } from "../../northflank/errors.ts";
 import type { LedgerSnapshot } from "../../northflank/ledger.ts";
@@ -18,6 +19,8 @@ export interface ObserveDeps {
   readonly validate: (object: NorthflankConnection) => readonly SpecProblem[];
   /** How many objects use the connection. */
   readonly dependents: (key: ObjectKey) => number;
+  /** What the objects that use the connection need of its token. Default: nothing. */
+  readonly needs?: (key: ObjectKey) => readonly TokenNeed[];
   /** The ledger of a pool; `undefined` before its first call. */
   readonly quota: (pool: string) => LedgerSnapshot | undefined;
   readonly schedule: LookSchedule;
@@ -43,7 +46,7 @@ type Usable = Opened & { readonly kind: "usable" };
  */
 export async function observe(deps: ObserveDeps, object: NorthflankConnection, signal: AbortSignal): Promise<Observed> {
   const problems = [...prunedProblems(object.prunedFields), ...deps.validate(object)];
-  const alone = { dependents: deps.dependents(objectKey(object.metadata)), quota: undefined };
+  const alone = { ...users(deps, object), quota: undefined };
   if (problems.length > 0) return unchecked({ kind: "invalid", problems, ...alone });
   if (object.spec.suspend === true) return unchecked({ kind: "suspended", ...alone });
   const opened = await deps.accounts.open(object, { probe: false, fresh: isReconcileRequested(object) }, signal);
@@ -88,7 +91,13 @@ async function checkToken(
 function judged(deps: ObserveDeps, object: NorthflankConnection, opened: Usable, check: TokenCheck): Observed {
   const { account, secretResourceVersion } = opened;
   return {
-    observation: { kind: "checked", check, secretResourceVersion, ...surroundings(deps, object, account) },
+    observation: {
+      kind: "checked",
+      check,
+      secretResourceVersion,
+      ...surroundings(deps, object, account),
+      ...users(deps, object, check),
+    },
     checkedVersion: versionOf(opened),
   };
 }
@@ -97,11 +106,11 @@ async function whoAmI({ accounts }: ObserveDeps, account: Account, call: CallOpt
   try {
     const identity = await account.api.whoAmI(call);
     if (identity === undefined) return { kind: "unsupported", isAccepted: accounts.isAccepted(account) };
-    return { kind: "accepted", expiresAt: identity.expiresAt };
+    return { kind: "accepted", token: identity };
   } catch (error) {
     if (!isNorthflankError(error)) throw error;
     // Permissions are judged after the token.
-    if (error.code === "forbidden") return { kind: "accepted", expiresAt: undefined };
+    if (error.code === "forbidden") return { kind: "accepted", token: undefined };
     return { kind: "failed", error };
   }
 }
@@ -169,10 +178,22 @@ function versionOf({ account, secretResourceVersion }: Usable): string {
   return `${account.version} ${secretResourceVersion ?? ""}`;
 }
 
+/** Going through the objects of a connection is worth its time only where something is known to compare them with. */
+function users(
+  deps: ObserveDeps,
+  { metadata, status }: NorthflankConnection,
+  check?: TokenCheck,
+): Pick<Surroundings, "dependents" | "needs"> {
+  const key = objectKey(metadata);
+  const isTold = check?.kind === "accepted" && check.token?.permissions !== undefined;
+  const needs = isTold || status?.grantedPermissions !== undefined ? (deps.needs?.(key) ?? []) : [];
+  return { dependents: deps.dependents(key), needs };
+}
+
 function surroundings(deps: ObserveDeps, object: NorthflankConnection, account: Account): Surroundings {
   const { pool, team, isProven, address } = account;
   return {
-    dependents: deps.dependents(objectKey(object.metadata)),
+    ...users(deps, object),
     quota: deps.quota(pool),
     // Without a team the token itself says whose account it is.
     ...(team !== undefined && isProven === true ? { acceptedFor: address } : {}),

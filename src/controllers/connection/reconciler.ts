@@ -6,7 +6,7 @@ import type { Clock } from "../../util/clock.ts";
 import type { Random } from "../../util/random.ts";
 import type { EventSink } from "../shared/event-draft.ts";
 import { outcomeOf } from "../shared/next-pass.ts";
-import { stalledPassage } from "../shared/passage.ts";
+import { raisedPassage, stalledPassage } from "../shared/passage.ts";
 import type { StatusWriter } from "../shared/status-writer.ts";
 import { type Left, Unsaved, writeLeft } from "../shared/unsaved.ts";
 import { type Decision, decide } from "./decide.ts";
@@ -96,7 +96,13 @@ async function report(
   if (written.kind === "gone") return { kind: "settled" };
   if (written.kind === "written") {
     const passage = stalledPassage({ before: object.status?.conditions, after: status.conditions, action: "Validate" });
-    for (const draft of passage) deps.events.record(written.object, draft);
+    const told = {
+      before: object.status?.conditions,
+      after: status.conditions,
+      type: "TokenExpiring",
+      action: "Validate",
+    };
+    for (const draft of [...passage, ...raisedPassage(told)]) deps.events.record(written.object, draft);
     if (decision.verdict !== "as-before") {
       const { kind, reason } = decision.verdict;
       context.log.info({ kind, reason }, "status written");

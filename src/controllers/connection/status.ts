@@ -7,6 +7,7 @@ import { present } from "../shared/present.ts";
 import { reconcileRequest } from "../shared/reconcile-request.ts";
 import { summaryConditions } from "../shared/verdict.ts";
 import type { Decision } from "./decide.ts";
+import { expiryDraft, factsIn, missingPermissions, permissionsDraft, type TokenFacts } from "./token-facts.ts";
 
 /**
  * The whole status after a pass; the one before when nothing but the time of the next look would change. Acknowledges
@@ -17,14 +18,17 @@ export function statusOf(object: NorthflankConnection, decision: Decision, now: 
   const generation = object.metadata.generation ?? 0;
   const previous = before?.conditions ?? [];
   const { acceptedSecret, failure } = decision;
+  const token = decision.token === "as-before" ? factsIn(before) : decision.token;
   const status = present({
     observedGeneration: generation,
-    conditions: [...mergeConditions({ previous, drafts: drafts(object, decision), generation, now })],
+    conditions: [...mergeConditions({ previous, drafts: drafts(object, decision, token, now), generation, now })],
     lastHandledReconcileAt: reconcileRequest(object.metadata) ?? before?.lastHandledReconcileAt,
     rateLimit: decision.rateLimit,
     tokenSecretResourceVersion: acceptedSecret === "as-before" ? before?.tokenSecretResourceVersion : acceptedSecret,
     // What it names now is compared with this, so it may stay when the connection is led elsewhere.
     acceptedFor: decision.acceptedFor ?? before?.acceptedFor,
+    ...token,
+    missingPermissions: missingPermissions(token, decision.needs),
     dependents: decision.dependents,
     failure: failure === "as-before" ? before?.failure : failure,
   });
@@ -35,12 +39,18 @@ export function statusOf(object: NorthflankConnection, decision: Decision, now: 
   return planned === undefined ? status : { ...status, nextReconcileTime: planned };
 }
 
-function drafts(object: NorthflankConnection, decision: Decision): readonly ConditionDraft[] {
+function drafts(
+  object: NorthflankConnection,
+  decision: Decision,
+  token: TokenFacts,
+  now: number,
+): readonly ConditionDraft[] {
   const claims = [
     claim("CredentialsValid", decision.credentialsValid, object),
     claim("QuotaAvailable", decision.quotaAvailable, object),
   ];
-  return [...summary(object, decision), ...claims];
+  const ofToken = [permissionsDraft(token, decision.needs), expiryDraft(object, token, now)];
+  return [...summary(object, decision), ...claims, ...ofToken.filter((draft) => draft !== undefined)];
 }
 
 function summary({ metadata, status }: NorthflankConnection, { verdict }: Decision): readonly ConditionDraft[] {

@@ -60,6 +60,15 @@ export function projectNotAllowed({ projectId }: AccountRequest, name: string): 
   return blocked({ kind: "stalled", reason: "ProjectNotAllowed", message }, recheckConnectionMs);
 }
 
+/** Northflank limits the token to other projects. */
+export function projectOutOfReach({ projectId }: AccountRequest, name: string): Blocked {
+  const message =
+    `Northflank does not let the token of NorthflankConnection "${name}" reach project "${projectId}" ` +
+    "(status.projectRestrictions of the connection); nothing is sent. Add the project to the role of the token, or name " +
+    "another connection in spec.connectionRef. The limits are read again at the next check of the token.";
+  return blocked({ kind: "stalled", reason: "ProjectNotAllowed", message }, recheckConnectionMs);
+}
+
 /** The address must not see a token; `title` is how messages name the account: `connection "main"`. */
 export function hostRefused(title: string, problem: string): Blocked {
   const message = `The token of ${title} is not sent anywhere: ${problem}. Goes on when that is corrected.`;

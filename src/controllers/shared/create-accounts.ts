@@ -14,6 +14,7 @@ import {
   hostRefused,
   maxRefusedPerHour,
   projectNotAllowed,
+  projectOutOfReach,
   secretUnusable,
   tooManyRefused,
 } from "./account-verdicts.ts";
@@ -21,7 +22,7 @@ import type { Account, AccountRequest, AccountResolution, Accounts } from "./acc
 import { type ApiAddress, judgeApiUrl } from "./api-address.ts";
 import { defaultConnectionName } from "./dependents.ts";
 import { type AcceptedFor, listened } from "./listened-api.ts";
-import { isProjectAllowed } from "./project-guard.ts";
+import { isProjectAllowed, isProjectInReach, type KnownRestrictions } from "./project-guard.ts";
 import { slowProbeMs } from "./remote-verdict.ts";
 import { recheckSecretMs, SecretTokens, secretCacheMs } from "./secret-tokens.ts";
 import type { Standing } from "./standing.ts";
@@ -41,9 +42,14 @@ export interface ConnectionObject {
   };
   /**
    * `acceptedFor`: the address of {@link Account} that a process before this one was answered for.
-   * `tokenSecretResourceVersion`: the version of the Secret whose token was accepted last.
+   * `tokenSecretResourceVersion`: the version of the Secret whose token was accepted last. `projectRestrictions`: what
+   * Northflank told of it.
    */
-  readonly status?: { readonly acceptedFor?: string; readonly tokenSecretResourceVersion?: string };
+  readonly status?: {
+    readonly acceptedFor?: string;
+    readonly tokenSecretResourceVersion?: string;
+    readonly projectRestrictions?: KnownRestrictions;
+  };
 }
 
 /** What an API client is bound to. */
@@ -266,9 +272,10 @@ export function createAccounts(deps: AccountsDeps): ConnectionAccounts {
     if (source === undefined) return connectionNotFound(request);
     if (source.slot === operatorSlot) return { kind: "source", source };
     const name = request.connectionName ?? defaultConnectionName;
-    const { suspend, allowedProjects } = connectionOf(request)?.spec ?? {};
+    const { spec: { suspend, allowedProjects } = {}, status } = connectionOf(request) ?? {};
     if (suspend === true) return connectionSuspended(name);
     if (!isProjectAllowed(request.projectId, allowedProjects)) return projectNotAllowed(request, name);
+    if (!isProjectInReach(request.projectId, status?.projectRestrictions)) return projectOutOfReach(request, name);
     return { kind: "source", source };
   }
 

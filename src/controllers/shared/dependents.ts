@@ -24,13 +24,17 @@ export function connectionKeys(object: {
 interface WatchedConnection {
   readonly metadata: { readonly uid?: string };
   readonly spec: object;
-  readonly status?: { readonly conditions?: readonly Condition[]; readonly tokenSecretResourceVersion?: string };
+  readonly status?: {
+    readonly conditions?: readonly Condition[];
+    readonly tokenSecretResourceVersion?: string;
+    readonly projectRestrictions?: object;
+  };
 }
 
 /**
  * True when a change of a connection can matter to the objects that use it, so that they are enqueued: it appeared, went,
- * was edited, became usable or unusable, or its token was accepted in another version. A change of the counters in its
- * status does not.
+ * was edited, became usable or unusable, or its token was accepted in another version or for other projects. A change of
+ * the counters in its status does not.
  */
 export function connectionMatters(
   before: WatchedConnection | undefined,
@@ -41,6 +45,7 @@ export function connectionMatters(
   const { status: old } = before;
   const { status } = after;
   if (old?.tokenSecretResourceVersion !== status?.tokenSecretResourceVersion) return true;
+  if (!isSameJson(old?.projectRestrictions, status?.projectRestrictions)) return true;
   return ["Ready", "CredentialsValid"].some(
     (type) => findCondition(old?.conditions, type)?.status !== findCondition(status?.conditions, type)?.status,
   );

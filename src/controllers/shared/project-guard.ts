@@ -9,6 +9,20 @@ export function isProjectAllowed(projectId: string, patterns: readonly string[] 
   return patterns.some((pattern) => matchesGlob(projectId, pattern));
 }
 
+/** What Northflank told of the projects that a token reaches: `status.projectRestrictions` of its connection. */
+export interface KnownRestrictions {
+  readonly mode: "In" | "NotIn";
+  readonly projects: readonly string[];
+  readonly isIncomplete?: boolean;
+}
+
+/** False when the token surely does not reach the project. What is not known for sure is for Northflank to judge. */
+export function isProjectInReach(projectId: string, known: KnownRestrictions | undefined): boolean {
+  if (known === undefined) return true;
+  const isListed = known.projects.includes(projectId);
+  return known.mode === "In" ? isListed || known.isIncomplete === true : !isListed;
+}
+
 /**
  * Matches without a regular expression: one walk over the text per `*`, each starting where the last piece ended, so
  * that no pattern of a user can make it slow.

@@ -2,8 +2,10 @@ import { describe, expect, test } from "vitest";
 import { mergePatch } from "../../../sandbox/kubernetes/patch.ts";
 import type { NorthflankConnection } from "../../../src/api/connection.ts";
 import { northflankConnections, reconcileRequestedAt } from "../../../src/api/names.ts";
+import type { TokenNeed } from "../../../src/api/northflank-calls.ts";
 import { createValidator } from "../../../src/api/validate.ts";
 import { createConnectionReconciler } from "../../../src/controllers/connection/reconciler.ts";
+import type { AccountResolution } from "../../../src/controllers/shared/accounts.ts";
 import { createAccounts } from "../../../src/controllers/shared/create-accounts.ts";
 import { connectionMatters } from "../../../src/controllers/shared/dependents.ts";
 import type { EventDraft } from "../../../src/controllers/shared/event-draft.ts";
@@ -15,6 +17,7 @@ import type { KubeObject } from "../../../src/kube/types.ts";
 import type { NorthflankApi } from "../../../src/northflank/client.ts";
 import type { NorthflankError } from "../../../src/northflank/errors.ts";
 import type { LedgerSnapshot } from "../../../src/northflank/ledger.ts";
+import type { TokenView } from "../../../src/northflank/types.ts";
 import type { Outcome } from "../../../src/runtime/outcome.ts";
 import { connection } from "../../support/builders.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
@@ -38,6 +41,9 @@ class ConnectionScene {
   secretError: KubeError | undefined;
   /** What the check of a token comes to: an error, a time of expiry, or `no-route`. */
   answer: NorthflankError | "no-route" | string | undefined;
+  /** What else is told of a token that is accepted. */
+  token: Partial<TokenView> = {};
+  needs: readonly TokenNeed[] = [];
   quota: LedgerSnapshot | undefined;
   dependents = 0;
   statusWrites = 0;
@@ -120,6 +126,11 @@ class ConnectionScene {
       .catch(() => undefined);
   }
 
+  /** The account of an object of this project. */
+  async resolve(projectId: string): Promise<AccountResolution> {
+    return await this.#accounts.resolve({ namespace: "shop", connectionName: undefined, projectId }, neverAborted());
+  }
+
   state(): string {
     const shown = (this.object.status?.conditions ?? []).map(
       ({ type, status, reason }) => `${type}=${status}/${reason}`,
@@ -157,7 +168,7 @@ class ConnectionScene {
             this.#checks.push(token.reveal());
             if (this.answer === "no-route") return undefined;
             if (this.answer !== undefined && typeof this.answer !== "string") throw this.answer;
-            return { expiresAt: this.answer };
+            return { expiresAt: this.answer, ...this.token };
           },
           getService: async () => {
             if (this.answer !== undefined && typeof this.answer !== "string") throw this.answer;
@@ -181,6 +192,7 @@ class ConnectionScene {
       accounts: this.#accounts,
       validate: ({ kind, spec }) => validator.validateSpec(kind, spec),
       dependents: () => this.dependents,
+      needs: () => this.needs,
       quota: () => this.quota,
       schedule: new LookSchedule({ clock, random }),
       validationPeriodMs: hourMs,
@@ -742,4 +754,217 @@ test("a connection without a team has nothing to remember: its token says whose 
   await it.ordinaryCall();
   await it.pass();
   expect(it.object.status?.acceptedFor).toBeUndefined();
+});
+
+const dayMs = 24 * hourMs;
+
+describe("the expiry of a token", () => {
+  /** Expires in so many days. */
+  const expiring = async (days: number) => {
+    const it = scene();
+    it.answer = new Date(it.clock.now() + days * dayMs).toISOString().replace(".000Z", "Z");
+    await it.pass();
+    return it;
+  };
+  const warned = (it: ConnectionScene) => it.events.filter((event) => event.includes("TokenExp"));
+  const condition = (it: ConnectionScene) => it.object.status?.conditions?.find(({ type }) => type === "TokenExpiring");
+
+  test("is in the status", async () => {
+    const it = await expiring(30);
+    expect(it.object.status?.tokenExpirationTime).toBe("2026-01-31T00:00:00Z");
+    expect(condition(it)).toBeUndefined();
+    expect(it.events).toEqual([]);
+  });
+
+  test("is warned of 14 days before, and when it comes, once each, whatever is restarted", async () => {
+    const it = await expiring(30);
+    await it.clock.advance(16 * dayMs - 60_000);
+    await it.pass();
+    expect(warned(it)).toEqual([]);
+    await it.clock.advance(60_000);
+    for (let pass = 0; pass < 5; pass++) {
+      await it.pass();
+      it.restart();
+      await it.clock.advance(dayMs);
+    }
+    expect(warned(it)).toEqual(["Warning TokenExpiresSoon"]);
+    expect(condition(it)).toMatchObject({
+      status: "True",
+      reason: "TokenExpiresSoon",
+      message: 'The token expires at 2026-01-31T00:00:00Z. Put a new token into Secret "nf-token" before that.',
+    });
+    expect(it.state()).toContain("Ready=True/Valid");
+    await it.clock.advance(10 * dayMs);
+    for (let pass = 0; pass < 5; pass++) {
+      await it.pass();
+      it.restart();
+      await it.clock.advance(dayMs);
+    }
+    expect(warned(it)).toEqual(["Warning TokenExpiresSoon", "Warning TokenExpired"]);
+    expect(condition(it)).toMatchObject({ reason: "TokenExpired" });
+  });
+
+  test("is warned of once also by a clock that goes back and forth", async () => {
+    const it = await expiring(14);
+    const back = it.clock.now() - 1_000;
+    for (let pass = 0; pass < 4; pass++) {
+      it.clock.jump(pass % 2 === 0 ? -1_000 : 1_000);
+      await it.pass();
+    }
+    expect(it.clock.now()).toBeGreaterThan(back);
+    expect(warned(it)).toEqual(["Warning TokenExpiresSoon"]);
+  });
+
+  test("is no more of interest with a token that lasts longer, or for ever", async () => {
+    const it = await expiring(3);
+    expect(warned(it)).toEqual(["Warning TokenExpiresSoon"]);
+    it.answer = undefined;
+    it.secret = { text: "canary-other", resourceVersion: "2" };
+    await it.run(120_000);
+    expect(condition(it)).toBeUndefined();
+    expect(it.object.status?.tokenExpirationTime).toBeUndefined();
+    expect(warned(it)).toHaveLength(1);
+  });
+
+  test("in the past does not refuse a token that Northflank accepts", async () => {
+    const it = await expiring(-1);
+    expect(it.state()).toContain("Ready=True/Valid");
+    expect(it.object.status?.conditions?.[0]?.message).toBe(
+      "Northflank accepted the token, and reports that it expired at 2025-12-31T00:00:00Z.",
+    );
+    expect(warned(it)).toEqual(["Warning TokenExpired"]);
+  });
+
+  test("says why a token is rejected", async () => {
+    const it = await expiring(1);
+    it.answer = unauthorized;
+    await it.run(2 * dayMs);
+    expect(it.state()).toContain("Ready=False/AuthenticationFailed");
+    expect(it.object.status?.conditions?.[0]?.message).toMatch(
+      /\. The token that was accepted last expired at 2026-01-02T00:00:00Z\.$/,
+    );
+  });
+
+  test("is warned of when a write of the status fails, by the next pass", async () => {
+    const it = scene();
+    it.answer = "2026-01-05T00:00:00Z";
+    it.failStatusIn = 0;
+    await it.pass();
+    expect(it.events).toEqual([]);
+    await it.run(120_000);
+    expect(warned(it)).toEqual(["Warning TokenExpiresSoon"]);
+  });
+
+  test("stays known where a later check tells nothing of the same token", async () => {
+    const it = await expiring(30);
+    it.answer = northflankError("forbidden", { httpStatus: 401 });
+    await it.run(2 * hourMs);
+    expect(it.takeChecks().length).toBeGreaterThan(1);
+    expect(it.object.status?.tokenExpirationTime).toBe("2026-01-31T00:00:00Z");
+    it.secret = { text: "canary-other", resourceVersion: "2" };
+    await it.run(120_000);
+    expect(it.object.status?.tokenExpirationTime).toBeUndefined();
+  });
+});
+
+describe("the projects of a token", () => {
+  test("are in the status, wake the objects when they change, and keep others from sending anything", async () => {
+    const it = scene();
+    it.token = { projectRestrictions: { mode: "in", projects: ["shop"] } };
+    await it.pass();
+    expect(it.object.status?.projectRestrictions).toEqual({ mode: "In", projects: ["shop"] });
+    expect((await it.resolve("shop")).kind).toBe("usable");
+    const refused = await it.resolve("billing");
+    expect(refused).toMatchObject({ kind: "blocked", verdict: { kind: "stalled", reason: "ProjectNotAllowed" } });
+    expect(refused.kind === "blocked" && refused.verdict.message).toContain(
+      'NorthflankConnection "default" reach project "billing"',
+    );
+
+    const before = it.object;
+    it.token = { projectRestrictions: { mode: "notIn", projects: ["shop"] } };
+    await it.run(2 * hourMs);
+    expect(it.object.status?.projectRestrictions).toEqual({ mode: "NotIn", projects: ["shop"] });
+    expect(connectionMatters(before, it.object)).toBe(true);
+    expect((await it.resolve("shop")).kind).toBe("blocked");
+    expect((await it.resolve("billing")).kind).toBe("usable");
+
+    it.token = {};
+    await it.run(2 * hourMs);
+    expect(it.object.status?.projectRestrictions).toBeUndefined();
+    expect((await it.resolve("shop")).kind).toBe("usable");
+  });
+
+  test("are known after a restart without a request", async () => {
+    const it = scene();
+    it.token = { projectRestrictions: { mode: "in", projects: ["shop"] } };
+    await it.pass();
+    it.takeChecks();
+    it.restart();
+    expect((await it.resolve("billing")).kind).toBe("blocked");
+    expect(it.takeChecks()).toEqual([]);
+  });
+
+  test("leave those to Northflank that a list which was cut does not name", async () => {
+    const it = scene();
+    const projects = Array.from({ length: 200 }, (_, index) => `project-${index}`);
+    it.token = { projectRestrictions: { mode: "in", projects, isIncomplete: true } };
+    await it.pass();
+    expect(it.object.status?.projectRestrictions).toMatchObject({ isIncomplete: true });
+    expect((await it.resolve("billing")).kind).toBe("usable");
+    it.token = { projectRestrictions: { mode: "notIn", projects, isIncomplete: true } };
+    await it.run(2 * hourMs);
+    expect((await it.resolve("billing")).kind).toBe("usable");
+    expect((await it.resolve("project-7")).kind).toBe("blocked");
+  });
+});
+
+describe("the permissions of a token", () => {
+  const runs: TokenNeed = { use: "NorthflankJobRun", writes: true };
+  const observed: TokenNeed = { use: "NorthflankDeployment of a service", writes: false };
+  const condition = (it: ConnectionScene) =>
+    it.object.status?.conditions?.find(({ type }) => type === "PermissionsGranted");
+
+  test("that objects need and it lacks are in the status, and nothing is held back", async () => {
+    const it = scene();
+    it.needs = [runs];
+    it.token = { permissions: new Set(["ps_jobs_general_read", "ps_jobs_general_update", "ps_addons_general_read"]) };
+    await it.pass();
+    expect(it.object.status).toMatchObject({
+      grantedPermissions: ["ps_jobs_general_read", "ps_jobs_general_update"],
+      missingPermissions: ["ps_jobs_general_run-job"],
+    });
+    expect(condition(it)).toMatchObject({
+      status: "False",
+      reason: "PermissionDenied",
+      message:
+        "The token lacks the permission ps_jobs_general_run-job (NorthflankJobRun). Grant it to the token's role.",
+    });
+    expect(it.state()).toContain("Ready=True/Valid");
+    expect((await it.resolve("shop")).kind).toBe("usable");
+  });
+
+  test("are judged anew when objects of another kind come and go, without a request", async () => {
+    const it = scene();
+    it.token = { permissions: new Set(["ps_services_general_read"]) };
+    it.needs = [observed];
+    await it.pass();
+    expect(condition(it)).toMatchObject({ status: "True", reason: "Valid" });
+    it.takeChecks();
+    it.restart();
+    it.needs = [observed, { ...observed, writes: true }];
+    await it.run(60_000);
+    expect(it.object.status?.missingPermissions).toEqual(["ps_services_general_update"]);
+    it.needs = [];
+    await it.run(60_000);
+    expect(it.object.status?.missingPermissions).toBeUndefined();
+    expect(it.takeChecks()).toEqual([]);
+  });
+
+  test("that are not told are not missing", async () => {
+    const it = scene();
+    it.needs = [runs];
+    await it.pass();
+    expect(it.object.status?.missingPermissions).toBeUndefined();
+    expect(condition(it)).toBeUndefined();
+  });
 });
