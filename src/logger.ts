@@ -11,7 +11,7 @@ export const logKeys = [
   // Leader election.
   ...["lease", "identity", "holder", "leaderElect"],
   // A decision, and what it is about in Northflank.
-  ...["action", "reason", "kind", "project", "service", "job"],
+  ...["action", "reason", "kind", "project", "service", "job", "run"],
   // Start and end of the program.
   ...["version", "namespaces", "endpoint", "address", "signal", "graceMs", "step"],
   // An error, always under this key.

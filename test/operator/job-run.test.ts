@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { northflankJobRuns, runFinalizer } from "../../src/api/names.ts";
+import { northflankConnections, northflankJobRuns, runFinalizer } from "../../src/api/names.ts";
+import { secrets } from "../../src/kube/types.ts";
 import { kstatusOf } from "../support/kstatus.ts";
 import { conditionOf, type Scenario, scenarios } from "../support/operator-scenario.ts";
 
@@ -189,6 +190,19 @@ describe("a job run", { concurrent: true, timeout: 200_000 }, () => {
     await using scenario = await startScenario();
     const object = await hangingRun(scenario, "held-by-finalizer", { deletionPolicy: "Abort" });
     expect((await object.get()).metadata.finalizers).toEqual([runFinalizer]);
+    await object.delete();
+    await object.isGone();
+    expect(runs(scenario)[0]?.wasAborted).toBe(true);
+  });
+
+  test("with deletionPolicy Abort is aborted although its connection and the Secret are deleted first", async () => {
+    await using scenario = await startScenario();
+    const object = await hangingRun(scenario, "teardown", { deletionPolicy: "Abort" });
+    const { client } = scenario.cluster;
+    const { namespace } = scenario;
+    await client.delete(northflankConnections, { namespace, name: "default" });
+    await client.delete(secrets, { namespace, name: "nf-token" });
+    await scenario.quiet(500);
     await object.delete();
     await object.isGone();
     expect(runs(scenario)[0]?.wasAborted).toBe(true);

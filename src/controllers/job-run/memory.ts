@@ -55,6 +55,10 @@ export interface RunMemory {
   pause?: Pause | undefined;
   /** The account that the run was last found to belong to. */
   account?: Account | undefined;
+  /** The connection that led to {@link account} is gone, and this is all that is left of it. */
+  isConnectionGone?: boolean | undefined;
+  /** Since when a deletion finds that no way to Northflank is left. */
+  unreachableSinceMs?: number | undefined;
   /** The last look for a duplicate has been made. */
   isDuplicateWatchOver?: boolean | undefined;
 }

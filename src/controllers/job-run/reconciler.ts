@@ -17,7 +17,7 @@ import { decideNotStored } from "./decide.ts";
 import { decideDeleteTimedOut, isTtlOver, longestCleanupMs, longestQuotaCleanupMs } from "./ends.ts";
 import { changeFinalizer, deleteSelf, type ExecuteDeps, executeAfter } from "./execute.ts";
 import { finalizerChange } from "./finalizer.ts";
-import { isBeforeStart, type RunState, reopenedByRequest, stateOf } from "./machine.ts";
+import { isBeforeStart, latestAttempt, type RunState, reopenedByRequest, stateOf } from "./machine.ts";
 import { RunMemories, type RunMemory, rememberEnd, type UnsavedStatus, withUnsaved } from "./memory.ts";
 import {
   createPass,
@@ -34,6 +34,7 @@ import { putStart } from "./start.ts";
 import { StartLocks } from "./start-locks.ts";
 import { fieldsNotStored, statusOf } from "./status.ts";
 import { sooner, takeStep } from "./steps.ts";
+import { decideUnreachable, goneConnectionMs, isUnreachable } from "./teardown.ts";
 
 /** Index functions of the store, by {@link jobIndexValue}. Ended objects add up for years: few may ask for all. */
 export const jobRunIndexes = {
@@ -125,18 +126,35 @@ function comeBack(pass: Pass): Outcome {
 
 const outdatedPolicy = { baseMs: 1_000, factor: 2, capMs: 60_000, jitter: 0.5 } as const;
 
-/** A deletion is not held back for longer than {@link longestCleanupMs}, or {@link longestQuotaCleanupMs}. */
+/**
+ * A deletion is not held back for longer than {@link longestCleanupMs}, or {@link longestQuotaCleanupMs}; without a
+ * connection for {@link goneConnectionMs} only.
+ */
 function withCleanupLimit(pass: Pass, conclusion: Conclusion | undefined): Conclusion | undefined {
   const { wish, memory, deps, object } = pass;
   if (wish !== "cleanup" || conclusion === undefined || conclusion.isReleased) return conclusion;
   if (conclusion.facts.completionTime !== undefined) return conclusion;
+  const asks = conclusion.next.kind === "recheck" && conclusion.next.asks;
+  const unreachableMs = unreachableForMs(pass, conclusion);
+  if (unreachableMs !== undefined) {
+    const leftMs = untilMs(unreachableMs, goneConnectionMs);
+    return leftMs === undefined ? decideUnreachable(pass) : sooner(conclusion, leftMs, asks);
+  }
   const age = wallAge({ memory, clock: deps.clock }, "deleted", object.metadata.deletionTimestamp);
   const limitMs = conclusion.verdict.reason === "WaitingForQuota" ? longestQuotaCleanupMs : longestCleanupMs;
   const leftMs = untilMs(provenMs(age, limitMs), limitMs);
-  return leftMs === undefined ? decideDeleteTimedOut(limitMs) : sooner(conclusion, Math.min(leftMs, cleanupRecheckMs));
+  const recheckMs = Math.min(leftMs ?? 0, cleanupRecheckMs);
+  return leftMs === undefined ? decideDeleteTimedOut(limitMs) : sooner(conclusion, recheckMs, asks);
 }
 
 const cleanupRecheckMs = 30_000;
+
+/** For how long this process has seen that no way to Northflank is left; `undefined` while there is one. */
+function unreachableForMs({ memory, deps }: Pass, conclusion: Conclusion): number | undefined {
+  const atMs = deps.clock.monotonic();
+  memory.unreachableSinceMs = isUnreachable(conclusion, memory) ? (memory.unreachableSinceMs ?? atMs) : undefined;
+  return memory.unreachableSinceMs === undefined ? undefined : atMs - memory.unreachableSinceMs;
+}
 
 async function conclude(pass: Pass, conclusion: Conclusion): Promise<Outcome> {
   const { deps, memory, context } = pass;
@@ -265,10 +283,17 @@ function publish(pass: Pass, { events: drafts, before }: UnsavedStatus): void {
     if (event.reason === "RunStarted") deps.observer.started();
     if (event.reason === "RunRecovered") deps.observer.recovered();
     pass.context.log.info({ action: event.action, reason: event.reason }, "run event");
+    if (event.reason === "Abandoned" || event.reason === "DeleteTimedOut") warnOfRelease(pass, event.reason);
   }
   if (before?.completionTime === undefined && stored.status?.completionTime !== undefined) {
     deps.observer.finished(resultOf(stored));
   }
+}
+
+/** A namespace that is being deleted takes no Events: this line is all that stays. */
+function warnOfRelease({ stored, context }: Pass, reason: string): void {
+  const { projectId: project, jobId: job } = stored.spec;
+  context.log.warn({ reason, project, job, run: latestAttempt(stored)?.runId }, "run released without abort");
 }
 
 function resultOf({ status }: NorthflankJobRun): Parameters<RunObserver["finished"]>[0] {

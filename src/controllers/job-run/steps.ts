@@ -55,6 +55,7 @@ import {
 import { certainlyElapsed, duplicateWatchMs, elapsedSince, isServerTime, judgeReadBack, timeMs } from "./read-back.ts";
 import { decideProbe, decideResolution, decideResolved, parseResolution, type Resolution } from "./resolve.ts";
 import { startRun } from "./start.ts";
+import { rememberedAccount } from "./teardown.ts";
 
 /** Does what the step of this pass is. `undefined`: nothing is to be written; come back shortly. */
 export async function takeStep(pass: Pass): Promise<Conclusion | undefined> {
@@ -457,6 +458,10 @@ async function accountOf(pass: Pass): Promise<AccountResolution> {
   const { connectionRef, projectId } = object.spec;
   const request = { namespace, connectionName: connectionRef?.name, projectId };
   const resolved = await deps.accounts.resolve(request, context.signal);
+  const remembered = rememberedAccount(pass.wish, memory, resolved);
+  const isSecretGone = resolved.kind === "blocked" && resolved.verdict.reason === "SecretNotFound";
+  memory.isConnectionGone = remembered !== undefined && !isSecretGone;
+  if (remembered !== undefined) return { kind: "usable", account: remembered };
   if (resolved.kind === "usable") {
     // A run that is known by its id is asked for all the same: where it is found, it is the same account after all.
     const isNamed = pass.state === "active" || (isUnresolved(object) && resolutionOf(pass)?.kind === "run");

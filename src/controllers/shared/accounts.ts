@@ -29,6 +29,8 @@ export interface Account extends Standing {
    * then be granted, so slow probes need not wait. Means nothing beyond this process; holds nothing secret.
    */
   readonly version: string;
+  /** Present for the operator-wide token, which serves objects that have no connection. */
+  readonly isOperatorWide?: true;
 }
 
 /** The account of an object, or why there is none now. */

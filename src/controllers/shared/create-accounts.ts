@@ -419,6 +419,7 @@ export function createAccounts(deps: AccountsDeps): ConnectionAccounts {
       address: addressText(binding),
       version: String(opened),
       team: teamOf(source, baseUrl),
+      ...(source.slot === operatorSlot ? { isOperatorWide: true as const } : {}),
       get pool() {
         return poolOf(facts);
       },

@@ -41,6 +41,9 @@ const blocked = {
   verdict: { kind: "stalled", reason: "ConnectionNotFound", message: "gone" },
 } as const;
 
+// Of a connection that is there: one that is gone holds nothing for so long.
+const unusable = { kind: "stalled", reason: "SecretInvalid", message: "no token" } as const;
+
 /** Every time limit of a run object. */
 const limits: readonly Limit[] = [
   {
@@ -80,7 +83,7 @@ const limits: readonly Limit[] = [
     spec: { deletionPolicy: "Abort" },
     given: () => {
       story = new RunStory({
-        account: () => (outsideMs() > minute ? { ...blocked, recheckAfterMs: minute } : undefined),
+        account: () => (outsideMs() > minute ? { ...blocked, verdict: unusable, recheckAfterMs: minute } : undefined),
       });
       long();
       story.clock.setTimer(() => story.cluster.delete("default/once"), 20 * minute);

@@ -180,7 +180,19 @@ const cases: readonly Case[] = [
     costs: { passes: 45, requests: 40, writes: 3 },
   },
   {
-    name: "the namespace is deleted, and with it the connection (Abort)",
+    name: "the object is deleted, and the Secret of its connection holds no token (Abort)",
+    spec: { ...active, deletionPolicy: "Abort" },
+    given: long,
+    afterMs: minute,
+    trouble: (given) => {
+      given.block({ kind: "stalled", reason: "SecretInvalid", message: "no token" });
+      given.cluster.delete("default/once");
+    },
+    forMs: 9 * minute,
+    costs: { passes: 25, requests: 0, writes: 2 },
+  },
+  {
+    name: "the namespace is deleted, and with it the connection (Abort): the run is aborted with what is remembered",
     spec: { ...active, deletionPolicy: "Abort" },
     given: long,
     afterMs: minute,
@@ -189,7 +201,7 @@ const cases: readonly Case[] = [
       given.cluster.delete("default/once");
     },
     forMs: 9 * minute,
-    costs: { passes: 25, requests: 0, writes: 2 },
+    costs: { passes: 5, requests: 2, writes: 2 },
   },
 ];
 

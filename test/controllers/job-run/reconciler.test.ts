@@ -833,13 +833,14 @@ describe("deletion", () => {
     expect(story.events()).toContain("Warning Abandoned");
   });
 
-  test("Abort with the Secret gone: a Warning, tries for ten minutes, then lets go", async () => {
+  test("Abort with the Secret gone before this process: a Warning, tries for ten minutes, then lets go", async () => {
     let isGone = false;
     const verdict = { kind: "stalled", reason: "SecretNotFound", message: "The Secret is gone." } as const;
     use(new RunStory({ account: () => (isGone ? { kind: "blocked", verdict, recheckAfterMs: minute } : undefined) }));
     story.remote.runMs = 60 * minute;
     await story.run(abortPolicy, 10_000);
     isGone = true;
+    story.restart();
     story.cluster.delete("default/once");
     await story.clock.advance(9 * minute);
     expect(story.object().metadata.finalizers).toEqual([runFinalizer]);

@@ -355,3 +355,19 @@ describe("whatever happens to connections, within an hour,", () => {
     for (let count = 0; count < one.times; count++) await look(resolution.account);
   }
 });
+
+test("an account that an open run remembers goes on when its connection and Secret are gone, within its quota", async () => {
+  const { resolve, accounts, store, tokens, apis, sent } = cluster(
+    { "acme/default": acme },
+    { "acme/default": "acme-token" },
+  );
+  const account = usable(await resolve("acme"));
+  expect(await look(account)).toBe("answered");
+  store.delete("acme/default");
+  tokens.delete("acme/default");
+  accounts.forget("acme/default");
+  expect(await resolve("acme")).toMatchObject({ kind: "blocked", verdict: { reason: "ConnectionNotFound" } });
+  expect(await look(account)).toBe("answered");
+  expect(sent).toHaveLength(2);
+  expect(apis.quota("team acme at https://api.northflank.com")?.used).toBe(2);
+});

@@ -1,0 +1,58 @@
+// pure
+import type { Reason } from "../../api/reasons.ts";
+import type { Account, AccountResolution } from "../shared/accounts.ts";
+import { type Conclusion, conclude, type Situation, warning } from "./conclusion.ts";
+import { latestAttempt, type Wish } from "./machine.ts";
+import type { RunMemory } from "./memory.ts";
+
+/*
+ * A namespace is deleted in no particular order, so the connection, its Secret or both may be gone before the run is
+ * aborted. Then the deletion goes on with the account that this process remembers of the run. A process that remembers
+ * none, because it was started since, waits for a moment and releases the object.
+ */
+
+/** How long a deletion waits for a connection that is gone: one that is being replaced is back by then. */
+export const goneConnectionMs = 30_000;
+
+const goneReasons: ReadonlySet<Reason> = new Set(["ConnectionNotFound", "SecretNotFound"]);
+
+/**
+ * The account to go on with in place of what `resolved` says; `undefined` where that counts. Without its connection an
+ * object may come to the operator-wide token, which says nothing about a run of another one.
+ */
+export function rememberedAccount(
+  wish: Wish,
+  { account }: RunMemory,
+  resolved: AccountResolution,
+): Account | undefined {
+  if (wish !== "cleanup" || account === undefined) return undefined;
+  const isGone =
+    resolved.kind === "blocked"
+      ? goneReasons.has(resolved.verdict.reason)
+      : resolved.account.isOperatorWide === true && account.isOperatorWide !== true;
+  return isGone ? account : undefined;
+}
+
+/** True where no way to Northflank is left, and none comes back by itself. */
+export function isUnreachable({ verdict }: Conclusion, { isConnectionGone }: RunMemory): boolean {
+  if (verdict.reason === "ConnectionNotFound") return true;
+  const isDenied = verdict.reason === "AuthenticationFailed" || verdict.reason === "PermissionDenied";
+  return isDenied && isConnectionGone === true;
+}
+
+/** The object is released without an abort. */
+export function decideUnreachable({ object }: Situation): Conclusion {
+  const { projectId, jobId } = object.spec;
+  const runId = latestAttempt(object)?.runId;
+  const what =
+    runId === undefined
+      ? `A start of job "${jobId}" of project "${projectId}" may have started a run`
+      : `Run ${runId} of job "${jobId}" of project "${projectId}" may still be active`;
+  const message =
+    `${what}, and the connection of the object is gone, so the operator cannot abort the run. The object is released. Check ` +
+    "the job in Northflank, and abort the run there.";
+  return conclude(
+    { kind: "stalled", reason: "Abandoned", message },
+    { next: { kind: "settled" }, isReleased: true, events: [warning("Abandoned", "AbortRun", message)] },
+  );
+}
