@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { northflankConnections } from "../../src/api/names.ts";
 import { kstatusOf } from "../support/kstatus.ts";
-import { type Scenario, scenarios } from "../support/operator-scenario.ts";
+import { conditionOf, type Scenario, scenarios } from "../support/operator-scenario.ts";
 
 const startScenario = scenarios();
 
@@ -98,12 +98,108 @@ describe("credentials", { concurrent: true, timeout: 300_000 }, () => {
     for (const deployment of deployments) await deployment.reconcileNow();
     const run = await scenario.jobRun("once");
     await run.reaches("Stalled", { reason: "AuthenticationFailed" });
-    expect(rejected(scenario).length).toBeLessThanOrEqual(2);
+    // One call of each that were under way together, and the check that confirms it.
+    expect(rejected(scenario).length).toBeLessThanOrEqual(3);
 
     northflank.addToken("nf-rotated-canary");
     await scenario.secret("nf-token", { token: "nf-rotated-canary" });
     for (const deployment of deployments) await deployment.reaches("Ready");
     await run.reaches("Succeeded");
-    expect(rejected(scenario).length).toBeLessThanOrEqual(2);
+    expect(rejected(scenario).length).toBeLessThanOrEqual(3);
   });
 });
+
+describe("a 401", { concurrent: true, timeout: 300_000 }, () => {
+  test("that strays costs an object nothing but a moment", async () => {
+    await using scenario = await startScenario();
+    const deployment = await scenario.deployment("api", api);
+    await deployment.reaches("Ready");
+    scenario.northflank.rejectNextRequests(1);
+    const looked = await deployment.reconcileNow();
+    expect(conditionOf(looked, "Ready")?.status).toBe("True");
+    expect(rejected(scenario)).toHaveLength(1);
+    expect(scenario.northflank.calls.slice(-3).map(({ path }) => path)).toEqual([
+      "/v1/projects/shop/services/api",
+      "/v1/auth",
+      "/v1/projects/shop/services/api",
+    ]);
+  });
+
+  test("that strays before a run is started does not hold it up, and it is started once", async () => {
+    await using scenario = await startScenario();
+    const run = await scenario.jobRun("once", { suspend: true });
+    await run.reaches("Suspended");
+    scenario.northflank.rejectNextRequests(1);
+    await run.patch({ suspend: false });
+    await run.reaches("Succeeded");
+    expect(scenario.northflank.runs("shop", "migrate")).toHaveLength(1);
+    expect(rejected(scenario)).toHaveLength(1);
+  });
+
+  test("about a permission is told by the object, which names it; others go on, and so does it when it is granted", async () => {
+    await using scenario = await startScenario();
+    const { northflank, token } = scenario;
+    northflank.setTokenRights(token, { lacks: ["ps_jobs_general_run-job"] });
+    const run = await scenario.jobRun("once");
+    const denied = await run.reaches("Stalled", { reason: "PermissionDenied" });
+    expect(conditionOf(denied, "Ready")?.message).toContain("The token lacks the permission ps_jobs_general_run-job.");
+    const deployment = await scenario.deployment("api", api);
+    await deployment.reaches("Ready");
+    const connection = await connectionOf(scenario);
+    const told = await connection.becomes("said what is missing", ({ status }) =>
+      isSame(status?.missingPermissions, ["ps_jobs_general_run-job"]),
+    );
+    expect(conditionOf(told, "Ready")?.status).toBe("True");
+    northflank.setTokenRights(token, {});
+    await run.reconcileNow();
+    await run.reaches("Succeeded");
+  });
+});
+
+describe("a token", { concurrent: true, timeout: 300_000 }, () => {
+  test("that is limited to other projects is not used, and is again when the limit is gone", async () => {
+    await using scenario = await startScenario({ isStarted: false });
+    const { northflank, token } = scenario;
+    northflank.setTokenRights(token, { projects: { restrictionMode: "in", projects: ["other"] } });
+    await scenario.startOperator().ready();
+    const connection = await connectionOf(scenario);
+    await connection.becomes("said where it may be used", ({ status }) =>
+      isSame(status?.projectRestrictions, { mode: "In", projects: ["other"] }),
+    );
+    const deployment = await scenario.deployment("api", api);
+    const refused = await deployment.reaches("Stalled", { reason: "ProjectNotAllowed" });
+    expect(conditionOf(refused, "Ready")?.message).toContain('reach project "shop"');
+    expect(northflank.calls.filter(({ path }) => path !== "/v1/auth")).toEqual([]);
+    northflank.setTokenRights(token, {});
+    await connection.reconcileNow();
+    await deployment.reaches("Ready");
+  });
+
+  test("that expires soon is warned of once, also by the process that comes after", async () => {
+    await using scenario = await startScenario({ connection: "no-secret" });
+    const expiresAtMs = Date.now() + 5 * 24 * 3_600_000;
+    scenario.northflank.addToken("nf-short-canary", { expiresAtMs });
+    await scenario.secret("nf-token", { token: "nf-short-canary" });
+    const connection = await connectionOf(scenario);
+    await connection.reaches("TokenExpiring", { reason: "TokenExpiresSoon" });
+    const warnings = async () => (await scenario.events()).filter(({ reason }) => reason === "TokenExpiresSoon");
+    await scenario.until("a warning", async () => (await warnings()).length > 0);
+    await scenario.restart();
+    await connection.reconcileNow();
+    await scenario.quiet(500);
+    expect(await warnings()).toHaveLength(1);
+    expect(await scenario.metrics()).toMatch(
+      /northflank_operator_connection_token_expiration_timestamp_seconds\{namespace="[^"]+",name="default"\} \d+/,
+    );
+  });
+});
+
+/** The connection that the scenario has made. */
+async function connectionOf(scenario: Scenario) {
+  const spec = { tokenSecretRef: { name: "nf-token" }, apiURL: scenario.northflank.url };
+  return await scenario.apply(northflankConnections, "default", spec);
+}
+
+function isSame(left: unknown, right: unknown): boolean {
+  return JSON.stringify(left) === JSON.stringify(right);
+}
