@@ -157,6 +157,23 @@ describe("an import", () => {
     expect(result.err).toContain(message);
   });
 
+  test("with a token that lacks a permission names it, and reads the rest", async () => {
+    scene.northflank.setTokenRights(toolToken, { lacks: ["ps_services_general_read"] });
+    const { code, err } = await scene.run(runImport, ["--project=shop", "--service=api", "--job=migrate"]);
+    expect(code).toBe(1);
+    expect(err).toContain("The token lacks the permission ps_services_general_read");
+    expect(scene.northflank.calls.map(({ path, status }) => `${path} ${status}`).sort()).toEqual([
+      "/v1/projects/shop/jobs/migrate 200",
+      "/v1/projects/shop/services/api 401",
+    ]);
+  });
+
+  test("with a 401 that strays reads everything all the same", async () => {
+    scene.northflank.rejectNextRequests(1);
+    const { code, err } = await scene.run(runImport, ["--project=shop", "--service=api"]);
+    expect([code, err]).toEqual([0, expect.not.stringContaining("401")]);
+  });
+
   test("with a rejected token stops at once", async () => {
     scene.northflank.revokeToken(toolToken);
     const { code, out, err } = await scene.run(runImport, [

@@ -316,6 +316,15 @@ describe("a plan", () => {
     expect(scene.northflank.calls[0]?.path).toBe("/v1/teams/acme/projects/shop/services/api");
   });
 
+  test("with a token that lacks a permission names it, for the objects that need it", async () => {
+    scene.northflank.setTokenRights(toolToken, { lacks: ["ps_services_general_read"] });
+    const { code, objects } = await planned(deployment("api", image("2")));
+    expect([code, objects.map(({ message }) => message)]).toEqual([
+      1,
+      [expect.stringContaining("The token lacks the permission ps_services_general_read")],
+    ]);
+  });
+
   test("with a rejected token is an error of each object, and asks once or twice only", async () => {
     scene.northflank.revokeToken(toolToken);
     const text = ["api", "web", "abc", "def", "ghi", "jkl", "mno"].map((name) =>

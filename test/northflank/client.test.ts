@@ -252,6 +252,22 @@ describe("every endpoint", () => {
     expect(sent[0]?.path).toBe(`/proxy${scoped}`);
   });
 
+  test.each(endpoints)("%s that lacks a permission names it, and says nothing of the token", async (_name, use) => {
+    script = [
+      reply(401, { error: { status: 401, message: "Unauthorized", details: { requiredPermission: "ps_x_y_z" } } }),
+    ];
+    const outcome = await use(apiOf()).catch((error: unknown) => ({ error }));
+    expect(outcome).toMatchObject({
+      error: {
+        code: "forbidden",
+        denial: "permission",
+        httpStatus: 401,
+        detail: "status 401, Unauthorized. The token lacks the permission ps_x_y_z",
+      },
+    });
+    expect(sent).toHaveLength(1);
+  });
+
   test.each(endpoints)("%s reports one call with its template, never a path", async (_name, use, method) => {
     script = [data(answer)];
     await use(apiOf({ teamId: "acme" }));

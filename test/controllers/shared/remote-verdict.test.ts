@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { judgeRemoteError, type RemoteVerdict } from "../../../src/controllers/shared/remote-verdict.ts";
-import { NorthflankError, type NorthflankErrorCode } from "../../../src/northflank/errors.ts";
+import { type Denial, NorthflankError, type NorthflankErrorCode } from "../../../src/northflank/errors.ts";
 import { always } from "../../support/strict-fake.ts";
 
 function judge(code: NorthflankErrorCode, options: { retryAfterMs?: number; failures?: number; draw?: number } = {}) {
@@ -67,6 +67,19 @@ test("a missing target is looked for after 15 s, then ever more rarely, at last 
 test("a broken far end is probed rarely after a while, but at least hourly", () => {
   expect(judge("protocol", { failures: 5 }).next).toEqual({ kind: "recheck", afterMs: 1_920_000 });
   expect(judge("protocol", { failures: 6 }).next).toEqual(hour);
+});
+
+test.each<readonly [Denial | undefined, string, object]>([
+  ["permission", "Grant it to the token's role.", hour],
+  ["feature", "Ask Northflank to enable the feature for the account.", hour],
+  ["unexplained", "Check what the token's role allows.", minute],
+  [undefined, "Grant the token's role the permission for this call.", hour],
+])("what is denied for %s says: %s", (denial, remedy, next) => {
+  const error = new NorthflankError({ code: "forbidden", step: "start a run", detail: "no", denial, sent: true });
+  const judged = judgeRemoteError({ error, failures: 0, random: always(0.5) });
+  expect(judged.verdict).toMatchObject({ kind: "stalled", reason: "PermissionDenied" });
+  expect(judged.verdict.message).toContain(`Start a run: no. ${remedy} `);
+  expect(judged.next).toEqual(next);
 });
 
 test("slow probes are spread over ±20 %", () => {
