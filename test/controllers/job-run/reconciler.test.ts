@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { NorthflankJobRun } from "../../../src/api/job-run.ts";
 import { resolveStart, runFinalizer } from "../../../src/api/names.ts";
-import { NorthflankError, type NorthflankErrorCode } from "../../../src/northflank/errors.ts";
+import { type Denial, NorthflankError, type NorthflankErrorCode } from "../../../src/northflank/errors.ts";
 import { RunRemote } from "../../support/run-remote.ts";
 import { RunStory } from "../../support/run-story.ts";
 
@@ -414,19 +414,36 @@ describe("refusals of the start", () => {
     readonly httpStatus: number;
     readonly ready: string;
     readonly postsInTwoHours: readonly [number, number];
+    readonly denial?: Denial;
   }[] = [
     { code: "rejected", httpStatus: 400, ready: "False/RequestRejected", postsInTwoHours: [1, 1] },
     { code: "rejected", httpStatus: 413, ready: "False/RequestRejected", postsInTwoHours: [1, 1] },
     { code: "rejected", httpStatus: 422, ready: "False/RequestRejected", postsInTwoHours: [1, 1] },
     { code: "rejected", httpStatus: 409, ready: "False/RequestRejected", postsInTwoHours: [2, 10] },
     { code: "forbidden", httpStatus: 403, ready: "False/PermissionDenied", postsInTwoHours: [2, 3] },
+    {
+      code: "forbidden",
+      denial: "permission",
+      httpStatus: 401,
+      ready: "False/PermissionDenied",
+      postsInTwoHours: [2, 3],
+    },
+    // May have been a moment's: soon again at first.
+    {
+      code: "forbidden",
+      denial: "unexplained",
+      httpStatus: 401,
+      ready: "False/PermissionDenied",
+      postsInTwoHours: [6, 9],
+    },
     { code: "not_found", httpStatus: 404, ready: "False/TargetNotFound", postsInTwoHours: [5, 40] },
     { code: "rate_limited", httpStatus: 429, ready: "Unknown/WaitingForQuota", postsInTwoHours: [10, 130] },
   ];
-  test.each(table)("$httpStatus: $ready, tried as often as its class says", async (row) => {
-    const { code, httpStatus } = row;
+  test.each(table)("$httpStatus $denial: $ready, tried as often as its class says", async (row) => {
+    const { code, httpStatus, denial } = row;
     for (let index = 0; index < 200; index++) {
-      story.remote.refusals.push(new NorthflankError({ code, step: "start", detail: "no", httpStatus, sent: true }));
+      const facts = { code, step: "start", detail: "no", httpStatus, denial, sent: true };
+      story.remote.refusals.push(new NorthflankError(facts));
     }
     await story.run({}, 120 * minute);
     expect(story.condition("Ready")).toBe(row.ready);
@@ -434,6 +451,15 @@ describe("refusals of the start", () => {
     expect(story.remote.posts.length).toBeGreaterThanOrEqual(row.postsInTwoHours[0]);
     expect(story.remote.posts.length).toBeLessThanOrEqual(row.postsInTwoHours[1]);
     expect(story.remote.ours).toEqual([]);
+  });
+
+  test("a 401 that strays costs the start a minute, and there is one run", async () => {
+    const facts = { code: "forbidden", denial: "unexplained", step: "start", detail: "no", httpStatus: 401 } as const;
+    story.remote.refusals.push(new NorthflankError({ ...facts, sent: true }));
+    await story.run({}, 2 * minute);
+    expect(story.remote.posts).toHaveLength(2);
+    expect(story.remote.ours).toHaveLength(1);
+    expect(story.summary()).toMatchObject({ phase: "Succeeded" });
   });
 
   test("after 422 a reconcile request sends it once more, also across a restart", async () => {
