@@ -102,6 +102,16 @@ describe("what a token needs", () => {
     expect(section).toContain(permission === undefined ? "Permission: none" : `Permission: ${permission} (\`ps_`);
   });
 
+  test("is said in the first example, all of it and nothing else", () => {
+    const example = readFileSync(join(root, "examples/00-connection.yaml"), "utf8");
+    const lines = [...example.matchAll(/^# +(Project > .*): (.*)$/gm)];
+    const named = lines.flatMap(([, group, actions = ""]) =>
+      actions.split(", ").map((action) => `${group} > ${action}`),
+    );
+    const needed = all.flatMap(([, { permission }]) => permission ?? []);
+    expect(new Set(named)).toEqual(new Set(needed));
+  });
+
   test.each([
     ["Project > Jobs > General > Run Job", "ps_jobs_general_run-job"],
     ["Project > Services > Deployment > View Observability", "ps_services_deployment_view-observability"],

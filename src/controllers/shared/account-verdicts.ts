@@ -64,8 +64,8 @@ export function projectNotAllowed({ projectId }: AccountRequest, name: string): 
 export function projectOutOfReach({ projectId }: AccountRequest, name: string): Blocked {
   const message =
     `Northflank does not let the token of NorthflankConnection "${name}" reach project "${projectId}" ` +
-    "(status.projectRestrictions of the connection); nothing is sent. Add the project to the role of the token, or name " +
-    "another connection in spec.connectionRef. The limits are read again at the next check of the token.";
+    "(status.projectRestrictions of the connection); nothing is sent. Add the project to the role of the token and " +
+    "request a reconcile of the connection, or name another connection in spec.connectionRef.";
   return blocked({ kind: "stalled", reason: "ProjectNotAllowed", message }, recheckConnectionMs);
 }
 

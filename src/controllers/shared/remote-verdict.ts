@@ -145,7 +145,7 @@ export function judgeRemoteError(options: {
 const denials: Readonly<Record<Denial, Partial<Treatment>>> = {
   permission: { remedy: "Grant it to the token's role." },
   feature: { remedy: "Ask Northflank to enable the feature for the account." },
-  unexplained: { remedy: "Check what the token's role allows.", probeMs: soonThenHourly },
+  unexplained: { remedy: "Check the role of the token, and spec.teamId of the connection.", probeMs: soonThenHourly },
 };
 
 /** 409 often is the other half of an ordering problem: what is there is read again soon, and may be right by then. */

@@ -72,7 +72,7 @@ test("a broken far end is probed rarely after a while, but at least hourly", () 
 test.each<readonly [Denial | undefined, string, object]>([
   ["permission", "Grant it to the token's role.", hour],
   ["feature", "Ask Northflank to enable the feature for the account.", hour],
-  ["unexplained", "Check what the token's role allows.", minute],
+  ["unexplained", "Check the role of the token, and spec.teamId of the connection.", minute],
   [undefined, "Grant the token's role the permission for this call.", hour],
 ])("what is denied for %s says: %s", (denial, remedy, next) => {
   const error = new NorthflankError({ code: "forbidden", step: "start a run", detail: "no", denial, sent: true });
