@@ -5,6 +5,7 @@ import {
   connectionSuspended,
   hostRefused,
   projectNotAllowed,
+  projectOutOfReach,
   secretUnusable,
 } from "../../../src/controllers/shared/account-verdicts.ts";
 
@@ -35,6 +36,12 @@ test.each([
     projectNotAllowed(request, "main"),
     "stalled/ProjectNotAllowed",
     ['"shop"', "spec.allowedProjects", "Add the project"],
+  ],
+  [
+    "a project that the token does not reach",
+    projectOutOfReach(request, "main"),
+    "stalled/ProjectNotAllowed",
+    ['"shop"', '"main"', "status.projectRestrictions", "request a reconcile of the connection"],
   ],
   [
     "a host off the list",

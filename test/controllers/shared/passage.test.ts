@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { stalledPassage } from "../../../src/controllers/shared/passage.ts";
+import { raisedPassage, stalledPassage } from "../../../src/controllers/shared/passage.ts";
 import type { Condition } from "../../../src/kube/types.ts";
 
 function stalled(reason: string, observedGeneration = 1): readonly Condition[] {
@@ -17,4 +17,22 @@ test.each([
   ["not told when it ends", stalled("InvalidSpec"), [], []],
 ] as const)("a passage to Stalled is %s", (_sentence, before, after, expected) => {
   expect(stalledPassage({ before, after, action: "Validate" })).toEqual(expected);
+});
+
+const raised = (reason: string, status: Condition["status"] = "True", observedGeneration = 1): readonly Condition[] => {
+  const [condition] = stalled(reason, observedGeneration);
+  return condition === undefined ? [] : [{ ...condition, type: "TokenExpiring", status }];
+};
+
+test.each([
+  ["told when it comes up", [], raised("TokenExpired"), 1],
+  ["told when it was False before", raised("TokenExpired", "False"), raised("TokenExpired"), 1],
+  ["told for another reason", raised("TokenExpiresSoon"), raised("TokenExpired"), 1],
+  ["not told while it stays", raised("TokenExpired"), raised("TokenExpired"), 0],
+  ["not told again for another spec", raised("TokenExpired"), raised("TokenExpired", "True", 2), 0],
+  ["not told while it is not True", [], raised("TokenExpired", "False"), 0],
+  ["not told when it ends", raised("TokenExpired"), [], 0],
+  ["not told for a word that is not of the catalogue", [], raised("Anything"), 0],
+] as const)("a condition that is raised is %s", (_sentence, before, after, count) => {
+  expect(raisedPassage({ before, after, type: "TokenExpiring", action: "Validate" })).toHaveLength(count);
 });

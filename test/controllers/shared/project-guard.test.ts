@@ -1,5 +1,9 @@
 import { expect, test } from "vitest";
-import { isProjectAllowed } from "../../../src/controllers/shared/project-guard.ts";
+import {
+  isProjectAllowed,
+  isProjectInReach,
+  type KnownRestrictions,
+} from "../../../src/controllers/shared/project-guard.ts";
 
 test.each([
   ["shop", undefined, true],
@@ -28,4 +32,20 @@ test("a hostile pattern costs no time", () => {
   const started = performance.now();
   expect(isProjectAllowed(`${"a".repeat(10_000)}b`, [`${"*a".repeat(5_000)}*c`])).toBe(false);
   expect(performance.now() - started).toBeLessThan(200);
+});
+
+test.each<readonly [string, KnownRestrictions | undefined, boolean]>([
+  ["shop", undefined, true],
+  ["shop", { mode: "In", projects: ["billing", "shop"] }, true],
+  ["shop", { mode: "In", projects: ["billing"] }, false],
+  ["shop", { mode: "In", projects: ["shopping", "Shop"] }, false],
+  ["shop", { mode: "In", projects: [] }, false],
+  ["shop", { mode: "In", projects: ["billing"], isIncomplete: true }, true],
+  ["shop", { mode: "NotIn", projects: ["shop"] }, false],
+  ["shop", { mode: "NotIn", projects: ["billing"] }, true],
+  ["shop", { mode: "NotIn", projects: [] }, true],
+  ["shop", { mode: "NotIn", projects: ["shop"], isIncomplete: true }, false],
+  ["shop", { mode: "NotIn", projects: ["billing"], isIncomplete: true }, true],
+])("a token reaches %s under %j: %s", (projectId, known, expected) => {
+  expect(isProjectInReach(projectId, known)).toBe(expected);
 });
