@@ -69,10 +69,10 @@ function usesOf(permission: string, needs: readonly TokenNeed[]): string {
 /** So long before its end a token is warned of: long enough for a holiday, short enough to be acted upon. */
 const warnBeforeMs = 14 * 24 * 3_600_000;
 
-/**
- * Condition `TokenExpiring`; `undefined` while the end is far away or not known. What was said of an end stays said, so that a
- * clock that goes back raises no second Event.
- */
+/** What was said of an end stays said while a clock goes back by less than this: it raises no second Event. */
+const wobbleMs = 3_600_000;
+
+/** Condition `TokenExpiring`; `undefined` while the end is far away or not known. */
 export function expiryDraft(
   { spec, status }: NorthflankConnection,
   { tokenExpirationTime: time }: TokenFacts,
@@ -83,10 +83,10 @@ export function expiryDraft(
   const said = status?.tokenExpirationTime === time ? findCondition(status.conditions, type)?.reason : undefined;
   const leftMs = Date.parse(time) - now;
   const remedy = `Put a new token into Secret "${spec.tokenSecretRef.name}"`;
-  if (leftMs <= 0 || said === "TokenExpired") {
+  if (leftMs <= (said === "TokenExpired" ? wobbleMs : 0)) {
     return { type, status: "True", reason: "TokenExpired", message: `The token expired at ${time}. ${remedy}.` };
   }
-  if (leftMs > warnBeforeMs && said !== "TokenExpiresSoon") return undefined;
+  if (leftMs > warnBeforeMs + (said === "TokenExpiresSoon" ? wobbleMs : 0)) return undefined;
   const message = `The token expires at ${time}. ${remedy} before that.`;
   return { type, status: "True", reason: "TokenExpiresSoon", message };
 }

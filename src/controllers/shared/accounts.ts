@@ -59,7 +59,8 @@ export interface Accounts {
    */
   peek?(request: AccountRequest): Account | undefined;
   /**
-   * Tells that the API answered 401 with this account's token. The Secret is read again at once when the account is next
+   * Tells that the API does not accept this account's token: a call failed with `unauthorized`, which is said of a token
+   * only when `GET /v1/auth` has confirmed it. The Secret is read again at once when the account is next
    * resolved: a new token is used, the same one is not sent again until the Secret changes or a slow probe is due (the
    * account is `blocked` with `AuthenticationFailed` meanwhile). So a caller may resolve and call once more in the same
    * pass.

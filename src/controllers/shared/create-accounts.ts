@@ -206,8 +206,9 @@ const unacceptedLabel = "not accepted yet";
  *     neither             the connections with the same token (compared in memory only, never part of a name)
  *
  * *Guarantees*: one client per distinct binding; nobody gets into a pool by writing a name that somebody else uses; what
- * was sent before a connection joined counts there; after a 401 at most one call per {@link slowProbeMs} is made with the
- * same token, whoever asks, and at most {@link maxRefusedPerHour} with tokens of one namespace that were never accepted.
+ * was sent before a connection joined counts there; after a 401 that `GET /v1/auth` confirms at most one call per
+ * {@link slowProbeMs} is made with the same token, whoever asks, and at most {@link maxRefusedPerHour} with tokens of one
+ * namespace that were never accepted.
  *
  * Wiring: give it the store of the connection controller; enqueue the dependents of a connection when
  * `connectionMatters` says so, and call `forget` when one is deleted.

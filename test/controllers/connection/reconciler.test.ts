@@ -794,6 +794,10 @@ describe("the expiry of a token", () => {
       message: 'The token expires at 2026-01-31T00:00:00Z. Put a new token into Secret "nf-token" before that.',
     });
     expect(it.state()).toContain("Ready=True/Valid");
+    // The spec may change meanwhile: that is no new expiry.
+    it.edit({ allowedProjects: ["shop"] });
+    await it.pass();
+    expect(warned(it)).toEqual(["Warning TokenExpiresSoon"]);
     await it.clock.advance(10 * dayMs);
     for (let pass = 0; pass < 5; pass++) {
       await it.pass();
@@ -813,6 +817,16 @@ describe("the expiry of a token", () => {
     }
     expect(it.clock.now()).toBeGreaterThan(back);
     expect(warned(it)).toEqual(["Warning TokenExpiresSoon"]);
+  });
+
+  test("is taken back when it was a clock that was far ahead for a moment", async () => {
+    const it = await expiring(60);
+    it.clock.jump(100 * dayMs);
+    await it.pass();
+    expect(condition(it)).toMatchObject({ reason: "TokenExpired" });
+    it.clock.jump(-100 * dayMs);
+    await it.pass();
+    expect(condition(it)).toBeUndefined();
   });
 
   test("is no more of interest with a token that lasts longer, or for ever", async () => {
