@@ -11,6 +11,8 @@ export const normalEvents = {
   RolloutComplete: "Northflank finished rolling out a source that the operator sent.",
   RunStarted: "Northflank accepted the start of a run.",
   RunRecovered: "The answer to a start was lost; the run was found in the list of runs and adopted.",
+  RunAdopted:
+    "The object had lost its status, as after a restore; the run that its annotation stands for was adopted, and none was started.",
   RunSucceeded: "The run ended with success.",
   AbortRequested: "Northflank was asked to abort the run; the note says why.",
 } as const satisfies Events;

@@ -213,8 +213,10 @@ const attempts = {
       completionTime: time("When it ended."),
       origin: {
         type: "string",
-        enum: ["Started", "Recovered"],
-        description: "Started: the answer named it. Recovered: the answer was lost and the run was found in the list.",
+        enum: ["Started", "Recovered", "Adopted"],
+        description:
+          "Started: the answer named it. Recovered: the answer was lost and the run was found in the list. Adopted: the " +
+          "object had lost its status, and its annotation stood for the run: the operator follows it, and never aborts it.",
       },
     },
     required: ["number", "runId", "origin"],
@@ -256,6 +258,12 @@ export const jobRunStatus = {
           "Only where this start repeats one whose outcome stayed unknown: when the first of them was recorded. A run " +
             "of that one may still turn up as a duplicate.",
         ),
+        fromAnnotation: {
+          type: "boolean",
+          description:
+            "True: the status was gone, and this was read from the annotation northflank-operator.io/started-run. The run is " +
+            "adopted where it is found, never repeated by itself, and never aborted.",
+        },
         untilTime: time(
           "Only after a restore of the cluster that may have removed the record of a start: a run that began after this time is not a run of that start.",
         ),

@@ -53,6 +53,12 @@ export const resolveStart = `${group}/resolve-start`;
  */
 export const revision = `${group}/revision`;
 
+/**
+ * On a NorthflankJobRun: its last start, written by the operator before the start is sent. It outlives the status, which
+ * backup tools and copies leave out, and keeps such an object from running again.
+ */
+export const startedRun = `${group}/started-run`;
+
 /** The only finalizer: on a NorthflankJobRun with `deletionPolicy: Abort`, while its run is active. */
 export const runFinalizer = `${group}/run-finalizer`;
 

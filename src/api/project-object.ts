@@ -10,6 +10,7 @@ import {
   resolveStart,
   revision,
   runFinalizer,
+  startedRun,
 } from "./names.ts";
 import { formatPath } from "./problem.ts";
 import { isRecord, type Path, type UnknownField, unknownFields } from "./stored.ts";
@@ -32,7 +33,13 @@ export interface CachedObject extends KubeObject {
 export type Fit = <T extends KubeObject>(raw: T) => T & { readonly misfits?: Misfits };
 
 /** Annotations that are read; the others are dropped. */
-const ourAnnotations: ReadonlySet<string> = new Set([reconcileRequestedAt, fluxRequestedAt, resolveStart, revision]);
+const ourAnnotations: ReadonlySet<string> = new Set([
+  reconcileRequestedAt,
+  fluxRequestedAt,
+  resolveStart,
+  revision,
+  startedRun,
+]);
 
 // An object may carry 256 KiB of annotations, and all objects are in memory. No value that means anything is so long.
 const maxAnnotationLength = 1_024;
@@ -116,7 +123,7 @@ function projectObject(
   const object = {
     apiVersion: intern(raw.apiVersion),
     kind: intern(raw.kind),
-    metadata: projectMetadata(raw.metadata, intern),
+    metadata: projectMetadata(withoutOldMark(raw), intern),
     spec: shareStrings(spec, intern),
     status: shareStrings(status, intern),
   };
@@ -125,6 +132,14 @@ function projectObject(
     ...(prunedFields.length === 0 ? {} : { prunedFields }),
     ...(misfits === undefined ? {} : { misfits }),
   };
+}
+
+/** Ended runs add up for years. Their status says all that the annotation says, so none of them keeps it in memory. */
+function withoutOldMark({ metadata, status }: CachedObject): ObjectMeta {
+  const isOver = isRecord(status) && typeof status.completionTime === "string";
+  if (!isOver || !isRecord(metadata.annotations) || !Object.hasOwn(metadata.annotations, startedRun)) return metadata;
+  const { [startedRun]: _, ...annotations } = metadata.annotations;
+  return { ...metadata, annotations };
 }
 
 function projectMetadata(metadata: ObjectMeta, intern: Intern): ObjectMeta {

@@ -62,6 +62,8 @@ export const reasons = {
   StatusNotStored:
     "The API server did not store a part of the status that the operator needs. Causes: an older CRD, or a webhook.",
   AccountChanged: "The connection leads to another account than the one the run was started in.",
+  CopyOfStartedRun:
+    "The annotation northflank-operator.io/started-run is that of another object or spec, or not readable: while it is there, no run is started.",
   TargetNotFound: "The project, service or job does not exist, or the token cannot see it (404).",
   RequestRejected: "Northflank refused the request (400, 409, 413, 422).",
   RemoteMisconfigured: "The address answers, but not like the Northflank API: redirect, TLS, 405, HTML, content type.",
@@ -103,6 +105,7 @@ export const reasons = {
   ChangeApplied: "A change was sent to Northflank and accepted.",
   RunStarted: "Northflank accepted the start of the run.",
   RunRecovered: "A run whose start had no answer was found and adopted.",
+  RunAdopted: "The object had lost its status; the run that was started for it before was adopted.",
   AbortRequested: "Northflank was asked to abort the run.",
   RunsOnSourceChange: "Northflank itself starts a run of the job when its source changes.",
   DeprecatedRoute: "Northflank has deprecated the call that is used, and has no other for this.",

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { findKind, type KindDefinition } from "../../src/api/kinds.ts";
+import { startedRun } from "../../src/api/names.ts";
 import { type CachedObject, createProjection } from "../../src/api/project-object.ts";
 import type { KubeObject } from "../../src/kube/types.ts";
 
@@ -74,6 +75,15 @@ test("keeps what reconcilers read and drops the rest", () => {
     },
     spec: runSpec,
     status: { observedGeneration: 2 },
+  });
+});
+
+test("the annotation of a start is kept until the run has ended: of those there are ever more", () => {
+  const annotations = { [startedRun]: "x", "northflank-operator.io/resolve-start": "fail" };
+  const kept = (status: object) => project(raw({ metadata: { annotations }, status })).metadata.annotations;
+  expect(kept({ observedGeneration: 1, runId: "r1" })).toEqual(annotations);
+  expect(kept({ observedGeneration: 1, completionTime: "2026-01-01T00:00:00Z" })).toEqual({
+    "northflank-operator.io/resolve-start": "fail",
   });
 });
 

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from "node:util";
-import { mergePatch } from "../../sandbox/kubernetes/patch.ts";
+import { jsonPatch, mergePatch } from "../../sandbox/kubernetes/patch.ts";
 import type { NorthflankJobRun } from "../../src/api/job-run.ts";
 import { apiVersion } from "../../src/api/names.ts";
 import { KubeError } from "../../src/kube/errors.ts";
@@ -87,6 +87,18 @@ export class RunCluster {
     for (const object of backup) this.#store(object as Stored);
   }
 
+  /**
+   * As a backup tool or `kubectl create` brings an object back: name, annotations, finalizers and spec of what was copied,
+   * and no status. What has its name now is gone first.
+   */
+  recreate(copy: NorthflankJobRun, metadata: object = {}): NorthflankJobRun {
+    const { name, annotations, finalizers } = copy.metadata;
+    const kept = { ...(annotations && { annotations }), ...(finalizers && { finalizers }), ...metadata };
+    const present = (metadata as { readonly name?: string }).name ?? name;
+    if (this.#objects.has(`default/${present}`)) this.#remove(`default/${present}`);
+    return this.create(present, structuredClone(copy.spec), kept);
+  }
+
   watch(watcher: (key: string, object: NorthflankJobRun | undefined) => void): () => void {
     this.#watchers.add(watcher);
     return () => this.#watchers.delete(watcher);
@@ -124,22 +136,8 @@ export class RunCluster {
 
   patch(key: string, operations: readonly object[]): NorthflankJobRun {
     const before = this.#require(key);
-    let finalizers = [...(before.metadata.finalizers ?? [])];
-    for (const operation of operations as readonly { op: string; path: string; value?: unknown }[]) {
-      const { op, path, value } = operation;
-      const [, , field, index] = path.split("/");
-      if (op === "test") {
-        const metadata = before.metadata as unknown as Record<string, unknown>;
-        const actual = index === undefined ? metadata[field ?? ""] : finalizers[Number(index)];
-        if (JSON.stringify(actual ?? null) !== JSON.stringify(value)) {
-          throw new KubeError({ code: "invalid", step: `patch ${key}`, detail: `test of ${path} failed` });
-        }
-      } else if (op === "add") finalizers = index === "-" ? [...finalizers, String(value)] : (value as string[]);
-      else if (op === "remove") finalizers = finalizers.filter((_, at) => at !== Number(index));
-      else throw new Error(`unexpected patch operation ${op}`);
-    }
-    const { finalizers: _, ...rest } = before.metadata;
-    const metadata = {
+    const { finalizers = [], ...rest } = patched(before, operations, `patch ${key}`).metadata;
+    const metadata: Stored["metadata"] = {
       ...rest,
       // As on the wire: an empty list is left out.
       ...(finalizers.length === 0 ? {} : { finalizers }),
@@ -206,6 +204,14 @@ const defaultSpec: NorthflankJobRun["spec"] = {
   abort: false,
   deletionPolicy: "Orphan",
 };
+
+function patched(before: Stored, operations: readonly object[], step: string): Stored {
+  try {
+    return jsonPatch(before, operations) as Stored;
+  } catch (error) {
+    throw new KubeError({ code: "invalid", step, detail: String(error) });
+  }
+}
 
 function conflict(step: string): KubeError {
   return new KubeError({ code: "conflict", step, detail: "the object has been modified" });

@@ -19,12 +19,17 @@ export function judgeAccountChange(
   if (start?.account === undefined || start.account === account.address) return undefined;
   if (!isStillThere(object, start)) return undefined;
   const runId = latestAttempt(object)?.runId;
-  const what = stateOf(object) === "active" ? `Run ${runId} was started` : "A run was started, or may have been,";
+  const what = isKnown(object) ? `Run ${runId} was started` : "A run was started, or may have been,";
   const message =
     `${what} in ${start.account}, and the connection leads to ${account.address} now, which does not know it: nothing is ` +
     "started or aborted there. Point the connection to the former account to follow the run to its end; " +
     `${answerOf(object)}or delete this object to leave the run to itself.`;
   return { kind: "stalled", reason: "AccountChanged", message };
+}
+
+function isKnown(object: NorthflankJobRun): boolean {
+  const state = stateOf(object);
+  return state === "active" || state === "adopted";
 }
 
 /** While nobody knows which run it is, a person may say so: also where the account is the same under another address. */
@@ -39,6 +44,7 @@ function isStillThere(object: NorthflankJobRun, start: StartRecord): boolean {
     case "unresolved":
     case "unknown":
     case "active":
+    case "adopted":
       return true;
     case "finished":
       return false;

@@ -2,7 +2,8 @@
 import type { NorthflankJobRun } from "../../api/job-run.ts";
 import { findCondition } from "../../runtime/conditions.ts";
 import { type ObjectKey, objectKey } from "../../runtime/outcome.ts";
-import { isAbortWanted, isUnresolved, type StartRecord, stateOf } from "./machine.ts";
+import { isAbortWanted, isUnresolved, latestAttempt, type StartRecord, stateOf } from "./machine.ts";
+import { markOf } from "./mark.ts";
 
 /** Another run object of the same job and account. */
 export interface Sibling {
@@ -32,7 +33,10 @@ export function obstaclesAmong(object: NorthflankJobRun, siblings: readonly Sibl
     const isAllowed = object.spec.concurrencyPolicy === "Allow";
     if (isUnresolved(other)) return isAllowed && isSettled ? [] : [{ kind: "unresolved", name: key }];
     if (isAllowed) return [];
-    return stateOf(other) === "active" ? [{ kind: "active", name: key }] : [];
+    const state = stateOf(other);
+    // What is not aborted for its own object is not aborted for another one either.
+    if (state === "adopted") return [{ kind: "foreign", name: latestAttempt(other)?.runId ?? key }];
+    return state === "active" ? [{ kind: "active", name: key }] : [];
   });
 }
 
@@ -96,7 +100,8 @@ export function isWaitingForConcurrency(object: NorthflankJobRun): boolean {
 
 /** True for an object that keeps starts of its job waiting: others may go on when it is done, edited or gone. */
 export function isInTheWay(object: NorthflankJobRun): boolean {
-  return isUnresolved(object) || stateOf(object) === "active";
+  const state = stateOf(object);
+  return isUnresolved(object) || state === "active" || state === "adopted";
 }
 
 /** The starts of other objects of which nobody knows yet which run they started, if any. */
@@ -120,7 +125,20 @@ export function runIdsOf(objects: readonly NorthflankJobRun[]): ReadonlySet<stri
  */
 export function runsTaken(object: NorthflankJobRun, siblings: readonly Sibling[]): ReadonlySet<string> {
   const { runId: _, ...status } = object.status ?? { observedGeneration: -1 };
-  return runIdsOf([{ ...object, status }, ...siblings.map((sibling) => sibling.object)]);
+  const others = siblings.map((sibling) => sibling.object);
+  return new Set([...runIdsOf([{ ...object, status }, ...others]), ...markedRuns(object, others)]);
+}
+
+/**
+ * Runs that the annotations of others stand for, which have lost their status and are still to be looked at. Who may write
+ * one in another namespace must not take a run away from this object.
+ */
+function markedRuns({ metadata }: NorthflankJobRun, others: readonly NorthflankJobRun[]): readonly string[] {
+  return others.flatMap((other) => {
+    if (other.metadata.namespace !== metadata.namespace || latestAttempt(other) !== undefined) return [];
+    const reading = markOf(other);
+    return reading?.kind === "mark" ? (reading.mark.runId ?? []) : [];
+  });
 }
 
 function isYounger(left: NorthflankJobRun, right: NorthflankJobRun): boolean {

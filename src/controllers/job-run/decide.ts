@@ -1,5 +1,6 @@
 // pure
 import type { NorthflankJobRun } from "../../api/job-run.ts";
+import { startedRun } from "../../api/names.ts";
 import type { NorthflankError } from "../../northflank/errors.ts";
 import type { StartResult } from "../../northflank/types.ts";
 import { formatTime } from "../../runtime/conditions.ts";
@@ -25,13 +26,16 @@ import {
 } from "./conclusion.ts";
 import type { Obstacle } from "./concurrency.ts";
 import { adopt, withDuplicate } from "./follow.ts";
-import { isUnresolved, latestAttempt, type StartRecord } from "./machine.ts";
+import { isUnresolved, latestAttempt, type StartRecord, stateOf } from "./machine.ts";
 import type { ReadBack } from "./read-back.ts";
 import { decideReadBack } from "./resolve.ts";
 
 /** Suspended before the start. */
 export function decideHold(situation: Situation): Conclusion {
-  const message = "spec.suspend is true: the run is held back. It starts when spec.suspend is false.";
+  const isMarked = stateOf(situation.object) === "marked";
+  const message = isMarked
+    ? `spec.suspend is true: nothing is done. The annotation ${startedRun} is read when spec.suspend is false.`
+    : "spec.suspend is true: the run is held back. It starts when spec.suspend is false.";
   return conclude({ kind: "suspended", reason: "Suspended", message }, { next: untilDeadline(situation) });
 }
 

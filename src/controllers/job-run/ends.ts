@@ -6,7 +6,7 @@ import { formatDuration } from "../../util/duration.ts";
 import type { Verdict } from "../shared/verdict.ts";
 import { untilMs } from "./age.ts";
 import { type Conclusion, conclude, type Next, normal, type Situation, warning, withFacts } from "./conclusion.ts";
-import { isGivenUp, isUnresolved, latestAttempt, type Wish } from "./machine.ts";
+import { isGivenUp, isUnresolved, latestAttempt, stateOf, type Wish } from "./machine.ts";
 
 /** How a run object ended. */
 export interface End {
@@ -57,7 +57,7 @@ export function decideUnstartedEnd(situation: Situation, wish: Wish): Conclusion
   // Given up to be repeated: what it has started, if anything, may still turn up.
   const isUnanswered = start !== undefined && isGivenUp(start);
   if (wish === "aborted") {
-    const isOpen = isUnresolved(object) || isUnanswered;
+    const isOpen = isUnresolved(object) || isUnanswered || stateOf(object) === "marked";
     const message = isOpen
       ? "Aborted while nobody could tell whether a run was started. Nothing more is started; look for a run in Northflank."
       : "Aborted before a run was started.";
@@ -74,18 +74,28 @@ export function decideUnstartedEnd(situation: Situation, wish: Wish): Conclusion
 
 /** The object is deleted and has no run that must be waited for. */
 export function decideLeave({ object }: Situation): Conclusion {
+  const state = stateOf(object);
   const isOpen = isUnresolved(object);
-  const message = isOpen
-    ? "The object is being deleted. Nobody can tell whether its last start has started a run: look into Northflank."
-    : "The object is being deleted; nothing is started.";
+  const message = leavingMessage(object, isOpen);
   return conclude(
     { kind: "progressing", reason: "Deleting", message },
     {
       next: { kind: "settled" },
       isOutcomeUnknown: isOpen,
       isReleased: true,
-      events: isOpen ? [warning("Abandoned", "AbortRun", message)] : [],
+      events: isOpen || state === "adopted" ? [warning("Abandoned", "AbortRun", message)] : [],
     },
+  );
+}
+
+function leavingMessage(object: NorthflankJobRun, isOpen: boolean): string {
+  if (isOpen) {
+    return "The object is being deleted. Nobody can tell whether its last start has started a run: look into Northflank.";
+  }
+  if (stateOf(object) !== "adopted") return "The object is being deleted; nothing is started.";
+  return (
+    `The object is being deleted. Run ${latestAttempt(object)?.runId} was started before the object lost its status, so it ` +
+    "is not aborted: abort it in Northflank if it is not wanted."
   );
 }
 

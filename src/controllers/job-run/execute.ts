@@ -9,6 +9,7 @@ import type { Account } from "../shared/accounts.ts";
 import type { AfterAction } from "./conclusion.ts";
 import { finalizerPatch } from "./finalizer.ts";
 import { latestAttempt } from "./machine.ts";
+import { runIdOperations } from "./mark.ts";
 import type { RunMemory } from "./memory.ts";
 import type { Read } from "./observe.ts";
 import { jobOf, putStart } from "./start.ts";
@@ -78,17 +79,22 @@ async function record(
   return written;
 }
 
-/** Adds or removes our finalizer. A conflict changes nothing: the next pass sees the new state. */
-export async function changeFinalizer(
+/**
+ * Adds or removes our finalizer, and writes the id of the run to the annotation where it is missing: one request for both.
+ * A conflict changes nothing: the next pass sees the new state.
+ */
+export async function changeMetadata(
   deps: ExecuteDeps,
   object: NorthflankJobRun,
-  change: "add" | "remove",
+  change: "add" | "remove" | undefined,
   signal: AbortSignal,
 ): Promise<"done" | "again"> {
-  const { namespace = "", name } = object.metadata;
-  const body = finalizerPatch(object, change);
-  if (body === undefined) return "done";
-  const patch = { kind: "json", body } as const;
+  const { namespace = "", name, uid } = object.metadata;
+  const finalizer = change === undefined ? undefined : finalizerPatch(object, change);
+  const mark = runIdOperations(object);
+  if (finalizer === undefined && mark === undefined) return "done";
+  const isSame = { op: "test", path: "/metadata/uid", value: uid } as const;
+  const patch = { kind: "json", body: [...(finalizer ?? [isSame]), ...(mark ?? [])] } as const;
   try {
     const written = await deps.kube.patch<NorthflankJobRun>(
       northflankJobRuns,

@@ -9,7 +9,9 @@ import type { RunState } from "./machine.ts";
  * outcome is open, and at no other time. It cannot be added to what is being deleted.
  */
 export function finalizerChange(object: NorthflankJobRun, state: RunState): "add" | "remove" | undefined {
-  const isWanted = object.spec.deletionPolicy === "Abort" && holding[state];
+  // What an annotation stands for is not aborted, so nothing has to wait for it.
+  const isOurs = object.status?.start?.fromAnnotation !== true;
+  const isWanted = object.spec.deletionPolicy === "Abort" && isOurs && holding[state];
   if (isWanted === hasFinalizer(object.metadata, runFinalizer)) return undefined;
   if (!isWanted) return "remove";
   return object.metadata.deletionTimestamp === undefined ? "add" : undefined;
@@ -17,10 +19,12 @@ export function finalizerChange(object: NorthflankJobRun, state: RunState): "add
 
 const holding: Readonly<Record<RunState, boolean>> = {
   idle: false,
+  marked: false,
   rejected: false,
   unresolved: true,
   unknown: true,
   active: true,
+  adopted: false,
   between: false,
   finished: false,
 };

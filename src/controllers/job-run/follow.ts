@@ -1,9 +1,11 @@
 // pure
 import type { NorthflankJobRun } from "../../api/job-run.ts";
+import { startedRun } from "../../api/names.ts";
 import type { NorthflankError } from "../../northflank/errors.ts";
 import type { JobRunView } from "../../northflank/types.ts";
 import { capped, formatTime } from "../../runtime/conditions.ts";
 import type { ObjectKey } from "../../runtime/outcome.ts";
+import { assertNever } from "../../util/assert-never.ts";
 import { formatDuration } from "../../util/duration.ts";
 import type { EventDraft } from "../shared/event-draft.ts";
 import { nextFailure } from "../shared/failure.ts";
@@ -37,7 +39,7 @@ export function adoptFound(situation: Situation, start: StartRecord, run: JobRun
     runName: run.runName,
     startTime: formatTime(startMs ?? situation.now),
     ownStartTime: formatTime(startMs === undefined ? situation.now : ownMs(situation, startMs)),
-    origin: "Recovered",
+    origin: start.fromAnnotation ? "Adopted" : "Recovered",
   });
 }
 
@@ -63,7 +65,7 @@ export function adopt(
     startTime: found.startTime,
     origin: found.origin,
   };
-  const isRecovered = found.origin === "Recovered";
+  const isFound = found.origin !== "Started";
   const { reason: _reason, message: _message, ...open } = start;
   const facts: Facts = {
     attempts: [...(object.status?.attempts ?? []), attempt].slice(-maxAttempts),
@@ -74,18 +76,46 @@ export function adopt(
   };
   return conclude(running(object, attempt), {
     facts,
-    next: isRecovered ? { kind: "again" } : { kind: "recheck", afterMs: settings.runPollIntervalMs, asks: true },
-    after: [{ kind: "record", start: { ...open, outcome: isRecovered ? "Recovered" : "Accepted" } }],
-    events: [
-      isRecovered
-        ? normal("RunRecovered", "StartRun", `Found run ${attempt.runId}, whose start had no answer.`)
-        : normal("RunStarted", "StartRun", `Started run ${attempt.runId} of job ${object.spec.jobId}.`),
-    ],
+    next: isFound ? { kind: "again" } : { kind: "recheck", afterMs: settings.runPollIntervalMs, asks: true },
+    after: [{ kind: "record", start: { ...open, outcome: isFound ? "Recovered" : "Accepted" } }],
+    events: [adoptionEvent(object, attempt)],
   });
 }
 
-function running({ spec }: NorthflankJobRun, { runId }: Attempt): Verdict {
-  return { kind: "progressing", reason: "RunActive", message: `Run ${runId} of job ${spec.jobId} is active.` };
+function adoptionEvent({ spec }: NorthflankJobRun, { origin, runId }: Attempt): EventDraft {
+  switch (origin) {
+    case "Started":
+      return normal("RunStarted", "StartRun", `Started run ${runId} of job ${spec.jobId}.`);
+    case "Recovered":
+      return normal("RunRecovered", "StartRun", `Found run ${runId}, whose start had no answer.`);
+    case "Adopted":
+      return normal("RunAdopted", "StartRun", `Adopted run ${runId}, which was started before the status was lost.`);
+    default:
+      return assertNever(origin, "origin");
+  }
+}
+
+function running({ spec }: NorthflankJobRun, attempt: Attempt): Verdict {
+  const { runId } = attempt;
+  const message = `Run ${runId} of job ${spec.jobId} is active.${isAdopted(attempt) ? ` ${followedOnly}` : ""}`;
+  return { kind: "progressing", reason: "RunActive", message };
+}
+
+function isAdopted({ origin }: Attempt): boolean {
+  return origin === "Adopted";
+}
+
+const followedOnly =
+  "It was started before this object lost its status, so the operator follows it and never aborts it. Abort it in " +
+  "Northflank if it is not wanted.";
+
+/** What an end says of a run that this object did not start, as far as Kubernetes knows. */
+function adoptedNote(attempt: Attempt): string {
+  if (!isAdopted(attempt)) return "";
+  return (
+    " It was started before this object lost its status, and no other run was started. To run the job again, create an " +
+    `object without the annotation ${startedRun}.`
+  );
 }
 
 /** What was seen of the run of the current attempt. `isGone`: it is not there, and that is proven. */
@@ -188,9 +218,11 @@ function decideOver(
   const time = formatTime(endMs(situation, timeMs(run.concludedAt)));
   const name = `Run ${ended.runId}`;
   if (run.status === "SUCCESS") {
-    return finish(situation, { reason: "RunSucceeded", message: `${name} ended with success.`, time });
+    const message = `${name} ended with success.${adoptedNote(ended)}`;
+    return finish(situation, { reason: "RunSucceeded", message, time });
   }
   const { object } = situation;
+  if (isAdopted(ended)) return decideAdoptedEnd(situation, ended, time);
   if (wish === "cleanup") {
     return finish(situation, { reason: "AbortedOnDelete", message: `${name} was aborted for the deletion.`, time });
   }
@@ -210,6 +242,12 @@ function decideOver(
   return decideFailedRun(situation, ended, time);
 }
 
+/** Why it ended is not known: whatever aborted it did so for the object that had the status. Nothing follows it. */
+function decideAdoptedEnd(situation: Situation, ended: Attempt, time: string): Conclusion {
+  const message = `Run ${ended.runId} failed (${ended.remoteStatus}).${adoptedNote(ended)}`;
+  return finish(situation, { reason: "RunFailed", message, time });
+}
+
 /** When the run was over, by our own clock: the ttl counts from here. Never before its start. */
 function endMs(situation: Situation, concludedMs: number | undefined): number {
   const { now, object } = situation;
@@ -223,7 +261,7 @@ function endMs(situation: Situation, concludedMs: number | undefined): number {
  * as it lies between the creation of the object and now. If not, they are far apart, and it counts from now on: a deadline
  * that comes late does less harm than one that comes early.
  */
-function ownMs({ now, remoteNow, object }: Situation, remoteMs: number): number {
+export function ownMs({ now, remoteNow, object }: Situation, remoteMs: number): number {
   const createdMs = timeMs(object.metadata.creationTimestamp) ?? now;
   if (remoteNow === undefined && remoteMs < createdMs - machinesAllowanceMs) return now;
   return Math.min(now, Math.max(createdMs, now - ((remoteNow ?? now) - remoteMs)));
@@ -395,7 +433,11 @@ function decideDisappeared(situation: Situation, isAborting: boolean, wish: Wish
   const gone = `Northflank no longer knows run ${attempt.runId}`;
   const end: End = isAborting
     ? { reason: wish === "cleanup" ? "AbortedOnDelete" : "RunAborted", message: `${gone}; it was being aborted.`, time }
-    : { reason: "RunDisappeared", message: `${gone}: nobody can tell how it ended. ${otherToken}`, time };
+    : {
+        reason: "RunDisappeared",
+        message: `${gone}: nobody can tell how it ended. ${otherToken}${adoptedNote(attempt)}`,
+        time,
+      };
   return withFacts(finish(situation, end), facts);
 }
 

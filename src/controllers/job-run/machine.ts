@@ -1,6 +1,6 @@
 // pure
 import type { NorthflankJobRun } from "../../api/job-run.ts";
-import { runFinalizer } from "../../api/names.ts";
+import { runFinalizer, startedRun } from "../../api/names.ts";
 import { findCondition } from "../../runtime/conditions.ts";
 import { hasFinalizer } from "../../runtime/finalizers.ts";
 import { isReconcileRequested } from "../shared/reconcile-request.ts";
@@ -31,13 +31,30 @@ import type { SpecProblem } from "../shared/spec-problem.ts";
  *                               | finished |<------------+  | between |--------> unresolved
  *                               +----------+<---------------+---------+
  *
+ *   an object with the annotation of a start and without a status: restored from a backup, or a copy (see mark.ts)
+ *
+ *        +--------+  the annotation is its own    +------------+  names the run, or exactly one is found   +---------+  over
+ *   ---> | marked |-----------------------------> | unresolved | ----------------------------------------> | adopted |-----> finished
+ *        +--------+  record fromAnnotation        +------------+                                           +---------+
+ *           | the annotation is taken away: idle
+ *
  * Promises:
  *  1. A POST is only ever sent right after a start record of the same id became durable in this very pass.
  *  2. What a crash leaves behind is `unresolved`: it is read back before anything else is done.
  *  3. `finished` is left by nothing: no call to Northflank is made for it any more (but for one last look where a
  *     repeated start may have a late duplicate).
+ *  4. `marked` and `adopted` start nothing and abort nothing: an annotation is no proof of whose a run is.
  */
-export type RunState = "idle" | "rejected" | "unresolved" | "unknown" | "active" | "between" | "finished";
+export type RunState =
+  | "idle"
+  | "marked"
+  | "rejected"
+  | "unresolved"
+  | "unknown"
+  | "active"
+  | "adopted"
+  | "between"
+  | "finished";
 
 /**
  * What is wanted of the object, the strongest first. `cleanup`: deleted, and our finalizer holds it until its run is
@@ -49,6 +66,7 @@ export type Wish = "cleanup" | "deleting" | "aborted" | "expired" | "invalid" | 
 /** What this pass does. Each has one function in `steps.ts`. */
 export type Step =
   | "start"
+  | "adopt"
   | "hold"
   | "refuseSpec"
   | "standRejected"
@@ -71,6 +89,15 @@ export const steps: Readonly<Record<RunState, Readonly<Record<Wish, Step>>>> = {
     invalid: "refuseSpec",
     suspended: "hold",
     proceed: "start",
+  },
+  marked: {
+    cleanup: "leave",
+    deleting: "leave",
+    aborted: "endUnstarted",
+    expired: "adopt",
+    invalid: "refuseSpec",
+    suspended: "hold",
+    proceed: "adopt",
   },
   rejected: {
     cleanup: "leave",
@@ -109,6 +136,16 @@ export const steps: Readonly<Record<RunState, Readonly<Record<Wish, Step>>>> = {
     suspended: "rest",
     proceed: "follow",
   },
+  // Whatever is wanted: whose run it is, only an annotation says.
+  adopted: {
+    cleanup: "leave",
+    deleting: "follow",
+    aborted: "follow",
+    expired: "follow",
+    invalid: "follow",
+    suspended: "rest",
+    proceed: "follow",
+  },
   between: {
     cleanup: "leave",
     deleting: "leave",
@@ -135,8 +172,10 @@ export function stateOf(object: NorthflankJobRun): RunState {
   if (status?.completionTime !== undefined) return "finished";
   if (isUnresolved(object)) return isJudgedUnknown(object) ? "unknown" : "unresolved";
   const attempt = latestAttempt(object);
+  if (attempt?.origin === "Adopted") return "adopted";
   if (attempt !== undefined && !mayBeRepeated(attempt, object.spec)) return "active";
   if (isRejected(object)) return "rejected";
+  if (isMarked(object)) return "marked";
   return attempt === undefined ? "idle" : "between";
 }
 
@@ -146,6 +185,16 @@ export function stateOf(object: NorthflankJobRun): RunState {
  */
 function mayBeRepeated({ completionTime, remoteStatus, number }: Attempt, spec: NorthflankJobRun["spec"]): boolean {
   return completionTime !== undefined && remoteStatus !== "SUCCESS" && number <= spec.backoffLimit;
+}
+
+/** The annotation of a start is there, and the status, which would say more, has neither a start nor a run. */
+function isMarked(object: NorthflankJobRun): boolean {
+  const { metadata, status } = object;
+  return (
+    metadata.annotations?.[startedRun] !== undefined &&
+    status?.start === undefined &&
+    latestAttempt(object) === undefined
+  );
 }
 
 /**
@@ -196,7 +245,7 @@ export function wishOf(object: NorthflankJobRun, circumstances: Circumstances): 
   }
   if (isAbortWanted(object) || circumstances.isReplaced) return "aborted";
   if (isExpired(object, circumstances)) return "expired";
-  if (circumstances.problems.length > 0 && isBeforeStart(circumstances.state)) return "invalid";
+  if (circumstances.problems.length > 0 && isJudged(circumstances.state)) return "invalid";
   return spec.suspend ? "suspended" : "proceed";
 }
 
@@ -208,6 +257,11 @@ export function isAbortWanted({ spec, status }: NorthflankJobRun): boolean {
 /** True where the next step of an undisturbed object is a POST. */
 export function isBeforeStart(state: RunState): boolean {
   return state === "idle" || state === "rejected" || state === "between";
+}
+
+/** True where a broken spec matters: nothing of this object is under way that would have to be followed all the same. */
+export function isJudged(state: RunState): boolean {
+  return isBeforeStart(state) || state === "marked";
 }
 
 function isExpired(object: NorthflankJobRun, circumstances: Circumstances): boolean {

@@ -19,7 +19,7 @@ import { type Conclusion, type Situation, settleWaitMs, soonest } from "./conclu
 import { obstaclesAmong, replacerOf, type Sibling } from "./concurrency.ts";
 import { ttlMs } from "./ends.ts";
 import {
-  isBeforeStart,
+  isJudged,
   isUnresolved,
   latestAttempt,
   limitOf,
@@ -120,7 +120,7 @@ export function createPass(given: {
   const state = stateOf(object);
   const replacer = replacerOf(object, state === "active" ? openSiblings() : []);
   // Once something was started the spec cannot change, and no opinion on it must keep anybody from following the run.
-  const problems = isBeforeStart(state) ? [...prunedProblems(object.prunedFields), ...deps.validate(object)] : [];
+  const problems = isJudged(state) ? [...prunedProblems(object.prunedFields), ...deps.validate(object)] : [];
   const ages = agesOf(object, memory, deps.clock);
   const isReplaced = replacer !== undefined;
   const wish = wishOf(object, { ...ages, state, problems, isReplaced });

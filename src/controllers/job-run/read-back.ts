@@ -97,6 +97,10 @@ export function claimOn(
   if (start.baseline?.runIds?.includes(run.id)) return "notOurs";
   const beganMs = startMs(run);
   if (beganMs === undefined) return "timeless";
+  // The ids that were there are lost with the status: what is no newer than the newest of them may be one of them.
+  if (start.fromAnnotation && beganMs <= (timeMs(start.baseline?.newestStartTime) ?? Number.NEGATIVE_INFINITY)) {
+    return "notOurs";
+  }
   if (beganMs < earliestStartMs(start, nowMs)) return "notOurs";
   const latestMs = latestStartMs(start, given.untilMs, nowMs);
   if (latestMs === undefined) return "timeless";

@@ -15,7 +15,7 @@ import type { AfterAction, Conclusion } from "./conclusion.ts";
 import { isWaitingForConcurrency } from "./concurrency.ts";
 import { decideNotStored } from "./decide.ts";
 import { decideDeleteTimedOut, isTtlOver, longestCleanupMs, longestQuotaCleanupMs } from "./ends.ts";
-import { changeFinalizer, deleteSelf, type ExecuteDeps, executeAfter } from "./execute.ts";
+import { changeMetadata, deleteSelf, type ExecuteDeps, executeAfter } from "./execute.ts";
 import { finalizerChange } from "./finalizer.ts";
 import { isBeforeStart, latestAttempt, type RunState, reopenedByRequest, stateOf } from "./machine.ts";
 import { RunMemories, type RunMemory, rememberEnd, type UnsavedStatus, withUnsaved } from "./memory.ts";
@@ -243,7 +243,7 @@ async function settleAfterwards(pass: Pass, conclusion: Conclusion): Promise<boo
   // What is being deleted starts nothing any more: an end that the API server does not keep must not hold it either.
   const isOver = conclusion.facts.completionTime !== undefined && pass.stored.metadata.deletionTimestamp !== undefined;
   const change = conclusion.isReleased || isOver ? "remove" : finalizerChange(pass.stored, state);
-  const changed = change === undefined ? "done" : await changeFinalizer(execute, pass.stored, change, statusSignal);
+  const changed = await changeMetadata(execute, pass.stored, change, statusSignal);
   if (pass.step === "stayFinished" && isTtlOver(pass.stored, pass.sinceEndMs)) {
     await deleteSelf(execute, pass.stored, statusSignal);
   }

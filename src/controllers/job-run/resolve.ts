@@ -1,4 +1,5 @@
 // pure
+import { startedRun } from "../../api/names.ts";
 import type { Reason } from "../../api/reasons.ts";
 import { readableRunId } from "../../northflank/run-view.ts";
 import type { JobRunView } from "../../northflank/types.ts";
@@ -36,10 +37,9 @@ export function decideResolved(
   const { object } = situation;
   if (options.wish === "aborted") return decideUnstartedEnd(situation, "aborted");
   if (object.metadata.deletionTimestamp !== undefined) return decideLeave(situation);
+  if (start.fromAnnotation) return outcomeUnknown(`${lostOf(start)}, and no run of that start was found.`);
   if (object.spec.startGuarantee === "AtLeastOnce") return startAgain(start, "AtLeastOnce");
-  return outcomeUnknown(
-    "The answer to the start was lost and no new run was found. Nothing is started again by itself (AtMostOnce).",
-  );
+  return outcomeUnknown(`${lostOf(start)} and no new run was found. Nothing is started again by itself (AtMostOnce).`);
 }
 
 /** What one look at the list means for a start whose outcome is open. */
@@ -56,7 +56,7 @@ export function decideReadBack(situation: Situation, readBack: ReadBack, start: 
       return adoptFound(situation, start, readBack.run);
     case "several": {
       const ids = readBack.runIds.slice(0, 10).join(", ");
-      return outcomeUnknown(`The answer to the start was lost and more than one new run was found: ${ids}.`);
+      return outcomeUnknown(`${lostOf(start)} and more than one new run was found: ${ids}.`);
     }
     case "unsure": {
       const ids = readBack.runIds.slice(0, 10).join(", ");
@@ -64,15 +64,21 @@ export function decideReadBack(situation: Situation, readBack: ReadBack, start: 
         readBack.why === "contested"
           ? "another start of the job may have started it"
           : "its start time does not show whether this start began it";
-      return outcomeUnknown(`The answer to the start was lost. A new run was found (${ids}), but ${why}.`);
+      return outcomeUnknown(`${lostOf(start)}. A new run was found (${ids}), but ${why}.`);
     }
     case "incomplete":
-      return outcomeUnknown("The answer to the start was lost and the list of runs is too long to be read to its end.");
+      return outcomeUnknown(`${lostOf(start)} and the list of runs is too long to be read to its end.`);
     case "none":
       return recovering("No new run was found for the start without an answer.", situation.settings.startSettleMs);
     default:
       return assertNever(readBack, "read-back");
   }
+}
+
+/** What went wrong with the start, as the beginning of a sentence. */
+function lostOf({ fromAnnotation }: StartRecord): string {
+  if (!fromAnnotation) return "The answer to the start was lost";
+  return `A run was to be started before the status of this object was lost (annotation ${startedRun})`;
 }
 
 function recovering(message: string, afterMs: number, asks = true): Conclusion {
@@ -116,9 +122,14 @@ export type Resolution =
 // A run id has 36 characters; what follows `@` is up to the person.
 const longestResolution = 256;
 
+/** The annotation as `status.lastHandledResolveStart` keeps it. */
+export function resolutionValue(annotation: string | undefined): string | undefined {
+  return annotation?.trim().slice(0, longestResolution);
+}
+
 /** Reads the annotation; `undefined` while there is none, or the one that was handled before. */
 export function parseResolution(annotation: string | undefined, handled: string | undefined): Resolution | undefined {
-  const value = annotation?.trim().slice(0, longestResolution);
+  const value = resolutionValue(annotation);
   if (value === undefined || value === "" || value === handled) return undefined;
   const [word = ""] = value.split("@");
   if (word === "retry" || word === "fail") return { kind: word, value };

@@ -1,5 +1,5 @@
 import type { NorthflankJobRun } from "../../api/job-run.ts";
-import { northflankJobRuns, operatorFieldManager } from "../../api/names.ts";
+import { northflankJobRuns, operatorFieldManager, startedRun } from "../../api/names.ts";
 import type { KubeClient } from "../../kube/client.ts";
 import { isKubeError } from "../../kube/errors.ts";
 import type { CallOptions } from "../../northflank/client.ts";
@@ -24,6 +24,7 @@ import { isRejectedForGood, rejectionMessage, type StartReport } from "./decide.
 import { duplicateIn } from "./duplicate.ts";
 import { finalizerPatch } from "./finalizer.ts";
 import { isBeforeStart, isGivenUp, latestAttempt, type StartRecord, stateOf } from "./machine.ts";
+import { markOperations, markText } from "./mark.ts";
 import { type RunMemory, rememberEnd, withUnsaved } from "./memory.ts";
 import { baselineOf, judgeCandidates } from "./read-back.ts";
 import { forgottenStart, type Restored } from "./restored.ts";
@@ -33,9 +34,9 @@ import { neededForBaseline } from "./runs-needed.ts";
 /*
  * The start of a run: not idempotent, not identifiable, so sent at most once per record.
  *
- *   references -> quota for 3 -> baseline -> [finalizer] -> live read -> intent -> gate -> POST -> record the refusal
- *                                   |                                      |        |
- *                                   |<------------ at most startGateMs ------------>|
+ *   references -> quota for 3 -> baseline -> live read -> intent -> mark [+ finalizer] -> gate -> POST -> record the refusal
+ *                                   |                                                       |
+ *                                   |<------------------ at most startGateMs -------------->|
  *
  * Promises:
  *  1. No POST without a durable `status.start` of the same id, outcome Pending, written in this very call, and held by
@@ -43,6 +44,8 @@ import { neededForBaseline } from "./runs-needed.ts";
  *  2. The intent is a PUT with the resourceVersion just read: of two writers, one gets a conflict and sends nothing.
  *  3. POST is called once. What comes of it is data, never an exception.
  *  4. Values of Secrets live in local variables only.
+ *  5. No POST before the annotation of `mark.ts` is stored: whoever copies the object from then on copies it as well. It
+ *     comes after the intent, so where it is there and the intent is not, the status was lost.
  */
 
 /** What a start is made with. */
@@ -154,10 +157,14 @@ async function startWith(
   const lost = fieldsLost(intent);
   if (lost.length > 0) return { report: { kind: "notStored", fields: lost }, written: intent.object };
   deps.overlay(intent.object);
-  const closed = gateProblem(deps, context, intent, deps.clock.monotonic() - readAtMs);
-  if (closed !== undefined) return await closeGate(deps, context, intent, closed);
-  const result = await postOnce(deps, context, { intent, values, call });
-  const outcome = await recordAnswer(deps, context, intent, result);
+  const marked = await markStart(deps, context, intent);
+  if (marked.kind === "failed") return await closeGate(deps, context, intent, marked.why);
+  const { intent: ready } = marked;
+  deps.overlay(ready.object);
+  const closed = gateProblem(deps, context, ready, deps.clock.monotonic() - readAtMs);
+  if (closed !== undefined) return await closeGate(deps, context, ready, closed);
+  const result = await postOnce(deps, context, { intent: ready, values, call });
+  const outcome = await recordAnswer(deps, context, ready, result);
   if (outcome.report.kind !== "answered") return outcome;
   return { ...outcome, report: { ...outcome.report, duplicateRunId: suspectedDuplicate(object, list, siblings) } };
 }
@@ -278,9 +285,6 @@ async function recordIntent(deps: StartDeps, context: StartContext, list: RunLis
   const { object, account, signal } = context;
   const live = await readLive(deps, context);
   if (live === undefined) return undefined;
-  const ready = await withFinalizer(deps, live, signal);
-  // The answer may hold what somebody wrote since the read: an abort, a suspend, a deletion.
-  if (ready === undefined || !isAsDecided(ready, context)) return undefined;
   const previous = object.status?.start;
   const firstRecordedTime =
     previous !== undefined && isGivenUp(previous) ? (previous.firstRecordedTime ?? previous.recordedTime) : undefined;
@@ -295,7 +299,7 @@ async function recordIntent(deps: StartDeps, context: StartContext, list: RunLis
   // Should the answer to the PUT be lost, this process still knows that nothing was sent for this record.
   const unsent = { ...start, outcome: "NotStarted", reason: "StartingRun", message: "Nothing was sent." } as const;
   rememberEnd(context.memory, keepingFirst(unsent, previous));
-  const written = await putStart(deps, ready, start, signal);
+  const written = await putStart(deps, live, start, signal);
   // Also a refusal may be the answer to a PUT that was sent twice on its way, and came through the first time.
   if (written === undefined) return undefined;
   context.memory.endedStarts.delete(start.id);
@@ -339,20 +343,32 @@ function fieldsLost({ start, object }: Intent): readonly string[] {
   return fields.filter((field) => stored[field] !== start[field]).map((field) => `status.start.${field}`);
 }
 
-/** Under `deletionPolicy: Abort` the finalizer is there before anything can have been started. */
-async function withFinalizer(
-  deps: StartDeps,
-  live: NorthflankJobRun,
-  signal: AbortSignal,
-): Promise<NorthflankJobRun | undefined> {
-  const body = live.spec.deletionPolicy === "Abort" ? finalizerPatch(live, "add") : undefined;
-  if (body === undefined) return live;
-  const { namespace = "", name } = live.metadata;
+type Marked = { readonly kind: "marked"; readonly intent: Intent } | { readonly kind: "failed"; readonly why: string };
+
+/**
+ * Writes the start to the annotation that outlives the status and, under `deletionPolicy: Abort`, adds the finalizer: both
+ * are there before anything can have been started. Without them nothing is sent, whatever has failed.
+ */
+async function markStart(deps: StartDeps, { signal }: StartContext, intent: Intent): Promise<Marked> {
+  const { start, object } = intent;
+  const { namespace = "", name, uid } = object.metadata;
+  const finalizer = object.spec.deletionPolicy === "Abort" ? finalizerPatch(object, "add") : undefined;
+  const isSame = { op: "test", path: "/metadata/uid", value: uid } as const;
+  const body = [...(finalizer ?? [isSame]), ...markOperations(object, markText(object, start))];
   try {
     const patch = { kind: "json", body } as const;
-    return await deps.kube.patch<NorthflankJobRun>(northflankJobRuns, { namespace, name }, patch, writer, signal);
+    const written = await deps.kube.patch<NorthflankJobRun>(
+      northflankJobRuns,
+      { namespace, name },
+      patch,
+      writer,
+      signal,
+    );
+    return { kind: "marked", intent: { start, object: written } };
   } catch (error) {
-    if (isKubeError(error, "conflict", "invalid", "not_found")) return undefined;
+    if (signal.aborted) return { kind: "failed", why: "The operator is stopping." };
+    if (isKubeError(error))
+      return { kind: "failed", why: `The annotation ${startedRun} was not stored (${error.code}).` };
     throw error;
   }
 }
@@ -389,9 +405,12 @@ function gateProblem(
   intent: Intent,
   sinceBaselineMs: number,
 ): string | undefined {
-  const { metadata } = intent.object;
+  const { metadata, status } = intent.object;
   if (metadata.uid !== object.metadata.uid) return "The object was deleted and made again.";
   if (metadata.deletionTimestamp !== undefined) return "The object was deleted.";
+  // An abort, say, since the record was made.
+  if (metadata.generation !== object.metadata.generation) return "The spec was changed.";
+  if (status?.start?.id !== intent.start.id || status.start.outcome !== "Pending") return "The record was changed.";
   if (sinceBaselineMs >= deps.settings.startGateMs) return "Recording the start took too long.";
   if (signal.aborted) return "The operator is stopping.";
   if (!deps.lease.isLeaderFor(deps.settings.leaseMarginMs)) return "The leadership is not certain for long enough.";

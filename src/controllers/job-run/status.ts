@@ -1,11 +1,13 @@
 // pure
 import type { NorthflankJobRun } from "../../api/job-run.ts";
+import { startedRun } from "../../api/names.ts";
+import type { Reason } from "../../api/reasons.ts";
 import { type ConditionDraft, findCondition, formatTime, mergeConditions } from "../../runtime/conditions.ts";
 import { present } from "../shared/present.ts";
 import { reconcileRequest } from "../shared/reconcile-request.ts";
 import { summaryConditions } from "../shared/verdict.ts";
 import type { Conclusion, Facts, RunStatus } from "./conclusion.ts";
-import { isUnresolved } from "./machine.ts";
+import { type Attempt, isUnresolved } from "./machine.ts";
 
 /**
  * The whole status after a pass, but for `start`, which the start protocol alone writes.
@@ -119,6 +121,7 @@ const notAccepted: readonly string[] = [
   "SecretInvalid",
   "RequestRejected",
   "TargetNotFound",
+  "CopyOfStartedRun",
 ];
 
 function acceptedCondition(object: NorthflankJobRun, { verdict }: Conclusion): ConditionDraft {
@@ -156,16 +159,22 @@ function startedCondition(object: NorthflankJobRun, conclusion: Conclusion, fact
     const message = `Run ${attempt.runId} was started, and a second one turned up: ${facts.duplicateRunId}.`;
     return { type: "Started", status: "True", reason: "DuplicateRun", message };
   }
-  const isRecovered = attempt.origin === "Recovered";
-  return {
-    type: "Started",
-    status: "True",
-    reason: isRecovered ? "RunRecovered" : "RunStarted",
-    message: isRecovered
-      ? `Run ${attempt.runId} was found; the answer to its start had been lost.`
-      : `Run ${attempt.runId} was started.`,
-  };
+  return { type: "Started", status: "True", ...originTexts[attempt.origin](attempt.runId) };
 }
+
+const originTexts: Readonly<
+  Record<Attempt["origin"], (runId: string) => { readonly reason: Reason; readonly message: string }>
+> = {
+  Started: (runId) => ({ reason: "RunStarted", message: `Run ${runId} was started.` }),
+  Recovered: (runId) => ({
+    reason: "RunRecovered",
+    message: `Run ${runId} was found; the answer to its start had been lost.`,
+  }),
+  Adopted: (runId) => ({
+    reason: "RunAdopted",
+    message: `Run ${runId} was started before the status was lost; the annotation ${startedRun} stood for it.`,
+  }),
+};
 
 /** What was judged unknown says so until it is resolved, whatever else goes wrong meanwhile. */
 function unknownCondition(object: NorthflankJobRun, { verdict }: Conclusion): ConditionDraft {

@@ -38,6 +38,8 @@ import {
   withDuplicate,
 } from "./follow.ts";
 import { type Attempt, isUnresolved, latestAttempt, type StartRecord, type Wish } from "./machine.ts";
+import { markedRunOf } from "./mark.ts";
+import { decideMarked, decideMarkedRun } from "./marked.ts";
 import type { RefusedAbort } from "./memory.ts";
 import { observeNamedRun, observeRun, observeRuns, type Read, withFreshToken } from "./observe.ts";
 import {
@@ -74,6 +76,8 @@ export async function takeStep(pass: Pass): Promise<Conclusion | undefined> {
       return decideRest(pass);
     case "start":
       return await start(pass);
+    case "adopt":
+      return decideMarked(pass, pass.siblings());
     case "resolve":
       return await resolve(pass);
     case "awaitPerson":
@@ -136,6 +140,8 @@ function failedFor({ memory, object, deps }: Pass): number {
 async function resolve(pass: Pass): Promise<Conclusion> {
   const { memory, settings, deps } = pass;
   const start = recordOf(pass);
+  const markedRun = start.fromAnnotation ? markedRunOf(pass.object) : undefined;
+  if (markedRun !== undefined && !claimedBy(pass).has(markedRun)) return decideMarkedRun(pass, markedRun);
   const waitMs = settleWaitMs(settings);
   const waitedMs = unresolvedFor(pass, start);
   const options = { wish: pass.wish, isSecondEmpty: false };
@@ -201,7 +207,8 @@ async function answeredByPerson(pass: Pass): Promise<Conclusion | undefined> {
 }
 
 async function follow(pass: Pass): Promise<Conclusion | undefined> {
-  return await look(pass);
+  // One that is not ours to abort is only ever looked at.
+  return await look(pass, pass.state === "adopted" ? { wish: "proceed" } : {});
 }
 
 /** Records the wish, sends the abort, then follows until the run is over: also where the abort is refused. */
@@ -464,7 +471,8 @@ async function accountOf(pass: Pass): Promise<AccountResolution> {
   if (remembered !== undefined) return { kind: "usable", account: remembered };
   if (resolved.kind === "usable") {
     // A run that is known by its id is asked for all the same: where it is found, it is the same account after all.
-    const isNamed = pass.state === "active" || (isUnresolved(object) && resolutionOf(pass)?.kind === "run");
+    const isFollowed = pass.state === "active" || pass.state === "adopted";
+    const isNamed = isFollowed || (isUnresolved(object) && resolutionOf(pass)?.kind === "run");
     const moved = isNamed ? undefined : judgeAccountChange(object, resolved.account);
     if (moved !== undefined) return { kind: "blocked", verdict: moved, recheckAfterMs: recheckAccountMs };
     memory.account = resolved.account;

@@ -1,5 +1,6 @@
 // pure
 
+import { startedRun } from "../../api/names.ts";
 import type { Condition } from "../../kube/types.ts";
 import { findCondition } from "../../runtime/conditions.ts";
 import { type ObjectKey, objectKey } from "../../runtime/outcome.ts";
@@ -63,6 +64,7 @@ interface WatchedObject {
     readonly observedGeneration?: number;
     readonly completionTime?: string;
     readonly conditions?: readonly Condition[];
+    readonly start?: object;
   };
 }
 
@@ -77,7 +79,15 @@ export function objectMatters(before: WatchedObject | undefined, after: WatchedO
   if (old.uid !== uid || old.generation !== generation || old.deletionTimestamp !== deletionTimestamp) return true;
   // Dropped fields come and go without a new generation: what was applied changed, what is stored did not.
   if (!isSameJson(before.prunedFields, after.prunedFields)) return true;
-  return isStatusDamaged(before.status, after.status) || !isSameJson(old.annotations ?? {}, annotations ?? {});
+  if (isStatusDamaged(before.status, after.status)) return true;
+  // What the operator itself writes about a start says nothing new beside the record of that start.
+  const ignored = after.status?.start === undefined ? undefined : startedRun;
+  return !isSameJson(without(old.annotations, ignored), without(annotations, ignored));
+}
+
+function without(annotations: WatchedObject["metadata"]["annotations"], name: string | undefined): object {
+  if (annotations === undefined || name === undefined || annotations[name] === undefined) return annotations ?? {};
+  return { ...annotations, [name]: undefined };
 }
 
 /** Somebody wiped or edited the status: its verdict, its generation or its end is gone. */

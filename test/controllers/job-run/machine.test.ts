@@ -23,6 +23,7 @@ function jobRun(options: { status?: Status; spec?: Partial<NorthflankJobRun["spe
 
 const pending = { id: "s", attempt: 1, recordedTime: "2026-01-01T00:00:00Z", outcome: "Pending" } as const;
 const attempt = { number: 1, runId: "r1", origin: "Started" } as const;
+const adopted = { ...attempt, origin: "Adopted" } as const;
 const over = { ...attempt, completionTime: "2026-01-01T00:01:00Z" };
 const judged = [
   { type: "Started", status: "Unknown", reason: "StartOutcomeUnknown", message: "m", lastTransitionTime: "t" },
@@ -35,6 +36,8 @@ const examples: Readonly<Record<RunState, readonly Status[]>> = {
     { start: { ...pending, outcome: "NotStarted", reason: "forbidden" } },
     { start: { ...pending, outcome: "NotStarted", reason: "StartOutcomeUnknown" } },
   ],
+  // What makes it so is no part of the status: see below.
+  marked: [],
   rejected: [{ start: { ...pending, outcome: "NotStarted", reason: "RequestRejected" } }],
   unresolved: [
     { start: pending },
@@ -52,6 +55,12 @@ const examples: Readonly<Record<RunState, readonly Status[]>> = {
     { start: { ...pending, outcome: "Accepted" }, attempts: [{ ...over, remoteStatus: "SUCCESS" }] },
     { start: { ...pending, attempt: 2, outcome: "Accepted" }, attempts: [over, { ...over, number: 2 }] },
   ],
+  adopted: [
+    { start: { ...pending, outcome: "Recovered" }, attempts: [adopted] },
+    // No other run follows it, whatever backoffLimit allows.
+    { start: pending, attempts: [{ ...adopted, completionTime: over.completionTime, remoteStatus: "FAILED" }] },
+    { attempts: [adopted] },
+  ],
   between: [{ start: { ...pending, outcome: "Accepted" }, attempts: [over] }],
   finished: [
     { completionTime: "2026-01-01T00:01:00Z" },
@@ -64,6 +73,15 @@ describe("the state is told by the status alone", () => {
   const rows = Object.entries(examples).flatMap(([state, list]) => list.map((status) => ({ state, status })));
   test.each(rows)("$state: $status", ({ state, status }) => {
     expect(stateOf(jobRun({ status }))).toBe(state);
+  });
+
+  test("an annotation of a start counts only where the status tells of none", () => {
+    const metadata = { annotations: { "northflank-operator.io/started-run": "whatever" } };
+    expect(stateOf(jobRun({ metadata }))).toBe("marked");
+    for (const { state, status } of rows) {
+      const isTold = status.completionTime !== undefined || status.start !== undefined || status.attempts !== undefined;
+      expect(stateOf(jobRun({ status, metadata }))).toBe(isTold ? state : "marked");
+    }
   });
 
   test("a reconcile request takes a rejected run back to its start", () => {
@@ -84,7 +102,9 @@ describe("every state under every wish has its step", () => {
     rejected: row("leave", "leave", "endUnstarted", "endUnstarted", "refuseSpec", "hold", "standRejected"),
     unresolved: row("resolve", "resolve", "resolve", "resolve", "resolve", "resolve", "resolve"),
     unknown: row("leave", "leave", "endUnstarted", "awaitPerson", "awaitPerson", "awaitPerson", "awaitPerson"),
+    marked: row("leave", "leave", "endUnstarted", "adopt", "refuseSpec", "hold", "adopt"),
     active: row("abort", "follow", "abort", "abort", "follow", "rest", "follow"),
+    adopted: row("leave", "follow", "follow", "follow", "follow", "rest", "follow"),
     between: row("leave", "leave", "endUnstarted", "endUnstarted", "refuseSpec", "hold", "start"),
     finished: row(...Array.from({ length: 7 }, () => "stayFinished" as const)),
   };

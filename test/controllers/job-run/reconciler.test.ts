@@ -19,7 +19,7 @@ function use(next: RunStory): RunStory {
 }
 
 describe("an undisturbed run", () => {
-  test("starts, is followed and ends, with four writes and one POST", async () => {
+  test("starts, is followed and ends, with six writes and one POST", async () => {
     await story.run({}, 1_000);
     expect(story.summary()).toEqual({
       phase: "Running",
@@ -41,7 +41,8 @@ describe("an undisturbed run", () => {
       Succeeded: "True/RunSucceeded",
       Finished: "True/RunSucceeded",
     });
-    expect(story.writes()).toEqual(["replace", "status", "replace", "status"]);
+    // The record, its annotation, the run, the record again, the annotation with the run, and the end.
+    expect(story.writes()).toEqual(["replace", "patch", "status", "replace", "patch", "status"]);
     expect(story.status().start?.outcome).toBe("Accepted");
     expect(story.remote.calls.filter((call) => call === "post")).toHaveLength(1);
     expect(story.events()).toEqual(["Normal RunStarted", "Normal RunSucceeded"]);
@@ -60,7 +61,7 @@ describe("an undisturbed run", () => {
     const perMinute = (story.remote.calls.length - before) / 10;
     expect(perMinute).toBeGreaterThan(0.8);
     expect(perMinute).toBeLessThanOrEqual(1);
-    expect(story.writes()).toHaveLength(3);
+    expect(story.writes()).toHaveLength(5);
   });
 
   test("is followed to its end, and not started again, when an API server without the rules lets its spec change", async () => {

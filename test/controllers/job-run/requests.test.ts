@@ -45,6 +45,16 @@ describe("abort: true that is taken back half a minute later", () => {
       await story.run({}, 5 * minute);
     },
     active: () => story.run({}, minute),
+    marked: async () => {
+      await story.run({}, 10_000);
+      story.cluster.recreate({ ...story.object(), spec: { ...story.object().spec, suspend: true } });
+      await story.clock.advance(minute);
+    },
+    adopted: async () => {
+      await story.run({}, 10_000);
+      story.cluster.recreate(story.object());
+      await story.clock.advance(minute);
+    },
     between: async () => {
       story.remote.results.push("FAILED");
       story.remote.runMs = 5_000;
@@ -78,8 +88,11 @@ describe("abort: true that is taken back half a minute later", () => {
     story.restart();
     await story.clock.advance(5 * minute);
     expect(story.status().abortRequestedTime).toBe(abortRequestedTime);
-    expect(story.status().phase).toBe(state === "finished" ? "Succeeded" : "Aborted");
+    // A run that only an annotation stands for is not aborted.
+    const phases: Partial<Record<RunState, string>> = { finished: "Succeeded", adopted: "Running" };
+    expect(story.status().phase).toBe(phases[state] ?? "Aborted");
     expect(story.remote.posts.length).toBeLessThanOrEqual(1);
+    if (state === "marked" || state === "adopted") expect(story.remote.calls).not.toContain("abort");
     if (state === "active" || state === "unresolved") expect(story.remote.calls).toContain("abort");
   });
 });

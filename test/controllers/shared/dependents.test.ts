@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { startedRun } from "../../../src/api/names.ts";
 import { connectionKeys, connectionMatters, objectMatters } from "../../../src/controllers/shared/dependents.ts";
 import type { Condition } from "../../../src/kube/types.ts";
 import { connection, deployment } from "../../support/builders.ts";
@@ -36,6 +37,7 @@ describe("a change of a connection", () => {
 describe("a change of an object", () => {
   const before = deployment();
   const condition = { type: "Ready", status: "True", reason: "InSync", message: "", lastTransitionTime: "t" } as const;
+  const recorded = (metadata: object) => ({ metadata, status: { observedGeneration: 1, start: {} } });
   const judged = deployment({ status: { observedGeneration: 1, conditions: [condition] } });
   const cases: Readonly<Record<string, readonly [Parameters<typeof objectMatters>, boolean]>> = {
     "calls for a pass when it is new": [[undefined, before], true],
@@ -57,6 +59,18 @@ describe("a change of an object", () => {
     ],
     "calls for a pass when somebody took its end away": [
       [{ ...judged, status: { ...judged.status, completionTime: "t" } }, judged],
+      true,
+    ],
+    "calls for a pass when the annotation of a start that it has lost is taken away": [
+      [deployment({ metadata: { annotations: { [startedRun]: "x" } } }), before],
+      true,
+    ],
+    "does not when the operator keeps a start in its annotation": [
+      [recorded({}), recorded({ annotations: { [startedRun]: "x" } })],
+      false,
+    ],
+    "calls for a pass when another annotation changed beside that": [
+      [recorded({}), recorded({ annotations: { [startedRun]: "x", a: "b" } })],
       true,
     ],
     "does not when its status moves on": [[before, judged], false],

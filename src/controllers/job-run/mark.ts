@@ -1,0 +1,208 @@
+// pure
+import { hash } from "node:crypto";
+import type { NorthflankJobRun } from "../../api/job-run.ts";
+import { startedRun } from "../../api/names.ts";
+import { readableRunId } from "../../northflank/run-view.ts";
+import { capped, formatTime } from "../../runtime/conditions.ts";
+import type { PatchOperation } from "../../runtime/finalizers.ts";
+import { objectKey } from "../../runtime/outcome.ts";
+import type { StartRecord } from "./machine.ts";
+import { timeMs } from "./read-back.ts";
+
+/*
+ * What outlives the status. Backup tools, `kubectl get | kubectl create` and copies to another cluster keep metadata and
+ * spec, and leave the status out: an object without its status looks like one that was never started. So a start is
+ * written to an annotation as well.
+ *
+ *   PUT status.start -> PATCH mark (and finalizer) -> gate -> POST -> status.attempts -> PATCH mark with the run's id
+ *                       |<------------- whoever copies the object from here on copies the mark ------------->
+ *
+ * Anybody who may create the object may write the annotation. So it only ever keeps from starting, and names a run to
+ * follow: no run is aborted because of it.
+ */
+
+/** What the annotation says of the last start. */
+export interface Mark {
+  /** `namespace/name` of the object that the run was started for: a copy under another name is another object. */
+  readonly object: string;
+  /** {@link specHash} of that object. */
+  readonly spec: string;
+  /** Id of the start record. */
+  readonly start: string;
+  readonly attempt: number;
+  /** As in the start record. */
+  readonly recordedTime: string;
+  readonly newestStartTime?: string;
+  readonly account?: string;
+  /** Missing until the run is known. */
+  readonly runId?: string;
+}
+
+/** `unreadable`: somebody edited it, or a later version of the operator wrote it. */
+export type MarkReading = { readonly kind: "mark"; readonly mark: Mark } | { readonly kind: "unreadable" };
+
+/** The annotation as it is for this start. */
+export function markText(object: NorthflankJobRun, start: StartRecord, runId?: string): string {
+  const { id, attempt, recordedTime, account, baseline } = start;
+  const mark: Mark = {
+    object: objectKey(object.metadata),
+    spec: specHash(object),
+    start: id,
+    attempt,
+    recordedTime,
+    ...(baseline?.newestStartTime === undefined ? {} : { newestStartTime: baseline.newestStartTime }),
+    ...(account === undefined ? {} : { account }),
+    ...(runId === undefined ? {} : { runId }),
+  };
+  return JSON.stringify(mark);
+}
+
+/** Reads the annotation; `undefined` where there is none. */
+export function markOf({ metadata }: Pick<NorthflankJobRun, "metadata">): MarkReading | undefined {
+  const text = metadata.annotations?.[startedRun];
+  if (text === undefined) return undefined;
+  const mark = toMark(parsed(text));
+  return mark === undefined ? { kind: "unreadable" } : { kind: "mark", mark };
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    // Edited, or cut: the caller says so.
+    return undefined;
+  }
+}
+
+function toMark(value: unknown): Mark | undefined {
+  if (typeof value !== "object" || value === null) return undefined;
+  const told = value as Readonly<Record<string, unknown>>;
+  const { object, spec, start, attempt, newestStartTime, account, runId } = told;
+  const recordedMs = typeof told.recordedTime === "string" ? timeMs(told.recordedTime) : undefined;
+  const newestMs = typeof newestStartTime === "string" ? timeMs(newestStartTime) : undefined;
+  const isWhole =
+    isText(object, 320) &&
+    isText(spec, 64) &&
+    isText(start, 64) &&
+    Number.isInteger(attempt) &&
+    (attempt as number) >= 1 &&
+    (attempt as number) <= 1_000 &&
+    recordedMs !== undefined &&
+    (newestStartTime === undefined || newestMs !== undefined) &&
+    (account === undefined || isText(account, 512)) &&
+    (runId === undefined || readableRunId(runId) !== undefined);
+  if (!isWhole) return undefined;
+  return {
+    object,
+    spec,
+    start,
+    attempt: attempt as number,
+    recordedTime: formatTime(recordedMs),
+    ...(newestMs === undefined ? {} : { newestStartTime: formatTime(newestMs) }),
+    ...(account === undefined ? {} : { account }),
+    ...(runId === undefined ? {} : { runId: runId as string }),
+  };
+}
+
+function isText(value: unknown, maxLength: number): value is string {
+  return typeof value === "string" && value !== "" && value.length <= maxLength;
+}
+
+/** The start record that a mark stands for, of an object that has lost it. Nobody knows yet what came of it. */
+export function recordOfMark({ start, attempt, recordedTime, newestStartTime, account }: Mark): StartRecord {
+  return {
+    id: start,
+    attempt,
+    recordedTime,
+    baseline: { ...(newestStartTime === undefined ? {} : { newestStartTime }), runIds: [] },
+    ...(account === undefined ? {} : { account }),
+    fromAnnotation: true,
+    outcome: "Pending",
+  };
+}
+
+/** The run that the annotation names for the present start record; `undefined` where it names none, or another start. */
+export function markedRunOf(object: NorthflankJobRun): string | undefined {
+  const reading = markOf(object);
+  if (reading?.kind !== "mark" || reading.mark.start !== object.status?.start?.id) return undefined;
+  return reading.mark.runId;
+}
+
+/** What a run is started with. Equal for equal specs; what may change at any time is left out. */
+export function specHash({ spec }: Pick<NorthflankJobRun, "spec">): string {
+  const { projectId, jobId, runtimeEnvironment, runtimeEnvironmentFrom, runtimeFiles, runtimeFilesFrom } = spec;
+  const { dockerSecretMounts, billing, deployment } = spec;
+  const sent = [
+    projectId,
+    jobId,
+    runtimeEnvironment,
+    runtimeEnvironmentFrom,
+    runtimeFiles,
+    runtimeFilesFrom,
+    dockerSecretMounts,
+    billing,
+    deployment,
+  ];
+  return hash("sha256", JSON.stringify(sent, sortedKeys), "hex").slice(0, 32);
+}
+
+function sortedKeys(_: string, value: unknown): unknown {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return value;
+  return Object.fromEntries(Object.entries(value).sort(([left], [right]) => (left < right ? -1 : 1)));
+}
+
+/**
+ * The operations that write the annotation, without a test for the object: they go behind those of `finalizers.ts`, or
+ * behind one of the uid.
+ */
+export function markOperations({ metadata }: NorthflankJobRun, text: string): readonly PatchOperation[] {
+  if (metadata.annotations !== undefined) return [{ op: "add", path, value: text }];
+  return [
+    // Annotations that somebody has added meanwhile would be overwritten by the `add`.
+    { op: "test", path: "/metadata/annotations", value: null },
+    { op: "add", path: "/metadata/annotations", value: { [startedRun]: text } },
+  ];
+}
+
+const path = `/metadata/annotations/${startedRun.replaceAll("~", "~0").replaceAll("/", "~1")}`;
+
+/**
+ * The operations that add the id of the run to the annotation, once the status has it; `undefined` where there is nothing
+ * to add. An annotation that somebody has taken away stays away: the status is what counts here.
+ */
+export function runIdOperations(object: NorthflankJobRun): readonly PatchOperation[] | undefined {
+  const { metadata, status } = object;
+  const before = metadata.annotations?.[startedRun];
+  const reading = markOf(object);
+  const start = status?.start;
+  if (before === undefined || reading?.kind !== "mark" || start === undefined) return undefined;
+  const { mark } = reading;
+  const runId = status?.attempts?.find(({ number }) => number === start.attempt)?.runId;
+  if (mark.start !== start.id || mark.runId !== undefined || runId === undefined) return undefined;
+  const value = JSON.stringify({ ...mark, runId });
+  return [
+    { op: "test", path, value: before },
+    { op: "add", path, value },
+  ];
+}
+
+/** Why the run of a mark cannot be taken for one of this object; `undefined` where it can. */
+export function mismatchOf(
+  object: NorthflankJobRun,
+  reading: MarkReading,
+  owner: string | undefined,
+): string | undefined {
+  if (reading.kind === "unreadable") {
+    return `The annotation ${startedRun} is not readable, so whether a run was started for this object is unknown.`;
+  }
+  const { mark } = reading;
+  const run = mark.runId === undefined ? "a run" : `run ${capped(mark.runId, 64)}`;
+  if (mark.object !== objectKey(object.metadata)) {
+    return `The annotation ${startedRun} names ${run} that was started for ${capped(mark.object, 128)}: this object is a copy.`;
+  }
+  if (mark.spec !== specHash(object)) {
+    return `The annotation ${startedRun} names ${run} that was started with another spec.`;
+  }
+  if (owner !== undefined) return `The annotation ${startedRun} names ${run}, which belongs to ${owner}.`;
+  return undefined;
+}

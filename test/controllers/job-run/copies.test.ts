@@ -1,0 +1,539 @@
+import { afterEach, describe, expect, test } from "vitest";
+import type { NorthflankJobRun } from "../../../src/api/job-run.ts";
+import { resolveStart, startedRun } from "../../../src/api/names.ts";
+import { specHash } from "../../../src/controllers/job-run/mark.ts";
+import { type Boundary, boundaries, type RunProcess, type Side } from "../../support/run-process.ts";
+import { RunRemote, startModes } from "../../support/run-remote.ts";
+import { RunStory } from "../../support/run-story.ts";
+
+/*
+ * Objects that come back without their status: from a backup, or copied to another cluster. They look like objects that
+ * were never started, and their runs have been started all the same.
+ */
+
+let story: RunStory;
+afterEach(() => expect(story.end()).toEqual([]));
+
+const minute = 60_000;
+
+const message = (name = "once") =>
+  story.status(name).conditions?.find(({ type }) => type === "Ready")?.message ?? "no condition";
+
+function annotationOf(object: NorthflankJobRun): Readonly<Record<string, unknown>> {
+  return JSON.parse(object.metadata.annotations?.[startedRun] ?? "{}");
+}
+
+function withAnnotation(object: NorthflankJobRun, text: string | undefined): NorthflankJobRun {
+  const { [startedRun]: _, ...others } = object.metadata.annotations ?? {};
+  const annotations = { ...others, ...(text === undefined ? {} : { [startedRun]: text }) };
+  return { ...object, metadata: { ...object.metadata, annotations } };
+}
+
+/** A process that never knew the object before. */
+async function restore(copy: NorthflankJobRun, metadata: object = {}, afterMs = 5 * minute): Promise<void> {
+  story.restart();
+  story.remote.calls.length = 0;
+  story.cluster.recreate(copy, metadata);
+  await story.clock.advance(afterMs);
+}
+
+describe("the annotation", () => {
+  test("is there before the start is sent, and names the run as soon as the status does", async () => {
+    story = new RunStory();
+    const seen: unknown[] = [];
+    const post = story.remote.post.bind(story.remote);
+    story.remote.post = (jobId, body) => {
+      seen.push(annotationOf(story.object()));
+      return post(jobId, body);
+    };
+    await story.run({}, 1_000);
+    const { start } = story.status();
+    const common = { object: "default/once", start: start?.id, attempt: 1, recordedTime: start?.recordedTime };
+    expect(seen).toEqual([{ ...common, spec: expect.stringMatching(/^[0-9a-f]{32}$/), account: start?.account }]);
+    expect(annotationOf(story.object())).toEqual({ ...(seen[0] as object), runId: "run-1" });
+  });
+
+  test("goes out with the finalizer, in one request, and costs one more for the id of the run", async () => {
+    story = new RunStory();
+    await story.run({ deletionPolicy: "Abort" }, 1_000);
+    expect(story.writes()).toEqual(["replace", "patch", "status", "replace", "patch"]);
+    const [, first] = story.cluster.writes;
+    expect(first?.object.metadata.finalizers).toHaveLength(1);
+    expect(annotationOf(first?.object as NorthflankJobRun)).not.toHaveProperty("runId");
+    // The end of the run takes the finalizer off, and nothing else.
+    await story.clock.advance(minute);
+    expect(story.writes().slice(5)).toEqual(["status", "patch"]);
+  });
+
+  test("keeps the annotations of others, and comes back for each further run", async () => {
+    story = new RunStory();
+    story.remote.results.push("FAILED");
+    story.cluster.create("once", { backoffLimit: 1 }, { annotations: { theirs: "1" } });
+    await story.clock.advance(3 * minute);
+    expect(story.status().attempts).toHaveLength(2);
+    expect(annotationOf(story.object())).toMatchObject({ attempt: 2, runId: "run-2" });
+    expect(story.object().metadata.annotations?.theirs).toBe("1");
+  });
+
+  test("that somebody takes away while the run is active stays away, and wakes nobody", async () => {
+    story = new RunStory();
+    story.remote.runMs = 60 * minute;
+    await story.run({}, minute);
+    const writes = story.writes().length;
+    const [before] = story.cluster.list();
+    story.cluster.recreate(withAnnotation(story.object(), undefined));
+    if (before === undefined) throw new Error("gone");
+    story.cluster.restore([withAnnotation(before, undefined)]);
+    await story.clock.advance(5 * minute);
+    expect(story.writes()).toHaveLength(writes);
+    expect(story.status().phase).toBe("Running");
+  });
+
+  test("that cannot be stored keeps the start from being sent, until it can", async () => {
+    story = new RunStory();
+    const patch = story.cluster.patch.bind(story.cluster);
+    let isBroken = true;
+    story.cluster.patch = (key, operations) =>
+      patch(key, isBroken ? [{ op: "test", path: "/no", value: 1 }] : operations);
+    await story.run({}, 2 * minute);
+    expect(story.remote.posts).toHaveLength(0);
+    expect(message()).toContain("was not stored");
+    // Ever more slowly: each try costs a request.
+    expect(story.remote.calls.length).toBeLessThan(10);
+    isBroken = false;
+    await story.clock.advance(2 * minute);
+    expect(story.remote.posts).toHaveLength(1);
+    expect(story.status().phase).toBe("Succeeded");
+  });
+});
+
+describe("an object that comes back without its status", () => {
+  test.each([
+    ["SUCCESS", "True/RunSucceeded", "Succeeded"],
+    ["FAILED", "False/RunFailed", "Failed"],
+  ])("takes the result of its run: %s, with one request", async (result, ready, phase) => {
+    story = new RunStory();
+    story.remote.results.push(result);
+    await story.run({}, 2 * minute);
+    await restore(story.object());
+    expect(story.status()).toMatchObject({ phase, runId: "run-1", attempts: [{ origin: "Adopted" }] });
+    expect([story.condition("Ready"), story.condition("Started")]).toEqual([ready, "True/RunAdopted"]);
+    expect(message()).toContain(`without the annotation ${startedRun}`);
+    expect(story.remote.posts).toHaveLength(1);
+    expect(story.remote.calls).toEqual(["get"]);
+    expect(story.events()[0]).toBe("Normal RunAdopted");
+  });
+
+  test("is not repeated after a failure, whatever backoffLimit allows", async () => {
+    story = new RunStory();
+    story.remote.results.push("FAILED");
+    story.remote.runMs = 5_000;
+    await story.run({ backoffLimit: 3 }, 15_000);
+    expect(story.condition("Ready")).toBe("Unknown/RetryingRun");
+    await restore(story.object(), {}, 60 * minute);
+    expect(story.status().phase).toBe("Failed");
+    expect(story.remote.posts).toHaveLength(1);
+  });
+
+  test("is followed to the end where the run is still active", async () => {
+    story = new RunStory();
+    story.remote.runMs = 20 * minute;
+    await story.run({}, minute);
+    await restore(story.object());
+    expect(story.summary()).toMatchObject({ phase: "Running", runId: "run-1", Ready: "Unknown/RunActive" });
+    await story.clock.advance(20 * minute);
+    expect(story.status().phase).toBe("Succeeded");
+    expect(story.remote.posts).toHaveLength(1);
+  });
+
+  test.each<readonly [string, Partial<NorthflankJobRun["spec"]>, () => void]>([
+    ["a deletion", { deletionPolicy: "Abort" }, () => story.cluster.delete("default/once")],
+    ["spec.abort", {}, () => story.cluster.edit("once", { spec: { abort: true } })],
+    ["activeDeadlineSeconds", { activeDeadlineSeconds: 90 }, () => undefined],
+  ])("does not abort its run, which may be that of an object elsewhere: %s", async (_, spec, happens) => {
+    story = new RunStory();
+    story.remote.runMs = 60 * minute;
+    await story.run(spec, minute);
+    await restore(story.object(), {}, 10_000);
+    expect(story.status().phase).toBe("Running");
+    happens();
+    await story.clock.advance(15 * minute);
+    expect(story.remote.calls).not.toContain("abort");
+    expect(story.remote.isActive("run-1")).toBe(true);
+    // Nobody waits for it: a deletion goes through at once.
+    if (spec.deletionPolicy === "Abort") expect(story.cluster.read("once")).toBeUndefined();
+    else expect(story.status().phase).toBe("Running");
+  });
+
+  test("that was aborted stays aborted: no request at all", async () => {
+    story = new RunStory();
+    story.remote.runMs = 60 * minute;
+    await story.run({}, minute);
+    story.cluster.edit("once", { spec: { abort: true } });
+    await story.clock.advance(minute);
+    await restore(story.object());
+    expect(story.condition("Ready")).toBe("False/RunAborted");
+    expect(story.remote.calls).toEqual([]);
+  });
+
+  test("says where to look when Northflank no longer has the run, and starts none", async () => {
+    story = new RunStory();
+    await story.run({ startGuarantee: "AtLeastOnce" }, 2 * minute);
+    const copy = story.object();
+    story.remote.forgetRuns();
+    await restore(copy, {}, 30 * minute);
+    expect(story.condition("Ready")).toBe("False/RunDisappeared");
+    expect(message()).toContain(`without the annotation ${startedRun}`);
+    expect(story.remote.posts).toHaveLength(1);
+  });
+
+  test("waits where the connection leads to another account", async () => {
+    let isElsewhere = false;
+    const remotes: RunRemote[] = [];
+    story = new RunStory({ elsewhere: () => (isElsewhere ? remotes[0] : undefined) });
+    remotes.push(new RunRemote(story.clock));
+    await story.run({}, 2 * minute);
+    isElsewhere = true;
+    await restore(story.object());
+    expect(story.condition("Ready")).toBe("False/AccountChanged");
+    expect([...story.remote.posts, ...(remotes[0]?.posts ?? [])]).toHaveLength(1);
+    isElsewhere = false;
+    await story.clock.advance(20 * minute);
+    expect(story.status().phase).toBe("Succeeded");
+  });
+
+  test("is found by the list where the copy was made before its id was known, also an AtLeastOnce one", async () => {
+    story = new RunStory();
+    const copies: NorthflankJobRun[] = [];
+    story.remote.onApply = (side) => {
+      if (side === "after") copies.push(story.object());
+    };
+    await story.run({ startGuarantee: "AtLeastOnce" }, 2 * minute);
+    const [copy] = copies;
+    if (copy === undefined) throw new Error("no copy");
+    expect(annotationOf(copy)).not.toHaveProperty("runId");
+    await restore(copy);
+    expect(story.status()).toMatchObject({ phase: "Succeeded", runId: "run-1", attempts: [{ origin: "Adopted" }] });
+    story.remote.forgetRuns();
+    await restore(copy, {}, 60 * minute);
+    expect(story.condition("Stalled")).toBe("True/StartOutcomeUnknown");
+    expect(message()).toContain(startedRun);
+    expect(story.remote.posts).toHaveLength(1);
+    // A person may say so.
+    story.cluster.edit("once", { annotations: { [resolveStart]: "retry" } });
+    await story.clock.advance(5 * minute);
+    expect(story.status()).toMatchObject({ phase: "Succeeded", attempts: [{ origin: "Started" }] });
+    expect(story.remote.posts).toHaveLength(2);
+  });
+
+  test("does not take a run of the same second as the newest one that was there for its own", async () => {
+    story = new RunStory();
+    story.remote.skewMs = 0;
+    story.remote.nextMode = "notApplied";
+    story.remote.startForeign();
+    await story.run({}, 20_000);
+    await restore(story.object(), {}, 30 * minute);
+    expect(story.condition("Stalled")).toBe("True/StartOutcomeUnknown");
+    expect(story.status().attempts ?? []).toEqual([]);
+  });
+
+  test("takes no answer of a person from before: only another value is one", async () => {
+    story = new RunStory();
+    story.remote.nextMode = "notApplied";
+    await story.run({}, 5 * minute);
+    const copy = story.object();
+    const annotations = { ...copy.metadata.annotations, [resolveStart]: "retry" };
+    await restore({ ...copy, metadata: { ...copy.metadata, annotations } }, {}, 60 * minute);
+    expect(story.remote.posts).toHaveLength(1);
+    expect(story.condition("Stalled")).toBe("True/StartOutcomeUnknown");
+    story.cluster.edit("once", { annotations: { [resolveStart]: "retry@2" } });
+    await story.clock.advance(5 * minute);
+    expect(story.remote.posts).toHaveLength(2);
+  });
+
+  test("is the same where somebody wipes the status of an object that is there", async () => {
+    story = new RunStory();
+    story.remote.runMs = 10 * minute;
+    await story.run({}, minute);
+    const { status: _, ...wiped } = story.object();
+    story.cluster.restore([{ ...wiped, status: { observedGeneration: -1 } }]);
+    story.restart();
+    await story.clock.advance(20 * minute);
+    expect(story.status()).toMatchObject({ phase: "Succeeded", attempts: [{ origin: "Adopted" }] });
+    expect(story.remote.posts).toHaveLength(1);
+  });
+
+  test("waits for nobody while it is suspended, and starts nothing afterwards", async () => {
+    story = new RunStory();
+    await story.run({}, 2 * minute);
+    const copy = story.object();
+    await restore({ ...copy, spec: { ...copy.spec, suspend: true } });
+    expect(story.condition("Ready")).toBe("False/Suspended");
+    expect(story.remote.calls).toEqual([]);
+    story.cluster.edit("once", { spec: { suspend: false } });
+    await story.clock.advance(minute);
+    expect(story.status().phase).toBe("Succeeded");
+    expect(story.remote.posts).toHaveLength(1);
+  });
+});
+
+describe("a copy that is another object", () => {
+  test.each<readonly [string, (copy: NorthflankJobRun) => readonly [NorthflankJobRun, object]]>([
+    ["another name", (copy) => [copy, { name: "twice" }]],
+    ["a name that the API server made", (copy) => [copy, { name: "once-x7f2q", generateName: "once-" }]],
+    ["another environment", (copy) => [{ ...copy, spec: { ...copy.spec, runtimeEnvironment: { A: "2" } } }, {}]],
+    ["another job", (copy) => [{ ...copy, spec: { ...copy.spec, jobId: "seed" } }, {}]],
+    [
+      "another build",
+      (copy) => [{ ...copy, spec: { ...copy.spec, deployment: { internal: { buildId: "b-2" } } } }, {}],
+    ],
+  ])("%s: neither runs nor succeeds, until the annotation is taken away", async (_, change) => {
+    story = new RunStory();
+    await story.run({}, 2 * minute);
+    const [copy, metadata] = change(story.object());
+    const name = (metadata as { readonly name?: string }).name ?? "once";
+    await restore(copy, metadata, 120 * minute);
+    expect(story.condition("Stalled", name)).toBe("True/CopyOfStartedRun");
+    expect(story.condition("Succeeded", name)).toBe("Unknown/CopyOfStartedRun");
+    expect(message(name)).toContain("Remove the annotation to run the job for this object");
+    expect(story.remote.calls).toEqual([]);
+    const { annotations: _given, ...rest } = story.object(name).metadata;
+    story.cluster.restore([{ ...story.object(name), metadata: { ...rest, resourceVersion: "9000" } }]);
+    await story.clock.advance(2 * minute);
+    expect(story.remote.posts).toHaveLength(2);
+    expect(story.status(name).phase).toBe("Succeeded");
+    expect(annotationOf(story.object(name))).toMatchObject({ object: `default/${name}` });
+  });
+
+  test("what may change at any time makes no other object of it", async () => {
+    story = new RunStory();
+    await story.run({}, 2 * minute);
+    const copy = story.object();
+    await restore({ ...copy, spec: { ...copy.spec, ttlSecondsAfterFinished: 86_400, deletionPolicy: "Abort" } });
+    expect(story.status().phase).toBe("Succeeded");
+    expect(story.remote.posts).toHaveLength(1);
+  });
+
+  test.each([
+    ["nothing", ""],
+    ["no JSON", "run-1"],
+    ["cut JSON", '{"object":"default/once","spe'],
+    ["a list", "[]"],
+    ["null", "null"],
+    ["JSON without fields", "{}"],
+    ["a prototype", '{"__proto__":{"runId":"run-1"}}'],
+    ["a run id that is none", { runId: "../../secrets" }],
+    ["a time that is none", { recordedTime: "yesterday" }],
+    ["a year that nobody can write", { recordedTime: "+275760-09-13T00:00:00Z" }],
+    ["an attempt that is none", { attempt: 0 }],
+    ["numbers for texts", { start: 7, runId: 7 }],
+    ["an id that is too long", { start: "x".repeat(65) }],
+    ["a text of 100,000 characters", "x".repeat(100_000)],
+  ])("an annotation with %s: nothing is started, nothing is asked, and it is said what to do", async (_, text) => {
+    story = new RunStory();
+    await story.run({}, 2 * minute);
+    const copy = story.object();
+    const value = typeof text === "string" ? text : JSON.stringify({ ...annotationOf(copy), ...text });
+    await restore(withAnnotation(copy, value), {}, 120 * minute);
+    expect(story.condition("Stalled")).toBe("True/CopyOfStartedRun");
+    expect(message()).toContain("is not readable");
+    expect(story.remote.calls).toEqual([]);
+    expect(story.remote.posts).toHaveLength(1);
+  });
+});
+
+describe("an annotation that somebody forged", () => {
+  const forged = (changes: object) => {
+    const own = { object: "default/mine", spec: "", start: "s", attempt: 1, recordedTime: "2026-01-01T00:00:00Z" };
+    return JSON.stringify({ ...own, ...changes });
+  };
+
+  async function forge(changes: object, spec: Partial<NorthflankJobRun["spec"]> = {}): Promise<void> {
+    // What the hash of the spec has to be, anybody can read from another object.
+    await story.run({ suspend: true, ...spec }, 1_000, "probe");
+    const text = forged({ spec: specHash(story.object("probe")), ...changes });
+    story.cluster.create("mine", spec, { annotations: { [startedRun]: text } });
+    await story.clock.advance(5 * minute);
+  }
+
+  test("aborts no run of somebody else, by whatever way", async () => {
+    story = new RunStory();
+    story.remote.runMs = 600 * minute;
+    const foreign = story.remote.startForeign();
+    await forge({ runId: foreign }, { deletionPolicy: "Abort" });
+    expect(story.status("mine")).toMatchObject({ phase: "Running", runId: foreign });
+    story.cluster.edit("mine", { spec: { abort: true } });
+    await story.clock.advance(20 * minute);
+    story.cluster.create("next", { concurrencyPolicy: "Replace", startDeadlineSeconds: 3_600 });
+    await story.clock.advance(20 * minute);
+    expect(story.condition("Ready", "next")).toBe("Unknown/WaitingForConcurrency");
+    story.cluster.delete("default/mine");
+    await story.clock.advance(20 * minute);
+    expect(story.cluster.read("mine")).toBeUndefined();
+    expect(story.remote.calls).not.toContain("abort");
+    expect(story.remote.isActive(foreign)).toBe(true);
+  });
+
+  test("nor one that a person then names: whose it is, the record does not prove", async () => {
+    story = new RunStory();
+    story.remote.runMs = 600 * minute;
+    const foreign = story.remote.startForeign("migrate", 60 * minute);
+    await forge({ recordedTime: "2026-01-01T00:30:00Z" }, { deletionPolicy: "Abort" });
+    expect(story.condition("Stalled", "mine")).toBe("True/StartOutcomeUnknown");
+    story.cluster.edit("mine", { annotations: { [resolveStart]: foreign } });
+    await story.clock.advance(minute);
+    expect(story.status("mine")).toMatchObject({ phase: "Running", runId: foreign });
+    story.cluster.edit("mine", { spec: { abort: true } });
+    await story.clock.advance(5 * minute);
+    story.cluster.delete("default/mine");
+    await story.clock.advance(5 * minute);
+    expect(story.cluster.read("mine")).toBeUndefined();
+    expect(story.remote.calls).not.toContain("abort");
+  });
+
+  test("takes no run away from the object that has it", async () => {
+    story = new RunStory();
+    story.remote.runMs = 600 * minute;
+    await story.run({}, minute);
+    await forge({ runId: "run-1" });
+    expect(story.condition("Stalled", "mine")).toBe("True/CopyOfStartedRun");
+    expect(message("mine")).toContain("belongs to default/once");
+    expect(story.status("once").phase).toBe("Running");
+  });
+});
+
+describe("beside others of its job", () => {
+  test("its active run is waited for under Forbid, and is over when it is over", async () => {
+    story = new RunStory();
+    story.remote.runMs = 10 * minute;
+    await story.run({}, minute);
+    await restore(story.object(), {}, minute);
+    story.cluster.create("next", { concurrencyPolicy: "Forbid", startDeadlineSeconds: 3_600 });
+    await story.clock.advance(minute);
+    expect(story.condition("Ready", "next")).toBe("Unknown/WaitingForConcurrency");
+    await story.clock.advance(30 * minute);
+    expect([story.status().phase, story.status("next").phase]).toEqual(["Succeeded", "Succeeded"]);
+    expect(story.remote.posts).toHaveLength(2);
+  });
+
+  test("a whole namespace comes back: each object gets its own run, and none runs again", async () => {
+    story = new RunStory();
+    const names = ["a", "b", "c", "d"];
+    for (const name of names) await story.run({ runtimeEnvironment: { NAME: name } }, 3_000, name);
+    await story.clock.advance(5 * minute);
+    const ids = names.map((name) => story.status(name).runId);
+    const copies = story.cluster.list();
+    story.restart();
+    // One of them lost the id of its run as well.
+    const { runId: _, ...open } = annotationOf(story.object("b"));
+    for (const copy of copies) {
+      story.cluster.recreate(copy.metadata.name === "b" ? withAnnotation(copy, JSON.stringify(open)) : copy);
+    }
+    await story.clock.advance(10 * minute);
+    expect(names.map((name) => story.status(name).runId)).toEqual(ids);
+    expect(names.map((name) => story.status(name).phase)).toEqual(names.map(() => "Succeeded"));
+    expect(story.remote.posts).toHaveLength(4);
+  });
+});
+
+describe("a copy of each moment of a life", () => {
+  const lives = startModes.flatMap((mode) =>
+    (["AtMostOnce", "AtLeastOnce"] as const).flatMap((startGuarantee) =>
+      (["Orphan", "Abort"] as const).map((deletionPolicy) => ({ mode, startGuarantee, deletionPolicy })),
+    ),
+  );
+
+  test.each(lives)("$mode, $startGuarantee, $deletionPolicy: never starts a second run", async (life) => {
+    const { mode, ...guarantees } = life;
+    const spec = { ...guarantees, backoffLimit: 1 };
+    const play = async () => {
+      const world = new RunStory();
+      world.remote.mode = mode;
+      world.remote.results.push("FAILED");
+      const copies: { readonly copy: NorthflankJobRun; readonly posts: number }[] = [];
+      world.cluster.watch((_, object) => {
+        if (object !== undefined) copies.push({ copy: object, posts: world.remote.posts.length });
+      });
+      world.remote.onApply = () => copies.push({ copy: world.object(), posts: world.remote.posts.length });
+      await world.run(spec, 30 * minute);
+      return { world, copies };
+    };
+    const { world, copies } = await play();
+    story = world;
+    let marked = 0;
+    for (let index = 0; index < copies.length; index += 1) {
+      const seen = copies[index];
+      if (seen === undefined) continue;
+      if (seen.copy.metadata.annotations?.[startedRun] === undefined) {
+        // Nothing had been sent when it was made: nobody can know what the object did afterwards.
+        expect(seen.posts, `copy ${index}`).toBe(0);
+        continue;
+      }
+      marked += 1;
+      // To another cluster, when the life of the original is over.
+      const other = index === 0 ? world : (await play()).world;
+      const sent = other.remote.posts.length;
+      other.restart();
+      other.cluster.recreate(seen.copy);
+      await other.clock.advance(30 * minute);
+      expect(other.remote.posts, `copy ${index}`).toHaveLength(sent);
+      expect(other.remote.calls.filter((call) => call === "abort")).toEqual([]);
+      const isNamed = other.condition("Stalled") === "True/StartOutcomeUnknown";
+      expect(other.status().completionTime !== undefined || isNamed, `copy ${index}`).toBe(true);
+      expect(other.end()).toEqual([]);
+    }
+    expect(marked).toBeGreaterThan(2);
+  });
+});
+
+describe("a process that is killed while it adopts", () => {
+  const sides: readonly Side[] = ["before", "after"];
+  const copyKinds = ["with the run", "without the run"] as const;
+  const cases = copyKinds.flatMap((kind) => sides.map((side) => ({ kind, side })));
+
+  test.each(cases)("a copy $kind, $side each write and each look: nothing is started", async ({ kind, side }) => {
+    // Every call of the adoption is a place to die at; the calls are counted, not named.
+    for (let at = 1; at < 40; at += 1) {
+      let count = 0;
+      let hasStruck = false;
+      const die = (process: RunProcess, _boundary: Boundary, here: Side) => {
+        if (!isArmed || here !== side || process !== story.process || ++count !== at) return;
+        hasStruck = true;
+        story.restart();
+      };
+      let isArmed = false;
+      story = new RunStory({ onBoundary: die });
+      await story.run({}, 2 * minute);
+      const whole = story.object();
+      const { runId: _, ...open } = annotationOf(whole);
+      story.restart();
+      const [patchStatus, replaceStatus] = [
+        story.cluster.patchStatus.bind(story.cluster),
+        story.cluster.replaceStatus.bind(story.cluster),
+      ];
+      const boundary = boundaries[0] as Boundary;
+      const dying =
+        <A extends unknown[], T>(work: (...args: A) => T) =>
+        (...args: A): T => {
+          die(story.process, boundary, "before");
+          const answer = work(...args);
+          die(story.process, boundary, "after");
+          return answer;
+        };
+      story.cluster.patchStatus = dying(patchStatus);
+      story.cluster.replaceStatus = dying(replaceStatus);
+      story.cluster.recreate(kind === "with the run" ? whole : withAnnotation(whole, JSON.stringify(open)));
+      isArmed = true;
+      await story.clock.advance(10 * minute);
+      expect(story.remote.posts, `killed at ${at}`).toHaveLength(1);
+      expect(story.status(), `killed at ${at}`).toMatchObject({ phase: "Succeeded", runId: "run-1" });
+      expect(story.status().attempts?.[0]?.origin).toBe("Adopted");
+      expect(story.end()).toEqual([]);
+      if (!hasStruck) {
+        expect(at).toBeGreaterThan(4);
+        return;
+      }
+    }
+    throw new Error("the adoption never ends");
+  });
+});
