@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { NorthflankJobRun } from "../../../src/api/job-run.ts";
-import { reconcileRequestedAt, resolveStart } from "../../../src/api/names.ts";
+import { reconcileRequestedAt, resolveStart, startedRun } from "../../../src/api/names.ts";
 import { isUnresolved, stateOf } from "../../../src/controllers/job-run/machine.ts";
 import type { AccountResolution } from "../../../src/controllers/shared/accounts.ts";
 import { KubeError } from "../../../src/kube/errors.ts";
@@ -12,7 +12,8 @@ import { RunStory } from "../../support/run-story.ts";
 /*
  * Random stories of one object, and of several objects of one job: kills, freezes, lost leases, answers that are lost,
  * late or lost after they were applied, writes of status that fail, runs and lists that are not there, foreign runs, a
- * connection that is suspended, and what people do meanwhile. Each is told by its seed alone:
+ * connection that is suspended, objects that come back from a backup without their status, and what people do meanwhile.
+ * Each is told by its seed alone:
  *
  *   FUZZ_RUNS=2000 npx vitest run --project unit test/controllers/job-run/stories.test.ts     more of them
  *   FUZZ_SEED=1234 npx vitest run ...                                                         this one
@@ -227,6 +228,10 @@ interface Faults {
 interface Watch {
   /** So many times a person has said that an object may be started again. */
   readonly retries: Map<string, number>;
+  /** Objects that came back without their status, by uid: which one they were first. */
+  readonly origins: Map<string, string>;
+  /** Of those that came back with the annotation of a start: how often a person had said by then to start them again. */
+  readonly copies: Map<string, number>;
   /** The story is about one object. */
   readonly isAlone: boolean;
   /** Processes that go on beside another one. */
@@ -237,6 +242,8 @@ interface Watch {
 function watchPosts(story: RunStory, { resolved }: Faults, broken: Set<string>, isAlone: boolean): Watch {
   const { cluster, remote } = story;
   const retries = new Map<string, number>();
+  const origins = new Map<string, string>();
+  const copies = new Map<string, number>();
   const ids = new Set<string>();
   const sent = new Map<string, number>();
   const post = remote.post.bind(remote);
@@ -252,7 +259,10 @@ function watchPosts(story: RunStory, { resolved }: Faults, broken: Set<string>, 
     if (ids.has(start.id)) broken.add(`${name}: two POSTs under one record`);
     ids.add(start.id);
     const isRefused = remote.refusals.length > 0;
-    const key = `${object.metadata.uid} ${start.attempt}`;
+    const { uid = "" } = object.metadata;
+    const key = `${origins.get(uid) ?? uid} ${start.attempt}`;
+    if (copies.get(uid) === (retries.get(name) ?? 0))
+      broken.add(`${name}: a copy of what was started was started again`);
     if (!isRefused) sent.set(key, (sent.get(key) ?? 0) + 1);
     const allowed = 1 + (retries.get(name) ?? 0);
     if (object.spec.startGuarantee === "AtMostOnce" && (sent.get(key) ?? 0) > allowed) {
@@ -266,13 +276,13 @@ function watchPosts(story: RunStory, { resolved }: Faults, broken: Set<string>, 
         const isOver = resolved.get(`default/${other.metadata.name}`) === story.process;
         const isOpen = isUnresolved(other) && ids.has(other.status?.start?.id ?? "") && !isOver;
         // Nor that a run is over.
-        const isActive = state === "active" && remote.isActive(other.status?.runId);
+        const isActive = (state === "active" || state === "adopted") && remote.isActive(other.status?.runId);
         if (isOpen || isActive) broken.add(`${name}: started beside ${other.metadata.name}, ${state}`);
       }
     }
     return post(jobId, body);
   };
-  return { retries, isAlone, succeeded: [] };
+  return { retries, origins, copies, isAlone, succeeded: [] };
 }
 
 /** At each abort: somebody wants it, or the deadline is over in truth, whatever any clock says. */
@@ -291,6 +301,8 @@ function watchAborts({ cluster, remote, clock }: RunStory, broken: Set<string>):
     // Deleted meanwhile, or not written down yet.
     if (owner === undefined) return;
     const { spec, status, metadata } = owner;
+    const isAdopted = status?.attempts?.some((attempt) => attempt.runId === runId && attempt.origin === "Adopted");
+    if (isAdopted) broken.add(`${runId}, which ${metadata.name} adopted, was aborted`);
     const sentMs = firstSentMs.get(spec.runtimeEnvironment?.OBJECT ?? "");
     // Killed before anything was sent: a run of somebody else was taken for its own.
     if (sentMs === undefined) return;
@@ -355,7 +367,21 @@ function disturb(given: {
   if (cluster.read(name) === undefined || random() < 0.4) return;
   const annotate = (key: string, value: string) => cluster.edit(name, { annotations: { [key]: value } });
   switch (
-    pick("abort", "suspend", "resume", "request", "retry", "fail", "run", "nonsense", "delete", "replace", "nothing")
+    pick(
+      "abort",
+      "suspend",
+      "resume",
+      "request",
+      "retry",
+      "fail",
+      "run",
+      "nonsense",
+      "delete",
+      "replace",
+      "restore",
+      "restore",
+      "nothing",
+    )
   ) {
     case "abort":
       cluster.edit(name, { spec: { abort: true } });
@@ -389,6 +415,15 @@ function disturb(given: {
     case "delete":
       cluster.delete(`default/${name}`);
       return;
+    case "restore": {
+      const copy = cluster.read(name);
+      if (copy === undefined) return;
+      const { uid: before = "" } = copy.metadata;
+      const { uid = "" } = cluster.recreate(copy).metadata;
+      watch.origins.set(uid, watch.origins.get(before) ?? before);
+      if (copy.metadata.annotations?.[startedRun] !== undefined) watch.copies.set(uid, watch.retries.get(name) ?? 0);
+      return;
+    }
     case "replace":
       // As GitOps tools replace what cannot be changed: deleted, and made again as soon as it is gone.
       cluster.delete(`default/${name}`);
