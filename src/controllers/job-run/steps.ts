@@ -55,6 +55,7 @@ import {
   wrote,
 } from "./pass.ts";
 import { certainlyElapsed, duplicateWatchMs, elapsedSince, isServerTime, judgeReadBack, timeMs } from "./read-back.ts";
+import { runRemedyOf } from "./remedies.ts";
 import { decideProbe, decideResolution, decideResolved, parseResolution, type Resolution } from "./resolve.ts";
 import { startRun } from "./start.ts";
 import { rememberedAccount } from "./teardown.ts";
@@ -485,7 +486,7 @@ function rejectToken({ deps }: Pass, account: Account, error: NorthflankError): 
 }
 
 function judgeOf({ deps }: Pass): Judge {
-  return (error, failures) => judgeRemoteError({ error, failures, random: deps.random });
+  return (error, failures) => judgeRemoteError({ error, failures, random: deps.random, remedy: runRemedyOf(error) });
 }
 
 function claimedBy(pass: Pass): ReadonlySet<string> {

@@ -105,9 +105,12 @@ export function judgeRemoteError(options: {
   readonly error: NorthflankError;
   readonly failures: number;
   readonly random: Random;
+  /** What to do about it, where that is not what the table says: an object whose spec cannot be changed. */
+  readonly remedy?: string | undefined;
 }): RemoteVerdict {
   const { error, random } = options;
-  const { kind, reason, remedy, probeMs } = treatmentOf(error);
+  const { kind, reason, remedy: usual, probeMs } = treatmentOf(error);
+  const remedy = options.remedy ?? usual;
   const common = { httpStatus: error.httpStatus };
   switch (kind) {
     case "waiting": {

@@ -1,0 +1,30 @@
+// pure
+import type { NorthflankError } from "../../northflank/errors.ts";
+
+/**
+ * What to do about a call for a run that was refused; `undefined` where that is the same as for every other object. The
+ * spec of a run cannot be changed, so the job, or another run, has to be.
+ */
+export function runRemedyOf(error: NorthflankError): string | undefined {
+  if (isJobWithoutSource(error)) {
+    return (
+      "The job has no image and no build. Give the job an image or a build in Northflank, or create a run that sets " +
+      "spec.deployment."
+    );
+  }
+  switch (error.code) {
+    case "rejected":
+      return "Change the job in Northflank, or create a run with another spec: the spec of a run cannot be changed.";
+    case "not_found":
+      return "Create the job in Northflank, check the team of the connection, or create a run with other ids.";
+    case "gone":
+      return "The job was removed. Create a run of another job.";
+    default:
+      return undefined;
+  }
+}
+
+/** What Northflank answers to the start of a run that names no source, of a job that has none. Nothing was started. */
+function isJobWithoutSource({ httpStatus, detail }: NorthflankError): boolean {
+  return httpStatus === 409 && /no deployment configured/i.test(detail);
+}

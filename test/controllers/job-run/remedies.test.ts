@@ -1,0 +1,70 @@
+import { afterEach, describe, expect, test } from "vitest";
+import type { NorthflankJobRun } from "../../../src/api/job-run.ts";
+import { NorthflankError } from "../../../src/northflank/errors.ts";
+import { RunStory } from "../../support/run-story.ts";
+
+/* What a refused start tells people to do: the spec of a run cannot be changed, so it must never say so. */
+
+let story: RunStory;
+afterEach(() => expect(story.end()).toEqual([]));
+
+const minute = 60_000;
+const refusal = (httpStatus: number, code: NorthflankError["code"], detail: string) =>
+  new NorthflankError({ code, step: 'start a run of job "train"', detail, httpStatus, sent: true });
+const noSource = () => refusal(409, "rejected", "status 409, No deployment configured");
+
+const message = () => story.status().conditions?.find(({ type }) => type === "Ready")?.message ?? "";
+
+describe("a job without an image", () => {
+  async function refused(spec: Partial<NorthflankJobRun["spec"]> = {}): Promise<void> {
+    story = new RunStory();
+    story.remote.refusals.push(...Array.from({ length: 100 }, noSource));
+    await story.run(spec, 10_000);
+  }
+
+  test("is said to be one, with what to do and when the start is tried again", async () => {
+    await refused();
+    expect(story.summary()).toMatchObject({ phase: "Pending", Stalled: "True/RequestRejected" });
+    expect(story.summary()).toMatchObject({ Accepted: "False/RequestRejected", Started: "False/RequestRejected" });
+    expect(message()).toBe(
+      'Start a run of job "train": status 409, No deployment configured. The job has no image and no build. Give the job an ' +
+        "image or a build in Northflank, or create a run that sets spec.deployment. Looked at again in about 1m.",
+    );
+  });
+
+  test("is tried again ever more rarely, and runs by itself once the job has an image", async () => {
+    await refused();
+    await story.clock.advance(120 * minute);
+    expect(story.remote.posts.length).toBeGreaterThanOrEqual(4);
+    expect(story.remote.posts.length).toBeLessThanOrEqual(9);
+    story.remote.refusals.length = 0;
+    await story.clock.advance(75 * minute);
+    expect(story.status().phase).toBe("Succeeded");
+    expect(story.remote.ours).toEqual(["run-1"]);
+  });
+
+  test("is given up when startDeadlineSeconds is over", async () => {
+    await refused({ startDeadlineSeconds: 600 });
+    await story.clock.advance(15 * minute);
+    expect(story.condition("Finished")).toBe("True/StartDeadlineExceeded");
+    const sent = story.remote.posts.length;
+    await story.clock.advance(120 * minute);
+    expect(story.remote.posts).toHaveLength(sent);
+  });
+});
+
+test.each([
+  [409, "rejected", "the job is being deleted"],
+  [418, "rejected", "no"],
+  [404, "not_found", "no such job"],
+  [410, "gone", "no such job"],
+  [422, "rejected", "no plan"],
+  [400, "rejected", "bad body"],
+] as const)("a start refused with %i says nothing of changing the spec", async (httpStatus, code, detail) => {
+  story = new RunStory();
+  story.remote.refusals.push(refusal(httpStatus, code, detail));
+  await story.run({}, 10_000);
+  const texts = [message(), story.status().start?.message ?? "", story.status().failure?.message ?? ""];
+  for (const text of texts) expect(text).not.toMatch(/change the spec|point the object/i);
+  expect(message()).toMatch(/create a run|make a new object/i);
+});
