@@ -4,21 +4,13 @@ import { formatTime } from "../../runtime/conditions.ts";
 import { assertNever } from "../../util/assert-never.ts";
 import { jittered } from "../../util/backoff.ts";
 import { formatDuration } from "../../util/duration.ts";
+import { type BuildQuery, builderText, judgeBuild, type SeenBuild } from "../shared/build-query.ts";
 import type { NextPass } from "../shared/next-pass.ts";
 import { slowProbeMs } from "../shared/remote-verdict.ts";
 import { isAcknowledged, readyReason } from "../shared/target-object.ts";
 import type { Verdict } from "../shared/verdict.ts";
 import { ageOf } from "./ages.ts";
-import {
-  type BuildQuery,
-  type BuildRecord,
-  builderText,
-  buildQuery,
-  buildRecord,
-  followsLatest,
-  judgeBuild,
-  type SeenBuild,
-} from "./build.ts";
+import { type BuildRecord, buildQuery, buildRecord, followsLatest } from "./build.ts";
 import type { Conclusion } from "./conclusion.ts";
 import type { DecideInput, Seen } from "./decision.ts";
 import type { Observation } from "./observation.ts";

@@ -3,7 +3,7 @@ import { compareImages } from "../../northflank/remote-image.ts";
 import { remoteImageOf } from "../../northflank/source-view.ts";
 import type { BuildpackRuntime, DeploymentUpdate, InternalSource, ServiceView } from "../../northflank/types.ts";
 import { capped } from "../../runtime/conditions.ts";
-import { isDatabaseId } from "./build.ts";
+import { isDatabaseId } from "../shared/build-query.ts";
 import type { Desire } from "./desire.ts";
 
 /** One field that differs. `from` is missing when Northflank has, or tells, nothing there. */

@@ -7,8 +7,9 @@ import type {
 import type { BuildpackRuntime, DeploymentUpdate, ServiceView } from "../../northflank/types.ts";
 import { capped, formatTime } from "../../runtime/conditions.ts";
 import { parseImageReference } from "../../util/image-reference.ts";
+import { isDatabaseId } from "../shared/build-query.ts";
 import { present } from "../shared/present.ts";
-import { isDatabaseId, resolvedCommit } from "./build.ts";
+import { resolvedCommit } from "./build.ts";
 import { compare, usedTexts } from "./compare.ts";
 import type { Change, Seen } from "./decision.ts";
 import { type Desire, desireOf } from "./desire.ts";

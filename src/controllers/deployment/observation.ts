@@ -1,9 +1,9 @@
 // pure
 import type { NorthflankError } from "../../northflank/errors.ts";
 import type { ObjectKey } from "../../runtime/outcome.ts";
+import type { SeenBuild } from "../shared/build-query.ts";
 import type { SpecProblem } from "../shared/spec-problem.ts";
 import type { Verdict } from "../shared/verdict.ts";
-import type { SeenBuild } from "./build.ts";
 import type { Desire } from "./desire.ts";
 import type { TargetView } from "./target-view.ts";
 

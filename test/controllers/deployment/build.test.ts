@@ -1,16 +1,15 @@
 import { describe, expect, test } from "vitest";
+import { buildQuery, buildRecord } from "../../../src/controllers/deployment/build.ts";
+import { desireOf } from "../../../src/controllers/deployment/desire.ts";
+import { jobTarget, serviceTarget } from "../../../src/controllers/deployment/target-view.ts";
 import {
   type BuildQuery,
   type BuildState,
-  buildQuery,
-  buildRecord,
   judgeBuild,
   pickBuild,
   type SeenBuild,
   sightOf,
-} from "../../../src/controllers/deployment/build.ts";
-import { desireOf } from "../../../src/controllers/deployment/desire.ts";
-import { jobTarget, serviceTarget } from "../../../src/controllers/deployment/target-view.ts";
+} from "../../../src/controllers/shared/build-query.ts";
 import type { BuildView, InternalSource } from "../../../src/northflank/types.ts";
 import { build, deployment, service } from "../../support/builders.ts";
 

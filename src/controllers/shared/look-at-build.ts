@@ -1,7 +1,7 @@
 import type { RequestClass } from "../../northflank/client.ts";
 import { isNorthflankError } from "../../northflank/errors.ts";
-import type { Account } from "../shared/accounts.ts";
-import { type BuildQuery, type BuildSight, pickBuild, type SeenBuild, sightOf } from "./build.ts";
+import type { Account } from "./accounts.ts";
+import { type BuildQuery, type BuildSight, pickBuild, type SeenBuild, sightOf } from "./build-query.ts";
 
 /**
  * Looks for one declared build, with as few requests as there are: one for an id, one for most lists.

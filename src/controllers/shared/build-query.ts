@@ -1,0 +1,115 @@
+// pure
+import type { BuilderName } from "../../northflank/client.ts";
+import type { BuildList, BuildView, InternalSource } from "../../northflank/types.ts";
+
+/** Which build a declaration comes to: the one with this id, the one of this commit, or the newest of the branch. */
+export interface BuildQuery {
+  readonly builder: BuilderName;
+  readonly by:
+    | { readonly kind: "id"; readonly buildId: string; readonly sha: string | undefined }
+    | { readonly kind: "commit"; readonly sha: string }
+    | { readonly kind: "latest" };
+  readonly branch: string | undefined;
+}
+
+/** What a look for a build came to. */
+export type BuildSight =
+  | { readonly kind: "found"; readonly build: BuildView }
+  /** The builder is there, such a build is not. */
+  | { readonly kind: "none" }
+  | { readonly kind: "no-builder" }
+  /** Nobody can tell: the token may not look, or there are too many builds. Northflank itself judges then. */
+  | { readonly kind: "unseen" };
+
+/** A build that was asked for, and what was seen. */
+export interface SeenBuild {
+  readonly query: BuildQuery;
+  readonly sight: BuildSight;
+}
+
+/**
+ * Who builds: the service of this id, in this project or in the one before the slash, or the job itself. `undefined` for an
+ * id that names nobody.
+ */
+export function namedBuilder(
+  id: string,
+  { projectId, jobId }: { readonly projectId: string; readonly jobId?: string | undefined },
+): BuilderName | undefined {
+  if (isDatabaseId(id)) return undefined;
+  if (jobId !== undefined && id === jobId) return { projectId, jobId };
+  const [first = "", second] = id.split("/");
+  return second === undefined ? { projectId, serviceId: first } : { projectId: first, serviceId: second };
+}
+
+/** The documentation calls the id that is read a database id; where it is one, it is of no use in a path or a comparison. */
+export function isDatabaseId(id: string): boolean {
+  return /^[0-9a-f]{24}$/.test(id);
+}
+
+/** Which of its builds a source means. */
+export function versionOf({ buildId, buildSHA }: InternalSource): BuildQuery["by"] {
+  const sha = buildSHA === undefined || buildSHA === "latest" ? undefined : buildSHA.toLowerCase();
+  if (buildId !== undefined) return { kind: "id", buildId, sha };
+  return sha === undefined ? { kind: "latest" } : { kind: "commit", sha };
+}
+
+/** The build of a list that a query means: of several one that succeeded, else one under way, else the newest. */
+export function pickBuild({ by, branch }: BuildQuery, builds: readonly BuildView[]): BuildView | undefined {
+  const isMeant = (build: BuildView): boolean => {
+    if (by.kind === "id") return build.id === by.buildId;
+    return by.kind === "commit" ? build.sha === by.sha : branch === undefined || build.branch === branch;
+  };
+  const ranked = builds.filter(isMeant).map((build) => ({ build, rank: rankOf(build, branch) }));
+  return ranked.reduce<(typeof ranked)[number] | undefined>(better, undefined)?.build;
+}
+
+const outcomeRanks: Readonly<Record<BuildView["outcome"], number>> = { succeeded: 4, active: 2, failed: 0 };
+
+/** One commit may have builds on several branches: the declared one comes first. */
+function rankOf({ outcome, branch: of }: BuildView, branch: string | undefined): number {
+  return outcomeRanks[outcome] + (branch === undefined || of === branch ? 1 : 0);
+}
+
+/** The list is newest first, so that of two alike the first one stays. */
+function better<T extends { readonly rank: number }>(best: T | undefined, one: T): T {
+  return best === undefined || one.rank > best.rank ? one : best;
+}
+
+/** What a list of builds, or that there is none, says about a query. */
+export function sightOf(query: BuildQuery, list: BuildList | undefined): BuildSight {
+  if (list === undefined) return { kind: "no-builder" };
+  const build = pickBuild(query, list.builds);
+  if (build !== undefined) return { kind: "found", build };
+  return { kind: list.truncated === true ? "unseen" : "none" };
+}
+
+/** How a build stands in the way of what is declared. */
+export type BuildState = "usable" | "awaited" | "failed" | "not-found";
+
+/** Judges what was seen. What nobody can see is usable: Northflank refuses a build that it does not have. */
+export function judgeBuild({ query, sight }: SeenBuild): BuildState {
+  switch (sight.kind) {
+    case "unseen":
+      return "usable";
+    case "no-builder":
+      return "not-found";
+    case "none":
+      return query.by.kind === "latest" ? "awaited" : "not-found";
+    case "found": {
+      const { outcome, sha } = sight.build;
+      if (query.by.kind === "id" && isOtherCommit(query.by.sha, sha)) return "not-found";
+      if (outcome === "active") return "awaited";
+      return outcome === "succeeded" ? "usable" : "failed";
+    }
+  }
+}
+
+/** Both commits are known, and they differ. */
+export function isOtherCommit(declared: string | undefined, found: string | undefined): boolean {
+  return declared !== undefined && found !== undefined && declared !== found;
+}
+
+/** `shop/builder` */
+export function builderText(builder: BuilderName): string {
+  return `${builder.projectId}/${"serviceId" in builder ? builder.serviceId : builder.jobId}`;
+}
