@@ -90,7 +90,7 @@ export const jobRunSpec = {
       type: "object",
       description:
         "What this run uses in place of the job's own settings, with Northflank's field names. The job itself stays as " +
-        "it is.",
+        "it is. A build that is not over is waited for, as long as startDeadlineSeconds allows; one that failed fails the run.",
       properties: { external, internal, docker, buildpack, storage, gpu },
       "x-kubernetes-validations": [
         {

@@ -125,8 +125,9 @@ async function carryRun(spec: object): Promise<readonly SentRequest[]> {
   // One account for the whole story: another one each time would be a new connection each time.
   const account = { kind: "usable", account: { pool: "acme", address: "https://api.northflank.com", version: "1" } };
   const story = new RunStory({ account: () => account as AccountResolution });
-  const answer = ({ method }: SentRequest) => ({
-    status: 200,
+  const answer = ({ method, path }: SentRequest) => ({
+    // As above: Northflank judges the build.
+    status: isBuild(path) ? 403 : 200,
     body: { data: method === "POST" ? { id: "run-1", runName: "migrate-1" } : { runs: [] } },
   });
   const wire = recordingApi({ clock: story.clock, answer });

@@ -4,6 +4,7 @@ import { northflankJobRuns } from "../../src/api/names.ts";
 import { createJobRunReconciler, jobRunIndexes } from "../../src/controllers/job-run/reconciler.ts";
 import { RestoreMemory } from "../../src/controllers/job-run/restored.ts";
 import type { AccountRequest, AccountResolution } from "../../src/controllers/shared/accounts.ts";
+import { builderText } from "../../src/controllers/shared/build-query.ts";
 import type { EventDraft } from "../../src/controllers/shared/event-draft.ts";
 import type { SpecProblem } from "../../src/controllers/shared/spec-problem.ts";
 import { createStatusWriter } from "../../src/controllers/shared/status-writer.ts";
@@ -358,6 +359,17 @@ export class RunProcess {
         count(jobId);
         return await this.#call(undefined, signal, () => remote.read(runId));
       },
+      getBuild: async ({ buildId, ...name }, { signal }) =>
+        await this.#call(undefined, signal, () => {
+          remote.calls.push("getBuild");
+          return remote.builds.get(builderText(name))?.find(({ id }) => id === buildId);
+        }),
+      listBuilds: async (name, { signal }) =>
+        await this.#call(undefined, signal, () => {
+          remote.calls.push("listBuilds");
+          const builds = remote.builds.get(builderText(name));
+          return builds === undefined ? undefined : { builds: [...builds] };
+        }),
       abortRun: async ({ jobId, runId }, { signal }) => {
         count(jobId);
         await this.#call(undefined, signal, () => remote.abort(runId));

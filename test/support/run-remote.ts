@@ -1,5 +1,5 @@
 import { NorthflankError } from "../../src/northflank/errors.ts";
-import type { JobRunView, RunList, RunRequest, StartResult } from "../../src/northflank/types.ts";
+import type { BuildView, JobRunView, RunList, RunRequest, StartResult } from "../../src/northflank/types.ts";
 import type { Clock } from "../../src/util/clock.ts";
 import { isoOf } from "./run-cluster.ts";
 
@@ -67,6 +67,8 @@ export class RunRemote {
   lateMs = 40_000;
   /** Time limit of the client. */
   timeoutMs = 30_000;
+  /** Builds by `project/service`, or `project/job`: newest first. */
+  readonly builds = new Map<string, BuildView[]>();
   /** Called when a POST is about to be applied, and when it has been. */
   onApply: (side: "before" | "after") => void = () => undefined;
   /** Refusals of the next POSTs, in order. */

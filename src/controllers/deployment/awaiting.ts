@@ -4,7 +4,14 @@ import { formatTime } from "../../runtime/conditions.ts";
 import { assertNever } from "../../util/assert-never.ts";
 import { jittered } from "../../util/backoff.ts";
 import { formatDuration } from "../../util/duration.ts";
-import { type BuildQuery, builderText, judgeBuild, type SeenBuild } from "../shared/build-query.ts";
+import {
+  type BuildQuery,
+  builderText,
+  buildText,
+  judgeBuild,
+  type SeenBuild,
+  shownBuild,
+} from "../shared/build-query.ts";
 import type { NextPass } from "../shared/next-pass.ts";
 import { slowProbeMs } from "../shared/remote-verdict.ts";
 import { isAcknowledged, readyReason } from "../shared/target-object.ts";
@@ -163,7 +170,7 @@ function awaitedText({ query, sight }: SeenBuild): string {
   const { by, branch, builder } = query;
   if (sight.kind !== "found") {
     return (
-      `Service ${builderText(builder)} has no build${branch === undefined ? "" : ` of branch ${shown(branch)}`} yet; ` +
+      `Service ${builderText(builder)} has no build${branch === undefined ? "" : ` of branch ${shownBuild(branch)}`} yet; ` +
       "Northflank deploys the first one that succeeds. Push a commit, or start a build in Northflank."
     );
   }
@@ -177,7 +184,7 @@ function failedText({ query, sight }: SeenBuild): string {
     query.by.kind === "id"
       ? "Declare another build: one that failed never succeeds under its id."
       : "Start the build again once its cause is mended, or declare another source.";
-  return `${buildText(query, id)} failed (${shown(status)}); nothing was deployed. See its log in Northflank. ${remedy}`;
+  return `${buildText(query, id)} failed (${shownBuild(status)}); nothing was deployed. See its log in Northflank. ${remedy}`;
 }
 
 function notFoundText({ query, sight }: SeenBuild): string {
@@ -192,25 +199,15 @@ function notFoundText({ query, sight }: SeenBuild): string {
   if (by.kind === "id") {
     if (sight.kind === "found") {
       return (
-        `Build ${shown(by.buildId)} of service ${name} is one of commit ${shown(sight.build.sha ?? "")}, not of the declared ` +
+        `Build ${shownBuild(by.buildId)} of service ${name} is one of commit ${shownBuild(sight.build.sha ?? "")}, not of the declared ` +
         `${by.sha}. Declare one of the two, deployment.internal.buildId or buildSHA.`
       );
     }
-    return `Service ${name} has no build ${shown(by.buildId)}. Check deployment.internal.id and buildId.`;
+    return `Service ${name} has no build ${shownBuild(by.buildId)}. Check deployment.internal.id and buildId.`;
   }
   const commit = by.kind === "commit" ? by.sha : "";
   return (
     `Service ${name} has no build of commit ${commit}. Check deployment.internal.id and buildSHA, or start a build of the ` +
     "commit in Northflank."
   );
-}
-
-function buildText({ by, builder, branch }: BuildQuery, id: string): string {
-  const of = by.kind !== "latest" && by.sha !== undefined ? ` of commit ${by.sha.slice(0, 12)}` : "";
-  const on = by.kind === "latest" && branch !== undefined ? `, the newest of branch ${shown(branch)},` : "";
-  return `Build ${shown(id)}${of} of service ${builderText(builder)}${on}`;
-}
-
-function shown(text: string): string {
-  return text.length > 64 ? `${text.slice(0, 63)}…` : text;
 }

@@ -7,12 +7,14 @@ import { formatTime } from "../../runtime/conditions.ts";
 import type { ObjectKey } from "../../runtime/outcome.ts";
 import { assertNever } from "../../util/assert-never.ts";
 import { formatDuration } from "../../util/duration.ts";
+import type { SeenBuild } from "../shared/build-query.ts";
 import { type FailureRecord, nextFailure } from "../shared/failure.ts";
 import { failuresAlike } from "../shared/remote-failure.ts";
 import { slowProbeMs } from "../shared/remote-verdict.ts";
 import { invalidSpecMessage, type SpecProblem } from "../shared/spec-problem.ts";
 import type { Verdict } from "../shared/verdict.ts";
 import { ownPartMs } from "./age.ts";
+import { decideBuild } from "./awaited-build.ts";
 import {
   type Conclusion,
   conclude,
@@ -86,7 +88,10 @@ export type StartReport =
   | { readonly kind: "noQuota"; readonly retryAfterMs: number }
   /** `replaces`: the objects whose runs are aborted for this one; empty where that alone would not let it start. */
   | { readonly kind: "obstructed"; readonly obstacles: readonly Obstacle[]; readonly replaces: readonly ObjectKey[] }
-  | { readonly kind: "baselineFailed"; readonly error: NorthflankError }
+  /** The build that the run names cannot be used yet, or ever; `elapsedMs`: since this process first saw that. */
+  | { readonly kind: "buildNotUsable"; readonly seen: SeenBuild; readonly elapsedMs: number }
+  /** The build or the list of runs could not be read. */
+  | { readonly kind: "readFailed"; readonly error: NorthflankError }
   /** The list of runs is cut, and an active run of anybody would have to be waited for: nothing was sent. */
   | { readonly kind: "listCut" }
   /** The answer to the intent did not hold it: nothing was sent, and nothing would say so later. */
@@ -126,7 +131,9 @@ export function decideStarted(
       return decideNoQuota(situation, report.retryAfterMs);
     case "obstructed":
       return decideObstructed(situation, report);
-    case "baselineFailed":
+    case "buildNotUsable":
+      return decideBuild(situation, report.seen, report.elapsedMs);
+    case "readFailed":
       return decideFailed(situation, report.error, judge);
     case "listCut":
       return decideListCut(situation);

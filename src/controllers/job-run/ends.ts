@@ -29,6 +29,7 @@ export type EndReason = Extract<
   | "StartDeadlineExceeded"
   | "StartOutcomeUnknown"
   | "AbortedOnDelete"
+  | "BuildFailed"
 >;
 
 /** The object is over: status, ttl, and those that waited for it. */

@@ -51,6 +51,8 @@ export interface RunMemory {
   abortSent?: SentAbort | undefined;
   /** The abort of the run of this id was refused. */
   abortRefused?: RefusedAbort | undefined;
+  /** The build that the spec names, as it was last seen: since when it has been in the way, or that it can be used. */
+  build?: { readonly sinceMs: number; readonly buildId: string | undefined; readonly isUsable: boolean } | undefined;
   /** No call to Northflank before `untilMs`, unless something that matters has changed. */
   pause?: Pause | undefined;
   /** The account that the run was last found to belong to. */

@@ -7,7 +7,7 @@ import type { PassContext } from "../../runtime/controller.ts";
 import { type ObjectKey, objectKey } from "../../runtime/outcome.ts";
 import type { Clock } from "../../util/clock.ts";
 import type { Random } from "../../util/random.ts";
-import type { Account, Accounts } from "../shared/accounts.ts";
+import type { Account, AccountRequest, Accounts } from "../shared/accounts.ts";
 import type { EventSink } from "../shared/event-draft.ts";
 import { reconcileRequest } from "../shared/reconcile-request.ts";
 import { prunedProblems, type SpecProblem } from "../shared/spec-problem.ts";
@@ -340,6 +340,12 @@ function verdictKind(
   if (ready === "True") return "ready";
   if (isStalled) return "stalled";
   return reconciling === "ProgressingWithRetry" ? "retrying" : "progressing";
+}
+
+/** What is asked for the account of an object. */
+export function requestOf({ metadata, spec }: NorthflankJobRun): AccountRequest {
+  const { namespace = "" } = metadata;
+  return { namespace, connectionName: spec.connectionRef?.name, projectId: spec.projectId };
 }
 
 /** Takes in an answer to our own write. */

@@ -80,6 +80,8 @@ export interface StartContext {
   /** Those of them that are not over. */
   readonly openSiblings: () => readonly Sibling[];
   readonly memory: RunMemory;
+  /** Why the build that the spec names keeps the run from being started; `undefined` where none does. */
+  readonly checkBuild: () => Promise<StartReport | undefined>;
   /** Ends the work. */
   readonly signal: AbortSignal;
   /** Ends what must still be written down. */
@@ -100,6 +102,8 @@ export async function startRun(deps: StartDeps, context: StartContext): Promise<
   if (known !== undefined && known.replaces.length === 0) return { report: known };
 
   const namespace = object.metadata.namespace ?? "";
+  const build = await context.checkBuild();
+  if (build !== undefined) return { report: build };
   const values = await resolveReferences({ kube: deps.kube, namespace, spec: object.spec, signal });
   if (values.kind === "blocked") return { report: values };
 
@@ -137,7 +141,7 @@ async function startWith(
   const { object, memory, signal } = context;
   const call: CallOptions = { class: "change", reservation, signal };
   const listed = await listBaseline(deps, context, call);
-  if (listed.kind === "failed") return { report: { kind: "baselineFailed", error: listed.error } };
+  if (listed.kind === "failed") return { report: { kind: "readFailed", error: listed.error } };
   const { list } = listed;
   const readAtMs = deps.clock.monotonic();
   memory.serverClock = list.serverTimeMs === undefined ? undefined : { serverMs: list.serverTimeMs, atMs: readAtMs };

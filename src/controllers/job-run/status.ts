@@ -122,6 +122,7 @@ const notAccepted: readonly string[] = [
   "RequestRejected",
   "TargetNotFound",
   "CopyOfStartedRun",
+  "BuildNotFound",
 ];
 
 function acceptedCondition(object: NorthflankJobRun, { verdict }: Conclusion): ConditionDraft {

@@ -9,6 +9,7 @@ import { reconcileRequest } from "../shared/reconcile-request.ts";
 import { judgeRemoteError } from "../shared/remote-verdict.ts";
 import { judgeAccountChange } from "./account-change.ts";
 import { provenMs } from "./age.ts";
+import { buildInTheWay } from "./check-build.ts";
 import { type Conclusion, type Judge, settleWaitMs } from "./conclusion.ts";
 import { openStartsOf, runsTaken } from "./concurrency.ts";
 import {
@@ -49,6 +50,7 @@ import {
   learnStart,
   type Pass,
   pausedFor,
+  requestOf,
   serverNow,
   unchanged,
   wallAge,
@@ -110,10 +112,11 @@ async function start(pass: Pass): Promise<Conclusion | undefined> {
 
   const { deps, memory, object, siblings, openSiblings, context } = pass;
   const { signal, statusSignal } = context;
+  const checkBuild = () => buildInTheWay(pass, account);
   // By the team that is named, too: which pool it is may become known only by this very start.
   const job = `${account.team ?? account.pool} ${jobIndexValue(object.spec)}`;
   const outcome = await pass.locks.run(job, () =>
-    startRun(deps, { object, account, siblings, openSiblings, memory, signal, statusSignal }),
+    startRun(deps, { object, account, siblings, openSiblings, memory, checkBuild, signal, statusSignal }),
   );
   if (outcome === undefined) {
     memory.givenUpStarts = 0;
@@ -123,7 +126,7 @@ async function start(pass: Pass): Promise<Conclusion | undefined> {
   const { report } = outcome;
   const isGivenUp = report.kind === "outdated" || report.kind === "gateClosed";
   memory.givenUpStarts = isGivenUp ? memory.givenUpStarts + 1 : 0;
-  if (report.kind === "baselineFailed") rejectToken(pass, account, report.error);
+  if (report.kind === "readFailed") rejectToken(pass, account, report.error);
   if (report.kind === "answered" && report.result.kind === "refused") rejectToken(pass, account, report.result.error);
   if (report.kind === "answered") memory.unresolvedSince = undefined;
   if (report.kind === "answered" && report.result.kind === "accepted" && report.start.attempt === 1)
@@ -462,10 +465,7 @@ const recheckAccountMs = 600_000;
 
 async function accountOf(pass: Pass): Promise<AccountResolution> {
   const { deps, object, memory, context } = pass;
-  const { namespace = "" } = object.metadata;
-  const { connectionRef, projectId } = object.spec;
-  const request = { namespace, connectionName: connectionRef?.name, projectId };
-  const resolved = await deps.accounts.resolve(request, context.signal);
+  const resolved = await deps.accounts.resolve(requestOf(object), context.signal);
   const remembered = rememberedAccount(pass.wish, memory, resolved);
   const isSecretGone = resolved.kind === "blocked" && resolved.verdict.reason === "SecretNotFound";
   memory.isConnectionGone = remembered !== undefined && !isSecretGone;

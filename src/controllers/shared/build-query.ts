@@ -113,3 +113,15 @@ export function isOtherCommit(declared: string | undefined, found: string | unde
 export function builderText(builder: BuilderName): string {
   return `${builder.projectId}/${"serviceId" in builder ? builder.serviceId : builder.jobId}`;
 }
+
+/** `Build joyous-view-6290 of commit 0a1b2c3d4e5f of service shop/builder` */
+export function buildText({ by, builder, branch }: BuildQuery, id: string): string {
+  const of = by.kind !== "latest" && by.sha !== undefined ? ` of commit ${by.sha.slice(0, 12)}` : "";
+  const on = by.kind === "latest" && branch !== undefined ? `, the newest of branch ${shownBuild(branch)},` : "";
+  return `Build ${shownBuild(id)}${of} of service ${builderText(builder)}${on}`;
+}
+
+/** What Northflank or a person calls something, short enough for a message. */
+export function shownBuild(text: string): string {
+  return text.length > 64 ? `${text.slice(0, 63)}…` : text;
+}
