@@ -11,6 +11,7 @@ export function toJobView(data: unknown): JobView | undefined {
   const { docker, buildpack } = toSourceView(objectOf(job.deployment) ?? {});
   return {
     id,
+    createdAt: textOf(job.createdAt),
     jobType: textOf(job.jobType),
     disabledCD: booleanOf(job.disabledCD),
     // The patch of a manual job answers with it on top, that of any job under `settings`.

@@ -91,6 +91,8 @@ export type JobSource = Pick<SourceView, "image" | "external" | "internal">;
 /** A job as read, without its source, which this answer does not tell. Missing means "not told". */
 export interface JobView extends Pick<SourceView, "docker" | "buildpack"> {
   readonly id: string;
+  /** ISO, Northflank's clock. */
+  readonly createdAt?: string | undefined;
   /** `manual`, `cron`, or a word we do not know. */
   readonly jobType: string | undefined;
   readonly disabledCD: boolean | undefined;

@@ -359,6 +359,10 @@ export class RunProcess {
         count(jobId);
         return await this.#call(undefined, signal, () => remote.read(runId));
       },
+      getJob: async ({ jobId }, { signal }) => {
+        count(jobId);
+        return await this.#call(undefined, signal, () => remote.job(jobId));
+      },
       getBuild: async ({ buildId, ...name }, { signal }) =>
         await this.#call(undefined, signal, () => {
           remote.calls.push("getBuild");

@@ -1,5 +1,5 @@
 import { NorthflankError } from "../../src/northflank/errors.ts";
-import type { BuildView, JobRunView, RunList, RunRequest, StartResult } from "../../src/northflank/types.ts";
+import type { BuildView, JobRunView, JobView, RunList, RunRequest, StartResult } from "../../src/northflank/types.ts";
 import type { Clock } from "../../src/util/clock.ts";
 import { isoOf } from "./run-cluster.ts";
 
@@ -124,6 +124,22 @@ export class RunRemote {
   isActive(runId: string | undefined): boolean {
     const run = this.#runs.find(({ id }) => id === runId);
     return run !== undefined && !this.#view(run).concluded;
+  }
+
+  /** When the job was created, by Northflank's clock; told only where it is known. */
+  jobCreatedMs: number | undefined;
+
+  /** Somebody deletes the job, with its runs, and creates it again under its id. */
+  remakeJob(): void {
+    this.forgetRuns();
+    this.jobCreatedMs = this.serverMs;
+  }
+
+  job(jobId: string): JobView {
+    this.calls.push("getJob");
+    const createdAt = this.jobCreatedMs === undefined ? undefined : isoOf(this.jobCreatedMs);
+    const untold = { jobType: undefined, disabledCD: undefined, runOnSourceChange: undefined };
+    return { id: jobId, createdAt, docker: undefined, buildpack: undefined, ...untold };
   }
 
   /** Removes every run, as if its history had been cleared. */

@@ -118,8 +118,15 @@ function adoptedNote(attempt: Attempt): string {
   );
 }
 
-/** What was seen of the run of the current attempt. `isGone`: it is not there, and that is proven. */
-export type RunSight = { readonly run: JobRunView | undefined; readonly isGone: boolean };
+/**
+ * What was seen of the run of the current attempt. `isGone`: it is not there, and that is proven. `jobCreatedTime`: the job
+ * is another one, created after the start of the run.
+ */
+export interface RunSight {
+  readonly run: JobRunView | undefined;
+  readonly isGone: boolean;
+  readonly jobCreatedTime?: string | undefined;
+}
 
 /** For so long every read must miss a run before the list is asked: reads lag, and an API that is being deployed lies. */
 export const missingMs = 300_000;
@@ -187,7 +194,7 @@ export function decideFollowed(situation: Situation, sight: RunSight, options: F
   const attempt = attemptOf(object);
   const isAborting = options.wish === "aborted" || options.wish === "expired" || options.wish === "cleanup";
   if (sight.run === undefined) {
-    if (sight.isGone) return decideDisappeared(situation, isAborting, options.wish);
+    if (sight.isGone) return decideDisappeared(situation, isAborting, options.wish, sight.jobCreatedTime);
     return stillRunning(situation, options);
   }
   const { run } = sight;
@@ -425,7 +432,12 @@ export function pollIntervalMs(settings: RunSettings, ageMs: number): number {
   return Math.max(firstMs, Math.min(ageMs / 5, longestPollMs));
 }
 
-function decideDisappeared(situation: Situation, isAborting: boolean, wish: Wish): Conclusion {
+function decideDisappeared(
+  situation: Situation,
+  isAborting: boolean,
+  wish: Wish,
+  jobCreatedTime: string | undefined,
+): Conclusion {
   const { object, now } = situation;
   const attempt = attemptOf(object);
   const time = formatTime(now);
@@ -435,7 +447,7 @@ function decideDisappeared(situation: Situation, isAborting: boolean, wish: Wish
     ? { reason: wish === "cleanup" ? "AbortedOnDelete" : "RunAborted", message: `${gone}; it was being aborted.`, time }
     : {
         reason: "RunDisappeared",
-        message: `${gone}: nobody can tell how it ended. ${otherToken}${adoptedNote(attempt)}`,
+        message: `${gone}: ${goneWhy(object, jobCreatedTime)}${adoptedNote(attempt)}`,
         time,
       };
   return withFacts(finish(situation, end), facts);
@@ -443,6 +455,14 @@ function decideDisappeared(situation: Situation, isAborting: boolean, wish: Wish
 
 // With a team or an address the change would have been noticed (account-change.ts); of tokens nothing is kept.
 const otherToken = "If the token was replaced by one of another account, it may go on there.";
+
+function goneWhy({ spec }: NorthflankJobRun, jobCreatedTime: string | undefined): string {
+  if (jobCreatedTime === undefined) return `nobody can tell how it ended. ${otherToken}`;
+  return (
+    `job ${spec.jobId} was deleted, and created again at ${jobCreatedTime}, after the start of the run. The runs of the ` +
+    "deleted job went with it, and nobody can tell how this one ended."
+  );
+}
 
 function replaceLatest(object: NorthflankJobRun, attempt: Attempt): readonly Attempt[] {
   return [...(object.status?.attempts ?? []).slice(0, -1), attempt];

@@ -1,7 +1,7 @@
 import type { NorthflankJobRun } from "../../api/job-run.ts";
 import type { CallOptions, RequestClass } from "../../northflank/client.ts";
 import { isNorthflankError, type NorthflankError } from "../../northflank/errors.ts";
-import type { JobRunView, RunList, RunsNeeded } from "../../northflank/types.ts";
+import type { JobRunView, JobView, RunList, RunsNeeded } from "../../northflank/types.ts";
 import type { Account, AccountResolution, Accounts } from "../shared/accounts.ts";
 import type { Sibling } from "./concurrency.ts";
 import { duplicateIn } from "./duplicate.ts";
@@ -102,6 +102,17 @@ export async function observeRuns(
 ): Promise<Read<RunList>> {
   const call = { ...neededBy(object, neededForReadBack), ...options };
   return await reading(account.api.listRuns(jobOf(object), call));
+}
+
+/** The job itself; `undefined` where the token may not read it, or it is gone. */
+export async function observeJob(
+  object: NorthflankJobRun,
+  account: Account,
+  signal: AbortSignal,
+): Promise<Read<JobView | undefined>> {
+  const read = await reading(account.api.getJob(jobOf(object), { class: "run", signal }));
+  const isUntold = read.kind === "failed" && isNorthflankError(read.error, "forbidden", "not_found", "gone");
+  return isUntold ? { kind: "read", value: undefined } : read;
 }
 
 /** One run by its id, for a person who named it. */

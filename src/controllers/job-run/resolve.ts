@@ -25,7 +25,12 @@ import type { ReadBack } from "./read-back.ts";
 export function decideResolved(
   situation: Situation,
   readBack: ReadBack,
-  options: { readonly wish: Wish; readonly isSecondEmpty: boolean },
+  options: {
+    readonly wish: Wish;
+    readonly isSecondEmpty: boolean;
+    /** The job is another one, created after the start. */
+    readonly jobCreatedTime?: string | undefined;
+  },
 ): Conclusion {
   const start = recordOf(situation.object);
   if (readBack.kind !== "none") return decideReadBack(situation, readBack, start);
@@ -38,6 +43,12 @@ export function decideResolved(
   if (options.wish === "aborted") return decideUnstartedEnd(situation, "aborted");
   if (object.metadata.deletionTimestamp !== undefined) return decideLeave(situation);
   if (start.fromAnnotation) return outcomeUnknown(`${lostOf(start)}, and no run of that start was found.`);
+  if (options.jobCreatedTime !== undefined) {
+    return outcomeUnknown(
+      `${lostOf(start)}, and job ${object.spec.jobId} was deleted, and created again at ${options.jobCreatedTime}, after the ` +
+        "start: its list of runs says nothing about it.",
+    );
+  }
   if (object.spec.startGuarantee === "AtLeastOnce") return startAgain(start, "AtLeastOnce");
   return outcomeUnknown(`${lostOf(start)} and no new run was found. Nothing is started again by itself (AtMostOnce).`);
 }

@@ -42,7 +42,7 @@ import { type Attempt, isUnresolved, latestAttempt, type StartRecord, type Wish 
 import { markedRunOf } from "./mark.ts";
 import { decideMarked, decideMarkedRun } from "./marked.ts";
 import type { RefusedAbort } from "./memory.ts";
-import { observeNamedRun, observeRun, observeRuns, type Read, withFreshToken } from "./observe.ts";
+import { observeJob, observeNamedRun, observeRun, observeRuns, type Read, withFreshToken } from "./observe.ts";
 import {
   current,
   isDeadlineOver,
@@ -57,6 +57,7 @@ import {
   wrote,
 } from "./pass.ts";
 import { certainlyElapsed, duplicateWatchMs, elapsedSince, isServerTime, judgeReadBack, timeMs } from "./read-back.ts";
+import { createdAfterStart } from "./remade-job.ts";
 import { runRemedyOf } from "./remedies.ts";
 import { decideProbe, decideResolution, decideResolved, parseResolution, type Resolution } from "./resolve.ts";
 import { startRun } from "./start.ts";
@@ -167,11 +168,23 @@ async function resolve(pass: Pass): Promise<Conclusion> {
   const first = memory.firstEmptyRead?.startId === start.id ? memory.firstEmptyRead : undefined;
   const isSecondEmpty = first !== undefined && atMs - first.atMs >= settings.startSettleMs;
   if (readBack.kind === "none" && first === undefined) memory.firstEmptyRead = { startId: start.id, atMs };
-  const conclusion = decideResolved(current(pass), readBack, { ...options, isSecondEmpty });
+  const isProof = readBack.kind === "none" && isSecondEmpty && pass.object.spec.startGuarantee === "AtLeastOnce";
+  const remade = isProof ? await remadeJob(pass) : undefined;
+  if (remade?.kind === "concluded") return remade.conclusion;
+  const jobCreatedTime = remade?.value;
+  const conclusion = decideResolved(current(pass), readBack, { ...options, isSecondEmpty, jobCreatedTime });
   // A person may have answered before the question was put.
   return conclusion.isOutcomeUnknown && resolutionOf(pass) !== undefined
     ? { ...conclusion, next: { kind: "again" } }
     : conclusion;
+}
+
+/** When the job was created, where that was after the present start: what it lacks says nothing then. */
+async function remadeJob(pass: Pass): Promise<Asked<string | undefined>> {
+  const { object, context } = pass;
+  const read = await asking(pass, (account) => observeJob(object, account, context.signal), true);
+  if (read.kind === "concluded") return read;
+  return { kind: "value", value: read.value === undefined ? undefined : createdAfterStart(object, read.value) };
 }
 
 function resolutionOf({ object }: Pass): Resolution | undefined {
@@ -336,10 +349,18 @@ async function look(
   if (run === undefined) missed(pass, attempt, absence);
   else seen(pass, attempt, run);
   const isGone = run === undefined && isProvenGone(missingFor(pass, attempt), absence);
+  const isAborting = wish === "aborted" || wish === "expired" || wish === "cleanup";
+  const remade = isGone && !isAborting ? await remadeJob(pass) : undefined;
+  if (remade?.kind === "concluded") return remade.conclusion;
+  const jobCreatedTime = remade?.value;
   const now = current(pass);
   // What has ended is judged by what was wanted of it, not by what the look was for.
   const about = run?.concluded || isGone ? pass.wish : wish;
-  const followed = decideFollowed(now, { run, isGone }, { wish: about, hasSentAbort, sinceAbortMs: sinceAbort(pass) });
+  const followed = decideFollowed(
+    now,
+    { run, isGone, jobCreatedTime },
+    { wish: about, hasSentAbort, sinceAbortMs: sinceAbort(pass) },
+  );
   const [startMs, endMs] = [timeMs(run?.startedAt), timeMs(run?.concludedAt)];
   if (run?.concluded && startMs !== undefined && endMs !== undefined) deps.observer.ran((endMs - startMs) / 1_000);
   // Only now it is known that the deadline is over: the next pass acts on it.
