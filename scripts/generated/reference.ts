@@ -1,6 +1,6 @@
 import { normalEvents, warningEvents } from "../../src/api/events.ts";
 import { type KindDefinition, kinds } from "../../src/api/kinds.ts";
-import { fluxRequestedAt, reconcileRequestedAt, resolveStart, runFinalizer } from "../../src/api/names.ts";
+import { fluxRequestedAt, reconcileRequestedAt, resolveStart, runFinalizer, startedRun } from "../../src/api/names.ts";
 import {
   type NorthflankCall,
   northflankCalls,
@@ -58,6 +58,11 @@ function index(): string {
           code(resolveStart),
           "annotation of NorthflankJobRun",
           "what to do about a start whose outcome stayed unknown: the id of the run, `retry` or `fail`; with `@` and anything behind it to say it again",
+        ],
+        [
+          code(startedRun),
+          "annotation of NorthflankJobRun",
+          "its last start, written by the operator: an object that comes back without its status does not run again; take it away to run the job for a copy",
         ],
         [
           code(runFinalizer),

@@ -247,7 +247,11 @@ export const jobRunStatus = {
       description:
         "The record that is written before Northflank is asked to start, so that a crash in between can be resolved.",
       properties: {
-        id: text("A new id for every attempt.", 64),
+        id: text(
+          "A new id for every attempt. It begins with annotation: where the status was gone and the record was read from " +
+            "the annotation northflank-operator.io/started-run.",
+          64,
+        ),
         attempt: { type: "integer", format: "int32", minimum: 1, description: "Which attempt it belongs to." },
         recordedTime: time("When it was recorded, by Northflank's clock."),
         account: text(
@@ -258,12 +262,6 @@ export const jobRunStatus = {
           "Only where this start repeats one whose outcome stayed unknown: when the first of them was recorded. A run " +
             "of that one may still turn up as a duplicate.",
         ),
-        fromAnnotation: {
-          type: "boolean",
-          description:
-            "True: the status was gone, and this was read from the annotation northflank-operator.io/started-run. The run is " +
-            "adopted where it is found, never repeated by itself, and never aborted.",
-        },
         untilTime: time(
           "Only after a restore of the cluster that may have removed the record of a start: a run that began after this time is not a run of that start.",
         ),

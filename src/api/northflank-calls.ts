@@ -121,9 +121,10 @@ export const northflankCalls = {
     request: "GET /v1/projects/{project}/jobs/{job}",
     when:
       "Where the settings of a job matter to a NorthflankDeployment: before a write, where docker or buildpack is declared, " +
-      "and to tell a job that is missing from a deprecated call that is gone. At every look at a NorthflankJob. Also by the command import.",
+      "and to tell a job that is missing from a deprecated call that is gone. At every look at a NorthflankJob. For a " +
+      "NorthflankJobRun whose run, or whose start without an answer, is not found: whether the job was created again since. Also by the command import.",
     ...readJobs,
-    usedBy: [ofJob, "NorthflankJob", "import"],
+    usedBy: [ofJob, "NorthflankJob", "NorthflankJobRun", "import"],
   },
   "patch job": {
     request: "PATCH /v1/projects/{project}/jobs/{job}",

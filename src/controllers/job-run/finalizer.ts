@@ -2,7 +2,7 @@
 import type { NorthflankJobRun } from "../../api/job-run.ts";
 import { runFinalizer } from "../../api/names.ts";
 import { addFinalizer, hasFinalizer, type PatchOperation, removeFinalizer } from "../../runtime/finalizers.ts";
-import type { RunState } from "./machine.ts";
+import { isFromAnnotation, type RunState } from "./machine.ts";
 
 /**
  * What is to be done about our finalizer: it is there while `deletionPolicy: Abort` has a run to abort, or a start whose
@@ -10,7 +10,8 @@ import type { RunState } from "./machine.ts";
  */
 export function finalizerChange(object: NorthflankJobRun, state: RunState): "add" | "remove" | undefined {
   // What an annotation stands for is not aborted, so nothing has to wait for it.
-  const isOurs = object.status?.start?.fromAnnotation !== true;
+  const start = object.status?.start;
+  const isOurs = start === undefined || !isFromAnnotation(start);
   const isWanted = object.spec.deletionPolicy === "Abort" && isOurs && holding[state];
   if (isWanted === hasFinalizer(object.metadata, runFinalizer)) return undefined;
   if (!isWanted) return "remove";

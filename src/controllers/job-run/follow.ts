@@ -27,7 +27,7 @@ import {
   withFacts,
 } from "./conclusion.ts";
 import { deadlineEnd, type End, finish } from "./ends.ts";
-import { type Attempt, isAbortWanted, type StartRecord, type Wish } from "./machine.ts";
+import { type Attempt, isAbortWanted, isFromAnnotation, type StartRecord, type Wish } from "./machine.ts";
 import { maxAttempts } from "./memory.ts";
 import { isServerTime, timeMs } from "./read-back.ts";
 
@@ -39,7 +39,7 @@ export function adoptFound(situation: Situation, start: StartRecord, run: JobRun
     runName: run.runName,
     startTime: formatTime(startMs ?? situation.now),
     ownStartTime: formatTime(startMs === undefined ? situation.now : ownMs(situation, startMs)),
-    origin: start.fromAnnotation ? "Adopted" : "Recovered",
+    origin: isFromAnnotation(start) ? "Adopted" : "Recovered",
   });
 }
 

@@ -35,7 +35,7 @@ import type { SpecProblem } from "../shared/spec-problem.ts";
  *
  *        +--------+  the annotation is its own    +------------+  names the run, or exactly one is found   +---------+  over
  *   ---> | marked |-----------------------------> | unresolved | ----------------------------------------> | adopted |-----> finished
- *        +--------+  record fromAnnotation        +------------+                                           +---------+
+ *        +--------+  record annotation:...        +------------+                                           +---------+
  *           | the annotation is taken away: idle
  *
  * Promises:
@@ -216,6 +216,21 @@ export type StartRecord = NonNullable<NonNullable<NorthflankJobRun["status"]>["s
 export function isGivenUp({ outcome, reason }: StartRecord): boolean {
   return outcome === "NotStarted" && (reason === "StartOutcomeUnknown" || reason === "RetryingRun");
 }
+
+/**
+ * The id of a record that was read from the annotation (see mark.ts). The id says it, and no field of its own, because a
+ * CRD of an earlier version would drop such a field: then the run would be taken for one that is ours to abort and repeat.
+ */
+export function idFromAnnotation(id: string): string {
+  return `${annotationPrefix}${id}`;
+}
+
+/** True where only the annotation tells of the start: the run is adopted where it is found, and nothing else follows. */
+export function isFromAnnotation({ id }: Pick<StartRecord, "id">): boolean {
+  return id.startsWith(annotationPrefix);
+}
+
+const annotationPrefix = "annotation:";
 
 /** The current run, or the last one; `undefined` before the first. */
 export function latestAttempt(object: NorthflankJobRun): Attempt | undefined {

@@ -6,7 +6,7 @@ import { readableRunId } from "../../northflank/run-view.ts";
 import { capped, formatTime } from "../../runtime/conditions.ts";
 import type { PatchOperation } from "../../runtime/finalizers.ts";
 import { objectKey } from "../../runtime/outcome.ts";
-import type { StartRecord } from "./machine.ts";
+import { idFromAnnotation, type StartRecord } from "./machine.ts";
 import { timeMs } from "./read-back.ts";
 
 /*
@@ -65,6 +65,9 @@ export function markOf({ metadata }: Pick<NorthflankJobRun, "metadata">): MarkRe
   return mark === undefined ? { kind: "unreadable" } : { kind: "mark", mark };
 }
 
+// As a start record of another object takes it, with its prefix. Ours have 36 characters.
+const longestStartId = 48;
+
 function parsed(text: string): unknown {
   try {
     return JSON.parse(text);
@@ -83,7 +86,7 @@ function toMark(value: unknown): Mark | undefined {
   const isWhole =
     isText(object, 320) &&
     isText(spec, 64) &&
-    isText(start, 64) &&
+    isText(start, longestStartId) &&
     Number.isInteger(attempt) &&
     (attempt as number) >= 1 &&
     (attempt as number) <= 1_000 &&
@@ -111,12 +114,11 @@ function isText(value: unknown, maxLength: number): value is string {
 /** The start record that a mark stands for, of an object that has lost it. Nobody knows yet what came of it. */
 export function recordOfMark({ start, attempt, recordedTime, newestStartTime, account }: Mark): StartRecord {
   return {
-    id: start,
+    id: idFromAnnotation(start),
     attempt,
     recordedTime,
     baseline: { ...(newestStartTime === undefined ? {} : { newestStartTime }), runIds: [] },
     ...(account === undefined ? {} : { account }),
-    fromAnnotation: true,
     outcome: "Pending",
   };
 }
@@ -124,8 +126,11 @@ export function recordOfMark({ start, attempt, recordedTime, newestStartTime, ac
 /** The run that the annotation names for the present start record; `undefined` where it names none, or another start. */
 export function markedRunOf(object: NorthflankJobRun): string | undefined {
   const reading = markOf(object);
-  if (reading?.kind !== "mark" || reading.mark.start !== object.status?.start?.id) return undefined;
-  return reading.mark.runId;
+  return reading?.kind === "mark" && isOf(reading.mark, object.status?.start) ? reading.mark.runId : undefined;
+}
+
+function isOf({ start }: Mark, record: StartRecord | undefined): boolean {
+  return record !== undefined && (record.id === start || record.id === idFromAnnotation(start));
 }
 
 /** What a run is started with. Equal for equal specs; what may change at any time is left out. */
@@ -178,7 +183,7 @@ export function runIdOperations(object: NorthflankJobRun): readonly PatchOperati
   if (before === undefined || reading?.kind !== "mark" || start === undefined) return undefined;
   const { mark } = reading;
   const runId = status?.attempts?.find(({ number }) => number === start.attempt)?.runId;
-  if (mark.start !== start.id || mark.runId !== undefined || runId === undefined) return undefined;
+  if (!isOf(mark, start) || mark.runId !== undefined || runId === undefined) return undefined;
   const value = JSON.stringify({ ...mark, runId });
   return [
     { op: "test", path, value: before },

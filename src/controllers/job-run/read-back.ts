@@ -1,7 +1,7 @@
 // pure
 import type { JobRunView, RunList } from "../../northflank/types.ts";
 import { formatTime } from "../../runtime/conditions.ts";
-import type { StartRecord } from "./machine.ts";
+import { isFromAnnotation, type StartRecord } from "./machine.ts";
 
 /*
  * Telling a run that we may have started from those that were there before: by their ids and by Northflank's clock.
@@ -98,7 +98,7 @@ export function claimOn(
   const beganMs = startMs(run);
   if (beganMs === undefined) return "timeless";
   // The ids that were there are lost with the status: what is no newer than the newest of them may be one of them.
-  if (start.fromAnnotation && beganMs <= (timeMs(start.baseline?.newestStartTime) ?? Number.NEGATIVE_INFINITY)) {
+  if (isFromAnnotation(start) && beganMs <= (timeMs(start.baseline?.newestStartTime) ?? Number.NEGATIVE_INFINITY)) {
     return "notOurs";
   }
   if (beganMs < earliestStartMs(start, nowMs)) return "notOurs";

@@ -18,7 +18,7 @@ import {
 } from "./conclusion.ts";
 import { decideLeave, decideUnstartedEnd, finish } from "./ends.ts";
 import { adoptFound } from "./follow.ts";
-import type { StartRecord, Wish } from "./machine.ts";
+import { isFromAnnotation, type StartRecord, type Wish } from "./machine.ts";
 import type { ReadBack } from "./read-back.ts";
 
 /** Two empty reads are needed; `isSecondEmpty`: one at least the settle time ago was empty as well. */
@@ -42,7 +42,7 @@ export function decideResolved(
   const { object } = situation;
   if (options.wish === "aborted") return decideUnstartedEnd(situation, "aborted");
   if (object.metadata.deletionTimestamp !== undefined) return decideLeave(situation);
-  if (start.fromAnnotation) return outcomeUnknown(`${lostOf(start)}, and no run of that start was found.`);
+  if (isFromAnnotation(start)) return outcomeUnknown(`${lostOf(start)}, and no run of that start was found.`);
   if (options.jobCreatedTime !== undefined) {
     return outcomeUnknown(
       `${lostOf(start)}, and job ${object.spec.jobId} was deleted, and created again at ${options.jobCreatedTime}, after the ` +
@@ -87,8 +87,8 @@ export function decideReadBack(situation: Situation, readBack: ReadBack, start: 
 }
 
 /** What went wrong with the start, as the beginning of a sentence. */
-function lostOf({ fromAnnotation }: StartRecord): string {
-  if (!fromAnnotation) return "The answer to the start was lost";
+function lostOf(start: StartRecord): string {
+  if (!isFromAnnotation(start)) return "The answer to the start was lost";
   return `A run was to be started before the status of this object was lost (annotation ${startedRun})`;
 }
 

@@ -38,7 +38,7 @@ import {
   retryPauseMs,
   withDuplicate,
 } from "./follow.ts";
-import { type Attempt, isUnresolved, latestAttempt, type StartRecord, type Wish } from "./machine.ts";
+import { type Attempt, isFromAnnotation, isUnresolved, latestAttempt, type StartRecord, type Wish } from "./machine.ts";
 import { markedRunOf } from "./mark.ts";
 import { decideMarked, decideMarkedRun } from "./marked.ts";
 import type { RefusedAbort } from "./memory.ts";
@@ -145,7 +145,7 @@ function failedFor({ memory, object, deps }: Pass): number {
 async function resolve(pass: Pass): Promise<Conclusion> {
   const { memory, settings, deps } = pass;
   const start = recordOf(pass);
-  const markedRun = start.fromAnnotation ? markedRunOf(pass.object) : undefined;
+  const markedRun = isFromAnnotation(start) ? markedRunOf(pass.object) : undefined;
   if (markedRun !== undefined && !claimedBy(pass).has(markedRun)) return decideMarkedRun(pass, markedRun);
   const waitMs = settleWaitMs(settings);
   const waitedMs = unresolvedFor(pass, start);
@@ -224,8 +224,9 @@ async function answeredByPerson(pass: Pass): Promise<Conclusion | undefined> {
 }
 
 async function follow(pass: Pass): Promise<Conclusion | undefined> {
-  // One that is not ours to abort is only ever looked at.
-  return await look(pass, pass.state === "adopted" ? { wish: "proceed" } : {});
+  if (pass.state !== "adopted") return await look(pass);
+  // Only ever looked at, and after all that somebody waits for: a restore brings back thousands that are over.
+  return await look(pass, { wish: "proceed", requestClass: "observe" });
 }
 
 /** Records the wish, sends the abort, then follows until the run is over: also where the abort is refused. */

@@ -251,6 +251,22 @@ describe("an object that comes back without its status", () => {
     expect(story.remote.posts).toHaveLength(2);
   });
 
+  test("is recorded as what it is under a CRD that knows no field for it, also for the next process", async () => {
+    story = new RunStory();
+    const copies: NorthflankJobRun[] = [];
+    story.remote.onApply = () => copies.push(story.object());
+    await story.run({ startGuarantee: "AtLeastOnce" }, 2 * minute);
+    const [copy] = copies;
+    if (copy === undefined) throw new Error("no copy");
+    story.remote.forgetRuns();
+    await restore(copy, {}, 500);
+    expect(story.status().start).toMatchObject({ id: "annotation:p1-1", outcome: "Pending" });
+    story.restart();
+    await story.clock.advance(60 * minute);
+    expect(story.condition("Stalled")).toBe("True/StartOutcomeUnknown");
+    expect(story.remote.posts).toHaveLength(1);
+  });
+
   test("is the same where somebody wipes the status of an object that is there", async () => {
     story = new RunStory();
     story.remote.runMs = 10 * minute;
