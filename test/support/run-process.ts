@@ -26,6 +26,7 @@ import { strictFake } from "./strict-fake.ts";
 export type Boundary =
   | "baseline"
   | "intentWrite"
+  | "markWrite"
   | "gate"
   | "postSent"
   | "postApplied"
@@ -39,6 +40,7 @@ export type Side = "before" | "after";
 export const boundaries: readonly Boundary[] = [
   "baseline",
   "intentWrite",
+  "markWrite",
   "gate",
   "postSent",
   "postApplied",
@@ -316,7 +318,7 @@ export class RunProcess {
       patch: (async (_type, at, patch, options, signal) => {
         const key = `${at.namespace}/${at.name}`;
         this.pace.count("write", key);
-        if (patch.kind === "json") return await this.#call(undefined, signal, () => cluster.patch(key, patch.body));
+        if (patch.kind === "json") return await this.#call("markWrite", signal, () => cluster.patch(key, patch.body));
         if (options?.subresource !== "status") throw new Error("a merge patch of more than the status");
         const body = patch.body as Parameters<typeof cluster.patchStatus>[1];
         const boundary = this.#writeBoundary(at.name, body.status);

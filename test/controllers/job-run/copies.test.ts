@@ -89,6 +89,24 @@ describe("the annotation", () => {
     expect(story.status().phase).toBe("Running");
   });
 
+  test.each<readonly [string, () => void, string]>([
+    ["an abort", () => story.cluster.edit("once", { spec: { abort: true } }), "Aborted"],
+    ["a suspension", () => story.cluster.edit("once", { spec: { suspend: true } }), "Pending"],
+  ])("gives the last moment for %s to keep the start from being sent", async (_, happens, phase) => {
+    story = new RunStory();
+    const patch = story.cluster.patch.bind(story.cluster);
+    let isFirst = true;
+    story.cluster.patch = (key, operations) => {
+      if (isFirst) happens();
+      isFirst = false;
+      return patch(key, operations);
+    };
+    await story.run({}, 5 * minute);
+    expect(story.remote.posts).toHaveLength(0);
+    expect(story.status().phase).toBe(phase);
+    expect(story.status().start?.outcome).toBe("NotStarted");
+  });
+
   test("that cannot be stored keeps the start from being sent, until it can", async () => {
     story = new RunStory();
     const patch = story.cluster.patch.bind(story.cluster);
