@@ -357,8 +357,9 @@ export class RunProcess {
         count(jobId);
         return await this.#call(isOpen ? "resolveRead" : "baseline", signal, () => remote.list(jobId));
       },
-      getRun: async ({ jobId, runId }, { signal }) => {
+      getRun: async ({ jobId, runId }, { signal, class: urgency }) => {
         count(jobId);
+        remote.urgencies.push(urgency);
         return await this.#call(undefined, signal, () => remote.read(runId));
       },
       getJob: async ({ jobId }, { signal }) => {

@@ -1,5 +1,13 @@
 import { NorthflankError } from "../../src/northflank/errors.ts";
-import type { BuildView, JobRunView, JobView, RunList, RunRequest, StartResult } from "../../src/northflank/types.ts";
+import type {
+  BuildView,
+  JobRunView,
+  JobView,
+  RequestClass,
+  RunList,
+  RunRequest,
+  StartResult,
+} from "../../src/northflank/types.ts";
 import type { Clock } from "../../src/util/clock.ts";
 import { isoOf } from "./run-cluster.ts";
 
@@ -53,6 +61,8 @@ export class RunRemote {
   readonly posts: { readonly jobId: string; readonly body: RunRequest; readonly atMs: number }[] = [];
   /** Every call, by name. */
   readonly calls: string[] = [];
+  /** How urgent each read of one run was said to be. */
+  readonly urgencies: RequestClass[] = [];
   mode: StartMode = "normal";
   /** How the API treats the next POST, whichever it is; used up by it. */
   nextMode: StartMode | undefined;

@@ -285,7 +285,9 @@ function publish(pass: Pass, { events: drafts, before }: UnsavedStatus): void {
     pass.context.log.info({ action: event.action, reason: event.reason }, "run event");
     if (event.reason === "Abandoned" || event.reason === "DeleteTimedOut") warnOfRelease(pass, event.reason);
   }
-  if (before?.completionTime === undefined && stored.status?.completionTime !== undefined) {
+  // What was adopted was counted when it ended, or by another operator: a restore must not look like a hundred failures.
+  const isAdopted = latestAttempt(stored)?.origin === "Adopted";
+  if (before?.completionTime === undefined && stored.status?.completionTime !== undefined && !isAdopted) {
     deps.observer.finished(resultOf(stored));
   }
 }

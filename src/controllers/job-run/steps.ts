@@ -334,7 +334,9 @@ async function look(
   const attempt = latestAttempt(object);
   if (attempt === undefined) throw new TypeError(`${pass.key} has no run where one is followed`);
   const listDueMs = memory.missing?.isListCut ? missingFromCutListMs : missingMs;
-  const isProofDue = missingFor(pass, attempt) >= listDueMs;
+  const isAdopted = pass.state === "adopted";
+  // A restore may bring back a thousand objects whose runs are not there any more: no list of runs is read for each.
+  const isProofDue = !isAdopted && missingFor(pass, attempt) >= listDueMs;
   const reads = isProofDue ? "proof" : duplicateWatchLeftMs(pass) > 0 ? "watch" : "run";
   const observation = { object, attempt, siblings: pass.siblings, reads, requestClass } as const;
   const read = await asking(pass, (account) => observeRun(observation, account, context.signal), isPauseOver);
@@ -349,7 +351,8 @@ async function look(
   }
   if (run === undefined) missed(pass, attempt, absence);
   else seen(pass, attempt, run);
-  const isGone = run === undefined && isProvenGone(missingFor(pass, attempt), absence);
+  const missingForMs = missingFor(pass, attempt);
+  const isGone = run === undefined && (isAdopted ? missingForMs >= missingMs : isProvenGone(missingForMs, absence));
   const isAborting = wish === "aborted" || wish === "expired" || wish === "cleanup";
   const remade = isGone && !isAborting ? await remadeJob(pass) : undefined;
   if (remade?.kind === "concluded") return remade.conclusion;
@@ -363,11 +366,16 @@ async function look(
     { wish: about, hasSentAbort, sinceAbortMs: sinceAbort(pass) },
   );
   const [startMs, endMs] = [timeMs(run?.startedAt), timeMs(run?.concludedAt)];
-  if (run?.concluded && startMs !== undefined && endMs !== undefined) deps.observer.ran((endMs - startMs) / 1_000);
+  if (run?.concluded && startMs !== undefined && endMs !== undefined && !isAdopted) {
+    deps.observer.ran((endMs - startMs) / 1_000);
+  }
   // Only now it is known that the deadline is over: the next pass acts on it.
   const isOverdue = run !== undefined && !run.concluded && wish === "proceed" && isDeadlineOver(now);
   if (isOverdue) memory.overdueRunId = attempt.runId;
   const conclusion: Conclusion = isOverdue ? { ...followed, next: { kind: "again" } } : followed;
+  if (isAdopted && run === undefined && !isGone) {
+    return { ...conclusion, next: { kind: "recheck", afterMs: missingMs - missingForMs, asks: true } };
+  }
   return duplicateRunId === undefined ? conclusion : withDuplicate(conclusion, duplicateRunId);
 }
 

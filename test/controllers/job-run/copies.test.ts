@@ -139,7 +139,10 @@ describe("an object that comes back without its status", () => {
     expect(message()).toContain(`without the annotation ${startedRun}`);
     expect(story.remote.posts).toHaveLength(1);
     expect(story.remote.calls).toEqual(["get"]);
+    // After all that somebody waits for.
+    expect(story.remote.urgencies.at(-1)).toBe("observe");
     expect(story.events()[0]).toBe("Normal RunAdopted");
+    expect(story.process.counts).toEqual({ started: 0, recovered: 0, finished: [], ran: [] });
   });
 
   test("is not repeated after a failure, whatever backoffLimit allows", async () => {
@@ -203,6 +206,24 @@ describe("an object that comes back without its status", () => {
     expect(story.condition("Ready")).toBe("False/RunDisappeared");
     expect(message()).toContain(`without the annotation ${startedRun}`);
     expect(story.remote.posts).toHaveLength(1);
+    // A restore may bring back a thousand of these.
+    expect(story.remote.calls).toEqual(["get", "get", "getJob"]);
+  });
+
+  test("does not take a run for gone that one read has missed", async () => {
+    story = new RunStory();
+    await story.run({}, 2 * minute);
+    const read = story.remote.read.bind(story.remote);
+    let isHidden = true;
+    story.remote.read = (runId) => {
+      const run = read(runId);
+      return isHidden ? undefined : run;
+    };
+    await restore(story.object(), {}, minute);
+    expect(story.status().phase).toBe("Running");
+    isHidden = false;
+    await story.clock.advance(10 * minute);
+    expect(story.status().phase).toBe("Succeeded");
   });
 
   test("waits where the connection leads to another account", async () => {
