@@ -12,6 +12,7 @@ export function toJobView(data: unknown): JobView | undefined {
   return {
     id,
     createdAt: textOf(job.createdAt),
+    uid: textOf(job.uid),
     jobType: textOf(job.jobType),
     disabledCD: booleanOf(job.disabledCD),
     // The patch of a manual job answers with it on top, that of any job under `settings`.
@@ -54,6 +55,7 @@ export function toJobSettings(data: unknown): JobSettingsView | undefined {
   const cron = cronOf(objectOf(objectOf(job.settings)?.cron) ?? job);
   const settings = { ...policy, ...(cron !== undefined && { cron }) };
   return {
+    uid: textOf(job.uid),
     jobType: textOf(job.jobType),
     settings: { ...pick(job, toldSettings), ...(Object.keys(settings).length > 0 && { settings }) },
   };

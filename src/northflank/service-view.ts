@@ -17,6 +17,7 @@ export function toServiceView(data: unknown): ServiceView | undefined {
   const source = toSourceView(deployment);
   return {
     id,
+    uid: textOf(service.uid),
     serviceType: textOf(service.serviceType),
     servicePaused: booleanOf(service.servicePaused) ?? false,
     disabledCD: booleanOf(service.disabledCD),

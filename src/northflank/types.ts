@@ -93,6 +93,8 @@ export interface JobView extends Pick<SourceView, "docker" | "buildpack"> {
   readonly id: string;
   /** ISO, Northflank's clock. */
   readonly createdAt?: string | undefined;
+  /** Another one for a job that was deleted and created again under the same id. */
+  readonly uid?: string | undefined;
   /** `manual`, `cron`, or a word we do not know. */
   readonly jobType: string | undefined;
   readonly disabledCD: boolean | undefined;
@@ -102,6 +104,8 @@ export interface JobView extends Pick<SourceView, "docker" | "buildpack"> {
 
 /** The settings of a job as read. */
 export interface JobSettingsView {
+  /** Another one for a job that was deleted and created again under the same id. */
+  readonly uid?: string | undefined;
   /** `manual`, `cron`, or a word we do not know. */
   readonly jobType: string | undefined;
   /**
@@ -117,6 +121,8 @@ export type JobPatchRoute = "job" | "manual" | "cron";
 /** A service as read, in one normal form for both documented forms of the answer. Missing means "not told". */
 export interface ServiceView extends SourceView {
   readonly id: string;
+  /** Another one for a service that was deleted and created again under the same id. */
+  readonly uid?: string | undefined;
   /** `combined`, `build`, `deployment`, or a word we do not know. */
   readonly serviceType: string | undefined;
   readonly servicePaused: boolean;
