@@ -220,7 +220,10 @@ export const deploymentStatus = {
           type: "boolean",
           description: "True: Northflank deploys new builds by itself.",
         },
-        servicePaused: { type: "boolean", description: "True: the service is paused in Northflank." },
+        servicePaused: {
+          type: "boolean",
+          description: "True: the service is paused in Northflank, or has no instances.",
+        },
         runOnSourceChange: text("Of a job: when Northflank itself starts a run because the source changes.", 64),
       },
     },
@@ -310,6 +313,9 @@ export const deploymentStatus = {
         },
         time: time("When it was recorded; from RollingOut on, when it was sent."),
         previousTransitionTime: time("State change of the rollout before it was sent."),
+        resumedTime: time(
+          "When the service, which was paused during its rollout, was first seen running again. The limit counts from then.",
+        ),
       },
     },
     pendingChanges: {
@@ -365,8 +371,8 @@ export const deploymentStatus = {
           },
           result: {
             type: "string",
-            enum: ["RollingOut", "Complete", "Failed", "TimedOut", "Superseded"],
-            description: "What became of it.",
+            enum: ["RollingOut", "Paused", "Complete", "Failed", "TimedOut", "Superseded"],
+            description: "What became of it. Paused: the service was paused before the rollout was complete.",
           },
         },
         required: ["time", "source", "result"],

@@ -6,6 +6,7 @@ export const reasons = {
   // Good.
   InSync: "Northflank has what is declared.",
   RolloutComplete: "Northflank has what is declared and has finished rolling it out.",
+  ServicePaused: "Northflank has what is declared; the service is paused, or has no instances, and runs nothing.",
   RunSucceeded: "The run ended with success.",
   Observed: "Northflank was read; nothing is written under managementPolicy Observe.",
   Valid: "Northflank accepted the token.",
@@ -81,7 +82,6 @@ export const reasons = {
   RestoreFailed: "The last good source could not be put back, did not roll out, or was replaced by somebody else.",
   NothingToRestore:
     "The rollout failed, and no other source is known whose rollout was complete, or Northflank does not tell the two apart.",
-  ServicePaused: "The service is paused in Northflank.",
   DependencyFailed: "A run named in waitFor failed.",
   DriftObserved: "Northflank differs from what is declared, and the policy says not to write.",
 
@@ -110,6 +110,7 @@ export const reasons = {
   RunsOnSourceChange: "Northflank itself starts a run of the job when its source changes.",
   DeprecatedRoute: "Northflank has deprecated the call that is used, and has no other for this.",
   SettingsReleased: "Settings that the manifest names no more are no longer managed.",
+  ServiceResumed: "A service that was paused, or had no instances, runs again; its rollout is followed.",
   FallbackUsed: "The usual call is gone; its replacement was used.",
 } as const;
 

@@ -15,13 +15,17 @@ export function toServiceView(data: unknown): ServiceView | undefined {
   const status = objectOf(service.status) ?? {};
   const rollout = objectOf(status.deployment) ?? {};
   const source = toSourceView(deployment);
+  const instances = wholeNumberOf(deployment.instances);
+  const pauseTold = booleanOf(service.servicePaused);
+  const pausedByInstances = pauseTold === undefined && instances === 0;
   return {
     id,
     uid: textOf(service.uid),
     serviceType: textOf(service.serviceType),
-    servicePaused: booleanOf(service.servicePaused) ?? false,
+    servicePaused: pauseTold ?? pausedByInstances,
+    ...(pausedByInstances && { pausedByInstances }),
     disabledCD: booleanOf(service.disabledCD),
-    instances: wholeNumberOf(deployment.instances),
+    instances,
     ...source,
     image: textOf(deployment.imageUrl) ?? textOf(service.imageUrl) ?? source.image,
     rolloutStatus: textOf(rollout.status),

@@ -125,7 +125,10 @@ export interface ServiceView extends SourceView {
   readonly uid?: string | undefined;
   /** `combined`, `build`, `deployment`, or a word we do not know. */
   readonly serviceType: string | undefined;
+  /** As `servicePaused` says where it is told, else: no instances, which is how the newer form shows a pause. */
   readonly servicePaused: boolean;
+  /** The answer tells no `servicePaused`: the pause is known by the number of instances, 0, and may be a scale to zero. */
+  readonly pausedByInstances?: true;
   readonly disabledCD: boolean | undefined;
   readonly instances: number | undefined;
   /** `PENDING`, `IN_PROGRESS`, `COMPLETED`, `FAILED`, or a word we do not know. */

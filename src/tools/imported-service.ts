@@ -144,7 +144,7 @@ function ownRuntimes(runtimes: Pick<ServiceView, "docker"> & Partial<Pick<Servic
 
 function pausedNotes({ servicePaused }: ServiceView): readonly string[] {
   if (!servicePaused) return [];
-  return ["The service is paused in Northflank: the object stays Stalled (ServicePaused) until it is resumed."];
+  return ["The service is paused in Northflank, or has no instances: changes are sent, and start with the resume."];
 }
 
 function continuousNotes({ disabledCD, internal }: ServiceView): readonly string[] {

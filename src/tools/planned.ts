@@ -4,6 +4,7 @@ import { compare } from "../controllers/deployment/compare.ts";
 import type { Conclusion } from "../controllers/deployment/conclusion.ts";
 import type { Decision } from "../controllers/deployment/decision.ts";
 import type { Observation } from "../controllers/deployment/observation.ts";
+import { pauseText } from "../controllers/deployment/paused.ts";
 import { warningsOf } from "../controllers/deployment/warnings.ts";
 import type { Verdict } from "../controllers/shared/verdict.ts";
 import { assertNever } from "../util/assert-never.ts";
@@ -44,6 +45,7 @@ export function planDeployment(object: NorthflankDeployment, observation: Observ
         notes: [
           ...policyNotes(object.spec),
           ...dependencyNotes(object),
+          ...pausedNotes(observation),
           ...untoldNotes(observation),
           ...warningNotes(object, observation),
         ],
@@ -125,7 +127,13 @@ export function toldOf({ reason, message }: Verdict): string {
 
 /** What is going on at Northflank with what is declared already. */
 function stateNotes(verdict: Verdict): readonly string[] {
-  return verdict.kind === "ready" ? [] : [toldOf(verdict)];
+  return verdict.kind === "ready" && verdict.reason !== "ServicePaused" ? [] : [toldOf(verdict)];
+}
+
+/** The change is sent all the same. */
+function pausedNotes(observation: Observation): readonly string[] {
+  if (observation.kind !== "seen" || !observation.service.servicePaused) return [];
+  return [`${pauseText(observation.service)} The change starts when the service is resumed.`];
 }
 
 /** What cannot be known of an object without its cluster. */

@@ -270,12 +270,13 @@ describe("a plan", () => {
     expect(objects.at(-1)?.message).toMatch(message);
   });
 
-  test("of a paused service with another image is an error that shows the field", async () => {
+  test("of a paused service with another image is a change, and says that it starts with the resume", async () => {
     scene.northflank.settings.serviceForm = "A";
     scene.northflank.pauseService("shop", "api", true);
     const { code, objects } = await planned(deployment("api", image("2")));
-    expect(code).toBe(1);
-    expect(objects[0]).toMatchObject({ result: "error", changes: [{ path: "deployment.external.imagePath" }] });
+    expect(code).toBe(3);
+    expect(objects[0]).toMatchObject({ result: "change", changes: [{ path: "deployment.external.imagePath" }] });
+    expect(JSON.stringify(objects[0])).toContain("The change starts when the service is resumed.");
   });
 
   test("of two objects with one target says so of one of them, whichever it is in a cluster", async () => {

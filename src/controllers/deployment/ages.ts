@@ -6,7 +6,15 @@ import type { DecideInput } from "./decision.ts";
 /** The times in a status that something is decided by. */
 export function timesOf(status: NorthflankDeploymentStatus | undefined): readonly (string | undefined)[] {
   const { applied, build, phase, restore, history, corrections } = status ?? {};
-  return [applied?.time, build?.time, phase?.since, restore?.time, history?.[0]?.time, corrections?.[0]];
+  return [
+    applied?.time,
+    build?.time,
+    phase?.since,
+    restore?.time,
+    restore?.resumedTime,
+    history?.[0]?.time,
+    corrections?.[0],
+  ];
 }
 
 /** How long ago a time is; one of this very pass, or without a process that measures, by the wall clock. */

@@ -32,7 +32,7 @@ import { sinceOf } from "./phase.ts";
  */
 export function neededBuild(object: NorthflankDeployment, seen: Seen): BuildQuery | undefined {
   const { desire, service } = seen;
-  if (desire.body.internal === undefined || service.servicePaused) return undefined;
+  if (desire.body.internal === undefined) return undefined;
   const isSame = pendingDifferences(object, seen).length === 0;
   if (followsLatest(desire))
     return isSame && isWithoutEffect(object, seen) ? buildQuery(object, desire, service) : undefined;
@@ -43,6 +43,7 @@ export function neededBuild(object: NorthflankDeployment, seen: Seen): BuildQuer
 /** We have sent the setting, and no rollout has begun since, or ever. */
 function isWithoutEffect({ status, spec }: NorthflankDeployment, { desire, service }: Seen): boolean {
   const applied = status?.applied;
+  if (service.servicePaused) return false;
   if (spec.rollout?.wait === false || applied?.specHash !== desire.hash || applied.source === undefined) return false;
   if (service.kind === "job") return false;
   if (service.rolloutStatus === undefined) return true;

@@ -13,7 +13,6 @@ import {
   dependencyConclusion,
   driftConclusion,
   fightConclusion,
-  pausedConclusion,
   readBackConclusion,
   rejectedConclusion,
   unbuiltConclusion,
@@ -40,11 +39,11 @@ import { warningsOf, willFight, withWarnings } from "./warnings.ts";
  *     failed -> by the table of remote errors
  *     building -> WaitingForBuild
  *     seen -> unsupported, continuous deployment that is not wanted -> named state
- *          -> same      -> paused? rollout failed (with Restore: record, then write), timed out, rolling, complete; of a
- *                          job: complete
+ *          -> same      -> paused: Ready; rollout failed (with Restore: record, then write), timed out, rolling, complete;
+ *                          of a job: complete
  *          -> different -> put back by Restore: named state
  *                       -> Observe or unchanged under EnforceOnChange: DriftObserved
- *                       -> paused, dependency, not shown yet, fight, build: named state
+ *                       -> dependency, not shown yet, fight, build: named state
  *                       -> write
  */
 export function decide(input: DecideInput): Decision {
@@ -113,7 +112,6 @@ function decideDifferent(input: DecideInput, seen: Seen, pending: readonly Diffe
   if (policy === "Observe" || (policy === "EnforceOnChange" && !isChange)) {
     return conclude(driftConclusion(input, seen, pending), isDrift);
   }
-  if (seen.service.servicePaused) return conclude(pausedConclusion(seen, pending));
   const isFirst = object.status?.applied?.specHash !== seen.desire.hash;
   const held = isFirst ? dependencyConclusion(seen, pending) : undefined;
   if (held !== undefined) return conclude(held);

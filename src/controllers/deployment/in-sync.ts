@@ -1,12 +1,15 @@
 // pure
+import type { NorthflankDeployment } from "../../api/deployment.ts";
 import { capped, findCondition, formatTime } from "../../runtime/conditions.ts";
 import { assertNever } from "../../util/assert-never.ts";
 import { jittered } from "../../util/backoff.ts";
 import { formatDuration } from "../../util/duration.ts";
 import { imageToSend } from "../../util/image-reference.ts";
+import type { EventDraft } from "../shared/event-draft.ts";
 import { passIn } from "../shared/next-pass.ts";
 import { present } from "../shared/present.ts";
 import { slowProbeMs } from "../shared/remote-verdict.ts";
+import { readyReason } from "../shared/target-object.ts";
 import { ageOf } from "./ages.ts";
 import { buildHold, buildWhenSame } from "./awaiting.ts";
 import { followsLatest } from "./build.ts";
@@ -14,10 +17,11 @@ import type { Conclusion } from "./conclusion.ts";
 import type { DecideInput, Seen } from "./decision.ts";
 import { unverifiedFields } from "./good-source.ts";
 import { imageText, observedFields } from "./observed-fields.ts";
-import { pausedVerdict } from "./out-of-sync.ts";
+import { pausedConclusion } from "./paused.ts";
 import { appliedChange, correctionsWhenInSync, headResult } from "./remembered.ts";
 import { rollingConclusion, type SameBase } from "./rolling.ts";
 import { type Applied, judgeRollout } from "./rollout.ts";
+import type { TargetView } from "./target-view.ts";
 
 /** The target has what is declared: how far its rollout is, and what of it was neither sent nor read back. */
 export function sameConclusion(input: DecideInput, seen: Seen): Conclusion {
@@ -48,7 +52,7 @@ function rolloutConclusion(input: DecideInput, seen: Seen): Conclusion {
     sameDesire: true,
     inSync: { status: "True", reason: "InSync", message: `Northflank has ${desire.source}.` },
     failure: undefined,
-    events: [],
+    events: resumedEvents(object, service),
     stated: {
       ...observedFields(service),
       image: imageInSync(seen),
@@ -58,10 +62,7 @@ function rolloutConclusion(input: DecideInput, seen: Seen): Conclusion {
       corrections: correctionsWhenInSync(input),
     },
   } as const;
-  if (service.servicePaused) {
-    const rolloutComplete = { status: "Unknown", reason: "ServicePaused", message: "The service is paused." } as const;
-    return { ...base, ...pausedVerdict(seen), rolloutComplete };
-  }
+  if (service.servicePaused) return pausedConclusion(input, seen, base);
   if (service.kind === "job") return jobConclusion(input, seen, base);
   if (object.spec.rollout?.wait === false) return notWaiting(input, seen, base, rollout.kind);
   switch (rollout.kind) {
@@ -80,6 +81,15 @@ function rolloutConclusion(input: DecideInput, seen: Seen): Conclusion {
 function imageInSync({ desire, service }: Seen): string | undefined {
   const { tag, digest } = desire.image ?? {};
   return tag === undefined || digest === undefined ? imageText(service) : capped(desire.source, 512);
+}
+
+/** Said once: what follows is the rollout of a service that ran nothing when it was last read. */
+function resumedEvents(object: NorthflankDeployment, service: TargetView): readonly EventDraft[] {
+  if (object.status?.observed?.servicePaused !== true || service.servicePaused) return [];
+  const isOurs = readyReason(object) === "ApplyingChange";
+  const why = isOurs ? "The service is not paused any more since the change was sent." : "The service was resumed.";
+  const note = `${why} The rollout is followed.`;
+  return [{ type: "Normal", reason: "ServiceResumed", action: "Observe", note }];
 }
 
 /**
@@ -134,6 +144,7 @@ function completeConclusion(input: DecideInput, seen: Seen, base: SameBase): Con
   const message = `Northflank has ${desire.source}, and the rollout is complete.`;
   const news = headResult(object, "Complete");
   const [head] = news.history ?? [];
+  const wasPaused = object.status?.history?.[0]?.result === "Paused";
   return {
     ...base,
     verdict: { kind: "ready", reason, message },
@@ -142,14 +153,15 @@ function completeConclusion(input: DecideInput, seen: Seen, base: SameBase): Con
     next: passIn(nextResyncMs),
     events: head
       ? [
+          ...base.events,
           {
             type: "Normal",
             reason: "RolloutComplete",
             action: "Observe",
-            note: `${message} It took ${formatDuration(ageOf(input, head.time).elapsedMs)}.`,
+            note: wasPaused ? message : `${message} It took ${formatDuration(ageOf(input, head.time).elapsedMs)}.`,
           },
         ]
-      : [],
+      : base.events,
   };
 }
 

@@ -29,20 +29,6 @@ export function driftConclusion({ object }: DecideInput, seen: Seen, pending: re
   };
 }
 
-/** There is a difference, and the service is paused. */
-export function pausedConclusion(seen: Seen, pending: readonly Difference[]): Conclusion {
-  const message = `Northflank differs from what is declared: ${differencesText(pending)}.`;
-  return { ...differentBase(seen, pending, "ServicePaused", message), ...pausedVerdict(seen) };
-}
-
-/** What a paused service comes to, in sync or not. */
-export function pausedVerdict({ desire, nextResyncMs }: Seen): Pick<Conclusion, "verdict" | "next"> {
-  const message =
-    `The service is paused in Northflank; ${desire.source} is not rolled out, and nothing is written. Resume the ` +
-    "service, or suspend this object. Looked at again at the next resync.";
-  return { verdict: { kind: "stalled", reason: "ServicePaused", message }, next: atLeastHourly(nextResyncMs) };
-}
-
 /** There is a difference again, because somebody else changes the target back. */
 export function fightConclusion(seen: Seen, pending: readonly Difference[]): Conclusion {
   const message =

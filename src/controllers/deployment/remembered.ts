@@ -56,15 +56,21 @@ export function isNotShownYet(input: DecideInput, target: TargetView): boolean {
 }
 
 /** The newest change with its result; nothing when that is known, or when there was no change of ours. */
-export function headResult(object: NorthflankDeployment, result: "Complete" | "Failed" | "TimedOut"): StatedFields {
+export function headResult(object: NorthflankDeployment, result: Result): StatedFields {
   const [head, ...rest] = object.status?.history ?? [];
   if (head === undefined || !mayBecome[result].includes(head.result)) return {};
   return { history: [{ ...head, result }, ...rest] };
 }
 
-/** From which results a change may go to another one. A rollout that failed or was late may complete after all. */
-const mayBecome: Readonly<Record<"Complete" | "Failed" | "TimedOut", readonly string[]>> = {
-  Complete: ["RollingOut", "Failed", "TimedOut"],
-  Failed: ["RollingOut", "TimedOut"],
-  TimedOut: ["RollingOut"],
+type Result = "Complete" | "Failed" | "TimedOut" | "Paused";
+
+/**
+ * From which results a change may go to another one. A rollout that failed or was late may complete after all, and one of
+ * a service that was paused begins anew with the resume.
+ */
+const mayBecome: Readonly<Record<Result, readonly string[]>> = {
+  Complete: ["RollingOut", "Paused", "Failed", "TimedOut"],
+  Failed: ["RollingOut", "Paused", "TimedOut"],
+  TimedOut: ["RollingOut", "Paused"],
+  Paused: ["RollingOut", "TimedOut"],
 };

@@ -17,6 +17,7 @@ import { goodOf, goodSource, isInForce, looksLikeBoth, unverifiedFields, wantsRe
 import { longestHistory } from "./history.ts";
 import { inDoubt } from "./in-doubt.ts";
 import { observedFields, timeText } from "./observed-fields.ts";
+import { pauseText } from "./paused.ts";
 import { headResult } from "./remembered.ts";
 import { hasBegunNone, pollPauseMs } from "./rolling.ts";
 import { hasMovedSince, judgeRollout } from "./rollout.ts";
@@ -217,13 +218,16 @@ function restoredConclusion(
   seen: Seen,
   facts: { readonly record: RestoreRecord; readonly pending: readonly Difference[]; readonly good: Desire | undefined },
 ): Conclusion {
-  const { record, pending, good } = facts;
+  const { pending, good } = facts;
+  const record = recordWhenPaused(input, seen, facts.record);
   const sent = record.outcome === "Pending" ? adopted(input, record) : { record, stated: {}, events: [] };
   const state =
     good !== undefined && isInForce(good, seen.service)
       ? restoreState(input, seen, sent.record)
       : ({ outcome: "Superseded", nextMs: undefined } as const);
-  const claim = restoredClaims[state.outcome](sent.record);
+  const inForce = restoredClaims[state.outcome](sent.record);
+  const isPaused = seen.service.servicePaused && state.outcome !== "Superseded";
+  const claim = isPaused ? { ...inForce, message: `${inForce.message} ${pauseText(seen.service)}` } : inForce;
   const isNews = state.outcome === "Complete" && record.outcome !== "Complete";
   return {
     ...restoredBase(seen.desire, sent.record, claim),
@@ -244,6 +248,17 @@ function restoredConclusion(
   };
 }
 
+/** While the service is paused nothing that Northflank says is about this rollout; its limit counts from the resume. */
+function recordWhenPaused({ object, now }: DecideInput, { service }: Seen, record: RestoreRecord): RestoreRecord {
+  if (record.outcome !== "RollingOut") return record;
+  if (service.servicePaused) {
+    const previousTransitionTime = timeText(service.rolloutTransitionTime) ?? record.previousTransitionTime;
+    return { ...record, ...present({ previousTransitionTime }) };
+  }
+  const wasPaused = object.status?.observed?.servicePaused === true;
+  return wasPaused ? { ...record, resumedTime: formatTime(now) } : record;
+}
+
 /** The good source is there although only the intent was recorded: we have sent it, and could not say so. */
 function adopted({ object, now }: DecideInput, record: RestoreRecord) {
   const previousTransitionTime = object.status?.observed?.rolloutTransitionTime;
@@ -261,12 +276,13 @@ function restoreState(
   { service }: Seen,
   record: RestoreRecord,
 ): { readonly outcome: "RollingOut" | "Complete" | "Failed"; readonly nextMs: number | undefined } {
+  if (service.servicePaused) return { outcome: settledOutcome(record), nextMs: undefined };
   const applied = present({
     time: record.time,
     previousTransitionTime: record.previousTransitionTime,
     source: record.source,
   });
-  const age = ageOf(input, record.time);
+  const age = ageOf(input, record.resumedTime ?? record.time);
   const wasComplete = record.outcome === "Complete";
   const rollout = judgeRollout({ service, applied, wasComplete, elapsedMs: age.elapsedMs });
   if (rollout.kind === "complete") return { outcome: "Complete", nextMs: undefined };
@@ -276,6 +292,10 @@ function restoreState(
   const isLate = isKnownLate || isOver(age, timeoutMs);
   if (rollout.kind === "failed" || isLate) return { outcome: "Failed", nextMs: undefined };
   return { outcome: "RollingOut", nextMs: pollPauseMs(age.elapsedMs, leftMs(age, timeoutMs), input.settings) };
+}
+
+function settledOutcome({ outcome }: RestoreRecord): "RollingOut" | "Complete" | "Failed" {
+  return outcome === "Complete" || outcome === "Failed" ? outcome : "RollingOut";
 }
 
 type Settled = Exclude<RestoreRecord["outcome"], "Pending" | undefined>;

@@ -85,7 +85,8 @@ function writtenConclusion(options: Parameters<typeof concludeChange>[0], usedFa
     const verdict = { kind: "ready", reason: "InSync", message } as const;
     return { ...common, verdict, rolloutComplete, next: passIn(nextResyncMs) };
   }
-  if (change.before.kind === "job") {
+  // A job rolls nothing out, and a paused service not now: what it has is read back.
+  if (change.before.kind === "job" || change.before.servicePaused) {
     const message = readBackMessage(desire);
     return {
       ...common,

@@ -228,11 +228,7 @@ describe("a declared build", () => {
     scene.edit({ managementPolicy: "Enforce", waitFor: [{ jobRunRef: { name: "migrate" } }] });
     await scene.pass();
     expect(scene.state()).toContain("Ready=Unknown/WaitingForDependency");
-    scene.northflank.change("api", { servicePaused: true });
-    scene.edit({ waitFor: [] });
-    await scene.pass();
-    expect(scene.state()).toContain("Stalled=True/ServicePaused");
-    expect(scene.northflank.takeCalls()).toEqual(["get api (change)", "get api (change)", "get api (change)"]);
+    expect(scene.northflank.takeCalls()).toEqual(["get api (change)", "get api (change)"]);
   });
 
   test("is held back by suspend, and by an edit: the new one counts", async () => {

@@ -170,7 +170,7 @@ describe("a service that has what is declared", () => {
       { ...same, ...rolledOut },
       "ready/RolloutComplete, again in 900 s",
     ],
-    "is paused": [applied("Complete"), { ...same, servicePaused: true }, "stalled/ServicePaused, again in 900 s"],
+    "is paused": [applied("Complete"), { ...same, servicePaused: true }, "ready/ServicePaused, again in 900 s"],
     "is a build service": [undefined, { ...same, serviceType: "build" }, "stalled/UnsupportedTarget, again in 3600 s"],
   };
   test.each(Object.entries(cases))("%s", (_sentence, [status, view, expected]) => {

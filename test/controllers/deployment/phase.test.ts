@@ -113,6 +113,6 @@ test("a phase of another declaration, and one that is over, times nothing", asyn
   life.object = { ...life.object, spec: { ...life.object.spec, deployment: other } };
   expect(await life.sees(life.built("failed"), day)).toBe("stalled/BuildFailed, again in 60 s");
   life.object = { ...life.object, spec: { ...life.object.spec, deployment: named } };
-  expect(await life.sees(life.seen({ servicePaused: true }), minute)).toContain("ServicePaused");
+  expect(await life.sees(life.seen({ servicePaused: true }), minute)).toContain("sent, progressing/ApplyingChange");
   expect(life.object.status?.phase).toBeUndefined();
 });

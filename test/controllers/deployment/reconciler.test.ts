@@ -849,18 +849,6 @@ describe("what this version cannot do is refused, before any call", () => {
       expect(scene.state()).toContain("Stalled=True/UnsupportedTarget");
     }
   });
-
-  test("a paused service", async () => {
-    scene.northflank.has(service({ servicePaused: true }));
-    scene.has(deployment());
-    expect(await scene.pass()).toMatchObject({ kind: "recheck", afterMs: 900_000 });
-    expect(scene.northflank.takeCalls()).toEqual(["get api (change)"]);
-    expect(scene.state()).toContain("Stalled=True/ServicePaused");
-    scene.northflank.change("api", { servicePaused: false });
-    await minutes(15);
-    await scene.pass();
-    expect(scene.northflank.takeCalls()).toContain(post);
-  });
 });
 
 describe("a combined service whose source is not told", () => {

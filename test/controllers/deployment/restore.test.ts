@@ -302,10 +302,6 @@ describe("another try that cannot be made at once", () => {
       () => scene.northflank.failNext("getService", northflankError("server_error", { httpStatus: 503 })),
       () => undefined,
     ],
-    "the service is paused": [
-      () => scene.northflank.change("api", { servicePaused: true }),
-      () => scene.northflank.change("api", { servicePaused: false }),
-    ],
     "the object is suspended": [() => scene.edit({ suspend: true }), () => scene.edit({ suspend: false })],
   };
 
@@ -612,7 +608,7 @@ describe("while a restore is pending or done", () => {
     take();
     await scene.pass();
     expect(writes(take().calls)).toEqual([]);
-    expect(scene.state()).toContain("Stalled=True/ServicePaused");
+    expect(scene.state()).toContain("Ready=True/ServicePaused");
     scene.northflank.change("api", { servicePaused: false });
     await scene.clock.advance(900_000);
     await scene.pass();

@@ -1,0 +1,53 @@
+// pure
+import { passIn } from "../shared/next-pass.ts";
+import { present } from "../shared/present.ts";
+import type { Conclusion } from "./conclusion.ts";
+import type { DecideInput, Seen } from "./decision.ts";
+import { timeText } from "./observed-fields.ts";
+import { headResult } from "./remembered.ts";
+import type { SameBase } from "./rolling.ts";
+import type { TargetView } from "./target-view.ts";
+
+/*
+ * A service that is paused, or has no instances. It keeps its source and takes another one, and nothing is rolled out:
+ *
+ *     paused, as declared  --> Ready (ServicePaused), polled like a settled service
+ *     paused, different    --> the change is sent, read back, and Ready (ServicePaused)
+ *     resumed              --> the rollout is followed from its first look; its limit counts from then
+ *
+ * What was seen of the rollout while the service was paused says nothing about the one that follows.
+ */
+
+/** What was seen of the pause, in a sentence. */
+export function pauseText({ pausedByInstances }: Pick<TargetView, "pausedByInstances">): string {
+  return pausedByInstances
+    ? "The service has no instances (deployment.instances is 0): it is paused in Northflank, or scaled to zero."
+    : "The service is paused in Northflank (servicePaused is true).";
+}
+
+/** The service has what is declared, and runs nothing. */
+export function pausedConclusion({ object }: DecideInput, seen: Seen, base: SameBase): Conclusion {
+  const { desire, service } = seen;
+  const { applied } = base.stated;
+  const result = object.status?.history?.[0]?.result;
+  const isUnfinished = result === "RollingOut" || result === "TimedOut" || result === "Paused";
+  const previousTransitionTime = timeText(service.rolloutTransitionTime) ?? applied?.previousTransitionTime;
+  const before = result === "Failed" ? " Its last rollout failed." : "";
+  const message = `Northflank has ${desire.source}. ${pauseText(service)} It starts when the service is resumed.${before}`;
+  return {
+    ...base,
+    verdict: { kind: "ready", reason: "ServicePaused", message },
+    rolloutComplete: {
+      status: "Unknown",
+      reason: "ServicePaused",
+      message: "Nothing is rolled out: the service is paused.",
+    },
+    stated: {
+      ...base.stated,
+      // Only what Northflank says after the resume speaks about this change.
+      applied: applied && isUnfinished ? present({ ...applied, previousTransitionTime }) : applied,
+      ...headResult(object, "Paused"),
+    },
+    next: passIn(seen.nextResyncMs),
+  };
+}
