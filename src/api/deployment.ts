@@ -318,6 +318,23 @@ export const deploymentStatus = {
         ),
       },
     },
+    notKept: {
+      type: "object",
+      description:
+        "A part of the declaration that Northflank accepted and did not keep. It was sent once more, alone, and is not sent " +
+        "again before the spec changes or a reconcile is requested.",
+      properties: {
+        specHash: text("Hash of the declaration.", 128),
+        parts: {
+          type: "array",
+          maxItems: 4,
+          "x-kubernetes-list-type": "atomic",
+          description: "What was sent alone: external, internal, docker or buildpack.",
+          items: text("One part of the declaration.", 64),
+        },
+        time: time("When it was sent alone."),
+      },
+    },
     pendingChanges: {
       type: "array",
       maxItems: 32,
@@ -366,13 +383,15 @@ export const deploymentStatus = {
           source: text("The source, in one line."),
           cause: {
             type: "string",
-            enum: ["SpecChanged", "DriftCorrected", "Restored"],
-            description: "Why it was sent.",
+            enum: ["SpecChanged", "DriftCorrected", "PartResent", "Restored"],
+            description: "Why it was sent. PartResent: a part of the change before was not kept, and was sent alone.",
           },
           result: {
             type: "string",
-            enum: ["RollingOut", "Paused", "Complete", "Failed", "TimedOut", "Superseded"],
-            description: "What became of it. Paused: the service was paused before the rollout was complete.",
+            enum: ["RollingOut", "Paused", "NotKept", "Complete", "Failed", "TimedOut", "Superseded"],
+            description:
+              "What became of it. Paused: the service was paused before the rollout was complete. NotKept: Northflank " +
+              "accepted it and did not keep all of it.",
           },
         },
         required: ["time", "source", "result"],

@@ -189,6 +189,23 @@ export const jobStatus = {
         required: ["path"],
       },
     },
+    notKept: {
+      type: "object",
+      description:
+        "Settings that Northflank accepted and did not keep. They were sent once more, alone, and are not sent again before " +
+        "the spec changes or a reconcile is requested.",
+      properties: {
+        specHash: text("Hash of what the spec says of the settings.", 128),
+        parts: {
+          type: "array",
+          maxItems: 32,
+          "x-kubernetes-list-type": "atomic",
+          description: "The settings that were sent alone, the first 32.",
+          items: text("A setting, for example billing or cron.", 64),
+        },
+        time: time("When they were sent alone."),
+      },
+    },
     corrections: {
       type: "array",
       maxItems: 10,
@@ -218,10 +235,10 @@ export const jobStatus = {
           },
           cause: {
             type: "string",
-            enum: ["SpecChanged", "SourceChanged", "DriftCorrected"],
+            enum: ["SpecChanged", "SourceChanged", "DriftCorrected", "PartResent"],
             description:
-              "Why it was sent: the spec changed, a Secret or ConfigMap it refers to changed, or the job was changed " +
-              "elsewhere.",
+              "Why it was sent: the spec changed, a Secret or ConfigMap it refers to changed, the job was changed elsewhere, " +
+              "or some of the settings were not kept and were sent alone.",
           },
           call: text("The call that carried it: patch job, patch manual job or patch cron job.", 64),
         },

@@ -73,6 +73,8 @@ export const reasons = {
   ContinuousDeploymentEnabled:
     "Northflank deploys new builds by itself, and would replace the build that is declared; as a state: the spec rejects that.",
   FightDetected: "Somebody else keeps changing the target back; writing has stopped.",
+  ChangeNotKept:
+    "Northflank accepted a change and did not keep a part of it, also when that part was sent alone; it is not sent again.",
   RolloutFailed: "Northflank reports that the rollout of the declared source failed.",
   BuildNotFound: "There is no such build, or nothing of that name that builds.",
   BuildFailed: "The declared build ended without an image.",

@@ -46,6 +46,10 @@ export class FakeNorthflank {
   readonly calls: string[] = [];
   /** Called for each request that leaves the machine. */
   onCall: () => void = () => undefined;
+  /** What is kept of a change that is accepted. */
+  keeps: (body: DeploymentUpdate) => DeploymentUpdate = (body) => body;
+  /** What is kept of a patch that is accepted, in the words of "patch job". */
+  keepsSettings: (body: JobSettingsView["settings"]) => JobSettingsView["settings"] = (body) => body;
   /** Makes the key of hashes. */
   token = "token";
   /** Runs when a patch of a job has been carried out, before it is answered. */
@@ -163,7 +167,7 @@ export class FakeNorthflank {
         this.#note(`post job ${jobId} ${JSON.stringify(body)}`);
         this.#run("updateJobDeployment", () => {
           const view = this.#findJob(jobId);
-          this.hasJob({ ...view, ...changed(view, body) });
+          this.hasJob({ ...view, ...changed(view, this.keeps(body)) });
         });
       },
       whoAmI: async () => {
@@ -177,7 +181,7 @@ export class FakeNorthflank {
       },
       patchJob: async ({ jobId }, route, body) => {
         this.#note(`patch ${route} ${jobId} ${JSON.stringify(body)}`);
-        this.#run("patchJob", () => this.patchSettings(jobId, settingsIn(route, body)));
+        this.#run("patchJob", () => this.patchSettings(jobId, this.keepsSettings(settingsIn(route, body))));
         const { afterPatch } = this;
         this.afterPatch = undefined;
         afterPatch?.();
@@ -249,7 +253,7 @@ export class FakeNorthflank {
   /** Takes the new source; the state of the rollout before stays in sight until the test moves it on. */
   #deploy(id: string, body: DeploymentUpdate): void {
     const view = this.#find(id);
-    this.has({ ...view, ...changed(view, body) });
+    this.has({ ...view, ...changed(view, this.keeps(body)) });
   }
 }
 

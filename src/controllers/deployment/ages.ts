@@ -5,13 +5,14 @@ import type { DecideInput } from "./decision.ts";
 
 /** The times in a status that something is decided by. */
 export function timesOf(status: NorthflankDeploymentStatus | undefined): readonly (string | undefined)[] {
-  const { applied, build, phase, restore, history, corrections } = status ?? {};
+  const { applied, build, phase, restore, notKept, history, corrections } = status ?? {};
   return [
     applied?.time,
     build?.time,
     phase?.since,
     restore?.time,
     restore?.resumedTime,
+    notKept?.time,
     history?.[0]?.time,
     corrections?.[0],
   ];

@@ -12,6 +12,7 @@ export type StatedFields = {
     | "build"
     | "lastGood"
     | "restore"
+    | "notKept"
     | "pendingChanges"
     | "warnings"
     | "corrections"

@@ -8,6 +8,7 @@ import type { Difference } from "./compare.ts";
 import type { Conclusion } from "./conclusion.ts";
 import type { DecideInput, Decision, Seen } from "./decision.ts";
 import { sameConclusion } from "./in-sync.ts";
+import { decideNotKept, notKeptConclusion } from "./not-kept.ts";
 import { observedFields } from "./observed-fields.ts";
 import {
   dependencyConclusion,
@@ -43,7 +44,9 @@ import { warningsOf, willFight, withWarnings } from "./warnings.ts";
  *                          of a job: complete
  *          -> different -> put back by Restore: named state
  *                       -> Observe or unchanged under EnforceOnChange: DriftObserved
- *                       -> dependency, not shown yet, fight, build: named state
+ *                       -> dependency, not shown yet: named state
+ *                       -> our change was kept in part: that part alone is written, then named state
+ *                       -> fight, build: named state
  *                       -> write
  */
 export function decide(input: DecideInput): Decision {
@@ -109,13 +112,21 @@ function decideDifferent(input: DecideInput, seen: Seen, pending: readonly Diffe
   const policy = object.spec.managementPolicy;
   const isChange = isNewDeclaration(object, seen);
   const isDrift = wasInSync(object);
-  if (policy === "Observe" || (policy === "EnforceOnChange" && !isChange)) {
+  // What was not kept of our own change is no drift.
+  const notKept = isChange ? undefined : decideNotKept(input, seen, pending);
+  if (policy === "Observe" || (policy === "EnforceOnChange" && !isChange && notKept === undefined)) {
     return conclude(driftConclusion(input, seen, pending), isDrift);
   }
   const isFirst = object.status?.applied?.specHash !== seen.desire.hash;
   const held = isFirst ? dependencyConclusion(seen, pending) : undefined;
   if (held !== undefined) return conclude(held);
   if (!isChange && isNotShownYet(input, seen.service)) return conclude(readBackConclusion(input, seen, pending));
+  if (notKept?.kind === "stop") return conclude(notKeptConclusion(input, seen, { ...notKept, pending }));
+  if (notKept?.kind === "send") {
+    const part = { ...seen.desire, body: notKept.body };
+    const change = { desire: part, cause: "PartResent", before: seen.service, differences: pending } as const;
+    return { kind: "write", change: { ...change, ...(object.status?.build && { build: object.status.build }) } };
+  }
   if (!isChange && isFightFor(object, nowByStopwatch(input))) return conclude(fightConclusion(seen, pending), isDrift);
   // The setting to follow the latest build is sent also when there is none yet.
   const unbuilt = followsLatest(seen.desire) ? undefined : unbuiltConclusion(input, seen, pending);

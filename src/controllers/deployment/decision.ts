@@ -21,7 +21,7 @@ export interface Settings {
 /** One change to be sent. */
 export interface Change {
   readonly desire: Desire;
-  readonly cause: "SpecChanged" | "DriftCorrected" | "Restored";
+  readonly cause: "SpecChanged" | "DriftCorrected" | "PartResent" | "Restored";
   /** The target as it was read just before. */
   readonly before: TargetView;
   readonly differences: readonly Difference[];

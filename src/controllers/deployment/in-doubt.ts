@@ -6,6 +6,7 @@ import { formatTime } from "../../runtime/conditions.ts";
 import { isReadInPart } from "./compare.ts";
 import type { StatedFields } from "./conclusion.ts";
 import type { Change } from "./decision.ts";
+import { notKeptRecord } from "./not-kept.ts";
 import type { Applied } from "./rollout.ts";
 
 /*
@@ -27,6 +28,9 @@ export function statusBefore(
   change: Change,
   now: number,
 ): NorthflankDeploymentStatus | undefined {
+  if (change.cause === "PartResent") {
+    return { observedGeneration: 0, ...object.status, notKept: notKeptRecord(change, now) };
+  }
   const { applied } = object.status ?? {};
   const isKnown = applied !== undefined && (applied.specHash === undefined || applied.specHash === change.desire.hash);
   if (isKnown || change.cause === "Restored" || !changesUnseen(change)) return undefined;

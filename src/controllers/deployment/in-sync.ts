@@ -59,6 +59,7 @@ function rolloutConclusion(input: DecideInput, seen: Seen): Conclusion {
       applied,
       build: buildWhenSame(input, seen),
       pendingChanges: undefined,
+      notKept: undefined,
       corrections: correctionsWhenInSync(input),
     },
   } as const;

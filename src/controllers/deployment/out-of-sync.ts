@@ -127,7 +127,8 @@ export function differentBase(
   };
 }
 
-function differencesText(pending: readonly Difference[]): string {
+/** The first few differences, for messages. */
+export function differencesText(pending: readonly Difference[]): string {
   const shown = pending.slice(0, 3).map(({ path, from, to }) => `${path} is ${from ?? "not told"}, declared is ${to}`);
   return `${shown.join("; ")}${pending.length > 3 ? `; and ${pending.length - 3} more` : ""}`;
 }

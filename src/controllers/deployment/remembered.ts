@@ -62,15 +62,16 @@ export function headResult(object: NorthflankDeployment, result: Result): Stated
   return { history: [{ ...head, result }, ...rest] };
 }
 
-type Result = "Complete" | "Failed" | "TimedOut" | "Paused";
+type Result = "Complete" | "Failed" | "TimedOut" | "Paused" | "NotKept";
 
 /**
  * From which results a change may go to another one. A rollout that failed or was late may complete after all, and one of
  * a service that was paused begins anew with the resume.
  */
 const mayBecome: Readonly<Record<Result, readonly string[]>> = {
-  Complete: ["RollingOut", "Paused", "Failed", "TimedOut"],
-  Failed: ["RollingOut", "Paused", "TimedOut"],
-  TimedOut: ["RollingOut", "Paused"],
-  Paused: ["RollingOut", "TimedOut"],
+  Complete: ["RollingOut", "Paused", "NotKept", "Failed", "TimedOut"],
+  Failed: ["RollingOut", "Paused", "NotKept", "TimedOut"],
+  TimedOut: ["RollingOut", "Paused", "NotKept"],
+  Paused: ["RollingOut", "NotKept", "TimedOut"],
+  NotKept: ["RollingOut", "Paused"],
 };

@@ -1,5 +1,6 @@
 // pure
 import type { NorthflankDeployment } from "../../api/deployment.ts";
+import { isRefusedForSure } from "../../northflank/answer.ts";
 import { capped, formatTime } from "../../runtime/conditions.ts";
 import { assertNever } from "../../util/assert-never.ts";
 import type { Random } from "../../util/random.ts";
@@ -14,6 +15,7 @@ import type { WriteResult } from "./execute.ts";
 import { goodBefore } from "./good-source.ts";
 import { longestHistory } from "./history.ts";
 import { appliedAfterFailure, inDoubt } from "./in-doubt.ts";
+import { notKeptRecord } from "./not-kept.ts";
 import { imageText, observedFields, timeText } from "./observed-fields.ts";
 import { restoreRefused, restoreSent } from "./restore.ts";
 import { pollPauseMs, readBackMessage, rollingMessage, rolloutGoesOn } from "./rolling.ts";
@@ -49,13 +51,16 @@ export function concludeChange(options: {
     case "failed": {
       const failed = remoteFailure({ object, desire: change.desire, error: result.error, now, random });
       if (isRestore) return restoreRefused(object, failed);
+      const isUnsent = change.cause === "PartResent" && isRefusedForSure(result.error);
       const inSync = {
         status: "False",
         reason: failed.verdict.reason,
         message: "The change was not accepted.",
       } as const;
       const applied = takenUpAgain(object, change, now) ?? appliedAfterFailure(object, change, { ...result, now });
-      return { ...failed, inSync, stated: { pendingChanges: change.differences, ...applied } };
+      // Nothing was sent, so that it is to be sent still.
+      const notKept = isUnsent ? { notKept: object.status?.notKept } : {};
+      return { ...failed, inSync, stated: { pendingChanges: change.differences, ...applied, ...notKept } };
     }
     default:
       return assertNever(result, "result of a change");
@@ -115,7 +120,8 @@ function statedByChange(object: NorthflankDeployment, change: Change, now: numbe
   );
   const source = capped(desire.source, 512);
   // A new declaration starts with a clean slate: the fight, if there was one, was about the old one.
-  const corrections = cause === "DriftCorrected" ? withCorrection(correctionRow(object), time) : undefined;
+  const corrections = correctionsAfter(object, cause, time);
+  const isSameSpec = object.status?.notKept?.specHash === desire.hash && cause !== "SpecChanged";
   const { external, internal } = desire.body;
   return {
     pendingChanges: undefined,
@@ -132,13 +138,24 @@ function statedByChange(object: NorthflankDeployment, change: Change, now: numbe
     }),
     build: change.build,
     restore: undefined,
+    notKept: cause === "PartResent" ? notKeptRecord(change, now) : isSameSpec ? object.status?.notKept : undefined,
     lastGood: goodBefore(object, change, now),
     corrections,
     history: [{ time, source, cause, result: "RollingOut" as const }, ...older].slice(0, longestHistory),
   };
 }
 
-function appliedEvent({ desire, cause, before }: Change): EventDraft {
+function correctionsAfter(object: NorthflankDeployment, cause: Change["cause"], time: string) {
+  if (cause === "DriftCorrected") return withCorrection(correctionRow(object), time);
+  return cause === "PartResent" ? object.status?.corrections : undefined;
+}
+
+function appliedEvent({ desire, cause, before, differences }: Change): EventDraft {
+  if (cause === "PartResent") {
+    const names = differences.slice(0, 3).map(({ path }) => path);
+    const note = `Sent ${names.join(", ")} once more, alone: Northflank accepted it with the rest and did not keep it.`;
+    return { type: "Normal", reason: "ChangeApplied", action: "Apply", note };
+  }
   const from = imageText(before);
   const why = cause === "SpecChanged" ? "as declared" : "because it had been changed elsewhere";
   const { external, internal } = desire.body;

@@ -4,7 +4,7 @@ import type { TargetConclusion } from "../shared/target-status.ts";
 
 /** Status fields that a pass may state. A field that is there replaces the old one; `undefined` removes it. */
 export type StatedFields = {
-  readonly [K in "jobType" | "applied" | "released" | "pendingChanges" | "corrections" | "history"]?:
+  readonly [K in "jobType" | "applied" | "released" | "pendingChanges" | "notKept" | "corrections" | "history"]?:
     | NorthflankJobStatus[K]
     | undefined;
 };

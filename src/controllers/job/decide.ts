@@ -9,6 +9,7 @@ import { type Comparison, compare, type Difference } from "./compare.ts";
 import type { Conclusion } from "./conclusion.ts";
 import type { Change, DecideInput, Decision, Patch } from "./decision.ts";
 import { bodyFor } from "./desire.ts";
+import { decideNotKept, notKeptConclusion } from "./not-kept.ts";
 import type { Seen } from "./observation.ts";
 import { isSameSpec, readingBack, wasInSync } from "./remembered.ts";
 import { driftConclusion, fightConclusion, inSyncConclusion, readBackConclusion } from "./seen.ts";
@@ -29,6 +30,7 @@ import {
  *     seen -> wrong type of job -> UnsupportedTarget
  *          -> nothing pending   -> in sync; what is newly declared or declared no more is remembered
  *          -> pending           -> sent a moment ago: read back again
+ *                               -> our patch was kept in part: the rest is written once, alone, then ChangeNotKept
  *                               -> Observe, or nothing new under EnforceOnChange: DriftObserved
  *                               -> fight: FightDetected
  *                               -> write
@@ -113,14 +115,17 @@ function decidePending(input: DecideInput, { seen, comparison, pending }: Pendin
   const isChange = comparison.changed.length > 0 && !isTakenOver(input, comparison);
   const reading = isChange || policy === "Observe" ? undefined : readingBack(object, input.sinceChangeMs);
   if (reading !== undefined) return conclude(readBackConclusion(seen, pending, reading));
+  const notKept = isChange || policy === "Observe" ? undefined : decideNotKept(object, seen, pending);
+  if (notKept?.kind === "stop") return conclude(notKeptConclusion(input, seen, pending));
   const isDrift = !isChange && wasInSync(object);
-  if (policy === "Observe" || (policy === "EnforceOnChange" && !isChange)) {
+  if (policy === "Observe" || (policy === "EnforceOnChange" && !isChange && notKept === undefined)) {
     return conclude(driftConclusion(input, seen, { pending, released: comparison.released }), isDrift);
   }
-  if (!isChange && isFightFor(object, now)) {
+  if (!isChange && notKept === undefined && isFightFor(object, now)) {
     return conclude(fightConclusion(seen, pending), isDrift);
   }
-  const patches = patchesFor(object.spec.jobType, seen);
+  const desire = notKept?.part ?? seen.desire;
+  const patches = patchesFor(object.spec.jobType, { ...seen, desire });
   const [patch, fallback] = patches;
   if (patch === undefined) {
     const message = "No call of Northflank takes all of the declared settings together.";
@@ -128,7 +133,7 @@ function decidePending(input: DecideInput, { seen, comparison, pending }: Pendin
   }
   const change: Change = {
     seen,
-    cause: causeOf(input, isChange),
+    cause: notKept === undefined ? causeOf(input, isChange) : "PartResent",
     differences: pending,
     unsent: comparison.unsent,
     isShown: comparison.differences.length > 0,

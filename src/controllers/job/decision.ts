@@ -22,7 +22,7 @@ export interface Patch {
 /** One change to be sent. */
 export interface Change {
   readonly seen: Seen;
-  readonly cause: "SpecChanged" | "SourceChanged" | "DriftCorrected";
+  readonly cause: "SpecChanged" | "SourceChanged" | "DriftCorrected" | "PartResent";
   /** Why it is sent; the body carries everything that is declared. */
   readonly differences: readonly Difference[];
   /** Those of them that Northflank does not tell. */

@@ -57,7 +57,7 @@ export function createJobReconciler(deps: JobDeps): Reconcile {
     decide: (object, observation) =>
       decide({ object, observation, now: clock.now(), sinceChangeMs: sinceChange(object, object.status), random }),
     statusBefore: (object, change) => {
-      const intent = intentConclusion(object, change);
+      const intent = intentConclusion(object, change, clock.now());
       // What was planned was for a settled object: a call that ends without an answer must not wait for it.
       if (intent !== undefined) deps.schedule.forget(objectKey(object.metadata));
       return intent && statusOf(object, intent, clock.now());
@@ -85,7 +85,7 @@ export function rivalsOf(
 type CarryOut = TargetSteps<NorthflankJob, Observation, Conclusion, Change>["carryOut"];
 
 async function carryOut(deps: JobDeps, options: Parameters<CarryOut>[0]): Promise<Conclusion> {
-  const { stored: object, account, change, context } = options;
+  const { known, stored: object, account, change, context } = options;
   const target = jobName(object);
   const result = await execute({ api: account.api, target }, change, context.signal);
   if (change.cause === "DriftCorrected") deps.observer.driftDetected();
@@ -94,7 +94,7 @@ async function carryOut(deps: JobDeps, options: Parameters<CarryOut>[0]): Promis
     context.log.info({ project: target.projectId, job: target.jobId, action: change.cause }, "change applied");
   }
   const { clock, random } = deps;
-  return concludeChange({ object, change, result, now: clock.now(), random });
+  return concludeChange({ object, before: known.status, change, result, now: clock.now(), random });
 }
 
 /** Values that come from the cluster are read again within a minute, whenever the next look at Northflank is. */

@@ -34,6 +34,7 @@ export function inSyncConclusion(input: DecideInput, seen: Seen, comparison: Com
     stated: {
       ...seenFields(seen),
       pendingChanges: undefined,
+      notKept: undefined,
       corrections,
       ...(isObserving ? {} : owned(input, seen, released)),
     },
@@ -165,7 +166,8 @@ export function pendingFields(pending: readonly Difference[]): Pick<StatedFields
   return { pendingChanges: pending.slice(0, mostPending) };
 }
 
-function different(
+/** What a conclusion about a job that differs has in common. */
+export function different(
   seen: Seen,
   pending: readonly Difference[],
 ): Pick<Conclusion, "stated" | "failure" | "events" | "sameDesire"> {

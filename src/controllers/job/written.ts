@@ -15,6 +15,7 @@ import { certainWhileSending, replacesUntold } from "./compare.ts";
 import type { Conclusion, StatedFields } from "./conclusion.ts";
 import type { Change } from "./decision.ts";
 import type { WriteResult } from "./execute.ts";
+import { notKeptRecord } from "./not-kept.ts";
 import { isSameSpec } from "./remembered.ts";
 import { acceptedClaims, inSyncMessage, namesText, owned, pendingFields, releasedEvents, seenFields } from "./seen.ts";
 
@@ -38,8 +39,14 @@ interface Written {
 }
 
 /** What a change has come to, by what the API answered. */
-export function concludeChange(options: Written & { readonly result: WriteResult }): Conclusion {
-  const { object, change, result, now, random } = options;
+export function concludeChange(
+  options: Written & {
+    readonly result: WriteResult;
+    /** What status held before the sending was recorded. */
+    readonly before: NorthflankJob["status"];
+  },
+): Conclusion {
+  const { object, change, result, now, random, before } = options;
   const pending = { ...seenFields(change.seen), ...pendingFields(change.differences) };
   switch (result.kind) {
     case "written":
@@ -53,7 +60,17 @@ export function concludeChange(options: Written & { readonly result: WriteResult
       const stated = isRefused(result.error)
         ? pending
         : { ...pending, applied: certainWhileSending(change.seen.desire, object.status?.applied) };
-      return { ...judged, inSync, stated, events: [], sameDesire: isSameSpec(object) };
+      // What was not sent is to be sent still.
+      const isUnsent = change.cause === "PartResent" && isRefusedForSure(result.error);
+      const notKept = isUnsent ? { notKept: before?.notKept } : {};
+      const claim = isUnsent ? "as-before" : inSync;
+      return {
+        ...judged,
+        inSync: claim,
+        stated: { ...stated, ...notKept },
+        events: [],
+        sameDesire: isSameSpec(object),
+      };
     }
     default:
       return assertNever(result, "result of a change");
@@ -64,8 +81,24 @@ export function concludeChange(options: Written & { readonly result: WriteResult
  * What has to be in status before a change is sent, so that neither a lost answer nor the end of this process leaves a
  * value that nobody can read looking like another one; `undefined` where nothing has to.
  */
-export function intentConclusion(object: NorthflankJob, { seen, unsent }: Change): Conclusion | undefined {
+export function intentConclusion(
+  object: NorthflankJob,
+  { seen, unsent, cause, differences }: Change,
+  now: number,
+): Conclusion | undefined {
   const before = object.status?.applied;
+  if (cause === "PartResent") {
+    const message = `Settings that Northflank did not keep are being sent once more, alone: ${namesText(differences.map(({ path }) => path))}.`;
+    return {
+      verdict: { kind: "progressing", reason: "ApplyingChange", message },
+      inSync: { status: "Unknown", reason: "ApplyingChange", message },
+      stated: { ...seenFields(seen), notKept: notKeptRecord(seen, differences, now) },
+      failure: object.status?.failure,
+      next: { kind: "recheck", afterMs: 0 },
+      events: [],
+      sameDesire: undefined,
+    };
+  }
   if (!replacesUntold(before, unsent)) return undefined;
   const message = `Settings that Northflank does not tell are being sent: ${namesText(unsent.map(({ path }) => path))}.`;
   return {
@@ -112,14 +145,21 @@ function statedByChange({ object, change, now }: Written, call: string): StatedF
   const { cause, differences, seen, released } = change;
   const time = formatTime(now);
   // A new declaration starts with a clean slate: the fight, if there was one, was about the old one.
-  const corrections = cause === "DriftCorrected" ? withCorrection(correctionRow(object), time) : undefined;
+  const corrections = correctionsAfter(object, cause, time);
+  const isSameSpec = object.status?.notKept?.specHash === seen.desire.specHash;
   const entry = { time, settings: differences.slice(0, mostSettings).map(({ path }) => path), cause, call };
   return {
     ...owned({ object, now }, seen, released),
     pendingChanges: undefined,
+    notKept: cause === "PartResent" || isSameSpec ? object.status?.notKept : undefined,
     corrections,
     history: [entry, ...(object.status?.history ?? [])].slice(0, longestHistory),
   };
+}
+
+function correctionsAfter(object: NorthflankJob, cause: Change["cause"], time: string) {
+  if (cause === "DriftCorrected") return withCorrection(correctionRow(object), time);
+  return cause === "PartResent" ? object.status?.corrections : undefined;
 }
 
 /** Said once per object and call: the history remembers it. */
@@ -132,10 +172,12 @@ const reasonsToWrite: Readonly<Record<Change["cause"], string>> = {
   SourceChanged:
     "because a Secret or ConfigMap that is referred to changed, the key of the hashes did, or an answer was lost",
   DriftCorrected: "because they had been changed elsewhere",
+  PartResent: "once more and alone, because Northflank accepted them with the rest and did not keep them",
 };
 
 function appliedEvent({ differences, cause }: Change): EventDraft {
-  const note = `Sent the declared settings, ${reasonsToWrite[cause]}: ${namesText(differences.map(({ path }) => path))}.`;
+  const what = cause === "PartResent" ? "Sent settings" : "Sent the declared settings,";
+  const note = `${what} ${reasonsToWrite[cause]}: ${namesText(differences.map(({ path }) => path))}.`;
   return { type: "Normal", reason: "ChangeApplied", action: "Apply", note };
 }
 

@@ -1,0 +1,109 @@
+// pure
+import type { NorthflankDeployment, NorthflankDeploymentStatus } from "../../api/deployment.ts";
+import type { DeploymentUpdate } from "../../northflank/types.ts";
+import { formatTime } from "../../runtime/conditions.ts";
+import { jittered } from "../../util/backoff.ts";
+import { formatDuration } from "../../util/duration.ts";
+import { isReconcileRequested } from "../shared/reconcile-request.ts";
+import { slowProbeMs } from "../shared/remote-verdict.ts";
+import { ageOf } from "./ages.ts";
+import type { Difference } from "./compare.ts";
+import type { Conclusion } from "./conclusion.ts";
+import type { Change, DecideInput, Seen } from "./decision.ts";
+import { differencesText, differentBase } from "./out-of-sync.ts";
+import { appliedChange, headResult } from "./remembered.ts";
+
+/*
+ * Northflank accepts a body and keeps only a part of it, such as an image without the command that came with it:
+ *
+ *     change sent --- all of it shown --------------------------------------------------------> nothing
+ *          \--- a part not shown --- recorded, then that part sent alone --- shown -----------> the record is removed
+ *                                                       \--- not shown either --> ChangeNotKept
+ *
+ * Promises:
+ *  1. The part is sent alone once per declaration, and once more for each reconcile request after the verdict. The record
+ *     is in status before the call: neither a restart nor a lost answer leads to another one.
+ *  2. A source is sent so only where more came with it. A source that is not in force although it was sent by itself was
+ *     changed back by another client as far as anybody can tell: that is for `fight.ts`, and so is a part that was in force
+ *     until the rollout ended.
+ *  3. What else differs is corrected as ever; it makes no further try of the part.
+ */
+
+type NotKept = NonNullable<NorthflankDeploymentStatus["notKept"]>;
+
+type Part = keyof DeploymentUpdate;
+
+/** What is to be done about a part that Northflank did not keep; `undefined`: nothing of that kind has happened. */
+export function decideNotKept(
+  input: DecideInput,
+  seen: Seen,
+  pending: readonly Difference[],
+):
+  | { readonly kind: "send"; readonly body: DeploymentUpdate }
+  | { readonly kind: "stop"; readonly record: NotKept }
+  | undefined {
+  const { object } = input;
+  const { desire } = seen;
+  if (appliedChange(object, desire)?.source === undefined) return undefined;
+  const parts = partsOf(pending);
+  const body = Object.fromEntries(parts.map((part) => [part, desire.body[part]]));
+  const record = object.status?.notKept;
+  if (record?.specHash === desire.hash) {
+    if (!parts.every((part) => record.parts?.includes(part))) return undefined;
+    return isReconcileRequested(object) && isKnown(object) ? { kind: "send", body } : { kind: "stop", record };
+  }
+  const isSmaller = parts.length < Object.values(desire.body).filter((part) => part !== undefined).length;
+  const hasSource = parts.includes("external") || parts.includes("internal");
+  return (isSmaller || !hasSource) && isBeingReadBack(object) ? { kind: "send", body } : undefined;
+}
+
+/** The verdict was given: a request that is older than it asks for nothing. */
+function isKnown({ status }: NorthflankDeployment): boolean {
+  return status?.history?.[0]?.result === "NotKept";
+}
+
+/** Our change was accepted, and no look has found it in force with its rollout over. */
+function isBeingReadBack({ status }: NorthflankDeployment): boolean {
+  const head = status?.history?.[0];
+  return head?.result === "RollingOut" && head.cause !== "Restored";
+}
+
+/** `deployment.docker.configType` is a difference of `docker`. */
+function partsOf(pending: readonly Difference[]): readonly Part[] {
+  return [...new Set(pending.map(({ path }) => path.split(".")[1] as Part))];
+}
+
+/** The record of a part that is about to be sent alone. */
+export function notKeptRecord({ desire, differences }: Change, now: number): NotKept {
+  return { specHash: desire.hash, parts: [...partsOf(differences)], time: formatTime(now) };
+}
+
+/** Northflank has accepted the part twice, the second time alone, and does not have it. */
+export function notKeptConclusion(
+  input: DecideInput,
+  seen: Seen,
+  facts: { readonly record: NotKept; readonly pending: readonly Difference[] },
+): Conclusion {
+  const { record, pending } = facts;
+  const { elapsedMs } = ageOf(input, record.time);
+  const pauseMs = Math.min(Math.max(firstProbeMs, elapsedMs / 4), slowProbeMs);
+  const message =
+    `Northflank accepted the change and did not keep all of it: ${differencesText(pending)}. It was sent once more, ` +
+    "alone. Set it in Northflank, change the spec, or request a reconcile to send it once more. Polling continues, " +
+    `at least every ${formatDuration(slowProbeMs)}.`;
+  const base = differentBase(seen, pending, "ChangeNotKept", message);
+  return {
+    ...base,
+    verdict: { kind: "stalled", reason: "ChangeNotKept", message },
+    rolloutComplete: {
+      status: "Unknown",
+      reason: "ChangeNotKept",
+      message: "Not all of what is declared is in force.",
+    },
+    stated: { ...base.stated, ...headResult(input.object, "NotKept") },
+    next: { kind: "recheck", afterMs: Math.round(jittered(pauseMs, 0.2, input.random)) },
+  };
+}
+
+// The part may only be slow to be shown.
+const firstProbeMs = 60_000;

@@ -1,0 +1,79 @@
+// pure
+import type { NorthflankJob, NorthflankJobStatus } from "../../api/job.ts";
+import { findCondition, formatTime } from "../../runtime/conditions.ts";
+import { jittered } from "../../util/backoff.ts";
+import { formatDuration } from "../../util/duration.ts";
+import { isReconcileRequested } from "../shared/reconcile-request.ts";
+import { slowProbeMs } from "../shared/remote-verdict.ts";
+import { readyReason } from "../shared/target-object.ts";
+import type { Difference } from "./compare.ts";
+import type { Conclusion } from "./conclusion.ts";
+import type { DecideInput } from "./decision.ts";
+import type { Desire } from "./desire.ts";
+import type { Seen } from "./observation.ts";
+import { differencesText, different } from "./seen.ts";
+
+/*
+ * Northflank accepts a patch and keeps only a part of it. What it returns and did not keep is sent once more, alone, once
+ * the patch has had its time to be shown; the record is in status before that. Where it is not kept then either, the
+ * verdict is ChangeNotKept, and only another spec, or a reconcile request each time, sends it again. What was in force
+ * after it was sent, and is not any more, is for `fight.ts`.
+ */
+
+export type NotKept = NonNullable<NorthflankJobStatus["notKept"]>;
+
+/** What is to be done about settings that Northflank did not keep; `undefined`: nothing of that kind has happened. */
+export function decideNotKept(
+  object: NorthflankJob,
+  { desire }: Seen,
+  pending: readonly Difference[],
+): { readonly kind: "send"; readonly part: Desire } | { readonly kind: "stop" } | undefined {
+  const parts = partsOf(pending);
+  const { notKept: record } = object.status ?? {};
+  if (record?.specHash === desire.specHash) {
+    if (!parts.every((part) => record.parts?.includes(part))) return undefined;
+    const isAsked = readyReason(object) === "ChangeNotKept" && isReconcileRequested(object);
+    return isAsked ? { kind: "send", part: partOf(desire, parts) } : { kind: "stop" };
+  }
+  return isUnseen(object) ? { kind: "send", part: partOf(desire, parts) } : undefined;
+}
+
+/** Our patch was accepted, and no look has found it in force. */
+function isUnseen({ status, metadata }: NorthflankJob): boolean {
+  const inSync = findCondition(status?.conditions, "InSync");
+  return inSync?.reason === "ApplyingChange" && inSync.observedGeneration === metadata.generation;
+}
+
+/** The settings as they are sent: `billing.deploymentPlan` goes with all of `billing`. */
+function partsOf(paths: readonly { readonly path: string }[]): readonly string[] {
+  return [...new Set(paths.map(({ path }) => path.split(".", 1)[0] ?? path))];
+}
+
+function partOf(desire: Desire, parts: readonly string[]): Desire {
+  const pick = (values: Desire["settings"]) =>
+    Object.fromEntries(Object.entries(values).filter(([name]) => parts.includes(name)));
+  return { ...desire, settings: pick(desire.settings), policy: pick(desire.policy) };
+}
+
+/** The record of settings that are about to be sent alone. */
+export function notKeptRecord({ desire }: Seen, differences: readonly Difference[], now: number): NotKept {
+  return { specHash: desire.specHash, parts: [...partsOf(differences)].slice(0, 32), time: formatTime(now) };
+}
+
+/** Northflank has accepted the settings twice, the second time alone, and does not have them. */
+export function notKeptConclusion(input: DecideInput, seen: Seen, pending: readonly Difference[]): Conclusion {
+  const pauseMs = Math.min(Math.max(firstProbeMs, (input.sinceChangeMs ?? 0) / 4), slowProbeMs);
+  const message =
+    `Northflank accepted the settings and did not keep all of them: ${differencesText(pending)}. They were sent once ` +
+    "more, alone. Set them in Northflank, change the spec, or request a reconcile to send them once more. Polling " +
+    `continues, at least every ${formatDuration(slowProbeMs)}.`;
+  return {
+    ...different(seen, pending),
+    verdict: { kind: "stalled", reason: "ChangeNotKept", message },
+    inSync: { status: "False", reason: "ChangeNotKept", message },
+    next: { kind: "recheck", afterMs: Math.round(jittered(pauseMs, 0.2, input.random)) },
+  };
+}
+
+// The settings may only be slow to be shown.
+const firstProbeMs = 60_000;
