@@ -184,6 +184,7 @@ export const deploymentStatus = {
     lastHandledReconcileAt,
     nextReconcileTime,
     target: text("What is managed: service/<id> or job/<id>.", 64),
+    targetUid: text("uid of the service or job: another one is another target, and the status starts anew.", 128),
     image: text(
       "The image or build that Northflank reports, or has just taken, in one line, for the column; beside a digest the tag " +
         "that is declared.",

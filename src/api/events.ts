@@ -8,6 +8,8 @@ export const normalEvents = {
   ChangeApplied: "A change was sent to Northflank and accepted. The note names the source before and after.",
   SettingsReleased:
     "A NorthflankJob no longer names settings that it managed. They keep their values; the note names them.",
+  TargetRecreated:
+    "The service or job was deleted and created again under its id, and the status starts anew. The note names both uids.",
   ServiceResumed: "A service that was paused, or had no instances, runs again; its rollout is followed.",
   RolloutComplete: "Northflank finished rolling out a source that the operator sent.",
   RunStarted: "Northflank accepted the start of a run.",

@@ -117,6 +117,7 @@ export const jobStatus = {
     conditions,
     lastHandledReconcileAt,
     nextReconcileTime,
+    targetUid: text("uid of the job in Northflank: another one is another job, and the status starts anew.", 128),
     jobType: text("Type of the job as Northflank reports it: manual or cron.", 64),
     applied: {
       type: "object",

@@ -17,6 +17,7 @@ export const reasons = {
   Progressing: "Work is under way.",
   ProgressingWithRetry: "Something failed that may pass; it is tried again soon.",
   ApplyingChange: "A change of a job is being sent, or Northflank has taken it and it is read back.",
+  TargetRecreated: "The service or job was deleted and created again under its id; the status starts anew.",
   RollingOut: "Northflank is rolling out the declared source.",
   Building: "Northflank is building the declared source.",
   StartingRun: "The start is recorded and being sent.",

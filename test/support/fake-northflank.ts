@@ -86,16 +86,16 @@ export class FakeNorthflank {
     this.hasJob({ ...this.job(id), ...change });
   }
 
-  hasSettings(jobId: string, settings: JobSettingsView["settings"], jobType = "manual"): void {
-    this.jobSettings.set(jobId, { jobType, settings });
+  hasSettings(jobId: string, settings: JobSettingsView["settings"], jobType = "manual", uid?: string): void {
+    this.jobSettings.set(jobId, { jobType, settings, ...(uid !== undefined && { uid }) });
   }
 
   /** Settings change as somebody says; `settings` is merged, as the API merges it. */
   patchSettings(jobId: string, change: JobSettingsView["settings"]): void {
-    const { jobType, settings } = this.#jobSettingsOf(jobId);
+    const { settings, ...rest } = this.#jobSettingsOf(jobId);
     const policy = { ...(settings.settings as object), ...(change.settings as object) };
     const merged = { ...settings, ...change, ...(Object.keys(policy).length > 0 && { settings: policy }) };
-    this.jobSettings.set(jobId, { jobType, settings: merged });
+    this.jobSettings.set(jobId, { ...rest, settings: merged });
   }
 
   /** What a service or job has built, newest first; `[]`: nothing yet. Without this there is no such service. */
@@ -221,9 +221,9 @@ export class FakeNorthflank {
 
   /** Only what its page says that "get job" tells. */
   #settingsOf(jobId: string): JobSettingsView {
-    const { jobType, settings } = this.#jobSettingsOf(jobId);
+    const { settings, ...rest } = this.#jobSettingsOf(jobId);
     const told = ["description", "tags", "disabledCI", "billing", "settings"];
-    return { jobType, settings: Object.fromEntries(Object.entries(settings).filter(([name]) => told.includes(name))) };
+    return { ...rest, settings: Object.fromEntries(Object.entries(settings).filter(([name]) => told.includes(name))) };
   }
 
   #note(call: string): void {

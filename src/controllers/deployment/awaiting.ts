@@ -23,6 +23,7 @@ import type { DecideInput, Seen } from "./decision.ts";
 import type { Observation } from "./observation.ts";
 import { holdsWrites, pendingDifferences } from "./pending.ts";
 import { sinceOf } from "./phase.ts";
+import { isRecreated } from "./recreated.ts";
 
 /**
  * The build that has to be looked at before anything is decided about what was seen; `undefined` when none has to be,
@@ -32,7 +33,7 @@ import { sinceOf } from "./phase.ts";
  */
 export function neededBuild(object: NorthflankDeployment, seen: Seen): BuildQuery | undefined {
   const { desire, service } = seen;
-  if (desire.body.internal === undefined) return undefined;
+  if (desire.body.internal === undefined || isRecreated(object, seen)) return undefined;
   const isSame = pendingDifferences(object, seen).length === 0;
   if (followsLatest(desire))
     return isSame && isWithoutEffect(object, seen) ? buildQuery(object, desire, service) : undefined;

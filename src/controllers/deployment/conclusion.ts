@@ -6,6 +6,7 @@ import type { TargetConclusion } from "../shared/target-status.ts";
 /** Status fields that a pass may state. A field that is there replaces the old one; `undefined` removes it. */
 export type StatedFields = {
   readonly [K in
+    | "targetUid"
     | "image"
     | "observed"
     | "applied"

@@ -19,6 +19,7 @@ import {
   unbuiltConclusion,
 } from "./out-of-sync.ts";
 import { isNewDeclaration, pendingDifferences } from "./pending.ts";
+import { isRecreated, recreatedConclusion } from "./recreated.ts";
 import { isNotShownYet, isSameDesire, nowByStopwatch, wasInSync } from "./remembered.ts";
 import { decideRestore, decideRestored, keepRequest, restoreInForce } from "./restore.ts";
 import {
@@ -39,7 +40,8 @@ import { warningsOf, willFight, withWarnings } from "./warnings.ts";
  *     route-gone -> UnsupportedTarget
  *     failed -> by the table of remote errors
  *     building -> WaitingForBuild
- *     seen -> unsupported, continuous deployment that is not wanted -> named state
+ *     seen -> another uid than in status -> status starts anew, and the target is read again
+ *          -> unsupported, continuous deployment that is not wanted -> named state
  *          -> same      -> paused: Ready; rollout failed (with Restore: record, then write), timed out, rolling, complete;
  *                          of a job: complete
  *          -> different -> put back by Restore: named state
@@ -83,6 +85,7 @@ function decideObserved(input: DecideInput): Decision {
 
 function decideSeen(input: DecideInput, seen: Seen): Decision {
   const { object } = input;
+  if (isRecreated(object, seen)) return conclude(recreatedConclusion(object, seen));
   const unsupported = unsupportedReason(seen);
   if (unsupported !== undefined) {
     const stated = { ...observedFields(seen.service), pendingChanges: undefined };

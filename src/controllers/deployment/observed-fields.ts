@@ -2,6 +2,7 @@
 import type { SourceView } from "../../northflank/types.ts";
 import { capped } from "../../runtime/conditions.ts";
 import { present } from "../shared/present.ts";
+import { targetUidFields } from "../shared/same-target.ts";
 import type { StatedFields } from "./conclusion.ts";
 import { sourceText } from "./desire.ts";
 import type { TargetView } from "./target-view.ts";
@@ -50,7 +51,7 @@ export function observedFields(service: TargetView): StatedFields {
     servicePaused: service.kind === "job" ? undefined : service.servicePaused,
     runOnSourceChange: cut(service.runOnSourceChange, 64),
   });
-  return { observed, image: imageText(service) };
+  return { observed, image: imageText(service), ...targetUidFields(service.uid) };
 }
 
 function cut(text: string | undefined, maxLength: number): string | undefined {

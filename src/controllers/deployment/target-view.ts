@@ -31,6 +31,7 @@ export function jobTarget(
     ...source,
     kind: "job",
     id,
+    uid: job?.uid,
     docker: job?.docker,
     buildpack: job?.buildpack,
     disabledCD: cdOf(job, remembered),

@@ -9,6 +9,7 @@ import { correctionRow, withCorrection } from "../shared/fight.ts";
 import { passIn } from "../shared/next-pass.ts";
 import { present } from "../shared/present.ts";
 import { slowProbeMs } from "../shared/remote-verdict.ts";
+import { targetUidFields } from "../shared/same-target.ts";
 import type { Conclusion, StatedFields } from "./conclusion.ts";
 import type { Change, Settings } from "./decision.ts";
 import type { WriteResult } from "./execute.ts";
@@ -126,6 +127,7 @@ function statedByChange(object: NorthflankDeployment, change: Change, now: numbe
   return {
     pendingChanges: undefined,
     observed: observedFields(before).observed,
+    ...targetUidFields(before.uid),
     // Taken, if not seen yet: what shows while it is rolled out must not be the image before.
     ...(external === undefined && internal === undefined ? {} : { image: source }),
     applied: present({

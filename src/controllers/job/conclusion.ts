@@ -4,9 +4,15 @@ import type { TargetConclusion } from "../shared/target-status.ts";
 
 /** Status fields that a pass may state. A field that is there replaces the old one; `undefined` removes it. */
 export type StatedFields = {
-  readonly [K in "jobType" | "applied" | "released" | "pendingChanges" | "notKept" | "corrections" | "history"]?:
-    | NorthflankJobStatus[K]
-    | undefined;
+  readonly [K in
+    | "targetUid"
+    | "jobType"
+    | "applied"
+    | "released"
+    | "pendingChanges"
+    | "notKept"
+    | "corrections"
+    | "history"]?: NorthflankJobStatus[K] | undefined;
 };
 
 /** What a pass over a NorthflankJob has come to. */

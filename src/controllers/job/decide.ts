@@ -4,6 +4,7 @@ import { assertNever } from "../../util/assert-never.ts";
 import { notAtOnce } from "../../util/backoff.ts";
 import { isFightFor } from "../shared/fight.ts";
 import { judgeRemoteFailure } from "../shared/remote-failure.ts";
+import { sameTarget } from "../shared/same-target.ts";
 import { invalidSpecMessage } from "../shared/spec-problem.ts";
 import { type Comparison, compare, type Difference } from "./compare.ts";
 import type { Conclusion } from "./conclusion.ts";
@@ -11,6 +12,7 @@ import type { Change, DecideInput, Decision, Patch } from "./decision.ts";
 import { bodyFor } from "./desire.ts";
 import { decideNotKept, notKeptConclusion } from "./not-kept.ts";
 import type { Seen } from "./observation.ts";
+import { recreatedConclusion } from "./recreated.ts";
 import { isSameSpec, readingBack, wasInSync } from "./remembered.ts";
 import { driftConclusion, fightConclusion, inSyncConclusion, readBackConclusion } from "./seen.ts";
 import {
@@ -27,7 +29,8 @@ import {
  *
  *     invalid, suspended, blocked, conflict -> named state, no request
  *     failed -> by the table of remote errors
- *     seen -> wrong type of job -> UnsupportedTarget
+ *     seen -> another uid than in status -> status starts anew, and the job is read again
+ *          -> wrong type of job -> UnsupportedTarget
  *          -> nothing pending   -> in sync; what is newly declared or declared no more is remembered
  *          -> pending           -> sent a moment ago: read back again
  *                               -> our patch was kept in part: the rest is written once, alone, then ChangeNotKept
@@ -71,6 +74,7 @@ export function decide(input: DecideInput): Decision {
 
 function decideSeen(input: DecideInput, seen: Seen): Decision {
   const { object } = input;
+  if (!sameTarget(object.status?.targetUid, seen.view.uid)) return conclude(recreatedConclusion(object, seen));
   const declared = object.spec.jobType;
   const { jobType } = seen.view;
   if (declared !== "any" && jobType !== undefined && jobType !== declared) {

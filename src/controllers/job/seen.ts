@@ -5,6 +5,7 @@ import type { EventDraft } from "../shared/event-draft.ts";
 import { correctionRow, correctionsWhenSame, fightCorrections } from "../shared/fight.ts";
 import { passIn } from "../shared/next-pass.ts";
 import { slowProbeMs } from "../shared/remote-verdict.ts";
+import { targetUidFields } from "../shared/same-target.ts";
 import { isSettled } from "../shared/target-object.ts";
 import type { Comparison, Difference } from "./compare.ts";
 import type { Conclusion, StatedFields } from "./conclusion.ts";
@@ -158,7 +159,8 @@ export function namesText(names: readonly string[]): string {
 
 /** What was seen, as status shows it. */
 export function seenFields({ view }: Seen): StatedFields {
-  return { jobType: view.jobType === undefined ? undefined : capped(view.jobType, 64) };
+  const jobType = view.jobType === undefined ? undefined : capped(view.jobType, 64);
+  return { jobType, ...targetUidFields(view.uid) };
 }
 
 /** Differences as status takes them. */

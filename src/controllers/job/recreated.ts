@@ -1,0 +1,32 @@
+// pure
+import type { NorthflankJob } from "../../api/job.ts";
+import { recreated } from "../shared/same-target.ts";
+import { readyReason } from "../shared/target-object.ts";
+import type { Conclusion, StatedFields } from "./conclusion.ts";
+import type { Seen } from "./observation.ts";
+
+const forgotten: Readonly<Record<Exclude<keyof StatedFields, "targetUid">, undefined>> = {
+  jobType: undefined,
+  applied: undefined,
+  released: undefined,
+  pendingChanges: undefined,
+  notKept: undefined,
+  corrections: undefined,
+  history: undefined,
+};
+
+/**
+ * The job has another uid than the one that status knows: nothing that was sent is in force there, which of environments
+ * and files nobody could see. The status starts anew, and the job is read once more before anything is sent.
+ */
+export function recreatedConclusion(object: NorthflankJob, { view, nextResyncMs }: Seen): Conclusion {
+  const target = {
+    name: `job "${object.spec.jobId}"`,
+    recordedUid: object.status?.targetUid,
+    uid: view.uid,
+    isAgain: readyReason(object) === "TargetRecreated",
+    nextResyncMs,
+  };
+  const { rolloutComplete: _rollout, ...conclusion } = recreated(target, forgotten);
+  return conclusion;
+}
