@@ -140,6 +140,17 @@ export const deploymentSpec = {
         required: ["jobRunRef"],
       },
     },
+    redeployToken: {
+      type: "string",
+      minLength: 1,
+      maxLength: 128,
+      pattern: "^[^\\x00-\\x1f\\x7f]+$",
+      description:
+        "Any text; a new value redeploys the service once with the source that it has, for example after a tag was moved " +
+        "in the registry. A build is deployed again, not built again. Handled by the change where the source changes too, " +
+        "and by the first look at an object that is new. Not for jobs: their next run pulls the image. " +
+        "Not under managementPolicy Observe. Default: none.",
+    },
     resyncPeriodSeconds: {
       type: "integer",
       format: "int32",
@@ -167,6 +178,14 @@ export const deploymentSpec = {
       message: "set exactly one of serviceId and jobId",
       check: (self: { readonly serviceId?: string; readonly jobId?: string }) =>
         isSet(self.serviceId) !== isSet(self.jobId),
+    },
+    {
+      name: "redeploy-service",
+      rule: "!has(self.redeployToken) || has(self.serviceId)",
+      message: "redeployToken goes with serviceId: a job has no rollout, and its next run pulls the image",
+      fieldPath: ".redeployToken",
+      check: (self: { readonly redeployToken?: string; readonly serviceId?: string }) =>
+        !isSet(self.redeployToken) || isSet(self.serviceId),
     },
     immutable("projectId", newTarget),
     immutable("serviceId", newTarget),
@@ -319,6 +338,35 @@ export const deploymentStatus = {
         ),
       },
     },
+    redeploy: {
+      type: "object",
+      description: "The last value of spec.redeployToken that was handled.",
+      properties: {
+        token: text("The value.", 128),
+        time: time("When the service was redeployed for it, or the value was first seen."),
+        call: {
+          type: "string",
+          enum: ["update service deployment", "restart service"],
+          description:
+            "The call that was sent for it. restart service: nothing is declared of the source, or the update led to no " +
+            "rollout.",
+        },
+        outcome: {
+          type: "string",
+          enum: ["Pending", "Sent", "Included", "WithoutEffect"],
+          description:
+            "Pending: recorded, about to be sent. Included: a change of the source carried it, or the object was new. " +
+            "WithoutEffect: Northflank began no rollout for it.",
+        },
+        attempts: {
+          type: "integer",
+          format: "int32",
+          minimum: 1,
+          description: "How often the call was sent; 2 where the first answer was lost.",
+        },
+        previousTransitionTime: time("State change of the rollout before it was sent."),
+      },
+    },
     notKept: {
       type: "object",
       description:
@@ -384,8 +432,10 @@ export const deploymentStatus = {
           source: text("The source, in one line."),
           cause: {
             type: "string",
-            enum: ["SpecChanged", "DriftCorrected", "PartResent", "Restored"],
-            description: "Why it was sent. PartResent: a part of the change before was not kept, and was sent alone.",
+            enum: ["SpecChanged", "DriftCorrected", "PartResent", "Redeployed", "Restored"],
+            description:
+              "Why it was sent. PartResent: a part of the change before was not kept, and was sent alone. Redeployed: " +
+              "spec.redeployToken had a new value.",
           },
           result: {
             type: "string",

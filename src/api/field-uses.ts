@@ -65,6 +65,7 @@ const deployment: UsesOf<NorthflankDeploymentSpec> = {
   continuousDeployment: { kind: "operator", inner: [], call: "get service" },
   rollout: { kind: "operator", inner: ["wait", "timeoutSeconds", "onFailure"], call: "get service" },
   waitFor: { kind: "operator", inner: ["[]", "[].jobRunRef", "[].jobRunRef.name"] },
+  redeployToken: { kind: "operator", inner: [], call: "update service deployment" },
   resyncPeriodSeconds: { kind: "operator", inner: [], call: "get service" },
   suspend: operator,
 };

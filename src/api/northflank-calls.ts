@@ -85,7 +85,17 @@ export const northflankCalls = {
   },
   "update service deployment": {
     request: "POST /v1/projects/{project}/services/{service}/deployment",
-    when: "When the service differs from what a NorthflankDeployment declares, and its managementPolicy says to write.",
+    when:
+      "When the service differs from what a NorthflankDeployment declares, and its managementPolicy says to write. Once for a " +
+      "new redeployToken, and then never repeated for a lost answer.",
+    ...updateServices,
+    usedBy: [ofService],
+  },
+  "restart service": {
+    request: "POST /v1/projects/{project}/services/{service}/restart",
+    when:
+      "For a new redeployToken of a NorthflankDeployment that declares no source, and where update service deployment led to " +
+      "no rollout. Never repeated for a lost answer.",
     ...updateServices,
     usedBy: [ofService],
   },

@@ -100,8 +100,17 @@ export interface NorthflankApi {
   /** All jobs of a project, from all pages. */
   listJobs(name: ProjectName, options: CallOptions): Promise<ItemList>;
   getService(name: ServiceName, options: CallOptions): Promise<ServiceView>;
-  /** `POST .../services/{id}/deployment`. Sending it again leads to the same state, so a lost answer is retried once. */
-  updateServiceDeployment(name: ServiceName, body: DeploymentUpdate, options: CallOptions): Promise<void>;
+  /**
+   * `POST .../services/{id}/deployment`. Sending it again leads to the same state, so a lost answer is retried once; with
+   * `isOnce` never, because each may be a rollout.
+   */
+  updateServiceDeployment(
+    name: ServiceName,
+    body: DeploymentUpdate,
+    options: CallOptions & { readonly isOnce?: boolean },
+  ): Promise<void>;
+  /** `POST .../services/{id}/restart`. Never sent twice. */
+  restartService(name: ServiceName, options: CallOptions): Promise<void>;
   /** `PATCH .../services/deployment/{id}`: the fallback, which cannot do without `instances`. */
   patchDeploymentService(
     name: ServiceName,
@@ -232,7 +241,15 @@ export function createNorthflankApi(options: NorthflankApiOptions): NorthflankAp
 
     updateServiceDeployment: async (name, body, call) => {
       const step = `update the deployment of ${serviceText(name)}`;
-      await write({ method: "POST", ...serviceRoute("/deployment", name), step, body: sentSource(body) }, call);
+      const request = { method: "POST", ...serviceRoute("/deployment", name), step, body: sentSource(body) } as const;
+      await (call.isOnce ? once(request, call, () => undefined) : write(request, call));
+    },
+
+    restartService: async (name, call) => {
+      const step = `restart ${serviceText(name)}`;
+      // A POST without a body is refused.
+      const request = { method: "POST", ...serviceRoute("/restart", name), step, body: {} } as const;
+      await once(request, call, () => undefined);
     },
 
     patchDeploymentService: async ({ projectId, serviceId }, body, call) => {

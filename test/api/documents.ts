@@ -194,6 +194,15 @@ const deployments: Readonly<Record<string, Document>> = {
     problems: [],
   },
   "deployment: of a job": { object: deployment({ serviceId: undefined, jobId: "migrate" }), problems: [] },
+  "deployment: a redeploy of a service": { object: deployment({ redeployToken: "2026-11-29" }), problems: [] },
+  "deployment: a redeploy of a job": {
+    object: deployment({ serviceId: undefined, jobId: "migrate", redeployToken: "1" }),
+    problems: ["spec.redeployToken redeploy-service"],
+  },
+  "deployment: a redeploy for no text": {
+    object: deployment({ redeployToken: "" }),
+    problems: ["spec.redeployToken minLength", "spec.redeployToken pattern"],
+  },
   "deployment: service and job": {
     object: deployment({ jobId: "migrate" }),
     problems: ["spec one-target"],

@@ -150,6 +150,13 @@ describe("every endpoint", () => {
       '{"external":{"imagePath":"a.b/c:1"}}',
     ],
     [
+      "restartService",
+      (api) => api.restartService(service, call()),
+      "POST",
+      "/v1/projects/shop/services/api/restart",
+      "{}",
+    ],
+    [
       "patchDeploymentService",
       (api) => api.patchDeploymentService(service, { deployment: { instances: 2 } }, call()),
       "PATCH",
@@ -556,6 +563,18 @@ describe("retries", () => {
       code: "interrupted",
       sent: true,
     });
+  });
+
+  test.each<[string, (api: NorthflankApi) => Promise<void>]>([
+    [
+      "an update that is to be made once",
+      (api) => api.updateServiceDeployment(service, {}, { ...call(), isOnce: true }),
+    ],
+    ["a restart", (api) => api.restartService(service, call())],
+  ])("of %s: none", async (_what, send) => {
+    script = [broken("interrupted", true), data({})];
+    expect((await withWaits(send(apiOf()))).outcome).toMatchObject({ code: "interrupted", sent: true });
+    expect(sent).toHaveLength(1);
   });
 
   test("wait as long as a 503 asks, but never long", async () => {

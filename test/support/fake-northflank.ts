@@ -22,6 +22,7 @@ type Method =
   | "listBuilds"
   | "getService"
   | "updateServiceDeployment"
+  | "restartService"
   | "patchDeploymentService"
   | "patchCombinedService"
   | "listServices"
@@ -50,6 +51,8 @@ export class FakeNorthflank {
   keeps: (body: DeploymentUpdate) => DeploymentUpdate = (body) => body;
   /** What is kept of a patch that is accepted, in the words of "patch job". */
   keepsSettings: (body: JobSettingsView["settings"]) => JobSettingsView["settings"] = (body) => body;
+  /** Runs when a service was restarted, before it is answered. */
+  afterRestart: (() => void) | undefined;
   /** Makes the key of hashes. */
   token = "token";
   /** Runs when a patch of a job has been carried out, before it is answered. */
@@ -146,6 +149,13 @@ export class FakeNorthflank {
       updateServiceDeployment: async ({ serviceId }, body) => {
         this.#note(`post ${serviceId} ${JSON.stringify(body)}`);
         this.#run("updateServiceDeployment", () => this.#deploy(serviceId, body));
+      },
+      restartService: async ({ serviceId }) => {
+        this.#note(`restart ${serviceId}`);
+        this.#run("restartService", () => {
+          this.#find(serviceId);
+          this.afterRestart?.();
+        });
       },
       patchDeploymentService: async ({ serviceId }, { deployment }) => {
         this.#note(`patch ${serviceId} ${JSON.stringify(deployment)}`);

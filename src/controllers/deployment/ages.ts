@@ -5,7 +5,7 @@ import type { DecideInput } from "./decision.ts";
 
 /** The times in a status that something is decided by. */
 export function timesOf(status: NorthflankDeploymentStatus | undefined): readonly (string | undefined)[] {
-  const { applied, build, phase, restore, notKept, history, corrections } = status ?? {};
+  const { applied, build, phase, restore, notKept, redeploy, history, corrections } = status ?? {};
   return [
     applied?.time,
     build?.time,
@@ -13,6 +13,7 @@ export function timesOf(status: NorthflankDeploymentStatus | undefined): readonl
     restore?.time,
     restore?.resumedTime,
     notKept?.time,
+    redeploy?.time,
     history?.[0]?.time,
     corrections?.[0],
   ];

@@ -14,6 +14,7 @@ export type StatedFields = {
     | "lastGood"
     | "restore"
     | "notKept"
+    | "redeploy"
     | "pendingChanges"
     | "warnings"
     | "corrections"

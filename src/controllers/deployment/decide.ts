@@ -1,4 +1,5 @@
 // pure
+import type { NorthflankDeploymentStatus } from "../../api/deployment.ts";
 import { assertNever } from "../../util/assert-never.ts";
 import { isFightFor } from "../shared/fight.ts";
 import { invalidSpecMessage } from "../shared/spec-problem.ts";
@@ -20,6 +21,7 @@ import {
 } from "./out-of-sync.ts";
 import { isNewDeclaration, pendingDifferences } from "./pending.ts";
 import { isRecreated, recreatedConclusion } from "./recreated.ts";
+import { decideRedeploy, wantsRedeploy, withRedeploy } from "./redeploy.ts";
 import { isNotShownYet, isSameDesire, nowByStopwatch, wasInSync } from "./remembered.ts";
 import { decideRestore, decideRestored, keepRequest, restoreInForce } from "./restore.ts";
 import {
@@ -42,7 +44,8 @@ import { warningsOf, willFight, withWarnings } from "./warnings.ts";
  *     building -> WaitingForBuild
  *     seen -> another uid than in status -> status starts anew, and the target is read again
  *          -> unsupported, continuous deployment that is not wanted -> named state
- *          -> same      -> paused: Ready; rollout failed (with Restore: record, then write), timed out, rolling, complete;
+ *          -> same      -> a redeploy is asked for: write
+ *                       -> paused: Ready; rollout failed (with Restore: record, then write), timed out, rolling, complete;
  *                          of a job: complete
  *          -> different -> put back by Restore: named state
  *                       -> Observe or unchanged under EnforceOnChange: DriftObserved
@@ -102,12 +105,43 @@ function decideSeen(input: DecideInput, seen: Seen): Decision {
 
 function decidePending(input: DecideInput, seen: Seen, pending: readonly Difference[]): Decision {
   const { object } = input;
-  if (pending.length === 0) return decideRestore(input, seen, sameConclusion(input, seen));
+  if (pending.length === 0) return decideSame(input, seen);
   const record = restoreInForce(object, seen.desire);
   if (record !== undefined && object.spec.managementPolicy !== "Observe") {
     return decideRestored(input, seen, { record, pending });
   }
   return decideDifferent(input, seen, pending);
+}
+
+/** The target has what is declared: a redeploy that is asked for, else how far its rollout is. */
+function decideSame(input: DecideInput, seen: Seen): Decision {
+  const { object } = input;
+  const asked = decideRedeploy(input, seen);
+  switch (asked?.kind) {
+    case "send": {
+      const { desire, service: before } = seen;
+      const build = object.status?.build;
+      const change = { desire, cause: "Redeployed", before, differences: [], redeploy: asked.redeploy } as const;
+      return { kind: "write", change: { ...change, ...(build && { build }) } };
+    }
+    case "conclude":
+      return conclude(asked.conclusion);
+    case "adopt": {
+      const known = { ...object, status: { ...object.status, ...asked.stated } as NorthflankDeploymentStatus };
+      const decision = decideRollout({ ...input, object: known }, seen);
+      if (decision.kind !== "conclude") return decision;
+      const { conclusion } = decision;
+      return conclude({ ...conclusion, stated: { ...asked.stated, ...conclusion.stated } });
+    }
+    case undefined:
+      return decideRollout(input, seen);
+    default:
+      return assertNever(asked, "redeploy");
+  }
+}
+
+function decideRollout(input: DecideInput, seen: Seen): Decision {
+  return decideRestore(input, seen, withRedeploy(input, sameConclusion(input, seen)));
 }
 
 function decideDifferent(input: DecideInput, seen: Seen, pending: readonly Difference[]): Decision {
@@ -120,7 +154,7 @@ function decideDifferent(input: DecideInput, seen: Seen, pending: readonly Diffe
   if (policy === "Observe" || (policy === "EnforceOnChange" && !isChange && notKept === undefined)) {
     return conclude(driftConclusion(input, seen, pending), isDrift);
   }
-  const isFirst = object.status?.applied?.specHash !== seen.desire.hash;
+  const isFirst = object.status?.applied?.specHash !== seen.desire.hash || wantsRedeploy(object);
   const held = isFirst ? dependencyConclusion(seen, pending) : undefined;
   if (held !== undefined) return conclude(held);
   if (!isChange && isNotShownYet(input, seen.service)) return conclude(readBackConclusion(input, seen, pending));

@@ -18,13 +18,23 @@ export interface Settings {
   readonly rolloutPollIntervalMs: number;
 }
 
+/** One redeploy of the source that the service has. */
+export interface Redeploy {
+  readonly token: string;
+  readonly call: "update service deployment" | "restart service";
+  /** How many calls there are with this one. */
+  readonly attempts: number;
+}
+
 /** One change to be sent. */
 export interface Change {
   readonly desire: Desire;
-  readonly cause: "SpecChanged" | "DriftCorrected" | "PartResent" | "Restored";
+  readonly cause: "SpecChanged" | "DriftCorrected" | "PartResent" | "Redeployed" | "Restored";
   /** The target as it was read just before. */
   readonly before: TargetView;
   readonly differences: readonly Difference[];
+  /** With cause `Redeployed`: for which token, and by which call. */
+  readonly redeploy?: Redeploy;
   /** The build that is deployed, where it was looked at. */
   readonly build?: BuildRecord;
 }

@@ -14,7 +14,8 @@ export type WriteResult =
 /**
  * Sends one change. Where the usual route of a service turns out to be gone although the service was read just before, the
  * patch route of its type is used: that of a deployment service with the number of instances as read, that of a combined
- * service only for what takes no source. A job has no other route.
+ * service only for what takes no source. A job has no other route. A redeploy is never repeated for a lost answer: each is
+ * a rollout.
  *
  * *Errors*: only what is no `NorthflankError`, such as the reason of an aborted signal.
  */
@@ -26,10 +27,15 @@ export async function execute(
   const { api, target } = deps;
   const { body } = change.desire;
   const options = { class: "change", signal } as const;
+  if (change.redeploy?.call === "restart service" && "serviceId" in target) {
+    const error = await outcomeOf(api.restartService(target, options));
+    if (error === undefined) return { kind: "written", usedFallback: false };
+    return saysRouteIsGone(error) ? { kind: "route-gone", error } : { kind: "failed", error };
+  }
   const usual = await outcomeOf(
     "jobId" in target
       ? api.updateJobDeployment(target, body, options)
-      : api.updateServiceDeployment(target, body, options),
+      : api.updateServiceDeployment(target, body, { ...options, isOnce: change.redeploy !== undefined }),
   );
   if (usual === undefined) return { kind: "written", usedFallback: false };
   if (!saysRouteIsGone(usual)) return { kind: "failed", error: usual };

@@ -7,6 +7,7 @@ import { isReadInPart } from "./compare.ts";
 import type { StatedFields } from "./conclusion.ts";
 import type { Change } from "./decision.ts";
 import { notKeptRecord } from "./not-kept.ts";
+import { redeployRecord } from "./redeploy.ts";
 import type { Applied } from "./rollout.ts";
 
 /*
@@ -30,6 +31,14 @@ export function statusBefore(
 ): NorthflankDeploymentStatus | undefined {
   if (change.cause === "PartResent") {
     return { observedGeneration: 0, ...object.status, notKept: notKeptRecord(change, now) };
+  }
+  const { redeploy } = change;
+  if (redeploy !== undefined) {
+    return {
+      observedGeneration: 0,
+      ...object.status,
+      redeploy: redeployRecord({ ...change, redeploy }, "Pending", now),
+    };
   }
   const { applied } = object.status ?? {};
   const isKnown = applied !== undefined && (applied.specHash === undefined || applied.specHash === change.desire.hash);

@@ -3,6 +3,7 @@ import type { NorthflankDeployment } from "../../api/deployment.ts";
 import { resolvedCommit } from "./build.ts";
 import { compare, type Difference } from "./compare.ts";
 import type { Seen } from "./decision.ts";
+import { wantsRedeploy } from "./redeploy.ts";
 import { restoreInForce } from "./restore.ts";
 
 /**
@@ -24,15 +25,17 @@ function isTakenUpAgain(object: NorthflankDeployment, desire: Seen["desire"]): b
   return wasPutBack && restoreInForce(object, desire) === undefined;
 }
 
-/** The declaration has not been applied yet, or it was taken back and somebody asks for another try. */
-export function isNewDeclaration({ status }: NorthflankDeployment, { desire }: Seen): boolean {
-  return status?.applied?.specHash !== desire.hash || status.restore?.specHash === desire.hash;
+/** The declaration has not been applied yet, or it was taken back and another try is asked for, or a redeploy. */
+export function isNewDeclaration(object: NorthflankDeployment, { desire }: Seen): boolean {
+  const { status } = object;
+  if (status?.applied?.specHash !== desire.hash || status.restore?.specHash === desire.hash) return true;
+  return wantsRedeploy(object);
 }
 
 /** A difference is not written: the policy says so, or runs of `waitFor` are not there yet. */
 export function holdsWrites(object: NorthflankDeployment, seen: Seen): boolean {
   const policy = object.spec.managementPolicy;
   if (policy === "Observe" || (policy === "EnforceOnChange" && !isNewDeclaration(object, seen))) return true;
-  const isChange = object.status?.applied?.specHash !== seen.desire.hash;
+  const isChange = object.status?.applied?.specHash !== seen.desire.hash || wantsRedeploy(object);
   return isChange && seen.dependencies.some(({ state }) => state !== "succeeded");
 }

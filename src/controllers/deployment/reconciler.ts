@@ -12,6 +12,7 @@ import { decide } from "./decide.ts";
 import type { Change } from "./decision.ts";
 import { execute } from "./execute.ts";
 import { statusBefore } from "./in-doubt.ts";
+import { missingRecord, notRecorded } from "./not-recorded.ts";
 import type { Observation } from "./observation.ts";
 import { type ObserveDeps, observe, restsFor, targetName } from "./observe.ts";
 import { statusOf } from "./status.ts";
@@ -75,8 +76,10 @@ export function rivalsOf(
 type CarryOut = TargetSteps<NorthflankDeployment, Observation, Conclusion, Change>["carryOut"];
 
 async function carryOut(deps: DeploymentDeps, options: Parameters<CarryOut>[0]): Promise<Conclusion> {
-  const { known: object, observation, account, change, context } = options;
+  const { known: object, stored, observation, account, change, context } = options;
   const { projectId, serviceId, jobId } = object.spec;
+  const missing = missingRecord(stored, change);
+  if (missing !== undefined) return notRecorded(change, missing);
   const result = await execute({ api: account.api, target: targetName(object) }, change, context.signal);
   if (change.cause === "DriftCorrected") deps.observer.driftDetected();
   if (result.kind === "written") {

@@ -18,6 +18,7 @@ const forgotten: Readonly<Record<Exclude<keyof StatedFields, "targetUid">, undef
   lastGood: undefined,
   restore: undefined,
   notKept: undefined,
+  redeploy: undefined,
   pendingChanges: undefined,
   warnings: undefined,
   corrections: undefined,

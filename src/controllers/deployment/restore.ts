@@ -18,6 +18,7 @@ import { longestHistory } from "./history.ts";
 import { inDoubt } from "./in-doubt.ts";
 import { observedFields, timeText } from "./observed-fields.ts";
 import { pauseText } from "./paused.ts";
+import { wantsRedeploy } from "./redeploy.ts";
 import { headResult } from "./remembered.ts";
 import { hasBegunNone, pollPauseMs } from "./rolling.ts";
 import { hasMovedSince, judgeRollout } from "./rollout.ts";
@@ -48,7 +49,8 @@ type RestoreRecord = NonNullable<NorthflankDeploymentStatus["restore"]>;
 export function restoreInForce(object: NorthflankDeployment, desire: Desire): RestoreRecord | undefined {
   const record = object.status?.restore;
   if (record === undefined || record.specHash !== desire.hash || !wantsRestore(object)) return undefined;
-  return record.outcome !== "Pending" && isReconcileRequested(object) ? undefined : record;
+  const isAsked = isReconcileRequested(object) || wantsRedeploy(object);
+  return record.outcome !== "Pending" && isAsked ? undefined : record;
 }
 
 /**

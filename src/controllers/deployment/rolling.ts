@@ -107,12 +107,20 @@ function unrolledConclusion({ object }: DecideInput, seen: Seen, base: SameBase)
     rolloutComplete: { status: "True", reason: "RolloutComplete", message: "The last rollout is complete." },
     stated: {
       ...base.stated,
+      ...withoutEffect(object),
       // The state that is shown speaks about this change from now on.
       applied: applied && present({ ...applied, previousTransitionTime: undefined }),
       ...headResult(object, "Complete"),
     },
     next: passIn(seen.nextResyncMs),
   };
+}
+
+/** A redeploy for which nothing was rolled out is none, and says so for as long as it is the newest change. */
+function withoutEffect({ status }: NorthflankDeployment): StatedFields {
+  const { redeploy, history } = status ?? {};
+  if (redeploy?.outcome !== "Sent" || history?.[0]?.cause !== "Redeployed") return {};
+  return { redeploy: { ...redeploy, outcome: "WithoutEffect" } };
 }
 
 function timedOutConclusion(

@@ -18,6 +18,7 @@ import { longestHistory } from "./history.ts";
 import { appliedAfterFailure, inDoubt } from "./in-doubt.ts";
 import { notKeptRecord } from "./not-kept.ts";
 import { imageText, observedFields, timeText } from "./observed-fields.ts";
+import { includedFields, redeployRecord, supersededHistory } from "./redeploy.ts";
 import { restoreRefused, restoreSent } from "./restore.ts";
 import { pollPauseMs, readBackMessage, rollingMessage, rolloutGoesOn } from "./rolling.ts";
 import { jobRouteGoneMessage, remoteFailure } from "./unseen.ts";
@@ -53,15 +54,22 @@ export function concludeChange(options: {
       const failed = remoteFailure({ object, desire: change.desire, error: result.error, now, random });
       if (isRestore) return restoreRefused(object, failed);
       const isUnsent = change.cause === "PartResent" && isRefusedForSure(result.error);
-      const inSync = {
+      const isSame = change.cause === "Redeployed";
+      const refused = {
         status: "False",
         reason: failed.verdict.reason,
         message: "The change was not accepted.",
       } as const;
+      const inSync = isSame ? hasSource(change.desire) : refused;
       const applied = takenUpAgain(object, change, now) ?? appliedAfterFailure(object, change, { ...result, now });
       // Nothing was sent, so that it is to be sent still.
+      const redeploy = isSame && isRefusedForSure(result.error) ? { redeploy: object.status?.redeploy } : {};
       const notKept = isUnsent ? { notKept: object.status?.notKept } : {};
-      return { ...failed, inSync, stated: { pendingChanges: change.differences, ...applied, ...notKept } };
+      return {
+        ...failed,
+        inSync,
+        stated: { pendingChanges: isSame ? undefined : change.differences, ...applied, ...notKept, ...redeploy },
+      };
     }
     default:
       return assertNever(result, "result of a change");
@@ -79,7 +87,7 @@ function writtenConclusion(options: Parameters<typeof concludeChange>[0], usedFa
   const { desire } = change;
   const timeoutMs = (object.spec.rollout?.timeoutSeconds ?? 900) * 1_000;
   const common = {
-    inSync: { status: "True", reason: "InSync", message: `Northflank has ${desire.source}.` },
+    inSync: hasSource(desire),
     failure: undefined,
     sameDesire: true,
     stated: statedByChange(object, change, now),
@@ -116,13 +124,12 @@ const readBackMs = 2_000;
 function statedByChange(object: NorthflankDeployment, change: Change, now: number): StatedFields {
   const { desire, cause, before } = change;
   const time = formatTime(now);
-  const older = (object.status?.history ?? []).map((entry) =>
-    entry.result === "RollingOut" ? { ...entry, result: "Superseded" as const } : entry,
-  );
+  const older = supersededHistory(object.status?.history);
   const source = capped(desire.source, 512);
   // A new declaration starts with a clean slate: the fight, if there was one, was about the old one.
+  const isSameSource = cause === "PartResent" || cause === "Redeployed";
   const corrections = correctionsAfter(object, cause, time);
-  const isSameSpec = object.status?.notKept?.specHash === desire.hash && cause !== "SpecChanged";
+  const isSameSpec = object.status?.notKept?.specHash === desire.hash;
   const { external, internal } = desire.body;
   return {
     pendingChanges: undefined,
@@ -140,19 +147,33 @@ function statedByChange(object: NorthflankDeployment, change: Change, now: numbe
     }),
     build: change.build,
     restore: undefined,
+    ...(change.redeploy === undefined
+      ? includedFields(object, now)
+      : { redeploy: redeployRecord({ ...change, redeploy: change.redeploy }, "Sent", now) }),
     notKept: cause === "PartResent" ? notKeptRecord(change, now) : isSameSpec ? object.status?.notKept : undefined,
-    lastGood: goodBefore(object, change, now),
+    lastGood: isSameSource ? object.status?.lastGood : goodBefore(object, change, now),
     corrections,
     history: [{ time, source, cause, result: "RollingOut" as const }, ...older].slice(0, longestHistory),
   };
 }
 
-function correctionsAfter(object: NorthflankDeployment, cause: Change["cause"], time: string) {
-  if (cause === "DriftCorrected") return withCorrection(correctionRow(object), time);
-  return cause === "PartResent" ? object.status?.corrections : undefined;
+function hasSource({ source }: Change["desire"]) {
+  return { status: "True", reason: "InSync", message: `Northflank has ${source}.` } as const;
 }
 
-function appliedEvent({ desire, cause, before, differences }: Change): EventDraft {
+function correctionsAfter(object: NorthflankDeployment, cause: Change["cause"], time: string) {
+  if (cause === "DriftCorrected") return withCorrection(correctionRow(object), time);
+  // Neither says anything of another client.
+  return cause === "PartResent" || cause === "Redeployed" ? object.status?.corrections : undefined;
+}
+
+function appliedEvent({ desire, cause, before, differences, redeploy }: Change): EventDraft {
+  if (redeploy !== undefined) {
+    const isRestart = redeploy.call === "restart service";
+    const done = isRestart ? "Restarted the service" : `Sent ${desire.source} again`;
+    const note = `${done}, because spec.redeployToken has a new value.`;
+    return { type: "Normal", reason: "ChangeApplied", action: "Apply", note };
+  }
   if (cause === "PartResent") {
     const names = differences.slice(0, 3).map(({ path }) => path);
     const note = `Sent ${names.join(", ")} once more, alone: Northflank accepted it with the rest and did not keep it.`;

@@ -4,6 +4,7 @@ import { findCondition, formatTime } from "../../runtime/conditions.ts";
 import { jittered } from "../../util/backoff.ts";
 import { formatDuration } from "../../util/duration.ts";
 import { isReconcileRequested } from "../shared/reconcile-request.ts";
+import { recordNotStored } from "../shared/record-not-stored.ts";
 import { slowProbeMs } from "../shared/remote-verdict.ts";
 import { readyReason } from "../shared/target-object.ts";
 import type { Difference } from "./compare.ts";
@@ -72,6 +73,17 @@ export function notKeptConclusion(input: DecideInput, seen: Seen, pending: reado
     verdict: { kind: "stalled", reason: "ChangeNotKept", message },
     inSync: { status: "False", reason: "ChangeNotKept", message },
     next: { kind: "recheck", afterMs: Math.round(jittered(pauseMs, 0.2, input.random)) },
+  };
+}
+
+/** The record of a part that is sent alone was not stored, so that it was not sent: it would be again and again. */
+export function notKeptNotStored(seen: Seen, pending: readonly Difference[]): Conclusion {
+  const { message, next } = recordNotStored("notKept");
+  return {
+    ...different(seen, pending),
+    verdict: { kind: "stalled", reason: "StatusNotStored", message },
+    inSync: { status: "False", reason: "StatusNotStored", message },
+    next,
   };
 }
 

@@ -12,6 +12,7 @@ import type { Conclusion } from "./conclusion.ts";
 import { decide } from "./decide.ts";
 import type { Change } from "./decision.ts";
 import { execute } from "./execute.ts";
+import { notKeptNotStored } from "./not-kept.ts";
 import type { Observation } from "./observation.ts";
 import { jobName, type ObserveDeps, observe, restsFor, watchesValues } from "./observe.ts";
 import { statusOf } from "./status.ts";
@@ -86,6 +87,9 @@ type CarryOut = TargetSteps<NorthflankJob, Observation, Conclusion, Change>["car
 
 async function carryOut(deps: JobDeps, options: Parameters<CarryOut>[0]): Promise<Conclusion> {
   const { known, stored: object, account, change, context } = options;
+  if (change.cause === "PartResent" && object.status?.notKept === undefined) {
+    return notKeptNotStored(change.seen, change.differences);
+  }
   const target = jobName(object);
   const result = await execute({ api: account.api, target }, change, context.signal);
   if (change.cause === "DriftCorrected") deps.observer.driftDetected();

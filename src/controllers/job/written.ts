@@ -87,29 +87,27 @@ export function intentConclusion(
   now: number,
 ): Conclusion | undefined {
   const before = object.status?.applied;
-  if (cause === "PartResent") {
-    const message = `Settings that Northflank did not keep are being sent once more, alone: ${namesText(differences.map(({ path }) => path))}.`;
-    return {
-      verdict: { kind: "progressing", reason: "ApplyingChange", message },
-      inSync: { status: "Unknown", reason: "ApplyingChange", message },
-      stated: { ...seenFields(seen), notKept: notKeptRecord(seen, differences, now) },
-      failure: object.status?.failure,
-      next: { kind: "recheck", afterMs: 0 },
-      events: [],
-      sameDesire: undefined,
-    };
-  }
-  if (!replacesUntold(before, unsent)) return undefined;
-  const message = `Settings that Northflank does not tell are being sent: ${namesText(unsent.map(({ path }) => path))}.`;
+  const isResent = cause === "PartResent";
+  if (!isResent && !replacesUntold(before, unsent)) return undefined;
+  const message = isResent
+    ? `Settings that Northflank did not keep are being sent once more, alone: ${pathsText(differences)}.`
+    : `Settings that Northflank does not tell are being sent: ${pathsText(unsent)}.`;
+  const record = isResent
+    ? { notKept: notKeptRecord(seen, differences, now) }
+    : { applied: certainWhileSending(seen.desire, before) };
   return {
     verdict: { kind: "progressing", reason: "ApplyingChange", message },
     inSync: { status: "Unknown", reason: "ApplyingChange", message },
-    stated: { ...seenFields(seen), applied: certainWhileSending(seen.desire, before) },
+    stated: { ...seenFields(seen), ...record },
     failure: object.status?.failure,
     next: { kind: "recheck", afterMs: 0 },
     events: [],
     sameDesire: undefined,
   };
+}
+
+function pathsText(differences: Change["differences"]): string {
+  return namesText(differences.map(({ path }) => path));
 }
 
 /** An answer, and one that is sure: without one, an earlier try may have arrived. */
@@ -177,7 +175,7 @@ const reasonsToWrite: Readonly<Record<Change["cause"], string>> = {
 
 function appliedEvent({ differences, cause }: Change): EventDraft {
   const what = cause === "PartResent" ? "Sent settings" : "Sent the declared settings,";
-  const note = `${what} ${reasonsToWrite[cause]}: ${namesText(differences.map(({ path }) => path))}.`;
+  const note = `${what} ${reasonsToWrite[cause]}: ${pathsText(differences)}.`;
   return { type: "Normal", reason: "ChangeApplied", action: "Apply", note };
 }
 

@@ -83,8 +83,11 @@ export function listened(api: NorthflankApi, ear: TokenEar): NorthflankApi {
     listServices: (name, call) => hear(call, (options) => api.listServices(name, options)),
     listJobs: (name, call) => hear(call, (options) => api.listJobs(name, options)),
     getService: (name, call) => hear(call, (options) => api.getService(name, options)),
-    updateServiceDeployment: (name, body, call) =>
-      hear(call, (options) => api.updateServiceDeployment(name, body, options)),
+    restartService: (name, call) => hearOnce(call, (options) => api.restartService(name, options)),
+    updateServiceDeployment: (name, body, call) => {
+      const send = (options: typeof call) => api.updateServiceDeployment(name, body, options);
+      return call.isOnce === true ? hearOnce(call, send) : hear(call, send);
+    },
     patchDeploymentService: (name, body, call) =>
       hear(call, (options) => api.patchDeploymentService(name, body, options)),
     patchCombinedService: (name, body, call) => hear(call, (options) => api.patchCombinedService(name, body, options)),

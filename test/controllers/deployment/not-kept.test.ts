@@ -185,6 +185,14 @@ describe("a part that is not kept when it is sent alone either", () => {
     expect(writes()).toEqual([alone]);
   });
 
+  test("is not sent where its record is not stored", async () => {
+    scene.prunes = ["notKept"];
+    declare();
+    await scene.work(5 * hour);
+    expect(writes()).toEqual([whole]);
+    expect(scene.state()).toContain("Stalled=True/StatusNotStored");
+  });
+
   test("is sent again after it was refused: it never arrived", async () => {
     declare();
     await scene.pass();

@@ -1,0 +1,196 @@
+// pure
+import type { NorthflankDeployment, NorthflankDeploymentStatus } from "../../api/deployment.ts";
+import { capped, formatTime } from "../../runtime/conditions.ts";
+import { present } from "../shared/present.ts";
+import { ageOf } from "./ages.ts";
+import type { Conclusion, StatedFields } from "./conclusion.ts";
+import type { Change, DecideInput, Redeploy, Seen } from "./decision.ts";
+import { longestHistory } from "./history.ts";
+import { observedFields, timeText } from "./observed-fields.ts";
+import { dependencyConclusion } from "./out-of-sync.ts";
+import { hasMovedSince } from "./rollout.ts";
+
+/*
+ * `spec.redeployToken`: a new value redeploys the service once, with the source that it has. A tag that was moved is no
+ * difference that anybody could read, so that nothing else asks for it.
+ *
+ *     new value --- a change of the source is sent anyway, or the object is new ------------------> Included
+ *         \--- recorded (Pending) --- update call --- accepted ------------------------------------> Sent
+ *                    |                     \--- refused: the record before is in force again, and it is tried later
+ *                    '--- answer lost, process died --- a rollout has begun since -----------------> Sent
+ *                                          \--- none after 30 s: once more, and never a third time
+ *     Sent by the update call, and no rollout begun after two minutes: the service is restarted, once; where that leads to
+ *     none within the limit of a rollout either: WithoutEffect
+ *
+ * Promises:
+ *  1. One call per value; a second one only where nobody can tell whether the first arrived. The record is in status
+ *     before each of them. What is not stored there is not sent.
+ *  2. A declaration without a source is redeployed by a restart, which leaves the source alone.
+ *  3. Nothing is sent under Observe, while suspended, or while runs of `waitFor` are missing: the value waits. To a paused
+ *     service the update is sent like any change, and no restart.
+ */
+
+export type RedeployRecord = NonNullable<NorthflankDeploymentStatus["redeploy"]>;
+
+// Right after a call Northflank may not show yet that it has begun.
+const settleMs = 30_000;
+
+// So long after the update call a rollout that has not begun does not come.
+const beginsWithinMs = 120_000;
+
+const mostAttempts = 2;
+
+/** The spec asks for a redeploy that was not handled. */
+export function wantsRedeploy({ spec, status }: NorthflankDeployment): boolean {
+  const { redeployToken: token } = spec;
+  if (token === undefined || spec.serviceId === undefined) return false;
+  return status?.redeploy?.token !== token || status.redeploy.outcome === "Pending";
+}
+
+type RedeployDecision =
+  | { readonly kind: "send"; readonly redeploy: Redeploy }
+  | { readonly kind: "conclude"; readonly conclusion: Conclusion }
+  /** The call has arrived, as the target tells: the object goes on as if its answer had. */
+  | { readonly kind: "adopt"; readonly stated: StatedFields };
+
+/** What the token comes to for a service that has what is declared; `undefined`: nothing is to be sent for it. */
+export function decideRedeploy(input: DecideInput, seen: Seen): RedeployDecision | undefined {
+  const { object } = input;
+  const { redeployToken: token, managementPolicy } = object.spec;
+  if (token === undefined || managementPolicy === "Observe" || seen.service.kind === "job") return undefined;
+  const record = object.status?.redeploy;
+  if (record?.token !== token) return decideNew(input, seen, token);
+  if (record.outcome === "Pending") return decidePending(input, seen, { token, record });
+  if (record.outcome !== "Sent" || !isWithoutEffect(input, seen, record)) return undefined;
+  return { kind: "send", redeploy: { token, call: "restart service", attempts: 1 } };
+}
+
+function decideNew(input: DecideInput, seen: Seen, token: string): RedeployDecision | undefined {
+  const { object } = input;
+  const call = callFor(seen);
+  if (isIncluded(object) || (seen.service.servicePaused && call === "restart service")) return undefined;
+  const held = dependencyConclusion(seen, []);
+  if (held === undefined) return { kind: "send", redeploy: { token, call, attempts: 1 } };
+  const inSync = { status: "True", reason: "InSync", message: `Northflank has ${seen.desire.source}.` } as const;
+  const stated = { ...held.stated, pendingChanges: undefined };
+  return { kind: "conclude", conclusion: { ...held, inSync, rolloutComplete: "as-before", stated } };
+}
+
+/** The object is new, or a change was sent whose answer is lost and that the service has. */
+function isIncluded({ status }: NorthflankDeployment): boolean {
+  return status?.applied?.specHash === undefined;
+}
+
+function callFor({ desire: { body } }: Seen): Redeploy["call"] {
+  return body.external === undefined && body.internal === undefined ? "restart service" : "update service deployment";
+}
+
+/** A call was about to be made, and nobody has heard what became of it. */
+function decidePending(
+  input: DecideInput,
+  seen: Seen,
+  { token, record }: { readonly token: string; readonly record: RedeployRecord },
+): RedeployDecision {
+  const { attempts = 1, time, call = callFor(seen) } = record;
+  const hasBegun = hasMovedSince(seen.service.rolloutTransitionTime, present({ ...record, source: "" })) === true;
+  if (hasBegun || attempts >= mostAttempts) return { kind: "adopt", stated: adopted(input.object, seen, record) };
+  const leftMs = settleMs - ageOf(input, time).elapsedMs;
+  if (leftMs <= 0) return { kind: "send", redeploy: { token, call, attempts: attempts + 1 } };
+  return { kind: "conclude", conclusion: waitingConclusion(seen, record, leftMs) };
+}
+
+function waitingConclusion({ desire, service }: Seen, record: RedeployRecord, leftMs: number): Conclusion {
+  const message =
+    `The answer to the redeploy of ${desire.source} was lost. It is sent once more if Northflank begins no rollout ` +
+    "within 30s.";
+  return {
+    verdict: { kind: "progressing", reason: "ApplyingChange", message },
+    inSync: { status: "True", reason: "InSync", message: `Northflank has ${desire.source}.` },
+    rolloutComplete: { status: "Unknown", reason: "ApplyingChange", message: "Whether a rollout begins is not known." },
+    stated: { ...observedFields(service), redeploy: record },
+    failure: undefined,
+    next: { kind: "recheck", afterMs: Math.max(leftMs, 1_000) },
+    events: [],
+    sameDesire: true,
+  };
+}
+
+function adopted({ status, metadata }: NorthflankDeployment, { desire }: Seen, record: RedeployRecord): StatedFields {
+  const { time = "", previousTransitionTime } = record;
+  const source = capped(desire.source, 512);
+  const entry = { time, source, cause: "Redeployed" as const, result: "RollingOut" as const };
+  const older = supersededHistory(status?.history);
+  return {
+    redeploy: { ...record, outcome: "Sent" },
+    applied: present({
+      ...status?.applied,
+      generation: metadata.generation ?? 0,
+      specHash: desire.hash,
+      time,
+      previousTransitionTime,
+      source,
+    }),
+    history: [entry, ...older].slice(0, longestHistory),
+  };
+}
+
+/** What was rolling out when another change was sent is told of no more. */
+export function supersededHistory(history: StatedFields["history"]): NonNullable<StatedFields["history"]> {
+  return (history ?? []).map((entry) => (entry.result === "RollingOut" ? { ...entry, result: "Superseded" } : entry));
+}
+
+/** The update call was accepted, and Northflank has begun no rollout for it. */
+function isWithoutEffect({ object, ages, now }: DecideInput, { service }: Seen, record: RedeployRecord): boolean {
+  const head = object.status?.history?.[0];
+  if (record.call !== "update service deployment" || head?.cause !== "Redeployed") return false;
+  if (head.result !== "RollingOut" || service.servicePaused || service.rolloutStatus !== "COMPLETED") return false;
+  const { applied } = object.status ?? {};
+  if (hasMovedSince(service.rolloutTransitionTime, applied) !== false) return false;
+  return ageOf({ now, ...(ages && { ages }) }, applied?.time).elapsedMs >= beginsWithinMs;
+}
+
+/** The record of a call that is about to be made, or was. */
+export function redeployRecord(
+  { redeploy, before }: Change & { readonly redeploy: Redeploy },
+  outcome: "Pending" | "Sent",
+  now: number,
+): RedeployRecord {
+  const previousTransitionTime = timeText(before.rolloutTransitionTime);
+  return { ...redeploy, outcome, time: formatTime(now), ...present({ previousTransitionTime }) };
+}
+
+/** What status says of a token that a change of the source has carried, or that a new object has; else nothing. */
+export function includedFields(object: NorthflankDeployment, now: number): Pick<StatedFields, "redeploy"> {
+  const { redeployToken: token } = object.spec;
+  if (token === undefined || !wantsRedeploy(object)) return {};
+  return { redeploy: { token, time: formatTime(now), outcome: "Included" } };
+}
+
+/** What is to be said of the token beside the conclusion about a service that has what is declared. */
+export function withRedeploy({ object, now }: DecideInput, conclusion: Conclusion): Conclusion {
+  const { verdict, stated } = conclusion;
+  if (object.spec.managementPolicy === "Observe") {
+    if (!wantsRedeploy(object) || verdict.kind !== "ready") return conclusion;
+    return withNote(conclusion, "spec.redeployToken is not handled, because managementPolicy is Observe.");
+  }
+  const head = (stated.history ?? object.status?.history)?.[0];
+  const record = stated.redeploy ?? object.status?.redeploy;
+  if (!wantsRedeploy(object)) {
+    const isTold = verdict.kind === "ready" && head?.cause === "Redeployed" && record?.time !== undefined;
+    if (!isTold) return conclusion;
+    return withNote(
+      conclusion,
+      record.outcome === "WithoutEffect"
+        ? `Northflank began no rollout for the redeploy of ${record.time}; deploy a digest or another tag.`
+        : `It was redeployed at ${record.time} for spec.redeployToken.`,
+    );
+  }
+  return stated.redeploy === undefined
+    ? { ...conclusion, stated: { ...stated, ...includedFields(object, now) } }
+    : conclusion;
+}
+
+function withNote(conclusion: Conclusion, note: string): Conclusion {
+  const { verdict } = conclusion;
+  return { ...conclusion, verdict: { ...verdict, message: `${verdict.message} ${note}` } };
+}
