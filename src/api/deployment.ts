@@ -96,7 +96,8 @@ export const deploymentSpec = {
           maximum: 604_800,
           default: 900,
           description:
-            "Seconds after which a rollout that is not complete counts as failed (RolloutTimedOut). Default: 900.",
+            "Seconds after which a rollout that is not complete counts as failed (RolloutTimedOut). A gradual rollout that " +
+            "waits for its promotion (AwaitingPromotion) has no limit. Default: 900.",
         },
         onFailure: {
           type: "string",
@@ -292,7 +293,14 @@ export const deploymentStatus = {
       properties: {
         name: {
           type: "string",
-          enum: ["RollingOut", "RolloutTimedOut", "WaitingForBuild", "BuildFailed", "BuildNotFound"],
+          enum: [
+            "RollingOut",
+            "RolloutTimedOut",
+            "AwaitingPromotion",
+            "WaitingForBuild",
+            "BuildFailed",
+            "BuildNotFound",
+          ],
           description:
             "Name of the phase. RolloutTimedOut: the rollout is not complete after rollout.timeoutSeconds, and is still polled.",
         },
@@ -439,7 +447,16 @@ export const deploymentStatus = {
           },
           result: {
             type: "string",
-            enum: ["RollingOut", "Paused", "NotKept", "Complete", "Failed", "TimedOut", "Superseded"],
+            enum: [
+              "RollingOut",
+              "Paused",
+              "AwaitingPromotion",
+              "NotKept",
+              "Complete",
+              "Failed",
+              "TimedOut",
+              "Superseded",
+            ],
             description:
               "What became of it. Paused: the service was paused before the rollout was complete. NotKept: Northflank " +
               "accepted it and did not keep all of it.",

@@ -19,6 +19,7 @@ export const reasons = {
   ApplyingChange: "A change of a job is being sent, or Northflank has taken it and it is read back.",
   TargetRecreated: "The service or job was deleted and created again under its id; the status starts anew.",
   RollingOut: "Northflank is rolling out the declared source.",
+  AwaitingPromotion: "Northflank rolls out the declared source gradually, and waits for its promotion.",
   Building: "Northflank is building the declared source.",
   StartingRun: "The start is recorded and being sent.",
   RunActive: "The run has started and is not over.",

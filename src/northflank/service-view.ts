@@ -31,6 +31,7 @@ export function toServiceView(data: unknown): ServiceView | undefined {
     rolloutStatus: textOf(rollout.status),
     rolloutReason: textOf(rollout.reason),
     rolloutTransitionTime: textOf(rollout.lastTransitionTime),
+    gradualRolloutStrategyId: textOf(deployment.gradualRolloutStrategyId) ?? textOf(service.gradualRolloutStrategyId),
     buildStatus: textOf(objectOf(status.build)?.status),
   };
 }

@@ -138,6 +138,8 @@ export interface ServiceView extends SourceView {
   /** ISO time at which `rolloutStatus` last changed, by Northflank's clock. */
   readonly rolloutTransitionTime: string | undefined;
   readonly buildStatus: string | undefined;
+  /** Rollouts are gradual: one may stay `IN_PROGRESS` until somebody promotes it. */
+  readonly gradualRolloutStrategyId?: string | undefined;
 }
 
 /** One run of a job, as listed or read. */

@@ -16,8 +16,10 @@ import { followsLatest } from "./build.ts";
 import type { Conclusion } from "./conclusion.ts";
 import type { DecideInput, Seen } from "./decision.ts";
 import { unverifiedFields } from "./good-source.ts";
+import { gradualConclusion } from "./gradual.ts";
 import { imageText, observedFields } from "./observed-fields.ts";
 import { pausedConclusion } from "./paused.ts";
+import { sinceOf } from "./phase.ts";
 import { appliedChange, correctionsWhenInSync, headResult } from "./remembered.ts";
 import { rollingConclusion, type SameBase } from "./rolling.ts";
 import { type Applied, judgeRollout } from "./rollout.ts";
@@ -45,9 +47,10 @@ function rolloutConclusion(input: DecideInput, seen: Seen): Conclusion {
   const applied = appliedWhenSame(input, seen);
   const isRemembered = appliedChange(object, desire) !== undefined;
   const wasComplete = isRemembered && findCondition(object.status?.conditions, "RolloutComplete")?.status === "True";
+  const wasGradual = sinceOf(object, desire, "AwaitingPromotion") !== undefined;
   const judged = isRemembered ? object.status?.applied : applied;
   const { elapsedMs } = ageOf(input, judged?.time);
-  const rollout = judgeRollout({ service, applied: judged, wasComplete, elapsedMs });
+  const rollout = judgeRollout({ service, applied: judged, wasComplete, wasGradual, elapsedMs });
   const base = {
     sameDesire: true,
     inSync: { status: "True", reason: "InSync", message: `Northflank has ${desire.source}.` },
@@ -71,6 +74,8 @@ function rolloutConclusion(input: DecideInput, seen: Seen): Conclusion {
       return completeConclusion(input, seen, base);
     case "failed":
       return rolloutFailedConclusion(input, seen, base);
+    case "gradual":
+      return gradualConclusion(input, seen, base);
     case "rolling":
       return withoutBuild(input, seen, base) ?? rollingConclusion(input, seen, base, rollout);
     default:

@@ -181,11 +181,18 @@ function isDependencyOver(deps: ObserveDeps, object: NorthflankDeployment, reaso
   return states.every((state) => state === "succeeded" || state === "failed");
 }
 
+const followedReasons: ReadonlySet<string> = new Set([
+  "RollingOut",
+  "Building",
+  "WaitingForBuild",
+  "AwaitingPromotion",
+]);
+
 /** Something is under way at Northflank, and followed to its end. */
 function isRolling(object: NorthflankDeployment): boolean {
   const reason = readyReason(object);
   const isRestoring = object.status?.restore?.outcome === "RollingOut";
-  return reason === "RollingOut" || reason === "Building" || reason === "WaitingForBuild" || isRestoring;
+  return followedReasons.has(reason ?? "") || isRestoring;
 }
 
 function dependenciesOf(deps: ObserveDeps, object: NorthflankDeployment): readonly Dependency[] {

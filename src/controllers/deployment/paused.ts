@@ -4,7 +4,7 @@ import { present } from "../shared/present.ts";
 import type { Conclusion } from "./conclusion.ts";
 import type { DecideInput, Seen } from "./decision.ts";
 import { timeText } from "./observed-fields.ts";
-import { headResult } from "./remembered.ts";
+import { headResult, unfinished } from "./remembered.ts";
 import type { SameBase } from "./rolling.ts";
 import type { TargetView } from "./target-view.ts";
 
@@ -30,7 +30,7 @@ export function pausedConclusion({ object }: DecideInput, seen: Seen, base: Same
   const { desire, service } = seen;
   const { applied } = base.stated;
   const result = object.status?.history?.[0]?.result;
-  const isUnfinished = result === "RollingOut" || result === "TimedOut" || result === "Paused";
+  const isUnfinished = result === "TimedOut" || unfinished.includes(result ?? "");
   const previousTransitionTime = timeText(service.rolloutTransitionTime) ?? applied?.previousTransitionTime;
   const before = result === "Failed" ? " Its last rollout failed." : "";
   const message = `Northflank has ${desire.source}. ${pauseText(service)} It starts when the service is resumed.${before}`;

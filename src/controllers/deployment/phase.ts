@@ -10,6 +10,7 @@ import { type Desire, desireOf } from "./desire.ts";
  * condition, whose time also stays when only its reason changes.
  *
  *     (none) ---> RollingOut ---> RolloutTimedOut     the time is that of RollingOut
+ *        |------> AwaitingPromotion
  *        |------> WaitingForBuild
  *        |------> BuildFailed
  *        '------> BuildNotFound
@@ -25,6 +26,7 @@ const nameOf: Partial<Record<Reason, PhaseName>> = {
   RollingOut: "RollingOut",
   Building: "RollingOut",
   RolloutTimedOut: "RolloutTimedOut",
+  AwaitingPromotion: "AwaitingPromotion",
   WaitingForBuild: "WaitingForBuild",
   BuildFailed: "BuildFailed",
   BuildNotFound: "BuildNotFound",

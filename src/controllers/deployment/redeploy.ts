@@ -8,6 +8,7 @@ import type { Change, DecideInput, Redeploy, Seen } from "./decision.ts";
 import { longestHistory } from "./history.ts";
 import { observedFields, timeText } from "./observed-fields.ts";
 import { dependencyConclusion } from "./out-of-sync.ts";
+import { unfinished } from "./remembered.ts";
 import { hasMovedSince } from "./rollout.ts";
 
 /*
@@ -136,7 +137,9 @@ function adopted({ status, metadata }: NorthflankDeployment, { desire }: Seen, r
 
 /** What was rolling out when another change was sent is told of no more. */
 export function supersededHistory(history: StatedFields["history"]): NonNullable<StatedFields["history"]> {
-  return (history ?? []).map((entry) => (entry.result === "RollingOut" ? { ...entry, result: "Superseded" } : entry));
+  return (history ?? []).map((entry) =>
+    unfinished.includes(entry.result) ? { ...entry, result: "Superseded" } : entry,
+  );
 }
 
 /** The update call was accepted, and Northflank has begun no rollout for it. */

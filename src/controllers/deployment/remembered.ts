@@ -58,20 +58,24 @@ export function isNotShownYet(input: DecideInput, target: TargetView): boolean {
 /** The newest change with its result; nothing when that is known, or when there was no change of ours. */
 export function headResult(object: NorthflankDeployment, result: Result): StatedFields {
   const [head, ...rest] = object.status?.history ?? [];
-  if (head === undefined || !mayBecome[result].includes(head.result)) return {};
+  if (head === undefined || head.result === result || !mayBecome[result].includes(head.result)) return {};
   return { history: [{ ...head, result }, ...rest] };
 }
 
-type Result = "Complete" | "Failed" | "TimedOut" | "Paused" | "NotKept";
+type Result = "Complete" | "Failed" | "TimedOut" | "Paused" | "AwaitingPromotion" | "NotKept";
+
+/** Results of a change whose rollout is to come, or is under way. */
+export const unfinished: readonly string[] = ["RollingOut", "Paused", "AwaitingPromotion"];
 
 /**
  * From which results a change may go to another one. A rollout that failed or was late may complete after all, and one of
  * a service that was paused begins anew with the resume.
  */
 const mayBecome: Readonly<Record<Result, readonly string[]>> = {
-  Complete: ["RollingOut", "Paused", "NotKept", "Failed", "TimedOut"],
-  Failed: ["RollingOut", "Paused", "NotKept", "TimedOut"],
-  TimedOut: ["RollingOut", "Paused", "NotKept"],
-  Paused: ["RollingOut", "NotKept", "TimedOut"],
-  NotKept: ["RollingOut", "Paused"],
+  Complete: [...unfinished, "NotKept", "Failed", "TimedOut"],
+  Failed: [...unfinished, "NotKept", "TimedOut"],
+  TimedOut: [...unfinished, "NotKept"],
+  Paused: [...unfinished, "NotKept", "TimedOut"],
+  AwaitingPromotion: [...unfinished, "NotKept", "TimedOut"],
+  NotKept: unfinished,
 };

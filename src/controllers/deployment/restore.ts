@@ -14,6 +14,7 @@ import type { Conclusion, StatedFields } from "./conclusion.ts";
 import type { Change, DecideInput, Decision, Seen } from "./decision.ts";
 import { type Desire, desireOf } from "./desire.ts";
 import { goodOf, goodSource, isInForce, looksLikeBoth, unverifiedFields, wantsRestore } from "./good-source.ts";
+import { gradualPauseMs } from "./gradual.ts";
 import { longestHistory } from "./history.ts";
 import { inDoubt } from "./in-doubt.ts";
 import { observedFields, timeText } from "./observed-fields.ts";
@@ -288,6 +289,9 @@ function restoreState(
   const wasComplete = record.outcome === "Complete";
   const rollout = judgeRollout({ service, applied, wasComplete, elapsedMs: age.elapsedMs });
   if (rollout.kind === "complete") return { outcome: "Complete", nextMs: undefined };
+  if (rollout.kind === "gradual") {
+    return { outcome: "RollingOut", nextMs: gradualPauseMs(age.elapsedMs, input.settings) };
+  }
   const timeoutMs = (input.object.spec.rollout?.timeoutSeconds ?? 900) * 1_000;
   // What was late stays late until it ends.
   const isKnownLate = record.outcome === "Failed" && age.elapsedMs >= timeoutMs;

@@ -4,6 +4,8 @@ import type { ServiceView } from "../../northflank/types.ts";
 
 /** How far the rollout of what is declared has come. */
 export type Rollout =
+  /** Gradual, and under way: it goes on when somebody promotes it, and has no limit. */
+  | { readonly kind: "gradual" }
   | { readonly kind: "complete" }
   | { readonly kind: "failed" }
   /** Also while Northflank still shows the end of the rollout before our change. */
@@ -40,16 +42,28 @@ export function judgeRollout(options: {
   readonly service: ServiceView;
   readonly applied: Applied | undefined;
   readonly wasComplete: boolean;
+  /** The rollout of what is declared was seen to wait for its promotion. */
+  readonly wasGradual?: boolean;
   /** Milliseconds since the time of `applied`. */
   readonly elapsedMs: number;
 }): Rollout {
-  const { service, applied, wasComplete, elapsedMs } = options;
+  const { service, applied, wasComplete, wasGradual, elapsedMs } = options;
   if (wasComplete && service.rolloutReason === "SCALING") return { kind: "complete" };
   const isStale = !speaksAboutChange(service.rolloutTransitionTime, applied, elapsedMs);
   const isBuilding = service.internal !== undefined && buildStates.has(service.buildStatus ?? "");
   if (!isStale && service.rolloutStatus === "COMPLETED") return { kind: "complete" };
   if (!isStale && service.rolloutStatus === "FAILED") return { kind: "failed" };
-  return { kind: "rolling", isBuilding };
+  return isGradual(service, wasGradual === true) ? { kind: "gradual" } : { kind: "rolling", isBuilding };
+}
+
+/**
+ * Under way by a strategy. Whose rollout it is does not matter, because it is not over; once it is known to be gradual, no
+ * state but an end ends that.
+ */
+function isGradual({ gradualRolloutStrategyId, rolloutStatus }: ServiceView, wasGradual: boolean): boolean {
+  if (gradualRolloutStrategyId === undefined || rolloutStatus === undefined) return false;
+  const isOver = rolloutStatus === "COMPLETED" || rolloutStatus === "FAILED";
+  return rolloutStatus === "IN_PROGRESS" || (wasGradual && !isOver);
 }
 
 function speaksAboutChange(transition: string | undefined, applied: Applied | undefined, elapsedMs: number): boolean {

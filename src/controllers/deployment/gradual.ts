@@ -1,0 +1,45 @@
+// pure
+import { formatDuration } from "../../util/duration.ts";
+import { slowProbeMs } from "../shared/remote-verdict.ts";
+import { ageOf } from "./ages.ts";
+import type { Conclusion } from "./conclusion.ts";
+import type { DecideInput, Seen } from "./decision.ts";
+import { sinceOf } from "./phase.ts";
+import { headResult } from "./remembered.ts";
+import { pollPauseMs, type SameBase } from "./rolling.ts";
+
+/*
+ * A rollout by a strategy with steps. It stays IN_PROGRESS until a person, or whatever promotes it, lets it go on: that may
+ * take days, is no failure, and is never put back.
+ */
+
+// A person is waited for: pauses grow with the time that it has taken, as far as those of a settled service.
+const longestPollMs = 900_000;
+
+/** The rollout of what is declared is gradual, and under way. */
+export function gradualConclusion(input: DecideInput, seen: Seen, base: SameBase): Conclusion {
+  const strategy = seen.service.gradualRolloutStrategyId?.slice(0, 64);
+  const since = sinceOf(input.object, seen.desire, "AwaitingPromotion");
+  const waitedMs = since === undefined ? 0 : ageOf(input, since).elapsedMs;
+  const message =
+    `Northflank rolls out ${seen.desire.source} gradually (strategy ${strategy}) and waits for its promotion. Promote ` +
+    `it in Northflank, or declare another source; no time limit applies. Polled every ` +
+    `${formatDuration(input.settings.rolloutPollIntervalMs)} to ${formatDuration(longestPollMs)}.`;
+  return {
+    ...base,
+    // Should it cease to be gradual, its limit does not count from the change.
+    stated: { ...base.stated, ...headResult(input.object, "AwaitingPromotion") },
+    verdict: { kind: "progressing", reason: "AwaitingPromotion", message },
+    rolloutComplete: {
+      status: "Unknown",
+      reason: "AwaitingPromotion",
+      message: "The rollout is gradual and not over.",
+    },
+    next: { kind: "recheck", afterMs: gradualPauseMs(waitedMs, input.settings) },
+  };
+}
+
+/** The pause between two polls of a gradual rollout. */
+export function gradualPauseMs(waitedMs: number, settings: DecideInput["settings"]): number {
+  return Math.max(pollPauseMs(waitedMs, slowProbeMs, settings), Math.round(Math.min(waitedMs / 8, longestPollMs)));
+}
