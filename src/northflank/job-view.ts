@@ -52,21 +52,29 @@ export function toJobSettings(data: unknown): JobSettingsView | undefined {
   if (job === undefined || textOf(job.id) === undefined) return undefined;
   // The deprecated patches answer with the policy on top.
   const policy = { ...pick(job, toldPolicy), ...pick(objectOf(job.settings) ?? {}, toldPolicy) };
-  const cron = cronOf(objectOf(objectOf(job.settings)?.cron) ?? job);
+  const jobType = textOf(job.jobType);
+  const schedule = objectOf(objectOf(job.settings)?.cron) ?? job;
+  // Told of manual jobs as well, which have no schedule.
+  const suspended = jobType === "manual" ? undefined : (booleanOf(schedule.suspended) ?? booleanOf(job.suspended));
+  const cron = cronOf(schedule, suspended);
   const settings = { ...policy, ...(cron !== undefined && { cron }) };
   return {
     uid: textOf(job.uid),
-    jobType: textOf(job.jobType),
+    jobType,
     settings: { ...pick(job, toldSettings), ...(Object.keys(settings).length > 0 && { settings }) },
   };
 }
 
-/** Told as Allow, Forbid and Replace, taken in lower case. */
-function cronOf(told: JsonObject): JsonObject | undefined {
+/** The policy is told as Allow, Forbid and Replace, and taken in lower case. */
+function cronOf(told: JsonObject, suspended: boolean | undefined): JsonObject | undefined {
   const schedule = textOf(told.schedule);
   const concurrencyPolicy = textOf(told.concurrencyPolicy)?.toLowerCase();
-  if (schedule === undefined && concurrencyPolicy === undefined) return undefined;
-  return { ...(schedule !== undefined && { schedule }), ...(concurrencyPolicy !== undefined && { concurrencyPolicy }) };
+  if (schedule === undefined && concurrencyPolicy === undefined && suspended === undefined) return undefined;
+  return {
+    ...(schedule !== undefined && { schedule }),
+    ...(concurrencyPolicy !== undefined && { concurrencyPolicy }),
+    ...(suspended !== undefined && { suspended }),
+  };
 }
 
 function pick(from: JsonObject, keys: readonly string[]): JsonObject {

@@ -105,10 +105,23 @@ describe("toJobSettings", () => {
         settings: {
           backoffLimit: 0,
           activeDeadlineSeconds: 600,
-          cron: { schedule: "0 1 * * *", concurrencyPolicy: "forbid" },
+          cron: { schedule: "0 1 * * *", concurrencyPolicy: "forbid", suspended: false },
         },
       },
     });
+  });
+
+  test.each<[string, object, boolean | undefined]>([
+    ["on top", { jobType: "cron", suspended: true, settings: { cron: { schedule: "@daily" } } }, true],
+    ["beside the schedule, which counts more", { suspended: false, settings: { cron: { suspended: true } } }, true],
+    ["on top of an answer that has the policy there", { jobType: "cron", suspended: true, schedule: "@daily" }, true],
+    ["of a manual job, which has no schedule", { jobType: "manual", suspended: false }, undefined],
+    ["as null", { jobType: "cron", suspended: null, schedule: "@daily" }, undefined],
+  ])("reads whether a schedule is suspended, %s", (_where, data, expected) => {
+    const policy = toJobSettings({ id: "nightly", ...data })?.settings.settings as
+      | { readonly cron?: { readonly suspended?: boolean } }
+      | undefined;
+    expect(policy?.cron?.suspended).toBe(expected);
   });
 
   test("reads a policy that stands on top, as the deprecated patches answer", () => {

@@ -297,11 +297,11 @@ function changed(view: SourceView, { external, internal, docker, buildpack }: De
 /** The older bodies have the run policy on top. */
 function settingsIn(route: JobPatchRoute, body: object): JobSettingsView["settings"] {
   if (route === "job") return { ...body };
-  const { backoffLimit, runOnSourceChange, activeDeadlineSeconds, schedule, concurrencyPolicy, ...rest } =
+  const { backoffLimit, runOnSourceChange, activeDeadlineSeconds, schedule, concurrencyPolicy, suspended, ...rest } =
     body as Readonly<Record<string, unknown>>;
   const given = (values: object) =>
     Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined));
-  const cron = given({ schedule, concurrencyPolicy });
+  const cron = given({ schedule, concurrencyPolicy, suspended });
   const policy = given({ backoffLimit, runOnSourceChange, activeDeadlineSeconds });
   return { ...rest, settings: { ...policy, ...(Object.keys(cron).length > 0 && { cron }) } };
 }

@@ -632,6 +632,26 @@ describe("calls", () => {
     expect(made.object().status?.jobType).toBe(actual);
   });
 
+  test.each([
+    { jobType: "any", sent: 'job migrate {"settings":{"cron":{"suspended":true}}}' },
+    { jobType: "cron", sent: 'cron migrate {"suspended":true}' },
+  ] as const)("jobType $jobType suspends a schedule, and corrects who resumes it", async ({ jobType, sent }) => {
+    const made = scene({ spec: { jobType, settings: { cron: { suspended: true } } } }, "cron");
+    made.northflank.patchSettings("migrate", { settings: { cron: { schedule: "@daily", suspended: false } } });
+    await made.settle();
+    expect(made.northflank.takeCalls()[1]).toBe(`patch ${sent}`);
+    expect(made.state()).toBe(inSync);
+    made.northflank.patchSettings("migrate", { settings: { cron: { schedule: "@daily", suspended: false } } });
+    await made.clock.advance(900_000);
+    await made.settle();
+    expect(made.northflank.takeCalls()[1]).toBe(`patch ${sent}`);
+    expect(made.object().status?.history?.[0]).toMatchObject({
+      cause: "DriftCorrected",
+      settings: ["cron.suspended"],
+    });
+    expect(made.state()).toBe(inSync);
+  });
+
   test("a deprecated one says so, once", async () => {
     const made = scene({ spec: { jobType: "manual" } });
     await made.settle();
