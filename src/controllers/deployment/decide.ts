@@ -2,6 +2,7 @@
 import type { NorthflankDeploymentStatus } from "../../api/deployment.ts";
 import { assertNever } from "../../util/assert-never.ts";
 import { isFightFor } from "../shared/fight.ts";
+import { present } from "../shared/present.ts";
 import { invalidSpecMessage } from "../shared/spec-problem.ts";
 import { buildingConclusion } from "./awaiting.ts";
 import { buildRecord, followsLatest } from "./build.ts";
@@ -9,7 +10,7 @@ import type { Difference } from "./compare.ts";
 import type { Conclusion } from "./conclusion.ts";
 import type { DecideInput, Decision, Seen } from "./decision.ts";
 import { sameConclusion } from "./in-sync.ts";
-import { decideNotKept, notKeptConclusion } from "./not-kept.ts";
+import { decideNotKept, notKeptConclusion, partsIn } from "./not-kept.ts";
 import { observedFields } from "./observed-fields.ts";
 import {
   dependencyConclusion,
@@ -119,7 +120,9 @@ function decideSame(input: DecideInput, seen: Seen): Decision {
   const asked = decideRedeploy(input, seen);
   switch (asked?.kind) {
     case "send": {
-      const { desire, service: before } = seen;
+      const { service: before } = seen;
+      const { external, internal } = seen.desire.body;
+      const desire = { ...seen.desire, body: present({ external, internal }) };
       const build = object.status?.build;
       const change = { desire, cause: "Redeployed", before, differences: [], redeploy: asked.redeploy } as const;
       return { kind: "write", change: { ...change, ...(build && { build }) } };
@@ -169,7 +172,9 @@ function decideDifferent(input: DecideInput, seen: Seen, pending: readonly Diffe
   const unbuilt = followsLatest(seen.desire) ? undefined : unbuiltConclusion(input, seen, pending);
   if (unbuilt !== undefined) return conclude(unbuilt);
   const cause = isChange ? "SpecChanged" : "DriftCorrected";
-  const { desire, service: before } = seen;
+  const { service: before } = seen;
+  // What is in force is not sent again: each body may change more than it says.
+  const desire = isChange ? seen.desire : { ...seen.desire, body: partsIn(seen.desire.body, pending) };
   const build = seen.build && buildRecord(object.status?.build, seen.build, now);
   return { kind: "write", change: { desire, cause, before, differences: pending, ...(build && { build }) } };
 }

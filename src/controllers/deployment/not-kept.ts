@@ -46,13 +46,15 @@ export function decideNotKept(
   const { desire } = seen;
   if (appliedChange(object, desire)?.source === undefined) return undefined;
   const parts = partsOf(pending);
-  const body = Object.fromEntries(parts.map((part) => [part, desire.body[part]]));
+  const body = partsIn(desire.body, pending);
   const record = object.status?.notKept;
   if (record?.specHash === desire.hash) {
     if (!parts.every((part) => record.parts?.includes(part))) return undefined;
     return isReconcileRequested(object) && isKnown(object) ? { kind: "send", body } : { kind: "stop", record };
   }
-  const isSmaller = parts.length < Object.values(desire.body).filter((part) => part !== undefined).length;
+  // A correction has sent no more than what differed.
+  const wasWhole = object.status?.history?.[0]?.cause === "SpecChanged";
+  const isSmaller = wasWhole && parts.length < Object.values(desire.body).filter((part) => part !== undefined).length;
   const hasSource = parts.includes("external") || parts.includes("internal");
   return (isSmaller || !hasSource) && isBeingReadBack(object) ? { kind: "send", body } : undefined;
 }
@@ -66,6 +68,11 @@ function isKnown({ status }: NorthflankDeployment): boolean {
 function isBeingReadBack({ status }: NorthflankDeployment): boolean {
   const head = status?.history?.[0];
   return head?.result === "RollingOut" && head.cause !== "Restored";
+}
+
+/** The smallest body that Northflank takes for these differences. */
+export function partsIn(body: DeploymentUpdate, differences: readonly Difference[]): DeploymentUpdate {
+  return Object.fromEntries(partsOf(differences).map((part) => [part, body[part]]));
 }
 
 /** `deployment.docker.configType` is a difference of `docker`. */

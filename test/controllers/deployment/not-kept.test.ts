@@ -122,6 +122,7 @@ describe("a part that is not kept when it is sent alone either", () => {
     await stalled();
     scene.northflank.change("api", { image: "ghcr.io/acme/x:9", external: { imagePath: "ghcr.io/acme/x:9" } as never });
     await scene.work(2 * hour);
+    // Both differ.
     expect(writes()).toEqual([whole]);
     expect(scene.northflank.service("api").image).toBe(external.imagePath);
     expect(scene.state()).toContain("Stalled=True/ChangeNotKept");
@@ -201,6 +202,38 @@ describe("a part that is not kept when it is sent alone either", () => {
     await scene.work(hour);
     expect(writes()).toEqual([whole, alone, alone]);
     expect(scene.state()).toContain("Stalled=True/ChangeNotKept");
+  });
+});
+
+describe("a correction", () => {
+  const theirs = { image: "ghcr.io/acme/x:9", external: { imagePath: "ghcr.io/acme/x:9" } as never };
+
+  test.each([
+    ["of the image", theirs, `post api ${JSON.stringify({ external })}`],
+    ["of the command", { docker: { configType: "default" } }, alone],
+    ["of both", { ...theirs, docker: { configType: "default" } }, whole],
+  ])("%s sends no more than what differs", async (_what, change, expected) => {
+    isDropped = () => false;
+    declare();
+    await scene.work(hour);
+    expect(writes()).toEqual([whole]);
+    scene.northflank.change("api", change);
+    await scene.work(hour);
+    expect(writes()).toEqual([expected]);
+    expect(scene.object().status?.history?.[0]).toMatchObject({ cause: "DriftCorrected", result: "Complete" });
+    expect(scene.state()).toContain("Ready=True/RolloutComplete");
+  });
+
+  test("of an image that is changed back at once is a fight after three, also where more is declared", async () => {
+    isDropped = () => false;
+    declare();
+    await scene.work(hour);
+    writes();
+    scene.northflank.change("api", theirs);
+    scene.afterWrite = () => scene.northflank.rollout("api", "COMPLETED", theirs);
+    await scene.work(3 * hour);
+    expect(writes()).toHaveLength(3);
+    expect(scene.state()).toContain("Stalled=True/FightDetected");
   });
 });
 
