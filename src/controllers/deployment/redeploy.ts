@@ -146,7 +146,8 @@ export function supersededHistory(history: StatedFields["history"]): NonNullable
 function isWithoutEffect({ object, ages, now }: DecideInput, { service }: Seen, record: RedeployRecord): boolean {
   const head = object.status?.history?.[0];
   if (record.call !== "update service deployment" || head?.cause !== "Redeployed") return false;
-  if (head.result !== "RollingOut" || service.servicePaused || service.rolloutStatus !== "COMPLETED") return false;
+  const isAtRest = service.rolloutStatus === "COMPLETED" || service.rolloutStatus === "FAILED";
+  if (head.result !== "RollingOut" || service.servicePaused || !isAtRest) return false;
   const { applied } = object.status ?? {};
   if (hasMovedSince(service.rolloutTransitionTime, applied) !== false) return false;
   return ageOf({ now, ...(ages && { ages }) }, applied?.time).elapsedMs >= beginsWithinMs;

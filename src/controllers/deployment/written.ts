@@ -60,7 +60,7 @@ export function concludeChange(options: {
         reason: failed.verdict.reason,
         message: "The change was not accepted.",
       } as const;
-      const inSync = isSame ? hasSource(change.desire) : refused;
+      const inSync = isSame ? inSyncWith(change.desire) : refused;
       const applied = takenUpAgain(object, change, now) ?? appliedAfterFailure(object, change, { ...result, now });
       // Nothing was sent, so that it is to be sent still.
       const redeploy = isSame && isRefusedForSure(result.error) ? { redeploy: object.status?.redeploy } : {};
@@ -87,7 +87,7 @@ function writtenConclusion(options: Parameters<typeof concludeChange>[0], usedFa
   const { desire } = change;
   const timeoutMs = (object.spec.rollout?.timeoutSeconds ?? 900) * 1_000;
   const common = {
-    inSync: hasSource(desire),
+    inSync: inSyncWith(desire),
     failure: undefined,
     sameDesire: true,
     stated: statedByChange(object, change, now),
@@ -157,7 +157,7 @@ function statedByChange(object: NorthflankDeployment, change: Change, now: numbe
   };
 }
 
-function hasSource({ source }: Change["desire"]) {
+function inSyncWith({ source }: Change["desire"]) {
   return { status: "True", reason: "InSync", message: `Northflank has ${source}.` } as const;
 }
 
