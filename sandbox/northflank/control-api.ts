@@ -15,8 +15,8 @@ export const controlPath = "/sandbox";
  * The controls for people with curl; neither token nor quota is asked for.
  *
  * - `GET /sandbox`: names of the controls, and the settings as they are.
- * - `POST /sandbox/CONTROL`: the parameters as a JSON list, as `AccountControls` has them; answers with what it returns.
- *   `?account=NAME` for another account than `defaultAccount`.
+ * - `POST /sandbox/CONTROL`: the parameters as a JSON list, as `AccountControls` has them, null for `undefined`; answers
+ *   with what it returns. `?account=NAME` for another account than `defaultAccount`.
  * - `PATCH /sandbox/settings`: the settings to change.
  *
  * *Errors*: 400 with the text for what is not there or does not fit.
@@ -46,7 +46,7 @@ type Control = (...parameters: readonly unknown[]) => unknown;
 function parametersIn(body: string): readonly unknown[] {
   const parameters: unknown = body === "" ? [] : JSON.parse(body);
   if (!Array.isArray(parameters)) throw new Error("the parameters of a control are a JSON list");
-  return parameters;
+  return parameters.map((parameter: unknown) => (parameter === null ? undefined : parameter));
 }
 
 function settingsIn(settings: SandboxSettings, body: string): Partial<SandboxSettings> {

@@ -307,12 +307,8 @@ export function controlsOf(world: World, account: Account): AccountControls {
 }
 
 function newToken({ expiresAtMs, lacks = [], projects }: TokenOptions): Token {
-  const known = allPermissions();
-  for (const permission of lacks)
-    found(
-      known.find((each) => each === permission),
-      `permission ${permission}`,
-    );
+  const unknown = lacks.find((permission) => !allPermissions().includes(permission));
+  if (unknown !== undefined) throw new Error(`the sandbox has no permission ${unknown}`);
   return { expiresAtMs, lacks: new Set(lacks), projects };
 }
 

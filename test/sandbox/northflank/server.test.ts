@@ -872,6 +872,11 @@ describe("the controls over HTTP", () => {
     const told = (await control("service", "shop", "web")).json.data;
     expect(told).toEqual(JSON.parse(JSON.stringify(sandbox.service("shop", "web"))));
     expect(told.uid).not.toBe(uid);
+    await control("setGradualRollout", "shop", "api", "careful");
+    await control("setGradualRollout", "shop", "api", null);
+    await control("pauseService", "shop", "api", false);
+    nowMs += 60_000;
+    expect(sandbox.service("shop", "api").rolloutStatus).toBe("COMPLETED");
     sandbox.addAccount({ name: "other", tokens: ["t"] }).addProject("secret");
     expect((await call("POST", "/sandbox/services?account=other", ["secret"])).json).toEqual({ data: [] });
   });
