@@ -30,6 +30,7 @@ import type { Obstacle } from "./concurrency.ts";
 import { adopt, withDuplicate } from "./follow.ts";
 import { isUnresolved, latestAttempt, type StartRecord, stateOf } from "./machine.ts";
 import type { ReadBack } from "./read-back.ts";
+import { immutableSpec } from "./remedies.ts";
 import { decideReadBack } from "./resolve.ts";
 
 /** Suspended before the start. */
@@ -43,7 +44,7 @@ export function decideHold(situation: Situation): Conclusion {
 
 /** The spec is broken: nothing is sent until it is changed. */
 export function decideInvalid(situation: Situation, problems: readonly SpecProblem[]): Conclusion {
-  const message = invalidSpecMessage(problems);
+  const message = `${invalidSpecMessage(problems)} ${immutableSpec}`;
   return conclude({ kind: "stalled", reason: "InvalidSpec", message }, { next: untilDeadline(situation) });
 }
 

@@ -1,5 +1,6 @@
 // pure
 import type { NorthflankError } from "../../northflank/errors.ts";
+import type { Verdict } from "../shared/verdict.ts";
 
 /**
  * What to do about a call for a run that was refused; `undefined` where that is the same as for every other object. The
@@ -28,3 +29,20 @@ export function runRemedyOf(error: NorthflankError): string | undefined {
 function isJobWithoutSource({ httpStatus, detail }: NorthflankError): boolean {
   return httpStatus === 409 && /no deployment configured/i.test(detail);
 }
+
+/** Ends every message that is about the spec: what it names can hardly be changed. */
+export const immutableSpec =
+  "Of a run only suspend, abort, ttlSecondsAfterFinished and deletionPolicy can be changed: for any other change of the spec, " +
+  "create another run.";
+
+/** What keeps references of a run from being read, with {@link immutableSpec} where the spec may be at fault. */
+export function ofRun(verdict: Verdict): Verdict {
+  return isAboutSpec.has(verdict.reason) ? { ...verdict, message: `${verdict.message} ${immutableSpec}` } : verdict;
+}
+
+const isAboutSpec: ReadonlySet<string> = new Set([
+  "InvalidSpec",
+  "SecretNotFound",
+  "SecretKeyMissing",
+  "SecretInvalid",
+]);

@@ -27,6 +27,7 @@ import { isBeforeStart, isGivenUp, latestAttempt, type StartRecord, stateOf } fr
 import { markOperations, markText } from "./mark.ts";
 import { type RunMemory, rememberEnd, withUnsaved } from "./memory.ts";
 import { baselineOf, judgeCandidates } from "./read-back.ts";
+import { ofRun } from "./remedies.ts";
 import { forgottenStart, type Restored } from "./restored.ts";
 import { type RunValues, runBodyOf } from "./run-body.ts";
 import { neededForBaseline } from "./runs-needed.ts";
@@ -105,7 +106,7 @@ export async function startRun(deps: StartDeps, context: StartContext): Promise<
   const build = await context.checkBuild();
   if (build !== undefined) return { report: build };
   const values = await resolveReferences({ kube: deps.kube, namespace, spec: object.spec, signal });
-  if (values.kind === "blocked") return { report: values };
+  if (values.kind === "blocked") return { report: { ...values, verdict: ofRun(values.verdict) } };
 
   const reserved = account.api.reserve(requestsOfStart, "change");
   if (reserved.kind === "refused") return { report: { kind: "noQuota", retryAfterMs: reserved.retryAfterMs } };

@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, test } from "vitest";
 import type { NorthflankJobRun } from "../../../src/api/job-run.ts";
+import { KubeError } from "../../../src/kube/errors.ts";
 import { NorthflankError } from "../../../src/northflank/errors.ts";
 import { RunStory } from "../../support/run-story.ts";
 
@@ -67,4 +68,29 @@ test.each([
   const texts = [message(), story.status().start?.message ?? "", story.status().failure?.message ?? ""];
   for (const text of texts) expect(text).not.toMatch(/change the spec|point the object/i);
   expect(message()).toMatch(/create a run|make a new object/i);
+});
+
+describe("what is wrong with the spec of a run", () => {
+  const another = "for any other change of the spec, create another run.";
+
+  test("is said with what can be changed", async () => {
+    const problem = { field: "spec.jobId", message: "is bad", remedy: "Write another one" };
+    story = new RunStory({ validate: () => [problem] });
+    await story.run({}, minute);
+    expect(story.condition("Ready")).toBe("False/InvalidSpec");
+    expect(message()).toContain(another);
+  });
+
+  test("is said so of a reference, too, but not of a Secret that may not be read", async () => {
+    story = new RunStory();
+    await story.run({ runtimeEnvironmentFrom: [{ secretRef: { name: "db" } }] as never }, minute);
+    expect(story.condition("Ready")).toBe("False/SecretNotFound");
+    expect(message()).toContain(another);
+    story.cluster.get = () => {
+      throw new KubeError({ code: "forbidden", step: "get", detail: "no", httpStatus: 403 });
+    };
+    await story.clock.advance(5 * minute);
+    expect(story.condition("Ready")).toBe("False/PermissionDenied");
+    expect(message()).not.toContain(another);
+  });
 });
