@@ -292,6 +292,7 @@ export function limitOf(
   const { startDeadlineSeconds, activeDeadlineSeconds } = object.spec;
   switch (state) {
     case "idle":
+    case "marked":
     case "rejected": {
       // After a first run `rejected` and `between` belong to the time that activeDeadlineSeconds limits.
       const hasRun = sinceStartMs > 0 || latestAttempt(object) !== undefined;

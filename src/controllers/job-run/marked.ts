@@ -3,7 +3,9 @@ import { resolveStart, startedRun } from "../../api/names.ts";
 import { formatTime } from "../../runtime/conditions.ts";
 import { type Conclusion, conclude, recordOf, type Situation, untilDeadline } from "./conclusion.ts";
 import { runIdsOf, type Sibling } from "./concurrency.ts";
+import { decideUnstartedEnd } from "./ends.ts";
 import { adopt, ownMs } from "./follow.ts";
+import type { Wish } from "./machine.ts";
 import { markOf, mismatchOf, recordOfMark } from "./mark.ts";
 import { timeMs, unknownTime } from "./read-back.ts";
 import { resolutionValue } from "./resolve.ts";
@@ -11,9 +13,9 @@ import { resolutionValue } from "./resolve.ts";
 /**
  * An object that was started before and has lost its status. The start is written back to the status, and resolved as
  * one whose answer was lost; nothing is sent to Northflank. Where the annotation is not that of this object, nothing
- * happens until somebody takes it away.
+ * happens until somebody takes it away, or startDeadlineSeconds is over.
  */
-export function decideMarked(situation: Situation, siblings: readonly Sibling[]): Conclusion {
+export function decideMarked(situation: Situation, siblings: readonly Sibling[], wish: Wish): Conclusion {
   const { object } = situation;
   const reading = markOf(object);
   if (reading === undefined) throw new TypeError(`${object.metadata.name} has no annotation where one is read`);
@@ -21,6 +23,7 @@ export function decideMarked(situation: Situation, siblings: readonly Sibling[])
   const owner = siblings.find((sibling) => runId !== undefined && runIdsOf([sibling.object]).has(runId));
   const mismatch = mismatchOf(object, reading, owner?.key);
   if (mismatch !== undefined || reading.kind === "unreadable") {
+    if (wish === "expired") return decideUnstartedEnd(situation, wish);
     const message = `${mismatch} No run is started. Remove the annotation to run the job for this object, or delete the object.`;
     return conclude({ kind: "stalled", reason: "CopyOfStartedRun", message }, { next: untilDeadline(situation) });
   }

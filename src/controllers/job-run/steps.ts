@@ -81,7 +81,7 @@ export async function takeStep(pass: Pass): Promise<Conclusion | undefined> {
     case "start":
       return await start(pass);
     case "adopt":
-      return decideMarked(pass, pass.siblings());
+      return decideMarked(pass, pass.siblings(), pass.wish);
     case "resolve":
       return await resolve(pass);
     case "awaitPerson":

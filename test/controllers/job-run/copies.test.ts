@@ -80,13 +80,12 @@ describe("the annotation", () => {
     story.remote.runMs = 60 * minute;
     await story.run({}, minute);
     const writes = story.writes().length;
-    const [before] = story.cluster.list();
-    story.cluster.recreate(withAnnotation(story.object(), undefined));
-    if (before === undefined) throw new Error("gone");
-    story.cluster.restore([withAnnotation(before, undefined)]);
+    const { metadata, ...rest } = withAnnotation(story.object(), undefined);
+    story.cluster.restore([{ ...rest, metadata: { ...metadata, resourceVersion: "9000" } }]);
     await story.clock.advance(5 * minute);
     expect(story.writes()).toHaveLength(writes);
     expect(story.status().phase).toBe("Running");
+    expect(story.object().metadata.annotations).toEqual({});
   });
 
   test.each<readonly [string, () => void, string]>([
@@ -318,6 +317,29 @@ describe("an object that comes back without its status", () => {
     expect(story.remote.posts).toHaveLength(1);
   });
 
+  test("is adopted also where nobody was there for startDeadlineSeconds after the restore", async () => {
+    story = new RunStory();
+    await story.run({ startDeadlineSeconds: 60 }, 2 * minute);
+    const copy = story.object();
+    story.process.kill();
+    story.cluster.recreate(copy);
+    await story.clock.advance(30 * minute);
+    story.restart();
+    await story.clock.advance(5 * minute);
+    expect(story.status()).toMatchObject({ phase: "Succeeded", attempts: [{ origin: "Adopted" }] });
+  });
+
+  test("is deleted ttlSecondsAfterFinished after it has come back, and nothing is started", async () => {
+    story = new RunStory();
+    await story.run({}, 2 * minute);
+    const copy = story.object();
+    await restore({ ...copy, spec: { ...copy.spec, ttlSecondsAfterFinished: 120 } }, {}, minute);
+    expect(story.status().phase).toBe("Succeeded");
+    await story.clock.advance(5 * minute);
+    expect(story.cluster.read("once")).toBeUndefined();
+    expect(story.remote.posts).toHaveLength(1);
+  });
+
   test("waits for nobody while it is suspended, and starts nothing afterwards", async () => {
     story = new RunStory();
     await story.run({}, 2 * minute);
@@ -358,6 +380,16 @@ describe("a copy that is another object", () => {
     expect(story.remote.posts).toHaveLength(2);
     expect(story.status(name).phase).toBe("Succeeded");
     expect(annotationOf(story.object(name))).toMatchObject({ object: `default/${name}` });
+  });
+
+  test("is over with startDeadlineSeconds, as any run that nobody has started", async () => {
+    story = new RunStory();
+    await story.run({ startDeadlineSeconds: 600 }, 2 * minute);
+    await restore(story.object(), { name: "twice" }, 9 * minute);
+    expect(story.condition("Ready", "twice")).toBe("False/CopyOfStartedRun");
+    await story.clock.advance(2 * minute);
+    expect(story.condition("Finished", "twice")).toBe("True/StartDeadlineExceeded");
+    expect(story.remote.posts).toHaveLength(1);
   });
 
   test("what may change at any time makes no other object of it", async () => {
