@@ -155,7 +155,9 @@ describe("the catalogue of conditions", () => {
 });
 
 test.each(Object.keys({ ...normalEvents, ...warningEvents }))("an Event %s is written somewhere", (reason) => {
-  const rooms = ["connection", "deployment", "job", "job-run", "shared"].map((room) => `controllers/${room}`).concat("cli");
+  const rooms = ["connection", "deployment", "job", "job-run", "shared"]
+    .map((room) => `controllers/${room}`)
+    .concat("cli");
   const writers = rooms.flatMap((room) =>
     readdirSync(join(root, "src", room)).map((file) => readFileSync(join(root, "src", room, file), "utf8")),
   );

@@ -76,7 +76,7 @@ const ofToken: readonly string[] = ["whoAmI", "abortRun"];
 
 const calls = Object.keys(setUp([]).under).filter((name) => !silent.includes(name)) as Call[];
 const outcomeCalls: readonly Call[] = ["startRun"];
-const neverTwice: readonly Call[] = ["startRun", "updateJobDeployment"];
+const neverTwice: readonly Call[] = ["startRun", "updateJobDeployment", "restartService"];
 const throwing = calls.filter((name) => !outcomeCalls.includes(name));
 const ordinary = throwing.filter((name) => name !== "whoAmI");
 const repeatable = ordinary.filter((name) => !neverTwice.includes(name));
