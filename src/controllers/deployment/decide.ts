@@ -22,8 +22,8 @@ import {
 } from "./out-of-sync.ts";
 import { isNewDeclaration, pendingDifferences } from "./pending.ts";
 import { isRecreated, recreatedConclusion } from "./recreated.ts";
-import { decideRedeploy, wantsRedeploy, withRedeploy } from "./redeploy.ts";
-import { isNotShownYet, isSameDesire, nowByStopwatch, wasInSync } from "./remembered.ts";
+import { decideRedeploy, withRedeploy } from "./redeploy.ts";
+import { isNotShownYet, isSameDesire, nowByStopwatch, wantsRedeploy, wasInSync } from "./remembered.ts";
 import { decideRestore, decideRestored, keepRequest, restoreInForce } from "./restore.ts";
 import {
   blockedConclusion,

@@ -6,8 +6,6 @@ import { formatTime } from "../../runtime/conditions.ts";
 import { isReadInPart } from "./compare.ts";
 import type { StatedFields } from "./conclusion.ts";
 import type { Change } from "./decision.ts";
-import { notKeptRecord } from "./not-kept.ts";
-import { redeployRecord } from "./redeploy.ts";
 import type { Applied } from "./rollout.ts";
 
 /*
@@ -20,26 +18,12 @@ export function inDoubt({ metadata }: NorthflankDeployment, now: number): Applie
   return { generation: metadata.generation ?? 0, time: formatTime(now) };
 }
 
-/**
- * The status that has to be stored before a change is sent, so that a program that dies in the call leaves no wrong one;
- * `undefined` where the one there is will do. The conditions stay: nothing is known yet.
- */
-export function statusBefore(
+/** The status that names no declaration, where that has to be stored before a change of unseen fields is sent. */
+export function statusInDoubt(
   object: NorthflankDeployment,
   change: Change,
   now: number,
 ): NorthflankDeploymentStatus | undefined {
-  if (change.cause === "PartResent") {
-    return { observedGeneration: 0, ...object.status, notKept: notKeptRecord(change, now) };
-  }
-  const { redeploy } = change;
-  if (redeploy !== undefined) {
-    return {
-      observedGeneration: 0,
-      ...object.status,
-      redeploy: redeployRecord({ ...change, redeploy }, "Pending", now),
-    };
-  }
   const { applied } = object.status ?? {};
   const isKnown = applied !== undefined && (applied.specHash === undefined || applied.specHash === change.desire.hash);
   if (isKnown || change.cause === "Restored" || !changesUnseen(change)) return undefined;

@@ -3,7 +3,7 @@ import type { NorthflankDeployment } from "../../api/deployment.ts";
 import { resolvedCommit } from "./build.ts";
 import { compare, type Difference } from "./compare.ts";
 import type { Seen } from "./decision.ts";
-import { wantsRedeploy } from "./redeploy.ts";
+import { wantsRedeploy } from "./remembered.ts";
 import { restoreInForce } from "./restore.ts";
 
 /**

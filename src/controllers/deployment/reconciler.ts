@@ -11,11 +11,10 @@ import type { Conclusion } from "./conclusion.ts";
 import { decide } from "./decide.ts";
 import type { Change } from "./decision.ts";
 import { execute } from "./execute.ts";
-import { statusBefore } from "./in-doubt.ts";
-import { missingRecord, notRecorded } from "./not-recorded.ts";
 import type { Observation } from "./observation.ts";
 import { type ObserveDeps, observe, restsFor, targetName } from "./observe.ts";
 import { statusOf } from "./status.ts";
+import { missingRecord, notRecorded, statusBefore } from "./status-before.ts";
 import { targetOf } from "./target.ts";
 import { concludeChange } from "./written.ts";
 

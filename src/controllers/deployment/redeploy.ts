@@ -8,7 +8,7 @@ import type { Change, DecideInput, Redeploy, Seen } from "./decision.ts";
 import { longestHistory } from "./history.ts";
 import { observedFields, timeText } from "./observed-fields.ts";
 import { dependencyConclusion } from "./out-of-sync.ts";
-import { unfinished } from "./remembered.ts";
+import { unfinished, wantsRedeploy } from "./remembered.ts";
 import { hasMovedSince } from "./rollout.ts";
 
 /*
@@ -40,13 +40,6 @@ const settleMs = 30_000;
 const beginsWithinMs = 120_000;
 
 const mostAttempts = 2;
-
-/** The spec asks for a redeploy that was not handled. */
-export function wantsRedeploy({ spec, status }: NorthflankDeployment): boolean {
-  const { redeployToken: token } = spec;
-  if (token === undefined || spec.serviceId === undefined) return false;
-  return status?.redeploy?.token !== token || status.redeploy.outcome === "Pending";
-}
 
 type RedeployDecision =
   | { readonly kind: "send"; readonly redeploy: Redeploy }

@@ -55,6 +55,13 @@ export function isNotShownYet(input: DecideInput, target: TargetView): boolean {
   return ageOf(input, time).elapsedMs < showsWithinMs && imageText(target) === previousSource;
 }
 
+/** The spec asks for a redeploy that was not handled. */
+export function wantsRedeploy({ spec, status }: NorthflankDeployment): boolean {
+  const { redeployToken: token } = spec;
+  if (token === undefined || spec.serviceId === undefined) return false;
+  return status?.redeploy?.token !== token || status.redeploy.outcome === "Pending";
+}
+
 /** The newest change with its result; nothing when that is known, or when there was no change of ours. */
 export function headResult(object: NorthflankDeployment, result: Result): StatedFields {
   const [head, ...rest] = object.status?.history ?? [];

@@ -19,8 +19,7 @@ import { longestHistory } from "./history.ts";
 import { inDoubt } from "./in-doubt.ts";
 import { observedFields, timeText } from "./observed-fields.ts";
 import { pauseText } from "./paused.ts";
-import { wantsRedeploy } from "./redeploy.ts";
-import { headResult } from "./remembered.ts";
+import { headResult, wantsRedeploy } from "./remembered.ts";
 import { hasBegunNone, pollPauseMs } from "./rolling.ts";
 import { hasMovedSince, judgeRollout } from "./rollout.ts";
 

@@ -32,6 +32,7 @@ test.each(seeds)("after a life of random faults (seed %i) the object comes to re
   scene.has(deployment());
   let tag = 2;
   let request = 0;
+  let token = 0;
 
   const steps: Readonly<Record<string, () => void>> = {
     edit: () => {
@@ -52,6 +53,8 @@ test.each(seeds)("after a life of random faults (seed %i) the object comes to re
       scene.failStatus = new KubeError({ code: "unavailable", step: "patch", detail: "down" });
     },
     restart: () => scene.restart(),
+    redeploy: () => scene.edit({ redeployToken: `t${++token}` }),
+    recreated: () => scene.northflank.change("api", { uid: `uid-${++token}` }),
     "paused for a while": () => scene.northflank.change("api", { servicePaused: random() < 0.5 }),
   };
 

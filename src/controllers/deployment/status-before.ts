@@ -1,8 +1,27 @@
 // pure
-import type { NorthflankDeployment } from "../../api/deployment.ts";
+import type { NorthflankDeployment, NorthflankDeploymentStatus } from "../../api/deployment.ts";
 import { recordNotStored } from "../shared/record-not-stored.ts";
 import type { Conclusion } from "./conclusion.ts";
 import type { Change } from "./decision.ts";
+import { statusInDoubt } from "./in-doubt.ts";
+import { notKeptRecord } from "./not-kept.ts";
+import { redeployRecord } from "./redeploy.ts";
+
+/**
+ * The status that has to be stored before a change is sent, so that a program that dies in the call leaves no wrong one;
+ * `undefined` where the one there is will do. The conditions stay: nothing is known yet.
+ */
+export function statusBefore(
+  object: NorthflankDeployment,
+  change: Change,
+  now: number,
+): NorthflankDeploymentStatus | undefined {
+  const before = { observedGeneration: 0, ...object.status };
+  if (change.cause === "PartResent") return { ...before, notKept: notKeptRecord(change, now) };
+  const { redeploy } = change;
+  if (redeploy === undefined) return statusInDoubt(object, change, now);
+  return { ...before, redeploy: redeployRecord({ ...change, redeploy }, "Pending", now) };
+}
 
 /** The field of status that has to be stored before the change is sent, and was not; `undefined`: it may be sent. */
 export function missingRecord({ status }: NorthflankDeployment, change: Change): "redeploy" | "notKept" | undefined {
