@@ -438,6 +438,16 @@ describe("before any check", () => {
       "SecretInvalid",
       (it: ConnectionScene) => (it.secret = { text: `${canary}\n${canary}`, resourceVersion: "1" }),
     ],
+    [
+      "a token in quotes",
+      "SecretInvalid",
+      (it: ConnectionScene) => (it.secret = { text: `"${canary}"\n`, resourceVersion: "1" }),
+    ],
+    [
+      "a line of .env",
+      "SecretInvalid",
+      (it: ConnectionScene) => (it.secret = { text: `NF_TOKEN=${canary}\n`, resourceVersion: "1" }),
+    ],
   ])("%s is Stalled, and mended within a minute after it is right", async (_sentence, reason, bring) => {
     const it = scene();
     bring(it);
