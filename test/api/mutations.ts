@@ -9,9 +9,11 @@ interface Mutation {
   readonly value: unknown;
 }
 
+/** Large ones cost time and nothing else, and what is in an owner the sandbox drops where a real server refuses it. */
 const good = Object.values(documents)
   .filter(({ old, problems }) => old === undefined && problems.length === 0)
-  .map(({ object }) => JSON.stringify(object));
+  .map(({ object }) => JSON.stringify(object))
+  .filter((text) => text.length < 10_000 && !text.includes("ownerReferences"));
 
 /** Values that are right somewhere and wrong elsewhere. */
 const values: readonly unknown[] = [
