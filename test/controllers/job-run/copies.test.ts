@@ -100,7 +100,9 @@ describe("the annotation", () => {
       isFirst = false;
       return patch(key, operations);
     };
-    await story.run({}, 5 * minute);
+    // With one of somebody else, the write of ours goes through all the same.
+    story.cluster.create("once", {}, { annotations: { theirs: "1" } });
+    await story.clock.advance(5 * minute);
     expect(story.remote.posts).toHaveLength(0);
     expect(story.status().phase).toBe(phase);
     expect(story.status().start?.outcome).toBe("NotStarted");
@@ -183,6 +185,18 @@ describe("an object that comes back without its status", () => {
     // Nobody waits for it: a deletion goes through at once.
     if (spec.deletionPolicy === "Abort") expect(story.cluster.read("once")).toBeUndefined();
     else expect(story.status().phase).toBe("Running");
+  });
+
+  test("is held by no finalizer, whatever its deletionPolicy", async () => {
+    story = new RunStory();
+    story.remote.runMs = 60 * minute;
+    await story.run({ deletionPolicy: "Abort" }, minute);
+    const { finalizers: _, ...metadata } = story.object().metadata;
+    story.cluster.writes.length = 0;
+    await restore({ ...story.object(), metadata });
+    expect(story.status().phase).toBe("Running");
+    expect(story.cluster.writes.filter(({ object }) => object.metadata.finalizers !== undefined)).toEqual([]);
+    expect(story.writes()).toEqual(["status", "replace", "status", "replace"]);
   });
 
   test("that was aborted stays aborted: no request at all", async () => {
