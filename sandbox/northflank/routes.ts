@@ -7,6 +7,7 @@ import type { BodySchema } from "./request-bodies.ts";
 import { beginRollout, configure, gradualOf, promote, rollBack } from "./rollouts.ts";
 import {
   abortRun,
+  checkRunnable,
   type DeploymentChange,
   deploy,
   deployedBuild,
@@ -316,18 +317,11 @@ function listRuns(request: Request): Answer {
 }
 
 function runJob(request: Request): Answer {
-  const { job } = jobOf(request);
-  checkRunnable(job, request.body as { readonly deployment?: DeploymentChange });
+  const { project, job } = jobOf(request);
+  const { deployment } = request.body as { readonly deployment?: DeploymentChange };
+  checkRunnable(request.world, project, job, deployment);
   const { id, runName } = startRun(request.world, job, { startedBy: "api", request: request.body });
   return data({ id, runName });
-}
-
-/** Something to run comes from the job, from the run's own source, or from a build of the job itself. */
-function checkRunnable(job: Job, { deployment }: { readonly deployment?: DeploymentChange }): void {
-  const isConfigured = [job.external, job.internal, deployment?.external, deployment?.internal].some(
-    (source) => source !== undefined,
-  );
-  if (!isConfigured && job.builds.length === 0) throw new ApiProblem(409, "No deployment configured");
 }
 
 function getRun(request: Request): Answer {

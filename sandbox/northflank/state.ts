@@ -205,10 +205,25 @@ function resolveInternal(world: World, project: Project, service: Service, wante
     buildSHA: buildSHA ?? (buildId === undefined ? "latest" : undefined),
     buildId,
   };
-  if (!isLatest(found) && wantedBuild(world, project, found) === undefined) {
-    throw new ApiProblem(400, buildId === undefined ? "There is no build of this commit" : "Build not found");
-  }
+  checkBuilt(world, project, found);
   return found;
+}
+
+/** A named build has to be there, and to have succeeded. */
+function checkBuilt(world: World, project: Project, source: Internal): void {
+  if (isLatest(source) || wantedBuild(world, project, source) !== undefined) return;
+  throw new ApiProblem(400, source.buildId === undefined ? "There is no build of this commit" : "Build not found");
+}
+
+/** Something to run comes from the job, from the run's own source, or from a build of the job itself. */
+export function checkRunnable(world: World, project: Project, job: Job, own: DeploymentChange | undefined): void {
+  const sources = [job.external, job.internal, own?.external, own?.internal];
+  if (sources.every((source) => source === undefined) && job.builds.length === 0) {
+    throw new ApiProblem(409, "No deployment configured");
+  }
+  if (own?.internal === undefined) return;
+  const id = own.internal.id ?? job.internal?.id;
+  if (id !== undefined) checkBuilt(world, project, { ...own.internal, id });
 }
 
 /** The service that builds; `project/service` names one of another project. */

@@ -581,6 +581,16 @@ describe("runs", () => {
     expect((await call("POST", empty, {})).status).toBe(200);
   });
 
+  test("of a build are refused until it has succeeded", async () => {
+    const { id, sha } = sandbox.startBuild("shop", "builder", { sha: "b".repeat(40), outcome: "never" });
+    const byCommit = { deployment: { internal: { id: "builder", buildSHA: sha } } };
+    const byId = { deployment: { internal: { id: "builder", buildId: id } } };
+    for (const body of [byCommit, byId]) expect((await call("POST", runs, body)).status).toBe(400);
+    expect(sandbox.runs("shop", "migrate")).toEqual([]);
+    sandbox.finishBuild("shop", "builder", id, "SUCCESS");
+    for (const body of [byCommit, byId]) expect((await call("POST", runs, body)).status).toBe(200);
+  });
+
   test("are listed in pages by cursor", async () => {
     for (let count = 0; count < 5; count++) sandbox.injectRun("shop", "migrate", { startedMs: nowMs - count * 1_000 });
     const seen: string[] = [];
