@@ -38,7 +38,7 @@ describe("one account", { concurrent: true, timeout: 300_000 }, () => {
         scenario.deployment(`slow-${n}`, { ...api("1.4.2"), projectId: "slow", serviceId: `api-${n}` }),
       ),
     );
-    await scenario.until("seven calls that hang: all places of a project", () => hanging().length === 7);
+    await scenario.until("eight calls that hang: all places of a project", () => hanging().length === 8);
     const same = await scenario.deployment("api", api("1.4.2"));
     const other = await scenario.deployment("mill", {
       ...api("1.4.2", { projectId: "mill" }),
@@ -47,7 +47,7 @@ describe("one account", { concurrent: true, timeout: 300_000 }, () => {
     const run = await scenario.jobRun("once");
     for (const object of [same, other]) await object.reaches("Ready");
     await run.reaches("Succeeded");
-    // All of that while none of the seven had its answer, nor ran out of time.
+    // All of that while none of the eight had its answer, nor ran out of time.
     expect(hanging()).toHaveLength(7);
 
     scenario.northflank.fault = undefined;

@@ -46,7 +46,7 @@ describe("an example of the documentation", { concurrent: true, timeout: 200_000
 
   test.each(of("patch manual job"))("$name arrives at the job as it was pasted", async ({ body }) => {
     await using scenario = await startScenario();
-    const object = await scenario.job("migrate", { jobType: "manual", settings: body });
+    const object = await scenario.job("migrate", { jobType: "manual", settings: body, ...references(body) });
     await object.reaches("Ready");
     expect(bodiesOf(scenario, "/v1/projects/shop/jobs/manual/migrate")).toEqual([body]);
   });
@@ -54,7 +54,7 @@ describe("an example of the documentation", { concurrent: true, timeout: 200_000
   test.each(of("run job"))("$name starts the run with what was pasted", async ({ body }) => {
     await using scenario = await startScenario();
     await withBuild(scenario);
-    const object = await scenario.jobRun("once", body);
+    const object = await scenario.jobRun("once", { ...body, ...references(body) });
     await object.reaches("Finished");
     expect(bodiesOf(scenario, "/v1/projects/shop/jobs/migrate/runs")).toEqual([body]);
   });
@@ -64,6 +64,13 @@ describe("an example of the documentation", { concurrent: true, timeout: 200_000
 function of(name: PageExample["call"]["name"]): readonly PageExample[] {
   const examples = pageExamples.filter(({ call }) => call.name === name);
   return [...new Map(examples.map((example) => [JSON.stringify(example.body), example])).values()];
+}
+
+/** Files of examples hold `${...}`, which has to be wanted. */
+function references(body: object): { readonly allowReferences?: true } {
+  const { runtimeFiles, buildFiles, buildArguments, dockerSecretMounts } = body as Readonly<Record<string, unknown>>;
+  const held = JSON.stringify([runtimeFiles, buildFiles, buildArguments, dockerSecretMounts]);
+  return held === "[null,null,null,null]" ? {} : { allowReferences: true };
 }
 
 /** The build that the examples name. */

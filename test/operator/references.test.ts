@@ -32,6 +32,8 @@ describe("values from the cluster", { concurrent: true, timeout: 300_000 }, () =
     await scenario.secret("db", { url: "postgres://canary-of-the-db", user: "canary-user" });
     await scenario.configMap("app", { LEVEL: "info", url: "from-the-map", "config.yaml": `a: ${expanded("b")}\n` });
     const run = await scenario.jobRun("once", {
+      // The file has one.
+      allowReferences: true,
       runtimeEnvironmentFrom: [
         { secretRef: { name: "db", prefix: "DB_" } },
         { configMapKeyRef: { name: "app", key: "LEVEL" }, name: "LEVEL" },

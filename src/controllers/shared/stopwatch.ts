@@ -9,8 +9,10 @@ export interface Age {
   readonly seenMs: number;
 }
 
-/** The ages of the times in a status, by their text. */
-export type Ages = ReadonlyMap<string, Age>;
+/** The ages of the times in a status, by their text, at the moment when they were asked for. */
+export interface Ages {
+  get(time: string): Age | undefined;
+}
 
 interface Mark {
   readonly seenAtMs: number;
@@ -26,7 +28,10 @@ interface Mark {
  */
 export class Stopwatch {
   readonly #clock: Pick<Clock, "now" | "monotonic">;
-  readonly #marks = new Map<ObjectKey, { readonly uid: string | undefined; readonly byTime: Map<string, Mark> }>();
+  readonly #marks = new Map<
+    ObjectKey,
+    { readonly uid: string | undefined; readonly byTime: ReadonlyMap<string, Mark> }
+  >();
 
   constructor(clock: Pick<Clock, "now" | "monotonic">) {
     this.#clock = clock;
@@ -38,21 +43,38 @@ export class Stopwatch {
     times: readonly (string | undefined)[],
   ): Ages {
     const nowMs = this.#clock.monotonic();
-    const known = this.#marks.get(object.key);
-    const before = known !== undefined && known.uid === object.uid ? known.byTime : new Map<string, Mark>();
+    const byTime = this.#marked(object, times, nowMs);
+    return {
+      get: (time) => {
+        const mark = byTime.get(time);
+        if (mark === undefined) return undefined;
+        const seenMs = nowMs - mark.seenAtMs;
+        return { seenMs, elapsedMs: mark.elapsedAtFirstMs + seenMs };
+      },
+    };
+  }
+
+  #marked(
+    { key, uid }: { readonly key: ObjectKey; readonly uid: string | undefined },
+    times: readonly (string | undefined)[],
+    nowMs: number,
+  ): ReadonlyMap<string, Mark> {
+    const known = this.#marks.get(key);
+    const before = known !== undefined && known.uid === uid ? known.byTime : undefined;
     const byTime = new Map<string, Mark>();
     for (const time of times) {
-      const elapsedMs = this.#clock.now() - Date.parse(time ?? "");
-      if (time === undefined || Number.isNaN(elapsedMs)) continue;
-      byTime.set(time, before.get(time) ?? { seenAtMs: nowMs, elapsedAtFirstMs: Math.max(0, elapsedMs) });
+      if (time === undefined) continue;
+      const mark = before?.get(time) ?? this.#mark(time, nowMs);
+      if (mark !== undefined) byTime.set(time, mark);
     }
-    if (byTime.size === 0) this.#marks.delete(object.key);
-    else this.#marks.set(object.key, { uid: object.uid, byTime });
-    const ageOf = ({ seenAtMs, elapsedAtFirstMs }: Mark): Age => {
-      const seenMs = nowMs - seenAtMs;
-      return { seenMs, elapsedMs: elapsedAtFirstMs + seenMs };
-    };
-    return new Map([...byTime].map(([time, mark]) => [time, ageOf(mark)]));
+    if (byTime.size > 0) this.#marks.set(key, { uid, byTime });
+    else if (known !== undefined) this.#marks.delete(key);
+    return byTime;
+  }
+
+  #mark(time: string, seenAtMs: number): Mark | undefined {
+    const elapsedMs = this.#clock.now() - Date.parse(time);
+    return Number.isNaN(elapsedMs) ? undefined : { seenAtMs, elapsedAtFirstMs: Math.max(0, elapsedMs) };
   }
 
   /** Forgets an object that is gone. */
