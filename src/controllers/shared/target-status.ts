@@ -6,7 +6,7 @@ import type { Claim } from "./claim.ts";
 import type { EventDraft } from "./event-draft.ts";
 import type { FailureRecord } from "./failure.ts";
 import type { NextPass } from "./next-pass.ts";
-import { present } from "./present.ts";
+import { overlaid } from "./present.ts";
 import { reconcileRequest } from "./reconcile-request.ts";
 import type { TargetObject } from "./target-object.ts";
 import { summaryConditions, type Verdict } from "./verdict.ts";
@@ -46,14 +46,11 @@ export function targetStatus<S extends NonNullable<TargetObject["status"]>>(
     readonly now: number;
   },
 ): S {
-  const { nextReconcileTime: _planned, ...before } = object.status ?? ({} as S);
+  const before = overlaid(object.status ?? {}, unplanned);
   const generation = object.metadata.generation ?? 0;
   const previous = object.status?.conditions ?? [];
   const drafts = [...commonDrafts(object, conclusion), ...facts.drafts];
-  const status = present({
-    ...before,
-    ...conclusion.stated,
-    ...facts.fields,
+  const status = overlaid(before, conclusion.stated, facts.fields, {
     observedGeneration: generation,
     conditions: [...mergeConditions({ previous, drafts, generation, now: facts.now })],
     lastHandledReconcileAt: reconcileRequest(object.metadata) ?? object.status?.lastHandledReconcileAt,
@@ -65,6 +62,9 @@ export function targetStatus<S extends NonNullable<TargetObject["status"]>>(
   // Sound: fields of the status before, of the kind's own, and those that every kind has.
   return { ...status, ...planned } as unknown as S;
 }
+
+// The time of the next look alone is no news.
+const unplanned = { nextReconcileTime: undefined };
 
 function commonDrafts(object: TargetObject, conclusion: TargetConclusion): readonly ConditionDraft[] {
   const { verdict, sameDesire } = conclusion;
