@@ -175,6 +175,26 @@ describe("a token", { concurrent: true, timeout: 300_000 }, () => {
     await deployment.reaches("Ready");
   });
 
+  test("that is limited to its project deploys and runs builds of another one", async () => {
+    await using scenario = await startScenario({ isStarted: false });
+    const { northflank, token } = scenario;
+    const sha = "a".repeat(40);
+    northflank.addProject("builders");
+    northflank.addService("builders", { id: "builder", serviceType: "build" });
+    northflank.addBuild("builders", "builder", { id: "fast-build-1", branch: "main", sha });
+    northflank.setTokenRights(token, { projects: { restrictionMode: "in", projects: ["shop"] } });
+    await scenario.startOperator().ready();
+    const connection = await connectionOf(scenario);
+    await connection.becomes("said where it may be used", ({ status }) =>
+      isSame(status?.projectRestrictions, { mode: "In", projects: ["shop"] }),
+    );
+    const build = { internal: { id: "builders/builder", branch: "main", buildSHA: sha } };
+    const deployment = await scenario.deployment("api", { ...api, deployment: build });
+    const run = await scenario.jobRun("once", { deployment: build });
+    await deployment.reaches("Ready");
+    await run.reaches("Started", { status: "True" });
+  });
+
   test("that expires soon is warned of once, also by the process that comes after", async () => {
     await using scenario = await startScenario({ connection: "no-secret" });
     const expiresAtMs = Date.now() + 5 * 24 * 3_600_000;

@@ -45,10 +45,9 @@ describe("a service", { concurrent: true, timeout: 200_000 }, () => {
     await object.reaches("Ready", { reason: "RolloutComplete" });
     expect(scenario.northflank.service("shop", "api").docker).toEqual(docker);
     const path = "POST /v1/projects/shop/services/api/deployment";
-    expect(sent(scenario)).toEqual([
-      `${path} ${JSON.stringify({ ...deployment, docker })}`,
-      `${path} ${JSON.stringify({ docker })}`,
-    ]);
+    // The order of keys is the API server's.
+    const bodies = sent(scenario).map((call) => (call.startsWith(path) ? JSON.parse(call.slice(path.length)) : call));
+    expect(bodies).toEqual([{ ...deployment, docker }, { docker }]);
   });
 
   test("that is deleted and created again is another one", async () => {

@@ -152,7 +152,7 @@ async function foreignProject(
 ): Promise<(AccountResolution & { readonly kind: "blocked" }) | undefined> {
   const [projectId, serviceId] = body.internal?.id?.split("/") ?? [];
   if (projectId === undefined || serviceId === undefined || projectId === object.spec.projectId) return undefined;
-  const resolution = await deps.accounts.resolve({ ...accountRequest(object), projectId }, signal);
+  const resolution = await deps.accounts.resolve({ ...accountRequest(object), projectId, isBuilder: true }, signal);
   return resolution.kind === "blocked" ? resolution : undefined;
 }
 

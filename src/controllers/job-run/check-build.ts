@@ -16,7 +16,7 @@ export async function buildInTheWay(pass: Pass, account: Account): Promise<Start
   const { projectId } = query.builder;
   if (projectId !== object.spec.projectId) {
     // What a connection allows holds for the project that a build comes from as well.
-    const allowed = await deps.accounts.resolve({ ...requestOf(object), projectId }, context.signal);
+    const allowed = await deps.accounts.resolve({ ...requestOf(object), projectId, isBuilder: true }, context.signal);
     if (allowed.kind === "blocked") return allowed;
   }
   const { buildId, sinceMs = deps.clock.monotonic() } = memory.build ?? {};

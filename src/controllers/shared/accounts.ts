@@ -7,8 +7,13 @@ export interface AccountRequest {
   readonly namespace: string;
   /** `spec.connectionRef.name`; when missing, the rules of {@link Accounts.resolve} choose. */
   readonly connectionName: string | undefined;
-  /** Checked against the connection's `allowedProjects`. */
+  /** Checked against the connection's `allowedProjects`, and against the projects that its token reaches. */
   readonly projectId: string;
+  /**
+   * Only a build comes from the project. Northflank may deploy it also where the token does not reach the project, so that
+   * is Northflank's to judge; what the connection allows counts all the same. Default: false.
+   */
+  readonly isBuilder?: boolean;
 }
 
 /** An account that can be used now. What it says of its {@link Standing} is as it is when it is read. */

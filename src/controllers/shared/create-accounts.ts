@@ -276,7 +276,8 @@ export function createAccounts(deps: AccountsDeps): ConnectionAccounts {
     const { spec: { suspend, allowedProjects } = {}, status } = connectionOf(request) ?? {};
     if (suspend === true) return connectionSuspended(name);
     if (!isProjectAllowed(request.projectId, allowedProjects)) return projectNotAllowed(request, name);
-    if (!isProjectInReach(request.projectId, status?.projectRestrictions)) return projectOutOfReach(request, name);
+    const isInReach = request.isBuilder === true || isProjectInReach(request.projectId, status?.projectRestrictions);
+    if (!isInReach) return projectOutOfReach(request, name);
     return { kind: "source", source };
   }
 

@@ -221,6 +221,19 @@ describe("the account of an object", () => {
 });
 
 describe("an object is held back", () => {
+  test("where the token does not reach its project, and not where only a build comes from there", async () => {
+    const status = { projectRestrictions: { mode: "In" as const, projects: ["shop"] } };
+    const { accounts, store } = setUp([{ ...connection("main"), status }]);
+    const from = async (isBuilder: boolean) => {
+      const request = { namespace: "shop", connectionName: "main", projectId: "builders", isBuilder };
+      return summaryOf(await accounts.resolve(request, neverAborted()));
+    };
+    expect([await from(false), await from(true)]).toEqual(["stalled/ProjectNotAllowed in 600 s", "usable"]);
+    // What the connection allows holds for both.
+    store.set("shop/main", { ...connection("main", { allowedProjects: ["shop"] }), status });
+    expect(await from(true)).toBe("stalled/ProjectNotAllowed in 600 s");
+  });
+
   test.each([
     ["while the connection is suspended", { suspend: true }, "waiting/ConnectionSuspended in 600 s"],
     ["when the project is not allowed", { allowedProjects: ["staging-*"] }, "stalled/ProjectNotAllowed in 600 s"],
