@@ -1,6 +1,7 @@
 // pure
 import { passIn } from "../shared/next-pass.ts";
 import { present } from "../shared/present.ts";
+import { ageOf } from "./ages.ts";
 import type { Conclusion } from "./conclusion.ts";
 import type { DecideInput, Seen } from "./decision.ts";
 import { timeText } from "./observed-fields.ts";
@@ -15,8 +16,12 @@ import type { TargetView } from "./target-view.ts";
  *     paused, different    --> the change is sent, read back, and Ready (ServicePaused)
  *     resumed              --> the rollout is followed from its first look; its limit counts from then
  *
- * What was seen of the rollout while the service was paused says nothing about the one that follows.
+ * What was seen of the rollout while the service was paused says nothing about the one that follows. Northflank may say
+ * shortly after a change that it is complete, though nothing runs: so a change is looked at once more.
  */
+
+/** When a change to a paused service is looked at once more, in milliseconds after it was sent. */
+const secondLookMs = 120_000;
 
 /** What was seen of the pause, in a sentence. */
 export function pauseText({ pausedByInstances }: Pick<TargetView, "pausedByInstances">): string {
@@ -26,7 +31,8 @@ export function pauseText({ pausedByInstances }: Pick<TargetView, "pausedByInsta
 }
 
 /** The service has what is declared, and runs nothing. */
-export function pausedConclusion({ object }: DecideInput, seen: Seen, base: SameBase): Conclusion {
+export function pausedConclusion(input: DecideInput, seen: Seen, base: SameBase): Conclusion {
+  const { object } = input;
   const { desire, service } = seen;
   const { applied } = base.stated;
   const result = object.status?.history?.[0]?.result;
@@ -48,6 +54,11 @@ export function pausedConclusion({ object }: DecideInput, seen: Seen, base: Same
       applied: applied && isUnfinished ? present({ ...applied, previousTransitionTime }) : applied,
       ...headResult(object, "Paused"),
     },
-    next: passIn(seen.nextResyncMs),
+    next: passIn(isUnfinished ? Math.min(seen.nextResyncMs, secondLookInMs(input, applied?.time)) : seen.nextResyncMs),
   };
+}
+
+function secondLookInMs(input: DecideInput, sentTime: string | undefined): number {
+  const leftMs = secondLookMs - ageOf(input, sentTime).elapsedMs;
+  return leftMs > 0 ? leftMs : Number.POSITIVE_INFINITY;
 }

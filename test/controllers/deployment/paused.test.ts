@@ -102,6 +102,23 @@ describe.each(forms)("in a form %s, a paused service", (_form, pause, resume, sh
     expect(scene.object().status?.history?.[0]).toMatchObject({ cause: "SpecChanged", result: "Paused" });
   });
 
+  test("is not taken for rolled out because Northflank said so of the change during the pause", async () => {
+    await settled({ rollout: { onFailure: "Restore" } });
+    scene.northflank.change("api", pause);
+    await scene.work(hour);
+    scene.edit({ deployment: { external: { imagePath: "ghcr.io/acme/api:3" } } });
+    await scene.work(10_000);
+    scene.northflank.rollout("api", "COMPLETED");
+    await scene.work(4 * minute);
+    scene.northflank.change("api", resume);
+    await scene.work(20 * minute);
+    // Nothing has moved since the resume.
+    expect(scene.object().status?.lastGood).not.toMatchObject({ image: "ghcr.io/acme/api:3" });
+    scene.northflank.rollout("api", "FAILED");
+    await scene.work(hour);
+    expect(writes().at(-1)).toBe(post);
+  });
+
   test("is sent the declared image when it is seen for the first time", async () => {
     scene.northflank.change("api", pause);
     scene.has(deployment());
