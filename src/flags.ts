@@ -196,7 +196,7 @@ export function hostProblem(
   allowedHosts: readonly string[] | undefined,
 ): ConfigProblem | undefined {
   if (url === undefined || allowedHosts === undefined || isAllowedOrigin(url.origin, allowedHosts)) return undefined;
-  const expectation = `its host must be one of --allowed-api-hosts (${allowedHosts.join(", ")})`;
+  const expectation = `--allowed-api-hosts must name ${url.host}; it names ${allowedHosts.join(", ")}`;
   return { name, value: url.href, expectation };
 }
 

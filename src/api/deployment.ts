@@ -145,9 +145,9 @@ export const deploymentSpec = {
       type: "string",
       minLength: 1,
       maxLength: 128,
-      pattern: "^[^\\x00-\\x1f\\x7f]+$",
+      pattern: "^[^\\x00-\\x1f\\x7f{}$]+$",
       description:
-        "Any text; a new value redeploys the service once with the source that it has, for example after a tag was moved " +
+        "Any text that a pipeline has filled in (no $, { or }); a new value redeploys the service once with the source that it has, for example after a tag was moved " +
         "in the registry. A build is deployed again, not built again. Handled by the change where the source changes too, " +
         "and by the first look at an object that is new. Not for jobs: their next run pulls the image. " +
         "Not under managementPolicy Observe. Default: none.",

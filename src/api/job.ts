@@ -27,7 +27,8 @@ function noReferences(field: "runtimeEnvironment" | "buildArguments"): Rule {
   return {
     name: "references",
     rule: `self.allowReferences || !has(self.settings.${field}) || self.settings.${field}.all(k, !self.settings.${field}[k].contains('\${'))`,
-    message: "Northflank would expand ${ in a value: set allowReferences: true if that is wanted",
+    message:
+      "Northflank would expand ${ in a value: set allowReferences: true if that is wanted, or render the file first if CI left it",
     fieldPath: `.settings.${field}`,
     check: (self: {
       readonly allowReferences?: boolean;

@@ -98,7 +98,7 @@ function withRemedy({ message, remedy }: Finding): string {
 function summaryLine({ checked, bad, skipped }: Summary): string {
   const result = bad === 0 ? "all good" : `${bad} bad`;
   const others = skipped === 0 ? "" : `; ${counted(skipped, "document")} of other kinds skipped`;
-  return `${counted(checked, "manifest")} checked, ${checked === 0 ? "none is ours" : result}${others}`;
+  return `${counted(checked, "manifest")} checked, ${checked === 0 ? "none is of this operator" : result}${others}`;
 }
 
 function counted(count: number, noun: string): string {

@@ -194,6 +194,10 @@ const deployments: Readonly<Record<string, Document>> = {
     problems: [],
   },
   "deployment: of a job": { object: deployment({ serviceId: undefined, jobId: "migrate" }), problems: [] },
+  "deployment: a redeploy whose token CI left unreplaced": {
+    object: deployment({ redeployToken: "$" + "{{ github.sha }}" }),
+    problems: ["spec.redeployToken pattern"],
+  },
   "deployment: a redeploy of a service": { object: deployment({ redeployToken: "2026-11-29" }), problems: [] },
   "deployment: a redeploy of a job": {
     object: deployment({ serviceId: undefined, jobId: "migrate", redeployToken: "1" }),

@@ -92,7 +92,7 @@ describe("the output", () => {
       "1 manifest checked, all good\n",
     );
     expect((await validate(["-"], configMap)).out).toBe(
-      "0 manifests checked, none is ours; 1 document of other kinds skipped\n",
+      "0 manifests checked, none is of this operator; 1 document of other kinds skipped\n",
     );
   });
 
