@@ -3,7 +3,7 @@ import type { NorthflankJobRun } from "../../api/job-run.ts";
 import { findCondition } from "../../runtime/conditions.ts";
 import { type ObjectKey, objectKey } from "../../runtime/outcome.ts";
 import { isAbortWanted, isUnresolved, latestAttempt, type StartRecord, stateOf } from "./machine.ts";
-import { markOf } from "./mark.ts";
+import { markOf, mismatchOf } from "./mark.ts";
 
 /** Another run object of the same job and account. */
 export interface Sibling {
@@ -130,14 +130,40 @@ export function runsTaken(object: NorthflankJobRun, siblings: readonly Sibling[]
 }
 
 /**
- * Runs that the annotations of others stand for, which have lost their status and are still to be looked at. Who may write
- * one in another namespace must not take a run away from this object.
+ * Those of them that others have by an annotation alone. Anybody who may create an object of the job may write one, so
+ * that such a run is not this object's is as unproven as that it is.
+ */
+export function runsInDoubt(object: NorthflankJobRun, siblings: readonly Sibling[]): ReadonlySet<string> {
+  const others = siblings.map((sibling) => sibling.object);
+  const proven = runIdsOf([object, ...others.map(withoutAdopted)]);
+  const adopted = others.flatMap((other) => adoptedRunsOf(other));
+  return new Set([...adopted, ...markedRuns(object, others)].filter((id) => !proven.has(id)));
+}
+
+function withoutAdopted(object: NorthflankJobRun): NorthflankJobRun {
+  const { status } = object;
+  const adopted = adoptedRunsOf(object);
+  if (status?.runId === undefined || adopted.length === 0) return object;
+  const { runId, attempts = [], ...rest } = status;
+  const proven = attempts.filter(({ origin }) => origin !== "Adopted");
+  return { ...object, status: { ...rest, ...(adopted.includes(runId) ? {} : { runId }), attempts: proven } };
+}
+
+function adoptedRunsOf({ status }: NorthflankJobRun): readonly string[] {
+  return (status?.attempts ?? []).flatMap(({ origin, runId }) => (origin === "Adopted" ? [runId] : []));
+}
+
+/**
+ * Runs that the annotations of others stand for, which have lost their status and are still to be looked at. One that is
+ * not that of its own object stands for nothing, and who may write one in another namespace must not take a run away
+ * from this object.
  */
 function markedRuns({ metadata }: NorthflankJobRun, others: readonly NorthflankJobRun[]): readonly string[] {
   return others.flatMap((other) => {
     if (other.metadata.namespace !== metadata.namespace || latestAttempt(other) !== undefined) return [];
     const reading = markOf(other);
-    return reading?.kind === "mark" ? (reading.mark.runId ?? []) : [];
+    if (reading?.kind !== "mark" || mismatchOf(other, reading, undefined) !== undefined) return [];
+    return reading.mark.runId ?? [];
   });
 }
 

@@ -124,6 +124,8 @@ interface Search {
   readonly list: RunList;
   /** Runs that belong to other objects. */
   readonly claimed: ReadonlySet<string>;
+  /** Those of them that an annotation alone says it of (see mark.ts). */
+  readonly doubtful?: ReadonlySet<string> | undefined;
   readonly reach: Reach;
   /** Other starts of the job whose outcome is open. */
   readonly rivals?: readonly StartRecord[] | undefined;
@@ -156,6 +158,11 @@ export function judgeCandidates(search: Search): Exclude<ReadBack, { kind: "tooE
   const { reach } = search;
   const candidates = candidatesOf(search);
   const [only] = candidates;
+  const hidden = hiddenRuns(search).map(({ id }) => id);
+  if (hidden.length > 0) {
+    const runIds = [...candidates.map(({ id }) => id), ...hidden];
+    return runIds.length > 1 ? { kind: "several", runIds } : { kind: "unsure", why: "contested", runIds };
+  }
   if (only === undefined) {
     const timeless = reach.countsTimeless ? [] : newRuns(search).filter(({ claim }) => claim === "timeless");
     const runIds = timeless.map(({ run }) => run.id);
@@ -165,6 +172,16 @@ export function judgeCandidates(search: Search): Exclude<ReadBack, { kind: "tooE
   return isContested(only, search)
     ? { kind: "unsure", why: "contested", runIds: [only.id] }
     : { kind: "one", run: only };
+}
+
+/**
+ * Runs that this start may have started, and that an annotation of another object alone claims: neither taken nor passed
+ * over. A start that an annotation alone tells of has no better claim, and is never repeated by itself.
+ */
+function hiddenRuns({ doubtful = new Set(), ...search }: Search): readonly JobRunView[] {
+  if (doubtful.size === 0 || isFromAnnotation(search.start)) return [];
+  const runs = search.list.runs.filter(({ id }) => doubtful.has(id));
+  return candidatesOf({ ...search, list: { ...search.list, runs }, claimed: new Set() });
 }
 
 /** Whether another open start may have started this run as well. */

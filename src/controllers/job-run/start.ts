@@ -17,6 +17,7 @@ import {
   openStartsOf,
   replaceableAmong,
   runIdsOf,
+  runsInDoubt,
   runsTaken,
   type Sibling,
 } from "./concurrency.ts";
@@ -262,7 +263,15 @@ function runSince(search: {
 }): LateRun | undefined {
   const { start, object, list, siblings, rivals, untilMs } = search;
   const claimed = runsTaken(object, siblings);
-  const readBack = judgeCandidates({ start, list, claimed, rivals, reach: { untilMs, countsTimeless: false } });
+  const doubtful = runsInDoubt(object, siblings);
+  const readBack = judgeCandidates({
+    start,
+    list,
+    claimed,
+    doubtful,
+    rivals,
+    reach: { untilMs, countsTimeless: false },
+  });
   return readBack.kind === "none" ? undefined : { kind: "lateRun", start, readBack };
 }
 

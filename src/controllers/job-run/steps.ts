@@ -11,7 +11,7 @@ import { judgeAccountChange } from "./account-change.ts";
 import { provenMs } from "./age.ts";
 import { buildInTheWay } from "./check-build.ts";
 import { type Conclusion, type Judge, settleWaitMs } from "./conclusion.ts";
-import { openStartsOf, runsTaken } from "./concurrency.ts";
+import { openStartsOf, runsInDoubt, runsTaken } from "./concurrency.ts";
 import {
   decideBlocked,
   decideDoubt,
@@ -161,7 +161,7 @@ async function resolve(pass: Pass): Promise<Conclusion> {
     // The list cannot be read. A person who knows may answer all the same, once nothing can be on its way any more.
     return (elapsedMs >= waitMs ? await answeredByPerson(pass) : undefined) ?? listed.conclusion;
   }
-  const searched = { start, list: listed.list, claimed: claimedBy(pass), rivals: openStartsOf(pass.siblings()) };
+  const searched = { start, list: listed.list, ...claimsOf(pass) };
   const readBack = judgeReadBack({ ...searched, waitMs, waitedMs });
   if (readBack.kind !== "tooEarly") memory.readBack?.release();
   const atMs = deps.clock.monotonic();
@@ -205,7 +205,7 @@ async function awaitPerson(pass: Pass): Promise<Conclusion | undefined> {
   const listed = await listRuns(pass);
   if (listed.kind === "concluded") return listed.conclusion;
   const start = recordOf(pass);
-  const searched = { start, list: listed.list, claimed: claimedBy(pass), rivals: openStartsOf(pass.siblings()) };
+  const searched = { start, list: listed.list, ...claimsOf(pass) };
   const waitedMs = unresolvedFor(pass, start);
   const waitMs = settleWaitMs(deps.settings);
   const reach = { untilMs: waitMs, countsTimeless: false };
@@ -521,6 +521,12 @@ function judgeOf({ deps }: Pass): Judge {
 
 function claimedBy(pass: Pass): ReadonlySet<string> {
   return runsTaken(pass.object, pass.siblings());
+}
+
+/** What others have, or may have, of the runs of a list. */
+function claimsOf(pass: Pass): Pick<Parameters<typeof judgeReadBack>[0], "claimed" | "doubtful" | "rivals"> {
+  const siblings = pass.siblings();
+  return { claimed: claimedBy(pass), doubtful: runsInDoubt(pass.object, siblings), rivals: openStartsOf(siblings) };
 }
 
 function recordOf({ object, key }: Pass): StartRecord {

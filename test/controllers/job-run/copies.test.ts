@@ -503,6 +503,73 @@ describe("an annotation that somebody forged", () => {
   });
 });
 
+describe("an annotation beside an object that may have started a run", () => {
+  const hour = 60 * minute;
+
+  test("of a copy under another name takes nothing from the object that comes back", async () => {
+    story = new RunStory();
+    await story.run({}, 2 * minute);
+    const copy = story.object();
+    story.cluster.create("twin", copy.spec, { annotations: copy.metadata.annotations ?? {} });
+    await story.clock.advance(minute);
+    expect(story.condition("Ready", "twin")).toBe("False/CopyOfStartedRun");
+    await restore(copy);
+    expect(story.summary()).toMatchObject({ phase: "Succeeded", runId: "run-1" });
+    expect(story.remote.posts).toHaveLength(1);
+  });
+
+  test("of a copy under another name lets an object whose attempts are lost find its run again", async () => {
+    story = new RunStory();
+    story.remote.runMs = 2 * hour;
+    await story.run({ startGuarantee: "AtLeastOnce" }, minute);
+    const copy = story.object();
+    story.cluster.create("twin", copy.spec, { annotations: copy.metadata.annotations ?? {} });
+    await story.clock.advance(minute);
+    const { status, metadata, ...rest } = story.object();
+    const { attempts: _, ...left } = status ?? { observedGeneration: -1 };
+    story.cluster.restore([
+      { ...rest, metadata: { ...metadata, resourceVersion: "9000" }, status: left },
+      story.object("twin"),
+    ]);
+    story.restart();
+    await story.clock.advance(hour);
+    expect(story.summary()).toMatchObject({ phase: "Running", runId: "run-1" });
+    expect(story.remote.posts).toHaveLength(1);
+  });
+
+  async function besideForger(spec: Partial<NorthflankJobRun["spec"]>, isOwn: boolean, runId = "run-1"): Promise<void> {
+    story = new RunStory();
+    story.remote.runMs = 2 * hour;
+    story.remote.nextMode = "answerLost";
+    await story.run({ startGuarantee: "AtLeastOnce" }, 2_000);
+    const hash = isOwn ? specHash({ spec: { ...story.object().spec, ...spec } }) : "another";
+    const { start } = story.status();
+    const mark = { object: `default/${isOwn ? "forger" : "other"}`, spec: hash, start: "forged", attempt: 1, runId };
+    const text = JSON.stringify({ ...mark, recordedTime: start?.recordedTime });
+    story.cluster.create("forger", spec, { annotations: { [startedRun]: text } });
+    await story.clock.advance(hour);
+  }
+
+  test("that is not of its own object takes no run", async () => {
+    await besideForger({ suspend: true }, false);
+    expect(story.summary()).toMatchObject({ phase: "Running", runId: "run-1" });
+    expect(story.remote.posts).toHaveLength(1);
+  });
+
+  test.each([true, false])(
+    "that is of its own object makes no other one start twice, suspended: %s",
+    async (suspend) => {
+      await besideForger({ suspend }, true);
+      // Where the forger is suspended its annotation claims the run, else its status does.
+      expect(story.status("forger").attempts?.[0]?.origin).toBe(suspend ? undefined : "Adopted");
+      expect(story.remote.posts).toHaveLength(1);
+      expect(story.remote.isActive("run-1")).toBe(true);
+      expect(story.condition("Ready")).toBe("False/StartOutcomeUnknown");
+      expect(message()).toContain("run-1");
+    },
+  );
+});
+
 describe("beside others of its job", () => {
   test("its active run is waited for under Forbid, and is over when it is over", async () => {
     story = new RunStory();
