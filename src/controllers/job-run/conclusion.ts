@@ -9,8 +9,9 @@ import type { EventDraft } from "../shared/event-draft.ts";
 import type { RemoteVerdict } from "../shared/remote-verdict.ts";
 import type { Verdict } from "../shared/verdict.ts";
 import { untilMs } from "./age.ts";
-import { type Attempt, isUnresolved, latestAttempt, limitOf, type StartRecord, stateOf } from "./machine.ts";
+import { type Attempt, isUnresolved, latestAttempt, limitOf, stateOf } from "./machine.ts";
 import { timeMs } from "./read-back.ts";
+import type { StartRecord } from "./start-record.ts";
 
 /** What a pass concluded: what the status shall say, what is done once it says so, and when to come back. */
 export interface Conclusion {

@@ -2,8 +2,9 @@
 import type { NorthflankJobRun } from "../../api/job-run.ts";
 import { findCondition } from "../../runtime/conditions.ts";
 import { type ObjectKey, objectKey } from "../../runtime/outcome.ts";
-import { isAbortWanted, isUnresolved, latestAttempt, type StartRecord, stateOf } from "./machine.ts";
+import { isAbortWanted, isUnresolved, latestAttempt, stateOf } from "./machine.ts";
 import { markOf, mismatchOf } from "./mark.ts";
+import type { StartRecord } from "./start-record.ts";
 
 /** Another run object of the same job and account. */
 export interface Sibling {
@@ -160,9 +161,10 @@ function adoptedRunsOf({ status }: NorthflankJobRun): readonly string[] {
  */
 function markedRuns({ metadata }: NorthflankJobRun, others: readonly NorthflankJobRun[]): readonly string[] {
   return others.flatMap((other) => {
-    if (other.metadata.namespace !== metadata.namespace || latestAttempt(other) !== undefined) return [];
+    if (other.metadata.namespace !== metadata.namespace) return [];
     const reading = markOf(other);
-    if (reading?.kind !== "mark" || mismatchOf(other, reading, undefined) !== undefined) return [];
+    if (reading?.kind !== "mark" || (latestAttempt(other)?.number ?? 0) >= reading.mark.attempt) return [];
+    if (mismatchOf(other, reading, undefined) !== undefined) return [];
     return reading.mark.runId ?? [];
   });
 }

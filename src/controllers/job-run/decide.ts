@@ -28,10 +28,11 @@ import {
 } from "./conclusion.ts";
 import type { Obstacle } from "./concurrency.ts";
 import { adopt, withDuplicate } from "./follow.ts";
-import { isUnresolved, latestAttempt, type StartRecord, stateOf } from "./machine.ts";
+import { isUnresolved, latestAttempt, stateOf } from "./machine.ts";
 import type { ReadBack } from "./read-back.ts";
 import { immutableSpec } from "./remedies.ts";
 import { decideReadBack } from "./resolve.ts";
+import type { StartRecord } from "./start-record.ts";
 
 /** Suspended before the start. */
 export function decideHold(situation: Situation): Conclusion {

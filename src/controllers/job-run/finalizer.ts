@@ -2,7 +2,8 @@
 import type { NorthflankJobRun } from "../../api/job-run.ts";
 import { runFinalizer } from "../../api/names.ts";
 import { addFinalizer, hasFinalizer, type PatchOperation, removeFinalizer } from "../../runtime/finalizers.ts";
-import { isFromAnnotation, type RunState } from "./machine.ts";
+import type { RunState } from "./machine.ts";
+import { isFromAnnotation } from "./start-record.ts";
 
 /**
  * What is to be done about our finalizer: it is there while `deletionPolicy: Abort` has a run to abort, or a start whose

@@ -27,9 +27,10 @@ import {
   withFacts,
 } from "./conclusion.ts";
 import { deadlineEnd, type End, finish } from "./ends.ts";
-import { type Attempt, isAbortWanted, isFromAnnotation, type StartRecord, type Wish } from "./machine.ts";
+import { type Attempt, isAbortWanted, type Wish } from "./machine.ts";
 import { maxAttempts } from "./memory.ts";
 import { isServerTime, timeMs } from "./read-back.ts";
+import { isFromAnnotation, type StartRecord } from "./start-record.ts";
 
 /** A run that was found takes the place of the answer that was lost. */
 export function adoptFound(situation: Situation, start: StartRecord, run: JobRunView): Conclusion {

@@ -1,10 +1,12 @@
 // pure
 import type { NorthflankJobRun } from "../../api/job-run.ts";
-import { runFinalizer, startedRun } from "../../api/names.ts";
+import { runFinalizer } from "../../api/names.ts";
 import { findCondition } from "../../runtime/conditions.ts";
 import { hasFinalizer } from "../../runtime/finalizers.ts";
 import { isReconcileRequested } from "../shared/reconcile-request.ts";
 import type { SpecProblem } from "../shared/spec-problem.ts";
+import { markOf } from "./mark.ts";
+import type { StartRecord } from "./start-record.ts";
 
 /*
  * Where a run is, told by the object alone, and what is wanted of it. The two together name the step of this pass.
@@ -31,7 +33,7 @@ import type { SpecProblem } from "../shared/spec-problem.ts";
  *                               | finished |<------------+  | between |--------> unresolved
  *                               +----------+<---------------+---------+
  *
- *   an object with the annotation of a start and without a status: restored from a backup, or a copy (see mark.ts)
+ *   an object with the annotation of a start that its status lacks: restored from a backup, or a copy (see mark.ts)
  *
  *        +--------+  the annotation is its own    +------------+  names the run, or exactly one is found   +---------+  over
  *   ---> | marked |-----------------------------> | unresolved | ----------------------------------------> | adopted |-----> finished
@@ -187,14 +189,15 @@ function mayBeRepeated({ completionTime, remoteStatus, number }: Attempt, spec: 
   return completionTime !== undefined && remoteStatus !== "SUCCESS" && number <= spec.backoffLimit;
 }
 
-/** The annotation of a start is there, and the status, which would say more, has neither a start nor a run. */
+/**
+ * The annotation of a start is there, and the status, which would say more, has neither a start nor a run so new. The
+ * record of a start always comes before its annotation.
+ */
 function isMarked(object: NorthflankJobRun): boolean {
-  const { metadata, status } = object;
-  return (
-    metadata.annotations?.[startedRun] !== undefined &&
-    status?.start === undefined &&
-    latestAttempt(object) === undefined
-  );
+  const reading = markOf(object);
+  if (reading === undefined) return false;
+  const known = Math.max(object.status?.start?.attempt ?? 0, latestAttempt(object)?.number ?? 0);
+  return known < (reading.kind === "mark" ? reading.mark.attempt : 1);
 }
 
 /**
@@ -209,28 +212,11 @@ export function isUnresolved({ status }: Pick<NorthflankJobRun, "status">): bool
 
 /** One run in Northflank, as the status keeps it. */
 export type Attempt = NonNullable<NonNullable<NorthflankJobRun["status"]>["attempts"]>[number];
-/** What is written down before a run is started. */
-export type StartRecord = NonNullable<NonNullable<NorthflankJobRun["status"]>["start"]>;
 
 /** Given up without an answer, by startGuarantee (`StartOutcomeUnknown`) or by a person (`RetryingRun`). */
 export function isGivenUp({ outcome, reason }: StartRecord): boolean {
   return outcome === "NotStarted" && (reason === "StartOutcomeUnknown" || reason === "RetryingRun");
 }
-
-/**
- * The id of a record that was read from the annotation (see mark.ts). The id says it, and no field of its own, because a
- * CRD of an earlier version would drop such a field: then the run would be taken for one that is ours to abort and repeat.
- */
-export function idFromAnnotation(id: string): string {
-  return `${annotationPrefix}${id}`;
-}
-
-/** True where only the annotation tells of the start: the run is adopted where it is found, and nothing else follows. */
-export function isFromAnnotation({ id }: Pick<StartRecord, "id">): boolean {
-  return id.startsWith(annotationPrefix);
-}
-
-const annotationPrefix = "annotation:";
 
 /** The current run, or the last one; `undefined` before the first. */
 export function latestAttempt(object: NorthflankJobRun): Attempt | undefined {

@@ -6,8 +6,8 @@ import { readableRunId } from "../../northflank/run-view.ts";
 import { capped, formatTime } from "../../runtime/conditions.ts";
 import type { PatchOperation } from "../../runtime/finalizers.ts";
 import { objectKey } from "../../runtime/outcome.ts";
-import { idFromAnnotation, type StartRecord } from "./machine.ts";
 import { timeMs } from "./read-back.ts";
+import { idFromAnnotation, type StartRecord } from "./start-record.ts";
 
 /*
  * What outlives the status. Backup tools, `kubectl get | kubectl create` and copies to another cluster keep metadata and

@@ -7,7 +7,7 @@ import type { EventDraft } from "../shared/event-draft.ts";
 import { present } from "../shared/present.ts";
 import type { Sighting } from "./age.ts";
 import type { RunStatus } from "./conclusion.ts";
-import type { StartRecord } from "./machine.ts";
+import type { StartRecord } from "./start-record.ts";
 
 /**
  * What one process knows of one run beyond the object. Everything here may be lost in a crash: it saves requests and

@@ -5,9 +5,10 @@ import type { JobRunView, JobView, RunList, RunsNeeded } from "../../northflank/
 import type { Account, AccountResolution, Accounts } from "../shared/accounts.ts";
 import type { Sibling } from "./concurrency.ts";
 import { duplicateIn } from "./duplicate.ts";
-import type { Attempt, StartRecord } from "./machine.ts";
+import type { Attempt } from "./machine.ts";
 import { neededForReadBack, neededForWatch } from "./runs-needed.ts";
 import { jobOf } from "./start.ts";
+import type { StartRecord } from "./start-record.ts";
 
 /** A read that may fail for reasons that a status can tell. */
 export type Read<T> =

@@ -1,7 +1,7 @@
 // pure
 import type { JobRunView, RunList } from "../../northflank/types.ts";
 import { formatTime } from "../../runtime/conditions.ts";
-import { isFromAnnotation, type StartRecord } from "./machine.ts";
+import { isFromAnnotation, type StartRecord } from "./start-record.ts";
 
 /*
  * Telling a run that we may have started from those that were there before: by their ids and by Northflank's clock.

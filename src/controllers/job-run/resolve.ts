@@ -18,8 +18,9 @@ import {
 } from "./conclusion.ts";
 import { decideLeave, decideUnstartedEnd, finish } from "./ends.ts";
 import { adoptFound } from "./follow.ts";
-import { isFromAnnotation, type StartRecord, type Wish } from "./machine.ts";
+import type { Wish } from "./machine.ts";
 import type { ReadBack } from "./read-back.ts";
+import { isFromAnnotation, type StartRecord } from "./start-record.ts";
 
 /** Two empty reads are needed; `isSecondEmpty`: one at least the settle time ago was empty as well. */
 export function decideResolved(

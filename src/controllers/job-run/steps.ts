@@ -38,7 +38,7 @@ import {
   retryPauseMs,
   withDuplicate,
 } from "./follow.ts";
-import { type Attempt, isFromAnnotation, isUnresolved, latestAttempt, type StartRecord, type Wish } from "./machine.ts";
+import { type Attempt, isUnresolved, latestAttempt, type Wish } from "./machine.ts";
 import { markedRunOf } from "./mark.ts";
 import { decideMarked, decideMarkedRun } from "./marked.ts";
 import type { RefusedAbort } from "./memory.ts";
@@ -61,6 +61,7 @@ import { createdAfterStart } from "./remade-job.ts";
 import { runRemedyOf } from "./remedies.ts";
 import { decideProbe, decideResolution, decideResolved, parseResolution, type Resolution } from "./resolve.ts";
 import { startRun } from "./start.ts";
+import { isFromAnnotation, type StartRecord } from "./start-record.ts";
 import { rememberedAccount } from "./teardown.ts";
 
 /** Does what the step of this pass is. `undefined`: nothing is to be written; come back shortly. */

@@ -331,6 +331,33 @@ describe("an object that comes back without its status", () => {
     expect(story.remote.posts).toHaveLength(1);
   });
 
+  test.each(["AtMostOnce", "AtLeastOnce"] as const)(
+    "starts no further run where the record of a later one alone is lost: %s",
+    async (startGuarantee) => {
+      story = new RunStory();
+      story.remote.results.push("FAILED");
+      story.remote.runMs = 20_000;
+      await story.run({ backoffLimit: 2, startGuarantee }, 25_000);
+      story.remote.nextMode = "answerLost";
+      await story.clock.advance(13_000);
+      expect(story.remote.posts).toHaveLength(2);
+      const { status, metadata, ...rest } = story.object();
+      const { start, ...left } = status ?? { observedGeneration: -1 };
+      expect([start?.attempt, start?.outcome, left.attempts?.length]).toEqual([2, "Pending", 1]);
+      story.cluster.restore([{ ...rest, metadata: { ...metadata, resourceVersion: "9000" }, status: left }]);
+      story.restart();
+      await story.clock.advance(60 * minute);
+      expect(story.remote.posts).toHaveLength(2);
+      expect(story.status()).toMatchObject({
+        phase: "Succeeded",
+        attempts: [
+          { runId: "run-1", origin: "Started" },
+          { runId: "run-2", number: 2, origin: "Adopted" },
+        ],
+      });
+    },
+  );
+
   test("is adopted also where nobody was there for startDeadlineSeconds after the restore", async () => {
     story = new RunStory();
     await story.run({ startDeadlineSeconds: 60 }, 2 * minute);

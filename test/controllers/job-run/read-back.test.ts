@@ -1,6 +1,5 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import type { StartRecord } from "../../../src/controllers/job-run/machine.ts";
 import {
   baselineOf,
   candidatesOf,
@@ -9,6 +8,7 @@ import {
   judgeCandidates,
   judgeReadBack,
 } from "../../../src/controllers/job-run/read-back.ts";
+import type { StartRecord } from "../../../src/controllers/job-run/start-record.ts";
 import type { JobRunView, RunList } from "../../../src/northflank/types.ts";
 
 const t0 = Date.parse("2026-01-01T12:00:00Z");

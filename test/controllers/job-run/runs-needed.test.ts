@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import type { StartRecord } from "../../../src/controllers/job-run/machine.ts";
 import { neededForBaseline, neededForReadBack, neededForWatch } from "../../../src/controllers/job-run/runs-needed.ts";
+import type { StartRecord } from "../../../src/controllers/job-run/start-record.ts";
 import type { JobRunView } from "../../../src/northflank/types.ts";
 
 const t0 = Date.parse("2026-01-01T12:00:00Z");
