@@ -2,8 +2,8 @@
 import type { NorthflankJobRun } from "../../api/job-run.ts";
 import { compareStandings, type Standing } from "../shared/standing.ts";
 import type { Verdict } from "../shared/verdict.ts";
-import { isGivenUp, isUnresolved, latestAttempt, stateOf } from "./machine.ts";
-import type { StartRecord } from "./start-record.ts";
+import { isUnresolved, latestAttempt, stateOf } from "./machine.ts";
+import { isGivenUp, type StartRecord } from "./start-record.ts";
 
 /**
  * Why the account that the connection leads to now has nothing to say about the run: what was started, or may have been,

@@ -6,7 +6,8 @@ import { formatDuration } from "../../util/duration.ts";
 import type { Verdict } from "../shared/verdict.ts";
 import { untilMs } from "./age.ts";
 import { type Conclusion, conclude, type Next, normal, type Situation, warning, withFacts } from "./conclusion.ts";
-import { isGivenUp, isUnresolved, latestAttempt, stateOf, type Wish } from "./machine.ts";
+import { isUnresolved, latestAttempt, stateOf, type Wish } from "./machine.ts";
+import { isGivenUp } from "./start-record.ts";
 
 /** How a run object ended. */
 export interface End {

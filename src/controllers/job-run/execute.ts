@@ -9,7 +9,7 @@ import type { Account } from "../shared/accounts.ts";
 import type { AfterAction } from "./conclusion.ts";
 import { finalizerPatch } from "./finalizer.ts";
 import { latestAttempt } from "./machine.ts";
-import { runIdOperations } from "./mark.ts";
+import { markUpdate } from "./mark.ts";
 import type { RunMemory } from "./memory.ts";
 import type { Read } from "./observe.ts";
 import { jobOf, putStart } from "./start.ts";
@@ -80,7 +80,7 @@ async function record(
 }
 
 /**
- * Adds or removes our finalizer, and writes the id of the run to the annotation where it is missing: one request for both.
+ * Adds or removes our finalizer, and brings the annotation up to what the status says: one request for both.
  * A conflict changes nothing: the next pass sees the new state.
  */
 export async function changeMetadata(
@@ -91,7 +91,7 @@ export async function changeMetadata(
 ): Promise<"done" | "again"> {
   const { namespace = "", name, uid } = object.metadata;
   const finalizer = change === undefined ? undefined : finalizerPatch(object, change);
-  const mark = runIdOperations(object);
+  const mark = markUpdate(object);
   if (finalizer === undefined && mark === undefined) return "done";
   const isSame = { op: "test", path: "/metadata/uid", value: uid } as const;
   const patch = { kind: "json", body: [...(finalizer ?? [isSame]), ...(mark ?? [])] } as const;

@@ -213,11 +213,6 @@ export function isUnresolved({ status }: Pick<NorthflankJobRun, "status">): bool
 /** One run in Northflank, as the status keeps it. */
 export type Attempt = NonNullable<NonNullable<NorthflankJobRun["status"]>["attempts"]>[number];
 
-/** Given up without an answer, by startGuarantee (`StartOutcomeUnknown`) or by a person (`RetryingRun`). */
-export function isGivenUp({ outcome, reason }: StartRecord): boolean {
-  return outcome === "NotStarted" && (reason === "StartOutcomeUnknown" || reason === "RetryingRun");
-}
-
 /** The current run, or the last one; `undefined` before the first. */
 export function latestAttempt(object: NorthflankJobRun): Attempt | undefined {
   return object.status?.attempts?.at(-1);

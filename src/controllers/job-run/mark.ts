@@ -7,7 +7,7 @@ import { capped, formatTime } from "../../runtime/conditions.ts";
 import type { PatchOperation } from "../../runtime/finalizers.ts";
 import { objectKey } from "../../runtime/outcome.ts";
 import { timeMs } from "./read-back.ts";
-import { idFromAnnotation, type StartRecord } from "./start-record.ts";
+import { idFromAnnotation, isGivenUp, type StartRecord } from "./start-record.ts";
 
 /*
  * What outlives the status. Backup tools, `kubectl get | kubectl create` and copies to another cluster keep metadata and
@@ -16,6 +16,8 @@ import { idFromAnnotation, type StartRecord } from "./start-record.ts";
  *
  *   PUT status.start -> PATCH mark (and finalizer) -> gate -> POST -> status.attempts -> PATCH mark with the run's id
  *                       |<------------- whoever copies the object from here on copies the mark ------------->
+ *
+ * Where nothing was started, the status says so first, and then the mark goes.
  *
  * Anybody who may create the object may write the annotation. So it only ever keeps from starting, and names a run to
  * follow: no run is aborted because of it.
@@ -172,23 +174,33 @@ export function markOperations({ metadata }: NorthflankJobRun, text: string): re
 const path = `/metadata/annotations/${startedRun.replaceAll("~", "~0").replaceAll("/", "~1")}`;
 
 /**
- * The operations that add the id of the run to the annotation, once the status has it; `undefined` where there is nothing
- * to add. An annotation that somebody has taken away stays away: the status is what counts here.
+ * The operations that bring the annotation up to what the status says of its start: the id of the run, or that none was
+ * started. `undefined` where there is nothing to change. An annotation that somebody has taken away stays away: the status
+ * is what counts here.
  */
-export function runIdOperations(object: NorthflankJobRun): readonly PatchOperation[] | undefined {
+export function markUpdate(object: NorthflankJobRun): readonly PatchOperation[] | undefined {
   const { metadata, status } = object;
   const before = metadata.annotations?.[startedRun];
   const reading = markOf(object);
   const start = status?.start;
   if (before === undefined || reading?.kind !== "mark" || start === undefined) return undefined;
   const { mark } = reading;
+  if (!isOf(mark, start) || mark.attempt !== start.attempt || mark.runId !== undefined) return undefined;
+  const isSame = { op: "test", path, value: before } as const;
   const runId = status?.attempts?.find(({ number }) => number === start.attempt)?.runId;
-  if (!isOf(mark, start) || mark.runId !== undefined || runId === undefined) return undefined;
-  const value = JSON.stringify({ ...mark, runId });
-  return [
-    { op: "test", path, value: before },
-    { op: "add", path, value },
-  ];
+  if (runId !== undefined) return [isSame, { op: "add", path, value: JSON.stringify({ ...mark, runId }) }];
+  if (!isCertainlyNotStarted(start)) return undefined;
+  const last = status?.attempts?.at(-1);
+  if (last === undefined) return [isSame, { op: "remove", path }];
+  // The run before it has been there all the same, and keeps a copy from starting.
+  const { number, runId: lastRunId, startTime = mark.recordedTime } = last;
+  const value = JSON.stringify({ ...mark, attempt: number, recordedTime: startTime, runId: lastRunId });
+  return [isSame, { op: "add", path, value }];
+}
+
+/** Nothing was sent, or it was refused; and no start without an answer is behind the record. */
+function isCertainlyNotStarted(start: StartRecord): boolean {
+  return start.outcome === "NotStarted" && start.firstRecordedTime === undefined && !isGivenUp(start);
 }
 
 /** Why the run of a mark cannot be taken for one of this object; `undefined` where it can. */

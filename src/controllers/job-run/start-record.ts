@@ -18,3 +18,8 @@ export function isFromAnnotation({ id }: Pick<StartRecord, "id">): boolean {
 }
 
 const annotationPrefix = "annotation:";
+
+/** Given up without an answer, by startGuarantee (`StartOutcomeUnknown`) or by a person (`RetryingRun`). */
+export function isGivenUp({ outcome, reason }: StartRecord): boolean {
+  return outcome === "NotStarted" && (reason === "StartOutcomeUnknown" || reason === "RetryingRun");
+}

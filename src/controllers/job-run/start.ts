@@ -24,7 +24,7 @@ import {
 import { isRejectedForGood, rejectionMessage, type StartReport } from "./decide.ts";
 import { duplicateIn } from "./duplicate.ts";
 import { finalizerPatch } from "./finalizer.ts";
-import { isBeforeStart, isGivenUp, latestAttempt, stateOf } from "./machine.ts";
+import { isBeforeStart, latestAttempt, stateOf } from "./machine.ts";
 import { markOperations, markText } from "./mark.ts";
 import { type RunMemory, rememberEnd, withUnsaved } from "./memory.ts";
 import { baselineOf, judgeCandidates } from "./read-back.ts";
@@ -32,7 +32,7 @@ import { ofRun } from "./remedies.ts";
 import { forgottenStart, type Restored } from "./restored.ts";
 import { type RunValues, runBodyOf } from "./run-body.ts";
 import { neededForBaseline } from "./runs-needed.ts";
-import type { StartRecord } from "./start-record.ts";
+import { isGivenUp, type StartRecord } from "./start-record.ts";
 
 /*
  * The start of a run: not idempotent, not identifiable, so sent at most once per record.

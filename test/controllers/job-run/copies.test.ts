@@ -2,6 +2,8 @@ import { afterEach, describe, expect, test } from "vitest";
 import type { NorthflankJobRun } from "../../../src/api/job-run.ts";
 import { resolveStart, startedRun } from "../../../src/api/names.ts";
 import { specHash } from "../../../src/controllers/job-run/mark.ts";
+import { KubeError } from "../../../src/kube/errors.ts";
+import { NorthflankError } from "../../../src/northflank/errors.ts";
 import { type Boundary, boundaries, type RunProcess, type Side } from "../../support/run-process.ts";
 import { RunRemote, startModes } from "../../support/run-remote.ts";
 import { RunStory } from "../../support/run-story.ts";
@@ -123,6 +125,80 @@ describe("the annotation", () => {
     await story.clock.advance(2 * minute);
     expect(story.remote.posts).toHaveLength(1);
     expect(story.status().phase).toBe("Succeeded");
+  });
+});
+
+describe("a start of which the status says that it started nothing", () => {
+  const refusal = (code: "rejected" | "unauthorized" | "forbidden", httpStatus: number) =>
+    new NorthflankError({ code, step: "start a run", detail: "no", sent: true, httpStatus });
+
+  test.each([
+    ["rejected", 400, {}],
+    ["unauthorized", 401, {}],
+    ["forbidden", 403, { deletionPolicy: "Abort" }],
+    ["rejected", 409, {}],
+  ] as const)("%s %i: leaves no annotation, and a copy runs", async (code, status, spec) => {
+    story = new RunStory();
+    story.remote.refusals.push(refusal(code, status));
+    await story.run(spec, 500);
+    expect(story.status().start?.outcome).toBe("NotStarted");
+    expect(story.object().metadata.annotations?.[startedRun]).toBeUndefined();
+    expect(story.object().metadata.finalizers ?? []).toEqual([]);
+    // The last one takes the annotation and the finalizer away, and wakes nobody.
+    expect(story.writes()).toEqual(["replace", "patch", "replace", "status", "patch"]);
+    const copy = story.object();
+    await restore(copy);
+    expect(story.summary()).toMatchObject({ phase: "Succeeded", Ready: "True/RunSucceeded" });
+    expect(story.remote.posts).toHaveLength(2);
+  });
+
+  test("a further one of a series: a copy adopts the run before it", async () => {
+    story = new RunStory();
+    story.remote.results.push("FAILED");
+    story.remote.runMs = 20_000;
+    await story.run({ backoffLimit: 2 }, 25_000);
+    story.remote.refusals.push(refusal("rejected", 400));
+    await story.clock.advance(minute);
+    expect(story.remote.posts).toHaveLength(2);
+    expect(annotationOf(story.object())).toMatchObject({ attempt: 1, runId: "run-1" });
+    await restore(story.object());
+    expect(story.status()).toMatchObject({ phase: "Failed", attempts: [{ runId: "run-1", origin: "Adopted" }] });
+    expect(story.remote.posts).toHaveLength(2);
+  });
+
+  test("one that repeats a start without an answer keeps the annotation: that one may have come through", async () => {
+    story = new RunStory();
+    story.remote.nextMode = "notApplied";
+    await story.run({ startGuarantee: "AtLeastOnce" }, 10_000);
+    for (let count = 0; count < 20; count++) story.remote.refusals.push(refusal("rejected", 400));
+    await story.clock.advance(30 * minute);
+    expect(story.status().start).toMatchObject({ outcome: "NotStarted", reason: "RequestRejected" });
+    expect(annotationOf(story.object())).toMatchObject({ attempt: 1 });
+    const posts = story.remote.posts.length;
+    await restore(story.object(), {}, 60 * minute);
+    expect(story.remote.posts).toHaveLength(posts);
+    expect(story.condition("Ready")).toBe("False/StartOutcomeUnknown");
+  });
+
+  test.each(["before", "after"] as const)("a process that is killed %s it removes the annotation", async (side) => {
+    story = new RunStory();
+    story.remote.refusals.push(refusal("rejected", 400));
+    const patch = story.cluster.patch.bind(story.cluster);
+    let removals = 0;
+    story.cluster.patch = (key, operations) => {
+      const isRemoval = JSON.stringify(operations).includes(`"op":"remove"`);
+      if (!isRemoval || removals++ > 0) return patch(key, operations);
+      if (side === "after") patch(key, operations);
+      story.process.kill();
+      throw new KubeError({ code: "unavailable", step: "patch", detail: "gone" });
+    };
+    await story.run({}, minute);
+    expect(removals).toBe(1);
+    story.restart();
+    await story.clock.advance(5 * minute);
+    expect(story.condition("Ready")).toBe("False/RequestRejected");
+    expect(story.object().metadata.annotations?.[startedRun]).toBeUndefined();
+    expect(story.remote.posts).toHaveLength(1);
   });
 });
 
