@@ -96,7 +96,7 @@ export type StartReport =
   | { readonly kind: "readFailed"; readonly error: NorthflankError }
   /** The list of runs is cut, and an active run of anybody would have to be waited for: nothing was sent. */
   | { readonly kind: "listCut" }
-  /** The answer to the intent did not hold it: nothing was sent, and nothing would say so later. */
+  /** The answer to the intent, or to its annotation, did not hold it: nothing was sent, and nothing would say so later. */
   | { readonly kind: "notStored"; readonly fields: readonly string[] }
   /** The intent was recorded, then time or the lease ran out: nothing was sent. */
   | { readonly kind: "gateClosed"; readonly start: StartRecord; readonly why: string }
@@ -313,8 +313,9 @@ function decideListCut(situation: Situation): Conclusion {
  */
 export function decideNotStored(situation: Situation, fields: readonly string[]): Conclusion {
   const message =
-    `The API server accepted the status and did not store ${fields.join(", ")}. Nothing is sent to Northflank. ` +
-    "Install the CustomResourceDefinitions of this version of the operator, and remove webhooks that change the status.";
+    `The API server accepted the object and did not store ${fields.join(", ")}. Nothing is sent to Northflank. ` +
+    "Install the CustomResourceDefinitions of this version of the operator, and remove webhooks that change the status or " +
+    "the annotations.";
   return conclude(
     { kind: "stalled", reason: "StatusNotStored", message },
     {

@@ -47,7 +47,7 @@ import { isGivenUp, type StartRecord } from "./start-record.ts";
  *  2. The intent is a PUT with the resourceVersion just read: of two writers, one gets a conflict and sends nothing.
  *  3. POST is called once. What comes of it is data, never an exception.
  *  4. Values of Secrets live in local variables only.
- *  5. No POST before the API server took the annotation of `mark.ts`: whoever copies the object from then on copies it, too. It
+ *  5. No POST before the API server's answer held the annotation of `mark.ts`: whoever copies the object from then on copies it, too. It
  *     comes after the intent, so where it is there and the intent is not, the status was lost.
  */
 
@@ -166,6 +166,7 @@ async function startWith(
   deps.overlay(intent.object);
   const marked = await markStart(deps, context, intent);
   if (marked.kind === "failed") return await closeGate(deps, context, intent, marked.why);
+  if (marked.kind === "dropped") return await closeDropped(deps, context, { ...intent, object: marked.object });
   const { intent: ready } = marked;
   deps.overlay(ready.object);
   const closed = gateProblem(deps, context, ready, deps.clock.monotonic() - readAtMs);
@@ -358,7 +359,11 @@ function fieldsLost({ start, object }: Intent): readonly string[] {
   return fields.filter((field) => stored[field] !== start[field]).map((field) => `status.start.${field}`);
 }
 
-type Marked = { readonly kind: "marked"; readonly intent: Intent } | { readonly kind: "failed"; readonly why: string };
+type Marked =
+  | { readonly kind: "marked"; readonly intent: Intent }
+  | { readonly kind: "failed"; readonly why: string }
+  /** The API server accepted the annotation and did not store it. */
+  | { readonly kind: "dropped"; readonly object: NorthflankJobRun };
 
 /**
  * Writes the start to the annotation that outlives the status and, under `deletionPolicy: Abort`, adds the finalizer: both
@@ -369,7 +374,8 @@ async function markStart(deps: StartDeps, { signal }: StartContext, intent: Inte
   const { namespace = "", name, uid } = object.metadata;
   const finalizer = object.spec.deletionPolicy === "Abort" ? finalizerPatch(object, "add") : undefined;
   const isSame = { op: "test", path: "/metadata/uid", value: uid } as const;
-  const body = [...(finalizer ?? [isSame]), ...markOperations(object, markText(object, start))];
+  const text = markText(object, start);
+  const body = [...(finalizer ?? [isSame]), ...markOperations(object, text)];
   try {
     const patch = { kind: "json", body } as const;
     const written = await deps.kube.patch<NorthflankJobRun>(
@@ -379,6 +385,7 @@ async function markStart(deps: StartDeps, { signal }: StartContext, intent: Inte
       writer,
       signal,
     );
+    if (written.metadata.annotations?.[startedRun] !== text) return { kind: "dropped", object: written };
     return { kind: "marked", intent: { start, object: written } };
   } catch (error) {
     if (signal.aborted) return { kind: "failed", why: "The operator is stopping." };
@@ -436,6 +443,13 @@ async function closeGate(deps: StartDeps, context: StartContext, intent: Intent,
   const start: StartRecord = { ...intent.start, outcome: "NotStarted", reason: "StartingRun", message: why };
   const written = await closeRecord(deps, context, intent.object, keepingFirst(start, context.object.status?.start));
   return { report: { kind: "gateClosed", start, why }, written };
+}
+
+/** Without the annotation nothing would tell of the start once the status is lost, so nothing is sent. */
+async function closeDropped(deps: StartDeps, context: StartContext, intent: Intent): Promise<StartOutcome> {
+  const { written } = await closeGate(deps, context, intent, `The annotation ${startedRun} was not stored.`);
+  const report = { kind: "notStored", fields: [`the annotation ${startedRun}`] } as const;
+  return written === undefined ? { report } : { report, written };
 }
 
 // ---- the call -------------------------------------------------------------------------------------------------------

@@ -126,6 +126,32 @@ describe("the annotation", () => {
     expect(story.remote.posts).toHaveLength(1);
     expect(story.status().phase).toBe("Succeeded");
   });
+
+  test.each([{}, { deletionPolicy: "Abort" }] as const)(
+    "that a webhook takes out of the answer keeps the start from being sent: %o",
+    async (spec) => {
+      story = new RunStory();
+      const patch = story.cluster.patch.bind(story.cluster);
+      let isStripped = true;
+      story.cluster.patch = (key, operations) =>
+        patch(
+          key,
+          operations.filter((operation) => !isStripped || !JSON.stringify(operation).includes("started-run")),
+        );
+      await story.run(spec, 55 * minute);
+      expect(story.remote.posts).toHaveLength(0);
+      expect(story.condition("Stalled")).toBe("True/StatusNotStored");
+      expect(message()).toContain(`did not store the annotation ${startedRun}`);
+      expect(story.status().start?.outcome).toBe("NotStarted");
+      expect(story.object().metadata.finalizers ?? []).toEqual([]);
+      // Once: about an hour later again.
+      expect(story.remote.calls).toEqual(["list"]);
+      isStripped = false;
+      await story.clock.advance(30 * minute);
+      expect(story.remote.posts).toHaveLength(1);
+      expect(story.status().phase).toBe("Succeeded");
+    },
+  );
 });
 
 describe("a start of which the status says that it started nothing", () => {
