@@ -63,7 +63,7 @@ export const reasons = {
   RunListIncomplete:
     "The job has more runs than the operator reads, and Northflank does not list the newest first: whether one is active is unknown.",
   StatusNotStored:
-    "The API server did not store a part of the status, or an annotation, that the operator needs. Causes: an older CRD, or a webhook.",
+    "The API server did not store a part of the status, or an annotation, that the operator needs. Causes: an older CRD, a webhook, or a policy.",
   AccountChanged: "The connection leads to another account than the one the run was started in.",
   CopyOfStartedRun:
     "The annotation northflank-operator.io/started-run is that of another object or spec, or not readable: while it is there, no run is started.",

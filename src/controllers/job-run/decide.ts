@@ -3,7 +3,7 @@ import type { NorthflankJobRun } from "../../api/job-run.ts";
 import { startedRun } from "../../api/names.ts";
 import type { NorthflankError } from "../../northflank/errors.ts";
 import type { StartResult } from "../../northflank/types.ts";
-import { formatTime } from "../../runtime/conditions.ts";
+import { findCondition, formatTime } from "../../runtime/conditions.ts";
 import type { ObjectKey } from "../../runtime/outcome.ts";
 import { assertNever } from "../../util/assert-never.ts";
 import { formatDuration } from "../../util/duration.ts";
@@ -98,8 +98,11 @@ export type StartReport =
   | { readonly kind: "listCut" }
   /** The answer to the intent, or to its annotation, did not hold it: nothing was sent, and nothing would say so later. */
   | { readonly kind: "notStored"; readonly fields: readonly string[] }
-  /** The intent was recorded, then time or the lease ran out: nothing was sent. */
-  | { readonly kind: "gateClosed"; readonly start: StartRecord; readonly why: string }
+  /**
+   * The intent was recorded, then time or the lease ran out: nothing was sent. `isMarkRefused`: the API server refused to
+   * store the annotation.
+   */
+  | { readonly kind: "gateClosed"; readonly start: StartRecord; readonly why: string; readonly isMarkRefused: boolean }
   /** A run of the start before this one turned up at the last moment: nothing was sent. */
   | { readonly kind: "lateRun"; readonly start: StartRecord; readonly readBack: ReadBack }
   /** `duplicateRunId`: it may be the run of the start that this one repeats, too late to be taken for it. */
@@ -142,6 +145,7 @@ export function decideStarted(
     case "notStored":
       return decideNotStored(situation, report.fields);
     case "gateClosed": {
+      if (report.isMarkRefused && isRefusedForGood(situation, givenUp)) return decideMarkRefused(situation, report.why);
       const message = `${report.why} Nothing was sent; the start is tried again.`;
       const afterMs = Math.min(gateAgainMs * 2 ** Math.min(givenUp - 1, 10), longestGateAgainMs);
       return conclude(
@@ -157,6 +161,28 @@ export function decideStarted(
     default:
       return assertNever(report, "start report");
   }
+}
+
+/** Others that write at the same time have a patch refused as well, but not so often in a row: these take minutes. */
+const refusalsUntilStalled = 8;
+
+/** Also right after a restart of the operator, where the status says so. */
+function isRefusedForGood({ object }: Situation, givenUp: number): boolean {
+  const isSaid = findCondition(object.status?.conditions, "Ready")?.reason === "StatusNotStored";
+  return isSaid || givenUp >= refusalsUntilStalled;
+}
+
+function decideMarkRefused(situation: Situation, why: string): Conclusion {
+  const message =
+    `${why} Nothing is sent to Northflank. The start is tried again about once an hour. Allow the operator to write this ` +
+    "annotation (RBAC, admission policies), and keep the annotations of the object below 256 KiB.";
+  return conclude(
+    { kind: "stalled", reason: "StatusNotStored", message },
+    {
+      next: { kind: "recheck", afterMs: soonest(situation, slowProbeMs), asks: true },
+      isOutcomeUnknown: isKnownUnknown(situation.object),
+    },
+  );
 }
 
 function decideAnswer(

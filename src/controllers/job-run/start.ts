@@ -165,7 +165,7 @@ async function startWith(
   if (lost.length > 0) return { report: { kind: "notStored", fields: lost }, written: intent.object };
   deps.overlay(intent.object);
   const marked = await markStart(deps, context, intent);
-  if (marked.kind === "failed") return await closeGate(deps, context, intent, marked.why);
+  if (marked.kind === "failed") return await closeGate(deps, context, intent, marked.why, marked.isRefused);
   if (marked.kind === "dropped") return await closeDropped(deps, context, { ...intent, object: marked.object });
   const { intent: ready } = marked;
   deps.overlay(ready.object);
@@ -361,7 +361,8 @@ function fieldsLost({ start, object }: Intent): readonly string[] {
 
 type Marked =
   | { readonly kind: "marked"; readonly intent: Intent }
-  | { readonly kind: "failed"; readonly why: string }
+  /** `isRefused`: by an answer of the API server about the write itself. */
+  | { readonly kind: "failed"; readonly why: string; readonly isRefused?: boolean }
   /** The API server accepted the annotation and did not store it. */
   | { readonly kind: "dropped"; readonly object: NorthflankJobRun };
 
@@ -389,9 +390,10 @@ async function markStart(deps: StartDeps, { signal }: StartContext, intent: Inte
     return { kind: "marked", intent: { start, object: written } };
   } catch (error) {
     if (signal.aborted) return { kind: "failed", why: "The operator is stopping." };
-    if (isKubeError(error))
-      return { kind: "failed", why: `The annotation ${startedRun} was not stored (${error.code}).` };
-    throw error;
+    if (!isKubeError(error)) throw error;
+    // `invalid` is also a test of the patch that fails: somebody else wrote in between.
+    const isRefused = isKubeError(error, "forbidden", "invalid", "bad_request");
+    return { kind: "failed", why: `The annotation ${startedRun} was not stored (${error.code}).`, isRefused };
   }
 }
 
@@ -439,10 +441,16 @@ function gateProblem(
   return undefined;
 }
 
-async function closeGate(deps: StartDeps, context: StartContext, intent: Intent, why: string): Promise<StartOutcome> {
+async function closeGate(
+  deps: StartDeps,
+  context: StartContext,
+  intent: Intent,
+  why: string,
+  isMarkRefused = false,
+): Promise<StartOutcome> {
   const start: StartRecord = { ...intent.start, outcome: "NotStarted", reason: "StartingRun", message: why };
   const written = await closeRecord(deps, context, intent.object, keepingFirst(start, context.object.status?.start));
-  return { report: { kind: "gateClosed", start, why }, written };
+  return { report: { kind: "gateClosed", start, why, isMarkRefused }, written };
 }
 
 /** Without the annotation nothing would tell of the start once the status is lost, so nothing is sent. */

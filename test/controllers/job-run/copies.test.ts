@@ -152,6 +152,53 @@ describe("the annotation", () => {
       expect(story.status().phase).toBe("Succeeded");
     },
   );
+
+  test.each(["forbidden", "invalid"] as const)(
+    "that is refused for good (%s) is tried about once an hour, and the state says so",
+    async (code) => {
+      story = new RunStory();
+      const patch = story.cluster.patch.bind(story.cluster);
+      let isRefused = true;
+      story.cluster.patch = (key, operations) => {
+        if (isRefused) throw new KubeError({ code, step: "patch", detail: "a policy" });
+        return patch(key, operations);
+      };
+      await story.run({}, 10 * minute);
+      expect(story.remote.posts).toHaveLength(0);
+      expect(story.condition("Stalled")).toBe("True/StatusNotStored");
+      expect(story.condition("Ready")).toBe("False/StatusNotStored");
+      expect(message()).toContain(`The annotation ${startedRun} was not stored (${code}).`);
+      expect(story.remote.calls).toHaveLength(8);
+      await story.clock.advance(24 * 60 * minute);
+      expect(story.remote.calls.length).toBeLessThanOrEqual(8 + 24);
+      // Another process takes the word of the status for it.
+      story.restart();
+      story.remote.calls.length = 0;
+      await story.clock.advance(30 * minute);
+      expect(story.condition("Ready")).toBe("False/StatusNotStored");
+      expect(story.remote.calls).toHaveLength(1);
+      isRefused = false;
+      await story.clock.advance(60 * minute);
+      expect(story.remote.posts).toHaveLength(1);
+      expect(story.status().phase).toBe("Succeeded");
+    },
+  );
+
+  test("that the API server cannot take for an hour stalls nothing", async () => {
+    story = new RunStory();
+    const patch = story.cluster.patch.bind(story.cluster);
+    let isAway = true;
+    story.cluster.patch = (key, operations) => {
+      if (isAway) throw new KubeError({ code: "unavailable", step: "patch", detail: "503" });
+      return patch(key, operations);
+    };
+    await story.run({}, 60 * minute);
+    expect(story.condition("Ready")).toBe("Unknown/StartingRun");
+    isAway = false;
+    await story.clock.advance(3 * minute);
+    expect(story.status().phase).toBe("Succeeded");
+    expect(story.remote.posts).toHaveLength(1);
+  });
 });
 
 describe("a start of which the status says that it started nothing", () => {
