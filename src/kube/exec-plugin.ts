@@ -6,6 +6,7 @@ import { textOf } from "../util/chunks.ts";
 import type { Clock, Timer } from "../util/clock.ts";
 import { type KubeError, systemCode } from "./errors.ts";
 import { type Cluster, type ExecStanza, refuse, type Stanza } from "./kubeconfig-stanzas.ts";
+import { inheritedSecrets, oneLine, settingsOf, shownWords } from "./plugin-words.ts";
 
 /** What a credential plugin gave us: a token, a client certificate, or both. */
 export interface PluginCredential {
@@ -33,9 +34,7 @@ export interface PluginCall {
 const pluginLimitMs = 30_000;
 // Certificates and tokens have a few KB; whatever writes more does not write a credential.
 const maxOutputBytes = 1024 * 1024;
-const maxShown = 400;
-// Enough to find secrets in that are longer than what is shown; a whole log would take seconds to search.
-const maxSearched = 4_096;
+const maxHint = 400;
 const lastWordsMs = 200;
 
 /**
@@ -250,7 +249,7 @@ function pluginError(call: PluginCall, problem: string, end: End): KubeError {
   const { exec, stanza } = call;
   const words = shownWords(end.words, secretsOf(call, end.output));
   const hint =
-    exec.installHint === undefined ? "" : `. Its installHint: ${oneLine(exec.installHint).slice(0, maxShown)}`;
+    exec.installHint === undefined ? "" : `. Its installHint: ${oneLine(exec.installHint).slice(0, maxHint)}`;
   return refuse(
     stanza,
     `the credential plugin "${oneLine(exec.command)}" ${problem}${words === "" ? "" : `. It wrote: ${words}`}${hint}`,
@@ -259,36 +258,9 @@ function pluginError(call: PluginCall, problem: string, end: End): KubeError {
 }
 
 /** What must not be shown, although the plugin wrote it: its settings, and the credential itself. */
-function secretsOf({ exec, stanza }: PluginCall, output: string): readonly string[] {
+function secretsOf({ exec, stanza, env }: PluginCall, output: string): readonly string[] {
   const { token, password } = stanza.body;
+  const own = [token, password].filter((one) => typeof one === "string" && one.length >= 4) as readonly string[];
   const printed = new Set(output.match(/[^\s"',:{}[\]\\]{12,}/g));
-  const flags = exec.args.flatMap((arg, index) =>
-    /^-.*(?:secret|token|password)/i.test(arg) ? [arg.split("=")[1], exec.args[index + 1]] : [],
-  );
-  const settings = [...exec.env.map(({ value }) => value), ...flags, token, password];
-  return [...settings.filter((one) => typeof one === "string" && one.length >= 6), ...printed] as readonly string[];
-}
-
-const looksLikeCredential = /\beyJ[\w-]+(?:\.[\w-]*)*|\b(?:Bearer|Basic)\s+\S+|[A-Za-z0-9_+=-]{40,}|-----BEGIN[\s\S]*/g;
-
-function shownWords(words: string, secrets: readonly string[]): string {
-  // Cut between two words: of a secret that was cut in two, nothing would be found.
-  const last = words.length > maxSearched ? words.slice(-maxSearched).replace(/^\S*/, "...") : words;
-  // The longest first: a part of a secret that was hidden cannot be found any more.
-  const hidden = secrets
-    .toSorted((a, b) => b.length - a.length)
-    .reduce((shown, secret) => shown.replaceAll(secret, "[redacted]"), last)
-    .replaceAll(looksLikeCredential, "[redacted]");
-  const line = oneLine(hidden);
-  return line.length > maxShown ? `... ${line.slice(-maxShown)}` : line;
-}
-
-const ansiEscape = /[^\P{Cc}\s]\[[0-9;?]*[ -/]*[@-~]/gu;
-
-/** One line without colors and other control characters. */
-function oneLine(text: string): string {
-  return text
-    .replaceAll(ansiEscape, "")
-    .replaceAll(/[\s\p{Cc}]+/gu, " ")
-    .trim();
+  return [...settingsOf(exec), ...inheritedSecrets(env), ...own, ...printed];
 }
