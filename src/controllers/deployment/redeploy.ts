@@ -1,6 +1,6 @@
 // pure
 import type { NorthflankDeployment, NorthflankDeploymentStatus } from "../../api/deployment.ts";
-import { capped, formatTime } from "../../runtime/conditions.ts";
+import { capped, findCondition, formatTime } from "../../runtime/conditions.ts";
 import { present } from "../shared/present.ts";
 import { ageOf } from "./ages.ts";
 import type { Conclusion, StatedFields } from "./conclusion.ts";
@@ -62,7 +62,7 @@ export function decideRedeploy(input: DecideInput, seen: Seen): RedeployDecision
 function decideNew(input: DecideInput, seen: Seen, token: string): RedeployDecision | undefined {
   const { object } = input;
   const call = callFor(seen);
-  if (isIncluded(object) || (seen.service.servicePaused && call === "restart service")) return undefined;
+  if (isNewObject(object) || (seen.service.servicePaused && call === "restart service")) return undefined;
   const held = dependencyConclusion(seen, []);
   if (held === undefined) return { kind: "send", redeploy: { token, call, attempts: 1 } };
   const inSync = { status: "True", reason: "InSync", message: `Northflank has ${seen.desire.source}.` } as const;
@@ -70,9 +70,13 @@ function decideNew(input: DecideInput, seen: Seen, token: string): RedeployDecis
   return { kind: "conclude", conclusion: { ...held, inSync, rolloutComplete: "as-before", stated } };
 }
 
-/** The object is new, or a change was sent whose answer is lost and that the service has. */
-function isIncluded({ status }: NorthflankDeployment): boolean {
-  return status?.applied?.specHash === undefined;
+/**
+ * The object is new, or a change was sent whose answer is lost and that the service has. An object that was in sync under
+ * Observe is not new, although it has sent nothing.
+ */
+function isNewObject({ status }: NorthflankDeployment): boolean {
+  if (status?.applied?.specHash !== undefined || status?.redeploy !== undefined) return false;
+  return findCondition(status?.conditions, "InSync")?.status !== "True";
 }
 
 function callFor({ desire: { body } }: Seen): Redeploy["call"] {
@@ -167,7 +171,10 @@ export function includedFields(object: NorthflankDeployment, now: number): Pick<
 export function withRedeploy({ object, now }: DecideInput, conclusion: Conclusion): Conclusion {
   const { verdict, stated } = conclusion;
   if (object.spec.managementPolicy === "Observe") {
-    if (!wantsRedeploy(object) || verdict.kind !== "ready") return conclusion;
+    if (!wantsRedeploy(object)) return conclusion;
+    // The value that an object begins with is none that waits for the end of Observe.
+    if (isNewObject(object)) return { ...conclusion, stated: { ...stated, ...includedFields(object, now) } };
+    if (verdict.kind !== "ready") return conclusion;
     return withNote(conclusion, "spec.redeployToken is not handled, because managementPolicy is Observe.");
   }
   const head = (stated.history ?? object.status?.history)?.[0];

@@ -287,6 +287,38 @@ describe("what holds a redeploy", () => {
     expect(scene.message()).toContain("It was redeployed at");
   });
 
+  test.each<[string, readonly (string | undefined)[], number]>([
+    ["one that it began with leads to none", ["a"], 0],
+    ["a second one is sent", ["a", "b"], 1],
+    ["one that was added later is sent", [undefined, "b"], 1],
+  ])("Observe from the start: %s with Enforce", async (_, [first, ...later], count) => {
+    scene.northflank.has(service({ imagePath: "ghcr.io/acme/api:2" }));
+    const begin = first === undefined ? {} : { redeployToken: first };
+    scene.has(deployment({ spec: { managementPolicy: "Observe", ...begin } }));
+    await scene.work(hour);
+    for (const redeployToken of later) {
+      scene.edit({ redeployToken } as object);
+      await scene.work(hour);
+      expect(scene.message()).toContain("spec.redeployToken is not handled");
+    }
+    expect(writes()).toEqual([]);
+    scene.edit({ managementPolicy: "Enforce" });
+    await scene.work(hour);
+    expect(writes()).toEqual(Array.from({ length: count }, () => post));
+    expect(redeploy()).toMatchObject({ token: later[0] ?? first, outcome: count === 0 ? "Included" : "Sent" });
+  });
+
+  test("Observe from the start: a value whose call is refused is still sent later", async () => {
+    scene.northflank.has(service({ imagePath: "ghcr.io/acme/api:2" }));
+    scene.has(deployment({ spec: { managementPolicy: "Observe" } }));
+    await scene.work(hour);
+    scene.edit({ managementPolicy: "Enforce", redeployToken: "a" });
+    scene.northflank.failNext("updateServiceDeployment", northflankError("forbidden", { httpStatus: 403 }));
+    await scene.work(5 * hour);
+    expect(writes()).toEqual([post, post]);
+    expect(redeploy()).toMatchObject({ token: "a", outcome: "Sent" });
+  });
+
   test("EnforceOnChange: a new value is a change", async () => {
     await settled({ managementPolicy: "EnforceOnChange" });
     scene.edit({ redeployToken: "a" });
