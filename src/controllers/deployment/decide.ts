@@ -144,7 +144,7 @@ function decideSame(input: DecideInput, seen: Seen): Decision {
 }
 
 function decideRollout(input: DecideInput, seen: Seen): Decision {
-  return decideRestore(input, seen, withRedeploy(input, sameConclusion(input, seen)));
+  return decideRestore(input, seen, withRedeploy(input, seen, sameConclusion(input, seen)));
 }
 
 function decideDifferent(input: DecideInput, seen: Seen, pending: readonly Difference[]): Decision {

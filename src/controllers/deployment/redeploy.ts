@@ -5,6 +5,7 @@ import { present } from "../shared/present.ts";
 import { ageOf } from "./ages.ts";
 import type { Conclusion, StatedFields } from "./conclusion.ts";
 import type { Change, DecideInput, Redeploy, Seen } from "./decision.ts";
+import type { Desire } from "./desire.ts";
 import { longestHistory } from "./history.ts";
 import { observedFields, timeText } from "./observed-fields.ts";
 import { dependencyConclusion } from "./out-of-sync.ts";
@@ -168,7 +169,7 @@ export function includedFields(object: NorthflankDeployment, now: number): Pick<
 }
 
 /** What is to be said of the token beside the conclusion about a service that has what is declared. */
-export function withRedeploy({ object, now }: DecideInput, conclusion: Conclusion): Conclusion {
+export function withRedeploy({ object, now }: DecideInput, { desire }: Seen, conclusion: Conclusion): Conclusion {
   const { verdict, stated } = conclusion;
   if (object.spec.managementPolicy === "Observe") {
     if (!wantsRedeploy(object)) return conclusion;
@@ -182,16 +183,29 @@ export function withRedeploy({ object, now }: DecideInput, conclusion: Conclusio
   if (!wantsRedeploy(object)) {
     const isTold = verdict.kind === "ready" && head?.cause === "Redeployed" && record?.time !== undefined;
     if (!isTold) return conclusion;
-    return withNote(
-      conclusion,
-      record.outcome === "WithoutEffect"
-        ? `Northflank began no rollout for the redeploy of ${record.time}; deploy a digest or another tag.`
-        : `It was redeployed at ${record.time} for spec.redeployToken.`,
-    );
+    return withNote(conclusion, redeployNote({ ...record, time: record.time }, { desire, result: head?.result }));
   }
   return stated.redeploy === undefined
     ? { ...conclusion, stated: { ...stated, ...includedFields(object, now) } }
     : conclusion;
+}
+
+function redeployNote(
+  { outcome, time }: RedeployRecord & { readonly time: string },
+  { desire, result }: { readonly desire: Desire; readonly result: string | undefined },
+): string {
+  if (outcome === "WithoutEffect")
+    return `Northflank began no rollout for the redeploy of ${time}; ${otherWay(desire)}.`;
+  return result === "Paused"
+    ? `The redeploy of ${time} for spec.redeployToken starts with the resume.`
+    : `It was redeployed at ${time} for spec.redeployToken.`;
+}
+
+/** What a person can do who wants a rollout. Only a tag can mean another image by now. */
+function otherWay({ body, image }: Desire): string {
+  return body.external !== undefined && image?.digest === undefined
+    ? "deploy a digest or another tag"
+    : "restart the service in Northflank if its containers are to start anew";
 }
 
 function withNote(conclusion: Conclusion, note: string): Conclusion {

@@ -232,6 +232,19 @@ describe("where the update leads to no rollout", () => {
     expect(redeploy()).toMatchObject({ token: "a", outcome: "WithoutEffect" });
   });
 
+  test.each<[string, string, string]>([
+    ["a tag", "ghcr.io/acme/api:2", "deploy a digest or another tag."],
+    ["a digest", `ghcr.io/acme/api@sha256:${"a".repeat(64)}`, "restart the service in Northflank if its containers"],
+  ])("what to do is right for %s", async (_, imagePath, advice) => {
+    scene.northflank.has(service({ imagePath }));
+    scene.edit({ deployment: { external: { imagePath } } });
+    await scene.work(hour);
+    scene.edit({ redeployToken: "a" });
+    await scene.work(hour);
+    expect(redeploy()).toMatchObject({ outcome: "WithoutEffect" });
+    expect(scene.message()).toContain(`began no rollout for the redeploy of ${redeploy()?.time}; ${advice}`);
+  });
+
   test("a lost answer to the restart leads to one more at most", async () => {
     scene.edit({ redeployToken: "a" });
     scene.northflank.failNext("restartService", northflankError("interrupted"));
@@ -364,6 +377,20 @@ describe("what holds a redeploy", () => {
     expect(writes()).toEqual([post]);
     expect(scene.state()).toContain("Ready=True/ServicePaused");
     expect(redeploy()).toMatchObject({ token: "a", outcome: "Sent" });
+    expect(scene.message()).toContain(
+      `The redeploy of ${redeploy()?.time} for spec.redeployToken starts with the resume.`,
+    );
+    expect(scene.message()).not.toContain("It was redeployed");
+  });
+
+  test("a pause after the rollout takes nothing back", async () => {
+    await settled();
+    scene.edit({ redeployToken: "a" });
+    await scene.work(hour);
+    scene.northflank.change("api", { servicePaused: true });
+    await scene.work(hour);
+    expect(scene.state()).toContain("Ready=True/ServicePaused");
+    expect(scene.message()).toContain(`It was redeployed at ${redeploy()?.time} for spec.redeployToken.`);
   });
 
   test("a pause, where a restart would resume the service: nothing is sent", async () => {
