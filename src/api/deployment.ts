@@ -373,6 +373,7 @@ export const deploymentStatus = {
           description: "How often the call was sent; 2 where the first answer was lost.",
         },
         previousTransitionTime: time("State change of the rollout before it was sent."),
+        refusal: text("With WithoutEffect: why the restart that was to follow the update was refused.", 512),
       },
     },
     notKept: {

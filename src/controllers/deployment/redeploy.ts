@@ -1,5 +1,6 @@
 // pure
 import type { NorthflankDeployment, NorthflankDeploymentStatus } from "../../api/deployment.ts";
+import type { NorthflankError } from "../../northflank/errors.ts";
 import { capped, findCondition, formatTime } from "../../runtime/conditions.ts";
 import { present } from "../shared/present.ts";
 import { ageOf } from "./ages.ts";
@@ -9,7 +10,7 @@ import type { Desire } from "./desire.ts";
 import { longestHistory } from "./history.ts";
 import { observedFields, timeText } from "./observed-fields.ts";
 import { dependencyConclusion } from "./out-of-sync.ts";
-import { unfinished, wantsRedeploy } from "./remembered.ts";
+import { headResult, unfinished, wantsRedeploy } from "./remembered.ts";
 import { hasMovedSince } from "./rollout.ts";
 
 /*
@@ -22,7 +23,7 @@ import { hasMovedSince } from "./rollout.ts";
  *                    '--- answer lost, process died --- a rollout has begun since -----------------> Sent
  *                                          \--- none after 30 s: once more, and never a third time
  *     Sent by the update call, and no rollout begun after two minutes: the service is restarted, once; where that leads to
- *     none within the limit of a rollout either: WithoutEffect
+ *     none within the limit of a rollout either, or is refused: WithoutEffect
  *
  * Promises:
  *  1. One call per value; a second one only where nobody can tell whether the first arrived. The record is in status
@@ -80,7 +81,7 @@ function isNewObject({ status }: NorthflankDeployment): boolean {
   return findCondition(status?.conditions, "InSync")?.status !== "True";
 }
 
-function callFor({ desire: { body } }: Seen): Redeploy["call"] {
+function callFor({ desire: { body } }: Pick<Seen, "desire">): Redeploy["call"] {
   return body.external === undefined && body.internal === undefined ? "restart service" : "update service deployment";
 }
 
@@ -161,6 +162,43 @@ export function redeployRecord(
   return { ...redeploy, outcome, time: formatTime(now), ...present({ previousTransitionTime }) };
 }
 
+/**
+ * The update call was accepted and led to no rollout, and the restart that was to follow is refused: the service runs what is
+ * declared, and the same restart would be refused again. `undefined` for every other call that failed.
+ */
+export function restartRefused(
+  object: NorthflankDeployment,
+  change: Change,
+  error: NorthflankError,
+): Conclusion | undefined {
+  const { redeploy, desire, before } = change;
+  const isRefused = error.code === "forbidden" || error.code === "rejected";
+  const isFallback = redeploy?.call === "restart service" && callFor({ desire }) !== redeploy.call;
+  if (!isRefused || !isFallback || object.status === undefined) return undefined;
+  const { applied, redeploy: record } = object.status;
+  const refusal = capped(error.detail, 512);
+  return {
+    verdict: {
+      kind: "progressing",
+      reason: "RollingOut",
+      message: `Northflank refused the restart: ${refusal}. The state of the last rollout is read.`,
+    },
+    inSync: { status: "True", reason: "InSync", message: `Northflank has ${desire.source}.` },
+    rolloutComplete: "as-before",
+    stated: {
+      pendingChanges: undefined,
+      // The state that is shown speaks about this change from now on.
+      applied: applied && present({ ...applied, previousTransitionTime: undefined }),
+      redeploy: present({ ...record, token: redeploy.token, outcome: "WithoutEffect" as const, refusal }),
+      ...headResult(object, before.rolloutStatus === "FAILED" ? "Failed" : "Complete"),
+    },
+    failure: undefined,
+    next: { kind: "recheck", afterMs: 1_000 },
+    events: [],
+    sameDesire: true,
+  };
+}
+
 /** What status says of a token that a change of the source has carried, or that a new object has; else nothing. */
 export function includedFields(object: NorthflankDeployment, now: number): Pick<StatedFields, "redeploy"> {
   const { redeployToken: token } = object.spec;
@@ -191,9 +229,15 @@ export function withRedeploy({ object, now }: DecideInput, { desire }: Seen, con
 }
 
 function redeployNote(
-  { outcome, time }: RedeployRecord & { readonly time: string },
+  { outcome, time, refusal }: RedeployRecord & { readonly time: string },
   { desire, result }: { readonly desire: Desire; readonly result: string | undefined },
 ): string {
+  if (outcome === "WithoutEffect" && refusal !== undefined) {
+    return (
+      `Northflank began no rollout for the redeploy of ${time} and refused the restart (${refusal}); set a new ` +
+      "spec.redeployToken when the restart is allowed, or restart the service in Northflank."
+    );
+  }
   if (outcome === "WithoutEffect")
     return `Northflank began no rollout for the redeploy of ${time}; ${otherWay(desire)}.`;
   return result === "Paused"

@@ -18,7 +18,7 @@ import { longestHistory } from "./history.ts";
 import { appliedAfterFailure, inDoubt } from "./in-doubt.ts";
 import { notKeptRecord } from "./not-kept.ts";
 import { imageText, observedFields, timeText } from "./observed-fields.ts";
-import { includedFields, redeployRecord, supersededHistory } from "./redeploy.ts";
+import { includedFields, redeployRecord, restartRefused, supersededHistory } from "./redeploy.ts";
 import { restoreRefused, restoreSent } from "./restore.ts";
 import { pollPauseMs, readBackMessage, rollingMessage, rolloutGoesOn } from "./rolling.ts";
 import { jobRouteGoneMessage, remoteFailure } from "./unseen.ts";
@@ -51,6 +51,8 @@ export function concludeChange(options: {
       return isRestore ? restoreRefused(object, gone) : gone;
     }
     case "failed": {
+      const refusedRestart = restartRefused(object, change, result.error);
+      if (refusedRestart !== undefined) return refusedRestart;
       const failed = remoteFailure({ object, desire: change.desire, error: result.error, now, random });
       if (isRestore) return restoreRefused(object, failed);
       const isUnsent = change.cause === "PartResent" && isRefusedForSure(result.error);

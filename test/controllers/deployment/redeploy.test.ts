@@ -245,6 +245,49 @@ describe("where the update leads to no rollout", () => {
     expect(scene.message()).toContain(`began no rollout for the redeploy of ${redeploy()?.time}; ${advice}`);
   });
 
+  const detail = "status 403. The token lacks the permission Project > Services > General > Update";
+  const refused = northflankError("forbidden", { httpStatus: 403, denial: "permission", detail });
+
+  test.each(["COMPLETED", "FAILED"] as const)(
+    "and the restart is refused, nothing more is sent, and the last rollout counts: %s",
+    async (rolloutStatus) => {
+      scene.edit({ redeployToken: "a" });
+      await scene.pass();
+      if (rolloutStatus === "FAILED") scene.northflank.change("api", { rolloutStatus });
+      scene.takeEvents();
+      for (let count = 0; count < 30; count++) scene.northflank.failNext("restartService", refused);
+      await scene.work(24 * hour);
+      expect(writes()).toEqual([post, "restart api"]);
+      expect(redeploy()).toMatchObject({ token: "a", outcome: "WithoutEffect", refusal: detail });
+      if (rolloutStatus === "FAILED") {
+        expect(scene.state()).toContain("Stalled=True/RolloutFailed");
+        return;
+      }
+      expect(scene.state()).toBe(complete);
+      expect(scene.message()).toContain(
+        `Northflank began no rollout for the redeploy of ${redeploy()?.time} and refused the restart (${detail}); set a new`,
+      );
+      expect(scene.takeEvents().join()).not.toContain("RolloutComplete");
+      // The next value is handled like any other.
+      scene.afterWrite = rollsOut;
+      scene.edit({ redeployToken: "b" });
+      await scene.work(hour);
+      expect(writes()).toEqual([post]);
+      expect(redeploy()).toMatchObject({ token: "b", outcome: "Sent" });
+      expect(redeploy()?.refusal).toBeUndefined();
+    },
+  );
+
+  test("and the answer to the restart is lost and the next one refused, nothing more is sent", async () => {
+    scene.edit({ redeployToken: "a" });
+    scene.northflank.failNext("restartService", northflankError("interrupted"));
+    for (let count = 0; count < 30; count++) scene.northflank.failNext("restartService", refused);
+    await scene.work(24 * hour);
+    expect(writes()).toEqual([post, "restart api", "restart api"]);
+    expect(redeploy()).toMatchObject({ token: "a", outcome: "WithoutEffect", refusal: detail });
+    expect(scene.state()).toBe(complete);
+  });
+
   test("a lost answer to the restart leads to one more at most", async () => {
     scene.edit({ redeployToken: "a" });
     scene.northflank.failNext("restartService", northflankError("interrupted"));
