@@ -1,4 +1,4 @@
-import { mergePatch } from "../../sandbox/kubernetes/patch.ts";
+import { jsonPatch, mergePatch } from "../../sandbox/kubernetes/patch.ts";
 import { createValidator } from "../../src/api/validate.ts";
 import { createCaches } from "../../src/cli/caches.ts";
 import { createControllers } from "../../src/cli/controllers.ts";
@@ -257,7 +257,7 @@ export class WholeOperator {
       }) as KubeClient["replace"],
       patch: (async (type, { namespace, name }, patch) => {
         const stored = this.#found(type.kind, `${namespace}/${name}`);
-        if (patch.kind === "json") return structuredClone(stored);
+        if (patch.kind === "json") return this.#write(jsonPatch(stored, patch.body) as Stored);
         const { metadata, status } = patch.body as {
           readonly metadata: KubeObject["metadata"];
           readonly status: object;
