@@ -141,6 +141,8 @@ describe("what a plugin says", () => {
     ["a setting", 'echo "login as $WHO" >&2', { env: [{ name: "WHO", value: "canary-1" }] }],
     ["a secret argument", 'echo "usage: $*" >&2', { args: ["--client-secret=canary-2"] }],
     ["the argument after a secret flag", 'echo "usage: $*" >&2', { args: ["--oidc-client-secret", "canary-3"] }],
+    ["the argument after a short flag", 'echo "no $* for you" >&2', { args: ["-p", "canary"] }],
+    ["the password of a URL", "echo dial https://robot:canary@login.example: 401 >&2", {}],
     ["its credential", `${credential}; echo "got canary-in-the-output" >&2`, {}],
     ["a JSON web token", "echo got eyJjYW5hcnkiOiJ4In0.canary.canary >&2", {}],
     ["a header", "echo authorization: Bearer canary >&2", {}],
@@ -151,6 +153,13 @@ describe("what a plugin says", () => {
     expect(said).toContain("It wrote: ");
     expect(said).toContain("[redacted]");
     expect(said).not.toContain("canary");
+  });
+
+  test("is hidden where it is inherited under the name of a secret", async () => {
+    const env = { PATH: process.env.PATH, SOME_PASSWORD: "canary" };
+    expect(await failure(runPlugin(call('echo "tried $SOME_PASSWORD" >&2; exit 1', {}, { env })))).toContain(
+      "It wrote: tried [redacted].",
+    );
   });
 
   test("is hidden in the middle of a long log, too", async () => {
