@@ -9,9 +9,9 @@ import { type BuildQuery, judgeBuild, type SeenBuild } from "../shared/build-que
 import { type Due, dueLook, resyncPeriodMs } from "../shared/due-look.ts";
 import { lookAtBuild } from "../shared/look-at-build.ts";
 import type { LookSchedule } from "../shared/look-schedule.ts";
-import { type Access, knownAccess, openAccess } from "../shared/rivals.ts";
+import { type Access, openAccess, restsFor } from "../shared/rivals.ts";
 import { prunedProblems, type SpecProblem } from "../shared/spec-problem.ts";
-import { accountRequest, isAccepted, isSettled, readyReason } from "../shared/target-object.ts";
+import { accountRequest, isAccepted, readyReason } from "../shared/target-object.ts";
 import { awaitedBuild, neededBuild } from "./awaiting.ts";
 import type { Settings } from "./decision.ts";
 import { type Desire, desireOf } from "./desire.ts";
@@ -45,12 +45,10 @@ export interface Observed {
 }
 
 /** How long a settled object has nothing to do, as far as that is known without any wait. */
-export function restsFor(deps: ObserveDeps, object: NorthflankDeployment): number | undefined {
-  if (!isAccepted(object) || !isSettled(object)) return undefined;
+export function restOf(deps: ObserveDeps, object: NorthflankDeployment): number | undefined {
   const sameTarget = deps.store.byIndex("target", targetOf(object));
-  const account = knownAccess({ accounts: deps.accounts, sameTarget }, object);
-  const due = account && dueFor(deps, object, account);
-  return due?.kind === "rest" ? due.dueInMs : undefined;
+  const { accounts } = deps;
+  return restsFor({ accounts, sameTarget, dueFor: (account) => dueFor(deps, object, account) }, object);
 }
 
 /**

@@ -12,7 +12,7 @@ import { decide } from "./decide.ts";
 import type { Change } from "./decision.ts";
 import { execute } from "./execute.ts";
 import type { Observation } from "./observation.ts";
-import { type ObserveDeps, observe, restsFor, targetName } from "./observe.ts";
+import { type ObserveDeps, observe, restOf, targetName } from "./observe.ts";
 import { statusOf } from "./status.ts";
 import { missingRecord, notRecorded, statusBefore } from "./status-before.ts";
 import { targetOf } from "./target.ts";
@@ -44,7 +44,7 @@ export function createDeploymentReconciler(deps: DeploymentDeps): Reconcile {
   const agesOf = ({ metadata }: NorthflankDeployment, status: NorthflankDeployment["status"]) =>
     stopwatch.ages({ key: objectKey(metadata), uid: metadata.uid }, timesOf(status));
   return createTargetReconciler<NorthflankDeployment, Observation, Conclusion, Change>(deps, {
-    restsFor: (object) => restsFor(deps, object),
+    restsFor: (object) => restOf(deps, object),
     observe: (object, signal) => observe(deps, object, signal),
     decide: (object, observation) => {
       // Of ten thousand that rest nothing is measured: nobody waits for anything of theirs.

@@ -5,7 +5,7 @@ import { isNorthflankError } from "../../northflank/errors.ts";
 import type { Account, Accounts } from "../shared/accounts.ts";
 import { type Due, dueLook, resyncPeriodMs } from "../shared/due-look.ts";
 import type { LookSchedule } from "../shared/look-schedule.ts";
-import { type Access, knownAccess, openAccess } from "../shared/rivals.ts";
+import { type Access, openAccess, restsFor } from "../shared/rivals.ts";
 import { recheckSecretMs } from "../shared/secret-tokens.ts";
 import { prunedProblems, type SpecProblem } from "../shared/spec-problem.ts";
 import { isAccepted, isSettled } from "../shared/target-object.ts";
@@ -37,12 +37,11 @@ export interface Observed {
 }
 
 /** How long a settled object has nothing to do, as far as that is known without any wait. */
-export function restsFor(deps: ObserveDeps, object: NorthflankJob): number | undefined {
-  if (!isAccepted(object) || !isSettled(object) || watchesValues(object)) return undefined;
+export function restOf(deps: ObserveDeps, object: NorthflankJob): number | undefined {
+  if (watchesValues(object)) return undefined;
   const sameTarget = deps.store.byIndex("target", targetOf(object));
-  const account = knownAccess({ accounts: deps.accounts, sameTarget }, object);
-  const due = account && dueFor(deps, object, account);
-  return due?.kind === "rest" ? due.dueInMs : undefined;
+  const { accounts } = deps;
+  return restsFor({ accounts, sameTarget, dueFor: (account) => dueFor(deps, object, account) }, object);
 }
 
 /**

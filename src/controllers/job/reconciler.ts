@@ -14,7 +14,7 @@ import type { Change } from "./decision.ts";
 import { execute } from "./execute.ts";
 import { notKeptNotStored } from "./not-kept.ts";
 import type { Observation } from "./observation.ts";
-import { jobName, type ObserveDeps, observe, restsFor, watchesValues } from "./observe.ts";
+import { jobName, type ObserveDeps, observe, restOf, watchesValues } from "./observe.ts";
 import { statusOf } from "./status.ts";
 import { targetOf } from "./target.ts";
 import { concludeChange, intentConclusion } from "./written.ts";
@@ -52,7 +52,7 @@ export function createJobReconciler(deps: JobDeps): Reconcile {
   return createTargetReconciler<NorthflankJob, Observation, Conclusion, Change>(deps, {
     restsFor: (object) => {
       sinceChange(object, object.status);
-      return restsFor(observeDeps, object);
+      return restOf(observeDeps, object);
     },
     observe: (object, signal) => observe(observeDeps, object, signal),
     decide: (object, observation) =>

@@ -1,7 +1,8 @@
 import { type ObjectKey, objectKey } from "../../runtime/outcome.ts";
 import type { Account, AccountResolution, Accounts } from "./accounts.ts";
+import type { Due } from "./due-look.ts";
 import { compareStandings, type Standing } from "./standing.ts";
-import { accountRequest, readyReason, type TargetObject } from "./target-object.ts";
+import { accountRequest, isAccepted, isSettled, readyReason, type TargetObject } from "./target-object.ts";
 
 /**
  * Two objects of a kind may name one target. The older one has it; the other waits in `TargetConflict`, and takes over
@@ -45,11 +46,17 @@ export async function openAccess(deps: AccessDeps, object: TargetObject, signal:
 }
 
 /**
- * {@link openAccess} where the answer takes no wait: the account of an object that nobody else shares its target with.
- * `undefined` where it must be asked.
+ * How long a settled object has nothing to do, in milliseconds, as far as that is known without any wait; `undefined` where
+ * it must be observed: its account has to be asked for, somebody shares its target, or a look is due.
  */
-export function knownAccess({ accounts, sameTarget }: AccessDeps, object: TargetObject): Account | undefined {
-  return isAlone(object, sameTarget) ? accounts.peek?.(accountRequest(object)) : undefined;
+export function restsFor<T extends TargetObject>(
+  { accounts, sameTarget, dueFor }: AccessDeps & { readonly dueFor: (account: Account) => Due },
+  object: T,
+): number | undefined {
+  if (!isAccepted(object) || !isSettled(object) || !isAlone(object, sameTarget)) return undefined;
+  const account = accounts.peek?.(accountRequest(object));
+  const due = account && dueFor(account);
+  return due?.kind === "rest" ? due.dueInMs : undefined;
 }
 
 function isAlone({ metadata }: TargetObject, sameTarget: readonly TargetObject[]): boolean {

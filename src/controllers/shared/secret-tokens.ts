@@ -59,9 +59,9 @@ export class SecretTokens {
   async read(name: TokenSecretName, signal: AbortSignal): Promise<TokenRead> {
     signal.throwIfAborted();
     const id = idOf(name);
-    const known = this.#entries.get(id);
     const nowMs = this.#clock.monotonic();
-    if (known !== undefined && nowMs - known.readAtMs < this.#cacheMs(known)) return known.read;
+    const known = this.#young(id, nowMs);
+    if (known !== undefined) return known.read;
     this.#dropOld(nowMs);
     // Not bound to the signal of the caller who happens to be first: others wait for the same answer.
     const entry: Entry = { namespace: name.namespace, readAtMs: nowMs, read: this.#fetch(name) };
@@ -79,9 +79,12 @@ export class SecretTokens {
 
   /** What {@link read} would give now without asking the server; `undefined` where it would ask. */
   peek(name: TokenSecretName): TokenRead | undefined {
-    const known = this.#entries.get(idOf(name));
-    const isYoung = known !== undefined && this.#clock.monotonic() - known.readAtMs < this.#cacheMs(known);
-    return isYoung ? known.result : undefined;
+    return this.#young(idOf(name), this.#clock.monotonic())?.result;
+  }
+
+  #young(id: string, nowMs: number): Entry | undefined {
+    const known = this.#entries.get(id);
+    return known !== undefined && nowMs - known.readAtMs < this.#cacheMs(known) ? known : undefined;
   }
 
   /** The next {@link read} asks the server again. */
