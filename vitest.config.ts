@@ -1,7 +1,8 @@
 import { defineConfig } from "vitest/config";
 
-// Two projects, one rule each:
+// Three projects, one rule each:
 // - `unit` needs nothing but Node: no sockets beyond loopback, no sleeping, done in seconds.
+// - `packaging` runs what is shipped through helm, kubectl and actionlint, which are built from their Go modules.
 // - `sandbox` runs the contract and operator tests against the embedded sandbox. The very same files run against a
 //   real kube-apiserver and etcd in `npm run test:cluster`.
 export default defineConfig({
@@ -16,10 +17,18 @@ export default defineConfig({
           name: "unit",
           sequence: { groupOrder: 0 },
           include: ["test/**/*.test.ts"],
-          exclude: ["test/contract/**", "test/operator/**"],
+          exclude: ["test/contract/**", "test/operator/**", "test/packaging/**"],
           testTimeout: 10_000,
           // Files share their modules: nothing in src has module-level state, and it halves the time of the suite.
           isolate: false,
+        },
+      },
+      {
+        test: {
+          name: "packaging",
+          include: ["test/packaging/**/*.test.ts"],
+          globalSetup: ["test/support/go-tools.ts"],
+          testTimeout: 60_000,
         },
       },
       {
