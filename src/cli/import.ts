@@ -50,29 +50,23 @@ const kubernetesName = (value: string): string | Refusal =>
     : new Refusal("a Kubernetes name is expected: lower-case letters, digits and hyphens");
 
 const ownFlags = {
-  project: flag("project", "ID", undefined, nameOf("project"), "the project to import"),
+  project: flag("project", "ID", undefined, nameOf("project"), "project to import"),
   service: flag(
     "service",
     "a,b",
     undefined,
     namesOf("service"),
-    "only these services; by default all of them, or none beside --job",
+    "only these services; by default all, or none if --job is given",
   ),
-  job: flag(
-    "job",
-    "a,b",
-    undefined,
-    namesOf("job"),
-    "only these jobs; by default all of them, or none beside --service",
-  ),
+  job: flag("job", "a,b", undefined, namesOf("job"), "only these jobs; by default all, or none if --service is given"),
   connection: flag(
     "connection",
     "NAME",
     "default",
     kubernetesName,
-    "name of the NorthflankConnection that the objects use",
+    "name of the NorthflankConnection that the objects refer to",
   ),
-  observe: switchFlag("observe", "only look: managementPolicy Observe, so that nothing is written to Northflank"),
+  observe: switchFlag("observe", "set managementPolicy to Observe, so that the operator writes nothing to Northflank"),
 } as const;
 
 /** The flags of `import`, for its help and the reference. */

@@ -38,11 +38,11 @@ const names = (value: string): readonly string[] | Refusal => {
 
 const ownFlags = {
   output: {
-    ...flag("output", "F", "text", oneOf(...outputFormats), `${outputFormats.join("|")}; -o for short`),
+    ...flag("output", "F", "text", oneOf(...outputFormats), `output format: ${outputFormats.join("|")} (short: -o)`),
     short: "o",
   },
-  connection: flag("connection", "a,b", undefined, names, "only objects of these connections; by default all of them"),
-  ignoreRuns: switchFlag("ignore-runs", "runs that would start do not make the exit code 3"),
+  connection: flag("connection", "a,b", undefined, names, "only objects of these connections; by default all"),
+  ignoreRuns: switchFlag("ignore-runs", "do not exit with 3 for runs that would start"),
 } as const;
 
 /** The flags of `plan`, for its help and the reference. */

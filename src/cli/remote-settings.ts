@@ -41,20 +41,20 @@ export const remoteFlags = {
     "PATH",
     undefined,
     text,
-    `file with the API token; else it is read from ${tokenVariable}`,
+    `file with the API token; by default it is read from ${tokenVariable}`,
   ),
-  teamId: flag("team-id", "ID", undefined, teamId, "team of the token, for the paths of an organisation"),
-  apiUrl: flag("api-url", "URL", defaultApiUrl, apiUrl, "the API"),
+  teamId: flag("team-id", "ID", undefined, teamId, "team ID, where the token belongs to an organization"),
+  apiUrl: flag("api-url", "URL", defaultApiUrl, apiUrl, "Northflank API URL"),
   allowedApiHosts: flag(
     "allowed-api-hosts",
     "h[:port],...",
     "api.northflank.com",
     hosts,
-    "the only hosts that ever see the token",
+    "hosts that the token may be sent to",
   ),
-  maxRequestsPerHour: flag("max-requests-per-hour", "N", "900", integer(1, 1_000_000_000), "requests at most"),
-  requestTimeout: flag("request-timeout", "D", "30s", positiveDuration, "time limit of one call to Northflank"),
-  quotaWait: flag("quota-wait", "D", "1m", positiveDuration, "longest wait in all for a spent quota before giving up"),
+  maxRequestsPerHour: flag("max-requests-per-hour", "N", "900", integer(1, 1_000_000_000), "maximum requests per hour"),
+  requestTimeout: flag("request-timeout", "D", "30s", positiveDuration, "timeout of one call to Northflank"),
+  quotaWait: flag("quota-wait", "D", "1m", positiveDuration, "how long to wait in total for quota before giving up"),
 } as const;
 
 /** Text about the token and the variables, for the help. */

@@ -258,7 +258,7 @@ describe("wrong usage of import", () => {
   test("--help lists the flags and sends nothing", async () => {
     const { code, out } = await scene.run(runImport, ["--help"], { env: {} });
     expect(code).toBe(0);
-    expect(out).toMatch(/--observe {2,}only look/);
+    expect(out).toMatch(/--observe {2,}set managementPolicy to Observe/);
     expect(out).not.toContain("default false");
   });
 });
