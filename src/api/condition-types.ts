@@ -2,43 +2,43 @@
 type ConditionTypes = Readonly<Record<string, string>>;
 
 const ofEveryKind = {
-  Ready: "Northflank has what the object declares. Always there; the summary of all others.",
-  Reconciling: "The operator is at work, or waits for something named in the message. There only while True.",
-  Stalled: "It needs a change by a person; the operator looks again now and then. There only while True.",
-  Suspended: "spec.suspend holds the object back. There only while True.",
+  Ready: "Northflank has what the object declares. Always present; summarizes the other conditions.",
+  Reconciling: "The operator is reconciling the object, or waits for what the message names. Present only while True.",
+  Stalled: "User action is required. The operator re-checks periodically. Present only while True.",
+  Suspended: "Reconciliation is suspended by spec.suspend. Present only while True.",
 } as const satisfies ConditionTypes;
 
 /** The conditions of each kind, in the order in which they are shown, each with one sentence. */
 export const conditionTypes = {
   NorthflankConnection: {
     ...ofEveryKind,
-    Ready: "The connection can be used: its token was accepted. Always there; the summary of all others.",
-    CredentialsValid: "Northflank accepted the token when it was last asked.",
-    QuotaAvailable: "The account has requests left in this hour.",
+    Ready: "The connection can be used: its token was accepted. Always present; summarizes the other conditions.",
+    CredentialsValid: "Northflank accepted the token at the last check.",
+    QuotaAvailable: "The account has requests left in the current hour.",
     PermissionsGranted:
-      "The token has the permissions that the objects need which use the connection. There only where Northflank tells them.",
-    TokenExpiring: "The token has expired, or expires within 14 days. There only while True.",
+      "The token has the permissions that the objects of the connection need. Present only if Northflank returns the permissions.",
+    TokenExpiring: "The token has expired or expires within 14 days. Present only while True.",
   },
   NorthflankDeployment: {
     ...ofEveryKind,
-    Accepted: "The spec, its references and its target are in order.",
+    Accepted: "The spec, its references and its target are valid.",
     InSync: "Northflank has the declared source and settings.",
-    RolloutComplete: "Northflank has finished rolling out the declared source.",
+    RolloutComplete: "The rollout of the declared source is complete.",
     Restored:
-      "The rollout of the declared source failed, and the last good one was put back, with its own rollout complete. " +
-      "There only under rollout.onFailure Restore, after a failure.",
+      "The rollout of the declared source failed, and the last good source was restored, with its own rollout complete. " +
+      "Present only under rollout.onFailure Restore, after a failure.",
   },
   NorthflankJob: {
     ...ofEveryKind,
-    Accepted: "The spec, its references and its target are in order.",
-    InSync: "Northflank has the declared settings, as far as it tells and as they were last sent.",
+    Accepted: "The spec, its references and its target are valid.",
+    InSync: "Northflank has the declared settings. For settings that it does not return, the last values sent count.",
   },
   NorthflankJobRun: {
     ...ofEveryKind,
-    Ready: "The run has ended with success. Always there; the summary of all others.",
-    Accepted: "The spec and its references are in order.",
-    Started: "The run is known to Northflank, and its id stands in status.runId.",
-    Succeeded: "The run has ended with success. Unknown while it is not over, False when it ended otherwise.",
-    Finished: "The run is over, whatever the result: the condition to wait for.",
+    Ready: "The run succeeded. Always present; summarizes the other conditions.",
+    Accepted: "The spec and its references are valid.",
+    Started: "The run has started, and status.runId holds its ID.",
+    Succeeded: "The run succeeded. Unknown while the run is active, False if it ended otherwise.",
+    Finished: "The run has ended, whatever the result. Wait for this condition.",
   },
 } as const satisfies Readonly<Record<string, ConditionTypes>>;
