@@ -23,7 +23,7 @@ interface GeneratedFolder {
 const crds = crdFiles();
 const folders: readonly GeneratedFolder[] = [
   { path: join(root, "crds"), files: [...crds, kustomization(crds)] },
-  { path: join(root, "deploy", "kustomize"), files: kustomizeFiles() },
+  { path: join(root, "deploy", "kustomize-config"), files: kustomizeFiles() },
   { path: join(root, "schemas"), files: editorSchemaFiles() },
   { path: join(root, "docs", "reference"), files: referencePages(), byHand: pagesByHand },
 ];

@@ -8,11 +8,11 @@ import { parse, parseAllDocuments, stringify } from "yaml";
 import { kustomizeFiles } from "../scripts/generated/kustomize.ts";
 import { crdFiles } from "../src/cli/crds.ts";
 
-// deploy/kustomize makes kustomize know our kinds. What it has to name is read from the CRDs here, by other code than that
+// deploy/kustomize-config makes kustomize know our kinds. What it has to name is read from the CRDs here, by other code than that
 // which generates it, and then kustomize itself is run on objects that have every such field.
 
 const root = resolve(fileURLToPath(import.meta.url), "../..");
-const component = join(root, "deploy/kustomize");
+const component = join(root, "deploy/kustomize-config");
 const group = "northflank-operator.io";
 
 interface FieldSpec {
@@ -32,7 +32,7 @@ const config: {
 } = parse(readFileSync(join(component, "northflank.yaml"), "utf8"));
 
 test.each(kustomizeFiles())(
-  "deploy/kustomize/$name is what the schemas say now (else: npm run generate)",
+  "deploy/kustomize-config/$name is what the schemas say now (else: npm run generate)",
   ({ name, text }) => {
     expect(readFileSync(join(component, name), "utf8")).toBe(text);
   },
