@@ -128,10 +128,10 @@ function roundsOf(part: "changes" | "restart"): number {
 
 /** How deploy/ has Node started: memory figures of other settings would be about another product. */
 function shippedNodeOptions(): string {
-  const [deployment] = readManifests(join(root, "deploy", "deployment.yaml")) as readonly DeploymentManifest[];
+  const [deployment] = readManifests(join(root, "deploy", "base", "deployment.yaml")) as readonly DeploymentManifest[];
   const [container] = deployment?.spec.template.spec.containers ?? [];
   const value = container?.env.find(({ name }) => name === "NODE_OPTIONS")?.value;
-  if (value === undefined) throw new Error("deploy/deployment.yaml sets no NODE_OPTIONS");
+  if (value === undefined) throw new Error("deploy/base/deployment.yaml sets no NODE_OPTIONS");
   return value;
 }
 

@@ -15,7 +15,7 @@ try {
   if (forbidden.length > 0) {
     const each = [...new Set(forbidden)].map((call) => `  ${call}`).join("\n");
     console.error(
-      `\nthe server refused ${forbidden.length} calls of the operator with 403; deploy/rbac.yaml lacks:\n${each}`,
+      `\nthe server refused ${forbidden.length} calls of the operator with 403; deploy/base/rbac lacks:\n${each}`,
     );
     code = 1;
   }
