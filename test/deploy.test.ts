@@ -70,9 +70,9 @@ describe("the pod", () => {
     expect(pod.automountServiceAccountToken).toBe(true);
   });
 
-  test("has the version of package.json", () => {
+  test("names the published image of the version of package.json", () => {
     const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
-    expect(container.image).toBe(`northflank-operator:${version}`);
+    expect(container.image).toBe(`ghcr.io/northflank-operator/northflank-operator:${version}`);
   });
 
   test("gives V8 three quarters of the memory that the kernel gives the pod", () => {
