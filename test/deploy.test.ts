@@ -1,15 +1,13 @@
-import { spawnSync } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
-import { parseAllDocuments } from "yaml";
+import { published } from "../scripts/published.ts";
 import type { KubeObject } from "../src/kube/types.ts";
 import { renderKustomization, resourceTypeOf } from "./support/manifests.ts";
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), "..");
 const objects = renderKustomization(join(root, "deploy"));
-const hasKubectl = spawnSync("kubectl", ["kustomize", "--help"]).status === 0;
 
 // biome-ignore lint/suspicious/noExplicitAny: manifests of many kinds, read by path; a wrong path fails the assertion.
 type Manifest = KubeObject & Record<string, any>;
@@ -19,15 +17,6 @@ function only(kind: string): Manifest {
   if (found.length !== 1) throw new Error(`expected one ${kind}, found ${found.length}`);
   return found[0] as Manifest;
 }
-
-test.runIf(hasKubectl)("kubectl kustomize renders what the other tests look at", () => {
-  const run = spawnSync("kubectl", ["kustomize", join(root, "deploy")], { encoding: "utf8" });
-  expect(run.stderr).toBe("");
-  const rendered = parseAllDocuments(run.stdout).map((document) => document.toJS() as KubeObject);
-  const sorted = (list: readonly KubeObject[]) =>
-    [...list].sort((a, b) => `${a.kind}/${a.metadata.name}`.localeCompare(`${b.kind}/${b.metadata.name}`));
-  expect(sorted(rendered)).toEqual(sorted(objects));
-});
 
 test("every CRD is part of it", () => {
   const files = readdirSync(join(root, "crds")).filter((name) => name.endsWith(".yaml"));
@@ -71,8 +60,8 @@ describe("the pod", () => {
   });
 
   test("names the published image of the version of package.json", () => {
-    const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
-    expect(container.image).toBe(`ghcr.io/northflank-operator/northflank-operator:${version}`);
+    const { image, version } = published();
+    expect(container.image).toBe(`${image}:${version}`);
   });
 
   test("gives V8 three quarters of the memory that the kernel gives the pod", () => {
