@@ -16,7 +16,7 @@ import type { Infer, ObjectSchema } from "./schema.ts";
 
 export const connectionSpec = {
   type: "object",
-  description: "One Northflank account: its token, its address and how much of its quota may be used.",
+  description: "A Northflank account: its token, its API URL and the share of its quota that the operator may use.",
   properties: {
     tokenSecretRef,
     teamId: {
@@ -25,16 +25,16 @@ export const connectionSpec = {
       maxLength: 100,
       pattern: "^[A-Za-z0-9](-?[A-Za-z0-9])*$",
       description:
-        "Id of the team. Set: the paths /v1/teams/{teamId}/... are called, which a token of an organisation needs. Left " +
-        "out: the plain paths, which a token of a team understands.",
+        "ID of the team. Required for a token of an organization: the operator then calls the paths /v1/teams/{teamId}/. " +
+        "Leave it out for a token of a team.",
     },
     apiURL: {
       type: "string",
       minLength: 8,
       maxLength: 253,
       description:
-        "Address of the API. Default: the operator's --api-url, which is https://api.northflank.com unless it was told " +
-        "otherwise. Its host must be on the operator's --allowed-api-hosts, else the token is not sent.",
+        "URL of the API. Its host must be in the operator's --allowed-api-hosts, else the token is not sent. Default: the " +
+        "operator's --api-url (https://api.northflank.com).",
       "x-kubernetes-validations": [
         {
           name: "api-url",
@@ -57,18 +57,18 @@ export const connectionSpec = {
           minimum: 3,
           maximum: 1_000_000,
           description:
-            "Requests an hour at most through this connection, below the account's own limit (1000 unless Northflank " +
-            "raised it), so that people and CI keep some. The last tenth is reserved for changes and job runs. Starting a " +
-            "run takes 3 requests. Default: the operator's --max-requests-per-hour (900).",
+            "Maximum requests per hour through this connection. Set it below the limit of the account (1000 unless " +
+            "Northflank raised it), so that people and CI keep a share. The last tenth is reserved for changes and job " +
+            "runs. Starting a run takes 3 requests. Default: the operator's --max-requests-per-hour (900).",
         },
         poolName: {
           type: "string",
           maxLength: 63,
           pattern: "^([A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?)?$",
           description:
-            "Connections of this namespace with the same pool name share one ledger: use it for several tokens of one " +
-            "account. Left out or empty: connections with the same team share one, in all namespaces, once Northflank " +
-            "has answered a request of each for that team; those without a team share one if they have the same token.",
+            "Name of a shared budget for the connections of this namespace: use it for several tokens of one account. " +
+            "Default: connections with the same team share a budget in all namespaces, once Northflank has accepted a " +
+            "request of each for that team; connections without a team share one if they have the same token.",
         },
       },
     },
@@ -77,14 +77,14 @@ export const connectionSpec = {
       maxItems: 100,
       "x-kubernetes-list-type": "set",
       description:
-        "Ids of the projects this connection may be used for; * stands for any characters, as in staging-*. Objects of " +
-        "other projects are refused. Left out: every project the token can reach.",
+        "IDs of the projects that objects may use through this connection; * matches any characters, as in staging-*. " +
+        "Objects of other projects are Stalled (ProjectNotAllowed). Default: every project that the token can reach.",
       items: {
         type: "string",
         minLength: 1,
         maxLength: 54,
         pattern: "^[A-Za-z0-9*-]+$",
-        description: "A project id or a pattern.",
+        description: "A project ID or a pattern.",
       },
     },
     validationPeriodSeconds: {
@@ -93,13 +93,14 @@ export const connectionSpec = {
       minimum: 60,
       maximum: 86_400,
       description:
-        "Seconds between two checks of an accepted token, spread by 20 %. One check is one request of the quota. Changed " +
-        "Secrets are seen within a minute whatever this says, and a 401 at once. Default: 3600.",
+        "Seconds between two checks of an accepted token, with a jitter of 20 %. A check is one request of the quota. " +
+        "Changed Secrets are noticed within a minute, and a 401 at once, regardless of this period. Default: 3600.",
     },
     suspend: {
       ...suspendReconcile,
       description:
-        "True: every object that uses this connection is paused; nothing is sent to Northflank. Default: false.",
+        "True: reconciliation of every object that uses this connection is suspended, and nothing is sent to Northflank. " +
+        "Default: false.",
     },
   },
   required: ["tokenSecretRef"],
@@ -108,7 +109,7 @@ export const connectionSpec = {
 export const connectionStatus = {
   type: "object",
   default: statusDefault,
-  description: "What the operator saw. Written by the operator only.",
+  description: "State as observed by the operator. Written by the operator only.",
   properties: {
     observedGeneration,
     conditions,
@@ -116,45 +117,46 @@ export const connectionStatus = {
     nextReconcileTime,
     rateLimit: {
       type: "object",
-      description: "The account's quota as Northflank last told it. Written in coarse steps, not at every request.",
+      description:
+        "Quota of the account, as last returned by Northflank. Updated in coarse steps, not at every request.",
       properties: {
-        limit: { type: "integer", format: "int32", minimum: 0, description: "Requests an hour the account has." },
-        remaining: { type: "integer", format: "int32", minimum: 0, description: "Requests left in this hour." },
-        resetTime: time("When the hour ends and the quota is full again."),
-        observedTime: time("When Northflank told these figures."),
+        limit: { type: "integer", format: "int32", minimum: 0, description: "Requests per hour." },
+        remaining: { type: "integer", format: "int32", minimum: 0, description: "Requests left in the current hour." },
+        resetTime: time("End of the current hour, when the quota is reset."),
+        observedTime: time("Time at which Northflank returned these values."),
       },
     },
-    tokenSecretResourceVersion: text("resourceVersion of the Secret whose token was accepted last.", 64),
+    tokenSecretResourceVersion: text("The resourceVersion of the Secret whose token was accepted last.", 64),
     acceptedFor: text(
-      "API address and team for which Northflank accepted a request of this connection. Valid while the spec names the " +
-        "same address and team, also after Northflank rejects the token.",
+      "API URL and team for which Northflank accepted a request of this connection. Valid while the spec has the same " +
+        "URL and team, even after Northflank rejects the token.",
       512,
     ),
     tokenExpirationTime: time(
-      "When the token that was accepted last expires, as Northflank reports it. Missing: it does not expire, or Northflank " +
-        "does not say.",
+      "Expiry of the token that was accepted last. Absent if it does not expire, or if Northflank does not return it.",
     ),
     projectRestrictions: {
       type: "object",
       description:
-        "The projects that Northflank limits the token to. Nothing is sent for objects of other projects. Missing: no limit is " +
-        "known.",
+        "Projects that Northflank restricts the token to. Nothing is sent for objects of other projects. Absent if no " +
+        "restriction is known.",
       properties: {
         mode: {
           type: "string",
           enum: ["In", "NotIn"],
-          description: "In: the token reaches these projects only. NotIn: it reaches all others.",
+          description: "In: the token can reach only these projects. NotIn: it can reach all others.",
         },
         projects: {
           type: "array",
           maxItems: 200,
           "x-kubernetes-list-type": "set",
-          description: "Ids of the projects.",
-          items: { type: "string", maxLength: 54, description: "A project id." },
+          description: "IDs of the projects.",
+          items: { type: "string", maxLength: 54, description: "A project ID." },
         },
         isIncomplete: {
           type: "boolean",
-          description: "True: there are more than 200 projects; for those that are not listed Northflank decides.",
+          description:
+            "True: there are more than 200 projects. For those that are not listed, the operator relies on Northflank.",
         },
       },
       required: ["mode", "projects"],
@@ -164,21 +166,21 @@ export const connectionStatus = {
       maxItems: 20,
       "x-kubernetes-list-type": "set",
       description:
-        "Of the permissions that the kinds need, those that the token has, as Northflank names them. Missing: not known.",
+        "Permissions of the token, among those that the kinds need, as Northflank names them. Absent if not known.",
       items: { type: "string", maxLength: 100, description: "A permission." },
     },
     missingPermissions: {
       type: "array",
       maxItems: 20,
       "x-kubernetes-list-type": "set",
-      description: "The permissions that the token lacks and the objects that use this connection need.",
+      description: "Permissions that the objects of this connection need and the token lacks.",
       items: { type: "string", maxLength: 100, description: "A permission." },
     },
     dependents: {
       type: "integer",
       format: "int32",
       minimum: 0,
-      description: "How many objects use this connection.",
+      description: "Number of objects that use this connection.",
     },
     failure,
   },

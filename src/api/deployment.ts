@@ -29,7 +29,7 @@ const newTarget = "another target needs another NorthflankDeployment";
 
 export const deploymentSpec = {
   type: "object",
-  description: "Which image or build a Northflank service has to run, and how the operator keeps it there.",
+  description: "Image or build that a Northflank service or job should have, and how the operator keeps it.",
   properties: {
     connectionRef,
     projectId,
@@ -37,15 +37,15 @@ export const deploymentSpec = {
     jobId: {
       ...jobId,
       description:
-        "Id of a Northflank job as the target: its next runs use what is declared. Northflank takes and tells the source " +
-        "of a job by deprecated calls only; should they go away, the object is Stalled (UnsupportedTarget), and the " +
-        "deployment of a NorthflankJobRun is the way. Exactly one of serviceId and jobId. Immutable.",
+        "ID of the Northflank job to manage: its next runs use the declared source. Northflank serves the source of a job " +
+        "through deprecated API routes only. If they are removed, the object is Stalled (UnsupportedTarget): use " +
+        "spec.deployment of NorthflankJobRun instead. Set exactly one of serviceId and jobId. Immutable.",
     },
     deployment: {
       type: "object",
       description:
-        "The body of Northflank's update-deployment call, with its own field names: external or internal or neither " +
-        "(the source stays as it is), and what is started in the container. What is left out is not managed.",
+        "Body of Northflank's update-deployment call, with its field names: external, internal, or neither (the source " +
+        "is not managed), and the entrypoint and command of the container. Fields that are left out are not managed.",
       properties: { external, internal, docker, buildpack },
       "x-kubernetes-validations": [
         notEmpty,
@@ -64,30 +64,30 @@ export const deploymentSpec = {
       enum: ["Enforce", "EnforceOnChange", "Observe"],
       default: "Enforce",
       description:
-        "Enforce: correct every difference, also those made elsewhere. EnforceOnChange: write only when this spec " +
-        "changed, report drift. Observe: never write, show in status.pendingChanges what would be written. Default: Enforce.",
+        "Enforce: correct all drift. EnforceOnChange: write only when this spec changes, and report drift. Observe: never " +
+        "write, and list in status.pendingChanges what would be written. Default: Enforce.",
     },
     continuousDeployment: {
       type: "string",
       enum: ["Warn", "Ignore", "Reject"],
       default: "Warn",
       description:
-        "What to do when Northflank deploys new builds by itself although a certain build is declared (internal.buildId, or " +
-        "internal.buildSHA other than latest), so that the next build replaces it. Warn: say so in an Event and in Ready. " +
-        "Ignore: say nothing. Reject: write nothing (ContinuousDeploymentEnabled) until it is switched off in Northflank. " +
-        "Default: Warn.",
+        "What to do if Northflank's continuous deployment is enabled although a fixed build is declared (internal.buildId, " +
+        "or internal.buildSHA other than latest), so that the next build will replace it. Warn: write an Event and a warning " +
+        "in the message of Ready. Ignore: nothing. Reject: do not write (ContinuousDeploymentEnabled) until continuous " +
+        "deployment is disabled in Northflank. Default: Warn.",
     },
     rollout: {
       type: "object",
       default: { wait: true, timeoutSeconds: 900, onFailure: "Report" },
-      description: "What to do after a change was sent.",
+      description: "What to do after a change.",
       properties: {
         wait: {
           type: "boolean",
           default: true,
           description:
-            "True: Ready only when Northflank reports the rollout complete. False: Ready as soon as the change was " +
-            "accepted. Default: true.",
+            "True: the object is Ready when the rollout is complete. False: it is Ready as soon as Northflank accepted the " +
+            "change. Default: true.",
         },
         timeoutSeconds: {
           type: "integer",
@@ -96,17 +96,17 @@ export const deploymentSpec = {
           maximum: 604_800,
           default: 900,
           description:
-            "Seconds after which a rollout that is not complete counts as failed (RolloutTimedOut). A gradual rollout that " +
-            "waits for its promotion (AwaitingPromotion) has no limit. Default: 900.",
+            "Seconds after which a rollout that is not complete times out (RolloutTimedOut). A gradual rollout that waits " +
+            "for its promotion (AwaitingPromotion) has no limit. Default: 900.",
         },
         onFailure: {
           type: "string",
           enum: ["Report", "Restore"],
           default: "Report",
           description:
-            "What to do when a rollout failed or timed out. Report: say so and keep the failed source. Restore: put back, " +
-            "once, the last source whose rollout was complete, and say so; another try takes another source, or a " +
-            "reconcile request. Default: Report.",
+            "What to do if a rollout fails or times out. Report: keep the failed source. Restore: restore the last source " +
+            "whose rollout was complete, once. To retry the failed source, change the spec or request a reconcile. Default: " +
+            "Report.",
         },
       },
       "x-kubernetes-validations": [
@@ -124,16 +124,16 @@ export const deploymentSpec = {
       maxItems: 16,
       "x-kubernetes-list-type": "atomic",
       description:
-        "Runs that must have succeeded before a change of this spec is sent, for example a migration. A run that is " +
-        "missing or active is waited for; one that failed stops this object (DependencyFailed). A run whose annotation " +
-        "northflank-operator.io/revision is another one than that of this object counts as missing.",
+        "Runs that must succeed before a change of this spec is sent, for example a migration. While a run is missing or " +
+        "active, the object waits. If a run fails, the object is Stalled (DependencyFailed). A run whose annotation " +
+        "northflank-operator.io/revision differs from that of this object counts as missing.",
       items: {
         type: "object",
-        description: "One thing to wait for.",
+        description: "A dependency.",
         properties: {
           jobRunRef: {
             type: "object",
-            description: "A NorthflankJobRun of the same namespace.",
+            description: "A NorthflankJobRun in the same namespace.",
             properties: { name: { ...connectionRef.properties.name, description: "Name of the NorthflankJobRun." } },
             required: ["name"],
           },
@@ -147,10 +147,10 @@ export const deploymentSpec = {
       maxLength: 128,
       pattern: "^[^\\x00-\\x1f\\x7f{}$]+$",
       description:
-        "Any text that a pipeline has filled in (no $, { or }); a new value redeploys the service once with the source that it has, for example after a tag was moved " +
-        "in the registry. A build is deployed again, not built again. Handled by the change where the source changes too, " +
-        "and by the first look at an object that is new. Not for jobs: their next run pulls the image. " +
-        "Not under managementPolicy Observe. Default: none.",
+        "Any text without $, { and }. A new value redeploys the service once with its present source, for example after " +
+        "a tag was moved in the registry. A build is deployed again, not built again. No extra redeploy if the source " +
+        "changes at the same time, or if the object is new. Not for jobs, whose next run pulls the image, and not under " +
+        "managementPolicy Observe. Default: none.",
     },
     resyncPeriodSeconds: {
       type: "integer",
@@ -158,8 +158,8 @@ export const deploymentSpec = {
       minimum: 0,
       maximum: 604_800,
       description:
-        "Seconds between two looks at the service when nothing happens, to find changes made elsewhere; spread by 20 %. " +
-        "0 = never, else at least 60. Default: the operator's --resync-period (900).",
+        "Seconds between two checks for drift, with a jitter of 20 %. 0 disables them, else at least 60. Default: the " +
+        "operator's --resync-period (900).",
       "x-kubernetes-validations": [
         {
           name: "resync-period",
@@ -197,22 +197,21 @@ export const deploymentSpec = {
 export const deploymentStatus = {
   type: "object",
   default: statusDefault,
-  description: "What the operator saw and did. Written by the operator only.",
+  description: "State as observed by the operator. Written by the operator only.",
   properties: {
     observedGeneration,
     conditions,
     lastHandledReconcileAt,
     nextReconcileTime,
-    target: text("What is managed: service/<id> or job/<id>.", 64),
-    targetUid: text("uid of the service or job: another one is another target, and the status starts anew.", 128),
+    target: text("The managed service or job: service/<id> or job/<id>.", 64),
+    targetUid: text("UID of the service or job. If it changes, the status is reset.", 128),
     image: text(
-      "The image or build that Northflank reports, or has just taken, in one line, for the column; beside a digest the tag " +
-        "that is declared.",
+      "Image or build that Northflank reports or has just accepted, in one line. A digest is shown with the declared tag.",
       1_024,
     ),
     observed: {
       type: "object",
-      description: "What Northflank reported when the operator last looked.",
+      description: "State of the target at the last read.",
       properties: {
         source: {
           type: "object",
@@ -221,31 +220,31 @@ export const deploymentStatus = {
             kind: {
               type: "string",
               enum: ["External", "Internal", "None"],
-              description: "An image, a build, or nothing yet.",
+              description: "An image, a build, or none.",
             },
-            image: text("Image, without the registry host where Northflank leaves it out."),
-            credentials: text("Id of the registry credentials.", 256),
+            image: text("Image. Northflank may leave out the registry host."),
+            credentials: text("ID of the registry credentials.", 256),
             registryProvider: text("Registry, as Northflank names it.", 128),
-            id: text("Id of the service that builds.", 256),
+            id: text("ID of the service that builds.", 256),
             branch: text("Branch of the build.", 256),
-            buildSHA: text("Commit that is set, or latest.", 64),
-            buildId: text("Id of the build that is set.", 128),
+            buildSHA: text("Commit that is configured, or latest.", 64),
+            buildId: text("ID of the build that is configured.", 128),
             deployedSHA: text("Commit that runs.", 64),
           },
         },
         buildStatus: text("State of the build.", 64),
         rolloutStatus: text("State of the rollout: PENDING, IN_PROGRESS, COMPLETED, FAILED.", 64),
-        rolloutReason: text("Why it rolls out: DEPLOYING or SCALING.", 64),
-        rolloutTransitionTime: time("When that state began, by Northflank's clock."),
+        rolloutReason: text("Reason of the rollout: DEPLOYING or SCALING.", 64),
+        rolloutTransitionTime: time("Start of that state, by Northflank's clock."),
         continuousDeploymentEnabled: {
           type: "boolean",
-          description: "True: Northflank deploys new builds by itself.",
+          description: "True: Northflank's continuous deployment is enabled.",
         },
         servicePaused: {
           type: "boolean",
           description: "True: the service is paused in Northflank, or has no instances.",
         },
-        runOnSourceChange: text("Of a job: when Northflank itself starts a run because the source changes.", 64),
+        runOnSourceChange: text("For a job: when Northflank starts a run because the source changes.", 64),
       },
     },
     applied: {
@@ -398,15 +397,14 @@ export const deploymentStatus = {
       maxItems: 32,
       "x-kubernetes-list-type": "atomic",
       description:
-        "What would be written, field by field, for as long as it is not: under Observe or EnforceOnChange, while a " +
-        "change waits, and after it was refused.",
+        "Changes that are not written: under Observe or EnforceOnChange, while a change waits, and after it was rejected.",
       items: {
         type: "object",
-        description: "One difference.",
+        description: "A change.",
         properties: {
           path: text("Field, for example deployment.external.imagePath.", 256),
-          from: text("What Northflank has.", 4_096),
-          to: text("What is declared.", 4_096),
+          from: text("Value in Northflank.", 4_096),
+          to: text("Declared value.", 4_096),
         },
         required: ["path"],
       },
@@ -424,7 +422,7 @@ export const deploymentStatus = {
       type: "array",
       maxItems: 8,
       "x-kubernetes-list-type": "set",
-      description: "What is no failure but good to know, by its reason. Each was told in an Event when it came up.",
+      description: "Warnings, by reason. Each is also written as an Event when it appears.",
       items: text("Reason, for example ContinuousDeploymentEnabled.", 64),
     },
     failure,

@@ -32,7 +32,7 @@ export const projectId = {
   maxLength: 54,
   pattern: idPattern,
   description:
-    "Id of the Northflank project, as in its URL: a letter, then letters or digits with single hyphens between, " +
+    "ID of the Northflank project, as in its URL: a letter, then letters or digits with single hyphens between, " +
     "3 to 54 characters. Immutable.",
 } as const satisfies Schema;
 
@@ -42,8 +42,8 @@ export const serviceId = {
   maxLength: 54,
   pattern: idPattern,
   description:
-    "Id of the Northflank service whose deployment is kept as declared (a deployment or combined service; a build " +
-    "service has nothing to deploy). Exactly one of serviceId and jobId. Immutable.",
+    "ID of the Northflank service to manage: a deployment service or a combined service. Set exactly one of serviceId " +
+    "and jobId. Immutable.",
 } as const satisfies Schema;
 
 export const jobId = {
@@ -52,15 +52,15 @@ export const jobId = {
   maxLength: 52,
   pattern: idPattern,
   description:
-    "Id of the Northflank job: a letter, then letters or digits with single hyphens between, 3 to 52 characters. " +
+    "ID of the Northflank job: a letter, then letters or digits with single hyphens between, 3 to 52 characters. " +
     "Immutable.",
 } as const satisfies Schema;
 
 export const connectionRef = {
   type: "object",
   description:
-    "The NorthflankConnection, in the same namespace, whose token and quota are used. Left out: the connection named " +
-    "`default` of the namespace, else the token of the operator itself if it was told to serve this namespace.",
+    "NorthflankConnection in the same namespace whose token and quota are used. Default: the connection named " +
+    "`default`, else the operator-wide token if it serves this namespace (--default-token-namespaces).",
   properties: {
     name: {
       type: "string",
@@ -79,7 +79,7 @@ const objectName = {
   minLength: 1,
   maxLength: 253,
   pattern: dnsSubdomain,
-  description: "Name of the Secret or ConfigMap, in the same namespace.",
+  description: "Name of the Secret or ConfigMap in the same namespace.",
 } as const satisfies Schema;
 
 const dataKey = {
@@ -92,43 +92,42 @@ const dataKey = {
 
 const optionalReference = {
   type: "boolean",
-  description:
-    "True: a missing object or key is left out silently. False or left out: the run waits until it is there.",
+  description: "True: a missing object or key is ignored. False: nothing is sent until it exists. Default: false.",
 } as const satisfies Schema;
 
 const variablePrefix = {
   type: "string",
   maxLength: 128,
   pattern: "^[A-Za-z0-9_./-]*$",
-  description: "Put before every key to make the name of the variable: prefix DB_ and key url give DB_url.",
+  description: "Prefix of the variable names: prefix DB_ and key url give DB_url.",
 } as const satisfies Schema;
 
 const secretRef = {
   type: "object",
   description:
-    "Takes every key of a Secret as a variable. Secrets of the types kubernetes.io/service-account-token and " +
-    "bootstrap.kubernetes.io/token are refused.",
+    "Uses every key of a Secret as a variable. Secrets of the types kubernetes.io/service-account-token and " +
+    "bootstrap.kubernetes.io/token are not allowed.",
   properties: { name: objectName, prefix: variablePrefix, optional: optionalReference },
   required: ["name"],
 } as const satisfies Schema;
 
 const configMapRef = {
   type: "object",
-  description: "Takes every key of a ConfigMap as a variable. Binary values are refused.",
+  description: "Uses every key of a ConfigMap as a variable. Binary values are not allowed.",
   properties: { name: objectName, prefix: variablePrefix, optional: optionalReference },
   required: ["name"],
 } as const satisfies Schema;
 
 const secretKeyRef = {
   type: "object",
-  description: "Takes the value of one key of a Secret.",
+  description: "Uses the value of one key of a Secret.",
   properties: { name: objectName, key: dataKey, optional: optionalReference },
   required: ["name", "key"],
 } as const satisfies Schema;
 
 const configMapKeyRef = {
   type: "object",
-  description: "Takes the value of one key of a ConfigMap.",
+  description: "Uses the value of one key of a ConfigMap.",
   properties: { name: objectName, key: dataKey, optional: optionalReference },
   required: ["name", "key"],
 } as const satisfies Schema;
@@ -137,8 +136,8 @@ const configMapKeyRef = {
 export const tokenSecretRef = {
   type: "object",
   description:
-    "The Secret, in the same namespace, that holds the API token. It is read by name when needed, so a changed token " +
-    "takes effect within a minute, without a restart.",
+    "Secret in the same namespace that holds the API token. A changed token takes effect within a minute, without a " +
+    "restart.",
   properties: {
     name: { ...objectName, description: "Name of the Secret." },
     key: { ...dataKey, default: "token", description: "Key under `data` that holds the token. Default: token." },
@@ -153,9 +152,8 @@ export const environmentFrom = {
   maxItems: 100,
   "x-kubernetes-list-type": "atomic",
   description:
-    "Environment variables whose values come from Secrets and ConfigMaps of the namespace, read when the run is " +
-    "started. Each entry has exactly one reference. Later entries win over earlier ones, and runtimeEnvironment wins " +
-    "over all of them.",
+    "Environment variables from Secrets and ConfigMaps of the namespace, read when the run is started. Each entry has " +
+    "exactly one reference. Later entries override earlier ones, and runtimeEnvironment overrides all of them.",
   items: {
     type: "object",
     description: "One source of variables.",
@@ -199,8 +197,8 @@ export const filesFrom = {
   maxItems: 100,
   "x-kubernetes-list-type": "atomic",
   description:
-    "Files whose contents come from Secrets and ConfigMaps of the namespace, read when the run is started. They must " +
-    "be text (UTF-8). Later entries win over earlier ones, and runtimeFiles wins over all of them.",
+    "Files from Secrets and ConfigMaps of the namespace, read when the run is started. Contents must be UTF-8 text. " +
+    "Later entries override earlier ones, and runtimeFiles overrides all of them.",
   items: {
     type: "object",
     description: "One file.",
@@ -252,13 +250,13 @@ export const environment = {
   maxProperties: 500,
   propertyNames: { pattern: variableNamePattern, maxLength: 255 },
   description:
-    "Environment variables of the run, by name, added to those of the job. Values are stored in the cluster in clear " +
-    "text: use runtimeEnvironmentFrom for secrets.",
+    "Environment variables of the run, by name, in addition to those of the job. Values are stored in the cluster in " +
+    "clear text: use runtimeEnvironmentFrom for secrets.",
   additionalProperties: {
     type: "string",
     maxLength: 32_768,
     pattern: "^[^\\x00]*$",
-    description: "Value of the variable. A value with ${ is refused unless allowReferences is set.",
+    description: "Value of the variable. A value with ${ is rejected unless allowReferences is true.",
   },
   "x-kubernetes-validations": [environmentSize],
 } as const satisfies Schema;
@@ -289,14 +287,14 @@ const fileContent = {
       pattern: "^[A-Za-z0-9+/]*={0,2}$",
       isBase64: true,
       explain: explainBase64,
-      description: "The content in base64. A content with ${ is refused unless allowReferences is set.",
+      description: "Content in base64. A content with ${ is rejected unless allowReferences is true.",
     },
     encoding: {
       type: "string",
       minLength: 1,
       maxLength: 32,
       pattern: "^[A-Za-z0-9-]+$",
-      description: "Encoding of the decoded content, for example utf-8. Left out: it is up to Northflank.",
+      description: "Encoding of the decoded content, for example utf-8. Default: Northflank's own.",
     },
   },
   required: ["data"],
@@ -316,8 +314,8 @@ export const dockerSecretMounts = {
   ...files,
   propertyNames: { pattern: "^[^\\x00-\\x1f\\x7f]+$", maxLength: 1_024 },
   description:
-    "Docker secret mounts of the run, by name, as the Northflank API takes them. Newer revisions of the API no longer " +
-    "document this field: use runtimeFiles where you can.",
+    "Docker secret mounts of the run, by name. Newer revisions of the Northflank API no longer document this field: use " +
+    "runtimeFiles instead.",
 } as const satisfies Schema;
 
 export const external = {
@@ -330,7 +328,7 @@ export const external = {
       minLength: 1,
       maxLength: 100,
       pattern: "^[A-Za-z0-9-]+$",
-      description: "Id of the registry credentials saved in Northflank. Left out: the image is public.",
+      description: "ID of the registry credentials saved in Northflank. Default: none, for a public image.",
     },
   },
   required: ["imagePath"],
@@ -346,7 +344,7 @@ export const noPlaceholder: Rule = {
 
 export const internal = {
   type: "object",
-  description: "A build made by Northflank.",
+  description: "A build by Northflank.",
   properties: {
     id: {
       type: "string",
@@ -354,7 +352,7 @@ export const internal = {
       maxLength: 109,
       pattern: "^[A-Za-z](-?[A-Za-z0-9])*(/[A-Za-z](-?[A-Za-z0-9])*)?$",
       description:
-        "Id of the service that builds, or project-id/service-id for one of another project. Left out: the target " +
+        "ID of the service that builds, or PROJECT_ID/SERVICE_ID for a service of another project. Default: the target " +
         "itself, for combined services and jobs that build their own source.",
       "x-kubernetes-validations": [
         {
@@ -379,15 +377,15 @@ export const internal = {
       maxLength: 40,
       pattern: "^([0-9a-fA-F]{40}|latest)$",
       description:
-        "Commit to deploy, 40 hexadecimal digits, or latest: Northflank deploys each new build of the branch by " +
-        "itself, and the operator keeps that setting, not a commit.",
+        "Commit to deploy, 40 hexadecimal digits, or latest. With latest Northflank deploys each new build of the branch, " +
+        "and the operator keeps that setting.",
     },
     buildId: {
       type: "string",
       minLength: 1,
       maxLength: 100,
       pattern: "^[A-Za-z0-9-]+$",
-      description: "Id of one build of the service, for example joyous-view-6290.",
+      description: "ID of a build of the service, for example joyous-view-6290.",
     },
   },
 } as const satisfies Schema;
@@ -400,27 +398,27 @@ interface RuntimeOverride {
 }
 
 const customEntrypoint = {
-  ...text("Entrypoint that replaces the one of the image.", 4_096),
+  ...text("Entrypoint that overrides the one of the image.", 4_096),
   minLength: 1,
   pattern: "^[^\\x00]+$",
 } as const satisfies Schema;
 
 const customCommand = {
-  ...text("Command that replaces the one of the image.", 4_096),
+  ...text("Command that overrides the one of the image.", 4_096),
   minLength: 1,
   pattern: "^[^\\x00]+$",
 } as const satisfies Schema;
 
 export const docker = {
   type: "object",
-  description: "What is started in the container, for images built from a Dockerfile or pulled from a registry.",
+  description: "Entrypoint and command of the container, for images built from a Dockerfile or pulled from a registry.",
   properties: {
     configType: {
       type: "string",
       enum: ["default", "customEntrypoint", "customCommand", "customEntrypointCustomCommand"],
       description:
-        "default: what the image says. The others replace the entrypoint, the command, or both, and need the field of " +
-        "that name.",
+        "default: entrypoint and command of the image. The other values override the entrypoint, the command, or both, " +
+        "and require the fields of these names.",
     },
     customEntrypoint,
     customCommand,
@@ -434,7 +432,7 @@ export const docker = {
 
 export const buildpack = {
   type: "object",
-  description: "What is started in the container, for images built with a buildpack.",
+  description: "Process, entrypoint and command of the container, for images built with a buildpack.",
   properties: {
     configType: {
       type: "string",
@@ -446,8 +444,8 @@ export const buildpack = {
         "originalEntrypointCustomCommand",
       ],
       description:
-        "default: the default process of the build. customProcess: another process of the Procfile. The others replace " +
-        "the command, or entrypoint and command, and need the fields of these names.",
+        "default: the default process of the build. customProcess: another process of the Procfile. The other values " +
+        "override the command, or entrypoint and command, and require the fields of these names.",
     },
     customProcess: {
       type: "string",
@@ -483,11 +481,11 @@ function needs(field: "customEntrypoint" | "customCommand" | "customProcess", co
 
 export const storage = {
   type: "object",
-  description: "Temporary storage of the run. Which sizes exist is up to Northflank.",
+  description: "Temporary storage of the run. Northflank defines which sizes exist.",
   properties: {
     ephemeralStorage: {
       type: "object",
-      description: "The container's writable disk.",
+      description: "Writable disk of the container.",
       properties: {
         storageSize: {
           type: "integer",
@@ -505,8 +503,8 @@ export const storage = {
       maximum: 10_000_000,
       description: "Shared memory (/dev/shm) in MiB, for example 64.",
     },
-    useHdbStorage: { type: "boolean", description: "Use hard disk storage, where the region has it." },
-    usePdSsdStorage: { type: "boolean", description: "Use SSD storage, where the region has it." },
+    useHdbStorage: { type: "boolean", description: "Use hard disk storage, if the region has it." },
+    usePdSsdStorage: { type: "boolean", description: "Use SSD storage, if the region has it." },
   },
 } as const satisfies Schema;
 
@@ -526,8 +524,8 @@ export const gpu = {
           pattern: "^[A-Za-z0-9._-]+$",
           description: "Model, as Northflank names it.",
         },
-        gpuCount: { type: "integer", format: "int32", minimum: 1, maximum: 1_000, description: "How many of them." },
-        timesliced: { type: "boolean", description: "Share the GPU with others." },
+        gpuCount: { type: "integer", format: "int32", minimum: 1, maximum: 1_000, description: "Number of GPUs." },
+        timesliced: { type: "boolean", description: "Share the GPU with other workloads." },
       },
       required: ["gpuType"],
     },
@@ -544,7 +542,7 @@ export const billing = {
       maxLength: 100,
       pattern: "^[A-Za-z0-9]+(-[A-Za-z0-9]+)*$",
       description:
-        "Id of the Northflank plan (CPU and memory), for example nf-compute-20. GET /v1/plans lists them. Left out: " +
+        "ID of the Northflank plan (CPU and memory), for example nf-compute-20. GET /v1/plans lists the plans. Default: " +
         "the plan of the job.",
     },
   },
@@ -575,7 +573,7 @@ interface DeploymentUnion {
 export const suspendReconcile = {
   type: "boolean",
   default: false,
-  description: "True: nothing is read from or written to Northflank for this object. Default: false.",
+  description: "True: reconciliation is suspended, and nothing is read from or written to Northflank. Default: false.",
 } as const satisfies Schema;
 
 /** What a status starts from: an object that nobody has looked at yet is InProgress for kstatus. */
@@ -586,18 +584,15 @@ export const observedGeneration = {
   format: "int64",
   minimum: -1,
   default: -1,
-  description:
-    "metadata.generation of the spec this status speaks about. -1: the operator has not looked at the object yet.",
+  description: "The metadata.generation that the operator observed last. -1: the object has not been reconciled yet.",
 } as const satisfies Schema;
 
 export const lastHandledReconcileAt = text(
-  "Value of the annotation northflank-operator.io/reconcile-requested-at (or reconcile.fluxcd.io/requestedAt) that " +
+  "The value of the annotation northflank-operator.io/reconcile-requested-at (or reconcile.fluxcd.io/requestedAt) that " +
     "was handled last.",
 );
 
-export const nextReconcileTime = time(
-  "When the operator looks at this object again by itself, if nothing happens before.",
-);
+export const nextReconcileTime = time("Time of the next scheduled reconcile.");
 
 export const conditions = {
   type: "array",
@@ -605,28 +600,28 @@ export const conditions = {
   "x-kubernetes-list-type": "map",
   "x-kubernetes-list-map-keys": ["type"],
   description:
-    "State in standard form. Ready is always there; Reconciling and Stalled only while True and never both; the " +
-    "others depend on the kind.",
+    "Conditions of the object. Ready is always present. Reconciling and Stalled are present only while True, and never " +
+    "both. The others depend on the kind.",
   items: {
     type: "object",
-    description: "One aspect of the state.",
+    description: "A condition.",
     properties: {
-      type: { type: "string", minLength: 1, maxLength: 316, description: "Name of the aspect, for example Ready." },
-      status: { type: "string", enum: ["True", "False", "Unknown"], description: "Whether it holds." },
+      type: { type: "string", minLength: 1, maxLength: 316, description: "Type of the condition, for example Ready." },
+      status: { type: "string", enum: ["True", "False", "Unknown"], description: "True, False or Unknown." },
       reason: {
         type: "string",
         minLength: 1,
         maxLength: 1_024,
         pattern: "^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$",
-        description: "One word of the documented catalogue, for programs.",
+        description: "Reason from the documented list, for programs.",
       },
-      message: text("What was seen, what was wanted, what happens next and when.", 32_768),
-      lastTransitionTime: time("When status last changed."),
+      message: text("Message for people: what is, why, and what happens next.", 32_768),
+      lastTransitionTime: time("Time of the last change of status."),
       observedGeneration: {
         type: "integer",
         format: "int64",
         minimum: 0,
-        description: "metadata.generation this condition was judged for.",
+        description: "The metadata.generation that the condition was set for.",
       },
     },
     required: ["type", "status", "reason", "message", "lastTransitionTime"],
@@ -635,28 +630,33 @@ export const conditions = {
 
 export const failure = {
   type: "object",
-  description: "The failure the operator is dealing with. Gone when it is over.",
+  description: "The present failure. Absent if there is none.",
   properties: {
     class: {
       type: "string",
       enum: ["Transient", "Waiting", "Terminal"],
       description:
-        "Transient: retried soon. Waiting: for something named in the message. Terminal: needs a change; looked at " +
-        "again about once an hour.",
+        "Transient: retried with back-off. Waiting: for what the message names. Terminal: user action is required; " +
+        "re-checked about once an hour.",
     },
-    reason: text("The reason, as in the conditions.", 256),
+    reason: text("Reason, as in the conditions.", 256),
     httpStatus: {
       type: "integer",
       format: "int32",
       minimum: 100,
       maximum: 999,
-      description: "HTTP status of the Northflank API, if it answered.",
+      description: "HTTP status of the response of Northflank, if there was one.",
     },
-    count: { type: "integer", format: "int64", minimum: 1, description: "How often in a row." },
-    firstTime: time("When it was first seen."),
-    lastTime: time("When it was last seen."),
-    nextTryTime: time("When it is tried again."),
-    message: text("What went wrong, and what helps.", 2_048),
+    count: {
+      type: "integer",
+      format: "int64",
+      minimum: 1,
+      description: "Number of consecutive failures of this kind.",
+    },
+    firstTime: time("Time of the first failure."),
+    lastTime: time("Time of the last failure."),
+    nextTryTime: time("Time of the next retry."),
+    message: text("What failed, and what to do.", 2_048),
   },
   required: ["class", "count", "firstTime", "lastTime", "message"],
 } as const satisfies Schema;

@@ -68,7 +68,8 @@ const noReferences: Rule = {
 export const jobRunSpec = {
   type: "object",
   description:
-    "One run of a Northflank job. Everything but suspend, abort, ttlSecondsAfterFinished and deletionPolicy is immutable.",
+    "A run of a Northflank job. All fields are immutable, except suspend, abort, ttlSecondsAfterFinished and " +
+    "deletionPolicy.",
   properties: {
     connectionRef,
     projectId,
@@ -80,8 +81,8 @@ export const jobRunSpec = {
       default: false,
       description:
         // biome-ignore lint/suspicious/noTemplateCurlyInString: the reader has to see what Northflank expands.
-        "True: ${...} in environment values, files and Docker secret mounts, literal or from references, is passed on, and " +
-        "Northflank puts in values of the project's secrets. False: such values and contents are refused. Default: false.",
+        "True: ${...} in environment values, files and Docker secret mounts is allowed, and Northflank replaces it by " +
+        "values of the project's secrets. False: such values and contents are rejected. Default: false.",
     },
     runtimeFiles: files,
     runtimeFilesFrom: filesFrom,
@@ -90,8 +91,8 @@ export const jobRunSpec = {
     deployment: {
       type: "object",
       description:
-        "What this run uses in place of the job's own settings, with Northflank's field names. The job itself stays as " +
-        "it is. A build that is not over is waited for, as long as startDeadlineSeconds allows; one that failed fails the run.",
+        "Overrides of the job's settings for this run, with Northflank's field names. The job itself is not changed. The " +
+        "operator waits for a build that is active, up to startDeadlineSeconds. If the build fails, the run fails.",
       properties: { external, internal, docker, buildpack, storage, gpu },
       "x-kubernetes-validations": [
         {
@@ -108,17 +109,17 @@ export const jobRunSpec = {
       enum: ["AtMostOnce", "AtLeastOnce"],
       default: "AtMostOnce",
       description:
-        "What to do when the answer to the start was lost and no new run can be found. AtMostOnce: stop and let a person " +
-        "decide (StartOutcomeUnknown; annotation northflank-operator.io/resolve-start). AtLeastOnce: start again and " +
-        "report a duplicate if one turns up. Default: AtMostOnce.",
+        "What to do if the start request got no response and no new run is found. AtMostOnce: stop until a person decides " +
+        "with the annotation northflank-operator.io/resolve-start (StartOutcomeUnknown). AtLeastOnce: start again, and " +
+        "report a duplicate if one appears. Default: AtMostOnce.",
     },
     concurrencyPolicy: {
       type: "string",
       enum: ["Allow", "Forbid", "Replace"],
       default: "Allow",
       description:
-        "What to do when the job already has an active run. Allow: start anyway. Forbid: wait for it. Replace: abort it " +
-        "first. Forbid and Replace need startDeadlineSeconds. Default: Allow.",
+        "What to do if the job has an active run. Allow: start anyway. Forbid: wait until it ends. Replace: abort it " +
+        "first. Forbid and Replace require startDeadlineSeconds. Default: Allow.",
     },
     backoffLimit: {
       type: "integer",
@@ -127,8 +128,8 @@ export const jobRunSpec = {
       maximum: 100,
       default: 0,
       description:
-        "How many further runs are started after one has failed, each after a growing pause (10 s, doubled, 6 min at " +
-        "most). The job's own retries in Northflank come on top. Default: 0.",
+        "Number of retries after a failed run, with back-off (10 s, doubled, at most 6 min). Retries by Northflank itself " +
+        "(backoffLimit of the job) are not counted. Default: 0.",
     },
     startDeadlineSeconds: {
       type: "integer",
@@ -136,7 +137,7 @@ export const jobRunSpec = {
       minimum: 1,
       maximum: 31_536_000,
       description:
-        "Seconds from creation within which the run must have been started, else it fails with StartDeadlineExceeded. " +
+        "Seconds from creation until which the run must be started. Otherwise it fails with StartDeadlineExceeded. " +
         "Default: no limit.",
     },
     activeDeadlineSeconds: {
@@ -151,23 +152,22 @@ export const jobRunSpec = {
       type: "boolean",
       default: false,
       description:
-        "True before the start: the run is held back. True afterwards: the run is no longer followed, and goes on in " +
+        "True before the start: the run is not started. True after the start: the run is not polled, and continues in " +
         "Northflank. Default: false.",
     },
     abort: {
       type: "boolean",
       default: false,
       description:
-        "True: the run is aborted, or never started. Recorded when first seen: taking it back has no effect. " +
-        "Default: false.",
+        "True: the run is aborted, or not started. It cannot be undone: setting it to false has no effect. Default: false.",
     },
     deletionPolicy: {
       type: "string",
       enum: ["Orphan", "Abort"],
       default: "Orphan",
       description:
-        "What deleting this object does to an active run. Orphan: nothing. Abort: it is aborted first (a finalizer holds " +
-        "the object while the run is active). Default: Orphan.",
+        "What to do with an active run when this object is deleted. Orphan: nothing. Abort: abort it first; a finalizer " +
+        "keeps the object until then. Default: Orphan.",
     },
     ttlSecondsAfterFinished: {
       type: "integer",
@@ -176,8 +176,8 @@ export const jobRunSpec = {
       maximum: 31_536_000,
       nullable: true,
       description:
-        "Seconds after the end at which this object is deleted; 0: at once. Default: never. Leave it out for objects kept in Git: " +
-        "GitOps tools would make the object again, and the job would run again.",
+        "Seconds from the end of the run until this object is deleted; 0 deletes it at once. Do not set it on objects in " +
+        "Git: GitOps tools would create the object again, and the job would run again. Default: never.",
     },
   },
   required: ["projectId", "jobId"],
@@ -201,23 +201,24 @@ const attempts = {
   maxItems: 10,
   "x-kubernetes-list-type": "map",
   "x-kubernetes-list-map-keys": ["number"],
-  description: "The runs started for this object, oldest first, the ten newest at most.",
+  description: "Runs that were started for this object, oldest first; at most the ten newest.",
   items: {
     type: "object",
-    description: "One run in Northflank.",
+    description: "A run in Northflank.",
     properties: {
       number: { type: "integer", format: "int32", minimum: 1, description: "1 for the first run." },
-      runId: text("Id of the run in Northflank.", 128),
+      runId: text("ID of the run in Northflank.", 128),
       runName: text("Name of the run in Northflank.", 256),
-      remoteStatus: text("State as Northflank names it: RUNNING, SUCCESS, FAILED.", 64),
-      startTime: time("When it started, by Northflank's clock if it told."),
-      completionTime: time("When it ended."),
+      remoteStatus: text("Status that Northflank returns: RUNNING, SUCCESS, FAILED.", 64),
+      startTime: time("Start of the run, by Northflank's clock if it returned the time."),
+      completionTime: time("End of the run."),
       origin: {
         type: "string",
         enum: ["Started", "Recovered", "Adopted"],
         description:
-          "Started: the answer named it. Recovered: the answer was lost and the run was found in the list. Adopted: the " +
-          "object had lost its status, and its annotation stood for the run: the operator follows it, and never aborts it.",
+          "Started: the response named the run. Recovered: there was no response, and the run was found in the run list. " +
+          "Adopted: the object had lost its status, and its annotation named the run; the operator polls it, and never " +
+          "aborts it.",
       },
     },
     required: ["number", "runId", "origin"],
@@ -227,62 +228,62 @@ const attempts = {
 export const jobRunStatus = {
   type: "object",
   default: statusDefault,
-  description: "What the operator saw and did. Written by the operator only.",
+  description: "State as observed by the operator. Written by the operator only.",
   properties: {
     observedGeneration,
     phase: {
       type: "string",
       enum: ["Pending", "Starting", "Running", "Succeeded", "Failed", "Aborted", "Unknown"],
       description:
-        "The conditions in one word, for columns and for programs that look at one field. Pending: not started yet. " +
-        "Unknown: nobody can tell whether it was started, or how it ended.",
+        "Summary of the conditions in one word. Pending: not started. Unknown: it is unknown whether the run was started, " +
+        "or how it ended.",
     },
     conditions,
     lastHandledReconcileAt,
     lastHandledResolveStart: text(
-      "Value of the annotation northflank-operator.io/resolve-start that was handled last.",
+      "The value of the annotation northflank-operator.io/resolve-start that was handled last.",
     ),
-    abortRequestedTime: time("When spec.abort: true was first seen. It cannot be taken back."),
+    abortRequestedTime: time("Time at which spec.abort: true was observed first. It cannot be undone."),
     start: {
       type: "object",
-      description:
-        "The record that is written before Northflank is asked to start, so that a crash in between can be resolved.",
+      description: "Record of the start, written before the start request, so that a crash in between can be resolved.",
       properties: {
         id: text(
-          "A new id for every attempt. It begins with annotation: where the status was gone and the record was read from " +
-            "the annotation northflank-operator.io/started-run.",
+          'Unique ID of the attempt. It begins with "annotation:" if the status was lost and the record was read from the ' +
+            "annotation northflank-operator.io/started-run.",
           64,
         ),
-        attempt: { type: "integer", format: "int32", minimum: 1, description: "Which attempt it belongs to." },
-        recordedTime: time("When it was recorded, by Northflank's clock."),
+        attempt: { type: "integer", format: "int32", minimum: 1, description: "Number of the attempt." },
+        recordedTime: time("Time of the record, by Northflank's clock."),
         account: text(
-          "Where it was, or is, to be started: the address of the API and the team. The run is looked for there only.",
+          "Account in which the run is started: API URL and team. The run is searched for only there.",
           512,
         ),
         firstRecordedTime: time(
-          "Only where this start repeats one whose outcome stayed unknown: when the first of them was recorded. A run " +
-            "of that one may still turn up as a duplicate.",
+          "Set if this start repeats one whose outcome stayed unknown: time of the record of the first one. A run of that " +
+            "start may still appear as a duplicate.",
         ),
         untilTime: time(
-          "Only after a restore of the cluster that may have removed the record of a start: a run that began after this time is not a run of that start.",
+          "Set after a restore of the cluster that may have removed the record of a start: a run that began after this " +
+            "time does not belong to that start.",
         ),
         baseline: {
           type: "object",
-          description: "The runs that were there before.",
+          description: "Runs of the job before the start.",
           properties: {
-            newestStartTime: time("Start of the newest run that was there."),
+            newestStartTime: time("Start of the newest of these runs."),
             incomplete: {
               type: "boolean",
               description:
                 "True: the job has more runs than the operator read, and Northflank did not list the newest first. If the " +
-                "answer to this start is lost, a person may have to name its run.",
+                "start request gets no response, a person may have to name the run.",
             },
             runIds: {
               type: "array",
               maxItems: 1_000,
               "x-kubernetes-list-type": "atomic",
-              description: "Ids of the runs that were there, near that time.",
-              items: text("Id of a run.", 128),
+              description: "IDs of the newest of these runs.",
+              items: text("ID of a run.", 128),
             },
           },
         },
@@ -290,11 +291,11 @@ export const jobRunStatus = {
           type: "string",
           enum: ["Pending", "Accepted", "Recovered", "NotStarted"],
           description:
-            "Pending: asked, or about to ask; unknown after a crash. Accepted: a run id was answered. Recovered: found " +
-            "in the list. NotStarted: not sent, refused for sure, or given up; reason says which.",
+            "Pending: sent or about to be sent; unknown after a crash. Accepted: the response named the run. Recovered: the " +
+            "run was found in the run list. NotStarted: not sent, rejected, or given up, as reason says.",
         },
-        reason: text("Why it was not started, as in the conditions.", 256),
-        message: text("What Northflank or the operator said about it.", 2_048),
+        reason: text("Reason why it was not started, as in the conditions.", 256),
+        message: text("Message of Northflank or the operator.", 2_048),
       },
       required: ["id", "attempt", "recordedTime", "outcome"],
     },
@@ -303,17 +304,17 @@ export const jobRunStatus = {
       maxItems: 100,
       "x-kubernetes-list-type": "atomic",
       description:
-        "Only under concurrencyPolicy Replace, and while nothing else keeps this run from starting: the objects, as " +
-        "namespace/name, whose active runs are aborted for it.",
+        "Under concurrencyPolicy Replace: objects, as namespace/name, whose active runs are aborted for this run. Set only " +
+        "while nothing else prevents the start.",
       items: text("Namespace and name of an object.", 512),
     },
     attempts,
-    runId: text("Id of the current run in Northflank.", 128),
+    runId: text("ID of the current run in Northflank.", 128),
     runName: text("Name of the current run in Northflank.", 256),
-    duplicateRunId: text("Id of a second run that turned up after an AtLeastOnce start.", 128),
-    startTime: time("When the first run started, by the clock of the API server."),
+    duplicateRunId: text("ID of a second run that was found after an AtLeastOnce start.", 128),
+    startTime: time("Start of the first run, by the clock of the API server."),
     completionTime: time(
-      "When it was over, whatever the result, by the clock of the API server. Set once: afterwards nothing is polled any more.",
+      "End of the last run, whatever the result, by the clock of the API server. Set once; afterwards nothing is polled.",
     ),
     failure,
   },

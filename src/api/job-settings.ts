@@ -26,7 +26,7 @@ const plan = {
   minLength: 3,
   maxLength: 100,
   pattern: slugPattern,
-  description: "Id of a Northflank plan, for example nf-compute-20. GET /v1/plans lists them.",
+  description: "ID of a Northflank plan, for example nf-compute-20. GET /v1/plans lists the plans.",
 } as const satisfies TextSchema;
 
 const billing = {
@@ -56,9 +56,9 @@ const billing = {
               format: "int32",
               minimum: 1,
               maximum: 1_000,
-              description: "How many of them.",
+              description: "Number of GPUs.",
             },
-            timesliced: { type: "boolean", description: "Share the GPU with others." },
+            timesliced: { type: "boolean", description: "Share the GPU with other workloads." },
           },
         },
       },
@@ -68,7 +68,7 @@ const billing = {
 
 const buildStorage = {
   type: "object",
-  description: "Temporary storage of the build. Which sizes exist is up to Northflank.",
+  description: "Temporary storage of the build. Northflank defines which sizes exist.",
   properties: {
     ephemeralStorage: {
       type: "object",
@@ -94,22 +94,22 @@ const buildConfiguration = {
       type: "array",
       maxItems: 200,
       "x-kubernetes-list-type": "atomic",
-      description: "Changes of these paths alone start no build; written as in .gitignore.",
+      description: "Commits that change only these paths are not built; the syntax is that of .gitignore.",
       items: { type: "string", maxLength: 260, description: "One rule." },
     },
     isAllowList: {
       type: "boolean",
-      description: "True: pathIgnoreRules name the paths that do start builds, and all others do not.",
+      description: "True: pathIgnoreRules lists the paths whose changes are built, instead of those that are ignored.",
     },
-    ciIgnoreFlagsEnabled: { type: "boolean", description: "Whether ciIgnoreFlags are looked for." },
+    ciIgnoreFlagsEnabled: { type: "boolean", description: "True: ciIgnoreFlags is used." },
     ciIgnoreFlags: {
       type: "array",
       maxItems: 100,
       "x-kubernetes-list-type": "atomic",
-      description: "Commits whose message holds one of these texts are not built.",
+      description: "Commits whose message contains one of these texts are not built.",
       items: { type: "string", maxLength: 72, description: "One text, for example [skip ci]." },
     },
-    ignoreEmptyCommits: { type: "boolean", description: "Commits without a change are not built." },
+    ignoreEmptyCommits: { type: "boolean", description: "True: commits without changes are not built." },
     dockerfileTarget: {
       type: "string",
       maxLength: 255,
@@ -120,16 +120,16 @@ const buildConfiguration = {
       type: "array",
       maxItems: 50,
       "x-kubernetes-list-type": "atomic",
-      description: "Ids of registry credentials saved in Northflank that the build may pull with.",
+      description: "IDs of registry credentials saved in Northflank that the build may use.",
       items: {
         type: "string",
         minLength: 1,
         maxLength: 100,
         pattern: "^[A-Za-z0-9-]+$",
-        description: "Id of one of them.",
+        description: "ID of registry credentials.",
       },
     },
-    includeGitFolder: { type: "boolean", description: "Whether the build sees the .git folder." },
+    includeGitFolder: { type: "boolean", description: "True: the build context includes the .git folder." },
     fullGitClone: { type: "boolean", description: "Clone with the whole history." },
     enableGitLfs: { type: "boolean", description: "Fetch files of Git LFS." },
     storage: buildStorage,
@@ -223,7 +223,7 @@ const buildSettings = {
           },
         },
         buildContext: { ...workPath, description: "Folder that is built, from the root of the repository." },
-        useCache: { type: "boolean", description: "Keep what was built between builds." },
+        useCache: { type: "boolean", description: "Cache layers between builds." },
       },
     },
   },
@@ -256,7 +256,7 @@ const healthChecks = {
   type: "array",
   maxItems: 20,
   "x-kubernetes-list-type": "atomic",
-  description: "Checks of the containers of runs. The list as a whole replaces the one that the job has.",
+  description: "Health checks of the containers of runs. The list replaces that of the job as a whole.",
   items: {
     type: "object",
     description: "One check.",
@@ -269,7 +269,7 @@ const healthChecks = {
       type: {
         type: "string",
         enum: ["livenessProbe", "readinessProbe", "startupProbe"],
-        description: "What a failure means: restart, no traffic, or not started yet.",
+        description: "Type of the check.",
       },
       path: {
         type: "string",
@@ -303,7 +303,7 @@ const healthChecks = {
 
 const cron = {
   type: "object",
-  description: "When a cron job runs. Not for jobType manual.",
+  description: "Schedule of a cron job. Not with jobType manual.",
   properties: {
     schedule: {
       type: "string",
@@ -318,7 +318,7 @@ const cron = {
       type: "string",
       enum: ["allow", "forbid", "replace"],
       description:
-        "What a start does while a run is active, in lower case as the API takes it (it answers capitalised).",
+        "What Northflank does when a run is due while another one is active. In lower case, as the API expects it.",
     },
   },
 } as const satisfies ObjectSchema;
@@ -329,7 +329,7 @@ const runPolicy = {
     format: "int32",
     minimum: 0,
     maximum: 1_000,
-    description: "How often Northflank tries a failed run again.",
+    description: "Number of retries by Northflank after a failed run.",
   },
   runOnSourceChange: {
     type: "string",
@@ -368,7 +368,7 @@ function inOnePlace(field: keyof RunPolicy): Rule {
 
 const named = { environment: "runtimeEnvironmentFrom", files: "runtimeFilesFrom" } as const;
 
-const readAtEachLook = "read anew at each look";
+const readAtEachCheck = "read at each check for drift";
 
 const allSettings = {
   description: {
@@ -376,7 +376,7 @@ const allSettings = {
     minLength: 1,
     maxLength: 200,
     pattern: "^[a-zA-Z0-9.,? \\t\\r\\n\\\\/'\"()\\[\\];\\x60%^&*_:!-]+$",
-    description: "What the job is for. Northflank takes letters, digits and some punctuation.",
+    description: "Description of the job. Northflank allows letters, digits and some punctuation.",
   },
   stageId: {
     type: "string",
@@ -390,8 +390,8 @@ const allSettings = {
     type: "array",
     maxItems: 100,
     "x-kubernetes-list-type": "atomic",
-    description: "Tags of the job. The list as a whole replaces the one that the job has.",
-    items: { type: "string", minLength: 3, maxLength: 100, pattern: slugPattern, description: "Id of one tag." },
+    description: "Tags of the job. The list replaces that of the job as a whole.",
+    items: { type: "string", minLength: 3, maxLength: 100, pattern: slugPattern, description: "ID of a tag." },
   },
   billing,
   disabledCI: { type: "boolean", description: "True: commits are not built." },
@@ -400,55 +400,55 @@ const allSettings = {
   runtimeEnvironment: {
     ...environment,
     description:
-      "Environment variables of every run, by name. All of them together are one setting: the map as a whole is sent. " +
+      "Environment variables of every run, by name. The map is one setting and is sent as a whole. " +
       `Values are stored in the cluster in clear text: use ${named.environment} for secrets.`,
   },
   runtimeEnvironmentFrom: {
     ...environmentFrom,
     description:
-      `Environment variables whose values come from Secrets and ConfigMaps of the namespace, ${readAtEachLook}. Each ` +
-      "entry has exactly one reference. Later entries win over earlier ones, and runtimeEnvironment wins over all of them.",
+      `Environment variables from Secrets and ConfigMaps of the namespace, ${readAtEachCheck}. Each ` +
+      "entry has exactly one reference. Later entries override earlier ones, and runtimeEnvironment overrides all of them.",
   },
   runtimeFiles: {
     ...files,
     description:
-      "Files of every run, by absolute path in the container. All of them together are one setting. Contents are stored " +
+      "Files of every run, by absolute path in the container. The map is one setting. Contents are stored " +
       `in the cluster in clear text: use ${named.files} for secrets.`,
   },
   runtimeFilesFrom: {
     ...filesFrom,
     description:
-      `Files whose contents come from Secrets and ConfigMaps of the namespace, ${readAtEachLook}. They must be text ` +
-      "(UTF-8). Later entries win over earlier ones, and runtimeFiles wins over all of them.",
+      `Files from Secrets and ConfigMaps of the namespace, ${readAtEachCheck}. They must be text ` +
+      "(UTF-8). Later entries override earlier ones, and runtimeFiles overrides all of them.",
   },
   buildArguments: {
     ...environment,
     propertyNames: { pattern: variableNamePattern, maxLength: 255 },
     description:
-      "Arguments of every build, by name. All of them together are one setting. Values are stored in the cluster in " +
+      "Arguments of every build, by name. The map is one setting. Values are stored in the cluster in " +
       "clear text: use buildArgumentsFrom for secrets.",
   },
   buildArgumentsFrom: {
     ...environmentFrom,
     description:
-      `Build arguments whose values come from Secrets and ConfigMaps of the namespace, ${readAtEachLook}. Each entry has ` +
-      "exactly one reference. Later entries win over earlier ones, and buildArguments wins over all of them.",
+      `Build arguments from Secrets and ConfigMaps of the namespace, ${readAtEachCheck}. Each entry has ` +
+      "exactly one reference. Later entries override earlier ones, and buildArguments overrides all of them.",
   },
   buildFiles: {
     ...files,
-    description: "Files of every build, by absolute path. All of them together are one setting.",
+    description: "Files of every build, by absolute path. The map is one setting.",
   },
   dockerSecretMounts: {
     ...dockerSecretMounts,
-    description: "Docker secret mounts of builds, by name, as the Northflank API takes them.",
+    description: "Docker secret mounts of builds, by name.",
   },
   healthChecks,
   ...runPolicy,
   settings: {
     type: "object",
     description:
-      "The run policy where the body of patch job has it. Each of its fields may stand directly under spec.settings just " +
-      "as well, where the body of patch manual job has it; but not in both places.",
+      "Run policy, in the place where the body of patch job has it. Each field may be set directly under spec.settings " +
+      "instead, as in the body of patch manual job, but not in both places.",
     properties: runPolicy,
   },
 } as const satisfies ObjectSchema["properties"];
@@ -457,9 +457,9 @@ const allSettings = {
 export const jobSettings = {
   type: "object",
   description:
-    "The settings that this object owns, in the words of Northflank's patch-job and patch-manual-job bodies, which can be " +
-    "pasted here. Only what stands here is compared and sent; all else stays as it is in Northflank. A field that is " +
-    "taken out is no longer owned, and keeps its value in Northflank.",
+    "Settings that this object manages, with the field names of Northflank's patch-job and patch-manual-job bodies, which " +
+    "can be pasted here. Fields that are left out are not managed. A field that is removed keeps its value in Northflank " +
+    "and is no longer managed.",
   properties: allSettings,
   "x-kubernetes-validations": [
     inOnePlace("backoffLimit"),

@@ -50,7 +50,7 @@ interface CronTyped {
 
 export const jobSpec = {
   type: "object",
-  description: "Which settings a Northflank job has to have, and how the operator keeps them.",
+  description: "Settings that a Northflank job should have, and how the operator keeps them.",
   properties: {
     connectionRef,
     projectId,
@@ -60,9 +60,8 @@ export const jobSpec = {
       enum: ["any", "manual", "cron"],
       default: "any",
       description:
-        "Which call carries the settings. any: patch job, which takes jobs of either type. manual: patch manual job, and " +
-        "cron: patch cron job; both are deprecated by Northflank, which an Event says, and refused here for jobs of the " +
-        "other type. Default: any.",
+        "Northflank call that is used. any: patch job, for jobs of either type. manual: patch manual job. cron: patch cron " +
+        "job. Northflank has deprecated the last two; they are rejected for jobs of the other type. Default: any.",
     },
     settings: jobSettings,
     allowReferences: {
@@ -70,22 +69,20 @@ export const jobSpec = {
       default: false,
       description:
         // biome-ignore lint/suspicious/noTemplateCurlyInString: the reader has to see what Northflank expands.
-        "True: ${...} in environment values, build arguments, files and Docker secret mounts, literal or from references, " +
-        "is passed on, and Northflank puts in values of the project's secrets. False: such values and contents are " +
-        "refused. Default: false.",
+        "True: ${...} in environment values, build arguments, files and Docker secret mounts is allowed, and Northflank " +
+        "replaces it by values of the project's secrets. False: such values and contents are rejected. Default: false.",
     },
     managementPolicy: {
       ...deploymentSpec.properties.managementPolicy,
       description:
-        "Enforce: correct every difference, also those made elsewhere. EnforceOnChange: write only when this spec, or a " +
-        "value that it refers to, changed; report drift. Observe: never write, show in status.pendingChanges what would " +
-        "be written. Default: Enforce.",
+        "Enforce: correct all drift. EnforceOnChange: write only when this spec or a referenced value changes, and report " +
+        "drift. Observe: never write, and list in status.pendingChanges what would be written. Default: Enforce.",
     },
     resyncPeriodSeconds: {
       ...deploymentSpec.properties.resyncPeriodSeconds,
       description:
-        "Seconds between two looks at the job when nothing happens, to find changes made elsewhere and changed Secrets " +
-        "and ConfigMaps; spread by 20 %. 0 = never, else at least 60. Default: the operator's --resync-period (900).",
+        "Seconds between two checks for drift and for changed Secrets and ConfigMaps, with a jitter of 20 %. 0 disables " +
+        "them, else at least 60. Default: the operator's --resync-period (900).",
     },
     suspend: suspendReconcile,
   },
@@ -112,13 +109,13 @@ const path = text("Setting, for example billing.deploymentPlan or runtimeEnviron
 export const jobStatus = {
   type: "object",
   default: statusDefault,
-  description: "What the operator saw and did. Written by the operator only.",
+  description: "State as observed by the operator. Written by the operator only.",
   properties: {
     observedGeneration,
     conditions,
     lastHandledReconcileAt,
     nextReconcileTime,
-    targetUid: text("uid of the job in Northflank: another one is another job, and the status starts anew.", 128),
+    targetUid: text("UID of the job. If it changes, the status is reset.", 128),
     jobType: text("Type of the job as Northflank reports it: manual or cron.", 64),
     applied: {
       type: "object",
@@ -178,15 +175,15 @@ export const jobStatus = {
       maxItems: 32,
       "x-kubernetes-list-type": "atomic",
       description:
-        "What would be written, setting by setting, for as long as it is not: under Observe or EnforceOnChange, while it " +
-        "cannot be sent, and after it was refused. Values of environments, arguments and files are never shown.",
+        "Changes that are not written: under Observe or EnforceOnChange, while a change waits, and after it was rejected. " +
+        "Values of environments, arguments and files are never shown.",
       items: {
         type: "object",
-        description: "One difference.",
+        description: "A change.",
         properties: {
           path,
-          from: text("What Northflank has; missing where it does not tell.", 4_096),
-          to: text("What is declared; missing where it may not be shown.", 4_096),
+          from: text("Value in Northflank. Absent if Northflank does not return it.", 4_096),
+          to: text("Declared value. Absent if it must not be shown.", 4_096),
         },
         required: ["path"],
       },

@@ -40,14 +40,14 @@ const ready: Column = {
   name: "Ready",
   type: "string",
   jsonPath: '.status.conditions[?(@.type=="Ready")].status',
-  description: "Whether Northflank is as declared.",
+  description: "Whether Northflank has what is declared.",
 };
 
 const reason: Column = {
   name: "Reason",
   type: "string",
   jsonPath: '.status.conditions[?(@.type=="Ready")].reason',
-  description: "Why, in one word.",
+  description: "Reason of Ready.",
 };
 
 const next: Column = {
@@ -55,7 +55,7 @@ const next: Column = {
   // Not a date: kubectl prints dates as ages, and this one lies ahead.
   type: "string",
   jsonPath: ".status.nextReconcileTime",
-  description: "When the operator looks again by itself.",
+  description: "Time of the next scheduled reconcile.",
   wide: true,
 };
 
@@ -63,7 +63,7 @@ const message: Column = {
   name: "Message",
   type: "string",
   jsonPath: '.status.conditions[?(@.type=="Ready")].message',
-  description: "What was seen, what was wanted, what happens next.",
+  description: "Message of Ready.",
   wide: true,
 };
 
@@ -71,7 +71,7 @@ const suspended: Column = {
   name: "Suspended",
   type: "boolean",
   jsonPath: ".spec.suspend",
-  description: "Whether it is suspended.",
+  description: "Whether reconciliation is suspended.",
   wide: true,
 };
 
@@ -88,8 +88,8 @@ const connectionKind: KindDefinition = {
   shortName: "nfconn",
   categories: ["northflank"],
   description:
-    "Credentials, quota and health of one Northflank account. Objects of the namespace use it by spec.connectionRef, or " +
-    "because it is named default.",
+    "Credentials and quota of a Northflank account. Objects of the namespace use it through spec.connectionRef, or if it " +
+    "is named default.",
   columns: [
     { ...ready, description: "Whether the connection can be used." },
     reason,
@@ -97,21 +97,21 @@ const connectionKind: KindDefinition = {
       name: "Remaining",
       type: "integer",
       jsonPath: ".status.rateLimit.remaining",
-      description: "Requests left in this hour.",
+      description: "Requests left in the current hour.",
     },
     {
       name: "Expires",
       // Not a date: kubectl prints dates as ages, and this one lies ahead.
       type: "string",
       jsonPath: ".status.tokenExpirationTime",
-      description: "When the token expires.",
+      description: "Expiry of the token.",
       wide: true,
     },
     {
       name: "Dependents",
       type: "integer",
       jsonPath: ".status.dependents",
-      description: "Objects that use the connection.",
+      description: "Number of objects that use the connection.",
     },
     suspended,
     message,
@@ -128,8 +128,8 @@ const deploymentKind: KindDefinition = {
   shortName: "nfdeploy",
   categories: ["northflank", "all"],
   description:
-    "Keeps the image or build of a Northflank service at the declared one, and follows the rollout. Deleting it leaves " +
-    "the service as it is.",
+    "Keeps the image or build of a Northflank service or job as declared, and tracks the rollout. Deleting the object " +
+    "does not change the service or job.",
   columns: [
     ready,
     reason,
@@ -152,8 +152,8 @@ const jobKind: KindDefinition = {
   shortName: "nfjob",
   categories: ["northflank", "all"],
   description:
-    "Keeps the named settings of an existing Northflank job as declared, and leaves its other settings alone. Deleting it " +
-    "leaves the job as it is.",
+    "Keeps declared settings of an existing Northflank job; other settings are not managed. Deleting the object does not " +
+    "change the job.",
   columns: [
     ready,
     reason,
@@ -175,25 +175,25 @@ const jobRunKind: KindDefinition = {
   singular: "northflankjobrun",
   shortName: "nfrun",
   categories: ["northflank", "all"],
-  description: "Runs a Northflank job once and follows the run to its end. A second run needs a second object.",
+  description: "Runs a Northflank job once and tracks the run to its end. Create another object for another run.",
   columns: [
     {
       name: "Succeeded",
       type: "string",
       jsonPath: '.status.conditions[?(@.type=="Succeeded")].status',
-      description: "True or False once it is over.",
+      description: "True or False after the run has ended.",
     },
-    { name: "Phase", type: "string", jsonPath: ".status.phase", description: "State in one word." },
+    { name: "Phase", type: "string", jsonPath: ".status.phase", description: "Phase of the run." },
     reason,
     { name: "Job", type: "string", jsonPath: ".spec.jobId", description: "Northflank job." },
     { name: "Run", type: "string", jsonPath: ".status.runName", description: "Name of the run in Northflank." },
     { ...project, wide: true },
-    { name: "Started", type: "date", jsonPath: ".status.startTime", description: "When it started.", wide: true },
+    { name: "Started", type: "date", jsonPath: ".status.startTime", description: "Start of the run.", wide: true },
     {
       name: "Completed",
       type: "date",
       jsonPath: ".status.completionTime",
-      description: "When it was over.",
+      description: "End of the run.",
       wide: true,
     },
     message,

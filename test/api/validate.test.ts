@@ -96,7 +96,7 @@ test.each<[object, string]>([
   [file("QUJDRA==\n"), ".data: is base64 with line breaks or blanks in it; remove them"],
   [file("_-8="), ".data: is base64 for URLs; write + and / in place of - and _"],
   [file("hello world"), ".data: is not base64; encode the content"],
-  [jobRun({ jobId: "a_b" }), "spec.jobId: has the wrong form (expected: Id of the Northflank job)"],
+  [jobRun({ jobId: "a_b" }), "spec.jobId: has the wrong form (expected: ID of the Northflank job)"],
   [
     jobRun({ runtimeEnvironment: { "a=b": "" } }),
     "spec.runtimeEnvironment[a=b]: the key has the wrong form (must match ",
