@@ -15,8 +15,16 @@ export interface Flag<T> {
   /** A further variable that is read when ours is not set. */
   readonly alsoEnv?: string;
   readonly meaning: string;
-  readonly parse: (text: string) => T | Refusal;
+  readonly parse: Parse<T>;
 }
+
+/** Reads the text of a value. What it takes is data too where a schema has to say the same. */
+export type Parse<T> = ((text: string) => T | Refusal) & {
+  /** The least and the greatest whole number. */
+  readonly range?: readonly [number, number];
+  /** The only texts. */
+  readonly words?: readonly string[];
+};
 
 /** What {@link Flag.parse} returns for a text that is no value: what would have been one. */
 export class Refusal {
@@ -146,22 +154,24 @@ export const positiveDuration = (value: string): number | Refusal => {
     : new Refusal("a duration above zero such as 15s or 1h30m is expected");
 };
 
-export const integer =
-  (min: number, max: number) =>
-  (value: string): number | Refusal => {
+export const integer = (min: number, max: number): Parse<number> => {
+  const parse = (value: string): number | Refusal => {
     const number = /^\d{1,12}$/.test(value) ? Number(value) : Number.NaN;
     return number >= min && number <= max ? number : new Refusal(`a whole number from ${min} to ${max} is expected`);
   };
+  return Object.assign(parse, { range: [min, max] as const });
+};
 
 export const boolean = (value: string): boolean | Refusal => {
   if (value === "true") return true;
   return value === "false" ? false : new Refusal("true or false is expected");
 };
 
-export const oneOf =
-  <const T extends readonly string[]>(...words: T) =>
-  (value: string): T[number] | Refusal =>
+export const oneOf = <const T extends readonly string[]>(...words: T): Parse<T[number]> => {
+  const parse = (value: string): T[number] | Refusal =>
     words.find((word) => word === value) ?? new Refusal(`one of ${words.join(", ")} is expected`);
+  return Object.assign(parse, { words });
+};
 
 /** The parts of `a,b`, without empty ones. */
 export const list = (value: string): readonly string[] =>
