@@ -2,6 +2,7 @@ import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "nod
 import { dirname, join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { crdFiles } from "../src/cli/crds.ts";
+import { chartFiles, crdTemplates, flagTemplate } from "./generated/chart/files.ts";
 import { editorSchemaFiles } from "./generated/editor-schemas.ts";
 import type { GeneratedFile } from "./generated/file.ts";
 import { kustomizeFiles } from "./generated/kustomize.ts";
@@ -24,6 +25,9 @@ const crds = crdFiles();
 const folders: readonly GeneratedFolder[] = [
   { path: join(root, "crds"), files: [...crds, kustomization(crds)] },
   { path: join(root, "deploy", "kustomize-config"), files: kustomizeFiles() },
+  { path: join(root, "deploy", "chart"), files: chartFiles(), byHand: [".helmignore", "files", "templates"] },
+  { path: join(root, "deploy", "chart", "templates", "crds"), files: crdTemplates() },
+  { path: join(root, "deploy", "chart", "templates", "generated"), files: [flagTemplate()] },
   { path: join(root, "schemas"), files: editorSchemaFiles() },
   { path: join(root, "docs", "reference"), files: referencePages(), byHand: pagesByHand },
 ];

@@ -1,0 +1,215 @@
+{{/*
+Refuses values that the schema lets through one by one and that do not work together. Every problem is told at once; each names
+the value and what to change. Values that may hold a secret are never quoted.
+*/}}
+{{- define "northflank-operator.check" -}}
+{{- $problems := list -}}
+{{- range list "durations" "replicas" "grace" "token" "proxy" "ports" "lease" "api" "names" "memory" "disruption" "monitoring" -}}
+{{- $problems = concat $problems (include (printf "northflank-operator.check.%s" .) $ | fromYamlArray) -}}
+{{- end -}}
+{{- with $problems -}}
+{{- fail (printf "\n\n- %s\n" (join "\n- " .)) -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "northflank-operator.check.durations" -}}
+{{- $problems := list -}}
+{{- $settings := include "northflank-operator.settings" . | fromYaml -}}
+{{- range include "northflank-operator.flags" . | fromYamlArray -}}
+{{- $text := get $settings .value -}}
+{{- if and .positive (not (regexMatch "[1-9]" $text)) -}}
+{{- $problems = append $problems (printf "flags.%s is %s: a duration above zero is expected, such as %s." .value $text .default) -}}
+{{- end -}}
+{{- end -}}
+{{- toYaml $problems -}}
+{{- end -}}
+
+{{- define "northflank-operator.check.replicas" -}}
+{{- $problems := list -}}
+{{- if eq (include "northflank-operator.settings" . | fromYaml).leaderElect "false" -}}
+{{- if gt (int .Values.replicas) 1 -}}
+{{- $problems = append $problems (printf "replicas is %d and flags.leaderElect is false: every replica would start every run. Set replicas to 1, or flags.leaderElect to true." (int .Values.replicas)) -}}
+{{- end -}}
+{{- if eq (dig "type" "" (.Values.strategy | default dict)) "RollingUpdate" -}}
+{{- $problems = append $problems "strategy.type is RollingUpdate and flags.leaderElect is false: an upgrade would run two replicas at a time. Set strategy.type to Recreate, or leave strategy empty." -}}
+{{- end -}}
+{{- end -}}
+{{- toYaml $problems -}}
+{{- end -}}
+
+{{- define "northflank-operator.check.grace" -}}
+{{- $problems := list -}}
+{{- $grace := (include "northflank-operator.settings" . | fromYaml).shutdownGrace -}}
+{{- $seconds := include "northflank-operator.terminationGracePeriodSeconds" . | int64 -}}
+{{- if le (mul $seconds 1000) (include "northflank-operator.milliseconds" $grace | int64) -}}
+{{- $problems = append $problems (printf "terminationGracePeriodSeconds is %d and flags.shutdownGrace is %s: the kubelet would kill the operator before it has finished. Set terminationGracePeriodSeconds to more, or leave it empty." $seconds $grace) -}}
+{{- end -}}
+{{- toYaml $problems -}}
+{{- end -}}
+
+{{- define "northflank-operator.check.token" -}}
+{{- $problems := list -}}
+{{- with .Values.defaultToken.existingSecret.name -}}
+{{- if $.Values.flags.defaultTokenFile -}}
+{{- $problems = append $problems "defaultToken.existingSecret.name and flags.defaultTokenFile are both set: the operator reads one token. Leave one of them empty." -}}
+{{- end -}}
+{{- if not $.Values.flags.defaultTokenNamespaces -}}
+{{- $problems = append $problems "defaultToken.existingSecret.name is set and flags.defaultTokenNamespaces is empty: the token would serve no namespace. List the namespaces, or [\"*\"] for all." -}}
+{{- end -}}
+{{- end -}}
+{{- with .Values.flags.defaultTokenNamespaces -}}
+{{- if and (has "*" .) (gt (len .) 1) -}}
+{{- $problems = append $problems "flags.defaultTokenNamespaces holds * beside names of namespaces: * means all. Use [\"*\"], or the names alone." -}}
+{{- end -}}
+{{- end -}}
+{{- toYaml $problems -}}
+{{- end -}}
+
+{{- define "northflank-operator.check.proxy" -}}
+{{- $problems := list -}}
+{{- with .Values.proxy -}}
+{{- if and .httpsProxy .existingSecret.name -}}
+{{- $problems = append $problems "proxy.httpsProxy and proxy.existingSecret.name are both set: there is one proxy. Leave one of them empty." -}}
+{{- end -}}
+{{- if contains "@" (.httpsProxy | default "") -}}
+{{- $problems = append $problems "proxy.httpsProxy holds a user or a password, which everybody who may read the Deployment would see. Put the address into a Secret and name it in proxy.existingSecret.name." -}}
+{{- end -}}
+{{- end -}}
+{{- toYaml $problems -}}
+{{- end -}}
+
+{{- define "northflank-operator.check.ports" -}}
+{{- $problems := list -}}
+{{- $settings := include "northflank-operator.settings" . | fromYaml -}}
+{{- $seen := dict -}}
+{{- range list "metricsBindAddress" "healthBindAddress" "webhookBindAddress" -}}
+{{- $port := include "northflank-operator.port" (get $settings .) -}}
+{{- if eq $port "0" -}}
+{{- $problems = append $problems (printf "flags.%s is %s: port 0 picks a port that nobody knows. Name a port, or set the value to 0 to switch it off." . (get $settings .)) -}}
+{{- else if and $port (hasKey $seen $port) -}}
+{{- $problems = append $problems (printf "flags.%s and flags.%s have the same port %s. Give each a port of its own." (get $seen $port) . $port) -}}
+{{- end -}}
+{{- $_ := set $seen $port . -}}
+{{- end -}}
+{{- if regexMatch "^(localhost|127\\..*|\\[::1\\]):" $settings.healthBindAddress -}}
+{{- $problems = append $problems (printf "flags.healthBindAddress is %s: the kubelet cannot reach the probes there. Leave the host out." $settings.healthBindAddress) -}}
+{{- end -}}
+{{- toYaml $problems -}}
+{{- end -}}
+
+{{- define "northflank-operator.check.lease" -}}
+{{- $problems := list -}}
+{{- $settings := include "northflank-operator.settings" . | fromYaml -}}
+{{- $lease := include "northflank-operator.milliseconds" $settings.leaderElectLeaseDuration | float64 -}}
+{{- $renew := include "northflank-operator.milliseconds" $settings.leaderElectRenewDeadline | float64 -}}
+{{- $retry := include "northflank-operator.milliseconds" $settings.leaderElectRetryPeriod | float64 -}}
+{{- if ge $renew $lease -}}
+{{- $problems = append $problems (printf "flags.leaderElectRenewDeadline is %s and flags.leaderElectLeaseDuration is %s: the deadline must be shorter." $settings.leaderElectRenewDeadline $settings.leaderElectLeaseDuration) -}}
+{{- end -}}
+{{- if ge (mulf $retry 1.2) $renew -}}
+{{- $problems = append $problems (printf "flags.leaderElectRetryPeriod is %s and flags.leaderElectRenewDeadline is %s: 1.2 times the period must be shorter than the deadline." $settings.leaderElectRetryPeriod $settings.leaderElectRenewDeadline) -}}
+{{- end -}}
+{{- toYaml $problems -}}
+{{- end -}}
+
+{{- define "northflank-operator.check.api" -}}
+{{- $problems := list -}}
+{{- $settings := include "northflank-operator.settings" . | fromYaml -}}
+{{- $url := urlParse $settings.apiUrl -}}
+{{- $default := eq $url.scheme "https" | ternary ":443" ":80" -}}
+{{- $host := trimSuffix $default (lower $url.host) -}}
+{{- $allowed := false -}}
+{{- range splitList "," (lower $settings.allowedApiHosts) -}}
+{{- if eq $host (trimSuffix $default (trim .)) -}}
+{{- $allowed = true -}}
+{{- end -}}
+{{- end -}}
+{{- if $url.userinfo -}}
+{{- $problems = append $problems "flags.apiUrl holds a user or a password. Leave it out; the token belongs into a Secret." -}}
+{{- else if not $allowed -}}
+{{- $problems = append $problems (printf "flags.apiUrl is %s and flags.allowedApiHosts is %s: the operator sends tokens to listed hosts only. Add %s to flags.allowedApiHosts." $settings.apiUrl $settings.allowedApiHosts $host) -}}
+{{- end -}}
+{{- toYaml $problems -}}
+{{- end -}}
+
+{{- define "northflank-operator.check.names" -}}
+{{- $problems := list -}}
+{{- if not (include "northflank-operator.serviceAccountName" .) -}}
+{{- $problems = append $problems "serviceAccount.create is false and serviceAccount.name is empty. Name the service account that the operator runs as." -}}
+{{- end -}}
+{{- $variables := dict -}}
+{{- range include "northflank-operator.env" . | fromYamlArray -}}
+{{- if hasKey $variables .name -}}
+{{- $own := dict "NODE_OPTIONS" "nodeOptions" "HTTPS_PROXY" "proxy.httpsProxy" "NO_PROXY" "proxy.noProxy" -}}
+{{- $problems = append $problems (printf "extraEnv sets %s, which is set already. Use %s for it, once." .name (get $own .name | default "one entry of extraEnv")) -}}
+{{- end -}}
+{{- $_ := set $variables .name true -}}
+{{- end -}}
+{{- $flags := dict -}}
+{{- range include "northflank-operator.args" . | fromYamlArray -}}
+{{- $flag := regexFind "^--[a-z-]+" . -}}
+{{- if and $flag (hasKey $flags $flag) -}}
+{{- $problems = append $problems (printf "extraArgs sets %s, which is set already. Set it under flags, once." $flag) -}}
+{{- end -}}
+{{- $_ := set $flags $flag true -}}
+{{- end -}}
+{{- if .Values.defaultToken.existingSecret.name -}}
+{{- range .Values.extraVolumes -}}
+{{- if eq .name "default-token" -}}
+{{- $problems = append $problems "extraVolumes holds a volume default-token, which is the volume of defaultToken.existingSecret. Give yours another name." -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- toYaml $problems -}}
+{{- end -}}
+
+{{- define "northflank-operator.check.memory" -}}
+{{- $problems := list -}}
+{{- $limit := dig "limits" "memory" "" (.Values.resources | default dict) -}}
+{{- if and $limit (kindIs "invalid" .Values.nodeOptions) (not (include "northflank-operator.heapMiB" $limit)) -}}
+{{- $problems = append $problems (printf "resources.limits.memory is %v, from which no heap size can be derived. Write it like 256Mi or 1Gi, or set nodeOptions." $limit) -}}
+{{- end -}}
+{{- toYaml $problems -}}
+{{- end -}}
+
+{{- define "northflank-operator.check.disruption" -}}
+{{- $problems := list -}}
+{{- with .Values.podDisruptionBudget -}}
+{{- if and .enabled (not (kindIs "invalid" .minAvailable)) -}}
+{{- if not (kindIs "invalid" .maxUnavailable) -}}
+{{- $problems = append $problems "podDisruptionBudget.minAvailable and podDisruptionBudget.maxUnavailable are both set: Kubernetes takes one. Set the other one to null." -}}
+{{- end -}}
+{{- if and (not (kindIs "string" .minAvailable)) (ge (int .minAvailable) (int $.Values.replicas)) -}}
+{{- $problems = append $problems (printf "podDisruptionBudget.minAvailable is %d and replicas is %d: no node with a replica could be drained. Set minAvailable below replicas." (int .minAvailable) (int $.Values.replicas)) -}}
+{{- end -}}
+{{- else if and .enabled (kindIs "invalid" .maxUnavailable) -}}
+{{- $problems = append $problems "podDisruptionBudget.enabled is true, and neither podDisruptionBudget.maxUnavailable nor podDisruptionBudget.minAvailable is set. Set one of them." -}}
+{{- end -}}
+{{- end -}}
+{{- toYaml $problems -}}
+{{- end -}}
+
+{{- define "northflank-operator.check.monitoring" -}}
+{{- $problems := list -}}
+{{- $off := not (include "northflank-operator.port" (include "northflank-operator.settings" . | fromYaml).metricsBindAddress) -}}
+{{- with .Values.metrics -}}
+{{- if and .serviceMonitor.enabled .podMonitor.enabled -}}
+{{- $problems = append $problems "metrics.serviceMonitor.enabled and metrics.podMonitor.enabled are both true: Prometheus would scrape everything twice. Set one of them to false." -}}
+{{- end -}}
+{{- range $name := list "serviceMonitor" "podMonitor" -}}
+{{- if and $off (get $.Values.metrics $name).enabled -}}
+{{- $problems = append $problems (printf "metrics.%s.enabled is true and flags.metricsBindAddress is 0: there are no metrics. Leave flags.metricsBindAddress empty, or set metrics.%s.enabled to false." $name $name) -}}
+{{- end -}}
+{{- end -}}
+{{- if and .serviceMonitor.enabled (not .service.enabled) -}}
+{{- $problems = append $problems "metrics.serviceMonitor.enabled is true and metrics.service.enabled is false: a ServiceMonitor finds the pods through the Service. Set metrics.service.enabled to true, or use metrics.podMonitor." -}}
+{{- end -}}
+{{- if and .prometheusRule.enabled (not .prometheusRule.additionalRules) (not ($.Files.Glob "files/rules/*.yaml")) -}}
+{{- $problems = append $problems "metrics.prometheusRule.enabled is true, and this chart has no rules of its own yet. Give rules in metrics.prometheusRule.additionalRules, or set metrics.prometheusRule.enabled to false." -}}
+{{- end -}}
+{{- if and .dashboards.enabled (not .dashboards.additionalDashboards) (not ($.Files.Glob "files/dashboards/*.json")) -}}
+{{- $problems = append $problems "metrics.dashboards.enabled is true, and this chart has no dashboards of its own yet. Give dashboards in metrics.dashboards.additionalDashboards, or set metrics.dashboards.enabled to false." -}}
+{{- end -}}
+{{- end -}}
+{{- toYaml $problems -}}
+{{- end -}}
