@@ -56,6 +56,12 @@ export function formatReport(
   }
 }
 
+/** What is said of input without any object of ours: a wrong path would else pass for a check. */
+export function nothingOfOurs(paths: readonly string[]): string {
+  const places = paths.map((path) => (path === "-" ? "standard input" : shownFile(path))).join(", ");
+  return plainLine(`no manifest of this operator in ${places}; name other files, or allow this with --allow-empty`);
+}
+
 function lines(texts: readonly string[]): string {
   return texts.map((text) => `${text}\n`).join("");
 }

@@ -23,7 +23,7 @@ import { createPlanner, type Planner } from "../tools/plan.ts";
 import { held, type Planned } from "../tools/planned.ts";
 import type { ExitCode } from "./io.ts";
 import { findManifestFiles } from "./manifest-files.ts";
-import { formatReport, outputFormats } from "./manifest-report.ts";
+import { formatReport, nothingOfOurs, outputFormats } from "./manifest-report.ts";
 import { collectObjects, type OurObject, type PlacedObject, type PlanObjects } from "./plan-objects.ts";
 import { formatPlan, type PlanEntry, type PlanReport, summarize } from "./plan-report.ts";
 import { plainLine } from "./printable.ts";
@@ -43,6 +43,7 @@ const ownFlags = {
   },
   connection: flag("connection", "a,b", undefined, names, "only objects of these connections; by default all"),
   ignoreRuns: switchFlag("ignore-runs", "do not exit with 3 for runs that would start"),
+  allowEmpty: switchFlag("allow-empty", "exit with 0 when no manifest is of this operator"),
 } as const;
 
 /** The flags of `plan`, for its help and the reference. */
@@ -60,7 +61,7 @@ ${remoteHelp}
 ${describe(flagsOfPlan)}
 
 exit codes: 0 nothing to do, 3 something would change, 1 a manifest is bad or an object could not be planned or would not
-become Ready, 2 wrong usage or a file that cannot be read
+become Ready, 2 wrong usage, a file that cannot be read, or no manifest of this operator
 `;
 
 /** `northflank-operator plan`: shows what applying manifests would change at Northflank. */
@@ -113,6 +114,11 @@ async function planFiles({ files, settings, remoteSettings }: Work, deps: ToolDe
     );
     io.err("northflank-operator plan: nothing was planned, because there are bad manifests\n");
     return 1;
+  }
+  const hasOurs = files.some(({ judged }) => judged.some(({ kind }) => kind === "ours"));
+  if (!hasOurs && !settings.of(ownFlags.allowEmpty)) {
+    io.err(`northflank-operator plan: ${nothingOfOurs(settings.positionals)}\n`);
+    return 2;
   }
   const objects = collectObjects(files);
   const only = settings.of(ownFlags.connection);

@@ -9,15 +9,18 @@ import { toError } from "../util/errors.ts";
 import type { ExitCode, Io } from "./io.ts";
 import { findManifestFiles, type ManifestFile } from "./manifest-files.ts";
 import { type ManifestDocument, type Position, readManifests } from "./manifest-reader.ts";
-import { type Finding, formatReport, type OutputFormat, outputFormats } from "./manifest-report.ts";
+import { type Finding, formatReport, nothingOfOurs, type OutputFormat, outputFormats } from "./manifest-report.ts";
 import { plainLine } from "./printable.ts";
 
-const usage = `usage: northflank-operator validate FILES|DIRS|- [--output text|json|github]
+const usage = `usage: northflank-operator validate FILES|DIRS|- [--output text|json|github] [--allow-empty]
 
 Checks manifests offline, as "kubectl apply --validate=strict" and the API server would. YAML and JSON, many documents
-in a file, lists. "-" is standard input. Documents of other API groups are skipped.
+in a file, lists. "-" is standard input. Documents of other API groups are skipped; input that has no others is refused.
 
-exit codes: 0 all good, 1 a manifest is bad, 2 wrong usage or a file that cannot be read
+  --output F     text|json|github; -o for short (default text)
+  --allow-empty  exit with 0 when no manifest is of this operator
+
+exit codes: 0 all good, 1 a manifest is bad, 2 wrong usage, a file that cannot be read, or no manifest of this operator
 `;
 
 /** `northflank-operator validate`: judges the manifests of files, folders and standard input. */
@@ -36,28 +39,38 @@ export async function runValidate(args: readonly string[], io: Io): Promise<Exit
 }
 
 type Options =
-  | { readonly kind: "options"; readonly paths: readonly string[]; readonly output: OutputFormat }
+  | ({ readonly kind: "options" } & CheckOptions)
   | { readonly kind: "help" }
   | { readonly kind: "wrong"; readonly message: string };
+
+interface CheckOptions {
+  readonly paths: readonly string[];
+  readonly output: OutputFormat;
+  readonly allowEmpty: boolean;
+}
 
 function readOptions(args: readonly string[]): Options {
   try {
     const { values, positionals } = parseArgs({
       args: [...args],
       allowPositionals: true,
-      options: { output: { type: "string", short: "o", default: "text" }, help: { type: "boolean", short: "h" } },
+      options: {
+        output: { type: "string", short: "o", default: "text" },
+        "allow-empty": { type: "boolean", default: false },
+        help: { type: "boolean", short: "h" },
+      },
     });
     if (values.help) return { kind: "help" };
     const output = outputFormats.find((format) => format === values.output);
     if (output === undefined) return { kind: "wrong", message: `--output is one of ${outputFormats.join(", ")}` };
     if (positionals.length === 0) return { kind: "wrong", message: "name a file, a folder or -" };
-    return { kind: "options", paths: positionals, output };
+    return { kind: "options", paths: positionals, output, allowEmpty: values["allow-empty"] };
   } catch (error) {
     return { kind: "wrong", message: toError(error).message };
   }
 }
 
-async function check({ paths, output }: { paths: readonly string[]; output: OutputFormat }, io: Io): Promise<ExitCode> {
+async function check({ paths, output, allowEmpty }: CheckOptions, io: Io): Promise<ExitCode> {
   const found = await findManifestFiles(paths, io);
   if (found.kind === "problems") {
     for (const problem of found.problems) io.err(`northflank-operator validate: ${plainLine(problem)}\n`);
@@ -74,6 +87,10 @@ async function check({ paths, output }: { paths: readonly string[]; output: Outp
   const bad = ours.filter((each) => each.findings.length > 0).length;
   const summary = { checked: ours.length, bad, skipped: judged.length - ours.length };
   io.out(formatReport(output, findings, summary, notes));
+  if (ours.length === 0 && !allowEmpty) {
+    io.err(`northflank-operator validate: ${nothingOfOurs(paths)}\n`);
+    return 2;
+  }
   return bad === 0 ? 0 : 1;
 }
 

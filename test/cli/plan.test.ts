@@ -72,6 +72,20 @@ describe("a plan", () => {
     expect(new Set(scene.northflank.calls.map(({ method }) => method))).toEqual(new Set(["GET"]));
   });
 
+  test("of files without any manifest of ours is refused before a request, unless it is allowed", async () => {
+    const foreign = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\n";
+    const refused = await plan(foreign);
+    expect([refused.code, refused.out]).toEqual([2, ""]);
+    expect(refused.err).toMatch(
+      /^northflank-operator plan: no manifest of this operator in .*m\.yaml; name other files/,
+    );
+    expect(scene.northflank.calls).toEqual([]);
+    expect(await plan(foreign, ["--allow-empty"])).toMatchObject({
+      code: 0,
+      out: "Plan: 0 to change, 0 runs to start, 0 as declared; 0 requests to Northflank.\n",
+    });
+  });
+
   test("of what was imported with --observe finds a difference and does not count it as a change", async () => {
     const { out } = await scene.run(runImport, ["--project=shop", "--observe"]);
     scene.northflank.setImage("shop", "api", "ghcr.io/acme/api:9");

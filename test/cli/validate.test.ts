@@ -44,7 +44,7 @@ const configMap = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\ndata: {
 
 describe("a manifest", () => {
   test.each(Object.entries(texts))("%s", async (_, { text, findings }) => {
-    const { code, out, err } = await validate([file("a.yaml", text), "--output", "json"]);
+    const { code, out, err } = await validate([file("a.yaml", text), "--output", "json", "--allow-empty"]);
     const found = JSON.parse(out).map(
       ({ line, column, field, rule }: Record<string, unknown>) => `${line}:${column} ${field} ${rule}`,
     );
@@ -94,6 +94,19 @@ describe("the output", () => {
     expect((await validate(["-"], configMap)).out).toBe(
       "0 manifests checked, none is of this operator; 1 document of other kinds skipped\n",
     );
+  });
+
+  test.each(["text", "json", "github"])("as %s refuses input without any manifest of ours, by name", async (output) => {
+    const empty = file("empty.yaml", "# nothing yet\n");
+    const { code, err } = await validate([empty, "-", `--output=${output}`], configMap);
+    expect([code, err]).toEqual([
+      2,
+      `northflank-operator validate: no manifest of this operator in ${empty}, standard input; name other files, or allow this with --allow-empty\n`,
+    ]);
+    expect(await validate([empty, "-", `--output=${output}`, "--allow-empty"], configMap)).toMatchObject({
+      code: 0,
+      err: "",
+    });
   });
 
   test("never shows values of variables or files, nor control characters of names", async () => {
