@@ -1,10 +1,11 @@
-import { readdirSync } from "node:fs";
+import { readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { northflankConnections, northflankDeployments, northflankJobRuns } from "../src/api/names.ts";
 import { events, type KubeObject, type ResourceType } from "../src/kube/types.ts";
 import { readManifests, resourceTypeOf } from "../test/support/manifests.ts";
 import { narrator } from "./narrator.ts";
 import { root, startSandbox } from "./start.ts";
+import { stopSignal } from "./stop-signal.ts";
 
 /*
  * npm run demo: the whole product on this machine, told as it happens. Starts both APIs and the operator, applies
@@ -14,6 +15,9 @@ import { root, startSandbox } from "./start.ts";
 
 const namespace = "default";
 const tell = narrator({ colour: process.stdout.isTTY === true && process.env.NO_COLOR === undefined });
+
+const stopped = stopSignal();
+const stoppedEarly = () => process.exit(130);
 
 tell.say("Starting an in-memory Kubernetes API, an in-memory Northflank API and the operator between them ...");
 await using sandbox = await startSandbox({
@@ -26,6 +30,15 @@ await using sandbox = await startSandbox({
     "--start-settle=500ms",
     "--request-timeout=2s",
   ],
+  signal: stopped,
+}).catch((error: unknown) => {
+  if (stopped.aborted) stoppedEarly();
+  throw error;
+});
+// The steps below wait for the APIs, which stay up until the end.
+stopped.addEventListener("abort", () => {
+  rmSync(sandbox.kubeconfigPath, { force: true });
+  void sandbox.operator.stop().finally(stoppedEarly);
 });
 const { client, northflank, operator } = sandbox;
 northflank.observer = (call) => tell.call(call, northflank.quota());

@@ -1,22 +1,34 @@
-import { parseArgs } from "node:util";
+import { once } from "node:events";
 import { controlPath } from "./northflank/control-api.ts";
 import { defaultToken } from "./northflank/server.ts";
 import type { LogLine } from "./operator-process.ts";
+import { isPortTaken, readPort } from "./port.ts";
 import { startSandbox } from "./start.ts";
+import { stopSignal } from "./stop-signal.ts";
 
 // npm run sandbox [-- --port 6443]: an in-memory Kubernetes API and an in-memory Northflank API with the operator
 // between them, until Ctrl-C.
 
-const { values } = parseArgs({ options: { port: { type: "string", default: "0" } } });
-const stopped = new Promise<void>((resolve) => {
-  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => resolve());
-});
+const asked = readPort(process.argv.slice(2));
+if (typeof asked === "string") {
+  console.error(
+    `${asked}\n\nusage: npm run sandbox [-- --port PORT]    PORT of the Kubernetes API, by default a free one`,
+  );
+  process.exit(2);
+}
+const stopped = stopSignal();
 
 console.log("starting ...");
 await using sandbox = await startSandbox({
-  kubernetesPort: Number(values.port),
+  kubernetesPort: asked,
   flags: ["--rollout-poll-interval=2s", "--run-poll-interval=2s"],
   onLog: (line) => console.log(describe(line)),
+  signal: stopped,
+}).catch((error: unknown) => {
+  if (stopped.aborted) process.exit(0);
+  if (!isPortTaken(error)) throw error;
+  console.error(`port ${asked} is in use, maybe by another sandbox: name another one, or none for a free one`);
+  process.exit(1);
 });
 const { kubernetes, northflank } = sandbox;
 northflank.observer = (call) =>
@@ -35,13 +47,13 @@ In another terminal (this file is of this sandbox alone, and goes with it):
 
 What people and bad luck do to Northflank, for example:
 
-  curl ${northflank.url}${controlPath}                                        # names of all controls, and the settings
+  curl ${northflank.url}${controlPath}                                        # all controls with an example each, and the settings
   curl ${northflank.url}${controlPath}/pauseService -d '["shop", "api", true]'
   curl ${northflank.url}${controlPath}/settings -X PATCH -d '{"updateResumes": true}'
 `);
 
 void sandbox.operator.exited.then((code) => console.log(`the operator ended with ${code}`));
-await stopped;
+if (!stopped.aborted) await once(stopped, "abort");
 console.log("\nstopping ...");
 
 function describe({ level, time: _time, msg, ...fields }: LogLine): string {

@@ -29,6 +29,8 @@ export async function startSandbox(options: {
   /** Further flags of the operator. */
   readonly flags?: readonly string[];
   readonly onLog?: (line: LogLine) => void;
+  /** Gives up and leaves nothing behind. Once it is started, disposing of it does that. */
+  readonly signal?: AbortSignal;
 }): Promise<Sandbox> {
   const stops: (() => Promise<unknown>)[] = [];
   const stop = async () => {
@@ -55,11 +57,25 @@ export async function startSandbox(options: {
       ...(options.onLog === undefined ? {} : { onLog: options.onLog }),
     });
     stops.push(operator.stop);
-    await operator.ready();
+    await ready(operator, options.signal);
     return { kubernetes, northflank, client, kubeconfigPath, operator, [Symbol.asyncDispose]: stop };
   } catch (error) {
     await stop();
     throw error;
+  }
+}
+
+async function ready(operator: OperatorProcess, signal: AbortSignal | undefined): Promise<void> {
+  signal?.throwIfAborted();
+  let abort: (() => void) | undefined;
+  const aborted = new Promise<never>((_, reject) => {
+    abort = () => reject(signal?.reason);
+    signal?.addEventListener("abort", abort);
+  });
+  try {
+    await Promise.race([operator.ready(), aborted]);
+  } finally {
+    if (abort !== undefined) signal?.removeEventListener("abort", abort);
   }
 }
 
