@@ -1,5 +1,6 @@
 import type { Answer, Call } from "../http.ts";
 import { ApiProblem, problemAnswer } from "./api-problem.ts";
+import { listControls } from "./control-list.ts";
 import type { AccountControls } from "./controls.ts";
 import type { SandboxSettings } from "./state.ts";
 
@@ -14,7 +15,7 @@ export const controlPath = "/sandbox";
 /**
  * The controls for people with curl; neither token nor quota is asked for.
  *
- * - `GET /sandbox`: names of the controls, and the settings as they are.
+ * - `GET /sandbox`: what each control does, its parameters and a command to try it; and the settings as they are.
  * - `POST /sandbox/CONTROL`: the parameters as a JSON list, as `AccountControls` has them, null for `undefined`; answers
  *   with what it returns. `?account=NAME` for another account than `defaultAccount`.
  * - `PATCH /sandbox/settings`: the settings to change.
@@ -23,7 +24,10 @@ export const controlPath = "/sandbox";
  */
 export function controlAnswer(subject: ControlSubject, call: Call, defaultAccount: string): Answer {
   try {
-    return { status: 200, body: { data: runControl(subject, call, defaultAccount) } };
+    const data = runControl(subject, call, defaultAccount);
+    const headers = { "content-type": "application/json" };
+    // For people: with line breaks.
+    return { status: 200, headers, body: `${JSON.stringify({ data }, undefined, 2)}\n` };
   } catch (error) {
     return problemAnswer(new ApiProblem(400, error instanceof Error ? error.message : String(error)));
   }
@@ -33,7 +37,9 @@ function runControl(subject: ControlSubject, call: Call, defaultAccount: string)
   const { settings } = subject;
   const controls = subject.account(call.query.get("account") ?? defaultAccount);
   const name = call.path.slice(controlPath.length + 1);
-  if (call.method === "GET" && name === "") return { controls: Object.keys(controls).sort(), settings };
+  if (call.method === "GET" && name === "") {
+    return { controls: listControls(`http://${call.headers.host}${controlPath}`), settings };
+  }
   if (call.method === "PATCH" && name === "settings") return Object.assign(settings, settingsIn(settings, call.body));
   if (call.method !== "POST") throw new Error(`${call.method} ${call.path} is no control`);
   const control = Object.entries(controls).find(([known]) => known === name)?.[1] as Control | undefined;

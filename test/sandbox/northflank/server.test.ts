@@ -869,9 +869,37 @@ describe("the controls over HTTP", () => {
 
   test("are listed, with the settings", async () => {
     const { data } = (await call("GET", "/sandbox", undefined, "nobody")).json;
-    expect(data.controls).toEqual(expect.arrayContaining(["pauseService", "remakeJob", "rejectNextRequests"]));
+    expect(Object.keys(data.controls)).toEqual(
+      expect.arrayContaining(["pauseService", "remakeJob", "rejectNextRequests"]),
+    );
+    expect(data.controls.pauseService).toEqual({
+      does: "pauses a service, or resumes it with a rollout",
+      parameters: ["projectId", "serviceId", "isPaused"],
+      example: `curl ${sandbox.url}/sandbox/pauseService -d '["shop","api",true]'`,
+    });
     expect(data.settings).toMatchObject({ rolloutMs: 10_000, dockerBesideImage: "reset" });
     expect(sandbox.quota().used).toBe(0);
+  });
+
+  test("are all listed, and each of their examples works", async () => {
+    const listed: Readonly<Record<string, { readonly example: string }>> = (await call("GET", "/sandbox")).json.data
+      .controls;
+    expect(Object.keys(listed)).toEqual(Object.keys(sandbox.account("acme")).sort());
+    // Each on its own: some take away what others name.
+    for (const [name, { example }] of Object.entries(listed)) {
+      const fresh = await startNorthflank({ now: () => nowMs });
+      try {
+        const build = fresh.startBuild("shop", "builder", { sha: "a".repeat(40), outcome: "never" });
+        const run = fresh.injectRun("shop", "migrate");
+        fresh.setGradualRollout("shop", "api", name === "promoteRollout" ? "careful" : undefined);
+        fresh.setImage("shop", "api", "ghcr.io/acme/api:2");
+        const body = /-d '(.*)'$/.exec(example)?.[1]?.replace("RUN_ID", run.id).replace("BUILD_ID", build.id);
+        const response = await fetch(`${fresh.url}/sandbox/${name}`, { method: "POST", ...(body && { body }) });
+        expect([name, response.status, await response.text()]).toEqual([name, 200, expect.any(String)]);
+      } finally {
+        await fresh.stop();
+      }
+    }
   });
 
   test("do what they do for tests, and answer with what they return", async () => {
