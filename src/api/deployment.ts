@@ -65,7 +65,7 @@ export const deploymentSpec = {
       default: "Enforce",
       description:
         "Enforce: correct all drift. EnforceOnChange: write only when this spec changes, and report drift. Observe: never " +
-        "write, and list in status.pendingChanges what would be written. Default: Enforce.",
+        "write, and list in status.pendingChanges what would be written; never in conflict with another object. Default: Enforce.",
     },
     continuousDeployment: {
       type: "string",

@@ -76,7 +76,7 @@ export const jobSpec = {
       ...deploymentSpec.properties.managementPolicy,
       description:
         "Enforce: correct all drift. EnforceOnChange: write only when this spec or a referenced value changes, and report " +
-        "drift. Observe: never write, and list in status.pendingChanges what would be written. Default: Enforce.",
+        "drift. Observe: never write, and list in status.pendingChanges what would be written; never in conflict with another object. Default: Enforce.",
     },
     resyncPeriodSeconds: {
       ...deploymentSpec.properties.resyncPeriodSeconds,

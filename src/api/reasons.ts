@@ -74,7 +74,7 @@ export const reasons = {
     "The API URL does not serve the Northflank API: redirect, TLS error, 405, HTML, or another content type.",
   UnsupportedTarget:
     "The target does not support this change: a build service, a job, or an API route that no longer exists.",
-  TargetConflict: "An older object manages the same target.",
+  TargetConflict: "An older object manages the same target. Objects under managementPolicy Observe never conflict.",
   ContinuousDeploymentEnabled:
     "Northflank's continuous deployment would replace the declared build. As the reason of Stalled: spec.continuousDeployment is Reject.",
   FightDetected: "Another client keeps reverting the target; the operator stopped updating it.",

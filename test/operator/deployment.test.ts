@@ -164,6 +164,24 @@ describe("a deployment", { concurrent: true, timeout: 200_000 }, () => {
     expect(remoteImage(scenario)).toBe("ghcr.io/acme/api:1.5.0");
   });
 
+  test("is not held up by an older one that only observes, until that one begins to write", async () => {
+    await using scenario = await startScenario();
+    const observer = await scenario.deployment("a-observer", { ...api("1.4.2"), managementPolicy: "Observe" });
+    await observer.reaches("Ready", { reason: "DriftObserved" });
+    const writer = await scenario.deployment("b-writer", api("1.5.0"));
+    await writer.reaches("Ready", { reason: "RolloutComplete" });
+    expect(remoteImage(scenario)).toBe("ghcr.io/acme/api:1.5.0");
+
+    await observer.patch({ managementPolicy: "Enforce" });
+    await writer.reaches("Stalled", { reason: "TargetConflict" });
+    await observer.reaches("Ready", { reason: "RolloutComplete" });
+    expect(remoteImage(scenario)).toBe("ghcr.io/acme/api:1.4.2");
+
+    await observer.patch({ managementPolicy: "Observe" });
+    await writer.reaches("Ready", { reason: "RolloutComplete" });
+    expect(remoteImage(scenario)).toBe("ghcr.io/acme/api:1.5.0");
+  });
+
   test("of a service that does not exist says so, and goes on when there is one", async () => {
     await using scenario = await startScenario();
     const spec = { ...api("1.4.2"), serviceId: "new" };

@@ -33,9 +33,9 @@ export const suspendedConclusion: Omit<Conclusion, "sameDesire"> = {
 export function conflictConclusion(winner: string, sameDesire: boolean | undefined): Conclusion {
   const message =
     `NorthflankDeployment ${winner} is older and manages the same target; nothing is sent for this one. Delete one of ` +
-    "the two; this one takes over as soon as the other is gone.";
+    "the two, or set spec.managementPolicy of one to Observe. This one takes over as soon as the other is gone or observes.";
   const verdict = { kind: "stalled", reason: "TargetConflict", message } as const;
-  // The deletion of the other wakes this object; this is the net below that.
+  // The deletion or edit of the other wakes this object; this is the net below that.
   return { ...nothingLearned, verdict, next: { kind: "recheck", afterMs: 600_000 }, sameDesire };
 }
 

@@ -30,9 +30,9 @@ export function unsentSource(reason: Reason): Claim {
 export function conflictConclusion(winner: string): Omit<Conclusion, "sameDesire"> {
   const message =
     `NorthflankJob ${winner} is older and manages the same job; nothing is sent for this one. Put all settings into one ` +
-    "of the two; this one takes over as soon as the other is gone.";
+    "of the two, or set spec.managementPolicy of one to Observe. This one takes over as soon as the other is gone or observes.";
   const verdict = { kind: "stalled", reason: "TargetConflict", message } as const;
-  // The deletion of the other wakes this object; this is the net below that.
+  // The deletion or edit of the other wakes this object; this is the net below that.
   const next = { kind: "recheck", afterMs: 600_000 } as const;
   // The other sends what it likes meanwhile: of what was sent from here, nothing is known to be in force any more.
   return { ...nothingLearned, stated: { applied: undefined }, verdict, next };

@@ -9,6 +9,8 @@ import { accountRequest, isAccepted, isSettled, readyReason, type TargetObject }
  * within one pass when the older one goes: not when the connection of the older one is paused, refused or gone. So an
  * older object counts as soon as its connection was once shown to lead to the same account. Where that is not known (after
  * a restart, say), who has the target keeps it within a namespace: see {@link isRival}.
+ *
+ * An object under managementPolicy Observe writes nothing: it neither holds a target nor waits for one.
  */
 
 /** What an object may do: act with an account, or wait, for an account or for an older object that manages the same. */
@@ -59,37 +61,47 @@ export function restsFor<T extends TargetObject>(
   return due?.kind === "rest" ? due.dueInMs : undefined;
 }
 
-function isAlone({ metadata }: TargetObject, sameTarget: readonly TargetObject[]): boolean {
-  return sameTarget.length === 1 && sameTarget[0]?.metadata.uid === metadata.uid;
+function isAlone(object: TargetObject, sameTarget: readonly TargetObject[]): boolean {
+  if (isObserving(object)) return true;
+  return sameTarget.every((other) => other.metadata.uid === object.metadata.uid || isObserving(other));
+}
+
+function isObserving({ spec }: TargetObject): boolean {
+  return spec.managementPolicy === "Observe";
 }
 
 /**
  * Those that may gain or lose their target when `changed` appears, changes or goes: the ones that come after it. Those
- * before it do not ask for it.
+ * before it do not ask for it, nor do those that only observe.
  */
 export function rivalKeys(sameTarget: readonly TargetObject[], changed: TargetObject): readonly ObjectKey[] {
   return sameTarget
-    .filter((other) => other.metadata.uid !== changed.metadata.uid && comesBefore(changed, other))
+    .filter((other) => other.metadata.uid !== changed.metadata.uid && !isObserving(other))
+    .filter((other) => comesBefore(changed, other))
     .map(({ metadata }) => objectKey(metadata));
 }
 
 /**
- * True when an edit can change who has the target: whose account it is about, whether it is there, or whether it was
- * served. An edit of anything else wakes no rival: there can be thousands of them.
+ * True when an edit can change who has the target: whose account it is about, whether it is there, whether it writes, or
+ * whether it was served. An edit of anything else wakes no rival: there can be thousands of them.
  */
 export function rivalsMatter(before: TargetObject, after: TargetObject): boolean {
   return (
     before.metadata.deletionTimestamp !== after.metadata.deletionTimestamp ||
     before.spec.connectionRef?.name !== after.spec.connectionRef?.name ||
+    isObserving(before) !== isObserving(after) ||
     (wasServed(before) && !wasServed(after))
   );
 }
 
-/** Those that come before this one, first the one that comes first. Objects on their way out do not. */
+/**
+ * Those that come before this one, first the one that comes first. Objects on their way out do not, nor those that only
+ * observe.
+ */
 export function* olderRivals<T extends TargetObject>(object: T, sameTarget: readonly T[]): Iterable<T> {
   const older = sameTarget
     .filter(({ metadata }) => metadata.uid !== object.metadata.uid && metadata.deletionTimestamp === undefined)
-    .filter((other) => comesBefore(other, object));
+    .filter((other) => !isObserving(other) && comesBefore(other, object));
   const [any, ...others] = older;
   if (any === undefined) return;
   // The first one mostly has the target. Then nobody asks for the rest, which would have to be sorted.

@@ -11,6 +11,7 @@ export interface TargetObject extends KubeObject {
   readonly spec: {
     readonly projectId: string;
     readonly connectionRef?: { readonly name: string };
+    readonly managementPolicy?: string;
     readonly suspend?: boolean;
     readonly resyncPeriodSeconds?: number;
   };

@@ -2,6 +2,7 @@ import { beforeEach, describe, expect, test } from "vitest";
 import type { NorthflankDeployment } from "../../../src/api/deployment.ts";
 import { reconcileRequestedAt, revision } from "../../../src/api/names.ts";
 import { rivalsOf } from "../../../src/controllers/deployment/reconciler.ts";
+import { rivalsMatter } from "../../../src/controllers/shared/rivals.ts";
 import type { Verdict } from "../../../src/controllers/shared/verdict.ts";
 import { KubeError } from "../../../src/kube/errors.ts";
 import type { Condition } from "../../../src/kube/types.ts";
@@ -628,6 +629,50 @@ describe("two objects with one target", () => {
     scene.has(deployment());
     await scene.pass();
     expect(scene.northflank.takeCalls()).toEqual(["get api (change)", post]);
+  });
+
+  test("one that only observes holds nothing and waits for nobody, whichever is older", async () => {
+    const observed = { managementPolicy: "Observe" } as const;
+    scene.has(deployment({ metadata: { name: "older", creationTimestamp: "2025-12-31T22:00:00Z" }, spec: observed }));
+    scene.has(deployment({ spec: { deployment: { external: { imagePath: "ghcr.io/acme/api:3" } } } }));
+    const younger = { name: "younger", creationTimestamp: "2026-01-01T00:00:00Z" };
+    scene.has(deployment({ metadata: younger, spec: observed }));
+    for (const key of ["shop/older", "shop/younger", "shop/api"]) await scene.pass(key);
+    expect(scene.northflank.takeCalls()).toEqual([
+      "get api (change)",
+      "get api (change)",
+      "get api (change)",
+      'post api {"external":{"imagePath":"ghcr.io/acme/api:3"}}',
+    ]);
+    expect(scene.state("shop/older")).toContain("Ready=True/DriftObserved");
+    expect(scene.state("shop/younger")).toContain("Ready=True/DriftObserved");
+    expect(scene.state()).toContain("RollingOut");
+  });
+
+  test("change places with the policy: who begins to write by age, who observes at once", async () => {
+    scene.has({ ...older(), spec: { ...older().spec, managementPolicy: "Observe" } });
+    scene.has(deployment({ spec: { deployment: { external: { imagePath: "ghcr.io/acme/api:3" } } } }));
+    await scene.pass("shop/older");
+    await scene.pass();
+    scene.northflank.takeCalls();
+
+    const observing = scene.object("shop/older");
+    scene.edit({ managementPolicy: "EnforceOnChange" }, "shop/older");
+    expect(rivalsMatter(observing, scene.object("shop/older"))).toBe(true);
+    expect(rivalsOf(scene.store, scene.object("shop/older"))).toEqual(["shop/api"]);
+    await scene.pass("shop/older");
+    await scene.pass();
+    expect(scene.state()).toContain("Stalled=True/TargetConflict");
+    expect(scene.message()).toContain("or set spec.managementPolicy of one to Observe");
+    expect(scene.northflank.takeCalls()).toEqual(["get api (change)", post]);
+
+    scene.edit({ managementPolicy: "Observe" }, "shop/older");
+    expect(rivalsOf(scene.store, scene.object("shop/older"))).toEqual(["shop/api"]);
+    await scene.pass();
+    expect(scene.state()).toContain("RollingOut");
+    scene.remove("shop/older");
+    await scene.settle();
+    expect(scene.state()).not.toContain("TargetConflict");
   });
 
   test("in different accounts are no rivals; in one account through two connections they are", async () => {

@@ -762,6 +762,30 @@ describe("holding back", () => {
     expect(made.state("shop/later")).toBe(inSync);
   });
 
+  test("of two objects for one job one that only observes is in nobody's way, and nobody is in its way", async () => {
+    const made = scene({ spec: { managementPolicy: "Observe" } });
+    made.has(jobObject({ metadata: { name: "later", creationTimestamp: "2025-12-31T23:30:00Z" } }));
+    made.has(
+      jobObject({
+        metadata: { name: "last", creationTimestamp: "2025-12-31T23:40:00Z" },
+        spec: { managementPolicy: "Observe" },
+      }),
+    );
+    await made.settle(120_000, "shop/later");
+    expect(made.state("shop/later")).toBe(inSync);
+    for (const key of ["shop/migrate", "shop/last"]) {
+      await made.pass(key);
+      expect(made.state(key)).toContain("Ready=True");
+      expect(made.state(key)).not.toContain("TargetConflict");
+    }
+    made.edit({ managementPolicy: "Enforce" }, "shop/migrate");
+    await made.pass("shop/later");
+    expect(made.state("shop/later")).toContain("Stalled=True/TargetConflict");
+    made.edit({ managementPolicy: "Observe" }, "shop/migrate");
+    await made.pass("shop/later");
+    expect(made.state("shop/later")).not.toContain("TargetConflict");
+  });
+
   test("an object that was held back by another one sends all again when it takes over", async () => {
     const made = scene({ metadata: { name: "later" }, spec: { settings: { runtimeEnvironment: { A: "mine" } } } });
     await made.settle(120_000, "shop/later");

@@ -14,9 +14,10 @@ function object(
     readonly via?: string;
     readonly namespace?: string;
     readonly status?: TargetObject["status"];
+    readonly policy?: string;
   } = {},
 ) {
-  const { second = 0, gone = false, via, namespace = "shop", status } = facts;
+  const { second = 0, gone = false, via, namespace = "shop", status, policy } = facts;
   return {
     apiVersion: "v1",
     kind: "Thing",
@@ -27,7 +28,11 @@ function object(
       creationTimestamp: `2026-01-01T00:00:0${second}Z`,
       ...(gone && { deletionTimestamp: "2026-01-02T00:00:00Z" }),
     },
-    spec: { projectId: "shop", ...(via !== undefined && { connectionRef: { name: via } }) },
+    spec: {
+      projectId: "shop",
+      ...(via !== undefined && { connectionRef: { name: via } }),
+      ...(policy !== undefined && { managementPolicy: policy }),
+    },
     ...(status && { status }),
   } satisfies TargetObject;
 }
@@ -53,6 +58,8 @@ describe("rivals for a target", () => {
     ["of the same age, by name", [object("d", { second: 3 }), object("m", { second: 3 })], ["d"]],
     ["not the object itself, nor younger ones", [object("i", { second: 3 }), object("z", { second: 4 })], []],
     ["not those on their way out", [object("a", { gone: true })], []],
+    ["not those that only observe", [object("a", { policy: "Observe" }), object("b", { second: 1 })], ["b"]],
+    ["those that write now and then", [object("a", { policy: "EnforceOnChange" })], ["a"]],
   ])("are %s", (_, others, expected) => {
     const found = [...olderRivals(object("i", { second: 3 }), others)];
     expect(found.map(({ metadata }) => metadata.name)).toEqual(expected);
@@ -73,9 +80,17 @@ describe("rivals for a target", () => {
     ["it asks for another account", {}, { via: "other" }, true],
     ["it lost the record of having been served", { status: { applied: {} } }, {}, true],
     ["it was served", {}, { status: { applied: {} } }, false],
+    ["it begins to write", { policy: "Observe" }, { policy: "Enforce" }, true],
+    ["it observes from now on", { policy: "EnforceOnChange" }, { policy: "Observe" }, true],
+    ["it writes less", { policy: "Enforce" }, { policy: "EnforceOnChange" }, false],
     ["nothing of that changed", { via: "other" }, { via: "other" }, false],
   ])("are told when %s: %o, %o, %s", (_, before, after, expected) => {
     expect(rivalsMatter(object("a", before), object("a", after))).toBe(expected);
+  });
+
+  test("are told of one that only observes now, and not those that observe themselves", () => {
+    const all = [object("b", { second: 1, policy: "Observe" }), object("c", { second: 2 })];
+    expect(rivalKeys(all, object("a", { policy: "Observe" }))).toEqual(["shop/c"]);
   });
 
   test("are asked for their connection once, however many there are", async () => {
@@ -111,6 +126,13 @@ describe("an object", () => {
     expect(await open([rival, own], { default: "p", ...pools })).toMatchObject(
       kind === "open" ? { kind, account: { pool: "p" } } : { kind, winner: "shop/a" },
     );
+  });
+
+  test("that only observes is in conflict with no older one", async () => {
+    const observer = object("i", { second: 3, policy: "Observe" });
+    const sameTarget = [object("a"), observer];
+    const access = await openAccess({ accounts: accounts({ default: "p" }), sameTarget }, observer, neverAborted());
+    expect(access.kind).toBe("open");
   });
 
   test("without an account waits for it, whoever else is there", async () => {
