@@ -17,6 +17,11 @@ export function northflankError(code: NorthflankErrorCode, more: Partial<Northfl
   return new NorthflankError({ code, step: "call Northflank", detail: "scripted", sent: true, ...more });
 }
 
+/** Hashes as the client of this token makes them. */
+export function keyedHashOf(token: string): (text: string) => string {
+  return (text) => createHmac("sha256", token).update(text).digest("base64url").slice(0, 22);
+}
+
 type Method =
   | "getBuild"
   | "listBuilds"
@@ -184,7 +189,7 @@ export class FakeNorthflank {
         this.#note("whoami");
         return this.#run("whoAmI", () => ({ expiresAt: undefined }));
       },
-      keyedHash: (text) => createHmac("sha256", this.token).update(text).digest("base64url").slice(0, 22),
+      keyedHash: (text) => keyedHashOf(this.token)(text),
       getJobSettings: async ({ jobId }, options) => {
         this.#note(`get settings of job ${jobId} (${options.class})`);
         return this.#run("getJobSettings", () => this.#settingsOf(jobId));

@@ -4,7 +4,7 @@ import type { Observation } from "../../../src/controllers/deployment/observatio
 import { serviceTarget } from "../../../src/controllers/deployment/target-view.ts";
 import { build, deployment, service } from "../../support/builders.ts";
 import { northflankError } from "../../support/fake-northflank.ts";
-import { ObservedDeployment } from "../../support/observed-deployment.ts";
+import { DeploymentLife } from "../../support/lives.ts";
 
 const second = 1_000;
 const minute = 60 * second;
@@ -13,7 +13,7 @@ const day = 1_440 * minute;
 const sha = "b".repeat(40);
 const named: NorthflankDeploymentSpec["deployment"] = { internal: { id: "builder", branch: "main", buildSHA: sha } };
 
-class Life extends ObservedDeployment {
+class Life extends DeploymentLife {
   /** The service, with what is declared unless the test says otherwise. */
   seen(view: Parameters<typeof service>[0] = {}, more: Partial<Observation & { kind: "seen" }> = {}): Observation {
     const target = serviceTarget(service({ imagePath: "ghcr.io/acme/api:2", ...view }), undefined);
@@ -21,7 +21,7 @@ class Life extends ObservedDeployment {
   }
 
   rolling(): Observation {
-    return this.seen({ rolloutStatus: "IN_PROGRESS", rolloutTransitionTime: new Date(this.clock.now()).toISOString() });
+    return this.seen({ rolloutStatus: "IN_PROGRESS", rolloutTransitionTime: new Date(this.now).toISOString() });
   }
 
   outage(): Observation {
@@ -44,75 +44,75 @@ class Life extends ObservedDeployment {
 }
 
 describe("a rollout is timed from its own beginning", () => {
-  test("that somebody else began in an outage of Northflank has its whole time", async () => {
+  test("that somebody else began in an outage of Northflank has its whole time", () => {
     const life = new Life(deployment());
-    expect(await life.sees(life.seen(), 0)).toBe("ready/RolloutComplete, again in 900 s");
-    expect(await life.sees(life.outage(), 15 * minute)).toContain("RemoteUnavailable");
-    expect(await life.sees(life.rolling(), 20 * minute)).toBe("progressing/RollingOut, again in 10 s");
-    expect(await life.sees(life.rolling(), 10 * second)).toBe("progressing/RollingOut, again in 10 s");
-    expect(await life.sees(life.rolling(), 14 * minute)).toContain("progressing/RollingOut");
-    expect(await life.sees(life.rolling(), minute)).toBe("stalled/RolloutTimedOut, again in 300 s");
+    expect(life.sees(life.seen(), 0)).toBe("ready/RolloutComplete, again in 900 s");
+    expect(life.sees(life.outage(), 15 * minute)).toContain("RemoteUnavailable");
+    expect(life.sees(life.rolling(), 20 * minute)).toBe("progressing/RollingOut, again in 10 s");
+    expect(life.sees(life.rolling(), 10 * second)).toBe("progressing/RollingOut, again in 10 s");
+    expect(life.sees(life.rolling(), 14 * minute)).toContain("progressing/RollingOut");
+    expect(life.sees(life.rolling(), minute)).toBe("stalled/RolloutTimedOut, again in 300 s");
   });
 
-  test("that is interrupted by an outage goes on being timed, and late stays late", async () => {
+  test("that is interrupted by an outage goes on being timed, and late stays late", () => {
     const life = new Life(deployment());
-    await life.sees(life.seen(), 0);
-    await life.sees(life.rolling(), 15 * minute);
-    await life.sees(life.outage(), 10 * minute);
-    expect(await life.sees(life.rolling(), 5 * minute)).toContain("stalled/RolloutTimedOut");
-    await life.sees(life.outage(), 5 * minute);
-    expect(await life.sees(life.rolling(), minute)).toContain("stalled/RolloutTimedOut");
+    life.sees(life.seen(), 0);
+    life.sees(life.rolling(), 15 * minute);
+    life.sees(life.outage(), 10 * minute);
+    expect(life.sees(life.rolling(), 5 * minute)).toContain("stalled/RolloutTimedOut");
+    life.sees(life.outage(), 5 * minute);
+    expect(life.sees(life.rolling(), minute)).toContain("stalled/RolloutTimedOut");
     life.restart();
-    expect(await life.sees(life.rolling(), minute)).toContain("stalled/RolloutTimedOut");
+    expect(life.sees(life.rolling(), minute)).toContain("stalled/RolloutTimedOut");
   });
 
-  test("that follows another one begins anew", async () => {
+  test("that follows another one begins anew", () => {
     const life = new Life(deployment());
-    await life.sees(life.seen(), 0);
-    await life.sees(life.rolling(), 15 * minute);
-    await life.sees(life.seen(), 14 * minute);
-    expect(await life.sees(life.rolling(), 10 * minute)).toBe("progressing/RollingOut, again in 10 s");
+    life.sees(life.seen(), 0);
+    life.sees(life.rolling(), 15 * minute);
+    life.sees(life.seen(), 14 * minute);
+    expect(life.sees(life.rolling(), 10 * minute)).toBe("progressing/RollingOut, again in 10 s");
   });
 });
 
 describe("a build that stands in the way is probed by the time that it does so", () => {
-  const stalledForADay = async (deploymentOf = named) => {
+  const stalledForADay = (deploymentOf = named) => {
     const life = new Life(deployment({ spec: { deployment: deploymentOf } }));
     const unsupported = life.seen({ serviceType: "build" });
-    expect(await life.sees(unsupported, 0)).toContain("stalled/UnsupportedTarget");
-    expect(await life.sees(unsupported, day)).toContain("stalled/UnsupportedTarget");
+    expect(life.sees(unsupported, 0)).toContain("stalled/UnsupportedTarget");
+    expect(life.sees(unsupported, day)).toContain("stalled/UnsupportedTarget");
     return life;
   };
 
   test.each([
     ["failed", "failed", "stalled/BuildFailed", 60, 60],
     ["missing", undefined, "stalled/BuildNotFound", 15, 15],
-  ] as const)("after a day of another trouble: %s", async (_name, outcome, state, first, then) => {
-    const life = await stalledForADay();
-    expect(await life.sees(life.built(outcome), minute)).toBe(`${state}, again in ${first} s`);
-    expect(await life.sees(life.built(outcome), first * second)).toBe(`${state}, again in ${then} s`);
-    expect(await life.sees(life.built(outcome), 40 * minute)).toMatch(/again in 6\d\d/);
+  ] as const)("after a day of another trouble: %s", (_name, outcome, state, first, then) => {
+    const life = stalledForADay();
+    expect(life.sees(life.built(outcome), minute)).toBe(`${state}, again in ${first} s`);
+    expect(life.sees(life.built(outcome), first * second)).toBe(`${state}, again in ${then} s`);
+    expect(life.sees(life.built(outcome), 40 * minute)).toMatch(/again in 6\d\d/);
   });
 
-  test("after an outage, while it is under way", async () => {
+  test("after an outage, while it is under way", () => {
     const life = new Life(deployment({ spec: { deployment: named } }));
-    await life.sees(life.outage(), 0);
-    await life.sees(life.outage(), day);
-    expect(await life.sees(life.built("active"), minute)).toBe("progressing/WaitingForBuild, again in 10 s");
-    expect(await life.sees(life.built("active"), 10 * second)).toBe("progressing/WaitingForBuild, again in 10 s");
-    expect(await life.sees(life.built("active"), 40 * minute)).toContain("again in 300 s");
+    life.sees(life.outage(), 0);
+    life.sees(life.outage(), day);
+    expect(life.sees(life.built("active"), minute)).toBe("progressing/WaitingForBuild, again in 10 s");
+    expect(life.sees(life.built("active"), 10 * second)).toBe("progressing/WaitingForBuild, again in 10 s");
+    expect(life.sees(life.built("active"), 40 * minute)).toContain("again in 300 s");
     // Failed is another phase: the time that it took to build says nothing about it.
-    expect(await life.sees(life.built("failed"), 300 * second)).toBe("stalled/BuildFailed, again in 60 s");
+    expect(life.sees(life.built("failed"), 300 * second)).toBe("stalled/BuildFailed, again in 60 s");
   });
 });
 
-test("a phase of another declaration, and one that is over, times nothing", async () => {
+test("a phase of another declaration, and one that is over, times nothing", () => {
   const life = new Life(deployment({ spec: { deployment: named } }));
-  await life.sees(life.built("failed"), 0);
+  life.sees(life.built("failed"), 0);
   const other = { internal: { id: "builder", branch: "main", buildSHA: "c".repeat(40) } };
   life.object = { ...life.object, spec: { ...life.object.spec, deployment: other } };
-  expect(await life.sees(life.built("failed"), day)).toBe("stalled/BuildFailed, again in 60 s");
+  expect(life.sees(life.built("failed"), day)).toBe("stalled/BuildFailed, again in 60 s");
   life.object = { ...life.object, spec: { ...life.object.spec, deployment: named } };
-  expect(await life.sees(life.seen({ servicePaused: true }), minute)).toContain("sent, progressing/ApplyingChange");
+  expect(life.sees(life.seen({ servicePaused: true }), minute)).toContain("sent, progressing/ApplyingChange");
   expect(life.object.status?.phase).toBeUndefined();
 });

@@ -1,0 +1,199 @@
+import type { NorthflankDeployment } from "../../src/api/deployment.ts";
+import type { NorthflankJob } from "../../src/api/job.ts";
+import { reconcileRequestedAt } from "../../src/api/names.ts";
+import { timesOf } from "../../src/controllers/deployment/ages.ts";
+import * as deployments from "../../src/controllers/deployment/decide.ts";
+import { desireOf } from "../../src/controllers/deployment/desire.ts";
+import type { Observation as DeploymentObservation } from "../../src/controllers/deployment/observation.ts";
+import { statusOf as deploymentStatus } from "../../src/controllers/deployment/status.ts";
+import { statusBefore } from "../../src/controllers/deployment/status-before.ts";
+import { concludeChange } from "../../src/controllers/deployment/written.ts";
+import * as jobs from "../../src/controllers/job/decide.ts";
+import { desireOf as jobDesireOf, type ResolvedValues } from "../../src/controllers/job/desire.ts";
+import type { Observation as JobObservation } from "../../src/controllers/job/observation.ts";
+import { statusOf as jobStatus } from "../../src/controllers/job/status.ts";
+import { concludeChange as concludeJobChange, intentConclusion } from "../../src/controllers/job/written.ts";
+import { Stopwatch } from "../../src/controllers/shared/stopwatch.ts";
+import type { TargetObject } from "../../src/controllers/shared/target-object.ts";
+import type { TargetDecision } from "../../src/controllers/shared/target-reconciler.ts";
+import type { TargetConclusion } from "../../src/controllers/shared/target-status.ts";
+import type { NorthflankError } from "../../src/northflank/errors.ts";
+import { keyedHashOf, northflankError } from "./fake-northflank.ts";
+import { always } from "./strict-fake.ts";
+
+/*
+ * Lives of objects with a target, for tests of decisions: each observation is decided on, and what it comes to is written
+ * down as the operator does it, so that no test types a status. Pure: no API and no timers; time is what the test says.
+ * Whatever these tests know of the signatures behind it is in this file.
+ */
+
+/** How Northflank answers a change; `not sent`: the operator ends between the record of the change and the call. */
+export type Answer = "accepted" | "by the fallback" | "no route" | "not sent" | NorthflankError;
+
+/** When a settled object is read again. */
+export const nextResyncMs = 900_000;
+const random = always(0.5);
+const settings = { resyncPeriodMs: nextResyncMs, rolloutPollIntervalMs: 10_000 };
+
+type ConclusionOf<D> = D extends { kind: "conclude"; conclusion: infer C extends TargetConclusion } ? C : never;
+type ChangeOf<D> = D extends { kind: "write"; change: infer X } ? X : never;
+type Sent = Exclude<Answer, "not sent">;
+type DeploymentDecision = ReturnType<typeof deployments.decide>;
+type JobDecision = ReturnType<typeof jobs.decide>;
+
+abstract class Life<T extends TargetObject, O, D extends TargetDecision<TargetConclusion, { readonly cause: string }>> {
+  #elapsedMs = 0;
+  readonly #clock = { now: () => this.now, monotonic: () => this.#elapsedMs };
+  #stopwatch = new Stopwatch(this.#clock);
+  object: T;
+
+  protected abstract decision(observation: O): D;
+  /** What has to be in status before the change is sent; `undefined`: nothing has to. */
+  protected abstract statusBefore(change: ChangeOf<D>): T["status"] | undefined;
+  protected abstract conclude(known: T, change: ChangeOf<D>, answer: Sent): ConclusionOf<D>;
+  protected abstract statusAfter(conclusion: ConclusionOf<D>): T["status"];
+  protected abstract times(): readonly (string | undefined)[];
+
+  constructor(object: T) {
+    this.object = object;
+  }
+
+  /** Wall clock; a life begins at 2026-01-01T00:00:00Z. */
+  get now(): number {
+    return Date.parse("2026-01-01T00:00:00Z") + this.#elapsedMs;
+  }
+
+  /** What would be decided now: `write because SpecChanged`, `stalled/InvalidSpec, again never`. */
+  judges(observation: O): string {
+    const decision = this.decision(observation);
+    if (decision.kind === "rest") return `rest for ${decision.dueInMs / 1_000} s`;
+    return decision.kind === "write" ? `write because ${decision.change.cause}` : textOf(decision.conclusion);
+  }
+
+  /** Decides on an observation `afterMs` after the last one, and writes down what it comes to: what was done, and that. */
+  sees(observation: O, afterMs = 0, answer: Answer = "accepted"): string {
+    this.#elapsedMs += afterMs;
+    const decision = this.decision(observation);
+    if (decision.kind === "rest") return "rest";
+    if (decision.kind === "conclude") return this.#write(decision.conclusion as ConclusionOf<D>);
+    const [known, change] = [this.object, decision.change as ChangeOf<D>];
+    const before = this.statusBefore(change);
+    if (before !== undefined) this.object = { ...known, status: before };
+    if (answer === "not sent") return "not sent";
+    return `sent, ${this.#write(this.conclude(known, change, answer))}`;
+  }
+
+  /** Another process goes on with what the status says. */
+  restart(): void {
+    this.#stopwatch = new Stopwatch(this.#clock);
+  }
+
+  /** A person changes the spec, which is a new generation. */
+  edit(spec: Partial<T["spec"]>): void {
+    const { metadata, ...rest } = this.object;
+    const generation = (metadata.generation ?? 0) + 1;
+    this.object = { ...this.object, metadata: { ...metadata, generation }, spec: { ...rest.spec, ...spec } };
+  }
+
+  /** A person requests a reconcile. */
+  request(value: string): void {
+    const { metadata } = this.object;
+    this.object = { ...this.object, metadata: { ...metadata, annotations: { [reconcileRequestedAt]: value } } };
+  }
+
+  protected ages() {
+    return this.#stopwatch.ages({ key: "shop/it", uid: this.object.metadata.uid }, this.times());
+  }
+
+  #write(conclusion: ConclusionOf<D>): string {
+    this.object = { ...this.object, status: this.statusAfter(conclusion) };
+    // What is written down now is measured from now on.
+    this.ages();
+    return textOf(conclusion);
+  }
+}
+
+/** `stalled/RolloutFailed, again in 3600 s` */
+function textOf({ verdict, next }: TargetConclusion): string {
+  const again = next.kind === "recheck" ? `in ${next.afterMs / 1_000} s` : next.kind;
+  return `${verdict.kind}/${verdict.reason}, again ${again}`;
+}
+
+function resultOf(answer: Sent) {
+  if (typeof answer !== "string") return { kind: "failed", error: answer } as const;
+  if (answer === "no route") return { kind: "route-gone", error: northflankError("not_found") } as const;
+  return { kind: "written", usedFallback: answer === "by the fallback" } as const;
+}
+
+/** The life of a NorthflankDeployment. */
+export class DeploymentLife extends Life<NorthflankDeployment, DeploymentObservation, DeploymentDecision> {
+  get desire() {
+    const read = desireOf(this.object.spec);
+    if (read.kind === "problem") throw new Error(read.problem.message);
+    return read.desire;
+  }
+
+  protected decision(observation: DeploymentObservation) {
+    return deployments.decide({ object: this.object, observation, now: this.now, ages: this.ages(), random, settings });
+  }
+
+  protected statusBefore(change: ChangeOf<DeploymentDecision>) {
+    return statusBefore(this.object, change, this.now);
+  }
+
+  protected conclude(object: NorthflankDeployment, change: ChangeOf<DeploymentDecision>, answer: Sent) {
+    const result = resultOf(answer);
+    return concludeChange({ object, change, result, nextResyncMs, now: this.now, random, settings });
+  }
+
+  protected statusAfter(conclusion: ConclusionOf<DeploymentDecision>) {
+    return deploymentStatus(this.object, conclusion, this.now);
+  }
+
+  protected times() {
+    return timesOf(this.object.status);
+  }
+}
+
+/** The life of a NorthflankJob. */
+export class JobLife extends Life<NorthflankJob, JobObservation, JobDecision> {
+  /** Makes the key of hashes. */
+  token = "token";
+  /** What references come to, where the spec has any. */
+  values: Partial<ResolvedValues> = {};
+
+  get desire() {
+    const { spec, metadata } = this.object;
+    const { runtimeEnvironment, runtimeFiles, buildArguments } = spec.settings;
+    const values = { runtimeEnvironment, runtimeFiles, buildArguments, versions: [], ...this.values };
+    const keyedHash = keyedHashOf(this.token);
+    return jobDesireOf({ spec, values, uid: metadata.uid, address: "https://api.northflank.com", keyedHash });
+  }
+
+  protected decision(observation: JobObservation) {
+    const newest = this.object.status?.history?.[0]?.time;
+    const sinceChangeMs = newest === undefined ? undefined : this.ages().get(newest)?.seenMs;
+    return jobs.decide({ object: this.object, observation, now: this.now, sinceChangeMs, random });
+  }
+
+  protected statusBefore(change: ChangeOf<JobDecision>) {
+    const intent = intentConclusion(this.object, change, this.now);
+    return intent && this.statusAfter(intent);
+  }
+
+  protected conclude(known: NorthflankJob, change: ChangeOf<JobDecision>, answer: Sent) {
+    const { patch, fallback = patch } = change;
+    const answered = resultOf(answer);
+    const { route } = answer === "by the fallback" ? fallback : patch;
+    const result = answered.kind === "written" ? { ...answered, route } : answered;
+    return concludeJobChange({ object: this.object, before: known.status, change, result, now: this.now, random });
+  }
+
+  protected statusAfter(conclusion: ConclusionOf<JobDecision>) {
+    return jobStatus(this.object, conclusion, this.now);
+  }
+
+  protected times() {
+    return [this.object.status?.history?.[0]?.time];
+  }
+}
