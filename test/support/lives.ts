@@ -72,15 +72,18 @@ abstract class Life<T extends TargetObject, O, D extends TargetDecision<TargetCo
 
   /** Decides on an observation `afterMs` after the last one, and writes down what it comes to: what was done, and that. */
   sees(observation: O, afterMs = 0, answer: Answer = "accepted"): string {
-    this.#elapsedMs += afterMs;
+    this.passes(afterMs);
     const decision = this.decision(observation);
     if (decision.kind === "rest") return "rest";
     if (decision.kind === "conclude") return this.#write(decision.conclusion as ConclusionOf<D>);
     const [known, change] = [this.object, decision.change as ChangeOf<D>];
     const before = this.statusBefore(change);
     if (before !== undefined) this.object = { ...known, status: before };
-    if (answer === "not sent") return "not sent";
-    return `sent, ${this.#write(this.conclude(known, change, answer))}`;
+    return answer === "not sent" ? answer : `sent, ${this.#write(this.conclude(known, change, answer))}`;
+  }
+
+  passes(ms: number): void {
+    this.#elapsedMs += ms;
   }
 
   /** Another process goes on with what the status says. */
@@ -107,13 +110,11 @@ abstract class Life<T extends TargetObject, O, D extends TargetDecision<TargetCo
 
   #write(conclusion: ConclusionOf<D>): string {
     this.object = { ...this.object, status: this.statusAfter(conclusion) };
-    // What is written down now is measured from now on.
-    this.ages();
+    this.ages(); // What is written down now is measured from now on.
     return textOf(conclusion);
   }
 }
 
-/** `stalled/RolloutFailed, again in 3600 s` */
 function textOf({ verdict, next }: TargetConclusion): string {
   const again = next.kind === "recheck" ? `in ${next.afterMs / 1_000} s` : next.kind;
   return `${verdict.kind}/${verdict.reason}, again ${again}`;

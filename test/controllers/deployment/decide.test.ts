@@ -1,52 +1,27 @@
 import { describe, expect, test } from "vitest";
-import type { NorthflankDeployment, NorthflankDeploymentStatus } from "../../../src/api/deployment.ts";
-import { decide } from "../../../src/controllers/deployment/decide.ts";
-import type { Decision, Settings } from "../../../src/controllers/deployment/decision.ts";
-import { type Desire, desireOf } from "../../../src/controllers/deployment/desire.ts";
+import type { NorthflankDeployment } from "../../../src/api/deployment.ts";
 import type { Observation } from "../../../src/controllers/deployment/observation.ts";
 import { pollPauseMs } from "../../../src/controllers/deployment/rolling.ts";
-import { statusOf } from "../../../src/controllers/deployment/status.ts";
-import { jobTarget, serviceTarget } from "../../../src/controllers/deployment/target-view.ts";
-import type { Condition } from "../../../src/kube/types.ts";
 import type { NorthflankErrorCode } from "../../../src/northflank/errors.ts";
-import { deployment, job, service } from "../../support/builders.ts";
+import { deployment } from "../../support/builders.ts";
 import { northflankError } from "../../support/fake-northflank.ts";
 import { brokenPromises, type KstatusResult, kstatusOf } from "../../support/kstatus.ts";
-import { always } from "../../support/strict-fake.ts";
+import { DeploymentLife } from "../../support/lives.ts";
+import { jobTargetSeen, serviceSeen } from "../../support/sights.ts";
 
-const now = Date.parse("2026-01-01T00:00:00Z");
-const settings: Settings = { resyncPeriodMs: 900_000, rolloutPollIntervalMs: 10_000 };
+const second = 1_000;
+const minute = 60 * second;
+const hour = 60 * minute;
 
-function desire(object = deployment()): Desire {
-  const result = desireOf(object.spec);
-  if (result.kind === "problem") throw new Error(result.problem.message);
-  return result.desire;
-}
-
-function seen(
-  view: Parameters<typeof service>[0] = {},
-  more: Partial<Observation & { kind: "seen" }> = {},
-): Observation {
-  const target = serviceTarget(service(view), undefined);
-  return { kind: "seen", desire: desire(), service: target, dependencies: [], nextResyncMs: 900_000, ...more };
-}
-
-function decided(observation: Observation, object = deployment()): Decision {
-  return decide({ object, observation, now, random: always(0.5), settings });
-}
-
-/** `stalled/InvalidSpec, again never` */
-function summary(decision: Decision): string {
-  if (decision.kind === "rest") return `rest for ${decision.dueInMs / 1_000} s`;
-  if (decision.kind === "write") return `write because ${decision.change.cause}`;
-  const { verdict, next } = decision.conclusion;
-  const again = next.kind === "recheck" ? `in ${next.afterMs / 1_000} s` : next.kind;
-  return `${verdict.kind}/${verdict.reason}, again ${again}`;
+/** A life that nothing is known of yet. */
+function unknown(spec: Partial<NorthflankDeployment["spec"]> = {}): DeploymentLife {
+  return new DeploymentLife(deployment({ spec }));
 }
 
 const same = { imagePath: "ghcr.io/acme/api:2" };
 
 describe("each kind of observation comes to one decision", () => {
+  const { desire } = unknown();
   const cases: Record<Observation["kind"], readonly [Observation, string]> = {
     rest: [{ kind: "rest", dueInMs: 42_000 }, "rest for 42 s"],
     invalid: [
@@ -54,28 +29,25 @@ describe("each kind of observation comes to one decision", () => {
       "stalled/InvalidSpec, again never",
     ],
     "route-gone": [
-      { kind: "route-gone", desire: desire(), error: northflankError("gone") },
+      { kind: "route-gone", desire, error: northflankError("gone") },
       "stalled/UnsupportedTarget, again in 3600 s",
     ],
-    suspended: [{ kind: "suspended", desire: desire() }, "suspended/Suspended, again never"],
-    conflict: [{ kind: "conflict", desire: desire(), winner: "n/a" }, "stalled/TargetConflict, again in 600 s"],
+    suspended: [{ kind: "suspended", desire }, "suspended/Suspended, again never"],
+    conflict: [{ kind: "conflict", desire, winner: "n/a" }, "stalled/TargetConflict, again in 600 s"],
     blocked: [
       {
         kind: "blocked",
-        desire: desire(),
+        desire,
         verdict: { kind: "stalled", reason: "SecretNotFound", message: "None." },
         recheckAfterMs: 50_000,
       },
       "stalled/SecretNotFound, again in 50 s",
     ],
-    failed: [
-      { kind: "failed", desire: desire(), error: northflankError("not_found") },
-      "stalled/TargetNotFound, again in 15 s",
-    ],
+    failed: [{ kind: "failed", desire, error: northflankError("not_found") }, "stalled/TargetNotFound, again in 15 s"],
     building: [
       {
         kind: "building",
-        desire: desire(),
+        desire,
         build: {
           query: { builder: { projectId: "shop", serviceId: "builder" }, by: { kind: "latest" }, branch: "main" },
           sight: { kind: "none" },
@@ -83,73 +55,58 @@ describe("each kind of observation comes to one decision", () => {
       },
       "progressing/WaitingForBuild, again in 10 s",
     ],
-    seen: [seen(), "write because SpecChanged"],
+    seen: [serviceSeen(unknown()), "write because SpecChanged"],
   };
   test.each(Object.entries(cases))("%s", (_kind, [observation, expected]) => {
-    expect(summary(decided(observation))).toBe(expected);
+    expect(unknown().judges(observation)).toBe(expected);
   });
 });
 
-/** A status after the present spec was applied at `appliedAt` and its rollout had `result`. */
-function applied(
-  result: "RollingOut" | "Complete" | "TimedOut",
-  more: Partial<NorthflankDeploymentStatus> = {},
-): NorthflankDeploymentStatus {
-  const time = "2025-12-31T23:59:00Z";
-  const source = "ghcr.io/acme/api:2";
-  const ready = {
-    RollingOut: condition("Ready", "Unknown", "RollingOut"),
-    Complete: condition("Ready", "True", "RolloutComplete"),
-    TimedOut: condition("Ready", "False", "RolloutTimedOut"),
-  }[result];
-  return {
-    observedGeneration: 1,
-    conditions: [ready, condition("InSync", "True", "InSync")],
-    applied: {
-      generation: 1,
-      specHash: desire().hash,
-      time,
-      previousTransitionTime: "2025-12-31T23:00:00.000Z",
-      source,
-    },
-    history: [{ time, source, cause: "SpecChanged", result }],
-    ...more,
+const rolledOut = { rolloutTransitionTime: "2026-01-01T00:00:30.000Z" };
+
+type Result = "RollingOut" | "Complete" | "TimedOut";
+
+/** The present spec was applied, and its rollout has come so far; a minute ago. */
+function applied(result: Result, spec: Partial<NorthflankDeployment["spec"]> = {}): DeploymentLife {
+  const life = unknown(spec);
+  expect(life.sees(serviceSeen(life, { imagePath: "ghcr.io/acme/api:1" }))).toContain("sent, ");
+  const then: Readonly<Record<Result, () => string>> = {
+    RollingOut: () => "RollingOut",
+    Complete: () => life.sees(serviceSeen(life, { ...same, ...rolledOut }), 31 * second),
+    TimedOut: () => life.sees(serviceSeen(life, { ...same, ...rolledOut, rolloutStatus: "IN_PROGRESS" }), 15 * minute),
   };
+  expect(then[result]()).toContain(result);
+  life.passes(minute);
+  return life;
 }
 
-function condition(type: string, status: Condition["status"], reason: string): Condition {
-  const lastTransitionTime = "2025-12-31T23:59:00Z";
-  return { type, status, reason, message: "m", lastTransitionTime, observedGeneration: 1 };
-}
-
-const rolledOut = { rolloutTransitionTime: "2025-12-31T23:59:30.000Z" };
+type View = NonNullable<Parameters<typeof serviceSeen>[1]>;
 
 describe("a service that has what is declared", () => {
-  type View = Parameters<typeof service>[0];
-  const cases: Readonly<Record<string, readonly [NorthflankDeploymentStatus | undefined, View, string]>> = {
+  const cases: Readonly<Record<string, readonly [Result | undefined, View, string]>> = {
     "is complete when it was so before we came": [undefined, same, "ready/RolloutComplete, again in 900 s"],
     "is rolling out while it shows the state before the change": [
-      applied("RollingOut"),
+      "RollingOut",
       same,
       "progressing/RollingOut, again in 15 s",
     ],
     "is complete once the state is newer than the change": [
-      applied("RollingOut"),
+      "RollingOut",
       { ...same, ...rolledOut },
       "ready/RolloutComplete, again in 900 s",
     ],
     "has failed once the state is newer than the change": [
-      applied("RollingOut"),
+      "RollingOut",
       { ...same, ...rolledOut, rolloutStatus: "FAILED" },
       "stalled/RolloutFailed, again in 3600 s",
     ],
     "has not failed while the failure is an old one": [
-      applied("RollingOut"),
+      "RollingOut",
       { ...same, rolloutStatus: "FAILED" },
       "progressing/RollingOut, again in 15 s",
     ],
     "is rolling out in a state that nobody knows": [
-      applied("RollingOut"),
+      "RollingOut",
       { ...same, ...rolledOut, rolloutStatus: "PONDERING" },
       "progressing/RollingOut, again in 15 s",
     ],
@@ -159,99 +116,93 @@ describe("a service that has what is declared", () => {
       "progressing/RollingOut, again in 10 s",
     ],
     "is still late after it was late": [
-      applied("TimedOut", {
-        phase: { name: "RolloutTimedOut", since: new Date(now - 60_000).toISOString(), specHash: desire().hash },
-      }),
+      "TimedOut",
       { ...same, ...rolledOut, rolloutStatus: "IN_PROGRESS" },
       "stalled/RolloutTimedOut, again in 300 s",
     ],
     "is complete although it was late": [
-      applied("TimedOut"),
+      "TimedOut",
       { ...same, ...rolledOut },
       "ready/RolloutComplete, again in 900 s",
     ],
-    "is paused": [applied("Complete"), { ...same, servicePaused: true }, "ready/ServicePaused, again in 900 s"],
+    "is paused": ["Complete", { ...same, servicePaused: true }, "ready/ServicePaused, again in 900 s"],
     "is a build service": [undefined, { ...same, serviceType: "build" }, "stalled/UnsupportedTarget, again in 3600 s"],
   };
-  test.each(Object.entries(cases))("%s", (_sentence, [status, view, expected]) => {
-    expect(summary(decided(seen(view), deployment(status === undefined ? {} : { status })))).toBe(expected);
+  test.each(Object.entries(cases))("%s", (_sentence, [result, view, expected]) => {
+    const life = result === undefined ? unknown() : applied(result);
+    expect(life.judges(serviceSeen(life, view))).toBe(expected);
   });
 
   test("is complete without any transition time 30 s after the change, not at 29 s", () => {
-    const view = { ...same, rolloutTransitionTime: undefined };
     const at = (seconds: number) => {
-      const time = new Date(now - seconds * 1_000).toISOString();
-      const status = applied("RollingOut");
-      const object = deployment({ status: { ...status, applied: { ...status.applied, time } } });
-      return summary(decided(seen(view), object));
+      const life = unknown();
+      life.sees(serviceSeen(life));
+      life.passes(seconds * second);
+      return life.judges(serviceSeen(life, { ...same, rolloutTransitionTime: undefined }));
     };
     expect([at(29), at(30)]).toEqual([
-      "progressing/RollingOut, again in 15 s",
+      "progressing/RollingOut, again in 10 s",
       "ready/RolloutComplete, again in 900 s",
     ]);
   });
 
   test("is building while an internal source is", () => {
-    const spec = { deployment: { internal: { id: "api", buildSHA: "latest" } } };
+    const life = unknown({ deployment: { internal: { id: "api", buildSHA: "latest" } } });
     const internal = { id: "api", branch: undefined, buildSHA: "latest", buildId: undefined, deployedSHA: undefined };
     const view = { image: undefined, external: undefined, internal, buildStatus: "BUILDING", rolloutStatus: "PENDING" };
-    const object = deployment({ spec });
-    expect(summary(decided(seen(view, { desire: desire(object) }), object))).toBe(
-      "progressing/Building, again in 10 s",
-    );
+    expect(life.judges(serviceSeen(life, view))).toBe("progressing/Building, again in 10 s");
   });
 });
 
 describe("a service that differs", () => {
   type Policy = NorthflankDeployment["spec"]["managementPolicy"];
   const drifted = { imagePath: "ghcr.io/acme/api:9", ...rolledOut };
-  test.each<[string, Policy, NorthflankDeploymentStatus | undefined, string]>([
-    ["is changed under Enforce when the spec is new", "Enforce", undefined, "write because SpecChanged"],
-    ["is changed under Enforce when it drifted", "Enforce", applied("Complete"), "write because DriftCorrected"],
+  const settled = (managementPolicy: Policy) => applied("Complete", { managementPolicy });
+  test.each<[string, DeploymentLife, string]>([
+    [
+      "is changed under Enforce when the spec is new",
+      unknown({ managementPolicy: "Enforce" }),
+      "write because SpecChanged",
+    ],
+    ["is changed under Enforce when it drifted", settled("Enforce"), "write because DriftCorrected"],
     [
       "is changed under EnforceOnChange when the spec is new",
-      "EnforceOnChange",
-      undefined,
+      unknown({ managementPolicy: "EnforceOnChange" }),
       "write because SpecChanged",
     ],
     [
       "is left alone under EnforceOnChange when it drifted",
-      "EnforceOnChange",
-      applied("Complete"),
+      settled("EnforceOnChange"),
       "ready/DriftObserved, again in 900 s",
     ],
-    ["is left alone under Observe", "Observe", undefined, "ready/DriftObserved, again in 900 s"],
-  ])("%s", (_sentence, managementPolicy, status, expected) => {
-    const object = deployment({ spec: { managementPolicy }, ...(status === undefined ? {} : { status }) });
-    expect(summary(decided(seen(drifted), object))).toBe(expected);
+    ["is left alone under Observe", unknown({ managementPolicy: "Observe" }), "ready/DriftObserved, again in 900 s"],
+  ])("%s", (_sentence, life, expected) => {
+    expect(life.judges(serviceSeen(life, drifted))).toBe(expected);
   });
 
-  const corrections = (...secondsAgo: readonly number[]) =>
-    secondsAgo.map((seconds) => new Date(now - seconds * 1_000).toISOString());
   test.each([
-    ["corrected a third time after two", corrections(10, 20), "write because DriftCorrected"],
-    ["not corrected a fourth time", corrections(10, 20, 599), "stalled/FightDetected, again in 900 s"],
-    [
-      "not corrected a fourth time, however long ago",
-      corrections(9e4, 18e4, 27e4),
-      "stalled/FightDetected, again in 900 s",
-    ],
-  ])("is %s", (_sentence, list, expected) => {
-    const object = deployment({ status: applied("Complete", { corrections: list }) });
-    expect(summary(decided(seen(drifted), object))).toBe(expected);
+    ["corrected a third time after two", [10, 20], "write because DriftCorrected"],
+    ["not corrected a fourth time", [10, 20, 599], "stalled/FightDetected, again in 900 s"],
+    ["not corrected a fourth time, however long ago", [9e4, 9e4, 9e4], "stalled/FightDetected, again in 900 s"],
+  ])("is %s", (_sentence, undoneAfterSeconds, expected) => {
+    const life = applied("Complete");
+    for (const seconds of undoneAfterSeconds) {
+      expect(life.judges(serviceSeen(life, drifted))).toBe("write because DriftCorrected");
+      life.sees(serviceSeen(life, drifted));
+      life.sees(serviceSeen(life, { ...same, rolloutTransitionTime: new Date(life.now + 1).toISOString() }), 5_000);
+      life.passes(seconds * second - 5_000);
+    }
+    expect(life.judges(serviceSeen(life, drifted))).toBe(expected);
   });
 
   test("by what nobody tells is changed only when the declaration is another one than was applied", () => {
-    const spec = { deployment: { external: { imagePath: "ghcr.io/acme/api:2", credentials: "ghcr" } } };
-    const fresh = deployment({ spec });
-    const wanted = { desire: desire(fresh) };
-    const changed = deployment({ spec, status: applied("Complete") });
-    const unchanged = deployment({
-      spec,
-      status: applied("Complete", { applied: { specHash: desire(fresh).hash, generation: 1 } }),
-    });
+    const external = { imagePath: "ghcr.io/acme/api:2", credentials: "ghcr" };
+    const fresh = unknown({ deployment: { external } });
+    const changed = applied("Complete");
+    changed.edit({ deployment: { external } });
+    const unchanged = applied("Complete", { deployment: { external } });
     const view = { ...same, ...rolledOut };
-    expect([fresh, changed, unchanged].map((object) => summary(decided(seen(view, wanted), object)))).toEqual([
+    expect([fresh, changed, unchanged].map((life) => life.judges(serviceSeen(life, view)))).toEqual([
       "ready/RolloutComplete, again in 900 s",
       "write because SpecChanged",
       "ready/RolloutComplete, again in 900 s",
@@ -259,7 +210,22 @@ describe("a service that differs", () => {
   });
 });
 
+test("after eight lost answers the first failed handshake is probed within minutes, as any first one is", () => {
+  const life = applied("Complete");
+  const failed = (code: NorthflankErrorCode): Observation => ({
+    kind: "failed",
+    desire: life.desire,
+    error: northflankError(code),
+  });
+  for (let count = 0; count < 8; count += 1) {
+    expect(life.sees(failed("timeout"), minute)).toBe("retrying/RequestTimeout, again backoff");
+  }
+  const probes = [0, 1, 2].map(() => life.sees(failed("tls"), hour));
+  expect(probes).toEqual([60, 120, 240].map((seconds) => `stalled/RemoteMisconfigured, again in ${seconds} s`));
+});
+
 test("the pause between two looks grows with the time a rollout takes, and never passes its deadline", () => {
+  const settings = { resyncPeriodMs: 900_000, rolloutPollIntervalMs: 10_000 };
   const pauses = [0, 40, 80, 240, 10_000].map((seconds) => pollPauseMs(seconds * 1_000, 1e9, settings) / 1_000);
   expect(pauses).toEqual([10, 10, 20, 60, 60]);
   expect(pollPauseMs(240_000, 7_000, settings)).toBe(7_000);
@@ -284,46 +250,43 @@ describe("every conclusion makes a status that keeps the promises", () => {
     "redirect",
     "protocol",
   ];
-  const observations: readonly Observation[] = [
-    ...codes.map((code): Observation => ({ kind: "failed", desire: desire(), error: northflankError(code) })),
-    { kind: "invalid", problems: [{ field: "spec.x", message: "is wrong", remedy: "" }] },
-    { kind: "route-gone", desire: desire(), error: northflankError("gone") },
-    seen({}, { service: jobTarget("etl", { source: job(), job: job() }, undefined) }),
-    seen({}, { service: jobTarget("etl", { source: job(same), job: undefined }, undefined) }),
-    { kind: "suspended", desire: desire() },
-    { kind: "conflict", desire: desire(), winner: "n/a" },
-    seen(same),
-    seen({ ...same, rolloutStatus: "FAILED" }),
-    seen({ ...same, rolloutStatus: "IN_PROGRESS" }),
-    seen({ ...same, servicePaused: true }),
-    seen({ servicePaused: true }),
-    seen({}, { dependencies: [{ name: "migrate", state: "missing" }] }),
-    seen({}, { dependencies: [{ name: "migrate", state: "failed" }] }),
-  ];
-  const before: readonly (NorthflankDeploymentStatus | undefined)[] = [
-    undefined,
-    applied("RollingOut"),
-    applied("Complete"),
-    applied("TimedOut"),
-  ];
-  const all = observations.flatMap((observation) =>
-    before.flatMap((status) =>
-      [1, 2].map((generation) => ({
-        observation,
-        status,
-        generation,
-        text: `${observation.kind} ${status?.history?.[0]?.result}`,
-      })),
+  const observations: Readonly<Record<string, (life: DeploymentLife) => Observation>> = {
+    ...Object.fromEntries(
+      codes.map((code) => [
+        code,
+        ({ desire }: DeploymentLife): Observation => ({ kind: "failed", desire, error: northflankError(code) }),
+      ]),
     ),
+    invalid: () => ({ kind: "invalid", problems: [{ field: "spec.x", message: "is wrong", remedy: "" }] }),
+    "route gone": ({ desire }) => ({ kind: "route-gone", desire, error: northflankError("gone") }),
+    "a job with another source": (life) => jobTargetSeen(life),
+    "a job as declared": (life) => jobTargetSeen(life, same),
+    suspended: ({ desire }) => ({ kind: "suspended", desire }),
+    conflict: ({ desire }) => ({ kind: "conflict", desire, winner: "n/a" }),
+    complete: (life) => serviceSeen(life, same),
+    failed: (life) => serviceSeen(life, { ...same, rolloutStatus: "FAILED" }),
+    "under way": (life) => serviceSeen(life, { ...same, rolloutStatus: "IN_PROGRESS" }),
+    paused: (life) => serviceSeen(life, { ...same, servicePaused: true }),
+    "paused, with another source": (life) => serviceSeen(life, { servicePaused: true }),
+    "a run is missing": (life) => serviceSeen(life, {}, { dependencies: [{ name: "migrate", state: "missing" }] }),
+    "a run has failed": (life) => serviceSeen(life, {}, { dependencies: [{ name: "migrate", state: "failed" }] }),
+  };
+  const before: Readonly<Record<string, () => DeploymentLife>> = {
+    nothing: () => unknown(),
+    RollingOut: () => applied("RollingOut"),
+    Complete: () => applied("Complete"),
+    TimedOut: () => applied("TimedOut"),
+  };
+  const all = Object.keys(observations).flatMap((observation) =>
+    Object.keys(before).flatMap((state) => [1, 2].map((generation) => ({ observation, state, generation }))),
   );
-  test.each(all)("$text, generation $generation", ({ observation, status, generation }) => {
-    const object = deployment({ metadata: { generation }, ...(status === undefined ? {} : { status }) });
-    const decision = decided(observation, object);
-    if (decision.kind !== "conclude") return;
-    const after = { ...object, status: statusOf(object, decision.conclusion, now) } as Parameters<typeof kstatusOf>[0];
-    expect(brokenPromises(after)).toEqual([]);
-    const { kind } = decision.conclusion.verdict;
-    const expected: Readonly<Record<typeof kind, readonly KstatusResult[]>> = {
+  test.each(all)("$state, then $observation, generation $generation", ({ observation, state, generation }) => {
+    const life = before[state]?.() ?? unknown();
+    if (generation === 2) life.edit({});
+    const text = life.sees(observations[observation]?.(life) ?? { kind: "rest", dueInMs: 0 });
+    expect(brokenPromises(life.object)).toEqual([]);
+    const [, kind = ""] = /(\w+)\//.exec(text) ?? [];
+    const expected: Readonly<Record<string, readonly KstatusResult[]>> = {
       ready: ["Current"],
       progressing: ["InProgress"],
       retrying: ["InProgress"],
@@ -331,18 +294,15 @@ describe("every conclusion makes a status that keeps the promises", () => {
       stalled: ["Failed"],
       suspended: ["Current", "InProgress"],
     };
-    expect(expected[kind]).toContain(kstatusOf(after));
+    expect(expected[kind]).toContain(kstatusOf(life.object));
   });
 });
 
 test("a status in which only the time of the next look would differ is the status before", () => {
-  const object = deployment();
-  const first = decided(seen(same), object);
-  if (first.kind !== "conclude") throw new Error("expected a conclusion");
-  const status = statusOf(object, first.conclusion, now);
-  expect(status.nextReconcileTime).toBe("2026-01-01T00:15:00Z");
-  const settled = { ...object, status };
-  const again = decided(seen(same), settled);
-  if (again.kind !== "conclude") throw new Error("expected a conclusion");
-  expect(statusOf(settled, again.conclusion, now + 900_000)).toBe(status);
+  const life = unknown();
+  life.sees(serviceSeen(life, same));
+  const { status } = life.object;
+  expect(status?.nextReconcileTime).toBe("2026-01-01T00:15:00Z");
+  life.sees(serviceSeen(life, same), 900_000);
+  expect(life.object.status).toBe(status);
 });
