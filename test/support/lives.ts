@@ -45,6 +45,8 @@ abstract class Life<T extends TargetObject, O, D extends TargetDecision<TargetCo
   #elapsedMs = 0;
   readonly #clock = { now: () => this.now, monotonic: () => this.#elapsedMs };
   #stopwatch = new Stopwatch(this.#clock);
+  /** `Normal ChangeApplied`: all so far, beside those of an object that has become Stalled. */
+  readonly events: string[] = [];
   object: T;
 
   protected abstract decision(observation: O): D;
@@ -52,7 +54,7 @@ abstract class Life<T extends TargetObject, O, D extends TargetDecision<TargetCo
   protected abstract statusBefore(change: ChangeOf<D>): T["status"] | undefined;
   protected abstract conclude(known: T, change: ChangeOf<D>, answer: Sent): ConclusionOf<D>;
   protected abstract statusAfter(conclusion: ConclusionOf<D>): T["status"];
-  protected abstract times(): readonly (string | undefined)[];
+  protected abstract readonly times: () => readonly (string | undefined)[];
 
   constructor(object: T) {
     this.object = object;
@@ -100,8 +102,8 @@ abstract class Life<T extends TargetObject, O, D extends TargetDecision<TargetCo
 
   /** A person requests a reconcile. */
   request(value: string): void {
-    const { metadata } = this.object;
-    this.object = { ...this.object, metadata: { ...metadata, annotations: { [reconcileRequestedAt]: value } } };
+    const annotations = { [reconcileRequestedAt]: value };
+    this.object = { ...this.object, metadata: { ...this.object.metadata, annotations } };
   }
 
   protected ages() {
@@ -110,6 +112,7 @@ abstract class Life<T extends TargetObject, O, D extends TargetDecision<TargetCo
 
   #write(conclusion: ConclusionOf<D>): string {
     this.object = { ...this.object, status: this.statusAfter(conclusion) };
+    this.events.push(...conclusion.events.map(({ type, reason }) => `${type} ${reason}`));
     this.ages(); // What is written down now is measured from now on.
     return textOf(conclusion);
   }
@@ -151,24 +154,23 @@ export class DeploymentLife extends Life<NorthflankDeployment, DeploymentObserva
     return deploymentStatus(this.object, conclusion, this.now);
   }
 
-  protected times() {
-    return timesOf(this.object.status);
-  }
+  protected readonly times = () => timesOf(this.object.status);
 }
 
 /** The life of a NorthflankJob. */
 export class JobLife extends Life<NorthflankJob, JobObservation, JobDecision> {
   /** Makes the key of hashes. */
   token = "token";
+  address = "https://api.northflank.com";
   /** What references come to, where the spec has any. */
   values: Partial<ResolvedValues> = {};
 
   get desire() {
-    const { spec, metadata } = this.object;
+    const { address, token, object } = this;
+    const { spec, metadata } = object;
     const { runtimeEnvironment, runtimeFiles, buildArguments } = spec.settings;
     const values = { runtimeEnvironment, runtimeFiles, buildArguments, versions: [], ...this.values };
-    const keyedHash = keyedHashOf(this.token);
-    return jobDesireOf({ spec, values, uid: metadata.uid, address: "https://api.northflank.com", keyedHash });
+    return jobDesireOf({ spec, values, uid: metadata.uid, address, keyedHash: keyedHashOf(token) });
   }
 
   protected decision(observation: JobObservation) {
@@ -184,9 +186,8 @@ export class JobLife extends Life<NorthflankJob, JobObservation, JobDecision> {
 
   protected conclude(known: NorthflankJob, change: ChangeOf<JobDecision>, answer: Sent) {
     const { patch, fallback = patch } = change;
-    const answered = resultOf(answer);
     const { route } = answer === "by the fallback" ? fallback : patch;
-    const result = answered.kind === "written" ? { ...answered, route } : answered;
+    const result = { ...resultOf(answer), route };
     return concludeJobChange({ object: this.object, before: known.status, change, result, now: this.now, random });
   }
 
@@ -194,7 +195,5 @@ export class JobLife extends Life<NorthflankJob, JobObservation, JobDecision> {
     return jobStatus(this.object, conclusion, this.now);
   }
 
-  protected times() {
-    return [this.object.status?.history?.[0]?.time];
-  }
+  protected readonly times = () => [this.object.status?.history?.[0]?.time];
 }
