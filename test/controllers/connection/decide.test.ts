@@ -1,0 +1,378 @@
+import { describe, expect, test } from "vitest";
+import type { NorthflankConnection } from "../../../src/api/connection.ts";
+import { isSettled } from "../../../src/controllers/connection/decide.ts";
+import type { Observation, TokenCheck } from "../../../src/controllers/connection/observation.ts";
+import type { Verdict } from "../../../src/controllers/shared/verdict.ts";
+import type { NorthflankErrorCode } from "../../../src/northflank/errors.ts";
+import type { LedgerSnapshot } from "../../../src/northflank/ledger.ts";
+import { connection } from "../../support/builders.ts";
+import { ConnectionLife, type ConnectionSight } from "../../support/connection-life.ts";
+import { northflankError } from "../../support/fake-northflank.ts";
+import { brokenPromises, type KstatusResult, kstatusOf } from "../../support/kstatus.ts";
+
+const second = 1_000;
+const minute = 60 * second;
+const hour = 60 * minute;
+const day = 24 * hour;
+
+function unknown(spec: Partial<NorthflankConnection["spec"]> = {}): ConnectionLife {
+  return new ConnectionLife(connection({ spec }));
+}
+
+/** A token was accepted, from this version of the Secret. */
+function valid(version = "1", token?: Extract<TokenCheck, { kind: "accepted" }>["token"]): ConnectionLife {
+  const life = unknown();
+  expect(life.sees(checked({ kind: "accepted", token }, version))).toContain("ready/Valid");
+  return life;
+}
+
+function checked(check: TokenCheck, secretResourceVersion: string | undefined = "1"): ConnectionSight {
+  return { kind: "checked", check, secretResourceVersion };
+}
+
+function failed(code: NorthflankErrorCode, httpStatus?: number): ConnectionSight {
+  return checked({ kind: "failed", error: northflankError(code, httpStatus === undefined ? {} : { httpStatus }) });
+}
+
+function blocked(kind: Verdict["kind"], reason: Verdict["reason"], recheckAfterMs = 50_000): ConnectionSight {
+  return { kind: "blocked", verdict: { kind, reason, message: "None." }, recheckAfterMs };
+}
+
+/** What an observation comes to, and what is said of the token. */
+function summary(life: ConnectionLife, sight: ConnectionSight, afterMs = minute): string {
+  return `${life.sees(sight, afterMs)}; ${life.condition("CredentialsValid")}`;
+}
+
+type Row = readonly [sight: ConnectionSight, first: string, afterValid: string];
+
+describe("each kind of observation comes to one decision: of a new connection, and of one whose token was accepted", () => {
+  const invalid = { field: "spec.x", message: "is wrong", remedy: "" };
+  const again = "again in 54 s";
+  const cases: Record<Observation["kind"], readonly Row[]> = {
+    invalid: [
+      [
+        { kind: "invalid", problems: [invalid] },
+        "stalled/InvalidSpec, again never; Unknown/InvalidSpec",
+        "stalled/InvalidSpec, again never; Unknown/InvalidSpec",
+      ],
+    ],
+    suspended: [
+      [
+        { kind: "suspended" },
+        "suspended/Suspended, again never; Unknown/Progressing",
+        "suspended/Suspended, again never; True/Valid",
+      ],
+    ],
+    rest: [[{ kind: "rest" }, `as-before, ${again}; Unknown/Progressing`, `as-before, ${again}; True/Valid`]],
+    blocked: [
+      [
+        blocked("stalled", "SecretNotFound"),
+        "stalled/SecretNotFound, again in 50 s; Unknown/SecretNotFound",
+        "stalled/SecretNotFound, again in 50 s; Unknown/SecretNotFound",
+      ],
+      [
+        blocked("retrying", "PermissionDenied"),
+        "retrying/PermissionDenied, again in 50 s; Unknown/Progressing",
+        "retrying/PermissionDenied, again in 50 s; True/Valid",
+      ],
+      [
+        blocked("stalled", "AuthenticationFailed"),
+        "stalled/AuthenticationFailed, again in 50 s; False/AuthenticationFailed",
+        "stalled/AuthenticationFailed, again in 50 s; False/AuthenticationFailed",
+      ],
+      // The Secret is read at least once a minute, and never at once.
+      [
+        blocked("stalled", "SecretNotFound", 0),
+        "stalled/SecretNotFound, again in 1 s; Unknown/SecretNotFound",
+        "stalled/SecretNotFound, again in 1 s; Unknown/SecretNotFound",
+      ],
+      [
+        blocked("stalled", "SecretNotFound", hour),
+        "stalled/SecretNotFound, again in 54 s; Unknown/SecretNotFound",
+        "stalled/SecretNotFound, again in 54 s; Unknown/SecretNotFound",
+      ],
+    ],
+    checked: [
+      [
+        checked({ kind: "accepted", token: undefined }),
+        `ready/Valid, ${again}, token again in 3600 s; True/Valid`,
+        `ready/Valid, ${again}, token again in 3600 s; True/Valid`,
+      ],
+      [
+        checked({ kind: "unsupported", isAccepted: true }),
+        `ready/Valid, ${again}, token again in 3600 s; True/Valid`,
+        `ready/Valid, ${again}, token again in 3600 s; True/Valid`,
+      ],
+      [
+        checked({ kind: "unsupported", isAccepted: false }),
+        `ready/Progressing, ${again}, token again in 3600 s; Unknown/Progressing`,
+        `ready/Progressing, ${again}, token again in 3600 s; Unknown/Progressing`,
+      ],
+      [
+        failed("timeout"),
+        "retrying/RequestTimeout, again backoff, token again in 0 s; Unknown/Progressing",
+        "retrying/RequestTimeout, again backoff, token again in 0 s; True/Valid",
+      ],
+    ],
+  };
+  const all = Object.entries(cases).flatMap(([kind, rows]) => rows.map((row) => [kind, ...row] as const));
+  test.each(all)("%s %j: %s", (_kind, sight, first, afterValid) => {
+    expect(summary(unknown(), sight)).toBe(first);
+    expect(summary(valid(), sight)).toBe(afterValid);
+  });
+});
+
+describe("each error of a check, the first time and the second, and what it says of the token", () => {
+  /** What is said of a token that was accepted before. */
+  const cases: Record<NorthflankErrorCode, readonly [first: string, second: string, credentials: string]> = {
+    quota_closed: both("waiting/WaitingForQuota, again in 54 s, token again in 60 s", "True/Valid"),
+    rate_limited: both("waiting/WaitingForQuota, again in 54 s, token again in 90 s", "True/Valid"),
+    // Looked for another Secret soon; the same token is not sent again soon.
+    unauthorized: [
+      "stalled/AuthenticationFailed, again in 1 s, token again in 3600 s",
+      "stalled/AuthenticationFailed, again in 2 s, token again in 3600 s",
+      "False/AuthenticationFailed",
+    ],
+    forbidden: both("stalled/PermissionDenied, again in 54 s, token again in 3600 s", "Unknown/PermissionDenied"),
+    not_found: [
+      "stalled/TargetNotFound, again in 15 s, token again in 15 s",
+      "stalled/TargetNotFound, again in 30 s, token again in 30 s",
+      "Unknown/TargetNotFound",
+    ],
+    gone: both("stalled/TargetNotFound, again in 54 s, token again in 3600 s", "Unknown/TargetNotFound"),
+    rejected: both("stalled/RequestRejected, again in 54 s, token again in 3600 s", "Unknown/RequestRejected"),
+    wrong_method: misconfigured(),
+    redirect: misconfigured(),
+    protocol: misconfigured(),
+    tls: misconfigured(),
+    server_error: both("retrying/RemoteUnavailable, again backoff, token again in 0 s", "True/Valid"),
+    unreachable: both("retrying/RemoteUnavailable, again backoff, token again in 0 s", "True/Valid"),
+    interrupted: both("retrying/RemoteUnavailable, again backoff, token again in 0 s", "True/Valid"),
+    timeout: both("retrying/RequestTimeout, again backoff, token again in 0 s", "True/Valid"),
+  };
+  test.each(Object.entries(cases))("%s", (code, [first, then, credentials]) => {
+    const life = valid();
+    const sight = failed(code as NorthflankErrorCode);
+    expect([life.sees(sight, minute), life.sees(sight, minute)]).toEqual([first, then]);
+    expect(life.condition("CredentialsValid")).toBe(credentials);
+    expect(life.object.status?.failure?.count).toBe(first.startsWith("waiting") ? undefined : 2);
+    // The version that was accepted stays: another one is another token.
+    expect(life.object.status?.tokenSecretResourceVersion).toBe("1");
+  });
+
+  test("after eight lost answers the first failed handshake is probed within minutes, as any first one is", () => {
+    const life = valid();
+    for (let count = 0; count < 8; count += 1) life.sees(failed("timeout"), minute);
+    const probes = [0, 1, 2].map(() => /token again in (\d+) s/.exec(life.sees(failed("tls"), hour))?.[1]);
+    expect(probes).toEqual(["60", "120", "240"]);
+  });
+
+  test("a failure is over with the next check that succeeds, and not with a look that checks nothing", () => {
+    const life = valid();
+    life.sees(failed("timeout"), minute);
+    life.sees({ kind: "rest" }, minute);
+    expect([life.object.status?.failure?.count, life.condition("Ready")]).toEqual([1, "False/RequestTimeout"]);
+    life.sees(checked({ kind: "accepted", token: undefined }), minute);
+    expect([life.object.status?.failure, life.condition("Ready")]).toEqual([undefined, "True/Valid"]);
+  });
+});
+
+function both(text: string, credentials: string): readonly [string, string, string] {
+  return [text, text, credentials];
+}
+
+function misconfigured(): readonly [string, string, string] {
+  const state = "stalled/RemoteMisconfigured, again in 54 s, token again in";
+  return [`${state} 60 s`, `${state} 120 s`, "Unknown/RemoteMisconfigured"];
+}
+
+describe("what status says of the token", () => {
+  const token = { expiresAt: "2026-02-01T00:00:00Z", permissions: new Set(["ps_jobs_general_read", "of_no_use"]) };
+  type Case = readonly [TokenCheck, secret: string | undefined, expires: string | undefined, secretAfter: string];
+  const cases: Readonly<Record<string, Case>> = {
+    "is what Northflank tells now": [
+      { kind: "accepted", token: { expiresAt: "2026-03-01T00:00:00Z" } },
+      "1",
+      "2026-03-01T00:00:00Z",
+      "1",
+    ],
+    "stays where nothing is told of the same token": [
+      { kind: "accepted", token: undefined },
+      "1",
+      "2026-02-01T00:00:00Z",
+      "1",
+    ],
+    "goes where nothing is told of another token": [{ kind: "accepted", token: undefined }, "2", undefined, "2"],
+    "stays where the check is not there any more": [
+      { kind: "unsupported", isAccepted: true },
+      "1",
+      "2026-02-01T00:00:00Z",
+      "1",
+    ],
+    "goes where the check is not there and the token is another one": [
+      { kind: "unsupported", isAccepted: true },
+      "2",
+      undefined,
+      "2",
+    ],
+    "stays where the check of another token fails": [
+      { kind: "failed", error: northflankError("timeout") },
+      "2",
+      "2026-02-01T00:00:00Z",
+      "1",
+    ],
+  };
+  test.each(Object.entries(cases))("%s", (_sentence, [check, secret, expires, secretAfter]) => {
+    const life = valid("1", token);
+    expect(life.object.status?.grantedPermissions).toEqual(["ps_jobs_general_read"]);
+    life.sees(checked(check, secret), hour);
+    const { status } = life.object;
+    expect([status?.tokenExpirationTime, status?.tokenSecretResourceVersion]).toEqual([expires, secretAfter]);
+  });
+
+  const left = (ms: number) => new Date(Date.parse("2026-01-01T00:00:00Z") + ms).toISOString().replace(".000", "");
+  test.each<readonly [string, number, string | undefined]>([
+    ["nothing, more than two weeks before its end", 14 * day + second, undefined],
+    ["that it expires soon, from two weeks before its end", 14 * day, "True/TokenExpiresSoon"],
+    ["that it expires soon, a second before its end", second, "True/TokenExpiresSoon"],
+    ["that it expired, at its end", 0, "True/TokenExpired"],
+  ])("warns of %s", (_what, leftMs, expected) => {
+    expect(valid("1", { expiresAt: left(leftMs) }).condition("TokenExpiring")).toBe(expected);
+  });
+
+  test("a warning stays when the clock goes back by less than an hour", () => {
+    const life = valid("1", { expiresAt: left(0) });
+    const at = (ms: number) => {
+      life.sees({ kind: "rest" }, ms);
+      return life.condition("TokenExpiring");
+    };
+    expect([at(-hour + second), at(-2 * second)]).toEqual(["True/TokenExpired", "True/TokenExpiresSoon"]);
+  });
+
+  test("names the permissions that its users need and it lacks, and nothing while none are known", () => {
+    const needs = [{ use: "NorthflankJob", writes: true }] as const;
+    const life = valid("1", token);
+    life.sees({ kind: "rest", needs }, minute);
+    expect(life.condition("PermissionsGranted")).toBe("False/PermissionDenied");
+    expect(life.object.status?.missingPermissions).toEqual(["ps_jobs_general_update"]);
+    life.sees({ kind: "rest", needs: [{ use: "NorthflankJob", writes: false }] }, minute);
+    expect([life.condition("PermissionsGranted"), life.object.status?.missingPermissions]).toEqual([
+      "True/Valid",
+      undefined,
+    ]);
+    const untold = valid();
+    untold.sees({ kind: "rest", needs }, minute);
+    expect(untold.condition("PermissionsGranted")).toBeUndefined();
+  });
+});
+
+describe("the quota of the account", () => {
+  const open: LedgerSnapshot = {
+    limit: 1_000,
+    remaining: 654,
+    resetAtMs: Date.parse("2026-01-01T00:59:30Z"),
+    closedUntilMs: undefined,
+    used: 0,
+  };
+  const rest = (quota: LedgerSnapshot | undefined): ConnectionSight => ({ kind: "rest", quota });
+  const closed = { ...open, closedUntilMs: Date.parse("2026-01-01T00:10:00Z") };
+
+  test.each<readonly [string, LedgerSnapshot | undefined, number, string]>([
+    ["is not known", undefined, 0, "Unknown/Progressing"],
+    ["is open", open, 0, "True/QuotaAvailable"],
+    ["is closed until later", closed, 0, "False/WaitingForQuota"],
+    ["is closed until a moment from now", closed, 10 * minute - 1, "False/WaitingForQuota"],
+    ["was closed until now", closed, 10 * minute, "True/QuotaAvailable"],
+  ])("%s", (_what, quota, afterMs, expected) => {
+    const life = unknown();
+    life.sees(rest(quota), afterMs);
+    expect(life.condition("QuotaAvailable")).toBe(expected);
+  });
+
+  test("stays as it was said while there is no ledger", () => {
+    const life = unknown();
+    life.sees(rest(closed));
+    life.sees(rest(undefined), hour);
+    expect(life.condition("QuotaAvailable")).toBe("False/WaitingForQuota");
+    expect(life.object.status?.rateLimit?.remaining).toBe(600);
+  });
+
+  test("is shown in tenths, and written again only when these move", () => {
+    const life = unknown();
+    const shown = (quota: Partial<LedgerSnapshot>) => {
+      const before = life.object.status;
+      life.sees(rest({ ...open, ...quota }), second);
+      const { remaining, resetTime } = life.object.status?.rateLimit ?? {};
+      return `${remaining} of ${life.object.status?.rateLimit?.limit} until ${resetTime?.slice(11, 16)}${life.object.status === before ? ", not written" : ""}`;
+    };
+    const reset = (seconds: number) => ({ resetAtMs: Date.parse("2026-01-01T01:00:00Z") + seconds * second });
+    expect([
+      shown({}),
+      shown({ remaining: 600 }),
+      shown({ remaining: 599 }),
+      shown({ remaining: -3 }),
+      shown({ remaining: -3, ...reset(119) }),
+      shown({ remaining: -3, ...reset(120) }),
+      shown({ remaining: undefined }),
+      shown({ limit: 5, remaining: 5 }),
+    ]).toEqual([
+      "600 of 1000 until 01:00",
+      "600 of 1000 until 01:00, not written",
+      "500 of 1000 until 01:00",
+      "0 of 1000 until 01:00",
+      "0 of 1000 until 01:00, not written",
+      "0 of 1000 until 01:02",
+      "0 of 1000 until 01:02, not written",
+      "5 of 5 until 01:00",
+    ]);
+  });
+});
+
+describe("every decision makes a status that keeps the promises", () => {
+  const sights: Readonly<Record<string, ConnectionSight>> = {
+    suspended: { kind: "suspended" },
+    invalid: { kind: "invalid", problems: [{ field: "spec.x", message: "is wrong", remedy: "" }] },
+    "blocked, stalled": blocked("stalled", "SecretNotFound"),
+    "blocked, retrying": blocked("retrying", "PermissionDenied"),
+    "blocked, waiting": blocked("waiting", "WaitingForQuota"),
+    accepted: checked({ kind: "accepted", token: undefined }),
+    unsupported: checked({ kind: "unsupported", isAccepted: false }),
+    refused: failed("unauthorized", 401),
+    "no quota": failed("quota_closed"),
+    "lost answer": failed("timeout"),
+  };
+  const expected: Readonly<Record<Verdict["kind"], readonly KstatusResult[]>> = {
+    ready: ["Current"],
+    progressing: ["InProgress"],
+    retrying: ["InProgress"],
+    waiting: ["Current", "InProgress"],
+    stalled: ["Failed"],
+    suspended: ["Current", "InProgress"],
+  };
+  const all = Object.keys(sights).flatMap((before) => Object.keys(sights).map((sight) => ({ before, sight })));
+  test.each(all)("$before, then $sight", ({ before, sight }) => {
+    for (const generation of [1, 2]) {
+      const life = unknown();
+      life.sees(sights[before] ?? { kind: "rest" });
+      if (generation === 2) life.edit({});
+      const text = life.sees(sights[sight] ?? { kind: "rest" }, minute);
+      expect(brokenPromises(life.object)).toEqual([]);
+      expect(expected[text.split("/")[0] as Verdict["kind"]]).toContain(kstatusOf(life.object));
+    }
+  });
+
+  test("a look that finds nothing new writes nothing", () => {
+    const life = valid();
+    const { status } = life.object;
+    life.sees({ kind: "rest" }, minute);
+    life.sees(checked({ kind: "accepted", token: undefined }), hour);
+    expect(life.object.status).toBe(status);
+  });
+
+  test("only a Ready of the present spec is settled", () => {
+    const life = valid();
+    const before = isSettled(life.object);
+    life.edit({ suspend: false });
+    expect([isSettled(unknown().object), before, isSettled(life.object)]).toEqual([false, true, false]);
+  });
+});
