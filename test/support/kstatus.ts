@@ -1,4 +1,5 @@
 import type { Condition, ObjectMeta } from "../../src/kube/types.ts";
+import { isReadByArgo, type Judged } from "./argocd.ts";
 
 export type KstatusResult = "Terminating" | "InProgress" | "Failed" | "Current";
 
@@ -27,10 +28,11 @@ export function kstatusOf(object: {
 
 /**
  * The promises of every status that we write, as a list of what is broken (empty: none). Run it on every state of every
- * state machine.
+ * state machine. Of an object whose kind is known, Argo CD is asked as well.
  */
 export function brokenPromises(object: {
-  readonly metadata: Pick<ObjectMeta, "generation">;
+  readonly kind?: string;
+  readonly metadata: Judged["metadata"];
   readonly status?: { readonly observedGeneration?: number; readonly conditions?: readonly Condition[] };
 }): readonly string[] {
   const conditions = object.status?.conditions ?? [];
@@ -50,6 +52,10 @@ export function brokenPromises(object: {
     ],
     ["each type once", new Set(conditions.map(({ type }) => type)).size === conditions.length],
     ["every condition has a reason and a message", conditions.every(({ reason, message }) => reason && message)],
+    [
+      "Argo CD reads it as kstatus does, or as is said where it differs",
+      object.kind === undefined || isReadByArgo({ ...object, kind: object.kind }, kstatusOf(object)),
+    ],
     ["reasons are CamelCase", conditions.every(({ reason }) => /^[A-Z][A-Za-z0-9]*$/.test(reason))],
   ];
   return promises.filter(([, kept]) => !kept).map(([promise]) => promise);

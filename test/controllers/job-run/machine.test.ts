@@ -12,6 +12,7 @@ import {
 } from "../../../src/controllers/job-run/machine.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
 import { RunCluster } from "../../support/run-cluster.ts";
+import { runStates } from "../../support/run-states.ts";
 
 type Status = Partial<NonNullable<NorthflankJobRun["status"]>>;
 
@@ -21,56 +22,8 @@ function jobRun(options: { status?: Status; spec?: Partial<NorthflankJobRun["spe
   return { ...object, status: { observedGeneration: 1, ...options.status } } as NorthflankJobRun;
 }
 
-const pending = { id: "s", attempt: 1, recordedTime: "2026-01-01T00:00:00Z", outcome: "Pending" } as const;
-const attempt = { number: 1, runId: "r1", origin: "Started" } as const;
-const adopted = { ...attempt, origin: "Adopted" } as const;
-const over = { ...attempt, completionTime: "2026-01-01T00:01:00Z" };
-const judged = [
-  { type: "Started", status: "Unknown", reason: "StartOutcomeUnknown", message: "m", lastTransitionTime: "t" },
-] as const;
-
-/** A status for each state; the compiler asks for one when a state is added. */
-const examples: Readonly<Record<RunState, readonly Status[]>> = {
-  idle: [
-    {},
-    { start: { ...pending, outcome: "NotStarted", reason: "forbidden" } },
-    { start: { ...pending, outcome: "NotStarted", reason: "StartOutcomeUnknown" } },
-  ],
-  // What makes it so is no part of the status: see below.
-  marked: [],
-  rejected: [{ start: { ...pending, outcome: "NotStarted", reason: "RequestRejected" } }],
-  unresolved: [
-    { start: pending },
-    { start: { ...pending, attempt: 2 }, attempts: [over] },
-    // Somebody wrote the attempts away.
-    { start: { ...pending, outcome: "Accepted" } },
-    { start: { ...pending, outcome: "Recovered" } },
-  ],
-  unknown: [{ start: pending, conditions: judged }],
-  active: [
-    { start: pending, attempts: [attempt] },
-    { start: { ...pending, outcome: "Accepted" }, attempts: [attempt] },
-    { start: { ...pending, attempt: 2, outcome: "Accepted" }, attempts: [over, { ...attempt, number: 2 }] },
-    // Somebody wrote the completion time away: no other run follows a success, nor the last failure that is allowed.
-    { start: { ...pending, outcome: "Accepted" }, attempts: [{ ...over, remoteStatus: "SUCCESS" }] },
-    { start: { ...pending, attempt: 2, outcome: "Accepted" }, attempts: [over, { ...over, number: 2 }] },
-  ],
-  adopted: [
-    { start: { ...pending, outcome: "Recovered" }, attempts: [adopted] },
-    // No other run follows it, whatever backoffLimit allows.
-    { start: pending, attempts: [{ ...adopted, completionTime: over.completionTime, remoteStatus: "FAILED" }] },
-    { attempts: [adopted] },
-  ],
-  between: [{ start: { ...pending, outcome: "Accepted" }, attempts: [over] }],
-  finished: [
-    { completionTime: "2026-01-01T00:01:00Z" },
-    { completionTime: "2026-01-01T00:01:00Z", start: pending, conditions: judged },
-    { completionTime: "2026-01-01T00:01:00Z", start: { ...pending, outcome: "Accepted" }, attempts: [over] },
-  ],
-};
-
 describe("the state is told by the status alone", () => {
-  const rows = Object.entries(examples).flatMap(([state, list]) => list.map((status) => ({ state, status })));
+  const rows = Object.entries(runStates).flatMap(([state, list]) => list.map((status) => ({ state, status })));
   test.each(rows)("$state: $status", ({ state, status }) => {
     expect(stateOf(jobRun({ status }))).toBe(state);
   });
@@ -86,7 +39,7 @@ describe("the state is told by the status alone", () => {
 
   test("a reconcile request takes a rejected run back to its start", () => {
     const metadata = { annotations: { "northflank-operator.io/reconcile-requested-at": "2" } };
-    const [status] = examples.rejected;
+    const [status] = runStates.rejected;
     expect(stateOf(jobRun({ metadata, ...(status && { status: { ...status, lastHandledReconcileAt: "1" } }) }))).toBe(
       "idle",
     );
