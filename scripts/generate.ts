@@ -2,13 +2,14 @@ import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "nod
 import { dirname, join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { crdFiles } from "../src/cli/crds.ts";
+import { argocdFiles } from "./generated/argocd.ts";
 import { chartFiles, crdTemplates, flagTemplate } from "./generated/chart/files.ts";
 import { editorSchemaFiles } from "./generated/editor-schemas.ts";
 import type { GeneratedFile } from "./generated/file.ts";
 import { kustomizeFiles } from "./generated/kustomize.ts";
 import { pagesByHand, referencePages } from "./generated/reference.ts";
 
-// Writes what is generated from src/api. With --check nothing is written: it exits with 1 when a committed file is not
+// Writes what is generated from src/api, and from the scripts for Argo CD. With --check nothing is written: it exits with 1 when a committed file is not
 // what would be written now.
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), "..");
@@ -24,6 +25,7 @@ interface GeneratedFolder {
 const crds = crdFiles();
 const folders: readonly GeneratedFolder[] = [
   { path: join(root, "crds"), files: [...crds, kustomization(crds)] },
+  { path: join(root, "deploy", "argocd"), files: argocdFiles(), byHand: ["northflank-operator.io"] },
   { path: join(root, "deploy", "kustomize-config"), files: kustomizeFiles() },
   { path: join(root, "deploy", "chart"), files: chartFiles(), byHand: [".helmignore", "files", "templates"] },
   { path: join(root, "deploy", "chart", "templates", "crds"), files: crdTemplates() },
