@@ -1,12 +1,12 @@
 import { execFileSync } from "node:child_process";
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build, type Plugin } from "esbuild";
 
-// Bundles src/main.ts into one ESM file that runs on every Node from 20 on, without node_modules. The same sources give
-// the same bytes: no time, no absolute path and no machine name gets in.
+// Bundles src/main.ts into one ESM file that runs on every Node from 20 on, without node_modules, and writes the licenses of
+// what is in it beside it. The same sources give the same bytes: no time, no absolute path and no machine name gets in.
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), "..");
 // npm run build -- FOLDER; `dist` by default.
@@ -19,6 +19,7 @@ const result = await build({
   outfile: relative(root, outfile),
   write: false,
   bundle: true,
+  metafile: true,
   platform: "node",
   format: "esm",
   target: "node20",
@@ -42,8 +43,24 @@ const result = await build({
 for (const { path, contents } of result.outputFiles) {
   put(path, path.endsWith(".map") ? withPlainSources(path, contents) : contents);
 }
+put(join(dirname(outfile), "THIRD-PARTY-LICENSES.txt"), Buffer.from(licenses(Object.keys(result.metafile.inputs))));
 const bytes = result.outputFiles.find(({ path }) => path === outfile)?.contents.length ?? 0;
 console.log(`${relative(process.cwd(), outfile)} ${(bytes / 1_048_576).toFixed(2)} MiB, version ${version}`);
+
+/** Name, version and license text of every package that has a file in the bundle: their licenses ask for it. */
+function licenses(inputs: readonly string[]): string {
+  const folders = inputs.flatMap((input) => {
+    const [folder] = /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(input) ?? [];
+    return folder === undefined ? [] : [resolve(root, folder)];
+  });
+  const texts = [...new Set(folders)].map((folder) => {
+    const { name, version, license } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
+    const file = readdirSync(folder).find((entry) => /^licen[cs]e/i.test(entry));
+    if (file === undefined) throw new Error(`${name} has no license file to hand on`);
+    return `${name} ${version} (${license})\n\n${readFileSync(join(folder, file), "utf8").trim()}\n`;
+  });
+  return texts.toSorted().join(`\n${"-".repeat(80)}\n\n`);
+}
 
 /** Names sources from the root of this repository, wherever the bundle goes and wherever node_modules really is. */
 function withPlainSources(mapPath: string, contents: Uint8Array): Uint8Array {
