@@ -37,11 +37,9 @@ export function startOperator(options: {
   readonly env?: Readonly<Record<string, string>>;
   readonly onLog?: (line: LogLine) => void;
 }): OperatorProcess {
-  const log: LogLine[] = [];
-  const waiting = new Set<() => void>();
-  const child = spawn(
-    process.execPath,
-    [
+  return superviseOperator({
+    command: [
+      process.execPath,
       "--enable-source-maps",
       ...(options.nodeFlags ?? []),
       options.program,
@@ -54,8 +52,22 @@ export function startOperator(options: {
       "--log-format=json",
       ...(options.flags ?? []),
     ],
-    { env: { PATH: process.env.PATH ?? "", ...options.env }, stdio: ["ignore", "pipe", "pipe"] },
-  );
+    env: { PATH: process.env.PATH ?? "", ...options.env },
+    ...(options.onLog === undefined ? {} : { onLog: options.onLog }),
+  });
+}
+
+/** Starts the operator by a command of the caller's, with exactly this environment. It has to log as JSON. */
+export function superviseOperator(options: {
+  /** Program and arguments. */
+  readonly command: readonly [string, ...string[]];
+  readonly env: Readonly<Record<string, string>>;
+  readonly onLog?: (line: LogLine) => void;
+}): OperatorProcess {
+  const log: LogLine[] = [];
+  const waiting = new Set<() => void>();
+  const [program, ...args] = options.command;
+  const child = spawn(program, args, { env: options.env, stdio: ["ignore", "pipe", "pipe"] });
   const exited = new Promise<number | NodeJS.Signals>((resolve) => {
     child.once("exit", (code, signal) => {
       resolve(signal ?? code ?? -1);
@@ -96,7 +108,7 @@ export function startOperator(options: {
     );
 
   const pid = child.pid;
-  if (pid === undefined) throw new Error(`${options.program} could not be started`);
+  if (pid === undefined) throw new Error(`${program} could not be started`);
   const operator: OperatorProcess = {
     pid,
     log,

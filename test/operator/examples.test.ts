@@ -1,37 +1,21 @@
-import { readdirSync } from "node:fs";
-import { join, resolve } from "node:path";
-import { fileURLToPath } from "node:url";
-import { expect, test } from "vitest";
+import { test } from "vitest";
 import type { KubeObject } from "../../src/kube/types.ts";
-import { readManifests, resourceTypeOf } from "../support/manifests.ts";
+import { exampleEnds, exampleManifests, expectExamplesAt } from "../support/examples.ts";
+import { resourceTypeOf } from "../support/manifests.ts";
 import { conditionOf, scenarios } from "../support/operator-scenario.ts";
 
 const startScenario = scenarios();
-const folder = resolve(fileURLToPath(import.meta.url), "../../../examples");
 
-const manifests = readdirSync(folder)
-  .filter((file) => file.endsWith(".yaml"))
-  .sort()
-  .flatMap((file) => readManifests(join(folder, file)));
-
-/** What each kind is waited for, as the README tells. */
-const ends: Readonly<Record<string, string>> = {
-  NorthflankConnection: "Ready",
-  NorthflankDeployment: "Ready",
-  NorthflankJob: "Ready",
-  NorthflankJobRun: "Finished",
-};
-
-test(`all ${manifests.length} documents of examples/ are taken as they are and come to their end`, async () => {
+test(`all ${exampleManifests.length} documents of examples/ are taken as they are and come to their end`, async () => {
   // The token of the examples is the sandbox's own, and their connection names no address: --api-url says where.
   await using scenario = await startScenario({ connection: "none" });
   const { northflank, namespace } = scenario;
-  for (const manifest of manifests) {
+  for (const manifest of exampleManifests) {
     const object = { ...manifest, metadata: { ...manifest.metadata, namespace } };
     await scenario.cluster.client.apply(resourceTypeOf(manifest), object, { fieldManager: "kubectl" });
   }
-  for (const manifest of manifests) {
-    const condition = ends[manifest.kind];
+  for (const manifest of exampleManifests) {
+    const condition = exampleEnds[manifest.kind];
     if (condition === undefined) continue;
     await scenario.until(`${manifest.kind} ${manifest.metadata.name} is ${condition}`, async () => {
       const type = resourceTypeOf(manifest);
@@ -42,39 +26,5 @@ test(`all ${manifests.length} documents of examples/ are taken as they are and c
       return conditionOf(found as never, condition)?.status === "True";
     });
   }
-  expect(northflank.service("shop", "api").image).toBe("ghcr.io/acme/api:1.4.2");
-  expect(northflank.service("backend", "worker").deployedSHA).toBe("12c15e7ee6a1e6b3b1b7f4a1b9a5b0f1c2d3e4f5");
-  expect(northflank.service("backend", "checkout").image).toBe("ghcr.io/acme/checkout:3.1.0");
-  expect(northflank.job("shop", "report").image).toBe("ghcr.io/acme/report:2.1.0");
-  expect(northflank.service("shop", "storefront").docker).toEqual({
-    configType: "customCommand",
-    customCommand: "node server.js --cache",
-  });
-  expect(northflank.job("shop", "report").settings).toMatchObject({
-    description: "Monthly report",
-    settings: { backoffLimit: 2, cron: { schedule: "0 3 1 * *", concurrencyPolicy: "forbid" } },
-  });
-  expect(northflank.job("shop", "migrate").settings).toMatchObject({
-    runtimeEnvironment: { LOG_LEVEL: "info", MIGRATE_url: "postgres://shop:example@db.internal/shop" },
-  });
-  // Observed, not written.
-  expect(northflank.service("shop", "web").image).toBe("ghcr.io/acme/web:2.0.0");
-  const [report] = northflank.runs("shop", "report");
-  expect(report?.request).toEqual({
-    runtimeEnvironment: { DB_user: "report", DB_password: "example", REPORT_FORMAT: "pdf", MONTH: "2026-11" },
-    runtimeFiles: {
-      "/etc/report/template.html": {
-        data: Buffer.from("<h1>Report</h1>\n").toString("base64"),
-        encoding: "utf-8",
-      },
-    },
-  });
-  expect(northflank.service("backend", "queue")).toMatchObject({
-    internal: { id: "builder", branch: "main", buildSHA: "latest" },
-    buildpack: { configType: "customProcess", customProcess: "worker" },
-  });
-  const overrides = northflank.runs("backend", "reindex").flatMap(({ request }) => Object.keys(request ?? {}));
-  expect(overrides.sort()).toEqual(["billing", "deployment", "runtimeFiles"]);
-  const runs = northflank.runs("shop", "migrate");
-  expect(runs.map(({ status }) => status)).toEqual(["SUCCESS"]);
+  expectExamplesAt(northflank);
 });
