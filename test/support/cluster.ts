@@ -89,6 +89,42 @@ export async function clusterUnderTest(
   throw new Error(`TEST_CLUSTER is ${kind}; expected sandbox or real`);
 }
 
+/** A real control plane with nothing installed, as a new user has it, but for kubelets and the controller-manager. */
+export interface CleanCluster
+  extends Pick<Cluster, "url" | "kubeconfigPath" | "client" | "request" | "operatorCalls" | "forbidden" | "stop">,
+    AsyncDisposable {
+  /** PEM file of the authority that the server's certificate is signed by. */
+  readonly caFile: string;
+  /** What a kubelet would mount for a pod of this service account. */
+  serviceAccountToken(account: { readonly namespace: string; readonly name: string }): Promise<string>;
+}
+
+/** Starts one. The calls of every service account count as the operator's. */
+export async function startCleanCluster(env: NodeJS.ProcessEnv = process.env): Promise<CleanCluster> {
+  const binaries = await findControlPlaneBinaries({ env, say: (line) => process.stderr.write(`${line}\n`) });
+  const plane = await startControlPlane({ binaries, auditGroups: ["system:serviceaccounts"] });
+  const { url, caFile, kubeconfigPath, auditLog } = plane;
+  const { client, request, close } = await administrator(plane);
+  const read = auditReader(auditLog, () => true);
+  const operatorCalls = async () => [...read()];
+  const stop = async () => {
+    await close();
+    await plane.stop();
+  };
+  return {
+    url,
+    caFile,
+    kubeconfigPath,
+    client,
+    request,
+    operatorCalls,
+    forbidden: () => forbiddenOf(operatorCalls),
+    serviceAccountToken: (account) => createToken(request, account),
+    stop,
+    [Symbol.asyncDispose]: stop,
+  };
+}
+
 /** Starts a real control plane, installs what the operator needs and writes down how others can use it too. */
 export async function startSharedCluster(options: {
   readonly env: NodeJS.ProcessEnv;
@@ -155,7 +191,7 @@ async function attach(factsPath: string): Promise<Cluster> {
 }
 
 function realCluster(facts: SharedCluster, stop: () => Promise<void>): Promise<Cluster> {
-  const read = auditReader(facts.auditLog);
+  const read = auditReader(facts.auditLog, (user) => user === operatorUser);
   const before = read().length;
   return createCluster({ kind: "real", facts, operatorCalls: async () => read().slice(before), stop });
 }
@@ -175,14 +211,10 @@ async function createCluster(options: {
   readonly stop: () => Promise<void>;
 }): Promise<Cluster> {
   const { kind, facts, operatorCalls } = options;
-  const forbidden = async () =>
-    (await operatorCalls()).filter(({ status }) => status === 403).map(({ verb, path }) => `${verb} ${path}`);
-  const access = await loadKubeAccess({ path: facts.kubeconfigPath }, { clock: systemClock });
-  const client = createKubeClient({ access, clock: systemClock, fieldManager: "test" });
-  const raw = rawRequests(facts);
+  const { client, request, close } = await administrator(facts);
+  const forbidden = () => forbiddenOf(operatorCalls);
   const stop = async () => {
-    await client[Symbol.asyncDispose]();
-    await raw.close();
+    await close();
     await options.stop();
   };
   return {
@@ -191,7 +223,7 @@ async function createCluster(options: {
     kubeconfigPath: facts.kubeconfigPath,
     operatorKubeconfigPath: facts.operatorKubeconfigPath,
     client,
-    request: raw.send,
+    request,
     freshNamespace: () => makeNamespace(client),
     operatorCalls,
     forbidden,
@@ -199,6 +231,22 @@ async function createCluster(options: {
     stop,
     [Symbol.asyncDispose]: stop,
   };
+}
+
+async function forbiddenOf(operatorCalls: Cluster["operatorCalls"]): Promise<readonly string[]> {
+  return (await operatorCalls()).filter(({ status }) => status === 403).map(({ verb, path }) => `${verb} ${path}`);
+}
+
+/** Both means of an administrator, and what ends them. */
+async function administrator(facts: Pick<Access, "url" | "caFile" | "adminToken" | "kubeconfigPath">) {
+  const access = await loadKubeAccess({ path: facts.kubeconfigPath }, { clock: systemClock });
+  const client = createKubeClient({ access, clock: systemClock, fieldManager: "test" });
+  const raw = rawRequests(facts);
+  const close = async () => {
+    await client[Symbol.asyncDispose]();
+    await raw.close();
+  };
+  return { client, request: raw.send, close };
 }
 
 /** Calls with a bearer token that name their own content types and get the answer as it is. */
@@ -303,7 +351,7 @@ interface AuditLine {
 }
 
 /** Reads the calls of the operator from the audit log, each time only what came since. */
-function auditReader(auditLog: string): () => readonly OperatorCall[] {
+function auditReader(auditLog: string, isOperator: (user: string) => boolean): () => readonly OperatorCall[] {
   const calls: OperatorCall[] = [];
   let offset = 0;
   return () => {
@@ -313,7 +361,7 @@ function auditReader(auditLog: string): () => readonly OperatorCall[] {
     for (const line of text.slice(0, end).split("\n")) {
       if (line === "") continue;
       const { verb, user, requestURI, responseStatus } = JSON.parse(line) as AuditLine;
-      if (user.username !== operatorUser) continue;
+      if (!isOperator(user.username)) continue;
       calls.push({ verb, path: requestURI.split("?")[0] ?? "", status: responseStatus?.code });
     }
     return calls;

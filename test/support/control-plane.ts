@@ -46,6 +46,8 @@ export async function startControlPlane(options: {
   readonly binaries: ControlPlaneBinaries;
   /** Users whose calls go to the audit log. */
   readonly auditUsers?: readonly string[];
+  /** Groups whose calls do, such as `system:serviceaccounts`. */
+  readonly auditGroups?: readonly string[];
   /** Further flags of kube-apiserver, such as `--watch-cache=false`. */
   readonly apiserverFlags?: readonly string[];
 }): Promise<ControlPlane> {
@@ -60,7 +62,7 @@ export async function startControlPlane(options: {
     kubeconfigPath: join(directory, "admin.kubeconfig"),
     auditLog: join(directory, "audit.log"),
   };
-  writeKeys(directory, adminToken, options.auditUsers ?? []);
+  writeKeys(directory, adminToken, { users: options.auditUsers ?? [], userGroups: options.auditGroups ?? [] });
 
   const guardian = startGuardian(directory);
   const etcd = start(directory, options.binaries.etcd, etcdFlags(directory, client, peer), { GOMEMLIMIT: "256MiB" });
@@ -158,7 +160,11 @@ function apiserverFlags(directory: string, etcdPort: number, port: number): read
   ];
 }
 
-function writeKeys(directory: string, adminToken: string, auditUsers: readonly string[]): void {
+function writeKeys(
+  directory: string,
+  adminToken: string,
+  audit: { readonly users: readonly string[]; readonly userGroups: readonly string[] },
+): void {
   const pair = generateKeyPairSync("rsa", {
     modulusLength: 2_048,
     privateKeyEncoding: { type: "pkcs1", format: "pem" },
@@ -168,7 +174,10 @@ function writeKeys(directory: string, adminToken: string, auditUsers: readonly s
   writeFileSync(join(directory, "sa.key"), pair.privateKey, { mode: 0o600 });
   writeFileSync(join(directory, "sa.pub"), pair.publicKey);
   writeFileSync(join(directory, "tokens.csv"), `${adminToken},admin,admin,system:masters\n`, { mode: 0o600 });
-  const audited = auditUsers.length === 0 ? [] : [{ level: "Metadata", users: auditUsers }];
+  // A rule with neither would be one for everybody.
+  const audited = [{ users: audit.users }, { userGroups: audit.userGroups }]
+    .filter((who) => Object.values(who).flat().length > 0)
+    .map((who) => ({ level: "Metadata", ...who }));
   const policy = {
     apiVersion: "audit.k8s.io/v1",
     kind: "Policy",
