@@ -4,7 +4,8 @@ import { dirname, join } from "node:path";
 import { startSharedCluster } from "../test/support/cluster.ts";
 
 // Runs the contract and operator tests against a real kube-apiserver and etcd, with the operator under a service account
-// that has exactly the rights that deploy/ ships. Arguments go to vitest: npm run test:cluster -- test/contract
+// that has exactly the rights that deploy/ ships; then the tests of installing, each on a control plane of its own.
+// Arguments go to vitest: npm run test:cluster -- test/contract
 
 const { factsPath, cluster } = await startSharedCluster({ env: process.env, say: (line) => console.log(line) });
 console.log(`real kube-apiserver at ${cluster.url}`);
@@ -27,7 +28,7 @@ process.exitCode = code;
 function runVitest(args: readonly string[]): Promise<number> {
   const vitest = join(dirname(createRequire(import.meta.url).resolve("vitest/package.json")), "vitest.mjs");
   // One file at a time: they share one server, and two cores are busy with one operator and one API server.
-  const fixed = ["run", "--project", "sandbox", "--no-file-parallelism"];
+  const fixed = ["run", "--project", "sandbox", "--project", "install", "--no-file-parallelism"];
   const child = spawn(process.execPath, [vitest, ...fixed, ...args], {
     stdio: "inherit",
     env: { ...process.env, TEST_CLUSTER: "real", TEST_CLUSTER_FACTS: factsPath },

@@ -1,0 +1,201 @@
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { type OperatorProcess, superviseOperator } from "../../sandbox/operator-process.ts";
+import { parseConfig } from "../../src/config.ts";
+import { operatorProgram } from "./build-operator.ts";
+import type { CleanCluster } from "./cluster.ts";
+import { type Container, createKubelet, type DeploymentObject, expanded, type PodSpec } from "./kubelet.ts";
+import { resourceTypeOf } from "./manifests.ts";
+
+/*
+ * A pod as a process of this machine: what a kubelet makes of a Deployment, without containers.
+ *
+ * As rendered: arguments, environment (with what `valueFrom` names), the service account's own token, Secrets and
+ * ConfigMaps as files, the entry point of the Dockerfile, how it is probed and how it is ended.
+ *
+ * Not as rendered, because processes of one machine share its ports and folders:
+ * - The program listens on free ports of loopback. That it would listen where the probes ask is checked by its own reading
+ *   of the rendered arguments and environment.
+ * - What a kubelet mounts is in a temporary folder. Arguments and variables that begin with the path of a mount name that
+ *   folder; token and authority of the service account are named by a kubeconfig, in KUBECONFIG.
+ * - Variables are added for flags that the pod does not set: the address of the Northflank sandbox, and short intervals.
+ *   A flag of the pod wins over them.
+ *
+ * Image, user, resources, security context and network policy take no effect.
+ */
+
+/** One probe of the pod, asked as the kubelet would. */
+export interface ProbeAnswer {
+  readonly probe: "livenessProbe" | "readinessProbe" | "startupProbe";
+  readonly path: string;
+  readonly status: number;
+}
+
+/** The operator under what its pod would have. */
+export interface PodProcess extends OperatorProcess {
+  readonly deployment: DeploymentObject;
+  /** Every probe that the pod has. */
+  probes(): Promise<readonly ProbeAnswer[]>;
+}
+
+const root = resolve(dirname(fileURLToPath(import.meta.url)), "../..");
+
+/** Short, so that the ends of the examples are seen soon. */
+const hurry = {
+  NORTHFLANK_OPERATOR_ROLLOUT_POLL_INTERVAL: "150ms",
+  NORTHFLANK_OPERATOR_RUN_POLL_INTERVAL: "150ms",
+  NORTHFLANK_OPERATOR_START_SETTLE: "500ms",
+  NORTHFLANK_OPERATOR_LOG_FORMAT: "json",
+};
+
+/** Starts what the pod of a live Deployment would start. The first replica, where there are several. */
+export async function startPod(options: {
+  readonly cluster: CleanCluster;
+  readonly deployment: { readonly namespace: string; readonly name: string };
+  readonly northflankUrl: string;
+}): Promise<PodProcess> {
+  const { cluster, northflankUrl } = options;
+  const { namespace } = options.deployment;
+  const type = resourceTypeOf({ apiVersion: "apps/v1", kind: "Deployment" });
+  const deployment = await cluster.client.get<DeploymentObject>(type, options.deployment);
+  const pod = deployment.spec.template.spec;
+  const container = onlyContainer(pod);
+  const folder = mkdtempSync(join(tmpdir(), "northflank-operator-pod-"));
+  const kubelet = createKubelet({ cluster, namespace, deployment, folder });
+  try {
+    const mounts = await kubelet.mount(pod, container);
+    const rendered = await kubelet.environment(container);
+    const args = (container.args ?? imageFacts().cmd).map((text) => expanded(text, rendered));
+    const listens = listensAt(args, rendered);
+    checkPorts(container, listens);
+    const given = withoutFlags(
+      [...(container.command ?? imageFacts().entrypoint), ...args],
+      ["health-bind-address", "metrics-bind-address"],
+    );
+    const named = ([name, value]: readonly [string, string]) => [name, mounts.translate(value)];
+    const process = superviseOperator({
+      command: commandOf(given.map((text) => mounts.translate(text))),
+      env: {
+        ...hurry,
+        NORTHFLANK_OPERATOR_API_URL: northflankUrl,
+        NORTHFLANK_OPERATOR_ALLOWED_API_HOSTS: new URL(northflankUrl).host,
+        ...imageFacts().env,
+        HOSTNAME: `${options.deployment.name}-0`,
+        ...Object.fromEntries(Object.entries(rendered).map(named)),
+        NORTHFLANK_OPERATOR_HEALTH_BIND_ADDRESS: "127.0.0.1:0",
+        NORTHFLANK_OPERATOR_METRICS_BIND_ADDRESS: "127.0.0.1:0",
+        KUBECONFIG: await kubelet.serviceAccount(pod),
+      },
+    });
+    return podProcess({ process, deployment, container, listens, folder });
+  } catch (error) {
+    rmSync(folder, { recursive: true, force: true });
+    throw error;
+  }
+}
+
+function podProcess(parts: {
+  readonly process: OperatorProcess;
+  readonly deployment: DeploymentObject;
+  readonly container: Container;
+  readonly listens: Listens;
+  readonly folder: string;
+}): PodProcess {
+  const { process, deployment, container, listens, folder } = parts;
+  const cleanUp = () => rmSync(folder, { recursive: true, force: true });
+  const ask = async (probe: ProbeAnswer["probe"]): Promise<readonly ProbeAnswer[]> => {
+    const get = container[probe]?.httpGet;
+    if (get === undefined) return [];
+    const port = portOf(container, get.port);
+    if (port !== listens.health) throw new Error(`the ${probe} asks port ${port}, but ${listens.health} answers it`);
+    const answer = await fetch((await process.ready()) + get.path);
+    await answer.body?.cancel();
+    return [{ probe, path: get.path, status: answer.status }];
+  };
+  return {
+    ...process,
+    deployment,
+    probes: async () => [
+      ...(await ask("livenessProbe")),
+      ...(await ask("readinessProbe")),
+      ...(await ask("startupProbe")),
+    ],
+    stop: async () => {
+      const code = await process.stop();
+      cleanUp();
+      return code;
+    },
+    [Symbol.asyncDispose]: async () => {
+      await process[Symbol.asyncDispose]();
+      cleanUp();
+    },
+  };
+}
+
+function onlyContainer({ containers, initContainers }: PodSpec): Container {
+  const [container, ...others] = [...containers, ...(initContainers ?? [])];
+  if (container === undefined || others.length > 0) throw new Error("this starts pods of exactly one container");
+  return container;
+}
+
+/** What stands in the Dockerfile for every container of the image. */
+function imageFacts(): {
+  readonly entrypoint: readonly string[];
+  readonly cmd: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+} {
+  const final =
+    readFileSync(join(root, "Dockerfile"), "utf8")
+      .split(/^FROM /m)
+      .at(-1) ?? "";
+  const list = (keyword: string): readonly string[] =>
+    JSON.parse(new RegExp(`^${keyword} (.*)$`, "m").exec(final)?.[1] ?? "[]");
+  const env = [...final.matchAll(/^ENV (\w+)=(\S+)$/gm)].map(([, name = "", value = ""]) => [name, value]);
+  return { entrypoint: list("ENTRYPOINT"), cmd: list("CMD"), env: Object.fromEntries(env) };
+}
+
+/** The same program, of this checkout and for this machine. */
+function commandOf([node, program, ...args]: readonly string[]): readonly [string, ...string[]] {
+  if (node !== "node" || program !== "/app/dist/northflank-operator.js") {
+    throw new Error(`the pod starts ${node} ${program}, which is not the entry point of the image`);
+  }
+  return [process.execPath, operatorProgram, ...args];
+}
+
+interface Listens {
+  readonly health: number | undefined;
+  readonly metrics: number | undefined;
+}
+
+/** Where the program would listen in the pod, by its own reading of what is rendered. */
+function listensAt(args: readonly string[], env: Readonly<Record<string, string>>): Listens {
+  const result = parseConfig({ args: args.slice(1), env });
+  if (result.kind !== "config") throw new Error(`the program refuses what is rendered: ${JSON.stringify(result)}`);
+  const { healthBindAddress, metricsBindAddress } = result.config;
+  return { health: healthBindAddress?.port, metrics: metricsBindAddress?.port };
+}
+
+/** A port that the pod names is one that the program listens on. */
+function checkPorts({ ports = [] }: Container, listens: Listens): void {
+  for (const { name, containerPort } of ports) {
+    const port = Object.entries(listens).find(([endpoint]) => endpoint === name)?.[1];
+    if (port !== containerPort) throw new Error(`port ${name} is ${containerPort}, but the program has it at ${port}`);
+  }
+}
+
+function portOf({ ports = [] }: Container, port: number | string): number {
+  if (typeof port === "number") return port;
+  const found = ports.find(({ name }) => name === port);
+  if (found === undefined) throw new Error(`the container has no port named ${port}`);
+  return found.containerPort;
+}
+
+/** Without these flags, in both forms: `--name=value` and `--name value`. */
+function withoutFlags(args: readonly string[], names: readonly string[]): readonly string[] {
+  return args.filter((text, index) => {
+    const isOurs = (arg: string | undefined) => names.some((name) => arg === `--${name}`);
+    return !isOurs(text) && !isOurs(args[index - 1]) && !names.some((name) => text.startsWith(`--${name}=`));
+  });
+}
