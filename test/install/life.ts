@@ -1,5 +1,5 @@
-import { expect } from "vitest";
-import { leases } from "../../src/kube/types.ts";
+import { expect, vi } from "vitest";
+import { type Lease, leases } from "../../src/kube/types.ts";
 import { expectExamplesAt } from "../support/examples.ts";
 import {
   admissionOfPod,
@@ -21,8 +21,8 @@ export interface Way {
   readonly uninstall: string;
   /** What is still there when everything was removed: kind, namespace, name. */
   readonly leaves?: readonly string[];
-  /** The only namespace that is watched. Default: all are. */
-  readonly onlyIn?: string;
+  /** The only namespaces that are watched, with a Role in each; the examples go to the first. Default: all are. */
+  readonly watched?: readonly string[];
 }
 
 /**
@@ -33,8 +33,9 @@ export async function expectWholeLife(way: Way): Promise<void> {
   await using installation = await startInstallation();
   const { northflank, shell } = installation;
   const before = new Set(await inventory(installation));
-  const namespace = way.onlyIn ?? "shop";
-  for (const name of [namespace, "elsewhere"]) await shell.run(`kubectl create namespace ${name}`);
+  const namespaces = [...(way.watched ?? ["shop"]), "elsewhere"];
+  const [namespace = ""] = namespaces;
+  for (const name of namespaces) await shell.run(`kubectl create namespace ${name}`);
 
   for (const command of way.install) await shell.run(command);
   const first = await installation.startOperator();
@@ -75,7 +76,7 @@ export async function expectWholeLife(way: Way): Promise<void> {
   await shell.run(commandOfPage("uninstall.md", "kubectl delete crd"));
   await unchanged();
   const left = (await inventory(installation)).filter((line) => !before.has(line));
-  expect(left.sort()).toEqual(["Namespace - elsewhere", `Namespace - ${namespace}`, ...(way.leaves ?? [])].sort());
+  expect(left.sort()).toEqual([...namespaces.map((name) => `Namespace - ${name}`), ...(way.leaves ?? [])].sort());
 }
 
 /** Removes the operator and then ends its process, and the namespace where that is part of it. */
@@ -92,10 +93,10 @@ export async function expectAtWork({ cluster }: Installation, operator: PodProce
   const probes = await operator.probes();
   expect(probes.map(({ probe, status }) => `${probe} ${status}`)).toEqual(["livenessProbe 200", "readinessProbe 200"]);
   expect(await admissionOfPod(cluster, operator.deployment)).toBe(201);
-  // One that waits is ready too: the examples show that it acts, and this, as whom.
-  await expect
-    .poll(() => cluster.client.get(leases, { namespace: operatorName, name: operatorName }), { timeout: 30_000 })
-    .toMatchObject({ spec: { holderIdentity: expect.stringMatching(`^${operatorName}-0_`) } });
+  const leading = await vi.waitUntil(() => operator.log.find(({ msg }) => msg === "leading"), { timeout: 30_000 });
+  const [namespace = "", name = ""] = String(leading.lease).split("/");
+  const lease = await cluster.client.get<Lease>(leases, { namespace, name });
+  expect(lease.spec?.holderIdentity).toBe(leading.identity);
 }
 
 async function expectEvents({ shell }: Installation, namespace: string): Promise<void> {
@@ -112,7 +113,7 @@ async function expectReach({ shell }: Installation, way: Way): Promise<void> {
   const asOperator = `--as=system:serviceaccount:${operatorName}:${operatorName}`;
   // It exits with 1 where the answer is no.
   const mayList = await shell.run(`kubectl auth can-i list nfrun --namespace elsewhere ${asOperator} || true`);
-  expect(mayList.trim()).toBe(way.onlyIn === undefined ? "yes" : "no");
+  expect(mayList.trim()).toBe(way.watched === undefined ? "yes" : "no");
 }
 
 /** Everything in the cluster that lasts, as kind, namespace and name. */

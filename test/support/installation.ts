@@ -14,8 +14,8 @@ export interface Installation extends AsyncDisposable {
   readonly cluster: CleanCluster;
   readonly northflank: NorthflankSandbox;
   readonly shell: Shell;
-  /** Starts the pod of the Deployment that is in the cluster now. Resolves when it is ready. */
-  startOperator(): Promise<PodProcess>;
+  /** Starts the pod of the Deployment that is in the cluster now, by default under our own name. Resolves when it is ready. */
+  startOperator(name?: string): Promise<PodProcess>;
   /** Applies the examples as a user does, and waits for their ends. */
   applyExamples(namespace: string): Promise<void>;
   /** Has every object of a namespace compared with Northflank now. */
@@ -43,10 +43,10 @@ export async function startInstallation(): Promise<Installation> {
     cluster,
     northflank,
     shell,
-    startOperator: async () => {
+    startOperator: async (name = operatorName) => {
       const operator = await startPod({
         cluster,
-        deployment: { namespace: operatorName, name: operatorName },
+        deployment: { namespace: operatorName, name },
         northflankUrl: northflank.url,
       });
       operators.push(operator);

@@ -118,6 +118,7 @@ export function createKubelet(options: {
       "metadata.name": `${deployment.metadata.name}-0`,
       "metadata.namespace": namespace,
       "spec.serviceAccountName": serviceAccountName,
+      "status.podIP": "127.0.0.1",
     };
     const value = fields[path];
     if (value === undefined) throw new Error(`this kubelet does not know the field ${path}`);
