@@ -131,6 +131,45 @@ test("another registry, another namespace and one replica go together", () => {
   );
 });
 
+describe("docs/kustomize.md", () => {
+  const page = readFileSync(join(root, "docs/kustomize.md"), "utf8");
+  const blocks = [...page.matchAll(/^```yaml\n([\s\S]*?)^```$/gm)].map(([, text = ""]) => text);
+
+  /** The only block with this text. */
+  function block(text: string): string {
+    const found = blocks.filter((one) => one.includes(text));
+    if (found.length !== 1) throw new Error(`docs/kustomize.md has ${found.length} blocks with ${text}`);
+    return found[0] as string;
+  }
+
+  test("shows how to take the image from a private registry", () => {
+    const { repository, version, image } = published();
+    const text = block("//deploy?ref=").replace(`${repository}//deploy?ref=v${version}`, "../deploy");
+    const rendered = mine({ "kustomization.yaml": text });
+    expect(differencesOf(base, rendered)).toEqual([
+      `Deployment northflank-operator/northflank-operator spec.template.spec.containers.0.image: "${image}:${version}" -> "registry.example.com/northflank-operator:${version}"`,
+    ]);
+  });
+
+  test("shows how to leave out the objects of the cluster", () => {
+    const text = block("without-cluster-objects").replaceAll("../../components", "../deploy/components");
+    const rendered = mine({ "kustomization.yaml": text.replace("../namespaced", "../deploy/overlays/namespaced") });
+    expect(rendered.filter((object) => !resourceTypeOf(object).namespaced)).toEqual([]);
+    expect(find(rendered, role).rules).toEqual(find(base, "ClusterRole northflank-operator").rules);
+  });
+
+  test("shows how the operator is in another namespace than northflank-operator", () => {
+    const rendered = mine({
+      "operator/kustomization.yaml": "namespace: ops\nresources: [../../deploy/base]\n",
+      "shop/kustomization.yaml": block("/subjects/0/namespace").replace("../../../watched", "../../deploy/watched"),
+      "kustomization.yaml": "resources: [operator, shop]\n",
+    });
+    const subjects = Object.values(rightsOf(rendered)).map((line) => line.split(" to ")[1]);
+    expect(subjects).toEqual(Array(3).fill("ops/northflank-operator"));
+    expect(find(rendered, "ServiceAccount ops/northflank-operator")).toBeDefined();
+  });
+});
+
 /** Renders a folder of a user's, beside a checkout of the operator: file name to text. */
 function mine(files: Readonly<Record<string, string>>): readonly Manifest[] {
   const folder = mkdtempSync(join(checkout, "mine-"));
