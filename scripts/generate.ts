@@ -8,6 +8,7 @@ import { editorSchemaFiles } from "./generated/editor-schemas.ts";
 import type { GeneratedFile } from "./generated/file.ts";
 import { kustomizeFiles } from "./generated/kustomize.ts";
 import { pagesByHand, referencePages } from "./generated/reference.ts";
+import { stampedFiles } from "./generated/stamped.ts";
 
 // Writes what is generated from src/api, and from the scripts for Argo CD. With --check nothing is written: it exits with 1 when a committed file is not
 // what would be written now.
@@ -33,6 +34,7 @@ const folders: readonly GeneratedFolder[] = [
   { path: join(root, "schemas"), files: editorSchemaFiles() },
   { path: join(root, "docs", "reference"), files: referencePages(), byHand: pagesByHand },
 ];
+const stamped = Object.entries(stampedFiles()).map(([name, text]) => ({ path: join(root, name), text }));
 
 if (process.argv.includes("--check")) check();
 else write();
@@ -47,7 +49,10 @@ function kustomization(files: GeneratedFolder["files"]): GeneratedFolder["files"
 }
 
 function check(): void {
-  const stale = folders.flatMap(staleFiles);
+  const stale = [
+    ...folders.flatMap(staleFiles),
+    ...stamped.filter(({ path, text }) => read(path) !== text).map(({ path }) => path),
+  ];
   if (stale.length === 0) return;
   console.error(`not up to date: ${stale.map((path) => relative(root, path)).join(", ")}\nrun: npm run generate`);
   process.exitCode = 1;
@@ -65,6 +70,7 @@ function write(): void {
     for (const path of strangers(folder)) rmSync(path);
     for (const { name, text } of folder.files) writeFileSync(join(folder.path, name), text);
   }
+  for (const { path, text } of stamped) writeFileSync(path, text);
 }
 
 /** Files of a kind that no longer exists. */
