@@ -1,3 +1,5 @@
+import type { MissingRight } from "./missing-right.ts";
+
 /**
  * What went wrong in a call to the Kubernetes API. Closed: whoever decides on an error switches over this.
  *
@@ -37,6 +39,8 @@ export interface KubeErrorFacts {
   readonly reason?: string;
   /** How long the server asked us to wait, in milliseconds. */
   readonly retryAfterMs?: number;
+  /** The permission that a 403 says is missing; absent when something else than an authorizer refused. */
+  readonly missingRight?: MissingRight;
   readonly cause?: unknown;
 }
 
@@ -47,6 +51,7 @@ export class KubeError extends Error {
   readonly httpStatus: number | undefined;
   readonly reason: string | undefined;
   readonly retryAfterMs: number | undefined;
+  readonly missingRight: MissingRight | undefined;
 
   constructor(facts: KubeErrorFacts) {
     super(`[${facts.code}] ${facts.step}: ${facts.detail}`, { cause: facts.cause });
@@ -54,6 +59,7 @@ export class KubeError extends Error {
     this.httpStatus = facts.httpStatus;
     this.reason = facts.reason;
     this.retryAfterMs = facts.retryAfterMs;
+    this.missingRight = facts.missingRight;
   }
 }
 

@@ -1,5 +1,6 @@
 // pure
 import { KubeError, type KubeErrorCode } from "./errors.ts";
+import { parseMissingRight } from "./missing-right.ts";
 import type { KubeStatus } from "./types.ts";
 
 /** A refusal, as it came off the wire. Header names are in lower case. */
@@ -17,6 +18,7 @@ export interface Refusal {
 export function kubeErrorOfRefusal(refusal: Refusal): KubeError {
   const status = parseStatus(refusal.body);
   const retryAfterMs = retryAfterOf(refusal, status);
+  const missingRight = refusal.httpStatus === 403 ? parseMissingRight(status?.message ?? "") : undefined;
   return new KubeError({
     code: codeOf(refusal.httpStatus, status),
     step: refusal.step,
@@ -24,6 +26,7 @@ export function kubeErrorOfRefusal(refusal: Refusal): KubeError {
     httpStatus: refusal.httpStatus,
     ...(status?.reason === undefined ? {} : { reason: status.reason }),
     ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+    ...(missingRight === undefined ? {} : { missingRight }),
   });
 }
 

@@ -2,6 +2,7 @@ import type { NorthflankJobRun } from "../../api/job-run.ts";
 import { northflankJobRuns, operatorFieldManager, startedRun } from "../../api/names.ts";
 import type { KubeClient } from "../../kube/client.ts";
 import { isKubeError } from "../../kube/errors.ts";
+import { describeUser } from "../../kube/missing-right.ts";
 import type { CallOptions } from "../../northflank/client.ts";
 import { isNorthflankError, type NorthflankError } from "../../northflank/errors.ts";
 import type { Reservation } from "../../northflank/ledger.ts";
@@ -393,7 +394,9 @@ async function markStart(deps: StartDeps, { signal }: StartContext, intent: Inte
     if (!isKubeError(error)) throw error;
     // `invalid` is also a test of the patch that fails: somebody else wrote in between.
     const isRefused = isKubeError(error, "forbidden", "invalid", "bad_request");
-    return { kind: "failed", why: `The annotation ${startedRun} was not stored (${error.code}).`, isRefused };
+    const { missingRight: right } = error;
+    const why = right === undefined ? error.code : `${describeUser(right)} may not ${right.verb} ${right.resource}`;
+    return { kind: "failed", why: `The annotation ${startedRun} was not stored (${why}).`, isRefused };
   }
 }
 

@@ -1,5 +1,6 @@
 import type { KubeClient } from "../../kube/client.ts";
 import { isKubeError } from "../../kube/errors.ts";
+import { describeUser } from "../../kube/missing-right.ts";
 import { type ConfigMap, configMaps, type KubeObject, type Secret, secrets } from "../../kube/types.ts";
 import { refusedSecretType } from "./refused-secret-types.ts";
 import { recheckSecretMs } from "./secret-tokens.ts";
@@ -166,7 +167,8 @@ async function readSource(
     if (isKubeError(error, "not_found")) return undefined;
     if (!isKubeError(error, "forbidden")) throw error;
     const right = kind === "Secret" ? "secrets" : "configmaps";
-    const message = `The operator may not get ${right} in namespace "${namespace}", and ${title} is referred to.`;
+    const account = error.missingRight === undefined ? "" : ` (${describeUser(error.missingRight)})`;
+    const message = `The operator${account} may not get ${right} in namespace "${namespace}", and ${title} is referred to.`;
     throw new Unusable("PermissionDenied", message);
   }
 }

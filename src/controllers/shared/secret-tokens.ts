@@ -1,5 +1,6 @@
 import type { KubeClient } from "../../kube/client.ts";
 import { isKubeError } from "../../kube/errors.ts";
+import { describeUser } from "../../kube/missing-right.ts";
 import { type Secret, secrets } from "../../kube/types.ts";
 import type { Clock } from "../../util/clock.ts";
 import { type TokenRead, tokenFromSecret } from "./token-secret.ts";
@@ -107,7 +108,8 @@ export class SecretTokens {
         return { kind: "unusable", reason: "SecretNotFound", problem };
       }
       if (isKubeError(error, "forbidden")) {
-        const problem = `the operator may not read ${where}; grant its service account "get" on secrets there`;
+        const account = error.missingRight === undefined ? "its service account" : describeUser(error.missingRight);
+        const problem = `the operator may not read ${where}; grant ${account} "get" on secrets there`;
         return { kind: "unusable", reason: "PermissionDenied", problem };
       }
       throw error;
