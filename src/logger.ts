@@ -14,6 +14,8 @@ export const logKeys = [
   ...["action", "reason", "kind", "project", "service", "job", "run"],
   // Start and end of the program.
   ...["version", "namespaces", "endpoint", "address", "signal", "graceMs", "step"],
+  // What is wrong with the installation, and what to do about it.
+  ...["missing", "remedy"],
   // An error, always under this key.
   "err",
 ] as const;
@@ -94,6 +96,12 @@ export function standardOutput(): DestinationStream {
   return pino.destination({ fd: 1, sync: true });
 }
 
+/**
+ * Errors of a boundary: their message says what was tried and what came of it, and their stack shows nothing but the
+ * inside of a transport.
+ */
+const withoutStack: ReadonlySet<string> = new Set(["KubeError", "NorthflankError"]);
+
 /** Name, code, message and stack, causes included by name and code only: a foreign error's message may quote a header. */
 function serializeError(error: unknown): object {
   if (!(error instanceof Error)) return { type: typeof error, message: "a value that is not an Error was thrown" };
@@ -101,7 +109,7 @@ function serializeError(error: unknown): object {
   return {
     type: error.name,
     message: error.message,
-    ...(error.stack === undefined ? {} : { stack: error.stack }),
+    ...(error.stack === undefined || withoutStack.has(error.name) ? {} : { stack: error.stack }),
     ...(cause instanceof Error ? { cause: describeCause(cause) } : {}),
   };
 }

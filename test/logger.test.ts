@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
+import { KubeError } from "../src/kube/errors.ts";
 import { createLogger, logKeys } from "../src/logger.ts";
 
 function capture(format: "json" | "pretty", level = "info") {
@@ -34,6 +35,14 @@ test("an error is written with its name, message and stack; of its cause only na
   log.error({ err: new Error("call failed", { cause }) }, "pass failed");
   expect(last().err).toMatchObject({ type: "Error", message: "call failed", cause: "Error ECONNRESET" });
   expect(JSON.stringify(last())).not.toContain("s3cret");
+});
+
+test("an error of the Kubernetes API is written without a stack, which shows the inside of the transport", () => {
+  const { log, last } = capture("json");
+  log.warn({ err: new KubeError({ code: "forbidden", step: "list pets", detail: "no" }) }, "watch interrupted");
+  expect(last().err).toEqual({ type: "KubeError", message: "[forbidden] list pets: no" });
+  log.warn({ err: new TypeError("a bug") }, "watch interrupted");
+  expect(last().err.stack).toContain("logger.test.ts");
 });
 
 test.each(["token", "authorization", "data", "body", "runtimeEnvironment"])("the key %s is redacted", (key) => {

@@ -13,6 +13,7 @@ import { connectionKeys } from "../controllers/shared/dependents.ts";
 import type { KubeClient } from "../kube/client.ts";
 import type { KubeObject, ResourceType } from "../kube/types.ts";
 import type { Metrics } from "../metrics.ts";
+import type { Access } from "../runtime/installation-fault.ts";
 import type { IndexFunction } from "../runtime/store.ts";
 import { type WatchedKind, watchKind } from "../runtime/watched-kind.ts";
 import type { Clock } from "../util/clock.ts";
@@ -38,6 +39,8 @@ export interface CachesDeps {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
+  /** Explains why a kind cannot be read, where that is a fault of the installation. */
+  readonly explain: (error: Error, access: Access) => string | undefined;
   /** Called when a kind is seen in an earlier state than before. */
   readonly onRegression: () => void;
 }
@@ -62,7 +65,7 @@ function withoutSelector({ config }: CachesDeps): CachesDeps["config"] {
 }
 
 function watch<T extends KubeObject, I extends string>(
-  { config, metrics, fits, ...deps }: CachesDeps,
+  { config, metrics, fits, explain, ...deps }: CachesDeps,
   type: ResourceType,
   indexes: Readonly<Record<I, IndexFunction<T>>>,
 ): WatchedKind<T, I> {
@@ -77,6 +80,7 @@ function watch<T extends KubeObject, I extends string>(
     ...(config.watchLabelSelector === undefined ? {} : { labelSelector: config.watchLabelSelector }),
     project: (raw) => bulk.admit<T>(project(raw)),
     indexes,
+    explain: (error, namespace) => explain(error, { verb: "list", type, namespace }),
     observer: metrics.reflectorObserver(type.plural, deps.clock),
   });
   kind.store.listen((change) => {

@@ -53,6 +53,8 @@ export interface ControllersDeps {
   readonly metrics: Metrics;
   readonly newId: () => string;
   readonly restored: () => Restored | undefined;
+  /** Explains why a reconcile failed, where that is a fault of the installation. */
+  readonly explain: (error: Error) => string | undefined;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
@@ -251,6 +253,7 @@ export function createControllers(deps: ControllersDeps): readonly ManagedContro
       passTimeoutMs: Math.max(leastPassMs, 2 * config.requestTimeoutMs),
       whenUsable: whenAllSynced(reads),
       eventLoop,
+      explain: deps.explain,
       clock,
       random,
       log,

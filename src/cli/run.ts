@@ -9,11 +9,14 @@ import { isKubeError } from "../kube/errors.ts";
 import { createKubeClient } from "../kube/http-client.ts";
 import { type KubeAccess, loadKubeAccess } from "../kube/kubeconfig.ts";
 import { createServerClock } from "../kube/server-clock.ts";
+import { leases } from "../kube/types.ts";
 import { createMetrics, type Metrics } from "../metrics.ts";
 import { createTransport } from "../northflank/transport.ts";
 import { Events } from "../runtime/events.ts";
+import { Installation } from "../runtime/installation.ts";
 import { LeaderElection, type Leadership, soleLeadership } from "../runtime/leader-election.ts";
 import { createManager } from "../runtime/manager.ts";
+import { observedKube } from "../runtime/observed-kube.ts";
 import type { Clock } from "../util/clock.ts";
 import type { Log } from "../util/log.ts";
 import type { Random } from "../util/random.ts";
@@ -24,6 +27,7 @@ import { startEndpoints } from "./endpoints.ts";
 import { createFits, fittedKube } from "./fitted-kube.ts";
 import type { ExitCode } from "./io.ts";
 import { operatorToken } from "./operator-token.ts";
+import { remedies } from "./remedies.ts";
 
 export interface OperatorOptions {
   readonly config: Config;
@@ -57,7 +61,10 @@ export async function runOperator(options: OperatorOptions): Promise<ExitCode> {
   const metrics = createMetrics({ version, revision, nodeVersion: options.nodeVersion });
   // Ages in status are judged by the clock that stamps them, whatever machine this replica runs on.
   const { clock, heard } = createServerClock(options.clock);
-  await using kube = createKubeClient({ access, clock, userAgent, onCall: metrics.kubeCall, onDate: heard });
+  await using client = createKubeClient({ access, clock, userAgent, onCall: metrics.kubeCall, onDate: heard });
+  const installation = new Installation({ remedies, clock, log });
+  const kube = observedKube(client, installation);
+  const { explain } = installation;
   await using transport = createTransport({
     clock,
     allowedHosts: config.allowedApiHosts,
@@ -69,8 +76,10 @@ export async function runOperator(options: OperatorOptions): Promise<ExitCode> {
   const restores = new RestoreMemory(clock);
   const validator = createValidator();
   const fits = createFits(validator);
-  const caches = createCaches({ kube, fits, config, metrics, clock, random, log, onRegression: restores.noticed });
-  const leadership = lead(options, { kube, metrics, namespace: access.namespace, onReachable: () => manager.nudge() });
+  const onRegression = restores.noticed;
+  const caches = createCaches({ kube, fits, config, metrics, explain, clock, random, log, onRegression });
+  const { namespace } = access;
+  const leadership = lead(options, { kube, metrics, namespace, explain, onReachable: () => manager.nudge() });
   const recorder = new Events({
     kube,
     reportingController,
@@ -79,6 +88,7 @@ export async function runOperator(options: OperatorOptions): Promise<ExitCode> {
     random,
     log,
     observer: metrics.eventsObserver,
+    explain,
   });
   const events: EventSink = { record: (regarding, draft) => recorder.record({ regarding, ...draft }) };
   const controllers = createControllers({
@@ -93,6 +103,7 @@ export async function runOperator(options: OperatorOptions): Promise<ExitCode> {
     metrics,
     newId: options.newId,
     restored: restores.last,
+    explain,
     clock,
     random,
     log,
@@ -108,7 +119,21 @@ export async function runOperator(options: OperatorOptions): Promise<ExitCode> {
     log,
   });
   const connections = caches.connections.store;
-  const served = { config, manager, controllers, caches: allCaches, connections, apis, metrics, clock, log };
+  const checks = () => {
+    const ofManager = manager.checks();
+    return [...ofManager, ...installation.checks(ofManager)];
+  };
+  const served = {
+    config,
+    manager: { checks },
+    controllers,
+    caches: allCaches,
+    connections,
+    apis,
+    metrics,
+    clock,
+    log,
+  };
   await using _endpoints = await startEndpoints(served);
   log.info({ version, namespaces: config.watchNamespaces, leaderElect: config.leaderElect }, "starting");
   const end = await manager.run(stop);
@@ -137,13 +162,15 @@ function lead(
     readonly kube: KubeClient;
     readonly metrics: Metrics;
     readonly namespace: string;
+    readonly explain: Installation["explain"];
     readonly onReachable: () => void;
   },
 ): Leadership {
   if (!config.leaderElect) return soleLeadership();
+  const namespace = config.leaderElectNamespace ?? deps.namespace;
   return new LeaderElection({
     kube: deps.kube,
-    namespace: config.leaderElectNamespace ?? deps.namespace,
+    namespace,
     name: leaseName,
     // A pod that is restarted keeps its name: what is new is the process.
     identity: `${identity}_${newId()}`,
@@ -151,6 +178,7 @@ function lead(
     renewDeadlineMs: config.leaderElectRenewDeadlineMs,
     retryPeriodMs: config.leaderElectRetryPeriodMs,
     onReachable: deps.onReachable,
+    explain: (error) => deps.explain(error, { verb: "create", type: leases, namespace }),
     clock,
     random,
     log,

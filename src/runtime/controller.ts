@@ -87,6 +87,8 @@ export interface ControllerOptions {
   readonly whenUsable?: (signal: AbortSignal) => Promise<void>;
   /** Shared by all controllers of a program. Default: one of its own. */
   readonly eventLoop?: EventLoop;
+  /** Explains a failure in words of its own; see `ReflectorOptions.explain`. Such a pass is logged at debug only. */
+  readonly explain?: (error: Error) => string | undefined;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
@@ -245,7 +247,8 @@ async function runContained(options: ControllerOptions, key: ObjectKey, context:
     const error = toError(thrown);
     if (context.signal.aborted) return { kind: "retry", error };
     options.observer?.panicked();
-    context.log.error({ err: error }, "pass threw; it is retried with back-off");
+    const level = options.explain?.(error) === undefined ? "error" : "debug";
+    context.log[level]({ err: error }, "pass threw; it is retried with back-off");
     const notBeforeMs = retryAfterOf(error, options.random);
     return notBeforeMs === undefined ? { kind: "retry", error } : { kind: "retry", error, notBeforeMs };
   }
@@ -310,7 +313,8 @@ function conclude(
       throttle.release(item, log);
       queue.retry(item.key, notBeforeMs === undefined ? {} : { notBeforeMs });
       observer?.passed("error", durationMs);
-      log.warn({ durationMs, err: error, failures: queue.failures(item.key) }, "pass failed, retrying");
+      const level = options.explain?.(error) === undefined ? "warn" : "debug";
+      log[level]({ durationMs, err: error, failures: queue.failures(item.key) }, "pass failed, retrying");
       return;
     }
     default:

@@ -72,6 +72,8 @@ export interface EventsOptions {
   readonly random: Random;
   readonly log: Log;
   readonly observer?: EventsObserver;
+  /** Explains a failure in words of its own; see `ReflectorOptions.explain`. */
+  readonly explain?: (error: Error) => string | undefined;
   /** Requests per second in the long run. Default 5. */
   readonly perSecond?: number;
   /** Requests that may go out at once after a quiet time. Default 25. */
@@ -320,10 +322,10 @@ export class Events implements EventRecorder {
     this.#series.delete(series.key);
     this.#options.observer?.dropped(why);
     // Told aloud once: a missing permission shows, a terminating namespace does not flood the log.
-    const facts = { err: toError(error), reason: series.draft.reason };
-    if (this.#hasWarned) this.#options.log.debug(facts, "event dropped");
-    else this.#options.log.warn(facts, "event dropped");
-    this.#hasWarned = true;
+    const err = toError(error);
+    const isKnown = this.#hasWarned || this.#options.explain?.(err) !== undefined;
+    this.#options.log[isKnown ? "debug" : "warn"]({ err, reason: series.draft.reason }, "event dropped");
+    this.#hasWarned ||= !isKnown;
   }
 }
 

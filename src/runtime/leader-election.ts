@@ -71,6 +71,8 @@ export interface LeaderElectionOptions {
   readonly retryPeriodMs?: number;
   /** Called when the server answers again after failed attempts: others may stop waiting, too. */
   readonly onReachable?: () => void;
+  /** Explains a failure in words of its own; see `ReflectorOptions.explain`. */
+  readonly explain?: (error: Error) => string | undefined;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
@@ -170,7 +172,7 @@ export class LeaderElection implements Leadership {
     if (this.#ledMs === undefined || this.isLeaderFor(0)) return { ok: true };
     const leaderlessMs = clock.monotonic() - this.#ledMs;
     if (leaderlessMs < this.#timing.leaseDurationMs * leaderlessLeases) return { ok: true };
-    const because = this.#lastError === undefined ? "" : `: ${this.#lastError.message}`;
+    const because = this.#lastError === undefined ? "" : `: ${this.#explained(this.#lastError)}`;
     const seconds = Math.round(leaderlessMs / 1_000);
     return { ok: false, reason: `no leader for ${seconds} s; lease ${namespace}/${name} cannot be acquired${because}` };
   }
@@ -304,7 +306,8 @@ export class LeaderElection implements Leadership {
   #announceEnd(before: LeaderState["kind"], why: "lost" | "released"): void {
     this.#deadline?.cancel();
     if (before === "leading") this.#options.observer?.leading(false);
-    if (why === "lost") this.#log.error({}, "leadership lost");
+    const cause = this.#lastError && this.#explained(this.#lastError);
+    if (why === "lost") this.#log.error(cause === undefined ? {} : { cause }, "leadership lost");
     else this.#log.info({}, "leadership released");
     this.#leadership.abort(new Error(`leadership ${why}`));
   }
@@ -321,8 +324,15 @@ export class LeaderElection implements Leadership {
     this.#failures += 1;
     this.#lastError = toError(error);
     this.#options.observer?.failed();
-    this.#log.warn({ err: toError(error), failures: this.#failures }, "attempt to hold the lease failed");
+    // The first one says it; that it lasts is seen in readiness, and at the end of the leadership.
+    const isNews = this.#failures === 1 && this.#options.explain?.(this.#lastError) === undefined;
+    const level = isNews ? "warn" : "debug";
+    this.#log[level]({ err: this.#lastError, failures: this.#failures }, "attempt to hold the lease failed");
     this.#input({ kind: "failed" });
+  }
+
+  #explained(error: Error): string {
+    return this.#options.explain?.(error) ?? error.message;
   }
 
   #reached(): void {

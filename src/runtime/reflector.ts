@@ -48,6 +48,11 @@ export interface ReflectorOptions<T extends Cacheable, I extends string> {
   readonly indexes?: Readonly<Record<I, IndexFunction<T>>>;
   /** Called after the server's resourceVersions went back, before the content is listed again. */
   readonly onRegression?: () => void;
+  /**
+   * Explains a failure in words of its own, which readiness shows; `undefined` where it cannot. Whoever explains it also
+   * logs it, so the reflector does so at debug only.
+   */
+  readonly explain?: (error: Error, namespace: string | undefined) => string | undefined;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
@@ -220,11 +225,11 @@ export class Reflector<T extends Cacheable, I extends string = never> {
 
   /** Whether the cache can be relied on, and why not. */
   check(): { readonly ok: true } | { readonly ok: false; readonly reason: string } {
-    const because = this.#lastError === undefined ? "" : `: ${this.#lastError.message}`;
-    if (!this.#hasSynced) return { ok: false, reason: `not listed yet${because}` };
+    const because = this.#lastError && `: ${this.#explained(this.#lastError) ?? this.#lastError.message}`;
+    if (!this.#hasSynced) return { ok: false, reason: `not listed yet${because ?? ""}` };
     const silentMs = this.silentMs();
     if (silentMs < this.#timing.unreadyMs) return { ok: true };
-    return { ok: false, reason: `watch silent for ${Math.round(silentMs / 1_000)} s${because}` };
+    return { ok: false, reason: `watch silent for ${Math.round(silentMs / 1_000)} s${because ?? ""}` };
   }
 
   #input(input: WatchInput): void {
@@ -542,7 +547,8 @@ export class Reflector<T extends Cacheable, I extends string = never> {
     if (cause !== "absent" && this.#refusals < refusalsUntilDenied) return;
     if (!this.#isUnavailable) {
       const { namespace } = this.#options;
-      this.#log.warn({ err: error, ...(namespace === undefined ? {} : { namespace }) }, "kind cannot be watched");
+      const level = this.#explained(error) === undefined ? "warn" : "debug";
+      this.#log[level]({ err: error, ...(namespace === undefined ? {} : { namespace }) }, "kind cannot be watched");
     }
     this.#isUnavailable = true;
     wake(this.#settledWaiters);
@@ -557,11 +563,16 @@ export class Reflector<T extends Cacheable, I extends string = never> {
     const isRestarting = isKubeError(error, "forbidden") && nowMs - this.#lostConnectionMs < forbiddenAfterLossMs;
     // Of what is known to be missing one warning is enough.
     const isKnown = this.#isUnavailable && (cause === "absent" || isKubeError(error, "forbidden"));
-    const isOrdinary = cause === "expired" || isKubeError(error, "throttled") || isRestarting || isKnown;
+    const isExplained = this.#explained(error) !== undefined;
+    const isOrdinary = cause === "expired" || isKubeError(error, "throttled") || isRestarting || isKnown || isExplained;
     const facts = { err: error, cause, failures: this.#state.failures + 1 };
     if (isOrdinary) this.#log.debug(facts, "watch interrupted");
     else this.#log.warn(facts, "watch interrupted");
     this.#noticeUnavailable(cause, error, isRestarting);
+  }
+
+  #explained(error: Error): string | undefined {
+    return this.#options.explain?.(error, this.#options.namespace);
   }
 
   #handlerFailed(error: unknown, key: ObjectKey): void {

@@ -57,6 +57,20 @@ function setUp(changes: Partial<ControllerOptions> = {}) {
   return { clock, queue, controller, passes, keys, lines, heard, leadership };
 }
 
+test.each([
+  ["is retried, and is for somebody else to log, where that one explains it", "forbidden", []],
+  ["is an error and a warning otherwise", "invalid", ["error", "warn"]],
+] as const)("a pass that fails %s", async (_, code, levels) => {
+  const explain = (error: Error) => (error.message.startsWith("[forbidden]") ? "no permission" : undefined);
+  const { queue, passes, lines, clock, keys } = setUp({ explain });
+  queue.add("a");
+  await settle();
+  passes[0]?.fail(new KubeError({ code, step: "patch pets", detail: "no" }));
+  await clock.advance(1_000);
+  expect(keys()).toEqual(["a", "a"]);
+  expect(lines.map(({ level }) => level).filter((level) => level !== "debug")).toEqual(levels);
+});
+
 describe("workers", () => {
   test("run as many passes at once as they are, and take the next key when one ends", async () => {
     const { queue, passes, keys, heard } = setUp();

@@ -242,6 +242,21 @@ describe("limits", () => {
   });
 });
 
+test("what somebody else explains is for that one to log", async () => {
+  const { log, lines } = fakeLog();
+  const explain = (error: Error) => (error.message.startsWith("[forbidden]") ? "no permission" : undefined);
+  const { clock, events, faults } = setUp({ log, explain });
+  for (const code of ["forbidden", "invalid"] as const) {
+    faults.push(refusal(code));
+    events.record(draft({ note: code }));
+    await clock.advance(60_000);
+  }
+  expect(lines.map(({ level, message }) => `${level} ${message}`)).toEqual([
+    "debug event dropped",
+    "warn event dropped",
+  ]);
+});
+
 describe("refusals", () => {
   test.each([
     ["a terminating namespace or missing permission", "forbidden", "dropped: refused", 1],

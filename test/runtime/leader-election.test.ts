@@ -5,7 +5,7 @@ import { KubeError, type KubeErrorCode } from "../../src/kube/errors.ts";
 import type { KubeObject, Lease } from "../../src/kube/types.ts";
 import { LeaderElection, type LeaderElectionOptions, soleLeadership } from "../../src/runtime/leader-election.ts";
 import { FakeClock } from "../support/fake-clock.ts";
-import { fakeLog } from "../support/fake-log.ts";
+import { fakeLog, type LogLine } from "../support/fake-log.ts";
 
 /** What happens to one request: it is refused before or after it was carried out, or never answered. */
 type Fault = KubeErrorCode | "hang" | "lose answer";
@@ -412,6 +412,39 @@ test("whatever the network does, never do two lead at once, and once it is well 
     ),
     { numRuns: 20 },
   );
+});
+
+describe("noise in the log", () => {
+  const loud = (lines: readonly LogLine[]) => lines.filter(({ level }) => level === "warn" || level === "error");
+
+  test("of attempts that fail in a row the first one is a warning", async () => {
+    const clock = new FakeClock();
+    const server = new LeaseServer();
+    server.fault = () => "protocol";
+    const { log, lines } = fakeLog();
+    const { election } = contender(server, clock, "a", { log });
+    election.start();
+    await clock.advance(60_000);
+    expect(server.requests.length).toBeGreaterThan(20);
+    expect(loud(lines)).toHaveLength(1);
+    await election.release();
+  });
+
+  test("what somebody else explains is for that one to log; readiness and the end of a leadership have its words", async () => {
+    const clock = new FakeClock();
+    const server = new LeaseServer();
+    const { log, lines } = fakeLog();
+    const explain = () => "the Lease is out of reach";
+    const { election } = contender(server, clock, "a", { log, explain });
+    election.start();
+    await clock.advance(0);
+    server.fault = () => "forbidden";
+    await clock.advance(60_000);
+    expect(loud(lines).map(({ message, fields }) => [message, fields.cause])).toEqual([
+      ["leadership lost", "the Lease is out of reach"],
+    ]);
+    expect(election.check()).toMatchObject({ reason: expect.stringMatching(/acquired: the Lease is out of reach$/) });
+  });
 });
 
 describe("readiness", () => {

@@ -659,6 +659,25 @@ describe("noise in the log", () => {
     await reflector.stop();
   });
 
+  test("what somebody else explains is for that one to log, and readiness has its words", async () => {
+    const explain = (error: Error, namespace: string | undefined) =>
+      error.message.startsWith("[not_found]") ? `no pets in ${namespace}` : undefined;
+    const { clock, kube, reflector, lines } = setUp({ explain, namespace: "farm" });
+    reflector.start();
+    for (let n = 0; n < 3; n += 1) {
+      await settle();
+      const { length } = kube.calls;
+      kube.calls.at(-1)?.fail(refusal("not_found"));
+      while (kube.calls.length === length) await clock.advance(500);
+    }
+    expect(lines.filter(({ level }) => level !== "debug")).toEqual([]);
+    expect(reflector.check()).toEqual({ ok: false, reason: "not listed yet: no pets in farm" });
+    kube.calls.at(-1)?.fail(refusal("protocol"));
+    await settle();
+    expect(lines.filter(({ level }) => level !== "debug").map(({ message }) => message)).toEqual(["watch interrupted"]);
+    await reflector.stop();
+  });
+
   test("a 403 more than a minute after a lost connection is a warning again", async () => {
     const { clock, kube, watch, lines } = await watching();
     watch.fail(refusal("unavailable"));

@@ -65,7 +65,9 @@ export class WholeOperator {
     const metrics = createMetrics({ version: "0", revision: "0", nodeVersion: "0" });
     const kube = this.#kube();
     const fits = createFits(validator);
-    const caches = createCaches({ kube, fits, config, metrics, clock, random, log, onRegression: () => undefined });
+    const explain = () => undefined;
+    const onRegression = () => undefined;
+    const caches = createCaches({ kube, fits, config, metrics, explain, clock, random, log, onRegression });
     const apis = createApiFactory({
       transport: {
         send: async ({ method, path, body, onSend }) => {
@@ -98,6 +100,7 @@ export class WholeOperator {
       metrics,
       newId: () => `id-${++ids}`,
       restored: () => undefined,
+      explain,
       clock,
       random,
       log,

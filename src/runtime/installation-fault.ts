@@ -1,0 +1,184 @@
+// pure
+import type { KubeError } from "../kube/errors.ts";
+import { describeUser, type MissingRight } from "../kube/missing-right.ts";
+import { leases, type ResourceType } from "../kube/types.ts";
+import { assertNever } from "../util/assert-never.ts";
+
+/** One call to the API server, in the words of RBAC. */
+export interface Access {
+  readonly verb: "get" | "list" | "watch" | "create" | "update" | "patch" | "delete";
+  readonly type: ResourceType;
+  readonly subresource?: string | undefined;
+  /** Missing for all namespaces. */
+  readonly namespace?: string | undefined;
+}
+
+/**
+ * What can be wrong with an installation, which only people can repair.
+ *
+ * - `kind`: the API server does not serve a kind. `right`: the service account lacks a permission.
+ * - `leaseNamespace`: the namespace of the Lease does not exist.
+ * - `credentials`: the API server or the kubeconfig refuses to know who asks. `server`: no answer.
+ * - `answers`: a kind cannot be read for another reason. `schemas`: the CRDs are older than the program.
+ */
+export type FaultKind = "kind" | "right" | "leaseNamespace" | "credentials" | "server" | "answers" | "schemas";
+
+/** What to do about each fault, as sentences. `lease` is about rights on the Lease. */
+export type Remedies = Readonly<Record<FaultKind | "lease", string>>;
+
+/** One thing that is wrong. */
+export interface Fault {
+  readonly kind: FaultKind;
+  /** Faults with the same key are one. */
+  readonly key: string;
+  /** What is missing, as a noun phrase that "without" can stand before. */
+  readonly missing: string;
+  /** Where: faults with one key may be there in several namespaces. Not set when there is no telling apart. */
+  readonly namespace?: string | undefined;
+  readonly remedy: string;
+  /** How long it must have lasted before anybody is told, in milliseconds. */
+  readonly toleranceMs: number;
+}
+
+// A restart of the API server, or of what stands before it, is over sooner and needs nobody.
+const serverToleranceMs = 10_000;
+// As above, and a single answer may come from anything.
+const answersToleranceMs = 30_000;
+
+/** The faults that an answer disproves, by their keys; without `error` the call went well. */
+export function keysDisproved(access: Access, error?: KubeError): readonly string[] {
+  const answered = ["server", "credentials"];
+  if (error === undefined) {
+    const right = [...answered, rightKey(access)];
+    if (isList(access)) return [...right, `kind ${access.type.plural}`, `answers ${access.type.plural}`];
+    return isLease(access.type) ? [...right, "leaseNamespace"] : right;
+  }
+  const { code, httpStatus = 500 } = error;
+  // A proxy may have answered.
+  if (httpStatus >= 500 || code === "unauthorized") return [];
+  // Whether a call is allowed is asked before anything else.
+  return code === "forbidden" ? answered : [...answered, rightKey(access)];
+}
+
+/** What a failed call says of the installation; `undefined` when the fault is none, or is one of a single object. */
+export function faultOf(access: Access | undefined, error: KubeError, remedies: Remedies): Fault | undefined {
+  const { code, missingRight } = error;
+  switch (code) {
+    case "forbidden":
+      if (access === undefined) return missingRight && rightFault(accessOf(missingRight), error, remedies);
+      // What may write is refused for many reasons: quotas, webhooks, a namespace that is going.
+      if (missingRight === undefined && !isRead(access)) return undefined;
+      return rightFault(access, error, remedies);
+    case "unauthorized":
+    case "config":
+      return fault("credentials", remedies.credentials, `credentials that can be used: ${detailOf(error)}`);
+    case "unavailable":
+    case "timeout":
+      if (error.httpStatus !== undefined) return access && answersFault(access, error, remedies);
+      return {
+        ...fault("server", remedies.server, `an answer from the API server: ${detailOf(error)}`),
+        toleranceMs: serverToleranceMs,
+      };
+    case "not_found":
+      return access && absentFault(access, remedies);
+    case "protocol":
+    case "bad_request":
+    case "invalid":
+      return access && answersFault(access, error, remedies);
+    case "conflict":
+    case "already_exists":
+    case "expired":
+    case "ahead":
+    case "throttled":
+      return undefined;
+    default:
+      return assertNever(code, "code");
+  }
+}
+
+function fault(kind: FaultKind, remedy: string, missing: string, key: string = kind): Fault {
+  return { kind, key, missing, remedy, toleranceMs: 0 };
+}
+
+function absentFault(access: Access, remedies: Remedies): Fault | undefined {
+  const { verb, type } = access;
+  if (verb === "create" && isLease(type)) {
+    const missing = `the namespace "${access.namespace}" of the Lease`;
+    return fault("leaseNamespace", remedies.leaseNamespace, missing);
+  }
+  if (!isList(access)) return undefined;
+  const missing = `the CustomResourceDefinition ${type.plural}.${type.group} with version ${type.version}`;
+  return fault("kind", remedies.kind, missing, `kind ${type.plural}`);
+}
+
+function answersFault(access: Access, error: KubeError, remedies: Remedies): Fault | undefined {
+  if (!isList(access)) return undefined;
+  const { plural } = access.type;
+  const missing = `a usable answer about ${plural}: ${detailOf(error)}`;
+  const known = fault("answers", remedies.answers, missing, `answers ${plural}`);
+  return { ...known, toleranceMs: answersToleranceMs };
+}
+
+function rightFault(access: Access, error: KubeError, remedies: Remedies): Fault {
+  const { missingRight } = error;
+  // The server names what it asked for, which is nearer to the rules than what was called.
+  const asked = missingRight === undefined ? access : accessOf(missingRight);
+  const who = missingRight === undefined ? "" : ` of ${describeUser(missingRight)}`;
+  return {
+    ...fault("right", isLease(access.type) ? remedies.lease : remedies.right, "", rightKey(access)),
+    missing: `the permission${who} to ${asked.verb} ${qualified(asked)}`,
+    namespace: asked.namespace ?? "",
+  };
+}
+
+function accessOf({ verb, resource, group, namespace }: MissingRight): Access {
+  const [plural = "", subresource] = resource.split("/");
+  const type = { group, version: "", plural, kind: "", namespaced: true };
+  return { verb: verb as Access["verb"], type, subresource, namespace };
+}
+
+function rightKey(access: Access): string {
+  return `right ${access.verb} ${qualified(access)}`;
+}
+
+/** `northflankjobs.northflank-operator.io/status`; `secrets` in the core group. */
+function qualified({ type, subresource }: Access): string {
+  const name = type.group === "" ? type.plural : `${type.plural}.${type.group}`;
+  return subresource === undefined ? name : `${name}/${subresource}`;
+}
+
+function isRead(access: Access): boolean {
+  return access.verb === "get" || isList(access);
+}
+
+function isList({ verb }: Access): boolean {
+  return verb === "list" || verb === "watch";
+}
+
+function isLease({ group, plural }: ResourceType): boolean {
+  return group === leases.group && plural === leases.plural;
+}
+
+/** What the server said, without the code and the call that the message of the error begins with. */
+function detailOf(error: KubeError): string {
+  const start = error.message.indexOf(": ");
+  return start < 0 ? error.message : error.message.slice(start + 2);
+}
+
+/** The fault in one line: what is missing, where, and what to do. */
+export function describeFault(fault: Fault, namespaces: Iterable<string>): string {
+  return `${missingIn(fault, namespaces)}. ${fault.remedy}`;
+}
+
+// Enough to see a pattern; the rest is counted.
+const namedNamespaces = 3;
+
+/** What is missing, and in which of the given namespaces; an empty one stands for all. */
+export function missingIn({ missing, namespace }: Fault, namespaces: Iterable<string>): string {
+  if (namespace === undefined) return missing;
+  const all = [...namespaces];
+  if (all.includes("")) return `${missing} in all namespaces`;
+  const named = all.slice(0, namedNamespaces).map((name) => `"${name}"`);
+  const more = all.length > namedNamespaces ? ` and ${all.length - namedNamespaces} more` : "";
+  return `${missing} in namespace${all.length === 1 ? "" : "s"} ${named.join(", ")}${more}`;
+}
