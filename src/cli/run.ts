@@ -1,3 +1,4 @@
+import { kinds } from "../api/kinds.ts";
 import { reportingController } from "../api/names.ts";
 import { createValidator } from "../api/validate.ts";
 import type { Config } from "../config.ts";
@@ -28,6 +29,7 @@ import { createFits, fittedKube } from "./fitted-kube.ts";
 import type { ExitCode } from "./io.ts";
 import { operatorToken } from "./operator-token.ts";
 import { remedies } from "./remedies.ts";
+import { watchServedSchemas } from "./served-schemas.ts";
 
 export interface OperatorOptions {
   readonly config: Config;
@@ -136,7 +138,13 @@ export async function runOperator(options: OperatorOptions): Promise<ExitCode> {
   };
   await using _endpoints = await startEndpoints(served);
   log.info({ version, namespaces: config.watchNamespaces, leaderElect: config.leaderElect }, "starting");
+  const over = new AbortController();
+  // After the start, not in its way.
+  const settled = Promise.all(allCaches.map((cache) => cache.whenSettled(over.signal)));
+  const schemas = watchServedSchemas({ kube: client, kinds, installation, clock, log }, settled, over.signal);
   const end = await manager.run(stop);
+  over.abort(new Error("the operator has ended"));
+  await schemas;
   log.info({ reason: end }, "ended");
   return end === "stopped" ? 0 : 1;
 }

@@ -88,3 +88,14 @@ export interface KubeClient {
     signal?: AbortSignal,
   ): Promise<void>;
 }
+
+/** What an API server tells of itself. */
+export interface KubeDocuments {
+  /**
+   * The OpenAPI v3 document of a group and version, parsed; every authenticated user may read it. It may be some 100 KB:
+   * keep what is needed of it.
+   *
+   * *Errors*: `KubeError`; `not_found` when nothing of the group is served.
+   */
+  openApi(type: Pick<ResourceType, "group" | "version">, signal?: AbortSignal): Promise<unknown>;
+}

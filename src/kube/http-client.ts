@@ -1,5 +1,5 @@
 import type { Clock } from "../util/clock.ts";
-import type { KubeClient, WriteOptions } from "./client.ts";
+import type { KubeClient, KubeDocuments, WriteOptions } from "./client.ts";
 import { KubeError } from "./errors.ts";
 import type { KubeAccess } from "./kubeconfig.ts";
 import { createLineSplitter } from "./line-splitter.ts";
@@ -41,7 +41,7 @@ const defaultFieldManager = "northflank-operator";
 const maxWatchLineBytes = 4 * 1024 * 1024;
 
 /** The {@link KubeClient} of this program: HTTP/1.1 over pooled connections, each call sent once. */
-export function createKubeClient(options: KubeClientOptions): KubeClient & AsyncDisposable {
+export function createKubeClient(options: KubeClientOptions): KubeClient & KubeDocuments & AsyncDisposable {
   const transport = createKubeTransport({ userAgent: defaultFieldManager, ...options });
   const defaultManager = options.fieldManager ?? defaultFieldManager;
 
@@ -158,6 +158,13 @@ export function createKubeClient(options: KubeClientOptions): KubeClient & Async
         body,
       };
       await send({ method: "DELETE", ...request }, signal);
+    },
+
+    openApi: async ({ group, version }, signal) => {
+      const step = `get the OpenAPI document of ${group}/${version}`;
+      const path = `/openapi/v3/apis/${group}/${version}`;
+      const response = await send({ method: "GET", path, step, lane: "shared" }, signal);
+      return parseJson(response, step);
     },
 
     [Symbol.asyncDispose]: () => transport.close(),
