@@ -1,10 +1,15 @@
-import { readFileSync, writeFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
+import { gzipSync } from "node:zlib";
 import { describe, expect, test } from "vitest";
+import { parse } from "yaml";
 import { published } from "../../scripts/published.ts";
+import { parseConfig } from "../../src/config.ts";
 import type { KubeObject } from "../../src/kube/types.ts";
-import { type ChartOptions, renderChart, templateChart } from "../support/chart.ts";
+import { chartFolder, containerOf, type Manifest, renderChart, templateChart, valuesFile } from "../support/chart.ts";
+import { goTool } from "../support/go-tools.ts";
 import { renderKustomization } from "../support/manifests.ts";
 
 // The Helm chart as Helm renders it. After a change on purpose: UPDATE_GOLDEN=1 npm run test:packaging
@@ -12,22 +17,13 @@ import { renderKustomization } from "../support/manifests.ts";
 const root = resolve(fileURLToPath(import.meta.url), "../../..");
 const { version, image } = published();
 
-// biome-ignore lint/suspicious/noExplicitAny: manifests of many kinds, read by path; a wrong path fails the assertion.
-type Manifest = KubeObject & Record<string, any>;
-
-const values = (name: string) => join(root, "test/packaging/values", `${name}.yaml`);
-
-function render(options: ChartOptions = {}): readonly Manifest[] {
-  return renderChart(options) as readonly Manifest[];
-}
-
 function keyOf({ kind, metadata }: KubeObject): string {
   return [kind, metadata.namespace, metadata.name].filter((part) => part !== undefined).join("/");
 }
 
 describe("for default values the chart renders", () => {
   const base = renderKustomization(join(root, "deploy")) as readonly Manifest[];
-  const objects = render();
+  const objects = renderChart();
 
   test("the objects of the kustomize base, but for the Namespace, which Helm makes or finds", () => {
     const expected = base.filter(({ kind }) => kind !== "Namespace").map(keyOf);
@@ -72,8 +68,8 @@ describe("for default values the chart renders", () => {
 describe("golden files", () => {
   test.each([
     ["default", {}],
-    ["namespaced", { files: [values("namespaced")] }],
-    ["full", { files: [values("full")] }],
+    ["namespaced", { files: [valuesFile("namespaced")] }],
+    ["full", { files: [valuesFile("full")] }],
   ] as const)("%s (else: UPDATE_GOLDEN=1 npm run test:packaging)", (name, options) => {
     const path = join(root, "test/packaging/golden", `${name}.yaml`);
     const found = goldenOf(templateChart(options));
@@ -92,4 +88,59 @@ describe("golden files", () => {
         "VERSION",
       );
   }
+});
+
+describe.each(["default", "namespaced", "full"] as const)("the arguments of %s", (name) => {
+  test("are a configuration that the program takes", () => {
+    const objects = renderChart({ files: name === "default" ? [] : [valuesFile(name)] });
+    const [command, ...args] = containerOf(objects).args;
+    expect(command).toBe("run");
+    expect(parseConfig({ args, env: {} })).toMatchObject({ kind: "config" });
+  });
+});
+
+describe("test/packaging/values/full.yaml", () => {
+  const text = readFileSync(valuesFile("full"), "utf8");
+  const full = leavesOf(parse(text));
+  const defaults = leavesOf(parse(readFileSync(join(chartFolder, "values.yaml"), "utf8")));
+  /** What the comment at its head names, with the reason. */
+  const leftOut = text
+    .split("\n#\n")[0]
+    ?.replaceAll(/\n# {3}/g, " ")
+    .split("\n")
+    .flatMap((line) => /^# - ([^:]+): ./.exec(line)?.[1]?.split(", ") ?? []);
+
+  test("sets every value to something that is not its default, but for those that it says it leaves out", () => {
+    const same = Object.keys(defaults).filter((path) => isSame(full[path], defaults[path]));
+    expect(same.toSorted()).toEqual(leftOut?.toSorted());
+    expect(Object.keys(full).length).toBeGreaterThan(80);
+  });
+
+  function isSame(value: unknown, fallback: unknown): boolean {
+    return value === undefined || JSON.stringify(value) === JSON.stringify(fallback);
+  }
+});
+
+/** Values by path. What is Kubernetes' own (labels, resources, ...) is one value, by the first key that is not the chart's. */
+function leavesOf(values: object): Readonly<Record<string, unknown>> {
+  const schema = JSON.parse(readFileSync(join(chartFolder, "values.schema.json"), "utf8"));
+  return Object.fromEntries(walk(values, schema, []));
+}
+
+function walk(value: unknown, schema: Manifest, path: readonly string[]): readonly (readonly [string, unknown])[] {
+  if (schema.properties === undefined) return [[path.join("."), value]];
+  return Object.entries(value as object).flatMap(([key, inner]) => walk(inner, schema.properties[key], [...path, key]));
+}
+
+test("helm lint finds nothing", () => {
+  const { status, stdout } = spawnSync(goTool("helm"), ["lint", "--strict", chartFolder], { encoding: "utf8" });
+  expect([status, stdout.match(/\[(WARNING|ERROR)\].*/g)]).toEqual([0, null]);
+});
+
+test("a release fits into the Secret that Helm keeps it in, which holds 1 MiB", () => {
+  const files = readdirSync(chartFolder, { recursive: true, withFileTypes: true }).filter((file) => file.isFile());
+  const chart = files.map(({ parentPath, name }) => ({ name, data: readFileSync(join(parentPath, name), "base64") }));
+  const release = JSON.stringify({ chart, manifest: templateChart({ files: [valuesFile("full")] }) });
+  // Helm compresses it and writes it as base64. A third is left to the values of users, and to the next versions.
+  expect(gzipSync(release, { level: 9 }).toString("base64").length).toBeLessThan(2 ** 19);
 });

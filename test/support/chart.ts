@@ -6,8 +6,18 @@ import { parseAllDocuments } from "yaml";
 import type { KubeObject } from "../../src/kube/types.ts";
 import { goTool } from "./go-tools.ts";
 
+const root = resolve(dirname(fileURLToPath(import.meta.url)), "../..");
+
 /** The Helm chart of this repository. */
-export const chartFolder = join(resolve(dirname(fileURLToPath(import.meta.url)), "../.."), "deploy/chart");
+export const chartFolder = join(root, "deploy/chart");
+
+// biome-ignore lint/suspicious/noExplicitAny: manifests of many kinds, read by path; a wrong path fails the assertion.
+export type Manifest = KubeObject & Record<string, any>;
+
+/** A file of values that the tests share. */
+export function valuesFile(name: "full" | "namespaced"): string {
+  return join(root, "test/packaging/values", `${name}.yaml`);
+}
 
 export interface ChartOptions {
   /** Files of values, the later ones first. */
@@ -31,22 +41,30 @@ export interface ChartResult {
   readonly stderr: string;
 }
 
-/** Runs `helm template` with a configuration of its own. */
+/** Runs `helm template`. */
 export function tryChart(options: ChartOptions): ChartResult {
+  return helm(["template"], options);
+}
+
+/** What Helm says after an installation. */
+export function notesOf(options: ChartOptions = {}): string {
+  const { status, stdout, stderr } = helm(["install", "--dry-run=client"], options);
+  if (status !== 0) throw new Error(`helm install ended with ${status}: ${stderr}`);
+  return stdout.split("\nNOTES:\n")[1] ?? "";
+}
+
+/** With a configuration of its own, and with the values from standard input. */
+function helm(command: readonly string[], options: ChartOptions): ChartResult {
   const { files = [], values = {}, release = "northflank-operator", namespace = "northflank-operator" } = options;
   const { args = [], chart = chartFolder } = options;
-  const given = files.flatMap((file) => ["--values", file]);
+  const given = [...files, "-"].flatMap((file) => ["--values", file]);
   const home = join(tmpdir(), "northflank-operator-helm");
-  return spawnSync(
-    goTool("helm"),
-    ["template", release, chart, "--namespace", namespace, ...given, "--values", "-", ...args],
-    {
-      input: JSON.stringify(values),
-      encoding: "utf8",
-      maxBuffer: 32 * 1024 * 1024,
-      env: { PATH: process.env.PATH, HELM_CACHE_HOME: home, HELM_CONFIG_HOME: home, HELM_DATA_HOME: home },
-    },
-  );
+  return spawnSync(goTool("helm"), [...command, release, chart, "--namespace", namespace, ...given, ...args], {
+    input: JSON.stringify(values),
+    encoding: "utf8",
+    maxBuffer: 32 * 1024 * 1024,
+    env: { PATH: process.env.PATH, HELM_CACHE_HOME: home, HELM_CONFIG_HOME: home, HELM_DATA_HOME: home },
+  });
 }
 
 /** The text that `helm template` prints. *Errors*: when it refuses the values. */
@@ -57,11 +75,24 @@ export function templateChart(options: ChartOptions = {}): string {
 }
 
 /** The objects that `helm template` prints. */
-export function renderChart(options: ChartOptions = {}): readonly KubeObject[] {
+export function renderChart(options: ChartOptions = {}): readonly Manifest[] {
   return parseAllDocuments(templateChart(options)).flatMap((document) => {
     const [error] = document.errors ?? [];
     if (error !== undefined) throw error;
     const object: unknown = document.toJS();
-    return object === null ? [] : [object as KubeObject];
+    return object === null ? [] : [object as Manifest];
   });
+}
+
+/** The only object of a kind. */
+export function only(objects: readonly Manifest[], kind: string): Manifest {
+  const found = objects.filter((object) => object.kind === kind);
+  const [object] = found;
+  if (object === undefined || found.length > 1) throw new Error(`expected one ${kind}, found ${found.length}`);
+  return object;
+}
+
+/** The operator's container. */
+export function containerOf(objects: readonly Manifest[]): Manifest {
+  return only(objects, "Deployment").spec.template.spec.containers[0];
 }

@@ -21,6 +21,10 @@ the value and what to change. Values that may hold a secret are never quoted.
 {{- $problems = append $problems (printf "flags.%s is %s: a duration above zero is expected, such as %s." .value $text .default) -}}
 {{- end -}}
 {{- end -}}
+{{- $resync := include "northflank-operator.milliseconds" $settings.resyncPeriod | int64 -}}
+{{- if and (gt $resync 0) (lt $resync 60000) -}}
+{{- $problems = append $problems (printf "flags.resyncPeriod is %s: 0 or a duration of at least 60s is expected." $settings.resyncPeriod) -}}
+{{- end -}}
 {{- toYaml $problems -}}
 {{- end -}}
 
@@ -126,6 +130,8 @@ the value and what to change. Values that may hold a secret are never quoted.
 {{- end -}}
 {{- if $url.userinfo -}}
 {{- $problems = append $problems "flags.apiUrl holds a user or a password. Leave it out; the token belongs into a Secret." -}}
+{{- else if and (eq $url.scheme "http") (not (regexMatch "^(localhost|127\\.[0-9.]+|\\[::1\\])(:|$)" $url.host)) -}}
+{{- $problems = append $problems (printf "flags.apiUrl is %s: the operator sends tokens over TLS only. Begin it with https://." $settings.apiUrl) -}}
 {{- else if not $allowed -}}
 {{- $problems = append $problems (printf "flags.apiUrl is %s and flags.allowedApiHosts is %s: the operator sends tokens to listed hosts only. Add %s to flags.allowedApiHosts." $settings.apiUrl $settings.allowedApiHosts $host) -}}
 {{- end -}}

@@ -207,7 +207,7 @@ memory where many objects are kept. One helper thread of V8 instead of four: the
 {{- $env = append $env (dict "name" "NO_PROXY" "value" (join "," .)) -}}
 {{- end -}}
 {{- end -}}
-{{- toYaml (concat $env (.Values.extraEnv | default list)) -}}
+{{- concat $env (.Values.extraEnv | default list) | default list | toYaml -}}
 {{- end -}}
 
 {{/* Ports that the operator connects to, as JSON: those of networkPolicy.egressPorts, of the API and of the proxy. */}}

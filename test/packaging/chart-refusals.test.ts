@@ -1,0 +1,316 @@
+import { describe, expect, test } from "vitest";
+import { notesOf, tryChart, valuesFile } from "../support/chart.ts";
+
+// Values that Helm refuses, and what it says: the path of each wrong value, and where two do not go together what to do.
+
+function refusal(values: object): string {
+  const { status, stdout, stderr } = tryChart({ values });
+  expect([status, stdout]).toEqual([1, ""]);
+  return stderr;
+}
+
+/** What the templates say, one sentence or two for each problem. */
+function problems(values: object): readonly string[] {
+  return refusal(values)
+    .split("\n")
+    .flatMap((line) => (line.startsWith("- ") ? [line.slice(2)] : []));
+}
+
+describe("the schema names the path of", () => {
+  test.each<[string, object, string]>([
+    ["an unknown value", { replicaCount: 1 }, "at '': additional properties 'replicaCount' not allowed"],
+    ["an unknown value in a group", { image: { tagg: "1" } }, "at '/image': additional properties 'tagg' not allowed"],
+    ["an unknown flag", { flags: { wokers: 1 } }, "at '/flags': additional properties 'wokers' not allowed"],
+    ["text for a number", { flags: { workers: "many" } }, "at '/flags/workers': got string, want null or integer"],
+    ["a number out of range", { flags: { workers: 257 } }, "at '/flags/workers': maximum: got 257, want 256"],
+    ["a fraction", { replicas: 1.5 }, "at '/replicas': got number, want integer"],
+    [
+      "a number for a duration",
+      { flags: { shutdownGrace: 30 } },
+      "at '/flags/shutdownGrace': got number, want null or string",
+    ],
+    ["a duration without a unit", { flags: { startGate: "30" } }, "at '/flags/startGate': '30' does not match pattern"],
+    [
+      "a port for an address",
+      { flags: { metricsBindAddress: 8080 } },
+      "at '/flags/metricsBindAddress': got number, want null or string",
+    ],
+    ["a word that is none", { flags: { logLevel: "loud" } }, "at '/flags/logLevel': value must be one of"],
+    [
+      "text for a list",
+      { flags: { watchNamespaces: "a,b" } },
+      "at '/flags/watchNamespaces': got string, want null or array",
+    ],
+    [
+      "a namespace that cannot be",
+      { flags: { watchNamespaces: ["ok", "Not_ok"] } },
+      "at '/flags/watchNamespaces/1': 'Not_ok' does not match",
+    ],
+    [
+      "a namespace twice",
+      { flags: { watchNamespaces: ["a", "a"] } },
+      "at '/flags/watchNamespaces': items at 0 and 1 are equal",
+    ],
+    [
+      "a webhook, which this version has not",
+      { flags: { webhookBindAddress: ":8082" } },
+      "at '/flags/webhookBindAddress': ':8082' does not match",
+    ],
+    ["a digest that is none", { image: { digest: "latest" } }, "at '/image/digest': 'latest' does not match pattern"],
+    ["a tag that is a number", { image: { tag: 1.2 } }, "at '/image/tag': got number, want string"],
+    ["a label that is a number", { commonLabels: { a: 1 } }, "at '/commonLabels/a': got number, want string"],
+    ["a variable without a name", { extraEnv: [{ value: "x" }] }, "at '/extraEnv/0': missing property 'name'"],
+    ["text for a switch", { crds: { install: "no" } }, "at '/crds/install': got string, want boolean"],
+    [
+      "a budget that lets nobody go",
+      { podDisruptionBudget: { maxUnavailable: 0 } },
+      "at '/podDisruptionBudget/maxUnavailable': minimum: got 0, want 1",
+    ],
+    [
+      "a quantity that is none",
+      { resources: { limits: { memory: "lots" } } },
+      "at '/resources/limits/memory': 'lots' does not match pattern",
+    ],
+    ["a value that is taken away", { replicas: null }, "at '': missing property 'replicas'"],
+    ["a group that is taken away", { proxy: null }, "at '': missing property 'proxy'"],
+  ])("%s", (_, values, message) => {
+    expect(refusal(values)).toContain(`- ${message}`);
+  });
+
+  test("all wrong values at once", () => {
+    const message = refusal({ replicas: "two", image: { tagg: "" }, flags: { workers: 0, nope: 1 } });
+    for (const part of ["at '/replicas'", "at '/image'", "at '/flags/workers'", "'nope'"])
+      expect(message).toContain(part);
+  });
+});
+
+describe("the templates refuse", () => {
+  test.each<[string, object, string]>([
+    [
+      "several replicas without a Lease",
+      { flags: { leaderElect: false } },
+      "replicas is 2 and flags.leaderElect is false: every replica would start every run. Set replicas to 1, or flags.leaderElect to true.",
+    ],
+    [
+      "an upgrade without a Lease that overlaps",
+      { replicas: 1, flags: { leaderElect: false }, strategy: { type: "RollingUpdate" } },
+      "strategy.type is RollingUpdate and flags.leaderElect is false: an upgrade would run two replicas at a time. Set strategy.type to Recreate, or leave strategy empty.",
+    ],
+    [
+      "less time to end than the program takes",
+      { flags: { shutdownGrace: "1m" }, terminationGracePeriodSeconds: 60 },
+      "terminationGracePeriodSeconds is 60 and flags.shutdownGrace is 1m: the kubelet would kill the operator before it has finished. Set terminationGracePeriodSeconds to more, or leave it empty.",
+    ],
+    [
+      "less time to end than the program's default",
+      { terminationGracePeriodSeconds: 30 },
+      "terminationGracePeriodSeconds is 30 and flags.shutdownGrace is 30s: the kubelet would kill the operator before it has finished. Set terminationGracePeriodSeconds to more, or leave it empty.",
+    ],
+    [
+      "a duration of nothing",
+      { flags: { startGate: "0s" } },
+      "flags.startGate is 0s: a duration above zero is expected, such as 5s.",
+    ],
+    [
+      "a resync that is too often",
+      { flags: { resyncPeriod: "59s" } },
+      "flags.resyncPeriod is 59s: 0 or a duration of at least 60s is expected.",
+    ],
+    [
+      "two sources of a token",
+      {
+        defaultToken: { existingSecret: { name: "a" } },
+        flags: { defaultTokenFile: "/b", defaultTokenNamespaces: ["a"] },
+      },
+      "defaultToken.existingSecret.name and flags.defaultTokenFile are both set: the operator reads one token. Leave one of them empty.",
+    ],
+    [
+      "a token that serves nobody",
+      { defaultToken: { existingSecret: { name: "a" } } },
+      'defaultToken.existingSecret.name is set and flags.defaultTokenNamespaces is empty: the token would serve no namespace. List the namespaces, or ["*"] for all.',
+    ],
+    [
+      "a star among names",
+      { flags: { defaultTokenNamespaces: ["a", "*"] } },
+      'flags.defaultTokenNamespaces holds * beside names of namespaces: * means all. Use ["*"], or the names alone.',
+    ],
+    [
+      "two proxies",
+      { proxy: { httpsProxy: "http://proxy.example", existingSecret: { name: "proxy" } } },
+      "proxy.httpsProxy and proxy.existingSecret.name are both set: there is one proxy. Leave one of them empty.",
+    ],
+    [
+      "a password in a value, without repeating it",
+      { proxy: { httpsProxy: "http://me:hunter2@proxy.example" } },
+      "proxy.httpsProxy holds a user or a password, which everybody who may read the Deployment would see. Put the address into a Secret and name it in proxy.existingSecret.name.",
+    ],
+    [
+      "a port that nobody knows",
+      { flags: { healthBindAddress: ":0" } },
+      "flags.healthBindAddress is :0: port 0 picks a port that nobody knows. Name a port, or set the value to 0 to switch it off.",
+    ],
+    [
+      "one port for two",
+      { flags: { healthBindAddress: ":8080" } },
+      "flags.metricsBindAddress and flags.healthBindAddress have the same port 8080. Give each a port of its own.",
+    ],
+    [
+      "probes that the kubelet cannot reach",
+      { flags: { healthBindAddress: "127.0.0.1:8081" } },
+      "flags.healthBindAddress is 127.0.0.1:8081: the kubelet cannot reach the probes there. Leave the host out.",
+    ],
+    [
+      "a deadline that is longer than the Lease",
+      { flags: { leaderElectRenewDeadline: "15s" } },
+      "flags.leaderElectRenewDeadline is 15s and flags.leaderElectLeaseDuration is 15s: the deadline must be shorter.",
+    ],
+    [
+      "no time for a second attempt",
+      { flags: { leaderElectRetryPeriod: "8.5s" } },
+      "flags.leaderElectRetryPeriod is 8.5s and flags.leaderElectRenewDeadline is 10s: 1.2 times the period must be shorter than the deadline.",
+    ],
+    [
+      "an API that may not see tokens",
+      { flags: { apiUrl: "https://northflank.example:8443" } },
+      "flags.apiUrl is https://northflank.example:8443 and flags.allowedApiHosts is api.northflank.com: the operator sends tokens to listed hosts only. Add northflank.example:8443 to flags.allowedApiHosts.",
+    ],
+    [
+      "an API without TLS",
+      { flags: { apiUrl: "http://api.northflank.com" } },
+      "flags.apiUrl is http://api.northflank.com: the operator sends tokens over TLS only. Begin it with https://.",
+    ],
+    [
+      "an API with a password, without repeating it",
+      { flags: { apiUrl: "https://me:hunter2@api.northflank.com" } },
+      "flags.apiUrl holds a user or a password. Leave it out; the token belongs into a Secret.",
+    ],
+    [
+      "no service account at all",
+      { serviceAccount: { create: false } },
+      "serviceAccount.create is false and serviceAccount.name is empty. Name the service account that the operator runs as.",
+    ],
+    [
+      "a variable that the chart sets",
+      { extraEnv: [{ name: "NODE_OPTIONS", value: "--trace-gc" }] },
+      "extraEnv sets NODE_OPTIONS, which is set already. Use nodeOptions for it, once.",
+    ],
+    [
+      "a flag twice",
+      { flags: { workers: 3 }, extraArgs: ["--workers=4"] },
+      "extraArgs sets --workers, which is set already. Set it under flags, once.",
+    ],
+    [
+      "a volume with the name of the token's",
+      {
+        defaultToken: { existingSecret: { name: "a" } },
+        flags: { defaultTokenNamespaces: ["a"] },
+        extraVolumes: [{ name: "default-token" }],
+      },
+      "extraVolumes holds a volume default-token, which is the volume of defaultToken.existingSecret. Give yours another name.",
+    ],
+    [
+      "a memory limit from which no heap follows",
+      { resources: { limits: { memory: "256m" } } },
+      "resources.limits.memory is 256m, from which no heap size can be derived. Write it like 256Mi or 1Gi, or set nodeOptions.",
+    ],
+    [
+      "two kinds of budget",
+      { podDisruptionBudget: { minAvailable: 1 } },
+      "podDisruptionBudget.minAvailable and podDisruptionBudget.maxUnavailable are both set: Kubernetes takes one. Set the other one to null.",
+    ],
+    [
+      "a budget without a number",
+      { podDisruptionBudget: { maxUnavailable: null } },
+      "podDisruptionBudget.enabled is true, and neither podDisruptionBudget.maxUnavailable nor podDisruptionBudget.minAvailable is set. Set one of them.",
+    ],
+    [
+      "a budget that blocks every drain",
+      { podDisruptionBudget: { minAvailable: 2, maxUnavailable: null } },
+      "podDisruptionBudget.minAvailable is 2 and replicas is 2: no node with a replica could be drained. Set minAvailable below replicas.",
+    ],
+    [
+      "two monitors",
+      { metrics: { serviceMonitor: { enabled: true }, podMonitor: { enabled: true } } },
+      "metrics.serviceMonitor.enabled and metrics.podMonitor.enabled are both true: Prometheus would scrape everything twice. Set one of them to false.",
+    ],
+    [
+      "a monitor of nothing",
+      { metrics: { podMonitor: { enabled: true } }, flags: { metricsBindAddress: 0 } },
+      "metrics.podMonitor.enabled is true and flags.metricsBindAddress is 0: there are no metrics. Leave flags.metricsBindAddress empty, or set metrics.podMonitor.enabled to false.",
+    ],
+    [
+      "a ServiceMonitor without a Service",
+      { metrics: { serviceMonitor: { enabled: true }, service: { enabled: false } } },
+      "metrics.serviceMonitor.enabled is true and metrics.service.enabled is false: a ServiceMonitor finds the pods through the Service. Set metrics.service.enabled to true, or use metrics.podMonitor.",
+    ],
+    [
+      "alerts that there are none of",
+      { metrics: { prometheusRule: { enabled: true } } },
+      "metrics.prometheusRule.enabled is true, and this chart has no rules of its own yet. Give rules in metrics.prometheusRule.additionalRules, or set metrics.prometheusRule.enabled to false.",
+    ],
+    [
+      "dashboards that there are none of",
+      { metrics: { dashboards: { enabled: true } } },
+      "metrics.dashboards.enabled is true, and this chart has no dashboards of its own yet. Give dashboards in metrics.dashboards.additionalDashboards, or set metrics.dashboards.enabled to false.",
+    ],
+  ])("%s", (_, values, sentence) => {
+    expect(problems(values)).toEqual([sentence]);
+  });
+
+  test("every problem at once, and never a password", () => {
+    const values = {
+      flags: { leaderElect: false, startGate: "0s", apiUrl: "https://me:hunter2@api.northflank.com" },
+      proxy: { httpsProxy: "http://me:hunter2@proxy.example" },
+    };
+    expect(problems(values)).toHaveLength(4);
+    expect(refusal(values)).not.toContain("hunter2");
+  });
+});
+
+describe("after an installation", () => {
+  test("the next three commands give the first namespace its account", () => {
+    expect(notesOf()).toContain("serves all namespaces.");
+    expect(commandsOf(notesOf())).toEqual([
+      "kubectl create secret generic nf-token -n default --from-literal=token=YOUR_TOKEN",
+      "kubectl apply -n default -f - <<'END'",
+      "kubectl wait -n default --for=condition=Ready nfconn/default --timeout=60s",
+    ]);
+    const namespaced = notesOf({ files: [valuesFile("namespaced")] });
+    expect(namespaced).toContain("serves these namespaces: team-a, team-b.");
+    expect(commandsOf(namespaced).every((command) => command.includes(" -n team-a "))).toBe(true);
+  });
+
+  test("with an operator-wide token they name its Secret", () => {
+    const defaultToken = { existingSecret: { name: "nf", key: "api" } };
+    const values = { defaultToken, flags: { defaultTokenNamespaces: ["team-b"] } };
+    expect(commandsOf(notesOf({ values }))).toEqual([
+      "kubectl create secret generic nf -n northflank-operator --from-literal=api=YOUR_TOKEN",
+      "kubectl apply -n team-b -f - <<'END'",
+      "kubectl wait -n team-b --for=condition=Ready nfdeploy/my-service --timeout=60s",
+    ]);
+  });
+
+  function commandsOf(notes: string): readonly string[] {
+    return notes.split("\n").flatMap((line) => (/^ +kubectl /.test(line) ? [line.trim()] : []));
+  }
+
+  test("nothing is warned of by default", () => {
+    expect(notesOf()).not.toContain("Warnings");
+  });
+
+  test.each<[object, string]>([
+    [{ replicas: 0 }, "replicas is 0"],
+    [{ replicas: 1, flags: { leaderElect: false } }, "flags.leaderElect is false"],
+    [{ crds: { keep: false } }, "crds.keep is false"],
+    [{ crds: { install: false } }, "crds.install is false"],
+    [{ rbac: { create: false } }, "rbac.create is false"],
+    [{ flags: { defaultTokenFile: "/t", defaultTokenNamespaces: ["*"] } }, "flags.defaultTokenNamespaces is *"],
+    [{ flags: { defaultTokenFile: "/t" } }, "flags.defaultTokenFile is set and flags.defaultTokenNamespaces is empty"],
+    [{ proxy: { existingSecret: { name: "proxy" } } }, "networkPolicy.egressPorts must hold the port"],
+    [{ flags: { healthBindAddress: "0" } }, "flags.healthBindAddress is 0"],
+  ])("%j is warned of", (values, warning) => {
+    const [, warnings = ""] = notesOf({ values }).split("\nWarnings:\n");
+    expect(warnings).toContain(warning);
+    expect(warnings.match(/^- /gm)).toHaveLength(1);
+  });
+});
