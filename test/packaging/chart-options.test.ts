@@ -273,7 +273,7 @@ describe("ports", () => {
     const objects = render(values, { args: ["--skip-schema-validation"] });
     expect(containerOf(objects).ports).toContainEqual({ name: "webhook", containerPort: 8082 });
     expect(only(objects, "NetworkPolicy").spec.ingress).toEqual([
-      { ports: [{ port: "metrics" }, { port: "health" }, { port: "webhook" }] },
+      { ports: ["metrics", "health", "webhook"].map((port) => ({ port, protocol: "TCP" })) },
     ]);
     const service = objects.find(({ metadata }) => metadata.name === "northflank-operator-webhook");
     expect(service?.spec).toMatchObject({
