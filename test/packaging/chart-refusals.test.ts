@@ -89,22 +89,22 @@ describe("the templates refuse", () => {
     [
       "several replicas without a Lease",
       { flags: { leaderElect: false } },
-      "replicas is 2 and flags.leaderElect is false: every replica would start every run. Set replicas to 1, or flags.leaderElect to true.",
+      "replicas is 2 and flags.leaderElect is false: every replica would be active and start every run. Set replicas to 1, or flags.leaderElect to true.",
     ],
     [
       "an upgrade without a Lease that overlaps",
       { replicas: 1, flags: { leaderElect: false }, strategy: { type: "RollingUpdate" } },
-      "strategy.type is RollingUpdate and flags.leaderElect is false: an upgrade would run two replicas at a time. Set strategy.type to Recreate, or leave strategy empty.",
+      "strategy.type is RollingUpdate and flags.leaderElect is false: two replicas would be active during an upgrade. Set strategy.type to Recreate, or unset strategy.",
     ],
     [
       "less time to end than the program takes",
       { flags: { shutdownGrace: "1m" }, terminationGracePeriodSeconds: 60 },
-      "terminationGracePeriodSeconds is 60 and flags.shutdownGrace is 1m: the kubelet would kill the operator before it has finished. Set terminationGracePeriodSeconds to more, or leave it empty.",
+      "terminationGracePeriodSeconds is 60 and flags.shutdownGrace is 1m: the kubelet would kill the operator before it has shut down. Increase terminationGracePeriodSeconds, or unset it.",
     ],
     [
       "less time to end than the program's default",
       { terminationGracePeriodSeconds: 30 },
-      "terminationGracePeriodSeconds is 30 and flags.shutdownGrace is 30s: the kubelet would kill the operator before it has finished. Set terminationGracePeriodSeconds to more, or leave it empty.",
+      "terminationGracePeriodSeconds is 30 and flags.shutdownGrace is 30s: the kubelet would kill the operator before it has shut down. Increase terminationGracePeriodSeconds, or unset it.",
     ],
     [
       "a duration of nothing",
@@ -122,82 +122,82 @@ describe("the templates refuse", () => {
         defaultToken: { existingSecret: { name: "a" } },
         flags: { defaultTokenFile: "/b", defaultTokenNamespaces: ["a"] },
       },
-      "defaultToken.existingSecret.name and flags.defaultTokenFile are both set: the operator reads one token. Leave one of them empty.",
+      "defaultToken.existingSecret.name and flags.defaultTokenFile are both set: only one token can be used. Set only one of them.",
     ],
     [
       "a token that serves nobody",
       { defaultToken: { existingSecret: { name: "a" } } },
-      'defaultToken.existingSecret.name is set and flags.defaultTokenNamespaces is empty: the token would serve no namespace. List the namespaces, or ["*"] for all.',
+      'defaultToken.existingSecret.name is set and flags.defaultTokenNamespaces is empty: no namespace may use the token. Set flags.defaultTokenNamespaces to the namespaces, or to ["*"] for all.',
     ],
     [
       "a star among names",
       { flags: { defaultTokenNamespaces: ["a", "*"] } },
-      'flags.defaultTokenNamespaces holds * beside names of namespaces: * means all. Use ["*"], or the names alone.',
+      'flags.defaultTokenNamespaces contains * and other names: * means all namespaces. Use ["*"] or only names.',
     ],
     [
       "two proxies",
       { proxy: { httpsProxy: "http://proxy.example", existingSecret: { name: "proxy" } } },
-      "proxy.httpsProxy and proxy.existingSecret.name are both set: there is one proxy. Leave one of them empty.",
+      "proxy.httpsProxy and proxy.existingSecret.name are both set: only one proxy can be used. Set only one of them.",
     ],
     [
       "a password in a value, without repeating it",
       { proxy: { httpsProxy: "http://me:hunter2@proxy.example" } },
-      "proxy.httpsProxy holds a user or a password, which everybody who may read the Deployment would see. Put the address into a Secret and name it in proxy.existingSecret.name.",
+      "proxy.httpsProxy contains credentials, which would be visible in the Deployment. Store the URL in a Secret and set proxy.existingSecret.name.",
     ],
     [
       "a port that nobody knows",
       { flags: { healthBindAddress: ":0" } },
-      "flags.healthBindAddress is :0: port 0 picks a port that nobody knows. Name a port, or set the value to 0 to switch it off.",
+      "flags.healthBindAddress is :0: port 0 is a random port. Set another port, or set the value to 0 to disable the listener.",
     ],
     [
       "one port for two",
       { flags: { healthBindAddress: ":8080" } },
-      "flags.metricsBindAddress and flags.healthBindAddress have the same port 8080. Give each a port of its own.",
+      "flags.metricsBindAddress and flags.healthBindAddress use the same port 8080. Set different ports.",
     ],
     [
       "probes that the kubelet cannot reach",
       { flags: { healthBindAddress: "127.0.0.1:8081" } },
-      "flags.healthBindAddress is 127.0.0.1:8081: the kubelet cannot reach the probes there. Leave the host out.",
+      "flags.healthBindAddress is 127.0.0.1:8081: the kubelet cannot reach a loopback address. Remove the host.",
     ],
     [
       "a deadline that is longer than the Lease",
       { flags: { leaderElectRenewDeadline: "15s" } },
-      "flags.leaderElectRenewDeadline is 15s and flags.leaderElectLeaseDuration is 15s: the deadline must be shorter.",
+      "flags.leaderElectRenewDeadline is 15s and flags.leaderElectLeaseDuration is 15s: the renew deadline must be shorter than the lease duration.",
     ],
     [
       "no time for a second attempt",
       { flags: { leaderElectRetryPeriod: "8.5s" } },
-      "flags.leaderElectRetryPeriod is 8.5s and flags.leaderElectRenewDeadline is 10s: 1.2 times the period must be shorter than the deadline.",
+      "flags.leaderElectRetryPeriod is 8.5s and flags.leaderElectRenewDeadline is 10s: 1.2 times the retry period must be shorter than the renew deadline.",
     ],
     [
       "an API that may not see tokens",
       { flags: { apiUrl: "https://northflank.example:8443" } },
-      "flags.apiUrl is https://northflank.example:8443 and flags.allowedApiHosts is api.northflank.com: the operator sends tokens to listed hosts only. Add northflank.example:8443 to flags.allowedApiHosts.",
+      "flags.apiUrl is https://northflank.example:8443 and flags.allowedApiHosts is api.northflank.com: tokens are sent only to listed hosts. Add northflank.example:8443 to flags.allowedApiHosts.",
     ],
     [
       "an API without TLS",
       { flags: { apiUrl: "http://api.northflank.com" } },
-      "flags.apiUrl is http://api.northflank.com: the operator sends tokens over TLS only. Begin it with https://.",
+      "flags.apiUrl is http://api.northflank.com: tokens are sent only over TLS. Use an https:// URL.",
     ],
     [
       "an API with a password, without repeating it",
       { flags: { apiUrl: "https://me:hunter2@api.northflank.com" } },
-      "flags.apiUrl holds a user or a password. Leave it out; the token belongs into a Secret.",
+      "flags.apiUrl contains credentials. Remove them; the token is read from a Secret.",
     ],
     [
       "no service account at all",
       { serviceAccount: { create: false } },
-      "serviceAccount.create is false and serviceAccount.name is empty. Name the service account that the operator runs as.",
+      "serviceAccount.create is false and serviceAccount.name is empty. Set serviceAccount.name to the service account of the operator.",
     ],
     [
       "a variable that the chart sets",
       { extraEnv: [{ name: "NODE_OPTIONS", value: "--trace-gc" }] },
-      "extraEnv sets NODE_OPTIONS, which is set already. Use nodeOptions for it, once.",
+      "extraEnv contains NODE_OPTIONS, which is already set. Set nodeOptions instead.",
     ],
     [
       "a flag twice",
       { flags: { workers: 3 }, extraArgs: ["--workers=4"] },
-      "extraArgs sets --workers, which is set already. Set it under flags, once.",
+      "extraArgs contains --workers, which is already set. Set flags.workers only.",
     ],
     [
       "a volume with the name of the token's",
@@ -206,17 +206,17 @@ describe("the templates refuse", () => {
         flags: { defaultTokenNamespaces: ["a"] },
         extraVolumes: [{ name: "default-token" }],
       },
-      "extraVolumes holds a volume default-token, which is the volume of defaultToken.existingSecret. Give yours another name.",
+      "extraVolumes contains a volume default-token, which defaultToken.existingSecret uses. Rename it.",
     ],
     [
       "a memory limit from which no heap follows",
       { resources: { limits: { memory: "256m" } } },
-      "resources.limits.memory is 256m, from which no heap size can be derived. Write it like 256Mi or 1Gi, or set nodeOptions.",
+      "resources.limits.memory is 256m, from which no heap size can be derived. Use a quantity such as 256Mi or 1Gi, or set nodeOptions.",
     ],
     [
       "two kinds of budget",
       { podDisruptionBudget: { minAvailable: 1 } },
-      "podDisruptionBudget.minAvailable and podDisruptionBudget.maxUnavailable are both set: Kubernetes takes one. Set the other one to null.",
+      "podDisruptionBudget.minAvailable and podDisruptionBudget.maxUnavailable are both set: they are mutually exclusive. Set one of them to null.",
     ],
     [
       "a budget without a number",
@@ -226,7 +226,7 @@ describe("the templates refuse", () => {
     [
       "a budget that blocks every drain",
       { podDisruptionBudget: { minAvailable: 2, maxUnavailable: null } },
-      "podDisruptionBudget.minAvailable is 2 and replicas is 2: no node with a replica could be drained. Set minAvailable below replicas.",
+      "podDisruptionBudget.minAvailable is 2 and replicas is 2: no pod could be evicted, and node drains would hang. Set podDisruptionBudget.minAvailable below replicas.",
     ],
     [
       "two monitors",
@@ -236,22 +236,22 @@ describe("the templates refuse", () => {
     [
       "a monitor of nothing",
       { metrics: { podMonitor: { enabled: true } }, flags: { metricsBindAddress: 0 } },
-      "metrics.podMonitor.enabled is true and flags.metricsBindAddress is 0: there are no metrics. Leave flags.metricsBindAddress empty, or set metrics.podMonitor.enabled to false.",
+      "metrics.podMonitor.enabled is true and flags.metricsBindAddress is 0: metrics are disabled. Unset flags.metricsBindAddress, or set metrics.podMonitor.enabled to false.",
     ],
     [
       "a ServiceMonitor without a Service",
       { metrics: { serviceMonitor: { enabled: true }, service: { enabled: false } } },
-      "metrics.serviceMonitor.enabled is true and metrics.service.enabled is false: a ServiceMonitor finds the pods through the Service. Set metrics.service.enabled to true, or use metrics.podMonitor.",
+      "metrics.serviceMonitor.enabled is true and metrics.service.enabled is false: a ServiceMonitor selects the Service. Set metrics.service.enabled to true, or use metrics.podMonitor.",
     ],
     [
       "alerts that there are none of",
       { metrics: { prometheusRule: { enabled: true } } },
-      "metrics.prometheusRule.enabled is true, and this chart has no rules of its own yet. Give rules in metrics.prometheusRule.additionalRules, or set metrics.prometheusRule.enabled to false.",
+      "metrics.prometheusRule.enabled is true, but this chart contains no rules yet. Set metrics.prometheusRule.additionalRules, or set metrics.prometheusRule.enabled to false.",
     ],
     [
       "dashboards that there are none of",
       { metrics: { dashboards: { enabled: true } } },
-      "metrics.dashboards.enabled is true, and this chart has no dashboards of its own yet. Give dashboards in metrics.dashboards.additionalDashboards, or set metrics.dashboards.enabled to false.",
+      "metrics.dashboards.enabled is true, but this chart contains no dashboards yet. Set metrics.dashboards.additionalDashboards, or set metrics.dashboards.enabled to false.",
     ],
   ])("%s", (_, values, sentence) => {
     expect(problems(values)).toEqual([sentence]);
@@ -306,7 +306,7 @@ describe("after an installation", () => {
     [{ rbac: { create: false } }, "rbac.create is false"],
     [{ flags: { defaultTokenFile: "/t", defaultTokenNamespaces: ["*"] } }, "flags.defaultTokenNamespaces is *"],
     [{ flags: { defaultTokenFile: "/t" } }, "flags.defaultTokenFile is set and flags.defaultTokenNamespaces is empty"],
-    [{ proxy: { existingSecret: { name: "proxy" } } }, "networkPolicy.egressPorts must hold the port"],
+    [{ proxy: { existingSecret: { name: "proxy" } } }, "add the port of the proxy to networkPolicy.egressPorts"],
     [{ flags: { healthBindAddress: "0" } }, "flags.healthBindAddress is 0"],
   ])("%j is warned of", (values, warning) => {
     const [, warnings = ""] = notesOf({ values }).split("\nWarnings:\n");

@@ -1,6 +1,6 @@
 {{/*
-Refuses values that the schema lets through one by one and that do not work together. Every problem is told at once; each names
-the value and what to change. Values that may hold a secret are never quoted.
+Refuses values that the schema lets through one by one and that do not work together. All problems are reported together; each
+names the values and the remedy. Values that may hold a secret are never quoted.
 */}}
 {{- define "northflank-operator.check" -}}
 {{- $problems := list -}}
@@ -32,10 +32,10 @@ the value and what to change. Values that may hold a secret are never quoted.
 {{- $problems := list -}}
 {{- if eq (include "northflank-operator.settings" . | fromYaml).leaderElect "false" -}}
 {{- if gt (int .Values.replicas) 1 -}}
-{{- $problems = append $problems (printf "replicas is %d and flags.leaderElect is false: every replica would start every run. Set replicas to 1, or flags.leaderElect to true." (int .Values.replicas)) -}}
+{{- $problems = append $problems (printf "replicas is %d and flags.leaderElect is false: every replica would be active and start every run. Set replicas to 1, or flags.leaderElect to true." (int .Values.replicas)) -}}
 {{- end -}}
 {{- if eq (dig "type" "" (.Values.strategy | default dict)) "RollingUpdate" -}}
-{{- $problems = append $problems "strategy.type is RollingUpdate and flags.leaderElect is false: an upgrade would run two replicas at a time. Set strategy.type to Recreate, or leave strategy empty." -}}
+{{- $problems = append $problems "strategy.type is RollingUpdate and flags.leaderElect is false: two replicas would be active during an upgrade. Set strategy.type to Recreate, or unset strategy." -}}
 {{- end -}}
 {{- end -}}
 {{- toYaml $problems -}}
@@ -46,7 +46,7 @@ the value and what to change. Values that may hold a secret are never quoted.
 {{- $grace := (include "northflank-operator.settings" . | fromYaml).shutdownGrace -}}
 {{- $seconds := include "northflank-operator.terminationGracePeriodSeconds" . | int64 -}}
 {{- if le (mul $seconds 1000) (include "northflank-operator.milliseconds" $grace | int64) -}}
-{{- $problems = append $problems (printf "terminationGracePeriodSeconds is %d and flags.shutdownGrace is %s: the kubelet would kill the operator before it has finished. Set terminationGracePeriodSeconds to more, or leave it empty." $seconds $grace) -}}
+{{- $problems = append $problems (printf "terminationGracePeriodSeconds is %d and flags.shutdownGrace is %s: the kubelet would kill the operator before it has shut down. Increase terminationGracePeriodSeconds, or unset it." $seconds $grace) -}}
 {{- end -}}
 {{- toYaml $problems -}}
 {{- end -}}
@@ -55,15 +55,15 @@ the value and what to change. Values that may hold a secret are never quoted.
 {{- $problems := list -}}
 {{- with .Values.defaultToken.existingSecret.name -}}
 {{- if $.Values.flags.defaultTokenFile -}}
-{{- $problems = append $problems "defaultToken.existingSecret.name and flags.defaultTokenFile are both set: the operator reads one token. Leave one of them empty." -}}
+{{- $problems = append $problems "defaultToken.existingSecret.name and flags.defaultTokenFile are both set: only one token can be used. Set only one of them." -}}
 {{- end -}}
 {{- if not $.Values.flags.defaultTokenNamespaces -}}
-{{- $problems = append $problems "defaultToken.existingSecret.name is set and flags.defaultTokenNamespaces is empty: the token would serve no namespace. List the namespaces, or [\"*\"] for all." -}}
+{{- $problems = append $problems "defaultToken.existingSecret.name is set and flags.defaultTokenNamespaces is empty: no namespace may use the token. Set flags.defaultTokenNamespaces to the namespaces, or to [\"*\"] for all." -}}
 {{- end -}}
 {{- end -}}
 {{- with .Values.flags.defaultTokenNamespaces -}}
 {{- if and (has "*" .) (gt (len .) 1) -}}
-{{- $problems = append $problems "flags.defaultTokenNamespaces holds * beside names of namespaces: * means all. Use [\"*\"], or the names alone." -}}
+{{- $problems = append $problems "flags.defaultTokenNamespaces contains * and other names: * means all namespaces. Use [\"*\"] or only names." -}}
 {{- end -}}
 {{- end -}}
 {{- toYaml $problems -}}
@@ -73,10 +73,10 @@ the value and what to change. Values that may hold a secret are never quoted.
 {{- $problems := list -}}
 {{- with .Values.proxy -}}
 {{- if and .httpsProxy .existingSecret.name -}}
-{{- $problems = append $problems "proxy.httpsProxy and proxy.existingSecret.name are both set: there is one proxy. Leave one of them empty." -}}
+{{- $problems = append $problems "proxy.httpsProxy and proxy.existingSecret.name are both set: only one proxy can be used. Set only one of them." -}}
 {{- end -}}
 {{- if contains "@" (.httpsProxy | default "") -}}
-{{- $problems = append $problems "proxy.httpsProxy holds a user or a password, which everybody who may read the Deployment would see. Put the address into a Secret and name it in proxy.existingSecret.name." -}}
+{{- $problems = append $problems "proxy.httpsProxy contains credentials, which would be visible in the Deployment. Store the URL in a Secret and set proxy.existingSecret.name." -}}
 {{- end -}}
 {{- end -}}
 {{- toYaml $problems -}}
@@ -89,14 +89,14 @@ the value and what to change. Values that may hold a secret are never quoted.
 {{- range list "metricsBindAddress" "healthBindAddress" "webhookBindAddress" -}}
 {{- $port := include "northflank-operator.port" (get $settings .) -}}
 {{- if eq $port "0" -}}
-{{- $problems = append $problems (printf "flags.%s is %s: port 0 picks a port that nobody knows. Name a port, or set the value to 0 to switch it off." . (get $settings .)) -}}
+{{- $problems = append $problems (printf "flags.%s is %s: port 0 is a random port. Set another port, or set the value to 0 to disable the listener." . (get $settings .)) -}}
 {{- else if and $port (hasKey $seen $port) -}}
-{{- $problems = append $problems (printf "flags.%s and flags.%s have the same port %s. Give each a port of its own." (get $seen $port) . $port) -}}
+{{- $problems = append $problems (printf "flags.%s and flags.%s use the same port %s. Set different ports." (get $seen $port) . $port) -}}
 {{- end -}}
 {{- $_ := set $seen $port . -}}
 {{- end -}}
 {{- if regexMatch "^(localhost|127\\..*|\\[::1\\]):" $settings.healthBindAddress -}}
-{{- $problems = append $problems (printf "flags.healthBindAddress is %s: the kubelet cannot reach the probes there. Leave the host out." $settings.healthBindAddress) -}}
+{{- $problems = append $problems (printf "flags.healthBindAddress is %s: the kubelet cannot reach a loopback address. Remove the host." $settings.healthBindAddress) -}}
 {{- end -}}
 {{- toYaml $problems -}}
 {{- end -}}
@@ -108,10 +108,10 @@ the value and what to change. Values that may hold a secret are never quoted.
 {{- $renew := include "northflank-operator.milliseconds" $settings.leaderElectRenewDeadline | float64 -}}
 {{- $retry := include "northflank-operator.milliseconds" $settings.leaderElectRetryPeriod | float64 -}}
 {{- if ge $renew $lease -}}
-{{- $problems = append $problems (printf "flags.leaderElectRenewDeadline is %s and flags.leaderElectLeaseDuration is %s: the deadline must be shorter." $settings.leaderElectRenewDeadline $settings.leaderElectLeaseDuration) -}}
+{{- $problems = append $problems (printf "flags.leaderElectRenewDeadline is %s and flags.leaderElectLeaseDuration is %s: the renew deadline must be shorter than the lease duration." $settings.leaderElectRenewDeadline $settings.leaderElectLeaseDuration) -}}
 {{- end -}}
 {{- if ge (mulf $retry 1.2) $renew -}}
-{{- $problems = append $problems (printf "flags.leaderElectRetryPeriod is %s and flags.leaderElectRenewDeadline is %s: 1.2 times the period must be shorter than the deadline." $settings.leaderElectRetryPeriod $settings.leaderElectRenewDeadline) -}}
+{{- $problems = append $problems (printf "flags.leaderElectRetryPeriod is %s and flags.leaderElectRenewDeadline is %s: 1.2 times the retry period must be shorter than the renew deadline." $settings.leaderElectRetryPeriod $settings.leaderElectRenewDeadline) -}}
 {{- end -}}
 {{- toYaml $problems -}}
 {{- end -}}
@@ -129,11 +129,11 @@ the value and what to change. Values that may hold a secret are never quoted.
 {{- end -}}
 {{- end -}}
 {{- if $url.userinfo -}}
-{{- $problems = append $problems "flags.apiUrl holds a user or a password. Leave it out; the token belongs into a Secret." -}}
+{{- $problems = append $problems "flags.apiUrl contains credentials. Remove them; the token is read from a Secret." -}}
 {{- else if and (eq $url.scheme "http") (not (regexMatch "^(localhost|127\\.[0-9.]+|\\[::1\\])(:|$)" $url.host)) -}}
-{{- $problems = append $problems (printf "flags.apiUrl is %s: the operator sends tokens over TLS only. Begin it with https://." $settings.apiUrl) -}}
+{{- $problems = append $problems (printf "flags.apiUrl is %s: tokens are sent only over TLS. Use an https:// URL." $settings.apiUrl) -}}
 {{- else if not $allowed -}}
-{{- $problems = append $problems (printf "flags.apiUrl is %s and flags.allowedApiHosts is %s: the operator sends tokens to listed hosts only. Add %s to flags.allowedApiHosts." $settings.apiUrl $settings.allowedApiHosts $host) -}}
+{{- $problems = append $problems (printf "flags.apiUrl is %s and flags.allowedApiHosts is %s: tokens are sent only to listed hosts. Add %s to flags.allowedApiHosts." $settings.apiUrl $settings.allowedApiHosts $host) -}}
 {{- end -}}
 {{- toYaml $problems -}}
 {{- end -}}
@@ -141,13 +141,17 @@ the value and what to change. Values that may hold a secret are never quoted.
 {{- define "northflank-operator.check.names" -}}
 {{- $problems := list -}}
 {{- if not (include "northflank-operator.serviceAccountName" .) -}}
-{{- $problems = append $problems "serviceAccount.create is false and serviceAccount.name is empty. Name the service account that the operator runs as." -}}
+{{- $problems = append $problems "serviceAccount.create is false and serviceAccount.name is empty. Set serviceAccount.name to the service account of the operator." -}}
 {{- end -}}
 {{- $variables := dict -}}
 {{- range include "northflank-operator.env" . | fromYamlArray -}}
 {{- if hasKey $variables .name -}}
 {{- $own := dict "NODE_OPTIONS" "nodeOptions" "HTTPS_PROXY" "proxy.httpsProxy" "NO_PROXY" "proxy.noProxy" -}}
-{{- $problems = append $problems (printf "extraEnv sets %s, which is set already. Use %s for it, once." .name (get $own .name | default "one entry of extraEnv")) -}}
+{{- $remedy := "Remove one of them." -}}
+{{- if hasKey $own .name -}}
+{{- $remedy = printf "Set %s instead." (get $own .name) -}}
+{{- end -}}
+{{- $problems = append $problems (printf "extraEnv contains %s, which is already set. %s" .name $remedy) -}}
 {{- end -}}
 {{- $_ := set $variables .name true -}}
 {{- end -}}
@@ -155,14 +159,14 @@ the value and what to change. Values that may hold a secret are never quoted.
 {{- range include "northflank-operator.args" . | fromYamlArray -}}
 {{- $flag := regexFind "^--[a-z-]+" . -}}
 {{- if and $flag (hasKey $flags $flag) -}}
-{{- $problems = append $problems (printf "extraArgs sets %s, which is set already. Set it under flags, once." $flag) -}}
+{{- $problems = append $problems (printf "extraArgs contains %s, which is already set. Set flags.%s only." $flag (trimPrefix "--" $flag | camelcase | untitle)) -}}
 {{- end -}}
 {{- $_ := set $flags $flag true -}}
 {{- end -}}
 {{- if .Values.defaultToken.existingSecret.name -}}
 {{- range .Values.extraVolumes -}}
 {{- if eq .name "default-token" -}}
-{{- $problems = append $problems "extraVolumes holds a volume default-token, which is the volume of defaultToken.existingSecret. Give yours another name." -}}
+{{- $problems = append $problems "extraVolumes contains a volume default-token, which defaultToken.existingSecret uses. Rename it." -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
@@ -173,7 +177,7 @@ the value and what to change. Values that may hold a secret are never quoted.
 {{- $problems := list -}}
 {{- $limit := dig "limits" "memory" "" (.Values.resources | default dict) -}}
 {{- if and $limit (kindIs "invalid" .Values.nodeOptions) (not (include "northflank-operator.heapMiB" $limit)) -}}
-{{- $problems = append $problems (printf "resources.limits.memory is %v, from which no heap size can be derived. Write it like 256Mi or 1Gi, or set nodeOptions." $limit) -}}
+{{- $problems = append $problems (printf "resources.limits.memory is %v, from which no heap size can be derived. Use a quantity such as 256Mi or 1Gi, or set nodeOptions." $limit) -}}
 {{- end -}}
 {{- toYaml $problems -}}
 {{- end -}}
@@ -183,10 +187,10 @@ the value and what to change. Values that may hold a secret are never quoted.
 {{- with .Values.podDisruptionBudget -}}
 {{- if and .enabled (not (kindIs "invalid" .minAvailable)) -}}
 {{- if not (kindIs "invalid" .maxUnavailable) -}}
-{{- $problems = append $problems "podDisruptionBudget.minAvailable and podDisruptionBudget.maxUnavailable are both set: Kubernetes takes one. Set the other one to null." -}}
+{{- $problems = append $problems "podDisruptionBudget.minAvailable and podDisruptionBudget.maxUnavailable are both set: they are mutually exclusive. Set one of them to null." -}}
 {{- end -}}
 {{- if and (not (kindIs "string" .minAvailable)) (ge (int .minAvailable) (int $.Values.replicas)) -}}
-{{- $problems = append $problems (printf "podDisruptionBudget.minAvailable is %d and replicas is %d: no node with a replica could be drained. Set minAvailable below replicas." (int .minAvailable) (int $.Values.replicas)) -}}
+{{- $problems = append $problems (printf "podDisruptionBudget.minAvailable is %d and replicas is %d: no pod could be evicted, and node drains would hang. Set podDisruptionBudget.minAvailable below replicas." (int .minAvailable) (int $.Values.replicas)) -}}
 {{- end -}}
 {{- else if and .enabled (kindIs "invalid" .maxUnavailable) -}}
 {{- $problems = append $problems "podDisruptionBudget.enabled is true, and neither podDisruptionBudget.maxUnavailable nor podDisruptionBudget.minAvailable is set. Set one of them." -}}
@@ -204,17 +208,17 @@ the value and what to change. Values that may hold a secret are never quoted.
 {{- end -}}
 {{- range $name := list "serviceMonitor" "podMonitor" -}}
 {{- if and $off (get $.Values.metrics $name).enabled -}}
-{{- $problems = append $problems (printf "metrics.%s.enabled is true and flags.metricsBindAddress is 0: there are no metrics. Leave flags.metricsBindAddress empty, or set metrics.%s.enabled to false." $name $name) -}}
+{{- $problems = append $problems (printf "metrics.%s.enabled is true and flags.metricsBindAddress is 0: metrics are disabled. Unset flags.metricsBindAddress, or set metrics.%s.enabled to false." $name $name) -}}
 {{- end -}}
 {{- end -}}
 {{- if and .serviceMonitor.enabled (not .service.enabled) -}}
-{{- $problems = append $problems "metrics.serviceMonitor.enabled is true and metrics.service.enabled is false: a ServiceMonitor finds the pods through the Service. Set metrics.service.enabled to true, or use metrics.podMonitor." -}}
+{{- $problems = append $problems "metrics.serviceMonitor.enabled is true and metrics.service.enabled is false: a ServiceMonitor selects the Service. Set metrics.service.enabled to true, or use metrics.podMonitor." -}}
 {{- end -}}
 {{- if and .prometheusRule.enabled (not .prometheusRule.additionalRules) (not ($.Files.Glob "files/rules/*.yaml")) -}}
-{{- $problems = append $problems "metrics.prometheusRule.enabled is true, and this chart has no rules of its own yet. Give rules in metrics.prometheusRule.additionalRules, or set metrics.prometheusRule.enabled to false." -}}
+{{- $problems = append $problems "metrics.prometheusRule.enabled is true, but this chart contains no rules yet. Set metrics.prometheusRule.additionalRules, or set metrics.prometheusRule.enabled to false." -}}
 {{- end -}}
 {{- if and .dashboards.enabled (not .dashboards.additionalDashboards) (not ($.Files.Glob "files/dashboards/*.json")) -}}
-{{- $problems = append $problems "metrics.dashboards.enabled is true, and this chart has no dashboards of its own yet. Give dashboards in metrics.dashboards.additionalDashboards, or set metrics.dashboards.enabled to false." -}}
+{{- $problems = append $problems "metrics.dashboards.enabled is true, but this chart contains no dashboards yet. Set metrics.dashboards.additionalDashboards, or set metrics.dashboards.enabled to false." -}}
 {{- end -}}
 {{- end -}}
 {{- toYaml $problems -}}

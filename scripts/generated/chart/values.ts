@@ -25,17 +25,17 @@ const secretKey = { ...string, pattern: "^[-._a-zA-Z0-9]{1,253}$" };
 const prometheusDuration = stringLike("([0-9]+(ms|s|m|h))+");
 
 const monitor = (kind: string) =>
-  group(`A ${kind} of the Prometheus operator. Needs its CRDs.`, {
+  group(`${kind} for the Prometheus operator, whose CRDs must be installed.`, {
     enabled: value(`Create the ${kind}.`, false, boolean),
-    labels: value("Labels of it, such as those that your Prometheus selects.", {}, stringMap, {
+    labels: value("Additional labels, such as those that your Prometheus selects.", {}, stringMap, {
       release: "prometheus",
     }),
-    annotations: value("Annotations of it.", {}, stringMap),
-    interval: value("How often to scrape. Empty: as Prometheus is set up.", "", prometheusDuration, "30s"),
-    scrapeTimeout: value("Time limit of a scrape. Empty: as Prometheus is set up.", "", prometheusDuration, "10s"),
-    honorLabels: value("Keep labels of the metrics that Prometheus has too.", false, boolean),
-    relabelings: value("Changes of the target's labels.", [], anyObjects),
-    metricRelabelings: value("Changes of the metrics' labels.", [], anyObjects),
+    annotations: value("Additional annotations.", {}, stringMap),
+    interval: value("Scrape interval. Empty: the global interval of Prometheus.", "", prometheusDuration, "30s"),
+    scrapeTimeout: value("Scrape timeout. Empty: the global timeout of Prometheus.", "", prometheusDuration, "10s"),
+    honorLabels: value("Keep labels of the metrics that conflict with labels of the target.", false, boolean),
+    relabelings: value("Relabeling of targets.", [], anyObjects),
+    metricRelabelings: value("Relabeling of metrics.", [], anyObjects),
   });
 
 const probe = (
@@ -43,9 +43,13 @@ const probe = (
   fallback: Readonly<Record<"periodSeconds" | "timeoutSeconds" | "failureThreshold", number>>,
 ) =>
   group(about, {
-    periodSeconds: value("Time between two probes.", fallback.periodSeconds, integer(1)),
-    timeoutSeconds: value("Time limit of a probe.", fallback.timeoutSeconds, integer(1)),
-    failureThreshold: value("Failures in a row that count.", fallback.failureThreshold, integer(1)),
+    periodSeconds: value("Interval between probes.", fallback.periodSeconds, integer(1)),
+    timeoutSeconds: value("Timeout of a probe.", fallback.timeoutSeconds, integer(1)),
+    failureThreshold: value(
+      "Consecutive failures before the probe counts as failed.",
+      fallback.failureThreshold,
+      integer(1),
+    ),
   });
 
 /** Every value of the chart: the source of values.yaml, of its schema, and of the tables of its README. */
@@ -55,7 +59,7 @@ export function chapters(): readonly Chapter[] {
       title: "Flags",
       values: {
         flags: group(
-          "The flags of `northflank-operator run`, by their names in camelCase. Null or empty: the flag's own default, which a later version may change.",
+          "Flags of `northflank-operator run`, by their names in camelCase. A value that is null or empty is not passed: the default of the version applies.",
           valuesOfFlags(),
         ),
       },
@@ -64,16 +68,16 @@ export function chapters(): readonly Chapter[] {
       title: "Tokens",
       values: {
         defaultToken: group(
-          "A token that serves objects whose namespace has no NorthflankConnection of its own. Set flags.defaultTokenNamespaces too.",
+          "Operator-wide API token, for namespaces without a NorthflankConnection. flags.defaultTokenNamespaces lists the namespaces that may use it.",
           {
-            existingSecret: group("The Secret that holds the token, in the release's namespace.", {
+            existingSecret: group("Existing Secret in the namespace of the release.", {
               name: value(
-                "Name of the Secret. It is mounted as a file, and a new token is read from it without a restart.",
+                "Name of the Secret. It is mounted as a file; a rotated token is used without a restart.",
                 "",
                 stringLike(dnsName),
                 "northflank-token",
               ),
-              key: value("Key in the Secret.", "token", secretKey),
+              key: value("Key of the token in the Secret.", "token", secretKey),
             }),
           },
         ),
@@ -83,20 +87,20 @@ export function chapters(): readonly Chapter[] {
       title: "Image",
       values: {
         image: group("", {
-          repository: value("Image without tag and digest.", published().image, { ...string, minLength: 1 }),
+          repository: value("Image repository.", published().image, { ...string, minLength: 1 }),
           tag: value(
-            "Tag. Empty: the chart's appVersion.",
+            "Image tag. Empty: the appVersion of the chart.",
             "",
             stringLike("[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}"),
             published().version,
           ),
           digest: value(
-            "Digest. It decides what is pulled; a tag beside it is for people.",
+            "Image digest. With a tag and a digest, the digest decides which image is pulled.",
             "",
             stringLike("sha256:[0-9a-f]{64}"),
           ),
-          pullPolicy: value("When the kubelet pulls.", "IfNotPresent", oneOf("Always", "IfNotPresent", "Never")),
-          pullSecrets: value("Secrets with credentials of the registry.", [], namedObjects, [{ name: "registry" }]),
+          pullPolicy: value("Image pull policy.", "IfNotPresent", oneOf("Always", "IfNotPresent", "Never")),
+          pullSecrets: value("Image pull secrets.", [], namedObjects, [{ name: "registry" }]),
         }),
       },
     },
@@ -104,17 +108,17 @@ export function chapters(): readonly Chapter[] {
       title: "Names and labels",
       values: {
         nameOverride: value(
-          "In the place of `northflank-operator` in names and labels.",
+          "Replaces `northflank-operator` in the names of objects and in app.kubernetes.io/name.",
           "",
           stringLike("[a-z]([-a-z0-9]{0,61}[a-z0-9])?"),
         ),
         fullnameOverride: value(
-          "Name of the objects, whatever the release is called.",
+          "Name of the objects. It replaces the name that is derived from the release.",
           "",
           stringLike("[a-z]([-a-z0-9]{0,52}[a-z0-9])?"),
         ),
-        commonLabels: value("Labels of every object but the CRDs, and of the pods.", {}, stringMap),
-        commonAnnotations: value("Annotations of every object but the CRDs, and of the pods.", {}, stringMap),
+        commonLabels: value("Labels of all objects and pods, except the CRDs.", {}, stringMap),
+        commonAnnotations: value("Annotations of all objects and pods, except the CRDs.", {}, stringMap),
         podLabels: value("Labels of the pods.", {}, stringMap),
         podAnnotations: value("Annotations of the pods.", {}, stringMap),
       },
@@ -124,12 +128,12 @@ export function chapters(): readonly Chapter[] {
       values: {
         crds: group("", {
           install: value(
-            "Install and upgrade the CustomResourceDefinitions with the release. Set it to false for every release of a cluster but the first.",
+            "Install and upgrade the CustomResourceDefinitions with this release. Only one release of a cluster can own them.",
             true,
             boolean,
           ),
           keep: value(
-            "Keep them when the release is uninstalled. Without them Kubernetes deletes every object of these kinds.",
+            "Keep the CustomResourceDefinitions when the release is uninstalled. Deleting them deletes all objects of these kinds.",
             true,
             boolean,
           ),
@@ -149,12 +153,12 @@ export function chapters(): readonly Chapter[] {
         }),
         serviceAccount: group("", {
           create: value("Create the service account.", true, boolean),
-          name: value("Its name. Empty: the name of the release's objects.", "", stringLike(dnsName)),
-          annotations: value("Annotations of it.", {}, stringMap),
-          automount: value("Mount its token into every pod that uses it.", false, boolean),
+          name: value("Name of the service account. Empty: the name of the Deployment.", "", stringLike(dnsName)),
+          annotations: value("Annotations of the service account.", {}, stringMap),
+          automount: value("Mount the token into every pod that uses the service account.", false, boolean),
         }),
         automountServiceAccountToken: value(
-          "Mount the token into the operator's pods. Set it to false where a volume brings the token.",
+          "Mount the service account token into the operator's pods. Set it to false if extraVolumes mounts one.",
           true,
           boolean,
         ),
@@ -163,50 +167,54 @@ export function chapters(): readonly Chapter[] {
     {
       title: "Pods",
       values: {
-        replicas: value("One replica leads, the others wait with their caches filled.", 2, integer(0)),
+        replicas: value(
+          "Number of replicas. One is active, the others are on standby with filled caches.",
+          2,
+          integer(0),
+        ),
         strategy: value(
-          "Strategy of the Deployment. Empty: RollingUpdate without a gap, or Recreate where flags.leaderElect is false.",
+          "Update strategy of the Deployment. Empty: RollingUpdate with maxSurge 1 and maxUnavailable 0, or Recreate if flags.leaderElect is false.",
           {},
           kubernetesObject,
           { type: "Recreate" },
         ),
         revisionHistoryLimit: value(
-          "Old ReplicaSets to keep. Null: as Kubernetes does.",
+          "Number of old ReplicaSets to keep. Null: the default of Kubernetes.",
           null,
           nullable(integer(0)),
           3,
         ),
         terminationGracePeriodSeconds: value(
-          "Time from SIGTERM to SIGKILL. Null: flags.shutdownGrace and 15 seconds more.",
+          "Seconds between SIGTERM and SIGKILL; must be longer than flags.shutdownGrace. Null: flags.shutdownGrace plus 15 seconds.",
           null,
           nullable(integer(1)),
           60,
         ),
         resources: group("", {
-          requests: value("What the scheduler sets aside.", { cpu: "20m", memory: "128Mi" }, quantities),
+          requests: value("Resource requests.", { cpu: "20m", memory: "128Mi" }, quantities),
           limits: value(
-            "What the kernel allows. The size of V8's heap follows limits.memory.",
+            "Resource limits. The heap size of Node.js is derived from limits.memory.",
             { cpu: "1", memory: "256Mi" },
             quantities,
           ),
         }),
         nodeOptions: value(
-          "NODE_OPTIONS. Null: a heap of 75 % of resources.limits.memory (of V8's choice without a limit), a small young generation and one helper thread.",
+          "NODE_OPTIONS. Null: a heap of 75 % of resources.limits.memory (without a limit, the default of Node.js), a young generation of 2 MB and one V8 worker thread.",
           null,
           nullable(string),
           "--max-old-space-size=384",
         ),
-        nodeSelector: value("Labels of the nodes to run on.", {}, stringMap, { "kubernetes.io/os": "linux" }),
-        tolerations: value("Taints to tolerate.", [], anyObjects, [{ key: "dedicated", operator: "Exists" }]),
-        affinity: value("Affinity and anti-affinity.", {}, kubernetesObject),
+        nodeSelector: value("Node selector.", {}, stringMap, { "kubernetes.io/os": "linux" }),
+        tolerations: value("Tolerations.", [], anyObjects, [{ key: "dedicated", operator: "Exists" }]),
+        affinity: value("Affinity.", {}, kubernetesObject),
         topologySpreadConstraints: value(
-          "How to spread the replicas. A constraint without a labelSelector selects the operator's own pods.",
+          "Topology spread constraints. A labelSelector that selects the pods of this release is added where there is none.",
           [{ topologyKey: "kubernetes.io/hostname", maxSkew: 1, whenUnsatisfiable: "ScheduleAnyway" }],
           anyObjects,
         ),
-        priorityClassName: value("Priority class.", "", stringLike(dnsName), "system-cluster-critical"),
+        priorityClassName: value("Priority class of the pods.", "", stringLike(dnsName), "system-cluster-critical"),
         podSecurityContext: value(
-          "Security context of the pod. The defaults meet the restricted Pod Security Standard. On OpenShift set runAsUser and runAsGroup to null.",
+          "Security context of the pods. The defaults meet the restricted Pod Security Standard. On OpenShift, set runAsUser and runAsGroup to null.",
           { runAsNonRoot: true, runAsUser: 65532, runAsGroup: 65532, seccompProfile: { type: "RuntimeDefault" } },
           kubernetesObject,
         ),
@@ -215,43 +223,48 @@ export function chapters(): readonly Chapter[] {
           { allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: { drop: ["ALL"] } },
           kubernetesObject,
         ),
-        livenessProbe: probe(
-          "Timing of the liveness probe. Only a process that hangs for over a minute is killed: a restart does not help against a slow API server.",
-          { periodSeconds: 20, timeoutSeconds: 5, failureThreshold: 4 },
-        ),
-        readinessProbe: probe("Timing of the readiness probe.", {
+        livenessProbe: probe("Liveness probe. By default a process that hangs for more than a minute is restarted.", {
+          periodSeconds: 20,
+          timeoutSeconds: 5,
+          failureThreshold: 4,
+        }),
+        readinessProbe: probe("Readiness probe.", {
           periodSeconds: 5,
           timeoutSeconds: 3,
           failureThreshold: 3,
         }),
         extraArgs: value(
-          "Arguments that no value sets. Every flag has a value under flags.",
+          "Additional arguments. Every flag of this version has a value under flags.",
           [],
           listOf({ ...string, minLength: 1 }),
         ),
-        extraEnv: value("Environment variables.", [], namedObjects, [
+        extraEnv: value("Additional environment variables.", [], namedObjects, [
           { name: "NODE_EXTRA_CA_CERTS", value: "/etc/ca/ca.crt" },
         ]),
-        extraEnvFrom: value("Secrets and ConfigMaps whose keys become environment variables.", [], anyObjects),
-        extraVolumes: value("Volumes of the pod.", [], namedObjects, [{ name: "ca", configMap: { name: "ca" } }]),
-        extraVolumeMounts: value("Mounts of the container.", [], namedObjects, [{ name: "ca", mountPath: "/etc/ca" }]),
+        extraEnvFrom: value("Additional sources of environment variables.", [], anyObjects),
+        extraVolumes: value("Additional volumes.", [], namedObjects, [{ name: "ca", configMap: { name: "ca" } }]),
+        extraVolumeMounts: value("Additional volume mounts.", [], namedObjects, [{ name: "ca", mountPath: "/etc/ca" }]),
       },
     },
     {
       title: "Proxy",
       values: {
-        proxy: group("The way to Northflank. Requests to Kubernetes do not use it.", {
+        proxy: group("Proxy for requests to Northflank. Requests to Kubernetes do not use it.", {
           httpsProxy: value(
-            "Address of the proxy, without a user and a password.",
+            "URL of the proxy (HTTPS_PROXY), without credentials.",
             "",
             stringLike("https?://\\S+"),
             "http://proxy.example:3128",
           ),
-          existingSecret: group("A Secret that holds the address, for one with a password.", {
-            name: value("Name of the Secret, in the release's namespace.", "", stringLike(dnsName)),
-            key: value("Key in the Secret.", "httpsProxy", secretKey),
+          existingSecret: group("Existing Secret with the URL of the proxy, for a URL with credentials.", {
+            name: value("Name of the Secret in the namespace of the release.", "", stringLike(dnsName)),
+            key: value("Key of the URL in the Secret.", "httpsProxy", secretKey),
           }),
-          noProxy: value("Hosts that are reached without the proxy.", [], listOf({ ...string, minLength: 1 })),
+          noProxy: value(
+            "Hosts that are reached without the proxy (NO_PROXY).",
+            [],
+            listOf({ ...string, minLength: 1 }),
+          ),
         }),
       },
     },
@@ -259,22 +272,22 @@ export function chapters(): readonly Chapter[] {
       title: "Network policy",
       values: {
         networkPolicy: group(
-          "In: metrics and probes. Out: name resolution, and TLS to the Kubernetes API and to Northflank.",
+          "Allows ingress to the metrics and health ports, and egress to DNS, to the Kubernetes API and to Northflank.",
           {
             enabled: value("Create the NetworkPolicy.", true, boolean),
-            metricsFrom: value("Peers that may scrape. Empty: all.", [], anyObjects, [
+            metricsFrom: value("Peers that may scrape metrics. Empty: all.", [], anyObjects, [
               { namespaceSelector: { matchLabels: { "kubernetes.io/metadata.name": "monitoring" } } },
             ]),
             egressPorts: value(
-              "TCP ports that the operator may connect to, beside those of flags.apiUrl and proxy.httpsProxy.",
+              "TCP ports for egress. The ports of flags.apiUrl and proxy.httpsProxy are added.",
               [443, 6443],
               listOf(integer(1, 65_535)),
             ),
-            egressTo: value("Peers that it may connect to at these ports. Empty: all.", [], anyObjects, [
+            egressTo: value("Peers for egress to these ports. Empty: all.", [], anyObjects, [
               { ipBlock: { cidr: "0.0.0.0/0" } },
             ]),
-            extraIngress: value("Further rules for what comes in.", [], anyObjects),
-            extraEgress: value("Further rules for what goes out.", [], anyObjects),
+            extraIngress: value("Additional ingress rules.", [], anyObjects),
+            extraEgress: value("Additional egress rules.", [], anyObjects),
           },
         ),
       },
@@ -284,10 +297,14 @@ export function chapters(): readonly Chapter[] {
       values: {
         podDisruptionBudget: group("", {
           enabled: value("Create the PodDisruptionBudget.", true, boolean),
-          maxUnavailable: value("Pods that may be away.", 1, integerOrPercent(1)),
-          minAvailable: value("Pods that must stay. Set maxUnavailable to null then.", null, integerOrPercent(0)),
+          maxUnavailable: value("Maximum number or percentage of unavailable pods.", 1, integerOrPercent(1)),
+          minAvailable: value(
+            "Minimum number or percentage of available pods. Set maxUnavailable to null to use it.",
+            null,
+            integerOrPercent(0),
+          ),
           unhealthyPodEvictionPolicy: value(
-            "What counts for pods that are not ready. Empty: as Kubernetes does.",
+            "When pods that are not ready may be evicted. Empty: the default of Kubernetes.",
             "",
             oneOf("", "IfHealthyBudget", "AlwaysAllow"),
           ),
@@ -298,26 +315,26 @@ export function chapters(): readonly Chapter[] {
       title: "Metrics",
       values: {
         metrics: group("", {
-          service: group("A headless Service at the port of flags.metricsBindAddress.", {
+          service: group("Headless Service for the port of flags.metricsBindAddress.", {
             enabled: value("Create the Service.", true, boolean),
-            labels: value("Labels of it.", {}, stringMap),
-            annotations: value("Annotations of it.", {}, stringMap),
+            labels: value("Additional labels.", {}, stringMap),
+            annotations: value("Additional annotations.", {}, stringMap),
           }),
           serviceMonitor: monitor("ServiceMonitor"),
           podMonitor: monitor("PodMonitor"),
-          prometheusRule: group("Alerts, as a PrometheusRule of the Prometheus operator. Needs its CRDs.", {
+          prometheusRule: group("PrometheusRule for the Prometheus operator, whose CRDs must be installed.", {
             enabled: value("Create the PrometheusRule.", false, boolean),
-            labels: value("Labels of it.", {}, stringMap),
-            annotations: value("Annotations of it.", {}, stringMap),
-            additionalRules: value("Rules of yours, as a group of their own.", [], anyObjects, [
+            labels: value("Additional labels.", {}, stringMap),
+            annotations: value("Additional annotations.", {}, stringMap),
+            additionalRules: value("Additional rules, rendered as one group.", [], anyObjects, [
               { alert: "OperatorDown", expr: 'absent(up{job="northflank-operator"})' },
             ]),
           }),
-          dashboards: group("Dashboards for Grafana, as a ConfigMap that its sidecar finds.", {
+          dashboards: group("ConfigMap with dashboards for the Grafana sidecar.", {
             enabled: value("Create the ConfigMap.", false, boolean),
-            labels: value("Labels of it: what the sidecar looks for.", { grafana_dashboard: "1" }, stringMap),
-            annotations: value("Annotations of it.", {}, stringMap, { grafana_folder: "Northflank" }),
-            additionalDashboards: value("Dashboards of yours: JSON by the name of its file.", {}, stringMap),
+            labels: value("Labels that the sidecar selects.", { grafana_dashboard: "1" }, stringMap),
+            annotations: value("Additional annotations.", {}, stringMap, { grafana_folder: "Northflank" }),
+            additionalDashboards: value("Additional dashboards: JSON by file name.", {}, stringMap),
           }),
         }),
       },
@@ -325,13 +342,13 @@ export function chapters(): readonly Chapter[] {
     {
       title: "Webhook",
       values: {
-        webhook: group("The receiver of notifications: only where flags.webhookBindAddress is not 0.", {
+        webhook: group("Webhook receiver. Has no effect while flags.webhookBindAddress is 0.", {
           service: group("", {
             enabled: value("Create the Service.", true, boolean),
             type: value("Type of the Service.", "ClusterIP", oneOf("ClusterIP", "NodePort", "LoadBalancer")),
             port: value("Port of the Service.", 80, integer(1, 65_535)),
-            labels: value("Labels of it.", {}, stringMap),
-            annotations: value("Annotations of it.", {}, stringMap),
+            labels: value("Additional labels.", {}, stringMap),
+            annotations: value("Additional annotations.", {}, stringMap),
           }),
         }),
       },
