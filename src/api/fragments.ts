@@ -353,7 +353,7 @@ export const internal = {
       pattern: "^[A-Za-z](-?[A-Za-z0-9])*(/[A-Za-z](-?[A-Za-z0-9])*)?$",
       description:
         "ID of the service that builds, or PROJECT_ID/SERVICE_ID for a service of another project. Default: the target " +
-        "itself, for combined services and jobs that build their own source.",
+        "itself, for combined services and jobs that build their own source. The ID of the target job has the same meaning.",
       "x-kubernetes-validations": [
         {
           name: "id-length",

@@ -6,9 +6,12 @@ import { jittered } from "../../util/backoff.ts";
 import { formatDuration } from "../../util/duration.ts";
 import {
   type BuildQuery,
+  builderNoun,
+  builderSubject,
   builderText,
   buildText,
   judgeBuild,
+  noBuilderText,
   type SeenBuild,
   shownBuild,
 } from "../shared/build-query.ts";
@@ -172,7 +175,7 @@ function awaitedText({ query, sight }: SeenBuild): string {
   const { by, branch, builder } = query;
   if (sight.kind !== "found") {
     return (
-      `Service ${builderText(builder)} has no build${branch === undefined ? "" : ` of branch ${shownBuild(branch)}`} yet; ` +
+      `${builderSubject(builder)} has no build${branch === undefined ? "" : ` of branch ${shownBuild(branch)}`} yet; ` +
       "Northflank deploys the first one that succeeds. Push a commit, or start a build in Northflank."
     );
   }
@@ -191,25 +194,26 @@ function failedText({ query, sight }: SeenBuild): string {
 
 function notFoundText({ query, sight }: SeenBuild): string {
   const { by, builder } = query;
-  const name = builderText(builder);
+  const name = builderSubject(builder);
   if (sight.kind === "no-builder") {
-    return (
-      `There is no service ${name} that builds, or the token cannot see it. Check deployment.internal.id, ` +
-      "the project, and the permissions of the token."
-    );
+    const remedy =
+      "serviceId" in builder
+        ? "Check deployment.internal.id, the project, and the permissions of the token."
+        : "Set deployment.internal.id to the service that builds, or check the permissions of the token.";
+    return `${noBuilderText(builder)} ${remedy}`;
   }
   if (by.kind === "id") {
     if (sight.kind === "found") {
       return (
-        `Build ${shownBuild(by.buildId)} of service ${name} is one of commit ${shownBuild(sight.build.sha ?? "")}, not of the declared ` +
+        `Build ${shownBuild(by.buildId)} of ${builderNoun(builder)} is one of commit ${shownBuild(sight.build.sha ?? "")}, not of the declared ` +
         `${by.sha}. Declare one of the two, deployment.internal.buildId or buildSHA.`
       );
     }
-    return `Service ${name} has no build ${shownBuild(by.buildId)}. Check deployment.internal.id and buildId.`;
+    return `${name} has no build ${shownBuild(by.buildId)}. Check deployment.internal.id and buildId.`;
   }
   const commit = by.kind === "commit" ? by.sha : "";
   return (
-    `Service ${name} has no build of commit ${commit}. Check deployment.internal.id and buildSHA, or start a build of the ` +
+    `${name} has no build of commit ${commit}. Check deployment.internal.id and buildSHA, or start a build of the ` +
     "commit in Northflank."
   );
 }

@@ -6,10 +6,12 @@ import { formatDuration } from "../../util/duration.ts";
 import {
   type BuildQuery,
   type BuildState,
-  builderText,
+  builderNoun,
+  builderSubject,
   buildText,
   judgeBuild,
   namedBuilder,
+  noBuilderText,
   type SeenBuild,
   shownBuild,
   versionOf,
@@ -85,7 +87,7 @@ export function decideBuild(situation: Situation, seen: SeenBuild, elapsedMs: nu
 function awaitedText({ query, sight }: SeenBuild): string {
   if (sight.kind === "found") return `${buildText(query, sight.build.id)} is not over.`;
   const of = query.branch === undefined ? "" : ` of branch ${shownBuild(query.branch)}`;
-  return `Service ${builderText(query.builder)} has no build${of} yet. Push a commit, or start a build in Northflank.`;
+  return `${builderSubject(query.builder)} has no build${of} yet. Push a commit, or start a build in Northflank.`;
 }
 
 function failedText({ query, sight }: SeenBuild): string {
@@ -98,20 +100,20 @@ function failedText({ query, sight }: SeenBuild): string {
 
 function notFoundText({ query, sight }: SeenBuild): string {
   const { by, builder } = query;
-  const name = builderText(builder);
   if (sight.kind === "no-builder") {
-    return (
-      `There is no service ${name} that builds, or the token cannot see it. Create it, grant the token's role the ` +
-      "permission to read it, or create a run with another deployment.internal.id."
-    );
+    const remedy =
+      "serviceId" in builder
+        ? "Create it, grant the token's role the permission to read it, or create a run with another deployment.internal.id."
+        : "Grant the token's role the permission to read it, or create a run whose deployment.internal.id names the service that builds.";
+    return `${noBuilderText(builder)} ${remedy}`;
   }
   if (by.kind === "id" && sight.kind === "found") {
     return (
-      `Build ${shownBuild(by.buildId)} of service ${name} is one of commit ${shownBuild(sight.build.sha ?? "")}, not of ` +
+      `Build ${shownBuild(by.buildId)} of ${builderNoun(builder)} is one of commit ${shownBuild(sight.build.sha ?? "")}, not of ` +
       `${by.sha}. Create a run with one of the two, deployment.internal.buildId or buildSHA.`
     );
   }
   const what =
     by.kind === "id" ? `build ${shownBuild(by.buildId)}` : `build of commit ${by.kind === "commit" ? by.sha : ""}`;
-  return `Service ${name} has no ${what}. Start the build in Northflank, or create a run of another build.`;
+  return `${builderSubject(builder)} has no ${what}. Start the build in Northflank, or create a run of another build.`;
 }

@@ -114,11 +114,29 @@ export function builderText(builder: BuilderName): string {
   return `${builder.projectId}/${"serviceId" in builder ? builder.serviceId : builder.jobId}`;
 }
 
+/** `service shop/builder`, `job shop/etl` */
+export function builderNoun(builder: BuilderName): string {
+  return `${"serviceId" in builder ? "service" : "job"} ${builderText(builder)}`;
+}
+
+/** The same at the beginning of a sentence. */
+export function builderSubject(builder: BuilderName): string {
+  const noun = builderNoun(builder);
+  return `${noun.charAt(0).toUpperCase()}${noun.slice(1)}`;
+}
+
 /** `Build joyous-view-6290 of commit 0a1b2c3d4e5f of service shop/builder` */
 export function buildText({ by, builder, branch }: BuildQuery, id: string): string {
   const of = by.kind !== "latest" && by.sha !== undefined ? ` of commit ${by.sha.slice(0, 12)}` : "";
   const on = by.kind === "latest" && branch !== undefined ? `, the newest of branch ${shownBuild(branch)},` : "";
-  return `Build ${shownBuild(id)}${of} of service ${builderText(builder)}${on}`;
+  return `Build ${shownBuild(id)}${of} of ${builderNoun(builder)}${on}`;
+}
+
+/** Nothing of this name builds, as far as the token can see. */
+export function noBuilderText(builder: BuilderName): string {
+  return "serviceId" in builder
+    ? `There is no service ${builderText(builder)} that builds, or the token cannot see it.`
+    : `Job ${builderText(builder)} builds nothing itself, or the token cannot see it.`;
 }
 
 /** What Northflank or a person calls something, short enough for a message. */

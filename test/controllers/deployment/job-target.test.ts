@@ -1,8 +1,8 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import type { NorthflankDeployment } from "../../../src/api/deployment.ts";
 import { reconcileRequestedAt } from "../../../src/api/names.ts";
-import type { JobSource } from "../../../src/northflank/types.ts";
-import { deployment, job } from "../../support/builders.ts";
+import type { BuildView, JobSource } from "../../../src/northflank/types.ts";
+import { build, deployment, job } from "../../support/builders.ts";
 import { DeploymentScene } from "../../support/deployment-scene.ts";
 import { northflankError } from "../../support/fake-northflank.ts";
 
@@ -231,6 +231,21 @@ describe("a deprecated route", () => {
     expect(scene.rejectedTokens).toBe(1);
     expect(scene.northflank.takeCalls()).toContain(post);
   });
+});
+
+test.each<[string, readonly BuildView[] | undefined, string]>([
+  ["that builds nothing", undefined, "Job shop/etl builds nothing itself, or the token cannot see it. Set deployment."],
+  ["without such a build", [build({ sha: "b".repeat(40) })], `Job shop/etl has no build of commit ${"a".repeat(40)}.`],
+  [
+    "whose build is not over",
+    [build({ id: "b-1", sha: "a".repeat(40), outcome: "active" })],
+    "of job shop/etl is not over",
+  ],
+])("a job %s, and is declared to run its own, is called a job", async (_what, builds, said) => {
+  if (builds !== undefined) scene.northflank.hasBuilds("etl", builds);
+  scene.has(jobDeployment({ deployment: { internal: { id: "etl", buildSHA: "a".repeat(40) } } }));
+  await scene.pass();
+  expect(scene.message()).toContain(said);
 });
 
 describe("a change whose answer is lost", () => {

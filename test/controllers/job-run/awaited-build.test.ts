@@ -176,6 +176,7 @@ describe("a build that is not there", () => {
       "False/BuildNotFound",
       "There is no service shop/nobody",
     ],
+    ["a job that builds nothing", { id: "migrate", buildSHA: sha }, "False/BuildNotFound", "Job shop/migrate builds"],
     ["no build of that id", { id: "builder", buildId: "b-7" }, "False/BuildNotFound", "has no build b-7"],
     [
       "a build of another commit",
@@ -191,6 +192,15 @@ describe("a build that is not there", () => {
     expect(message()).toContain(said);
     expect(story.remote.posts).toHaveLength(0);
   });
+});
+
+test("a build of the job itself is one of the job, not of a service", async () => {
+  story.remote.builds.set("shop/migrate", [building]);
+  await story.run({ deployment: { internal: { id: "migrate", buildSHA: sha } } }, minute);
+  expect(message()).toMatch(/^Build b-1 of commit b{12} of job shop\/migrate is not over\./);
+  story.remote.builds.set("shop/migrate", [build({ id: "b-2", sha: "c".repeat(40) })]);
+  await story.clock.advance(5 * minute);
+  expect(message()).toContain(`Job shop/migrate has no build of commit ${sha}.`);
 });
 
 describe("what needs no look", () => {
