@@ -71,8 +71,14 @@ export function projectOutOfReach({ projectId }: AccountRequest, name: string): 
 
 /** The address must not see a token; `title` is how messages name the account: `connection "main"`. */
 export function hostRefused(title: string, problem: string): Blocked {
-  const message = `The token of ${title} is not sent anywhere: ${problem}. Goes on when that is corrected.`;
+  const message = `The ${title} is not ready (InvalidSpec): ${problem}. Nothing is sent until that is corrected.`;
   return blocked({ kind: "waiting", reason: "WaitingForConnection", message }, recheckConnectionMs);
+}
+
+/** The same, of the connection itself. */
+export function addressInvalid(problem: string): Blocked {
+  const message = `The spec is refused, nothing is sent. ${problem}.`;
+  return blocked({ kind: "stalled", reason: "InvalidSpec", message }, recheckConnectionMs);
 }
 
 /** The API refused the token, and it is the same one still. */

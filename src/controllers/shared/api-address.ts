@@ -18,7 +18,9 @@ export function judgeApiUrl(apiUrl: string, allowedHosts: readonly string[]): Ap
   const { origin, basePath } = parsed;
   if (isAllowedOrigin(origin, allowedHosts)) return { kind: "allowed", origin, baseUrl: `${origin}${basePath}` };
   const { host } = new URL(origin);
-  return refused(`the host ${host} is not on the operator's list; an administrator adds it to --allowed-api-hosts`);
+  return refused(
+    `the host ${host} is not on the operator's list (--allowed-api-hosts); add it there, or correct spec.apiURL`,
+  );
 }
 
 function refused(rule: string): ApiAddress {

@@ -7,6 +7,7 @@ import type { Clock } from "../../util/clock.ts";
 import type { Random } from "../../util/random.ts";
 import type { SecretValue } from "../../util/secret-value.ts";
 import {
+  addressInvalid,
   authenticationFailed,
   type Blocked,
   connectionNotFound,
@@ -247,6 +248,8 @@ export function createAccounts(deps: AccountsDeps): ConnectionAccounts {
     },
     async open(connection, options, signal) {
       const source = connectionSource(connection);
+      const judged = judge(source.apiUrl);
+      if (judged.kind === "refused") return addressInvalid(judged.problem);
       if (options.fresh === true) source.invalidate();
       return await account(source, options, signal);
     },

@@ -482,8 +482,14 @@ describe("before any check", () => {
   test("a host that is not on the list gets nothing", async () => {
     const it = scene({ apiURL: "https://evil.example" });
     await it.pass();
-    expect(it.state()).toContain("Ready=Unknown/WaitingForConnection Reconciling=True/Progressing");
+    expect(it.state()).toContain("Ready=False/InvalidSpec Stalled=True/InvalidSpec");
+    expect(it.state()).toContain("CredentialsValid=Unknown/InvalidSpec");
+    const message = it.object.status?.conditions?.find(({ type }) => type === "Ready")?.message;
+    expect(message).toContain("spec.apiURL cannot be used: the host evil.example is not on the operator's list");
+    expect(message).toContain("--allowed-api-hosts");
     expect(it.takeChecks()).toEqual([]);
+    await it.run(3_600_000);
+    expect(it.statusWrites).toBe(1);
   });
 
   test("a field that the API server dropped is refused", async () => {

@@ -47,7 +47,7 @@ test.each([
     "a host off the list",
     hostRefused(title, "the host x is not on the list"),
     "waiting/WaitingForConnection",
-    [title, "not on the list"],
+    [`The ${title} is not ready (InvalidSpec)`, "not on the list"],
   ],
   ["a refused token", authenticationFailed(title, 1), "stalled/AuthenticationFailed", [title, "Put a valid token"]],
   [
