@@ -1,0 +1,39 @@
+// pure
+import semver from "semver";
+
+/**
+ * What is wrong with a version as the next one; undefined when nothing is. The current version itself is the next one as long
+ * as it was not released.
+ */
+export function problemOfVersion(
+  version: string,
+  current: { readonly version: string; readonly isReleased: boolean },
+): string | undefined {
+  if (semver.valid(version) !== version) return `"${version}" is not a version: 1.2.3 or 1.2.3-rc.1 is expected`;
+  if (version.includes("+")) return `"${version}" has build metadata, which no tag of an image can have`;
+  if (semver.lt(version, current.version)) return `${version} is older than ${current.version}, the current version`;
+  if (version === current.version && current.isReleased) return `${version} is released already`;
+  return undefined;
+}
+
+/** The names after which a version of ours stands. */
+export interface VersionedNames {
+  readonly image: string;
+  readonly repository: string;
+}
+
+/**
+ * A text with every mention of one version of ours replaced by another one: on its own (`version: 1.2.3`, `--version 1.2.3`,
+ * `v1.2.3`), as the tag of the image in whatever registry, in names of files, and in addresses below the repository. Tags of other
+ * images stay.
+ */
+export function withVersion(
+  text: string,
+  { from, to, names }: { readonly from: string; readonly to: string; readonly names: VersionedNames },
+): string {
+  const version = from.replaceAll(/[.+]/g, "\\$&");
+  const name = names.image.split("/").at(-1);
+  const ours = [`(?<![\\w-])${name}:`, `${names.repository}/\\S*/v`, `(?<![\\w-])${name}-(?:chart-|npm-|schemas-)?`];
+  const mention = new RegExp(`(${ours.join("|")}|\\?ref=v|(?<![\\w.:@/-])v?)${version}(?![\\w-]|\\.\\d)`, "g");
+  return text.replaceAll(mention, (_, before: string) => `${before}${to}`);
+}
