@@ -24,6 +24,15 @@ const ways: Readonly<Record<string, Way>> = {
     reinstall: ["kubectl apply -f $HOME/install.yaml"],
     uninstall: uninstalled("-f install.yaml", { "install.yaml": "$HOME/install.yaml" }),
   },
+  "the overlay for namespaces": {
+    install: ["kubectl apply --server-side -k deploy/overlays/namespaced"],
+    uninstall: uninstalled("-k deploy", { "-k deploy": "-k deploy/overlays/namespaced" }),
+    watched: ["shop"],
+  },
+  "the overlay for a single replica": {
+    install: ["kubectl apply -k deploy/overlays/single-replica"],
+    uninstall: uninstalled("-k deploy", { "-k deploy": "-k deploy/overlays/single-replica" }),
+  },
 };
 
 describe("the operator installed by", () => {
