@@ -19,6 +19,8 @@ export interface Way {
   readonly reinstall?: readonly string[];
   /** Removes everything but the CRDs and their objects. */
   readonly uninstall: string;
+  /** Deletes all objects of the operator. Default: the files that they came from are deleted. */
+  readonly deleteObjects?: string;
   /** What is still there when everything was removed: kind, namespace, name. */
   readonly leaves?: readonly string[];
   /** The only namespaces that are watched, with a Role in each; the examples go to the first. Default: all are. */
@@ -68,8 +70,9 @@ export async function expectWholeLife(way: Way): Promise<void> {
   expect(await installation.objects()).toEqual(objects);
   await unchanged();
 
-  // The objects first, their connection and its Secret before the others.
-  await shell.run(`kubectl delete --namespace ${namespace} -f examples/`);
+  // The objects first. In the files their connection and its Secret come before the others.
+  if (way.deleteObjects !== undefined) await shell.run(way.deleteObjects);
+  await shell.run(`kubectl delete --namespace ${namespace} -f examples/ --ignore-not-found`);
   expect(await installation.objects()).toEqual([]);
   expect((await installation.cluster.forbidden()).slice(refused)).toEqual([]);
   await remove(installation, way, second);

@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -6,6 +6,7 @@ import { type OperatorProcess, superviseOperator } from "../../sandbox/operator-
 import { parseConfig } from "../../src/config.ts";
 import { operatorProgram } from "./build-operator.ts";
 import type { CleanCluster } from "./cluster.ts";
+import { readStages, type Stage } from "./image-tree.ts";
 import { type Container, createKubelet, type DeploymentObject, expanded, type PodSpec } from "./kubelet.ts";
 import { resourceTypeOf } from "./manifests.ts";
 
@@ -62,26 +63,30 @@ export async function startPod(options: {
   const deployment = await cluster.client.get<DeploymentObject>(type, options.deployment);
   const pod = deployment.spec.template.spec;
   const container = onlyContainer(pod);
+  const image = imageStage();
   const folder = mkdtempSync(join(tmpdir(), "northflank-operator-pod-"));
   const kubelet = createKubelet({ cluster, namespace, deployment, folder });
   try {
     const mounts = await kubelet.mount(pod, container);
     const rendered = await kubelet.environment(container);
-    const args = (container.args ?? imageFacts().cmd).map((text) => expanded(text, rendered));
+    const args = (container.args ?? image.cmd).map((text) => expanded(text, rendered));
     const listens = listensAt(args, rendered);
     checkPorts(container, listens);
     const given = withoutFlags(
-      [...(container.command ?? imageFacts().entrypoint), ...args],
+      [...(container.command ?? image.entrypoint), ...args],
       ["health-bind-address", "metrics-bind-address"],
     );
     const named = ([name, value]: readonly [string, string]) => [name, mounts.translate(value)];
     const process = superviseOperator({
-      command: commandOf(given.map((text) => mounts.translate(text))),
+      command: commandOf(
+        image,
+        given.map((text) => mounts.translate(text)),
+      ),
       env: {
         ...hurry,
         NORTHFLANK_OPERATOR_API_URL: northflankUrl,
         NORTHFLANK_OPERATOR_ALLOWED_API_HOSTS: new URL(northflankUrl).host,
-        ...imageFacts().env,
+        ...image.env,
         HOSTNAME: `${options.deployment.name}-0`,
         ...Object.fromEntries(Object.entries(rendered).map(named)),
         NORTHFLANK_OPERATOR_HEALTH_BIND_ADDRESS: "127.0.0.1:0",
@@ -140,27 +145,17 @@ function onlyContainer({ containers, initContainers }: PodSpec): Container {
   return container;
 }
 
-/** What stands in the Dockerfile for every container of the image. */
-function imageFacts(): {
-  readonly entrypoint: readonly string[];
-  readonly cmd: readonly string[];
-  readonly env: Readonly<Record<string, string>>;
-} {
-  const final =
-    readFileSync(join(root, "Dockerfile"), "utf8")
-      .split(/^FROM /m)
-      .at(-1) ?? "";
-  const list = (keyword: string): readonly string[] =>
-    JSON.parse(new RegExp(`^${keyword} (.*)$`, "m").exec(final)?.[1] ?? "[]");
-  const env = [...final.matchAll(/^ENV (\w+)=(\S+)$/gm)].map(([, name = "", value = ""]) => [name, value]);
-  return { entrypoint: list("ENTRYPOINT"), cmd: list("CMD"), env: Object.fromEntries(env) };
+/** What the image says of every container. */
+function imageStage(): Stage {
+  const stage = readStages(join(root, "Dockerfile")).at(-1);
+  if (stage === undefined) throw new Error("the Dockerfile makes no image");
+  return stage;
 }
 
 /** The same program, of this checkout and for this machine. */
-function commandOf([node, program, ...args]: readonly string[]): readonly [string, ...string[]] {
-  if (node !== "node" || program !== "/app/dist/northflank-operator.js") {
-    throw new Error(`the pod starts ${node} ${program}, which is not the entry point of the image`);
-  }
+function commandOf(image: Stage, [node, program, ...args]: readonly string[]): readonly [string, ...string[]] {
+  const [imageNode, imageProgram] = image.entrypoint;
+  if (node !== imageNode || program !== imageProgram) throw new Error(`the image has no ${node} ${program}`);
   return [process.execPath, operatorProgram, ...args];
 }
 

@@ -1,0 +1,165 @@
+import { describe, expect, test } from "vitest";
+import type { KubeObject } from "../../src/kube/types.ts";
+import { expectExamplesAt } from "../support/examples.ts";
+import { type Installation, operatorName, startInstallation } from "../support/installation.ts";
+import { resourceTypeOf } from "../support/manifests.ts";
+import { commandOfPage } from "../support/page-commands.ts";
+import type { PodProcess } from "../support/pod-process.ts";
+import { remoteState, remoteWrites } from "../support/remote-state.ts";
+import { expectAtWork, expectWholeLife, type Way } from "./life.ts";
+
+const release = `${operatorName} deploy/chart --namespace ${operatorName}`;
+const install = `helm install ${release} --create-namespace`;
+const uninstall = commandOfPage("uninstall.md", "helm uninstall");
+// Helm makes the namespace and leaves it.
+const leaves = [`Namespace - ${operatorName}`];
+
+// By kind, the runs first. The examples with Secrets and ConfigMaps are left.
+const deleteObjects = commandOfPage("uninstall.md", "kubectl delete nfrun");
+
+const ways: Readonly<Record<string, Way>> = {
+  "its own values": { install: [install], uninstall, leaves, deleteObjects },
+  "namespaces to watch": {
+    install: [`${install} --values test/packaging/values/namespaced.yaml`],
+    uninstall,
+    leaves,
+    watched: ["team-a", "team-b"],
+  },
+};
+
+describe("the operator installed by the chart with", () => {
+  test.each(Object.entries(ways))(
+    "%s is ready, does what it shall, and leaves nothing behind when it is removed",
+    (_, way) => expectWholeLife(way),
+  );
+});
+
+test("an upgrade to other values and back leaves what is rendered, and touches no object and nothing at Northflank", async () => {
+  await using installation = await startInstallation();
+  const { cluster, northflank, shell } = installation;
+  await prepareForFullValues(installation);
+  await shell.run(install);
+  const first = await installation.startOperator();
+  await shell.run("kubectl create namespace shop");
+  await installation.applyExamples("shop");
+  expectExamplesAt(northflank);
+  const asInstalled = await expectRendered(installation);
+  const objects = await installation.objects();
+  const remote = remoteState(northflank);
+  const writes = remoteWrites(northflank);
+  const worksAndChangesNothing = async (operator: PodProcess, refusedBefore: number) => {
+    await expectAtWork(installation, operator);
+    await installation.reconcileAll("shop");
+    expect(await installation.objects()).toEqual(objects);
+    expect(remoteState(northflank)).toEqual(remote);
+    expect(remoteWrites(northflank)).toEqual(writes);
+    expect((await cluster.forbidden()).slice(refusedBefore)).toEqual([]);
+  };
+  // The account of the operator before is gone when the names change, and until it ends it is refused.
+  const ended = async (operator: PodProcess): Promise<number> => {
+    await operator.stop();
+    return (await cluster.forbidden()).length;
+  };
+
+  // What a process of this machine cannot do: reach an API of that name, or be understood when its log is not JSON. And
+  // the examples have none of the labels.
+  const { host } = new URL(northflank.url);
+  const settings = [
+    `apiUrl=${northflank.url}`,
+    `allowedApiHosts={${host}}`,
+    "logFormat=json",
+    "watchLabelSelector=null",
+  ];
+  const set = settings.map((setting) => `--set "flags.${setting}"`).join(" ");
+  await shell.run(`helm upgrade ${release} --values test/packaging/values/full.yaml ${set}`);
+  await expectRendered(installation);
+  const refusedToFirst = await ended(first);
+  const full = await installation.startOperator("northflank-production");
+  await worksAndChangesNothing(full, refusedToFirst);
+  // The operator-wide token has come from its Secret into the pod.
+  await shell.run("kubectl apply --namespace team-a -f examples/30-observe.yaml");
+  await shell.run("kubectl wait --namespace team-a --for=condition=Ready --timeout=60s nfdeploy/web");
+  await shell.run("kubectl delete --namespace team-a -f examples/30-observe.yaml");
+
+  await shell.run(`helm upgrade ${release} --reset-values`);
+  expect(await expectRendered(installation)).toEqual(asInstalled);
+  const refusedToFull = await ended(full);
+  await worksAndChangesNothing(await installation.startOperator(), refusedToFull);
+});
+
+test("goes from kubectl to Helm and back with all objects", async () => {
+  await using installation = await startInstallation();
+  const { shell } = installation;
+  await shell.run("kubectl apply --server-side -k deploy");
+  await shell.run("kubectl create namespace shop");
+  await shell.run("kubectl apply --namespace shop -f examples/");
+  const objects = await installation.objects();
+  // Without the namespace, which nobody would end the deletion of here.
+  const keep = commandOfPage("uninstall.md", "kubectl delete -k deploy").replace(
+    "schema-version",
+    "schema-version,!pod-security.kubernetes.io/enforce",
+  );
+  await shell.run(keep);
+  await expect(shell.run(install)).rejects.toThrow("invalid ownership metadata");
+  await shell.run(`${install} --take-ownership`);
+  expect(await installation.objects()).toEqual(objects);
+  await shell.run(uninstall);
+  await shell.run("kubectl apply --server-side -k deploy");
+  expect(await installation.objects()).toEqual(objects);
+});
+
+/** What the values for everything name and do not make. The CRDs of the Prometheus operator take anything here. */
+async function prepareForFullValues({ cluster, shell, northflank }: Installation): Promise<void> {
+  for (const name of [operatorName, "leases", "team-a"]) await shell.run(`kubectl create namespace ${name}`);
+  const inside = `--namespace ${operatorName}`;
+  await shell.run(`kubectl create secret generic northflank-token ${inside} --from-literal=api-token=sandbox-token`);
+  // What is on loopback is reached without a proxy.
+  await shell.run(`kubectl create secret generic proxy ${inside} --from-literal=address=${northflank.url}`);
+  await shell.run(`kubectl create configmap ca ${inside} --from-file=ca.crt=${cluster.caFile}`);
+  for (const [kind, plural] of [
+    ["ServiceMonitor", "servicemonitors"],
+    ["PodMonitor", "podmonitors"],
+    ["PrometheusRule", "prometheusrules"],
+  ] as const) {
+    const group = "monitoring.coreos.com";
+    const schema = { openAPIV3Schema: { type: "object", "x-kubernetes-preserve-unknown-fields": true } };
+    const crd = {
+      apiVersion: "apiextensions.k8s.io/v1",
+      kind: "CustomResourceDefinition",
+      metadata: { name: `${plural}.${group}` },
+      spec: {
+        group,
+        scope: "Namespaced",
+        names: { kind, plural },
+        versions: [{ name: "v1", served: true, storage: true, schema }],
+      },
+    };
+    await cluster.client.apply(resourceTypeOf(crd), crd, {});
+    await shell.run(`kubectl wait crd/${crd.metadata.name} --for=condition=Established --timeout=60s`);
+  }
+}
+
+/**
+ * The cluster has what the release renders, field by field, and nothing else of this release. Returns all of it as it is
+ * stored, but for what changes with each write.
+ */
+async function expectRendered({ shell }: Installation): Promise<readonly object[]> {
+  const manifest = `helm get manifest ${operatorName} --namespace ${operatorName}`;
+  // It exits with 1 and prints where something differs.
+  await shell.run(`${manifest} | kubectl diff --server-side --force-conflicts -f -`);
+  const kinds = (await shell.run("kubectl api-resources --verbs=list --output name")).trim().split("\n").join(",");
+  const { items } = await shell.json<{ readonly items: readonly KubeObject[] }>(
+    `kubectl get ${kinds} --all-namespaces --selector app.kubernetes.io/managed-by=Helm --output json`,
+  );
+  const named = ({ kind, metadata }: KubeObject) => `${kind} ${metadata.namespace ?? "-"} ${metadata.name}`;
+  const rendered = await shell.json<{ readonly items: readonly KubeObject[] }>(
+    `${manifest} | kubectl get -f - --output json`,
+  );
+  expect(items.map(named).sort()).toEqual(rendered.items.map(named).sort());
+  return items
+    .map((object) => {
+      const { uid, resourceVersion, generation, creationTimestamp, managedFields, ...metadata } = object.metadata;
+      return { ...object, metadata };
+    })
+    .sort((a, b) => named(a).localeCompare(named(b)));
+}
