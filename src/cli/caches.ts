@@ -14,6 +14,7 @@ import type { KubeClient } from "../kube/client.ts";
 import type { KubeObject, ResourceType } from "../kube/types.ts";
 import type { Metrics } from "../metrics.ts";
 import type { Access } from "../runtime/installation-fault.ts";
+import type { Explanation } from "../runtime/outcome.ts";
 import type { IndexFunction } from "../runtime/store.ts";
 import { type WatchedKind, watchKind } from "../runtime/watched-kind.ts";
 import type { Clock } from "../util/clock.ts";
@@ -40,7 +41,7 @@ export interface CachesDeps {
   readonly random: Random;
   readonly log: Log;
   /** Explains why a kind cannot be read, where that is a fault of the installation. */
-  readonly explain: (error: Error, access: Access) => string | undefined;
+  readonly explain: (error: Error, access: Access) => Explanation | undefined;
   /** Called when a kind is seen in an earlier state than before. */
   readonly onRegression: () => void;
 }

@@ -31,7 +31,7 @@ import { createController, type Reconcile } from "../runtime/controller.ts";
 import { EventLoop } from "../runtime/event-loop.ts";
 import type { Leadership } from "../runtime/leader-election.ts";
 import { type ManagedController, type Readable, whenAllSynced } from "../runtime/manager.ts";
-import { type ObjectKey, objectKey } from "../runtime/outcome.ts";
+import { type Explanation, type ObjectKey, objectKey } from "../runtime/outcome.ts";
 import type { WatchedKind } from "../runtime/watched-kind.ts";
 import { WorkQueue } from "../runtime/work-queue.ts";
 import type { Clock } from "../util/clock.ts";
@@ -54,7 +54,7 @@ export interface ControllersDeps {
   readonly newId: () => string;
   readonly restored: () => Restored | undefined;
   /** Explains why a reconcile failed, where that is a fault of the installation. */
-  readonly explain: (error: Error) => string | undefined;
+  readonly explain: (error: Error) => Explanation | undefined;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;

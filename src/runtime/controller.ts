@@ -7,7 +7,7 @@ import { toError } from "../util/errors.ts";
 import { type Log, logWith } from "../util/log.ts";
 import type { Random } from "../util/random.ts";
 import { EventLoop } from "./event-loop.ts";
-import type { ObjectKey, Outcome } from "./outcome.ts";
+import type { Explanation, ObjectKey, Outcome } from "./outcome.ts";
 import { Recent } from "./recent.ts";
 import { RequeueFloor } from "./requeue-floor.ts";
 import type { WorkItem, WorkQueue } from "./work-queue.ts";
@@ -87,8 +87,8 @@ export interface ControllerOptions {
   readonly whenUsable?: (signal: AbortSignal) => Promise<void>;
   /** Shared by all controllers of a program. Default: one of its own. */
   readonly eventLoop?: EventLoop;
-  /** Explains a failure in words of its own; see `ReflectorOptions.explain`. Such a pass is logged at debug only. */
-  readonly explain?: (error: Error) => string | undefined;
+  /** Explains a failure in words of its own. What was logged with these is logged at debug only. */
+  readonly explain?: (error: Error) => Explanation | undefined;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
@@ -247,7 +247,7 @@ async function runContained(options: ControllerOptions, key: ObjectKey, context:
     const error = toError(thrown);
     if (context.signal.aborted) return { kind: "retry", error };
     options.observer?.panicked();
-    const level = options.explain?.(error) === undefined ? "error" : "debug";
+    const level = options.explain?.(error)?.isLogged ? "debug" : "error";
     context.log[level]({ err: error }, "pass threw; it is retried with back-off");
     const notBeforeMs = retryAfterOf(error, options.random);
     return notBeforeMs === undefined ? { kind: "retry", error } : { kind: "retry", error, notBeforeMs };
@@ -313,7 +313,7 @@ function conclude(
       throttle.release(item, log);
       queue.retry(item.key, notBeforeMs === undefined ? {} : { notBeforeMs });
       observer?.passed("error", durationMs);
-      const level = options.explain?.(error) === undefined ? "warn" : "debug";
+      const level = options.explain?.(error)?.isLogged ? "debug" : "warn";
       log[level]({ durationMs, err: error, failures: queue.failures(item.key) }, "pass failed, retrying");
       return;
     }

@@ -8,6 +8,7 @@ import type { Log } from "../util/log.ts";
 import type { Random } from "../util/random.ts";
 import { Heap, type HeapNode } from "./heap.ts";
 import { formatMicroTime } from "./micro-time.ts";
+import type { Explanation } from "./outcome.ts";
 
 /*
  * Events, best effort: they tell people what happened, and nothing may wait for them or depend on them.
@@ -72,8 +73,8 @@ export interface EventsOptions {
   readonly random: Random;
   readonly log: Log;
   readonly observer?: EventsObserver;
-  /** Explains a failure in words of its own; see `ReflectorOptions.explain`. */
-  readonly explain?: (error: Error) => string | undefined;
+  /** Explains a failure in words of its own. What was logged with these is logged at debug only. */
+  readonly explain?: (error: Error) => Explanation | undefined;
   /** Requests per second in the long run. Default 5. */
   readonly perSecond?: number;
   /** Requests that may go out at once after a quiet time. Default 25. */
@@ -323,7 +324,7 @@ export class Events implements EventRecorder {
     this.#options.observer?.dropped(why);
     // Told aloud once: a missing permission shows, a terminating namespace does not flood the log.
     const err = toError(error);
-    const isKnown = this.#hasWarned || this.#options.explain?.(err) !== undefined;
+    const isKnown = this.#hasWarned || this.#options.explain?.(err)?.isLogged === true;
     this.#options.log[isKnown ? "debug" : "warn"]({ err, reason: series.draft.reason }, "event dropped");
     this.#hasWarned ||= !isKnown;
   }

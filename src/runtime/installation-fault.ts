@@ -38,6 +38,8 @@ export interface Fault {
   readonly remedy: string;
   /** How long it must have lasted before anybody is told, in milliseconds. */
   readonly toleranceMs: number;
+  /** Key of a fault that says as much: while that one is there this one is not logged. */
+  readonly coveredBy?: string;
 }
 
 // A restart of the API server, or of what stands before it, is over sooner and needs nobody.
@@ -128,6 +130,7 @@ function rightFault(access: Access, error: KubeError, remedies: Remedies): Fault
     ...fault("right", isLease(access.type) ? remedies.lease : remedies.right, "", rightKey(access)),
     missing: `the permission${who} to ${asked.verb} ${qualified(asked)}`,
     namespace: asked.namespace ?? "",
+    ...(access.verb === "list" ? { coveredBy: rightKey({ ...access, verb: "watch" }) } : {}),
   };
 }
 

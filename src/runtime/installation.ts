@@ -11,6 +11,7 @@ import {
   type Remedies,
 } from "./installation-fault.ts";
 import type { Check } from "./manager.ts";
+import type { Explanation } from "./outcome.ts";
 
 export interface InstallationOptions {
   readonly remedies: Remedies;
@@ -79,7 +80,7 @@ export class Installation {
     known.fault = fault;
     known.lastMs = nowMs;
     if (known.namespaces.size < maxNamespaces) known.namespaces.add(fault.namespace ?? "");
-    if (nowMs - known.sinceMs < fault.toleranceMs) return;
+    if (nowMs - known.sinceMs < fault.toleranceMs || this.#isCovered(fault)) return;
     // The words of an error may differ each time: another list of fields does matter.
     const isNew = known.loggedMs === undefined || (isOther && fault.kind === "schemas");
     if (!isNew && nowMs - (known.loggedMs ?? 0) < repeatMs) return;
@@ -98,13 +99,14 @@ export class Installation {
   }
 
   /**
-   * The same words for an error as in the log, whether or not the log was told. With `access` more is explained: then it
-   * is known which kind was asked for.
+   * The same words for an error as in the log. With `access` more is explained: then it is known which kind was asked for.
    */
-  readonly explain = (error: unknown, access?: Access): string | undefined => {
+  readonly explain = (error: unknown, access?: Access): Explanation | undefined => {
     if (!isKubeError(error)) return undefined;
     const fault = faultOf(access, error, this.#options.remedies);
-    return fault && `missing ${describeFault(fault, [fault.namespace ?? ""])}`;
+    if (fault === undefined) return undefined;
+    const isLogged = this.#isLogged(fault.key) || this.#isCovered(fault);
+    return { text: `missing ${describeFault(fault, [fault.namespace ?? ""])}`, isLogged };
   };
 
   /**
@@ -120,6 +122,14 @@ export class Installation {
     return (reasons.length === 0 ? [""] : reasons).map((reason) => ({ name: "installation", ok: true, reason }));
   }
 
+  #isCovered({ coveredBy }: Fault): boolean {
+    return coveredBy !== undefined && this.#isLogged(coveredBy);
+  }
+
+  #isLogged(key: string): boolean {
+    return this.#known.get(key)?.loggedMs !== undefined;
+  }
+
   #remember(fault: Fault, nowMs: number): Known {
     const known = { fault, sinceMs: nowMs, lastMs: nowMs, loggedMs: undefined, namespaces: new Set<string>() };
     this.#known.set(fault.key, known);
@@ -131,9 +141,11 @@ export class Installation {
       const known = this.#known.get(key);
       if (known === undefined) continue;
       // Allowed in one namespace says nothing about another one; allowed in all says it of each.
+      const { namespaces } = known;
       const isOfOne = known.fault.namespace !== undefined && access.namespace !== undefined;
-      if (isOfOne) known.namespaces.delete(access.namespace);
-      if (!isOfOne || known.namespaces.size === 0) this.clear(key);
+      const isLast = namespaces.size === 1 && namespaces.has(access.namespace ?? "");
+      if (isLast || !isOfOne) this.clear(key);
+      else namespaces.delete(access.namespace ?? "");
     }
   }
 

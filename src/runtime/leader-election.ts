@@ -21,6 +21,7 @@ import {
   remainingMs,
   stepLeader,
 } from "./leader-state.ts";
+import type { Explanation } from "./outcome.ts";
 
 /** The right to act, of which at most one replica has it at a time. */
 export interface Leadership {
@@ -72,7 +73,7 @@ export interface LeaderElectionOptions {
   /** Called when the server answers again after failed attempts: others may stop waiting, too. */
   readonly onReachable?: () => void;
   /** Explains a failure in words of its own; see `ReflectorOptions.explain`. */
-  readonly explain?: (error: Error) => string | undefined;
+  readonly explain?: (error: Error) => Explanation | undefined;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
@@ -332,7 +333,7 @@ export class LeaderElection implements Leadership {
   }
 
   #explained(error: Error): string {
-    return this.#options.explain?.(error) ?? error.message;
+    return this.#options.explain?.(error)?.text ?? error.message;
   }
 
   #reached(): void {

@@ -23,3 +23,10 @@ export type ObjectKey = string;
 export function objectKey(metadata: { readonly namespace?: string; readonly name: string }): ObjectKey {
   return metadata.namespace === undefined ? metadata.name : `${metadata.namespace}/${metadata.name}`;
 }
+
+/** Why something failed, in words that people can act on. */
+export interface Explanation {
+  readonly text: string;
+  /** Whoever explains it has logged it: nobody else needs to. */
+  readonly isLogged: boolean;
+}

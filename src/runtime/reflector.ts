@@ -8,7 +8,7 @@ import type { Clock, Timer } from "../util/clock.ts";
 import { toError } from "../util/errors.ts";
 import type { Log } from "../util/log.ts";
 import type { Random } from "../util/random.ts";
-import { type ObjectKey, objectKey } from "./outcome.ts";
+import { type Explanation, type ObjectKey, objectKey } from "./outcome.ts";
 import { isOlder } from "./resource-version.ts";
 import { type Cacheable, type IndexFunction, Store } from "./store.ts";
 import {
@@ -48,11 +48,8 @@ export interface ReflectorOptions<T extends Cacheable, I extends string> {
   readonly indexes?: Readonly<Record<I, IndexFunction<T>>>;
   /** Called after the server's resourceVersions went back, before the content is listed again. */
   readonly onRegression?: () => void;
-  /**
-   * Explains a failure in words of its own, which readiness shows; `undefined` where it cannot. Whoever explains it also
-   * logs it, so the reflector does so at debug only.
-   */
-  readonly explain?: (error: Error, namespace: string | undefined) => string | undefined;
+  /** Explains a failure in words of its own, which readiness shows; `undefined` where it cannot. */
+  readonly explain?: (error: Error, namespace: string | undefined) => Explanation | undefined;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
@@ -97,6 +94,8 @@ const longestRetryAfterMs = 300_000;
 const forbiddenAfterLossMs = 60_000;
 // So many refusals in a row (about 20 s of them) are a missing right, and no server that has just come up.
 const refusalsUntilDenied = 5;
+// What can be explained is given so many attempts (about a minute) to be logged by whoever explains it.
+const patientFailures = 8;
 // A right is given by people: who asks once a minute sees it soon enough.
 const deniedRetryMs = 60_000;
 
@@ -225,7 +224,7 @@ export class Reflector<T extends Cacheable, I extends string = never> {
 
   /** Whether the cache can be relied on, and why not. */
   check(): { readonly ok: true } | { readonly ok: false; readonly reason: string } {
-    const because = this.#lastError && `: ${this.#explained(this.#lastError) ?? this.#lastError.message}`;
+    const because = this.#lastError && `: ${this.#explained(this.#lastError)?.text ?? this.#lastError.message}`;
     if (!this.#hasSynced) return { ok: false, reason: `not listed yet${because ?? ""}` };
     const silentMs = this.silentMs();
     if (silentMs < this.#timing.unreadyMs) return { ok: true };
@@ -547,7 +546,7 @@ export class Reflector<T extends Cacheable, I extends string = never> {
     if (cause !== "absent" && this.#refusals < refusalsUntilDenied) return;
     if (!this.#isUnavailable) {
       const { namespace } = this.#options;
-      const level = this.#explained(error) === undefined ? "warn" : "debug";
+      const level = this.#explained(error)?.isLogged ? "debug" : "warn";
       this.#log[level]({ err: error, ...(namespace === undefined ? {} : { namespace }) }, "kind cannot be watched");
     }
     this.#isUnavailable = true;
@@ -563,15 +562,16 @@ export class Reflector<T extends Cacheable, I extends string = never> {
     const isRestarting = isKubeError(error, "forbidden") && nowMs - this.#lostConnectionMs < forbiddenAfterLossMs;
     // Of what is known to be missing one warning is enough.
     const isKnown = this.#isUnavailable && (cause === "absent" || isKubeError(error, "forbidden"));
-    const isExplained = this.#explained(error) !== undefined;
-    const isOrdinary = cause === "expired" || isKubeError(error, "throttled") || isRestarting || isKnown || isExplained;
+    const explained = this.#explained(error);
+    const isTold = explained?.isLogged === true || (explained !== undefined && this.#state.failures < patientFailures);
+    const isOrdinary = cause === "expired" || isKubeError(error, "throttled") || isRestarting || isKnown || isTold;
     const facts = { err: error, cause, failures: this.#state.failures + 1 };
     if (isOrdinary) this.#log.debug(facts, "watch interrupted");
     else this.#log.warn(facts, "watch interrupted");
     this.#noticeUnavailable(cause, error, isRestarting);
   }
 
-  #explained(error: Error): string | undefined {
+  #explained(error: Error): Explanation | undefined {
     return this.#options.explain?.(error, this.#options.namespace);
   }
 

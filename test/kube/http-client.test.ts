@@ -98,6 +98,20 @@ function status(code: number, reason: string, more: object = {}, headers: Record
   );
 }
 
+test("the OpenAPI document of a group and version is read from its own path, and parsed", async () => {
+  const document = { openapi: "3.0.0", components: { schemas: {} } };
+  const { client, seen } = await serve(json(document));
+  expect(await client.openApi(jobRuns)).toEqual(document);
+  expect(seen.map(({ method, url }) => `${method} ${url}`)).toEqual([
+    "GET /openapi/v3/apis/northflank-operator.io/v1alpha1",
+  ]);
+});
+
+test("without the group its OpenAPI document is not found", async () => {
+  const { client } = await serve((_, response) => response.writeHead(404).end("404 page not found"));
+  await expect(client.openApi(jobRuns)).rejects.toMatchObject({ code: "not_found" });
+});
+
 describe("what goes out", () => {
   const run = { apiVersion: "northflank-operator.io/v1alpha1", kind: "NorthflankJobRun", metadata: { ...name } };
   const root = "/apis/northflank-operator.io/v1alpha1";

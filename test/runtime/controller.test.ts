@@ -58,10 +58,10 @@ function setUp(changes: Partial<ControllerOptions> = {}) {
 }
 
 test.each([
-  ["is retried, and is for somebody else to log, where that one explains it", "forbidden", []],
+  ["is retried, and is not logged where somebody else has", "forbidden", []],
   ["is an error and a warning otherwise", "invalid", ["error", "warn"]],
 ] as const)("a pass that fails %s", async (_, code, levels) => {
-  const explain = (error: Error) => (error.message.startsWith("[forbidden]") ? "no permission" : undefined);
+  const explain = (error: Error) => ({ text: "no permission", isLogged: error.message.startsWith("[forbidden]") });
   const { queue, passes, lines, clock, keys } = setUp({ explain });
   queue.add("a");
   await settle();

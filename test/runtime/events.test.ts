@@ -242,9 +242,9 @@ describe("limits", () => {
   });
 });
 
-test("what somebody else explains is for that one to log", async () => {
+test("what somebody else has logged is not logged again", async () => {
   const { log, lines } = fakeLog();
-  const explain = (error: Error) => (error.message.startsWith("[forbidden]") ? "no permission" : undefined);
+  const explain = (error: Error) => ({ text: "no permission", isLogged: error.message.startsWith("[forbidden]") });
   const { clock, events, faults } = setUp({ log, explain });
   for (const code of ["forbidden", "invalid"] as const) {
     faults.push(refusal(code));

@@ -119,7 +119,7 @@ describe("one line says what is missing and what to do", () => {
     installation.failed(access, error);
     expect(lines).toEqual([{ level: "warn", message: "installation incomplete", fields: { missing, remedy } }]);
     expect(ready()).toEqual([`${missing}. ${remedy}`]);
-    expect(installation.explain(error, access)).toBe(`missing ${missing}. ${remedy}`);
+    expect(installation.explain(error, access)).toEqual({ text: `missing ${missing}. ${remedy}`, isLogged: true });
   });
 });
 
@@ -179,6 +179,20 @@ describe("what lasts", () => {
   });
 });
 
+test("a kind that may be neither watched nor listed is one line; what is left after the first repair is another", () => {
+  const { installation, told } = setUp();
+  installation.failed(watch, denied(watch));
+  installation.failed(list, denied(list));
+  expect(told()).toHaveLength(1);
+  installation.worked(watch);
+  installation.failed(list, denied(list));
+  expect(told().map((line) => line.replace(/ the permission of .* to/, ""))).toEqual([
+    "warn installation incomplete: watch pets.example.com in all namespaces",
+    "info installation repaired: watch pets.example.com in all namespaces",
+    "warn installation incomplete: list pets.example.com in all namespaces",
+  ]);
+});
+
 describe("what is repaired", () => {
   const missingKind = "the CustomResourceDefinition pets.example.com with version v1";
 
@@ -208,8 +222,13 @@ describe("what is repaired", () => {
     installation.worked(getSecret("a"));
     expect(ready()[0]).toContain('in namespace "b".');
     expect(told()).toHaveLength(1);
+    installation.worked(getSecret("c"));
+    expect(told()).toHaveLength(1);
     installation.worked(getSecret("b"));
     expect(ready()).toEqual([""]);
+    expect(told()[1]).toBe(
+      'info installation repaired: the permission of service account "nf/op" to get secrets in namespace "b"',
+    );
     expect(told()).toHaveLength(2);
   });
 
@@ -292,7 +311,7 @@ test("answers of no use about a kind are a fault after half a minute, and over w
 test("readiness does not say what another check says already", () => {
   const { installation } = setUp();
   installation.failed(list, absent());
-  const reason = `not listed yet: ${installation.explain(absent(), list)}`;
+  const reason = `not listed yet: ${installation.explain(absent(), list)?.text}`;
   expect(installation.checks([{ name: "cache/pets", ok: false, reason }])).toEqual([
     { name: "installation", ok: true, reason: "" },
   ]);
@@ -300,8 +319,10 @@ test("readiness does not say what another check says already", () => {
 
 test("a pass that failed is explained by the permission that the server names", () => {
   const { installation } = setUp();
-  expect(installation.explain(denied(patchStatus("shop")))).toBe(
+  const text =
     'missing the permission of service account "nf/op" to patch pets.example.com/status in namespace "shop". ' +
-      "Apply the RBAC rules",
-  );
+    "Apply the RBAC rules";
+  expect(installation.explain(denied(patchStatus("shop")))).toEqual({ text, isLogged: false });
+  installation.failed(patchStatus("shop"), denied(patchStatus("shop")));
+  expect(installation.explain(denied(patchStatus("shop")))).toEqual({ text, isLogged: true });
 });

@@ -434,7 +434,7 @@ describe("noise in the log", () => {
     const clock = new FakeClock();
     const server = new LeaseServer();
     const { log, lines } = fakeLog();
-    const explain = () => "the Lease is out of reach";
+    const explain = () => ({ text: "the Lease is out of reach", isLogged: true });
     const { election } = contender(server, clock, "a", { log, explain });
     election.start();
     await clock.advance(0);

@@ -659,22 +659,26 @@ describe("noise in the log", () => {
     await reflector.stop();
   });
 
-  test("what somebody else explains is for that one to log, and readiness has its words", async () => {
+  test.each([
+    ["what somebody else has logged is not logged again", true, []],
+    ["what somebody else could log is, when that one has not after eight failures", false, [9, 10, 11, 12]],
+  ])("%s, and readiness has its words", async (_, isLogged, expected) => {
     const explain = (error: Error, namespace: string | undefined) =>
-      error.message.startsWith("[not_found]") ? `no pets in ${namespace}` : undefined;
+      error.message.startsWith("[timeout]") ? { text: `no pets in ${namespace}`, isLogged } : undefined;
     const { clock, kube, reflector, lines } = setUp({ explain, namespace: "farm" });
     reflector.start();
-    for (let n = 0; n < 3; n += 1) {
+    for (let n = 0; n < 12; n += 1) {
       await settle();
       const { length } = kube.calls;
-      kube.calls.at(-1)?.fail(refusal("not_found"));
+      kube.calls.at(-1)?.fail(refusal("timeout"));
       while (kube.calls.length === length) await clock.advance(500);
     }
-    expect(lines.filter(({ level }) => level !== "debug")).toEqual([]);
+    const loud = lines.filter(({ level, message }) => level === "warn" && message === "watch interrupted");
+    expect(loud.map(({ fields }) => fields.failures)).toEqual(expected);
     expect(reflector.check()).toEqual({ ok: false, reason: "not listed yet: no pets in farm" });
     kube.calls.at(-1)?.fail(refusal("protocol"));
     await settle();
-    expect(lines.filter(({ level }) => level !== "debug").map(({ message }) => message)).toEqual(["watch interrupted"]);
+    expect(lines.at(-1)).toMatchObject({ level: "warn", message: "watch interrupted" });
     await reflector.stop();
   });
 
