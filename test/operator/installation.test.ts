@@ -212,6 +212,10 @@ describe("without the permission", { timeout: 200_000 }, () => {
         path: /\/northflankdeployments\/api\/status$/,
       },
     ],
+    [
+      "to keep the start of a run in an annotation",
+      { verbs: ["patch"], resource: "northflankjobruns", group, method: "PATCH", path: /\/northflankjobruns\/once$/ },
+    ],
     ["to get Secrets", { verbs: ["get"], resource: "secrets", group: "", method: "GET", path: /\/secrets\// }],
     [
       "to create Events",
@@ -229,10 +233,10 @@ describe("without the permission", { timeout: 200_000 }, () => {
     const text =
       `the permission of service account "northflank-operator/northflank-operator" to ${right.verbs[0]} ${named} ` +
       `in namespace "${scenario.namespace}"`;
-    let deployment: Awaited<ReturnType<Scenario["deployment"]>> | undefined;
+    const deployment = await scenario.deployment("api", api);
+    const run = await scenario.jobRun("once");
     try {
       scenario.startOperator();
-      deployment = await scenario.deployment("api", api);
       await missing(scenario, text);
     } finally {
       await giveBack();
@@ -249,6 +253,8 @@ describe("without the permission", { timeout: 200_000 }, () => {
       await deployment.patch({ deployment: { external: { imagePath: "ghcr.io/acme/api:1.5.0" } } });
     }
     await deployment.reaches("Ready");
+    await run.reaches("Succeeded");
+    expect(scenario.northflank.runs("shop", "migrate")).toHaveLength(1);
     await isRepaired(scenario, text);
   });
 });
