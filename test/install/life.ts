@@ -114,9 +114,14 @@ async function expectEvents({ shell }: Installation, namespace: string): Promise
 /** The rights reach as far as the flags say, and no further. */
 async function expectReach({ shell }: Installation, way: Way): Promise<void> {
   const asOperator = `--as=system:serviceaccount:${operatorName}:${operatorName}`;
-  // It exits with 1 where the answer is no.
-  const mayList = await shell.run(`kubectl auth can-i list nfrun --namespace elsewhere ${asOperator} || true`);
-  expect(mayList.trim()).toBe(way.watched === undefined ? "yes" : "no");
+  for (const namespace of [...(way.watched ?? ["shop"]), "elsewhere"]) {
+    const isServed = way.watched === undefined || way.watched.includes(namespace);
+    for (const right of ["list nfrun", "get secrets"]) {
+      // It exits with 1 where the answer is no.
+      const may = await shell.run(`kubectl auth can-i ${right} --namespace ${namespace} ${asOperator} || true`);
+      expect(`${right} in ${namespace}: ${may.trim()}`).toBe(`${right} in ${namespace}: ${isServed ? "yes" : "no"}`);
+    }
+  }
 }
 
 /** Everything in the cluster that lasts, as kind, namespace and name. */

@@ -39,6 +39,17 @@ export async function startInstallation(): Promise<Installation> {
   await shell.run(`kubectl label namespace ${restricted} pod-security.kubernetes.io/enforce=restricted`);
   const operators: PodProcess[] = [];
   let requests = 0;
+  /** Adds to an error what the operator did meanwhile. */
+  const explained = async (step: () => Promise<unknown>): Promise<void> => {
+    try {
+      await step();
+    } catch (error) {
+      const refused = [...new Set(await cluster.forbidden())].map((call) => `  ${call}`);
+      const lines = (operators.at(-1)?.log ?? []).slice(-12).map((line) => `  ${JSON.stringify(line)}`);
+      const story = ["refused to the operator with 403:", ...refused, "end of its log:", ...lines].join("\n");
+      throw new Error(`${error instanceof Error ? error.message : error}\n${story}`, { cause: error });
+    }
+  };
   return {
     cluster,
     northflank,
@@ -58,7 +69,7 @@ export async function startInstallation(): Promise<Installation> {
       for (const [kind, condition] of Object.entries(exampleEnds)) {
         const names = exampleManifests.filter((one) => one.kind === kind).map(({ metadata }) => metadata.name);
         const wait = `kubectl wait --namespace ${namespace} --for=condition=${condition} --timeout=60s`;
-        await shell.run(`${wait} ${names.map((name) => `${kind}/${name}`).join(" ")}`);
+        await explained(() => shell.run(`${wait} ${names.map((name) => `${kind}/${name}`).join(" ")}`));
       }
     },
     reconcileAll: async (namespace) => {
@@ -66,7 +77,7 @@ export async function startInstallation(): Promise<Installation> {
       const annotation = `northflank-operator.io/reconcile-requested-at=${value}`;
       await shell.run(`kubectl annotate --namespace ${namespace} ${ourKinds} --all --overwrite ${annotation}`);
       const reached = `--for=jsonpath='{.status.lastHandledReconcileAt}'=${value} --timeout=60s`;
-      await shell.run(`kubectl wait --namespace ${namespace} ${ourKinds} --all ${reached}`);
+      await explained(() => shell.run(`kubectl wait --namespace ${namespace} ${ourKinds} --all ${reached}`));
     },
     objects: async () => {
       const { items } = await shell.json<{ readonly items: readonly KubeObject[] }>(
