@@ -20,7 +20,7 @@ const ways: Readonly<Record<string, Way>> = {
     uninstall: uninstalled("-k deploy"),
   },
   "install.yaml with --server-side, then without": {
-    install: ["kubectl kustomize deploy > $HOME/install.yaml", "kubectl apply --server-side -f $HOME/install.yaml"],
+    install: ["kubectl apply --server-side -f $HOME/install.yaml"],
     reinstall: ["kubectl apply -f $HOME/install.yaml"],
     uninstall: uninstalled("-f install.yaml", { "install.yaml": "$HOME/install.yaml" }),
   },

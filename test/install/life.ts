@@ -1,4 +1,7 @@
+import { writeFileSync } from "node:fs";
+import { join, resolve } from "node:path";
 import { expect, vi } from "vitest";
+import { installManifest } from "../../scripts/release/install-manifest.ts";
 import { type Lease, leases } from "../../src/kube/types.ts";
 import { expectExamplesAt } from "../support/examples.ts";
 import {
@@ -12,7 +15,9 @@ import { commandOfPage } from "../support/page-commands.ts";
 import type { PodProcess } from "../support/pod-process.ts";
 import { remoteState, remoteWrites } from "../support/remote-state.ts";
 
-/** One way to install the operator, as the commands of a user. */
+const root = resolve(import.meta.dirname, "../..");
+
+/** One way to install the operator, as the commands of a user, who has the release's `install.yaml` at home. */
 export interface Way {
   readonly install: readonly string[];
   /** What is typed the second time. Default: the same. */
@@ -35,6 +40,7 @@ export async function expectWholeLife(way: Way): Promise<void> {
   await using installation = await startInstallation();
   const { northflank, shell } = installation;
   const before = new Set(await inventory(installation));
+  writeFileSync(join(shell.home, "install.yaml"), installManifest(join(root, "deploy"), "as released"));
   const namespaces = [...(way.watched ?? ["shop"]), "elsewhere"];
   const [namespace = ""] = namespaces;
   for (const name of namespaces) await shell.run(`kubectl create namespace ${name}`);

@@ -9,6 +9,8 @@ const root = resolve(dirname(fileURLToPath(import.meta.url)), "../..");
 
 /** A terminal of an administrator, in the checkout, with kubectl and helm. */
 export interface Shell extends AsyncDisposable {
+  /** The folder that commands know as `$HOME`. */
+  readonly home: string;
   /**
    * Runs a command line as a user would type it and returns what it printed.
    *
@@ -33,6 +35,7 @@ export function openShell(options: { readonly kubeconfigPath: string }): Shell {
       });
     });
   return {
+    home,
     run,
     json: async <T>(command: string) => JSON.parse(await run(command)) as T,
     [Symbol.asyncDispose]: async () => rmSync(home, { recursive: true, force: true }),
