@@ -1,6 +1,5 @@
-import { mkdirSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { stringify } from "yaml";
 import type { KubeObject } from "../../src/kube/types.ts";
 import type { CleanCluster } from "./cluster.ts";
 import { resourceTypeOf } from "./manifests.ts";
@@ -173,7 +172,7 @@ export function createKubelet(options: {
       return { translate: (text) => text.replace(/^(--[\w-]+=)?(\/.*)$/, (_, flag = "", path) => flag + moved(path)) };
     },
 
-    /** Token, authority and namespace, as in `/var/run/secrets/kubernetes.io/serviceaccount`; the path of a kubeconfig. */
+    /** Fills a folder as a kubelet fills `/var/run/secrets/kubernetes.io/serviceaccount`, and returns its path. */
     serviceAccount: async ({
       serviceAccountName = "default",
       automountServiceAccountToken,
@@ -186,19 +185,13 @@ export function createKubelet(options: {
       if (!(automountServiceAccountToken ?? account.automountServiceAccountToken ?? true)) {
         throw new Error(`the pod would have no token of ${serviceAccountName}`);
       }
+      const mounted = join(folder, "serviceaccount");
+      mkdirSync(mounted);
       const token = await cluster.serviceAccountToken({ namespace, name: serviceAccountName });
-      const path = join(folder, "kubeconfig");
-      writeFileSync(join(folder, "token"), token, { mode: 0o600 });
-      const config = {
-        apiVersion: "v1",
-        kind: "Config",
-        clusters: [{ name: "pod", cluster: { server: cluster.url, "certificate-authority": cluster.caFile } }],
-        users: [{ name: "pod", user: { tokenFile: join(folder, "token") } }],
-        contexts: [{ name: "pod", context: { cluster: "pod", user: "pod", namespace } }],
-        "current-context": "pod",
-      };
-      writeFileSync(path, stringify(config), { mode: 0o600 });
-      return path;
+      writeFileSync(join(mounted, "token"), token, { mode: 0o600 });
+      copyFileSync(cluster.caFile, join(mounted, "ca.crt"));
+      writeFileSync(join(mounted, "namespace"), namespace);
+      return mounted;
     },
   };
 }

@@ -1,7 +1,8 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
+import { stringify } from "yaml";
 import { type OperatorProcess, superviseOperator } from "../../sandbox/operator-process.ts";
 import { parseConfig } from "../../src/config.ts";
 import { operatorProgram } from "./build-operator.ts";
@@ -20,7 +21,8 @@ import { resourceTypeOf } from "./manifests.ts";
  * - The program listens on free ports of loopback. That it would listen where the probes ask is checked by its own reading
  *   of the rendered arguments and environment.
  * - What a kubelet mounts is in a temporary folder. Arguments and variables that begin with the path of a mount name that
- *   folder; token and authority of the service account are named by a kubeconfig, in KUBECONFIG.
+ *   folder. What the program finds by itself, the token of the service account, is where it is in a pod if root runs the
+ *   tests, who may mount it there for this process alone. For anybody else a kubeconfig names it, in KUBECONFIG.
  * - Variables are added for flags that the pod does not set: the address of the Northflank sandbox, and short intervals.
  *   A flag of the pod wins over them.
  *
@@ -77,10 +79,13 @@ export async function startPod(options: {
       ["health-bind-address", "metrics-bind-address"],
     );
     const named = ([name, value]: readonly [string, string]) => [name, mounts.translate(value)];
-    const process = superviseOperator({
-      command: commandOf(
-        image,
-        given.map((text) => mounts.translate(text)),
+    const access = accessTo(cluster, { mounted: await kubelet.serviceAccount(pod), folder, namespace });
+    const operator = superviseOperator({
+      command: access.wrapped(
+        commandOf(
+          image,
+          given.map((text) => mounts.translate(text)),
+        ),
       ),
       env: {
         ...hurry,
@@ -91,10 +96,10 @@ export async function startPod(options: {
         ...Object.fromEntries(Object.entries(rendered).map(named)),
         NORTHFLANK_OPERATOR_HEALTH_BIND_ADDRESS: "127.0.0.1:0",
         NORTHFLANK_OPERATOR_METRICS_BIND_ADDRESS: "127.0.0.1:0",
-        KUBECONFIG: await kubelet.serviceAccount(pod),
+        ...access.env,
       },
     });
-    return podProcess({ process, deployment, container, listens, folder });
+    return podProcess({ operator, deployment, container, listens, folder });
   } catch (error) {
     rmSync(folder, { recursive: true, force: true });
     throw error;
@@ -102,25 +107,25 @@ export async function startPod(options: {
 }
 
 function podProcess(parts: {
-  readonly process: OperatorProcess;
+  readonly operator: OperatorProcess;
   readonly deployment: DeploymentObject;
   readonly container: Container;
   readonly listens: Listens;
   readonly folder: string;
 }): PodProcess {
-  const { process, deployment, container, listens, folder } = parts;
+  const { operator, deployment, container, listens, folder } = parts;
   const cleanUp = () => rmSync(folder, { recursive: true, force: true });
   const ask = async (probe: ProbeAnswer["probe"]): Promise<readonly ProbeAnswer[]> => {
     const get = container[probe]?.httpGet;
     if (get === undefined) return [];
     const port = portOf(container, get.port);
     if (port !== listens.health) throw new Error(`the ${probe} asks port ${port}, but ${listens.health} answers it`);
-    const answer = await fetch((await process.ready()) + get.path);
+    const answer = await fetch((await operator.ready()) + get.path);
     await answer.body?.cancel();
     return [{ probe, path: get.path, status: answer.status }];
   };
   return {
-    ...process,
+    ...operator,
     deployment,
     probes: async () => [
       ...(await ask("livenessProbe")),
@@ -128,12 +133,12 @@ function podProcess(parts: {
       ...(await ask("startupProbe")),
     ],
     stop: async () => {
-      const code = await process.stop();
+      const code = await operator.stop();
       cleanUp();
       return code;
     },
     [Symbol.asyncDispose]: async () => {
-      await process[Symbol.asyncDispose]();
+      await operator[Symbol.asyncDispose]();
       cleanUp();
     },
   };
@@ -153,10 +158,44 @@ function imageStage(): Stage {
 }
 
 /** The same program, of this checkout and for this machine. */
-function commandOf(image: Stage, [node, program, ...args]: readonly string[]): readonly [string, ...string[]] {
+function commandOf(image: Stage, [node, program, ...args]: readonly string[]): Command {
   const [imageNode, imageProgram] = image.entrypoint;
   if (node !== imageNode || program !== imageProgram) throw new Error(`the image has no ${node} ${program}`);
   return [process.execPath, operatorProgram, ...args];
+}
+
+type Command = readonly [string, ...string[]];
+
+/** How the process finds the API server and its own token. */
+function accessTo(
+  { url, caFile }: CleanCluster,
+  given: { readonly mounted: string; readonly folder: string; readonly namespace: string },
+): { readonly env: Readonly<Record<string, string>>; wrapped(command: Command): Command } {
+  const { mounted, folder, namespace } = given;
+  if (process.getuid?.() === 0) {
+    const { hostname, port } = new URL(url);
+    const mount = `
+      mount -t tmpfs tmpfs /var/run
+      mkdir -p /var/run/secrets/kubernetes.io
+      cp -r "$1" /var/run/secrets/kubernetes.io/serviceaccount
+      shift
+      exec "$@"`;
+    return {
+      env: { KUBERNETES_SERVICE_HOST: hostname, KUBERNETES_SERVICE_PORT: port },
+      wrapped: (command) => ["unshare", "--mount", "sh", "-ec", mount, "sh", mounted, ...command],
+    };
+  }
+  const path = join(folder, "kubeconfig");
+  const config = {
+    apiVersion: "v1",
+    kind: "Config",
+    clusters: [{ name: "pod", cluster: { server: url, "certificate-authority": caFile } }],
+    users: [{ name: "pod", user: { tokenFile: join(mounted, "token") } }],
+    contexts: [{ name: "pod", context: { cluster: "pod", user: "pod", namespace } }],
+    "current-context": "pod",
+  };
+  writeFileSync(path, stringify(config), { mode: 0o600 });
+  return { env: { KUBECONFIG: path }, wrapped: (command) => command };
 }
 
 interface Listens {
