@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
@@ -7,6 +8,7 @@ import { stringify } from "yaml";
 import { runValidate } from "../../src/cli/validate.ts";
 import type { KubeObject } from "../../src/kube/types.ts";
 import { postBuild, setImages } from "../support/flux.ts";
+import { goTool } from "../support/go-tools.ts";
 import { kustomize } from "../support/kustomize.ts";
 
 // What Flux would apply of deploy/flux: rendered by kustomize, which Flux contains, then by the rules of its postBuild.
@@ -40,6 +42,20 @@ test.each(["helm", "kustomize"])("the operator by %s is rendered as it stands", 
   expect(kinds.sort()).toEqual(
     way === "helm" ? ["HelmRelease", "Namespace", "OCIRepository"] : ["GitRepository", "Kustomization"],
   );
+});
+
+test("the values of the HelmRelease are values of the chart", () => {
+  const folder = join(root, "deploy/flux/infrastructure/northflank-operator/helm");
+  const release = kustomize(folder).find(({ kind }) => kind === "HelmRelease") as Manifest;
+  const path = join(repository, "values.yaml");
+  const template = (values: object) => {
+    writeFileSync(path, stringify(values));
+    const args = ["template", "northflank-operator", join(root, "deploy/chart"), "--values", path];
+    return spawnSync(goTool("helm"), args, { encoding: "utf8" });
+  };
+  const { flags } = release.spec.values;
+  expect(template({ flags }).stdout).toContain(`--log-level=${flags.logLevel}`);
+  expect(template({ flags: { ...flags, logLevle: "info" } }).stderr).toContain("logLevle");
 });
 
 // biome-ignore lint/suspicious/noExplicitAny: manifests of many kinds, read by path; a wrong path fails the assertion.
