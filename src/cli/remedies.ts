@@ -2,7 +2,7 @@ import type { Remedies } from "../runtime/installation-fault.ts";
 import { version } from "../version.ts";
 
 const applyCrds = `Apply the CRDs of version ${version}: northflank-operator crds | kubectl apply --server-side -f -`;
-const applyRbac = `Apply the RBAC rules of version ${version} (deploy/rbac.yaml or the Helm chart)`;
+const applyRbac = `Apply the RBAC rules of version ${version} (deploy/base or the Helm chart)`;
 
 /** What to do about a fault of the installation. Each ends without a period, because some end with a command. */
 export const remedies: Remedies = {
