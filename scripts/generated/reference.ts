@@ -47,7 +47,7 @@ function index(): string {
         [
           code(reconcileRequestedAt),
           "annotation of every kind",
-          "a new value asks for a look now; it is echoed in `status.lastHandledReconcileAt`",
+          "a new value asks for a reconcile now; it is echoed in `status.lastHandledReconcileAt` once Northflank has answered, or where nothing can be asked",
         ],
         [
           code(fluxRequestedAt),

@@ -589,7 +589,7 @@ export const observedGeneration = {
 
 export const lastHandledReconcileAt = text(
   "The value of the annotation northflank-operator.io/reconcile-requested-at (or reconcile.fluxcd.io/requestedAt) that " +
-    "was handled last.",
+    "was handled last: Northflank was read, or it cannot be read until something changes.",
 );
 
 export const nextReconcileTime = time("Time of the next scheduled reconcile.");

@@ -38,7 +38,7 @@ export const northflankJobRuns: ResourceType = {
   namespaced: true,
 };
 
-/** A new value of this annotation asks for a pass now; it is echoed to `status.lastHandledReconcileAt`. */
+/** A new value of this annotation asks for a pass now; it is echoed to `status.lastHandledReconcileAt` once it is answered. */
 export const reconcileRequestedAt = `${group}/reconcile-requested-at`;
 
 /** Flux's name for the same request, understood as an alias. Where both are set the later time counts. */

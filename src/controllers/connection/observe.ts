@@ -8,7 +8,7 @@ import { type ObjectKey, objectKey } from "../../runtime/outcome.ts";
 import type { Account } from "../shared/accounts.ts";
 import type { ConnectionAccounts } from "../shared/create-accounts.ts";
 import type { LookSchedule } from "../shared/look-schedule.ts";
-import { isReconcileRequested } from "../shared/reconcile-request.ts";
+import { isReconcileRequested, reconcileRequest } from "../shared/reconcile-request.ts";
 import { prunedProblems, type SpecProblem } from "../shared/spec-problem.ts";
 import { isSettled } from "./decide.ts";
 import type { Observation, Surroundings, TokenCheck } from "./observation.ts";
@@ -49,7 +49,7 @@ export async function observe(deps: ObserveDeps, object: NorthflankConnection, s
   const alone = { ...users(deps, object), quota: undefined };
   if (problems.length > 0) return unchecked({ kind: "invalid", problems, ...alone });
   if (object.spec.suspend === true) return unchecked({ kind: "suspended", ...alone });
-  const opened = await deps.accounts.open(object, { probe: false, fresh: isReconcileRequested(object) }, signal);
+  const opened = await deps.accounts.open(object, { probe: false, fresh: isNewRequest(deps, object) }, signal);
   if (opened.kind === "usable") return await observeUsable(deps, object, opened, signal);
   if (opened.verdict.reason !== "AuthenticationFailed" || !isProbeDue(deps, object)) {
     return unchecked({ ...opened, ...alone });
@@ -118,7 +118,7 @@ async function whoAmI({ accounts }: ObserveDeps, account: Account, call: CallOpt
 /** Whether an account that looks usable has to be checked now. */
 function isCheckDue(deps: ObserveDeps, object: NorthflankConnection, opened: Usable): boolean {
   const { metadata, status } = object;
-  if (status?.observedGeneration !== metadata.generation || isReconcileRequested(object)) return true;
+  if (status?.observedGeneration !== metadata.generation || isNewRequest(deps, object)) return true;
   if (foundBeforeChecking.has(findCondition(status?.conditions, "Ready")?.reason ?? "")) return true;
   const { dueInMs, accountVersion } = planned(deps, object);
   if (dueInMs === 0) return true;
@@ -140,7 +140,15 @@ const foundBeforeChecking: ReadonlySet<string> = new Set([
 ]);
 
 function isProbeDue(deps: ObserveDeps, object: NorthflankConnection): boolean {
-  return isReconcileRequested(object) || planned(deps, object).dueInMs === 0;
+  return isNewRequest(deps, object) || planned(deps, object).dueInMs === 0;
+}
+
+/** Somebody asks, and this process has not tried yet: after a try that failed, the next one waits its time. */
+function isNewRequest(
+  deps: Pick<ObserveDeps, "schedule" | "validationPeriodMs">,
+  object: NorthflankConnection,
+): boolean {
+  return isReconcileRequested(object) && planned(deps, object).request !== reconcileRequest(object.metadata);
 }
 
 function planned(deps: Pick<ObserveDeps, "schedule" | "validationPeriodMs">, object: NorthflankConnection) {
@@ -169,7 +177,7 @@ export function requestWaitMs(
   deps: Pick<ObserveDeps, "schedule" | "validationPeriodMs">,
   object: NorthflankConnection,
 ): number {
-  if (object.status?.observedGeneration !== object.metadata.generation || !isReconcileRequested(object)) return 0;
+  if (object.status?.observedGeneration !== object.metadata.generation || !isNewRequest(deps, object)) return 0;
   const { sinceLookMs } = planned(deps, object);
   return sinceLookMs === undefined ? 0 : Math.max(0, requestedCheckMs - sinceLookMs);
 }

@@ -7,6 +7,7 @@ import type { Random } from "../../util/random.ts";
 import type { EventSink } from "../shared/event-draft.ts";
 import { outcomeOf } from "../shared/next-pass.ts";
 import { raisedPassage, stalledPassage } from "../shared/passage.ts";
+import { reconcileRequest } from "../shared/reconcile-request.ts";
 import type { StatusWriter } from "../shared/status-writer.ts";
 import { type Left, Unsaved, writeLeft } from "../shared/unsaved.ts";
 import { type Decision, decide } from "./decide.ts";
@@ -78,7 +79,8 @@ async function pass(
   const decision = decide({ object, observation, now: clock.now(), random, validationPeriodMs: periodMs });
   if (checkedVersion !== undefined && decision.checkAgainMs !== undefined) {
     const { metadata } = object;
-    const look = { nextMs: decision.checkAgainMs, accountVersion: checkedVersion };
+    const request = reconcileRequest(metadata);
+    const look = { nextMs: decision.checkAgainMs, accountVersion: checkedVersion, request };
     deps.schedule.looked({ key: objectKey(metadata), uid: metadata.uid }, look);
   }
   left.value = { stored: object, decision, status: statusOf(object, decision, clock.now()) };

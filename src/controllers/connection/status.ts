@@ -4,25 +4,26 @@ import { type ConditionDraft, findCondition, formatTime, mergeConditions } from 
 import { isSameJson } from "../../util/same-json.ts";
 import type { Claim } from "../shared/claim.ts";
 import { present } from "../shared/present.ts";
-import { reconcileRequest } from "../shared/reconcile-request.ts";
+import { handledRequest } from "../shared/reconcile-request.ts";
 import { summaryConditions } from "../shared/verdict.ts";
 import type { Decision } from "./decide.ts";
 import { expiryDraft, factsIn, missingPermissions, permissionsDraft, type TokenFacts } from "./token-facts.ts";
 
 /**
  * The whole status after a pass; the one before when nothing but the time of the next look would change. Acknowledges
- * the generation and the reconcile request in every state.
+ * the generation in every state, and the reconcile request once it is answered.
  */
 export function statusOf(object: NorthflankConnection, decision: Decision, now: number): NorthflankConnectionStatus {
   const before = object.status;
   const generation = object.metadata.generation ?? 0;
   const previous = before?.conditions ?? [];
-  const { acceptedSecret, failure } = decision;
+  const { acceptedSecret, failure, verdict } = decision;
   const token = decision.token === "as-before" ? factsIn(before) : decision.token;
   const status = present({
     observedGeneration: generation,
     conditions: [...mergeConditions({ previous, drafts: drafts(object, decision, token, now), generation, now })],
-    lastHandledReconcileAt: reconcileRequest(object.metadata) ?? before?.lastHandledReconcileAt,
+    lastHandledReconcileAt:
+      verdict === "as-before" ? before?.lastHandledReconcileAt : handledRequest(object, verdict.reason),
     rateLimit: decision.rateLimit,
     tokenSecretResourceVersion: acceptedSecret === "as-before" ? before?.tokenSecretResourceVersion : acceptedSecret,
     // What it names now is compared with this, so it may stay when the connection is led elsewhere.

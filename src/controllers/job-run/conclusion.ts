@@ -24,6 +24,8 @@ export interface Conclusion {
   readonly events: readonly EventDraft[];
   /** True where nobody can tell whether a run was started, and a person has to. */
   readonly isOutcomeUnknown: boolean;
+  /** True where this pass came too soon after another one to do what a reconcile request asks for. */
+  readonly isTooSoon?: boolean;
   /** True where our finalizer need not hold the object any more, whatever is open. */
   readonly isReleased: boolean;
 }

@@ -285,7 +285,8 @@ export function pausedFor(pass: Pass, account: Account): Conclusion | undefined 
   // Whole milliseconds: no timer waits for less, and less would be a loop without progress.
   const leftMs = Math.ceil(untilMs - deps.clock.monotonic());
   if (leftMs <= 0) return undefined;
-  return { ...unchanged(pass), next: { kind: "recheck", afterMs: soonest(pass, leftMs), asks: false } };
+  const next = { kind: "recheck", afterMs: soonest(pass, leftMs), asks: false } as const;
+  return { ...unchanged(pass), next, isTooSoon: isRequested };
 }
 
 // Somebody who writes the annotation in a loop gets a look every few seconds, not one per write.

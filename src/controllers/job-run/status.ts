@@ -4,7 +4,7 @@ import { startedRun } from "../../api/names.ts";
 import type { Reason } from "../../api/reasons.ts";
 import { type ConditionDraft, findCondition, formatTime, mergeConditions } from "../../runtime/conditions.ts";
 import { present } from "../shared/present.ts";
-import { reconcileRequest } from "../shared/reconcile-request.ts";
+import { handledRequest } from "../shared/reconcile-request.ts";
 import { summaryConditions } from "../shared/verdict.ts";
 import type { Conclusion, Facts, RunStatus } from "./conclusion.ts";
 import { type Attempt, isUnresolved } from "./machine.ts";
@@ -12,7 +12,7 @@ import { type Attempt, isUnresolved } from "./machine.ts";
 /**
  * The whole status after a pass, but for `start`, which the start protocol alone writes.
  *
- * *Guarantees*: the present generation and reconcile request are acknowledged; `spec.abort: true` is recorded, whatever
+ * *Guarantees*: the present generation is acknowledged, and the reconcile request once it is answered; `spec.abort: true` is recorded, whatever
  * the state; nothing in it changes when nothing has happened.
  */
 export function statusOf(options: {
@@ -26,11 +26,11 @@ export function statusOf(options: {
     start: _start,
     replaces: _,
     conditions: previous = [],
-    lastHandledReconcileAt,
+    lastHandledReconcileAt: _handled,
     ...kept
   } = object.status ?? {};
   const generation = object.metadata.generation ?? 0;
-  const request = reconcileRequest(object.metadata) ?? lastHandledReconcileAt;
+  const request = handledRequestOf(object, conclusion);
   const facts = { ...kept, ...abortSeen(object, now), ...conclusion.facts };
   const drafts = conditionsOf(object, conclusion, facts);
   const conditions = mergeConditions({ previous, drafts, generation, now });
@@ -41,6 +41,13 @@ export function statusOf(options: {
     conditions,
     ...(request === undefined ? {} : { lastHandledReconcileAt: request }),
   };
+}
+
+/** A request for a start that was refused is in its record already, and is acknowledged whatever is in the way of it. */
+function handledRequestOf(object: NorthflankJobRun, { verdict, isTooSoon }: Conclusion): string | undefined {
+  if (isTooSoon === true) return object.status?.lastHandledReconcileAt;
+  const isRecorded = object.status?.start?.outcome === "NotStarted";
+  return handledRequest(object, isRecorded ? undefined : verdict.reason);
 }
 
 /** The first sight of `spec.abort: true` is recorded in every state, so that it outlives what is made of the spec. */

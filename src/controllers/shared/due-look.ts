@@ -3,7 +3,7 @@ import { findCondition } from "../../runtime/conditions.ts";
 import { objectKey } from "../../runtime/outcome.ts";
 import type { Account } from "./accounts.ts";
 import type { LookSchedule, Planned } from "./look-schedule.ts";
-import { isReconcileRequested } from "./reconcile-request.ts";
+import { isReconcileRequested, reconcileRequest } from "./reconcile-request.ts";
 import { isSettled, readyReason, type TargetObject } from "./target-object.ts";
 
 /** Whether the target has to be looked at in this pass, and how urgent that is. */
@@ -48,12 +48,15 @@ export function dueLook<T extends TargetObject>(
   const urgent = { kind: "look", class: "change" } as const;
   const isAcknowledged = status?.observedGeneration === metadata.generation;
   if (!isAcknowledged || findCondition(status?.conditions, "Ready") === undefined) return urgent;
-  if (isReconcileRequested(object)) return requestedLook(planned);
+  const isRequested = isReconcileRequested(object);
+  // One that was tried and is open still waits for its next try like anything else: a far end that is down is not asked
+  // every few seconds.
+  if (isRequested && planned.request !== reconcileRequest(metadata)) return requestedLook(planned);
   // Once per process: where the record cannot be stored, the object is looked at like any other from then on.
   if (isDone && planned.sinceLookMs === undefined && deps.isRecorded?.() === false) return urgent;
   if (!isDone && hasOpened(deps, object, planned)) return urgent;
   if (planned.dueInMs > 0) return { kind: "rest", dueInMs: planned.dueInMs };
-  if (isDone) return { kind: "look", class: "observe" };
+  if (isDone) return { kind: "look", class: isRequested ? "change" : "observe" };
   return deps.isFollowed === true ? { kind: "look", class: "run" } : urgent;
 }
 

@@ -30,6 +30,7 @@ interface Entry {
   readonly dueAtMs: number;
   readonly lookedAtMs: number | undefined;
   readonly accountVersion: string | undefined;
+  readonly request: string | undefined;
 }
 
 /** What the schedule needs to know of an object. */
@@ -54,6 +55,8 @@ export interface Planned {
   readonly sinceLookMs: number | undefined;
   /** The account as it was at the last look of this process. */
   readonly accountVersion: string | undefined;
+  /** The reconcile request that the object carried at that look: where it is still open, the look failed. */
+  readonly request: string | undefined;
 }
 
 /** When each object of one kind is looked at. Its promises stand at the top of this file. */
@@ -79,17 +82,19 @@ export class LookSchedule {
       dueInMs: leftMs <= earlyMs ? 0 : leftMs,
       sinceLookMs: entry.lookedAtMs === undefined ? undefined : nowMs - entry.lookedAtMs,
       accountVersion: entry.accountVersion,
+      request: entry.request,
     };
   }
 
   /** A look was taken; the next one is due in `nextMs` (`Infinity`: never by itself). */
   looked(
     object: Pick<Scheduled, "key" | "uid">,
-    look: { readonly nextMs: number; readonly accountVersion: string },
+    look: { readonly nextMs: number; readonly accountVersion: string; readonly request?: string | undefined },
   ): void {
     const nowMs = this.#clock.monotonic();
-    const { accountVersion } = look;
-    this.#entries.set(object.key, { uid: object.uid, dueAtMs: nowMs + look.nextMs, lookedAtMs: nowMs, accountVersion });
+    const { accountVersion, request } = look;
+    const dueAtMs = nowMs + look.nextMs;
+    this.#entries.set(object.key, { uid: object.uid, dueAtMs, lookedAtMs: nowMs, accountVersion, request });
   }
 
   /** The time of a look at a settled object, spread by ±20 %; `Infinity` for a period of 0. */
@@ -106,7 +111,8 @@ export class LookSchedule {
     const known = this.#entries.get(object.key);
     if (known !== undefined && known.uid === object.uid) return known;
     const dueAtMs = nowMs + this.#firstDueInMs(object);
-    const entry: Entry = { uid: object.uid, dueAtMs, lookedAtMs: undefined, accountVersion: undefined };
+    const none = { lookedAtMs: undefined, accountVersion: undefined, request: undefined };
+    const entry: Entry = { uid: object.uid, dueAtMs, ...none };
     this.#entries.set(object.key, entry);
     return entry;
   }

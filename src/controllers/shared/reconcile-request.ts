@@ -1,5 +1,6 @@
 // pure
 import { fluxRequestedAt, reconcileRequestedAt } from "../../api/names.ts";
+import type { Reason } from "../../api/reasons.ts";
 import { capped } from "../../runtime/conditions.ts";
 
 // A time has about 30 characters. A longer value still works as a token: it is compared and echoed cut.
@@ -25,6 +26,26 @@ export function isReconcileRequested(object: {
 }): boolean {
   const request = reconcileRequest(object.metadata);
   return request !== undefined && request !== object.status?.lastHandledReconcileAt;
+}
+
+/** Northflank could not be asked, or has not answered, and is asked again without anybody's help. */
+const unanswered: ReadonlySet<Reason> = new Set(["WaitingForQuota", "RemoteUnavailable", "RequestTimeout"]);
+
+/** Whether a reconcile with this reason leaves a request open: what it asks for is still to come. */
+export function leavesRequestOpen(reason: Reason): boolean {
+  return unanswered.has(reason);
+}
+
+/**
+ * `status.lastHandledReconcileAt` after a reconcile with this reason. A request is acknowledged when Northflank was asked
+ * and has answered, be it with a refusal, and where nothing can be asked until somebody changes something.
+ */
+export function handledRequest(
+  { metadata, status }: Parameters<typeof isReconcileRequested>[0],
+  reason: Reason | undefined,
+): string | undefined {
+  const before = status?.lastHandledReconcileAt;
+  return reason !== undefined && leavesRequestOpen(reason) ? before : (reconcileRequest(metadata) ?? before);
 }
 
 function tokenOf(value: string | undefined): string | undefined {

@@ -8,6 +8,7 @@ import type { LookSchedule } from "./look-schedule.ts";
 import { NewSpecs } from "./new-specs.ts";
 import { type NextPass, outcomeOf } from "./next-pass.ts";
 import { stalledPassage } from "./passage.ts";
+import { reconcileRequest } from "./reconcile-request.ts";
 import type { StatusWriter } from "./status-writer.ts";
 import { hasChangedSince, restUntil, type TargetObject } from "./target-object.ts";
 import type { TargetConclusion } from "./target-status.ts";
@@ -163,7 +164,8 @@ async function pass<T extends TargetObject, O, C extends TargetConclusion, X>(
   }
   if (account !== undefined) {
     const { metadata } = known;
-    const look = { nextMs: nextLookMs(conclusion), accountVersion: account.version };
+    const request = reconcileRequest(metadata);
+    const look = { nextMs: nextLookMs(conclusion), accountVersion: account.version, request };
     deps.schedule.looked({ key: objectKey(metadata), uid: metadata.uid }, look);
   }
   left.value = { stored, conclusion, status: steps.statusOf(stored, conclusion) };

@@ -7,7 +7,7 @@ import type { EventDraft } from "./event-draft.ts";
 import type { FailureRecord } from "./failure.ts";
 import type { NextPass } from "./next-pass.ts";
 import { overlaid } from "./present.ts";
-import { reconcileRequest } from "./reconcile-request.ts";
+import { handledRequest } from "./reconcile-request.ts";
 import type { TargetObject } from "./target-object.ts";
 import { summaryConditions, type Verdict } from "./verdict.ts";
 
@@ -31,7 +31,7 @@ export interface TargetConclusion {
 /**
  * The whole status after a pass.
  *
- * *Guarantees*: acknowledges the generation and the reconcile request in every state; equal to the status before when
+ * *Guarantees*: acknowledges the generation in every state, and the reconcile request once it is answered; equal to the status before when
  * nothing but the time of the next look would change, so that a resync that finds nothing writes nothing. The time shown
  * is then the one of the last write, and later looks follow in steps of the resync period.
  */
@@ -53,7 +53,7 @@ export function targetStatus<S extends NonNullable<TargetObject["status"]>>(
   const status = overlaid(before, conclusion.stated, facts.fields, {
     observedGeneration: generation,
     conditions: [...mergeConditions({ previous, drafts, generation, now: facts.now })],
-    lastHandledReconcileAt: reconcileRequest(object.metadata) ?? object.status?.lastHandledReconcileAt,
+    lastHandledReconcileAt: handledRequest(object, conclusion.verdict.reason),
     failure: conclusion.failure,
   });
   if (isSameJson(before, status)) return object.status ?? (status as unknown as S);

@@ -331,6 +331,24 @@ describe("a token", () => {
     expect(it.object.status?.lastHandledReconcileAt).toBe("t1");
   });
 
+  test.each([
+    ["the quota allows no check", northflankError("quota_closed", { sent: false, retryAfterMs: 600_000 }), 3],
+    ["Northflank is away", northflankError("server_error", { httpStatus: 503 }), 13],
+  ])("that somebody asks for stays open while %s, and is not asked for ever more", async (_why, error, most) => {
+    const it = scene();
+    await it.pass();
+    await it.clock.advance(10_000);
+    it.takeChecks();
+    it.answer = error;
+    it.request("t1");
+    await it.run(60_000);
+    expect(it.takeChecks().length).toBeLessThanOrEqual(most);
+    expect(it.object.status?.lastHandledReconcileAt).toBeUndefined();
+    it.answer = undefined;
+    await it.run(700_000);
+    expect(it.object.status?.lastHandledReconcileAt).toBe("t1");
+  });
+
   test("that was rotated is read at once when somebody asks, not only when the minute is over", async () => {
     const it = scene();
     await it.pass();

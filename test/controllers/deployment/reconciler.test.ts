@@ -397,6 +397,35 @@ describe("a reconcile request", () => {
     expect(scene.northflank.takeCalls()).toEqual([]);
   });
 
+  test.each([
+    ["the quota allows no request", northflankError("quota_closed", { sent: false, retryAfterMs: 600_000 })],
+    ["Northflank is away", northflankError("unreachable")],
+    ["Northflank is slow", northflankError("timeout")],
+  ])("stays open while %s, and is answered by the next try, which comes in its time", async (_why, error) => {
+    await settled();
+    await minutes(1);
+    scene.northflank.failNext("getService", error);
+    scene.annotate({ [reconcileRequestedAt]: "t1" });
+    const outcome = await scene.pass();
+    expect(scene.northflank.takeCalls()).toEqual(["get api (change)"]);
+    expect(scene.object().status?.lastHandledReconcileAt).toBeUndefined();
+    expect(scene.object().status?.observedGeneration).toBe(scene.object().metadata.generation);
+    if (outcome.kind === "recheck") {
+      expect(outcome.afterMs).toBe(600_000);
+      // Somebody else wakes it meanwhile: the request was tried, and is no reason to ask again every few seconds.
+      await minutes(1);
+      expect(await scene.pass()).toMatchObject({ kind: "recheck", afterMs: 540_000 });
+      expect(scene.northflank.takeCalls()).toEqual([]);
+      await minutes(9);
+    } else {
+      // A back-off of the queue, which another outcome would end.
+      expect(outcome).toMatchObject({ kind: "retry" });
+    }
+    await scene.pass();
+    expect(scene.northflank.takeCalls()).toEqual(["get api (change)"]);
+    expect(scene.object().status?.lastHandledReconcileAt).toBe("t1");
+  });
+
   test("that is changed many times a second costs one look in five seconds", async () => {
     await settled();
     await minutes(1);
@@ -419,8 +448,6 @@ describe("a reconcile request", () => {
     ["invalid", () => scene.has({ ...scene.object(), prunedFields: ["spec.sespend: ?"] })],
     ["of an unknown connection", blockedBy("stalled", "ConnectionNotFound")],
     ["of a suspended connection", blockedBy("waiting", "ConnectionSuspended")],
-    ["out of quota", () => scene.northflank.failNext("getService", northflankError("quota_closed"))],
-    ["while Northflank is away", () => scene.northflank.failNext("getService", northflankError("unreachable"))],
     ["of a missing target", () => scene.northflank.failNext("getService", northflankError("not_found"))],
     ["of a job", () => scene.edit({ serviceId: undefined, jobId: "etl" } as unknown as NorthflankDeployment["spec"])],
   ])("of an object that is %s is echoed as well", async (_sentence, bring) => {

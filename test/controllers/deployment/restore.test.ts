@@ -297,15 +297,16 @@ describe("another try after a restore", () => {
 
 describe("another try that cannot be made at once", () => {
   /** What stands in the way, and how it goes away. */
-  const hindrances: Readonly<Record<string, readonly [() => void, () => void]>> = {
+  const hindrances: Readonly<Record<string, readonly [() => void, () => void, string | undefined]>> = {
     "Northflank does not answer": [
       () => scene.northflank.failNext("getService", northflankError("server_error", { httpStatus: 503 })),
       () => undefined,
+      undefined,
     ],
-    "the object is suspended": [() => scene.edit({ suspend: true }), () => scene.edit({ suspend: false })],
+    "the object is suspended": [() => scene.edit({ suspend: true }), () => scene.edit({ suspend: false }), "again"],
   };
 
-  test.each(Object.entries(hindrances))("because %s is made later, once", async (_why, [begin, end]) => {
+  test.each(Object.entries(hindrances))("because %s is made later, once", async (_why, [begin, end, handled]) => {
     await failing();
     await scene.pass();
     await step("COMPLETED");
@@ -314,11 +315,12 @@ describe("another try that cannot be made at once", () => {
     take();
     await scene.pass();
     expect(writes(take().calls)).toEqual([]);
-    expect(scene.object().status?.lastHandledReconcileAt).toBe("again");
+    expect(scene.object().status?.lastHandledReconcileAt).toBe(handled);
     end();
     await scene.clock.advance(4_400_000);
     await scene.pass();
     expect(writes(take().calls)).toEqual([post("3")]);
+    expect(scene.object().status?.lastHandledReconcileAt).toBe("again");
     await step("FAILED");
     await scene.pass();
     await step("COMPLETED");

@@ -986,6 +986,25 @@ test("a reconcile request that is written in a loop gets a look every two second
   expect(story.status().lastHandledReconcileAt).toBe("request 99");
 });
 
+test("a reconcile request stays open while the quota allows no look, and is answered by the next one", async () => {
+  story.remote.runMs = 60 * minute;
+  await story.run({}, 5 * minute);
+  const { read } = story.remote;
+  let refused = 0;
+  story.remote.read = () => {
+    refused += 1;
+    const given = { step: "get run", detail: "no quota", sent: false, retryAfterMs: 10 * minute };
+    throw new NorthflankError({ code: "quota_closed", ...given });
+  };
+  story.cluster.edit("once", { annotations: { "northflank-operator.io/reconcile-requested-at": "now" } });
+  await story.clock.advance(5 * minute);
+  expect(story.status().lastHandledReconcileAt).toBeUndefined();
+  expect(refused).toBeLessThanOrEqual(2);
+  story.remote.read = read.bind(story.remote);
+  await story.clock.advance(10 * minute);
+  expect(story.status().lastHandledReconcileAt).toBe("now");
+});
+
 describe("a connection that is led to another account in mid-run", () => {
   let away: RunRemote | undefined;
   beforeEach(() => {

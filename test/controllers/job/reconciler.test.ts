@@ -804,6 +804,19 @@ describe("holding back", () => {
     expect(made.northflank.jobSettings.get("migrate")?.settings.runtimeEnvironment).toEqual({ A: "mine" });
   });
 
+  test("a reconcile request stays open while the quota allows no look", async () => {
+    const made = scene();
+    await made.settle();
+    await made.clock.advance(60_000);
+    made.northflank.failNext("getJobSettings", northflankError("quota_closed", { sent: false, retryAfterMs: 60_000 }));
+    made.annotate({ "northflank-operator.io/reconcile-requested-at": "now" });
+    await made.pass();
+    expect(made.object().status?.lastHandledReconcileAt).toBeUndefined();
+    await made.clock.advance(60_000);
+    await made.pass();
+    expect(made.object().status?.lastHandledReconcileAt).toBe("now");
+  });
+
   test("a changed Secret that cannot be sent yet is not in sync", async () => {
     const made = scene({ spec: { settings: { runtimeEnvironmentFrom: [{ secretRef: { name: "db" } }] } } });
     made.hasSecret("db", { url: "one" });
