@@ -13,6 +13,7 @@ import type { KubeObject } from "../../src/kube/types.ts";
 import type { NorthflankApi } from "../../src/northflank/client.ts";
 import { NorthflankError } from "../../src/northflank/errors.ts";
 import type { StartResult } from "../../src/northflank/types.ts";
+import type { Outcome } from "../../src/runtime/outcome.ts";
 import { defaultQueueBackoff } from "../../src/runtime/work-queue.ts";
 import { backoffDelayMs } from "../../src/util/backoff.ts";
 import type { Clock, Timer } from "../../src/util/clock.ts";
@@ -95,6 +96,13 @@ export class RunProcess {
   readonly counts = { started: 0, recovered: 0, finished: [] as string[], ran: [] as number[] };
   /** Passes that rejected: the controller would log them and come back. */
   readonly failures: unknown[] = [];
+  /** What each pass has come to, with the object as it left it and the calls and Events up to then. */
+  readonly outcomes: {
+    readonly outcome: Outcome;
+    readonly object: NorthflankJobRun | undefined;
+    readonly calls: number;
+    readonly events: number;
+  }[] = [];
   passes = 0;
 
   constructor(name: string, world: RunWorld) {
@@ -206,6 +214,9 @@ export class RunProcess {
     const context = { signal, statusSignal: signal, reconcileId: "r", log: this.log.log, failures: 0 };
     try {
       const outcome = await this.#reconcile(key, context);
+      const object = this.#world.cluster.list().find((one) => keyOf(one) === key);
+      const [calls, events] = [this.#world.remote.calls.length, this.events.length];
+      this.outcomes.push({ outcome, object, calls, events });
       await this.#running();
       if (outcome.kind !== "retry") this.#failed.delete(key);
       if (outcome.kind === "recheck") this.#later(key, outcome.afterMs);

@@ -1,5 +1,6 @@
+import type { Condition } from "../../src/kube/types.ts";
 import { isSameJson } from "../../src/util/same-json.ts";
-import type { Answer, DeploymentLife, JobLife } from "./lives.ts";
+import type { Answer } from "./lives.ts";
 
 /*
  * Every state of an object by everything that may be seen of it, as a text: the judge of a change that is to change nothing.
@@ -21,7 +22,12 @@ export interface Sight<L, O> {
 const soonMs = 20_000;
 const lateMs = 3_600_000;
 
-type Living = Pick<DeploymentLife | JobLife, "object" | "now" | "desire">;
+/** An object as it is now; `desire`: what it declares, for the hashes of which a status tells. */
+interface Living {
+  readonly object: { readonly status?: object & { readonly conditions?: readonly Condition[] } };
+  readonly now: number;
+  readonly desire?: object;
+}
 
 /** The table. Each observation comes 20 s after the state; an hour after it only where it then comes to something else. */
 export function stateTable<
@@ -61,7 +67,8 @@ const unshown: readonly string[] = ["conditions", "observedGeneration", "nextRec
 /** Told by the kind of verdict: see `brokenPromises`. */
 const implied: readonly string[] = ["Reconciling", "Stalled", "Suspended"];
 
-function changesOf(before: Living["object"]["status"], life: Living, text: string): string {
+/** The conditions and fields that have changed, as they stand in a line; `text`: the verdict, whose reason is left out. */
+export function changesOf(before: Living["object"]["status"], life: Living, text: string): string {
   const [old, now] = [before, life.object.status] as readonly (Status | undefined)[];
   const types = [old, now].flatMap((status) => (status?.conditions ?? []).map(({ type }) => type));
   const conditions = [...new Set(types)].flatMap((type) => {
@@ -96,10 +103,12 @@ function brief(name: string, value: unknown, life: Living): string {
     const shown = Object.entries(value).filter(([key]) => isShown(key));
     return `{${shown.map(([key, inner]) => `${key}:${brief(key, inner, life)}`).join(" ")}}`;
   }
-  if (/hash|id$/i.test(name) && name !== "targetUid" && name !== "id") return hashText(String(value), life);
+  if (/Hash$|^keyId$|^sourcesId$/.test(name)) return hashText(String(value), life);
   const text = String(value);
   if (/^\d{4}-\d\d-\d\dT[\d:.]+Z$/.test(text)) return `${Math.round((Date.parse(text) - life.now) / 1_000)}s`;
-  return text.replaceAll("ghcr.io/acme/", "").replaceAll(/\b([0-9a-f]{7})[0-9a-f]{33}\b/g, "$1");
+  return text
+    .replaceAll(/ghcr\.io\/acme\/|https:\/\/api\.northflank\.com, /g, "")
+    .replaceAll(/\b([0-9a-f]{7})[0-9a-f]{33}\b/g, "$1");
 }
 
 interface Item {
@@ -108,11 +117,11 @@ interface Item {
 }
 
 /** A setting; marked where its value was another one. */
-function pathText({ path, hash }: Item, { desire }: Living): string {
-  const leaves: readonly Item[] = "leaves" in desire ? desire.leaves : [];
+function pathText({ path, hash }: Item, { desire = {} }: Living): string {
+  const { leaves = [] } = desire as { readonly leaves?: readonly Item[] };
   return `${path}${hash === undefined || leaves.some((leaf) => leaf.hash === hash) ? "" : "(other)"}`;
 }
 
-function hashText(hash: string, { desire }: Living): string {
-  return Object.values(desire).includes(hash) ? "this" : "other";
+function hashText(hash: string, { desire = {} }: Living): string {
+  return Object.values<unknown>({ ...desire }).includes(hash) ? "this" : "other";
 }

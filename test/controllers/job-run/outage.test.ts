@@ -1,0 +1,31 @@
+import { expect, test } from "vitest";
+import { northflankError } from "../../support/fake-northflank.ts";
+import { RunStory } from "../../support/run-story.ts";
+
+const second = 1_000;
+
+/** Reads of a run within five seconds of an outage of Northflank, while the object is woken by each of its own writes. */
+async function readsInAnOutage(isDeleted: boolean): Promise<number> {
+  const story = new RunStory();
+  story.remote.runMs = 3_600_000;
+  await story.run({ deletionPolicy: "Abort" }, 10 * second);
+  let reads = 0;
+  story.remote.read = () => {
+    reads += 1;
+    throw northflankError("server_error", { httpStatus: 503 });
+  };
+  if (isDeleted) story.cluster.delete("default/once");
+  await story.clock.advance(5 * second);
+  story.process.kill();
+  return reads;
+}
+
+test("an outage is asked about with growing pauses, whatever wakes the object", async () => {
+  expect(await readsInAnOutage(false)).toBeLessThanOrEqual(4);
+});
+
+// A failed call while a deletion waits for its abort plans the next reconcile as one that asks nothing, so that no pause
+// keeps an earlier one from asking (`withCleanupLimit` in reconciler.ts).
+test.fails("the same while the object is deleted with deletionPolicy Abort", async () => {
+  expect(await readsInAnOutage(true)).toBeLessThanOrEqual(4);
+});

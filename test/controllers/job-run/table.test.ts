@@ -1,0 +1,332 @@
+import { expect, test } from "vitest";
+import type { NorthflankJobRun } from "../../../src/api/job-run.ts";
+import { runFinalizer } from "../../../src/api/names.ts";
+import { type RunState, stateOf, type Wish } from "../../../src/controllers/job-run/machine.ts";
+import type { AccountResolution } from "../../../src/controllers/shared/accounts.ts";
+import type { NorthflankErrorCode } from "../../../src/northflank/errors.ts";
+import type { Outcome } from "../../../src/runtime/outcome.ts";
+import { northflankError } from "../../support/fake-northflank.ts";
+import { RunStory } from "../../support/run-story.ts";
+import { changesOf } from "../../support/state-table.ts";
+
+/*
+ * Every state of a run (machine.ts) under every wish by everything that may be seen of it, in `table.expected.txt`: what
+ * a process comes to that has just started, within a moment, and one that has seen it all.
+ *
+ *     # active | Ready=Unknown/RunActive ...                  a state, with what its status says
+ *     proceed, run failed: get -> RetryingRun, ...            wish, what is seen: calls of Northflank, reason, when it goes on
+ *
+ * A reconcile that asks nothing and says the same is left out; another one follows after `then`. Then the conditions that
+ * change (without a reason that is said already), the fields of status that change, and the Events. No messages. What is seen
+ * stands only where it comes to something else than `as it is`. A change of src that changes a line has to say why. To write
+ * it anew:
+ *
+ *     npx vitest run --project unit test/controllers/job-run/table.test.ts -u
+ */
+
+const second = 1_000;
+const minute = 60 * second;
+const hour = 60 * minute;
+
+/** A world in which the account and the judgement of the spec can be changed. */
+class Story extends RunStory {
+  readonly faults: { isBlocked: boolean; isInvalid: boolean };
+
+  constructor() {
+    const faults = { isBlocked: false, isInvalid: false };
+    super({
+      account: (): AccountResolution | undefined => (faults.isBlocked ? blocked : undefined),
+      validate: () => (faults.isInvalid ? [{ field: "spec.x", message: "is wrong", remedy: "" }] : []),
+    });
+    this.faults = faults;
+    this.remote.runMs = 2 * hour;
+  }
+
+  /** What is there before the operator sees it. */
+  create(spec: Partial<NorthflankJobRun["spec"]> = {}): void {
+    // The other one keeps an object in sight that nobody of ours holds any more.
+    const finalizers = [runFinalizer, "example.com/hold"];
+    this.cluster.create("once", { deletionPolicy: "Abort", backoffLimit: 1, ...spec }, { finalizers });
+  }
+}
+
+const blocked: AccountResolution = {
+  kind: "blocked",
+  verdict: { kind: "stalled", reason: "SecretNotFound", message: "None." },
+  recheckAfterMs: 50_000,
+};
+
+const states: Readonly<Record<RunState, (story: Story) => Promise<void>>> = {
+  idle: async (story) => {
+    story.process.kill();
+    story.create();
+  },
+  marked: async (story) => {
+    story.create();
+    await story.clock.advance(second);
+    story.process.kill();
+    story.cluster.recreate(story.object());
+  },
+  rejected: async (story) => {
+    story.remote.refusals.push(northflankError("rejected", { httpStatus: 422 }));
+    story.create();
+    await story.clock.advance(second);
+  },
+  unresolved: async (story) => {
+    story.remote.mode = "answerLost";
+    story.create();
+    await story.clock.advance(second);
+  },
+  unknown: async (story) => {
+    story.remote.mode = "notApplied";
+    story.create();
+    await story.clock.advance(5 * minute);
+  },
+  active: async (story) => {
+    story.create();
+    await story.clock.advance(second);
+  },
+  adopted: async (story) => {
+    story.create();
+    await story.clock.advance(second);
+    story.cluster.recreate(story.object());
+    await story.clock.advance(5 * minute);
+  },
+  between: async (story) => {
+    story.remote.results.push("FAILED");
+    story.remote.runMs = 5 * second;
+    story.create();
+    await story.clock.advance(12 * second);
+    story.remote.runMs = 2 * hour;
+  },
+  finished: async (story) => {
+    story.remote.runMs = 5 * second;
+    story.create();
+    await story.clock.advance(30 * second);
+  },
+};
+
+const wishes: Readonly<Record<Wish, (story: Story) => void>> = {
+  proceed: () => undefined,
+  suspended: ({ cluster }) => cluster.edit("once", { spec: { suspend: true } }),
+  invalid: ({ faults }) => {
+    faults.isInvalid = true;
+  },
+  expired: ({ cluster }) => cluster.edit("once", { spec: { startDeadlineSeconds: 1, activeDeadlineSeconds: 1 } }),
+  aborted: ({ cluster }) => cluster.edit("once", { spec: { abort: true } }),
+  deleting: ({ cluster }) => {
+    cluster.edit("once", { spec: { deletionPolicy: "Orphan" } });
+    cluster.delete("default/once");
+  },
+  cleanup: ({ cluster }) => cluster.delete("default/once"),
+};
+
+/** What Northflank shows of the run from now on. */
+function showing(status: string, concluded: boolean): (story: Story) => void {
+  return ({ remote }) => {
+    const read = remote.read.bind(remote);
+    remote.read = (runId) => {
+      const run = read(runId);
+      const concludedAt = concluded ? run?.startedAt : undefined;
+      return run && { ...run, status, concluded, concludedAt };
+    };
+  };
+}
+
+/** Every read fails so. */
+function failing(code: NorthflankErrorCode, httpStatus?: number): (story: Story) => void {
+  return ({ remote }) => {
+    const fail = (call: string) => (): never => {
+      remote.calls.push(call);
+      throw northflankError(code, httpStatus === undefined ? { sent: false } : { httpStatus });
+    };
+    remote.read = fail("get");
+    remote.list = fail("list");
+    remote.job = fail("getJob");
+  };
+}
+
+type Sights = Readonly<Record<string, (story: Story) => void>>;
+
+/** Under every wish. */
+const general: Sights = {
+  "no Secret": ({ faults }) => {
+    faults.isBlocked = true;
+  },
+  "no quota": failing("quota_closed"),
+  unavailable: failing("server_error", 503),
+  "no runs": ({ remote }) => remote.forgetRuns(),
+};
+
+const ofReads: Sights = {
+  unauthorized: failing("unauthorized", 401),
+  "not found": failing("not_found", 404),
+  "no handshake": failing("tls"),
+  "another run": ({ remote }) => void remote.startForeign(),
+  "a reconcile is requested": ({ cluster }) =>
+    cluster.edit("once", { annotations: { "northflank-operator.io/reconcile-requested-at": "now" } }),
+};
+
+const abortRefused: Sights = {
+  "abort refused": ({ remote }) => {
+    remote.abort = () => {
+      remote.calls.push("abort");
+      throw northflankError("forbidden", { httpStatus: 403 });
+    };
+  },
+};
+
+const ofRun: Sights = {
+  "run succeeded": showing("SUCCESS", true),
+  "run failed": showing("FAILED", true),
+  "run aborted": showing("TERMINATED", true),
+  "in a state that nobody knows": showing("PONDERING", false),
+};
+
+const ofStart: Sights = {
+  "start refused for good": ({ remote }) => void remote.refusals.push(northflankError("rejected", { httpStatus: 422 })),
+  "start forbidden": ({ remote }) => void remote.refusals.push(northflankError("forbidden", { httpStatus: 403 })),
+  "start rate limited": ({ remote }) => void remote.refusals.push(northflankError("rate_limited", { httpStatus: 429 })),
+  "answer to the start lost": ({ remote }) => {
+    remote.nextMode = "answerLost";
+  },
+  "another run, concurrencyPolicy Forbid": ({ remote, cluster }) => {
+    remote.startForeign();
+    cluster.edit("once", { spec: { concurrencyPolicy: "Forbid" } });
+  },
+};
+
+const answers: Sights = Object.fromEntries(
+  ["retry", "fail", "run-1", "nonsense"].map((value) => [
+    `resolve-start: ${value}`,
+    ({ cluster, remote }: Story) => {
+      if (value === "run-1") remote.startForeign();
+      const run = remote.list("migrate").runs[0]?.id ?? value;
+      const text = value === "run-1" ? run : value;
+      cluster.edit("once", { annotations: { "northflank-operator.io/resolve-start": text } });
+    },
+  ]),
+);
+
+/** What may be seen beside that in a state, under `proceed` with all kinds of failed reads. */
+const sights: Readonly<Record<RunState, Sights>> = {
+  idle: ofStart,
+  marked: {},
+  rejected: {},
+  unresolved: answers,
+  unknown: answers,
+  active: ofRun,
+  adopted: ofRun,
+  between: ofStart,
+  finished: ofRun,
+};
+
+function sightsOf(state: RunState, wish: Wish): Sights {
+  if (wish === "proceed") return { ...general, ...ofReads, ...sights[state] };
+  return state === "active" ? { ...general, ...ofRun, ...abortRefused } : general;
+}
+
+/** How long after the state, under `proceed`: a start without an answer is searched for only after a while. */
+const waits: Readonly<Record<string, number>> = { "": 0, ", 3 min later": 3 * minute };
+
+/** How long a process is watched: a deadline counts when it was seen to pass, and the next run comes after a pause. */
+function watchedMs(state: RunState, wish: Wish): number {
+  if (wish === "expired") return 2.5 * second;
+  return wish === "proceed" && state === "between" ? 12 * second : 200;
+}
+
+async function begin(state: RunState): Promise<Story> {
+  const story = new Story();
+  await states[state](story);
+  expect(stateOf(story.object())).toBe(state);
+  return story;
+}
+
+/** What comes of all of this. */
+async function cell(
+  state: RunState,
+  wish: Wish,
+  given: { readonly change?: (story: Story) => void; readonly afterMs: number; readonly isSameProcess?: boolean },
+): Promise<string> {
+  const story = await begin(state);
+  const { isSameProcess = false, afterMs, change } = given;
+  if (!isSameProcess) story.process.kill();
+  if (!story.process.isAlive && isSameProcess) return "";
+  await story.clock.advance(afterMs);
+  wishes[wish](story);
+  change?.(story);
+  const before = story.object().status;
+  const calls = story.remote.calls.length;
+  if (!isSameProcess) story.restart();
+  const { outcomes, events } = story.process;
+  const [passes, told] = [outcomes.length, events.length];
+  if (isSameProcess) story.process.wake("default/once");
+  await story.clock.advance(watchedMs(state, wish));
+  expect(story.end()).toEqual([]);
+  const steps: string[] = [];
+  let asked = calls;
+  let said = "";
+  for (const one of outcomes.slice(passes)) {
+    const news = story.remote.calls.slice(asked, one.calls).join(" ");
+    const reason = readyOf(one.object);
+    if (news !== "" || reason !== said) {
+      steps.push(`${news === "" ? "no call" : news} -> ${reason}, ${outcomeText(one.outcome)}`);
+    }
+    [asked, said] = [one.calls, reason];
+  }
+  const object = outcomes.at(-1)?.object;
+  const changes = object === undefined ? "" : changesOf(before, { object, now: story.clock.now() }, `/${said},`);
+  const published = events.slice(told).map(({ event }) => `${event.type} ${event.reason}`);
+  return `${timesOf(steps).join("; then ")}${changes}${published.length === 0 ? "" : ` | ${published.join(", ")}`}`;
+}
+
+/** What is done several times in a row stands once, with how often. */
+function timesOf(steps: readonly string[]): readonly string[] {
+  const firsts = steps.flatMap((step, index) => (step === steps[index - 1] ? [] : [index]));
+  return firsts.map((first, index) => {
+    const count = (firsts[index + 1] ?? steps.length) - first;
+    return `${steps[first]}${count === 1 ? "" : `, ${count} times`}`;
+  });
+}
+
+function readyOf(object: NorthflankJobRun | undefined): string {
+  return object?.status?.conditions?.find(({ type }) => type === "Ready")?.reason ?? "gone";
+}
+
+function outcomeText(outcome: Outcome): string {
+  switch (outcome.kind) {
+    case "settled":
+      return "settled";
+    case "recheck":
+      return `recheck in ${Math.round(outcome.afterMs / 100) / 10} s (${outcome.priority})`;
+    case "retry":
+      return `retry not before ${Math.round((outcome.notBeforeMs ?? 0) / 100) / 10} s`;
+  }
+}
+
+async function tableOf(state: RunState): Promise<string> {
+  const rows: string[] = [];
+  for (const wish of Object.keys(wishes) as Wish[]) {
+    const isTimed = wish === "proceed" && (state === "unresolved" || state === "active");
+    for (const [wait, afterMs] of Object.entries(isTimed ? waits : { "": wish === "expired" ? 2 * second : 0 })) {
+      const asIs = await cell(state, wish, { afterMs });
+      rows.push(`${wish}, as it is${wait}: ${asIs}`);
+      for (const [name, change] of Object.entries(sightsOf(state, wish))) {
+        const line = await cell(state, wish, { change, afterMs });
+        if (line !== asIs) rows.push(`${wish}, ${name}${wait}: ${line}`);
+      }
+    }
+    const same = await cell(state, wish, { afterMs: 0, isSameProcess: true });
+    if (same !== "") rows.push(`${wish}, the same process: ${same}`);
+  }
+  const story = await begin(state);
+  story.end();
+  const head = changesOf(undefined, { object: story.object(), now: story.clock.now() }, "");
+  return [`# ${state}${head}`, ...rows, ""].join("\n");
+}
+
+test("state by wish by what is seen", async () => {
+  const blocks: string[] = [];
+  for (const state of Object.keys(states) as RunState[]) blocks.push(await tableOf(state));
+  await expect(blocks.join("\n")).toMatchFileSnapshot("./table.expected.txt");
+}, 120_000);
