@@ -221,7 +221,7 @@ function itemOf<T>(what: string, reading: Reading<T>, toManifest: (value: T) => 
 }
 
 // Where the manifests expect the token; nothing else depends on it.
-const tokenSecret = "northflank-token";
+const tokenSecret = "nf-token";
 
 function connectionOf({ connectionName }: Asked, { teamId, apiUrl }: RemoteSettings): Imported {
   const baseUrl = apiUrl.href.replace(/\/$/, "");

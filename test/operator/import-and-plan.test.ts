@@ -63,7 +63,7 @@ describe("a new user", { timeout: 200_000 }, () => {
     });
 
     // Applied untouched, it changes nothing.
-    await scenario.secret("northflank-token", { token: scenario.token });
+    await scenario.secret("nf-token", { token: scenario.token });
     for (const handle of await applyFile(scenario, path)) await handle.reaches("Ready");
     expect(scenario.changes()).toEqual([]);
 
