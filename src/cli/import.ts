@@ -214,7 +214,10 @@ function itemOf<T>(what: string, reading: Reading<T>, toManifest: (value: T) => 
     case "unusable-id":
       return { title, imported: { kind: "left-out", reason: reading.problem } };
     case "failed":
-      return { title, imported: { kind: "left-out", reason: `it could not be read: ${reading.error.message}` } };
+      return {
+        title,
+        imported: { kind: "left-out", reason: `it could not be read: [${reading.error.code}] ${reading.error.detail}` },
+      };
     default:
       return assertNever(reading, "reading");
   }

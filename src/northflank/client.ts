@@ -9,7 +9,7 @@ import { codeOfAnswer, errorOfAnswer, isRefusedForSure } from "./answer.ts";
 import { type ApiOrigin, parseApiUrl } from "./api-origin.ts";
 import type { Budget } from "./budget.ts";
 import { mergeBuilds, toBuildPage, toBuildView } from "./build-view.ts";
-import { isNorthflankError, NorthflankError } from "./errors.ts";
+import { isNorthflankError, NorthflankError, type Step } from "./errors.ts";
 import { type ItemKind, mergeItems, toItemPage } from "./item-view.ts";
 import { toJobSettings, toJobSource, toJobView } from "./job-view.ts";
 import { objectOf, textOf } from "./json.ts";
@@ -240,13 +240,13 @@ export function createNorthflankApi(options: NorthflankApiOptions): NorthflankAp
     },
 
     updateServiceDeployment: async (name, body, call) => {
-      const step = `update the deployment of ${serviceText(name)}`;
+      const step: Step = `update the deployment of ${serviceText(name)}`;
       const request = { method: "POST", ...serviceRoute("/deployment", name), step, body: sentSource(body) } as const;
       await (call.isOnce ? once(request, call, () => undefined) : write(request, call));
     },
 
     restartService: async (name, call) => {
-      const step = `restart ${serviceText(name)}`;
+      const step: Step = `restart ${serviceText(name)}`;
       // A POST without a body is refused.
       const request = { method: "POST", ...serviceRoute("/restart", name), step, body: {} } as const;
       await once(request, call, () => undefined);
@@ -254,14 +254,14 @@ export function createNorthflankApi(options: NorthflankApiOptions): NorthflankAp
 
     patchDeploymentService: async ({ projectId, serviceId }, body, call) => {
       const route = "/v1/projects/{project}/services/deployment/{service}";
-      const step = `patch ${serviceText({ projectId, serviceId })}`;
+      const step: Step = `patch ${serviceText({ projectId, serviceId })}`;
       const names = { project: projectId, service: serviceId };
       await write({ method: "PATCH", route, names, step, body: { deployment: sentSource(body.deployment) } }, call);
     },
 
     patchCombinedService: async ({ projectId, serviceId }, body, call) => {
       const route = "/v1/projects/{project}/services/combined/{service}";
-      const step = `patch ${serviceText({ projectId, serviceId })}`;
+      const step: Step = `patch ${serviceText({ projectId, serviceId })}`;
       await write({ method: "PATCH", route, names: { project: projectId, service: serviceId }, step, body }, call);
     },
 
@@ -284,13 +284,13 @@ export function createNorthflankApi(options: NorthflankApiOptions): NorthflankAp
     },
 
     getJobDeployment: async (name, call) => {
-      const step = `get the deployment of ${jobText(name)}`;
+      const step: Step = `get the deployment of ${jobText(name)}`;
       const { json } = await read({ method: "GET", ...jobRoute("/deployment", name), step }, call);
       return toJobSource(dataOf(json)) ?? unexpected(step, "the answer is not the deployment of a job");
     },
 
     updateJobDeployment: async (name, body, call) => {
-      const step = `update the deployment of ${jobText(name)}`;
+      const step: Step = `update the deployment of ${jobText(name)}`;
       await once(
         { method: "POST", ...jobRoute("/deployment", name), step, body: sentSource(body) },
         call,
@@ -301,7 +301,7 @@ export function createNorthflankApi(options: NorthflankApiOptions): NorthflankAp
     getBuild: async (name, call) => {
       const { buildId } = name;
       const { route, names } = buildsRoute(name);
-      const step = `get build ${quoted(buildId)} of ${builderText(name)}`;
+      const step: Step = `get build ${quoted(buildId)} of ${builderText(name)}`;
       const request = { method: "GET", route: `${route}/{build}`, names: { ...names, build: buildId }, step } as const;
       const answer = await read(request, call).catch(undefinedIf("not_found"));
       if (answer === undefined) return undefined;
@@ -367,7 +367,7 @@ interface ApiRequest {
   readonly names: Readonly<Partial<Record<NameKind, string>>>;
   readonly query?: Readonly<Record<string, string>>;
   readonly body?: object;
-  readonly step: string;
+  readonly step: Step;
 }
 
 interface ApiAnswer {
@@ -553,7 +553,7 @@ async function listRuns(context: {
   const { read, name } = context;
   const { needs, ...first } = context.call;
   const maxPages = Math.min(needs?.maxPages ?? context.maxPages, context.maxPages);
-  const step = `list the runs of ${jobText(name)}`;
+  const step: Step = `list the runs of ${jobText(name)}`;
   let call: CallOptions = first;
   let timeMs: number | undefined;
   const startsMs: (number | undefined)[] = [];
@@ -579,7 +579,7 @@ async function listBuilds(context: {
   readonly maxPages: number;
 }): Promise<BuildList> {
   const { read, name, call, maxPages } = context;
-  const step = `list the builds of ${builderText(name)}`;
+  const step: Step = `list the builds of ${builderText(name)}`;
   const readPage = async (query: PageQuery) => {
     const { json } = await read({ method: "GET", ...buildsRoute(name), query, step }, call);
     return toBuildPage(json) ?? unexpected(step, "the answer is not a list of builds");
@@ -599,7 +599,7 @@ async function listItems(context: {
   readonly call: Parameters<NorthflankApi["listServices"]>[1];
 }): Promise<ItemList> {
   const { read, kind, name, call } = context;
-  const step = `list the ${kind} of project ${quoted(name.projectId)}`;
+  const step: Step = `list the ${kind} of project ${quoted(name.projectId)}`;
   const route = `/v1/projects/{project}/${kind}`;
   const names = { project: name.projectId };
   const readPage = async (query: PageQuery) => {
@@ -620,7 +620,7 @@ async function startRun(context: {
   readonly call: CallOptions;
 }): Promise<StartResult> {
   const { once, name, body, call } = context;
-  const step = `start a run of ${jobText(name)}`;
+  const step: Step = `start a run of ${jobText(name)}`;
   let isSent = false;
   const onSend = () => {
     isSent = true;
@@ -650,11 +650,11 @@ function dataOf(json: unknown): unknown {
   return objectOf(json)?.data;
 }
 
-function unexpected(step: string, detail: string): never {
+function unexpected(step: Step, detail: string): never {
   throw protocolError(step, detail);
 }
 
-function protocolError(step: string, detail: string): NorthflankError {
+function protocolError(step: Step, detail: string): NorthflankError {
   return new NorthflankError({ code: "protocol", step, detail, sent: true });
 }
 

@@ -33,10 +33,16 @@ export type NorthflankErrorCode =
  */
 export type Denial = "permission" | "feature" | "unexplained";
 
+/** The words that a {@link Step} begins with. Each reads well behind "could not". */
+export const stepVerbs = ["abort", "check", "get", "list", "patch", "read", "restart", "start", "update"] as const;
+
+/** What was tried, with the object: `get service "api" of project "shop"`. */
+export type Step = `${(typeof stepVerbs)[number]} ${string}`;
+
 /** What a {@link NorthflankError} is made of. */
 export interface NorthflankErrorFacts {
   readonly code: NorthflankErrorCode;
-  /** What was tried, with the object: `get service "api" of project "shop"`. */
+  /** A {@link Step}, which the client makes. */
   readonly step: string;
   /** What the API said (its `error.message`, length-capped) or what happened. Never a body, a header or a token. */
   readonly detail: string;
@@ -54,12 +60,14 @@ export interface NorthflankErrorFacts {
   readonly cause?: unknown;
 }
 
-/** The one error of this boundary. The message starts with the code: `[not_found] get service "api" ...`. */
+/** The one error of this boundary. The message starts with the code: `[not_found] could not get service "api" ...`. */
 export class NorthflankError extends Error {
   override readonly name = "NorthflankError";
   readonly code: NorthflankErrorCode;
   readonly step: string;
   readonly detail: string;
+  /** What happened, without the code: `could not check the token: status 401`. A step alone would read as an order. */
+  readonly statement: string;
   readonly httpStatus: number | undefined;
   readonly remoteId: string | undefined;
   readonly fields: readonly string[];
@@ -68,7 +76,9 @@ export class NorthflankError extends Error {
   readonly denial: Denial | undefined;
 
   constructor(facts: NorthflankErrorFacts) {
-    super(`[${facts.code}] ${facts.step}: ${facts.detail}`, { cause: facts.cause });
+    const statement = `could not ${facts.step}: ${facts.detail}`;
+    super(`[${facts.code}] ${statement}`, { cause: facts.cause });
+    this.statement = statement;
     this.code = facts.code;
     this.step = facts.step;
     this.detail = facts.detail;

@@ -139,7 +139,7 @@ describe("an import", () => {
   test("goes on when one service cannot be read, says so, and ends with 1", async () => {
     const { code, out, err } = await scene.run(runImport, ["--project=shop", "--service=api,nothing"]);
     expect([code, namesOf(out)]).toEqual([1, ["NorthflankConnection default", "NorthflankDeployment api"]]);
-    const line = 'service "nothing": it could not be read: [not_found] get service "nothing" of project "shop"';
+    const line = 'service "nothing": it could not be read: [not_found] status 404';
     expect(out).toContain(line);
     expect(err).toContain(`not imported: ${line}`);
   });
@@ -149,8 +149,8 @@ describe("an import", () => {
   });
 
   test.each([
-    ["a project that does not exist", ["--project=nothing"], '[not_found] list the services of project "nothing"'],
-    ["a team that is not the token's", ["--project=shop", "--team-id=other"], "[not_found] list the services"],
+    ["a project that does not exist", ["--project=nothing"], '[not_found] could not list the services of project "nothing"'],
+    ["a team that is not the token's", ["--project=shop", "--team-id=other"], "[not_found] could not list the services"],
   ])("of %s prints nothing and ends with 1", async (_what, args, message) => {
     const result = await scene.run(runImport, args);
     expect(result).toMatchObject({ code: 1, out: "" });

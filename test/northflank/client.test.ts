@@ -358,7 +358,7 @@ describe("an answer that is an error", () => {
     script = [refusal(status)];
     const error = await failureOf(apiOf().getService(service, call()));
     expect(error).toMatchObject({ code, httpStatus: status, sent: true });
-    expect(error.message).toBe(`[${code}] get service "api" of project "shop": status ${status}, no`);
+    expect(error.message).toBe(`[${code}] could not get service "api" of project "shop": status ${status}, no`);
     expect(calls.map((seen) => seen.code)).toEqual([String(status)]);
   });
 

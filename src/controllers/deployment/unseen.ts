@@ -69,9 +69,9 @@ export function stalled(
 }
 
 /** What to do where Northflank has taken away one of the two deprecated calls that a job as a target needs. */
-export function jobRouteGoneMessage({ step, detail }: NorthflankError): string {
+export function jobRouteGoneMessage({ statement }: NorthflankError): string {
   return (
-    `The job is there, but Northflank no longer has the deprecated call that this needs (${step}: ${detail}). Give the ` +
+    `The job is there, but Northflank no longer has the deprecated call that this needs (${statement}). Give the ` +
     "image with each run in spec.deployment of a NorthflankJobRun, which needs no such call; or let the job follow a " +
     "build service by Northflank's own continuous deployment; or use a service as target. Looked at again in about 1h."
   );

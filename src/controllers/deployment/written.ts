@@ -208,7 +208,7 @@ function routeGoneConclusion(
   const message =
     change.before.kind === "job"
       ? jobRouteGoneMessage(error)
-      : `The service can be read, but not changed: ${error.step}: ${error.detail}. Neither the deployment route nor the ` +
+      : `The service can be read, but not changed: ${error.statement}. Neither the deployment route nor the ` +
         "patch of the service takes the change; use a newer version of the operator. Looked at again in about 1h.";
   return {
     verdict: { kind: "stalled", reason: "UnsupportedTarget", message },

@@ -493,7 +493,7 @@ async function recordAnswer(
       return await closeGate(deps, context, intent, "The operator is stopping.");
     case "refused": {
       const { error } = result;
-      const message = isRejectedForGood(error) ? rejectionMessage(error) : `${error.step}: ${error.detail}`;
+      const message = isRejectedForGood(error) ? rejectionMessage(error) : error.statement;
       const reason = isRejectedForGood(error) ? "RequestRejected" : refusalReason(error);
       const refused = { ...start, outcome: "NotStarted", reason, message: message.slice(0, 1_024) } as const;
       const closed = keepingFirst(refused, context.object.status?.start);

@@ -196,7 +196,7 @@ function routeGoneConclusion(
   { error }: WriteResult & { readonly kind: "route-gone" },
 ): Conclusion {
   const message =
-    `The job can be read, but not changed: ${error.step}: ${error.detail}. No call that patches a job takes the ` +
+    `The job can be read, but not changed: ${error.statement}. No call that patches a job takes the ` +
     "settings; use a newer version of the operator. Looked at again in about 1h.";
   return {
     verdict: { kind: "stalled", reason: "UnsupportedTarget", message },

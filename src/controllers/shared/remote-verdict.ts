@@ -173,7 +173,7 @@ function about(pauseMs: number): string {
 
 function saidOf(error: NorthflankError): string {
   const fields = error.fields.length === 0 ? "" : ` (fields: ${error.fields.join(", ")})`;
-  const text = `${error.step}: ${error.detail}${fields}`;
+  const text = `${error.statement}${fields}`;
   const sentence = `${text.charAt(0).toUpperCase()}${text.slice(1)}`;
   return /[.!?…]$/.test(sentence) ? sentence : `${sentence}.`;
 }

@@ -52,7 +52,7 @@ describe.each(Object.entries(table))("%s", (code, [kind, reason, failureClass, n
   });
 
   test("says what was tried, what was seen and when it goes on", () => {
-    expect(judged.verdict.message).toMatch(/^Get service "api" of project "shop": the detail\. /);
+    expect(judged.verdict.message).toMatch(/^Could not get service "api" of project "shop": the detail\. /);
     expect(judged.verdict.message).toMatch(/in about \d+|with growing pauses/);
   });
 });
@@ -78,7 +78,7 @@ test.each<readonly [Denial | undefined, string, object]>([
   const error = new NorthflankError({ code: "forbidden", step: "start a run", detail: "no", denial, sent: true });
   const judged = judgeRemoteError({ error, failures: 0, random: always(0.5) });
   expect(judged.verdict).toMatchObject({ kind: "stalled", reason: "PermissionDenied" });
-  expect(judged.verdict.message).toContain(`Start a run: no. ${remedy} `);
+  expect(judged.verdict.message).toContain(`Could not start a run: no. ${remedy} `);
   expect(judged.next).toEqual(next);
 });
 
@@ -114,7 +114,7 @@ test("the names of refused fields are told", () => {
   });
   const judged = judgeRemoteError({ error, failures: 0, random: always(0.5) });
   expect(judged.verdict.message).toMatch(
-    /^Update service: invalid body\. \(fields: external\.imagePath\)\. Change the spec/,
+    /^Could not update service: invalid body\. \(fields: external\.imagePath\)\. Change the spec/,
   );
   expect(judged.httpStatus).toBe(400);
 });
