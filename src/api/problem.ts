@@ -1,6 +1,6 @@
 // pure
 import type { ErrorObject } from "ajv";
-import { isUnreplaced, unreplacedSentence } from "../util/unreplaced.ts";
+import { isUnreplaced, unreplacedMessage, unreplacedSentence } from "../util/unreplaced.ts";
 import type { TextSchema } from "./schema.ts";
 import type { Path } from "./stored.ts";
 import { didYouMean } from "./suggest.ts";
@@ -118,7 +118,7 @@ function messageOf(error: ErrorObject): string {
       return `must be at most ${limit}`;
     case "pattern":
       return isLeftUnreplaced(error)
-        ? `${subject}${unreplacedSentence}`
+        ? `${subject}${unreplacedIn(error)}`
         : `${subject}${explained(error) ?? "has the wrong form"}`;
     case "format":
       return `is not a valid ${String(params.format)}`;
@@ -170,6 +170,15 @@ function isLeftUnreplaced({ keyword, params, data, propertyName }: ErrorObject):
   if (keyword !== "pattern") return false;
   const text = propertyName ?? data;
   return typeof text === "string" && isUnreplaced(text) && !new RegExp(String(params.pattern), "u").test("$");
+}
+
+// Values of variables and contents of files: nothing of them is repeated. Of a variable, its name may be.
+const contents =
+  /\/(runtimeEnvironment|buildArguments)\/[^/]+$|\/(runtimeFiles|buildFiles|dockerSecretMounts)\/[^/]+\//;
+
+function unreplacedIn({ instancePath, propertyName, data }: ErrorObject): string {
+  if (propertyName === undefined && contents.test(instancePath)) return unreplacedSentence;
+  return unreplacedMessage(String(propertyName ?? data));
 }
 
 /** What the schema itself has to say of a text that breaks its pattern. */

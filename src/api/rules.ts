@@ -6,6 +6,8 @@ import { isRecord, type Path, schemaOf } from "./stored.ts";
 export interface BrokenRule {
   readonly path: Path;
   readonly rule: Rule;
+  /** What breaks it. */
+  readonly value: unknown;
 }
 
 /** One value with its schema, and the value it had before. */
@@ -25,7 +27,7 @@ export function brokenRules(schema: Schema, value: unknown, oldValue?: unknown):
   visitPlaces({ schema, value, oldValue }, (place, path) => {
     for (const rule of place.schema["x-kubernetes-validations"] ?? []) {
       if (!applies(rule, place) || rule.check(place.value as never, place.oldValue as never)) continue;
-      broken.push({ path: [...path, ...fieldOf(rule)], rule });
+      broken.push({ path: [...path, ...fieldOf(rule)], rule, value: place.value });
     }
   });
   return broken;

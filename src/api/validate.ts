@@ -1,5 +1,6 @@
 import { Ajv, type ErrorObject, type ValidateFunction } from "ajv";
 import addFormats from "ajv-formats";
+import { unreplacedMessage, unreplacedSentence } from "../util/unreplaced.ts";
 import { findKind, type KindDefinition, kinds } from "./kinds.ts";
 import { metadataSchema } from "./metadata.ts";
 import { givenMetadata, metadataLimits } from "./metadata-limits.ts";
@@ -7,7 +8,7 @@ import { apiVersion, group } from "./names.ts";
 import { sizeProblems } from "./object-size.ts";
 import { type Problem, problem, problemsOf, quoted, sorted } from "./problem.ts";
 import { forbiddenReferences } from "./reference-uses.ts";
-import { brokenRules, duplicateItems } from "./rules.ts";
+import { type BrokenRule, brokenRules, duplicateItems } from "./rules.ts";
 import type { ObjectSchema, Schema } from "./schema.ts";
 import { asStored, isRecord, type Path, unknownFields } from "./stored.ts";
 import { didYouMean } from "./suggest.ts";
@@ -96,9 +97,20 @@ function isSaidByRules({ keyword, parentSchema }: ErrorObject): boolean {
 
 function ruleProblems({ schema, old, root }: Judged, value: unknown): readonly Problem[] {
   const oldValue = old === undefined ? undefined : asStored(schema, old);
-  return brokenRules(schema, value, oldValue).map(({ path, rule }) =>
-    problem({ path: [...root, ...path], rule: rule.name, message: rule.message, remedy: "" }),
+  return brokenRules(schema, value, oldValue).map((broken) =>
+    problem({
+      path: [...root, ...broken.path],
+      rule: broken.rule.name,
+      message: messageOf(broken),
+      remedy: "",
+    }),
   );
+}
+
+/** The message of a rule is the same for every value, because the API server has it from the CRD. Here it can say more. */
+function messageOf({ rule, value }: BrokenRule): string {
+  const isLeft = rule.message === unreplacedSentence && typeof value === "string";
+  return isLeft ? unreplacedMessage(value) : rule.message;
 }
 
 function manifestProblems(

@@ -1,5 +1,5 @@
 // pure
-import { isUnreplaced, unreplacedSentence } from "./unreplaced.ts";
+import { isUnreplaced, unreplacedMessage, unreplacedSentence } from "./unreplaced.ts";
 
 /** An image reference, taken apart and in its full form. */
 export interface ImageReference {
@@ -79,7 +79,7 @@ export function parseImageReference(text: string): ParsedImage {
   if (text.length === 0) return problem("empty");
   if (text.length > maxImageLength) return problem("too-long");
   const rule = ruleOfCharacters(text);
-  if (rule !== undefined) return problem(rule);
+  if (rule !== undefined) return problem(rule, rule === "unreplaced" ? unreplacedMessage(text) : undefined);
   if (text.includes("://")) return problem("scheme");
   if (/:sha(?:256|512):/.test(text)) return problem("digest-sign");
   const parsed = take(text);
@@ -196,6 +196,6 @@ function isDigest(digest: string): boolean {
   return /^sha256:[a-f0-9]{64}$/.test(digest) || /^sha512:[a-f0-9]{128}$/.test(digest);
 }
 
-function problem(rule: ImageRule): ParsedImage {
-  return { kind: "problem", rule, message: imageSentences[rule] };
+function problem(rule: ImageRule, message = imageSentences[rule]): ParsedImage {
+  return { kind: "problem", rule, message };
 }

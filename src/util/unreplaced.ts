@@ -21,3 +21,17 @@ export const unreplacedSentence =
   // biome-ignore lint/suspicious/noTemplateCurlyInString: the reader has to see it.
   "holds text such as ${TAG} or {{ .Values.tag }} that a template engine or CI left unreplaced; render the file before " +
   "it is applied";
+
+// Of a long expression only the form is told: a message stays one that people read.
+const quotable =
+  /\$\{[^{}$]{1,60}\}|\$\([^()$]{1,60}\)|\$?\{\{[^{}]{1,60}\}\}|%[A-Za-z_][A-Za-z0-9_]{0,60}%|<[^<>]{1,60}>|\$[A-Za-z_][A-Za-z0-9_]{0,60}/;
+
+/**
+ * The same for one text, with what was left in it. Not for tokens, values of variables and contents of files: nothing of
+ * those is repeated.
+ */
+export function unreplacedMessage(text: string): string {
+  const [found] = quotable.exec(text) ?? [];
+  if (found === undefined) return unreplacedSentence;
+  return `holds ${JSON.stringify(found)}, which a template engine or CI left unreplaced; render the file before it is applied`;
+}

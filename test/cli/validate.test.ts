@@ -117,6 +117,19 @@ describe("the output", () => {
     expect(code).toBe(1);
     expect(out).not.toContain("hunter2");
     expect(out).not.toContain("\u001b");
+    // biome-ignore-start lint/suspicious/noTemplateCurlyInString: this is what people write.
+    const contents =
+      "spec: {projectId: shop, jobId: migrate, runtimeEnvironment: {A: '${hunter2}'}, runtimeFiles: {/a: {data: '${hunter2}', " +
+      "encoding: base64}, /b: {data: '<hunter2>'}}, dockerSecretMounts: {m: {data: '$(hunter2)'}}}";
+    const settings =
+      "spec: {projectId: shop, jobId: migrate, settings: {runtimeEnvironment: {A: '${hunter2}'}, buildArguments: {A: " +
+      "'{{hunter2}}\u0000'}, buildFiles: {/a: {data: '${hunter2}'}}, runtimeFiles: {/a: {data: '%hunter2%'}}}}";
+    // biome-ignore-end lint/suspicious/noTemplateCurlyInString: this is what people write.
+    const job = run.replace("JobRun", "Job");
+    for (const text of [`${run}${contents}`, `${job}${settings}`]) {
+      const judged = await validate(["-"], text);
+      expect([judged.code, judged.out.includes("hunter2")]).toEqual([1, false]);
+    }
   });
 });
 
