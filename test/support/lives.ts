@@ -22,15 +22,13 @@ import { keyedHashOf, northflankError } from "./fake-northflank.ts";
 import { always } from "./strict-fake.ts";
 
 /*
- * Lives of objects with a target, for tests of decisions: each observation is decided on, and what it comes to is written
- * down as the operator does it, so that no test types a status. Pure: no API and no timers; time is what the test says.
- * Whatever these tests know of the signatures behind it is in this file.
+ * Lives of objects with a target: each observation is decided on, and what it comes to is written down as the operator does
+ * it, so that no test types a status. Pure: no API, no timers. What tests know of the signatures behind it is all in here.
  */
 
 /** How Northflank answers a change; `not sent`: the operator ends between the record of the change and the call. */
 export type Answer = "accepted" | "by the fallback" | "no route" | "not sent" | NorthflankError;
 
-/** When a settled object is read again. */
 export const nextResyncMs = 900_000;
 const random = always(0.5);
 const settings = { resyncPeriodMs: nextResyncMs, rolloutPollIntervalMs: 10_000 };
@@ -45,15 +43,16 @@ abstract class Life<T extends TargetObject, O, D extends TargetDecision<TargetCo
   #elapsedMs = 0;
   readonly #clock = { now: () => this.now, monotonic: () => this.#elapsedMs };
   #stopwatch = new Stopwatch(this.#clock);
-  /** `Normal ChangeApplied`: all so far, beside those of an object that has become Stalled. */
+  /** `Normal ChangeApplied`; not those of an object that has become Stalled. */
   readonly events: string[] = [];
+  /** What each change that was sent is made of: `external docker`, `description`. */
+  readonly sent: string[] = [];
   object: T;
 
   protected abstract decision(observation: O): D;
-  /** What has to be in status before the change is sent; `undefined`: nothing has to. */
   protected abstract statusBefore(change: ChangeOf<D>): T["status"] | undefined;
   protected abstract conclude(known: T, change: ChangeOf<D>, answer: Sent): ConclusionOf<D>;
-  protected abstract statusAfter(conclusion: ConclusionOf<D>): T["status"];
+  protected abstract readonly statusAfter: (conclusion: ConclusionOf<D>) => T["status"];
   protected abstract readonly times: () => readonly (string | undefined)[];
 
   constructor(object: T) {
@@ -81,7 +80,9 @@ abstract class Life<T extends TargetObject, O, D extends TargetDecision<TargetCo
     const [known, change] = [this.object, decision.change as ChangeOf<D>];
     const before = this.statusBefore(change);
     if (before !== undefined) this.object = { ...known, status: before };
-    return answer === "not sent" ? answer : `sent, ${this.#write(this.conclude(known, change, answer))}`;
+    if (answer === "not sent") return answer;
+    this.sent.push(partsOf(change));
+    return `sent, ${this.#write(this.conclude(known, change, answer))}`;
   }
 
   passes(ms: number): void {
@@ -118,6 +119,11 @@ abstract class Life<T extends TargetObject, O, D extends TargetDecision<TargetCo
   }
 }
 
+function partsOf(change: object): string {
+  const { patch, desire } = change as Readonly<Record<string, { readonly body: object }>>;
+  return Object.keys((patch ?? desire)?.body ?? {}).join(" ");
+}
+
 function textOf({ verdict, next }: TargetConclusion): string {
   const again = next.kind === "recheck" ? `in ${next.afterMs / 1_000} s` : next.kind;
   return `${verdict.kind}/${verdict.reason}, again ${again}`;
@@ -146,36 +152,32 @@ export class DeploymentLife extends Life<NorthflankDeployment, DeploymentObserva
   }
 
   protected conclude(object: NorthflankDeployment, change: ChangeOf<DeploymentDecision>, answer: Sent) {
-    const result = resultOf(answer);
-    return concludeChange({ object, change, result, nextResyncMs, now: this.now, random, settings });
+    const options = { object, change, result: resultOf(answer), now: this.now };
+    return concludeChange({ ...options, nextResyncMs, random, settings });
   }
 
-  protected statusAfter(conclusion: ConclusionOf<DeploymentDecision>) {
-    return deploymentStatus(this.object, conclusion, this.now);
-  }
+  protected readonly statusAfter = (conclusion: ConclusionOf<DeploymentDecision>) =>
+    deploymentStatus(this.object, conclusion, this.now);
 
   protected readonly times = () => timesOf(this.object.status);
 }
 
 /** The life of a NorthflankJob. */
 export class JobLife extends Life<NorthflankJob, JobObservation, JobDecision> {
-  /** Makes the key of hashes. */
   token = "token";
   address = "https://api.northflank.com";
-  /** What references come to, where the spec has any. */
   values: Partial<ResolvedValues> = {};
 
   get desire() {
-    const { address, token, object } = this;
-    const { spec, metadata } = object;
+    const { address, token } = this;
+    const { spec, metadata } = this.object;
     const { runtimeEnvironment, runtimeFiles, buildArguments } = spec.settings;
     const values = { runtimeEnvironment, runtimeFiles, buildArguments, versions: [], ...this.values };
     return jobDesireOf({ spec, values, uid: metadata.uid, address, keyedHash: keyedHashOf(token) });
   }
 
   protected decision(observation: JobObservation) {
-    const newest = this.object.status?.history?.[0]?.time;
-    const sinceChangeMs = newest === undefined ? undefined : this.ages().get(newest)?.seenMs;
+    const sinceChangeMs = this.ages().get(this.times()[0] ?? "")?.seenMs;
     return jobs.decide({ object: this.object, observation, now: this.now, sinceChangeMs, random });
   }
 
@@ -186,14 +188,12 @@ export class JobLife extends Life<NorthflankJob, JobObservation, JobDecision> {
 
   protected conclude(known: NorthflankJob, change: ChangeOf<JobDecision>, answer: Sent) {
     const { patch, fallback = patch } = change;
-    const { route } = answer === "by the fallback" ? fallback : patch;
-    const result = { ...resultOf(answer), route };
+    const result = { ...resultOf(answer), route: (answer === "by the fallback" ? fallback : patch).route };
     return concludeJobChange({ object: this.object, before: known.status, change, result, now: this.now, random });
   }
 
-  protected statusAfter(conclusion: ConclusionOf<JobDecision>) {
-    return jobStatus(this.object, conclusion, this.now);
-  }
+  protected readonly statusAfter = (conclusion: ConclusionOf<JobDecision>) =>
+    jobStatus(this.object, conclusion, this.now);
 
   protected readonly times = () => [this.object.status?.history?.[0]?.time];
 }

@@ -35,6 +35,7 @@ export function stateTable<
   L extends Living & {
     judges(observation: O): string;
     sees(observation: O, afterMs: number, answer?: Answer): string;
+    readonly sent: readonly string[];
     passes(ms: number): void;
   },
 >(states: Readonly<Record<string, () => L>>, sights: Readonly<Record<string, Sight<L, O>>>): string {
@@ -50,9 +51,13 @@ export function stateTable<
       const late = life.judges(observation);
       life.passes(soonMs - lateMs);
       const before = life.object.status;
+      const count = life.sent.length;
       const text = life.sees(observation, 0, answer);
+      const parts = life.sent.slice(count).map((one) => ` (${one})`);
       const later = late === soon ? "" : `  LATER ${late}`;
-      return [`${name}: ${isSent ? `${soon}: ${text}` : soon}${changesOf(before, life, text)}${later}`];
+      return [
+        `${name}: ${isSent ? `${soon}${parts.join("")}: ${text}` : soon}${changesOf(before, life, text)}${later}`,
+      ];
     });
     return [`# ${state}${changesOf(undefined, make(), "")}`, ...rows, ""].join("\n");
   });

@@ -100,6 +100,7 @@ describe("a build that stands in the way is probed by the time that it does so",
     life.sees(life.outage(), day);
     expect(life.sees(life.built("active"), minute)).toBe("progressing/WaitingForBuild, again in 10 s");
     expect(life.sees(life.built("active"), 10 * second)).toBe("progressing/WaitingForBuild, again in 10 s");
+    expect(life.sees(life.built("active"), 790 * second)).toBe("progressing/WaitingForBuild, again in 100 s");
     expect(life.sees(life.built("active"), 40 * minute)).toContain("again in 300 s");
     // Failed is another phase: the time that it took to build says nothing about it.
     expect(life.sees(life.built("failed"), 300 * second)).toBe("stalled/BuildFailed, again in 60 s");
@@ -112,6 +113,7 @@ test("a phase of another declaration, and one that is over, times nothing", () =
   const other = { internal: { id: "builder", branch: "main", buildSHA: "c".repeat(40) } };
   life.object = { ...life.object, spec: { ...life.object.spec, deployment: other } };
   expect(life.sees(life.built("failed"), day)).toBe("stalled/BuildFailed, again in 60 s");
+  expect(life.sees(life.built("failed"), minute)).toBe("stalled/BuildFailed, again in 60 s");
   life.object = { ...life.object, spec: { ...life.object.spec, deployment: named } };
   expect(life.sees(life.seen({ servicePaused: true }), minute)).toContain("sent, progressing/ApplyingChange");
   expect(life.object.status?.phase).toBeUndefined();

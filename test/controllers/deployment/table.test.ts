@@ -120,6 +120,12 @@ const states: Readonly<Record<string, () => DeploymentLife>> = {
     complete,
     step(hour, (made) => rollout(made, "IN_PROGRESS")),
   ),
+  "rolled out by somebody, late": life(
+    {},
+    complete,
+    step(hour, (made) => rollout(made, "IN_PROGRESS")),
+    step(15 * minute, (made) => rollout(made, "IN_PROGRESS")),
+  ),
   sent: life({}, sent),
   refused: life(
     {},
@@ -183,6 +189,14 @@ const states: Readonly<Record<string, () => DeploymentLife>> = {
     restore,
     step(0, (made) => serviceSeen(made, { ...former, rolloutStatus: "FAILED" })),
     failed,
+  ),
+  "Restore, found after a lost answer": life(
+    restore,
+    sent,
+    complete,
+    edited(other),
+    step(second, (made) => serviceSeen(made, former), lost),
+    step(second, (made) => rollout(made, "COMPLETED")),
   ),
   "Restore, recorded": life(restore, ...restoring),
   "Restore, put back": life(restore, ...restoring, restored),

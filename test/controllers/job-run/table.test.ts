@@ -1,12 +1,10 @@
 import { expect, test } from "vitest";
 import type { NorthflankJobRun } from "../../../src/api/job-run.ts";
-import { runFinalizer } from "../../../src/api/names.ts";
-import { type RunState, stateOf, type Wish } from "../../../src/controllers/job-run/machine.ts";
-import type { AccountResolution } from "../../../src/controllers/shared/accounts.ts";
+import type { RunState, Wish } from "../../../src/controllers/job-run/machine.ts";
 import type { NorthflankErrorCode } from "../../../src/northflank/errors.ts";
 import type { Outcome } from "../../../src/runtime/outcome.ts";
 import { northflankError } from "../../support/fake-northflank.ts";
-import { RunStory } from "../../support/run-story.ts";
+import { allRunStates, type RunInState, runIn } from "../../support/runs-in-states.ts";
 import { changesOf } from "../../support/state-table.ts";
 
 /*
@@ -26,87 +24,8 @@ import { changesOf } from "../../support/state-table.ts";
 
 const second = 1_000;
 const minute = 60 * second;
-const hour = 60 * minute;
 
-/** A world in which the account and the judgement of the spec can be changed. */
-class Story extends RunStory {
-  readonly faults: { isBlocked: boolean; isInvalid: boolean };
-
-  constructor() {
-    const faults = { isBlocked: false, isInvalid: false };
-    super({
-      account: (): AccountResolution | undefined => (faults.isBlocked ? blocked : undefined),
-      validate: () => (faults.isInvalid ? [{ field: "spec.x", message: "is wrong", remedy: "" }] : []),
-    });
-    this.faults = faults;
-    this.remote.runMs = 2 * hour;
-  }
-
-  /** What is there before the operator sees it. */
-  create(spec: Partial<NorthflankJobRun["spec"]> = {}): void {
-    // The other one keeps an object in sight that nobody of ours holds any more.
-    const finalizers = [runFinalizer, "example.com/hold"];
-    this.cluster.create("once", { deletionPolicy: "Abort", backoffLimit: 1, ...spec }, { finalizers });
-  }
-}
-
-const blocked: AccountResolution = {
-  kind: "blocked",
-  verdict: { kind: "stalled", reason: "SecretNotFound", message: "None." },
-  recheckAfterMs: 50_000,
-};
-
-const states: Readonly<Record<RunState, (story: Story) => Promise<void>>> = {
-  idle: async (story) => {
-    story.process.kill();
-    story.create();
-  },
-  marked: async (story) => {
-    story.create();
-    await story.clock.advance(second);
-    story.process.kill();
-    story.cluster.recreate(story.object());
-  },
-  rejected: async (story) => {
-    story.remote.refusals.push(northflankError("rejected", { httpStatus: 422 }));
-    story.create();
-    await story.clock.advance(second);
-  },
-  unresolved: async (story) => {
-    story.remote.mode = "answerLost";
-    story.create();
-    await story.clock.advance(second);
-  },
-  unknown: async (story) => {
-    story.remote.mode = "notApplied";
-    story.create();
-    await story.clock.advance(5 * minute);
-  },
-  active: async (story) => {
-    story.create();
-    await story.clock.advance(second);
-  },
-  adopted: async (story) => {
-    story.create();
-    await story.clock.advance(second);
-    story.cluster.recreate(story.object());
-    await story.clock.advance(5 * minute);
-  },
-  between: async (story) => {
-    story.remote.results.push("FAILED");
-    story.remote.runMs = 5 * second;
-    story.create();
-    await story.clock.advance(12 * second);
-    story.remote.runMs = 2 * hour;
-  },
-  finished: async (story) => {
-    story.remote.runMs = 5 * second;
-    story.create();
-    await story.clock.advance(30 * second);
-  },
-};
-
-const wishes: Readonly<Record<Wish, (story: Story) => void>> = {
+const wishes: Readonly<Record<Wish, (story: RunInState) => void>> = {
   proceed: () => undefined,
   suspended: ({ cluster }) => cluster.edit("once", { spec: { suspend: true } }),
   invalid: ({ faults }) => {
@@ -122,7 +41,7 @@ const wishes: Readonly<Record<Wish, (story: Story) => void>> = {
 };
 
 /** What Northflank shows of the run from now on. */
-function showing(status: string, concluded: boolean): (story: Story) => void {
+function showing(status: string, concluded: boolean): (story: RunInState) => void {
   return ({ remote }) => {
     const read = remote.read.bind(remote);
     remote.read = (runId) => {
@@ -134,7 +53,7 @@ function showing(status: string, concluded: boolean): (story: Story) => void {
 }
 
 /** Every read fails so. */
-function failing(code: NorthflankErrorCode, httpStatus?: number): (story: Story) => void {
+function failing(code: NorthflankErrorCode, httpStatus?: number): (story: RunInState) => void {
   return ({ remote }) => {
     const fail = (call: string) => (): never => {
       remote.calls.push(call);
@@ -146,7 +65,7 @@ function failing(code: NorthflankErrorCode, httpStatus?: number): (story: Story)
   };
 }
 
-type Sights = Readonly<Record<string, (story: Story) => void>>;
+type Sights = Readonly<Record<string, (story: RunInState) => void>>;
 
 /** Under every wish. */
 const general: Sights = {
@@ -199,7 +118,7 @@ const ofStart: Sights = {
 const answers: Sights = Object.fromEntries(
   ["retry", "fail", "run-1", "nonsense"].map((value) => [
     `resolve-start: ${value}`,
-    ({ cluster, remote }: Story) => {
+    ({ cluster, remote }: RunInState) => {
       if (value === "run-1") remote.startForeign();
       const run = remote.list("migrate").runs[0]?.id ?? value;
       const text = value === "run-1" ? run : value;
@@ -235,20 +154,13 @@ function watchedMs(state: RunState, wish: Wish): number {
   return wish === "proceed" && state === "between" ? 12 * second : 200;
 }
 
-async function begin(state: RunState): Promise<Story> {
-  const story = new Story();
-  await states[state](story);
-  expect(stateOf(story.object())).toBe(state);
-  return story;
-}
-
 /** What comes of all of this. */
 async function cell(
   state: RunState,
   wish: Wish,
-  given: { readonly change?: (story: Story) => void; readonly afterMs: number; readonly isSameProcess?: boolean },
+  given: { readonly change?: (story: RunInState) => void; readonly afterMs: number; readonly isSameProcess?: boolean },
 ): Promise<string> {
-  const story = await begin(state);
+  const story = await runIn(state);
   const { isSameProcess = false, afterMs, change } = given;
   if (!isSameProcess) story.process.kill();
   if (!story.process.isAlive && isSameProcess) return "";
@@ -319,7 +231,7 @@ async function tableOf(state: RunState): Promise<string> {
     const same = await cell(state, wish, { afterMs: 0, isSameProcess: true });
     if (same !== "") rows.push(`${wish}, the same process: ${same}`);
   }
-  const story = await begin(state);
+  const story = await runIn(state);
   story.end();
   const head = changesOf(undefined, { object: story.object(), now: story.clock.now() }, "");
   return [`# ${state}${head}`, ...rows, ""].join("\n");
@@ -327,6 +239,6 @@ async function tableOf(state: RunState): Promise<string> {
 
 test("state by wish by what is seen", async () => {
   const blocks: string[] = [];
-  for (const state of Object.keys(states) as RunState[]) blocks.push(await tableOf(state));
+  for (const state of allRunStates) blocks.push(await tableOf(state));
   await expect(blocks.join("\n")).toMatchFileSnapshot("./table.expected.txt");
 }, 120_000);
