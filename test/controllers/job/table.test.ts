@@ -94,6 +94,8 @@ const states: Readonly<Record<string, () => JobLife>> = {
   "Observe, in sync": life({ managementPolicy: "Observe" }, same),
   "Observe, drifted": life({ managementPolicy: "Observe" }, undone),
   "Observe after Enforce": life({}, sent, same, edited({ managementPolicy: "Observe" })),
+  "Observe after Enforce, new token": life({}, sent, same, edited({ managementPolicy: "Observe" }), newToken),
+  "Observe after Enforce, values rotated": life({}, sent, same, edited({ managementPolicy: "Observe" }), rotated("2")),
   unavailable: life({}, sent, same, failed()),
   "target not found": life({}, sent, same, failed(northflankError("not_found", { httpStatus: 404 }))),
   suspended: life(
