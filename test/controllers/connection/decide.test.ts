@@ -369,6 +369,17 @@ describe("every decision makes a status that keeps the promises", () => {
     expect(life.object.status).toBe(status);
   });
 
+  test("a suspension is a new generation, and says nothing else of the token", () => {
+    const life = valid();
+    life.edit({ suspend: true });
+    expect(life.sees({ kind: "suspended" }, minute)).toBe("suspended/Suspended, again never");
+    expect([life.condition("Ready"), life.condition("Suspended")]).toEqual(["True/Valid", "True/Suspended"]);
+    // Any other edit has to be judged anew.
+    life.edit({ suspend: false });
+    life.sees(failed("quota_closed"), minute);
+    expect(life.condition("Ready")).toBe("Unknown/WaitingForQuota");
+  });
+
   test("only a Ready of the present spec is settled", () => {
     const life = valid();
     const before = isSettled(life.object);
