@@ -134,7 +134,8 @@ function withCleanupLimit(pass: Pass, conclusion: Conclusion | undefined): Concl
   const { wish, memory, deps, object } = pass;
   if (wish !== "cleanup" || conclusion === undefined || conclusion.isReleased) return conclusion;
   if (conclusion.facts.completionTime !== undefined) return conclusion;
-  const asks = conclusion.next.kind === "recheck" && conclusion.next.asks;
+  const { next } = conclusion;
+  const asks = next.kind === "retry" || (next.kind === "recheck" && next.asks);
   const unreachableMs = unreachableForMs(pass, conclusion);
   if (unreachableMs !== undefined) {
     const leftMs = untilMs(unreachableMs, goneConnectionMs);

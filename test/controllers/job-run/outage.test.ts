@@ -24,8 +24,6 @@ test("an outage is asked about with growing pauses, whatever wakes the object", 
   expect(await readsInAnOutage(false)).toBeLessThanOrEqual(4);
 });
 
-// A failed call while a deletion waits for its abort plans the next reconcile as one that asks nothing, so that no pause
-// keeps an earlier one from asking (`withCleanupLimit` in reconciler.ts).
-test.fails("the same while the object is deleted with deletionPolicy Abort", async () => {
+test("the same while the object is deleted with deletionPolicy Abort", async () => {
   expect(await readsInAnOutage(true)).toBeLessThanOrEqual(4);
 });
