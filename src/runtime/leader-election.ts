@@ -358,7 +358,7 @@ export class LeaderElection implements Leadership {
     } catch (error) {
       // A conflict means that it is not ours any more. Anything else: it runs out by itself.
       if (!(error instanceof KubeError && error.code === "conflict")) {
-        this.#log.warn({ err: toError(error) }, "lease could not be given away; it runs out by itself");
+        this.#log.info({ err: toError(error) }, "failed to release the lease, it expires");
       }
     } finally {
       timer.cancel();

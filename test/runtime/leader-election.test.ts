@@ -344,7 +344,7 @@ describe("releasing", () => {
     const released = election.release();
     await clock.advance(5_000);
     await released;
-    expect(lines.at(-1)).toMatchObject({ level: "warn" });
+    expect(lines.at(-1)).toMatchObject({ level: "info" });
     expect(clock.pendingTimers).toBe(0);
   });
 });
