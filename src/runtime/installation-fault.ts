@@ -42,8 +42,8 @@ export interface Fault {
   readonly coveredBy?: string;
 }
 
-// A restart of the API server, or of what stands before it, is over sooner and needs nobody.
-const serverToleranceMs = 10_000;
+// A restart of the API server, or a token that is just being replaced, is over sooner and needs nobody.
+const passingToleranceMs = 10_000;
 // As above, and a single answer may come from anything.
 const answersToleranceMs = 30_000;
 
@@ -73,13 +73,16 @@ export function faultOf(access: Access | undefined, error: KubeError, remedies: 
       return rightFault(access, error, remedies);
     case "unauthorized":
     case "config":
-      return fault("credentials", remedies.credentials, `credentials that can be used: ${detailOf(error)}`);
+      return {
+        ...fault("credentials", remedies.credentials, `credentials that can be used: ${detailOf(error)}`),
+        toleranceMs: passingToleranceMs,
+      };
     case "unavailable":
     case "timeout":
       if (error.httpStatus !== undefined) return access && answersFault(access, error, remedies);
       return {
         ...fault("server", remedies.server, `an answer from the API server: ${detailOf(error)}`),
-        toleranceMs: serverToleranceMs,
+        toleranceMs: passingToleranceMs,
       };
     case "not_found":
       return access && absentFault(access, remedies);

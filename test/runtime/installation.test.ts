@@ -100,20 +100,6 @@ describe("one line says what is missing and what to do", () => {
       "the permission to list pets.example.com in all namespaces",
       "Apply the RBAC rules",
     ],
-    [
-      "a token that is known",
-      list,
-      refusal("unauthorized", { httpStatus: 401 }),
-      "credentials that can be used: the words of the server",
-      "Check the token",
-    ],
-    [
-      "a credential plugin that works",
-      list,
-      refusal("config"),
-      "credentials that can be used: the words of the server",
-      "Check the token",
-    ],
   ])("%s", (_, access, error, missing, remedy) => {
     const { installation, lines, ready } = setUp();
     installation.failed(access, error);
@@ -247,9 +233,10 @@ describe("what is repaired", () => {
     expect(told()).toHaveLength(2);
   });
 
-  test("is shown for credentials by any answer of the API server but another 401", () => {
-    const { installation, told } = setUp();
+  test("is shown for credentials by any answer of the API server but another 401", async () => {
+    const { installation, clock, told } = setUp();
     installation.failed(list, refusal("unauthorized", { httpStatus: 401 }));
+    await clock.advance(10_000);
     installation.failed(watch, refusal("unauthorized", { httpStatus: 401 }));
     // What stands before the API server may have answered.
     installation.failed(list, refusal("unavailable", { httpStatus: 503 }));
@@ -257,6 +244,22 @@ describe("what is repaired", () => {
     installation.failed(list, denied(list));
     expect(told()[1]).toMatch(/^info installation repaired: credentials/);
   });
+});
+
+test.each([
+  ["a token that the server does not accept", refusal("unauthorized", { httpStatus: 401 })],
+  ["credentials that cannot be had", refusal("config")],
+])("%s is a fault after ten seconds: it may just be replaced", async (_, error) => {
+  const { installation, clock, lines } = setUp();
+  installation.failed(list, error);
+  await clock.advance(9_999);
+  installation.failed(list, error);
+  expect(lines).toEqual([]);
+  await clock.advance(1);
+  installation.failed(list, error);
+  expect(lines.map(({ fields }) => fields)).toEqual([
+    { missing: "credentials that can be used: the words of the server", remedy: "Check the token" },
+  ]);
 });
 
 describe("a server that does not answer", () => {
