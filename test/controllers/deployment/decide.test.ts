@@ -193,6 +193,11 @@ describe("a service that differs", () => {
       life.passes(seconds * second - 5_000);
     }
     expect(life.judges(serviceSeen(life, drifted))).toBe(expected);
+    if (!expected.includes("FightDetected")) return;
+    // Once it is said, a person can ask for one more.
+    life.sees(serviceSeen(life, drifted));
+    life.request("now");
+    expect(life.judges(serviceSeen(life, drifted))).toBe("write because DriftCorrected");
   });
 
   test("by what nobody tells is changed only when the declaration is another one than was applied", () => {

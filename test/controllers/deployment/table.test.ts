@@ -182,6 +182,7 @@ const states: Readonly<Record<string, () => DeploymentLife>> = {
     sent,
     step(minute, (made) => serviceSeen(made, declared(made), { build: built(made, "active") })),
   ),
+  "source and command complete": life(whole, sent, complete),
   "part not kept": life(whole, sent, partKept),
   "part not kept twice": life(whole, sent, partKept, step(minute, keptInPart)),
   "Restore, complete": life(restore, sent, complete),
@@ -284,6 +285,9 @@ const sights: Readonly<Record<string, Row>> = {
   "as declared, requested": asked((made) => rollout(made, "COMPLETED")),
   "a build service": { see: (made) => unmoved(made, { serviceType: "build" }) },
   "a foreign source": { see: (made) => serviceSeen(made, foreign) },
+  "a foreign image, all else as declared": {
+    see: (made) => serviceSeen(made, { ...declared(made), ...image("ghcr.io/acme/api:9"), internal: undefined }),
+  },
   "a foreign source, requested": asked((made) => serviceSeen(made, foreign)),
   "a foreign source, paused": { see: (made) => serviceSeen(made, { ...foreign, servicePaused: true }) },
   "a foreign source, refused": differing(refused),

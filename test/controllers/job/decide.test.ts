@@ -261,6 +261,11 @@ describe("a job that differs", () => {
       life.passes((seconds - 2) * second);
     }
     expect(life.judges(settingsSeen(life, other))).toBe(expected);
+    if (!expected.includes("FightDetected")) return;
+    // Once it is said, a person can ask for one more.
+    life.sees(settingsSeen(life, other));
+    life.request("now");
+    expect(life.judges(settingsSeen(life, other))).toBe("write because DriftCorrected");
   });
 
   test("is a fight no longer after a check that found it as declared", () => {
