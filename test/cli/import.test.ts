@@ -149,8 +149,16 @@ describe("an import", () => {
   });
 
   test.each([
-    ["a project that does not exist", ["--project=nothing"], '[not_found] could not list the services of project "nothing"'],
-    ["a team that is not the token's", ["--project=shop", "--team-id=other"], "[not_found] could not list the services"],
+    [
+      "a project that does not exist",
+      ["--project=nothing"],
+      '[not_found] could not list the services of project "nothing"',
+    ],
+    [
+      "a team that is not the token's",
+      ["--project=shop", "--team-id=other"],
+      "[not_found] could not list the services",
+    ],
   ])("of %s prints nothing and ends with 1", async (_what, args, message) => {
     const result = await scene.run(runImport, args);
     expect(result).toMatchObject({ code: 1, out: "" });
