@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { published } from "../../scripts/published.ts";
 import type { KubeObject } from "../../src/kube/types.ts";
 import { expectExamplesAt } from "../support/examples.ts";
 import { type Installation, operatorName, startInstallation } from "../support/installation.ts";
@@ -9,13 +10,13 @@ import { remoteState, remoteWrites } from "../support/remote-state.ts";
 import { expectAtWork, expectWholeLife, type Way } from "./life.ts";
 
 const release = `${operatorName} deploy/chart --namespace ${operatorName}`;
-const install = `helm install ${release} --create-namespace`;
-const uninstall = commandOfPage("uninstall.md", "helm uninstall");
+const install = commandOfPage("README.md", "helm install", { [published().chart]: "deploy/chart" });
+const uninstall = commandOfPage("docs/uninstall.md", "helm uninstall");
 // Helm makes the namespace and leaves it.
 const leaves = [`Namespace - ${operatorName}`];
 
 // By kind, the runs first. The examples with Secrets and ConfigMaps are left.
-const deleteObjects = commandOfPage("uninstall.md", "kubectl delete nfrun");
+const deleteObjects = commandOfPage("docs/uninstall.md", "kubectl delete nfrun");
 
 const ways: Readonly<Record<string, Way>> = {
   "its own values": { install: [install], uninstall, leaves, deleteObjects },
@@ -95,7 +96,7 @@ test("goes from kubectl to Helm and back with all objects", async () => {
   await shell.run("kubectl apply --namespace shop -f examples/");
   const objects = await installation.objects();
   // Without the namespace, which nobody would end the deletion of here.
-  const keep = commandOfPage("uninstall.md", "kubectl delete -k deploy").replace(
+  const keep = commandOfPage("docs/uninstall.md", "kubectl delete -k deploy").replace(
     "schema-version",
     "schema-version,!pod-security.kubernetes.io/enforce",
   );

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { published } from "../../scripts/published.ts";
 import { apiVersion, lastAppliedConfiguration, northflankJobRuns } from "../../src/api/names.ts";
 import type { KubeObject } from "../../src/kube/types.ts";
 import { operatorName, startInstallation } from "../support/installation.ts";
@@ -11,16 +12,20 @@ const definitions = resourceTypeOf({ apiVersion: "apiextensions.k8s.io/v1", kind
 
 // Nobody ends the deletion of a namespace here but the test itself, so kubectl does not wait for it.
 const uninstalled = (how: string, replaced: Readonly<Record<string, string>> = {}) =>
-  `${commandOfPage("uninstall.md", `kubectl delete ${how}`, replaced)} --wait=false`;
+  `${commandOfPage("docs/uninstall.md", `kubectl delete ${how}`, replaced)} --wait=false`;
+
+const fromCheckout = commandOfPage("README.md", "kubectl apply --server-side -k");
+const released = `${published().repository}/releases/latest/download/install.yaml`;
+const fromRelease = commandOfPage("README.md", "kubectl apply --server-side -f", { [released]: "$HOME/install.yaml" });
 
 const ways: Readonly<Record<string, Way>> = {
-  "kubectl apply -k deploy, then with --server-side": {
-    install: ["kubectl apply -k deploy"],
-    reinstall: ["kubectl apply --server-side -k deploy"],
+  "the base, with --server-side and then without": {
+    install: [fromCheckout],
+    reinstall: ["kubectl apply -k deploy"],
     uninstall: uninstalled("-k deploy"),
   },
-  "install.yaml with --server-side, then without": {
-    install: ["kubectl apply --server-side -f $HOME/install.yaml"],
+  "install.yaml, with --server-side and then without": {
+    install: [fromRelease],
     reinstall: ["kubectl apply -f $HOME/install.yaml"],
     uninstall: uninstalled("-f install.yaml", { "install.yaml": "$HOME/install.yaml" }),
   },
@@ -42,7 +47,7 @@ describe("the operator installed by", () => {
   );
 });
 
-const baseWay: Way = { install: ["kubectl apply --server-side -k deploy"], uninstall: uninstalled("-k deploy") };
+const baseWay: Way = { install: [fromCheckout], uninstall: uninstalled("-k deploy") };
 
 describe("an active run with deletionPolicy Abort, whose operator is gone,", () => {
   const held = (name: string) => ({
@@ -51,7 +56,7 @@ describe("an active run with deletionPolicy Abort, whose operator is gone,", () 
     metadata: { name, namespace: "shop" },
     spec: { projectId: "shop", jobId: name, deletionPolicy: "Abort" },
   });
-  const listed = commandOfPage("uninstall.md", "kubectl get nfrun");
+  const listed = commandOfPage("docs/uninstall.md", "kubectl get nfrun");
 
   test("is aborted and released when the operator is installed again, or released by hand", async () => {
     await using installation = await startInstallation();
@@ -82,11 +87,13 @@ describe("an active run with deletionPolicy Abort, whose operator is gone,", () 
     await remove(installation, baseWay, second);
 
     // By hand, with everything waiting for it: the object and its CRD.
-    const crds = commandOfPage("uninstall.md", "kubectl delete crd");
+    const crds = commandOfPage("docs/uninstall.md", "kubectl delete crd");
     await shell.run(`${crds} --wait=false`);
     await shell.run("kubectl wait crd northflankjobs.northflank-operator.io --for=delete --timeout=60s");
     expect(await shell.run(listed)).toBe(`shop/report ${finalizers}\n`);
-    await shell.run(commandOfPage("uninstall.md", "kubectl patch nfrun", { " NAME ": " report ", NAMESPACE: "shop" }));
+    await shell.run(
+      commandOfPage("docs/uninstall.md", "kubectl patch nfrun", { " NAME ": " report ", NAMESPACE: "shop" }),
+    );
     await shell.run("kubectl wait crd northflankjobruns.northflank-operator.io --for=delete --timeout=60s");
     expect(northflank.runs("shop", "report")).toMatchObject([{ concluded: false, wasAborted: false }]);
     expect(remoteWrites(northflank)).toEqual([...writes, abort]);

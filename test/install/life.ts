@@ -82,7 +82,7 @@ export async function expectWholeLife(way: Way): Promise<void> {
   expect(await installation.objects()).toEqual([]);
   expect((await installation.cluster.forbidden()).slice(refused)).toEqual([]);
   await remove(installation, way, second);
-  await shell.run(commandOfPage("uninstall.md", "kubectl delete crd"));
+  await shell.run(commandOfPage("docs/uninstall.md", "kubectl delete crd"));
   await unchanged();
   const left = (await inventory(installation)).filter((line) => !before.has(line));
   expect(left.sort()).toEqual([...namespaces.map((name) => `Namespace - ${name}`), ...(way.leaves ?? [])].sort());

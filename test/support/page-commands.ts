@@ -1,23 +1,22 @@
 import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { fileURLToPath } from "node:url";
 
-const docs = resolve(fileURLToPath(import.meta.url), "../../../docs");
+const root = resolve(import.meta.dirname, "../..");
 
 /**
- * The one command of a page that begins so, with words replaced.
+ * The one command of a page that begins so, with words replaced. A page is named by its path in the repository.
  *
  * *Errors*: throws when there is none or more than one, and when a word to replace is not in it: then the page says
  * something else than the test.
  */
 export function commandOfPage(page: string, start: string, replaced: Readonly<Record<string, string>> = {}): string {
-  const blocks = [...readFileSync(join(docs, page), "utf8").matchAll(/^```\n([\s\S]*?)\n```$/gm)].map(
-    ([, text = ""]) => text,
-  );
-  const [command, ...others] = blocks.filter((block) => block.startsWith(start));
-  if (command === undefined || others.length > 0) throw new Error(`docs/${page} has no single block "${start}..."`);
-  return Object.entries(replaced).reduce((text, [word, value]) => {
-    if (!text.includes(word)) throw new Error(`"${word}" is not in "${text}"`);
-    return text.replaceAll(word, value);
+  const text = readFileSync(join(root, page), "utf8");
+  const blocks = [...text.matchAll(/^```(\w*)\n([\s\S]*?)\n```$/gm)];
+  const commands = blocks.flatMap(([, language, block = ""]) => (language === "" ? block.split(/(?<!\\)\n/) : []));
+  const [command, ...others] = commands.filter((line) => line.startsWith(start));
+  if (command === undefined || others.length > 0) throw new Error(`${page} has no single command "${start}..."`);
+  return Object.entries(replaced).reduce((done, [word, value]) => {
+    if (!done.includes(word)) throw new Error(`"${word}" is not in "${done}"`);
+    return done.replaceAll(word, value);
   }, command);
 }
