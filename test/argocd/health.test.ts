@@ -33,6 +33,25 @@ describe.each(names)("the health of a %s", (kind) => {
     }
   });
 
+  test("is so too where another version of the operator wrote what this one never writes, such as Ready while Reconciling", () => {
+    const values = ["True", "False", "Unknown"] as const;
+    for (const ready of values) {
+      for (const abnormal of [undefined, "Reconciling", "Stalled", "Suspended"]) {
+        for (const started of kind === "NorthflankJobRun" ? [undefined, ...values] : [undefined]) {
+          const stated = {
+            Ready: ready,
+            [abnormal ?? "Ready"]: abnormal === undefined ? ready : "True",
+            Started: started,
+          };
+          const conditions = Object.entries(stated).flatMap(([type, status]) =>
+            status === undefined ? [] : [{ type, status, reason: "Any", message: type, lastTransitionTime: "" }],
+          );
+          expectReading({ kind, metadata: { generation: 1 }, status: { observedGeneration: 1, conditions } });
+        }
+      }
+    }
+  });
+
   test("is Progressing from the creation on: without a status, with the default one, with one that says nothing", () => {
     const [fresh] = freshObjects.filter((object) => object.kind === kind);
     if (fresh === undefined) throw new Error(`no fresh ${kind}`);
