@@ -26,7 +26,7 @@ try {
 
 function dryRun(version: string): void {
   using copy = copyCheckout(root);
-  const artifacts = prepare(copy.folder, version);
+  const artifacts = prepare(copy.folder, { version, into: join(root, "dist/release") });
   console.log(`${version} would change:\n${list(changedFiles(root, copy.folder))}`);
   console.log(`\nIt would be commit "${subject(version)}" with the tag v${version}.`);
   report(artifacts);
@@ -38,7 +38,7 @@ function release(version: string): void {
   const problems = problemsOfCheckout(version);
   if (problems.length > 0) throw new Error(`\n${list(problems)}`);
   using copy = copyCheckout(root);
-  prepare(copy.folder, version);
+  prepare(copy.folder, { version, into: join(copy.folder, "dist/artifacts") });
   const changed = changedFiles(root, copy.folder);
   for (const path of changed) cpSync(join(copy.folder, path), join(root, path));
   git(root, "add", "--", ...changed);
@@ -47,12 +47,15 @@ function release(version: string): void {
   console.log(`committed and tagged v${version}. To publish it: git push --atomic origin main v${version}`);
 }
 
-/** The version and its artifacts, in a copy of the checkout. */
-function prepare(folder: string, version: string): readonly Artifact[] {
+/** The version, in a copy of the checkout, and its artifacts. */
+function prepare(
+  folder: string,
+  { version, into }: { readonly version: string; readonly into: string },
+): readonly Artifact[] {
   const now = releaseTime();
   cutVersion(folder, { version, date: now.toISOString().slice(0, 10), root });
-  // The commit does not exist yet; the workflow builds the same files with its hash.
-  return buildArtifacts({ checkout: folder, into: join(root, "dist/release"), revision: "unknown", time: now });
+  // The commit does not exist yet; `npm run release:artifacts` builds the files again with its hash and its time.
+  return buildArtifacts({ checkout: folder, into, revision: "unknown", time: now });
 }
 
 function problemsOfCheckout(version: string): readonly string[] {

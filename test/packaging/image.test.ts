@@ -50,7 +50,7 @@ beforeAll(() => {
     chmodSync(join(tree, path), mode & 0o555);
   }
   if (isRoot) addBase();
-});
+}, 120_000);
 
 afterAll(() => {
   execFileSync("chmod", ["-R", "u+w", folder]);

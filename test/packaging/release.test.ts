@@ -34,12 +34,12 @@ beforeAll(() => {
     buildArtifacts({ checkout: folder, into: index === 0 ? into : join(temporary, "second"), revision, time });
   }
   checkout = copies[0]?.folder ?? "";
-}, 180_000);
+}, 600_000);
 
 afterAll(() => {
   for (const copy of copies ?? []) copy[Symbol.dispose]();
   rmSync(temporary, { recursive: true });
-});
+}, 120_000);
 
 function unpacked(name: string): string {
   const folder = join(temporary, `unpacked-${name}`);
@@ -64,7 +64,9 @@ describe("the next version", () => {
       ...Array(4).fill(version),
       `"image":"ghcr.io/northflank-operator/northflank-operator:${version}"`,
     ]);
-    const mention = new RegExp(`(?<![\\d.])v?${current.replaceAll(".", "\\.")}(?![\\d-]|\\.\\d)`);
+    // On its own, or behind our name: a tag of another image may happen to be the same.
+    const old = current.replaceAll(".", "\\.");
+    const mention = new RegExp(`(?:(?<![\\w.:@/-])v?|northflank-operator\\S*?\\b)${old}(?![\\w-]|\\.\\d)`);
     const texts = ownFiles(root).filter((path) => /^(?:README\.md|deploy|examples|docs\/(?!decisions))/.test(path));
     expect(texts.filter((path) => mention.test(readFileSync(join(checkout, path), "utf8")))).toEqual([]);
   });
@@ -100,8 +102,8 @@ describe("npm run release", () => {
     act(copy.folder, (...args) => run(copy.folder, args));
   }
 
-  function run(folder: string, args: readonly string[]) {
-    const command = ["--import", "tsx", "scripts/release.ts", ...args];
+  function run(folder: string, args: readonly string[], script = "release") {
+    const command = ["--import", "tsx", `scripts/${script}.ts`, ...args];
     const { status, stdout, stderr } = spawnSync(process.execPath, command, { cwd: folder, env, encoding: "utf8" });
     return { status, stdout, stderr };
   }
@@ -114,13 +116,32 @@ describe("npm run release", () => {
       expect(git(folder, "rev-parse", `v${version}^{commit}`)).toBe(git(folder, "rev-parse", "HEAD"));
       expect(git(folder, "status", "--porcelain")).toBe("");
       expect(git(folder, "show", "HEAD:CHANGELOG.md")).toContain(`\n## Unreleased\n\n## ${version} - 2026-11-30\n`);
-      expect(readdirSync(join(folder, "dist/release"))).toContain("install.yaml");
+
+      // What the workflow of the tag does.
+      expect(run(folder, ["--tag", "v1.2.3"], "release-artifacts").status).toBe(1);
+      expect(run(folder, ["--tag", `v${version}`], "release-artifacts")).toMatchObject({ status: 0, stderr: "" });
+      const built = join(folder, "dist/release");
+      expect(readdirSync(built).toSorted()).toEqual(readdirSync(into).toSorted());
+      extract({ file: join(built, `northflank-operator-npm-${version}.tgz`), cwd: built, sync: true });
+      const program = join(built, "package/dist/northflank-operator.js");
+      const says = execFileSync(process.execPath, [program, "version"], { encoding: "utf8" });
+      expect(says).toContain(git(folder, "rev-parse", "HEAD"));
 
       const again = release("987.6.6");
       expect(again).toEqual({ status: 1, stdout: "", stderr: expect.stringContaining("no entry under") });
       expect(git(folder, "status", "--porcelain")).toBe("");
     });
-  }, 120_000);
+  }, 600_000);
+
+  test("has names for its workflow that are those of everything else", () => {
+    const { stdout } = run(checkout, [], "release-names");
+    expect(stdout.trimEnd().split("\n")).toEqual([
+      `version=${version}`,
+      `tag=v${version}`,
+      "image=ghcr.io/northflank-operator/northflank-operator",
+      "charts=ghcr.io/northflank-operator/charts",
+    ]);
+  });
 
   test("refuses any other checkout, and changes nothing in it", () => {
     inClone((folder, release) => {
@@ -134,7 +155,7 @@ describe("npm run release", () => {
       expect(stderr).toContain(`the tag v${version} exists`);
       expect(git(folder, "status", "--porcelain")).toBe("?? more.txt");
     });
-  }, 60_000);
+  }, 300_000);
 });
 
 describe("the files of a release", () => {
@@ -290,5 +311,5 @@ describe("the npm package", () => {
       "northflank-operator",
     ]);
     expect(execFileSync("npx", ["northflank-operator", "version"], options)).toContain(version);
-  });
+  }, 300_000);
 });
