@@ -2,7 +2,7 @@ import { type ChildProcessWithoutNullStreams, execFileSync, spawn } from "node:c
 import { once } from "node:events";
 import {
   chmodSync,
-  cpSync,
+  copyFileSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -64,7 +64,7 @@ function addBase(): void {
   for (const [from, to] of [[process.execPath, "/nodejs/bin/node"], ...libraries.map((path) => [path, path])]) {
     if (from === undefined || to === undefined) continue;
     mkdirSync(join(tree, dirname(to)), { recursive: true });
-    cpSync(from, join(tree, to), { dereference: true });
+    copyFileSync(from, join(tree, to));
   }
   mkdirSync(join(tree, "proc"));
 }
