@@ -74,4 +74,16 @@ describe.runIf(isReal)("the operator's account", () => {
     const answer = await operator.create(reviews, review as unknown as KubeObject);
     expect((answer as KubeObject & { readonly status: { readonly allowed: boolean } }).status.allowed).toBe(allowed);
   });
+
+  test("is allowed to read the schemas of the CRDs, as every account is: no rule of ours says so", async () => {
+    const nonResourceAttributes = { verb: "get", path: "/openapi/v3/apis/northflank-operator.io/v1alpha1" };
+    const review = {
+      apiVersion: "authorization.k8s.io/v1",
+      kind: reviews.kind,
+      metadata: {},
+      spec: { nonResourceAttributes },
+    };
+    const answer = await operator.create(reviews, review as unknown as KubeObject);
+    expect((answer as KubeObject & { readonly status: { readonly allowed: boolean } }).status.allowed).toBe(true);
+  });
 });
