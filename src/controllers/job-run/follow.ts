@@ -35,12 +35,14 @@ import { isFromAnnotation, type StartRecord } from "./start-record.ts";
 /** A run that was found takes the place of the answer that was lost. */
 export function adoptFound(situation: Situation, start: StartRecord, run: JobRunView): Conclusion {
   const startMs = timeMs(run.startedAt);
+  const isCopy = isFromAnnotation(start);
+  const own = isCopy ? adoptedMs : ownMs;
   return adopt(situation, start, {
     runId: run.id,
     runName: run.runName,
     startTime: formatTime(startMs ?? situation.now),
-    ownStartTime: formatTime(startMs === undefined ? situation.now : ownMs(situation, startMs)),
-    origin: isFromAnnotation(start) ? "Adopted" : "Recovered",
+    ownStartTime: formatTime(startMs === undefined ? situation.now : own(situation, startMs)),
+    origin: isCopy ? "Adopted" : "Recovered",
   });
 }
 
@@ -201,7 +203,8 @@ export function decideFollowed(situation: Situation, sight: RunSight, options: F
   const { run } = sight;
   if (!run.concluded) return stillRunning(situation, options);
   const ended = endedAttempt(situation, attempt, run);
-  const facts: Facts = { ...mended(object), attempts: replaceLatest(object, ended), failure: undefined };
+  const began = adoptedStart(situation, attempt, run);
+  const facts: Facts = { ...mended(object), ...began, attempts: replaceLatest(object, ended), failure: undefined };
   const conclusion = withFacts(decideOver(situation, { ...options, run, ended }), facts);
   const why = abortCauses[options.wish];
   if (!options.hasSentAbort || why === undefined) return conclusion;
@@ -273,6 +276,23 @@ export function ownMs({ now, remoteNow, object }: Situation, remoteMs: number): 
   const createdMs = timeMs(object.metadata.creationTimestamp) ?? now;
   if (remoteNow === undefined && remoteMs < createdMs - machinesAllowanceMs) return now;
   return Math.min(now, Math.max(createdMs, now - ((remoteNow ?? now) - remoteMs)));
+}
+
+/** The same of a run that is adopted: it began before its object came back, and no deadline is counted from here. */
+export function adoptedMs({ now, remoteNow }: Situation, remoteMs: number): number {
+  return Math.min(now, now - ((remoteNow ?? now) - remoteMs));
+}
+
+/** When an adopted run began, where the annotation did not say so and Northflank does. */
+function adoptedStart(situation: Situation, attempt: Attempt, { startedAt }: JobRunView): Pick<Facts, "startTime"> {
+  const { attempts, startTime } = situation.object.status ?? {};
+  const startedMs = timeMs(startedAt);
+  if (!isAdopted(attempt) || startedMs === undefined || (attempts?.length ?? 0) > 1) return {};
+  const knownMs = timeMs(startTime);
+  const beganMs = adoptedMs(situation, startedMs);
+  // The two clocks are not compared to the second.
+  if (knownMs !== undefined && Math.abs(knownMs - beganMs) <= machinesAllowanceMs) return {};
+  return { startTime: formatTime(beganMs) };
 }
 
 /** What a status lacks of the first and the present run, from what it still has: nothing is missing for good. */

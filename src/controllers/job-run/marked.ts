@@ -4,7 +4,7 @@ import { formatTime } from "../../runtime/conditions.ts";
 import { type Conclusion, conclude, recordOf, type Situation, untilDeadline } from "./conclusion.ts";
 import { runIdsOf, type Sibling } from "./concurrency.ts";
 import { decideUnstartedEnd } from "./ends.ts";
-import { adopt, ownMs } from "./follow.ts";
+import { adopt, adoptedMs } from "./follow.ts";
 import type { Wish } from "./machine.ts";
 import { markOf, mismatchOf, recordOfMark } from "./mark.ts";
 import { timeMs, unknownTime } from "./read-back.ts";
@@ -49,7 +49,7 @@ export function decideMarkedRun(situation: Situation, runId: string): Conclusion
     runId,
     runName: undefined,
     startTime: formatTime(recordedMs ?? situation.now),
-    ownStartTime: formatTime(recordedMs === undefined ? situation.now : ownMs(situation, recordedMs)),
+    ownStartTime: formatTime(recordedMs === undefined ? situation.now : adoptedMs(situation, recordedMs)),
     origin: "Adopted",
   });
 }

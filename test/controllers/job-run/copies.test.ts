@@ -306,6 +306,27 @@ describe("an object that comes back without its status", () => {
     expect(story.remote.posts).toHaveLength(1);
   });
 
+  test.each([
+    ["names the run", (copy: NorthflankJobRun) => copy],
+    [
+      "was copied before the run was known",
+      (copy: NorthflankJobRun) => {
+        const { runId: _, ...mark } = annotationOf(copy);
+        return withAnnotation(copy, JSON.stringify(mark));
+      },
+    ],
+  ])("tells when the run was started, not when it was adopted, where the annotation %s", async (_, copied) => {
+    story = new RunStory();
+    story.remote.runMs = 60 * minute;
+    await story.run({}, minute);
+    const { startTime } = story.status();
+    await story.clock.advance(20 * minute);
+    await restore(copied(story.object()), {}, 60 * minute);
+    expect(story.status()).toMatchObject({ phase: "Succeeded", attempts: [{ origin: "Adopted" }] });
+    const offMs = Date.parse(story.status().startTime ?? "") - Date.parse(startTime ?? "");
+    expect(Math.abs(offMs)).toBeLessThanOrEqual(2_000);
+  });
+
   test("is followed to the end where the run is still active", async () => {
     story = new RunStory();
     story.remote.runMs = 20 * minute;
