@@ -157,9 +157,9 @@ const jobKind: KindDefinition = {
   columns: [
     ready,
     reason,
+    project,
     { name: "Job", type: "string", jsonPath: ".spec.jobId", description: "Northflank job." },
     { name: "Type", type: "string", jsonPath: ".status.jobType", description: "manual or cron." },
-    { ...project, wide: true },
     suspended,
     next,
     message,
