@@ -15,8 +15,17 @@ export function crdFiles(): readonly CrdFile[] {
   return kinds.map((kind) => ({ name: `${group}_${kind.type.plural}.yaml`, text: crdText(kind) }));
 }
 
+const usage = `usage: northflank-operator crds
+
+Prints the CustomResourceDefinitions of this version: northflank-operator crds | kubectl apply --server-side -f -
+`;
+
 /** `northflank-operator crds`: prints all CustomResourceDefinitions, ready for `kubectl apply --server-side -f -`. */
 export function runCrds(args: readonly string[], io: Io): ExitCode {
+  if (args.length === 1 && (args[0] === "--help" || args[0] === "-h")) {
+    io.out(usage);
+    return 0;
+  }
   if (args.length > 0) {
     io.err(`northflank-operator crds: takes no arguments, got ${args.join(" ")}\n`);
     return 2;

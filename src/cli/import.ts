@@ -75,8 +75,9 @@ export const flagsOfImport: readonly Flag<unknown>[] = [...Object.values(ownFlag
 const usage = `usage: northflank-operator import --project ID [FLAGS]
 
 Reads a project of Northflank and prints manifests that declare what is there: one NorthflankConnection, for each
-service with an image or a build a NorthflankDeployment, and for each job a NorthflankJob with its settings. Values of secrets are never printed. What cannot be declared
-is listed at the end, as comments with the reason. Nothing is changed at Northflank.
+service with an image or a build a NorthflankDeployment, and for each job a NorthflankJob with its settings. Values of
+secrets are never printed. What cannot be declared is listed at the end, as comments with the reason. Nothing is changed
+at Northflank.
 
 ${remoteHelp}
 

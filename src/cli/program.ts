@@ -57,7 +57,7 @@ const usage = `Keeps Northflank services and jobs as Kubernetes objects declare 
 usage: northflank-operator COMMAND
 
   run        run the operator in or against a cluster (run --help lists the flags)
-  validate   check manifests offline: validate FILES|DIRS|- [--output text|json|github]
+  validate   check manifests offline: validate FILES|DIRS|- (validate --help lists the flags)
   plan       show what manifests would change at Northflank: plan FILES|DIRS|- (plan --help lists the flags)
   import     print manifests for what a Northflank project has (import --help lists the flags)
   crds       print the CustomResourceDefinitions

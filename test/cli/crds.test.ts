@@ -27,6 +27,12 @@ test.each(crdFiles())("crds/$name is what the schemas say now (else: npm run gen
   expect(readFileSync(join(folder, name), "utf8")).toBe(text);
 });
 
+test.each(["--help", "-h"])("%s prints the usage, and is no failure", (flag) => {
+  const { code, out, err } = crds(flag);
+  expect([code, err]).toEqual([0, ""]);
+  expect(out).toMatch(/^usage: northflank-operator crds\n/);
+});
+
 test("prints every definition as a document of its own", () => {
   const { code, out, err } = crds();
   expect([code, err]).toEqual([0, ""]);
