@@ -27,3 +27,32 @@ test("an outage is asked about with growing pauses, whatever wakes the object", 
 test("the same while the object is deleted with deletionPolicy Abort", async () => {
   expect(await readsInAnOutage(true)).toBeLessThanOrEqual(4);
 });
+
+/** Whether a run is aborted for its deadline, with this many reads that miss it when the deadline is over. */
+async function isAborted(missedReads: number, suspend: boolean): Promise<boolean> {
+  const story = new RunStory();
+  story.remote.runMs = 24 * 3_600_000;
+  await story.run({ activeDeadlineSeconds: 60, suspend: false }, 10 * second);
+  if (suspend) story.cluster.edit("once", { spec: { suspend } });
+  await story.clock.advance(second);
+  const read = story.remote.read.bind(story.remote);
+  let left = missedReads;
+  story.remote.read = (runId) => (left-- > 0 ? undefined : read(runId));
+  await story.clock.advance(3_600_000);
+  story.process.kill();
+  return story.remote.calls.includes("abort");
+}
+
+test.each([
+  ["", 0, false],
+  [", suspended", 0, true],
+  [", though a read has missed the run", 1, false],
+])("a run is aborted for activeDeadlineSeconds%s", async (_name, missedReads, suspend) => {
+  expect(await isAborted(missedReads, suspend)).toBe(true);
+});
+
+// The look before the abort takes a run that it misses for one that goes on, and a suspended object rests then: its deadline
+// is over, so that nothing is planned any more (`lookBeforeAbort` in steps.ts, `decideRest` in follow.ts).
+test.fails("a run is aborted for activeDeadlineSeconds, suspended, though a read has missed the run", async () => {
+  expect(await isAborted(1, true)).toBe(true);
+});

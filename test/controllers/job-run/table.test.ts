@@ -31,7 +31,9 @@ const wishes: Readonly<Record<Wish, (story: RunInState) => void>> = {
   invalid: ({ faults }) => {
     faults.isInvalid = true;
   },
-  expired: ({ cluster }) => cluster.edit("once", { spec: { startDeadlineSeconds: 1, activeDeadlineSeconds: 1 } }),
+  // Suspended as well, so that nothing is done before the process has seen enough of the deadline.
+  expired: ({ cluster }) =>
+    cluster.edit("once", { spec: { startDeadlineSeconds: 1, activeDeadlineSeconds: 1, suspend: true } }),
   aborted: ({ cluster }) => cluster.edit("once", { spec: { abort: true } }),
   deleting: ({ cluster }) => {
     cluster.edit("once", { spec: { deletionPolicy: "Orphan" } });
