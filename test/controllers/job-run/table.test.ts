@@ -150,6 +150,13 @@ function sightsOf(state: RunState, wish: Wish): Sights {
 /** How long after the state, under `proceed`: a start without an answer is searched for only after a while. */
 const waits: Readonly<Record<string, number>> = { "": 0, ", 3 min later": 3 * minute };
 
+/** What a process goes by that it remembers, and for how long it is watched then. */
+const remembered: Readonly<Record<string, number>> = {
+  "a reconcile is requested": 5 * second,
+  "no runs": 7 * minute,
+  unavailable: 3 * minute,
+};
+
 /** How long a process is watched: a deadline counts when it was seen to pass, and the next run comes after a pause. */
 function watchedMs(state: RunState, wish: Wish): number {
   if (wish === "expired") return 2.5 * second;
@@ -160,10 +167,15 @@ function watchedMs(state: RunState, wish: Wish): number {
 async function cell(
   state: RunState,
   wish: Wish,
-  given: { readonly change?: (story: RunInState) => void; readonly afterMs: number; readonly isSameProcess?: boolean },
+  given: {
+    readonly change?: (story: RunInState) => void;
+    readonly afterMs: number;
+    readonly isSameProcess?: boolean;
+    readonly forMs?: number;
+  },
 ): Promise<string> {
   const story = await runIn(state);
-  const { isSameProcess = false, afterMs, change } = given;
+  const { isSameProcess = false, afterMs, change, forMs = watchedMs(state, wish) } = given;
   if (!isSameProcess) story.process.kill();
   if (!story.process.isAlive && isSameProcess) return "";
   await story.clock.advance(afterMs);
@@ -175,7 +187,7 @@ async function cell(
   const { outcomes, events } = story.process;
   const [passes, told] = [outcomes.length, events.length];
   if (isSameProcess) story.process.wake("default/once");
-  await story.clock.advance(watchedMs(state, wish));
+  await story.clock.advance(forMs);
   expect(story.end()).toEqual([]);
   const steps: string[] = [];
   let asked = calls;
@@ -232,6 +244,11 @@ async function tableOf(state: RunState): Promise<string> {
     }
     const same = await cell(state, wish, { afterMs: 0, isSameProcess: true });
     if (same !== "") rows.push(`${wish}, the same process: ${same}`);
+  }
+  for (const [name, forMs] of Object.entries(remembered)) {
+    const change = { ...general, ...ofReads }[name] ?? (() => undefined);
+    const same = await cell(state, "proceed", { change, afterMs: 0, isSameProcess: true, forMs });
+    if (same !== "") rows.push(`proceed, ${name}, the same process: ${same}`);
   }
   const story = await runIn(state);
   story.end();
