@@ -67,6 +67,14 @@ function failing(code: NorthflankErrorCode, httpStatus?: number): (story: RunInS
   };
 }
 
+function noRuns({ remote }: RunInState): void {
+  remote.forgetRuns();
+}
+
+function requested({ cluster }: RunInState): void {
+  cluster.edit("once", { annotations: { "northflank-operator.io/reconcile-requested-at": "now" } });
+}
+
 type Sights = Readonly<Record<string, (story: RunInState) => void>>;
 
 /** Under every wish. */
@@ -76,7 +84,7 @@ const general: Sights = {
   },
   "no quota": failing("quota_closed"),
   unavailable: failing("server_error", 503),
-  "no runs": ({ remote }) => remote.forgetRuns(),
+  "no runs": noRuns,
 };
 
 const ofReads: Sights = {
@@ -84,8 +92,7 @@ const ofReads: Sights = {
   "not found": failing("not_found", 404),
   "no handshake": failing("tls"),
   "another run": ({ remote }) => void remote.startForeign(),
-  "a reconcile is requested": ({ cluster }) =>
-    cluster.edit("once", { annotations: { "northflank-operator.io/reconcile-requested-at": "now" } }),
+  "a reconcile is requested": requested,
 };
 
 const abortRefused: Sights = {
@@ -151,10 +158,17 @@ function sightsOf(state: RunState, wish: Wish): Sights {
 const waits: Readonly<Record<string, number>> = { "": 0, ", 3 min later": 3 * minute };
 
 /** What a process goes by that it remembers, and for how long it is watched then. */
-const remembered: Readonly<Record<string, number>> = {
-  "a reconcile is requested": 5 * second,
-  "no runs": 7 * minute,
-  unavailable: 3 * minute,
+const remembered: Readonly<Record<string, readonly [forMs: number, change: (story: RunInState) => void]>> = {
+  "a reconcile is requested": [5 * second, requested],
+  "no runs": [7 * minute, noRuns],
+  "no runs, startGuarantee AtLeastOnce": [
+    7 * minute,
+    (story) => {
+      noRuns(story);
+      story.cluster.edit("once", { spec: { startGuarantee: "AtLeastOnce" } });
+    },
+  ],
+  unavailable: [3 * minute, failing("server_error", 503)],
 };
 
 /** How long a process is watched: a deadline counts when it was seen to pass, and the next run comes after a pause. */
@@ -245,8 +259,7 @@ async function tableOf(state: RunState): Promise<string> {
     const same = await cell(state, wish, { afterMs: 0, isSameProcess: true });
     if (same !== "") rows.push(`${wish}, the same process: ${same}`);
   }
-  for (const [name, forMs] of Object.entries(remembered)) {
-    const change = { ...general, ...ofReads }[name] ?? (() => undefined);
+  for (const [name, [forMs, change]] of Object.entries(remembered)) {
     const same = await cell(state, "proceed", { change, afterMs: 0, isSameProcess: true, forMs });
     if (same !== "") rows.push(`proceed, ${name}, the same process: ${same}`);
   }
