@@ -129,6 +129,18 @@ describe("a run as a hook", { concurrent: true, timeout: 200_000 }, () => {
     await run.isGone();
   });
 
+  test("that somebody deletes while it runs fails the sync under deletionPolicy Abort, when the run is aborted", async () => {
+    await using scenario = await startScenario();
+    scenario.northflank.hangNextRun("shop", "migrate");
+    const run = await hook(scenario, { deletionPolicy: "Abort" });
+    await run.becomes("ran", ({ status }) => status?.phase === "Running");
+    await run.delete();
+    await run.reaches("Finished", { reason: "AbortedOnDelete" });
+    expect(syncStepsOf(run.versions())).toEqual(["holds", "fails"]);
+    await phaseEnds(scenario, run);
+    await run.isGone();
+  });
+
   test("that is deleted before its start fails the sync: it is never started", async () => {
     await using scenario = await startScenario();
     const run = await hook(scenario, { suspend: true });
