@@ -44,8 +44,8 @@ end
 if isTrue("Suspended") then
   return health("Suspended", messageOf("Suspended"))
 end
--- A retry of the sync deletes the hook and makes it again. While a run may be active that would be a second one, so
--- what stalls then holds the sync for a person instead of failing it.
+-- A retry of a failed sync makes the hook again. While a run may be active that would be a second one, so what stalls
+-- then holds the sync for a person instead of failing it.
 if isTrue("Stalled") and not mayHaveStarted then
   return health("Degraded", messageOf("Stalled"))
 end
