@@ -253,8 +253,11 @@ async function abort(pass: Pass): Promise<Conclusion | undefined> {
  */
 async function lookBeforeAbort(pass: Pass): Promise<Conclusion | undefined> {
   const looked = await look(pass, { wish: "proceed", requestClass: "change" });
-  const goesOn = looked?.verdict.reason === "RunActive" && looked.next.kind !== "again";
-  return goesOn && pass.object.spec.suspend ? decideRest(current(pass)) : looked;
+  if (looked?.verdict.reason !== "RunActive" || looked.next.kind === "again" || !pass.object.spec.suspend)
+    return looked;
+  const rest = decideRest(current(pass));
+  // The read has missed the run, so that its deadline is still to be acted upon.
+  return rest.next.kind === "settled" ? { ...rest, next: looked.next } : rest;
 }
 
 async function sendAbort(pass: Pass): Promise<Asked<void>> {
