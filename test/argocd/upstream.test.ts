@@ -44,8 +44,7 @@ const fixtures: Readonly<Record<string, Readonly<Record<string, Fixture>>>> = {
     },
     progressing_unavailable: {
       health: "Progressing",
-      make: () =>
-        seenConnection(checked({ kind: "failed", error: northflankError("server_error", { httpStatus: 503 }) })),
+      make: () => seenConnection(checked({ kind: "failed", error: unavailable })),
     },
     healthy_suspended: {
       health: "Healthy",
@@ -88,10 +87,11 @@ const fixtures: Readonly<Record<string, Readonly<Record<string, Fixture>>>> = {
   NorthflankJob: {
     progressing_created: { health: "Progressing", make: () => jobObject() },
     healthy: { health: "Healthy", make: () => settings() },
-    degraded_targetNotFound: {
+    degraded_secretNotFound: {
       health: "Degraded",
       make: async () => {
         const scene = new JobScene();
+        scene.resolution = () => ({ kind: "blocked", verdict: noSecret, recheckAfterMs: minute });
         scene.has(jobObject());
         await scene.pass();
         return scene.object();
@@ -134,6 +134,7 @@ const fixtures: Readonly<Record<string, Readonly<Record<string, Fixture>>>> = {
 const newImage = { deployment: { external: { imagePath: "ghcr.io/acme/api:3" } } };
 const surroundings = { dependents: 2, quota: undefined } as const;
 const noSecret = { kind: "stalled", reason: "SecretNotFound", message: 'Secret "nf-token" does not exist.' } as const;
+const unavailable = northflankError("server_error", { step: "check the token", detail: "HTTP 503", httpStatus: 503 });
 const accepted = checked({ kind: "accepted", token: undefined });
 
 function checked(check: Extract<Observation, { readonly kind: "checked" }>["check"]): Observation {
