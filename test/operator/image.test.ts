@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from "node:child_process";
-import { chmodSync, cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { chmodSync, copyFileSync, cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -14,9 +14,11 @@ beforeAll(() => {
   app = mkdtempSync(join(tmpdir(), "northflank-operator-image-"));
   build(join(app, "dist"));
   cpSync(join(root, "package.json"), join(app, "package.json"));
+  // Node itself may be where another user has no way to, in root's home.
+  copyFileSync(process.execPath, join(app, "node"));
   for (const file of readdirSync(app, { recursive: true, encoding: "utf8" })) {
     const path = join(app, file);
-    chmodSync(path, statSync(path).isDirectory() ? 0o555 : 0o444);
+    chmodSync(path, statSync(path).isDirectory() || file === "node" ? 0o555 : 0o444);
   }
   chmodSync(app, 0o555);
 });
@@ -33,7 +35,7 @@ function build(folder: string): void {
 function runAsImage(...args: readonly string[]) {
   // Another user needs the right to become one; without it the rest is still worth asking.
   const user = process.getuid?.() === 0 ? { uid: 54_321, gid: 54_321 } : {};
-  return spawnSync(process.execPath, [join(app, "dist/northflank-operator.js"), ...args], {
+  return spawnSync(join(app, "node"), [join(app, "dist/northflank-operator.js"), ...args], {
     cwd: app,
     env: {},
     encoding: "utf8",
