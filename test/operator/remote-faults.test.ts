@@ -93,7 +93,8 @@ describe("Northflank that answers strangely", { concurrent: true, timeout: 200_0
     await settled.reaches("Ready");
     northflank.spendQuota(1_000);
     const before = northflank.calls.length;
-    await settled.reconcileNow();
+    await settled.annotate({ "northflank-operator.io/reconcile-requested-at": "now" });
+    await scenario.until("Northflank was asked", () => northflank.calls.length > before);
     await settled.reaches("Ready");
     const waiting = await scenario.deployment("web", { ...api, serviceId: "web" });
     const run = await scenario.jobRun("once");
@@ -106,5 +107,7 @@ describe("Northflank that answers strangely", { concurrent: true, timeout: 200_0
     expect(refused.length).toBeLessThanOrEqual(2);
     for (const object of [settled, waiting, run]) expect(readyStates(object)).not.toContain("False");
     expect(kstatusOf(await settled.get())).toBe("Current");
+    // What was asked for is still to come.
+    expect((await settled.get()).status?.lastHandledReconcileAt).toBeUndefined();
   });
 });
