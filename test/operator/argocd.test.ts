@@ -136,6 +136,7 @@ describe("a run as a hook", { concurrent: true, timeout: 200_000 }, () => {
     await run.becomes("ran", ({ status }) => status?.phase === "Running");
     await run.delete();
     await run.reaches("Finished", { reason: "AbortedOnDelete" });
+    await run.becomes("was released by the operator", ({ metadata }) => metadata.finalizers?.length === 1);
     expect(syncStepsOf(run.versions())).toEqual(["holds", "fails"]);
     await phaseEnds(scenario, run);
     await run.isGone();
