@@ -1,4 +1,7 @@
+import { spawnSync } from "node:child_process";
 import { describe, expect, test } from "vitest";
+import { parse } from "yaml";
+import { createValidator } from "../../src/api/validate.ts";
 import { notesOf, tryChart, valuesFile } from "../support/chart.ts";
 
 // Values that Helm refuses, and what it says: the path of each wrong value, and where two do not go together what to do.
@@ -290,8 +293,36 @@ describe("after an installation", () => {
     ]);
   });
 
+  test.each<[string, object]>([
+    ["a connection", {}],
+    ["a connection in a watched namespace", { flags: { watchNamespaces: ["team-a"] } }],
+    [
+      "an operator-wide token",
+      { defaultToken: { existingSecret: { name: "nf" } }, flags: { defaultTokenNamespaces: ["*"] } },
+    ],
+  ])("the commands for %s can be pasted, and their manifest is valid", (_, values) => {
+    const blocks = blocksOf(notesOf({ values }));
+    const inputs = blocks.flatMap((block) => {
+      // A shell without kubectl, for which it is a program that prints its input.
+      const script = `kubectl() { case "$*" in *"-f -"*) cat ;; esac; }\n${block}`;
+      const check = spawnSync("bash", ["-n"], { input: block, encoding: "utf8" });
+      const { stdout, stderr, status } = spawnSync("bash", [], { input: script, encoding: "utf8" });
+      // An open heredoc is a warning of bash, not an error.
+      expect([check.status, check.stderr, status, stderr]).toEqual([0, "", 0, ""]);
+      return stdout === "" ? [] : [stdout];
+    });
+    expect(blocks).toHaveLength(3);
+    expect(inputs).toHaveLength(1);
+    expect(inputs.map((input) => createValidator().validateManifest(parse(input)))).toEqual([[]]);
+  });
+
   function commandsOf(notes: string): readonly string[] {
-    return notes.split("\n").flatMap((line) => (/^ +kubectl /.test(line) ? [line.trim()] : []));
+    return blocksOf(notes).map((block) => block.split("\n", 1)[0] ?? "");
+  }
+
+  /** What is between two empty lines and begins with a command, as it is copied. */
+  function blocksOf(notes: string): readonly string[] {
+    return notes.split("\n\n").filter((block) => /^ *kubectl /.test(block));
   }
 
   test("nothing is warned of by default", () => {
