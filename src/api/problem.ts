@@ -4,6 +4,7 @@ import { isUnreplaced, unreplacedMessage, unreplacedSentence } from "../util/unr
 import type { TextSchema } from "./schema.ts";
 import type { Path } from "./stored.ts";
 import { didYouMean } from "./suggest.ts";
+import { typeOf, type WrongType, wrongTypeMessage, wrongTypeRemedy } from "./wrong-type.ts";
 
 /** One thing that is wrong with a manifest. */
 export interface Problem {
@@ -100,7 +101,7 @@ function messageOf(error: ErrorObject): string {
     case "required":
       return "is required";
     case "type":
-      return `must be ${article(String(params.type))}, not ${article(typeName(data))}`;
+      return wrongTypeMessage(wrongTypeOf(error));
     case "enum":
       return `${quoted(data)} is not one of ${listed(params.allowedValues)}`;
     case "minLength":
@@ -134,7 +135,7 @@ function remedyOf(error: ErrorObject): string {
     case "required":
       return "add it";
     case "type":
-      return typeRemedy(String(params.type), data) ?? firstSentence(parentSchema?.description);
+      return wrongTypeRemedy(wrongTypeOf(error)) ?? firstSentence(parentSchema?.description);
     case "enum":
       return enumRemedy(typeof data === "string" ? data : "", params.allowedValues);
     case "pattern":
@@ -187,13 +188,10 @@ function explained({ parentSchema, data }: ErrorObject): string | undefined {
   return explain !== undefined && typeof data === "string" ? explain(data) : undefined;
 }
 
-function typeRemedy(wanted: string, data: unknown): string | undefined {
-  if (wanted !== "string" && typeof data === "string" && isUnreplaced(data)) {
-    return "a template engine or CI left it unreplaced: render the file before it is applied";
-  }
-  if (wanted === "string" && (typeof data === "boolean" || typeof data === "number")) return "put it in quotes";
-  if ((wanted === "integer" || wanted === "boolean") && typeof data === "string") return "write it without quotes";
-  return undefined;
+/** What is known of a value of the wrong type. */
+function wrongTypeOf({ params, data, instancePath, parentSchema }: ErrorObject): WrongType {
+  const description = String(parentSchema?.description ?? "");
+  return { wanted: String(params.type), data, name: String(pointerPath(instancePath).at(-1) ?? ""), description };
 }
 
 function enumRemedy(value: string, allowed: unknown): string {
@@ -208,27 +206,6 @@ function firstSentence(description: unknown): string {
   return text === "" ? "" : `expected: ${end < 0 ? text : text.slice(0, end)}`;
 }
 
-function typeName(value: unknown): string {
-  if (value === null) return "null";
-  if (Array.isArray(value)) return "array";
-  if (typeof value === "number") return Number.isInteger(value) ? "integer" : "number";
-  return typeof value;
-}
-
-const plainTypeNames: Readonly<Record<string, string>> = {
-  string: "a string",
-  integer: "a whole number",
-  number: "a number with a fraction",
-  boolean: "true or false",
-  object: "an object",
-  array: "a list",
-  null: "null",
-};
-
-function article(type: string): string {
-  return plainTypeNames[type] ?? type;
-}
-
 function listed(values: unknown): string {
   return Array.isArray(values) ? values.map((value) => JSON.stringify(value)).join(", ") : "";
 }
@@ -236,7 +213,7 @@ function listed(values: unknown): string {
 /** A value for a message: JSON, cut, so that control characters and long texts do no harm. Only for enums and kinds. */
 export function quoted(value: unknown): string {
   if (value === undefined) return "nothing";
-  return typeof value === "string" ? JSON.stringify(shown(value)) : article(typeName(value));
+  return typeof value === "string" ? JSON.stringify(shown(value)) : typeOf(value);
 }
 
 function shown(raw: string): string {

@@ -61,6 +61,23 @@ test.each<[object, string]>([
   [jobRun({ sespend: true }), 'spec.sespend: is not a field (did you mean "suspend"?)'],
   [jobRun({ startGuarantee: "atmostonce" }), '(did you mean "AtMostOnce"?)'],
   [jobRun({ backoffLimit: "3" }), "spec.backoffLimit: must be a whole number, not a string (write it without quotes)"],
+  [
+    jobRun({ backoffLimit: "three" }),
+    "must be a whole number, not a string (expected: Number of retries after a failed",
+  ],
+  [jobRun({ activeDeadlineSeconds: "900" }), "must be a whole number, not a string (write it without quotes)"],
+  [jobRun({ activeDeadlineSeconds: "15m" }), "spec.activeDeadlineSeconds: must be a number of seconds, such as 900\n"],
+  [jobRun({ ttlSecondsAfterFinished: "1h30m" }), "must be a number of seconds, such as 5400\n"],
+  [jobRun({ startDeadlineSeconds: "10 minutes" }), "must be a number of seconds, such as 900\n"],
+  [jobRun({ deployment: { storage: { shmSize: "512Mi" } } }), ".shmSize: must be a number of MiB, such as 512\n"],
+  [jobRun({ deployment: { storage: { shmSize: "1.5GiB" } } }), "must be a number of MiB, such as 1536\n"],
+  [jobRun({ deployment: { storage: { shmSize: "1g" } } }), "must be a number of MiB, such as 954\n"],
+  [jobRun({ deployment: { storage: { shmSize: "64 megs" } } }), "must be a number of MiB, such as 1024\n"],
+  [jobRun({ suspend: "true" }), "must be true or false, not a string (write it without quotes)"],
+  [jobRun({ suspend: "yes" }), "must be true or false, not a string (write true)"],
+  [jobRun({ suspend: "Off" }), "must be true or false, not a string (write false)"],
+  [jobRun({ suspend: 1 }), "must be true or false, not a whole number (write true)"],
+  [jobRun({ suspend: "maybe" }), "must be true or false, not a string (expected: True before the start"],
   [jobRun({ runtimeEnvironment: { PORT: 80 } }), "must be a string, not a whole number (put it in quotes)"],
   [jobRun({ jobId: undefined }), "spec.jobId: is required (add it)"],
   // biome-ignore-start lint/suspicious/noTemplateCurlyInString: this is what people write.
@@ -106,5 +123,6 @@ test.each<[object, string]>([
     '"NorthflankJobRuns" is not a kind of northflank-operator.io (did you mean',
   ],
 ])("says what to do: %j", (object, text) => {
-  expect(validator.validateManifest(plain(object)).map(formatProblem).join("\n")).toContain(text);
+  const lines = validator.validateManifest(plain(object)).map((problem) => `${formatProblem(problem)}\n`);
+  expect(lines.join("")).toContain(text);
 });
