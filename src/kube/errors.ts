@@ -1,3 +1,4 @@
+import { oneLine } from "../util/printable.ts";
 import type { MissingRight } from "./missing-right.ts";
 
 /**
@@ -44,7 +45,10 @@ export interface KubeErrorFacts {
   readonly cause?: unknown;
 }
 
-/** The one error of this boundary. The message starts with the code: `[not_found] get secrets default/x: ...`. */
+/**
+ * The one error of this boundary. The message starts with the code: `[not_found] get secrets default/x: ...`. Whatever
+ * others wrote in it is a part of one line, so that logs, conditions and readiness may show it as it is.
+ */
 export class KubeError extends Error {
   override readonly name = "KubeError";
   readonly code: KubeErrorCode;
@@ -54,12 +58,13 @@ export class KubeError extends Error {
   readonly missingRight: MissingRight | undefined;
 
   constructor(facts: KubeErrorFacts) {
-    super(`[${facts.code}] ${facts.step}: ${facts.detail}`, { cause: facts.cause });
+    super(oneLine(`[${facts.code}] ${facts.step}: ${facts.detail}`), { cause: facts.cause });
     this.code = facts.code;
     this.httpStatus = facts.httpStatus;
-    this.reason = facts.reason;
+    this.reason = facts.reason === undefined ? undefined : oneLine(facts.reason);
     this.retryAfterMs = facts.retryAfterMs;
-    this.missingRight = facts.missingRight;
+    const { missingRight } = facts;
+    this.missingRight = missingRight === undefined ? undefined : { ...missingRight, user: oneLine(missingRight.user) };
   }
 }
 

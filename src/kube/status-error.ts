@@ -1,4 +1,5 @@
 // pure
+import { oneLine } from "../util/printable.ts";
 import { KubeError, type KubeErrorCode } from "./errors.ts";
 import { parseMissingRight } from "./missing-right.ts";
 import type { KubeStatus } from "./types.ts";
@@ -71,7 +72,7 @@ function detailOf(refusal: Refusal, status: KubeStatus | undefined): string {
 }
 
 function printable(text: string): string {
-  const clean = text.replaceAll(/[\p{Cc}\p{Cf}]+/gu, " ").trim();
+  const clean = oneLine(text).trim();
   return clean.length > maxDetailLength ? `${clean.slice(0, maxDetailLength - 3)}...` : clean;
 }
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import type { KubeErrorCode } from "../../src/kube/errors.ts";
+import { KubeError, type KubeErrorCode } from "../../src/kube/errors.ts";
 import { kubeErrorOfRefusal, kubeErrorOfStatus } from "../../src/kube/status-error.ts";
 
 function refuse(httpStatus: number, status: object | string, headers: Record<string, string> = {}) {
@@ -41,6 +41,20 @@ test("a long message with control characters is cut and made printable", () => {
   const error = refuse(422, { message: `a\nb\u001b[31m\u202e${"x".repeat(5_000)}` });
   expect(error.message).toMatch(/^\[invalid\] get secrets default\/a: a b \[31m x+\.\.\.$/);
   expect(error.message.length).toBeLessThan(1_100);
+});
+
+test("whatever the server writes stays on one line: the message, the reason, and the user of a missing permission", () => {
+  const user = "a\n[-]evil\u001b[2J\u2028\u202eb";
+  const message = `pets is forbidden: User "${user}" cannot list resource "pets" in API group "example.com"`;
+  const error = refuse(403, { reason: `For\nbidden\u001b[2J`, message });
+  expect(error.missingRight).toMatchObject({ user: "a [-]evil [2J b", verb: "list", resource: "pets" });
+  expect(error.reason).toBe("For bidden [2J");
+  expect(error.message).toContain('User "a [-]evil [2J b" cannot list');
+});
+
+test("so does every other error of this boundary", () => {
+  const facts = { code: "config", step: "run\nit", detail: "it wrote\n[+]installation ok\u001b[31m" } as const;
+  expect(new KubeError(facts).message).toBe("[config] run it: it wrote [+]installation ok [31m");
 });
 
 test.each([
