@@ -58,9 +58,11 @@ async function checkOnce(
       const schema = served.get(kind.type.kind);
       return schema === undefined ? [] : fieldsNotServed(kind, schema).map((path) => `${kind.type.kind} ${path}`);
     });
-    if (missing.length === 0) installation.clear(key);
-    else installation.raise(olderCrds(missing));
-    return missing.length === 0 && served.size === kinds.length ? "complete" : "incomplete";
+    if (missing.length > 0) installation.raise(olderCrds(missing));
+    // What is not in the document may still be as old as before: it is no document of ours, or a part of one.
+    const isComplete = missing.length === 0 && served.size === kinds.length;
+    if (isComplete) installation.clear(key);
+    return isComplete ? "complete" : "incomplete";
   } catch (error) {
     // Without any of our kinds there is no document. What else fails is met by the watches as well, which matter more.
     log.debug({ err: toError(error) }, "failed to read schemas of CRDs");

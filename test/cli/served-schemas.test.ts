@@ -155,3 +155,20 @@ test("a document that is no use (a proxy's, say) does no harm", async () => {
   expect([server.asked, told()]).toEqual([2, []]);
   await end();
 });
+
+test.each<readonly [string, object]>([
+  ["an empty object", {}],
+  ["a list", []],
+  ["a document without schemas", { components: { schemas: {} } }],
+  ["a document without the older kinds", documentWithout({ absent: ["NorthflankDeployment", "NorthflankJobRun"] })],
+])("%s shows no repair of older CRDs", async (_, answer) => {
+  const { clock, server, installation, told, end } = await setUp(older);
+  const before = installation.checks([]);
+  server.answer = answer;
+  await clock.advance(120_000);
+  expect(server.asked).toBe(5);
+  expect(told()).toEqual(["warn installation incomplete"]);
+  expect(installation.checks([])).toEqual(before);
+  expect(before[0]?.reason).toContain("NorthflankDeployment spec.redeployToken");
+  await end();
+});
