@@ -47,6 +47,9 @@ const passingToleranceMs = 10_000;
 // As above, and a single answer may come from anything.
 const answersToleranceMs = 30_000;
 
+// Answers that only a call gets that is allowed. Others may come before that is asked (429, 408), or from a proxy (400).
+const afterAuthorization: ReadonlySet<number> = new Set([404, 409, 410, 422]);
+
 /** The faults that an answer disproves, by their keys; without `error` the call went well. */
 export function keysDisproved(access: Access, error?: KubeError): readonly string[] {
   const answered = ["server", "credentials"];
@@ -58,8 +61,7 @@ export function keysDisproved(access: Access, error?: KubeError): readonly strin
   const { code, httpStatus = 500 } = error;
   // A proxy may have answered.
   if (httpStatus >= 500 || code === "unauthorized") return [];
-  // Whether a call is allowed is asked before anything else.
-  return code === "forbidden" ? answered : [...answered, rightKey(access)];
+  return afterAuthorization.has(httpStatus) ? [...answered, rightKey(access)] : answered;
 }
 
 /** What a failed call says of the installation; `undefined` when the fault is none, or is one of a single object. */

@@ -246,6 +246,39 @@ describe("what is repaired", () => {
   });
 });
 
+test.each<readonly [number, KubeErrorFacts["code"]]>([
+  [400, "bad_request"],
+  [408, "timeout"],
+  [413, "invalid"],
+  [429, "throttled"],
+  [500, "unavailable"],
+  [503, "unavailable"],
+  [504, "ahead"],
+])("an answer %i shows no permission: it may come before that is asked", (httpStatus, code) => {
+  const { installation, told, ready } = setUp();
+  installation.failed(watch, denied(watch));
+  const before = ready();
+  for (let n = 0; n < 50; n += 1) {
+    installation.failed(watch, refusal(code, { httpStatus }));
+    installation.failed(watch, denied(watch));
+  }
+  installation.failed(watch, refusal(code, { httpStatus }));
+  expect(told()).toHaveLength(1);
+  expect(ready()).toEqual(before);
+});
+
+test.each<readonly [number, KubeErrorFacts["code"]]>([
+  [404, "not_found"],
+  [409, "conflict"],
+  [410, "expired"],
+  [422, "invalid"],
+])("an answer %i shows the permission", (httpStatus, code) => {
+  const { installation, ready } = setUp();
+  installation.failed(patchStatus("a"), denied(patchStatus("a")));
+  installation.failed(patchStatus("a"), refusal(code, { httpStatus }));
+  expect(ready()).toEqual([""]);
+});
+
 test.each([
   ["a token that the server does not accept", refusal("unauthorized", { httpStatus: 401 })],
   ["credentials that cannot be had", refusal("config")],
