@@ -11,6 +11,8 @@ export interface Access {
   readonly subresource?: string | undefined;
   /** Missing for all namespaces. */
   readonly namespace?: string | undefined;
+  /** Of the one object that is meant: a rule may allow some by their names. Missing where rules cannot tell names. */
+  readonly name?: string | undefined;
 }
 
 /**
@@ -35,11 +37,15 @@ export interface Fault {
   readonly missing: string;
   /** Where: faults with one key may be there in several namespaces. Not set when there is no telling apart. */
   readonly namespace?: string | undefined;
+  /** The same as {@link placeOf} says it, with the object: each place is disproved by itself. */
+  readonly place?: string;
   readonly remedy: string;
   /** How long it must have lasted before anybody is told, in milliseconds. */
   readonly toleranceMs: number;
   /** Key of a fault that says as much: while that one is there this one is not logged. */
   readonly coveredBy?: string;
+  /** Keys of faults of which nobody can tell any more, in the same place, whether they are there. */
+  readonly replaces?: readonly string[];
 }
 
 // A restart of the API server, or a token that is just being replaced, is over sooner and needs nobody.
@@ -115,7 +121,8 @@ function absentFault(access: Access, remedies: Remedies): Fault | undefined {
   }
   if (!isList(access)) return undefined;
   const missing = `the CustomResourceDefinition ${type.plural}.${type.group} with version ${type.version}`;
-  return fault("kind", remedies.kind, missing, `kind ${type.plural}`);
+  const known = fault("kind", remedies.kind, missing, `kind ${type.plural}`);
+  return { ...known, place: placeOf(access), replaces: [`answers ${type.plural}`] };
 }
 
 function answersFault(access: Access, error: KubeError, remedies: Remedies): Fault | undefined {
@@ -123,7 +130,7 @@ function answersFault(access: Access, error: KubeError, remedies: Remedies): Fau
   const { plural } = access.type;
   const missing = `a usable answer about ${plural}: ${detailOf(error)}`;
   const known = fault("answers", remedies.answers, missing, `answers ${plural}`);
-  return { ...known, toleranceMs: answersToleranceMs };
+  return { ...known, place: placeOf(access), toleranceMs: answersToleranceMs };
 }
 
 function rightFault(access: Access, error: KubeError, remedies: Remedies): Fault {
@@ -134,7 +141,10 @@ function rightFault(access: Access, error: KubeError, remedies: Remedies): Fault
   return {
     ...fault("right", isLease(access.type) ? remedies.lease : remedies.right, "", rightKey(access)),
     missing: `the permission${who} to ${asked.verb} ${qualified(asked)}`,
-    namespace: asked.namespace ?? "",
+    namespace: access.namespace ?? "",
+    place: placeOf(access),
+    // Whether a call is allowed is asked before anything else.
+    ...(isList(access) ? { replaces: [`kind ${access.type.plural}`, `answers ${access.type.plural}`] } : {}),
     ...(access.verb === "list" ? { coveredBy: rightKey({ ...access, verb: "watch" }) } : {}),
   };
 }
@@ -143,6 +153,16 @@ function accessOf({ verb, resource, group, namespace }: MissingRight): Access {
   const [plural = "", subresource] = resource.split("/");
   const type = { group, version: "", plural, kind: "", namespaced: true };
   return { verb: verb as Access["verb"], type, subresource, namespace };
+}
+
+/** Where a call goes: its namespace and the name of its object, each empty where it means all. */
+export function placeOf({ namespace, name }: Access): string {
+  return `${namespace ?? ""}/${name ?? ""}`;
+}
+
+/** The namespace of such a place. */
+export function namespaceOf(place: string): string {
+  return place.split("/", 1)[0] ?? "";
 }
 
 function rightKey(access: Access): string {
@@ -174,19 +194,28 @@ function detailOf(error: KubeError): string {
 }
 
 /** The fault in one line: what is missing, where, and what to do. */
-export function describeFault(fault: Fault, namespaces: Iterable<string>): string {
-  return `${missingIn(fault, namespaces)}. ${fault.remedy}`;
+export function describeFault(fault: Fault): string {
+  return `${missingIn(fault, [fault.namespace ?? ""])}. ${fault.remedy}`;
 }
 
 // Enough to see a pattern; the rest is counted.
 const namedNamespaces = 3;
 
-/** What is missing, and in which of the given namespaces; an empty one stands for all. */
-export function missingIn({ missing, namespace }: Fault, namespaces: Iterable<string>): string {
+/**
+ * What is missing, and in which of the given namespaces; an empty one stands for all. With `isCut` there were more of them
+ * than are given.
+ */
+export function missingIn({ missing, namespace }: Fault, namespaces: Iterable<string>, isCut = false): string {
   if (namespace === undefined) return missing;
   const all = [...namespaces];
   if (all.includes("")) return `${missing} in all namespaces`;
+  if (all.length === 0) return `${missing} in other namespaces`;
   const named = all.slice(0, namedNamespaces).map((name) => `"${name}"`);
-  const more = all.length > namedNamespaces ? ` and ${all.length - namedNamespaces} more` : "";
-  return `${missing} in namespace${all.length === 1 ? "" : "s"} ${named.join(", ")}${more}`;
+  return `${missing} in namespace${all.length === 1 ? "" : "s"} ${named.join(", ")}${others(all.length, isCut)}`;
+}
+
+function others(count: number, isCut: boolean): string {
+  const more = count - namedNamespaces;
+  if (more <= 0) return isCut ? " and perhaps others" : "";
+  return isCut ? ` and at least ${more} more` : ` and ${more} more`;
 }

@@ -1,11 +1,16 @@
 import type { KubeClient } from "../kube/client.ts";
-import type { KubeObject, ResourceType } from "../kube/types.ts";
+import type { ResourceType } from "../kube/types.ts";
 import type { Access } from "./installation-fault.ts";
 
 /** Who hears what becomes of every call. */
 export interface AccessObserver {
   readonly worked: (access: Access) => void;
   readonly failed: (access: Access, error: unknown) => void;
+}
+
+interface Named {
+  readonly namespace?: string | undefined;
+  readonly name: string;
 }
 
 /** A client that tells what becomes of each call, and is otherwise the given one. A watch has worked once it is answered. */
@@ -20,17 +25,12 @@ export function observedKube(kube: KubeClient, observer: AccessObserver): KubeCl
       throw error;
     }
   };
-  const ofObject = (
-    verb: Access["verb"],
-    type: ResourceType,
-    { metadata }: KubeObject,
-    subresource?: string,
-  ): Access => {
-    return { verb, type, subresource, namespace: metadata.namespace };
+  const ofNamed = (verb: Access["verb"], type: ResourceType, { namespace, name }: Named, subresource?: string) => {
+    return { verb, type, subresource, namespace, name } satisfies Access;
   };
   return {
     get: (type, name, signal) => {
-      return observed({ verb: "get", type, namespace: name.namespace }, kube.get(type, name, signal));
+      return observed(ofNamed("get", type, name), kube.get(type, name, signal));
     },
     list: (type, options, signal) => {
       return observed({ verb: "list", type, namespace: options.namespace }, kube.list(type, options, signal));
@@ -51,22 +51,24 @@ export function observedKube(kube: KubeClient, observer: AccessObserver): KubeCl
       }
     },
     create: (type, object, options, signal) => {
-      return observed(ofObject("create", type, object), kube.create(type, object, options, signal));
+      // No rule allows this by name: the name is not known yet when the API server asks.
+      const access: Access = { verb: "create", type, namespace: object.metadata.namespace };
+      return observed(access, kube.create(type, object, options, signal));
     },
     replace: (type, object, options, signal) => {
-      const access = ofObject("update", type, object, options?.subresource);
+      const access = ofNamed("update", type, object.metadata, options?.subresource);
       return observed(access, kube.replace(type, object, options, signal));
     },
     apply: (type, object, options, signal) => {
-      const access = ofObject("patch", type, object, options.subresource);
+      const access = ofNamed("patch", type, object.metadata, options.subresource);
       return observed(access, kube.apply(type, object, options, signal));
     },
     patch: (type, name, patch, options, signal) => {
-      const access: Access = { verb: "patch", type, subresource: options?.subresource, namespace: name.namespace };
+      const access = ofNamed("patch", type, name, options?.subresource);
       return observed(access, kube.patch(type, name, patch, options, signal));
     },
     delete: (type, name, options, signal) => {
-      return observed({ verb: "delete", type, namespace: name.namespace }, kube.delete(type, name, options, signal));
+      return observed(ofNamed("delete", type, name), kube.delete(type, name, options, signal));
     },
   };
 }

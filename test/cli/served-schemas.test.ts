@@ -110,12 +110,15 @@ test("five fields are named, and the others counted", async () => {
   await end();
 });
 
-test("after the repair one line says so, within half a minute", async () => {
+test("after the repair readiness says so within half a minute, and one line after a minute of quiet", async () => {
   const { clock, server, installation, told, end } = await setUp(older);
   server.answer = documentWithout();
   await clock.advance(30_000);
-  expect(told()).toEqual(["warn installation incomplete", "info installation repaired"]);
   expect(installation.checks([])).toEqual([{ name: "installation", ok: true, reason: "" }]);
+  expect(told()).toEqual(["warn installation incomplete"]);
+  await clock.advance(30_000);
+  installation.checks([]);
+  expect(told()).toEqual(["warn installation incomplete", "info installation repaired"]);
   await end();
 });
 

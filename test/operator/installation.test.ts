@@ -60,7 +60,11 @@ async function missing(scenario: Scenario, text: string): Promise<void> {
 
 /** Waits for the line that says that it is there again; nothing was said twice, and nothing with a stack. */
 async function isRepaired(scenario: Scenario, text: string): Promise<void> {
-  await scenario.until(`${text} is there again`, () => told(scenario, repaired).some((each) => each.includes(text)));
+  // The line comes with the next call or probe after a minute of quiet.
+  await scenario.until(`${text} is there again`, async () => {
+    await readiness(scenario);
+    return told(scenario, repaired).some((each) => each.includes(text));
+  });
   expect(told(scenario, incomplete).filter((each) => each.includes(text))).toHaveLength(1);
   expect(told(scenario, repaired).filter((each) => each.includes(text))).toHaveLength(1);
   await scenario.until("readiness says no more of it", async () => !(await readiness(scenario)).text.includes(text));

@@ -1,3 +1,4 @@
+import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { KubeError, type KubeErrorFacts } from "../../src/kube/errors.ts";
 import type { MissingRight } from "../../src/kube/missing-right.ts";
@@ -19,6 +20,8 @@ const remedies: Remedies = {
   answers: "Check the proxy",
 };
 
+const incomplete = "warn installation incomplete";
+const repaired = "info installation repaired";
 const list: Access = { verb: "list", type: pets };
 const watch: Access = { verb: "watch", type: pets };
 const patchStatus = (namespace: string): Access => ({ verb: "patch", type: pets, subresource: "status", namespace });
@@ -51,7 +54,12 @@ function setUp() {
   const installation = new Installation({ remedies, clock, log });
   const told = () => lines.map(({ level, message, fields }) => `${level} ${message}: ${fields.missing}`);
   const ready = () => installation.checks([]).map(({ reason }) => reason);
-  return { clock, lines, installation, told, ready };
+  /** Nothing fails for a minute; a call of another kind goes well. */
+  const quiet = async () => {
+    await clock.advance(60_000);
+    installation.worked({ verb: "get", type: { ...pets, plural: "others" } });
+  };
+  return { clock, lines, installation, told, ready, quiet };
 }
 
 describe("one line says what is missing and what to do", () => {
@@ -165,27 +173,36 @@ describe("what lasts", () => {
   });
 });
 
-test("a kind that may be neither watched nor listed is one line; what is left after the first repair is another", () => {
-  const { installation, told } = setUp();
+test("a kind that may be neither watched nor listed is one line; what is left after the first repair is another", async () => {
+  const { installation, told, quiet } = setUp();
   installation.failed(watch, denied(watch));
   installation.failed(list, denied(list));
   expect(told()).toHaveLength(1);
   installation.worked(watch);
   installation.failed(list, denied(list));
+  await quiet();
   expect(told().map((line) => line.replace(/ the permission of .* to/, ""))).toEqual([
     "warn installation incomplete: watch pets.example.com in all namespaces",
-    "info installation repaired: watch pets.example.com in all namespaces",
     "warn installation incomplete: list pets.example.com in all namespaces",
+    "info installation repaired: watch pets.example.com in all namespaces",
   ]);
 });
 
 describe("what is repaired", () => {
   const missingKind = "the CustomResourceDefinition pets.example.com with version v1";
 
-  test("is logged once, and readiness says no more of it", () => {
-    const { installation, ready, told } = setUp();
+  test("is logged once after a minute of quiet, and readiness says no more of it at once", async () => {
+    const { installation, clock, ready, told } = setUp();
     installation.failed(list, absent());
     installation.worked(watch);
+    installation.worked(list);
+    expect(ready()).toEqual([""]);
+    await clock.advance(59_999);
+    installation.worked(list);
+    expect(told()).toHaveLength(1);
+    await clock.advance(1);
+    installation.worked(list);
+    await clock.advance(60_000);
     installation.worked(list);
     expect(told()).toEqual([
       `warn installation incomplete: ${missingKind}`,
@@ -194,16 +211,24 @@ describe("what is repaired", () => {
     expect(ready()).toEqual([""]);
   });
 
-  test("and breaks again is logged again", () => {
-    const { installation, told } = setUp();
+  test("and breaks again is logged again, ten minutes after the last time; readiness says it at once", async () => {
+    const { installation, clock, ready, told, quiet } = setUp();
     installation.failed(list, absent());
+    const before = ready();
     installation.worked(list);
+    await quiet();
+    expect(told()).toHaveLength(2);
+    installation.failed(list, absent());
+    expect(told()).toHaveLength(2);
+    expect(ready()).toEqual(before);
+    expect(installation.explain(absent(), list)?.isLogged).toBe(true);
+    await clock.advance(540_000);
     installation.failed(list, absent());
     expect(told()).toHaveLength(3);
   });
 
-  test("in one of two namespaces stays a fault in the other", () => {
-    const { installation, ready, told } = setUp();
+  test("in one of two namespaces stays a fault in the other", async () => {
+    const { installation, ready, told, quiet } = setUp();
     for (const name of ["a", "b"]) installation.failed(getSecret(name), denied(getSecret(name)));
     installation.worked(getSecret("a"));
     expect(ready()[0]).toContain('in namespace "b".');
@@ -212,6 +237,7 @@ describe("what is repaired", () => {
     expect(told()).toHaveLength(1);
     installation.worked(getSecret("b"));
     expect(ready()).toEqual([""]);
+    await quiet();
     expect(told()[1]).toBe(
       'info installation repaired: the permission of service account "nf/op" to get secrets in namespace "b"',
     );
@@ -226,15 +252,16 @@ describe("what is repaired", () => {
     expect(told()).toHaveLength(1);
   });
 
-  test("is shown by a Secret that does not exist: who may not ask is not told so", () => {
-    const { installation, told } = setUp();
+  test("is shown by a Secret that does not exist: who may not ask is not told so", async () => {
+    const { installation, told, quiet } = setUp();
     installation.failed(getSecret("a"), denied(getSecret("a")));
     installation.failed(getSecret("a"), absent());
+    await quiet();
     expect(told()).toHaveLength(2);
   });
 
   test("is shown for credentials by any answer of the API server but another 401", async () => {
-    const { installation, clock, told } = setUp();
+    const { installation, clock, told, quiet } = setUp();
     installation.failed(list, refusal("unauthorized", { httpStatus: 401 }));
     await clock.advance(10_000);
     installation.failed(watch, refusal("unauthorized", { httpStatus: 401 }));
@@ -242,7 +269,219 @@ describe("what is repaired", () => {
     installation.failed(list, refusal("unavailable", { httpStatus: 503 }));
     expect(told()).toHaveLength(1);
     installation.failed(list, denied(list));
-    expect(told()[1]).toMatch(/^info installation repaired: credentials/);
+    await quiet();
+    expect(told().at(-1)).toMatch(/^info installation repaired: credentials/);
+  });
+});
+
+describe("a permission that is missing for one object", () => {
+  const named = (name: string): Access => ({ ...getSecret("shop"), name });
+
+  test("is a fault as long as that one is refused, whatever is allowed for others", async () => {
+    const { installation, clock, told, ready } = setUp();
+    for (let n = 0; n < 100; n += 1) {
+      await clock.advance(1_000);
+      installation.worked(named("allowed"));
+      installation.failed(named("refused"), denied(named("refused")));
+      installation.worked(named("allowed"));
+      expect(ready()[0]).toContain('to get secrets in namespace "shop".');
+    }
+    expect(told()).toHaveLength(1);
+    installation.worked(named("refused"));
+    expect(ready()).toEqual([""]);
+  });
+
+  test("is over when the last of them is allowed", async () => {
+    const { installation, told, ready, quiet } = setUp();
+    for (const name of ["a", "b"]) installation.failed(named(name), denied(named(name)));
+    installation.failed(named("a"), absent());
+    expect(ready()[0]).toContain("to get secrets");
+    installation.worked(named("b"));
+    expect(ready()).toEqual([""]);
+    await quiet();
+    expect(told()).toHaveLength(2);
+  });
+
+  test("is forgotten by itself when nobody has asked for that one for an hour", async () => {
+    const { installation, clock, ready } = setUp();
+    installation.failed({ ...getSecret("old"), name: "a" }, denied(getSecret("old")));
+    await clock.advance(3_000_000);
+    installation.failed({ ...getSecret("new"), name: "a" }, denied(getSecret("new")));
+    expect(ready()[0]).toContain('in namespaces "new", "old".');
+    await clock.advance(600_000);
+    expect(ready()[0]).toContain('in namespace "new".');
+  });
+});
+
+describe("what is missing in more namespaces than are kept", () => {
+  const all = Array.from({ length: 10_000 }, (_, n) => getSecret(`ns${n}`));
+
+  async function failEverywhere() {
+    const scene = setUp();
+    for (const access of all) scene.installation.failed(access, denied(access));
+    expect(scene.told()).toHaveLength(1);
+    expect(scene.ready()[0]).toMatch(/ in namespaces "ns\d+", "ns\d+", "ns\d+" and at least 997 more\. Apply/);
+    return scene;
+  }
+
+  test.each([
+    ["the first", 0],
+    ["the last", 9_000],
+  ])("is not repaired when %s thousand are", async (_, from) => {
+    const { installation, told, ready, quiet } = await failEverywhere();
+    for (const access of all.slice(from, from + 1_000)) installation.worked(access);
+    expect(ready()[0]).toContain("to get secrets in ");
+    await quiet();
+    expect(told()).toHaveLength(1);
+    expect(ready()[0]).toContain("to get secrets in ");
+  });
+
+  test("is repaired when calls go well and none has failed for ten minutes", async () => {
+    const { installation, clock, told, ready } = await failEverywhere();
+    await clock.advance(599_999);
+    for (const access of all) installation.worked(access);
+    expect(ready()).toEqual([
+      'the permission of service account "nf/op" to get secrets in other namespaces. Apply the RBAC rules',
+    ]);
+    await clock.advance(1);
+    expect(ready()).toEqual([""]);
+    expect(told()).toHaveLength(2);
+  });
+
+  test("is repaired at once when it is allowed in all namespaces", async () => {
+    const { installation, ready } = await failEverywhere();
+    installation.worked({ verb: "get", type: secrets });
+    expect(ready()).toEqual([""]);
+  });
+
+  test("is forgotten without a line when nobody asks again", async () => {
+    const { clock, told, ready } = await failEverywhere();
+    await clock.advance(3_600_000);
+    expect(ready()).toEqual([""]);
+    expect(told()).toHaveLength(1);
+  });
+});
+
+describe("a fault that hides another one of the same kind", () => {
+  test("takes its place in readiness: a 403 says nothing of a CRD that was missing", async () => {
+    const { installation, told, ready, quiet } = setUp();
+    installation.failed(list, absent());
+    installation.failed(list, denied(list));
+    expect(ready()).toEqual([
+      'the permission of service account "nf/op" to list pets.example.com in all namespaces. Apply the RBAC rules',
+    ]);
+    await quiet();
+    // Nobody knows that it was repaired.
+    expect(told().map((line) => line.split(":")[0])).toEqual([incomplete, incomplete]);
+    installation.worked(list);
+    expect(ready()).toEqual([""]);
+    await quiet();
+    expect(told().map((line) => line.split(":")[0])).toEqual([incomplete, incomplete, repaired, repaired]);
+  });
+
+  test("leaves it where it was seen in another namespace", () => {
+    const { installation, ready } = setUp();
+    const inA: Access = { ...list, namespace: "a" };
+    const inB: Access = { ...list, namespace: "b" };
+    installation.failed(inA, absent());
+    installation.failed(inB, denied(inB));
+    expect(ready()).toHaveLength(2);
+    installation.failed(inA, denied(inA));
+    expect(ready()).toHaveLength(1);
+  });
+
+  test("is followed by the hidden one, once it can be seen again", () => {
+    const { installation, ready } = setUp();
+    installation.failed(list, denied(list));
+    installation.failed(list, absent());
+    expect(ready()).toEqual(["the CustomResourceDefinition pets.example.com with version v1. Apply the CRDs"]);
+  });
+
+  test("takes the place of answers of no use", async () => {
+    const { installation, clock, ready } = setUp();
+    installation.failed(list, refusal("protocol"));
+    await clock.advance(30_000);
+    installation.failed(list, refusal("protocol"));
+    expect(ready()[0]).toContain("a usable answer");
+    installation.failed(list, absent());
+    expect(ready()).toEqual(["the CustomResourceDefinition pets.example.com with version v1. Apply the CRDs"]);
+  });
+});
+
+describe("whatever fails and goes well in ten minutes", () => {
+  const names = ["a", "b", "c"];
+  const step = fc.record({
+    afterMs: fc.oneof(fc.constant(0), fc.nat(2_000), fc.nat(2_000), fc.nat(90_000)),
+    name: fc.constantFrom(...names),
+    isListed: fc.boolean(),
+    answer: fc.constantFrom("worked", "denied", "absent", "throttled", "lost", "unauthorized", "schemas", "clear"),
+  });
+
+  test("each fault has at most five lines, and readiness says whether a Secret is refused", async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 300 }), async (steps) => {
+        const { installation, clock, told, ready } = setUp();
+        const refused = new Set<string>();
+        let fields = 0;
+        for (const { afterMs, name, isListed, answer } of steps) {
+          if (clock.monotonic() + afterMs > 600_000) break;
+          await clock.advance(afterMs);
+          const access: Access = isListed ? list : { ...getSecret("shop"), name };
+          if (answer === "clear") installation.clear("schemas");
+          else if (answer === "schemas") {
+            fields += 1;
+            const missing = `field ${fields}`;
+            installation.raise({ kind: "schemas", key: "schemas", missing, remedy: "Apply", toleranceMs: 0 });
+          } else if (answer === "worked") installation.worked(access);
+          else {
+            const errors = {
+              denied: denied(access),
+              absent: absent(),
+              throttled: refusal("throttled", { httpStatus: 429 }),
+              lost: refusal("unavailable", { httpStatus: 503 }),
+              unauthorized: refusal("unauthorized", { httpStatus: 401 }),
+            };
+            installation.failed(access, errors[answer]);
+          }
+          if (!isListed && answer === "denied") refused.add(name);
+          if (!isListed && (answer === "worked" || answer === "absent")) refused.delete(name);
+          expect(ready().some((reason) => reason.includes("get secrets"))).toBe(refused.size > 0);
+        }
+        const faults = [
+          "get secrets",
+          "list pets",
+          "CustomResourceDefinition",
+          "field ",
+          "credentials",
+          "usable answer",
+        ];
+        for (const each of faults) {
+          expect(told().filter((line) => line.includes(each)).length).toBeLessThanOrEqual(each === "field " ? 5 : 4);
+        }
+      }),
+      { numRuns: 200 },
+    );
+  });
+
+  test("so have CRDs that lack other fields each time they are read", async () => {
+    const { installation, clock, told } = setUp();
+    for (let n = 0; n < 600; n += 1) {
+      const missing = `field ${n}`;
+      installation.raise({ kind: "schemas", key: "schemas", missing, remedy: "Apply", toleranceMs: 0 });
+      await clock.advance(1_000);
+    }
+    expect(told()).toEqual([`${incomplete}: field 0`, `${incomplete}: field 1`]);
+  });
+
+  test("so have faults that come and go every second", async () => {
+    const { installation, clock, told } = setUp();
+    for (let n = 0; n < 600; n += 1) {
+      installation.failed(watch, denied(watch));
+      await clock.advance(500);
+      installation.worked(watch);
+      await clock.advance(500);
+    }
+    expect(told()).toHaveLength(1);
   });
 });
 
@@ -330,7 +569,7 @@ describe("a server that does not answer", () => {
 });
 
 test("answers of no use about a kind are a fault after half a minute, and over with a good one", async () => {
-  const { installation, clock, told } = setUp();
+  const { installation, clock, told, quiet } = setUp();
   installation.failed(list, refusal("protocol"));
   await clock.advance(29_999);
   installation.failed(list, refusal("protocol"));
@@ -338,6 +577,7 @@ test("answers of no use about a kind are a fault after half a minute, and over w
   await clock.advance(1);
   installation.failed(list, refusal("protocol"));
   installation.worked(list);
+  await quiet();
   expect(told()).toEqual([
     "warn installation incomplete: a usable answer about pets: the words of the server",
     "info installation repaired: a usable answer about pets: the words of the server",

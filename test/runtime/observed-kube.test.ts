@@ -14,14 +14,17 @@ const sink = { onEvent: () => undefined };
 const never = neverAborted();
 
 const calls: Readonly<Record<keyof KubeClient, readonly [Partial<Access>, (kube: KubeClient) => Promise<unknown>]>> = {
-  get: [{ verb: "get" }, (kube) => kube.get(type, metadata)],
+  get: [{ verb: "get", name: "rex" }, (kube) => kube.get(type, metadata)],
   list: [{ verb: "list" }, (kube) => kube.list(type, { namespace: "a" })],
   watch: [{ verb: "watch" }, (kube) => kube.watch(type, { namespace: "a" }, sink, never)],
   create: [{ verb: "create" }, (kube) => kube.create(type, pet)],
-  replace: [{ verb: "update", ...status }, (kube) => kube.replace(type, pet, status)],
-  apply: [{ verb: "patch", ...status }, (kube) => kube.apply(type, pet, status)],
-  patch: [{ verb: "patch", ...status }, (kube) => kube.patch(type, metadata, { kind: "merge", body: {} }, status)],
-  delete: [{ verb: "delete" }, (kube) => kube.delete(type, metadata)],
+  replace: [{ verb: "update", ...status, name: "rex" }, (kube) => kube.replace(type, pet, status)],
+  apply: [{ verb: "patch", ...status, name: "rex" }, (kube) => kube.apply(type, pet, status)],
+  patch: [
+    { verb: "patch", ...status, name: "rex" },
+    (kube) => kube.patch(type, metadata, { kind: "merge", body: {} }, status),
+  ],
+  delete: [{ verb: "delete", name: "rex" }, (kube) => kube.delete(type, metadata)],
 };
 
 /** A client of which every call comes to `answer`, and what was heard of it. */
