@@ -10,6 +10,7 @@ COPY package.json package-lock.json ./
 RUN npm ci --ignore-scripts
 COPY tsconfig.json ./
 COPY scripts/build.ts scripts/build.ts
+COPY scripts/published.ts scripts/published.ts
 COPY src src
 ARG REVISION=unknown
 RUN BUILD_REVISION=${REVISION} node_modules/.bin/tsx scripts/build.ts

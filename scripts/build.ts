@@ -4,6 +4,7 @@ import { createRequire } from "node:module";
 import { dirname, join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build, type Plugin } from "esbuild";
+import { published } from "./published.ts";
 
 // Bundles src/main.ts into one ESM file that runs on every Node from 20 on, without node_modules, and writes the licenses of
 // what is in it beside it. The same sources give the same bytes: no time, no absolute path and no machine name gets in.
@@ -11,7 +12,7 @@ import { build, type Plugin } from "esbuild";
 const root = resolve(dirname(fileURLToPath(import.meta.url)), "..");
 // npm run build -- FOLDER; `dist` by default.
 const outfile = resolve(root, process.argv[2] ?? "dist", "northflank-operator.js");
-const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as { readonly version: string };
+const { version, files } = published();
 
 const result = await build({
   absWorkingDir: root,
@@ -33,7 +34,11 @@ const result = await build({
   // Names stay, so that stack traces and class names in messages can be read.
   minifyIdentifiers: false,
   logLevel: "warning",
-  define: { BUILD_VERSION: JSON.stringify(version), BUILD_REVISION: JSON.stringify(revision()) },
+  define: {
+    BUILD_VERSION: JSON.stringify(version),
+    BUILD_REVISION: JSON.stringify(revision()),
+    BUILD_FILES: JSON.stringify(files),
+  },
   plugins: [onlyUsedUndici()],
   banner: {
     // CommonJS packages inside an ESM bundle call `require` for Node's own modules.

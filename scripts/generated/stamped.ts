@@ -33,6 +33,16 @@ const stamps: readonly Stamp[] = [
     value: ({ repository, version }) => `${repository}//deploy?ref=v${version}`,
   },
   { file: "docs/kustomize.md", line: /^( {2}- name: )\S+\/northflank-operator$/m, value: ({ image }) => image },
+  {
+    file: "docs/troubleshooting.md",
+    line: /^(kubectl apply --server-side -f )https:.*$/m,
+    value: ({ files }) => `${files}/crds.yaml`,
+  },
+  {
+    file: "docs/troubleshooting.md",
+    line: /^(npx northflank-operator@)\S+ crds$/m,
+    value: ({ version }) => `${version} crds`,
+  },
 ];
 
 const root = resolve(fileURLToPath(import.meta.url), "../../..");

@@ -1,8 +1,11 @@
 import { spawnSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { parse } from "yaml";
+import { published } from "../../scripts/published.ts";
 import { createValidator } from "../../src/api/validate.ts";
-import { notesOf, tryChart, valuesFile } from "../support/chart.ts";
+import { chartFolder, notesOf, tryChart, valuesFile } from "../support/chart.ts";
 
 // Values that Helm refuses, and what it says: the path of each wrong value, and where two do not go together what to do.
 
@@ -327,6 +330,16 @@ describe("after an installation", () => {
 
   test("nothing is warned of by default", () => {
     expect(notesOf()).not.toContain("Warnings");
+  });
+
+  test("where the CRDs are not installed, the command for them is one that anybody with kubectl can run", () => {
+    const { files, version } = published();
+    const notes = notesOf({ values: { crds: { install: false } } });
+    expect(notes).toContain(`: kubectl apply --server-side -f ${files}/crds.yaml\n`);
+    expect(notes).toContain(`("npx northflank-operator@${version} crds" prints them)`);
+    expect(readFileSync(join(chartFolder, "README.md"), "utf8")).toContain(
+      `\nkubectl apply --server-side -f ${files}/crds.yaml\n`,
+    );
   });
 
   test.each<[object, string]>([

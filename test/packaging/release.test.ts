@@ -6,6 +6,7 @@ import { join, resolve } from "node:path";
 import { extract } from "tar";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { parse, parseAllDocuments } from "yaml";
+import { published } from "../../scripts/published.ts";
 import { filesBelow } from "../../scripts/release/archive.ts";
 import { buildArtifacts } from "../../scripts/release/artifacts.ts";
 import { type CheckoutCopy, changedFiles, copyCheckout, git, ownFiles } from "../../scripts/release/checkout.ts";
@@ -126,6 +127,8 @@ describe("npm run release", () => {
       const program = join(built, "package/dist/northflank-operator.js");
       const says = execFileSync(process.execPath, [program, "version"], { encoding: "utf8" });
       expect(says).toContain(git(folder, "rev-parse", "HEAD"));
+      // What the program says about missing CRDs.
+      expect(readFileSync(program, "utf8")).toContain(published(folder).files);
 
       const again = release("987.6.6");
       expect(again).toEqual({ status: 1, stdout: "", stderr: expect.stringContaining("no entry under") });

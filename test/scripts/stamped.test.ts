@@ -17,7 +17,7 @@ test("another version and another repository reach every file that names them", 
     files: "https://github.com/acme/operator/releases/download/v9.8.7",
   };
   const lines = Object.values(stampedFiles(next)).flatMap((text) => text.split("\n"));
-  for (const old of [now.image, now.chart, now.repository, `tag: ${now.version}`, `tag: v${now.version}`]) {
+  for (const old of [now.image, now.chart, now.repository, now.files, `tag: ${now.version}`, `tag: v${now.version}`]) {
     expect(lines.filter((line) => line.includes(old))).toEqual([]);
   }
   const trimmed = lines.map((line) => line.trim());
@@ -28,6 +28,8 @@ test("another version and another repository reach every file that names them", 
       "tag: 9.8.7",
       `url: ${next.repository}`,
       "tag: v9.8.7",
+      `kubectl apply --server-side -f ${next.files}/crds.yaml`,
+      "npx northflank-operator@9.8.7 crds",
     ]),
   );
 });

@@ -13,7 +13,7 @@
 {{- $warnings = append $warnings "crds.keep is false: helm uninstall deletes the CRDs and with them all objects of these kinds in all namespaces." -}}
 {{- end -}}
 {{- else -}}
-{{- $warnings = append $warnings (printf "crds.install is false: install the CRDs of version %s with \"northflank-operator crds\", or the operator does not become Ready." .Chart.AppVersion) -}}
+{{- $warnings = append $warnings (printf "crds.install is false: without the CRDs of version %s the operator does not become Ready. Apply them (\"npx northflank-operator@%s crds\" prints them): kubectl apply --server-side -f %s/releases/download/v%s/crds.yaml" .Chart.AppVersion .Chart.AppVersion .Chart.Home .Chart.AppVersion) -}}
 {{- end -}}
 {{- if not .Values.rbac.create -}}
 {{- $warnings = append $warnings (printf "rbac.create is false: grant the permissions of the operator to the service account %s." (include "northflank-operator.serviceAccountName" .)) -}}

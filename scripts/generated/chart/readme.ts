@@ -16,9 +16,10 @@ ${tables.join("\n")}`;
 }
 
 function introduction(): string {
-  const { chart, version } = published();
+  const { chart, version, files } = published();
   return readFileSync(new URL("introduction.md", import.meta.url), "utf8")
     .replaceAll("CHART", chart)
+    .replaceAll("FILES", files)
     .replaceAll("VERSION", version);
 }
 
