@@ -109,6 +109,38 @@ test("goes from kubectl to Helm and back with all objects", async () => {
   expect(await installation.objects()).toEqual(objects);
 });
 
+test("a second release for all objects is warned of the first, and one whose installer may list nothing is installed", async () => {
+  await using installation = await startInstallation();
+  const { shell } = installation;
+  const warning = `An operator in namespace ${operatorName} has permissions in all namespaces`;
+  expect(await shell.run(install)).not.toContain("Warnings:");
+  expect(await shell.run(`helm upgrade ${release}`)).not.toContain("Warnings:");
+  await shell.run("kubectl create namespace staging");
+  const second = "deploy/chart --namespace staging --set crds.install=false";
+  expect(await shell.run(`helm install staging ${second}`)).toContain(warning);
+  const apart = `helm upgrade staging ${second} --set flags.watchLabelSelector=stage=staging`;
+  expect(await shell.run(apart)).not.toContain(warning);
+  await shell.run("helm uninstall staging --namespace staging");
+
+  // Neither CRDs nor any list across namespaces: what Helm itself needs to install this release. Nobody aggregates roles here.
+  for (const part of ["view", "edit", "admin"]) {
+    const role = `--clusterrole=system:aggregate-to-${part}`;
+    await shell.run(`kubectl create rolebinding ${part} --namespace staging ${role} --user=installer`);
+  }
+  const verbs = "get,create,patch,update,delete";
+  for (const [name, may] of [
+    ["binder", `--verb=${verbs} --resource=clusterrolebindings`],
+    ["definer", `--verb=${verbs},bind,escalate --resource=clusterroles,roles`],
+  ]) {
+    await shell.run(`kubectl create clusterrole ${name} ${may}`);
+    await shell.run(`kubectl create clusterrolebinding ${name} --clusterrole=${name} --user=installer`);
+  }
+  await expect(shell.run("kubectl get clusterrolebindings --as installer")).rejects.toThrow("cannot list resource");
+  expect(await shell.run(`helm install staging ${second} --kube-as-user installer`)).toContain(warning);
+  await shell.run(uninstall);
+  expect(await shell.run(`helm upgrade staging ${second} --kube-as-user installer`)).not.toContain(warning);
+});
+
 /** What the values for everything name and do not make. The CRDs of the Prometheus operator take anything here. */
 async function prepareForFullValues({ cluster, shell, northflank }: Installation): Promise<void> {
   for (const name of [operatorName, "leases", "team-a"]) await shell.run(`kubectl create namespace ${name}`);

@@ -336,6 +336,10 @@ describe("after an installation", () => {
     const { files, version } = published();
     const notes = notesOf({ values: { crds: { install: false } } });
     expect(notes).toContain(`: kubectl apply --server-side -f ${files}/crds.yaml\n`);
+    expect(notes).toContain("set flags.watchNamespaces or flags.watchLabelSelector in both releases");
+    for (const flags of [{ watchNamespaces: ["a"] }, { watchLabelSelector: "a=b" }]) {
+      expect(notesOf({ values: { crds: { install: false }, flags } })).not.toContain("in both releases");
+    }
     expect(notes).toContain(`("npx northflank-operator@${version} crds" prints them)`);
     expect(readFileSync(join(chartFolder, "README.md"), "utf8")).toContain(
       `\nkubectl apply --server-side -f ${files}/crds.yaml\n`,
