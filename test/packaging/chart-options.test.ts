@@ -1,4 +1,4 @@
-import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -13,6 +13,7 @@ import {
   only,
   renderChart,
   templateChart,
+  tryChart,
   valuesFile,
 } from "../support/chart.ts";
 
@@ -492,5 +493,27 @@ describe("a copy of the chart", () => {
     });
     const off = { "northflank-operator": { enabled: false } };
     expect(templateChart({ chart: parent, values: off }).trim()).toBe("");
+  });
+});
+
+describe("what this version does not ship", () => {
+  const rows = readFileSync(join(chartFolder, "README.md"), "utf8").split("\n");
+  const rowOf = (path: string) => rows.find((row) => row.startsWith(`| \`${path}\` |`));
+
+  test.each([
+    ["metrics.prometheusRule.enabled", "This version ships no rules"],
+    ["metrics.dashboards.enabled", "This version ships no dashboards"],
+    ["webhook", "This version has none"],
+    ["webhook.service.enabled", "This version has no receiver"],
+  ])("%s says so in the table of values", (path, words) => {
+    expect(rowOf(path)).toContain(words);
+  });
+
+  test("is not there: the values need rules and dashboards of the user, and those of the webhook do nothing", () => {
+    for (const name of ["prometheusRule", "dashboards"]) {
+      expect(tryChart({ values: { metrics: { [name]: { enabled: true } } } }).status).toBe(1);
+    }
+    const service = { enabled: true, type: "NodePort", port: 8443, labels: { a: "b" }, annotations: { c: "d" } };
+    expect(render({ webhook: { service } })).toEqual(everything);
   });
 });

@@ -323,18 +323,26 @@ export function chapters(): readonly Chapter[] {
           serviceMonitor: monitor("ServiceMonitor"),
           podMonitor: monitor("PodMonitor"),
           prometheusRule: group("PrometheusRule for the Prometheus operator, whose CRDs must be installed.", {
-            enabled: value("Create the PrometheusRule.", false, boolean),
+            enabled: value(
+              "Create the PrometheusRule. This version ships no rules, so additionalRules must be set.",
+              false,
+              boolean,
+            ),
             labels: value("Additional labels.", {}, stringMap),
             annotations: value("Additional annotations.", {}, stringMap),
-            additionalRules: value("Additional rules, rendered as one group.", [], anyObjects, [
+            additionalRules: value("Your rules, rendered as one group.", [], anyObjects, [
               { alert: "OperatorDown", expr: 'absent(up{job="northflank-operator"})' },
             ]),
           }),
           dashboards: group("ConfigMap with dashboards for the Grafana sidecar.", {
-            enabled: value("Create the ConfigMap.", false, boolean),
+            enabled: value(
+              "Create the ConfigMap. This version ships no dashboards, so additionalDashboards must be set.",
+              false,
+              boolean,
+            ),
             labels: value("Labels that the sidecar selects.", { grafana_dashboard: "1" }, stringMap),
             annotations: value("Additional annotations.", {}, stringMap, { grafana_folder: "Northflank" }),
-            additionalDashboards: value("Additional dashboards: JSON by file name.", {}, stringMap),
+            additionalDashboards: value("Your dashboards: JSON by file name.", {}, stringMap),
           }),
         }),
       },
@@ -342,9 +350,9 @@ export function chapters(): readonly Chapter[] {
     {
       title: "Webhook",
       values: {
-        webhook: group("Webhook receiver. Has no effect while flags.webhookBindAddress is 0.", {
+        webhook: group("Webhook receiver. This version has none, so no value here has an effect.", {
           service: group("", {
-            enabled: value("Create the Service.", true, boolean),
+            enabled: value("Create the Service. This version has no receiver and creates none.", true, boolean),
             type: value("Type of the Service.", "ClusterIP", oneOf("ClusterIP", "NodePort", "LoadBalancer")),
             port: value("Port of the Service.", 80, integer(1, 65_535)),
             labels: value("Additional labels.", {}, stringMap),
