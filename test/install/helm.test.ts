@@ -11,6 +11,9 @@ import { expectAtWork, expectWholeLife, type Way } from "./life.ts";
 
 const release = `${operatorName} deploy/chart --namespace ${operatorName}`;
 const install = commandOfPage("README.md", "helm install", { [published().chart]: "deploy/chart" });
+const chartPage = "deploy/chart/README.md";
+/** What a command of that page has for a reader of the registry. */
+const fromCheckout = { [`${published().chart} --version ${published().version}`]: "deploy/chart" };
 const uninstall = commandOfPage("docs/uninstall.md", "helm uninstall");
 // Helm makes the namespace and leaves it.
 const leaves = [`Namespace - ${operatorName}`];
@@ -139,6 +142,36 @@ test("a second release for all objects is warned of the first, and one whose ins
   expect(await shell.run(`helm install staging ${second} --kube-as-user installer`)).toContain(warning);
   await shell.run(uninstall);
   expect(await shell.run(`helm upgrade staging ${second} --kube-as-user installer`)).not.toContain(warning);
+});
+
+test("goes from kubectl to Helm in place, as the page of the chart says", async () => {
+  await using installation = await startInstallation();
+  const { shell } = installation;
+  await shell.run("kubectl apply --server-side -k deploy");
+  await shell.run("kubectl create namespace shop");
+  await shell.run("kubectl apply --namespace shop -f examples/");
+  const objects = await installation.objects();
+  await shell.run(commandOfPage(chartPage, "kubectl delete deployment"));
+  await shell.run(commandOfPage(chartPage, "helm install --take-ownership", fromCheckout));
+  expect(await installation.objects()).toEqual(objects);
+  await expectRendered(installation);
+});
+
+test("a release for a namespace that does not exist fails, and the same upgrade repairs it once it does", async () => {
+  await using installation = await startInstallation();
+  const { shell } = installation;
+  await shell.run("kubectl create namespace team-a");
+  await shell.run(`echo 'flags: {watchNamespaces: [team-a, team-b]}' > $HOME/values.yaml`);
+  await expect(shell.run(`${install} --values $HOME/values.yaml`)).rejects.toThrow('namespaces "team-b" not found');
+  await shell.run(commandOfPage(chartPage, "kubectl create namespace team-b"));
+  const values = { ...fromCheckout, "values.yaml": "$HOME/values.yaml" };
+  await shell.run(commandOfPage(chartPage, "helm upgrade --values", values));
+  await expectRendered(installation);
+
+  await shell.run("kubectl create namespace team-c");
+  const second = commandOfPage(chartPage, "helm install staging", fromCheckout);
+  await expect(shell.run(second.replace("--set crds.install=false", ""))).rejects.toThrow("invalid ownership metadata");
+  await shell.run(second);
 });
 
 /** What the values for everything name and do not make. The CRDs of the Prometheus operator take anything here. */

@@ -143,3 +143,14 @@ test("a release fits into the Secret that Helm keeps it in, which holds 1 MiB", 
   // Helm compresses it and writes it as base64. A third is left to the values of users, and to the next versions.
   expect(gzipSync(release, { level: 9 }).toString("base64").length).toBeLessThan(2 ** 19);
 });
+
+test("the two ways from kubectl to Helm name each other by headings that are there", () => {
+  const { repository } = published();
+  const uninstall = readFileSync(join(root, "docs/uninstall.md"), "utf8");
+  const page = readFileSync(join(chartFolder, "README.md"), "utf8");
+  expect(uninstall).toContain("(../deploy/chart/README.md#from-kubectl-or-kustomize-to-helm)");
+  expect(page).toContain("\n## From kubectl or kustomize to Helm\n");
+  const link = `${repository}/blob/v${version}/docs/uninstall.md#remove-the-operator-and-keep-the-objects`;
+  expect(page).toContain(`(${link})`);
+  expect(uninstall).toContain("\n## Remove the operator and keep the objects\n");
+});

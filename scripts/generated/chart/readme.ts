@@ -16,10 +16,11 @@ ${tables.join("\n")}`;
 }
 
 function introduction(): string {
-  const { chart, version, files } = published();
+  const { chart, version, files, repository } = published();
   return readFileSync(new URL("introduction.md", import.meta.url), "utf8")
     .replaceAll("CHART", chart)
     .replaceAll("FILES", files)
+    .replaceAll("REPOSITORY", repository)
     .replaceAll("VERSION", version);
 }
 
