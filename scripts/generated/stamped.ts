@@ -34,6 +34,13 @@ const stamps: readonly Stamp[] = [
   },
   { file: "docs/kustomize.md", line: /^( {2}- name: )\S+\/northflank-operator$/m, value: ({ image }) => image },
   {
+    file: "docs/argocd.md",
+    line: /^( {4}repoURL: )(?!https:).*$/m,
+    // Argo CD names the registry and the chart apart.
+    value: ({ chart: address }) => address.replace(/^oci:\/\/|\/[^/]+$/g, ""),
+  },
+  { file: "docs/argocd.md", line: /^( {4}targetRevision: )(?!main$).*$/m, value: ({ version }) => version },
+  {
     file: "docs/troubleshooting.md",
     line: /^(kubectl apply --server-side -f )https:.*$/m,
     value: ({ files }) => `${files}/crds.yaml`,

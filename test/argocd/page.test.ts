@@ -2,10 +2,11 @@ import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { parse } from "yaml";
+import { published } from "../../scripts/published.ts";
 import { kinds } from "../../src/api/kinds.ts";
 import { createValidator } from "../../src/api/validate.ts";
 import { actionNames } from "../support/argocd-actions.ts";
-import { argocdPage, argocdPath, isOurs, manifestsOf } from "../support/argocd-page.ts";
+import { argocdPage, argocdPath, isOurs, manifestsOf, operatorApplication } from "../support/argocd-page.ts";
 
 // What docs/argocd.md shows is what is shipped, and is valid. That its manifests come to their ends is tested with the
 // whole operator: test/operator/argocd-page.test.ts.
@@ -48,7 +49,7 @@ test("hooks with a generated name are cleaned up after success, because none tak
 });
 
 test("every Application applies on the server side, and respects what it ignores", () => {
-  expect(applications.length).toBe(2);
+  expect(applications.length).toBe(3);
   for (const { spec } of applications) {
     const { syncPolicy, ignoreDifferences = [] } = spec as {
       readonly syncPolicy: { readonly syncOptions: readonly string[] };
@@ -60,6 +61,21 @@ test("every Application applies on the server side, and respects what it ignores
       expect(kinds.some(({ type }) => type.group === group && type.kind === kind)).toBe(true);
     }
   }
+});
+
+test("the Application of the operator installs the chart of this version under the names of every other way", () => {
+  const operator = operatorApplication();
+  const { chart, version } = published();
+  expect(operator).toMatchObject({
+    metadata: { annotations: { "argocd.argoproj.io/sync-wave": expect.stringMatching(/^-\d+$/) } },
+    spec: {
+      source: { targetRevision: version, helm: { releaseName: "northflank-operator" } },
+      destination: { namespace: "northflank-operator" },
+      syncPolicy: { syncOptions: expect.arrayContaining(["CreateNamespace=true"]) },
+    },
+  });
+  const { source } = operator.spec;
+  expect(`oci://${source.repoURL}/${source.chart}`).toBe(chart);
 });
 
 describe("the page names", () => {

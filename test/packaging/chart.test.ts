@@ -8,6 +8,7 @@ import { parse } from "yaml";
 import { published } from "../../scripts/published.ts";
 import { parseConfig } from "../../src/config.ts";
 import type { KubeObject } from "../../src/kube/types.ts";
+import { operatorApplication } from "../support/argocd-page.ts";
 import { chartFolder, containerOf, type Manifest, renderChart, templateChart, valuesFile } from "../support/chart.ts";
 import { goTool } from "../support/go-tools.ts";
 import { renderKustomization } from "../support/manifests.ts";
@@ -153,4 +154,13 @@ test("the two ways from kubectl to Helm name each other by headings that are the
   const link = `${repository}/blob/v${version}/docs/uninstall.md#remove-the-operator-and-keep-the-objects`;
   expect(page).toContain(`(${link})`);
   expect(uninstall).toContain("\n## Remove the operator and keep the objects\n");
+});
+
+test("the values of the Application in docs/argocd.md are taken, and no sync prunes a CRD", () => {
+  const objects = renderChart({ values: operatorApplication().spec.source.helm.valuesObject });
+  const crds = objects.filter(({ kind }) => kind === "CustomResourceDefinition");
+  expect(crds).toHaveLength(4);
+  for (const { metadata } of crds) {
+    expect(metadata.annotations).toMatchObject({ "argocd.argoproj.io/sync-options": "Prune=false" });
+  }
 });

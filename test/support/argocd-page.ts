@@ -27,3 +27,23 @@ export function manifestsOf(page: string): readonly PageManifest[] {
 export function isOurs(object: KubeObject): boolean {
   return object.apiVersion === apiVersion && findKind(object.kind) !== undefined;
 }
+
+/** The Application of that page which installs the operator. */
+export interface OperatorApplication extends KubeObject {
+  readonly spec: {
+    readonly source: {
+      readonly repoURL: string;
+      readonly chart: string;
+      readonly helm: { readonly valuesObject: object };
+    };
+  };
+}
+
+/** Finds it. *Errors*: when the page has none. */
+export function operatorApplication(): OperatorApplication {
+  const found = manifestsOf(argocdPage).find(
+    ({ kind, metadata }) => kind === "Application" && metadata.name === "northflank-operator",
+  );
+  if (found === undefined) throw new Error("docs/argocd.md does not install the operator");
+  return found as OperatorApplication;
+}
