@@ -146,6 +146,23 @@ describe("the rights", () => {
     });
   });
 
+  test("are those of the table in SECURITY.md, each with a reason", () => {
+    const text = readFileSync(join(root, "SECURITY.md"), "utf8");
+    const row = /^\| `([a-z0-9.-]+?)(?:\/([a-z]+))?`(?:, named `([a-z-]+)`)? \| ([^|]+) \| ([^|]+) \|$/gm;
+    const rows = [...text.matchAll(row)].map(([, resource = "", subresource, name, verbs = "", reason]) => {
+      const [plural = "", ...group] = resource.split(".");
+      const path = [group.join("."), plural, ...(subresource === undefined ? [] : [subresource])].join("/");
+      const key = `${path}${name === undefined ? "" : `[${name}]`}`;
+      return { key, verbs: [...verbs.matchAll(/`([a-z]+)`/g)].map(([, verb]) => verb), reason };
+    });
+    expect(Object.fromEntries(rows.map(({ key, verbs }) => [key, verbs]))).toEqual({
+      ...rights("ClusterRole"),
+      ...rights("Role"),
+    });
+    expect(new Set(rows.map(({ key }) => key)).size).toBe(rows.length);
+    expect(rows.filter(({ reason = "" }) => reason.trim().length < 5)).toEqual([]);
+  });
+
   test("belong to the operator's service account alone", () => {
     for (const kind of ["ClusterRoleBinding", "RoleBinding"]) {
       expect(only(kind).subjects).toEqual([
