@@ -195,7 +195,8 @@ export function createControllers(deps: ControllersDeps): readonly ManagedContro
   });
   // What is missing in another kind's cache matters to some objects only, and must not be taken for missing in the
   // cluster while it is only late. Where it cannot be had at all there is nothing to wait for.
-  const once = (kind: Pick<WatchedKind<never>, "isSettled" | "whenSettled">): Readable => ({
+  const once = (kind: Pick<WatchedKind<never>, "resource" | "isSettled" | "whenSettled">): Readable => ({
+    resource: kind.resource,
     hasSynced: kind.isSettled,
     whenSynced: kind.whenSettled,
   });

@@ -2,7 +2,7 @@ import type { BindAddress, Config } from "../config.ts";
 import type { ApiFactory } from "../controllers/shared/api-factory.ts";
 import { type HttpRoute, type HttpServer, startHttpServer } from "../http-server.ts";
 import { controllerNames, type Metrics } from "../metrics.ts";
-import type { ManagedController, Manager } from "../runtime/manager.ts";
+import type { Check, ManagedController, Manager } from "../runtime/manager.ts";
 import type { Clock } from "../util/clock.ts";
 import type { Log } from "../util/log.ts";
 
@@ -27,8 +27,9 @@ export interface ScrapedCache {
 /**
  * Serves `/healthz`, `/readyz` and `/metrics`, each where it is wanted.
  *
- * Healthy: the event loop turns. Ready: caches are filled and heard from, and nothing due waits for too long; with
- * `?verbose` every check is named. A standby is ready as well.
+ * Healthy: the event loop turns. Ready: caches are filled and heard from, and nothing due waits for too long. A standby
+ * is ready as well. With `?verbose` every check has one line, marked as those of Kubernetes are: `[+]` well, `[-]` not
+ * ready; and `[!]`, which Kubernetes does not have: something is missing that does not make the program unready.
  */
 export async function startEndpoints(deps: EndpointsDeps): Promise<AsyncDisposable> {
   const { config, log } = deps;
@@ -79,12 +80,14 @@ function readiness({ manager }: EndpointsDeps, isVerbose: boolean): { readonly s
   const checks = manager.checks();
   const failed = checks.filter(({ ok }) => !ok);
   const shown = isVerbose ? checks : failed;
-  const lines = shown.map(({ name, ok, reason }) => {
-    if (!ok) return `[-]${name} ${reason}\n`;
-    return `[+]${name} ok${reason === "" ? "" : `, without ${reason}`}\n`;
-  });
+  const lines = shown.map((check) => `${lineOf(check)}\n`);
   if (failed.length > 0) return { status: 503, body: `${lines.join("")}not ready\n` };
   return { status: 200, body: `${lines.join("")}ok\n` };
+}
+
+function lineOf({ name, ok, reason }: Check): string {
+  if (!ok) return `[-]${name} ${reason}`;
+  return reason === "" ? `[+]${name} ok` : `[!]${name}: ${reason}`;
 }
 
 /** Gauges are read here, once per scrape: keeping them up to date at every change would cost more than anybody reads. */

@@ -33,7 +33,7 @@ export interface Fault {
   readonly kind: FaultKind;
   /** Faults with the same key are one. */
   readonly key: string;
-  /** What is missing, as a noun phrase that "without" can stand before. */
+  /** What is missing, as a noun phrase that "missing" can stand before. */
   readonly missing: string;
   /** Where: faults with one key may be there in several namespaces. Not set when there is no telling apart. */
   readonly namespace?: string | undefined;

@@ -136,11 +136,20 @@ export class Installation {
    */
   checks(others: readonly Check[]): readonly Check[] {
     this.#settle(this.#options.clock.monotonic());
-    const reasons = [...this.#known.values()]
-      .filter(isTold)
-      .map((known) => `${missingOf(known)}. ${known.fault.remedy}`)
-      .filter((text) => !others.some(({ reason }) => reason.includes(text)));
-    return (reasons.length === 0 ? [""] : reasons).map((reason) => ({ name: "installation", ok: true, reason }));
+    const said = others.map(({ reason }) => reason).filter((reason) => reason !== "");
+    const unsaid = [...this.#known.values()].filter((known) => isTold(known) && !this.#isSaid(known, said));
+    return [{ name: "installation", ok: true, reason: unsaid.map(textOf).join("; ") }];
+  }
+
+  /** Whether these texts say of each namespace that the fault is there; one that it covers says as much. */
+  #isSaid({ fault, places }: Known, texts: readonly string[]): boolean {
+    if (texts.length === 0) return false;
+    const covered = [...this.#known.values()].filter((other) => other.fault.coveredBy === fault.key);
+    const words = [fault, ...covered.map((other) => other.fault)];
+    return [...places.keys()].map(namespaceOf).every((namespace) => {
+      const ways = words.map((each) => describeFault(each.namespace === undefined ? each : { ...each, namespace }));
+      return ways.some((way) => texts.some((text) => text.includes(way)));
+    });
   }
 
   #isCovered({ coveredBy }: Fault): boolean {
@@ -252,4 +261,9 @@ function isLast({ places, isCut }: Known, place: string): boolean {
 
 function missingOf({ fault, places, isCut }: Known): string {
   return missingIn(fault, [...new Set([...places.keys()].map(namespaceOf))].sort(), isCut);
+}
+
+/** The words of the log, with the remedy. */
+function textOf(known: Known): string {
+  return `missing ${missingOf(known)}. ${known.fault.remedy}`;
 }

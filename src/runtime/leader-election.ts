@@ -41,8 +41,11 @@ export interface Leadership {
    * With a lease of 15 s that is renewed every 2 s about 12 s can be had; asking for more is always refused.
    */
   isLeaderFor(durationMs: number): boolean;
-  /** Whether there is a leader, this replica or another one, and why not. Before `start` nobody can know: that is ok. */
-  check(): { readonly ok: true } | { readonly ok: false; readonly reason: string };
+  /**
+   * Whether there is a leader, this replica or another one, and why not. Before `start` nobody can know: that is ok. So is
+   * a short time without a leader; `note` says what went wrong in it.
+   */
+  check(): { readonly ok: true; readonly note?: string } | { readonly ok: false; readonly reason: string };
   /**
    * Ends leadership or the competition for it, and gives the Lease away so that a successor need not wait. Call it when
    * everything that needed leadership has ended. Never rejects: a Lease that cannot be given away runs out.
@@ -172,10 +175,12 @@ export class LeaderElection implements Leadership {
     const { clock, namespace, name } = this.#options;
     if (this.#ledMs === undefined || this.isLeaderFor(0)) return { ok: true };
     const leaderlessMs = clock.monotonic() - this.#ledMs;
-    if (leaderlessMs < this.#timing.leaseDurationMs * leaderlessLeases) return { ok: true };
+    const isLong = leaderlessMs >= this.#timing.leaseDurationMs * leaderlessLeases;
+    if (!isLong && this.#lastError === undefined) return { ok: true };
     const because = this.#lastError === undefined ? "" : `: ${this.#explained(this.#lastError)}`;
     const seconds = Math.round(leaderlessMs / 1_000);
-    return { ok: false, reason: `no leader for ${seconds} s; lease ${namespace}/${name} cannot be acquired${because}` };
+    const reason = `no leader for ${seconds} s; lease ${namespace}/${name} cannot be acquired${because}`;
+    return isLong ? { ok: false, reason } : { ok: true, note: reason };
   }
 
   async release(): Promise<void> {

@@ -26,7 +26,7 @@ import type { Leadership } from "./leader-election.ts";
 export interface Check {
   readonly name: string;
   readonly ok: boolean;
-  /** Why not; when `ok`, what is missing all the same, and mostly empty. */
+  /** Why not. When `ok`: what is missing all the same; empty when nothing is. */
   readonly reason: string;
 }
 
@@ -42,7 +42,7 @@ export interface Cache {
 }
 
 /** Something to wait for. */
-export type Readable = Pick<Cache, "hasSynced" | "whenSynced">;
+export type Readable = Pick<Cache, "resource" | "hasSynced" | "whenSynced">;
 
 /** A controller and what it waits for. */
 export interface ManagedController {
@@ -112,7 +112,7 @@ export function createManager(options: ManagerOptions): Manager {
     checks: () => [
       stoppingCheck(stopping.signal),
       ...options.caches.map(cacheCheck),
-      electionCheck(options),
+      electionCheck(options, progress),
       ...controllerChecks(options, progress),
     ],
     nudge: () => {
@@ -193,9 +193,11 @@ class StartProgress {
   problemOf({ controller, reads }: ManagedController): string | undefined {
     const { leadership, clock } = this.#options;
     const isDue = !this.isCompeting || leadership.isLeaderFor(0);
-    if (this.started.has(controller) || !isDue || unsynced(reads) !== undefined) {
+    // The check of the cache that is missing fails as well: this one says what follows, and makes nothing unready alone.
+    const missing = reads.filter((cache) => !cache.hasSynced()).map(({ resource }) => resource.plural);
+    if (this.started.has(controller) || !isDue || missing.length > 0) {
       this.#dueSinceMs.delete(controller);
-      return undefined;
+      return missing.length > 0 ? `waits for ${missing.join(", ")}` : undefined;
     }
     const nowMs = clock.monotonic();
     const sinceMs = this.#dueSinceMs.get(controller) ?? nowMs;
@@ -203,6 +205,14 @@ class StartProgress {
     if (nowMs - sinceMs < longestStartMs) return undefined;
     const step = this.isCompeting ? "the lease is held" : "the election has not begun";
     return `not started ${seconds(nowMs - sinceMs)} after its caches were filled (${step})`;
+  }
+
+  /** There is no leader, as far as is known: neither this process nor another one. */
+  isLeaderless(): boolean {
+    const { leadership } = this.#options;
+    if (!this.isCompeting || leadership.isLeaderFor(0)) return false;
+    const result = leadership.check();
+    return !result.ok || result.note !== undefined;
   }
 }
 
@@ -236,14 +246,12 @@ function stoppingCheck(stopping: AbortSignal): Check {
 }
 
 function cacheCheck(cache: Cache): Check {
-  const result = cache.check();
-  const name = `cache/${cache.resource.plural}`;
-  return result.ok ? { name, ok: true, reason: result.note ?? "" } : check(name, result.reason);
+  return checkOf(`cache/${cache.resource.plural}`, cache.check());
 }
 
-function electionCheck({ leadership }: ManagerOptions): Check {
-  const result = leadership.check();
-  return check("election", result.ok ? undefined : result.reason);
+function electionCheck({ leadership }: ManagerOptions, { isCompeting }: StartProgress): Check {
+  if (!isCompeting) return note("election", "not started, no controller has its caches filled");
+  return checkOf("election", leadership.check());
 }
 
 function controllerChecks(
@@ -251,13 +259,27 @@ function controllerChecks(
   progress: StartProgress,
 ): readonly Check[] {
   return controllers.map((managed) => {
-    const { name, queue } = managed.controller;
+    const { queue } = managed.controller;
+    const name = `controller/${managed.controller.name}`;
     const dueMs = queue.oldestDueMs();
     const { longestRunningMs } = queue.stats();
     const overdue = dueMs > overdueMs ? `oldest due object waits for ${seconds(dueMs)}` : undefined;
     const stuck = longestRunningMs > overdueMs ? `a pass runs for ${seconds(longestRunningMs)}` : undefined;
-    return check(`controller/${name}`, progress.problemOf(managed) ?? overdue ?? stuck);
+    const problem = progress.problemOf(managed) ?? overdue ?? stuck;
+    // A standby does not run either, and lacks nothing: it is the missing leader that is worth a word.
+    const isLeaderless = problem === undefined && progress.isLeaderless();
+    return isLeaderless ? note(name, "waits for the election") : check(name, problem);
   });
+}
+
+function checkOf(name: string, result: ReturnType<Cache["check"]>): Check {
+  if (!result.ok) return check(name, result.reason);
+  return note(name, result.note ?? "");
+}
+
+/** Something is missing, which makes nothing unready; an empty text: nothing is. */
+function note(name: string, missing: string): Check {
+  return { name, ok: true, reason: missing };
 }
 
 function check(name: string, problem: string | undefined): Check {

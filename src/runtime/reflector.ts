@@ -224,11 +224,13 @@ export class Reflector<T extends Cacheable, I extends string = never> {
 
   /** Whether the cache can be relied on, and why not. */
   check(): { readonly ok: true } | { readonly ok: false; readonly reason: string } {
-    const because = this.#lastError && `: ${this.#explained(this.#lastError)?.text ?? this.#lastError.message}`;
-    if (!this.#hasSynced) return { ok: false, reason: `not listed yet${because ?? ""}` };
+    const cause = this.#lastError && (this.#explained(this.#lastError)?.text ?? this.#lastError.message);
+    if (!this.#hasSynced)
+      return { ok: false, reason: cause === undefined ? "not listed yet" : `cannot list: ${cause}` };
     const silentMs = this.silentMs();
     if (silentMs < this.#timing.unreadyMs) return { ok: true };
-    return { ok: false, reason: `watch silent for ${Math.round(silentMs / 1_000)} s${because ?? ""}` };
+    const because = cause === undefined ? "" : `: ${cause}`;
+    return { ok: false, reason: `watch silent for ${Math.round(silentMs / 1_000)} s${because}` };
   }
 
   #input(input: WatchInput): void {

@@ -148,10 +148,10 @@ test("what is switched off does not listen", async () => {
 });
 
 test("what is missing beside a good check is named to who asks, and makes nothing unready", async () => {
-  const reason = 'namespace "b": not listed yet';
+  const reason = 'namespace "b": cannot list: missing the permission';
   const { get } = await start({ checks: [{ name: "cache/pets", ok: true, reason }] });
   expect(await get("health", "/readyz?verbose")).toEqual({
     status: 200,
-    text: `[+]cache/pets ok, without ${reason}\nok\n`,
+    text: `[!]cache/pets: ${reason}\nok\n`,
   });
 });

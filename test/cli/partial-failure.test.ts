@@ -48,7 +48,8 @@ describe("a kind whose CRD is missing", () => {
     expect(served.map(([kind]) => kind)).toEqual(Object.keys(all).filter((kind) => kind !== missing));
     expect(operator.condition("NorthflankConnection", "shop/default")).toBeDefined();
     expect(operator.notReady()).toEqual([
-      expect.stringMatching(new RegExp(`^cache/${missing.toLowerCase()}s: not listed yet: .*no such kind`)),
+      expect.stringMatching(new RegExp(`^cache/${missing.toLowerCase()}s: cannot list: .*no such kind`)),
+      expect.stringMatching(new RegExp(`^controller/[a-z-]+: waits for ${missing.toLowerCase()}s$`)),
     ]);
   });
 

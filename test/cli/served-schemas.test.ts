@@ -92,7 +92,7 @@ test("older CRDs are one warning, which names fields, and readiness stays good w
     fields: { missing, remedy: remedies.schemas },
   });
   expect(installation.checks([])).toEqual([
-    { name: "installation", ok: true, reason: `${missing}. ${remedies.schemas}` },
+    { name: "installation", ok: true, reason: `missing ${missing}. ${remedies.schemas}` },
   ]);
   await clock.advance(300_000);
   expect(told()).toHaveLength(1);

@@ -53,7 +53,8 @@ function setUp() {
   const { log, lines } = fakeLog();
   const installation = new Installation({ remedies, clock, log });
   const told = () => lines.map(({ level, message, fields }) => `${level} ${message}: ${fields.missing}`);
-  const ready = () => installation.checks([]).map(({ reason }) => reason);
+  /** What readiness says, fault by fault. */
+  const ready = () => installation.checks([]).flatMap(({ reason }) => reason.split("; "));
   /** Nothing fails for a minute; a call of another kind goes well. */
   const quiet = async () => {
     await clock.advance(60_000);
@@ -112,7 +113,7 @@ describe("one line says what is missing and what to do", () => {
     const { installation, lines, ready } = setUp();
     installation.failed(access, error);
     expect(lines).toEqual([{ level: "warn", message: "installation incomplete", fields: { missing, remedy } }]);
-    expect(ready()).toEqual([`${missing}. ${remedy}`]);
+    expect(ready()).toEqual([`missing ${missing}. ${remedy}`]);
     expect(installation.explain(error, access)).toEqual({ text: `missing ${missing}. ${remedy}`, isLogged: true });
   });
 });
@@ -341,7 +342,7 @@ describe("what is missing in more namespaces than are kept", () => {
     await clock.advance(599_999);
     for (const access of all) installation.worked(access);
     expect(ready()).toEqual([
-      'the permission of service account "nf/op" to get secrets in other namespaces. Apply the RBAC rules',
+      'missing the permission of service account "nf/op" to get secrets in other namespaces. Apply the RBAC rules',
     ]);
     await clock.advance(1);
     expect(ready()).toEqual([""]);
@@ -368,7 +369,7 @@ describe("a fault that hides another one of the same kind", () => {
     installation.failed(list, absent());
     installation.failed(list, denied(list));
     expect(ready()).toEqual([
-      'the permission of service account "nf/op" to list pets.example.com in all namespaces. Apply the RBAC rules',
+      'missing the permission of service account "nf/op" to list pets.example.com in all namespaces. Apply the RBAC rules',
     ]);
     await quiet();
     // Nobody knows that it was repaired.
@@ -394,7 +395,7 @@ describe("a fault that hides another one of the same kind", () => {
     const { installation, ready } = setUp();
     installation.failed(list, denied(list));
     installation.failed(list, absent());
-    expect(ready()).toEqual(["the CustomResourceDefinition pets.example.com with version v1. Apply the CRDs"]);
+    expect(ready()).toEqual(["missing the CustomResourceDefinition pets.example.com with version v1. Apply the CRDs"]);
   });
 
   test("takes the place of answers of no use", async () => {
@@ -404,7 +405,7 @@ describe("a fault that hides another one of the same kind", () => {
     installation.failed(list, refusal("protocol"));
     expect(ready()[0]).toContain("a usable answer");
     installation.failed(list, absent());
-    expect(ready()).toEqual(["the CustomResourceDefinition pets.example.com with version v1. Apply the CRDs"]);
+    expect(ready()).toEqual(["missing the CustomResourceDefinition pets.example.com with version v1. Apply the CRDs"]);
   });
 });
 
@@ -587,10 +588,45 @@ test("answers of no use about a kind are a fault after half a minute, and over w
 test("readiness does not say what another check says already", () => {
   const { installation } = setUp();
   installation.failed(list, absent());
-  const reason = `not listed yet: ${installation.explain(absent(), list)?.text}`;
+  const reason = `cannot list: ${installation.explain(absent(), list)?.text}`;
   expect(installation.checks([{ name: "cache/pets", ok: false, reason }])).toEqual([
     { name: "installation", ok: true, reason: "" },
   ]);
+});
+
+test("readiness says what no other check says in one line", () => {
+  const { installation } = setUp();
+  for (const access of [getSecret("shop"), createEvent]) installation.failed(access, denied(access));
+  installation.failed(list, absent());
+  const reason = `cannot list: ${installation.explain(absent(), list)?.text}`;
+  const right = 'missing the permission of service account "nf/op" to';
+  expect(installation.checks([{ name: "cache/pets", ok: false, reason }])).toEqual([
+    {
+      name: "installation",
+      ok: true,
+      reason:
+        `${right} get secrets in namespace "shop". Apply the RBAC rules; ` +
+        `${right} create events.events.k8s.io in namespace "shop". Apply the RBAC rules`,
+    },
+  ]);
+});
+
+test("readiness does not name one verb beside a check that names the other, in each namespace", () => {
+  const { installation } = setUp();
+  const accesses = ["a", "b"].flatMap((namespace) => [
+    { ...watch, namespace },
+    { ...list, namespace },
+  ]);
+  for (const access of accesses) installation.failed(access, denied(access));
+  const texts = accesses
+    .filter(({ verb }) => verb === "list")
+    .map(
+      (access) => `namespace "${access.namespace}": cannot list: ${installation.explain(denied(access), access)?.text}`,
+    );
+  const all = { name: "cache/pets", ok: false, reason: texts.join("; ") };
+  expect(installation.checks([all])).toEqual([{ name: "installation", ok: true, reason: "" }]);
+  const half = { name: "cache/pets", ok: true, reason: texts[0] ?? "" };
+  expect(installation.checks([half])[0]?.reason).toContain('to watch pets.example.com in namespaces "a", "b".');
 });
 
 test("a pass that failed is explained by the permission that the server names", () => {

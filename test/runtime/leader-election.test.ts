@@ -457,7 +457,14 @@ describe("readiness", () => {
       expect(replica.check()).toEqual({ ok: true });
       replica.start();
     }
-    await clock.advance(29_999);
+    await clock.advance(1_000);
+    for (const replica of replicas) {
+      const note = expect.stringMatching(
+        /^no leader for 1 s; lease .* cannot be acquired: \[forbidden\] lease: scripted$/,
+      );
+      expect(replica.check()).toEqual({ ok: true, note });
+    }
+    await clock.advance(28_999);
     expect(replicas.map((replica) => replica.check().ok)).toEqual([true, true]);
     await clock.advance(1);
     for (const replica of replicas) {

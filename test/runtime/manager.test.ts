@@ -146,7 +146,7 @@ describe("starting", () => {
     grant();
     await settle();
     expect(heard.slice(3)).toEqual(["pass ann"]);
-    expect(notReady()).toEqual(["cache/pets: not listed yet"]);
+    expect(notReady()).toEqual(["cache/pets: not listed yet", "controller/pet: waits for pets"]);
     pets.fill();
     await settle();
     expect(heard.slice(4)).toEqual(["pass rex"]);
@@ -159,7 +159,12 @@ describe("starting", () => {
     const { clock, heard, pets, owners, stop, run, notReady } = setUp();
     const ended = run();
     await settle();
-    expect(notReady()).toEqual(["cache/pets: not listed yet", "cache/owners: not listed yet"]);
+    expect(notReady()).toEqual([
+      "cache/pets: not listed yet",
+      "cache/owners: not listed yet",
+      "controller/pet: waits for pets, owners",
+      "controller/owner: waits for owners",
+    ]);
     pets.fill();
     owners.fill();
     await clock.advance(3_600_000);
@@ -326,7 +331,7 @@ describe("readiness", () => {
     owners.fill();
     await settle();
     await clock.advance(600_000);
-    expect(notReady()).toEqual(["cache/pets: not listed yet"]);
+    expect(notReady()).toEqual(["cache/pets: not listed yet", "controller/pet: waits for pets"]);
     grant();
     await settle();
     const wait = pets.whenSynced.bind(pets);
@@ -339,6 +344,27 @@ describe("readiness", () => {
     await wait(stop.signal);
     await settle();
     expect(notReady()).toEqual([]);
+    stop.abort();
+    await ended;
+  });
+
+  test("notes an election that has not begun, and one that finds no leader, beside the controllers that wait", async () => {
+    const { leadership } = fakeLeadership([]);
+    const { manager, pets, owners, stop, run } = setUp({ leadership });
+    const noted = () =>
+      manager.checks().flatMap(({ name, ok, reason }) => (ok && reason !== "" ? [`${name}: ${reason}`] : []));
+    const ended = run();
+    expect(noted()).toEqual(["election: not started, no controller has its caches filled"]);
+    for (const cache of [pets, owners]) cache.fill();
+    await settle();
+    expect(noted()).toEqual([]);
+    vi.spyOn(leadership, "check").mockReturnValue({ ok: true, note: "no leader for 4 s" });
+    expect(noted()).toEqual([
+      "election: no leader for 4 s",
+      "controller/pet: waits for the election",
+      "controller/owner: waits for the election",
+    ]);
+    expect(manager.checks().filter(({ ok }) => !ok)).toEqual([]);
     stop.abort();
     await ended;
   });

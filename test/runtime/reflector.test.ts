@@ -223,7 +223,7 @@ describe("the first list", () => {
       lastMs = clock.monotonic();
     }
     expect(waits).toEqual([800, 1_600, 3_200, 6_400, 12_800, 25_600, 30_000, 30_000]);
-    expect(reflector.check()).toEqual({ ok: false, reason: "not listed yet: [unavailable] watch pets: scripted" });
+    expect(reflector.check()).toEqual({ ok: false, reason: "cannot list: [unavailable] watch pets: scripted" });
   });
 
   test("whoever waits for it is told once it is there, or when its own signal is aborted", async () => {
@@ -608,7 +608,7 @@ describe("a list with an object that nobody expected", () => {
     const watch = kube.nextWatch();
     watch.event(added(pet("rex", 3)));
     watch.event(endOfList(10));
-    expect([reflector.hasSynced(), reflector.check()]).toEqual([false, { ok: false, reason: "not listed yet: a bug" }]);
+    expect([reflector.hasSynced(), reflector.check()]).toEqual([false, { ok: false, reason: "cannot list: a bug" }]);
     for (let seconds = 0; seconds < 180; seconds += 60) {
       watch.bytes();
       await clock.advance(60_000);
@@ -675,7 +675,7 @@ describe("noise in the log", () => {
     }
     const loud = lines.filter(({ level, message }) => level === "warn" && message === "watch interrupted");
     expect(loud.map(({ fields }) => fields.failures)).toEqual(expected);
-    expect(reflector.check()).toEqual({ ok: false, reason: "not listed yet: no pets in farm" });
+    expect(reflector.check()).toEqual({ ok: false, reason: "cannot list: no pets in farm" });
     kube.calls.at(-1)?.fail(refusal("protocol"));
     await settle();
     expect(lines.at(-1)).toMatchObject({ level: "warn", message: "watch interrupted" });

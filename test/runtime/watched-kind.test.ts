@@ -126,7 +126,7 @@ describe("a namespace that must not be read", () => {
     expect([kind.covers("a"), kind.covers("b"), kind.covers("elsewhere")]).toEqual([true, false, false]);
     expect(kind.check()).toEqual({
       ok: true,
-      note: 'namespace "b": not listed yet: [forbidden] watch secrets: no right',
+      note: 'namespace "b": cannot list: [forbidden] watch secrets: no right',
     });
     await kind.stop();
   });
