@@ -10,8 +10,10 @@ export const logKeys = [
   ...["resource", "cause", "mode", "objects", "resourceVersion", "highest"],
   // Leader election.
   ...["lease", "identity", "holder", "leaderElect"],
+  // The state of an object: its kind in Kubernetes, and the condition Ready.
+  ...["kind", "ready", "reason", "message"],
   // A decision, and what it is about in Northflank.
-  ...["action", "reason", "kind", "project", "service", "job", "run"],
+  ...["action", "project", "service", "job", "run"],
   // Start and end of the program.
   ...["version", "namespaces", "endpoint", "address", "signal", "graceMs", "step"],
   // What is wrong with the installation, and what to do about it.

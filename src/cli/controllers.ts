@@ -96,7 +96,12 @@ export function createControllers(deps: ControllersDeps): readonly ManagedContro
     type: ResourceType,
     cache: { overlay(raw: T): void },
   ): StatusWriter<T> => {
-    const { write } = createStatusWriter<T>({ kube, type, overlay: (answer) => cache.overlay(answer) });
+    const { write } = createStatusWriter<T>({
+      kube,
+      type,
+      overlay: (answer) => cache.overlay(answer),
+      log: log.child({ controller: name }),
+    });
     return {
       write: (object, status: { readonly conditions?: readonly Condition[] }, signal) => {
         if (findCondition(status.conditions, "Stalled") !== undefined) metrics.stalled(name);

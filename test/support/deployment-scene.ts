@@ -261,6 +261,7 @@ export class DeploymentScene {
         kube: this.#kube(),
         type: northflankDeployments,
         overlay: (answer) => store.upsertIfNewer(answer),
+        log: this.logged.log,
       }),
       events: {
         record: (_object, draft: EventDraft) => this.events.push(`${draft.type} ${draft.reason}: ${draft.note}`),

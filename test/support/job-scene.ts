@@ -254,6 +254,7 @@ export class JobScene {
         kube: this.#kube(),
         type: northflankJobs,
         overlay: (answer) => store.upsertIfNewer(answer),
+        log: this.logged.log,
       }),
       events: {
         record: (_object, draft: EventDraft) => this.events.push(`${draft.type} ${draft.reason}: ${draft.note}`),

@@ -274,7 +274,7 @@ export class RunProcess {
           [...this.#cache.values()].filter((object) => jobRunIndexes[name](object).includes(value)),
       },
       overlay,
-      statusWriter: createStatusWriter<NorthflankJobRun>({ kube, type: northflankJobRuns, overlay }),
+      statusWriter: createStatusWriter<NorthflankJobRun>({ kube, type: northflankJobRuns, overlay, log: this.log.log }),
       accounts: {
         resolve: async (request) => account?.(request) ?? usable(request),
         tokenRejected: () => undefined,

@@ -105,10 +105,6 @@ async function report(
       action: "Validate",
     };
     for (const draft of [...passage, ...raisedPassage(told)]) deps.events.record(written.object, draft);
-    if (decision.verdict !== "as-before") {
-      const { kind, reason } = decision.verdict;
-      context.log.info({ kind, reason }, "status written");
-    }
   }
   const { next, verdict } = decision;
   const message = verdict === "as-before" ? "the connection could not be checked" : verdict.message;

@@ -283,7 +283,6 @@ function publish(pass: Pass, { events: drafts, before }: UnsavedStatus): void {
     deps.events.record(stored, event);
     if (event.reason === "RunStarted") deps.observer.started();
     if (event.reason === "RunRecovered") deps.observer.recovered();
-    pass.context.log.info({ action: event.action, reason: event.reason }, "run event");
     if (event.reason === "Abandoned" || event.reason === "DeleteTimedOut") warnOfRelease(pass, event.reason);
   }
   // What was adopted was counted when it ended, or by another operator: a restore must not look like a hundred failures.

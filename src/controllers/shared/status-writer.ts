@@ -1,7 +1,10 @@
 import { operatorFieldManager } from "../../api/names.ts";
 import type { KubeClient } from "../../kube/client.ts";
 import { isKubeError, KubeError } from "../../kube/errors.ts";
-import type { KubeObject, ObjectName, ResourceType } from "../../kube/types.ts";
+import type { Condition, KubeObject, ObjectName, ResourceType } from "../../kube/types.ts";
+import { findCondition } from "../../runtime/conditions.ts";
+import { objectKey } from "../../runtime/outcome.ts";
+import type { Log } from "../../util/log.ts";
 import { mergePatchBetween } from "../../util/merge-patch.ts";
 
 /** Any object of ours. */
@@ -41,6 +44,9 @@ export interface StatusWriter<T extends ObjectWithStatus> {
  * Writes status as a merge patch of what differs, against exactly the resourceVersion it was compared with: then the
  * difference is right, and the end of one run is never written to another object of the same name. `overlay` puts the
  * server's answer into the store, so that the next pass sees its own write.
+ *
+ * One line in the log says that the state of an object has changed; see {@link logChange}. Conditions of all kinds are
+ * written here, and only here.
  */
 export function createStatusWriter<T extends ObjectWithStatus>(deps: StatusWriterDeps<T>): StatusWriter<T> {
   return {
@@ -54,6 +60,7 @@ export function createStatusWriter<T extends ObjectWithStatus>(deps: StatusWrite
         if (answer === "gone") return { kind: "gone" };
         if (answer !== "changed") {
           deps.overlay(answer);
+          logChange(deps, known, answer);
           return { kind: "written", object: answer };
         }
         if (tries === mostTries) throw overtaken(deps.type, object, `others wrote first ${mostTries} times in a row`);
@@ -71,10 +78,33 @@ interface StatusWriterDeps<T> {
   readonly kube: Pick<KubeClient, "patch" | "get">;
   readonly type: ResourceType;
   readonly overlay: (answer: T) => void;
+  readonly log: Log;
 }
 
 // Between a read and a write lie milliseconds: somebody who is faster that often writes a hundred times a second.
 const mostTries = 6;
+
+/**
+ * Ready has another status or reason than before, or a Stalled object is Stalled again for another spec. A warning for
+ * what stays so until a person acts. What is written without such a change, counters and times, is no news.
+ */
+function logChange<T extends ObjectWithStatus>({ type, log }: StatusWriterDeps<T>, before: T, after: T): void {
+  const was = conditionOf(before, "Ready");
+  const is = conditionOf(after, "Ready");
+  if (is === undefined) return;
+  const isStalled = conditionOf(after, "Stalled")?.status === "True";
+  const isOtherSpec = isStalled && was?.observedGeneration !== is.observedGeneration;
+  if (was?.status === is.status && was.reason === is.reason && !isOtherSpec) return;
+  const { status: ready, reason, message } = is;
+  const needsPerson = isStalled || reason === "StartOutcomeUnknown";
+  const facts = { kind: type.kind, object: objectKey(after.metadata), ready, reason, message };
+  if (needsPerson) log.warn(facts, "object changed state");
+  else log.info(facts, "object changed state");
+}
+
+function conditionOf({ status = {} }: ObjectWithStatus, type: string): Condition | undefined {
+  return findCondition((status as { readonly conditions?: readonly Condition[] }).conditions, type);
+}
 
 async function patchStatus<T extends ObjectWithStatus>(
   { kube, type }: StatusWriterDeps<T>,

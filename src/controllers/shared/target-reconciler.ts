@@ -208,9 +208,6 @@ async function report<T extends TargetObject, O, C extends TargetConclusion, X>(
     const before = stored.status?.conditions;
     const passage = stalledPassage({ before, after: status.conditions, action: "Reconcile" });
     for (const draft of [...events, ...passage]) deps.events.record(written.object, draft);
-    // One line per decision: that a change was applied is told already, and what is merely under way or well is not news.
-    const isTrouble = kind === "stalled" || kind === "retrying";
-    context.log[isTrouble ? "info" : "debug"]({ kind, reason }, "status written");
   }
   const next = steps.nextPass?.(stored, status, conclusion.next) ?? conclusion.next;
   return outcomeOf(next, { priority: priorityOf(kind, next), message: `${reason}: ${message}` });

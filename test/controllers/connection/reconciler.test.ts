@@ -197,6 +197,7 @@ class ConnectionScene {
       schedule: new LookSchedule({ clock, random }),
       validationPeriodMs: hourMs,
       statusWriter: createStatusWriter<NorthflankConnection>({
+        log: this.logged.log,
         kube: strictFake<KubeClient>("kube", {
           patch: async <T extends KubeObject>(...[, , { body }]: Parameters<KubeClient["patch"]>): Promise<T> => {
             if (this.failStatusIn-- === 0) {

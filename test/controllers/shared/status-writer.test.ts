@@ -3,6 +3,7 @@ import { createStatusWriter, type ObjectWithStatus } from "../../../src/controll
 import type { KubeClient } from "../../../src/kube/client.ts";
 import { KubeError, type KubeErrorCode } from "../../../src/kube/errors.ts";
 import { type KubeObject, leases } from "../../../src/kube/types.ts";
+import { fakeLog } from "../../support/fake-log.ts";
 import { neverAborted, strictFake } from "../../support/strict-fake.ts";
 
 const object = {
@@ -23,7 +24,9 @@ function setUp(error?: KubeErrorCode, server: { readonly live?: ObjectWithStatus
       if (error !== undefined && reads <= (server.outrun ?? 0)) {
         throw new KubeError({ code: error, step: "patch", detail: "scripted" });
       }
-      return { ...object, metadata: { ...object.metadata, resourceVersion: "6" } } as unknown as T;
+      const { status } = body as { readonly status: object };
+      const answer = { ...object, metadata: { ...object.metadata, resourceVersion: "6" } };
+      return { ...answer, status: { ...object.status, ...status } } as unknown as T;
     },
     get: async <T extends KubeObject>(): Promise<T> => {
       reads += 1;
@@ -32,7 +35,8 @@ function setUp(error?: KubeErrorCode, server: { readonly live?: ObjectWithStatus
     },
   });
   const overlay = (answer: ObjectWithStatus) => overlaid.push(answer.metadata.resourceVersion);
-  return { sent, overlaid, writer: createStatusWriter<ObjectWithStatus>({ kube, type: leases, overlay }) };
+  const { log, lines } = fakeLog();
+  return { sent, overlaid, lines, writer: createStatusWriter<ObjectWithStatus>({ kube, type: leases, overlay, log }) };
 }
 
 describe("a status", () => {
@@ -128,5 +132,48 @@ describe("a status", () => {
   test("that cannot be written fails the pass", async () => {
     const { writer } = setUp("unavailable");
     await expect(writer.write(object, { observedGeneration: 2 }, neverAborted())).rejects.toThrow("[unavailable]");
+  });
+});
+
+describe("the log", () => {
+  type Summary = readonly [status: string, reason: string, stalled?: "Stalled", generation?: number];
+  const statusOf = ([status, reason, stalled, observedGeneration = 2]: Summary, count = 0) => ({
+    count,
+    conditions: [
+      { type: "Ready", status, reason, message: `about ${reason}`, observedGeneration },
+      ...(stalled === undefined ? [] : [{ type: stalled, status: "True", reason, message: "", observedGeneration }]),
+    ],
+  });
+
+  async function linesOf(before: Summary | undefined, after: Summary, error?: KubeErrorCode) {
+    const { lines, writer } = setUp(error);
+    const known = before === undefined ? object : { ...object, status: statusOf(before) };
+    await writer.write(known, statusOf(after, 1), neverAborted()).catch(() => undefined);
+    return lines;
+  }
+
+  test.each<readonly [string, Summary | undefined, Summary, "info" | "warn"]>([
+    ["a first state", undefined, ["Unknown", "RollingOut"], "info"],
+    ["another status", ["Unknown", "RollingOut"], ["True", "InSync"], "info"],
+    ["another reason", ["False", "RemoteUnavailable"], ["False", "RequestTimeout"], "info"],
+    ["Stalled, which needs a person", ["True", "InSync"], ["False", "AuthenticationFailed", "Stalled"], "warn"],
+    ["Stalled for another spec", ["False", "InvalidSpec", "Stalled", 1], ["False", "InvalidSpec", "Stalled"], "warn"],
+    ["a start that a person has to resolve", ["Unknown", "RecoveringRun"], ["Unknown", "StartOutcomeUnknown"], "warn"],
+  ])("has one line with the message for %s", async (_, before, after, level) => {
+    const [ready, reason] = after;
+    const fields = { kind: "Lease", object: "n/a", ready, reason, message: `about ${reason}` };
+    expect(await linesOf(before, after)).toEqual([{ level, message: "object changed state", fields }]);
+  });
+
+  test.each<readonly [string, Summary]>([
+    ["a ready object", ["True", "InSync"]],
+    ["a stalled object", ["False", "PermissionDenied", "Stalled"]],
+    ["an object that is retried", ["False", "RemoteUnavailable"]],
+  ])("has no line for %s whose status is written and whose state stays", async (_, summary) => {
+    expect(await linesOf(summary, summary)).toEqual([]);
+  });
+
+  test("has no line for what was not written", async () => {
+    expect(await linesOf(["Unknown", "RollingOut"], ["True", "InSync"], "unavailable")).toEqual([]);
   });
 });
