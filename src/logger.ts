@@ -99,10 +99,10 @@ export function standardOutput(): DestinationStream {
 }
 
 /**
- * Errors of a boundary: their message says what was tried and what came of it, and their stack shows nothing but the
- * inside of a transport.
+ * Errors of a boundary, and what a reconcile makes of them: their message says what was tried and what came of it, and
+ * their stack shows nothing but the inside of a transport, or of the operator.
  */
-const withoutStack: ReadonlySet<string> = new Set(["KubeError", "NorthflankError"]);
+const withoutStack: ReadonlySet<string> = new Set(["KubeError", "NorthflankError", "ReconcileError"]);
 
 /** Name, code, message and stack, causes included by name and code only: a foreign error's message may quote a header. */
 function serializeError(error: unknown): object {

@@ -4,6 +4,7 @@ import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import { KubeError } from "../src/kube/errors.ts";
 import { createLogger, logKeys } from "../src/logger.ts";
+import { ReconcileError } from "../src/runtime/outcome.ts";
 
 function capture(format: "json" | "pretty", level = "info") {
   const lines: string[] = [];
@@ -43,6 +44,12 @@ test("an error of the Kubernetes API is written without a stack, which shows the
   expect(last().err).toEqual({ type: "KubeError", message: "[forbidden] list pets: no" });
   log.warn({ err: new TypeError("a bug") }, "watch interrupted");
   expect(last().err.stack).toContain("logger.test.ts");
+});
+
+test("what a reconcile says of an unreachable Northflank is written without a stack", () => {
+  const { log, last } = capture("json");
+  log.warn({ err: new ReconcileError("RemoteUnavailable: Northflank did not respond.") }, "reconcile failed");
+  expect(last().err).toEqual({ type: "ReconcileError", message: "RemoteUnavailable: Northflank did not respond." });
 });
 
 test.each(["token", "authorization", "data", "body", "runtimeEnvironment"])("the key %s is redacted", (key) => {

@@ -30,3 +30,8 @@ export interface Explanation {
   /** Whoever explains it has logged it: nobody else needs to. */
   readonly isLogged: boolean;
 }
+
+/** Why a reconcile failed, where that is known and said in the message: logs show it without a stack. */
+export class ReconcileError extends Error {
+  override readonly name = "ReconcileError";
+}

@@ -1,5 +1,5 @@
 // pure
-import type { Outcome, Priority } from "../../runtime/outcome.ts";
+import { type Outcome, type Priority, ReconcileError } from "../../runtime/outcome.ts";
 import { assertNever } from "../../util/assert-never.ts";
 import type { NextTry } from "./remote-verdict.ts";
 
@@ -19,7 +19,7 @@ export function outcomeOf(next: NextPass, facts: { readonly priority: Priority; 
     case "recheck":
       return { kind: "recheck", afterMs: next.afterMs, priority: facts.priority };
     case "backoff": {
-      const error = new Error(facts.message);
+      const error = new ReconcileError(facts.message);
       const { notBeforeMs } = next;
       return notBeforeMs === undefined ? { kind: "retry", error } : { kind: "retry", error, notBeforeMs };
     }

@@ -1,5 +1,5 @@
 import type { PassContext, Reconcile } from "../../runtime/controller.ts";
-import { type ObjectKey, type Outcome, objectKey, type Priority } from "../../runtime/outcome.ts";
+import { type ObjectKey, type Outcome, objectKey, type Priority, ReconcileError } from "../../runtime/outcome.ts";
 import type { Clock } from "../../util/clock.ts";
 import { mergePatchBetween } from "../../util/merge-patch.ts";
 import type { Account } from "./accounts.ts";
@@ -196,14 +196,15 @@ async function report<T extends TargetObject, O, C extends TargetConclusion, X>(
   const { verdict, events } = conclusion;
   const { kind, reason, message } = verdict;
   // Whoever is not the leader any more leaves writing to the one who is.
-  if (deps.lease?.isLeaderFor(0) === false) throw new Error("the leadership was lost before the status was written");
+  if (deps.lease?.isLeaderFor(0) === false)
+    throw new ReconcileError("the leadership was lost before the status was written");
   const written = await deps.statusWriter.write(stored, status, context.statusSignal);
   if (written.kind === "gone") return { kind: "settled" };
   if (written.kind === "written") {
     if (isSoon(conclusion.next) && mergePatchBetween(written.object.status ?? {}, status) !== undefined) {
       // Recorded, and to be sent now: without the record the same would be recorded again and again.
       const text = "the API server has not stored the whole status; apply the CRDs of this version of the operator";
-      return { kind: "retry", error: new Error(text) };
+      return { kind: "retry", error: new ReconcileError(text) };
     }
     const before = stored.status?.conditions;
     const passage = stalledPassage({ before, after: status.conditions, action: "Reconcile" });

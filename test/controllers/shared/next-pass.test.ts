@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { type NextPass, outcomeOf, passIn } from "../../../src/controllers/shared/next-pass.ts";
+import { ReconcileError } from "../../../src/runtime/outcome.ts";
 
 const facts = { priority: "follow", message: "RemoteUnavailable: no answer." } as const;
 
@@ -11,11 +12,11 @@ test.each<readonly [NextPass, object]>([
   ],
   [
     { kind: "backoff", notBeforeMs: undefined },
-    { kind: "retry", error: new Error(facts.message) },
+    { kind: "retry", error: new ReconcileError(facts.message) },
   ],
   [
     { kind: "backoff", notBeforeMs: 7 },
-    { kind: "retry", error: new Error(facts.message), notBeforeMs: 7 },
+    { kind: "retry", error: new ReconcileError(facts.message), notBeforeMs: 7 },
   ],
 ])("%j is told to the controller as %j", (next, outcome) => {
   expect(outcomeOf(next, facts)).toStrictEqual(outcome);
