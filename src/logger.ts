@@ -89,7 +89,8 @@ function withoutSecretsInside(value: unknown, levels: number): unknown {
 
 /** Formats in this process and at once: a worker thread would survive neither bundling nor a crash. */
 function prettyLines(destination: DestinationStream): DestinationStream {
-  const format = prettyFactory({ ignore: "pid,hostname", translateTime: "SYS:HH:MM:ss.l", singleLine: true });
+  const time = "SYS:yyyy-mm-dd HH:MM:ss.l";
+  const format = prettyFactory({ ignore: "pid,hostname", translateTime: time, singleLine: true });
   return { write: (line) => destination.write(format(line)) };
 }
 

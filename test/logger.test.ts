@@ -78,6 +78,7 @@ test("pretty lines are for people: message and fields, no JSON", () => {
   const { log, lines } = capture("pretty");
   log.warn({ object: "default/api" }, "drift corrected");
   expect(lines.join("")).toMatch(/WARN.*drift corrected.*"object":"default\/api"/);
+  expect(lines.join("")).toMatch(/^\[\d{4}-\d{2}-\d{2} \d{2}:\d{2}:\d{2}\.\d{3}\] /);
 });
 
 const src = resolve(fileURLToPath(import.meta.url), "../../src");
