@@ -49,7 +49,7 @@ process.exitCode = await runProgram({
       // Whatever gets this far was expected by nobody: the state of the program is unknown, so it ends and starts anew.
       for (const event of ["uncaughtException", "unhandledRejection"] as const) {
         process.on(event, (error) => {
-          log.error({ err: error }, "unexpected error, ending");
+          log.error({ err: error }, "unexpected error, exiting");
           process.exit(1);
         });
       }
@@ -57,7 +57,7 @@ process.exitCode = await runProgram({
       for (const signal of ["SIGTERM", "SIGINT"] as const) {
         process.on(signal, () => {
           if (stop.signal.aborted) process.exit(1);
-          log.info({ signal }, "stopping; a second signal ends at once");
+          log.info({ signal }, "stopping, second signal exits immediately");
           stop.abort(new Error(`${signal} was received`));
         });
       }

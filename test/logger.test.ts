@@ -33,7 +33,7 @@ test("is silent below its level", () => {
 test("an error is written with its name, message and stack; of its cause only name and code", () => {
   const { log, last } = capture("json");
   const cause = Object.assign(new Error("header authorization: Bearer s3cret"), { code: "ECONNRESET" });
-  log.error({ err: new Error("call failed", { cause }) }, "pass failed");
+  log.error({ err: new Error("call failed", { cause }) }, "reconcile failed");
   expect(last().err).toMatchObject({ type: "Error", message: "call failed", cause: "Error ECONNRESET" });
   expect(JSON.stringify(last())).not.toContain("s3cret");
 });
@@ -90,6 +90,15 @@ test("every key that the code logs under is in the list", () => {
   const used = new Set(sources.flatMap(keysLogged));
   expect(used.size).toBeGreaterThan(20);
   expect([...used].filter((key) => !(logKeys as readonly string[]).includes(key))).toEqual([]);
+});
+
+test("every message is a constant of at most six words, in the words of Kubernetes", () => {
+  const call = /\blog\w*(?:\??\.(?:debug|info|warn|error)|\[[^\]]+\])\((?:[^;]*?,\s*)"([^"]+)",?\s*\)/g;
+  const messages = sources.flatMap((text) => [...text.matchAll(call)].map(([, message = ""]) => message));
+  expect(messages.length).toBeGreaterThan(40);
+  expect(messages.filter((message) => message.split(" ").length > 6)).toEqual([]);
+  const dialect = /\b(?:pass(?:es)?|look(?:s|ing)?|told|tells?|let go|wakes?|woken|somebody|shall)\b|;/;
+  expect(messages.filter((message) => dialect.test(message))).toEqual([]);
 });
 
 test.each(logKeys)("the key %s is used by something that logs", (key) => {

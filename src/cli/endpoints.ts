@@ -40,7 +40,7 @@ export async function startEndpoints(deps: EndpointsDeps): Promise<AsyncDisposab
     routes: Readonly<Record<string, HttpRoute>>,
   ): Promise<void> => {
     if (address === undefined) return;
-    const onError = (err: unknown) => log.error({ err, endpoint }, "answering failed");
+    const onError = (err: unknown) => log.error({ err, endpoint }, "failed to serve request");
     const server = await startHttpServer({ ...address, routes, onError, clock: deps.clock });
     servers.push(server);
     log.info({ endpoint, address: server.address }, "listening");

@@ -155,11 +155,11 @@ async function kubeAccess({ config, env, clock, log }: OperatorOptions): Promise
     const { kubeconfig: path, context } = config;
     const source = { ...(path === undefined ? {} : { path }), ...(context === undefined ? {} : { context }) };
     const access = await loadKubeAccess(source, { clock, env });
-    if (access.isAnonymous) log.warn({}, "kubeconfig names no user, requests are anonymous");
+    if (access.isAnonymous) log.warn({}, "kubeconfig without user, requests are anonymous");
     return access;
   } catch (error) {
     if (!isKubeError(error, "config")) throw error;
-    log.error({ err: error }, "the way to Kubernetes cannot be used");
+    log.error({ err: error }, "failed to load the kubeconfig");
     return undefined;
   }
 }

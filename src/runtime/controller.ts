@@ -180,7 +180,7 @@ async function takeUsable(options: ControllerOptions, signal: AbortSignal): Prom
     if (item !== undefined) await options.whenUsable?.(signal);
     return item;
   } catch (error) {
-    if (!signal.aborted) options.log.error({ err: toError(error) }, "worker stopped: waiting for work failed");
+    if (!signal.aborted) options.log.error({ err: toError(error) }, "worker stopped unexpectedly");
     if (item !== undefined) options.queue.done(item.key);
     return undefined;
   }
@@ -204,7 +204,7 @@ class PassUnderWay {
       onGivenUp: () => {
         // What ignores every signal must not hold up its group for ever.
         queue.giveUp(item.key);
-        log.error({ durationMs: clock.monotonic() - startedMs }, "pass does not end; its worker goes on");
+        log.error({ durationMs: clock.monotonic() - startedMs }, "reconcile hangs, worker released");
       },
     });
     const context: PassContext = {
@@ -248,7 +248,7 @@ async function runContained(options: ControllerOptions, key: ObjectKey, context:
     if (context.signal.aborted) return { kind: "retry", error };
     options.observer?.panicked();
     const level = options.explain?.(error)?.isLogged ? "debug" : "error";
-    context.log[level]({ err: error }, "pass threw; it is retried with back-off");
+    context.log[level]({ err: error }, "reconcile panicked");
     const notBeforeMs = retryAfterOf(error, options.random);
     return notBeforeMs === undefined ? { kind: "retry", error } : { kind: "retry", error, notBeforeMs };
   }
@@ -276,7 +276,7 @@ function concludeContained(
     conclude(options, item, throttle, log, outcome, durationMs);
   } catch (error) {
     options.observer?.panicked();
-    log.error({ err: toError(error) }, "pass returned no outcome; it is retried with back-off");
+    log.error({ err: toError(error) }, "reconcile returned no outcome");
     options.queue.retry(item.key);
   }
 }
@@ -296,7 +296,7 @@ function conclude(
       throttle.release(item, log);
       queue.forget(item.key);
       observer?.passed("success", durationMs);
-      log.debug({ durationMs }, "pass settled");
+      log.debug({ durationMs }, "reconcile finished");
       return;
     case "recheck": {
       assertFinite(outcome.afterMs);
@@ -304,7 +304,7 @@ function conclude(
       queue.forget(item.key);
       queue.add(item.key, { afterMs, priority: outcome.priority });
       observer?.passed("requeue_after", durationMs);
-      log.debug({ durationMs, afterMs }, "pass done, looking again later");
+      log.debug({ durationMs, afterMs }, "reconcile finished, requeued");
       return;
     }
     case "retry": {
@@ -314,7 +314,7 @@ function conclude(
       queue.retry(item.key, notBeforeMs === undefined ? {} : { notBeforeMs });
       observer?.passed("error", durationMs);
       const level = options.explain?.(error)?.isLogged ? "debug" : "warn";
-      log[level]({ durationMs, err: error, failures: queue.failures(item.key) }, "pass failed, retrying");
+      log[level]({ durationMs, err: error, failures: queue.failures(item.key) }, "reconcile failed");
       return;
     }
     default:
@@ -394,11 +394,11 @@ class PassLimits {
     };
     const timeUp = () => {
       this.ranOut = true;
-      this.work.abort(new Error(`pass took longer than ${passTimeoutMs} ms`));
+      this.work.abort(new Error(`reconcile took longer than ${passTimeoutMs} ms`));
       this.#timer = clock.setTimer(over, statusGraceMs);
     };
     const over = () => {
-      this.status.abort(new Error(`pass took longer than ${passTimeoutMs} + ${statusGraceMs} ms`));
+      this.status.abort(new Error(`reconcile took longer than ${passTimeoutMs} + ${statusGraceMs} ms`));
       this.#timer = clock.setTimer(() => this.#abandon(), abandonAfterMs);
     };
     this.#timer = clock.setTimer(takesLong, setAsideAfterMs);

@@ -323,7 +323,7 @@ export class LeaderElection implements Leadership {
       // Kept for readiness: it is no failure once, but a namespace that does not exist says so for ever.
       this.#lastError = toError(error);
       this.#reached();
-      this.#log.debug({ err: error }, "somebody else was faster");
+      this.#log.debug({ err: error }, "another replica wrote the lease first");
       this.#input({ kind: "conflicted" });
       return;
     }
@@ -333,7 +333,7 @@ export class LeaderElection implements Leadership {
     // The first one says it; that it lasts is seen in readiness, and at the end of the leadership.
     const isNews = this.#failures === 1 && this.#options.explain?.(this.#lastError) === undefined;
     const level = isNews ? "warn" : "debug";
-    this.#log[level]({ err: this.#lastError, failures: this.#failures }, "attempt to hold the lease failed");
+    this.#log[level]({ err: this.#lastError, failures: this.#failures }, "failed to acquire or renew lease");
     this.#input({ kind: "failed" });
   }
 
@@ -363,7 +363,7 @@ export class LeaderElection implements Leadership {
     } catch (error) {
       // A conflict means that it is not ours any more. Anything else: it runs out by itself.
       if (!(error instanceof KubeError && error.code === "conflict")) {
-        this.#log.info({ err: toError(error) }, "failed to release the lease, it expires");
+        this.#log.info({ err: toError(error) }, "failed to release lease");
       }
     } finally {
       timer.cancel();

@@ -164,7 +164,7 @@ async function start(
     }
     return leading;
   } catch (error) {
-    if (!signal.aborted) log.error({ err: error }, "leadership cannot be had");
+    if (!signal.aborted) log.error({ err: error }, "failed to acquire leadership");
     return undefined;
   }
 }
@@ -221,17 +221,17 @@ async function stop(options: ManagerOptions, graceMs: number): Promise<void> {
   const { caches, controllers, leadership, clock, log } = options;
   const passesMs = graceMs * (1 - reservedShare);
   log.info({ graceMs }, "stopping");
-  const passes = deadline(clock, passesMs, "time for passes is over");
+  const passes = deadline(clock, passesMs, "shutdown left no more time for reconciles");
   const all = deadline(clock, graceMs, "grace period is over");
   const step = async (name: string, work: Promise<unknown> | undefined): Promise<void> => {
     try {
       // A step that ignores its signal costs the rest of the grace period, and no more.
       await Promise.race([work, aborted(all.signal)]);
     } catch (error) {
-      log.error({ err: error, step: name }, "stopping: a step failed, going on");
+      log.error({ err: error, step: name }, "shutdown step failed");
     }
   };
-  await step("passes", Promise.all(controllers.map(({ controller }) => controller.drain(passes.signal))));
+  await step("reconciles", Promise.all(controllers.map(({ controller }) => controller.drain(passes.signal))));
   passes.cancel();
   await step("flush", options.flush?.(all.signal));
   await step("events", options.drainEvents?.(all.signal));
@@ -264,7 +264,7 @@ function controllerChecks(
     const dueMs = queue.oldestDueMs();
     const { longestRunningMs } = queue.stats();
     const overdue = dueMs > overdueMs ? `oldest due object waits for ${seconds(dueMs)}` : undefined;
-    const stuck = longestRunningMs > overdueMs ? `a pass runs for ${seconds(longestRunningMs)}` : undefined;
+    const stuck = longestRunningMs > overdueMs ? `a reconcile runs for ${seconds(longestRunningMs)}` : undefined;
     const problem = progress.problemOf(managed) ?? overdue ?? stuck;
     // A standby does not run either, and lacks nothing: it is the missing leader that is worth a word.
     const isLeaderless = problem === undefined && progress.isLeaderless();

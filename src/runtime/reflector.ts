@@ -491,7 +491,7 @@ export class Reflector<T extends Cacheable, I extends string = never> {
     wake(this.#waiters);
     wake(this.#settledWaiters);
     observer?.listed({ objects: collected.size, mode });
-    this.#log.debug({ objects: collected.size, mode, resourceVersion }, "listed");
+    this.#log.debug({ objects: collected.size, mode, resourceVersion }, "listed objects");
   }
 
   /** Whether the store took the list. One object cannot make it fail; a bug can, and must show. */
@@ -518,7 +518,7 @@ export class Reflector<T extends Cacheable, I extends string = never> {
   #noticeRegression(resourceVersion: string): void {
     if (this.#hasRegressed) return;
     this.#hasRegressed = true;
-    this.#log.error({ resourceVersion, highest: this.#highest }, "resourceVersions went back; listing again");
+    this.#log.error({ resourceVersion, highest: this.#highest }, "resourceVersion went back, relisting");
     this.#options.observer?.regressed();
     this.#options.onRegression?.();
   }
@@ -579,7 +579,7 @@ export class Reflector<T extends Cacheable, I extends string = never> {
 
   #handlerFailed(error: unknown, key: ObjectKey): void {
     this.#options.observer?.handlerFailed();
-    this.#log.error({ err: toError(error), object: key }, "handler of a change threw");
+    this.#log.error({ err: toError(error), object: key }, "event handler panicked");
   }
 }
 

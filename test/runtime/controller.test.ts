@@ -426,7 +426,7 @@ describe("the time limit of a pass", () => {
     expect(keys()).toEqual(["hangs"]);
     await clock.advance(1);
     expect(keys()).toEqual(["hangs", "other"]);
-    expect(lines.map(({ message }) => message)).toContain("pass does not end; its worker goes on");
+    expect(lines.map(({ message }) => message)).toContain("reconcile hangs, worker released");
     queue.add("hangs");
     passes[1]?.end(settled);
     await settle();
@@ -496,7 +496,7 @@ describe("a pass that takes long", () => {
     const drained = controller.drain(AbortSignal.abort(new Error("grace period over")));
     await clock.advance(1_000);
     await drained;
-    expect(lines.map(({ message }) => message)).toContain("pass does not end; its worker goes on");
+    expect(lines.map(({ message }) => message)).toContain("reconcile hangs, worker released");
   });
 
   test.each([

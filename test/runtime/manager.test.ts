@@ -297,7 +297,7 @@ describe("readiness", () => {
     [
       "beyond it",
       300_001,
-      ["controller/pet: oldest due object waits for 300 s", "controller/owner: a pass runs for 300 s"],
+      ["controller/pet: oldest due object waits for 300 s", "controller/owner: a reconcile runs for 300 s"],
     ],
   ])("fails when the oldest due key is overdue or a pass hangs: %s", async (_, afterMs, expected) => {
     const { clock, petController, notReady } = await leading({ reconcile: () => new Promise(() => undefined) });
