@@ -1,5 +1,6 @@
 // pure
 import { isList, isObject } from "./crd.ts";
+import { otherNames } from "./other-names.ts";
 import type { ObjectSchema, Schema } from "./schema.ts";
 import type { Path } from "./stored.ts";
 import { didYouMean, suggest } from "./suggest.ts";
@@ -8,8 +9,8 @@ import { didYouMean, suggest } from "./suggest.ts";
 const maxPlaces = 3;
 
 /**
- * What to do about a field that is not known where it stands: the name that was probably meant, else the place where
- * there is a field of that name, else what is known here. `path` is from the root of the object.
+ * What to do about a field that is not known where it stands: the name that was probably meant or that it has here, else
+ * the place where there is a field of that name, else what is known here. `path` is from the root of the object.
  */
 export function unknownFieldRemedy(field: {
   readonly spec: ObjectSchema;
@@ -18,6 +19,8 @@ export function unknownFieldRemedy(field: {
 }): string {
   const { spec, path, known } = field;
   const name = String(path.at(-1));
+  const other = otherName(spec, path);
+  if (other?.isHere === true) return `did you mean ${JSON.stringify(other.field)}?`;
   if (suggest(name, known) !== undefined) return didYouMean(name, known);
   const hasTarget = Object.hasOwn(spec.properties, "projectId");
   const pasted = hasTarget && isOfTarget(path) && Object.hasOwn(ofNorthflank, name) ? ofNorthflank[name] : undefined;
@@ -25,6 +28,7 @@ export function unknownFieldRemedy(field: {
   // Every reference has a name: in none of them is a name that stands somewhere else missed.
   const places = hasTarget && name === "name" ? [] : placesOf(spec, name);
   if (places.length > 0 && places.length <= maxPlaces) return `it belongs in ${places.join(" or ")}`;
+  if (places.length === 0 && other !== undefined) return `did you mean ${other.field}?`;
   const inSpec = path.length === 1 ? suggest(name, Object.keys(spec.properties)) : undefined;
   return inSpec === undefined ? didYouMean(name, known) : `did you mean spec.${inSpec}?`;
 }
@@ -34,9 +38,27 @@ const ofNorthflank: Readonly<Record<string, string>> = {
   name: "the name is that of the target, and metadata.name is that of this object",
   deployment: "the source of a job is declared in a NorthflankDeployment with its jobId",
   vcsData: "the repository stays as it is set in Northflank",
+  replicas: "the number of instances stays as it is set in Northflank",
   instances: "the number of instances stays as it is set in Northflank",
   infrastructure: "where it runs stays as it is set in Northflank",
 };
+
+/** The field that has another name here: beside the unknown one, else in the only place of the spec that has it. */
+function otherName(spec: ObjectSchema, path: Path): { readonly field: string; readonly isHere: boolean } | undefined {
+  const name = String(path.at(-1));
+  if (path[0] === "metadata" || !Object.hasOwn(otherNames, name)) return undefined;
+  const found = (otherNames[name] ?? []).map((field) => ({ field, places: placesOf(spec, field.split(".")[0] ?? "") }));
+  const here = found.find(({ places }) => places.includes(placeOf(path)));
+  if (here !== undefined) return { field: here.field, isHere: true };
+  const there = found.find(({ places }) => places.length === 1);
+  return there && { field: `${there.places[0]}.${there.field}`, isHere: false };
+}
+
+/** The object that holds the field, as {@link placesOf} writes it. */
+function placeOf(path: Path): string {
+  const parts = path.slice(0, -1).map((part) => (typeof part === "number" ? "[]" : `.${part}`));
+  return parts.join("").slice(1);
+}
 
 /** Right in the spec, or in an object of it: where the body of a call is pasted. Not in metadata, nor in a reference. */
 function isOfTarget(path: Path): boolean {
