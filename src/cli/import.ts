@@ -19,6 +19,7 @@ import { importJob } from "../tools/imported-job.ts";
 import { buildServiceReason, type Imported, type ImportTarget, importService } from "../tools/imported-service.ts";
 import { createNames } from "../tools/kubernetes-name.ts";
 import { type ProjectContents, type Reading, readProject } from "../tools/read-project.ts";
+import { explained, withRemedy } from "../tools/remote-remedy.ts";
 import { assertNever } from "../util/assert-never.ts";
 import type { Clock } from "../util/clock.ts";
 import { formatImport, type ImportedItem } from "./imported-text.ts";
@@ -123,7 +124,7 @@ async function importProject(
   const contents = await readContents(remote, remoteSettings, asked, deps.clock);
   remote.progress.clear();
   if (contents.kind === "failed") {
-    io.err(`northflank-operator import: ${plainLine(contents.error.message)}\n${remote.spent()}\n`);
+    io.err(`northflank-operator import: ${plainLine(explained(contents.error))}\n${remote.spent()}\n`);
     return 1;
   }
   const { services, jobs, isTruncated } = contents.contents;
@@ -217,11 +218,15 @@ function itemOf<T>(what: string, reading: Reading<T>, toManifest: (value: T) => 
     case "failed":
       return {
         title,
-        imported: { kind: "left-out", reason: `it could not be read: [${reading.error.code}] ${reading.error.detail}` },
+        imported: { kind: "left-out", reason: unreadReason(reading.error) },
       };
     default:
       return assertNever(reading, "reading");
   }
+}
+
+function unreadReason(error: NorthflankError): string {
+  return withRemedy(`it could not be read: [${error.code}] ${error.detail}`, error);
 }
 
 // Where the manifests expect the token; nothing else depends on it.

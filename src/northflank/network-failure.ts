@@ -7,11 +7,26 @@ export interface NetworkFailure {
   readonly cause?: unknown;
 }
 
+/** The call that failed: the host (and port) it was for, and whether a byte was sent. */
+interface CallContext {
+  readonly host: string;
+  readonly isSent: boolean;
+}
+
 /**
  * Says in our words what a network error of undici, Node or TLS means. Their messages stay out of ours: some quote what
  * was received.
+ *
+ * *Guarantees*: a failure to connect names the host, and the name that could not be resolved if that is another one (a
+ * proxy's).
  */
-export function networkFailure(error: unknown, context: { readonly isSent: boolean }): NetworkFailure {
+export function networkFailure(error: unknown, context: CallContext): NetworkFailure {
+  const failure = failureOf(error, context);
+  if (context.isSent || (failure.code !== "unreachable" && failure.code !== "tls")) return failure;
+  return { ...failure, detail: `no connection to ${context.host}: ${failure.detail}` };
+}
+
+function failureOf(error: unknown, context: CallContext): NetworkFailure {
   const code = codeOf(error);
   // A parser error carries the received bytes in a field, so it is not even kept as the cause. It may come without a code.
   if (code.startsWith("HPE_") || (error instanceof Error && error.name === "HTTPParserError"))
@@ -20,13 +35,23 @@ export function networkFailure(error: unknown, context: { readonly isSent: boole
   if (refusal !== undefined) return refusal;
   const known = codes[code];
   if (known !== undefined && !(known.code === "unreachable" && context.isSent))
-    return { ...known, detail: `${known.detail} (${code})`, cause: error };
+    return { ...known, detail: `${known.detail}${unresolvedOf(error, context.host)} (${code})`, cause: error };
   if (/^(CERT_|ERR_TLS_|ERR_SSL_)|CERT|SIGNATURE/.test(code)) {
     return { code: "tls", detail: `the certificate was not accepted (${code})`, cause: error };
   }
   if (context.isSent)
     return { code: "interrupted", detail: `the connection broke after sending (${code})`, cause: error };
-  return { code: "unreachable", detail: `no connection (${code})`, cause: error };
+  return { code: "unreachable", detail: `it could not be made (${code})`, cause: error };
+}
+
+/** `, "proxy.example"`: the host name that a failed lookup was for, where it is not that of the call. */
+function unresolvedOf(error: unknown, host: string): string {
+  for (const candidate of [error, causeOf(error), firstOf(error)]) {
+    const name = candidate instanceof Error && "hostname" in candidate ? candidate.hostname : undefined;
+    if (typeof name !== "string" || !/^[A-Za-z0-9._-]{1,253}$/.test(name)) continue;
+    return host.replace(/:\d+$/, "") === name.toLowerCase() ? "" : `, ${JSON.stringify(name)}`;
+  }
+  return "";
 }
 
 /**

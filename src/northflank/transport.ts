@@ -318,10 +318,16 @@ function exchange(context: {
           const answer = { ...head, body: readBody(head, chunks, failure) };
           end(() => resolve(answer));
         },
-        onResponseError: (_controller, error) => fail(failure(networkFailure(error, { isSent }))),
+        onResponseError: (_controller, error) =>
+          fail(failure(networkFailure(error, { host: hostOf(request.origin), isSent }))),
       },
     );
   });
+}
+
+/** The host of an origin, with the port where it is not the usual one. */
+function hostOf(origin: string): string {
+  return new URL(origin).host;
 }
 
 function headersOf(request: TransportRequest, userAgent: string): Record<string, string> {

@@ -16,6 +16,7 @@ import type { OfflineCluster } from "./offline-cluster.ts";
 import { type Patience, patiently } from "./patience.ts";
 import { failure, held, type Planned, planBlocked, planDeployment, toldOf } from "./planned.ts";
 import { planJob } from "./planned-job.ts";
+import { explained } from "./remote-remedy.ts";
 
 export interface PlannerDeps {
   readonly cluster: OfflineCluster;
@@ -90,7 +91,8 @@ function withoutReferences(object: NorthflankJob): NorthflankJob {
 
 /** One object must not end the plan of the others. The message of an error that nobody expected may hold a secret. */
 function asFailure(error: unknown): Planned {
-  if (isNorthflankError(error) || isKubeError(error)) return failure(error.message);
+  if (isNorthflankError(error)) return failure(explained(error));
+  if (isKubeError(error)) return failure(error.message);
   return failure(`a bug of this program stopped the plan of this object (${toError(error).name}); please report it`);
 }
 

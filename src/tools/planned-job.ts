@@ -14,6 +14,7 @@ import {
   policyNotes,
   toldOf,
 } from "./planned.ts";
+import { explained } from "./remote-remedy.ts";
 
 /** What the decision of the controller of jobs means for somebody who has not applied the object yet. */
 export function planJob(object: NorthflankJob, observation: Observation, decision: Decision): Planned {
@@ -25,7 +26,7 @@ export function planJob(object: NorthflankJob, observation: Observation, decisio
     case "conflict":
       return conflict(observation.winner);
     case "failed":
-      return failure(observation.error.message);
+      return failure(explained(observation.error));
     case "invalid":
     case "rest":
       return decision.kind === "conclude"

@@ -9,6 +9,7 @@ import { warningsOf } from "../controllers/deployment/warnings.ts";
 import type { Verdict } from "../controllers/shared/verdict.ts";
 import { assertNever } from "../util/assert-never.ts";
 import { withoutFollowUp } from "./follow-up.ts";
+import { explained, withRemedy } from "./remote-remedy.ts";
 
 /** One field at Northflank that is not as declared. `from` is missing where Northflank has, or tells, nothing. */
 export interface PlannedChange {
@@ -62,7 +63,8 @@ export function planDeployment(object: NorthflankDeployment, observation: Observ
 /** Why an account cannot be used, for an object that has none to ask. */
 export function planBlocked(verdict: Verdict): Planned {
   if (verdict.reason === "ConnectionSuspended") return held("its connection is suspended");
-  if (verdict.reason === "AuthenticationFailed") return failure("the API refused the token (401)");
+  if (verdict.reason === "AuthenticationFailed")
+    return failure(withRemedy("the API refused the token (401)", { code: "unauthorized", denial: undefined }));
   return failure(toldOf(verdict));
 }
 
@@ -88,7 +90,7 @@ function planConclusion(object: NorthflankDeployment, observation: Observation, 
     case "conflict":
       return conflict(observation.winner);
     case "failed":
-      return failure(observation.error.message);
+      return failure(explained(observation.error));
     default:
       return planSeen(object, observation, conclusion);
   }

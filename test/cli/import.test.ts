@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { createValidator } from "../../src/api/validate.ts";
 import { runImport } from "../../src/cli/import.ts";
 import { readManifests } from "../../src/cli/manifest-reader.ts";
+import { systemClock } from "../../src/util/clock.ts";
 import { startToolScene, type ToolScene, toolToken } from "../support/tool-scene.ts";
 
 let scene: ToolScene;
@@ -176,6 +177,19 @@ describe("an import", () => {
     ]);
   });
 
+  test("from a host that is not there names it, and says what to check", async () => {
+    const address = ["--api-url=https://api.invalid:8443", "--allowed-api-hosts=api.invalid:8443", "--quota-wait=1s"];
+    const err: string[] = [];
+    const io = { out: () => {}, err: (text: string) => err.push(text), isTerminal: false, readStdin: async () => "" };
+    const deps = { env: { NORTHFLANK_API_TOKEN: toolToken }, io, clock: systemClock, random: () => 0 };
+    expect(await runImport(["--project=shop", ...address], deps)).toBe(1);
+    expect(err.join("")).toContain(
+      'could not list the services of project "shop": no connection to api.invalid:8443: ',
+    );
+    expect(err.join("")).toContain(". Check --api-url, DNS, HTTPS_PROXY and firewalls\n");
+    expect(err.join("")).not.toContain(toolToken);
+  });
+
   test("with a 401 that strays reads everything all the same", async () => {
     scene.northflank.rejectNextRequests(1);
     const { code, err } = await scene.run(runImport, ["--project=shop", "--service=api"]);
@@ -189,7 +203,7 @@ describe("an import", () => {
       "--service=api,web,storefront,builder,xyz,abc",
     ]);
     expect([code, namesOf(out)]).toEqual([1, ["NorthflankConnection default"]]);
-    expect(err).toContain("[unauthorized]");
+    expect(err).toMatch(/\[unauthorized\] .*\. Check the token \(NORTHFLANK_API_TOKEN or --token-file\), .*--team-id/);
     // Those that were under way together, and one check of the token.
     expect(scene.northflank.calls.length).toBeLessThanOrEqual(5);
     expect(scene.northflank.calls.filter(({ path }) => path === "/v1/auth")).toHaveLength(1);

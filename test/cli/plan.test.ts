@@ -348,7 +348,9 @@ describe("a plan", () => {
     const { code, objects, requests } = await planned(text.join(""));
     expect([code, new Set(objects.map(({ message }) => message.split(": ").at(-1)))]).toEqual([
       1,
-      new Set(["the API refused the token (401)"]),
+      new Set([
+        expect.stringMatching(/^the API refused the token \(401\)\. Check the token .*--token-file.*--team-id/),
+      ]),
     ]);
     // Those that were under way together, and one check of the token.
     expect(requests).toBeLessThanOrEqual(5);

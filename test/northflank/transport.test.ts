@@ -305,7 +305,9 @@ describe("a broken connection", () => {
     let sends = 0;
     const error = await failureOf(transportFor(origin).send(get(origin, { onSend: () => sends++ })));
     expect([error.code, error.sent, sends]).toEqual(["unreachable", false, 0]);
-    expect(error.message).toBe("[unreachable] could not try: the connection was refused (ECONNREFUSED)");
+    expect(error.message).toBe(
+      `[unreachable] could not try: no connection to ${new URL(origin).host}: the connection was refused (ECONNREFUSED)`,
+    );
   });
 
   test("that ends instead of an answer: it was sent", async () => {
