@@ -6,9 +6,9 @@ import type { Decision } from "../controllers/deployment/decision.ts";
 import type { Observation } from "../controllers/deployment/observation.ts";
 import { pauseText } from "../controllers/deployment/paused.ts";
 import { warningsOf } from "../controllers/deployment/warnings.ts";
+import { withoutFollowUp } from "../controllers/shared/follow-up.ts";
 import type { Verdict } from "../controllers/shared/verdict.ts";
 import { assertNever } from "../util/assert-never.ts";
-import { withoutFollowUp } from "./follow-up.ts";
 import { explained, withRemedy } from "./remote-remedy.ts";
 
 /** One field at Northflank that is not as declared. `from` is missing where Northflank has, or tells, nothing. */

@@ -19,6 +19,17 @@ test.each([
   expect(stalledPassage({ before, after, action: "Validate" })).toEqual(expected);
 });
 
+test.each([
+  [
+    "The token is refused (401). Put a valid one into the Secret. Looked at again in about 1s.",
+    "The token is refused (401). Put a valid one into the Secret.",
+  ],
+  ["Looked at again in about 1s.", "Looked at again in about 1s."],
+])("an Event promises no time, because it stays when the pause has grown: %s", (message, note) => {
+  const after = stalled("AuthenticationFailed").map((condition) => ({ ...condition, message }));
+  expect(stalledPassage({ before: [], after, action: "Reconcile" })).toMatchObject([{ note }]);
+});
+
 const raised = (reason: string, status: Condition["status"] = "True", observedGeneration = 1): readonly Condition[] => {
   const [condition] = stalled(reason, observedGeneration);
   return condition === undefined ? [] : [{ ...condition, type: "TokenExpiring", status }];

@@ -1,9 +1,9 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { withoutFollowUp } from "../../src/tools/follow-up.ts";
+import { withoutFollowUp } from "../../../src/controllers/shared/follow-up.ts";
 
-const controllers = join(import.meta.dirname, "../../src/controllers");
+const controllers = join(import.meta.dirname, "../../../src/controllers");
 
 /** All texts of a source file, those that are put together from several written as one; what is put in is an X. */
 function textsOf(source: string): readonly string[] {
