@@ -98,8 +98,8 @@ const suspended = {
     kind: "suspended",
     reason: "Suspended",
     message:
-      "spec.suspend is true: the token is not checked, and nothing is sent for the objects that use this connection. " +
-      "Goes on when it is false.",
+      "Reconciliation is suspended: the token is not checked, and nothing is sent for the objects that use this connection. " +
+      "Set spec.suspend to false to resume.",
   },
   credentialsValid: "as-before",
   failure: undefined,
@@ -170,7 +170,7 @@ function withExpiry(verdict: Verdict, { status }: NorthflankConnection, now: num
 function unsupported({ isAccepted }: TokenCheck & { kind: "unsupported" }, now: number): Judged {
   if (isAccepted) return accepted(undefined, now);
   const message =
-    "The API has no call that checks a token; the first ordinary call of an object that uses this connection tells whether " +
+    "The API has no call that checks a token; the first ordinary call of an object that uses this connection shows whether " +
     "it is accepted.";
   return {
     verdict: { kind: "ready", reason: "Progressing", message },

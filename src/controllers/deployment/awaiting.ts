@@ -143,7 +143,7 @@ function awaited(input: DecideInput, desire: Seen["desire"], build: SeenBuild): 
   const elapsedMs = phaseMs(input, desire, "WaitingForBuild");
   const longestMs = Math.max(longestBuildPollMs, rolloutPollIntervalMs);
   const afterMs = Math.round(Math.min(Math.max(rolloutPollIntervalMs, elapsedMs / 8), longestMs));
-  const often = `Looked at every ${formatDuration(rolloutPollIntervalMs)} to ${formatDuration(longestMs)}.`;
+  const often = `Polled every ${formatDuration(rolloutPollIntervalMs)} to ${formatDuration(longestMs)}.`;
   const message = `${awaitedText(build)} ${often}`;
   return { verdict: { kind: "progressing", reason: "WaitingForBuild", message }, next: { kind: "recheck", afterMs } };
 }
@@ -156,7 +156,7 @@ function stalledBy(
   const { reason, text, firstMs } = facts;
   const elapsedMs = phaseMs(input, desire, reason);
   const pauseMs = Math.min(Math.max(firstMs, elapsedMs / 4), slowProbeMs);
-  const message = `${text} Looked at again, more and more rarely; at once when the spec changes or a reconcile is requested.`;
+  const message = `${text} Polling continues at longer intervals, and at once when the spec changes or a reconcile is requested.`;
   const afterMs = Math.round(jittered(pauseMs, 0.2, input.random));
   return { verdict: { kind: "stalled", reason, message }, next: { kind: "recheck", afterMs } };
 }

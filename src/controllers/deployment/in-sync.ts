@@ -189,7 +189,7 @@ function notWaiting({ object }: DecideInput, seen: Seen, base: SameBase, rollout
 function rolloutFailedConclusion({ object, random }: DecideInput, seen: Seen, base: SameBase): Conclusion {
   const message =
     `Northflank has ${seen.desire.source}, but its rollout failed. See the containers and logs of the service in ` +
-    "Northflank; declare another source, or mend what it needs. Looked at again in about 1h.";
+    "Northflank; change the source, or fix the cause. Next check in about 1h.";
   return {
     ...base,
     verdict: { kind: "stalled", reason: "RolloutFailed", message },

@@ -45,7 +45,7 @@ export function fightConclusion(seen: Seen, pending: readonly Difference[]): Con
 
 /** Northflank's continuous deployment would replace the declared build, and the spec rejects that. */
 export function rejectedConclusion(seen: Seen, pending: readonly Difference[]): Conclusion {
-  const message = `${fightMessage}. Nothing is written, because spec.continuousDeployment is Reject. Looked at again in about 1h.`;
+  const message = `${fightMessage}. Nothing is written, because spec.continuousDeployment is Reject. Next check in about 1h.`;
   const base = differentBase(seen, pending, "ContinuousDeploymentEnabled", message);
   const isSame = pending.length === 0;
   return {
@@ -82,7 +82,7 @@ export function dependencyConclusion(seen: Seen, pending: readonly Difference[])
     };
   }
   if (waiting.length === 0) return undefined;
-  const message = `Not deployed yet: waits for runs to succeed: ${namesOf(waiting)}. Goes on as soon as they have.`;
+  const message = `Not deployed yet: waiting for runs to succeed: ${namesOf(waiting)}. The change is sent when they have.`;
   return {
     ...differentBase(seen, pending, "WaitingForDependency", message),
     verdict: { kind: "progressing", reason: "WaitingForDependency", message },
@@ -129,7 +129,9 @@ export function differentBase(
 
 /** The first few differences, for messages. */
 export function differencesText(pending: readonly Difference[]): string {
-  const shown = pending.slice(0, 3).map(({ path, from, to }) => `${path} is ${from ?? "not told"}, declared is ${to}`);
+  const shown = pending
+    .slice(0, 3)
+    .map(({ path, from, to }) => `${path} is ${from ?? "not returned"}, declared is ${to}`);
   return `${shown.join("; ")}${pending.length > 3 ? `; and ${pending.length - 3} more` : ""}`;
 }
 

@@ -85,7 +85,7 @@ export function decideRestore(input: DecideInput, seen: Seen, same: Conclusion):
   if (reason !== "RolloutFailed" && reason !== "RolloutTimedOut") return conclude(keepRecord(same, record));
   if (object.spec.managementPolicy === "Observe") return conclude(keepRecord(same, record));
   if (typeof good === "string") return conclude(nothingToRestore(same, good));
-  if (isDoubtful) return conclude(nothingToRestore(same, "Northflank does not tell which of the two sources it has"));
+  if (isDoubtful) return conclude(nothingToRestore(same, "Northflank does not return which of the two sources it has"));
   const hold = record === undefined ? heldBack(input, seen, same) : undefined;
   if (hold !== undefined) return conclude(hold);
   if (record === undefined) return conclude(intendRestore(input, same, { reason, good, desire: seen.desire }));

@@ -73,8 +73,8 @@ export function rollingMessage(options: {
   const timeoutMs = (options.object.spec.rollout?.timeoutSeconds ?? 900) * 1_000;
   const doing = options.isBuilding ? "is building" : "is rolling out";
   return (
-    `Northflank ${doing} ${options.desire.source}. Looked at every ` +
-    `${formatDuration(options.settings.rolloutPollIntervalMs)} to 1m; counts as failed at ` +
+    `Northflank ${doing} ${options.desire.source}. Polled every ` +
+    `${formatDuration(options.settings.rolloutPollIntervalMs)} to 1m; times out at ` +
     `${formatTime(options.sinceMs + timeoutMs)}.`
   );
 }
@@ -131,8 +131,8 @@ function timedOutConclusion(
 ): Conclusion {
   const message =
     `Northflank has ${seen.desire.source}, but its rollout was not complete within ${formatDuration(times.timeoutMs)}` +
-    `${stateText(seen.service)}. See the containers of the service in Northflank. Goes on being looked at, more ` +
-    "and more rarely, and is Ready when it completes after all.";
+    `${stateText(seen.service)}. See the containers of the service in Northflank. Polling continues ` +
+    "at longer intervals; the object becomes Ready if the rollout completes.";
   // Grows with the time that has passed, so that nothing needs to be counted and written.
   const pauseMs = Math.min(Math.max(firstLateProbeMs, times.elapsedMs / 4), slowProbeMs);
   return {
@@ -179,5 +179,5 @@ export function pollPauseMs(elapsedMs: number, leftMs: number, settings: Setting
 }
 
 function stateText({ rolloutStatus }: ServiceView): string {
-  return rolloutStatus === undefined ? " (it tells no state)" : ` (${rolloutStatus.slice(0, 32)})`;
+  return rolloutStatus === undefined ? " (no state returned)" : ` (${rolloutStatus.slice(0, 32)})`;
 }

@@ -24,7 +24,7 @@ export const suspendedConclusion: Omit<Conclusion, "sameDesire"> = {
   verdict: {
     kind: "suspended",
     reason: "Suspended",
-    message: "spec.suspend is true: nothing is read or written. Goes on when it is false.",
+    message: "Reconciliation is suspended. Set spec.suspend to false to resume.",
   },
   next: { kind: "never" },
 };
@@ -32,7 +32,7 @@ export const suspendedConclusion: Omit<Conclusion, "sameDesire"> = {
 /** An older object manages the same target. */
 export function conflictConclusion(winner: string, sameDesire: boolean | undefined): Conclusion {
   const message =
-    `NorthflankDeployment ${winner} is older and manages the same target; nothing is sent for this one. Delete one of ` +
+    `The target is already managed by the older NorthflankDeployment ${winner}; this object has no effect. Delete one of ` +
     "the two, or set spec.managementPolicy of one to Observe. This one takes over as soon as the other is gone or observes.";
   const verdict = { kind: "stalled", reason: "TargetConflict", message } as const;
   // The deletion or edit of the other wakes this object; this is the net below that.
@@ -73,6 +73,6 @@ export function jobRouteGoneMessage({ statement }: NorthflankError): string {
   return (
     `The job is there, but Northflank no longer has the deprecated call that this needs (${statement}). Give the ` +
     "image with each run in spec.deployment of a NorthflankJobRun, which needs no such call; or let the job follow a " +
-    "build service by Northflank's own continuous deployment; or use a service as target. Looked at again in about 1h."
+    "build service by Northflank's own continuous deployment; or use a service as target. Next check in about 1h."
   );
 }

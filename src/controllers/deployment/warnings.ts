@@ -49,7 +49,7 @@ export const fightMessage =
 function jobWarnings({ spec }: NorthflankDeployment, { id, runOnSourceChange }: TargetView): readonly Warning[] {
   const notTold =
     runOnSourceChange === undefined
-      ? " Northflank does not tell whether the job runs by itself when its source changes (runOnSourceChange)."
+      ? " Northflank does not return whether the job runs by itself when its source changes (runOnSourceChange)."
       : "";
   const deprecated =
     `The source of job "${id}" is read and changed by calls that Northflank has deprecated; it has no others. The ` +

@@ -186,7 +186,7 @@ function appliedEvent({ desire, cause, before, differences, redeploy }: Change):
   const { external, internal } = desire.body;
   const note =
     external === undefined && internal === undefined
-      ? `Sent what is to be started ${why}; the source stays as it is.`
+      ? `Set the command and entrypoint ${why}; the source is unchanged.`
       : `Set the source to ${desire.source} ${why}${from === undefined ? "" : ` (it was ${from})`}.`;
   return { type: "Normal", reason: "ChangeApplied", action: "Apply", note };
 }
@@ -209,7 +209,7 @@ function routeGoneConclusion(
     change.before.kind === "job"
       ? jobRouteGoneMessage(error)
       : `The service can be read, but not changed: ${error.statement}. Neither the deployment route nor the ` +
-        "patch of the service takes the change; use a newer version of the operator. Looked at again in about 1h.";
+        "patch of the service takes the change; use a newer version of the operator. Next check in about 1h.";
   return {
     verdict: { kind: "stalled", reason: "UnsupportedTarget", message },
     inSync: { status: "False", reason: "UnsupportedTarget", message: "The change was not accepted." },

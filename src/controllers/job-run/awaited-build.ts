@@ -69,7 +69,7 @@ export function decideBuild(situation: Situation, seen: SeenBuild, elapsedMs: nu
     }
     case "not-found": {
       const afterMs = Math.min(Math.max(firstMissingProbeMs, elapsedMs / 4), slowProbeMs);
-      const message = `${notFoundText(seen)} Checked again, ever more rarely; at once when a reconcile is requested.`;
+      const message = `${notFoundText(seen)} Polling continues at longer intervals, and at once when a reconcile is requested.`;
       return conclude(
         { kind: "stalled", reason: "BuildNotFound", message },
         { next: { kind: "recheck", afterMs: soonest(situation, afterMs), asks: true } },

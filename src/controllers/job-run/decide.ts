@@ -146,7 +146,7 @@ export function decideStarted(
       return decideNotStored(situation, report.fields);
     case "gateClosed": {
       if (report.isMarkRefused && isRefusedForGood(situation, givenUp)) return decideMarkRefused(situation, report.why);
-      const message = `${report.why} Nothing was sent; the start is tried again.`;
+      const message = `${report.why} Nothing was sent; the start is retried.`;
       const afterMs = Math.min(gateAgainMs * 2 ** Math.min(givenUp - 1, 10), longestGateAgainMs);
       return conclude(
         { kind: "progressing", reason: "StartingRun", message },
@@ -174,7 +174,7 @@ function isRefusedForGood({ object }: Situation, givenUp: number): boolean {
 
 function decideMarkRefused(situation: Situation, why: string): Conclusion {
   const message =
-    `${why} Nothing is sent to Northflank. The start is tried again about once an hour. Allow the operator to write this ` +
+    `${why} Nothing is sent to Northflank. The start is retried about once an hour. Allow the operator to write this ` +
     "annotation (RBAC, admission policies), and keep the annotations of the object below 256 KiB.";
   return conclude(
     { kind: "stalled", reason: "StatusNotStored", message },
@@ -241,7 +241,7 @@ function decideLost(situation: Situation, error: NorthflankError): Conclusion {
   const { settings } = situation;
   const waitMs = settleWaitMs(settings);
   const message =
-    `The answer to the start was lost (${error.code}); it is not sent again. The list of runs is searched for the run ` +
+    `No response to the start request (${error.code}). It is not retried; the run list is searched ` +
     `${formatDuration(waitMs)} after the start.`;
   return conclude(
     { kind: "progressing", reason: "RecoveringRun", message },
@@ -262,7 +262,7 @@ export function decideRestored(situation: Situation, leftMs: number): Conclusion
 
 /** The ledger, or a 429, says not before `retryAfterMs`: waiting, never a failure. */
 export function decideNoQuota(situation: Situation, retryAfterMs: number): Conclusion {
-  const message = `The account's request quota does not allow ${wantedNow(situation.object)} now. Goes on when it does.`;
+  const message = `The account's request quota does not allow ${wantedNow(situation.object)} now. Retried when it does.`;
   return conclude(
     { kind: "waiting", reason: "WaitingForQuota", message },
     {
@@ -275,7 +275,7 @@ export function decideNoQuota(situation: Situation, retryAfterMs: number): Concl
 function wantedNow(object: NorthflankJobRun): string {
   if (isUnresolved(object)) return "a search for the run";
   const attempt = latestAttempt(object);
-  return attempt !== undefined && attempt.completionTime === undefined ? "a look at the run" : "a start";
+  return attempt !== undefined && attempt.completionTime === undefined ? "a read of the run" : "a start";
 }
 
 // Own objects wake those that wait for them; this is the net below that, and how foreign runs are noticed.
@@ -309,14 +309,14 @@ function obstructionMessage(object: NorthflankJobRun, obstacles: readonly Obstac
   const others = obstacles.length > 1 ? ` and ${obstacles.length - 1} more` : "";
   switch (first?.kind) {
     case "unresolved":
-      return `Waits for ${first.name}${others}: nobody can tell yet whether its start has started a run of the job.`;
+      return `Waiting for ${first.name}${others}: it is not known yet whether its start started a run of the job.`;
     case "active": {
       const how = isReplacing ? "which is being aborted" : "whose run is active";
-      return `Waits for ${first.name}${others}, ${how} (concurrencyPolicy ${object.spec.concurrencyPolicy}).`;
+      return `Waiting for ${first.name}${others}, ${how} (concurrencyPolicy ${object.spec.concurrencyPolicy}).`;
     }
     default:
       return (
-        `Waits for run ${first?.name}${others} of the job, which this operator did not start and does not abort ` +
+        `Waiting for run ${first?.name}${others} of the job, which this operator did not start and does not abort ` +
         `(concurrencyPolicy ${object.spec.concurrencyPolicy}).`
       );
   }

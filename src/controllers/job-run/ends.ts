@@ -61,7 +61,7 @@ export function decideUnstartedEnd(situation: Situation, wish: Wish): Conclusion
   if (wish === "aborted") {
     const isOpen = isUnresolved(object) || isUnanswered || stateOf(object) === "marked";
     const message = isOpen
-      ? "Aborted while nobody could tell whether a run was started. Nothing more is started; look for a run in Northflank."
+      ? "Aborted while it was unknown whether a run was started. No more runs are started; check the runs of the job in Northflank."
       : "Aborted before a run was started.";
     const facts = { abortRequestedTime: object.status?.abortRequestedTime ?? time };
     return withFacts(finish(situation, { reason: "RunAborted", message, time }), facts);
@@ -69,7 +69,7 @@ export function decideUnstartedEnd(situation: Situation, wish: Wish): Conclusion
   if (latestAttempt(object) !== undefined) return finish(situation, deadlineEnd(object, time));
   const within = `within ${object.spec.startDeadlineSeconds} s (spec.startDeadlineSeconds)`;
   const message = isUnanswered
-    ? `The start without an answer was not repeated ${within}. Nobody can tell whether it started a run; look for one in Northflank.`
+    ? `The start without an answer was not repeated ${within}. It is unknown whether it started a run; check the runs of the job in Northflank.`
     : `The run was not started ${within}.`;
   return finish(situation, { reason: "StartDeadlineExceeded", message, time });
 }
@@ -92,7 +92,7 @@ export function decideLeave({ object }: Situation): Conclusion {
 
 function leavingMessage(object: NorthflankJobRun, isOpen: boolean): string {
   if (isOpen) {
-    return "The object is being deleted. Nobody can tell whether its last start has started a run: look into Northflank.";
+    return "The object is being deleted. It is unknown whether its last start started a run: check the runs of the job in Northflank.";
   }
   if (stateOf(object) !== "adopted") return "The object is being deleted; nothing is started.";
   return (

@@ -355,7 +355,7 @@ export function withDuplicate(conclusion: Conclusion, duplicateRunId: string): C
 /** Spec.suspend after the start: the run goes on in Northflank, nobody looks. */
 export function decideRest(situation: Situation): Conclusion {
   const { runId } = attemptOf(situation.object);
-  const message = `spec.suspend is true: run ${runId} goes on in Northflank and is not followed.`;
+  const message = `spec.suspend is true: run ${runId} continues in Northflank and is not followed.`;
   return conclude({ kind: "suspended", reason: "Suspended", message }, { next: untilDeadline(situation) });
 }
 
@@ -478,10 +478,10 @@ function decideDisappeared(
 const otherToken = "If the token was replaced by one of another account, it may go on there.";
 
 function goneWhy({ spec }: NorthflankJobRun, jobCreatedTime: string | undefined): string {
-  if (jobCreatedTime === undefined) return `nobody can tell how it ended. ${otherToken}`;
+  if (jobCreatedTime === undefined) return `it is not known how it ended. ${otherToken}`;
   return (
     `job ${spec.jobId} was deleted, and created again at ${jobCreatedTime}, after the start of the run. The runs of the ` +
-    "deleted job went with it, and nobody can tell how this one ended."
+    "deleted job went with it, and it is not known how this one ended."
   );
 }
 

@@ -28,8 +28,8 @@ export function decideMarked(situation: Situation, siblings: readonly Sibling[],
     return conclude({ kind: "stalled", reason: "CopyOfStartedRun", message }, { next: untilDeadline(situation) });
   }
   const message =
-    `The annotation ${startedRun} says that a run was started for this object before its status was lost. It is looked ` +
-    "for, and no other one is started.";
+    `The annotation ${startedRun} says that a run was started for this object before its status was lost. The run ` +
+    "list is searched for it, and no other run is started.";
   return conclude(
     { kind: "progressing", reason: "RecoveringRun", message },
     {

@@ -37,7 +37,7 @@ export function decideResolved(
   if (readBack.kind !== "none") return decideReadBack(situation, readBack, start);
   if (!options.isSecondEmpty) {
     const again = formatDuration(situation.settings.startSettleMs);
-    const message = `No new run was found for the start without an answer. Looked for once more after ${again}.`;
+    const message = `No new run was found for the start without an answer. The run list is searched again after ${again}.`;
     return recovering(message, situation.settings.startSettleMs);
   }
   const { object } = situation;
@@ -60,8 +60,8 @@ export function decideReadBack(situation: Situation, readBack: ReadBack, start: 
     case "tooEarly": {
       const message =
         saidBefore(situation.object, "RecoveringRun") ??
-        "A start was recorded and its answer is not known; it is not sent again. The list of runs is searched for the " +
-          "run as soon as nothing can be on its way any more.";
+        "A start was recorded and its answer is not known; it is not retried. The run list is searched " +
+          "once the request can no longer arrive.";
       return recovering(message, readBack.waitMs, false);
     }
     case "one":
@@ -102,8 +102,8 @@ function recovering(message: string, afterMs: number, asks = true): Conclusion {
 
 function outcomeUnknown(what: string): Conclusion {
   const message =
-    `${what} Look into Northflank, then set the annotation northflank-operator.io/resolve-start to the id of the run, ` +
-    "to retry, or to fail.";
+    `${what} Check the runs of the job in Northflank, then set the annotation northflank-operator.io/resolve-start to the ` +
+    'run ID, "retry" or "fail".';
   return conclude(
     { kind: "stalled", reason: "StartOutcomeUnknown", message },
     { next: { kind: "recheck", afterMs: slowProbeMs, asks: true }, isOutcomeUnknown: true },
@@ -114,7 +114,7 @@ function outcomeUnknown(what: string): Conclusion {
 function startAgain(start: StartRecord, why: "AtLeastOnce" | "retry"): Conclusion {
   const reason: Reason = why === "retry" ? "RetryingRun" : "StartOutcomeUnknown";
   const by = why === "retry" ? "as the annotation says" : "as startGuarantee AtLeastOnce says";
-  const message = `Nobody can tell which run the start without an answer started, if any; it is started again, ${by}.`;
+  const message = `It is unknown which run the start without an answer started, if any; it is started again, ${by}.`;
   return conclude(
     { kind: "progressing", reason: "RecoveringRun", message },
     {

@@ -146,7 +146,7 @@ export function owned(
 export function releasedEvents(released: readonly string[]): readonly EventDraft[] {
   if (released.length === 0) return [];
   const note =
-    `No longer managed, because the manifest names them no more: ${namesText(released)}. They keep the values that ` +
+    `No longer managed, because they were removed from the manifest: ${namesText(released)}. They keep the values that ` +
     "they have in Northflank.";
   return [{ type: "Normal", reason: "SettingsReleased", action: "Release", note }];
 }
@@ -182,8 +182,8 @@ export function inSyncMessage({ desire }: Seen, untold: number, isUnknown = fals
   const count = desire.leaves.length;
   const told = `Northflank has the declared settings (${count})`;
   if (untold === 0) return `${told}.`;
-  const rest = isUnknown ? "whether they are as declared is not known" : "they are as they were last sent";
+  const rest = isUnknown ? "whether they are as declared is not known" : "the last values sent are assumed";
   return untold === count
-    ? `Northflank does not tell the declared settings (${count}); ${rest}.`
-    : `${told}; of these it does not tell ${untold}: ${rest}.`;
+    ? `Northflank does not return the declared settings (${count}); ${rest}.`
+    : `${told}; of these it does not return ${untold}: ${rest}.`;
 }

@@ -15,7 +15,7 @@ export const suspendedConclusion: Omit<Conclusion, "sameDesire"> = {
   verdict: {
     kind: "suspended",
     reason: "Suspended",
-    message: "spec.suspend is true: nothing is read or written. Goes on when it is false.",
+    message: "Reconciliation is suspended. Set spec.suspend to false to resume.",
   },
   next: { kind: "never" },
 };
@@ -29,7 +29,7 @@ export function unsentSource(reason: Reason): Claim {
 /** An older object manages settings of the same job. */
 export function conflictConclusion(winner: string): Omit<Conclusion, "sameDesire"> {
   const message =
-    `NorthflankJob ${winner} is older and manages the same job; nothing is sent for this one. Put all settings into one ` +
+    `The job is already managed by the older NorthflankJob ${winner}; this object has no effect. Put all settings into one ` +
     "of the two, or set spec.managementPolicy of one to Observe. This one takes over as soon as the other is gone or observes.";
   const verdict = { kind: "stalled", reason: "TargetConflict", message } as const;
   // The deletion or edit of the other wakes this object; this is the net below that.

@@ -91,7 +91,7 @@ export function intentConclusion(
   if (!isResent && !replacesUntold(before, unsent)) return undefined;
   const message = isResent
     ? `Settings that Northflank did not keep are being sent once more, alone: ${pathsText(differences)}.`
-    : `Settings that Northflank does not tell are being sent: ${pathsText(unsent)}.`;
+    : `Settings that Northflank does not return are being sent: ${pathsText(unsent)}.`;
   const record = isResent
     ? { notKept: notKeptRecord(seen, differences, now) }
     : { applied: certainWhileSending(seen.desire, before) };
@@ -197,7 +197,7 @@ function routeGoneConclusion(
 ): Conclusion {
   const message =
     `The job can be read, but not changed: ${error.statement}. No call that patches a job takes the ` +
-    "settings; use a newer version of the operator. Looked at again in about 1h.";
+    "settings; use a newer version of the operator. Next check in about 1h.";
   return {
     verdict: { kind: "stalled", reason: "UnsupportedTarget", message },
     inSync: { status: "False", reason: "UnsupportedTarget", message: "The change was not accepted." },

@@ -33,14 +33,14 @@ export function connectionNotFound({ namespace, connectionName }: AccountRequest
   const verdict: Verdict = {
     kind: "stalled",
     reason: "ConnectionNotFound",
-    message: `${message} Goes on as soon as it is there.`,
+    message: `${message} Retried when it exists.`,
   };
   return blocked(verdict, recheckConnectionMs);
 }
 
 /** The connection says `suspend: true`. */
 export function connectionSuspended(name: string): Blocked {
-  const message = `NorthflankConnection "${name}" is suspended; nothing is sent. Goes on when its spec.suspend is false.`;
+  const message = `NorthflankConnection "${name}" is suspended; nothing is sent. Set its spec.suspend to false to resume.`;
   return blocked({ kind: "waiting", reason: "ConnectionSuspended", message }, recheckConnectionMs);
 }
 
@@ -100,7 +100,7 @@ export function tooManyRefused(title: string, namespace: string, recheckAfterMs:
 
 /** The Secret is missing, or holds no token. */
 export function secretUnusable(title: string, read: TokenRead & { kind: "unusable" }, recheckAfterMs: number): Blocked {
-  const message = `The token of ${title} cannot be used: ${read.problem}. Looked at again within a minute.`;
+  const message = `The token of ${title} cannot be used: ${read.problem}. Next check within a minute.`;
   // Missing rights may be a rollout of RBAC under way; a Secret with wrong content waits for a person.
   const kind = read.reason === "PermissionDenied" ? "retrying" : "stalled";
   return blocked({ kind, reason: read.reason, message }, recheckAfterMs);

@@ -4,8 +4,7 @@
  * How sentences begin that say what a running operator does next. The messages of verdicts have such a sentence written
  * into them; these are all there are, and a test finds new ones.
  */
-const openings =
-  /^(?:(?:Looked|Tried) (?:at )?again|Looked at (?:every|shortly)|Goes on|Polled every|Polling continues|Next check|Retrying|Retried|No retry)\b/;
+const openings = /^(?:Polled every|Polling continues|Next check|Retrying|Retried|No retry)\b/;
 
 /**
  * A message without what a running operator does next: a plan has no operator behind it, and an Event stands for an hour,

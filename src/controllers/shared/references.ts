@@ -103,7 +103,7 @@ export async function resolveReferences(options: {
     const { reason, message, missing } = error;
     // Rights may be on their way (a rollout of RBAC); everything else waits for a person.
     const kind = reason === "PermissionDenied" ? "retrying" : "stalled";
-    const next = kind === "retrying" ? "Tried again within a minute." : "Looked at again within a minute.";
+    const next = kind === "retrying" ? "Retrying within a minute." : "Next check within a minute.";
     return {
       kind: "blocked",
       verdict: { kind, reason, message: `${message} ${next}` },

@@ -127,7 +127,7 @@ export function judgeRemoteError(options: {
     case "retrying":
       return {
         ...common,
-        verdict: { kind, reason, message: `${saidOf(error)} Tried again with growing pauses. ${remedy}` },
+        verdict: { kind, reason, message: `${saidOf(error)} Retrying with back-off. ${remedy}` },
         failureClass: "Transient",
         next: { kind: "backoff", notBeforeMs: error.retryAfterMs },
       };
@@ -136,7 +136,7 @@ export function judgeRemoteError(options: {
       const pauseMs = Math.min(firstMs * 2 ** Math.min(options.failures, 16), longestMs);
       return {
         ...common,
-        verdict: { kind, reason, message: `${saidOf(error)} ${remedy} Looked at again ${about(pauseMs)}.` },
+        verdict: { kind, reason, message: `${saidOf(error)} ${remedy} Next check ${about(pauseMs)}.` },
         failureClass: "Terminal",
         next: { kind: "recheck", afterMs: Math.round(jittered(pauseMs, 0.2, random)) },
       };

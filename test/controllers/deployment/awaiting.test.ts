@@ -80,7 +80,7 @@ describe("a declared build", () => {
     expect(scene.state()).toBe(waiting);
     expect(scene.message()).toBe(
       `Build joyous-view-6290 of commit ${sha.slice(0, 12)} of service shop/builder is not over. It is deployed as soon as ` +
-        "it has succeeded. Looked at every 10s to 5m.",
+        "it has succeeded. Polled every 10s to 5m.",
     );
     expect(scene.northflank.takeCalls()).toEqual(["get api (change)", "list builds builder (change)"]);
     await scene.clock.advance(10_000);

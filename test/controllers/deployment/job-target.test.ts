@@ -295,7 +295,7 @@ describe("a job that runs by itself when its source changes", () => {
     scene.northflank.changeJob("etl", { runOnSourceChange: undefined });
     scene.has(jobDeployment());
     await scene.pass();
-    expect(scene.takeEvents()[0]).toMatch(/^Warning DeprecatedRoute: .*does not tell whether the job runs by itself/);
+    expect(scene.takeEvents()[0]).toMatch(/^Warning DeprecatedRoute: .*does not return whether the job runs by itself/);
   });
 
   test("is warned of no longer once it does not", async () => {

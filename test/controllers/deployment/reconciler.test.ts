@@ -626,7 +626,7 @@ describe("two objects with one target", () => {
     await scene.pass();
     expect(scene.northflank.takeCalls()).toEqual([]);
     expect(scene.state()).toContain("Stalled=True/TargetConflict Accepted=False/TargetConflict");
-    expect(scene.message()).toContain("shop/older is older");
+    expect(scene.message()).toContain("older NorthflankDeployment shop/older");
     await scene.pass("shop/older");
     expect(scene.northflank.takeCalls()).toEqual(["get api (change)", post]);
   });

@@ -717,7 +717,7 @@ describe("a source that Northflank does not tell", () => {
     await stepShowing("FAILED", untold);
     expect(scene.state()).toContain("Stalled=True/RolloutFailed");
     expect(scene.state()).toContain("Restored=False/NothingToRestore");
-    expect(scene.message()).toContain("Northflank does not tell which of the two sources it has");
+    expect(scene.message()).toContain("Northflank does not return which of the two sources it has");
     expect(scene.object().status?.lastGood?.deployment).toEqual(buildOf("main").deployment);
     await expectRest();
   });

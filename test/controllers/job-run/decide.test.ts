@@ -13,8 +13,8 @@ describe("a spent quota is told of what it holds back", () => {
     between: "a start",
     unresolved: "a search for the run",
     unknown: "a search for the run",
-    active: "a look at the run",
-    adopted: "a look at the run",
+    active: "a read of the run",
+    adopted: "a read of the run",
     // Never asked for.
     finished: "a start",
   };

@@ -343,7 +343,7 @@ test.each<readonly [string, (story: RunStory) => void, string]>([
   await story.clock.advance(10 * minute);
   expect(story.condition("Ready")).toBe(ready);
   expect(story.status().conditions?.find(({ type }) => type === "Ready")?.message).toMatch(
-    /[Nn]obody could tell|Nobody can tell/,
+    /it was unknown whether|It is unknown whether/,
   );
 });
 

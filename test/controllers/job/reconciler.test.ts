@@ -86,7 +86,7 @@ describe("named settings", () => {
     expect(made.northflank.takeCalls()).toEqual(["get settings of job migrate (change)"]);
     expect(made.object().status?.released).toMatchObject({ generation: 2, settings: ["backoffLimit"] });
     expect(made.takeEvents()).toEqual([
-      "Normal SettingsReleased: No longer managed, because the manifest names them no more: backoffLimit. They keep the " +
+      "Normal SettingsReleased: No longer managed, because they were removed from the manifest: backoffLimit. They keep the " +
         "values that they have in Northflank.",
     ]);
     expect(made.northflank.jobSettings.get("migrate")?.settings.settings).toEqual({ backoffLimit: 2 });
@@ -615,7 +615,7 @@ describe("managementPolicy", () => {
     await made.settle();
     expect(made.state()).toBe("Ready=True/Observed Accepted=True/Accepted InSync=Unknown/Observed -> Current");
     expect(made.message()).toBe(
-      "Northflank has the declared settings (3); of these it does not tell 2: whether they are as declared is not known.",
+      "Northflank has the declared settings (3); of these it does not return 2: whether they are as declared is not known.",
     );
   });
 });

@@ -86,19 +86,31 @@ describe("what a running operator would do next is not in a plan", () => {
 });
 
 test.each([
-  ["Build b-7 of api is running. Looked at every 10s to 5m.", "Build b-7 of api is running."],
+  ["Build b-7 of api is running. Polled every 10s to 5m.", "Build b-7 of api is running."],
   [
     "The request quota allows no such request now. Retrying in about 1m. Nothing needs to be done.",
     "The request quota allows no such request now. Nothing needs to be done.",
   ],
   [
-    "Northflank rolls out ghcr.io/acme/api:1.2. Looked at every 10s to 1m; counts as failed at 2026-01-01T00:15:00Z.",
+    "Northflank rolls out ghcr.io/acme/api:1.2. Polled every 10s to 1m; times out at 2026-01-01T00:15:00Z.",
     "Northflank rolls out ghcr.io/acme/api:1.2.",
   ],
-  ["Looked at again within a minute.", ""],
+  ["Next check within a minute.", ""],
   ["The image ghcr.io/acme/api:1.2 is not found.", "The image ghcr.io/acme/api:1.2 is not found."],
   ["Job tried-again goes on failing.", "Job tried-again goes on failing."],
   ["Not deployed yet. Next check in 1h.", "Not deployed yet."],
 ])("of %j a plan says %j", (message, told) => {
   expect(withoutFollowUp(message)).toBe(told);
+});
+
+/** Words that nobody else writes in a message; what to write instead is a plain verb: retry, poll, check, resume. */
+const ownWords =
+  /\b(?:looked (?:at|for)|look into|goes? on|tried again|growing pauses|nobody (?:can|could) tell|not tell|tells|told|let go|rarely|on its way|mend)\b/i;
+
+test("no message of a controller has words of its own for what everybody calls retry, poll, check or resume", () => {
+  const texts = readdirSync(controllers, { recursive: true, encoding: "utf8" })
+    .filter((file) => file.endsWith(".ts"))
+    .flatMap((file) => textsOf(readFileSync(join(controllers, file), "utf8")).map((text) => `${file}: ${text}`));
+  expect(texts.length).toBeGreaterThan(500);
+  expect(texts.filter((text) => ownWords.test(text))).toEqual([]);
 });

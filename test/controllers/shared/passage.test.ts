@@ -21,10 +21,10 @@ test.each([
 
 test.each([
   [
-    "The token is refused (401). Put a valid one into the Secret. Looked at again in about 1s.",
+    "The token is refused (401). Put a valid one into the Secret. Next check in about 1s.",
     "The token is refused (401). Put a valid one into the Secret.",
   ],
-  ["Looked at again in about 1s.", "Looked at again in about 1s."],
+  ["Next check in about 1s.", "Next check in about 1s."],
 ])("an Event promises no time, because it stays when the pause has grown: %s", (message, note) => {
   const after = stalled("AuthenticationFailed").map((condition) => ({ ...condition, message }));
   expect(stalledPassage({ before: [], after, action: "Reconcile" })).toMatchObject([{ note }]);

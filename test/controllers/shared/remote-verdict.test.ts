@@ -53,7 +53,7 @@ describe.each(Object.entries(table))("%s", (code, [kind, reason, failureClass, n
 
   test("says what was tried, what was seen and when it goes on", () => {
     expect(judged.verdict.message).toMatch(/^Could not get service "api" of project "shop": the detail\. /);
-    expect(judged.verdict.message).toMatch(/in about \d+|with growing pauses/);
+    expect(judged.verdict.message).toMatch(/in about \d+|with back-off/);
   });
 });
 
