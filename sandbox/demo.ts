@@ -1,6 +1,7 @@
 import { readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { northflankConnections, northflankDeployments, northflankJobRuns } from "../src/api/names.ts";
+import { kinds } from "../src/api/kinds.ts";
+import { northflankDeployments, northflankJobRuns } from "../src/api/names.ts";
 import { events, type KubeObject, type ResourceType } from "../src/kube/types.ts";
 import { readManifests, resourceTypeOf } from "../test/support/manifests.ts";
 import { narrator } from "./narrator.ts";
@@ -43,7 +44,7 @@ stopped.addEventListener("abort", () => {
 const { client, northflank, operator } = sandbox;
 northflank.observer = (call) => tell.call(call, northflank.quota());
 const watching = new AbortController();
-for (const type of [northflankConnections, northflankDeployments, northflankJobRuns, events]) void follow(type);
+for (const type of [...kinds.map((kind) => kind.type), events]) void follow(type);
 
 tell.step("Apply examples/: a connection, a service that shall run ghcr.io/acme/api:1.4.2, a run of the job migrate");
 const examples = readdirSync(join(root, "examples"))
@@ -91,11 +92,7 @@ await summary();
 
 async function summary(): Promise<void> {
   tell.step("What is there now");
-  const rows = await Promise.all(
-    [northflankConnections, northflankDeployments, northflankJobRuns].map((type) =>
-      client.list<Watched>(type, { namespace }),
-    ),
-  );
+  const rows = await Promise.all(kinds.map(({ type }) => client.list<Watched>(type, { namespace })));
   tell.objects(rows.flatMap(({ items }) => items));
   const posts = northflank.calls.filter(({ method }) => method !== "GET").length;
   tell.say(`

@@ -1,4 +1,5 @@
 import { once } from "node:events";
+import { kinds } from "../src/api/kinds.ts";
 import { controlPath } from "./northflank/control-api.ts";
 import { defaultToken } from "./northflank/server.ts";
 import type { LogLine } from "./operator-process.ts";
@@ -43,7 +44,7 @@ In another terminal (this file is of this sandbox alone, and goes with it):
 
   export KUBECONFIG=${sandbox.kubeconfigPath}
   kubectl apply -f examples/
-  kubectl get nfdeploy,nfrun,nfconn
+  kubectl get ${kinds.map(({ shortName }) => shortName).join(",")}
 
 What people and bad luck do to Northflank, for example:
 
