@@ -50,6 +50,11 @@ const stamps: readonly Stamp[] = [
     line: /^(npx northflank-operator@)\S+ crds$/m,
     value: ({ version }) => `${version} crds`,
   },
+  {
+    file: "docs/import-and-plan.md",
+    line: /^( +npx --yes northflank-operator@)\S+/m,
+    value: ({ version }) => version,
+  },
 ];
 
 const root = resolve(fileURLToPath(import.meta.url), "../../..");

@@ -74,6 +74,14 @@ describe("actions", () => {
     expect(own.filter(({ value }) => !existsSync(join(root, value)))).toEqual([]);
   });
 
+  test("of the page about plan are pinned as ours are", () => {
+    const page = readFileSync(join(root, "docs/import-and-plan.md"), "utf8");
+    const shown = [...page.matchAll(/^ +- uses: (.*)$/gm)].map(([, value = ""]) => value);
+    expect(shown.map((value) => value.split("@")[0])).toEqual(["actions/checkout", "actions/setup-node"]);
+    const ours = workflows.map(({ text }) => text).join("\n");
+    expect(shown.filter((value) => !ours.includes(`uses: ${value}\n`))).toEqual([]);
+  });
+
   test("leave no token in the checkout", () => {
     const checkouts = steps.filter(({ step }) => step.uses?.startsWith("actions/checkout@"));
     expect(checkouts.length).toBeGreaterThan(5);

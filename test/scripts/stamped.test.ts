@@ -20,6 +20,9 @@ test("another version and another repository reach every file that names them", 
   for (const old of [now.image, now.chart, now.repository, now.files, `tag: ${now.version}`, `tag: v${now.version}`]) {
     expect(lines.filter((line) => line.includes(old))).toEqual([]);
   }
+  expect(lines.filter((line) => line.includes("npx --yes northflank-operator"))).toEqual([
+    "          npx --yes northflank-operator@9.8.7 plan manifests/ --output github --ignore-runs || code=$?",
+  ]);
   const trimmed = lines.map((line) => line.trim());
   expect(trimmed).toEqual(
     expect.arrayContaining([
