@@ -251,6 +251,11 @@ describe("ports", () => {
     });
   });
 
+  test("are decimal, as the program reads them, with a zero in front too", () => {
+    const { container } = portsOf({ metricsBindAddress: ":01777", healthBindAddress: ":08081" });
+    expect(container).toEqual({ metrics: 1777, health: 8081 });
+  });
+
   test.each([0, "0"])("metrics are switched off by %j, with all that leads there", (off) => {
     expect(portsOf({ metricsBindAddress: off })).toEqual({
       container: { health: 8081 },
@@ -358,7 +363,9 @@ describe("the container", () => {
       { flags: { apiUrl: "https://api.northflank.com:8443/x", allowedApiHosts: ["api.northflank.com:8443"] } },
       [443, 6443, 8443],
     ],
+    [{ flags: { apiUrl: "https://api.northflank.com:0443" } }, [443, 6443]],
     [{ proxy: { httpsProxy: "http://proxy.example" } }, [443, 6443, 80]],
+    [{ proxy: { httpsProxy: "http://[::1]:03128/" } }, [443, 6443, 3128]],
     [{ networkPolicy: { egressPorts: [443] } }, [443]],
   ])("of %j may connect to %j", (values, ports) => {
     expect(egressPorts(render(values))).toEqual(ports);

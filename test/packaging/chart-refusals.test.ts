@@ -150,6 +150,34 @@ describe("the templates refuse", () => {
       { proxy: { httpsProxy: "http://me:hunter2@proxy.example" } },
       "proxy.httpsProxy contains credentials, which would be visible in the Deployment. Store the URL in a Secret and set proxy.existingSecret.name.",
     ],
+    ...[
+      "http://proxy.example/path",
+      "http://proxy.example?",
+      "http://proxy.example#x",
+      "http://",
+      "http://a:65536",
+    ].map((httpsProxy): [string, object, string] => [
+      `the proxy ${httpsProxy}`,
+      { proxy: { httpsProxy } },
+      "proxy.httpsProxy is not valid: a URL of a scheme, a host and a port is expected, such as http://proxy.example:3128.",
+    ]),
+    ...["https://api.northflank.com:0", "https://api.northflank.com:65536", "https://", "https://a?b", "a"].map(
+      (apiUrl): [string, object, string] => [
+        `the API ${apiUrl}`,
+        { flags: { apiUrl } },
+        "flags.apiUrl is not valid: a URL such as https://api.northflank.com is expected, without a query or a fragment.",
+      ],
+    ),
+    [
+      "a port that no machine has",
+      { flags: { metricsBindAddress: ":65536" } },
+      "flags.metricsBindAddress is :65536: a port of at most 65535 is expected.",
+    ],
+    [
+      "one port for two, written with a zero in front",
+      { flags: { healthBindAddress: ":08080" } },
+      "flags.metricsBindAddress and flags.healthBindAddress use the same port 8080. Set different ports.",
+    ],
     [
       "a port that nobody knows",
       { flags: { healthBindAddress: ":0" } },
@@ -270,6 +298,33 @@ describe("the templates refuse", () => {
     };
     expect(problems(values)).toHaveLength(4);
     expect(refusal(values)).not.toContain("hunter2");
+  });
+});
+
+describe("a URL that is none", () => {
+  const urls = [
+    "http://user:canary%ss@proxy:3128",
+    "http://user:ca nary@proxy:3128",
+    "http://user:canary/@proxy:3128",
+    "http://user:12/canary@proxy:3128",
+    "http://user:canary?@proxy:3128",
+    "http://user:canary#@proxy:3128",
+    "http://user:canary",
+    "http://[canary@proxy:3128",
+    "http://canary@[::1:3128",
+    "http://user:canary\n@proxy:3128",
+    "user:canary@proxy:3128",
+    "ftp://user:canary@proxy",
+    "://user:canary@proxy",
+    "canary",
+  ];
+
+  test.each(urls)("is refused and not quoted: %j", (url) => {
+    for (const values of [{ proxy: { httpsProxy: url } }, { flags: { apiUrl: url } }]) {
+      const message = refusal(values);
+      expect(message).toMatch(/- (proxy\.httpsProxy|flags\.apiUrl) (contains credentials|is not valid)/);
+      expect(message).not.toMatch(/canary|nary/);
+    }
   });
 });
 

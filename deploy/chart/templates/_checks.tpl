@@ -77,6 +77,8 @@ names the values and the remedy. Values that may hold a secret are never quoted.
 {{- end -}}
 {{- if contains "@" (.httpsProxy | default "") -}}
 {{- $problems = append $problems "proxy.httpsProxy contains credentials, which would be visible in the Deployment. Store the URL in a Secret and set proxy.existingSecret.name." -}}
+{{- else if and .httpsProxy (not (and (include "northflank-operator.urlPort" .httpsProxy) (regexMatch "^https?://[^/]+/?$" .httpsProxy))) -}}
+{{- $problems = append $problems "proxy.httpsProxy is not valid: a URL of a scheme, a host and a port is expected, such as http://proxy.example:3128." -}}
 {{- end -}}
 {{- end -}}
 {{- toYaml $problems -}}
@@ -90,6 +92,8 @@ names the values and the remedy. Values that may hold a secret are never quoted.
 {{- $port := include "northflank-operator.port" (get $settings .) -}}
 {{- if eq $port "0" -}}
 {{- $problems = append $problems (printf "flags.%s is %s: port 0 is a random port. Set another port, or set the value to 0 to disable the listener." . (get $settings .)) -}}
+{{- else if gt ($port | default "0" | atoi) 65535 -}}
+{{- $problems = append $problems (printf "flags.%s is %s: a port of at most 65535 is expected." . (get $settings .)) -}}
 {{- else if and $port (hasKey $seen $port) -}}
 {{- $problems = append $problems (printf "flags.%s and flags.%s use the same port %s. Set different ports." (get $seen $port) . $port) -}}
 {{- end -}}
@@ -119,18 +123,22 @@ names the values and the remedy. Values that may hold a secret are never quoted.
 {{- define "northflank-operator.check.api" -}}
 {{- $problems := list -}}
 {{- $settings := include "northflank-operator.settings" . | fromYaml -}}
-{{- $url := urlParse $settings.apiUrl -}}
-{{- $default := eq $url.scheme "https" | ternary ":443" ":80" -}}
-{{- $host := trimSuffix $default (lower $url.host) -}}
+{{- $port := include "northflank-operator.urlPort" $settings.apiUrl -}}
+{{- $https := hasPrefix "https:" $settings.apiUrl -}}
+{{- $default := $https | ternary ":443" ":80" -}}
+{{- $authority := regexFind "://[^/?#]+" $settings.apiUrl | trimPrefix "://" | lower -}}
+{{- $host := trimSuffix $default (regexReplaceAll ":0*([0-9]*)$" $authority ":${1}") | trimSuffix ":" -}}
 {{- $allowed := false -}}
 {{- range splitList "," (lower $settings.allowedApiHosts) -}}
-{{- if eq $host (trimSuffix $default (trim .)) -}}
+{{- if eq $host (trimSuffix $default (regexReplaceAll ":0*([0-9]+)$" (trim .) ":${1}")) -}}
 {{- $allowed = true -}}
 {{- end -}}
 {{- end -}}
-{{- if $url.userinfo -}}
+{{- if contains "@" $settings.apiUrl -}}
 {{- $problems = append $problems "flags.apiUrl contains credentials. Remove them; the token is read from a Secret." -}}
-{{- else if and (eq $url.scheme "http") (not (regexMatch "^(localhost|127\\.[0-9.]+|\\[::1\\])(:|$)" $url.host)) -}}
+{{- else if not $port -}}
+{{- $problems = append $problems "flags.apiUrl is not valid: a URL such as https://api.northflank.com is expected, without a query or a fragment." -}}
+{{- else if and (not $https) (not (regexMatch "^(localhost|127\\.[0-9.]+|\\[::1\\])(:|$)" $host)) -}}
 {{- $problems = append $problems (printf "flags.apiUrl is %s: tokens are sent only over TLS. Use an https:// URL." $settings.apiUrl) -}}
 {{- else if not $allowed -}}
 {{- $problems = append $problems (printf "flags.apiUrl is %s and flags.allowedApiHosts is %s: tokens are sent only to listed hosts. Add %s to flags.allowedApiHosts." $settings.apiUrl $settings.allowedApiHosts $host) -}}

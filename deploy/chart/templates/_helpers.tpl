@@ -140,7 +140,22 @@ annotations:
 {{/* The port of a bind address; empty when it is switched off. */}}
 {{- define "northflank-operator.port" -}}
 {{- if ne . "0" -}}
-{{- regexFind "[0-9]+$" . | int -}}
+{{- regexFind "[0-9]+$" . | atoi -}}
+{{- end -}}
+{{- end -}}
+
+{{/*
+The port of an http or https URL, with its default. Empty when the text is no such URL: urlParse would end with an error that
+quotes the text, which may hold a password.
+*/}}
+{{- define "northflank-operator.urlPort" -}}
+{{- $host := "[^\\x00-\\x20\\x7f/?#@:\\[\\]\\\\%<>^|]+|\\[[0-9A-Fa-f:.]+\\]" -}}
+{{- if regexMatch (printf "^https?://(%s)(:0*[0-9]{0,5})?(/[^?#@\\s]*)?$" $host) . -}}
+{{- $given := regexFind "^https?://[^/]+" . | regexFind ":[0-9]+$" | trimPrefix ":" -}}
+{{- $port := $given | default (hasPrefix "https:" . | ternary "443" "80") | atoi -}}
+{{- if and (ge $port 1) (le $port 65535) -}}
+{{- $port -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 
@@ -217,11 +232,9 @@ memory where many objects are kept. One helper thread of V8 instead of four: the
 {{- $ports = append $ports (int .) -}}
 {{- end -}}
 {{- range list .Values.flags.apiUrl .Values.proxy.httpsProxy -}}
-{{- with . -}}
-{{- $url := urlParse . -}}
-{{- $port := regexFind ":[0-9]+$" $url.host | trimPrefix ":" | default (eq $url.scheme "https" | ternary "443" "80") | int -}}
-{{- if not (has $port $ports) -}}
-{{- $ports = append $ports $port -}}
+{{- with include "northflank-operator.urlPort" (. | default "") -}}
+{{- if not (has (atoi .) $ports) -}}
+{{- $ports = append $ports (atoi .) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
