@@ -94,9 +94,17 @@ describe("flags", () => {
     ]);
   });
 
-  test("stand before extraArgs", () => {
-    const args = containerOf(render({ flags: { workers: 3 }, extraArgs: ["--new-flag=1"] })).args;
-    expect(args).toEqual(["run", "--workers=3", "--new-flag=1"]);
+  test.each([{ tag: "9.9.9" }, { digest: `sha256:${"a".repeat(64)}` }])(
+    "stand before extraArgs, which may hold flags of the image %j",
+    (image) => {
+      const extraArgs = ["--new-flag=1", "--newer", "2"];
+      const { args } = containerOf(render({ flags: { workers: 3 }, extraArgs, image }));
+      expect(args).toEqual(["run", "--workers=3", ...extraArgs]);
+    },
+  );
+
+  test("may be followed by an end of flags", () => {
+    expect(containerOf(render({ extraArgs: ["--"] })).args).toEqual(["run", "--"]);
   });
 });
 

@@ -3,8 +3,10 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { parse } from "yaml";
+import { flagValues } from "../../scripts/generated/chart/flag-values.ts";
 import { published } from "../../scripts/published.ts";
 import { createValidator } from "../../src/api/validate.ts";
+import { environmentName } from "../../src/flags.ts";
 import { chartFolder, notesOf, tryChart, valuesFile } from "../support/chart.ts";
 
 // Values that Helm refuses, and what it says: the path of each wrong value, and where two do not go together what to do.
@@ -228,10 +230,40 @@ describe("the templates refuse", () => {
       { extraEnv: [{ name: "NODE_OPTIONS", value: "--trace-gc" }] },
       "extraEnv contains NODE_OPTIONS, which is already set. Set nodeOptions instead.",
     ],
+    ...[["--workers=4"], ["--workers", "4"], ["--", "--workers=4"]].map((extraArgs): [string, object, string] => [
+      `the arguments ${extraArgs.join(" ")}, which have a value`,
+      { extraArgs },
+      "extraArgs contains --workers. Set flags.workers instead.",
+    ]),
     [
-      "a flag twice",
-      { flags: { workers: 3 }, extraArgs: ["--workers=4"] },
-      "extraArgs contains --workers, which is already set. Set flags.workers only.",
+      "a way around the Lease by an argument",
+      { extraArgs: ["--leader-elect=false"] },
+      "extraArgs contains --leader-elect. Set flags.leaderElect instead.",
+    ],
+    [
+      "a way around the Lease by a variable",
+      { extraEnv: [{ name: "NORTHFLANK_OPERATOR_LEADER_ELECT", value: "false" }] },
+      "extraEnv contains NORTHFLANK_OPERATOR_LEADER_ELECT. Set flags.leaderElect instead.",
+    ],
+    [
+      "a variable that no version has",
+      { extraEnv: [{ name: "NORTHFLANK_OPERATOR_NOPE", value: "1" }] },
+      "extraEnv contains NORTHFLANK_OPERATOR_NOPE, which is not a variable of this version. Remove it.",
+    ],
+    [
+      "a flag that this version has not, without repeating its value",
+      { extraArgs: ["--no-such=canary"] },
+      "extraArgs contains --no-such, which is not a flag of this version. Remove it.",
+    ],
+    [
+      "a flag in one letter, without repeating its value",
+      { extraArgs: ["-tcanary"] },
+      "extraArgs contains -t, which is not a flag of this version. Remove it.",
+    ],
+    [
+      "an argument that is no flag, without repeating it",
+      { extraArgs: ["canary"] },
+      "extraArgs contains an argument that is neither a flag nor the value of one. Remove it.",
     ],
     [
       "a volume with the name of the token's",
@@ -289,6 +321,19 @@ describe("the templates refuse", () => {
     ],
   ])("%s", (_, values, sentence) => {
     expect(problems(values)).toEqual([sentence]);
+  });
+
+  test("every flag among the arguments and in the environment", () => {
+    const sentences = flagValues().map(({ name, flag }) => {
+      const variable = environmentName(flag.name);
+      return [flag.name, variable, `. Set flags.${name} instead.`] as const;
+    });
+    const extraArgs = sentences.map(([flag]) => `--${flag}=1`);
+    const extraEnv = sentences.map(([, name]) => ({ name, value: "1" }));
+    expect(problems({ extraArgs, extraEnv, image: { tag: "9.9.9" } })).toEqual([
+      ...sentences.map(([flag, , rest]) => `extraArgs contains --${flag}${rest}`),
+      ...sentences.map(([, variable, rest]) => `extraEnv contains ${variable}${rest}`),
+    ]);
   });
 
   test("every problem at once, and never a password", () => {

@@ -4,7 +4,7 @@ names the values and the remedy. Values that may hold a secret are never quoted.
 */}}
 {{- define "northflank-operator.check" -}}
 {{- $problems := list -}}
-{{- range list "durations" "replicas" "grace" "token" "proxy" "ports" "lease" "api" "names" "memory" "disruption" "monitoring" -}}
+{{- range list "durations" "replicas" "grace" "token" "proxy" "ports" "lease" "api" "flags" "names" "memory" "disruption" "monitoring" -}}
 {{- $problems = concat $problems (include (printf "northflank-operator.check.%s" .) $ | fromYamlArray) -}}
 {{- end -}}
 {{- with $problems -}}
@@ -146,6 +146,40 @@ names the values and the remedy. Values that may hold a secret are never quoted.
 {{- toYaml $problems -}}
 {{- end -}}
 
+{{/*
+Every flag has a value of its own, and the other checks read only these: --leader-elect=false among the arguments would make
+every replica active. With another image than that of this version, flags that the chart does not know may be right.
+*/}}
+{{- define "northflank-operator.check.flags" -}}
+{{- $problems := list -}}
+{{- $values := dict -}}
+{{- range include "northflank-operator.flags" . | fromYamlArray -}}
+{{- $_ := set $values (printf "--%s" .flag) .value -}}
+{{- $_ := set $values (printf "NORTHFLANK_OPERATOR_%s" (.flag | upper | replace "-" "_")) .value -}}
+{{- end -}}
+{{- $otherImage := or .Values.image.digest (ne (.Values.image.tag | default .Chart.AppVersion) .Chart.AppVersion) -}}
+{{- $before := "" -}}
+{{- range .Values.extraArgs -}}
+{{- $flag := regexFind "^-[^=]*" . -}}
+{{- if hasKey $values $flag -}}
+{{- $problems = append $problems (printf "extraArgs contains %s. Set flags.%s instead." $flag (get $values $flag)) -}}
+{{- else if and $flag (ne $flag "--") (not $otherImage) -}}
+{{- $problems = append $problems (printf "extraArgs contains %s, which is not a flag of this version. Remove it." (regexFind "^--[A-Za-z0-9-]+|^-[A-Za-z]?" $flag)) -}}
+{{- else if and (not $flag) (not (regexMatch "^--?[^-=]+$" $before)) -}}
+{{- $problems = append $problems "extraArgs contains an argument that is neither a flag nor the value of one. Remove it." -}}
+{{- end -}}
+{{- $before = . -}}
+{{- end -}}
+{{- range .Values.extraEnv -}}
+{{- if hasKey $values .name -}}
+{{- $problems = append $problems (printf "extraEnv contains %s. Set flags.%s instead." .name (get $values .name)) -}}
+{{- else if and (hasPrefix "NORTHFLANK_OPERATOR_" .name) (not $otherImage) -}}
+{{- $problems = append $problems (printf "extraEnv contains %s, which is not a variable of this version. Remove it." .name) -}}
+{{- end -}}
+{{- end -}}
+{{- toYaml $problems -}}
+{{- end -}}
+
 {{- define "northflank-operator.check.names" -}}
 {{- $problems := list -}}
 {{- if not (include "northflank-operator.serviceAccountName" .) -}}
@@ -162,14 +196,6 @@ names the values and the remedy. Values that may hold a secret are never quoted.
 {{- $problems = append $problems (printf "extraEnv contains %s, which is already set. %s" .name $remedy) -}}
 {{- end -}}
 {{- $_ := set $variables .name true -}}
-{{- end -}}
-{{- $flags := dict -}}
-{{- range include "northflank-operator.args" . | fromYamlArray -}}
-{{- $flag := regexFind "^--[a-z-]+" . -}}
-{{- if and $flag (hasKey $flags $flag) -}}
-{{- $problems = append $problems (printf "extraArgs contains %s, which is already set. Set flags.%s only." $flag (trimPrefix "--" $flag | camelcase | untitle)) -}}
-{{- end -}}
-{{- $_ := set $flags $flag true -}}
 {{- end -}}
 {{- if .Values.defaultToken.existingSecret.name -}}
 {{- range .Values.extraVolumes -}}
