@@ -2,6 +2,7 @@ import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } f
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { parseAllDocuments } from "yaml";
 import { flagValues } from "../../scripts/generated/chart/flag-values.ts";
 import { published } from "../../scripts/published.ts";
 import type { KubeObject } from "../../src/kube/types.ts";
@@ -154,12 +155,32 @@ describe("names", () => {
     ["fullnameOverride", "staging", { fullnameOverride: "nf" }, "nf"],
     ["a long release", "a".repeat(53), {}, "a".repeat(53)],
     ["a name that looks like a number", "12", { fullnameOverride: "e1" }, "e1"],
+    ["a release with dots", "a.b.c", {}, "a-b-c-northflank-operator"],
+    ["a release with dots whose name holds that of the chart", "a.northflank-operator", {}, "a-northflank-operator"],
   ])("%s", (_, release, values, name) => {
     const objects = render(values, { release });
     expect(only(objects, "Deployment").metadata.name).toBe(name);
     expect(only(objects, "Service").metadata.name).toBe(`${name}-metrics`);
     const labels = { "app.kubernetes.io/instance": release };
     expect(only(objects, "Deployment").spec.selector.matchLabels).toMatchObject(labels);
+  });
+
+  test.each(["true", "on", "no", "null", "y"])("that YAML reads as something else are text: %s", (word) => {
+    const monitors = { serviceMonitor: { enabled: true }, prometheusRule: { enabled: true, additionalRules: [{}] } };
+    const podMonitor = { podMonitor: { enabled: true } };
+    const names = { nameOverride: word, fullnameOverride: word, commonLabels: { word } };
+    for (const metrics of [monitors, podMonitor]) {
+      // As Helm reads it, in YAML 1.1, where on and no are booleans.
+      const text = templateChart({ values: { ...names, crds: { install: false }, metrics } });
+      const objects = parseAllDocuments(text, { version: "1.1" }).map((document) => document.toJS());
+      expect(objects.length).toBeGreaterThan(5);
+      for (const { metadata, spec } of objects) {
+        expect(metadata.labels).toMatchObject({ "app.kubernetes.io/name": word, word });
+        const selector = spec?.selector?.matchLabels ?? spec?.podSelector?.matchLabels;
+        if (selector !== undefined) expect(selector["app.kubernetes.io/name"]).toBe(word);
+        expect(typeof metadata.name).toBe("string");
+      }
+    }
   });
 
   test("of different releases in one cluster never meet", () => {

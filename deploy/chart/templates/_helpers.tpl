@@ -5,16 +5,16 @@
 
 {{/*
 Name of the objects in the release's namespace. At most 54 characters, so that the name of a Service, which has an ending of
-eight more, fits into 63.
+eight more, fits into 63. A release may have dots in its name, a Service may not.
 */}}
 {{- define "northflank-operator.fullname" -}}
 {{- $name := include "northflank-operator.name" . -}}
 {{- if .Values.fullnameOverride -}}
 {{- .Values.fullnameOverride | trunc 54 | trimSuffix "-" -}}
 {{- else if contains $name .Release.Name -}}
-{{- .Release.Name | trunc 54 | trimSuffix "-" -}}
+{{- .Release.Name | replace "." "-" | trunc 54 | trimSuffix "-" -}}
 {{- else -}}
-{{- printf "%s-%s" .Release.Name $name | trunc 54 | trimSuffix "-" -}}
+{{- printf "%s-%s" (.Release.Name | replace "." "-") $name | trunc 54 | trimSuffix "-" -}}
 {{- end -}}
 {{- end -}}
 
@@ -32,7 +32,7 @@ namespace or of a release, so no two pairs of them make the same name.
 {{- end -}}
 
 {{- define "northflank-operator.selectorLabels" -}}
-app.kubernetes.io/name: {{ include "northflank-operator.name" . }}
+app.kubernetes.io/name: {{ include "northflank-operator.name" . | quote }}
 app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end -}}
 
