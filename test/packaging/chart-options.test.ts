@@ -95,6 +95,14 @@ describe("flags", () => {
     ]);
   });
 
+  test.each<object>([
+    { leaderElectLeaseDuration: "10.0001s", leaderElectRenewDeadline: "10s" },
+    { leaderElectLeaseDuration: "0.5ms", leaderElectRenewDeadline: "0.4ms", leaderElectRetryPeriod: "0.3ms" },
+    { resyncPeriod: "59999.9ms0.1ms" },
+  ])("are not rounded before they are compared: %j", (flags) => {
+    expect(argsOf(flags).length).toBe(Object.keys(flags).length + 1);
+  });
+
   test.each([{ tag: "9.9.9" }, { digest: `sha256:${"a".repeat(64)}` }])(
     "stand before extraArgs, which may hold flags of the image %j",
     (image) => {
@@ -433,6 +441,11 @@ describe("the pods", () => {
     expect(spec.template.spec.topologySpreadConstraints).toEqual([own, { ...bare, labelSelector: spec.selector }]);
   });
 
+  test("may be as many as Kubernetes takes", () => {
+    const { spec } = only(render({ replicas: 2_147_483_647, revisionHistoryLimit: 2_147_483_647 }), "Deployment");
+    expect([spec.replicas, spec.revisionHistoryLimit]).toEqual([2_147_483_647, 2_147_483_647]);
+  });
+
   test("lose a default that is set to null", () => {
     const { spec } = only(
       render({ podSecurityContext: { runAsUser: null }, topologySpreadConstraints: null }),
@@ -450,6 +463,15 @@ describe("the pods", () => {
       "PodDisruptionBudget",
     );
     expect([kept.spec.maxUnavailable, kept.spec.minAvailable]).toEqual([undefined, "50%"]);
+  });
+
+  test.each([
+    { replicas: 0, podDisruptionBudget: { maxUnavailable: null, minAvailable: 1 } },
+    { replicas: 0, podDisruptionBudget: { maxUnavailable: null, minAvailable: "100%" } },
+    { replicas: 3, podDisruptionBudget: { maxUnavailable: null, minAvailable: "66%" } },
+    { podDisruptionBudget: { maxUnavailable: "1%" } },
+  ])("have a budget that blocks no drain: %j", (values) => {
+    expect(only(render(values), "PodDisruptionBudget").spec).toMatchObject({ selector: {} });
   });
 });
 
@@ -476,6 +498,12 @@ describe("monitoring", () => {
     expect(only(objects, "PrometheusRule").spec.groups).toEqual([
       { name: "northflank-operator-additional", rules: [rule] },
     ]);
+  });
+
+  test.each(["on", "null", "1e3", "a.b_c-d"])("metrics.dashboards takes the name %s as text", (name) => {
+    const dashboards = { enabled: true, additionalDashboards: { [name]: "{}" } };
+    const text = templateChart({ values: { crds: { install: false }, metrics: { dashboards } } });
+    expect(text).toContain(`\n  "${name}": "{}"\n`);
   });
 
   test("metrics.dashboards keeps the text of its dashboards", () => {

@@ -67,6 +67,32 @@ describe("the schema names the path of", () => {
     ["a digest that is none", { image: { digest: "latest" } }, "at '/image/digest': 'latest' does not match pattern"],
     ["a tag that is a number", { image: { tag: 1.2 } }, "at '/image/tag': got number, want string"],
     ["a label that is a number", { commonLabels: { a: 1 } }, "at '/commonLabels/a': got number, want string"],
+    ["a label with a blank", { commonLabels: { a: "b c" } }, "at '/commonLabels/a': 'b c' does not match pattern"],
+    [
+      "a label that is too long",
+      { metrics: { service: { labels: { a: "b".repeat(64) } } } },
+      `at '/metrics/service/labels/a': '${"b".repeat(64)}' does not match pattern`,
+    ],
+    [
+      "more replicas than can be",
+      { replicas: 2_147_483_648 },
+      "at '/replicas': maximum: got 2.147483648×10⁰⁹, want 2.147483647×10⁰⁹",
+    ],
+    [
+      "a service account that cannot be",
+      { serviceAccount: { name: "a..b" } },
+      "at '/serviceAccount/name': 'a..b' does not match pattern",
+    ],
+    [
+      "a name that is too long",
+      { priorityClassName: "a".repeat(254) },
+      "at '/priorityClassName': maxLength: got 254, want 253",
+    ],
+    [
+      "a dashboard whose name is no name of a file",
+      { metrics: { dashboards: { additionalDashboards: { "a: b": "{}" } } } },
+      "at '/metrics/dashboards/additionalDashboards': additional properties 'a: b' not allowed",
+    ],
     ["a variable without a name", { extraEnv: [{ value: "x" }] }, "at '/extraEnv/0': missing property 'name'"],
     ["text for a switch", { crds: { install: "no" } }, "at '/crds/install': got string, want boolean"],
     [
@@ -123,6 +149,11 @@ describe("the templates refuse", () => {
       "a resync that is too often",
       { flags: { resyncPeriod: "59s" } },
       "flags.resyncPeriod is 59s: 0 or a duration of at least 60s is expected.",
+    ],
+    [
+      "a resync that is too often by less than a millisecond",
+      { flags: { resyncPeriod: "59999.9ms" } },
+      "flags.resyncPeriod is 59999.9ms: 0 or a duration of at least 60s is expected.",
     ],
     [
       "two sources of a token",
@@ -293,6 +324,23 @@ describe("the templates refuse", () => {
       "a budget that blocks every drain",
       { podDisruptionBudget: { minAvailable: 2, maxUnavailable: null } },
       "podDisruptionBudget.minAvailable is 2 and replicas is 2: no pod could be evicted, and node drains would hang. Set podDisruptionBudget.minAvailable below replicas.",
+    ],
+    ...(
+      [
+        ["100%", 2],
+        ["51%", 2],
+        ["50%", 1],
+        [1, 1],
+      ] as const
+    ).map(([minAvailable, replicas]): [string, object, string] => [
+      `a budget of ${minAvailable} that blocks every drain with ${replicas}`,
+      { replicas, podDisruptionBudget: { minAvailable, maxUnavailable: null } },
+      `podDisruptionBudget.minAvailable is ${minAvailable} and replicas is ${replicas}: no pod could be evicted, and node drains would hang. Set podDisruptionBudget.minAvailable below replicas.`,
+    ]),
+    [
+      "a budget of no share",
+      { podDisruptionBudget: { maxUnavailable: "0%" } },
+      "podDisruptionBudget.maxUnavailable is 0%: no pod could be evicted, and node drains would hang. Set podDisruptionBudget.maxUnavailable to more.",
     ],
     [
       "two monitors",

@@ -21,8 +21,8 @@ names the values and the remedy. Values that may hold a secret are never quoted.
 {{- $problems = append $problems (printf "flags.%s is %s: a duration above zero is expected, such as %s." .value $text .default) -}}
 {{- end -}}
 {{- end -}}
-{{- $resync := include "northflank-operator.milliseconds" $settings.resyncPeriod | int64 -}}
-{{- if and (gt $resync 0) (lt $resync 60000) -}}
+{{- $resync := include "northflank-operator.milliseconds" $settings.resyncPeriod | float64 -}}
+{{- if and (gt $resync 0.0) (lt $resync 60000.0) -}}
 {{- $problems = append $problems (printf "flags.resyncPeriod is %s: 0 or a duration of at least 60s is expected." $settings.resyncPeriod) -}}
 {{- end -}}
 {{- toYaml $problems -}}
@@ -45,7 +45,7 @@ names the values and the remedy. Values that may hold a secret are never quoted.
 {{- $problems := list -}}
 {{- $grace := (include "northflank-operator.settings" . | fromYaml).shutdownGrace -}}
 {{- $seconds := include "northflank-operator.terminationGracePeriodSeconds" . | int64 -}}
-{{- if le (mul $seconds 1000) (include "northflank-operator.milliseconds" $grace | int64) -}}
+{{- if le (mulf $seconds 1000) (include "northflank-operator.milliseconds" $grace | float64) -}}
 {{- $problems = append $problems (printf "terminationGracePeriodSeconds is %d and flags.shutdownGrace is %s: the kubelet would kill the operator before it has shut down. Increase terminationGracePeriodSeconds, or unset it." $seconds $grace) -}}
 {{- end -}}
 {{- toYaml $problems -}}
@@ -223,11 +223,19 @@ every replica active. With another image than that of this version, flags that t
 {{- if not (kindIs "invalid" .maxUnavailable) -}}
 {{- $problems = append $problems "podDisruptionBudget.minAvailable and podDisruptionBudget.maxUnavailable are both set: they are mutually exclusive. Set one of them to null." -}}
 {{- end -}}
-{{- if and (not (kindIs "string" .minAvailable)) (ge (int .minAvailable) (int $.Values.replicas)) -}}
-{{- $problems = append $problems (printf "podDisruptionBudget.minAvailable is %d and replicas is %d: no pod could be evicted, and node drains would hang. Set podDisruptionBudget.minAvailable below replicas." (int .minAvailable) (int $.Values.replicas)) -}}
+{{- /* Kubernetes rounds a percentage up, here and below. */ -}}
+{{- $replicas := int $.Values.replicas -}}
+{{- $pods := int .minAvailable -}}
+{{- if kindIs "string" .minAvailable -}}
+{{- $pods = divf (mulf (trimSuffix "%" .minAvailable | atoi) $replicas) 100 | ceil | int -}}
+{{- end -}}
+{{- if and (gt $replicas 0) (ge $pods $replicas) -}}
+{{- $problems = append $problems (printf "podDisruptionBudget.minAvailable is %s and replicas is %d: no pod could be evicted, and node drains would hang. Set podDisruptionBudget.minAvailable below replicas." (include "northflank-operator.text" .minAvailable) $replicas) -}}
 {{- end -}}
 {{- else if and .enabled (kindIs "invalid" .maxUnavailable) -}}
 {{- $problems = append $problems "podDisruptionBudget.enabled is true, and neither podDisruptionBudget.maxUnavailable nor podDisruptionBudget.minAvailable is set. Set one of them." -}}
+{{- else if and .enabled (eq (toString .maxUnavailable) "0%") -}}
+{{- $problems = append $problems "podDisruptionBudget.maxUnavailable is 0%: no pod could be evicted, and node drains would hang. Set podDisruptionBudget.maxUnavailable to more." -}}
 {{- end -}}
 {{- end -}}
 {{- toYaml $problems -}}

@@ -159,7 +159,7 @@ quotes the text, which may hold a password.
 {{- end -}}
 {{- end -}}
 
-{{/* Whole milliseconds of a duration, rounded up. */}}
+{{/* Milliseconds of a duration, with their fraction: the program does not round either. */}}
 {{- define "northflank-operator.milliseconds" -}}
 {{- $total := 0.0 -}}
 {{- range regexFindAll "[0-9]+(\\.[0-9]+)?(ms|s|m|h)" . -1 -}}
@@ -167,7 +167,7 @@ quotes the text, which may hold a password.
 {{- $factor := get (dict "ms" 1 "s" 1000 "m" 60000 "h" 3600000) $unit -}}
 {{- $total = addf $total (mulf (trimSuffix $unit . | float64) $factor) -}}
 {{- end -}}
-{{- ceil $total | int64 -}}
+{{- $total -}}
 {{- end -}}
 
 {{/* The kubelet waits fifteen seconds longer than the program: for the answer in flight, and the end of the process. */}}

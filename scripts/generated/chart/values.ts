@@ -20,14 +20,28 @@ import {
 } from "./value.ts";
 
 const anyObjects: Schema = listOf(kubernetesObject);
-const dnsName = "[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?";
-const secretKey = { ...string, pattern: "^[-._a-zA-Z0-9]{1,253}$" };
+const dnsLabel = "[a-z0-9]([-a-z0-9]*[a-z0-9])?";
+const dnsName: Schema = { ...stringLike(`${dnsLabel}(\\.${dnsLabel})*`), maxLength: 253 };
+/** Labels, whose values Kubernetes limits; keys are its own business. */
+const labels: Schema = {
+  type: "object",
+  additionalProperties: stringLike("[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"),
+};
+const int32 = (minimum: number): Schema => integer(minimum, 2_147_483_647);
+const dataKeyPattern = "^[-._a-zA-Z0-9]{1,253}$";
+const dataKey: Schema = { ...string, pattern: dataKeyPattern };
+/** Of propertyNames Helm says the path wrongly. */
+const stringsOfData: Schema = {
+  type: "object",
+  patternProperties: { [dataKeyPattern]: string },
+  additionalProperties: false,
+};
 const prometheusDuration = stringLike("([0-9]+(ms|s|m|h))+");
 
 const monitor = (kind: string) =>
   group(`${kind} for the Prometheus operator, whose CRDs must be installed.`, {
     enabled: value(`Create the ${kind}.`, false, boolean),
-    labels: value("Additional labels, such as those that your Prometheus selects.", {}, stringMap, {
+    labels: value("Additional labels, such as those that your Prometheus selects.", {}, labels, {
       release: "prometheus",
     }),
     annotations: value("Additional annotations.", {}, stringMap),
@@ -43,12 +57,12 @@ const probe = (
   fallback: Readonly<Record<"periodSeconds" | "timeoutSeconds" | "failureThreshold", number>>,
 ) =>
   group(about, {
-    periodSeconds: value("Interval between probes.", fallback.periodSeconds, integer(1)),
-    timeoutSeconds: value("Timeout of a probe.", fallback.timeoutSeconds, integer(1)),
+    periodSeconds: value("Interval between probes.", fallback.periodSeconds, int32(1)),
+    timeoutSeconds: value("Timeout of a probe.", fallback.timeoutSeconds, int32(1)),
     failureThreshold: value(
       "Consecutive failures before the probe counts as failed.",
       fallback.failureThreshold,
-      integer(1),
+      int32(1),
     ),
   });
 
@@ -74,10 +88,10 @@ export function chapters(): readonly Chapter[] {
               name: value(
                 "Name of the Secret. It is mounted as a file; a rotated token is used without a restart.",
                 "",
-                stringLike(dnsName),
+                dnsName,
                 "northflank-token",
               ),
-              key: value("Key of the token in the Secret.", "token", secretKey),
+              key: value("Key of the token in the Secret.", "token", dataKey),
             }),
           },
         ),
@@ -117,9 +131,9 @@ export function chapters(): readonly Chapter[] {
           "",
           stringLike("[a-z]([-a-z0-9]{0,52}[a-z0-9])?"),
         ),
-        commonLabels: value("Labels of all objects and pods, except the CRDs.", {}, stringMap),
+        commonLabels: value("Labels of all objects and pods, except the CRDs.", {}, labels),
         commonAnnotations: value("Annotations of all objects and pods, except the CRDs.", {}, stringMap),
-        podLabels: value("Labels of the pods.", {}, stringMap),
+        podLabels: value("Labels of the pods.", {}, labels),
         podAnnotations: value("Annotations of the pods.", {}, stringMap),
       },
     },
@@ -153,7 +167,7 @@ export function chapters(): readonly Chapter[] {
         }),
         serviceAccount: group("", {
           create: value("Create the service account.", true, boolean),
-          name: value("Name of the service account. Empty: the name of the Deployment.", "", stringLike(dnsName)),
+          name: value("Name of the service account. Empty: the name of the Deployment.", "", dnsName),
           annotations: value("Annotations of the service account.", {}, stringMap),
           automount: value("Mount the token into every pod that uses the service account.", false, boolean),
         }),
@@ -170,7 +184,7 @@ export function chapters(): readonly Chapter[] {
         replicas: value(
           "Number of replicas. One is active, the others are on standby with filled caches.",
           2,
-          integer(0),
+          int32(0),
         ),
         strategy: value(
           "Update strategy of the Deployment. Empty: RollingUpdate with maxSurge 1 and maxUnavailable 0, or Recreate if flags.leaderElect is false.",
@@ -181,7 +195,7 @@ export function chapters(): readonly Chapter[] {
         revisionHistoryLimit: value(
           "Number of old ReplicaSets to keep. Null: the default of Kubernetes.",
           null,
-          nullable(integer(0)),
+          nullable(int32(0)),
           3,
         ),
         terminationGracePeriodSeconds: value(
@@ -204,7 +218,7 @@ export function chapters(): readonly Chapter[] {
           nullable(string),
           "--max-old-space-size=384",
         ),
-        nodeSelector: value("Node selector.", {}, stringMap, { "kubernetes.io/os": "linux" }),
+        nodeSelector: value("Node selector.", {}, labels, { "kubernetes.io/os": "linux" }),
         tolerations: value("Tolerations.", [], anyObjects, [{ key: "dedicated", operator: "Exists" }]),
         affinity: value("Affinity.", {}, kubernetesObject),
         topologySpreadConstraints: value(
@@ -212,7 +226,7 @@ export function chapters(): readonly Chapter[] {
           [{ topologyKey: "kubernetes.io/hostname", maxSkew: 1, whenUnsatisfiable: "ScheduleAnyway" }],
           anyObjects,
         ),
-        priorityClassName: value("Priority class of the pods.", "", stringLike(dnsName), "system-cluster-critical"),
+        priorityClassName: value("Priority class of the pods.", "", dnsName, "system-cluster-critical"),
         podSecurityContext: value(
           "Security context of the pods. The defaults meet the restricted Pod Security Standard. On OpenShift, set runAsUser and runAsGroup to null.",
           { runAsNonRoot: true, runAsUser: 65532, runAsGroup: 65532, seccompProfile: { type: "RuntimeDefault" } },
@@ -258,8 +272,8 @@ export function chapters(): readonly Chapter[] {
             "http://proxy.example:3128",
           ),
           existingSecret: group("Existing Secret with the URL of the proxy, for a URL with credentials.", {
-            name: value("Name of the Secret in the namespace of the release.", "", stringLike(dnsName)),
-            key: value("Key of the URL in the Secret.", "httpsProxy", secretKey),
+            name: value("Name of the Secret in the namespace of the release.", "", dnsName),
+            key: value("Key of the URL in the Secret.", "httpsProxy", dataKey),
           }),
           noProxy: value(
             "Hosts that are reached without the proxy (NO_PROXY).",
@@ -318,7 +332,7 @@ export function chapters(): readonly Chapter[] {
         metrics: group("", {
           service: group("Headless Service for the port of flags.metricsBindAddress.", {
             enabled: value("Create the Service.", true, boolean),
-            labels: value("Additional labels.", {}, stringMap),
+            labels: value("Additional labels.", {}, labels),
             annotations: value("Additional annotations.", {}, stringMap),
           }),
           serviceMonitor: monitor("ServiceMonitor"),
@@ -329,7 +343,7 @@ export function chapters(): readonly Chapter[] {
               false,
               boolean,
             ),
-            labels: value("Additional labels.", {}, stringMap),
+            labels: value("Additional labels.", {}, labels),
             annotations: value("Additional annotations.", {}, stringMap),
             additionalRules: value("Your rules, rendered as one group.", [], anyObjects, [
               { alert: "OperatorDown", expr: 'absent(up{job="northflank-operator"})' },
@@ -341,9 +355,9 @@ export function chapters(): readonly Chapter[] {
               false,
               boolean,
             ),
-            labels: value("Labels that the sidecar selects.", { grafana_dashboard: "1" }, stringMap),
+            labels: value("Labels that the sidecar selects.", { grafana_dashboard: "1" }, labels),
             annotations: value("Additional annotations.", {}, stringMap, { grafana_folder: "Northflank" }),
-            additionalDashboards: value("Your dashboards: JSON by file name.", {}, stringMap),
+            additionalDashboards: value("Your dashboards: JSON by file name.", {}, stringsOfData),
           }),
         }),
       },
@@ -356,7 +370,7 @@ export function chapters(): readonly Chapter[] {
             enabled: value("Create the Service. This version has no receiver and creates none.", true, boolean),
             type: value("Type of the Service.", "ClusterIP", oneOf("ClusterIP", "NodePort", "LoadBalancer")),
             port: value("Port of the Service.", 80, integer(1, 65_535)),
-            labels: value("Additional labels.", {}, stringMap),
+            labels: value("Additional labels.", {}, labels),
             annotations: value("Additional annotations.", {}, stringMap),
           }),
         }),
