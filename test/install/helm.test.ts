@@ -107,8 +107,28 @@ test("goes from kubectl to Helm and back with all objects", async () => {
   await expect(shell.run(install)).rejects.toThrow("invalid ownership metadata");
   await shell.run(`${install} --take-ownership`);
   expect(await installation.objects()).toEqual(objects);
+
+  // The next version changes a CRD, of which the tool before still owns fields.
+  await shell.run("cp -r deploy/chart $HOME/chart");
+  await shell.run("sed -i 's/description: \\([A-Z]\\)/description: Helm. \\1/' $HOME/chart/templates/crds/*.yaml");
+  const page = "docs/uninstall.md";
+  const upgrade = commandOfPage(page, "helm upgrade", { [published().chart]: "$HOME/chart" });
+  const unforced = (command: string) => shell.run(command.replace("--force-conflicts", ""));
+  await expect(unforced(upgrade)).rejects.toThrow('conflict with "kubectl"');
+  await shell.run(upgrade);
+  expect(await shell.run("kubectl get crd northflankjobs.northflank-operator.io --output yaml")).toContain("Helm. ");
+  await shell.run("sed -i 's/Helm. /Helm again. /' $HOME/chart/templates/crds/*.yaml");
+  await unforced(upgrade);
+  expect(await installation.objects()).toEqual(objects);
+
   await shell.run(uninstall);
-  await shell.run("kubectl apply --server-side -k deploy");
+  const apply = commandOfPage(page, "kubectl apply --server-side --force-conflicts");
+  await expect(unforced(apply)).rejects.toThrow('conflict with "helm"');
+  await shell.run(apply);
+  expect(await shell.run("kubectl get crd northflankjobs.northflank-operator.io --output yaml")).not.toContain(
+    "Helm again. ",
+  );
+  await unforced(apply);
   expect(await installation.objects()).toEqual(objects);
 });
 
