@@ -5,6 +5,7 @@ import { parseArgs } from "node:util";
 import { type Artifact, buildArtifacts } from "./release/artifacts.ts";
 import { changedFiles, copyCheckout, git } from "./release/checkout.ts";
 import { cutVersion } from "./release/cut.ts";
+import { sourceDate } from "./release/time.ts";
 
 // npm run release -- VERSION [--dry-run]
 //
@@ -52,7 +53,7 @@ function prepare(
   folder: string,
   { version, into }: { readonly version: string; readonly into: string },
 ): readonly Artifact[] {
-  const now = releaseTime();
+  const now = sourceDate(process.env.SOURCE_DATE_EPOCH) ?? new Date();
   cutVersion(folder, { version, date: now.toISOString().slice(0, 10), root });
   // The commit does not exist yet; `npm run release:artifacts` builds the files again with its hash and its time.
   return buildArtifacts({ checkout: folder, into, revision: "unknown", time: now });
@@ -65,12 +66,6 @@ function problemsOfCheckout(version: string): readonly string[] {
     ...(git(root, "status", "--porcelain") === "" ? [] : ["there are changes that are not committed"]),
     ...(git(root, "tag", "--list", `v${version}`) === "" ? [] : [`the tag v${version} exists`]),
   ];
-}
-
-/** Now, or what SOURCE_DATE_EPOCH says: https://reproducible-builds.org/specs/source-date-epoch */
-function releaseTime(): Date {
-  const seconds = process.env.SOURCE_DATE_EPOCH;
-  return seconds ? new Date(Number(seconds) * 1_000) : new Date();
 }
 
 function report(artifacts: readonly Artifact[]): void {

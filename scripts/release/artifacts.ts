@@ -6,6 +6,7 @@ import { published } from "../published.ts";
 import { filesBelow, writeArchive } from "./archive.ts";
 import { sectionOf } from "./changelog.ts";
 import { installManifest, joinedManifests } from "./install-manifest.ts";
+import { problemOfTarget, replaceRelease } from "./target.ts";
 
 /** Of a file of a release. */
 export interface Artifact {
@@ -18,12 +19,12 @@ export interface Artifact {
  * Builds the files of a release, for the version that a checkout has. The same checkout, revision and time give the same bytes
  * in any folder, on the same version of Node.
  *
- * *Errors*: when the changelog has no section of that version.
+ * *Errors*: when the changelog has no section of that version, or the files cannot go where they should.
  */
 export function buildArtifacts(options: {
   /** A copy of the checkout in which files may be written. */
   readonly checkout: string;
-  /** Where the files go. What was there before is gone. */
+  /** Where the files go: a folder that holds nothing but an earlier release, which they replace. */
   readonly into: string;
   /** The commit, as `northflank-operator version` says it. */
   readonly revision: string;
@@ -31,6 +32,8 @@ export function buildArtifacts(options: {
   readonly time: Date;
 }): readonly Artifact[] {
   const { checkout, into, time } = options;
+  const problem = problemOfTarget(into, checkout);
+  if (problem !== undefined) throw new Error(problem);
   const { version, repository } = published(checkout);
   const notes = sectionOf(readFileSync(join(checkout, "CHANGELOG.md"), "utf8"), version);
   if (notes === undefined) throw new Error(`CHANGELOG.md has no section "## ${version}"`);
@@ -54,9 +57,8 @@ export function buildArtifacts(options: {
     .map((name) => artifactAt(folder, name));
   writeFileSync(at("SHA256SUMS"), artifacts.map(({ name, sha256 }) => `${sha256}  ${name}\n`).join(""));
   writeFileSync(at("RELEASE-NOTES.md"), notes);
-  // Whole or not at all: what an earlier version left there is gone, and nothing is there when this one failed.
-  rmSync(into, { recursive: true, force: true });
-  cpSync(folder, into, { recursive: true });
+  // Whole or not at all: when this one failed, what an earlier version left there is still there.
+  replaceRelease(into, folder);
   return artifacts;
 }
 
