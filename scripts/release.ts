@@ -1,16 +1,17 @@
-import { cpSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { type Artifact, buildArtifacts } from "./release/artifacts.ts";
 import { changedFiles, copyCheckout, git } from "./release/checkout.ts";
+import { commitAndTag } from "./release/commit.ts";
 import { cutVersion } from "./release/cut.ts";
 import { sourceDate } from "./release/time.ts";
 
 // npm run release -- VERSION [--dry-run]
 //
 // Makes the commit and the tag of a release, and pushes nothing. Everything is done in a copy first, artifacts included: a
-// release that cannot be built leaves the checkout as it was. With --dry-run it ends there, in any checkout. docs/release.md.
+// release that cannot be built, committed or tagged leaves the checkout as it was. With --dry-run it ends after the copy, in any
+// checkout. docs/release.md.
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), "..");
 const { values, positionals } = parseArgs({ allowPositionals: true, options: { "dry-run": { type: "boolean" } } });
@@ -40,11 +41,13 @@ function release(version: string): void {
   if (problems.length > 0) throw new Error(`\n${list(problems)}`);
   using copy = copyCheckout(root);
   prepare(copy.folder, { version, into: join(copy.folder, "dist/artifacts") });
-  const changed = changedFiles(root, copy.folder);
-  for (const path of changed) cpSync(join(copy.folder, path), join(root, path));
-  git(root, "add", "--", ...changed);
-  git(root, "commit", "--quiet", "--message", subject(version));
-  git(root, "tag", "--annotate", `v${version}`, "--message", `northflank-operator ${version}`);
+  commitAndTag(root, {
+    from: copy.folder,
+    changed: changedFiles(root, copy.folder),
+    subject: subject(version),
+    tag: `v${version}`,
+    message: `northflank-operator ${version}`,
+  });
   console.log(`committed and tagged v${version}. To publish it: git push --atomic origin main v${version}`);
 }
 
