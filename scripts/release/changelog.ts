@@ -9,9 +9,10 @@ export interface Cut {
 const unreleased = "## Unreleased";
 
 /**
- * Gives what stands under Unreleased the heading of a version and leaves an empty Unreleased above it.
+ * Gives what stands under Unreleased the heading of a version and leaves an empty Unreleased above it. The sections of the
+ * version's own pre-releases become part of it: its notes say what is new since the version before.
  *
- * *Errors*: where there is no Unreleased section, nothing in it, or a section of that version already.
+ * *Errors*: where there is no Unreleased section, nothing new, or a section of that version already.
  */
 export function cutUnreleased(text: string, release: { readonly version: string; readonly date: string }): Cut {
   if (sectionOf(text, release.version) !== undefined) {
@@ -19,11 +20,16 @@ export function cutUnreleased(text: string, release: { readonly version: string;
   }
   const start = text.indexOf(`${unreleased}\n`);
   if (start < 0) throw new Error(`CHANGELOG.md has no section "${unreleased}"`);
-  const body = bodyAt(text, start);
-  if (!/^- /m.test(body)) throw new Error(`CHANGELOG.md has no entry under "${unreleased}"`);
+  const { version, date } = release;
   const before = text.slice(0, start);
-  const after = text.slice(start + unreleased.length);
-  return { text: `${before}${unreleased}\n\n## ${release.version} - ${release.date}${after}`, notes: `${body}\n` };
+  const rest = text.slice(start + unreleased.length);
+  const after = rest.replaceAll(/^## (\S+).*\n\n?/gm, (heading, each) =>
+    each.startsWith(`${version}-`) ? "" : heading,
+  );
+  const heading = `## ${version} - ${date}`;
+  const body = bodyAt(`${heading}${after}`, 0);
+  if (!/^- /m.test(body)) throw new Error(`CHANGELOG.md has no entry under "${unreleased}"`);
+  return { text: `${before}${unreleased}\n\n${heading}${after}`, notes: `${body}\n` };
 }
 
 /** What stands in the section of a version; undefined without one. */

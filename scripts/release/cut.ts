@@ -3,7 +3,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { published } from "../published.ts";
 import { cutUnreleased, sectionOf } from "./changelog.ts";
-import { ownFiles } from "./checkout.ts";
+import { git, ownFiles } from "./checkout.ts";
 import { problemOfVersion, withVersion } from "./version.ts";
 
 /** Texts that people write and that name the current version. What `npm run generate` writes follows by itself. */
@@ -22,7 +22,10 @@ export function cutVersion(
   const { version, root } = release;
   const changelog = readFileSync(join(checkout, "CHANGELOG.md"), "utf8");
   const names = published(checkout);
-  const current = { version: names.version, isReleased: sectionOf(changelog, names.version) !== undefined };
+  // Either is enough: a clone may be without tags.
+  const isReleased =
+    sectionOf(changelog, names.version) !== undefined || git(root, "tag", "--list", `v${names.version}`) !== "";
+  const current = { version: names.version, isReleased };
   const problem = problemOfVersion(version, current);
   if (problem !== undefined) throw new Error(problem);
   const cut = cutUnreleased(changelog, release);

@@ -2,8 +2,8 @@
 import semver from "semver";
 
 /**
- * What is wrong with a version as the next one; undefined when nothing is. The current version itself is the next one as long
- * as it was not released.
+ * What is wrong with a version as the next one; undefined when nothing is. As long as the current version was not released, it
+ * is itself the next one, and so are its pre-releases.
  */
 export function problemOfVersion(
   version: string,
@@ -11,7 +11,9 @@ export function problemOfVersion(
 ): string | undefined {
   if (semver.valid(version) !== version) return `"${version}" is not a version: 1.2.3 or 1.2.3-rc.1 is expected`;
   if (version.includes("+")) return `"${version}" has build metadata, which no tag of an image can have`;
-  if (semver.lt(version, current.version)) return `${version} is older than ${current.version}, the current version`;
+  const isCandidate = !current.isReleased && version.startsWith(`${current.version}-`);
+  if (semver.lt(version, current.version) && !isCandidate)
+    return `${version} is older than ${current.version}, the current version`;
   if (version === current.version && current.isReleased) return `${version} is released already`;
   return undefined;
 }

@@ -42,6 +42,22 @@ describe("cutting the changelog", () => {
     expect([text, notes]).toEqual(["# Changelog\n\n## Unreleased\n\n## 1.3.0 - 2026-12-01\n\n- One.\n", "- One.\n"]);
   });
 
+  test("makes the pre-releases of a version part of it", () => {
+    const candidate = cutUnreleased(before, { version: "1.3.0-rc.1", date: "2026-11-20" }).text;
+    const other = candidate.replace("## 1.2.0 ", "## 1.2.9-rc.1 - 2026-11-02\n\n- Other.\n\n## 1.2.0 ");
+    const { text, notes } = cutUnreleased(other, release);
+    expect(notes).toBe("Better.\n\n- One.\n\n### Runs\n\n- Two.\n");
+    expect(text).toBe(
+      before
+        .replace("## Unreleased\n", "## Unreleased\n\n## 1.3.0 - 2026-12-01\n")
+        .replace("## 1.2.0 ", "## 1.2.9-rc.1 - 2026-11-02\n\n- Other.\n\n## 1.2.0 "),
+    );
+    const mended = candidate.replace("## Unreleased\n", "## Unreleased\n\n- Mended.\n");
+    expect(cutUnreleased(mended, release).notes).toBe("- Mended.\n\nBetter.\n\n- One.\n\n### Runs\n\n- Two.\n");
+    // A second candidate needs something of its own.
+    expect(() => cutUnreleased(candidate, { version: "1.3.0-rc.2", date: "2026-11-21" })).toThrow("no entry");
+  });
+
   test.each([
     ["there is no entry", before.replace(/- One.|- Two./g, ""), 'no entry under "## Unreleased"'],
     ["there is no section", before.replace("## Unreleased", "## Next"), 'no section "## Unreleased"'],
