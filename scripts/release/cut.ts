@@ -6,11 +6,11 @@ import { cutUnreleased, sectionOf } from "./changelog.ts";
 import { git, ownFiles } from "./checkout.ts";
 import { problemOfVersion, withVersion } from "./version.ts";
 
-/** Texts that people write and that name the current version. What `npm run generate` writes follows by itself. */
-const mentions = /^(?:README\.md|deploy\/|docs\/(?!decisions\/)|examples\/)/;
+/** Texts that people write and that may name the current version. What `npm run generate` writes or stamps follows by itself. */
+export const mentions = /^(?:README\.md|deploy\/|docs\/(?!decisions\/)|examples\/)/;
 
 /**
- * Turns a checkout into that of the next version: `package.json`, the lock file, every text that names the version, everything
+ * Turns a checkout into that of the next version: `package.json`, the lock file, every text that names this version of ours, everything
  * that is generated, and the changelog.
  *
  * *Errors*: when that version cannot be the next one, or there is nothing to release. Nothing is written then.

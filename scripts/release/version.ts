@@ -21,21 +21,29 @@ export function problemOfVersion(
 /** The names after which a version of ours stands. */
 export interface VersionedNames {
   readonly image: string;
+  readonly chart: string;
   readonly repository: string;
 }
 
 /**
- * A text with every mention of one version of ours replaced by another one: on its own (`version: 1.2.3`, `--version 1.2.3`,
- * `v1.2.3`), as the tag of the image in whatever registry, in names of files, and in addresses below the repository. Tags of other
- * images stay.
+ * A text with every mention of one version of ours replaced by another one. It is ours where our name says so: as the tag of the
+ * image in whatever registry, of the npm package, in names of files, in addresses below the repository, and as `--version` of
+ * the chart on the same line. The same number without such a name stays: what else has it is versioned by somebody else.
  */
 export function withVersion(
   text: string,
   { from, to, names }: { readonly from: string; readonly to: string; readonly names: VersionedNames },
 ): string {
-  const version = from.replaceAll(/[.+]/g, "\\$&");
-  const name = names.image.split("/").at(-1);
-  const ours = [`(?<![\\w-])${name}:`, `${names.repository}/\\S*/v`, `(?<![\\w-])${name}-(?:chart-|npm-|schemas-)?`];
-  const mention = new RegExp(`(${ours.join("|")}|\\?ref=v|(?<![\\w.:@/-])v?)${version}(?![\\w-]|\\.\\d)`, "g");
+  const name = escaped(names.image.split("/").at(-1) ?? "");
+  const ours = [
+    `(?<![\\w-])${name}(?:[:@ ]|-(?:chart-|npm-|schemas-)?)v?`,
+    `${escaped(names.repository)}/\\S*[/=@]v`,
+    `${escaped(names.chart)}(?: [^\\n|;&]*)? --version[ =]`,
+  ];
+  const mention = new RegExp(`(${ours.join("|")})${escaped(from)}(?![\\w-]|\\.\\d)`, "g");
   return text.replaceAll(mention, (_, before: string) => `${before}${to}`);
+}
+
+function escaped(text: string): string {
+  return text.replaceAll(/[.+*?^$()[\]{}|\\/]/g, "\\$&");
 }
