@@ -18,10 +18,15 @@ export function git(folder: string, ...args: readonly string[]): string {
   return execFileSync("git", args, { cwd: folder, encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] }).trimEnd();
 }
 
-/** The files of a checkout that belong to it: committed, or neither committed nor ignored. */
+/** The files of a checkout that belong to it: committed, or neither committed nor ignored. Not those of repositories in it. */
 export function ownFiles(root: string): readonly string[] {
   const listed = git(root, "ls-files", "-z", "--cached", "--others", "--exclude-standard").split("\0");
-  return listed.filter((path) => path !== "" && existsSync(join(root, path))).toSorted();
+  return listed.filter((path) => path !== "" && isFile(join(root, path))).toSorted();
+}
+
+/** git lists a repository inside another one as a folder. */
+function isFile(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isFile() ?? false;
 }
 
 /** A copy of a checkout's own files in a temporary folder, which is gone when it is disposed of. */

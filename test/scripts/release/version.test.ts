@@ -109,7 +109,6 @@ describe("the texts of this repository, cut", () => {
   test.each(versions)("from %s, change only lines that name ours", (from) => {
     const changed = changedBy((text) => withVersion(text, { from, to: "987.6.5", names }));
     expect(changed.filter((line) => !ours.test(line.slice(line.indexOf(": "))))).toEqual([]);
-    if (from !== names.version) expect(changed).toEqual([]);
   });
 
   test("from the current version, change what names it", () => {
