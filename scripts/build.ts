@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -82,7 +82,9 @@ function withPlainSources(mapPath: string, contents: Uint8Array): Uint8Array {
 function put(path: string, contents: Uint8Array): void {
   mkdirSync(dirname(path), { recursive: true });
   const draft = `${path}.${process.pid}`;
-  writeFileSync(draft, contents, { mode: path === outfile ? 0o755 : 0o644 });
+  writeFileSync(draft, contents);
+  // The umask has no say: npm packs a file with its mode, and the same sources give the same package.
+  chmodSync(draft, path === outfile ? 0o755 : 0o644);
   renameSync(draft, path);
 }
 
