@@ -4,7 +4,7 @@ import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writ
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { extract } from "tar";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { parse, parseAllDocuments } from "yaml";
 import { published } from "../../scripts/published.ts";
 import { filesBelow } from "../../scripts/release/archive.ts";
@@ -25,20 +25,34 @@ const current: string = JSON.parse(readFileSync(join(root, "package.json"), "utf
 
 const temporary = mkdtempSync(join(tmpdir(), "release-test-"));
 const into = join(temporary, "first");
-let copies: readonly CheckoutCopy[];
+const copies: CheckoutCopy[] = [];
 let checkout: string;
 
 beforeAll(() => {
-  copies = [copyCheckout(root), copyCheckout(root)];
-  for (const [index, { folder }] of copies.entries()) {
-    cutVersion(folder, { version, date: "2026-11-30", root });
-    buildArtifacts({ checkout: folder, into: index === 0 ? into : join(temporary, "second"), revision, time });
+  checkout = next(into);
+  // The second machine is set up otherwise: what it writes is nobody else's to read, its clocks and its order of letters differ.
+  const umask = process.umask(0o077);
+  vi.stubEnv("TZ", "Asia/Kolkata");
+  vi.stubEnv("LC_ALL", "tr_TR.UTF-8");
+  try {
+    next(join(temporary, "second"));
+  } finally {
+    process.umask(umask);
+    vi.unstubAllEnvs();
   }
-  checkout = copies[0]?.folder ?? "";
 }, 600_000);
 
+/** Builds the files of the next version in a copy of the checkout, and returns the folder of the copy. */
+function next(to: string): string {
+  const copy = copyCheckout(root);
+  copies.push(copy);
+  cutVersion(copy.folder, { version, date: "2026-11-30", root });
+  buildArtifacts({ checkout: copy.folder, into: to, revision, time });
+  return copy.folder;
+}
+
 afterAll(() => {
-  for (const copy of copies ?? []) copy[Symbol.dispose]();
+  for (const copy of copies) copy[Symbol.dispose]();
   rmSync(temporary, { recursive: true });
 }, 120_000);
 
@@ -174,7 +188,7 @@ describe("the files of a release", () => {
     ]);
   });
 
-  test("have the same bytes when they are built again, in another folder", () => {
+  test("have the same bytes when they are built again, in another folder, with another umask, time zone and language", () => {
     for (const name of readdirSync(into)) {
       expect(readFileSync(join(temporary, "second", name)).equals(readFileSync(join(into, name))), name).toBe(true);
     }
