@@ -142,8 +142,8 @@ export class Installation {
   }
 
   /** Whether these texts say of each namespace that the fault is there; one that it covers says as much. */
-  #isSaid({ fault, places }: Known, texts: readonly string[]): boolean {
-    if (texts.length === 0) return false;
+  #isSaid({ fault, places, isCut }: Known, texts: readonly string[]): boolean {
+    if (texts.length === 0 || isCut) return false;
     const covered = [...this.#known.values()].filter((other) => other.fault.coveredBy === fault.key);
     const words = [fault, ...covered.map((other) => other.fault)];
     return [...places.keys()].map(namespaceOf).every((namespace) => {
