@@ -86,7 +86,7 @@ describe("the operator", () => {
   test("says so when its requests are anonymous, and verifies the server all the same", async () => {
     const { said } = start(kubeconfig(undefined));
     for (const caller of await callers(8)) expect(caller).toEqual({});
-    expect(said()).toContain("kubeconfig names no user, requests are anonymous");
+    expect(said()).toContain("kubeconfig without user, requests are anonymous");
   });
 
   test("ends with exit 2 and sends nothing when a key is misspelt", async () => {
