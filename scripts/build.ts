@@ -1,6 +1,5 @@
 import { execFileSync } from "node:child_process";
 import { chmodSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
-import { createRequire } from "node:module";
 import { dirname, join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build, type Plugin } from "esbuild";
@@ -19,6 +18,8 @@ const result = await build({
   entryPoints: ["src/main.ts"],
   outfile: relative(root, outfile),
   write: false,
+  // Packages are named in the bundle by where they stand here, also where node_modules is a link.
+  preserveSymlinks: true,
   bundle: true,
   metafile: true,
   platform: "node",
@@ -106,7 +107,7 @@ function revision(): string {
  * is used, in the form of its index; anything else that the program imports fails the build here and not at run time.
  */
 function onlyUsedUndici(): Plugin {
-  const folder = dirname(createRequire(import.meta.url).resolve("undici/package.json"));
+  const folder = join(root, "node_modules/undici");
   const contents = `
     import Agent from "./lib/dispatcher/agent.js";
     import Pool from "./lib/dispatcher/pool.js";
