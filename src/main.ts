@@ -7,9 +7,9 @@ import { decodeManifest } from "./cli/manifest-files.ts";
 import { runPlan } from "./cli/plan.ts";
 import { runProgram } from "./cli/program.ts";
 import type { ToolDeps } from "./cli/remote.ts";
-import { runOperator } from "./cli/run.ts";
 import { runValidate } from "./cli/validate.ts";
 import { createLogger, standardOutput } from "./logger.ts";
+import { runOperator } from "./operator/operator.ts";
 import { systemClock } from "./util/clock.ts";
 
 // The only file that touches the process: arguments, environment, standard streams, signals, exit code.

@@ -1,8 +1,10 @@
 // pure
+
+import { isRecord, setOwn } from "../util/records.ts";
 import { isList, isMap, isObject } from "./crd.ts";
 import { type Problem, problem } from "./problem.ts";
 import type { ObjectSchema, Schema } from "./schema.ts";
-import { isRecord, type Path, schemaOf, setOwn } from "./stored.ts";
+import { type Path, schemaOf } from "./stored.ts";
 
 /*
  * What an older or looser CRD has let in stays stored when a stricter one follows, and the types of this program promise

@@ -1,6 +1,8 @@
 // pure
+
+import { isRecord } from "../util/records.ts";
 import { type Problem, problem } from "./problem.ts";
-import { isRecord, type Path } from "./stored.ts";
+import type { Path } from "./stored.ts";
 
 // Limits of the API server (1.36) that no schema can say: parts of keys, and sums.
 const maxNameLength = 63;

@@ -1,8 +1,9 @@
 // pure
+
+import { isRecord } from "../util/records.ts";
 import { annotationBytes, maxAnnotationBytes } from "./metadata-limits.ts";
 import { lastAppliedConfiguration } from "./names.ts";
 import { type Problem, problem } from "./problem.ts";
-import { isRecord } from "./stored.ts";
 
 /** What etcd takes in one request unless it was told otherwise. */
 const maxStoredBytes = 1_572_864;

@@ -1,4 +1,5 @@
 import type { KubeObject, ObjectMeta } from "../kube/types.ts";
+import { isRecord } from "../util/records.ts";
 import { fitCheck, fitTo } from "./fit.ts";
 import { createInterner, type Intern } from "./interner.ts";
 import type { KindDefinition } from "./kinds.ts";
@@ -13,7 +14,7 @@ import {
   startedRun,
 } from "./names.ts";
 import { formatPath } from "./problem.ts";
-import { isRecord, type Path, type UnknownField, unknownFields } from "./stored.ts";
+import { type Path, type UnknownField, unknownFields } from "./stored.ts";
 import { unknownFieldRemedy } from "./unknown-field.ts";
 import { createValidator, type Validator } from "./validate.ts";
 

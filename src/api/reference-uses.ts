@@ -1,6 +1,7 @@
 // pure
 import { isUtf8 } from "node:buffer";
-import { isRecord, type Path } from "./stored.ts";
+import { isRecord } from "../util/records.ts";
+import type { Path } from "./stored.ts";
 
 /** What becomes of `${...}` in a text that reaches Northflank. */
 export type ReferenceUse =

@@ -1,7 +1,9 @@
 // pure
+
+import { isRecord } from "../util/records.ts";
 import { isList } from "./crd.ts";
 import type { ListSchema, Rule, Schema } from "./schema.ts";
-import { isRecord, type Path, schemaOf } from "./stored.ts";
+import { type Path, schemaOf } from "./stored.ts";
 
 export interface BrokenRule {
   readonly path: Path;

@@ -1,4 +1,5 @@
 // pure
+import { isRecord, setOwn } from "../util/records.ts";
 import { isList, isMap, isObject } from "./crd.ts";
 import type { ObjectSchema, Schema } from "./schema.ts";
 
@@ -70,16 +71,4 @@ function fillIn(stored: Record<string, unknown>, { properties }: ObjectSchema): 
     const schema = properties[key];
     if (schema !== undefined && "default" in schema && !Object.hasOwn(stored, key)) setOwn(stored, key, schema.default);
   }
-}
-
-/** Sets a property of its own, whatever its name. */
-export function setOwn(target: Record<string, unknown>, key: string, value: unknown): void {
-  if (key !== "__proto__") target[key] = value;
-  // Assigned, this one name would set the prototype.
-  else Object.defineProperty(target, key, { value, enumerable: true, configurable: true, writable: true });
-}
-
-/** True for an object that is no list. */
-export function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

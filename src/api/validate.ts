@@ -1,5 +1,6 @@
 import { Ajv, type ErrorObject, type ValidateFunction } from "ajv";
 import addFormats from "ajv-formats";
+import { isRecord } from "../util/records.ts";
 import { unreplacedMessage, unreplacedSentence } from "../util/unreplaced.ts";
 import { findKind, type KindDefinition, kinds } from "./kinds.ts";
 import { metadataSchema } from "./metadata.ts";
@@ -10,7 +11,7 @@ import { type Problem, problem, problemsOf, quoted, sorted } from "./problem.ts"
 import { forbiddenReferences } from "./reference-uses.ts";
 import { type BrokenRule, brokenRules, duplicateItems } from "./rules.ts";
 import type { ObjectSchema, Schema } from "./schema.ts";
-import { asStored, isRecord, type Path, unknownFields } from "./stored.ts";
+import { asStored, type Path, unknownFields } from "./stored.ts";
 import { didYouMean } from "./suggest.ts";
 import { unknownFieldRemedy } from "./unknown-field.ts";
 

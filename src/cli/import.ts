@@ -1,6 +1,6 @@
 import { apiVersion, northflankConnections } from "../api/names.ts";
 import { createValidator } from "../api/validate.ts";
-import { judgedApi } from "../controllers/shared/listened-api.ts";
+import { judgedApi } from "../controllers/account/auth-tracking-api.ts";
 import {
   describe,
   type Flag,
@@ -12,14 +12,14 @@ import {
   type Settings,
   switchFlag,
 } from "../flags.ts";
+import { importJob } from "../import/imported-job.ts";
+import { buildServiceReason, type Imported, type ImportTarget, importService } from "../import/imported-service.ts";
+import { createNames } from "../import/kubernetes-name.ts";
+import { type ProjectContents, type Reading, readProject } from "../import/read-project.ts";
 import { isNorthflankError, type NorthflankError } from "../northflank/errors.ts";
 import { type NameKind, nameProblem } from "../northflank/names.ts";
+import { explained, withRemedy } from "../northflank/remote-remedy.ts";
 import type { JobSettingsView, ServiceView } from "../northflank/types.ts";
-import { importJob } from "../tools/imported-job.ts";
-import { buildServiceReason, type Imported, type ImportTarget, importService } from "../tools/imported-service.ts";
-import { createNames } from "../tools/kubernetes-name.ts";
-import { type ProjectContents, type Reading, readProject } from "../tools/read-project.ts";
-import { explained, withRemedy } from "../tools/remote-remedy.ts";
 import { assertNever } from "../util/assert-never.ts";
 import type { Clock } from "../util/clock.ts";
 import { formatImport, type ImportedItem } from "./imported-text.ts";

@@ -2,7 +2,7 @@
 import { Document, Scalar, visit } from "yaml";
 import { formatProblem } from "../api/problem.ts";
 import type { Validator } from "../api/validate.ts";
-import type { Imported } from "../tools/imported-service.ts";
+import type { Imported } from "../import/imported-service.ts";
 import { assertNever } from "../util/assert-never.ts";
 import { isSameJson } from "../util/same-json.ts";
 import { readManifests } from "./manifest-reader.ts";

@@ -5,9 +5,10 @@ import type { NorthflankJob } from "../api/job.ts";
 import type { NorthflankJobRun } from "../api/job-run.ts";
 import { findKind } from "../api/kinds.ts";
 import { northflankConnections, northflankDeployments, northflankJobRuns, northflankJobs } from "../api/names.ts";
-import { asStored, isRecord, type Path } from "../api/stored.ts";
+import { asStored, type Path } from "../api/stored.ts";
 import type { ConfigMap, KubeObject, Secret } from "../kube/types.ts";
-import type { OfflineObjects } from "../tools/offline-cluster.ts";
+import type { OfflineObjects } from "../plan/offline-cluster.ts";
+import { isRecord } from "../util/records.ts";
 import type { Position } from "./manifest-reader.ts";
 import type { Judged } from "./validate.ts";
 

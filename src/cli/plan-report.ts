@@ -1,5 +1,5 @@
 // pure
-import type { Planned, PlannedChange } from "../tools/planned.ts";
+import type { Planned, PlannedChange } from "../plan/planned.ts";
 import { assertNever } from "../util/assert-never.ts";
 import type { Finding, OutputFormat } from "./manifest-report.ts";
 import { githubProperty, githubText, plainJson, plainLine, shownFile } from "./printable.ts";

@@ -4,7 +4,7 @@ import type { NorthflankJobRun } from "../api/job-run.ts";
 import { northflankConnections, northflankDeployments, northflankJobRuns, northflankJobs } from "../api/names.ts";
 import type { Path } from "../api/stored.ts";
 import { createValidator } from "../api/validate.ts";
-import { defaultConnectionName } from "../controllers/shared/dependents.ts";
+import { defaultConnectionName } from "../controllers/reconcile/predicates.ts";
 import {
   describe,
   type Flag,
@@ -17,10 +17,10 @@ import {
   type Settings,
   switchFlag,
 } from "../flags.ts";
-import { createOfflineCluster } from "../tools/offline-cluster.ts";
-import { eachOf } from "../tools/patience.ts";
-import { createPlanner, type Planner } from "../tools/plan.ts";
-import { held, type Planned } from "../tools/planned.ts";
+import { eachOf } from "../northflank/patience.ts";
+import { createOfflineCluster } from "../plan/offline-cluster.ts";
+import { createPlanner, type Planner } from "../plan/plan.ts";
+import { held, type Planned } from "../plan/planned.ts";
 import type { ExitCode } from "./io.ts";
 import { findManifestFiles } from "./manifest-files.ts";
 import { formatReport, nothingOfOurs, outputFormats } from "./manifest-report.ts";

@@ -1,8 +1,8 @@
-import { createApiFactory } from "../controllers/shared/api-factory.ts";
-import type { ApiBinding } from "../controllers/shared/create-accounts.ts";
+import { createApiFactory } from "../controllers/account/api-factory.ts";
+import type { ApiBinding } from "../controllers/account/connection-accounts.ts";
 import type { NorthflankApi } from "../northflank/client.ts";
+import { createPatience, type Patience } from "../northflank/patience.ts";
 import { createTransport } from "../northflank/transport.ts";
-import { createPatience, type Patience } from "../tools/patience.ts";
 import type { Clock } from "../util/clock.ts";
 import { formatDuration } from "../util/duration.ts";
 import type { Random } from "../util/random.ts";

@@ -11,7 +11,7 @@ import { fluxRequestedAt, reconcileRequestedAt } from "../../src/api/names.ts";
 import { asStored } from "../../src/api/stored.ts";
 import { createValidator } from "../../src/api/validate.ts";
 import { crdFiles } from "../../src/cli/crds.ts";
-import { isReconcileRequested } from "../../src/controllers/shared/reconcile-request.ts";
+import { isReconcileRequested } from "../../src/controllers/reconcile/reconcile-request.ts";
 import type { KubeObject } from "../../src/kube/types.ts";
 import { actionNames, actionsOf, patchOf } from "../support/argocd-actions.ts";
 import { freshObjects } from "../support/every-status.ts";

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { NorthflankDeployment } from "../../src/api/deployment.ts";
 import type { NorthflankJobRun } from "../../src/api/job-run.ts";
 import { createValidator } from "../../src/api/validate.ts";
-import type { AccountResolution } from "../../src/controllers/shared/accounts.ts";
+import type { AccountResolution } from "../../src/controllers/account/accounts.ts";
 import { deployment, service } from "../support/builders.ts";
 import { DeploymentScene } from "../support/deployment-scene.ts";
 import { recordingApi } from "../support/recording-transport.ts";

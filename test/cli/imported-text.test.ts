@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { createValidator } from "../../src/api/validate.ts";
 import { formatImport } from "../../src/cli/imported-text.ts";
 import { readManifests } from "../../src/cli/manifest-reader.ts";
-import type { Imported } from "../../src/tools/imported-service.ts";
+import type { Imported } from "../../src/import/imported-service.ts";
 
 const validator = createValidator();
 

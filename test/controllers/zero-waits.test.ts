@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { decide } from "../../src/controllers/connection/decide.ts";
-import { judgeRemoteError } from "../../src/controllers/shared/remote-verdict.ts";
+import { judgeRemoteError } from "../../src/controllers/reconcile/remote-error.ts";
 import type { NorthflankErrorCode } from "../../src/northflank/errors.ts";
 import { defaultQueueBackoff } from "../../src/runtime/work-queue.ts";
 import { backoffDelayMs, notAtOnce } from "../../src/util/backoff.ts";
@@ -18,7 +18,7 @@ import { JobScene } from "../support/job-scene.ts";
 const source = join(import.meta.dirname, "../../src/controllers");
 const reasons: Readonly<Record<string, string>> = {
   // Only the status of an intent is made of it, never an outcome.
-  'job/written.ts: next: { kind: "recheck", afterMs: 0 },': "status only",
+  'job/result.ts: next: { kind: "recheck", afterMs: 0 },': "status only",
   // The token is due for a check; when that is, the back-off of the queue says.
   'connection/decide.ts: if (next.kind === "backoff") return { verdict, credentialsValid, failure, checkAgainMs: 0, next };':
     "back-off",

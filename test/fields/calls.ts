@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { isRecord } from "../../src/api/stored.ts";
+import { isRecord } from "../../src/util/records.ts";
 import type { JsonSchema, PropertyPath } from "./json-schema.ts";
 
 /** A call of Northflank that a manifest stands for, and where in the manifest its body is. */

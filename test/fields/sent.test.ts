@@ -3,7 +3,7 @@ import { deploymentSpec } from "../../src/api/deployment.ts";
 import { jobSpec } from "../../src/api/job.ts";
 import { jobRunSpec } from "../../src/api/job-run.ts";
 import { asStored } from "../../src/api/stored.ts";
-import type { AccountResolution } from "../../src/controllers/shared/accounts.ts";
+import type { AccountResolution } from "../../src/controllers/account/accounts.ts";
 import { deployment, jobObject } from "../support/builders.ts";
 import { DeploymentScene } from "../support/deployment-scene.ts";
 import { JobScene } from "../support/job-scene.ts";

@@ -6,7 +6,7 @@ import addFormats from "ajv-formats";
 import { describe, expect, test } from "vitest";
 import { editorSchemaFiles, editorSchemaName, editorSchemaOfAll } from "../../scripts/generated/editor-schemas.ts";
 import { kinds } from "../../src/api/kinds.ts";
-import { isRecord } from "../../src/api/stored.ts";
+import { isRecord } from "../../src/util/records.ts";
 import { connection, deployment, documents, jobRun } from "../api/documents.ts";
 import { readManifests } from "../support/manifests.ts";
 

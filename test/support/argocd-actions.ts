@@ -1,8 +1,8 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
-import { isRecord } from "../../src/api/stored.ts";
 import type { KubeObject } from "../../src/kube/types.ts";
+import { isRecord } from "../../src/util/records.ts";
 import { customizations } from "./argocd.ts";
 import { runLua } from "./argocd-lua.ts";
 

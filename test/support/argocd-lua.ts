@@ -1,5 +1,5 @@
 import { Lua } from "wasmoon-lua5.1";
-import { isRecord } from "../../src/api/stored.ts";
+import { isRecord } from "../../src/util/records.ts";
 
 /*
  * Lua scripts as Argo CD runs them (its util/lua): Lua 5.1, with no more than it opens for scripts from `argocd-cm`. These

@@ -9,8 +9,8 @@ import { statusOf as deploymentStatusOf } from "../../src/controllers/deployment
 import { statusOf as jobStatusOf } from "../../src/controllers/job/status.ts";
 import type { Facts } from "../../src/controllers/job-run/conclusion.ts";
 import { statusOf as runStatusOf } from "../../src/controllers/job-run/status.ts";
-import type { Claim } from "../../src/controllers/shared/claim.ts";
-import type { Verdict } from "../../src/controllers/shared/verdict.ts";
+import type { Claim } from "../../src/controllers/reconcile/claim.ts";
+import type { Verdict } from "../../src/controllers/reconcile/ready-state.ts";
 import type { KubeObject } from "../../src/kube/types.ts";
 import type { Judged } from "./argocd.ts";
 import { connection, deployment, jobObject } from "./builders.ts";

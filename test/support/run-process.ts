@@ -1,13 +1,13 @@
 import { mergePatch } from "../../sandbox/kubernetes/patch.ts";
 import type { NorthflankJobRun } from "../../src/api/job-run.ts";
 import { northflankJobRuns } from "../../src/api/names.ts";
+import type { AccountRequest, AccountResolution } from "../../src/controllers/account/accounts.ts";
+import { builderText } from "../../src/controllers/build/build-query.ts";
 import { createJobRunReconciler, jobRunIndexes } from "../../src/controllers/job-run/reconciler.ts";
 import { RestoreMemory } from "../../src/controllers/job-run/restored.ts";
-import type { AccountRequest, AccountResolution } from "../../src/controllers/shared/accounts.ts";
-import { builderText } from "../../src/controllers/shared/build-query.ts";
-import type { EventDraft } from "../../src/controllers/shared/event-draft.ts";
-import type { SpecProblem } from "../../src/controllers/shared/spec-problem.ts";
-import { createStatusWriter } from "../../src/controllers/shared/status-writer.ts";
+import type { EventDraft } from "../../src/controllers/reconcile/event-draft.ts";
+import type { SpecProblem } from "../../src/controllers/reconcile/spec-problem.ts";
+import { createStatusWriter } from "../../src/controllers/reconcile/status-writer.ts";
 import type { KubeClient } from "../../src/kube/client.ts";
 import type { KubeObject } from "../../src/kube/types.ts";
 import type { NorthflankApi } from "../../src/northflank/client.ts";

@@ -1,7 +1,7 @@
 import type { NorthflankJobRun } from "../../src/api/job-run.ts";
 import { runFinalizer } from "../../src/api/names.ts";
+import type { AccountResolution } from "../../src/controllers/account/accounts.ts";
 import { type RunState, stateOf } from "../../src/controllers/job-run/machine.ts";
-import type { AccountResolution } from "../../src/controllers/shared/accounts.ts";
 import { northflankError } from "./fake-northflank.ts";
 import { RunStory } from "./run-story.ts";
 

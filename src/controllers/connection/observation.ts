@@ -3,8 +3,8 @@ import type { TokenNeed } from "../../api/northflank-calls.ts";
 import type { NorthflankError } from "../../northflank/errors.ts";
 import type { LedgerSnapshot } from "../../northflank/ledger.ts";
 import type { TokenView } from "../../northflank/types.ts";
-import type { SpecProblem } from "../shared/spec-problem.ts";
-import type { Verdict } from "../shared/verdict.ts";
+import type { Verdict } from "../reconcile/ready-state.ts";
+import type { SpecProblem } from "../reconcile/spec-problem.ts";
 
 /** What a check of the token found. `token`: what Northflank told of it; `undefined` where it told nothing. */
 export type TokenCheck =

@@ -5,11 +5,11 @@ import { isNorthflankError } from "../../northflank/errors.ts";
 import type { LedgerSnapshot } from "../../northflank/ledger.ts";
 import { findCondition } from "../../runtime/conditions.ts";
 import { type ObjectKey, objectKey } from "../../runtime/outcome.ts";
-import type { Account } from "../shared/accounts.ts";
-import type { ConnectionAccounts } from "../shared/create-accounts.ts";
-import type { LookSchedule } from "../shared/look-schedule.ts";
-import { isReconcileRequested, reconcileRequest } from "../shared/reconcile-request.ts";
-import { prunedProblems, type SpecProblem } from "../shared/spec-problem.ts";
+import type { Account } from "../account/accounts.ts";
+import type { ConnectionAccounts } from "../account/connection-accounts.ts";
+import type { LookSchedule } from "../reconcile/poll-schedule.ts";
+import { isReconcileRequested, reconcileRequest } from "../reconcile/reconcile-request.ts";
+import { prunedProblems, type SpecProblem } from "../reconcile/spec-problem.ts";
 import { isSettled } from "./decide.ts";
 import type { Observation, Surroundings, TokenCheck } from "./observation.ts";
 

@@ -4,12 +4,12 @@ import type { ObjectKey, Outcome } from "../../runtime/outcome.ts";
 import { objectKey } from "../../runtime/outcome.ts";
 import type { Clock } from "../../util/clock.ts";
 import type { Random } from "../../util/random.ts";
-import type { EventSink } from "../shared/event-draft.ts";
-import { outcomeOf } from "../shared/next-pass.ts";
-import { raisedPassage, stalledPassage } from "../shared/passage.ts";
-import { reconcileRequest } from "../shared/reconcile-request.ts";
-import type { StatusWriter } from "../shared/status-writer.ts";
-import { type Left, Unsaved, writeLeft } from "../shared/unsaved.ts";
+import type { EventSink } from "../reconcile/event-draft.ts";
+import { reconcileRequest } from "../reconcile/reconcile-request.ts";
+import { outcomeOf } from "../reconcile/requeue.ts";
+import type { StatusWriter } from "../reconcile/status-writer.ts";
+import { raisedPassage, stalledPassage } from "../reconcile/transition-events.ts";
+import { type Left, Unsaved, writeLeft } from "../reconcile/unsaved-status.ts";
 import { type Decision, decide } from "./decide.ts";
 import { type ObserveDeps, observe, requestWaitMs, validationPeriodMs } from "./observe.ts";
 import { statusOf } from "./status.ts";
@@ -32,7 +32,7 @@ export interface ConnectionDeps extends ObserveDeps {
  *
  * Wiring, in the composition root:
  *
- * - each change of a connection enqueues its own key when `objectMatters` says so (shared/dependents.ts), and the objects
+ * - each change of a connection enqueues its own key when `objectMatters` says so (reconcile/predicates.ts), and the objects
  *   that use it when `connectionMatters`: that is how what waits for a connection goes on at once;
  * - when a connection is gone, the pass calls `accounts.forget`;
  * - `dependents(key)` is the number of objects in the `connection` indexes of the other stores, which must have been

@@ -1,11 +1,11 @@
 // pure
 import type { NorthflankConnection, NorthflankConnectionStatus } from "../../api/connection.ts";
 import { type ConditionDraft, findCondition, formatTime, mergeConditions } from "../../runtime/conditions.ts";
+import { present } from "../../util/present.ts";
 import { isSameJson } from "../../util/same-json.ts";
-import type { Claim } from "../shared/claim.ts";
-import { present } from "../shared/present.ts";
-import { handledRequest } from "../shared/reconcile-request.ts";
-import { summaryConditions } from "../shared/verdict.ts";
+import type { Claim } from "../reconcile/claim.ts";
+import { summaryConditions } from "../reconcile/ready-state.ts";
+import { handledRequest } from "../reconcile/reconcile-request.ts";
 import type { Decision } from "./decide.ts";
 import { expiryDraft, factsIn, missingPermissions, permissionsDraft, type TokenFacts } from "./token-facts.ts";
 

@@ -3,7 +3,7 @@ import type { NorthflankConnection, NorthflankConnectionStatus } from "../../api
 import { permissionsFor, type TokenNeed, tokenUses } from "../../api/northflank-calls.ts";
 import type { TokenView } from "../../northflank/types.ts";
 import { type ConditionDraft, findCondition } from "../../runtime/conditions.ts";
-import { present } from "../shared/present.ts";
+import { present } from "../../util/present.ts";
 
 /** What a status says of the token that was accepted last. */
 export type TokenFacts = Pick<

@@ -1,6 +1,6 @@
 // pure
 import type { NorthflankDeploymentStatus } from "../../api/deployment.ts";
-import type { Age } from "../shared/stopwatch.ts";
+import type { Age } from "../reconcile/stopwatch.ts";
 import type { DecideInput } from "./decision.ts";
 
 /** The times in a status that something is decided by. */

@@ -3,9 +3,9 @@ import type { NorthflankDeployment, NorthflankDeploymentStatus } from "../../api
 import type { BuilderName } from "../../northflank/client.ts";
 import type { InternalSource } from "../../northflank/types.ts";
 import { capped, formatTime } from "../../runtime/conditions.ts";
-import { type BuildQuery, builderText, namedBuilder, type SeenBuild, versionOf } from "../shared/build-query.ts";
-import { present } from "../shared/present.ts";
-import type { Desire } from "./desire.ts";
+import { present } from "../../util/present.ts";
+import { type BuildQuery, builderText, namedBuilder, type SeenBuild, versionOf } from "../build/build-query.ts";
+import type { Desire } from "./desired.ts";
 import type { TargetView } from "./target-view.ts";
 
 /** `status.build` */

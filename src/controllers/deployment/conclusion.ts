@@ -1,7 +1,7 @@
 // pure
 import type { NorthflankDeploymentStatus } from "../../api/deployment.ts";
-import type { Claim } from "../shared/claim.ts";
-import type { TargetConclusion } from "../shared/target-status.ts";
+import type { Claim } from "../reconcile/claim.ts";
+import type { TargetConclusion } from "../target/status.ts";
 
 /** Status fields that a pass may state. A field that is there replaces the old one; `undefined` removes it. */
 export type StatedFields = {

@@ -1,14 +1,14 @@
 // pure
 import type { NorthflankDeploymentStatus } from "../../api/deployment.ts";
 import { assertNever } from "../../util/assert-never.ts";
-import { isFightFor } from "../shared/fight.ts";
-import { present } from "../shared/present.ts";
-import { invalidSpecMessage } from "../shared/spec-problem.ts";
-import { buildingConclusion } from "./awaiting.ts";
+import { present } from "../../util/present.ts";
+import { invalidSpecMessage } from "../reconcile/spec-problem.ts";
+import { isFightFor } from "../target/drift.ts";
 import { buildRecord, followsLatest } from "./build.ts";
-import type { Difference } from "./compare.ts";
+import { buildingConclusion } from "./build-wait.ts";
 import type { Conclusion } from "./conclusion.ts";
 import type { DecideInput, Decision, Seen } from "./decision.ts";
+import type { Difference } from "./diff.ts";
 import { sameConclusion } from "./in-sync.ts";
 import { decideNotKept, notKeptConclusion, partsIn } from "./not-kept.ts";
 import { observedFields } from "./observed-fields.ts";
@@ -21,10 +21,6 @@ import {
   unbuiltConclusion,
 } from "./out-of-sync.ts";
 import { isNewDeclaration, pendingDifferences } from "./pending.ts";
-import { isRecreated, recreatedConclusion } from "./recreated.ts";
-import { decideRedeploy, withRedeploy } from "./redeploy.ts";
-import { isNotShownYet, isSameDesire, nowByStopwatch, wantsRedeploy, wasInSync } from "./remembered.ts";
-import { decideRestore, decideRestored, keepRequest, restoreInForce } from "./restore.ts";
 import {
   blockedConclusion,
   conflictConclusion,
@@ -32,7 +28,11 @@ import {
   remoteFailure,
   stalled,
   suspendedConclusion,
-} from "./unseen.ts";
+} from "./preconditions.ts";
+import { isRecreated, recreatedConclusion } from "./recreated.ts";
+import { decideRedeploy, withRedeploy } from "./redeploy.ts";
+import { isNotShownYet, isSameDesire, nowByStopwatch, wantsRedeploy, wasInSync } from "./remembered.ts";
+import { decideRestore, decideRestored, keepRequest, restoreInForce } from "./rollback.ts";
 import { warningsOf, willFight, withWarnings } from "./warnings.ts";
 
 /**

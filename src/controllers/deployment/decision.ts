@@ -1,12 +1,12 @@
 // pure
 import type { NorthflankDeployment } from "../../api/deployment.ts";
 import type { Random } from "../../util/random.ts";
-import type { Ages } from "../shared/stopwatch.ts";
-import type { TargetDecision } from "../shared/target-reconciler.ts";
+import type { Ages } from "../reconcile/stopwatch.ts";
+import type { TargetDecision } from "../target/reconciler.ts";
 import type { BuildRecord } from "./build.ts";
-import type { Difference } from "./compare.ts";
 import type { Conclusion } from "./conclusion.ts";
-import type { Desire } from "./desire.ts";
+import type { Desire } from "./desired.ts";
+import type { Difference } from "./diff.ts";
 import type { Observation } from "./observation.ts";
 import type { TargetView } from "./target-view.ts";
 

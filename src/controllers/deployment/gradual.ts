@@ -1,6 +1,6 @@
 // pure
 import { formatDuration } from "../../util/duration.ts";
-import { slowProbeMs } from "../shared/remote-verdict.ts";
+import { slowProbeMs } from "../reconcile/remote-error.ts";
 import { ageOf } from "./ages.ts";
 import type { Conclusion } from "./conclusion.ts";
 import type { DecideInput, Seen } from "./decision.ts";

@@ -3,9 +3,9 @@ import type { NorthflankDeployment, NorthflankDeploymentStatus } from "../../api
 import { isRefusedForSure } from "../../northflank/answer.ts";
 import type { NorthflankError } from "../../northflank/errors.ts";
 import { formatTime } from "../../runtime/conditions.ts";
-import { isReadInPart } from "./compare.ts";
 import type { StatedFields } from "./conclusion.ts";
 import type { Change } from "./decision.ts";
+import { isReadInPart } from "./diff.ts";
 import type { Applied } from "./rollout.ts";
 
 /*

@@ -4,12 +4,12 @@ import type { DeploymentUpdate } from "../../northflank/types.ts";
 import { formatTime } from "../../runtime/conditions.ts";
 import { jittered } from "../../util/backoff.ts";
 import { formatDuration } from "../../util/duration.ts";
-import { isReconcileRequested } from "../shared/reconcile-request.ts";
-import { slowProbeMs } from "../shared/remote-verdict.ts";
+import { isReconcileRequested } from "../reconcile/reconcile-request.ts";
+import { slowProbeMs } from "../reconcile/remote-error.ts";
 import { ageOf } from "./ages.ts";
-import type { Difference } from "./compare.ts";
 import type { Conclusion } from "./conclusion.ts";
 import type { Change, DecideInput, Seen } from "./decision.ts";
+import type { Difference } from "./diff.ts";
 import { differencesText, differentBase } from "./out-of-sync.ts";
 import { appliedChange, headResult } from "./remembered.ts";
 

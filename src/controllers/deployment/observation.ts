@@ -1,10 +1,10 @@
 // pure
 import type { NorthflankError } from "../../northflank/errors.ts";
 import type { ObjectKey } from "../../runtime/outcome.ts";
-import type { SeenBuild } from "../shared/build-query.ts";
-import type { SpecProblem } from "../shared/spec-problem.ts";
-import type { Verdict } from "../shared/verdict.ts";
-import type { Desire } from "./desire.ts";
+import type { SeenBuild } from "../build/build-query.ts";
+import type { Verdict } from "../reconcile/ready-state.ts";
+import type { SpecProblem } from "../reconcile/spec-problem.ts";
+import type { Desire } from "./desired.ts";
 import type { TargetView } from "./target-view.ts";
 
 /** A run that the object waits for before it changes anything. */

@@ -1,10 +1,10 @@
 // pure
 import type { SourceView } from "../../northflank/types.ts";
 import { capped } from "../../runtime/conditions.ts";
-import { present } from "../shared/present.ts";
-import { targetUidFields } from "../shared/same-target.ts";
+import { present } from "../../util/present.ts";
+import { targetUidFields } from "../target/same-target.ts";
 import type { StatedFields } from "./conclusion.ts";
-import { sourceText } from "./desire.ts";
+import { sourceText } from "./desired.ts";
 import type { TargetView } from "./target-view.ts";
 
 /** The source that a service runs, in one line. */

@@ -1,13 +1,13 @@
 // pure
 import type { Reason } from "../../api/reasons.ts";
-import { fightCorrections } from "../shared/fight.ts";
-import { type NextPass, passIn } from "../shared/next-pass.ts";
-import { slowProbeMs } from "../shared/remote-verdict.ts";
+import { slowProbeMs } from "../reconcile/remote-error.ts";
+import { type NextPass, passIn } from "../reconcile/requeue.ts";
+import { fightCorrections } from "../target/drift.ts";
 import { ageOf } from "./ages.ts";
-import { buildHold } from "./awaiting.ts";
-import type { Difference } from "./compare.ts";
+import { buildHold } from "./build-wait.ts";
 import type { Conclusion } from "./conclusion.ts";
 import type { DecideInput, Seen } from "./decision.ts";
+import type { Difference } from "./diff.ts";
 import type { Dependency } from "./observation.ts";
 import { observedFields } from "./observed-fields.ts";
 import { showsWithinMs } from "./remembered.ts";

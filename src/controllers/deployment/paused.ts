@@ -1,6 +1,7 @@
 // pure
-import { passIn } from "../shared/next-pass.ts";
-import { present } from "../shared/present.ts";
+
+import { present } from "../../util/present.ts";
+import { passIn } from "../reconcile/requeue.ts";
 import { ageOf } from "./ages.ts";
 import type { Conclusion } from "./conclusion.ts";
 import type { DecideInput, Seen } from "./decision.ts";

@@ -1,10 +1,10 @@
 // pure
 import type { NorthflankDeployment } from "../../api/deployment.ts";
 import { resolvedCommit } from "./build.ts";
-import { compare, type Difference } from "./compare.ts";
 import type { Seen } from "./decision.ts";
+import { compare, type Difference } from "./diff.ts";
 import { wantsRedeploy } from "./remembered.ts";
-import { restoreInForce } from "./restore.ts";
+import { restoreInForce } from "./rollback.ts";
 
 /**
  * What has to be written. Fields that Northflank does not tell, or in part, count only when the declaration has changed,

@@ -3,7 +3,7 @@ import type { NorthflankDeployment, NorthflankDeploymentStatus } from "../../api
 import type { Reason } from "../../api/reasons.ts";
 import { formatTime } from "../../runtime/conditions.ts";
 import type { Conclusion } from "./conclusion.ts";
-import { type Desire, desireOf } from "./desire.ts";
+import { type Desire, desireOf } from "./desired.ts";
 
 /*
  * `status.phase`: what is under way or waited for, and since when. Pauses and limits are counted from it and not from a

@@ -1,8 +1,8 @@
 import type { JobName, NorthflankApi, RequestClass, ServiceName } from "../../northflank/client.ts";
 import { isNorthflankError, type NorthflankError } from "../../northflank/errors.ts";
 import type { JobSource, ProjectItem } from "../../northflank/types.ts";
-import { compare } from "./compare.ts";
-import type { Desire } from "./desire.ts";
+import type { Desire } from "./desired.ts";
+import { compare } from "./diff.ts";
 import { jobTarget, type Remembered, serviceTarget, type TargetView } from "./target-view.ts";
 
 /** A service or a job. */

@@ -2,10 +2,10 @@ import type { NorthflankDeployment } from "../../api/deployment.ts";
 import type { Reconcile } from "../../runtime/controller.ts";
 import { type ObjectKey, objectKey } from "../../runtime/outcome.ts";
 import type { Random } from "../../util/random.ts";
-import { rivalKeys } from "../shared/rivals.ts";
-import { Stopwatch } from "../shared/stopwatch.ts";
-import { isSettled } from "../shared/target-object.ts";
-import { createTargetReconciler, type TargetDeps, type TargetSteps } from "../shared/target-reconciler.ts";
+import { Stopwatch } from "../reconcile/stopwatch.ts";
+import { rivalKeys } from "../target/conflicts.ts";
+import { isSettled } from "../target/object.ts";
+import { createTargetReconciler, type TargetDeps, type TargetSteps } from "../target/reconciler.ts";
 import { timesOf } from "./ages.ts";
 import type { Conclusion } from "./conclusion.ts";
 import { decide } from "./decide.ts";
@@ -13,10 +13,10 @@ import type { Change } from "./decision.ts";
 import { execute } from "./execute.ts";
 import type { Observation } from "./observation.ts";
 import { type ObserveDeps, observe, restOf, targetName } from "./observe.ts";
+import { concludeChange } from "./result.ts";
 import { statusOf } from "./status.ts";
 import { missingRecord, notRecorded, statusBefore } from "./status-before.ts";
 import { targetOf } from "./target.ts";
-import { concludeChange } from "./written.ts";
 
 export interface DeploymentDeps extends ObserveDeps, TargetDeps<NorthflankDeployment> {
   readonly store: ObserveDeps["store"] & TargetDeps<NorthflankDeployment>["store"];
@@ -32,7 +32,7 @@ export interface DeploymentDeps extends ObserveDeps, TargetDeps<NorthflankDeploy
  * Wiring, in the composition root:
  *
  * - a `Store<NorthflankDeployment, "target" | "waitFor" | "connection">` with `deploymentIndexes` and `connectionKeys`
- *   (shared/dependents.ts);
+ *   (reconcile/predicates.ts);
  * - each change of a deployment enqueues its own key when `objectMatters` says so, and the keys of `rivalsOf` when it was
  *   added, deleted or `rivalsMatter`: the heir of a target takes over within one pass;
  * - each change of a NorthflankJobRun enqueues `byIndex("waitFor", key of the run)`;

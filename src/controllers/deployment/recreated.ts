@@ -1,7 +1,7 @@
 // pure
 import type { NorthflankDeployment } from "../../api/deployment.ts";
-import { recreated, sameTarget } from "../shared/same-target.ts";
-import { readyReason } from "../shared/target-object.ts";
+import { readyReason } from "../target/object.ts";
+import { recreated, sameTarget } from "../target/same-target.ts";
 import type { Conclusion, StatedFields } from "./conclusion.ts";
 import type { Seen } from "./decision.ts";
 

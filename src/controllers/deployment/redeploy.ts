@@ -2,11 +2,11 @@
 import type { NorthflankDeployment, NorthflankDeploymentStatus } from "../../api/deployment.ts";
 import type { NorthflankError } from "../../northflank/errors.ts";
 import { capped, findCondition, formatTime } from "../../runtime/conditions.ts";
-import { present } from "../shared/present.ts";
+import { present } from "../../util/present.ts";
 import { ageOf } from "./ages.ts";
 import type { Conclusion, StatedFields } from "./conclusion.ts";
 import type { Change, DecideInput, Redeploy, Seen } from "./decision.ts";
-import type { Desire } from "./desire.ts";
+import type { Desire } from "./desired.ts";
 import { longestHistory } from "./history.ts";
 import { observedFields, timeText } from "./observed-fields.ts";
 import { dependencyConclusion } from "./out-of-sync.ts";

@@ -1,12 +1,12 @@
 // pure
 import type { NorthflankDeployment } from "../../api/deployment.ts";
 import { findCondition } from "../../runtime/conditions.ts";
-import { correctionRow, correctionsWhenSame } from "../shared/fight.ts";
-import { isSettled } from "../shared/target-object.ts";
+import { correctionRow, correctionsWhenSame } from "../target/drift.ts";
+import { isSettled } from "../target/object.ts";
 import { ageOf } from "./ages.ts";
 import type { StatedFields } from "./conclusion.ts";
 import type { DecideInput } from "./decision.ts";
-import type { Desire } from "./desire.ts";
+import type { Desire } from "./desired.ts";
 import { imageText } from "./observed-fields.ts";
 import type { Applied } from "./rollout.ts";
 import type { TargetView } from "./target-view.ts";

@@ -1,6 +1,6 @@
 // pure
 import type { NorthflankDeployment, NorthflankDeploymentStatus } from "../../api/deployment.ts";
-import { recordNotStored } from "../shared/record-not-stored.ts";
+import { recordNotStored } from "../reconcile/record-not-stored.ts";
 import type { Conclusion } from "./conclusion.ts";
 import type { Change } from "./decision.ts";
 import { statusInDoubt } from "./in-doubt.ts";

@@ -1,8 +1,8 @@
 // pure
 import type { NorthflankDeployment, NorthflankDeploymentStatus } from "../../api/deployment.ts";
 import { type ConditionDraft, findCondition } from "../../runtime/conditions.ts";
-import { isAcknowledged } from "../shared/target-object.ts";
-import { claimed, targetStatus } from "../shared/target-status.ts";
+import { isAcknowledged } from "../target/object.ts";
+import { claimed, targetStatus } from "../target/status.ts";
 import type { Conclusion } from "./conclusion.ts";
 import { phaseAfter } from "./phase.ts";
 

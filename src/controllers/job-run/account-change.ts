@@ -1,7 +1,7 @@
 // pure
 import type { NorthflankJobRun } from "../../api/job-run.ts";
-import { compareStandings, type Standing } from "../shared/standing.ts";
-import type { Verdict } from "../shared/verdict.ts";
+import { compareStandings, type Standing } from "../account/same-account.ts";
+import type { Verdict } from "../reconcile/ready-state.ts";
 import { isUnresolved, latestAttempt, stateOf } from "./machine.ts";
 import { isGivenUp, type StartRecord } from "./start-record.ts";
 

@@ -1,5 +1,5 @@
 // pure
-import type { Age } from "../shared/stopwatch.ts";
+import type { Age } from "../reconcile/stopwatch.ts";
 
 /*
  * How long something has lasted, and how sure this process may be of it.

@@ -15,8 +15,8 @@ import {
   type SeenBuild,
   shownBuild,
   versionOf,
-} from "../shared/build-query.ts";
-import { slowProbeMs } from "../shared/remote-verdict.ts";
+} from "../build/build-query.ts";
+import { slowProbeMs } from "../reconcile/remote-error.ts";
 import { type Conclusion, conclude, type Situation, soonest } from "./conclusion.ts";
 import { finish } from "./ends.ts";
 

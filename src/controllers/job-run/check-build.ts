@@ -1,6 +1,6 @@
 import { isNorthflankError } from "../../northflank/errors.ts";
-import type { Account } from "../shared/accounts.ts";
-import { lookAtBuild } from "../shared/look-at-build.ts";
+import type { Account } from "../account/accounts.ts";
+import { lookAtBuild } from "../build/read-build.ts";
 import { runBuildQuery, runBuildState } from "./awaited-build.ts";
 import type { StartReport } from "./decide.ts";
 import { type Pass, requestOf } from "./pass.ts";

@@ -7,12 +7,12 @@ import { findCondition, formatTime } from "../../runtime/conditions.ts";
 import type { ObjectKey } from "../../runtime/outcome.ts";
 import { assertNever } from "../../util/assert-never.ts";
 import { formatDuration } from "../../util/duration.ts";
-import type { SeenBuild } from "../shared/build-query.ts";
-import { type FailureRecord, nextFailure } from "../shared/failure.ts";
-import { failuresAlike } from "../shared/remote-failure.ts";
-import { slowProbeMs } from "../shared/remote-verdict.ts";
-import { invalidSpecMessage, type SpecProblem } from "../shared/spec-problem.ts";
-import type { Verdict } from "../shared/verdict.ts";
+import type { SeenBuild } from "../build/build-query.ts";
+import { type FailureRecord, nextFailure } from "../reconcile/failure.ts";
+import type { Verdict } from "../reconcile/ready-state.ts";
+import { slowProbeMs } from "../reconcile/remote-error.ts";
+import { failuresAlike } from "../reconcile/remote-failure.ts";
+import { invalidSpecMessage, type SpecProblem } from "../reconcile/spec-problem.ts";
 import { ownPartMs } from "./age.ts";
 import { decideBuild } from "./awaited-build.ts";
 import {

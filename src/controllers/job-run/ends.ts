@@ -3,7 +3,7 @@ import type { NorthflankJobRun } from "../../api/job-run.ts";
 import { isReason, type Reason } from "../../api/reasons.ts";
 import { findCondition, formatTime } from "../../runtime/conditions.ts";
 import { formatDuration } from "../../util/duration.ts";
-import type { Verdict } from "../shared/verdict.ts";
+import type { Verdict } from "../reconcile/ready-state.ts";
 import { untilMs } from "./age.ts";
 import { type Conclusion, conclude, type Next, normal, type Situation, warning, withFacts } from "./conclusion.ts";
 import { isUnresolved, latestAttempt, stateOf, type Wish } from "./machine.ts";

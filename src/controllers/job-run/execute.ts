@@ -5,7 +5,7 @@ import { isKubeError } from "../../kube/errors.ts";
 import { isNorthflankError } from "../../northflank/errors.ts";
 import type { ObjectKey } from "../../runtime/outcome.ts";
 import { assertNever } from "../../util/assert-never.ts";
-import type { Account } from "../shared/accounts.ts";
+import type { Account } from "../account/accounts.ts";
 import type { AfterAction } from "./conclusion.ts";
 import { finalizerPatch } from "./finalizer.ts";
 import { latestAttempt } from "./machine.ts";

@@ -7,9 +7,9 @@ import { capped, formatTime } from "../../runtime/conditions.ts";
 import type { ObjectKey } from "../../runtime/outcome.ts";
 import { assertNever } from "../../util/assert-never.ts";
 import { formatDuration } from "../../util/duration.ts";
-import type { EventDraft } from "../shared/event-draft.ts";
-import { nextFailure } from "../shared/failure.ts";
-import type { Verdict } from "../shared/verdict.ts";
+import type { EventDraft } from "../reconcile/event-draft.ts";
+import { nextFailure } from "../reconcile/failure.ts";
+import type { Verdict } from "../reconcile/ready-state.ts";
 import {
   attemptOf,
   type Conclusion,

@@ -3,8 +3,8 @@ import type { NorthflankJobRun } from "../../api/job-run.ts";
 import { runFinalizer } from "../../api/names.ts";
 import { findCondition } from "../../runtime/conditions.ts";
 import { hasFinalizer } from "../../runtime/finalizers.ts";
-import { isReconcileRequested } from "../shared/reconcile-request.ts";
-import type { SpecProblem } from "../shared/spec-problem.ts";
+import { isReconcileRequested } from "../reconcile/reconcile-request.ts";
+import type { SpecProblem } from "../reconcile/spec-problem.ts";
 import { markOf } from "./mark.ts";
 import type { StartRecord } from "./start-record.ts";
 

@@ -2,7 +2,7 @@ import type { NorthflankJobRun } from "../../api/job-run.ts";
 import type { CallOptions, RequestClass } from "../../northflank/client.ts";
 import { isNorthflankError, type NorthflankError } from "../../northflank/errors.ts";
 import type { JobRunView, JobView, RunList, RunsNeeded } from "../../northflank/types.ts";
-import type { Account, AccountResolution, Accounts } from "../shared/accounts.ts";
+import type { Account, AccountResolution, Accounts } from "../account/accounts.ts";
 import type { Sibling } from "./concurrency.ts";
 import { duplicateIn } from "./duplicate.ts";
 import type { Attempt } from "./machine.ts";

@@ -1,6 +1,6 @@
 // pure
 import type { NorthflankError } from "../../northflank/errors.ts";
-import type { Verdict } from "../shared/verdict.ts";
+import type { Verdict } from "../reconcile/ready-state.ts";
 
 /**
  * What to do about a call for a run that was refused; `undefined` where that is the same as for every other object. The

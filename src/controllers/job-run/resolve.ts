@@ -6,7 +6,7 @@ import type { JobRunView } from "../../northflank/types.ts";
 import { capped, findCondition, formatTime } from "../../runtime/conditions.ts";
 import { assertNever } from "../../util/assert-never.ts";
 import { formatDuration } from "../../util/duration.ts";
-import { slowProbeMs } from "../shared/remote-verdict.ts";
+import { slowProbeMs } from "../reconcile/remote-error.ts";
 import {
   type Conclusion,
   conclude,

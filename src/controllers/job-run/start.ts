@@ -8,8 +8,8 @@ import { isNorthflankError, type NorthflankError } from "../../northflank/errors
 import type { Reservation } from "../../northflank/ledger.ts";
 import type { RunList, StartResult } from "../../northflank/types.ts";
 import type { Clock } from "../../util/clock.ts";
-import type { Account } from "../shared/accounts.ts";
-import { resolveReferences } from "../shared/references.ts";
+import type { Account } from "../account/accounts.ts";
+import { resolveReferences } from "../secrets/references.ts";
 import { type RunSettings, settleWaitMs } from "./conclusion.ts";
 import {
   foreignObstacles,

@@ -3,9 +3,9 @@ import type { NorthflankJobRun } from "../../api/job-run.ts";
 import { startedRun } from "../../api/names.ts";
 import type { Reason } from "../../api/reasons.ts";
 import { type ConditionDraft, findCondition, formatTime, mergeConditions } from "../../runtime/conditions.ts";
-import { present } from "../shared/present.ts";
-import { handledRequest } from "../shared/reconcile-request.ts";
-import { summaryConditions } from "../shared/verdict.ts";
+import { present } from "../../util/present.ts";
+import { summaryConditions } from "../reconcile/ready-state.ts";
+import { handledRequest } from "../reconcile/reconcile-request.ts";
 import type { Conclusion, Facts, RunStatus } from "./conclusion.ts";
 import { type Attempt, isUnresolved } from "./machine.ts";
 

@@ -1,6 +1,6 @@
 // pure
 import type { Reason } from "../../api/reasons.ts";
-import type { Account, AccountResolution } from "../shared/accounts.ts";
+import type { Account, AccountResolution } from "../account/accounts.ts";
 import { type Conclusion, conclude, type Situation, warning } from "./conclusion.ts";
 import { latestAttempt, type Wish } from "./machine.ts";
 import type { RunMemory } from "./memory.ts";

@@ -1,6 +1,6 @@
 // pure
 import type { NorthflankJobStatus } from "../../api/job.ts";
-import type { TargetConclusion } from "../shared/target-status.ts";
+import type { TargetConclusion } from "../target/status.ts";
 
 /** Status fields that a pass may state. A field that is there replaces the old one; `undefined` removes it. */
 export type StatedFields = {

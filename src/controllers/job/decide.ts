@@ -2,26 +2,26 @@
 import type { JobPatchRoute } from "../../northflank/types.ts";
 import { assertNever } from "../../util/assert-never.ts";
 import { notAtOnce } from "../../util/backoff.ts";
-import { isFightFor } from "../shared/fight.ts";
-import { judgeRemoteFailure } from "../shared/remote-failure.ts";
-import { sameTarget } from "../shared/same-target.ts";
-import { invalidSpecMessage } from "../shared/spec-problem.ts";
-import { type Comparison, compare, type Difference } from "./compare.ts";
+import { judgeRemoteFailure } from "../reconcile/remote-failure.ts";
+import { invalidSpecMessage } from "../reconcile/spec-problem.ts";
+import { isFightFor } from "../target/drift.ts";
+import { sameTarget } from "../target/same-target.ts";
 import type { Conclusion } from "./conclusion.ts";
 import type { Change, DecideInput, Decision, Patch } from "./decision.ts";
-import { bodyFor } from "./desire.ts";
+import { bodyFor } from "./desired.ts";
+import { type Comparison, compare, type Difference } from "./diff.ts";
 import { decideNotKept, notKeptConclusion } from "./not-kept.ts";
 import type { Seen } from "./observation.ts";
-import { recreatedConclusion } from "./recreated.ts";
-import { isSameSpec, readingBack, wasInSync } from "./remembered.ts";
-import { driftConclusion, fightConclusion, inSyncConclusion, readBackConclusion } from "./seen.ts";
 import {
   conflictConclusion,
   nothingLearned,
   suspendedConclusion,
   unsentSource,
   unsupportedConclusion,
-} from "./unseen.ts";
+} from "./preconditions.ts";
+import { recreatedConclusion } from "./recreated.ts";
+import { isSameSpec, readingBack, wasInSync } from "./remembered.ts";
+import { driftConclusion, fightConclusion, inSyncConclusion, readBackConclusion } from "./seen.ts";
 
 /**
  * What to do about one observation: rest, conclude, or send one change. Every state of the object is reached from here,

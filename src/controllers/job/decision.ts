@@ -2,9 +2,9 @@
 import type { NorthflankJob } from "../../api/job.ts";
 import type { JobPatchRoute } from "../../northflank/types.ts";
 import type { Random } from "../../util/random.ts";
-import type { TargetDecision } from "../shared/target-reconciler.ts";
-import type { Difference } from "./compare.ts";
+import type { TargetDecision } from "../target/reconciler.ts";
 import type { Conclusion } from "./conclusion.ts";
+import type { Difference } from "./diff.ts";
 import type { Observation, Seen } from "./observation.ts";
 
 /** Flags that decisions depend on. */

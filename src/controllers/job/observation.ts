@@ -2,10 +2,10 @@
 import type { NorthflankError } from "../../northflank/errors.ts";
 import type { JobSettingsView } from "../../northflank/types.ts";
 import type { ObjectKey } from "../../runtime/outcome.ts";
-import type { MissingReference } from "../shared/references.ts";
-import type { SpecProblem } from "../shared/spec-problem.ts";
-import type { Verdict } from "../shared/verdict.ts";
-import type { Desire } from "./desire.ts";
+import type { Verdict } from "../reconcile/ready-state.ts";
+import type { SpecProblem } from "../reconcile/spec-problem.ts";
+import type { MissingReference } from "../secrets/references.ts";
+import type { Desire } from "./desired.ts";
 
 /** Everything a pass knows beyond the object itself. One case per reason not to look further. */
 export type Observation =

@@ -2,12 +2,12 @@ import type { NorthflankJob } from "../../api/job.ts";
 import type { Reconcile } from "../../runtime/controller.ts";
 import { type ObjectKey, objectKey } from "../../runtime/outcome.ts";
 import type { Random } from "../../util/random.ts";
-import type { NextPass } from "../shared/next-pass.ts";
-import { rivalKeys } from "../shared/rivals.ts";
-import { recheckSecretMs } from "../shared/secret-tokens.ts";
-import { SharedReads } from "../shared/shared-reads.ts";
-import { Stopwatch } from "../shared/stopwatch.ts";
-import { createTargetReconciler, type TargetDeps, type TargetSteps } from "../shared/target-reconciler.ts";
+import type { NextPass } from "../reconcile/requeue.ts";
+import { Stopwatch } from "../reconcile/stopwatch.ts";
+import { recheckSecretMs } from "../secrets/secret-tokens.ts";
+import { rivalKeys } from "../target/conflicts.ts";
+import { createTargetReconciler, type TargetDeps, type TargetSteps } from "../target/reconciler.ts";
+import { SharedReads } from "../target/shared-reads.ts";
 import type { Conclusion } from "./conclusion.ts";
 import { decide } from "./decide.ts";
 import type { Change } from "./decision.ts";
@@ -15,9 +15,9 @@ import { execute } from "./execute.ts";
 import { notKeptNotStored } from "./not-kept.ts";
 import type { Observation } from "./observation.ts";
 import { jobName, type ObserveDeps, observe, restOf, watchesValues } from "./observe.ts";
+import { concludeChange, intentConclusion } from "./result.ts";
 import { statusOf } from "./status.ts";
 import { targetOf } from "./target.ts";
-import { concludeChange, intentConclusion } from "./written.ts";
 
 export interface JobDeps extends ObserveDeps, TargetDeps<NorthflankJob> {
   readonly store: ObserveDeps["store"] & TargetDeps<NorthflankJob>["store"];
@@ -33,7 +33,7 @@ export interface JobDeps extends ObserveDeps, TargetDeps<NorthflankJob> {
  *
  * Wiring, in the composition root:
  *
- * - a `Store<NorthflankJob, "target" | "connection">` with `jobIndexes` and `connectionKeys` (shared/dependents.ts);
+ * - a `Store<NorthflankJob, "target" | "connection">` with `jobIndexes` and `connectionKeys` (reconcile/predicates.ts);
  * - each change of an object enqueues its own key when `objectMatters` says so, and the keys of `rivalsOf` when it was
  *   added, deleted or `rivalsMatter`: the heir of a job takes over within one pass;
  * - each change of a connection for which `connectionMatters` enqueues `byIndex("connection", key of the connection)`.

@@ -1,7 +1,7 @@
 // pure
 import type { NorthflankJob } from "../../api/job.ts";
-import { recreated } from "../shared/same-target.ts";
-import { readyReason } from "../shared/target-object.ts";
+import { readyReason } from "../target/object.ts";
+import { recreated } from "../target/same-target.ts";
 import type { Conclusion, StatedFields } from "./conclusion.ts";
 import type { Seen } from "./observation.ts";
 

@@ -1,8 +1,8 @@
 // pure
 import type { NorthflankJob } from "../../api/job.ts";
 import { findCondition } from "../../runtime/conditions.ts";
-import { isReconcileRequested } from "../shared/reconcile-request.ts";
-import { specHashOf } from "./desire.ts";
+import { isReconcileRequested } from "../reconcile/reconcile-request.ts";
+import { specHashOf } from "./desired.ts";
 
 /** A change that is not shown by then was undone. */
 const showsWithinMs = 60_000;

@@ -1,15 +1,15 @@
 // pure
 import { capped, formatTime } from "../../runtime/conditions.ts";
 import { notAtOnce } from "../../util/backoff.ts";
-import type { EventDraft } from "../shared/event-draft.ts";
-import { correctionRow, correctionsWhenSame, fightCorrections } from "../shared/fight.ts";
-import { passIn } from "../shared/next-pass.ts";
-import { slowProbeMs } from "../shared/remote-verdict.ts";
-import { targetUidFields } from "../shared/same-target.ts";
-import { isSettled } from "../shared/target-object.ts";
-import type { Comparison, Difference } from "./compare.ts";
+import type { EventDraft } from "../reconcile/event-draft.ts";
+import { slowProbeMs } from "../reconcile/remote-error.ts";
+import { passIn } from "../reconcile/requeue.ts";
+import { correctionRow, correctionsWhenSame, fightCorrections } from "../target/drift.ts";
+import { isSettled } from "../target/object.ts";
+import { targetUidFields } from "../target/same-target.ts";
 import type { Conclusion, StatedFields } from "./conclusion.ts";
 import type { DecideInput } from "./decision.ts";
+import type { Comparison, Difference } from "./diff.ts";
 import type { Seen } from "./observation.ts";
 
 // As many as the schema of the status takes.

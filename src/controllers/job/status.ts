@@ -1,7 +1,7 @@
 // pure
 import type { NorthflankJob, NorthflankJobStatus } from "../../api/job.ts";
-import { isAcknowledged } from "../shared/target-object.ts";
-import { targetStatus } from "../shared/target-status.ts";
+import { isAcknowledged } from "../target/object.ts";
+import { targetStatus } from "../target/status.ts";
 import type { Conclusion } from "./conclusion.ts";
 
 /** The whole status after a pass, with the guarantees of {@link targetStatus}. */

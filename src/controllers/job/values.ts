@@ -1,7 +1,7 @@
 import type { NorthflankJobSpec } from "../../api/job.ts";
 import type { KubeClient } from "../../kube/client.ts";
-import { type ReferencingSpec, type ResolvedReferences, resolveReferences } from "../shared/references.ts";
-import type { ResolvedValues } from "./desire.ts";
+import { type ReferencingSpec, type ResolvedReferences, resolveReferences } from "../secrets/references.ts";
+import type { ResolvedValues } from "./desired.ts";
 
 /** Values of a spec, or why one of them cannot be had. */
 export type Resolution =

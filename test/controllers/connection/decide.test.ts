@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import type { NorthflankConnection } from "../../../src/api/connection.ts";
 import { isSettled } from "../../../src/controllers/connection/decide.ts";
 import type { Observation, TokenCheck } from "../../../src/controllers/connection/observation.ts";
-import type { Verdict } from "../../../src/controllers/shared/verdict.ts";
+import type { Verdict } from "../../../src/controllers/reconcile/ready-state.ts";
 import type { NorthflankErrorCode } from "../../../src/northflank/errors.ts";
 import type { LedgerSnapshot } from "../../../src/northflank/ledger.ts";
 import { connection } from "../../support/builders.ts";

@@ -1,7 +1,4 @@
 import { describe, expect, test } from "vitest";
-import { buildQuery, buildRecord } from "../../../src/controllers/deployment/build.ts";
-import { desireOf } from "../../../src/controllers/deployment/desire.ts";
-import { jobTarget, serviceTarget } from "../../../src/controllers/deployment/target-view.ts";
 import {
   type BuildQuery,
   type BuildState,
@@ -9,7 +6,10 @@ import {
   pickBuild,
   type SeenBuild,
   sightOf,
-} from "../../../src/controllers/shared/build-query.ts";
+} from "../../../src/controllers/build/build-query.ts";
+import { buildQuery, buildRecord } from "../../../src/controllers/deployment/build.ts";
+import { desireOf } from "../../../src/controllers/deployment/desired.ts";
+import { jobTarget, serviceTarget } from "../../../src/controllers/deployment/target-view.ts";
 import type { BuildView, InternalSource } from "../../../src/northflank/types.ts";
 import { build, deployment, service } from "../../support/builders.ts";
 

@@ -1,6 +1,6 @@
 import { inspect } from "node:util";
 import { expect, test } from "vitest";
-import { createAccounts } from "../../../src/controllers/shared/create-accounts.ts";
+import { createAccounts } from "../../../src/controllers/account/connection-accounts.ts";
 import type { KubeClient } from "../../../src/kube/client.ts";
 import type { NorthflankErrorCode } from "../../../src/northflank/errors.ts";
 import { connection, deployment, service } from "../../support/builders.ts";

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, test } from "vitest";
-import type { AccountResolution } from "../../../src/controllers/shared/accounts.ts";
+import type { AccountResolution } from "../../../src/controllers/account/accounts.ts";
 import { deployment, service } from "../../support/builders.ts";
 import { DeploymentScene } from "../../support/deployment-scene.ts";
 

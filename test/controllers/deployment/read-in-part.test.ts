@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { NorthflankDeploymentSpec } from "../../../src/api/deployment.ts";
-import { desireOf } from "../../../src/controllers/deployment/desire.ts";
+import { desireOf } from "../../../src/controllers/deployment/desired.ts";
 import { KubeError } from "../../../src/kube/errors.ts";
 import type { SourceView } from "../../../src/northflank/types.ts";
 import { build, deployment, job, service } from "../../support/builders.ts";

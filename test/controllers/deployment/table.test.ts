@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import type { NorthflankDeployment } from "../../../src/api/deployment.ts";
+import type { SeenBuild } from "../../../src/controllers/build/build-query.ts";
 import type { Observation } from "../../../src/controllers/deployment/observation.ts";
-import type { SeenBuild } from "../../../src/controllers/shared/build-query.ts";
 import { build, deployment } from "../../support/builders.ts";
 import { northflankError } from "../../support/fake-northflank.ts";
 import { type Answer, DeploymentLife } from "../../support/lives.ts";

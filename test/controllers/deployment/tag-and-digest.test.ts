@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { jobRunSpec } from "../../../src/api/job-run.ts";
 import { asStored } from "../../../src/api/stored.ts";
-import type { AccountResolution } from "../../../src/controllers/shared/accounts.ts";
+import type { AccountResolution } from "../../../src/controllers/account/accounts.ts";
 import { deployment } from "../../support/builders.ts";
 import { DeploymentScene } from "../../support/deployment-scene.ts";
 import { recordingApi, type SentRequest } from "../../support/recording-transport.ts";

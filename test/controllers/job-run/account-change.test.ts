@@ -1,8 +1,8 @@
 import { expect, test } from "vitest";
 import type { NorthflankJobRun } from "../../../src/api/job-run.ts";
+import type { Standing } from "../../../src/controllers/account/same-account.ts";
 import { compareJobs, judgeAccountChange } from "../../../src/controllers/job-run/account-change.ts";
 import type { StartRecord } from "../../../src/controllers/job-run/start-record.ts";
-import type { Standing } from "../../../src/controllers/shared/standing.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
 import { RunCluster } from "../../support/run-cluster.ts";
 

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test } from "vitest";
 import type { NorthflankJobRun } from "../../../src/api/job-run.ts";
 import { resolveStart } from "../../../src/api/names.ts";
-import type { AccountResolution } from "../../../src/controllers/shared/accounts.ts";
+import type { AccountResolution } from "../../../src/controllers/account/accounts.ts";
 import { NorthflankError, type NorthflankErrorCode } from "../../../src/northflank/errors.ts";
 import { nameProblem } from "../../../src/northflank/names.ts";
 import { RunStory } from "../../support/run-story.ts";

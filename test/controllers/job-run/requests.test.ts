@@ -1,8 +1,8 @@
 import { afterEach, describe, expect, test } from "vitest";
 import type { NorthflankJobRun } from "../../../src/api/job-run.ts";
 import { reconcileRequestedAt } from "../../../src/api/names.ts";
+import type { AccountResolution } from "../../../src/controllers/account/accounts.ts";
 import { type RunState, stateOf } from "../../../src/controllers/job-run/machine.ts";
-import type { AccountResolution } from "../../../src/controllers/shared/accounts.ts";
 import { NorthflankError } from "../../../src/northflank/errors.ts";
 import { RunStory } from "../../support/run-story.ts";
 

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from "vitest";
-import type { Account, AccountRequest, AccountResolution } from "../../../src/controllers/shared/accounts.ts";
+import type { Account, AccountRequest, AccountResolution } from "../../../src/controllers/account/accounts.ts";
 import type { NorthflankApi } from "../../../src/northflank/client.ts";
 import { northflankError } from "../../support/fake-northflank.ts";
 import { RunStory } from "../../support/run-story.ts";

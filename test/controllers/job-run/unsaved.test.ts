@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
 import type { NorthflankJobRun } from "../../../src/api/job-run.ts";
 import { reconcileRequestedAt, resolveStart } from "../../../src/api/names.ts";
+import type { AccountResolution } from "../../../src/controllers/account/accounts.ts";
 import { RunMemories, rememberEnd, withUnsaved } from "../../../src/controllers/job-run/memory.ts";
-import type { AccountResolution } from "../../../src/controllers/shared/accounts.ts";
 import { KubeError } from "../../../src/kube/errors.ts";
 import { NorthflankError } from "../../../src/northflank/errors.ts";
 import type { RunProcess } from "../../support/run-process.ts";

@@ -1,0 +1,81 @@
+import type { NorthflankApi } from "../../northflank/client.ts";
+import type { Verdict } from "../reconcile/ready-state.ts";
+import type { Standing } from "./same-account.ts";
+
+/** What an object says about the account it belongs to. */
+export interface AccountRequest {
+  readonly namespace: string;
+  /** `spec.connectionRef.name`; when missing, the rules of {@link Accounts.resolve} choose. */
+  readonly connectionName: string | undefined;
+  /** Checked against the connection's `allowedProjects`, and against the projects that its token reaches. */
+  readonly projectId: string;
+  /**
+   * Only a build comes from the project. Northflank may deploy it also where the token does not reach the project, so that
+   * is Northflank's to judge; what the connection allows counts all the same. Default: false.
+   */
+  readonly isBuilder?: boolean;
+}
+
+/** An account that can be used now. What it says of its {@link Standing} is as it is when it is read. */
+export interface Account extends Standing {
+  readonly api: NorthflankApi;
+  /**
+   * Identity of the ledger: equal for all connections that spend the same quota. A connection that names a team has one of
+   * its own until Northflank has answered it a call for that team.
+   */
+  readonly pool: string;
+  /**
+   * Where calls go, for people and for records that outlive this process: `https://api.northflank.com`, and
+   * `, team acme` where there is one. Accounts that differ in nothing but the token have the same.
+   */
+  readonly address: string;
+  /**
+   * Changes whenever the token, the team, the host or the ceiling behind `api` changes: what the API refused before may
+   * then be granted, so slow probes need not wait. Means nothing beyond this process; holds nothing secret.
+   */
+  readonly version: string;
+  /** Present for the operator-wide token, which serves objects that have no connection. */
+  readonly isOperatorWide?: true;
+}
+
+/** The account of an object, or why there is none now. */
+export type AccountResolution =
+  | { readonly kind: "usable"; readonly account: Account }
+  /**
+   * Not now. The verdict goes to the object's status as it is; the object is looked at again when the connection or the
+   * Secret changes, and after `recheckAfterMs` at the latest.
+   */
+  | { readonly kind: "blocked"; readonly verdict: Verdict; readonly recheckAfterMs: number };
+
+/**
+ * Finds the account of an object: `spec.connectionRef`, else the connection named `default` in its namespace, else the
+ * operator-wide token where it serves the namespace.
+ *
+ * *Guarantees*: a rotated Secret is seen within a minute, and at once after {@link tokenRejected}; a Secret is read by
+ * name only, in the object's own namespace.
+ *
+ * *Errors*: `KubeError` when Kubernetes cannot be asked (transient: retry); everything else is a `blocked` resolution.
+ */
+export interface Accounts {
+  resolve(request: AccountRequest, signal: AbortSignal): Promise<AccountResolution>;
+  /**
+   * The account that {@link resolve} would find, where that takes no wait and changes nothing; `undefined` where it must be
+   * asked. For what is done for each of thousands of objects at once.
+   */
+  peek?(request: AccountRequest): Account | undefined;
+  /**
+   * Tells that the API does not accept this account's token: a call failed with `unauthorized`, which is said of a token
+   * only when `GET /v1/auth` has confirmed it. The Secret is read again at once when the account is next
+   * resolved: a new token is used, the same one is not sent again until the Secret changes or a slow probe is due (the
+   * account is `blocked` with `AuthenticationFailed` meanwhile). So a caller may resolve and call once more in the same
+   * pass.
+   */
+  tokenRejected(account: Account): void;
+  /**
+   * What is known of the account of an object, whether or not it may be used now. Sends nothing to Northflank, and takes
+   * nothing from the probes of a refused token.
+   *
+   * *Errors*: `KubeError` when Kubernetes cannot be asked and nothing is known.
+   */
+  standing(request: AccountRequest, signal: AbortSignal): Promise<Standing>;
+}

@@ -1,0 +1,175 @@
+import { createBudget } from "../../northflank/budget.ts";
+import { type ApiObserver, createNorthflankApi, type NorthflankApi } from "../../northflank/client.ts";
+import { createLedger, type Ledger, type LedgerSnapshot } from "../../northflank/ledger.ts";
+import type { Transport } from "../../northflank/transport.ts";
+import type { Clock } from "../../util/clock.ts";
+import type { Random } from "../../util/random.ts";
+import type { ApiBinding } from "./connection-accounts.ts";
+
+/** API clients and the ledgers behind them. */
+export interface ApiFactory {
+  /** A client for the binding. The ledger is that of its pool, whoever else uses it; the ceiling is its own. */
+  readonly open: (binding: ApiBinding) => NorthflankApi;
+  /** The pool of the binding has changed. It is enough that the client sends something; told here, figures are right before. */
+  readonly moved: (api: NorthflankApi) => void;
+  /**
+   * The client is needed no more. What it has under way goes on; what it has spent is kept until the window is over, also
+   * for a connection that is made again.
+   */
+  readonly close: (api: NorthflankApi) => void;
+  /** What the pool has spent; `undefined` before its first client. */
+  readonly quota: (pool: string) => LedgerSnapshot | undefined;
+  /** Every pool that metrics name, with its figures. */
+  readonly pools: () => readonly (readonly [pool: string, quota: LedgerSnapshot])[];
+}
+
+/** What hears of requests, and of pools that are no more. */
+export interface PoolObserver extends ApiObserver {
+  /** Nobody uses the pool of this label any more, and nothing of it has to be remembered. */
+  readonly onPoolGone?: (label: string) => void;
+}
+
+/** A pool: the ledger of an account, and the clients that spend from it with their ceilings. */
+interface Pool {
+  readonly name: string;
+  readonly ledger: Ledger;
+  readonly ceilings: Map<Member, number>;
+}
+
+interface Member {
+  readonly binding: ApiBinding;
+  /** The pool it was last seen in. */
+  pool: string;
+}
+
+// Looking through all of them at each new client would be quadratic.
+const leastSwept = 64;
+
+/**
+ * Makes API clients over one transport (which keeps the connections of each pool apart), with one ledger per pool and one
+ * for the ceiling of each connection.
+ *
+ * *Guarantees*: a ceiling limits the connection that set it, and nobody else; a pool sends no more than the highest of its
+ * ceilings. When a binding goes over to another pool, what was spent in the one it leaves counts in the new one. Of what
+ * nobody uses, nothing is kept that its window does not need.
+ */
+export function createApiFactory(deps: {
+  readonly transport: Transport;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly observer?: PoolObserver;
+}): ApiFactory {
+  const pools = new Map<string, Pool>();
+  const ceilings = new Map<string, Ledger>();
+  const members = new Map<NorthflankApi, Member>();
+  let sweepAt = leastSwept;
+
+  return {
+    open: (binding) => {
+      const { baseUrl, teamId, token } = binding;
+      const member: Member = { binding, pool: binding.pool };
+      enter(member);
+      const api = createNorthflankApi({
+        ...deps,
+        ledger: createBudget(ceilingOf(binding), () => poolOf(member).ledger),
+        baseUrl,
+        teamId,
+        token,
+        get pool() {
+          return binding.pool;
+        },
+        get poolLabel() {
+          return binding.poolLabel;
+        },
+      });
+      members.set(api, member);
+      if (pools.size + ceilings.size >= sweepAt) sweep();
+      return api;
+    },
+    moved: (api) => {
+      const member = members.get(api);
+      if (member !== undefined) poolOf(member);
+    },
+    close: (api) => {
+      const member = members.get(api);
+      if (member === undefined) return;
+      members.delete(api);
+      leave(member);
+    },
+    quota: (pool) => pools.get(pool)?.ledger.snapshot(),
+    pools: () => {
+      sweep();
+      return [...pools].flatMap(([name, { ledger, ceilings: users }]) => {
+        const isNamed = [...users.keys()].some(({ binding }) => (binding.poolLabel ?? name) === name);
+        return isNamed ? [[name, ledger.snapshot()] as const] : [];
+      });
+    },
+  };
+
+  function ceilingOf({ connection, maxRequestsPerHour }: ApiBinding): Ledger {
+    const known = connection === undefined ? undefined : ceilings.get(connection);
+    known?.setCeiling(maxRequestsPerHour);
+    const ledger = known ?? createLedger({ ...deps, maxRequestsPerHour });
+    if (connection !== undefined) ceilings.set(connection, ledger);
+    return ledger;
+  }
+
+  /** The pool of a client as it is now; takes the client and what it has spent along when that is another one. */
+  function poolOf(member: Member): Pool {
+    const { pool: name } = member.binding;
+    if (member.pool === name) return pools.get(name) ?? make(name, member);
+    const left = pools.get(member.pool);
+    const isMember = left?.ceilings.has(member) === true;
+    if (isMember) leave(member);
+    member.pool = name;
+    const pool = isMember ? enter(member) : (pools.get(name) ?? make(name, member));
+    // Shared with others, it goes on without this one, and keeps what it has counted.
+    if (left !== undefined && isMember && left.ceilings.size === 0) {
+      pool.ledger.absorb(left.ledger.state());
+      pools.delete(left.name);
+    }
+    return pool;
+  }
+
+  function enter(member: Member): Pool {
+    const pool = pools.get(member.pool) ?? make(member.pool, member);
+    pool.ceilings.set(member, member.binding.maxRequestsPerHour);
+    pool.ledger.setCeiling(highest(pool));
+    return pool;
+  }
+
+  function leave(member: Member): void {
+    const pool = pools.get(member.pool);
+    if (pool === undefined) return;
+    pool.ceilings.delete(member);
+    if (pool.ceilings.size > 0) pool.ledger.setCeiling(highest(pool));
+    else if (pool.ledger.isIdle()) drop(member.pool);
+  }
+
+  function make(name: string, { binding }: Member): Pool {
+    const ledger = createLedger({ ...deps, maxRequestsPerHour: binding.maxRequestsPerHour });
+    const pool: Pool = { name, ledger, ceilings: new Map() };
+    pools.set(name, pool);
+    return pool;
+  }
+
+  function highest(pool: Pool): number {
+    let most = 0;
+    for (const ceiling of pool.ceilings.values()) most = Math.max(most, ceiling);
+    return most;
+  }
+
+  function drop(name: string): void {
+    pools.delete(name);
+    deps.observer?.onPoolGone?.(name);
+  }
+
+  function sweep(): void {
+    for (const [name, { ledger, ceilings: users }] of pools) if (users.size === 0 && ledger.isIdle()) drop(name);
+    const used = new Set([...members.values()].map(({ binding }) => binding.connection));
+    for (const [connection, ledger] of ceilings) {
+      if (!used.has(connection) && ledger.isIdle()) ceilings.delete(connection);
+    }
+    sweepAt = Math.max(leastSwept, 2 * (pools.size + ceilings.size));
+  }
+}

@@ -1,0 +1,107 @@
+// pure
+import { formatDuration } from "../../util/duration.ts";
+import { defaultConnectionName } from "../reconcile/predicates.ts";
+import type { Verdict } from "../reconcile/ready-state.ts";
+import { slowProbeMs } from "../reconcile/remote-error.ts";
+import type { TokenRead } from "../secrets/token-secret.ts";
+import type { AccountRequest, AccountResolution } from "./accounts.ts";
+
+/** Why an object has no account now. */
+export type Blocked = AccountResolution & { readonly kind: "blocked" };
+
+// Connections are watched: what waits for one is enqueued when it changes. This is the net below that.
+const recheckConnectionMs = 600_000;
+
+/**
+ * So many refusals (401) of tokens that were never accepted may one namespace collect in an hour: each is a request from
+ * the address that all namespaces share.
+ */
+export const maxRefusedPerHour = 60;
+
+function blocked(verdict: Verdict, recheckAfterMs: number): Blocked {
+  return { kind: "blocked", verdict, recheckAfterMs };
+}
+
+/** Neither the connection that an object names, nor a default one, nor an operator-wide token. */
+export function connectionNotFound({ namespace, connectionName }: AccountRequest): Blocked {
+  const message =
+    connectionName === undefined
+      ? `No NorthflankConnection named "${defaultConnectionName}" in namespace "${namespace}", and no operator-wide token ` +
+        "serves this namespace. Create the connection, or name one in spec.connectionRef."
+      : `NorthflankConnection "${connectionName}" does not exist in namespace "${namespace}". Create it, or name another ` +
+        "one in spec.connectionRef.";
+  const verdict: Verdict = {
+    kind: "stalled",
+    reason: "ConnectionNotFound",
+    message: `${message} Retried when it exists.`,
+  };
+  return blocked(verdict, recheckConnectionMs);
+}
+
+/** The connection says `suspend: true`. */
+export function connectionSuspended(name: string): Blocked {
+  const message = `NorthflankConnection "${name}" is suspended; nothing is sent. Set its spec.suspend to false to resume.`;
+  return blocked({ kind: "waiting", reason: "ConnectionSuspended", message }, recheckConnectionMs);
+}
+
+/** The stored spec of the connection does not fit its schema. */
+export function connectionInvalid(name: string): Blocked {
+  const message =
+    `The stored spec of NorthflankConnection "${name}" is invalid; nothing is sent. Correct the fields that ` +
+    `"kubectl describe northflankconnection ${name}" names.`;
+  return blocked({ kind: "waiting", reason: "WaitingForConnection", message }, recheckConnectionMs);
+}
+
+/** The project matches none of `allowedProjects`. */
+export function projectNotAllowed({ projectId }: AccountRequest, name: string): Blocked {
+  const message =
+    `Project "${projectId}" matches none of spec.allowedProjects of NorthflankConnection "${name}"; nothing is sent. ` +
+    "Add the project there, or use another connection.";
+  return blocked({ kind: "stalled", reason: "ProjectNotAllowed", message }, recheckConnectionMs);
+}
+
+/** Northflank limits the token to other projects. */
+export function projectOutOfReach({ projectId }: AccountRequest, name: string): Blocked {
+  const message =
+    `Northflank does not let the token of NorthflankConnection "${name}" reach project "${projectId}" ` +
+    "(status.projectRestrictions of the connection); nothing is sent. Add the project to the role of the token and " +
+    "request a reconcile of the connection, or name another connection in spec.connectionRef.";
+  return blocked({ kind: "stalled", reason: "ProjectNotAllowed", message }, recheckConnectionMs);
+}
+
+/** The address must not see a token; `title` is how messages name the account: `connection "main"`. */
+export function hostRefused(title: string, problem: string): Blocked {
+  const message = `The ${title} is not ready (InvalidSpec): ${problem}. Nothing is sent until that is corrected.`;
+  return blocked({ kind: "waiting", reason: "WaitingForConnection", message }, recheckConnectionMs);
+}
+
+/** The same, of the connection itself. */
+export function addressInvalid(problem: string): Blocked {
+  const message = `The spec is refused, nothing is sent. ${problem}.`;
+  return blocked({ kind: "stalled", reason: "InvalidSpec", message }, recheckConnectionMs);
+}
+
+/** The API refused the token, and it is the same one still. */
+export function authenticationFailed(title: string, recheckAfterMs: number): Blocked {
+  // No time in it: every object that waits looks again each minute, and a message that changes is a write for each.
+  const message =
+    `The API refused the token of ${title} (401); it is not sent again until it changes. Put a valid token into ` +
+    `the Secret: it is used within a minute. Otherwise probed about every ${formatDuration(slowProbeMs)}.`;
+  return blocked({ kind: "stalled", reason: "AuthenticationFailed", message }, recheckAfterMs);
+}
+
+/** Too many tokens of the namespace were refused within an hour to try more of them. */
+export function tooManyRefused(title: string, namespace: string, recheckAfterMs: number): Blocked {
+  const message =
+    `Northflank rejected tokens of namespace "${namespace}" ${maxRefusedPerHour} times within an hour (401). The token of ` +
+    `${title} was never accepted and is not sent. Put valid tokens into the Secrets of the connections in this namespace.`;
+  return blocked({ kind: "waiting", reason: "WaitingForConnection", message }, recheckAfterMs);
+}
+
+/** The Secret is missing, or holds no token. */
+export function secretUnusable(title: string, read: TokenRead & { kind: "unusable" }, recheckAfterMs: number): Blocked {
+  const message = `The token of ${title} cannot be used: ${read.problem}. Next check within a minute.`;
+  // Missing rights may be a rollout of RBAC under way; a Secret with wrong content waits for a person.
+  const kind = read.reason === "PermissionDenied" ? "retrying" : "stalled";
+  return blocked({ kind, reason: read.reason, message }, recheckAfterMs);
+}

@@ -1,0 +1,223 @@
+// pure
+import type { NorthflankDeployment } from "../../api/deployment.ts";
+import { isRefusedForSure } from "../../northflank/answer.ts";
+import { capped, formatTime } from "../../runtime/conditions.ts";
+import { assertNever } from "../../util/assert-never.ts";
+import { present } from "../../util/present.ts";
+import type { Random } from "../../util/random.ts";
+import type { EventDraft } from "../reconcile/event-draft.ts";
+import { slowProbeMs } from "../reconcile/remote-error.ts";
+import { passIn } from "../reconcile/requeue.ts";
+import { correctionRow, withCorrection } from "../target/drift.ts";
+import { targetUidFields } from "../target/same-target.ts";
+import type { Conclusion, StatedFields } from "./conclusion.ts";
+import type { Change, Settings } from "./decision.ts";
+import type { WriteResult } from "./execute.ts";
+import { longestHistory } from "./history.ts";
+import { appliedAfterFailure, inDoubt } from "./in-doubt.ts";
+import { goodBefore } from "./last-good.ts";
+import { notKeptRecord } from "./not-kept.ts";
+import { imageText, observedFields, timeText } from "./observed-fields.ts";
+import { jobRouteGoneMessage, remoteFailure } from "./preconditions.ts";
+import { includedFields, redeployRecord, restartRefused, supersededHistory } from "./redeploy.ts";
+import { restoreRefused, restoreSent } from "./rollback.ts";
+import { pollPauseMs, readBackMessage, rollingMessage, rolloutGoesOn } from "./rolling.ts";
+import { warningsOf, withWarnings } from "./warnings.ts";
+
+/** What a change has come to, by what the API answered. */
+export function concludeChange(options: {
+  readonly object: NorthflankDeployment;
+  readonly change: Change;
+  readonly result: WriteResult;
+  /** Milliseconds until the next look at a settled object, spread; `Infinity`: never. */
+  readonly nextResyncMs: number;
+  readonly now: number;
+  readonly random: Random;
+  readonly settings: Settings;
+}): Conclusion {
+  const { object, change, result, now, random } = options;
+  const isRestore = change.cause === "Restored";
+  switch (result.kind) {
+    case "written":
+      return withWarnings(
+        isRestore
+          ? restoreSent({ ...options, events: result.usedFallback ? [fallbackEvent] : [] })
+          : writtenConclusion(options, result.usedFallback),
+        warningsOf(object, { service: change.before }),
+        options,
+      );
+    case "route-gone": {
+      const gone = routeGoneConclusion(object, change, result);
+      return isRestore ? restoreRefused(object, gone) : gone;
+    }
+    case "failed": {
+      const refusedRestart = restartRefused(object, change, result.error);
+      if (refusedRestart !== undefined) return refusedRestart;
+      const failed = remoteFailure({ object, desire: change.desire, error: result.error, now, random });
+      if (isRestore) return restoreRefused(object, failed);
+      const isUnsent = change.cause === "PartResent" && isRefusedForSure(result.error);
+      const isSame = change.cause === "Redeployed";
+      const refused = {
+        status: "False",
+        reason: failed.verdict.reason,
+        message: "The change was not accepted.",
+      } as const;
+      const inSync = isSame ? inSyncWith(change.desire) : refused;
+      const applied = takenUpAgain(object, change, now) ?? appliedAfterFailure(object, change, { ...result, now });
+      // Nothing was sent, so that it is to be sent still.
+      const redeploy = isSame && isRefusedForSure(result.error) ? { redeploy: object.status?.redeploy } : {};
+      const notKept = isUnsent ? { notKept: object.status?.notKept } : {};
+      return {
+        ...failed,
+        inSync,
+        stated: { pendingChanges: isSame ? undefined : change.differences, ...applied, ...notKept, ...redeploy },
+      };
+    }
+    default:
+      return assertNever(result, "result of a change");
+  }
+}
+
+/** A person has asked for another try of what was put back. It may have arrived: from now on it counts as a new change. */
+function takenUpAgain(object: NorthflankDeployment, { desire }: Change, now: number): StatedFields | undefined {
+  if (object.status?.restore?.specHash !== desire.hash) return undefined;
+  return { restore: undefined, applied: inDoubt(object, now) };
+}
+
+function writtenConclusion(options: Parameters<typeof concludeChange>[0], usedFallback: boolean): Conclusion {
+  const { object, change, now, settings, nextResyncMs } = options;
+  const { desire } = change;
+  const timeoutMs = (object.spec.rollout?.timeoutSeconds ?? 900) * 1_000;
+  const common = {
+    inSync: inSyncWith(desire),
+    failure: undefined,
+    sameDesire: true,
+    stated: statedByChange(object, change, now),
+    events: [appliedEvent(change), ...(usedFallback ? [fallbackEvent] : [])],
+  } as const;
+  if (object.spec.rollout?.wait === false) {
+    const message = `Northflank accepted ${desire.source}; the rollout is not waited for (spec.rollout.wait is false).`;
+    const rolloutComplete = { status: "Unknown", reason: "RollingOut", message: "Not waited for." } as const;
+    const verdict = { kind: "ready", reason: "InSync", message } as const;
+    return { ...common, verdict, rolloutComplete, next: passIn(nextResyncMs) };
+  }
+  // A job rolls nothing out, and a paused service not now: what it has is read back.
+  if (change.before.kind === "job" || change.before.servicePaused) {
+    const message = readBackMessage(desire);
+    return {
+      ...common,
+      verdict: { kind: "progressing", reason: "ApplyingChange", message },
+      rolloutComplete: { status: "Unknown", reason: "ApplyingChange", message: "Not read back yet." },
+      next: { kind: "recheck", afterMs: Math.min(readBackMs, settings.rolloutPollIntervalMs) },
+    };
+  }
+  const message = rollingMessage({ object, desire, settings, isBuilding: false, sinceMs: now });
+  return {
+    ...common,
+    verdict: { kind: "progressing", reason: "RollingOut", message },
+    rolloutComplete: { status: "Unknown", reason: "RollingOut", message: rolloutGoesOn },
+    next: { kind: "recheck", afterMs: pollPauseMs(0, timeoutMs, settings) },
+  };
+}
+
+// A job takes a change at once, or never.
+const readBackMs = 2_000;
+
+function statedByChange(object: NorthflankDeployment, change: Change, now: number): StatedFields {
+  const { desire, cause, before } = change;
+  const time = formatTime(now);
+  const older = supersededHistory(object.status?.history);
+  const source = capped(desire.source, 512);
+  // A new declaration starts with a clean slate: the fight, if there was one, was about the old one.
+  const isSameSource = cause === "PartResent" || cause === "Redeployed";
+  const corrections = correctionsAfter(object, cause, time);
+  const isSameSpec = object.status?.notKept?.specHash === desire.hash;
+  const { external, internal } = desire.body;
+  return {
+    pendingChanges: undefined,
+    observed: observedFields(before).observed,
+    ...targetUidFields(before.uid),
+    // Taken, if not seen yet: what shows while it is rolled out must not be the image before.
+    ...(external === undefined && internal === undefined ? {} : { image: source }),
+    applied: present({
+      generation: object.metadata.generation ?? 0,
+      specHash: desire.hash,
+      time,
+      previousTransitionTime: timeText(before.rolloutTransitionTime),
+      source,
+      previousSource: imageText(before),
+    }),
+    build: change.build,
+    restore: undefined,
+    ...(change.redeploy === undefined
+      ? includedFields(object, now)
+      : { redeploy: redeployRecord({ ...change, redeploy: change.redeploy }, "Sent", now) }),
+    notKept: cause === "PartResent" ? notKeptRecord(change, now) : isSameSpec ? object.status?.notKept : undefined,
+    lastGood: isSameSource ? object.status?.lastGood : goodBefore(object, change, now),
+    corrections,
+    history: [{ time, source, cause, result: "RollingOut" as const }, ...older].slice(0, longestHistory),
+  };
+}
+
+function inSyncWith({ source }: Change["desire"]) {
+  return { status: "True", reason: "InSync", message: `Northflank has ${source}.` } as const;
+}
+
+function correctionsAfter(object: NorthflankDeployment, cause: Change["cause"], time: string) {
+  if (cause === "DriftCorrected") return withCorrection(correctionRow(object), time);
+  // Neither says anything of another client.
+  return cause === "PartResent" || cause === "Redeployed" ? object.status?.corrections : undefined;
+}
+
+function appliedEvent({ desire, cause, before, differences, redeploy }: Change): EventDraft {
+  if (redeploy !== undefined) {
+    const isRestart = redeploy.call === "restart service";
+    const done = isRestart ? "Restarted the service" : `Sent ${desire.source} again`;
+    const note = `${done}, because spec.redeployToken has a new value.`;
+    return { type: "Normal", reason: "ChangeApplied", action: "Apply", note };
+  }
+  if (cause === "PartResent") {
+    const names = differences.slice(0, 3).map(({ path }) => path);
+    const note = `Sent ${names.join(", ")} once more, alone: Northflank accepted it with the rest and did not keep it.`;
+    return { type: "Normal", reason: "ChangeApplied", action: "Apply", note };
+  }
+  const from = imageText(before);
+  const why = cause === "SpecChanged" ? "as declared" : "because it had been changed elsewhere";
+  const { external, internal } = desire.body;
+  const note =
+    external === undefined && internal === undefined
+      ? `Set the command and entrypoint ${why}; the source is unchanged.`
+      : `Set the source to ${desire.source} ${why}${from === undefined ? "" : ` (it was ${from})`}.`;
+  return { type: "Normal", reason: "ChangeApplied", action: "Apply", note };
+}
+
+const fallbackEvent: EventDraft = {
+  type: "Warning",
+  reason: "FallbackUsed",
+  action: "Apply",
+  note:
+    "The route that updates a deployment is gone; the service was patched instead, with the number of instances that was " +
+    "read just before. A change of scale made in that moment may have been undone.",
+};
+
+function routeGoneConclusion(
+  object: NorthflankDeployment,
+  change: Change,
+  { error }: WriteResult & { kind: "route-gone" },
+): Conclusion {
+  const message =
+    change.before.kind === "job"
+      ? jobRouteGoneMessage(error)
+      : `The service can be read, but not changed: ${error.statement}. Neither the deployment route nor the ` +
+        "patch of the service takes the change; use a newer version of the operator. Next check in about 1h.";
+  return {
+    verdict: { kind: "stalled", reason: "UnsupportedTarget", message },
+    inSync: { status: "False", reason: "UnsupportedTarget", message: "The change was not accepted." },
+    rolloutComplete: "as-before",
+    stated: { pendingChanges: change.differences, applied: object.status?.applied },
+    failure: undefined,
+    next: { kind: "recheck", afterMs: slowProbeMs },
+    events: [],
+    sameDesire: false,
+  };
+}

@@ -1,0 +1,210 @@
+// pure
+import type { NorthflankJob } from "../../api/job.ts";
+import { isRefusedForSure } from "../../northflank/answer.ts";
+import type { NorthflankError } from "../../northflank/errors.ts";
+import type { JobPatchRoute } from "../../northflank/types.ts";
+import { formatTime } from "../../runtime/conditions.ts";
+import { assertNever } from "../../util/assert-never.ts";
+import type { Random } from "../../util/random.ts";
+import type { EventDraft } from "../reconcile/event-draft.ts";
+import { slowProbeMs } from "../reconcile/remote-error.ts";
+import { judgeRemoteFailure } from "../reconcile/remote-failure.ts";
+import { passIn } from "../reconcile/requeue.ts";
+import { correctionRow, withCorrection } from "../target/drift.ts";
+import type { Conclusion, StatedFields } from "./conclusion.ts";
+import type { Change } from "./decision.ts";
+import { certainWhileSending, replacesUntold } from "./diff.ts";
+import type { WriteResult } from "./execute.ts";
+import { notKeptRecord } from "./not-kept.ts";
+import { isSameSpec } from "./remembered.ts";
+import { acceptedClaims, inSyncMessage, namesText, owned, pendingFields, releasedEvents, seenFields } from "./seen.ts";
+
+// Older changes are dropped.
+const longestHistory = 5;
+
+// As many as the schema of the status takes.
+const mostSettings = 32;
+
+const calls: Readonly<Record<JobPatchRoute, string>> = {
+  job: "patch job",
+  manual: "patch manual job",
+  cron: "patch cron job",
+};
+
+interface Written {
+  readonly object: NorthflankJob;
+  readonly change: Change;
+  readonly now: number;
+  readonly random: Random;
+}
+
+/** What a change has come to, by what the API answered. */
+export function concludeChange(
+  options: Written & {
+    readonly result: WriteResult;
+    /** What status held before the sending was recorded. */
+    readonly before: NorthflankJob["status"];
+  },
+): Conclusion {
+  const { object, change, result, now, random, before } = options;
+  const pending = { ...seenFields(change.seen), ...pendingFields(change.differences) };
+  switch (result.kind) {
+    case "written":
+      return writtenConclusion(options, result);
+    case "route-gone":
+      return routeGoneConclusion(pending, result);
+    case "failed": {
+      const judged = judgeRemoteFailure({ error: result.error, previous: object.status?.failure, now, random });
+      const message = "The change was not accepted.";
+      const inSync = { status: "False", reason: judged.verdict.reason, message } as const;
+      const stated = isRefused(result.error)
+        ? pending
+        : { ...pending, applied: certainWhileSending(change.seen.desire, object.status?.applied) };
+      // What was not sent is to be sent still.
+      const isUnsent = change.cause === "PartResent" && isRefusedForSure(result.error);
+      const notKept = isUnsent ? { notKept: before?.notKept } : {};
+      const claim = isUnsent ? "as-before" : inSync;
+      return {
+        ...judged,
+        inSync: claim,
+        stated: { ...stated, ...notKept },
+        events: [],
+        sameDesire: isSameSpec(object),
+      };
+    }
+    default:
+      return assertNever(result, "result of a change");
+  }
+}
+
+/**
+ * What has to be in status before a change is sent, so that neither a lost answer nor the end of this process leaves a
+ * value that nobody can read looking like another one; `undefined` where nothing has to.
+ */
+export function intentConclusion(
+  object: NorthflankJob,
+  { seen, unsent, cause, differences }: Change,
+  now: number,
+): Conclusion | undefined {
+  const before = object.status?.applied;
+  const isResent = cause === "PartResent";
+  if (!isResent && !replacesUntold(before, unsent)) return undefined;
+  const message = isResent
+    ? `Settings that Northflank did not keep are being sent once more, alone: ${pathsText(differences)}.`
+    : `Settings that Northflank does not return are being sent: ${pathsText(unsent)}.`;
+  const record = isResent
+    ? { notKept: notKeptRecord(seen, differences, now) }
+    : { applied: certainWhileSending(seen.desire, before) };
+  return {
+    verdict: { kind: "progressing", reason: "ApplyingChange", message },
+    inSync: { status: "Unknown", reason: "ApplyingChange", message },
+    stated: { ...seenFields(seen), ...record },
+    failure: object.status?.failure,
+    next: { kind: "recheck", afterMs: 0 },
+    events: [],
+    sameDesire: undefined,
+  };
+}
+
+function pathsText(differences: Change["differences"]): string {
+  return namesText(differences.map(({ path }) => path));
+}
+
+/** An answer, and one that is sure: without one, an earlier try may have arrived. */
+function isRefused(error: NorthflankError): boolean {
+  return error.httpStatus !== undefined && isRefusedForSure(error);
+}
+
+function writtenConclusion(options: Written, result: WriteResult & { readonly kind: "written" }): Conclusion {
+  const { object, change } = options;
+  const { seen, released, untold, isShown } = change;
+  const call = calls[result.route];
+  const message = inSyncMessage(seen, untold);
+  const claims: Pick<Conclusion, "verdict" | "inSync" | "next"> = {
+    verdict: { kind: "ready", reason: "InSync", message },
+    inSync: { status: "True", reason: "InSync", message },
+    next: passIn(seen.nextResyncMs),
+  };
+  return {
+    ...(isShown ? acceptedClaims : claims),
+    failure: undefined,
+    sameDesire: true,
+    stated: { ...seenFields(seen), ...statedByChange(options, call) },
+    events: [
+      appliedEvent(change),
+      ...(result.usedFallback ? [fallbackEvent(calls[change.patch.route], call)] : []),
+      ...(result.route === "job" || isKnownCall(object, call) ? [] : [deprecatedEvent(call)]),
+      ...releasedEvents(released),
+    ],
+  };
+}
+
+function statedByChange({ object, change, now }: Written, call: string): StatedFields {
+  const { cause, differences, seen, released } = change;
+  const time = formatTime(now);
+  // A new declaration starts with a clean slate: the fight, if there was one, was about the old one.
+  const corrections = correctionsAfter(object, cause, time);
+  const isSameSpec = object.status?.notKept?.specHash === seen.desire.specHash;
+  const entry = { time, settings: differences.slice(0, mostSettings).map(({ path }) => path), cause, call };
+  return {
+    ...owned({ object, now }, seen, released),
+    pendingChanges: undefined,
+    notKept: cause === "PartResent" || isSameSpec ? object.status?.notKept : undefined,
+    corrections,
+    history: [entry, ...(object.status?.history ?? [])].slice(0, longestHistory),
+  };
+}
+
+function correctionsAfter(object: NorthflankJob, cause: Change["cause"], time: string) {
+  if (cause === "DriftCorrected") return withCorrection(correctionRow(object), time);
+  return cause === "PartResent" ? object.status?.corrections : undefined;
+}
+
+/** Said once per object and call: the history remembers it. */
+function isKnownCall({ status }: NorthflankJob, call: string): boolean {
+  return (status?.history ?? []).some((entry) => entry.call === call);
+}
+
+const reasonsToWrite: Readonly<Record<Change["cause"], string>> = {
+  SpecChanged: "as declared",
+  SourceChanged:
+    "because a Secret or ConfigMap that is referred to changed, the key of the hashes did, or an answer was lost",
+  DriftCorrected: "because they had been changed elsewhere",
+  PartResent: "once more and alone, because Northflank accepted them with the rest and did not keep them",
+};
+
+function appliedEvent({ differences, cause }: Change): EventDraft {
+  const what = cause === "PartResent" ? "Sent settings" : "Sent the declared settings,";
+  const note = `${what} ${reasonsToWrite[cause]}: ${pathsText(differences)}.`;
+  return { type: "Normal", reason: "ChangeApplied", action: "Apply", note };
+}
+
+function fallbackEvent(usual: string, used: string): EventDraft {
+  const note = `The call "${usual}" is gone at Northflank; "${used}" carried the settings instead.`;
+  return { type: "Warning", reason: "FallbackUsed", action: "Apply", note };
+}
+
+function deprecatedEvent(call: string): EventDraft {
+  const note =
+    `The settings were sent by "${call}", which Northflank has deprecated. Set spec.jobType to any for the call that ` +
+    "replaces it.";
+  return { type: "Warning", reason: "DeprecatedRoute", action: "Apply", note };
+}
+
+function routeGoneConclusion(
+  stated: StatedFields,
+  { error }: WriteResult & { readonly kind: "route-gone" },
+): Conclusion {
+  const message =
+    `The job can be read, but not changed: ${error.statement}. No call that patches a job takes the ` +
+    "settings; use a newer version of the operator. Next check in about 1h.";
+  return {
+    verdict: { kind: "stalled", reason: "UnsupportedTarget", message },
+    inSync: { status: "False", reason: "UnsupportedTarget", message: "The change was not accepted." },
+    stated,
+    failure: undefined,
+    next: { kind: "recheck", afterMs: slowProbeMs },
+    events: [],
+    sameDesire: false,
+  };
+}

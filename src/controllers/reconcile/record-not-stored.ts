@@ -1,0 +1,13 @@
+// pure
+import { slowProbeMs } from "./remote-error.ts";
+
+/**
+ * A field of status that has to be there before a call is sent was not stored by the API server: what is to be said, and
+ * when to look again. Nothing was sent: without the record the same would be sent again and again.
+ */
+export function recordNotStored(field: string) {
+  const message =
+    `The API server did not store status.${field}, without which the same change could be sent again and again; nothing ` +
+    "was sent. Apply the CRDs of this version of the operator, and see that no webhook changes the status. Next check in 1h.";
+  return { message, next: { kind: "recheck", afterMs: slowProbeMs } } as const;
+}

@@ -1,0 +1,179 @@
+// pure
+import type { Reason } from "../../api/reasons.ts";
+import type { Denial, NorthflankError, NorthflankErrorCode } from "../../northflank/errors.ts";
+import { jittered, notAtOnce } from "../../util/backoff.ts";
+import { formatDuration } from "../../util/duration.ts";
+import type { Random } from "../../util/random.ts";
+import type { FailureClass } from "./failure.ts";
+import type { Verdict } from "./ready-state.ts";
+
+/** What a refused or lost call means for the object that wanted it. */
+export interface RemoteVerdict {
+  readonly verdict: Verdict;
+  /** `undefined` for waiting, which is not a failure and leaves no record in `status.failure`. */
+  readonly failureClass: FailureClass | undefined;
+  readonly httpStatus: number | undefined;
+  readonly next: NextTry;
+}
+
+/**
+ * When to try again. `recheck`: in `afterMs`, known beforehand. `backoff`: after the key's own back-off in the work
+ * queue, not before `notBeforeMs`.
+ */
+export type NextTry =
+  | { readonly kind: "recheck"; readonly afterMs: number }
+  | { readonly kind: "backoff"; readonly notBeforeMs: number | undefined };
+
+/** Pause between the slow probes of a stalled object, before jitter of ±20 %. */
+export const slowProbeMs = 3_600_000;
+
+interface Treatment {
+  readonly kind: "waiting" | "retrying" | "stalled";
+  readonly reason: Reason;
+  /** What a person can do, or what the operator does by itself; ends the message. */
+  readonly remedy: string;
+  /** First and longest pause between the probes of a stalled object. */
+  readonly probeMs: readonly [firstMs: number, longestMs: number];
+}
+
+const hourly = [slowProbeMs, slowProbeMs] as const;
+
+// What may be there a moment later (created by the same commit, a proxy that had a bad minute) is probed soon at first.
+const soonThenMinutes = [15_000, 300_000] as const;
+const soonThenMinute = [1_000, 60_000] as const;
+const soonThenHourly = [60_000, slowProbeMs] as const;
+
+const transient = { kind: "retrying", probeMs: hourly } as const;
+const stalled = { kind: "stalled", probeMs: hourly } as const;
+const wrongFarEnd = {
+  ...stalled,
+  reason: "RemoteMisconfigured",
+  probeMs: soonThenHourly,
+  remedy: "Check spec.apiURL of the connection and any proxy in between.",
+} as const;
+
+/** The whole table: one row per code, so that a new code does not compile until somebody decides what it means. */
+const treatments: Readonly<Record<NorthflankErrorCode, Treatment>> = {
+  quota_closed: { kind: "waiting", reason: "WaitingForQuota", remedy: "Nothing needs to be done.", probeMs: hourly },
+  rate_limited: { kind: "waiting", reason: "WaitingForQuota", remedy: "Nothing needs to be done.", probeMs: hourly },
+  unauthorized: {
+    ...stalled,
+    reason: "AuthenticationFailed",
+    // Cheap: the account decides by the Secret whether anything is sent.
+    probeMs: soonThenMinute,
+    remedy: "Put a valid token into the Secret of the connection; it is used within a minute.",
+  },
+  forbidden: {
+    ...stalled,
+    reason: "PermissionDenied",
+    remedy: "Grant the token's role the permission for this call.",
+  },
+  not_found: {
+    ...stalled,
+    reason: "TargetNotFound",
+    probeMs: soonThenMinutes,
+    remedy: "Check the ids and the team of the connection, or create the target.",
+  },
+  gone: { ...stalled, reason: "TargetNotFound", remedy: "The target was removed; point the object at another one." },
+  rejected: {
+    ...stalled,
+    reason: "RequestRejected",
+    remedy: "Change the spec; the same request would be refused again.",
+  },
+  wrong_method: wrongFarEnd,
+  redirect: wrongFarEnd,
+  protocol: wrongFarEnd,
+  tls: { ...wrongFarEnd, remedy: "Check the certificate of the API host and the CA bundle of the operator." },
+  server_error: { ...transient, reason: "RemoteUnavailable", remedy: "Nothing needs to be done." },
+  unreachable: {
+    ...transient,
+    reason: "RemoteUnavailable",
+    remedy: "If it lasts, check DNS, network policies and firewalls.",
+  },
+  interrupted: { ...transient, reason: "RemoteUnavailable", remedy: "Nothing needs to be done." },
+  timeout: { ...transient, reason: "RequestTimeout", remedy: "Nothing needs to be done." },
+};
+
+/**
+ * Judges a failed call. `failures` is how many tries failed alike before this one (0 for the first): it makes the probes
+ * of a missing target rise from seconds to minutes.
+ *
+ * *Guarantees*: total over the codes; waiting only for quota; every pause is jittered and finite; the message carries
+ * the step and what the API said, never a body or a value.
+ */
+export function judgeRemoteError(options: {
+  readonly error: NorthflankError;
+  readonly failures: number;
+  readonly random: Random;
+  /** What to do about it, where that is not what the table says: an object whose spec cannot be changed. */
+  readonly remedy?: string | undefined;
+}): RemoteVerdict {
+  const { error, random } = options;
+  const { kind, reason, remedy: usual, probeMs } = treatmentOf(error);
+  const remedy = options.remedy ?? usual;
+  const common = { httpStatus: error.httpStatus };
+  switch (kind) {
+    case "waiting": {
+      const pauseMs = notAtOnce(error.retryAfterMs ?? unknownResetMs);
+      const message = `${saidOf(error)} The request quota allows no such request now. Retrying ${about(pauseMs)}. ${remedy}`;
+      return {
+        ...common,
+        verdict: { kind, reason, message },
+        failureClass: undefined,
+        // The ledger has spread its own answers already.
+        next: { kind: "recheck", afterMs: error.code === "quota_closed" ? pauseMs : spread(pauseMs, random) },
+      };
+    }
+    case "retrying":
+      return {
+        ...common,
+        verdict: { kind, reason, message: `${saidOf(error)} Retrying with back-off. ${remedy}` },
+        failureClass: "Transient",
+        next: { kind: "backoff", notBeforeMs: error.retryAfterMs },
+      };
+    case "stalled": {
+      const [firstMs, longestMs] = probeMs;
+      const pauseMs = Math.min(firstMs * 2 ** Math.min(options.failures, 16), longestMs);
+      return {
+        ...common,
+        verdict: { kind, reason, message: `${saidOf(error)} ${remedy} Next check ${about(pauseMs)}.` },
+        failureClass: "Terminal",
+        next: { kind: "recheck", afterMs: Math.round(jittered(pauseMs, 0.2, random)) },
+      };
+    }
+  }
+}
+
+/** A refusal of which it is known what it is about. One that says nothing may have been a moment's. */
+const denials: Readonly<Record<Denial, Partial<Treatment>>> = {
+  permission: { remedy: "Grant it to the token's role." },
+  feature: { remedy: "Ask Northflank to enable the feature for the account." },
+  unexplained: { remedy: "Check the role of the token, and spec.teamId of the connection.", probeMs: soonThenHourly },
+};
+
+/** 409 often is the other half of an ordering problem: what is there is read again soon, and may be right by then. */
+function treatmentOf(error: NorthflankError): Treatment {
+  const treatment = { ...treatments[error.code], ...(error.denial === undefined ? {} : denials[error.denial]) };
+  return error.code === "rejected" && error.httpStatus === 409 ? { ...treatment, probeMs: soonThenHourly } : treatment;
+}
+
+// A refusal for quota that does not say until when.
+const unknownResetMs = 60_000;
+
+// One spent window holds back many objects; they must not all come back in the second it opens.
+const longestSpreadMs = 60_000;
+
+function spread(pauseMs: number, random: Random): number {
+  return pauseMs + Math.min(longestSpreadMs, Math.max(pauseMs, 1_000)) * random();
+}
+
+function about(pauseMs: number): string {
+  return `in about ${formatDuration(pauseMs)}`;
+}
+
+function saidOf(error: NorthflankError): string {
+  const fields = error.fields.length === 0 ? "" : ` (fields: ${error.fields.join(", ")})`;
+  const text = `${error.statement}${fields}`;
+  const sentence = `${text.charAt(0).toUpperCase()}${text.slice(1)}`;
+  return /[.!?…]$/.test(sentence) ? sentence : `${sentence}.`;
+}

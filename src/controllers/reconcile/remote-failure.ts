@@ -1,0 +1,40 @@
+// pure
+import type { NorthflankError } from "../../northflank/errors.ts";
+import type { Random } from "../../util/random.ts";
+import { type FailureRecord, nextFailure } from "./failure.ts";
+import type { Verdict } from "./ready-state.ts";
+import { judgeRemoteError, type NextTry, type RemoteVerdict } from "./remote-error.ts";
+
+/** What a refused or lost call comes to for the object that wanted it. */
+export interface RemoteFailure {
+  readonly verdict: Verdict;
+  /** `status.failure` from now on; `undefined` for waiting, which is no failure. */
+  readonly failure: FailureRecord | undefined;
+  readonly next: NextTry;
+}
+
+/** Judges a failed call and counts it on in the record of failures, as long as they are alike. */
+export function judgeRemoteFailure(options: {
+  readonly error: NorthflankError;
+  readonly previous: FailureRecord | undefined;
+  readonly now: number;
+  readonly random: Random;
+}): RemoteFailure {
+  const { error, previous, now, random } = options;
+  const judge = (failures: number) => judgeRemoteError({ error, failures, random });
+  const { verdict, failureClass, httpStatus, next } = judge(failuresAlike(previous, judge(0)));
+  if (failureClass === undefined) return { verdict, failure: undefined, next };
+  const nextTryMs = next.kind === "recheck" ? next.afterMs : undefined;
+  const { reason, message } = verdict;
+  const failure = nextFailure({ previous, class: failureClass, reason, httpStatus, message, nextTryMs, now });
+  return { verdict, failure, next };
+}
+
+/** How many tries failed alike before the one that is judged: with the same class, reason and HTTP status. */
+export function failuresAlike(previous: FailureRecord | undefined, judged: RemoteVerdict): number {
+  const isAlike =
+    previous?.class === judged.failureClass &&
+    previous?.reason === judged.verdict.reason &&
+    previous?.httpStatus === judged.httpStatus;
+  return isAlike ? (previous?.count ?? 0) : 0;
+}

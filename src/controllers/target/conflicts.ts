@@ -1,0 +1,174 @@
+import { type ObjectKey, objectKey } from "../../runtime/outcome.ts";
+import type { Account, AccountResolution, Accounts } from "../account/accounts.ts";
+import { compareStandings, type Standing } from "../account/same-account.ts";
+import { accountRequest, isAccepted, isSettled, readyReason, type TargetObject } from "./object.ts";
+import type { Due } from "./poll-due.ts";
+
+/**
+ * Two objects of a kind may name one target. The older one has it; the other waits in `TargetConflict`, and takes over
+ * within one pass when the older one goes: not when the connection of the older one is paused, refused or gone. So an
+ * older object counts as soon as its connection was once shown to lead to the same account. Where that is not known (after
+ * a restart, say), who has the target keeps it within a namespace: see {@link isRival}.
+ *
+ * An object under managementPolicy Observe writes nothing: it neither holds a target nor waits for one.
+ */
+
+/** What an object may do: act with an account, or wait, for an account or for an older object that manages the same. */
+export type Access =
+  | { readonly kind: "open"; readonly account: Account }
+  | (AccountResolution & { readonly kind: "blocked" })
+  | { readonly kind: "conflict"; readonly winner: ObjectKey };
+
+interface AccessDeps {
+  readonly accounts: Accounts;
+  /** Objects of the kind that name the same target, the object itself included or not. */
+  readonly sameTarget: readonly TargetObject[];
+}
+
+/** The account of an object, if there is one and no older object manages the same target in it. */
+export async function openAccess(deps: AccessDeps, object: TargetObject, signal: AbortSignal): Promise<Access> {
+  const resolution = await deps.accounts.resolve(accountRequest(object), signal);
+  if (resolution.kind === "blocked") return resolution;
+  const { account } = resolution;
+  const open = { kind: "open", account } as const;
+  // As nearly all objects are.
+  if (isAlone(object, deps.sameTarget)) return open;
+  const standings = new Map<string, Standing>();
+  for (const rival of olderRivals(object, deps.sameTarget)) {
+    const { namespace, connectionName } = accountRequest(rival);
+    // Of thousands of objects behind one connection it is asked for once.
+    const connection = `${namespace}/${connectionName ?? ""}`;
+    const standing = standings.get(connection) ?? (await standingOf(deps.accounts, { object, rival, account }, signal));
+    standings.set(connection, standing);
+    if (isRival({ object, account, rival, standing })) {
+      return { kind: "conflict", winner: objectKey(rival.metadata) };
+    }
+  }
+  return open;
+}
+
+/**
+ * How long a settled object has nothing to do, in milliseconds, as far as that is known without any wait; `undefined` where
+ * it must be observed: its account has to be asked for, somebody shares its target, or a look is due.
+ */
+export function restsFor<T extends TargetObject>(
+  { accounts, sameTarget, dueFor }: AccessDeps & { readonly dueFor: (account: Account) => Due },
+  object: T,
+): number | undefined {
+  if (!isAccepted(object) || !isSettled(object) || !isAlone(object, sameTarget)) return undefined;
+  const account = accounts.peek?.(accountRequest(object));
+  const due = account && dueFor(account);
+  return due?.kind === "rest" ? due.dueInMs : undefined;
+}
+
+function isAlone(object: TargetObject, sameTarget: readonly TargetObject[]): boolean {
+  if (isObserving(object)) return true;
+  return sameTarget.every((other) => other.metadata.uid === object.metadata.uid || isObserving(other));
+}
+
+function isObserving({ spec }: TargetObject): boolean {
+  return spec.managementPolicy === "Observe";
+}
+
+/**
+ * Those that may gain or lose their target when `changed` appears, changes or goes: the ones that come after it. Those
+ * before it do not ask for it, nor do those that only observe.
+ */
+export function rivalKeys(sameTarget: readonly TargetObject[], changed: TargetObject): readonly ObjectKey[] {
+  return sameTarget
+    .filter((other) => other.metadata.uid !== changed.metadata.uid && !isObserving(other))
+    .filter((other) => comesBefore(changed, other))
+    .map(({ metadata }) => objectKey(metadata));
+}
+
+/**
+ * True when an edit can change who has the target: whose account it is about, whether it is there, whether it writes, or
+ * whether it was served. An edit of anything else wakes no rival: there can be thousands of them.
+ */
+export function rivalsMatter(before: TargetObject, after: TargetObject): boolean {
+  return (
+    before.metadata.deletionTimestamp !== after.metadata.deletionTimestamp ||
+    before.spec.connectionRef?.name !== after.spec.connectionRef?.name ||
+    isObserving(before) !== isObserving(after) ||
+    (wasServed(before) && !wasServed(after))
+  );
+}
+
+/**
+ * Those that come before this one, first the one that comes first. Objects on their way out do not, nor those that only
+ * observe.
+ */
+export function* olderRivals<T extends TargetObject>(object: T, sameTarget: readonly T[]): Iterable<T> {
+  const older = sameTarget
+    .filter(({ metadata }) => metadata.uid !== object.metadata.uid && metadata.deletionTimestamp === undefined)
+    .filter((other) => !isObserving(other) && comesBefore(other, object));
+  const [any, ...others] = older;
+  if (any === undefined) return;
+  // The first one mostly has the target. Then nobody asks for the rest, which would have to be sorted.
+  const first = others.reduce((least, other) => (comesBefore(other, least) ? other : least), any);
+  yield first;
+  const rest = older.filter((other) => other !== first);
+  yield* rest.sort((left, right) => (comesBefore(left, right) ? -1 : 1));
+}
+
+/** Where an object stands among those that name the same target. */
+interface Place {
+  readonly key: ObjectKey;
+  readonly createdMs: number;
+}
+
+// With thousands of objects for one target each of them is compared with all others.
+const places = new WeakMap<object, Place>();
+
+function placeOf({ metadata }: TargetObject): Place {
+  const known = places.get(metadata);
+  if (known !== undefined) return known;
+  const createdMs = Date.parse(metadata.creationTimestamp ?? "");
+  // Nobody is kept from a target by an object whose age is not known.
+  const place = { key: objectKey(metadata), createdMs: Number.isNaN(createdMs) ? Number.POSITIVE_INFINITY : createdMs };
+  places.set(metadata, place);
+  return place;
+}
+
+/** Older first, then by namespace and name: the same order for everybody who asks. */
+function comesBefore(one: TargetObject, other: TargetObject): boolean {
+  const [left, right] = [placeOf(one), placeOf(other)];
+  return left.createdMs === right.createdMs ? left.key < right.key : left.createdMs < right.createdMs;
+}
+
+/** The account of a rival; that of the object itself where they use the same connection. */
+async function standingOf(
+  accounts: Accounts,
+  {
+    object,
+    rival,
+    account,
+  }: { readonly object: TargetObject; readonly rival: TargetObject; readonly account: Account },
+  signal: AbortSignal,
+): Promise<Standing> {
+  const [own, other] = [accountRequest(object), accountRequest(rival)];
+  const isSame = own.namespace === other.namespace && own.connectionName === other.connectionName;
+  return isSame ? account : await accounts.standing(other, signal);
+}
+
+/** Whether an older object that names the same target keeps it from this one. */
+function isRival(sides: {
+  readonly object: TargetObject;
+  readonly account: Standing;
+  readonly rival: TargetObject;
+  readonly standing: Standing;
+}): boolean {
+  const { object, account, rival, standing } = sides;
+  const comparison = compareStandings(account, standing);
+  if (comparison !== "unproven") return comparison === "same";
+  // A name alone gets nobody a target of another namespace, nor does a status: it may have been earned in an account of
+  // one's own. Whoever may write into a namespace can do nothing more to it by either.
+  if (object.metadata.namespace !== rival.metadata.namespace) return false;
+  if (account.team !== undefined && account.team === standing.team) return true;
+  return wasServed(rival) && (readyReason(object) === "TargetConflict" || !wasServed(object));
+}
+
+/** The operator has read the target for this object at least once. */
+function wasServed({ status }: TargetObject): boolean {
+  return status?.observed !== undefined || status?.applied !== undefined;
+}

@@ -1,0 +1,86 @@
+// pure
+import type { Misfits } from "../../api/misfits.ts";
+import type { Condition, KubeObject } from "../../kube/types.ts";
+import { findCondition } from "../../runtime/conditions.ts";
+import { type ObjectKey, type Outcome, objectKey } from "../../runtime/outcome.ts";
+import type { AccountRequest } from "../account/accounts.ts";
+import type { FailureRecord } from "../reconcile/failure.ts";
+
+/** What the kinds that manage something at Northflank for as long as they exist have in common. */
+export interface TargetObject extends KubeObject {
+  readonly spec: {
+    readonly projectId: string;
+    readonly connectionRef?: { readonly name: string };
+    readonly managementPolicy?: string;
+    readonly suspend?: boolean;
+    readonly resyncPeriodSeconds?: number;
+  };
+  readonly status?: {
+    readonly observedGeneration?: number;
+    readonly conditions?: readonly Condition[];
+    readonly nextReconcileTime?: string;
+    readonly lastHandledReconcileAt?: string;
+    readonly failure?: FailureRecord;
+    /** What the target was seen to be, and what was last sent. Missing: it was never reached. */
+    readonly observed?: object;
+    readonly applied?: object;
+    /** See `fight.ts`. */
+    readonly corrections?: readonly string[];
+  };
+  readonly prunedFields?: readonly string[];
+  readonly misfits?: Misfits;
+}
+
+/** Which account an object asks for. */
+export function accountRequest({ metadata, spec }: TargetObject): AccountRequest {
+  return {
+    namespace: metadata.namespace ?? "",
+    connectionName: spec.connectionRef?.name,
+    projectId: spec.projectId,
+  };
+}
+
+/**
+ * A pass has accepted the spec as it is now. Such an object is woken most often of all, with every restart and every
+ * change of its connection, so it must not cost another judgement while no look is due.
+ */
+export function isAccepted({ metadata, spec, status, prunedFields, misfits }: TargetObject): boolean {
+  // A stricter CRD, or a newer operator, can find fault with a spec that was accepted in this very generation.
+  if (prunedFields !== undefined || (misfits?.spec.length ?? 0) > 0 || spec.suspend === true) return false;
+  const accepted = findCondition(status?.conditions, "Accepted");
+  return accepted?.status === "True" && accepted.observedGeneration === metadata.generation;
+}
+
+/** Ready for what is declared now. */
+export function isSettled({ metadata, status }: TargetObject): boolean {
+  const ready = findCondition(status?.conditions, "Ready");
+  return ready?.status === "True" && status?.observedGeneration === metadata.generation;
+}
+
+/** The status speaks about the spec as it is now. */
+export function isAcknowledged({ metadata, status }: Pick<TargetObject, "metadata" | "status">): boolean {
+  return status?.observedGeneration === metadata.generation;
+}
+
+/** The reason of Ready at the end of the last pass. */
+export function readyReason({ status }: Pick<TargetObject, "status">): string | undefined {
+  return findCondition(status?.conditions, "Ready")?.reason;
+}
+
+/** A look takes time. What was edited, deleted or made again since must not be acted on. */
+export function hasChangedSince(
+  { metadata }: TargetObject,
+  store: { get(key: ObjectKey): TargetObject | undefined },
+): boolean {
+  const now = store.get(objectKey(metadata));
+  if (now === undefined || now.metadata.uid !== metadata.uid || now.metadata.deletionTimestamp !== undefined)
+    return true;
+  return now.metadata.generation !== metadata.generation;
+}
+
+/** The outcome of a pass that had nothing to do. */
+export function restUntil({ status }: Pick<TargetObject, "status">, dueInMs: number): Outcome {
+  if (!Number.isFinite(dueInMs)) return { kind: "settled" };
+  const isReady = findCondition(status?.conditions, "Ready")?.status === "True";
+  return { kind: "recheck", afterMs: dueInMs, priority: isReady ? "resync" : "follow" };
+}

@@ -1,0 +1,101 @@
+import type { RequestClass } from "../../northflank/client.ts";
+import { findCondition } from "../../runtime/conditions.ts";
+import { objectKey } from "../../runtime/outcome.ts";
+import type { Account } from "../account/accounts.ts";
+import type { LookSchedule, Planned } from "../reconcile/poll-schedule.ts";
+import { isReconcileRequested, reconcileRequest } from "../reconcile/reconcile-request.ts";
+import { isSettled, readyReason, type TargetObject } from "./object.ts";
+
+/** Whether the target has to be looked at in this pass, and how urgent that is. */
+export type Due =
+  | { readonly kind: "rest"; readonly dueInMs: number }
+  | { readonly kind: "look"; readonly class: RequestClass };
+
+// A request that is changed many times a second costs one look in this time.
+const requestedLookMs = 5_000;
+
+/** Judges whether a look is due. */
+export function dueLook<T extends TargetObject>(
+  deps: {
+    readonly schedule: LookSchedule;
+    readonly account: Account;
+    /** For objects that name no period, in milliseconds; 0 = never. */
+    readonly resyncPeriodMs: number;
+    /** For reasons that only one kind has: whether what it held back may go on; `undefined` for any other reason. */
+    readonly isOver?: (reason: string) => boolean | undefined;
+    /** Something is under way at Northflank, and followed to its end. */
+    readonly isFollowed?: boolean;
+    /** Something is recorded, and is to be sent now. */
+    readonly isPending?: boolean;
+    /**
+     * Asked of an object that is settled by its conditions: whether its status holds the record that goes with them. One of
+     * an older version, or that was edited or copied, confirms nothing. Default: it does.
+     */
+    readonly isRecorded?: () => boolean;
+  },
+  object: T,
+): Due {
+  const { metadata, status } = object;
+  const isDone = isSettled(object);
+  const planned = deps.schedule.planned({
+    key: objectKey(metadata),
+    uid: metadata.uid,
+    isSettled: isDone,
+    isFollowed: deps.isFollowed === true || deps.isPending === true,
+    plannedTime: status?.nextReconcileTime,
+    periodMs: resyncPeriodMs(object, deps.resyncPeriodMs),
+  });
+  const urgent = { kind: "look", class: "change" } as const;
+  const isAcknowledged = status?.observedGeneration === metadata.generation;
+  if (!isAcknowledged || findCondition(status?.conditions, "Ready") === undefined) return urgent;
+  const isRequested = isReconcileRequested(object);
+  // One that was tried and is open still waits for its next try like anything else: a far end that is down is not asked
+  // every few seconds.
+  if (isRequested && planned.request !== reconcileRequest(metadata)) return requestedLook(planned);
+  // Once per process: where the record cannot be stored, the object is looked at like any other from then on.
+  if (isDone && planned.sinceLookMs === undefined && deps.isRecorded?.() === false) return urgent;
+  if (!isDone && hasOpened(deps, object, planned)) return urgent;
+  if (planned.dueInMs > 0) return { kind: "rest", dueInMs: planned.dueInMs };
+  if (isDone) return { kind: "look", class: isRequested ? "change" : "observe" };
+  return deps.isFollowed === true ? { kind: "look", class: "run" } : urgent;
+}
+
+/** The time between two looks at a settled target, in milliseconds; 0 = never. */
+export function resyncPeriodMs({ spec }: TargetObject, defaultMs: number): number {
+  return spec.resyncPeriodSeconds === undefined ? defaultMs : spec.resyncPeriodSeconds * 1_000;
+}
+
+function requestedLook({ sinceLookMs }: Planned): Due {
+  const leftMs = requestedLookMs - (sinceLookMs ?? requestedLookMs);
+  return leftMs > 0 ? { kind: "rest", dueInMs: leftMs } : { kind: "look", class: "change" };
+}
+
+/** Reasons that are found without asking Northflank: what they held back is due as soon as they no longer hold. */
+const foundBeforeLooking: ReadonlySet<string> = new Set([
+  "InvalidSpec",
+  "Suspended",
+  "TargetConflict",
+  "ConnectionNotFound",
+  "ConnectionSuspended",
+  "WaitingForConnection",
+  "ProjectNotAllowed",
+  "SecretNotFound",
+  "SecretKeyMissing",
+  "SecretInvalid",
+  "AuthenticationFailed",
+]);
+
+/** What kept the object from being settled may be over: it is no longer held back, or its account has changed. */
+function hasOpened(
+  { account, isOver }: Pick<Parameters<typeof dueLook>[0], "account" | "isOver">,
+  object: TargetObject,
+  { accountVersion }: Planned,
+): boolean {
+  if (accountVersion !== undefined && accountVersion !== account.version) return true;
+  const reason = readyReason(object) ?? "";
+  const own = isOver?.(reason);
+  if (own !== undefined) return own;
+  // Said of a Secret that the operator may not read, it is found before looking; of a call, it leaves a failure behind.
+  if (reason === "PermissionDenied") return object.status?.failure === undefined;
+  return foundBeforeLooking.has(reason);
+}

@@ -1,0 +1,230 @@
+import type { PassContext, Reconcile } from "../../runtime/controller.ts";
+import { type ObjectKey, type Outcome, objectKey, type Priority, ReconcileError } from "../../runtime/outcome.ts";
+import type { Clock } from "../../util/clock.ts";
+import { mergePatchBetween } from "../../util/merge-patch.ts";
+import type { Account } from "../account/accounts.ts";
+import type { EventSink } from "../reconcile/event-draft.ts";
+import type { LookSchedule } from "../reconcile/poll-schedule.ts";
+import { reconcileRequest } from "../reconcile/reconcile-request.ts";
+import { type NextPass, outcomeOf } from "../reconcile/requeue.ts";
+import type { StatusWriter } from "../reconcile/status-writer.ts";
+import { stalledPassage } from "../reconcile/transition-events.ts";
+import { type Left, Unsaved, writeLeft } from "../reconcile/unsaved-status.ts";
+import { hasChangedSince, restUntil, type TargetObject } from "./object.ts";
+import type { TargetConclusion } from "./status.ts";
+import { NewSpecs } from "./time-to-ready.ts";
+
+/** What metrics hear of. */
+export interface TargetObserver {
+  /** Northflank was found different from what had been applied. */
+  readonly driftDetected: () => void;
+  /** A write was sent and accepted. */
+  readonly changeApplied: () => void;
+  /** From when a new spec was first seen to Ready=True, in milliseconds. */
+  readonly becameReady: (durationMs: number) => void;
+}
+
+/** What a pass over a kind with a target acts with. */
+export interface TargetDeps<T extends TargetObject> {
+  readonly store: { get(key: ObjectKey): T | undefined };
+  readonly statusWriter: StatusWriter<T>;
+  readonly events: EventSink;
+  readonly observer: TargetObserver;
+  readonly schedule: LookSchedule;
+  readonly clock: Clock;
+  /**
+   * Asked right before a change is sent and before a status is written: a process that was frozen may have a successor by
+   * then, whose newer change it would undo. Without it this process is the only one.
+   */
+  readonly lease?: {
+    readonly isLeaderFor: (durationMs: number) => boolean;
+    /** So much of the lease has to be left when a change is sent. */
+    readonly marginMs: number;
+  };
+}
+
+type Status<T extends TargetObject> = NonNullable<T["status"]>;
+
+/** What a pass is to do. */
+export type TargetDecision<C, X> =
+  /** Nothing to do and nothing to say. */
+  | { readonly kind: "rest"; readonly dueInMs: number }
+  | { readonly kind: "conclude"; readonly conclusion: C; readonly sawDrift: boolean }
+  | { readonly kind: "write"; readonly change: X };
+
+/** What a kind does in the steps of a pass: T its object, O what it observes, C what it concludes, X what it sends. */
+export interface TargetSteps<T extends TargetObject, O, C extends TargetConclusion, X> {
+  /**
+   * How long there is nothing to do for an object, in milliseconds, where that is known without any wait; `undefined` where
+   * it has to be observed. After a start nearly all objects rest, and there may be ten thousand.
+   */
+  readonly restsFor?: (object: T) => number | undefined;
+  readonly observe: (
+    object: T,
+    signal: AbortSignal,
+  ) => Promise<{ readonly observation: O; readonly account: Account | undefined }>;
+  readonly decide: (object: T, observation: O) => TargetDecision<C, X>;
+  /** The status that has to be stored before the change is sent; `undefined` where the one there is will do. */
+  readonly statusBefore: (object: T, change: X) => Status<T> | undefined;
+  /** Sends one change. `known`: the object as it was decided on; `stored`: with the status that stands for the sending. */
+  readonly carryOut: (options: {
+    readonly known: T;
+    readonly stored: T;
+    readonly observation: O;
+    readonly account: Account;
+    readonly change: X;
+    readonly context: PassContext;
+  }) => Promise<C>;
+  readonly statusOf: (object: T, conclusion: C) => Status<T>;
+  /** An object is gone: what is remembered of it in memory is forgotten. */
+  readonly forget?: (key: ObjectKey) => void;
+  /** When to come back, for kinds that watch more than Northflank. Default: what the conclusion says. */
+  readonly nextPass?: (object: T, status: Status<T>, next: NextPass) => NextPass;
+}
+
+/**
+ * One pass over an object with a target: observe, decide, carry out, write the status once, tell Events.
+ *
+ * *Guarantees*: a change is sent only for the object that was looked at: what was edited, deleted or made again meanwhile
+ * is looked at anew; a conclusion whose status could not be written is written by the next pass, before anything else; a
+ * pass never learns why it was woken.
+ */
+export function createTargetReconciler<T extends TargetObject, O, C extends TargetConclusion, X>(
+  deps: TargetDeps<T>,
+  steps: TargetSteps<T, O, C, X>,
+): Reconcile {
+  const newSpecs = new NewSpecs();
+  const unsaved = new Unsaved<Report<T, C>>();
+  return async (key, context) => {
+    const object = deps.store.get(key);
+    if (object === undefined) {
+      deps.schedule.forget(key);
+      newSpecs.forget(key);
+      unsaved.forget(key);
+      steps.forget?.(key);
+      return { kind: "settled" };
+    }
+    // No finalizer is ours: the target stays as it is.
+    if (object.metadata.deletionTimestamp !== undefined) return { kind: "settled" };
+    newSpecs.saw(key, object, deps.clock.monotonic());
+    const restMs = unsaved.has(key) ? undefined : steps.restsFor?.(object);
+    const outcome = restMs === undefined ? await attempt(object, key, context) : restUntil(object, restMs);
+    newSpecs.judge(key, deps.store.get(key), (sinceMs) => deps.observer.becameReady(deps.clock.monotonic() - sinceMs));
+    return outcome;
+  };
+
+  function attempt(object: T, key: ObjectKey, context: PassContext): Promise<Outcome> {
+    return unsaved.attempt(key, async (left): Promise<Outcome> => {
+      await writeLeft(left, deps.store, (value) => report(deps, steps, value, context));
+      const known = deps.store.get(key);
+      if (known === undefined || known.metadata.uid !== object.metadata.uid) return { kind: "settled" };
+      return await pass(deps, steps, { known, left, context });
+    });
+  }
+}
+
+// At once, and not without end: each time somebody has changed the object meanwhile.
+const lookAgain: Outcome = { kind: "recheck", afterMs: 0, priority: "change" };
+
+// Until the lease is renewed, or this process ends.
+const lookLater: Outcome = { kind: "recheck", afterMs: 1_000, priority: "change" };
+
+/** A status that a pass has come to, and what goes with it. */
+interface Report<T extends TargetObject, C> {
+  readonly stored: T;
+  readonly conclusion: C;
+  readonly status: Status<T>;
+}
+
+async function pass<T extends TargetObject, O, C extends TargetConclusion, X>(
+  deps: TargetDeps<T>,
+  steps: TargetSteps<T, O, C, X>,
+  options: { readonly known: T; readonly left: Left<Report<T, C>>; readonly context: PassContext },
+): Promise<Outcome> {
+  const { known, left, context } = options;
+  const { observation, account } = await steps.observe(known, context.signal);
+  const decision = steps.decide(known, observation);
+  if (decision.kind === "rest") return restUntil(known, decision.dueInMs);
+  let stored = known;
+  let conclusion: C;
+  if (decision.kind === "write") {
+    const { change } = decision;
+    if (account === undefined) return lookLater;
+    if (hasChangedSince(known, deps.store)) return lookAgain;
+    const recorded = await record(deps, known, steps.statusBefore(known, change), context.signal);
+    // It is gone, and the watch will say so.
+    if (recorded === undefined) return { kind: "settled" };
+    if (hasChangedSince(known, deps.store)) return lookAgain;
+    if (deps.lease?.isLeaderFor(deps.lease.marginMs) === false) return lookLater;
+    stored = recorded;
+    conclusion = await steps.carryOut({ known, stored, observation, account, change, context });
+  } else {
+    conclusion = decision.conclusion;
+    if (decision.sawDrift) deps.observer.driftDetected();
+  }
+  if (account !== undefined) {
+    const { metadata } = known;
+    const request = reconcileRequest(metadata);
+    const look = { nextMs: nextLookMs(conclusion), accountVersion: account.version, request };
+    deps.schedule.looked({ key: objectKey(metadata), uid: metadata.uid }, look);
+  }
+  left.value = { stored, conclusion, status: steps.statusOf(stored, conclusion) };
+  const outcome = await report(deps, steps, left.value, context);
+  left.value = undefined;
+  return outcome;
+}
+
+/** The object with the status that is needed before a change is sent; `undefined`: it is gone. */
+async function record<T extends TargetObject>(
+  { statusWriter }: TargetDeps<T>,
+  object: T,
+  status: Status<T> | undefined,
+  signal: AbortSignal,
+): Promise<T | undefined> {
+  if (status === undefined) return object;
+  const written = await statusWriter.write(object, status, signal);
+  if (written.kind === "gone") return undefined;
+  return written.kind === "written" ? written.object : object;
+}
+
+async function report<T extends TargetObject, O, C extends TargetConclusion, X>(
+  deps: TargetDeps<T>,
+  steps: TargetSteps<T, O, C, X>,
+  { stored, conclusion, status }: Report<T, C>,
+  context: PassContext,
+): Promise<Outcome> {
+  const { verdict, events } = conclusion;
+  const { kind, reason, message } = verdict;
+  // Whoever is not the leader any more leaves writing to the one who is.
+  if (deps.lease?.isLeaderFor(0) === false)
+    throw new ReconcileError("the leadership was lost before the status was written");
+  const written = await deps.statusWriter.write(stored, status, context.statusSignal);
+  if (written.kind === "gone") return { kind: "settled" };
+  if (written.kind === "written") {
+    if (isSoon(conclusion.next) && mergePatchBetween(written.object.status ?? {}, status) !== undefined) {
+      // Recorded, and to be sent now: without the record the same would be recorded again and again.
+      const text = "the API server has not stored the whole status; apply the CRDs of this version of the operator";
+      return { kind: "retry", error: new ReconcileError(text) };
+    }
+    const before = stored.status?.conditions;
+    const passage = stalledPassage({ before, after: status.conditions, action: "Reconcile" });
+    for (const draft of [...events, ...passage]) deps.events.record(written.object, draft);
+  }
+  const next = steps.nextPass?.(stored, status, conclusion.next) ?? conclusion.next;
+  return outcomeOf(next, { priority: priorityOf(kind, next), message: `${reason}: ${message}` });
+}
+
+function priorityOf(kind: TargetConclusion["verdict"]["kind"], next: NextPass): Priority {
+  if (isSoon(next)) return "change";
+  return kind === "ready" || kind === "stalled" ? "resync" : "follow";
+}
+
+/** Something was recorded, and is to be sent now. */
+function isSoon(next: NextPass): boolean {
+  return next.kind === "recheck" && next.afterMs === 0;
+}
+
+function nextLookMs({ next }: TargetConclusion): number {
+  if (next.kind === "never") return Number.POSITIVE_INFINITY;
+  return next.kind === "recheck" ? next.afterMs : 0;
+}

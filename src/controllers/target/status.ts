@@ -1,0 +1,112 @@
+// pure
+import type { Reason } from "../../api/reasons.ts";
+import { type ConditionDraft, findCondition, formatTime, mergeConditions } from "../../runtime/conditions.ts";
+import { overlaid } from "../../util/present.ts";
+import { isSameJson } from "../../util/same-json.ts";
+import type { Claim } from "../reconcile/claim.ts";
+import type { EventDraft } from "../reconcile/event-draft.ts";
+import type { FailureRecord } from "../reconcile/failure.ts";
+import { summaryConditions, type Verdict } from "../reconcile/ready-state.ts";
+import { handledRequest } from "../reconcile/reconcile-request.ts";
+import type { NextPass } from "../reconcile/requeue.ts";
+import type { TargetObject } from "./object.ts";
+
+/** What a pass has come to, before it is spelt as status, Events and an outcome. Kinds add claims of their own. */
+export interface TargetConclusion {
+  readonly verdict: Verdict;
+  readonly inSync: Claim;
+  /** Status fields of the kind. A field that is there replaces the old one; `undefined` removes it. */
+  readonly stated: object;
+  readonly failure: FailureRecord | undefined;
+  readonly next: NextPass;
+  /** Events beyond the passage to Stalled, which every kind reports by itself. */
+  readonly events: readonly EventDraft[];
+  /**
+   * The spec is what Ready was judged for before, whatever its generation; `undefined` when nobody can tell but by the
+   * generation.
+   */
+  readonly sameDesire: boolean | undefined;
+}
+
+/**
+ * The whole status after a pass.
+ *
+ * *Guarantees*: acknowledges the generation in every state, and the reconcile request once it is answered; equal to the status before when
+ * nothing but the time of the next look would change, so that a resync that finds nothing writes nothing. The time shown
+ * is then the one of the last write, and later looks follow in steps of the resync period.
+ */
+export function targetStatus<S extends NonNullable<TargetObject["status"]>>(
+  object: TargetObject & { readonly status?: S },
+  conclusion: TargetConclusion,
+  facts: {
+    /** Conditions of the kind, after the summary, Accepted and InSync. */
+    readonly drafts: readonly ConditionDraft[];
+    /** Status fields that follow from the spec. */
+    readonly fields: Partial<S>;
+    readonly now: number;
+  },
+): S {
+  const before = overlaid(object.status ?? {}, unplanned);
+  const generation = object.metadata.generation ?? 0;
+  const previous = object.status?.conditions ?? [];
+  const drafts = [...commonDrafts(object, conclusion), ...facts.drafts];
+  const status = overlaid(before, conclusion.stated, facts.fields, {
+    observedGeneration: generation,
+    conditions: [...mergeConditions({ previous, drafts, generation, now: facts.now })],
+    lastHandledReconcileAt: handledRequest(object, conclusion.verdict.reason),
+    failure: conclusion.failure,
+  });
+  if (isSameJson(before, status)) return object.status ?? (status as unknown as S);
+  const { next } = conclusion;
+  const planned = next.kind === "recheck" ? { nextReconcileTime: formatTime(facts.now + next.afterMs) } : {};
+  // Sound: fields of the status before, of the kind's own, and those that every kind has.
+  return { ...status, ...planned } as unknown as S;
+}
+
+// The time of the next look alone is no news.
+const unplanned = { nextReconcileTime: undefined };
+
+function commonDrafts(object: TargetObject, conclusion: TargetConclusion): readonly ConditionDraft[] {
+  const { verdict, sameDesire } = conclusion;
+  const previous = object.status?.conditions;
+  const generation = object.metadata.generation ?? 0;
+  return [
+    ...summaryConditions({ verdict, previous, generation, ...(sameDesire === undefined ? {} : { sameDesire }) }),
+    accepted(conclusion),
+    claimed("InSync", conclusion.inSync, object, conclusion),
+  ];
+}
+
+const notAccepted: ReadonlySet<Reason> = new Set([
+  "InvalidSpec",
+  "UnsupportedTarget",
+  "TargetConflict",
+  "ConnectionNotFound",
+  "ProjectNotAllowed",
+  "SecretNotFound",
+  "SecretKeyMissing",
+  "SecretInvalid",
+]);
+
+/** Spec, references and ownership are in order, as far as this pass has judged them. */
+function accepted({ verdict }: TargetConclusion): ConditionDraft {
+  const { reason, message } = verdict;
+  if (notAccepted.has(reason)) return { type: "Accepted", status: "False", reason, message };
+  return { type: "Accepted", status: "True", reason: "Accepted", message: "The spec and its references are in order." };
+}
+
+/** A claim as it was before stays only while it is about what is declared now. */
+export function claimed(
+  type: string,
+  now: Claim,
+  { status, metadata }: TargetObject,
+  { verdict, sameDesire }: TargetConclusion,
+): ConditionDraft {
+  if (now !== "as-before") return { type, ...now };
+  const before = findCondition(status?.conditions, type);
+  const isAboutThis = sameDesire ?? before?.observedGeneration === metadata.generation;
+  if (before !== undefined && isAboutThis) {
+    return { type, status: before.status, reason: before.reason, message: before.message };
+  }
+  return { type, status: "Unknown", reason: verdict.reason, message: "Not known for what is declared now." };
+}

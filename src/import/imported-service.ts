@@ -1,0 +1,157 @@
+// pure
+import { apiVersion, northflankDeployments } from "../api/names.ts";
+import { usedTexts } from "../controllers/deployment/diff.ts";
+import { type DeclarableImage, declarableImage } from "../northflank/remote-image.ts";
+import { remoteImageOf } from "../northflank/source-view.ts";
+import type { BuildpackRuntime, DeploymentUpdate, ServiceView } from "../northflank/types.ts";
+import { assertNever } from "../util/assert-never.ts";
+
+/** What became of one thing that was found at Northflank. */
+export type Imported =
+  /** `notes` are sentences for whoever reads the manifest. */
+  | { readonly kind: "manifest"; readonly manifest: object; readonly notes: readonly string[] }
+  /** A manifest in which something has to be filled in first. */
+  | { readonly kind: "draft"; readonly manifest: object; readonly reason: string; readonly notes: readonly string[] }
+  | { readonly kind: "left-out"; readonly reason: string };
+
+/** What an imported object says besides what was found. */
+export interface ImportTarget {
+  readonly projectId: string;
+  /** A Kubernetes name, not taken yet. */
+  readonly name: string;
+  /** `undefined`: the connection named `default`, which needs no mention. */
+  readonly connectionName: string | undefined;
+  /** True: nothing is to be written to Northflank, only looked at. */
+  readonly isObserved: boolean;
+}
+
+/**
+ * The manifest that declares what a service has: its image or build, and what is started in the container where that is
+ * not the default. Values that Northflank does not tell are left to a person, never guessed.
+ */
+export function importService(service: ServiceView, target: ImportTarget & { readonly serviceId: string }): Imported {
+  const source = sourceOf(service);
+  if (source.kind === "none") return { kind: "left-out", reason: source.reason };
+  const { docker, buildpack } = service;
+  const runtime = source.body.external === undefined ? { docker, buildpack } : { docker };
+  const deployment = { ...source.body, ...ownRuntimes(runtime) };
+  const manifest = manifestOf(target, deployment);
+  const notes = [...source.notes, ...pausedNotes(service), ...continuousNotes(service)];
+  if (source.missing === undefined) return { kind: "manifest", manifest, notes };
+  return { kind: "draft", manifest, reason: source.missing, notes };
+}
+
+function manifestOf(target: ImportTarget & { readonly serviceId: string }, deployment: object): object {
+  const { projectId, serviceId, name, connectionName, isObserved } = target;
+  return {
+    apiVersion,
+    kind: northflankDeployments.kind,
+    metadata: { name },
+    spec: {
+      ...(connectionName !== undefined && { connectionRef: { name: connectionName } }),
+      projectId,
+      serviceId,
+      deployment,
+      ...(isObserved && { managementPolicy: "Observe" }),
+    },
+  };
+}
+
+/** Why a build service is not imported. */
+export const buildServiceReason = "it is a build service, which deploys nothing";
+
+type Source =
+  | {
+      readonly kind: "source";
+      readonly body: DeploymentUpdate;
+      readonly notes: readonly string[];
+      /** What has to be filled in; `undefined`: nothing. */
+      readonly missing?: string;
+    }
+  | { readonly kind: "none"; readonly reason: string };
+
+function sourceOf(service: ServiceView): Source {
+  if (service.serviceType === "build") return none(buildServiceReason);
+  if (service.external !== undefined) return externalSource(service, service.external);
+  if (service.internal !== undefined) return internalSource(service, service.internal);
+  return service.serviceType === "combined"
+    ? none("it is a combined service, and Northflank tells no source of it that could be declared")
+    : none("it has neither an image nor a build");
+}
+
+function externalSource(service: ServiceView, external: NonNullable<ServiceView["external"]>): Source {
+  if (service.serviceType === "combined") return none("it is a combined service, which takes no external image");
+  const remote = remoteImageOf(service);
+  if (remote === undefined) return none("Northflank does not tell its image");
+  const { credentials } = external;
+  const image = declarableImage(remote);
+  const withImage = (imagePath: string, more: { readonly notes: readonly string[]; readonly missing?: string }) => ({
+    kind: "source" as const,
+    body: { external: { imagePath, ...(credentials !== undefined && { credentials }) } },
+    ...more,
+    notes: [...more.notes, ...credentialNotes(external)],
+  });
+  switch (image.kind) {
+    case "image":
+      return withImage(image.text, { notes: hostNotes(image) });
+    case "host-unknown": {
+      const missing = "Northflank does not tell the registry host of its image: write it in place of REGISTRY";
+      return withImage(`REGISTRY/${image.path}`, { notes: [], missing });
+    }
+    case "problem":
+      return none(`its image ${image.message}`);
+    default:
+      return assertNever(image, "image");
+  }
+}
+
+function hostNotes({ isHostInferred }: DeclarableImage & { readonly kind: "image" }): readonly string[] {
+  return isHostInferred ? ["Northflank tells the registry but not its host: see that it is the right one."] : [];
+}
+
+function credentialNotes({ credentials, isPrivate }: NonNullable<ServiceView["external"]>): readonly string[] {
+  if (isPrivate !== true || credentials !== undefined) return [];
+  return [
+    "The image is private, and Northflank does not tell with which credentials it is pulled: add their id as " +
+      "deployment.external.credentials before the image is changed.",
+  ];
+}
+
+function internalSource(service: ServiceView, internal: NonNullable<ServiceView["internal"]>): Source {
+  const { id, branch, buildSHA, buildId } = internal;
+  const isOwn = service.serviceType === "combined" && id === service.id;
+  // A commit says more than a build of it, and the two together were refused to others.
+  const version = buildSHA === undefined ? { buildId } : { buildSHA };
+  const body = Object.entries({ id: isOwn ? undefined : id, branch, ...version }).filter(([, value]) => value);
+  if (body.length === 0) return none("Northflank tells nothing of its build that could be declared");
+  return { kind: "source", body: { internal: Object.fromEntries(body) }, notes: [] };
+}
+
+function none(reason: string): Source {
+  return { kind: "none", reason };
+}
+
+function ownRuntimes(runtimes: Pick<ServiceView, "docker"> & Partial<Pick<ServiceView, "buildpack">>): object {
+  const entries = Object.entries(runtimes).flatMap(([name, runtime]) => {
+    if (runtime === undefined || runtime.configType === "default") return [];
+    const { configType } = runtime;
+    // Northflank tells old texts along with `default`.
+    const texts = usedTexts(configType).map((key) => [key, (runtime as BuildpackRuntime)[key]] as const);
+    return [[name, Object.fromEntries([["configType", configType], ...texts.filter(([, text]) => text)])] as const];
+  });
+  return Object.fromEntries(entries);
+}
+
+function pausedNotes({ servicePaused }: ServiceView): readonly string[] {
+  if (!servicePaused) return [];
+  return ["The service is paused in Northflank, or has no instances: changes are sent, and start with the resume."];
+}
+
+function continuousNotes({ disabledCD, internal }: ServiceView): readonly string[] {
+  const isPinned = internal !== undefined && internal.buildSHA !== undefined && internal.buildSHA !== "latest";
+  if (!isPinned || disabledCD !== false) return [];
+  return [
+    "Northflank deploys new builds of this service by itself, and this manifest names one commit: switch continuous " +
+      "deployment off there, or write buildSHA: latest here.",
+  ];
+}

@@ -1,0 +1,150 @@
+import type { CallOptions, NorthflankApi } from "../northflank/client.ts";
+import { isNorthflankError, NorthflankError } from "../northflank/errors.ts";
+import { nameProblem } from "../northflank/names.ts";
+import { eachOf, type Patience, patiently } from "../northflank/patience.ts";
+import type { ItemList, JobSettingsView, ProjectItem, ServiceView } from "../northflank/types.ts";
+
+/** One thing of a project, read or not. */
+export type Reading<T> =
+  | { readonly kind: "read"; readonly id: string; readonly value: T }
+  /** A build service: the list says all that there is to say. */
+  | { readonly kind: "not-needed"; readonly id: string }
+  /** It cannot be asked for: the id is none, whatever the list says. */
+  | { readonly kind: "unusable-id"; readonly id: string; readonly problem: string }
+  | { readonly kind: "failed"; readonly id: string; readonly error: NorthflankError };
+
+/** What is wanted of a project: ids, or everything. */
+export interface Wanted {
+  readonly projectId: string;
+  readonly services: readonly string[] | "all";
+  readonly jobs: readonly string[] | "all";
+}
+
+export interface ProjectContents {
+  /** In the order of their ids. */
+  readonly services: readonly Reading<ServiceView>[];
+  /** In the order of their ids. */
+  readonly jobs: readonly Reading<JobSettingsView>[];
+  /** True when the API did not hand out the end of a list. */
+  readonly isTruncated: boolean;
+}
+
+export interface ReadProjectDeps {
+  readonly api: NorthflankApi;
+  readonly patience: Patience;
+  /** Told after each reading, and once before the first. */
+  readonly onProgress: (progress: { readonly done: number; readonly total: number }) => void;
+}
+
+// Enough to hide the way to the API, few enough to leave it to others.
+const atOnce = 4;
+
+/**
+ * Reads what a project has: the lists, then each service and job by itself, because lists tell no images or settings.
+ *
+ * *Guarantees*: requests for all single readings are set aside before the first of them is sent, so that a quota that is
+ * too small is spent on nothing; after a rejected token nothing more is sent.
+ *
+ * *Errors*: `NorthflankError` when a list cannot be read or the quota is too small. What goes wrong with one service or
+ * job is part of the result.
+ */
+export async function readProject(
+  deps: ReadProjectDeps,
+  wanted: Wanted,
+  signal: AbortSignal,
+): Promise<ProjectContents> {
+  const { api, patience } = deps;
+  // A person waits for it.
+  const call = { class: "change", signal } as const;
+  const { projectId } = wanted;
+  const name = { projectId };
+  const list = (get: () => Promise<ItemList>) => () => patiently(patience, get, signal);
+  const services = await itemsOf(
+    wanted.services,
+    list(() => api.listServices(name, call)),
+  );
+  const jobs = await itemsOf(
+    wanted.jobs,
+    list(() => api.listJobs(name, call)),
+  );
+  const total = [...services.items, ...jobs.items].filter(hasContents).length;
+  const reservation = setAside(api, total, projectId);
+  try {
+    const read = createReader(deps, total, { ...call, reservation });
+    return {
+      services: await eachOf(services.items, atOnce, (item) =>
+        read("service", item, (options) => api.getService({ projectId, serviceId: item.id }, options)),
+      ),
+      jobs: await eachOf(jobs.items, atOnce, (item) =>
+        read("job", item, (options) => api.getJobSettings({ projectId, jobId: item.id }, options)),
+      ),
+      isTruncated: services.isTruncated || jobs.isTruncated,
+    };
+  } finally {
+    reservation.release();
+  }
+}
+
+async function itemsOf(
+  wanted: readonly string[] | "all",
+  list: () => Promise<ItemList>,
+): Promise<{ readonly items: readonly ProjectItem[]; readonly isTruncated: boolean }> {
+  if (wanted === "all") {
+    const { items, truncated = false } = await list();
+    return { items, isTruncated: truncated };
+  }
+  const ids = [...new Set(wanted)].sort();
+  return { items: ids.map((id) => ({ id, type: undefined })), isTruncated: false };
+}
+
+/** A build service deploys nothing, and the list says so already. */
+function hasContents({ type }: ProjectItem): boolean {
+  return type !== "build";
+}
+
+function setAside(api: NorthflankApi, count: number, projectId: string) {
+  const outcome = api.reserve(count, "change");
+  if (outcome.kind === "reserved") return outcome.reservation;
+  const step = `read ${count} services and jobs of project ${JSON.stringify(projectId)}`;
+  const detail =
+    `that takes ${count} requests, more than the budget has left; name fewer of them, or come back in ` +
+    `${Math.ceil(outcome.retryAfterMs / 1_000)} s`;
+  throw new NorthflankError({
+    code: "quota_closed",
+    step,
+    detail,
+    retryAfterMs: outcome.retryAfterMs,
+    sent: false,
+  });
+}
+
+type Read = <T>(
+  kind: "service" | "job",
+  item: ProjectItem,
+  get: (options: CallOptions) => Promise<T>,
+) => Promise<Reading<T>>;
+
+function createReader({ patience, onProgress }: ReadProjectDeps, total: number, call: CallOptions): Read {
+  let done = 0;
+  let rejected: NorthflankError | undefined;
+  onProgress({ done, total });
+  const read: Read = async (kind, { id }, get) => {
+    const problem = nameProblem(kind, id);
+    if (problem !== undefined) return { kind: "unusable-id", id, problem };
+    if (rejected !== undefined) return { kind: "failed", id, error: rejected };
+    try {
+      return { kind: "read", id, value: await patiently(patience, () => get(call), call.signal) };
+    } catch (error) {
+      if (!isNorthflankError(error)) throw error;
+      if (error.code === "unauthorized") rejected = error;
+      return { kind: "failed", id, error };
+    }
+  };
+  return async (kind, item, get) => {
+    if (!hasContents(item)) return { kind: "not-needed", id: item.id };
+    const reading = await read(kind, item, get);
+    done += 1;
+    onProgress({ done, total });
+    return reading;
+  };
+}

@@ -1,0 +1,308 @@
+import type { NorthflankConnection } from "../api/connection.ts";
+import type { NorthflankDeployment } from "../api/deployment.ts";
+import type { NorthflankJob } from "../api/job.ts";
+import type { NorthflankJobRun } from "../api/job-run.ts";
+import { northflankConnections, northflankDeployments, northflankJobRuns, northflankJobs } from "../api/names.ts";
+import type { Validator } from "../api/validate.ts";
+import type { Config } from "../config.ts";
+import type { AccountRequest } from "../controllers/account/accounts.ts";
+import type { ApiFactory } from "../controllers/account/api-factory.ts";
+import { connectionInvalid } from "../controllers/account/blocked.ts";
+import { connectionGroups, type ProjectObject, projectGroups } from "../controllers/account/concurrency-groups.ts";
+import {
+  type ConnectionAccounts,
+  createAccounts,
+  type OperatorToken,
+} from "../controllers/account/connection-accounts.ts";
+import { createConnectionReconciler } from "../controllers/connection/reconciler.ts";
+import { tokenNeeds } from "../controllers/connection/token-needs.ts";
+import { createDeploymentReconciler } from "../controllers/deployment/reconciler.ts";
+import { createJobReconciler } from "../controllers/job/reconciler.ts";
+import { isBeforeStart, stateOf } from "../controllers/job-run/machine.ts";
+import { createJobRunReconciler, namesJob } from "../controllers/job-run/reconciler.ts";
+import type { Restored } from "../controllers/job-run/restored.ts";
+import { type Judgeable, judgeOnce } from "../controllers/reconcile/cached-validation.ts";
+import type { EventSink } from "../controllers/reconcile/event-draft.ts";
+import { LookSchedule } from "../controllers/reconcile/poll-schedule.ts";
+import { defaultConnectionName } from "../controllers/reconcile/predicates.ts";
+import { invalidSpecMessage } from "../controllers/reconcile/spec-problem.ts";
+import {
+  createStatusWriter,
+  type ObjectWithStatus,
+  type StatusWriter,
+} from "../controllers/reconcile/status-writer.ts";
+import type { KubeClient } from "../kube/client.ts";
+import type { Condition, ResourceType } from "../kube/types.ts";
+import type { ControllerName, Metrics } from "../metrics.ts";
+import { findCondition } from "../runtime/conditions.ts";
+import { createController, type Reconcile } from "../runtime/controller.ts";
+import { EventLoop } from "../runtime/event-loop.ts";
+import type { Leadership } from "../runtime/leader-election.ts";
+import { type ManagedController, type Readable, whenAllSynced } from "../runtime/manager.ts";
+import { type Explanation, type ObjectKey, objectKey } from "../runtime/outcome.ts";
+import type { WatchedKind } from "../runtime/watched-kind.ts";
+import { WorkQueue } from "../runtime/work-queue.ts";
+import type { Clock } from "../util/clock.ts";
+import type { Log } from "../util/log.ts";
+import type { Random } from "../util/random.ts";
+import type { Caches } from "./caches.ts";
+import { type GuardDeps, guarded, type StoredObject } from "./guard.ts";
+import { wireWakes } from "./watches.ts";
+
+export interface ControllersDeps {
+  readonly config: Config;
+  readonly caches: Caches;
+  readonly validator: Validator;
+  readonly kube: KubeClient;
+  readonly apis: ApiFactory;
+  readonly operatorToken: OperatorToken | undefined;
+  readonly leadership: Leadership;
+  readonly events: EventSink;
+  readonly metrics: Metrics;
+  readonly newId: () => string;
+  readonly restored: () => Restored | undefined;
+  /** Explains why a reconcile failed, where that is a fault of the installation. */
+  readonly explain: (error: Error) => Explanation | undefined;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+}
+
+// How often an accepted token is checked again where spec.validationPeriodSeconds is missing.
+const validationPeriodMs = 3_600_000;
+
+// A pass reads before it writes, and neither call may be cut short by the limit of the pass.
+const leastPassMs = 60_000;
+
+/** The controllers of all kinds, each with its queue, and what wakes what. Nothing runs before they are started. */
+export function createControllers(deps: ControllersDeps): readonly ManagedController[] {
+  const { config, caches, validator, kube, apis, events, metrics, clock, random, log } = deps;
+  const { connections, deployments, jobs, jobRuns } = caches;
+  const accounts = soundAccounts(connections.store, {
+    kube,
+    connections: connections.store,
+    openApi: apis.open,
+    poolChanged: apis.moved,
+    closeApi: apis.close,
+    isInUse: (key) => [deployments, jobs, jobRuns].some(({ store }) => store.byIndex("connection", key).length > 0),
+    operatorToken: deps.operatorToken,
+    defaultApiUrl: config.apiUrl.href.replace(/\/$/, ""),
+    defaultMaxRequestsPerHour: config.maxRequestsPerHour,
+    allowedApiHosts: config.allowedApiHosts,
+    clock,
+    random,
+  });
+  const eventLoop = new EventLoop(clock);
+  const judge = judgeOnce((object: Judgeable & { readonly kind: string; readonly spec: unknown }) =>
+    validator.validateSpec(object.kind, object.spec),
+  );
+  // What does not fit was judged as it was stored; it may change with the CRD, within one generation.
+  const validate = (object: Judgeable & StoredObject) =>
+    (object.misfits?.spec.length ?? 0) > 0 ? (object.misfits?.spec ?? []) : judge(object);
+  const writer = <T extends ObjectWithStatus>(
+    name: ControllerName,
+    type: ResourceType,
+    cache: { overlay(raw: T): void },
+  ): StatusWriter<T> => {
+    const { write } = createStatusWriter<T>({
+      kube,
+      type,
+      overlay: (answer) => cache.overlay(answer),
+      log: log.child({ controller: name }),
+    });
+    return {
+      write: (object, status: { readonly conditions?: readonly Condition[] }, signal) => {
+        if (findCondition(status.conditions, "Stalled") !== undefined) metrics.stalled(name);
+        return write(object, status, signal);
+      },
+    };
+  };
+
+  const connection = createConnectionReconciler({
+    store: connections.store,
+    accounts,
+    validate,
+    dependents: (key) =>
+      [deployments, jobs, jobRuns].reduce((count, { store }) => count + store.countByIndex("connection", key), 0),
+    needs: (key) =>
+      tokenNeeds({
+        deployments: deployments.store.byIndex("connection", key),
+        jobs: jobs.store.byIndex("connection", key),
+        runs: jobRuns.store.countByIndex("connection", key),
+      }),
+    quota: apis.quota,
+    schedule: new LookSchedule({ clock, random }),
+    validationPeriodMs,
+    statusWriter: writer<NorthflankConnection>("connection", northflankConnections, connections),
+    events,
+    clock,
+    random,
+  });
+  // What is sent leaves within milliseconds of the check, and a third of the renew deadline is less than what is left
+  // of a lease that is being renewed. An answer that comes after the lease was lost is read back by the successor.
+  const leaseMarginMs = config.leaderElectRenewDeadlineMs / 3;
+  const lease = {
+    isLeaderFor: (durationMs: number) => deps.leadership.isLeaderFor(durationMs),
+    marginMs: leaseMarginMs,
+  };
+  const deployment = createDeploymentReconciler({
+    store: deployments.store,
+    runs: jobRuns.store,
+    accounts,
+    validate,
+    schedule: new LookSchedule({ clock, random }),
+    settings: config,
+    statusWriter: writer<NorthflankDeployment>("deployment", northflankDeployments, deployments),
+    events,
+    observer: metrics.deploymentObserver,
+    lease,
+    clock,
+    random,
+  });
+  const job = createJobReconciler({
+    store: jobs.store,
+    kube,
+    accounts,
+    validate,
+    schedule: new LookSchedule({ clock, random }),
+    settings: config,
+    statusWriter: writer<NorthflankJob>("job", northflankJobs, jobs),
+    events,
+    observer: metrics.jobObserver,
+    lease,
+    clock,
+    random,
+  });
+  const queues = {
+    connection: queue("connection"),
+    deployment: queue("deployment", deployments.store),
+    job: queue("job", jobs.store),
+    jobRun: queue("job-run", jobRuns.store),
+  };
+  const jobRun = createJobRunReconciler({
+    kube,
+    store: jobRuns.store,
+    overlay: jobRuns.overlay,
+    statusWriter: writer<NorthflankJobRun>("job-run", northflankJobRuns, jobRuns),
+    accounts,
+    validate,
+    events,
+    observer: metrics.jobRunObserver,
+    wake: (key) => queues.jobRun.add(key),
+    lease: deps.leadership,
+    settings: { ...config, leaseMarginMs },
+    newId: deps.newId,
+    restored: deps.restored,
+    clock,
+    random,
+  });
+
+  wireWakes({
+    connections: connections.store,
+    deployments: deployments.store,
+    jobs: jobs.store,
+    jobRuns: jobRuns.store,
+    queues,
+    forgetConnection: accounts.forget,
+    clock,
+  });
+  // What is missing in another kind's cache matters to some objects only, and must not be taken for missing in the
+  // cluster while it is only late. Where it cannot be had at all there is nothing to wait for.
+  const once = (kind: Pick<WatchedKind<never>, "resource" | "isSettled" | "whenSettled">): Readable => ({
+    resource: kind.resource,
+    hasSynced: kind.isSettled,
+    whenSynced: kind.whenSettled,
+  });
+  return [
+    managed("connection", queues.connection, {
+      store: connections.store,
+      reconcile: connection,
+      needs: [connections],
+      reads: [connections, once(deployments), once(jobs), once(jobRuns)],
+    }),
+    managed("deployment", queues.deployment, {
+      store: deployments.store,
+      reconcile: deployment,
+      needs: [deployments, connections],
+      reads: [deployments, connections, once(jobRuns)],
+    }),
+    managed("job", queues.job, {
+      store: jobs.store,
+      reconcile: job,
+      needs: [jobs, connections],
+      reads: [jobs, connections],
+    }),
+    managed("job-run", queues.jobRun, {
+      store: jobRuns.store,
+      reconcile: jobRun,
+      needs: [jobRuns, connections],
+      reads: [jobRuns, connections],
+      obstacle: namelessRun,
+    }),
+  ];
+
+  function queue(name: ControllerName, objects?: { get(key: ObjectKey): ProjectObject | undefined }): WorkQueue {
+    return new WorkQueue({
+      clock,
+      random,
+      observer: metrics.queueObserver(name),
+      groups: objects === undefined ? connectionGroups(config.workers) : projectGroups(objects, config.workers),
+    });
+  }
+
+  function managed<T extends StoredObject>(
+    name: ControllerName,
+    work: WorkQueue,
+    parts: Pick<GuardDeps<T>, "store" | "needs" | "obstacle"> & {
+      readonly reconcile: Reconcile;
+      readonly reads: readonly Readable[];
+    },
+  ): ManagedController {
+    const { reconcile, reads, ...kind } = parts;
+    const controller = createController({
+      name,
+      queue: work,
+      workers: config.workers,
+      reconcile: guarded(reconcile, { ...kind, validate, events, random }),
+      passTimeoutMs: Math.max(leastPassMs, 2 * config.requestTimeoutMs),
+      whenUsable: whenAllSynced(reads),
+      eventLoop,
+      explain: deps.explain,
+      clock,
+      random,
+      log,
+      observer: metrics.controllerObserver(name, config.workers),
+    });
+    return { controller, reads };
+  }
+}
+
+/**
+ * Accounts that are had by connections whose stored spec fits its schema only: what was left out of another one may have
+ * been what limits it, such as `allowedProjects`.
+ */
+function soundAccounts(
+  connections: { get(key: ObjectKey): NorthflankConnection | undefined },
+  deps: Parameters<typeof createAccounts>[0],
+): ConnectionAccounts {
+  const accounts = createAccounts(deps);
+  const isUnsound = ({ namespace, connectionName: name = defaultConnectionName }: AccountRequest) =>
+    (connections.get(objectKey({ namespace, name }))?.misfits?.spec.length ?? 0) > 0;
+  return {
+    ...accounts,
+    resolve: async (request, signal) => {
+      if (isUnsound(request)) return connectionInvalid(request.connectionName ?? defaultConnectionName);
+      return await accounts.resolve(request, signal);
+    },
+    peek: (request) => (isUnsound(request) ? undefined : accounts.peek?.(request)),
+  };
+}
+
+/** A run that was begun, and whose stored spec does not say of which job any more: nobody could find it. */
+function namelessRun(run: NorthflankJobRun): string | undefined {
+  if (run.misfits === undefined || namesJob(run.spec) || isBeforeStart(stateOf(run))) return undefined;
+  return (
+    "The run was started, but the stored spec no longer names its project and job, so the run cannot be polled. " +
+    invalidSpecMessage(run.misfits.spec)
+  );
+}

@@ -1,0 +1,118 @@
+import type { NorthflankDeployment } from "../api/deployment.ts";
+import type { NorthflankJob } from "../api/job.ts";
+import type { NorthflankJobRun } from "../api/job-run.ts";
+import { decide } from "../controllers/deployment/decide.ts";
+import { observe } from "../controllers/deployment/observe.ts";
+import { decide as decideJob } from "../controllers/job/decide.ts";
+import { observe as observeJob } from "../controllers/job/observe.ts";
+import { LookSchedule } from "../controllers/reconcile/poll-schedule.ts";
+import { type MissingReference, resolveReferences } from "../controllers/secrets/references.ts";
+import { isKubeError } from "../kube/errors.ts";
+import { isNorthflankError } from "../northflank/errors.ts";
+import { type Patience, patiently } from "../northflank/patience.ts";
+import { explained } from "../northflank/remote-remedy.ts";
+import type { Clock } from "../util/clock.ts";
+import { toError } from "../util/errors.ts";
+import type { Random } from "../util/random.ts";
+import type { OfflineCluster } from "./offline-cluster.ts";
+import { failure, held, type Planned, planBlocked, planDeployment, toldOf } from "./planned.ts";
+import { planJob } from "./planned-job.ts";
+
+export interface PlannerDeps {
+  readonly cluster: OfflineCluster;
+  readonly patience: Patience;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly signal: AbortSignal;
+}
+
+/** Says of objects what applying them would come to. */
+export interface Planner {
+  readonly deployment: (object: NorthflankDeployment) => Promise<Planned>;
+  readonly job: (object: NorthflankJob) => Promise<Planned>;
+  readonly jobRun: (object: NorthflankJobRun) => Promise<Planned>;
+}
+
+/**
+ * Plans with what the controllers observe and decide, for objects that nobody has looked at yet. What is decided is not
+ * carried out: nothing but reads is ever sent.
+ */
+export function createPlanner(deps: PlannerDeps): Planner {
+  const { clock, random } = deps;
+  const schedule = new LookSchedule({ clock, random });
+  return {
+    deployment: (object) =>
+      patiently(deps.patience, () => lookAt(deps, schedule, object), deps.signal).catch(asFailure),
+    job: (object) => patiently(deps.patience, () => lookAtJob(deps, schedule, object), deps.signal).catch(asFailure),
+    jobRun: (object) => planRun(deps, object).catch(asFailure),
+  };
+}
+
+/** Periods and polls do not matter to a single look. */
+const settings = { resyncPeriodMs: 0, rolloutPollIntervalMs: 10_000 };
+
+const quotaCodes = ["quota_closed", "rate_limited"] as const;
+
+/** *Errors*: the refusal of a spent quota, so that it can be waited for. */
+async function lookAt(deps: PlannerDeps, schedule: LookSchedule, object: NorthflankDeployment): Promise<Planned> {
+  const { cluster, clock, random } = deps;
+  const { deployments: store, jobRuns: runs, accounts } = cluster;
+  // Judged with its file already.
+  const validate = () => [];
+  const { observation } = await observe({ store, runs, accounts, validate, schedule, settings }, object, deps.signal);
+  if (observation.kind === "failed" && isNorthflankError(observation.error, ...quotaCodes)) throw observation.error;
+  return planDeployment(object, observation, decide({ object, observation, now: clock.now(), random, settings }));
+}
+
+/** References to what the files do not hold are taken out, and named: the rest of the settings is compared all the same. */
+async function lookAtJob(deps: PlannerDeps, schedule: LookSchedule, object: NorthflankJob): Promise<Planned> {
+  const { cluster, clock, random } = deps;
+  const { jobs: store, kube, accounts } = cluster;
+  const context = { store, kube, accounts, validate: () => [], schedule, settings };
+  const { observation } = await observeJob(context, object, deps.signal);
+  if (observation.kind === "failed" && isNorthflankError(observation.error, ...quotaCodes)) throw observation.error;
+  if (observation.kind === "blocked" && observation.missing !== undefined) {
+    const rest = await lookAtJob(deps, schedule, withoutReferences(object));
+    const note = `${missingText(observation.missing)}: what is referred to is not compared.`;
+    return "notes" in rest ? { ...rest, notes: [...rest.notes, note] } : rest;
+  }
+  return planJob(object, observation, decideJob({ object, observation, now: clock.now(), random }));
+}
+
+function withoutReferences(object: NorthflankJob): NorthflankJob {
+  const {
+    runtimeEnvironmentFrom: _env,
+    runtimeFilesFrom: _files,
+    buildArgumentsFrom: _args,
+    ...settings
+  } = object.spec.settings;
+  return { ...object, spec: { ...object.spec, settings } };
+}
+
+/** One object must not end the plan of the others. The message of an error that nobody expected may hold a secret. */
+function asFailure(error: unknown): Planned {
+  if (isNorthflankError(error)) return failure(explained(error));
+  if (isKubeError(error)) return failure(error.message);
+  return failure(`a bug of this program stopped the plan of this object (${toError(error).name}); please report it`);
+}
+
+/** A run is never compared with anything: it starts when its object is new to the cluster. */
+async function planRun({ cluster, signal }: PlannerDeps, object: NorthflankJobRun): Promise<Planned> {
+  const { spec, metadata } = object;
+  if (spec.abort === true) return held("spec.abort is true");
+  if (spec.suspend === true) return held("spec.suspend is true");
+  const namespace = metadata.namespace ?? "";
+  const { projectId, connectionRef } = spec;
+  const request = { namespace, connectionName: connectionRef?.name, projectId };
+  const resolution = await cluster.accounts.resolve(request, signal);
+  if (resolution.kind === "blocked") return planBlocked(resolution.verdict);
+  const resolved = await resolveReferences({ kube: cluster.kube, namespace, spec, signal });
+  if (resolved.kind === "resolved") return { kind: "start", notes: [] };
+  const { verdict, missing } = resolved;
+  if (missing === undefined) return failure(toldOf(verdict));
+  return { kind: "start", notes: [`${missingText(missing)}: what it refers to is not checked.`] };
+}
+
+function missingText({ kind, name }: MissingReference): string {
+  return `${kind} "${name}" is not in these files`;
+}

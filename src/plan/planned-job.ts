@@ -1,0 +1,73 @@
+// pure
+import type { NorthflankJob } from "../api/job.ts";
+import type { Decision } from "../controllers/job/decision.ts";
+import { compare, type Difference } from "../controllers/job/diff.ts";
+import type { Observation } from "../controllers/job/observation.ts";
+import { explained } from "../northflank/remote-remedy.ts";
+import { assertNever } from "../util/assert-never.ts";
+import {
+  conflict,
+  failure,
+  held,
+  type Planned,
+  type PlannedChange,
+  planBlocked,
+  policyNotes,
+  toldOf,
+} from "./planned.ts";
+
+/** What the decision of the controller of jobs means for somebody who has not applied the object yet. */
+export function planJob(object: NorthflankJob, observation: Observation, decision: Decision): Planned {
+  switch (observation.kind) {
+    case "suspended":
+      return held("spec.suspend is true");
+    case "blocked":
+      return planBlocked(observation.verdict);
+    case "conflict":
+      return conflict(observation.winner);
+    case "failed":
+      return failure(explained(observation.error));
+    case "invalid":
+    case "rest":
+      return decision.kind === "conclude"
+        ? failure(toldOf(decision.conclusion.verdict))
+        : failure("the controller did not look at the job");
+    case "seen":
+      return planSeen(object, observation, decision);
+    default:
+      return assertNever(observation, "observation");
+  }
+}
+
+function planSeen(object: NorthflankJob, seen: Observation & { readonly kind: "seen" }, decision: Decision): Planned {
+  const { differences, unsent } = compare(seen.desire, seen.view, undefined);
+  const changes = differences.map(changeOf);
+  const notes = untoldNotes(unsent);
+  if (decision.kind === "conclude" && decision.conclusion.verdict.kind !== "ready") {
+    return failure(toldOf(decision.conclusion.verdict), changes);
+  }
+  if (changes.length === 0) return { kind: "same", notes };
+  if (decision.kind === "write") return { kind: "change", changes, notes: [...policyNotes(object.spec), ...notes] };
+  return held("it differs, and managementPolicy does not let it be written", changes, notes);
+}
+
+/** From the root of the spec. Values that may be secrets are missing already. */
+function changeOf({ path, ...values }: Difference): PlannedChange {
+  return { path: `settings.${path}`, ...values };
+}
+
+// More names than this hide the rest.
+const mostNames = 10;
+
+function untoldNotes(unsent: readonly Difference[]): readonly string[] {
+  // A map stands beside its own keys: these say more.
+  const maps = new Set(unsent.flatMap(({ path }) => path.split(".", 1).filter((top) => top !== path)));
+  const paths = unsent.map(({ path }) => path).filter((path) => !maps.has(path));
+  if (paths.length === 0) return [];
+  const names = paths.slice(0, mostNames).map((path) => `settings.${path}`);
+  const more = paths.length > mostNames ? ` and ${paths.length - mostNames} more` : "";
+  return [
+    `${names.join(", ")}${more} cannot be compared: Northflank does not tell them. An object that is new to the cluster ` +
+      "sends them.",
+  ];
+}

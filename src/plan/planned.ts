@@ -1,0 +1,169 @@
+// pure
+import type { NorthflankDeployment } from "../api/deployment.ts";
+import type { Conclusion } from "../controllers/deployment/conclusion.ts";
+import type { Decision } from "../controllers/deployment/decision.ts";
+import { compare } from "../controllers/deployment/diff.ts";
+import type { Observation } from "../controllers/deployment/observation.ts";
+import { pauseText } from "../controllers/deployment/paused.ts";
+import { warningsOf } from "../controllers/deployment/warnings.ts";
+import { withoutFollowUp } from "../controllers/reconcile/follow-up.ts";
+import type { Verdict } from "../controllers/reconcile/ready-state.ts";
+import { explained, withRemedy } from "../northflank/remote-remedy.ts";
+import { assertNever } from "../util/assert-never.ts";
+
+/** One field at Northflank that is not as declared. `from` is missing where Northflank has, or tells, nothing. */
+export interface PlannedChange {
+  readonly path: string;
+  readonly from?: string;
+  readonly to?: string;
+}
+
+/** What applying one object would come to. `notes` are sentences. */
+export type Planned =
+  /** Northflank has what is declared. */
+  | { readonly kind: "same"; readonly notes: readonly string[] }
+  /** The fields would be written. */
+  | { readonly kind: "change"; readonly changes: readonly PlannedChange[]; readonly notes: readonly string[] }
+  /** A run would be started. */
+  | { readonly kind: "start"; readonly notes: readonly string[] }
+  /** Nothing would be sent, though something may differ. */
+  | {
+      readonly kind: "held";
+      readonly why: string;
+      readonly changes: readonly PlannedChange[];
+      readonly notes: readonly string[];
+    }
+  /** The object would not become Ready, or nobody can tell. */
+  | { readonly kind: "error"; readonly message: string; readonly changes: readonly PlannedChange[] };
+
+/** What the decision of the controller means for somebody who has not applied the object yet. */
+export function planDeployment(object: NorthflankDeployment, observation: Observation, decision: Decision): Planned {
+  switch (decision.kind) {
+    case "write":
+      return {
+        kind: "change",
+        changes: decision.change.differences,
+        notes: [
+          ...policyNotes(object.spec),
+          ...dependencyNotes(object),
+          ...pausedNotes(observation),
+          ...untoldNotes(observation),
+          ...warningNotes(object, observation),
+        ],
+      };
+    case "conclude":
+      return planConclusion(object, observation, decision.conclusion);
+    case "rest":
+      return failure("the controller did not look at the target");
+    default:
+      return assertNever(decision, "decision");
+  }
+}
+
+/** Why an account cannot be used, for an object that has none to ask. */
+export function planBlocked(verdict: Verdict): Planned {
+  if (verdict.reason === "ConnectionSuspended") return held("its connection is suspended");
+  if (verdict.reason === "AuthenticationFailed")
+    return failure(withRemedy("the API refused the token (401)", { code: "unauthorized", denial: undefined }));
+  return failure(toldOf(verdict));
+}
+
+export function held(why: string, changes: readonly PlannedChange[] = [], notes: readonly string[] = []): Planned {
+  return { kind: "held", why, changes, notes };
+}
+
+export function failure(message: string, changes: readonly PlannedChange[] = []): Planned {
+  return { kind: "error", message, changes };
+}
+
+/** Which of the two is the older one in a cluster, nobody knows. */
+export function conflict(other: string): Planned {
+  return failure(`TargetConflict: ${other} in these files manages the same target; only one of the two would act`);
+}
+
+function planConclusion(object: NorthflankDeployment, observation: Observation, conclusion: Conclusion): Planned {
+  switch (observation.kind) {
+    case "suspended":
+      return held("spec.suspend is true");
+    case "blocked":
+      return planBlocked(observation.verdict);
+    case "conflict":
+      return conflict(observation.winner);
+    case "failed":
+      return failure(explained(observation.error));
+    default:
+      return planSeen(object, observation, conclusion);
+  }
+}
+
+/** The target was read, or the spec was refused before that. */
+function planSeen(object: NorthflankDeployment, observation: Observation, conclusion: Conclusion): Planned {
+  const { verdict, stated } = conclusion;
+  const changes = stated.pendingChanges ?? [];
+  if (changes.length === 0) {
+    return observation.kind === "seen" && conclusion.inSync !== "as-before" && conclusion.inSync.status === "True"
+      ? {
+          kind: "same",
+          notes: [...stateNotes(verdict), ...untoldNotes(observation), ...lastingNotes(object, observation)],
+        }
+      : failure(toldOf(verdict));
+  }
+  switch (verdict.kind) {
+    case "ready":
+      return held("it differs, and managementPolicy does not let it be written", changes, untoldNotes(observation));
+    case "progressing":
+    case "waiting": {
+      const waits = verdict.reason === "WaitingForDependency" ? [] : [withoutFollowUp(verdict.message)];
+      const notes = [...policyNotes(object.spec), ...dependencyNotes(object), ...waits, ...untoldNotes(observation)];
+      return { kind: "change", changes, notes };
+    }
+    default:
+      return failure(toldOf(verdict), changes);
+  }
+}
+
+/** Reason and message, without what a running operator would do next: nobody will look again here. */
+export function toldOf({ reason, message }: Verdict): string {
+  return `${reason}: ${withoutFollowUp(message)}`;
+}
+
+/** What is going on at Northflank with what is declared already. */
+function stateNotes(verdict: Verdict): readonly string[] {
+  return verdict.kind === "ready" && verdict.reason !== "ServicePaused" ? [] : [toldOf(verdict)];
+}
+
+/** The change is sent all the same. */
+function pausedNotes(observation: Observation): readonly string[] {
+  if (observation.kind !== "seen" || !observation.service.servicePaused) return [];
+  return [`${pauseText(observation.service)} The change starts when the service is resumed.`];
+}
+
+/** What cannot be known of an object without its cluster. */
+export function policyNotes({ managementPolicy }: { readonly managementPolicy: string }): readonly string[] {
+  if (managementPolicy !== "EnforceOnChange") return [];
+  return ["Written only if this spec is new to the cluster (managementPolicy: EnforceOnChange)."];
+}
+
+function dependencyNotes({ spec }: NorthflankDeployment): readonly string[] {
+  const names = (spec.waitFor ?? []).map(({ jobRunRef }) => jobRunRef.name);
+  return names.length === 0 ? [] : [`Written only after these runs have succeeded: ${names.join(", ")}.`];
+}
+
+/** What the operator would warn of before it writes. */
+function warningNotes(object: NorthflankDeployment, observation: Observation): readonly string[] {
+  if (observation.kind !== "seen") return [];
+  return warningsOf(object, observation).map(({ reason, message }) => `${reason}: ${message}.`);
+}
+
+/** What it would warn of for as long as it holds, also when there is nothing to write. */
+function lastingNotes(object: NorthflankDeployment, observation: Observation): readonly string[] {
+  if (observation.kind !== "seen") return [];
+  const lasting = warningsOf(object, observation).filter(({ isInReady }) => isInReady);
+  return lasting.map(({ reason, message }) => `${reason}: ${message}.`);
+}
+
+function untoldNotes(observation: Observation): readonly string[] {
+  if (observation.kind !== "seen") return [];
+  const { untold, hidden } = compare(observation.desire, observation.service);
+  return [...untold, ...hidden].map(({ path }) => `${path} cannot be compared: Northflank does not tell it.`);
+}

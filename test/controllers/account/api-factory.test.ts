@@ -1,0 +1,190 @@
+import { describe, expect, test } from "vitest";
+import { createApiFactory } from "../../../src/controllers/account/api-factory.ts";
+import type { ApiBinding } from "../../../src/controllers/account/connection-accounts.ts";
+import type { NorthflankApi } from "../../../src/northflank/client.ts";
+import type { Transport } from "../../../src/northflank/transport.ts";
+import { SecretValue } from "../../../src/util/secret-value.ts";
+import { FakeClock } from "../../support/fake-clock.ts";
+import { always, neverAborted, strictFake } from "../../support/strict-fake.ts";
+
+function setUp(left = 0) {
+  const sent: string[] = [];
+  const gone: string[] = [];
+  const clock = new FakeClock();
+  let remaining = left;
+  const transport = strictFake<Transport>("transport", {
+    send: async ({ token, path, onSend }) => {
+      onSend?.();
+      sent.push(`${token.reveal()} ${path}`);
+      const headers = {
+        "x-ratelimit-limit": "1000",
+        "x-ratelimit-remaining": String(Math.max(0, remaining--)),
+        "x-ratelimit-reset": "600",
+      };
+      return { status: 200, headers, body: { kind: "json", value: { data: {} } } };
+    },
+  });
+  const observer = { onPoolGone: (pool: string) => gone.push(pool) };
+  const factory = createApiFactory({ transport, clock, random: always(0), observer });
+  const ask = (api: NorthflankApi) => api.whoAmI({ class: "change", signal: neverAborted() });
+  const call = (made: ApiBinding) => ask(factory.open(made));
+  return { sent, gone, clock, factory, ask, call };
+}
+
+function binding(token: string, pool: string): ApiBinding {
+  return {
+    baseUrl: "https://api.northflank.com",
+    teamId: undefined,
+    token: new SecretValue(token),
+    pool,
+    maxRequestsPerHour: 900,
+  };
+}
+
+test("who shares a pool shares its quota: what one spends, the other does not ask for", async () => {
+  const { sent, call } = setUp();
+  await call(binding("a", "shared"));
+  await expect(call(binding("b", "shared"))).rejects.toMatchObject({ code: "quota_closed" });
+  expect(sent).toEqual(["a /v1/auth"]);
+});
+
+test("who does not share a pool is not held up", async () => {
+  const { sent, call } = setUp();
+  await call(binding("a", "one"));
+  await call(binding("b", "two"));
+  expect(sent).toEqual(["a /v1/auth", "b /v1/auth"]);
+});
+
+test("the figures of a pool are told, for status and metrics, and none before its first client", async () => {
+  const { factory, call } = setUp();
+  expect(factory.quota("one")).toBeUndefined();
+  await call(binding("a", "one"));
+  expect(factory.quota("one")).toMatchObject({ limit: 1_000, remaining: 0 });
+  expect(factory.pools().map(([pool]) => pool)).toEqual(["one"]);
+});
+
+const closed = { code: "quota_closed" };
+
+test("a ceiling limits the connection that set it, and nobody else who shares its pool", async () => {
+  const { factory, ask } = setUp(900);
+  const low = factory.open({ ...binding("a", "p"), connection: "mallory/low", maxRequestsPerHour: 3 });
+  const high = factory.open({ ...binding("b", "p"), connection: "acme/high" });
+  for (let count = 0; count < 3; count++) await ask(low);
+  await expect(ask(low)).rejects.toMatchObject(closed);
+  for (let count = 0; count < 20; count++) await ask(high);
+  expect(factory.quota("p")?.used).toBe(23);
+});
+
+test("a pool sends no more than the highest of its ceilings, however many connections share it", async () => {
+  const { factory, ask, sent } = setUp(900);
+  const both = ["x/one", "x/two"].map((connection) =>
+    factory.open({ ...binding("a", "p"), connection, maxRequestsPerHour: 10 }),
+  );
+  const calls = both.flatMap((api) => Array.from({ length: 10 }, () => ask(api).catch(() => undefined)));
+  await Promise.all(calls);
+  expect(sent).toHaveLength(10);
+});
+
+test("a ceiling outlives the client: the connection that is made again, or gets another token, has spent what it has", async () => {
+  const { factory, ask } = setUp(900);
+  const made = { ...binding("a", "p"), connection: "shop/main", maxRequestsPerHour: 3 };
+  const first = factory.open(made);
+  for (let count = 0; count < 3; count++) await ask(first);
+  factory.close(first);
+  const again = factory.open({ ...made, token: new SecretValue("b"), pool: "q" });
+  await expect(ask(again)).rejects.toMatchObject(closed);
+});
+
+test("a pool outlives its last client until its window is over, and is dropped then with its metrics", async () => {
+  const { factory, ask, call, clock, gone } = setUp(0);
+  const first = factory.open(binding("a", "p"));
+  await ask(first);
+  factory.close(first);
+  await clock.advance(599_999);
+  factory.pools();
+  const again = factory.open(binding("a", "p"));
+  await expect(ask(again)).rejects.toMatchObject(closed);
+  factory.close(again);
+  expect(gone).toEqual([]);
+  await clock.advance(1);
+  expect([factory.pools(), gone, factory.quota("p")]).toEqual([[], ["p"], undefined]);
+  await call(binding("a", "p"));
+});
+
+describe("a binding whose pool changes", () => {
+  function moving(factory: ReturnType<typeof setUp>["factory"]) {
+    const place = { pool: "alone" };
+    const api = factory.open({
+      ...binding("a", ""),
+      connection: "shop/main",
+      get pool() {
+        return place.pool;
+      },
+    });
+    return { place, api };
+  }
+
+  test("takes along what it has spent, once", async () => {
+    const { factory, ask, call } = setUp(900);
+    await call(binding("b", "joint"));
+    const { place, api } = moving(factory);
+    for (let count = 0; count < 5; count++) await ask(api);
+    place.pool = "joint";
+    for (let count = 0; count < 2; count++) await ask(api);
+    expect([factory.quota("joint")?.used, factory.quota("alone")]).toEqual([8, undefined]);
+  });
+
+  test("spends from the new one at once: its gate counts, and a reservation made before counts no more", async () => {
+    const { factory, ask, call, sent } = setUp(1);
+    const { place, api } = moving(factory);
+    const reserved = api.reserve(3, "change");
+    if (reserved.kind === "refused") throw new Error("refused");
+    await call(binding("b", "joint"));
+    await call(binding("b", "joint")).catch(() => undefined);
+    place.pool = "joint";
+    await expect(ask(api)).rejects.toMatchObject(closed);
+    expect(sent).toHaveLength(2);
+    reserved.reservation.release();
+    expect(factory.quota("joint")?.used).toBe(2);
+  });
+
+  test("settles in the one it has left what was in flight there", async () => {
+    const { factory, ask } = setUp(900);
+    const { place, api } = moving(factory);
+    const answer = ask(api);
+    place.pool = "joint";
+    await ask(api);
+    await answer;
+    expect(factory.quota("joint")?.used).toBe(2);
+  });
+});
+
+test("of a thousand preview namespaces, one after the other, nothing is left but the live one", async () => {
+  const { factory, ask, clock } = setUp(900);
+  for (let count = 0; count < 1_000; count++) {
+    const api = factory.open({ ...binding(`token-${count}`, `pool ${count}`), connection: `preview-${count}/default` });
+    const answer = ask(api);
+    factory.close(api);
+    await answer;
+    await clock.advance(60_000);
+  }
+  const live = factory.open({ ...binding("live", "pool live"), connection: "live/default" });
+  await clock.advance(600_000);
+  expect(factory.pools().map(([pool]) => pool)).toEqual(["pool live"]);
+  await ask(live);
+});
+
+test("figures are told of named pools only, so that what nobody has accepted makes no series", async () => {
+  const { factory, ask } = setUp(900);
+  const state = { isAccepted: false };
+  const api = factory.open({
+    ...binding("a", "p"),
+    get poolLabel() {
+      return state.isAccepted ? "p" : "not accepted yet";
+    },
+  });
+  await ask(api);
+  expect(factory.pools()).toEqual([]);
+  state.isAccepted = true;
+  expect(factory.pools().map(([pool]) => pool)).toEqual(["p"]);
+});

@@ -1,0 +1,70 @@
+import { expect, test } from "vitest";
+import {
+  authenticationFailed,
+  connectionNotFound,
+  connectionSuspended,
+  hostRefused,
+  projectNotAllowed,
+  projectOutOfReach,
+  secretUnusable,
+} from "../../../src/controllers/account/blocked.ts";
+
+const request = { namespace: "team-a", connectionName: undefined, projectId: "shop" };
+const title = 'connection "main"';
+
+test.each([
+  [
+    "no connection at all",
+    connectionNotFound(request),
+    "stalled/ConnectionNotFound",
+    ['namespace "team-a"', "Create the connection"],
+  ],
+  [
+    "a connection that is missing",
+    connectionNotFound({ ...request, connectionName: "main" }),
+    "stalled/ConnectionNotFound",
+    ['"main"', "Create it, or name another one"],
+  ],
+  [
+    "a connection that is suspended",
+    connectionSuspended("main"),
+    "waiting/ConnectionSuspended",
+    ['"main"', "spec.suspend"],
+  ],
+  [
+    "a project that is not allowed",
+    projectNotAllowed(request, "main"),
+    "stalled/ProjectNotAllowed",
+    ['"shop"', "spec.allowedProjects", "Add the project"],
+  ],
+  [
+    "a project that the token does not reach",
+    projectOutOfReach(request, "main"),
+    "stalled/ProjectNotAllowed",
+    ['"shop"', '"main"', "status.projectRestrictions", "request a reconcile of the connection"],
+  ],
+  [
+    "a host off the list",
+    hostRefused(title, "the host x is not on the list"),
+    "waiting/WaitingForConnection",
+    [`The ${title} is not ready (InvalidSpec)`, "not on the list"],
+  ],
+  ["a refused token", authenticationFailed(title, 1), "stalled/AuthenticationFailed", [title, "Put a valid token"]],
+  [
+    "a Secret that is missing",
+    secretUnusable(title, { kind: "unusable", reason: "SecretNotFound", problem: 'Secret "x" does not exist' }, 1),
+    "stalled/SecretNotFound",
+    [title, "does not exist", "within a minute"],
+  ],
+  [
+    "a Secret that may not be read, which may pass",
+    secretUnusable(title, { kind: "unusable", reason: "PermissionDenied", problem: "may not read" }, 1),
+    "retrying/PermissionDenied",
+    [title, "may not read"],
+  ],
+])("%s is told with what it is about and what to do", (_, { verdict, recheckAfterMs }, expected, words) => {
+  expect(`${verdict.kind}/${verdict.reason}`).toBe(expected);
+  for (const word of words) expect(verdict.message).toContain(word);
+  expect(verdict.message).toMatch(/\.$/);
+  expect(recheckAfterMs).toBeGreaterThan(0);
+});

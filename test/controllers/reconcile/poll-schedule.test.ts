@@ -1,0 +1,109 @@
+import { describe, expect, test } from "vitest";
+import { LookSchedule, type Scheduled } from "../../../src/controllers/reconcile/poll-schedule.ts";
+import { FakeClock } from "../../support/fake-clock.ts";
+import { always } from "../../support/strict-fake.ts";
+
+const periodMs = 900_000;
+const start = Date.parse("2026-01-01T00:00:00Z");
+
+function setUp(draw = 0.5) {
+  const clock = new FakeClock();
+  return { clock, schedule: new LookSchedule({ clock, random: always(draw) }) };
+}
+
+function scheduled(parts: Partial<Scheduled> = {}): Scheduled {
+  return { key: "n/a", uid: "u1", isSettled: true, plannedTime: undefined, periodMs, ...parts };
+}
+
+function inSeconds(seconds: number): string {
+  return new Date(start + seconds * 1_000).toISOString();
+}
+
+describe("after a start", () => {
+  test("an object that is not settled is due at its planned time, or at once when that is over", () => {
+    const { schedule } = setUp();
+    const dueOf = (key: string, plannedTime: string | undefined) =>
+      schedule.planned(scheduled({ key, isSettled: false, plannedTime })).dueInMs;
+    expect(dueOf("n/a", inSeconds(30))).toBe(30_000);
+    expect(dueOf("n/b", inSeconds(-30))).toBe(0);
+    expect(dueOf("n/c", undefined)).toBe(0);
+    expect(dueOf("n/d", inSeconds(1_000_000))).toBe(2 * 3_600_000);
+  });
+
+  test.each([
+    ["its planned time, when that is to come", inSeconds(600), 600_000],
+    ["the next tick, when that is over: never at once", inSeconds(-60), 840_000],
+    ["the next tick after days of standstill", inSeconds(-10 * 900 - 100), 800_000],
+    ["the next tick, when it would be due this very second", inSeconds(0), 900_000],
+    ["any moment of the period, when nothing was planned", undefined, 450_000],
+    ["no later than a period and its jitter, when a wrong clock planned it", inSeconds(1_000_000), 1_080_000],
+  ])("a settled object is due at %s", (_sentence, plannedTime, dueInMs) => {
+    expect(setUp().schedule.planned(scheduled({ plannedTime })).dueInMs).toBe(dueInMs);
+  });
+
+  test("a settled object that is never resynced is never due", () => {
+    const { schedule } = setUp();
+    expect(schedule.planned(scheduled({ periodMs: 0, plannedTime: inSeconds(-60) })).dueInMs).toBe(
+      Number.POSITIVE_INFINITY,
+    );
+    expect(schedule.nextResyncMs(0)).toBe(Number.POSITIVE_INFINITY);
+  });
+});
+
+test("asking does not postpone: the time is the same however often an object is woken", async () => {
+  const { clock, schedule } = setUp();
+  const object = scheduled({ plannedTime: inSeconds(600) });
+  schedule.planned(object);
+  await clock.advance(599_000);
+  expect(schedule.planned(object).dueInMs).toBe(1_000);
+  await clock.advance(1_000);
+  expect(schedule.planned(object).dueInMs).toBe(0);
+  expect(schedule.planned(object).dueInMs).toBe(0);
+});
+
+test("after a look the next one is due when the look said, with the account it was made with", async () => {
+  const { clock, schedule } = setUp();
+  const object = scheduled();
+  expect(schedule.planned(object)).toMatchObject({ sinceLookMs: undefined, accountVersion: undefined });
+  schedule.looked(object, { nextMs: 10_000, accountVersion: "v1" });
+  await clock.advance(4_000);
+  expect(schedule.planned(object)).toEqual({ dueInMs: 6_000, sinceLookMs: 4_000, accountVersion: "v1" });
+});
+
+test("a timer that fires a few milliseconds early still finds its object due", async () => {
+  const { clock, schedule } = setUp();
+  schedule.looked(scheduled(), { nextMs: 10_000, accountVersion: "v1" });
+  await clock.advance(9_949);
+  expect(schedule.planned(scheduled()).dueInMs).toBe(51);
+  await clock.advance(1);
+  expect(schedule.planned(scheduled()).dueInMs).toBe(0);
+});
+
+test("a jump of the wall clock moves nothing that is planned", () => {
+  const { clock, schedule } = setUp();
+  schedule.looked(scheduled(), { nextMs: 10_000, accountVersion: "v1" });
+  clock.jump(-3_600_000);
+  expect(schedule.planned(scheduled({ plannedTime: inSeconds(10) })).dueInMs).toBe(10_000);
+});
+
+test("an object made again under the same name starts anew", () => {
+  const { schedule } = setUp();
+  schedule.looked(scheduled(), { nextMs: 10_000, accountVersion: "v1" });
+  expect(schedule.planned(scheduled({ uid: "u2", isSettled: false }))).toEqual({
+    dueInMs: 0,
+    sinceLookMs: undefined,
+    accountVersion: undefined,
+  });
+});
+
+test("resyncs are spread by ±20 %", () => {
+  expect([0, 0.5, 1].map((draw) => setUp(draw).schedule.nextResyncMs(periodMs))).toEqual([720_000, 900_000, 1_080_000]);
+});
+
+test("what is gone is forgotten", () => {
+  const { schedule } = setUp();
+  schedule.planned(scheduled());
+  expect(schedule.size).toBe(1);
+  schedule.forget("n/a");
+  expect(schedule.size).toBe(0);
+});

@@ -1,0 +1,85 @@
+import { describe, expect, test } from "vitest";
+import { startedRun } from "../../../src/api/names.ts";
+import { connectionKeys, connectionMatters, objectMatters } from "../../../src/controllers/reconcile/predicates.ts";
+import type { Condition } from "../../../src/kube/types.ts";
+import { connection, deployment } from "../../support/builders.ts";
+
+describe("the connection that an object belongs to", () => {
+  test("is the one it names, else `default` of its namespace", () => {
+    expect(connectionKeys(deployment({ spec: { connectionRef: { name: "main" } } }))).toEqual(["shop/main"]);
+    expect(connectionKeys(deployment())).toEqual(["shop/default"]);
+  });
+});
+
+function withReady(status: Condition["status"], more: object = {}) {
+  const ready = { type: "Ready", status, reason: "R", message: "m", lastTransitionTime: "2026-01-01T00:00:00Z" };
+  return connection({ status: { observedGeneration: 1, conditions: [ready], ...more } });
+}
+
+describe("a change of a connection", () => {
+  const cases: Readonly<Record<string, readonly [Parameters<typeof connectionMatters>, boolean]>> = {
+    "matters when it appears": [[undefined, connection()], true],
+    "matters when it goes": [[connection(), undefined], true],
+    "matters when it was made again": [[connection(), connection({ metadata: { uid: "other" } })], true],
+    "matters when it was edited": [[connection(), connection({ spec: { teamId: "t" } })], true],
+    "matters when it became usable": [[withReady("False"), withReady("True")], true],
+    "matters when another version of its Secret was accepted": [
+      [withReady("True"), withReady("True", { tokenSecretResourceVersion: "2" })],
+      true,
+    ],
+    "does not matter when its counters move": [[withReady("True"), withReady("True", { dependents: 3 })], false],
+  };
+  test.each(Object.entries(cases))("%s", (_sentence, [change, expected]) => {
+    expect(connectionMatters(...change)).toBe(expected);
+  });
+});
+
+describe("a change of an object", () => {
+  const before = deployment();
+  const condition = { type: "Ready", status: "True", reason: "InSync", message: "", lastTransitionTime: "t" } as const;
+  const recorded = (metadata: object) => ({ metadata, status: { observedGeneration: 1, start: {} } });
+  const judged = deployment({ status: { observedGeneration: 1, conditions: [condition] } });
+  const cases: Readonly<Record<string, readonly [Parameters<typeof objectMatters>, boolean]>> = {
+    "calls for a pass when it is new": [[undefined, before], true],
+    "calls for a pass when its spec changed": [[before, deployment({ metadata: { generation: 2 } })], true],
+    "calls for a pass when it is deleted": [[before, deployment({ metadata: { deletionTimestamp: "t" } })], true],
+    "calls for a pass when it was made again": [[before, deployment({ metadata: { uid: "other" } })], true],
+    "calls for a pass when an annotation changed": [
+      [before, deployment({ metadata: { annotations: { a: "b" } } })],
+      true,
+    ],
+    "calls for a pass when a field that was dropped is no longer applied": [
+      [{ ...before, prunedFields: ["spec.sespend: ?"] }, before],
+      true,
+    ],
+    "calls for a pass when somebody wiped its status": [[judged, deployment()], true],
+    "calls for a pass when somebody took its verdict away": [
+      [judged, deployment({ status: { observedGeneration: 1, conditions: [] } })],
+      true,
+    ],
+    "calls for a pass when somebody took its end away": [
+      [{ ...judged, status: { ...judged.status, completionTime: "t" } }, judged],
+      true,
+    ],
+    "calls for a pass when the annotation of a start that it has lost is taken away": [
+      [deployment({ metadata: { annotations: { [startedRun]: "x" } } }), before],
+      true,
+    ],
+    "does not when the operator keeps a start in its annotation": [
+      [recorded({}), recorded({ annotations: { [startedRun]: "x" } })],
+      false,
+    ],
+    "calls for a pass when another annotation changed beside that": [
+      [recorded({}), recorded({ annotations: { [startedRun]: "x", a: "b" } })],
+      true,
+    ],
+    "does not when its status moves on": [[before, judged], false],
+    "does not when only its status was written": [
+      [before, deployment({ metadata: { resourceVersion: "2" }, status: { observedGeneration: 1 } })],
+      false,
+    ],
+  };
+  test.each(Object.entries(cases))("%s", (_sentence, [change, expected]) => {
+    expect(objectMatters(...change)).toBe(expected);
+  });
+});

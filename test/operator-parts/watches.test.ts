@@ -1,0 +1,276 @@
+import { beforeEach, describe, expect, test } from "vitest";
+import type { NorthflankConnection } from "../../src/api/connection.ts";
+import type { NorthflankDeployment } from "../../src/api/deployment.ts";
+import type { NorthflankJob } from "../../src/api/job.ts";
+import type { NorthflankJobRun } from "../../src/api/job-run.ts";
+import { deploymentIndexes } from "../../src/controllers/deployment/target.ts";
+import { jobIndexes } from "../../src/controllers/job/target.ts";
+import { jobRunIndexes } from "../../src/controllers/job-run/reconciler.ts";
+import { connectionKeys } from "../../src/controllers/reconcile/predicates.ts";
+import { type Wakeable, wireWakes } from "../../src/operator/watches.ts";
+import { Store } from "../../src/runtime/store.ts";
+import { connection, deployment, jobObject, metadata } from "../support/builders.ts";
+import { FakeClock } from "../support/fake-clock.ts";
+
+const fail = (error: unknown): never => {
+  throw error;
+};
+
+function jobRun(name: string, parts: { readonly spec?: object; readonly status?: object } = {}): NorthflankJobRun {
+  const spec = { projectId: "shop", jobId: "migrate", ...parts.spec };
+  return {
+    apiVersion: "v1alpha1",
+    kind: "NorthflankJobRun",
+    metadata: metadata(name),
+    spec,
+    ...parts,
+  } as NorthflankJobRun;
+}
+
+let woken: string[];
+let forgotten: string[];
+let connections: Store<NorthflankConnection>;
+let deployments: Store<NorthflankDeployment, "target" | "waitFor" | "connection">;
+let jobs: Store<NorthflankJob, "target" | "connection">;
+let jobRuns: Store<NorthflankJobRun, "job" | "open" | "waiting" | "connection">;
+
+let clock: FakeClock;
+
+beforeEach(() => {
+  clock = new FakeClock();
+  woken = [];
+  forgotten = [];
+  connections = new Store({ onListenerError: fail });
+  deployments = new Store({ indexes: { ...deploymentIndexes, connection: connectionKeys }, onListenerError: fail });
+  jobs = new Store({ indexes: { ...jobIndexes, connection: connectionKeys }, onListenerError: fail });
+  jobRuns = new Store({ indexes: { ...jobRunIndexes, connection: connectionKeys }, onListenerError: fail });
+  const queue = (kind: string): Wakeable => ({
+    add: (key, { priority = "change", afterMs = 0 } = {}) =>
+      void woken.push(`${kind} ${key} ${priority}${afterMs === 0 ? "" : ` in ${afterMs}`}`),
+  });
+  wireWakes({
+    connections,
+    deployments,
+    jobs,
+    jobRuns,
+    queues: {
+      connection: queue("connection"),
+      deployment: queue("deployment"),
+      job: queue("job"),
+      jobRun: queue("run"),
+    },
+    forgetConnection: (key) => void forgotten.push(key),
+    clock,
+  });
+});
+
+/** What the change wakes, and nothing else. */
+function wakes(change: () => void): readonly string[] {
+  woken = [];
+  change();
+  return [...new Set(woken)].sort();
+}
+
+function newer<T extends { readonly metadata: object }>(object: T, change: Partial<T> = {}, meta: object = {}): T {
+  const { resourceVersion } = object.metadata as { readonly resourceVersion?: string };
+  const next = String(Number(resourceVersion) + 1);
+  return { ...object, ...change, metadata: { ...object.metadata, resourceVersion: next, ...meta } };
+}
+
+describe("an object", () => {
+  test("is woken when it appears and when its spec changes", () => {
+    const api = deployment();
+    expect(wakes(() => deployments.apply(api))).toEqual(["deployment shop/api change"]);
+    expect(wakes(() => deployments.apply(newer(api, {}, { generation: 2 })))).toEqual(["deployment shop/api change"]);
+  });
+
+  test("is not woken by its own status", () => {
+    const api = deployment();
+    deployments.apply(api);
+    expect(wakes(() => deployments.apply(newer(api, { status: { observedGeneration: 1 } })))).toEqual([]);
+  });
+
+  test("is routine work at the start when it is settled, and follow-up when it is not", () => {
+    const settled = deployment({ status: { observedGeneration: 1 } });
+    expect(wakes(() => deployments.replace([settled]))).toEqual(["deployment shop/api resync"]);
+    const open = jobRun("migrate-1");
+    expect(wakes(() => jobRuns.replace([open]))).toContain("run shop/migrate-1 follow");
+  });
+
+  test("that is gone wakes its own key, so that it is forgotten", () => {
+    connections.apply(connection());
+    expect(wakes(() => connections.remove(connection().metadata))).toEqual(["connection shop/default change"]);
+    expect(forgotten).toEqual(["shop/default"]);
+  });
+});
+
+describe("a connection", () => {
+  beforeEach(() => {
+    connections.apply(connection());
+    deployments.apply(deployment());
+    jobs.apply(jobObject());
+    jobRuns.apply(jobRun("migrate-1"));
+    deployments.apply(deployment({ metadata: { name: "other" }, spec: { connectionRef: { name: "elsewhere" } } }));
+  });
+
+  test("that changes wakes what uses it, and nothing else", () => {
+    const changed = newer(connection({ spec: { teamId: "acme" } }), {}, { generation: 2 });
+    expect(wakes(() => connections.apply(changed))).toEqual([
+      "connection shop/default change",
+      "deployment shop/api change",
+      "job shop/migrate change",
+      "run shop/migrate-1 change",
+    ]);
+  });
+
+  test("wakes nobody by counting requests", () => {
+    const counted = newer(connection({ status: { observedGeneration: -1, dependents: 7 } }));
+    expect(wakes(() => connections.apply(counted))).toEqual([]);
+  });
+});
+
+describe("a target with several owners", () => {
+  test("wakes the heir when the owner goes", () => {
+    const owner = deployment({ metadata: { name: "first" } });
+    deployments.apply(owner);
+    deployments.apply(deployment({ metadata: { name: "second" } }));
+    expect(wakes(() => deployments.remove(owner.metadata))).toEqual([
+      "deployment shop/first change",
+      "deployment shop/second change",
+    ]);
+  });
+});
+
+describe("a target that many name", () => {
+  const crowd = () => Array.from({ length: 100 }, (_, n) => deployment({ metadata: { name: `crowd-${n + 100}` } }));
+
+  test("wakes nobody of them when one more comes", () => {
+    deployments.replace(crowd());
+    woken = [];
+    deployments.apply(deployment({ metadata: { name: "late" } }));
+    expect(woken).toEqual(["deployment shop/late change"]);
+  });
+
+  test("wakes nobody of them when its owner is edited, and all when that asks for another account", () => {
+    const owner = deployment({ metadata: { name: "a" } });
+    deployments.replace([owner, ...crowd()]);
+    woken = [];
+    const edited = newer(owner, {}, { generation: 2 });
+    deployments.apply(edited);
+    expect(woken).toEqual(["deployment shop/a change"]);
+    const spec = { ...edited.spec, connectionRef: { name: "elsewhere" } };
+    deployments.apply(newer(edited, { spec }, { generation: 3 }));
+    expect(woken).toHaveLength(102);
+  });
+});
+
+describe("a job with several owners", () => {
+  test("wakes the heir when the owner goes", () => {
+    jobs.apply(jobObject());
+    jobs.apply(jobObject({ metadata: { name: "second" } }));
+    expect(wakes(() => jobs.remove(jobObject().metadata))).toEqual([
+      "job shop/migrate change",
+      "job shop/second change",
+    ]);
+  });
+});
+
+describe("a run", () => {
+  test("wakes the deployments that wait for it, whatever of it changed", () => {
+    const run = jobRun("migrate-1");
+    jobRuns.apply(run);
+    deployments.apply(deployment({ spec: { waitFor: [{ jobRunRef: { name: "migrate-1" } }] } }));
+    const done = newer(run, { status: { observedGeneration: 1, phase: "Succeeded" } });
+    expect(wakes(() => jobRuns.apply(done))).toEqual(["deployment shop/api change"]);
+  });
+
+  test("wakes the others of its job when it moves on, and not when only its text changes", () => {
+    const status = { observedGeneration: 1, phase: "Running", attempts: [active] };
+    const first = jobRun("migrate-1", { status });
+    jobRuns.apply(first);
+    jobRuns.apply(jobRun("migrate-2"));
+    jobRuns.apply(jobRun("report-1", { spec: { jobId: "report" } }));
+    const talking = newer(first, { status: { ...status, runName: "brave-fox" } as never });
+    expect(wakes(() => jobRuns.apply(talking))).toEqual([]);
+    const over = newer(talking, { status: { observedGeneration: 1, phase: "Succeeded" } });
+    expect(wakes(() => jobRuns.apply(over))).toEqual(["run shop/migrate-2 change"]);
+  });
+
+  const active = { number: 1, runId: "r", origin: "Started" };
+  const ended = { observedGeneration: 1, phase: "Succeeded", completionTime: "2026-01-01T00:00:00Z" };
+
+  test("that waits itself wakes nobody when it says so, is edited or goes", () => {
+    jobRuns.replace(Array.from({ length: 100 }, (_, n) => jobRun(`waits-${n}`)));
+    const one = jobRun("waits-0");
+    const waits = newer(one, { status: { observedGeneration: 1, phase: "Pending" } });
+    expect(wakes(() => jobRuns.apply(waits))).toEqual([]);
+    expect(wakes(() => jobRuns.apply(newer(waits, {}, { generation: 2 })))).toEqual(["run shop/waits-0 change"]);
+    expect(wakes(() => jobRuns.remove(waits.metadata))).toEqual(["run shop/waits-0 change"]);
+  });
+
+  test.each([100, 200])("wakes only those of its job that wait, however many are over (%i)", (count) => {
+    const first = jobRun("first", { status: { observedGeneration: 1, phase: "Running", attempts: [active] } });
+    jobRuns.replace([
+      first,
+      ...Array.from({ length: count }, (_, n) => jobRun(`over-${n}`, { status: ended })),
+      jobRun("active", { status: { observedGeneration: 1, phase: "Running", attempts: [active] } }),
+      jobRun("waits"),
+      jobRun("open", {
+        status: { observedGeneration: 1, start: { id: "a", attempt: 1, recordedTime: "", outcome: "Pending" } },
+      }),
+    ]);
+    woken = [];
+    jobRuns.apply(newer(first, { status: ended } as never));
+    expect(woken).toEqual(["run shop/waits change", "run shop/open change"]);
+  });
+
+  test.each([100, 200])("of a first list is woken once, and its siblings by themselves (%i)", (count) => {
+    woken = [];
+    jobRuns.replace(Array.from({ length: count }, (_, n) => jobRun(`run-${n}`)));
+    expect(woken).toHaveLength(count);
+  });
+
+  test("that asks for the place of another tells the one that has it", () => {
+    const status = { observedGeneration: 1, phase: "Running", attempts: [active] };
+    jobRuns.apply(jobRun("active", { status }));
+    jobRuns.apply(jobRun("over", { status: ended }));
+    const heir = jobRun("heir", { spec: { projectId: "shop", jobId: "migrate", concurrencyPolicy: "Replace" } });
+    expect(wakes(() => jobRuns.apply(heir))).toEqual(["run shop/heir change"]);
+    const conditions = [{ type: "Ready", status: "Unknown", reason: "WaitingForConcurrency", message: "" }];
+    const waiting = newer(heir, { status: { observedGeneration: 1, conditions } } as never);
+    expect(wakes(() => jobRuns.apply(waiting))).toEqual(["run shop/active change"]);
+    const said = newer(waiting, { status: { observedGeneration: 1, conditions, phase: undefined } } as never);
+    expect(wakes(() => jobRuns.apply(said))).toEqual([]);
+  });
+});
+
+describe("targets of a first list", () => {
+  test.each([50, 100])("wake each object once, however many name the same one (%i)", (count) => {
+    woken = [];
+    deployments.replace(Array.from({ length: count }, (_, n) => deployment({ metadata: { name: `d-${n}` } })));
+    jobs.replace(Array.from({ length: count }, (_, n) => jobObject({ metadata: { name: `j-${n}` } })));
+    expect(woken).toHaveLength(2 * count);
+  });
+});
+
+test("a connection that changes again and again wakes its dependents at once, then every two seconds", async () => {
+  deployments.apply(deployment());
+  connections.apply(connection());
+  woken = [];
+  let generation = 0;
+  const change = () => {
+    generation += 1;
+    const { metadata: meta, ...rest } = connection({ spec: { suspend: generation % 2 === 1 } });
+    connections.apply({ ...rest, metadata: { ...meta, generation, resourceVersion: String(generation + 10) } });
+    return woken.splice(0).filter((line) => line.startsWith("deployment"));
+  };
+  expect(change()).toEqual(["deployment shop/api change"]);
+  await clock.advance(500);
+  expect(change()).toEqual(["deployment shop/api change in 1500"]);
+  await clock.advance(1_000);
+  expect(change()).toEqual(["deployment shop/api change in 500"]);
+  await clock.advance(1_000);
+  expect(change()).toEqual(["deployment shop/api change in 1500"]);
+  await clock.advance(10_000);
+  expect(change()).toEqual(["deployment shop/api change"]);
+});
