@@ -24,7 +24,7 @@ import { appliedChange, headResult } from "./remembered.ts";
  *  1. The part is sent alone once per declaration, and once more for each reconcile request after the verdict. The record
  *     is in status before the call: neither a restart nor a lost answer leads to another one.
  *  2. A source is sent so only where more came with it. A source that is not in force although it was sent by itself was
- *     changed back by another client as far as anybody can tell: that is for `fight.ts`, and so is a part that was in force
+ *     changed back by another client as far as anybody can tell: that is for `drift.ts`, and so is a part that was in force
  *     until the rollout ended.
  *  3. What else differs is corrected as ever; it makes no further try of the part.
  */

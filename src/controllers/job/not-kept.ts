@@ -18,7 +18,7 @@ import { differencesText, different } from "./seen.ts";
  * Northflank accepts a patch and keeps only a part of it. What it returns and did not keep is sent once more, alone, once
  * the patch has had its time to be shown; the record is in status before that. Where it is not kept then either, the
  * verdict is ChangeNotKept, and only another spec, or a reconcile request each time, sends it again. What was in force
- * after it was sent, and is not any more, is for `fight.ts`.
+ * after it was sent, and is not any more, is for `drift.ts`.
  */
 
 export type NotKept = NonNullable<NorthflankJobStatus["notKept"]>;

@@ -24,7 +24,7 @@ export interface TargetObject extends KubeObject {
     /** What the target was seen to be, and what was last sent. Missing: it was never reached. */
     readonly observed?: object;
     readonly applied?: object;
-    /** See `fight.ts`. */
+    /** See `drift.ts`. */
     readonly corrections?: readonly string[];
   };
   readonly prunedFields?: readonly string[];
