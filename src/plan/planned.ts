@@ -6,7 +6,6 @@ import { compare } from "../controllers/deployment/diff.ts";
 import type { Observation } from "../controllers/deployment/observation.ts";
 import { pauseText } from "../controllers/deployment/paused.ts";
 import { warningsOf } from "../controllers/deployment/warnings.ts";
-import { withoutFollowUp } from "../controllers/reconcile/follow-up.ts";
 import type { Verdict } from "../controllers/reconcile/ready-state.ts";
 import { explained, withRemedy } from "../northflank/remote-remedy.ts";
 import { assertNever } from "../util/assert-never.ts";
@@ -113,7 +112,7 @@ function planSeen(object: NorthflankDeployment, observation: Observation, conclu
       return held("it differs, and managementPolicy does not let it be written", changes, untoldNotes(observation));
     case "progressing":
     case "waiting": {
-      const waits = verdict.reason === "WaitingForDependency" ? [] : [withoutFollowUp(verdict.message)];
+      const waits = verdict.reason === "WaitingForDependency" ? [] : [verdict.message];
       const notes = [...policyNotes(object.spec), ...dependencyNotes(object), ...waits, ...untoldNotes(observation)];
       return { kind: "change", changes, notes };
     }
@@ -122,9 +121,9 @@ function planSeen(object: NorthflankDeployment, observation: Observation, conclu
   }
 }
 
-/** Reason and message, without what a running operator would do next: nobody will look again here. */
+/** Reason and message. What a running operator would do next stands in conditions only. */
 export function toldOf({ reason, message }: Verdict): string {
-  return `${reason}: ${withoutFollowUp(message)}`;
+  return `${reason}: ${message}`;
 }
 
 /** What is going on at Northflank with what is declared already. */

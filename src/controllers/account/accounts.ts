@@ -1,5 +1,6 @@
 import type { NorthflankApi } from "../../northflank/client.ts";
 import type { Verdict } from "../reconcile/ready-state.ts";
+import type { Pause } from "../reconcile/requeue.ts";
 import type { Standing } from "./same-account.ts";
 
 /** What an object says about the account it belongs to. */
@@ -45,7 +46,7 @@ export type AccountResolution =
    * Not now. The verdict goes to the object's status as it is; the object is looked at again when the connection or the
    * Secret changes, and after `recheckAfterMs` at the latest.
    */
-  | { readonly kind: "blocked"; readonly verdict: Verdict; readonly recheckAfterMs: number };
+  | { readonly kind: "blocked"; readonly verdict: Verdict; readonly recheckAfterMs: number; readonly pause?: Pause };
 
 /**
  * Finds the account of an object: `spec.connectionRef`, else the connection named `default` in its namespace, else the

@@ -3,6 +3,8 @@ import { formatDuration } from "../../util/duration.ts";
 import { defaultConnectionName } from "../reconcile/predicates.ts";
 import type { Verdict } from "../reconcile/ready-state.ts";
 import { slowProbeMs } from "../reconcile/remote-error.ts";
+import type { Pause } from "../reconcile/requeue.ts";
+import { recheckSecretMs } from "../secrets/secret-tokens.ts";
 import type { TokenRead } from "../secrets/token-secret.ts";
 import type { AccountRequest, AccountResolution } from "./accounts.ts";
 
@@ -11,6 +13,7 @@ export type Blocked = AccountResolution & { readonly kind: "blocked" };
 
 // Connections are watched: what waits for one is enqueued when it changes. This is the net below that.
 const recheckConnectionMs = 600_000;
+const net: Pause = { withinMs: recheckConnectionMs };
 
 /**
  * So many refusals (401) of tokens that were never accepted may one namespace collect in an hour: each is a request from
@@ -18,8 +21,8 @@ const recheckConnectionMs = 600_000;
  */
 export const maxRefusedPerHour = 60;
 
-function blocked(verdict: Verdict, recheckAfterMs: number): Blocked {
-  return { kind: "blocked", verdict, recheckAfterMs };
+function blocked(verdict: Verdict, recheckAfterMs: number, pause?: Pause): Blocked {
+  return { kind: "blocked", verdict, recheckAfterMs, ...(pause && { pause }) };
 }
 
 /** Neither the connection that an object names, nor a default one, nor an operator-wide token. */
@@ -30,12 +33,7 @@ export function connectionNotFound({ namespace, connectionName }: AccountRequest
         "serves this namespace. Create the connection, or name one in spec.connectionRef."
       : `NorthflankConnection "${connectionName}" does not exist in namespace "${namespace}". Create it, or name another ` +
         "one in spec.connectionRef.";
-  const verdict: Verdict = {
-    kind: "stalled",
-    reason: "ConnectionNotFound",
-    message: `${message} Retried when it exists.`,
-  };
-  return blocked(verdict, recheckConnectionMs);
+  return blocked({ kind: "stalled", reason: "ConnectionNotFound", message }, recheckConnectionMs, net);
 }
 
 /** The connection says `suspend: true`. */
@@ -57,7 +55,7 @@ export function projectNotAllowed({ projectId }: AccountRequest, name: string): 
   const message =
     `Project "${projectId}" matches none of spec.allowedProjects of NorthflankConnection "${name}"; nothing is sent. ` +
     "Add the project there, or use another connection.";
-  return blocked({ kind: "stalled", reason: "ProjectNotAllowed", message }, recheckConnectionMs);
+  return blocked({ kind: "stalled", reason: "ProjectNotAllowed", message }, recheckConnectionMs, net);
 }
 
 /** Northflank limits the token to other projects. */
@@ -66,7 +64,7 @@ export function projectOutOfReach({ projectId }: AccountRequest, name: string): 
     `Northflank does not let the token of NorthflankConnection "${name}" reach project "${projectId}" ` +
     "(status.projectRestrictions of the connection); nothing is sent. Add the project to the role of the token and " +
     "request a reconcile of the connection, or name another connection in spec.connectionRef.";
-  return blocked({ kind: "stalled", reason: "ProjectNotAllowed", message }, recheckConnectionMs);
+  return blocked({ kind: "stalled", reason: "ProjectNotAllowed", message }, recheckConnectionMs, net);
 }
 
 /** The address must not see a token; `title` is how messages name the account: `connection "main"`. */
@@ -78,7 +76,7 @@ export function hostRefused(title: string, problem: string): Blocked {
 /** The same, of the connection itself. */
 export function addressInvalid(problem: string): Blocked {
   const message = `The spec is refused, nothing is sent. ${problem}.`;
-  return blocked({ kind: "stalled", reason: "InvalidSpec", message }, recheckConnectionMs);
+  return blocked({ kind: "stalled", reason: "InvalidSpec", message }, recheckConnectionMs, net);
 }
 
 /** The API refused the token, and it is the same one still. */
@@ -100,8 +98,8 @@ export function tooManyRefused(title: string, namespace: string, recheckAfterMs:
 
 /** The Secret is missing, or holds no token. */
 export function secretUnusable(title: string, read: TokenRead & { kind: "unusable" }, recheckAfterMs: number): Blocked {
-  const message = `The token of ${title} cannot be used: ${read.problem}. Next check within a minute.`;
+  const message = `The token of ${title} cannot be used: ${read.problem}.`;
   // Missing rights may be a rollout of RBAC under way; a Secret with wrong content waits for a person.
   const kind = read.reason === "PermissionDenied" ? "retrying" : "stalled";
-  return blocked({ kind, reason: read.reason, message }, recheckAfterMs);
+  return blocked({ kind, reason: read.reason, message }, recheckAfterMs, { withinMs: recheckSecretMs });
 }

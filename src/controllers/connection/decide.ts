@@ -14,7 +14,7 @@ import type { FailureRecord } from "../reconcile/failure.ts";
 import type { Verdict } from "../reconcile/ready-state.ts";
 import { slowProbeMs } from "../reconcile/remote-error.ts";
 import { judgeRemoteFailure } from "../reconcile/remote-failure.ts";
-import type { NextPass } from "../reconcile/requeue.ts";
+import type { Requeue } from "../reconcile/requeue.ts";
 import { invalidSpecMessage } from "../reconcile/spec-problem.ts";
 import { recheckSecretMs } from "../secrets/secret-tokens.ts";
 import type { Observation, TokenCheck } from "./observation.ts";
@@ -40,7 +40,7 @@ export interface Decision {
   /** When the token is to be checked again, in milliseconds; `undefined` when no check was made in this pass. */
   readonly checkAgainMs: number | undefined;
   /** When the next pass is to look at the Secret and the counters. */
-  readonly next: NextPass;
+  readonly next: Requeue;
 }
 
 /** What one observation of a connection means. */
@@ -83,7 +83,9 @@ export function decide(options: {
       return { ...common, verdict: "as-before", credentialsValid: "as-before", failure: "as-before", next: soon };
     case "blocked": {
       const verdict = withExpiry(observation.verdict, object, now);
-      const next = { kind: "recheck", afterMs: notAtOnce(Math.min(observation.recheckAfterMs, soon.afterMs)) } as const;
+      const { recheckAfterMs, pause } = observation;
+      const afterMs = notAtOnce(Math.min(recheckAfterMs, soon.afterMs));
+      const next = { kind: "recheck", afterMs, ...(pause && { pause }) } as const;
       return { ...common, verdict, credentialsValid: claimWhenBlocked(verdict), failure: undefined, next };
     }
     case "checked":
@@ -189,7 +191,7 @@ function refused(
   const verdict = withExpiry(judged.verdict, object, now);
   const credentialsValid = claimWhenBlocked(verdict);
   if (next.kind === "backoff") return { verdict, credentialsValid, failure, checkAgainMs: 0, next };
-  const wake = { kind: "recheck", afterMs: notAtOnce(Math.min(next.afterMs, soonMs)) } as const;
+  const wake = { ...next, afterMs: notAtOnce(Math.min(next.afterMs, soonMs)) };
   // The same token is not sent again soon, however often the Secret is looked at for another one.
   const probeMs = error.code === "unauthorized" ? Math.round(jittered(slowProbeMs, 0.2, random)) : next.afterMs;
   return { verdict, credentialsValid, failure, checkAgainMs: probeMs, next: wake };

@@ -94,19 +94,14 @@ async function report(
   { stored: object, decision, status }: Report,
   context: PassContext,
 ): Promise<Outcome> {
+  const { next, verdict } = decision;
+  const message = verdict === "as-before" ? "the connection could not be checked" : verdict.message;
   const written = await deps.statusWriter.write(object, status, context.statusSignal);
   if (written.kind === "gone") return { kind: "settled" };
   if (written.kind === "written") {
-    const passage = stalledPassage({ before: object.status?.conditions, after: status.conditions, action: "Validate" });
-    const told = {
-      before: object.status?.conditions,
-      after: status.conditions,
-      type: "TokenExpiring",
-      action: "Validate",
-    };
-    for (const draft of [...passage, ...raisedPassage(told)]) deps.events.record(written.object, draft);
+    const facts = { before: object.status?.conditions, after: status.conditions, action: "Validate" };
+    const drafts = [...stalledPassage({ ...facts, message }), ...raisedPassage({ ...facts, type: "TokenExpiring" })];
+    for (const draft of drafts) deps.events.record(written.object, draft);
   }
-  const { next, verdict } = decision;
-  const message = verdict === "as-before" ? "the connection could not be checked" : verdict.message;
   return outcomeOf(next, { priority: "resync", message });
 }

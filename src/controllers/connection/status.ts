@@ -4,7 +4,7 @@ import { type ConditionDraft, findCondition, formatTime, mergeConditions } from 
 import { present } from "../../util/present.ts";
 import { isSameJson } from "../../util/same-json.ts";
 import type { Claim } from "../reconcile/claim.ts";
-import { summaryConditions } from "../reconcile/ready-state.ts";
+import { summaryConditions, summaryTypes } from "../reconcile/ready-state.ts";
 import { handledRequest } from "../reconcile/reconcile-request.ts";
 import type { Decision } from "./decide.ts";
 import { expiryDraft, factsIn, missingPermissions, permissionsDraft, type TokenFacts } from "./token-facts.ts";
@@ -54,17 +54,13 @@ function drafts(
   return [...summary(object, decision), ...claims, ...ofToken.filter((draft) => draft !== undefined)];
 }
 
-function summary({ metadata, status }: NorthflankConnection, { verdict }: Decision): readonly ConditionDraft[] {
+function summary({ metadata, status }: NorthflankConnection, { verdict, next }: Decision): readonly ConditionDraft[] {
   const previous = status?.conditions;
-  if (verdict === "as-before") return (previous ?? []).filter(isSummary).map(draftOf);
+  if (verdict === "as-before") return (previous ?? []).filter(({ type }) => summaryTypes.includes(type)).map(draftOf);
   const generation = metadata.generation ?? 0;
   // Setting `suspend` is a new generation; what Ready said about the token is as true as before.
   const isSuspending = verdict.kind === "suspended";
-  return summaryConditions({ verdict, previous, generation, ...(isSuspending ? { sameDesire: true } : {}) });
-}
-
-function isSummary({ type }: { readonly type: string }): boolean {
-  return ["Ready", "Reconciling", "Stalled", "Suspended"].includes(type);
+  return summaryConditions({ verdict, next, previous, generation, ...(isSuspending ? { sameDesire: true } : {}) });
 }
 
 function claim(type: string, now: Claim, { status }: NorthflankConnection): ConditionDraft {

@@ -2,8 +2,6 @@
 import type { NorthflankDeployment } from "../../api/deployment.ts";
 import { formatTime } from "../../runtime/conditions.ts";
 import { assertNever } from "../../util/assert-never.ts";
-import { jittered } from "../../util/backoff.ts";
-import { formatDuration } from "../../util/duration.ts";
 import {
   type BuildQuery,
   builderNoun,
@@ -17,7 +15,7 @@ import {
 } from "../build/build-query.ts";
 import type { Verdict } from "../reconcile/ready-state.ts";
 import { slowProbeMs } from "../reconcile/remote-error.ts";
-import type { NextPass } from "../reconcile/requeue.ts";
+import { probeAround, type Requeue } from "../reconcile/requeue.ts";
 import { isAcknowledged, readyReason } from "../target/object.ts";
 import { ageOf } from "./ages.ts";
 import { type BuildRecord, buildQuery, buildRecord, followsLatest } from "./build.ts";
@@ -143,22 +141,23 @@ function awaited(input: DecideInput, desire: Seen["desire"], build: SeenBuild): 
   const elapsedMs = phaseMs(input, desire, "WaitingForBuild");
   const longestMs = Math.max(longestBuildPollMs, rolloutPollIntervalMs);
   const afterMs = Math.round(Math.min(Math.max(rolloutPollIntervalMs, elapsedMs / 8), longestMs));
-  const often = `Polled every ${formatDuration(rolloutPollIntervalMs)} to ${formatDuration(longestMs)}.`;
-  const message = `${awaitedText(build)} ${often}`;
-  return { verdict: { kind: "progressing", reason: "WaitingForBuild", message }, next: { kind: "recheck", afterMs } };
+  const pause = { everyMs: [rolloutPollIntervalMs, longestMs] } as const;
+  return {
+    verdict: { kind: "progressing", reason: "WaitingForBuild", message: awaitedText(build) },
+    next: { kind: "recheck", afterMs, pause },
+  };
 }
 
 function stalledBy(
   input: DecideInput,
   desire: Seen["desire"],
   facts: { readonly reason: "BuildFailed" | "BuildNotFound"; readonly text: string; readonly firstMs: number },
-): { readonly verdict: Verdict; readonly next: NextPass } {
+): { readonly verdict: Verdict; readonly next: Requeue } {
   const { reason, text, firstMs } = facts;
   const elapsedMs = phaseMs(input, desire, reason);
   const pauseMs = Math.min(Math.max(firstMs, elapsedMs / 4), slowProbeMs);
-  const message = `${text} Polling continues at longer intervals, and at once when the spec changes or a reconcile is requested.`;
-  const afterMs = Math.round(jittered(pauseMs, 0.2, input.random));
-  return { verdict: { kind: "stalled", reason, message }, next: { kind: "recheck", afterMs } };
+  const next = { ...probeAround(pauseMs, input.random), pause: { everyMs: [firstMs, slowProbeMs] } } as const;
+  return { verdict: { kind: "stalled", reason, message: text }, next };
 }
 
 /** How long the declaration has been in this phase. */

@@ -1,5 +1,4 @@
 // pure
-import { formatDuration } from "../../util/duration.ts";
 import { slowProbeMs } from "../reconcile/remote-error.ts";
 import { ageOf } from "./ages.ts";
 import type { Conclusion } from "./conclusion.ts";
@@ -23,8 +22,7 @@ export function gradualConclusion(input: DecideInput, seen: Seen, base: SameBase
   const waitedMs = since === undefined ? 0 : ageOf(input, since).elapsedMs;
   const message =
     `Northflank rolls out ${seen.desire.source} gradually (strategy ${strategy}) and waits for its promotion. Promote ` +
-    `it in Northflank, or declare another source; no time limit applies. Polled every ` +
-    `${formatDuration(input.settings.rolloutPollIntervalMs)} to ${formatDuration(longestPollMs)}.`;
+    `it in Northflank, or declare another source; no time limit applies.`;
   return {
     ...base,
     // Should it cease to be gradual, its limit does not count from the change.
@@ -35,7 +33,11 @@ export function gradualConclusion(input: DecideInput, seen: Seen, base: SameBase
       reason: "AwaitingPromotion",
       message: "The rollout is gradual and not over.",
     },
-    next: { kind: "recheck", afterMs: gradualPauseMs(waitedMs, input.settings) },
+    next: {
+      kind: "recheck",
+      afterMs: gradualPauseMs(waitedMs, input.settings),
+      pause: { everyMs: [input.settings.rolloutPollIntervalMs, longestPollMs] },
+    },
   };
 }
 

@@ -2,13 +2,12 @@
 import type { NorthflankDeployment } from "../../api/deployment.ts";
 import { capped, findCondition, formatTime } from "../../runtime/conditions.ts";
 import { assertNever } from "../../util/assert-never.ts";
-import { jittered } from "../../util/backoff.ts";
 import { formatDuration } from "../../util/duration.ts";
 import { imageToSend } from "../../util/image-reference.ts";
 import { present } from "../../util/present.ts";
 import type { EventDraft } from "../reconcile/event-draft.ts";
 import { slowProbeMs } from "../reconcile/remote-error.ts";
-import { passIn } from "../reconcile/requeue.ts";
+import { probeAround, requeueAfter } from "../reconcile/requeue.ts";
 import { readyReason } from "../target/object.ts";
 import { ageOf } from "./ages.ts";
 import { followsLatest } from "./build.ts";
@@ -126,7 +125,7 @@ function jobConclusion({ object }: DecideInput, seen: Seen, base: SameBase): Con
     verdict: { kind: "ready", reason, message },
     rolloutComplete: { status: "True", reason: "RolloutComplete", message: "A job has no rollout." },
     stated: { ...base.stated, ...headResult(object, "Complete") },
-    next: passIn(seen.nextResyncMs),
+    next: requeueAfter(seen.nextResyncMs),
   };
 }
 
@@ -156,7 +155,7 @@ function completeConclusion(input: DecideInput, seen: Seen, base: SameBase): Con
     verdict: { kind: "ready", reason, message },
     rolloutComplete: { status: "True", reason: "RolloutComplete", message: "The rollout is complete." },
     stated: { ...base.stated, ...news },
-    next: passIn(nextResyncMs),
+    next: requeueAfter(nextResyncMs),
     events: head
       ? [
           ...base.events,
@@ -182,19 +181,19 @@ function notWaiting({ object }: DecideInput, seen: Seen, base: SameBase, rollout
       ? { status: "True", reason: "RolloutComplete", message: "The rollout is complete." }
       : { status: "Unknown", reason: "RollingOut", message: "Not waited for." },
     stated: { ...base.stated, ...news },
-    next: passIn(seen.nextResyncMs),
+    next: requeueAfter(seen.nextResyncMs),
   };
 }
 
 function rolloutFailedConclusion({ object, random }: DecideInput, seen: Seen, base: SameBase): Conclusion {
   const message =
     `Northflank has ${seen.desire.source}, but its rollout failed. See the containers and logs of the service in ` +
-    "Northflank; change the source, or fix the cause. Next check in about 1h.";
+    "Northflank; change the source, or fix the cause.";
   return {
     ...base,
     verdict: { kind: "stalled", reason: "RolloutFailed", message },
     rolloutComplete: { status: "False", reason: "RolloutFailed", message: "Northflank says that the rollout failed." },
     stated: { ...base.stated, ...headResult(object, "Failed") },
-    next: { kind: "recheck", afterMs: Math.round(jittered(slowProbeMs, 0.2, random)) },
+    next: probeAround(slowProbeMs, random),
   };
 }

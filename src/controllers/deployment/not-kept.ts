@@ -1,11 +1,11 @@
 // pure
+
 import type { NorthflankDeployment, NorthflankDeploymentStatus } from "../../api/deployment.ts";
 import type { DeploymentUpdate } from "../../northflank/types.ts";
 import { formatTime } from "../../runtime/conditions.ts";
-import { jittered } from "../../util/backoff.ts";
-import { formatDuration } from "../../util/duration.ts";
 import { isReconcileRequested } from "../reconcile/reconcile-request.ts";
 import { slowProbeMs } from "../reconcile/remote-error.ts";
+import { probeAround } from "../reconcile/requeue.ts";
 import { ageOf } from "./ages.ts";
 import type { Conclusion } from "./conclusion.ts";
 import type { Change, DecideInput, Seen } from "./decision.ts";
@@ -96,8 +96,7 @@ export function notKeptConclusion(
   const pauseMs = Math.min(Math.max(firstProbeMs, elapsedMs / 4), slowProbeMs);
   const message =
     `Northflank accepted the change and did not keep all of it: ${differencesText(pending)}. It was sent once more, ` +
-    "alone. Set it in Northflank, change the spec, or request a reconcile to send it once more. Polling continues, " +
-    `at least every ${formatDuration(slowProbeMs)}.`;
+    "alone. Set it in Northflank, change the spec, or request a reconcile to send it once more.";
   const base = differentBase(seen, pending, "ChangeNotKept", message);
   return {
     ...base,
@@ -108,7 +107,7 @@ export function notKeptConclusion(
       message: "Not all of what is declared is in force.",
     },
     stated: { ...base.stated, ...headResult(input.object, "NotKept") },
-    next: { kind: "recheck", afterMs: Math.round(jittered(pauseMs, 0.2, input.random)) },
+    next: { ...probeAround(pauseMs, input.random), pause: { everyMs: [firstProbeMs, slowProbeMs] } },
   };
 }
 

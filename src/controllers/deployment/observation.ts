@@ -3,6 +3,7 @@ import type { NorthflankError } from "../../northflank/errors.ts";
 import type { ObjectKey } from "../../runtime/outcome.ts";
 import type { SeenBuild } from "../build/build-query.ts";
 import type { Verdict } from "../reconcile/ready-state.ts";
+import type { Pause } from "../reconcile/requeue.ts";
 import type { SpecProblem } from "../reconcile/spec-problem.ts";
 import type { Desire } from "./desired.ts";
 import type { TargetView } from "./target-view.ts";
@@ -19,7 +20,13 @@ export type Observation =
   | { readonly kind: "invalid"; readonly problems: readonly SpecProblem[] }
   | { readonly kind: "suspended"; readonly desire: Desire }
   /** No account that can be used now. */
-  | { readonly kind: "blocked"; readonly desire: Desire; readonly verdict: Verdict; readonly recheckAfterMs: number }
+  | {
+      readonly kind: "blocked";
+      readonly desire: Desire;
+      readonly verdict: Verdict;
+      readonly recheckAfterMs: number;
+      readonly pause?: Pause;
+    }
   /** An older object manages the same target. */
   | { readonly kind: "conflict"; readonly desire: Desire; readonly winner: ObjectKey }
   /** Nothing is due: no request was spent. */

@@ -1,7 +1,7 @@
 // pure
 import type { Reason } from "../../api/reasons.ts";
 import { slowProbeMs } from "../reconcile/remote-error.ts";
-import { type NextPass, passIn } from "../reconcile/requeue.ts";
+import { probeAfter, type Requeue, requeueAfter } from "../reconcile/requeue.ts";
 import { fightCorrections } from "../target/drift.ts";
 import { ageOf } from "./ages.ts";
 import { buildHold } from "./build-wait.ts";
@@ -11,7 +11,7 @@ import type { Difference } from "./diff.ts";
 import type { Dependency } from "./observation.ts";
 import { observedFields } from "./observed-fields.ts";
 import { showsWithinMs } from "./remembered.ts";
-import { pollPauseMs, readBackMessage } from "./rolling.ts";
+import { pollAfter, pollPauseMs, readBackMessage } from "./rolling.ts";
 import { fightMessage } from "./warnings.ts";
 
 /** There is a difference, and the policy says not to write. */
@@ -25,7 +25,7 @@ export function driftConclusion({ object }: DecideInput, seen: Seen, pending: re
   return {
     ...differentBase(seen, pending, "DriftObserved", message),
     verdict: { kind: "ready", reason: "DriftObserved", message },
-    next: passIn(seen.nextResyncMs),
+    next: requeueAfter(seen.nextResyncMs),
   };
 }
 
@@ -34,8 +34,7 @@ export function fightConclusion(seen: Seen, pending: readonly Difference[]): Con
   const message =
     `Another client keeps changing the target back: ${differencesText(pending)}. The operator corrected it ` +
     `${fightCorrections} times in a row and stops writing. Find the other client (a pipeline, a template, continuous ` +
-    "deployment), then change the spec or request a reconcile: each request sends it once more, at most every 10m. " +
-    "Polling continues.";
+    "deployment), then change the spec or request a reconcile: each request sends it once more, at most every 10m.";
   return {
     ...differentBase(seen, pending, "FightDetected", message),
     verdict: { kind: "stalled", reason: "FightDetected", message },
@@ -45,7 +44,7 @@ export function fightConclusion(seen: Seen, pending: readonly Difference[]): Con
 
 /** Northflank's continuous deployment would replace the declared build, and the spec rejects that. */
 export function rejectedConclusion(seen: Seen, pending: readonly Difference[]): Conclusion {
-  const message = `${fightMessage}. Nothing is written, because spec.continuousDeployment is Reject. Next check in about 1h.`;
+  const message = `${fightMessage}. Nothing is written, because spec.continuousDeployment is Reject.`;
   const base = differentBase(seen, pending, "ContinuousDeploymentEnabled", message);
   const isSame = pending.length === 0;
   return {
@@ -65,7 +64,7 @@ export function readBackConclusion(input: DecideInput, seen: Seen, pending: read
   return {
     ...differentBase(seen, pending, "ApplyingChange", message),
     verdict: { kind: "progressing", reason: "ApplyingChange", message },
-    next: { kind: "recheck", afterMs: pollPauseMs(elapsedMs, showsWithinMs, input.settings) },
+    next: pollAfter(pollPauseMs(elapsedMs, showsWithinMs, input.settings), input.settings),
   };
 }
 
@@ -78,7 +77,7 @@ export function dependencyConclusion(seen: Seen, pending: readonly Difference[])
     return {
       ...differentBase(seen, pending, "DependencyFailed", message),
       verdict: { kind: "stalled", reason: "DependencyFailed", message },
-      next: { kind: "recheck", afterMs: slowProbeMs },
+      next: probeAfter(slowProbeMs),
     };
   }
   if (waiting.length === 0) return undefined;
@@ -135,6 +134,6 @@ export function differencesText(pending: readonly Difference[]): string {
   return `${shown.join("; ")}${pending.length > 3 ? `; and ${pending.length - 3} more` : ""}`;
 }
 
-function atLeastHourly(nextResyncMs: number): NextPass {
-  return { kind: "recheck", afterMs: Math.min(nextResyncMs, slowProbeMs) };
+function atLeastHourly(nextResyncMs: number): Requeue {
+  return { kind: "recheck", afterMs: Math.min(nextResyncMs, slowProbeMs), pause: { withinMs: slowProbeMs } };
 }

@@ -1,7 +1,7 @@
 // pure
 
 import { present } from "../../util/present.ts";
-import { passIn } from "../reconcile/requeue.ts";
+import { requeueAfter } from "../reconcile/requeue.ts";
 import { ageOf } from "./ages.ts";
 import type { Conclusion } from "./conclusion.ts";
 import type { DecideInput, Seen } from "./decision.ts";
@@ -55,7 +55,9 @@ export function pausedConclusion(input: DecideInput, seen: Seen, base: SameBase)
       applied: applied && isUnfinished ? present({ ...applied, previousTransitionTime }) : applied,
       ...headResult(object, "Paused"),
     },
-    next: passIn(isUnfinished ? Math.min(seen.nextResyncMs, secondLookInMs(input, applied?.time)) : seen.nextResyncMs),
+    next: requeueAfter(
+      isUnfinished ? Math.min(seen.nextResyncMs, secondLookInMs(input, applied?.time)) : seen.nextResyncMs,
+    ),
   };
 }
 

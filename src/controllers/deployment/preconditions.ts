@@ -3,7 +3,7 @@
 import type { NorthflankError } from "../../northflank/errors.ts";
 import { slowProbeMs } from "../reconcile/remote-error.ts";
 import { judgeRemoteFailure } from "../reconcile/remote-failure.ts";
-import type { NextPass } from "../reconcile/requeue.ts";
+import { probeAfter, type Requeue } from "../reconcile/requeue.ts";
 import type { Conclusion, StatedFields } from "./conclusion.ts";
 import type { DecideInput } from "./decision.ts";
 import type { Observation } from "./observation.ts";
@@ -36,7 +36,7 @@ export function conflictConclusion(winner: string, sameDesire: boolean | undefin
     "the two, or set spec.managementPolicy of one to Observe. This one takes over as soon as the other is gone or observes.";
   const verdict = { kind: "stalled", reason: "TargetConflict", message } as const;
   // The deletion or edit of the other wakes this object; this is the net below that.
-  return { ...nothingLearned, verdict, next: { kind: "recheck", afterMs: 600_000 }, sameDesire };
+  return { ...nothingLearned, verdict, next: probeAfter(600_000), sameDesire };
 }
 
 /** There is no account that can be used now. */
@@ -44,8 +44,8 @@ export function blockedConclusion(
   observation: Observation & { kind: "blocked" },
   sameDesire: boolean | undefined,
 ): Conclusion {
-  const { verdict, recheckAfterMs } = observation;
-  const next = { kind: "recheck", afterMs: recheckAfterMs } as const;
+  const { verdict, recheckAfterMs, pause } = observation;
+  const next = { kind: "recheck", afterMs: recheckAfterMs, ...(pause && { pause }) } as const;
   return { ...nothingLearned, verdict, next, sameDesire };
 }
 
@@ -62,9 +62,9 @@ export function remoteFailure(
 export function stalled(
   reason: "InvalidSpec" | "UnsupportedTarget",
   message: string,
-  more: { readonly next?: NextPass; readonly stated?: StatedFields } = {},
+  more: { readonly next?: Requeue; readonly stated?: StatedFields } = {},
 ): Conclusion {
-  const { next = { kind: "recheck", afterMs: slowProbeMs }, stated = {} } = more;
+  const { next = probeAfter(slowProbeMs), stated = {} } = more;
   return { ...nothingLearned, verdict: { kind: "stalled", reason, message }, next, stated, sameDesire: false };
 }
 
@@ -73,6 +73,6 @@ export function jobRouteGoneMessage({ statement }: NorthflankError): string {
   return (
     `The job is there, but Northflank no longer has the deprecated call that this needs (${statement}). Give the ` +
     "image with each run in spec.deployment of a NorthflankJobRun, which needs no such call; or let the job follow a " +
-    "build service by Northflank's own continuous deployment; or use a service as target. Next check in about 1h."
+    "build service by Northflank's own continuous deployment; or use a service as target."
   );
 }

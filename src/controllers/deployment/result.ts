@@ -7,7 +7,7 @@ import { present } from "../../util/present.ts";
 import type { Random } from "../../util/random.ts";
 import type { EventDraft } from "../reconcile/event-draft.ts";
 import { slowProbeMs } from "../reconcile/remote-error.ts";
-import { passIn } from "../reconcile/requeue.ts";
+import { probeAfter, requeueAfter } from "../reconcile/requeue.ts";
 import { correctionRow, withCorrection } from "../target/drift.ts";
 import { targetUidFields } from "../target/same-target.ts";
 import type { Conclusion, StatedFields } from "./conclusion.ts";
@@ -21,7 +21,7 @@ import { imageText, observedFields, timeText } from "./observed-fields.ts";
 import { jobRouteGoneMessage, remoteFailure } from "./preconditions.ts";
 import { includedFields, redeployRecord, restartRefused, supersededHistory } from "./redeploy.ts";
 import { restoreRefused, restoreSent } from "./rollback.ts";
-import { pollPauseMs, readBackMessage, rollingMessage, rolloutGoesOn } from "./rolling.ts";
+import { pollAfter, pollPauseMs, readBackMessage, rollingMessage, rolloutGoesOn } from "./rolling.ts";
 import { warningsOf, withWarnings } from "./warnings.ts";
 
 /** What a change has come to, by what the API answered. */
@@ -99,7 +99,7 @@ function writtenConclusion(options: Parameters<typeof concludeChange>[0], usedFa
     const message = `Northflank accepted ${desire.source}; the rollout is not waited for (spec.rollout.wait is false).`;
     const rolloutComplete = { status: "Unknown", reason: "RollingOut", message: "Not waited for." } as const;
     const verdict = { kind: "ready", reason: "InSync", message } as const;
-    return { ...common, verdict, rolloutComplete, next: passIn(nextResyncMs) };
+    return { ...common, verdict, rolloutComplete, next: requeueAfter(nextResyncMs) };
   }
   // A job rolls nothing out, and a paused service not now: what it has is read back.
   if (change.before.kind === "job" || change.before.servicePaused) {
@@ -111,12 +111,12 @@ function writtenConclusion(options: Parameters<typeof concludeChange>[0], usedFa
       next: { kind: "recheck", afterMs: Math.min(readBackMs, settings.rolloutPollIntervalMs) },
     };
   }
-  const message = rollingMessage({ object, desire, settings, isBuilding: false, sinceMs: now });
+  const message = rollingMessage({ object, desire, isBuilding: false, sinceMs: now });
   return {
     ...common,
     verdict: { kind: "progressing", reason: "RollingOut", message },
     rolloutComplete: { status: "Unknown", reason: "RollingOut", message: rolloutGoesOn },
-    next: { kind: "recheck", afterMs: pollPauseMs(0, timeoutMs, settings) },
+    next: pollAfter(pollPauseMs(0, timeoutMs, settings), settings),
   };
 }
 
@@ -209,14 +209,14 @@ function routeGoneConclusion(
     change.before.kind === "job"
       ? jobRouteGoneMessage(error)
       : `The service can be read, but not changed: ${error.statement}. Neither the deployment route nor the ` +
-        "patch of the service takes the change; use a newer version of the operator. Next check in about 1h.";
+        "patch of the service takes the change; use a newer version of the operator.";
   return {
     verdict: { kind: "stalled", reason: "UnsupportedTarget", message },
     inSync: { status: "False", reason: "UnsupportedTarget", message: "The change was not accepted." },
     rolloutComplete: "as-before",
     stated: { pendingChanges: change.differences, applied: object.status?.applied },
     failure: undefined,
-    next: { kind: "recheck", afterMs: slowProbeMs },
+    next: probeAfter(slowProbeMs),
     events: [],
     sameDesire: false,
   };

@@ -1,13 +1,14 @@
 // pure
+
 import type { NorthflankDeployment, NorthflankDeploymentStatus } from "../../api/deployment.ts";
 import type { Reason } from "../../api/reasons.ts";
 import { capped, formatTime } from "../../runtime/conditions.ts";
-import { jittered } from "../../util/backoff.ts";
 import { present } from "../../util/present.ts";
 import type { Claim } from "../reconcile/claim.ts";
 import type { EventDraft } from "../reconcile/event-draft.ts";
 import { isReconcileRequested } from "../reconcile/reconcile-request.ts";
 import { slowProbeMs } from "../reconcile/remote-error.ts";
+import { probeAround } from "../reconcile/requeue.ts";
 import { ageOf, isOver, leftMs, seenLeftMs } from "./ages.ts";
 import type { Conclusion, StatedFields } from "./conclusion.ts";
 import type { Change, DecideInput, Decision, Seen } from "./decision.ts";
@@ -20,7 +21,7 @@ import { goodOf, goodSource, isInForce, looksLikeBoth, unverifiedFields, wantsRe
 import { observedFields, timeText } from "./observed-fields.ts";
 import { pauseText } from "./paused.ts";
 import { headResult, wantsRedeploy } from "./remembered.ts";
-import { hasBegunNone, pollPauseMs } from "./rolling.ts";
+import { hasBegunNone, pollAfter, pollPauseMs } from "./rolling.ts";
 import { hasMovedSince, judgeRollout } from "./rollout.ts";
 
 /*
@@ -245,7 +246,8 @@ function restoredConclusion(
           )
         : {}),
     },
-    next: { kind: "recheck", afterMs: state.nextMs ?? Math.round(jittered(slowProbeMs, 0.2, input.random)) },
+    next:
+      state.nextMs === undefined ? probeAround(slowProbeMs, input.random) : { kind: "recheck", afterMs: state.nextMs },
     events: [...sent.events, ...(isNews ? [completeEvent(sent.record)] : [])],
   };
 }
@@ -351,7 +353,7 @@ export function restoreSent(options: {
   return {
     ...restoredBase(declared, record, restoredClaims.RollingOut(record)),
     stated: { restore: record, image: record.source, history: historyWith(object, record) },
-    next: { kind: "recheck", afterMs: pollPauseMs(0, timeoutMs, settings) },
+    next: pollAfter(pollPauseMs(0, timeoutMs, settings), settings),
     events: [restoredEvent(record), ...options.events],
   };
 }

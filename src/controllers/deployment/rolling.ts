@@ -2,11 +2,10 @@
 import type { NorthflankDeployment } from "../../api/deployment.ts";
 import type { ServiceView } from "../../northflank/types.ts";
 import { formatTime } from "../../runtime/conditions.ts";
-import { jittered } from "../../util/backoff.ts";
 import { formatDuration } from "../../util/duration.ts";
 import { present } from "../../util/present.ts";
 import { slowProbeMs } from "../reconcile/remote-error.ts";
-import { passIn } from "../reconcile/requeue.ts";
+import { probeAround, type Requeue, requeueAfter } from "../reconcile/requeue.ts";
 import { isAcknowledged, readyReason } from "../target/object.ts";
 import { ageOf, isOver, leftMs } from "./ages.ts";
 import { followsLatest } from "./build.ts";
@@ -46,11 +45,11 @@ export function rollingConclusion(
     verdict: {
       kind: "progressing",
       reason,
-      message: rollingMessage({ ...input, desire: seen.desire, isBuilding, sinceMs }),
+      message: rollingMessage({ object, desire: seen.desire, isBuilding, sinceMs }),
     },
     rolloutComplete: { status: "Unknown", reason, message: rolloutGoesOn },
     stated: readyReason(object) === reason && isAcknowledged(object) ? withoutSeen(base.stated) : base.stated,
-    next: { kind: "recheck", afterMs: pollPauseMs(elapsedMs, leftMs(age, timeoutMs), settings) },
+    next: pollAfter(pollPauseMs(elapsedMs, leftMs(age, timeoutMs), settings), settings),
   };
 }
 
@@ -68,15 +67,10 @@ export function rollingMessage(options: {
   readonly desire: Desire;
   readonly isBuilding: boolean;
   readonly sinceMs: number;
-  readonly settings: Settings;
 }): string {
   const timeoutMs = (options.object.spec.rollout?.timeoutSeconds ?? 900) * 1_000;
   const doing = options.isBuilding ? "is building" : "is rolling out";
-  return (
-    `Northflank ${doing} ${options.desire.source}. Polled every ` +
-    `${formatDuration(options.settings.rolloutPollIntervalMs)} to 1m; times out at ` +
-    `${formatTime(options.sinceMs + timeoutMs)}.`
-  );
+  return `Northflank ${doing} ${options.desire.source}. It times out at ${formatTime(options.sinceMs + timeoutMs)}.`;
 }
 
 /** What is seen between the change and its end is not worth a write: the end is. */
@@ -112,7 +106,7 @@ function unrolledConclusion({ object }: DecideInput, seen: Seen, base: SameBase)
       applied: applied && present({ ...applied, previousTransitionTime: undefined }),
       ...headResult(object, "Complete"),
     },
-    next: passIn(seen.nextResyncMs),
+    next: requeueAfter(seen.nextResyncMs),
   };
 }
 
@@ -131,8 +125,8 @@ function timedOutConclusion(
 ): Conclusion {
   const message =
     `Northflank has ${seen.desire.source}, but its rollout was not complete within ${formatDuration(times.timeoutMs)}` +
-    `${stateText(seen.service)}. See the containers of the service in Northflank. Polling continues ` +
-    "at longer intervals; the object becomes Ready if the rollout completes.";
+    `${stateText(seen.service)}. See the containers of the service in Northflank. The object becomes Ready if the ` +
+    "rollout completes.";
   // Grows with the time that has passed, so that nothing needs to be counted and written.
   const pauseMs = Math.min(Math.max(firstLateProbeMs, times.elapsedMs / 4), slowProbeMs);
   return {
@@ -140,7 +134,7 @@ function timedOutConclusion(
     verdict: { kind: "stalled", reason: "RolloutTimedOut", message },
     rolloutComplete: { status: "False", reason: "RolloutTimedOut", message: "Not complete in time." },
     stated: { ...base.stated, ...headResult(input.object, "TimedOut") },
-    next: { kind: "recheck", afterMs: Math.round(jittered(pauseMs, 0.2, input.random)) },
+    next: { ...probeAround(pauseMs, input.random), pause: { everyMs: [firstLateProbeMs, slowProbeMs] } },
   };
 }
 
@@ -176,6 +170,11 @@ export function pollPauseMs(elapsedMs: number, leftMs: number, settings: Setting
     Math.max(longestPollMs, rolloutPollIntervalMs),
   );
   return Math.max(shortestPollMs, Math.round(Math.min(growing, leftMs)));
+}
+
+/** The next poll of a rollout. */
+export function pollAfter(afterMs: number, { rolloutPollIntervalMs: firstMs }: Settings): Requeue {
+  return { kind: "recheck", afterMs, pause: { everyMs: [firstMs, Math.max(firstMs, longestPollMs)] } };
 }
 
 function stateText({ rolloutStatus }: ServiceView): string {

@@ -2,7 +2,6 @@
 import type { NorthflankJobRun } from "../../api/job-run.ts";
 import { formatTime } from "../../runtime/conditions.ts";
 import { assertNever } from "../../util/assert-never.ts";
-import { formatDuration } from "../../util/duration.ts";
 import {
   type BuildQuery,
   type BuildState,
@@ -60,19 +59,19 @@ export function decideBuild(situation: Situation, seen: SeenBuild, elapsedMs: nu
     case "awaited": {
       const longestMs = Math.max(longestBuildPollMs, settings.runPollIntervalMs);
       const afterMs = Math.min(Math.max(settings.runPollIntervalMs, elapsedMs / 8), longestMs);
-      const often = `${formatDuration(settings.runPollIntervalMs)} to ${formatDuration(longestMs)}`;
-      const message = `${awaitedText(seen)} The run is started as soon as the build has succeeded. Checked every ${often}.`;
+      const pause = { everyMs: [settings.runPollIntervalMs, longestMs] } as const;
+      const message = `${awaitedText(seen)} The run is started as soon as the build has succeeded.`;
       return conclude(
         { kind: "progressing", reason: "WaitingForBuild", message },
-        { next: { kind: "recheck", afterMs: soonest(situation, afterMs), asks: true } },
+        { next: { kind: "recheck", afterMs: soonest(situation, afterMs), asks: true, pause } },
       );
     }
     case "not-found": {
       const afterMs = Math.min(Math.max(firstMissingProbeMs, elapsedMs / 4), slowProbeMs);
-      const message = `${notFoundText(seen)} Polling continues at longer intervals, and at once when a reconcile is requested.`;
+      const pause = { everyMs: [firstMissingProbeMs, slowProbeMs] } as const;
       return conclude(
-        { kind: "stalled", reason: "BuildNotFound", message },
-        { next: { kind: "recheck", afterMs: soonest(situation, afterMs), asks: true } },
+        { kind: "stalled", reason: "BuildNotFound", message: notFoundText(seen) },
+        { next: { kind: "recheck", afterMs: soonest(situation, afterMs), asks: true, pause } },
       );
     }
     case "failed":

@@ -1,13 +1,16 @@
 // pure
+
 import type { NormalEvent } from "../../api/events.ts";
 import type { NorthflankJobRun } from "../../api/job-run.ts";
 import type { Reason } from "../../api/reasons.ts";
 import type { NorthflankError } from "../../northflank/errors.ts";
 import { findCondition } from "../../runtime/conditions.ts";
 import type { ObjectKey } from "../../runtime/outcome.ts";
+import { assertNever } from "../../util/assert-never.ts";
 import type { EventDraft } from "../reconcile/event-draft.ts";
 import type { Verdict } from "../reconcile/ready-state.ts";
 import type { RemoteVerdict } from "../reconcile/remote-error.ts";
+import type { Pause, Requeue } from "../reconcile/requeue.ts";
 import { untilMs } from "./age.ts";
 import { type Attempt, isUnresolved, latestAttempt, limitOf, stateOf } from "./machine.ts";
 import { timeMs } from "./read-back.ts";
@@ -26,6 +29,8 @@ export interface Conclusion {
   readonly isOutcomeUnknown: boolean;
   /** True where this pass came too soon after another one to do what a reconcile request asks for. */
   readonly isTooSoon?: boolean;
+  /** True where the status says already what there is to say: nothing new was learned. */
+  readonly isUnchanged?: boolean;
   /** True where our finalizer need not hold the object any more, whatever is open. */
   readonly isReleased: boolean;
 }
@@ -53,11 +58,27 @@ export type Next =
   /** Nothing until something changes. */
   | { readonly kind: "settled" }
   /** Come back; `asks: true` when that will cost a request, so it must not happen sooner without a reason. */
-  | { readonly kind: "recheck"; readonly afterMs: number; readonly asks: boolean }
+  | { readonly kind: "recheck"; readonly afterMs: number; readonly asks: boolean; readonly pause?: Pause }
   /** Come back at once: this pass changed what the next one decides on. Where that goes on, ever more slowly. */
   | { readonly kind: "again" }
   /** A failed call: after a growing pause, and not before `notBeforeMs`. */
   | { readonly kind: "retry"; readonly error: Error; readonly failures: number; readonly notBeforeMs: number };
+
+/** The same in the words of all kinds, for what messages say of it. */
+export function requeueOf(next: Next): Requeue {
+  switch (next.kind) {
+    case "settled":
+      return { kind: "never" };
+    case "recheck":
+      return next;
+    case "again":
+      return { kind: "recheck", afterMs: 0 };
+    case "retry":
+      return { kind: "backoff", notBeforeMs: next.notBeforeMs };
+    default:
+      return assertNever(next, "next");
+  }
+}
 
 /** See {@link Conclusion.after}. */
 export type AfterAction =
@@ -142,8 +163,8 @@ export function recordOf(object: NorthflankJobRun): StartRecord {
 
 /** The message of the status, if it is about the same: what stays as it is causes no write. */
 export function saidBefore({ status }: NorthflankJobRun, reason: Reason): string | undefined {
-  const ready = findCondition(status?.conditions, "Ready");
-  return ready?.reason === reason ? ready.message : undefined;
+  const succeeded = findCondition(status?.conditions, "Succeeded");
+  return succeeded?.reason === reason ? succeeded.message : undefined;
 }
 
 /** True while a start is unresolved and the status says that a person has to decide. */

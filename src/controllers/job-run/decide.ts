@@ -1,4 +1,5 @@
 // pure
+
 import type { NorthflankJobRun } from "../../api/job-run.ts";
 import { startedRun } from "../../api/names.ts";
 import type { NorthflankError } from "../../northflank/errors.ts";
@@ -7,11 +8,13 @@ import { findCondition, formatTime } from "../../runtime/conditions.ts";
 import type { ObjectKey } from "../../runtime/outcome.ts";
 import { assertNever } from "../../util/assert-never.ts";
 import { formatDuration } from "../../util/duration.ts";
+import type { Blocked } from "../account/blocked.ts";
 import type { SeenBuild } from "../build/build-query.ts";
 import { type FailureRecord, nextFailure } from "../reconcile/failure.ts";
 import type { Verdict } from "../reconcile/ready-state.ts";
-import { slowProbeMs } from "../reconcile/remote-error.ts";
+import { type RemoteVerdict, slowProbeMs } from "../reconcile/remote-error.ts";
 import { failuresAlike } from "../reconcile/remote-failure.ts";
+import type { Pause } from "../reconcile/requeue.ts";
 import { invalidSpecMessage, type SpecProblem } from "../reconcile/spec-problem.ts";
 import { ownPartMs } from "./age.ts";
 import { decideBuild } from "./awaited-build.ts";
@@ -73,9 +76,12 @@ export function decideDoubt(situation: Situation, leftMs: number): Conclusion {
 }
 
 /** Something outside the object is not ready: the connection, a Secret. */
-export function decideBlocked(situation: Situation, verdict: Verdict, recheckAfterMs: number): Conclusion {
+export function decideBlocked(
+  situation: Situation,
+  { verdict, recheckAfterMs, pause }: Omit<Blocked, "kind">,
+): Conclusion {
   return conclude(verdict, {
-    next: { kind: "recheck", afterMs: soonest(situation, recheckAfterMs), asks: false },
+    next: { kind: "recheck", afterMs: soonest(situation, recheckAfterMs), asks: false, ...(pause && { pause }) },
     isOutcomeUnknown: isKnownUnknown(situation.object),
   });
 }
@@ -86,7 +92,7 @@ export type StartReport =
   | { readonly kind: "busy" }
   /** The object is not what this pass took it for, or somebody else wrote first: nothing was sent. */
   | { readonly kind: "outdated" }
-  | { readonly kind: "blocked"; readonly verdict: Verdict; readonly recheckAfterMs: number }
+  | Blocked
   | { readonly kind: "noQuota"; readonly retryAfterMs: number }
   /** `replaces`: the objects whose runs are aborted for this one; empty where that alone would not let it start. */
   | { readonly kind: "obstructed"; readonly obstacles: readonly Obstacle[]; readonly replaces: readonly ObjectKey[] }
@@ -131,7 +137,7 @@ export function decideStarted(
     case "outdated":
       return undefined;
     case "blocked":
-      return decideBlocked(situation, report.verdict, report.recheckAfterMs);
+      return decideBlocked(situation, report);
     case "noQuota":
       return decideNoQuota(situation, report.retryAfterMs);
     case "obstructed":
@@ -262,7 +268,7 @@ export function decideRestored(situation: Situation, leftMs: number): Conclusion
 
 /** The ledger, or a 429, says not before `retryAfterMs`: waiting, never a failure. */
 export function decideNoQuota(situation: Situation, retryAfterMs: number): Conclusion {
-  const message = `The account's request quota does not allow ${wantedNow(situation.object)} now. Retried when it does.`;
+  const message = `The account's request quota does not allow ${wantedNow(situation.object)} now.`;
   return conclude(
     { kind: "waiting", reason: "WaitingForQuota", message },
     {
@@ -345,7 +351,7 @@ export function decideNotStored(situation: Situation, fields: readonly string[])
   return conclude(
     { kind: "stalled", reason: "StatusNotStored", message },
     {
-      next: { kind: "recheck", afterMs: slowProbeMs, asks: true },
+      next: { kind: "recheck", afterMs: slowProbeMs, asks: true, pause: { inMs: slowProbeMs } },
       isOutcomeUnknown: isKnownUnknown(situation.object),
     },
   );
@@ -374,8 +380,12 @@ export function decideFailed(situation: Situation, error: NorthflankError, judge
   const next: Next =
     nextTryMs === undefined
       ? { kind: "retry", error, failures: failure.count, notBeforeMs: error.retryAfterMs ?? 0 }
-      : { kind: "recheck", afterMs: soonest(situation, nextTryMs), asks: true };
+      : { kind: "recheck", afterMs: soonest(situation, nextTryMs), asks: true, ...pauseOf(judged.next) };
   return conclude(judged.verdict, { facts: { failure }, next, isOutcomeUnknown });
+}
+
+function pauseOf(next: RemoteVerdict["next"]): { readonly pause?: Pause } {
+  return next.kind === "recheck" && next.pause !== undefined ? { pause: next.pause } : {};
 }
 
 // A token that was refused is looked at again within a minute: by then a rotated Secret has been read.

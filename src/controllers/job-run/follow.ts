@@ -409,7 +409,7 @@ export function decideAbortRefused(
   const status = httpStatus === undefined ? "" : ` (HTTP ${httpStatus})`;
   const message =
     `Northflank did not abort run "${runId}"${status}: ${capped(error.detail, 512)}. ${abortRemedies[failureClass](error)} ` +
-    "The run is still polled, and the abort is retried with back-off.";
+    "The run is still polled, and the abort is retried.";
   const { reason } = verdict;
   const previous = object.status?.failure;
   const isSaid = previous !== undefined && previous.count >= count && previous.reason === reason;

@@ -327,10 +327,11 @@ export function unchanged({ object }: Pass): Conclusion {
   const kind = verdictKind(ready?.status, find("Stalled") !== undefined, find("Reconciling")?.reason);
   const said = ready?.reason;
   const reason = isReason(said) ? said : "Progressing";
-  const message = ready?.message ?? "Reconciling.";
+  const message = find("Succeeded")?.message ?? "Reconciling.";
   const isOutcomeUnknown = find("Started")?.reason === "StartOutcomeUnknown";
   const facts = { replaces: object.status?.replaces };
-  return { ...nothingToSay, facts, verdict: { kind, reason, message }, next: { kind: "settled" }, isOutcomeUnknown };
+  const verdict = { kind, reason, message };
+  return { ...nothingToSay, facts, verdict, next: { kind: "settled" }, isOutcomeUnknown, isUnchanged: true };
 }
 
 function verdictKind(

@@ -275,6 +275,7 @@ function publish(pass: Pass, { events: drafts, before }: UnsavedStatus): void {
   const passage = stalledPassage({
     before: before?.conditions,
     after: stored.status?.conditions,
+    message: findCondition(stored.status?.conditions, "Succeeded")?.message ?? "",
     action: pass.step === "refuseSpec" ? "Validate" : "Reconcile",
   });
   const told = drafts.map(({ reason }) => reason);

@@ -4,9 +4,9 @@ import { startedRun } from "../../api/names.ts";
 import type { Reason } from "../../api/reasons.ts";
 import { type ConditionDraft, findCondition, formatTime, mergeConditions } from "../../runtime/conditions.ts";
 import { present } from "../../util/present.ts";
-import { summaryConditions } from "../reconcile/ready-state.ts";
+import { summaryConditions, summaryTypes } from "../reconcile/ready-state.ts";
 import { handledRequest } from "../reconcile/reconcile-request.ts";
-import type { Conclusion, Facts, RunStatus } from "./conclusion.ts";
+import { type Conclusion, type Facts, type RunStatus, requeueOf } from "./conclusion.ts";
 import { type Attempt, isUnresolved } from "./machine.ts";
 
 /**
@@ -94,11 +94,7 @@ function conditionsOf(object: NorthflankJobRun, conclusion: Conclusion, facts: F
   const { verdict } = conclusion;
   const isOver = facts.completionTime !== undefined;
   return [
-    ...summaryConditions({
-      verdict,
-      previous: object.status?.conditions,
-      generation: object.metadata.generation ?? 0,
-    }),
+    ...summaryOf(object, conclusion, isOver),
     acceptedCondition(object, conclusion),
     startedCondition(object, conclusion, facts),
     {
@@ -111,6 +107,19 @@ function conditionsOf(object: NorthflankJobRun, conclusion: Conclusion, facts: F
       ? [{ type: "Finished", status: "True", reason: verdict.reason, message: verdict.message } as const]
       : []),
   ];
+}
+
+/** What is said again stays word for word, with when the next check is: no time of it has come nearer to being news. */
+function summaryOf(object: NorthflankJobRun, conclusion: Conclusion, isOver: boolean): readonly ConditionDraft[] {
+  const { verdict, isUnchanged = false } = conclusion;
+  const previous = object.status?.conditions;
+  const said = (previous ?? []).filter(({ type }) => summaryTypes.includes(type));
+  if (isUnchanged && said.length > 0) {
+    return said.map(({ type, status, reason, message }) => ({ type, status, reason, message }));
+  }
+  // What is over is over, whatever deletes the object later.
+  const next = isOver ? ({ kind: "recheck", afterMs: 0 } as const) : requeueOf(conclusion.next);
+  return summaryConditions({ verdict, next, previous, generation: object.metadata.generation ?? 0 });
 }
 
 function succeededStatus({ verdict }: Conclusion, isOver: boolean): ConditionDraft["status"] {

@@ -107,7 +107,7 @@ async function start(pass: Pass): Promise<Conclusion | undefined> {
   const heldMs = settleWaitMs(pass.settings) - (pass.deps.restored()?.sinceMs ?? Number.POSITIVE_INFINITY);
   if (heldMs > 0) return decideRestored(pass, heldMs);
   const resolved = await accountOf(pass);
-  if (resolved.kind === "blocked") return decideBlocked(pass, resolved.verdict, resolved.recheckAfterMs);
+  if (resolved.kind === "blocked") return decideBlocked(pass, resolved);
   const { account } = resolved;
   const paused = pausedFor(pass, account);
   if (paused !== undefined) return paused;
@@ -351,7 +351,7 @@ async function look(
     run === undefined && memory.account !== undefined ? judgeAccountChange(object, memory.account) : undefined;
   if (moved !== undefined) {
     memory.missing = undefined;
-    return decideBlocked(pass, moved, recheckAccountMs);
+    return decideBlocked(pass, { verdict: moved, recheckAfterMs: recheckAccountMs });
   }
   if (run === undefined) missed(pass, attempt, absence);
   else seen(pass, attempt, run);
@@ -462,7 +462,7 @@ async function asking<T>(
   if (resolved.kind === "blocked") {
     return {
       kind: "concluded",
-      conclusion: decideBlocked(pass, resolved.verdict, resolved.recheckAfterMs),
+      conclusion: decideBlocked(pass, resolved),
     };
   }
   const paused = isPauseOver ? undefined : pausedFor(pass, resolved.account);

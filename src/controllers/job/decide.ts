@@ -54,8 +54,12 @@ export function decide(input: DecideInput): Decision {
     case "conflict":
       return conclude({ ...conflictConclusion(observation.winner), sameDesire });
     case "blocked": {
-      const next = { kind: "recheck", afterMs: notAtOnce(observation.recheckAfterMs) } as const;
-      const { verdict, hasChangedSource = false } = observation;
+      const { verdict, pause, hasChangedSource = false } = observation;
+      const next = {
+        kind: "recheck",
+        afterMs: notAtOnce(observation.recheckAfterMs),
+        ...(pause && { pause }),
+      } as const;
       const inSync = hasChangedSource ? unsentSource(verdict.reason) : nothingLearned.inSync;
       return conclude({ ...nothingLearned, verdict, inSync, next, sameDesire });
     }

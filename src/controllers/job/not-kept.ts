@@ -1,11 +1,11 @@
 // pure
+
 import type { NorthflankJob, NorthflankJobStatus } from "../../api/job.ts";
 import { findCondition, formatTime } from "../../runtime/conditions.ts";
-import { jittered } from "../../util/backoff.ts";
-import { formatDuration } from "../../util/duration.ts";
 import { isReconcileRequested } from "../reconcile/reconcile-request.ts";
 import { recordNotStored } from "../reconcile/record-not-stored.ts";
 import { slowProbeMs } from "../reconcile/remote-error.ts";
+import { probeAround } from "../reconcile/requeue.ts";
 import { readyReason } from "../target/object.ts";
 import type { Conclusion } from "./conclusion.ts";
 import type { DecideInput } from "./decision.ts";
@@ -66,13 +66,12 @@ export function notKeptConclusion(input: DecideInput, seen: Seen, pending: reado
   const pauseMs = Math.min(Math.max(firstProbeMs, (input.sinceChangeMs ?? 0) / 4), slowProbeMs);
   const message =
     `Northflank accepted the settings and did not keep all of them: ${differencesText(pending)}. They were sent once ` +
-    "more, alone. Set them in Northflank, change the spec, or request a reconcile to send them once more. Polling " +
-    `continues, at least every ${formatDuration(slowProbeMs)}.`;
+    "more, alone. Set them in Northflank, change the spec, or request a reconcile to send them once more.";
   return {
     ...different(seen, pending),
     verdict: { kind: "stalled", reason: "ChangeNotKept", message },
     inSync: { status: "False", reason: "ChangeNotKept", message },
-    next: { kind: "recheck", afterMs: Math.round(jittered(pauseMs, 0.2, input.random)) },
+    next: { ...probeAround(pauseMs, input.random), pause: { everyMs: [firstProbeMs, slowProbeMs] } },
   };
 }
 

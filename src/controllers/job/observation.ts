@@ -3,6 +3,7 @@ import type { NorthflankError } from "../../northflank/errors.ts";
 import type { JobSettingsView } from "../../northflank/types.ts";
 import type { ObjectKey } from "../../runtime/outcome.ts";
 import type { Verdict } from "../reconcile/ready-state.ts";
+import type { Pause } from "../reconcile/requeue.ts";
 import type { SpecProblem } from "../reconcile/spec-problem.ts";
 import type { MissingReference } from "../secrets/references.ts";
 import type { Desire } from "./desired.ts";
@@ -16,6 +17,7 @@ export type Observation =
       readonly kind: "blocked";
       readonly verdict: Verdict;
       readonly recheckAfterMs: number;
+      readonly pause?: Pause;
       /** A Secret or ConfigMap is not in the version that was applied. */
       readonly hasChangedSource?: boolean;
       /** What is referred to and does not exist, where that is the reason. */

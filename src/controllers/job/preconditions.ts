@@ -1,7 +1,9 @@
 // pure
+
 import type { Reason } from "../../api/reasons.ts";
 import type { Claim } from "../reconcile/claim.ts";
 import { slowProbeMs } from "../reconcile/remote-error.ts";
+import { probeAfter } from "../reconcile/requeue.ts";
 import type { Conclusion } from "./conclusion.ts";
 import type { Seen } from "./observation.ts";
 import { seenFields } from "./seen.ts";
@@ -33,7 +35,7 @@ export function conflictConclusion(winner: string): Omit<Conclusion, "sameDesire
     "of the two, or set spec.managementPolicy of one to Observe. This one takes over as soon as the other is gone or observes.";
   const verdict = { kind: "stalled", reason: "TargetConflict", message } as const;
   // The deletion or edit of the other wakes this object; this is the net below that.
-  const next = { kind: "recheck", afterMs: 600_000 } as const;
+  const next = probeAfter(600_000);
   // The other sends what it likes meanwhile: of what was sent from here, nothing is known to be in force any more.
   return { ...nothingLearned, stated: { applied: undefined }, verdict, next };
 }
@@ -45,7 +47,7 @@ export function unsupportedConclusion(message: string, seen: Seen): Conclusion {
     verdict: { kind: "stalled", reason: "UnsupportedTarget", message },
     inSync: { status: "False", reason: "UnsupportedTarget", message: "The job cannot take what is declared." },
     stated: { ...seenFields(seen), pendingChanges: undefined },
-    next: { kind: "recheck", afterMs: slowProbeMs },
+    next: probeAfter(slowProbeMs),
     sameDesire: false,
   };
 }

@@ -2,7 +2,7 @@ import type { NorthflankJob } from "../../api/job.ts";
 import type { Reconcile } from "../../runtime/controller.ts";
 import { type ObjectKey, objectKey } from "../../runtime/outcome.ts";
 import type { Random } from "../../util/random.ts";
-import type { NextPass } from "../reconcile/requeue.ts";
+import type { Requeue } from "../reconcile/requeue.ts";
 import { Stopwatch } from "../reconcile/stopwatch.ts";
 import { recheckSecretMs } from "../secrets/secret-tokens.ts";
 import { rivalKeys } from "../target/conflicts.ts";
@@ -102,7 +102,7 @@ async function carryOut(deps: JobDeps, options: Parameters<CarryOut>[0]): Promis
 }
 
 /** Values that come from the cluster are read again within a minute, whenever the next look at Northflank is. */
-function soonEnough(next: NextPass): NextPass {
+function soonEnough(next: Requeue): Requeue {
   if (next.kind === "backoff") return next;
   const afterMs = next.kind === "recheck" ? Math.min(next.afterMs, recheckSecretMs) : recheckSecretMs;
   return { kind: "recheck", afterMs };

@@ -9,7 +9,7 @@ import type { Random } from "../../util/random.ts";
 import type { EventDraft } from "../reconcile/event-draft.ts";
 import { slowProbeMs } from "../reconcile/remote-error.ts";
 import { judgeRemoteFailure } from "../reconcile/remote-failure.ts";
-import { passIn } from "../reconcile/requeue.ts";
+import { probeAfter, requeueAfter } from "../reconcile/requeue.ts";
 import { correctionRow, withCorrection } from "../target/drift.ts";
 import type { Conclusion, StatedFields } from "./conclusion.ts";
 import type { Change } from "./decision.ts";
@@ -123,7 +123,7 @@ function writtenConclusion(options: Written, result: WriteResult & { readonly ki
   const claims: Pick<Conclusion, "verdict" | "inSync" | "next"> = {
     verdict: { kind: "ready", reason: "InSync", message },
     inSync: { status: "True", reason: "InSync", message },
-    next: passIn(seen.nextResyncMs),
+    next: requeueAfter(seen.nextResyncMs),
   };
   return {
     ...(isShown ? acceptedClaims : claims),
@@ -197,13 +197,13 @@ function routeGoneConclusion(
 ): Conclusion {
   const message =
     `The job can be read, but not changed: ${error.statement}. No call that patches a job takes the ` +
-    "settings; use a newer version of the operator. Next check in about 1h.";
+    "settings; use a newer version of the operator.";
   return {
     verdict: { kind: "stalled", reason: "UnsupportedTarget", message },
     inSync: { status: "False", reason: "UnsupportedTarget", message: "The change was not accepted." },
     stated,
     failure: undefined,
-    next: { kind: "recheck", afterMs: slowProbeMs },
+    next: probeAfter(slowProbeMs),
     events: [],
     sameDesire: false,
   };

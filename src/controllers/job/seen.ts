@@ -3,7 +3,7 @@ import { capped, formatTime } from "../../runtime/conditions.ts";
 import { notAtOnce } from "../../util/backoff.ts";
 import type { EventDraft } from "../reconcile/event-draft.ts";
 import { slowProbeMs } from "../reconcile/remote-error.ts";
-import { passIn } from "../reconcile/requeue.ts";
+import { requeueAfter } from "../reconcile/requeue.ts";
 import { correctionRow, correctionsWhenSame, fightCorrections } from "../target/drift.ts";
 import { isSettled } from "../target/object.ts";
 import { targetUidFields } from "../target/same-target.ts";
@@ -30,7 +30,7 @@ export function inSyncConclusion(input: DecideInput, seen: Seen, comparison: Com
       ? { status: "Unknown", reason: "Observed", message }
       : { status: "True", reason: "InSync", message },
     failure: undefined,
-    next: passIn(seen.nextResyncMs),
+    next: requeueAfter(seen.nextResyncMs),
     sameDesire: true,
     stated: {
       ...seenFields(seen),
@@ -62,7 +62,7 @@ export function driftConclusion(
       : { stated: { ...base.stated, ...owned(input, seen, released) }, events: releasedEvents(released) }),
     verdict: { kind: "ready", reason: "DriftObserved", message },
     inSync: { status: "False", reason: "DriftObserved", message },
-    next: passIn(seen.nextResyncMs),
+    next: requeueAfter(seen.nextResyncMs),
   };
 }
 
@@ -96,12 +96,12 @@ export function fightConclusion(seen: Seen, pending: readonly Difference[]): Con
     `Another client keeps changing the job back: ${differencesText(pending)}. The operator corrected it ` +
     `${fightCorrections} times in a row and stops writing. Find the other client (a pipeline, a template), or take the ` +
     "setting out of the manifest; then change the spec or request a reconcile: each request sends it once more, at most " +
-    "every 10m. Polling continues.";
+    "every 10m.";
   return {
     ...different(seen, pending),
     verdict: { kind: "stalled", reason: "FightDetected", message },
     inSync: { status: "False", reason: "FightDetected", message },
-    next: { kind: "recheck", afterMs: Math.min(seen.nextResyncMs, slowProbeMs) },
+    next: { kind: "recheck", afterMs: Math.min(seen.nextResyncMs, slowProbeMs), pause: { withinMs: slowProbeMs } },
   };
 }
 

@@ -4,6 +4,8 @@ import type { Condition } from "../../kube/types.ts";
 import type { ConditionDraft } from "../../runtime/conditions.ts";
 import { findCondition } from "../../runtime/conditions.ts";
 import { assertNever } from "../../util/assert-never.ts";
+import { formatDuration } from "../../util/duration.ts";
+import type { Pause, Requeue } from "./requeue.ts";
 
 /**
  * What a pass concluded about its object, before it is spelt as conditions. Closed, so that every state of every kind
@@ -24,8 +26,12 @@ import { assertNever } from "../../util/assert-never.ts";
 export interface Verdict {
   readonly kind: "ready" | "progressing" | "retrying" | "waiting" | "stalled" | "suspended";
   readonly reason: Reason;
+  /** What is, and why or what to do about it. What happens next is added from the requeue. */
   readonly message: string;
 }
+
+/** The types of the conditions that {@link summaryConditions} makes. */
+export const summaryTypes: readonly string[] = ["Ready", "Reconciling", "Stalled", "Suspended"];
 
 /**
  * The conditions `Ready`, `Reconciling`, `Stalled` and `Suspended` for a verdict. Kinds append their own after these.
@@ -40,12 +46,16 @@ export interface Verdict {
  */
 export function summaryConditions(options: {
   readonly verdict: Verdict;
+  /** When the object is reconciled again: the last sentence of the message. */
+  readonly next: Requeue;
   readonly previous: readonly Condition[] | undefined;
   readonly generation: number;
   readonly sameDesire?: boolean;
 }): readonly ConditionDraft[] {
   const { verdict, generation } = options;
-  const { reason, message } = verdict;
+  const { reason } = verdict;
+  const next = followUp(verdict.kind, options.next);
+  const message = next === undefined ? verdict.message : `${verdict.message} ${next}`;
   const before = findCondition(options.previous, "Ready");
   const judgedForThis = options.sameDesire ?? before?.observedGeneration === generation;
   const keptReady = before?.status === "True" && judgedForThis ? before : undefined;
@@ -77,4 +87,32 @@ export function summaryConditions(options: {
 
 function draftOf({ type, status, reason, message }: Condition): ConditionDraft {
   return { type, status, reason, message };
+}
+
+/**
+ * The last sentence of a message: what the operator does next by itself. Undefined where that is nothing, or goes without
+ * saying: what is ready is checked for drift. Only conditions have it: an Event stands for an hour, and a plan has no
+ * operator behind it.
+ */
+export function followUp(kind: Verdict["kind"], next: Requeue): string | undefined {
+  if (kind === "ready" || kind === "suspended") return undefined;
+  switch (next.kind) {
+    case "never":
+      return kind === "stalled" ? "No retry until the object changes." : undefined;
+    case "backoff":
+      return "Retrying with back-off.";
+    case "recheck":
+      return next.pause === undefined
+        ? undefined
+        : pauseText(kind === "stalled" ? "Next check" : "Retrying", next.pause);
+    default:
+      return assertNever(next, "requeue");
+  }
+}
+
+function pauseText(what: string, pause: Pause): string {
+  if ("inMs" in pause) return `${what} in ${formatDuration(pause.inMs)}.`;
+  if ("withinMs" in pause) return `${what} within ${formatDuration(pause.withinMs)}.`;
+  const [firstMs, longestMs] = pause.everyMs;
+  return `Polled every ${formatDuration(firstMs)} to ${formatDuration(longestMs)}.`;
 }

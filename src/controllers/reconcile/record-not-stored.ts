@@ -1,5 +1,6 @@
 // pure
 import { slowProbeMs } from "./remote-error.ts";
+import { probeAfter } from "./requeue.ts";
 
 /**
  * A field of status that has to be there before a call is sent was not stored by the API server: what is to be said, and
@@ -8,6 +9,6 @@ import { slowProbeMs } from "./remote-error.ts";
 export function recordNotStored(field: string) {
   const message =
     `The API server did not store status.${field}, without which the same change could be sent again and again; nothing ` +
-    "was sent. Apply the CRDs of this version of the operator, and see that no webhook changes the status. Next check in 1h.";
-  return { message, next: { kind: "recheck", afterMs: slowProbeMs } } as const;
+    "was sent. Apply the CRDs of this version of the operator, and see that no webhook changes the status.";
+  return { message, next: probeAfter(slowProbeMs) } as const;
 }

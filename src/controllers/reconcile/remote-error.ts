@@ -1,11 +1,11 @@
 // pure
 import type { Reason } from "../../api/reasons.ts";
 import type { Denial, NorthflankError, NorthflankErrorCode } from "../../northflank/errors.ts";
-import { jittered, notAtOnce } from "../../util/backoff.ts";
-import { formatDuration } from "../../util/duration.ts";
+import { notAtOnce } from "../../util/backoff.ts";
 import type { Random } from "../../util/random.ts";
 import type { FailureClass } from "./failure.ts";
 import type { Verdict } from "./ready-state.ts";
+import { probeAround, type Requeue } from "./requeue.ts";
 
 /** What a refused or lost call means for the object that wanted it. */
 export interface RemoteVerdict {
@@ -13,16 +13,8 @@ export interface RemoteVerdict {
   /** `undefined` for waiting, which is not a failure and leaves no record in `status.failure`. */
   readonly failureClass: FailureClass | undefined;
   readonly httpStatus: number | undefined;
-  readonly next: NextTry;
+  readonly next: Exclude<Requeue, { readonly kind: "never" }>;
 }
-
-/**
- * When to try again. `recheck`: in `afterMs`, known beforehand. `backoff`: after the key's own back-off in the work
- * queue, not before `notBeforeMs`.
- */
-export type NextTry =
-  | { readonly kind: "recheck"; readonly afterMs: number }
-  | { readonly kind: "backoff"; readonly notBeforeMs: number | undefined };
 
 /** Pause between the slow probes of a stalled object, before jitter of ±20 %. */
 export const slowProbeMs = 3_600_000;
@@ -115,19 +107,23 @@ export function judgeRemoteError(options: {
   switch (kind) {
     case "waiting": {
       const pauseMs = notAtOnce(error.retryAfterMs ?? unknownResetMs);
-      const message = `${saidOf(error)} The request quota allows no such request now. Retrying ${about(pauseMs)}. ${remedy}`;
+      const message = `${saidOf(error)} The request quota allows no such request now. ${remedy}`;
       return {
         ...common,
         verdict: { kind, reason, message },
         failureClass: undefined,
         // The ledger has spread its own answers already.
-        next: { kind: "recheck", afterMs: error.code === "quota_closed" ? pauseMs : spread(pauseMs, random) },
+        next: {
+          kind: "recheck",
+          afterMs: error.code === "quota_closed" ? pauseMs : spread(pauseMs, random),
+          pause: { inMs: coarse(pauseMs) },
+        },
       };
     }
     case "retrying":
       return {
         ...common,
-        verdict: { kind, reason, message: `${saidOf(error)} Retrying with back-off. ${remedy}` },
+        verdict: { kind, reason, message: `${saidOf(error)} ${remedy}` },
         failureClass: "Transient",
         next: { kind: "backoff", notBeforeMs: error.retryAfterMs },
       };
@@ -136,9 +132,9 @@ export function judgeRemoteError(options: {
       const pauseMs = Math.min(firstMs * 2 ** Math.min(options.failures, 16), longestMs);
       return {
         ...common,
-        verdict: { kind, reason, message: `${saidOf(error)} ${remedy} Next check ${about(pauseMs)}.` },
+        verdict: { kind, reason, message: `${saidOf(error)} ${remedy}` },
         failureClass: "Terminal",
-        next: { kind: "recheck", afterMs: Math.round(jittered(pauseMs, 0.2, random)) },
+        next: probeAround(pauseMs, random),
       };
     }
   }
@@ -163,12 +159,14 @@ const unknownResetMs = 60_000;
 // One spent window holds back many objects; they must not all come back in the second it opens.
 const longestSpreadMs = 60_000;
 
-function spread(pauseMs: number, random: Random): number {
-  return pauseMs + Math.min(longestSpreadMs, Math.max(pauseMs, 1_000)) * random();
+/** Whole minutes, from one minute on. */
+function coarse(pauseMs: number): number {
+  const unitMs = pauseMs < 60_000 ? 1_000 : 60_000;
+  return Math.ceil(pauseMs / unitMs) * unitMs;
 }
 
-function about(pauseMs: number): string {
-  return `in about ${formatDuration(pauseMs)}`;
+function spread(pauseMs: number, random: Random): number {
+  return pauseMs + Math.min(longestSpreadMs, Math.max(pauseMs, 1_000)) * random();
 }
 
 function saidOf(error: NorthflankError): string {

@@ -3,14 +3,14 @@ import type { NorthflankError } from "../../northflank/errors.ts";
 import type { Random } from "../../util/random.ts";
 import { type FailureRecord, nextFailure } from "./failure.ts";
 import type { Verdict } from "./ready-state.ts";
-import { judgeRemoteError, type NextTry, type RemoteVerdict } from "./remote-error.ts";
+import { judgeRemoteError, type RemoteVerdict } from "./remote-error.ts";
 
 /** What a refused or lost call comes to for the object that wanted it. */
 export interface RemoteFailure {
   readonly verdict: Verdict;
   /** `status.failure` from now on; `undefined` for waiting, which is no failure. */
   readonly failure: FailureRecord | undefined;
-  readonly next: NextTry;
+  readonly next: RemoteVerdict["next"];
 }
 
 /** Judges a failed call and counts it on in the record of failures, as long as they are alike. */

@@ -1,18 +1,45 @@
 // pure
 import { type Outcome, type Priority, ReconcileError } from "../../runtime/outcome.ts";
 import { assertNever } from "../../util/assert-never.ts";
-import type { NextTry } from "./remote-error.ts";
+import { jittered } from "../../util/backoff.ts";
+import type { Random } from "../../util/random.ts";
 
-/** When an object is to be looked at again. `never`: only when something changes. */
-export type NextPass = NextTry | { readonly kind: "never" };
+/**
+ * What messages say of a pause. Never the measured one with its jitter: the same state has to be told in the same words, or
+ * each check would cost a status write.
+ */
+export type Pause =
+  | { readonly inMs: number }
+  | { readonly withinMs: number }
+  /** The pauses rise from the first to the longest. */
+  | { readonly everyMs: readonly [firstMs: number, longestMs: number] };
 
-/** The next look at an object that is at rest; `Infinity`: never by itself. */
-export function passIn(afterMs: number): NextPass {
+/**
+ * When an object is reconciled again if nothing happens to it before. `never`: only when something changes. `recheck`: in
+ * `afterMs`, known beforehand. `backoff`: after the key's own back-off in the work queue, not before `notBeforeMs`.
+ */
+export type Requeue =
+  | { readonly kind: "never" }
+  | { readonly kind: "recheck"; readonly afterMs: number; readonly pause?: Pause }
+  | { readonly kind: "backoff"; readonly notBeforeMs: number | undefined };
+
+/** The next check of an object that is at rest; `Infinity`: never by itself. */
+export function requeueAfter(afterMs: number): Requeue {
   return Number.isFinite(afterMs) ? { kind: "recheck", afterMs } : { kind: "never" };
 }
 
-/** The same in the words of the controller. `message` says why the pass failed, where it is tried again with back-off. */
-export function outcomeOf(next: NextPass, facts: { readonly priority: Priority; readonly message: string }): Outcome {
+/** A check after a fixed pause, which the message names. */
+export function probeAfter(afterMs: number): Requeue & { readonly kind: "recheck" } {
+  return { kind: "recheck", afterMs, pause: { inMs: afterMs } };
+}
+
+/** The same with a jitter of ±20 %, of which the message says nothing. */
+export function probeAround(pauseMs: number, random: Random): Requeue & { readonly kind: "recheck" } {
+  return { kind: "recheck", afterMs: Math.round(jittered(pauseMs, 0.2, random)), pause: { inMs: pauseMs } };
+}
+
+/** The same in the words of the controller. `message` says why it failed, where it is tried again with back-off. */
+export function outcomeOf(next: Requeue, facts: { readonly priority: Priority; readonly message: string }): Outcome {
   switch (next.kind) {
     case "never":
       return { kind: "settled" };
@@ -24,6 +51,6 @@ export function outcomeOf(next: NextPass, facts: { readonly priority: Priority; 
       return notBeforeMs === undefined ? { kind: "retry", error } : { kind: "retry", error, notBeforeMs };
     }
     default:
-      return assertNever(next, "next pass");
+      return assertNever(next, "requeue");
   }
 }

@@ -3,7 +3,6 @@ import { isReason } from "../../api/reasons.ts";
 import type { Condition } from "../../kube/types.ts";
 import { findCondition } from "../../runtime/conditions.ts";
 import type { EventDraft } from "./event-draft.ts";
-import { withoutFollowUp } from "./follow-up.ts";
 
 /** The Warning for a condition that has just become True, or True for another reason; none while it stays as it was. */
 export function raisedPassage(options: {
@@ -17,12 +16,7 @@ export function raisedPassage(options: {
   const before = findCondition(options.before, options.type);
   if (after?.status !== "True" || !isReason(after.reason)) return [];
   if (before?.status === "True" && before.reason === after.reason) return [];
-  return [{ type: "Warning", reason: after.reason, action: options.action, note: noteOf(after) }];
-}
-
-/** The message of a condition, without when the next check is: the Event stays when that has changed. */
-function noteOf({ message }: Condition): string {
-  return withoutFollowUp(message) || message;
+  return [{ type: "Warning", reason: after.reason, action: options.action, note: after.message }];
 }
 
 /**
@@ -32,6 +26,8 @@ function noteOf({ message }: Condition): string {
 export function stalledPassage(options: {
   readonly before: readonly Condition[] | undefined;
   readonly after: readonly Condition[] | undefined;
+  /** Of the ready state: without when the next check is, because the Event stays when that has changed. */
+  readonly message: string;
   /** What the operator was doing, one verb. */
   readonly action: string;
 }): readonly EventDraft[] {
@@ -39,5 +35,5 @@ export function stalledPassage(options: {
   const before = findCondition(options.before, "Stalled");
   if (after === undefined || !isReason(after.reason)) return [];
   if (before?.reason === after.reason && before.observedGeneration === after.observedGeneration) return [];
-  return [{ type: "Warning", reason: after.reason, action: options.action, note: noteOf(after) }];
+  return [{ type: "Warning", reason: after.reason, action: options.action, note: options.message }];
 }

@@ -3,6 +3,7 @@ import { isKubeError } from "../../kube/errors.ts";
 import { describeUser } from "../../kube/missing-right.ts";
 import { type ConfigMap, configMaps, type KubeObject, type Secret, secrets } from "../../kube/types.ts";
 import type { Verdict } from "../reconcile/ready-state.ts";
+import type { Pause } from "../reconcile/requeue.ts";
 import { refusedSecretType } from "./refused-secret-types.ts";
 import { recheckSecretMs } from "./secret-tokens.ts";
 
@@ -61,6 +62,7 @@ export type ResolvedReferences =
       readonly kind: "blocked";
       readonly verdict: Verdict;
       readonly recheckAfterMs: number;
+      readonly pause: Pause;
       /** What does not exist, where that is the reason. */
       readonly missing: MissingReference | undefined;
     };
@@ -103,11 +105,11 @@ export async function resolveReferences(options: {
     const { reason, message, missing } = error;
     // Rights may be on their way (a rollout of RBAC); everything else waits for a person.
     const kind = reason === "PermissionDenied" ? "retrying" : "stalled";
-    const next = kind === "retrying" ? "Retrying within a minute." : "Next check within a minute.";
     return {
       kind: "blocked",
-      verdict: { kind, reason, message: `${message} ${next}` },
+      verdict: { kind, reason, message },
       recheckAfterMs: recheckSecretMs,
+      pause: { withinMs: recheckSecretMs },
       missing,
     };
   }

@@ -6,7 +6,7 @@ import type { Account } from "../account/accounts.ts";
 import type { EventSink } from "../reconcile/event-draft.ts";
 import type { LookSchedule } from "../reconcile/poll-schedule.ts";
 import { reconcileRequest } from "../reconcile/reconcile-request.ts";
-import { type NextPass, outcomeOf } from "../reconcile/requeue.ts";
+import { outcomeOf, type Requeue } from "../reconcile/requeue.ts";
 import type { StatusWriter } from "../reconcile/status-writer.ts";
 import { stalledPassage } from "../reconcile/transition-events.ts";
 import { type Left, Unsaved, writeLeft } from "../reconcile/unsaved-status.ts";
@@ -79,7 +79,7 @@ export interface TargetSteps<T extends TargetObject, O, C extends TargetConclusi
   /** An object is gone: what is remembered of it in memory is forgotten. */
   readonly forget?: (key: ObjectKey) => void;
   /** When to come back, for kinds that watch more than Northflank. Default: what the conclusion says. */
-  readonly nextPass?: (object: T, status: Status<T>, next: NextPass) => NextPass;
+  readonly nextPass?: (object: T, status: Status<T>, next: Requeue) => Requeue;
 }
 
 /**
@@ -207,20 +207,20 @@ async function report<T extends TargetObject, O, C extends TargetConclusion, X>(
       return { kind: "retry", error: new ReconcileError(text) };
     }
     const before = stored.status?.conditions;
-    const passage = stalledPassage({ before, after: status.conditions, action: "Reconcile" });
+    const passage = stalledPassage({ before, after: status.conditions, message, action: "Reconcile" });
     for (const draft of [...events, ...passage]) deps.events.record(written.object, draft);
   }
   const next = steps.nextPass?.(stored, status, conclusion.next) ?? conclusion.next;
   return outcomeOf(next, { priority: priorityOf(kind, next), message: `${reason}: ${message}` });
 }
 
-function priorityOf(kind: TargetConclusion["verdict"]["kind"], next: NextPass): Priority {
+function priorityOf(kind: TargetConclusion["verdict"]["kind"], next: Requeue): Priority {
   if (isSoon(next)) return "change";
   return kind === "ready" || kind === "stalled" ? "resync" : "follow";
 }
 
 /** Something was recorded, and is to be sent now. */
-function isSoon(next: NextPass): boolean {
+function isSoon(next: Requeue): boolean {
   return next.kind === "recheck" && next.afterMs === 0;
 }
 

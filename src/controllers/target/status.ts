@@ -8,7 +8,7 @@ import type { EventDraft } from "../reconcile/event-draft.ts";
 import type { FailureRecord } from "../reconcile/failure.ts";
 import { summaryConditions, type Verdict } from "../reconcile/ready-state.ts";
 import { handledRequest } from "../reconcile/reconcile-request.ts";
-import type { NextPass } from "../reconcile/requeue.ts";
+import type { Requeue } from "../reconcile/requeue.ts";
 import type { TargetObject } from "./object.ts";
 
 /** What a pass has come to, before it is spelt as status, Events and an outcome. Kinds add claims of their own. */
@@ -18,7 +18,7 @@ export interface TargetConclusion {
   /** Status fields of the kind. A field that is there replaces the old one; `undefined` removes it. */
   readonly stated: object;
   readonly failure: FailureRecord | undefined;
-  readonly next: NextPass;
+  readonly next: Requeue;
   /** Events beyond the passage to Stalled, which every kind reports by itself. */
   readonly events: readonly EventDraft[];
   /**
@@ -67,11 +67,11 @@ export function targetStatus<S extends NonNullable<TargetObject["status"]>>(
 const unplanned = { nextReconcileTime: undefined };
 
 function commonDrafts(object: TargetObject, conclusion: TargetConclusion): readonly ConditionDraft[] {
-  const { verdict, sameDesire } = conclusion;
+  const { verdict, next, sameDesire } = conclusion;
   const previous = object.status?.conditions;
   const generation = object.metadata.generation ?? 0;
   return [
-    ...summaryConditions({ verdict, previous, generation, ...(sameDesire === undefined ? {} : { sameDesire }) }),
+    ...summaryConditions({ verdict, next, previous, generation, ...(sameDesire === undefined ? {} : { sameDesire }) }),
     accepted(conclusion),
     claimed("InSync", conclusion.inSync, object, conclusion),
   ];

@@ -54,7 +54,7 @@ test.each([
     "a Secret that is missing",
     secretUnusable(title, { kind: "unusable", reason: "SecretNotFound", problem: 'Secret "x" does not exist' }, 1),
     "stalled/SecretNotFound",
-    [title, "does not exist", "within a minute"],
+    [title, "does not exist"],
   ],
   [
     "a Secret that may not be read, which may pass",

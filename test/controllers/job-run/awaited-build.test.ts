@@ -49,7 +49,7 @@ describe("a build that is under way", () => {
     });
     expect(message()).toBe(
       `Build b-1 of commit ${"b".repeat(12)} of service shop/builder is not over. The run is started as soon as the build has ` +
-        "succeeded. Checked every 10s to 5m.",
+        "succeeded. Polled every 10s to 5m.",
     );
     expect(story.remote.posts).toHaveLength(0);
     setBuilds(over("SUCCESS", "succeeded"));

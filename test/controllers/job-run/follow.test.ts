@@ -128,7 +128,7 @@ describe("a run that was aborted because activeDeadlineSeconds is over", () => {
     { sight: "failed", hasSentAbort: false, before: "RunActive", reason: "RunFailed" },
   ] as const)("$sight, sent $hasSentAbort, $before before: $reason", ({ sight, hasSentAbort, before, reason }) => {
     const given = situation();
-    const said = { type: "Ready", status: "Unknown", reason: before, message: "m" } as const;
+    const said = { type: "Succeeded", status: "Unknown", reason: before, message: "m" } as const;
     const conditions = [{ ...said, lastTransitionTime: "2026-01-01T00:00:00Z" }];
     const object = { ...given.object, status: { observedGeneration: 1, ...given.object.status, conditions } };
     const { verdict } = decideFollowed({ ...given, object }, sights[sight], { wish: "expired", hasSentAbort });

@@ -29,7 +29,7 @@ describe("a job without an image", () => {
     expect(story.summary()).toMatchObject({ Accepted: "False/RequestRejected", Started: "False/RequestRejected" });
     expect(message()).toBe(
       'Could not start a run of job "train": status 409, No deployment configured. The job has no image and no build. Give the job an ' +
-        "image or a build in Northflank, or create a run that sets spec.deployment. Next check in about 1m.",
+        "image or a build in Northflank, or create a run that sets spec.deployment. Next check in 1m.",
     );
   });
 

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { summaryConditions, type Verdict } from "../../../src/controllers/reconcile/ready-state.ts";
+import { followUp, summaryConditions, type Verdict } from "../../../src/controllers/reconcile/ready-state.ts";
+import type { Requeue } from "../../../src/controllers/reconcile/requeue.ts";
 import type { Condition } from "../../../src/kube/types.ts";
 import { mergeConditions } from "../../../src/runtime/conditions.ts";
 import { brokenPromises, type KstatusResult, kstatusOf } from "../../support/kstatus.ts";
@@ -19,7 +20,7 @@ function objectAfter(options: {
 }) {
   const { kind, previous = [], ...rest } = options;
   const verdict: Verdict = { kind, reason: "TheReason" as never, message: "What was seen." };
-  const drafts = summaryConditions({ verdict, previous, generation, ...rest });
+  const drafts = summaryConditions({ verdict, next: { kind: "never" }, previous, generation, ...rest });
   const conditions = mergeConditions({ previous, drafts, generation, now });
   return { metadata: { generation }, status: { observedGeneration: generation, conditions } };
 }
@@ -119,4 +120,33 @@ describe("the reading of kstatus", () => {
   test.each(Object.entries(cases))("%s", (_sentence, [object, expected]) => {
     expect(kstatusOf(object)).toBe(expected);
   });
+});
+
+const pause = { kind: "recheck", afterMs: 61_234 } as const;
+
+test.each<readonly [Verdict["kind"], Requeue, string | undefined]>([
+  ["stalled", { kind: "never" }, "No retry until the object changes."],
+  ["stalled", { ...pause, pause: { inMs: 3_600_000 } }, "Next check in 1h."],
+  ["stalled", { ...pause, pause: { withinMs: 60_000 } }, "Next check within 1m."],
+  ["stalled", { ...pause, pause: { everyMs: [60_000, 3_600_000] } }, "Polled every 1m to 1h."],
+  ["stalled", pause, undefined],
+  ["retrying", { kind: "backoff", notBeforeMs: 5_000 }, "Retrying with back-off."],
+  ["retrying", { ...pause, pause: { withinMs: 60_000 } }, "Retrying within 1m."],
+  ["waiting", { ...pause, pause: { inMs: 720_000 } }, "Retrying in 12m."],
+  ["waiting", { kind: "never" }, undefined],
+  ["progressing", { ...pause, pause: { everyMs: [10_000, 60_000] } }, "Polled every 10s to 1m."],
+  ["progressing", { kind: "never" }, undefined],
+  ["ready", { ...pause, pause: { inMs: 3_600_000 } }, undefined],
+  ["ready", { kind: "never" }, undefined],
+  ["suspended", { kind: "never" }, undefined],
+])("what is %s and goes on with %j is told to %s", (kind, next, sentence) => {
+  expect(followUp(kind, next)).toBe(sentence);
+});
+
+test("only conditions say what happens next, each of the summary the same", () => {
+  const verdict: Verdict = { kind: "stalled", reason: "TheReason" as never, message: "What was seen." };
+  const drafts = summaryConditions({ verdict, next: { kind: "never" }, previous: [], generation });
+  const message = "What was seen. No retry until the object changes.";
+  expect(drafts.map((draft) => draft.message)).toEqual([message, message]);
+  expect(verdict.message).toBe("What was seen.");
 });

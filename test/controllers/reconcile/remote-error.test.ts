@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { followUp } from "../../../src/controllers/reconcile/ready-state.ts";
 import { judgeRemoteError, type RemoteVerdict } from "../../../src/controllers/reconcile/remote-error.ts";
 import { type Denial, NorthflankError, type NorthflankErrorCode } from "../../../src/northflank/errors.ts";
 import { always } from "../../support/strict-fake.ts";
@@ -17,16 +18,20 @@ function judge(code: NorthflankErrorCode, options: { retryAfterMs?: number; fail
 
 type Row = readonly [RemoteVerdict["verdict"]["kind"], string, RemoteVerdict["failureClass"], RemoteVerdict["next"]];
 
-const hour = { kind: "recheck", afterMs: 3_600_000 } as const;
-const minute = { kind: "recheck", afterMs: 60_000 } as const;
+function probe(afterMs: number, inMs = afterMs) {
+  return { kind: "recheck", afterMs, pause: { inMs } } as const;
+}
+
+const hour = probe(3_600_000);
+const minute = probe(60_000);
 const backoff = { kind: "backoff", notBeforeMs: undefined } as const;
 
 const table: Readonly<Record<NorthflankErrorCode, Row>> = {
   quota_closed: ["waiting", "WaitingForQuota", undefined, minute],
-  rate_limited: ["waiting", "WaitingForQuota", undefined, { kind: "recheck", afterMs: 90_000 }],
-  unauthorized: ["stalled", "AuthenticationFailed", "Terminal", { kind: "recheck", afterMs: 1_000 }],
+  rate_limited: ["waiting", "WaitingForQuota", undefined, probe(90_000, 60_000)],
+  unauthorized: ["stalled", "AuthenticationFailed", "Terminal", probe(1_000)],
   forbidden: ["stalled", "PermissionDenied", "Terminal", hour],
-  not_found: ["stalled", "TargetNotFound", "Terminal", { kind: "recheck", afterMs: 15_000 }],
+  not_found: ["stalled", "TargetNotFound", "Terminal", probe(15_000)],
   gone: ["stalled", "TargetNotFound", "Terminal", hour],
   wrong_method: ["stalled", "RemoteMisconfigured", "Terminal", minute],
   rejected: ["stalled", "RequestRejected", "Terminal", hour],
@@ -51,21 +56,20 @@ describe.each(Object.entries(table))("%s", (code, [kind, reason, failureClass, n
     });
   });
 
-  test("says what was tried, what was seen and when it goes on", () => {
+  test("says what was tried and what was seen; when it is retried is data", () => {
     expect(judged.verdict.message).toMatch(/^Could not get service "api" of project "shop": the detail\. /);
-    expect(judged.verdict.message).toMatch(/in about \d+|with back-off/);
+    expect(judged.verdict.message).not.toMatch(/\bin \d|back-off|Next check/);
+    expect(followUp(judged.verdict.kind, judged.next)).toMatch(/ in \d+|with back-off/);
   });
 });
 
 test("a missing target is looked for after 15 s, then ever more rarely, at last every 5 minutes", () => {
   const pauses = [0, 1, 2, 3, 4, 5, 1_000].map((failures) => judge("not_found", { failures }).next);
-  expect(pauses).toEqual(
-    [15, 30, 60, 120, 240, 300, 300].map((seconds) => ({ kind: "recheck", afterMs: seconds * 1_000 })),
-  );
+  expect(pauses).toEqual([15, 30, 60, 120, 240, 300, 300].map((seconds) => probe(seconds * 1_000)));
 });
 
 test("a broken far end is probed rarely after a while, but at least hourly", () => {
-  expect(judge("protocol", { failures: 5 }).next).toEqual({ kind: "recheck", afterMs: 1_920_000 });
+  expect(judge("protocol", { failures: 5 }).next).toEqual(probe(1_920_000));
   expect(judge("protocol", { failures: 6 }).next).toEqual(hour);
 });
 
@@ -78,25 +82,19 @@ test.each<readonly [Denial | undefined, string, object]>([
   const error = new NorthflankError({ code: "forbidden", step: "start a run", detail: "no", denial, sent: true });
   const judged = judgeRemoteError({ error, failures: 0, random: always(0.5) });
   expect(judged.verdict).toMatchObject({ kind: "stalled", reason: "PermissionDenied" });
-  expect(judged.verdict.message).toContain(`Could not start a run: no. ${remedy} `);
+  expect(judged.verdict.message).toBe(`Could not start a run: no. ${remedy}`);
   expect(judged.next).toEqual(next);
 });
 
 test("slow probes are spread over ±20 %", () => {
-  expect(judge("forbidden", { draw: 0 }).next).toEqual({ kind: "recheck", afterMs: 2_880_000 });
-  expect(judge("forbidden", { draw: 1 }).next).toEqual({ kind: "recheck", afterMs: 4_320_000 });
+  expect(judge("forbidden", { draw: 0 }).next).toEqual(probe(2_880_000, 3_600_000));
+  expect(judge("forbidden", { draw: 1 }).next).toEqual(probe(4_320_000, 3_600_000));
 });
 
 test("what waits for quota comes back after the reset, spread over up to a minute, never before", () => {
-  expect(judge("rate_limited", { retryAfterMs: 1_800_000, draw: 0 }).next).toEqual({
-    kind: "recheck",
-    afterMs: 1_800_000,
-  });
-  expect(judge("rate_limited", { retryAfterMs: 1_800_000, draw: 1 }).next).toEqual({
-    kind: "recheck",
-    afterMs: 1_860_000,
-  });
-  expect(judge("rate_limited", { retryAfterMs: 30_000, draw: 1 }).next).toEqual({ kind: "recheck", afterMs: 60_000 });
+  expect(judge("rate_limited", { retryAfterMs: 1_800_000, draw: 0 }).next).toEqual(probe(1_800_000));
+  expect(judge("rate_limited", { retryAfterMs: 1_800_000, draw: 1 }).next).toEqual(probe(1_860_000, 1_800_000));
+  expect(judge("rate_limited", { retryAfterMs: 30_000, draw: 1 }).next).toEqual(probe(60_000, 30_000));
 });
 
 test("a server that says when to come back is not asked before", () => {

@@ -1,10 +1,10 @@
 import { expect, test } from "vitest";
-import { type NextPass, outcomeOf, passIn } from "../../../src/controllers/reconcile/requeue.ts";
+import { outcomeOf, type Requeue, requeueAfter } from "../../../src/controllers/reconcile/requeue.ts";
 import { ReconcileError } from "../../../src/runtime/outcome.ts";
 
 const facts = { priority: "follow", message: "RemoteUnavailable: no answer." } as const;
 
-test.each<readonly [NextPass, object]>([
+test.each<readonly [Requeue, object]>([
   [{ kind: "never" }, { kind: "settled" }],
   [
     { kind: "recheck", afterMs: 5 },
@@ -23,7 +23,7 @@ test.each<readonly [NextPass, object]>([
 });
 
 test("a look that is never due is none", () => {
-  expect([passIn(60_000), passIn(Number.POSITIVE_INFINITY)]).toEqual([
+  expect([requeueAfter(60_000), requeueAfter(Number.POSITIVE_INFINITY)]).toEqual([
     { kind: "recheck", afterMs: 60_000 },
     { kind: "never" },
   ]);
