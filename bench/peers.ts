@@ -49,7 +49,7 @@ export function operatorPeer(program: Program, environment: PeerEnvironment): Pe
     name: "operator",
     start: () =>
       started(args, { NODE_OPTIONS: program.nodeOptions }, async (lines) => {
-        const health = lines.map(parsed).find((line) => line.msg === "listening" && line.endpoint === "health");
+        const health = lines.map(parsed).find((line) => line.msg === "server listening" && line.endpoint === "health");
         if (health === undefined) return false;
         const answer = await fetch(`http://${health.address}/readyz`).catch(() => undefined);
         return answer?.ok === true;

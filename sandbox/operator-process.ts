@@ -104,7 +104,7 @@ export function superviseOperator(options: {
     });
   const addressOf = (endpoint: string) =>
     fromLog(`it served ${endpoint}`, (line) =>
-      line.msg === "listening" && line.endpoint === endpoint ? `http://${String(line.address)}` : undefined,
+      line.msg === "server listening" && line.endpoint === endpoint ? `http://${String(line.address)}` : undefined,
     );
 
   const pid = child.pid;

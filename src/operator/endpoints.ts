@@ -43,7 +43,7 @@ export async function startEndpoints(deps: EndpointsDeps): Promise<AsyncDisposab
     const onError = (err: unknown) => log.error({ err, endpoint }, "failed to serve request");
     const server = await startHttpServer({ ...address, routes, onError, clock: deps.clock });
     servers.push(server);
-    log.info({ endpoint, address: server.address }, "listening");
+    log.info({ endpoint, address: server.address }, "server listening");
   };
   await serve("health", config.healthBindAddress, {
     "/healthz": () => ({ status: 200, body: "ok\n" }),

@@ -136,7 +136,7 @@ export async function runOperator(options: OperatorOptions): Promise<0 | 1 | 2> 
     log,
   };
   await using _endpoints = await startEndpoints(served);
-  log.info({ version, namespaces: config.watchNamespaces, leaderElect: config.leaderElect }, "starting");
+  log.info({ version, namespaces: config.watchNamespaces, leaderElect: config.leaderElect }, "starting operator");
   const over = new AbortController();
   // After the start, not in its way.
   const settled = Promise.all(allCaches.map((cache) => cache.whenSettled(over.signal)));
@@ -144,7 +144,7 @@ export async function runOperator(options: OperatorOptions): Promise<0 | 1 | 2> 
   const end = await manager.run(stop);
   over.abort(new Error("the operator has ended"));
   await schemas;
-  log.info({ reason: end }, "ended");
+  log.info({ reason: end }, "operator ended");
   return end === "stopped" ? 0 : 1;
 }
 

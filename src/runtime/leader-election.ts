@@ -304,7 +304,7 @@ export class LeaderElection implements Leadership {
   }
 
   #announceLeading(): void {
-    this.#log.info({}, "leading");
+    this.#log.info({}, "acquired leadership");
     this.#options.observer?.leading(true);
     for (const onAcquired of this.#acquired) onAcquired();
   }

@@ -220,7 +220,7 @@ class StartProgress {
 async function stop(options: ManagerOptions, graceMs: number): Promise<void> {
   const { caches, controllers, leadership, clock, log } = options;
   const passesMs = graceMs * (1 - reservedShare);
-  log.info({ graceMs }, "stopping");
+  log.info({ graceMs }, "shutting down");
   const passes = deadline(clock, passesMs, "shutdown left no more time for reconciles");
   const all = deadline(clock, graceMs, "grace period is over");
   const step = async (name: string, work: Promise<unknown> | undefined): Promise<void> => {
@@ -238,7 +238,7 @@ async function stop(options: ManagerOptions, graceMs: number): Promise<void> {
   await step("caches", Promise.all(caches.map((cache) => cache.stop())));
   await step("leadership", leadership.release());
   all.cancel();
-  log.info({}, "stopped");
+  log.info({}, "shutdown finished");
 }
 
 function stoppingCheck(stopping: AbortSignal): Check {

@@ -41,7 +41,7 @@ function told({ operator }: Scenario, message: string): readonly string[] {
 }
 
 async function readiness({ operator }: Scenario): Promise<{ readonly status: number; readonly text: string }> {
-  const line = operator.log.find(({ msg, endpoint }) => msg === "listening" && endpoint === "health");
+  const line = operator.log.find(({ msg, endpoint }) => msg === "server listening" && endpoint === "health");
   const answer = await fetch(`http://${String(line?.address)}/readyz?verbose`);
   return { status: answer.status, text: await answer.text() };
 }

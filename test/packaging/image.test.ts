@@ -200,7 +200,7 @@ describe("its program", () => {
     for await (const line of createInterface(child.stdout)) {
       lines.push(line);
       const { msg, endpoint, address } = JSON.parse(line);
-      if (msg === "listening" && endpoint === "health") {
+      if (msg === "server listening" && endpoint === "health") {
         await untilReady(`http://${address}/readyz`);
         child.kill("SIGTERM");
       }
