@@ -75,16 +75,15 @@ export const flagsOfImport: readonly Flag<unknown>[] = [...Object.values(ownFlag
 
 const usage = `usage: northflank-operator import --project ID [FLAGS]
 
-Reads a project of Northflank and prints manifests that declare what is there: one NorthflankConnection, for each
-service with an image or a build a NorthflankDeployment, and for each job a NorthflankJob with its settings. Values of
-secrets are never printed. What cannot be declared is listed at the end, as comments with the reason. Nothing is changed
-at Northflank.
+Reads a Northflank project and prints manifests for it: one NorthflankConnection, a NorthflankDeployment for each service
+with an image or a build, and a NorthflankJob with its settings for each job. It changes nothing at Northflank and never
+prints values of secrets. What cannot be declared is listed at the end as comments, with the reason.
 
 ${remoteHelp}
 
 ${describe(flagsOfImport)}
 
-exit codes: 0 done, 1 something could not be read, or was asked for and cannot be declared, 2 wrong usage
+exit codes: 0 done, 1 something could not be read or declared, 2 wrong usage
 `;
 
 /** `northflank-operator import`: prints manifests for what a project has. */
@@ -244,16 +243,16 @@ function connectionOf({ connectionName }: Asked, { teamId, apiUrl }: RemoteSetti
       ...(baseUrl !== defaultApiUrl && { apiURL: baseUrl }),
     },
   };
-  const note = `The account. Its token stays out of Git: put it into the Secret that is named here.
+  const note = `The account. Keep its token out of Git: store it in the Secret that is named here.
   kubectl create secret generic ${tokenSecret} --from-literal=token=YOUR_TOKEN
-Leave this document out where the namespace has a connection of this name already.`;
+Leave this document out if the namespace already has a connection of this name.`;
   return { kind: "manifest", manifest, notes: [note] };
 }
 
 function headOf({ projectId, isObserved }: Asked): string {
   const effect = isObserved
-    ? "The objects only look (managementPolicy: Observe); take that line out to have the declaration kept up."
-    : "Applied as it is, it changes nothing at Northflank; what is edited here is changed there.";
+    ? "The objects only report drift (managementPolicy: Observe). Remove that line from an object to manage its target."
+    : "Applying it as it is changes nothing at Northflank. What is edited here is changed there.";
   return `Project "${projectId}" of Northflank, as it was when this was imported.
 ${effect}
   northflank-operator validate FILE    checks the file

@@ -43,7 +43,7 @@ const ownFlags = {
   },
   connection: flag("connection", "a,b", undefined, names, "only objects of these connections; by default all"),
   ignoreRuns: switchFlag("ignore-runs", "do not exit with 3 for runs that would start"),
-  allowEmpty: switchFlag("allow-empty", "exit with 0 when no manifest is of this operator"),
+  allowEmpty: switchFlag("allow-empty", "exit with 0 if the input has no manifest of this operator"),
 } as const;
 
 /** The flags of `plan`, for its help and the reference. */
@@ -51,10 +51,10 @@ export const flagsOfPlan: readonly Flag<unknown>[] = [...Object.values(ownFlags)
 
 const usage = `usage: northflank-operator plan FILES|DIRS|- [FLAGS]
 
-Shows what applying manifests would change at Northflank, field by field, without a cluster: with what the operator
-itself reads and decides. Nothing is changed. Objects are taken as new to the cluster; what Northflank does not tell, or
-the files do not hold, is named and not compared. The token stands for that of every connection; with several accounts,
-plan them one by one (--connection).
+Shows what applying manifests would change at Northflank, field by field. It needs no cluster and changes nothing: it
+reads and decides with the code of the operator. Objects are assumed to be new to the cluster. What Northflank does not
+return, or the files do not contain, is named and not compared. The token is used for every connection; with several
+accounts, plan one at a time (--connection).
 
 ${remoteHelp}
 

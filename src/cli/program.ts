@@ -63,7 +63,7 @@ usage: northflank-operator COMMAND
   crds       print the CustomResourceDefinitions
   version    print the version
 
-exit codes: 0 done, 1 the check failed, 2 wrong usage or configuration; of plan also 3, something would change
+exit codes: 0 done, 1 the check failed, 2 wrong usage or configuration, 3 (plan only) something would change
 `;
 
 async function runOperator({ args, env, io, commands }: ProgramInput): Promise<ExitCode> {
@@ -72,8 +72,8 @@ async function runOperator({ args, env, io, commands }: ProgramInput): Promise<E
     case "help":
       io.out(`usage: northflank-operator run [FLAGS]
 
-Each flag has a variable of the same name: --api-url is NORTHFLANK_OPERATOR_API_URL. A flag wins. The operator-wide
-token may also be given as NORTHFLANK_API_TOKEN.
+Each flag can be set by an environment variable: --api-url by NORTHFLANK_OPERATOR_API_URL. A flag takes precedence.
+The operator-wide token can also be set by NORTHFLANK_API_TOKEN.
 
 ${describeFlags()}
 `);

@@ -43,7 +43,7 @@ export const remoteFlags = {
     text,
     `file with the API token; by default it is read from ${tokenVariable}`,
   ),
-  teamId: flag("team-id", "ID", undefined, teamId, "team ID, where the token belongs to an organization"),
+  teamId: flag("team-id", "ID", undefined, teamId, "team ID; required if the token belongs to an organization"),
   apiUrl: flag("api-url", "URL", defaultApiUrl, apiUrl, "Northflank API URL"),
   allowedApiHosts: flag(
     "allowed-api-hosts",
@@ -58,8 +58,8 @@ export const remoteFlags = {
 } as const;
 
 /** Text about the token and the variables, for the help. */
-export const remoteHelp = `Each flag has a variable of the same name: --api-url is NORTHFLANK_OPERATOR_API_URL. A flag wins. The token is read from
---token-file or from ${tokenVariable}, and never from an argument.`;
+export const remoteHelp = `Each flag can be set by an environment variable: --api-url by NORTHFLANK_OPERATOR_API_URL. A flag takes precedence. The
+token is read from --token-file or ${tokenVariable}, never from an argument.`;
 
 export type RemoteResult =
   | { readonly kind: "settings"; readonly settings: RemoteSettings }

@@ -15,13 +15,13 @@ import { plainLine } from "./printable.ts";
 
 const usage = `usage: northflank-operator validate FILES|DIRS|- [--output text|json|github] [--allow-empty]
 
-Checks manifests offline, as "kubectl apply --validate=strict" and the API server would. YAML and JSON, many documents
-in a file, lists. "-" is standard input. Documents of other API groups are skipped; input that has no others is refused.
+Checks manifests offline, as "kubectl apply --validate=strict" and the API server would: YAML or JSON, several documents
+in a file, lists. "-" is standard input. Documents of other API groups are skipped.
 
   --output F     text|json|github; -o for short (default text)
-  --allow-empty  exit with 0 when no manifest is of this operator
+  --allow-empty  exit with 0 if the input has no manifest of this operator
 
-exit codes: 0 all good, 1 a manifest is bad, 2 wrong usage, a file that cannot be read, or no manifest of this operator
+exit codes: 0 all manifests are valid, 1 a manifest is not valid, 2 wrong usage, a file that cannot be read, or no manifest of this operator
 `;
 
 /** `northflank-operator validate`: judges the manifests of files, folders and standard input. */
@@ -238,7 +238,7 @@ function firstOf<T>(problems: readonly T[], root: Path = []): readonly (T | Prob
   const message = `has ${rest} more problems`;
   return [
     ...problems.slice(0, mostProblems),
-    problem({ path: root, rule: "more", message, remedy: "mend these first" }),
+    problem({ path: root, rule: "more", message, remedy: "fix these first" }),
   ];
 }
 

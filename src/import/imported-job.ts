@@ -22,9 +22,12 @@ export function importJob(
   for (const [name, value] of flattened(view)) {
     const [problem] = judge(manifestOf(target, { [name]: value }));
     if (problem === undefined) declared.set(name, value);
-    else refused.push(`The setting ${name} is left out, because a manifest cannot have it: ${formatProblem(problem)}.`);
+    else
+      refused.push(
+        `The setting ${name} is left out, because it is not valid in a manifest: ${formatProblem(problem)}.`,
+      );
   }
-  if (declared.size === 0) return { kind: "left-out", reason: "Northflank tells none of its settings" };
+  if (declared.size === 0) return { kind: "left-out", reason: "Northflank returns none of its settings" };
   const notes = [...refused, secretsNote(target.name)];
   return { kind: "manifest", manifest: manifestOf(target, Object.fromEntries(declared)), notes };
 }

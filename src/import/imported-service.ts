@@ -75,14 +75,14 @@ function sourceOf(service: ServiceView): Source {
   if (service.external !== undefined) return externalSource(service, service.external);
   if (service.internal !== undefined) return internalSource(service, service.internal);
   return service.serviceType === "combined"
-    ? none("it is a combined service, and Northflank tells no source of it that could be declared")
+    ? none("it is a combined service, and Northflank returns no source that can be declared")
     : none("it has neither an image nor a build");
 }
 
 function externalSource(service: ServiceView, external: NonNullable<ServiceView["external"]>): Source {
   if (service.serviceType === "combined") return none("it is a combined service, which takes no external image");
   const remote = remoteImageOf(service);
-  if (remote === undefined) return none("Northflank does not tell its image");
+  if (remote === undefined) return none("Northflank does not return its image");
   const { credentials } = external;
   const image = declarableImage(remote);
   const withImage = (imagePath: string, more: { readonly notes: readonly string[]; readonly missing?: string }) => ({
@@ -95,7 +95,7 @@ function externalSource(service: ServiceView, external: NonNullable<ServiceView[
     case "image":
       return withImage(image.text, { notes: hostNotes(image) });
     case "host-unknown": {
-      const missing = "Northflank does not tell the registry host of its image: write it in place of REGISTRY";
+      const missing = "Northflank does not return the registry host of its image: replace REGISTRY with it";
       return withImage(`REGISTRY/${image.path}`, { notes: [], missing });
     }
     case "problem":
@@ -106,13 +106,13 @@ function externalSource(service: ServiceView, external: NonNullable<ServiceView[
 }
 
 function hostNotes({ isHostInferred }: DeclarableImage & { readonly kind: "image" }): readonly string[] {
-  return isHostInferred ? ["Northflank tells the registry but not its host: see that it is the right one."] : [];
+  return isHostInferred ? ["Northflank returns the registry without its host: check that the host is right."] : [];
 }
 
 function credentialNotes({ credentials, isPrivate }: NonNullable<ServiceView["external"]>): readonly string[] {
   if (isPrivate !== true || credentials !== undefined) return [];
   return [
-    "The image is private, and Northflank does not tell with which credentials it is pulled: add their id as " +
+    "The image is private, and Northflank does not return its credentials: add their ID as " +
       "deployment.external.credentials before the image is changed.",
   ];
 }
@@ -123,7 +123,7 @@ function internalSource(service: ServiceView, internal: NonNullable<ServiceView[
   // A commit says more than a build of it, and the two together were refused to others.
   const version = buildSHA === undefined ? { buildId } : { buildSHA };
   const body = Object.entries({ id: isOwn ? undefined : id, branch, ...version }).filter(([, value]) => value);
-  if (body.length === 0) return none("Northflank tells nothing of its build that could be declared");
+  if (body.length === 0) return none("Northflank returns nothing of its build that can be declared");
   return { kind: "source", body: { internal: Object.fromEntries(body) }, notes: [] };
 }
 

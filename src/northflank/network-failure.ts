@@ -74,13 +74,13 @@ const codes: Readonly<Record<string, { readonly code: NorthflankErrorCode; reado
   UND_ERR_BODY_TIMEOUT: timeout("the answer stopped in the middle"),
   UND_ERR_CONNECT_TIMEOUT: unreachable("no connection in time"),
   UND_ERR_HEADERS_OVERFLOW: { code: "protocol", detail: "the headers of the answer are too long" },
-  UND_ERR_RES_CONTENT_LENGTH_MISMATCH: { code: "protocol", detail: "the answer has not the length it claims" },
-  ENOTFOUND: unreachable("the host name is not known"),
-  EAI_AGAIN: unreachable("the host name could not be looked up"),
+  UND_ERR_RES_CONTENT_LENGTH_MISMATCH: { code: "protocol", detail: "the answer is not as long as its Content-Length" },
+  ENOTFOUND: unreachable("the host name does not exist"),
+  EAI_AGAIN: unreachable("the host name could not be resolved"),
   ECONNREFUSED: unreachable("the connection was refused"),
   EHOSTUNREACH: unreachable("the host cannot be reached"),
   ENETUNREACH: unreachable("the network cannot be reached"),
-  EPROTO: { code: "tls", detail: "the far end does not speak TLS as we do" },
+  EPROTO: { code: "tls", detail: "the TLS handshake failed" },
 };
 
 /** The code of an error, its cause, or the first of several attempts (IPv4 and IPv6); `unknown` without any. */

@@ -31,7 +31,7 @@ export function planJob(object: NorthflankJob, observation: Observation, decisio
     case "rest":
       return decision.kind === "conclude"
         ? failure(toldOf(decision.conclusion.verdict))
-        : failure("the controller did not look at the job");
+        : failure("the job was not read");
     case "seen":
       return planSeen(object, observation, decision);
     default:
@@ -67,7 +67,7 @@ function untoldNotes(unsent: readonly Difference[]): readonly string[] {
   const names = paths.slice(0, mostNames).map((path) => `settings.${path}`);
   const more = paths.length > mostNames ? ` and ${paths.length - mostNames} more` : "";
   return [
-    `${names.join(", ")}${more} cannot be compared: Northflank does not tell them. An object that is new to the cluster ` +
+    `${names.join(", ")}${more} cannot be compared: Northflank does not return them. An object that is new to the cluster ` +
       "sends them.",
   ];
 }

@@ -53,7 +53,7 @@ export function planDeployment(object: NorthflankDeployment, observation: Observ
     case "conclude":
       return planConclusion(object, observation, decision.conclusion);
     case "rest":
-      return failure("the controller did not look at the target");
+      return failure("the target was not read");
     default:
       return assertNever(decision, "decision");
   }
@@ -164,5 +164,5 @@ function lastingNotes(object: NorthflankDeployment, observation: Observation): r
 function untoldNotes(observation: Observation): readonly string[] {
   if (observation.kind !== "seen") return [];
   const { untold, hidden } = compare(observation.desire, observation.service);
-  return [...untold, ...hidden].map(({ path }) => `${path} cannot be compared: Northflank does not tell it.`);
+  return [...untold, ...hidden].map(({ path }) => `${path} cannot be compared: Northflank does not return it.`);
 }

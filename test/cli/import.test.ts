@@ -52,7 +52,7 @@ describe("an import", () => {
       deployment: { external: { imagePath: "ghcr.io/acme/api:1.4.1" } },
     });
     expect(out).toContain('# service "builder": it is a build service, which deploys nothing.');
-    expect(out).toContain('# service "storefront": it is a combined service, and Northflank tells no source of it');
+    expect(out).toContain('# service "storefront": it is a combined service, and Northflank returns no source');
     expect(err).toContain("5 manifests printed, 2 left out. 7 requests to Northflank; 993 of 1000 left in this hour.");
   });
 

@@ -306,7 +306,7 @@ describe("a plan", () => {
     expect(code).toBe(0);
     expect(objects[0]).toMatchObject({
       result: "same",
-      notes: ["deployment.external.credentials cannot be compared: Northflank does not tell it."],
+      notes: ["deployment.external.credentials cannot be compared: Northflank does not return it."],
     });
   });
 

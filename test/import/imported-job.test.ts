@@ -44,7 +44,7 @@ describe("what a job declares", () => {
     const { settings, notes } = imported({ disabledCI: true, billing: { deploymentPlan: "x y" } });
     expect(settings).toEqual({ disabledCI: true });
     expect(notes[0]).toMatch(
-      /^The setting billing is left out, because a manifest cannot have it: spec\.settings\.billing/,
+      /^The setting billing is left out, because it is not valid in a manifest: spec\.settings\.billing/,
     );
   });
 
@@ -61,6 +61,6 @@ describe("what a job declares", () => {
   });
 
   test("is left out when nothing of it is told", () => {
-    expect(imported({}).result).toEqual({ kind: "left-out", reason: "Northflank tells none of its settings" });
+    expect(imported({}).result).toEqual({ kind: "left-out", reason: "Northflank returns none of its settings" });
   });
 });

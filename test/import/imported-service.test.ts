@@ -91,10 +91,10 @@ describe("what a service declares", () => {
     ["a service without a source", {}, {}, /neither an image nor a build/],
     ["a combined service without a source", {}, { serviceType: "combined" }, /combined service/],
     ["an image of a combined service", external("a/b:1"), { serviceType: "combined" }, /takes no external/],
-    ["an image that is not told", { external: {} }, {}, /does not tell its image/],
+    ["an image that is not told", { external: {} }, {}, /does not return its image/],
     ["an image that is none", external("A B:1"), {}, /its image holds a blank/],
     ["a port with a digest", external(`a.b:5000/c@${digest}`), {}, /its image has/],
-    ["a build of which nothing is told", { internal: {} }, {}, /tells nothing of its build/],
+    ["a build of which nothing is told", { internal: {} }, {}, /returns nothing of its build/],
   ])("leaves out %s, with the reason", (_what, deployment, more, reason) => {
     expect(imported(deployment, more)).toEqual({ kind: "left-out", reason: expect.stringMatching(reason) });
   });
@@ -106,7 +106,7 @@ describe("what a service declares", () => {
 
   test.each<[string, object, object, RegExp]>([
     ["a private image without its credentials", older("a/b:1", "github", { privateImage: true }), {}, /credentials/],
-    ["a host that was inferred", older("acme/api:1", "github"), {}, /see that it is the right one/],
+    ["a host that was inferred", older("acme/api:1", "github"), {}, /check that the host is right/],
     ["a paused service", external("a/b:1"), { servicePaused: true }, /paused/],
     [
       "a commit beside continuous deployment",

@@ -55,9 +55,9 @@ describe("networkFailure", () => {
   });
 
   test.each([
-    ["api.example", "no connection to api.example: the host name is not known (ENOTFOUND)"],
-    ["proxy.example", 'no connection to api.example: the host name is not known, "proxy.example" (ENOTFOUND)'],
-    ["canary\u001b[2J", "no connection to api.example: the host name is not known (ENOTFOUND)"],
+    ["api.example", "no connection to api.example: the host name does not exist (ENOTFOUND)"],
+    ["proxy.example", 'no connection to api.example: the host name does not exist, "proxy.example" (ENOTFOUND)'],
+    ["canary\u001b[2J", "no connection to api.example: the host name does not exist (ENOTFOUND)"],
   ])("names the host that could not be looked up: %s", (hostname, detail) => {
     const error = Object.assign(withCode("ENOTFOUND"), { hostname });
     expect(networkFailure(error, { host, isSent: false }).detail).toBe(detail);
