@@ -37,7 +37,7 @@ export function referencePages(): readonly GeneratedFile[] {
 function index(): string {
   return page(
     "# Reference",
-    "Every field, call, reason, metric and flag. What is in this folder is written from the source, but for the last two pages.",
+    "Every field, call, reason, metric and flag. All pages but the last two are generated from the source.",
     "## Kinds",
     list(kinds.map((kind) => `[${kind.type.kind}](${kindPageName(kind)}): ${prose(kind.description)}`)),
     "## Beside the fields",
@@ -47,27 +47,27 @@ function index(): string {
         [
           code(reconcileRequestedAt),
           "annotation of every kind",
-          "a new value asks for a reconcile now; it is echoed in `status.lastHandledReconcileAt` once Northflank has answered, or where nothing can be asked",
+          "a new value requests a reconcile; it is copied to `status.lastHandledReconcileAt` once Northflank has answered, or if no request is possible",
         ],
         [
           code(fluxRequestedAt),
           "annotation of every kind",
-          "the same, as Flux writes it; of the two the later time counts",
+          "the same, as Flux writes it; of the two, the later time counts",
         ],
         [
           code(resolveStart),
           "annotation of NorthflankJobRun",
-          "what to do about a start whose outcome stayed unknown: the id of the run, `retry` or `fail`; with `@` and anything behind it to say it again",
+          "what to do about a start whose outcome is unknown: the ID of the run, `retry` or `fail`; to repeat a decision, append `@` and any text",
         ],
         [
           code(startedRun),
           "annotation of NorthflankJobRun",
-          "its last start, written by the operator: an object that comes back without its status does not run again; take it away to run the job for a copy",
+          "the last start, written by the operator: an object that is restored without its status does not run again; remove it to run the job for a copy",
         ],
         [
           code(runFinalizer),
           "finalizer of NorthflankJobRun",
-          "there while a run with `deletionPolicy: Abort` is active",
+          "present while a run with `deletionPolicy: Abort` is active",
         ],
       ],
     ),
@@ -86,12 +86,12 @@ function callsPage(): string {
   const calls = Object.keys(northflankCalls) as NorthflankCall[];
   return page(
     "# Calls to Northflank",
-    "Every call spends one request of the account's hourly quota. With `spec.teamId` of the connection, `/v1/teams/{team}/projects` stands in place of `/v1/projects`. The token goes along as `Authorization: Bearer`, and to the hosts of `--allowed-api-hosts` only.",
+    "Each call takes one request of the account's hourly quota. If the connection has `spec.teamId`, the path begins with `/v1/teams/{team}/projects` instead of `/v1/projects`. The token is sent as `Authorization: Bearer`, only to the hosts of `--allowed-api-hosts`.",
     "## What a token needs",
-    "Give the role of the token the permissions of the kinds that use it, and no others. The first column is how the user interface of Northflank words them; the second is how the API names them in its answers, in `status.missingPermissions` of a NorthflankConnection, and in the messages of objects.",
+    "Give the role of the token the permissions of the kinds that use it, and no others. The first column is how the user interface of Northflank words them; the second is how the API names them in its responses, in `status.missingPermissions` of a NorthflankConnection, and in the messages of objects.",
     table(["permission", "as the API names it", ...tokenUses], permissionRows(calls)),
-    "`write`: not needed under `managementPolicy: Observe`. `no`: not needed. A call without its permission gets 401, and Northflank names the permission: the object is `PermissionDenied` until the role is changed; other objects go on.",
-    "A role can be limited to projects. Where Northflank reports that (`status.projectRestrictions`), an object of another project is `ProjectNotAllowed`, and nothing is sent for it.",
+    "`write`: not needed under `managementPolicy: Observe`. `no`: not needed. A call without its permission gets 401, and Northflank names the permission: the object is `PermissionDenied` until the role is changed; other objects are not affected.",
+    "A role can be limited to projects. If Northflank reports that (`status.projectRestrictions`), an object of another project is `ProjectNotAllowed`, and nothing is sent for it.",
     ...calls.flatMap((call) => [
       `## ${call}`,
       code(northflankCalls[call].request),
@@ -154,13 +154,13 @@ function reasonsPage(): string {
   const words = Object.entries(reasons).sort(([left], [right]) => (left < right ? -1 : 1));
   return page(
     "# Reasons and Events",
-    "The words that `reason` of a condition or an Event can be. The list is closed, and words keep their meaning: match them in alerts and scripts, not the messages.",
+    "Every value of `reason` in conditions and Events. The list is closed, and values keep their meaning: match them in alerts and scripts, not the messages.",
     table(
       ["reason", "meaning"],
       words.map(([word, meaning]) => [code(word), prose(meaning)]),
     ),
     "## Events",
-    "Written after the status they belong to. Repeats are counted in a series. Each passage to `Stalled` is a Warning with the reason of the condition; the others are these.",
+    "Events are written after the status update they belong to. Repeats are counted in a series. When an object becomes `Stalled`, a Warning with the reason of the condition is written. The others are:",
     table(
       ["type", "reason", "when"],
       [
@@ -177,7 +177,7 @@ function metricsPage(): string {
   const ours = metrics.filter(({ name }) => !/^(nodejs|process)_/.test(name));
   return page(
     "# Metrics",
-    "Served at `/metrics` of `--metrics-bind-address`. Names of controller-runtime and client-go are kept where they exist. Labels are closed sets; names of objects are labels of the expiry of tokens only. Besides these there are the usual `nodejs_*` and `process_*` of the process.",
+    "Served at `/metrics` of `--metrics-bind-address`. Metrics that controller-runtime and client-go have too keep those names. Labels are closed sets; only the token expiry metric has names of objects. The usual `nodejs_*` and `process_*` metrics are served too.",
     table(
       ["metric", "type", "labels", "meaning"],
       ours
@@ -201,7 +201,7 @@ function labelsOf(metric: object): readonly string[] {
 function flagsPage(): string {
   return page(
     "# Flags",
-    "Each flag has a variable of the same name; a flag wins. Durations are written like `15s` or `1h30m`. All problems of a configuration are reported together, and the exit code is 2.",
+    "Each flag can be set by an environment variable; a flag takes precedence. Durations are written like `15s` or `1h30m`. All problems of a configuration are reported together, and the exit code is 2.",
     "## northflank-operator run",
     flagTable(flagsOfRun()),
     "## northflank-operator import",

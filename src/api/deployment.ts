@@ -316,7 +316,7 @@ export const deploymentStatus = {
         time: time("When its rollout was first seen complete."),
         deployment: {
           type: "object",
-          description: "What would be sent to put it back.",
+          description: "What would be sent to restore it.",
           properties: { external, internal, docker, buildpack },
         },
       },

@@ -160,7 +160,7 @@ export const jobStatus = {
           minimum: 0,
           description: "metadata.generation that no longer names them.",
         },
-        time: time("When they were let go."),
+        time: time("When they became unmanaged."),
         settings: {
           type: "array",
           maxItems: 100,

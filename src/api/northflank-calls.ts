@@ -43,21 +43,21 @@ export const northflankCalls = {
   },
   "get service": {
     request: "GET /v1/projects/{project}/services/{service}",
-    when: "At every look at a NorthflankDeployment: what the service has, and how its rollout is. Also by the command import.",
+    when: "At every reconcile of a NorthflankDeployment: source and rollout of the service. Also by the command import.",
     ...readServices,
     usedBy: [ofService, "import"],
   },
   "list services": {
     request: "GET /v1/projects/{project}/services",
     when:
-      "Before a change to a certain build, where get service does not tell whether continuous deployment is on; not with " +
+      "Before a change to a fixed build, if get service does not return whether continuous deployment is enabled; not with " +
       "continuousDeployment Ignore. Also by the command import.",
     ...readServices,
     usedBy: [ofService, "import"],
   },
   "get service build": {
     request: "GET /v1/projects/{project}/services/{service}/build/{build}",
-    when: "Before a certain build of a service is deployed, and while a NorthflankDeployment waits for that build.",
+    when: "Before a fixed build of a service is deployed, and while a NorthflankDeployment waits for that build.",
     ...readServices,
     usedBy: [ofService, ofJob, "NorthflankJobRun"],
     without: unseenBuild,
@@ -123,16 +123,16 @@ export const northflankCalls = {
   },
   "get job deployment": {
     request: "GET /v1/projects/{project}/jobs/{job}/deployment",
-    when: "At every look at a NorthflankDeployment with a jobId: the source of the job. Northflank has deprecated it.",
+    when: "At every reconcile of a NorthflankDeployment with a jobId: the source of the job. Northflank has deprecated it.",
     ...readJobs,
     usedBy: [ofJob],
   },
   "get job": {
     request: "GET /v1/projects/{project}/jobs/{job}",
     when:
-      "Where the settings of a job matter to a NorthflankDeployment: before a write, where docker or buildpack is declared, " +
-      "and to tell a job that is missing from a deprecated call that is gone. At every look at a NorthflankJob. For a " +
-      "NorthflankJobRun whose run, or whose start without an answer, is not found: whether the job was created again since. Also by the command import.",
+      "At every reconcile of a NorthflankJob. For a NorthflankDeployment: before a write, if docker or buildpack is declared, " +
+      "and to distinguish a missing job from a removed API route. For a NorthflankJobRun whose run, or whose start without " +
+      "a response, is not found: whether the job was created again since. Also by the command import.",
     ...readJobs,
     usedBy: [ofJob, "NorthflankJob", "NorthflankJobRun", "import"],
   },

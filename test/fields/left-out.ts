@@ -81,7 +81,7 @@ export const narrower: readonly Narrower[] = [
     value: "a port and neither tag nor digest: `registry.example.com:5000/app`",
     body: image("registry.example.com:5000/app"),
     rule: "tag-or-digest",
-    reason: "it passes only because the documented pattern takes the port for a tag; add the tag",
+    reason: "it is accepted only because the documented pattern takes the port for a tag; add the tag",
   },
   {
     call: "update service deployment",
@@ -145,7 +145,7 @@ export const narrower: readonly Narrower[] = [
     value: "anything but letters, digits and hyphens",
     body: { internal: { buildId: "a/b" } },
     rule: "pattern",
-    reason: "builds are named like joyous-view-6290, and the id goes into a path when the build is looked at",
+    reason: "builds are named like joyous-view-6290, and the ID becomes part of the path when the build is read",
   },
   {
     call: "update service deployment",
@@ -219,7 +219,7 @@ export const narrower: readonly Narrower[] = [
     value: "a file without `data` (also dockerSecretMounts)",
     body: file({ encoding: "utf-8" }),
     rule: "required",
-    reason: 'nobody knows what Northflank would write; an empty file is `data: ""`',
+    reason: 'not documented what Northflank would write; an empty file is `data: ""`',
   },
   {
     call: "run job",
@@ -227,7 +227,7 @@ export const narrower: readonly Narrower[] = [
     value: "`data` that is no base64",
     body: file({ data: "hello world" }),
     rule: "pattern",
-    reason: "Northflank would store what nobody meant",
+    reason: "Northflank would store unintended bytes",
   },
   {
     call: "run job",
@@ -259,7 +259,7 @@ export const narrower: readonly Narrower[] = [
     value: "what has neither five fields nor a name: `12345`",
     body: { settings: { cron: { schedule: "12345" } } },
     rule: "pattern",
-    reason: "it passes only because the documented pattern is not anchored",
+    reason: "it is accepted only because the documented pattern is not anchored",
   },
   {
     call: "patch manual job",
