@@ -92,7 +92,6 @@ const stillToReword: Readonly<Record<string, number>> = {
   "docs/release.md": 2,
   "docs/troubleshooting.md": 1,
   "docs/reference": 7,
-  examples: 10,
   deploy: 7,
 };
 
