@@ -76,7 +76,7 @@ annotations:
 {{- end -}}
 {{- end -}}
 
-{{/* A digest alone is enough; the tag of this version is then left out, because nobody would check it. */}}
+{{/* A digest alone is enough; the tag of this version is then left out, because it would not be checked. */}}
 {{- define "northflank-operator.image" -}}
 {{- with .Values.image -}}
 {{- .repository -}}
@@ -257,7 +257,7 @@ memory where many objects are kept. One helper thread of V8 instead of four: the
 - apiGroups: [northflank-operator.io]
   resources: [northflankjobruns]
   verbs: [patch, delete]
-# Tokens and values that objects refer to, by name: without list and watch nobody can go through them all.
+# Tokens and values that objects refer to, by name. Without list and watch, the operator cannot enumerate them.
 - apiGroups: [""]
   resources: [secrets, configmaps]
   verbs: [get]

@@ -24,7 +24,7 @@
 {{- $warnings = append $warnings (printf "An operator in namespace %s has permissions in all namespaces, too: both act on every object, and both start every run. Set flags.watchNamespaces or flags.watchLabelSelector in both so that no object belongs to both, or remove one of them." .) -}}
 {{- end -}}
 {{- if has "*" .Values.flags.defaultTokenNamespaces -}}
-{{- $warnings = append $warnings "flags.defaultTokenNamespaces is *: everybody who may create objects in any namespace uses the operator-wide token." -}}
+{{- $warnings = append $warnings "flags.defaultTokenNamespaces is *: every user who may create objects in any namespace can use the operator-wide token." -}}
 {{- end -}}
 {{- if and $settings.defaultTokenFile (not .Values.flags.defaultTokenNamespaces) -}}
 {{- $warnings = append $warnings "flags.defaultTokenFile is set and flags.defaultTokenNamespaces is empty: no namespace may use the token." -}}
