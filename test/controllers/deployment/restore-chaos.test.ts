@@ -4,6 +4,7 @@ import { KubeError } from "../../../src/kube/errors.ts";
 import { deployment, service } from "../../support/builders.ts";
 import { DeploymentScene } from "../../support/deployment-scene.ts";
 import { northflankError } from "../../support/fake-northflank.ts";
+import { seeded } from "../../support/seeded.ts";
 
 /*
  * Random lives of one object under `onFailure: Restore`: edits to images that work and images that do not, requests,
@@ -18,7 +19,7 @@ const image = (tag: number) => `ghcr.io/acme/api:${tag}`;
 const isBroken = (tag: number) => tag > 1 && tag % 2 === 1;
 
 test.each(seeds)("a failed image is put back once, whatever goes wrong meanwhile (seed %i)", async (seed) => {
-  const random = generator(seed);
+  const random = seeded(seed);
   const pick = <T>(items: readonly T[]): T => items[Math.floor(random() * items.length)] as T;
   const scene = new DeploymentScene();
   scene.northflank.has(service());
@@ -124,15 +125,4 @@ function expectNoLoop(sent: readonly number[], declared: number): void {
   if (restored < 0) return;
   expect(sent.slice(restored), `sent: ${sent.join(", ")}`).not.toContain(declared);
   expect(new Set(sent.slice(restored)).size).toBe(1);
-}
-
-/** A small generator of numbers in [0, 1), the same for the same seed. */
-function generator(seed: number): () => number {
-  let state = seed * 2_654_435_761;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-  };
 }
