@@ -2,7 +2,6 @@
 import type { NorthflankDeploymentStatus } from "../../api/deployment.ts";
 import { assertNever } from "../../util/assert-never.ts";
 import { present } from "../../util/present.ts";
-import { invalidSpecMessage } from "../reconcile/spec-problem.ts";
 import { isFightFor } from "../target/drift.ts";
 import { buildRecord, followsLatest } from "./build.ts";
 import { buildingConclusion } from "./build-wait.ts";
@@ -21,17 +20,10 @@ import {
   unbuiltConclusion,
 } from "./out-of-sync.ts";
 import { isNewDeclaration, pendingDifferences } from "./pending.ts";
-import {
-  blockedConclusion,
-  conflictConclusion,
-  jobRouteGoneMessage,
-  remoteFailure,
-  stalled,
-  suspendedConclusion,
-} from "./preconditions.ts";
+import { jobRouteGoneMessage, notMetConclusion, remoteFailure, stalled } from "./preconditions.ts";
 import { isRecreated, recreatedConclusion } from "./recreated.ts";
 import { decideRedeploy, withRedeploy } from "./redeploy.ts";
-import { isNotShownYet, isSameDesire, nowByStopwatch, wantsRedeploy, wasInSync } from "./remembered.ts";
+import { isNotShownYet, nowByStopwatch, wantsRedeploy, wasInSync } from "./remembered.ts";
 import { decideRestore, decideRestored, keepRequest, restoreInForce } from "./rollback.ts";
 import { warningsOf, willFight, withWarnings } from "./warnings.ts";
 
@@ -62,20 +54,17 @@ export function decide(input: DecideInput): Decision {
 }
 
 function decideObserved(input: DecideInput): Decision {
-  const { object, observation } = input;
+  const { observation } = input;
   switch (observation.kind) {
     case "rest":
       return { kind: "rest", dueInMs: observation.dueInMs };
     case "invalid":
-      return conclude(stalled("InvalidSpec", invalidSpecMessage(observation.problems), { next: { kind: "never" } }));
+    case "suspended":
+    case "blocked":
+    case "conflict":
+      return conclude(notMetConclusion(input, observation));
     case "route-gone":
       return conclude(stalled("UnsupportedTarget", jobRouteGoneMessage(observation.error)));
-    case "suspended":
-      return conclude({ ...suspendedConclusion, sameDesire: isSameDesire(object, observation.desire) });
-    case "conflict":
-      return conclude(conflictConclusion(observation.winner, isSameDesire(object, observation.desire)));
-    case "blocked":
-      return conclude(blockedConclusion(observation, isSameDesire(object, observation.desire)));
     case "failed":
       return conclude(remoteFailure({ ...input, desire: observation.desire, error: observation.error }));
     case "building":

@@ -1,10 +1,7 @@
 // pure
 import type { NorthflankError } from "../../northflank/errors.ts";
-import type { ObjectKey } from "../../runtime/outcome.ts";
 import type { SeenBuild } from "../build/build-query.ts";
-import type { Verdict } from "../reconcile/ready-state.ts";
-import type { Pause } from "../reconcile/requeue.ts";
-import type { SpecProblem } from "../reconcile/spec-problem.ts";
+import type { NotDue, Unmet } from "../target/preconditions.ts";
 import type { Desire } from "./desired.ts";
 import type { TargetView } from "./target-view.ts";
 
@@ -17,20 +14,8 @@ export interface Dependency {
 
 /** Everything a pass knows beyond the object itself. One case per reason not to look further. */
 export type Observation =
-  | { readonly kind: "invalid"; readonly problems: readonly SpecProblem[] }
-  | { readonly kind: "suspended"; readonly desire: Desire }
-  /** No account that can be used now. */
-  | {
-      readonly kind: "blocked";
-      readonly desire: Desire;
-      readonly verdict: Verdict;
-      readonly recheckAfterMs: number;
-      readonly pause?: Pause;
-    }
-  /** An older object manages the same target. */
-  | { readonly kind: "conflict"; readonly desire: Desire; readonly winner: ObjectKey }
-  /** Nothing is due: no request was spent. */
-  | { readonly kind: "rest"; readonly dueInMs: number }
+  | Unmet<{ readonly desire: Desire }>
+  | NotDue
   /** The build that the object waits for was looked at, and is not over: the target was not read. */
   | { readonly kind: "building"; readonly desire: Desire; readonly build: SeenBuild }
   | {

@@ -1,16 +1,21 @@
 import type { NorthflankDeployment } from "../../api/deployment.ts";
 import { revision } from "../../api/names.ts";
 import type { Condition, ObjectMeta } from "../../kube/types.ts";
-import { isNorthflankError } from "../../northflank/errors.ts";
 import { findCondition } from "../../runtime/conditions.ts";
 import type { ObjectKey } from "../../runtime/outcome.ts";
 import type { Account, AccountResolution, Accounts } from "../account/accounts.ts";
 import { type BuildQuery, judgeBuild, type SeenBuild } from "../build/build-query.ts";
 import { lookAtBuild } from "../build/read-build.ts";
 import type { LookSchedule } from "../reconcile/poll-schedule.ts";
-import { prunedProblems, type SpecProblem } from "../reconcile/spec-problem.ts";
-import { type Access, openAccess, restsFor } from "../target/conflicts.ts";
-import { accountRequest, isAccepted, readyReason } from "../target/object.ts";
+import type { SpecProblem } from "../reconcile/spec-problem.ts";
+import { accountRequest, readyReason } from "../target/object.ts";
+import {
+  type Observed,
+  observeTarget,
+  type Ready,
+  restOf as restOfTarget,
+  type TargetReads,
+} from "../target/observe.ts";
 import { type Due, dueLook, resyncPeriodMs } from "../target/poll-due.ts";
 import { awaitedBuild, neededBuild } from "./build-wait.ts";
 import type { Settings } from "./decision.ts";
@@ -38,93 +43,82 @@ export interface ObserveDeps {
   readonly settings: Settings;
 }
 
-/** What a pass saw, and the account it may act with. */
-export interface Observed {
-  readonly observation: Observation;
-  readonly account: Account | undefined;
-}
-
 /** How long a settled object has nothing to do, as far as that is known without any wait. */
 export function restOf(deps: ObserveDeps, object: NorthflankDeployment): number | undefined {
-  const sameTarget = deps.store.byIndex("target", targetOf(object));
-  const { accounts } = deps;
-  return restsFor({ accounts, sameTarget, dueFor: (account) => dueFor(deps, object, account) }, object);
+  return restOfTarget(readsOf(deps), object);
 }
 
 /**
- * Gathers what a pass decides on, cheapest first: the spec, the account, rivals for the target; and only when a look is
- * due one request to Northflank.
+ * Gathers what a reconcile decides on, cheapest first: the preconditions; and only when a read is due one request to
+ * Northflank.
  *
  * *Errors*: whatever is no refusal of Northflank, such as `KubeError` when a Secret could not be asked for.
  */
-export async function observe(deps: ObserveDeps, object: NorthflankDeployment, signal: AbortSignal): Promise<Observed> {
-  const access = isAccepted(object) ? await accessOf(deps, object, signal) : undefined;
-  const due = access?.kind === "open" ? dueFor(deps, object, access.account) : undefined;
-  if (due?.kind === "rest") return without(due);
-  const problems = [...prunedProblems(object.prunedFields), ...deps.validate(object)];
-  // Of a spec that is not what its type says nothing can be made.
-  if ((object.misfits?.spec.length ?? 0) > 0) return without({ kind: "invalid", problems });
-  const result = desireOf(object.spec);
-  const unusable = [...problems, ...(result.kind === "problem" ? [result.problem] : [])];
-  if (result.kind === "problem" || unusable.length > 0) return without({ kind: "invalid", problems: unusable });
-  const { desire } = result;
-  if (object.spec.suspend === true) return without({ kind: "suspended", desire });
-  return await look({ deps, object, desire, target: targetName(object), access, signal });
+export async function observe(
+  deps: ObserveDeps,
+  object: NorthflankDeployment,
+  signal: AbortSignal,
+): Promise<Observed<Observation>> {
+  return await observeTarget(readsOf(deps), object, signal);
 }
 
-/** The account of an object, if there is one and no older object manages the same target in it. */
-async function accessOf(deps: ObserveDeps, object: NorthflankDeployment, signal: AbortSignal): Promise<Access> {
-  const sameTarget = deps.store.byIndex("target", targetOf(object));
-  return await openAccess({ accounts: deps.accounts, sameTarget }, object, signal);
-}
-
-interface LookOptions {
-  readonly deps: ObserveDeps;
-  readonly object: NorthflankDeployment;
+interface Declared {
   readonly desire: Desire;
-  readonly target: TargetName;
-  /** Known already: asking twice would use up the one try that a rejected token has. */
-  readonly access: Access | undefined;
-  readonly signal: AbortSignal;
 }
 
-async function look(options: LookOptions, isRetry = false): Promise<Observed> {
-  const { deps, object, desire, target, signal } = options;
-  const access = options.access ?? (await accessOf(deps, object, signal));
-  if (access.kind !== "open") return without({ ...access, desire });
-  const { account } = access;
-  const due = dueFor(deps, object, account);
-  if (due.kind === "rest") return without(due);
-  const foreign = await foreignProject(deps, object, desire, signal);
-  if (foreign !== undefined) return without({ ...foreign, desire });
+function readsOf(deps: ObserveDeps): TargetReads<NorthflankDeployment, Declared, Observation> {
+  return {
+    accounts: deps.accounts,
+    sameTarget: (object) => deps.store.byIndex("target", targetOf(object)),
+    validate: deps.validate,
+    declared: ({ spec }) => {
+      const result = desireOf(spec);
+      return result.kind === "problem" ? result : { declared: { desire: result.desire } };
+    },
+    dueFor: (object, account) => dueFor(deps, object, account),
+    watches: () => false,
+    blocked: (_object, unmet) => unmet,
+    open: async (ready) => {
+      const { object, declared, signal } = ready;
+      const foreign = await foreignProject(deps, object, declared.desire, signal);
+      if (foreign !== undefined) return { ...foreign, ...declared };
+      return { read: () => read(deps, ready), failed: (error) => ({ ...declared, kind: "failed", error }) };
+    },
+  };
+}
+
+/** Reads the build that is waited for, the target, and the build that is needed, as far as each is to be read. */
+async function read(
+  deps: ObserveDeps,
+  { object, declared, account, due, signal }: Ready<NorthflankDeployment, Declared>,
+): Promise<Observation> {
+  const { desire } = declared;
+  const requestClass = due.kind === "rest" ? "observe" : due.class;
   const build = (query: BuildQuery) =>
-    lookAtBuild({ account, projectId: object.spec.projectId, query, class: due.class, signal });
-  try {
-    const awaited = awaitedBuild(object, desire);
-    const awaitedSight = awaited && (await build(awaited));
-    if (awaitedSight !== undefined && judgeBuild(awaitedSight) === "awaited") {
-      return { observation: { kind: "building", desire, build: awaitedSight }, account };
-    }
-    const { api } = account;
-    const remembered = object.status?.observed;
-    const dependsOnCD = isReplacedByCD(object.spec) && object.spec.continuousDeployment !== "Ignore";
-    const reading = await readTarget({ api, name: target, desire, dependsOnCD, remembered, class: due.class, signal });
-    if (reading.kind === "route-gone") return { observation: { ...reading, desire }, account };
-    const service = reading.target;
-    const nextResyncMs = deps.schedule.nextResyncMs(resyncPeriodMs(object, deps.settings.resyncPeriodMs));
-    const dependencies = dependenciesOf(deps, object);
-    const seen = { kind: "seen", desire, service, dependencies, nextResyncMs } as const;
-    // One that is over was asked for by its id: of its commit there may be another one.
-    const needed = neededBuild(object, seen);
-    const seenBuild = needed === undefined || isDeployable(awaitedSight) ? awaitedSight : await build(needed);
-    return { observation: seenBuild === undefined ? seen : { ...seen, build: seenBuild }, account };
-  } catch (error) {
-    if (!isNorthflankError(error)) throw error;
-    if (error.code !== "unauthorized" || isRetry) return { observation: { kind: "failed", desire, error }, account };
-    // The Secret is read again at once: with a rotated token the look succeeds, with the same one nothing is sent.
-    deps.accounts.tokenRejected(account);
-    return await look({ ...options, access: undefined }, true);
+    lookAtBuild({ account, projectId: object.spec.projectId, query, class: requestClass, signal });
+  const awaited = awaitedBuild(object, desire);
+  const awaitedSight = awaited && (await build(awaited));
+  if (awaitedSight !== undefined && judgeBuild(awaitedSight) === "awaited") {
+    return { kind: "building", desire, build: awaitedSight };
   }
+  const reading = await readTarget({
+    api: account.api,
+    name: targetName(object),
+    desire,
+    dependsOnCD: isReplacedByCD(object.spec) && object.spec.continuousDeployment !== "Ignore",
+    remembered: object.status?.observed,
+    class: requestClass,
+    signal,
+  });
+  if (reading.kind === "route-gone") return { ...reading, desire };
+  const service = reading.target;
+  const nextResyncMs = deps.schedule.nextResyncMs(resyncPeriodMs(object, deps.settings.resyncPeriodMs));
+  const dependencies = dependenciesOf(deps, object);
+  const seen = { kind: "seen", desire, service, dependencies, nextResyncMs } as const;
+  // One that is over was asked for by its id: of its commit there may be another one.
+  const needed = neededBuild(object, seen);
+  const seenBuild = needed === undefined || isDeployable(awaitedSight) ? awaitedSight : await build(needed);
+  return seenBuild === undefined ? seen : { ...seen, build: seenBuild };
 }
 
 /** The target of an object, by its ids. */
@@ -135,10 +129,6 @@ export function targetName({ spec }: NorthflankDeployment): TargetName {
 
 function isDeployable(seen: SeenBuild | undefined): boolean {
   return seen !== undefined && judgeBuild(seen) === "usable";
-}
-
-function without(observation: Observation): Observed {
-  return { observation, account: undefined };
 }
 
 /** What a connection allows holds for the project that a build comes from as well; `undefined` when nothing is in the way. */

@@ -1,10 +1,8 @@
 // pure
 import type { JobPatchRoute } from "../../northflank/types.ts";
 import { assertNever } from "../../util/assert-never.ts";
-import { notAtOnce } from "../../util/backoff.ts";
-import { judgeRemoteFailure } from "../reconcile/remote-failure.ts";
-import { invalidSpecMessage } from "../reconcile/spec-problem.ts";
 import { isFightFor } from "../target/drift.ts";
+import { failedReadConclusion } from "../target/preconditions.ts";
 import { sameTarget } from "../target/same-target.ts";
 import type { Conclusion } from "./conclusion.ts";
 import type { Change, DecideInput, Decision, Patch } from "./decision.ts";
@@ -12,13 +10,7 @@ import { bodyFor } from "./desired.ts";
 import { type Comparison, compare, type Difference } from "./diff.ts";
 import { decideNotKept, notKeptConclusion } from "./not-kept.ts";
 import type { Seen } from "./observation.ts";
-import {
-  conflictConclusion,
-  nothingLearned,
-  suspendedConclusion,
-  unsentSource,
-  unsupportedConclusion,
-} from "./preconditions.ts";
+import { notMetConclusion, unsupportedConclusion } from "./preconditions.ts";
 import { recreatedConclusion } from "./recreated.ts";
 import { isSameSpec, readingBack, wasInSync } from "./remembered.ts";
 import { driftConclusion, fightConclusion, inSyncConclusion, readBackConclusion } from "./seen.ts";
@@ -44,31 +36,13 @@ export function decide(input: DecideInput): Decision {
   switch (observation.kind) {
     case "rest":
       return { kind: "rest", dueInMs: observation.dueInMs };
-    case "invalid": {
-      const message = invalidSpecMessage(observation.problems);
-      const verdict = { kind: "stalled", reason: "InvalidSpec", message } as const;
-      return conclude({ ...nothingLearned, verdict, next: { kind: "never" }, sameDesire: false });
-    }
+    case "invalid":
     case "suspended":
-      return conclude({ ...suspendedConclusion, sameDesire });
     case "conflict":
-      return conclude({ ...conflictConclusion(observation.winner), sameDesire });
-    case "blocked": {
-      const { verdict, pause, hasChangedSource = false } = observation;
-      const next = {
-        kind: "recheck",
-        afterMs: notAtOnce(observation.recheckAfterMs),
-        ...(pause && { pause }),
-      } as const;
-      const inSync = hasChangedSource ? unsentSource(verdict.reason) : nothingLearned.inSync;
-      return conclude({ ...nothingLearned, verdict, inSync, next, sameDesire });
-    }
-    case "failed": {
-      const { error } = observation;
-      const judged = judgeRemoteFailure({ error, previous: object.status?.failure, now, random });
-      const inSync = observation.hasChangedSource ? unsentSource(judged.verdict.reason) : nothingLearned.inSync;
-      return conclude({ ...nothingLearned, ...judged, inSync, sameDesire });
-    }
+    case "blocked":
+      return conclude(notMetConclusion(observation, sameDesire));
+    case "failed":
+      return conclude(failedReadConclusion({ object, now, random, ...observation }, sameDesire));
     case "seen":
       return decideSeen(input, observation);
     default:

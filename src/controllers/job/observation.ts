@@ -1,32 +1,19 @@
 // pure
 import type { NorthflankError } from "../../northflank/errors.ts";
 import type { JobSettingsView } from "../../northflank/types.ts";
-import type { ObjectKey } from "../../runtime/outcome.ts";
-import type { Verdict } from "../reconcile/ready-state.ts";
-import type { Pause } from "../reconcile/requeue.ts";
-import type { SpecProblem } from "../reconcile/spec-problem.ts";
 import type { MissingReference } from "../secrets/references.ts";
+import type { NotDue, Unmet } from "../target/preconditions.ts";
 import type { Desire } from "./desired.ts";
 
-/** Everything a pass knows beyond the object itself. One case per reason not to look further. */
+/** Everything a reconcile knows beyond the object itself. One case per reason not to read further. */
 export type Observation =
-  | { readonly kind: "invalid"; readonly problems: readonly SpecProblem[] }
-  | { readonly kind: "suspended" }
+  | Exclude<Unmet, { readonly kind: "blocked" }>
   /** No account that can be used now, or a reference that cannot. */
-  | {
-      readonly kind: "blocked";
-      readonly verdict: Verdict;
-      readonly recheckAfterMs: number;
-      readonly pause?: Pause;
-      /** A Secret or ConfigMap is not in the version that was applied. */
-      readonly hasChangedSource?: boolean;
+  | (Extract<Unmet, { readonly kind: "blocked" }> & {
       /** What is referred to and does not exist, where that is the reason. */
       readonly missing?: MissingReference | undefined;
-    }
-  /** An older object manages settings of the same job. */
-  | { readonly kind: "conflict"; readonly winner: ObjectKey }
-  /** Nothing is due: no request was spent. */
-  | { readonly kind: "rest"; readonly dueInMs: number }
+    })
+  | NotDue
   | {
       readonly kind: "seen";
       readonly desire: Desire;

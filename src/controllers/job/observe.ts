@@ -1,13 +1,19 @@
 import type { NorthflankJob } from "../../api/job.ts";
 import type { KubeClient } from "../../kube/client.ts";
 import type { JobName, RequestClass } from "../../northflank/client.ts";
-import { isNorthflankError } from "../../northflank/errors.ts";
 import type { Account, Accounts } from "../account/accounts.ts";
 import type { LookSchedule } from "../reconcile/poll-schedule.ts";
-import { prunedProblems, type SpecProblem } from "../reconcile/spec-problem.ts";
+import type { SpecProblem } from "../reconcile/spec-problem.ts";
 import { recheckSecretMs } from "../secrets/secret-tokens.ts";
-import { type Access, openAccess, restsFor } from "../target/conflicts.ts";
-import { isAccepted, isSettled } from "../target/object.ts";
+import { isSettled } from "../target/object.ts";
+import {
+  type Observed,
+  observeTarget,
+  type Ready,
+  restOf as restOfTarget,
+  type TargetRead,
+  type TargetReads,
+} from "../target/observe.ts";
 import { type Due, dueLook, resyncPeriodMs } from "../target/poll-due.ts";
 import type { Settings } from "./decision.ts";
 import { type Desire, desireOf, hasReferences, isSameSources } from "./desired.ts";
@@ -30,34 +36,23 @@ export interface ObserveDeps {
   readonly settings: Settings;
 }
 
-/** What a pass saw, and the account it may act with. */
-export interface Observed {
-  readonly observation: Observation;
-  readonly account: Account | undefined;
-}
-
 /** How long a settled object has nothing to do, as far as that is known without any wait. */
 export function restOf(deps: ObserveDeps, object: NorthflankJob): number | undefined {
-  if (watchesValues(object)) return undefined;
-  const sameTarget = deps.store.byIndex("target", targetOf(object));
-  const { accounts } = deps;
-  return restsFor({ accounts, sameTarget, dueFor: (account) => dueFor(deps, object, account) }, object);
+  return restOfTarget(readsOf(deps), object);
 }
 
 /**
- * Gathers what a pass decides on, cheapest first: the spec, the account, rivals for the job, the values of references; and
- * only when a look is due, or one of these values has changed, one request to Northflank.
+ * Gathers what a reconcile decides on, cheapest first: the preconditions, the values of references; and only when a read
+ * is due, or one of these values has changed, one request to Northflank.
  *
  * *Errors*: whatever is no refusal of Northflank, such as `KubeError` when a Secret could not be asked for.
  */
-export async function observe(deps: ObserveDeps, object: NorthflankJob, signal: AbortSignal): Promise<Observed> {
-  const access = isAccepted(object) ? await accessOf(deps, object, signal) : undefined;
-  const due = access?.kind === "open" ? dueFor(deps, object, access.account) : undefined;
-  if (due?.kind === "rest" && !watchesValues(object)) return without(due);
-  const problems = [...prunedProblems(object.prunedFields), ...deps.validate(object)];
-  if (problems.length > 0) return without({ kind: "invalid", problems });
-  if (object.spec.suspend === true) return without({ kind: "suspended" });
-  return await look({ deps, object, access, signal });
+export async function observe(
+  deps: ObserveDeps,
+  object: NorthflankJob,
+  signal: AbortSignal,
+): Promise<Observed<Observation>> {
+  return await observeTarget(readsOf(deps), object, signal);
 }
 
 /** Secrets and ConfigMaps are not watched: an object that has settled with their values reads them now and then. */
@@ -66,57 +61,47 @@ export function watchesValues(object: NorthflankJob): boolean {
   return object.spec.managementPolicy !== "Observe" && isSettled(object);
 }
 
-/** The account of an object, if there is one and no older object manages the same job in it. */
-async function accessOf(deps: ObserveDeps, object: NorthflankJob, signal: AbortSignal): Promise<Access> {
-  const sameTarget = deps.store.byIndex("target", targetOf(object));
-  return await openAccess({ accounts: deps.accounts, sameTarget }, object, signal);
+function readsOf(deps: ObserveDeps): TargetReads<NorthflankJob, object, Observation> {
+  return {
+    accounts: deps.accounts,
+    sameTarget: (object) => deps.store.byIndex("target", targetOf(object)),
+    validate: deps.validate,
+    declared: () => ({ declared: {} }),
+    dueFor: (object, account) => dueFor(deps, object, account),
+    watches: watchesValues,
+    blocked: async (object, unmet, signal) => ({
+      ...unmet,
+      hasChangedSource: await hasChangedSource(deps, object, signal),
+    }),
+    open: (ready) => openJob(deps, ready),
+  };
 }
 
-interface LookOptions {
-  readonly deps: ObserveDeps;
-  readonly object: NorthflankJob;
-  /** Known already: asking twice would use up the one try that a rejected token has. */
-  readonly access: Access | undefined;
-  readonly signal: AbortSignal;
-}
-
-async function look(options: LookOptions, isRetry = false): Promise<Observed> {
-  const { deps, object, signal } = options;
-  const access = options.access ?? (await accessOf(deps, object, signal));
-  if (access.kind === "blocked") {
-    return without({ ...access, hasChangedSource: await hasChangedSource(deps, object, signal) });
-  }
-  if (access.kind === "conflict") return without(access);
-  const { account } = access;
-  const due = dueFor(deps, object, account);
-  if (due.kind === "rest" && !watchesValues(object)) return without(due);
+/** The values that are declared, and the request that reads the job where it is due or they have changed. */
+async function openJob(
+  deps: ObserveDeps,
+  { object, account, due, signal }: Ready<NorthflankJob, object>,
+): Promise<Observation | TargetRead<Observation>> {
+  const { spec, metadata, status } = object;
   const isUrgent = due.kind === "look" && due.class === "change";
   const kube = isUrgent ? deps.kube : (deps.sharedKube ?? deps.kube);
-  const namespace = object.metadata.namespace ?? "";
-  const resolution = await resolveValues({ kube, namespace, spec: object.spec, signal });
-  if (resolution.kind === "blocked") return without(resolution);
+  const resolution = await resolveValues({ kube, namespace: metadata.namespace ?? "", spec, signal });
+  if (resolution.kind === "blocked") return resolution;
   const { values } = resolution;
-  const { applied } = object.status ?? {};
   const keyedHash = (text: string) => account.api.keyedHash(text);
-  const { address } = account;
-  const desire = desireOf({ spec: object.spec, values, uid: object.metadata.uid, address, keyedHash });
-  if (due.kind === "rest" && isAsApplied(desire, applied)) {
-    return without({ kind: "rest", dueInMs: Math.min(due.dueInMs, recheckSecretMs) });
+  const desire = desireOf({ spec, values, uid: metadata.uid, address: account.address, keyedHash });
+  const isAsSent = isAsApplied(desire, status?.applied);
+  if (due.kind === "rest" && isAsSent) {
+    return { kind: "rest", dueInMs: Math.min(due.dueInMs, recheckSecretMs) };
   }
   const requestClass = due.kind === "rest" ? "change" : due.class;
-  try {
-    const observation = await readJob({ ...options, account, desire, requestClass });
-    return { observation, account };
-  } catch (error) {
-    if (!isNorthflankError(error)) throw error;
-    if (error.code !== "unauthorized" || isRetry) {
-      const isUnsent = hasReferences(object.spec) && applied !== undefined && !isAsApplied(desire, applied);
-      return { observation: { kind: "failed", error, hasChangedSource: isUnsent }, account };
-    }
-    // The Secret is read again at once: with a rotated token the look succeeds, with the same one nothing is sent.
-    deps.accounts.tokenRejected(account);
-    return await look({ ...options, access: undefined }, true);
-  }
+  return {
+    read: () => readJob(deps, object, { account, desire, requestClass, signal }),
+    failed: (error) => {
+      const isUnsent = hasReferences(spec) && status?.applied !== undefined && !isAsSent;
+      return { kind: "failed", error, hasChangedSource: isUnsent };
+    },
+  };
 }
 
 /**
@@ -133,13 +118,16 @@ async function hasChangedSource(deps: ObserveDeps, object: NorthflankJob, signal
 }
 
 async function readJob(
-  options: LookOptions & {
+  deps: ObserveDeps,
+  object: NorthflankJob,
+  options: {
     readonly account: Account;
     readonly desire: Desire;
     readonly requestClass: RequestClass;
+    readonly signal: AbortSignal;
   },
 ): Promise<Observation> {
-  const { deps, object, account, desire, requestClass, signal } = options;
+  const { account, desire, requestClass, signal } = options;
   const view = await account.api.getJobSettings(jobName(object), { class: requestClass, signal });
   const periodMs = resyncPeriodMs(object, deps.settings.resyncPeriodMs);
   return { kind: "seen", desire, view, nextResyncMs: deps.schedule.nextResyncMs(periodMs) };
@@ -148,10 +136,6 @@ async function readJob(
 /** The job of an object, by its ids. */
 export function jobName({ spec }: NorthflankJob): JobName {
   return { projectId: spec.projectId, jobId: spec.jobId };
-}
-
-function without(observation: Observation): Observed {
-  return { observation, account: undefined };
 }
 
 /** Whether the job has to be looked at in this pass, and how urgent that is. */
