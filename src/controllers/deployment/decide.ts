@@ -23,7 +23,7 @@ import { isNewDeclaration, pendingDifferences } from "./pending.ts";
 import { jobRouteGoneMessage, notMetConclusion, remoteFailure, stalled } from "./preconditions.ts";
 import { isRecreated, recreatedConclusion } from "./recreated.ts";
 import { decideRedeploy, withRedeploy } from "./redeploy.ts";
-import { isNotShownYet, nowByStopwatch, wantsRedeploy, wasInSync } from "./remembered.ts";
+import { correctionsOf, isNotShownYet, nowByStopwatch, wantsRedeploy, wasInSync } from "./remembered.ts";
 import { decideRestore, decideRestored, keepRequest, restoreInForce } from "./rollback.ts";
 import { warningsOf, willFight, withWarnings } from "./warnings.ts";
 
@@ -156,7 +156,8 @@ function decideDifferent(input: DecideInput, seen: Seen, pending: readonly Diffe
     const change = { desire: part, cause: "PartResent", before: seen.service, differences: pending } as const;
     return { kind: "write", change: { ...change, ...(object.status?.build && { build: object.status.build }) } };
   }
-  if (!isChange && isFightFor(object, nowByStopwatch(input))) return conclude(fightConclusion(seen, pending), isDrift);
+  if (!isChange && isFightFor(object, correctionsOf(object), nowByStopwatch(input)))
+    return conclude(fightConclusion(seen, pending), isDrift);
   // The setting to follow the latest build is sent also when there is none yet.
   const unbuilt = followsLatest(seen.desire) ? undefined : unbuiltConclusion(input, seen, pending);
   if (unbuilt !== undefined) return conclude(unbuilt);

@@ -1,8 +1,8 @@
 // pure
 import type { NorthflankDeployment } from "../../api/deployment.ts";
 import { findCondition } from "../../runtime/conditions.ts";
-import { correctionRow, correctionsWhenSame } from "../target/drift.ts";
-import { isSettled } from "../target/object.ts";
+import { type Correction, endsRow } from "../target/drift.ts";
+import { isAcknowledged, isSettled, readyReason } from "../target/object.ts";
 import { ageOf } from "./ages.ts";
 import type { StatedFields } from "./conclusion.ts";
 import type { DecideInput } from "./decision.ts";
@@ -11,10 +11,27 @@ import { imageText } from "./observed-fields.ts";
 import type { Applied } from "./rollout.ts";
 import type { TargetView } from "./target-view.ts";
 
+// Status shows no more than these.
+const mostCorrections = 10;
+
+/** `status.corrections` as a row of corrections: an edit of the spec starts anew. */
+export function correctionsOf(object: Pick<NorthflankDeployment, "metadata" | "status">): readonly Correction[] {
+  const times = isAcknowledged(object) ? (object.status?.corrections ?? []) : [];
+  const isFought = readyReason(object) === "FightDetected";
+  return times.map((time) => ({ time, phase: isFought ? "Superseded" : "Complete" }));
+}
+
+/** `status.corrections` after one more. */
+export function withCorrection(object: NorthflankDeployment, time: string): readonly string[] {
+  return [time, ...correctionsOf(object).map((correction) => correction.time)].slice(0, mostCorrections);
+}
+
 /** The corrections to remember of a target that is as declared. */
 export function correctionsWhenInSync(input: DecideInput): readonly string[] | undefined {
   const { object } = input;
-  return correctionsWhenSame(correctionRow(object), { wasSettled: isSettled(object), now: nowByStopwatch(input) });
+  const row = correctionsOf(object);
+  const isOver = row.length === 0 || endsRow(row, { wasSettled: isSettled(object), now: nowByStopwatch(input) });
+  return isOver ? undefined : row.map(({ time }) => time);
 }
 
 /** Now, as far after the newest correction as this process has measured. */

@@ -8,7 +8,6 @@ import type { Random } from "../../util/random.ts";
 import type { EventDraft } from "../reconcile/event-draft.ts";
 import { slowProbeMs } from "../reconcile/remote-error.ts";
 import { probeAfter, requeueAfter } from "../reconcile/requeue.ts";
-import { correctionRow, withCorrection } from "../target/drift.ts";
 import { targetUidFields } from "../target/same-target.ts";
 import type { Conclusion, StatedFields } from "./conclusion.ts";
 import type { Change, Settings } from "./decision.ts";
@@ -20,6 +19,7 @@ import { notKeptRecord } from "./not-kept.ts";
 import { imageText, observedFields, timeText } from "./observed-fields.ts";
 import { jobRouteGoneMessage, remoteFailure } from "./preconditions.ts";
 import { includedFields, redeployRecord, restartRefused, supersededHistory } from "./redeploy.ts";
+import { withCorrection } from "./remembered.ts";
 import { restoreRefused, restoreSent } from "./rollback.ts";
 import { pollAfter, pollPauseMs, readBackMessage, rollingMessage, rolloutGoesOn } from "./rolling.ts";
 import { warningsOf, withWarnings } from "./warnings.ts";
@@ -164,7 +164,7 @@ function inSyncWith({ source }: Change["desire"]) {
 }
 
 function correctionsAfter(object: NorthflankDeployment, cause: Change["cause"], time: string) {
-  if (cause === "DriftCorrected") return withCorrection(correctionRow(object), time);
+  if (cause === "DriftCorrected") return withCorrection(object, time);
   // Neither says anything of another client.
   return cause === "PartResent" || cause === "Redeployed" ? object.status?.corrections : undefined;
 }

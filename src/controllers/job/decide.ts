@@ -12,7 +12,7 @@ import { decideNotKept, notKeptConclusion } from "./not-kept.ts";
 import type { Seen } from "./observation.ts";
 import { notMetConclusion, unsupportedConclusion } from "./preconditions.ts";
 import { recreatedConclusion } from "./recreated.ts";
-import { isSameSpec, readingBack, wasInSync } from "./remembered.ts";
+import { correctionsOf, isSameSpec, readingBack, wasInSync } from "./remembered.ts";
 import { driftConclusion, fightConclusion, inSyncConclusion, readBackConclusion } from "./seen.ts";
 
 /**
@@ -103,7 +103,7 @@ function decidePending(input: DecideInput, { seen, comparison, pending }: Pendin
   if (policy === "Observe" || (policy === "EnforceOnChange" && !isChange && notKept === undefined)) {
     return conclude(driftConclusion(input, seen, { pending, released: comparison.released }), isDrift);
   }
-  if (!isChange && notKept === undefined && isFightFor(object, now)) {
+  if (!isChange && notKept === undefined && isFightFor(object, correctionsOf(object), now)) {
     return conclude(fightConclusion(seen, pending), isDrift);
   }
   const desire = notKept?.part ?? seen.desire;

@@ -2,6 +2,8 @@
 import type { NorthflankJob } from "../../api/job.ts";
 import { findCondition } from "../../runtime/conditions.ts";
 import { isReconcileRequested } from "../reconcile/reconcile-request.ts";
+import { type Correction, endsRow } from "../target/drift.ts";
+import { isAcknowledged, isSettled, readyReason } from "../target/object.ts";
 import { specHashOf } from "./desired.ts";
 
 /** A change that is not shown by then was undone. */
@@ -31,4 +33,26 @@ export function wasInSync(object: NorthflankJob): boolean {
 export function isSameSpec(object: NorthflankJob): boolean | undefined {
   const applied = object.status?.applied?.specHash;
   return applied === undefined ? undefined : applied === specHashOf(object.spec);
+}
+
+// Status shows no more than these.
+const mostCorrections = 10;
+
+/** `status.corrections` as a row of corrections: an edit of the spec starts anew. */
+export function correctionsOf(object: Pick<NorthflankJob, "metadata" | "status">): readonly Correction[] {
+  const times = isAcknowledged(object) ? (object.status?.corrections ?? []) : [];
+  const isFought = readyReason(object) === "FightDetected";
+  return times.map((time) => ({ time, phase: isFought ? "Superseded" : "Complete" }));
+}
+
+/** `status.corrections` after one more. */
+export function withCorrection(object: NorthflankJob, time: string): readonly string[] {
+  return [time, ...correctionsOf(object).map((correction) => correction.time)].slice(0, mostCorrections);
+}
+
+/** `status.corrections` after a look that found the job as declared. */
+export function correctionsWhenSame(object: NorthflankJob, now: number): readonly string[] | undefined {
+  const row = correctionsOf(object);
+  const isOver = row.length === 0 || endsRow(row, { wasSettled: isSettled(object), now });
+  return isOver ? undefined : row.map(({ time }) => time);
 }

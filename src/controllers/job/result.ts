@@ -10,13 +10,12 @@ import type { EventDraft } from "../reconcile/event-draft.ts";
 import { slowProbeMs } from "../reconcile/remote-error.ts";
 import { judgeRemoteFailure } from "../reconcile/remote-failure.ts";
 import { probeAfter, requeueAfter } from "../reconcile/requeue.ts";
-import { correctionRow, withCorrection } from "../target/drift.ts";
 import type { Conclusion, StatedFields } from "./conclusion.ts";
 import type { Change } from "./decision.ts";
 import { certainWhileSending, replacesUntold } from "./diff.ts";
 import type { WriteResult } from "./execute.ts";
 import { notKeptRecord } from "./not-kept.ts";
-import { isSameSpec } from "./remembered.ts";
+import { isSameSpec, withCorrection } from "./remembered.ts";
 import { acceptedClaims, inSyncMessage, namesText, owned, pendingFields, releasedEvents, seenFields } from "./seen.ts";
 
 // Older changes are dropped.
@@ -156,7 +155,7 @@ function statedByChange({ object, change, now }: Written, call: string): StatedF
 }
 
 function correctionsAfter(object: NorthflankJob, cause: Change["cause"], time: string) {
-  if (cause === "DriftCorrected") return withCorrection(correctionRow(object), time);
+  if (cause === "DriftCorrected") return withCorrection(object, time);
   return cause === "PartResent" ? object.status?.corrections : undefined;
 }
 

@@ -4,13 +4,13 @@ import { notAtOnce } from "../../util/backoff.ts";
 import type { EventDraft } from "../reconcile/event-draft.ts";
 import { slowProbeMs } from "../reconcile/remote-error.ts";
 import { requeueAfter } from "../reconcile/requeue.ts";
-import { correctionRow, correctionsWhenSame, fightCorrections } from "../target/drift.ts";
-import { isSettled } from "../target/object.ts";
+import { fightCorrections } from "../target/drift.ts";
 import { targetUidFields } from "../target/same-target.ts";
 import type { Conclusion, StatedFields } from "./conclusion.ts";
 import type { DecideInput } from "./decision.ts";
 import type { Comparison, Difference } from "./diff.ts";
 import type { Seen } from "./observation.ts";
+import { correctionsWhenSame } from "./remembered.ts";
 
 // As many as the schema of the status takes.
 const mostPending = 32;
@@ -20,7 +20,7 @@ const mostReleased = 100;
 export function inSyncConclusion(input: DecideInput, seen: Seen, comparison: Comparison): Conclusion {
   const { object, now } = input;
   const { released } = comparison;
-  const corrections = correctionsWhenSame(correctionRow(object), { wasSettled: isSettled(object), now });
+  const corrections = correctionsWhenSame(object, now);
   const isObserving = object.spec.managementPolicy === "Observe";
   const isUnknown = isObserving && !comparison.canTell && comparison.untold > 0;
   const message = inSyncMessage(seen, comparison.untold, isUnknown);

@@ -1,10 +1,10 @@
 // pure
 import { isReconcileRequested } from "../reconcile/reconcile-request.ts";
-import { isAcknowledged, readyReason, type TargetObject } from "./object.ts";
+import type { TargetObject } from "./object.ts";
 
 /*
- * Somebody else changes a target back each time that it is corrected. `status.corrections` holds the times of the
- * corrections in a row, newest first:
+ * Somebody else changes a target back each time that it is corrected. The corrections in a row are told by
+ * `status.changes`:
  *
  *     (none) --- correction ---> 1 --- undone, correction ---> 2 --- undone, correction ---> 3 --- undone ---> fight
  *        ^                       |                             |                             |                   |
@@ -25,68 +25,84 @@ export const fightCorrections = 3;
 // Three corrections within this time are a fight even if a check in between found the target as declared.
 const shortestRowMs = 600_000;
 
-// Status shows no more than these.
-const mostCorrections = 10;
-
-/** What is remembered of the corrections of a target. */
-export interface CorrectionRow {
-  /** `status.corrections`, newest first. */
-  readonly corrections: readonly string[] | undefined;
-  /** The status speaks about the spec as it is now: what it counts was not before an edit. */
-  readonly isAcknowledged: boolean;
+/** What an entry of `status.changes` tells of corrections, whatever the kind. */
+export interface ChangeEntry {
+  readonly cause: string;
+  /** Of a correction: `Sending` while nobody knows whether it arrived, `Superseded` once the fight was found. */
+  readonly phase: string;
+  readonly generation: number;
+  readonly time: string;
+  readonly confirmedTime?: string;
 }
 
-/** What the status of an object remembers of its corrections. */
-export function correctionRow(object: Pick<TargetObject, "metadata" | "status">): CorrectionRow {
-  return { corrections: object.status?.corrections, isAcknowledged: isAcknowledged(object) };
+/** A correction in a row. */
+export type Correction = Pick<ChangeEntry, "phase" | "time">;
+
+// Causes that say nothing of another client; any other one starts with a clean slate.
+const silentCauses: ReadonlySet<string> = new Set(["PartResent", "Redeployed", "RolledBack", "Adopted"]);
+
+/** The corrections in a row that count, newest first. An edit of the spec is a new generation, and starts anew. */
+export function correctionsInRow(
+  changes: readonly ChangeEntry[] | undefined,
+  generation: number | undefined,
+): readonly Correction[] {
+  const row: Correction[] = [];
+  for (const entry of changes ?? []) {
+    if (entry.generation !== generation || entry.confirmedTime !== undefined) break;
+    if (entry.cause === "DriftCorrected") {
+      if (entry.phase !== "Sending") row.push(entry);
+    } else if (!silentCauses.has(entry.cause)) break;
+  }
+  return row;
 }
 
-/** The corrections in a row that count, newest first. */
-export function correctionsInRow({ corrections, isAcknowledged }: CorrectionRow): readonly string[] {
-  return isAcknowledged ? (corrections ?? []) : [];
-}
-
-/** Whether writing stops: the target differs from what is declared, which was applied before. */
+/** Whether writing stops: the target differs from what is declared, which was in force before. */
 export function isFight(
-  facts: CorrectionRow & {
-    /** Ready says FightDetected already. */
-    readonly isKnown: boolean;
+  row: readonly Correction[],
+  facts: {
     /** The object carries a reconcile request that is not answered yet. */
     readonly isRequested: boolean;
     /** Wall clock, milliseconds since the epoch. */
     readonly now: number;
   },
 ): boolean {
-  const row = correctionsInRow(facts);
   if (row.length < fightCorrections) return false;
-  const isPaid = facts.isKnown && facts.isRequested;
+  const isKnown = row[0]?.phase === "Superseded";
+  const isPaid = isKnown && facts.isRequested;
   const isTried = row.length > fightCorrections && sinceMs(row, facts.now) < shortestRowMs;
   return !isPaid || isTried;
 }
 
-/** {@link isFight} of an object, as its status and its annotations tell it. */
-export function isFightFor(object: TargetObject, now: number): boolean {
-  const isKnown = readyReason(object) === "FightDetected";
-  return isFight({ ...correctionRow(object), isKnown, isRequested: isReconcileRequested(object), now });
+/** {@link isFight} of an object with these corrections, as its annotations tell it. */
+export function isFightFor(object: TargetObject, row: readonly Correction[], now: number): boolean {
+  return isFight(row, { isRequested: isReconcileRequested(object), now });
 }
 
-/** The row after one more correction. */
-export function withCorrection(row: CorrectionRow, time: string): readonly string[] {
-  return [time, ...correctionsInRow(row)].slice(0, mostCorrections);
-}
-
-/** The row after a look that found the target as declared; `wasSettled`: the object was Ready before this look. */
-export function correctionsWhenSame(
-  row: CorrectionRow,
+/** The target was found as declared: whether that ends the row. `wasSettled`: the object had settled before this look. */
+export function endsRow(
+  row: readonly Correction[],
   facts: { readonly wasSettled: boolean; readonly now: number },
-): readonly string[] | undefined {
-  const corrections = correctionsInRow(row);
-  const isOver = facts.wasSettled && sinceMs(corrections, facts.now) >= shortestRowMs;
-  return isOver || corrections.length === 0 ? undefined : corrections;
+): boolean {
+  return row.length > 0 && facts.wasSettled && sinceMs(row, facts.now) >= shortestRowMs;
+}
+
+/** The changes once a fight was found: another client has replaced the newest correction. */
+export function withFight<E extends ChangeEntry>(changes: readonly E[]): readonly E[] {
+  return withNewestCorrection(changes, { phase: "Superseded" });
+}
+
+/** The changes once {@link endsRow} says so. */
+export function withConfirmed<E extends ChangeEntry>(changes: readonly E[], time: string): readonly E[] {
+  return withNewestCorrection(changes, { confirmedTime: time });
+}
+
+function withNewestCorrection<E extends ChangeEntry>(changes: readonly E[], news: Partial<ChangeEntry>): readonly E[] {
+  const newest = changes.findIndex(({ cause, phase }) => cause === "DriftCorrected" && phase !== "Sending");
+  return changes.map((entry, index) => (index === newest ? { ...entry, ...news } : entry));
 }
 
 /** Since the newest correction. A time in the future was written by another clock: it is as far away as it says. */
-function sinceMs([newest]: readonly string[], now: number): number {
-  const elapsedMs = Math.abs(now - Date.parse(newest ?? ""));
+function sinceMs([newest]: readonly Correction[], now: number): number {
+  const elapsedMs = Math.abs(now - Date.parse(newest?.time ?? ""));
   return Number.isNaN(elapsedMs) ? Number.POSITIVE_INFINITY : elapsedMs;
 }

@@ -1,19 +1,31 @@
 import { describe, expect, it } from "vitest";
 import {
+  type ChangeEntry,
   correctionsInRow,
-  correctionsWhenSame,
+  endsRow,
   isFight,
-  withCorrection,
+  withConfirmed,
+  withFight,
 } from "../../../src/controllers/target/drift.ts";
 import { formatTime } from "../../../src/runtime/conditions.ts";
 
 const now = Date.parse("2026-03-01T12:00:00Z");
 const minute = 60_000;
 const day = 24 * 60 * minute;
+const generation = 3;
+
+function change(time: number | string, facts: Partial<ChangeEntry> = {}): ChangeEntry {
+  const text = typeof time === "string" ? time : formatTime(now - time);
+  return { cause: "DriftCorrected", phase: "Complete", generation, time: text, ...facts };
+}
 
 /** Corrections so long ago, newest first. */
-function ago(...times: readonly number[]): readonly string[] {
-  return times.map((time) => formatTime(now - time));
+function ago(...times: readonly (number | string)[]): readonly ChangeEntry[] {
+  return times.map((time) => change(time));
+}
+
+function row(changes: readonly ChangeEntry[]) {
+  return correctionsInRow(changes, generation);
 }
 
 describe("a target that differs again", () => {
@@ -21,25 +33,25 @@ describe("a target that differs again", () => {
   const far = ago(day, 2 * day, 3 * day);
   const tried = ago(minute, 4 * minute, 5 * minute, 6 * minute);
   const triedLongAgo = ago(10 * minute, 14 * minute, 15 * minute, 16 * minute);
+  const edited = close.map((entry) => ({ ...entry, generation: 2 }));
 
   it.each([
-    ["never corrected", undefined, {}, false],
-    ["corrected twice", ago(minute, 2 * minute), {}, false],
-    ["corrected twice, and a request", ago(minute, 2 * minute), { isRequested: true }, false],
-    ["corrected three times within minutes", close, {}, true],
-    ["corrected three times, a day between them", far, {}, true],
-    ["a request before the verdict was told", close, { isRequested: true }, true],
-    ["a request after the verdict", close, { isRequested: true, isKnown: true }, false],
-    ["no request after the verdict", close, { isKnown: true }, true],
-    ["a second request right after the further try", tried, { isRequested: true, isKnown: true }, true],
-    ["a second request ten minutes after the further try", triedLongAgo, { isRequested: true, isKnown: true }, false],
-    ["no request, ten minutes after the further try", triedLongAgo, { isKnown: true }, true],
-    ["the spec was edited since", close, { isKnown: true, isAcknowledged: false }, false],
-    ["a time that is none", ["soon", "soon", "soon"], {}, true],
-    ["a time that is none, and a request", ["x", "x", "x", "x"], { isRequested: true, isKnown: true }, false],
-  ])("%s", (_name, corrections, facts, expected) => {
-    const usual = { isAcknowledged: true, isKnown: false, isRequested: false, now };
-    expect(isFight({ corrections, ...usual, ...facts })).toBe(expected);
+    ["never corrected", [], false, false],
+    ["corrected twice", ago(minute, 2 * minute), false, false],
+    ["corrected twice, and a request", ago(minute, 2 * minute), true, false],
+    ["corrected three times within minutes", close, false, true],
+    ["corrected three times, a day between them", far, false, true],
+    ["a request before the verdict was told", close, true, true],
+    ["a request after the verdict", withFight(close), true, false],
+    ["no request after the verdict", withFight(close), false, true],
+    ["a second request right after the further try", withFight(tried), true, true],
+    ["a second request ten minutes after the further try", withFight(triedLongAgo), true, false],
+    ["no request, ten minutes after the further try", withFight(triedLongAgo), false, true],
+    ["the spec was edited since", withFight(edited), false, false],
+    ["a time that is none", ago("soon", "soon", "soon"), false, true],
+    ["a time that is none, and a request", withFight(ago("x", "x", "x", "x")), true, false],
+  ])("%s", (_name, changes, isRequested, expected) => {
+    expect(isFight(row(changes), { isRequested, now })).toBe(expected);
   });
 });
 
@@ -51,20 +63,34 @@ describe("a target that is as declared", () => {
     ["a check right after the correction", ago(2 * minute), true, false],
     ["a check of an object whose clock ran ahead by a minute", ago(-minute), true, false],
     ["a check of an object whose clock ran ahead by a day", ago(-day), true, true],
-  ])("%s", (_name, corrections, wasSettled, isOver) => {
-    const row = correctionsWhenSame({ corrections, isAcknowledged: true }, { wasSettled, now });
-    expect(row).toEqual(isOver ? undefined : corrections);
-  });
-
-  it("has nothing to remember where nothing was corrected", () => {
-    expect(correctionsWhenSame({ corrections: [], isAcknowledged: true }, { wasSettled: false, now })).toBeUndefined();
+    ["nothing was corrected", [], true, false],
+  ])("%s", (_name, changes, wasSettled, isOver) => {
+    expect(endsRow(row(changes), { wasSettled, now })).toBe(isOver);
   });
 });
 
-it("keeps the ten newest corrections, and none from before an edit", () => {
-  const corrections = Array.from({ length: 10 }, (_, index) => formatTime(now - index * minute));
-  const next = formatTime(now + minute);
-  expect(withCorrection({ corrections, isAcknowledged: true }, next)).toEqual([next, ...corrections.slice(0, 9)]);
-  expect(withCorrection({ corrections, isAcknowledged: false }, next)).toEqual([next]);
-  expect(correctionsInRow({ corrections, isAcknowledged: false })).toEqual([]);
+describe("the corrections in a row", () => {
+  const [newest, older] = [change(minute), change(2 * minute)];
+
+  it.each([
+    ["PartResent says nothing", [change(0, { cause: "PartResent" }), newest, older], [newest, older]],
+    ["Redeployed says nothing", [newest, change(90_000, { cause: "Redeployed" }), older], [newest, older]],
+    ["a new declaration starts anew", [newest, change(90_000, { cause: "SpecChanged" }), older], [newest]],
+    ["an edit starts anew", [newest, { ...older, generation: 2 }], [newest]],
+    ["one that was confirmed is over", withConfirmed([newest, older], formatTime(now)), []],
+    ["those before one that was confirmed are over", [newest, { ...older, confirmedTime: "t" }], [newest]],
+    ["one that may not have arrived does not count", [change(0, { phase: "Sending" }), newest, older], [newest, older]],
+  ])("%s", (_name, changes, expected) => {
+    expect(row(changes)).toEqual(expected);
+  });
+});
+
+it("says of the newest correction alone that it was confirmed, or replaced", () => {
+  const changes = [change(0, { cause: "PartResent" }), change(minute), change(2 * minute)];
+  expect(withConfirmed(changes, "then").map(({ confirmedTime }) => confirmedTime)).toEqual([
+    undefined,
+    "then",
+    undefined,
+  ]);
+  expect(withFight(changes).map(({ phase }) => phase)).toEqual(["Complete", "Superseded", "Complete"]);
 });
