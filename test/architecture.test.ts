@@ -225,6 +225,34 @@ describe("pure files", () => {
   });
 });
 
+/**
+ * Conditions are written for people and not read back: what a controller has to remember stands in fields of its own. These
+ * files may read some: they write them, compare Ready before and after, read those of other objects, or still do.
+ */
+const mayReadConditions = [
+  ...["ready-state", "status-writer", "transition-events", "predicates"].map(
+    (name) => `controllers/reconcile/${name}.ts`,
+  ),
+  ...["status", "object", "conflicts", "poll-due", "same-target", "time-to-ready"].map(
+    (name) => `controllers/target/${name}.ts`,
+  ),
+  "controllers/deployment/status.ts",
+  "controllers/deployment/dependencies.ts",
+  ...["observe", "not-kept", "recreated", "remembered"].map((name) => `controllers/job/${name}.ts`),
+  ...["observe", "token-facts", "decide", "status"].map((name) => `controllers/connection/${name}.ts`),
+  ...["ends", "decide", "status", "pass", "concurrency", "machine", "reconciler", "conclusion", "resolve"].map(
+    (name) => `controllers/job-run/${name}.ts`,
+  ),
+  "controllers/job-run/unreadable.ts",
+];
+
+test.each(files.filter((file) => file.startsWith("controllers/") && !mayReadConditions.includes(file)))(
+  "src/%s reads no condition back",
+  (file) => {
+    expect(withoutComments(textOf(file))).not.toMatch(/\b(?:findCondition|readyReason|isSettled)\(/);
+  },
+);
+
 test("there is no import cycle, types included", () => {
   const done = new Set<string>();
   const path: string[] = [];

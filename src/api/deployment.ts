@@ -1,4 +1,5 @@
 import type { KubeObject } from "../kube/types.ts";
+import { changeList } from "./changes.ts";
 import {
   buildpack,
   conditions,
@@ -247,28 +248,39 @@ export const deploymentStatus = {
         runOnSourceChange: text("For a job: when Northflank starts a run because the source changes.", 64),
       },
     },
-    applied: {
-      type: "object",
-      description: "The declaration that the operator last sent, or found in force.",
-      properties: {
-        generation: {
-          type: "integer",
-          format: "int64",
-          minimum: 0,
-          description: "metadata.generation it stands for.",
-        },
-        specHash: text(
-          "Hash of the declaration in its normal form. Missing while nobody can tell whether a change arrived.",
-          128,
-        ),
-        time: time("When it was sent, or first found in force."),
+    changes: changeList({
+      description:
+        "The five newest changes of the target, newest first: what was sent, why, and what became of it. A phase of " +
+        "Sending confirms nothing: the call is about to be made, or its answer was lost.",
+      causes: ["SpecChanged", "DriftCorrected", "PartResent", "Redeployed", "RolledBack", "Adopted"],
+      causeDescription:
+        "Why it was sent. PartResent: a part of the change before was not kept, and was sent alone. Redeployed: " +
+        "spec.redeployToken had a new value. RolledBack: the rollout of what is declared failed, and the last good source " +
+        "was sent (rollout.onFailure). Adopted: found in force, and not known to have been sent by the operator.",
+      phases: [
+        "Sending",
+        "RollingOut",
+        "Paused",
+        "AwaitingPromotion",
+        "NotKept",
+        "Complete",
+        "Failed",
+        "TimedOut",
+        "Superseded",
+      ],
+      phaseDescription:
+        "What became of it. Sending: recorded, and not answered. Paused: the service was paused before the rollout was " +
+        "complete. NotKept: Northflank accepted it and did not keep all of it. TimedOut: not complete after " +
+        "rollout.timeoutSeconds, and still polled. Superseded: another change was sent, or somebody else set another source.",
+      fields: {
+        source: text("The source, in one line."),
+        previousSource: text("The source that was set before, in one line."),
         previousTransitionTime: time(
           "State change of the rollout before the change: only a later one speaks about this change.",
         ),
-        source: text("The source that was sent, in one line. Missing where it was found in force."),
-        previousSource: text("The source that was set before, in one line."),
+        of: text("For RolledBack: hash of the declaration whose rollout failed.", 128),
       },
-    },
+    }),
     build: {
       type: "object",
       description: "The build that an internal source comes to, as the operator last saw it.",
@@ -288,7 +300,8 @@ export const deploymentStatus = {
     phase: {
       type: "object",
       description:
-        "The rollout that is under way, or the build that is waited for. Poll intervals and time limits count from since.",
+        "What is polled and is not told by the newest change: a rollout that the operator did not begin, or a build that " +
+        "is waited for. Poll intervals and time limits count from since.",
       properties: {
         name: {
           type: "string",
@@ -319,30 +332,6 @@ export const deploymentStatus = {
           description: "What would be sent to restore it.",
           properties: { external, internal, docker, buildpack },
         },
-      },
-    },
-    restore: {
-      type: "object",
-      description: "The last good source is being put back, or was, because the rollout of what is declared failed.",
-      properties: {
-        specHash: text("Hash of the declaration whose rollout failed.", 128),
-        reason: {
-          type: "string",
-          enum: ["RolloutFailed", "RolloutTimedOut"],
-          description: "What became of that rollout.",
-        },
-        source: text("The source that is put back, in one line."),
-        outcome: {
-          type: "string",
-          enum: ["Pending", "RollingOut", "Complete", "Failed", "Superseded"],
-          description:
-            "Pending: recorded, about to be sent. Then what became of it; Superseded: somebody else has set another source.",
-        },
-        time: time("When it was recorded; from RollingOut on, when it was sent."),
-        previousTransitionTime: time("State change of the rollout before it was sent."),
-        resumedTime: time(
-          "When the service, which was paused during its rollout, was first seen running again. The limit counts from then.",
-        ),
       },
     },
     redeploy: {
@@ -409,15 +398,6 @@ export const deploymentStatus = {
         required: ["path"],
       },
     },
-    corrections: {
-      type: "array",
-      maxItems: 10,
-      "x-kubernetes-list-type": "atomic",
-      description:
-        "When drift was corrected, newest first. After three corrections in a row, each undone before a check found it " +
-        "in force, the operator stops writing (FightDetected), however far apart they are.",
-      items: time("Time of one correction."),
-    },
     warnings: {
       type: "array",
       maxItems: 8,
@@ -426,44 +406,6 @@ export const deploymentStatus = {
       items: text("Reason, for example ContinuousDeploymentEnabled.", 64),
     },
     failure,
-    history: {
-      type: "array",
-      maxItems: 5,
-      "x-kubernetes-list-type": "atomic",
-      description: "The five newest changes, newest first.",
-      items: {
-        type: "object",
-        description: "One change.",
-        properties: {
-          time: time("When it was sent."),
-          source: text("The source, in one line."),
-          cause: {
-            type: "string",
-            enum: ["SpecChanged", "DriftCorrected", "PartResent", "Redeployed", "Restored"],
-            description:
-              "Why it was sent. PartResent: a part of the change before was not kept, and was sent alone. Redeployed: " +
-              "spec.redeployToken had a new value.",
-          },
-          result: {
-            type: "string",
-            enum: [
-              "RollingOut",
-              "Paused",
-              "AwaitingPromotion",
-              "NotKept",
-              "Complete",
-              "Failed",
-              "TimedOut",
-              "Superseded",
-            ],
-            description:
-              "What became of it. Paused: the service was paused before the rollout was complete. NotKept: Northflank " +
-              "accepted it and did not keep all of it.",
-          },
-        },
-        required: ["time", "source", "result"],
-      },
-    },
   },
 } as const satisfies ObjectSchema;
 

@@ -40,12 +40,12 @@ test.each(kinds)("the CRD of $type.kind that the program prints lacks nothing", 
 
 test.each([
   ["a field of the spec", "properties.spec.properties", "redeployToken", ["spec.redeployToken"]],
-  ["an object of the status, by its path alone", "properties.status.properties", "restore", ["status.restore"]],
+  ["an object of the status, by its path alone", "properties.status.properties", "lastGood", ["status.lastGood"]],
   [
     "a field of the objects in a list",
-    "properties.status.properties.history.items.properties",
-    "result",
-    ["status.history[].result"],
+    "properties.status.properties.changes.items.properties",
+    "phase",
+    ["status.changes[].phase"],
   ],
   ["the whole status", "properties", "status", ["status"]],
 ])("%s that is not served is named", (_, path, name, expected) => {

@@ -40,7 +40,7 @@ function documentWithout({
 const older = documentWithout({
   fields: [
     ["NorthflankDeployment", "spec", "redeployToken"],
-    ["NorthflankDeployment", "status", "restore"],
+    ["NorthflankDeployment", "status", "changes"],
     ["NorthflankJobRun", "status", "start"],
   ],
 });
@@ -85,7 +85,7 @@ test("older CRDs are one warning, which names fields, and readiness stays good w
   const { clock, lines, installation, told, end } = await setUp(older);
   const missing =
     "fields in the CRDs of the cluster, which are older than the operator: " +
-    "NorthflankDeployment spec.redeployToken, NorthflankDeployment status.restore, NorthflankJobRun status.start";
+    "NorthflankDeployment spec.redeployToken, NorthflankDeployment status.changes, NorthflankJobRun status.start";
   expect(lines.at(-1)).toEqual({
     level: "warn",
     message: "installation incomplete",

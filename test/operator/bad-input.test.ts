@@ -61,7 +61,15 @@ describe("odd input", { concurrent: true, timeout: 200_000 }, () => {
     });
     const forged = {
       conditions: ["Ready", "Stalled", ...Array.from({ length: 20 }, (_, n) => `Forged${n}`)].map(condition),
-      history: Array.from({ length: 5 }, () => ({ time: at, source: "x".repeat(1_000), result: "Failed" })),
+      changes: Array.from({ length: 5 }, () => ({
+        specHash: "x".repeat(128),
+        generation: 1,
+        cause: "SpecChanged",
+        phase: "Failed",
+        time: at,
+        since: at,
+        source: "x".repeat(1_000),
+      })),
       failure: { class: "Terminal", count: 9, firstTime: at, lastTime: at, message: "forged" },
       observedGeneration: 0,
     };

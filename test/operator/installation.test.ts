@@ -123,18 +123,18 @@ describe("without a CRD", { timeout: 200_000 }, () => {
   test("that is older than the operator, is ready, names the fields, and says when they are there", async () => {
     const crd = crdOf("northflankdeployments");
     const older = structuredClone(crd);
-    delete older.spec.versions[0].schema.openAPIV3Schema.properties.status.properties.restore;
+    delete older.spec.versions[0].schema.openAPIV3Schema.properties.status.properties.changes;
     await using scenario = await startScenario({ cluster: cluster(), isStarted: false });
     await applyCrd(older);
     try {
       scenario.startOperator();
-      await missing(scenario, "NorthflankDeployment status.restore");
+      await missing(scenario, "NorthflankDeployment status.changes");
       expect((await readiness(scenario)).status).toBe(200);
       await (await scenario.deployment("api", api)).reaches("Ready");
     } finally {
       await applyCrd(crd);
     }
-    await isThereAgain(scenario, "NorthflankDeployment status.restore");
+    await isThereAgain(scenario, "NorthflankDeployment status.changes");
   });
 });
 

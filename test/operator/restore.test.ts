@@ -110,7 +110,7 @@ describe("onFailure: Restore", { concurrent: true, timeout: 200_000 }, () => {
     };
     await object.patch(image("2.0.0-broken"));
     await victim.exited;
-    expect((await object.get()).status?.restore).toMatchObject({ outcome: "Pending" });
+    expect((await object.get()).status).toMatchObject({ changes: [{ cause: "RolledBack", phase: "Sending" }, {}, {}] });
     await scenario.startOperator().ready();
     await object.reaches("Restored", { reason: "Restored" });
     await scenario.quiet(1_000);

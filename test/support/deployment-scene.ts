@@ -1,6 +1,6 @@
 import type { NorthflankDeployment } from "../../src/api/deployment.ts";
 import { northflankDeployments } from "../../src/api/names.ts";
-import type { DependencyRun } from "../../src/controllers/deployment/observe.ts";
+import type { DependencyRun } from "../../src/controllers/deployment/dependencies.ts";
 import { createDeploymentReconciler } from "../../src/controllers/deployment/reconciler.ts";
 import { deploymentIndexes } from "../../src/controllers/deployment/target.ts";
 import { type SceneDeps, TargetScene } from "./target-scene.ts";

@@ -98,7 +98,7 @@ export function changesOf(before: Living["object"]["status"], life: Living, text
 function brief(name: string, value: unknown, life: Living): string {
   if (name === "observed") return "*";
   if (Array.isArray(value)) {
-    if (name === "history") return `${value.length}:${brief(name, value[0], life)}`;
+    if (name === "history" || name === "changes") return `${value.length}:${brief(name, value[0], life)}`;
     const items = value.map((item: Item) => (item.path === undefined ? brief("", item, life) : pathText(item, life)));
     return `[${items.join(" ")}]`;
   }
@@ -108,7 +108,7 @@ function brief(name: string, value: unknown, life: Living): string {
     const shown = Object.entries(value).filter(([key]) => isShown(key));
     return `{${shown.map(([key, inner]) => `${key}:${brief(key, inner, life)}`).join(" ")}}`;
   }
-  if (/Hash$|^keyId$|^sourcesId$/.test(name)) return hashText(String(value), life);
+  if (/Hash$|^of$|^keyId$|^sourcesId$/.test(name)) return hashText(String(value), life);
   const text = String(value);
   if (/^\d{4}-\d\d-\d\dT[\d:.]+Z$/.test(text)) return `${Math.round((Date.parse(text) - life.now) / 1_000)}s`;
   return text

@@ -5,17 +5,13 @@ import type { DecideInput } from "./decision.ts";
 
 /** The times in a status that something is decided by. */
 export function timesOf(status: NorthflankDeploymentStatus | undefined): readonly (string | undefined)[] {
-  const { applied, build, phase, restore, notKept, redeploy, history, corrections } = status ?? {};
+  const { changes = [], build, phase, notKept, redeploy } = status ?? {};
   return [
-    applied?.time,
+    ...changes.flatMap(({ time, since }) => [time, since]),
     build?.time,
     phase?.since,
-    restore?.time,
-    restore?.resumedTime,
     notKept?.time,
     redeploy?.time,
-    history?.[0]?.time,
-    corrections?.[0],
   ];
 }
 

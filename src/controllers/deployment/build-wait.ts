@@ -16,14 +16,13 @@ import {
 import type { Verdict } from "../reconcile/ready-state.ts";
 import { slowProbeMs } from "../reconcile/remote-error.ts";
 import { probeAround, type Requeue } from "../reconcile/requeue.ts";
-import { isAcknowledged, readyReason } from "../target/object.ts";
 import { ageOf } from "./ages.ts";
-import { type BuildRecord, buildQuery, buildRecord, followsLatest } from "./build.ts";
+import { buildQuery, buildRecord, followsLatest } from "./build.ts";
 import type { Conclusion } from "./conclusion.ts";
-import type { DecideInput, Seen } from "./decision.ts";
+import type { BuildRecord, DecideInput, Seen } from "./decision.ts";
+import { knownHash, lastDeclared, sinceOf, wasSent } from "./machine.ts";
 import type { Observation } from "./observation.ts";
 import { holdsWrites, pendingDifferences } from "./pending.ts";
-import { sinceOf } from "./phase.ts";
 import { isRecreated } from "./recreated.ts";
 
 /**
@@ -44,12 +43,12 @@ export function neededBuild(object: NorthflankDeployment, seen: Seen): BuildQuer
 
 /** We have sent the setting, and no rollout has begun since, or ever. */
 function isWithoutEffect({ status, spec }: NorthflankDeployment, { desire, service }: Seen): boolean {
-  const applied = status?.applied;
+  const change = lastDeclared(status);
   if (service.servicePaused) return false;
-  if (spec.rollout?.wait === false || applied?.specHash !== desire.hash || applied.source === undefined) return false;
+  if (spec.rollout?.wait === false || change?.specHash !== desire.hash || !wasSent(change)) return false;
   if (service.kind === "job") return false;
   if (service.rolloutStatus === undefined) return true;
-  const [now, before] = [service.rolloutTransitionTime, applied.previousTransitionTime].map((time) =>
+  const [now, before] = [service.rolloutTransitionTime, change.previousTransitionTime].map((time) =>
     Date.parse(time ?? ""),
   );
   return now !== undefined && before !== undefined && now <= before;
@@ -60,7 +59,7 @@ function isWithoutEffect({ status, spec }: NorthflankDeployment, { desire, servi
  * `undefined` when the object waits for none, or nobody can tell without the service.
  */
 export function awaitedBuild(object: NorthflankDeployment, desire: Seen["desire"]): BuildQuery | undefined {
-  if (readyReason(object) !== "WaitingForBuild" || !isAcknowledged(object)) return undefined;
+  if (sinceOf(object, desire, "WaitingForBuild") === undefined) return undefined;
   const query = buildQuery(object, desire, undefined);
   const { build } = object.status ?? {};
   if (query?.by.kind !== "commit" || build?.id === undefined) return query;
@@ -72,10 +71,9 @@ export function awaitedBuild(object: NorthflankDeployment, desire: Seen["desire"
 /** What status keeps of the build of a source that the target has. */
 export function buildWhenSame({ object, now }: DecideInput, { desire, build }: Seen): BuildRecord | undefined {
   if (build !== undefined) return buildRecord(object.status?.build, build, now);
-  if (desire.body.internal === undefined || object.status?.applied?.specHash !== desire.hash) return undefined;
-  const before = object.status.build;
-  const reason = readyReason(object);
-  const isOver = followsLatest(desire) && (reason === "WaitingForBuild" || reason === "BuildFailed");
+  if (desire.body.internal === undefined || knownHash(object.status) !== desire.hash) return undefined;
+  const before = object.status?.build;
+  const isOver = followsLatest(desire) && sinceOf(object, desire, "WaitingForBuild", "BuildFailed") !== undefined;
   // The rollout of a build that was waited for has its own time: it began when nobody needed to wait any more.
   return isOver ? { ...before, outcome: "Succeeded", time: formatTime(now) } : before;
 }

@@ -1,15 +1,14 @@
 // pure
-import type { NorthflankDeployment, NorthflankDeploymentStatus } from "../../api/deployment.ts";
+import type { NorthflankDeployment } from "../../api/deployment.ts";
 import type { BuilderName } from "../../northflank/client.ts";
 import type { InternalSource } from "../../northflank/types.ts";
 import { capped, formatTime } from "../../runtime/conditions.ts";
 import { present } from "../../util/present.ts";
 import { type BuildQuery, builderText, namedBuilder, type SeenBuild, versionOf } from "../build/build-query.ts";
+import type { BuildRecord } from "./decision.ts";
 import type { Desire } from "./desired.ts";
+import { knownHash } from "./machine.ts";
 import type { TargetView } from "./target-view.ts";
-
-/** `status.build` */
-export type BuildRecord = NonNullable<NorthflankDeploymentStatus["build"]>;
 
 /**
  * Which build is declared; `undefined` for other sources, and when nobody can tell who builds. Without an id a combined
@@ -71,6 +70,6 @@ const outcomeWords = { active: "Active", succeeded: "Succeeded", failed: "Failed
 
 /** The commit of the build that was last applied for this very declaration; `undefined` when it is not known. */
 export function resolvedCommit({ status }: NorthflankDeployment, { hash }: Desire): string | undefined {
-  const build = status?.applied?.specHash === hash ? status.build : undefined;
+  const build = knownHash(status) === hash ? status?.build : undefined;
   return build?.outcome === "Succeeded" ? build.sha : undefined;
 }

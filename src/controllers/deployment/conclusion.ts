@@ -9,16 +9,13 @@ export type StatedFields = {
     | "targetUid"
     | "image"
     | "observed"
-    | "applied"
+    | "changes"
     | "build"
     | "lastGood"
-    | "restore"
     | "notKept"
     | "redeploy"
     | "pendingChanges"
-    | "warnings"
-    | "corrections"
-    | "history"]?: NorthflankDeploymentStatus[K] | undefined;
+    | "warnings"]?: NorthflankDeploymentStatus[K] | undefined;
 };
 
 /** What a pass over a NorthflankDeployment has come to. */

@@ -9,6 +9,16 @@ import type { Conclusion } from "./conclusion.ts";
 import type { DecideInput, Decision, Seen } from "./decision.ts";
 import type { Difference } from "./diff.ts";
 import { sameConclusion } from "./in-sync.ts";
+import {
+  correctionsOf,
+  isNotShownYet,
+  knownHash,
+  nowByStopwatch,
+  stateOf,
+  steps,
+  wantsRedeploy,
+  wasInSync,
+} from "./machine.ts";
 import { decideNotKept, notKeptConclusion, partsIn } from "./not-kept.ts";
 import { observedFields } from "./observed-fields.ts";
 import {
@@ -23,8 +33,7 @@ import { isNewDeclaration, pendingDifferences } from "./pending.ts";
 import { jobRouteGoneMessage, notMetConclusion, remoteFailure, stalled } from "./preconditions.ts";
 import { isRecreated, recreatedConclusion } from "./recreated.ts";
 import { decideRedeploy, withRedeploy } from "./redeploy.ts";
-import { correctionsOf, isNotShownYet, nowByStopwatch, wantsRedeploy, wasInSync } from "./remembered.ts";
-import { decideRestore, decideRestored, keepRequest, restoreInForce } from "./rollback.ts";
+import { decideRollback, decideRolledBack, keepRequest } from "./rollback.ts";
 import { warningsOf, willFight, withWarnings } from "./warnings.ts";
 
 /**
@@ -96,9 +105,8 @@ function decideSeen(input: DecideInput, seen: Seen): Decision {
 function decidePending(input: DecideInput, seen: Seen, pending: readonly Difference[]): Decision {
   const { object } = input;
   if (pending.length === 0) return decideSame(input, seen);
-  const record = restoreInForce(object, seen.desire);
-  if (record !== undefined && object.spec.managementPolicy !== "Observe") {
-    return decideRestored(input, seen, { record, pending });
+  if (steps[stateOf(object, seen.desire)].different === "leave" && object.spec.managementPolicy !== "Observe") {
+    return decideRolledBack(input, seen, pending);
   }
   return decideDifferent(input, seen, pending);
 }
@@ -133,7 +141,7 @@ function decideSame(input: DecideInput, seen: Seen): Decision {
 }
 
 function decideRollout(input: DecideInput, seen: Seen): Decision {
-  return decideRestore(input, seen, withRedeploy(input, seen, sameConclusion(input, seen)));
+  return decideRollback(input, seen, withRedeploy(input, seen, sameConclusion(input, seen)));
 }
 
 function decideDifferent(input: DecideInput, seen: Seen, pending: readonly Difference[]): Decision {
@@ -146,7 +154,7 @@ function decideDifferent(input: DecideInput, seen: Seen, pending: readonly Diffe
   if (policy === "Observe" || (policy === "EnforceOnChange" && !isChange && notKept === undefined)) {
     return conclude(driftConclusion(input, seen, pending), isDrift);
   }
-  const isFirst = object.status?.applied?.specHash !== seen.desire.hash || wantsRedeploy(object);
+  const isFirst = knownHash(object.status) !== seen.desire.hash || wantsRedeploy(object);
   const held = isFirst ? dependencyConclusion(seen, pending) : undefined;
   if (held !== undefined) return conclude(held);
   if (!isChange && isNotShownYet(input, seen.service)) return conclude(readBackConclusion(input, seen, pending));
@@ -157,7 +165,7 @@ function decideDifferent(input: DecideInput, seen: Seen, pending: readonly Diffe
     return { kind: "write", change: { ...change, ...(object.status?.build && { build: object.status.build }) } };
   }
   if (!isChange && isFightFor(object, correctionsOf(object), nowByStopwatch(input)))
-    return conclude(fightConclusion(seen, pending), isDrift);
+    return conclude(fightConclusion(object, seen, pending), isDrift);
   // The setting to follow the latest build is sent also when there is none yet.
   const unbuilt = followsLatest(seen.desire) ? undefined : unbuiltConclusion(input, seen, pending);
   if (unbuilt !== undefined) return conclude(unbuilt);

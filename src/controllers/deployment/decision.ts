@@ -1,9 +1,8 @@
 // pure
-import type { NorthflankDeployment } from "../../api/deployment.ts";
+import type { NorthflankDeployment, NorthflankDeploymentStatus } from "../../api/deployment.ts";
 import type { Random } from "../../util/random.ts";
 import type { Ages } from "../reconcile/stopwatch.ts";
 import type { TargetDecision } from "../target/reconciler.ts";
-import type { BuildRecord } from "./build.ts";
 import type { Conclusion } from "./conclusion.ts";
 import type { Desire } from "./desired.ts";
 import type { Difference } from "./diff.ts";
@@ -18,6 +17,9 @@ export interface Settings {
   readonly rolloutPollIntervalMs: number;
 }
 
+/** `status.build` */
+export type BuildRecord = NonNullable<NorthflankDeploymentStatus["build"]>;
+
 /** One redeploy of the source that the service has. */
 export interface Redeploy {
   readonly token: string;
@@ -29,7 +31,7 @@ export interface Redeploy {
 /** One change to be sent. */
 export interface Change {
   readonly desire: Desire;
-  readonly cause: "SpecChanged" | "DriftCorrected" | "PartResent" | "Redeployed" | "Restored";
+  readonly cause: "SpecChanged" | "DriftCorrected" | "PartResent" | "Redeployed" | "RolledBack";
   /** The target as it was read just before. */
   readonly before: TargetView;
   readonly differences: readonly Difference[];

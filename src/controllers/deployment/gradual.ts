@@ -3,8 +3,7 @@ import { slowProbeMs } from "../reconcile/remote-error.ts";
 import { ageOf } from "./ages.ts";
 import type { Conclusion } from "./conclusion.ts";
 import type { DecideInput, Seen } from "./decision.ts";
-import { sinceOf } from "./phase.ts";
-import { headResult } from "./remembered.ts";
+import { recordOf, sinceOf } from "./machine.ts";
 import { pollPauseMs, type SameBase } from "./rolling.ts";
 
 /*
@@ -26,7 +25,7 @@ export function gradualConclusion(input: DecideInput, seen: Seen, base: SameBase
   return {
     ...base,
     // Should it cease to be gradual, its limit does not count from the change.
-    stated: { ...base.stated, ...headResult(input.object, "AwaitingPromotion") },
+    stated: { ...base.stated, ...recordOf(base.found, "gradual") },
     verdict: { kind: "progressing", reason: "AwaitingPromotion", message },
     rolloutComplete: {
       status: "Unknown",

@@ -1,14 +1,12 @@
 // pure
 import type { NorthflankDeployment } from "../../api/deployment.ts";
-import { capped, findCondition, formatTime } from "../../runtime/conditions.ts";
+import { capped } from "../../runtime/conditions.ts";
 import { assertNever } from "../../util/assert-never.ts";
 import { formatDuration } from "../../util/duration.ts";
 import { imageToSend } from "../../util/image-reference.ts";
-import { present } from "../../util/present.ts";
 import type { EventDraft } from "../reconcile/event-draft.ts";
 import { slowProbeMs } from "../reconcile/remote-error.ts";
 import { probeAround, requeueAfter } from "../reconcile/requeue.ts";
-import { readyReason } from "../target/object.ts";
 import { ageOf } from "./ages.ts";
 import { followsLatest } from "./build.ts";
 import { buildHold, buildWhenSame } from "./build-wait.ts";
@@ -16,12 +14,11 @@ import type { Conclusion } from "./conclusion.ts";
 import type { DecideInput, Seen } from "./decision.ts";
 import { gradualConclusion } from "./gradual.ts";
 import { unverifiedFields } from "./last-good.ts";
+import { type ChangeRecord, foundAsDeclared, recordOf, sinceOf, wasAtRest, wasSent } from "./machine.ts";
 import { imageText, observedFields } from "./observed-fields.ts";
 import { pausedConclusion } from "./paused.ts";
-import { sinceOf } from "./phase.ts";
-import { appliedChange, correctionsWhenInSync, headResult } from "./remembered.ts";
 import { rollingConclusion, type SameBase } from "./rolling.ts";
-import { type Applied, judgeRollout } from "./rollout.ts";
+import { judgeRollout } from "./rollout.ts";
 import type { TargetView } from "./target-view.ts";
 
 /** The target has what is declared: how far its rollout is, and what of it was neither sent nor read back. */
@@ -43,13 +40,12 @@ export function sameConclusion(input: DecideInput, seen: Seen): Conclusion {
 function rolloutConclusion(input: DecideInput, seen: Seen): Conclusion {
   const { object } = input;
   const { desire, service } = seen;
-  const applied = appliedWhenSame(input, seen);
-  const isRemembered = appliedChange(object, desire) !== undefined;
-  const wasComplete = isRemembered && findCondition(object.status?.conditions, "RolloutComplete")?.status === "True";
+  const found = foundAsDeclared(input, seen, transitionBefore(object, seen));
+  const { change } = found;
+  const wasComplete = change?.phase === "Complete" && wasAtRest(object);
   const wasGradual = sinceOf(object, desire, "AwaitingPromotion") !== undefined;
-  const judged = isRemembered ? object.status?.applied : applied;
-  const { elapsedMs } = ageOf(input, judged?.time);
-  const rollout = judgeRollout({ service, applied: judged, wasComplete, wasGradual, elapsedMs });
+  const { elapsedMs } = ageOf(input, change?.time);
+  const rollout = judgeRollout({ service, change, wasComplete, wasGradual, elapsedMs });
   const base = {
     sameDesire: true,
     inSync: { status: "True", reason: "InSync", message: `Northflank has ${desire.source}.` },
@@ -58,12 +54,11 @@ function rolloutConclusion(input: DecideInput, seen: Seen): Conclusion {
     stated: {
       ...observedFields(service),
       image: imageInSync(seen),
-      applied,
       build: buildWhenSame(input, seen),
       pendingChanges: undefined,
       notKept: undefined,
-      corrections: correctionsWhenInSync(input),
     },
+    found,
   } as const;
   if (service.servicePaused) return pausedConclusion(input, seen, base);
   if (service.kind === "job") return jobConclusion(input, seen, base);
@@ -91,29 +86,17 @@ function imageInSync({ desire, service }: Seen): string | undefined {
 /** Said once: what follows is the rollout of a service that ran nothing when it was last read. */
 function resumedEvents(object: NorthflankDeployment, service: TargetView): readonly EventDraft[] {
   if (object.status?.observed?.servicePaused !== true || service.servicePaused) return [];
-  const isOurs = readyReason(object) === "ApplyingChange";
+  const isOurs = object.status.changes?.[0]?.phase === "RollingOut";
   const why = isOurs ? "The service is not paused any more since the change was sent." : "The service was resumed.";
   const note = `${why} The rollout is followed.`;
   return [{ type: "Normal", reason: "ServiceResumed", action: "Observe", note }];
 }
 
-/**
- * What to remember of a source that is as declared without a change of ours in this pass: as it is when we sent it,
- * else (first look, or our answer was lost) when it was seen, and the state of the rollout before.
- */
-function appliedWhenSame({ object, now }: DecideInput, { desire, service }: Seen): Applied | undefined {
-  const before = appliedChange(object, desire);
-  if (before !== undefined) return before;
-  if (object.spec.managementPolicy === "Observe") return object.status?.applied;
-  const observed = object.status?.observed;
+/** The state of the rollout when another source was last seen; `undefined` where this one was there before. */
+function transitionBefore({ status }: NorthflankDeployment, { service }: Seen): string | undefined {
   const hasMoved =
-    observed !== undefined && imageToSend(object.status?.image ?? "") !== imageToSend(imageText(service) ?? "");
-  return present({
-    generation: object.metadata.generation ?? 0,
-    specHash: desire.hash,
-    time: formatTime(now),
-    previousTransitionTime: hasMoved ? observed.rolloutTransitionTime : undefined,
-  });
+    status?.observed !== undefined && imageToSend(status.image ?? "") !== imageToSend(imageText(service) ?? "");
+  return hasMoved ? status.observed?.rolloutTransitionTime : undefined;
 }
 
 /** What a job runs next is all there is to it: nothing is rolled out. */
@@ -124,7 +107,7 @@ function jobConclusion({ object }: DecideInput, seen: Seen, base: SameBase): Con
     ...base,
     verdict: { kind: "ready", reason, message },
     rolloutComplete: { status: "True", reason: "RolloutComplete", message: "A job has no rollout." },
-    stated: { ...base.stated, ...headResult(object, "Complete") },
+    stated: { ...base.stated, ...recordOf(base.found, "complete") },
     next: requeueAfter(seen.nextResyncMs),
   };
 }
@@ -139,7 +122,7 @@ function withoutBuild(input: DecideInput, seen: Seen, base: SameBase): Conclusio
     reason: verdict.reason,
     message: "There is no build to roll out.",
   } as const;
-  return { ...base, verdict, next, rolloutComplete };
+  return { ...base, verdict, next, rolloutComplete, stated: { ...base.stated, ...recordOf(base.found, "rolling") } };
 }
 
 function completeConclusion(input: DecideInput, seen: Seen, base: SameBase): Conclusion {
@@ -147,45 +130,51 @@ function completeConclusion(input: DecideInput, seen: Seen, base: SameBase): Con
   const { desire, nextResyncMs } = seen;
   const reason = object.spec.managementPolicy === "Observe" ? "Observed" : "RolloutComplete";
   const message = `Northflank has ${desire.source}, and the rollout is complete.`;
-  const news = headResult(object, "Complete");
-  const [head] = news.history ?? [];
-  const wasPaused = object.status?.history?.[0]?.result === "Paused";
+  const { change } = base.found;
+  const isNews = wasSent(change) && change.phase !== "Complete";
   return {
     ...base,
     verdict: { kind: "ready", reason, message },
     rolloutComplete: { status: "True", reason: "RolloutComplete", message: "The rollout is complete." },
-    stated: { ...base.stated, ...news },
+    stated: { ...base.stated, ...recordOf(base.found, "complete") },
     next: requeueAfter(nextResyncMs),
-    events: head
+    events: isNews
       ? [
           ...base.events,
           {
             type: "Normal",
             reason: "RolloutComplete",
             action: "Observe",
-            note: wasPaused ? message : `${message} It took ${formatDuration(ageOf(input, head.time).elapsedMs)}.`,
+            note: wasPaused(change)
+              ? message
+              : `${message} It took ${formatDuration(ageOf(input, change.time).elapsedMs)}.`,
           },
         ]
       : base.events,
   };
 }
 
-function notWaiting({ object }: DecideInput, seen: Seen, base: SameBase, rollout: string): Conclusion {
+/** It was not under way all the time since it was sent: how long it took says nothing. */
+function wasPaused({ phase, since, time }: ChangeRecord): boolean {
+  return phase === "Paused" || (phase === "RollingOut" && since !== time);
+}
+
+function notWaiting(_input: DecideInput, seen: Seen, base: SameBase, rollout: string): Conclusion {
   const message = `Northflank has ${seen.desire.source}; the rollout is not waited for (spec.rollout.wait is false).`;
   const isComplete = rollout === "complete";
-  const news = isComplete ? headResult(object, "Complete") : rollout === "failed" ? headResult(object, "Failed") : {};
+  const progress = rollout === "complete" || rollout === "failed" ? rollout : "rolling";
   return {
     ...base,
     verdict: { kind: "ready", reason: "InSync", message },
     rolloutComplete: isComplete
       ? { status: "True", reason: "RolloutComplete", message: "The rollout is complete." }
       : { status: "Unknown", reason: "RollingOut", message: "Not waited for." },
-    stated: { ...base.stated, ...news },
+    stated: { ...base.stated, ...recordOf(base.found, progress) },
     next: requeueAfter(seen.nextResyncMs),
   };
 }
 
-function rolloutFailedConclusion({ object, random }: DecideInput, seen: Seen, base: SameBase): Conclusion {
+function rolloutFailedConclusion({ random }: DecideInput, seen: Seen, base: SameBase): Conclusion {
   const message =
     `Northflank has ${seen.desire.source}, but its rollout failed. See the containers and logs of the service in ` +
     "Northflank; change the source, or fix the cause.";
@@ -193,7 +182,7 @@ function rolloutFailedConclusion({ object, random }: DecideInput, seen: Seen, ba
     ...base,
     verdict: { kind: "stalled", reason: "RolloutFailed", message },
     rolloutComplete: { status: "False", reason: "RolloutFailed", message: "Northflank says that the rollout failed." },
-    stated: { ...base.stated, ...headResult(object, "Failed") },
+    stated: { ...base.stated, ...recordOf(base.found, "failed") },
     next: probeAround(slowProbeMs, random),
   };
 }

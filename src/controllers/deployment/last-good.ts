@@ -13,6 +13,7 @@ import { resolvedCommit } from "./build.ts";
 import type { Change, Seen } from "./decision.ts";
 import { type Desire, desireOf } from "./desired.ts";
 import { compare, usedTexts } from "./diff.ts";
+import { lastDeclared, wasSent } from "./machine.ts";
 
 /** `status.lastGood`: what is put back when the rollout of something else fails. */
 export type GoodSource = NonNullable<NorthflankDeploymentStatus["lastGood"]>;
@@ -58,8 +59,8 @@ export function looksLikeBoth(object: NorthflankDeployment, good: Desire, { desi
 
 /** Declared fields that were neither sent by us nor read back in full: they are in force as far as anybody can tell. */
 export function unverifiedFields(object: NorthflankDeployment, { desire, service }: Seen): readonly string[] {
-  const { applied } = object.status ?? {};
-  if (applied?.specHash === desire.hash && applied.source !== undefined) return [];
+  const change = lastDeclared(object.status);
+  if (change?.specHash === desire.hash && wasSent(change)) return [];
   const { alike, untold, hidden } = compare(desire, service, resolvedCommit(object, desire));
   return [...alike.filter(({ from, to }) => from !== to), ...untold, ...hidden].map(({ path }) => path);
 }

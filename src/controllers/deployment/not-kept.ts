@@ -1,6 +1,5 @@
 // pure
-
-import type { NorthflankDeployment, NorthflankDeploymentStatus } from "../../api/deployment.ts";
+import type { NorthflankDeploymentStatus } from "../../api/deployment.ts";
 import type { DeploymentUpdate } from "../../northflank/types.ts";
 import { formatTime } from "../../runtime/conditions.ts";
 import { isReconcileRequested } from "../reconcile/reconcile-request.ts";
@@ -10,8 +9,8 @@ import { ageOf } from "./ages.ts";
 import type { Conclusion } from "./conclusion.ts";
 import type { Change, DecideInput, Seen } from "./decision.ts";
 import type { Difference } from "./diff.ts";
+import { type ChangeRecord, changeOf, wasSent, withNotKept } from "./machine.ts";
 import { differencesText, differentBase } from "./out-of-sync.ts";
-import { appliedChange, headResult } from "./remembered.ts";
 
 /*
  * Northflank accepts a body and keeps only a part of it, such as an image without the command that came with it:
@@ -44,30 +43,27 @@ export function decideNotKept(
   | undefined {
   const { object } = input;
   const { desire } = seen;
-  if (appliedChange(object, desire)?.source === undefined) return undefined;
+  const change = changeOf(object.status, desire);
+  if (!wasSent(change)) return undefined;
   const parts = partsOf(pending);
   const body = partsIn(desire.body, pending);
   const record = object.status?.notKept;
   if (record?.specHash === desire.hash) {
     if (!parts.every((part) => record.parts?.includes(part))) return undefined;
-    return isReconcileRequested(object) && isKnown(object) ? { kind: "send", body } : { kind: "stop", record };
+    return isReconcileRequested(object) && change.phase === "NotKept"
+      ? { kind: "send", body }
+      : { kind: "stop", record };
   }
   // A correction has sent no more than what differed.
-  const wasWhole = object.status?.history?.[0]?.cause === "SpecChanged";
+  const wasWhole = change.cause === "SpecChanged";
   const isSmaller = wasWhole && parts.length < Object.values(desire.body).filter((part) => part !== undefined).length;
   const hasSource = parts.includes("external") || parts.includes("internal");
-  return (isSmaller || !hasSource) && isBeingReadBack(object) ? { kind: "send", body } : undefined;
-}
-
-/** The verdict was given: a request that is older than it asks for nothing. */
-function isKnown({ status }: NorthflankDeployment): boolean {
-  return status?.history?.[0]?.result === "NotKept";
+  return (isSmaller || !hasSource) && isBeingReadBack(change) ? { kind: "send", body } : undefined;
 }
 
 /** Our change was accepted, and no look has found it in force with its rollout over. */
-function isBeingReadBack({ status }: NorthflankDeployment): boolean {
-  const head = status?.history?.[0];
-  return head?.result === "RollingOut" && head.cause !== "Restored";
+function isBeingReadBack({ phase, since, time }: ChangeRecord): boolean {
+  return phase === "RollingOut" && since === time;
 }
 
 /** The smallest body that Northflank takes for these differences. */
@@ -106,7 +102,7 @@ export function notKeptConclusion(
       reason: "ChangeNotKept",
       message: "Not all of what is declared is in force.",
     },
-    stated: { ...base.stated, ...headResult(input.object, "NotKept") },
+    stated: { ...base.stated, changes: withNotKept(input.object, seen.desire, input.now) },
     next: { ...probeAround(pauseMs, input.random), pause: { everyMs: [firstProbeMs, slowProbeMs] } },
   };
 }

@@ -1,14 +1,10 @@
 import type { NorthflankDeployment } from "../../api/deployment.ts";
-import { revision } from "../../api/names.ts";
-import type { Condition, ObjectMeta } from "../../kube/types.ts";
-import { findCondition } from "../../runtime/conditions.ts";
-import type { ObjectKey } from "../../runtime/outcome.ts";
 import type { Account, AccountResolution, Accounts } from "../account/accounts.ts";
 import { type BuildQuery, judgeBuild, type SeenBuild } from "../build/build-query.ts";
 import { lookAtBuild } from "../build/read-build.ts";
 import type { LookSchedule } from "../reconcile/poll-schedule.ts";
 import type { SpecProblem } from "../reconcile/spec-problem.ts";
-import { accountRequest, readyReason } from "../target/object.ts";
+import { accountRequest } from "../target/object.ts";
 import {
   type Observed,
   observeTarget,
@@ -19,23 +15,17 @@ import {
 import { type Due, dueLook, resyncPeriodMs } from "../target/poll-due.ts";
 import { awaitedBuild, neededBuild } from "./build-wait.ts";
 import type { Settings } from "./decision.ts";
+import { dependenciesOf, isDependencyOver, type Runs } from "./dependencies.ts";
 import { type Desire, desireOf } from "./desired.ts";
-import type { Dependency, Observation } from "./observation.ts";
+import { isUnderWay, knownHash } from "./machine.ts";
+import type { Observation } from "./observation.ts";
 import { readTarget, type TargetName } from "./read-target.ts";
-import { runKey, targetOf } from "./target.ts";
+import { targetOf } from "./target.ts";
 import { isReplacedByCD } from "./warnings.ts";
-
-/** What is known of a run that a deployment may wait for. */
-export interface DependencyRun {
-  readonly metadata?: Pick<ObjectMeta, "annotations">;
-  readonly status?: { readonly conditions?: readonly Condition[] };
-}
 
 export interface ObserveDeps {
   readonly store: { byIndex(name: "target", value: string): readonly NorthflankDeployment[] };
-  readonly runs: {
-    get(key: ObjectKey): DependencyRun | undefined;
-  };
+  readonly runs: Runs;
   readonly accounts: Accounts;
   /** Judges a spec that the API server let in; fields that it dropped are added here. */
   readonly validate: (object: NorthflankDeployment) => readonly SpecProblem[];
@@ -113,7 +103,7 @@ async function read(
   if (reading.kind === "route-gone") return { ...reading, desire };
   const service = reading.target;
   const nextResyncMs = deps.schedule.nextResyncMs(resyncPeriodMs(object, deps.settings.resyncPeriodMs));
-  const dependencies = dependenciesOf(deps, object);
+  const dependencies = dependenciesOf(deps.runs, object);
   const seen = { kind: "seen", desire, service, dependencies, nextResyncMs } as const;
   // One that is over was asked for by its id: of its commit there may be another one.
   const needed = neededBuild(object, seen);
@@ -147,10 +137,11 @@ async function foreignProject(
 /** Whether the target has to be looked at in this pass, and how urgent that is. */
 function dueFor(deps: ObserveDeps, object: NorthflankDeployment, account: Account): Due {
   const { schedule, settings } = deps;
-  const isOver = (reason: string) => isDependencyOver(deps, object, reason);
+  const isOver = (reason: string) => isDependencyOver(deps.runs, object, reason);
   const { resyncPeriodMs: periodMs } = settings;
-  const isPending = object.status?.restore?.outcome === "Pending";
-  const isFollowed = isRolling(object);
+  const [head] = object.status?.changes ?? [];
+  const isPending = head?.cause === "RolledBack" && head.phase === "Sending";
+  const isFollowed = isUnderWay(object);
   const isRecorded = () => hasRecord(object);
   return dueLook({ schedule, account, resyncPeriodMs: periodMs, isOver, isFollowed, isPending, isRecorded }, object);
 }
@@ -159,46 +150,5 @@ function dueFor(deps: ObserveDeps, object: NorthflankDeployment, account: Accoun
 function hasRecord({ spec, status }: NorthflankDeployment): boolean {
   if (spec.managementPolicy === "Observe") return status?.observed !== undefined;
   const read = desireOf(spec);
-  return read.kind === "desire" && status?.applied?.specHash === read.desire.hash;
-}
-
-function isDependencyOver(deps: ObserveDeps, object: NorthflankDeployment, reason: string): boolean | undefined {
-  if (reason !== "WaitingForDependency" && reason !== "DependencyFailed") return undefined;
-  const states = dependenciesOf(deps, object).map(({ state }) => state);
-  if (reason === "DependencyFailed") return !states.includes("failed");
-  return states.every((state) => state === "succeeded" || state === "failed");
-}
-
-const followedReasons: ReadonlySet<string> = new Set([
-  "RollingOut",
-  "Building",
-  "WaitingForBuild",
-  "AwaitingPromotion",
-]);
-
-/** Something is under way at Northflank, and followed to its end. */
-function isRolling(object: NorthflankDeployment): boolean {
-  const reason = readyReason(object);
-  const isRestoring = object.status?.restore?.outcome === "RollingOut";
-  return followedReasons.has(reason ?? "") || isRestoring;
-}
-
-function dependenciesOf(deps: ObserveDeps, object: NorthflankDeployment): readonly Dependency[] {
-  return (object.spec.waitFor ?? []).map(({ jobRunRef: { name } }) => {
-    const run = deps.runs.get(runKey(object, name));
-    if (run === undefined) return { name, state: "missing" };
-    return { name, state: isOtherRevision(object, run) ? "other-revision" : runState(run.status?.conditions) };
-  });
-}
-
-/** A run that is left over from the revision before says nothing about this one, however it ended. */
-function isOtherRevision(object: NorthflankDeployment, run: DependencyRun): boolean {
-  const [wanted, found] = [object, run].map(({ metadata }) => metadata?.annotations?.[revision]);
-  return wanted !== undefined && found !== undefined && wanted !== found;
-}
-
-function runState(conditions: readonly Condition[] | undefined): Dependency["state"] {
-  const succeeded = findCondition(conditions, "Succeeded")?.status;
-  if (succeeded === "True") return "succeeded";
-  return succeeded === "False" ? "failed" : "active";
+  return read.kind === "desire" && knownHash(status) === read.desire.hash;
 }

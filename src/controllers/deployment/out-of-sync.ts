@@ -1,16 +1,17 @@
 // pure
+import type { NorthflankDeployment } from "../../api/deployment.ts";
 import type { Reason } from "../../api/reasons.ts";
 import { slowProbeMs } from "../reconcile/remote-error.ts";
 import { probeAfter, type Requeue, requeueAfter } from "../reconcile/requeue.ts";
-import { fightCorrections } from "../target/drift.ts";
+import { fightCorrections, withFight } from "../target/drift.ts";
 import { ageOf } from "./ages.ts";
 import { buildHold } from "./build-wait.ts";
 import type { Conclusion } from "./conclusion.ts";
 import type { DecideInput, Seen } from "./decision.ts";
 import type { Difference } from "./diff.ts";
+import { lastDeclared, showsWithinMs } from "./machine.ts";
 import type { Dependency } from "./observation.ts";
 import { observedFields } from "./observed-fields.ts";
-import { showsWithinMs } from "./remembered.ts";
 import { pollAfter, pollPauseMs, readBackMessage } from "./rolling.ts";
 import { fightMessage } from "./warnings.ts";
 
@@ -30,13 +31,19 @@ export function driftConclusion({ object }: DecideInput, seen: Seen, pending: re
 }
 
 /** There is a difference again, because somebody else changes the target back. */
-export function fightConclusion(seen: Seen, pending: readonly Difference[]): Conclusion {
+export function fightConclusion(
+  { status }: NorthflankDeployment,
+  seen: Seen,
+  pending: readonly Difference[],
+): Conclusion {
   const message =
     `Another client keeps changing the target back: ${differencesText(pending)}. The operator corrected it ` +
     `${fightCorrections} times in a row and stops writing. Find the other client (a pipeline, a template, continuous ` +
     "deployment), then change the spec or request a reconcile: each request sends it once more, at most every 10m.";
+  const base = differentBase(seen, pending, "FightDetected", message);
   return {
-    ...differentBase(seen, pending, "FightDetected", message),
+    ...base,
+    stated: { ...base.stated, changes: withFight(status?.changes ?? []) },
     verdict: { kind: "stalled", reason: "FightDetected", message },
     next: atLeastHourly(seen.nextResyncMs),
   };
@@ -60,7 +67,7 @@ export function rejectedConclusion(seen: Seen, pending: readonly Difference[]): 
 /** A change was accepted, and the target still tells what it had before. */
 export function readBackConclusion(input: DecideInput, seen: Seen, pending: readonly Difference[]): Conclusion {
   const message = readBackMessage(seen.desire);
-  const { elapsedMs } = ageOf(input, input.object.status?.applied?.time);
+  const { elapsedMs } = ageOf(input, lastDeclared(input.object.status)?.time);
   return {
     ...differentBase(seen, pending, "ApplyingChange", message),
     verdict: { kind: "progressing", reason: "ApplyingChange", message },

@@ -1,12 +1,11 @@
 // pure
 
-import { present } from "../../util/present.ts";
 import { requeueAfter } from "../reconcile/requeue.ts";
 import { ageOf } from "./ages.ts";
 import type { Conclusion } from "./conclusion.ts";
 import type { DecideInput, Seen } from "./decision.ts";
+import { type ChangeNews, isUnfinished, recordOf, wasSent } from "./machine.ts";
 import { timeText } from "./observed-fields.ts";
-import { headResult, unfinished } from "./remembered.ts";
 import type { SameBase } from "./rolling.ts";
 import type { TargetView } from "./target-view.ts";
 
@@ -33,13 +32,10 @@ export function pauseText({ pausedByInstances }: Pick<TargetView, "pausedByInsta
 
 /** The service has what is declared, and runs nothing. */
 export function pausedConclusion(input: DecideInput, seen: Seen, base: SameBase): Conclusion {
-  const { object } = input;
   const { desire, service } = seen;
-  const { applied } = base.stated;
-  const result = object.status?.history?.[0]?.result;
-  const isUnfinished = result === "TimedOut" || unfinished.includes(result ?? "");
-  const previousTransitionTime = timeText(service.rolloutTransitionTime) ?? applied?.previousTransitionTime;
-  const before = result === "Failed" ? " Its last rollout failed." : "";
+  const { change } = base.found;
+  const isToCome = wasSent(change) && (change.phase === "TimedOut" || isUnfinished(change));
+  const before = change?.phase === "Failed" ? " Its last rollout failed." : "";
   const message = `Northflank has ${desire.source}. ${pauseText(service)} It starts when the service is resumed.${before}`;
   return {
     ...base,
@@ -51,14 +47,16 @@ export function pausedConclusion(input: DecideInput, seen: Seen, base: SameBase)
     },
     stated: {
       ...base.stated,
-      // Only what Northflank says after the resume speaks about this change.
-      applied: applied && isUnfinished ? present({ ...applied, previousTransitionTime }) : applied,
-      ...headResult(object, "Paused"),
+      ...recordOf(base.found, "paused", isToCome ? newsWhilePaused(service) : {}),
     },
-    next: requeueAfter(
-      isUnfinished ? Math.min(seen.nextResyncMs, secondLookInMs(input, applied?.time)) : seen.nextResyncMs,
-    ),
+    next: requeueAfter(isToCome ? Math.min(seen.nextResyncMs, secondLookInMs(input, change.time)) : seen.nextResyncMs),
   };
+}
+
+/** Only what Northflank says after the resume speaks about this change. */
+export function newsWhilePaused({ rolloutTransitionTime }: Pick<TargetView, "rolloutTransitionTime">): ChangeNews {
+  const previousTransitionTime = timeText(rolloutTransitionTime);
+  return previousTransitionTime === undefined ? {} : { previousTransitionTime };
 }
 
 function secondLookInMs(input: DecideInput, sentTime: string | undefined): number {

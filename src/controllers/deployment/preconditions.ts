@@ -1,4 +1,5 @@
 // pure
+
 import type { NorthflankError } from "../../northflank/errors.ts";
 import { slowProbeMs } from "../reconcile/remote-error.ts";
 import { probeAfter, type Requeue } from "../reconcile/requeue.ts";
@@ -12,8 +13,8 @@ import {
 import type { Conclusion, StatedFields } from "./conclusion.ts";
 import type { DecideInput } from "./decision.ts";
 import type { Desire } from "./desired.ts";
+import { isSameDesire } from "./machine.ts";
 import type { Observation } from "./observation.ts";
-import { isSameDesire } from "./remembered.ts";
 
 const nothingLearned = { ...nothingRead, rolloutComplete: "as-before", restored: "as-before" } as const;
 

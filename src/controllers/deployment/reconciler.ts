@@ -4,13 +4,13 @@ import { type ObjectKey, objectKey } from "../../runtime/outcome.ts";
 import type { Random } from "../../util/random.ts";
 import { Stopwatch } from "../reconcile/stopwatch.ts";
 import { rivalKeys } from "../target/conflicts.ts";
-import { isSettled } from "../target/object.ts";
 import { createTargetReconciler, type TargetDeps, type TargetSteps } from "../target/reconciler.ts";
 import { timesOf } from "./ages.ts";
 import type { Conclusion } from "./conclusion.ts";
 import { decide } from "./decide.ts";
 import type { Change } from "./decision.ts";
 import { execute } from "./execute.ts";
+import { isAtRest } from "./machine.ts";
 import type { Observation } from "./observation.ts";
 import { type ObserveDeps, observe, restOf, targetName } from "./observe.ts";
 import { concludeChange } from "./result.ts";
@@ -48,7 +48,7 @@ export function createDeploymentReconciler(deps: DeploymentDeps): Reconcile {
     observe: (object, signal) => observe(deps, object, signal),
     decide: (object, observation) => {
       // Of ten thousand that rest nothing is measured: nobody waits for anything of theirs.
-      const isResting = observation.kind === "rest" && isSettled(object);
+      const isResting = observation.kind === "rest" && isAtRest(object);
       const ages = isResting ? undefined : agesOf(object, object.status);
       return decide({ object, observation, now: clock.now(), ...(ages && { ages }), random, settings });
     },

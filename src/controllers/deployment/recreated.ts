@@ -1,7 +1,6 @@
 // pure
 import type { NorthflankDeployment } from "../../api/deployment.ts";
-import { readyReason } from "../target/object.ts";
-import { recreated, sameTarget } from "../target/same-target.ts";
+import { recreated, sameTarget, wasJustRecreated } from "../target/same-target.ts";
 import type { Conclusion, StatedFields } from "./conclusion.ts";
 import type { Seen } from "./decision.ts";
 
@@ -13,16 +12,13 @@ export function isRecreated({ status }: NorthflankDeployment, { service }: Pick<
 const forgotten: Readonly<Record<Exclude<keyof StatedFields, "targetUid">, undefined>> = {
   image: undefined,
   observed: undefined,
-  applied: undefined,
+  changes: undefined,
   build: undefined,
   lastGood: undefined,
-  restore: undefined,
   notKept: undefined,
   redeploy: undefined,
   pendingChanges: undefined,
   warnings: undefined,
-  corrections: undefined,
-  history: undefined,
 };
 
 /**
@@ -34,7 +30,7 @@ export function recreatedConclusion(object: NorthflankDeployment, { service, nex
     name: `${service.kind} "${service.id}"`,
     recordedUid: object.status?.targetUid,
     uid: service.uid,
-    isAgain: readyReason(object) === "TargetRecreated",
+    isAgain: wasJustRecreated(object),
     nextResyncMs,
   };
   return recreated(target, forgotten);

@@ -1,16 +1,15 @@
 // pure
 import type { NorthflankDeployment, NorthflankDeploymentStatus } from "../../api/deployment.ts";
 import type { NorthflankError } from "../../northflank/errors.ts";
-import { capped, findCondition, formatTime } from "../../runtime/conditions.ts";
+import { capped, formatTime } from "../../runtime/conditions.ts";
 import { present } from "../../util/present.ts";
 import { ageOf } from "./ages.ts";
 import type { Conclusion, StatedFields } from "./conclusion.ts";
 import type { Change, DecideInput, Redeploy, Seen } from "./decision.ts";
 import type { Desire } from "./desired.ts";
-import { longestHistory } from "./history.ts";
+import { knownHash, wantsRedeploy, wasSeenInSync, withHead, withRedeployed } from "./machine.ts";
 import { observedFields, timeText } from "./observed-fields.ts";
 import { dependencyConclusion } from "./out-of-sync.ts";
-import { headResult, unfinished, wantsRedeploy } from "./remembered.ts";
 import { hasMovedSince } from "./rollout.ts";
 
 /*
@@ -77,8 +76,7 @@ function decideNew(input: DecideInput, seen: Seen, token: string): RedeployDecis
  * Observe is not new, although it has sent nothing.
  */
 function isNewObject({ status }: NorthflankDeployment): boolean {
-  if (status?.applied?.specHash !== undefined || status?.redeploy !== undefined) return false;
-  return findCondition(status?.conditions, "InSync")?.status !== "True";
+  return knownHash(status) === undefined && status?.redeploy === undefined && !wasSeenInSync(status);
 }
 
 function callFor({ desire: { body } }: Pick<Seen, "desire">): Redeploy["call"] {
@@ -92,7 +90,7 @@ function decidePending(
   { token, record }: { readonly token: string; readonly record: RedeployRecord },
 ): RedeployDecision {
   const { attempts = 1, time, call = callFor(seen) } = record;
-  const hasBegun = hasMovedSince(seen.service.rolloutTransitionTime, present({ ...record, source: "" })) === true;
+  const hasBegun = hasMovedSince(seen.service.rolloutTransitionTime, record) === true;
   if (hasBegun || attempts >= mostAttempts) return { kind: "adopt", stated: adopted(input.object, seen, record) };
   const leftMs = settleMs - ageOf(input, time).elapsedMs;
   if (leftMs <= 0) return { kind: "send", redeploy: { token, call, attempts: attempts + 1 } };
@@ -115,41 +113,22 @@ function waitingConclusion({ desire, service }: Seen, record: RedeployRecord, le
   };
 }
 
-function adopted({ status, metadata }: NorthflankDeployment, { desire }: Seen, record: RedeployRecord): StatedFields {
+function adopted(object: NorthflankDeployment, { desire }: Seen, record: RedeployRecord): StatedFields {
   const { time = "", previousTransitionTime } = record;
-  const source = capped(desire.source, 512);
-  const entry = { time, source, cause: "Redeployed" as const, result: "RollingOut" as const };
-  const older = supersededHistory(status?.history);
   return {
     redeploy: { ...record, outcome: "Sent" },
-    applied: present({
-      ...status?.applied,
-      generation: metadata.generation ?? 0,
-      specHash: desire.hash,
-      time,
-      previousTransitionTime,
-      source,
-    }),
-    history: [entry, ...older].slice(0, longestHistory),
+    changes: withRedeployed(object, desire, { time, previousTransitionTime }),
   };
-}
-
-/** What was rolling out when another change was sent is told of no more. */
-export function supersededHistory(history: StatedFields["history"]): NonNullable<StatedFields["history"]> {
-  return (history ?? []).map((entry) =>
-    unfinished.includes(entry.result) ? { ...entry, result: "Superseded" } : entry,
-  );
 }
 
 /** The update call was accepted, and Northflank has begun no rollout for it. */
 function isWithoutEffect({ object, ages, now }: DecideInput, { service }: Seen, record: RedeployRecord): boolean {
-  const head = object.status?.history?.[0];
+  const head = object.status?.changes?.[0];
   if (record.call !== "update service deployment" || head?.cause !== "Redeployed") return false;
   const isAtRest = service.rolloutStatus === "COMPLETED" || service.rolloutStatus === "FAILED";
-  if (head.result !== "RollingOut" || service.servicePaused || !isAtRest) return false;
-  const { applied } = object.status ?? {};
-  if (hasMovedSince(service.rolloutTransitionTime, applied) !== false) return false;
-  return ageOf({ now, ...(ages && { ages }) }, applied?.time).elapsedMs >= beginsWithinMs;
+  if (head.phase !== "RollingOut" || service.servicePaused || !isAtRest) return false;
+  if (hasMovedSince(service.rolloutTransitionTime, head) !== false) return false;
+  return ageOf({ now, ...(ages && { ages }) }, head.time).elapsedMs >= beginsWithinMs;
 }
 
 /** The record of a call that is about to be made, or was. */
@@ -169,13 +148,14 @@ export function redeployRecord(
 export function restartRefused(
   object: NorthflankDeployment,
   change: Change,
-  error: NorthflankError,
+  { error, now }: { readonly error: NorthflankError; readonly now: number },
 ): Conclusion | undefined {
   const { redeploy, desire, before } = change;
   const isRefused = error.code === "forbidden" || error.code === "rejected";
   const isFallback = redeploy?.call === "restart service" && callFor({ desire }) !== redeploy.call;
   if (!isRefused || !isFallback || object.status === undefined) return undefined;
-  const { applied, redeploy: record } = object.status;
+  const { redeploy: record } = object.status;
+  const progress = before.rolloutStatus === "FAILED" ? "failed" : "complete";
   const refusal = capped(error.detail, 512);
   return {
     verdict: {
@@ -188,9 +168,8 @@ export function restartRefused(
     stated: {
       pendingChanges: undefined,
       // The state that is shown speaks about this change from now on.
-      applied: applied && present({ ...applied, previousTransitionTime: undefined }),
+      changes: withHead(object, progress, now),
       redeploy: present({ ...record, token: redeploy.token, outcome: "WithoutEffect" as const, refusal }),
-      ...headResult(object, before.rolloutStatus === "FAILED" ? "Failed" : "Complete"),
     },
     failure: undefined,
     next: { kind: "recheck", afterMs: 1_000 },
@@ -216,12 +195,12 @@ export function withRedeploy({ object, now }: DecideInput, { desire }: Seen, con
     if (verdict.kind !== "ready") return conclusion;
     return withNote(conclusion, "spec.redeployToken is not handled, because managementPolicy is Observe.");
   }
-  const head = (stated.history ?? object.status?.history)?.[0];
+  const head = (stated.changes ?? object.status?.changes)?.[0];
   const record = stated.redeploy ?? object.status?.redeploy;
   if (!wantsRedeploy(object)) {
     const isTold = verdict.kind === "ready" && head?.cause === "Redeployed" && record?.time !== undefined;
     if (!isTold) return conclusion;
-    return withNote(conclusion, redeployNote({ ...record, time: record.time }, { desire, result: head?.result }));
+    return withNote(conclusion, redeployNote({ ...record, time: record.time }, { desire, phase: head.phase }));
   }
   return stated.redeploy === undefined
     ? { ...conclusion, stated: { ...stated, ...includedFields(object, now) } }
@@ -230,7 +209,7 @@ export function withRedeploy({ object, now }: DecideInput, { desire }: Seen, con
 
 function redeployNote(
   { outcome, time, refusal }: RedeployRecord & { readonly time: string },
-  { desire, result }: { readonly desire: Desire; readonly result: string | undefined },
+  { desire, phase }: { readonly desire: Desire; readonly phase: string },
 ): string {
   if (outcome === "WithoutEffect" && refusal !== undefined) {
     return (
@@ -240,7 +219,7 @@ function redeployNote(
   }
   if (outcome === "WithoutEffect")
     return `Northflank began no rollout for the redeploy of ${time}; ${otherWay(desire)}.`;
-  return result === "Paused"
+  return phase === "Paused"
     ? `The redeploy of ${time} for spec.redeployToken starts with the resume.`
     : `It was redeployed at ${time} for spec.redeployToken.`;
 }

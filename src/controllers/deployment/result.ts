@@ -1,9 +1,8 @@
 // pure
 import type { NorthflankDeployment } from "../../api/deployment.ts";
 import { isRefusedForSure } from "../../northflank/answer.ts";
-import { capped, formatTime } from "../../runtime/conditions.ts";
+import { capped } from "../../runtime/conditions.ts";
 import { assertNever } from "../../util/assert-never.ts";
-import { present } from "../../util/present.ts";
 import type { Random } from "../../util/random.ts";
 import type { EventDraft } from "../reconcile/event-draft.ts";
 import { slowProbeMs } from "../reconcile/remote-error.ts";
@@ -12,14 +11,12 @@ import { targetUidFields } from "../target/same-target.ts";
 import type { Conclusion, StatedFields } from "./conclusion.ts";
 import type { Change, Settings } from "./decision.ts";
 import type { WriteResult } from "./execute.ts";
-import { longestHistory } from "./history.ts";
-import { appliedAfterFailure, inDoubt } from "./in-doubt.ts";
 import { goodBefore } from "./last-good.ts";
+import { changesAfter, changesAfterFailure } from "./machine.ts";
 import { notKeptRecord } from "./not-kept.ts";
-import { imageText, observedFields, timeText } from "./observed-fields.ts";
+import { imageText, observedFields } from "./observed-fields.ts";
 import { jobRouteGoneMessage, remoteFailure } from "./preconditions.ts";
-import { includedFields, redeployRecord, restartRefused, supersededHistory } from "./redeploy.ts";
-import { withCorrection } from "./remembered.ts";
+import { includedFields, redeployRecord, restartRefused } from "./redeploy.ts";
 import { restoreRefused, restoreSent } from "./rollback.ts";
 import { pollAfter, pollPauseMs, readBackMessage, rollingMessage, rolloutGoesOn } from "./rolling.ts";
 import { warningsOf, withWarnings } from "./warnings.ts";
@@ -36,7 +33,7 @@ export function concludeChange(options: {
   readonly settings: Settings;
 }): Conclusion {
   const { object, change, result, now, random } = options;
-  const isRestore = change.cause === "Restored";
+  const isRestore = change.cause === "RolledBack";
   switch (result.kind) {
     case "written":
       return withWarnings(
@@ -51,7 +48,7 @@ export function concludeChange(options: {
       return isRestore ? restoreRefused(object, gone) : gone;
     }
     case "failed": {
-      const refusedRestart = restartRefused(object, change, result.error);
+      const refusedRestart = restartRefused(object, change, { ...result, now });
       if (refusedRestart !== undefined) return refusedRestart;
       const failed = remoteFailure({ object, desire: change.desire, error: result.error, now, random });
       if (isRestore) return restoreRefused(object, failed);
@@ -63,25 +60,19 @@ export function concludeChange(options: {
         message: "The change was not accepted.",
       } as const;
       const inSync = isSame ? inSyncWith(change.desire) : refused;
-      const applied = takenUpAgain(object, change, now) ?? appliedAfterFailure(object, change, { ...result, now });
+      const changes = changesAfterFailure(object, change, { ...result, now });
       // Nothing was sent, so that it is to be sent still.
       const redeploy = isSame && isRefusedForSure(result.error) ? { redeploy: object.status?.redeploy } : {};
       const notKept = isUnsent ? { notKept: object.status?.notKept } : {};
       return {
         ...failed,
         inSync,
-        stated: { pendingChanges: isSame ? undefined : change.differences, ...applied, ...notKept, ...redeploy },
+        stated: { pendingChanges: isSame ? undefined : change.differences, changes, ...notKept, ...redeploy },
       };
     }
     default:
       return assertNever(result, "result of a change");
   }
-}
-
-/** A person has asked for another try of what was put back. It may have arrived: from now on it counts as a new change. */
-function takenUpAgain(object: NorthflankDeployment, { desire }: Change, now: number): StatedFields | undefined {
-  if (object.status?.restore?.specHash !== desire.hash) return undefined;
-  return { restore: undefined, applied: inDoubt(object, now) };
 }
 
 function writtenConclusion(options: Parameters<typeof concludeChange>[0], usedFallback: boolean): Conclusion {
@@ -125,12 +116,7 @@ const readBackMs = 2_000;
 
 function statedByChange(object: NorthflankDeployment, change: Change, now: number): StatedFields {
   const { desire, cause, before } = change;
-  const time = formatTime(now);
-  const older = supersededHistory(object.status?.history);
-  const source = capped(desire.source, 512);
-  // A new declaration starts with a clean slate: the fight, if there was one, was about the old one.
   const isSameSource = cause === "PartResent" || cause === "Redeployed";
-  const corrections = correctionsAfter(object, cause, time);
   const isSameSpec = object.status?.notKept?.specHash === desire.hash;
   const { external, internal } = desire.body;
   return {
@@ -138,35 +124,19 @@ function statedByChange(object: NorthflankDeployment, change: Change, now: numbe
     observed: observedFields(before).observed,
     ...targetUidFields(before.uid),
     // Taken, if not seen yet: what shows while it is rolled out must not be the image before.
-    ...(external === undefined && internal === undefined ? {} : { image: source }),
-    applied: present({
-      generation: object.metadata.generation ?? 0,
-      specHash: desire.hash,
-      time,
-      previousTransitionTime: timeText(before.rolloutTransitionTime),
-      source,
-      previousSource: imageText(before),
-    }),
+    ...(external === undefined && internal === undefined ? {} : { image: capped(desire.source, 512) }),
+    changes: changesAfter(object, change, now),
     build: change.build,
-    restore: undefined,
     ...(change.redeploy === undefined
       ? includedFields(object, now)
       : { redeploy: redeployRecord({ ...change, redeploy: change.redeploy }, "Sent", now) }),
     notKept: cause === "PartResent" ? notKeptRecord(change, now) : isSameSpec ? object.status?.notKept : undefined,
     lastGood: isSameSource ? object.status?.lastGood : goodBefore(object, change, now),
-    corrections,
-    history: [{ time, source, cause, result: "RollingOut" as const }, ...older].slice(0, longestHistory),
   };
 }
 
 function inSyncWith({ source }: Change["desire"]) {
   return { status: "True", reason: "InSync", message: `Northflank has ${source}.` } as const;
-}
-
-function correctionsAfter(object: NorthflankDeployment, cause: Change["cause"], time: string) {
-  if (cause === "DriftCorrected") return withCorrection(object, time);
-  // Neither says anything of another client.
-  return cause === "PartResent" || cause === "Redeployed" ? object.status?.corrections : undefined;
 }
 
 function appliedEvent({ desire, cause, before, differences, redeploy }: Change): EventDraft {
@@ -214,7 +184,7 @@ function routeGoneConclusion(
     verdict: { kind: "stalled", reason: "UnsupportedTarget", message },
     inSync: { status: "False", reason: "UnsupportedTarget", message: "The change was not accepted." },
     rolloutComplete: "as-before",
-    stated: { pendingChanges: change.differences, applied: object.status?.applied },
+    stated: { pendingChanges: change.differences, changes: object.status?.changes },
     failure: undefined,
     next: probeAfter(slowProbeMs),
     events: [],

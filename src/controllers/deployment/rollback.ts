@@ -1,8 +1,8 @@
 // pure
-
-import type { NorthflankDeployment, NorthflankDeploymentStatus } from "../../api/deployment.ts";
+import type { NorthflankDeployment } from "../../api/deployment.ts";
 import type { Reason } from "../../api/reasons.ts";
 import { capped, formatTime } from "../../runtime/conditions.ts";
+import { assertNever } from "../../util/assert-never.ts";
 import { present } from "../../util/present.ts";
 import type { Claim } from "../reconcile/claim.ts";
 import type { EventDraft } from "../reconcile/event-draft.ts";
@@ -10,25 +10,36 @@ import { isReconcileRequested } from "../reconcile/reconcile-request.ts";
 import { slowProbeMs } from "../reconcile/remote-error.ts";
 import { probeAround } from "../reconcile/requeue.ts";
 import { ageOf, isOver, leftMs, seenLeftMs } from "./ages.ts";
-import type { Conclusion, StatedFields } from "./conclusion.ts";
+import type { Conclusion } from "./conclusion.ts";
 import type { Change, DecideInput, Decision, Seen } from "./decision.ts";
 import { type Desire, desireOf } from "./desired.ts";
 import { compare, type Difference } from "./diff.ts";
 import { gradualPauseMs } from "./gradual.ts";
-import { longestHistory } from "./history.ts";
-import { inDoubt } from "./in-doubt.ts";
 import { goodOf, goodSource, isInForce, looksLikeBoth, unverifiedFields, wantsRestore } from "./last-good.ts";
+import {
+  type ChangeRecord,
+  changeOf,
+  movedBy,
+  type Progress,
+  rollbackInForce,
+  rollbackOf,
+  rolledBackFor,
+  wasSent,
+  withoutIntent,
+  withRollback,
+  withRollbackAs,
+  withSending,
+} from "./machine.ts";
 import { observedFields, timeText } from "./observed-fields.ts";
-import { pauseText } from "./paused.ts";
-import { headResult, wantsRedeploy } from "./remembered.ts";
-import { hasBegunNone, pollAfter, pollPauseMs } from "./rolling.ts";
+import { newsWhilePaused, pauseText } from "./paused.ts";
+import { hasBegunNone, pollPauseMs } from "./rolling.ts";
 import { hasMovedSince, judgeRollout } from "./rollout.ts";
 
 /*
  * `rollout.onFailure: Restore`. What a declaration comes to whose rollout failed or was late:
  *
  *     failed ---- nothing to put back ------------------------> stays, and says why
- *        \---- intent recorded (Pending) -> POST -> RollingOut -> Complete | Failed | Superseded
+ *        \---- an entry RolledBack in status.changes (Sending) -> POST -> RollingOut -> Complete | Failed | Superseded
  *
  * Promises:
  *  1. At most once per declaration: the record names it, and only another declaration, a reconcile request or success
@@ -44,60 +55,51 @@ import { hasMovedSince, judgeRollout } from "./rollout.ts";
  *     this process has seen a part of it.
  */
 
-type RestoreRecord = NonNullable<NorthflankDeploymentStatus["restore"]>;
-
-/** The record that stands for what is declared now; `undefined` when there is none, or somebody asks for another try. */
-export function restoreInForce(object: NorthflankDeployment, desire: Desire): RestoreRecord | undefined {
-  const record = object.status?.restore;
-  if (record === undefined || record.specHash !== desire.hash || !wantsRestore(object)) return undefined;
-  const isAsked = isReconcileRequested(object) || wantsRedeploy(object);
-  return record.outcome !== "Pending" && isAsked ? undefined : record;
-}
-
 /**
- * A person has asked for another try of what was put back, and this pass could not make it: the request is answered by its
- * status, so that this has to remember it. Under Observe nothing is tried, and the record stays.
+ * A person has asked for another try of what was rolled back, and this reconcile could not make it: the request is answered
+ * by its status, so that this has to remember it. Under Observe nothing is tried, and the record stays.
  */
 export function keepRequest({ object, now }: DecideInput, conclusion: Conclusion): Conclusion {
-  const record = object.status?.restore;
   const { stated } = conclusion;
-  if (record === undefined || record.outcome === "Pending" || !isReconcileRequested(object)) return conclusion;
-  if (Object.hasOwn(stated, "restore") || object.spec.managementPolicy === "Observe") return conclusion;
+  if (Object.hasOwn(stated, "changes") || object.spec.managementPolicy === "Observe") return conclusion;
+  if (!isReconcileRequested(object) || !wantsRestore(object)) return conclusion;
   const read = desireOf(object.spec);
-  if (!wantsRestore(object) || read.kind !== "desire" || read.desire.hash !== record.specHash) return conclusion;
-  return { ...conclusion, stated: { ...stated, restore: undefined, applied: inDoubt(object, now) } };
+  const rollback = read.kind === "desire" ? rollbackOf(object.status, read.desire) : undefined;
+  if (read.kind !== "desire" || rollback === undefined || rollback.phase === "Sending") return conclusion;
+  return { ...conclusion, stated: { ...stated, changes: withSending(object, read.desire, now) } };
 }
 
 // ---- the target has what is declared ----
 
-/** Adds what is to be said and done about a restore to a conclusion about a target that has what is declared. */
-export function decideRestore(input: DecideInput, seen: Seen, same: Conclusion): Decision {
+/** Adds what is to be said and done about a rollback to a conclusion about a target that has what is declared. */
+export function decideRollback(input: DecideInput, seen: Seen, same: Conclusion): Decision {
   const { object } = input;
   if (!wantsRestore(object)) return conclude(withoutRecords(same));
-  const record = restoreInForce(object, seen.desire);
+  const record = rollbackInForce(object, seen.desire);
   const good = goodSource(object, seen.desire);
   const isDoubtful = typeof good !== "string" && looksLikeBoth(object, good, seen);
-  // Nothing is put back where the two look alike from the start: a record tells that the good one is there by now.
+  // Nothing is rolled back where the two look alike from the start: a record tells that the good one is there by now.
   if (isDoubtful && record !== undefined && object.spec.managementPolicy !== "Observe") {
-    return conclude(restoredConclusion(input, seen, { record, good, pending: [] }));
+    return conclude(rolledBackConclusion(input, seen, { record, good, pending: [] }));
   }
   const { reason } = same.verdict;
   if (reason === "RolloutComplete") return conclude(rememberGood(input, seen, same));
-  if (reason !== "RolloutFailed" && reason !== "RolloutTimedOut") return conclude(keepRecord(same, record));
-  if (object.spec.managementPolicy === "Observe") return conclude(keepRecord(same, record));
+  if (reason !== "RolloutFailed" && reason !== "RolloutTimedOut") return conclude(keepRecord(input, same, record));
+  if (object.spec.managementPolicy === "Observe") return conclude(keepRecord(input, same, record));
   if (typeof good === "string") return conclude(nothingToRestore(same, good));
   if (isDoubtful) return conclude(nothingToRestore(same, "Northflank does not return which of the two sources it has"));
   const hold = record === undefined ? heldBack(input, seen, same) : undefined;
   if (hold !== undefined) return conclude(hold);
-  if (record === undefined) return conclude(intendRestore(input, same, { reason, good, desire: seen.desire }));
-  if (record.outcome !== "Pending") {
-    // Northflank may tell too little to see which of the two it has.
-    if (isInForce(good, seen.service)) return conclude(restoredConclusion(input, seen, { record, good, pending: [] }));
+  if (record === undefined) return conclude(intendRollback(input, same, { reason, good, desire: seen.desire }));
+  if (record.phase !== "Sending") {
+    // Northflank may return too little to see which of the two it has.
+    if (isInForce(good, seen.service))
+      return conclude(rolledBackConclusion(input, seen, { record, good, pending: [] }));
     return conclude(failedAgain(same, record));
   }
   const { differences, alike, untold } = compare(good, seen.service);
   const change = { desire: good, before: seen.service, differences: [...differences, ...alike, ...untold] };
-  return { kind: "write", change: { ...change, cause: "Restored" } };
+  return { kind: "write", change: { ...change, cause: "RolledBack" } };
 }
 
 /**
@@ -105,16 +107,16 @@ export function decideRestore(input: DecideInput, seen: Seen, same: Conclusion):
  * no rollout. `undefined` when it is put back.
  */
 function heldBack(input: DecideInput, seen: Seen, same: Conclusion): Conclusion | undefined {
-  const { service } = seen;
-  const { applied } = same.stated;
-  if (hasBegunNone(seen, same)) return nothingToRestore(same, "Northflank began no rollout for it");
+  const { service, desire } = seen;
+  const change = changeOf(same.stated, desire);
+  if (hasBegunNone(seen, change)) return nothingToRestore(same, "Northflank began no rollout for it");
   if (same.verdict.reason === "RolloutTimedOut") {
     if (service.rolloutStatus !== undefined) return undefined;
     return nothingToRestore(same, "Northflank does not return how far the rollout is");
   }
-  if (hasMovedSince(service.rolloutTransitionTime, applied) === true || applied?.time === undefined) return undefined;
+  if (hasMovedSince(service.rolloutTransitionTime, change) === true || change === undefined) return undefined;
   // The failed state is taken for that of this change because of the time that has passed.
-  const afterMs = seenLeftMs(ageOf(input, applied.time), staleForMs);
+  const afterMs = seenLeftMs(ageOf(input, change.time), staleForMs);
   return afterMs === 0 ? undefined : { ...same, next: { kind: "recheck", afterMs } };
 }
 
@@ -123,25 +125,23 @@ function conclude(conclusion: Conclusion): Decision {
 }
 
 function withoutRecords(same: Conclusion): Conclusion {
-  return { ...same, stated: { ...same.stated, restore: undefined, lastGood: undefined } };
+  return { ...same, stated: { ...same.stated, changes: withoutIntent(same.stated.changes), lastGood: undefined } };
 }
 
-function keepRecord(same: Conclusion, record: RestoreRecord | undefined): Conclusion {
-  if (record?.outcome === "Pending") {
-    return { ...same, restored: restoringClaim(record), stated: { ...same.stated, restore: record } };
-  }
-  // The target has what is declared again: by whose hand ever, it counts from now on.
-  const superseded = record && { ...record, outcome: "Superseded" as const };
-  return { ...same, stated: { ...same.stated, restore: superseded } };
+function keepRecord({ object }: DecideInput, same: Conclusion, record: ChangeRecord | undefined): Conclusion {
+  if (record?.phase !== "Sending") return same;
+  const reason = rolledBackFor(object, record);
+  return { ...same, restored: restoringClaim({ ...record, reason }) };
 }
 
 function rememberGood(input: DecideInput, seen: Seen, same: Conclusion): Conclusion {
   const { desire } = seen;
+  const { stated } = same;
   const before = input.object.status?.lastGood;
-  const isUnsure = mayBeStale(input, same.stated.applied) || unverifiedFields(input.object, seen).length > 0;
+  const isUnsure = mayBeStale(input, changeOf(stated, desire)) || unverifiedFields(input.object, seen).length > 0;
   const isKept = before?.specHash === desire.hash || isUnsure;
   const lastGood = isKept ? before : goodOf(desire, input.now);
-  return { ...same, stated: { ...same.stated, restore: undefined, lastGood } };
+  return { ...same, stated: { ...stated, changes: withoutIntent(stated.changes), lastGood } };
 }
 
 function nothingToRestore(same: Conclusion, why: string): Conclusion {
@@ -150,37 +150,31 @@ function nothingToRestore(same: Conclusion, why: string): Conclusion {
     ...same,
     verdict: { ...same.verdict, message: `${same.verdict.message} ${text}` },
     restored: { status: "False", reason: "NothingToRestore", message: text },
-    stated: { ...same.stated, restore: undefined },
+    stated: { ...same.stated, changes: withoutIntent(same.stated.changes) },
   };
 }
 
 /** Only the intent: it has to be in status before anything is sent. */
-function intendRestore(
-  { now }: DecideInput,
+function intendRollback(
+  { object, now }: DecideInput,
   same: Conclusion,
-  facts: { readonly reason: RestoreRecord["reason"]; readonly good: Desire; readonly desire: Desire },
+  facts: { readonly reason: Reason; readonly good: Desire; readonly desire: Desire },
 ): Conclusion {
   const { reason, good, desire } = facts;
-  const source = capped(good.source, 512);
-  const record = {
-    specHash: desire.hash,
-    ...present({ reason }),
-    source,
-    outcome: "Pending",
-    time: formatTime(now),
-  } as const;
-  const message = `${failureText(record, desire)} ${restoringText(record)}`;
+  const rollback = { source: capped(good.source, 512), reason };
+  const message = `${failureText(reason, desire)} ${restoringText(rollback)}`;
+  const changes = withRollback(object, same.stated.changes ?? [], { good, of: desire.hash, reason, now });
   return {
     ...same,
     verdict: { ...same.verdict, message },
-    restored: restoringClaim(record),
-    stated: { ...same.stated, restore: record },
+    restored: restoringClaim(rollback),
+    stated: { ...same.stated, changes },
     next: { kind: "recheck", afterMs: 0 },
   };
 }
 
 /** Somebody has set the failed source again, after it was replaced. */
-function failedAgain(same: Conclusion, record: RestoreRecord): Conclusion {
+function failedAgain(same: Conclusion, record: ChangeRecord): Conclusion {
   const text =
     `${record.source} had been put back, and somebody has set this source again; it is not put back twice. Request a ` +
     "reconcile for another try.";
@@ -188,7 +182,6 @@ function failedAgain(same: Conclusion, record: RestoreRecord): Conclusion {
     ...same,
     verdict: { ...same.verdict, message: `${same.verdict.message} ${text}` },
     restored: { status: "False", reason: "RestoreFailed", message: text },
-    stated: { ...same.stated, restore: { ...record, outcome: "Superseded" } },
   };
 }
 
@@ -199,115 +192,120 @@ const staleForMs = 60_000;
  * We may have sent this source and not heard the answer: then the rollout that is complete may still be the one before,
  * and the source counts as good only when a later look finds it complete. The first one ever was there before us.
  */
-function mayBeStale(input: DecideInput, applied: StatedFields["applied"]): boolean {
-  if (applied?.source !== undefined || input.object.status?.lastGood === undefined) return false;
-  return applied?.time === undefined || ageOf(input, applied.time).elapsedMs < staleForMs;
+function mayBeStale(input: DecideInput, change: ChangeRecord | undefined): boolean {
+  const isOurs: boolean = wasSent(change);
+  if (isOurs || input.object.status?.lastGood === undefined) return false;
+  return change === undefined || ageOf(input, change.time).elapsedMs < staleForMs;
 }
 
 // ---- the target has something else ----
 
 /** What is declared has failed before and was, or is to be, replaced: the difference is wanted, and nothing is written. */
-export function decideRestored(
-  input: DecideInput,
-  seen: Seen,
-  facts: { readonly record: RestoreRecord; readonly pending: readonly Difference[] },
-): Decision {
+export function decideRolledBack(input: DecideInput, seen: Seen, pending: readonly Difference[]): Decision {
+  const record = rollbackInForce(input.object, seen.desire);
   const good = goodSource(input.object, seen.desire);
-  return conclude(restoredConclusion(input, seen, { ...facts, good: typeof good === "string" ? undefined : good }));
+  if (record === undefined) throw new TypeError("there is no rollback");
+  const facts = { record, pending, good: typeof good === "string" ? undefined : good };
+  return conclude(rolledBackConclusion(input, seen, facts));
 }
 
-function restoredConclusion(
+function rolledBackConclusion(
   input: DecideInput,
   seen: Seen,
-  facts: { readonly record: RestoreRecord; readonly pending: readonly Difference[]; readonly good: Desire | undefined },
+  facts: { readonly pending: readonly Difference[]; readonly good: Desire | undefined; readonly record: ChangeRecord },
 ): Conclusion {
+  const { object, now } = input;
+  const { service, desire } = seen;
   const { pending, good } = facts;
-  const record = recordWhenPaused(input, seen, facts.record);
-  const sent = record.outcome === "Pending" ? adopted(input, record) : { record, stated: {}, events: [] };
-  const state =
-    good !== undefined && isInForce(good, seen.service)
-      ? restoreState(input, seen, sent.record)
-      : ({ outcome: "Superseded", nextMs: undefined } as const);
-  const inForce = restoredClaims[state.outcome](sent.record);
-  const isPaused = seen.service.servicePaused && state.outcome !== "Superseded";
-  const claim = isPaused ? { ...inForce, message: `${inForce.message} ${pauseText(seen.service)}` } : inForce;
-  const isNews = state.outcome === "Complete" && record.outcome !== "Complete";
+  const before = resumed(input, seen, facts.record);
+  const isThere = good !== undefined && isInForce(good, service);
+  const { progress, nextMs } = isThere ? rollbackProgress(input, seen, before) : superseded;
+  const rollback =
+    progress === "superseded"
+      ? {
+          ...before,
+          phase: "Superseded" as const,
+          since: before.phase === "Superseded" ? before.since : formatTime(now),
+        }
+      : movedBy(before, progress, now, service.servicePaused ? newsWhilePaused(service) : {});
+  const told = { ...rollback, reason: rolledBackFor(object, rollback) };
+  const inForce = rolledBackClaims[claimOf[rollback.phase]](told);
+  const claim = progress === "paused" ? { ...inForce, message: `${inForce.message} ${pauseText(service)}` } : inForce;
+  const isComplete = rollback.phase === "Complete" && before.phase !== "Complete";
   return {
-    ...restoredBase(seen.desire, sent.record, claim),
+    ...rolledBackBase(desire, told.reason, claim),
     stated: {
-      ...observedFields(seen.service),
+      ...observedFields(service),
       pendingChanges: pending.length === 0 ? undefined : pending,
-      restore: { ...sent.record, outcome: state.outcome },
-      ...sent.stated,
-      ...(state.outcome === "Complete" || state.outcome === "Failed"
-        ? headResult(
-            { ...input.object, status: { ...input.object.status, ...sent.stated } as NorthflankDeploymentStatus },
-            state.outcome,
-          )
-        : {}),
+      changes: withRollbackAs(object.status?.changes, rollback),
     },
-    next:
-      state.nextMs === undefined ? probeAround(slowProbeMs, input.random) : { kind: "recheck", afterMs: state.nextMs },
-    events: [...sent.events, ...(isNews ? [completeEvent(sent.record)] : [])],
+    next: nextMs === undefined ? probeAround(slowProbeMs, input.random) : { kind: "recheck", afterMs: nextMs },
+    events: [
+      ...(facts.record.phase === "Sending" ? [restoredEvent(told)] : []),
+      ...(isComplete ? [completeEvent(rollback)] : []),
+    ],
   };
 }
 
-/** While the service is paused nothing that Northflank says is about this rollout; its limit counts from the resume. */
-function recordWhenPaused({ object, now }: DecideInput, { service }: Seen, record: RestoreRecord): RestoreRecord {
-  if (record.outcome !== "RollingOut") return record;
-  if (service.servicePaused) {
-    const previousTransitionTime = timeText(service.rolloutTransitionTime) ?? record.previousTransitionTime;
-    return { ...record, ...present({ previousTransitionTime }) };
+const superseded = { progress: "superseded", nextMs: undefined } as const;
+
+/**
+ * The rollback as it counts from this look on. The good source is there although only the intent was recorded: we have
+ * sent it, and could not say so. After a pause its limit counts from the resume.
+ */
+function resumed({ object, now }: DecideInput, { service }: Seen, record: ChangeRecord): ChangeRecord {
+  const time = formatTime(now);
+  if (record.phase === "Sending") {
+    const previousTransitionTime = object.status?.observed?.rolloutTransitionTime;
+    return { ...record, phase: "RollingOut", time, since: time, ...present({ previousTransitionTime }) };
   }
-  const wasPaused = object.status?.observed?.servicePaused === true;
-  return wasPaused ? { ...record, resumedTime: formatTime(now) } : record;
+  return record.phase === "Paused" && !service.servicePaused ? { ...record, phase: "RollingOut", since: time } : record;
 }
 
-/** The good source is there although only the intent was recorded: we have sent it, and could not say so. */
-function adopted({ object, now }: DecideInput, record: RestoreRecord) {
-  const previousTransitionTime = object.status?.observed?.rolloutTransitionTime;
-  const next: RestoreRecord = {
-    ...record,
-    outcome: "RollingOut",
-    time: formatTime(now),
-    ...present({ previousTransitionTime }),
-  };
-  return { record: next, stated: { history: historyWith(object, next) }, events: [restoredEvent(next)] };
-}
-
-function restoreState(
+function rollbackProgress(
   input: DecideInput,
   { service }: Seen,
-  record: RestoreRecord,
-): { readonly outcome: "RollingOut" | "Complete" | "Failed"; readonly nextMs: number | undefined } {
-  if (service.servicePaused) return { outcome: settledOutcome(record), nextMs: undefined };
-  const applied = present({
-    time: record.time,
-    previousTransitionTime: record.previousTransitionTime,
-    source: record.source,
-  });
-  const age = ageOf(input, record.resumedTime ?? record.time);
-  const wasComplete = record.outcome === "Complete";
-  const rollout = judgeRollout({ service, applied, wasComplete, elapsedMs: age.elapsedMs });
-  if (rollout.kind === "complete") return { outcome: "Complete", nextMs: undefined };
-  if (rollout.kind === "gradual") {
-    return { outcome: "RollingOut", nextMs: gradualPauseMs(age.elapsedMs, input.settings) };
+  record: ChangeRecord,
+): { readonly progress: Progress; readonly nextMs: number | undefined } {
+  if (service.servicePaused) return { progress: "paused", nextMs: undefined };
+  const isTimed = record.phase === "RollingOut" || record.phase === "TimedOut";
+  const age = ageOf(input, isTimed ? record.since : record.time);
+  const wasComplete = record.phase === "Complete";
+  const rollout = judgeRollout({ service, change: record, wasComplete, elapsedMs: age.elapsedMs });
+  switch (rollout.kind) {
+    case "complete":
+    case "failed":
+      return { progress: rollout.kind, nextMs: undefined };
+    case "gradual":
+      return { progress: "gradual", nextMs: gradualPauseMs(age.elapsedMs, input.settings) };
+    case "rolling": {
+      const timeoutMs = (input.object.spec.rollout?.timeoutSeconds ?? 900) * 1_000;
+      // What was late stays late until it ends.
+      if (record.phase === "TimedOut" || isOver(age, timeoutMs)) return { progress: "late", nextMs: undefined };
+      return { progress: "rolling", nextMs: pollPauseMs(age.elapsedMs, leftMs(age, timeoutMs), input.settings) };
+    }
+    default:
+      return assertNever(rollout, "rollout");
   }
-  const timeoutMs = (input.object.spec.rollout?.timeoutSeconds ?? 900) * 1_000;
-  // What was late stays late until it ends.
-  const isKnownLate = record.outcome === "Failed" && age.elapsedMs >= timeoutMs;
-  const isLate = isKnownLate || isOver(age, timeoutMs);
-  if (rollout.kind === "failed" || isLate) return { outcome: "Failed", nextMs: undefined };
-  return { outcome: "RollingOut", nextMs: pollPauseMs(age.elapsedMs, leftMs(age, timeoutMs), input.settings) };
 }
 
-function settledOutcome({ outcome }: RestoreRecord): "RollingOut" | "Complete" | "Failed" {
-  return outcome === "Complete" || outcome === "Failed" ? outcome : "RollingOut";
-}
+type Settled = "RollingOut" | "Complete" | "Failed" | "Superseded";
 
-type Settled = Exclude<RestoreRecord["outcome"], "Pending" | undefined>;
+const claimOf: Readonly<Record<ChangeRecord["phase"], Settled>> = {
+  Sending: "RollingOut",
+  RollingOut: "RollingOut",
+  Paused: "RollingOut",
+  AwaitingPromotion: "RollingOut",
+  NotKept: "RollingOut",
+  Complete: "Complete",
+  Failed: "Failed",
+  TimedOut: "Failed",
+  Superseded: "Superseded",
+};
 
-const restoredClaims: Readonly<Record<Settled, (record: RestoreRecord) => Exclude<Claim, "as-before">>> = {
+const rolledBackClaims: Readonly<
+  Record<Settled, (record: Pick<ChangeRecord, "source" | "time">) => Exclude<Claim, "as-before">>
+> = {
   RollingOut: (record) => ({
     status: "Unknown",
     reason: "Restoring",
@@ -341,20 +339,22 @@ export function restoreSent(options: {
   readonly events: readonly EventDraft[];
 }): Conclusion {
   const { object, change, now, settings } = options;
-  const { declared, record: before } = recordOf(object);
+  const intent = intentOf(object);
+  const time = formatTime(now);
   const previousTransitionTime = timeText(change.before.rolloutTransitionTime);
-  const record: RestoreRecord = {
-    ...before,
-    outcome: "RollingOut",
-    time: formatTime(now),
+  const sent = {
+    ...intent.record,
+    phase: "RollingOut",
+    time,
+    since: time,
     ...present({ previousTransitionTime }),
-  };
+  } as const;
   const timeoutMs = (object.spec.rollout?.timeoutSeconds ?? 900) * 1_000;
   return {
-    ...restoredBase(declared, record, restoredClaims.RollingOut(record)),
-    stated: { restore: record, image: record.source, history: historyWith(object, record) },
-    next: pollAfter(pollPauseMs(0, timeoutMs, settings), settings),
-    events: [restoredEvent(record), ...options.events],
+    ...rolledBackBase(intent.declared, intent.reason, rolledBackClaims.RollingOut(sent)),
+    stated: { changes: withRollbackAs(object.status?.changes, sent), image: sent.source },
+    next: { kind: "recheck", afterMs: pollPauseMs(0, timeoutMs, settings) },
+    events: [restoredEvent({ ...sent, reason: intent.reason }), ...options.events],
   };
 }
 
@@ -363,30 +363,32 @@ export function restoreRefused(
   object: NorthflankDeployment,
   failed: Pick<Conclusion, "verdict" | "failure" | "next">,
 ): Conclusion {
-  const { declared, record } = recordOf(object);
+  const { declared, record, reason } = intentOf(object);
   const message = `Putting back ${record.source} did not work yet: ${failed.verdict.message}`;
-  const base = restoredBase(declared, record, { status: "Unknown", reason: "Restoring", message });
+  const base = rolledBackBase(declared, reason, { status: "Unknown", reason: "Restoring", message });
   const { failure, next } = failed;
   return { ...base, inSync: "as-before", stated: {}, failure, next, events: [] };
 }
 
-function recordOf(object: NorthflankDeployment): {
+function intentOf(object: NorthflankDeployment): {
   readonly declared: Desire | undefined;
-  readonly record: RestoreRecord;
+  readonly record: ChangeRecord;
+  readonly reason: Reason;
 } {
   const read = desireOf(object.spec);
-  return { declared: read.kind === "desire" ? read.desire : undefined, record: object.status?.restore ?? {} };
+  const record = object.status?.changes?.[0];
+  if (record?.cause !== "RolledBack") throw new TypeError("a rollback was sent that is not recorded");
+  return { declared: read.kind === "desire" ? read.desire : undefined, record, reason: rolledBackFor(object, record) };
 }
 
 // ---- shared pieces ----
 
-function restoredBase(
+function rolledBackBase(
   declared: Desire | undefined,
-  record: RestoreRecord,
+  reason: Reason,
   restored: Exclude<Claim, "as-before">,
 ): Pick<Conclusion, "verdict" | "restored" | "inSync" | "rolloutComplete" | "failure" | "sameDesire"> {
-  const reason: Reason = record.reason ?? "RolloutFailed";
-  const failed = failureText(record, declared);
+  const failed = failureText(reason, declared);
   const message = `${failed} ${restored.message} Declare another source, or request a reconcile to try this one again.`;
   const inSync = `What is declared is not in force: ${restored.message}`;
   return {
@@ -399,31 +401,33 @@ function restoredBase(
   };
 }
 
-function failureText({ reason }: RestoreRecord, declared: Desire | undefined): string {
+/** What messages say of a rollback. */
+interface Told {
+  readonly source?: string;
+  /** What became of the rollout of what is declared. */
+  readonly reason: Reason;
+}
+
+function failureText(reason: Reason, declared: Desire | undefined): string {
   const what = reason === "RolloutTimedOut" ? "was not complete in time" : "failed";
   return `The rollout of ${declared?.source ?? "what is declared"} ${what}.`;
 }
 
-function restoringText({ source }: RestoreRecord): string {
+function restoringText({ source }: Told): string {
   return `${source}, the last source whose rollout was complete, is being put back.`;
 }
 
-function restoringClaim(record: RestoreRecord): Exclude<Claim, "as-before"> {
-  return { status: "Unknown", reason: "Restoring", message: restoringText(record) };
+function restoringClaim(rollback: Told): Exclude<Claim, "as-before"> {
+  return { status: "Unknown", reason: "Restoring", message: restoringText(rollback) };
 }
 
-function restoredEvent({ source, reason }: RestoreRecord): EventDraft {
+function restoredEvent({ source, reason }: Told): EventDraft {
   const why = reason === "RolloutTimedOut" ? "was not complete in time" : "failed";
   const note = `The rollout of what is declared ${why}; ${source}, the last source whose rollout was complete, was put back.`;
   return { type: "Warning", reason: "Restored", action: "Restore", note };
 }
 
-function completeEvent({ source }: RestoreRecord): EventDraft {
+function completeEvent({ source }: Pick<ChangeRecord, "source">): EventDraft {
   const note = `${source} was put back, and its rollout is complete.`;
   return { type: "Normal", reason: "RolloutComplete", action: "Observe", note };
-}
-
-function historyWith({ status }: NorthflankDeployment, { source, time }: RestoreRecord): StatedFields["history"] {
-  const entry = { time: time ?? "", source: source ?? "", cause: "Restored" as const, result: "RollingOut" as const };
-  return [entry, ...(status?.history ?? [])].slice(0, longestHistory);
 }

@@ -3,21 +3,21 @@ import type { NorthflankDeployment } from "../../api/deployment.ts";
 import type { ServiceView } from "../../northflank/types.ts";
 import { formatTime } from "../../runtime/conditions.ts";
 import { formatDuration } from "../../util/duration.ts";
-import { present } from "../../util/present.ts";
 import { slowProbeMs } from "../reconcile/remote-error.ts";
 import { probeAround, type Requeue, requeueAfter } from "../reconcile/requeue.ts";
-import { isAcknowledged, readyReason } from "../target/object.ts";
+import { isAcknowledged } from "../target/object.ts";
 import { ageOf, isOver, leftMs } from "./ages.ts";
 import { followsLatest } from "./build.ts";
 import type { Conclusion, StatedFields } from "./conclusion.ts";
 import type { DecideInput, Seen, Settings } from "./decision.ts";
 import type { Desire } from "./desired.ts";
-import { sinceOf } from "./phase.ts";
-import { headResult } from "./remembered.ts";
-import { hasMovedSince } from "./rollout.ts";
+import { type ChangeRecord, type Found, recordOf, sinceOf, wasSent } from "./machine.ts";
+import { buildStates, hasMovedSince } from "./rollout.ts";
 
 /** What a conclusion about a target that has what is declared has in common, wherever its rollout is. */
-export type SameBase = Pick<Conclusion, "sameDesire" | "inSync" | "failure" | "events" | "stated">;
+export type SameBase = Pick<Conclusion, "sameDesire" | "inSync" | "failure" | "events" | "stated"> & {
+  readonly found: Found;
+};
 
 /** The rollout of what is declared is not over: under way, or late. */
 export function rollingConclusion(
@@ -28,12 +28,12 @@ export function rollingConclusion(
 ): Conclusion {
   const { object, now, settings } = input;
   const timeoutMs = (object.spec.rollout?.timeoutSeconds ?? 900) * 1_000;
-  const since = rollingSince(input, seen, base.stated.build);
+  const since = rollingSince(input, seen, base);
   const sinceMs = since === undefined ? now : Date.parse(since);
   const age = ageOf(input, since ?? formatTime(now));
   const { elapsedMs } = age;
   if (isOver(age, timeoutMs) || isKnownLate(object, seen.desire)) {
-    const isAtRest = hasBegunNone(seen, base) && seen.service.rolloutStatus === "COMPLETED";
+    const isAtRest = hasBegunNone(seen, base.found.change) && seen.service.rolloutStatus === "COMPLETED";
     // Who follows the latest build waits for a rollout that has to come.
     if (isAtRest && !followsLatest(seen.desire)) return unrolledConclusion(input, seen, base);
     return timedOutConclusion(input, seen, base, { elapsedMs, timeoutMs });
@@ -48,7 +48,10 @@ export function rollingConclusion(
       message: rollingMessage({ object, desire: seen.desire, isBuilding, sinceMs }),
     },
     rolloutComplete: { status: "Unknown", reason, message: rolloutGoesOn },
-    stated: readyReason(object) === reason && isAcknowledged(object) ? withoutSeen(base.stated) : base.stated,
+    stated: {
+      ...(wasSeenRolling(object, seen, isBuilding) ? withoutSeen(base.stated) : base.stated),
+      ...recordOf(base.found, "rolling"),
+    },
     next: pollAfter(pollPauseMs(elapsedMs, leftMs(age, timeoutMs), settings), settings),
   };
 }
@@ -79,9 +82,9 @@ function withoutSeen({ observed: _observed, image: _image, ...rest }: StatedFiel
 }
 
 /** Northflank has taken the change, shows it, and still shows the end of the rollout before it. */
-export function hasBegunNone({ service }: Pick<Seen, "service">, { stated }: Pick<SameBase, "stated">): boolean {
+export function hasBegunNone({ service }: Pick<Seen, "service">, change: ChangeRecord | undefined): boolean {
   const isOver = service.rolloutStatus === "COMPLETED" || service.rolloutStatus === "FAILED";
-  return isOver && hasMovedSince(service.rolloutTransitionTime, stated.applied) === false;
+  return isOver && hasMovedSince(service.rolloutTransitionTime, change) === false;
 }
 
 /** There are changes for which nothing is rolled out, such as other credentials: the last rollout is the one that counts. */
@@ -90,7 +93,6 @@ function unrolledConclusion({ object }: DecideInput, seen: Seen, base: SameBase)
   const message =
     `Northflank has ${seen.desire.source} and began no rollout for it within ${formatDuration(timeoutMs)}; the last ` +
     "rollout is complete.";
-  const { applied } = base.stated;
   return {
     ...base,
     verdict: {
@@ -103,8 +105,7 @@ function unrolledConclusion({ object }: DecideInput, seen: Seen, base: SameBase)
       ...base.stated,
       ...withoutEffect(object),
       // The state that is shown speaks about this change from now on.
-      applied: applied && present({ ...applied, previousTransitionTime: undefined }),
-      ...headResult(object, "Complete"),
+      ...recordOf(base.found, "complete", { previousTransitionTime: undefined }),
     },
     next: requeueAfter(seen.nextResyncMs),
   };
@@ -112,8 +113,8 @@ function unrolledConclusion({ object }: DecideInput, seen: Seen, base: SameBase)
 
 /** A redeploy for which nothing was rolled out is none, and says so for as long as it is the newest change. */
 function withoutEffect({ status }: NorthflankDeployment): StatedFields {
-  const { redeploy, history } = status ?? {};
-  if (redeploy?.outcome !== "Sent" || history?.[0]?.cause !== "Redeployed") return {};
+  const { redeploy, changes } = status ?? {};
+  if (redeploy?.outcome !== "Sent" || changes?.[0]?.cause !== "Redeployed") return {};
   return { redeploy: { ...redeploy, outcome: "WithoutEffect" } };
 }
 
@@ -133,7 +134,7 @@ function timedOutConclusion(
     ...base,
     verdict: { kind: "stalled", reason: "RolloutTimedOut", message },
     rolloutComplete: { status: "False", reason: "RolloutTimedOut", message: "Not complete in time." },
-    stated: { ...base.stated, ...headResult(input.object, "TimedOut") },
+    stated: { ...base.stated, ...recordOf(base.found, "late") },
     next: { ...probeAround(pauseMs, input.random), pause: { everyMs: [firstLateProbeMs, slowProbeMs] } },
   };
 }
@@ -142,13 +143,18 @@ function timedOutConclusion(
 const firstLateProbeMs = 300_000;
 
 /** When the rollout began that is waited for: our change, else when it was first seen not to be complete. */
-function rollingSince({ object }: DecideInput, { desire }: Seen, build: StatedFields["build"]): string | undefined {
-  const head = object.status?.history?.[0];
-  const isOurs = head?.result === "RollingOut" || head?.result === "TimedOut";
-  if (!isOurs) return sinceOf(object, desire, "RollingOut", "RolloutTimedOut");
+function rollingSince({ object }: DecideInput, { desire }: Seen, { stated, found }: SameBase): string | undefined {
+  const since = sinceOf(object, desire, "RollingOut", "RolloutTimedOut");
+  if (since === undefined || !wasSent(found.change)) return since;
   // Who follows the latest build waits for one first: that is no part of the rollout.
-  const built = followsLatest(desire) && build?.outcome === "Succeeded" ? build.time : undefined;
-  return built !== undefined && Date.parse(built) > Date.parse(head.time) ? built : head.time;
+  const built = followsLatest(desire) && stated.build?.outcome === "Succeeded" ? stated.build.time : undefined;
+  return built !== undefined && Date.parse(built) > Date.parse(since) ? built : since;
+}
+
+/** The last look found the same: nothing of it is news. */
+function wasSeenRolling(object: NorthflankDeployment, { desire }: Seen, isBuilding: boolean): boolean {
+  if (!isAcknowledged(object) || sinceOf(object, desire, "RollingOut") === undefined) return false;
+  return isBuilding === buildStates.has(object.status?.observed?.buildStatus ?? "");
 }
 
 /** What was late stays late until it ends: a probe must not make it look under way again. */

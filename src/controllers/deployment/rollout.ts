@@ -1,6 +1,6 @@
 // pure
-import type { NorthflankDeploymentStatus } from "../../api/deployment.ts";
 import type { ServiceView } from "../../northflank/types.ts";
+import { type ChangeRecord, wasSent } from "./machine.ts";
 
 /** How far the rollout of what is declared has come. */
 export type Rollout =
@@ -11,9 +11,6 @@ export type Rollout =
   /** Also while Northflank still shows the end of the rollout before our change. */
   | { readonly kind: "rolling"; readonly isBuilding: boolean };
 
-/** What was remembered when the source was last changed. */
-export type Applied = NonNullable<NorthflankDeploymentStatus["applied"]>;
-
 // A change that somebody else made, or that we made and forgot in a crash, is not waited for longer than this: it may
 // have been one that needs no rollout.
 const unsentSettleMs = 60_000;
@@ -21,7 +18,8 @@ const unsentSettleMs = 60_000;
 // Where Northflank tells no transition times, this long after our change its state is taken to speak about it.
 const untimedSettleMs = 30_000;
 
-const buildStates: ReadonlySet<string> = new Set([
+/** What Northflank says while it builds. */
+export const buildStates: ReadonlySet<string> = new Set([
   "QUEUED",
   "PENDING",
   "UNSCHEDULABLE",
@@ -34,22 +32,22 @@ const buildStates: ReadonlySet<string> = new Set([
 
 /**
  * Judges the rollout of a service that has what is declared. A finished state counts only if it began after the change
- * that `applied` remembers: right after a change Northflank may still show the rollout before it.
+ * that is recorded: right after a change Northflank may still show the rollout before it.
  *
  * `wasComplete`: the rollout of this very source was complete before, so that a step of the autoscaler is not one.
  */
 export function judgeRollout(options: {
   readonly service: ServiceView;
-  readonly applied: Applied | undefined;
+  readonly change: ChangeRecord | undefined;
   readonly wasComplete: boolean;
   /** The rollout of what is declared was seen to wait for its promotion. */
   readonly wasGradual?: boolean;
-  /** Milliseconds since the time of `applied`. */
+  /** Milliseconds since the time of the change. */
   readonly elapsedMs: number;
 }): Rollout {
-  const { service, applied, wasComplete, wasGradual, elapsedMs } = options;
+  const { service, change, wasComplete, wasGradual, elapsedMs } = options;
   if (wasComplete && service.rolloutReason === "SCALING") return { kind: "complete" };
-  const isStale = !speaksAboutChange(service.rolloutTransitionTime, applied, elapsedMs);
+  const isStale = !speaksAboutChange(service.rolloutTransitionTime, change, elapsedMs);
   const isBuilding = service.internal !== undefined && buildStates.has(service.buildStatus ?? "");
   if (!isStale && service.rolloutStatus === "COMPLETED") return { kind: "complete" };
   if (!isStale && service.rolloutStatus === "FAILED") return { kind: "failed" };
@@ -66,17 +64,24 @@ function isGradual({ gradualRolloutStrategyId, rolloutStatus }: ServiceView, was
   return rolloutStatus === "IN_PROGRESS" || (wasGradual && !isOver);
 }
 
-function speaksAboutChange(transition: string | undefined, applied: Applied | undefined, elapsedMs: number): boolean {
-  if (applied?.time === undefined || Number.isNaN(Date.parse(applied.time))) return true;
-  const wasSent = applied.source !== undefined;
-  if (!wasSent && elapsedMs >= unsentSettleMs) return true;
-  const hasMoved = hasMovedSince(transition, applied);
-  return hasMoved ?? (!wasSent || elapsedMs >= untimedSettleMs);
+function speaksAboutChange(
+  transition: string | undefined,
+  change: ChangeRecord | undefined,
+  elapsedMs: number,
+): boolean {
+  if (change === undefined || Number.isNaN(Date.parse(change.time))) return true;
+  const isOurs = wasSent(change);
+  if (!isOurs && elapsedMs >= unsentSettleMs) return true;
+  const hasMoved = hasMovedSince(transition, change);
+  return hasMoved ?? (!isOurs || elapsedMs >= untimedSettleMs);
 }
 
 /** The state of the rollout began after the change; `undefined` where Northflank does not tell when states began. */
-export function hasMovedSince(transition: string | undefined, applied: Applied | undefined): boolean | undefined {
-  const before = applied?.previousTransitionTime;
+export function hasMovedSince(
+  transition: string | undefined,
+  change: Pick<ChangeRecord, "previousTransitionTime"> | undefined,
+): boolean | undefined {
+  const before = change?.previousTransitionTime;
   if (transition === undefined || before === undefined) return undefined;
   return Date.parse(transition) > Date.parse(before);
 }

@@ -3,7 +3,7 @@ import type { NorthflankDeployment, NorthflankDeploymentStatus } from "../../api
 import { recordNotStored } from "../reconcile/record-not-stored.ts";
 import type { Conclusion } from "./conclusion.ts";
 import type { Change } from "./decision.ts";
-import { statusInDoubt } from "./in-doubt.ts";
+import { changesBefore } from "./machine.ts";
 import { notKeptRecord } from "./not-kept.ts";
 import { redeployRecord } from "./redeploy.ts";
 
@@ -19,7 +19,10 @@ export function statusBefore(
   const before = { observedGeneration: 0, ...object.status };
   if (change.cause === "PartResent") return { ...before, notKept: notKeptRecord(change, now) };
   const { redeploy } = change;
-  if (redeploy === undefined) return statusInDoubt(object, change, now);
+  if (redeploy === undefined) {
+    const changes = changesBefore(object, change, now);
+    return changes && { ...before, changes };
+  }
   return { ...before, redeploy: redeployRecord({ ...change, redeploy }, "Pending", now) };
 }
 

@@ -1,10 +1,9 @@
 // pure
 import type { NorthflankDeployment, NorthflankDeploymentStatus } from "../../api/deployment.ts";
 import { type ConditionDraft, findCondition } from "../../runtime/conditions.ts";
-import { isAcknowledged } from "../target/object.ts";
 import { claimed, targetStatus } from "../target/status.ts";
 import type { Conclusion } from "./conclusion.ts";
-import { phaseAfter } from "./phase.ts";
+import { waitingAfter } from "./machine.ts";
 
 /** The whole status after a pass, with the guarantees of {@link targetStatus}. */
 export function statusOf(
@@ -13,9 +12,7 @@ export function statusOf(
   now: number,
 ): NorthflankDeploymentStatus {
   const { serviceId, jobId } = object.spec;
-  // An edit of the spec starts anew: the corrections were of what was declared before.
-  const forgotten = isAcknowledged(object) ? {} : { corrections: undefined };
-  const stated = { ...forgotten, phase: phaseAfter(object, conclusion, now), ...conclusion.stated };
+  const stated = { phase: waitingAfter(object, conclusion, now), ...conclusion.stated };
   return targetStatus<NorthflankDeploymentStatus>(
     object,
     { ...conclusion, stated },

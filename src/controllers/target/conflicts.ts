@@ -170,5 +170,5 @@ function isRival(sides: {
 
 /** The operator has read the target for this object at least once. */
 function wasServed({ status }: TargetObject): boolean {
-  return status?.observed !== undefined || status?.applied !== undefined;
+  return status?.observed !== undefined || status?.applied !== undefined || status?.changes !== undefined;
 }

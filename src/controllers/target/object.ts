@@ -24,6 +24,7 @@ export interface TargetObject extends KubeObject {
     /** What the target was seen to be, and what was last sent. Missing: it was never reached. */
     readonly observed?: object;
     readonly applied?: object;
+    readonly changes?: readonly object[];
     /** See `drift.ts`. */
     readonly corrections?: readonly string[];
   };

@@ -1,6 +1,7 @@
 // pure
 import { capped } from "../../runtime/conditions.ts";
 import { slowProbeMs } from "../reconcile/remote-error.ts";
+import { readyReason, type TargetObject } from "./object.ts";
 
 // Northflank's uids have 36 characters; status keeps no more than this of what it is sent.
 const longestUid = 128;
@@ -11,6 +12,11 @@ const longestUid = 128;
  */
 export function sameTarget(recorded: string | undefined, read: string | undefined): boolean {
   return recorded === undefined || read === undefined || recorded === uidText(read);
+}
+
+/** The last look found another target than the one before, and the status has started anew. */
+export function wasJustRecreated(object: Pick<TargetObject, "status">): boolean {
+  return readyReason(object) === "TargetRecreated";
 }
 
 /** A uid as status keeps it. */

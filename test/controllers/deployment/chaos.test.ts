@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { NorthflankDeployment } from "../../../src/api/deployment.ts";
 import { reconcileRequestedAt } from "../../../src/api/names.ts";
+import { correctionsOf } from "../../../src/controllers/deployment/machine.ts";
 import { KubeError } from "../../../src/kube/errors.ts";
 import type { NorthflankErrorCode } from "../../../src/northflank/errors.ts";
 import { deployment, job, service } from "../../support/builders.ts";
@@ -194,7 +195,7 @@ describe.each(Object.entries(targets))("%s", (_name, target) => {
     scene.northflank.takeCalls();
     scene.statusWrites = 0;
     // The first check that finds a corrected target as declared ends the row of corrections.
-    const counted = scene.object().status?.corrections === undefined ? 0 : 1;
+    const counted = correctionsOf(scene.object()).length === 0 ? 0 : 1;
     for (let minute = 0; minute < 90; minute += 1) {
       await scene.clock.advance(60_000);
       await scene.pass();

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { reconcileRequestedAt } from "../../../src/api/names.ts";
+import { correctionsOf } from "../../../src/controllers/deployment/machine.ts";
 import { deployment, service } from "../../support/builders.ts";
 import { DeploymentScene } from "../../support/deployment-scene.ts";
 
@@ -77,7 +78,7 @@ describe.each([
       setBack(scene, 300);
       await scene.work(6 * period);
       expect(writes(scene)).toBe(0);
-      expect(scene.object().status?.corrections).toBeUndefined();
+      expect(correctionsOf(scene.object())).toHaveLength(0);
       expect(scene.state()).toContain("Ready=True/DriftObserved");
     },
   );
@@ -122,7 +123,7 @@ test("a request after the other has stopped puts the declared source back, and t
   await scene.work(minute);
   expect(writes(scene)).toBe(1);
   expect(scene.state()).toContain("Ready=True/RolloutComplete");
-  expect(scene.object().status?.corrections).toHaveLength(4);
+  expect(correctionsOf(scene.object())).toHaveLength(4);
   await scene.work(20 * minute);
-  expect(scene.object().status?.corrections).toBeUndefined();
+  expect(correctionsOf(scene.object())).toHaveLength(0);
 });

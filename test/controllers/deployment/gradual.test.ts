@@ -66,7 +66,7 @@ describe.each([
     scene.northflank.rollout("api", "COMPLETED");
     await scene.work(15 * minute);
     expect(scene.state()).toBe(complete);
-    expect(scene.object().status?.history?.[0]?.result).toBe("Complete");
+    expect(scene.object().status?.changes?.[0]?.phase).toBe("Complete");
   });
 
   test("goes on in any state that is no end", async () => {

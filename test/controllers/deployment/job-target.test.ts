@@ -61,8 +61,7 @@ describe("a job", () => {
     expect(scene.object().status).toMatchObject({
       target: "job/etl",
       image,
-      applied: { source: image, previousSource: "ghcr.io/acme/etl:1" },
-      history: [{ source: image, cause: "SpecChanged", result: "Complete" }],
+      changes: [{ source: image, previousSource: "ghcr.io/acme/etl:1", cause: "SpecChanged", phase: "Complete" }],
     });
     expect(scene.metrics).toEqual(["change", "ready after 2 s"]);
   });

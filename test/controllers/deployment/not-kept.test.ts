@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import { reconcileRequestedAt } from "../../../src/api/names.ts";
+import { correctionsOf } from "../../../src/controllers/deployment/machine.ts";
 import type { DeploymentUpdate } from "../../../src/northflank/types.ts";
 import { deployment, job, service } from "../../support/builders.ts";
 import { DeploymentScene } from "../../support/deployment-scene.ts";
@@ -42,8 +43,8 @@ test("a part that is kept when it is sent alone is sent alone once, and all is R
   expect(scene.state()).toContain("Ready=True/RolloutComplete");
   expect(scene.northflank.service("api")).toMatchObject({ image: external.imagePath, docker });
   const { status } = scene.object();
-  expect([status?.notKept, status?.corrections]).toEqual([undefined, undefined]);
-  expect(status?.history?.map(({ cause, result }) => `${cause} ${result}`)).toEqual([
+  expect([status?.notKept, correctionsOf(scene.object())]).toEqual([undefined, []]);
+  expect(status?.changes?.map(({ cause, phase }) => `${cause} ${phase}`)).toEqual([
     "PartResent Complete",
     "SpecChanged Superseded",
   ]);
@@ -81,8 +82,8 @@ describe("a part that is not kept when it is sent alone either", () => {
     expect(new Set(calls)).toEqual(new Set(["get api (change)"]));
     expect(calls.length).toBeLessThanOrEqual(7 * 24 + 20);
     expect(scene.state()).toContain("Stalled=True/ChangeNotKept");
-    expect(scene.object().status?.corrections).toBeUndefined();
-    expect(scene.object().status?.history?.[0]).toMatchObject({ cause: "PartResent", result: "NotKept" });
+    expect(correctionsOf(scene.object())).toEqual([]);
+    expect(scene.object().status?.changes?.[0]).toMatchObject({ cause: "PartResent", phase: "NotKept" });
   });
 
   test("is sent once more for each reconcile request, alone", async () => {
@@ -220,7 +221,7 @@ describe("a correction", () => {
     scene.northflank.change("api", change);
     await scene.work(hour);
     expect(writes()).toEqual([expected]);
-    expect(scene.object().status?.history?.[0]).toMatchObject({ cause: "DriftCorrected", result: "Complete" });
+    expect(scene.object().status?.changes?.[0]).toMatchObject({ cause: "DriftCorrected", phase: "Complete" });
     expect(scene.state()).toContain("Ready=True/RolloutComplete");
   });
 

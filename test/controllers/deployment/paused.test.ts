@@ -99,7 +99,7 @@ describe.each(forms)("in a form %s, a paused service", (_form, pause, resume, sh
     expect(scene.state()).toBe(paused);
     expect(scene.message()).toContain("ghcr.io/acme/api:3. The service");
     expect(scene.message()).toContain("starts when the service is resumed");
-    expect(scene.object().status?.history?.[0]).toMatchObject({ cause: "SpecChanged", result: "Paused" });
+    expect(scene.object().status?.changes?.[0]).toMatchObject({ cause: "SpecChanged", phase: "Paused" });
   });
 
   test("is not taken for rolled out because Northflank said so of the change during the pause", async () => {
@@ -139,7 +139,7 @@ describe.each(forms)("in a form %s, a paused service", (_form, pause, resume, sh
     scene.northflank.rollout("api", "COMPLETED");
     await scene.work(10 * minute);
     expect(scene.state()).toBe(complete);
-    expect(scene.object().status?.history?.[0]?.result).toBe("Complete");
+    expect(scene.object().status?.changes?.[0]?.phase).toBe("Complete");
     expect(scene.takeEvents()).toEqual([
       `Normal RolloutComplete: Northflank has ${ours}, and the rollout is complete.`,
     ]);

@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import type { NorthflankDeployment } from "../../../src/api/deployment.ts";
 import { reconcileRequestedAt, revision } from "../../../src/api/names.ts";
+import { correctionsOf, knownHash } from "../../../src/controllers/deployment/machine.ts";
 import { rivalsOf } from "../../../src/controllers/deployment/reconciler.ts";
 import type { Verdict } from "../../../src/controllers/reconcile/ready-state.ts";
 import { rivalsMatter } from "../../../src/controllers/target/conflicts.ts";
@@ -73,8 +74,15 @@ describe("a new image", () => {
     expect(scene.object().status).toMatchObject({
       target: "service/api",
       image,
-      applied: { generation: 1, source: image, previousSource: "ghcr.io/acme/api:1" },
-      history: [{ source: image, cause: "SpecChanged", result: "Complete" }],
+      changes: [
+        {
+          generation: 1,
+          source: image,
+          previousSource: "ghcr.io/acme/api:1",
+          cause: "SpecChanged",
+          phase: "Complete",
+        },
+      ],
       nextReconcileTime: "2026-01-01T00:15:20Z",
     });
   });
@@ -163,8 +171,8 @@ describe("a new image", () => {
       scene.edit({ deployment: { external: { imagePath: `ghcr.io/acme/api:${tag}` } } });
       await scene.pass();
     }
-    const history = scene.object().status?.history ?? [];
-    expect(history.map(({ source, result }) => `${source?.slice(-1)} ${result}`)).toEqual([
+    const changes = scene.object().status?.changes ?? [];
+    expect(changes.map(({ source, phase }) => `${source?.slice(-1)} ${phase}`)).toEqual([
       "8 RollingOut",
       "7 Superseded",
       "6 Superseded",
@@ -183,7 +191,7 @@ describe("a rollout", () => {
     expect(await scene.pass()).toEqual({ kind: "recheck", afterMs: 3_600_000, priority: "resync" });
     expect(scene.state()).toContain("Ready=False/RolloutFailed Stalled=True/RolloutFailed");
     expect(scene.kstatus()).toBe("Failed");
-    expect(scene.object().status?.history?.[0]?.result).toBe("Failed");
+    expect(scene.object().status?.changes?.[0]?.phase).toBe("Failed");
     scene.takeEvents();
     await minutes(60);
     await scene.pass();
@@ -207,7 +215,7 @@ describe("a rollout", () => {
     await scene.clock.advance(1_000);
     expect(await scene.pass()).toMatchObject({ kind: "recheck", afterMs: 300_000 });
     expect(scene.state()).toContain("Ready=False/RolloutTimedOut Stalled=True/RolloutTimedOut");
-    expect(scene.object().status?.history?.[0]?.result).toBe("TimedOut");
+    expect(scene.object().status?.changes?.[0]?.phase).toBe("TimedOut");
 
     await minutes(5);
     await scene.pass();
@@ -216,7 +224,7 @@ describe("a rollout", () => {
     scene.northflank.rollout("api", "COMPLETED");
     await scene.pass();
     expect(scene.state()).toBe(settledAt);
-    expect(scene.object().status?.history?.[0]?.result).toBe("Complete");
+    expect(scene.object().status?.changes?.[0]?.phase).toBe("Complete");
   });
 
   test("that Northflank starts again on its own has a timeout of its own", async () => {
@@ -476,8 +484,8 @@ describe("drift", () => {
     expect(scene.takeEvents()).toEqual([
       `Normal ChangeApplied: Set the source to ${image} because it had been changed elsewhere (it was ghcr.io/acme/api:9).`,
     ]);
-    expect(scene.object().status?.history?.[0]).toMatchObject({ cause: "DriftCorrected", result: "RollingOut" });
-    expect(scene.object().status?.corrections).toHaveLength(1);
+    expect(scene.object().status?.changes?.[0]).toMatchObject({ cause: "DriftCorrected", phase: "RollingOut" });
+    expect(correctionsOf(scene.object())).toHaveLength(1);
   });
 
   async function fight(): Promise<void> {
@@ -965,7 +973,7 @@ describe("a combined service whose source is not told", () => {
     scene.edit(next);
     scene.northflank.failNext("updateServiceDeployment", error, { isDone: state === "in doubt" });
     await scene.pass();
-    expect(scene.object().status?.applied?.specHash === undefined).toBe(state === "in doubt");
+    expect(knownHash(scene.object().status) === undefined).toBe(state === "in doubt");
     scene.northflank.change("api", untold);
     scene.restart();
     scene.edit({ deployment: { internal } });
@@ -1071,7 +1079,7 @@ describe("Kubernetes", () => {
     await scene.pass();
     expect(scene.northflank.takeCalls()).toEqual([]);
     expect(scene.takeEvents()).toEqual([expect.stringContaining("Normal ChangeApplied")]);
-    expect(scene.object().status?.history).toHaveLength(1);
+    expect(scene.object().status?.changes).toHaveLength(1);
   });
 
   test("where the object was made again under its name gets no old status", async () => {

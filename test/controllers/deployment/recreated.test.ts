@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, test } from "vitest";
+import { correctionsOf } from "../../../src/controllers/deployment/machine.ts";
 import { KubeError } from "../../../src/kube/errors.ts";
 import type { ServiceView } from "../../../src/northflank/types.ts";
 import { deployment, job, service } from "../../support/builders.ts";
@@ -62,8 +63,8 @@ test("another uid is another target: the status starts anew, and it is read in f
   await scene.work(20 * minute);
   expect(scene.northflank.takeCalls().slice(0, 3)).toEqual(["get api (observe)", "get api (change)", post]);
   expect(scene.state()).toBe(complete);
-  expect(scene.object().status?.history?.map(({ cause }) => cause)).toEqual(["SpecChanged"]);
-  expect(scene.object().status?.corrections).toBeUndefined();
+  expect(scene.object().status?.changes?.map(({ cause }) => cause)).toEqual(["SpecChanged"]);
+  expect(correctionsOf(scene.object())).toEqual([]);
 });
 
 test("a target that has what is declared is not written to", async () => {
@@ -72,7 +73,7 @@ test("a target that has what is declared is not written to", async () => {
   await scene.work(hour);
   expect(writes()).toEqual([]);
   expect(scene.state()).toBe(complete);
-  expect(scene.object().status?.history).toBeUndefined();
+  expect(scene.object().status?.changes).toMatchObject([{ cause: "Adopted", phase: "Complete" }]);
 });
 
 test.each(["before its status is written", "after it"])(
@@ -108,7 +109,7 @@ test("corrections of the service before are no fight about the one that is there
   scene.northflank.has(service({ uid: "uid-2" }));
   await scene.work(hour);
   expect(writes()).toEqual([post]);
-  expect(scene.object().status?.corrections).toBeUndefined();
+  expect(correctionsOf(scene.object())).toEqual([]);
 });
 
 test("the last good source of the service before is not put into the one that is there", async () => {
@@ -135,12 +136,12 @@ test("a restore that was recorded for the service before is not sent to the one 
   await scene.clock.advance(10_000);
   scene.northflank.rollout("api", "FAILED");
   await scene.pass();
-  expect(scene.object().status?.restore?.outcome).toBe("Pending");
+  expect(scene.object().status?.changes?.[0]).toMatchObject({ cause: "RolledBack", phase: "Sending" });
   scene.northflank.takeCalls();
   scene.northflank.has(service({ uid: "uid-2", imagePath: "ghcr.io/acme/api:3", rolloutStatus: "FAILED" }));
   await scene.work(hour);
   expect(writes()).toEqual([]);
-  expect(scene.object().status?.restore).toBeUndefined();
+  expect(scene.object().status?.changes?.map(({ cause }) => cause)).toEqual(["Adopted"]);
 });
 
 test("under Observe it is read, and under EnforceOnChange it is a target that is new", async () => {
@@ -178,6 +179,6 @@ describe("a job", () => {
     await scene.work(hour);
     expect(writes()).toEqual([`post job etl ${JSON.stringify({ docker })}`]);
     expect(scene.object().status).toMatchObject({ targetUid: "uid-2" });
-    expect(scene.object().status?.history?.map(({ cause }) => cause)).toEqual(["SpecChanged"]);
+    expect(scene.object().status?.changes?.map(({ cause }) => cause)).toEqual(["SpecChanged"]);
   });
 });

@@ -56,7 +56,7 @@ test("a new value leads to one redeploy, which is followed and told", async () =
     attempts: 1,
   });
   expect(scene.message()).toContain(`It was redeployed at ${redeploy()?.time} for spec.redeployToken.`);
-  expect(scene.object().status?.history?.[0]).toMatchObject({ cause: "Redeployed", result: "Complete" });
+  expect(scene.object().status?.changes?.[0]).toMatchObject({ cause: "Redeployed", phase: "Complete" });
   expect(scene.takeEvents().join()).toContain(
     "Sent ghcr.io/acme/api:2 again, because spec.redeployToken has a new value.",
   );
@@ -142,7 +142,7 @@ describe("a call whose end nobody has heard of", () => {
     expect(writes()).toEqual([post]);
     expect(scene.state()).toBe(complete);
     expect(redeploy()).toMatchObject({ token: "a", outcome: "Sent", attempts: 1 });
-    expect(scene.object().status?.history?.[0]).toMatchObject({ cause: "Redeployed", result: "Complete" });
+    expect(scene.object().status?.changes?.[0]).toMatchObject({ cause: "Redeployed", phase: "Complete" });
   });
 
   test.each([

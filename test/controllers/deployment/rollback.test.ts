@@ -86,11 +86,11 @@ describe("a rollout that fails under Restore", () => {
       "Ready=False/RolloutFailed Stalled=True/RolloutFailed Accepted=True/Accepted InSync=True/InSync " +
         "RolloutComplete=False/RolloutFailed Restored=Unknown/Restoring -> Failed",
     );
-    expect(scene.object().status?.restore).toMatchObject({
-      outcome: "Pending",
-      reason: "RolloutFailed",
-      source: image("2"),
-    });
+    expect(scene.object().status?.changes).toMatchObject([
+      { cause: "RolledBack", phase: "Sending", source: image("2") },
+      { phase: "Failed", source: image("3") },
+      { phase: "Complete", source: image("2") },
+    ]);
     const { calls, events } = take();
     expect(writes(calls)).toEqual([]);
     expect(events).toEqual([expect.stringMatching(/^Warning RolloutFailed: .*api:2, .* is being put back/)]);
@@ -115,10 +115,10 @@ describe("a rollout that fails under Restore", () => {
     expect(scene.message()).toContain(`The rollout of ${image("3")} failed. ${image("2")}, the last good source`);
     expect(scene.object().status).toMatchObject({
       pendingChanges: [{ path: "deployment.external.imagePath", from: image("2"), to: image("3") }],
-      history: [
-        { source: image("2"), cause: "Restored", result: "Complete" },
-        { source: image("3"), result: "Failed" },
-        { source: image("2"), cause: "SpecChanged", result: "Complete" },
+      changes: [
+        { source: image("2"), cause: "RolledBack", phase: "Complete" },
+        { source: image("3"), phase: "Failed" },
+        { source: image("2"), cause: "SpecChanged", phase: "Complete" },
       ],
     });
     await expectRest();
@@ -132,10 +132,14 @@ describe("a rollout that fails under Restore", () => {
     scene.northflank.rollout("api", "IN_PROGRESS");
     await scene.clock.advance(899_000);
     await scene.pass();
-    expect(scene.object().status?.restore).toBeUndefined();
+    expect(scene.object().status?.changes?.[0]).toMatchObject({ cause: "SpecChanged", phase: "RollingOut" });
     await scene.clock.advance(1_000);
     await scene.pass();
-    expect(scene.object().status?.restore).toMatchObject({ outcome: "Pending", reason: "RolloutTimedOut" });
+    expect(scene.object().status?.changes).toMatchObject([
+      { cause: "RolledBack", phase: "Sending" },
+      { phase: "TimedOut" },
+      { phase: "Complete" },
+    ]);
     take();
     await scene.pass();
     await step("COMPLETED");
@@ -211,7 +215,7 @@ describe("a rollout that fails under Restore", () => {
     await step("FAILED");
     expect(scene.state()).toContain("Restored=False/RestoreFailed");
     expect(scene.message("Restored")).toContain("failed too");
-    expect(scene.object().status?.history?.[0]).toMatchObject({ cause: "Restored", result: "Failed" });
+    expect(scene.object().status?.changes?.[0]).toMatchObject({ cause: "RolledBack", phase: "Failed" });
     await expectRest();
   });
 
@@ -430,8 +434,8 @@ describe("a program that dies", () => {
     const { calls, events } = take();
     expect(writes(calls)).toEqual(expected);
     expect(events.filter((event) => event.startsWith("Warning Restored"))).toHaveLength(1);
-    expect(scene.object().status?.history?.map(({ cause, result }) => `${cause} ${result}`)).toEqual([
-      "Restored Complete",
+    expect(scene.object().status?.changes?.map(({ cause, phase }) => `${cause} ${phase}`)).toEqual([
+      "RolledBack Complete",
       "SpecChanged Failed",
       "SpecChanged Complete",
     ]);
@@ -455,7 +459,7 @@ describe("a restore that Northflank does not take", () => {
     expect(scene.state()).toContain("Stalled=True/RolloutFailed");
     expect(scene.state()).toContain("Restored=Unknown/Restoring");
     expect(scene.message()).toContain("did not work yet");
-    expect(scene.object().status?.restore?.outcome).toBe("Pending");
+    expect(scene.object().status?.changes?.[0]).toMatchObject({ cause: "RolledBack", phase: "Sending" });
     await scene.clock.advance(4_400_000);
     await scene.pass();
     await step("COMPLETED");
@@ -734,7 +738,7 @@ describe("a source that Northflank does not tell", () => {
     await scene.pass();
     take();
     await stepShowing("FAILED", told(newCommit));
-    expect(scene.object().status?.restore?.outcome).toBe("Pending");
+    expect(scene.object().status?.changes?.[0]).toMatchObject({ cause: "RolledBack", phase: "Sending" });
   }
 
   test.each([false, true])("is not taken for what was put back in its place (status lost: %s)", async (isLost) => {

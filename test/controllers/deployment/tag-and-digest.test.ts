@@ -118,9 +118,10 @@ test("what is put back after a failed rollout keeps its tag, and is sent by its 
     `ghcr.io/acme/api@${second}`,
     `ghcr.io/acme/api@${first}`,
   ]);
-  expect(scene.object().status?.restore).toMatchObject({
+  expect(scene.object().status?.changes?.[0]).toMatchObject({
     source: `ghcr.io/acme/api:1.4.2@${first}`,
-    outcome: "Complete",
+    cause: "RolledBack",
+    phase: "Complete",
   });
 });
 
