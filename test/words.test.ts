@@ -84,13 +84,6 @@ const stillToReword: Readonly<Record<string, number>> = {
   crds: 6,
   "CONTRIBUTING.md": 2,
   "README.md": 1,
-  "docs/argocd.md": 10,
-  "docs/github-actions.md": 2,
-  "docs/import-and-plan.md": 9,
-  "docs/kustomize.md": 2,
-  "docs/performance.md": 2,
-  "docs/release.md": 2,
-  "docs/troubleshooting.md": 1,
   "docs/reference": 7,
 };
 
