@@ -82,8 +82,6 @@ const stillToReword: Readonly<Record<string, number>> = {
   "src/controllers/reconcile": 2,
   "src/api": 6,
   crds: 6,
-  "CONTRIBUTING.md": 2,
-  "README.md": 1,
   "docs/reference": 7,
 };
 
