@@ -102,7 +102,9 @@ export async function expectAtWork({ cluster }: Installation, operator: PodProce
   const probes = await operator.probes();
   expect(probes.map(({ probe, status }) => `${probe} ${status}`)).toEqual(["livenessProbe 200", "readinessProbe 200"]);
   expect(await admissionOfPod(cluster, operator.deployment)).toBe(201);
-  const leading = await vi.waitUntil(() => operator.log.find(({ msg }) => msg === "acquired leadership"), { timeout: 30_000 });
+  const leading = await vi.waitUntil(() => operator.log.find(({ msg }) => msg === "acquired leadership"), {
+    timeout: 30_000,
+  });
   const [namespace = "", name = ""] = String(leading.lease).split("/");
   const lease = await cluster.client.get<Lease>(leases, { namespace, name });
   expect(lease.spec?.holderIdentity).toBe(leading.identity);
