@@ -1,4 +1,5 @@
 import type { KubeObject } from "../kube/types.ts";
+import { changeList } from "./changes.ts";
 import { deploymentSpec } from "./deployment.ts";
 import {
   conditions,
@@ -205,45 +206,33 @@ export const jobStatus = {
         time: time("When they were sent alone."),
       },
     },
-    corrections: {
-      type: "array",
-      maxItems: 10,
-      "x-kubernetes-list-type": "atomic",
-      description:
-        "When drift was corrected, newest first. After three corrections in a row, each undone before a check found it " +
-        "in force, the operator stops writing (FightDetected), however far apart they are.",
-      items: time("Time of one correction."),
-    },
     failure,
-    history: {
-      type: "array",
-      maxItems: 5,
-      "x-kubernetes-list-type": "atomic",
-      description: "The five newest changes, newest first.",
-      items: {
-        type: "object",
-        description: "One change.",
-        properties: {
-          time: time("When it was sent."),
-          settings: {
-            type: "array",
-            maxItems: 32,
-            "x-kubernetes-list-type": "atomic",
-            description: "What differed, the first 32.",
-            items: path,
-          },
-          cause: {
-            type: "string",
-            enum: ["SpecChanged", "SourceChanged", "DriftCorrected", "PartResent"],
-            description:
-              "Why it was sent: the spec changed, a Secret or ConfigMap it refers to changed, the job was changed elsewhere, " +
-              "or some of the settings were not kept and were sent alone.",
-          },
-          call: text("The call that carried it: patch job, patch manual job or patch cron job.", 64),
+    changes: changeList({
+      description:
+        "The five newest changes of the job, newest first: what was sent, why, and what became of it. After three " +
+        "corrections in a row (DriftCorrected), each undone before a check found it in force, the operator stops writing " +
+        "(FightDetected), however far apart they are.",
+      causes: ["SpecChanged", "SourceChanged", "DriftCorrected", "PartResent"],
+      causeDescription:
+        "Why it was sent: the spec changed, a Secret or ConfigMap it refers to changed, the job was changed elsewhere, " +
+        "or some of the settings were not kept and were sent alone.",
+      phases: ["Sending", "ReadingBack", "InForce", "NotKept", "Superseded"],
+      phaseDescription:
+        "What became of it. Sending: recorded, and not answered. ReadingBack: accepted, and not yet found in force. " +
+        "InForce: found in force, or accepted where Northflank does not return it. NotKept: Northflank accepted it and " +
+        "did not keep all of it. Superseded: another change was sent before it was found in force, or another client " +
+        "undid the third correction in a row.",
+      fields: {
+        settings: {
+          type: "array",
+          maxItems: 32,
+          "x-kubernetes-list-type": "atomic",
+          description: "Settings that differed, the first 32.",
+          items: path,
         },
-        required: ["time", "settings", "cause"],
+        call: text("Call that carried it: patch job, patch manual job or patch cron job.", 64),
       },
-    },
+    }),
   },
 } as const satisfies ObjectSchema;
 

@@ -10,6 +10,7 @@ import { statusOf as deploymentStatus } from "../../src/controllers/deployment/s
 import { statusBefore } from "../../src/controllers/deployment/status-before.ts";
 import * as jobs from "../../src/controllers/job/decide.ts";
 import { desireOf as jobDesireOf, type ResolvedValues } from "../../src/controllers/job/desired.ts";
+import { changeTime } from "../../src/controllers/job/machine.ts";
 import type { Observation as JobObservation } from "../../src/controllers/job/observation.ts";
 import { concludeChange as concludeJobChange, intentConclusion } from "../../src/controllers/job/result.ts";
 import { statusOf as jobStatus } from "../../src/controllers/job/status.ts";
@@ -195,5 +196,5 @@ export class JobLife extends Life<NorthflankJob, JobObservation, JobDecision> {
   protected readonly statusAfter = (conclusion: ConclusionOf<JobDecision>) =>
     jobStatus(this.object, conclusion, this.now);
 
-  protected readonly times = () => [this.object.status?.history?.[0]?.time];
+  protected readonly times = () => [changeTime(this.object.status)];
 }

@@ -4,16 +4,16 @@ import { assertNever } from "../../util/assert-never.ts";
 import { isFightFor } from "../target/drift.ts";
 import { failedReadConclusion } from "../target/preconditions.ts";
 import { sameTarget } from "../target/same-target.ts";
-import type { Conclusion } from "./conclusion.ts";
 import type { Change, DecideInput, Decision, Patch } from "./decision.ts";
 import { bodyFor } from "./desired.ts";
 import { type Comparison, compare, type Difference } from "./diff.ts";
+import { correctionsOf, isSameSpec, readingBack, stateOf, steps, wasInSync } from "./machine.ts";
 import { decideNotKept, notKeptConclusion } from "./not-kept.ts";
 import type { Seen } from "./observation.ts";
 import { notMetConclusion, unsupportedConclusion } from "./preconditions.ts";
 import { recreatedConclusion } from "./recreated.ts";
-import { correctionsOf, isSameSpec, readingBack, wasInSync } from "./remembered.ts";
 import { driftConclusion, fightConclusion, inSyncConclusion, readBackConclusion } from "./seen.ts";
+import type { Conclusion } from "./status.ts";
 
 /**
  * What to do about one observation: rest, conclude, or send one change. Every state of the object is reached from here,
@@ -95,16 +95,18 @@ function decidePending(input: DecideInput, { seen, comparison, pending }: Pendin
   const { object, now } = input;
   const policy = object.spec.managementPolicy;
   const isChange = comparison.changed.length > 0 && !isTakenOver(input, comparison);
-  const reading = isChange || policy === "Observe" ? undefined : readingBack(object, input.sinceChangeMs);
+  const step = policy === "Observe" ? "none" : steps[stateOf(object)][isChange ? "changed" : "different"];
+  const reading = step === "read-back" ? readingBack(object, input.sinceChangeMs) : undefined;
   if (reading !== undefined) return conclude(readBackConclusion(seen, pending, reading));
-  const notKept = isChange || policy === "Observe" ? undefined : decideNotKept(object, seen, pending);
+  const mayBePart = step !== "send" && step !== "none";
+  const notKept = mayBePart ? decideNotKept(object, seen, { pending, isNew: step === "read-back" }) : undefined;
   if (notKept?.kind === "stop") return conclude(notKeptConclusion(input, seen, pending));
   const isDrift = !isChange && wasInSync(object);
   if (policy === "Observe" || (policy === "EnforceOnChange" && !isChange && notKept === undefined)) {
     return conclude(driftConclusion(input, seen, { pending, released: comparison.released }), isDrift);
   }
   if (!isChange && notKept === undefined && isFightFor(object, correctionsOf(object), now)) {
-    return conclude(fightConclusion(seen, pending), isDrift);
+    return conclude(fightConclusion(input, seen, pending), isDrift);
   }
   const desire = notKept?.part ?? seen.desire;
   const patches = patchesFor(object.spec.jobType, { ...seen, desire });

@@ -3,9 +3,9 @@ import type { NorthflankJob } from "../../api/job.ts";
 import type { JobPatchRoute } from "../../northflank/types.ts";
 import type { Random } from "../../util/random.ts";
 import type { TargetDecision } from "../target/reconciler.ts";
-import type { Conclusion } from "./conclusion.ts";
 import type { Difference } from "./diff.ts";
 import type { Observation, Seen } from "./observation.ts";
+import type { Conclusion } from "./status.ts";
 
 /** Flags that decisions depend on. */
 export interface Settings {

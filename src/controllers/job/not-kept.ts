@@ -1,18 +1,18 @@
 // pure
 
 import type { NorthflankJob, NorthflankJobStatus } from "../../api/job.ts";
-import { findCondition, formatTime } from "../../runtime/conditions.ts";
+import { formatTime } from "../../runtime/conditions.ts";
 import { isReconcileRequested } from "../reconcile/reconcile-request.ts";
 import { recordNotStored } from "../reconcile/record-not-stored.ts";
 import { slowProbeMs } from "../reconcile/remote-error.ts";
 import { probeAround } from "../reconcile/requeue.ts";
-import { readyReason } from "../target/object.ts";
-import type { Conclusion } from "./conclusion.ts";
 import type { DecideInput } from "./decision.ts";
 import type { Desire } from "./desired.ts";
 import type { Difference } from "./diff.ts";
+import { withPhase } from "./machine.ts";
 import type { Seen } from "./observation.ts";
 import { differencesText, different } from "./seen.ts";
+import type { Conclusion } from "./status.ts";
 
 /*
  * Northflank accepts a patch and keeps only a part of it. What it returns and did not keep is sent once more, alone, once
@@ -27,22 +27,17 @@ export type NotKept = NonNullable<NorthflankJobStatus["notKept"]>;
 export function decideNotKept(
   object: NorthflankJob,
   { desire }: Seen,
-  pending: readonly Difference[],
+  /** `isNew`: a change was accepted, and has had its time to be shown. */
+  { pending, isNew }: { readonly pending: readonly Difference[]; readonly isNew: boolean },
 ): { readonly kind: "send"; readonly part: Desire } | { readonly kind: "stop" } | undefined {
   const parts = partsOf(pending);
-  const { notKept: record } = object.status ?? {};
+  const { notKept: record, changes = [] } = object.status ?? {};
   if (record?.specHash === desire.specHash) {
     if (!parts.every((part) => record.parts?.includes(part))) return undefined;
-    const isAsked = readyReason(object) === "ChangeNotKept" && isReconcileRequested(object);
+    const isAsked = changes[0]?.phase === "NotKept" && isReconcileRequested(object);
     return isAsked ? { kind: "send", part: partOf(desire, parts) } : { kind: "stop" };
   }
-  return isUnseen(object) ? { kind: "send", part: partOf(desire, parts) } : undefined;
-}
-
-/** Our patch was accepted, and no look has found it in force. */
-function isUnseen({ status, metadata }: NorthflankJob): boolean {
-  const inSync = findCondition(status?.conditions, "InSync");
-  return inSync?.reason === "ApplyingChange" && inSync.observedGeneration === metadata.generation;
+  return isNew ? { kind: "send", part: partOf(desire, parts) } : undefined;
 }
 
 /** The settings as they are sent: `billing.deploymentPlan` goes with all of `billing`. */
@@ -67,8 +62,10 @@ export function notKeptConclusion(input: DecideInput, seen: Seen, pending: reado
   const message =
     `Northflank accepted the settings and did not keep all of them: ${differencesText(pending)}. They were sent once ` +
     "more, alone. Set them in Northflank, change the spec, or request a reconcile to send them once more.";
+  const base = different(seen, pending);
   return {
-    ...different(seen, pending),
+    ...base,
+    stated: { ...base.stated, changes: withPhase(input.object, "NotKept", input.now) },
     verdict: { kind: "stalled", reason: "ChangeNotKept", message },
     inSync: { status: "False", reason: "ChangeNotKept", message },
     next: { ...probeAround(pauseMs, input.random), pause: { everyMs: [firstProbeMs, slowProbeMs] } },

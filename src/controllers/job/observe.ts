@@ -18,8 +18,8 @@ import { type Due, dueLook, resyncPeriodMs } from "../target/poll-due.ts";
 import type { Settings } from "./decision.ts";
 import { type Desire, desireOf, hasReferences, isSameSources } from "./desired.ts";
 import { isAsApplied } from "./diff.ts";
+import { isSameSpec } from "./machine.ts";
 import type { Observation } from "./observation.ts";
-import { isSameSpec } from "./remembered.ts";
 import { targetOf } from "./target.ts";
 import { resolveValues } from "./values.ts";
 

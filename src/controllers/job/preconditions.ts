@@ -2,9 +2,9 @@
 import { slowProbeMs } from "../reconcile/remote-error.ts";
 import { probeAfter } from "../reconcile/requeue.ts";
 import { nothingLearned, type TargetWords, type Unmet, unmetConclusion } from "../target/preconditions.ts";
-import type { Conclusion } from "./conclusion.ts";
 import type { Seen } from "./observation.ts";
 import { seenFields } from "./seen.ts";
+import type { Conclusion } from "./status.ts";
 
 const words: TargetWords = {
   kind: "NorthflankJob",

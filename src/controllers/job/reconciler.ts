@@ -8,14 +8,15 @@ import { recheckSecretMs } from "../secrets/secret-tokens.ts";
 import { rivalKeys } from "../target/conflicts.ts";
 import { createTargetReconciler, type TargetDeps, type TargetSteps } from "../target/reconciler.ts";
 import { SharedReads } from "../target/shared-reads.ts";
-import type { Conclusion } from "./conclusion.ts";
 import { decide } from "./decide.ts";
 import type { Change } from "./decision.ts";
 import { execute } from "./execute.ts";
+import { changeTime } from "./machine.ts";
 import { notKeptNotStored } from "./not-kept.ts";
 import type { Observation } from "./observation.ts";
 import { jobName, type ObserveDeps, observe, restOf, watchesValues } from "./observe.ts";
 import { concludeChange, intentConclusion } from "./result.ts";
+import type { Conclusion } from "./status.ts";
 import { statusOf } from "./status.ts";
 import { targetOf } from "./target.ts";
 
@@ -45,7 +46,7 @@ export function createJobReconciler(deps: JobDeps): Reconcile {
   const stopwatch = new Stopwatch(clock);
   // The times in status are of wall clocks. A change of another process counts from when this one first saw it.
   const sinceChange = ({ metadata }: NorthflankJob, status: NorthflankJob["status"]): number | undefined => {
-    const time = status?.history?.[0]?.time;
+    const time = changeTime(status);
     const ages = stopwatch.ages({ key: objectKey(metadata), uid: metadata.uid }, [time]);
     return time === undefined ? undefined : ages.get(time)?.seenMs;
   };

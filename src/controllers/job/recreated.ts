@@ -1,9 +1,8 @@
 // pure
 import type { NorthflankJob } from "../../api/job.ts";
-import { readyReason } from "../target/object.ts";
-import { recreated } from "../target/same-target.ts";
-import type { Conclusion, StatedFields } from "./conclusion.ts";
+import { recreated, wasJustRecreated } from "../target/same-target.ts";
 import type { Seen } from "./observation.ts";
+import type { Conclusion, StatedFields } from "./status.ts";
 
 const forgotten: Readonly<Record<Exclude<keyof StatedFields, "targetUid">, undefined>> = {
   jobType: undefined,
@@ -11,8 +10,7 @@ const forgotten: Readonly<Record<Exclude<keyof StatedFields, "targetUid">, undef
   released: undefined,
   pendingChanges: undefined,
   notKept: undefined,
-  corrections: undefined,
-  history: undefined,
+  changes: undefined,
 };
 
 /**
@@ -24,7 +22,7 @@ export function recreatedConclusion(object: NorthflankJob, { view, nextResyncMs 
     name: `job "${object.spec.jobId}"`,
     recordedUid: object.status?.targetUid,
     uid: view.uid,
-    isAgain: readyReason(object) === "TargetRecreated",
+    isAgain: wasJustRecreated(object),
     nextResyncMs,
   };
   const { rolloutComplete: _rollout, ...conclusion } = recreated(target, forgotten);

@@ -3,26 +3,19 @@ import type { NorthflankJob } from "../../api/job.ts";
 import { isRefusedForSure } from "../../northflank/answer.ts";
 import type { NorthflankError } from "../../northflank/errors.ts";
 import type { JobPatchRoute } from "../../northflank/types.ts";
-import { formatTime } from "../../runtime/conditions.ts";
 import { assertNever } from "../../util/assert-never.ts";
 import type { Random } from "../../util/random.ts";
 import type { EventDraft } from "../reconcile/event-draft.ts";
 import { slowProbeMs } from "../reconcile/remote-error.ts";
 import { judgeRemoteFailure } from "../reconcile/remote-failure.ts";
 import { probeAfter, requeueAfter } from "../reconcile/requeue.ts";
-import type { Conclusion, StatedFields } from "./conclusion.ts";
 import type { Change } from "./decision.ts";
 import { certainWhileSending, replacesUntold } from "./diff.ts";
 import type { WriteResult } from "./execute.ts";
+import { isSameSpec, withChange } from "./machine.ts";
 import { notKeptRecord } from "./not-kept.ts";
-import { isSameSpec, withCorrection } from "./remembered.ts";
 import { acceptedClaims, inSyncMessage, namesText, owned, pendingFields, releasedEvents, seenFields } from "./seen.ts";
-
-// Older changes are dropped.
-const longestHistory = 5;
-
-// As many as the schema of the status takes.
-const mostSettings = 32;
+import type { Conclusion, StatedFields } from "./status.ts";
 
 const calls: Readonly<Record<JobPatchRoute, string>> = {
   job: "patch job",
@@ -51,7 +44,8 @@ export function concludeChange(
     case "written":
       return writtenConclusion(options, result);
     case "route-gone":
-      return routeGoneConclusion(pending, result);
+      // Nothing was sent; the list tells such a status from one of an older version.
+      return routeGoneConclusion({ ...pending, changes: before?.changes ?? [] }, result);
     case "failed": {
       const judged = judgeRemoteFailure({ error: result.error, previous: object.status?.failure, now, random });
       const message = "The change was not accepted.";
@@ -60,13 +54,13 @@ export function concludeChange(
         ? pending
         : { ...pending, applied: certainWhileSending(change.seen.desire, object.status?.applied) };
       // What was not sent is to be sent still.
-      const isUnsent = change.cause === "PartResent" && isRefusedForSure(result.error);
-      const notKept = isUnsent ? { notKept: before?.notKept } : {};
-      const claim = isUnsent ? "as-before" : inSync;
+      const isUnsent = isRefusedForSure(result.error);
+      const isPart = change.cause === "PartResent" && isUnsent;
+      const record = isUnsent ? { changes: before?.changes, ...(isPart ? { notKept: before?.notKept } : {}) } : {};
       return {
         ...judged,
-        inSync: claim,
-        stated: { ...stated, ...notKept },
+        inSync: isPart ? "as-before" : inSync,
+        stated: { ...stated, ...record },
         events: [],
         sameDesire: isSameSpec(object),
       };
@@ -80,11 +74,8 @@ export function concludeChange(
  * What has to be in status before a change is sent, so that neither a lost answer nor the end of this process leaves a
  * value that nobody can read looking like another one; `undefined` where nothing has to.
  */
-export function intentConclusion(
-  object: NorthflankJob,
-  { seen, unsent, cause, differences }: Change,
-  now: number,
-): Conclusion | undefined {
+export function intentConclusion(object: NorthflankJob, change: Change, now: number): Conclusion | undefined {
+  const { seen, unsent, cause, differences } = change;
   const before = object.status?.applied;
   const isResent = cause === "PartResent";
   if (!isResent && !replacesUntold(before, unsent)) return undefined;
@@ -97,7 +88,7 @@ export function intentConclusion(
   return {
     verdict: { kind: "progressing", reason: "ApplyingChange", message },
     inSync: { status: "Unknown", reason: "ApplyingChange", message },
-    stated: { ...seenFields(seen), ...record },
+    stated: { ...seenFields(seen), ...record, changes: withChange(object, change, { phase: "Sending", now }) },
     failure: object.status?.failure,
     next: { kind: "recheck", afterMs: 0 },
     events: [],
@@ -139,29 +130,19 @@ function writtenConclusion(options: Written, result: WriteResult & { readonly ki
 }
 
 function statedByChange({ object, change, now }: Written, call: string): StatedFields {
-  const { cause, differences, seen, released } = change;
-  const time = formatTime(now);
-  // A new declaration starts with a clean slate: the fight, if there was one, was about the old one.
-  const corrections = correctionsAfter(object, cause, time);
+  const { cause, seen, released, isShown } = change;
   const isSameSpec = object.status?.notKept?.specHash === seen.desire.specHash;
-  const entry = { time, settings: differences.slice(0, mostSettings).map(({ path }) => path), cause, call };
   return {
     ...owned({ object, now }, seen, released),
     pendingChanges: undefined,
     notKept: cause === "PartResent" || isSameSpec ? object.status?.notKept : undefined,
-    corrections,
-    history: [entry, ...(object.status?.history ?? [])].slice(0, longestHistory),
+    changes: withChange(object, change, { phase: isShown ? "ReadingBack" : "InForce", call, now }),
   };
 }
 
-function correctionsAfter(object: NorthflankJob, cause: Change["cause"], time: string) {
-  if (cause === "DriftCorrected") return withCorrection(object, time);
-  return cause === "PartResent" ? object.status?.corrections : undefined;
-}
-
-/** Said once per object and call: the history remembers it. */
+/** Said once per object and call: the changes remember it. */
 function isKnownCall({ status }: NorthflankJob, call: string): boolean {
-  return (status?.history ?? []).some((entry) => entry.call === call);
+  return (status?.changes ?? []).some((entry) => entry.call === call);
 }
 
 const reasonsToWrite: Readonly<Record<Change["cause"], string>> = {

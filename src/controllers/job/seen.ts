@@ -6,11 +6,11 @@ import { slowProbeMs } from "../reconcile/remote-error.ts";
 import { requeueAfter } from "../reconcile/requeue.ts";
 import { fightCorrections } from "../target/drift.ts";
 import { targetUidFields } from "../target/same-target.ts";
-import type { Conclusion, StatedFields } from "./conclusion.ts";
 import type { DecideInput } from "./decision.ts";
 import type { Comparison, Difference } from "./diff.ts";
+import { withConfirmation, withFightFound } from "./machine.ts";
 import type { Seen } from "./observation.ts";
-import { correctionsWhenSame } from "./remembered.ts";
+import type { Conclusion, StatedFields } from "./status.ts";
 
 // As many as the schema of the status takes.
 const mostPending = 32;
@@ -20,7 +20,6 @@ const mostReleased = 100;
 export function inSyncConclusion(input: DecideInput, seen: Seen, comparison: Comparison): Conclusion {
   const { object, now } = input;
   const { released } = comparison;
-  const corrections = correctionsWhenSame(object, now);
   const isObserving = object.spec.managementPolicy === "Observe";
   const isUnknown = isObserving && !comparison.canTell && comparison.untold > 0;
   const message = inSyncMessage(seen, comparison.untold, isUnknown);
@@ -36,7 +35,7 @@ export function inSyncConclusion(input: DecideInput, seen: Seen, comparison: Com
       ...seenFields(seen),
       pendingChanges: undefined,
       notKept: undefined,
-      corrections,
+      changes: withConfirmation(object, now),
       ...(isObserving ? {} : owned(input, seen, released)),
     },
     events: isObserving ? [] : releasedEvents(released),
@@ -91,14 +90,16 @@ export function readBackConclusion(
 }
 
 /** There is a difference again, because somebody else changes the job back. */
-export function fightConclusion(seen: Seen, pending: readonly Difference[]): Conclusion {
+export function fightConclusion({ object, now }: DecideInput, seen: Seen, pending: readonly Difference[]): Conclusion {
   const message =
     `Another client keeps changing the job back: ${differencesText(pending)}. The operator corrected it ` +
     `${fightCorrections} times in a row and stops writing. Find the other client (a pipeline, a template), or take the ` +
     "setting out of the manifest; then change the spec or request a reconcile: each request sends it once more, at most " +
     "every 10m.";
+  const base = different(seen, pending);
   return {
-    ...different(seen, pending),
+    ...base,
+    stated: { ...base.stated, changes: withFightFound(object, now) },
     verdict: { kind: "stalled", reason: "FightDetected", message },
     inSync: { status: "False", reason: "FightDetected", message },
     next: { kind: "recheck", afterMs: Math.min(seen.nextResyncMs, slowProbeMs), pause: { withinMs: slowProbeMs } },

@@ -1,13 +1,20 @@
 // pure
 import type { NorthflankJob, NorthflankJobStatus } from "../../api/job.ts";
-import { isAcknowledged } from "../target/object.ts";
-import { targetStatus } from "../target/status.ts";
-import type { Conclusion } from "./conclusion.ts";
+import { type TargetConclusion, targetStatus } from "../target/status.ts";
 
-/** The whole status after a pass, with the guarantees of {@link targetStatus}. */
+/** Status fields that a reconcile may state. A field that is there replaces the old one; `undefined` removes it. */
+export type StatedFields = {
+  readonly [K in "targetUid" | "jobType" | "applied" | "released" | "pendingChanges" | "notKept" | "changes"]?:
+    | NorthflankJobStatus[K]
+    | undefined;
+};
+
+/** What a reconcile of a NorthflankJob has come to. */
+export interface Conclusion extends TargetConclusion {
+  readonly stated: StatedFields;
+}
+
+/** The whole status after a reconcile, with the guarantees of {@link targetStatus}. */
 export function statusOf(object: NorthflankJob, conclusion: Conclusion, now: number): NorthflankJobStatus {
-  // An edit of the spec starts anew: the corrections were of what was declared before.
-  const forgotten = isAcknowledged(object) ? {} : { corrections: undefined };
-  const stated = { ...forgotten, ...conclusion.stated };
-  return targetStatus<NorthflankJobStatus>(object, { ...conclusion, stated }, { drafts: [], fields: {}, now });
+  return targetStatus<NorthflankJobStatus>(object, conclusion, { drafts: [], fields: {}, now });
 }

@@ -100,7 +100,7 @@ async function play({ before, after }: Story, jumpMs: number) {
   await before(scene);
   scene.clock.jump(jumpMs);
   await after(scene);
-  return { calls, state: scene.state(), causes: scene.object().status?.history?.map(({ cause }) => cause) };
+  return { calls, state: scene.state(), causes: scene.object().status?.changes?.map(({ cause }) => cause) };
 }
 
 describe.each(Object.entries(stories))("%s", (_name, story) => {

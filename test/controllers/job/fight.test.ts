@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { correctionsOf } from "../../../src/controllers/job/machine.ts";
 import { jobObject } from "../../support/builders.ts";
 import { JobScene } from "../../support/job-scene.ts";
 
@@ -59,7 +60,7 @@ describe.each([60, 900, 3_600, 86_400])("another client that undoes each correct
     expect(await ask(made, "one")).toBe(1);
     expect(await undone(made, Math.max(periodMs, 3_600_000))).toBe(0);
     expect(made.state()).toContain("Stalled=True/FightDetected");
-    expect(made.object().status?.corrections?.length).toBe(4);
+    expect(correctionsOf(made.object())).toHaveLength(4);
   });
 
   test("gets no more corrections than one in ten minutes, however many requests there are", async () => {
@@ -77,7 +78,7 @@ describe.each([60, 900, 3_600, 86_400])("another client that undoes each correct
     const made = await fight();
     made.edit({ settings: { description: "Ours again" } });
     await made.settle(50_000);
-    expect(made.object().status?.corrections).toBeUndefined();
+    expect(correctionsOf(made.object())).toEqual([]);
     made.northflank.takeCalls();
     expect(await undone(made, periodMs)).toBe(1);
   });
@@ -91,7 +92,7 @@ describe.each([60, 900, 3_600, 86_400])("another client that undoes each correct
         await made.clock.advance(1.2 * periodMs);
         await made.settle(50_000);
       }
-      expect(made.object().status?.corrections).toBeUndefined();
+      expect(correctionsOf(made.object())).toEqual([]);
       made.northflank.takeCalls();
     }
   });

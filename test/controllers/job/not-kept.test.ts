@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import { reconcileRequestedAt } from "../../../src/api/names.ts";
+import { correctionsOf } from "../../../src/controllers/job/machine.ts";
 import { jobObject } from "../../support/builders.ts";
 import { northflankError } from "../../support/fake-northflank.ts";
 import { JobScene } from "../../support/job-scene.ts";
@@ -41,8 +42,9 @@ test("settings that are kept when they are sent alone are sent alone once, and a
   expect(patches()).toEqual([]);
   expect(scene.state()).toContain("Ready=True/InSync");
   const { status } = scene.object();
-  expect([status?.notKept, status?.corrections]).toEqual([undefined, undefined]);
-  expect(status?.history?.map(({ cause }) => cause)).toEqual(["PartResent", "SpecChanged"]);
+  expect(status?.notKept).toBeUndefined();
+  expect(correctionsOf(scene.object())).toEqual([]);
+  expect(status?.changes?.map(({ cause }) => cause)).toEqual(["PartResent", "SpecChanged"]);
 });
 
 describe("settings that are not kept alone either", () => {
@@ -54,7 +56,7 @@ describe("settings that are not kept alone either", () => {
     const calls = scene.northflank.takeCalls();
     expect(new Set(calls)).toEqual(new Set(["get settings of job migrate (change)"]));
     expect(calls.length).toBeLessThanOrEqual(7 * 24 + 20);
-    expect(scene.object().status?.corrections).toBeUndefined();
+    expect(correctionsOf(scene.object())).toEqual([]);
   });
 
   test("are sent once more for each reconcile request", async () => {

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { correctionsOf } from "../../../src/controllers/job/machine.ts";
 import { jobObject } from "../../support/builders.ts";
 import { northflankError } from "../../support/fake-northflank.ts";
 import { JobScene } from "../../support/job-scene.ts";
@@ -32,7 +33,7 @@ describe("named settings", () => {
       "get settings of job migrate (change)",
     ]);
     expect(made.state()).toBe(inSync);
-    expect(made.object().status?.history).toMatchObject([
+    expect(made.object().status?.changes).toMatchObject([
       { cause: "SpecChanged", call: "patch job", settings: ["description", "tags", "backoffLimit"].sort() },
     ]);
     expect(made.takeEvents()).toEqual([
@@ -179,7 +180,7 @@ describe("a change that Northflank accepts", () => {
     await made.clock.advance(10_000);
     made.annotate({ "northflank-operator.io/reconcile-requested-at": "now" });
     await made.pass();
-    expect(made.object().status?.history?.[0]).toMatchObject({ cause: "DriftCorrected" });
+    expect(made.object().status?.changes?.[0]).toMatchObject({ cause: "DriftCorrected" });
   });
 });
 
@@ -417,7 +418,7 @@ describe("values from Secrets and ConfigMaps", () => {
       "get settings of job migrate (change)",
       'patch job migrate {"runtimeEnvironment":{"DB_url":"postgres://two"},"buildArguments":{"TOKEN":"postgres://two"}}',
     ]);
-    expect(made.object().status?.history?.[0]).toMatchObject({ cause: "SourceChanged" });
+    expect(made.object().status?.changes?.[0]).toMatchObject({ cause: "SourceChanged" });
     expect(made.takeEvents()).toEqual([
       "Normal ChangeApplied: Sent the declared settings, because a Secret or ConfigMap that is referred to changed, the " +
         "key of the hashes did, or an answer was lost: buildArguments.TOKEN, runtimeEnvironment.DB_url.",
@@ -472,7 +473,7 @@ describe("managementPolicy", () => {
       await made.clock.advance(72_000);
       await made.settle(50_000);
     }
-    expect(made.object().status?.history?.[0]).toMatchObject({ cause: "DriftCorrected", settings: ["description"] });
+    expect(made.object().status?.changes?.[0]).toMatchObject({ cause: "DriftCorrected", settings: ["description"] });
     made.northflank.patchSettings("migrate", { description: "Theirs" });
     made.northflank.takeCalls();
     await made.clock.advance(72_000);
@@ -482,7 +483,7 @@ describe("managementPolicy", () => {
     made.edit({ settings: { description: "Another" } });
     await made.settle(50_000);
     expect(made.state()).toBe(inSync);
-    expect(made.object().status?.corrections).toBeUndefined();
+    expect(correctionsOf(made.object())).toEqual([]);
   });
 
   test("Enforce finds such a fight at the default period too", async () => {
@@ -645,7 +646,7 @@ describe("calls", () => {
     await made.clock.advance(900_000);
     await made.settle();
     expect(made.northflank.takeCalls()[1]).toBe(`patch ${sent}`);
-    expect(made.object().status?.history?.[0]).toMatchObject({
+    expect(made.object().status?.changes?.[0]).toMatchObject({
       cause: "DriftCorrected",
       settings: ["cron.suspended"],
     });

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import type { NorthflankJob } from "../../../src/api/job.ts";
+import { correctionsOf } from "../../../src/controllers/job/machine.ts";
 import { jobObject } from "../../support/builders.ts";
 import { JobScene } from "../../support/job-scene.ts";
 
@@ -21,8 +22,8 @@ test("a correction whose status could not be written is written by the next reco
   expect(scene.northflank.takeCalls().filter((call) => call.startsWith("patch"))).toHaveLength(1);
   await scene.pass();
   expect(scene.northflank.takeCalls().filter((call) => call.startsWith("patch"))).toEqual([]);
-  expect(scene.object().status?.corrections).toHaveLength(1);
-  expect(scene.object().status?.history?.[0]?.cause).toBe("DriftCorrected");
+  expect(correctionsOf(scene.object())).toHaveLength(1);
+  expect(scene.object().status?.changes?.[0]?.cause).toBe("DriftCorrected");
 });
 
 test.each<[string, (status: NonNullable<NorthflankJob["status"]>) => NorthflankJob["status"], number]>([

@@ -36,7 +36,7 @@ test.each(["Enforce", "EnforceOnChange"] as const)(
     expect(writes()).toEqual([patch]);
     expect(scene.state()).toContain("Ready=True/InSync");
     expect(scene.object().status).toMatchObject({ targetUid: "uid-2" });
-    expect(scene.object().status?.history?.map(({ cause }) => cause)).toEqual(["SpecChanged"]);
+    expect(scene.object().status?.changes?.map(({ cause }) => cause)).toEqual(["SpecChanged"]);
     expect(scene.takeEvents().join()).toContain("its uid is uid-2, and was uid-1");
   },
 );

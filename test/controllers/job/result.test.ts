@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import type { NorthflankJobSpec } from "../../../src/api/job.ts";
 import type { Change } from "../../../src/controllers/job/decision.ts";
 import type { WriteResult } from "../../../src/controllers/job/execute.ts";
+import { correctionsOf } from "../../../src/controllers/job/machine.ts";
 import type { NorthflankErrorCode } from "../../../src/northflank/errors.ts";
 import { jobObject } from "../../support/builders.ts";
 import { northflankError } from "../../support/fake-northflank.ts";
@@ -112,12 +113,12 @@ describe("each error of a change", () => {
 
   test.each(all)("HTTP $httpStatus, $text: a value that nobody can read", ({ error, text }) => {
     const life = replacing();
-    const { history } = life.object.status ?? {};
+    const { changes } = life.object.status ?? {};
     expect(life.sees(settingsSeen(life, description), minute, error)).toBe(`sent, ${text}`);
     const [, reason] = /\/(\w+),/.exec(text) ?? [];
     const { status } = life.object;
     expect(inSyncOf(life)).toBe(`False/${reason}`);
-    expect(status?.history).toEqual(history);
+    expect(status?.changes?.filter(({ phase }) => phase !== "Sending")).toEqual(changes);
     expect(status?.pendingChanges?.map(({ path }) => path)).toEqual(["runtimeEnvironment.LEVEL"]);
     expect(status?.failure?.count).toBe(text.startsWith("waiting") ? undefined : 1);
     expect(knownOf(life)).toContain("LEVEL unknown");
@@ -148,7 +149,7 @@ describe("each cause of a change", () => {
     readonly make: () => JobLife;
     readonly tells: object;
     readonly text: string;
-    readonly corrections: number | undefined;
+    readonly corrections: number;
   }
   const drifted = () => {
     const life = unknown();
@@ -166,7 +167,7 @@ describe("each cause of a change", () => {
       },
       tells: description,
       text: "sent, progressing/ApplyingChange, again in 2 s",
-      corrections: undefined,
+      corrections: 0,
     },
     SourceChanged: {
       make: () => {
@@ -177,7 +178,7 @@ describe("each cause of a change", () => {
       },
       tells: {},
       text: "sent, ready/InSync, again in 900 s",
-      corrections: undefined,
+      corrections: 0,
     },
     DriftCorrected: {
       make: drifted,
@@ -201,12 +202,12 @@ describe("each cause of a change", () => {
     life.passes(minute);
     expect(life.judges(settingsSeen(life, tells as typeof other))).toBe(`write because ${cause}`);
     const events = life.events.length;
-    const changes = life.object.status?.history?.length ?? 0;
+    const changes = life.object.status?.changes?.length ?? 0;
     expect(life.sees(settingsSeen(life, tells as typeof other))).toBe(text);
-    const { history = [], notKept, corrections: times, pendingChanges } = life.object.status ?? {};
-    expect(history.map((entry) => entry.cause)[0]).toBe(cause);
-    expect(history).toHaveLength(changes + 1);
-    expect(times?.length).toBe(corrections);
+    const { changes: records = [], notKept, pendingChanges } = life.object.status ?? {};
+    expect(records.map((entry) => entry.cause)[0]).toBe(cause);
+    expect(records).toHaveLength(changes + 1);
+    expect(correctionsOf(life.object)).toHaveLength(corrections);
     expect(notKept !== undefined).toBe(cause === "PartResent");
     expect(pendingChanges).toBeUndefined();
     expect(knownOf(life)).not.toMatch(/unknown|as before/);
@@ -219,7 +220,7 @@ describe("each cause of a change", () => {
       life.edit({ settings: { description: `ours ${count}` } });
       life.sees(settingsSeen(life, other), minute);
     }
-    expect(life.object.status?.history?.map(({ time }) => time.slice(11, 16))).toEqual([
+    expect(life.object.status?.changes?.map(({ time }) => time.slice(11, 16))).toEqual([
       "00:07",
       "00:06",
       "00:05",
@@ -267,7 +268,7 @@ describe("what is told in Events beside the change", () => {
       life.sees(settingsSeen(life, other, { jobType }), minute, answer);
       life.edit({ settings: { ...life.object.spec.settings, description: `ours at ${life.now}` } });
     }
-    expect(life.object.status?.history?.map(({ call }) => call)).toEqual(calls);
+    expect(life.object.status?.changes?.map(({ call }) => call)).toEqual(calls);
     expect(life.events).toEqual(events);
   });
 
