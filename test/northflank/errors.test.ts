@@ -3,7 +3,9 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { NorthflankError, stepVerbs } from "../../src/northflank/errors.ts";
 
-const folders = ["../../src/northflank", "../../src/import", "../../src/plan"].map((folder) => join(import.meta.dirname, folder));
+const folders = ["../../src/northflank", "../../src/import", "../../src/plan"].map((folder) =>
+  join(import.meta.dirname, folder),
+);
 const sources = folders.flatMap((folder) =>
   readdirSync(folder).map((name) => readFileSync(join(folder, name), "utf8")),
 );
@@ -23,7 +25,9 @@ test.each(stepVerbs)("a step that begins with %s is told as a statement, never a
 });
 
 test("nothing but the error itself puts a step before a colon", () => {
-  const others = ["../../src/controllers", "../../src/cli", "../../src/operator"].map((folder) => join(import.meta.dirname, folder));
+  const others = ["../../src/controllers", "../../src/cli", "../../src/operator"].map((folder) =>
+    join(import.meta.dirname, folder),
+  );
   const files = others.flatMap((folder) =>
     readdirSync(folder, { recursive: true, encoding: "utf8" }).map((name) => join(folder, name)),
   );
