@@ -15,7 +15,7 @@ import {
 } from "../build/build-query.ts";
 import type { Verdict } from "../reconcile/ready-state.ts";
 import { slowProbeMs } from "../reconcile/remote-error.ts";
-import { probeAround, type Requeue } from "../reconcile/requeue.ts";
+import { probeMoreRarely, type Requeue } from "../reconcile/requeue.ts";
 import { ageOf } from "./ages.ts";
 import { buildQuery, buildRecord, followsLatest } from "./build.ts";
 import type { Conclusion } from "./conclusion.ts";
@@ -153,8 +153,7 @@ function stalledBy(
 ): { readonly verdict: Verdict; readonly next: Requeue } {
   const { reason, text, firstMs } = facts;
   const elapsedMs = phaseMs(input, desire, reason);
-  const pauseMs = Math.min(Math.max(firstMs, elapsedMs / 4), slowProbeMs);
-  const next = { ...probeAround(pauseMs, input.random), pause: { everyMs: [firstMs, slowProbeMs] } } as const;
+  const next = probeMoreRarely(elapsedMs, [firstMs, slowProbeMs], input.random);
   return { verdict: { kind: "stalled", reason, message: text }, next };
 }
 

@@ -4,7 +4,7 @@ import type { DeploymentUpdate } from "../../northflank/types.ts";
 import { formatTime } from "../../runtime/conditions.ts";
 import { isReconcileRequested } from "../reconcile/reconcile-request.ts";
 import { slowProbeMs } from "../reconcile/remote-error.ts";
-import { probeAround } from "../reconcile/requeue.ts";
+import { probeMoreRarely } from "../reconcile/requeue.ts";
 import { ageOf } from "./ages.ts";
 import type { Conclusion } from "./conclusion.ts";
 import type { Change, DecideInput, Seen } from "./decision.ts";
@@ -89,7 +89,6 @@ export function notKeptConclusion(
 ): Conclusion {
   const { record, pending } = facts;
   const { elapsedMs } = ageOf(input, record.time);
-  const pauseMs = Math.min(Math.max(firstProbeMs, elapsedMs / 4), slowProbeMs);
   const message =
     `Northflank accepted the change and did not keep all of it: ${differencesText(pending)}. It was sent once more, ` +
     "alone. Set it in Northflank, change the spec, or request a reconcile to send it once more.";
@@ -103,7 +102,7 @@ export function notKeptConclusion(
       message: "Not all of what is declared is in force.",
     },
     stated: { ...base.stated, changes: withNotKept(input.object, seen.desire, input.now) },
-    next: { ...probeAround(pauseMs, input.random), pause: { everyMs: [firstProbeMs, slowProbeMs] } },
+    next: probeMoreRarely(elapsedMs, [firstProbeMs, slowProbeMs], input.random),
   };
 }
 

@@ -4,7 +4,7 @@ import type { ServiceView } from "../../northflank/types.ts";
 import { formatTime } from "../../runtime/conditions.ts";
 import { formatDuration } from "../../util/duration.ts";
 import { slowProbeMs } from "../reconcile/remote-error.ts";
-import { probeAround, type Requeue, requeueAfter } from "../reconcile/requeue.ts";
+import { probeMoreRarely, type Requeue, requeueAfter } from "../reconcile/requeue.ts";
 import { isAcknowledged } from "../target/object.ts";
 import { ageOf, isOver, leftMs } from "./ages.ts";
 import { followsLatest } from "./build.ts";
@@ -128,14 +128,12 @@ function timedOutConclusion(
     `Northflank has ${seen.desire.source}, but its rollout was not complete within ${formatDuration(times.timeoutMs)}` +
     `${stateText(seen.service)}. See the containers of the service in Northflank. The object becomes Ready if the ` +
     "rollout completes.";
-  // Grows with the time that has passed, so that nothing needs to be counted and written.
-  const pauseMs = Math.min(Math.max(firstLateProbeMs, times.elapsedMs / 4), slowProbeMs);
   return {
     ...base,
     verdict: { kind: "stalled", reason: "RolloutTimedOut", message },
     rolloutComplete: { status: "False", reason: "RolloutTimedOut", message: "Not complete in time." },
     stated: { ...base.stated, ...recordOf(base.found, "late") },
-    next: { ...probeAround(pauseMs, input.random), pause: { everyMs: [firstLateProbeMs, slowProbeMs] } },
+    next: probeMoreRarely(times.elapsedMs, [firstLateProbeMs, slowProbeMs], input.random),
   };
 }
 

@@ -5,7 +5,7 @@ import { formatTime } from "../../runtime/conditions.ts";
 import { isReconcileRequested } from "../reconcile/reconcile-request.ts";
 import { recordNotStored } from "../reconcile/record-not-stored.ts";
 import { slowProbeMs } from "../reconcile/remote-error.ts";
-import { probeAround } from "../reconcile/requeue.ts";
+import { probeMoreRarely } from "../reconcile/requeue.ts";
 import type { DecideInput } from "./decision.ts";
 import type { Desire } from "./desired.ts";
 import type { Difference } from "./diff.ts";
@@ -58,7 +58,6 @@ export function notKeptRecord({ desire }: Seen, differences: readonly Difference
 
 /** Northflank has accepted the settings twice, the second time alone, and does not have them. */
 export function notKeptConclusion(input: DecideInput, seen: Seen, pending: readonly Difference[]): Conclusion {
-  const pauseMs = Math.min(Math.max(firstProbeMs, (input.sinceChangeMs ?? 0) / 4), slowProbeMs);
   const message =
     `Northflank accepted the settings and did not keep all of them: ${differencesText(pending)}. They were sent once ` +
     "more, alone. Set them in Northflank, change the spec, or request a reconcile to send them once more.";
@@ -68,7 +67,7 @@ export function notKeptConclusion(input: DecideInput, seen: Seen, pending: reado
     stated: { ...base.stated, changes: withPhase(input.object, "NotKept", input.now) },
     verdict: { kind: "stalled", reason: "ChangeNotKept", message },
     inSync: { status: "False", reason: "ChangeNotKept", message },
-    next: { ...probeAround(pauseMs, input.random), pause: { everyMs: [firstProbeMs, slowProbeMs] } },
+    next: probeMoreRarely(input.sinceChangeMs ?? 0, [firstProbeMs, slowProbeMs], input.random),
   };
 }
 

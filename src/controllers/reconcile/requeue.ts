@@ -38,6 +38,19 @@ export function probeAround(pauseMs: number, random: Random): Requeue & { readon
   return { kind: "recheck", afterMs: Math.round(jittered(pauseMs, 0.2, random)), pause: { inMs: pauseMs } };
 }
 
+/**
+ * A check after a quarter of the time that has passed, between the first and the longest pause, with the same jitter: it
+ * becomes rarer although nothing is counted and written.
+ */
+export function probeMoreRarely(
+  elapsedMs: number,
+  [firstMs, longestMs]: readonly [firstMs: number, longestMs: number],
+  random: Random,
+): Requeue & { readonly kind: "recheck" } {
+  const pauseMs = Math.min(Math.max(firstMs, elapsedMs / 4), longestMs);
+  return { ...probeAround(pauseMs, random), pause: { everyMs: [firstMs, longestMs] } };
+}
+
 /** The same in the words of the controller. `message` says why it failed, where it is tried again with back-off. */
 export function outcomeOf(next: Requeue, facts: { readonly priority: Priority; readonly message: string }): Outcome {
   switch (next.kind) {

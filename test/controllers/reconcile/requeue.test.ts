@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { outcomeOf, type Requeue, requeueAfter } from "../../../src/controllers/reconcile/requeue.ts";
+import { outcomeOf, probeMoreRarely, type Requeue, requeueAfter } from "../../../src/controllers/reconcile/requeue.ts";
 import { ReconcileError } from "../../../src/runtime/outcome.ts";
 
 const facts = { priority: "follow", message: "RemoteUnavailable: no answer." } as const;
@@ -27,4 +27,17 @@ test("a look that is never due is none", () => {
     { kind: "recheck", afterMs: 60_000 },
     { kind: "never" },
   ]);
+});
+
+test.each([
+  [0, 60_000],
+  [240_000, 60_000],
+  [480_000, 120_000],
+  [14_400_000, 3_600_000],
+  [Number.MAX_SAFE_INTEGER, 3_600_000],
+])("after %d ms the next probe is in %d ms, with a jitter of a fifth, and the message stays", (elapsedMs, pauseMs) => {
+  const pauses = [60_000, 3_600_000] as const;
+  const at = (draw: number) => probeMoreRarely(elapsedMs, pauses, () => draw);
+  expect([at(0), at(0.5), at(1)].map(({ afterMs }) => afterMs)).toEqual([0.8, 1, 1.2].map((f) => f * pauseMs));
+  expect(at(0.3).pause).toEqual({ everyMs: pauses });
 });
