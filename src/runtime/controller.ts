@@ -35,7 +35,7 @@ import type { WorkItem, WorkQueue } from "./work-queue.ts";
  */
 
 /** What a pass is given besides the key. It is not told why it was woken: it looks at the state of the world. */
-export interface PassContext {
+export interface ReconcileContext {
   /** Ends the work: time is up, or the program stops or has lost its leadership. */
   readonly signal: AbortSignal;
   /**
@@ -50,7 +50,7 @@ export interface PassContext {
 }
 
 /** One pass over one object: looks at the state of the world, acts, and says when to come back. */
-export type Reconcile = (key: ObjectKey, context: PassContext) => Promise<Outcome>;
+export type Reconcile = (key: ObjectKey, context: ReconcileContext) => Promise<Outcome>;
 
 /** What a metrics collector hears of. Results have controller-runtime's names, so that stock dashboards work. */
 export interface ControllerObserver {
@@ -207,7 +207,7 @@ class PassUnderWay {
         log.error({ durationMs: clock.monotonic() - startedMs }, "reconcile hangs, worker released");
       },
     });
-    const context: PassContext = {
+    const context: ReconcileContext = {
       get signal() {
         return limits.work.signal;
       },
@@ -240,7 +240,7 @@ class PassUnderWay {
 }
 
 /** The pass's outcome, where anything it throws is a failed pass. */
-async function runContained(options: ControllerOptions, key: ObjectKey, context: PassContext): Promise<Outcome> {
+async function runContained(options: ControllerOptions, key: ObjectKey, context: ReconcileContext): Promise<Outcome> {
   try {
     return await options.reconcile(key, context);
   } catch (thrown) {

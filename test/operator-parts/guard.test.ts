@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import type { EventDraft } from "../../src/controllers/reconcile/event-draft.ts";
 import { KubeError, type KubeErrorCode } from "../../src/kube/errors.ts";
 import { guarded, type StoredObject } from "../../src/operator/guard.ts";
-import type { PassContext } from "../../src/runtime/controller.ts";
+import type { ReconcileContext } from "../../src/runtime/controller.ts";
 import type { Outcome } from "../../src/runtime/outcome.ts";
 import { deployment } from "../support/builders.ts";
 import { northflankError } from "../support/fake-northflank.ts";
@@ -21,7 +21,7 @@ function setUp(
     random: () => 0.5,
   });
   const { signal } = new AbortController();
-  const context = (failures: number) => ({ signal, statusSignal: signal, failures }) as unknown as PassContext;
+  const context = (failures: number) => ({ signal, statusSignal: signal, failures }) as unknown as ReconcileContext;
   return { run: (failures = 0) => run("shop/api", context(failures)), events };
 }
 

@@ -1,7 +1,7 @@
 import { describe, expect, test, vi } from "vitest";
 import { startHttpServer } from "../../src/http-server.ts";
 import { KubeError } from "../../src/kube/errors.ts";
-import { type ControllerOptions, createController, type PassContext } from "../../src/runtime/controller.ts";
+import { type ControllerOptions, createController, type ReconcileContext } from "../../src/runtime/controller.ts";
 import type { Outcome } from "../../src/runtime/outcome.ts";
 import { WorkQueue, type WorkQueueRate } from "../../src/runtime/work-queue.ts";
 import { sleep, systemClock } from "../../src/util/clock.ts";
@@ -9,7 +9,7 @@ import { FakeClock, settle } from "../support/fake-clock.ts";
 import { fakeLog } from "../support/fake-log.ts";
 import { hangingPasses } from "../support/hanging-passes.ts";
 
-interface Pass extends PassContext {
+interface Pass extends ReconcileContext {
   readonly key: string;
   readonly end: (outcome: Outcome) => void;
   readonly fail: (error: unknown) => void;

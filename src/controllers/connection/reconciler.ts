@@ -1,5 +1,5 @@
 import type { NorthflankConnection, NorthflankConnectionStatus } from "../../api/connection.ts";
-import type { PassContext, Reconcile } from "../../runtime/controller.ts";
+import type { ReconcileContext, Reconcile } from "../../runtime/controller.ts";
 import type { ObjectKey, Outcome } from "../../runtime/outcome.ts";
 import { objectKey } from "../../runtime/outcome.ts";
 import type { Clock } from "../../util/clock.ts";
@@ -68,7 +68,7 @@ interface Report {
 
 async function pass(
   deps: ConnectionDeps,
-  options: { readonly object: NorthflankConnection; readonly left: Left<Report>; readonly context: PassContext },
+  options: { readonly object: NorthflankConnection; readonly left: Left<Report>; readonly context: ReconcileContext },
 ): Promise<Outcome> {
   const { object, left, context } = options;
   const waitMs = requestWaitMs(deps, object);
@@ -92,7 +92,7 @@ async function pass(
 async function report(
   deps: ConnectionDeps,
   { stored: object, decision, status }: Report,
-  context: PassContext,
+  context: ReconcileContext,
 ): Promise<Outcome> {
   const { next, verdict } = decision;
   const message = verdict === "as-before" ? "the connection could not be checked" : verdict.message;

@@ -3,7 +3,7 @@ import { resolveStart } from "../../api/names.ts";
 import { isReason } from "../../api/reasons.ts";
 import type { KubeClient } from "../../kube/client.ts";
 import { findCondition } from "../../runtime/conditions.ts";
-import type { PassContext } from "../../runtime/controller.ts";
+import type { ReconcileContext } from "../../runtime/controller.ts";
 import { type ObjectKey, objectKey } from "../../runtime/outcome.ts";
 import type { Clock } from "../../util/clock.ts";
 import type { Random } from "../../util/random.ts";
@@ -80,7 +80,7 @@ export interface Pass extends Situation {
   /** When this process made its first pass over a run, on the monotonic clock. */
   readonly sinceMs: number;
   readonly memory: RunMemory;
-  readonly context: PassContext;
+  readonly context: ReconcileContext;
   readonly state: RunState;
   readonly wish: Wish;
   readonly step: Step;
@@ -109,7 +109,7 @@ export function createPass(given: {
   readonly key: ObjectKey;
   readonly sinceMs: number;
   readonly stored: NorthflankJobRun;
-  readonly context: PassContext;
+  readonly context: ReconcileContext;
 }): Pass {
   const { deps, memories, key, stored } = given;
   const memory = memories.of(key, stored);

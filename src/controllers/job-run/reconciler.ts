@@ -1,7 +1,7 @@
 import type { NorthflankJobRun } from "../../api/job-run.ts";
 import { resolveStart } from "../../api/names.ts";
 import { findCondition } from "../../runtime/conditions.ts";
-import type { PassContext } from "../../runtime/controller.ts";
+import type { ReconcileContext } from "../../runtime/controller.ts";
 import type { ObjectKey, Outcome } from "../../runtime/outcome.ts";
 import { assertNever } from "../../util/assert-never.ts";
 import { backoffDelayMs } from "../../util/backoff.ts";
@@ -66,7 +66,7 @@ export function namesJob(spec: Partial<NorthflankJobRun["spec"]>): boolean {
  */
 export function createJobRunReconciler(
   deps: JobRunReconcilerDeps,
-): (key: ObjectKey, context: PassContext) => Promise<Outcome> {
+): (key: ObjectKey, context: ReconcileContext) => Promise<Outcome> {
   const memories = new RunMemories();
   const locks = new StartLocks();
   let sinceMs: number | undefined;

@@ -1,4 +1,4 @@
-import type { PassContext, Reconcile } from "../../runtime/controller.ts";
+import type { ReconcileContext, Reconcile } from "../../runtime/controller.ts";
 import { type ObjectKey, type Outcome, objectKey, type Priority, ReconcileError } from "../../runtime/outcome.ts";
 import type { Clock } from "../../util/clock.ts";
 import { mergePatchBetween } from "../../util/merge-patch.ts";
@@ -73,7 +73,7 @@ export interface TargetSteps<T extends TargetObject, O, C extends TargetConclusi
     readonly observation: O;
     readonly account: Account;
     readonly change: X;
-    readonly context: PassContext;
+    readonly context: ReconcileContext;
   }) => Promise<C>;
   readonly statusOf: (object: T, conclusion: C) => Status<T>;
   /** An object is gone: what is remembered of it in memory is forgotten. */
@@ -113,7 +113,7 @@ export function createTargetReconciler<T extends TargetObject, O, C extends Targ
     return outcome;
   };
 
-  function attempt(object: T, key: ObjectKey, context: PassContext): Promise<Outcome> {
+  function attempt(object: T, key: ObjectKey, context: ReconcileContext): Promise<Outcome> {
     return unsaved.attempt(key, async (left): Promise<Outcome> => {
       await writeLeft(left, deps.store, (value) => report(deps, steps, value, context));
       const known = deps.store.get(key);
@@ -139,7 +139,7 @@ interface Report<T extends TargetObject, C> {
 async function pass<T extends TargetObject, O, C extends TargetConclusion, X>(
   deps: TargetDeps<T>,
   steps: TargetSteps<T, O, C, X>,
-  options: { readonly known: T; readonly left: Left<Report<T, C>>; readonly context: PassContext },
+  options: { readonly known: T; readonly left: Left<Report<T, C>>; readonly context: ReconcileContext },
 ): Promise<Outcome> {
   const { known, left, context } = options;
   const { observation, account } = await steps.observe(known, context.signal);
@@ -191,7 +191,7 @@ async function report<T extends TargetObject, O, C extends TargetConclusion, X>(
   deps: TargetDeps<T>,
   steps: TargetSteps<T, O, C, X>,
   { stored, conclusion, status }: Report<T, C>,
-  context: PassContext,
+  context: ReconcileContext,
 ): Promise<Outcome> {
   const { verdict, events } = conclusion;
   const { kind, reason, message } = verdict;
