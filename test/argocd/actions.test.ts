@@ -16,6 +16,7 @@ import type { KubeObject } from "../../src/kube/types.ts";
 import { actionNames, actionsOf, patchOf } from "../support/argocd-actions.ts";
 import { freshObjects } from "../support/every-status.ts";
 import { readManifests } from "../support/manifests.ts";
+import { runStatus } from "../support/runs-in-states.ts";
 
 // The actions of deploy/argocd, on every manifest of examples/ and on an object of each kind: what Argo CD would send to
 // the API server is one field, and the object stays one that the schema and its rules take.
@@ -95,6 +96,9 @@ test("reconcile keeps the other annotations, asks for what was not asked for yet
   }
 });
 
+const finished = await runStatus("finished");
+const abortTakenBack = await runStatus("its abort taken back");
+
 describe("what is offered", () => {
   const [run] = freshObjects.filter(
     ({ kind }) => kind === "NorthflankJobRun",
@@ -116,9 +120,9 @@ describe("what is offered", () => {
     ["a run that nobody has seen", {}, {}, ["abort", "reconcile", "suspend"]],
     ["a run that is held back", { suspend: true }, {}, ["abort", "resume"]],
     ["a run that is being aborted", { abort: true }, {}, ["reconcile"]],
-    ["a run whose abort was taken back", {}, { abortRequestedTime: "2026-01-01T00:00:00Z" }, ["reconcile"]],
-    ["a run that has ended", {}, { completionTime: "2026-01-01T00:00:00Z" }, []],
-    ["a suspended run that has ended", { suspend: true }, { completionTime: "2026-01-01T00:00:00Z" }, []],
+    ["a run whose abort was taken back", {}, abortTakenBack, ["reconcile"]],
+    ["a run that has ended", {}, finished, []],
+    ["a suspended run that has ended", { suspend: true }, finished, []],
   ])("%s", (_, spec, status, expected) => {
     expect(offers(spec, status)).toEqual(expected);
   });

@@ -40,42 +40,18 @@ function run(
   };
 }
 
-/** A run that was started an hour ago and is active. */
-function startedStatus(): Record<string, unknown> {
-  const time = "2025-12-31T23:30:00Z";
-  return {
-    observedGeneration: 1,
-    phase: "Running",
-    start: {
-      id: "id-0",
-      attempt: 1,
-      recordedTime: time,
-      baseline: { newestStartTime: time, runIds: ["run-0"] },
-      account: "https://api.northflank.com",
-      outcome: "Accepted",
-    },
-    attempts: [{ number: 1, runId: "run-1", remoteStatus: "RUNNING", startTime: time, origin: "Started" }],
-    runId: "run-1",
-    startTime: time,
-    conditions: [
-      {
-        type: "Ready",
-        status: "Unknown",
-        reason: "RunActive",
-        message: "m",
-        lastTransitionTime: time,
-        observedGeneration: 1,
-      },
-      {
-        type: "Started",
-        status: "True",
-        reason: "RunStarted",
-        message: "m",
-        lastTransitionTime: time,
-        observedGeneration: 1,
-      },
-    ],
-  };
+/** The status of a run that was started and is active. */
+const startedStatus = await statusOfStarted();
+
+async function statusOfStarted(): Promise<Record<string, unknown>> {
+  const operator = new WholeOperator({ answer });
+  operator.store(connection());
+  operator.store(run("begun"));
+  operator.start();
+  await operator.clock.advance(2 * minute);
+  const status = operator.get("NorthflankJobRun", "shop/begun")?.status;
+  await operator.stop();
+  return status as Record<string, unknown>;
 }
 
 function answer({ method, path }: SentRequest) {
@@ -204,10 +180,10 @@ test("a connection that lost a part of its stored spec gives nobody its account:
 });
 
 describe("a run whose status cannot be read is not started again", () => {
-  const { start, attempts: _, ...rest } = startedStatus();
+  const { start, attempts: _, ...rest } = startedStatus;
   test.each<[string, unknown]>([
     ["status is text", "Running"],
-    ["status is a list", [startedStatus()]],
+    ["status is a list", [startedStatus]],
     ["start is text, and there is no attempt", { ...rest, start: "yes" }],
     [
       "start has a number as id, and attempts are text",
@@ -215,7 +191,7 @@ describe("a run whose status cannot be read is not started again", () => {
     ],
     ["attempts hold nothing but null, and start is gone", { ...rest, attempts: [null] }],
     ["the end is no time", { ...rest, completionTime: "yesterday" }],
-    ["nothing but the id of a run is left", { observedGeneration: 1, runId: "run-1" }],
+    ["nothing but the id of a run is left", { observedGeneration: 1, runId: startedStatus.runId }],
   ])("%s", async (_, status) => {
     const operator = await operate([run("begun", { status })]);
     await operator.clock.advance(65 * minute);
@@ -227,16 +203,16 @@ describe("a run whose status cannot be read is not started again", () => {
   });
 
   test("and a run that is known to be active is followed, whatever became of the rest", async () => {
-    const status = { ...startedStatus(), start: "x", conditions: "none", runName: 7, phase: [] };
+    const status = { ...startedStatus, start: "x", conditions: "none", runName: 7, phase: [] };
     const operator = await operate([run("begun", { status, spec: { runtimeEnvironment: "x", suspend: "no" } })]);
     expect(postsFor(operator, "begun")).toBe(0);
-    expect(operator.sent.some(({ path }) => path.endsWith("/jobs/begun/runs/run-1"))).toBe(true);
+    expect(operator.sent.some(({ path }) => path.endsWith("/jobs/begun/runs/run-of-begun"))).toBe(true);
     expectNoPanic(operator);
     await operator.stop();
   });
 
   test("and one whose stored spec does not name its job any more is looked for nowhere, and its user is told", async () => {
-    const operator = await operate([run("begun", { status: startedStatus(), spec: { jobId: ["begun"] } })]);
+    const operator = await operate([run("begun", { status: startedStatus, spec: { jobId: ["begun"] } })]);
     expect(operator.sent.filter(({ path }) => path.includes("/jobs/") && !path.includes("good"))).toEqual([]);
     const notes = operator.events.filter(({ key }) => key === "shop/begun").map(({ event }) => event.note);
     expect(notes[0]).toMatch(/^The run was started, .* spec\.jobId: must be a string, not a list/);
@@ -247,7 +223,9 @@ describe("a run whose status cannot be read is not started again", () => {
 
   test("and a person who says retry is obeyed", async () => {
     const annotations = { "northflank-operator.io/resolve-start": "retry" };
-    const operator = await operate([run("begun", { status: { runId: "run-1" }, metadata: { annotations } })]);
+    const operator = await operate([
+      run("begun", { status: { runId: startedStatus.runId }, metadata: { annotations } }),
+    ]);
     expect(postsFor(operator, "begun")).toBe(1);
     await operator.stop();
   });
@@ -267,7 +245,7 @@ function oddObject(index: number, random: () => number): Odd {
     () => deployment({ metadata: { name }, spec: { serviceId: name } }),
     () => jobObject({ metadata: { name }, spec: { jobId: name } }),
     () => run(name),
-    () => run(name, { status: startedStatus() }),
+    () => run(name, { status: startedStatus }),
   ];
   const made = makers[Math.floor(random() * makers.length)]?.() ?? run(name);
   const isStarted =

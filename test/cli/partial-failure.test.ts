@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, test } from "vitest";
 import { connection, deployment, jobObject, metadata } from "../support/builders.ts";
 import type { SentRequest } from "../support/recording-transport.ts";
+import { runStatus } from "../support/runs-in-states.ts";
 import { WholeOperator } from "../support/whole-operator.ts";
 
 const minute = 60_000;
@@ -112,7 +113,7 @@ test("a poll reads none of the objects of its job that are over, however many th
   for (const ended of [100, 200]) {
     operator = new WholeOperator({ answer });
     operator.store(connection());
-    const status = { observedGeneration: 1, phase: "Succeeded", completionTime: "2025-12-31T23:00:00Z" };
+    const status = await runStatus("finished");
     for (let n = 0; n < ended; n += 1) {
       operator.store({ ...run("shop"), metadata: metadata(`over-${n}`), status });
     }

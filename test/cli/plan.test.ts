@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { runImport } from "../../src/cli/import.ts";
 import { runPlan } from "../../src/cli/plan.ts";
+import { madeDeployment } from "../support/made-objects.ts";
 import { startToolScene, type ToolResult, type ToolScene, toolToken } from "../support/tool-scene.ts";
 
 let scene: ToolScene;
@@ -404,7 +405,7 @@ describe("a plan", () => {
           kind: "NorthflankDeployment",
           metadata: { name: "api", namespace: "shop" },
           spec: { projectId: "shop", serviceId: "api", deployment: { external: { imagePath: "nginx:1" } } },
-          status: { observedGeneration: 1 },
+          status: madeDeployment().status,
         },
       ],
     });

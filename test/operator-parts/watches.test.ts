@@ -11,6 +11,8 @@ import { type Wakeable, wireWakes } from "../../src/operator/watches.ts";
 import { Store } from "../../src/runtime/store.ts";
 import { connection, deployment, jobObject, metadata } from "../support/builders.ts";
 import { FakeClock } from "../support/fake-clock.ts";
+import { madeConnection, madeDeployment, madeJob, tokenAccepted } from "../support/made-objects.ts";
+import { runStatus } from "../support/runs-in-states.ts";
 
 const fail = (error: unknown): never => {
   throw error;
@@ -26,6 +28,12 @@ function jobRun(name: string, parts: { readonly spec?: object; readonly status?:
     ...parts,
   } as NorthflankJobRun;
 }
+
+const active = await runStatus("active");
+const finished = await runStatus("finished");
+const unresolved = await runStatus("unresolved");
+const held = await runStatus("held back by spec.suspend");
+const waiting = await runStatus("waiting for the place of another run");
 
 let woken: string[];
 let forgotten: string[];
@@ -85,14 +93,14 @@ describe("an object", () => {
   });
 
   test("is not woken by its own status", () => {
-    const api = deployment();
-    deployments.apply(api);
-    expect(wakes(() => deployments.apply(newer(api, { status: { observedGeneration: 1 } })))).toEqual([]);
+    deployments.apply(deployment());
+    expect(wakes(() => deployments.apply(newer(madeDeployment())))).toEqual([]);
+    jobs.apply(jobObject());
+    expect(wakes(() => jobs.apply(newer(madeJob())))).toEqual([]);
   });
 
   test("is routine work at the start when it is settled, and follow-up when it is not", () => {
-    const settled = deployment({ status: { observedGeneration: 1 } });
-    expect(wakes(() => deployments.replace([settled]))).toEqual(["deployment shop/api resync"]);
+    expect(wakes(() => deployments.replace([madeDeployment()]))).toEqual(["deployment shop/api resync"]);
     const open = jobRun("migrate-1");
     expect(wakes(() => jobRuns.replace([open]))).toContain("run shop/migrate-1 follow");
   });
@@ -124,7 +132,12 @@ describe("a connection", () => {
   });
 
   test("wakes nobody by counting requests", () => {
-    const counted = newer(connection({ status: { observedGeneration: -1, dependents: 7 } }));
+    const before = madeConnection({ metadata: { resourceVersion: "2" } });
+    connections.apply(before);
+    const counted = newer(
+      madeConnection({ metadata: { resourceVersion: "2" } }, [{ ...tokenAccepted(), dependents: 7 }]),
+    );
+    expect(counted.status).not.toEqual(before.status);
     expect(wakes(() => connections.apply(counted))).toEqual([]);
   });
 });
@@ -180,47 +193,41 @@ describe("a run", () => {
     const run = jobRun("migrate-1");
     jobRuns.apply(run);
     deployments.apply(deployment({ spec: { waitFor: [{ jobRunRef: { name: "migrate-1" } }] } }));
-    const done = newer(run, { status: { observedGeneration: 1, phase: "Succeeded" } });
+    const done = newer(run, { status: finished });
     expect(wakes(() => jobRuns.apply(done))).toEqual(["deployment shop/api change"]);
   });
 
   test("wakes the others of its job when it moves on, and not when only its text changes", () => {
-    const status = { observedGeneration: 1, phase: "Running", attempts: [active] };
-    const first = jobRun("migrate-1", { status });
+    const first = jobRun("migrate-1", { status: active });
     jobRuns.apply(first);
     jobRuns.apply(jobRun("migrate-2"));
     jobRuns.apply(jobRun("report-1", { spec: { jobId: "report" } }));
-    const talking = newer(first, { status: { ...status, runName: "brave-fox" } as never });
+    const talking = newer(first, { status: { ...active, runName: "brave-fox" } });
     expect(wakes(() => jobRuns.apply(talking))).toEqual([]);
-    const over = newer(talking, { status: { observedGeneration: 1, phase: "Succeeded" } });
+    const over = newer(talking, { status: finished });
     expect(wakes(() => jobRuns.apply(over))).toEqual(["run shop/migrate-2 change"]);
   });
-
-  const active = { number: 1, runId: "r", origin: "Started" };
-  const ended = { observedGeneration: 1, phase: "Succeeded", completionTime: "2026-01-01T00:00:00Z" };
 
   test("that waits itself wakes nobody when it says so, is edited or goes", () => {
     jobRuns.replace(Array.from({ length: 100 }, (_, n) => jobRun(`waits-${n}`)));
     const one = jobRun("waits-0");
-    const waits = newer(one, { status: { observedGeneration: 1, phase: "Pending" } });
+    const waits = newer(one, { status: held });
     expect(wakes(() => jobRuns.apply(waits))).toEqual([]);
     expect(wakes(() => jobRuns.apply(newer(waits, {}, { generation: 2 })))).toEqual(["run shop/waits-0 change"]);
     expect(wakes(() => jobRuns.remove(waits.metadata))).toEqual(["run shop/waits-0 change"]);
   });
 
   test.each([100, 200])("wakes only those of its job that wait, however many are over (%i)", (count) => {
-    const first = jobRun("first", { status: { observedGeneration: 1, phase: "Running", attempts: [active] } });
+    const first = jobRun("first", { status: active });
     jobRuns.replace([
       first,
-      ...Array.from({ length: count }, (_, n) => jobRun(`over-${n}`, { status: ended })),
-      jobRun("active", { status: { observedGeneration: 1, phase: "Running", attempts: [active] } }),
+      ...Array.from({ length: count }, (_, n) => jobRun(`over-${n}`, { status: finished })),
+      jobRun("active", { status: active }),
       jobRun("waits"),
-      jobRun("open", {
-        status: { observedGeneration: 1, start: { id: "a", attempt: 1, recordedTime: "", outcome: "Pending" } },
-      }),
+      jobRun("open", { status: unresolved }),
     ]);
     woken = [];
-    jobRuns.apply(newer(first, { status: ended } as never));
+    jobRuns.apply(newer(first, { status: finished }));
     expect(woken).toEqual(["run shop/waits change", "run shop/open change"]);
   });
 
@@ -231,15 +238,14 @@ describe("a run", () => {
   });
 
   test("that asks for the place of another tells the one that has it", () => {
-    const status = { observedGeneration: 1, phase: "Running", attempts: [active] };
-    jobRuns.apply(jobRun("active", { status }));
-    jobRuns.apply(jobRun("over", { status: ended }));
+    jobRuns.apply(jobRun("active", { status: active }));
+    jobRuns.apply(jobRun("over", { status: finished }));
     const heir = jobRun("heir", { spec: { projectId: "shop", jobId: "migrate", concurrencyPolicy: "Replace" } });
     expect(wakes(() => jobRuns.apply(heir))).toEqual(["run shop/heir change"]);
-    const conditions = [{ type: "Ready", status: "Unknown", reason: "WaitingForConcurrency", message: "" }];
-    const waiting = newer(heir, { status: { observedGeneration: 1, conditions } } as never);
-    expect(wakes(() => jobRuns.apply(waiting))).toEqual(["run shop/active change"]);
-    const said = newer(waiting, { status: { observedGeneration: 1, conditions, phase: undefined } } as never);
+    const asking = newer(heir, { status: waiting });
+    expect(wakes(() => jobRuns.apply(asking))).toEqual(["run shop/active change"]);
+    const { phase: _, ...rest } = waiting;
+    const said = newer(asking, { status: rest });
     expect(wakes(() => jobRuns.apply(said))).toEqual([]);
   });
 });

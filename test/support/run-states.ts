@@ -1,52 +1,72 @@
-import type { NorthflankJobRun } from "../../src/api/job-run.ts";
 import type { RunState } from "../../src/controllers/job-run/machine.ts";
+import { type RunStatus, runStatus } from "./runs-in-states.ts";
 
-type Status = Partial<NonNullable<NorthflankJobRun["status"]>>;
+const idle = await runStatus("idle");
+const unresolved = await runStatus("unresolved");
+const active = await runStatus("active");
+const adopted = await runStatus("adopted");
+const second = await runStatus("its second run active");
+const between = await runStatus("between");
+const finished = await runStatus("finished");
 
-const pending = { id: "s", attempt: 1, recordedTime: "2026-01-01T00:00:00Z", outcome: "Pending" } as const;
-const attempt = { number: 1, runId: "r1", origin: "Started" } as const;
-const adopted = { ...attempt, origin: "Adopted" } as const;
-const over = { ...attempt, completionTime: "2026-01-01T00:01:00Z" };
-const judged = [
-  { type: "Started", status: "Unknown", reason: "StartOutcomeUnknown", message: "m", lastTransitionTime: "t" },
-] as const;
+/** The record of the start says another outcome: another process wrote later, or a person did. */
+function withOutcome(status: RunStatus, outcome: "Pending" | "Accepted" | "Recovered"): RunStatus {
+  if (status.start === undefined) throw new Error("a status without a start");
+  return { ...status, start: { ...status.start, outcome } };
+}
 
-/** A status for each state; the compiler asks for one when a state is added. */
-export const runStates: Readonly<Record<RunState, readonly Status[]>> = {
-  idle: [
-    {},
-    { start: { ...pending, outcome: "NotStarted", reason: "forbidden" } },
-    { start: { ...pending, outcome: "NotStarted", reason: "StartOutcomeUnknown" } },
-  ],
+/** Somebody wrote the end away. */
+function withoutEnd({ completionTime: _, ...status }: RunStatus): RunStatus {
+  return status;
+}
+
+function withoutAttempts({ attempts: _, ...status }: RunStatus): RunStatus {
+  return status;
+}
+
+function withoutStart({ start: _, ...status }: RunStatus): RunStatus {
+  return status;
+}
+
+/** Its last run has failed, and the operator has not said what follows. */
+function failed({ attempts = [], ...status }: RunStatus): RunStatus {
+  const end = { remoteStatus: "FAILED", completionTime: "2026-01-01T02:00:00Z" };
+  return {
+    ...status,
+    attempts: attempts.map((one, index) => (index === attempts.length - 1 ? { ...one, ...end } : one)),
+  };
+}
+
+/**
+ * Statuses for each state, made by the operator, and some of them changed by somebody; the compiler asks for one when a
+ * state is added.
+ */
+export const runStates: Readonly<Record<RunState, readonly RunStatus[]>> = {
+  idle: [idle, await runStatus("refused for now"), await runStatus("to be started again by request")],
   // What makes it so is an annotation, no part of the status.
   marked: [],
-  rejected: [{ start: { ...pending, outcome: "NotStarted", reason: "RequestRejected" } }],
+  rejected: [await runStatus("rejected")],
   unresolved: [
-    { start: pending },
-    { start: { ...pending, attempt: 2 }, attempts: [over] },
-    // Somebody wrote the attempts away.
-    { start: { ...pending, outcome: "Accepted" } },
-    { start: { ...pending, outcome: "Recovered" } },
+    unresolved,
+    await runStatus("its second start without an answer"),
+    withoutAttempts(active),
+    withoutAttempts(withOutcome(active, "Recovered")),
   ],
-  unknown: [{ start: pending, conditions: judged }],
+  unknown: [await runStatus("unknown")],
   active: [
-    { start: pending, attempts: [attempt] },
-    { start: { ...pending, outcome: "Accepted" }, attempts: [attempt] },
-    { start: { ...pending, attempt: 2, outcome: "Accepted" }, attempts: [over, { ...attempt, number: 2 }] },
-    // Somebody wrote the completion time away: no other run follows a success, nor the last failure that is allowed.
-    { start: { ...pending, outcome: "Accepted" }, attempts: [{ ...over, remoteStatus: "SUCCESS" }] },
-    { start: { ...pending, attempt: 2, outcome: "Accepted" }, attempts: [over, { ...over, number: 2 }] },
+    active,
+    withOutcome(active, "Pending"),
+    second,
+    // No other run follows a success, nor the last failure that is allowed.
+    withoutEnd(finished),
+    failed(second),
   ],
   adopted: [
-    { start: { ...pending, outcome: "Recovered" }, attempts: [adopted] },
+    adopted,
     // No other run follows it, whatever backoffLimit allows.
-    { start: pending, attempts: [{ ...adopted, completionTime: over.completionTime, remoteStatus: "FAILED" }] },
-    { attempts: [adopted] },
+    withOutcome(failed(adopted), "Pending"),
+    withoutStart(adopted),
   ],
-  between: [{ start: { ...pending, outcome: "Accepted" }, attempts: [over] }],
-  finished: [
-    { completionTime: "2026-01-01T00:01:00Z" },
-    { completionTime: "2026-01-01T00:01:00Z", start: pending, conditions: judged },
-    { completionTime: "2026-01-01T00:01:00Z", start: { ...pending, outcome: "Accepted" }, attempts: [over] },
-  ],
+  between: [between],
+  finished: [finished, withoutAttempts(withoutStart(finished)), await runStatus("said to have failed by a person")],
 };

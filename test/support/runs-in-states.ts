@@ -1,5 +1,5 @@
 import type { NorthflankJobRun } from "../../src/api/job-run.ts";
-import { runFinalizer } from "../../src/api/names.ts";
+import { resolveStart, runFinalizer } from "../../src/api/names.ts";
 import type { AccountResolution } from "../../src/controllers/account/accounts.ts";
 import { type RunState, stateOf } from "../../src/controllers/job-run/machine.ts";
 import { northflankError } from "./fake-northflank.ts";
@@ -12,6 +12,9 @@ import { RunStory } from "./run-story.ts";
 const second = 1_000;
 const minute = 60 * second;
 const hour = 60 * minute;
+
+/** Of one that the operator has seen. */
+export type RunStatus = NonNullable<NorthflankJobRun["status"]>;
 
 /** A run with a world in which the account and the judgement of the spec can be changed. */
 export class RunInState extends RunStory {
@@ -100,4 +103,60 @@ export async function runIn(state: RunState): Promise<RunInState> {
   const reached = stateOf(story.object());
   if (reached !== state) throw new Error(`the run is ${reached}, not ${state}`);
   return story;
+}
+
+/** Where a run may be within a state. */
+const moments = {
+  "held back by spec.suspend": async (story) => {
+    story.create({ suspend: true });
+    await story.clock.advance(second);
+  },
+  "waiting for the place of another run": async (story) => {
+    story.remote.abort = () => undefined;
+    story.cluster.create("other");
+    await story.clock.advance(second);
+    story.create({ concurrencyPolicy: "Replace" });
+    await story.clock.advance(second);
+  },
+  "refused for now": async (story) => {
+    story.remote.refusals.push(northflankError("forbidden", { httpStatus: 403 }));
+    story.create();
+    await story.clock.advance(second);
+  },
+  "to be started again by request": async (story) => {
+    await states.unknown(story);
+    story.cluster.edit("once", { spec: { suspend: true }, annotations: { [resolveStart]: "retry" } });
+    await story.clock.advance(second);
+  },
+  "its second start without an answer": async (story) => {
+    await states.between(story);
+    story.remote.nextMode = "answerLost";
+    await story.clock.advance(15 * second);
+  },
+  "its second run active": async (story) => {
+    await states.between(story);
+    await story.clock.advance(minute);
+  },
+  "said to have failed by a person": async (story) => {
+    await states.unknown(story);
+    story.cluster.edit("once", { annotations: { [resolveStart]: "fail" } });
+    await story.clock.advance(second);
+  },
+  "its abort taken back": async (story) => {
+    await states.active(story);
+    story.remote.abort = () => undefined;
+    story.cluster.edit("once", { spec: { abort: true } });
+    await story.clock.advance(second);
+    story.cluster.edit("once", { spec: { abort: false } });
+    await story.clock.advance(second);
+  },
+} satisfies Readonly<Record<string, (story: RunInState) => Promise<void>>>;
+
+/**
+ * The status of a run in a state, or at a moment of its life, as the operator writes it. What is `marked` has none.
+ */
+export async function runStatus(at: Exclude<RunState, "marked"> | keyof typeof moments): Promise<RunStatus> {
+  const story = new RunInState();
+  await { ...states, ...moments }[at](story);
+  return story.status();
 }

@@ -1,8 +1,10 @@
 import { describe, expect, test } from "vitest";
 import { startedRun } from "../../../src/api/names.ts";
 import { connectionKeys, connectionMatters, objectMatters } from "../../../src/controllers/reconcile/predicates.ts";
-import type { Condition } from "../../../src/kube/types.ts";
 import { connection, deployment } from "../../support/builders.ts";
+import { northflankError } from "../../support/fake-northflank.ts";
+import { madeConnection, madeDeployment, tokenAccepted } from "../../support/made-objects.ts";
+import { runStatus } from "../../support/runs-in-states.ts";
 
 describe("the connection that an object belongs to", () => {
   test("is the one it names, else `default` of its namespace", () => {
@@ -11,10 +13,14 @@ describe("the connection that an object belongs to", () => {
   });
 });
 
-function withReady(status: Condition["status"], more: object = {}) {
-  const ready = { type: "Ready", status, reason: "R", message: "m", lastTransitionTime: "2026-01-01T00:00:00Z" };
-  return connection({ status: { observedGeneration: 1, conditions: [ready], ...more } });
-}
+const usable = madeConnection();
+const tokenRefused = {
+  kind: "checked",
+  check: { kind: "failed", error: northflankError("unauthorized", { httpStatus: 401 }) },
+  secretResourceVersion: "1",
+} as const;
+const active = await runStatus("active");
+const finished = await runStatus("finished");
 
 describe("a change of a connection", () => {
   const cases: Readonly<Record<string, readonly [Parameters<typeof connectionMatters>, boolean]>> = {
@@ -22,12 +28,15 @@ describe("a change of a connection", () => {
     "matters when it goes": [[connection(), undefined], true],
     "matters when it was made again": [[connection(), connection({ metadata: { uid: "other" } })], true],
     "matters when it was edited": [[connection(), connection({ spec: { teamId: "t" } })], true],
-    "matters when it became usable": [[withReady("False"), withReady("True")], true],
+    "matters when it became usable": [[madeConnection({}, [tokenRefused]), usable], true],
     "matters when another version of its Secret was accepted": [
-      [withReady("True"), withReady("True", { tokenSecretResourceVersion: "2" })],
+      [usable, madeConnection({}, [tokenAccepted("2")])],
       true,
     ],
-    "does not matter when its counters move": [[withReady("True"), withReady("True", { dependents: 3 })], false],
+    "does not matter when its counters move": [
+      [usable, madeConnection({}, [{ ...tokenAccepted(), dependents: 3 }])],
+      false,
+    ],
   };
   test.each(Object.entries(cases))("%s", (_sentence, [change, expected]) => {
     expect(connectionMatters(...change)).toBe(expected);
@@ -36,9 +45,8 @@ describe("a change of a connection", () => {
 
 describe("a change of an object", () => {
   const before = deployment();
-  const condition = { type: "Ready", status: "True", reason: "InSync", message: "", lastTransitionTime: "t" } as const;
-  const recorded = (metadata: object) => ({ metadata, status: { observedGeneration: 1, start: {} } });
-  const judged = deployment({ status: { observedGeneration: 1, conditions: [condition] } });
+  const recorded = (metadata: object) => ({ metadata, status: active });
+  const judged = madeDeployment();
   const cases: Readonly<Record<string, readonly [Parameters<typeof objectMatters>, boolean]>> = {
     "calls for a pass when it is new": [[undefined, before], true],
     "calls for a pass when its spec changed": [[before, deployment({ metadata: { generation: 2 } })], true],
@@ -54,11 +62,14 @@ describe("a change of an object", () => {
     ],
     "calls for a pass when somebody wiped its status": [[judged, deployment()], true],
     "calls for a pass when somebody took its verdict away": [
-      [judged, deployment({ status: { observedGeneration: 1, conditions: [] } })],
+      [judged, { ...judged, status: { ...judged.status, conditions: [] } }],
       true,
     ],
     "calls for a pass when somebody took its end away": [
-      [{ ...judged, status: { ...judged.status, completionTime: "t" } }, judged],
+      [
+        { metadata: {}, status: finished },
+        { metadata: {}, status: active },
+      ],
       true,
     ],
     "calls for a pass when the annotation of a start that it has lost is taken away": [
@@ -75,7 +86,7 @@ describe("a change of an object", () => {
     ],
     "does not when its status moves on": [[before, judged], false],
     "does not when only its status was written": [
-      [before, deployment({ metadata: { resourceVersion: "2" }, status: { observedGeneration: 1 } })],
+      [before, madeDeployment({ metadata: { resourceVersion: "2" } })],
       false,
     ],
   };

@@ -4,6 +4,8 @@ import type { AccountResolution, Accounts } from "../../../src/controllers/accou
 import { compareStandings, type Standing } from "../../../src/controllers/account/same-account.ts";
 import { olderRivals, openAccess, rivalKeys, rivalsMatter } from "../../../src/controllers/target/conflicts.ts";
 import type { TargetObject } from "../../../src/controllers/target/object.ts";
+import type { DeploymentLife } from "../../support/lives.ts";
+import { asDeclared, madeDeployment, madeJob } from "../../support/made-objects.ts";
 import { neverAborted } from "../../support/strict-fake.ts";
 
 function object(
@@ -78,8 +80,8 @@ describe("rivals for a target", () => {
   test.each([
     ["it is on its way out", {}, { gone: true }, true],
     ["it asks for another account", {}, { via: "other" }, true],
-    ["it lost the record of having been served", { status: { applied: {} } }, {}, true],
-    ["it was served", {}, { status: { applied: {} } }, false],
+    ["it lost the record of having been served", { status: madeJob().status }, {}, true],
+    ["it was served", {}, { status: madeJob().status }, false],
     ["it begins to write", { policy: "Observe" }, { policy: "Enforce" }, true],
     ["it observes from now on", { policy: "EnforceOnChange" }, { policy: "Observe" }, true],
     ["it writes less", { policy: "Enforce" }, { policy: "EnforceOnChange" }, false],
@@ -142,10 +144,10 @@ describe("an object", () => {
 
 describe("an older object, whose account cannot be used now,", () => {
   const team = "team t";
-  const served = { observed: { source: "x" } };
-  const inConflict = {
-    conditions: [{ type: "Ready", status: "False", reason: "TargetConflict", message: "", lastTransitionTime: "" }],
-  } as const;
+  const conflict = ({ desire }: DeploymentLife) => ({ kind: "conflict", desire, winner: "shop/older" }) as const;
+  const { status: served } = madeDeployment();
+  const { status: inConflict } = madeDeployment({}, [conflict]);
+  const { status: servedThenInConflict } = madeDeployment({}, [asDeclared, conflict]);
 
   /** What is known of the account of the older one, what its status shows, and what that of the younger one shows. */
   const cases: Readonly<
@@ -194,7 +196,7 @@ describe("an older object, whose account cannot be used now,", () => {
     "keeps it after a restart from one that was in conflict before, in the same namespace": {
       rival: {},
       seen: served,
-      own: { ...served, ...inConflict },
+      own: servedThenInConflict,
       kind: "conflict",
     },
     "takes nothing after a restart from one that was served before": {
@@ -205,7 +207,7 @@ describe("an older object, whose account cannot be used now,", () => {
     },
     "keeps it when its connection is gone and it was served before": {
       rival: {},
-      seen: { applied: {} },
+      seen: madeJob().status,
       kind: "conflict",
     },
     "whose connection is gone, and which was never served, is in nobody's way": { rival: {}, kind: "open" },

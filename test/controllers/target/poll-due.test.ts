@@ -2,46 +2,55 @@ import { describe, expect, test } from "vitest";
 import { reconcileRequestedAt } from "../../../src/api/names.ts";
 import type { Account } from "../../../src/controllers/account/accounts.ts";
 import { LookSchedule } from "../../../src/controllers/reconcile/poll-schedule.ts";
-import type { TargetObject } from "../../../src/controllers/target/object.ts";
+import type { Verdict } from "../../../src/controllers/reconcile/ready-state.ts";
 import { dueLook, resyncPeriodMs } from "../../../src/controllers/target/poll-due.ts";
 import { objectKey } from "../../../src/runtime/outcome.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
+import { northflankError } from "../../support/fake-northflank.ts";
+import { madeDeployment } from "../../support/made-objects.ts";
+import { serviceSeen } from "../../support/sights.ts";
 import { always } from "../../support/strict-fake.ts";
 
 const clock = new FakeClock();
 const minute = 60_000;
 const account = { version: "1" } as Account;
 
+type Sight = Parameters<typeof madeDeployment>[1];
+
 interface Facts {
-  readonly ready?: "True" | "False" | "Unknown";
-  readonly reason?: string;
-  readonly observedGeneration?: number;
+  /** What the operator has seen of it, of which it was settled at last. */
+  readonly sights?: Sight;
+  /** So long from now the next reconcile is planned. */
   readonly inMs?: number;
   readonly request?: string;
-  readonly failure?: boolean;
+  readonly isEdited?: boolean;
 }
 
-function object({ ready = "True", reason = "InSync", observedGeneration = 2, inMs = minute, ...facts }: Facts) {
-  const failure = { class: "Terminal", count: 1, firstTime: "", lastTime: "", message: "" } as const;
+function object({ sights, inMs = minute, request, isEdited = false }: Facts) {
+  const { metadata, status, ...rest } = madeDeployment({}, sights);
+  if (status === undefined) throw new Error("the operator has written no status");
   return {
-    apiVersion: "v1",
-    kind: "Thing",
+    ...rest,
     metadata: {
-      name: "a",
-      namespace: "shop",
-      uid: "u",
-      generation: 2,
-      ...(facts.request !== undefined && { annotations: { [reconcileRequestedAt]: facts.request } }),
+      ...metadata,
+      generation: isEdited ? 2 : 1,
+      ...(request !== undefined && { annotations: { [reconcileRequestedAt]: request } }),
     },
-    spec: { projectId: "shop" },
-    status: {
-      observedGeneration,
-      nextReconcileTime: new Date(clock.now() + inMs).toISOString(),
-      conditions: [{ type: "Ready", status: ready, reason, message: "", lastTransitionTime: "", observedGeneration }],
-      ...(facts.failure === true && { failure }),
-    },
-  } satisfies TargetObject;
+    status: { ...status, nextReconcileTime: new Date(clock.now() + inMs).toISOString() },
+  };
 }
+
+function failing(code: "not_found" | "forbidden" | "server_error"): Sight {
+  return [({ desire }) => ({ kind: "failed", desire, error: northflankError(code) })];
+}
+
+function blocked(reason: Verdict["reason"]): Sight {
+  const verdict = { kind: "stalled", reason, message: "None." } as const;
+  return [({ desire }) => ({ kind: "blocked", desire, verdict, recheckAfterMs: minute })];
+}
+
+const rollingOut: Sight = [(life) => serviceSeen(life)];
+const dependent: Sight = [(life) => serviceSeen(life, {}, { dependencies: [{ name: "migrate", state: "active" }] })];
 
 function due(
   facts: Facts,
@@ -55,42 +64,39 @@ describe("a look is", () => {
   test.each<[string, Facts, object]>([
     ["not due before the time that was planned", {}, { kind: "rest" }],
     ["spread over the period when the time is past and nobody knows of a look", { inMs: -1 }, { kind: "rest" }],
-    ["urgent for a new generation", { observedGeneration: 1 }, { kind: "look", class: "change" }],
+    ["urgent for a new generation", { isEdited: true }, { kind: "look", class: "change" }],
     ["urgent when it was asked for", { request: "now" }, { kind: "look", class: "change" }],
-    ["not due while something is failing", { ready: "False", reason: "TargetNotFound" }, { kind: "rest" }],
+    ["not due while something is failing", { sights: failing("not_found") }, { kind: "rest" }],
     [
       "urgent when the failing is to be tried again",
-      { ready: "False", reason: "X", inMs: -1 },
+      { sights: failing("server_error"), inMs: -1 },
       { kind: "look", class: "change" },
     ],
     [
       "urgent as soon as what was found before looking is over",
-      { ready: "Unknown", reason: "SecretNotFound" },
+      { sights: blocked("SecretNotFound") },
       { kind: "look", class: "change" },
     ],
     [
       "urgent where a Secret may be read now",
-      { ready: "False", reason: "PermissionDenied" },
+      { sights: blocked("PermissionDenied") },
       { kind: "look", class: "change" },
     ],
-    [
-      "not due where Northflank denied it",
-      { ready: "False", reason: "PermissionDenied", failure: true },
-      { kind: "rest" },
-    ],
+    ["not due where Northflank denied it", { sights: failing("forbidden") }, { kind: "rest" }],
   ])("%s", (_, facts, expected) => {
     expect(due(facts)).toMatchObject(expected);
   });
 
   test("due for the resync at the time that the last look named", () => {
     const schedule = new LookSchedule({ clock, random: always(0.5) });
-    schedule.looked({ key: objectKey({ namespace: "shop", name: "a" }), uid: "u" }, { nextMs: 0, accountVersion: "1" });
-    const due = dueLook({ schedule, account, resyncPeriodMs: 15 * minute }, object({}));
+    const thing = object({});
+    schedule.looked({ key: objectKey(thing.metadata), uid: thing.metadata.uid }, { nextMs: 0, accountVersion: "1" });
+    const due = dueLook({ schedule, account, resyncPeriodMs: 15 * minute }, thing);
     expect(due).toEqual({ kind: "look", class: "observe" });
   });
 
   test("of the class of runs while something is followed", () => {
-    expect(due({ ready: "Unknown", reason: "RollingOut", inMs: -1 }, { isFollowed: true })).toEqual({
+    expect(due({ sights: rollingOut, inMs: -1 }, { isFollowed: true })).toEqual({
       kind: "look",
       class: "run",
     });
@@ -101,7 +107,7 @@ describe("a look is", () => {
     [false, { kind: "rest" }],
   ])("judged by the kind for reasons of its own (over: %s)", (isOver, expected) => {
     const own = (reason: string) => (reason === "WaitingForDependency" ? isOver : undefined);
-    expect(due({ ready: "Unknown", reason: "WaitingForDependency" }, { isOver: own })).toMatchObject(expected);
+    expect(due({ sights: dependent }, { isOver: own })).toMatchObject(expected);
   });
 });
 
@@ -122,7 +128,10 @@ describe("an object that is settled by its conditions, and whose status lacks th
   test("is looked at like any other once this process has looked", () => {
     const schedule = new LookSchedule({ clock, random: always(0.5) });
     const thing = object({});
-    schedule.looked({ key: objectKey(thing.metadata), uid: "u" }, { nextMs: minute, accountVersion: "1" });
+    schedule.looked(
+      { key: objectKey(thing.metadata), uid: thing.metadata.uid },
+      { nextMs: minute, accountVersion: "1" },
+    );
     const isRecorded = () => false;
     expect(dueLook({ schedule, account, resyncPeriodMs: 15 * minute, isRecorded }, thing)).toMatchObject({
       kind: "rest",
@@ -131,7 +140,7 @@ describe("an object that is settled by its conditions, and whose status lacks th
 });
 
 test("what is followed, or recorded to be sent, is not put off by a clock that planned it far ahead", () => {
-  const far = { ready: "Unknown", reason: "RollingOut", inMs: 60 * minute } as const;
+  const far = { sights: rollingOut, inMs: 60 * minute };
   expect(due(far)).toEqual({ kind: "rest", dueInMs: 60 * minute });
   expect(due(far, { isFollowed: true })).toEqual({ kind: "rest", dueInMs: 5 * minute });
   expect(due(far, { isPending: true })).toEqual({ kind: "rest", dueInMs: 5 * minute });
