@@ -335,11 +335,11 @@ export function createMetrics(build: {
     registry,
     queueStats,
 
-    /** Hears of the passes of one controller. */
+    /** Counts the reconciles of one controller. */
     controllerObserver: (controller: ControllerName, workers: number) => {
       reconcile.workers.set({ controller }, workers);
       return {
-        passed: (result: (typeof results)[number], durationMs: number) => {
+        reconciled: (result: (typeof results)[number], durationMs: number) => {
           reconcile.total.inc({ controller, result });
           reconcile.seconds.observe({ controller }, durationMs / 1_000);
           if (result === "error") reconcile.errors.inc({ controller });
@@ -351,7 +351,7 @@ export function createMetrics(build: {
       };
     },
 
-    /** A pass found its object Stalled. */
+    /** A reconcile found its object Stalled. */
     stalled: (controller: ControllerName) => reconcile.terminal.inc({ controller }),
 
     /** Shows how many objects of a kind have each condition, once per scrape. */
@@ -406,13 +406,13 @@ export function createMetrics(build: {
       };
     },
 
-    /** Hears of the passes of the deployment controller. */
+    /** Counts what the deployment controller does. */
     deploymentObserver: targetObserver("NorthflankDeployment"),
 
-    /** Hears of the passes of the job controller. */
+    /** Counts what the job controller does. */
     jobObserver: targetObserver("NorthflankJob"),
 
-    /** Hears of the passes of the job run controller. */
+    /** Counts what the job run controller does. */
     jobRunObserver: {
       started: () => domain.runsStarted.inc(),
       recovered: () => domain.runsRecovered.inc(),

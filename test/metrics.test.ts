@@ -93,7 +93,7 @@ test("a watch and an election exist at zero as soon as there is one", async () =
 });
 
 test("a failed pass counts as error and in the total", async () => {
-  const text = await scraped((metrics) => metrics.controllerObserver("deployment", 8).passed("error", 250));
+  const text = await scraped((metrics) => metrics.controllerObserver("deployment", 8).reconciled("error", 250));
   expect(text).toContain('controller_runtime_reconcile_total{controller="deployment",result="error"} 1');
   expect(text).toContain('controller_runtime_reconcile_errors_total{controller="deployment"} 1');
   expect(text).toContain('controller_runtime_reconcile_time_seconds_sum{controller="deployment"} 0.25');

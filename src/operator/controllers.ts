@@ -47,7 +47,7 @@ import type { Log } from "../util/log.ts";
 import type { Random } from "../util/random.ts";
 import type { Caches } from "./caches.ts";
 import { type GuardDeps, guarded, type StoredObject } from "./guard.ts";
-import { wireWakes } from "./watches.ts";
+import { wireWatches } from "./watches.ts";
 
 export interface ControllersDeps {
   readonly config: Config;
@@ -71,10 +71,10 @@ export interface ControllersDeps {
 // How often an accepted token is checked again where spec.validationPeriodSeconds is missing.
 const validationPeriodMs = 3_600_000;
 
-// A pass reads before it writes, and neither call may be cut short by the limit of the pass.
-const leastPassMs = 60_000;
+// A reconcile reads before it writes, and neither call may be cut short by the limit of the reconcile.
+const leastReconcileTimeoutMs = 60_000;
 
-/** The controllers of all kinds, each with its queue, and what wakes what. Nothing runs before they are started. */
+/** The controllers of all kinds, each with its queue, and the watches that fill it. Nothing runs before they are started. */
 export function createControllers(deps: ControllersDeps): readonly ManagedController[] {
   const { config, caches, validator, kube, apis, events, metrics, clock, random, log } = deps;
   const { connections, deployments, jobs, jobRuns } = caches;
@@ -188,7 +188,7 @@ export function createControllers(deps: ControllersDeps): readonly ManagedContro
     validate,
     events,
     observer: metrics.jobRunObserver,
-    wake: (key) => queues.jobRun.add(key),
+    enqueue: (key) => queues.jobRun.add(key),
     lease: deps.leadership,
     settings: { ...config, leaseMarginMs },
     newId: deps.newId,
@@ -197,7 +197,7 @@ export function createControllers(deps: ControllersDeps): readonly ManagedContro
     random,
   });
 
-  wireWakes({
+  wireWatches({
     connections: connections.store,
     deployments: deployments.store,
     jobs: jobs.store,
@@ -264,7 +264,7 @@ export function createControllers(deps: ControllersDeps): readonly ManagedContro
       queue: work,
       workers: config.workers,
       reconcile: guarded(reconcile, { ...kind, validate, events, random }),
-      passTimeoutMs: Math.max(leastPassMs, 2 * config.requestTimeoutMs),
+      reconcileTimeoutMs: Math.max(leastReconcileTimeoutMs, 2 * config.requestTimeoutMs),
       whenUsable: whenAllSynced(reads),
       eventLoop,
       explain: deps.explain,

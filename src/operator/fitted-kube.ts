@@ -23,7 +23,7 @@ export function createFits(validator: Validator): Fits {
 }
 
 /**
- * A client whose answers about our kinds have the types of the schema, as cached objects do: passes go on with the answer
+ * A client whose answers about our kinds have the types of the schema, as cached objects do: reconciles continue with the answer
  * to their own write. What is put in place of an object has nothing in it that was added for readers.
  */
 export function fittedKube(kube: KubeClient, fits: Fits): KubeClient {

@@ -14,43 +14,43 @@ import type { Change } from "../runtime/store.ts";
 import type { StoreView } from "../runtime/watched-kind.ts";
 import type { Clock } from "../util/clock.ts";
 
-/** The part of a work queue that wakes objects. */
-export interface Wakeable {
+/** The part of a work queue that objects are enqueued through. */
+export interface Enqueuer {
   add(key: ObjectKey, options?: { readonly priority?: Priority; readonly afterMs?: number }): void;
 }
 
-export interface WakeWiring {
+export interface Watches {
   readonly connections: StoreView<NorthflankConnection>;
   readonly deployments: StoreView<NorthflankDeployment, "target" | "waitFor" | "connection">;
   readonly jobs: StoreView<NorthflankJob, "target" | "connection">;
   readonly jobRuns: StoreView<NorthflankJobRun, "job" | "open" | "waiting" | "connection">;
   readonly queues: {
-    readonly connection: Wakeable;
-    readonly deployment: Wakeable;
-    readonly job: Wakeable;
-    readonly jobRun: Wakeable;
+    readonly connection: Enqueuer;
+    readonly deployment: Enqueuer;
+    readonly job: Enqueuer;
+    readonly jobRun: Enqueuer;
   };
-  /** Told when a connection is gone. */
+  /** Called when a connection is gone. */
   readonly forgetConnection: (key: ObjectKey) => void;
   readonly clock: Pick<Clock, "monotonic">;
 }
 
 // A connection that is changed many times a second does not make thousands of objects reconcile each time.
-const betweenWakesMs = 2_000;
+const dependentsIntervalMs = 2_000;
 
 /**
- * Says which change wakes which object. Passes never learn why they were woken, so waking too much costs time but is
- * never wrong; waking too little is: then only the next recheck finds it.
+ * Registers the event handlers: which change of which object enqueues which keys. Reconciles do not know why their key was
+ * enqueued, so a key too many costs time and is never wrong; for one too few a change waits for the next recheck.
  */
-export function wireWakes(wiring: WakeWiring): void {
-  const { connections, deployments, jobs, jobRuns, queues, clock } = wiring;
-  const dueAtMs = new Recent<number>(clock, 2 * betweenWakesMs);
+export function wireWatches(watches: Watches): void {
+  const { connections, deployments, jobs, jobRuns, queues, clock } = watches;
+  const dueAtMs = new Recent<number>(clock, 2 * dependentsIntervalMs);
 
-  /** How long the dependents of a connection wait: not at all, but after a change a moment ago. */
-  const dependentsWait = (key: ObjectKey): number => {
+  /** How long the dependents of a connection are delayed: not at all, unless it changed a moment ago. */
+  const dependentsDelayMs = (key: ObjectKey): number => {
     const nowMs = clock.monotonic();
     const lastMs = dueAtMs.get(key) ?? Number.NEGATIVE_INFINITY;
-    const nextMs = lastMs > nowMs ? lastMs : Math.max(nowMs, lastMs + betweenWakesMs);
+    const nextMs = lastMs > nowMs ? lastMs : Math.max(nowMs, lastMs + dependentsIntervalMs);
     dueAtMs.set(key, nextMs);
     return nextMs - nowMs;
   };
@@ -58,55 +58,56 @@ export function wireWakes(wiring: WakeWiring): void {
   connections.listen((change) => {
     const after = change.kind === "deleted" ? undefined : change.object;
     const before = change.kind === "added" ? undefined : change.previous;
-    wakeOwn(queues.connection, change);
-    if (change.kind === "deleted") wiring.forgetConnection(change.key);
+    enqueueOwn(queues.connection, change);
+    if (change.kind === "deleted") watches.forgetConnection(change.key);
     if (!connectionMatters(before, after)) return;
-    const afterMs = change.kind === "updated" ? dependentsWait(change.key) : 0;
-    const wake = { priority: priorityOf(change), afterMs };
+    const afterMs = change.kind === "updated" ? dependentsDelayMs(change.key) : 0;
+    const options = { priority: priorityOf(change), afterMs };
     for (const { metadata } of deployments.byIndex("connection", change.key)) {
-      queues.deployment.add(objectKey(metadata), wake);
+      queues.deployment.add(objectKey(metadata), options);
     }
-    for (const { metadata } of jobs.byIndex("connection", change.key)) queues.job.add(objectKey(metadata), wake);
-    for (const { metadata } of jobRuns.byIndex("connection", change.key)) queues.jobRun.add(objectKey(metadata), wake);
+    for (const { metadata } of jobs.byIndex("connection", change.key)) queues.job.add(objectKey(metadata), options);
+    for (const { metadata } of jobRuns.byIndex("connection", change.key))
+      queues.jobRun.add(objectKey(metadata), options);
   });
 
-  deployments.listen((change) => {
-    wakeOwn(queues.deployment, change);
-    if (isFirstSeen(change)) return;
-    if (change.kind === "updated" && !rivalsMatter(change.previous, change.object)) return;
-    const about = change.kind === "deleted" ? change.previous : change.object;
-    for (const key of rivalsOf(deployments, about)) queues.deployment.add(key, { priority: priorityOf(change) });
-  });
-
-  jobs.listen((change) => {
-    wakeOwn(queues.job, change);
-    if (isFirstSeen(change)) return;
-    if (change.kind === "updated" && !rivalsMatter(change.previous, change.object)) return;
-    const about = change.kind === "deleted" ? change.previous : change.object;
-    for (const key of rivalsOfJob(jobs, about)) queues.job.add(key, { priority: priorityOf(change) });
-  });
+  deployments.listen(targetHandler(queues.deployment, (object) => rivalsOf(deployments, object)));
+  jobs.listen(targetHandler(queues.job, (object) => rivalsOfJob(jobs, object)));
 
   jobRuns.listen((change) => {
-    wakeOwn(queues.jobRun, change);
+    enqueueOwn(queues.jobRun, change);
     for (const { metadata } of deployments.byIndex("waitFor", change.key)) queues.deployment.add(objectKey(metadata));
     const priority = priorityOf(change);
-    const wake = (index: "waiting" | "open", about: NorthflankJobRun) => {
+    const enqueueOthers = (index: "waiting" | "open", about: NorthflankJobRun) => {
       for (const { metadata } of jobRunIndexes.job(about).flatMap((job) => jobRuns.byIndex(index, job))) {
         if (objectKey(metadata) !== change.key) queues.jobRun.add(objectKey(metadata), { priority });
       }
     };
-    // One that wants the place of another is told to the one that has it.
-    if (change.kind !== "deleted" && asksForPlace(change)) wake("open", change.object);
+    // One that begins to wait for its place with the policy Replace enqueues those that have a place.
+    if (change.kind !== "deleted" && asksForPlace(change)) enqueueOthers("open", change.object);
     // Others may wait for this one, but not for one that has only just appeared or waits itself: of those there may be
-    // thousands. What is over is told to nobody else, and is told of nothing: of a job that runs each minute there are
-    // thousands, too.
+    // thousands. What is over enqueues nothing and is not enqueued: of a job that runs each minute there are thousands, too.
     else if (change.kind === "added" || !isInTheWay(change.previous)) return;
-    else if (change.kind === "deleted") wake("waiting", change.previous);
-    else if (objectMatters(change.previous, change.object) || hasMoved(change)) wake("waiting", change.object);
+    else if (change.kind === "deleted") enqueueOthers("waiting", change.previous);
+    else if (objectMatters(change.previous, change.object) || hasMoved(change)) enqueueOthers("waiting", change.object);
   });
 }
 
-/** Of a first list every object is woken by itself: if each woke its rivals too, that would be the square of it. */
+/** The handler of a kind whose objects keep a target: `conflicting` are the keys of others that name the same one. */
+function targetHandler<T extends NorthflankDeployment | NorthflankJob>(
+  queue: Enqueuer,
+  conflicting: (object: T) => readonly ObjectKey[],
+): (change: Change<T>) => void {
+  return (change) => {
+    enqueueOwn(queue, change);
+    if (isFirstSeen(change)) return;
+    if (change.kind === "updated" && !rivalsMatter(change.previous, change.object)) return;
+    const object = change.kind === "deleted" ? change.previous : change.object;
+    for (const key of conflicting(object)) queue.add(key, { priority: priorityOf(change) });
+  };
+}
+
+/** Every object of a first list is enqueued by itself: if each enqueued the others of its target, that would be n squared. */
 function isFirstSeen(change: { readonly kind: string; readonly initial?: boolean }): boolean {
   return change.kind === "added" && change.initial === true;
 }
@@ -117,22 +118,16 @@ function asksForPlace(change: Exclude<Change<NorthflankJobRun>, { readonly kind:
   return change.kind === "added" ? !change.initial : !isWaitingForConcurrency(change.previous);
 }
 
-/** An own write of status must not wake the object that wrote it; everything else does. */
-function wakeOwn(
-  queue: Wakeable,
-  change:
-    | Change<NorthflankConnection>
-    | Change<NorthflankDeployment>
-    | Change<NorthflankJob>
-    | Change<NorthflankJobRun>,
+/** Our own write of status does not enqueue the object; everything else does. */
+function enqueueOwn(
+  queue: Enqueuer,
+  change: Change<NorthflankConnection | NorthflankDeployment | NorthflankJob | NorthflankJobRun>,
 ): void {
   if (change.kind === "updated" && !objectMatters(change.previous, change.object)) return;
   queue.add(change.key, { priority: priorityOf(change) });
 }
 
-/**
- * What was there before we started is routine unless it is unfinished; whatever happens while we run is somebody's wish.
- */
+/** What was there before the start is routine unless it is unfinished; a user waits for what changes afterwards. */
 function priorityOf(change: {
   readonly kind: string;
   readonly initial?: boolean;

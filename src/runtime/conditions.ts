@@ -15,11 +15,11 @@ export interface ConditionDraft {
 export const maxMessageLength = 1_024;
 
 /**
- * The whole condition list after a pass: exactly the drafts, in their order. What is not drafted is gone, so that no
- * stale condition outlives its cause.
+ * The whole condition list after a reconcile: exactly the drafts, in their order. What is not drafted is gone, so that
+ * no stale condition outlives its cause.
  *
- * `lastTransitionTime` moves only when `status` changes; `observedGeneration` is always that of this pass. `now` is in
- * milliseconds since the epoch and is written in whole seconds, as `metav1.Time` is.
+ * `lastTransitionTime` moves only when `status` changes; `observedGeneration` is always that of this reconcile. `now`
+ * is in milliseconds since the epoch and is written in whole seconds, as `metav1.Time` is.
  */
 export function mergeConditions(options: {
   readonly previous: readonly Condition[];

@@ -13,51 +13,56 @@ import { RequeueFloor } from "./requeue-floor.ts";
 import type { WorkItem, WorkQueue } from "./work-queue.ts";
 
 /*
- * Workers that take keys from a queue and run one pass for each.
+ * Workers that take keys from a queue and reconcile each.
  *
  *      |<-- setAsideAfterMs -->|
- *      |<------------ passTimeoutMs ------------>|<-- statusGraceMs -->|
- *      pass starts             set aside: its    signal aborts         statusSignal aborts; a pass that still
- *                              worker goes on                          does not return is given up: nobody waits
- *                                                                      for it, its key stays locked until it returns
+ *      |<--------- reconcileTimeoutMs ---------->|<-- statusGraceMs -->|
+ *      reconcile starts        set aside: its    signal aborts         statusSignal aborts; a reconcile that still
+ *                              worker is free                          does not return is given up: nothing waits for
+ *                                                                      it, its key stays locked until it returns
  *
- * A pass that takes long waits for an answer from far away. It goes on, but its worker does not wait with it: a far end
- * that hangs holds up what is about it (see `groups` of the work queue), and nothing else for longer than a moment.
+ * A reconcile that takes long waits for a remote answer. It keeps running without its worker, so a remote end that
+ * hangs delays the objects that need it (see `groups` of the work queue) and nothing else for longer than
+ * `setAsideAfterMs`.
  *
  * Promises:
- *  1. At most `workers` passes that are not set aside make progress at once, and never two run for one key. How many are
- *     set aside, each of which costs memory and no more, is bounded by the groups of the queue.
- *  2. Whatever a pass does (throw, hang, reject with nonsense), the workers go on and the key comes back with back-off.
- *  3. Every line logged through a pass's log carries its reconcile id.
- *  4. Aborting the signal given to `start` aborts every pass at once and takes no further key.
- *  5. No key is reconciled without end: see `requeue-floor.ts` for one that asks for it, and `rate` of the work queue for
- *     one that is woken by what it writes. However busy, timers and sockets get their turn: see `event-loop.ts`.
+ *  1. At most `workers` reconciles that are not set aside make progress at once, and never two run for one key. How
+ *     many are set aside, each of which costs memory and no more, is bounded by the groups of the queue.
+ *  2. Whatever a reconcile does (throw, hang, reject with nonsense), the workers keep working and the key is requeued
+ *     with back-off.
+ *  3. Every line logged through a reconcile's log carries its reconcile id.
+ *  4. Aborting the signal given to `start` aborts every reconcile at once and takes no further key.
+ *  5. No key is reconciled in a hot loop: see `requeue-floor.ts` for one that requeues itself, and `rate` of the work
+ *     queue for one that is enqueued by its own writes. However busy, timers and sockets get their turn: see
+ *     `event-loop.ts`.
  */
 
-/** What a pass is given besides the key. It is not told why it was woken: it looks at the state of the world. */
+/**
+ * What a reconcile gets besides the key. Why the key was enqueued is not part of it: reconciles are level-triggered.
+ */
 export interface ReconcileContext {
   /** Ends the work: time is up, or the program stops or has lost its leadership. */
   readonly signal: AbortSignal;
   /**
-   * Ends the pass: aborted `statusGraceMs` after {@link signal} when time is up, so that a pass which ran out of time
-   * can still write down how far it came; at once when the program stops or leadership is lost.
+   * Ends the reconcile: aborted `statusGraceMs` after {@link signal} when time is up, so that a reconcile that ran out
+   * of time can still write its status; at once when the program stops or leadership is lost.
    */
   readonly statusSignal: AbortSignal;
   readonly reconcileId: string;
   readonly log: Log;
-  /** Failures in a row before this pass. */
+  /** Failures in a row before this reconcile. */
   readonly failures: number;
 }
 
-/** One pass over one object: looks at the state of the world, acts, and says when to come back. */
+/** Reconciles one object: observes, acts, and returns when to come back. */
 export type Reconcile = (key: ObjectKey, context: ReconcileContext) => Promise<Outcome>;
 
-/** What a metrics collector hears of. Results have controller-runtime's names, so that stock dashboards work. */
+/** What metrics are fed with. Results have controller-runtime's names, so that stock dashboards work. */
 export interface ControllerObserver {
-  readonly passed: (result: "success" | "error" | "requeue_after", durationMs: number) => void;
+  readonly reconciled: (result: "success" | "error" | "requeue_after", durationMs: number) => void;
   readonly panicked: () => void;
   readonly timedOut: () => void;
-  /** The key was, or will be, held back: it asks for reconciles too often, or is woken too often. */
+  /** The key was, or will be, held back: it requeues itself, or is enqueued, too often. */
   readonly throttled: () => void;
   readonly activeWorkers: (count: number) => void;
 }
@@ -66,23 +71,23 @@ export interface ControllerOptions {
   /** Names the controller in logs and metrics, such as `deployment`. */
   readonly name: string;
   readonly queue: WorkQueue;
-  /** Passes at the same time, not counting those that were set aside. */
+  /** Reconciles at the same time, not counting those that were set aside. */
   readonly workers: number;
-  /** How long a pass keeps its worker. Default 1 s. */
+  /** How long a reconcile keeps its worker. Default 1 s. */
   readonly setAsideAfterMs?: number;
   /**
-   * Passes that go on without a worker at most; 0 switches it off. Default: no limit, because one for all of them could be
-   * filled by some. What bounds them is what bounds passes under way: the groups of the queue.
+   * Maximum number of reconciles that run without a worker; 0 switches setting aside off. Default: no limit, because
+   * some keys could use up one that all share. The groups of the queue bound them, as they bound all that run.
    */
   readonly maxSetAside?: number;
   readonly reconcile: Reconcile;
-  /** How long a pass may work before it is told to end. Default 60 s. */
-  readonly passTimeoutMs?: number;
+  /** How long a reconcile may run before {@link ReconcileContext.signal} is aborted. Default 60 s. */
+  readonly reconcileTimeoutMs?: number;
   /** How long it then has left to write its status. Default 30 s. */
   readonly statusGraceMs?: number;
   /**
-   * Resolves when the caches that a pass reads are usable. Asked before every pass: a kind can vanish from the server
-   * (its CRD was deleted), and a pass over an empty cache would take every object for deleted.
+   * Resolves when the caches that a reconcile reads are usable. Asked before every reconcile: a kind can vanish from
+   * the server (its CRD was deleted), and a reconcile over an empty cache would take every object for deleted.
    */
   readonly whenUsable?: (signal: AbortSignal) => Promise<void>;
   /** Shared by all controllers of a program. Default: one of its own. */
@@ -99,10 +104,10 @@ export interface ControllerOptions {
 export interface Controller {
   readonly name: string;
   readonly queue: WorkQueue;
-  /** Puts the workers to work. `signal` is the leadership: aborting it aborts every pass and ends all workers. */
+  /** Starts the workers. `signal` is the leadership: aborting it aborts every reconcile and ends all workers. */
   start(signal: AbortSignal): void;
   /**
-   * Takes no further key and resolves when the last pass has ended, or has been given up.
+   * Takes no further key and resolves when the last reconcile has ended, or has been given up.
    * Aborting `signal` aborts what is still under way.
    */
   drain(signal: AbortSignal): Promise<void>;
@@ -119,12 +124,12 @@ export function createController(options: ControllerOptions): Controller {
   } = options;
   const throttle = new Throttle(options);
   const taking = new AbortController();
-  const passes = new AbortController();
+  const reconciles = new AbortController();
   const workers = new Set<Promise<void>>();
   const aside = new Set<Promise<void>>();
   let active = 0;
-  // Every worker listens, and there may be many: that is no leak.
-  setMaxListeners(0, taking.signal, passes.signal);
+  // One listener per worker, and there may be many: that is no leak.
+  setMaxListeners(0, taking.signal, reconciles.signal);
 
   const work = async (): Promise<void> => {
     for (;;) {
@@ -134,17 +139,17 @@ export function createController(options: ControllerOptions): Controller {
       const item = await takeUsable(options, taking.signal);
       if (item === undefined) return;
       observer?.activeWorkers(++active);
-      const pass = new PassUnderWay(options, item, throttle, passes.signal);
-      // What is about a far end that is known to be slow would only keep the worker for a second more.
-      if (item.isSlow !== true) await pass.freed;
-      if (!pass.isOver) await setAside(pass);
+      const running = new RunningReconcile(options, item, throttle, reconciles.signal);
+      // The remote end is known to be slow: waiting would only keep the worker for a second more.
+      if (item.isSlow !== true) await running.freed;
+      if (!running.isOver) await setAside(running);
       observer?.activeWorkers(--active);
     }
   };
 
-  /** Lets a slow pass go on without its worker; where too many do already, the worker waits for it. */
-  const setAside = async (pass: PassUnderWay): Promise<void> => {
-    const over = pass.whenOver();
+  /** Frees the worker of a slow reconcile; where too many run without one already, the worker waits for it. */
+  const setAside = async (running: RunningReconcile): Promise<void> => {
+    const over = running.whenOver();
     if (aside.size >= maxSetAside) return await over;
     const kept = over.finally(() => aside.delete(kept));
     aside.add(kept);
@@ -155,7 +160,7 @@ export function createController(options: ControllerOptions): Controller {
     queue,
     start: (signal) => {
       follow(signal, taking);
-      follow(signal, passes);
+      follow(signal, reconciles);
       for (let n = 0; n < options.workers; n++) {
         const worker = work().finally(() => workers.delete(worker));
         workers.add(worker);
@@ -164,7 +169,7 @@ export function createController(options: ControllerOptions): Controller {
     drain: async (signal) => {
       taking.abort(new Error(`controller ${name} takes no more work`));
       queue.shutDown();
-      follow(signal, passes);
+      follow(signal, reconciles);
       await Promise.all(workers);
       await Promise.all(aside);
     },
@@ -176,7 +181,7 @@ async function takeUsable(options: ControllerOptions, signal: AbortSignal): Prom
   let item: WorkItem | undefined;
   try {
     item = await options.queue.get(signal);
-    // Asked with the key in hand: however long it had to wait for a key, what it is asked is true when the pass begins.
+    // After the key was taken: however long that took, the caches are usable when the reconcile begins.
     if (item !== undefined) await options.whenUsable?.(signal);
     return item;
   } catch (error) {
@@ -186,11 +191,11 @@ async function takeUsable(options: ControllerOptions, signal: AbortSignal): Prom
   }
 }
 
-/** One pass, from its start until it has ended or is given up. */
-class PassUnderWay {
-  readonly #limits: PassLimits;
+/** One reconcile, from its start until it has ended or is given up. */
+class RunningReconcile {
+  readonly #limits: ReconcileLimits;
   readonly #ended: Promise<void>;
-  /** Resolves when the worker need not wait any longer: the pass has ended, was given up, or takes long. */
+  /** Resolves when the worker need not wait any longer: the reconcile has ended, was given up, or takes long. */
   readonly freed: Promise<void>;
   #isEnded = false;
 
@@ -199,10 +204,10 @@ class PassUnderWay {
     const startedMs = clock.monotonic();
     const reconcileId = newReconcileId(options.random);
     const log = logWith(options.log, { controller: options.name, object: item.key, reconcileId });
-    const limits = new PassLimits(options, stopped, {
+    const limits = new ReconcileLimits(options, stopped, {
       onLong: () => queue.takesLong(item.key),
       onGivenUp: () => {
-        // What ignores every signal must not hold up its group for ever.
+        // What ignores every signal must not block its group for ever.
         queue.giveUp(item.key);
         log.error({ durationMs: clock.monotonic() - startedMs }, "reconcile hangs, worker released");
       },
@@ -233,13 +238,13 @@ class PassUnderWay {
     return this.#isEnded || this.#limits.isGivenUp;
   }
 
-  /** Resolves when the pass has ended or was given up. Never rejects. */
+  /** Resolves when the reconcile has ended or was given up. Never rejects. */
   async whenOver(): Promise<void> {
     await Promise.race([this.#ended, this.#limits.givenUp()]);
   }
 }
 
-/** The pass's outcome, where anything it throws is a failed pass. */
+/** The reconcile's outcome, where anything it throws is a failed reconcile. */
 async function runContained(options: ControllerOptions, key: ObjectKey, context: ReconcileContext): Promise<Outcome> {
   try {
     return await options.reconcile(key, context);
@@ -254,16 +259,16 @@ async function runContained(options: ControllerOptions, key: ObjectKey, context:
   }
 }
 
-// A proxy with a bad day must not keep an object away from a server that is well again.
+// A proxy that answers nonsense must not keep an object from a server that has recovered.
 const longestRetryAfterMs = 300_000;
 
-/** What the API server asked for (429, 503), spread: whoever was turned away together must not come back together. */
+/** The `Retry-After` of the API server (429, 503), with jitter: what was rejected together must not retry together. */
 function retryAfterOf(error: Error, random: Random): number | undefined {
   if (!isKubeError(error) || error.retryAfterMs === undefined) return undefined;
   return Math.min(error.retryAfterMs, longestRetryAfterMs) * (1 + random());
 }
 
-/** What a reconciler returns is data from far away: nonsense in it must not cost a worker or lose the key. */
+/** An outcome may be computed from remote data: nonsense in it must not cost a worker or lose the key. */
 function concludeContained(
   options: ControllerOptions,
   item: WorkItem,
@@ -295,7 +300,7 @@ function conclude(
     case "settled":
       throttle.release(item, log);
       queue.forget(item.key);
-      observer?.passed("success", durationMs);
+      observer?.reconciled("success", durationMs);
       log.debug({ durationMs }, "reconcile finished");
       return;
     case "recheck": {
@@ -303,7 +308,7 @@ function conclude(
       const afterMs = throttle.requeue(item, outcome.afterMs, log);
       queue.forget(item.key);
       queue.add(item.key, { afterMs, priority: outcome.priority });
-      observer?.passed("requeue_after", durationMs);
+      observer?.reconciled("requeue_after", durationMs);
       log.debug({ durationMs, afterMs }, "reconcile finished, requeued");
       return;
     }
@@ -312,7 +317,7 @@ function conclude(
       assertFinite(notBeforeMs, error);
       throttle.release(item, log);
       queue.retry(item.key, notBeforeMs === undefined ? {} : { notBeforeMs });
-      observer?.passed("error", durationMs);
+      observer?.reconciled("error", durationMs);
       const level = options.explain?.(error)?.isLogged ? "debug" : "warn";
       log[level]({ durationMs, err: error, failures: queue.failures(item.key) }, "reconcile failed");
       return;
@@ -327,7 +332,7 @@ function assertFinite(waitMs: number | undefined, cause?: Error): void {
   throw new TypeError(`a wait of ${waitMs} ms`, { cause });
 }
 
-/** Holds back keys that ask for reconciles without end, and says so of each that is held back, once per episode. */
+/** Holds back keys that are reconciled too often, and logs each of them once per episode. */
 class Throttle {
   readonly #observer: ControllerObserver | undefined;
   readonly #floor: RequeueFloor;
@@ -340,28 +345,28 @@ class Throttle {
     this.#warned = new Recent(clock, 60_000);
   }
 
-  /** When a key comes back that wants to do so in `wishMs`. */
-  requeue(item: WorkItem, wishMs: number, log: Log): number {
-    const afterMs = this.#floor.raise(item.key, wishMs);
-    if (item.isHeldBack || afterMs > wishMs) this.#tell(item.key, log);
+  /** In how many milliseconds a key that requests to be requeued in `requestedMs` is. */
+  requeue(item: WorkItem, requestedMs: number, log: Log): number {
+    const afterMs = this.#floor.raise(item.key, requestedMs);
+    if (item.isHeldBack || afterMs > requestedMs) this.#report(item.key, log);
     return afterMs;
   }
 
-  /** The key does not come back by itself, or after its back-off. */
+  /** The key is not requeued, or after its back-off. */
   release(item: WorkItem, log: Log): void {
     this.#floor.reset(item.key);
-    if (item.isHeldBack) this.#tell(item.key, log);
+    if (item.isHeldBack) this.#report(item.key, log);
   }
 
-  #tell(key: ObjectKey, log: Log): void {
+  #report(key: ObjectKey, log: Log): void {
     this.#observer?.throttled();
     if (this.#warned.get(key) === undefined) log.warn({}, "reconciles are too frequent, throttling");
     this.#warned.set(key, true);
   }
 }
 
-/** The time limits of one pass, and the moments when waiting for it ends. */
-class PassLimits {
+/** The time limits of one reconcile, and the moments when waiting for it ends. */
+class ReconcileLimits {
   readonly work = new LateAbort();
   readonly status = new LateAbort();
   readonly #stopped: AbortSignal;
@@ -370,7 +375,7 @@ class PassLimits {
   #timer: Timer;
   #free: () => void = () => undefined;
   #resolveGivenUp: () => void = () => undefined;
-  /** Resolves when the pass takes long, or is given up. */
+  /** Resolves when the reconcile takes long or is given up. */
   readonly freed: Promise<void>;
   /** The work limit was reached. */
   ranOut = false;
@@ -381,8 +386,8 @@ class PassLimits {
     stopped: AbortSignal,
     { onLong, onGivenUp }: { readonly onLong: () => void; readonly onGivenUp: () => void },
   ) {
-    const { clock, passTimeoutMs = 60_000, statusGraceMs = 30_000 } = options;
-    const setAsideAfterMs = Math.min(options.setAsideAfterMs ?? 1_000, passTimeoutMs);
+    const { clock, reconcileTimeoutMs = 60_000, statusGraceMs = 30_000 } = options;
+    const setAsideAfterMs = Math.min(options.setAsideAfterMs ?? 1_000, reconcileTimeoutMs);
     this.#onGivenUp = onGivenUp;
     this.freed = new Promise((resolve) => {
       this.#free = resolve;
@@ -390,15 +395,15 @@ class PassLimits {
     const takesLong = () => {
       onLong();
       this.#free();
-      this.#timer = clock.setTimer(timeUp, passTimeoutMs - setAsideAfterMs);
+      this.#timer = clock.setTimer(timeUp, reconcileTimeoutMs - setAsideAfterMs);
     };
     const timeUp = () => {
       this.ranOut = true;
-      this.work.abort(new Error(`reconcile took longer than ${passTimeoutMs} ms`));
+      this.work.abort(new Error(`reconcile took longer than ${reconcileTimeoutMs} ms`));
       this.#timer = clock.setTimer(over, statusGraceMs);
     };
     const over = () => {
-      this.status.abort(new Error(`reconcile took longer than ${passTimeoutMs} + ${statusGraceMs} ms`));
+      this.status.abort(new Error(`reconcile took longer than ${reconcileTimeoutMs} + ${statusGraceMs} ms`));
       this.#timer = clock.setTimer(() => this.#abandon(), abandonAfterMs);
     };
     this.#timer = clock.setTimer(takesLong, setAsideAfterMs);
@@ -418,7 +423,7 @@ class PassLimits {
     this.#stopped.removeEventListener("abort", this.#onStop);
   }
 
-  /** Resolves when the pass ignored all limits. */
+  /** Resolves when the reconcile ignored all limits. */
   givenUp(): Promise<void> {
     if (this.isGivenUp) return Promise.resolve();
     return new Promise((resolve) => {
@@ -434,7 +439,10 @@ class PassLimits {
   }
 }
 
-/** An AbortController that is made when its signal is asked for: most passes wait for nothing, and making two is not free. */
+/**
+ * An AbortController that is made when its signal is first read: most reconciles wait for nothing, and two are not
+ * free.
+ */
 class LateAbort {
   #controller: AbortController | undefined;
   #aborted: { readonly reason: unknown } | undefined;
@@ -442,7 +450,7 @@ class LateAbort {
   get signal(): AbortSignal {
     if (this.#controller === undefined) {
       this.#controller = new AbortController();
-      // A pass may have many calls under way at once.
+      // A reconcile may have many calls under way at once.
       setMaxListeners(0, this.#controller.signal);
       if (this.#aborted !== undefined) this.#controller.abort(this.#aborted.reason);
     }
@@ -455,7 +463,7 @@ class LateAbort {
   }
 }
 
-// What an aborted call may take to unwind before its pass counts as hanging.
+// What an aborted call may take to unwind before its reconcile counts as hanging.
 const abandonAfterMs = 1_000;
 
 /** 12 hexadecimal digits: short enough to read aloud, unlikely enough to be met twice in one log. */

@@ -11,15 +11,16 @@ import type { Leadership } from "./leader-election.ts";
  *      start                        stop (within graceMs)
  *      -----                        ---------------------
  *      caches                       readiness off
- *      | first controller's         controllers take no more; passes finish, then are aborted
+ *      | first controller's         controllers take no more; reconciles finish, then are aborted
  *      | caches are filled          what was put off is written
  *      compete for leadership       Events are sent
  *      | leading                    caches end
- *      controllers, each as soon    leadership is given away, last: until then nobody else may act
+ *      controllers, each as soon    the Lease is released, last: until then no other replica may act
  *      as its own caches are filled
  *
- * A standby has its caches warm and its queues filled, and is ready while somebody leads. A kind whose CRD is missing keeps
- * its own controllers waiting, and no others. When leadership is lost everything in flight is aborted at once.
+ * A standby has its caches warm and its queues filled, and is ready while another replica leads. A kind whose CRD is
+ * missing keeps its own controllers waiting, and no others. When leadership is lost everything in flight is aborted at
+ * once.
  */
 
 /** One statement of readiness. */
@@ -47,7 +48,7 @@ export type Readable = Pick<Cache, "resource" | "hasSynced" | "whenSynced">;
 /** A controller and what it waits for. */
 export interface ManagedController {
   readonly controller: Controller;
-  /** What its passes read; it does not run before all of it is there. */
+  /** What its reconciles read; they wait until all of it is filled. */
   readonly reads: readonly Readable[];
 }
 
@@ -57,11 +58,14 @@ export interface ManagerOptions {
   readonly leadership: Leadership;
   /** Sends what is left of the Events; see `Events.drain`. */
   readonly drainEvents?: (signal: AbortSignal) => Promise<void>;
-  /** Writes what passes have put off, such as statuses that the server did not take at once. Called after the passes. */
+  /**
+   * Writes what reconciles put off, such as statuses that the server did not take at once. Called after the last of
+   * them.
+   */
   readonly flush?: (signal: AbortSignal) => Promise<void>;
   /** How long stopping may take. Default 30 s. */
   readonly graceMs?: number;
-  /** How late the oldest due key, or how old a pass, may be before the program counts as stuck. Default 5 min. */
+  /** How late the oldest due key, or how old a reconcile, may be before the program counts as stuck. Default 5 min. */
   readonly overdueMs?: number;
   readonly clock: Clock;
   readonly log: Log;
@@ -76,13 +80,13 @@ export interface Manager extends AsyncDisposable {
   run(signal: AbortSignal): Promise<"stopped" | "lost">;
   /** What readiness is made of, now. */
   checks(): readonly Check[];
-  /** Tells the caches that the server has just been reached. */
+  /** To be called when the API server was reached after failures: caches retry at once. */
   nudge(): void;
 }
 
-// Of the grace period, what passes may not use up: Events, caches and the Lease still have to follow.
+// Reserved of the grace period for what follows the reconciles: Events, caches, the Lease.
 const reservedShare = 1 / 6;
-// Who has lost the lead must be gone before the successor has caught up; nothing of value can be written any more.
+// A former leader must have ended before its successor has caught up; it can write nothing of value any more.
 const lostGraceMs = 2_000;
 
 /** Composes a manager; nothing runs before `run`. */
@@ -175,10 +179,10 @@ function startController(controller: Controller, leading: AbortSignal, stopping:
   controller.start(leading);
 }
 
-// From filled caches to a running controller it takes a moment; a wait that nobody ends must not look like health.
+// From filled caches to a running controller it takes a moment; a wait that never ends must not pass for health.
 const longestStartMs = 30_000;
 
-/** How far the start has come, to notice one that is stuck. Times are those of the checks, which a kubelet asks for. */
+/** How far the start has come, to notice one that is stuck. Times are those of the checks that a kubelet makes. */
 class StartProgress {
   readonly started = new Set<Controller>();
   isCompeting = false;
@@ -193,7 +197,8 @@ class StartProgress {
   problemOf({ controller, reads }: ManagedController): string | undefined {
     const { leadership, clock } = this.#options;
     const isDue = !this.isCompeting || leadership.isLeaderFor(0);
-    // The check of the cache that is missing fails as well: this one says what follows, and makes nothing unready alone.
+    // The check of the cache that is missing fails as well: this one says what follows, and makes nothing unready
+    // alone.
     const missing = reads.filter((cache) => !cache.hasSynced()).map(({ resource }) => resource.plural);
     if (this.started.has(controller) || !isDue || missing.length > 0) {
       this.#dueSinceMs.delete(controller);
@@ -219,9 +224,9 @@ class StartProgress {
 /** Stops everything in reverse order. Each step gets what the ones before have left of the time. Never rejects. */
 async function stop(options: ManagerOptions, graceMs: number): Promise<void> {
   const { caches, controllers, leadership, clock, log } = options;
-  const passesMs = graceMs * (1 - reservedShare);
+  const reconcilesMs = graceMs * (1 - reservedShare);
   log.info({ graceMs }, "shutting down");
-  const passes = deadline(clock, passesMs, "shutdown left no more time for reconciles");
+  const reconciles = deadline(clock, reconcilesMs, "shutdown left no more time for reconciles");
   const all = deadline(clock, graceMs, "grace period is over");
   const step = async (name: string, work: Promise<unknown> | undefined): Promise<void> => {
     try {
@@ -231,8 +236,8 @@ async function stop(options: ManagerOptions, graceMs: number): Promise<void> {
       log.error({ err: error, step: name }, "shutdown step failed");
     }
   };
-  await step("reconciles", Promise.all(controllers.map(({ controller }) => controller.drain(passes.signal))));
-  passes.cancel();
+  await step("reconciles", Promise.all(controllers.map(({ controller }) => controller.drain(reconciles.signal))));
+  reconciles.cancel();
   await step("flush", options.flush?.(all.signal));
   await step("events", options.drainEvents?.(all.signal));
   await step("caches", Promise.all(caches.map((cache) => cache.stop())));
@@ -266,7 +271,7 @@ function controllerChecks(
     const overdue = dueMs > overdueMs ? `oldest due object waits for ${seconds(dueMs)}` : undefined;
     const stuck = longestRunningMs > overdueMs ? `a reconcile runs for ${seconds(longestRunningMs)}` : undefined;
     const problem = progress.problemOf(managed) ?? overdue ?? stuck;
-    // A standby does not run either, and lacks nothing: it is the missing leader that is worth a word.
+    // A standby does not run either, and lacks nothing: what is worth reporting is the missing leader.
     const isLeaderless = problem === undefined && progress.isLeaderless();
     return isLeaderless ? note(name, "waits for the election") : check(name, problem);
   });
@@ -277,7 +282,7 @@ function checkOf(name: string, result: ReturnType<Cache["check"]>): Check {
   return note(name, result.note ?? "");
 }
 
-/** Something is missing, which makes nothing unready; an empty text: nothing is. */
+/** Something is missing, but the program is ready; an empty text: nothing is. */
 function note(name: string, missing: string): Check {
   return { name, ok: true, reason: missing };
 }

@@ -41,8 +41,8 @@ export interface ReflectorOptions<T extends Cacheable, I extends string> {
   readonly namespace?: string;
   readonly labelSelector?: string;
   /**
-   * Builds the cached form of an object; `undefined` leaves it out. Keep what reconcilers read and nothing else: the raw
-   * object is dropped after this.
+   * Builds the cached form of an object; `undefined` leaves it out. Keep what reconcilers read and nothing else: the
+   * raw object is dropped after this.
    */
   readonly project: (raw: KubeObject) => T | undefined;
   readonly indexes?: Readonly<Record<I, IndexFunction<T>>>;
@@ -65,7 +65,9 @@ export interface ReflectorTiming {
   readonly watchMs: number;
   /** Quiet after which a watch is opened anew. Default 75 s: where anything happens, bookmarks come once a minute. */
   readonly silenceMs: number;
-  /** How long the server may take to answer a watch. Default 15 s; with `silenceMs` a dead server is noticed in 90 s. */
+  /**
+   * How long the server may take to answer a watch. Default 15 s; with `silenceMs` a dead server is noticed in 90 s.
+   */
   readonly answerMs: number;
   /** The same while a streamed list has not ended. Default 20 s; pages are tried then. */
   readonly streamSilenceMs: number;
@@ -176,7 +178,7 @@ export class Reflector<T extends Cacheable, I extends string = never> {
 
   /** Ends a wait after a broken connection at once: somebody else has just reached the server. */
   nudge(): void {
-    if (this.#state.kind === "waiting" && isKubeError(this.#lastError, "unavailable")) this.#input({ kind: "woken" });
+    if (this.#state.kind === "waiting" && isKubeError(this.#lastError, "unavailable")) this.#input({ kind: "waited" });
   }
 
   /** True once the store has been filled, and for as long as the kind exists. */
@@ -278,7 +280,7 @@ export class Reflector<T extends Cacheable, I extends string = never> {
     const atLeastMs = Math.min(effect.atLeastMs, longestRetryAfterMs);
     const delayMs = Math.max(backoffDelayMs(this.#timing.backoff, effect.failures, random), atLeastMs);
     this.#collected = undefined;
-    this.#backoffTimer = clock.setTimer(() => this.#input({ kind: "woken" }), delayMs);
+    this.#backoffTimer = clock.setTimer(() => this.#input({ kind: "waited" }), delayMs);
   }
 
   #send(request: WatchRequest): void {
@@ -363,16 +365,16 @@ export class Reflector<T extends Cacheable, I extends string = never> {
     const { clock } = this.#options;
     const openedMs = clock.monotonic();
     this.#isAnswered = false;
-    const look = () => {
+    const check = () => {
       const isListing = request.kind === "stream" && this.#state.kind === "streaming";
       const limitMs = this.#silenceLimitMs(isListing);
       const leftMs = limitMs - (clock.monotonic() - Math.max(openedMs, this.#lastActivityMs));
       // At least 1 ms: a timer that fires a rounding error too early must not set itself again for no time at all.
-      if (leftMs > 0) this.#silenceTimer = clock.setTimer(look, Math.max(leftMs, 1));
+      if (leftMs > 0) this.#silenceTimer = clock.setTimer(check, Math.max(leftMs, 1));
       else if (isListing || !this.#isAnswered) this.#failSilent(limitMs);
       else this.#reopenQuiet();
     };
-    look();
+    check();
   }
 
   #silenceLimitMs(isListing: boolean): number {
@@ -380,7 +382,10 @@ export class Reflector<T extends Cacheable, I extends string = never> {
     return this.#isAnswered ? this.#timing.silenceMs : this.#timing.answerMs;
   }
 
-  /** No failure: a kind in which nothing happens is as quiet as a dead connection, and only asking again tells them apart. */
+  /**
+   * No failure: a kind in which nothing happens is as quiet as a dead connection, and only asking again tells them
+   * apart.
+   */
   #reopenQuiet(): void {
     this.#log.debug({ failures: this.#state.failures }, "watch quiet, reopened");
     this.#input({ kind: "quiet" });
@@ -488,8 +493,8 @@ export class Reflector<T extends Cacheable, I extends string = never> {
     if (!isTaken) return;
     this.#hasSynced = true;
     this.#lastError = undefined;
-    wake(this.#waiters);
-    wake(this.#settledWaiters);
+    resolveAll(this.#waiters);
+    resolveAll(this.#settledWaiters);
     observer?.listed({ objects: collected.size, mode });
     this.#log.debug({ objects: collected.size, mode, resourceVersion }, "listed objects");
   }
@@ -526,7 +531,8 @@ export class Reflector<T extends Cacheable, I extends string = never> {
   #fail(thrown: unknown): void {
     const error = toError(thrown);
     const cause = causeOf(error);
-    // An answer that is too large is one: somebody stores objects of a megabyte each, and they must not hide the others.
+    // An answer that is too large is one: somebody stores objects of a megabyte each, and they must not hide the
+    // others.
     if (this.#state.kind === "paging" && isKubeError(error, "protocol")) {
       this.#pageSize = Math.max(1, Math.floor(this.#pageSize / 4));
     }
@@ -552,7 +558,7 @@ export class Reflector<T extends Cacheable, I extends string = never> {
       this.#log[level]({ err: error, ...(namespace === undefined ? {} : { namespace }) }, "kind cannot be watched");
     }
     this.#isUnavailable = true;
-    wake(this.#settledWaiters);
+    resolveAll(this.#settledWaiters);
   }
 
   /** Keeps what is known of a failure for readiness and tells it in the log, louder the less ordinary it is. */
@@ -600,7 +606,7 @@ function until(isTrue: () => boolean, waiters: Set<() => void>, signal: AbortSig
   });
 }
 
-function wake(waiters: Set<() => void>): void {
+function resolveAll(waiters: Set<() => void>): void {
   for (const waiter of waiters) waiter();
   waiters.clear();
 }

@@ -7,8 +7,8 @@ import { isNewer, isOlder } from "./resource-version.ts";
  *
  * Promises:
  *  1. Readers see the state before or after a relist, never a mixture: the map is swapped in one step.
- *  2. Listeners are told after the store has changed, one change per object, deletions first. An object that was deleted
- *     and made again under the same name (another uid) is one deletion and one addition.
+ *  2. Listeners are told after the store has changed, one change per object, deletions first. An object that was
+ *     deleted and made again under the same name (another uid) is one deletion and one addition.
  *  3. Within one uid an object never goes back to an older resourceVersion, whatever order watch events and answers to
  *     our own writes arrive in; only a relist that is told to `trust` the server may do that.
  *  4. `clear` empties the store without telling anybody that anything was deleted.
@@ -31,8 +31,8 @@ export type Change<T> =
 export type Listener<T> = (change: Change<T>) => void;
 
 /**
- * The values under which an object is found in one index; none if it does not belong there. Always the same ones for the
- * same object: they are asked for again when it goes.
+ * The values under which an object is found in one index; none if it does not belong there. Always the same ones for
+ * the same object: they are asked for again when it goes.
  */
 export type IndexFunction<T> = (object: T) => readonly string[];
 
@@ -97,7 +97,7 @@ export class Store<T extends Cacheable, I extends string = never> {
     const before = this.#objects.get(key);
     if (isKnown(before, object)) return;
     this.#put(key, object);
-    this.#tell(changesBetween(key, before, object, false));
+    this.#notify(changesBetween(key, before, object, false));
   }
 
   /** Takes an object out as a watch event said. A later object of the same name stays. */
@@ -109,12 +109,12 @@ export class Store<T extends Cacheable, I extends string = never> {
       return;
     this.#objects.delete(key);
     for (const index of this.#indexes.values()) index.drop(key, before);
-    this.#tell([{ kind: "deleted", key, previous: before }]);
+    this.#notify([{ kind: "deleted", key, previous: before }]);
   }
 
   /**
-   * Puts the answer to our own write in place, so that the next pass sees what this one wrote. Only when the very same
-   * object (uid) is here in an older state: what is gone, or was made again, is not brought back.
+   * Puts the answer to our own write in place, so that the next reconcile sees what this one wrote. Only when the very
+   * same object (uid) is here in an older state: what is gone, or was made again, is not brought back.
    *
    * Returns whether the store now holds it.
    */
@@ -123,7 +123,7 @@ export class Store<T extends Cacheable, I extends string = never> {
     const before = this.#objects.get(key);
     if (before === undefined || !isSameObject(before, object) || !isNewerState(object, before)) return false;
     this.#put(key, object);
-    this.#tell(changesBetween(key, before, object, false));
+    this.#notify(changesBetween(key, before, object, false));
     return true;
   }
 
@@ -149,8 +149,8 @@ export class Store<T extends Cacheable, I extends string = never> {
     this.#reindex(before);
     const deleted: Change<T>[] = [];
     for (const [key, previous] of before) if (!after.has(key)) deleted.push({ kind: "deleted", key, previous });
-    this.#tell(deleted);
-    for (const [key, object] of after) this.#tell(changesBetween(key, before.get(key), object, initial));
+    this.#notify(deleted);
+    for (const [key, object] of after) this.#notify(changesBetween(key, before.get(key), object, initial));
   }
 
   /** Empties the store and tells nobody: its kind is gone from the server, which is nobody's wish to delete objects. */
@@ -176,7 +176,7 @@ export class Store<T extends Cacheable, I extends string = never> {
     }
   }
 
-  #tell(changes: readonly Change<T>[]): void {
+  #notify(changes: readonly Change<T>[]): void {
     for (const change of changes) {
       for (const listener of this.#listeners) {
         try {

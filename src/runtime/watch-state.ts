@@ -10,7 +10,7 @@
  *                  |                                  |                                       |
  *                  +--------- broken, gone -----------+---------------- broken ---------------+
  *                                                     v
- *                                     waiting (longer with every failure in a row) --woken--> list, or watch again
+ *                                     waiting (longer with every failure in a row) --waited--> list, or watch again
  *
  * `streaming` reads the content as one stream (WatchList), `paging` in pages of one resourceVersion. Both collect aside
  * and `swap` when complete, so readers keep the former content until then. A watch that was cut resumes from the last
@@ -66,7 +66,7 @@ export type WatchState = Memory &
  * - `progressed`: an event of a watch, or a bookmark.
  * - `ended`: the server closed the stream in good order after `lastedMs`.
  * - `quiet`: the server has answered, and then nothing came for so long that the connection may be dead.
- * - `woken`: the wait is over.
+ * - `waited`: the wait is over.
  * - `doubted`: the content may be wrong although the watch seems well.
  */
 export type WatchInput =
@@ -77,7 +77,7 @@ export type WatchInput =
   | { readonly kind: "ended"; readonly lastedMs: number }
   | { readonly kind: "quiet" }
   | { readonly kind: "failed"; readonly cause: FailureCause; readonly retryAfterMs?: number }
-  | { readonly kind: "woken" }
+  | { readonly kind: "waited" }
   | { readonly kind: "doubted" }
   | { readonly kind: "stop" };
 
@@ -85,7 +85,7 @@ export type WatchInput =
  * - `send`: drop the request under way, if any, and make this one. A `stream` or first `page` collects from scratch.
  * - `swap`: what was collected becomes the content.
  * - `clear`: forget the content without calling it deleted.
- * - `wait`: drop the request under way, then send `woken` after the back-off for so many failures in a row.
+ * - `wait`: drop the request under way, then send `waited` after the back-off for so many failures in a row.
  * - `cancel`: drop the request under way, and any wait.
  * - `compare`: ask beside the watch how far the server is, and say `doubted` when that is behind what was seen: from a
  *   server that was restored from a backup a watch from here brings nothing, without a complaint.
@@ -114,7 +114,9 @@ type Handler<S extends WatchState["kind"], E extends WatchInput["kind"]> = (
 /** Before `start`. */
 export const initialWatchState: WatchState = { kind: "idle", failures: 0, canStream: true, hasExpired: false };
 
-/** The state after an event, and what has to be done, in that order. Events that a state does not expect change nothing. */
+/**
+ * The state after an event, and what has to be done, in that order. Events that a state does not expect change nothing.
+ */
 export function stepWatch(state: WatchState, event: WatchInput): WatchStep {
   // The table below is checked cell by cell; only the look-up loses the connection between state and event.
   const handler = table[state.kind][event.kind] as Handler<WatchState["kind"], WatchInput["kind"]>;
@@ -123,7 +125,8 @@ export function stepWatch(state: WatchState, event: WatchInput): WatchStep {
 
 // A stream that the server closes sooner without having sent anything is a server in trouble, not the end of a watch.
 const shortestHealthyMs = 5_000;
-// After so many failures in a row pages are tried instead of streaming: a busy server cuts long streams of slow readers.
+// After so many failures in a row pages are tried instead of streaming: a busy server cuts long streams of slow
+// readers.
 const streamAttempts = 2;
 // The second quiet in a row, and every fourth after it: a request in five minutes for a kind in which nothing happens.
 const isWorthComparing = (quiets: number): boolean => quiets % 4 === 2;
@@ -140,7 +143,7 @@ const table: { [S in WatchState["kind"]]: { [E in WatchInput["kind"]]: Handler<S
     ended: stay,
     quiet: stay,
     failed: stay,
-    woken: stay,
+    waited: stay,
     doubted: stay,
     stop: stay,
   },
@@ -160,7 +163,7 @@ const table: { [S in WatchState["kind"]]: { [E in WatchInput["kind"]]: Handler<S
       if (event.cause === "silent") return page(failed(state));
       return afterListFailure(state, event);
     },
-    woken: stay,
+    waited: stay,
     doubted: stay,
     stop: (state) => stopped(state),
   },
@@ -177,7 +180,7 @@ const table: { [S in WatchState["kind"]]: { [E in WatchInput["kind"]]: Handler<S
     ended: stay,
     quiet: stay,
     failed: (state, event) => afterListFailure(state, event),
-    woken: stay,
+    waited: stay,
     doubted: stay,
     stop: (state) => stopped(state),
   },
@@ -206,7 +209,7 @@ const table: { [S in WatchState["kind"]]: { [E in WatchInput["kind"]]: Handler<S
           return afterListFailure(state, event);
       }
     },
-    woken: stay,
+    waited: stay,
     doubted: (state) => list(state),
     stop: (state) => stopped(state),
   },
@@ -218,7 +221,7 @@ const table: { [S in WatchState["kind"]]: { [E in WatchInput["kind"]]: Handler<S
     ended: stay,
     quiet: stay,
     failed: stay,
-    woken: (state) => (state.next === "list" ? list(state) : watch(state, state.next.resourceVersion)),
+    waited: (state) => (state.next === "list" ? list(state) : watch(state, state.next.resourceVersion)),
     doubted: (state) => stay({ ...state, next: "list" }),
     stop: (state) => stopped(state),
   },

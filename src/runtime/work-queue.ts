@@ -6,7 +6,7 @@ import type { ObjectKey, Priority } from "./outcome.ts";
 import { Recent } from "./recent.ts";
 
 /*
- * Which keys want a pass, and when.
+ * Which keys are to be reconciled, and when.
  *
  *                 add, due later                 its time has come
  *      (absent) ------------------> delayed ---------------------------> ready
@@ -18,10 +18,10 @@ import { Recent } from "./recent.ts";
  *                                                                          |
  *      delayed or ready <---------- done, added meanwhile -----------------+
  *
- * A key of a group that has as many keys processing as it may is parked when its turn comes, and is ready again when one
- * of them is done. It is then offered the place that became free, and hands the offer on to the next parked one when it
- * does not use it (its object was deleted, or belongs elsewhere by now). So a group has parked keys only while at least one
- * of its places is used or offered.
+ * A key of a group that has as many keys processing as it may is parked when its turn comes, and is ready again when
+ * one of them is done. It is then offered the place that became free, and hands the offer on to the next parked one
+ * when it does not use it (its object was deleted, or belongs elsewhere by now). So a group has parked keys only while
+ * at least one of its places is used or offered.
  *
  * Groups lie in one another, and what a narrow one may have can depend on what the wider one has left (`share`):
  *
@@ -43,9 +43,10 @@ import { Recent } from "./recent.ts";
  *     keep their order, also when their group may have more places than before.
  *  7. A namespace with many ready keys lets those of others through between its own: each of its keys counts as ready
  *     `crowdStepMs` after the one before, up to `agingMs / 2` in all. Its own keys keep their order.
- *  8. A key is handed out `rate.burst` times in a row and from then on once per `rate.intervalMs`, whoever adds it: what is
- *     woken by its own writes does not keep everybody busy, and what somebody changes is late by one interval at most.
- *  9. After `shutDown` nothing is handed out and nothing is accepted; `drained` tells when the last pass has ended.
+ *  8. A key is handed out `rate.burst` times in a row and from then on once per `rate.intervalMs`, whatever adds it:
+ *     one that its own writes enqueue does not keep all workers busy, and a change is late by one interval at most.
+ *  9. After `shutDown` nothing is handed out and nothing is accepted; `drained` resolves when the last reconcile has
+ *     ended.
  */
 
 /** One key handed to a worker, who must call {@link WorkQueue.done} for it. */
@@ -65,11 +66,11 @@ export interface WorkQueueRate {
   readonly intervalMs: number;
 }
 
-/** What a metrics collector hears of as it happens; the gauges are read with {@link WorkQueue.stats}. */
+/** What metrics are fed with as it happens; the gauges are read with {@link WorkQueue.stats}. */
 export interface WorkQueueObserver {
   /** A key that was not waiting before now waits, at once or later. */
   readonly added: () => void;
-  /** A pass failed, and its key comes back after its back-off. */
+  /** A reconcile failed, and its key comes back after its back-off. */
   readonly retried: () => void;
   /** A key was handed out, `waitedMs` after it had become ready. */
   readonly started: (waitedMs: number) => void;
@@ -83,7 +84,7 @@ export interface WorkQueueStats {
   /** Keys whose time has not come. */
   readonly delayed: number;
   readonly processing: number;
-  /** Time spent so far on all passes that have not ended, in milliseconds. */
+  /** Time spent so far on all reconciles that have not ended, in milliseconds. */
   readonly unfinishedMs: number;
   readonly longestRunningMs: number;
 }
@@ -91,10 +92,11 @@ export interface WorkQueueStats {
 /** Grows from 1 s, doubling, to 15 min; half of each delay is drawn at random. */
 export const defaultQueueBackoff: BackoffPolicy = { baseMs: 1_000, factor: 2, capMs: 900_000, jitter: 0.5 };
 
-/** Far more than a change, what it wakes and what follows it take; far less than it takes to fill one core. */
+/** Far more than a change and all that it enqueues take; far less than it takes to fill one core. */
 export const defaultQueueRate: WorkQueueRate = { burst: 20, intervalMs: 500 };
 
-interface Wish {
+/** When a key is to be handed out, and how urgent it is. */
+interface Due {
   /** When the key is, or was, due on the monotonic clock. Aging and `oldestDueMs` count from here. */
   dueMs: number;
   priority: Priority;
@@ -102,7 +104,7 @@ interface Wish {
   isHeldBack?: boolean;
 }
 
-interface Waiting extends HeapNode, Wish {
+interface Waiting extends HeapNode, Due {
   readonly key: ObjectKey;
   /** How much later it counts as ready because of others of its namespace; missing until it is ready. */
   crowdMs: number | undefined;
@@ -119,33 +121,33 @@ interface Processing {
   groups: readonly WorkGroup[];
   takesLong: boolean;
   /** What was added meanwhile. */
-  again: Wish | undefined;
+  again: Due | undefined;
 }
 
-/** Keys that have something in common that can be slow, such as the account they are about. */
+/** Keys that depend on the same thing that can be slow, such as an account. */
 export interface WorkGroup {
   /** Unique among all groups of the queue, narrow and wide. */
   readonly name: string;
   /** Keys of the group that are processed at the same time at most. */
   readonly limit: number;
   /**
-   * How much of what the next wider group has left it may have besides, such as 0.5 for half of it; one place in any case,
-   * as long as the wider group has one. Without it only `limit` counts.
+   * How much of what the next wider group has left it may have besides, such as 0.5 for half of it; one place in any
+   * case, as long as the wider group has one. Without it only `limit` counts.
    */
   readonly share?: number;
-  /** Its keys wait for the same far end: when one takes long, the others probably will. */
+  /** Its keys wait for the same remote end: when one takes long, the others probably will. */
   readonly isSlowTogether?: true;
 }
 
 /**
- * The groups of a key as they are now, none for no limit. Asked when its turn comes and when it is added again.
+ * The groups of a key as they are now, none for no limit. Called when the key is ready and when it is added again.
  * Narrow ones first, and all keys of a narrow group must be in the wider ones too, as projects are in an account.
  */
 export type WorkQueueGroups = (key: ObjectKey) => readonly WorkGroup[];
 
 const classes: Readonly<Record<Priority, number>> = { change: 0, follow: 1, resync: 2 };
 
-/** About what a pass takes: so a newcomer waits for about as many passes of a crowd as it came later. */
+/** About what a reconcile takes: so a newcomer waits for about as many reconciles of a crowd as it came later. */
 const crowdStepMs = 10;
 
 /** The queue of one controller. Its states and promises stand at the top of this file. */
@@ -202,7 +204,7 @@ export class WorkQueue {
     this.#restedMs = new Recent(this.#clock, (this.#rate.burst + 1) * this.#rate.intervalMs);
   }
 
-  /** Wants a pass for `key`, `afterMs` from now (default 0) in the given class (default `change`). */
+  /** Enqueues `key`, `afterMs` from now (default 0) in the given class (default `change`). */
   add(key: ObjectKey, options: { readonly priority?: Priority; readonly afterMs?: number } = {}): void {
     if (this.#isShutDown) return;
     const dueMs = this.#clock.monotonic() + wait(options.afterMs);
@@ -210,8 +212,8 @@ export class WorkQueue {
   }
 
   /**
-   * Wants another pass after a failed one: later with every failure in a row, and not before `notBeforeMs` from now.
-   * An `add` in between brings it forward. The class is the one given, else that of the pass under way.
+   * Requeues a key after a failed reconcile: later with every failure in a row, and not before `notBeforeMs` from now.
+   * An `add` in between brings it forward. The class is the one given, else that of the reconcile under way.
    */
   retry(key: ObjectKey, options: { readonly notBeforeMs?: number; readonly priority?: Priority } = {}): void {
     if (this.#isShutDown) return;
@@ -223,7 +225,7 @@ export class WorkQueue {
     this.#enqueue(key, { dueMs: this.#clock.monotonic() + afterMs, priority });
   }
 
-  /** Forgets the failures of `key`; a pass that is due or delayed stays so. */
+  /** Forgets the failures of `key`; a reconcile that is due or delayed stays so. */
   forget(key: ObjectKey): void {
     this.#failures.delete(key);
   }
@@ -258,33 +260,35 @@ export class WorkQueue {
     });
   }
 
-  /** Ends the pass of `key`. If it was added meanwhile it waits again, and has waited since then. */
+  /** Ends the reconcile of `key`. If it was added meanwhile it waits again, and has waited since then. */
   done(key: ObjectKey): void {
-    const pass = this.#processing.get(key);
-    if (pass === undefined) throw new Error(`work queue: "${key}" is not being processed, so it cannot be done`);
+    const processing = this.#processing.get(key);
+    if (processing === undefined) throw new Error(`work queue: "${key}" is not being processed, so it cannot be done`);
     this.#processing.delete(key);
-    this.#observer?.finished(this.#clock.monotonic() - pass.startedMs);
+    this.#observer?.finished(this.#clock.monotonic() - processing.startedMs);
     // Before the key itself: one that is added again and again must not keep its place in the group.
-    this.#leaveGroups(pass);
-    if (pass.again !== undefined && !this.#isShutDown) this.#insert(key, this.#heldBack(key, pass.again));
+    this.#leaveGroups(processing);
+    if (processing.again !== undefined && !this.#isShutDown) this.#insert(key, this.#heldBack(key, processing.again));
     if (this.#processing.size === 0) this.#notifyDrainers();
   }
 
-  /** The pass of `key` does not end: it no longer counts for its group. The key itself stays locked until `done`. */
+  /**
+   * The reconcile of `key` does not end: it no longer counts for its group. The key itself stays locked until `done`.
+   */
   giveUp(key: ObjectKey): void {
-    const pass = this.#processing.get(key);
-    if (pass !== undefined) this.#leaveGroups(pass);
+    const processing = this.#processing.get(key);
+    if (processing !== undefined) this.#leaveGroups(processing);
   }
 
-  /** The pass of `key` takes long: those of its groups that are slow together probably will, too. */
+  /** The reconcile of `key` takes long: those of its groups that are slow together probably will, too. */
   takesLong(key: ObjectKey): void {
-    const pass = this.#processing.get(key);
-    if (pass === undefined || pass.takesLong) return;
-    pass.takesLong = true;
-    for (const { name, isSlowTogether } of pass.groups) if (isSlowTogether) count(this.#slow, name, 1);
+    const processing = this.#processing.get(key);
+    if (processing === undefined || processing.takesLong) return;
+    processing.takesLong = true;
+    for (const { name, isSlowTogether } of processing.groups) if (isSlowTogether) count(this.#slow, name, 1);
   }
 
-  /** Hands out nothing more and drops what waits. Idle workers get `undefined`; passes under way go on. */
+  /** Hands out nothing more and drops what waits. Idle workers get `undefined`; reconciles under way continue. */
   shutDown(): void {
     this.#isShutDown = true;
     this.#timer?.handle.cancel();
@@ -293,7 +297,7 @@ export class WorkQueue {
     this.#takers.clear();
   }
 
-  /** Resolves when no pass is under way. Meant for after {@link shutDown}. */
+  /** Resolves when no reconcile is under way. Meant for after {@link shutDown}. */
   drained(): Promise<void> {
     if (this.#processing.size === 0) return Promise.resolve();
     return new Promise((resolve) => this.#drainers.add(resolve));
@@ -302,7 +306,7 @@ export class WorkQueue {
   /**
    * For how long the most patient key has been due without being worked on, in milliseconds; 0 when none is. While
    * nobody has asked for work yet (a standby) nothing counts as overdue, and neither does what is parked: it waits for
-   * passes of its group, and `longestRunningMs` tells whether those end.
+   * reconciles of its group, and `longestRunningMs` shows whether those end.
    */
   oldestDueMs(): number {
     if (!this.#isOpen || this.#isShutDown) return 0;
@@ -327,20 +331,20 @@ export class WorkQueue {
     };
   }
 
-  #enqueue(key: ObjectKey, wish: Readonly<Wish>): void {
-    const pass = this.#processing.get(key);
-    if (pass !== undefined) {
-      if (pass.again === undefined) this.#observer?.added();
-      pass.again = merged(pass.again, wish);
+  #enqueue(key: ObjectKey, due: Readonly<Due>): void {
+    const processing = this.#processing.get(key);
+    if (processing !== undefined) {
+      if (processing.again === undefined) this.#observer?.added();
+      processing.again = merged(processing.again, due);
       return;
     }
     const waiting = this.#waiting.get(key);
     if (waiting === undefined) {
       this.#observer?.added();
-      this.#insert(key, this.#heldBack(key, wish));
+      this.#insert(key, this.#heldBack(key, due));
       return;
     }
-    const { dueMs, priority, isHeldBack } = merged(waiting, this.#heldBack(key, wish));
+    const { dueMs, priority, isHeldBack } = merged(waiting, this.#heldBack(key, due));
     waiting.isHeldBack = isHeldBack === true;
     if (dueMs === waiting.dueMs && priority === waiting.priority && !this.#isParkedElsewhere(waiting)) return;
     this.#delayed.remove(waiting);
@@ -352,19 +356,19 @@ export class WorkQueue {
     this.#arm();
   }
 
-  /** The wish as far as the key's rate allows it. */
-  #heldBack(key: ObjectKey, wish: Readonly<Wish>): Readonly<Wish> {
+  /** Not earlier than the rate of the key allows. */
+  #heldBack(key: ObjectKey, due: Readonly<Due>): Readonly<Due> {
     const { burst, intervalMs } = this.#rate;
     const earliestMs = (this.#restedMs.get(key) ?? Number.NEGATIVE_INFINITY) - (burst - 1) * intervalMs;
-    return wish.dueMs < earliestMs ? { ...wish, dueMs: earliestMs, isHeldBack: true } : wish;
+    return due.dueMs < earliestMs ? { ...due, dueMs: earliestMs, isHeldBack: true } : due;
   }
 
-  #insert(key: ObjectKey, wish: Readonly<Wish>): void {
+  #insert(key: ObjectKey, due: Readonly<Due>): void {
     const waiting: Waiting = {
       key,
-      dueMs: wish.dueMs,
-      priority: wish.priority,
-      isHeldBack: wish.isHeldBack === true,
+      dueMs: due.dueMs,
+      priority: due.priority,
+      isHeldBack: due.isHeldBack === true,
       rank: 0,
       order: this.#order++,
       slot: -1,
@@ -483,7 +487,7 @@ export class WorkQueue {
     for (const name of unused) this.#offer(name);
   }
 
-  /** A group is full: the next pass of it that ends makes the key ready again. */
+  /** A group is full: the next reconcile of it that ends makes the key ready again. */
   #park(waiting: Waiting, groups: readonly WorkGroup[], full: number): void {
     const name = groups[full]?.name ?? "";
     const parked = this.#parked.get(name) ?? new Heap<Waiting>();
@@ -507,12 +511,12 @@ export class WorkQueue {
     if (parked?.size === 0) this.#parked.delete(name);
   }
 
-  #leaveGroups(pass: Processing): void {
-    const { groups } = pass;
-    pass.groups = [];
+  #leaveGroups(processing: Processing): void {
+    const { groups } = processing;
+    processing.groups = [];
     for (const { name, isSlowTogether } of groups) {
       count(this.#busy, name, -1);
-      if (isSlowTogether && pass.takesLong) count(this.#slow, name, -1);
+      if (isSlowTogether && processing.takesLong) count(this.#slow, name, -1);
     }
     if (this.#parked.size > 0) this.#offerPlaces(groups);
     if (!this.#isShutDown) this.#serve();
@@ -522,7 +526,8 @@ export class WorkQueue {
     const places = this.#places(groups);
     for (const [n, { name }] of groups.entries()) {
       this.#offer(name);
-      // It may have more places than before. One more for each that becomes free fills them without waking all.
+      // It may have more places than before. One more for each that becomes free fills them without making all of them
+      // ready.
       if ((places[n] ?? 0) > 1) this.#offer(name);
     }
   }
@@ -569,11 +574,11 @@ export class WorkQueue {
     if (dueMs === undefined) return;
     // At least 1 ms: a timer that fires a rounding error too early must not set itself again for no time at all.
     const delayMs = Math.max(dueMs - this.#clock.monotonic(), 1);
-    const handle = this.#clock.setTimer(() => this.#wake(), delayMs);
+    const handle = this.#clock.setTimer(() => this.#fileDue(), delayMs);
     this.#timer = { handle, dueMs };
   }
 
-  #wake(): void {
+  #fileDue(): void {
     this.#timer = undefined;
     const nowMs = this.#clock.monotonic();
     for (let next = this.#delayed.peek(); next !== undefined && next.dueMs <= nowMs; next = this.#delayed.peek()) {
@@ -590,8 +595,8 @@ export class WorkQueue {
 }
 
 /**
- * A time to wait, whatever it was calculated from: less than a timer can do is none, and so is what is no number at all,
- * which would have no place in the order.
+ * A time to wait, whatever it was calculated from: less than a timer can do is none, and so is what is no number at
+ * all, which would have no place in the order.
  */
 function wait(ms = 0): number {
   return ms >= 1 ? ms : 0;
@@ -604,12 +609,12 @@ function count(counts: Map<string, number>, name: string, by: 1 | -1): void {
 }
 
 /** The earlier time and the more urgent class. */
-function merged(before: Readonly<Wish> | undefined, wish: Readonly<Wish>): Wish {
-  if (before === undefined) return { ...wish };
-  const first = wish.dueMs < before.dueMs ? wish : before;
+function merged(before: Readonly<Due> | undefined, due: Readonly<Due>): Due {
+  if (before === undefined) return { ...due };
+  const first = due.dueMs < before.dueMs ? due : before;
   return {
     dueMs: first.dueMs,
     isHeldBack: first.isHeldBack === true,
-    priority: classes[wish.priority] < classes[before.priority] ? wish.priority : before.priority,
+    priority: classes[due.priority] < classes[before.priority] ? due.priority : before.priority,
   };
 }

@@ -7,7 +7,7 @@ import { deploymentIndexes } from "../../src/controllers/deployment/target.ts";
 import { jobIndexes } from "../../src/controllers/job/target.ts";
 import { jobRunIndexes } from "../../src/controllers/job-run/reconciler.ts";
 import { connectionKeys } from "../../src/controllers/reconcile/predicates.ts";
-import { type Wakeable, wireWakes } from "../../src/operator/watches.ts";
+import { type Wakeable, wireWatches } from "../../src/operator/watches.ts";
 import { Store } from "../../src/runtime/store.ts";
 import { connection, deployment, jobObject, metadata } from "../support/builders.ts";
 import { FakeClock } from "../support/fake-clock.ts";
@@ -35,7 +35,7 @@ const unresolved = await runStatus("unresolved");
 const held = await runStatus("held back by spec.suspend");
 const waiting = await runStatus("waiting for the place of another run");
 
-let woken: string[];
+let enqueued: string[];
 let forgotten: string[];
 let connections: Store<NorthflankConnection>;
 let deployments: Store<NorthflankDeployment, "target" | "waitFor" | "connection">;
@@ -46,7 +46,7 @@ let clock: FakeClock;
 
 beforeEach(() => {
   clock = new FakeClock();
-  woken = [];
+  enqueued = [];
   forgotten = [];
   connections = new Store({ onListenerError: fail });
   deployments = new Store({ indexes: { ...deploymentIndexes, connection: connectionKeys }, onListenerError: fail });
@@ -54,9 +54,9 @@ beforeEach(() => {
   jobRuns = new Store({ indexes: { ...jobRunIndexes, connection: connectionKeys }, onListenerError: fail });
   const queue = (kind: string): Wakeable => ({
     add: (key, { priority = "change", afterMs = 0 } = {}) =>
-      void woken.push(`${kind} ${key} ${priority}${afterMs === 0 ? "" : ` in ${afterMs}`}`),
+      void enqueued.push(`${kind} ${key} ${priority}${afterMs === 0 ? "" : ` in ${afterMs}`}`),
   });
-  wireWakes({
+  wireWatches({
     connections,
     deployments,
     jobs,
@@ -72,11 +72,11 @@ beforeEach(() => {
   });
 });
 
-/** What the change wakes, and nothing else. */
-function wakes(change: () => void): readonly string[] {
-  woken = [];
+/** What the change enqueues, and nothing else. */
+function enqueuedBy(change: () => void): readonly string[] {
+  enqueued = [];
   change();
-  return [...new Set(woken)].sort();
+  return [...new Set(enqueued)].sort();
 }
 
 function newer<T extends { readonly metadata: object }>(object: T, change: Partial<T> = {}, meta: object = {}): T {
@@ -86,28 +86,30 @@ function newer<T extends { readonly metadata: object }>(object: T, change: Parti
 }
 
 describe("an object", () => {
-  test("is woken when it appears and when its spec changes", () => {
+  test("is enqueued when it appears and when its spec changes", () => {
     const api = deployment();
-    expect(wakes(() => deployments.apply(api))).toEqual(["deployment shop/api change"]);
-    expect(wakes(() => deployments.apply(newer(api, {}, { generation: 2 })))).toEqual(["deployment shop/api change"]);
+    expect(enqueuedBy(() => deployments.apply(api))).toEqual(["deployment shop/api change"]);
+    expect(enqueuedBy(() => deployments.apply(newer(api, {}, { generation: 2 })))).toEqual([
+      "deployment shop/api change",
+    ]);
   });
 
-  test("is not woken by its own status", () => {
+  test("is not enqueued by its own status", () => {
     deployments.apply(deployment());
-    expect(wakes(() => deployments.apply(newer(madeDeployment())))).toEqual([]);
+    expect(enqueuedBy(() => deployments.apply(newer(madeDeployment())))).toEqual([]);
     jobs.apply(jobObject());
-    expect(wakes(() => jobs.apply(newer(madeJob())))).toEqual([]);
+    expect(enqueuedBy(() => jobs.apply(newer(madeJob())))).toEqual([]);
   });
 
   test("is routine work at the start when it is settled, and follow-up when it is not", () => {
-    expect(wakes(() => deployments.replace([madeDeployment()]))).toEqual(["deployment shop/api resync"]);
+    expect(enqueuedBy(() => deployments.replace([madeDeployment()]))).toEqual(["deployment shop/api resync"]);
     const open = jobRun("migrate-1");
-    expect(wakes(() => jobRuns.replace([open]))).toContain("run shop/migrate-1 follow");
+    expect(enqueuedBy(() => jobRuns.replace([open]))).toContain("run shop/migrate-1 follow");
   });
 
-  test("that is gone wakes its own key, so that it is forgotten", () => {
+  test("that is gone enqueues its own key, so that it is forgotten", () => {
     connections.apply(connection());
-    expect(wakes(() => connections.remove(connection().metadata))).toEqual(["connection shop/default change"]);
+    expect(enqueuedBy(() => connections.remove(connection().metadata))).toEqual(["connection shop/default change"]);
     expect(forgotten).toEqual(["shop/default"]);
   });
 });
@@ -121,9 +123,9 @@ describe("a connection", () => {
     deployments.apply(deployment({ metadata: { name: "other" }, spec: { connectionRef: { name: "elsewhere" } } }));
   });
 
-  test("that changes wakes what uses it, and nothing else", () => {
+  test("that changes enqueues what uses it, and nothing else", () => {
     const changed = newer(connection({ spec: { teamId: "acme" } }), {}, { generation: 2 });
-    expect(wakes(() => connections.apply(changed))).toEqual([
+    expect(enqueuedBy(() => connections.apply(changed))).toEqual([
       "connection shop/default change",
       "deployment shop/api change",
       "job shop/migrate change",
@@ -131,23 +133,23 @@ describe("a connection", () => {
     ]);
   });
 
-  test("wakes nobody by counting requests", () => {
+  test("enqueues nothing by counting requests", () => {
     const before = madeConnection({ metadata: { resourceVersion: "2" } });
     connections.apply(before);
     const counted = newer(
       madeConnection({ metadata: { resourceVersion: "2" } }, [{ ...tokenAccepted(), dependents: 7 }]),
     );
     expect(counted.status).not.toEqual(before.status);
-    expect(wakes(() => connections.apply(counted))).toEqual([]);
+    expect(enqueuedBy(() => connections.apply(counted))).toEqual([]);
   });
 });
 
 describe("a target with several owners", () => {
-  test("wakes the heir when the owner goes", () => {
+  test("enqueues the heir when the owner goes", () => {
     const owner = deployment({ metadata: { name: "first" } });
     deployments.apply(owner);
     deployments.apply(deployment({ metadata: { name: "second" } }));
-    expect(wakes(() => deployments.remove(owner.metadata))).toEqual([
+    expect(enqueuedBy(() => deployments.remove(owner.metadata))).toEqual([
       "deployment shop/first change",
       "deployment shop/second change",
     ]);
@@ -157,31 +159,31 @@ describe("a target with several owners", () => {
 describe("a target that many name", () => {
   const crowd = () => Array.from({ length: 100 }, (_, n) => deployment({ metadata: { name: `crowd-${n + 100}` } }));
 
-  test("wakes nobody of them when one more comes", () => {
+  test("enqueues nothing of them when one more comes", () => {
     deployments.replace(crowd());
-    woken = [];
+    enqueued = [];
     deployments.apply(deployment({ metadata: { name: "late" } }));
-    expect(woken).toEqual(["deployment shop/late change"]);
+    expect(enqueued).toEqual(["deployment shop/late change"]);
   });
 
-  test("wakes nobody of them when its owner is edited, and all when that asks for another account", () => {
+  test("enqueues nothing of them when its owner is edited, and all when that asks for another account", () => {
     const owner = deployment({ metadata: { name: "a" } });
     deployments.replace([owner, ...crowd()]);
-    woken = [];
+    enqueued = [];
     const edited = newer(owner, {}, { generation: 2 });
     deployments.apply(edited);
-    expect(woken).toEqual(["deployment shop/a change"]);
+    expect(enqueued).toEqual(["deployment shop/a change"]);
     const spec = { ...edited.spec, connectionRef: { name: "elsewhere" } };
     deployments.apply(newer(edited, { spec }, { generation: 3 }));
-    expect(woken).toHaveLength(102);
+    expect(enqueued).toHaveLength(102);
   });
 });
 
 describe("a job with several owners", () => {
-  test("wakes the heir when the owner goes", () => {
+  test("enqueues the heir when the owner goes", () => {
     jobs.apply(jobObject());
     jobs.apply(jobObject({ metadata: { name: "second" } }));
-    expect(wakes(() => jobs.remove(jobObject().metadata))).toEqual([
+    expect(enqueuedBy(() => jobs.remove(jobObject().metadata))).toEqual([
       "job shop/migrate change",
       "job shop/second change",
     ]);
@@ -189,35 +191,35 @@ describe("a job with several owners", () => {
 });
 
 describe("a run", () => {
-  test("wakes the deployments that wait for it, whatever of it changed", () => {
+  test("enqueues the deployments that wait for it, whatever of it changed", () => {
     const run = jobRun("migrate-1");
     jobRuns.apply(run);
     deployments.apply(deployment({ spec: { waitFor: [{ jobRunRef: { name: "migrate-1" } }] } }));
     const done = newer(run, { status: finished });
-    expect(wakes(() => jobRuns.apply(done))).toEqual(["deployment shop/api change"]);
+    expect(enqueuedBy(() => jobRuns.apply(done))).toEqual(["deployment shop/api change"]);
   });
 
-  test("wakes the others of its job when it moves on, and not when only its text changes", () => {
+  test("enqueues the others of its job when it changes its phase, and not when only its text changes", () => {
     const first = jobRun("migrate-1", { status: active });
     jobRuns.apply(first);
     jobRuns.apply(jobRun("migrate-2"));
     jobRuns.apply(jobRun("report-1", { spec: { jobId: "report" } }));
     const talking = newer(first, { status: { ...active, runName: "brave-fox" } });
-    expect(wakes(() => jobRuns.apply(talking))).toEqual([]);
+    expect(enqueuedBy(() => jobRuns.apply(talking))).toEqual([]);
     const over = newer(talking, { status: finished });
-    expect(wakes(() => jobRuns.apply(over))).toEqual(["run shop/migrate-2 change"]);
+    expect(enqueuedBy(() => jobRuns.apply(over))).toEqual(["run shop/migrate-2 change"]);
   });
 
-  test("that waits itself wakes nobody when it says so, is edited or goes", () => {
+  test("that waits itself enqueues nothing when it says so, is edited or goes", () => {
     jobRuns.replace(Array.from({ length: 100 }, (_, n) => jobRun(`waits-${n}`)));
     const one = jobRun("waits-0");
     const waits = newer(one, { status: held });
-    expect(wakes(() => jobRuns.apply(waits))).toEqual([]);
-    expect(wakes(() => jobRuns.apply(newer(waits, {}, { generation: 2 })))).toEqual(["run shop/waits-0 change"]);
-    expect(wakes(() => jobRuns.remove(waits.metadata))).toEqual(["run shop/waits-0 change"]);
+    expect(enqueuedBy(() => jobRuns.apply(waits))).toEqual([]);
+    expect(enqueuedBy(() => jobRuns.apply(newer(waits, {}, { generation: 2 })))).toEqual(["run shop/waits-0 change"]);
+    expect(enqueuedBy(() => jobRuns.remove(waits.metadata))).toEqual(["run shop/waits-0 change"]);
   });
 
-  test.each([100, 200])("wakes only those of its job that wait, however many are over (%i)", (count) => {
+  test.each([100, 200])("enqueues only those of its job that wait, however many are over (%i)", (count) => {
     const first = jobRun("first", { status: active });
     jobRuns.replace([
       first,
@@ -226,49 +228,49 @@ describe("a run", () => {
       jobRun("waits"),
       jobRun("open", { status: unresolved }),
     ]);
-    woken = [];
+    enqueued = [];
     jobRuns.apply(newer(first, { status: finished }));
-    expect(woken).toEqual(["run shop/waits change", "run shop/open change"]);
+    expect(enqueued).toEqual(["run shop/waits change", "run shop/open change"]);
   });
 
-  test.each([100, 200])("of a first list is woken once, and its siblings by themselves (%i)", (count) => {
-    woken = [];
+  test.each([100, 200])("of a first list is enqueued once, and its siblings by themselves (%i)", (count) => {
+    enqueued = [];
     jobRuns.replace(Array.from({ length: count }, (_, n) => jobRun(`run-${n}`)));
-    expect(woken).toHaveLength(count);
+    expect(enqueued).toHaveLength(count);
   });
 
   test("that asks for the place of another tells the one that has it", () => {
     jobRuns.apply(jobRun("active", { status: active }));
     jobRuns.apply(jobRun("over", { status: finished }));
     const heir = jobRun("heir", { spec: { projectId: "shop", jobId: "migrate", concurrencyPolicy: "Replace" } });
-    expect(wakes(() => jobRuns.apply(heir))).toEqual(["run shop/heir change"]);
+    expect(enqueuedBy(() => jobRuns.apply(heir))).toEqual(["run shop/heir change"]);
     const asking = newer(heir, { status: waiting });
-    expect(wakes(() => jobRuns.apply(asking))).toEqual(["run shop/active change"]);
+    expect(enqueuedBy(() => jobRuns.apply(asking))).toEqual(["run shop/active change"]);
     const { phase: _, ...rest } = waiting;
     const said = newer(asking, { status: rest });
-    expect(wakes(() => jobRuns.apply(said))).toEqual([]);
+    expect(enqueuedBy(() => jobRuns.apply(said))).toEqual([]);
   });
 });
 
 describe("targets of a first list", () => {
-  test.each([50, 100])("wake each object once, however many name the same one (%i)", (count) => {
-    woken = [];
+  test.each([50, 100])("enqueue each object once, however many name the same one (%i)", (count) => {
+    enqueued = [];
     deployments.replace(Array.from({ length: count }, (_, n) => deployment({ metadata: { name: `d-${n}` } })));
     jobs.replace(Array.from({ length: count }, (_, n) => jobObject({ metadata: { name: `j-${n}` } })));
-    expect(woken).toHaveLength(2 * count);
+    expect(enqueued).toHaveLength(2 * count);
   });
 });
 
-test("a connection that changes again and again wakes its dependents at once, then every two seconds", async () => {
+test("a connection that changes again and again enqueues its dependents at once, then every two seconds", async () => {
   deployments.apply(deployment());
   connections.apply(connection());
-  woken = [];
+  enqueued = [];
   let generation = 0;
   const change = () => {
     generation += 1;
     const { metadata: meta, ...rest } = connection({ spec: { suspend: generation % 2 === 1 } });
     connections.apply({ ...rest, metadata: { ...meta, generation, resourceVersion: String(generation + 10) } });
-    return woken.splice(0).filter((line) => line.startsWith("deployment"));
+    return enqueued.splice(0).filter((line) => line.startsWith("deployment"));
   };
   expect(change()).toEqual(["deployment shop/api change"]);
   await clock.advance(500);

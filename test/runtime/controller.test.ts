@@ -43,7 +43,7 @@ function setUp(changes: Partial<ControllerOptions> = {}) {
     random: () => (drawn++ % 16) / 16,
     log,
     observer: {
-      passed: (result, durationMs) => heard.push(`${result} after ${durationMs}`),
+      reconciled: (result, durationMs) => heard.push(`${result} after ${durationMs}`),
       panicked: () => heard.push("panic"),
       timedOut: () => heard.push("timeout"),
       throttled: () => heard.push("throttled"),
@@ -382,7 +382,7 @@ describe("a pass that misbehaves", () => {
 
 describe("the time limit of a pass", () => {
   test("ends the work, then leaves a grace for the status", async () => {
-    const { clock, queue, passes, heard } = setUp({ passTimeoutMs: 60_000, statusGraceMs: 30_000 });
+    const { clock, queue, passes, heard } = setUp({ reconcileTimeoutMs: 60_000, statusGraceMs: 30_000 });
     queue.add("a");
     await clock.advance(59_999);
     expect(passes[0]?.signal.aborted).toBe(false);

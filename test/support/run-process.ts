@@ -296,7 +296,7 @@ export class RunProcess {
         finished: (result) => this.counts.finished.push(result),
         ran: (seconds) => this.counts.ran.push(seconds),
       },
-      wake: (key) => this.wake(key),
+      enqueue: (key) => this.wake(key),
       lease: { isLeaderFor: (ms) => clock.monotonic() + ms <= this.#leaseUntilMs },
       newId: () => `${this.name}-${++this.#ids}`,
       restored: this.restores.last,

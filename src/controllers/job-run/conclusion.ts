@@ -84,7 +84,7 @@ export function requeueOf(next: Next): Requeue {
 export type AfterAction =
   /** Replaces `status.start`. */
   | { readonly kind: "record"; readonly start: StartRecord }
-  | { readonly kind: "wake"; readonly keys: readonly ObjectKey[] };
+  | { readonly kind: "enqueue"; readonly keys: readonly ObjectKey[] };
 
 /** Settings of following and starting, in milliseconds. */
 export interface RunSettings {

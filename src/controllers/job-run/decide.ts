@@ -300,7 +300,7 @@ function decideObstructed(
     {
       next: { kind: "recheck", afterMs: soonest(situation, obstructedRecheckMs), asks: isForeign || isReplacing },
       facts: { replaces: isReplacing ? replaces : undefined },
-      after: isReplacing ? [{ kind: "wake", keys: replaces }] : [],
+      after: isReplacing ? [{ kind: "enqueue", keys: replaces }] : [],
     },
   );
 }

@@ -19,8 +19,8 @@ export interface ExecuteDeps {
   readonly kube: Pick<KubeClient, "replace" | "patch" | "delete">;
   /** Puts an answer to our own write into the store. */
   readonly overlay: (object: NorthflankJobRun) => void;
-  /** Asks for a pass over another object. */
-  readonly wake: (key: ObjectKey) => void;
+  /** Enqueues another object. */
+  readonly enqueue: (key: ObjectKey) => void;
 }
 
 /** Asks Northflank to abort the run of the present attempt. Sending it again does no harm. */
@@ -57,8 +57,8 @@ export async function executeAfter(
       case "record":
         latest = (await record(deps, latest, action, signal)) ?? latest;
         break;
-      case "wake":
-        for (const key of action.keys) deps.wake(key);
+      case "enqueue":
+        for (const key of action.keys) deps.enqueue(key);
         break;
       default:
         assertNever(action, "action");

@@ -45,8 +45,8 @@ export interface JobRunReconcilerDeps extends StartDeps {
   readonly validate: (object: NorthflankJobRun) => readonly SpecProblem[];
   readonly events: EventSink;
   readonly observer: RunObserver;
-  /** Asks for a pass over another object: its place in the queue of its job has come. */
-  readonly wake: (key: ObjectKey) => void;
+  /** Enqueues another object: its place in the queue of its job has come. */
+  readonly enqueue: (key: ObjectKey) => void;
   readonly clock: Clock;
   readonly random: Random;
 }

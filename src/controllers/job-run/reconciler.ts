@@ -232,14 +232,14 @@ function unpublished({ unsaved }: RunMemory, { events }: Conclusion): readonly E
 /** What may follow only when the status says what has happened. False: somebody else wrote in between, come back. */
 async function settleAfterwards(pass: Pass, conclusion: Conclusion): Promise<boolean> {
   const { deps, context } = pass;
-  const execute: ExecuteDeps = { kube: deps.kube, overlay: deps.overlay, wake: deps.wake };
+  const execute: ExecuteDeps = { kube: deps.kube, overlay: deps.overlay, enqueue: deps.enqueue };
   const { statusSignal } = context;
   const actions = conclusion.after.length > 0 ? conclusion.after : owedRecord(pass);
   pass.stored = await executeAfter(execute, pass.stored, actions, statusSignal);
   const state = stateOf(withUnsaved(pass.stored, pass.memory));
   if (state !== pass.state) {
     const waiting = pass.openSiblings().filter((sibling) => isWaitingForConcurrency(sibling.object));
-    for (const { key } of waiting) deps.wake(key);
+    for (const { key } of waiting) deps.enqueue(key);
   }
   // What is being deleted starts nothing any more: an end that the API server does not keep must not hold it either.
   const isOver = conclusion.facts.completionTime !== undefined && pass.stored.metadata.deletionTimestamp !== undefined;
