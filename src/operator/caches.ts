@@ -20,8 +20,8 @@ import { type WatchedKind, watchKind } from "../runtime/watched-kind.ts";
 import type { Clock } from "../util/clock.ts";
 import type { Log } from "../util/log.ts";
 import type { Random } from "../util/random.ts";
-import type { Fits } from "./fitted-kube.ts";
-import { BulkLimits } from "./spec-bulk.ts";
+import type { Fits } from "./schema-fitted-client.ts";
+import { SpecSizeLimit } from "./spec-size-limit.ts";
 
 /** Our kinds as the server has them, with the indexes that controllers ask for. */
 export interface Caches {
@@ -71,21 +71,21 @@ function watch<T extends KubeObject, I extends string>(
 ): WatchedKind<T, I> {
   const definition = findKind(type.kind);
   if (definition === undefined) throw new TypeError(`${type.kind} is none of our kinds`);
-  const bulk = new BulkLimits(definition);
+  const specSizes = new SpecSizeLimit(definition);
   const project = createProjection<T>(definition, fits.get(type.kind));
   const kind = watchKind<T, I>({
     ...deps,
     resource: type,
     namespaces: config.watchNamespaces,
     ...(config.watchLabelSelector === undefined ? {} : { labelSelector: config.watchLabelSelector }),
-    project: (raw) => bulk.admit<T>(project(raw)),
+    project: (raw) => specSizes.admit<T>(project(raw)),
     indexes,
     explain: (error, namespace) => explain(error, { verb: "list", type, namespace }),
     observer: metrics.reflectorObserver(type.plural, deps.clock),
   });
   kind.store.listen((change) => {
     // One that was made again under its name has been admitted already.
-    if (change.kind === "deleted" && kind.store.get(change.key) === undefined) bulk.forget(change.key);
+    if (change.kind === "deleted" && kind.store.get(change.key) === undefined) specSizes.forget(change.key);
   });
   return kind;
 }

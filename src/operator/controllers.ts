@@ -46,7 +46,7 @@ import type { Clock } from "../util/clock.ts";
 import type { Log } from "../util/log.ts";
 import type { Random } from "../util/random.ts";
 import type { Caches } from "./caches.ts";
-import { type GuardDeps, guarded, type StoredObject } from "./guard.ts";
+import { containFailures, type FailureDeps, type StoredObject } from "./reconcile-failures.ts";
 import { wireWatches } from "./watches.ts";
 
 export interface ControllersDeps {
@@ -253,7 +253,7 @@ export function createControllers(deps: ControllersDeps): readonly ManagedContro
   function managed<T extends StoredObject>(
     name: ControllerName,
     work: WorkQueue,
-    parts: Pick<GuardDeps<T>, "store" | "needs" | "obstacle"> & {
+    parts: Pick<FailureDeps<T>, "store" | "needs" | "obstacle"> & {
       readonly reconcile: Reconcile;
       readonly reads: readonly Readable[];
     },
@@ -263,7 +263,7 @@ export function createControllers(deps: ControllersDeps): readonly ManagedContro
       name,
       queue: work,
       workers: config.workers,
-      reconcile: guarded(reconcile, { ...kind, validate, events, random }),
+      reconcile: containFailures(reconcile, { ...kind, validate, events, random }),
       reconcileTimeoutMs: Math.max(leastReconcileTimeoutMs, 2 * config.requestTimeoutMs),
       whenUsable: whenAllSynced(reads),
       eventLoop,

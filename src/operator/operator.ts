@@ -25,9 +25,9 @@ import { revision, version } from "../version.ts";
 import { createCaches } from "./caches.ts";
 import { createControllers } from "./controllers.ts";
 import { startEndpoints } from "./endpoints.ts";
-import { createFits, fittedKube } from "./fitted-kube.ts";
+import { remedies } from "./installation-remedies.ts";
 import { operatorToken } from "./operator-token.ts";
-import { remedies } from "./remedies.ts";
+import { createFits, schemaFittedClient } from "./schema-fitted-client.ts";
 import { watchServedSchemas } from "./served-schemas.ts";
 
 export interface OperatorOptions {
@@ -96,7 +96,7 @@ export async function runOperator(options: OperatorOptions): Promise<0 | 1 | 2> 
     config,
     caches,
     validator,
-    kube: fittedKube(kube, fits),
+    kube: schemaFittedClient(kube, fits),
     apis,
     operatorToken: operatorToken(config, options.operatorToken),
     leadership,

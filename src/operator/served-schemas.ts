@@ -7,7 +7,7 @@ import type { Installation } from "../runtime/installation.ts";
 import { type Clock, sleep } from "../util/clock.ts";
 import { toError } from "../util/errors.ts";
 import type { Log } from "../util/log.ts";
-import { remedies } from "./remedies.ts";
+import { remedies } from "./installation-remedies.ts";
 
 export interface ServedSchemasDeps {
   readonly kube: KubeDocuments;

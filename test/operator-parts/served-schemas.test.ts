@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { customResourceDefinition } from "../../src/api/crd.ts";
 import { kinds } from "../../src/api/kinds.ts";
 import { KubeError } from "../../src/kube/errors.ts";
-import { remedies } from "../../src/operator/remedies.ts";
+import { remedies } from "../../src/operator/installation-remedies.ts";
 import { watchServedSchemas } from "../../src/operator/served-schemas.ts";
 import { Installation } from "../../src/runtime/installation.ts";
 import { FakeClock, settle } from "../support/fake-clock.ts";

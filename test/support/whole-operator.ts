@@ -9,7 +9,7 @@ import type { KubeObject, ResourceType } from "../../src/kube/types.ts";
 import { createMetrics } from "../../src/metrics.ts";
 import { createCaches } from "../../src/operator/caches.ts";
 import { createControllers } from "../../src/operator/controllers.ts";
-import { createFits, fittedKube } from "../../src/operator/fitted-kube.ts";
+import { createFits, schemaFittedClient } from "../../src/operator/schema-fitted-client.ts";
 import { soleLeadership } from "../../src/runtime/leader-election.ts";
 import { createManager } from "../../src/runtime/manager.ts";
 import { objectKey } from "../../src/runtime/outcome.ts";
@@ -88,7 +88,7 @@ export class WholeOperator {
       config,
       caches,
       validator,
-      kube: fittedKube(kube, fits),
+      kube: schemaFittedClient(kube, fits),
       apis,
       operatorToken: undefined,
       leadership,

@@ -7,17 +7,17 @@ import { type ObjectKey, objectKey } from "../runtime/outcome.ts";
 import { isRecord } from "../util/records.ts";
 
 /*
- * All objects are in memory, and one may hold a megabyte of files. Whoever fills a namespace with such objects must not end
- * the process for the others: what is bulky in the specs of one namespace and kind is limited, and an object beyond that is
- * cached without it.
+ * All objects are in memory, and one may hold a megabyte of files. A namespace full of such objects must not end the
+ * process for the others: the size of the specs of one namespace and kind is limited, and an object beyond the limit is
+ * cached without its large values.
  *
- *   spec of an object:  |-- free: the first 4 KiB --|-- bulk: counts for its namespace ------------------|
- *   of a namespace:     the sum of all bulk, at most 16 MiB; the object that would exceed it is InvalidSpec
+ *   spec of an object:  |-- free: the first 4 KiB --|-- excess: counts for its namespace ----------------|
+ *   of a namespace:     the sum of all excess, at most 16 MiB; the object that would exceed it is InvalidSpec
  *
  * Promises:
  *  1. Other namespaces, and objects of ordinary size, notice nothing.
- *  2. What is left out is said in the status, and it is looked at again with the next change of the object.
- *  3. A run that was started is followed and aborted all the same: ids, deadlines and wishes are kept.
+ *  2. The status says what is left out; the object is measured again with its next change.
+ *  3. A run that was started is followed and aborted all the same: ids, deadlines and switches are kept.
  */
 
 const freeLength = 4_096;
@@ -27,8 +27,8 @@ const defaultLimit = 16 * 1024 * 1024;
 const longestKept = 256;
 const maxDepth = 64;
 
-/** The bulk of one kind, by namespace. Its promises stand at the top of this file. */
-export class BulkLimits {
+/** The sizes of the specs of one kind, by namespace. Its promises stand at the top of this file. */
+export class SpecSizeLimit {
   readonly #kind: KindDefinition;
   readonly #limit: number;
   readonly #sizes = new Map<ObjectKey, number>();

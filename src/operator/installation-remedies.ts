@@ -8,10 +8,10 @@ export interface Build {
 }
 
 /**
- * What to do about a fault of the installation. Each ends without a period, because some end with a command. A command has
- * to work where the program itself is in an image without a shell.
+ * What to do about each kind of fault. Without a period, because some end with a command. Commands have to work
+ * although the image of the operator has no shell.
  */
-export function remediesOf({ version, files }: Build): Remedies {
+export function installationRemedies({ version, files }: Build): Remedies {
   const crds = files === undefined ? "crds" : `${files}/crds.yaml`;
   const printed = files === undefined ? "" : ` ("npx northflank-operator@${version} crds" prints them)`;
   const applyCrds = `Apply the CRDs of version ${version}${printed}: kubectl apply --server-side -f ${crds}`;
@@ -29,4 +29,4 @@ export function remediesOf({ version, files }: Build): Remedies {
 }
 
 /** The remedies of this build. */
-export const remedies: Remedies = remediesOf({ version, files: releaseFiles });
+export const remedies: Remedies = installationRemedies({ version, files: releaseFiles });

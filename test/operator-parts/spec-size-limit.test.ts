@@ -3,7 +3,7 @@ import { fits } from "../../src/api/fit.ts";
 import type { NorthflankJobRun } from "../../src/api/job-run.ts";
 import { findKind } from "../../src/api/kinds.ts";
 import type { CachedObject } from "../../src/api/project-object.ts";
-import { BulkLimits } from "../../src/operator/spec-bulk.ts";
+import { SpecSizeLimit } from "../../src/operator/spec-size-limit.ts";
 import { FakeClock } from "../support/fake-clock.ts";
 import { RunCluster } from "../support/run-cluster.ts";
 
@@ -26,9 +26,9 @@ function run(name: string, characters: number, namespace = "shop"): NorthflankJo
 const isWhole = (object: CachedObject) => object.misfits === undefined;
 
 describe("the specs of one namespace", () => {
-  test("that are bulky are cached up to the limit, and the next one without its contents", () => {
-    const bulk = new BulkLimits(kind, 4 * mebibyte);
-    const admitted = Array.from({ length: 10 }, (_, n) => bulk.admit(run(`r${n}`, mebibyte)));
+  test("that are large are cached up to the limit, and the next one without its contents", () => {
+    const limit = new SpecSizeLimit(kind, 4 * mebibyte);
+    const admitted = Array.from({ length: 10 }, (_, n) => limit.admit(run(`r${n}`, mebibyte)));
     expect(admitted.map(isWhole)).toEqual([true, true, true, true, ...Array<boolean>(6).fill(false)]);
     expect(JSON.stringify(admitted[9]).length).toBeLessThan(2_000);
     expect(admitted[9]?.misfits?.spec).toEqual([
@@ -43,28 +43,28 @@ describe("the specs of one namespace", () => {
   });
 
   test("do not count for another one", () => {
-    const bulk = new BulkLimits(kind, 4 * mebibyte);
-    for (let n = 0; n < 10; n++) bulk.admit(run(`r${n}`, mebibyte, "hostile"));
-    expect(isWhole(bulk.admit(run("mine", mebibyte)))).toBe(true);
+    const limit = new SpecSizeLimit(kind, 4 * mebibyte);
+    for (let n = 0; n < 10; n++) limit.admit(run(`r${n}`, mebibyte, "hostile"));
+    expect(isWhole(limit.admit(run("mine", mebibyte)))).toBe(true);
   });
 
   test("of ordinary size never count", () => {
-    const bulk = new BulkLimits(kind, mebibyte);
-    for (let n = 0; n < 20_000; n++) expect(isWhole(bulk.admit(run(`r${n}`, 1_000)))).toBe(true);
+    const limit = new SpecSizeLimit(kind, mebibyte);
+    for (let n = 0; n < 20_000; n++) expect(isWhole(limit.admit(run(`r${n}`, 1_000)))).toBe(true);
   });
 
   test("count once, however often an object changes, and not any more when it is gone", () => {
-    const bulk = new BulkLimits(kind, 2 * mebibyte);
-    for (let n = 0; n < 10; n++) expect(isWhole(bulk.admit(run("one", mebibyte)))).toBe(true);
-    expect(isWhole(bulk.admit(run("two", mebibyte)))).toBe(true);
-    expect(isWhole(bulk.admit(run("three", mebibyte)))).toBe(false);
-    bulk.forget("shop/one");
-    expect(isWhole(bulk.admit(run("three", mebibyte)))).toBe(true);
+    const limit = new SpecSizeLimit(kind, 2 * mebibyte);
+    for (let n = 0; n < 10; n++) expect(isWhole(limit.admit(run("one", mebibyte)))).toBe(true);
+    expect(isWhole(limit.admit(run("two", mebibyte)))).toBe(true);
+    expect(isWhole(limit.admit(run("three", mebibyte)))).toBe(false);
+    limit.forget("shop/one");
+    expect(isWhole(limit.admit(run("three", mebibyte)))).toBe(true);
   });
 });
 
 test("an object without its contents keeps what a run that was started is followed by, and the types of its kind", () => {
-  const { spec } = new BulkLimits(kind, 1).admit(run("run", mebibyte));
+  const { spec } = new SpecSizeLimit(kind, 1).admit(run("run", mebibyte));
   const { runtimeFiles: _, ...kept } = made.spec;
   expect(spec).toEqual(kept);
   expect(fits(kind.spec, spec)).toBe(true);

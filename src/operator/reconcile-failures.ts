@@ -17,7 +17,7 @@ export interface StoredObject extends KubeObject {
   readonly misfits?: Misfits;
 }
 
-export interface GuardDeps<T extends StoredObject> {
+export interface FailureDeps<T extends StoredObject> {
   readonly store: { get(key: ObjectKey): T | undefined };
   /** The kinds without which nothing can be said about an object of their namespace. */
   readonly needs: readonly Pick<WatchedKind<never>, "covers">[];
@@ -28,31 +28,33 @@ export interface GuardDeps<T extends StoredObject> {
   readonly random: Random;
 }
 
-/** What is wrong with a stored object changes when somebody changes it, which enqueues it: this is the net below. */
+/** An invalid object is enqueued when it is changed: these retries are the safety net below. */
 const refusedPolicy: BackoffPolicy = { baseMs: 30_000, factor: 2, capMs: 900_000, jitter: 0.2 };
 
 /**
- * Contains what one object can do: a reconcile that fails on what is stored costs that object alone, is retried with
- * back-off, and is reported where its users look. A status cannot always be written (the API server refuses every write
- * to an object whose stored spec breaks its schema), so it is a Warning Event.
+ * Contains the failures of one object: a reconcile that fails on what is stored costs that object alone, is retried with
+ * back-off, and is reported to its users. A status cannot always be written (the API server refuses every write to an
+ * object whose stored spec breaks its schema), so the report is a Warning Event.
  *
  * *Guarantees*: no text of an exception or of the API server reaches an Event.
  */
-export function guarded<T extends StoredObject>(reconcile: Reconcile, deps: GuardDeps<T>): Reconcile {
+export function containFailures<T extends StoredObject>(reconcile: Reconcile, deps: FailureDeps<T>): Reconcile {
   const { store, needs, validate, obstacle, events, random } = deps;
-  const refused = (object: T, failures: number, draft: EventDraft) => {
-    events.record(object, draft);
-    const error = new KubeError({ code: "invalid", step: draft.action.toLowerCase(), detail: draft.note });
-    return { kind: "retry", error, notBeforeMs: backoffDelayMs(refusedPolicy, failures + 1, random) } as const;
+  const retry = (error: Error, failures: number): Outcome => ({
+    kind: "retry",
+    error,
+    notBeforeMs: backoffDelayMs(refusedPolicy, failures + 1, random),
+  });
+  const invalidSpec = (object: T, failures: number, note: string): Outcome => {
+    events.record(object, warning("InvalidSpec", note));
+    return retry(new KubeError({ code: "invalid", step: "reconcile", detail: note }), failures);
   };
   return async (key, context) => {
     const known = store.get(key);
-    // A namespace whose content could not be read: there, what is missing is not gone.
+    // A namespace that could not be read: an object that is missing there is not gone.
     if (!needs.every((kind) => kind.covers(namespaceOf(key)))) return uncovered;
-    const inTheWay = known && obstacle?.(known);
-    if (known !== undefined && inTheWay !== undefined) {
-      return refused(known, context.failures, warning("InvalidSpec", inTheWay));
-    }
+    const reason = known && obstacle?.(known);
+    if (known !== undefined && reason !== undefined) return invalidSpec(known, context.failures, reason);
     try {
       return await reconcile(key, context);
     } catch (thrown) {
@@ -65,19 +67,15 @@ export function guarded<T extends StoredObject>(reconcile: Reconcile, deps: Guar
       const problems = [...validate(object), ...(object.misfits?.status ?? [])];
       if (problems.length === 0) {
         events.record(object, warning("ReconcileFailed", refusedText));
-        return {
-          kind: "retry",
-          error: thrown,
-          notBeforeMs: backoffDelayMs(refusedPolicy, context.failures + 1, random),
-        };
+        return retry(thrown, context.failures);
       }
       const note = `The API server rejects the status of this object, because the stored object is invalid. ${invalidSpecMessage(problems)}`;
-      return refused(object, context.failures, warning("InvalidSpec", note));
+      return invalidSpec(object, context.failures, note);
     }
   };
 }
 
-// Its objects are enqueued when they are read; this is the net below.
+// Its objects are enqueued when they are read; this is the safety net below.
 const uncovered: Outcome = { kind: "recheck", afterMs: 60_000, priority: "resync" };
 
 function namespaceOf(key: ObjectKey): string | undefined {
@@ -89,7 +87,7 @@ function warning(reason: "InvalidSpec" | "ReconcileFailed", note: string): Event
   return { type: "Warning", reason, action: "Reconcile", note };
 }
 
-/** What the far ends answer, or do not: that has its own words and its own back-off. */
+/** Failed calls to either API: they have a report and a back-off of their own. */
 function isOrdinary(thrown: unknown): boolean {
   return isNorthflankError(thrown) || (isKubeError(thrown) && thrown.code !== "invalid");
 }

@@ -1,10 +1,10 @@
 import { expect, test } from "vitest";
 import { published } from "../../scripts/published.ts";
-import { remedies, remediesOf } from "../../src/operator/remedies.ts";
+import { installationRemedies, remedies } from "../../src/operator/installation-remedies.ts";
 
 test("CRDs are applied from the files of the release, without a program that the image does not offer", () => {
   const { version, files } = published();
-  const { kind, schemas } = remediesOf({ version, files });
+  const { kind, schemas } = installationRemedies({ version, files });
   expect(kind).toBe(
     `Apply the CRDs of version ${version} ("npx northflank-operator@${version} crds" prints them): ` +
       `kubectl apply --server-side -f https://github.com/northflank-operator/northflank-operator/releases/download/v${version}/crds.yaml`,

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import type { EventDraft } from "../../src/controllers/reconcile/event-draft.ts";
 import { KubeError, type KubeErrorCode } from "../../src/kube/errors.ts";
-import { guarded, type StoredObject } from "../../src/operator/guard.ts";
+import { containFailures, type StoredObject } from "../../src/operator/reconcile-failures.ts";
 import type { ReconcileContext } from "../../src/runtime/controller.ts";
 import type { Outcome } from "../../src/runtime/outcome.ts";
 import { deployment } from "../support/builders.ts";
@@ -13,7 +13,7 @@ function setUp(
 ) {
   const events: EventDraft[] = [];
   const object: StoredObject = deployment();
-  const run = guarded(reconcile, {
+  const run = containFailures(reconcile, {
     store: { get: () => object },
     needs: [{ covers: (namespace) => namespace === "shop" && given.isCovered !== false }],
     validate: () => (given.problems ?? []).map((field) => ({ field, message: "is wrong", remedy: "" })),

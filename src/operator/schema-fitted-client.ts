@@ -6,10 +6,10 @@ import { heldIfUnreadable } from "../controllers/job-run/unreadable.ts";
 import type { KubeClient } from "../kube/client.ts";
 import type { KubeObject, ResourceType } from "../kube/types.ts";
 
-/** How objects of each kind of ours are made to fit, by the name of the kind. The same ones for caches and answers. */
+/** How objects of each of our kinds are made to fit their schema, by kind. The same ones for caches and responses. */
 export type Fits = ReadonlyMap<string, Fit>;
 
-/** Makes them; what was made with one set of them is known to that set only. */
+/** Makes a set; each set remembers what it has made to fit. */
 export function createFits(validator: Validator): Fits {
   return new Map(
     kinds.map((kind) => {
@@ -23,10 +23,10 @@ export function createFits(validator: Validator): Fits {
 }
 
 /**
- * A client whose answers about our kinds have the types of the schema, as cached objects do: reconciles continue with the answer
- * to their own write. What is put in place of an object has nothing in it that was added for readers.
+ * A client whose responses with our kinds have the types of the schema, as cached objects do: reconciles continue with
+ * the response to their own write. `replace` does not send `misfits`, which was added for readers.
  */
-export function fittedKube(kube: KubeClient, fits: Fits): KubeClient {
+export function schemaFittedClient(kube: KubeClient, fits: Fits): KubeClient {
   const fitted = <T extends KubeObject>({ kind }: ResourceType, object: T): T => fits.get(kind)?.(object) ?? object;
   return {
     ...kube,
