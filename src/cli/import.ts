@@ -1,5 +1,6 @@
 import { apiVersion, northflankConnections } from "../api/names.ts";
 import { createValidator } from "../api/validate.ts";
+import { explained, withRemedy } from "../command-remedies.ts";
 import { judgedApi } from "../controllers/account/auth-tracking-api.ts";
 import {
   describe,
@@ -18,7 +19,6 @@ import { createNames } from "../import/kubernetes-name.ts";
 import { type ProjectContents, type Reading, readProject } from "../import/read-project.ts";
 import { isNorthflankError, type NorthflankError } from "../northflank/errors.ts";
 import { type NameKind, nameProblem } from "../northflank/names.ts";
-import { explained, withRemedy } from "../northflank/remote-remedy.ts";
 import type { JobSettingsView, ServiceView } from "../northflank/types.ts";
 import { assertNever } from "../util/assert-never.ts";
 import type { Clock } from "../util/clock.ts";
@@ -187,7 +187,7 @@ async function readContents(remote: Remote, settings: RemoteSettings, asked: Ask
   try {
     const client = remote.openApi({ baseUrl, teamId, token, pool: "import", maxRequestsPerHour });
     const api = judgedApi(client, clock);
-    const deps = { api, patience: remote.patience, onProgress };
+    const deps = { api, quotaWait: remote.quotaWait, onProgress };
     return { kind: "contents", contents: await readProject(deps, asked, new AbortController().signal) };
   } catch (error) {
     if (!isNorthflankError(error)) throw error;

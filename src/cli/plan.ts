@@ -17,10 +17,10 @@ import {
   type Settings,
   switchFlag,
 } from "../flags.ts";
-import { eachOf } from "../northflank/patience.ts";
 import { createOfflineCluster } from "../plan/offline-cluster.ts";
 import { createPlanner, type Planner } from "../plan/plan.ts";
 import { held, type Planned } from "../plan/planned.ts";
+import { mapConcurrently } from "../util/map-concurrently.ts";
 import type { ExitCode } from "./io.ts";
 import { findManifestFiles } from "./manifest-files.ts";
 import { formatReport, nothingOfOurs, outputFormats } from "./manifest-report.ts";
@@ -181,13 +181,13 @@ async function planObjects(
     random,
   });
   const { signal } = new AbortController();
-  const planner = createPlanner({ cluster, patience: remote.patience, clock, random, signal });
+  const planner = createPlanner({ cluster, quotaWait: remote.quotaWait, clock, random, signal });
   const toPlan = objects.placed.filter(isPlanned);
   let done = 0;
   const show = () =>
     remote.progress.show(`planning: ${done} of ${toPlan.length} objects; ${remote.requests()} requests`);
   show();
-  return await eachOf(toPlan, atOnce, async (placed) => {
+  return await mapConcurrently(toPlan, atOnce, async (placed) => {
     const entry = entryOf(placed, await planObject(planner, placed, only));
     done += 1;
     show();

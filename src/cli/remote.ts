@@ -1,7 +1,7 @@
 import { createApiFactory } from "../controllers/account/api-factory.ts";
 import type { ApiBinding } from "../controllers/account/connection-accounts.ts";
 import type { NorthflankApi } from "../northflank/client.ts";
-import { createPatience, type Patience } from "../northflank/patience.ts";
+import { createQuotaWait, type QuotaWait } from "../northflank/quota-wait.ts";
 import { createTransport } from "../northflank/transport.ts";
 import type { Clock } from "../util/clock.ts";
 import { formatDuration } from "../util/duration.ts";
@@ -22,7 +22,7 @@ export interface ToolDeps {
 /** The way to Northflank of a tool without a cluster, with its quota, its counting and its progress line. */
 export interface Remote extends AsyncDisposable {
   readonly openApi: (binding: ApiBinding) => NorthflankApi;
-  readonly patience: Patience;
+  readonly quotaWait: QuotaWait;
   readonly progress: Progress;
   /** What was spent, as a sentence: `7 requests to Northflank; 993 of 1000 left in this hour.` */
   readonly spent: () => string;
@@ -48,7 +48,7 @@ export function openRemote(settings: RemoteSettings, { io, clock, random }: Tool
   const onWait = (waitMs: number) => progress.show(`the quota is spent; waiting ${formatDuration(waitMs)} for more`);
   return {
     openApi: apis.open,
-    patience: createPatience({ clock, maxWaitMs: settings.quotaWaitMs, onWait }),
+    quotaWait: createQuotaWait({ clock, maxWaitMs: settings.quotaWaitMs, onWait }),
     progress,
     requests: () => requests,
     spent: () => `${requests} request${requests === 1 ? "" : "s"} to Northflank${leftText(apis.pools())}.`,

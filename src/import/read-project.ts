@@ -1,8 +1,9 @@
 import type { CallOptions, NorthflankApi } from "../northflank/client.ts";
 import { isNorthflankError, NorthflankError } from "../northflank/errors.ts";
 import { nameProblem } from "../northflank/names.ts";
-import { eachOf, type Patience, patiently } from "../northflank/patience.ts";
+import { type QuotaWait, withQuotaWait } from "../northflank/quota-wait.ts";
 import type { ItemList, JobSettingsView, ProjectItem, ServiceView } from "../northflank/types.ts";
+import { mapConcurrently } from "../util/map-concurrently.ts";
 
 /** One thing of a project, read or not. */
 export type Reading<T> =
@@ -31,7 +32,7 @@ export interface ProjectContents {
 
 export interface ReadProjectDeps {
   readonly api: NorthflankApi;
-  readonly patience: Patience;
+  readonly quotaWait: QuotaWait;
   /** Told after each reading, and once before the first. */
   readonly onProgress: (progress: { readonly done: number; readonly total: number }) => void;
 }
@@ -53,12 +54,12 @@ export async function readProject(
   wanted: Wanted,
   signal: AbortSignal,
 ): Promise<ProjectContents> {
-  const { api, patience } = deps;
+  const { api, quotaWait } = deps;
   // A person waits for it.
   const call = { class: "change", signal } as const;
   const { projectId } = wanted;
   const name = { projectId };
-  const list = (get: () => Promise<ItemList>) => () => patiently(patience, get, signal);
+  const list = (get: () => Promise<ItemList>) => () => withQuotaWait(quotaWait, get, signal);
   const services = await itemsOf(
     wanted.services,
     list(() => api.listServices(name, call)),
@@ -72,10 +73,10 @@ export async function readProject(
   try {
     const read = createReader(deps, total, { ...call, reservation });
     return {
-      services: await eachOf(services.items, atOnce, (item) =>
+      services: await mapConcurrently(services.items, atOnce, (item) =>
         read("service", item, (options) => api.getService({ projectId, serviceId: item.id }, options)),
       ),
-      jobs: await eachOf(jobs.items, atOnce, (item) =>
+      jobs: await mapConcurrently(jobs.items, atOnce, (item) =>
         read("job", item, (options) => api.getJobSettings({ projectId, jobId: item.id }, options)),
       ),
       isTruncated: services.isTruncated || jobs.isTruncated,
@@ -124,7 +125,7 @@ type Read = <T>(
   get: (options: CallOptions) => Promise<T>,
 ) => Promise<Reading<T>>;
 
-function createReader({ patience, onProgress }: ReadProjectDeps, total: number, call: CallOptions): Read {
+function createReader({ quotaWait, onProgress }: ReadProjectDeps, total: number, call: CallOptions): Read {
   let done = 0;
   let rejected: NorthflankError | undefined;
   onProgress({ done, total });
@@ -133,7 +134,7 @@ function createReader({ patience, onProgress }: ReadProjectDeps, total: number, 
     if (problem !== undefined) return { kind: "unusable-id", id, problem };
     if (rejected !== undefined) return { kind: "failed", id, error: rejected };
     try {
-      return { kind: "read", id, value: await patiently(patience, () => get(call), call.signal) };
+      return { kind: "read", id, value: await withQuotaWait(quotaWait, () => get(call), call.signal) };
     } catch (error) {
       if (!isNorthflankError(error)) throw error;
       if (error.code === "unauthorized") rejected = error;

@@ -1,6 +1,7 @@
 import type { NorthflankDeployment } from "../api/deployment.ts";
 import type { NorthflankJob } from "../api/job.ts";
 import type { NorthflankJobRun } from "../api/job-run.ts";
+import { explained } from "../command-remedies.ts";
 import { decide } from "../controllers/deployment/decide.ts";
 import { observe } from "../controllers/deployment/observe.ts";
 import { decide as decideJob } from "../controllers/job/decide.ts";
@@ -9,8 +10,7 @@ import { LookSchedule } from "../controllers/reconcile/poll-schedule.ts";
 import { type MissingReference, resolveReferences } from "../controllers/secrets/references.ts";
 import { isKubeError } from "../kube/errors.ts";
 import { isNorthflankError } from "../northflank/errors.ts";
-import { type Patience, patiently } from "../northflank/patience.ts";
-import { explained } from "../northflank/remote-remedy.ts";
+import { type QuotaWait, withQuotaWait } from "../northflank/quota-wait.ts";
 import type { Clock } from "../util/clock.ts";
 import { toError } from "../util/errors.ts";
 import type { Random } from "../util/random.ts";
@@ -20,7 +20,7 @@ import { planJob } from "./planned-job.ts";
 
 export interface PlannerDeps {
   readonly cluster: OfflineCluster;
-  readonly patience: Patience;
+  readonly quotaWait: QuotaWait;
   readonly clock: Clock;
   readonly random: Random;
   readonly signal: AbortSignal;
@@ -42,8 +42,9 @@ export function createPlanner(deps: PlannerDeps): Planner {
   const schedule = new LookSchedule({ clock, random });
   return {
     deployment: (object) =>
-      patiently(deps.patience, () => lookAt(deps, schedule, object), deps.signal).catch(asFailure),
-    job: (object) => patiently(deps.patience, () => lookAtJob(deps, schedule, object), deps.signal).catch(asFailure),
+      withQuotaWait(deps.quotaWait, () => lookAt(deps, schedule, object), deps.signal).catch(asFailure),
+    job: (object) =>
+      withQuotaWait(deps.quotaWait, () => lookAtJob(deps, schedule, object), deps.signal).catch(asFailure),
     jobRun: (object) => planRun(deps, object).catch(asFailure),
   };
 }

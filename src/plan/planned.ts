@@ -1,5 +1,6 @@
 // pure
 import type { NorthflankDeployment } from "../api/deployment.ts";
+import { explained, withRemedy } from "../command-remedies.ts";
 import type { Conclusion } from "../controllers/deployment/conclusion.ts";
 import type { Decision } from "../controllers/deployment/decision.ts";
 import { compare } from "../controllers/deployment/diff.ts";
@@ -7,7 +8,6 @@ import type { Observation } from "../controllers/deployment/observation.ts";
 import { pauseText } from "../controllers/deployment/paused.ts";
 import { warningsOf } from "../controllers/deployment/warnings.ts";
 import type { Verdict } from "../controllers/reconcile/ready-state.ts";
-import { explained, withRemedy } from "../northflank/remote-remedy.ts";
 import { assertNever } from "../util/assert-never.ts";
 
 /** One field at Northflank that is not as declared. `from` is missing where Northflank has, or tells, nothing. */

@@ -1,5 +1,5 @@
 import type { NorthflankConnection, NorthflankConnectionStatus } from "../../api/connection.ts";
-import type { ReconcileContext, Reconcile } from "../../runtime/controller.ts";
+import type { Reconcile, ReconcileContext } from "../../runtime/controller.ts";
 import type { ObjectKey, Outcome } from "../../runtime/outcome.ts";
 import { objectKey } from "../../runtime/outcome.ts";
 import type { Clock } from "../../util/clock.ts";

@@ -1,4 +1,4 @@
-import type { ReconcileContext, Reconcile } from "../../runtime/controller.ts";
+import type { Reconcile, ReconcileContext } from "../../runtime/controller.ts";
 import { type ObjectKey, type Outcome, objectKey, type Priority, ReconcileError } from "../../runtime/outcome.ts";
 import type { Clock } from "../../util/clock.ts";
 import { mergePatchBetween } from "../../util/merge-patch.ts";

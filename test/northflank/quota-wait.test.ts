@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { createPatience, eachOf, patiently } from "../../src/northflank/patience.ts";
+import { createQuotaWait, withQuotaWait } from "../../src/northflank/quota-wait.ts";
 import { FakeClock } from "../support/fake-clock.ts";
 import { northflankError } from "../support/fake-northflank.ts";
 
@@ -15,13 +15,13 @@ async function waited(maxWaitMs: number, errors: readonly Error[]) {
     if (error !== undefined) throw error;
     return "done";
   };
-  const patience = createPatience({ clock, maxWaitMs, onWait: (waitMs: number) => waits.push(waitMs) });
-  const outcome = patiently(patience, call, new AbortController().signal).catch((error: Error) => error.message);
+  const quotaWait = createQuotaWait({ clock, maxWaitMs, onWait: (waitMs: number) => waits.push(waitMs) });
+  const outcome = withQuotaWait(quotaWait, call, new AbortController().signal).catch((error: Error) => error.message);
   for (let step = 0; step < 10; step++) await clock.advance(60_000);
   return { outcome: await outcome, waits, tries };
 }
 
-describe("patiently", () => {
+describe("a call that waits for the quota", () => {
   test.each([
     ["waits for a quota that comes back in time", 60_000, 1, { outcome: "done", waits: [60_000], tries: 2 }],
     ["does not wait for one that takes longer", 59_999, 1, { waits: [], tries: 1 }],
@@ -47,37 +47,18 @@ describe("patiently", () => {
     const stop = new AbortController();
     const clock = new FakeClock();
     const refuse = () => Promise.reject(northflankError("rate_limited", { retryAfterMs: 1_000 }));
-    const patience = createPatience({ clock, maxWaitMs: 60_000, onWait: () => stop.abort(new Error("enough")) });
-    await expect(patiently(patience, refuse, stop.signal)).rejects.toThrow("enough");
+    const quotaWait = createQuotaWait({ clock, maxWaitMs: 60_000, onWait: () => stop.abort(new Error("enough")) });
+    await expect(withQuotaWait(quotaWait, refuse, stop.signal)).rejects.toThrow("enough");
     expect(clock.pendingTimers).toBe(0);
   });
 });
 
 test("calls that wait at the same time share the total, and their common wait counts once", async () => {
   const clock = new FakeClock();
-  const { mayWait } = createPatience({ clock, maxWaitMs: 60_000, onWait: () => {} });
+  const { mayWait } = createQuotaWait({ clock, maxWaitMs: 60_000, onWait: () => {} });
   expect([mayWait(40_000), mayWait(40_000), mayWait(60_001), mayWait(50_000)]).toEqual([true, true, false, true]);
   await clock.advance(30_000);
   expect([mayWait(30_001), mayWait(30_000)]).toEqual([false, true]);
   await clock.advance(30_000);
   expect(mayWait(1)).toBe(false);
-});
-
-describe("eachOf", () => {
-  test("does no more than so many at once, each item once, and keeps the order", async () => {
-    let active = 0;
-    let most = 0;
-    const results = await eachOf([5, 1, 4, 2, 3], 2, async (item) => {
-      active += 1;
-      most = Math.max(most, active);
-      for (let turn = 0; turn < item; turn++) await Promise.resolve();
-      active -= 1;
-      return item * 10;
-    });
-    expect([results, most]).toEqual([[50, 10, 40, 20, 30], 2]);
-  });
-
-  test("of nothing is nothing", async () => {
-    expect(await eachOf([], 4, () => Promise.reject(new Error("never called")))).toEqual([]);
-  });
 });

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { type Denial, NorthflankError, type NorthflankErrorCode } from "../../src/northflank/errors.ts";
-import { explained, remedyOf, withRemedy } from "../../src/northflank/remote-remedy.ts";
+import { explained, remedyOf, withRemedy } from "../src/command-remedies.ts";
+import { type Denial, NorthflankError, type NorthflankErrorCode } from "../src/northflank/errors.ts";
 
 const step = 'get service "api" of project "shop"';
 

@@ -1,11 +1,11 @@
 // pure
-import type { Denial, NorthflankError, NorthflankErrorCode } from "./errors.ts";
+import type { Denial, NorthflankError, NorthflankErrorCode } from "./northflank/errors.ts";
 
-const farEnd = "Check --api-url and any proxy in between";
+const apiAddress = "Check --api-url and any proxy in between";
 
 /**
- * What a person can do about a call of a tool that failed, in the flags of the tools. One row per code, so that a new code
- * does not compile without one. Undefined where the message of the API is all there is.
+ * What the user of a command can do about a failed call, with the flags of the commands. One row per code, so that a new
+ * code does not compile without one; `undefined` where the message of the API is all there is.
  */
 const remedies: Readonly<Record<NorthflankErrorCode, string | undefined>> = {
   quota_closed: "Run it again later, or set --quota-wait to wait longer",
@@ -16,9 +16,9 @@ const remedies: Readonly<Record<NorthflankErrorCode, string | undefined>> = {
   not_found: "Check the IDs, and set --team-id where the token belongs to an organization",
   gone: "It was removed at Northflank: leave it out",
   rejected: undefined,
-  wrong_method: farEnd,
-  redirect: farEnd,
-  protocol: farEnd,
+  wrong_method: apiAddress,
+  redirect: apiAddress,
+  protocol: apiAddress,
   tls: "Check the certificate of the host of --api-url, and the CA bundle (NODE_EXTRA_CA_CERTS)",
   server_error: "Northflank has a problem: run it again later",
   unreachable: "Check --api-url, DNS, HTTPS_PROXY and firewalls",
@@ -37,7 +37,7 @@ export function remedyOf({ code, denial }: Pick<NorthflankError, "code" | "denia
   return (denial === undefined ? undefined : denials[denial]) ?? remedies[code];
 }
 
-/** What happened to a failed call and what to do: `[timeout] could not get ...: no answer in time. Run it again`. */
+/** The message of a failed call with its remedy: `[timeout] could not get ...: no answer in time. Run it again`. */
 export function explained(error: NorthflankError): string {
   return withRemedy(error.message, error);
 }
