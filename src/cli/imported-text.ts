@@ -4,6 +4,7 @@ import { formatProblem } from "../api/problem.ts";
 import type { Validator } from "../api/validate.ts";
 import type { Imported } from "../import/imported-service.ts";
 import { assertNever } from "../util/assert-never.ts";
+import { printable, unprintable } from "../util/printable.ts";
 import { isSameJson } from "../util/same-json.ts";
 import { readManifests } from "./manifest-reader.ts";
 import { plainJson, plainLine } from "./printable.ts";
@@ -70,8 +71,7 @@ function toYaml(manifest: object): string {
   const document = new Document(manifest, { compat: "yaml-1.1", aliasDuplicateObjects: false });
   visit(document, {
     Scalar: (_key, node) => {
-      // Not `test`: the expression is global and would remember where it stopped.
-      if (typeof node.value === "string" && node.value.search(inQuotes) >= 0) node.type = Scalar.QUOTE_DOUBLE;
+      if (typeof node.value === "string" && inQuotes.test(node.value)) node.type = Scalar.QUOTE_DOUBLE;
     },
   });
   const text = document.toString({ lineWidth: 0, doubleQuotedMinMultiLineLength: Number.POSITIVE_INFINITY });
@@ -109,13 +109,11 @@ function commentedOut(line: string): string {
 }
 
 function leftOutLine({ title, imported }: RestItem): string {
-  return `${title}: ${imported.reason}.`.replace(/\.\.$/, ".").replaceAll(unprintable, "?");
+  return printable(`${title}: ${imported.reason}.`.replace(/\.\.$/, "."));
 }
 
 /** What is escaped, and what a runner of GitHub Actions would take for a command: in quotes it begins no line. */
-const inQuotes = /[\p{Cc}\p{Cf}\p{Cs}\u2028\u2029]|^\s*::|##\[/gu;
-
-const unprintable = /[\p{Cc}\p{Cf}\p{Cs}\u2028\u2029]/gu;
+const inQuotes = new RegExp(`${unprintable.source}|^\\s*::|##\\[`, "u");
 
 const commentWidth = 116;
 

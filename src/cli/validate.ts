@@ -6,6 +6,7 @@ import { formatPath, type Problem, problem } from "../api/problem.ts";
 import type { Path } from "../api/stored.ts";
 import { createValidator, type Validator } from "../api/validate.ts";
 import { toError } from "../util/errors.ts";
+import { printable } from "../util/printable.ts";
 import { isRecord } from "../util/records.ts";
 import type { ExitCode, Io } from "./io.ts";
 import { findManifestFiles, type ManifestFile } from "./manifest-files.ts";
@@ -264,8 +265,8 @@ function findingOf(
   return {
     file,
     ...position,
-    kind: printable(kind),
-    name: printable(name),
+    kind: nameOf(kind),
+    name: nameOf(name),
     field: formatPath(path.slice(root.length)),
     rule,
     message,
@@ -273,7 +274,6 @@ function findingOf(
   };
 }
 
-/** Text for a terminal: a manifest must not be able to move its cursor. */
-function printable(value: unknown): string {
-  return typeof value === "string" ? value.slice(0, 253).replaceAll(/\p{Cc}/gu, "?") : "";
+function nameOf(value: unknown): string {
+  return typeof value === "string" ? printable(value.slice(0, 253)) : "";
 }

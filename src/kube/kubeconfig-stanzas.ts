@@ -1,5 +1,6 @@
 // pure
 import { dirname, resolve } from "node:path";
+import { printable } from "../util/printable.ts";
 import { type KubeError, kubeconfigError } from "./errors.ts";
 
 /** One named entry of `clusters`, `users` or `contexts`, as its file has it. */
@@ -443,11 +444,11 @@ function pathFrom(stanza: Stanza, path: string): string {
 
 /** The error that a stanza cannot be used: what is wrong with it, and a remedy. Neither may quote a value of a user. */
 export function refuse(stanza: Stanza, problem: string, remedy: string): KubeError {
-  return kubeconfigError(`use ${stanza.kind} "${printable(stanza.name)}" of ${stanza.file}`, `${problem}. ${remedy}.`);
+  return kubeconfigError(`use ${stanza.kind} "${shownName(stanza.name)}" of ${stanza.file}`, `${problem}. ${remedy}.`);
 }
 
-/** A name from a file that anybody may have written, without what would move a terminal's cursor. */
-export function printable(name: string): string {
-  const shown = name.replaceAll(/[^\x20-\x7e\u00a0-\uffff]/g, "?");
+/** A name from a file that anybody may have written. */
+export function shownName(name: string): string {
+  const shown = printable(name);
   return shown.length > 100 ? `${shown.slice(0, 100)}...` : shown;
 }

@@ -13,12 +13,12 @@ import {
   type Cluster,
   type ExecStanza,
   type Material,
-  printable,
   readCluster,
   readContext,
   readUser,
   refuse,
   type Stanza,
+  shownName,
   type User,
 } from "./kubeconfig-stanzas.ts";
 import { createOidcSession } from "./oidc.ts";
@@ -198,7 +198,7 @@ function findWay(source: KubeconfigSource, deps: LoadDeps): Way {
 function wayOf(kubeconfig: Kubeconfig, wanted: string | undefined): Way {
   const { contexts, clusters, users, origin } = kubeconfig;
   const name = wanted || kubeconfig.currentContext;
-  const names = [...contexts.keys()].map(printable).join(", ") || "none";
+  const names = [...contexts.keys()].map(shownName).join(", ") || "none";
   if (name === undefined) {
     const detail = `"current-context" is not set. Set it, or choose one with --context; there are: ${names}`;
     throw kubeconfigError(`use ${origin}`, detail);
@@ -206,7 +206,7 @@ function wayOf(kubeconfig: Kubeconfig, wanted: string | undefined): Way {
   const stanza = contexts.get(name);
   if (stanza === undefined) {
     const detail = `there is none of this name; there are: ${names}. Read: ${origin}`;
-    throw kubeconfigError(`use context "${printable(name)}"`, detail);
+    throw kubeconfigError(`use context "${shownName(name)}"`, detail);
   }
   const context = readContext(stanza);
   const cluster = clusters.get(context.cluster);
@@ -224,7 +224,7 @@ function wayOf(kubeconfig: Kubeconfig, wanted: string | undefined): Way {
 function undefinedName(context: Stanza, kind: "cluster" | "user", name: string): Error {
   return refuse(
     context,
-    `its ${kind} "${printable(name)}" is not defined`,
+    `its ${kind} "${shownName(name)}" is not defined`,
     `Add it to "${kind}s", or correct the name`,
   );
 }

@@ -33,7 +33,7 @@ export function describeTarget(
   at: { readonly namespace?: string | undefined; readonly name?: string | undefined },
 ): string {
   const name = [at.namespace, at.name].filter((part) => part !== undefined).join("/");
-  return [type.plural, printable(name)].filter((part) => part !== "").join(" ");
+  return [type.plural, asciiOnly(name)].filter((part) => part !== "").join(" ");
 }
 
 /** A query string with its question mark; empty without parameters. */
@@ -67,7 +67,8 @@ function refused(
   return new KubeError({ code: "bad_request", step: `address ${describeTarget(type, at)}`, detail });
 }
 
-function printable(text: string): string {
+/** Stricter than `util/printable.ts`: a name that Kubernetes accepts is ASCII, and what is not may imitate one. */
+function asciiOnly(text: string): string {
   const short = text.length > 120 ? `${text.slice(0, 120)}...` : text;
   return short.replaceAll(/[^\x20-\x7e]/g, "?");
 }

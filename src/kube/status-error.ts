@@ -65,13 +65,13 @@ function codeOf(httpStatus: number, status: KubeStatus | undefined): KubeErrorCo
 const maxDetailLength = 1_024;
 
 function detailOf(refusal: Refusal, status: KubeStatus | undefined): string {
-  if (status?.message) return printable(status.message);
+  if (status?.message) return cut(status.message);
   const type = refusal.headers["content-type"];
-  const contentType = typeof type === "string" && type !== "" ? printable(type.split(";")[0] ?? "") : "none";
+  const contentType = typeof type === "string" && type !== "" ? cut(type.split(";")[0] ?? "") : "none";
   return `HTTP ${refusal.httpStatus} without a Status (content type ${contentType})`;
 }
 
-function printable(text: string): string {
+function cut(text: string): string {
   const clean = oneLine(text).trim();
   return clean.length > maxDetailLength ? `${clean.slice(0, maxDetailLength - 3)}...` : clean;
 }

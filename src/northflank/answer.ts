@@ -1,4 +1,6 @@
 // pure
+
+import { oneLine } from "../util/printable.ts";
 import type { Denial, NorthflankErrorCode } from "./errors.ts";
 import { NorthflankError } from "./errors.ts";
 import { type JsonObject, listOf, objectOf, textOf } from "./json.ts";
@@ -123,9 +125,8 @@ const longestSearched = 16_384;
 function clean(text: string, secrets: readonly string[], maxLength: number): string {
   if (text.length > longestSearched) return `(${text.length} characters, not shown)`;
   const hidden = formsOf(secrets).reduce((shown, secret) => shown.replaceAll(secret, "[redacted]"), text);
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is taken out
-  const printable = hidden.replaceAll(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]+/g, " ").trim();
-  return printable.length > maxLength ? `${printable.slice(0, maxLength)}…` : printable;
+  const shown = oneLine(hidden).trim();
+  return shown.length > maxLength ? `${shown.slice(0, maxLength)}…` : shown;
 }
 
 /**
