@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { expect, test } from "vitest";
-import { conditionTypes } from "../src/api/condition-types.ts";
+import { conditionTypes } from "../scripts/generated/texts/condition-types.ts";
 import { kinds } from "../src/api/kinds.ts";
 import { reconcileRequestedAt } from "../src/api/names.ts";
 import type { Manifest } from "./support/chart.ts";

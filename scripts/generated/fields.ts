@@ -1,8 +1,8 @@
 import { isList, isMap, isObject } from "../../src/api/crd.ts";
-import { type FieldUse, fieldUses } from "../../src/api/field-uses.ts";
 import type { KindDefinition } from "../../src/api/kinds.ts";
 import type { NorthflankCall } from "../../src/api/northflank-calls.ts";
 import type { Schema } from "../../src/api/schema.ts";
+import { type FieldUse, fieldUses } from "./texts/field-uses.ts";
 
 /** One field of a spec or status, wherever it stands. */
 export interface Field {

@@ -1,4 +1,3 @@
-import { conditionTypes } from "../../src/api/condition-types.ts";
 import { isList, isMap } from "../../src/api/crd.ts";
 import type { Column, KindDefinition } from "../../src/api/kinds.ts";
 import { apiVersion } from "../../src/api/names.ts";
@@ -7,6 +6,7 @@ import { assertNever } from "../../src/util/assert-never.ts";
 import { childrenOf, type Field, type Sent, useOf } from "./fields.ts";
 import type { GeneratedFile } from "./file.ts";
 import { code, list, page, prose, table } from "./markdown.ts";
+import { conditionTypes } from "./texts/condition-types.ts";
 
 /** A pattern that is longer than this stands below its table. */
 const maxPatternInTable = 80;

@@ -1,4 +1,3 @@
-import { normalEvents, warningEvents } from "../../src/api/events.ts";
 import { type KindDefinition, kinds } from "../../src/api/kinds.ts";
 import { fluxRequestedAt, reconcileRequestedAt, resolveStart, runFinalizer, startedRun } from "../../src/api/names.ts";
 import {
@@ -8,7 +7,6 @@ import {
   permissionsFor,
   tokenUses,
 } from "../../src/api/northflank-calls.ts";
-import { reasons } from "../../src/api/reasons.ts";
 import { flagsOfImport } from "../../src/cli/import.ts";
 import { flagsOfPlan } from "../../src/cli/plan.ts";
 import { flagsOfRun } from "../../src/config.ts";
@@ -18,6 +16,9 @@ import { fieldsOf, useOf } from "./fields.ts";
 import type { GeneratedFile } from "./file.ts";
 import { kindPage, kindPageName } from "./kind-page.ts";
 import { code, list, page, prose, table } from "./markdown.ts";
+import { normalEvents, warningEvents } from "./texts/events.ts";
+import { northflankCallTexts } from "./texts/northflank-calls.ts";
+import { reasonTexts } from "./texts/reasons.ts";
 
 /** Pages of the reference that people write. */
 export const pagesByHand = ["contradictions.md", "left-out.md"] as const;
@@ -94,20 +95,22 @@ function callsPage(): string {
     "A role can be limited to projects. If Northflank reports that (`status.projectRestrictions`), an object of another project is `ProjectNotAllowed`, and nothing is sent for it.",
     ...calls.flatMap((call) => [
       `## ${call}`,
-      code(northflankCalls[call].request),
+      code(northflankCallTexts[call].request),
       permissionText(call),
-      northflankCalls[call].when,
+      northflankCallTexts[call].when,
       ...bodyOf(call),
     ]),
   );
 }
 
-const facts: Readonly<
-  Record<NorthflankCall, { readonly request: string; readonly permission?: string; readonly without?: string }>
-> = northflankCalls;
+function permissionOf(call: NorthflankCall): string | undefined {
+  const needs: { readonly usedBy: unknown; readonly permission?: string } = northflankCalls[call];
+  return needs.permission;
+}
 
 function permissionText(call: NorthflankCall): string {
-  const { permission, without } = facts[call];
+  const permission = permissionOf(call);
+  const { without } = northflankCallTexts[call];
   if (permission === undefined) return "Permission: none; any valid token will do.";
   const loss = without === undefined ? "" : ` Without it ${without}.`;
   return `Permission: ${permission} (${code(permissionName(permission))}).${loss}`;
@@ -117,7 +120,7 @@ function permissionText(call: NorthflankCall): string {
 function permissionRows(calls: readonly NorthflankCall[]): readonly (readonly string[])[] {
   const needed = (use: (typeof tokenUses)[number], writes: boolean, name: string) =>
     permissionsFor([{ use, writes }]).includes(name);
-  const all = calls.flatMap((call) => facts[call].permission ?? []);
+  const all = calls.flatMap((call) => permissionOf(call) ?? []);
   return [...new Set(all)].sort().map((permission) => {
     const name = permissionName(permission);
     const cells = tokenUses.map((use) => {
@@ -151,7 +154,7 @@ function link(kind: KindDefinition): string {
 }
 
 function reasonsPage(): string {
-  const words = Object.entries(reasons).sort(([left], [right]) => (left < right ? -1 : 1));
+  const words = Object.entries(reasonTexts).sort(([left], [right]) => (left < right ? -1 : 1));
   return page(
     "# Reasons and Events",
     "Every value of `reason` in conditions and Events. The list is closed, and values keep their meaning: match them in alerts and scripts, not the messages.",

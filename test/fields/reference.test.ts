@@ -1,8 +1,8 @@
 import { expect, test } from "vitest";
 import { fieldsOf, useOf } from "../../scripts/generated/fields.ts";
+import { northflankCallTexts } from "../../scripts/generated/texts/northflank-calls.ts";
 import { isMap } from "../../src/api/crd.ts";
 import { kinds } from "../../src/api/kinds.ts";
-import { northflankCalls } from "../../src/api/northflank-calls.ts";
 import type { Schema } from "../../src/api/schema.ts";
 import { calls } from "./calls.ts";
 import { isLeftOut } from "./cases.ts";
@@ -12,7 +12,7 @@ import { propertiesOf } from "./json-schema.ts";
 
 const sent = kinds.flatMap((kind) => fieldsOf(kind.spec).flatMap(({ path }) => useOf(kind, path).sent));
 
-test.each(calls.filter(({ name }) => Object.hasOwn(northflankCalls, name)))(
+test.each(calls.filter(({ name }) => Object.hasOwn(northflankCallTexts, name)))(
   "$name: the reference names every property that is not left out, and no other",
   ({ name, schemas }) => {
     const documented = Object.values(schemas).flatMap((schema) =>

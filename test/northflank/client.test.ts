@@ -1,6 +1,6 @@
 import { inspect } from "node:util";
 import { beforeEach, describe, expect, test } from "vitest";
-import { northflankCalls } from "../../src/api/northflank-calls.ts";
+import { northflankCallTexts } from "../../scripts/generated/texts/northflank-calls.ts";
 import { type ApiCall, createNorthflankApi, type NorthflankApi } from "../../src/northflank/client.ts";
 import { NorthflankError, type NorthflankErrorCode } from "../../src/northflank/errors.ts";
 import { createLedger, type Ledger } from "../../src/northflank/ledger.ts";
@@ -283,7 +283,7 @@ describe("every endpoint", () => {
     ]);
     expect(calls[0]?.route).not.toMatch(/shop|migrate|api\b|teams|d34582a4|joyous/);
     // What a token needs is told from this list.
-    expect(Object.values(northflankCalls).map(({ request }) => request)).toContain(`${method} ${calls[0]?.route}`);
+    expect(Object.values(northflankCallTexts).map(({ request }) => request)).toContain(`${method} ${calls[0]?.route}`);
   });
 
   test.each(endpoints)("%s is refused by a closed ledger without being sent", async (name, use) => {

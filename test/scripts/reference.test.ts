@@ -6,9 +6,10 @@ import { routes } from "../../sandbox/northflank/routes.ts";
 import { sdkCallOf } from "../../sandbox/northflank/sdk-calls.ts";
 import { fieldsOf, useOf } from "../../scripts/generated/fields.ts";
 import { pagesByHand, referencePages } from "../../scripts/generated/reference.ts";
-import { conditionTypes } from "../../src/api/condition-types.ts";
-import { normalEvents, warningEvents } from "../../src/api/events.ts";
-import { fieldUses } from "../../src/api/field-uses.ts";
+import { conditionTypes } from "../../scripts/generated/texts/condition-types.ts";
+import { normalEvents, warningEvents } from "../../scripts/generated/texts/events.ts";
+import { fieldUses } from "../../scripts/generated/texts/field-uses.ts";
+import { northflankCallTexts } from "../../scripts/generated/texts/northflank-calls.ts";
 import { kinds } from "../../src/api/kinds.ts";
 import { northflankCalls, permissionName, permissionsFor, type TokenUse } from "../../src/api/northflank-calls.ts";
 import { createMetrics } from "../../src/metrics.ts";
@@ -80,14 +81,16 @@ describe("what becomes of the fields at Northflank", () => {
     if (name !== "") expect([...(known ?? [])]).toContain(name);
   });
 
-  test.each(Object.entries(northflankCalls))("%s is a call that the sandbox answers", (_, { request }) => {
+  test.each(Object.entries(northflankCallTexts))("%s is a call that the sandbox answers", (_, { request }) => {
     expect(routes.map(({ method, path }) => `${method} ${path}`)).toContain(request);
   });
 });
 
 describe("what a token needs", () => {
-  const all: readonly (readonly [string, { readonly request: string; readonly permission?: string }])[] =
-    Object.entries(northflankCalls);
+  const needs: Readonly<Record<string, { readonly usedBy: unknown; readonly permission?: string }>> = northflankCalls;
+  const all = Object.entries(northflankCallTexts).map(
+    ([call, { request }]) => [call, { request, permission: needs[call]?.permission }] as const,
+  );
 
   test.each(all)("is told of %s as Northflank's own SDK tells it", (_, { request, permission }) => {
     const [method = "", path = ""] = request.split(" ");

@@ -36,7 +36,7 @@ const verdictKinds = Object.keys({
   suspended: true,
 } satisfies Record<Verdict["kind"], true>) as readonly Verdict["kind"][];
 
-const allReasons = Object.keys(reasons) as readonly Reason[];
+const allReasons: readonly Reason[] = reasons;
 const everyVerdict = verdictKinds.flatMap((kind) => allReasons.map((reason) => verdict(kind, reason)));
 const oneVerdictEach = verdictKinds.map((kind) => verdict(kind, kind === "suspended" ? "Suspended" : "Progressing"));
 const claims: readonly Claim[] = ["as-before", claim("True"), claim("False"), claim("Unknown")];

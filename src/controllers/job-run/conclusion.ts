@@ -1,8 +1,7 @@
 // pure
 
-import type { NormalEvent } from "../../api/events.ts";
 import type { NorthflankJobRun } from "../../api/job-run.ts";
-import type { Reason } from "../../api/reasons.ts";
+import type { NormalEvent, Reason } from "../../api/reasons.ts";
 import type { NorthflankError } from "../../northflank/errors.ts";
 import { findCondition } from "../../runtime/conditions.ts";
 import type { ObjectKey } from "../../runtime/outcome.ts";

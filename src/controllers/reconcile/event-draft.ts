@@ -1,5 +1,4 @@
-import type { NormalEvent } from "../../api/events.ts";
-import type { Reason } from "../../api/reasons.ts";
+import type { NormalEvent, Reason } from "../../api/reasons.ts";
 import type { KubeObject } from "../../kube/types.ts";
 import type { EventDraft as RecordedEvent } from "../../runtime/events.ts";
 

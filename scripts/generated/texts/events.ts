@@ -1,9 +1,6 @@
-import type { Reason } from "./reasons.ts";
+import type { NormalEvent, Reason } from "../../../src/api/reasons.ts";
 
-/** When an Event is written, by its reason. */
-type Events = Readonly<Partial<Record<Reason, string>>>;
-
-/** The Events about what went as it should. Closed: there are no others. */
+/** When an Event of type Normal is written, by its reason. */
 export const normalEvents = {
   ChangeApplied: "Northflank accepted a change. The note names the source before and after.",
   SettingsReleased:
@@ -18,13 +15,10 @@ export const normalEvents = {
     "The object had lost its status, as after a restore. The run that its annotation names was adopted, and no run was started.",
   RunSucceeded: "The run succeeded.",
   AbortRequested: "Northflank was asked to abort the run; the note says why.",
-} as const satisfies Events;
-
-/** The reason of an Event of type Normal. */
-export type NormalEvent = keyof typeof normalEvents;
+} as const satisfies Readonly<Record<NormalEvent, string>>;
 
 /**
- * The Events that somebody should look at, beside the passages to Stalled, which are written with the reason of the
+ * When an Event of type Warning is written that does not report a transition to Stalled; those have the reason of the
  * condition.
  */
 export const warningEvents = {
@@ -46,4 +40,4 @@ export const warningEvents = {
   DuplicateRun: "A second run was found after an AtLeastOnce start. The note names both IDs.",
   Abandoned: "The object was deleted while its run was active or being started, and the run was left active.",
   DeleteTimedOut: "Timed out aborting the run of a deleted object; the finalizer was removed.",
-} as const satisfies Events;
+} as const satisfies Readonly<Partial<Record<Reason, string>>>;

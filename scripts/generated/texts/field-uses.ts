@@ -1,12 +1,12 @@
-import type { NorthflankConnectionSpec } from "./connection.ts";
-import type { NorthflankDeploymentSpec } from "./deployment.ts";
-import type { NorthflankJobSpec } from "./job.ts";
-import type { NorthflankJobRunSpec } from "./job-run.ts";
-import type { NorthflankCall } from "./northflank-calls.ts";
+import type { NorthflankConnectionSpec } from "../../../src/api/connection.ts";
+import type { NorthflankDeploymentSpec } from "../../../src/api/deployment.ts";
+import type { NorthflankJobSpec } from "../../../src/api/job.ts";
+import type { NorthflankJobRunSpec } from "../../../src/api/job-run.ts";
+import type { NorthflankCall } from "../../../src/api/northflank-calls.ts";
 
 /**
- * What becomes of a field at Northflank. The table below is total: a field of a spec without an entry does not compile,
- * and a test goes through what is nested in them. `docs/reference` is written from it.
+ * What a field does at Northflank. The table below is total: a field of a spec without an entry does not compile, and a test
+ * goes through what is nested in them. `docs/reference` is written from it.
  */
 export type FieldUse =
   /** Sent as it is written, and everything in it under the same names, as these properties of request bodies. */
@@ -23,7 +23,7 @@ export type FieldUse =
   | { readonly kind: "path"; readonly parameter: string }
   /** Sent with every request, but not in its body. */
   | { readonly kind: "request"; readonly as: string; readonly inner: readonly string[] }
-  /** Never sent: it steers the operator. `call` is what it may lead to. */
+  /** Never sent: a setting of the operator. `call` is what it may lead to. */
   | { readonly kind: "operator"; readonly inner: readonly string[]; readonly call?: NorthflankCall };
 
 /** Per call the property of its body, dotted; empty for the body itself. */
@@ -186,7 +186,7 @@ const job: UsesOf<NorthflankJobSpec> = {
   suspend: operator,
 };
 
-/** What becomes of every field of every spec, by kind and field. */
+/** The use of every field of every spec, by kind and field. */
 export const fieldUses: Readonly<Record<string, Readonly<Record<string, FieldUse>>>> = {
   NorthflankConnection: connection,
   NorthflankDeployment: deployment,
