@@ -232,16 +232,14 @@ describe("pure files", () => {
  * files may read some: they write them, compare Ready before and after, read those of other objects, or still do.
  */
 const mayReadConditions = [
-  ...["ready-state", "status-writer", "transition-events", "predicates"].map(
-    (name) => `controllers/reconcile/${name}.ts`,
-  ),
+  ...["ready-state", "status-writer", "events", "predicates"].map((name) => `controllers/reconcile/${name}.ts`),
   ...["status", "object", "conflicts", "poll-due", "same-target", "time-to-ready"].map(
     (name) => `controllers/target/${name}.ts`,
   ),
   "controllers/deployment/status.ts",
   "controllers/deployment/dependencies.ts",
   ...["observe", "not-kept", "recreated", "remembered"].map((name) => `controllers/job/${name}.ts`),
-  ...["observe", "token-facts", "decide", "status"].map((name) => `controllers/connection/${name}.ts`),
+  ...["observe", "token-status", "decide", "status"].map((name) => `controllers/connection/${name}.ts`),
   ...["ends", "decide", "status", "pass", "concurrency", "machine", "reconciler", "conclusion", "resolve"].map(
     (name) => `controllers/job-run/${name}.ts`,
   ),

@@ -15,17 +15,16 @@ import {
   type OperatorToken,
 } from "../controllers/account/connection-accounts.ts";
 import { createConnectionReconciler } from "../controllers/connection/reconciler.ts";
-import { tokenNeeds } from "../controllers/connection/token-needs.ts";
+import { tokenNeeds } from "../controllers/connection/token-status.ts";
 import { createDeploymentReconciler } from "../controllers/deployment/reconciler.ts";
 import { createJobReconciler } from "../controllers/job/reconciler.ts";
 import { isBeforeStart, stateOf } from "../controllers/job-run/machine.ts";
 import { createJobRunReconciler, namesJob } from "../controllers/job-run/reconciler.ts";
 import type { Restored } from "../controllers/job-run/restored.ts";
-import { type Judgeable, judgeOnce } from "../controllers/reconcile/cached-validation.ts";
-import type { EventSink } from "../controllers/reconcile/event-draft.ts";
+import type { EventSink } from "../controllers/reconcile/events.ts";
 import { LookSchedule } from "../controllers/reconcile/poll-schedule.ts";
 import { defaultConnectionName } from "../controllers/reconcile/predicates.ts";
-import { invalidSpecMessage } from "../controllers/reconcile/spec-problem.ts";
+import { cachedValidation, invalidSpecMessage, type WithGeneration } from "../controllers/reconcile/spec-validation.ts";
 import {
   createStatusWriter,
   type ObjectWithStatus,
@@ -93,11 +92,11 @@ export function createControllers(deps: ControllersDeps): readonly ManagedContro
     random,
   });
   const eventLoop = new EventLoop(clock);
-  const judge = judgeOnce((object: Judgeable & { readonly kind: string; readonly spec: unknown }) =>
+  const judge = cachedValidation((object: WithGeneration & { readonly kind: string; readonly spec: unknown }) =>
     validator.validateSpec(object.kind, object.spec),
   );
   // What does not fit was judged as it was stored; it may change with the CRD, within one generation.
-  const validate = (object: Judgeable & StoredObject) =>
+  const validate = (object: WithGeneration & StoredObject) =>
     (object.misfits?.spec.length ?? 0) > 0 ? (object.misfits?.spec ?? []) : judge(object);
   const writer = <T extends ObjectWithStatus>(
     name: ControllerName,

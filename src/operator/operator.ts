@@ -4,7 +4,7 @@ import { createValidator } from "../api/validate.ts";
 import type { Config } from "../config.ts";
 import { createApiFactory } from "../controllers/account/api-factory.ts";
 import { RestoreMemory } from "../controllers/job-run/restored.ts";
-import type { EventSink } from "../controllers/reconcile/event-draft.ts";
+import type { EventSink } from "../controllers/reconcile/events.ts";
 import type { KubeClient } from "../kube/client.ts";
 import { isKubeError } from "../kube/errors.ts";
 import { createKubeClient } from "../kube/http-client.ts";

@@ -1,6 +1,6 @@
 import type { Misfits } from "../api/misfits.ts";
-import type { EventDraft, EventSink } from "../controllers/reconcile/event-draft.ts";
-import { invalidSpecMessage, type SpecProblem } from "../controllers/reconcile/spec-problem.ts";
+import type { EventDraft, EventSink } from "../controllers/reconcile/events.ts";
+import { invalidSpecMessage, type SpecProblem } from "../controllers/reconcile/spec-validation.ts";
 import { isKubeError, KubeError } from "../kube/errors.ts";
 import type { KubeObject } from "../kube/types.ts";
 import { isNorthflankError } from "../northflank/errors.ts";

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { EventDraft } from "../../src/controllers/reconcile/event-draft.ts";
+import type { EventDraft } from "../../src/controllers/reconcile/events.ts";
 import { KubeError, type KubeErrorCode } from "../../src/kube/errors.ts";
 import { containFailures, type StoredObject } from "../../src/operator/reconcile-failures.ts";
 import type { ReconcileContext } from "../../src/runtime/controller.ts";

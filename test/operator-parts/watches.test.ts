@@ -7,7 +7,7 @@ import { deploymentIndexes } from "../../src/controllers/deployment/target.ts";
 import { jobIndexes } from "../../src/controllers/job/target.ts";
 import { jobRunIndexes } from "../../src/controllers/job-run/reconciler.ts";
 import { connectionKeys } from "../../src/controllers/reconcile/predicates.ts";
-import { type Wakeable, wireWatches } from "../../src/operator/watches.ts";
+import { type Enqueuer, wireWatches } from "../../src/operator/watches.ts";
 import { Store } from "../../src/runtime/store.ts";
 import { connection, deployment, jobObject, metadata } from "../support/builders.ts";
 import { FakeClock } from "../support/fake-clock.ts";
@@ -52,7 +52,7 @@ beforeEach(() => {
   deployments = new Store({ indexes: { ...deploymentIndexes, connection: connectionKeys }, onListenerError: fail });
   jobs = new Store({ indexes: { ...jobIndexes, connection: connectionKeys }, onListenerError: fail });
   jobRuns = new Store({ indexes: { ...jobRunIndexes, connection: connectionKeys }, onListenerError: fail });
-  const queue = (kind: string): Wakeable => ({
+  const queue = (kind: string): Enqueuer => ({
     add: (key, { priority = "change", afterMs = 0 } = {}) =>
       void enqueued.push(`${kind} ${key} ${priority}${afterMs === 0 ? "" : ` in ${afterMs}`}`),
   });

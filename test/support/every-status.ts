@@ -9,8 +9,7 @@ import { statusOf as deploymentStatusOf } from "../../src/controllers/deployment
 import { statusOf as jobStatusOf } from "../../src/controllers/job/status.ts";
 import type { Facts } from "../../src/controllers/job-run/conclusion.ts";
 import { statusOf as runStatusOf } from "../../src/controllers/job-run/status.ts";
-import type { Claim } from "../../src/controllers/reconcile/claim.ts";
-import type { Verdict } from "../../src/controllers/reconcile/ready-state.ts";
+import type { ConditionUpdate, Verdict } from "../../src/controllers/reconcile/ready-state.ts";
 import type { KubeObject } from "../../src/kube/types.ts";
 import type { Judged } from "./argocd.ts";
 import { connection, deployment, jobObject } from "./builders.ts";
@@ -39,7 +38,7 @@ const verdictKinds = Object.keys({
 const allReasons: readonly Reason[] = reasons;
 const everyVerdict = verdictKinds.flatMap((kind) => allReasons.map((reason) => verdict(kind, reason)));
 const oneVerdictEach = verdictKinds.map((kind) => verdict(kind, kind === "suspended" ? "Suspended" : "Progressing"));
-const claims: readonly Claim[] = ["as-before", claim("True"), claim("False"), claim("Unknown")];
+const claims: readonly ConditionUpdate[] = ["as-before", claim("True"), claim("False"), claim("Unknown")];
 const sameDesires = [undefined, true, false] as const;
 const now = Date.parse("2026-01-01T00:00:00Z");
 
@@ -58,7 +57,7 @@ function verdict(kind: Verdict["kind"], reason: Reason): Verdict {
   return { kind, reason, message: `${reason} was seen, which is ${kind}.` };
 }
 
-function claim(status: "True" | "False" | "Unknown"): Claim {
+function claim(status: "True" | "False" | "Unknown"): ConditionUpdate {
   return { status, reason: "Progressing", message: `It is ${status}.` };
 }
 

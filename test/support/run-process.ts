@@ -5,8 +5,8 @@ import type { AccountRequest, AccountResolution } from "../../src/controllers/ac
 import { builderText } from "../../src/controllers/build/build-query.ts";
 import { createJobRunReconciler, jobRunIndexes } from "../../src/controllers/job-run/reconciler.ts";
 import { RestoreMemory } from "../../src/controllers/job-run/restored.ts";
-import type { EventDraft } from "../../src/controllers/reconcile/event-draft.ts";
-import type { SpecProblem } from "../../src/controllers/reconcile/spec-problem.ts";
+import type { EventDraft } from "../../src/controllers/reconcile/events.ts";
+import type { SpecProblem } from "../../src/controllers/reconcile/spec-validation.ts";
 import { createStatusWriter } from "../../src/controllers/reconcile/status-writer.ts";
 import type { KubeClient } from "../../src/kube/client.ts";
 import type { KubeObject } from "../../src/kube/types.ts";

@@ -3,7 +3,7 @@ import { mergePatch } from "../../sandbox/kubernetes/patch.ts";
 import { createValidator } from "../../src/api/validate.ts";
 import type { AccountResolution, Accounts } from "../../src/controllers/account/accounts.ts";
 import type { Standing } from "../../src/controllers/account/same-account.ts";
-import type { EventDraft } from "../../src/controllers/reconcile/event-draft.ts";
+import type { EventDraft } from "../../src/controllers/reconcile/events.ts";
 import { LookSchedule } from "../../src/controllers/reconcile/poll-schedule.ts";
 import { createStatusWriter } from "../../src/controllers/reconcile/status-writer.ts";
 import type { TargetObject } from "../../src/controllers/target/object.ts";

@@ -2,7 +2,7 @@ import { jsonPatch, mergePatch } from "../../sandbox/kubernetes/patch.ts";
 import { createValidator } from "../../src/api/validate.ts";
 import { type Config, parseConfig } from "../../src/config.ts";
 import { createApiFactory } from "../../src/controllers/account/api-factory.ts";
-import type { EventDraft } from "../../src/controllers/reconcile/event-draft.ts";
+import type { EventDraft } from "../../src/controllers/reconcile/events.ts";
 import type { KubeClient } from "../../src/kube/client.ts";
 import { KubeError } from "../../src/kube/errors.ts";
 import type { KubeObject, ResourceType } from "../../src/kube/types.ts";

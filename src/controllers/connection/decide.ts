@@ -9,23 +9,22 @@ import { assertNever } from "../../util/assert-never.ts";
 import { jittered, notAtOnce } from "../../util/backoff.ts";
 import { present } from "../../util/present.ts";
 import type { Random } from "../../util/random.ts";
-import type { Claim } from "../reconcile/claim.ts";
 import type { FailureRecord } from "../reconcile/failure.ts";
-import type { Verdict } from "../reconcile/ready-state.ts";
+import type { ConditionUpdate, Verdict } from "../reconcile/ready-state.ts";
 import { slowProbeMs } from "../reconcile/remote-error.ts";
 import { judgeRemoteFailure } from "../reconcile/remote-failure.ts";
 import type { Requeue } from "../reconcile/requeue.ts";
-import { invalidSpecMessage } from "../reconcile/spec-problem.ts";
+import { invalidSpecMessage } from "../reconcile/spec-validation.ts";
 import { recheckSecretMs } from "../secrets/secret-tokens.ts";
 import type { Observation, TokenCheck } from "./observation.ts";
-import { type TokenFacts, tokenFacts } from "./token-facts.ts";
+import { type TokenStatus, tokenStatusOf } from "./token-status.ts";
 
 /** What a pass has come to. There is nothing to execute: a connection changes nothing in Northflank. */
 export interface Decision {
   /** `as-before`: Ready stays as it is, only the counters may move. */
   readonly verdict: Verdict | "as-before";
-  readonly credentialsValid: Claim;
-  readonly quotaAvailable: Claim;
+  readonly credentialsValid: ConditionUpdate;
+  readonly quotaAvailable: ConditionUpdate;
   readonly rateLimit: NorthflankConnectionStatus["rateLimit"];
   readonly dependents: number;
   /** Address and team that Northflank has answered for; `undefined`: as before. */
@@ -33,7 +32,7 @@ export interface Decision {
   /** The version of the Secret that was accepted; `as-before` when none was in this pass. */
   readonly acceptedSecret: string | undefined | "as-before";
   /** What Northflank tells of the token; `as-before` when it was not asked, or told nothing of the same token. */
-  readonly token: TokenFacts | "as-before";
+  readonly token: TokenStatus | "as-before";
   /** What the objects that use the connection need of the token. */
   readonly needs: readonly TokenNeed[];
   readonly failure: FailureRecord | undefined | "as-before";
@@ -124,9 +123,13 @@ function checked(
   } as const;
   switch (check.kind) {
     case "accepted":
-      return { ...accepted(check.token, now), ...good, token: factsNow(object, check.token, secretResourceVersion) };
+      return {
+        ...accepted(check.token, now),
+        ...good,
+        token: tokenStatusNow(object, check.token, secretResourceVersion),
+      };
     case "unsupported":
-      return { ...unsupported(check, now), ...good, token: factsNow(object, undefined, secretResourceVersion) };
+      return { ...unsupported(check, now), ...good, token: tokenStatusNow(object, undefined, secretResourceVersion) };
     case "failed":
       return refused(options, check.error, soonMs);
     default:
@@ -135,12 +138,12 @@ function checked(
 }
 
 /** Where nothing is told, what was told of the same token before stays. */
-function factsNow(
+function tokenStatusNow(
   { status }: NorthflankConnection,
   token: TokenView | undefined,
   secretResourceVersion: string | undefined,
-): TokenFacts | "as-before" {
-  if (token !== undefined) return tokenFacts(token);
+): TokenStatus | "as-before" {
+  if (token !== undefined) return tokenStatusOf(token);
   const isSame = secretResourceVersion !== undefined && status?.tokenSecretResourceVersion === secretResourceVersion;
   return isSame ? "as-before" : {};
 }
@@ -198,18 +201,18 @@ function refused(
 }
 
 /** Only a 401 says that the token is bad; everything else says nothing about it, and the last word stays. */
-function claimWhenBlocked(verdict: Verdict): Claim {
+function claimWhenBlocked(verdict: Verdict): ConditionUpdate {
   if (verdict.reason === "AuthenticationFailed") {
     return { status: "False", reason: verdict.reason, message: verdict.message };
   }
   return verdict.kind === "stalled" ? unknownBecause(verdict) : "as-before";
 }
 
-function unknownBecause({ reason, message }: Verdict): Claim {
+function unknownBecause({ reason, message }: Verdict): ConditionUpdate {
   return { status: "Unknown", reason, message };
 }
 
-function quotaClaim(quota: LedgerSnapshot | undefined, now: number): Claim {
+function quotaClaim(quota: LedgerSnapshot | undefined, now: number): ConditionUpdate {
   if (quota === undefined) return "as-before";
   if (quota.closedUntilMs === undefined || quota.closedUntilMs <= now) {
     return { status: "True", reason: "QuotaAvailable", message: "The account has requests left." };

@@ -5,7 +5,7 @@ import type { LedgerSnapshot } from "../../northflank/ledger.ts";
 import type { TokenView } from "../../northflank/types.ts";
 import type { Verdict } from "../reconcile/ready-state.ts";
 import type { Pause } from "../reconcile/requeue.ts";
-import type { SpecProblem } from "../reconcile/spec-problem.ts";
+import type { SpecProblem } from "../reconcile/spec-validation.ts";
 
 /** What a check of the token found. `token`: what Northflank told of it; `undefined` where it told nothing. */
 export type TokenCheck =

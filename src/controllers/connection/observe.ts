@@ -9,7 +9,7 @@ import type { Account } from "../account/accounts.ts";
 import type { ConnectionAccounts } from "../account/connection-accounts.ts";
 import type { LookSchedule } from "../reconcile/poll-schedule.ts";
 import { isReconcileRequested, reconcileRequest } from "../reconcile/reconcile-request.ts";
-import { prunedProblems, type SpecProblem } from "../reconcile/spec-problem.ts";
+import { prunedProblems, type SpecProblem } from "../reconcile/spec-validation.ts";
 import { isSettled } from "./decide.ts";
 import type { Observation, Surroundings, TokenCheck } from "./observation.ts";
 

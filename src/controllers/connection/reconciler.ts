@@ -4,11 +4,11 @@ import type { ObjectKey, Outcome } from "../../runtime/outcome.ts";
 import { objectKey } from "../../runtime/outcome.ts";
 import type { Clock } from "../../util/clock.ts";
 import type { Random } from "../../util/random.ts";
-import type { EventSink } from "../reconcile/event-draft.ts";
+import type { EventSink } from "../reconcile/events.ts";
+import { raisedEvents, stalledEvents } from "../reconcile/events.ts";
 import { reconcileRequest } from "../reconcile/reconcile-request.ts";
 import { outcomeOf } from "../reconcile/requeue.ts";
 import type { StatusWriter } from "../reconcile/status-writer.ts";
-import { raisedPassage, stalledPassage } from "../reconcile/transition-events.ts";
 import { type Left, Unsaved, writeLeft } from "../reconcile/unsaved-status.ts";
 import { type Decision, decide } from "./decide.ts";
 import { type ObserveDeps, observe, requestWaitMs, validationPeriodMs } from "./observe.ts";
@@ -100,7 +100,7 @@ async function report(
   if (written.kind === "gone") return { kind: "settled" };
   if (written.kind === "written") {
     const facts = { before: object.status?.conditions, after: status.conditions, action: "Validate" };
-    const drafts = [...stalledPassage({ ...facts, message }), ...raisedPassage({ ...facts, type: "TokenExpiring" })];
+    const drafts = [...stalledEvents({ ...facts, message }), ...raisedEvents({ ...facts, type: "TokenExpiring" })];
     for (const draft of drafts) deps.events.record(written.object, draft);
   }
   return outcomeOf(next, { priority: "resync", message });

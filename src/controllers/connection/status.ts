@@ -3,11 +3,10 @@ import type { NorthflankConnection, NorthflankConnectionStatus } from "../../api
 import { type ConditionDraft, findCondition, formatTime, mergeConditions } from "../../runtime/conditions.ts";
 import { present } from "../../util/present.ts";
 import { isSameJson } from "../../util/same-json.ts";
-import type { Claim } from "../reconcile/claim.ts";
-import { summaryConditions, summaryTypes } from "../reconcile/ready-state.ts";
+import { type ConditionUpdate, summaryConditions, summaryTypes } from "../reconcile/ready-state.ts";
 import { handledRequest } from "../reconcile/reconcile-request.ts";
 import type { Decision } from "./decide.ts";
-import { expiryDraft, factsIn, missingPermissions, permissionsDraft, type TokenFacts } from "./token-facts.ts";
+import { expiryDraft, missingPermissions, permissionsDraft, type TokenStatus, tokenStatusIn } from "./token-status.ts";
 
 /**
  * The whole status after a pass; the one before when nothing but the time of the next look would change. Acknowledges
@@ -18,7 +17,7 @@ export function statusOf(object: NorthflankConnection, decision: Decision, now: 
   const generation = object.metadata.generation ?? 0;
   const previous = before?.conditions ?? [];
   const { acceptedSecret, failure, verdict } = decision;
-  const token = decision.token === "as-before" ? factsIn(before) : decision.token;
+  const token = decision.token === "as-before" ? tokenStatusIn(before) : decision.token;
   const status = present({
     observedGeneration: generation,
     conditions: [...mergeConditions({ previous, drafts: drafts(object, decision, token, now), generation, now })],
@@ -43,7 +42,7 @@ export function statusOf(object: NorthflankConnection, decision: Decision, now: 
 function drafts(
   object: NorthflankConnection,
   decision: Decision,
-  token: TokenFacts,
+  token: TokenStatus,
   now: number,
 ): readonly ConditionDraft[] {
   const claims = [
@@ -63,7 +62,7 @@ function summary({ metadata, status }: NorthflankConnection, { verdict, next }: 
   return summaryConditions({ verdict, next, previous, generation, ...(isSuspending ? { sameDesire: true } : {}) });
 }
 
-function claim(type: string, now: Claim, { status }: NorthflankConnection): ConditionDraft {
+function claim(type: string, now: ConditionUpdate, { status }: NorthflankConnection): ConditionDraft {
   if (now !== "as-before") return { type, ...now };
   const before = findCondition(status?.conditions, type);
   if (before !== undefined) return draftOf(before);

@@ -1,6 +1,6 @@
 // pure
 import type { NorthflankDeploymentStatus } from "../../api/deployment.ts";
-import type { Claim } from "../reconcile/claim.ts";
+import type { ConditionUpdate } from "../reconcile/ready-state.ts";
 import type { TargetConclusion } from "../target/status.ts";
 
 /** Status fields that a pass may state. A field that is there replaces the old one; `undefined` removes it. */
@@ -20,8 +20,8 @@ export type StatedFields = {
 
 /** What a pass over a NorthflankDeployment has come to. */
 export interface Conclusion extends TargetConclusion {
-  readonly rolloutComplete: Claim;
+  readonly rolloutComplete: ConditionUpdate;
   /** The condition `Restored`; missing: there is none. */
-  readonly restored?: Claim;
+  readonly restored?: ConditionUpdate;
   readonly stated: StatedFields;
 }

@@ -3,7 +3,7 @@ import { hash } from "node:crypto";
 import type { NorthflankDeploymentSpec } from "../../api/deployment.ts";
 import type { DeploymentUpdate } from "../../northflank/types.ts";
 import { formatImage, type ImageReference, imageToSend, parseImageReference } from "../../util/image-reference.ts";
-import type { SpecProblem } from "../reconcile/spec-problem.ts";
+import type { SpecProblem } from "../reconcile/spec-validation.ts";
 
 /** What a spec declares, in the form that is compared, sent and remembered. */
 export interface Desire {

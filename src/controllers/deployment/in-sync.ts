@@ -4,7 +4,7 @@ import { capped } from "../../runtime/conditions.ts";
 import { assertNever } from "../../util/assert-never.ts";
 import { formatDuration } from "../../util/duration.ts";
 import { imageToSend } from "../../util/image-reference.ts";
-import type { EventDraft } from "../reconcile/event-draft.ts";
+import type { EventDraft } from "../reconcile/events.ts";
 import { slowProbeMs } from "../reconcile/remote-error.ts";
 import { probeAround, requeueAfter } from "../reconcile/requeue.ts";
 import { ageOf } from "./ages.ts";

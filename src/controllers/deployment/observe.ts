@@ -3,7 +3,7 @@ import type { Account, AccountResolution, Accounts } from "../account/accounts.t
 import { type BuildQuery, judgeBuild, type SeenBuild } from "../build/build-query.ts";
 import { lookAtBuild } from "../build/read-build.ts";
 import type { LookSchedule } from "../reconcile/poll-schedule.ts";
-import type { SpecProblem } from "../reconcile/spec-problem.ts";
+import type { SpecProblem } from "../reconcile/spec-validation.ts";
 import { accountRequest } from "../target/object.ts";
 import {
   type Observed,

@@ -4,7 +4,7 @@ import { isRefusedForSure } from "../../northflank/answer.ts";
 import { capped } from "../../runtime/conditions.ts";
 import { assertNever } from "../../util/assert-never.ts";
 import type { Random } from "../../util/random.ts";
-import type { EventDraft } from "../reconcile/event-draft.ts";
+import type { EventDraft } from "../reconcile/events.ts";
 import { slowProbeMs } from "../reconcile/remote-error.ts";
 import { probeAfter, requeueAfter } from "../reconcile/requeue.ts";
 import { targetUidFields } from "../target/same-target.ts";

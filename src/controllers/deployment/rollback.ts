@@ -4,8 +4,8 @@ import type { Reason } from "../../api/reasons.ts";
 import { capped, formatTime } from "../../runtime/conditions.ts";
 import { assertNever } from "../../util/assert-never.ts";
 import { present } from "../../util/present.ts";
-import type { Claim } from "../reconcile/claim.ts";
-import type { EventDraft } from "../reconcile/event-draft.ts";
+import type { EventDraft } from "../reconcile/events.ts";
+import type { ConditionUpdate } from "../reconcile/ready-state.ts";
 import { isReconcileRequested } from "../reconcile/reconcile-request.ts";
 import { slowProbeMs } from "../reconcile/remote-error.ts";
 import { probeAround } from "../reconcile/requeue.ts";
@@ -304,7 +304,7 @@ const claimOf: Readonly<Record<ChangeRecord["phase"], Settled>> = {
 };
 
 const rolledBackClaims: Readonly<
-  Record<Settled, (record: Pick<ChangeRecord, "source" | "time">) => Exclude<Claim, "as-before">>
+  Record<Settled, (record: Pick<ChangeRecord, "source" | "time">) => Exclude<ConditionUpdate, "as-before">>
 > = {
   RollingOut: (record) => ({
     status: "Unknown",
@@ -386,7 +386,7 @@ function intentOf(object: NorthflankDeployment): {
 function rolledBackBase(
   declared: Desire | undefined,
   reason: Reason,
-  restored: Exclude<Claim, "as-before">,
+  restored: Exclude<ConditionUpdate, "as-before">,
 ): Pick<Conclusion, "verdict" | "restored" | "inSync" | "rolloutComplete" | "failure" | "sameDesire"> {
   const failed = failureText(reason, declared);
   const message = `${failed} ${restored.message} Declare another source, or request a reconcile to try this one again.`;
@@ -417,7 +417,7 @@ function restoringText({ source }: Told): string {
   return `${source}, the last source whose rollout was complete, is being put back.`;
 }
 
-function restoringClaim(rollback: Told): Exclude<Claim, "as-before"> {
+function restoringClaim(rollback: Told): Exclude<ConditionUpdate, "as-before"> {
   return { status: "Unknown", reason: "Restoring", message: restoringText(rollback) };
 }
 

@@ -1,6 +1,6 @@
 // pure
 import type { NorthflankDeployment, NorthflankDeploymentStatus } from "../../api/deployment.ts";
-import { recordNotStored } from "../reconcile/record-not-stored.ts";
+import { recordNotStored } from "../target/status.ts";
 import type { Conclusion } from "./conclusion.ts";
 import type { Change } from "./decision.ts";
 import { changesBefore } from "./machine.ts";

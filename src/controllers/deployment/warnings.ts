@@ -1,6 +1,6 @@
 // pure
 import type { NorthflankDeployment } from "../../api/deployment.ts";
-import type { EventDraft } from "../reconcile/event-draft.ts";
+import type { EventDraft } from "../reconcile/events.ts";
 import type { Conclusion } from "./conclusion.ts";
 import type { DecideInput, Seen } from "./decision.ts";
 import type { TargetView } from "./target-view.ts";

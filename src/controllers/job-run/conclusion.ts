@@ -6,7 +6,7 @@ import type { NorthflankError } from "../../northflank/errors.ts";
 import { findCondition } from "../../runtime/conditions.ts";
 import type { ObjectKey } from "../../runtime/outcome.ts";
 import { assertNever } from "../../util/assert-never.ts";
-import type { EventDraft } from "../reconcile/event-draft.ts";
+import type { EventDraft } from "../reconcile/events.ts";
 import type { Verdict } from "../reconcile/ready-state.ts";
 import type { RemoteVerdict } from "../reconcile/remote-error.ts";
 import type { Pause, Requeue } from "../reconcile/requeue.ts";

@@ -15,7 +15,7 @@ import type { Verdict } from "../reconcile/ready-state.ts";
 import { type RemoteVerdict, slowProbeMs } from "../reconcile/remote-error.ts";
 import { failuresAlike } from "../reconcile/remote-failure.ts";
 import type { Pause } from "../reconcile/requeue.ts";
-import { invalidSpecMessage, type SpecProblem } from "../reconcile/spec-problem.ts";
+import { invalidSpecMessage, type SpecProblem } from "../reconcile/spec-validation.ts";
 import { ownPartMs } from "./age.ts";
 import { decideBuild } from "./awaited-build.ts";
 import {

@@ -7,7 +7,7 @@ import { capped, formatTime } from "../../runtime/conditions.ts";
 import type { ObjectKey } from "../../runtime/outcome.ts";
 import { assertNever } from "../../util/assert-never.ts";
 import { formatDuration } from "../../util/duration.ts";
-import type { EventDraft } from "../reconcile/event-draft.ts";
+import type { EventDraft } from "../reconcile/events.ts";
 import { nextFailure } from "../reconcile/failure.ts";
 import type { Verdict } from "../reconcile/ready-state.ts";
 import {

@@ -4,7 +4,7 @@ import { runFinalizer } from "../../api/names.ts";
 import { findCondition } from "../../runtime/conditions.ts";
 import { hasFinalizer } from "../../runtime/finalizers.ts";
 import { isReconcileRequested } from "../reconcile/reconcile-request.ts";
-import type { SpecProblem } from "../reconcile/spec-problem.ts";
+import type { SpecProblem } from "../reconcile/spec-validation.ts";
 import { markOf } from "./mark.ts";
 import type { StartRecord } from "./start-record.ts";
 

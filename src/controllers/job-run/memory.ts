@@ -4,7 +4,7 @@ import type { Reservation } from "../../northflank/ledger.ts";
 import type { ObjectKey } from "../../runtime/outcome.ts";
 import { present } from "../../util/present.ts";
 import type { Account } from "../account/accounts.ts";
-import type { EventDraft } from "../reconcile/event-draft.ts";
+import type { EventDraft } from "../reconcile/events.ts";
 import type { Sighting } from "./age.ts";
 import type { RunStatus } from "./conclusion.ts";
 import type { StartRecord } from "./start-record.ts";

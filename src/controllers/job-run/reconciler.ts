@@ -6,10 +6,10 @@ import type { ObjectKey, Outcome } from "../../runtime/outcome.ts";
 import { assertNever } from "../../util/assert-never.ts";
 import { backoffDelayMs } from "../../util/backoff.ts";
 import type { Random } from "../../util/random.ts";
-import type { EventDraft } from "../reconcile/event-draft.ts";
+import type { EventDraft } from "../reconcile/events.ts";
+import { stalledEvents } from "../reconcile/events.ts";
 import { reconcileRequest } from "../reconcile/reconcile-request.ts";
 import { slowProbeMs } from "../reconcile/remote-error.ts";
-import { stalledPassage } from "../reconcile/transition-events.ts";
 import { provenMs, untilMs } from "./age.ts";
 import type { AfterAction, Conclusion } from "./conclusion.ts";
 import { isWaitingForConcurrency } from "./concurrency.ts";
@@ -272,7 +272,7 @@ function owedRecord({ stored, memory }: Pass): Conclusion["after"] {
 
 function publish(pass: Pass, { events: drafts, before }: UnsavedStatus): void {
   const { deps, stored } = pass;
-  const passage = stalledPassage({
+  const passage = stalledEvents({
     before: before?.conditions,
     after: stored.status?.conditions,
     message: findCondition(stored.status?.conditions, "Succeeded")?.message ?? "",

@@ -3,9 +3,9 @@
 import type { NorthflankJob, NorthflankJobStatus } from "../../api/job.ts";
 import { formatTime } from "../../runtime/conditions.ts";
 import { isReconcileRequested } from "../reconcile/reconcile-request.ts";
-import { recordNotStored } from "../reconcile/record-not-stored.ts";
 import { slowProbeMs } from "../reconcile/remote-error.ts";
 import { probeMoreRarely } from "../reconcile/requeue.ts";
+import { recordNotStored } from "../target/status.ts";
 import type { DecideInput } from "./decision.ts";
 import type { Desire } from "./desired.ts";
 import type { Difference } from "./diff.ts";

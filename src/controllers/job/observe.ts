@@ -3,7 +3,7 @@ import type { KubeClient } from "../../kube/client.ts";
 import type { JobName, RequestClass } from "../../northflank/client.ts";
 import type { Account, Accounts } from "../account/accounts.ts";
 import type { LookSchedule } from "../reconcile/poll-schedule.ts";
-import type { SpecProblem } from "../reconcile/spec-problem.ts";
+import type { SpecProblem } from "../reconcile/spec-validation.ts";
 import { recheckSecretMs } from "../secrets/secret-tokens.ts";
 import { isSettled } from "../target/object.ts";
 import {

@@ -5,7 +5,7 @@ import type { NorthflankError } from "../../northflank/errors.ts";
 import type { JobPatchRoute } from "../../northflank/types.ts";
 import { assertNever } from "../../util/assert-never.ts";
 import type { Random } from "../../util/random.ts";
-import type { EventDraft } from "../reconcile/event-draft.ts";
+import type { EventDraft } from "../reconcile/events.ts";
 import { slowProbeMs } from "../reconcile/remote-error.ts";
 import { judgeRemoteFailure } from "../reconcile/remote-failure.ts";
 import { probeAfter, requeueAfter } from "../reconcile/requeue.ts";

@@ -1,7 +1,7 @@
 // pure
 import { capped, formatTime } from "../../runtime/conditions.ts";
 import { notAtOnce } from "../../util/backoff.ts";
-import type { EventDraft } from "../reconcile/event-draft.ts";
+import type { EventDraft } from "../reconcile/events.ts";
 import { slowProbeMs } from "../reconcile/remote-error.ts";
 import { requeueAfter } from "../reconcile/requeue.ts";
 import { fightCorrections } from "../target/drift.ts";

@@ -30,6 +30,11 @@ export interface Verdict {
   readonly message: string;
 }
 
+/** What a condition beside the summary says now. `as-before`: nothing new is known, so it stays as it is. */
+export type ConditionUpdate =
+  | { readonly status: "True" | "False" | "Unknown"; readonly reason: Reason; readonly message: string }
+  | "as-before";
+
 /** The types of the conditions that {@link summaryConditions} makes. */
 export const summaryTypes: readonly string[] = ["Ready", "Reconciling", "Stalled", "Suspended"];
 

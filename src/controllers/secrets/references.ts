@@ -4,8 +4,8 @@ import { describeUser } from "../../kube/missing-right.ts";
 import { type ConfigMap, configMaps, type KubeObject, type Secret, secrets } from "../../kube/types.ts";
 import type { Verdict } from "../reconcile/ready-state.ts";
 import type { Pause } from "../reconcile/requeue.ts";
-import { refusedSecretType } from "./refused-secret-types.ts";
 import { recheckSecretMs } from "./secret-tokens.ts";
+import { refusedSecretType } from "./token-secret.ts";
 
 /** References as a spec has them, with the literal values that win over them. */
 export interface ReferencingSpec {

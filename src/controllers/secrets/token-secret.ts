@@ -2,7 +2,6 @@
 import type { Secret } from "../../kube/types.ts";
 import { type ParsedToken, parseToken, type SecretValue } from "../../util/secret-value.ts";
 import { tokenGapRemedy, tokenShapeProblem } from "../../util/token-shape.ts";
-import { refusedSecretType } from "./refused-secret-types.ts";
 
 /** What came of looking for a token. `problem` names the Secret and the key, never a value. */
 export type TokenRead =
@@ -62,4 +61,12 @@ function decoded(base64: string): string {
 
 function invalid(problem: string): TokenRead {
   return { kind: "unusable", reason: "SecretInvalid", problem };
+}
+
+// Credentials of the cluster itself: whoever may write one of our objects must not be able to send them anywhere.
+const refusedTypes: readonly string[] = ["kubernetes.io/service-account-token", "bootstrap.kubernetes.io/token"];
+
+/** The type of a Secret if nothing of it may ever leave the cluster; `undefined` when it may. */
+export function refusedSecretType({ type }: Secret): string | undefined {
+  return type !== undefined && refusedTypes.includes(type) ? type : undefined;
 }

@@ -1,6 +1,6 @@
 import { isNorthflankError, type NorthflankError } from "../../northflank/errors.ts";
 import type { Account, Accounts } from "../account/accounts.ts";
-import { prunedProblems, type SpecProblem } from "../reconcile/spec-problem.ts";
+import { prunedProblems, type SpecProblem } from "../reconcile/spec-validation.ts";
 import { type Access, openAccess, restsFor } from "./conflicts.ts";
 import { isAccepted, type TargetObject } from "./object.ts";
 import type { Due } from "./poll-due.ts";

@@ -4,11 +4,10 @@ import type { ObjectKey } from "../../runtime/outcome.ts";
 import { assertNever } from "../../util/assert-never.ts";
 import { notAtOnce } from "../../util/backoff.ts";
 import type { Random } from "../../util/random.ts";
-import type { Claim } from "../reconcile/claim.ts";
-import type { Verdict } from "../reconcile/ready-state.ts";
+import type { ConditionUpdate, Verdict } from "../reconcile/ready-state.ts";
 import { judgeRemoteFailure } from "../reconcile/remote-failure.ts";
 import { type Pause, probeAfter } from "../reconcile/requeue.ts";
-import { invalidSpecMessage, type SpecProblem } from "../reconcile/spec-problem.ts";
+import { invalidSpecMessage, type SpecProblem } from "../reconcile/spec-validation.ts";
 import type { TargetObject } from "./object.ts";
 import type { TargetConclusion } from "./status.ts";
 
@@ -102,7 +101,7 @@ export function failedReadConclusion(
 }
 
 /** Values of a Secret or ConfigMap that changed and could not be sent: nothing is in sync, whatever Ready says. */
-function inSyncUnread(facts: { readonly hasChangedSource?: boolean }, { reason }: Verdict): Claim {
+function inSyncUnread(facts: { readonly hasChangedSource?: boolean }, { reason }: Verdict): ConditionUpdate {
   if (facts.hasChangedSource !== true) return "as-before";
   const message = "A referenced Secret or ConfigMap changed; the new values are not applied yet.";
   return { status: "Unknown", reason, message };

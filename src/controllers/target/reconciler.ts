@@ -3,12 +3,12 @@ import { type ObjectKey, type Outcome, objectKey, type Priority, ReconcileError 
 import type { Clock } from "../../util/clock.ts";
 import { mergePatchBetween } from "../../util/merge-patch.ts";
 import type { Account } from "../account/accounts.ts";
-import type { EventSink } from "../reconcile/event-draft.ts";
+import type { EventSink } from "../reconcile/events.ts";
+import { stalledEvents } from "../reconcile/events.ts";
 import type { LookSchedule } from "../reconcile/poll-schedule.ts";
 import { reconcileRequest } from "../reconcile/reconcile-request.ts";
 import { outcomeOf, type Requeue } from "../reconcile/requeue.ts";
 import type { StatusWriter } from "../reconcile/status-writer.ts";
-import { stalledPassage } from "../reconcile/transition-events.ts";
 import { type Left, Unsaved, writeLeft } from "../reconcile/unsaved-status.ts";
 import { hasChangedSince, restUntil, type TargetObject } from "./object.ts";
 import type { TargetConclusion } from "./status.ts";
@@ -207,7 +207,7 @@ async function report<T extends TargetObject, O, C extends TargetConclusion, X>(
       return { kind: "retry", error: new ReconcileError(text) };
     }
     const before = stored.status?.conditions;
-    const passage = stalledPassage({ before, after: status.conditions, message, action: "Reconcile" });
+    const passage = stalledEvents({ before, after: status.conditions, message, action: "Reconcile" });
     for (const draft of [...events, ...passage]) deps.events.record(written.object, draft);
   }
   const next = steps.nextPass?.(stored, status, conclusion.next) ?? conclusion.next;

@@ -3,18 +3,18 @@ import type { Reason } from "../../api/reasons.ts";
 import { type ConditionDraft, findCondition, formatTime, mergeConditions } from "../../runtime/conditions.ts";
 import { overlaid } from "../../util/present.ts";
 import { isSameJson } from "../../util/same-json.ts";
-import type { Claim } from "../reconcile/claim.ts";
-import type { EventDraft } from "../reconcile/event-draft.ts";
+import type { EventDraft } from "../reconcile/events.ts";
 import type { FailureRecord } from "../reconcile/failure.ts";
-import { summaryConditions, type Verdict } from "../reconcile/ready-state.ts";
+import { type ConditionUpdate, summaryConditions, type Verdict } from "../reconcile/ready-state.ts";
 import { handledRequest } from "../reconcile/reconcile-request.ts";
-import type { Requeue } from "../reconcile/requeue.ts";
+import { slowProbeMs } from "../reconcile/remote-error.ts";
+import { probeAfter, type Requeue } from "../reconcile/requeue.ts";
 import type { TargetObject } from "./object.ts";
 
 /** What a pass has come to, before it is spelt as status, Events and an outcome. Kinds add claims of their own. */
 export interface TargetConclusion {
   readonly verdict: Verdict;
-  readonly inSync: Claim;
+  readonly inSync: ConditionUpdate;
   /** Status fields of the kind. A field that is there replaces the old one; `undefined` removes it. */
   readonly stated: object;
   readonly failure: FailureRecord | undefined;
@@ -98,7 +98,7 @@ function accepted({ verdict }: TargetConclusion): ConditionDraft {
 /** A claim as it was before stays only while it is about what is declared now. */
 export function claimed(
   type: string,
-  now: Claim,
+  now: ConditionUpdate,
   { status, metadata }: TargetObject,
   { verdict, sameDesire }: TargetConclusion,
 ): ConditionDraft {
@@ -109,4 +109,15 @@ export function claimed(
     return { type, status: before.status, reason: before.reason, message: before.message };
   }
   return { type, status: "Unknown", reason: verdict.reason, message: "Not known for what is declared now." };
+}
+
+/**
+ * A field of status that has to be there before a call is sent was not stored by the API server: what is said, and when the
+ * next check is. Nothing was sent: without the record the same would be sent again and again.
+ */
+export function recordNotStored(field: string) {
+  const message =
+    `The API server did not store status.${field}, without which the same change could be sent again and again; nothing ` +
+    "was sent. Apply the CRDs of this version of the operator, and check that no webhook changes the status.";
+  return { message, next: probeAfter(slowProbeMs) } as const;
 }

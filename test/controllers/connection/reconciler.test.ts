@@ -7,7 +7,7 @@ import { createValidator } from "../../../src/api/validate.ts";
 import type { AccountResolution } from "../../../src/controllers/account/accounts.ts";
 import { createAccounts } from "../../../src/controllers/account/connection-accounts.ts";
 import { createConnectionReconciler } from "../../../src/controllers/connection/reconciler.ts";
-import type { EventDraft } from "../../../src/controllers/reconcile/event-draft.ts";
+import type { EventDraft } from "../../../src/controllers/reconcile/events.ts";
 import { LookSchedule } from "../../../src/controllers/reconcile/poll-schedule.ts";
 import { connectionMatters } from "../../../src/controllers/reconcile/predicates.ts";
 import { createStatusWriter } from "../../../src/controllers/reconcile/status-writer.ts";

@@ -1,12 +1,12 @@
 // pure
 import type { NorthflankConnection, NorthflankConnectionStatus } from "../../api/connection.ts";
-import { permissionsFor, type TokenNeed, tokenUses } from "../../api/northflank-calls.ts";
+import { permissionsFor, type TokenNeed, type TokenUse, tokenUses } from "../../api/northflank-calls.ts";
 import type { TokenView } from "../../northflank/types.ts";
 import { type ConditionDraft, findCondition } from "../../runtime/conditions.ts";
 import { present } from "../../util/present.ts";
 
 /** What a status says of the token that was accepted last. */
-export type TokenFacts = Pick<
+export type TokenStatus = Pick<
   NorthflankConnectionStatus,
   "tokenExpirationTime" | "projectRestrictions" | "grantedPermissions"
 >;
@@ -15,7 +15,7 @@ export type TokenFacts = Pick<
 const relevant = permissionsFor(tokenUses.map((use) => ({ use, writes: true })));
 
 /** What Northflank tells, as a status says it. */
-export function tokenFacts({ expiresAt, projectRestrictions: told, permissions }: TokenView): TokenFacts {
+export function tokenStatusOf({ expiresAt, projectRestrictions: told, permissions }: TokenView): TokenStatus {
   return present({
     tokenExpirationTime: expiresAt,
     projectRestrictions:
@@ -31,14 +31,41 @@ export function tokenFacts({ expiresAt, projectRestrictions: told, permissions }
 }
 
 /** What a status says already. */
-export function factsIn(status: NorthflankConnectionStatus | undefined): TokenFacts {
+export function tokenStatusIn(status: NorthflankConnectionStatus | undefined): TokenStatus {
   const { tokenExpirationTime, projectRestrictions, grantedPermissions } = status ?? {};
   return present({ tokenExpirationTime, projectRestrictions, grantedPermissions });
 }
 
+/** What is read of an object that manages a target. */
+interface Managing {
+  readonly spec: { readonly serviceId?: string; readonly jobId?: string; readonly managementPolicy?: string };
+}
+
+/** What the objects of a connection need of its token: each use once, however many objects there are. */
+export function tokenNeeds(users: {
+  readonly deployments: readonly Managing[];
+  readonly jobs: readonly Managing[];
+  readonly runs: number;
+}): readonly TokenNeed[] {
+  const needs = new Map<string, TokenNeed>();
+  const add = (use: TokenUse, writes: boolean): void => {
+    needs.set(`${use} ${writes}`, { use, writes });
+  };
+  for (const { spec } of users.deployments) {
+    add(spec.jobId === undefined ? "NorthflankDeployment of a service" : "NorthflankDeployment of a job", writes(spec));
+  }
+  for (const { spec } of users.jobs) add("NorthflankJob", writes(spec));
+  if (users.runs > 0) add("NorthflankJobRun", true);
+  return [...needs.values()];
+}
+
+function writes({ managementPolicy }: Managing["spec"]): boolean {
+  return managementPolicy !== "Observe";
+}
+
 /** The permissions that objects need and the token lacks; `undefined` where there are none, or nothing is known. */
 export function missingPermissions(
-  { grantedPermissions: granted }: TokenFacts,
+  { grantedPermissions: granted }: TokenStatus,
   needs: readonly TokenNeed[],
 ): string[] | undefined {
   if (granted === undefined) return undefined;
@@ -47,7 +74,7 @@ export function missingPermissions(
 }
 
 /** Condition `PermissionsGranted`; `undefined` while the permissions of the token are not known. */
-export function permissionsDraft(facts: TokenFacts, needs: readonly TokenNeed[]): ConditionDraft | undefined {
+export function permissionsDraft(facts: TokenStatus, needs: readonly TokenNeed[]): ConditionDraft | undefined {
   if (facts.grantedPermissions === undefined) return undefined;
   const type = "PermissionsGranted";
   const missing = missingPermissions(facts, needs);
@@ -75,7 +102,7 @@ const wobbleMs = 3_600_000;
 /** Condition `TokenExpiring`; `undefined` while the end is far away or not known. */
 export function expiryDraft(
   { spec, status }: NorthflankConnection,
-  { tokenExpirationTime: time }: TokenFacts,
+  { tokenExpirationTime: time }: TokenStatus,
   now: number,
 ): ConditionDraft | undefined {
   if (time === undefined) return undefined;

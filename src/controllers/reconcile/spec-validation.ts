@@ -1,5 +1,6 @@
 // pure
 import { formatProblem } from "../../api/problem.ts";
+import type { ObjectMeta } from "../../kube/types.ts";
 
 /** One broken rule of a spec, for people. */
 export interface SpecProblem {
@@ -28,4 +29,41 @@ export function invalidSpecMessage(problems: readonly SpecProblem[]): string {
   const shown = problems.slice(0, 5).map(formatProblem);
   const rest = problems.length - shown.length;
   return `The spec is refused, nothing is sent. ${shown.join("; ")}${rest > 0 ? `; and ${rest} more` : ""}.`;
+}
+
+/** What {@link cachedValidation} needs of an object. */
+export interface WithGeneration {
+  readonly metadata: Pick<ObjectMeta, "uid" | "generation">;
+}
+
+/**
+ * Remembers what `validate` said of the spec of an object: between a change and its end an object is reconciled several
+ * times, and within one generation the API server does not let its spec change.
+ *
+ * Holds the `capacity` objects validated last, and up to as many before them; others are validated again. What has no uid or
+ * generation is never remembered.
+ */
+export function cachedValidation<T extends WithGeneration, P>(
+  validate: (object: T) => P,
+  capacity = 5_000,
+): (object: T) => P {
+  interface Entry {
+    readonly generation: number;
+    readonly problems: P;
+  }
+  let recent = new Map<string, Entry>();
+  let older = new Map<string, Entry>();
+  return (object) => {
+    const { uid, generation } = object.metadata;
+    if (uid === undefined || generation === undefined) return validate(object);
+    const known = recent.get(uid) ?? older.get(uid);
+    if (known?.generation === generation) return known.problems;
+    const problems = validate(object);
+    if (recent.size >= capacity) {
+      older = recent;
+      recent = new Map();
+    }
+    recent.set(uid, { generation, problems });
+    return problems;
+  };
 }

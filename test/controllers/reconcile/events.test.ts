@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { raisedPassage, stalledPassage } from "../../../src/controllers/reconcile/transition-events.ts";
+import { raisedEvents, stalledEvents } from "../../../src/controllers/reconcile/events.ts";
 import type { Condition } from "../../../src/kube/types.ts";
 
 function stalled(reason: string, observedGeneration = 1): readonly Condition[] {
@@ -16,7 +16,7 @@ test.each([
   ["not told while it stays", stalled("InvalidSpec"), stalled("InvalidSpec"), []],
   ["not told when it ends", stalled("InvalidSpec"), [], []],
 ] as const)("a passage to Stalled is %s", (_sentence, before, after, expected) => {
-  expect(stalledPassage({ before, after, message: "Why.", action: "Validate" })).toEqual(expected);
+  expect(stalledEvents({ before, after, message: "Why.", action: "Validate" })).toEqual(expected);
 });
 
 test("an Event promises no time, because it stays when the pause has grown", () => {
@@ -24,7 +24,7 @@ test("an Event promises no time, because it stays when the pause has grown", () 
     ...condition,
     message: "Why. Next check in 1s.",
   }));
-  expect(stalledPassage({ before: [], after, message: "Why.", action: "Reconcile" })).toMatchObject([{ note: "Why." }]);
+  expect(stalledEvents({ before: [], after, message: "Why.", action: "Reconcile" })).toMatchObject([{ note: "Why." }]);
 });
 
 const raised = (reason: string, status: Condition["status"] = "True", observedGeneration = 1): readonly Condition[] => {
@@ -42,5 +42,5 @@ test.each([
   ["not told when it ends", raised("TokenExpired"), [], 0],
   ["not told for a word that is not of the catalogue", [], raised("Anything"), 0],
 ] as const)("a condition that is raised is %s", (_sentence, before, after, count) => {
-  expect(raisedPassage({ before, after, type: "TokenExpiring", action: "Validate" })).toHaveLength(count);
+  expect(raisedEvents({ before, after, type: "TokenExpiring", action: "Validate" })).toHaveLength(count);
 });

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { tokenNeeds } from "../../../src/controllers/connection/token-needs.ts";
+import { tokenNeeds } from "../../../src/controllers/connection/token-status.ts";
 
 const service = { spec: { serviceId: "api" } };
 const ofJob = { spec: { jobId: "migrate" } };
