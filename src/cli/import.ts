@@ -1,7 +1,7 @@
 import { apiVersion, northflankConnections } from "../api/names.ts";
 import { createValidator } from "../api/validate.ts";
 import { explained, withRemedy } from "../command-remedies.ts";
-import { judgedApi } from "../controllers/account/auth-tracking-api.ts";
+import { withTokenCheck } from "../controllers/account/auth-tracking-api.ts";
 import {
   describe,
   type Flag,
@@ -186,7 +186,7 @@ async function readContents(remote: Remote, settings: RemoteSettings, asked: Ask
   remote.progress.show(`reading project ${asked.projectId} ...`);
   try {
     const client = remote.openApi({ baseUrl, teamId, token, pool: "import", maxRequestsPerHour });
-    const api = judgedApi(client, clock);
+    const api = withTokenCheck(client, clock);
     const deps = { api, quotaWait: remote.quotaWait, onProgress };
     return { kind: "contents", contents: await readProject(deps, asked, new AbortController().signal) };
   } catch (error) {

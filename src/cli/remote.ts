@@ -1,5 +1,4 @@
-import { createApiFactory } from "../controllers/account/api-factory.ts";
-import type { ApiBinding } from "../controllers/account/connection-accounts.ts";
+import { type ApiBinding, createApiFactory } from "../controllers/account/api-factory.ts";
 import type { NorthflankApi } from "../northflank/client.ts";
 import { createQuotaWait, type QuotaWait } from "../northflank/quota-wait.ts";
 import { createTransport } from "../northflank/transport.ts";

@@ -5,15 +5,10 @@ import type { NorthflankJobRun } from "../api/job-run.ts";
 import { northflankConnections, northflankDeployments, northflankJobRuns, northflankJobs } from "../api/names.ts";
 import type { Validator } from "../api/validate.ts";
 import type { Config } from "../config.ts";
-import type { AccountRequest } from "../controllers/account/accounts.ts";
 import type { ApiFactory } from "../controllers/account/api-factory.ts";
-import { connectionInvalid } from "../controllers/account/blocked.ts";
 import { connectionGroups, type ProjectObject, projectGroups } from "../controllers/account/concurrency-groups.ts";
-import {
-  type ConnectionAccounts,
-  createAccounts,
-  type OperatorToken,
-} from "../controllers/account/connection-accounts.ts";
+import { ConnectionAccounts } from "../controllers/account/connection-accounts.ts";
+import type { OperatorToken } from "../controllers/account/token-source.ts";
 import { createConnectionReconciler } from "../controllers/connection/reconciler.ts";
 import { tokenNeeds } from "../controllers/connection/token-status.ts";
 import { createDeploymentReconciler } from "../controllers/deployment/reconciler.ts";
@@ -23,7 +18,6 @@ import { createJobRunReconciler, namesJob } from "../controllers/job-run/reconci
 import type { Restored } from "../controllers/job-run/restored.ts";
 import type { EventSink } from "../controllers/reconcile/events.ts";
 import { LookSchedule } from "../controllers/reconcile/poll-schedule.ts";
-import { defaultConnectionName } from "../controllers/reconcile/predicates.ts";
 import { cachedValidation, invalidSpecMessage, type WithGeneration } from "../controllers/reconcile/spec-validation.ts";
 import {
   createStatusWriter,
@@ -38,7 +32,7 @@ import { createController, type Reconcile } from "../runtime/controller.ts";
 import { EventLoop } from "../runtime/event-loop.ts";
 import type { Leadership } from "../runtime/leader-election.ts";
 import { type ManagedController, type Readable, whenAllSynced } from "../runtime/manager.ts";
-import { type Explanation, type ObjectKey, objectKey } from "../runtime/outcome.ts";
+import type { Explanation, ObjectKey } from "../runtime/outcome.ts";
 import type { WatchedKind } from "../runtime/watched-kind.ts";
 import { WorkQueue } from "../runtime/work-queue.ts";
 import type { Clock } from "../util/clock.ts";
@@ -77,7 +71,7 @@ const leastReconcileTimeoutMs = 60_000;
 export function createControllers(deps: ControllersDeps): readonly ManagedController[] {
   const { config, caches, validator, kube, apis, events, metrics, clock, random, log } = deps;
   const { connections, deployments, jobs, jobRuns } = caches;
-  const accounts = soundAccounts(connections.store, {
+  const accounts = new ConnectionAccounts({
     kube,
     connections: connections.store,
     openApi: apis.open,
@@ -274,27 +268,6 @@ export function createControllers(deps: ControllersDeps): readonly ManagedContro
     });
     return { controller, reads };
   }
-}
-
-/**
- * Accounts that are had by connections whose stored spec fits its schema only: what was left out of another one may have
- * been what limits it, such as `allowedProjects`.
- */
-function soundAccounts(
-  connections: { get(key: ObjectKey): NorthflankConnection | undefined },
-  deps: Parameters<typeof createAccounts>[0],
-): ConnectionAccounts {
-  const accounts = createAccounts(deps);
-  const isUnsound = ({ namespace, connectionName: name = defaultConnectionName }: AccountRequest) =>
-    (connections.get(objectKey({ namespace, name }))?.misfits?.spec.length ?? 0) > 0;
-  return {
-    ...accounts,
-    resolve: async (request, signal) => {
-      if (isUnsound(request)) return connectionInvalid(request.connectionName ?? defaultConnectionName);
-      return await accounts.resolve(request, signal);
-    },
-    peek: (request) => (isUnsound(request) ? undefined : accounts.peek?.(request)),
-  };
 }
 
 /** A run that was begun, and whose stored spec does not say of which job any more: nobody could find it. */

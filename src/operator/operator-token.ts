@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import type { Config } from "../config.ts";
-import type { OperatorToken } from "../controllers/account/connection-accounts.ts";
+import type { OperatorToken } from "../controllers/account/token-source.ts";
 
 /**
  * The operator-wide token: from the file, which is read again whenever it is asked for, else from the environment.

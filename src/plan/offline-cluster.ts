@@ -3,7 +3,8 @@ import type { NorthflankDeployment } from "../api/deployment.ts";
 import type { NorthflankJob } from "../api/job.ts";
 import type { NorthflankJobRun } from "../api/job-run.ts";
 import type { Accounts } from "../controllers/account/accounts.ts";
-import { type ApiBinding, createAccounts } from "../controllers/account/connection-accounts.ts";
+import type { ApiBinding } from "../controllers/account/api-factory.ts";
+import { ConnectionAccounts } from "../controllers/account/connection-accounts.ts";
 import { targetOf } from "../controllers/deployment/target.ts";
 import { targetOf as jobTargetOf } from "../controllers/job/target.ts";
 import type { KubeClient } from "../kube/client.ts";
@@ -71,7 +72,7 @@ export function createOfflineCluster(objects: OfflineObjects, options: OfflineOp
     jobs: byTarget(objects.jobs, jobTargetOf),
     jobRuns,
     kube: fileReader(objects),
-    accounts: createAccounts({
+    accounts: new ConnectionAccounts({
       kube: tokenReader(options.token),
       connections: { get: (key) => connections.get(key) ?? unknownConnection(key, options.teamId) },
       openApi: (binding) => openApi({ ...binding, pool: poolName, poolLabel: poolName }),

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { ApiBinding } from "../../src/controllers/account/connection-accounts.ts";
+import type { ApiBinding } from "../../src/controllers/account/api-factory.ts";
 import { createOfflineCluster } from "../../src/plan/offline-cluster.ts";
 import { parseToken } from "../../src/util/secret-value.ts";
 import { FakeClock } from "../support/fake-clock.ts";

@@ -278,7 +278,7 @@ export class RunProcess {
       accounts: {
         resolve: async (request) => account?.(request) ?? usable(request),
         tokenRejected: () => undefined,
-        standing: async () => ({}),
+        identity: async () => ({}),
       },
       validate: validate ?? (() => []),
       events: {

@@ -1,8 +1,7 @@
 import { expect } from "vitest";
 import { mergePatch } from "../../sandbox/kubernetes/patch.ts";
 import { createValidator } from "../../src/api/validate.ts";
-import type { AccountResolution, Accounts } from "../../src/controllers/account/accounts.ts";
-import type { Standing } from "../../src/controllers/account/same-account.ts";
+import type { AccountIdentity, AccountResolution, Accounts } from "../../src/controllers/account/accounts.ts";
 import type { EventDraft } from "../../src/controllers/reconcile/events.ts";
 import { LookSchedule } from "../../src/controllers/reconcile/poll-schedule.ts";
 import { createStatusWriter } from "../../src/controllers/reconcile/status-writer.ts";
@@ -96,7 +95,7 @@ export abstract class TargetScene<T extends TargetObject, I extends string> {
   /** Made by the first pass of a process. */
   #reconcile: Reconcile | undefined;
   /** What is known of the account of each connection, also of one that cannot be used any more. */
-  readonly #standings = new Map<string | undefined, Standing>();
+  readonly #identities = new Map<string | undefined, AccountIdentity>();
   readonly #server = new Map<string, T>();
   store: Store<T, I>;
 
@@ -195,7 +194,7 @@ export abstract class TargetScene<T extends TargetObject, I extends string> {
 
   /** A new process: nothing is left but what the server and Northflank hold. */
   restart(): void {
-    this.#standings.clear();
+    this.#identities.clear();
     this.store = this.#newStore();
     for (const object of this.#server.values()) this.store.apply(object);
     this.#reconcile = undefined;
@@ -263,10 +262,10 @@ export abstract class TargetScene<T extends TargetObject, I extends string> {
         const resolution = this.resolution(connectionName, projectId);
         return "kind" in resolution && resolution.kind === "usable" ? resolution.account : undefined;
       },
-      standing: async ({ connectionName, projectId }) => {
+      identity: async ({ connectionName, projectId }) => {
         const resolution = await this.resolution(connectionName, projectId);
-        if (resolution.kind === "usable") this.#standings.set(connectionName, resolution.account);
-        return this.#standings.get(connectionName) ?? {};
+        if (resolution.kind === "usable") this.#identities.set(connectionName, resolution.account);
+        return this.#identities.get(connectionName) ?? {};
       },
       tokenRejected: () => {
         this.rejectedTokens += 1;

@@ -1,7 +1,7 @@
+// pure
 import type { NorthflankApi } from "../../northflank/client.ts";
 import type { Verdict } from "../reconcile/ready-state.ts";
 import type { Pause } from "../reconcile/requeue.ts";
-import type { Standing } from "./same-account.ts";
 
 /** What an object says about the account it belongs to. */
 export interface AccountRequest {
@@ -17,8 +17,23 @@ export interface AccountRequest {
   readonly isBuilder?: boolean;
 }
 
-/** An account that can be used now. What it says of its {@link Standing} is as it is when it is read. */
-export interface Account extends Standing {
+/** What is known of the account that a connection leads to, whether or not the connection can be used now. */
+export interface AccountIdentity {
+  /** The pool it spends from; `undefined` while that is not known. */
+  readonly pool?: string | undefined;
+  /** The team that the connection names, with the address: a name that somebody wrote. Missing without one. */
+  readonly team?: string | undefined;
+  /**
+   * False until Northflank has answered a call for what the connection names; missing = true. What was shown once stays
+   * so, whatever becomes of the token.
+   */
+  readonly isProven?: boolean | undefined;
+  /** Pools that the connection spent from a short while ago, with a token that has been replaced. */
+  readonly formerPools?: readonly string[] | undefined;
+}
+
+/** An account that can be used now. What it says of its {@link AccountIdentity} is as it is when it is read. */
+export interface Account extends AccountIdentity {
   readonly api: NorthflankApi;
   /**
    * Identity of the ledger: equal for all connections that spend the same quota. A connection that names a team has one of
@@ -78,5 +93,20 @@ export interface Accounts {
    *
    * *Errors*: `KubeError` when Kubernetes cannot be asked and nothing is known.
    */
-  standing(request: AccountRequest, signal: AbortSignal): Promise<Standing>;
+  identity(request: AccountRequest, signal: AbortSignal): Promise<AccountIdentity>;
+}
+
+/**
+ * Whether two connections lead to one account. `unproven`: `other` names the same one, or nothing is known of it, and no
+ * answer of Northflank has shown that it belongs there.
+ */
+export function compareIdentities(own: AccountIdentity, other: AccountIdentity): "same" | "unproven" | "other" {
+  if (own.pool !== undefined && own.pool === other.pool) return "same";
+  if (wasIn(own, other.pool) || wasIn(other, own.pool)) return "same";
+  if (own.team !== undefined && own.team === other.team) return other.isProven === false ? "unproven" : "same";
+  return other.pool === undefined && other.team === undefined ? "unproven" : "other";
+}
+
+function wasIn({ formerPools = [] }: AccountIdentity, pool: string | undefined): boolean {
+  return pool !== undefined && formerPools.includes(pool);
 }

@@ -4,7 +4,22 @@ import { createLedger, type Ledger, type LedgerSnapshot } from "../../northflank
 import type { Transport } from "../../northflank/transport.ts";
 import type { Clock } from "../../util/clock.ts";
 import type { Random } from "../../util/random.ts";
-import type { ApiBinding } from "./connection-accounts.ts";
+import type { SecretValue } from "../../util/secret-value.ts";
+
+/** What an API client is bound to. */
+export interface ApiBinding {
+  /** Names whose ceiling `maxRequestsPerHour` is, also when a client is made again. Missing: this client's alone. */
+  readonly connection?: string | undefined;
+  /** `https://api.northflank.com`, with a base path if there is one, without a slash at the end. */
+  readonly baseUrl: string;
+  readonly teamId: string | undefined;
+  readonly token: SecretValue;
+  /** Names the ledger: equal names share one. Read at each call: it changes when Northflank shows whose account it is. */
+  readonly pool: string;
+  /** How metrics name the pool: one name for all that are not accepted yet. Default: `pool`. */
+  readonly poolLabel?: string | undefined;
+  readonly maxRequestsPerHour: number;
+}
 
 /** API clients and the ledgers behind them. */
 export interface ApiFactory {

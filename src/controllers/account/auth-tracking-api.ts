@@ -2,145 +2,145 @@ import type { CallOptions, NorthflankApi } from "../../northflank/client.ts";
 import { isNorthflankError, NorthflankError } from "../../northflank/errors.ts";
 import { unlessAborted } from "../../util/abort.ts";
 import type { Clock } from "../../util/clock.ts";
-import { TokenJudge, type TokenJudgment } from "./token-check.ts";
+import { TokenChecker, type TokenValidity } from "./token-check.ts";
 
 /**
  * What an accepted token was accepted for: `token` alone, or the `account` that the call was about, with its team. A
- * missing permission shows that the token lives, and `GET /v1/auth` is asked without the team.
+ * missing permission shows that the token is valid, and `GET /v1/auth` is asked without the team.
  */
 export type AcceptedFor = "token" | "account";
 
-/** What hears of tokens. */
-export interface TokenEar {
+/** What is called with what the answers say of a token. */
+export interface AuthTracker {
   readonly accepted: (what: AcceptedFor) => void;
-  /** The token is dead: a call got a bare 401, and so did `GET /v1/auth`. */
+  /** The token is invalid: a call got a bare 401, and so did `GET /v1/auth`. */
   readonly rejected: () => void;
-  /** Whether the token lives that a call got a bare 401 with. `isFresh`: it was `GET /v1/auth` itself. */
-  readonly judge: (options: { readonly isFresh: boolean }) => Promise<TokenJudgment>;
+  /** Whether the token is valid that a call got a bare 401 with. `isFresh`: it was `GET /v1/auth` itself. */
+  readonly check: (options: { readonly isFresh: boolean }) => Promise<TokenValidity>;
 }
 
 /**
- * The same API, with an ear on whether the token is accepted, so that no caller can forget to say so.
+ * The same API; each answer is tracked for whether the token is accepted, so that no caller can forget to say so.
  *
  * A bare 401 speaks of the token only where `GET /v1/auth` confirms it:
  *
  *     answer of GET /v1/auth   what the caller gets
- *     401                      `unauthorized`: the token is dead
+ *     401                      `unauthorized`: the token is invalid
  *     200                      the answer to the same call sent once more; `forbidden` where that gets a 401 too, and for
  *                              what is never sent twice
  *     429, 5xx, none           an error of that code: nothing is known of the token
  */
-export function listened(api: NorthflankApi, ear: TokenEar): NorthflankApi {
-  const settle = async <T>(call: Promise<T>, { proves = () => true, what = "account" }: Proof<T>): Promise<T> => {
+export function withAuthTracking(api: NorthflankApi, tracker: AuthTracker): NorthflankApi {
+  const track = async <T>(call: Promise<T>, { proves = () => true, what = "account" }: Proof<T>): Promise<T> => {
     try {
       const answer = await call;
-      if (proves(answer)) ear.accepted(what);
+      if (proves(answer)) tracker.accepted(what);
       return answer;
     } catch (error) {
-      // A missing permission is judged after the token. Of no other refusal is that sure.
-      if (isNorthflankError(error, "forbidden")) ear.accepted("token");
+      // A missing permission is checked after the token. Of no other refusal is that sure.
+      if (isNorthflankError(error, "forbidden")) tracker.accepted("token");
       throw error;
     }
   };
-  /** What a bare 401 comes to; `undefined` where the token lives. */
-  const judged = async (error: NorthflankError, signal: AbortSignal): Promise<NorthflankError | undefined> => {
-    const judgment = await unlessAborted(ear.judge({ isFresh: false }), signal);
-    if (judgment.kind === "undecided") return undecided(error, judgment.error);
-    if (judgment.kind === "dead") {
-      ear.rejected();
+  /** What a bare 401 comes to; `undefined` where the token is valid. */
+  const confirm = async (error: NorthflankError, signal: AbortSignal): Promise<NorthflankError | undefined> => {
+    const validity = await unlessAborted(tracker.check({ isFresh: false }), signal);
+    if (validity.kind === "unknown") return undecided(error, validity.error);
+    if (validity.kind === "invalid") {
+      tracker.rejected();
       return error;
     }
-    ear.accepted("token");
+    tracker.accepted("token");
     return undefined;
   };
   /** A call that may be sent again. */
-  const hear = async <T, O extends CallOptions>(
+  const call = async <T, O extends CallOptions>(
     options: O,
     send: (options: O) => Promise<T>,
     proof: Proof<T> = {},
   ): Promise<T> => {
     try {
-      return await settle(send(options), proof);
+      return await track(send(options), proof);
     } catch (error) {
       if (!isNorthflankError(error, "unauthorized")) throw error;
-      const problem = await judged(error, options.signal);
+      const problem = await confirm(error, options.signal);
       if (problem !== undefined) throw problem;
-      return await settle(send(unreserved(options)).catch(deniedIfUnauthorized), proof);
+      return await track(send(unreserved(options)).catch(deniedIfUnauthorized), proof);
     }
   };
   /** A call that is never sent twice. */
-  const hearOnce = async <T>(options: CallOptions, send: (options: CallOptions) => Promise<T>): Promise<T> => {
+  const callOnce = async <T>(options: CallOptions, send: (options: CallOptions) => Promise<T>): Promise<T> => {
     try {
-      return await settle(send(options), {});
+      return await track(send(options), {});
     } catch (error) {
       if (!isNorthflankError(error, "unauthorized")) throw error;
-      throw (await judged(error, options.signal)) ?? denied(error);
+      throw (await confirm(error, options.signal)) ?? denied(error);
     }
   };
   return {
     reserve: (count, requestClass) => api.reserve(count, requestClass),
     keyedHash: (text) => api.keyedHash(text),
-    listServices: (name, call) => hear(call, (options) => api.listServices(name, options)),
-    listJobs: (name, call) => hear(call, (options) => api.listJobs(name, options)),
-    getService: (name, call) => hear(call, (options) => api.getService(name, options)),
-    restartService: (name, call) => hearOnce(call, (options) => api.restartService(name, options)),
-    updateServiceDeployment: (name, body, call) => {
-      const send = (options: typeof call) => api.updateServiceDeployment(name, body, options);
-      return call.isOnce === true ? hearOnce(call, send) : hear(call, send);
+    listServices: (name, options) => call(options, (sent) => api.listServices(name, sent)),
+    listJobs: (name, options) => call(options, (sent) => api.listJobs(name, sent)),
+    getService: (name, options) => call(options, (sent) => api.getService(name, sent)),
+    restartService: (name, options) => callOnce(options, (sent) => api.restartService(name, sent)),
+    updateServiceDeployment: (name, body, options) => {
+      const send = (sent: typeof options) => api.updateServiceDeployment(name, body, sent);
+      return options.isOnce === true ? callOnce(options, send) : call(options, send);
     },
-    patchDeploymentService: (name, body, call) =>
-      hear(call, (options) => api.patchDeploymentService(name, body, options)),
-    patchCombinedService: (name, body, call) => hear(call, (options) => api.patchCombinedService(name, body, options)),
-    getJob: (name, call) => hear(call, (options) => api.getJob(name, options)),
-    getJobSettings: (name, call) => hear(call, (options) => api.getJobSettings(name, options)),
-    patchJob: (name, route, body, call) => hear(call, (options) => api.patchJob(name, route, body, options)),
-    getJobDeployment: (name, call) => hear(call, (options) => api.getJobDeployment(name, options)),
-    updateJobDeployment: (name, body, call) =>
-      hearOnce(call, (options) => api.updateJobDeployment(name, body, options)),
-    getBuild: (name, call) => hear(call, (options) => api.getBuild(name, options), isThere),
-    listBuilds: (name, call) => hear(call, (options) => api.listBuilds(name, options), isThere),
-    listRuns: (name, call) => hear(call, (options) => api.listRuns(name, options)),
-    getRun: (name, call) => hear(call, (options) => api.getRun(name, options), isThere),
-    abortRun: (name, call) => hear(call, (options) => api.abortRun(name, options), { what: "token" }),
-    async whoAmI(call) {
+    patchDeploymentService: (name, body, options) =>
+      call(options, (sent) => api.patchDeploymentService(name, body, sent)),
+    patchCombinedService: (name, body, options) => call(options, (sent) => api.patchCombinedService(name, body, sent)),
+    getJob: (name, options) => call(options, (sent) => api.getJob(name, sent)),
+    getJobSettings: (name, options) => call(options, (sent) => api.getJobSettings(name, sent)),
+    patchJob: (name, route, body, options) => call(options, (sent) => api.patchJob(name, route, body, sent)),
+    getJobDeployment: (name, options) => call(options, (sent) => api.getJobDeployment(name, sent)),
+    updateJobDeployment: (name, body, options) =>
+      callOnce(options, (sent) => api.updateJobDeployment(name, body, sent)),
+    getBuild: (name, options) => call(options, (sent) => api.getBuild(name, sent), isThere),
+    listBuilds: (name, options) => call(options, (sent) => api.listBuilds(name, sent), isThere),
+    listRuns: (name, options) => call(options, (sent) => api.listRuns(name, sent)),
+    getRun: (name, options) => call(options, (sent) => api.getRun(name, sent), isThere),
+    abortRun: (name, options) => call(options, (sent) => api.abortRun(name, sent), { what: "token" }),
+    async whoAmI(options) {
       try {
-        return await settle(api.whoAmI(call), { ...isThere, what: "token" });
+        return await track(api.whoAmI(options), { ...isThere, what: "token" });
       } catch (error) {
         if (!isNorthflankError(error, "unauthorized")) throw error;
-        const judgment = await unlessAborted(ear.judge({ isFresh: true }), call.signal);
-        if (judgment.kind === "undecided") throw judgment.error;
-        if (judgment.kind === "dead") {
-          ear.rejected();
+        const validity = await unlessAborted(tracker.check({ isFresh: true }), options.signal);
+        if (validity.kind === "unknown") throw validity.error;
+        if (validity.kind === "invalid") {
+          tracker.rejected();
           throw error;
         }
-        ear.accepted("token");
-        if (judgment.token === undefined) throw denied(error);
-        return judgment.token;
+        tracker.accepted("token");
+        if (validity.token === undefined) throw denied(error);
+        return validity.token;
       }
     },
     async startRun(name, body, options) {
       const result = await api.startRun(name, body, options);
-      if (result.kind === "accepted") ear.accepted("account");
+      if (result.kind === "accepted") tracker.accepted("account");
       if (result.kind !== "refused") return result;
-      if (result.error.code === "forbidden") ear.accepted("token");
+      if (result.error.code === "forbidden") tracker.accepted("token");
       if (result.error.code !== "unauthorized") return result;
       // The 401 proves that nothing was started; whatever becomes of the check, that must reach the caller.
-      const error = await judged(result.error, options.signal).catch(() => undecided(result.error));
+      const error = await confirm(result.error, options.signal).catch(() => undecided(result.error));
       return { kind: "refused", error: error ?? denied(result.error) };
     },
   };
 }
 
 /** The same API for a client that nobody else shares a token with. */
-export function judgedApi(api: NorthflankApi, clock: Pick<Clock, "monotonic">): NorthflankApi {
-  const judge = new TokenJudge(clock);
-  let isDead = false;
-  return listened(api, {
+export function withTokenCheck(api: NorthflankApi, clock: Pick<Clock, "monotonic">): NorthflankApi {
+  const checker = new TokenChecker(clock);
+  let isInvalid = false;
+  return withAuthTracking(api, {
     accepted: () => undefined,
     rejected: () => {
-      isDead = true;
+      isInvalid = true;
     },
-    judge: async (options) => (isDead ? { kind: "dead" } : await judge.judge(api, options)),
+    check: async (options) => (isInvalid ? { kind: "invalid" } : await checker.check(api, options)),
   });
 }
 
@@ -150,7 +150,7 @@ interface Proof<T> {
   readonly what?: AcceptedFor;
 }
 
-/** "Not there" may be said of a route, which is judged before the token. */
+/** "Not there" may be said of a route, which is checked before the token. */
 const isThere = { proves: (answer: object | undefined) => answer !== undefined } as const;
 
 /** What was set aside is for the sequence: a call that is sent once more must not eat the one that is to follow. */
@@ -163,7 +163,7 @@ function deniedIfUnauthorized(error: unknown): never {
   throw isNorthflankError(error, "unauthorized") ? denied(error) : error;
 }
 
-/** A 401 without a reason, for a token that lives: it is about what was asked. */
+/** A 401 without a reason, for a valid token: it is about what was asked. */
 function denied({ step, detail, httpStatus, fields, cause }: NorthflankError): NorthflankError {
   return new NorthflankError({
     code: "forbidden",
@@ -177,7 +177,7 @@ function denied({ step, detail, httpStatus, fields, cause }: NorthflankError): N
   });
 }
 
-/** A 401, and no word on whether the token lives: what stood in the way of that word decides how it goes on. */
+/** A 401, and no word on whether the token is valid: what stood in the way of that word decides how it goes on. */
 function undecided({ step, detail, httpStatus, fields }: NorthflankError, check?: NorthflankError): NorthflankError {
   const why = check === undefined ? "the check was given up" : check.detail;
   return new NorthflankError({

@@ -4,22 +4,22 @@ import type { TokenView } from "../../northflank/types.ts";
 import type { Clock } from "../../util/clock.ts";
 
 /** What `GET /v1/auth` says after a bare 401. */
-export type TokenJudgment =
-  /** Northflank accepts the token: the 401 was about the call. `token`: what was told of it, where it was told. */
-  | { readonly kind: "alive"; readonly token: TokenView | undefined }
+export type TokenValidity =
+  /** Northflank accepts the token: the 401 was about the call. `token`: what it returned, if anything. */
+  | { readonly kind: "valid"; readonly token: TokenView | undefined }
   /** Northflank does not accept the token, or has no call that would say so. */
-  | { readonly kind: "dead" }
+  | { readonly kind: "invalid" }
   /** Northflank did not say: 429, 5xx, no answer, no quota. */
-  | { readonly kind: "undecided"; readonly error: NorthflankError };
+  | { readonly kind: "unknown"; readonly error: NorthflankError };
 
 /** An answer is not asked for again for so long: twelve requests an hour at most, however many calls get a 401. */
-const keepAliveMs = 300_000;
+const keepValidMs = 300_000;
 
 /** Nor is one that did not come; longer where the far end says so. */
-const keepUndecidedMs = 30_000;
+const keepUnknownMs = 30_000;
 
 /**
- * Asks `GET /v1/auth` whether a token lives that a call got a bare 401 with.
+ * Asks `GET /v1/auth` whether a token is valid that a call got a bare 401 with.
  *
  *     401 ──▶ asked a short while ago? ──yes──▶ that answer
  *                  │ no
@@ -32,55 +32,55 @@ const keepUndecidedMs = 30_000;
  * *Guarantees*: one request in flight; an answer is kept, so that the requests do not grow with the number of calls that
  * get a 401.
  */
-export class TokenJudge {
+export class TokenChecker {
   readonly #clock: Pick<Clock, "monotonic">;
-  #kept: { readonly judgment: TokenJudgment; readonly untilMs: number } | undefined;
-  #asking: Promise<TokenJudgment> | undefined;
+  #kept: { readonly validity: TokenValidity; readonly untilMs: number } | undefined;
+  #asking: Promise<TokenValidity> | undefined;
 
   constructor(clock: Pick<Clock, "monotonic">) {
     this.#clock = clock;
   }
 
   /** `isFresh: true`: no kept answer will do, because it is `GET /v1/auth` itself that got the 401. */
-  async judge(api: Pick<NorthflankApi, "whoAmI">, { isFresh = false } = {}): Promise<TokenJudgment> {
+  async check(api: Pick<NorthflankApi, "whoAmI">, { isFresh = false } = {}): Promise<TokenValidity> {
     const kept = this.#kept;
-    const counts = kept !== undefined && (!isFresh || kept.judgment.kind === "undecided");
-    if (counts && this.#clock.monotonic() < kept.untilMs) return kept.judgment;
+    const counts = kept !== undefined && (!isFresh || kept.validity.kind === "unknown");
+    if (counts && this.#clock.monotonic() < kept.untilMs) return kept.validity;
     this.#asking ??= this.#ask(api).finally(() => {
       this.#asking = undefined;
     });
     return await this.#asking;
   }
 
-  async #ask(api: Pick<NorthflankApi, "whoAmI">): Promise<TokenJudgment> {
-    const judgment = await ask(api);
-    const untilMs = this.#clock.monotonic() + keepMs(judgment);
-    this.#kept = { judgment, untilMs };
-    return judgment;
+  async #ask(api: Pick<NorthflankApi, "whoAmI">): Promise<TokenValidity> {
+    const validity = await ask(api);
+    const untilMs = this.#clock.monotonic() + keepMs(validity);
+    this.#kept = { validity, untilMs };
+    return validity;
   }
 }
 
-async function ask(api: Pick<NorthflankApi, "whoAmI">): Promise<TokenJudgment> {
+async function ask(api: Pick<NorthflankApi, "whoAmI">): Promise<TokenValidity> {
   try {
     // Of nobody in particular: many objects may wait for this answer.
     const token = await api.whoAmI({ class: "change", signal: new AbortController().signal });
-    return token === undefined ? { kind: "dead" } : { kind: "alive", token };
+    return token === undefined ? { kind: "invalid" } : { kind: "valid", token };
   } catch (error) {
     if (!isNorthflankError(error)) throw error;
-    if (error.code === "unauthorized") return { kind: "dead" };
-    // Permissions are judged after the token.
-    if (error.code === "forbidden") return { kind: "alive", token: undefined };
-    return { kind: "undecided", error };
+    if (error.code === "unauthorized") return { kind: "invalid" };
+    // Permissions are checked after the token.
+    if (error.code === "forbidden") return { kind: "valid", token: undefined };
+    return { kind: "unknown", error };
   }
 }
 
-function keepMs(judgment: TokenJudgment): number {
-  switch (judgment.kind) {
-    case "alive":
-      return keepAliveMs;
-    case "undecided":
-      return Math.min(Math.max(keepUndecidedMs, judgment.error.retryAfterMs ?? 0), keepAliveMs);
-    case "dead":
+function keepMs(validity: TokenValidity): number {
+  switch (validity.kind) {
+    case "valid":
+      return keepValidMs;
+    case "unknown":
+      return Math.min(Math.max(keepUnknownMs, validity.error.retryAfterMs ?? 0), keepValidMs);
+    case "invalid":
       // Whoever owns the token remembers that, until it changes or is probed.
       return 0;
   }

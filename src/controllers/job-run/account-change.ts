@@ -1,6 +1,6 @@
 // pure
 import type { NorthflankJobRun } from "../../api/job-run.ts";
-import { compareStandings, type Standing } from "../account/same-account.ts";
+import { type AccountIdentity, compareIdentities } from "../account/accounts.ts";
 import type { Verdict } from "../reconcile/ready-state.ts";
 import { isUnresolved, latestAttempt, stateOf } from "./machine.ts";
 import { isGivenUp, type StartRecord } from "./start-record.ts";
@@ -57,7 +57,7 @@ function isStillThere(object: NorthflankJobRun, start: StartRecord): boolean {
 /** A run object, and the account that it was last found to belong to; `undefined` while that is not known. */
 interface Side {
   readonly object: NorthflankJobRun;
-  readonly account: (Standing & { readonly address?: string }) | undefined;
+  readonly account: (AccountIdentity & { readonly address?: string }) | undefined;
 }
 
 /**
@@ -74,7 +74,7 @@ export function compareJobs(other: Side, own: Side): "same" | "unsure" | "other"
   }
   // Of thousands of objects behind one connection each compares itself with all others.
   if (own.account === other.account) return "same";
-  const comparison = compareStandings(own.account, other.account);
+  const comparison = compareIdentities(own.account, other.account);
   if (comparison !== "unproven") return comparison;
   // A run that was started, or may have been, was started with an accepted token.
   const { metadata, status } = other.object;

@@ -3,7 +3,7 @@ import { isKubeError } from "../../kube/errors.ts";
 import { describeUser } from "../../kube/missing-right.ts";
 import { type Secret, secrets } from "../../kube/types.ts";
 import type { Clock } from "../../util/clock.ts";
-import { type TokenRead, tokenFromSecret } from "./token-secret.ts";
+import { type TokenRead, tokenFromOperator, tokenFromSecret } from "./token-secret.ts";
 
 /** Names one key of one Secret. */
 export interface TokenSecretName {
@@ -11,6 +11,9 @@ export interface TokenSecretName {
   readonly name: string;
   readonly key: string;
 }
+
+/** Stands for the operator-wide token, which no Secret holds. */
+export const operatorSecret: TokenSecretName = { namespace: "", name: "", key: "" };
 
 /** A Secret or ConfigMap that somebody waits for is read again after this time at the latest: they are not watched. */
 export const recheckSecretMs = 60_000;
@@ -26,6 +29,11 @@ export const secretCacheMs = 45_000;
  * once a minute. Nobody has so many; somebody who makes ten thousand must not keep the API server busy with them.
  */
 const readsPerSecond = 10;
+
+/** Reads the operator-wide token; `undefined` when it cannot be read. */
+interface OperatorTokenReader {
+  readonly read: () => Promise<string | undefined>;
+}
 
 interface Entry {
   readonly namespace: string;
@@ -46,13 +54,19 @@ interface Entry {
  */
 export class SecretTokens {
   readonly #kube: Pick<KubeClient, "get">;
+  readonly #operatorToken: OperatorTokenReader | undefined;
   readonly #clock: Clock;
   readonly #entries = new Map<string, Entry>();
   /** How many entries each namespace has. */
   readonly #counts = new Map<string, number>();
 
-  constructor(deps: { readonly kube: Pick<KubeClient, "get">; readonly clock: Clock }) {
+  constructor(deps: {
+    readonly kube: Pick<KubeClient, "get">;
+    readonly operatorToken?: OperatorTokenReader | undefined;
+    readonly clock: Clock;
+  }) {
     this.#kube = deps.kube;
+    this.#operatorToken = deps.operatorToken;
     this.#clock = deps.clock;
   }
 
@@ -98,7 +112,9 @@ export class SecretTokens {
     return this.#entries.size;
   }
 
-  async #fetch({ namespace, name, key }: TokenSecretName): Promise<TokenRead> {
+  async #fetch(source: TokenSecretName): Promise<TokenRead> {
+    if (source === operatorSecret) return tokenFromOperator(await this.#operatorToken?.read());
+    const { namespace, name, key } = source;
     try {
       return tokenFromSecret(await this.#kube.get<Secret>(secrets, { namespace, name }), key);
     } catch (error) {

@@ -1,6 +1,6 @@
 import { type ObjectKey, objectKey } from "../../runtime/outcome.ts";
 import type { Account, AccountResolution, Accounts } from "../account/accounts.ts";
-import { compareStandings, type Standing } from "../account/same-account.ts";
+import { type AccountIdentity, compareIdentities } from "../account/accounts.ts";
 import { accountRequest, isAccepted, isSettled, readyReason, type TargetObject } from "./object.ts";
 import type { Due } from "./poll-due.ts";
 
@@ -33,7 +33,7 @@ export async function openAccess(deps: AccessDeps, object: TargetObject, signal:
   const open = { kind: "open", account } as const;
   // As nearly all objects are.
   if (isAlone(object, deps.sameTarget)) return open;
-  const standings = new Map<string, Standing>();
+  const standings = new Map<string, AccountIdentity>();
   for (const rival of olderRivals(object, deps.sameTarget)) {
     const { namespace, connectionName } = accountRequest(rival);
     // Of thousands of objects behind one connection it is asked for once.
@@ -145,21 +145,21 @@ async function standingOf(
     account,
   }: { readonly object: TargetObject; readonly rival: TargetObject; readonly account: Account },
   signal: AbortSignal,
-): Promise<Standing> {
+): Promise<AccountIdentity> {
   const [own, other] = [accountRequest(object), accountRequest(rival)];
   const isSame = own.namespace === other.namespace && own.connectionName === other.connectionName;
-  return isSame ? account : await accounts.standing(other, signal);
+  return isSame ? account : await accounts.identity(other, signal);
 }
 
 /** Whether an older object that names the same target keeps it from this one. */
 function isRival(sides: {
   readonly object: TargetObject;
-  readonly account: Standing;
+  readonly account: AccountIdentity;
   readonly rival: TargetObject;
-  readonly standing: Standing;
+  readonly standing: AccountIdentity;
 }): boolean {
   const { object, account, rival, standing } = sides;
-  const comparison = compareStandings(account, standing);
+  const comparison = compareIdentities(account, standing);
   if (comparison !== "unproven") return comparison === "same";
   // A name alone gets nobody a target of another namespace, nor does a status: it may have been earned in an account of
   // one's own. Whoever may write into a namespace can do nothing more to it by either.

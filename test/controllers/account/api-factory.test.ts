@@ -1,6 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { createApiFactory } from "../../../src/controllers/account/api-factory.ts";
-import type { ApiBinding } from "../../../src/controllers/account/connection-accounts.ts";
+import { type ApiBinding, createApiFactory } from "../../../src/controllers/account/api-factory.ts";
 import type { NorthflankApi } from "../../../src/northflank/client.ts";
 import type { Transport } from "../../../src/northflank/transport.ts";
 import { SecretValue } from "../../../src/util/secret-value.ts";

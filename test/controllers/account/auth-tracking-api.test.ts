@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { type AcceptedFor, listened } from "../../../src/controllers/account/auth-tracking-api.ts";
-import type { TokenJudgment } from "../../../src/controllers/account/token-check.ts";
+import { type AcceptedFor, withAuthTracking } from "../../../src/controllers/account/auth-tracking-api.ts";
+import type { TokenValidity } from "../../../src/controllers/account/token-check.ts";
 import type { CallOptions, NorthflankApi } from "../../../src/northflank/client.ts";
 import type { NorthflankErrorCode } from "../../../src/northflank/errors.ts";
 import { northflankError } from "../../support/fake-northflank.ts";
@@ -17,7 +17,7 @@ const reservation = { left: 1, release: () => undefined };
  * Every method does the next of `makes`, and the last one again and again; `heard` is what the ear was told and asked. The
  * options are the last argument of each call.
  */
-function setUp(makes: readonly (() => unknown)[], judgment?: TokenJudgment, signal = neverAborted()) {
+function setUp(makes: readonly (() => unknown)[], judgment?: TokenValidity, signal = neverAborted()) {
   const heard: string[] = [];
   const sent: (readonly unknown[])[] = [];
   let next = 0;
@@ -34,14 +34,14 @@ function setUp(makes: readonly (() => unknown)[], judgment?: TokenJudgment, sign
   const ear = {
     accepted: (what: AcceptedFor) => heard.push(`accepted for the ${what}`),
     rejected: () => heard.push("rejected"),
-    judge: async ({ isFresh }: { readonly isFresh: boolean }) => {
-      heard.push(isFresh ? "judge anew" : "judge");
-      if (judgment === undefined) throw new Error("unexpected judge");
+    check: async ({ isFresh }: { readonly isFresh: boolean }) => {
+      heard.push(isFresh ? "check anew" : "check");
+      if (judgment === undefined) throw new Error("unexpected check");
       return judgment;
     },
   };
   const options: CallOptions = { class: "change", signal, reservation };
-  const all = listened(api, ear);
+  const all = withAuthTracking(api, ear);
   const under = Object.fromEntries(
     Object.entries(all).map(([name, method]) => [
       name,
@@ -82,7 +82,7 @@ const ordinary = throwing.filter((name) => name !== "whoAmI");
 const repeatable = ordinary.filter((name) => !neverTwice.includes(name));
 
 const bare = northflankError("unauthorized", { httpStatus: 401, detail: "status 401, Unauthorized" });
-const alive: TokenJudgment = { kind: "alive", token: { expiresAt: undefined } };
+const valid: TokenValidity = { kind: "valid", token: { expiresAt: undefined } };
 
 describe.each(throwing)("%s", (name) => {
   test.each<readonly [NorthflankErrorCode, readonly string[]]>([
@@ -108,9 +108,9 @@ describe.each(throwing)("%s", (name) => {
 
 describe.each(ordinary)("%s that gets a bare 401", (name) => {
   test("says that the token is dead where the check says so, and is not sent again", async () => {
-    const { under, heard, sent } = setUp([failing(bare)], { kind: "dead" });
+    const { under, heard, sent } = setUp([failing(bare)], { kind: "invalid" });
     await expect(under[name]?.()).rejects.toBe(bare);
-    expect(heard).toEqual(["judge", "rejected"]);
+    expect(heard).toEqual(["check", "rejected"]);
     expect(sent).toHaveLength(1);
   });
 
@@ -121,25 +121,25 @@ describe.each(ordinary)("%s that gets a bare 401", (name) => {
     ["quota_closed", 7_000],
   ])("says nothing of the token where the check fails with %s, and is not sent again", async (code, retryAfterMs) => {
     const error = northflankError(code, retryAfterMs === undefined ? {} : { retryAfterMs });
-    const { under, heard, sent } = setUp([failing(bare)], { kind: "undecided", error });
+    const { under, heard, sent } = setUp([failing(bare)], { kind: "unknown", error });
     const expected = { code, httpStatus: 401, retryAfterMs, step: bare.step, sent: true };
     await expect(under[name]?.()).rejects.toMatchObject(expected);
-    expect(heard).toEqual(["judge"]);
+    expect(heard).toEqual(["check"]);
     expect(sent).toHaveLength(1);
   });
 });
 
 describe.each(repeatable)("%s that gets a bare 401 with a token that lives", (name) => {
   test("is sent once more, without what was set aside for others", async () => {
-    const { under, heard, sent } = setUp([failing(bare), () => ({ id: "x" })], alive);
+    const { under, heard, sent } = setUp([failing(bare), () => ({ id: "x" })], valid);
     expect(await under[name]?.()).toEqual({ id: "x" });
-    expect(heard.slice(0, 2)).toEqual(["judge", "accepted for the token"]);
+    expect(heard.slice(0, 2)).toEqual(["check", "accepted for the token"]);
     expect(sent.map((args) => (args.at(-1) as CallOptions).reservation)).toEqual([reservation, undefined]);
     expect(sent.map((args) => args.slice(0, -1))).toEqual([sent[0]?.slice(0, -1), sent[0]?.slice(0, -1)]);
   });
 
   test("and another one is denied, and the token goes on", async () => {
-    const { under, heard, sent } = setUp([failing(bare)], alive);
+    const { under, heard, sent } = setUp([failing(bare)], valid);
     await expect(under[name]?.()).rejects.toMatchObject({
       code: "forbidden",
       denial: "unexplained",
@@ -152,32 +152,32 @@ describe.each(repeatable)("%s that gets a bare 401 with a token that lives", (na
 
   test("and then something else fails with that", async () => {
     const error = northflankError("server_error");
-    const { under } = setUp([failing(bare), failing(error)], alive);
+    const { under } = setUp([failing(bare), failing(error)], valid);
     await expect(under[name]?.()).rejects.toBe(error);
   });
 });
 
 describe("a call that is never sent twice", () => {
   test("is denied when it gets a bare 401 with a token that lives", async () => {
-    const { under, heard, sent } = setUp([failing(bare)], alive);
+    const { under, heard, sent } = setUp([failing(bare)], valid);
     await expect(under.updateJobDeployment?.()).rejects.toMatchObject({ code: "forbidden", denial: "unexplained" });
-    expect(heard).toEqual(["judge", "accepted for the token"]);
+    expect(heard).toEqual(["check", "accepted for the token"]);
     expect(sent).toHaveLength(1);
   });
 
-  test.each<readonly [string, TokenJudgment, object]>([
-    ["dead", { kind: "dead" }, { code: "unauthorized" }],
-    ["alive", alive, { code: "forbidden", denial: "unexplained" }],
-    ["unknown", { kind: "undecided", error: northflankError("timeout") }, { code: "timeout", httpStatus: 401 }],
+  test.each<readonly [string, TokenValidity, object]>([
+    ["invalid", { kind: "invalid" }, { code: "unauthorized" }],
+    ["valid", valid, { code: "forbidden", denial: "unexplained" }],
+    ["unknown", { kind: "unknown", error: northflankError("timeout") }, { code: "timeout", httpStatus: 401 }],
   ])("nor is a start, which stays refused whatever the check says: %s", async (_what, judgment, expected) => {
     const { under, heard, sent } = setUp([() => ({ kind: "refused", error: bare })], judgment);
     expect(await under.startRun?.()).toMatchObject({ kind: "refused", error: expected });
     expect(sent).toHaveLength(1);
-    expect(heard.includes("rejected")).toBe(judgment.kind === "dead");
+    expect(heard.includes("rejected")).toBe(judgment.kind === "invalid");
   });
 
   test("nor is a start whose check is given up: the 401 proves that nothing was started", async () => {
-    const { under, heard } = setUp([() => ({ kind: "refused", error: bare })], alive, AbortSignal.abort());
+    const { under, heard } = setUp([() => ({ kind: "refused", error: bare })], valid, AbortSignal.abort());
     expect(await under.startRun?.()).toMatchObject({ kind: "refused", error: { code: "interrupted" } });
     expect(heard).not.toContain("rejected");
   });
@@ -185,35 +185,35 @@ describe("a call that is never sent twice", () => {
 
 test("a call that is given up during the check rejects with the reason", async () => {
   const reason = new Error("given up");
-  const { under } = setUp([failing(bare)], alive, AbortSignal.abort(reason));
+  const { under } = setUp([failing(bare)], valid, AbortSignal.abort(reason));
   await expect(under.getService?.()).rejects.toBe(reason);
 });
 
 describe("whoAmI that gets a bare 401 is asked once more", () => {
   test("and what that says of the token is the answer", async () => {
     const token = { expiresAt: "2026-02-01T00:00:00Z" };
-    const { under, heard } = setUp([failing(bare)], { kind: "alive", token });
+    const { under, heard } = setUp([failing(bare)], { kind: "valid", token });
     expect(await under.whoAmI?.()).toEqual(token);
-    expect(heard).toEqual(["judge anew", "accepted for the token"]);
+    expect(heard).toEqual(["check anew", "accepted for the token"]);
   });
 
   test("and a second 401 says that the token is dead", async () => {
-    const { under, heard } = setUp([failing(bare)], { kind: "dead" });
+    const { under, heard } = setUp([failing(bare)], { kind: "invalid" });
     await expect(under.whoAmI?.()).rejects.toBe(bare);
-    expect(heard).toEqual(["judge anew", "rejected"]);
+    expect(heard).toEqual(["check anew", "rejected"]);
   });
 
   test("and a second answer about a permission shows that the token lives", async () => {
-    const { under, heard } = setUp([failing(bare)], { kind: "alive", token: undefined });
+    const { under, heard } = setUp([failing(bare)], { kind: "valid", token: undefined });
     await expect(under.whoAmI?.()).rejects.toMatchObject({ code: "forbidden" });
-    expect(heard).toEqual(["judge anew", "accepted for the token"]);
+    expect(heard).toEqual(["check anew", "accepted for the token"]);
   });
 
   test("and no second answer decides nothing", async () => {
     const error = northflankError("timeout");
-    const { under, heard } = setUp([failing(bare)], { kind: "undecided", error });
+    const { under, heard } = setUp([failing(bare)], { kind: "unknown", error });
     await expect(under.whoAmI?.()).rejects.toBe(error);
-    expect(heard).toEqual(["judge anew"]);
+    expect(heard).toEqual(["check anew"]);
   });
 });
 

@@ -1,11 +1,11 @@
 import { describe, expect, test } from "vitest";
 import type { Account, AccountResolution } from "../../../src/controllers/account/accounts.ts";
+import type { ApiBinding } from "../../../src/controllers/account/api-factory.ts";
 import {
-  type AccountsDeps,
-  type ApiBinding,
-  type ConnectionObject,
-  createAccounts,
+  ConnectionAccounts,
+  type ConnectionAccountsDeps,
 } from "../../../src/controllers/account/connection-accounts.ts";
+import type { ConnectionObject } from "../../../src/controllers/account/token-source.ts";
 import type { KubeClient } from "../../../src/kube/client.ts";
 import { KubeError } from "../../../src/kube/errors.ts";
 import type { NorthflankApi } from "../../../src/northflank/client.ts";
@@ -21,7 +21,7 @@ function connection(name: string, spec: Partial<ConnectionObject["spec"]> = {}):
   return { metadata: { namespace: "shop", name }, spec: { tokenSecretRef: { name: `${name}-token` }, ...spec } };
 }
 
-function setUp(connections: readonly ConnectionObject[] = [], more: Partial<AccountsDeps> = {}) {
+function setUp(connections: readonly ConnectionObject[] = [], more: Partial<ConnectionAccountsDeps> = {}) {
   const clock = new FakeClock();
   const store = new Map(connections.map((object) => [`${object.metadata.namespace}/${object.metadata.name}`, object]));
   const tokens = new Map(
@@ -59,7 +59,7 @@ function setUp(connections: readonly ConnectionObject[] = [], more: Partial<Acco
   };
   const closed: number[] = [];
   const clients: NorthflankApi[] = [];
-  const accounts = createAccounts({
+  const accounts = new ConnectionAccounts({
     kube,
     connections: store,
     openApi,
@@ -89,9 +89,9 @@ function setUp(connections: readonly ConnectionObject[] = [], more: Partial<Acco
   const look = async (account: Account) => {
     await account.api.listServices({ projectId: "shop" }, { class: "observe", signal: neverAborted() }).catch(() => []);
   };
-  const standing = (connectionName: string, namespace = "shop") =>
-    accounts.standing({ namespace, connectionName, projectId: "shop" }, neverAborted());
-  return { clock, store, tokens, state, opened, closed, sent, reads, accounts, resolve, call, look, standing };
+  const identity = (connectionName: string, namespace = "shop") =>
+    accounts.identity({ namespace, connectionName, projectId: "shop" }, neverAborted());
+  return { clock, store, tokens, state, opened, closed, sent, reads, accounts, resolve, call, look, identity };
 }
 
 function usable(resolution: AccountResolution): Account {
@@ -104,7 +104,7 @@ function summaryOf(resolution: AccountResolution): string {
   return `${resolution.verdict.kind}/${resolution.verdict.reason} in ${resolution.recheckAfterMs / 1_000} s`;
 }
 
-const operatorToken: NonNullable<AccountsDeps["operatorToken"]> = {
+const operatorToken: NonNullable<ConnectionAccountsDeps["operatorToken"]> = {
   read: async () => "operator-token",
   namespaces: ["shop"],
   teamId: "acme",
@@ -494,13 +494,13 @@ describe("the pool of an account", () => {
   });
 });
 
-describe("the standing of an account", () => {
+describe("the identity of an account", () => {
   const team = "team t at https://api.northflank.com";
 
-  async function known(more: Partial<AccountsDeps> = {}) {
+  async function known(more: Partial<ConnectionAccountsDeps> = {}) {
     const scene = setUp([connection("a", { teamId: "t" })], more);
     await scene.look(usable(await scene.resolve("a")));
-    expect(await scene.standing("a")).toMatchObject({ pool: team, team, isProven: true });
+    expect(await scene.identity("a")).toMatchObject({ pool: team, team, isProven: true });
     return scene;
   }
 
@@ -524,7 +524,7 @@ describe("the standing of an account", () => {
     const scene = await known();
     await change(scene);
     await scene.clock.advance(60_000);
-    expect(await scene.standing("a")).toMatchObject({ team, isProven: true });
+    expect(await scene.identity("a")).toMatchObject({ team, isProven: true });
   });
 
   test("stays known when its connection is gone, as long as objects name it", async () => {
@@ -533,18 +533,18 @@ describe("the standing of an account", () => {
     scene.store.delete("shop/a");
     scene.accounts.forget("shop/a");
     scene.accounts.forget("shop/a");
-    expect(await scene.standing("a")).toMatchObject({ pool: team, team, isProven: true });
+    expect(await scene.identity("a")).toMatchObject({ pool: team, team, isProven: true });
     isInUse = false;
     const other = await known({ isInUse: () => isInUse });
     other.store.delete("shop/a");
     other.accounts.forget("shop/a");
-    expect(await other.standing("a")).toEqual({});
+    expect(await other.identity("a")).toEqual({});
   });
 
   test("of a connection that nobody has used is what it names, and proves nothing", async () => {
-    const { standing } = setUp([connection("a", { teamId: "t", suspend: true })]);
-    expect(await standing("a")).toMatchObject({ team, isProven: false });
-    expect(await standing("missing")).toEqual({});
+    const { identity } = setUp([connection("a", { teamId: "t", suspend: true })]);
+    expect(await identity("a")).toMatchObject({ team, isProven: false });
+    expect(await identity("missing")).toEqual({});
   });
 
   test("does not follow a connection to the team that it names now", async () => {
@@ -552,7 +552,7 @@ describe("the standing of an account", () => {
     scene.store.set("shop/a", connection("a", { teamId: "victim" }));
     scene.tokens.delete("a-token");
     await scene.clock.advance(60_000);
-    expect(await scene.standing("a")).toEqual({ team: "team victim at https://api.northflank.com", isProven: false });
+    expect(await scene.identity("a")).toEqual({ team: "team victim at https://api.northflank.com", isProven: false });
   });
 
   test.each<[string, object, Spec, boolean]>([
@@ -566,19 +566,19 @@ describe("the standing of an account", () => {
       const object = { ...connection("a", { teamId: "t", ...spec }), status: { acceptedFor, ...status } };
       const scene = setUp([object]);
       if (!hasSecret) scene.tokens.delete("a-token");
-      expect(await scene.standing("a")).toMatchObject({ isProven });
+      expect(await scene.identity("a")).toMatchObject({ isProven });
       // It says whose a target is, not whose quota: that takes an answer.
-      expect((await scene.standing("a")).pool ?? "not accepted yet").toContain("not accepted yet");
+      expect((await scene.identity("a")).pool ?? "not accepted yet").toContain("not accepted yet");
       expect(scene.sent).toEqual([]);
     }
   });
 
   test("is told without a request, and takes nothing from the probe of a refused token", async () => {
-    const { resolve, clock, state, call, standing, sent } = setUp([connection("a")]);
+    const { resolve, clock, state, call, identity, sent } = setUp([connection("a")]);
     state.answer = "unauthorized";
     await call(usable(await resolve("a")));
     await clock.advance(hourMs);
-    await standing("a");
+    await identity("a");
     expect(sent).toHaveLength(1);
     expect(summaryOf(await resolve("a"))).toBe("usable");
   });

@@ -2,7 +2,8 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Account, AccountResolution } from "../../../src/controllers/account/accounts.ts";
 import { createApiFactory } from "../../../src/controllers/account/api-factory.ts";
-import { type ConnectionObject, createAccounts } from "../../../src/controllers/account/connection-accounts.ts";
+import { ConnectionAccounts } from "../../../src/controllers/account/connection-accounts.ts";
+import type { ConnectionObject } from "../../../src/controllers/account/token-source.ts";
 import { openAccess } from "../../../src/controllers/target/conflicts.ts";
 import type { KubeClient } from "../../../src/kube/client.ts";
 import type { Transport } from "../../../src/northflank/transport.ts";
@@ -57,7 +58,7 @@ function cluster(specs: Readonly<Record<string, Spec>>, tokenOf: Readonly<Record
   });
   const random = always(0.5);
   const apis = createApiFactory({ transport, clock, random });
-  const accounts = createAccounts({
+  const accounts = new ConnectionAccounts({
     kube,
     connections: store,
     openApi: apis.open,
@@ -289,7 +290,7 @@ describe("whatever happens to connections, within an hour,", () => {
           await play(scene, one);
           const held = [...scene.store.values()].map(async ({ metadata }) => {
             const request = { namespace: metadata.namespace ?? "", connectionName: metadata.name, projectId: "shop" };
-            const { pool } = await scene.accounts.standing(request, neverAborted());
+            const { pool } = await scene.accounts.identity(request, neverAborted());
             return { ...request, pool, token: scene.tokens.get(`${metadata.namespace}/${metadata.name}`) ?? "" };
           });
           const standings = await Promise.all(held);

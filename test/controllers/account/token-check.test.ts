@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { Account } from "../../../src/controllers/account/accounts.ts";
-import { createAccounts } from "../../../src/controllers/account/connection-accounts.ts";
+import { ConnectionAccounts } from "../../../src/controllers/account/connection-accounts.ts";
 import type { KubeClient } from "../../../src/kube/client.ts";
 import type { NorthflankApi } from "../../../src/northflank/client.ts";
 import { isNorthflankError, type NorthflankErrorCode } from "../../../src/northflank/errors.ts";
@@ -30,7 +30,7 @@ function setUp(status?: { readonly tokenSecretResourceVersion?: string }) {
     },
   });
   const spec = { tokenSecretRef: { name: "token" } };
-  const accounts = createAccounts({
+  const accounts = new ConnectionAccounts({
     kube: strictFake<KubeClient>("kube", {
       get: async <T>() =>
         ({ metadata: { name: "token", resourceVersion: "7" }, data: { token: btoa("canary-token") } }) as T,

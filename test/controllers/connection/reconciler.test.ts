@@ -5,7 +5,7 @@ import { northflankConnections, reconcileRequestedAt } from "../../../src/api/na
 import type { TokenNeed } from "../../../src/api/northflank-calls.ts";
 import { createValidator } from "../../../src/api/validate.ts";
 import type { AccountResolution } from "../../../src/controllers/account/accounts.ts";
-import { createAccounts } from "../../../src/controllers/account/connection-accounts.ts";
+import { ConnectionAccounts } from "../../../src/controllers/account/connection-accounts.ts";
 import { createConnectionReconciler } from "../../../src/controllers/connection/reconciler.ts";
 import type { EventDraft } from "../../../src/controllers/reconcile/events.ts";
 import { LookSchedule } from "../../../src/controllers/reconcile/poll-schedule.ts";
@@ -158,7 +158,7 @@ class ConnectionScene {
         return { metadata: { name: "nf-token", resourceVersion }, data } as T;
       },
     });
-    return createAccounts({
+    return new ConnectionAccounts({
       kube,
       connections: { get: () => this.#object },
       openApi: ({ token }) =>

@@ -1,6 +1,6 @@
 import { inspect } from "node:util";
 import { expect, test } from "vitest";
-import { createAccounts } from "../../../src/controllers/account/connection-accounts.ts";
+import { ConnectionAccounts } from "../../../src/controllers/account/connection-accounts.ts";
 import type { KubeClient } from "../../../src/kube/client.ts";
 import type { NorthflankErrorCode } from "../../../src/northflank/errors.ts";
 import { connection, deployment, service } from "../../support/builders.ts";
@@ -15,7 +15,7 @@ const encoded = Buffer.from(canary).toString("base64");
 function sceneWith(secretText: string): DeploymentScene {
   const scene = new DeploymentScene();
   const data = { token: Buffer.from(secretText).toString("base64"), other: encoded };
-  const accounts = createAccounts({
+  const accounts = new ConnectionAccounts({
     kube: strictFake<KubeClient>("kube", {
       get: async <T>() => ({ metadata: { name: "nf-token", resourceVersion: "1" }, data }) as T,
     }),

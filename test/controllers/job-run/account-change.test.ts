@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { NorthflankJobRun } from "../../../src/api/job-run.ts";
-import type { Standing } from "../../../src/controllers/account/same-account.ts";
+import type { AccountIdentity } from "../../../src/controllers/account/accounts.ts";
 import { compareJobs, judgeAccountChange } from "../../../src/controllers/job-run/account-change.ts";
 import type { StartRecord } from "../../../src/controllers/job-run/start-record.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
@@ -60,7 +60,7 @@ test("the message names both accounts and the run, and what can be done", () => 
 test.each<
   readonly [
     string,
-    Standing | undefined,
+    AccountIdentity | undefined,
     { readonly namespace?: string; readonly status?: Partial<Status> },
     ReturnType<typeof compareJobs>,
   ]
@@ -102,7 +102,7 @@ test.each<
 
 test("two runs of one and the same account are compared without looking into it", () => {
   const object = new RunCluster(new FakeClock()).create("own", {});
-  const account: Standing = {
+  const account: AccountIdentity = {
     get pool(): string {
       throw new Error("looked");
     },

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { AccountResolution, Accounts } from "../../../src/controllers/account/accounts.ts";
-import { compareStandings, type Standing } from "../../../src/controllers/account/same-account.ts";
+import { type AccountIdentity, compareIdentities } from "../../../src/controllers/account/accounts.ts";
 import { olderRivals, openAccess, rivalKeys, rivalsMatter } from "../../../src/controllers/target/conflicts.ts";
 import type { TargetObject } from "../../../src/controllers/target/object.ts";
 import type { DeploymentLife } from "../../support/lives.ts";
@@ -51,7 +51,7 @@ function accounts(pools: Readonly<Record<string, string>>): Accounts {
     const pool = pools[connectionName];
     return pool === undefined ? {} : { pool };
   };
-  return { resolve, tokenRejected: () => undefined, standing };
+  return { resolve, tokenRejected: () => undefined, identity: standing };
 }
 
 describe("rivals for a target", () => {
@@ -100,9 +100,9 @@ describe("rivals for a target", () => {
     const known = accounts({ default: "p", other: "q" });
     const counting: Accounts = {
       ...known,
-      standing: async (request, signal) => {
+      identity: async (request, signal) => {
         asked.push(request.connectionName);
-        return await known.standing(request, signal);
+        return await known.identity(request, signal);
       },
     };
     const crowd = Array.from({ length: 100 }, (_, n) => object(`crowd-${n}`, { via: "other" }));
@@ -154,7 +154,7 @@ describe("an older object, whose account cannot be used now,", () => {
     Record<
       string,
       {
-        readonly rival: Standing;
+        readonly rival: AccountIdentity;
         readonly namespace?: string;
         readonly seen?: TargetObject["status"];
         readonly own?: TargetObject["status"];
@@ -232,7 +232,7 @@ describe("an older object, whose account cannot be used now,", () => {
         resolve: async () =>
           ({ kind: "usable", account: { pool: "p", team, isProven: true } }) as unknown as AccountResolution,
         tokenRejected: () => undefined,
-        standing: async () => rival,
+        identity: async () => rival,
       };
       expect(await openAccess({ accounts, sameTarget: [older, own] }, own, neverAborted())).toMatchObject({ kind });
     },
@@ -249,8 +249,8 @@ test("two connections that lead to one account are the same seen from both sides
   fc.assert(
     fc.property(standing, standing, (left, right) => {
       const known = [left, right].every(({ pool, team }) => pool !== undefined || team !== undefined);
-      if (known) expect(compareStandings(left, right)).toBe(compareStandings(right, left));
-      expect(compareStandings(left, left)).toBe(
+      if (known) expect(compareIdentities(left, right)).toBe(compareIdentities(right, left));
+      expect(compareIdentities(left, left)).toBe(
         left.pool === undefined && left.team === undefined ? "unproven" : "same",
       );
     }),

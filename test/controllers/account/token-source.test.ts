@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { judgeApiUrl } from "../../../src/controllers/account/api-address.ts";
+import { checkApiUrl } from "../../../src/controllers/account/token-source.ts";
 
 const allowed = ["api.northflank.com", "127.0.0.1:8080", "paas.example:8443", "[::1]:9"];
 
@@ -12,7 +12,7 @@ test.each([
   ["http://[::1]:9", "http://[::1]:9", ""],
   ["https://paas.example:8443", "https://paas.example:8443", ""],
 ])("%s may see a token, as %s", (url, origin, basePath) => {
-  expect(judgeApiUrl(url, allowed)).toEqual({ kind: "allowed", origin, baseUrl: `${origin}${basePath}` });
+  expect(checkApiUrl(url, allowed)).toEqual({ kind: "allowed", baseUrl: `${origin}${basePath}` });
 });
 
 test.each([
@@ -29,7 +29,7 @@ test.each([
   ["https://169.254.169.254", /not on the operator's list/],
   ["https://0x7f000001", /127\.0\.0\.1 is not on/],
 ])("%s may not", (url, problem) => {
-  const judged = judgeApiUrl(url, allowed);
+  const judged = checkApiUrl(url, allowed);
   expect(judged).toEqual({ kind: "refused", problem: expect.stringMatching(problem) });
   expect(JSON.stringify(judged)).not.toContain("secret");
 });
