@@ -25,9 +25,8 @@ import {
   type StatusWriter,
 } from "../controllers/reconcile/status-writer.ts";
 import type { KubeClient } from "../kube/client.ts";
-import type { Condition, ResourceType } from "../kube/types.ts";
+import type { ResourceType } from "../kube/types.ts";
 import type { ControllerName, Metrics } from "../metrics.ts";
-import { findCondition } from "../runtime/conditions.ts";
 import { createController, type Reconcile } from "../runtime/controller.ts";
 import { EventLoop } from "../runtime/event-loop.ts";
 import type { Leadership } from "../runtime/leader-election.ts";
@@ -96,20 +95,16 @@ export function createControllers(deps: ControllersDeps): readonly ManagedContro
     name: ControllerName,
     type: ResourceType,
     cache: { overlay(raw: T): void },
-  ): StatusWriter<T> => {
-    const { write } = createStatusWriter<T>({
+    separate: { readonly separateRecord?: "start" } = {},
+  ): StatusWriter<T> =>
+    createStatusWriter<T>({
       kube,
       type,
       overlay: (answer) => cache.overlay(answer),
+      onStalled: () => metrics.stalled(name),
       log: log.child({ controller: name }),
+      ...separate,
     });
-    return {
-      write: (object, status: { readonly conditions?: readonly Condition[] }, signal) => {
-        if (findCondition(status.conditions, "Stalled") !== undefined) metrics.stalled(name);
-        return write(object, status, signal);
-      },
-    };
-  };
 
   const connection = createConnectionReconciler({
     store: connections.store,
@@ -176,7 +171,7 @@ export function createControllers(deps: ControllersDeps): readonly ManagedContro
     kube,
     store: jobRuns.store,
     overlay: jobRuns.overlay,
-    statusWriter: writer<NorthflankJobRun>("job-run", northflankJobRuns, jobRuns),
+    statusWriter: writer<NorthflankJobRun>("job-run", northflankJobRuns, jobRuns, { separateRecord: "start" }),
     accounts,
     validate,
     events,

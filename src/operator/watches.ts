@@ -6,7 +6,7 @@ import { rivalsOf } from "../controllers/deployment/reconciler.ts";
 import { rivalsOf as rivalsOfJob } from "../controllers/job/reconciler.ts";
 import { isInTheWay, isWaitingForConcurrency } from "../controllers/job-run/concurrency.ts";
 import { jobRunIndexes } from "../controllers/job-run/reconciler.ts";
-import { connectionMatters, objectMatters } from "../controllers/reconcile/predicates.ts";
+import { connectionChanged, objectChanged } from "../controllers/reconcile/predicates.ts";
 import { rivalsMatter } from "../controllers/target/conflicts.ts";
 import { type ObjectKey, objectKey, type Priority } from "../runtime/outcome.ts";
 import { Recent } from "../runtime/recent.ts";
@@ -60,7 +60,7 @@ export function wireWatches(watches: Watches): void {
     const before = change.kind === "added" ? undefined : change.previous;
     enqueueOwn(queues.connection, change);
     if (change.kind === "deleted") watches.forgetConnection(change.key);
-    if (!connectionMatters(before, after)) return;
+    if (!connectionChanged(before, after)) return;
     const afterMs = change.kind === "updated" ? dependentsDelayMs(change.key) : 0;
     const options = { priority: priorityOf(change), afterMs };
     for (const { metadata } of deployments.byIndex("connection", change.key)) {
@@ -89,7 +89,7 @@ export function wireWatches(watches: Watches): void {
     // thousands. What is over enqueues nothing and is not enqueued: of a job that runs each minute there are thousands, too.
     else if (change.kind === "added" || !isInTheWay(change.previous)) return;
     else if (change.kind === "deleted") enqueueOthers("waiting", change.previous);
-    else if (objectMatters(change.previous, change.object) || hasMoved(change)) enqueueOthers("waiting", change.object);
+    else if (objectChanged(change.previous, change.object) || hasMoved(change)) enqueueOthers("waiting", change.object);
   });
 }
 
@@ -123,7 +123,7 @@ function enqueueOwn(
   queue: Enqueuer,
   change: Change<NorthflankConnection | NorthflankDeployment | NorthflankJob | NorthflankJobRun>,
 ): void {
-  if (change.kind === "updated" && !objectMatters(change.previous, change.object)) return;
+  if (change.kind === "updated" && !objectChanged(change.previous, change.object)) return;
   queue.add(change.key, { priority: priorityOf(change) });
 }
 

@@ -274,7 +274,13 @@ export class RunProcess {
           [...this.#cache.values()].filter((object) => jobRunIndexes[name](object).includes(value)),
       },
       overlay,
-      statusWriter: createStatusWriter<NorthflankJobRun>({ kube, type: northflankJobRuns, overlay, log: this.log.log }),
+      statusWriter: createStatusWriter<NorthflankJobRun>({
+        kube,
+        type: northflankJobRuns,
+        overlay,
+        separateRecord: "start",
+        log: this.log.log,
+      }),
       accounts: {
         resolve: async (request) => account?.(request) ?? usable(request),
         tokenRejected: () => undefined,

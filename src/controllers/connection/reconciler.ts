@@ -32,8 +32,8 @@ export interface ConnectionDeps extends ObserveDeps {
  *
  * Wiring, in the composition root:
  *
- * - each change of a connection enqueues its own key when `objectMatters` says so (reconcile/predicates.ts), and the objects
- *   that use it when `connectionMatters`: that is how what waits for a connection goes on at once;
+ * - each change of a connection enqueues its own key when `objectChanged` says so (reconcile/predicates.ts), and the objects
+ *   that use it when `connectionChanged`: that is how what waits for a connection goes on at once;
  * - when a connection is gone, the pass calls `accounts.forget`;
  * - `dependents(key)` is the number of objects in the `connection` indexes of the other stores, which must have been
  *   filled before the first pass, or the counter would flicker at each start.

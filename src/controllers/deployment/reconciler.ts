@@ -33,10 +33,10 @@ export interface DeploymentDeps extends ObserveDeps, TargetDeps<NorthflankDeploy
  *
  * - a `Store<NorthflankDeployment, "target" | "waitFor" | "connection">` with `deploymentIndexes` and `connectionKeys`
  *   (reconcile/predicates.ts);
- * - each change of a deployment enqueues its own key when `objectMatters` says so, and the keys of `rivalsOf` when it was
+ * - each change of a deployment enqueues its own key when `objectChanged` says so, and the keys of `rivalsOf` when it was
  *   added, deleted or `rivalsMatter`: the heir of a target takes over within one pass;
  * - each change of a NorthflankJobRun enqueues `byIndex("waitFor", key of the run)`;
- * - each change of a connection for which `connectionMatters` enqueues `byIndex("connection", key of the connection)`.
+ * - each change of a connection for which `connectionChanged` enqueues `byIndex("connection", key of the connection)`.
  */
 export function createDeploymentReconciler(deps: DeploymentDeps): Reconcile {
   const { clock, random, settings } = deps;

@@ -35,9 +35,9 @@ export interface JobDeps extends ObserveDeps, TargetDeps<NorthflankJob> {
  * Wiring, in the composition root:
  *
  * - a `Store<NorthflankJob, "target" | "connection">` with `jobIndexes` and `connectionKeys` (reconcile/predicates.ts);
- * - each change of an object enqueues its own key when `objectMatters` says so, and the keys of `rivalsOf` when it was
+ * - each change of an object enqueues its own key when `objectChanged` says so, and the keys of `rivalsOf` when it was
  *   added, deleted or `rivalsMatter`: the heir of a job takes over within one pass;
- * - each change of a connection for which `connectionMatters` enqueues `byIndex("connection", key of the connection)`.
+ * - each change of a connection for which `connectionChanged` enqueues `byIndex("connection", key of the connection)`.
  */
 export function createJobReconciler(deps: JobDeps): Reconcile {
   const { clock, random } = deps;

@@ -1,5 +1,4 @@
 // pure
-
 import { startedRun } from "../../api/names.ts";
 import type { Condition } from "../../kube/types.ts";
 import { findCondition } from "../../runtime/conditions.ts";
@@ -11,7 +10,7 @@ export const defaultConnectionName = "default";
 
 /**
  * Index function for stores of objects that use a connection: the key of the connection that serves, or would serve, the
- * object. An object that names none belongs to `default`, whether or not that exists: it must be woken when it appears.
+ * object. An object that names none belongs to `default`, whether or not that exists: it is enqueued when that appears.
  */
 export function connectionKeys(object: {
   readonly metadata: { readonly namespace?: string };
@@ -33,11 +32,10 @@ interface WatchedConnection {
 }
 
 /**
- * True when a change of a connection can matter to the objects that use it, so that they are enqueued: it appeared, went,
- * was edited, became usable or unusable, or its token was accepted in another version or for other projects. A change of
- * the counters in its status does not.
+ * The predicate for the objects that use a connection: they are enqueued when it appeared, went, was edited, became usable
+ * or unusable, or its token was accepted in another version or for other projects; not when its counters change.
  */
-export function connectionMatters(
+export function connectionChanged(
   before: WatchedConnection | undefined,
   after: WatchedConnection | undefined,
 ): boolean {
@@ -69,10 +67,11 @@ interface WatchedObject {
 }
 
 /**
- * True when a change of an object calls for a pass over it: anything but a write of its status, and a status that lost
- * what no pass ever takes away. What a pass itself wrote must not wake the next one.
+ * The predicate for the object itself, as GenerationChangedPredicate and AnnotationChangedPredicate together: true for
+ * anything but a write of its status, and for a status that lost what no reconcile removes. What a reconcile wrote must not
+ * enqueue the next one.
  */
-export function objectMatters(before: WatchedObject | undefined, after: WatchedObject): boolean {
+export function objectChanged(before: WatchedObject | undefined, after: WatchedObject): boolean {
   if (before === undefined) return true;
   const old = before.metadata;
   const { uid, generation, deletionTimestamp, annotations } = after.metadata;
@@ -90,10 +89,10 @@ function without(annotations: WatchedObject["metadata"]["annotations"], name: st
   return { ...annotations, [name]: undefined };
 }
 
-/** Somebody wiped or edited the status: its verdict, its generation or its end is gone. */
+/** The status was wiped or edited: Ready, its generation or its end is gone. */
 function isStatusDamaged(before: WatchedObject["status"], after: WatchedObject["status"]): boolean {
   if ((after?.observedGeneration ?? -1) < (before?.observedGeneration ?? -1)) return true;
   if (before?.completionTime !== undefined && after?.completionTime === undefined) return true;
-  const isJudged = (status: WatchedObject["status"]) => findCondition(status?.conditions, "Ready") !== undefined;
-  return isJudged(before) && !isJudged(after);
+  const hasReady = (status: WatchedObject["status"]) => findCondition(status?.conditions, "Ready") !== undefined;
+  return hasReady(before) && !hasReady(after);
 }

@@ -27,33 +27,32 @@ export type StatusWriteResult<T> =
 /** Writes the status of one kind. */
 export interface StatusWriter<T extends ObjectWithStatus> {
   /**
-   * Makes `status` the whole status of the object, but for `status.start`, which is written by the start protocol alone
-   * and is left as it is. `object` is the object as this pass knew it: its status is what the new one is compared with.
+   * Makes `status` the whole status of the object, but for {@link StatusWriterDeps.separateRecord}. `object` is the object
+   * as this reconcile knew it: its status is what the new one is compared with.
    *
-   * *Guarantees*: one request, none when nothing differs, and two more for each time that somebody else wrote to the
-   * object since this pass read it; never writes to another object of the same name; never writes `start`, nor beside one
-   * that this pass did not know of: whoever made it knows more.
+   * *Guarantees*: one request, none when nothing differs, and two more for each time that another client wrote to the
+   * object since it was read; never writes to another object of the same name; never writes the separate record, nor beside
+   * one that this reconcile did not know of: whoever made it knows more.
    *
-   * *Errors*: `KubeError` when the write failed otherwise, others were faster again and again, or one of them has started
-   * something; the caller's pass failed then.
+   * *Errors*: `KubeError` when the write failed otherwise, others were faster again and again, or one of them has written
+   * such a record; the reconcile has failed then.
    */
   write(object: T, status: object, signal: AbortSignal): Promise<StatusWriteResult<T>>;
 }
 
 /**
  * Writes status as a merge patch of what differs, against exactly the resourceVersion it was compared with: then the
- * difference is right, and the end of one run is never written to another object of the same name. `overlay` puts the
- * server's answer into the store, so that the next pass sees its own write.
- *
- * One line in the log says that the state of an object has changed; see {@link logChange}. Conditions of all kinds are
- * written here, and only here.
+ * difference is right, and the end of one run is never written to another object of the same name. One
+ * line in the log says that the state of an object has changed; see {@link logChange}. Conditions of all kinds are written
+ * here, and only here.
  */
 export function createStatusWriter<T extends ObjectWithStatus>(deps: StatusWriterDeps<T>): StatusWriter<T> {
   return {
     async write(object, status, signal) {
+      if (conditionOf({ ...object, status }, "Stalled") !== undefined) deps.onStalled?.();
       let known: T | undefined = object;
       for (let tries = 1; known !== undefined; tries += 1) {
-        const patch = mergePatchBetween(withoutStart(known.status ?? {}), withoutStart(status));
+        const patch = mergePatchBetween(withoutRecord(deps, known.status), withoutRecord(deps, status));
         if (patch === undefined && known === object) return { kind: "unchanged" };
         const answer: T | "changed" | "gone" =
           patch === undefined ? known : await patchStatus(deps, known, patch, signal);
@@ -65,8 +64,8 @@ export function createStatusWriter<T extends ObjectWithStatus>(deps: StatusWrite
         }
         if (tries === mostTries) throw overtaken(deps.type, object, `others wrote first ${mostTries} times in a row`);
         known = await sameObject(deps, object, signal);
-        if (known !== undefined && ![undefined, startIdOf(object)].includes(startIdOf(known))) {
-          throw overtaken(deps.type, object, "somebody else has started a run meanwhile");
+        if (known !== undefined && ![undefined, recordId(deps, object)].includes(recordId(deps, known))) {
+          throw overtaken(deps.type, object, `another process has written status.${deps.separateRecord} meanwhile`);
         }
       }
       return { kind: "gone" };
@@ -74,14 +73,22 @@ export function createStatusWriter<T extends ObjectWithStatus>(deps: StatusWrite
   };
 }
 
-interface StatusWriterDeps<T> {
+export interface StatusWriterDeps<T> {
   readonly kube: Pick<KubeClient, "patch" | "get">;
   readonly type: ResourceType;
+  /** Puts the server's answer into the store, so that the next reconcile sees its own write. */
   readonly overlay: (answer: T) => void;
+  /**
+   * A field of status with an `id` that is written by itself, before a call that must not be repeated; it is left as it is.
+   * Default: none.
+   */
+  readonly separateRecord?: "start";
+  /** Called with each status that is Stalled, whether or not it has to be written. */
+  readonly onStalled?: () => void;
   readonly log: Log;
 }
 
-// Between a read and a write lie milliseconds: somebody who is faster that often writes a hundred times a second.
+// Between a read and a write lie milliseconds: a client that is faster that often writes a hundred times a second.
 const mostTries = 6;
 
 /**
@@ -148,11 +155,14 @@ function nameOf({ namespace, name }: KubeObject["metadata"]): ObjectName {
   return namespace === undefined ? { name } : { namespace, name };
 }
 
-function startIdOf({ status = {} }: ObjectWithStatus): string | undefined {
-  return (status as { readonly start?: { readonly id?: string } }).start?.id;
+type WithRecord = { readonly [record in "start"]?: { readonly id?: string } };
+
+function recordId<T>({ separateRecord }: StatusWriterDeps<T>, { status = {} }: ObjectWithStatus): string | undefined {
+  return separateRecord && (status as WithRecord)[separateRecord]?.id;
 }
 
-function withoutStart(status: object): object {
-  const { start: _start, ...rest } = status as { readonly start?: unknown };
+function withoutRecord<T>({ separateRecord }: StatusWriterDeps<T>, status: object = {}): object {
+  if (separateRecord === undefined) return status;
+  const { [separateRecord]: _record, ...rest } = status as WithRecord;
   return rest;
 }

@@ -9,7 +9,7 @@ import { ConnectionAccounts } from "../../../src/controllers/account/connection-
 import { createConnectionReconciler } from "../../../src/controllers/connection/reconciler.ts";
 import type { EventDraft } from "../../../src/controllers/reconcile/events.ts";
 import { LookSchedule } from "../../../src/controllers/reconcile/poll-schedule.ts";
-import { connectionMatters } from "../../../src/controllers/reconcile/predicates.ts";
+import { connectionChanged } from "../../../src/controllers/reconcile/predicates.ts";
 import { createStatusWriter } from "../../../src/controllers/reconcile/status-writer.ts";
 import type { KubeClient } from "../../../src/kube/client.ts";
 import { KubeError } from "../../../src/kube/errors.ts";
@@ -260,7 +260,7 @@ describe("a token", () => {
     await it.run(120_000);
     expect(it.takeChecks()).toEqual(["canary-rotated"]);
     expect(it.object.status?.tokenSecretResourceVersion).toBe("2");
-    expect(connectionMatters(before, it.object)).toBe(true);
+    expect(connectionChanged(before, it.object)).toBe(true);
   });
 
   test("with a time of expiry says so", async () => {
@@ -933,7 +933,7 @@ describe("the projects of a token", () => {
     it.token = { projectRestrictions: { mode: "notIn", projects: ["shop"] } };
     await it.run(2 * hourMs);
     expect(it.object.status?.projectRestrictions).toEqual({ mode: "NotIn", projects: ["shop"] });
-    expect(connectionMatters(before, it.object)).toBe(true);
+    expect(connectionChanged(before, it.object)).toBe(true);
     expect((await it.resolve("shop")).kind).toBe("blocked");
     expect((await it.resolve("billing")).kind).toBe("usable");
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { startedRun } from "../../../src/api/names.ts";
-import { connectionKeys, connectionMatters, objectMatters } from "../../../src/controllers/reconcile/predicates.ts";
+import { connectionChanged, connectionKeys, objectChanged } from "../../../src/controllers/reconcile/predicates.ts";
 import { connection, deployment } from "../../support/builders.ts";
 import { northflankError } from "../../support/fake-northflank.ts";
 import { madeConnection, madeDeployment, tokenAccepted } from "../../support/made-objects.ts";
@@ -23,7 +23,7 @@ const active = await runStatus("active");
 const finished = await runStatus("finished");
 
 describe("a change of a connection", () => {
-  const cases: Readonly<Record<string, readonly [Parameters<typeof connectionMatters>, boolean]>> = {
+  const cases: Readonly<Record<string, readonly [Parameters<typeof connectionChanged>, boolean]>> = {
     "matters when it appears": [[undefined, connection()], true],
     "matters when it goes": [[connection(), undefined], true],
     "matters when it was made again": [[connection(), connection({ metadata: { uid: "other" } })], true],
@@ -39,7 +39,7 @@ describe("a change of a connection", () => {
     ],
   };
   test.each(Object.entries(cases))("%s", (_sentence, [change, expected]) => {
-    expect(connectionMatters(...change)).toBe(expected);
+    expect(connectionChanged(...change)).toBe(expected);
   });
 });
 
@@ -47,7 +47,7 @@ describe("a change of an object", () => {
   const before = deployment();
   const recorded = (metadata: object) => ({ metadata, status: active });
   const judged = madeDeployment();
-  const cases: Readonly<Record<string, readonly [Parameters<typeof objectMatters>, boolean]>> = {
+  const cases: Readonly<Record<string, readonly [Parameters<typeof objectChanged>, boolean]>> = {
     "calls for a pass when it is new": [[undefined, before], true],
     "calls for a pass when its spec changed": [[before, deployment({ metadata: { generation: 2 } })], true],
     "calls for a pass when it is deleted": [[before, deployment({ metadata: { deletionTimestamp: "t" } })], true],
@@ -91,6 +91,6 @@ describe("a change of an object", () => {
     ],
   };
   test.each(Object.entries(cases))("%s", (_sentence, [change, expected]) => {
-    expect(objectMatters(...change)).toBe(expected);
+    expect(objectChanged(...change)).toBe(expected);
   });
 });

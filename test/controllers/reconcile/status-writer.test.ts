@@ -36,7 +36,16 @@ function setUp(error?: KubeErrorCode, server: { readonly live?: ObjectWithStatus
   });
   const overlay = (answer: ObjectWithStatus) => overlaid.push(answer.metadata.resourceVersion);
   const { log, lines } = fakeLog();
-  return { sent, overlaid, lines, writer: createStatusWriter<ObjectWithStatus>({ kube, type: leases, overlay, log }) };
+  let stalled = 0;
+  const onStalled = () => {
+    stalled += 1;
+  };
+  const deps = { kube, type: leases, overlay, onStalled, log };
+  return {
+    ...{ sent, overlaid, lines, stalled: () => stalled },
+    writer: createStatusWriter<ObjectWithStatus>({ ...deps, separateRecord: "start" }),
+    plain: createStatusWriter<ObjectWithStatus>(deps),
+  };
 }
 
 describe("a status", () => {
@@ -65,11 +74,22 @@ describe("a status", () => {
     expect(sent).toEqual([]);
   });
 
-  test("never carries the start record, not even when asked to", async () => {
-    const { sent, writer } = setUp();
+  test("never carries a record that is written by itself, not even when asked to", async () => {
+    const { sent, writer, plain } = setUp();
     await writer.write(object, { observedGeneration: 2, start: { id: "t" } }, neverAborted());
     expect(sent).toMatchObject([{ body: { status: { observedGeneration: 2 } } }]);
     expect(JSON.stringify(sent)).not.toContain("start");
+    await plain.write(object, { observedGeneration: 2, start: { id: "t" } }, neverAborted());
+    expect(sent[1]).toMatchObject({ body: { status: { start: { id: "t" } } } });
+  });
+
+  test("that is Stalled is counted each time, also where nothing has to be written", async () => {
+    const { sent, writer, stalled } = setUp();
+    const condition = { type: "Stalled", status: "True", reason: "x", message: "", lastTransitionTime: "" };
+    const status = { observedGeneration: 1, conditions: [condition] };
+    await writer.write({ ...object, status }, status, neverAborted());
+    await writer.write(object, { observedGeneration: 2, conditions: [] }, neverAborted());
+    expect([stalled(), sent.length]).toEqual([1, 1]);
   });
 
   test.each(["not_found", "conflict"] as const)("of an object that is gone (%s) is dropped quietly", async (code) => {
@@ -103,7 +123,9 @@ describe("a status", () => {
   test("is not written beside a start that the pass did not know of", async () => {
     const live = { ...object, status: { ...object.status, start: { id: "theirs" } } };
     const { sent, writer } = setUp("conflict", { live });
-    await expect(writer.write(object, { observedGeneration: 2 }, neverAborted())).rejects.toThrow("has started a run");
+    await expect(writer.write(object, { observedGeneration: 2 }, neverAborted())).rejects.toThrow(
+      "another process has written status.start",
+    );
     expect(sent).toHaveLength(1);
     const known = setUp("conflict", { live, outrun: 1 });
     const own = { ...object, status: { ...object.status, start: { id: "theirs" } } };
