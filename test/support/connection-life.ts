@@ -1,5 +1,5 @@
 import type { NorthflankConnection } from "../../src/api/connection.ts";
-import { decide } from "../../src/controllers/connection/decide.ts";
+import { type Decision, decide } from "../../src/controllers/connection/decide.ts";
 import type { Observation } from "../../src/controllers/connection/observation.ts";
 import { statusOf } from "../../src/controllers/connection/status.ts";
 import { always } from "./strict-fake.ts";
@@ -22,18 +22,30 @@ export class ConnectionLife {
     this.object = object;
   }
 
+  /** Nothing is ever sent for a connection but checks of its token. */
+  readonly sent: readonly string[] = [];
+
+  passes(ms: number): void {
+    this.now += ms;
+  }
+
   /** What one observation, `afterMs` after the last one, comes to: `ready/Valid, again in 54 s, token again in 3600 s`. */
   sees(sight: ConnectionSight, afterMs = 0): string {
-    this.now += afterMs;
+    this.passes(afterMs);
+    const decision = this.#decides(sight);
+    this.object = { ...this.object, status: statusOf(this.object, decision, this.now) };
+    return textOf(decision);
+  }
+
+  /** The same, of which nothing is written down. */
+  judges(sight: ConnectionSight): string {
+    return textOf(this.#decides(sight));
+  }
+
+  #decides(sight: ConnectionSight): Decision {
     const { object, now } = this;
     const observation = { dependents: 0, quota: undefined, ...sight } as Observation;
-    const decision = decide({ object, observation, now, random: always(0.5), validationPeriodMs: 3_600_000 });
-    this.object = { ...object, status: statusOf(object, decision, now) };
-    const { verdict, next, checkAgainMs } = decision;
-    const state = verdict === "as-before" ? verdict : `${verdict.kind}/${verdict.reason}`;
-    const again = next.kind === "recheck" ? `in ${next.afterMs / 1_000} s` : next.kind;
-    const check = checkAgainMs === undefined ? "" : `, token again in ${checkAgainMs / 1_000} s`;
-    return `${state}, again ${again}${check}`;
+    return decide({ object, observation, now, random: always(0.5), validationPeriodMs: 3_600_000 });
   }
 
   /** `True/Valid`; `undefined` where the condition is not there. */
@@ -48,4 +60,11 @@ export class ConnectionLife {
     const generation = (metadata.generation ?? 0) + 1;
     this.object = { ...this.object, metadata: { ...metadata, generation }, spec: { ...rest.spec, ...spec } };
   }
+}
+
+function textOf({ verdict, next, checkAgainMs }: Decision): string {
+  const state = verdict === "as-before" ? verdict : `${verdict.kind}/${verdict.reason}`;
+  const again = next.kind === "recheck" ? `in ${next.afterMs / 1_000} s` : next.kind;
+  const check = checkAgainMs === undefined ? "" : `, token again in ${checkAgainMs / 1_000} s`;
+  return `${state}, again ${again}${check}`;
 }
