@@ -239,7 +239,7 @@ const mayReadConditions = [
   "controllers/deployment/status.ts",
   "controllers/deployment/dependencies.ts",
   ...["observe", "not-kept", "recreated", "remembered"].map((name) => `controllers/job/${name}.ts`),
-  ...["observe", "token-status", "decide", "status"].map((name) => `controllers/connection/${name}.ts`),
+  "controllers/connection/status.ts",
   ...["ends", "decide", "status", "pass", "concurrency", "machine", "reconciler", "conclusion", "resolve"].map(
     (name) => `controllers/job-run/${name}.ts`,
   ),

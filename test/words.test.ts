@@ -79,7 +79,6 @@ const surfaces: Readonly<Record<string, () => readonly Text[]>> = {
 const stillToReword: Readonly<Record<string, number>> = {
   "src/controllers/deployment": 13,
   "src/controllers/job-run": 1,
-  "src/controllers/reconcile": 2,
   "src/api": 6,
   crds: 6,
   "docs/reference": 7,

@@ -126,6 +126,14 @@ export const connectionStatus = {
         observedTime: time("Time at which Northflank returned these values."),
       },
     },
+    tokenCheck: {
+      type: "string",
+      enum: ["Accepted", "Refused", "Failed", "NotChecked"],
+      description:
+        "Result of the last check of the token. Accepted: Northflank accepted it, or has no call that checks it. Refused: " +
+        "Northflank rejected it. Failed: the check got no answer or another error, or waits for quota. NotChecked: there " +
+        "was no token to check, or the spec does not allow it.",
+    },
     tokenSecretResourceVersion: text("The resourceVersion of the Secret whose token was accepted last.", 64),
     acceptedFor: text(
       "API URL and team for which Northflank accepted a request of this connection. Valid while the spec has the same " +

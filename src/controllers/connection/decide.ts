@@ -4,7 +4,7 @@ import type { TokenNeed } from "../../api/northflank-calls.ts";
 import type { NorthflankError } from "../../northflank/errors.ts";
 import type { LedgerSnapshot } from "../../northflank/ledger.ts";
 import type { TokenView } from "../../northflank/types.ts";
-import { findCondition, formatTime } from "../../runtime/conditions.ts";
+import { formatTime } from "../../runtime/conditions.ts";
 import { assertNever } from "../../util/assert-never.ts";
 import { jittered, notAtOnce } from "../../util/backoff.ts";
 import { present } from "../../util/present.ts";
@@ -249,10 +249,4 @@ function isNear(shown: string | undefined, timeMs: number | undefined): boolean 
 
 function coarseTime(timeMs: number): number {
   return Math.ceil(timeMs / 60_000) * 60_000;
-}
-
-/** True when the object is Ready for its present spec. */
-export function isSettled({ metadata, status }: NorthflankConnection): boolean {
-  const ready = findCondition(status?.conditions, "Ready");
-  return ready?.status === "True" && status?.observedGeneration === metadata.generation;
 }

@@ -3,15 +3,14 @@ import type { TokenNeed } from "../../api/northflank-calls.ts";
 import type { CallOptions } from "../../northflank/client.ts";
 import { isNorthflankError } from "../../northflank/errors.ts";
 import type { LedgerSnapshot } from "../../northflank/ledger.ts";
-import { findCondition } from "../../runtime/conditions.ts";
 import { type ObjectKey, objectKey } from "../../runtime/outcome.ts";
 import type { Account } from "../account/accounts.ts";
 import type { ConnectionAccounts } from "../account/connection-accounts.ts";
 import type { LookSchedule } from "../reconcile/poll-schedule.ts";
 import { isReconcileRequested, reconcileRequest } from "../reconcile/reconcile-request.ts";
 import { prunedProblems, type SpecProblem } from "../reconcile/spec-validation.ts";
-import { isSettled } from "./decide.ts";
 import type { Observation, Surroundings, TokenCheck } from "./observation.ts";
+import { isAccepted } from "./status.ts";
 
 export interface ObserveDeps {
   readonly accounts: ConnectionAccounts;
@@ -77,7 +76,7 @@ async function checkToken(
   signal: AbortSignal,
 ): Promise<Observed> {
   // Only the check of a connection that is well can wait: of the others somebody waits to hear.
-  const requestClass = isSettled(object) ? "observe" : "change";
+  const requestClass = isAccepted(object) ? "observe" : "change";
   const check = await whoAmI(deps, opened.account, { class: requestClass, signal });
   if (check.kind === "failed" && check.error.code === "unauthorized") {
     // The Secret is read again at once: a token that was rotated a moment ago is checked in this very pass.
@@ -119,25 +118,14 @@ async function whoAmI({ accounts }: ObserveDeps, account: Account, call: CallOpt
 function isCheckDue(deps: ObserveDeps, object: NorthflankConnection, opened: Usable): boolean {
   const { metadata, status } = object;
   if (status?.observedGeneration !== metadata.generation || isNewRequest(deps, object)) return true;
-  if (foundBeforeChecking.has(findCondition(status?.conditions, "Ready")?.reason ?? "")) return true;
+  // What was in the way of a check, or of the same token, no longer is.
+  if (status?.tokenCheck === "NotChecked" || status?.tokenCheck === "Refused") return true;
   const { dueInMs, accountVersion } = planned(deps, object);
   if (dueInMs === 0) return true;
   if (accountVersion !== undefined) return accountVersion !== versionOf(opened);
   // The first pass of this process: the Secret may have changed while nobody looked.
   return status?.tokenSecretResourceVersion !== opened.secretResourceVersion;
 }
-
-/** Reasons that are found without asking Northflank. */
-const foundBeforeChecking: ReadonlySet<string> = new Set([
-  "InvalidSpec",
-  "Suspended",
-  "SecretNotFound",
-  "SecretKeyMissing",
-  "SecretInvalid",
-  "PermissionDenied",
-  "AuthenticationFailed",
-  "WaitingForConnection",
-]);
 
 function isProbeDue(deps: ObserveDeps, object: NorthflankConnection): boolean {
   return isNewRequest(deps, object) || planned(deps, object).dueInMs === 0;
@@ -155,7 +143,7 @@ function planned(deps: Pick<ObserveDeps, "schedule" | "validationPeriodMs">, obj
   return deps.schedule.planned({
     key: objectKey(object.metadata),
     uid: object.metadata.uid,
-    isSettled: isSettled(object),
+    isSettled: isAccepted(object),
     plannedTime: object.status?.nextReconcileTime,
     periodMs: validationPeriodMs(deps, object),
   });

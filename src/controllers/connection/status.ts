@@ -24,6 +24,7 @@ export function statusOf(object: NorthflankConnection, decision: Decision, now: 
     lastHandledReconcileAt:
       verdict === "as-before" ? before?.lastHandledReconcileAt : handledRequest(object, verdict.reason),
     rateLimit: decision.rateLimit,
+    tokenCheck: tokenCheckOf(object, decision),
     tokenSecretResourceVersion: acceptedSecret === "as-before" ? before?.tokenSecretResourceVersion : acceptedSecret,
     // What it names now is compared with this, so it may stay when the connection is led elsewhere.
     acceptedFor: decision.acceptedFor ?? before?.acceptedFor,
@@ -39,6 +40,25 @@ export function statusOf(object: NorthflankConnection, decision: Decision, now: 
   return planned === undefined ? status : { ...status, nextReconcileTime: planned };
 }
 
+/** True when the token was accepted for the present spec, so that nothing is due before the next check. */
+export function isAccepted({ metadata, status }: NorthflankConnection): boolean {
+  return status?.tokenCheck === "Accepted" && status.observedGeneration === metadata.generation;
+}
+
+/** `status.tokenCheck`: what was accepted stays so while nothing is known against it. */
+function tokenCheckOf(
+  object: NorthflankConnection,
+  { verdict, checkAgainMs }: Decision,
+): NorthflankConnectionStatus["tokenCheck"] {
+  const before = object.status?.tokenCheck;
+  if (verdict === "as-before") return before;
+  if (verdict.kind === "ready") return "Accepted";
+  if (verdict.kind === "suspended" && before === "Accepted") return before;
+  if (verdict.kind === "waiting" && isAccepted(object)) return before;
+  if (verdict.reason === "AuthenticationFailed") return "Refused";
+  return checkAgainMs === undefined ? "NotChecked" : "Failed";
+}
+
 function drafts(
   object: NorthflankConnection,
   decision: Decision,
@@ -49,7 +69,10 @@ function drafts(
     claim("CredentialsValid", decision.credentialsValid, object),
     claim("QuotaAvailable", decision.quotaAvailable, object),
   ];
-  const ofToken = [permissionsDraft(token, decision.needs), expiryDraft(object, token, now)];
+  const { status } = object;
+  const isSameEnd = status?.tokenExpirationTime === token.tokenExpirationTime;
+  const said = isSameEnd ? findCondition(status?.conditions, "TokenExpiring")?.reason : undefined;
+  const ofToken = [permissionsDraft(token, decision.needs), expiryDraft(object, token, said, now)];
   return [...summary(object, decision), ...claims, ...ofToken.filter((draft) => draft !== undefined)];
 }
 

@@ -2,7 +2,7 @@
 import type { NorthflankConnection, NorthflankConnectionStatus } from "../../api/connection.ts";
 import { permissionsFor, type TokenNeed, type TokenUse, tokenUses } from "../../api/northflank-calls.ts";
 import type { TokenView } from "../../northflank/types.ts";
-import { type ConditionDraft, findCondition } from "../../runtime/conditions.ts";
+import type { ConditionDraft } from "../../runtime/conditions.ts";
 import { present } from "../../util/present.ts";
 
 /** What a status says of the token that was accepted last. */
@@ -99,15 +99,15 @@ const warnBeforeMs = 14 * 24 * 3_600_000;
 /** What was said of an end stays said while a clock goes back by less than this: it raises no second Event. */
 const wobbleMs = 3_600_000;
 
-/** Condition `TokenExpiring`; `undefined` while the end is far away or not known. */
+/** Condition `TokenExpiring`; `undefined` while the end is far away or not known. `said`: its reason before, of the same end. */
 export function expiryDraft(
-  { spec, status }: NorthflankConnection,
+  { spec }: NorthflankConnection,
   { tokenExpirationTime: time }: TokenStatus,
+  said: string | undefined,
   now: number,
 ): ConditionDraft | undefined {
   if (time === undefined) return undefined;
   const type = "TokenExpiring";
-  const said = status?.tokenExpirationTime === time ? findCondition(status.conditions, type)?.reason : undefined;
   const leftMs = Date.parse(time) - now;
   const remedy = `Put a new token into Secret "${spec.tokenSecretRef.name}"`;
   if (leftMs <= (said === "TokenExpired" ? wobbleMs : 0)) {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { NorthflankConnection } from "../../../src/api/connection.ts";
-import { isSettled } from "../../../src/controllers/connection/decide.ts";
 import type { Observation, TokenCheck } from "../../../src/controllers/connection/observation.ts";
+import { isAccepted } from "../../../src/controllers/connection/status.ts";
 import type { Verdict } from "../../../src/controllers/reconcile/ready-state.ts";
 import type { NorthflankErrorCode } from "../../../src/northflank/errors.ts";
 import type { LedgerSnapshot } from "../../../src/northflank/ledger.ts";
@@ -328,13 +328,27 @@ describe("the quota of the account", () => {
   });
 });
 
+/** Ready has a reason that is found without a check, or makes the next one due as soon as the token may be used. */
+function foundWithoutCheck(life: ConnectionLife): boolean {
+  const reason = life.condition("Ready")?.split("/")[1] ?? "";
+  return [
+    "InvalidSpec",
+    "Suspended",
+    "SecretNotFound",
+    "PermissionDenied",
+    "AuthenticationFailed",
+    "WaitingForConnection",
+  ].includes(reason);
+}
+
 describe("every decision makes a status that keeps the promises", () => {
   const sights: Readonly<Record<string, ConnectionSight>> = {
     suspended: { kind: "suspended" },
     invalid: { kind: "invalid", problems: [{ field: "spec.x", message: "is wrong", remedy: "" }] },
     "blocked, stalled": blocked("stalled", "SecretNotFound"),
     "blocked, retrying": blocked("retrying", "PermissionDenied"),
-    "blocked, waiting": blocked("waiting", "WaitingForQuota"),
+    "blocked, waiting": blocked("waiting", "WaitingForConnection"),
+    "blocked, refused before": blocked("stalled", "AuthenticationFailed"),
     accepted: checked({ kind: "accepted", token: undefined }),
     unsupported: checked({ kind: "unsupported", isAccepted: false }),
     refused: failed("unauthorized", 401),
@@ -357,6 +371,10 @@ describe("every decision makes a status that keeps the promises", () => {
       if (generation === 2) life.edit({});
       const text = life.sees(sights[sight] ?? { kind: "rest" }, minute);
       expect(brokenPromises(life.object)).toEqual([]);
+      expect(isAccepted(life.object)).toBe(life.condition("Ready")?.startsWith("True/") === true);
+      expect(life.object.status?.tokenCheck).toMatch(
+        foundWithoutCheck(life) ? /^(?:NotChecked|Refused)$/ : /^(?:Accepted|Failed)$/,
+      );
       expect(expected[text.split("/")[0] as Verdict["kind"]]).toContain(kstatusOf(life.object));
     }
   });
@@ -380,10 +398,10 @@ describe("every decision makes a status that keeps the promises", () => {
     expect(life.condition("Ready")).toBe("Unknown/WaitingForQuota");
   });
 
-  test("only a Ready of the present spec is settled", () => {
+  test("only a token of the present spec counts as accepted", () => {
     const life = valid();
-    const before = isSettled(life.object);
+    const before = isAccepted(life.object);
     life.edit({ suspend: false });
-    expect([isSettled(unknown().object), before, isSettled(life.object)]).toEqual([false, true, false]);
+    expect([isAccepted(unknown().object), before, isAccepted(life.object)]).toEqual([false, true, false]);
   });
 });
