@@ -2,6 +2,7 @@
 import { hash } from "node:crypto";
 import type { NorthflankDeploymentSpec } from "../../api/deployment.ts";
 import type { DeploymentUpdate } from "../../northflank/types.ts";
+import { canonicalJson } from "../../util/canonical-json.ts";
 import { formatImage, type ImageReference, imageToSend, parseImageReference } from "../../util/image-reference.ts";
 import type { SpecProblem } from "../reconcile/spec-validation.ts";
 
@@ -45,16 +46,5 @@ function desire(body: DeploymentUpdate, image: ImageReference | undefined): Desi
 
 function hashOf(body: DeploymentUpdate, image: ImageReference | undefined): string {
   const external = image === undefined ? undefined : { ...body.external, imagePath: imageToSend(formatImage(image)) };
-  return hash("sha256", canonicalText({ ...body, external }), "hex").slice(0, 32);
-}
-
-/** JSON with sorted keys, written in one go: it is asked for with every look. */
-function canonicalText(value: unknown): string {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) return JSON.stringify(value);
-  let text = "";
-  for (const key of Object.keys(value).sort()) {
-    const item: unknown = Reflect.get(value, key);
-    if (item !== undefined) text += `${text === "" ? "" : ","}${JSON.stringify(key)}:${canonicalText(item)}`;
-  }
-  return `{${text}}`;
+  return hash("sha256", canonicalJson({ ...body, external }), "hex").slice(0, 32);
 }

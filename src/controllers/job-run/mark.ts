@@ -6,6 +6,7 @@ import { readableRunId } from "../../northflank/run-view.ts";
 import { capped, formatTime } from "../../runtime/conditions.ts";
 import type { PatchOperation } from "../../runtime/finalizers.ts";
 import { objectKey } from "../../runtime/outcome.ts";
+import { canonicalJson } from "../../util/canonical-json.ts";
 import { timeMs } from "./read-back.ts";
 import { idFromAnnotation, isGivenUp, type StartRecord } from "./start-record.ts";
 
@@ -150,12 +151,7 @@ export function specHash({ spec }: Pick<NorthflankJobRun, "spec">): string {
     billing,
     deployment,
   ];
-  return hash("sha256", JSON.stringify(sent, sortedKeys), "hex").slice(0, 32);
-}
-
-function sortedKeys(_: string, value: unknown): unknown {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) return value;
-  return Object.fromEntries(Object.entries(value).sort(([left], [right]) => (left < right ? -1 : 1)));
+  return hash("sha256", canonicalJson(sent), "hex").slice(0, 32);
 }
 
 /**

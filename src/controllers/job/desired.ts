@@ -2,6 +2,7 @@
 import { createHash } from "node:crypto";
 import type { NorthflankJobSpec } from "../../api/job.ts";
 import type { FileContent, JobPatchRoute } from "../../northflank/types.ts";
+import { canonicalJson } from "../../util/canonical-json.ts";
 
 type Json = Readonly<Record<string, unknown>>;
 
@@ -71,7 +72,7 @@ export function desireOf(options: {
   const policy = given({ backoffLimit, runOnSourceChange, activeDeadlineSeconds, cron, ...given({ ...nested }) });
   const leaves = [...leavesOf(settings), ...leavesOf(policy)].map((leaf) => ({
     ...leaf,
-    hash: keyedHash(JSON.stringify([uid, address, leaf.path, sortedKeys(leaf.value)])),
+    hash: keyedHash(canonicalJson([uid, address, leaf.path, leaf.value])),
   }));
   const keyId = `${keyedHash("id of the key").slice(0, 8)}.${accountId(address)}`;
   const sourcesId = sourcesIdOf({ uid, versions });
@@ -121,7 +122,7 @@ export function bodyFor(route: JobPatchRoute, { settings, policy }: Desire): Jso
 
 /** Equal for specs that declare the same, the values behind references aside. */
 export function specHashOf({ settings, jobType, allowReferences }: NorthflankJobSpec): string {
-  const text = JSON.stringify(sortedKeys({ settings, jobType, allowReferences }));
+  const text = canonicalJson({ settings, jobType, allowReferences });
   return createHash("sha256").update(text).digest("hex").slice(0, 32);
 }
 
@@ -173,11 +174,4 @@ function given(values: Json): Json {
 
 function byPath(left: Leaf, right: Leaf): number {
   return left.path < right.path ? -1 : 1;
-}
-
-function sortedKeys(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(sortedKeys);
-  if (typeof value !== "object" || value === null) return value;
-  const entries = Object.entries(value).filter(([, item]) => item !== undefined);
-  return entries.sort(([a], [b]) => (a < b ? -1 : 1)).map(([key, item]) => [key, sortedKeys(item)]);
 }
