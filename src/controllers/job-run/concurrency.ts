@@ -2,6 +2,7 @@
 import type { NorthflankJobRun } from "../../api/job-run.ts";
 import { findCondition } from "../../runtime/conditions.ts";
 import { type ObjectKey, objectKey } from "../../runtime/outcome.ts";
+import { isOlder } from "../reconcile/seniority.ts";
 import { isAbortWanted, isUnresolved, latestAttempt, stateOf } from "./machine.ts";
 import { markOf, mismatchOf } from "./mark.ts";
 import type { StartRecord } from "./start-record.ts";
@@ -67,8 +68,8 @@ export function replaceableAmong(
 ): readonly ObjectKey[] {
   if (object.spec.concurrencyPolicy !== "Replace" || obstacles.some(({ kind }) => kind !== "active")) return [];
   const names = new Set(obstacles.map(({ name }) => name));
-  const isOlder = siblings.every(({ key, object: other }) => !names.has(key) || isYounger(object, other));
-  return isOlder ? [...names].sort().slice(0, maxReplaced) : [];
+  const areOlder = siblings.every(({ key, object: other }) => !names.has(key) || isOlder(other, object));
+  return areOlder ? [...names].sort().slice(0, maxReplaced) : [];
 }
 
 /**
@@ -89,7 +90,7 @@ export function replacerOf(object: NorthflankJobRun, siblings: readonly Sibling[
       !isAbortWanted(other) &&
       other.status?.completionTime === undefined &&
       other.status?.replaces?.includes(key) === true &&
-      isYounger(other, object),
+      isOlder(object, other),
   );
 }
 
@@ -167,10 +168,4 @@ function markedRuns({ metadata }: NorthflankJobRun, others: readonly NorthflankJ
     if (mismatchOf(other, reading, undefined) !== undefined) return [];
     return reading.mark.runId ?? [];
   });
-}
-
-function isYounger(left: NorthflankJobRun, right: NorthflankJobRun): boolean {
-  const [leftTime, rightTime] = [left, right].map(({ metadata }) => Date.parse(metadata.creationTimestamp ?? ""));
-  if (leftTime !== rightTime) return (leftTime ?? 0) > (rightTime ?? 0);
-  return objectKey(left.metadata) > objectKey(right.metadata);
 }

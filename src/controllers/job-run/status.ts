@@ -4,7 +4,7 @@ import { startedRun } from "../../api/names.ts";
 import type { Reason } from "../../api/reasons.ts";
 import { type ConditionDraft, findCondition, formatTime, mergeConditions } from "../../runtime/conditions.ts";
 import { present } from "../../util/present.ts";
-import { summaryConditions, summaryTypes } from "../reconcile/ready-state.ts";
+import { acceptedCondition, summaryConditions, summaryTypes } from "../reconcile/ready-state.ts";
 import { handledRequest } from "../reconcile/reconcile-request.ts";
 import { type Conclusion, type Facts, type RunStatus, requeueOf } from "./conclusion.ts";
 import { type Attempt, isUnresolved } from "./machine.ts";
@@ -95,7 +95,7 @@ function conditionsOf(object: NorthflankJobRun, conclusion: Conclusion, facts: F
   const isOver = facts.completionTime !== undefined;
   return [
     ...summaryOf(object, conclusion, isOver),
-    acceptedCondition(object, conclusion),
+    acceptedOf(object, conclusion),
     startedCondition(object, conclusion, facts),
     {
       type: "Succeeded",
@@ -127,31 +127,19 @@ function succeededStatus({ verdict }: Conclusion, isOver: boolean): ConditionDra
   return verdict.kind === "ready" ? "True" : "False";
 }
 
-/** What says that the spec, its references or its account are not in order. */
-const notAccepted: readonly string[] = [
-  "InvalidSpec",
-  "ConnectionNotFound",
-  "ProjectNotAllowed",
-  "SecretNotFound",
-  "SecretKeyMissing",
-  "SecretInvalid",
+/** What says, before there is a run, that the spec or its references are not in order. */
+const notAccepted: ReadonlySet<Reason> = new Set([
   "RequestRejected",
   "TargetNotFound",
   "CopyOfStartedRun",
   "BuildNotFound",
-];
+]);
 
-function acceptedCondition(object: NorthflankJobRun, { verdict }: Conclusion): ConditionDraft {
+function acceptedOf(object: NorthflankJobRun, { verdict }: Conclusion): ConditionDraft {
+  const accepted = "The spec, its references and its target are in order.";
   const hasRun = (object.status?.attempts ?? []).length > 0;
-  if (!hasRun && notAccepted.includes(verdict.reason)) {
-    return { type: "Accepted", status: "False", reason: verdict.reason, message: verdict.message };
-  }
-  return {
-    type: "Accepted",
-    status: "True",
-    reason: "Accepted",
-    message: "The spec, its references and its target are in order.",
-  };
+  if (hasRun) return { type: "Accepted", status: "True", reason: "Accepted", message: accepted };
+  return acceptedCondition(verdict, { reasons: notAccepted, accepted });
 }
 
 function startedCondition(object: NorthflankJobRun, conclusion: Conclusion, facts: Facts): ConditionDraft {

@@ -3,9 +3,9 @@ import type { KubeClient } from "../../kube/client.ts";
 import type { JobName, RequestClass } from "../../northflank/client.ts";
 import type { Account, Accounts } from "../account/accounts.ts";
 import type { LookSchedule } from "../reconcile/poll-schedule.ts";
+import { isSettled } from "../reconcile/ready-state.ts";
 import type { SpecProblem } from "../reconcile/spec-validation.ts";
 import { recheckSecretMs } from "../secrets/secret-tokens.ts";
-import { isSettled } from "../target/object.ts";
 import {
   type Observed,
   observeTarget,

@@ -121,3 +121,40 @@ function pauseText(what: string, pause: Pause): string {
   const [firstMs, longestMs] = pause.everyMs;
   return `Polled every ${formatDuration(firstMs)} to ${formatDuration(longestMs)}.`;
 }
+
+/** Reasons that speak of the spec, its references or its account, whatever the kind. */
+const notAccepted: ReadonlySet<Reason> = new Set([
+  "InvalidSpec",
+  "ConnectionNotFound",
+  "ProjectNotAllowed",
+  "SecretNotFound",
+  "SecretKeyMissing",
+  "SecretInvalid",
+]);
+
+/** The condition `Accepted`: False with the reason of a verdict that one of the reasons above, or of the kind's own, gave. */
+export function acceptedCondition(
+  { reason, message }: Verdict,
+  kind: { readonly reasons: ReadonlySet<Reason>; readonly accepted: string },
+): ConditionDraft {
+  const isAccepted = !notAccepted.has(reason) && !kind.reasons.has(reason);
+  return isAccepted
+    ? { type: "Accepted", status: "True", reason: "Accepted", message: kind.accepted }
+    : { type: "Accepted", status: "False", reason, message };
+}
+
+interface Judged {
+  readonly metadata: { readonly generation?: number };
+  readonly status?: { readonly observedGeneration?: number; readonly conditions?: readonly Condition[] } | undefined;
+}
+
+/** Ready for what is declared now. */
+export function isSettled({ metadata, status }: Judged): boolean {
+  const ready = findCondition(status?.conditions, "Ready");
+  return ready?.status === "True" && status?.observedGeneration === metadata.generation;
+}
+
+/** The reason of Ready at the end of the last reconcile. */
+export function readyReason({ status }: Pick<Judged, "status">): string | undefined {
+  return findCondition(status?.conditions, "Ready")?.reason;
+}

@@ -1,7 +1,14 @@
 import { type ObjectKey, objectKey } from "../../runtime/outcome.ts";
-import type { Account, AccountResolution, Accounts } from "../account/accounts.ts";
-import { type AccountIdentity, compareIdentities } from "../account/accounts.ts";
-import { accountRequest, isAccepted, isSettled, readyReason, type TargetObject } from "./object.ts";
+import {
+  type Account,
+  type AccountIdentity,
+  type AccountResolution,
+  type Accounts,
+  compareIdentities,
+} from "../account/accounts.ts";
+import { isSettled, readyReason } from "../reconcile/ready-state.ts";
+import { isOlder } from "../reconcile/seniority.ts";
+import { accountRequest, isAccepted, type TargetObject } from "./object.ts";
 import type { Due } from "./poll-due.ts";
 
 /**
@@ -77,7 +84,7 @@ function isObserving({ spec }: TargetObject): boolean {
 export function rivalKeys(sameTarget: readonly TargetObject[], changed: TargetObject): readonly ObjectKey[] {
   return sameTarget
     .filter((other) => other.metadata.uid !== changed.metadata.uid && !isObserving(other))
-    .filter((other) => comesBefore(changed, other))
+    .filter((other) => isOlder(changed, other))
     .map(({ metadata }) => objectKey(metadata));
 }
 
@@ -101,39 +108,14 @@ export function rivalsMatter(before: TargetObject, after: TargetObject): boolean
 export function* olderRivals<T extends TargetObject>(object: T, sameTarget: readonly T[]): Iterable<T> {
   const older = sameTarget
     .filter(({ metadata }) => metadata.uid !== object.metadata.uid && metadata.deletionTimestamp === undefined)
-    .filter((other) => !isObserving(other) && comesBefore(other, object));
+    .filter((other) => !isObserving(other) && isOlder(other, object));
   const [any, ...others] = older;
   if (any === undefined) return;
   // The first one mostly has the target. Then nobody asks for the rest, which would have to be sorted.
-  const first = others.reduce((least, other) => (comesBefore(other, least) ? other : least), any);
+  const first = others.reduce((least, other) => (isOlder(other, least) ? other : least), any);
   yield first;
   const rest = older.filter((other) => other !== first);
-  yield* rest.sort((left, right) => (comesBefore(left, right) ? -1 : 1));
-}
-
-/** Where an object stands among those that name the same target. */
-interface Place {
-  readonly key: ObjectKey;
-  readonly createdMs: number;
-}
-
-// With thousands of objects for one target each of them is compared with all others.
-const places = new WeakMap<object, Place>();
-
-function placeOf({ metadata }: TargetObject): Place {
-  const known = places.get(metadata);
-  if (known !== undefined) return known;
-  const createdMs = Date.parse(metadata.creationTimestamp ?? "");
-  // Nobody is kept from a target by an object whose age is not known.
-  const place = { key: objectKey(metadata), createdMs: Number.isNaN(createdMs) ? Number.POSITIVE_INFINITY : createdMs };
-  places.set(metadata, place);
-  return place;
-}
-
-/** Older first, then by namespace and name: the same order for everybody who asks. */
-function comesBefore(one: TargetObject, other: TargetObject): boolean {
-  const [left, right] = [placeOf(one), placeOf(other)];
-  return left.createdMs === right.createdMs ? left.key < right.key : left.createdMs < right.createdMs;
+  yield* rest.sort((left, right) => (isOlder(left, right) ? -1 : 1));
 }
 
 /** The account of a rival; that of the object itself where they use the same connection. */

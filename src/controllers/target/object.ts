@@ -5,6 +5,7 @@ import { findCondition } from "../../runtime/conditions.ts";
 import { type ObjectKey, type Outcome, objectKey } from "../../runtime/outcome.ts";
 import type { AccountRequest } from "../account/accounts.ts";
 import type { FailureRecord } from "../reconcile/failure.ts";
+import { isSettled } from "../reconcile/ready-state.ts";
 
 /** What the kinds that manage something at Northflank for as long as they exist have in common. */
 export interface TargetObject extends KubeObject {
@@ -52,20 +53,9 @@ export function isAccepted({ metadata, spec, status, prunedFields, misfits }: Ta
   return accepted?.status === "True" && accepted.observedGeneration === metadata.generation;
 }
 
-/** Ready for what is declared now. */
-export function isSettled({ metadata, status }: TargetObject): boolean {
-  const ready = findCondition(status?.conditions, "Ready");
-  return ready?.status === "True" && status?.observedGeneration === metadata.generation;
-}
-
 /** The status speaks about the spec as it is now. */
 export function isAcknowledged({ metadata, status }: Pick<TargetObject, "metadata" | "status">): boolean {
   return status?.observedGeneration === metadata.generation;
-}
-
-/** The reason of Ready at the end of the last pass. */
-export function readyReason({ status }: Pick<TargetObject, "status">): string | undefined {
-  return findCondition(status?.conditions, "Ready")?.reason;
 }
 
 /** A look takes time. What was edited, deleted or made again since must not be acted on. */
@@ -80,8 +70,7 @@ export function hasChangedSince(
 }
 
 /** The outcome of a pass that had nothing to do. */
-export function restUntil({ status }: Pick<TargetObject, "status">, dueInMs: number): Outcome {
+export function restUntil(object: TargetObject, dueInMs: number): Outcome {
   if (!Number.isFinite(dueInMs)) return { kind: "settled" };
-  const isReady = findCondition(status?.conditions, "Ready")?.status === "True";
-  return { kind: "recheck", afterMs: dueInMs, priority: isReady ? "resync" : "follow" };
+  return { kind: "recheck", afterMs: dueInMs, priority: isSettled(object) ? "resync" : "follow" };
 }

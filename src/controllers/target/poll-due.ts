@@ -1,10 +1,10 @@
 import type { RequestClass } from "../../northflank/client.ts";
-import { findCondition } from "../../runtime/conditions.ts";
 import { objectKey } from "../../runtime/outcome.ts";
 import type { Account } from "../account/accounts.ts";
 import type { LookSchedule, Planned } from "../reconcile/poll-schedule.ts";
+import { isSettled, readyReason } from "../reconcile/ready-state.ts";
 import { isReconcileRequested, reconcileRequest } from "../reconcile/reconcile-request.ts";
-import { isSettled, readyReason, type TargetObject } from "./object.ts";
+import { isAcknowledged, type TargetObject } from "./object.ts";
 
 /** Whether the target has to be looked at in this pass, and how urgent that is. */
 export type Due =
@@ -46,8 +46,7 @@ export function dueLook<T extends TargetObject>(
     periodMs: resyncPeriodMs(object, deps.resyncPeriodMs),
   });
   const urgent = { kind: "look", class: "change" } as const;
-  const isAcknowledged = status?.observedGeneration === metadata.generation;
-  if (!isAcknowledged || findCondition(status?.conditions, "Ready") === undefined) return urgent;
+  if (!isAcknowledged(object)) return urgent;
   const isRequested = isReconcileRequested(object);
   // One that was tried and is open still waits for its next try like anything else: a far end that is down is not asked
   // every few seconds.

@@ -1,7 +1,8 @@
 // pure
 import { capped } from "../../runtime/conditions.ts";
+import { readyReason } from "../reconcile/ready-state.ts";
 import { slowProbeMs } from "../reconcile/remote-error.ts";
-import { readyReason, type TargetObject } from "./object.ts";
+import type { TargetObject } from "./object.ts";
 
 // Northflank's uids have 36 characters; status keeps no more than this of what it is sent.
 const longestUid = 128;

@@ -5,7 +5,7 @@ import { overlaid } from "../../util/present.ts";
 import { isSameJson } from "../../util/same-json.ts";
 import type { EventDraft } from "../reconcile/events.ts";
 import type { FailureRecord } from "../reconcile/failure.ts";
-import { type ConditionUpdate, summaryConditions, type Verdict } from "../reconcile/ready-state.ts";
+import { acceptedCondition, type ConditionUpdate, summaryConditions, type Verdict } from "../reconcile/ready-state.ts";
 import { handledRequest } from "../reconcile/reconcile-request.ts";
 import { slowProbeMs } from "../reconcile/remote-error.ts";
 import { probeAfter, type Requeue } from "../reconcile/requeue.ts";
@@ -72,28 +72,16 @@ function commonDrafts(object: TargetObject, conclusion: TargetConclusion): reado
   const generation = object.metadata.generation ?? 0;
   return [
     ...summaryConditions({ verdict, next, previous, generation, ...(sameDesire === undefined ? {} : { sameDesire }) }),
-    accepted(conclusion),
+    acceptedCondition(verdict, ofTargets),
     claimed("InSync", conclusion.inSync, object, conclusion),
   ];
 }
 
-const notAccepted: ReadonlySet<Reason> = new Set([
-  "InvalidSpec",
-  "UnsupportedTarget",
-  "TargetConflict",
-  "ConnectionNotFound",
-  "ProjectNotAllowed",
-  "SecretNotFound",
-  "SecretKeyMissing",
-  "SecretInvalid",
-]);
-
-/** Spec, references and ownership are in order, as far as this pass has judged them. */
-function accepted({ verdict }: TargetConclusion): ConditionDraft {
-  const { reason, message } = verdict;
-  if (notAccepted.has(reason)) return { type: "Accepted", status: "False", reason, message };
-  return { type: "Accepted", status: "True", reason: "Accepted", message: "The spec and its references are in order." };
-}
+/** The spec, its references and who owns the target are in order, as far as this reconcile has judged them. */
+const ofTargets = {
+  reasons: new Set<Reason>(["UnsupportedTarget", "TargetConflict"]),
+  accepted: "The spec and its references are in order.",
+};
 
 /** A claim as it was before stays only while it is about what is declared now. */
 export function claimed(
