@@ -233,12 +233,20 @@ describe("pure files", () => {
  */
 const mayReadConditions = [
   ...["ready-state", "status-writer", "events", "predicates"].map((name) => `controllers/reconcile/${name}.ts`),
-  ...["status", "object", "conflicts", "poll-due", "same-target", "time-to-ready"].map(
-    (name) => `controllers/target/${name}.ts`,
-  ),
+  // It writes them, and keeps what is not known anew.
+  "controllers/target/status.ts",
+  // Ready and Accepted of the last reconcile say whether an object rests. Without them each start of the operator would
+  // judge and read thousands of settled objects, and one whose obstacle is gone would wait for its next check. Only the
+  // conditions hold that: what keeps an object from its target (a Secret, a connection) leaves no other trace in status.
+  ...["object", "poll-due"].map((name) => `controllers/target/${name}.ts`),
+  // The same, and that this object has given way to an older one: an account that is not known for now changes no owner.
+  "controllers/target/conflicts.ts",
+  // How long it took to become Ready is a metric of Ready itself.
+  "controllers/target/time-to-ready.ts",
   "controllers/deployment/status.ts",
   "controllers/deployment/dependencies.ts",
-  ...["observe", "not-kept", "recreated", "remembered"].map((name) => `controllers/job/${name}.ts`),
+  // A settled object reads its Secrets and ConfigMaps again, which are not watched.
+  "controllers/job/observe.ts",
   "controllers/connection/status.ts",
   ...["ends", "decide", "status", "pass", "concurrency", "machine", "reconciler", "conclusion", "resolve"].map(
     (name) => `controllers/job-run/${name}.ts`,

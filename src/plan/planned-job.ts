@@ -1,9 +1,9 @@
 // pure
 import type { NorthflankJob } from "../api/job.ts";
 import { explained } from "../command-remedies.ts";
-import type { Decision } from "../controllers/job/decision.ts";
-import { compare, type Difference } from "../controllers/job/diff.ts";
-import type { Observation } from "../controllers/job/observation.ts";
+import { compare } from "../controllers/job/diff.ts";
+import type { Decision, Observation } from "../controllers/job/observation.ts";
+import type { Difference } from "../controllers/target/out-of-sync.ts";
 import { assertNever } from "../util/assert-never.ts";
 import {
   conflict,

@@ -188,9 +188,8 @@ export class JobLife extends Life<NorthflankJob, JobObservation, JobDecision> {
   }
 
   protected conclude(known: NorthflankJob, change: ChangeOf<JobDecision>, answer: Sent) {
-    const { patch, fallback = patch } = change;
-    const result = { ...resultOf(answer), route: (answer === "by the fallback" ? fallback : patch).route };
-    return concludeJobChange({ object: this.object, before: known.status, change, result, now: this.now, random });
+    const options = { object: this.object, before: known.status, change, result: resultOf(answer) };
+    return concludeJobChange({ ...options, now: this.now, random });
   }
 
   protected readonly statusAfter = (conclusion: ConclusionOf<JobDecision>) =>

@@ -16,6 +16,7 @@ import {
 import type { Verdict } from "../reconcile/ready-state.ts";
 import { slowProbeMs } from "../reconcile/remote-error.ts";
 import { probeMoreRarely, type Requeue } from "../reconcile/requeue.ts";
+import { sameTarget } from "../target/recreated.ts";
 import { ageOf } from "./ages.ts";
 import { buildQuery, buildRecord, followsLatest } from "./build.ts";
 import type { Conclusion } from "./conclusion.ts";
@@ -23,7 +24,6 @@ import type { BuildRecord, DecideInput, Seen } from "./decision.ts";
 import { knownHash, lastDeclared, sinceOf, wasSent } from "./machine.ts";
 import type { Observation } from "./observation.ts";
 import { holdsWrites, pendingDifferences } from "./pending.ts";
-import { isRecreated } from "./recreated.ts";
 
 /**
  * The build that has to be looked at before anything is decided about what was seen; `undefined` when none has to be,
@@ -33,7 +33,7 @@ import { isRecreated } from "./recreated.ts";
  */
 export function neededBuild(object: NorthflankDeployment, seen: Seen): BuildQuery | undefined {
   const { desire, service } = seen;
-  if (desire.body.internal === undefined || isRecreated(object, seen)) return undefined;
+  if (desire.body.internal === undefined || !sameTarget(object.status?.targetUid, service.uid)) return undefined;
   const isSame = pendingDifferences(object, seen).length === 0;
   if (followsLatest(desire))
     return isSame && isWithoutEffect(object, seen) ? buildQuery(object, desire, service) : undefined;

@@ -3,19 +3,23 @@ import type { NorthflankDeploymentStatus } from "../../api/deployment.ts";
 import type { ConditionUpdate } from "../reconcile/ready-state.ts";
 import type { TargetConclusion } from "../target/status.ts";
 
-/** Status fields that a pass may state. A field that is there replaces the old one; `undefined` removes it. */
+/** What a status says of its target. */
+export const statedFields = [
+  "targetUid",
+  "image",
+  "observed",
+  "changes",
+  "build",
+  "lastGood",
+  "notKept",
+  "redeploy",
+  "pendingChanges",
+  "warnings",
+] as const;
+
+/** Status fields that a reconcile may state. A field that is there replaces the old one; `undefined` removes it. */
 export type StatedFields = {
-  readonly [K in
-    | "targetUid"
-    | "image"
-    | "observed"
-    | "changes"
-    | "build"
-    | "lastGood"
-    | "notKept"
-    | "redeploy"
-    | "pendingChanges"
-    | "warnings"]?: NorthflankDeploymentStatus[K] | undefined;
+  readonly [K in (typeof statedFields)[number]]?: NorthflankDeploymentStatus[K] | undefined;
 };
 
 /** What a pass over a NorthflankDeployment has come to. */

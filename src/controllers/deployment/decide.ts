@@ -3,9 +3,10 @@ import type { NorthflankDeploymentStatus } from "../../api/deployment.ts";
 import { assertNever } from "../../util/assert-never.ts";
 import { present } from "../../util/present.ts";
 import { isFightFor } from "../target/drift.ts";
+import { recreatedConclusion, sameTarget } from "../target/recreated.ts";
 import { buildRecord, followsLatest } from "./build.ts";
 import { buildingConclusion } from "./build-wait.ts";
-import type { Conclusion } from "./conclusion.ts";
+import { type Conclusion, statedFields } from "./conclusion.ts";
 import type { DecideInput, Decision, Seen } from "./decision.ts";
 import type { Difference } from "./diff.ts";
 import { sameConclusion } from "./in-sync.ts";
@@ -19,7 +20,7 @@ import {
   wantsRedeploy,
   wasInSync,
 } from "./machine.ts";
-import { decideNotKept, notKeptConclusion, partsIn } from "./not-kept.ts";
+import { decidePart, notKeptConclusion, partsIn } from "./not-kept.ts";
 import { observedFields } from "./observed-fields.ts";
 import {
   dependencyConclusion,
@@ -31,7 +32,6 @@ import {
 } from "./out-of-sync.ts";
 import { isNewDeclaration, pendingDifferences } from "./pending.ts";
 import { jobRouteGoneMessage, notMetConclusion, remoteFailure, stalled } from "./preconditions.ts";
-import { isRecreated, recreatedConclusion } from "./recreated.ts";
 import { decideRedeploy, withRedeploy } from "./redeploy.ts";
 import { decideRollback, decideRolledBack, keepRequest } from "./rollback.ts";
 import { warningsOf, willFight, withWarnings } from "./warnings.ts";
@@ -87,7 +87,12 @@ function decideObserved(input: DecideInput): Decision {
 
 function decideSeen(input: DecideInput, seen: Seen): Decision {
   const { object } = input;
-  if (isRecreated(object, seen)) return conclude(recreatedConclusion(object, seen));
+  const { kind, id, uid } = seen.service;
+  if (!sameTarget(object.status?.targetUid, uid)) {
+    const { nextResyncMs } = seen;
+    const conclusion = recreatedConclusion(object, { name: `${kind} "${id}"`, uid, nextResyncMs }, statedFields);
+    return conclude({ ...conclusion, rolloutComplete: conclusion.inSync });
+  }
   const unsupported = unsupportedReason(seen);
   if (unsupported !== undefined) {
     const stated = { ...observedFields(seen.service), pendingChanges: undefined };
@@ -150,7 +155,7 @@ function decideDifferent(input: DecideInput, seen: Seen, pending: readonly Diffe
   const isChange = isNewDeclaration(object, seen);
   const isDrift = wasInSync(object);
   // What was not kept of our own change is no drift.
-  const notKept = isChange ? undefined : decideNotKept(input, seen, pending);
+  const notKept = isChange ? undefined : decidePart(input, seen, pending);
   if (policy === "Observe" || (policy === "EnforceOnChange" && !isChange && notKept === undefined)) {
     return conclude(driftConclusion(input, seen, pending), isDrift);
   }
@@ -158,9 +163,9 @@ function decideDifferent(input: DecideInput, seen: Seen, pending: readonly Diffe
   const held = isFirst ? dependencyConclusion(seen, pending) : undefined;
   if (held !== undefined) return conclude(held);
   if (!isChange && isNotShownYet(input, seen.service)) return conclude(readBackConclusion(input, seen, pending));
-  if (notKept?.kind === "stop") return conclude(notKeptConclusion(input, seen, { ...notKept, pending }));
-  if (notKept?.kind === "send") {
-    const part = { ...seen.desire, body: notKept.body };
+  if (notKept === "stop") return conclude(notKeptConclusion(input, seen, pending));
+  if (notKept === "send") {
+    const part = { ...seen.desire, body: partsIn(seen.desire.body, pending) };
     const change = { desire: part, cause: "PartResent", before: seen.service, differences: pending } as const;
     return { kind: "write", change: { ...change, ...(object.status?.build && { build: object.status.build }) } };
   }

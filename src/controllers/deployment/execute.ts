@@ -1,15 +1,7 @@
-import { saysRouteIsGone } from "../../northflank/answer.ts";
 import type { CallOptions, NorthflankApi, ServiceName } from "../../northflank/client.ts";
-import { isNorthflankError, type NorthflankError } from "../../northflank/errors.ts";
+import { send, type WriteResult } from "../target/send.ts";
 import type { Change } from "./decision.ts";
 import type { TargetName } from "./read-target.ts";
-
-/** What became of a change. */
-export type WriteResult =
-  | { readonly kind: "written"; readonly usedFallback: boolean }
-  /** The usual route is gone, and the fallback cannot be used; `error` is what the usual route said. */
-  | { readonly kind: "route-gone"; readonly error: NorthflankError }
-  | { readonly kind: "failed"; readonly error: NorthflankError };
 
 /**
  * Sends one change. Where the usual route of a service turns out to be gone although the service was read just before, the
@@ -27,23 +19,13 @@ export async function execute(
   const { api, target } = deps;
   const { body } = change.desire;
   const options = { class: "change", signal } as const;
-  if (change.redeploy?.call === "restart service" && "serviceId" in target) {
-    const error = await outcomeOf(api.restartService(target, options));
-    if (error === undefined) return { kind: "written", usedFallback: false };
-    return saysRouteIsGone(error) ? { kind: "route-gone", error } : { kind: "failed", error };
-  }
-  const usual = await outcomeOf(
-    "jobId" in target
-      ? api.updateJobDeployment(target, body, options)
-      : api.updateServiceDeployment(target, body, { ...options, isOnce: change.redeploy !== undefined }),
+  if ("jobId" in target) return await send(() => api.updateJobDeployment(target, body, options));
+  if (change.redeploy?.call === "restart service") return await send(() => api.restartService(target, options));
+  const patch = patchOf(api, target, change);
+  return await send(
+    () => api.updateServiceDeployment(target, body, { ...options, isOnce: change.redeploy !== undefined }),
+    patch && (() => patch(options)),
   );
-  if (usual === undefined) return { kind: "written", usedFallback: false };
-  if (!saysRouteIsGone(usual)) return { kind: "failed", error: usual };
-  const patch = "jobId" in target ? undefined : patchOf(api, target, change);
-  if (patch === undefined) return { kind: "route-gone", error: usual };
-  const fallback = await outcomeOf(patch(options));
-  if (fallback === undefined) return { kind: "written", usedFallback: true };
-  return saysRouteIsGone(fallback) ? { kind: "route-gone", error: usual } : { kind: "failed", error: fallback };
 }
 
 /** The patch that can carry the change; `undefined` when none can. */
@@ -60,15 +42,4 @@ function patchOf(
   const { instances } = before;
   if (instances === undefined) return undefined;
   return (options) => api.patchDeploymentService(target, { deployment: { ...desire.body, instances } }, options);
-}
-
-/** The error of a call; `undefined` when it succeeded. */
-async function outcomeOf(call: Promise<void>): Promise<NorthflankError | undefined> {
-  try {
-    await call;
-    return undefined;
-  } catch (error) {
-    if (isNorthflankError(error)) return error;
-    throw error;
-  }
 }

@@ -2,7 +2,7 @@
 import type { SourceView } from "../../northflank/types.ts";
 import { capped } from "../../runtime/conditions.ts";
 import { present } from "../../util/present.ts";
-import { targetUidFields } from "../target/same-target.ts";
+import { targetUidFields } from "../target/recreated.ts";
 import type { StatedFields } from "./conclusion.ts";
 import { sourceText } from "./desired.ts";
 import type { TargetView } from "./target-view.ts";

@@ -2,8 +2,9 @@
 import type { NorthflankDeployment } from "../../api/deployment.ts";
 import type { Reason } from "../../api/reasons.ts";
 import { slowProbeMs } from "../reconcile/remote-error.ts";
-import { probeAfter, type Requeue, requeueAfter } from "../reconcile/requeue.ts";
-import { fightCorrections, withFight } from "../target/drift.ts";
+import { probeAfter } from "../reconcile/requeue.ts";
+import { withFight } from "../target/drift.ts";
+import { driftFound, fightFound, withinAnHour } from "../target/out-of-sync.ts";
 import { ageOf } from "./ages.ts";
 import { buildHold } from "./build-wait.ts";
 import type { Conclusion } from "./conclusion.ts";
@@ -17,36 +18,20 @@ import { fightMessage } from "./warnings.ts";
 
 /** There is a difference, and the policy says not to write. */
 export function driftConclusion({ object }: DecideInput, seen: Seen, pending: readonly Difference[]): Conclusion {
-  const policy = object.spec.managementPolicy;
-  const why =
-    policy === "Observe"
-      ? "managementPolicy is Observe: nothing is written"
-      : "managementPolicy is EnforceOnChange and the spec has not changed: nothing is written";
-  const message = `Northflank differs from what is declared: ${differencesText(pending)}. ${why}.`;
-  return {
-    ...differentBase(seen, pending, "DriftObserved", message),
-    verdict: { kind: "ready", reason: "DriftObserved", message },
-    next: requeueAfter(seen.nextResyncMs),
-  };
+  const { managementPolicy } = object.spec;
+  const found = driftFound(pending, { managementPolicy, nextResyncMs: seen.nextResyncMs });
+  return { ...differentBase(seen, pending, found.verdict.reason, found.verdict.message), ...found };
 }
 
-/** There is a difference again, because somebody else changes the target back. */
+/** There is a difference again, because another client changes the target back. */
 export function fightConclusion(
   { status }: NorthflankDeployment,
   seen: Seen,
   pending: readonly Difference[],
 ): Conclusion {
-  const message =
-    `Another client keeps changing the target back: ${differencesText(pending)}. The operator corrected it ` +
-    `${fightCorrections} times in a row and stops writing. Find the other client (a pipeline, a template, continuous ` +
-    "deployment), then change the spec or request a reconcile: each request sends it once more, at most every 10m.";
-  const base = differentBase(seen, pending, "FightDetected", message);
-  return {
-    ...base,
-    stated: { ...base.stated, changes: withFight(status?.changes ?? []) },
-    verdict: { kind: "stalled", reason: "FightDetected", message },
-    next: atLeastHourly(seen.nextResyncMs),
-  };
+  const found = fightFound(pending, { target: "target", nextResyncMs: seen.nextResyncMs });
+  const base = differentBase(seen, pending, found.verdict.reason, found.verdict.message);
+  return { ...base, ...found, stated: { ...base.stated, changes: withFight(status?.changes ?? []) } };
 }
 
 /** Northflank's continuous deployment would replace the declared build, and the spec rejects that. */
@@ -60,7 +45,7 @@ export function rejectedConclusion(seen: Seen, pending: readonly Difference[]): 
     ...(isSame && { rolloutComplete: "as-before" }),
     stated: { ...base.stated, pendingChanges: isSame ? undefined : pending, warnings: undefined },
     verdict: { kind: "stalled", reason: "ContinuousDeploymentEnabled", message },
-    next: atLeastHourly(seen.nextResyncMs),
+    next: withinAnHour(seen.nextResyncMs),
   };
 }
 
@@ -131,16 +116,4 @@ export function differentBase(
     events: [],
     sameDesire: true,
   };
-}
-
-/** The first few differences, for messages. */
-export function differencesText(pending: readonly Difference[]): string {
-  const shown = pending
-    .slice(0, 3)
-    .map(({ path, from, to }) => `${path} is ${from ?? "not returned"}, declared is ${to}`);
-  return `${shown.join("; ")}${pending.length > 3 ? `; and ${pending.length - 3} more` : ""}`;
-}
-
-function atLeastHourly(nextResyncMs: number): Requeue {
-  return { kind: "recheck", afterMs: Math.min(nextResyncMs, slowProbeMs), pause: { withinMs: slowProbeMs } };
 }

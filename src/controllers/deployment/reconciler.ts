@@ -1,9 +1,8 @@
 import type { NorthflankDeployment } from "../../api/deployment.ts";
 import type { Reconcile } from "../../runtime/controller.ts";
-import { type ObjectKey, objectKey } from "../../runtime/outcome.ts";
+import { objectKey } from "../../runtime/outcome.ts";
 import type { Random } from "../../util/random.ts";
 import { Stopwatch } from "../reconcile/stopwatch.ts";
-import { rivalKeys } from "../target/conflicts.ts";
 import { createTargetReconciler, type TargetDeps, type TargetSteps } from "../target/reconciler.ts";
 import { timesOf } from "./ages.ts";
 import type { Conclusion } from "./conclusion.ts";
@@ -16,7 +15,6 @@ import { type ObserveDeps, observe, restOf, targetName } from "./observe.ts";
 import { concludeChange } from "./result.ts";
 import { statusOf } from "./status.ts";
 import { missingRecord, notRecorded, statusBefore } from "./status-before.ts";
-import { targetOf } from "./target.ts";
 
 export interface DeploymentDeps extends ObserveDeps, TargetDeps<NorthflankDeployment> {
   readonly store: ObserveDeps["store"] & TargetDeps<NorthflankDeployment>["store"];
@@ -62,14 +60,6 @@ export function createDeploymentReconciler(deps: DeploymentDeps): Reconcile {
     },
     forget: (key) => stopwatch.forget(key),
   });
-}
-
-/** The objects that may gain or lose a target when `changed` appears, changes or goes. */
-export function rivalsOf(
-  store: { byIndex(name: "target", value: string): readonly NorthflankDeployment[] },
-  changed: NorthflankDeployment,
-): readonly ObjectKey[] {
-  return rivalKeys(store.byIndex("target", targetOf(changed)), changed);
 }
 
 type CarryOut = TargetSteps<NorthflankDeployment, Observation, Conclusion, Change>["carryOut"];

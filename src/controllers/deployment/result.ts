@@ -7,13 +7,14 @@ import type { Random } from "../../util/random.ts";
 import type { EventDraft } from "../reconcile/events.ts";
 import { slowProbeMs } from "../reconcile/remote-error.ts";
 import { probeAfter, requeueAfter } from "../reconcile/requeue.ts";
-import { targetUidFields } from "../target/same-target.ts";
+import { notKeptRecord } from "../target/not-kept.ts";
+import { targetUidFields } from "../target/recreated.ts";
+import type { WriteResult } from "../target/send.ts";
 import type { Conclusion, StatedFields } from "./conclusion.ts";
 import type { Change, Settings } from "./decision.ts";
-import type { WriteResult } from "./execute.ts";
 import { goodBefore } from "./last-good.ts";
 import { changesAfter, changesAfterFailure } from "./machine.ts";
-import { notKeptRecord } from "./not-kept.ts";
+import { partsOf } from "./not-kept.ts";
 import { imageText, observedFields } from "./observed-fields.ts";
 import { jobRouteGoneMessage, remoteFailure } from "./preconditions.ts";
 import { includedFields, redeployRecord, restartRefused } from "./redeploy.ts";
@@ -130,7 +131,12 @@ function statedByChange(object: NorthflankDeployment, change: Change, now: numbe
     ...(change.redeploy === undefined
       ? includedFields(object, now)
       : { redeploy: redeployRecord({ ...change, redeploy: change.redeploy }, "Sent", now) }),
-    notKept: cause === "PartResent" ? notKeptRecord(change, now) : isSameSpec ? object.status?.notKept : undefined,
+    notKept:
+      cause === "PartResent"
+        ? notKeptRecord(desire.hash, partsOf(change.differences), now)
+        : isSameSpec
+          ? object.status?.notKept
+          : undefined,
     lastGood: isSameSource ? object.status?.lastGood : goodBefore(object, change, now),
   };
 }

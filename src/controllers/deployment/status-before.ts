@@ -1,10 +1,11 @@
 // pure
 import type { NorthflankDeployment, NorthflankDeploymentStatus } from "../../api/deployment.ts";
+import { notKeptRecord } from "../target/not-kept.ts";
 import { recordNotStored } from "../target/status.ts";
 import type { Conclusion } from "./conclusion.ts";
 import type { Change } from "./decision.ts";
 import { changesBefore } from "./machine.ts";
-import { notKeptRecord } from "./not-kept.ts";
+import { partsOf } from "./not-kept.ts";
 import { redeployRecord } from "./redeploy.ts";
 
 /**
@@ -17,7 +18,8 @@ export function statusBefore(
   now: number,
 ): NorthflankDeploymentStatus | undefined {
   const before = { observedGeneration: 0, ...object.status };
-  if (change.cause === "PartResent") return { ...before, notKept: notKeptRecord(change, now) };
+  if (change.cause === "PartResent")
+    return { ...before, notKept: notKeptRecord(change.desire.hash, partsOf(change.differences), now) };
   const { redeploy } = change;
   if (redeploy === undefined) {
     const changes = changesBefore(object, change, now);

@@ -1,7 +1,7 @@
 // pure
 import type { NorthflankDeployment } from "../../api/deployment.ts";
-import type { ObjectKey } from "../../runtime/outcome.ts";
-import { objectKey } from "../../runtime/outcome.ts";
+import { type ObjectKey, objectKey } from "../../runtime/outcome.ts";
+import { rivalKeys } from "../target/conflicts.ts";
 
 /** Index functions for the store of NorthflankDeployments. */
 export const deploymentIndexes = {
@@ -24,4 +24,12 @@ function hasTarget({ spec }: { readonly spec: Partial<NorthflankDeployment["spec
 
 export function runKey({ metadata }: Pick<NorthflankDeployment, "metadata">, name: string): ObjectKey {
   return objectKey({ ...(metadata.namespace === undefined ? {} : { namespace: metadata.namespace }), name });
+}
+
+/** The objects that may gain or lose a target when `changed` appears, changes or goes. */
+export function rivalsOf(
+  store: { byIndex(name: "target", value: string): readonly NorthflankDeployment[] },
+  changed: NorthflankDeployment,
+): readonly ObjectKey[] {
+  return rivalKeys(store.byIndex("target", targetOf(changed)), changed);
 }

@@ -2,18 +2,17 @@
 import type { JobPatchRoute } from "../../northflank/types.ts";
 import { assertNever } from "../../util/assert-never.ts";
 import { isFightFor } from "../target/drift.ts";
-import { failedReadConclusion } from "../target/preconditions.ts";
-import { sameTarget } from "../target/same-target.ts";
-import type { Change, DecideInput, Decision, Patch } from "./decision.ts";
+import type { Difference } from "../target/out-of-sync.ts";
+import { failedReadConclusion, type TargetWords, type Unmet, unmetConclusion } from "../target/preconditions.ts";
+import { recreatedConclusion, sameTarget } from "../target/recreated.ts";
 import { bodyFor } from "./desired.ts";
-import { type Comparison, compare, type Difference } from "./diff.ts";
-import { correctionsOf, isSameSpec, readingBack, stateOf, steps, wasInSync } from "./machine.ts";
-import { decideNotKept, notKeptConclusion } from "./not-kept.ts";
-import type { Seen } from "./observation.ts";
-import { notMetConclusion, unsupportedConclusion } from "./preconditions.ts";
-import { recreatedConclusion } from "./recreated.ts";
-import { driftConclusion, fightConclusion, inSyncConclusion, readBackConclusion } from "./seen.ts";
-import type { Conclusion } from "./status.ts";
+import { type Comparison, compare } from "./diff.ts";
+import { inSyncConclusion } from "./in-sync.ts";
+import { correctionsOf, isSameDesire, readingBack, stateOf, steps, wasInSync } from "./machine.ts";
+import { decidePart, notKeptConclusion, partsIn } from "./not-kept.ts";
+import type { Change, DecideInput, Decision, Patch, Seen } from "./observation.ts";
+import { driftConclusion, fightConclusion, readBackConclusion, unsupportedConclusion } from "./out-of-sync.ts";
+import { type Conclusion, statedFields } from "./status.ts";
 
 /**
  * What to do about one observation: rest, conclude, or send one change. Every state of the object is reached from here,
@@ -32,7 +31,7 @@ import type { Conclusion } from "./status.ts";
  */
 export function decide(input: DecideInput): Decision {
   const { object, observation, now, random } = input;
-  const sameDesire = isSameSpec(object);
+  const sameDesire = isSameDesire(object);
   switch (observation.kind) {
     case "rest":
       return { kind: "rest", dueInMs: observation.dueInMs };
@@ -50,11 +49,29 @@ export function decide(input: DecideInput): Decision {
   }
 }
 
+const words: TargetWords = {
+  kind: "NorthflankJob",
+  target: "job",
+  onConflict: "Put all settings into one of the two",
+};
+
+/** What an unmet precondition comes to. */
+function notMetConclusion(unmet: Unmet, sameDesire: boolean | undefined): Conclusion {
+  const conclusion = unmetConclusion(unmet, words, sameDesire);
+  // The other object sends what it likes meanwhile: of what was sent from here, nothing is known to be in force any more.
+  return unmet.kind === "conflict" ? { ...conclusion, stated: { applied: undefined } } : conclusion;
+}
+
 function decideSeen(input: DecideInput, seen: Seen): Decision {
   const { object } = input;
-  if (!sameTarget(object.status?.targetUid, seen.view.uid)) return conclude(recreatedConclusion(object, seen));
+  const { uid, jobType } = seen.view;
+  if (!sameTarget(object.status?.targetUid, uid)) {
+    const { nextResyncMs } = seen;
+    return conclude(
+      recreatedConclusion(object, { name: `job "${object.spec.jobId}"`, uid, nextResyncMs }, statedFields),
+    );
+  }
   const declared = object.spec.jobType;
-  const { jobType } = seen.view;
   if (declared !== "any" && jobType !== undefined && jobType !== declared) {
     const message = `Job "${object.spec.jobId}" is a ${jobType} job, and spec.jobType is ${declared}. Change spec.jobType, or name another job.`;
     return conclude(unsupportedConclusion(message, seen));
@@ -98,9 +115,9 @@ function decidePending(input: DecideInput, { seen, comparison, pending }: Pendin
   const step = policy === "Observe" ? "none" : steps[stateOf(object)][isChange ? "changed" : "different"];
   const reading = step === "read-back" ? readingBack(object, input.sinceChangeMs) : undefined;
   if (reading !== undefined) return conclude(readBackConclusion(seen, pending, reading));
-  const mayBePart = step !== "send" && step !== "none";
-  const notKept = mayBePart ? decideNotKept(object, seen, { pending, isNew: step === "read-back" }) : undefined;
-  if (notKept?.kind === "stop") return conclude(notKeptConclusion(input, seen, pending));
+  const isSent = step !== "send" && step !== "none";
+  const notKept = isSent ? decidePart(object, seen, { pending, mayBePart: step === "read-back" }) : undefined;
+  if (notKept === "stop") return conclude(notKeptConclusion(input, seen, pending));
   const isDrift = !isChange && wasInSync(object);
   if (policy === "Observe" || (policy === "EnforceOnChange" && !isChange && notKept === undefined)) {
     return conclude(driftConclusion(input, seen, { pending, released: comparison.released }), isDrift);
@@ -108,7 +125,7 @@ function decidePending(input: DecideInput, { seen, comparison, pending }: Pendin
   if (!isChange && notKept === undefined && isFightFor(object, correctionsOf(object), now)) {
     return conclude(fightConclusion(input, seen, pending), isDrift);
   }
-  const desire = notKept?.part ?? seen.desire;
+  const desire = notKept === "send" ? partsIn(seen.desire, pending) : seen.desire;
   const patches = patchesFor(object.spec.jobType, { ...seen, desire });
   const [patch, fallback] = patches;
   if (patch === undefined) {
@@ -131,7 +148,7 @@ function decidePending(input: DecideInput, { seen, comparison, pending }: Pendin
 
 function causeOf({ object }: DecideInput, isChange: boolean): Change["cause"] {
   if (!isChange) return "DriftCorrected";
-  return isSameSpec(object) === true ? "SourceChanged" : "SpecChanged";
+  return isSameDesire(object) === true ? "SourceChanged" : "SpecChanged";
 }
 
 /** The routes that can carry the change, the one that is asked for first. */

@@ -3,14 +3,8 @@ import type { NorthflankJobStatus } from "../../api/job.ts";
 import type { JobSettingsView } from "../../northflank/types.ts";
 import { capped } from "../../runtime/conditions.ts";
 import { isSameJson } from "../../util/same-json.ts";
+import type { Difference } from "../target/out-of-sync.ts";
 import { type Desire, hiddenMaps, isSameAccount, type Leaf } from "./desired.ts";
-
-/** One setting that differs, or of which nobody can tell. Values that may be secrets are left out. */
-export interface Difference {
-  readonly path: string;
-  readonly from?: string;
-  readonly to?: string;
-}
 
 /** The declaration, what was last applied, and what Northflank tells: three sides. */
 export interface Comparison {

@@ -3,17 +3,10 @@ import { mostChanges } from "../../api/changes.ts";
 import type { NorthflankJob, NorthflankJobStatus } from "../../api/job.ts";
 import { formatTime } from "../../runtime/conditions.ts";
 import { isReconcileRequested } from "../reconcile/reconcile-request.ts";
-import {
-  type Correction,
-  correctionsInRow,
-  endsRow,
-  fightCorrections,
-  withConfirmed,
-  withFight,
-} from "../target/drift.ts";
+import { type Correction, correctionsInRow, endsRow, withConfirmed, withFight } from "../target/drift.ts";
 import { isAcknowledged } from "../target/object.ts";
-import type { Change } from "./decision.ts";
 import { specHashOf } from "./desired.ts";
+import type { Change } from "./observation.ts";
 
 /*
  * `status.changes`, newest first: one record of each change, and the one place where a job remembers what was sent. What is
@@ -102,7 +95,7 @@ export function wasInSync(object: NorthflankJob): boolean {
 }
 
 /** Whether the spec declares what was last applied; `undefined` when nothing was. */
-export function isSameSpec(object: NorthflankJob): boolean | undefined {
+export function isSameDesire(object: NorthflankJob): boolean | undefined {
   const applied = object.status?.applied?.specHash;
   return applied === undefined ? undefined : applied === specHashOf(object.spec);
 }
@@ -110,18 +103,7 @@ export function isSameSpec(object: NorthflankJob): boolean | undefined {
 /** The corrections in a row of what is declared now. */
 export function correctionsOf(object: NorthflankJob): readonly Correction[] {
   const { metadata, status } = object;
-  if (!isFightOfOldVersion(object)) return correctionsInRow(status?.changes, metadata.generation);
-  return Array.from({ length: fightCorrections }, () => ({ phase: "Superseded", time: status?.applied?.time ?? "" }));
-}
-
-/**
- * A status that was written before there were changes, with a known difference that was neither sent nor refused: the
- * corrections had ended, and an upgrade of the operator does not begin them anew.
- */
-function isFightOfOldVersion(object: NorthflankJob): boolean {
-  const { changes, applied, pendingChanges = [], failure } = object.status ?? {};
-  if (changes !== undefined || applied === undefined || failure !== undefined) return false;
-  return pendingChanges.length > 0 && isAcknowledged(object) && isSameSpec(object) === true;
+  return correctionsInRow(status?.changes, metadata.generation);
 }
 
 // ---- what is recorded ----

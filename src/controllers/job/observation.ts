@@ -1,9 +1,14 @@
 // pure
+import type { NorthflankJob } from "../../api/job.ts";
 import type { NorthflankError } from "../../northflank/errors.ts";
-import type { JobSettingsView } from "../../northflank/types.ts";
+import type { JobPatchRoute, JobSettingsView } from "../../northflank/types.ts";
+import type { Random } from "../../util/random.ts";
 import type { MissingReference } from "../secrets/references.ts";
+import type { Difference } from "../target/out-of-sync.ts";
 import type { NotDue, Unmet } from "../target/preconditions.ts";
+import type { TargetDecision } from "../target/reconciler.ts";
 import type { Desire } from "./desired.ts";
+import type { Conclusion } from "./status.ts";
 
 /** Everything a reconcile knows beyond the object itself. One case per reason not to read further. */
 export type Observation =
@@ -30,3 +35,48 @@ export type Observation =
 
 /** The job was read in this pass. */
 export type Seen = Observation & { readonly kind: "seen" };
+
+/** Flags that decisions depend on. */
+export interface Settings {
+  /** For objects that name no period, in milliseconds; 0 = never. */
+  readonly resyncPeriodMs: number;
+}
+
+/** One body on one route. */
+export interface Patch {
+  readonly route: JobPatchRoute;
+  readonly body: object;
+}
+
+/** One change to be sent. */
+export interface Change {
+  readonly seen: Seen;
+  readonly cause: "SpecChanged" | "SourceChanged" | "DriftCorrected" | "PartResent";
+  /** Why it is sent; the body carries everything that is declared. */
+  readonly differences: readonly Difference[];
+  /** Those of them that Northflank does not tell. */
+  readonly unsent: readonly Difference[];
+  /** Northflank tells some of the others: whether it took them can be seen. */
+  readonly isShown: boolean;
+  /** Settings that are declared no more. */
+  readonly released: readonly string[];
+  /** How many of the declared settings Northflank does not tell. */
+  readonly untold: number;
+  readonly patch: Patch;
+  /** Where the route turns out to be gone; `undefined`: nowhere else. */
+  readonly fallback: Patch | undefined;
+}
+
+/** What a pass is to do. */
+export type Decision = TargetDecision<Conclusion, Change>;
+
+/** Everything that a decision may know. */
+export interface DecideInput {
+  readonly object: NorthflankJob;
+  readonly observation: Observation;
+  /** Wall clock, milliseconds since the epoch. */
+  readonly now: number;
+  /** Since the newest change was sent, in milliseconds; missing: none was. */
+  readonly sinceChangeMs?: number | undefined;
+  readonly random: Random;
+}

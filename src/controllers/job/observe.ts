@@ -1,10 +1,11 @@
-import type { NorthflankJob } from "../../api/job.ts";
+import type { NorthflankJob, NorthflankJobSpec } from "../../api/job.ts";
 import type { KubeClient } from "../../kube/client.ts";
-import type { JobName, RequestClass } from "../../northflank/client.ts";
+import type { RequestClass } from "../../northflank/client.ts";
 import type { Account, Accounts } from "../account/accounts.ts";
 import type { LookSchedule } from "../reconcile/poll-schedule.ts";
 import { isSettled } from "../reconcile/ready-state.ts";
 import type { SpecProblem } from "../reconcile/spec-validation.ts";
+import { type ReferencingSpec, type ResolvedReferences, resolveReferences } from "../secrets/references.ts";
 import { recheckSecretMs } from "../secrets/secret-tokens.ts";
 import {
   type Observed,
@@ -15,13 +16,11 @@ import {
   type TargetReads,
 } from "../target/observe.ts";
 import { type Due, dueLook, resyncPeriodMs } from "../target/poll-due.ts";
-import type { Settings } from "./decision.ts";
-import { type Desire, desireOf, hasReferences, isSameSources } from "./desired.ts";
+import { type Desire, desireOf, hasReferences, isSameSources, type ResolvedValues } from "./desired.ts";
 import { isAsApplied } from "./diff.ts";
-import { isSameSpec } from "./machine.ts";
-import type { Observation } from "./observation.ts";
-import { targetOf } from "./target.ts";
-import { resolveValues } from "./values.ts";
+import { isSameDesire } from "./machine.ts";
+import type { Observation, Settings } from "./observation.ts";
+import { jobName, targetOf } from "./target.ts";
 
 export interface ObserveDeps {
   readonly store: { byIndex(name: "target", value: string): readonly NorthflankJob[] };
@@ -133,13 +132,62 @@ async function readJob(
   return { kind: "seen", desire, view, nextResyncMs: deps.schedule.nextResyncMs(periodMs) };
 }
 
-/** The job of an object, by its ids. */
-export function jobName({ spec }: NorthflankJob): JobName {
-  return { projectId: spec.projectId, jobId: spec.jobId };
-}
-
 /** Whether the job has to be looked at in this pass, and how urgent that is. */
 function dueFor({ schedule, settings }: ObserveDeps, object: NorthflankJob, account: Account): Due {
-  const isRecorded = () => object.spec.managementPolicy === "Observe" || isSameSpec(object) === true;
+  const isRecorded = () => object.spec.managementPolicy === "Observe" || isSameDesire(object) === true;
   return dueLook({ schedule, account, resyncPeriodMs: settings.resyncPeriodMs, isRecorded }, object);
+}
+
+// ---- values of references ----
+
+/** Values of a spec, or why one of them cannot be had. */
+export type Resolution =
+  | { readonly kind: "resolved"; readonly values: ResolvedValues }
+  | (ResolvedReferences & { readonly kind: "blocked" });
+
+/**
+ * Literal values and those of references together. What neither declares is `undefined`: it is not managed.
+ *
+ * *Guarantees*: reads only what is referred to; no value reaches a verdict.
+ *
+ * *Errors*: `KubeError` when Kubernetes cannot be asked.
+ */
+export async function resolveValues(options: {
+  readonly kube: Pick<KubeClient, "get">;
+  readonly namespace: string;
+  readonly spec: Pick<NorthflankJobSpec, "settings" | "allowReferences">;
+  readonly signal: AbortSignal;
+}): Promise<Resolution> {
+  const { kube, namespace, spec, signal } = options;
+  const { runtimeEnvironment, runtimeEnvironmentFrom, runtimeFiles, runtimeFilesFrom } = spec.settings;
+  const { buildArguments, buildArgumentsFrom } = spec.settings;
+  const { allowReferences } = spec;
+  const resolve = (part: ReferencingSpec) => resolveReferences({ kube, namespace, spec: part, signal });
+  const runs = await resolve({
+    allowReferences,
+    ...(runtimeEnvironment && { runtimeEnvironment }),
+    ...(runtimeEnvironmentFrom && { runtimeEnvironmentFrom }),
+    ...(runtimeFiles && { runtimeFiles }),
+    ...(runtimeFilesFrom && { runtimeFilesFrom }),
+  });
+  if (runs.kind === "blocked") return runs;
+  // Arguments of builds have the form and the limits of an environment.
+  const builds = await resolve({
+    allowReferences,
+    ...(buildArguments && { runtimeEnvironment: buildArguments }),
+    ...(buildArgumentsFrom && { runtimeEnvironmentFrom: buildArgumentsFrom }),
+  });
+  if (builds.kind === "blocked") return builds;
+  const values = {
+    runtimeEnvironment: declared(runtimeEnvironment, runs.environment),
+    runtimeFiles: declared(runtimeFiles, runs.files),
+    buildArguments: declared(buildArguments, builds.environment),
+    versions: runs.versions && builds.versions && [...runs.versions, "builds", ...builds.versions],
+  };
+  return { kind: "resolved", values };
+}
+
+/** An empty map is declared only by somebody who wrote one: optional references that are not there declare nothing. */
+function declared<T extends object>(literal: T | undefined, all: T): T | undefined {
+  return literal === undefined && Object.keys(all).length === 0 ? undefined : all;
 }

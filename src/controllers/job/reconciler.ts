@@ -1,24 +1,21 @@
 import type { NorthflankJob } from "../../api/job.ts";
 import type { Reconcile } from "../../runtime/controller.ts";
-import { type ObjectKey, objectKey } from "../../runtime/outcome.ts";
+import { objectKey } from "../../runtime/outcome.ts";
 import type { Random } from "../../util/random.ts";
 import type { Requeue } from "../reconcile/requeue.ts";
 import { Stopwatch } from "../reconcile/stopwatch.ts";
 import { recheckSecretMs } from "../secrets/secret-tokens.ts";
-import { rivalKeys } from "../target/conflicts.ts";
 import { createTargetReconciler, type TargetDeps, type TargetSteps } from "../target/reconciler.ts";
+import { send } from "../target/send.ts";
 import { SharedReads } from "../target/shared-reads.ts";
 import { decide } from "./decide.ts";
-import type { Change } from "./decision.ts";
-import { execute } from "./execute.ts";
 import { changeTime } from "./machine.ts";
-import { notKeptNotStored } from "./not-kept.ts";
-import type { Observation } from "./observation.ts";
-import { jobName, type ObserveDeps, observe, restOf, watchesValues } from "./observe.ts";
+import { notRecorded } from "./not-kept.ts";
+import type { Change, Observation, Patch } from "./observation.ts";
+import { type ObserveDeps, observe, restOf, watchesValues } from "./observe.ts";
 import { concludeChange, intentConclusion } from "./result.ts";
-import type { Conclusion } from "./status.ts";
-import { statusOf } from "./status.ts";
-import { targetOf } from "./target.ts";
+import { type Conclusion, statusOf } from "./status.ts";
+import { jobName } from "./target.ts";
 
 export interface JobDeps extends ObserveDeps, TargetDeps<NorthflankJob> {
   readonly store: ObserveDeps["store"] & TargetDeps<NorthflankJob>["store"];
@@ -76,23 +73,19 @@ export function createJobReconciler(deps: JobDeps): Reconcile {
   });
 }
 
-/** The objects that may gain or lose their job when `changed` appears, changes or goes. */
-export function rivalsOf(
-  store: { byIndex(name: "target", value: string): readonly NorthflankJob[] },
-  changed: NorthflankJob,
-): readonly ObjectKey[] {
-  return rivalKeys(store.byIndex("target", targetOf(changed)), changed);
-}
-
 type CarryOut = TargetSteps<NorthflankJob, Observation, Conclusion, Change>["carryOut"];
 
 async function carryOut(deps: JobDeps, options: Parameters<CarryOut>[0]): Promise<Conclusion> {
   const { known, stored: object, account, change, context } = options;
   if (change.cause === "PartResent" && object.status?.notKept === undefined) {
-    return notKeptNotStored(change.seen, change.differences);
+    return notRecorded(change.seen, change.differences);
   }
   const target = jobName(object);
-  const result = await execute({ api: account.api, target }, change, context.signal);
+  const call =
+    ({ route, body }: Patch) =>
+    () =>
+      account.api.patchJob(target, route, body, { class: "change", signal: context.signal });
+  const result = await send(call(change.patch), change.fallback && call(change.fallback));
   if (change.cause === "DriftCorrected") deps.observer.driftDetected();
   if (result.kind === "written") {
     deps.observer.changeApplied();

@@ -9,13 +9,15 @@ import type { EventDraft } from "../reconcile/events.ts";
 import { slowProbeMs } from "../reconcile/remote-error.ts";
 import { judgeRemoteFailure } from "../reconcile/remote-failure.ts";
 import { probeAfter, requeueAfter } from "../reconcile/requeue.ts";
-import type { Change } from "./decision.ts";
+import { notKeptRecord } from "../target/not-kept.ts";
+import type { WriteResult } from "../target/send.ts";
 import { certainWhileSending, replacesUntold } from "./diff.ts";
-import type { WriteResult } from "./execute.ts";
-import { isSameSpec, withChange } from "./machine.ts";
-import { notKeptRecord } from "./not-kept.ts";
-import { acceptedClaims, inSyncMessage, namesText, owned, pendingFields, releasedEvents, seenFields } from "./seen.ts";
-import type { Conclusion, StatedFields } from "./status.ts";
+import { inSyncMessage, namesText, owned, releasedEvents } from "./in-sync.ts";
+import { isSameDesire, withChange } from "./machine.ts";
+import { partsOf } from "./not-kept.ts";
+import type { Change } from "./observation.ts";
+import { acceptedClaims } from "./out-of-sync.ts";
+import { type Conclusion, pendingFields, type StatedFields, seenFields } from "./status.ts";
 
 const calls: Readonly<Record<JobPatchRoute, string>> = {
   job: "patch job",
@@ -44,8 +46,7 @@ export function concludeChange(
     case "written":
       return writtenConclusion(options, result);
     case "route-gone":
-      // Nothing was sent; the list tells such a status from one of an older version.
-      return routeGoneConclusion({ ...pending, changes: before?.changes ?? [] }, result);
+      return routeGoneConclusion({ ...pending, changes: before?.changes }, result);
     case "failed": {
       const judged = judgeRemoteFailure({ error: result.error, previous: object.status?.failure, now, random });
       const message = "The change was not accepted.";
@@ -62,7 +63,7 @@ export function concludeChange(
         inSync: isPart ? "as-before" : inSync,
         stated: { ...stated, ...record },
         events: [],
-        sameDesire: isSameSpec(object),
+        sameDesire: isSameDesire(object),
       };
     }
     default:
@@ -83,7 +84,7 @@ export function intentConclusion(object: NorthflankJob, change: Change, now: num
     ? `Settings that Northflank did not keep are being sent once more, alone: ${pathsText(differences)}.`
     : `Settings that Northflank does not return are being sent: ${pathsText(unsent)}.`;
   const record = isResent
-    ? { notKept: notKeptRecord(seen, differences, now) }
+    ? { notKept: notKeptRecord(seen.desire.specHash, partsOf(differences), now) }
     : { applied: certainWhileSending(seen.desire, before) };
   return {
     verdict: { kind: "progressing", reason: "ApplyingChange", message },
@@ -108,7 +109,9 @@ function isRefused(error: NorthflankError): boolean {
 function writtenConclusion(options: Written, result: WriteResult & { readonly kind: "written" }): Conclusion {
   const { object, change } = options;
   const { seen, released, untold, isShown } = change;
-  const call = calls[result.route];
+  const { patch, fallback = patch } = change;
+  const { route } = result.usedFallback ? fallback : patch;
+  const call = calls[route];
   const message = inSyncMessage(seen, untold);
   const claims: Pick<Conclusion, "verdict" | "inSync" | "next"> = {
     verdict: { kind: "ready", reason: "InSync", message },
@@ -122,8 +125,8 @@ function writtenConclusion(options: Written, result: WriteResult & { readonly ki
     stated: { ...seenFields(seen), ...statedByChange(options, call) },
     events: [
       appliedEvent(change),
-      ...(result.usedFallback ? [fallbackEvent(calls[change.patch.route], call)] : []),
-      ...(result.route === "job" || isKnownCall(object, call) ? [] : [deprecatedEvent(call)]),
+      ...(result.usedFallback ? [fallbackEvent(calls[patch.route], call)] : []),
+      ...(route === "job" || isKnownCall(object, call) ? [] : [deprecatedEvent(call)]),
       ...releasedEvents(released),
     ],
   };

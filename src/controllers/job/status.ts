@@ -1,12 +1,25 @@
 // pure
 import type { NorthflankJob, NorthflankJobStatus } from "../../api/job.ts";
+import type { JobSettingsView } from "../../northflank/types.ts";
+import { capped } from "../../runtime/conditions.ts";
+import type { Difference } from "../target/out-of-sync.ts";
+import { targetUidFields } from "../target/recreated.ts";
 import { type TargetConclusion, targetStatus } from "../target/status.ts";
+
+/** What a status says of its job. */
+export const statedFields = [
+  "targetUid",
+  "jobType",
+  "applied",
+  "released",
+  "pendingChanges",
+  "notKept",
+  "changes",
+] as const;
 
 /** Status fields that a reconcile may state. A field that is there replaces the old one; `undefined` removes it. */
 export type StatedFields = {
-  readonly [K in "targetUid" | "jobType" | "applied" | "released" | "pendingChanges" | "notKept" | "changes"]?:
-    | NorthflankJobStatus[K]
-    | undefined;
+  readonly [K in (typeof statedFields)[number]]?: NorthflankJobStatus[K] | undefined;
 };
 
 /** What a reconcile of a NorthflankJob has come to. */
@@ -18,3 +31,17 @@ export interface Conclusion extends TargetConclusion {
 export function statusOf(object: NorthflankJob, conclusion: Conclusion, now: number): NorthflankJobStatus {
   return targetStatus<NorthflankJobStatus>(object, conclusion, { drafts: [], fields: {}, now });
 }
+
+/** The job that was read, as status shows it. */
+export function seenFields({ view }: { readonly view: JobSettingsView }): StatedFields {
+  const jobType = view.jobType === undefined ? undefined : capped(view.jobType, 64);
+  return { jobType, ...targetUidFields(view.uid) };
+}
+
+/** Differences as status takes them. */
+export function pendingFields(pending: readonly Difference[]): Pick<StatedFields, "pendingChanges"> {
+  return { pendingChanges: pending.slice(0, mostPending) };
+}
+
+// As many as the schema of the status takes.
+const mostPending = 32;

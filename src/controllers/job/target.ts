@@ -1,5 +1,8 @@
 // pure
 import type { NorthflankJob } from "../../api/job.ts";
+import type { JobName } from "../../northflank/client.ts";
+import type { ObjectKey } from "../../runtime/outcome.ts";
+import { rivalKeys } from "../target/conflicts.ts";
 
 /** Index functions for the store of NorthflankJobs. */
 export const jobIndexes = {
@@ -15,4 +18,17 @@ export function targetOf({ spec }: Pick<NorthflankJob, "spec">): string {
 /** False for a stored spec that lacks what names the job: it is in nobody's way. */
 function hasTarget({ spec }: { readonly spec: Partial<NorthflankJob["spec"]> }): boolean {
   return spec.projectId !== undefined && spec.jobId !== undefined;
+}
+
+/** The job of an object, by its ids. */
+export function jobName({ spec }: NorthflankJob): JobName {
+  return { projectId: spec.projectId, jobId: spec.jobId };
+}
+
+/** The objects that may gain or lose their job when `changed` appears, changes or goes. */
+export function rivalsOf(
+  store: { byIndex(name: "target", value: string): readonly NorthflankJob[] },
+  changed: NorthflankJob,
+): readonly ObjectKey[] {
+  return rivalKeys(store.byIndex("target", targetOf(changed)), changed);
 }

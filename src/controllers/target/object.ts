@@ -26,8 +26,10 @@ export interface TargetObject extends KubeObject {
     readonly observed?: object;
     readonly applied?: object;
     readonly changes?: readonly object[];
-    /** See `drift.ts`. */
-    readonly corrections?: readonly string[];
+    /** See `recreated.ts`. */
+    readonly targetUid?: string;
+    /** See `not-kept.ts`. */
+    readonly notKept?: { readonly specHash?: string; readonly parts?: readonly string[] };
   };
   readonly prunedFields?: readonly string[];
   readonly misfits?: Misfits;

@@ -3,7 +3,6 @@ import type { NorthflankConnection } from "../../../src/api/connection.ts";
 import type { Observation, TokenCheck } from "../../../src/controllers/connection/observation.ts";
 import { isAccepted } from "../../../src/controllers/connection/status.ts";
 import type { Verdict } from "../../../src/controllers/reconcile/ready-state.ts";
-import { isSettled } from "../../../src/controllers/reconcile/ready-state.ts";
 import type { NorthflankErrorCode } from "../../../src/northflank/errors.ts";
 import type { LedgerSnapshot } from "../../../src/northflank/ledger.ts";
 import { connection } from "../../support/builders.ts";

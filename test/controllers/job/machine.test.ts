@@ -1,6 +1,5 @@
 import { describe, expect, test } from "vitest";
-import type { NorthflankJobStatus } from "../../../src/api/job.ts";
-import { correctionsOf, type State, stateOf, steps } from "../../../src/controllers/job/machine.ts";
+import { correctionsOf, type Finding, type State, stateOf, steps } from "../../../src/controllers/job/machine.ts";
 import type { JobSettingsView } from "../../../src/northflank/types.ts";
 import { jobObject } from "../../support/builders.ts";
 import { JobLife } from "../../support/lives.ts";
@@ -38,6 +37,55 @@ const ways: Readonly<Record<State, readonly Step[]>> = {
   Superseded: [sees(0, theirs), sees(2 * second, ours), ...Array(3).fill(corrected).flat(), sees(hour, theirs)],
 };
 
+const newlySent = "sent, progressing/ApplyingChange -> SpecChanged ReadingBack";
+
+/** What each finding comes to in each state, and the newest change after it. */
+const table: Readonly<Record<State, Readonly<Record<Finding, string>>>> = {
+  None: {
+    same: "ready/InSync -> no change",
+    changed: newlySent,
+    different: "sent, progressing/ApplyingChange -> DriftCorrected ReadingBack",
+  },
+  Sending: {
+    same: "ready/InSync -> PartResent InForce",
+    changed: newlySent,
+    different: "progressing/ApplyingChange -> PartResent Sending",
+  },
+  ReadingBack: {
+    same: "ready/InSync -> SpecChanged InForce",
+    changed: newlySent,
+    different: "progressing/ApplyingChange -> SpecChanged ReadingBack",
+  },
+  InForce: {
+    same: "ready/InSync -> SpecChanged InForce",
+    changed: newlySent,
+    different: "sent, progressing/ApplyingChange -> DriftCorrected ReadingBack",
+  },
+  NotKept: {
+    same: "ready/InSync -> PartResent InForce",
+    changed: newlySent,
+    different: "stalled/ChangeNotKept -> PartResent NotKept",
+  },
+  Superseded: {
+    same: "ready/InSync -> DriftCorrected InForce",
+    changed: newlySent,
+    different: "stalled/FightDetected -> DriftCorrected Superseded",
+  },
+};
+
+const cells = Object.entries(table).flatMap(([state, row]) =>
+  Object.entries(row).map(([finding, expected]) => ({ state: state as State, finding: finding as Finding, expected })),
+);
+
+test.each(cells)("$state, and what is found is $finding: $expected", ({ state, finding, expected }) => {
+  const made = life(...ways[state]);
+  if (finding === "changed") made.edit({ settings: { description: "edited" } });
+  const [text] = made.sees(settingsSeen(made, finding === "different" ? theirs : ours), second).split(", again ");
+  const [head] = made.object.status?.changes ?? [];
+  expect(`${text} -> ${head === undefined ? "no change" : `${head.cause} ${head.phase}`}`).toBe(expected);
+  if (finding === "changed") expect(correctionsOf(made.object)).toEqual([]);
+});
+
 describe.each(Object.entries(ways))("%s", (state, way) => {
   test("is reached, and `since` is when it began", () => {
     const made = life(...way);
@@ -54,52 +102,5 @@ describe.each(Object.entries(ways))("%s", (state, way) => {
     const [head] = made.object.status?.changes ?? [];
     if (state === "Sending" || state === "ReadingBack") expect(head?.phase).toBe("InForce");
     else expect(made.object.status?.changes).toEqual(before);
-  });
-
-  test("comes to what the table says where a difference is found", () => {
-    const made = life(...way);
-    made.passes(second);
-    const texts = { "read-back": /ApplyingChange/, correct: /write because DriftCorrected/, hold: /^stalled/ };
-    const step = steps[state as State].different;
-    expect(made.judges(settingsSeen(made, theirs))).toMatch(texts[step as keyof typeof texts]);
-  });
-
-  test("sends what is newly declared", () => {
-    const made = life(...way);
-    made.edit({ settings: { description: "edited" } });
-    expect(made.judges(settingsSeen(made, ours))).toBe("write because SpecChanged");
-    expect(correctionsOf(made.object)).toEqual([]);
-  });
-});
-
-describe("a status of an older version, which has no changes", () => {
-  function old(...way: readonly Step[]): JobLife {
-    const made = life(...way);
-    const { changes: _, ...rest } = made.object.status as NorthflankJobStatus;
-    made.object = { ...made.object, status: rest };
-    return made;
-  }
-
-  test("that was in force stays so, and drift of it is corrected", () => {
-    const made = old(...ways.InForce);
-    const before = made.object.status;
-    expect(made.sees(settingsSeen(made, ours), hour)).toBe("ready/InSync, again in 900 s");
-    expect(made.object.status).toBe(before);
-    expect(made.judges(settingsSeen(made, theirs))).toBe("write because DriftCorrected");
-  });
-
-  test.each(["Superseded", "NotKept"] as const)("of a job in %s sends nothing before somebody asks", (state) => {
-    const made = old(...ways[state]);
-    for (let count = 0; count < 3; count += 1) {
-      expect(made.sees(settingsSeen(made, theirs), hour)).toMatch(/^stalled\/(FightDetected|ChangeNotKept)/);
-    }
-    made.edit({ settings: { description: "edited" } });
-    expect(made.judges(settingsSeen(made, theirs))).toBe("write because SpecChanged");
-  });
-
-  test("of a fight sends once more for a reconcile request", () => {
-    const made = old(...ways.Superseded);
-    made.request("now");
-    expect(made.judges(settingsSeen(made, theirs))).toBe("write because DriftCorrected");
   });
 });

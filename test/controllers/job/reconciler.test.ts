@@ -499,7 +499,7 @@ describe("managementPolicy", () => {
     await made.clock.advance(1_080_000);
     await made.settle();
     expect(made.state()).toContain("Stalled=True/FightDetected");
-    expect(made.message()).toContain("corrected it 3 times in a row");
+    expect(made.message()).toContain("after each of 3 corrections in a row");
   });
 
   test("EnforceOnChange reports drift and writes only what is new", async () => {

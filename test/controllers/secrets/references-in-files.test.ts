@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { jobSpec } from "../../../src/api/job.ts";
 import { referenceUses } from "../../../src/api/reference-uses.ts";
-import { resolveValues } from "../../../src/controllers/job/values.ts";
+import { resolveValues } from "../../../src/controllers/job/observe.ts";
 import { resolveReferences } from "../../../src/controllers/secrets/references.ts";
 import type { KubeClient } from "../../../src/kube/client.ts";
 import { neverAborted, strictFake } from "../../support/strict-fake.ts";

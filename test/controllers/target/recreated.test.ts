@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { sameTarget, targetUidFields } from "../../../src/controllers/target/same-target.ts";
+import { sameTarget, targetUidFields } from "../../../src/controllers/target/recreated.ts";
 
 test.each<[string, string | undefined, string | undefined, boolean]>([
   ["the recorded uid", "u-1", "u-1", true],

@@ -1,0 +1,91 @@
+// pure
+import { capped, formatTime } from "../../runtime/conditions.ts";
+import type { EventDraft } from "../reconcile/events.ts";
+import { requeueAfter } from "../reconcile/requeue.ts";
+import type { Comparison } from "./diff.ts";
+import { withConfirmation } from "./machine.ts";
+import type { DecideInput, Seen } from "./observation.ts";
+import { type Conclusion, type StatedFields, seenFields } from "./status.ts";
+
+/** Northflank has what is declared, as far as it tells; what is owned from now on is remembered. */
+export function inSyncConclusion(input: DecideInput, seen: Seen, comparison: Comparison): Conclusion {
+  const { object, now } = input;
+  const { released } = comparison;
+  const isObserving = object.spec.managementPolicy === "Observe";
+  const isUnknown = isObserving && !comparison.canTell && comparison.untold > 0;
+  const message = inSyncMessage(seen, comparison.untold, isUnknown);
+  return {
+    verdict: { kind: "ready", reason: isObserving ? "Observed" : "InSync", message },
+    inSync: isUnknown
+      ? { status: "Unknown", reason: "Observed", message }
+      : { status: "True", reason: "InSync", message },
+    failure: undefined,
+    next: requeueAfter(seen.nextResyncMs),
+    sameDesire: true,
+    stated: {
+      ...seenFields(seen),
+      pendingChanges: undefined,
+      notKept: undefined,
+      changes: withConfirmation(object, now),
+      ...(isObserving ? {} : owned(input, seen, released)),
+    },
+    events: isObserving ? [] : releasedEvents(released),
+  };
+}
+
+/** That Northflank has what is declared, and of how much of it that is known only because it was sent. */
+export function inSyncMessage({ desire }: Seen, untold: number, isUnknown = false): string {
+  const count = desire.leaves.length;
+  const told = `Northflank has the declared settings (${count})`;
+  if (untold === 0) return `${told}.`;
+  const rest = isUnknown ? "whether they are as declared is not known" : "the last values sent are assumed";
+  return untold === count
+    ? `Northflank does not return the declared settings (${count}); ${rest}.`
+    : `${told}; of these it does not return ${untold}: ${rest}.`;
+}
+
+/** What this object owns from now on, and what it lets go. Nothing new is said while nothing changes. */
+export function owned(
+  { object, now }: Pick<DecideInput, "object" | "now">,
+  { desire }: Seen,
+  released: readonly string[],
+): StatedFields {
+  const generation = object.metadata.generation ?? 0;
+  const { keyId, specHash, sourcesId } = desire;
+  const settings = desire.leaves.map(({ path, hash }) => ({ path, hash }));
+  const before = object.status?.applied;
+  const isSame =
+    before?.specHash === specHash &&
+    before.keyId === keyId &&
+    before.sourcesId === sourcesId &&
+    before.settings?.length === settings.length &&
+    settings.every(({ path, hash }, index) => {
+      const known = before.settings?.[index];
+      return known?.path === path && known.hash === hash;
+    });
+  const time = formatTime(now);
+  return {
+    applied: isSame
+      ? before
+      : { generation, specHash, time, keyId, ...(sourcesId === undefined ? {} : { sourcesId }), settings },
+    ...(released.length === 0 ? {} : { released: { generation, time, settings: released.slice(0, mostReleased) } }),
+  };
+}
+
+/** Says what is no longer managed. */
+export function releasedEvents(released: readonly string[]): readonly EventDraft[] {
+  if (released.length === 0) return [];
+  const note =
+    `No longer managed, because they were removed from the manifest: ${namesText(released)}. They keep the values that ` +
+    "they have in Northflank.";
+  return [{ type: "Normal", reason: "SettingsReleased", action: "Release", note }];
+}
+
+/** Names, the first few. */
+export function namesText(names: readonly string[]): string {
+  const shown = names.slice(0, 5).map((name) => capped(name, 100));
+  return `${shown.join(", ")}${names.length > 5 ? `, and ${names.length - 5} more` : ""}`;
+}
+
+// As many as the schema of the status takes.
+const mostReleased = 100;

@@ -1,0 +1,80 @@
+// pure
+import { notAtOnce } from "../../util/backoff.ts";
+import { slowProbeMs } from "../reconcile/remote-error.ts";
+import { probeAfter } from "../reconcile/requeue.ts";
+import { type Difference, driftFound, fightFound } from "../target/out-of-sync.ts";
+import { nothingLearned } from "../target/preconditions.ts";
+import { owned, releasedEvents } from "./in-sync.ts";
+import { withFightFound } from "./machine.ts";
+import type { DecideInput, Seen } from "./observation.ts";
+import { type Conclusion, pendingFields, seenFields } from "./status.ts";
+
+/** There is a difference, and the policy says not to write. What is declared no more is unmanaged all the same. */
+export function driftConclusion(
+  input: DecideInput,
+  seen: Seen,
+  { pending, released }: { readonly pending: readonly Difference[]; readonly released: readonly string[] },
+): Conclusion {
+  const { managementPolicy } = input.object.spec;
+  const base = different(seen, pending);
+  return {
+    ...base,
+    ...(managementPolicy !== "Observe" && {
+      stated: { ...base.stated, ...owned(input, seen, released) },
+      events: releasedEvents(released),
+    }),
+    ...driftFound(pending, { managementPolicy, nextResyncMs: seen.nextResyncMs }),
+  };
+}
+
+/** There is a difference again, because another client changes the job back. */
+export function fightConclusion({ object, now }: DecideInput, seen: Seen, pending: readonly Difference[]): Conclusion {
+  const base = different(seen, pending);
+  const stated = { ...base.stated, changes: withFightFound(object, now) };
+  return { ...base, stated, ...fightFound(pending, { target: "job", nextResyncMs: seen.nextResyncMs }) };
+}
+
+// A job takes a change at once, or never.
+const readBackMs = 2_000;
+
+/** What a change comes to that Northflank has accepted, and that can be seen: nothing is known before it is. */
+export const acceptedClaims: Pick<Conclusion, "verdict" | "inSync" | "next"> = {
+  verdict: {
+    kind: "progressing",
+    reason: "ApplyingChange",
+    message: "Northflank accepted the settings; they are read back before this is Ready.",
+  },
+  inSync: { status: "Unknown", reason: "ApplyingChange", message: "Not read back yet." },
+  next: { kind: "recheck", afterMs: readBackMs },
+};
+
+/** The change was accepted, and Northflank still tells something else. */
+export function readBackConclusion(
+  seen: Seen,
+  pending: readonly Difference[],
+  { leftMs, elapsedMs }: { readonly leftMs: number; readonly elapsedMs: number },
+): Conclusion {
+  const afterMs = notAtOnce(Math.min(Math.max(readBackMs, elapsedMs), leftMs));
+  return { ...different(seen, pending), ...acceptedClaims, next: { kind: "recheck", afterMs } };
+}
+
+/** The job cannot take what is declared. */
+export function unsupportedConclusion(message: string, seen: Seen): Conclusion {
+  return {
+    ...nothingLearned,
+    verdict: { kind: "stalled", reason: "UnsupportedTarget", message },
+    inSync: { status: "False", reason: "UnsupportedTarget", message: "The job cannot take what is declared." },
+    stated: { ...seenFields(seen), pendingChanges: undefined },
+    next: probeAfter(slowProbeMs),
+    sameDesire: false,
+  };
+}
+
+/** What a conclusion about a job that differs has in common. */
+export function different(
+  seen: Seen,
+  pending: readonly Difference[],
+): Pick<Conclusion, "stated" | "failure" | "events" | "sameDesire"> {
+  const stated = { ...seenFields(seen), ...pendingFields(pending) };
+  return { stated, failure: undefined, events: [], sameDesire: true };
+}
