@@ -26,6 +26,9 @@ import {
 import type { Misfits } from "./misfits.ts";
 import type { Infer, ObjectSchema } from "./schema.ts";
 
+/** `spec.rollout.timeoutSeconds` where it is not set. */
+export const defaultTimeoutSeconds = 900;
+
 const newTarget = "another target needs another NorthflankDeployment";
 
 export const deploymentSpec = {
@@ -80,7 +83,7 @@ export const deploymentSpec = {
     },
     rollout: {
       type: "object",
-      default: { wait: true, timeoutSeconds: 900, onFailure: "Report" },
+      default: { wait: true, timeoutSeconds: defaultTimeoutSeconds, onFailure: "Report" },
       description: "What to do after a change.",
       properties: {
         wait: {
@@ -95,10 +98,10 @@ export const deploymentSpec = {
           format: "int32",
           minimum: 1,
           maximum: 604_800,
-          default: 900,
+          default: defaultTimeoutSeconds,
           description:
             "Seconds after which a rollout that is not complete times out (RolloutTimedOut). A gradual rollout that waits " +
-            "for its promotion (AwaitingPromotion) has no limit. Default: 900.",
+            `for its promotion (AwaitingPromotion) has no limit. Default: ${defaultTimeoutSeconds}.`,
         },
         onFailure: {
           type: "string",

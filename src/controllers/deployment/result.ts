@@ -20,6 +20,7 @@ import { jobRouteGoneMessage, remoteFailure } from "./preconditions.ts";
 import { includedFields, redeployRecord, restartRefused } from "./redeploy.ts";
 import { restoreRefused, restoreSent } from "./rollback.ts";
 import { pollAfter, pollPauseMs, readBackMessage, rollingMessage, rolloutGoesOn } from "./rolling.ts";
+import { rolloutTimeoutMs } from "./rollout.ts";
 import { warningsOf, withWarnings } from "./warnings.ts";
 
 /** What a change has come to, by what the API answered. */
@@ -79,7 +80,7 @@ export function concludeChange(options: {
 function writtenConclusion(options: Parameters<typeof concludeChange>[0], usedFallback: boolean): Conclusion {
   const { object, change, now, settings, nextResyncMs } = options;
   const { desire } = change;
-  const timeoutMs = (object.spec.rollout?.timeoutSeconds ?? 900) * 1_000;
+  const timeoutMs = rolloutTimeoutMs(object);
   const common = {
     inSync: inSyncWith(desire),
     failure: undefined,

@@ -33,7 +33,7 @@ import {
 import { observedFields, timeText } from "./observed-fields.ts";
 import { newsWhilePaused, pauseText } from "./paused.ts";
 import { hasBegunNone, pollPauseMs } from "./rolling.ts";
-import { hasMovedSince, judgeRollout } from "./rollout.ts";
+import { hasMovedSince, judgeRollout, rolloutTimeoutMs } from "./rollout.ts";
 
 /*
  * `rollout.onFailure: Restore`. What a declaration comes to whose rollout failed or was late:
@@ -279,7 +279,7 @@ function rollbackProgress(
     case "gradual":
       return { progress: "gradual", nextMs: gradualPauseMs(age.elapsedMs, input.settings) };
     case "rolling": {
-      const timeoutMs = (input.object.spec.rollout?.timeoutSeconds ?? 900) * 1_000;
+      const timeoutMs = rolloutTimeoutMs(input.object);
       // What was late stays late until it ends.
       if (record.phase === "TimedOut" || isOver(age, timeoutMs)) return { progress: "late", nextMs: undefined };
       return { progress: "rolling", nextMs: pollPauseMs(age.elapsedMs, leftMs(age, timeoutMs), input.settings) };
@@ -349,7 +349,7 @@ export function restoreSent(options: {
     since: time,
     ...present({ previousTransitionTime }),
   } as const;
-  const timeoutMs = (object.spec.rollout?.timeoutSeconds ?? 900) * 1_000;
+  const timeoutMs = rolloutTimeoutMs(object);
   return {
     ...rolledBackBase(intent.declared, intent.reason, rolledBackClaims.RollingOut(sent)),
     stated: { changes: withRollbackAs(object.status?.changes, sent), image: sent.source },

@@ -12,7 +12,7 @@ import type { Conclusion, StatedFields } from "./conclusion.ts";
 import type { DecideInput, Seen, Settings } from "./decision.ts";
 import type { Desire } from "./desired.ts";
 import { type ChangeRecord, type Found, recordOf, sinceOf, wasSent } from "./machine.ts";
-import { buildStates, hasMovedSince } from "./rollout.ts";
+import { buildStates, hasMovedSince, rolloutTimeoutMs } from "./rollout.ts";
 
 /** What a conclusion about a target that has what is declared has in common, wherever its rollout is. */
 export type SameBase = Pick<Conclusion, "sameDesire" | "inSync" | "failure" | "events" | "stated"> & {
@@ -27,7 +27,7 @@ export function rollingConclusion(
   rollout: { readonly isBuilding: boolean },
 ): Conclusion {
   const { object, now, settings } = input;
-  const timeoutMs = (object.spec.rollout?.timeoutSeconds ?? 900) * 1_000;
+  const timeoutMs = rolloutTimeoutMs(object);
   const since = rollingSince(input, seen, base);
   const sinceMs = since === undefined ? now : Date.parse(since);
   const age = ageOf(input, since ?? formatTime(now));
@@ -71,7 +71,7 @@ export function rollingMessage(options: {
   readonly isBuilding: boolean;
   readonly sinceMs: number;
 }): string {
-  const timeoutMs = (options.object.spec.rollout?.timeoutSeconds ?? 900) * 1_000;
+  const timeoutMs = rolloutTimeoutMs(options.object);
   const doing = options.isBuilding ? "is building" : "is rolling out";
   return `Northflank ${doing} ${options.desire.source}. It times out at ${formatTime(options.sinceMs + timeoutMs)}.`;
 }
@@ -89,7 +89,7 @@ export function hasBegunNone({ service }: Pick<Seen, "service">, change: ChangeR
 
 /** There are changes for which nothing is rolled out, such as other credentials: the last rollout is the one that counts. */
 function unrolledConclusion({ object }: DecideInput, seen: Seen, base: SameBase): Conclusion {
-  const timeoutMs = (object.spec.rollout?.timeoutSeconds ?? 900) * 1_000;
+  const timeoutMs = rolloutTimeoutMs(object);
   const message =
     `Northflank has ${seen.desire.source} and began no rollout for it within ${formatDuration(timeoutMs)}; the last ` +
     "rollout is complete.";

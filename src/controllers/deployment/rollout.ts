@@ -1,4 +1,5 @@
 // pure
+import { defaultTimeoutSeconds, type NorthflankDeployment } from "../../api/deployment.ts";
 import type { ServiceView } from "../../northflank/types.ts";
 import { type ChangeRecord, wasSent } from "./machine.ts";
 
@@ -84,4 +85,9 @@ export function hasMovedSince(
   const before = change?.previousTransitionTime;
   if (transition === undefined || before === undefined) return undefined;
   return Date.parse(transition) > Date.parse(before);
+}
+
+/** How long a rollout may take, in milliseconds. */
+export function rolloutTimeoutMs({ spec }: Pick<NorthflankDeployment, "spec">): number {
+  return (spec.rollout?.timeoutSeconds ?? defaultTimeoutSeconds) * 1_000;
 }
