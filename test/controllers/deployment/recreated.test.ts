@@ -1,7 +1,4 @@
 import { beforeEach, describe, expect, test } from "vitest";
-import { correctionsOf } from "../../../src/controllers/deployment/machine.ts";
-import { KubeError } from "../../../src/kube/errors.ts";
-import type { ServiceView } from "../../../src/northflank/types.ts";
 import { deployment, job, service } from "../../support/builders.ts";
 import { DeploymentScene } from "../../support/deployment-scene.ts";
 
@@ -9,7 +6,6 @@ import { DeploymentScene } from "../../support/deployment-scene.ts";
 
 const minute = 60_000;
 const hour = 60 * minute;
-const post = 'post api {"external":{"imagePath":"ghcr.io/acme/api:2"}}';
 const complete =
   "Ready=True/RolloutComplete Accepted=True/Accepted InSync=True/InSync RolloutComplete=True/RolloutComplete -> Current";
 
@@ -32,41 +28,6 @@ async function settled(spec = {}): Promise<void> {
   scene.takeEvents();
 }
 
-test("the uid of the first look is adopted by an object that knew none, and costs one status", async () => {
-  await settled();
-  const { targetUid: _, ...before } = scene.object().status ?? {};
-  scene.has({ ...scene.object(), status: before as never });
-  scene.statusWrites = 0;
-  await scene.work(2 * hour);
-  expect(scene.object().status?.targetUid).toBe("uid-1");
-  expect([scene.statusWrites, writes()]).toEqual([1, []]);
-});
-
-test("an answer without a uid changes nothing", async () => {
-  await settled();
-  scene.northflank.change("api", { uid: undefined });
-  scene.statusWrites = 0;
-  await scene.work(2 * hour);
-  expect([scene.object().status?.targetUid, scene.statusWrites, writes()]).toEqual(["uid-1", 0, []]);
-});
-
-test("another uid is another target: the status starts anew, and it is read in full before anything is sent", async () => {
-  await settled();
-  scene.northflank.has(service({ uid: "uid-2" }));
-  await scene.clock.advance(20 * minute);
-  expect(await scene.pass()).toMatchObject({ kind: "recheck", afterMs: 0 });
-  expect(scene.state()).toContain("Ready=Unknown/TargetRecreated");
-  const { conditions: _, observedGeneration, nextReconcileTime, target, ...rest } = scene.object().status ?? {};
-  expect(rest).toEqual({ targetUid: "uid-2" });
-  expect(scene.takeEvents().join()).toContain("its uid is uid-2, and was uid-1");
-  expect(scene.metrics).not.toContain("drift");
-  await scene.work(20 * minute);
-  expect(scene.northflank.takeCalls().slice(0, 3)).toEqual(["get api (observe)", "get api (change)", post]);
-  expect(scene.state()).toBe(complete);
-  expect(scene.object().status?.changes?.map(({ cause }) => cause)).toEqual(["SpecChanged"]);
-  expect(correctionsOf(scene.object())).toEqual([]);
-});
-
 test("a target that has what is declared is not written to", async () => {
   await settled();
   scene.northflank.has(service({ uid: "uid-2", imagePath: "ghcr.io/acme/api:2" }));
@@ -74,42 +35,6 @@ test("a target that has what is declared is not written to", async () => {
   expect(writes()).toEqual([]);
   expect(scene.state()).toBe(complete);
   expect(scene.object().status?.changes).toMatchObject([{ cause: "Adopted", phase: "Complete" }]);
-});
-
-test.each(["before its status is written", "after it"])(
-  "a process that ends %s changes nothing of that",
-  async (when) => {
-    await settled();
-    scene.northflank.has(service({ uid: "uid-2" }));
-    await scene.clock.advance(20 * minute);
-    if (when.startsWith("before")) {
-      scene.failStatus = new KubeError({ code: "unavailable", step: "patch", detail: "down" });
-    }
-    await scene.pass();
-    scene.restart();
-    await scene.work(hour);
-    expect(writes()).toEqual([post]);
-    expect(scene.state()).toBe(complete);
-    expect(scene.object().status?.targetUid).toBe("uid-2");
-  },
-);
-
-test("corrections of the service before are no fight about the one that is there", async () => {
-  await settled();
-  const theirs = {
-    image: "ghcr.io/acme/api:9",
-    external: { imagePath: "ghcr.io/acme/api:9" } as ServiceView["external"],
-  };
-  scene.afterWrite = () => scene.northflank.rollout("api", "COMPLETED", theirs);
-  scene.northflank.change("api", theirs);
-  await scene.work(2 * hour);
-  expect(scene.state()).toContain("Stalled=True/FightDetected");
-  scene.northflank.takeCalls();
-  scene.afterWrite = undefined;
-  scene.northflank.has(service({ uid: "uid-2" }));
-  await scene.work(hour);
-  expect(writes()).toEqual([post]);
-  expect(correctionsOf(scene.object())).toEqual([]);
 });
 
 test("the last good source of the service before is not put into the one that is there", async () => {
@@ -142,28 +67,6 @@ test("a restore that was recorded for the service before is not sent to the one 
   await scene.work(hour);
   expect(writes()).toEqual([]);
   expect(scene.object().status?.changes?.map(({ cause }) => cause)).toEqual(["Adopted"]);
-});
-
-test("under Observe it is read, and under EnforceOnChange it is a target that is new", async () => {
-  await settled({ managementPolicy: "Observe", deployment: { external: { imagePath: "ghcr.io/acme/api:1" } } }).catch(
-    () => undefined,
-  );
-  scene.northflank.has(service({ uid: "uid-2", imagePath: "ghcr.io/acme/api:7" }));
-  await scene.work(hour);
-  expect(writes()).toEqual([]);
-  expect(scene.state()).toContain("Ready=True/DriftObserved");
-  expect(scene.object().status?.targetUid).toBe("uid-2");
-});
-
-test("two answers that take turns are not read without end", async () => {
-  await settled();
-  let turn = 0;
-  scene.told = (view) => {
-    turn += 1;
-    return { ...view, uid: `uid-${turn % 2}` };
-  };
-  await scene.work(4 * hour);
-  expect(scene.northflank.takeCalls().length).toBeLessThanOrEqual(20);
 });
 
 describe("a job", () => {

@@ -41,30 +41,6 @@ test.each(["Enforce", "EnforceOnChange"] as const)(
   },
 );
 
-test("its status is written before anything is sent", async () => {
-  await settled();
-  scene.northflank.hasSettings("migrate", { description: "New" }, "manual", "uid-2");
-  await scene.clock.advance(20 * minute);
-  expect(await scene.pass()).toMatchObject({ kind: "recheck", afterMs: 0 });
-  expect(writes()).toEqual([]);
-  expect(scene.object().status?.applied).toBeUndefined();
-  scene.restart();
-  await scene.work(hour);
-  expect(writes()).toEqual([patch]);
-});
-
-test("an answer without a uid changes nothing, and an object that knew none adopts the first", async () => {
-  await settled();
-  scene.northflank.jobSettings.set("migrate", { jobType: "manual", settings: { description: "New" } });
-  await scene.work(hour);
-  expect([writes(), scene.object().status?.targetUid]).toEqual([[], "uid-1"]);
-  const { targetUid: _, ...before } = scene.object().status ?? {};
-  scene.has({ ...scene.object(), status: before as never });
-  scene.northflank.hasSettings("migrate", { description: "New" }, "manual", "uid-3");
-  await scene.work(hour);
-  expect([writes(), scene.object().status?.targetUid]).toEqual([[], "uid-3"]);
-});
-
 test("under Observe nothing is sent, and nothing is claimed of what nobody can see", async () => {
   await settled();
   scene.edit({ managementPolicy: "Observe" });
