@@ -1,10 +1,7 @@
 import { beforeEach, describe, expect, test } from "vitest";
-import { reconcileRequestedAt } from "../../../src/api/names.ts";
-import { correctionsOf } from "../../../src/controllers/deployment/machine.ts";
 import type { DeploymentUpdate } from "../../../src/northflank/types.ts";
 import { deployment, job, service } from "../../support/builders.ts";
 import { DeploymentScene } from "../../support/deployment-scene.ts";
-import { northflankError } from "../../support/fake-northflank.ts";
 
 /* A Northflank that answers 200 to a body with several parts and keeps only some of them. */
 
@@ -36,21 +33,7 @@ function declare(spec: object = {}): void {
 
 const writes = () => scene.northflank.takeCalls().filter((call) => !call.startsWith("get"));
 
-test("a part that is kept when it is sent alone is sent alone once, and all is Ready", async () => {
-  declare();
-  await scene.work(2 * hour);
-  expect(writes()).toEqual([whole, alone]);
-  expect(scene.state()).toContain("Ready=True/RolloutComplete");
-  expect(scene.northflank.service("api")).toMatchObject({ image: external.imagePath, docker });
-  const { status } = scene.object();
-  expect([status?.notKept, correctionsOf(scene.object())]).toEqual([undefined, []]);
-  expect(status?.changes?.map(({ cause, phase }) => `${cause} ${phase}`)).toEqual([
-    "PartResent Complete",
-    "SpecChanged Superseded",
-  ]);
-});
-
-test("the same where the image is there already", async () => {
+test("a part is sent alone also where the image is there already", async () => {
   scene.northflank.has(service({ docker: { configType: "default" }, imagePath: external.imagePath }));
   declare();
   await scene.work(hour);
@@ -71,74 +54,6 @@ describe("a part that is not kept when it is sent alone either", () => {
     expect(scene.state()).toContain("InSync=False/ChangeNotKept");
   }
 
-  test("is named, and not sent again for a week", async () => {
-    await stalled();
-    expect(scene.message()).toContain("deployment.docker.configType is default, declared is customEntrypoint");
-    expect(scene.object().status?.pendingChanges).toEqual([
-      { path: "deployment.docker.configType", from: "default", to: "customEntrypoint" },
-    ]);
-    await scene.work(7 * 24 * hour);
-    const calls = scene.northflank.takeCalls();
-    expect(new Set(calls)).toEqual(new Set(["get api (change)"]));
-    expect(calls.length).toBeLessThanOrEqual(7 * 24 + 20);
-    expect(scene.state()).toContain("Stalled=True/ChangeNotKept");
-    expect(correctionsOf(scene.object())).toEqual([]);
-    expect(scene.object().status?.changes?.[0]).toMatchObject({ cause: "PartResent", phase: "NotKept" });
-  });
-
-  test("is sent once more for each reconcile request, alone", async () => {
-    await stalled();
-    for (const request of ["one", "two"]) {
-      scene.annotate({ [reconcileRequestedAt]: request });
-      await scene.work(hour);
-      expect(writes()).toEqual([alone]);
-      expect(scene.state()).toContain("Stalled=True/ChangeNotKept");
-      expect(scene.object().status?.lastHandledReconcileAt).toBe(request);
-    }
-  });
-
-  test("is Ready when a request finds that it is kept now, or somebody has set it", async () => {
-    await stalled();
-    isDropped = () => false;
-    scene.annotate({ [reconcileRequestedAt]: "one" });
-    await scene.work(hour);
-    expect(writes()).toEqual([alone]);
-    expect(scene.state()).toContain("Ready=True/RolloutComplete");
-    expect(scene.object().status?.notKept).toBeUndefined();
-  });
-
-  test("is sent with everything else, and once alone, after the spec has changed", async () => {
-    await stalled();
-    const image = { imagePath: "ghcr.io/acme/inference:3" };
-    scene.edit({ deployment: { external: image, docker } });
-    await scene.work(hour);
-    expect(writes()).toEqual([`post api ${JSON.stringify({ external: image, docker })}`, alone]);
-    scene.edit({ deployment: { external: image } });
-    await scene.work(hour);
-    expect(writes()).toEqual([]);
-    expect(scene.state()).toContain("Ready=True/");
-  });
-
-  test("stands in no way of a correction of the rest", async () => {
-    await stalled();
-    scene.northflank.change("api", { image: "ghcr.io/acme/x:9", external: { imagePath: "ghcr.io/acme/x:9" } as never });
-    await scene.work(2 * hour);
-    // Both differ.
-    expect(writes()).toEqual([whole]);
-    expect(scene.northflank.service("api").image).toBe(external.imagePath);
-    expect(scene.state()).toContain("Stalled=True/ChangeNotKept");
-  });
-
-  test("is the same under EnforceOnChange, and nobody writes under Observe", async () => {
-    await stalled({ managementPolicy: "EnforceOnChange" });
-    scene.edit({ managementPolicy: "Observe" });
-    await scene.work(hour);
-    scene.annotate({ [reconcileRequestedAt]: "one" });
-    await scene.work(hour);
-    expect(writes()).toEqual([]);
-    expect(scene.state()).toContain("Ready=True/DriftObserved");
-  });
-
   test("is sent twice and no more where it is all that is declared", async () => {
     scene.has(deployment({ spec: { deployment: { docker } } }));
     await scene.work(2 * hour);
@@ -150,59 +65,6 @@ describe("a part that is not kept when it is sent alone either", () => {
     scene.afterWrite = undefined;
     scene.northflank.change("api", { servicePaused: true });
     await stalled();
-  });
-
-  test.each([1, 2, 3, 4, 5, 6])("is not sent a third time when pass %i is the last of its process", async (passes) => {
-    declare();
-    for (let count = 0; count < passes; count += 1) {
-      await scene.pass();
-      await scene.clock.advance(10_000);
-    }
-    scene.restart();
-    await scene.work(hour);
-    expect(writes()).toEqual([whole, alone]);
-    expect(scene.state()).toContain("Stalled=True/ChangeNotKept");
-  });
-
-  test("is not sent a third time when the process dies in the call, or its answer is lost", async () => {
-    declare();
-    await scene.pass();
-    await scene.clock.advance(10_000);
-    scene.northflank.failNext("updateServiceDeployment", northflankError("interrupted"), { isDone: true });
-    await scene.pass();
-    scene.restart();
-    await scene.work(hour);
-    expect(writes()).toEqual([whole, alone]);
-    expect(scene.state()).toContain("Stalled=True/ChangeNotKept");
-  });
-
-  test("is not sent before its record is stored", async () => {
-    declare();
-    await scene.pass();
-    await scene.clock.advance(10_000);
-    scene.failStatusIn = 0;
-    await scene.pass();
-    expect(writes()).toEqual([whole]);
-    await scene.work(hour);
-    expect(writes()).toEqual([alone]);
-  });
-
-  test("is not sent where its record is not stored", async () => {
-    scene.prunes = ["notKept"];
-    declare();
-    await scene.work(5 * hour);
-    expect(writes()).toEqual([whole]);
-    expect(scene.state()).toContain("Stalled=True/StatusNotStored");
-  });
-
-  test("is sent again after it was refused: it never arrived", async () => {
-    declare();
-    await scene.pass();
-    await scene.clock.advance(10_000);
-    scene.northflank.failNext("updateServiceDeployment", northflankError("rate_limited", { httpStatus: 429 }));
-    await scene.work(hour);
-    expect(writes()).toEqual([whole, alone, alone]);
-    expect(scene.state()).toContain("Stalled=True/ChangeNotKept");
   });
 });
 
