@@ -1,7 +1,7 @@
 import { isNorthflankError } from "../../northflank/errors.ts";
 import type { Account } from "../account/accounts.ts";
 import { lookAtBuild } from "../build/read-build.ts";
-import { runBuildQuery, runBuildState } from "./awaited-build.ts";
+import { runBuildQuery, runBuildState } from "./build-wait.ts";
 import type { StartReport } from "./decide.ts";
 import { type Pass, requestOf } from "./pass.ts";
 

@@ -12,8 +12,7 @@ import type { RemoteVerdict } from "../reconcile/remote-error.ts";
 import type { Pause, Requeue } from "../reconcile/requeue.ts";
 import { untilMs } from "./age.ts";
 import { type Attempt, isUnresolved, latestAttempt, limitOf, stateOf } from "./machine.ts";
-import { timeMs } from "./read-back.ts";
-import type { StartRecord } from "./start-record.ts";
+import { type StartRecord, timeMs } from "./start-record.ts";
 
 /** What a pass concluded: what the status shall say, what is done once it says so, and when to come back. */
 export interface Conclusion {

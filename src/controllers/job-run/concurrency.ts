@@ -1,10 +1,12 @@
 // pure
 import type { NorthflankJobRun } from "../../api/job-run.ts";
+import type { RunList } from "../../northflank/types.ts";
 import { findCondition } from "../../runtime/conditions.ts";
 import { type ObjectKey, objectKey } from "../../runtime/outcome.ts";
 import { isOlder } from "../reconcile/seniority.ts";
 import { isAbortWanted, isUnresolved, latestAttempt, stateOf } from "./machine.ts";
 import { markOf, mismatchOf } from "./mark.ts";
+import { candidatesOf, duplicateReach, isContested } from "./read-back.ts";
 import type { StartRecord } from "./start-record.ts";
 
 /** Another run object of the same job and account. */
@@ -168,4 +170,16 @@ function markedRuns({ metadata }: NorthflankJobRun, others: readonly NorthflankJ
     if (mismatchOf(other, reading, undefined) !== undefined) return [];
     return reading.mark.runId ?? [];
   });
+}
+
+/**
+ * A run that the start before the present one may have started. One that another open start may have is left to that
+ * one: what is reported as a duplicate belongs to this object.
+ */
+export function duplicateIn(object: NorthflankJobRun, list: RunList, siblings: readonly Sibling[]): string | undefined {
+  const start = object.status?.start;
+  if (start === undefined) return undefined;
+  const claimed = runIdsOf([object, ...siblings.map((sibling) => sibling.object)]);
+  const search = { start, list, claimed, reach: duplicateReach, rivals: openStartsOf(siblings) };
+  return candidatesOf(search).find((run) => !isContested(run, search))?.id;
 }

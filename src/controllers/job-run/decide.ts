@@ -17,7 +17,7 @@ import { failuresAlike } from "../reconcile/remote-failure.ts";
 import type { Pause } from "../reconcile/requeue.ts";
 import { invalidSpecMessage, type SpecProblem } from "../reconcile/spec-validation.ts";
 import { ownPartMs } from "./age.ts";
-import { decideBuild } from "./awaited-build.ts";
+import { decideBuild } from "./build-wait.ts";
 import {
   type Conclusion,
   conclude,

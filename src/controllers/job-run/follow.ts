@@ -29,8 +29,7 @@ import {
 import { deadlineEnd, type End, finish } from "./ends.ts";
 import { type Attempt, isAbortWanted, type Wish } from "./machine.ts";
 import { maxAttempts } from "./memory.ts";
-import { isServerTime, timeMs } from "./read-back.ts";
-import { isFromAnnotation, type StartRecord } from "./start-record.ts";
+import { isFromAnnotation, isServerTime, type StartRecord, timeMs } from "./start-record.ts";
 
 /** A run that was found takes the place of the answer that was lost. */
 export function adoptFound(situation: Situation, start: StartRecord, run: JobRunView): Conclusion {

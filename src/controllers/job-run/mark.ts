@@ -7,8 +7,7 @@ import { capped, formatTime } from "../../runtime/conditions.ts";
 import type { PatchOperation } from "../../runtime/finalizers.ts";
 import { objectKey } from "../../runtime/outcome.ts";
 import { canonicalJson } from "../../util/canonical-json.ts";
-import { timeMs } from "./read-back.ts";
-import { idFromAnnotation, isGivenUp, type StartRecord } from "./start-record.ts";
+import { idFromAnnotation, isGivenUp, type StartRecord, timeMs } from "./start-record.ts";
 
 /*
  * What outlives the status. Backup tools, `kubectl get | kubectl create` and copies to another cluster keep metadata and

@@ -31,9 +31,8 @@ import {
   wishOf,
 } from "./machine.ts";
 import { type RunMemories, type RunMemory, withUnsaved } from "./memory.ts";
-import { certainlyElapsed, clockAllowanceMs, timeMs } from "./read-back.ts";
-import type { StartDeps } from "./start.ts";
-import type { StartLocks } from "./start-locks.ts";
+import type { StartDeps, StartLocks } from "./start.ts";
+import { certainlyElapsed, clockAllowanceMs, timeMs } from "./start-record.ts";
 
 /** What the reconciler is made of. */
 export interface JobRunReconcilerDeps extends StartDeps {

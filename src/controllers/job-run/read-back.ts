@@ -1,7 +1,17 @@
 // pure
-import type { JobRunView, RunList } from "../../northflank/types.ts";
+
+import type { NorthflankJobRun } from "../../api/job-run.ts";
+import type { JobRunView, JobView, RunList } from "../../northflank/types.ts";
 import { formatTime } from "../../runtime/conditions.ts";
-import { isFromAnnotation, type StartRecord } from "./start-record.ts";
+import {
+  baselineWindowMs,
+  certainlyElapsed,
+  clockAllowanceMs,
+  isFromAnnotation,
+  isServerTime,
+  type StartRecord,
+  timeMs,
+} from "./start-record.ts";
 
 /*
  * Telling a run that we may have started from those that were there before: by their ids and by Northflank's clock.
@@ -13,56 +23,6 @@ import { isFromAnnotation, type StartRecord } from "./start-record.ts";
  *
  * A run from after that is somebody else's, however long the start stays open: {@link claimOn} is what everybody asks.
  */
-
-/** Ids this much older than the newest run are kept: a list that lags, or is not in order, hides runs of this age. */
-export const baselineWindowMs = 120_000;
-
-/** As many ids as the schema takes. */
-const maxBaselineIds = 1_000;
-
-/** `startedAt` and `Date` come in whole seconds. */
-export const clockAllowanceMs = 2_000;
-
-/** Where the clock of the API is not known, and there is no run to read it from. */
-export const unknownTime = "1970-01-01T00:00:00Z";
-
-/**
- * The part of a start record that says what was there before. The only clock used is Northflank's own: its `Date`; where
- * it sends none, the start of the newest run (and `1970-01-01` before the first one), so that times always compare.
- *
- * `firstRecordedTime`: this start repeats one whose outcome stayed unknown; the ids reach back to that one.
- */
-export function baselineOf(
-  list: RunList,
-  firstRecordedTime: string | undefined,
-): Pick<StartRecord, "recordedTime" | "baseline"> {
-  const newestMs = Math.max(...list.runs.map(startMs).filter((time) => time !== undefined), Number.NEGATIVE_INFINITY);
-  const newest = Number.isFinite(newestMs) ? formatTime(newestMs) : undefined;
-  const sinceMs = Math.min(newestMs, timeMs(firstRecordedTime) ?? newestMs) - baselineWindowMs;
-  // Runs without a start are kept as well: nothing but their id can tell that they are old.
-  const near = list.runs.filter((run) => (startMs(run) ?? Number.POSITIVE_INFINITY) >= sinceMs);
-  return {
-    recordedTime: recordedTimeOf(list.serverTimeMs, newest),
-    baseline: {
-      ...(newest === undefined ? {} : { newestStartTime: newest }),
-      ...(list.truncated ? { incomplete: true } : {}),
-      runIds: near.slice(0, maxBaselineIds).map(({ id }) => id),
-    },
-  };
-}
-
-/** Never that of the newest run where the API sends its time: that is how the two are told apart later. */
-function recordedTimeOf(serverTimeMs: number | undefined, newest: string | undefined): string {
-  if (serverTimeMs === undefined) return newest ?? unknownTime;
-  const recorded = formatTime(serverTimeMs);
-  if (recorded !== newest) return recorded;
-  return formatTime(serverTimeMs + (serverTimeMs < lastTimeMs ? 1_000 : -1_000));
-}
-
-/** False where {@link baselineOf} had to do without the API's `Date`: then only a monotonic wait of our own counts. */
-export function isServerTime({ recordedTime, baseline }: StartRecord): boolean {
-  return recordedTime !== unknownTime && recordedTime !== baseline?.newestStartTime;
-}
 
 /**
  * How far from its record a run may be to be taken for that of the start. There is one such notion, and each caller says
@@ -232,30 +192,22 @@ function wasAhead(recordedMs: number, nowMs: number | undefined): boolean {
   return nowMs !== undefined && recordedMs > nowMs + clockAllowanceMs;
 }
 
-/**
- * How long ago the start was recorded at least, in milliseconds: by Northflank's clock where it is known, and never less
- * than this process has waited itself. A record from a clock that was ahead must not keep anybody waiting for days.
- */
-export function certainlyElapsed(start: StartRecord, serverTimeMs: number | undefined, waitedMs: number): number {
-  return Math.max(elapsedSince(start, serverTimeMs) ?? 0, waitedMs);
-}
-
-/** Milliseconds of Northflank's clock since the record; `undefined` where that clock is not known. */
-export function elapsedSince(start: StartRecord, serverTimeMs: number | undefined): number | undefined {
-  const recordedMs = timeMs(start.recordedTime);
-  if (serverTimeMs === undefined || recordedMs === undefined || !isServerTime(start)) return undefined;
-  return serverTimeMs - recordedMs;
-}
-
-/** An RFC 3339 time in milliseconds; `undefined` for what is missing, is none, or has a year that RFC 3339 cannot write. */
-export function timeMs(time: string | undefined): number | undefined {
-  const ms = time === undefined ? Number.NaN : Date.parse(time);
-  return ms >= firstTimeMs && ms <= lastTimeMs ? ms : undefined;
-}
-
-const firstTimeMs = Date.parse("0001-01-01T00:00:00Z");
-const lastTimeMs = Date.parse("9999-12-31T23:59:59Z");
-
 function startMs(run: JobRunView): number | undefined {
   return timeMs(run.startedAt);
+}
+
+/*
+ * A job that was deleted and created again under its id is another job: the runs of the former went with it, and a list
+ * that lacks a run says nothing about that run. No call of a start tells which of them it was about (a run and a list of
+ * runs name no job), but Northflank tells when a job was created, and the record of the start has a time of Northflank's:
+ * a job that is younger is not the one that the start was sent to. Asked only where a missing run would count for something.
+ */
+
+/** When the job was created, where that was after the present start; `undefined` where it was not, or nobody can tell. */
+export function createdAfterStart({ status }: NorthflankJobRun, job: JobView): string | undefined {
+  const start = status?.start;
+  const recordedMs = start !== undefined && isServerTime(start) ? timeMs(start.recordedTime) : undefined;
+  const createdMs = timeMs(job.createdAt);
+  if (recordedMs === undefined || createdMs === undefined) return undefined;
+  return createdMs > recordedMs + clockAllowanceMs ? formatTime(createdMs) : undefined;
 }

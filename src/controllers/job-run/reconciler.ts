@@ -30,8 +30,7 @@ import {
   wallAge,
   wrote,
 } from "./pass.ts";
-import { putStart } from "./start.ts";
-import { StartLocks } from "./start-locks.ts";
+import { putStart, StartLocks } from "./start.ts";
 import { fieldsNotStored, statusOf } from "./status.ts";
 import { sooner, takeStep } from "./steps.ts";
 import { decideUnreachable, goneConnectionMs, isUnreachable } from "./teardown.ts";

@@ -1,5 +1,6 @@
 // pure
-import { startedRun } from "../../api/names.ts";
+
+import { resolveStart, startedRun } from "../../api/names.ts";
 import type { Reason } from "../../api/reasons.ts";
 import { readableRunId } from "../../northflank/run-view.ts";
 import type { JobRunView } from "../../northflank/types.ts";
@@ -14,13 +15,16 @@ import {
   recordOf,
   type Situation,
   saidBefore,
+  untilDeadline,
   withFacts,
 } from "./conclusion.ts";
+import { runIdsOf, type Sibling } from "./concurrency.ts";
 import { decideLeave, decideUnstartedEnd, finish } from "./ends.ts";
-import { adoptFound } from "./follow.ts";
+import { adopt, adoptedMs, adoptFound } from "./follow.ts";
 import type { Wish } from "./machine.ts";
+import { markOf, mismatchOf, recordOfMark } from "./mark.ts";
 import type { ReadBack } from "./read-back.ts";
-import { isFromAnnotation, type StartRecord } from "./start-record.ts";
+import { isFromAnnotation, type StartRecord, timeMs, unknownTime } from "./start-record.ts";
 
 /** Two empty reads are needed; `isSecondEmpty`: one at least the settle time ago was empty as well. */
 export function decideResolved(
@@ -203,4 +207,48 @@ export function decideStillUnknown({ object }: Situation): Conclusion {
 export function decideProbe(situation: Situation, readBack: ReadBack): Conclusion {
   if (readBack.kind !== "one") return decideStillUnknown(situation);
   return adoptFound(situation, recordOf(situation.object), readBack.run);
+}
+
+/**
+ * An object that was started before and has lost its status. The start is written back to the status, and resolved as
+ * one whose answer was lost; nothing is sent to Northflank. Where the annotation is not that of this object, nothing
+ * happens until somebody takes it away, or startDeadlineSeconds is over.
+ */
+export function decideMarked(situation: Situation, siblings: readonly Sibling[], wish: Wish): Conclusion {
+  const { object } = situation;
+  const reading = markOf(object);
+  if (reading === undefined) throw new TypeError(`${object.metadata.name} has no annotation where one is read`);
+  const runId = reading.kind === "mark" ? reading.mark.runId : undefined;
+  const owner = siblings.find((sibling) => runId !== undefined && runIdsOf([sibling.object]).has(runId));
+  const mismatch = mismatchOf(object, reading, owner?.key);
+  if (mismatch !== undefined || reading.kind === "unreadable") {
+    if (wish === "expired") return decideUnstartedEnd(situation, wish);
+    const message = `${mismatch} No run is started. Remove the annotation to run the job for this object, or delete the object.`;
+    return conclude({ kind: "stalled", reason: "CopyOfStartedRun", message }, { next: untilDeadline(situation) });
+  }
+  const message =
+    `The annotation ${startedRun} says that a run was started for this object before its status was lost. The run ` +
+    "list is searched for it, and no other run is started.";
+  return conclude(
+    { kind: "progressing", reason: "RecoveringRun", message },
+    {
+      next: { kind: "again" },
+      // What somebody answered before the status was lost was handled then: only another value is an answer now.
+      facts: { lastHandledResolveStart: resolutionValue(object.metadata.annotations?.[resolveStart]) },
+      after: [{ kind: "record", start: recordOfMark(reading.mark) }],
+    },
+  );
+}
+
+/** The annotation names the run: it is followed from now on, or found to be over. */
+export function decideMarkedRun(situation: Situation, runId: string): Conclusion {
+  const start = recordOf(situation.object);
+  const recordedMs = start.recordedTime === unknownTime ? undefined : timeMs(start.recordedTime);
+  return adopt(situation, start, {
+    runId,
+    runName: undefined,
+    startTime: formatTime(recordedMs ?? situation.now),
+    ownStartTime: formatTime(recordedMs === undefined ? situation.now : adoptedMs(situation, recordedMs)),
+    origin: "Adopted",
+  });
 }

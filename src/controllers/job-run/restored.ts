@@ -2,8 +2,7 @@ import type { NorthflankJobRun } from "../../api/job-run.ts";
 import { formatTime } from "../../runtime/conditions.ts";
 import type { Clock } from "../../util/clock.ts";
 import { latestAttempt } from "./machine.ts";
-import { timeMs } from "./read-back.ts";
-import { isGivenUp, type StartRecord } from "./start-record.ts";
+import { isGivenUp, type StartRecord, timeMs } from "./start-record.ts";
 
 /*
  * The cluster was restored from a backup: objects are as they were then, and what they started since is forgotten.

@@ -1,7 +1,6 @@
 // pure
 import type { JobRunView, RunsNeeded } from "../../northflank/types.ts";
-import { baselineWindowMs, timeMs } from "./read-back.ts";
-import type { StartRecord } from "./start-record.ts";
+import { baselineWindowMs, type StartRecord, timeMs } from "./start-record.ts";
 
 /*
  * A job may have thousands of runs, and a page of the list holds a hundred. What is needed of it is what is new, so

@@ -1,4 +1,4 @@
-import type { NorthflankJobRun } from "../../api/job-run.ts";
+import type { NorthflankJobRun, NorthflankJobRunSpec } from "../../api/job-run.ts";
 import { northflankJobRuns, operatorFieldManager, startedRun } from "../../api/names.ts";
 import type { KubeClient } from "../../kube/client.ts";
 import { isKubeError } from "../../kube/errors.ts";
@@ -6,12 +6,13 @@ import { describeUser } from "../../kube/missing-right.ts";
 import type { CallOptions } from "../../northflank/client.ts";
 import { isNorthflankError, type NorthflankError } from "../../northflank/errors.ts";
 import type { Reservation } from "../../northflank/ledger.ts";
-import type { RunList, StartResult } from "../../northflank/types.ts";
+import type { FileContent, RunList, RunRequest, StartResult } from "../../northflank/types.ts";
 import type { Clock } from "../../util/clock.ts";
 import type { Account } from "../account/accounts.ts";
 import { resolveReferences } from "../secrets/references.ts";
 import { type RunSettings, settleWaitMs } from "./conclusion.ts";
 import {
+  duplicateIn,
   foreignObstacles,
   type Obstacle,
   obstaclesAmong,
@@ -23,17 +24,15 @@ import {
   type Sibling,
 } from "./concurrency.ts";
 import { isRejectedForGood, rejectionMessage, type StartReport } from "./decide.ts";
-import { duplicateIn } from "./duplicate.ts";
 import { finalizerPatch } from "./finalizer.ts";
 import { isBeforeStart, latestAttempt, stateOf } from "./machine.ts";
 import { markOperations, markText } from "./mark.ts";
 import { type RunMemory, rememberEnd, withUnsaved } from "./memory.ts";
-import { baselineOf, judgeCandidates } from "./read-back.ts";
+import { judgeCandidates } from "./read-back.ts";
 import { ofRun } from "./remedies.ts";
 import { forgottenStart, type Restored } from "./restored.ts";
-import { type RunValues, runBodyOf } from "./run-body.ts";
 import { neededForBaseline } from "./runs-needed.ts";
-import { isGivenUp, type StartRecord } from "./start-record.ts";
+import { baselineOf, isGivenUp, type StartRecord } from "./start-record.ts";
 
 /*
  * The start of a run: not idempotent, not identifiable, so sent at most once per record.
@@ -550,4 +549,45 @@ async function closeRecord(
 /** Names the job in calls. */
 export function jobOf({ spec }: NorthflankJobRun): { readonly projectId: string; readonly jobId: string } {
   return { projectId: spec.projectId, jobId: spec.jobId };
+}
+
+/** Values and contents that came from literals and references together. Never stored, logged or shown. */
+export interface RunValues {
+  readonly environment: Readonly<Record<string, string>>;
+  readonly files: Readonly<Record<string, FileContent>>;
+}
+
+/** The body of the call that starts the run. Made right before it, from values that live in the pass only. */
+export function runBodyOf(spec: NorthflankJobRunSpec, values: RunValues): RunRequest {
+  const { dockerSecretMounts, billing, deployment } = spec;
+  return {
+    ...(isEmpty(values.environment) ? {} : { runtimeEnvironment: values.environment }),
+    ...(isEmpty(values.files) ? {} : { runtimeFiles: values.files }),
+    ...(dockerSecretMounts === undefined ? {} : { dockerSecretMounts }),
+    ...(billing === undefined ? {} : { billing }),
+    ...(deployment === undefined ? {} : { deployment }),
+  };
+}
+
+function isEmpty(map: object): boolean {
+  return Object.keys(map).length === 0;
+}
+
+/**
+ * Lets one start of a job be on its way at a time, in this process: two at once could not be told apart in the list of
+ * runs. Nobody waits: who does not get it comes back.
+ */
+export class StartLocks {
+  readonly #held = new Set<string>();
+
+  /** Calls `work` unless another start of the same key is under way; then returns `undefined` at once. */
+  async run<T>(key: string, work: () => Promise<T>): Promise<T | undefined> {
+    if (this.#held.has(key)) return undefined;
+    this.#held.add(key);
+    try {
+      return await work();
+    } finally {
+      this.#held.delete(key);
+    }
+  }
 }

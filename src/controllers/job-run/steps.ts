@@ -11,7 +11,7 @@ import { judgeAccountChange } from "./account-change.ts";
 import { provenMs } from "./age.ts";
 import { buildInTheWay } from "./check-build.ts";
 import { type Conclusion, type Judge, settleWaitMs } from "./conclusion.ts";
-import { openStartsOf, runsInDoubt, runsTaken } from "./concurrency.ts";
+import { duplicateIn, openStartsOf, runsInDoubt, runsTaken } from "./concurrency.ts";
 import {
   decideBlocked,
   decideDoubt,
@@ -22,7 +22,6 @@ import {
   decideRestored,
   decideStarted,
 } from "./decide.ts";
-import { duplicateIn } from "./duplicate.ts";
 import { decideFinished, decideLeave, decideUnstartedEnd } from "./ends.ts";
 import { abortRun } from "./execute.ts";
 import {
@@ -40,7 +39,6 @@ import {
 } from "./follow.ts";
 import { type Attempt, isUnresolved, latestAttempt, type Wish } from "./machine.ts";
 import { markedRunOf } from "./mark.ts";
-import { decideMarked, decideMarkedRun } from "./marked.ts";
 import type { RefusedAbort } from "./memory.ts";
 import { observeJob, observeNamedRun, observeRun, observeRuns, type Read, withFreshToken } from "./observe.ts";
 import {
@@ -56,12 +54,26 @@ import {
   wallAge,
   wrote,
 } from "./pass.ts";
-import { certainlyElapsed, duplicateWatchMs, elapsedSince, isServerTime, judgeReadBack, timeMs } from "./read-back.ts";
-import { createdAfterStart } from "./remade-job.ts";
+import { createdAfterStart, duplicateWatchMs, judgeReadBack } from "./read-back.ts";
 import { runRemedyOf } from "./remedies.ts";
-import { decideProbe, decideResolution, decideResolved, parseResolution, type Resolution } from "./resolve.ts";
+import {
+  decideMarked,
+  decideMarkedRun,
+  decideProbe,
+  decideResolution,
+  decideResolved,
+  parseResolution,
+  type Resolution,
+} from "./resolve.ts";
 import { startRun } from "./start.ts";
-import { isFromAnnotation, type StartRecord } from "./start-record.ts";
+import {
+  certainlyElapsed,
+  elapsedSince,
+  isFromAnnotation,
+  isServerTime,
+  type StartRecord,
+  timeMs,
+} from "./start-record.ts";
 import { rememberedAccount } from "./teardown.ts";
 
 /** Does what the step of this pass is. `undefined`: nothing is to be written; come back shortly. */

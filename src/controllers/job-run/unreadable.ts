@@ -3,7 +3,7 @@ import type { NorthflankJobRun } from "../../api/job-run.ts";
 import type { Misfit } from "../../api/misfits.ts";
 import type { Condition } from "../../kube/types.ts";
 import { capped, findCondition } from "../../runtime/conditions.ts";
-import { unknownTime } from "./read-back.ts";
+import { unknownTime } from "./start-record.ts";
 
 /** The fields that say whether something was started. What is wrong with any other one is of no consequence. */
 const telling: ReadonlySet<unknown> = new Set([undefined, "start", "attempts", "runId", "completionTime"]);

@@ -1,14 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import {
-  baselineOf,
-  candidatesOf,
-  claimOn,
-  isServerTime,
-  judgeCandidates,
-  judgeReadBack,
-} from "../../../src/controllers/job-run/read-back.ts";
-import type { StartRecord } from "../../../src/controllers/job-run/start-record.ts";
+import { candidatesOf, claimOn, judgeCandidates, judgeReadBack } from "../../../src/controllers/job-run/read-back.ts";
+import { baselineOf, isServerTime, type StartRecord } from "../../../src/controllers/job-run/start-record.ts";
 import type { JobRunView, RunList } from "../../../src/northflank/types.ts";
 
 const t0 = Date.parse("2026-01-01T12:00:00Z");

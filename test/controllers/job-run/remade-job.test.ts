@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test } from "vitest";
 import type { NorthflankJobRun } from "../../../src/api/job-run.ts";
-import { createdAfterStart } from "../../../src/controllers/job-run/remade-job.ts";
+import { createdAfterStart } from "../../../src/controllers/job-run/read-back.ts";
 import { RunStory } from "../../support/run-story.ts";
 
 /* A job that was deleted and created again under its id: what it lacks says nothing about the runs of the former. */

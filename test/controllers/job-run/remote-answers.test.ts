@@ -5,7 +5,7 @@ import { describe, expect, test } from "vitest";
 import { jobRunStatus, type NorthflankJobRun } from "../../../src/api/job-run.ts";
 import type { Conclusion, Situation } from "../../../src/controllers/job-run/conclusion.ts";
 import { adoptFound, decideFollowed, withDuplicate } from "../../../src/controllers/job-run/follow.ts";
-import { baselineOf } from "../../../src/controllers/job-run/read-back.ts";
+import { baselineOf } from "../../../src/controllers/job-run/start-record.ts";
 import { statusOf } from "../../../src/controllers/job-run/status.ts";
 import { toRunView } from "../../../src/northflank/run-view.ts";
 import type { JobRunView } from "../../../src/northflank/types.ts";

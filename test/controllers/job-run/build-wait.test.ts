@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { NorthflankJobRun } from "../../../src/api/job-run.ts";
 import { reconcileRequestedAt } from "../../../src/api/names.ts";
 import type { AccountResolution } from "../../../src/controllers/account/accounts.ts";
-import { runBuildQuery, runBuildState } from "../../../src/controllers/job-run/awaited-build.ts";
+import { runBuildQuery, runBuildState } from "../../../src/controllers/job-run/build-wait.ts";
 import type { BuildView } from "../../../src/northflank/types.ts";
 import { build } from "../../support/builders.ts";
 import { RunStory } from "../../support/run-story.ts";
