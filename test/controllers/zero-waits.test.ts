@@ -18,7 +18,7 @@ import { JobScene } from "../support/job-scene.ts";
 const source = join(import.meta.dirname, "../../src/controllers");
 const reasons: Readonly<Record<string, string>> = {
   // Only the status of an intent is made of it, never an outcome.
-  'job/result.ts: next: { kind: "recheck", afterMs: 0 },': "status only",
+  'job/result.ts: next: { kind: "again" },': "status only",
   // The token is due for a check; when that is, the back-off of the queue says.
   'connection/decide.ts: if (next.kind === "backoff") return { verdict, credentialsValid, failure, checkAgainMs: 0, next };':
     "back-off",
@@ -29,7 +29,7 @@ test("no wait of none is written down in the controllers of jobs and connections
     readdirSync(join(source, folder)).flatMap((file) =>
       readFileSync(join(source, folder, file), "utf8")
         .split("\n")
-        .filter((line) => /Ms: 0\b|Ms = 0\b/.test(line) && !/^\s*(?:\*|\/\/)/.test(line))
+        .filter((line) => /Ms: 0\b|Ms = 0\b|next: \{ kind: "again" \}/.test(line) && !/^\s*(?:\*|\/\/)/.test(line))
         .map((line) => `${folder}/${file}: ${line.trim()}`),
     ),
   );

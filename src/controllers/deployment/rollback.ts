@@ -169,7 +169,7 @@ function intendRollback(
     verdict: { ...same.verdict, message },
     restored: restoringClaim(rollback),
     stated: { ...same.stated, changes },
-    next: { kind: "recheck", afterMs: 0 },
+    next: { kind: "again" },
   };
 }
 

@@ -1,4 +1,5 @@
 // pure
+
 import type { NorthflankJobRun } from "../../api/job-run.ts";
 import { formatTime } from "../../runtime/conditions.ts";
 import { assertNever } from "../../util/assert-never.ts";
@@ -16,7 +17,7 @@ import {
   versionOf,
 } from "../build/build-query.ts";
 import { slowProbeMs } from "../reconcile/remote-error.ts";
-import { type Conclusion, conclude, type Situation, soonest } from "./conclusion.ts";
+import { type Conclusion, conclude, recheckAsking, type Situation } from "./conclusion.ts";
 import { finish } from "./ends.ts";
 
 /*
@@ -63,7 +64,7 @@ export function decideBuild(situation: Situation, seen: SeenBuild, elapsedMs: nu
       const message = `${awaitedText(seen)} The run is started as soon as the build has succeeded.`;
       return conclude(
         { kind: "progressing", reason: "WaitingForBuild", message },
-        { next: { kind: "recheck", afterMs: soonest(situation, afterMs), asks: true, pause } },
+        { next: recheckAsking(situation, afterMs, pause) },
       );
     }
     case "not-found": {
@@ -71,7 +72,7 @@ export function decideBuild(situation: Situation, seen: SeenBuild, elapsedMs: nu
       const pause = { everyMs: [firstMissingProbeMs, slowProbeMs] } as const;
       return conclude(
         { kind: "stalled", reason: "BuildNotFound", message: notFoundText(seen) },
-        { next: { kind: "recheck", afterMs: soonest(situation, afterMs), asks: true, pause } },
+        { next: recheckAsking(situation, afterMs, pause) },
       );
     }
     case "failed":

@@ -2,24 +2,22 @@
 
 import type { NorthflankJobRun } from "../../api/job-run.ts";
 import type { NormalEvent, Reason } from "../../api/reasons.ts";
-import type { NorthflankError } from "../../northflank/errors.ts";
 import { findCondition } from "../../runtime/conditions.ts";
 import type { ObjectKey } from "../../runtime/outcome.ts";
-import { assertNever } from "../../util/assert-never.ts";
+import type { Random } from "../../util/random.ts";
 import type { EventDraft } from "../reconcile/events.ts";
 import type { Verdict } from "../reconcile/ready-state.ts";
-import type { RemoteVerdict } from "../reconcile/remote-error.ts";
-import type { Pause, Requeue } from "../reconcile/requeue.ts";
+import { type Pause, type Requeue, requeueAfter } from "../reconcile/requeue.ts";
 import { untilMs } from "./age.ts";
 import { type Attempt, isUnresolved, latestAttempt, limitOf, stateOf } from "./machine.ts";
-import { type StartRecord, timeMs } from "./start-record.ts";
+import type { StartRecord } from "./start-record.ts";
 
 /** What a pass concluded: what the status shall say, what is done once it says so, and when to come back. */
 export interface Conclusion {
   readonly verdict: Verdict;
   /** Status fields that change; `undefined` removes one. Conditions, phase and the like are made by `status.ts`. */
   readonly facts: Facts;
-  readonly next: Next;
+  readonly next: Requeue;
   /** Done in this order, after the status was stored: what they do must not be known before it. */
   readonly after: readonly AfterAction[];
   readonly events: readonly EventDraft[];
@@ -51,33 +49,6 @@ type FactName =
 /** See {@link Conclusion.facts}. */
 export type Facts = { readonly [K in FactName]?: RunStatus[K] | undefined };
 
-/** When to come back. */
-export type Next =
-  /** Nothing until something changes. */
-  | { readonly kind: "settled" }
-  /** Come back; `asks: true` when that will cost a request, so it must not happen sooner without a reason. */
-  | { readonly kind: "recheck"; readonly afterMs: number; readonly asks: boolean; readonly pause?: Pause }
-  /** Come back at once: this pass changed what the next one decides on. Where that goes on, ever more slowly. */
-  | { readonly kind: "again" }
-  /** A failed call: after a growing pause, and not before `notBeforeMs`. */
-  | { readonly kind: "retry"; readonly error: Error; readonly failures: number; readonly notBeforeMs: number };
-
-/** The same in the words of all kinds, for what messages say of it. */
-export function requeueOf(next: Next): Requeue {
-  switch (next.kind) {
-    case "settled":
-      return { kind: "never" };
-    case "recheck":
-      return next;
-    case "again":
-      return { kind: "recheck", afterMs: 0 };
-    case "retry":
-      return { kind: "backoff", notBeforeMs: next.notBeforeMs };
-    default:
-      return assertNever(next, "next");
-  }
-}
-
 /** See {@link Conclusion.after}. */
 export type AfterAction =
   /** Replaces `status.start`. */
@@ -101,19 +72,19 @@ export interface Situation {
   readonly object: NorthflankJobRun;
   /** Wall clock in ms: only for what people read. */
   readonly now: number;
+  readonly random: Random;
   readonly settings: RunSettings;
   /** Since the first run started, as far as that may be acted upon (see `age.ts`). */
   readonly sinceStartMs: number;
-  /** Since the object was created, likewise; where it is missing, by the wall clock. */
-  readonly sinceCreationMs?: number;
+  /** Since the object was created, likewise. */
+  readonly sinceCreationMs: number;
   /** Since the object ended, likewise. */
-  readonly sinceEndMs?: number;
+  readonly sinceEndMs: number;
+  /** Until the deadline that counts in this state; `Infinity` where there is none, or it is over. */
+  readonly deadlineMs: number;
   /** Northflank's clock in ms since the epoch, where it is known. */
   readonly remoteNow?: number | undefined;
 }
-
-/** `judge` says what a failed call means: the one table of all kinds. */
-export type Judge = (error: NorthflankError, failures: number) => RemoteVerdict;
 
 /** G + T + S: from here on nothing of a start can be on its way any more, and the list has had time to show it. */
 export function settleWaitMs(settings: RunSettings): number {
@@ -123,7 +94,7 @@ export function settleWaitMs(settings: RunSettings): number {
 /** A conclusion that changes and does nothing but what is given. */
 export function conclude(
   verdict: Verdict,
-  options: Partial<Omit<Conclusion, "verdict">> & { readonly next: Next },
+  options: Partial<Omit<Conclusion, "verdict">> & { readonly next: Requeue },
 ): Conclusion {
   return { verdict, facts: {}, after: [], events: [], isOutcomeUnknown: false, isReleased: false, ...options };
 }
@@ -170,22 +141,32 @@ export function isKnownUnknown(object: NorthflankJobRun): boolean {
   return isUnresolved(object) && findCondition(object.status?.conditions, "Started")?.reason === "StartOutcomeUnknown";
 }
 
-/** A wait, cut at the next deadline of the object, if that is still to come. */
-export function soonest(situation: Situation, afterMs: number): number {
-  return Math.min(afterMs, deadlineLeftMs(situation) ?? afterMs);
+/** Completes the situation with the deadline that counts. */
+export function situationOf(given: Omit<Situation, "deadlineMs">): Situation {
+  const limit = limitOf(given.object, { ...given, state: stateOf(given.object) });
+  const deadlineMs = limit && untilMs(limit.elapsedMs, limit.limitMs);
+  return { ...given, deadlineMs: deadlineMs ?? Number.POSITIVE_INFINITY };
 }
 
-/** Nothing to do until somebody changes something, or until the next deadline of the object. */
-export function untilDeadline(situation: Situation): Next {
-  const afterMs = deadlineLeftMs(situation);
-  return afterMs === undefined ? { kind: "settled" } : { kind: "recheck", afterMs, asks: false };
+/** A check after `afterMs`, or at the next deadline of the object. */
+export function recheck(
+  { deadlineMs }: Situation,
+  afterMs: number,
+  pause?: Pause,
+): Requeue & { readonly kind: "recheck" } {
+  return { kind: "recheck", afterMs: Math.min(afterMs, deadlineMs), ...(pause && { pause }) };
 }
 
-function deadlineLeftMs({ object, now, sinceStartMs, sinceCreationMs }: Situation): number | undefined {
-  const limit = limitOf(object, {
-    state: stateOf(object),
-    sinceCreationMs: sinceCreationMs ?? now - (timeMs(object.metadata.creationTimestamp) ?? now),
-    sinceStartMs,
-  });
-  return limit === undefined ? undefined : untilMs(limit.elapsedMs, limit.limitMs);
+/** The same for a check that costs a request. */
+export function recheckAsking(
+  situation: Situation,
+  afterMs: number,
+  pause?: Pause,
+): Requeue & { readonly kind: "recheck" } {
+  return { ...recheck(situation, afterMs, pause), asks: true };
+}
+
+/** Nothing to do until the object changes, or until its next deadline. */
+export function untilDeadline({ deadlineMs }: Situation): Requeue {
+  return requeueAfter(deadlineMs);
 }

@@ -12,9 +12,8 @@ import type { Blocked } from "../account/blocked.ts";
 import type { SeenBuild } from "../build/build-query.ts";
 import { type FailureRecord, nextFailure } from "../reconcile/failure.ts";
 import type { Verdict } from "../reconcile/ready-state.ts";
-import { type RemoteVerdict, slowProbeMs } from "../reconcile/remote-error.ts";
-import { failuresAlike } from "../reconcile/remote-failure.ts";
-import type { Pause } from "../reconcile/requeue.ts";
+import { slowProbeMs } from "../reconcile/remote-error.ts";
+import { delayOf } from "../reconcile/requeue.ts";
 import { invalidSpecMessage, type SpecProblem } from "../reconcile/spec-validation.ts";
 import { ownPartMs } from "./age.ts";
 import { decideBuild } from "./build-wait.ts";
@@ -22,18 +21,17 @@ import {
   type Conclusion,
   conclude,
   isKnownUnknown,
-  type Judge,
-  type Next,
+  recheck,
+  recheckAsking,
   type Situation,
   settleWaitMs,
-  soonest,
   untilDeadline,
 } from "./conclusion.ts";
 import type { Obstacle } from "./concurrency.ts";
 import { adopt, withDuplicate } from "./follow.ts";
 import { isUnresolved, latestAttempt, stateOf } from "./machine.ts";
 import type { ReadBack } from "./read-back.ts";
-import { immutableSpec } from "./remedies.ts";
+import { immutableSpec, judgeFailedCall } from "./remedies.ts";
 import { decideReadBack } from "./resolve.ts";
 import type { StartRecord } from "./start-record.ts";
 
@@ -71,7 +69,7 @@ export function decideDoubt(situation: Situation, leftMs: number): Conclusion {
     `${formatDuration(ownPartMs)} before it ends the object; nothing is started.`;
   return conclude(
     { kind: "progressing", reason: "StartingRun", message },
-    { next: { kind: "recheck", afterMs: leftMs, asks: false } },
+    { next: { kind: "recheck", afterMs: leftMs } },
   );
 }
 
@@ -81,7 +79,7 @@ export function decideBlocked(
   { verdict, recheckAfterMs, pause }: Omit<Blocked, "kind">,
 ): Conclusion {
   return conclude(verdict, {
-    next: { kind: "recheck", afterMs: soonest(situation, recheckAfterMs), asks: false, ...(pause && { pause }) },
+    next: recheck(situation, recheckAfterMs, pause),
     isOutcomeUnknown: isKnownUnknown(situation.object),
   });
 }
@@ -127,11 +125,7 @@ const longestGateAgainMs = 60_000;
  * `undefined`: the status stays as it is, the pass is tried again. `givenUp`: starts in a row, this one included, that
  * cost a request and sent nothing.
  */
-export function decideStarted(
-  situation: Situation,
-  report: StartReport,
-  { judge, givenUp }: { readonly judge: Judge; readonly givenUp: number },
-): Conclusion | undefined {
+export function decideStarted(situation: Situation, report: StartReport, givenUp: number): Conclusion | undefined {
   switch (report.kind) {
     case "busy":
     case "outdated":
@@ -145,7 +139,7 @@ export function decideStarted(
     case "buildNotUsable":
       return decideBuild(situation, report.seen, report.elapsedMs);
     case "readFailed":
-      return decideFailed(situation, report.error, judge);
+      return decideFailed(situation, report.error);
     case "listCut":
       return decideListCut(situation);
     case "notStored":
@@ -157,13 +151,13 @@ export function decideStarted(
       return conclude(
         { kind: "progressing", reason: "StartingRun", message },
         // Each try costs a request, and its own writes must not be what wakes the next one.
-        { next: { kind: "recheck", afterMs: soonest(situation, afterMs), asks: true } },
+        { next: recheckAsking(situation, afterMs) },
       );
     }
     case "lateRun":
       return decideReadBack(situation, report.readBack, report.start);
     case "answered":
-      return decideAnswer(situation, report, judge);
+      return decideAnswer(situation, report);
     default:
       return assertNever(report, "start report");
   }
@@ -185,7 +179,7 @@ function decideMarkRefused(situation: Situation, why: string): Conclusion {
   return conclude(
     { kind: "stalled", reason: "StatusNotStored", message },
     {
-      next: { kind: "recheck", afterMs: soonest(situation, slowProbeMs), asks: true },
+      next: recheckAsking(situation, slowProbeMs),
       isOutcomeUnknown: isKnownUnknown(situation.object),
     },
   );
@@ -194,7 +188,6 @@ function decideMarkRefused(situation: Situation, why: string): Conclusion {
 function decideAnswer(
   situation: Situation,
   { start, result, duplicateRunId }: Extract<StartReport, { kind: "answered" }>,
-  judge: Judge,
 ): Conclusion {
   switch (result.kind) {
     case "accepted": {
@@ -207,7 +200,7 @@ function decideAnswer(
       return duplicateRunId === undefined ? conclusion : withDuplicate(conclusion, duplicateRunId);
     }
     case "refused":
-      return decideRefused(situation, result.error, judge);
+      return decideRefused(situation, result.error);
     case "unknown":
       return decideLost(situation, result.error);
     default:
@@ -220,8 +213,8 @@ export function isRejectedForGood(error: NorthflankError): boolean {
   return error.code === "rejected" && [400, 413, 422].includes(error.httpStatus ?? 0);
 }
 
-function decideRefused(situation: Situation, error: NorthflankError, judge: Judge): Conclusion {
-  if (!isRejectedForGood(error)) return decideFailed(situation, error, judge);
+function decideRefused(situation: Situation, error: NorthflankError): Conclusion {
+  if (!isRejectedForGood(error)) return decideFailed(situation, error);
   const message = rejectionMessage(error);
   const failure = failureOf(situation, {
     class: "Terminal",
@@ -251,7 +244,7 @@ function decideLost(situation: Situation, error: NorthflankError): Conclusion {
     `${formatDuration(waitMs)} after the start.`;
   return conclude(
     { kind: "progressing", reason: "RecoveringRun", message },
-    { next: { kind: "recheck", afterMs: waitMs, asks: false } },
+    { next: { kind: "recheck", afterMs: waitMs } },
   );
 }
 
@@ -260,10 +253,7 @@ export function decideRestored(situation: Situation, leftMs: number): Conclusion
   const message =
     "The API server has gone back to an earlier state, as after a restore from a backup: starts are held until a run " +
     "that this object started before, and does not know of any more, would be listed.";
-  return conclude(
-    { kind: "waiting", reason: "ClusterRestored", message },
-    { next: { kind: "recheck", afterMs: soonest(situation, leftMs), asks: false } },
-  );
+  return conclude({ kind: "waiting", reason: "ClusterRestored", message }, { next: recheck(situation, leftMs) });
 }
 
 /** The ledger, or a 429, says not before `retryAfterMs`: waiting, never a failure. */
@@ -272,7 +262,7 @@ export function decideNoQuota(situation: Situation, retryAfterMs: number): Concl
   return conclude(
     { kind: "waiting", reason: "WaitingForQuota", message },
     {
-      next: { kind: "recheck", afterMs: soonest(situation, retryAfterMs), asks: true },
+      next: recheckAsking(situation, retryAfterMs),
       isOutcomeUnknown: isKnownUnknown(situation.object),
     },
   );
@@ -298,7 +288,7 @@ function decideObstructed(
   return conclude(
     { kind: "waiting", reason: "WaitingForConcurrency", message },
     {
-      next: { kind: "recheck", afterMs: soonest(situation, obstructedRecheckMs), asks: isForeign || isReplacing },
+      next: { ...recheck(situation, obstructedRecheckMs), asks: isForeign || isReplacing },
       facts: { replaces: isReplacing ? replaces : undefined },
       after: isReplacing ? [{ kind: "enqueue", keys: replaces }] : [],
     },
@@ -335,7 +325,7 @@ function decideListCut(situation: Situation): Conclusion {
     `active is unknown, so concurrencyPolicy ${concurrencyPolicy} starts none. Create an object with concurrencyPolicy Allow.`;
   return conclude(
     { kind: "stalled", reason: "RunListIncomplete", message },
-    { next: { kind: "recheck", afterMs: soonest(situation, slowProbeMs), asks: true } },
+    { next: recheckAsking(situation, slowProbeMs) },
   );
 }
 
@@ -358,41 +348,15 @@ export function decideNotStored(situation: Situation, fields: readonly string[])
 }
 
 /** A call that did not get through, whatever it was for. What is known about the run stays as it is. */
-export function decideFailed(situation: Situation, error: NorthflankError, judge: Judge): Conclusion {
-  const { object } = situation;
-  const previous = object.status?.failure;
-  const judged = judge(error, failuresAlike(previous, judge(error, 0)));
-  const isOutcomeUnknown = isKnownUnknown(object);
-  if (judged.failureClass === undefined) {
-    const afterMs = judged.next.kind === "recheck" ? judged.next.afterMs : slowProbeMs;
-    // The time until the quota is back differs with every look: it stays out of the message, so that status stays too.
-    return decideNoQuota(situation, afterMs);
-  }
-  const nextTryMs = judged.next.kind === "recheck" ? capFor(error, judged.next.afterMs) : undefined;
-  const { message } = judged.verdict;
-  const failure = failureOf(situation, {
-    class: judged.failureClass,
-    reason: judged.verdict.reason,
-    httpStatus: judged.httpStatus,
-    message,
-    nextTryMs,
+export function decideFailed(situation: Situation, error: NorthflankError): Conclusion {
+  const { verdict, failure, next } = judgeFailedCall(situation, error);
+  // The time until the quota is back differs with every check: it stays out of the message, so that status stays too.
+  if (failure === undefined) return decideNoQuota(situation, delayOf(next) ?? slowProbeMs);
+  return conclude(verdict, {
+    facts: { failure },
+    next: next.kind === "backoff" ? next : recheckAsking(situation, next.afterMs, next.pause),
+    isOutcomeUnknown: isKnownUnknown(situation.object),
   });
-  const next: Next =
-    nextTryMs === undefined
-      ? { kind: "retry", error, failures: failure.count, notBeforeMs: error.retryAfterMs ?? 0 }
-      : { kind: "recheck", afterMs: soonest(situation, nextTryMs), asks: true, ...pauseOf(judged.next) };
-  return conclude(judged.verdict, { facts: { failure }, next, isOutcomeUnknown });
-}
-
-function pauseOf(next: RemoteVerdict["next"]): { readonly pause?: Pause } {
-  return next.kind === "recheck" && next.pause !== undefined ? { pause: next.pause } : {};
-}
-
-// A token that was refused is looked at again within a minute: by then a rotated Secret has been read.
-const refusedTokenRecheckMs = 60_000;
-
-function capFor(error: NorthflankError, afterMs: number): number {
-  return error.code === "unauthorized" ? Math.min(afterMs, refusedTokenRecheckMs) : afterMs;
 }
 
 function failureOf(

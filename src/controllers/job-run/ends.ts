@@ -4,8 +4,9 @@ import { isReason, type Reason } from "../../api/reasons.ts";
 import { findCondition, formatTime } from "../../runtime/conditions.ts";
 import { formatDuration } from "../../util/duration.ts";
 import type { Verdict } from "../reconcile/ready-state.ts";
+import type { Requeue } from "../reconcile/requeue.ts";
 import { untilMs } from "./age.ts";
-import { type Conclusion, conclude, type Next, normal, type Situation, warning, withFacts } from "./conclusion.ts";
+import { type Conclusion, conclude, normal, type Situation, warning, withFacts } from "./conclusion.ts";
 import { isUnresolved, latestAttempt, stateOf, type Wish } from "./machine.ts";
 import { isGivenUp } from "./start-record.ts";
 
@@ -45,10 +46,10 @@ export function finish(situation: Situation, end: End, isOutcomeUnknown = false)
   return { ...conclusion, isOutcomeUnknown };
 }
 
-function afterFinish({ spec, metadata }: NorthflankJobRun): Next {
+function afterFinish({ spec, metadata }: NorthflankJobRun): Requeue {
   const { ttlSecondsAfterFinished: ttl } = spec;
-  if (ttl === undefined || ttl === null || metadata.deletionTimestamp !== undefined) return { kind: "settled" };
-  return ttl === 0 ? { kind: "again" } : { kind: "recheck", afterMs: ttl * 1_000, asks: false };
+  if (ttl === undefined || ttl === null || metadata.deletionTimestamp !== undefined) return { kind: "never" };
+  return ttl === 0 ? { kind: "again" } : { kind: "recheck", afterMs: ttl * 1_000 };
 }
 
 /** Over without a run that is active: aborted, or a deadline passed. */
@@ -82,7 +83,7 @@ export function decideLeave({ object }: Situation): Conclusion {
   return conclude(
     { kind: "progressing", reason: "Deleting", message },
     {
-      next: { kind: "settled" },
+      next: { kind: "never" },
       isOutcomeUnknown: isOpen,
       isReleased: true,
       events: isOpen || state === "adopted" ? [warning("Abandoned", "AbortRun", message)] : [],
@@ -114,7 +115,7 @@ export function decideDeleteTimedOut(limitMs: number): Conclusion {
     "Check the run in Northflank: it may still be active.";
   return conclude(
     { kind: "stalled", reason: "DeleteTimedOut", message },
-    { next: { kind: "settled" }, isReleased: true, events: [warning("DeleteTimedOut", "AbortRun", message)] },
+    { next: { kind: "never" }, isReleased: true, events: [warning("DeleteTimedOut", "AbortRun", message)] },
   );
 }
 
@@ -122,7 +123,7 @@ export function decideDeleteTimedOut(limitMs: number): Conclusion {
  * A finished object says again what it said, for the new generation or request; no remote call. What somebody has wiped
  * is said anew from what is left.
  */
-export function decideFinished({ object, sinceEndMs = 0 }: Situation): Conclusion {
+export function decideFinished({ object, sinceEndMs }: Situation): Conclusion {
   const { conditions } = object.status ?? {};
   const said = findCondition(conditions, "Succeeded")?.reason;
   const reason = isReason(said) ? said : reasonOfAttempt(object);
@@ -163,10 +164,10 @@ export function isTtlOver(object: NorthflankJobRun, sinceEndMs: number): boolean
 // The answer to the DELETE comes as an event; this is the net below that.
 const deletedRecheckMs = 60_000;
 
-function afterEnd(object: NorthflankJobRun, sinceEndMs: number): Next {
+function afterEnd(object: NorthflankJobRun, sinceEndMs: number): Requeue {
   const limitMs = ttlMs(object);
-  if (limitMs === undefined) return { kind: "settled" };
-  return { kind: "recheck", afterMs: untilMs(sinceEndMs, limitMs) ?? deletedRecheckMs, asks: false };
+  if (limitMs === undefined) return { kind: "never" };
+  return { kind: "recheck", afterMs: untilMs(sinceEndMs, limitMs) ?? deletedRecheckMs };
 }
 
 /** The end by spec.activeDeadlineSeconds. */

@@ -1,4 +1,5 @@
 // pure
+
 import type { NorthflankJobRun } from "../../api/job-run.ts";
 import { startedRun } from "../../api/names.ts";
 import type { NorthflankError } from "../../northflank/errors.ts";
@@ -10,18 +11,18 @@ import { formatDuration } from "../../util/duration.ts";
 import type { EventDraft } from "../reconcile/events.ts";
 import { nextFailure } from "../reconcile/failure.ts";
 import type { Verdict } from "../reconcile/ready-state.ts";
+import type { Requeue } from "../reconcile/requeue.ts";
 import {
   attemptOf,
   type Conclusion,
   conclude,
   type Facts,
-  type Judge,
-  type Next,
   normal,
   type RunSettings,
+  recheck,
+  recheckAsking,
   type Situation,
   saidBefore,
-  soonest,
   untilDeadline,
   warning,
   withFacts,
@@ -29,6 +30,7 @@ import {
 import { deadlineEnd, type End, finish } from "./ends.ts";
 import { type Attempt, isAbortWanted, type Wish } from "./machine.ts";
 import { maxAttempts } from "./memory.ts";
+import { judgeFailedCall } from "./remedies.ts";
 import { isFromAnnotation, isServerTime, type StartRecord, timeMs } from "./start-record.ts";
 
 /** A run that was found takes the place of the answer that was lost. */
@@ -315,7 +317,7 @@ function decideFailedRun(situation: Situation, ended: Attempt, time: string): Co
   return conclude(
     { kind: "progressing", reason: "RetryingRun", message },
     {
-      next: { kind: "recheck", afterMs: soonest(situation, pauseMs), asks: false },
+      next: recheck(situation, pauseMs),
       events: [warning("RunFailed", "Observe", message)],
     },
   );
@@ -327,10 +329,7 @@ export function decidePause(situation: Situation, pausedMs: number): Conclusion 
   const leftMs = retryPauseMs(attemptOf(object).number) - pausedMs;
   if (leftMs <= 0) return undefined;
   const message = saidBefore(object, "RetryingRun") ?? "A run failed; the next one is started after a pause.";
-  return conclude(
-    { kind: "progressing", reason: "RetryingRun", message },
-    { next: { kind: "recheck", afterMs: soonest(situation, leftMs), asks: false } },
-  );
+  return conclude({ kind: "progressing", reason: "RetryingRun", message }, { next: recheck(situation, leftMs) });
 }
 
 /** Pause after the run of this number has failed: 10 s, doubled each time, 6 min at most. */
@@ -374,8 +373,8 @@ function stillRunning(situation: Situation, options: Following): Conclusion {
   const why = abortCauses[options.wish];
   const facts: Facts = { ...mended(object), failure: undefined };
   if (why === undefined) {
-    const afterMs = soonest(situation, pollIntervalMs(settings, ageOf(attempt, situation)));
-    return conclude(running(object, attempt), { facts, next: { kind: "recheck", afterMs, asks: true } });
+    const afterMs = pollIntervalMs(settings, ageOf(attempt, situation));
+    return conclude(running(object, attempt), { facts, next: recheckAsking(situation, afterMs) });
   }
   const message = `Run ${attempt.runId} is being aborted: ${why}.`;
   return conclude(
@@ -388,33 +387,32 @@ function stillRunning(situation: Situation, options: Following): Conclusion {
   );
 }
 
-/** A run whose abort was refused: it is followed all the same. `judge` says what the refusal means. */
+/** A run whose abort was refused: it is followed all the same. */
 export function decideAbortRefused(
   situation: Situation,
   looked: Conclusion,
   { error, count }: { readonly error: NorthflankError; readonly count: number },
-  judge: Judge,
 ): Conclusion {
   const { object, now, settings } = situation;
-  const { verdict, failureClass, httpStatus } = judge(error, 0);
+  const { verdict, failure: refusal } = judgeFailedCall(situation, error);
   const attempt = attemptOf(object);
   const { runId } = attempt;
   const afterMs = pollIntervalMs(settings, ageOf(attempt, situation));
-  const next: Next = { kind: "recheck", afterMs, asks: true };
-  if (failureClass === undefined) {
+  const next: Requeue = { kind: "recheck", afterMs, asks: true };
+  if (refusal === undefined) {
     const message = `The abort of run "${runId}" waits for the request quota of the account. The run is still polled.`;
     return { ...looked, next, verdict: { kind: "progressing", reason: verdict.reason, message } };
   }
-  const status = httpStatus === undefined ? "" : ` (HTTP ${httpStatus})`;
+  const status = error.httpStatus === undefined ? "" : ` (HTTP ${error.httpStatus})`;
   const message =
-    `Northflank did not abort run "${runId}"${status}: ${capped(error.detail, 512)}. ${abortRemedies[failureClass](error)} ` +
+    `Northflank did not abort run "${runId}"${status}: ${capped(error.detail, 512)}. ${abortRemedies[refusal.class](error)} ` +
     "The run is still polled, and the abort is retried.";
   const { reason } = verdict;
   const previous = object.status?.failure;
   const isSaid = previous !== undefined && previous.count >= count && previous.reason === reason;
-  const failure = isSaid
-    ? previous
-    : nextFailure({ previous, class: failureClass, reason, httpStatus, message, nextTryMs: undefined, now });
+  const { httpStatus } = error;
+  const counted = { previous, class: refusal.class, reason, httpStatus, message, nextTryMs: undefined, now } as const;
+  const failure = isSaid ? previous : nextFailure(counted);
   return { ...looked, next, verdict: { ...verdict, message }, facts: { ...looked.facts, failure } };
 }
 

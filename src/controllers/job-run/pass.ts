@@ -15,7 +15,7 @@ import type { StatusWriter } from "../reconcile/status-writer.ts";
 import type { Age } from "../reconcile/stopwatch.ts";
 import { compareJobs } from "./account-change.ts";
 import { ageAt, provenMs, sighted, untilMs } from "./age.ts";
-import { type Conclusion, type Situation, settleWaitMs, soonest } from "./conclusion.ts";
+import { type Conclusion, recheck, type Situation, settleWaitMs, situationOf } from "./conclusion.ts";
 import { obstaclesAmong, replacerOf, type Sibling } from "./concurrency.ts";
 import { ttlMs } from "./ends.ts";
 import {
@@ -127,11 +127,9 @@ export function createPass(given: {
   const { settings } = deps;
   return {
     ...given,
-    ...ages,
-    object,
+    ...situationOf({ ...ages, object, now, settings, random: deps.random }),
+    doubtMs: ages.doubtMs,
     memory,
-    now,
-    settings,
     state,
     wish,
     step,
@@ -284,8 +282,7 @@ export function pausedFor(pass: Pass, account: Account): Conclusion | undefined 
   // Whole milliseconds: no timer waits for less, and less would be a loop without progress.
   const leftMs = Math.ceil(untilMs - deps.clock.monotonic());
   if (leftMs <= 0) return undefined;
-  const next = { kind: "recheck", afterMs: soonest(pass, leftMs), asks: false } as const;
-  return { ...unchanged(pass), next, isTooSoon: isRequested };
+  return { ...unchanged(pass), next: recheck(pass, leftMs), isTooSoon: isRequested };
 }
 
 // Somebody who writes the annotation in a loop gets a look every few seconds, not one per write.
@@ -330,7 +327,7 @@ export function unchanged({ object }: Pass): Conclusion {
   const isOutcomeUnknown = find("Started")?.reason === "StartOutcomeUnknown";
   const facts = { replaces: object.status?.replaces };
   const verdict = { kind, reason, message };
-  return { ...nothingToSay, facts, verdict, next: { kind: "settled" }, isOutcomeUnknown, isUnchanged: true };
+  return { ...nothingToSay, facts, verdict, next: { kind: "never" }, isOutcomeUnknown, isUnchanged: true };
 }
 
 function verdictKind(
@@ -358,7 +355,8 @@ export function wrote(pass: Pass, object: NorthflankJobRun): void {
 /** The situation with what this pass has written and learned so far. */
 export function current(pass: Pass): Pass {
   const object = asKnown(pass.stored, pass.memory);
-  return { ...pass, ...agesOf(object, pass.memory, pass.deps.clock), object, remoteNow: serverNow(pass) };
+  const ages = agesOf(object, pass.memory, pass.deps.clock);
+  return { ...pass, ...situationOf({ ...pass, ...ages, object, remoteNow: serverNow(pass) }) };
 }
 
 /** The object with all that this process knows, be it written down or not. */

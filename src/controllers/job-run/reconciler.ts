@@ -6,10 +6,10 @@ import type { ObjectKey, Outcome } from "../../runtime/outcome.ts";
 import { assertNever } from "../../util/assert-never.ts";
 import { backoffDelayMs } from "../../util/backoff.ts";
 import type { Random } from "../../util/random.ts";
-import type { EventDraft } from "../reconcile/events.ts";
-import { stalledEvents } from "../reconcile/events.ts";
+import { type EventDraft, stalledEvents } from "../reconcile/events.ts";
 import { reconcileRequest } from "../reconcile/reconcile-request.ts";
 import { slowProbeMs } from "../reconcile/remote-error.ts";
+import { type Requeue, outcomeOf as requeued } from "../reconcile/requeue.ts";
 import { provenMs, untilMs } from "./age.ts";
 import type { AfterAction, Conclusion } from "./conclusion.ts";
 import { isWaitingForConcurrency } from "./concurrency.ts";
@@ -134,7 +134,7 @@ function withCleanupLimit(pass: Pass, conclusion: Conclusion | undefined): Concl
   if (wish !== "cleanup" || conclusion === undefined || conclusion.isReleased) return conclusion;
   if (conclusion.facts.completionTime !== undefined) return conclusion;
   const { next } = conclusion;
-  const asks = next.kind === "retry" || (next.kind === "recheck" && next.asks);
+  const asks = next.kind === "backoff" || (next.kind === "recheck" && next.asks === true);
   const unreachableMs = unreachableForMs(pass, conclusion);
   if (unreachableMs !== undefined) {
     const leftMs = untilMs(unreachableMs, goneConnectionMs);
@@ -327,26 +327,35 @@ const freeAgains = 3;
 /** Looks that cost a request are spread by so much of their wait, so that what started together drifts apart. */
 const spreadShare = 0.1;
 
-function outcomeOf(pass: Pass, { next }: Conclusion): Outcome {
-  const { deps, memory } = pass;
-  memory.agains = next.kind === "again" ? memory.agains + 1 : 0;
+function outcomeOf(pass: Pass, conclusion: Conclusion): Outcome {
+  const { memory } = pass;
+  const { reason, message } = conclusion.verdict;
+  memory.agains = conclusion.next.kind === "again" ? memory.agains + 1 : 0;
+  const next = withDelay(pass, conclusion);
+  if (next.kind === "backoff") setPause(pass, next.notBeforeMs ?? 0);
+  if (next.kind === "recheck" && next.asks === true) setPause(pass, next.afterMs);
+  const priority = conclusion.next.kind === "again" ? "change" : "follow";
+  return requeued(next, { priority, message: `${reason}: ${message}` });
+}
+
+/** When exactly: with the pauses of `again` and of back-off, and spread where a request is made. */
+function withDelay({ deps, memory }: Pass, { next, facts }: Conclusion): Requeue {
   switch (next.kind) {
-    case "settled":
-      return { kind: "settled" };
+    case "never":
+      return next;
     case "again":
-      return { kind: "recheck", afterMs: againMs(memory.agains, deps.random), priority: "change" };
+      return { kind: "recheck", afterMs: againMs(memory.agains, deps.random) };
     case "recheck": {
       const waitMs = Math.max(next.afterMs, leastWaitMs);
-      const afterMs = next.asks ? waitMs * (1 + spreadShare * deps.random()) : waitMs;
-      if (next.asks) setPause(pass, afterMs);
-      return { kind: "recheck", afterMs, priority: "follow" };
+      return next.asks === true
+        ? { ...next, afterMs: waitMs * (1 + spreadShare * deps.random()) }
+        : { ...next, afterMs: waitMs };
     }
-    case "retry": {
-      const afterMs = Math.max(next.notBeforeMs, backoffDelayMs(retryPolicy, next.failures, deps.random));
-      setPause(pass, afterMs);
-      return { kind: "retry", error: next.error, notBeforeMs: afterMs };
+    case "backoff": {
+      const backoffMs = backoffDelayMs(retryPolicy, facts.failure?.count ?? 1, deps.random);
+      return { kind: "backoff", notBeforeMs: Math.max(next.notBeforeMs ?? 0, backoffMs) };
     }
     default:
-      return assertNever(next, "next");
+      return assertNever(next, "requeue");
   }
 }

@@ -1,6 +1,14 @@
 // pure
 import type { NorthflankError } from "../../northflank/errors.ts";
 import type { Verdict } from "../reconcile/ready-state.ts";
+import { judgeRemoteFailure, type RemoteFailure } from "../reconcile/remote-failure.ts";
+import type { Situation } from "./conclusion.ts";
+
+/** What a failed call comes to for a run, whatever it was for. */
+export function judgeFailedCall({ object, now, random }: Situation, error: NorthflankError): RemoteFailure {
+  const previous = object.status?.failure;
+  return judgeRemoteFailure({ error, previous, now, random, remedy: runRemedyOf(error) });
+}
 
 /**
  * What to do about a call for a run that was refused; `undefined` where that is the same as for every other object. The

@@ -6,7 +6,7 @@ import { type ConditionDraft, findCondition, formatTime, mergeConditions } from 
 import { present } from "../../util/present.ts";
 import { acceptedCondition, summaryConditions, summaryTypes } from "../reconcile/ready-state.ts";
 import { handledRequest } from "../reconcile/reconcile-request.ts";
-import { type Conclusion, type Facts, type RunStatus, requeueOf } from "./conclusion.ts";
+import type { Conclusion, Facts, RunStatus } from "./conclusion.ts";
 import { type Attempt, isUnresolved } from "./machine.ts";
 
 /**
@@ -118,7 +118,7 @@ function summaryOf(object: NorthflankJobRun, conclusion: Conclusion, isOver: boo
     return said.map(({ type, status, reason, message }) => ({ type, status, reason, message }));
   }
   // What is over is over, whatever deletes the object later.
-  const next = isOver ? ({ kind: "recheck", afterMs: 0 } as const) : requeueOf(conclusion.next);
+  const next = isOver ? ({ kind: "again" } as const) : conclusion.next;
   return summaryConditions({ verdict, next, previous, generation: object.metadata.generation ?? 0 });
 }
 

@@ -6,11 +6,11 @@ import { assertNever } from "../../util/assert-never.ts";
 import { backoffDelayMs } from "../../util/backoff.ts";
 import type { Account, AccountResolution } from "../account/accounts.ts";
 import { reconcileRequest } from "../reconcile/reconcile-request.ts";
-import { judgeRemoteError } from "../reconcile/remote-error.ts";
+import { delayOf } from "../reconcile/requeue.ts";
 import { judgeAccountChange } from "./account-change.ts";
 import { provenMs } from "./age.ts";
 import { buildInTheWay } from "./check-build.ts";
-import { type Conclusion, type Judge, settleWaitMs } from "./conclusion.ts";
+import { type Conclusion, settleWaitMs } from "./conclusion.ts";
 import { duplicateIn, openStartsOf, runsInDoubt, runsTaken } from "./concurrency.ts";
 import {
   decideBlocked,
@@ -55,7 +55,6 @@ import {
   wrote,
 } from "./pass.ts";
 import { createdAfterStart, duplicateWatchMs, judgeReadBack } from "./read-back.ts";
-import { runRemedyOf } from "./remedies.ts";
 import {
   decideMarked,
   decideMarkedRun,
@@ -145,7 +144,7 @@ async function start(pass: Pass): Promise<Conclusion | undefined> {
   if (report.kind === "answered") memory.unresolvedSince = undefined;
   if (report.kind === "answered" && report.result.kind === "accepted" && report.start.attempt === 1)
     learnStart(pass, 0);
-  return decideStarted(current(pass), report, { judge: judgeOf(pass), givenUp: memory.givenUpStarts });
+  return decideStarted(current(pass), report, memory.givenUpStarts);
 }
 
 /** How long ago the last run failed, as far as this process may rely on it. */
@@ -269,7 +268,7 @@ async function lookBeforeAbort(pass: Pass): Promise<Conclusion | undefined> {
     return looked;
   const rest = decideRest(current(pass));
   // The read has missed the run, so that its deadline is still to be acted upon.
-  return rest.next.kind === "settled" ? { ...rest, next: looked.next } : rest;
+  return rest.next.kind === "never" ? { ...rest, next: looked.next } : rest;
 }
 
 async function sendAbort(pass: Pass): Promise<Asked<void>> {
@@ -332,7 +331,7 @@ function refusedAbort({ memory, object, deps }: Pass): RefusedAbort | undefined 
 function withRefusal(pass: Pass, looked: Conclusion | undefined, refused: RefusedAbort): Conclusion | undefined {
   if (looked?.verdict.reason !== "Aborting") return looked;
   const leftMs = refused.untilMs - pass.deps.clock.monotonic();
-  return sooner(decideAbortRefused(pass, looked, refused, judgeOf(pass)), leftMs, true);
+  return sooner(decideAbortRefused(pass, looked, refused), leftMs, true);
 }
 
 /** `isPauseOver`: what was planned is overtaken by what this pass has sent. `wish`: what is made of what is seen. */
@@ -454,8 +453,7 @@ function duplicateWatchLeftMs(pass: Pass): number {
 
 /** The same conclusion, coming back after `afterMs` at the latest. */
 export function sooner(conclusion: Conclusion, afterMs: number, asks = false): Conclusion {
-  const { next } = conclusion;
-  const isSooner = next.kind === "again" || (next.kind === "recheck" && next.afterMs <= afterMs);
+  const isSooner = (delayOf(conclusion.next) ?? Number.POSITIVE_INFINITY) <= afterMs;
   return isSooner ? conclusion : { ...conclusion, next: { kind: "recheck", afterMs, asks } };
 }
 
@@ -483,7 +481,7 @@ async function asking<T>(
   const again = { accounts, account: resolved.account, resolve: () => accountOf(pass) };
   const done = await withFreshToken(again, read);
   if (done.kind === "read") return { kind: "value", value: done.value };
-  return { kind: "concluded", conclusion: decideFailed(pass, done.error, judgeOf(pass)), error: done.error };
+  return { kind: "concluded", conclusion: decideFailed(pass, done.error), error: done.error };
 }
 
 type Listed =
@@ -529,10 +527,6 @@ async function accountOf(pass: Pass): Promise<AccountResolution> {
 
 function rejectToken({ deps }: Pass, account: Account, error: NorthflankError): void {
   if (error.code === "unauthorized") deps.accounts.tokenRejected(account);
-}
-
-function judgeOf({ deps }: Pass): Judge {
-  return (error, failures) => judgeRemoteError({ error, failures, random: deps.random, remedy: runRemedyOf(error) });
 }
 
 function claimedBy(pass: Pass): ReadonlySet<string> {

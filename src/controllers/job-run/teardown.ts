@@ -53,6 +53,6 @@ export function decideUnreachable({ object }: Situation): Conclusion {
     "the job in Northflank, and abort the run there.";
   return conclude(
     { kind: "stalled", reason: "Abandoned", message },
-    { next: { kind: "settled" }, isReleased: true, events: [warning("Abandoned", "AbortRun", message)] },
+    { next: { kind: "never" }, isReleased: true, events: [warning("Abandoned", "AbortRun", message)] },
   );
 }

@@ -97,7 +97,7 @@ async function carryOut(deps: JobDeps, options: Parameters<CarryOut>[0]): Promis
 
 /** Values that come from the cluster are read again within a minute, whenever the next look at Northflank is. */
 function soonEnough(next: Requeue): Requeue {
-  if (next.kind === "backoff") return next;
+  if (next.kind === "backoff" || next.kind === "again") return next;
   const afterMs = next.kind === "recheck" ? Math.min(next.afterMs, recheckSecretMs) : recheckSecretMs;
   return { kind: "recheck", afterMs };
 }

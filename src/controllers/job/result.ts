@@ -91,7 +91,7 @@ export function intentConclusion(object: NorthflankJob, change: Change, now: num
     inSync: { status: "Unknown", reason: "ApplyingChange", message },
     stated: { ...seenFields(seen), ...record, changes: withChange(object, change, { phase: "Sending", now }) },
     failure: object.status?.failure,
-    next: { kind: "recheck", afterMs: 0 },
+    next: { kind: "again" },
     events: [],
     sameDesire: undefined,
   };

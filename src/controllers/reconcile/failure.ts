@@ -36,7 +36,7 @@ export function nextFailure(options: {
   /** Milliseconds until the next try, where it is known. */
   readonly nextTryMs: number | undefined;
   readonly now: number;
-}): FailureRecord {
+}): FailureRecord & { readonly class: FailureClass } {
   const { previous, reason, httpStatus, nextTryMs, now } = options;
   const isSame = previous?.class === options.class && previous.reason === reason;
   const goesOn = isSame && previous.httpStatus === httpStatus;

@@ -106,6 +106,8 @@ export function followUp(kind: Verdict["kind"], next: Requeue): string | undefin
       return kind === "stalled" ? "No retry until the object changes." : undefined;
     case "backoff":
       return "Retrying with back-off.";
+    case "again":
+      return undefined;
     case "recheck":
       return next.pause === undefined
         ? undefined

@@ -13,7 +13,7 @@ export interface RemoteVerdict {
   /** `undefined` for waiting, which is not a failure and leaves no record in `status.failure`. */
   readonly failureClass: FailureClass | undefined;
   readonly httpStatus: number | undefined;
-  readonly next: Exclude<Requeue, { readonly kind: "never" }>;
+  readonly next: Extract<Requeue, { readonly kind: "recheck" | "backoff" }>;
 }
 
 /** Pause between the slow probes of a stalled object, before jitter of ±20 %. */

@@ -1,7 +1,7 @@
 // pure
 import type { NorthflankError } from "../../northflank/errors.ts";
 import type { Random } from "../../util/random.ts";
-import { type FailureRecord, nextFailure } from "./failure.ts";
+import { type FailureClass, type FailureRecord, nextFailure } from "./failure.ts";
 import type { Verdict } from "./ready-state.ts";
 import { judgeRemoteError, type RemoteVerdict } from "./remote-error.ts";
 
@@ -9,7 +9,7 @@ import { judgeRemoteError, type RemoteVerdict } from "./remote-error.ts";
 export interface RemoteFailure {
   readonly verdict: Verdict;
   /** `status.failure` from now on; `undefined` for waiting, which is no failure. */
-  readonly failure: FailureRecord | undefined;
+  readonly failure: (FailureRecord & { readonly class: FailureClass }) | undefined;
   readonly next: RemoteVerdict["next"];
 }
 
@@ -19,9 +19,11 @@ export function judgeRemoteFailure(options: {
   readonly previous: FailureRecord | undefined;
   readonly now: number;
   readonly random: Random;
+  /** What to do about it, where that is not what every kind says. */
+  readonly remedy?: string | undefined;
 }): RemoteFailure {
-  const { error, previous, now, random } = options;
-  const judge = (failures: number) => judgeRemoteError({ error, failures, random });
+  const { error, previous, now, random, remedy } = options;
+  const judge = (failures: number) => judgeRemoteError({ error, failures, random, remedy });
   const { verdict, failureClass, httpStatus, next } = judge(failuresAlike(previous, judge(0)));
   if (failureClass === undefined) return { verdict, failure: undefined, next };
   const nextTryMs = next.kind === "recheck" ? next.afterMs : undefined;

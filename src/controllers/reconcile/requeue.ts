@@ -15,13 +15,34 @@ export type Pause =
   | { readonly everyMs: readonly [firstMs: number, longestMs: number] };
 
 /**
- * When an object is reconciled again if nothing happens to it before. `never`: only when something changes. `recheck`: in
- * `afterMs`, known beforehand. `backoff`: after the key's own back-off in the work queue, not before `notBeforeMs`.
+ * When an object is reconciled again if nothing happens to it before.
+ *
+ * - `never`: only when something changes.
+ * - `again`: at once. Something was recorded that the next reconcile acts on.
+ * - `recheck`: in `afterMs`, known beforehand. `asks`: it will cost a request, so nothing but a change may bring it forward.
+ * - `backoff`: the reconcile failed. After growing pauses, and not before `notBeforeMs`.
  */
 export type Requeue =
   | { readonly kind: "never" }
-  | { readonly kind: "recheck"; readonly afterMs: number; readonly pause?: Pause }
+  | { readonly kind: "again" }
+  | { readonly kind: "recheck"; readonly afterMs: number; readonly asks?: boolean; readonly pause?: Pause }
   | { readonly kind: "backoff"; readonly notBeforeMs: number | undefined };
+
+/** Milliseconds until the next reconcile: `Infinity` for never, `undefined` where back-off decides. */
+export function delayOf(next: Requeue): number | undefined {
+  switch (next.kind) {
+    case "never":
+      return Number.POSITIVE_INFINITY;
+    case "again":
+      return 0;
+    case "recheck":
+      return next.afterMs;
+    case "backoff":
+      return undefined;
+    default:
+      return assertNever(next, "requeue");
+  }
+}
 
 /** The next check of an object that is at rest; `Infinity`: never by itself. */
 export function requeueAfter(afterMs: number): Requeue {
@@ -56,6 +77,8 @@ export function outcomeOf(next: Requeue, facts: { readonly priority: Priority; r
   switch (next.kind) {
     case "never":
       return { kind: "settled" };
+    case "again":
+      return { kind: "recheck", afterMs: 0, priority: "change" };
     case "recheck":
       return { kind: "recheck", afterMs: next.afterMs, priority: facts.priority };
     case "backoff": {

@@ -7,7 +7,7 @@ import type { EventSink } from "../reconcile/events.ts";
 import { stalledEvents } from "../reconcile/events.ts";
 import type { LookSchedule } from "../reconcile/poll-schedule.ts";
 import { reconcileRequest } from "../reconcile/reconcile-request.ts";
-import { outcomeOf, type Requeue } from "../reconcile/requeue.ts";
+import { delayOf, outcomeOf, type Requeue } from "../reconcile/requeue.ts";
 import type { StatusWriter } from "../reconcile/status-writer.ts";
 import { type Left, Unsaved, writeLeft } from "../reconcile/unsaved-status.ts";
 import { hasChangedSince, restUntil, type TargetObject } from "./object.ts";
@@ -165,7 +165,7 @@ async function pass<T extends TargetObject, O, C extends TargetConclusion, X>(
   if (account !== undefined) {
     const { metadata } = known;
     const request = reconcileRequest(metadata);
-    const look = { nextMs: nextLookMs(conclusion), accountVersion: account.version, request };
+    const look = { nextMs: delayOf(conclusion.next) ?? 0, accountVersion: account.version, request };
     deps.schedule.looked({ key: objectKey(metadata), uid: metadata.uid }, look);
   }
   left.value = { stored, conclusion, status: steps.statusOf(stored, conclusion) };
@@ -201,7 +201,7 @@ async function report<T extends TargetObject, O, C extends TargetConclusion, X>(
   const written = await deps.statusWriter.write(stored, status, context.statusSignal);
   if (written.kind === "gone") return { kind: "settled" };
   if (written.kind === "written") {
-    if (isSoon(conclusion.next) && mergePatchBetween(written.object.status ?? {}, status) !== undefined) {
+    if (conclusion.next.kind === "again" && mergePatchBetween(written.object.status ?? {}, status) !== undefined) {
       // Recorded, and to be sent now: without the record the same would be recorded again and again.
       const text = "the API server has not stored the whole status; apply the CRDs of this version of the operator";
       return { kind: "retry", error: new ReconcileError(text) };
@@ -215,16 +215,6 @@ async function report<T extends TargetObject, O, C extends TargetConclusion, X>(
 }
 
 function priorityOf(kind: TargetConclusion["verdict"]["kind"], next: Requeue): Priority {
-  if (isSoon(next)) return "change";
+  if (next.kind === "again") return "change";
   return kind === "ready" || kind === "stalled" ? "resync" : "follow";
-}
-
-/** Something was recorded, and is to be sent now. */
-function isSoon(next: Requeue): boolean {
-  return next.kind === "recheck" && next.afterMs === 0;
-}
-
-function nextLookMs({ next }: TargetConclusion): number {
-  if (next.kind === "never") return Number.POSITIVE_INFINITY;
-  return next.kind === "recheck" ? next.afterMs : 0;
 }

@@ -8,7 +8,7 @@ import type { FailureRecord } from "../reconcile/failure.ts";
 import { acceptedCondition, type ConditionUpdate, summaryConditions, type Verdict } from "../reconcile/ready-state.ts";
 import { handledRequest } from "../reconcile/reconcile-request.ts";
 import { slowProbeMs } from "../reconcile/remote-error.ts";
-import { probeAfter, type Requeue } from "../reconcile/requeue.ts";
+import { delayOf, probeAfter, type Requeue } from "../reconcile/requeue.ts";
 import type { TargetObject } from "./object.ts";
 
 /** What a pass has come to, before it is spelt as status, Events and an outcome. Kinds add claims of their own. */
@@ -57,8 +57,8 @@ export function targetStatus<S extends NonNullable<TargetObject["status"]>>(
     failure: conclusion.failure,
   });
   if (isSameJson(before, status)) return object.status ?? (status as unknown as S);
-  const { next } = conclusion;
-  const planned = next.kind === "recheck" ? { nextReconcileTime: formatTime(facts.now + next.afterMs) } : {};
+  const delayMs = delayOf(conclusion.next) ?? Number.POSITIVE_INFINITY;
+  const planned = Number.isFinite(delayMs) ? { nextReconcileTime: formatTime(facts.now + delayMs) } : {};
   // Sound: fields of the status before, of the kind's own, and those that every kind has.
   return { ...status, ...planned } as unknown as S;
 }

@@ -1,9 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { decideNoQuota } from "../../../src/controllers/job-run/decide.ts";
 import type { RunState } from "../../../src/controllers/job-run/machine.ts";
+import { runSituation } from "../../support/run-situation.ts";
 import { runIn } from "../../support/runs-in-states.ts";
-
-const settings = { runPollIntervalMs: 10_000, startSettleMs: 30_000, startGateMs: 5_000, requestTimeoutMs: 30_000 };
 
 describe("a spent quota is told of what it holds back", () => {
   const cases: Readonly<Record<RunState, string>> = {
@@ -21,8 +20,7 @@ describe("a spent quota is told of what it holds back", () => {
   test.each(Object.entries(cases))("%s: %s", async (state, what) => {
     const story = await runIn(state as RunState);
     story.end();
-    const situation = { object: story.object(), now: story.clock.now(), settings, sinceStartMs: 0 };
-    const { verdict } = decideNoQuota(situation, 60_000);
+    const { verdict } = decideNoQuota(runSituation(story.object(), story.clock.now()), 60_000);
     expect(verdict).toMatchObject({ kind: "waiting", reason: "WaitingForQuota" });
     expect(verdict.message).toContain(`does not allow ${what} now`);
   });

@@ -3,8 +3,8 @@ import type { NorthflankJobRun } from "../../../src/api/job-run.ts";
 import { decideFinished } from "../../../src/controllers/job-run/ends.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
 import { RunCluster } from "../../support/run-cluster.ts";
+import { runSituation } from "../../support/run-situation.ts";
 
-const settings = { runPollIntervalMs: 10_000, startSettleMs: 30_000, startGateMs: 5_000, requestTimeoutMs: 30_000 };
 const time = "2026-01-01T00:00:00Z";
 const attempt = { number: 1, runId: "r1", origin: "Started", completionTime: time } as const;
 
@@ -14,7 +14,7 @@ function verdictOf(status: Status) {
   const clock = new FakeClock();
   const over = { observedGeneration: 1, completionTime: time, ...status };
   const object = { ...new RunCluster(clock).create("once"), status: over };
-  return decideFinished({ object, now: clock.now(), settings, sinceStartMs: 0 }).verdict;
+  return decideFinished(runSituation(object, clock.now())).verdict;
 }
 
 function condition(type: string, status: "True" | "False", reason: string, message: string) {

@@ -1,18 +1,12 @@
 import { describe, expect, test } from "vitest";
 import type { NorthflankJobRun } from "../../../src/api/job-run.ts";
-import type { RunSettings, Situation } from "../../../src/controllers/job-run/conclusion.ts";
+import type { Situation } from "../../../src/controllers/job-run/conclusion.ts";
 import { decideFollowed, decidePause, pollIntervalMs, retryPauseMs } from "../../../src/controllers/job-run/follow.ts";
 import type { Wish } from "../../../src/controllers/job-run/machine.ts";
 import type { JobRunView } from "../../../src/northflank/types.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
 import { RunCluster } from "../../support/run-cluster.ts";
-
-const settings: RunSettings = {
-  runPollIntervalMs: 10_000,
-  startSettleMs: 30_000,
-  startGateMs: 5_000,
-  requestTimeoutMs: 30_000,
-};
+import { runSituation, runSettings as settings } from "../../support/run-situation.ts";
 
 function situation(
   options: { spec?: Partial<NorthflankJobRun["spec"]>; number?: number; aborted?: boolean } = {},
@@ -28,7 +22,7 @@ function situation(
     startTime,
     ...(options.aborted ? { abortRequestedTime: startTime } : {}),
   };
-  return { object: { ...created, status }, now: clock.now() + 60_000, settings, sinceStartMs: 60_000 };
+  return runSituation({ ...created, status }, clock.now() + 60_000, { sinceCreationMs: 60_000, sinceStartMs: 60_000 });
 }
 
 type Sight =
@@ -113,7 +107,7 @@ describe(`what is seen of a run, under every wish: ${rows.length} cases`, () => 
     expect(verdict.reason).toBe(reason);
     const isOver = !["Aborting", "RunActive"].includes(reason);
     expect(facts.completionTime !== undefined).toBe(isOver);
-    expect(next.kind).toBe(isOver ? "settled" : "recheck");
+    expect(next.kind).toBe(isOver ? "never" : "recheck");
     expect(verdict.kind).toBe(isOver ? (reason === "RunSucceeded" ? "ready" : "stalled") : "progressing");
   });
 });

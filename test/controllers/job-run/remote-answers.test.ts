@@ -11,20 +11,20 @@ import { toRunView } from "../../../src/northflank/run-view.ts";
 import type { JobRunView } from "../../../src/northflank/types.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
 import { RunCluster } from "../../support/run-cluster.ts";
+import { runSituation } from "../../support/run-situation.ts";
 
+const time = "2026-01-01T00:00:00Z";
 const ajv = new Ajv2020({ strict: false, allErrors: true });
 addFormats.default(ajv);
 const isStatus = ajv.compile(jobRunStatus);
 
-const settings = { runPollIntervalMs: 10_000, startSettleMs: 30_000, startGateMs: 5_000, requestTimeoutMs: 30_000 };
-const time = "2026-01-01T00:00:00Z";
 const record = { id: "s", attempt: 1, recordedTime: time, baseline: { runIds: [] }, outcome: "Pending" } as const;
 
 function situation(status: Partial<NonNullable<NorthflankJobRun["status"]>>, remoteNow: number | undefined): Situation {
   const clock = new FakeClock();
   const created = new RunCluster(clock).create("once", { activeDeadlineSeconds: 3_600, backoffLimit: 1 });
   const object = { ...created, status: { observedGeneration: 1, start: record, ...status } };
-  return { object, now: clock.now() + 60_000, settings, sinceStartMs: 60_000, remoteNow };
+  return runSituation(object, clock.now() + 60_000, { sinceCreationMs: 60_000, sinceStartMs: 60_000, remoteNow });
 }
 
 const odd = fc.constantFrom<unknown>(

@@ -12,7 +12,7 @@ import { RunCluster } from "../../support/run-cluster.ts";
 const clock = new FakeClock();
 const calm = {
   facts: {},
-  next: { kind: "settled" },
+  next: { kind: "never" },
   after: [],
   events: [],
   isOutcomeUnknown: false,

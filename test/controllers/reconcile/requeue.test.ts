@@ -1,11 +1,18 @@
 import { expect, test } from "vitest";
-import { outcomeOf, probeMoreRarely, type Requeue, requeueAfter } from "../../../src/controllers/reconcile/requeue.ts";
+import {
+  delayOf,
+  outcomeOf,
+  probeMoreRarely,
+  type Requeue,
+  requeueAfter,
+} from "../../../src/controllers/reconcile/requeue.ts";
 import { ReconcileError } from "../../../src/runtime/outcome.ts";
 
 const facts = { priority: "follow", message: "RemoteUnavailable: no answer." } as const;
 
 test.each<readonly [Requeue, object]>([
   [{ kind: "never" }, { kind: "settled" }],
+  [{ kind: "again" }, { kind: "recheck", afterMs: 0, priority: "change" }],
   [
     { kind: "recheck", afterMs: 5 },
     { kind: "recheck", afterMs: 5, priority: "follow" },
@@ -20,6 +27,15 @@ test.each<readonly [Requeue, object]>([
   ],
 ])("%j is told to the controller as %j", (next, outcome) => {
   expect(outcomeOf(next, facts)).toStrictEqual(outcome);
+});
+
+test.each<readonly [Requeue, number | undefined]>([
+  [{ kind: "never" }, Number.POSITIVE_INFINITY],
+  [{ kind: "again" }, 0],
+  [{ kind: "recheck", afterMs: 5, asks: true }, 5],
+  [{ kind: "backoff", notBeforeMs: 7 }, undefined],
+])("%j is due in %s ms", (next, delayMs) => {
+  expect(delayOf(next)).toBe(delayMs);
 });
 
 test("a look that is never due is none", () => {
