@@ -3,11 +3,13 @@ import type { NorthflankJob } from "../api/job.ts";
 import type { NorthflankJobRun } from "../api/job-run.ts";
 import { explained } from "../command-remedies.ts";
 import { decide } from "../controllers/deployment/decide.ts";
+import type { Observation } from "../controllers/deployment/observation.ts";
 import { observe } from "../controllers/deployment/observe.ts";
 import { decide as decideJob } from "../controllers/job/decide.ts";
 import { observe as observeJob } from "../controllers/job/observe.ts";
 import { LookSchedule } from "../controllers/reconcile/poll-schedule.ts";
 import { type MissingReference, resolveReferences } from "../controllers/secrets/references.ts";
+import { observeAndDecide } from "../controllers/target/reconciler.ts";
 import { isKubeError } from "../kube/errors.ts";
 import { isNorthflankError } from "../northflank/errors.ts";
 import { type QuotaWait, withQuotaWait } from "../northflank/quota-wait.ts";
@@ -60,9 +62,17 @@ async function lookAt(deps: PlannerDeps, schedule: LookSchedule, object: Northfl
   const { deployments: store, jobRuns: runs, accounts } = cluster;
   // Judged with its file already.
   const validate = () => [];
-  const { observation } = await observe({ store, runs, accounts, validate, schedule, settings }, object, deps.signal);
+  const reads = { store, runs, accounts, validate, schedule, settings };
+  const { observation, decision } = await observeAndDecide(
+    {
+      observe: (object, signal) => observe(reads, object, signal),
+      decide: (object, observation: Observation) => decide({ object, observation, now: clock.now(), random, settings }),
+    },
+    object,
+    deps.signal,
+  );
   if (observation.kind === "failed" && isNorthflankError(observation.error, ...quotaCodes)) throw observation.error;
-  return planDeployment(object, observation, decide({ object, observation, now: clock.now(), random, settings }));
+  return planDeployment(object, observation, decision);
 }
 
 /** References to what the files do not hold are taken out, and named: the rest of the settings is compared all the same. */

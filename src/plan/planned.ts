@@ -2,12 +2,13 @@
 import type { NorthflankDeployment } from "../api/deployment.ts";
 import { explained, withRemedy } from "../command-remedies.ts";
 import type { Conclusion } from "../controllers/deployment/conclusion.ts";
-import type { Decision } from "../controllers/deployment/decision.ts";
+import type { Change } from "../controllers/deployment/decision.ts";
 import { compare } from "../controllers/deployment/diff.ts";
 import type { Observation } from "../controllers/deployment/observation.ts";
 import { pauseText } from "../controllers/deployment/paused.ts";
 import { warningsOf } from "../controllers/deployment/warnings.ts";
 import type { Verdict } from "../controllers/reconcile/ready-state.ts";
+import type { TargetDecision } from "../controllers/target/reconciler.ts";
 import { assertNever } from "../util/assert-never.ts";
 
 /** One field at Northflank that is not as declared. `from` is missing where Northflank has, or tells, nothing. */
@@ -36,7 +37,11 @@ export type Planned =
   | { readonly kind: "error"; readonly message: string; readonly changes: readonly PlannedChange[] };
 
 /** What the decision of the controller means for somebody who has not applied the object yet. */
-export function planDeployment(object: NorthflankDeployment, observation: Observation, decision: Decision): Planned {
+export function planDeployment(
+  object: NorthflankDeployment,
+  observation: Observation,
+  decision: TargetDecision<Conclusion, Change>,
+): Planned {
   switch (decision.kind) {
     case "write":
       return {

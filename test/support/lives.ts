@@ -37,7 +37,7 @@ const settings = { resyncPeriodMs: nextResyncMs, rolloutPollIntervalMs: 10_000 }
 type ConclusionOf<D> = D extends { kind: "conclude"; conclusion: infer C extends TargetConclusion } ? C : never;
 type ChangeOf<D> = D extends { kind: "write"; change: infer X } ? X : never;
 type Sent = Exclude<Answer, "not sent">;
-type DeploymentDecision = ReturnType<typeof deployments.decide>;
+type DeploymentDecision = Exclude<ReturnType<typeof deployments.decide>, { readonly kind: "need" }>;
 type JobDecision = ReturnType<typeof jobs.decide>;
 
 abstract class Life<T extends TargetObject, O, D extends TargetDecision<TargetConclusion, { readonly cause: string }>> {
@@ -144,8 +144,15 @@ export class DeploymentLife extends Life<NorthflankDeployment, DeploymentObserva
     return read.desire;
   }
 
-  protected decision(observation: DeploymentObservation) {
-    return deployments.decide({ object: this.object, observation, now: this.now, ages: this.ages(), random, settings });
+  /** Of the build that is to be read, the test says what is seen; one that it does not mention, the token may not see. */
+  protected decision(observation: DeploymentObservation): DeploymentDecision {
+    const input = { object: this.object, observation, now: this.now, ages: this.ages(), random, settings };
+    const decision = deployments.decide(input);
+    if (decision.kind !== "need") return decision;
+    const { need } = decision;
+    if (need.kind !== "build" || observation.kind !== "seen") throw new Error(`no test has a ${need.kind} to read`);
+    const { sight } = observation.build ?? { sight: { kind: "unseen" } as const };
+    return this.decision({ ...observation, build: { query: need.query, sight } });
   }
 
   protected statusBefore(change: ChangeOf<DeploymentDecision>) {

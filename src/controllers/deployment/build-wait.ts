@@ -2,11 +2,11 @@
 import type { NorthflankDeployment } from "../../api/deployment.ts";
 import { formatTime } from "../../runtime/conditions.ts";
 import { assertNever } from "../../util/assert-never.ts";
+import { isSameJson } from "../../util/same-json.ts";
 import {
   type BuildQuery,
   builderNoun,
   builderSubject,
-  builderText,
   buildText,
   judgeBuild,
   noBuilderText,
@@ -16,29 +16,34 @@ import {
 import type { Verdict } from "../reconcile/ready-state.ts";
 import { slowProbeMs } from "../reconcile/remote-error.ts";
 import { probeMoreRarely, type Requeue } from "../reconcile/requeue.ts";
-import { sameTarget } from "../target/recreated.ts";
 import { ageOf } from "./ages.ts";
 import { buildQuery, buildRecord, followsLatest } from "./build.ts";
 import type { Conclusion } from "./conclusion.ts";
 import type { BuildRecord, DecideInput, Seen } from "./decision.ts";
 import { knownHash, lastDeclared, sinceOf, wasSent } from "./machine.ts";
 import type { Observation } from "./observation.ts";
-import { holdsWrites, pendingDifferences } from "./pending.ts";
 
 /**
- * The build that has to be looked at before anything is decided about what was seen; `undefined` when none has to be,
- * which is nearly always. A named build is looked at only when it is about to be deployed, and the builds of a branch
- * only when the setting to follow it was sent and nothing has come of it: a settled object costs no request for its
- * build.
+ * The build that has to be read before a target is judged that has something else than what is declared; `undefined`: it was
+ * read, or there is none.
  */
-export function neededBuild(object: NorthflankDeployment, seen: Seen): BuildQuery | undefined {
-  const { desire, service } = seen;
-  if (desire.body.internal === undefined || !sameTarget(object.status?.targetUid, service.uid)) return undefined;
-  const isSame = pendingDifferences(object, seen).length === 0;
-  if (followsLatest(desire))
-    return isSame && isWithoutEffect(object, seen) ? buildQuery(object, desire, service) : undefined;
-  if (isSame || holdsWrites(object, seen)) return undefined;
-  return buildQuery(object, desire, service);
+export function neededToDeploy(object: NorthflankDeployment, seen: Seen): BuildQuery | undefined {
+  return followsLatest(seen.desire) ? undefined : needed(object, seen);
+}
+
+/**
+ * The same of a target that has what is declared: the builds of a branch, when the setting to follow it was sent and nothing
+ * has come of it. A settled object costs no request for its build.
+ */
+export function neededToRollOut(object: NorthflankDeployment, seen: Seen): BuildQuery | undefined {
+  return followsLatest(seen.desire) && isWithoutEffect(object, seen) ? needed(object, seen) : undefined;
+}
+
+/** One that is over was asked for by its id: of its commit there may be another one. */
+function needed(object: NorthflankDeployment, { desire, service, build }: Seen): BuildQuery | undefined {
+  const query = buildQuery(object, desire, service);
+  const isRead = build !== undefined && (judgeBuild(build) === "usable" || isSameJson(build.query, query));
+  return isRead ? undefined : query;
 }
 
 /** We have sent the setting, and no rollout has begun since, or ever. */
@@ -52,20 +57,6 @@ function isWithoutEffect({ status, spec }: NorthflankDeployment, { desire, servi
     Date.parse(time ?? ""),
   );
   return now !== undefined && before !== undefined && now <= before;
-}
-
-/**
- * The build that this object is known to wait for: as long as it is not over, the service need not be read.
- * `undefined` when the object waits for none, or nobody can tell without the service.
- */
-export function awaitedBuild(object: NorthflankDeployment, desire: Seen["desire"]): BuildQuery | undefined {
-  if (sinceOf(object, desire, "WaitingForBuild") === undefined) return undefined;
-  const query = buildQuery(object, desire, undefined);
-  const { build } = object.status ?? {};
-  if (query?.by.kind !== "commit" || build?.id === undefined) return query;
-  if (build.builder !== builderText(query.builder) || build.sha !== query.by.sha) return query;
-  // One build of a commit is a small answer, all builds of a service are a large one.
-  return { ...query, by: { kind: "id", buildId: build.id, sha: query.by.sha } };
 }
 
 /** What status keeps of the build of a source that the target has. */

@@ -7,7 +7,7 @@ import { present } from "../../util/present.ts";
 import { type BuildQuery, builderText, namedBuilder, type SeenBuild, versionOf } from "../build/build-query.ts";
 import type { BuildRecord } from "./decision.ts";
 import type { Desire } from "./desired.ts";
-import { knownHash } from "./machine.ts";
+import { knownHash, sinceOf } from "./machine.ts";
 import type { TargetView } from "./target-view.ts";
 
 /**
@@ -39,6 +39,20 @@ function builderOf(
 function presentBuilder({ id, kind, serviceType, internal }: TargetView): string | undefined {
   if (serviceType === "combined") return id;
   return internal?.id ?? (kind === "job" ? id : undefined);
+}
+
+/**
+ * The build that this object is known to wait for: as long as it is not over, the service need not be read.
+ * `undefined` when the object waits for none, or nobody can tell without the service.
+ */
+export function awaitedBuild(object: NorthflankDeployment, desire: Desire): BuildQuery | undefined {
+  if (sinceOf(object, desire, "WaitingForBuild") === undefined) return undefined;
+  const query = buildQuery(object, desire, undefined);
+  const { build } = object.status ?? {};
+  if (query?.by.kind !== "commit" || build?.id === undefined) return query;
+  if (build.builder !== builderText(query.builder) || build.sha !== query.by.sha) return query;
+  // One build of a commit is a small answer, all builds of a service are a large one.
+  return { ...query, by: { kind: "id", buildId: build.id, sha: query.by.sha } };
 }
 
 /** True for a declaration that follows Northflank's own deployment of new builds instead of naming one. */

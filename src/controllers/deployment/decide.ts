@@ -2,10 +2,11 @@
 import type { NorthflankDeploymentStatus } from "../../api/deployment.ts";
 import { assertNever } from "../../util/assert-never.ts";
 import { present } from "../../util/present.ts";
+import { judgeBuild } from "../build/build-query.ts";
 import { isFightFor } from "../target/drift.ts";
 import { recreatedConclusion, sameTarget } from "../target/recreated.ts";
 import { buildRecord, followsLatest } from "./build.ts";
-import { buildingConclusion } from "./build-wait.ts";
+import { buildingConclusion, neededToDeploy, neededToRollOut } from "./build-wait.ts";
 import { type Conclusion, statedFields } from "./conclusion.ts";
 import type { DecideInput, Decision, Seen } from "./decision.ts";
 import type { Difference } from "./diff.ts";
@@ -37,13 +38,13 @@ import { decideRollback, decideRolledBack, keepRequest } from "./rollback.ts";
 import { warningsOf, willFight, withWarnings } from "./warnings.ts";
 
 /**
- * What to do about one observation: rest, conclude, or send one change. Every state of the object is reached from here,
+ * What to do about one observation: rest, conclude, send one change, or read more first. Every state of the object is reached from here,
  * and nothing is done here.
  *
  *     invalid, suspended, blocked, conflict -> named state, no request
  *     route-gone -> UnsupportedTarget
  *     failed -> by the table of remote errors
- *     building -> WaitingForBuild
+ *     building -> not over: WaitingForBuild; else the target is read
  *     seen -> another uid than in status -> status starts anew, and the target is read again
  *          -> unsupported, continuous deployment that is not wanted -> named state
  *          -> same      -> a redeploy is asked for: write
@@ -77,6 +78,7 @@ function decideObserved(input: DecideInput): Decision {
     case "failed":
       return conclude(remoteFailure({ ...input, desire: observation.desire, error: observation.error }));
     case "building":
+      if (judgeBuild(observation.build) !== "awaited") return { kind: "need", need: { kind: "target" } };
       return conclude(buildingConclusion(input, observation));
     case "seen":
       return decideSeen(input, observation);
@@ -146,6 +148,8 @@ function decideSame(input: DecideInput, seen: Seen): Decision {
 }
 
 function decideRollout(input: DecideInput, seen: Seen): Decision {
+  const query = neededToRollOut(input.object, seen);
+  if (query !== undefined) return { kind: "need", need: { kind: "build", query } };
   return decideRollback(input, seen, withRedeploy(input, seen, sameConclusion(input, seen)));
 }
 
@@ -171,6 +175,8 @@ function decideDifferent(input: DecideInput, seen: Seen, pending: readonly Diffe
   }
   if (!isChange && isFightFor(object, correctionsOf(object), nowByStopwatch(input)))
     return conclude(fightConclusion(object, seen, pending), isDrift);
+  const query = neededToDeploy(object, seen);
+  if (query !== undefined) return { kind: "need", need: { kind: "build", query } };
   // The setting to follow the latest build is sent also when there is none yet.
   const unbuilt = followsLatest(seen.desire) ? undefined : unbuiltConclusion(input, seen, pending);
   if (unbuilt !== undefined) return conclude(unbuilt);

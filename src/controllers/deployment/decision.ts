@@ -1,6 +1,7 @@
 // pure
 import type { NorthflankDeployment, NorthflankDeploymentStatus } from "../../api/deployment.ts";
 import type { Random } from "../../util/random.ts";
+import type { BuildQuery } from "../build/build-query.ts";
 import type { Ages } from "../reconcile/stopwatch.ts";
 import type { TargetDecision } from "../target/reconciler.ts";
 import type { Conclusion } from "./conclusion.ts";
@@ -41,8 +42,11 @@ export interface Change {
   readonly build?: BuildRecord;
 }
 
-/** What a pass is to do. */
-export type Decision = TargetDecision<Conclusion, Change>;
+/** What a decision may ask for before it is made: the target, where only the build that is waited for was read, or a build. */
+export type Need = { readonly kind: "target" } | { readonly kind: "build"; readonly query: BuildQuery };
+
+/** What a reconcile is to do. */
+export type Decision = TargetDecision<Conclusion, Change, Need>;
 
 /** Everything that a decision may know. */
 export interface DecideInput {

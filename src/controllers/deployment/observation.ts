@@ -16,13 +16,13 @@ export interface Dependency {
 export type Observation =
   | Unmet<{ readonly desire: Desire }>
   | NotDue
-  /** The build that the object waits for was looked at, and is not over: the target was not read. */
+  /** The build that the object waits for was read, and nothing else: while it is not over, the target need not be. */
   | { readonly kind: "building"; readonly desire: Desire; readonly build: SeenBuild }
   | {
       readonly kind: "seen";
       readonly desire: Desire;
       readonly service: TargetView;
-      /** Where the decision depends on it: the declared build. */
+      /** The declared build, where it was read. */
       readonly build?: SeenBuild;
       readonly dependencies: readonly Dependency[];
       /** Milliseconds until the next look at a settled object, spread; `Infinity`: never. */

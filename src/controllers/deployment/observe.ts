@@ -1,6 +1,6 @@
 import type { NorthflankDeployment } from "../../api/deployment.ts";
 import type { Account, AccountResolution, Accounts } from "../account/accounts.ts";
-import { type BuildQuery, judgeBuild, type SeenBuild } from "../build/build-query.ts";
+import type { BuildQuery, SeenBuild } from "../build/build-query.ts";
 import { lookAtBuild } from "../build/read-build.ts";
 import type { LookSchedule } from "../reconcile/poll-schedule.ts";
 import type { SpecProblem } from "../reconcile/spec-validation.ts";
@@ -13,8 +13,8 @@ import {
   type TargetReads,
 } from "../target/observe.ts";
 import { type Due, dueLook, resyncPeriodMs } from "../target/poll-due.ts";
-import { awaitedBuild, neededBuild } from "./build-wait.ts";
-import type { Settings } from "./decision.ts";
+import { awaitedBuild } from "./build.ts";
+import type { Need, Settings } from "./decision.ts";
 import { dependenciesOf, isDependencyOver, type Runs } from "./dependencies.ts";
 import { type Desire, desireOf } from "./desired.ts";
 import { isUnderWay, knownHash } from "./machine.ts";
@@ -48,7 +48,7 @@ export async function observe(
   deps: ObserveDeps,
   object: NorthflankDeployment,
   signal: AbortSignal,
-): Promise<Observed<Observation>> {
+): Promise<Observed<Observation, Need>> {
   return await observeTarget(readsOf(deps), object, signal);
 }
 
@@ -56,7 +56,7 @@ interface Declared {
   readonly desire: Desire;
 }
 
-function readsOf(deps: ObserveDeps): TargetReads<NorthflankDeployment, Declared, Observation> {
+function readsOf(deps: ObserveDeps): TargetReads<NorthflankDeployment, Declared, Observation, Need> {
   return {
     accounts: deps.accounts,
     sameTarget: (object) => deps.store.byIndex("target", targetOf(object)),
@@ -72,53 +72,68 @@ function readsOf(deps: ObserveDeps): TargetReads<NorthflankDeployment, Declared,
       const { object, declared, signal } = ready;
       const foreign = await foreignProject(deps, object, declared.desire, signal);
       if (foreign !== undefined) return { ...foreign, ...declared };
-      return { read: () => read(deps, ready), failed: (error) => ({ ...declared, kind: "failed", error }) };
+      return {
+        read: () => read(deps, ready),
+        more: (before, need) => readMore(deps, ready, { before, need }),
+        failed: (error) => ({ ...declared, kind: "failed", error }),
+      };
     },
   };
 }
 
-/** Reads the build that is waited for, the target, and the build that is needed, as far as each is to be read. */
-async function read(
+/** Reads the build that the object waits for, else the target. */
+async function read(deps: ObserveDeps, ready: ReadyToRead): Promise<Observation> {
+  const { desire } = ready.declared;
+  const query = awaitedBuild(ready.object, desire);
+  if (query === undefined) return await readTargetOf(deps, ready);
+  return { kind: "building", desire, build: await readBuild(ready, query) };
+}
+
+/** Adds to an observation what a decision on it needs. */
+async function readMore(
   deps: ObserveDeps,
-  { object, declared, account, due, signal }: Ready<NorthflankDeployment, Declared>,
+  ready: ReadyToRead,
+  { before, need }: { readonly before: Observation; readonly need: Need },
 ): Promise<Observation> {
-  const { desire } = declared;
-  const requestClass = due.kind === "rest" ? "observe" : due.class;
-  const build = (query: BuildQuery) =>
-    lookAtBuild({ account, projectId: object.spec.projectId, query, class: requestClass, signal });
-  const awaited = awaitedBuild(object, desire);
-  const awaitedSight = awaited && (await build(awaited));
-  if (awaitedSight !== undefined && judgeBuild(awaitedSight) === "awaited") {
-    return { kind: "building", desire, build: awaitedSight };
-  }
+  if (need.kind === "target") return await readTargetOf(deps, ready, "build" in before ? before.build : undefined);
+  const build = await readBuild(ready, need.query);
+  return before.kind === "seen" ? { ...before, build } : before;
+}
+
+type ReadyToRead = Ready<NorthflankDeployment, Declared>;
+
+function requestClass({ due }: ReadyToRead) {
+  return due.kind === "rest" ? "observe" : due.class;
+}
+
+async function readBuild(ready: ReadyToRead, query: BuildQuery): Promise<SeenBuild> {
+  const { account, object, signal } = ready;
+  return await lookAtBuild({ account, projectId: object.spec.projectId, query, class: requestClass(ready), signal });
+}
+
+async function readTargetOf(deps: ObserveDeps, ready: ReadyToRead, build?: SeenBuild): Promise<Observation> {
+  const { object, account, signal } = ready;
+  const { desire } = ready.declared;
   const reading = await readTarget({
     api: account.api,
     name: targetName(object),
     desire,
     dependsOnCD: isReplacedByCD(object.spec) && object.spec.continuousDeployment !== "Ignore",
     remembered: object.status?.observed,
-    class: requestClass,
+    class: requestClass(ready),
     signal,
   });
   if (reading.kind === "route-gone") return { ...reading, desire };
-  const service = reading.target;
   const nextResyncMs = deps.schedule.nextResyncMs(resyncPeriodMs(object, deps.settings.resyncPeriodMs));
   const dependencies = dependenciesOf(deps.runs, object);
-  const seen = { kind: "seen", desire, service, dependencies, nextResyncMs } as const;
-  // One that is over was asked for by its id: of its commit there may be another one.
-  const needed = neededBuild(object, seen);
-  const seenBuild = needed === undefined || isDeployable(awaitedSight) ? awaitedSight : await build(needed);
-  return seenBuild === undefined ? seen : { ...seen, build: seenBuild };
+  const seen = { kind: "seen", desire, service: reading.target, dependencies, nextResyncMs } as const;
+  return build === undefined ? seen : { ...seen, build };
 }
 
 /** The target of an object, by its ids. */
 export function targetName({ spec }: NorthflankDeployment): TargetName {
   const { projectId, serviceId, jobId } = spec;
   return serviceId === undefined ? { projectId, jobId: jobId ?? "" } : { projectId, serviceId };
-}
-
-function isDeployable(seen: SeenBuild | undefined): boolean {
-  return seen !== undefined && judgeBuild(seen) === "usable";
 }
 
 /** What a connection allows holds for the project that a build comes from as well; `undefined` when nothing is in the way. */

@@ -3,7 +3,7 @@ import type { NorthflankDeployment } from "../../api/deployment.ts";
 import { resolvedCommit } from "./build.ts";
 import type { Seen } from "./decision.ts";
 import { compare, type Difference } from "./diff.ts";
-import { knownHash, lastDeclared, stateOf, steps, wantsRedeploy } from "./machine.ts";
+import { lastDeclared, stateOf, steps, wantsRedeploy } from "./machine.ts";
 
 /**
  * What has to be written. Fields that Northflank does not tell, or in part, count only when the declaration has changed,
@@ -26,12 +26,4 @@ function isSent(object: NorthflankDeployment, desire: Seen["desire"]): boolean {
 /** The declaration has not been applied yet, or it was rolled back and another try is asked for, or a redeploy. */
 export function isNewDeclaration(object: NorthflankDeployment, { desire }: Seen): boolean {
   return isSent(object, desire) || wantsRedeploy(object);
-}
-
-/** A difference is not written: the policy says so, or runs of `waitFor` are not there yet. */
-export function holdsWrites(object: NorthflankDeployment, seen: Seen): boolean {
-  const policy = object.spec.managementPolicy;
-  if (policy === "Observe" || (policy === "EnforceOnChange" && !isNewDeclaration(object, seen))) return true;
-  const isChange = knownHash(object.status) !== seen.desire.hash || wantsRedeploy(object);
-  return isChange && seen.dependencies.some(({ state }) => state !== "succeeded");
 }

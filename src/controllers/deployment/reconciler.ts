@@ -7,7 +7,7 @@ import { createTargetReconciler, type TargetDeps, type TargetSteps } from "../ta
 import { timesOf } from "./ages.ts";
 import type { Conclusion } from "./conclusion.ts";
 import { decide } from "./decide.ts";
-import type { Change } from "./decision.ts";
+import type { Change, Need } from "./decision.ts";
 import { execute } from "./execute.ts";
 import { isAtRest } from "./machine.ts";
 import type { Observation } from "./observation.ts";
@@ -41,7 +41,7 @@ export function createDeploymentReconciler(deps: DeploymentDeps): Reconcile {
   const stopwatch = new Stopwatch(clock);
   const agesOf = ({ metadata }: NorthflankDeployment, status: NorthflankDeployment["status"]) =>
     stopwatch.ages({ key: objectKey(metadata), uid: metadata.uid }, timesOf(status));
-  return createTargetReconciler<NorthflankDeployment, Observation, Conclusion, Change>(deps, {
+  return createTargetReconciler<NorthflankDeployment, Observation, Conclusion, Change, Need>(deps, {
     restsFor: (object) => restOf(deps, object),
     observe: (object, signal) => observe(deps, object, signal),
     decide: (object, observation) => {
@@ -62,7 +62,7 @@ export function createDeploymentReconciler(deps: DeploymentDeps): Reconcile {
   });
 }
 
-type CarryOut = TargetSteps<NorthflankDeployment, Observation, Conclusion, Change>["carryOut"];
+type CarryOut = TargetSteps<NorthflankDeployment, Observation, Conclusion, Change, Need>["carryOut"];
 
 async function carryOut(deps: DeploymentDeps, options: Parameters<CarryOut>[0]): Promise<Conclusion> {
   const { known: object, stored, observation, account, change, context } = options;

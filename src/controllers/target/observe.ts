@@ -6,14 +6,16 @@ import { isAccepted, type TargetObject } from "./object.ts";
 import type { Due } from "./poll-due.ts";
 import type { NotDue, Unmet } from "./preconditions.ts";
 
-/** What was observed, and the account that may be used to act on it. */
-export interface Observed<O> {
+/** What was observed, and the account that may be used to act on it. N: what a decision may ask for besides. */
+export interface Observed<O, N = never> {
   readonly observation: O;
   readonly account: Account | undefined;
+  /** Observes with what a decision on this observation needs. Missing: nothing more can be read. */
+  readonly more?: (need: N) => Promise<Observed<O, N>>;
 }
 
-/** What a kind reads of its target. O: its observations; D: what its valid spec declares. */
-export interface TargetReads<T extends TargetObject, D extends object, O> {
+/** What a kind reads of its target. O: its observations; D: what its valid spec declares; N: see {@link Observed}. */
+export interface TargetReads<T extends TargetObject, D extends object, O, N = never> {
   readonly accounts: Accounts;
   /** Objects of the kind that name the same target. */
   readonly sameTarget: (object: T) => readonly T[];
@@ -28,7 +30,7 @@ export interface TargetReads<T extends TargetObject, D extends object, O> {
   /** There is no usable account: what can be told without one. */
   readonly blocked: (object: T, unmet: D & BlockedAccess, signal: AbortSignal) => Promise<O> | O;
   /** All preconditions hold. The answer is an observation without a request, or the request. */
-  readonly open: (ready: Ready<T, D>) => Promise<O | TargetRead<O>>;
+  readonly open: (ready: Ready<T, D>) => Promise<O | TargetRead<O, N>>;
 }
 
 type BlockedAccess = Access & { readonly kind: "blocked" };
@@ -43,14 +45,16 @@ export interface Ready<T, D> {
 }
 
 /** A request to Northflank that is to be sent now. */
-export interface TargetRead<O> {
+export interface TargetRead<O, N = never> {
   readonly read: () => Promise<O>;
+  /** Adds to what was read what a decision needs. */
+  readonly more?: (before: O, need: N) => Promise<O>;
   readonly failed: (error: NorthflankError) => O;
 }
 
 /** How long a settled object has nothing to do, as far as that is known without any wait. */
-export function restOf<T extends TargetObject, D extends object, O>(
-  reads: Pick<TargetReads<T, D, O>, "accounts" | "sameTarget" | "dueFor" | "watches">,
+export function restOf<T extends TargetObject, D extends object, O, N>(
+  reads: Pick<TargetReads<T, D, O, N>, "accounts" | "sameTarget" | "dueFor" | "watches">,
   object: T,
 ): number | undefined {
   if (reads.watches(object)) return undefined;
@@ -65,11 +69,11 @@ export function restOf<T extends TargetObject, D extends object, O>(
  *
  * *Errors*: whatever is no refusal of Northflank, such as `KubeError` when a Secret could not be asked for.
  */
-export async function observeTarget<T extends TargetObject, D extends object, O>(
-  reads: TargetReads<T, D, O>,
+export async function observeTarget<T extends TargetObject, D extends object, O, N = never>(
+  reads: TargetReads<T, D, O, N>,
   object: T,
   signal: AbortSignal,
-): Promise<Observed<O | Unmet<D> | NotDue>> {
+): Promise<Observed<O | Unmet<D> | NotDue, N>> {
   // Asked once: asking twice would use up the one try that a rejected token has.
   const access = isAccepted(object) ? await accessOf(reads, object, signal) : undefined;
   const due = access?.kind === "open" ? reads.dueFor(object, access.account) : undefined;
@@ -87,24 +91,24 @@ export async function observeTarget<T extends TargetObject, D extends object, O>
 }
 
 /** The account of an object, if there is one and no older object manages the same target in it. */
-async function accessOf<T extends TargetObject, D extends object, O>(
-  { accounts, sameTarget }: TargetReads<T, D, O>,
+async function accessOf<T extends TargetObject, D extends object, O, N>(
+  { accounts, sameTarget }: TargetReads<T, D, O, N>,
   object: T,
   signal: AbortSignal,
 ): Promise<Access> {
   return await openAccess({ accounts, sameTarget: sameTarget(object) }, object, signal);
 }
 
-async function observeOpen<T extends TargetObject, D extends object, O>(
+async function observeOpen<T extends TargetObject, D extends object, O, N>(
   options: {
-    readonly reads: TargetReads<T, D, O>;
+    readonly reads: TargetReads<T, D, O, N>;
     readonly object: T;
     readonly declared: D;
     readonly signal: AbortSignal;
   },
   access: Access,
   isRetry: boolean,
-): Promise<Observed<O | Unmet<D> | NotDue>> {
+): Promise<Observed<O | Unmet<D> | NotDue, N>> {
   const { reads, object, declared, signal } = options;
   if (access.kind === "blocked") return without(await reads.blocked(object, { ...declared, ...access }, signal));
   if (access.kind === "conflict") return without({ ...declared, ...access });
@@ -113,21 +117,27 @@ async function observeOpen<T extends TargetObject, D extends object, O>(
   if (due.kind === "rest" && !reads.watches(object)) return without(due);
   const opened = await reads.open({ object, declared, account, due, signal });
   if (!isRead(opened)) return without(opened);
-  try {
-    return { observation: await opened.read(), account };
-  } catch (error) {
-    if (!isNorthflankError(error)) throw error;
-    if (error.code !== "unauthorized" || isRetry) return { observation: opened.failed(error), account };
-    // The Secret is read again at once: with a rotated token the read succeeds, with the same one nothing is sent.
-    reads.accounts.tokenRejected(account);
-    return await observeOpen(options, await accessOf(reads, object, signal), true);
+  const { failed, more } = opened;
+  return await observed(opened.read);
+
+  async function observed(read: () => Promise<O>): Promise<Observed<O | Unmet<D> | NotDue, N>> {
+    try {
+      const observation = await read();
+      return { observation, account, ...(more && { more: (need) => observed(() => more(observation, need)) }) };
+    } catch (error) {
+      if (!isNorthflankError(error)) throw error;
+      if (error.code !== "unauthorized" || isRetry) return { observation: failed(error), account };
+      // The Secret is read again at once: with a rotated token the read succeeds, with the same one nothing is sent.
+      reads.accounts.tokenRejected(account);
+      return await observeOpen(options, await accessOf(reads, object, signal), true);
+    }
   }
 }
 
-function isRead<O>(opened: O | TargetRead<O>): opened is TargetRead<O> {
+function isRead<O, N>(opened: O | TargetRead<O, N>): opened is TargetRead<O, N> {
   return typeof opened === "object" && opened !== null && "read" in opened;
 }
 
-function without<O>(observation: O): Observed<O> {
+function without<O>(observation: O): { readonly observation: O; readonly account: undefined } {
   return { observation, account: undefined };
 }

@@ -11,6 +11,7 @@ import { delayOf, outcomeOf, type Requeue } from "../reconcile/requeue.ts";
 import type { StatusWriter } from "../reconcile/status-writer.ts";
 import { type Left, Unsaved, writeLeft } from "../reconcile/unsaved-status.ts";
 import { hasChangedSince, restUntil, type TargetObject } from "./object.ts";
+import type { Observed } from "./observe.ts";
 import type { TargetConclusion } from "./status.ts";
 import { NewSpecs } from "./time-to-ready.ts";
 
@@ -45,25 +46,26 @@ export interface TargetDeps<T extends TargetObject> {
 
 type Status<T extends TargetObject> = NonNullable<T["status"]>;
 
-/** What a pass is to do. */
-export type TargetDecision<C, X> =
+/** What a pass is to do. N: what it may ask for. */
+export type TargetDecision<C, X, N = never> =
+  | Need<N>
   /** Nothing to do and nothing to say. */
   | { readonly kind: "rest"; readonly dueInMs: number }
   | { readonly kind: "conclude"; readonly conclusion: C; readonly sawDrift: boolean }
   | { readonly kind: "write"; readonly change: X };
 
-/** What a kind does in the steps of a pass: T its object, O what it observes, C what it concludes, X what it sends. */
-export interface TargetSteps<T extends TargetObject, O, C extends TargetConclusion, X> {
+/** To be read before anything is decided. */
+type Need<N> = [N] extends [never] ? never : { readonly kind: "need"; readonly need: N };
+
+/** What a kind does in the steps of a pass: T its object, O what it observes, C what it concludes, X what it sends, N what it needs. */
+export interface TargetSteps<T extends TargetObject, O, C extends TargetConclusion, X, N = never> {
   /**
    * How long there is nothing to do for an object, in milliseconds, where that is known without any wait; `undefined` where
    * it has to be observed. After a start nearly all objects rest, and there may be ten thousand.
    */
   readonly restsFor?: (object: T) => number | undefined;
-  readonly observe: (
-    object: T,
-    signal: AbortSignal,
-  ) => Promise<{ readonly observation: O; readonly account: Account | undefined }>;
-  readonly decide: (object: T, observation: O) => TargetDecision<C, X>;
+  readonly observe: (object: T, signal: AbortSignal) => Promise<Observed<O, N>>;
+  readonly decide: (object: T, observation: O) => TargetDecision<C, X, N>;
   /** The status that has to be stored before the change is sent; `undefined` where the one there is will do. */
   readonly statusBefore: (object: T, change: X) => Status<T> | undefined;
   /** Sends one change. `known`: the object as it was decided on; `stored`: with the status that stands for the sending. */
@@ -89,9 +91,9 @@ export interface TargetSteps<T extends TargetObject, O, C extends TargetConclusi
  * is looked at anew; a conclusion whose status could not be written is written by the next pass, before anything else; a
  * pass never learns why it was woken.
  */
-export function createTargetReconciler<T extends TargetObject, O, C extends TargetConclusion, X>(
+export function createTargetReconciler<T extends TargetObject, O, C extends TargetConclusion, X, N = never>(
   deps: TargetDeps<T>,
-  steps: TargetSteps<T, O, C, X>,
+  steps: TargetSteps<T, O, C, X, N>,
 ): Reconcile {
   const newSpecs = new NewSpecs();
   const unsaved = new Unsaved<Report<T, C>>();
@@ -136,14 +138,41 @@ interface Report<T extends TargetObject, C> {
   readonly status: Status<T>;
 }
 
-async function pass<T extends TargetObject, O, C extends TargetConclusion, X>(
+// The target where only its build was read, and its build; both once more with a token that was rotated meanwhile.
+const mostNeeds = 4;
+
+/** Observes and decides; what the decision needs besides is read, and decided on anew. */
+export async function observeAndDecide<T, O, C, X, N>(
+  steps: {
+    readonly observe: (object: T, signal: AbortSignal) => Promise<Observed<O, N>>;
+    readonly decide: (object: T, observation: O) => TargetDecision<C, X, N>;
+  },
+  object: T,
+  signal: AbortSignal,
+): Promise<Observed<O, N> & { readonly decision: TargetDecision<C, X> }> {
+  let observed = await steps.observe(object, signal);
+  for (let needs = 0; ; needs += 1) {
+    const decision = steps.decide(object, observed.observation);
+    if (!isNeed(decision)) return { ...observed, decision };
+    if (observed.more === undefined || needs === mostNeeds)
+      throw new TypeError("a decision needs what was read already");
+    observed = await observed.more(decision.need);
+  }
+}
+
+function isNeed<C, X, N>(
+  decision: TargetDecision<C, X, N> | TargetDecision<C, X>,
+): decision is { readonly kind: "need"; readonly need: N } & TargetDecision<C, X, N> {
+  return decision.kind === ("need" as string);
+}
+
+async function pass<T extends TargetObject, O, C extends TargetConclusion, X, N>(
   deps: TargetDeps<T>,
-  steps: TargetSteps<T, O, C, X>,
+  steps: TargetSteps<T, O, C, X, N>,
   options: { readonly known: T; readonly left: Left<Report<T, C>>; readonly context: ReconcileContext },
 ): Promise<Outcome> {
   const { known, left, context } = options;
-  const { observation, account } = await steps.observe(known, context.signal);
-  const decision = steps.decide(known, observation);
+  const { observation, account, decision } = await observeAndDecide(steps, known, context.signal);
   if (decision.kind === "rest") return restUntil(known, decision.dueInMs);
   let stored = known;
   let conclusion: C;
@@ -187,9 +216,9 @@ async function record<T extends TargetObject>(
   return written.kind === "written" ? written.object : object;
 }
 
-async function report<T extends TargetObject, O, C extends TargetConclusion, X>(
+async function report<T extends TargetObject, O, C extends TargetConclusion, X, N>(
   deps: TargetDeps<T>,
-  steps: TargetSteps<T, O, C, X>,
+  steps: TargetSteps<T, O, C, X, N>,
   { stored, conclusion, status }: Report<T, C>,
   context: ReconcileContext,
 ): Promise<Outcome> {
