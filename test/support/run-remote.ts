@@ -9,7 +9,7 @@ import type {
   StartResult,
 } from "../../src/northflank/types.ts";
 import type { Clock } from "../../src/util/clock.ts";
-import { isoOf } from "./run-cluster.ts";
+import { isoOf } from "./fake-kube.ts";
 
 /**
  * How the API treats the first POST.

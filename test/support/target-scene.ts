@@ -1,5 +1,4 @@
 import { expect } from "vitest";
-import { mergePatch } from "../../sandbox/kubernetes/patch.ts";
 import { createValidator } from "../../src/api/validate.ts";
 import type { AccountIdentity, AccountResolution, Accounts } from "../../src/controllers/account/accounts.ts";
 import type { EventDraft } from "../../src/controllers/reconcile/events.ts";
@@ -9,25 +8,21 @@ import type { TargetObject } from "../../src/controllers/target/object.ts";
 import type { TargetDeps } from "../../src/controllers/target/reconciler.ts";
 import type { KubeClient } from "../../src/kube/client.ts";
 import { KubeError } from "../../src/kube/errors.ts";
-import type { KubeObject, ResourceType } from "../../src/kube/types.ts";
+import type { ResourceType } from "../../src/kube/types.ts";
 import type { SourceView } from "../../src/northflank/types.ts";
 import type { Reconcile } from "../../src/runtime/controller.ts";
 import type { Outcome } from "../../src/runtime/outcome.ts";
 import { objectKey } from "../../src/runtime/outcome.ts";
 import { type IndexFunction, Store } from "../../src/runtime/store.ts";
 import { FakeClock } from "./fake-clock.ts";
+import { FakeKube } from "./fake-kube.ts";
 import { fakeLog } from "./fake-log.ts";
 import { FakeNorthflank } from "./fake-northflank.ts";
 import { brokenPromises, type KstatusResult, kstatusOf } from "./kstatus.ts";
 import { Pace } from "./pace.ts";
-import { always, neverAborted, strictFake } from "./strict-fake.ts";
+import { always, neverAborted } from "./strict-fake.ts";
 
 const validator = createValidator();
-
-interface StatusPatch {
-  readonly metadata: { readonly resourceVersion?: string };
-  readonly status: object;
-}
 
 /** A kind as a scene needs it. */
 export interface SceneKind<T extends TargetObject, I extends string> {
@@ -91,16 +86,21 @@ export abstract class TargetScene<T extends TargetObject, I extends string> {
   /** What an answer leaves out of what Northflank has. */
   told: <T extends SourceView>(view: T) => T = (view) => view;
   readonly #kind: SceneKind<T, I>;
-  #version = 1;
   /** Made by the first pass of a process. */
   #reconcile: Reconcile | undefined;
   /** What is known of the account of each connection, also of one that cannot be used any more. */
   readonly #identities = new Map<string | undefined, AccountIdentity>();
-  readonly #server = new Map<string, T>();
+  readonly #server: FakeKube<T>;
   store: Store<T, I>;
 
   constructor(kind: SceneKind<T, I>) {
     this.#kind = kind;
+    this.#server = new FakeKube<T>(this.clock, kind.type.kind);
+    this.#server.keeps = (object) => {
+      this.statusWrites += 1;
+      this.pace.count("write", objectKey(object.metadata));
+      return { ...object, status: this.#pruned(object.status) };
+    };
     this.store = this.#newStore();
     this.resolution = (name) => ({
       kind: "usable",
@@ -119,9 +119,7 @@ export abstract class TargetScene<T extends TargetObject, I extends string> {
 
   /** An object as the server holds it; also takes the place of an earlier one, as an edit does. */
   has(object: T): void {
-    const stored = { ...object, metadata: { ...object.metadata, resourceVersion: String(++this.#version) } };
-    this.#server.set(objectKey(object.metadata), stored);
-    this.store.apply(stored);
+    this.store.apply(this.#server.store(object));
     this.pace.happened(objectKey(object.metadata));
   }
 
@@ -138,13 +136,13 @@ export abstract class TargetScene<T extends TargetObject, I extends string> {
   }
 
   remove(key: string): void {
-    const object = this.object(key);
-    this.#server.delete(key);
-    this.store.remove({ ...object.metadata, resourceVersion: String(++this.#version) });
+    const { metadata } = this.object(key);
+    this.#server.remove(key);
+    this.store.remove({ ...metadata, resourceVersion: this.#server.resourceVersion });
   }
 
   object(key = this.#kind.key): T {
-    const object = this.#server.get(key);
+    const object = this.#server.find(key);
     if (object === undefined) throw new Error(`no object ${key} in the scene`);
     return object;
   }
@@ -164,7 +162,7 @@ export abstract class TargetScene<T extends TargetObject, I extends string> {
     const outcome = await this.#reconcile(key, context).catch((error: Error): Outcome => ({ kind: "retry", error }));
     // A reconciler may have taken it for a failed call.
     if (this.pace.breach !== undefined) throw this.pace.breach;
-    if (this.#server.has(key)) this.#checkPromises(key);
+    if (this.#server.find(key) !== undefined) this.#checkPromises(key);
     return outcome;
   }
 
@@ -196,7 +194,7 @@ export abstract class TargetScene<T extends TargetObject, I extends string> {
   restart(): void {
     this.#identities.clear();
     this.store = this.#newStore();
-    for (const object of this.#server.values()) this.store.apply(object);
+    for (const object of this.#server.all()) this.store.apply(object);
     this.#reconcile = undefined;
   }
 
@@ -300,43 +298,20 @@ export abstract class TargetScene<T extends TargetObject, I extends string> {
     };
   }
 
-  #kube() {
-    return strictFake<KubeClient>("kube", {
-      patch: async <T extends KubeObject>(...[_type, name, patch]: Parameters<KubeClient["patch"]>): Promise<T> => {
+  #kube(): Pick<KubeClient, "patch" | "get"> {
+    const server = this.#server.client();
+    return {
+      get: server.get,
+      patch: async (...call) => {
         if (this.failStatusIn-- === 0) {
           throw new KubeError({ code: "unavailable", step: "patch", detail: "HTTP 503", httpStatus: 503 });
         }
-        if (this.failStatus !== undefined) {
-          const error = this.failStatus;
-          this.failStatus = undefined;
-          throw error;
-        }
-        const key = objectKey(name);
-        const object = this.#server.get(key);
-        if (object === undefined) throw new KubeError({ code: "not_found", step: "patch", detail: "gone" });
-        const { metadata, status } = patch.body as unknown as StatusPatch;
-        if (object.metadata.resourceVersion !== metadata.resourceVersion) {
-          throw new KubeError({ code: "conflict", step: "patch", detail: "changed" });
-        }
-        this.statusWrites += 1;
-        this.pace.count("write", key);
-        const stored = {
-          ...object,
-          metadata: { ...object.metadata, resourceVersion: String(++this.#version) },
-          status: this.#pruned(mergePatch(object.status ?? {}, JSON.parse(JSON.stringify(status)))),
-        };
-        this.#server.set(key, stored);
-        return stored as unknown as T;
+        const error = this.failStatus;
+        this.failStatus = undefined;
+        if (error !== undefined) throw error;
+        return await server.patch(...call);
       },
-      get: async <T extends KubeObject>(
-        _type: unknown,
-        name: { readonly namespace?: string; readonly name: string },
-      ) => {
-        const object = this.#server.get(objectKey(name));
-        if (object === undefined) throw new KubeError({ code: "not_found", step: "get", detail: "gone" });
-        return object as unknown as T;
-      },
-    });
+    };
   }
 
   #interrupt(): void {
