@@ -120,10 +120,7 @@ export class FakeKube<T extends Stored = Stored> {
   patch(key: string, operations: readonly object[], kind = this.#kind): T {
     const before = this.#require(kind, key);
     const { metadata, ...patched } = jsonPatched(before, operations, `patch ${key}`);
-    const { finalizers = [], ...rest } = metadata;
-    // As on the wire: an empty list is left out.
-    const after = { ...rest, ...(finalizers.length > 0 && { finalizers }) };
-    return this.#write("patch", before, { ...patched, metadata: after, status: before.status });
+    return this.#write("patch", before, { ...patched, metadata: withoutEmpty(metadata), status: before.status });
   }
 
   delete(key: string, uid?: string, kind = this.#kind): void {
@@ -194,12 +191,16 @@ export class FakeKube<T extends Stored = Stored> {
     // What is not there is not there: on the wire there is no `undefined`.
     const kept = this.keeps(JSON.parse(JSON.stringify(after)) as T);
     if (isDeepStrictEqual(kept, before)) return structuredClone(before);
+    const key = objectKey(kept.metadata);
+    const { deletionTimestamp, finalizers = [] } = kept.metadata;
+    if (deletionTimestamp !== undefined && finalizers.length === 0) {
+      this.writes.push({ verb, key, object: kept });
+      this.remove(key, kept.kind);
+      return structuredClone(kept);
+    }
     const object = this.#next(kept, kept.metadata);
-    const key = objectKey(object.metadata);
     this.writes.push({ verb, key, object });
-    const { deletionTimestamp, finalizers = [] } = object.metadata;
-    if (deletionTimestamp !== undefined && finalizers.length === 0) this.remove(key, object.kind);
-    else this.#put("MODIFIED", object);
+    this.#put("MODIFIED", object);
     return structuredClone(object);
   }
 
@@ -235,6 +236,17 @@ function jsonPatched(before: Stored, operations: readonly object[], step: string
   } catch (error) {
     throw new KubeError({ code: "invalid", step, detail: String(error) });
   }
+}
+
+/** As on the wire: what is empty is left out. */
+function withoutEmpty({ labels = {}, annotations = {}, finalizers = [], ...rest }: ObjectMeta): ObjectMeta {
+  const isFilled = (value: object) => Object.keys(value).length > 0;
+  return {
+    ...rest,
+    ...(isFilled(labels) && { labels }),
+    ...(isFilled(annotations) && { annotations }),
+    ...(isFilled(finalizers) && { finalizers }),
+  };
 }
 
 function conflict(step: string): KubeError {

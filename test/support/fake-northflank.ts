@@ -11,6 +11,7 @@ import type {
   ServiceView,
   SourceView,
 } from "../../src/northflank/types.ts";
+import { strictFake } from "./strict-fake.ts";
 
 /** An error as the client throws it; what the test does not care about is filled in. */
 export function northflankError(code: NorthflankErrorCode, more: Partial<NorthflankErrorFacts> = {}): NorthflankError {
@@ -143,10 +144,7 @@ export class FakeNorthflank {
   }
 
   get api(): NorthflankApi {
-    const unexpected = (call: string) => async () => {
-      throw new Error(`unexpected call of Northflank: ${call}`);
-    };
-    return {
+    return strictFake<NorthflankApi>("Northflank", {
       getService: async ({ serviceId }: ServiceName, options: CallOptions) => {
         this.#note(`get ${serviceId} (${options.class})`);
         return this.#run("getService", () => this.#find(serviceId));
@@ -201,9 +199,6 @@ export class FakeNorthflank {
         this.afterPatch = undefined;
         afterPatch?.();
       },
-      reserve: () => {
-        throw new Error("unexpected call of Northflank: reserve");
-      },
       getBuild: async ({ buildId, ...builder }, options) => {
         const name = "serviceId" in builder ? builder.serviceId : builder.jobId;
         this.#note(`get build ${name}/${buildId} (${options.class})`);
@@ -220,12 +215,7 @@ export class FakeNorthflank {
         const items = [...this.listed].map(([id, disabledCD]) => ({ id, type: "deployment", disabledCD }));
         return this.#run("listServices", () => ({ items }));
       },
-      listJobs: unexpected("listJobs"),
-      listRuns: unexpected("listRuns"),
-      getRun: unexpected("getRun"),
-      startRun: unexpected("startRun"),
-      abortRun: unexpected("abortRun"),
-    };
+    });
   }
 
   #jobSettingsOf(jobId: string): JobSettingsView {

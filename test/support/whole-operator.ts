@@ -1,4 +1,3 @@
-import { jsonPatch, mergePatch } from "../../sandbox/kubernetes/patch.ts";
 import { createValidator } from "../../src/api/validate.ts";
 import { type Config, parseConfig } from "../../src/config.ts";
 import { createApiFactory } from "../../src/controllers/account/api-factory.ts";
@@ -14,11 +13,10 @@ import { soleLeadership } from "../../src/runtime/leader-election.ts";
 import { createManager } from "../../src/runtime/manager.ts";
 import { objectKey } from "../../src/runtime/outcome.ts";
 import { FakeClock } from "./fake-clock.ts";
+import { FakeKube, isoOf, type Stored } from "./fake-kube.ts";
 import { fakeLog } from "./fake-log.ts";
 import type { ScriptedAnswer, SentRequest } from "./recording-transport.ts";
 import { always, strictFake } from "./strict-fake.ts";
-
-type Stored = KubeObject & { spec?: unknown; status?: unknown };
 
 // One for all: it compiles each schema once.
 const validator = createValidator();
@@ -40,15 +38,8 @@ export class WholeOperator {
   readonly forbidden = new Set<string>();
   readonly manager: ReturnType<typeof createManager>;
   readonly caches: ReturnType<typeof createCaches>;
-  readonly #objects = new Map<string, Map<string, Stored>>();
-  readonly #watches = new Set<{
-    readonly kind: string;
-    readonly namespace: string | undefined;
-    readonly send: (type: "ADDED" | "MODIFIED" | "DELETED", object: Stored) => void;
-  }>();
+  readonly #server = new FakeKube(this.clock);
   readonly #stop = new AbortController();
-  readonly #refuses: (object: Stored) => boolean;
-  #resourceVersion = 100;
   #ended: Promise<unknown> = Promise.resolve();
 
   constructor(options: {
@@ -57,7 +48,14 @@ export class WholeOperator {
     readonly refuses?: (object: KubeObject) => boolean;
     readonly watchNamespaces?: string;
   }) {
-    this.#refuses = options.refuses ?? (() => false);
+    this.#server.keeps = (object) => {
+      if (options.refuses?.(object) === true) {
+        throw new KubeError({ code: "invalid", step: "patch status", detail: "spec: Invalid value", httpStatus: 422 });
+      }
+      const key = `${object.kind} ${objectKey(object.metadata)}`;
+      this.statusWrites.set(key, (this.statusWrites.get(key) ?? 0) + 1);
+      return object;
+    };
     const { clock } = this;
     const { log } = this.log;
     const random = always(0.5);
@@ -118,32 +116,17 @@ export class WholeOperator {
 
   /** Stores an object as it is, whatever it is. */
   store(object: unknown): void {
-    const raw = structuredClone(object) as Stored;
-    this.#resourceVersion += 1;
-    const metadata = {
-      namespace: "shop",
-      uid: `uid-${this.#resourceVersion}`,
-      generation: 1,
-      creationTimestamp: new Date(this.clock.now() - 60_000).toISOString(),
-      ...raw.metadata,
-      resourceVersion: String(this.#resourceVersion),
-    };
-    this.#put("ADDED", { ...raw, metadata });
+    const raw = object as Stored;
+    const creationTimestamp = isoOf(this.clock.now() - 60_000);
+    this.#server.store({ ...raw, metadata: { namespace: "shop", creationTimestamp, ...raw.metadata } });
   }
 
   get(kind: string, key: string): Stored | undefined {
-    return this.#of(kind).get(key);
+    return this.#server.find(key, kind);
   }
 
   remove(kind: string, key: string): void {
-    const object = this.get(kind, key);
-    if (object === undefined) throw new Error(`no ${kind} ${key}`);
-    this.#of(kind).delete(key);
-    this.#resourceVersion += 1;
-    this.#tell("DELETED", {
-      ...object,
-      metadata: { ...object.metadata, resourceVersion: String(this.#resourceVersion) },
-    });
+    this.#server.remove(key, kind);
   }
 
   start(): void {
@@ -167,44 +150,6 @@ export class WholeOperator {
     return found === undefined ? undefined : `${found.status}/${found.reason}`;
   }
 
-  #of(kind: string): Map<string, Stored> {
-    const known = this.#objects.get(kind) ?? new Map<string, Stored>();
-    this.#objects.set(kind, known);
-    return known;
-  }
-
-  #put(type: "ADDED" | "MODIFIED", object: Stored): void {
-    this.#of(object.kind).set(objectKey(object.metadata), object);
-    this.#tell(type, object);
-  }
-
-  #tell(type: "ADDED" | "MODIFIED" | "DELETED", object: Stored): void {
-    for (const watch of this.#watches) {
-      if (watch.kind !== object.kind) continue;
-      if (watch.namespace !== undefined && watch.namespace !== object.metadata.namespace) continue;
-      watch.send(type, structuredClone(object));
-    }
-  }
-
-  #write(object: Stored): Stored {
-    if (this.#refuses(object)) {
-      throw new KubeError({ code: "invalid", step: "patch status", detail: "spec: Invalid value", httpStatus: 422 });
-    }
-    const key = `${object.kind} ${objectKey(object.metadata)}`;
-    this.statusWrites.set(key, (this.statusWrites.get(key) ?? 0) + 1);
-    this.#resourceVersion += 1;
-    const next = { ...object, metadata: { ...object.metadata, resourceVersion: String(this.#resourceVersion) } };
-    this.#put("MODIFIED", next);
-    return structuredClone(next);
-  }
-
-  #found(kind: string, key: string): Stored {
-    const object = this.get(kind, key);
-    if (object === undefined)
-      throw new KubeError({ code: "not_found", step: `get ${kind} ${key}`, detail: "not there" });
-    return object;
-  }
-
   #readable(type: ResourceType, namespace: string | undefined): void {
     const step = `list ${type.plural}`;
     if (this.missing.has(type.kind)) throw new KubeError({ code: "not_found", step, detail: "no such kind" });
@@ -221,58 +166,25 @@ export class WholeOperator {
   }
 
   #kube(): KubeClient {
+    const server = this.#server.client();
     return strictFake<KubeClient>("kube", {
-      get: (async (type, { namespace, name }) => {
-        if (type.kind === "Secret") {
-          const metadata = { name, namespace, uid: "s", resourceVersion: "1" };
-          return { apiVersion: "v1", kind: "Secret", metadata, type: "Opaque", data: { token: "dG9rZW4=" } };
-        }
-        return structuredClone(this.#found(type.kind, `${namespace}/${name}`));
+      // Any Secret is there, and has a token.
+      get: (async (type, at) => {
+        if (type.kind !== "Secret") return await server.get(type, at);
+        const metadata = { ...at, uid: "s", resourceVersion: "1" };
+        return { apiVersion: "v1", kind: "Secret", metadata, type: "Opaque", data: { token: "dG9rZW4=" } };
       }) as KubeClient["get"],
-      list: (async (type, { namespace }) => {
-        this.#readable(type, namespace);
-        const all = [...this.#of(type.kind).values()];
-        const items = all.filter(({ metadata }) => namespace === undefined || metadata.namespace === namespace);
-        return { metadata: { resourceVersion: String(this.#resourceVersion) }, items: structuredClone(items) };
-      }) as KubeClient["list"],
-      watch: (type, options, sink, signal) =>
-        new Promise((_, reject) => {
-          if (options.sendInitialEvents) throw new KubeError({ code: "invalid", step: "watch", detail: "pages only" });
-          this.#readable(type, options.namespace);
-          sink.onBytes?.();
-          const watch = {
-            kind: type.kind,
-            namespace: options.namespace,
-            send: (kind: "ADDED" | "MODIFIED" | "DELETED", object: Stored) => sink.onEvent({ type: kind, object }),
-          };
-          this.#watches.add(watch);
-          signal.addEventListener("abort", () => {
-            this.#watches.delete(watch);
-            reject(signal.reason);
-          });
-        }),
-      replace: (async (_type, object) => {
-        const stored = this.#found(object.kind, objectKey(object.metadata));
-        if (stored.metadata.resourceVersion !== object.metadata.resourceVersion) {
-          throw new KubeError({ code: "conflict", step: "replace", detail: "changed" });
-        }
-        return this.#write({ ...stored, status: (object as Stored).status });
-      }) as KubeClient["replace"],
-      patch: (async (type, { namespace, name }, patch) => {
-        const stored = this.#found(type.kind, `${namespace}/${name}`);
-        if (patch.kind === "json") return this.#write(jsonPatch(stored, patch.body) as Stored);
-        const { metadata, status } = patch.body as {
-          readonly metadata: KubeObject["metadata"];
-          readonly status: object;
-        };
-        if (metadata.resourceVersion !== stored.metadata.resourceVersion) {
-          throw new KubeError({ code: "conflict", step: "patch", detail: "changed" });
-        }
-        return this.#write({ ...stored, status: mergePatch(stored.status, status) });
-      }) as KubeClient["patch"],
-      delete: (async (type, { namespace, name }) => {
-        this.remove(type.kind, `${namespace}/${name}`);
-      }) as KubeClient["delete"],
+      list: async (type, options) => {
+        this.#readable(type, options.namespace);
+        return await server.list(type, options);
+      },
+      watch: async (type, options, ...rest) => {
+        this.#readable(type, options.namespace);
+        await server.watch(type, options, ...rest);
+      },
+      replace: server.replace,
+      patch: server.patch,
+      delete: server.delete,
     });
   }
 }
