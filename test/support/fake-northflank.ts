@@ -170,11 +170,17 @@ export class FakeNorthflank {
       },
       getJob: async ({ jobId }: JobName, options: CallOptions) => {
         this.#note(`get job ${jobId} (${options.class})`);
-        return this.#run("getJob", () => this.#findJob(jobId));
+        return this.#run("getJob", () => {
+          const { image: _image, external: _external, internal: _internal, ...view } = this.#findJob(jobId);
+          return view;
+        });
       },
       getJobDeployment: async ({ jobId }, options) => {
         this.#note(`get source of job ${jobId} (${options.class})`);
-        return this.#run("getJobDeployment", () => this.#findJob(jobId));
+        return this.#run("getJobDeployment", () => {
+          const { image, external, internal } = this.#findJob(jobId);
+          return { image, external, internal };
+        });
       },
       updateJobDeployment: async ({ jobId }, body) => {
         this.#note(`post job ${jobId} ${JSON.stringify(body)}`);
