@@ -11,7 +11,6 @@ import { jobTargetSeen, serviceSeen } from "../../support/sights.ts";
 
 const second = 1_000;
 const minute = 60 * second;
-const hour = 60 * minute;
 
 /** A life that nothing is known of yet. */
 function unknown(spec: Partial<NorthflankDeployment["spec"]> = {}): DeploymentLife {
@@ -213,20 +212,6 @@ describe("a service that differs", () => {
       "ready/RolloutComplete, again in 900 s",
     ]);
   });
-});
-
-test("after eight lost answers the first failed handshake is probed within minutes, as any first one is", () => {
-  const life = applied("Complete");
-  const failed = (code: NorthflankErrorCode): Observation => ({
-    kind: "failed",
-    desire: life.desire,
-    error: northflankError(code),
-  });
-  for (let count = 0; count < 8; count += 1) {
-    expect(life.sees(failed("timeout"), minute)).toBe("retrying/RequestTimeout, again backoff");
-  }
-  const probes = [0, 1, 2].map(() => life.sees(failed("tls"), hour));
-  expect(probes).toEqual([60, 120, 240].map((seconds) => `stalled/RemoteMisconfigured, again in ${seconds} s`));
 });
 
 test("the pause between two looks grows with the time a rollout takes, and never passes its deadline", () => {

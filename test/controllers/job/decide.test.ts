@@ -70,46 +70,6 @@ test("a look that is blocked for no time at all is not repeated at once", () => 
   expect(text).toBe("retrying/PermissionDenied, again in 1 s");
 });
 
-describe("each error of Northflank, the first time and the second", () => {
-  const cases: Record<NorthflankErrorCode, readonly [first: string, second: string]> = {
-    quota_closed: both("waiting/WaitingForQuota, again in 60 s"),
-    rate_limited: both("waiting/WaitingForQuota, again in 90 s"),
-    unauthorized: ["stalled/AuthenticationFailed, again in 1 s", "stalled/AuthenticationFailed, again in 2 s"],
-    forbidden: both("stalled/PermissionDenied, again in 3600 s"),
-    not_found: ["stalled/TargetNotFound, again in 15 s", "stalled/TargetNotFound, again in 30 s"],
-    gone: both("stalled/TargetNotFound, again in 3600 s"),
-    rejected: both("stalled/RequestRejected, again in 3600 s"),
-    wrong_method: doubled("stalled/RemoteMisconfigured"),
-    redirect: doubled("stalled/RemoteMisconfigured"),
-    protocol: doubled("stalled/RemoteMisconfigured"),
-    tls: doubled("stalled/RemoteMisconfigured"),
-    server_error: both("retrying/RemoteUnavailable, again backoff"),
-    unreachable: both("retrying/RemoteUnavailable, again backoff"),
-    interrupted: both("retrying/RemoteUnavailable, again backoff"),
-    timeout: both("retrying/RequestTimeout, again backoff"),
-  };
-  test.each(Object.entries(cases))("%s", (code, [first, then]) => {
-    const life = settled();
-    const error = failed(code as NorthflankErrorCode);
-    expect([life.sees(error, minute), life.sees(error, minute)]).toEqual([first, then]);
-  });
-
-  test("after eight lost answers the first failed handshake is probed within minutes, as any first one is", () => {
-    const life = settled();
-    for (let count = 0; count < 8; count += 1) life.sees(failed("timeout"), minute);
-    const probes = [0, 1, 2].map(() => life.sees(failed("tls"), hour));
-    expect(probes).toEqual([60, 120, 240].map((seconds) => `stalled/RemoteMisconfigured, again in ${seconds} s`));
-  });
-});
-
-function both(text: string): readonly [string, string] {
-  return [text, text];
-}
-
-function doubled(state: string): readonly [string, string] {
-  return [`${state}, again in 60 s`, `${state}, again in 120 s`];
-}
-
 describe("a job that has what is declared", () => {
   const secret = { settings: { runtimeEnvironment: { TOKEN: "one" } } };
   const cases: Readonly<Record<string, readonly [() => JobLife, (life: JobLife) => Observation, string]>> = {
