@@ -73,9 +73,8 @@ export function unmetConclusion(
     }
     case "conflict": {
       const message =
-        `The ${words.target} is already managed by the older ${words.kind} ${unmet.winner}; this object has no effect. ` +
-        `${words.onConflict}, or set spec.managementPolicy of one to Observe. This one takes over as soon as the other ` +
-        "is gone or observes.";
+        `The ${words.target} is already managed by the older ${words.kind} ${unmet.winner}; this object has no effect until ` +
+        `that is gone or only observes. ${words.onConflict}, or set spec.managementPolicy of one to Observe.`;
       const verdict = { kind: "stalled", reason: "TargetConflict", message } as const;
       return { ...nothingLearned, verdict, next: probeAfter(recheckConflictMs), sameDesire };
     }
