@@ -6,9 +6,11 @@ import { decide } from "../controllers/deployment/decide.ts";
 import type { Observation } from "../controllers/deployment/observation.ts";
 import { observe } from "../controllers/deployment/observe.ts";
 import { decide as decideJob } from "../controllers/job/decide.ts";
-import { observe as observeJob } from "../controllers/job/observe.ts";
+import type { Observation as JobObservation } from "../controllers/job/observation.ts";
+import { jobReads } from "../controllers/job/observe.ts";
 import { LookSchedule } from "../controllers/reconcile/poll-schedule.ts";
 import { type MissingReference, resolveReferences } from "../controllers/secrets/references.ts";
+import { type Observed, observeTarget } from "../controllers/target/observe.ts";
 import { observeAndDecide } from "../controllers/target/reconciler.ts";
 import { isKubeError } from "../kube/errors.ts";
 import { isNorthflankError } from "../northflank/errors.ts";
@@ -80,7 +82,7 @@ async function lookAtJob(deps: PlannerDeps, schedule: LookSchedule, object: Nort
   const { cluster, clock, random } = deps;
   const { jobs: store, kube, accounts } = cluster;
   const context = { store, kube, accounts, validate: () => [], schedule, settings };
-  const { observation } = await observeJob(context, object, deps.signal);
+  const { observation }: Observed<JobObservation> = await observeTarget(jobReads(context), object, deps.signal);
   if (observation.kind === "failed" && isNorthflankError(observation.error, ...quotaCodes)) throw observation.error;
   if (observation.kind === "blocked" && observation.missing !== undefined) {
     const rest = await lookAtJob(deps, schedule, withoutReferences(object));

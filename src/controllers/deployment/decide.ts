@@ -3,7 +3,7 @@ import type { NorthflankDeploymentStatus } from "../../api/deployment.ts";
 import { assertNever } from "../../util/assert-never.ts";
 import { present } from "../../util/present.ts";
 import { judgeBuild } from "../build/build-query.ts";
-import { isFightFor } from "../target/drift.ts";
+import { isFight } from "../target/drift.ts";
 import { recreatedConclusion, sameTarget } from "../target/recreated.ts";
 import { buildRecord, followsLatest } from "./build.ts";
 import { buildingConclusion, neededToDeploy, neededToRollOut } from "./build-wait.ts";
@@ -173,7 +173,7 @@ function decideDifferent(input: DecideInput, seen: Seen, pending: readonly Diffe
     const change = { desire: part, cause: "PartResent", before: seen.service, differences: pending } as const;
     return { kind: "write", change: { ...change, ...(object.status?.build && { build: object.status.build }) } };
   }
-  if (!isChange && isFightFor(object, correctionsOf(object), nowByStopwatch(input)))
+  if (!isChange && isFight(object, correctionsOf(object), nowByStopwatch(input)))
     return conclude(fightConclusion(object, seen, pending), isDrift);
   const query = neededToDeploy(object, seen);
   if (query !== undefined) return { kind: "need", need: { kind: "build", query } };

@@ -1,7 +1,7 @@
 // pure
 import type { JobPatchRoute } from "../../northflank/types.ts";
 import { assertNever } from "../../util/assert-never.ts";
-import { isFightFor } from "../target/drift.ts";
+import { isFight } from "../target/drift.ts";
 import type { Difference } from "../target/out-of-sync.ts";
 import { failedReadConclusion, type TargetWords, type Unmet, unmetConclusion } from "../target/preconditions.ts";
 import { recreatedConclusion, sameTarget } from "../target/recreated.ts";
@@ -122,7 +122,7 @@ function decidePending(input: DecideInput, { seen, comparison, pending }: Pendin
   if (policy === "Observe" || (policy === "EnforceOnChange" && !isChange && notKept === undefined)) {
     return conclude(driftConclusion(input, seen, { pending, released: comparison.released }), isDrift);
   }
-  if (!isChange && notKept === undefined && isFightFor(object, correctionsOf(object), now)) {
+  if (!isChange && notKept === undefined && isFight(object, correctionsOf(object), now)) {
     return conclude(fightConclusion(input, seen, pending), isDrift);
   }
   const desire = notKept === "send" ? partsIn(seen.desire, pending) : seen.desire;

@@ -1,5 +1,6 @@
 // pure
 import { capped, formatTime } from "../../runtime/conditions.ts";
+import { isSameJson } from "../../util/same-json.ts";
 import type { EventDraft } from "../reconcile/events.ts";
 import { requeueAfter } from "../reconcile/requeue.ts";
 import type { Comparison } from "./diff.ts";
@@ -50,25 +51,16 @@ export function owned(
   { desire }: Seen,
   released: readonly string[],
 ): StatedFields {
-  const generation = object.metadata.generation ?? 0;
   const { keyId, specHash, sourcesId } = desire;
-  const settings = desire.leaves.map(({ path, hash }) => ({ path, hash }));
-  const before = object.status?.applied;
-  const isSame =
-    before?.specHash === specHash &&
-    before.keyId === keyId &&
-    before.sourcesId === sourcesId &&
-    before.settings?.length === settings.length &&
-    settings.every(({ path, hash }, index) => {
-      const known = before.settings?.[index];
-      return known?.path === path && known.hash === hash;
-    });
+  const generation = object.metadata.generation ?? 0;
   const time = formatTime(now);
+  const settings = desire.leaves.map(({ path, hash }) => ({ path, hash }));
+  const applied = { generation, specHash, time, keyId, ...(sourcesId !== undefined && { sourcesId }), settings };
+  const before = object.status?.applied;
+  const isSame = isSameJson(before, { ...applied, generation: before?.generation, time: before?.time });
   return {
-    applied: isSame
-      ? before
-      : { generation, specHash, time, keyId, ...(sourcesId === undefined ? {} : { sourcesId }), settings },
-    ...(released.length === 0 ? {} : { released: { generation, time, settings: released.slice(0, mostReleased) } }),
+    applied: isSame ? before : applied,
+    ...(released.length > 0 && { released: { generation, time, settings: released.slice(0, mostReleased) } }),
   };
 }
 

@@ -1,20 +1,14 @@
 import type { NorthflankJob, NorthflankJobSpec } from "../../api/job.ts";
 import type { KubeClient } from "../../kube/client.ts";
 import type { RequestClass } from "../../northflank/client.ts";
+import { present } from "../../util/present.ts";
 import type { Account, Accounts } from "../account/accounts.ts";
 import type { LookSchedule } from "../reconcile/poll-schedule.ts";
 import { isSettled } from "../reconcile/ready-state.ts";
 import type { SpecProblem } from "../reconcile/spec-validation.ts";
 import { type ReferencingSpec, type ResolvedReferences, resolveReferences } from "../secrets/references.ts";
 import { recheckSecretMs } from "../secrets/secret-tokens.ts";
-import {
-  type Observed,
-  observeTarget,
-  type Ready,
-  restOf as restOfTarget,
-  type TargetRead,
-  type TargetReads,
-} from "../target/observe.ts";
+import type { Ready, TargetRead, TargetReads } from "../target/observe.ts";
 import { type Due, dueLook, resyncPeriodMs } from "../target/poll-due.ts";
 import { type Desire, desireOf, hasReferences, isSameSources, type ResolvedValues } from "./desired.ts";
 import { isAsApplied } from "./diff.ts";
@@ -35,32 +29,19 @@ export interface ObserveDeps {
   readonly settings: Settings;
 }
 
-/** How long a settled object has nothing to do, as far as that is known without any wait. */
-export function restOf(deps: ObserveDeps, object: NorthflankJob): number | undefined {
-  return restOfTarget(readsOf(deps), object);
-}
-
-/**
- * Gathers what a reconcile decides on, cheapest first: the preconditions, the values of references; and only when a read
- * is due, or one of these values has changed, one request to Northflank.
- *
- * *Errors*: whatever is no refusal of Northflank, such as `KubeError` when a Secret could not be asked for.
- */
-export async function observe(
-  deps: ObserveDeps,
-  object: NorthflankJob,
-  signal: AbortSignal,
-): Promise<Observed<Observation>> {
-  return await observeTarget(readsOf(deps), object, signal);
-}
-
 /** Secrets and ConfigMaps are not watched: an object that has settled with their values reads them now and then. */
 export function watchesValues(object: NorthflankJob): boolean {
   if (!hasReferences(object.spec) || object.status?.applied === undefined) return false;
   return object.spec.managementPolicy !== "Observe" && isSettled(object);
 }
 
-function readsOf(deps: ObserveDeps): TargetReads<NorthflankJob, object, Observation> {
+/**
+ * What a reconcile reads, cheapest first: the preconditions, the values of references; and only when a read is due, or one
+ * of these values has changed, the job.
+ *
+ * *Errors*: whatever is no refusal of Northflank, such as `KubeError` when a Secret could not be asked for.
+ */
+export function jobReads(deps: ObserveDeps): TargetReads<NorthflankJob, object, Observation> {
   return {
     accounts: deps.accounts,
     sameTarget: (object) => deps.store.byIndex("target", targetOf(object)),
@@ -159,24 +140,14 @@ export async function resolveValues(options: {
   readonly signal: AbortSignal;
 }): Promise<Resolution> {
   const { kube, namespace, spec, signal } = options;
-  const { runtimeEnvironment, runtimeEnvironmentFrom, runtimeFiles, runtimeFilesFrom } = spec.settings;
-  const { buildArguments, buildArgumentsFrom } = spec.settings;
-  const { allowReferences } = spec;
+  const { allowReferences, settings } = spec;
+  const { runtimeEnvironment, runtimeFiles, buildArguments, buildArgumentsFrom } = settings;
   const resolve = (part: ReferencingSpec) => resolveReferences({ kube, namespace, spec: part, signal });
-  const runs = await resolve({
-    allowReferences,
-    ...(runtimeEnvironment && { runtimeEnvironment }),
-    ...(runtimeEnvironmentFrom && { runtimeEnvironmentFrom }),
-    ...(runtimeFiles && { runtimeFiles }),
-    ...(runtimeFilesFrom && { runtimeFilesFrom }),
-  });
+  const runs = await resolve({ ...settings, allowReferences });
   if (runs.kind === "blocked") return runs;
   // Arguments of builds have the form and the limits of an environment.
-  const builds = await resolve({
-    allowReferences,
-    ...(buildArguments && { runtimeEnvironment: buildArguments }),
-    ...(buildArgumentsFrom && { runtimeEnvironmentFrom: buildArgumentsFrom }),
-  });
+  const ofBuilds = { runtimeEnvironment: buildArguments, runtimeEnvironmentFrom: buildArgumentsFrom, allowReferences };
+  const builds = await resolve(present(ofBuilds));
   if (builds.kind === "blocked") return builds;
   const values = {
     runtimeEnvironment: declared(runtimeEnvironment, runs.environment),

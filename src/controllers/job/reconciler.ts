@@ -5,6 +5,7 @@ import type { Random } from "../../util/random.ts";
 import type { Requeue } from "../reconcile/requeue.ts";
 import { Stopwatch } from "../reconcile/stopwatch.ts";
 import { recheckSecretMs } from "../secrets/secret-tokens.ts";
+import { observeTarget, restOf } from "../target/observe.ts";
 import { createTargetReconciler, type TargetDeps, type TargetSteps } from "../target/reconciler.ts";
 import { send } from "../target/send.ts";
 import { SharedReads } from "../target/shared-reads.ts";
@@ -12,7 +13,7 @@ import { decide } from "./decide.ts";
 import { changeTime } from "./machine.ts";
 import { notRecorded } from "./not-kept.ts";
 import type { Change, Observation, Patch } from "./observation.ts";
-import { type ObserveDeps, observe, restOf, watchesValues } from "./observe.ts";
+import { jobReads, type ObserveDeps, watchesValues } from "./observe.ts";
 import { concludeChange, intentConclusion } from "./result.ts";
 import { type Conclusion, statusOf } from "./status.ts";
 import { jobName } from "./target.ts";
@@ -39,7 +40,7 @@ export interface JobDeps extends ObserveDeps, TargetDeps<NorthflankJob> {
 export function createJobReconciler(deps: JobDeps): Reconcile {
   const { clock, random } = deps;
   const reads = new SharedReads({ kube: deps.kube, clock });
-  const observeDeps: ObserveDeps = { ...deps, kube: reads.fresh, sharedKube: reads.shared };
+  const jobs = jobReads({ ...deps, kube: reads.fresh, sharedKube: reads.shared });
   const stopwatch = new Stopwatch(clock);
   // The times in status are of wall clocks. A change of another process counts from when this one first saw it.
   const sinceChange = ({ metadata }: NorthflankJob, status: NorthflankJob["status"]): number | undefined => {
@@ -50,9 +51,9 @@ export function createJobReconciler(deps: JobDeps): Reconcile {
   return createTargetReconciler<NorthflankJob, Observation, Conclusion, Change>(deps, {
     restsFor: (object) => {
       sinceChange(object, object.status);
-      return restOf(observeDeps, object);
+      return restOf(jobs, object);
     },
-    observe: (object, signal) => observe(observeDeps, object, signal),
+    observe: (object, signal) => observeTarget(jobs, object, signal),
     decide: (object, observation) =>
       decide({ object, observation, now: clock.now(), sinceChangeMs: sinceChange(object, object.status), random }),
     statusBefore: (object, change) => {

@@ -6,9 +6,8 @@ import type { JobPatchRoute } from "../../northflank/types.ts";
 import { assertNever } from "../../util/assert-never.ts";
 import type { Random } from "../../util/random.ts";
 import type { EventDraft } from "../reconcile/events.ts";
-import { slowProbeMs } from "../reconcile/remote-error.ts";
 import { judgeRemoteFailure } from "../reconcile/remote-failure.ts";
-import { probeAfter, requeueAfter } from "../reconcile/requeue.ts";
+import { requeueAfter } from "../reconcile/requeue.ts";
 import { notKeptRecord } from "../target/not-kept.ts";
 import type { WriteResult } from "../target/send.ts";
 import { certainWhileSending, replacesUntold } from "./diff.ts";
@@ -16,7 +15,7 @@ import { inSyncMessage, namesText, owned, releasedEvents } from "./in-sync.ts";
 import { isSameDesire, withChange } from "./machine.ts";
 import { partsOf } from "./not-kept.ts";
 import type { Change } from "./observation.ts";
-import { acceptedClaims } from "./out-of-sync.ts";
+import { acceptedClaims, unsupportedConclusion } from "./out-of-sync.ts";
 import { type Conclusion, pendingFields, type StatedFields, seenFields } from "./status.ts";
 
 const calls: Readonly<Record<JobPatchRoute, string>> = {
@@ -46,7 +45,10 @@ export function concludeChange(
     case "written":
       return writtenConclusion(options, result);
     case "route-gone":
-      return routeGoneConclusion({ ...pending, changes: before?.changes }, result);
+      return {
+        ...unsupportedConclusion(routeGoneMessage(result.error), change.seen),
+        stated: { ...pending, changes: before?.changes },
+      };
     case "failed": {
       const judged = judgeRemoteFailure({ error: result.error, previous: object.status?.failure, now, random });
       const message = "The change was not accepted.";
@@ -174,20 +176,9 @@ function deprecatedEvent(call: string): EventDraft {
   return { type: "Warning", reason: "DeprecatedRoute", action: "Apply", note };
 }
 
-function routeGoneConclusion(
-  stated: StatedFields,
-  { error }: WriteResult & { readonly kind: "route-gone" },
-): Conclusion {
-  const message =
-    `The job can be read, but not changed: ${error.statement}. No call that patches a job takes the ` +
-    "settings; use a newer version of the operator.";
-  return {
-    verdict: { kind: "stalled", reason: "UnsupportedTarget", message },
-    inSync: { status: "False", reason: "UnsupportedTarget", message: "The change was not accepted." },
-    stated,
-    failure: undefined,
-    next: probeAfter(slowProbeMs),
-    events: [],
-    sameDesire: false,
-  };
+function routeGoneMessage({ statement }: NorthflankError): string {
+  return (
+    `The job can be read, but not changed: ${statement}. No call that patches a job takes the settings; use a newer ` +
+    "version of the operator."
+  );
 }

@@ -121,13 +121,10 @@ export function* olderRivals<T extends TargetObject>(object: T, sameTarget: read
 /** The account of a rival; that of the object itself where they use the same connection. */
 async function standingOf(
   accounts: Accounts,
-  {
-    object,
-    rival,
-    account,
-  }: { readonly object: TargetObject; readonly rival: TargetObject; readonly account: Account },
+  sides: { readonly object: TargetObject; readonly rival: TargetObject; readonly account: Account },
   signal: AbortSignal,
 ): Promise<AccountIdentity> {
+  const { object, rival, account } = sides;
   const [own, other] = [accountRequest(object), accountRequest(rival)];
   const isSame = own.namespace === other.namespace && own.connectionName === other.connectionName;
   return isSame ? account : await accounts.identity(other, signal);

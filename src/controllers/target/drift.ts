@@ -58,24 +58,15 @@ export function correctionsInRow(
 
 /** Whether writing stops: the target differs from what is declared, which was in force before. */
 export function isFight(
+  object: Pick<TargetObject, "metadata" | "status">,
   row: readonly Correction[],
-  facts: {
-    /** The object carries a reconcile request that is not answered yet. */
-    readonly isRequested: boolean;
-    /** Wall clock, milliseconds since the epoch. */
-    readonly now: number;
-  },
+  now: number,
 ): boolean {
   if (row.length < fightCorrections) return false;
   const isKnown = row[0]?.phase === "Superseded";
-  const isPaid = isKnown && facts.isRequested;
-  const isTried = row.length > fightCorrections && sinceMs(row, facts.now) < shortestRowMs;
+  const isPaid = isKnown && isReconcileRequested(object);
+  const isTried = row.length > fightCorrections && sinceMs(row, now) < shortestRowMs;
   return !isPaid || isTried;
-}
-
-/** {@link isFight} of an object with these corrections, as its annotations tell it. */
-export function isFightFor(object: TargetObject, row: readonly Correction[], now: number): boolean {
-  return isFight(row, { isRequested: isReconcileRequested(object), now });
 }
 
 /** The target was found as declared: whether that ends the row. `wasSettled`: the object had settled before this look. */

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { reconcileRequestedAt } from "../../../src/api/names.ts";
 import {
   type ChangeEntry,
   correctionsInRow,
@@ -51,7 +52,8 @@ describe("a target that differs again", () => {
     ["a time that is none", ago("soon", "soon", "soon"), false, true],
     ["a time that is none, and a request", withFight(ago("x", "x", "x", "x")), true, false],
   ])("%s", (_name, changes, isRequested, expected) => {
-    expect(isFight(row(changes), { isRequested, now })).toBe(expected);
+    const annotations = isRequested ? { [reconcileRequestedAt]: "now" } : {};
+    expect(isFight({ metadata: { name: "api", annotations } }, row(changes), now)).toBe(expected);
   });
 });
 
