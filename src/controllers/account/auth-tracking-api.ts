@@ -169,7 +169,7 @@ function denied({ step, detail, httpStatus, fields, cause }: NorthflankError): N
     code: "forbidden",
     denial: "unexplained",
     step,
-    detail: `${detail}. GET /v1/auth accepts the token, so Northflank denied this call only`,
+    detail: `${detail}; GET /v1/auth accepts the token, so Northflank denied this call only`,
     ...(httpStatus === undefined ? {} : { httpStatus }),
     fields,
     sent: true,
@@ -183,7 +183,7 @@ function undecided({ step, detail, httpStatus, fields }: NorthflankError, check?
   return new NorthflankError({
     code: check?.code ?? "interrupted",
     step,
-    detail: `${detail}. Whether the token is valid is unknown: GET /v1/auth: ${why}`,
+    detail: `${detail}; whether the token is valid is unknown: GET /v1/auth: ${why}`,
     ...(httpStatus === undefined ? {} : { httpStatus }),
     ...(check?.retryAfterMs === undefined ? {} : { retryAfterMs: check.retryAfterMs }),
     fields,

@@ -13,7 +13,8 @@ export type Blocked = AccountResolution & { readonly kind: "blocked" };
 
 // Connections are watched: what waits for one is enqueued when it changes. This is the net below that.
 const recheckConnectionMs = 600_000;
-const net: Pause = { withinMs: recheckConnectionMs };
+const connectionPause: Pause = { withinMs: recheckConnectionMs };
+const secretPause: Pause = { withinMs: recheckSecretMs };
 
 /**
  * So many refusals (401) of tokens that were never accepted may one namespace collect in an hour: each is a request from
@@ -33,7 +34,7 @@ export function connectionNotFound({ namespace, connectionName }: AccountRequest
         "serves this namespace. Create the connection, or name one in spec.connectionRef."
       : `NorthflankConnection "${connectionName}" does not exist in namespace "${namespace}". Create it, or name another ` +
         "one in spec.connectionRef.";
-  return blocked({ kind: "stalled", reason: "ConnectionNotFound", message }, recheckConnectionMs, net);
+  return blocked({ kind: "stalled", reason: "ConnectionNotFound", message }, recheckConnectionMs, connectionPause);
 }
 
 /** The connection says `suspend: true`. */
@@ -55,7 +56,7 @@ export function projectNotAllowed({ projectId }: AccountRequest, name: string): 
   const message =
     `Project "${projectId}" matches none of spec.allowedProjects of NorthflankConnection "${name}"; nothing is sent. ` +
     "Add the project there, or use another connection.";
-  return blocked({ kind: "stalled", reason: "ProjectNotAllowed", message }, recheckConnectionMs, net);
+  return blocked({ kind: "stalled", reason: "ProjectNotAllowed", message }, recheckConnectionMs, connectionPause);
 }
 
 /** Northflank limits the token to other projects. */
@@ -64,28 +65,29 @@ export function projectOutOfReach({ projectId }: AccountRequest, name: string): 
     `Northflank does not let the token of NorthflankConnection "${name}" reach project "${projectId}" ` +
     "(status.projectRestrictions of the connection); nothing is sent. Add the project to the role of the token and " +
     "request a reconcile of the connection, or name another connection in spec.connectionRef.";
-  return blocked({ kind: "stalled", reason: "ProjectNotAllowed", message }, recheckConnectionMs, net);
+  return blocked({ kind: "stalled", reason: "ProjectNotAllowed", message }, recheckConnectionMs, connectionPause);
 }
 
 /** The address must not see a token; `title` is how messages name the account: `connection "main"`. */
 export function hostRefused(title: string, problem: string): Blocked {
-  const message = `The ${title} is not ready (InvalidSpec): ${problem}. Nothing is sent until that is corrected.`;
+  const subject = `${title.charAt(0).toUpperCase()}${title.slice(1)}`;
+  const message = `${subject} is not ready (InvalidSpec): ${problem}. Nothing is sent until that is corrected.`;
   return blocked({ kind: "waiting", reason: "WaitingForConnection", message }, recheckConnectionMs);
 }
 
 /** The same, of the connection itself. */
 export function addressInvalid(problem: string): Blocked {
   const message = `The spec is refused, nothing is sent. ${problem}.`;
-  return blocked({ kind: "stalled", reason: "InvalidSpec", message }, recheckConnectionMs, net);
+  return blocked({ kind: "stalled", reason: "InvalidSpec", message }, recheckConnectionMs, connectionPause);
 }
 
-/** The API refused the token, and it is the same one still. */
+/** The API refused the token, and the Secret still holds it. */
 export function authenticationFailed(title: string, recheckAfterMs: number): Blocked {
-  // No time in it: every object that waits looks again each minute, and a message that changes is a write for each.
+  // No time in it: every object that waits reads the Secret each minute, and a message that changes is a write for each.
   const message =
-    `The API refused the token of ${title} (401); it is not sent again until it changes. Put a valid token into ` +
-    `the Secret: it is used within a minute. Otherwise probed about every ${formatDuration(slowProbeMs)}.`;
-  return blocked({ kind: "stalled", reason: "AuthenticationFailed", message }, recheckAfterMs);
+    `The API refused the token of ${title} (401); the same token is not sent again for about ` +
+    `${formatDuration(slowProbeMs)}. Put a valid token into the Secret.`;
+  return blocked({ kind: "stalled", reason: "AuthenticationFailed", message }, recheckAfterMs, secretPause);
 }
 
 /** Too many tokens of the namespace were refused within an hour to try more of them. */
@@ -101,5 +103,5 @@ export function secretUnusable(title: string, read: TokenRead & { kind: "unusabl
   const message = `The token of ${title} cannot be used: ${read.problem}.`;
   // Missing rights may be a rollout of RBAC under way; a Secret with wrong content waits for a person.
   const kind = read.reason === "PermissionDenied" ? "retrying" : "stalled";
-  return blocked({ kind, reason: read.reason, message }, recheckAfterMs, { withinMs: recheckSecretMs });
+  return blocked({ kind, reason: read.reason, message }, recheckAfterMs, secretPause);
 }

@@ -165,11 +165,14 @@ function expiryText(expiresAt: string | undefined, now: number): string {
     : `, and reports that it expired at ${formatTime(timeMs)}`;
 }
 
-/** Why a token was rejected, where that is known. */
+/** Says why a token was rejected, where that is known. */
 function withExpiry(verdict: Verdict, { status }: NorthflankConnection, now: number): Verdict {
   const time = status?.tokenExpirationTime;
   if (verdict.reason !== "AuthenticationFailed" || time === undefined || Date.parse(time) > now) return verdict;
-  return { ...verdict, message: `${verdict.message} The token that was accepted last expired at ${time}.` };
+  const message =
+    `Northflank rejects the token (401); the one that was accepted last expired at ${time}. Put a valid token into the ` +
+    "Secret: it is used within a minute.";
+  return { ...verdict, message };
 }
 
 function unsupported({ isAccepted }: TokenCheck & { kind: "unsupported" }, now: number): Judged {

@@ -22,7 +22,7 @@ export const slowProbeMs = 3_600_000;
 interface Treatment {
   readonly kind: "waiting" | "retrying" | "stalled";
   readonly reason: Reason;
-  /** What a person can do, or what the operator does by itself; ends the message. */
+  /** The second sentence of the message: why, or what to do. */
   readonly remedy: string;
   /** First and longest pause between the probes of a stalled object. */
   readonly probeMs: readonly [firstMs: number, longestMs: number];
@@ -37,6 +37,12 @@ const soonThenHourly = [60_000, slowProbeMs] as const;
 
 const transient = { kind: "retrying", probeMs: hourly } as const;
 const stalled = { kind: "stalled", probeMs: hourly } as const;
+const noQuota = {
+  kind: "waiting",
+  reason: "WaitingForQuota",
+  remedy: "The request quota allows no such request now.",
+  probeMs: hourly,
+} as const;
 const wrongFarEnd = {
   ...stalled,
   reason: "RemoteMisconfigured",
@@ -46,8 +52,8 @@ const wrongFarEnd = {
 
 /** The whole table: one row per code, so that a new code does not compile until somebody decides what it means. */
 const treatments: Readonly<Record<NorthflankErrorCode, Treatment>> = {
-  quota_closed: { kind: "waiting", reason: "WaitingForQuota", remedy: "Nothing needs to be done.", probeMs: hourly },
-  rate_limited: { kind: "waiting", reason: "WaitingForQuota", remedy: "Nothing needs to be done.", probeMs: hourly },
+  quota_closed: noQuota,
+  rate_limited: noQuota,
   unauthorized: {
     ...stalled,
     reason: "AuthenticationFailed",
@@ -101,16 +107,14 @@ export function judgeRemoteError(options: {
   readonly remedy?: string | undefined;
 }): RemoteVerdict {
   const { error, random } = options;
-  const { kind, reason, remedy: usual, probeMs } = treatmentOf(error);
-  const remedy = options.remedy ?? usual;
-  const common = { httpStatus: error.httpStatus };
+  const { kind, reason, remedy, probeMs } = treatmentOf(error);
+  const message = `${saidOf(error)} ${options.remedy ?? remedy}`;
+  const common = { verdict: { kind, reason, message }, httpStatus: error.httpStatus };
   switch (kind) {
     case "waiting": {
       const pauseMs = notAtOnce(error.retryAfterMs ?? unknownResetMs);
-      const message = `${saidOf(error)} The request quota allows no such request now. ${remedy}`;
       return {
         ...common,
-        verdict: { kind, reason, message },
         failureClass: undefined,
         // The ledger has spread its own answers already.
         next: {
@@ -123,7 +127,6 @@ export function judgeRemoteError(options: {
     case "retrying":
       return {
         ...common,
-        verdict: { kind, reason, message: `${saidOf(error)} ${remedy}` },
         failureClass: "Transient",
         next: { kind: "backoff", notBeforeMs: error.retryAfterMs },
       };
@@ -132,7 +135,6 @@ export function judgeRemoteError(options: {
       const pauseMs = Math.min(firstMs * 2 ** Math.min(options.failures, 16), longestMs);
       return {
         ...common,
-        verdict: { kind, reason, message: `${saidOf(error)} ${remedy}` },
         failureClass: "Terminal",
         next: probeAround(pauseMs, random),
       };

@@ -144,7 +144,7 @@ describe.each(repeatable)("%s that gets a bare 401 with a token that lives", (na
       code: "forbidden",
       denial: "unexplained",
       httpStatus: 401,
-      detail: "status 401, Unauthorized. GET /v1/auth accepts the token, so Northflank denied this call only",
+      detail: "status 401, Unauthorized; GET /v1/auth accepts the token, so Northflank denied this call only",
     });
     expect(heard).not.toContain("rejected");
     expect(sent).toHaveLength(2);

@@ -7,7 +7,10 @@ import {
   projectNotAllowed,
   projectOutOfReach,
   secretUnusable,
+  tooManyRefused,
 } from "../../../src/controllers/account/blocked.ts";
+import { followUp } from "../../../src/controllers/reconcile/ready-state.ts";
+import { sentencesOf } from "../../support/words.ts";
 
 const request = { namespace: "team-a", connectionName: undefined, projectId: "shop" };
 const title = 'connection "main"';
@@ -47,7 +50,7 @@ test.each([
     "a host off the list",
     hostRefused(title, "the host x is not on the list"),
     "waiting/WaitingForConnection",
-    [`The ${title} is not ready (InvalidSpec)`, "not on the list"],
+    ['Connection "main" is not ready (InvalidSpec)', "not on the list"],
   ],
   ["a refused token", authenticationFailed(title, 1), "stalled/AuthenticationFailed", [title, "Put a valid token"]],
   [
@@ -62,9 +65,18 @@ test.each([
     "retrying/PermissionDenied",
     [title, "may not read"],
   ],
-])("%s is told with what it is about and what to do", (_, { verdict, recheckAfterMs }, expected, words) => {
+  [
+    "a token of a namespace with too many bad ones",
+    tooManyRefused(title, "team-a", 1),
+    "waiting/WaitingForConnection",
+    [title, "60 times within an hour", "Put valid tokens"],
+  ],
+])("%s: what it is about and what to do, in three sentences at most", (_, blocked, expected, words) => {
+  const { verdict, recheckAfterMs, pause } = blocked;
   expect(`${verdict.kind}/${verdict.reason}`).toBe(expected);
   for (const word of words) expect(verdict.message).toContain(word);
   expect(verdict.message).toMatch(/\.$/);
+  const next = followUp(verdict.kind, { kind: "recheck", afterMs: recheckAfterMs, ...(pause && { pause }) }) ?? "";
+  expect(sentencesOf(`${verdict.message} ${next}`).length).toBeLessThanOrEqual(3);
   expect(recheckAfterMs).toBeGreaterThan(0);
 });

@@ -890,7 +890,7 @@ describe("the expiry of a token", () => {
     await it.run(2 * dayMs);
     expect(it.state()).toContain("Ready=False/AuthenticationFailed");
     expect(it.object.status?.conditions?.[0]?.message).toMatch(
-      /\. The token that was accepted last expired at 2026-01-02T00:00:00Z\.$/,
+      /; the one that was accepted last expired at 2026-01-02T00:00:00Z\. Put a valid token/,
     );
   });
 

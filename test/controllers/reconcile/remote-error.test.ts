@@ -3,6 +3,7 @@ import { followUp } from "../../../src/controllers/reconcile/ready-state.ts";
 import { judgeRemoteError, type RemoteVerdict } from "../../../src/controllers/reconcile/remote-error.ts";
 import { type Denial, NorthflankError, type NorthflankErrorCode } from "../../../src/northflank/errors.ts";
 import { always } from "../../support/strict-fake.ts";
+import { sentencesOf } from "../../support/words.ts";
 
 function judge(code: NorthflankErrorCode, options: { retryAfterMs?: number; failures?: number; draw?: number } = {}) {
   const { retryAfterMs, failures = 0, draw = 0.5 } = options;
@@ -59,7 +60,9 @@ describe.each(Object.entries(table))("%s", (code, [kind, reason, failureClass, n
   test("says what was tried and what was seen; when it is retried is data", () => {
     expect(judged.verdict.message).toMatch(/^Could not get service "api" of project "shop": the detail\. /);
     expect(judged.verdict.message).not.toMatch(/\bin \d|back-off|Next check/);
-    expect(followUp(judged.verdict.kind, judged.next)).toMatch(/ in \d+|with back-off/);
+    const next = followUp(judged.verdict.kind, judged.next);
+    expect(next).toMatch(/ in \d+|with back-off/);
+    expect(sentencesOf(`${judged.verdict.message} ${next}`)).toHaveLength(3);
   });
 });
 
