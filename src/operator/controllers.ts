@@ -17,7 +17,7 @@ import { isBeforeStart, stateOf } from "../controllers/job-run/machine.ts";
 import { createJobRunReconciler, namesJob } from "../controllers/job-run/reconciler.ts";
 import type { Restored } from "../controllers/job-run/restored.ts";
 import type { EventSink } from "../controllers/reconcile/events.ts";
-import { LookSchedule } from "../controllers/reconcile/poll-schedule.ts";
+import { PollSchedule } from "../controllers/reconcile/poll-schedule.ts";
 import { cachedValidation, invalidSpecMessage, type WithGeneration } from "../controllers/reconcile/spec-validation.ts";
 import {
   createStatusWriter,
@@ -119,7 +119,7 @@ export function createControllers(deps: ControllersDeps): readonly ManagedContro
         runs: jobRuns.store.countByIndex("connection", key),
       }),
     quota: apis.quota,
-    schedule: new LookSchedule({ clock, random }),
+    schedule: new PollSchedule({ clock, random }),
     validationPeriodMs,
     statusWriter: writer<NorthflankConnection>("connection", northflankConnections, connections),
     events,
@@ -138,7 +138,7 @@ export function createControllers(deps: ControllersDeps): readonly ManagedContro
     runs: jobRuns.store,
     accounts,
     validate,
-    schedule: new LookSchedule({ clock, random }),
+    schedule: new PollSchedule({ clock, random }),
     settings: config,
     statusWriter: writer<NorthflankDeployment>("deployment", northflankDeployments, deployments),
     events,
@@ -152,7 +152,7 @@ export function createControllers(deps: ControllersDeps): readonly ManagedContro
     kube,
     accounts,
     validate,
-    schedule: new LookSchedule({ clock, random }),
+    schedule: new PollSchedule({ clock, random }),
     settings: config,
     statusWriter: writer<NorthflankJob>("job", northflankJobs, jobs),
     events,

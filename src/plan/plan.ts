@@ -8,7 +8,7 @@ import { observe } from "../controllers/deployment/observe.ts";
 import { decide as decideJob } from "../controllers/job/decide.ts";
 import type { Observation as JobObservation } from "../controllers/job/observation.ts";
 import { jobReads } from "../controllers/job/observe.ts";
-import { LookSchedule } from "../controllers/reconcile/poll-schedule.ts";
+import { PollSchedule } from "../controllers/reconcile/poll-schedule.ts";
 import { type MissingReference, resolveReferences } from "../controllers/secrets/references.ts";
 import { type Observed, observeTarget } from "../controllers/target/observe.ts";
 import { observeAndDecide } from "../controllers/target/reconciler.ts";
@@ -43,7 +43,7 @@ export interface Planner {
  */
 export function createPlanner(deps: PlannerDeps): Planner {
   const { clock, random } = deps;
-  const schedule = new LookSchedule({ clock, random });
+  const schedule = new PollSchedule({ clock, random });
   return {
     deployment: (object) =>
       withQuotaWait(deps.quotaWait, () => lookAt(deps, schedule, object), deps.signal).catch(asFailure),
@@ -59,7 +59,7 @@ const settings = { resyncPeriodMs: 0, rolloutPollIntervalMs: 10_000 };
 const quotaCodes = ["quota_closed", "rate_limited"] as const;
 
 /** *Errors*: the refusal of a spent quota, so that it can be waited for. */
-async function lookAt(deps: PlannerDeps, schedule: LookSchedule, object: NorthflankDeployment): Promise<Planned> {
+async function lookAt(deps: PlannerDeps, schedule: PollSchedule, object: NorthflankDeployment): Promise<Planned> {
   const { cluster, clock, random } = deps;
   const { deployments: store, jobRuns: runs, accounts } = cluster;
   // Judged with its file already.
@@ -78,7 +78,7 @@ async function lookAt(deps: PlannerDeps, schedule: LookSchedule, object: Northfl
 }
 
 /** References to what the files do not hold are taken out, and named: the rest of the settings is compared all the same. */
-async function lookAtJob(deps: PlannerDeps, schedule: LookSchedule, object: NorthflankJob): Promise<Planned> {
+async function lookAtJob(deps: PlannerDeps, schedule: PollSchedule, object: NorthflankJob): Promise<Planned> {
   const { cluster, clock, random } = deps;
   const { jobs: store, kube, accounts } = cluster;
   const context = { store, kube, accounts, validate: () => [], schedule, settings };

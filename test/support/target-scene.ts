@@ -2,7 +2,7 @@ import { expect } from "vitest";
 import { createValidator } from "../../src/api/validate.ts";
 import type { AccountIdentity, AccountResolution, Accounts } from "../../src/controllers/account/accounts.ts";
 import type { EventDraft } from "../../src/controllers/reconcile/events.ts";
-import { LookSchedule } from "../../src/controllers/reconcile/poll-schedule.ts";
+import { PollSchedule } from "../../src/controllers/reconcile/poll-schedule.ts";
 import { createStatusWriter } from "../../src/controllers/reconcile/status-writer.ts";
 import type { TargetObject } from "../../src/controllers/target/object.ts";
 import type { TargetDeps } from "../../src/controllers/target/reconciler.ts";
@@ -276,7 +276,7 @@ export abstract class TargetScene<T extends TargetObject, I extends string> {
         this.judged += 1;
         return validator.validateSpec(kind, spec);
       },
-      schedule: new LookSchedule({ clock, random }),
+      schedule: new PollSchedule({ clock, random }),
       lease: { isLeaderFor: (durationMs) => this.isLeaderFor(durationMs), marginMs: 3_000 },
       settings: { resyncPeriodMs: 900_000, rolloutPollIntervalMs: 10_000 },
       statusWriter: createStatusWriter<T>({

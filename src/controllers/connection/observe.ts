@@ -5,16 +5,16 @@ import { isNorthflankError } from "../../northflank/errors.ts";
 import type { LedgerSnapshot } from "../../northflank/ledger.ts";
 import { type ObjectKey, objectKey } from "../../runtime/outcome.ts";
 import type { Account } from "../account/accounts.ts";
-import type { ConnectionAccounts } from "../account/connection-accounts.ts";
-import type { LookSchedule } from "../reconcile/poll-schedule.ts";
-import { isReconcileRequested, reconcileRequest } from "../reconcile/reconcile-request.ts";
+import type { ConnectionAccounts, OpenedAccount } from "../account/connection-accounts.ts";
+import type { Planned, PollSchedule } from "../reconcile/poll-schedule.ts";
+import { newRequestWaitMs } from "../reconcile/reconcile-request.ts";
 import { prunedProblems, type SpecProblem } from "../reconcile/spec-validation.ts";
 import type { Observation, Surroundings, TokenCheck } from "./observation.ts";
 import { isAccepted } from "./status.ts";
 
 export interface ObserveDeps {
   readonly accounts: ConnectionAccounts;
-  /** Judges a spec that the API server let in; fields that it dropped are added here. */
+  /** Validates a spec that the API server accepted; fields that it dropped are added here. */
   readonly validate: (object: NorthflankConnection) => readonly SpecProblem[];
   /** How many objects use the connection. */
   readonly dependents: (key: ObjectKey) => number;
@@ -22,7 +22,7 @@ export interface ObserveDeps {
   readonly needs?: (key: ObjectKey) => readonly TokenNeed[];
   /** The ledger of a pool; `undefined` before its first call. */
   readonly quota: (pool: string) => LedgerSnapshot | undefined;
-  readonly schedule: LookSchedule;
+  readonly schedule: PollSchedule;
   /** How often an accepted token is checked again where `spec.validationPeriodSeconds` is missing, in milliseconds. */
   readonly validationPeriodMs: number;
 }
@@ -33,113 +33,85 @@ export interface Observed {
   readonly checkedVersion: string | undefined;
 }
 
-type Opened = Awaited<ReturnType<ConnectionAccounts["open"]>>;
-type Usable = Opened & { readonly kind: "usable" };
+type Usable = OpenedAccount & { readonly kind: "usable" };
 
 /**
- * Gathers what a pass over a connection decides on. The Secret is read (from a cache of a minute, but at once when
- * somebody asks); the token is checked with one request when the spec, the Secret or the account has changed, somebody
- * asks for it, or the period is over.
+ * Gathers what a reconcile of a connection decides on. The Secret is read (from a cache of a minute, but at once on
+ * request); the token is checked with one request when the spec, the Secret or the account has changed, on request, or when
+ * the period is over.
  *
- * *Errors*: whatever is no refusal of Northflank, such as `KubeError` when the Secret could not be asked for.
+ * *Errors*: whatever is no refusal of Northflank, such as `KubeError` when the Secret could not be read.
  */
 export async function observe(deps: ObserveDeps, object: NorthflankConnection, signal: AbortSignal): Promise<Observed> {
   const problems = [...prunedProblems(object.prunedFields), ...deps.validate(object)];
-  const alone = { ...users(deps, object), quota: undefined };
+  const alone = surroundings(deps, object);
   if (problems.length > 0) return unchecked({ kind: "invalid", problems, ...alone });
   if (object.spec.suspend === true) return unchecked({ kind: "suspended", ...alone });
-  const opened = await deps.accounts.open(object, { probe: false, fresh: isNewRequest(deps, object) }, signal);
-  if (opened.kind === "usable") return await observeUsable(deps, object, opened, signal);
-  if (opened.verdict.reason !== "AuthenticationFailed" || !isProbeDue(deps, object)) {
-    return unchecked({ ...opened, ...alone });
+  const planned = plannedCheck(deps, object);
+  const isRequested = newRequestWaitMs(object, planned) !== undefined;
+  const opened = await deps.accounts.open(object, { probe: false, fresh: isRequested }, signal);
+  if (opened.kind === "usable") {
+    if (isRequested || isCheckDue(object, opened, planned)) return await checkToken(deps, object, opened, signal);
+    return unchecked({ kind: "rest", ...surroundings(deps, object, opened.account) });
   }
-  // The token was refused before. This is the slow probe, or somebody asked for it.
-  const probing = await deps.accounts.open(object, { probe: true }, signal);
-  if (probing.kind === "blocked") return unchecked({ ...probing, ...alone });
-  return await checkToken(deps, object, probing, signal);
-}
-
-async function observeUsable(
-  deps: ObserveDeps,
-  object: NorthflankConnection,
-  opened: Usable,
-  signal: AbortSignal,
-): Promise<Observed> {
-  if (isCheckDue(deps, object, opened)) return await checkToken(deps, object, opened, signal);
-  return unchecked({ kind: "rest", ...surroundings(deps, object, opened.account) });
+  // A token that was refused before is checked again by the slow probe, and on request.
+  const isProbe = opened.verdict.reason === "AuthenticationFailed" && (isRequested || planned.dueInMs === 0);
+  const probed = isProbe ? await deps.accounts.open(object, { probe: true }, signal) : opened;
+  if (probed.kind === "blocked") return unchecked({ ...probed, ...alone });
+  return await checkToken(deps, object, probed, signal);
 }
 
 async function checkToken(
   deps: ObserveDeps,
   object: NorthflankConnection,
-  opened: Usable,
+  first: Usable,
   signal: AbortSignal,
 ): Promise<Observed> {
-  // Only the check of a connection that is well can wait: of the others somebody waits to hear.
-  const requestClass = isAccepted(object) ? "observe" : "change";
-  const check = await whoAmI(deps, opened.account, { class: requestClass, signal });
+  // Only the check of a connection that is Ready can wait for quota.
+  const call = { class: isAccepted(object) ? "observe" : "change", signal } as const;
+  let opened = first;
+  let check = await whoAmI(deps, opened.account, call);
   if (check.kind === "failed" && check.error.code === "unauthorized") {
-    // The Secret is read again at once: a token that was rotated a moment ago is checked in this very pass.
+    // The Secret is read again at once: a token that was rotated a moment ago is checked in this very reconcile.
     const again = await deps.accounts.open(object, { probe: false }, signal);
-    if (again.kind === "usable")
-      return judged(deps, object, again, await whoAmI(deps, again.account, { class: requestClass, signal }));
+    if (again.kind === "usable") {
+      opened = again;
+      check = await whoAmI(deps, opened.account, call);
+    }
   }
-  return judged(deps, object, opened, check);
-}
-
-function judged(deps: ObserveDeps, object: NorthflankConnection, opened: Usable, check: TokenCheck): Observed {
   const { account, secretResourceVersion } = opened;
   return {
-    observation: {
-      kind: "checked",
-      check,
-      secretResourceVersion,
-      ...surroundings(deps, object, account),
-      ...users(deps, object, check),
-    },
+    observation: { kind: "checked", check, secretResourceVersion, ...surroundings(deps, object, account, check) },
     checkedVersion: versionOf(opened),
   };
 }
 
 async function whoAmI({ accounts }: ObserveDeps, account: Account, call: CallOptions): Promise<TokenCheck> {
   try {
-    const identity = await account.api.whoAmI(call);
-    if (identity === undefined) return { kind: "unsupported", isAccepted: accounts.isAccepted(account) };
-    return { kind: "accepted", token: identity };
+    const token = await account.api.whoAmI(call);
+    if (token === undefined) return { kind: "unsupported", isAccepted: accounts.isAccepted(account) };
+    return { kind: "accepted", token };
   } catch (error) {
     if (!isNorthflankError(error)) throw error;
-    // Permissions are judged after the token.
+    // Permissions are checked after the token.
     if (error.code === "forbidden") return { kind: "accepted", token: undefined };
     return { kind: "failed", error };
   }
 }
 
-/** Whether an account that looks usable has to be checked now. */
-function isCheckDue(deps: ObserveDeps, object: NorthflankConnection, opened: Usable): boolean {
-  const { metadata, status } = object;
-  if (status?.observedGeneration !== metadata.generation || isNewRequest(deps, object)) return true;
+/** Whether an account that can be used has to be checked now, although nobody has requested it. */
+function isCheckDue({ metadata, status }: NorthflankConnection, opened: Usable, planned: Planned): boolean {
+  if (status?.observedGeneration !== metadata.generation || planned.dueInMs === 0) return true;
   // What was in the way of a check, or of the same token, no longer is.
   if (status?.tokenCheck === "NotChecked" || status?.tokenCheck === "Refused") return true;
-  const { dueInMs, accountVersion } = planned(deps, object);
-  if (dueInMs === 0) return true;
-  if (accountVersion !== undefined) return accountVersion !== versionOf(opened);
-  // The first pass of this process: the Secret may have changed while nobody looked.
+  if (planned.accountVersion !== undefined) return planned.accountVersion !== versionOf(opened);
+  // The first reconcile of this process: the Secret may have changed since the last one of another.
   return status?.tokenSecretResourceVersion !== opened.secretResourceVersion;
 }
 
-function isProbeDue(deps: ObserveDeps, object: NorthflankConnection): boolean {
-  return isNewRequest(deps, object) || planned(deps, object).dueInMs === 0;
-}
+type ScheduleDeps = Pick<ObserveDeps, "schedule" | "validationPeriodMs">;
 
-/** Somebody asks, and this process has not tried yet: after a try that failed, the next one waits its time. */
-function isNewRequest(
-  deps: Pick<ObserveDeps, "schedule" | "validationPeriodMs">,
-  object: NorthflankConnection,
-): boolean {
-  return isReconcileRequested(object) && planned(deps, object).request !== reconcileRequest(object.metadata);
-}
-
-function planned(deps: Pick<ObserveDeps, "schedule" | "validationPeriodMs">, object: NorthflankConnection) {
+function plannedCheck(deps: ScheduleDeps, object: NorthflankConnection): Planned {
   return deps.schedule.planned({
     key: objectKey(object.metadata),
     uid: object.metadata.uid,
@@ -150,49 +122,36 @@ function planned(deps: Pick<ObserveDeps, "schedule" | "validationPeriodMs">, obj
 }
 
 /** How often the accepted token of this connection is checked again, in milliseconds. */
-export function validationPeriodMs(
-  deps: Pick<ObserveDeps, "validationPeriodMs">,
-  { spec }: Pick<NorthflankConnection, "spec">,
-): number {
+export function validationPeriodMs(deps: ScheduleDeps, { spec }: Pick<NorthflankConnection, "spec">): number {
   return spec.validationPeriodSeconds === undefined ? deps.validationPeriodMs : spec.validationPeriodSeconds * 1_000;
 }
 
-// A request that is changed many times a second costs one check in this time.
-const requestedCheckMs = 5_000;
-
 /** How long a request must wait because the last check is too short ago, in milliseconds; 0 when it need not. */
-export function requestWaitMs(
-  deps: Pick<ObserveDeps, "schedule" | "validationPeriodMs">,
-  object: NorthflankConnection,
-): number {
-  if (object.status?.observedGeneration !== object.metadata.generation || !isNewRequest(deps, object)) return 0;
-  const { sinceLookMs } = planned(deps, object);
-  return sinceLookMs === undefined ? 0 : Math.max(0, requestedCheckMs - sinceLookMs);
+export function requestWaitMs(deps: ScheduleDeps, object: NorthflankConnection): number {
+  if (object.status?.observedGeneration !== object.metadata.generation) return 0;
+  return newRequestWaitMs(object, plannedCheck(deps, object)) ?? 0;
 }
 
 function versionOf({ account, secretResourceVersion }: Usable): string {
   return `${account.version} ${secretResourceVersion ?? ""}`;
 }
 
-/** Going through the objects of a connection is worth its time only where something is known to compare them with. */
-function users(
+function surroundings(
   deps: ObserveDeps,
   { metadata, status }: NorthflankConnection,
+  account?: Account,
   check?: TokenCheck,
-): Pick<Surroundings, "dependents" | "needs"> {
+): Surroundings {
   const key = objectKey(metadata);
-  const isTold = check?.kind === "accepted" && check.token?.permissions !== undefined;
-  const needs = isTold || status?.grantedPermissions !== undefined ? (deps.needs?.(key) ?? []) : [];
-  return { dependents: deps.dependents(key), needs };
-}
-
-function surroundings(deps: ObserveDeps, object: NorthflankConnection, account: Account): Surroundings {
-  const { pool, team, isProven, address } = account;
+  const isReturned = check?.kind === "accepted" && check.token?.permissions !== undefined;
+  // Going through the objects of a connection is worth its time only where something is known to compare them with.
+  const needs = isReturned || status?.grantedPermissions !== undefined ? (deps.needs?.(key) ?? []) : [];
   return {
-    ...users(deps, object),
-    quota: deps.quota(pool),
+    dependents: deps.dependents(key),
+    needs,
+    quota: account && deps.quota(account.pool),
     // Without a team the token itself says whose account it is.
-    ...(team !== undefined && isProven === true ? { acceptedFor: address } : {}),
+    ...(account?.team !== undefined && account.isProven === true ? { acceptedFor: account.address } : {}),
   };
 }
 

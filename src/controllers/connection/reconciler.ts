@@ -81,7 +81,7 @@ async function pass(
     const { metadata } = object;
     const request = reconcileRequest(metadata);
     const look = { nextMs: decision.checkAgainMs, accountVersion: checkedVersion, request };
-    deps.schedule.looked({ key: objectKey(metadata), uid: metadata.uid }, look);
+    deps.schedule.polled({ key: objectKey(metadata), uid: metadata.uid }, look);
   }
   left.value = { stored: object, decision, status: statusOf(object, decision, clock.now()) };
   const outcome = await report(deps, left.value, context);

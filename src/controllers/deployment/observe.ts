@@ -2,7 +2,7 @@ import type { NorthflankDeployment } from "../../api/deployment.ts";
 import type { Account, AccountResolution, Accounts } from "../account/accounts.ts";
 import type { BuildQuery, SeenBuild } from "../build/build-query.ts";
 import { lookAtBuild } from "../build/read-build.ts";
-import type { LookSchedule } from "../reconcile/poll-schedule.ts";
+import type { PollSchedule } from "../reconcile/poll-schedule.ts";
 import type { SpecProblem } from "../reconcile/spec-validation.ts";
 import { accountRequest } from "../target/object.ts";
 import {
@@ -29,7 +29,7 @@ export interface ObserveDeps {
   readonly accounts: Accounts;
   /** Judges a spec that the API server let in; fields that it dropped are added here. */
   readonly validate: (object: NorthflankDeployment) => readonly SpecProblem[];
-  readonly schedule: LookSchedule;
+  readonly schedule: PollSchedule;
   readonly settings: Settings;
 }
 

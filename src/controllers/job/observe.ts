@@ -3,7 +3,7 @@ import type { KubeClient } from "../../kube/client.ts";
 import type { RequestClass } from "../../northflank/client.ts";
 import { present } from "../../util/present.ts";
 import type { Account, Accounts } from "../account/accounts.ts";
-import type { LookSchedule } from "../reconcile/poll-schedule.ts";
+import type { PollSchedule } from "../reconcile/poll-schedule.ts";
 import { isSettled } from "../reconcile/ready-state.ts";
 import type { SpecProblem } from "../reconcile/spec-validation.ts";
 import { type ReferencingSpec, type ResolvedReferences, resolveReferences } from "../secrets/references.ts";
@@ -25,7 +25,7 @@ export interface ObserveDeps {
   readonly accounts: Accounts;
   /** Judges a spec that the API server let in; fields that it dropped are added here. */
   readonly validate: (object: NorthflankJob) => readonly SpecProblem[];
-  readonly schedule: LookSchedule;
+  readonly schedule: PollSchedule;
   readonly settings: Settings;
 }
 

@@ -28,7 +28,7 @@ const farthestFollowedMs = 300_000;
 interface Entry {
   readonly uid: string | undefined;
   readonly dueAtMs: number;
-  readonly lookedAtMs: number | undefined;
+  readonly polledAtMs: number | undefined;
   readonly accountVersion: string | undefined;
   readonly request: string | undefined;
 }
@@ -52,7 +52,7 @@ export interface Planned {
   /** 0 when it is due; `Infinity` when nothing is planned. */
   readonly dueInMs: number;
   /** Since the last look of this process; `undefined` when there was none. */
-  readonly sinceLookMs: number | undefined;
+  readonly sincePollMs: number | undefined;
   /** The account as it was at the last look of this process. */
   readonly accountVersion: string | undefined;
   /** The reconcile request that the object carried at that look: where it is still open, the look failed. */
@@ -60,7 +60,7 @@ export interface Planned {
 }
 
 /** When each object of one kind is looked at. Its promises stand at the top of this file. */
-export class LookSchedule {
+export class PollSchedule {
   readonly #clock: Clock;
   readonly #random: Random;
   readonly #entries = new Map<ObjectKey, Entry>();
@@ -80,21 +80,21 @@ export class LookSchedule {
     const leftMs = entry.dueAtMs - nowMs;
     return {
       dueInMs: leftMs <= earlyMs ? 0 : leftMs,
-      sinceLookMs: entry.lookedAtMs === undefined ? undefined : nowMs - entry.lookedAtMs,
+      sincePollMs: entry.polledAtMs === undefined ? undefined : nowMs - entry.polledAtMs,
       accountVersion: entry.accountVersion,
       request: entry.request,
     };
   }
 
   /** A look was taken; the next one is due in `nextMs` (`Infinity`: never by itself). */
-  looked(
+  polled(
     object: Pick<Scheduled, "key" | "uid">,
     look: { readonly nextMs: number; readonly accountVersion: string; readonly request?: string | undefined },
   ): void {
     const nowMs = this.#clock.monotonic();
     const { accountVersion, request } = look;
     const dueAtMs = nowMs + look.nextMs;
-    this.#entries.set(object.key, { uid: object.uid, dueAtMs, lookedAtMs: nowMs, accountVersion, request });
+    this.#entries.set(object.key, { uid: object.uid, dueAtMs, polledAtMs: nowMs, accountVersion, request });
   }
 
   /** The time of a look at a settled object, spread by ±20 %; `Infinity` for a period of 0. */
@@ -111,7 +111,7 @@ export class LookSchedule {
     const known = this.#entries.get(object.key);
     if (known !== undefined && known.uid === object.uid) return known;
     const dueAtMs = nowMs + this.#firstDueInMs(object);
-    const none = { lookedAtMs: undefined, accountVersion: undefined, request: undefined };
+    const none = { polledAtMs: undefined, accountVersion: undefined, request: undefined };
     const entry: Entry = { uid: object.uid, dueAtMs, ...none };
     this.#entries.set(object.key, entry);
     return entry;

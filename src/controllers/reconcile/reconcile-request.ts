@@ -2,6 +2,7 @@
 import { fluxRequestedAt, reconcileRequestedAt } from "../../api/names.ts";
 import type { Reason } from "../../api/reasons.ts";
 import { capped } from "../../runtime/conditions.ts";
+import type { Planned } from "./poll-schedule.ts";
 
 // A time has about 30 characters. A longer value still works as a token: it is compared and echoed cut.
 const maxTokenLength = 128;
@@ -19,13 +20,29 @@ export function reconcileRequest(metadata: {
   return Date.parse(flux) > Date.parse(own) ? flux : own;
 }
 
-/** True when the object carries a request that no pass has answered yet. */
+/** True when the object carries a request that no reconcile has answered yet. */
 export function isReconcileRequested(object: {
   readonly metadata: { readonly annotations?: Readonly<Record<string, string>> };
   readonly status?: { readonly lastHandledReconcileAt?: string };
 }): boolean {
   const request = reconcileRequest(object.metadata);
   return request !== undefined && request !== object.status?.lastHandledReconcileAt;
+}
+
+// A request that is changed many times a second costs one poll in this time.
+const betweenRequestsMs = 5_000;
+
+/**
+ * How long a request that this process has not tried yet has to wait, in milliseconds, because the last poll is too short
+ * ago; `undefined` where there is none. One that was tried and is open still waits for its next try like anything else: an
+ * API that is down is not asked every few seconds.
+ */
+export function newRequestWaitMs(
+  object: Parameters<typeof isReconcileRequested>[0],
+  planned: Pick<Planned, "request" | "sincePollMs">,
+): number | undefined {
+  if (!isReconcileRequested(object) || planned.request === reconcileRequest(object.metadata)) return undefined;
+  return Math.max(0, betweenRequestsMs - (planned.sincePollMs ?? betweenRequestsMs));
 }
 
 /** Northflank could not be asked, or has not answered, and is asked again without anybody's help. */

@@ -1,9 +1,9 @@
 import type { RequestClass } from "../../northflank/client.ts";
 import { objectKey } from "../../runtime/outcome.ts";
 import type { Account } from "../account/accounts.ts";
-import type { LookSchedule, Planned } from "../reconcile/poll-schedule.ts";
+import type { Planned, PollSchedule } from "../reconcile/poll-schedule.ts";
 import { isSettled, readyReason } from "../reconcile/ready-state.ts";
-import { isReconcileRequested, reconcileRequest } from "../reconcile/reconcile-request.ts";
+import { isReconcileRequested, newRequestWaitMs } from "../reconcile/reconcile-request.ts";
 import { isAcknowledged, type TargetObject } from "./object.ts";
 
 /** Whether the target has to be looked at in this pass, and how urgent that is. */
@@ -11,13 +11,10 @@ export type Due =
   | { readonly kind: "rest"; readonly dueInMs: number }
   | { readonly kind: "look"; readonly class: RequestClass };
 
-// A request that is changed many times a second costs one look in this time.
-const requestedLookMs = 5_000;
-
 /** Judges whether a look is due. */
 export function dueLook<T extends TargetObject>(
   deps: {
-    readonly schedule: LookSchedule;
+    readonly schedule: PollSchedule;
     readonly account: Account;
     /** For objects that name no period, in milliseconds; 0 = never. */
     readonly resyncPeriodMs: number;
@@ -48,11 +45,10 @@ export function dueLook<T extends TargetObject>(
   const urgent = { kind: "look", class: "change" } as const;
   if (!isAcknowledged(object)) return urgent;
   const isRequested = isReconcileRequested(object);
-  // One that was tried and is open still waits for its next try like anything else: a far end that is down is not asked
-  // every few seconds.
-  if (isRequested && planned.request !== reconcileRequest(metadata)) return requestedLook(planned);
+  const requestWaitMs = newRequestWaitMs(object, planned);
+  if (requestWaitMs !== undefined) return requestWaitMs > 0 ? { kind: "rest", dueInMs: requestWaitMs } : urgent;
   // Once per process: where the record cannot be stored, the object is looked at like any other from then on.
-  if (isDone && planned.sinceLookMs === undefined && deps.isRecorded?.() === false) return urgent;
+  if (isDone && planned.sincePollMs === undefined && deps.isRecorded?.() === false) return urgent;
   if (!isDone && hasOpened(deps, object, planned)) return urgent;
   if (planned.dueInMs > 0) return { kind: "rest", dueInMs: planned.dueInMs };
   if (isDone) return { kind: "look", class: isRequested ? "change" : "observe" };
@@ -62,11 +58,6 @@ export function dueLook<T extends TargetObject>(
 /** The time between two looks at a settled target, in milliseconds; 0 = never. */
 export function resyncPeriodMs({ spec }: TargetObject, defaultMs: number): number {
   return spec.resyncPeriodSeconds === undefined ? defaultMs : spec.resyncPeriodSeconds * 1_000;
-}
-
-function requestedLook({ sinceLookMs }: Planned): Due {
-  const leftMs = requestedLookMs - (sinceLookMs ?? requestedLookMs);
-  return leftMs > 0 ? { kind: "rest", dueInMs: leftMs } : { kind: "look", class: "change" };
 }
 
 /** Reasons that are found without asking Northflank: what they held back is due as soon as they no longer hold. */

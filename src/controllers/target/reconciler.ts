@@ -5,7 +5,7 @@ import { mergePatchBetween } from "../../util/merge-patch.ts";
 import type { Account } from "../account/accounts.ts";
 import type { EventSink } from "../reconcile/events.ts";
 import { stalledEvents } from "../reconcile/events.ts";
-import type { LookSchedule } from "../reconcile/poll-schedule.ts";
+import type { PollSchedule } from "../reconcile/poll-schedule.ts";
 import { reconcileRequest } from "../reconcile/reconcile-request.ts";
 import { delayOf, outcomeOf, type Requeue } from "../reconcile/requeue.ts";
 import type { StatusWriter } from "../reconcile/status-writer.ts";
@@ -31,7 +31,7 @@ export interface TargetDeps<T extends TargetObject> {
   readonly statusWriter: StatusWriter<T>;
   readonly events: EventSink;
   readonly observer: TargetObserver;
-  readonly schedule: LookSchedule;
+  readonly schedule: PollSchedule;
   readonly clock: Clock;
   /**
    * Asked right before a change is sent and before a status is written: a process that was frozen may have a successor by
@@ -195,7 +195,7 @@ async function pass<T extends TargetObject, O, C extends TargetConclusion, X, N>
     const { metadata } = known;
     const request = reconcileRequest(metadata);
     const look = { nextMs: delayOf(conclusion.next) ?? 0, accountVersion: account.version, request };
-    deps.schedule.looked({ key: objectKey(metadata), uid: metadata.uid }, look);
+    deps.schedule.polled({ key: objectKey(metadata), uid: metadata.uid }, look);
   }
   left.value = { stored, conclusion, status: steps.statusOf(stored, conclusion) };
   const outcome = await report(deps, steps, left.value, context);

@@ -8,7 +8,7 @@ import type { AccountResolution } from "../../../src/controllers/account/account
 import { ConnectionAccounts } from "../../../src/controllers/account/connection-accounts.ts";
 import { createConnectionReconciler } from "../../../src/controllers/connection/reconciler.ts";
 import type { EventDraft } from "../../../src/controllers/reconcile/events.ts";
-import { LookSchedule } from "../../../src/controllers/reconcile/poll-schedule.ts";
+import { PollSchedule } from "../../../src/controllers/reconcile/poll-schedule.ts";
 import { connectionChanged } from "../../../src/controllers/reconcile/predicates.ts";
 import { createStatusWriter } from "../../../src/controllers/reconcile/status-writer.ts";
 import type { KubeClient } from "../../../src/kube/client.ts";
@@ -194,7 +194,7 @@ class ConnectionScene {
       dependents: () => this.dependents,
       needs: () => this.needs,
       quota: () => this.quota,
-      schedule: new LookSchedule({ clock, random }),
+      schedule: new PollSchedule({ clock, random }),
       validationPeriodMs: hourMs,
       statusWriter: createStatusWriter<NorthflankConnection>({
         log: this.logged.log,

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { LookSchedule, type Scheduled } from "../../../src/controllers/reconcile/poll-schedule.ts";
+import { PollSchedule, type Scheduled } from "../../../src/controllers/reconcile/poll-schedule.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
 import { always } from "../../support/strict-fake.ts";
 
@@ -8,7 +8,7 @@ const start = Date.parse("2026-01-01T00:00:00Z");
 
 function setUp(draw = 0.5) {
   const clock = new FakeClock();
-  return { clock, schedule: new LookSchedule({ clock, random: always(draw) }) };
+  return { clock, schedule: new PollSchedule({ clock, random: always(draw) }) };
 }
 
 function scheduled(parts: Partial<Scheduled> = {}): Scheduled {
@@ -64,15 +64,15 @@ test("asking does not postpone: the time is the same however often an object is 
 test("after a look the next one is due when the look said, with the account it was made with", async () => {
   const { clock, schedule } = setUp();
   const object = scheduled();
-  expect(schedule.planned(object)).toMatchObject({ sinceLookMs: undefined, accountVersion: undefined });
-  schedule.looked(object, { nextMs: 10_000, accountVersion: "v1" });
+  expect(schedule.planned(object)).toMatchObject({ sincePollMs: undefined, accountVersion: undefined });
+  schedule.polled(object, { nextMs: 10_000, accountVersion: "v1" });
   await clock.advance(4_000);
-  expect(schedule.planned(object)).toEqual({ dueInMs: 6_000, sinceLookMs: 4_000, accountVersion: "v1" });
+  expect(schedule.planned(object)).toEqual({ dueInMs: 6_000, sincePollMs: 4_000, accountVersion: "v1" });
 });
 
 test("a timer that fires a few milliseconds early still finds its object due", async () => {
   const { clock, schedule } = setUp();
-  schedule.looked(scheduled(), { nextMs: 10_000, accountVersion: "v1" });
+  schedule.polled(scheduled(), { nextMs: 10_000, accountVersion: "v1" });
   await clock.advance(9_949);
   expect(schedule.planned(scheduled()).dueInMs).toBe(51);
   await clock.advance(1);
@@ -81,17 +81,17 @@ test("a timer that fires a few milliseconds early still finds its object due", a
 
 test("a jump of the wall clock moves nothing that is planned", () => {
   const { clock, schedule } = setUp();
-  schedule.looked(scheduled(), { nextMs: 10_000, accountVersion: "v1" });
+  schedule.polled(scheduled(), { nextMs: 10_000, accountVersion: "v1" });
   clock.jump(-3_600_000);
   expect(schedule.planned(scheduled({ plannedTime: inSeconds(10) })).dueInMs).toBe(10_000);
 });
 
 test("an object made again under the same name starts anew", () => {
   const { schedule } = setUp();
-  schedule.looked(scheduled(), { nextMs: 10_000, accountVersion: "v1" });
+  schedule.polled(scheduled(), { nextMs: 10_000, accountVersion: "v1" });
   expect(schedule.planned(scheduled({ uid: "u2", isSettled: false }))).toEqual({
     dueInMs: 0,
-    sinceLookMs: undefined,
+    sincePollMs: undefined,
     accountVersion: undefined,
   });
 });

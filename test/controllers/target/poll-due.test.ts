@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { reconcileRequestedAt } from "../../../src/api/names.ts";
 import type { Account } from "../../../src/controllers/account/accounts.ts";
-import { LookSchedule } from "../../../src/controllers/reconcile/poll-schedule.ts";
+import { PollSchedule } from "../../../src/controllers/reconcile/poll-schedule.ts";
 import type { Verdict } from "../../../src/controllers/reconcile/ready-state.ts";
 import { dueLook, resyncPeriodMs } from "../../../src/controllers/target/poll-due.ts";
 import { objectKey } from "../../../src/runtime/outcome.ts";
@@ -56,7 +56,7 @@ function due(
   facts: Facts,
   more: Pick<Parameters<typeof dueLook>[0], "isOver" | "isFollowed" | "isPending" | "isRecorded"> = {},
 ) {
-  const schedule = new LookSchedule({ clock, random: always(0.5) });
+  const schedule = new PollSchedule({ clock, random: always(0.5) });
   return dueLook({ schedule, account, resyncPeriodMs: 15 * minute, ...more }, object(facts));
 }
 
@@ -88,9 +88,9 @@ describe("a look is", () => {
   });
 
   test("due for the resync at the time that the last look named", () => {
-    const schedule = new LookSchedule({ clock, random: always(0.5) });
+    const schedule = new PollSchedule({ clock, random: always(0.5) });
     const thing = object({});
-    schedule.looked({ key: objectKey(thing.metadata), uid: thing.metadata.uid }, { nextMs: 0, accountVersion: "1" });
+    schedule.polled({ key: objectKey(thing.metadata), uid: thing.metadata.uid }, { nextMs: 0, accountVersion: "1" });
     const due = dueLook({ schedule, account, resyncPeriodMs: 15 * minute }, thing);
     expect(due).toEqual({ kind: "look", class: "observe" });
   });
@@ -126,9 +126,9 @@ describe("an object that is settled by its conditions, and whose status lacks th
   });
 
   test("is looked at like any other once this process has looked", () => {
-    const schedule = new LookSchedule({ clock, random: always(0.5) });
+    const schedule = new PollSchedule({ clock, random: always(0.5) });
     const thing = object({});
-    schedule.looked(
+    schedule.polled(
       { key: objectKey(thing.metadata), uid: thing.metadata.uid },
       { nextMs: minute, accountVersion: "1" },
     );
