@@ -1,6 +1,6 @@
 // pure
 import { formatDuration } from "../../util/duration.ts";
-import { defaultConnectionName } from "../reconcile/predicates.ts";
+import { defaultConnectionName, safetyNetMs } from "../reconcile/predicates.ts";
 import type { Verdict } from "../reconcile/ready-state.ts";
 import { slowProbeMs } from "../reconcile/remote-error.ts";
 import type { Pause } from "../reconcile/requeue.ts";
@@ -11,9 +11,7 @@ import type { AccountRequest, AccountResolution } from "./accounts.ts";
 /** Why an object has no account now. */
 export type Blocked = AccountResolution & { readonly kind: "blocked" };
 
-// Connections are watched: what waits for one is enqueued when it changes. This is the net below that.
-const recheckConnectionMs = 600_000;
-const connectionPause: Pause = { withinMs: recheckConnectionMs };
+const connectionPause: Pause = { withinMs: safetyNetMs };
 const secretPause: Pause = { withinMs: recheckSecretMs };
 
 /**
@@ -34,13 +32,13 @@ export function connectionNotFound({ namespace, connectionName }: AccountRequest
         "serves this namespace. Create the connection, or name one in spec.connectionRef."
       : `NorthflankConnection "${connectionName}" does not exist in namespace "${namespace}". Create it, or name another ` +
         "one in spec.connectionRef.";
-  return blocked({ kind: "stalled", reason: "ConnectionNotFound", message }, recheckConnectionMs, connectionPause);
+  return blocked({ kind: "stalled", reason: "ConnectionNotFound", message }, safetyNetMs, connectionPause);
 }
 
 /** The connection says `suspend: true`. */
 export function connectionSuspended(name: string): Blocked {
   const message = `NorthflankConnection "${name}" is suspended; nothing is sent. Set its spec.suspend to false to resume.`;
-  return blocked({ kind: "waiting", reason: "ConnectionSuspended", message }, recheckConnectionMs);
+  return blocked({ kind: "waiting", reason: "ConnectionSuspended", message }, safetyNetMs);
 }
 
 /** The stored spec of the connection does not fit its schema. */
@@ -48,7 +46,7 @@ export function connectionInvalid(name: string): Blocked {
   const message =
     `The stored spec of NorthflankConnection "${name}" is invalid; nothing is sent. Correct the fields that ` +
     `"kubectl describe northflankconnection ${name}" names.`;
-  return blocked({ kind: "waiting", reason: "WaitingForConnection", message }, recheckConnectionMs);
+  return blocked({ kind: "waiting", reason: "WaitingForConnection", message }, safetyNetMs);
 }
 
 /** The project matches none of `allowedProjects`. */
@@ -56,7 +54,7 @@ export function projectNotAllowed({ projectId }: AccountRequest, name: string): 
   const message =
     `Project "${projectId}" matches none of spec.allowedProjects of NorthflankConnection "${name}"; nothing is sent. ` +
     "Add the project there, or use another connection.";
-  return blocked({ kind: "stalled", reason: "ProjectNotAllowed", message }, recheckConnectionMs, connectionPause);
+  return blocked({ kind: "stalled", reason: "ProjectNotAllowed", message }, safetyNetMs, connectionPause);
 }
 
 /** Northflank limits the token to other projects. */
@@ -65,20 +63,20 @@ export function projectOutOfReach({ projectId }: AccountRequest, name: string): 
     `Northflank does not let the token of NorthflankConnection "${name}" reach project "${projectId}" ` +
     "(status.projectRestrictions of the connection); nothing is sent. Add the project to the role of the token and " +
     "request a reconcile of the connection, or name another connection in spec.connectionRef.";
-  return blocked({ kind: "stalled", reason: "ProjectNotAllowed", message }, recheckConnectionMs, connectionPause);
+  return blocked({ kind: "stalled", reason: "ProjectNotAllowed", message }, safetyNetMs, connectionPause);
 }
 
 /** The address must not see a token; `title` is how messages name the account: `connection "main"`. */
 export function hostRefused(title: string, problem: string): Blocked {
   const subject = `${title.charAt(0).toUpperCase()}${title.slice(1)}`;
   const message = `${subject} is not ready (InvalidSpec): ${problem}. Nothing is sent until that is corrected.`;
-  return blocked({ kind: "waiting", reason: "WaitingForConnection", message }, recheckConnectionMs);
+  return blocked({ kind: "waiting", reason: "WaitingForConnection", message }, safetyNetMs);
 }
 
 /** The same, of the connection itself. */
 export function addressInvalid(problem: string): Blocked {
   const message = `The spec is refused, nothing is sent. ${problem}.`;
-  return blocked({ kind: "stalled", reason: "InvalidSpec", message }, recheckConnectionMs, connectionPause);
+  return blocked({ kind: "stalled", reason: "InvalidSpec", message }, safetyNetMs, connectionPause);
 }
 
 /** The API refused the token, and the Secret still holds it. */

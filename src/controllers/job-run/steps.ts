@@ -5,6 +5,7 @@ import type { JobRunView, RunList } from "../../northflank/types.ts";
 import { assertNever } from "../../util/assert-never.ts";
 import { backoffDelayMs } from "../../util/backoff.ts";
 import type { Account, AccountResolution } from "../account/accounts.ts";
+import { safetyNetMs } from "../reconcile/predicates.ts";
 import { reconcileRequest } from "../reconcile/reconcile-request.ts";
 import { delayOf } from "../reconcile/requeue.ts";
 import { judgeAccountChange } from "./account-change.ts";
@@ -362,7 +363,7 @@ async function look(
     run === undefined && memory.account !== undefined ? judgeAccountChange(object, memory.account) : undefined;
   if (moved !== undefined) {
     memory.missing = undefined;
-    return decideBlocked(pass, { verdict: moved, recheckAfterMs: recheckAccountMs });
+    return decideBlocked(pass, { verdict: moved, recheckAfterMs: safetyNetMs });
   }
   if (run === undefined) missed(pass, attempt, absence);
   else seen(pass, attempt, run);
@@ -504,9 +505,6 @@ async function listRuns(pass: Pass): Promise<Listed> {
   return { kind: "listed", list: read.value };
 }
 
-// A connection is watched: what waits for it is enqueued when it changes. This is the net below that.
-const recheckAccountMs = 600_000;
-
 async function accountOf(pass: Pass): Promise<AccountResolution> {
   const { deps, object, memory, context } = pass;
   const resolved = await deps.accounts.resolve(requestOf(object), context.signal);
@@ -519,7 +517,7 @@ async function accountOf(pass: Pass): Promise<AccountResolution> {
     const isFollowed = pass.state === "active" || pass.state === "adopted";
     const isNamed = isFollowed || (isUnresolved(object) && resolutionOf(pass)?.kind === "run");
     const moved = isNamed ? undefined : judgeAccountChange(object, resolved.account);
-    if (moved !== undefined) return { kind: "blocked", verdict: moved, recheckAfterMs: recheckAccountMs };
+    if (moved !== undefined) return { kind: "blocked", verdict: moved, recheckAfterMs: safetyNetMs };
     memory.account = resolved.account;
   }
   return resolved;

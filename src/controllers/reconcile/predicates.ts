@@ -5,6 +5,9 @@ import { findCondition } from "../../runtime/conditions.ts";
 import { type ObjectKey, objectKey } from "../../runtime/outcome.ts";
 import { isSameJson } from "../../util/same-json.ts";
 
+/** An object that waits for another one is enqueued when that changes; this is the net below that, in milliseconds. */
+export const safetyNetMs = 600_000;
+
 /** The connection that an object uses when it names none. */
 export const defaultConnectionName = "default";
 

@@ -11,7 +11,7 @@ import { refusedSecretType } from "./token-secret.ts";
 export interface ReferencingSpec {
   readonly runtimeEnvironment?: Readonly<Record<string, string>>;
   readonly runtimeEnvironmentFrom?: readonly EnvironmentSource[];
-  readonly runtimeFiles?: Readonly<Record<string, { readonly data: string; readonly encoding?: string }>>;
+  readonly runtimeFiles?: Files;
   readonly runtimeFilesFrom?: readonly FileSource[];
   readonly allowReferences?: boolean;
 }
@@ -44,20 +44,22 @@ interface OneKey {
   readonly optional?: boolean;
 }
 
+type Files = Readonly<Record<string, { readonly data: string; readonly encoding?: string }>>;
+
 /** What the references of a spec come to. */
 export type ResolvedReferences =
   /** The values themselves: they go into a request body, and nowhere else. */
   | {
       readonly kind: "resolved";
       readonly environment: Readonly<Record<string, string>>;
-      readonly files: Readonly<Record<string, { readonly data: string; readonly encoding?: string }>>;
+      readonly files: Files;
       /**
        * Which version of each object the values came from, sorted: while these stay, so do the values. `undefined` where an
        * object does not say its version.
        */
       readonly versions: readonly string[] | undefined;
     }
-  /** Something is missing or cannot be used; looked at again after `recheckAfterMs`. Names keys, never values. */
+  /** Something is missing or cannot be used; read again after `recheckAfterMs`. Names keys, never values. */
   | {
       readonly kind: "blocked";
       readonly verdict: Verdict;
@@ -94,31 +96,28 @@ export async function resolveReferences(options: {
   readonly spec: ReferencingSpec;
   readonly signal: AbortSignal;
 }): Promise<ResolvedReferences> {
-  const { kube, namespace, spec, signal } = options;
+  const { spec } = options;
   try {
-    const sources = await readSources({ kube, namespace, signal }, spec);
-    const environment = environmentOf(spec, sources);
-    const files = filesOf(spec, sources);
-    return { kind: "resolved", environment, files, versions: versionsOf(sources) };
+    const sources = await readSources(options, spec);
+    return {
+      kind: "resolved",
+      environment: environmentOf(spec, sources),
+      files: filesOf(spec, sources),
+      versions: versionsOf(sources),
+    };
   } catch (error) {
     if (!(error instanceof Unusable)) throw error;
     const { reason, message, missing } = error;
-    // Rights may be on their way (a rollout of RBAC); everything else waits for a person.
+    // Rights may be granted a moment later (a rollout of RBAC); everything else waits for a person.
     const kind = reason === "PermissionDenied" ? "retrying" : "stalled";
-    return {
-      kind: "blocked",
-      verdict: { kind, reason, message },
-      recheckAfterMs: recheckSecretMs,
-      pause: { withinMs: recheckSecretMs },
-      missing,
-    };
+    const pause = { withinMs: recheckSecretMs };
+    return { kind: "blocked", verdict: { kind, reason, message }, recheckAfterMs: recheckSecretMs, pause, missing };
   }
 }
 
 /** What stops a resolution half way. Stays inside this file. */
 class Unusable extends Error {
   readonly reason: "SecretNotFound" | "SecretKeyMissing" | "SecretInvalid" | "InvalidSpec" | "PermissionDenied";
-
   readonly missing: MissingReference | undefined;
 
   constructor(reason: Unusable["reason"], message: string, missing?: MissingReference) {
@@ -139,28 +138,24 @@ interface Source {
   readonly text: (key: string) => string;
 }
 
+type SourceKind = MissingReference["kind"];
 type Sources = ReadonlyMap<string, Source | undefined>;
-type SourceKind = "Secret" | "ConfigMap";
+type Reader = Pick<Parameters<typeof resolveReferences>[0], "kube" | "namespace" | "signal">;
 
-async function readSources(
-  context: { readonly kube: Pick<KubeClient, "get">; readonly namespace: string; readonly signal: AbortSignal },
-  spec: ReferencingSpec,
-): Promise<Sources> {
-  const wanted = new Map<string, { readonly kind: SourceKind; readonly name: string }>();
+async function readSources(reader: Reader, spec: ReferencingSpec): Promise<Sources> {
+  const wanted = new Map<string, MissingReference>();
   for (const from of [...(spec.runtimeEnvironmentFrom ?? []), ...(spec.runtimeFilesFrom ?? [])]) {
     const { kind, ref } = referenceOf(from);
     wanted.set(sourceId(kind, ref.name), { kind, name: ref.name });
   }
-  const read = [...wanted].map(async ([id, { kind, name }]) => [id, await readSource(context, kind, name)] as const);
+  const read = [...wanted].map(async ([id, reference]) => [id, await readSource(reader, reference)] as const);
   return new Map(await Promise.all(read));
 }
 
 async function readSource(
-  context: { readonly kube: Pick<KubeClient, "get">; readonly namespace: string; readonly signal: AbortSignal },
-  kind: SourceKind,
-  name: string,
+  { kube, namespace, signal }: Reader,
+  { kind, name }: MissingReference,
 ): Promise<Source | undefined> {
-  const { kube, namespace, signal } = context;
   const title = `${kind} "${name}"`;
   try {
     if (kind === "Secret") return secretSource(title, await kube.get<Secret>(secrets, { namespace, name }, signal));
@@ -178,8 +173,7 @@ async function readSource(
 function secretSource(title: string, secret: Secret): Source {
   const type = refusedSecretType(secret);
   if (type !== undefined) {
-    const message = `${title} is of type ${type}, which is never sent to Northflank. Use an Opaque Secret.`;
-    throw new Unusable("SecretInvalid", message);
+    refuse("SecretInvalid", `${title} is of type ${type}, which is never sent to Northflank. Use an Opaque Secret.`);
   }
   const data = new Map(Object.entries(secret.data ?? {}));
   return {
@@ -192,11 +186,10 @@ function secretSource(title: string, secret: Secret): Source {
 
 function configMapSource(title: string, configMap: ConfigMap): Source {
   const data = new Map(Object.entries(configMap.data ?? {}));
-  const binary = Object.keys(configMap.binaryData ?? {});
   return {
     title,
     version: versionOf(configMap.metadata),
-    keys: [...data.keys(), ...binary],
+    keys: [...data.keys(), ...Object.keys(configMap.binaryData ?? {})],
     text: (key) =>
       data.get(key) ?? refuse("SecretInvalid", `Key "${key}" of ${title} is binary; only text can be sent.`),
   };
@@ -208,12 +201,9 @@ function versionOf({ uid, resourceVersion }: KubeObject["metadata"]): string | u
 
 /** What is missing and optional has a version too: that it is missing. */
 function versionsOf(sources: Sources): readonly string[] | undefined {
-  const versions = [...sources].map(([id, source]) => (source === undefined ? `${id} -` : withId(id, source.version)));
-  return versions.every((version) => version !== undefined) ? versions.toSorted() : undefined;
-}
-
-function withId(id: string, version: string | undefined): string | undefined {
-  return version === undefined ? undefined : `${id} ${version}`;
+  const versions = [...sources].map(([id, source]) => [id, source === undefined ? "-" : source.version] as const);
+  if (versions.some(([, version]) => version === undefined)) return undefined;
+  return versions.map(([id, version]) => `${id} ${version}`).toSorted();
 }
 
 function decodedText(bytes: Uint8Array, what: string): string {
@@ -230,43 +220,44 @@ function environmentOf(spec: ReferencingSpec, sources: Sources): Readonly<Record
   // A Map, so that a variable named __proto__ is a variable.
   const environment = new Map<string, string>();
   for (const from of spec.runtimeEnvironmentFrom ?? []) {
-    for (const [name, value, where] of variablesOf(from, sources)) {
-      checkVariable({ name, value, where, allowReferences: spec.allowReferences === true, reason: "SecretInvalid" });
-      environment.set(name, value);
+    for (const variable of variablesOf(from, sources)) {
+      checkVariable(variable, spec, "SecretInvalid");
+      environment.set(variable.name, variable.value);
     }
   }
   for (const [name, value] of Object.entries(spec.runtimeEnvironment ?? {})) {
-    const where = `spec.runtimeEnvironment`;
-    checkVariable({ name, value, where, allowReferences: spec.allowReferences === true, reason: "InvalidSpec" });
+    checkVariable({ name, value, where: "spec.runtimeEnvironment" }, spec, "InvalidSpec");
     environment.set(name, value);
   }
   checkSize(environment);
   return Object.fromEntries(environment);
 }
 
-/** Name, value and where it came from, for messages. */
-type Variable = readonly [name: string, value: string, where: string];
+interface Variable {
+  readonly name: string;
+  readonly value: string;
+  /** Where it comes from, for messages. */
+  readonly where: string;
+}
 
 function variablesOf(from: EnvironmentSource, sources: Sources): readonly Variable[] {
   const { kind, ref } = referenceOf(from);
+  const whereOf = (key: string) => `key "${key}" of ${kind} "${ref.name}"`;
   if ("key" in ref) {
     const value = textOf(kind, ref, sources);
-    return value === undefined ? [] : [[from.name ?? ref.key, value, `key "${ref.key}" of ${kind} "${ref.name}"`]];
+    return value === undefined ? [] : [{ name: from.name ?? ref.key, value, where: whereOf(ref.key) }];
   }
   const source = sourceOf(kind, ref, sources);
-  const prefix = ref.prefix ?? "";
-  return (source?.keys ?? []).map((key) => [
-    `${prefix}${key}`,
-    source?.text(key) ?? "",
-    `key "${key}" of ${kind} "${ref.name}"`,
-  ]);
+  const { prefix = "" } = ref;
+  return (source?.keys ?? []).map((key) => ({
+    name: `${prefix}${key}`,
+    value: source?.text(key) ?? "",
+    where: whereOf(key),
+  }));
 }
 
-function filesOf(
-  spec: ReferencingSpec,
-  sources: Sources,
-): Readonly<Record<string, { readonly data: string; readonly encoding?: string }>> {
-  const files = new Map<string, { readonly data: string; readonly encoding?: string }>();
+function filesOf(spec: ReferencingSpec, sources: Sources): Files {
+  const files = new Map<string, Files[string]>();
   for (const from of spec.runtimeFilesFrom ?? []) {
     const { kind, ref } = referenceOf(from);
     const content = "key" in ref ? textOf(kind, ref, sources) : undefined;
@@ -306,24 +297,22 @@ function sourceOf(kind: SourceKind, ref: AllKeys | OneKey, sources: Sources): So
   throw new Unusable("SecretNotFound", message, { kind, name: ref.name });
 }
 
-function checkVariable(variable: {
-  readonly name: string;
-  readonly value: string;
-  readonly where: string;
-  readonly allowReferences: boolean;
-  readonly reason: "SecretInvalid" | "InvalidSpec";
-}): void {
-  const { name, value, where, reason } = variable;
+function checkVariable(
+  { name, value, where }: Variable,
+  { allowReferences }: ReferencingSpec,
+  reason: "SecretInvalid" | "InvalidSpec",
+): void {
   const shown = name.slice(0, 64);
   if (!variableName.test(name)) {
     const rule = "letters, digits and _ . / - only, 255 at most";
-    refuse(reason, `${capitalised(where)} makes a variable named "${shown}", which is not a name: ${rule}.`);
+    const subject = `${where.charAt(0).toUpperCase()}${where.slice(1)}`;
+    refuse(reason, `${subject} makes a variable named "${shown}", which is not a name: ${rule}.`);
   }
   // NUL cannot be in an environment; a lone surrogate cannot be sent as UTF-8.
   if (value.includes("\0") || /\p{Surrogate}/u.test(value)) {
     refuse(reason, `The value of variable "${shown}" (${where}) holds a character that cannot be sent.`);
   }
-  if (!variable.allowReferences && value.includes("${")) {
+  if (allowReferences !== true && value.includes("${")) {
     const remedy = "Set spec.allowReferences: true if that is wanted.";
     refuse(reason, `The value of variable "${shown}" (${where}) holds "\${", which Northflank would expand. ${remedy}`);
   }
@@ -333,22 +322,14 @@ function checkSize(environment: ReadonlyMap<string, string>): void {
   if (environment.size > maxVariables) {
     refuse("InvalidSpec", `There are ${environment.size} variables; ${maxVariables} is the most.`);
   }
-  const bytes = [...environment].reduce(
-    (sum, [name, value]) => sum + Buffer.byteLength(name) + Buffer.byteLength(value),
-    0,
-  );
-  if (bytes > maxEnvironmentBytes) {
-    refuse(
-      "InvalidSpec",
-      `The variables together have more than ${maxEnvironmentBytes} bytes. Use files for large values.`,
-    );
-  }
+  let bytes = 0;
+  for (const [name, value] of environment) bytes += Buffer.byteLength(name) + Buffer.byteLength(value);
+  if (bytes <= maxEnvironmentBytes) return;
+  const rule = `The variables together have more than ${maxEnvironmentBytes} bytes.`;
+  refuse("InvalidSpec", `${rule} Use files for large values.`);
 }
 
-function referenceOf(from: EnvironmentSource | FileSource): {
-  readonly kind: SourceKind;
-  readonly ref: AllKeys | OneKey;
-} {
+function referenceOf(from: EnvironmentSource | FileSource): { kind: SourceKind; ref: AllKeys | OneKey } {
   const { secretRef, configMapRef } = from as EnvironmentSource;
   const ofSecret = secretRef ?? from.secretKeyRef;
   if (ofSecret !== undefined) return { kind: "Secret", ref: ofSecret };
@@ -363,8 +344,4 @@ function sourceId(kind: SourceKind, name: string): string {
 
 function refuse(reason: Unusable["reason"], message: string): never {
   throw new Unusable(reason, message);
-}
-
-function capitalised(text: string): string {
-  return `${text.charAt(0).toUpperCase()}${text.slice(1)}`;
 }

@@ -4,6 +4,7 @@ import type { ObjectKey } from "../../runtime/outcome.ts";
 import { assertNever } from "../../util/assert-never.ts";
 import { notAtOnce } from "../../util/backoff.ts";
 import type { Random } from "../../util/random.ts";
+import { safetyNetMs } from "../reconcile/predicates.ts";
 import type { ConditionUpdate, Verdict } from "../reconcile/ready-state.ts";
 import { judgeRemoteFailure } from "../reconcile/remote-failure.ts";
 import { type Pause, probeAfter } from "../reconcile/requeue.ts";
@@ -46,9 +47,6 @@ export interface TargetWords {
 /** What is concluded when the target was not read. */
 export const nothingLearned = { inSync: "as-before", stated: {}, failure: undefined, events: [] } as const;
 
-// The deletion or edit of the other object enqueues this one. This is the net below that.
-const recheckConflictMs = 600_000;
-
 /** What an unmet precondition comes to. `sameDesire`: see {@link TargetConclusion}. */
 export function unmetConclusion(
   unmet: Unmet,
@@ -76,7 +74,7 @@ export function unmetConclusion(
         `The ${words.target} is already managed by the older ${words.kind} ${unmet.winner}; this object has no effect until ` +
         `that is gone or only observes. ${words.onConflict}, or set spec.managementPolicy of one to Observe.`;
       const verdict = { kind: "stalled", reason: "TargetConflict", message } as const;
-      return { ...nothingLearned, verdict, next: probeAfter(recheckConflictMs), sameDesire };
+      return { ...nothingLearned, verdict, next: probeAfter(safetyNetMs), sameDesire };
     }
     default:
       return assertNever(unmet, "precondition");
