@@ -19,7 +19,7 @@ import { recheckSecretMs } from "../secrets/secret-tokens.ts";
 import type { Observation, TokenCheck } from "./observation.ts";
 import { type TokenStatus, tokenStatusOf } from "./token-status.ts";
 
-/** What a pass has come to. There is nothing to execute: a connection changes nothing in Northflank. */
+/** What an observation comes to. There is nothing to execute: a connection changes nothing in Northflank. */
 export interface Decision {
   /** `as-before`: Ready stays as it is, only the counters may move. */
   readonly verdict: Verdict | "as-before";
@@ -42,102 +42,99 @@ export interface Decision {
   readonly next: Requeue;
 }
 
-/** What one observation of a connection means. */
-export function decide(options: {
+interface DecideInput {
   readonly object: NorthflankConnection;
   readonly observation: Observation;
   readonly now: number;
   readonly random: Random;
   /** How often an accepted token is checked again. */
   readonly validationPeriodMs: number;
-}): Decision {
-  const { object, observation, now, random } = options;
-  const { dependents, quota, acceptedFor } = observation;
-  const soon = { kind: "recheck", afterMs: Math.round(jittered(recheckSecretMs * 0.9, 0.1, random)) } as const;
-  const common = {
-    dependents,
-    needs: observation.needs ?? [],
-    token: "as-before",
-    ...(acceptedFor === undefined ? {} : { acceptedFor }),
-    quotaAvailable: quotaClaim(quota, now),
+}
+
+/** What an observation comes to, beside what every one says of the account and of the objects that use it. */
+type Result = Pick<Decision, "verdict" | "credentialsValid" | "next"> & Partial<Decision>;
+
+/** What one observation of a connection means. */
+export function decide(input: DecideInput): Decision {
+  const { object, observation, now } = input;
+  const { dependents, needs = [], quota, acceptedFor } = observation;
+  return {
+    ...{ dependents, needs, acceptedFor },
+    quotaAvailable: quotaCondition(quota, now),
     rateLimit: rateLimitOf(quota, object.status?.rateLimit, now),
-    acceptedSecret: "as-before",
-    checkAgainMs: undefined,
-  } as const;
+    ...{ token: "as-before", acceptedSecret: "as-before", failure: undefined, checkAgainMs: undefined },
+    ...resultOf(input),
+  };
+}
+
+function resultOf(input: DecideInput): Result {
+  const { object, observation, now, random } = input;
+  const readSecretMs = Math.round(jittered(recheckSecretMs * 0.9, 0.1, random));
+  const next = { kind: "recheck", afterMs: readSecretMs } as const;
   switch (observation.kind) {
     case "invalid": {
       const message = invalidSpecMessage(observation.problems);
       const verdict = { kind: "stalled", reason: "InvalidSpec", message } as const;
+      return { verdict, credentialsValid: unknownBecause(verdict), next: { kind: "never" } };
+    }
+    case "suspended": {
+      const message =
+        "Reconciliation is suspended: the token is not checked, and nothing is sent for the objects that use this " +
+        "connection. Set spec.suspend to false to resume.";
+      const verdict = { kind: "suspended", reason: "Suspended", message } as const;
+      return { verdict, credentialsValid: "as-before", next: { kind: "never" } };
+    }
+    case "rest":
+      return { verdict: "as-before", credentialsValid: "as-before", failure: "as-before", next };
+    case "blocked": {
+      const { recheckAfterMs, pause } = observation;
+      const verdict = withExpiry(observation.verdict, object, now);
+      const afterMs = notAtOnce(Math.min(recheckAfterMs, readSecretMs));
       return {
-        ...common,
         verdict,
-        credentialsValid: unknownBecause(verdict),
-        failure: undefined,
-        next: { kind: "never" },
+        credentialsValid: credentialsAfter(verdict),
+        next: { ...next, afterMs, ...(pause && { pause }) },
       };
     }
-    case "suspended":
-      return { ...common, ...suspended };
-    case "rest":
-      return { ...common, verdict: "as-before", credentialsValid: "as-before", failure: "as-before", next: soon };
-    case "blocked": {
-      const verdict = withExpiry(observation.verdict, object, now);
-      const { recheckAfterMs, pause } = observation;
-      const afterMs = notAtOnce(Math.min(recheckAfterMs, soon.afterMs));
-      const next = { kind: "recheck", afterMs, ...(pause && { pause }) } as const;
-      return { ...common, verdict, credentialsValid: claimWhenBlocked(verdict), failure: undefined, next };
+    case "checked": {
+      const { check, secretResourceVersion } = observation;
+      if (check.kind === "failed") return failedCheck(input, check.error, readSecretMs);
+      const token = check.kind === "accepted" ? check.token : undefined;
+      return {
+        ...acceptance(check, now),
+        acceptedSecret: secretResourceVersion,
+        token: tokenStatusNow(object, token, secretResourceVersion),
+        checkAgainMs: Math.round(jittered(input.validationPeriodMs, 0.2, random)),
+        next,
+      };
     }
-    case "checked":
-      return { ...common, ...checked(options, observation, soon.afterMs) };
     default:
       return assertNever(observation, "observation");
   }
 }
 
-const suspended = {
-  verdict: {
-    kind: "suspended",
-    reason: "Suspended",
-    message:
-      "Reconciliation is suspended: the token is not checked, and nothing is sent for the objects that use this connection. " +
-      "Set spec.suspend to false to resume.",
-  },
-  credentialsValid: "as-before",
-  failure: undefined,
-  next: { kind: "never" },
-} as const;
-
-type Checked = Observation & { readonly kind: "checked" };
-type Judged = Pick<Decision, "verdict" | "credentialsValid" | "failure">;
-
-function checked(
-  options: Parameters<typeof decide>[0],
-  { check, secretResourceVersion }: Checked,
-  soonMs: number,
-): Judged & Pick<Decision, "checkAgainMs" | "next"> & Partial<Decision> {
-  const { object, validationPeriodMs, random, now } = options;
-  const good = {
-    acceptedSecret: secretResourceVersion,
-    checkAgainMs: Math.round(jittered(validationPeriodMs, 0.2, random)),
-    next: { kind: "recheck", afterMs: soonMs },
-  } as const;
-  switch (check.kind) {
-    case "accepted":
-      return {
-        ...accepted(check.token, now),
-        ...good,
-        token: tokenStatusNow(object, check.token, secretResourceVersion),
-      };
-    case "unsupported":
-      return { ...unsupported(check, now), ...good, token: tokenStatusNow(object, undefined, secretResourceVersion) };
-    case "failed":
-      return refused(options, check.error, soonMs);
-    default:
-      return assertNever(check, "check of a token");
+function acceptance(check: Exclude<TokenCheck, { kind: "failed" }>, now: number) {
+  if (check.kind === "unsupported" && !check.isAccepted) {
+    const message =
+      "The API has no call that checks a token; the first ordinary call of an object that uses this connection shows " +
+      "whether it is accepted.";
+    const verdict = { kind: "ready", reason: "Progressing", message } as const;
+    return { verdict, credentialsValid: unknownBecause(verdict) };
   }
+  const expiry = check.kind === "accepted" ? expiryText(check.token?.expiresAt, now) : "";
+  const valid = { reason: "Valid", message: `Northflank accepted the token${expiry}.` } as const;
+  return { verdict: { kind: "ready", ...valid }, credentialsValid: { status: "True", ...valid } } as const;
 }
 
-/** Where nothing is told, what was told of the same token before stays. */
+function expiryText(expiresAt: string | undefined, now: number): string {
+  const timeMs = expiresAt === undefined ? Number.NaN : Date.parse(expiresAt);
+  if (Number.isNaN(timeMs)) return "";
+  return timeMs > now
+    ? `, which expires at ${formatTime(timeMs)}`
+    : `, and reports that it expired at ${formatTime(timeMs)}`;
+}
+
+/** Where nothing is returned, what was returned for the same token before stays. */
 function tokenStatusNow(
   { status }: NorthflankConnection,
   token: TokenView | undefined,
@@ -148,21 +145,19 @@ function tokenStatusNow(
   return isSame ? "as-before" : {};
 }
 
-function accepted(token: TokenView | undefined, now: number): Judged {
-  const message = `Northflank accepted the token${expiryText(token?.expiresAt, now)}.`;
+function failedCheck({ object, now, random }: DecideInput, error: NorthflankError, readSecretMs: number): Result {
+  const judged = judgeRemoteFailure({ error, previous: object.status?.failure, now, random });
+  const { failure, next } = judged;
+  const verdict = withExpiry(judged.verdict, object, now);
+  const result = { verdict, credentialsValid: credentialsAfter(verdict), failure };
+  if (next.kind === "backoff") return { ...result, checkAgainMs: 0, next };
+  // The same token is not sent again soon, however often the Secret is read for another one.
+  const probeMs = error.code === "unauthorized" ? Math.round(jittered(slowProbeMs, 0.2, random)) : next.afterMs;
   return {
-    verdict: { kind: "ready", reason: "Valid", message },
-    credentialsValid: { status: "True", reason: "Valid", message },
-    failure: undefined,
+    ...result,
+    checkAgainMs: probeMs,
+    next: { ...next, afterMs: notAtOnce(Math.min(next.afterMs, readSecretMs)) },
   };
-}
-
-function expiryText(expiresAt: string | undefined, now: number): string {
-  const timeMs = expiresAt === undefined ? Number.NaN : Date.parse(expiresAt);
-  if (Number.isNaN(timeMs)) return "";
-  return timeMs > now
-    ? `, which expires at ${formatTime(timeMs)}`
-    : `, and reports that it expired at ${formatTime(timeMs)}`;
 }
 
 /** Says why a token was rejected, where that is known. */
@@ -175,47 +170,19 @@ function withExpiry(verdict: Verdict, { status }: NorthflankConnection, now: num
   return { ...verdict, message };
 }
 
-function unsupported({ isAccepted }: TokenCheck & { kind: "unsupported" }, now: number): Judged {
-  if (isAccepted) return accepted(undefined, now);
-  const message =
-    "The API has no call that checks a token; the first ordinary call of an object that uses this connection shows whether " +
-    "it is accepted.";
-  return {
-    verdict: { kind: "ready", reason: "Progressing", message },
-    credentialsValid: { status: "Unknown", reason: "Progressing", message },
-    failure: undefined,
-  };
+/** Only a 401 says that the token is bad; everything else says nothing about it, and what was known stays. */
+function credentialsAfter(verdict: Verdict): ConditionUpdate {
+  const { kind, reason, message } = verdict;
+  if (reason === "AuthenticationFailed") return { status: "False", reason, message };
+  return kind === "stalled" ? unknownBecause(verdict) : "as-before";
 }
 
-function refused(
-  { object, now, random }: Parameters<typeof decide>[0],
-  error: NorthflankError,
-  soonMs: number,
-): Judged & Pick<Decision, "checkAgainMs" | "next"> {
-  const judged = judgeRemoteFailure({ error, previous: object.status?.failure, now, random });
-  const { failure, next } = judged;
-  const verdict = withExpiry(judged.verdict, object, now);
-  const credentialsValid = claimWhenBlocked(verdict);
-  if (next.kind === "backoff") return { verdict, credentialsValid, failure, checkAgainMs: 0, next };
-  const wake = { ...next, afterMs: notAtOnce(Math.min(next.afterMs, soonMs)) };
-  // The same token is not sent again soon, however often the Secret is looked at for another one.
-  const probeMs = error.code === "unauthorized" ? Math.round(jittered(slowProbeMs, 0.2, random)) : next.afterMs;
-  return { verdict, credentialsValid, failure, checkAgainMs: probeMs, next: wake };
+function unknownBecause({ reason, message }: Verdict) {
+  return { status: "Unknown", reason, message } as const;
 }
 
-/** Only a 401 says that the token is bad; everything else says nothing about it, and the last word stays. */
-function claimWhenBlocked(verdict: Verdict): ConditionUpdate {
-  if (verdict.reason === "AuthenticationFailed") {
-    return { status: "False", reason: verdict.reason, message: verdict.message };
-  }
-  return verdict.kind === "stalled" ? unknownBecause(verdict) : "as-before";
-}
-
-function unknownBecause({ reason, message }: Verdict): ConditionUpdate {
-  return { status: "Unknown", reason, message };
-}
-
-function quotaClaim(quota: LedgerSnapshot | undefined, now: number): ConditionUpdate {
+/** Condition `QuotaAvailable`. */
+function quotaCondition(quota: LedgerSnapshot | undefined, now: number): ConditionUpdate {
   if (quota === undefined) return "as-before";
   if (quota.closedUntilMs === undefined || quota.closedUntilMs <= now) {
     return { status: "True", reason: "QuotaAvailable", message: "The account has requests left." };
