@@ -21,7 +21,7 @@ export interface AccountRequest {
 export interface AccountIdentity {
   /** The pool it spends from; `undefined` while that is not known. */
   readonly pool?: string | undefined;
-  /** The team that the connection names, with the address: a name that somebody wrote. Missing without one. */
+  /** The team that the connection names, with the address: a name from a spec. Missing without one. */
   readonly team?: string | undefined;
   /**
    * False until Northflank has answered a call for what the connection names; missing = true. What was shown once stays
@@ -58,7 +58,7 @@ export interface Account extends AccountIdentity {
 export type AccountResolution =
   | { readonly kind: "usable"; readonly account: Account }
   /**
-   * Not now. The verdict goes to the object's status as it is; the object is looked at again when the connection or the
+   * Not now. The verdict goes to the object's status as it is; the object is reconciled again when the connection or the
    * Secret changes, and after `recheckAfterMs` at the latest.
    */
   | { readonly kind: "blocked"; readonly verdict: Verdict; readonly recheckAfterMs: number; readonly pause?: Pause };
@@ -80,11 +80,10 @@ export interface Accounts {
    */
   peek?(request: AccountRequest): Account | undefined;
   /**
-   * Tells that the API does not accept this account's token: a call failed with `unauthorized`, which is said of a token
-   * only when `GET /v1/auth` has confirmed it. The Secret is read again at once when the account is next
-   * resolved: a new token is used, the same one is not sent again until the Secret changes or a slow probe is due (the
-   * account is `blocked` with `AuthenticationFailed` meanwhile). So a caller may resolve and call once more in the same
-   * pass.
+   * Reports that the API does not accept this account's token: a call failed with `unauthorized`, which is confirmed by
+   * `GET /v1/auth`. The Secret is read again at once when the account is next resolved: a new token is used, the same one is
+   * not sent again until the Secret changes or a slow probe is due (the account is `blocked` with `AuthenticationFailed`
+   * meanwhile). So a caller may resolve and call once more in the same reconcile.
    */
   tokenRejected(account: Account): void;
   /**

@@ -9,7 +9,7 @@ export function isProjectAllowed(projectId: string, patterns: readonly string[] 
   return patterns.some((pattern) => matchesGlob(projectId, pattern));
 }
 
-/** What Northflank told of the projects that a token reaches: `status.projectRestrictions` of its connection. */
+/** What Northflank returned of the projects that a token reaches: `status.projectRestrictions` of its connection. */
 export interface KnownRestrictions {
   readonly mode: "In" | "NotIn";
   readonly projects: readonly string[];

@@ -25,10 +25,10 @@ export interface ApiBinding {
 export interface ApiFactory {
   /** A client for the binding. The ledger is that of its pool, whoever else uses it; the ceiling is its own. */
   readonly open: (binding: ApiBinding) => NorthflankApi;
-  /** The pool of the binding has changed. It is enough that the client sends something; told here, figures are right before. */
+  /** The pool of the binding has changed. The next call finds out as well; until then figures are those of the old pool. */
   readonly moved: (api: NorthflankApi) => void;
   /**
-   * The client is needed no more. What it has under way goes on; what it has spent is kept until the window is over, also
+   * The client is needed no more. Its calls under way continue; what it has spent is kept until the window is over, also
    * for a connection that is made again.
    */
   readonly close: (api: NorthflankApi) => void;
@@ -38,9 +38,9 @@ export interface ApiFactory {
   readonly pools: () => readonly (readonly [pool: string, quota: LedgerSnapshot])[];
 }
 
-/** What hears of requests, and of pools that are no more. */
+/** Called with each request, and with pools that are no more. */
 export interface PoolObserver extends ApiObserver {
-  /** Nobody uses the pool of this label any more, and nothing of it has to be remembered. */
+  /** The pool of this label has no client left, and nothing of it has to be remembered. */
   readonly onPoolGone?: (label: string) => void;
 }
 
@@ -57,16 +57,16 @@ interface Member {
   pool: string;
 }
 
-// Looking through all of them at each new client would be quadratic.
+// Going through all of them at each new client would be quadratic.
 const leastSwept = 64;
 
 /**
  * Makes API clients over one transport (which keeps the connections of each pool apart), with one ledger per pool and one
  * for the ceiling of each connection.
  *
- * *Guarantees*: a ceiling limits the connection that set it, and nobody else; a pool sends no more than the highest of its
- * ceilings. When a binding goes over to another pool, what was spent in the one it leaves counts in the new one. Of what
- * nobody uses, nothing is kept that its window does not need.
+ * *Guarantees*: a ceiling limits the connection that set it, and no other; a pool sends no more than the highest of its
+ * ceilings. When a binding moves to another pool, what was spent in the one it leaves counts in the new one. Of what is not
+ * in use, nothing is kept that its window does not need.
  */
 export function createApiFactory(deps: {
   readonly transport: Transport;
@@ -138,7 +138,7 @@ export function createApiFactory(deps: {
     if (isMember) leave(member);
     member.pool = name;
     const pool = isMember ? enter(member) : (pools.get(name) ?? make(name, member));
-    // Shared with others, it goes on without this one, and keeps what it has counted.
+    // Shared with others, it stays without this one, and keeps what it has counted.
     if (left !== undefined && isMember && left.ceilings.size === 0) {
       pool.ledger.absorb(left.ledger.state());
       pools.delete(left.name);

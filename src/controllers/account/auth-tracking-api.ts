@@ -131,7 +131,7 @@ export function withAuthTracking(api: NorthflankApi, tracker: AuthTracker): Nort
   };
 }
 
-/** The same API for a client that nobody else shares a token with. */
+/** The same API for a client that shares its token with no other. */
 export function withTokenCheck(api: NorthflankApi, clock: Pick<Clock, "monotonic">): NorthflankApi {
   const checker = new TokenChecker(clock);
   let isInvalid = false;
@@ -177,7 +177,7 @@ function denied({ step, detail, httpStatus, fields, cause }: NorthflankError): N
   });
 }
 
-/** A 401, and no word on whether the token is valid: what stood in the way of that word decides how it goes on. */
+/** A 401, and no word on whether the token is valid: what prevented the check decides what follows. */
 function undecided({ step, detail, httpStatus, fields }: NorthflankError, check?: NorthflankError): NorthflankError {
   const why = check === undefined ? "the check was given up" : check.detail;
   return new NorthflankError({

@@ -6,11 +6,11 @@ import { connectionKeys } from "../reconcile/predicates.ts";
 /** An object about something in a project of an account. */
 export type ProjectObject = Parameters<typeof connectionKeys>[0] & { readonly spec: { readonly projectId: string } };
 
-// Anybody can write any number of names into a spec.
+// Users can write any number of names into specs.
 const mostMade = 1_000;
 
 /**
- * What hangs, hangs for a project, for a connection, for all connections of a namespace, or for everybody. Each may have a
+ * What hangs, hangs for a project, for a connection, for all connections of a namespace, or for all. Each may have a
  * part of what the next one has left, so one that hangs gets many places and many that hang get few each, but whoever comes
  * next always finds one: of a project as many as there are workers at most, and two thirds of what its connection has left; of a
  * connection four times as many, and an eighth of what its namespace has left; of a namespace as many as are left.

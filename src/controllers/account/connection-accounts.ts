@@ -226,7 +226,7 @@ export class ConnectionAccounts implements Accounts {
       },
     });
     const account: Account = {
-      api: this.#trackedApi(client, credentials, () => open),
+      api: this.#trackedApi(client, credentials),
       address: addressOf(source),
       version: String(this.#opened),
       team: teamOf(source),
@@ -257,7 +257,8 @@ export class ConnectionAccounts implements Accounts {
     return open;
   }
 
-  #trackedApi(client: NorthflankApi, { source, token }: Credentials, open: () => OpenAccount): NorthflankApi {
+  #trackedApi(client: NorthflankApi, credentials: Credentials): NorthflankApi {
+    const { source, token } = credentials;
     const refused = () => this.#tokens.countRefusal(token, source);
     const whoAmI = async (options: CallOptions) => {
       try {
@@ -268,10 +269,10 @@ export class ConnectionAccounts implements Accounts {
       }
     };
     return withAuthTracking(client, {
-      accepted: (what) => this.#accepted(open(), what),
+      accepted: (what) => this.#accepted(credentials, what),
       rejected: () => {
         refused();
-        this.#rejected(open());
+        this.#rejected(credentials);
       },
       check: async (options) => {
         // Probed: what was confirmed once is not confirmed at each probe.
@@ -285,7 +286,7 @@ export class ConnectionAccounts implements Accounts {
     });
   }
 
-  #accepted({ token, source }: OpenAccount, what: AcceptedFor): void {
+  #accepted({ token, source }: Credentials, what: AcceptedFor): void {
     if (!this.#tokens.accepted(token, what === "account" ? source.teamId : undefined)) return;
     for (const user of token.users) {
       const open = this.#open.get(user);
@@ -295,7 +296,7 @@ export class ConnectionAccounts implements Accounts {
     }
   }
 
-  #rejected({ source, token }: OpenAccount): void {
+  #rejected({ source, token }: Credentials): void {
     this.#secrets.invalidate(source.secret);
     this.#tokens.rejected(token);
   }

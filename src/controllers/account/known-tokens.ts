@@ -22,14 +22,14 @@ export interface KnownToken {
   readonly teams: Set<string>;
   /** When a refused token may be tried next; missing while it is not refused. */
   probeAtMs: number | undefined;
-  /** Since when nobody uses it. */
+  /** Since when no source uses it. */
   unusedSinceMs: number | undefined;
 }
 
-// No window and no gate lasts longer, so a token that nobody has used since can start anew.
+// No window and no gate lasts longer, so a token that was not used since can start anew.
 const keepTokenMs = 2 * slowProbeMs;
 
-// Tokens that nobody uses are of little use; this many are more than any installation has at a time.
+// Unused tokens are of little use; this many are more than any installation has at a time.
 const mostUnused = 1_000;
 
 /**
@@ -118,18 +118,18 @@ export class KnownTokens {
     else this.#refusals.set(namespace, { count: 1, untilMs: nowMs + slowProbeMs });
   }
 
-  /** True when a namespace that keeps sending tokens that nobody accepts may send no more of them for a while. */
+  /** True when a namespace has spent its refusals, so that no token that was never accepted is sent for a while. */
   isOverRefused(token: KnownToken | undefined, { id, namespace }: TokenSource): boolean {
     const refused = this.#refusals.get(namespace);
     if (token?.isAccepted === true || id === operatorId || refused === undefined) return false;
     return refused.count >= maxRefusedPerHour && this.#clock.monotonic() < refused.untilMs;
   }
 
-  /** Drops what nobody can ask for any more. */
+  /** Drops what cannot be asked for any more. */
   sweep(): void {
     const nowMs = this.#clock.monotonic();
     let unused = 0;
-    // From the newest to the oldest of those that nobody uses.
+    // From the newest to the oldest.
     for (const [id, { unusedSinceMs }] of [...this.#tokens].reverse()) {
       if (unusedSinceMs === undefined) continue;
       unused += 1;

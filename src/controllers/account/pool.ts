@@ -11,7 +11,7 @@ import type { TokenSource } from "./token-source.ts";
  *     budget.poolName     the connections of the same namespace that name it
  *     neither             the connections with the same token (compared in memory only, never part of a name)
  *
- * *Guarantee*: nobody gets into a pool by writing a name that somebody else uses.
+ * *Guarantee*: a name in a spec alone gets no connection into the pool of another.
  */
 
 /** A token, and what it is used with. */

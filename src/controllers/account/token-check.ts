@@ -62,7 +62,7 @@ export class TokenChecker {
 
 async function ask(api: Pick<NorthflankApi, "whoAmI">): Promise<TokenValidity> {
   try {
-    // Of nobody in particular: many objects may wait for this answer.
+    // Not bound to one caller: many objects may wait for this answer.
     const token = await api.whoAmI({ class: "change", signal: new AbortController().signal });
     return token === undefined ? { kind: "invalid" } : { kind: "valid", token };
   } catch (error) {

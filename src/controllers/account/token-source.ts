@@ -96,7 +96,7 @@ export const operatorId = "";
 /** The least ceiling: a start takes three requests, and with fewer none would ever be granted. */
 const leastRequestsPerHour = 3;
 
-// Anybody can write any number of addresses into specs; this many are more than any installation has.
+// Users can write any number of addresses into specs; this many are more than any installation has.
 const mostAddresses = 1_000;
 
 /** Finds the token of an object: that of a connection, or the operator-wide one. */

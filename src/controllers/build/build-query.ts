@@ -12,13 +12,13 @@ export interface BuildQuery {
   readonly branch: string | undefined;
 }
 
-/** What a look for a build came to. */
+/** What a search for a build found. */
 export type BuildSight =
   | { readonly kind: "found"; readonly build: BuildView }
   /** The builder is there, such a build is not. */
   | { readonly kind: "none" }
   | { readonly kind: "no-builder" }
-  /** Nobody can tell: the token may not look, or there are too many builds. Northflank itself judges then. */
+  /** Not known: the token may not read it, or there are too many builds. Northflank itself decides then. */
   | { readonly kind: "unseen" };
 
 /** A build that was asked for, and what was seen. */
@@ -29,7 +29,7 @@ export interface SeenBuild {
 
 /**
  * Who builds: the service of this id, in this project or in the one before the slash, or the job itself. `undefined` for an
- * id that names nobody.
+ * id that names none.
  */
 export function namedBuilder(
   id: string,
@@ -86,7 +86,7 @@ export function sightOf(query: BuildQuery, list: BuildList | undefined): BuildSi
 /** How a build stands in the way of what is declared. */
 export type BuildState = "usable" | "awaited" | "failed" | "not-found";
 
-/** Judges what was seen. What nobody can see is usable: Northflank refuses a build that it does not have. */
+/** The state of a build. One that cannot be seen is usable: Northflank refuses a build that it does not have. */
 export function judgeBuild({ query, sight }: SeenBuild): BuildState {
   switch (sight.kind) {
     case "unseen":

@@ -4,11 +4,11 @@ import type { Account } from "../account/accounts.ts";
 import { type BuildQuery, type BuildSight, pickBuild, type SeenBuild, sightOf } from "./build-query.ts";
 
 /**
- * Looks for one declared build, with as few requests as there are: one for an id, one for most lists.
+ * Reads one declared build, with as few requests as there are: one for an id, one for most lists.
  *
- * *Errors*: `NorthflankError`, but not for what the token may not see: then Northflank itself judges the change.
+ * *Errors*: `NorthflankError`, but not for what the token may not see: then Northflank itself decides on the change.
  */
-export async function lookAtBuild(options: {
+export async function readBuild(options: {
   readonly account: Account;
   /** Project of the object that asks. */
   readonly projectId: string;
@@ -29,7 +29,7 @@ export async function lookAtBuild(options: {
   }
 }
 
-async function sightFor(options: Parameters<typeof lookAtBuild>[0]): Promise<BuildSight> {
+async function sightFor(options: Parameters<typeof readBuild>[0]): Promise<BuildSight> {
   const { account, query, signal } = options;
   const { builder, by } = query;
   const call = { class: options.class, signal };

@@ -29,16 +29,16 @@ export interface Decision {
   readonly dependents: number;
   /** Address and team that Northflank has answered for; `undefined`: as before. */
   readonly acceptedFor?: string | undefined;
-  /** The version of the Secret that was accepted; `as-before` when none was in this pass. */
+  /** The version of the Secret that was accepted; `as-before` when none was. */
   readonly acceptedSecret: string | undefined | "as-before";
-  /** What Northflank tells of the token; `as-before` when it was not asked, or told nothing of the same token. */
+  /** What Northflank returned for the token; `as-before` when it was not asked, or returned nothing for the same one. */
   readonly token: TokenStatus | "as-before";
   /** What the objects that use the connection need of the token. */
   readonly needs: readonly TokenNeed[];
   readonly failure: FailureRecord | undefined | "as-before";
-  /** When the token is to be checked again, in milliseconds; `undefined` when no check was made in this pass. */
+  /** When the token is to be checked again, in milliseconds; `undefined` when no check was made. */
   readonly checkAgainMs: number | undefined;
-  /** When the next pass is to look at the Secret and the counters. */
+  /** When the Secret and the counters are read again. */
   readonly next: Requeue;
 }
 

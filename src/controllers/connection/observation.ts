@@ -7,7 +7,7 @@ import type { Verdict } from "../reconcile/ready-state.ts";
 import type { Pause } from "../reconcile/requeue.ts";
 import type { SpecProblem } from "../reconcile/spec-validation.ts";
 
-/** What a check of the token found. `token`: what Northflank told of it; `undefined` where it told nothing. */
+/** What a check of the token found. `token`: what Northflank returned for it, if anything. */
 export type TokenCheck =
   | { readonly kind: "accepted"; readonly token: TokenView | undefined }
   /** The API has no such check; `isAccepted`: an ordinary call has succeeded with this token. */

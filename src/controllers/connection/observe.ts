@@ -99,7 +99,7 @@ async function whoAmI({ accounts }: ObserveDeps, account: Account, call: CallOpt
   }
 }
 
-/** Whether an account that can be used has to be checked now, although nobody has requested it. */
+/** Whether an account that can be used has to be checked now, without a request for it. */
 function isCheckDue({ metadata, status }: NorthflankConnection, opened: Usable, planned: Planned): boolean {
   if (status?.observedGeneration !== metadata.generation || planned.dueInMs === 0) return true;
   // What was in the way of a check, or of the same token, no longer is.

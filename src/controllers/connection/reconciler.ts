@@ -23,18 +23,18 @@ export interface ConnectionDeps extends ObserveDeps {
 }
 
 /**
- * One pass over a NorthflankConnection: validate and observe, decide, write the status once, tell Events. There is
+ * Reconciles a NorthflankConnection: validate and observe, decide, write the status once, record Events. There is
  * nothing to execute: a connection changes nothing in Northflank.
  *
- * *Guarantees*: the Secret is looked at at least once a minute, the token is checked with at most one request per
- * validation period while nothing changes, and a settled connection writes nothing but coarse steps of its counters; a
- * conclusion whose status could not be written is written by the next pass, before anything else.
+ * *Guarantees*: the Secret is read at least once a minute, the token is checked with at most one request per validation
+ * period while nothing changes, and an up-to-date connection writes nothing but coarse steps of its counters; a status that
+ * could not be written is written by the next reconcile, before anything else.
  *
  * Wiring, in the composition root:
  *
  * - each change of a connection enqueues its own key when `objectChanged` says so (reconcile/predicates.ts), and the objects
- *   that use it when `connectionChanged`: that is how what waits for a connection goes on at once;
- * - when a connection is gone, the pass calls `accounts.forget`;
+ *   that use it when `connectionChanged`: so what waits for a connection continues at once;
+ * - when a connection is gone, `accounts.forget` is called;
  * - `dependents(key)` is the number of objects in the `connection` indexes of the other stores, which must have been
  *   filled before the first pass, or the counter would flicker at each start.
  */
@@ -50,23 +50,23 @@ export function createConnectionReconciler(deps: ConnectionDeps): Reconcile {
     }
     if (object.metadata.deletionTimestamp !== undefined) return { kind: "settled" };
     return await unsaved.attempt(key, async (left): Promise<Outcome> => {
-      // The check that it tells of is done, and not due again for hours.
+      // The check that it is about is done, and not due again for hours.
       await writeLeft(left, deps.store, (value) => report(deps, value, context));
       const known = deps.store.get(key);
       if (known === undefined || known.metadata.uid !== object.metadata.uid) return { kind: "settled" };
-      return await pass(deps, { object: known, left, context });
+      return await reconcile(deps, { object: known, left, context });
     });
   };
 }
 
-/** A status that a pass has come to, and what goes with it. */
+/** A status to write, and what it comes from. */
 interface Report {
   readonly stored: NorthflankConnection;
   readonly decision: Decision;
   readonly status: NorthflankConnectionStatus;
 }
 
-async function pass(
+async function reconcile(
   deps: ConnectionDeps,
   options: { readonly object: NorthflankConnection; readonly left: Left<Report>; readonly context: ReconcileContext },
 ): Promise<Outcome> {
@@ -80,8 +80,8 @@ async function pass(
   if (checkedVersion !== undefined && decision.checkAgainMs !== undefined) {
     const { metadata } = object;
     const request = reconcileRequest(metadata);
-    const look = { nextMs: decision.checkAgainMs, accountVersion: checkedVersion, request };
-    deps.schedule.polled({ key: objectKey(metadata), uid: metadata.uid }, look);
+    const poll = { nextMs: decision.checkAgainMs, accountVersion: checkedVersion, request };
+    deps.schedule.polled({ key: objectKey(metadata), uid: metadata.uid }, poll);
   }
   left.value = { stored: object, decision, status: statusOf(object, decision, clock.now()) };
   const outcome = await report(deps, left.value, context);

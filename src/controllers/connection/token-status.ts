@@ -14,17 +14,17 @@ export type TokenStatus = Pick<
 /** All that any object may need: of other permissions nothing is kept. */
 const relevant = permissionsFor(tokenUses.map((use) => ({ use, writes: true })));
 
-/** What Northflank tells, as a status says it. */
-export function tokenStatusOf({ expiresAt, projectRestrictions: told, permissions }: TokenView): TokenStatus {
+/** What Northflank returns, as a status says it. */
+export function tokenStatusOf({ expiresAt, projectRestrictions: returned, permissions }: TokenView): TokenStatus {
   return present({
     tokenExpirationTime: expiresAt,
     projectRestrictions:
-      told === undefined
+      returned === undefined
         ? undefined
         : {
-            mode: told.mode === "in" ? ("In" as const) : ("NotIn" as const),
-            projects: [...told.projects],
-            ...(told.isIncomplete ? { isIncomplete: true } : {}),
+            mode: returned.mode === "in" ? ("In" as const) : ("NotIn" as const),
+            projects: [...returned.projects],
+            ...(returned.isIncomplete ? { isIncomplete: true } : {}),
           },
     grantedPermissions: permissions === undefined ? undefined : relevant.filter((one) => permissions.has(one)),
   });

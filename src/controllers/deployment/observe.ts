@@ -1,7 +1,7 @@
 import type { NorthflankDeployment } from "../../api/deployment.ts";
 import type { Account, AccountResolution, Accounts } from "../account/accounts.ts";
 import type { BuildQuery, SeenBuild } from "../build/build-query.ts";
-import { lookAtBuild } from "../build/read-build.ts";
+import { readBuild } from "../build/read-build.ts";
 import type { PollSchedule } from "../reconcile/poll-schedule.ts";
 import type { SpecProblem } from "../reconcile/spec-validation.ts";
 import { accountRequest } from "../target/object.ts";
@@ -86,7 +86,7 @@ async function read(deps: ObserveDeps, ready: ReadyToRead): Promise<Observation>
   const { desire } = ready.declared;
   const query = awaitedBuild(ready.object, desire);
   if (query === undefined) return await readTargetOf(deps, ready);
-  return { kind: "building", desire, build: await readBuild(ready, query) };
+  return { kind: "building", desire, build: await buildOf(ready, query) };
 }
 
 /** Adds to an observation what a decision on it needs. */
@@ -96,7 +96,7 @@ async function readMore(
   { before, need }: { readonly before: Observation; readonly need: Need },
 ): Promise<Observation> {
   if (need.kind === "target") return await readTargetOf(deps, ready, "build" in before ? before.build : undefined);
-  const build = await readBuild(ready, need.query);
+  const build = await buildOf(ready, need.query);
   return before.kind === "seen" ? { ...before, build } : before;
 }
 
@@ -106,9 +106,9 @@ function requestClass({ due }: ReadyToRead) {
   return due.kind === "rest" ? "observe" : due.class;
 }
 
-async function readBuild(ready: ReadyToRead, query: BuildQuery): Promise<SeenBuild> {
+async function buildOf(ready: ReadyToRead, query: BuildQuery): Promise<SeenBuild> {
   const { account, object, signal } = ready;
-  return await lookAtBuild({ account, projectId: object.spec.projectId, query, class: requestClass(ready), signal });
+  return await readBuild({ account, projectId: object.spec.projectId, query, class: requestClass(ready), signal });
 }
 
 async function readTargetOf(deps: ObserveDeps, ready: ReadyToRead, build?: SeenBuild): Promise<Observation> {

@@ -1,6 +1,6 @@
 import { isNorthflankError } from "../../northflank/errors.ts";
 import type { Account } from "../account/accounts.ts";
-import { lookAtBuild } from "../build/read-build.ts";
+import { readBuild } from "../build/read-build.ts";
 import { runBuildQuery, runBuildState } from "./build-wait.ts";
 import type { StartReport } from "./decide.ts";
 import { type Pass, requestOf } from "./pass.ts";
@@ -27,7 +27,7 @@ export async function buildInTheWay(pass: Pass, account: Account): Promise<Start
   const requestClass = memory.build === undefined ? "change" : "run";
   try {
     const common = { account, projectId: object.spec.projectId, class: requestClass, signal: context.signal } as const;
-    const seen = await lookAtBuild({ ...common, query: asked });
+    const seen = await readBuild({ ...common, query: asked });
     const state = runBuildState(object, seen);
     const awaitedId = state === "awaited" && seen.sight.kind === "found" ? seen.sight.build.id : undefined;
     memory.build = { sinceMs, buildId: awaitedId, isUsable: state === "usable" };

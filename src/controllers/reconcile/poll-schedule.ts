@@ -4,16 +4,16 @@ import type { Clock } from "../../util/clock.ts";
 import type { Random } from "../../util/random.ts";
 
 /*
- * When each object is to be looked at in Northflank next. A pass does not know why it was woken, so this is what keeps
- * it from spending a request each time.
+ * When each object is to be polled in Northflank next. A reconcile does not know why its object was enqueued, so this is
+ * what keeps it from spending a request each time.
  *
  *     first sight --- settled ----> next tick of status.nextReconcileTime + n * period   (0 requests after a restart)
  *                \-- unsettled --> status.nextReconcileTime, at once if it is over
- *     look -------> what the look concluded
+ *     poll -------> what the poll came to
  *
  * Promises:
- *  1. A program that has just started looks at no settled object at once, whatever the time it was down, and never at
- *     all of them together: the ticks are as spread as the looks were before.
+ *  1. A program that has just started polls no settled object at once, whatever the time it was down, and never all of
+ *     them together: the ticks are as spread as the polls were before.
  *  2. Times are kept on the monotonic clock; a jump of the wall clock moves nothing that is planned.
  *  3. An object made again under the same name starts anew.
  */
@@ -39,27 +39,27 @@ export interface Scheduled {
   readonly uid: string | undefined;
   /** Ready for what is declared: nothing is under way. */
   readonly isSettled: boolean;
-  /** Something is under way at Northflank: it is never looked at more rarely than every few minutes. */
+  /** Something is under way at Northflank: it is polled every few minutes at least. */
   readonly isFollowed?: boolean;
   /** `status.nextReconcileTime` */
   readonly plannedTime: string | undefined;
-  /** Milliseconds between two looks while settled; 0 = never. */
+  /** Milliseconds between two polls while settled; 0 = never. */
   readonly periodMs: number;
 }
 
-/** What the schedule knows of the next look and of the last one. */
+/** What the schedule knows of the next poll and of the last one. */
 export interface Planned {
   /** 0 when it is due; `Infinity` when nothing is planned. */
   readonly dueInMs: number;
-  /** Since the last look of this process; `undefined` when there was none. */
+  /** Since the last poll of this process; `undefined` when there was none. */
   readonly sincePollMs: number | undefined;
-  /** The account as it was at the last look of this process. */
+  /** The account as it was at the last poll of this process. */
   readonly accountVersion: string | undefined;
-  /** The reconcile request that the object carried at that look: where it is still open, the look failed. */
+  /** The reconcile request that the object carried at that poll: where it is still open, the poll failed. */
   readonly request: string | undefined;
 }
 
-/** When each object of one kind is looked at. Its promises stand at the top of this file. */
+/** When each object of one kind is polled. Its promises stand at the top of this file. */
 export class PollSchedule {
   readonly #clock: Clock;
   readonly #random: Random;
@@ -86,18 +86,18 @@ export class PollSchedule {
     };
   }
 
-  /** A look was taken; the next one is due in `nextMs` (`Infinity`: never by itself). */
+  /** The object was polled; the next poll is due in `nextMs` (`Infinity`: never by itself). */
   polled(
     object: Pick<Scheduled, "key" | "uid">,
-    look: { readonly nextMs: number; readonly accountVersion: string; readonly request?: string | undefined },
+    poll: { readonly nextMs: number; readonly accountVersion: string; readonly request?: string | undefined },
   ): void {
     const nowMs = this.#clock.monotonic();
-    const { accountVersion, request } = look;
-    const dueAtMs = nowMs + look.nextMs;
+    const { nextMs, accountVersion, request } = poll;
+    const dueAtMs = nowMs + nextMs;
     this.#entries.set(object.key, { uid: object.uid, dueAtMs, polledAtMs: nowMs, accountVersion, request });
   }
 
-  /** The time of a look at a settled object, spread by ±20 %; `Infinity` for a period of 0. */
+  /** The time of the next poll of a settled object, spread by ±20 %; `Infinity` for a period of 0. */
   nextResyncMs(periodMs: number): number {
     return periodMs === 0 ? Number.POSITIVE_INFINITY : Math.round(jittered(periodMs, 0.2, this.#random));
   }

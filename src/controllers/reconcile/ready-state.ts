@@ -8,7 +8,7 @@ import { formatDuration } from "../../util/duration.ts";
 import type { Pause, Requeue } from "./requeue.ts";
 
 /**
- * What a pass concluded about its object, before it is spelt as conditions. Closed, so that every state of every kind
+ * What a reconcile concluded about its object, before it is spelled as conditions. Closed, so that every state of every kind
  * has one of six shapes that kstatus (Flux, `kubectl wait`, `helm --wait`) and Argo CD read rightly.
  *
  * | kind          | Ready                | Reconciling                | Stalled       | kstatus     |
@@ -41,7 +41,7 @@ export const summaryTypes: readonly string[] = ["Ready", "Reconciling", "Stalled
 /**
  * The conditions `Ready`, `Reconciling`, `Stalled` and `Suspended` for a verdict. Kinds append their own after these.
  *
- * `waiting` and `suspended` keep an earlier `Ready=True` only when it was judged for what is declared now: for
+ * `waiting` and `suspended` keep an earlier `Ready=True` only when it is about what is declared now: for
  * `generation`, the present one, or for an older generation when the caller says with `sameDesire: true` that what
  * matters to Ready has not changed since (setting `suspend` raises the generation too). `sameDesire: false` says that it
  * has changed, whatever the generation.
@@ -62,8 +62,8 @@ export function summaryConditions(options: {
   const next = followUp(verdict.kind, options.next);
   const message = next === undefined ? verdict.message : `${verdict.message} ${next}`;
   const before = findCondition(options.previous, "Ready");
-  const judgedForThis = options.sameDesire ?? before?.observedGeneration === generation;
-  const keptReady = before?.status === "True" && judgedForThis ? before : undefined;
+  const isAboutThis = options.sameDesire ?? before?.observedGeneration === generation;
+  const keptReady = before?.status === "True" && isAboutThis ? before : undefined;
   const reconciling = (why: string): ConditionDraft => ({ type: "Reconciling", status: "True", reason: why, message });
   switch (verdict.kind) {
     case "ready":

@@ -45,7 +45,7 @@ export function newRequestWaitMs(
   return Math.max(0, betweenRequestsMs - (planned.sincePollMs ?? betweenRequestsMs));
 }
 
-/** Northflank could not be asked, or has not answered, and is asked again without anybody's help. */
+/** Northflank could not be asked, or has not answered, and is asked again by itself. */
 const unanswered: ReadonlySet<Reason> = new Set(["WaitingForQuota", "RemoteUnavailable", "RequestTimeout"]);
 
 /** Whether a reconcile with this reason leaves a request open: what it asks for is still to come. */
@@ -55,7 +55,7 @@ export function leavesRequestOpen(reason: Reason): boolean {
 
 /**
  * `status.lastHandledReconcileAt` after a reconcile with this reason. A request is acknowledged when Northflank was asked
- * and has answered, be it with a refusal, and where nothing can be asked until somebody changes something.
+ * and has answered, be it with a refusal, and where nothing can be asked until something changes.
  */
 export function handledRequest(
   { metadata, status }: Parameters<typeof isReconcileRequested>[0],

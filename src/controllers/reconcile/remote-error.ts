@@ -50,7 +50,7 @@ const wrongFarEnd = {
   remedy: "Check spec.apiURL of the connection and any proxy in between.",
 } as const;
 
-/** The whole table: one row per code, so that a new code does not compile until somebody decides what it means. */
+/** The whole table: one row per code, so that a new code does not compile until it has one. */
 const treatments: Readonly<Record<NorthflankErrorCode, Treatment>> = {
   quota_closed: noQuota,
   rate_limited: noQuota,
@@ -93,7 +93,7 @@ const treatments: Readonly<Record<NorthflankErrorCode, Treatment>> = {
 };
 
 /**
- * Judges a failed call. `failures` is how many tries failed alike before this one (0 for the first): it makes the probes
+ * What a failed call means. `failures` is how many tries failed alike before this one (0 for the first): it makes the probes
  * of a missing target rise from seconds to minutes.
  *
  * *Guarantees*: total over the codes; waiting only for quota; every pause is jittered and finite; the message carries

@@ -15,18 +15,18 @@ export interface TokenSecretName {
 /** Stands for the operator-wide token, which no Secret holds. */
 export const operatorSecret: TokenSecretName = { namespace: "", name: "", key: "" };
 
-/** A Secret or ConfigMap that somebody waits for is read again after this time at the latest: they are not watched. */
+/** A Secret or ConfigMap that an object waits for is read again after this time at the latest: they are not watched. */
 export const recheckSecretMs = 60_000;
 
 /**
- * No answer is used for longer. Below the time between two looks, so that each of them sees the Secret as it is: a
+ * No answer is used for longer. Below the time between two reads of an object, so that each of them sees the Secret as it is: a
  * rotated token is in use within a minute, without the right to watch Secrets.
  */
 export const secretCacheMs = 45_000;
 
 /**
  * The most Secrets of one namespace that are read in a second, on average: beyond 450 of them they are read less often than
- * once a minute. Nobody has so many; somebody who makes ten thousand must not keep the API server busy with them.
+ * once a minute. No installation has so many; a namespace with ten thousand must not keep the API server busy with them.
  */
 const readsPerSecond = 10;
 
@@ -47,7 +47,7 @@ interface Entry {
  * Reads tokens from Secrets by name, with `get` only.
  *
  * *Guarantees*: one request per Secret and minute however many objects ask, and one in flight at a time; for a namespace
- * with more Secrets than anybody needs, ten requests a second; what was read is kept no longer than needed to say so; a
+ * with more Secrets than that, ten requests a second; what was read is kept no longer than needed to say so; a
  * token leaves this class only as the result of {@link read}.
  *
  * *Errors*: `KubeError` when Kubernetes could not be asked; such an answer is not kept.

@@ -3,7 +3,7 @@ import type { Secret } from "../../kube/types.ts";
 import { type ParsedToken, parseToken, type SecretValue } from "../../util/secret-value.ts";
 import { tokenGapRemedy, tokenShapeProblem } from "../../util/token-shape.ts";
 
-/** What came of looking for a token. `problem` names the Secret and the key, never a value. */
+/** A token, or why there is none. `problem` names the Secret and the key, never a value. */
 export type TokenRead =
   | { readonly kind: "token"; readonly token: SecretValue; readonly secretResourceVersion: string | undefined }
   | {
@@ -43,7 +43,7 @@ export function tokenFromOperator(text: string | undefined): TokenRead {
   return { kind: "token", token: parsed.token, secretResourceVersion: undefined };
 }
 
-/** What cannot be a token for its shape is told here, before it is sent anywhere: a 401 says nothing of quotes around it. */
+/** What cannot be a token for its shape is refused before it is sent anywhere: a 401 says nothing of quotes around it. */
 function readToken(text: string): ParsedToken {
   const shape = tokenShapeProblem(text);
   if (shape !== undefined) return { kind: "problem", problem: shape };
