@@ -132,12 +132,12 @@ export function createApiFactory(deps: {
   /** The pool of a client as it is now; takes the client and what it has spent along when that is another one. */
   function poolOf(member: Member): Pool {
     const { pool: name } = member.binding;
-    if (member.pool === name) return pools.get(name) ?? make(name, member);
+    if (member.pool === name) return poolNamed(name, member);
     const left = pools.get(member.pool);
     const isMember = left?.ceilings.has(member) === true;
     if (isMember) leave(member);
     member.pool = name;
-    const pool = isMember ? enter(member) : (pools.get(name) ?? make(name, member));
+    const pool = isMember ? enter(member) : poolNamed(name, member);
     // Shared with others, it stays without this one, and keeps what it has counted.
     if (left !== undefined && isMember && left.ceilings.size === 0) {
       pool.ledger.absorb(left.ledger.state());
@@ -147,7 +147,7 @@ export function createApiFactory(deps: {
   }
 
   function enter(member: Member): Pool {
-    const pool = pools.get(member.pool) ?? make(member.pool, member);
+    const pool = poolNamed(member.pool, member);
     pool.ceilings.set(member, member.binding.maxRequestsPerHour);
     pool.ledger.setCeiling(highest(pool));
     return pool;
@@ -161,17 +161,16 @@ export function createApiFactory(deps: {
     else if (pool.ledger.isIdle()) drop(member.pool);
   }
 
-  function make(name: string, { binding }: Member): Pool {
-    const ledger = createLedger({ ...deps, maxRequestsPerHour: binding.maxRequestsPerHour });
-    const pool: Pool = { name, ledger, ceilings: new Map() };
+  function poolNamed(name: string, { binding: { maxRequestsPerHour } }: Member): Pool {
+    const known = pools.get(name);
+    if (known !== undefined) return known;
+    const pool = { name, ledger: createLedger({ ...deps, maxRequestsPerHour }), ceilings: new Map<Member, number>() };
     pools.set(name, pool);
     return pool;
   }
 
-  function highest(pool: Pool): number {
-    let most = 0;
-    for (const ceiling of pool.ceilings.values()) most = Math.max(most, ceiling);
-    return most;
+  function highest({ ceilings: ofPool }: Pool): number {
+    return [...ofPool.values()].reduce((most, one) => Math.max(most, one), 0);
   }
 
   function drop(name: string): void {

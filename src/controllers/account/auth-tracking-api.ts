@@ -53,11 +53,10 @@ export function withAuthTracking(api: NorthflankApi, tracker: AuthTracker): Nort
     tracker.accepted("token");
     return undefined;
   };
-  /** A call that may be sent again. */
   const call = async <T, O extends CallOptions>(
     options: O,
     send: (options: O) => Promise<T>,
-    proof: Proof<T> = {},
+    { isOnce = false, ...proof }: Proof<T> & { readonly isOnce?: boolean } = {},
   ): Promise<T> => {
     try {
       return await track(send(options), proof);
@@ -65,16 +64,8 @@ export function withAuthTracking(api: NorthflankApi, tracker: AuthTracker): Nort
       if (!isNorthflankError(error, "unauthorized")) throw error;
       const problem = await confirm(error, options.signal);
       if (problem !== undefined) throw problem;
+      if (isOnce) throw denied(error);
       return await track(send(unreserved(options)).catch(deniedIfUnauthorized), proof);
-    }
-  };
-  /** A call that is never sent twice. */
-  const callOnce = async <T>(options: CallOptions, send: (options: CallOptions) => Promise<T>): Promise<T> => {
-    try {
-      return await track(send(options), {});
-    } catch (error) {
-      if (!isNorthflankError(error, "unauthorized")) throw error;
-      throw (await confirm(error, options.signal)) ?? denied(error);
     }
   };
   return {
@@ -83,11 +74,9 @@ export function withAuthTracking(api: NorthflankApi, tracker: AuthTracker): Nort
     listServices: (name, options) => call(options, (sent) => api.listServices(name, sent)),
     listJobs: (name, options) => call(options, (sent) => api.listJobs(name, sent)),
     getService: (name, options) => call(options, (sent) => api.getService(name, sent)),
-    restartService: (name, options) => callOnce(options, (sent) => api.restartService(name, sent)),
-    updateServiceDeployment: (name, body, options) => {
-      const send = (sent: typeof options) => api.updateServiceDeployment(name, body, sent);
-      return options.isOnce === true ? callOnce(options, send) : call(options, send);
-    },
+    restartService: (name, options) => call(options, (sent) => api.restartService(name, sent), once),
+    updateServiceDeployment: (name, body, options) =>
+      call(options, (sent) => api.updateServiceDeployment(name, body, sent), options.isOnce === true ? once : {}),
     patchDeploymentService: (name, body, options) =>
       call(options, (sent) => api.patchDeploymentService(name, body, sent)),
     patchCombinedService: (name, body, options) => call(options, (sent) => api.patchCombinedService(name, body, sent)),
@@ -96,7 +85,7 @@ export function withAuthTracking(api: NorthflankApi, tracker: AuthTracker): Nort
     patchJob: (name, route, body, options) => call(options, (sent) => api.patchJob(name, route, body, sent)),
     getJobDeployment: (name, options) => call(options, (sent) => api.getJobDeployment(name, sent)),
     updateJobDeployment: (name, body, options) =>
-      callOnce(options, (sent) => api.updateJobDeployment(name, body, sent)),
+      call(options, (sent) => api.updateJobDeployment(name, body, sent), once),
     getBuild: (name, options) => call(options, (sent) => api.getBuild(name, sent), isThere),
     listBuilds: (name, options) => call(options, (sent) => api.listBuilds(name, sent), isThere),
     listRuns: (name, options) => call(options, (sent) => api.listRuns(name, sent)),
@@ -149,6 +138,9 @@ interface Proof<T> {
   readonly proves?: (answer: T) => boolean;
   readonly what?: AcceptedFor;
 }
+
+/** A call that is never sent twice. */
+const once = { isOnce: true } as const;
 
 /** "Not there" may be said of a route, which is checked before the token. */
 const isThere = { proves: (answer: object | undefined) => answer !== undefined } as const;

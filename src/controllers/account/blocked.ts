@@ -1,4 +1,5 @@
 // pure
+import type { Reason } from "../../api/reasons.ts";
 import { formatDuration } from "../../util/duration.ts";
 import { defaultConnectionName, safetyNetMs } from "../reconcile/predicates.ts";
 import type { Verdict } from "../reconcile/ready-state.ts";
@@ -11,7 +12,6 @@ import type { AccountRequest, AccountResolution } from "./accounts.ts";
 /** Why an object has no account now. */
 export type Blocked = AccountResolution & { readonly kind: "blocked" };
 
-const connectionPause: Pause = { withinMs: safetyNetMs };
 const secretPause: Pause = { withinMs: recheckSecretMs };
 
 /**
@@ -24,6 +24,11 @@ function blocked(verdict: Verdict, recheckAfterMs: number, pause?: Pause): Block
   return { kind: "blocked", verdict, recheckAfterMs, ...(pause && { pause }) };
 }
 
+/** Until the connection changes. */
+function byConnection(kind: "stalled" | "waiting", reason: Reason, message: string): Blocked {
+  return blocked({ kind, reason, message }, safetyNetMs, kind === "stalled" ? { withinMs: safetyNetMs } : undefined);
+}
+
 /** Neither the connection that an object names, nor a default one, nor an operator-wide token. */
 export function connectionNotFound({ namespace, connectionName }: AccountRequest): Blocked {
   const message =
@@ -32,13 +37,13 @@ export function connectionNotFound({ namespace, connectionName }: AccountRequest
         "serves this namespace. Create the connection, or name one in spec.connectionRef."
       : `NorthflankConnection "${connectionName}" does not exist in namespace "${namespace}". Create it, or name another ` +
         "one in spec.connectionRef.";
-  return blocked({ kind: "stalled", reason: "ConnectionNotFound", message }, safetyNetMs, connectionPause);
+  return byConnection("stalled", "ConnectionNotFound", message);
 }
 
 /** The connection says `suspend: true`. */
 export function connectionSuspended(name: string): Blocked {
   const message = `NorthflankConnection "${name}" is suspended; nothing is sent. Set its spec.suspend to false to resume.`;
-  return blocked({ kind: "waiting", reason: "ConnectionSuspended", message }, safetyNetMs);
+  return byConnection("waiting", "ConnectionSuspended", message);
 }
 
 /** The stored spec of the connection does not fit its schema. */
@@ -46,7 +51,7 @@ export function connectionInvalid(name: string): Blocked {
   const message =
     `The stored spec of NorthflankConnection "${name}" is invalid; nothing is sent. Correct the fields that ` +
     `"kubectl describe northflankconnection ${name}" names.`;
-  return blocked({ kind: "waiting", reason: "WaitingForConnection", message }, safetyNetMs);
+  return byConnection("waiting", "WaitingForConnection", message);
 }
 
 /** The project matches none of `allowedProjects`. */
@@ -54,7 +59,7 @@ export function projectNotAllowed({ projectId }: AccountRequest, name: string): 
   const message =
     `Project "${projectId}" matches none of spec.allowedProjects of NorthflankConnection "${name}"; nothing is sent. ` +
     "Add the project there, or use another connection.";
-  return blocked({ kind: "stalled", reason: "ProjectNotAllowed", message }, safetyNetMs, connectionPause);
+  return byConnection("stalled", "ProjectNotAllowed", message);
 }
 
 /** Northflank limits the token to other projects. */
@@ -63,20 +68,20 @@ export function projectOutOfReach({ projectId }: AccountRequest, name: string): 
     `Northflank does not let the token of NorthflankConnection "${name}" reach project "${projectId}" ` +
     "(status.projectRestrictions of the connection); nothing is sent. Add the project to the role of the token and " +
     "request a reconcile of the connection, or name another connection in spec.connectionRef.";
-  return blocked({ kind: "stalled", reason: "ProjectNotAllowed", message }, safetyNetMs, connectionPause);
+  return byConnection("stalled", "ProjectNotAllowed", message);
 }
 
 /** The address must not see a token; `title` is how messages name the account: `connection "main"`. */
 export function hostRefused(title: string, problem: string): Blocked {
   const subject = `${title.charAt(0).toUpperCase()}${title.slice(1)}`;
   const message = `${subject} is not ready (InvalidSpec): ${problem}. Nothing is sent until that is corrected.`;
-  return blocked({ kind: "waiting", reason: "WaitingForConnection", message }, safetyNetMs);
+  return byConnection("waiting", "WaitingForConnection", message);
 }
 
 /** The same, of the connection itself. */
 export function addressInvalid(problem: string): Blocked {
   const message = `The spec is refused, nothing is sent. ${problem}.`;
-  return blocked({ kind: "stalled", reason: "InvalidSpec", message }, safetyNetMs, connectionPause);
+  return byConnection("stalled", "InvalidSpec", message);
 }
 
 /** The API refused the token, and the Secret still holds it. */

@@ -3,7 +3,13 @@ import type { NorthflankConnection, NorthflankConnectionStatus } from "../../api
 import { type ConditionDraft, findCondition, formatTime, mergeConditions } from "../../runtime/conditions.ts";
 import { present } from "../../util/present.ts";
 import { isSameJson } from "../../util/same-json.ts";
-import { type ConditionUpdate, summaryConditions, summaryTypes } from "../reconcile/ready-state.ts";
+import {
+  type ConditionUpdate,
+  draftOf,
+  summaryConditions,
+  summaryTypes,
+  updatedCondition,
+} from "../reconcile/ready-state.ts";
 import { handledRequest } from "../reconcile/reconcile-request.ts";
 import type { Decision } from "./decide.ts";
 import { expiryDraft, missingPermissions, permissionsDraft, type TokenStatus, tokenStatusIn } from "./token-status.ts";
@@ -59,21 +65,25 @@ function tokenCheckOf(
   return checkAgainMs === undefined ? "NotChecked" : "Failed";
 }
 
+const notKnown = { reason: "Progressing", message: "Not known yet." } as const;
+
 function drafts(
   object: NorthflankConnection,
   decision: Decision,
   token: TokenStatus,
   now: number,
 ): readonly ConditionDraft[] {
-  const claims = [
-    claim("CredentialsValid", decision.credentialsValid, object),
-    claim("QuotaAvailable", decision.quotaAvailable, object),
-  ];
   const { status } = object;
+  const updated = (type: string, update: ConditionUpdate) =>
+    updatedCondition(type, update, findCondition(status?.conditions, type), notKnown);
+  const updates = [
+    updated("CredentialsValid", decision.credentialsValid),
+    updated("QuotaAvailable", decision.quotaAvailable),
+  ];
   const isSameEnd = status?.tokenExpirationTime === token.tokenExpirationTime;
   const said = isSameEnd ? findCondition(status?.conditions, "TokenExpiring")?.reason : undefined;
   const ofToken = [permissionsDraft(token, decision.needs), expiryDraft(object, token, said, now)];
-  return [...summary(object, decision), ...claims, ...ofToken.filter((draft) => draft !== undefined)];
+  return [...summary(object, decision), ...updates, ...ofToken.filter((draft) => draft !== undefined)];
 }
 
 function summary({ metadata, status }: NorthflankConnection, { verdict, next }: Decision): readonly ConditionDraft[] {
@@ -83,15 +93,4 @@ function summary({ metadata, status }: NorthflankConnection, { verdict, next }: 
   // Setting `suspend` is a new generation; what Ready said about the token is as true as before.
   const isSuspending = verdict.kind === "suspended";
   return summaryConditions({ verdict, next, previous, generation, ...(isSuspending ? { sameDesire: true } : {}) });
-}
-
-function claim(type: string, now: ConditionUpdate, { status }: NorthflankConnection): ConditionDraft {
-  if (now !== "as-before") return { type, ...now };
-  const before = findCondition(status?.conditions, type);
-  if (before !== undefined) return draftOf(before);
-  return { type, status: "Unknown", reason: "Progressing", message: "Not known yet." };
-}
-
-function draftOf({ type, status, reason, message }: ConditionDraft): ConditionDraft {
-  return { type, status, reason, message };
 }

@@ -35,6 +35,17 @@ export type ConditionUpdate =
   | { readonly status: "True" | "False" | "Unknown"; readonly reason: Reason; readonly message: string }
   | "as-before";
 
+/** The condition after an update; where that is `as-before`, the one before, or Unknown with `unknown` where there is none. */
+export function updatedCondition(
+  type: string,
+  update: ConditionUpdate,
+  before: Condition | undefined,
+  unknown: { readonly reason: Reason; readonly message: string },
+): ConditionDraft {
+  if (update !== "as-before") return { type, ...update };
+  return before === undefined ? { type, status: "Unknown", ...unknown } : draftOf(before);
+}
+
 /** The types of the conditions that {@link summaryConditions} makes. */
 export const summaryTypes: readonly string[] = ["Ready", "Reconciling", "Stalled", "Suspended"];
 
@@ -90,7 +101,8 @@ export function summaryConditions(options: {
   }
 }
 
-function draftOf({ type, status, reason, message }: Condition): ConditionDraft {
+/** A condition as it was. */
+export function draftOf({ type, status, reason, message }: Condition): ConditionDraft {
   return { type, status, reason, message };
 }
 

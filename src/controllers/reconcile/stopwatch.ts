@@ -28,10 +28,7 @@ interface Mark {
  */
 export class Stopwatch {
   readonly #clock: Pick<Clock, "now" | "monotonic">;
-  readonly #marks = new Map<
-    ObjectKey,
-    { readonly uid: string | undefined; readonly byTime: ReadonlyMap<string, Mark> }
-  >();
+  readonly #marks = new Map<ObjectKey, { readonly uid: string | undefined; readonly byTime: Map<string, Mark> }>();
 
   constructor(clock: Pick<Clock, "now" | "monotonic">) {
     this.#clock = clock;
@@ -39,11 +36,19 @@ export class Stopwatch {
 
   /** The ages of these times of an object. Times that it no longer has are forgotten; what is no time is left out. */
   ages(
-    object: { readonly key: ObjectKey; readonly uid: string | undefined },
+    { key, uid }: { readonly key: ObjectKey; readonly uid: string | undefined },
     times: readonly (string | undefined)[],
   ): Ages {
     const nowMs = this.#clock.monotonic();
-    const byTime = this.#marked(object, times, nowMs);
+    const known = this.#marks.get(key);
+    const before = known?.uid === uid ? known?.byTime : undefined;
+    const byTime = new Map<string, Mark>();
+    for (const time of times) {
+      const mark = time === undefined ? undefined : (before?.get(time) ?? this.#mark(time, nowMs));
+      if (time !== undefined && mark !== undefined) byTime.set(time, mark);
+    }
+    if (byTime.size > 0) this.#marks.set(key, { uid, byTime });
+    else this.#marks.delete(key);
     return {
       get: (time) => {
         const mark = byTime.get(time);
@@ -52,24 +57,6 @@ export class Stopwatch {
         return { seenMs, elapsedMs: mark.elapsedAtFirstMs + seenMs };
       },
     };
-  }
-
-  #marked(
-    { key, uid }: { readonly key: ObjectKey; readonly uid: string | undefined },
-    times: readonly (string | undefined)[],
-    nowMs: number,
-  ): ReadonlyMap<string, Mark> {
-    const known = this.#marks.get(key);
-    const before = known !== undefined && known.uid === uid ? known.byTime : undefined;
-    const byTime = new Map<string, Mark>();
-    for (const time of times) {
-      if (time === undefined) continue;
-      const mark = before?.get(time) ?? this.#mark(time, nowMs);
-      if (mark !== undefined) byTime.set(time, mark);
-    }
-    if (byTime.size > 0) this.#marks.set(key, { uid, byTime });
-    else if (known !== undefined) this.#marks.delete(key);
-    return byTime;
   }
 
   #mark(time: string, seenAtMs: number): Mark | undefined {

@@ -5,7 +5,13 @@ import { overlaid } from "../../util/present.ts";
 import { isSameJson } from "../../util/same-json.ts";
 import type { EventDraft } from "../reconcile/events.ts";
 import type { FailureRecord } from "../reconcile/failure.ts";
-import { acceptedCondition, type ConditionUpdate, summaryConditions, type Verdict } from "../reconcile/ready-state.ts";
+import {
+  acceptedCondition,
+  type ConditionUpdate,
+  summaryConditions,
+  updatedCondition,
+  type Verdict,
+} from "../reconcile/ready-state.ts";
 import { handledRequest } from "../reconcile/reconcile-request.ts";
 import { slowProbeMs } from "../reconcile/remote-error.ts";
 import { delayOf, probeAfter, type Requeue } from "../reconcile/requeue.ts";
@@ -90,13 +96,10 @@ export function claimed(
   { status, metadata }: TargetObject,
   { verdict, sameDesire }: TargetConclusion,
 ): ConditionDraft {
-  if (now !== "as-before") return { type, ...now };
   const before = findCondition(status?.conditions, type);
   const isAboutThis = sameDesire ?? before?.observedGeneration === metadata.generation;
-  if (before !== undefined && isAboutThis) {
-    return { type, status: before.status, reason: before.reason, message: before.message };
-  }
-  return { type, status: "Unknown", reason: verdict.reason, message: "Not known for what is declared now." };
+  const unknown = { reason: verdict.reason, message: "Not known for what is declared now." };
+  return updatedCondition(type, now, isAboutThis ? before : undefined, unknown);
 }
 
 /**
