@@ -46,7 +46,7 @@ northflank.observer = (call) => tell.call(call, northflank.quota());
 const watching = new AbortController();
 for (const type of [...kinds.map((kind) => kind.type), events]) void follow(type);
 
-tell.step("Apply examples/: a connection, a service that shall run ghcr.io/acme/api:1.4.2, a run of the job migrate");
+tell.step("Apply examples/: a connection, a service that should run ghcr.io/acme/api:1.4.2, a run of the job migrate");
 const examples = readdirSync(join(root, "examples"))
   .filter((file) => file.endsWith(".yaml"))
   .sort()
@@ -60,7 +60,7 @@ tell.step("Change the image in the manifest: one write, one rollout");
 await change("api", { deployment: { external: { imagePath: "ghcr.io/acme/api:1.5.0" } } });
 await isReady(northflankDeployments, "api");
 
-tell.step("Somebody changes the image in Northflank's user interface; the next look corrects it");
+tell.step("A user changes the image in Northflank's user interface; the next check corrects it");
 northflank.setImage("shop", "api", "ghcr.io/acme/api:hotfix");
 await client.patch(
   northflankDeployments,

@@ -108,12 +108,12 @@ const controls: { readonly [N in ControlName]: ControlHelp<AccountControls[N]> }
     example: ["shop", "api"],
   },
   hangNextRollout: {
-    does: "lets the next rollout go on until finishRollout",
+    does: "keeps the next rollout running until finishRollout",
     parameters: ["projectId", "serviceId"],
     example: ["shop", "api"],
   },
   finishRollout: {
-    does: "ends the rollout that is going on: COMPLETED or FAILED",
+    does: "ends the rollout that is under way: COMPLETED or FAILED",
     parameters: ["projectId", "serviceId", "outcome"],
     example: ["shop", "api", "FAILED"],
   },
@@ -133,7 +133,7 @@ const controls: { readonly [N in ControlName]: ControlHelp<AccountControls[N]> }
     example: ["shop", "migrate"],
   },
   hangNextRun: {
-    does: "lets the next run go on until finishRun or abortRun",
+    does: "keeps the next run running until finishRun or abortRun",
     parameters: ["projectId", "jobId"],
     example: ["shop", "migrate"],
   },
