@@ -55,6 +55,9 @@ export const wordRules: readonly WordRule[] = [
     name: "try again",
     words: /\btr(?:y|ies|ied) again\b|\bgrowing pauses\b|\brarely\b|\bon its way\b/i,
     remedy: "Write retry, with back-off, at longer intervals, or not complete yet.",
+    except: [
+      { words: /\bapply your changes to the latest version and try again\b/, reason: "words of the API server" },
+    ],
   },
   {
     name: "British spelling",
