@@ -7,20 +7,20 @@ import { isRecord } from "../util/records.ts";
 import type { Imported, ImportTarget } from "./imported-service.ts";
 
 /**
- * The manifest that declares the settings which Northflank tells of a job. Environments, files and build arguments may
- * hold secrets, so the API's reader drops them; a note says how to refer to them.
+ * The manifest that declares the settings of a job that Northflank returns. Environments, files and build arguments may
+ * hold secrets, so they are dropped when the response is read; a note says how to refer to them.
  *
- * `judge` is the judgement of `validate`: a setting that a manifest cannot have is left out, and named in a note.
+ * `validate` returns the problems of a manifest. A setting with a problem is left out, and named in a note.
  */
 export function importJob(
   view: JobSettingsView,
   target: ImportTarget & { readonly jobId: string },
-  judge: (manifest: object) => readonly Problem[],
+  validate: (manifest: object) => readonly Problem[],
 ): Imported {
   const declared = new Map<string, unknown>();
   const refused: string[] = [];
   for (const [name, value] of flattened(view)) {
-    const [problem] = judge(manifestOf(target, { [name]: value }));
+    const [problem] = validate(manifestOf(target, { [name]: value }));
     if (problem === undefined) declared.set(name, value);
     else
       refused.push(
@@ -32,14 +32,14 @@ export function importJob(
   return { kind: "manifest", manifest: manifestOf(target, Object.fromEntries(declared)), notes };
 }
 
-/** The run policy stands beside the other settings, where both bodies of the API may be pasted; empty values say nothing. */
+/** All settings on one level, the run policy included; empty values are left out. */
 function flattened({ settings }: JobSettingsView): readonly (readonly [string, unknown])[] {
   const { settings: policy, ...rest } = settings;
   const all = [...Object.entries(rest), ...(isRecord(policy) ? Object.entries(policy) : [])];
   return all.map(([name, value]) => [name, withoutEmpty(value)] as const).filter(([, value]) => value !== undefined);
 }
 
-/** `undefined` for an empty text, list or object, also one that is empty but for such. */
+/** `undefined` for an empty text, list or object, and for an object with nothing but such values. */
 function withoutEmpty(value: unknown): unknown {
   if (value === "" || value === null) return undefined;
   if (Array.isArray(value)) return value.length === 0 ? undefined : value;

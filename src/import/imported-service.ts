@@ -6,28 +6,28 @@ import { remoteImageOf } from "../northflank/source-view.ts";
 import type { BuildpackRuntime, DeploymentUpdate, ServiceView } from "../northflank/types.ts";
 import { assertNever } from "../util/assert-never.ts";
 
-/** What became of one thing that was found at Northflank. */
+/** The result for one service or job of Northflank. */
 export type Imported =
-  /** `notes` are sentences for whoever reads the manifest. */
+  /** `notes` are sentences for the reader of the manifest. */
   | { readonly kind: "manifest"; readonly manifest: object; readonly notes: readonly string[] }
-  /** A manifest in which something has to be filled in first. */
+  /** A manifest that has to be completed first: `reason` says how. */
   | { readonly kind: "draft"; readonly manifest: object; readonly reason: string; readonly notes: readonly string[] }
   | { readonly kind: "left-out"; readonly reason: string };
 
-/** What an imported object says besides what was found. */
+/** What an imported object has besides what Northflank returned. */
 export interface ImportTarget {
   readonly projectId: string;
   /** A Kubernetes name, not taken yet. */
   readonly name: string;
-  /** `undefined`: the connection named `default`, which needs no mention. */
+  /** `undefined`: the connection named `default`. */
   readonly connectionName: string | undefined;
-  /** True: nothing is to be written to Northflank, only looked at. */
+  /** True: with `managementPolicy: Observe`. */
   readonly isObserved: boolean;
 }
 
 /**
  * The manifest that declares what a service has: its image or build, and what is started in the container where that is
- * not the default. Values that Northflank does not tell are left to a person, never guessed.
+ * not the default. Values that Northflank does not return are left to the user, never guessed.
  */
 export function importService(service: ServiceView, target: ImportTarget & { readonly serviceId: string }): Imported {
   const source = sourceOf(service);
@@ -65,7 +65,7 @@ type Source =
       readonly kind: "source";
       readonly body: DeploymentUpdate;
       readonly notes: readonly string[];
-      /** What has to be filled in; `undefined`: nothing. */
+      /** What the user has to complete; `undefined`: nothing. */
       readonly missing?: string;
     }
   | { readonly kind: "none"; readonly reason: string };
@@ -120,7 +120,7 @@ function credentialNotes({ credentials, isPrivate }: NonNullable<ServiceView["ex
 function internalSource(service: ServiceView, internal: NonNullable<ServiceView["internal"]>): Source {
   const { id, branch, buildSHA, buildId } = internal;
   const isOwn = service.serviceType === "combined" && id === service.id;
-  // A commit says more than a build of it, and the two together were refused to others.
+  // A commit says more than a build of it, and Northflank rejects the two together.
   const version = buildSHA === undefined ? { buildId } : { buildSHA };
   const body = Object.entries({ id: isOwn ? undefined : id, branch, ...version }).filter(([, value]) => value);
   if (body.length === 0) return none("Northflank returns nothing of its build that can be declared");
@@ -135,7 +135,7 @@ function ownRuntimes(runtimes: Pick<ServiceView, "docker"> & Partial<Pick<Servic
   const entries = Object.entries(runtimes).flatMap(([name, runtime]) => {
     if (runtime === undefined || runtime.configType === "default") return [];
     const { configType } = runtime;
-    // Northflank tells old texts along with `default`.
+    // Northflank returns old texts beside `default`.
     const texts = usedTexts(configType).map((key) => [key, (runtime as BuildpackRuntime)[key]] as const);
     return [[name, Object.fromEntries([["configType", configType], ...texts.filter(([, text]) => text)])] as const];
   });
@@ -151,7 +151,7 @@ function continuousNotes({ disabledCD, internal }: ServiceView): readonly string
   const isPinned = internal !== undefined && internal.buildSHA !== undefined && internal.buildSHA !== "latest";
   if (!isPinned || disabledCD !== false) return [];
   return [
-    "Northflank deploys new builds of this service by itself, and this manifest names one commit: switch continuous " +
-      "deployment off there, or write buildSHA: latest here.",
+    "Northflank deploys new builds of this service by itself, and this manifest names one commit: disable continuous " +
+      "deployment in Northflank, or write buildSHA: latest here.",
   ];
 }

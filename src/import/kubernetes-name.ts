@@ -1,8 +1,8 @@
 // pure
 
 /**
- * Hands out Kubernetes names for ids of Northflank: in lower case, and each once. Ids are given in a stable order, so that
- * names are stable too.
+ * Makes Kubernetes names from ids of Northflank: in lower case, each once. The same ids in the same order get the same
+ * names.
  */
 export function createNames(): (id: string) => string {
   const taken = new Set<string>();

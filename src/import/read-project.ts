@@ -5,16 +5,16 @@ import { type QuotaWait, withQuotaWait } from "../northflank/quota-wait.ts";
 import type { ItemList, JobSettingsView, ProjectItem, ServiceView } from "../northflank/types.ts";
 import { mapConcurrently } from "../util/map-concurrently.ts";
 
-/** One thing of a project, read or not. */
+/** One service or job of a project, read or not. */
 export type Reading<T> =
   | { readonly kind: "read"; readonly id: string; readonly value: T }
-  /** A build service: the list says all that there is to say. */
+  /** A build service: the list has all that is needed. */
   | { readonly kind: "not-needed"; readonly id: string }
-  /** It cannot be asked for: the id is none, whatever the list says. */
+  /** The list returned an id that cannot be used in a request. */
   | { readonly kind: "unusable-id"; readonly id: string; readonly problem: string }
   | { readonly kind: "failed"; readonly id: string; readonly error: NorthflankError };
 
-/** What is wanted of a project: ids, or everything. */
+/** What to read of a project: ids, or everything. */
 export interface Wanted {
   readonly projectId: string;
   readonly services: readonly string[] | "all";
@@ -26,22 +26,22 @@ export interface ProjectContents {
   readonly services: readonly Reading<ServiceView>[];
   /** In the order of their ids. */
   readonly jobs: readonly Reading<JobSettingsView>[];
-  /** True when the API did not hand out the end of a list. */
+  /** True when a list could not be read to its end. */
   readonly isTruncated: boolean;
 }
 
 export interface ReadProjectDeps {
   readonly api: NorthflankApi;
   readonly quotaWait: QuotaWait;
-  /** Told after each reading, and once before the first. */
+  /** Called after each reading, and once before the first. */
   readonly onProgress: (progress: { readonly done: number; readonly total: number }) => void;
 }
 
-// Enough to hide the way to the API, few enough to leave it to others.
+// Enough to hide the latency of the API, few enough to leave capacity to others.
 const atOnce = 4;
 
 /**
- * Reads what a project has: the lists, then each service and job by itself, because lists tell no images or settings.
+ * Reads what a project has: the lists, then each service and job by itself, because lists have no images or settings.
  *
  * *Guarantees*: requests for all single readings are set aside before the first of them is sent, so that a quota that is
  * too small is spent on nothing; after a rejected token nothing more is sent.
@@ -55,7 +55,7 @@ export async function readProject(
   signal: AbortSignal,
 ): Promise<ProjectContents> {
   const { api, quotaWait } = deps;
-  // A person waits for it.
+  // A user waits for it.
   const call = { class: "change", signal } as const;
   const { projectId } = wanted;
   const name = { projectId };
@@ -108,7 +108,7 @@ function setAside(api: NorthflankApi, count: number, projectId: string) {
   if (outcome.kind === "reserved") return outcome.reservation;
   const step = `read ${count} services and jobs of project ${JSON.stringify(projectId)}`;
   const detail =
-    `that takes ${count} requests, more than the budget has left; name fewer of them, or come back in ` +
+    `that takes ${count} requests, more than the budget has left; name fewer of them, or retry in ` +
     `${Math.ceil(outcome.retryAfterMs / 1_000)} s`;
   throw new NorthflankError({
     code: "quota_closed",

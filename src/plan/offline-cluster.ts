@@ -16,7 +16,7 @@ import type { Clock } from "../util/clock.ts";
 import type { Random } from "../util/random.ts";
 import type { SecretValue } from "../util/secret-value.ts";
 
-/** The objects of some files, as if they had been applied and nobody had looked at them yet. */
+/** The objects of some files, as if they had just been applied: without a status. */
 export interface OfflineObjects {
   readonly connections: readonly NorthflankConnection[];
   readonly deployments: readonly NorthflankDeployment[];
@@ -24,11 +24,11 @@ export interface OfflineObjects {
   readonly jobRuns: readonly NorthflankJobRun[];
   readonly secrets: readonly Secret[];
   readonly configMaps: readonly ConfigMap[];
-  /** Secrets and ConfigMaps that the API server would not take. */
+  /** Secrets and ConfigMaps that the API server would reject. */
   readonly refused: readonly RefusedObject[];
 }
 
-/** A Secret or ConfigMap of a file with content that is no text. */
+/** A Secret or ConfigMap of a file with content that is not text. */
 export interface RefusedObject {
   readonly kind: string;
   readonly metadata: KubeObject["metadata"];
@@ -41,7 +41,7 @@ export interface OfflineCluster {
   readonly deployments: { byIndex(name: "target", value: string): readonly NorthflankDeployment[] };
   readonly jobs: { byIndex(name: "target", value: string): readonly NorthflankJob[] };
   readonly jobRuns: { get(key: ObjectKey): NorthflankJobRun | undefined };
-  /** Secrets and ConfigMaps of the files; all others are not there. */
+  /** Secrets and ConfigMaps of the files; no others exist. */
   readonly kube: Pick<KubeClient, "get">;
   readonly accounts: Accounts;
 }
@@ -60,8 +60,8 @@ export interface OfflineOptions {
 }
 
 /**
- * Makes it. Every connection has the given token, whether or not its Secret is in the files (there it is encrypted, or
- * should be); a connection that is not in the files has the given team as well.
+ * Every connection has the given token, whether or not its Secret is in the files, where it is encrypted or should be. A
+ * connection that is not in the files has the given team as well.
  */
 export function createOfflineCluster(objects: OfflineObjects, options: OfflineOptions): OfflineCluster {
   const { clock, random, openApi, defaultApiUrl, maxRequestsPerHour, allowedApiHosts } = options;
@@ -148,7 +148,7 @@ function fileReader(objects: OfflineObjects): Pick<KubeClient, "get"> {
       const key = objectKey(namespace === undefined ? { name } : { namespace, name });
       const field = refused.get(`${kind}/${key}`);
       if (field !== undefined) {
-        const detail = `${field} is no text, as which it would have to be written (in quotes)`;
+        const detail = `${field} is not text: write it in quotes`;
         throw new KubeError({ code: "invalid", step: `get ${plural} ${key}`, detail });
       }
       const object = found.get(plural)?.get(key);

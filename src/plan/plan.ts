@@ -19,7 +19,7 @@ import type { Clock } from "../util/clock.ts";
 import { toError } from "../util/errors.ts";
 import type { Random } from "../util/random.ts";
 import type { OfflineCluster } from "./offline-cluster.ts";
-import { failure, held, type Planned, planBlocked, planDeployment, toldOf } from "./planned.ts";
+import { failure, held, type Planned, planBlocked, planDeployment, reasonAndMessage } from "./planned.ts";
 import { planJob } from "./planned-job.ts";
 
 export interface PlannerDeps {
@@ -30,7 +30,7 @@ export interface PlannerDeps {
   readonly signal: AbortSignal;
 }
 
-/** Says of objects what applying them would come to. */
+/** What applying an object would do. */
 export interface Planner {
   readonly deployment: (object: NorthflankDeployment) => Promise<Planned>;
   readonly job: (object: NorthflankJob) => Promise<Planned>;
@@ -38,31 +38,35 @@ export interface Planner {
 }
 
 /**
- * Plans with what the controllers observe and decide, for objects that nobody has looked at yet. What is decided is not
- * carried out: nothing but reads is ever sent.
+ * Observes and decides with the code of the controllers, for objects without a status. The decision is not executed:
+ * nothing but reads is sent.
  */
 export function createPlanner(deps: PlannerDeps): Planner {
   const { clock, random } = deps;
   const schedule = new PollSchedule({ clock, random });
   return {
     deployment: (object) =>
-      withQuotaWait(deps.quotaWait, () => lookAt(deps, schedule, object), deps.signal).catch(asFailure),
+      withQuotaWait(deps.quotaWait, () => planOneDeployment(deps, schedule, object), deps.signal).catch(asFailure),
     job: (object) =>
-      withQuotaWait(deps.quotaWait, () => lookAtJob(deps, schedule, object), deps.signal).catch(asFailure),
+      withQuotaWait(deps.quotaWait, () => planOneJob(deps, schedule, object), deps.signal).catch(asFailure),
     jobRun: (object) => planRun(deps, object).catch(asFailure),
   };
 }
 
-/** Periods and polls do not matter to a single look. */
+// An object is read once, so no period matters.
 const settings = { resyncPeriodMs: 0, rolloutPollIntervalMs: 10_000 };
 
 const quotaCodes = ["quota_closed", "rate_limited"] as const;
 
 /** *Errors*: the refusal of a spent quota, so that it can be waited for. */
-async function lookAt(deps: PlannerDeps, schedule: PollSchedule, object: NorthflankDeployment): Promise<Planned> {
+async function planOneDeployment(
+  deps: PlannerDeps,
+  schedule: PollSchedule,
+  object: NorthflankDeployment,
+): Promise<Planned> {
   const { cluster, clock, random } = deps;
   const { deployments: store, jobRuns: runs, accounts } = cluster;
-  // Judged with its file already.
+  // Validated with its file already.
   const validate = () => [];
   const reads = { store, runs, accounts, validate, schedule, settings };
   const { observation, decision } = await observeAndDecide(
@@ -77,16 +81,16 @@ async function lookAt(deps: PlannerDeps, schedule: PollSchedule, object: Northfl
   return planDeployment(object, observation, decision);
 }
 
-/** References to what the files do not hold are taken out, and named: the rest of the settings is compared all the same. */
-async function lookAtJob(deps: PlannerDeps, schedule: PollSchedule, object: NorthflankJob): Promise<Planned> {
+/** References to what is not in the files are left out, and named in a note; the other settings are compared. */
+async function planOneJob(deps: PlannerDeps, schedule: PollSchedule, object: NorthflankJob): Promise<Planned> {
   const { cluster, clock, random } = deps;
   const { jobs: store, kube, accounts } = cluster;
   const context = { store, kube, accounts, validate: () => [], schedule, settings };
   const { observation }: Observed<JobObservation> = await observeTarget(jobReads(context), object, deps.signal);
   if (observation.kind === "failed" && isNorthflankError(observation.error, ...quotaCodes)) throw observation.error;
   if (observation.kind === "blocked" && observation.missing !== undefined) {
-    const rest = await lookAtJob(deps, schedule, withoutReferences(object));
-    const note = `${missingText(observation.missing)}: what is referred to is not compared.`;
+    const rest = await planOneJob(deps, schedule, withoutReferences(object));
+    const note = `${missingText(observation.missing)}: the values that come from it are not compared.`;
     return "notes" in rest ? { ...rest, notes: [...rest.notes, note] } : rest;
   }
   return planJob(object, observation, decideJob({ object, observation, now: clock.now(), random }));
@@ -102,14 +106,14 @@ function withoutReferences(object: NorthflankJob): NorthflankJob {
   return { ...object, spec: { ...object.spec, settings } };
 }
 
-/** One object must not end the plan of the others. The message of an error that nobody expected may hold a secret. */
+/** One object must not end the plan of the others. The message of an unexpected error may hold a secret. */
 function asFailure(error: unknown): Planned {
   if (isNorthflankError(error)) return failure(explained(error));
   if (isKubeError(error)) return failure(error.message);
   return failure(`a bug of this program stopped the plan of this object (${toError(error).name}); please report it`);
 }
 
-/** A run is never compared with anything: it starts when its object is new to the cluster. */
+/** A run is not compared: it starts when its object is new to the cluster. */
 async function planRun({ cluster, signal }: PlannerDeps, object: NorthflankJobRun): Promise<Planned> {
   const { spec, metadata } = object;
   if (spec.abort === true) return held("spec.abort is true");
@@ -122,8 +126,8 @@ async function planRun({ cluster, signal }: PlannerDeps, object: NorthflankJobRu
   const resolved = await resolveReferences({ kube: cluster.kube, namespace, spec, signal });
   if (resolved.kind === "resolved") return { kind: "start", notes: [] };
   const { verdict, missing } = resolved;
-  if (missing === undefined) return failure(toldOf(verdict));
-  return { kind: "start", notes: [`${missingText(missing)}: what it refers to is not checked.`] };
+  if (missing === undefined) return failure(reasonAndMessage(verdict));
+  return { kind: "start", notes: [`${missingText(missing)}: the values that come from it are not checked.`] };
 }
 
 function missingText({ kind, name }: MissingReference): string {

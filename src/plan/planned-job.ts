@@ -13,10 +13,10 @@ import {
   type PlannedChange,
   planBlocked,
   policyNotes,
-  toldOf,
+  reasonAndMessage,
 } from "./planned.ts";
 
-/** What the decision of the controller of jobs means for somebody who has not applied the object yet. */
+/** What the decision of the job controller means before the object is applied. */
 export function planJob(object: NorthflankJob, observation: Observation, decision: Decision): Planned {
   switch (observation.kind) {
     case "suspended":
@@ -30,7 +30,7 @@ export function planJob(object: NorthflankJob, observation: Observation, decisio
     case "invalid":
     case "rest":
       return decision.kind === "conclude"
-        ? failure(toldOf(decision.conclusion.verdict))
+        ? failure(reasonAndMessage(decision.conclusion.verdict))
         : failure("the job was not read");
     case "seen":
       return planSeen(object, observation, decision);
@@ -42,25 +42,25 @@ export function planJob(object: NorthflankJob, observation: Observation, decisio
 function planSeen(object: NorthflankJob, seen: Observation & { readonly kind: "seen" }, decision: Decision): Planned {
   const { differences, unsent } = compare(seen.desire, seen.view, undefined);
   const changes = differences.map(changeOf);
-  const notes = untoldNotes(unsent);
+  const notes = notReturnedNotes(unsent);
   if (decision.kind === "conclude" && decision.conclusion.verdict.kind !== "ready") {
-    return failure(toldOf(decision.conclusion.verdict), changes);
+    return failure(reasonAndMessage(decision.conclusion.verdict), changes);
   }
   if (changes.length === 0) return { kind: "same", notes };
   if (decision.kind === "write") return { kind: "change", changes, notes: [...policyNotes(object.spec), ...notes] };
-  return held("it differs, and managementPolicy does not let it be written", changes, notes);
+  return held("it differs, and managementPolicy does not allow the change", changes, notes);
 }
 
-/** From the root of the spec. Values that may be secrets are missing already. */
+/** The path begins at the root of the spec. Values that may be secrets are left out already. */
 function changeOf({ path, ...values }: Difference): PlannedChange {
   return { path: `settings.${path}`, ...values };
 }
 
-// More names than this hide the rest.
+// More names than this make the note unreadable.
 const mostNames = 10;
 
-function untoldNotes(unsent: readonly Difference[]): readonly string[] {
-  // A map stands beside its own keys: these say more.
+function notReturnedNotes(unsent: readonly Difference[]): readonly string[] {
+  // Both a map and its keys are listed: the keys say more.
   const maps = new Set(unsent.flatMap(({ path }) => path.split(".", 1).filter((top) => top !== path)));
   const paths = unsent.map(({ path }) => path).filter((path) => !maps.has(path));
   if (paths.length === 0) return [];

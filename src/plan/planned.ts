@@ -11,14 +11,14 @@ import type { Verdict } from "../controllers/reconcile/ready-state.ts";
 import type { TargetDecision } from "../controllers/target/reconciler.ts";
 import { assertNever } from "../util/assert-never.ts";
 
-/** One field at Northflank that is not as declared. `from` is missing where Northflank has, or tells, nothing. */
+/** One field at Northflank that is not as declared. `from` is missing where Northflank has, or returns, nothing. */
 export interface PlannedChange {
   readonly path: string;
   readonly from?: string;
   readonly to?: string;
 }
 
-/** What applying one object would come to. `notes` are sentences. */
+/** What applying one object would do. `notes` are sentences. */
 export type Planned =
   /** Northflank has what is declared. */
   | { readonly kind: "same"; readonly notes: readonly string[] }
@@ -33,10 +33,10 @@ export type Planned =
       readonly changes: readonly PlannedChange[];
       readonly notes: readonly string[];
     }
-  /** The object would not become Ready, or nobody can tell. */
+  /** The object would not become Ready, or it is not known. */
   | { readonly kind: "error"; readonly message: string; readonly changes: readonly PlannedChange[] };
 
-/** What the decision of the controller means for somebody who has not applied the object yet. */
+/** What the decision of the deployment controller means before the object is applied. */
 export function planDeployment(
   object: NorthflankDeployment,
   observation: Observation,
@@ -51,7 +51,7 @@ export function planDeployment(
           ...policyNotes(object.spec),
           ...dependencyNotes(object),
           ...pausedNotes(observation),
-          ...untoldNotes(observation),
+          ...notReturnedNotes(observation),
           ...warningNotes(object, observation),
         ],
       };
@@ -64,12 +64,12 @@ export function planDeployment(
   }
 }
 
-/** Why an account cannot be used, for an object that has none to ask. */
+/** Why the account of an object cannot be used. */
 export function planBlocked(verdict: Verdict): Planned {
   if (verdict.reason === "ConnectionSuspended") return held("its connection is suspended");
   if (verdict.reason === "AuthenticationFailed")
     return failure(withRemedy("the API refused the token (401)", { code: "unauthorized", denial: undefined }));
-  return failure(toldOf(verdict));
+  return failure(reasonAndMessage(verdict));
 }
 
 export function held(why: string, changes: readonly PlannedChange[] = [], notes: readonly string[] = []): Planned {
@@ -80,7 +80,7 @@ export function failure(message: string, changes: readonly PlannedChange[] = [])
   return { kind: "error", message, changes };
 }
 
-/** Which of the two is the older one in a cluster, nobody knows. */
+/** Which of the two is the older one in a cluster is not known. */
 export function conflict(other: string): Planned {
   return failure(`TargetConflict: ${other} in these files manages the same target; only one of the two would act`);
 }
@@ -100,7 +100,7 @@ function planConclusion(object: NorthflankDeployment, observation: Observation, 
   }
 }
 
-/** The target was read, or the spec was refused before that. */
+/** The target was read, or the spec was rejected before that. */
 function planSeen(object: NorthflankDeployment, observation: Observation, conclusion: Conclusion): Planned {
   const { verdict, stated } = conclusion;
   const changes = stated.pendingChanges ?? [];
@@ -108,32 +108,37 @@ function planSeen(object: NorthflankDeployment, observation: Observation, conclu
     return observation.kind === "seen" && conclusion.inSync !== "as-before" && conclusion.inSync.status === "True"
       ? {
           kind: "same",
-          notes: [...stateNotes(verdict), ...untoldNotes(observation), ...lastingNotes(object, observation)],
+          notes: [...stateNotes(verdict), ...notReturnedNotes(observation), ...lastingNotes(object, observation)],
         }
-      : failure(toldOf(verdict));
+      : failure(reasonAndMessage(verdict));
   }
   switch (verdict.kind) {
     case "ready":
-      return held("it differs, and managementPolicy does not let it be written", changes, untoldNotes(observation));
+      return held("it differs, and managementPolicy does not allow the change", changes, notReturnedNotes(observation));
     case "progressing":
     case "waiting": {
       const waits = verdict.reason === "WaitingForDependency" ? [] : [verdict.message];
-      const notes = [...policyNotes(object.spec), ...dependencyNotes(object), ...waits, ...untoldNotes(observation)];
+      const notes = [
+        ...policyNotes(object.spec),
+        ...dependencyNotes(object),
+        ...waits,
+        ...notReturnedNotes(observation),
+      ];
       return { kind: "change", changes, notes };
     }
     default:
-      return failure(toldOf(verdict), changes);
+      return failure(reasonAndMessage(verdict), changes);
   }
 }
 
-/** Reason and message. What a running operator would do next stands in conditions only. */
-export function toldOf({ reason, message }: Verdict): string {
+/** Without a follow-up: no operator runs here that would retry or check again. */
+export function reasonAndMessage({ reason, message }: Verdict): string {
   return `${reason}: ${message}`;
 }
 
-/** What is going on at Northflank with what is declared already. */
+/** The state of a target that has what is declared. */
 function stateNotes(verdict: Verdict): readonly string[] {
-  return verdict.kind === "ready" && verdict.reason !== "ServicePaused" ? [] : [toldOf(verdict)];
+  return verdict.kind === "ready" && verdict.reason !== "ServicePaused" ? [] : [reasonAndMessage(verdict)];
 }
 
 /** The change is sent all the same. */
@@ -142,7 +147,7 @@ function pausedNotes(observation: Observation): readonly string[] {
   return [`${pauseText(observation.service)} The change starts when the service is resumed.`];
 }
 
-/** What cannot be known of an object without its cluster. */
+/** Whether the change is sent depends on the status, which only the cluster has. */
 export function policyNotes({ managementPolicy }: { readonly managementPolicy: string }): readonly string[] {
   if (managementPolicy !== "EnforceOnChange") return [];
   return ["Written only if this spec is new to the cluster (managementPolicy: EnforceOnChange)."];
@@ -166,7 +171,7 @@ function lastingNotes(object: NorthflankDeployment, observation: Observation): r
   return lasting.map(({ reason, message }) => `${reason}: ${message}.`);
 }
 
-function untoldNotes(observation: Observation): readonly string[] {
+function notReturnedNotes(observation: Observation): readonly string[] {
   if (observation.kind !== "seen") return [];
   const { untold, hidden } = compare(observation.desire, observation.service);
   return [...untold, ...hidden].map(({ path }) => `${path} cannot be compared: Northflank does not return it.`);

@@ -136,7 +136,9 @@ describe("a plan", () => {
     const there = await planned(`${secret("stringData: {URL: canary-4711}")}${run("r", from)}`);
     expect(there.objects[0]).toMatchObject({ result: "start", notes: [] });
     const missing = await planned(run("r", from));
-    expect(missing.objects[0]?.notes).toEqual(['Secret "db" is not in these files: what it refers to is not checked.']);
+    expect(missing.objects[0]?.notes).toEqual([
+      'Secret "db" is not in these files: the values that come from it are not checked.',
+    ]);
     const encrypted = await planned(
       `${secret("stringData: {URL: 'ENC[x]'}\nsops: {version: 3.9.0}")}${run("r", from)}`,
     );
@@ -159,7 +161,7 @@ describe("a plan", () => {
     const text = `${source}${run("r", `, ${from}`)}${job(from)}${run("other")}`;
     const { code, objects } = await planned(text);
     expect([code, objects.map(({ result }) => result)]).toEqual([1, ["error", "error", "start"]]);
-    for (const { message } of objects.slice(0, 2)) expect(message).toContain(`${field} is no text`);
+    for (const { message } of objects.slice(0, 2)) expect(message).toContain(`${field} is not text`);
     expect(JSON.stringify(objects)).not.toContain("4711");
   });
 
@@ -261,7 +263,7 @@ describe("a plan", () => {
     expect([missing.code, missing.objects[0]?.result]).toEqual([0, "same"]);
     expect(missing.objects[0]?.notes).toEqual([
       expect.stringMatching(/^settings\.runtimeEnvironment\.A cannot be compared: /),
-      'Secret "db" is not in these files: what is referred to is not compared.',
+      'Secret "db" is not in these files: the values that come from it are not compared.',
     ]);
     const secret = "---\napiVersion: v1\nkind: Secret\nmetadata: {name: db}\nstringData: {B: canary-4711}\n";
     const there = await planned(`${secret}${job(settings)}`);
