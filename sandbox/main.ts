@@ -38,7 +38,7 @@ northflank.observer = (call) =>
 console.log(`
 Kubernetes API   ${kubernetes.url}
 Northflank API   ${northflank.url}   (account acme, project shop, token ${defaultToken})
-The operator runs; its log and every request to Northflank follow. Ctrl-C ends it all; nothing is kept.
+The operator is running; its log and every request to Northflank follow. Ctrl-C stops everything; nothing is kept.
 
 In another terminal (this file is of this sandbox alone, and goes with it):
 
@@ -46,7 +46,7 @@ In another terminal (this file is of this sandbox alone, and goes with it):
   kubectl apply -f examples/
   kubectl get ${kinds.map(({ shortName }) => shortName).join(",")}
 
-What people and bad luck do to Northflank, for example:
+Change Northflank as a user or an outage would:
 
   curl ${northflank.url}${controlPath}                                        # all controls with an example each, and the settings
   curl ${northflank.url}${controlPath}/pauseService -d '["shop", "api", true]'

@@ -48,6 +48,11 @@ function linesOf(pattern: RegExp): readonly Text[] {
   );
 }
 
+/** The comments of source files. */
+function commentsIn(pattern: RegExp): readonly Text[] {
+  return linesOf(pattern).filter(({ text }) => /^\s*(?:\/\*|\*|\/\/)/.test(text));
+}
+
 /** Descriptions of fields and messages of rules, as the API server shows them. */
 function* crdTexts(file: string, node: unknown, path = ""): Generator<Text> {
   if (typeof node !== "object" || node === null) return;
@@ -71,6 +76,7 @@ const surfaces: Readonly<Record<string, () => readonly Text[]>> = {
   "README, CONTRIBUTING, SECURITY and the like": () =>
     linesOf(/^(?:README|CONTRIBUTING|SECURITY|CODE_OF_CONDUCT)\.md$|^package\.json$|^Dockerfile$/),
   ARCHITECTURE: () => linesOf(/^ARCHITECTURE\.md$/),
+  "comments of import and plan": () => commentsIn(/^src\/(?:import|plan)\//),
   "what is not released yet": () => unreleased(linesOf(/^CHANGELOG\.md$/)),
   "templates of issues and pull requests, workflows": () => linesOf(/^\.github\/.*\.(?:md|ya?ml)$/),
   "user guides": () => linesOf(/^docs\/[^/]+\.md$/),
