@@ -76,7 +76,6 @@ const surfaces: Readonly<Record<string, () => readonly Text[]>> = {
   "README, CONTRIBUTING, SECURITY and the like": () =>
     linesOf(/^(?:README|CONTRIBUTING|SECURITY|CODE_OF_CONDUCT)\.md$|^package\.json$|^Dockerfile$/),
   ARCHITECTURE: () => linesOf(/^ARCHITECTURE\.md$/),
-  "comments of import and plan": () => commentsIn(/^src\/(?:import|plan)\//),
   "what is not released yet": () => unreleased(linesOf(/^CHANGELOG\.md$/)),
   "templates of issues and pull requests, workflows": () => linesOf(/^\.github\/.*\.(?:md|ya?ml)$/),
   "user guides": () => linesOf(/^docs\/[^/]+\.md$/),
@@ -109,6 +108,18 @@ const stillToReword: Readonly<Record<string, number>> = {
   "docs/reference": 7,
 };
 
+/** Comments that still have words of our own, likewise. The first place of a file counts. */
+const commentsToReword: Readonly<Record<string, number>> = {
+  "src/import": 0,
+  "src/plan": 0,
+  "src/controllers": 574,
+  "src/runtime": 160,
+  src: 185,
+  sandbox: 57,
+  scripts: 9,
+  bench: 8,
+};
+
 /** Messages that are still too long, likewise. */
 const stillToShorten: Readonly<Record<string, number>> = {
   "src/controllers/account": 2,
@@ -124,11 +135,11 @@ interface Broken {
   readonly line: string;
 }
 
-const found = Object.values(surfaces)
-  .flatMap((texts) => texts())
-  .flatMap(({ where, file, text }) =>
+function brokenIn(texts: readonly Text[]): readonly Broken[] {
+  return texts.flatMap(({ where, file, text }) =>
     forbiddenWords(text).map(({ rule, words, remedy }) => ({ file, line: `${where}: "${words}" [${rule}] ${remedy}` })),
   );
+}
 
 /** Where texts may still break a rule there are no more of them than are counted; elsewhere there is none. */
 function testCounts(counts: Readonly<Record<string, number>>, broken: () => readonly Broken[]): void {
@@ -148,7 +159,7 @@ function testCounts(counts: Readonly<Record<string, number>>, broken: () => read
         .filter(({ file }) => placeOf(file) === place)
         .map(({ line }) => line);
       expect(lines.length, `Reword the new ones:\n${lines.join("\n")}`).toBeLessThanOrEqual(most);
-      expect(lines.length, `Remove ${place} from this test`).toBeGreaterThan(0);
+      if (most > 0) expect(lines.length, `Remove ${place} from this test`).toBeGreaterThan(0);
     });
   }
 }
@@ -158,7 +169,11 @@ describe("no text for users has words of our own", () => {
     expect(texts().length).toBeGreaterThan(20);
   });
 
-  testCounts(stillToReword, () => found);
+  testCounts(stillToReword, () => brokenIn(Object.values(surfaces).flatMap((texts) => texts())));
+});
+
+describe("comments have fewer and fewer of them", () => {
+  testCounts(commentsToReword, () => brokenIn(commentsIn(/^(?:src|sandbox|scripts|bench)\/.*\.ts$/)));
 });
 
 describe("each rule finds what it forbids, and nothing else", () => {
