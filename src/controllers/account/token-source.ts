@@ -111,18 +111,18 @@ export class TokenSources {
 
   /** The token that an object may use, or why it may use none. */
   choose(request: AccountRequest): TokenSource | Blocked {
-    const source = this.named(request);
-    if (source === undefined) return connectionNotFound(request);
     const connection = this.#connection(request);
     const blocked = connection && blockedBy(connection, request);
     if (blocked !== undefined) return blocked;
+    const source = this.named(request);
+    if (source === undefined) return connectionNotFound(request);
     return source.kind === "refused" ? hostRefused(source.title, source.problem) : source;
   }
 
   /** The token that an object asks for, whether or not it may use it now; `undefined` where there is none. */
   named(request: AccountRequest): TokenSource | RefusedAddress | undefined {
     const connection = this.#connection(request);
-    if (connection !== undefined) return this.of(connection);
+    if (connection !== undefined) return isWithoutSecret(connection) ? undefined : this.of(connection);
     const { operatorToken, defaultApiUrl, defaultMaxRequestsPerHour } = this.#deps;
     if (request.connectionName !== undefined || operatorToken === undefined) return undefined;
     const { namespaces, teamId } = operatorToken;
@@ -179,6 +179,11 @@ export class TokenSources {
 /** The key of the connection that an object names. */
 export function connectionKey({ namespace, connectionName: name = defaultConnectionName }: AccountRequest): ObjectKey {
   return objectKey({ namespace, name });
+}
+
+/** The reference did not fit the schema of the stored object, and was left out. */
+function isWithoutSecret({ spec }: { readonly spec: Partial<ConnectionObject["spec"]> }): boolean {
+  return spec.tokenSecretRef === undefined;
 }
 
 /** What the connection says against the object. Of a spec that does not fit, what was left out may be such a limit. */

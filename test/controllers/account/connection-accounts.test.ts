@@ -245,6 +245,20 @@ describe("an object is held back", () => {
     expect({ reads, opened }).toEqual({ reads: [], opened: [] });
   });
 
+  test("where the stored spec of the connection does not fit its schema, whatever was left out of it", async () => {
+    const { accounts, store, resolve, reads } = setUp([connection("main")]);
+    const { tokenSecretRef: _left, ...spec } = connection("main").spec;
+    const misfits = { spec: [{}] };
+    for (const stored of [connection("main").spec, spec as ConnectionObject["spec"]]) {
+      store.set("shop/main", { ...connection("main"), spec: stored, misfits });
+      expect(summaryOf(await resolve("main"))).toBe("waiting/WaitingForConnection in 600 s");
+      expect(reads).toEqual([]);
+    }
+    expect(
+      await accounts.identity({ namespace: "shop", connectionName: "main", projectId: "shop" }, neverAborted()),
+    ).toEqual({});
+  });
+
   test.each([
     ["is missing", undefined, "stalled/SecretNotFound in 54 s"],
     ["is empty", "", "stalled/SecretInvalid in 54 s"],
