@@ -251,6 +251,16 @@ describe("texts are short", () => {
     expect(longest).toMatch(/ Its last rollout failed\.$/);
   });
 
+  test("a guide says first what its reader can do after it", () => {
+    const guides = tracked.filter((file) => /^(?:docs\/[^/]+|ARCHITECTURE|CONTRIBUTING)\.md$/.test(file));
+    expect(guides.length).toBeGreaterThan(10);
+    const silent = guides.filter((file) => {
+      const [beginning = ""] = readFileSync(join(root, file), "utf8").split("\n## ");
+      return !/\bafter this page\b/i.test(beginning);
+    });
+    expect(silent).toEqual([]);
+  });
+
   test("help of a flag is at most two lines of 80 characters, without a period", () => {
     const flags = [...flagsOfRun(), ...flagsOfImport, ...flagsOfPlan];
     expect(flags.length).toBeGreaterThan(30);
