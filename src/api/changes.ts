@@ -1,12 +1,12 @@
 import { text, time } from "./fragments.ts";
 import type { Schema } from "./schema.ts";
 
-/** So many changes are kept in `status.changes`; older ones are dropped. */
+/** Maximum length of `status.changes`; older changes are dropped. */
 export const mostChanges = 5;
 
 /**
- * `status.changes`: what was changed at Northflank for an object, newest first, and what has become of it. The causes, the
- * phases and the fields beyond the common ones are those of the kind.
+ * `status.changes`: the changes that were sent to Northflank for an object, newest first, and the phase of each. The causes,
+ * the phases and the fields beyond the common ones are those of the kind.
  */
 export function changeList<
   const C extends readonly string[],
@@ -30,20 +30,20 @@ export function changeList<
       type: "object",
       description: "One change.",
       properties: {
-        specHash: text("Hash of the declaration in its normal form.", 128),
+        specHash: text("Hash of the declared source and settings.", 128),
         generation: {
           type: "integer",
           format: "int64",
           minimum: 0,
-          description: "metadata.generation of the object at that time.",
+          description: "metadata.generation for which it was sent.",
         },
         cause: { type: "string", enum: causes, description: causeDescription },
         phase: { type: "string", enum: phases, description: phaseDescription },
-        time: time("When it was sent, or first found in force."),
-        since: time("When the phase began."),
+        time: time("Time at which it was sent, or was first observed in force."),
+        since: time("Start of the phase."),
         confirmedTime: time(
-          "For DriftCorrected: when a check, ten minutes or more later, found it still in force. It ends a row of " +
-            "corrections.",
+          "For DriftCorrected: time of the first check, ten minutes or more later, that found it still in force. It ends a " +
+            "series of corrections.",
         ),
         ...fields,
       },

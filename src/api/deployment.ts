@@ -253,13 +253,13 @@ export const deploymentStatus = {
     },
     changes: changeList({
       description:
-        "The five newest changes of the target, newest first: what was sent, why, and what became of it. A phase of " +
-        "Sending confirms nothing: the call is about to be made, or its answer was lost.",
+        "The last five changes that were sent for the target, newest first. In the phase Sending it is unknown whether " +
+        "Northflank has the change: the request is about to be sent, or got no response.",
       causes: ["SpecChanged", "DriftCorrected", "PartResent", "Redeployed", "RolledBack", "Adopted"],
       causeDescription:
-        "Why it was sent. PartResent: a part of the change before was not kept, and was sent alone. Redeployed: " +
-        "spec.redeployToken had a new value. RolledBack: the rollout of what is declared failed, and the last good source " +
-        "was sent (rollout.onFailure). Adopted: found in force, and not known to have been sent by the operator.",
+        "Why it was sent. PartResent: a part of the previous change was not kept, and was sent alone. Redeployed: " +
+        "spec.redeployToken changed. RolledBack: the rollout of the declared source failed, and the last good source was " +
+        "sent (rollout.onFailure). Adopted: not sent by this object, but observed in force.",
       phases: [
         "Sending",
         "RollingOut",
@@ -272,39 +272,39 @@ export const deploymentStatus = {
         "Superseded",
       ],
       phaseDescription:
-        "What became of it. Sending: recorded, and not answered. Paused: the service was paused before the rollout was " +
-        "complete. NotKept: Northflank accepted it and did not keep all of it. TimedOut: not complete after " +
-        "rollout.timeoutSeconds, and still polled. Superseded: another change was sent, or somebody else set another source.",
+        "Phase of the change. Sending: recorded, no response yet. Paused: the service was paused before the rollout was " +
+        "complete. NotKept: Northflank accepted the change but did not keep all of it. TimedOut: not complete within " +
+        "rollout.timeoutSeconds, still polled. Superseded: another change was sent, or another client set another source.",
       fields: {
         source: text("The source, in one line."),
-        previousSource: text("The source that was set before, in one line."),
+        previousSource: text("The source before the change, in one line."),
         previousTransitionTime: time(
-          "State change of the rollout before the change: only a later one speaks about this change.",
+          "Time of the last state change of the rollout before the change; only later ones belong to this change.",
         ),
-        of: text("For RolledBack: hash of the declaration whose rollout failed.", 128),
+        of: text("For RolledBack: specHash of the change whose rollout failed.", 128),
       },
     }),
     build: {
       type: "object",
-      description: "The build that an internal source comes to, as the operator last saw it.",
+      description: "The build that an internal source resolves to, as last observed.",
       properties: {
-        builder: text("Project and id of the service that builds, for example shop/builder.", 256),
-        id: text("Id of the build.", 128),
+        builder: text("Project and ID of the service that builds, for example shop/builder.", 256),
+        id: text("ID of the build.", 128),
         branch: text("Branch of the build.", 256),
         sha: text("Commit of the build.", 64),
         outcome: {
           type: "string",
           enum: ["Active", "Succeeded", "Failed"],
-          description: "Whether it is over, and how.",
+          description: "State of the build.",
         },
-        time: time("When it was first seen so."),
+        time: time("Time at which the outcome was first observed."),
       },
     },
     phase: {
       type: "object",
       description:
-        "What is polled and is not told by the newest change: a rollout that the operator did not begin, or a build that " +
-        "is waited for. Poll intervals and time limits count from since.",
+        "What is polled and is not part of changes: a rollout that the operator did not start, or a build that the object " +
+        "waits for. Polling intervals and time limits count from since.",
       properties: {
         name: {
           type: "string",
@@ -317,22 +317,22 @@ export const deploymentStatus = {
             "BuildNotFound",
           ],
           description:
-            "Name of the phase. RolloutTimedOut: the rollout is not complete after rollout.timeoutSeconds, and is still polled.",
+            "Name of the phase. RolloutTimedOut: the rollout was not complete within rollout.timeoutSeconds, and is still polled.",
         },
-        since: time("When the operator first observed the phase. For RolloutTimedOut: when the rollout began."),
-        specHash: text("Hash of the declaration that the phase belongs to.", 128),
+        since: time("Time at which the phase was first observed. For RolloutTimedOut: start of the rollout."),
+        specHash: text("specHash for which it was observed.", 128),
       },
     },
     lastGood: {
       type: "object",
-      description: "With rollout.onFailure Restore: the last source whose rollout was complete.",
+      description: "With rollout.onFailure Restore: the last source whose rollout was completed.",
       properties: {
-        specHash: text("Hash of it in its normal form.", 128),
+        specHash: text("Hash of its declaration.", 128),
         source: text("The source, in one line."),
-        time: time("When its rollout was first seen complete."),
+        time: time("Time at which its rollout was first observed complete."),
         deployment: {
           type: "object",
-          description: "What would be sent to restore it.",
+          description: "The deployment that is sent to restore it.",
           properties: { external, internal, docker, buildpack },
         },
       },
@@ -342,46 +342,45 @@ export const deploymentStatus = {
       description: "The last value of spec.redeployToken that was handled.",
       properties: {
         token: text("The value.", 128),
-        time: time("When the service was redeployed for it, or the value was first seen."),
+        time: time("Time at which the service was redeployed for it, or at which the value was first observed."),
         call: {
           type: "string",
           enum: ["update service deployment", "restart service"],
           description:
-            "The call that was sent for it. restart service: nothing is declared of the source, or the update led to no " +
-            "rollout.",
+            "The call that was sent for it. restart service: no source is declared, or the update started no rollout.",
         },
         outcome: {
           type: "string",
           enum: ["Pending", "Sent", "Included", "WithoutEffect"],
           description:
-            "Pending: recorded, about to be sent. Included: a change of the source carried it, or the object was new. " +
-            "WithoutEffect: Northflank began no rollout for it.",
+            "Pending: recorded, about to be sent. Included: a change of the source redeployed the service as well, or the object " +
+            "was new. WithoutEffect: Northflank started no rollout for it.",
         },
         attempts: {
           type: "integer",
           format: "int32",
           minimum: 1,
-          description: "How often the call was sent; 2 where the first answer was lost.",
+          description: "How often the call was sent; 2 if the first request got no response.",
         },
-        previousTransitionTime: time("State change of the rollout before it was sent."),
-        refusal: text("With WithoutEffect: why the restart that was to follow the update was refused.", 512),
+        previousTransitionTime: time("Time of the last state change of the rollout before the call."),
+        refusal: text("With WithoutEffect: why Northflank rejected the restart after the update.", 512),
       },
     },
     notKept: {
       type: "object",
       description:
-        "A part of the declaration that Northflank accepted and did not keep. It was sent once more, alone, and is not sent " +
-        "again before the spec changes or a reconcile is requested.",
+        "The parts of the declaration that Northflank accepted but did not keep, even when sent alone. They are not sent again " +
+        "until the spec changes or a reconcile is requested.",
       properties: {
-        specHash: text("Hash of the declaration.", 128),
+        specHash: text("specHash of the change that was not kept.", 128),
         parts: {
           type: "array",
           maxItems: 4,
           "x-kubernetes-list-type": "atomic",
-          description: "What was sent alone: external, internal, docker or buildpack.",
+          description: "The parts that were sent alone: external, internal, docker or buildpack.",
           items: text("One part of the declaration.", 64),
         },
-        time: time("When it was sent alone."),
+        time: time("Time at which they were sent alone."),
       },
     },
     pendingChanges: {

@@ -184,7 +184,7 @@ export const environmentFrom = {
         name: "variable-name",
         rule: "has(self.name) == (has(self.secretKeyRef) || has(self.configMapKeyRef))",
         message:
-          "name is required with secretKeyRef and configMapKeyRef, and has no place beside secretRef and configMapRef",
+          "name is required with secretKeyRef and configMapKeyRef, and cannot be set with secretRef and configMapRef",
         check: (self: FromEntry) => isSet(self.name) === (isSet(self.secretKeyRef) || isSet(self.configMapKeyRef)),
       },
     ],

@@ -55,7 +55,7 @@ const noReferences: Rule = {
   name: "references",
   rule: "self.allowReferences || !has(self.runtimeEnvironment) || self.runtimeEnvironment.all(k, !self.runtimeEnvironment[k].contains('${'))",
   message:
-    "Northflank would expand ${ in a value: set allowReferences: true if that is wanted, or render the file first if CI left it",
+    "Northflank would expand ${ in a value: set allowReferences: true if that is intended, or render the file first if CI left it",
   fieldPath: ".runtimeEnvironment",
   check: (self: {
     readonly allowReferences?: boolean;

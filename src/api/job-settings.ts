@@ -139,7 +139,8 @@ const buildConfiguration = {
 const noDots: Rule = {
   name: "path-dots",
   rule: "!self.matches('(^|/)[.][.]?(/|$)')",
-  message: "a path with . or .. between slashes is refused by Northflank: write it out from the root of the repository",
+  message:
+    "a path with . or .. between slashes is rejected by Northflank: write the path from the root of the repository",
   check: (self: string) => !/(^|\/)[.][.]?(\/|$)/.test(self),
 };
 
@@ -288,7 +289,7 @@ const healthChecks = {
       port: { type: "integer", format: "int32", minimum: 1, maximum: 65_535, description: "Port of the container." },
       initialDelaySeconds: seconds(1, 180, "Seconds from the start of the container to the first check."),
       periodSeconds: seconds(10, 600, "Seconds between two checks."),
-      timeoutSeconds: seconds(1, 60, "Seconds after which a check without an answer has failed."),
+      timeoutSeconds: seconds(1, 60, "Seconds after which a check without a response has failed."),
       failureThreshold: seconds(1, 255, "Failures in a row that count as a failure."),
       successThreshold: seconds(1, 255, "Successes in a row that count as a success."),
     },
@@ -359,7 +360,7 @@ function inOnePlace(field: keyof RunPolicy): Rule {
   return {
     name: "one-place",
     rule: `!has(self.${field}) || !has(self.settings) || !has(self.settings.${field})`,
-    message: `${field} stands twice, here and in settings.${field}: keep one of the two`,
+    message: `${field} is set here and in settings.${field}: remove one of the two`,
     fieldPath: `.${field}`,
     check: (self: RunPolicy & { readonly settings?: RunPolicy }) =>
       !isSet(self[field]) || !isSet(self.settings?.[field]),

@@ -29,7 +29,7 @@ function noReferences(field: "runtimeEnvironment" | "buildArguments"): Rule {
     name: "references",
     rule: `self.allowReferences || !has(self.settings.${field}) || self.settings.${field}.all(k, !self.settings.${field}[k].contains('\${'))`,
     message:
-      "Northflank would expand ${ in a value: set allowReferences: true if that is wanted, or render the file first if CI left it",
+      "Northflank would expand ${ in a value: set allowReferences: true if that is intended, or render the file first if CI left it",
     fieldPath: `.settings.${field}`,
     check: (self: {
       readonly allowReferences?: boolean;
@@ -92,7 +92,7 @@ export const jobSpec = {
     {
       name: "cron-type",
       rule: "self.jobType != 'manual' || (!has(self.settings.cron) && (!has(self.settings.settings) || !has(self.settings.settings.cron)))",
-      message: "cron has no place with jobType manual: leave one of the two out",
+      message: "cron cannot be set with jobType manual: remove one of the two",
       fieldPath: ".settings.cron",
       check: (self: CronTyped) =>
         self.jobType !== "manual" || (!isSet(self.settings.cron) && !isSet(self.settings.settings?.cron)),
@@ -121,18 +121,18 @@ export const jobStatus = {
     applied: {
       type: "object",
       description:
-        "The settings that this object owns: what it last sent, or found in force. Values are kept as keyed hashes, which " +
-        "say nothing to whoever lacks the key.",
+        "The settings that this object manages: those it last sent, or observed in force. Values are stored as keyed hashes; " +
+        "the key is not stored.",
       properties: {
         generation: {
           type: "integer",
           format: "int64",
           minimum: 0,
-          description: "metadata.generation they stand for.",
+          description: "metadata.generation that declared them.",
         },
-        specHash: text("Hash of what the spec says of them.", 128),
-        time: time("When they were sent, or first found in force."),
-        keyId: text("Tells one key of the hashes from another; it changes with the account and its token.", 32),
+        specHash: text("Hash of the declared settings.", 128),
+        time: time("Time at which they were sent, or were first observed in force."),
+        keyId: text("Identifies the key of the hashes, which depends on the account and its token.", 32),
         sourcesId: text(
           "Identifies the versions of the referenced Secrets and ConfigMaps. It does not depend on the token.",
           32,
@@ -141,7 +141,7 @@ export const jobStatus = {
           type: "array",
           maxItems: 4_000,
           "x-kubernetes-list-type": "atomic",
-          description: "One entry per setting; of environments, arguments and files one per key.",
+          description: "One entry per setting; for environments, arguments and files one per key.",
           items: {
             type: "object",
             description: "One setting.",
@@ -153,15 +153,16 @@ export const jobStatus = {
     },
     released: {
       type: "object",
-      description: "What was last taken out of the manifest: no longer owned, and left as it is in Northflank.",
+      description:
+        "Settings that were last removed from the manifest. They keep their values in Northflank and are no longer managed.",
       properties: {
         generation: {
           type: "integer",
           format: "int64",
           minimum: 0,
-          description: "metadata.generation that no longer names them.",
+          description: "metadata.generation that no longer declares them.",
         },
-        time: time("When they became unmanaged."),
+        time: time("Time at which they became unmanaged."),
         settings: {
           type: "array",
           maxItems: 100,
@@ -192,10 +193,10 @@ export const jobStatus = {
     notKept: {
       type: "object",
       description:
-        "Settings that Northflank accepted and did not keep. They were sent once more, alone, and are not sent again before " +
-        "the spec changes or a reconcile is requested.",
+        "Settings that Northflank accepted but did not keep, even when sent alone. They are not sent again until the spec " +
+        "changes or a reconcile is requested.",
       properties: {
-        specHash: text("Hash of what the spec says of the settings.", 128),
+        specHash: text("Hash of the declared settings.", 128),
         parts: {
           type: "array",
           maxItems: 32,
@@ -203,34 +204,35 @@ export const jobStatus = {
           description: "The settings that were sent alone, the first 32.",
           items: text("A setting, for example billing or cron.", 64),
         },
-        time: time("When they were sent alone."),
+        time: time("Time at which they were sent alone."),
       },
     },
     failure,
     changes: changeList({
       description:
-        "The five newest changes of the job, newest first: what was sent, why, and what became of it. After three " +
-        "corrections in a row (DriftCorrected), each undone before a check found it in force, the operator stops writing " +
-        "(FightDetected), however far apart they are.",
+        "The last five changes that were sent for the job, newest first. After three consecutive corrections " +
+        "(DriftCorrected), each reverted before a check found it in force, the operator stops writing (FightDetected), " +
+        "regardless of the time between them.",
       causes: ["SpecChanged", "SourceChanged", "DriftCorrected", "PartResent"],
       causeDescription:
-        "Why it was sent: the spec changed, a Secret or ConfigMap it refers to changed, the job was changed elsewhere, " +
-        "or some of the settings were not kept and were sent alone.",
+        "Why it was sent. SpecChanged: the spec changed. SourceChanged: a referenced Secret or ConfigMap changed. " +
+        "DriftCorrected: another client changed the job. PartResent: a part of the previous change was not kept, and was " +
+        "sent alone.",
       phases: ["Sending", "ReadingBack", "InForce", "NotKept", "Superseded"],
       phaseDescription:
-        "What became of it. Sending: recorded, and not answered. ReadingBack: accepted, and not yet found in force. " +
-        "InForce: found in force, or accepted where Northflank does not return it. NotKept: Northflank accepted it and " +
-        "did not keep all of it. Superseded: another change was sent before it was found in force, or another client " +
-        "undid the third correction in a row.",
+        "Phase of the change. Sending: recorded, no response yet. ReadingBack: accepted, not yet observed in force. InForce: " +
+        "observed in force, or accepted if Northflank does not return the settings. NotKept: Northflank accepted it but did " +
+        "not keep all of it. Superseded: another change was sent before it was observed in force, or another client " +
+        "reverted the third consecutive correction.",
       fields: {
         settings: {
           type: "array",
           maxItems: 32,
           "x-kubernetes-list-type": "atomic",
-          description: "Settings that differed, the first 32.",
+          description: "The settings that differed, the first 32.",
           items: path,
         },
-        call: text("Call that carried it: patch job, patch manual job or patch cron job.", 64),
+        call: text("Northflank call that was used: patch job, patch manual job or patch cron job.", 64),
       },
     }),
   },

@@ -277,7 +277,7 @@ function refuseReference(path: string, kind: SourceKind, ref: AllKeys | OneKey):
   refuse(
     "SecretInvalid",
     `The content of file "${path.slice(0, 256)}" (${key}${kind} "${ref.name}") holds "\${", which Northflank would expand. ` +
-      "Set spec.allowReferences: true if that is wanted.",
+      "Set spec.allowReferences: true if that is intended.",
   );
 }
 
@@ -313,7 +313,7 @@ function checkVariable(
     refuse(reason, `The value of variable "${shown}" (${where}) holds a character that cannot be sent.`);
   }
   if (allowReferences !== true && value.includes("${")) {
-    const remedy = "Set spec.allowReferences: true if that is wanted.";
+    const remedy = "Set spec.allowReferences: true if that is intended.";
     refuse(reason, `The value of variable "${shown}" (${where}) holds "\${", which Northflank would expand. ${remedy}`);
   }
 }
