@@ -1,7 +1,7 @@
 // pure
 import type { Denial, NorthflankError, NorthflankErrorCode } from "./northflank/errors.ts";
 
-const apiAddress = "Check --api-url and any proxy in between";
+const apiAddress = "Check --api-url and any proxy";
 
 /**
  * What the user of a command can do about a failed call, with the flags of the commands. One row per code, so that a new
@@ -10,17 +10,16 @@ const apiAddress = "Check --api-url and any proxy in between";
 const remedies: Readonly<Record<NorthflankErrorCode, string | undefined>> = {
   quota_closed: "Run it again later, or set --quota-wait to wait longer",
   rate_limited: "Run it again later, or set --quota-wait to wait longer",
-  unauthorized:
-    "Check the token (NORTHFLANK_API_TOKEN or --token-file), and that --team-id and --api-url are those it is for",
+  unauthorized: "Check the token (NORTHFLANK_API_TOKEN or --token-file), and that --team-id and --api-url match it",
   forbidden: "Grant the token's role the permission for this call",
   not_found: "Check the IDs, and set --team-id where the token belongs to an organization",
-  gone: "It was removed at Northflank: leave it out",
+  gone: "It no longer exists at Northflank: remove it",
   rejected: undefined,
   wrong_method: apiAddress,
   redirect: apiAddress,
   protocol: apiAddress,
   tls: "Check the certificate of the host of --api-url, and the CA bundle (NODE_EXTRA_CA_CERTS)",
-  server_error: "Northflank has a problem: run it again later",
+  server_error: "Northflank had an internal error: run it again later",
   unreachable: "Check --api-url, DNS, HTTPS_PROXY and firewalls",
   interrupted: "Run it again",
   timeout: "Run it again, or raise --request-timeout",

@@ -183,7 +183,7 @@ export const list = (value: string): readonly string[] =>
 export const teamId = (value: string): string | Refusal =>
   nameProblem("team", value) === undefined
     ? value
-    : new Refusal("the id of a team is expected: letters, digits and single hyphens");
+    : new Refusal("a team ID is expected: letters, digits and single hyphens");
 
 export const hosts = (value: string): readonly string[] | Refusal => {
   const names = list(value.toLowerCase());
@@ -254,9 +254,9 @@ function readFlags(options: Parameters<typeof readSettings>[0], problems: Config
     const flag = known.get(token.name);
     if (token.name === "help") given.set("help", "");
     else if (flag === undefined) {
-      refuse(token.rawName, `there is no such flag; see ${command} --help`);
+      refuse(token.rawName, `unknown flag; see ${command} --help`);
       unknown = token;
-    } else if (given.has(token.name)) refuse(token.rawName, "the flag is given twice", token.value);
+    } else if (given.has(token.name)) refuse(token.rawName, "the flag is set twice", token.value);
     else if (isSwitch(flag)) given.set(token.name, token.value ?? "true");
     else if (token.value === undefined || /^--\w/.test(token.value)) refuse(token.rawName, "a value is expected");
     else given.set(token.name, token.value);

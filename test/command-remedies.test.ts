@@ -13,7 +13,7 @@ const remedies: readonly (readonly [NorthflankErrorCode, Denial | undefined, Reg
   ["forbidden", "feature", /^Ask Northflank/],
   ["forbidden", "unexplained", /--team-id/],
   ["not_found", undefined, /--team-id/],
-  ["gone", undefined, /leave it out/],
+  ["gone", undefined, /remove it/],
   // What is wrong with a request, only the API knows; it is in the message.
   ["rejected", undefined, undefined],
   ["wrong_method", undefined, /--api-url/],

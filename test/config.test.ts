@@ -129,7 +129,7 @@ describe("all problems are reported together", () => {
 
   test("a flag without its value, and a flag given twice", () => {
     expect(problems(["--workers", "--log-level", "debug"])[0]).toBe("--workers: a value is expected");
-    expect(problems(["--workers", "1", "--workers", "2"])).toEqual(["--workers: the flag is given twice"]);
+    expect(problems(["--workers", "1", "--workers", "2"])).toEqual(["--workers: the flag is set twice"]);
   });
 });
 

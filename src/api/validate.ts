@@ -198,7 +198,7 @@ function sectionProblems(
 
 /** What the API server lets in, because it cannot decode it, and the operator refuses. */
 function referenceProblems({ type }: KindDefinition, spec: unknown): readonly Problem[] {
-  const message = "holds ${, which Northflank would expand: set spec.allowReferences: true if that is intended";
+  const message = "contains ${, which Northflank would expand: set spec.allowReferences: true if that is intended";
   return forbiddenReferences(type.kind, spec).map((path) =>
     problem({ path: ["spec", ...path], rule: "references", message, remedy: "" }),
   );

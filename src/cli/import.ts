@@ -39,7 +39,7 @@ const namesOf =
   (kind: NameKind) =>
   (value: string): readonly string[] | Refusal => {
     const names = list(value);
-    const problem = names.length === 0 ? "at least one id is expected" : undefined;
+    const problem = names.length === 0 ? "at least one ID is expected" : undefined;
     const wrong = names.map((name) => nameProblem(kind, name)).find((each) => each !== undefined);
     const refused = problem ?? wrong;
     return refused === undefined ? names : new Refusal(refused);
@@ -98,7 +98,7 @@ export async function runImport(args: readonly string[], deps: ToolDeps): Promis
   const problems = [...settings.problems, ...projectProblems(settings)];
   if (remote.kind === "problems" || problems.length > 0) {
     const all = [...problems, ...(remote.kind === "problems" ? remote.problems : [])];
-    io.err(`northflank-operator import: the flags cannot be used\n`);
+    io.err(`northflank-operator import: the flags are not valid\n`);
     for (const problem of all) io.err(`  ${plainLine(formatConfigProblem(problem))}\n`);
     return 2;
   }
@@ -110,7 +110,7 @@ type Read = Settings & { readonly kind: "settings" };
 function projectProblems({ of, problems, nameOf: name }: Read) {
   const flagName = name(ownFlags.project);
   if (of(ownFlags.project) !== undefined || problems.some((problem) => problem.name === flagName)) return [];
-  return [{ name: flagName, value: undefined, expectation: "the id of a project is expected" }];
+  return [{ name: flagName, value: undefined, expectation: "a project ID is expected" }];
 }
 
 async function importProject(
@@ -142,7 +142,7 @@ async function importProject(
   const { text, written, leftOut } = formatImport({ head: headOf(asked), items }, validator);
   io.out(text);
   for (const line of leftOut) io.err(`not imported: ${plainLine(line)}\n`);
-  if (isTruncated) io.err("the API did not hand out the end of a list: there is more than was imported\n");
+  if (isTruncated) io.err("the API did not return the end of a list: there is more than was imported\n");
   io.err(`${written} manifest${written === 1 ? "" : "s"} printed, ${leftOut.length} left out. ${remote.spent()}\n`);
   const isMissed =
     [...services, ...jobs].some(({ kind }) => kind === "failed") || (asked.isSelection && leftOut.length > 0);
@@ -245,7 +245,7 @@ function connectionOf({ connectionName }: Asked, { teamId, apiUrl }: RemoteSetti
   };
   const note = `The account. Keep its token out of Git: store it in the Secret that is named here.
   kubectl create secret generic ${tokenSecret} --from-literal=token=YOUR_TOKEN
-Leave this document out if the namespace already has a connection of this name.`;
+Omit this document if the namespace already has a connection of this name.`;
   return { kind: "manifest", manifest, notes: [note] };
 }
 

@@ -50,13 +50,13 @@ function judge(imported: Imported, validator: Validator): Imported {
   const [document, ...more] = readManifests(toYaml(imported.manifest));
   const isReadBack = document !== undefined && more.length === 0 && document.problems.length === 0;
   if (!isReadBack || !isSameJson(document.value, imported.manifest)) {
-    return { kind: "left-out", reason: "it holds text that cannot be written in a manifest" };
+    return { kind: "left-out", reason: "it has text that cannot be written in a manifest" };
   }
   // A draft is not valid before it was filled in.
   if (imported.kind === "draft") return imported;
   const [problem] = validator.validateManifest(document.value);
   if (problem === undefined) return imported;
-  return { kind: "left-out", reason: `its manifest would be refused: ${formatProblem(problem)}` };
+  return { kind: "left-out", reason: `its manifest would be rejected: ${formatProblem(problem)}` };
 }
 
 function documentOf({ manifest, notes }: Imported & { readonly kind: "manifest" }): string {

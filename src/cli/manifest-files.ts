@@ -39,7 +39,7 @@ export async function findManifestFiles(args: readonly string[], io: ManifestSou
     try {
       const found = await filesOf(arg, io);
       if (found.length === 0)
-        problems.push(`${arg}: no file with an ending of ${extensions.join(", ")} in this folder`);
+        problems.push(`${arg}: no file with the extension ${extensions.join(", ")} in this folder`);
       files.push(...found);
     } catch (error) {
       problems.push(`${arg}: ${readFailure(error)}`);
@@ -129,7 +129,7 @@ function readFailure(error: unknown): string {
   const code = error instanceof Error && "code" in error ? String(error.code) : "";
   switch (code) {
     case "ENOENT":
-      return "there is no such file or folder";
+      return "there is no such file or directory";
     case "EACCES":
     case "EPERM":
       return "may not be read";

@@ -86,8 +86,8 @@ function withoutMarks(text: string): string {
 /** kubectl parts a file by these lines itself. */
 const separatorProblem = {
   rule: "syntax",
-  message: "has something behind ---, which kubectl refuses",
-  remedy: "write it in the next line",
+  message: "has text after ---, which kubectl rejects",
+  remedy: "write it on the next line",
 } as const;
 
 /** A part of a text that is parsed by itself. */
@@ -175,7 +175,7 @@ function jsonFault(text: string): JsonFault | undefined {
   } catch (error) {
     const [, place] = /position (\d+)/.exec(error instanceof Error ? error.message : "") ?? [];
     const offset = Math.min(Number(place ?? text.length), text.length);
-    const message = "is no JSON, as which kubectl reads what begins with {";
+    const message = "is not JSON, although it begins with {";
     return { rule: "syntax", message, remedy: jsonRemedy(text, offset), offset };
   }
 }
@@ -183,7 +183,7 @@ function jsonFault(text: string): JsonFault | undefined {
 function jsonRemedy(text: string, offset: number): string {
   const sign = text.charAt(offset);
   if (/[}\]]/.test(sign) && /,\s*$/.test(text.slice(0, offset))) return "remove the comma before it";
-  if (sign === "/" || sign === "#") return "remove the comment: JSON has none";
+  if (sign === "/" || sign === "#") return "remove the comment, which JSON does not allow";
   if (sign === "'") return "write \" in place of '";
   if (sign === "-") return "write the values one after the other, without --- between them, or begin the file with ---";
   if (/[A-Za-z_]/.test(sign)) return 'put texts and names in "double quotes"';
@@ -212,7 +212,7 @@ function unprintable(text: string, { 0: character, index }: RegExpExecArray): Ma
   const before = text.slice(0, index).split("\n");
   const position = { line: before.length, column: (before.at(-1) ?? "").length + 1 };
   const code = character.charCodeAt(0).toString(16).toUpperCase().padStart(4, "0");
-  const message = `holds the control character U+${code}`;
+  const message = `has the control character U+${code}`;
   return unread(position, {
     rule: "character",
     message,
@@ -334,7 +334,7 @@ class ValueReader {
   #readAlias(node: Alias, path: Path): unknown {
     const target = this.#lookup.target(node);
     if (target === undefined || this.#open.has(target)) {
-      this.#report(aliasProblem(path, "is an alias of nothing, or of itself"), node);
+      this.#report(aliasProblem(path, "is an alias of itself or of an anchor that does not exist"), node);
       return null;
     }
     this.#open.add(target);
@@ -372,10 +372,10 @@ class ValueReader {
     const [start, end] = node.range ?? [0, 0];
     const written = this.#source.text.slice(start, end);
     if (/\p{Surrogate}/u.test(node.value)) {
-      const message = "holds half of a character (a lone surrogate), which cannot be stored";
+      const message = "has half of a character (a lone surrogate), which cannot be stored";
       this.#report({ path, rule: "character", message, remedy: "write the whole character" }, node);
     } else if (!this.#source.isJson && node.type === Scalar.QUOTE_DOUBLE && surrogateEscape.test(written)) {
-      const message = "holds a character written as two escapes, which YAML does not know";
+      const message = "has a character written as two escapes, which is not valid in YAML";
       this.#report(
         { path, rule: "character", message, remedy: "write it as it is, or as one escape: \\U0001F600" },
         node,
@@ -414,7 +414,7 @@ class ValueReader {
     const node = isNode(pair.key) ? pair.key : isNode(pair.value) ? pair.value : undefined;
     // This is what {{ .Values.name }} is in YAML.
     const remedy = isMap(pair.key) ? "render the template first, or put it in quotes" : "put it in quotes";
-    const problem = { path, rule: "key", message: "has a key that is not text", remedy } as const;
+    const problem = { path, rule: "key", message: "has a key that is not a string", remedy } as const;
     if (node !== undefined) this.#report(problem, node);
     return undefined;
   }
@@ -432,7 +432,7 @@ function duplicateKey(path: Path): Omit<ReadProblem, "position"> {
   return {
     path,
     rule: "duplicate-key",
-    message: "is written twice, and the later one wins",
+    message: "is set twice, and the last one counts",
     remedy: "remove one of the two",
   };
 }

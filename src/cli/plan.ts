@@ -60,7 +60,7 @@ ${remoteHelp}
 
 ${describe(flagsOfPlan)}
 
-exit codes: 0 nothing to do, 3 something would change, 1 a manifest is bad or an object could not be planned or would not
+exit codes: 0 nothing to do, 3 something would change, 1 a manifest is not valid, or an object could not be planned or would not
 become Ready, 2 wrong usage, a file that cannot be read, or no manifest of this operator
 `;
 
@@ -73,10 +73,10 @@ export async function runPlan(args: readonly string[], deps: ToolDeps): Promise<
     return 0;
   }
   const remote = await readRemoteSettings(settings, env);
-  const missing = { name: "FILES", value: undefined, expectation: "a file, a folder or - is expected" };
+  const missing = { name: "FILES", value: undefined, expectation: "a file, a directory or - is expected" };
   const problems = [...settings.problems, ...(settings.positionals.length === 0 ? [missing] : [])];
   if (remote.kind === "problems" || problems.length > 0) {
-    io.err("northflank-operator plan: the arguments cannot be used\n");
+    io.err("northflank-operator plan: the arguments are not valid\n");
     const all = [...problems, ...(remote.kind === "problems" ? remote.problems : [])];
     for (const problem of all) io.err(`  ${plainLine(formatConfigProblem(problem))}\n`);
     return 2;
@@ -112,7 +112,7 @@ async function planFiles({ files, settings, remoteSettings }: Work, deps: ToolDe
         ? formatPlan(output, report)
         : formatReport(output, findings, { checked: ours.length, bad, skipped: 0 }),
     );
-    io.err("northflank-operator plan: nothing was planned, because there are bad manifests\n");
+    io.err("northflank-operator plan: nothing was planned, because there are invalid manifests\n");
     return 1;
   }
   const hasOurs = files.some(({ judged }) => judged.some(({ kind }) => kind === "ours"));

@@ -47,7 +47,7 @@ export async function runProgram({ args, env, io, commands }: ProgramInput): Pro
       io.err(usage);
       return 2;
     default:
-      io.err(`northflank-operator: there is no command ${JSON.stringify(command)}\n\n${usage}`);
+      io.err(`northflank-operator: unknown command ${JSON.stringify(command)}\n\n${usage}`);
       return 2;
   }
 }
@@ -79,7 +79,7 @@ ${describeFlags()}
 `);
       return 0;
     case "problems":
-      io.err(`northflank-operator run: the configuration cannot be used\n`);
+      io.err(`northflank-operator run: the configuration is not valid\n`);
       for (const problem of result.problems) io.err(`  ${formatConfigProblem(problem)}\n`);
       return 2;
     case "config":

@@ -65,7 +65,7 @@ function readOptions(args: readonly string[]): Options {
     if (values.help) return { kind: "help" };
     const output = outputFormats.find((format) => format === values.output);
     if (output === undefined) return { kind: "wrong", message: `--output is one of ${outputFormats.join(", ")}` };
-    if (positionals.length === 0) return { kind: "wrong", message: "name a file, a folder or -" };
+    if (positionals.length === 0) return { kind: "wrong", message: "set a file, a directory or -" };
     return { kind: "options", paths: positionals, output, allowEmpty: values["allow-empty"] };
   } catch (error) {
     return { kind: "wrong", message: toError(error).message };
@@ -173,12 +173,12 @@ function judgeDocument(context: Context): readonly Judged[] {
 /** A document that speaks of our objects and is none: kubectl refuses it, and the whole file with it. */
 function strayProblem(value: unknown): Problem | undefined {
   if (typeof value === "string" && value.includes(group)) {
-    const remedy = "write comments with #; JSON has none";
-    return problem({ path: [], rule: "type", message: "is one text and no object, as kubectl reads it", remedy });
+    const remedy = "write comments with #; JSON does not allow them";
+    return problem({ path: [], rule: "type", message: "is a string and not an object", remedy });
   }
   if (!Array.isArray(value) || !value.some((item) => isOurs(item) || isList(item))) return undefined;
-  const message = "is a list of objects, which kubectl does not read";
-  const remedy = "part them with ---, or write them as items of an object with apiVersion: v1 and kind: List";
+  const message = "is a list of objects, which kubectl does not accept";
+  const remedy = "separate them with ---, or write them as items of an object with apiVersion: v1 and kind: List";
   return problem({ path: [], rule: "type", message, remedy });
 }
 

@@ -52,7 +52,7 @@ export async function runPlugin(call: PluginCall): Promise<PluginCredential> {
     case "late":
       throw fail(`did not end within ${pluginLimitMs / 1000}s and was stopped`);
     case "stopped":
-      throw fail("was stopped, because this program ends");
+      throw fail("was stopped because this program is ending");
     case "loud":
       throw fail(`wrote more than ${maxOutputBytes / 1024 / 1024} MiB and was stopped`);
     case "ended": {
@@ -212,11 +212,11 @@ function readCredential(output: string, apiVersion: string): PluginCredential | 
   if (!isRecord(status)) return "printed an ExecCredential without status";
   const { token, clientCertificateData: cert, clientKeyData: key, expirationTimestamp } = status;
   const texts = [token, cert, key, expirationTimestamp].map((one) => one ?? "");
-  if (!texts.every((one) => typeof one === "string")) return "printed a status whose values are not texts";
+  if (!texts.every((one) => typeof one === "string")) return "printed a status whose values are not strings";
   if (!token && !cert && !key) return "printed neither a token nor a client certificate";
   if (!cert !== !key) return "printed a client certificate or its key, but not both";
   const expiresAtMs = expirationTimestamp ? readTime(String(expirationTimestamp)) : undefined;
-  if (Number.isNaN(expiresAtMs)) return "printed an expirationTimestamp that is no time";
+  if (Number.isNaN(expiresAtMs)) return "printed an expirationTimestamp that is not a time";
   return {
     token: token ? String(token) : undefined,
     certificate: cert ? { cert: String(cert), key: String(key) } : undefined,
@@ -253,7 +253,7 @@ function pluginError(call: PluginCall, problem: string, end: End): KubeError {
   return refuse(
     stanza,
     `the credential plugin "${oneLine(exec.command)}" ${problem}${words === "" ? "" : `. It wrote: ${words}`}${hint}`,
-    "Correct the plugin, and try kubectl with the same kubeconfig",
+    "Fix the plugin, and test it with kubectl and the same kubeconfig",
   );
 }
 

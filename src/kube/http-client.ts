@@ -200,12 +200,12 @@ function parseJson(response: KubeResponse, step: string): unknown {
 
 function asObject<T extends KubeObject>(value: unknown, step: string): T {
   const metadata = isRecord(value) ? value.metadata : undefined;
-  if (!isRecord(metadata)) throw protocolError(step, "the answer is not a Kubernetes object");
+  if (!isRecord(metadata)) throw protocolError(step, "the response is not a Kubernetes object");
   return value as T;
 }
 
 function asList<T extends KubeObject>(type: ResourceType, value: unknown, step: string): KubeList<T> {
-  if (!isRecord(value) || !isRecord(value.metadata)) throw protocolError(step, "the answer is not a list");
+  if (!isRecord(value) || !isRecord(value.metadata)) throw protocolError(step, "the response is not a list");
   // A list of nothing may come as null; items of built-in resources come without apiVersion and kind.
   const items = value.items ?? [];
   if (!Array.isArray(items) || !items.every(isRecord)) throw protocolError(step, "the items are not a list of objects");

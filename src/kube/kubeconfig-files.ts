@@ -126,7 +126,7 @@ function readList(path: string, value: unknown, kind: StanzaKind): ReadonlyMap<s
     const stanza = readEntry(path, entry, kind);
     if (stanza === undefined) throw notOne(path, `"${kind}s[${index}]" is not a map with a name and a map "${kind}"`);
     if (stanzas.has(stanza.name)) {
-      throw refuse(stanza, "there are two of this name in the file", "Remove or rename one of both");
+      throw refuse(stanza, "the file has two of this name", "Remove or rename one of the two");
     }
     stanzas.set(stanza.name, stanza);
   }

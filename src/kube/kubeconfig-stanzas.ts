@@ -244,10 +244,10 @@ function readIdentity(stanza: Stanza, keys: UserKeys, hasCertificate: boolean): 
   const hasPassword = username !== undefined || password !== undefined;
   if (hasToken && hasPassword) {
     const tokenKey = token === undefined ? "tokenFile" : "token";
-    throw refuse(stanza, `"${tokenKey}" and "username" or "password" are given`, "Remove one of both");
+    throw refuse(stanza, `"${tokenKey}" and "username" or "password" are given`, "Remove one of the two");
   }
   if (keys.exec !== undefined && keys["auth-provider"] !== undefined) {
-    throw refuse(stanza, '"exec" and "auth-provider" are given', "Remove one of both");
+    throw refuse(stanza, '"exec" and "auth-provider" are given', "Remove one of the two");
   }
   // Both are checked even where a token goes before them: kubectl does so, too.
   const exec = keys.exec === undefined ? undefined : readExec(stanza, keys.exec);
@@ -259,7 +259,7 @@ function readIdentity(stanza: Stanza, keys: UserKeys, hasCertificate: boolean): 
   if (exec !== undefined) return { kind: "exec", exec };
   throw refuse(
     stanza,
-    "it holds no credentials",
+    "it has no credentials",
     "Add them, or remove the user from the context to send anonymous requests",
   );
 }
@@ -308,7 +308,7 @@ function checkInteractiveMode(stanza: Stanza, apiVersion: ExecApiVersion, mode: 
   if (mode === undefined && apiVersion === "client.authentication.k8s.io/v1beta1") return;
   const problem =
     mode === "Always"
-      ? "is Always, and this program has no terminal for the credential plugin"
+      ? "is Always, but this program has no terminal for the credential plugin"
       : `is ${mode === undefined ? "missing" : "unknown"}`;
   throw refuse(stanza, `"exec.interactiveMode" ${problem}`, "Set it to Never or IfAvailable");
 }
@@ -332,7 +332,7 @@ function readAuthProvider(stanza: Stanza, body: Readonly<Record<string, unknown>
   const clientId = required("client-id");
   const [idToken, refreshToken] = [of("id-token"), of("refresh-token")];
   if (idToken === undefined && refreshToken === undefined) {
-    throw refuse(stanza, '"auth-provider.config" holds neither "id-token" nor "refresh-token"', "Log in again");
+    throw refuse(stanza, '"auth-provider.config" has neither "id-token" nor "refresh-token"', "Log in again");
   }
   return { issuer, clientId, clientSecret: of("client-secret") ?? "", idToken, refreshToken, ca: oidcCa(stanza, of) };
 }
@@ -390,7 +390,7 @@ function material(
   { path, data }: { readonly path: string | undefined; readonly data: Buffer | undefined },
 ): Material | undefined {
   if (path !== undefined && data !== undefined) {
-    throw refuse(stanza, `"${key}" and "${key}-data" are both given`, "Remove one of both");
+    throw refuse(stanza, `"${key}" and "${key}-data" are both given`, "Remove one of the two");
   }
   if (path !== undefined) return { kind: "file", path: pathFrom(stanza, path), key };
   return data === undefined ? undefined : { kind: "data", data };

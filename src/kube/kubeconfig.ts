@@ -191,7 +191,7 @@ function findWay(source: KubeconfigSource, deps: LoadDeps): Way {
   if (paths.length > 0) return wayOf(readKubeconfig(paths), source.context);
   const serviceAccount = `${podRoot}/var/run/secrets/kubernetes.io/serviceaccount`;
   if (existsSync(`${serviceAccount}/token`)) return wayOfPod(serviceAccount, env);
-  if (source.path) throw kubeconfigError("find a kubeconfig", "the list of files in KUBECONFIG names none");
+  if (source.path) throw kubeconfigError("find a kubeconfig", "the list of files in KUBECONFIG is empty");
   return wayOf(readKubeconfig([homeKubeconfig(home ?? homeDirectory())]), source.context);
 }
 
@@ -205,7 +205,7 @@ function wayOf(kubeconfig: Kubeconfig, wanted: string | undefined): Way {
   }
   const stanza = contexts.get(name);
   if (stanza === undefined) {
-    const detail = `there is none of this name; there are: ${names}. Read: ${origin}`;
+    const detail = `there is none with this name, only: ${names}. Read: ${origin}`;
     throw kubeconfigError(`use context "${shownName(name)}"`, detail);
   }
   const context = readContext(stanza);
@@ -275,8 +275,8 @@ function homeKubeconfig(home: string | undefined): string {
   if (path !== undefined && existsSync(path)) return path;
   throw kubeconfigError(
     "find a Kubernetes API server",
-    "no kubeconfig was named, this is not a pod with a service account, and there is no ~/.kube/config; " +
-      "name one with --kubeconfig or KUBECONFIG",
+    "no kubeconfig is set, this is not a pod with a service account, and there is no ~/.kube/config; " +
+      "set one with --kubeconfig or KUBECONFIG",
   );
 }
 
@@ -293,8 +293,8 @@ function serverOf({ cluster }: Way): string {
   if (url.protocol === "http:" && !isLoopback(url.hostname) && !skipTlsVerify) {
     throw refuse(
       stanza,
-      "plain http would show the token to the network",
-      "Use https, or set insecure-skip-tls-verify to insist",
+      "plain http would expose the token",
+      "Use https, or set insecure-skip-tls-verify to use it anyway",
     );
   }
   return url.href.replace(/\/$/, "");
@@ -348,7 +348,7 @@ function sameLogin(before: User | undefined, after: User | undefined): boolean {
 function header(stanza: Stanza, token: string): string {
   const value = bearer(token);
   if (value !== undefined) return value;
-  throw refuse(stanza, "its token is empty or holds characters that no header may carry", "Correct the token");
+  throw refuse(stanza, "its token is empty or has characters that are not allowed in a header", "Correct the token");
 }
 
 /** The file's token wins over the one in the kubeconfig, and the last one that was read over a file that is gone. */
@@ -415,11 +415,7 @@ function impersonationOf(user: User | undefined): CredentialHeaders {
   if (user?.impersonation === undefined) return {};
   const headers = impersonationHeaders(user.impersonation);
   if (headers !== undefined) return headers;
-  throw refuse(
-    user.stanza,
-    'a value of "as" or "as-..." holds a line break or another control character',
-    "Correct it",
-  );
+  throw refuse(user.stanza, 'a value of "as" or "as-..." has a line break or another control character', "Correct it");
 }
 
 function connectionOf(

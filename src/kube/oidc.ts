@@ -89,7 +89,7 @@ async function findTokenEndpoint(http: Http, issuer: string): Promise<string> {
   const { status, body } = await call(http, `${issuer.replace(/\/$/, "")}/.well-known/openid-configuration`);
   const endpoint = status === 200 ? parseJson(body)?.token_endpoint : undefined;
   if (typeof endpoint === "string") return endpoint;
-  throw new ProviderError(`its discovery document names no token_endpoint (HTTP ${status})`);
+  throw new ProviderError(`its discovery document has no token_endpoint (HTTP ${status})`);
 }
 
 async function requestTokens(
@@ -108,10 +108,10 @@ async function requestTokens(
   let answer = await call(http, endpoint, { form, authorization });
   if (answer.status >= 400 && answer.status < 500)
     answer = await call(http, endpoint, { form: { ...form, ...withSecret } });
-  if (answer.status !== 200) throw new ProviderError(`it refused the "refresh-token" (HTTP ${answer.status})`);
+  if (answer.status !== 200) throw new ProviderError(`it rejected the "refresh-token" (HTTP ${answer.status})`);
   const { id_token: idToken, refresh_token: next } = parseJson(answer.body) ?? {};
   if (typeof idToken !== "string")
-    throw new ProviderError("its answer holds no id_token; log in with the scope openid");
+    throw new ProviderError("its response has no id_token; log in with the scope openid");
   return { idToken, refreshToken: typeof next === "string" && next !== "" ? next : undefined };
 }
 
@@ -124,7 +124,7 @@ async function call(
   if (url === undefined || !/^https?:$/.test(url.protocol))
     throw new ProviderError("its address is not an http(s) URL");
   if (url.protocol === "http:" && !isLoopback(url.hostname)) {
-    throw new ProviderError("its address begins with http://, which would show the tokens to the network");
+    throw new ProviderError("its address begins with http://, which would expose the tokens");
   }
   const headers = {
     accept: "application/json",
@@ -142,7 +142,7 @@ async function call(
   let text = "";
   for await (const chunk of body.setEncoding("utf8")) {
     text += chunk;
-    if (text.length > maxAnswerBytes) throw new ProviderError("its answer is larger than 1 MiB");
+    if (text.length > maxAnswerBytes) throw new ProviderError("its response is larger than 1 MiB");
   }
   return { status, body: text };
 }
@@ -152,7 +152,7 @@ function providerError(stanza: Stanza, error: unknown): KubeError {
   return refuse(
     stanza,
     `its "id-token" could not be renewed at "idp-issuer-url": ${why}`,
-    "Log in again if this stays so",
+    "Log in again if this persists",
   );
 }
 

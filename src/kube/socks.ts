@@ -110,9 +110,9 @@ function* dialog({ proxy, host, port }: Target): Generator<Step, void, Buffer> {
     const user = lengthPrefixed(decodeURIComponent(proxy.username));
     const password = lengthPrefixed(decodeURIComponent(proxy.password));
     const [, status] = yield { send: Buffer.concat([Buffer.from([1]), user, password]), bytes: 2 };
-    if (status !== 0) throw socksError("AUTH", "refused user and password");
+    if (status !== 0) throw socksError("AUTH", "rejected user and password");
   } else if (method !== methods.none) {
-    throw socksError("AUTH", hasUser ? "accepts no user and password" : "asks for user and password");
+    throw socksError("AUTH", hasUser ? "does not accept user and password" : "asks for user and password");
   }
   const [answered, reply, , kind] = yield {
     send: Buffer.concat([Buffer.from([version, 1, 0]), address(host), Buffer.from([port >> 8, port & 0xff])]),
@@ -145,7 +145,7 @@ function ipv6Bytes(host: string): readonly number[] {
 
 function lengthPrefixed(text: string): Buffer {
   const bytes = Buffer.from(text, "utf8");
-  if (bytes.length > 255) throw socksError("PROTOCOL", "takes no name longer than 255 bytes");
+  if (bytes.length > 255) throw socksError("PROTOCOL", "does not accept names longer than 255 bytes");
   return Buffer.concat([Buffer.from([bytes.length]), bytes]);
 }
 

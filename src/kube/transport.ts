@@ -303,7 +303,7 @@ function createHandler(
     fail,
     onRequestStart: (started) => {
       controller = started;
-      if (settled) started.abort(new Error("given up before it was sent"));
+      if (settled) started.abort(new Error("aborted before it was sent"));
     },
     onResponseStart: (_, status, headers) => {
       if (settled || status < 200) return;
@@ -350,9 +350,9 @@ function guard(run: () => void, fail: (error: unknown) => void): void {
 }
 
 const missing = {
-  credentials: "the credential plugin or the identity provider of the kubeconfig did not answer",
+  credentials: "the credential plugin or the identity provider of the kubeconfig did not respond",
   answer: "no answer",
-  rest: "the answer was not complete",
+  rest: "the response was not complete",
 } as const;
 
 function timeoutError(request: KubeRequest, timeoutMs: number, waitsFor: keyof typeof missing): KubeError {
@@ -364,7 +364,7 @@ function tooLargeError(request: KubeRequest, maxBytes: number, httpStatus: numbe
   return new KubeError({
     code: "protocol",
     step: request.step,
-    detail: `the answer is larger than ${maxBytes} bytes; ask for smaller pages`,
+    detail: `the response is larger than ${maxBytes} bytes; ask for smaller pages`,
     ...(httpStatus === undefined ? {} : { httpStatus }),
   });
 }
@@ -379,10 +379,10 @@ function connectionError(
   const code = (error as NodeJS.ErrnoException).code ?? error.name;
   const facts = { step: request.step, ...(httpStatus === undefined ? {} : { httpStatus }) };
   if (error.name === "HTTPParserError") {
-    return new KubeError({ ...facts, code: "protocol", detail: `the answer is not HTTP (${code})` });
+    return new KubeError({ ...facts, code: "protocol", detail: `the response is not HTTP (${code})` });
   }
   if (httpStatus !== undefined && !isStream) {
-    return new KubeError({ ...facts, code: "protocol", detail: `the answer was cut off (${code})` });
+    return new KubeError({ ...facts, code: "protocol", detail: `the response was cut off (${code})` });
   }
   if (isTlsCode(code)) {
     const detail = `the server's certificate was not accepted (${code}); check certificate-authority in the kubeconfig`;

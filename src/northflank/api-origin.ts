@@ -22,10 +22,10 @@ export function parseApiUrl(text: string): ParsedApiUrl {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url === undefined) return { kind: "problem", problem: "it is not a URL" };
   if (url.username !== "" || url.password !== "") {
-    return { kind: "problem", problem: "it holds user info; the token belongs into a Secret" };
+    return { kind: "problem", problem: "it has user info; put the token into a Secret" };
   }
   if (url.search !== "" || url.hash !== "" || /[?#]/.test(text)) {
-    return { kind: "problem", problem: "it holds a query or a fragment; leave them out" };
+    return { kind: "problem", problem: "it has a query or a fragment; remove them" };
   }
   const problem = originProblem(url);
   if (problem !== undefined) return { kind: "problem", problem };

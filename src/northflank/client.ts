@@ -236,7 +236,7 @@ export function createNorthflankApi(options: NorthflankApiOptions): NorthflankAp
     getService: async (name, call) => {
       const request = { method: "GET", ...serviceRoute("", name), step: `get ${serviceText(name)}` } as const;
       const { json } = await read(request, call);
-      return toServiceView(dataOf(json)) ?? unexpected(request.step, "the answer is not a service");
+      return toServiceView(dataOf(json)) ?? unexpected(request.step, "the response is not a service");
     },
 
     updateServiceDeployment: async (name, body, call) => {
@@ -268,13 +268,13 @@ export function createNorthflankApi(options: NorthflankApiOptions): NorthflankAp
     getJob: async (name, call) => {
       const request = { method: "GET", ...jobRoute("", name), step: `get ${jobText(name)}` } as const;
       const { json } = await read(request, call);
-      return toJobView(dataOf(json)) ?? unexpected(request.step, "the answer is not a job");
+      return toJobView(dataOf(json)) ?? unexpected(request.step, "the response is not a job");
     },
 
     getJobSettings: async (name, call) => {
       const request = { method: "GET", ...jobRoute("", name), step: `get ${jobText(name)}` } as const;
       const { json } = await read(request, call);
-      return toJobSettings(dataOf(json)) ?? unexpected(request.step, "the answer is not a job");
+      return toJobSettings(dataOf(json)) ?? unexpected(request.step, "the response is not a job");
     },
 
     patchJob: async (name, kind, body, call) => {
@@ -286,7 +286,7 @@ export function createNorthflankApi(options: NorthflankApiOptions): NorthflankAp
     getJobDeployment: async (name, call) => {
       const step: Step = `get the deployment of ${jobText(name)}`;
       const { json } = await read({ method: "GET", ...jobRoute("/deployment", name), step }, call);
-      return toJobSource(dataOf(json)) ?? unexpected(step, "the answer is not the deployment of a job");
+      return toJobSource(dataOf(json)) ?? unexpected(step, "the response is not the deployment of a job");
     },
 
     updateJobDeployment: async (name, body, call) => {
@@ -305,7 +305,7 @@ export function createNorthflankApi(options: NorthflankApiOptions): NorthflankAp
       const request = { method: "GET", route: `${route}/{build}`, names: { ...names, build: buildId }, step } as const;
       const answer = await read(request, call).catch(undefinedIf("not_found"));
       if (answer === undefined) return undefined;
-      return toBuildView(dataOf(answer.json)) ?? unexpected(step, "the answer is not a build");
+      return toBuildView(dataOf(answer.json)) ?? unexpected(step, "the response is not a build");
     },
 
     listBuilds: (name, call) => {
@@ -319,7 +319,7 @@ export function createNorthflankApi(options: NorthflankApiOptions): NorthflankAp
       const request = { method: "GET", ...runRoute(name), step: `get ${runText(name)}` } as const;
       const answer = await read(request, call).catch(undefinedIf("not_found"));
       if (answer === undefined) return undefined;
-      const run = toRunView(dataOf(answer.json)) ?? unexpected(request.step, "the answer is not a run");
+      const run = toRunView(dataOf(answer.json)) ?? unexpected(request.step, "the response is not a run");
       const timeMs = serverTimeMs(answer.headers);
       return timeMs === undefined ? run : { ...run, serverTimeMs: timeMs };
     },
@@ -527,7 +527,7 @@ function createCaller(options: NorthflankApiOptions): {
 function parseBase(baseUrl: string): ApiOrigin {
   const parsed = parseApiUrl(baseUrl);
   if (parsed.kind === "valid") return parsed;
-  const detail = `the URL of the API is not usable: ${parsed.problem}`;
+  const detail = `the API URL is not valid: ${parsed.problem}`;
   throw new NorthflankError({ code: "unreachable", step: "read the API URL", detail, sent: false });
 }
 
@@ -562,7 +562,7 @@ async function listRuns(context: {
     timeMs = serverTimeMs(headers);
     // What was set aside is for the sequence: a job with many runs must not eat the POST that is to follow.
     call = { class: call.class, signal: call.signal };
-    const page = toRunPage(json) ?? unexpected(step, "the answer is not a list of runs");
+    const page = toRunPage(json) ?? unexpected(step, "the response is not a list of runs");
     startsMs.push(...page.items.map(runStartMs));
     return page;
   };
@@ -582,7 +582,7 @@ async function listBuilds(context: {
   const step: Step = `list the builds of ${builderText(name)}`;
   const readPage = async (query: PageQuery) => {
     const { json } = await read({ method: "GET", ...buildsRoute(name), query, step }, call);
-    return toBuildPage(json) ?? unexpected(step, "the answer is not a list of builds");
+    return toBuildPage(json) ?? unexpected(step, "the response is not a list of builds");
   };
   const { isEnough } = call;
   const { items: builds, ...rest } = await readPages({ read: readPage, merge: mergeBuilds, maxPages, isEnough });
@@ -604,7 +604,7 @@ async function listItems(context: {
   const names = { project: name.projectId };
   const readPage = async (query: PageQuery) => {
     const { json } = await read({ method: "GET", route, names, query, step }, call);
-    return toItemPage(kind, json) ?? unexpected(step, `the answer is not a list of ${kind}`);
+    return toItemPage(kind, json) ?? unexpected(step, `the response is not a list of ${kind}`);
   };
   return await readPages({ read: readPage, merge: mergeItems, maxPages: maxItemPages, isEnough: call.isEnough });
 }
@@ -631,11 +631,11 @@ async function startRun(context: {
     const data = objectOf(dataOf(json));
     const runId = readableRunId(data?.id);
     if (runId !== undefined) return { kind: "accepted", runId, runName: textOf(data?.runName) };
-    return { kind: "unknown", error: protocolError(step, "the answer has no readable run id") };
+    return { kind: "unknown", error: protocolError(step, "the response has no valid run ID") };
   } catch (error) {
     if (isNorthflankError(error)) return { kind: isRefusedForSure(error) ? "refused" : "unknown", error };
     if (!isSent) throw error;
-    const detail = "given up while waiting for the answer";
+    const detail = "aborted while waiting for the response";
     return { kind: "unknown", error: new NorthflankError({ code: "interrupted", step, detail, sent: true }) };
   }
 }

@@ -30,7 +30,7 @@ function failureOf(error: unknown, context: CallContext): NetworkFailure {
   const code = codeOf(error);
   // A parser error carries the received bytes in a field, so it is not even kept as the cause. It may come without a code.
   if (code.startsWith("HPE_") || (error instanceof Error && error.name === "HTTPParserError"))
-    return { code: "protocol", detail: `the answer is not proper HTTP (${code})` };
+    return { code: "protocol", detail: `the response is not valid HTTP (${code})` };
   const refusal = tunnelRefusal(error);
   if (refusal !== undefined) return refusal;
   const known = codes[code];
@@ -40,7 +40,11 @@ function failureOf(error: unknown, context: CallContext): NetworkFailure {
     return { code: "tls", detail: `the certificate was not accepted (${code})`, cause: error };
   }
   if (context.isSent)
-    return { code: "interrupted", detail: `the connection broke after sending (${code})`, cause: error };
+    return {
+      code: "interrupted",
+      detail: `the connection was closed after the request was sent (${code})`,
+      cause: error,
+    };
   return { code: "unreachable", detail: `it could not be made (${code})`, cause: error };
 }
 
@@ -62,7 +66,7 @@ function tunnelRefusal(error: unknown): NetworkFailure | undefined {
   const status = error instanceof Error ? /^Proxy response \((\d{3})\)/.exec(error.message)?.[1] : undefined;
   if (status === undefined) return undefined;
   const remedy = status === "407" ? "; check the user info in HTTPS_PROXY" : "";
-  const detail = `the proxy answered ${status} instead of opening a tunnel${remedy}`;
+  const detail = `the proxy responded ${status} instead of opening a tunnel${remedy}`;
   return { code: Number(status) >= 500 ? "unreachable" : "protocol", detail, cause: error };
 }
 
@@ -70,11 +74,14 @@ const timeout = (detail: string) => ({ code: "timeout" as const, detail });
 const unreachable = (detail: string) => ({ code: "unreachable" as const, detail });
 
 const codes: Readonly<Record<string, { readonly code: NorthflankErrorCode; readonly detail: string }>> = {
-  UND_ERR_HEADERS_TIMEOUT: timeout("no answer in time"),
-  UND_ERR_BODY_TIMEOUT: timeout("the answer stopped in the middle"),
+  UND_ERR_HEADERS_TIMEOUT: timeout("no response in time"),
+  UND_ERR_BODY_TIMEOUT: timeout("the response was cut off"),
   UND_ERR_CONNECT_TIMEOUT: unreachable("no connection in time"),
-  UND_ERR_HEADERS_OVERFLOW: { code: "protocol", detail: "the headers of the answer are too long" },
-  UND_ERR_RES_CONTENT_LENGTH_MISMATCH: { code: "protocol", detail: "the answer is not as long as its Content-Length" },
+  UND_ERR_HEADERS_OVERFLOW: { code: "protocol", detail: "the headers of the response are too long" },
+  UND_ERR_RES_CONTENT_LENGTH_MISMATCH: {
+    code: "protocol",
+    detail: "the length of the response differs from its Content-Length",
+  },
   ENOTFOUND: unreachable("the host name does not exist"),
   EAI_AGAIN: unreachable("the host name could not be resolved"),
   ECONNREFUSED: unreachable("the connection was refused"),

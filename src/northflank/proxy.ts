@@ -28,7 +28,7 @@ export function parseProxy(httpsProxy: string | undefined, noProxy = ""): Parsed
     return { kind: "problem", problem: "only proxies that begin with http:// or https:// are supported" };
   }
   if (url.pathname !== "/" || url.search !== "" || url.hash !== "") {
-    return { kind: "problem", problem: "it holds more than a host and a port" };
+    return { kind: "problem", problem: "it has more than a host and a port" };
   }
   const authorization = authorizationOf(url);
   if (authorization === "problem") return { kind: "problem", problem: "its user info is not percent-encoded" };

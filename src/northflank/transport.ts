@@ -212,7 +212,7 @@ function assertAllowedOrigin(request: TransportRequest, allowedHosts: readonly s
   if (url === undefined || url.origin !== request.origin)
     throw refusal(request, "the address of the API is not an origin");
   const problem = originProblem(url);
-  if (problem !== undefined) throw refusal(request, `the address of the API is not usable: ${problem}`);
+  if (problem !== undefined) throw refusal(request, `the API URL is not valid: ${problem}`);
   if (!isAllowedOrigin(request.origin, allowedHosts)) {
     throw refusal(request, `host ${url.host} is not on the list of allowed API hosts (--allowed-api-hosts)`);
   }
@@ -274,7 +274,7 @@ function exchange(context: {
         abortSocket?.(new undiciErrors.RequestAbortedError());
       });
     const timer = options.clock.setTimer(
-      () => fail(failure({ code: "timeout", detail: `no complete answer within ${limits.totalMs} ms` })),
+      () => fail(failure({ code: "timeout", detail: `no complete response within ${limits.totalMs} ms` })),
       limits.totalMs,
     );
     request.signal.addEventListener("abort", onAbort, { once: true });
@@ -307,12 +307,12 @@ function exchange(context: {
           bytes += chunk.length;
           chunks.push(chunk);
           if (bytes > limits.maxBytes) {
-            fail(failure({ code: "protocol", detail: `the answer is longer than ${limits.maxBytes} bytes` }));
+            fail(failure({ code: "protocol", detail: `the response is longer than ${limits.maxBytes} bytes` }));
           }
         },
         onResponseEnd: () => {
           if (head === undefined) {
-            fail(failure({ code: "protocol", detail: "the answer has no status" }));
+            fail(failure({ code: "protocol", detail: "the response has no status" }));
             return;
           }
           const answer = { ...head, body: readBody(head, chunks, failure) };
@@ -350,7 +350,7 @@ function readBody(
     error: failure({ code: "protocol", detail: `status ${head.status}: ${detail}` }),
   });
   if (head.headers["content-encoding"] !== undefined && head.headers["content-encoding"] !== "identity") {
-    return unreadable("the body is compressed, which was not asked for");
+    return unreadable("the body is compressed, which was not requested");
   }
   const type = mediaType(head.headers["content-type"]);
   if (type !== "application/json" && !type.endsWith("+json")) {

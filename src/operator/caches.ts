@@ -70,7 +70,7 @@ function watch<T extends KubeObject, I extends string>(
   indexes: Readonly<Record<I, IndexFunction<T>>>,
 ): WatchedKind<T, I> {
   const definition = findKind(type.kind);
-  if (definition === undefined) throw new TypeError(`${type.kind} is none of our kinds`);
+  if (definition === undefined) throw new TypeError(`${type.kind} is not a kind of this operator`);
   const specSizes = new SpecSizeLimit(definition);
   const project = createProjection<T>(definition, fits.get(type.kind));
   const kind = watchKind<T, I>({

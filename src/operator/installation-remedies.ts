@@ -20,11 +20,11 @@ export function installationRemedies({ version, files }: Build): Remedies {
     kind: applyCrds,
     schemas: applyCrds,
     right: applyRbac,
-    lease: `${applyRbac}, or set --leader-elect-namespace to the namespace that they are for`,
+    lease: `${applyRbac}, or set --leader-elect-namespace to the namespace that they apply to`,
     leaseNamespace: "Create it, or set --leader-elect-namespace to the namespace of the operator",
     credentials: "Check the token of the service account, or the user in the kubeconfig",
     server: "Check the address of the API server, its certificate authority, DNS and network policies",
-    answers: "Check what stands between the operator and the API server",
+    answers: "Check proxies and load balancers between the operator and the API server",
   };
 }
 

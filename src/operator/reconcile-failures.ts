@@ -94,7 +94,7 @@ function isOrdinary(thrown: unknown): boolean {
 
 const refusedText =
   "The API server rejects the status of this object (422). Apply the CRDs of this release of the operator. The operator " +
-  "logs the answer of the API server.";
+  "logs the response of the API server.";
 
 function unexpected(thrown: unknown): string {
   return `The reconcile of this object failed with ${toError(thrown).name}. The operator logs the details; report them as a bug.`;

@@ -89,7 +89,7 @@ export function faultOf(access: Access | undefined, error: KubeError, remedies: 
     case "timeout":
       if (error.httpStatus !== undefined) return access && answersFault(access, error, remedies);
       return {
-        ...fault("server", remedies.server, `an answer from the API server: ${detailOf(error)}`),
+        ...fault("server", remedies.server, `a response from the API server: ${detailOf(error)}`),
         toleranceMs: passingToleranceMs,
       };
     case "not_found":
@@ -128,7 +128,7 @@ function absentFault(access: Access, remedies: Remedies): Fault | undefined {
 function answersFault(access: Access, error: KubeError, remedies: Remedies): Fault | undefined {
   if (!isList(access)) return undefined;
   const { plural } = access.type;
-  const missing = `a usable answer about ${plural}: ${detailOf(error)}`;
+  const missing = `a usable response about ${plural}: ${detailOf(error)}`;
   const known = fault("answers", remedies.answers, missing, `answers ${plural}`);
   return { ...known, place: placeOf(access), toleranceMs: answersToleranceMs };
 }

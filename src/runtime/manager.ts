@@ -202,14 +202,14 @@ class StartProgress {
     const missing = reads.filter((cache) => !cache.hasSynced()).map(({ resource }) => resource.plural);
     if (this.started.has(controller) || !isDue || missing.length > 0) {
       this.#dueSinceMs.delete(controller);
-      return missing.length > 0 ? `waits for ${missing.join(", ")}` : undefined;
+      return missing.length > 0 ? `waiting for ${missing.join(", ")}` : undefined;
     }
     const nowMs = clock.monotonic();
     const sinceMs = this.#dueSinceMs.get(controller) ?? nowMs;
     this.#dueSinceMs.set(controller, sinceMs);
     if (nowMs - sinceMs < longestStartMs) return undefined;
-    const step = this.isCompeting ? "the lease is held" : "the election has not begun";
-    return `not started ${seconds(nowMs - sinceMs)} after its caches were filled (${step})`;
+    const step = this.isCompeting ? "the lease is held" : "leader election has not started";
+    return `not started ${seconds(nowMs - sinceMs)} after its caches were synced (${step})`;
   }
 
   /** There is no leader, as far as is known: neither this process nor another one. */
@@ -255,7 +255,7 @@ function cacheCheck(cache: Cache): Check {
 }
 
 function electionCheck({ leadership }: ManagerOptions, { isCompeting }: StartProgress): Check {
-  if (!isCompeting) return note("election", "not started, no controller has its caches filled");
+  if (!isCompeting) return note("election", "not started, no controller has its caches synced");
   return checkOf("election", leadership.check());
 }
 
@@ -268,12 +268,12 @@ function controllerChecks(
     const name = `controller/${managed.controller.name}`;
     const dueMs = queue.oldestDueMs();
     const { longestRunningMs } = queue.stats();
-    const overdue = dueMs > overdueMs ? `oldest due object waits for ${seconds(dueMs)}` : undefined;
-    const stuck = longestRunningMs > overdueMs ? `a reconcile runs for ${seconds(longestRunningMs)}` : undefined;
+    const overdue = dueMs > overdueMs ? `oldest due object has waited for ${seconds(dueMs)}` : undefined;
+    const stuck = longestRunningMs > overdueMs ? `a reconcile has run for ${seconds(longestRunningMs)}` : undefined;
     const problem = progress.problemOf(managed) ?? overdue ?? stuck;
     // A standby does not run either, and lacks nothing: what is worth reporting is the missing leader.
     const isLeaderless = problem === undefined && progress.isLeaderless();
-    return isLeaderless ? note(name, "waits for the election") : check(name, problem);
+    return isLeaderless ? note(name, "waiting for leader election") : check(name, problem);
   });
 }
 

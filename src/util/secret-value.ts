@@ -60,7 +60,7 @@ export function parseToken(text: string, options: { readonly trimNewline?: boole
   }
   for (let index = 0; index < value.length; index++) {
     const problem = problemOf(value.charCodeAt(index));
-    if (problem !== undefined) return { kind: "problem", problem: `it holds ${problem} at position ${index + 1}` };
+    if (problem !== undefined) return { kind: "problem", problem: `it contains ${problem} at position ${index + 1}` };
   }
   return { kind: "token", token: new SecretValue(value) };
 }

@@ -13,20 +13,23 @@ export function tokenShapeProblem(text: string): string | undefined {
   const trimmed = text.trim();
   if (trimmed === "") return undefined;
   if (isTwiceEncoded(trimmed)) {
-    return "it is in base64 once more; store the token itself, under stringData or encoded once under data";
+    return "it is base64-encoded twice; store the token itself, under stringData or encoded once under data";
   }
   if (/^(authorization:\s*)?bearer\s/i.test(trimmed)) return "it begins with Bearer; store the token alone";
   if (/^\{\s*["}]/.test(trimmed)) return "it is JSON; store the value of the token alone";
   if (isUnreplaced(trimmed)) return `it ${unreplacedSentence}`;
-  if (isAssignment(trimmed)) return "it is a line such as KEY=value; store what stands behind the sign alone";
+  if (isAssignment(trimmed)) return "it is a line such as KEY=value; store only the part after the equals sign";
   if (/^["'`]|["'`]$/.test(trimmed)) return "it is in quotes; store it without them";
-  if (/^\*+$/.test(trimmed)) return "it is masked with asterisks; store the token as Northflank showed it once";
+  if (/^\*+$/.test(trimmed))
+    return "it is masked with asterisks; store the token as Northflank showed it when it was created";
   return undefined;
 }
 
 /** What to do about a text with a blank or line break in it, where nothing else is known of it. */
 export function tokenGapRemedy(text: string): string {
-  return /\S\s+\S/.test(text.trim()) ? "; store it in one line without blanks, as Northflank showed it once" : "";
+  return /\S\s+\S/.test(text.trim())
+    ? "; store it in one line without blanks, as Northflank showed it when it was created"
+    : "";
 }
 
 /** A name in front of a value: `NORTHFLANK_TOKEN=...`, `export TOKEN=...`, `token: ...`. A token may end with `=` itself. */

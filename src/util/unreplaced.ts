@@ -19,7 +19,7 @@ export function isUnreplaced(text: string): boolean {
 /** What is wrong with such a text, and what to do. */
 export const unreplacedSentence =
   // biome-ignore lint/suspicious/noTemplateCurlyInString: the reader has to see it.
-  "holds text such as ${TAG} or {{ .Values.tag }} that a template engine or CI left unreplaced; render the file before " +
+  "contains text such as ${TAG} or {{ .Values.tag }} that a template engine or CI left unreplaced; render the file before " +
   "it is applied";
 
 // Of a long expression only the form is told: a message stays one that people read.
@@ -33,5 +33,5 @@ const quotable =
 export function unreplacedMessage(text: string): string {
   const [found] = quotable.exec(text) ?? [];
   if (found === undefined) return unreplacedSentence;
-  return `holds ${JSON.stringify(found)}, which a template engine or CI left unreplaced; render the file before it is applied`;
+  return `contains ${JSON.stringify(found)}, which a template engine or CI left unreplaced; render the file before it is applied`;
 }

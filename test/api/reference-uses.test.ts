@@ -61,7 +61,7 @@ describe.each(kinds)("$type.kind", (kind) => {
     const said = (spec: object) =>
       validator.validateSpec(kind.type.kind, spec).filter(({ rule }) => rule === "references");
     expect(said(wrong).map(formatProblem)).toEqual([
-      `${field}: holds \${, which Northflank would expand: set spec.allowReferences: true if that is intended`,
+      `${field}: contains \${, which Northflank would expand: set spec.allowReferences: true if that is intended`,
     ]);
     expect(said({ ...wrong, allowReferences: true })).toEqual([]);
     expect(said(at(base64("level=$LEVEL {}")))).toEqual([]);

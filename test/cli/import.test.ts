@@ -134,7 +134,7 @@ describe("an import", () => {
     scene.northflank.addService("shop", { id: "odd", image: "registry.example.com:5000/app@sha256:00" });
     const { code, out } = await scene.run(runImport, ["--project=shop"]);
     expect([code, namesOf(out).length]).toEqual([0, 5]);
-    expect(out).toContain('# service "odd": its image has a digest that is not one');
+    expect(out).toContain('# service "odd": its image has no valid digest');
   });
 
   test("goes on when one service cannot be read, says so, and ends with 1", async () => {
@@ -234,12 +234,12 @@ describe("wrong usage of import", () => {
     const result = await scene.run(runImport, args, { env: {} });
     expect(result).toMatchObject({ code: 2, out: "" });
     expect(result.err.split("\n").slice(1, -1)).toEqual([
-      "  --frobnicate: there is no such flag; see import --help",
+      "  --frobnicate: unknown flag; see import --help",
       "  file.yaml: import takes flags only",
-      '  --service=",": at least one id is expected',
-      '  --team-id="a b": the id of a team is expected: letters, digits and single hyphens',
+      '  --service=",": at least one ID is expected',
+      '  --team-id="a b": a team ID is expected: letters, digits and single hyphens',
       '  --quota-wait="soon": a duration above zero such as 15s or 1h30m is expected',
-      "  --project: the id of a project is expected",
+      "  --project: a project ID is expected",
       "  NORTHFLANK_API_TOKEN: an API token is expected, here or in the file of --token-file",
     ]);
     expect(scene.northflank.calls).toEqual([]);
@@ -250,7 +250,7 @@ describe("wrong usage of import", () => {
     [
       "a token with a line break",
       ["--project=shop"],
-      "NORTHFLANK_API_TOKEN: a token is expected, but it holds a line break",
+      "NORTHFLANK_API_TOKEN: a token is expected, but it contains a line break",
     ],
   ])("is %s", async (_what, args, message) => {
     const io = { out: () => {}, err: (text: string) => err.push(text), isTerminal: false, readStdin: async () => "" };

@@ -67,7 +67,7 @@ test("a manifest that the API server would refuse becomes a comment that says wh
   const items = [{ title: 'service "api"', imported: { kind: "manifest", manifest: broken, notes: [] } as const }];
   const { text, written, leftOut } = formatImport({ head: "head", items }, validator);
   expect([written, readManifests(text)]).toEqual([0, []]);
-  expect(leftOut[0]).toMatch(/^service "api": its manifest would be refused: spec/);
+  expect(leftOut[0]).toMatch(/^service "api": its manifest would be rejected: spec/);
 });
 
 test("long comments are folded, and none is longer than a screen is wide", () => {

@@ -50,7 +50,7 @@ describe("a kind whose CRD is missing", () => {
     expect(operator.condition("NorthflankConnection", "shop/default")).toBeDefined();
     expect(operator.notReady()).toEqual([
       expect.stringMatching(new RegExp(`^cache/${missing.toLowerCase()}s: cannot list: .*no such kind`)),
-      expect.stringMatching(new RegExp(`^controller/[a-z-]+: waits for ${missing.toLowerCase()}s$`)),
+      expect.stringMatching(new RegExp(`^controller/[a-z-]+: waiting for ${missing.toLowerCase()}s$`)),
     ]);
   });
 

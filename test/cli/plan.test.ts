@@ -422,9 +422,9 @@ describe("wrong usage of plan", () => {
     const { code, err } = await scene.run(runPlan, ["--output=xml", "--frobnicate"], { env: {} });
     expect(code).toBe(2);
     expect(err.split("\n").slice(1, -1)).toEqual([
-      "  --frobnicate: there is no such flag; see plan --help",
+      "  --frobnicate: unknown flag; see plan --help",
       '  --output="xml": one of text, json, github is expected',
-      "  FILES: a file, a folder or - is expected",
+      "  FILES: a file, a directory or - is expected",
       "  NORTHFLANK_API_TOKEN: an API token is expected, here or in the file of --token-file",
     ]);
   });
@@ -447,7 +447,7 @@ describe("wrong usage of plan", () => {
   test("is 2 for a file that cannot be read", async () => {
     const { code, err } = await scene.run(runPlan, [join(folder, "nothing.yaml")]);
     expect(code).toBe(2);
-    expect(err).toContain("there is no such file or folder");
+    expect(err).toContain("there is no such file or directory");
   });
 
   test.each([[["--token", "canary-4711"]], [["--token=canary-4711"]], [["-tcanary-4711"]]])(
@@ -457,7 +457,7 @@ describe("wrong usage of plan", () => {
         const { code, out, err } = await scene.run(command, args);
         expect(code).toBe(2);
         expect(`${out}${err}`).not.toMatch(/canary|4711|-c:|-4:/);
-        expect(err).toMatch(/ {2}--?t(oken)?: there is no such flag/);
+        expect(err).toMatch(/ {2}--?t(oken)?: unknown flag/);
       }
     },
   );

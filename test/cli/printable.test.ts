@@ -158,7 +158,7 @@ test.each(["validate", "plan"] as const)("%s names an argument that cannot be re
   const args = ["missing\n::error::x ##[add-mask]y.yaml"];
   const deps = { io, env: { NORTHFLANK_API_TOKEN: "t" }, clock: systemClock, random: () => 0.5 };
   expect(command === "plan" ? await runPlan(args, deps) : await runValidate(args, io)).toBe(2);
-  expect(printed).toContain("there is no such file or folder");
+  expect(printed).toContain("there is no such file or directory");
   expect(linesOf(printed).filter(isCommand)).toEqual([]);
 });
 

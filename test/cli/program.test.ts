@@ -64,7 +64,7 @@ test("a configuration that cannot be used is 2, every problem on a line of its o
   const { code, err, ran } = await run("run", "--workers", "0", "--nonsense=x");
   expect([code, ran]).toEqual([2, []]);
   expect(err.split("\n").slice(1, 3)).toEqual([
-    "  --nonsense: there is no such flag; see run --help",
+    "  --nonsense: unknown flag; see run --help",
     '  --workers="0": a whole number from 1 to 256 is expected',
   ]);
 });

@@ -168,8 +168,8 @@ describe("files and folders", () => {
     mkdirSync(empty);
     const { code, out, err } = await validate([join(folder, "a.yaml"), empty, file("bad.yaml", bad)]);
     expect([code, out]).toEqual([2, ""]);
-    expect(err).toContain("a.yaml: there is no such file or folder\n");
-    expect(err).toContain("empty: no file with an ending of .yaml, .yml, .json in this folder\n");
+    expect(err).toContain("a.yaml: there is no such file or directory\n");
+    expect(err).toContain("empty: no file with the extension .yaml, .yml, .json in this folder\n");
   });
 
   test.each([[["a.yaml", "--output", "xml"]], [["--outptu", "json", "a.yaml"]], [[]]])(
@@ -290,11 +290,15 @@ test.each([
   [
     "an array of them",
     '[{"apiVersion": "northflank-operator.io/v1alpha1"}]',
-    "part them with ---, or write them as items",
+    "separate them with ---, or write them as items",
   ],
-  ["a text with a comment of JSON", '// northflank-operator.io\n{"a":1}', "write comments with #; JSON has none"],
+  [
+    "a text with a comment of JSON",
+    '// northflank-operator.io\n{"a":1}',
+    "write comments with #; JSON does not allow them",
+  ],
   ["JSON with a comma too much", '{"kind": "NorthflankJobRun",}', "remove the comma before it"],
-  ["JSON with a comment", '{"kind": "NorthflankJobRun" // x\n}', "remove the comment: JSON has none"],
+  ["JSON with a comment", '{"kind": "NorthflankJobRun" // x\n}', "remove the comment, which JSON does not allow"],
   ["JSON in single quotes", "{'kind': 1}", 'write " in place of'],
   ["JSON without quotes", "{kind: NorthflankJobRun}", 'put texts and names in "double quotes"'],
   ["JSON that breaks off", '{"kind": ', "something is missing at its end"],

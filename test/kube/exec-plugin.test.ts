@@ -98,14 +98,14 @@ describe("a plugin that hangs", () => {
     const said = failure(runPlugin(call(script, {}, { stop: stop.signal })));
     await vi.waitUntil(() => existsSync(file("ready")));
     stop.abort();
-    expect(await said).toContain("was stopped, because this program ends");
+    expect(await said).toContain("was stopped because this program is ending");
     const child = Number(readFileSync(file("child"), "utf8"));
     await vi.waitUntil(() => !isAlive(child));
   });
 
   test("is not even started by a program that has ended", async () => {
     const said = await failure(runPlugin(call('touch "$HERE/ready"', {}, { stop: AbortSignal.abort() })));
-    expect(said).toContain("was stopped, because this program ends");
+    expect(said).toContain("was stopped because this program is ending");
     expect(existsSync(file("ready"))).toBe(false);
   });
 
@@ -122,7 +122,7 @@ describe("what a plugin says", () => {
     const said = await failure(runPlugin(call(script, { installHint: "Install it:\n  brew install it" })));
     expect(said).toContain(
       `[config] use user "ada" of ${file("config")}: the credential plugin "${file("plugin")}" failed with exit code 4. ` +
-        "It wrote: error: no cluster information. Its installHint: Install it: brew install it. Correct the plugin",
+        "It wrote: error: no cluster information. Its installHint: Install it: brew install it. Fix the plugin",
     );
   });
 

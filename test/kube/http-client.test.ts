@@ -342,7 +342,7 @@ describe("time", () => {
       code: "timeout",
       message:
         "[timeout] get secrets default/nf-token: the credential plugin or the identity provider of the kubeconfig " +
-        "did not answer within 30000 ms",
+        "did not respond within 30000 ms",
     });
     await clock.advance(30_000);
     await outcome;
@@ -358,7 +358,7 @@ describe("time", () => {
       { clock },
     );
     const outcome = expect(client.get(secrets, name)).rejects.toMatchObject({
-      message: "[timeout] get secrets default/nf-token: the answer was not complete within 30000 ms",
+      message: "[timeout] get secrets default/nf-token: the response was not complete within 30000 ms",
     });
     await expect.poll(() => seen.length).toBe(1);
     // The head of the answer has to arrive before the clock moves; nothing tells us but a moment of real time.

@@ -127,8 +127,8 @@ describe("a kubeconfig file", () => {
   );
 
   test.each([
-    ["plain http to another machine", { server: "http://kube.example" }, "plain http would show the token"],
-    ["plain http to what only looks local", { server: "http://127.0.0.1.example" }, "plain http would show the token"],
+    ["plain http to another machine", { server: "http://kube.example" }, "plain http would expose the token"],
+    ["plain http to what only looks local", { server: "http://127.0.0.1.example" }, "plain http would expose the token"],
     ["no URL at all", { server: "kube.example" }, "not an http(s) URL"],
     ["a URL with a password", { server: "https://ada:canary@kube.example" }, "not an http(s) URL"],
   ])("is refused with %s", async (_, cluster, message) => {
@@ -141,7 +141,7 @@ describe("a kubeconfig file", () => {
   test("that has no such context is refused with the names there are", async () => {
     const { code, all } = await failure(load({ path: put("config", kubeconfig()), context: "prod" }));
     expect(code).toBe("config");
-    expect(all).toContain('use context "prod": there is none of this name; there are: one');
+    expect(all).toContain('use context "prod": there is none with this name, only: one');
   });
 
   test("that is missing or broken is refused without quoting it", async () => {
@@ -313,8 +313,8 @@ describe("what a kubeconfig cannot mean", () => {
 
   test.each<[string, Parts, string]>([
     ["groups without a user", { user: { token: "canary", "as-groups": ["canary"] } }, 'Add "as", or remove'],
-    ["a token and a password", { user: { token: "canary", password: "canary" } }, "Remove one of both"],
-    ["no credentials", { user: {} }, "it holds no credentials. Add them, or remove the user from the context"],
+    ["a token and a password", { user: { token: "canary", password: "canary" } }, "Remove one of the two"],
+    ["no credentials", { user: {} }, "it has no credentials. Add them, or remove the user from the context"],
     ["gcp", { user: { "auth-provider": { name: "gcp" } } }, "gke-gcloud-auth-plugin"],
     ["azure", { user: { "auth-provider": { name: "azure" } } }, "kubelogin"],
     ["a number", { user: { token: 1234 } }, '"token" is not text in quotes. Correct it'],
@@ -493,7 +493,7 @@ describe("a kubeconfig that was corrected", () => {
     const said = failure(client.get(secrets, { namespace: "default", name: "a" }));
     await vi.waitUntil(() => existsSync(join(directory, "child")));
     await client[Symbol.asyncDispose]();
-    expect((await said).all).toContain("was stopped, because this program ends");
+    expect((await said).all).toContain("was stopped because this program is ending");
   });
 });
 
@@ -585,7 +585,7 @@ describe("without a kubeconfig", () => {
 
   test("a list of nothing is not a person's own file", async () => {
     put(".kube/config", kubeconfig());
-    expect((await failure(load({ path: ":" }))).all).toContain("the list of files in KUBECONFIG names none");
+    expect((await failure(load({ path: ":" }))).all).toContain("the list of files in KUBECONFIG is empty");
     putServiceAccount("first");
     expect((await load({ path: ":" })).server).toBe("https://10.0.0.1");
   });
@@ -593,7 +593,7 @@ describe("without a kubeconfig", () => {
   test("with nothing there, it says what would help", async () => {
     const { code, all } = await failure(load({}));
     expect(code).toBe("config");
-    expect(all).toContain("name one with --kubeconfig or KUBECONFIG");
+    expect(all).toContain("set one with --kubeconfig or KUBECONFIG");
   });
 });
 
@@ -659,7 +659,7 @@ describe("a credential plugin", () => {
     const { user } = putPlugin(body);
     const { code, all } = await failure((await load({ path: put("config", kubeconfig({ user })) })).credentials());
     expect(code).toBe("config");
-    expect(all).toContain("try kubectl with the same kubeconfig");
+    expect(all).toContain("test it with kubectl and the same kubeconfig");
     expect(all).not.toContain("canary");
   });
 

@@ -108,8 +108,8 @@ describe("an id token", () => {
 
 describe("a provider", () => {
   test.each<[string, object | string, string]>([
-    ["that answers without an id token", { access_token: "canary" }, "its answer holds no id_token"],
-    ["that answers no JSON", "canary", "its answer holds no id_token"],
+    ["that answers without an id token", { access_token: "canary" }, "its response has no id_token"],
+    ["that answers no JSON", "canary", "its response has no id_token"],
   ])("%s is an error that quotes nothing", async (_, body, message) => {
     answer = (_form, response) => response.end(typeof body === "string" ? body : JSON.stringify(body));
     const said = await refused(session({ refreshToken: "canary-r1" }).idToken());
@@ -120,7 +120,7 @@ describe("a provider", () => {
   test("that refuses is an error, after both places for the client's secret were tried", async () => {
     answer = (_, response) => response.writeHead(400).end('{"error":"canary"}');
     const said = await refused(session({ refreshToken: "canary-r1", clientSecret: "canary-s" }).idToken());
-    expect(said).toContain('it refused the "refresh-token" (HTTP 400). Log in again');
+    expect(said).toContain('it rejected the "refresh-token" (HTTP 400). Log in again');
     expect(said).not.toContain("canary");
     expect(forms.map((form) => form.has("client_secret"))).toEqual([false, true]);
   });

@@ -659,7 +659,7 @@ describe("starting a run", () => {
 
   test.each<[string, Step]>([
     ["a reset after sending", broken("interrupted", true)],
-    ["no answer in time", broken("timeout", true)],
+    ["no response in time", broken("timeout", true)],
     ["an answer that is not HTTP", broken("protocol", true)],
     ["500", refusal(500)],
     ["502 in HTML", reply(502)],

@@ -562,8 +562,8 @@ describe("a proxy", () => {
 
   test.each([
     [407, "protocol", "check the user info in HTTPS_PROXY"],
-    [403, "protocol", "the proxy answered 403"],
-    [502, "unreachable", "the proxy answered 502"],
+    [403, "protocol", "the proxy responded 403"],
+    [502, "unreachable", "the proxy responded 502"],
   ])("that answers %s is named, and nothing was sent", async (status, code, said) => {
     const { origin, via } = await proxied({ status });
     const error = await failureOf(via().send(get(origin)));

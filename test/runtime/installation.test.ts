@@ -403,7 +403,7 @@ describe("a fault that hides another one of the same kind", () => {
     installation.failed(list, refusal("protocol"));
     await clock.advance(30_000);
     installation.failed(list, refusal("protocol"));
-    expect(ready()[0]).toContain("a usable answer");
+    expect(ready()[0]).toContain("a usable response");
     installation.failed(list, absent());
     expect(ready()).toEqual(["missing the CustomResourceDefinition pets.example.com with version v1. Apply the CRDs"]);
   });
@@ -544,7 +544,7 @@ describe("a server that does not answer", () => {
     expect([told(), ready()]).toEqual([[], [""]]);
     await clock.advance(1);
     installation.failed(list, lost());
-    expect(told()).toEqual(["warn installation incomplete: an answer from the API server: the words of the server"]);
+    expect(told()).toEqual(["warn installation incomplete: a response from the API server: the words of the server"]);
   });
 
   test("is none where any call goes well in between", async () => {
@@ -580,8 +580,8 @@ test("answers of no use about a kind are a fault after half a minute, and over w
   installation.worked(list);
   await quiet();
   expect(told()).toEqual([
-    "warn installation incomplete: a usable answer about pets: the words of the server",
-    "info installation repaired: a usable answer about pets: the words of the server",
+    "warn installation incomplete: a usable response about pets: the words of the server",
+    "info installation repaired: a usable response about pets: the words of the server",
   ]);
 });
 

@@ -146,7 +146,7 @@ describe("starting", () => {
     grant();
     await settle();
     expect(heard.slice(3)).toEqual(["pass ann"]);
-    expect(notReady()).toEqual(["cache/pets: not listed yet", "controller/pet: waits for pets"]);
+    expect(notReady()).toEqual(["cache/pets: not listed yet", "controller/pet: waiting for pets"]);
     pets.fill();
     await settle();
     expect(heard.slice(4)).toEqual(["pass rex"]);
@@ -162,8 +162,8 @@ describe("starting", () => {
     expect(notReady()).toEqual([
       "cache/pets: not listed yet",
       "cache/owners: not listed yet",
-      "controller/pet: waits for pets, owners",
-      "controller/owner: waits for owners",
+      "controller/pet: waiting for pets, owners",
+      "controller/owner: waiting for owners",
     ]);
     pets.fill();
     owners.fill();
@@ -297,7 +297,7 @@ describe("readiness", () => {
     [
       "beyond it",
       300_001,
-      ["controller/pet: oldest due object waits for 300 s", "controller/owner: a reconcile runs for 300 s"],
+      ["controller/pet: oldest due object has waited for 300 s", "controller/owner: a reconcile has run for 300 s"],
     ],
   ])("fails when the oldest due key is overdue or a pass hangs: %s", async (_, afterMs, expected) => {
     const { clock, petController, notReady } = await leading({ reconcile: () => new Promise(() => undefined) });
@@ -319,7 +319,7 @@ describe("readiness", () => {
     await clock.advance(29_999);
     expect(notReady()).toEqual([]);
     await clock.advance(1);
-    const stuck = "not started 30 s after its caches were filled (the election has not begun)";
+    const stuck = "not started 30 s after its caches were synced (leader election has not started)";
     expect(notReady()).toEqual([`controller/pet: ${stuck}`, `controller/owner: ${stuck}`]);
     stop.abort();
     void ended;
@@ -331,7 +331,7 @@ describe("readiness", () => {
     owners.fill();
     await settle();
     await clock.advance(600_000);
-    expect(notReady()).toEqual(["cache/pets: not listed yet", "controller/pet: waits for pets"]);
+    expect(notReady()).toEqual(["cache/pets: not listed yet", "controller/pet: waiting for pets"]);
     grant();
     await settle();
     const wait = pets.whenSynced.bind(pets);
@@ -339,7 +339,7 @@ describe("readiness", () => {
     vi.spyOn(pets, "check").mockReturnValue({ ok: true });
     expect(notReady()).toEqual([]);
     await clock.advance(30_000);
-    expect(notReady()).toEqual(["controller/pet: not started 30 s after its caches were filled (the lease is held)"]);
+    expect(notReady()).toEqual(["controller/pet: not started 30 s after its caches were synced (the lease is held)"]);
     pets.fill();
     await wait(stop.signal);
     await settle();
@@ -354,15 +354,15 @@ describe("readiness", () => {
     const noted = () =>
       manager.checks().flatMap(({ name, ok, reason }) => (ok && reason !== "" ? [`${name}: ${reason}`] : []));
     const ended = run();
-    expect(noted()).toEqual(["election: not started, no controller has its caches filled"]);
+    expect(noted()).toEqual(["election: not started, no controller has its caches synced"]);
     for (const cache of [pets, owners]) cache.fill();
     await settle();
     expect(noted()).toEqual([]);
     vi.spyOn(leadership, "check").mockReturnValue({ ok: true, note: "no leader for 4 s" });
     expect(noted()).toEqual([
       "election: no leader for 4 s",
-      "controller/pet: waits for the election",
-      "controller/owner: waits for the election",
+      "controller/pet: waiting for leader election",
+      "controller/owner: waiting for leader election",
     ]);
     expect(manager.checks().filter(({ ok }) => !ok)).toEqual([]);
     stop.abort();
