@@ -351,7 +351,7 @@ function guard(run: () => void, fail: (error: unknown) => void): void {
 
 const missing = {
   credentials: "the credential plugin or the identity provider of the kubeconfig did not respond",
-  answer: "no answer",
+  answer: "no response",
   rest: "the response was not complete",
 } as const;
 

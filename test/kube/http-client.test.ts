@@ -315,7 +315,7 @@ describe("time", () => {
     const late = client.get(secrets, name);
     const outcome = expect(late).rejects.toMatchObject({
       code: "timeout",
-      message: "[timeout] get secrets default/nf-token: no answer within 30000 ms",
+      message: "[timeout] get secrets default/nf-token: no response within 30000 ms",
     });
     await expect.poll(() => seen.length).toBe(1);
     await clock.advance(30_000);

@@ -128,7 +128,11 @@ describe("a kubeconfig file", () => {
 
   test.each([
     ["plain http to another machine", { server: "http://kube.example" }, "plain http would expose the token"],
-    ["plain http to what only looks local", { server: "http://127.0.0.1.example" }, "plain http would expose the token"],
+    [
+      "plain http to what only looks local",
+      { server: "http://127.0.0.1.example" },
+      "plain http would expose the token",
+    ],
     ["no URL at all", { server: "kube.example" }, "not an http(s) URL"],
     ["a URL with a password", { server: "https://ada:canary@kube.example" }, "not an http(s) URL"],
   ])("is refused with %s", async (_, cluster, message) => {
