@@ -66,7 +66,10 @@ const validationPeriodMs = 3_600_000;
 // A reconcile reads before it writes, and neither call may be cut short by the limit of the reconcile.
 const leastReconcileTimeoutMs = 60_000;
 
-/** The controllers of all kinds, each with its queue, and the watches that fill it. Nothing runs before they are started. */
+/**
+ * The controllers of all kinds, each with its queue, and the watches that fill it. Nothing runs before they are
+ * started.
+ */
 export function createControllers(deps: ControllersDeps): readonly ManagedController[] {
   const { config, caches, validator, kube, apis, events, metrics, clock, random, log } = deps;
   const { connections, deployments, jobs, jobRuns } = caches;

@@ -58,8 +58,8 @@ export async function startEndpoints(deps: EndpointsDeps): Promise<AsyncDisposab
 }
 
 /**
- * However many ask, the work is done by one at a time, and for a twentieth of the time at most: in between, all get what
- * the last one got.
+ * However many requests come, the work is done once at a time and for a twentieth of the time at most; requests in
+ * between get the last result.
  */
 function seldom<T>(work: () => Promise<T>, clock: Clock): () => Promise<T> {
   let last: Promise<T> | undefined;
@@ -90,7 +90,7 @@ function lineOf({ name, ok, reason }: Check): string {
   return reason === "" ? `[+]${name} ok` : `[!]${name}: ${reason}`;
 }
 
-/** Gauges are read here, once per scrape: keeping them up to date at every change would cost more than anybody reads. */
+/** Gauges are read here, once per scrape: keeping them up to date at every change would cost more than is read. */
 async function scrape({ metrics, controllers, caches, connections, apis, clock }: EndpointsDeps) {
   for (const { resource, store } of caches) metrics.conditions(resource.kind, store.list());
   metrics.tokens(connections.list());

@@ -3,7 +3,7 @@ import type { Config } from "../config.ts";
 import type { OperatorToken } from "../controllers/account/token-source.ts";
 
 /**
- * The operator-wide token: from the file, which is read again whenever it is asked for, else from the environment.
+ * The operator-wide token: from the file, which is read again at every use, else from the environment.
  * `undefined` when neither is given.
  */
 export function operatorToken(config: Config, fromEnvironment: string | undefined): OperatorToken | undefined {
@@ -13,7 +13,7 @@ export function operatorToken(config: Config, fromEnvironment: string | undefine
   return { read: async () => fromEnvironment, namespaces, teamId };
 }
 
-/** `undefined` when the file cannot be read: objects then say so, and it is tried again. */
+/** `undefined` when the file cannot be read: objects then say so, and the read is retried. */
 async function readToken(path: string): Promise<string | undefined> {
   return readFile(path, "utf8").catch(() => undefined);
 }

@@ -44,7 +44,7 @@ export interface OperatorOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
-  /** Ends the program in good order. */
+  /** Shuts the program down in order. */
   readonly stop: AbortSignal;
 }
 
@@ -52,7 +52,7 @@ const leaseName = "northflank-operator";
 const userAgent = `northflank-operator/${version}`;
 
 /**
- * Runs the operator until it is told to stop (0), loses its leadership (1), or finds that it cannot work with what it
+ * Runs the operator until `stop` is aborted (0), loses its leadership (1), or finds that it cannot work with what it
  * was given (2).
  */
 export async function runOperator(options: OperatorOptions): Promise<0 | 1 | 2> {

@@ -19,8 +19,8 @@ export interface ServedSchemasDeps {
 }
 
 /**
- * When the document is read again, in milliseconds, by what the last one was. Nobody waits long for the line that says
- * that the CRDs are repaired; that older ones are put back under a running operator is rare.
+ * When the document is read again, in milliseconds, by what the last one was. A user who upgrades the
+ * CRDs sees soon that they are complete; that older ones are applied under a running operator is rare.
  */
 const periodsMs = { complete: 3_600_000, incomplete: 30_000, unknown: 300_000 } as const;
 // Enough to see which version the CRDs are of.
@@ -30,7 +30,7 @@ const key = "schemas";
 /**
  * Watches whether the CRDs of the cluster are as new as the program, from their schemas in the OpenAPI document of the
  * API server, which every authenticated user may read. An API server drops what its schema does not know without a word,
- * so this is the only place that shows it before somebody misses a field.
+ * so this is the only place that shows it before a user misses a field.
  *
  * Begins when `settled` resolves; runs until `signal` is aborted. Never rejects.
  */

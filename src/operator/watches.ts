@@ -39,8 +39,8 @@ export interface Watches {
 const dependentsIntervalMs = 2_000;
 
 /**
- * Registers the event handlers: which change of which object enqueues which keys. Reconciles do not know why their key was
- * enqueued, so a key too many costs time and is never wrong; for one too few a change waits for the next recheck.
+ * Registers the event handlers: which change of which object enqueues which keys. Reconciles do not know why their key
+ * was enqueued, so a key too many costs time and is never wrong; for one too few a change waits for the next recheck.
  */
 export function wireWatches(watches: Watches): void {
   const { connections, deployments, jobs, jobRuns, queues, clock } = watches;
@@ -86,7 +86,8 @@ export function wireWatches(watches: Watches): void {
     // One that begins to wait for its place with the policy Replace enqueues those that have a place.
     if (change.kind !== "deleted" && asksForPlace(change)) enqueueOthers("open", change.object);
     // Others may wait for this one, but not for one that has only just appeared or waits itself: of those there may be
-    // thousands. What is over enqueues nothing and is not enqueued: of a job that runs each minute there are thousands, too.
+    // thousands. What is over enqueues nothing and is not enqueued: of a job that runs each minute there are thousands,
+    // too.
     else if (change.kind === "added" || !isInTheWay(change.previous)) return;
     else if (change.kind === "deleted") enqueueOthers("waiting", change.previous);
     else if (objectChanged(change.previous, change.object) || hasMoved(change)) enqueueOthers("waiting", change.object);
@@ -107,7 +108,10 @@ function targetHandler<T extends NorthflankDeployment | NorthflankJob>(
   };
 }
 
-/** Every object of a first list is enqueued by itself: if each enqueued the others of its target, that would be n squared. */
+/**
+ * Every object of a first list is enqueued by itself: if each enqueued the others of its target, that would be n
+ * squared.
+ */
 function isFirstSeen(change: { readonly kind: string; readonly initial?: boolean }): boolean {
   return change.kind === "added" && change.initial === true;
 }

@@ -1,14 +1,14 @@
 import type { Clock } from "../util/clock.ts";
 
-/** How long reconciles may go on without a turn of the event loop. */
+/** How long reconciles may run without a turn of the event loop. */
 const longestMs = 5;
 
 /**
  * Lets timers and sockets have their turn between reconciles. What reconciles wait for may settle without any input, and
- * then a chain of them would never end: no timer fires, no Lease is renewed, nobody answers the kubelet.
+ * then a chain of them would never end: no timer fires, no Lease is renewed, no probe of the kubelet is answered.
  *
- * *Guarantees*: who waits for {@link EventLoop.turn} before each reconcile makes timers late by 5 ms of reconciles and the
- * one under way at most. One for the whole program: what its controllers do adds up.
+ * *Guarantees*: who waits for {@link EventLoop.turn} before each reconcile makes timers late by 5 ms of reconciles and
+ * the one under way at most. One for the whole program: what its controllers do adds up.
  */
 export class EventLoop {
   readonly #clock: Clock;

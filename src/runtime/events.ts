@@ -11,7 +11,7 @@ import { formatMicroTime } from "./micro-time.ts";
 import type { Explanation } from "./outcome.ts";
 
 /*
- * Events, best effort: they tell people what happened, and nothing may wait for them or depend on them.
+ * Events, best effort: they report to users what happened, and nothing may wait for them or depend on them.
  *
  *      record --> series (same object, type, reason, action and note within 6 min: counted, not repeated)
  *                   | dirty
@@ -35,7 +35,7 @@ export interface EventSubject {
 /** What is to be recorded. Names, times, series and the reporter are added by the recorder. */
 export interface EventDraft {
   readonly regarding: EventSubject;
-  /** A second object that matters, such as the Secret that was looked for. */
+  /** A second object that matters, such as the Secret that is missing. */
   readonly related?: EventSubject;
   readonly type: "Normal" | "Warning";
   /** Why, in CamelCase: `RunStarted`. */
@@ -51,7 +51,7 @@ export interface EventRecorder {
   readonly record: (draft: EventDraft) => void;
 }
 
-/** What a metrics collector hears of. */
+/** What metrics are fed with. */
 export interface EventsObserver {
   readonly written: (how: "created" | "counted") => void;
   /**
@@ -248,7 +248,7 @@ export class Events implements EventRecorder {
       series.sentCount = count;
       series.tries = 0;
       this.#defer(series, patchPeriodMs);
-      // What was counted meanwhile is told then.
+      // What was counted meanwhile is sent then.
       if (series.count === count) this.#dirty.remove(series);
     } catch (error) {
       this.#failed(series, error);
@@ -292,7 +292,7 @@ export class Events implements EventRecorder {
     const { random } = this.#options;
     const isUpdate = series.name !== undefined;
     if (isUpdate && isKubeError(error, "not_found")) {
-      // It has expired on the server, or somebody has deleted it: the next try makes it anew.
+      // It has expired on the server, or was deleted: the next try creates it again.
       series.name = undefined;
       series.tries += 1;
       if (series.tries < maxTries) return;
@@ -322,7 +322,7 @@ export class Events implements EventRecorder {
     this.#dirty.remove(series);
     this.#series.delete(series.key);
     this.#options.observer?.dropped(why);
-    // Told aloud once: a missing permission shows, a terminating namespace does not flood the log.
+    // Warned about once: a missing permission shows, a terminating namespace does not flood the log.
     const err = toError(error);
     const isKnown = this.#hasWarned || this.#options.explain?.(err)?.isLogged === true;
     this.#options.log[isKnown ? "debug" : "warn"]({ err, reason: series.draft.reason }, "event dropped");
@@ -341,7 +341,9 @@ function namespaceOf({ metadata }: EventSubject): string {
   return metadata.namespace ?? "default";
 }
 
-/** The draft with nothing of its objects but what names them: a series is kept for minutes, and an object may be large. */
+/**
+ * The draft with nothing of its objects but what names them: a series is kept for minutes, and an object may be large.
+ */
 function light(draft: EventDraft): EventDraft {
   const { regarding, related } = draft;
   return {
@@ -370,7 +372,9 @@ function referenceTo({ apiVersion, kind, metadata }: EventSubject): object {
   };
 }
 
-/** The object's name, as much of it as fits, and a suffix of time and chance. A valid DNS subdomain if the name is one. */
+/**
+ * The object's name, as much of it as fits, and a suffix of time and chance. A valid DNS subdomain if the name is one.
+ */
 function eventName(name: string, { clock, random }: { readonly clock: Clock; readonly random: Random }): string {
   const suffix = `${clock.now().toString(16)}${Math.floor(random() * 0x1000000)
     .toString(16)

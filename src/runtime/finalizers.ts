@@ -7,7 +7,7 @@ export type PatchOperation =
   | { readonly op: "remove"; readonly path: string };
 
 /**
- * What an object's finalizer asks for:
+ * What to do about an object's finalizer:
  *
  *                      not being deleted        being deleted
  *      without ours    `add` (or nothing)       `gone`: let it go, do nothing
@@ -44,7 +44,7 @@ export function addFinalizer(metadata: ObjectMeta, finalizer: string): readonly 
   }
   return [
     ...sameObject(metadata),
-    // A list that somebody has begun meanwhile would be overwritten by the `add`.
+    // A list that another client began meanwhile would be overwritten by the `add`.
     { op: "test", path: "/metadata/finalizers", value: null },
     { op: "add", path: "/metadata/finalizers", value: [finalizer] },
   ];

@@ -11,7 +11,7 @@ export interface Access {
   readonly subresource?: string | undefined;
   /** Missing for all namespaces. */
   readonly namespace?: string | undefined;
-  /** Of the one object that is meant: a rule may allow some by their names. Missing where rules cannot tell names. */
+  /** Of the one object that is meant: a rule may allow some by their names. Missing where rules cannot restrict names. */
   readonly name?: string | undefined;
 }
 
@@ -40,15 +40,15 @@ export interface Fault {
   /** The same as {@link placeOf} says it, with the object: each place is disproved by itself. */
   readonly place?: string;
   readonly remedy: string;
-  /** How long it must have lasted before anybody is told, in milliseconds. */
+  /** How long it must have lasted before it is reported, in milliseconds. */
   readonly toleranceMs: number;
   /** Key of a fault that says as much: while that one is there this one is not logged. */
   readonly coveredBy?: string;
-  /** Keys of faults of which nobody can tell any more, in the same place, whether they are there. */
+  /** Keys of faults that can no longer be observed, because this one hides them. */
   readonly replaces?: readonly string[];
 }
 
-// A restart of the API server, or a token that is just being replaced, is over sooner and needs nobody.
+// A restart of the API server, or a token that is just being replaced, is over sooner and needs no action.
 const passingToleranceMs = 10_000;
 // As above, and a single answer may come from anything.
 const answersToleranceMs = 30_000;
@@ -202,8 +202,8 @@ export function describeFault(fault: Fault): string {
 const namedNamespaces = 3;
 
 /**
- * What is missing, and in which of the given namespaces; an empty one stands for all. With `isCut` there were more of them
- * than are given.
+ * What is missing, and in which of the given namespaces; an empty one stands for all. With `isCut` there were more of
+ * them than are given.
  */
 export function missingIn({ missing, namespace }: Fault, namespaces: Iterable<string>, isCut = false): string {
   if (namespace === undefined) return missing;

@@ -44,11 +44,11 @@ interface Known {
 
 // Often enough to be found in the log of an hour, seldom enough to be no noise.
 const repeatMs = 600_000;
-// A fault that comes and goes is there; it is over when nobody has met it for so long.
+// A fault that comes and goes is there; it is over when no call has met it for so long.
 const quietMs = 60_000;
-// What nobody has met for so long was repaired, or does not matter: an Event, say, or an object that is gone.
+// What no call has met for so long was repaired, or does not matter: an Event, say, or an object that is gone.
 const staleMs = 3_600_000;
-// As many are kept; more of them tell nothing new.
+// Maximum number that is kept; more of them add nothing.
 const maxPlaces = 1_000;
 // A restarted API server refuses what it will allow again as soon as its caches are filled.
 const forbiddenAfterLossMs = 60_000;
@@ -120,7 +120,8 @@ export class Installation {
   }
 
   /**
-   * The same words for an error as in the log. With `access` more is explained: then it is known which kind was asked for.
+   * The same words for an error as in the log. With `access` more is explained: then it is known which kind was asked
+   * for.
    */
   readonly explain = (error: unknown, access?: Access): Explanation | undefined => {
     if (!isKubeError(error)) return undefined;
@@ -131,8 +132,8 @@ export class Installation {
   };
 
   /**
-   * What readiness says of all this, but for what the other checks say already. It makes nothing unready: what cannot work
-   * without has a check of its own.
+   * What readiness says of all this, but for what the other checks say already. It makes nothing unready: what cannot
+   * work without has a check of its own.
    */
   checks(others: readonly Check[]): readonly Check[] {
     this.#settle(this.#options.clock.monotonic());
@@ -187,7 +188,7 @@ export class Installation {
       const isOfOne = access.namespace !== undefined || access.name !== undefined;
       if (known.fault.namespace === undefined || !isOfOne || isLast(known, placeOf(access))) gone(known);
       else known.places.delete(placeOf(access));
-      // Of those that are not kept nothing is known but that nobody meets them.
+      // Of those that are not kept nothing is known but that no call meets them.
       if (known.isCut && nowMs - known.lastMs >= repeatMs) gone(known);
     }
   }

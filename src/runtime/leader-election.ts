@@ -35,14 +35,14 @@ export interface Leadership {
    */
   whenLeading(signal: AbortSignal): Promise<AbortSignal>;
   /**
-   * Whether nobody else can lead within the next `durationMs`. Asked right before every call that must not be made
+   * Whether no other replica can lead within the next `durationMs`. Asked right before every call that must not be made
    * twice. It asks the monotonic clock, not a timer, so it is right in a process that was frozen, too.
    *
    * With a lease of 15 s that is renewed every 2 s about 12 s can be had; asking for more is always refused.
    */
   isLeaderFor(durationMs: number): boolean;
   /**
-   * Whether there is a leader, this replica or another one, and why not. Before `start` nobody can know: that is ok. So is
+   * Whether there is a leader, this replica or another one, and why not. Before `start` it is unknown: that is ok. So is
    * a short time without a leader; `note` says what went wrong in it.
    */
   check(): { readonly ok: true; readonly note?: string } | { readonly ok: false; readonly reason: string };
@@ -53,10 +53,10 @@ export interface Leadership {
   release(): Promise<void>;
 }
 
-/** What a metrics collector hears of. */
+/** What metrics are fed with. */
 export interface LeaderElectionObserver {
   readonly leading: (isLeading: boolean) => void;
-  /** An attempt to get or renew the Lease failed. A Lease held by somebody else is no failure. */
+  /** An attempt to get or renew the Lease failed. A Lease held by another replica is no failure. */
   readonly failed: () => void;
 }
 
@@ -86,7 +86,7 @@ export interface LeaderElectionOptions {
 // A leader that died is replaced within one lease duration and a little more.
 const leaderlessLeases = 2;
 
-/** Leadership without an election, for a single replica. It is had at once, is never lost, and asks nobody. */
+/** Leadership without an election, for a single replica. It is acquired at once, never lost, and needs no request. */
 export function soleLeadership(): Leadership {
   const ended = new AbortController();
   setMaxListeners(0, ended.signal);
@@ -133,7 +133,7 @@ export class LeaderElection implements Leadership {
           `got ${leaseDurationMs} ms, ${renewDeadlineMs} ms, ${retryPeriodMs} ms`,
       );
     }
-    // Everything that runs under our leadership listens: that is no leak.
+    // One listener for all that runs under our leadership: that is no leak.
     setMaxListeners(0, this.#leadership.signal);
     this.#options = options;
     this.#timing = { leaseDurationMs, renewDeadlineMs };

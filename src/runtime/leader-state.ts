@@ -40,9 +40,9 @@ export type LeaderState =
 /**
  * - `seen`: the Lease was read; `undefined` if there is none.
  * - `written`: our write was accepted; it was sent at `sentMs`.
- * - `conflicted`: somebody else has changed, made or deleted the Lease since we saw it.
+ * - `conflicted`: another client changed, created or deleted the Lease since we saw it.
  * - `failed`: an attempt came to nothing, or its time is up.
- * - `released`: we let go of it.
+ * - `released`: we released it.
  */
 export type LeaderInput =
   | { readonly kind: "seen"; readonly lease: Lease | undefined }
@@ -74,7 +74,7 @@ type Handler<S extends LeaderState["kind"], I extends LeaderInput["kind"]> = (
   facts: LeaderFacts,
 ) => LeaderState;
 
-/** A standby that has not looked yet. */
+/** A standby that has not read the Lease yet. */
 export const initialLeaderState: LeaderState = { kind: "standby", seen: undefined };
 
 /** The state after an input. A leader whose deadline has passed has lost, whatever the input says. */
@@ -87,7 +87,7 @@ export function stepLeader(state: LeaderState, input: LeaderInput, facts: Leader
 
 /** The first request of an attempt. */
 export function firstAction(state: LeaderState): LeaderAction {
-  // A leader knows what it wrote and saves the read; if somebody has changed it since, the write is refused.
+  // A leader knows what it wrote and saves the read; if it was changed since, the write is rejected.
   const ours = state.kind === "leading" ? state.seen?.lease : undefined;
   return ours === undefined ? { kind: "read" } : { kind: "write", lease: ours };
 }
@@ -102,7 +102,7 @@ export function nextAction(state: LeaderState, facts: LeaderFacts): LeaderAction
   return isFree ? { kind: "write", lease: seen.lease } : { kind: "yield", holder };
 }
 
-/** For how long nobody else can hold the lease, in milliseconds; 0 as soon as leadership has ended. */
+/** For how long no other replica can hold the lease, in milliseconds; 0 as soon as leadership has ended. */
 export function remainingMs(state: LeaderState, facts: LeaderFacts): number {
   if (state.kind !== "leading" || isOverdue(state, facts)) return 0;
   return Math.max(0, state.renewedMs + facts.timing.leaseDurationMs - facts.nowMs);
@@ -122,7 +122,7 @@ export function claimSpec(before: Lease | undefined, facts: LeaderFacts, now: nu
   };
 }
 
-/** The spec that gives the Lease away: nobody has to wait for its end. */
+/** The spec that releases the Lease: no replica has to wait for its end. */
 export function releaseSpec(before: Lease, now: number): NonNullable<Lease["spec"]> {
   return {
     holderIdentity: "",
@@ -177,7 +177,7 @@ function isOverdue(state: LeaderState, { timing, nowMs }: LeaderFacts): boolean 
   return state.kind === "leading" && nowMs - state.renewedMs >= timing.renewDeadlineMs;
 }
 
-/** A Lease that looks as it did has looked so since then; only its resourceVersion is taken over. */
+/** An unchanged Lease has been unchanged since then; only its resourceVersion is taken over. */
 function sighted(before: Sighting | undefined, lease: Lease | undefined, { nowMs }: LeaderFacts): Sighting {
   const isUnchanged = before?.lease !== undefined && lease !== undefined && looksLike(before.lease, lease);
   return { lease, sinceMs: isUnchanged ? before.sinceMs : nowMs };

@@ -2,7 +2,7 @@ import type { KubeClient } from "../kube/client.ts";
 import type { ResourceType } from "../kube/types.ts";
 import type { Access } from "./installation-fault.ts";
 
-/** Who hears what becomes of every call. */
+/** Notified of the result of every call. */
 export interface AccessObserver {
   readonly worked: (access: Access) => void;
   readonly failed: (access: Access, error: unknown) => void;
@@ -13,7 +13,7 @@ interface Named {
   readonly name: string;
 }
 
-/** A client that tells what becomes of each call, and is otherwise the given one. A watch has worked once it is answered. */
+/** The given client, with an observer of the result of each call. A watch has worked once it is answered. */
 export function observedKube(kube: KubeClient, observer: AccessObserver): KubeClient {
   const observed = async <T>(access: Access, answer: Promise<T>): Promise<T> => {
     try {

@@ -20,7 +20,7 @@ import {
   type WatchRequest,
 } from "./watch-state.ts";
 
-/** What a metrics collector hears of. Everything that goes wrong comes by here, whatever becomes of it. */
+/** What metrics are fed with: every failure, also one that is recovered from. */
 export interface ReflectorObserver {
   /** The content was taken in whole. */
   readonly listed: (facts: { readonly objects: number; readonly mode: "stream" | "pages" }) => void;
@@ -61,7 +61,7 @@ export interface ReflectorOptions<T extends Cacheable, I extends string> {
 export interface ReflectorTiming {
   /** Back-off between failures. Default 0.8 s doubling to 30 s, half of it drawn at random. */
   readonly backoff: BackoffPolicy;
-  /** After how long the server shall end a watch. Default 275 s, spread by 6 %: below the 5 min of many proxies. */
+  /** After how long the server should end a watch. Default 275 s, spread by 6 %: below the 5 min of many proxies. */
   readonly watchMs: number;
   /** Quiet after which a watch is opened anew. Default 75 s: where anything happens, bookmarks come once a minute. */
   readonly silenceMs: number;
@@ -90,13 +90,13 @@ export const defaultReflectorTiming: ReflectorTiming = {
   pageSize: 500,
 };
 
-// A server that asks for more is waited for no longer: asking once in five minutes hurts nobody.
+// A server that asks for more is waited for no longer: one request in five minutes does no harm.
 const longestRetryAfterMs = 300_000;
 // A restarted API server refuses what it will allow again as soon as its caches are filled.
 const forbiddenAfterLossMs = 60_000;
 // So many refusals in a row (about 20 s of them) are a missing right, and no server that has just come up.
 const refusalsUntilDenied = 5;
-// What can be explained is given so many attempts (about a minute) to be logged by whoever explains it.
+// What can be explained is given so many attempts (about a minute) to be logged by what explains it.
 const patientFailures = 8;
 // A right is given by people: who asks once a minute sees it soon enough.
 const deniedRetryMs = 60_000;
@@ -110,7 +110,7 @@ const deniedRetryMs = 60_000;
  *   watch is opened anew where it was, and only a server that does not answer that has failed.
  * - Whatever events were missed is found by the next list, at the latest after `relistMs`.
  * - When the kind vanishes from the server (its CRD was deleted), the store is emptied without telling listeners of any
- *   deletion, and {@link hasSynced} turns false until the kind is back; then every object is told as added. Consumers
+ *   deletion, and {@link hasSynced} turns false until the kind is back; then every object is reported as added. Consumers
  *   must not take a missing object for a deleted one while {@link hasSynced} is false.
  * - Listeners, index functions and the projection may throw without harm: that costs one object.
  */
@@ -176,7 +176,7 @@ export class Reflector<T extends Cacheable, I extends string = never> {
     await this.#comparing;
   }
 
-  /** Ends a wait after a broken connection at once: somebody else has just reached the server. */
+  /** Ends a wait after a broken connection at once: another call has just reached the server. */
   nudge(): void {
     if (this.#state.kind === "waiting" && isKubeError(this.#lastError, "unavailable")) this.#input({ kind: "waited" });
   }
@@ -391,7 +391,7 @@ export class Reflector<T extends Cacheable, I extends string = never> {
     this.#input({ kind: "quiet" });
   }
 
-  /** Asks how far the server is. Never rejects: what stops it is told by the watch beside it. */
+  /** Asks how far the server is. Never rejects: the watch beside it reports what stops it. */
   async #compare(signal: AbortSignal | undefined): Promise<void> {
     const { kube, resource, clock } = this.#options;
     if (signal === undefined) return;
@@ -531,7 +531,7 @@ export class Reflector<T extends Cacheable, I extends string = never> {
   #fail(thrown: unknown): void {
     const error = toError(thrown);
     const cause = causeOf(error);
-    // An answer that is too large is one: somebody stores objects of a megabyte each, and they must not hide the
+    // An answer that is too large is one: objects of a megabyte each are stored, and they must not hide the
     // others.
     if (this.#state.kind === "paging" && isKubeError(error, "protocol")) {
       this.#pageSize = Math.max(1, Math.floor(this.#pageSize / 4));
@@ -561,7 +561,7 @@ export class Reflector<T extends Cacheable, I extends string = never> {
     resolveAll(this.#settledWaiters);
   }
 
-  /** Keeps what is known of a failure for readiness and tells it in the log, louder the less ordinary it is. */
+  /** Keeps a failure for readiness and logs it, at a higher level the less ordinary it is. */
   #report(error: Error, cause: FailureCause): void {
     const nowMs = this.#options.clock.monotonic();
     this.#lastError = error;

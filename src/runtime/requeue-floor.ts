@@ -7,8 +7,8 @@ const shortestMs = 100;
 const longestMs = 5_000;
 
 /**
- * A reconciler may ask for the next reconcile at once, once: a key that does so again and again waits 100 ms, then twice
- * as long each time, up to 5 s. A longer wish, or none, ends it.
+ * A reconciler may requeue a key without a delay once: a key that is requeued so again and again waits 100 ms, then twice
+ * as long each time, up to 5 s. A longer delay, or no requeue, ends it.
  *
  * A reconciler that is wrong about the time of its next step would otherwise keep the whole program busy with one object.
  */
@@ -19,7 +19,7 @@ export class RequeueFloor {
     this.#inARow = new Recent(clock, 4 * longestMs);
   }
 
-  /** How long a key that asks for its next reconcile in `afterMs` has to wait for it. */
+  /** The delay of a key that is requeued after `afterMs`. */
   raise(key: ObjectKey, afterMs: number): number {
     if (afterMs >= shortestMs) {
       this.#inARow.delete(key);
@@ -30,7 +30,7 @@ export class RequeueFloor {
     return before === 0 ? afterMs : Math.min(longestMs, shortestMs * 2 ** (before - 1));
   }
 
-  /** The key asks for no reconcile, or has failed and waits for its back-off. */
+  /** The key is not requeued, or has failed and waits for its back-off. */
   reset(key: ObjectKey): void {
     this.#inARow.delete(key);
   }

@@ -7,11 +7,11 @@ import { isNewer, isOlder } from "./resource-version.ts";
  *
  * Promises:
  *  1. Readers see the state before or after a relist, never a mixture: the map is swapped in one step.
- *  2. Listeners are told after the store has changed, one change per object, deletions first. An object that was
+ *  2. Listeners are called after the store has changed, one change per object, deletions first. An object that was
  *     deleted and made again under the same name (another uid) is one deletion and one addition.
  *  3. Within one uid an object never goes back to an older resourceVersion, whatever order watch events and answers to
- *     our own writes arrive in; only a relist that is told to `trust` the server may do that.
- *  4. `clear` empties the store without telling anybody that anything was deleted.
+ *     our own writes arrive in; only a relist with `trust` may do that.
+ *  4. `clear` empties the store without reporting any deletion.
  *  5. A listener that throws harms neither the store nor the other listeners. An index function that throws costs the
  *     object its entry in that index: it is still found by its key, and nothing else is touched.
  */
@@ -27,12 +27,12 @@ export type Change<T> =
   | { readonly kind: "updated"; readonly key: ObjectKey; readonly object: T; readonly previous: T }
   | { readonly kind: "deleted"; readonly key: ObjectKey; readonly previous: T };
 
-/** Told of each change, after the store has taken it in. May throw without harm. */
+/** Called with each change, after the store has taken it in. May throw without harm. */
 export type Listener<T> = (change: Change<T>) => void;
 
 /**
  * The values under which an object is found in one index; none if it does not belong there. Always the same ones for
- * the same object: they are asked for again when it goes.
+ * the same object: they are computed again when it goes.
  */
 export type IndexFunction<T> = (object: T) => readonly string[];
 
@@ -47,7 +47,7 @@ export class Store<T extends Cacheable, I extends string = never> {
   constructor(options: {
     /** Named indexes, kept up to date with every change. */
     readonly indexes?: Readonly<Record<I, IndexFunction<T>>>;
-    /** Told what a listener or an index function threw, and for which object. */
+    /** Called with what a listener or an index function threw, and for which object. */
     readonly onListenerError: (error: unknown, key: ObjectKey) => void;
   }) {
     const functions = Object.entries(options.indexes ?? {}) as [I, IndexFunction<T>][];
@@ -128,11 +128,11 @@ export class Store<T extends Cacheable, I extends string = never> {
   }
 
   /**
-   * Makes the given objects the whole content, in one step, and tells listeners the difference. An object that is here
-   * in a newer state than in the list (our own write was faster) keeps it.
+   * Makes the given objects the whole content, in one step, and reports the difference to listeners. An object that is
+   * here in a newer state than in the list (our own write was faster) keeps it.
    *
    * `trust` is for a server whose resourceVersions went back: they then mean something else, so every object is taken
-   * from the list and told as updated, whatever its resourceVersion.
+   * from the list and reported as updated, whatever its resourceVersion.
    */
   replace(objects: Iterable<T>, options: { readonly trust?: boolean } = {}): void {
     const before = this.#objects;
@@ -153,7 +153,10 @@ export class Store<T extends Cacheable, I extends string = never> {
     for (const [key, object] of after) this.#notify(changesBetween(key, before.get(key), object, initial));
   }
 
-  /** Empties the store and tells nobody: its kind is gone from the server, which is nobody's wish to delete objects. */
+  /**
+   * Empties the store without a report: its kind is gone from the server, which does not mean that objects were
+   * deleted.
+   */
   clear(): void {
     this.#objects = new Map();
     this.#isInitial = true;
@@ -222,7 +225,7 @@ class Index<T> {
   }
 
   drop(key: ObjectKey, before: T): void {
-    // What was told when it was put in need not be told again.
+    // What was reported when it was put in need not be reported again.
     for (const value of this.#values(key, before, () => undefined)) {
       const keys = this.#keys.get(value);
       if (keys === key) this.#keys.delete(value);

@@ -33,13 +33,13 @@ import { Recent } from "./recent.ts";
  *                                                                          comes next finds a place.
  *
  * Promises:
- *  1. A key is in the queue once, however often it is added; nobody gets it twice at the same time.
+ *  1. A key is in the queue once, however often it is added; no two workers have it at the same time.
  *  2. Every add is followed by a hand-out that begins after it. A key added while it is being processed comes again.
  *  3. Of several due times the earliest wins, of several priorities the most urgent.
  *  4. A more urgent class goes first, and within a class who was ready first. Each `agingMs` that a key has waited
- *     counts as one class, so nothing that becomes ready `2.5 * agingMs` later can overtake it: nobody starves.
+ *     counts as one class, so nothing that becomes ready `2.5 * agingMs` later can overtake it: none starves.
  *  5. There is one timer, whatever the number of delayed keys, and none when no key is delayed.
- *  6. Of one group at most so many keys are processed at the same time. Those that are parked hold up nobody else, and
+ *  6. Of one group at most so many keys are processed at the same time. Those that are parked delay no others, and
  *     keep their order, also when their group may have more places than before.
  *  7. A namespace with many ready keys lets those of others through between its own: each of its keys counts as ready
  *     `crowdStepMs` after the one before, up to `agingMs / 2` in all. Its own keys keep their order.
@@ -305,8 +305,8 @@ export class WorkQueue {
 
   /**
    * For how long the most patient key has been due without being worked on, in milliseconds; 0 when none is. While
-   * nobody has asked for work yet (a standby) nothing counts as overdue, and neither does what is parked: it waits for
-   * reconciles of its group, and `longestRunningMs` shows whether those end.
+   * no worker has asked for a key yet (a standby) nothing counts as overdue, and neither does what is parked: it waits
+   * for reconciles of its group, and `longestRunningMs` shows whether those end.
    */
   oldestDueMs(): number {
     if (!this.#isOpen || this.#isShutDown) return 0;
@@ -548,7 +548,7 @@ export class WorkQueue {
     return this.#parked.get(group)?.peek();
   }
 
-  /** What waited before anybody worked (a standby's queue fills for hours) must not count as starved. */
+  /** What waited before any worker started (a standby's queue fills for hours) must not count as starved. */
   #open(): void {
     if (this.#isOpen) return;
     this.#isOpen = true;
