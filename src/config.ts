@@ -20,7 +20,7 @@ import {
 import { type ProxySettings, parseProxy } from "./northflank/proxy.ts";
 import { parseDurationMs } from "./util/duration.ts";
 
-/** Where a listener shall listen; `undefined` in {@link Config} means that it is switched off. */
+/** Where a listener listens; `undefined` in {@link Config} means that it is switched off. */
 export interface BindAddress {
   /** Host or IP; `undefined` = all addresses. */
   readonly host: string | undefined;
@@ -107,7 +107,7 @@ export function flagsOfRun(): readonly Flag<unknown>[] {
 
 /**
  * Reads the variables that all programs read, in capitals or small letters (capitals win). No flag, because the address
- * may hold a password and arguments are seen by everybody on the machine; for the same reason no problem quotes it.
+ * may hold a password and arguments are visible to every user of the machine; for the same reason no problem quotes it.
  */
 export function readProxy(
   env: Readonly<Record<string, string | undefined>>,

@@ -39,15 +39,16 @@ export interface HttpServerOptions {
 }
 
 const maxHeaderBytes = 8_192;
-// Small, because who sends nothing but empty lines has each of them looked for anew.
+// Small, because each empty line that a client sends is searched again.
 const pieceBytes = 1_024;
 
 /**
  * Serves a few read-only paths (health, metrics). Anything else is answered with 400, 404, 405, 408 or 431.
  *
- * *Guarantees*: nothing that a client sends, or leaves out, is an exception outside of this file. A slow client holds nothing
- * but its own connection, for 10 s at most; one that sends the next request before it has its answer is cut off. Where there are too many connections, the oldest one of the address that has
- * most is closed for a new one, so that nobody keeps the kubelet away. `stop` ends open connections.
+ * *Guarantees*: nothing that a client sends, or leaves out, is an exception outside of this file. A slow client holds
+ * nothing but its own connection, for 10 s at most; one that sends the next request before it has its answer is cut
+ * off. Where there are too many connections, the oldest one of the address that has most is closed for a new one, so
+ * that no client keeps the kubelet away. `stop` ends open connections.
  *
  * *Errors*: rejects when the address cannot be listened on.
  */
@@ -55,7 +56,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
   const { slowMs = 10_000, connections = 256 } = options.limits ?? {};
   const answering = new WeakMap<Socket, IncomingMessage>();
   const tunnels = new WeakSet<Duplex>();
-  // Node looks at unfinished requests once per interval, so that the limit and an interval are 10 s together.
+  // Node checks unfinished requests once per interval, so that the limit and an interval are 10 s together.
   const checkMs = slowMs / 10;
   const sendMs = slowMs - checkMs;
   const server = createServer(

@@ -74,7 +74,7 @@ function withoutSecrets(fields: Record<string, unknown>, levels: number): Record
   let clean = fields;
   for (const key of Object.keys(fields)) {
     const value = fields[key];
-    // What is told of an error is for its serializer to choose.
+    // The serializer of an error decides what is logged of it.
     const inside = key === "err" ? value : withoutSecretsInside(value, levels);
     const cleanValue = redacted.has(key) ? "[redacted]" : inside;
     if (cleanValue !== value) clean = { ...clean, [key]: cleanValue };

@@ -46,7 +46,7 @@ process.exitCode = await runProgram({
     run: async (config) => {
       const format = config.logFormat ?? (io.isTerminal ? "pretty" : "json");
       const log = createLogger({ level: config.logLevel, format, destination: standardOutput() });
-      // Whatever gets this far was expected by nobody: the state of the program is unknown, so it ends and starts anew.
+      // What gets this far was not expected: the state of the program is unknown, so it ends and starts anew.
       for (const event of ["uncaughtException", "unhandledRejection"] as const) {
         process.on(event, (error) => {
           log.error({ err: error }, "unexpected error, exiting");

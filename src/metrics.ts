@@ -7,7 +7,7 @@ import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom
 export const controllerNames = ["connection", "deployment", "job", "job-run"] as const;
 export type ControllerName = (typeof controllerNames)[number];
 
-/** The conditions that are counted: those that we write, whatever somebody else adds. */
+/** The conditions that are counted: those that we write, whatever other clients add. */
 const conditionTypes = {
   NorthflankConnection: [
     "Ready",
@@ -361,7 +361,10 @@ export function createMetrics(build: {
       }
     },
 
-    /** Shows when the tokens of connections expire, once per scrape. Those that are gone, or do not expire, are not shown. */
+    /**
+     * Shows when the tokens of connections expire, once per scrape. Those that are gone, or do not expire, are not
+     * shown.
+     */
     tokens: (connections: Iterable<ExpiringObject>) => {
       domain.tokenExpiration.reset();
       for (const { namespace, name, timeMs } of expirations(connections)) {

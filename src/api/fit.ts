@@ -9,7 +9,7 @@ import { type Path, schemaOf } from "./stored.ts";
 /*
  * What an older or looser CRD has let in stays stored when a stricter one follows, and the types of this program promise
  * what the present schema says. So whatever comes from the API server is made to keep the promise once, here, before any
- * other code sees it: what does not fit is left out, as if nobody had written it, and is told as a problem.
+ * other code sees it: what does not fit is left out, as if it had not been written, and is reported as a problem.
  */
 
 /** A value with nothing in it that its schema does not allow, and what had to be left out or is missing. */
@@ -18,12 +18,12 @@ export interface Fitted {
   readonly problems: readonly Problem[];
 }
 
-/** True when a value fits; made once for a schema, because every object that arrives is looked through. */
+/** True when a value fits; made once for a schema, because every object that arrives is checked. */
 export type FitCheck = (value: unknown) => boolean;
 
 /**
  * Makes the check whether a value has the types that its schema promises: no reader of the inferred type can stumble over
- * it. Bounds, patterns and rules are not looked at: breaking them makes a value wrong, but nobody trips.
+ * it. Bounds, patterns and rules are not checked: breaking them makes a value wrong, but no code fails.
  */
 export function fitCheck(schema: Schema): FitCheck {
   const check = checkOf(schema);
@@ -67,8 +67,9 @@ export function fits(schema: Schema, value: unknown): boolean {
 
 /**
  * The value with what does not fit left out, and with defaults where something is missing. What lacks a required field is
- * left out as a whole, but for the value itself: it keeps what it has, and required parts that are objects are there, empty.
- * A null that is not allowed counts as missing, as for the API server. Fields that the schema does not know stay.
+ * left out as a whole, but for the value itself: it keeps what it has, and required parts that are objects are there,
+ * empty. A null that is not allowed counts as missing, as for the API server. Fields that the schema does not know
+ * stay.
  *
  * *Guarantees*: never throws; the input is not changed.
  */

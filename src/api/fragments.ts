@@ -261,7 +261,7 @@ export const environment = {
   "x-kubernetes-validations": [environmentSize],
 } as const satisfies Schema;
 
-/** Why a text is no base64, where its shape tells it. */
+/** Why a text is not base64, where its shape shows it. */
 function explainBase64(text: string): string {
   if (isWrappedBase64(text)) return "is base64 with line breaks or blanks in it; remove them: base64 -w0 writes none";
   if (/^[A-Za-z0-9_-]+={0,2}$/.test(text)) return "is base64 for URLs; write + and / in place of - and _";
@@ -576,7 +576,7 @@ export const suspendReconcile = {
   description: "True: reconciliation is suspended, and nothing is read from or written to Northflank. Default: false.",
 } as const satisfies Schema;
 
-/** What a status starts from: an object that nobody has looked at yet is InProgress for kstatus. */
+/** The initial status: an object that was not reconciled yet is InProgress for kstatus. */
 export const statusDefault = { observedGeneration: -1 } as const;
 
 export const observedGeneration = {

@@ -10,7 +10,7 @@ const maxPrefixLength = 253;
 /** Of the keys and values of all annotations together, in bytes. */
 export const maxAnnotationBytes = 262_144;
 
-/** What is an absence where it is empty: clients write it so for values that nobody has set. */
+/** What is an absence where it is empty: clients write it so for values that are not set. */
 const emptyIsAbsent: readonly string[] = ["name", "generateName", "namespace", "uid", "resourceVersion", "selfLink"];
 
 /** Metadata as the API server reads it: what is empty there is not there, and what it writes itself is free. */

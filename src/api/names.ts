@@ -38,7 +38,10 @@ export const northflankJobRuns: ResourceType = {
   namespaced: true,
 };
 
-/** A new value of this annotation asks for a pass now; it is echoed to `status.lastHandledReconcileAt` once it is answered. */
+/**
+ * A new value of this annotation requests a reconcile; it is copied to `status.lastHandledReconcileAt` once it is
+ * handled.
+ */
 export const reconcileRequestedAt = `${group}/reconcile-requested-at`;
 
 /** Flux's name for the same request, understood as an alias. Where both are set the later time counts. */

@@ -5,7 +5,7 @@ import { annotationBytes, maxAnnotationBytes } from "./metadata-limits.ts";
 import { lastAppliedConfiguration } from "./names.ts";
 import { type Problem, problem } from "./problem.ts";
 
-/** What etcd takes in one request unless it was told otherwise. */
+/** What etcd takes in one request by default. */
 const maxStoredBytes = 1_572_864;
 
 // Below this nothing here can be over a limit: most manifests are not written out a second time.
@@ -21,8 +21,8 @@ export function sizeProblems(object: Readonly<Record<string, unknown>>): readonl
 }
 
 /**
- * What to know of an object that the API server takes, and `kubectl apply` does not: it keeps a copy of what it was given in
- * an annotation, and all annotations together have a limit.
+ * What to know of an object that the API server takes, and `kubectl apply` does not: it keeps a copy of what it was
+ * given in an annotation, and all annotations together have a limit.
  */
 export function sizeNotes(object: Readonly<Record<string, unknown>>): readonly Problem[] {
   if (roughSize(object) < surelySmall || sizeProblems(object).length > 0) return [];

@@ -47,7 +47,7 @@ const maxAnnotationLength = 1_024;
 
 const maxPrunedFields = 10;
 const maxMisfits = 10;
-// Nothing of ours is so deep: what is, nobody reads, and it is left as it is.
+// None of our schemas is so deep: a value that is, is not read and left as it is.
 const maxDepth = 64;
 
 /**
@@ -85,7 +85,7 @@ export function createFit(
   const [isSpec, isStatus] = [fitCheck(kind.spec), fitCheck(kind.status)];
   return <T extends KubeObject>(raw: T): T & { readonly misfits?: Misfits } => {
     const { spec, status, misfits: stray } = raw as CachedObject;
-    // What was made here is known by itself, not by a field of this name: that anybody could have stored.
+    // What was made here is known by itself, not by a field of this name, which any client could have stored.
     if (made.has(raw)) return raw;
     const hasStatus = status !== undefined && status !== null;
     const isFine = isSpec(spec) && status !== null && (!hasStatus || isStatus(status));
@@ -159,7 +159,7 @@ function projectMetadata(metadata: ObjectMeta, intern: Intern): ObjectMeta {
   };
 }
 
-// More than this many an object has only if somebody means harm: thousands of names would stay in memory.
+// More than this many an object has only in an attack: thousands of names would stay in memory.
 const maxFinalizers = 20;
 
 /** Ours at its place. Of a long list the others keep their places, but not their names. */

@@ -6,7 +6,7 @@ import type { Schema } from "./schema.ts";
 /**
  * What the schema that an API server serves for a kind lacks of ours, as paths (`spec.redeployToken`): fields, which it
  * would drop without a word, and values of enums (`status.phase "Paused"`), which it would refuse. Of an object that is
- * missing the path alone. What the server has beyond ours is not told.
+ * missing the path alone. What the server has beyond ours is not reported.
  */
 export function fieldsNotServed(kind: KindDefinition, served: unknown): readonly string[] {
   const properties = recordOf(recordOf(served).properties);

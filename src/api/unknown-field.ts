@@ -5,7 +5,7 @@ import type { ObjectSchema, Schema } from "./schema.ts";
 import type { Path } from "./stored.ts";
 import { didYouMean, suggest } from "./suggest.ts";
 
-/** More places than this help nobody. */
+/** More places than this are of no use. */
 const maxPlaces = 3;
 
 /**

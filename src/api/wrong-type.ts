@@ -2,7 +2,7 @@
 import { parseDurationMs } from "../util/duration.ts";
 import { isUnreplaced } from "../util/unreplaced.ts";
 
-/** A value that is not of the type that its schema asks for. */
+/** A value that is not of the type that its schema requires. */
 export interface WrongType {
   /** The type that is asked for, as a schema names it. */
   readonly wanted: string;

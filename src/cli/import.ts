@@ -149,7 +149,7 @@ async function importProject(
   return isMissed || isTruncated ? 1 : 0;
 }
 
-/** What the flags ask for. */
+/** What the flags select. */
 interface Asked {
   readonly projectId: string;
   readonly services: readonly string[] | "all";

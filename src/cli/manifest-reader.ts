@@ -62,7 +62,7 @@ export function readManifests(given: string, work: ReadingWork = { steps: 0 }): 
   const control = rawControl.exec(text);
   if (control !== null) return [unprintable(text, control)];
   const lines = lineStarts(text);
-  // kubectl takes a file for JSON by how it begins. Two braces are a template, which nobody has rendered yet.
+  // kubectl takes a file for JSON by how it begins. Two braces are a template that was not rendered.
   const isJson = /^\s*\{(?!\{)/.test(text);
   const separator = isJson ? null : /^---[^\S\n]*[^\s#]/m.exec(text);
   if (separator !== null) {
@@ -97,7 +97,7 @@ interface Piece {
   readonly offset: number;
 }
 
-/** What is needed to read a document and to tell its places. */
+/** What is needed to read a document and to locate values in it. */
 interface Source extends Piece {
   readonly isJson: boolean;
   /** Of the whole text. */
@@ -133,7 +133,7 @@ const directiveProblem = {
   remedy: "remove the line",
 } as const;
 
-/** A document of which nothing can be told but what is wrong. */
+/** A document of which nothing is known but what is wrong. */
 function unread(position: Position, problem: Omit<ReadProblem, "position" | "path">): ManifestDocument {
   return { value: undefined, problems: [{ ...problem, position, path: [] }], locate: () => position };
 }
@@ -242,7 +242,7 @@ type Report = (problem: Omit<ReadProblem, "position">, node: Node) => void;
 
 /**
  * Finds what an alias stands for and the pair of a key. Each answer costs a walk through the document or the map when it
- * is looked for alone, so that there is one walk for all.
+ * is searched alone, so that there is one walk for all.
  */
 class Lookup {
   readonly #document: Document.Parsed;
@@ -364,8 +364,8 @@ class ValueReader {
   }
 
   /**
-   * Half of a character can be written, as an escape, but not stored. YAML, unlike JSON, does not know characters that are
-   * written as two escapes either.
+   * Half of a character can be written, as an escape, but not stored. YAML, unlike JSON, does not know characters that
+   * are written as two escapes either.
    */
   #checkCharacters(node: Scalar, path: Path): void {
     if (typeof node.value !== "string" || !/[\ud800-\udfff]/.test(node.value)) return;

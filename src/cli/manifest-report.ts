@@ -11,7 +11,7 @@ export interface Finding {
   readonly file: string;
   readonly line: number;
   readonly column: number;
-  /** Kind and name of the object, as far as they can be told. */
+  /** Kind and name of the object, as far as they are known. */
   readonly kind: string;
   readonly name: string;
   readonly field: string;
@@ -20,9 +20,9 @@ export interface Finding {
   readonly remedy: string;
 }
 
-/** What a check looked at, in numbers. */
+/** What was checked, in numbers. */
 export interface Summary {
-  /** Objects of ours that were looked at. */
+  /** Objects of our kinds. */
   readonly checked: number;
   /** How many of those are bad. */
   readonly bad: number;
@@ -31,8 +31,8 @@ export interface Summary {
 }
 
 /**
- * The whole output of a check, with a line break at the end. `notes` are good to know and nothing is wrong with them: JSON
- * goes without them, because whatever is listed there is wrong.
+ * The whole output of a check, with a line break at the end. `notes` are good to know and nothing is wrong with them:
+ * JSON goes without them, because whatever is listed there is wrong.
  */
 export function formatReport(
   format: OutputFormat,

@@ -39,8 +39,8 @@ export interface PlanObjects extends OfflineObjects {
 const defaultNamespace = "default";
 
 /**
- * The objects of files that were judged and found good, as the API server would store them, none of them looked at by
- * anybody. Secrets that were encrypted for Git (SOPS) are left out: what they hold cannot be known.
+ * The valid objects of files, as the API server would store them, none of them reconciled yet. Secrets that are encrypted
+ * for Git (SOPS) are left out: their values are not known.
  */
 export function collectObjects(
   files: readonly { readonly name: string; readonly judged: readonly Judged[] }[],
@@ -77,7 +77,7 @@ function ofKind<T extends KubeObject>(objects: readonly KubeObject[], kind: stri
   return objects.filter((object): object is T => object.kind === kind);
 }
 
-// All of one age: nobody knows which of two objects is the older one in a cluster.
+// All of one age: it is unknown which of two objects is the older one in a cluster.
 const creationTimestamp = "1970-01-01T00:00:00Z";
 
 /** With defaults, and without a status: what an output of `kubectl get` says was seen is not what is seen now. */

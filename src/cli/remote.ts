@@ -59,8 +59,8 @@ export function openRemote(settings: RemoteSettings, { io, clock, random }: Tool
 }
 
 function leftText(pools: ReturnType<ReturnType<typeof createApiFactory>["pools"]>): string {
-  const told = pools.flatMap(([, { limit, remaining }]) =>
+  const known = pools.flatMap(([, { limit, remaining }]) =>
     limit === undefined || remaining === undefined ? [] : [`${remaining} of ${limit} left in this hour`],
   );
-  return told.length === 0 ? "" : `; ${told.join(", ")}`;
+  return known.length === 0 ? "" : `; ${known.join(", ")}`;
 }

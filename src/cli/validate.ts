@@ -102,7 +102,7 @@ export type Judged = {
   readonly value?: unknown;
   /** What is wrong with it; nothing is said of what is not ours. */
   readonly findings: readonly Finding[];
-  /** What is good to know of it, and keeps nobody from taking it. */
+  /** Worth knowing, but no reason to reject the manifest. */
   readonly notes?: readonly Finding[];
   /** Where a path from the root of the object is written. */
   readonly locate: (path: Path) => Position;
@@ -230,7 +230,9 @@ function findingsOf(context: Context, object: Readonly<Record<string, unknown>>,
   ].toSorted((left, right) => left.line - right.line || left.column - right.column);
 }
 
-/** More problems of one object than this help nobody, and ten thousand wrong entries would make a report of megabytes. */
+/**
+ * More problems of one object than this are of no use, and ten thousand wrong entries would make a report of megabytes.
+ */
 const mostProblems = 100;
 
 function firstOf<T>(problems: readonly T[], root: Path = []): readonly (T | Problem)[] {

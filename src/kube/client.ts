@@ -24,7 +24,7 @@ export interface WatchOptions {
   /** WatchList: the server sends what exists as ADDED events, then a bookmark annotated `k8s.io/initial-events-end`. */
   readonly sendInitialEvents?: boolean;
   readonly allowWatchBookmarks?: boolean;
-  /** When the server shall end the stream by itself, in seconds. */
+  /** When the server should end the stream by itself, in seconds. */
   readonly timeoutSeconds?: number;
 }
 
@@ -58,7 +58,7 @@ export interface KubeClient {
     signal: AbortSignal,
   ): Promise<void>;
   create<T extends KubeObject>(type: ResourceType, object: T, options?: WriteOptions, signal?: AbortSignal): Promise<T>;
-  /** PUT: replaces the object; with `metadata.resourceVersion` it fails with `conflict` if somebody was faster. */
+  /** PUT: replaces the object; with `metadata.resourceVersion` it fails with `conflict` if another client was faster. */
   replace<T extends KubeObject>(
     type: ResourceType,
     object: T,
@@ -89,7 +89,7 @@ export interface KubeClient {
   ): Promise<void>;
 }
 
-/** What an API server tells of itself. */
+/** What an API server publishes about itself. */
 export interface KubeDocuments {
   /**
    * The OpenAPI v3 document of a group and version, parsed; every authenticated user may read it. It may be some 100 KB:

@@ -21,7 +21,7 @@ export interface PluginCall {
   readonly stanza: Stanza;
   readonly exec: ExecStanza;
   readonly cluster: Cluster;
-  /** The certificate authority of the cluster, for plugins that ask for it. */
+  /** The certificate authority of the cluster, for plugins that need it. */
   readonly ca: Buffer | undefined;
   /** What the plugin inherits. */
   readonly env: Readonly<Record<string, string | undefined>>;
@@ -88,7 +88,7 @@ function runToEnd(call: PluginCall): Promise<End> {
       grace?.cancel();
       call.stop.removeEventListener("abort", onStop);
       child.removeAllListeners();
-      // A plugin that was killed may still fail in its own way; nobody waits for that.
+      // A plugin that was killed may still fail in its own way; nothing waits for that.
       child.on("error", () => undefined);
       child.stdout?.destroy();
       child.stderr?.destroy();
@@ -182,7 +182,7 @@ function environment(call: PluginCall): Record<string, string | undefined> {
   return { ...call.env, ...own, KUBERNETES_EXEC_INFO: JSON.stringify(execInfo(call)) };
 }
 
-/** What the plugin is told, in the form of kubectl. */
+/** The input of the plugin, in the form of kubectl. */
 function execInfo({ exec, cluster, ca }: PluginCall): object {
   return {
     kind: "ExecCredential",

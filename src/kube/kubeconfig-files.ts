@@ -63,7 +63,7 @@ function noneThere(paths: readonly string[]): KubeError {
   return kubeconfigError(`read ${paths.join(", ")}`, `ENOENT: there is no such file${hint}`);
 }
 
-/** PowerShell writes UTF-16; as kubectl, the byte order mark tells. */
+/** PowerShell writes UTF-16: as in kubectl, the byte order mark decides. */
 function decode(path: string, bytes: Buffer): string {
   const [first, second] = bytes;
   const encoding =

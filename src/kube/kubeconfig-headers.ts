@@ -17,7 +17,7 @@ export function basic(username: string, password: string): string {
 }
 
 /**
- * The headers that ask to act as somebody else, all of them. `undefined` when a value holds control characters, which no
+ * All headers of impersonation. `undefined` when a value holds control characters, which no
  * header may carry; other text is sent in UTF-8, as kubectl sends it.
  */
 export function impersonationHeaders(impersonation: Impersonation): CredentialHeaders | undefined {

@@ -28,7 +28,7 @@ export interface Cluster {
   /** With the scheme http, https or socks5. May hold a password. */
   readonly proxyUrl: string | undefined;
   readonly disableCompression: boolean;
-  /** What the cluster tells credential plugins: its extension `client.authentication.k8s.io/exec`. */
+  /** What the cluster passes to credential plugins: its extension `client.authentication.k8s.io/exec`. */
   readonly execConfig: unknown;
 }
 
@@ -138,7 +138,7 @@ const anything: Form<unknown> = { expected: "anything", read: (value) => value }
 
 /**
  * Every key that a stanza may have. A key that is not here is refused and never skipped: it may be a misspelt credential,
- * and without it requests would go out as somebody else. `test/kube/kubeconfig-keys.test.ts` compares the tables with the
+ * and without it requests would be sent as another user. `test/kube/kubeconfig-keys.test.ts` compares the tables with the
  * types of Kubernetes.
  */
 export const stanzaKeys = {

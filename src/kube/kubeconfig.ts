@@ -62,7 +62,7 @@ export interface KubeAccess {
   /** The context names no user: requests carry no credentials, because the kubeconfig says so. False when missing. */
   readonly isAnonymous?: boolean;
   /**
-   * What the next request needs. Cheap when called often: looked at again after a second. A token file is read again when
+   * What the next request needs. Cheap when called often: checked again after a second. A token file is read again when
    * what was read is older than a minute, a plugin's credential and an id token are renewed when they have expired.
    *
    * *Guarantees*: never resolves without credentials unless `isAnonymous`.
@@ -78,7 +78,8 @@ export interface KubeAccess {
 
 // Files of certificates are read on every call; once a second notices a change soon enough and costs nothing.
 const freshForMs = 1_000;
-// A server that answers 401 to everything, or a plugin that fails, must not make us run the plugin hundreds of times a second.
+// A server that answers 401 to everything, or a plugin that fails, must not make us run the plugin hundreds of times a
+// second.
 const reloadPauseMs = 1_000;
 // As client-go: half of the time between the kubelet's renewal of a token and its end.
 const tokenFileFreshForMs = 60_000;
@@ -87,7 +88,7 @@ interface LoadDeps {
   readonly clock: Clock;
   /** What credential plugins inherit, and where a pod learns the server's address. Empty when missing. */
   readonly env?: Readonly<Record<string, string | undefined>>;
-  /** Directory that the pod's service account is looked for under; `/` when missing. For tests. */
+  /** Directory that the pod's service account is searched under; `/` when missing. For tests. */
   readonly podRoot?: string;
   /** Home directory; the user's when missing. */
   readonly home?: string;
@@ -307,7 +308,7 @@ interface Authorization {
 }
 
 interface SourceDeps extends LoadDeps {
-  /** Aborted when nobody needs credentials any more. */
+  /** Aborted when credentials are no longer needed. */
   readonly closed: AbortSignal;
 }
 
@@ -339,7 +340,7 @@ function authorizationOf({ cluster, user }: Way, deps: SourceDeps): () => Author
   }
 }
 
-/** A login goes on after the kubeconfig was read again: the tokens that the provider gave us since are in no file. */
+/** A login stays valid after the kubeconfig was read again: the tokens that the provider gave us since are in no file. */
 function sameLogin(before: User | undefined, after: User | undefined): boolean {
   if (before?.identity.kind !== "oidc" || after?.identity.kind !== "oidc") return false;
   return JSON.stringify(before.identity) === JSON.stringify(after.identity);

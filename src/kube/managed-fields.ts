@@ -6,9 +6,9 @@ const backslash = 0x5c;
 
 /**
  * The JSON of an answer with every `managedFields` emptied, to be parsed without them: they are often half of an object,
- * nobody here reads them, and their keys, hardly two of them alike, are what a parser is slowest with.
+ * this program does not read them, and their keys, hardly two of them alike, are what a parser is slowest with.
  *
- * It looks for the field as the API server writes it, compact. A string cannot be taken for it, because quotes inside of
+ * It searches the field as the API server writes it, compact. A string cannot be taken for it, because quotes inside of
  * a string are escaped; a list of that name elsewhere than in `metadata` is in no type that this program uses.
  *
  * *Guarantees*: what is not JSON stays as unreadable as it was.

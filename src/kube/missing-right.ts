@@ -19,7 +19,7 @@ const refusal =
 /**
  * The right that the message of a 403 names; `undefined` when something else refused the request: an admission webhook, a
  * quota, a namespace that is being terminated, a proxy. The sentence is the API server's own and the same for every
- * authorizer (`responsewriters.Forbidden`); no field of the `Status` tells the two apart.
+ * authorizer (`responsewriters.Forbidden`); no field of the `Status` distinguishes the two.
  */
 export function parseMissingRight(message: string): MissingRight | undefined {
   const [, user, verb, resource, group, namespace] = refusal.exec(message) ?? [];

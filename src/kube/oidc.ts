@@ -9,8 +9,8 @@ export interface OidcSession {
   /**
    * The id token, a new one when it has expired.
    *
-   * *Errors*: `KubeError` with code `config`, when there is no valid token and none can be had. No answer of the provider is
-   * quoted.
+   * *Errors*: `KubeError` with code `config`, when there is no valid token and none can be had. No answer of the
+   * provider is quoted.
    */
   readonly idToken: () => Promise<string>;
 }
@@ -21,8 +21,8 @@ const limitMs = 10_000;
 const maxAnswerBytes = 1024 * 1024;
 
 /**
- * Starts from the tokens of the kubeconfig. What the provider hands out later stays in memory: unlike kubectl, this program
- * does not write to its kubeconfig.
+ * Starts from the tokens of the kubeconfig. What the provider hands out later stays in memory: unlike kubectl, this
+ * program does not write to its kubeconfig.
  */
 export function createOidcSession(options: {
   readonly stanza: Stanza;
@@ -40,7 +40,10 @@ export function createOidcSession(options: {
     const ca = options.ca();
     const agent = new Agent({ connect: { timeout: limitMs, ...(ca === undefined ? {} : { ca }) } });
     const abort = new AbortController();
-    const timer = clock.setTimer(() => abort.abort(new ProviderError(`no answer within ${limitMs / 1000}s`)), limitMs);
+    const timer = clock.setTimer(
+      () => abort.abort(new ProviderError(`no response within ${limitMs / 1000}s`)),
+      limitMs,
+    );
     try {
       const http = { agent, signal: abort.signal };
       const endpoint = await findTokenEndpoint(http, oidc.issuer);

@@ -3,7 +3,8 @@ import type { ExecStanza } from "./kubeconfig-stanzas.ts";
 
 /*
  * What a credential plugin wrote, without what may be a credential. Plugins quote their arguments, their requests and the
- * answers of others, so that each rule here hides too much rather than too little. What stays are words, paths, host names.
+ * answers of others, so that each rule here hides too much rather than too little. What stays are words, paths, host
+ * names.
  */
 
 const hidden = "[redacted]";
@@ -66,7 +67,8 @@ const isPlain = new RegExp(`^${plainWord}`, "i");
 export function shownWords(words: string, secrets: readonly string[]): string {
   // Cut between two words: of a secret that was cut in two, nothing would be found.
   const last = words.length > maxSearched ? words.slice(-maxSearched).replace(/^\S*/, "...") : words;
-  // Colors first, for they cut words in two. The longest first: a part of a secret that was hidden cannot be found any more.
+  // Colors first, for they cut words in two. The longest first: a part of a secret that was hidden cannot be found any
+  // more.
   const known = [...new Set(secrets.flatMap(formsOf))]
     .toSorted((a, b) => b.length - a.length)
     .reduce((shown, secret) => shown.replaceAll(secret, hidden), last.replaceAll(ansiEscape, ""));
@@ -75,7 +77,7 @@ export function shownWords(words: string, secrets: readonly string[]): string {
   return line.length > maxShown ? `... ${line.slice(-maxShown)}` : line;
 }
 
-/** What a kubeconfig gives to a plugin and nobody else should read: all but flags, sub-commands, and short values. */
+/** What a kubeconfig gives to a plugin and that must not be shown: all but flags, sub-commands, and short values. */
 export function settingsOf({ args, env }: Pick<ExecStanza, "args" | "env">): readonly string[] {
   const given = args.flatMap((arg, index) => {
     const [, assigned] = /^[\w.-]+=([\s\S]*)$/.exec(arg) ?? [];

@@ -120,7 +120,7 @@ function* dialog({ proxy, host, port }: Target): Generator<Step, void, Buffer> {
   };
   if (answered !== version) throw socksError("PROTOCOL", "does not speak SOCKS5");
   if (reply !== 0) throw socksError("REFUSED", `refused the connection (reply ${reply})`);
-  // The address that the proxy connects from, of which nobody needs to know.
+  // The address that the proxy connects from, which is not needed.
   const [length = 0] = kind === 3 ? yield { bytes: 1 } : [kind === 4 ? 16 : 4];
   yield { bytes: length + 2 };
 }

@@ -47,7 +47,7 @@ export interface KubeCallFacts {
 /**
  * Carries calls to one API server over pooled connections.
  *
- * *Guarantees*: sends each call at most once, follows no redirect, asks for no compression, keeps at most
+ * *Guarantees*: sends each call at most once, follows no redirect, requests no compression, keeps at most
  * `maxConnections` connections for shared calls. A CA, certificate or proxy that changed leads to new connections; calls
  * in flight end on the old ones.
  *
@@ -82,7 +82,7 @@ export interface KubeTransportOptions {
 
 // The server itself gives up on most calls after 60 s; a worker that waits half of that has waited long enough.
 const defaultRequestTimeoutMs = 30_000;
-// Three kinds with eight workers each, one call per worker at a time: nobody waits for a connection at the default
+// Three kinds with eight workers each, one call per worker at a time: no call waits for a connection at the default
 // settings, and with the other pools the process stays below 64 file descriptors.
 const defaultMaxConnections = 24;
 // A page of 500 objects is about 1 MB; 64 MiB still lets pass a page of large ones and stops a runaway answer.
@@ -207,7 +207,7 @@ function openLanes(connection: KubeConnection, clock: Clock, maxConnections: num
 
 /**
  * How to speak to a proxy whose address begins with https. kubectl trusts the certificate authority of the cluster there;
- * one that everybody trusts will do as well.
+ * a publicly trusted one will do as well.
  */
 function proxyTls(uri: string, { ca, rejectUnauthorized }: TlsSettings): TlsSettings {
   if (!uri.startsWith("https:")) return {};
@@ -217,7 +217,7 @@ function proxyTls(uri: string, { ca, rejectUnauthorized }: TlsSettings): TlsSett
   };
 }
 
-/** Lets the calls on old connections end by themselves; nobody waits for that. */
+/** Lets the calls on old connections end by themselves, without waiting for them. */
 function retire(lanes: Lanes | undefined): void {
   if (lanes === undefined) return;
   for (const lane of new Set([lanes.shared, lanes.reserved])) {
@@ -334,7 +334,7 @@ function createHandler(
 
 /**
  * Runs `then` when undici has put the connection back. It does so in an immediate of its own, set right after the answer
- * ended; whoever sends the next call before that makes it open a second connection that nobody needs.
+ * ended; a call that is sent before that opens a second connection that is not needed.
  */
 function afterRelease(then: () => void): void {
   queueMicrotask(() => setImmediate(then));

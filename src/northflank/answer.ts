@@ -46,8 +46,8 @@ export function errorOfAnswer(answer: FailedAnswer): NorthflankError {
 }
 
 /**
- * The code that an answer other than 2xx stands for. Only a bare 401 speaks about the token: one that names the permission
- * that is missing, or a feature flag of the account, was given to a token that is known.
+ * The code that an answer other than 2xx stands for. Only a bare 401 speaks about the token: one that names the
+ * permission that is missing, or a feature flag of the account, was given to a token that is known.
  */
 export function codeOfAnswer(status: number, json: unknown): NorthflankErrorCode {
   const code = codeOfStatus(status);
@@ -65,8 +65,8 @@ const mostNamed = 5;
 
 /** The permissions that the answer says the token lacks. Documented is one; a list of them is understood as well. */
 function missingPermissions(error: JsonObject | undefined): readonly string[] {
-  const told = objectOf(error?.details)?.requiredPermission;
-  return (listOf(told) ?? [told]).flatMap((one) => textOf(one) ?? []).slice(0, mostNamed);
+  const named = objectOf(error?.details)?.requiredPermission;
+  return (listOf(named) ?? [named]).flatMap((one) => textOf(one) ?? []).slice(0, mostNamed);
 }
 
 function lackText(permissions: readonly string[], secrets: readonly string[]): string {
@@ -75,8 +75,8 @@ function lackText(permissions: readonly string[], secrets: readonly string[]): s
 }
 
 /**
- * True where the answer says that the API no longer has the call. A 404 that names fields of the request is about something
- * that the request names, such as credentials that do not exist.
+ * True where the answer says that the API no longer has the call. A 404 that names fields of the request is about
+ * something that the request names, such as credentials that do not exist.
  */
 export function saysRouteIsGone({ code, fields }: NorthflankError): boolean {
   return code === "wrong_method" || code === "gone" || (code === "not_found" && fields.length === 0);
@@ -99,8 +99,8 @@ const codes: Readonly<Record<number, NorthflankErrorCode>> = {
 };
 
 /**
- * Statuses that prove that nothing was started. Any other answer to a start leaves it open: a redirect, a 408 or a 5xx may
- * come from something that stands in front of the API and has already passed the request on.
+ * Statuses that prove that nothing was started. Any other answer to a start leaves it open: a redirect, a 408 or a 5xx
+ * may come from something that stands in front of the API and has already passed the request on.
  */
 const provesRefusal: ReadonlySet<number> = new Set([400, 401, 403, 404, 405, 409, 413, 422, 429]);
 

@@ -7,7 +7,7 @@ export type Budget = Pick<Ledger, "admit" | "reserve">;
 
 /**
  * The budget of one client out of two ledgers: its own, which holds no more than its ceiling, and that of the account,
- * which it shares and which alone hears what the API says of the quota. A request needs both.
+ * which it shares and which alone is fed with what the API reports of the quota. A request needs both.
  *
  * `account` is asked anew for each request: it may change once it is known whose account it is.
  */

@@ -88,8 +88,8 @@ export interface NorthflankApi {
    */
   reserve(count: number, requestClass: RequestClass): ReserveOutcome;
   /**
-   * A hash whose key is made from the account's token: equal for equal texts while the token is the same, and of no use to
-   * whoever lacks it. For remembering what was sent without keeping it.
+   * A hash whose key is made from the account's token: equal for equal texts while the token is the same, and of no use
+   * to whoever lacks it. For remembering what was sent without keeping it.
    */
   keyedHash(text: string): string;
   /** All services of a project, from all pages; no further pages once `isEnough`. */
@@ -123,16 +123,17 @@ export interface NorthflankApi {
     body: { readonly deployment: Omit<DeploymentUpdate, "external" | "internal"> },
     options: CallOptions,
   ): Promise<void>;
-  /** `GET .../jobs/{id}`, which tells no source. */
+  /** `GET .../jobs/{id}`, which does not return the source. */
   getJob(name: JobName, options: CallOptions): Promise<JobView>;
-  /** The settings that `GET .../jobs/{id}` tells. */
+  /** The settings that `GET .../jobs/{id}` returns. */
   getJobSettings(name: JobName, options: CallOptions): Promise<JobSettingsView>;
   /**
-   * `PATCH .../jobs/{id}`, or the deprecated `.../jobs/manual/{id}` and `.../jobs/cron/{id}`. Sending it again leads to the
-   * same state, so a lost answer is retried once. A route that is gone and a job that is answer alike: ask for the job.
+   * `PATCH .../jobs/{id}`, or the deprecated `.../jobs/manual/{id}` and `.../jobs/cron/{id}`. Sending it again leads to
+   * the same state, so a lost answer is retried once. A route that is gone and a job that is answer alike: ask for the
+   * job.
    */
   patchJob(name: JobName, route: JobPatchRoute, body: object, options: CallOptions): Promise<void>;
-  /** `GET .../jobs/{id}/deployment`: deprecated, and the only read that tells the source of a job. */
+  /** `GET .../jobs/{id}/deployment`: deprecated, and the only read that returns the source of a job. */
   getJobDeployment(name: JobName, options: CallOptions): Promise<JobSource>;
   /**
    * `POST .../jobs/{id}/deployment`: deprecated, and the only call that changes the source of a job. Never sent twice: a
@@ -185,7 +186,7 @@ export interface ApiCall {
   readonly retryCause?: string;
 }
 
-/** What a metrics collector hears of. */
+/** What metrics are fed with. */
 export interface ApiObserver {
   readonly onCall?: (call: ApiCall) => void;
   /** The ledger held a call back. */
@@ -397,7 +398,7 @@ function createCaller(options: NorthflankApiOptions): {
     throw new NorthflankError({ code: "quota_closed", step: request.step, detail, retryAfterMs, sent: false });
   };
 
-  /** One request on the wire, one answer; the ledger is asked before and told afterwards. */
+  /** One request on the wire, one response; the ledger admits it before and settles it afterwards. */
   const send = async (
     request: ApiRequest,
     call: CallOptions,
@@ -437,7 +438,7 @@ function createCaller(options: NorthflankApiOptions): {
       });
       const json = response.body.kind === "json" ? response.body.value : undefined;
       const isAnonymous = codeOfAnswer(response.status, json) === "unauthorized";
-      // Who refuses a token knows no account, so what it says of a quota is about nobody's.
+      // A response that rejects the token belongs to no account, so its quota headers count for none.
       const rateLimit = readRateLimit(isAnonymous ? {} : response.headers, clock.now());
       ticket.settle({ kind: "answered", status: response.status, rateLimit });
       observe(String(response.status));

@@ -24,7 +24,7 @@ export function toJobView(data: unknown): JobView | undefined {
 
 /**
  * Reads the `data` of the deprecated "get job deployment"; `undefined` when it is no object. A job that builds its own
- * repository has neither an image nor a build that is told.
+ * repository has neither an image nor a build that is returned.
  */
 export function toJobSource(data: unknown): JobSource | undefined {
   const deployment = objectOf(data);
@@ -33,8 +33,8 @@ export function toJobSource(data: unknown): JobSource | undefined {
   return { image, external, internal };
 }
 
-// What "patch job" takes and an answer may tell; values of environments, arguments and files are secrets and stay out.
-const toldSettings = [
+// What "patch job" takes and a response may hold; values of environments, arguments and files are secrets and stay out.
+const returnedSettings = [
   "description",
   "stageId",
   "tags",
@@ -44,14 +44,14 @@ const toldSettings = [
   "buildSettings",
   "healthChecks",
 ] as const;
-const toldPolicy = ["backoffLimit", "activeDeadlineSeconds", "runOnSourceChange"] as const;
+const returnedPolicy = ["backoffLimit", "activeDeadlineSeconds", "runOnSourceChange"] as const;
 
 /** Reads the settings in the `data` of "get job"; `undefined` when it is no job. */
 export function toJobSettings(data: unknown): JobSettingsView | undefined {
   const job = objectOf(data);
   if (job === undefined || textOf(job.id) === undefined) return undefined;
   // The deprecated patches answer with the policy on top.
-  const policy = { ...pick(job, toldPolicy), ...pick(objectOf(job.settings) ?? {}, toldPolicy) };
+  const policy = { ...pick(job, returnedPolicy), ...pick(objectOf(job.settings) ?? {}, returnedPolicy) };
   const jobType = textOf(job.jobType);
   const schedule = objectOf(objectOf(job.settings)?.cron) ?? job;
   // Told of manual jobs as well, which have no schedule.
@@ -61,14 +61,14 @@ export function toJobSettings(data: unknown): JobSettingsView | undefined {
   return {
     uid: textOf(job.uid),
     jobType,
-    settings: { ...pick(job, toldSettings), ...(Object.keys(settings).length > 0 && { settings }) },
+    settings: { ...pick(job, returnedSettings), ...(Object.keys(settings).length > 0 && { settings }) },
   };
 }
 
-/** The policy is told as Allow, Forbid and Replace, and taken in lower case. */
-function cronOf(told: JsonObject, suspended: boolean | undefined): JsonObject | undefined {
-  const schedule = textOf(told.schedule);
-  const concurrencyPolicy = textOf(told.concurrencyPolicy)?.toLowerCase();
+/** The policy is returned as Allow, Forbid and Replace, and accepted in lower case. */
+function cronOf(returned: JsonObject, suspended: boolean | undefined): JsonObject | undefined {
+  const schedule = textOf(returned.schedule);
+  const concurrencyPolicy = textOf(returned.concurrencyPolicy)?.toLowerCase();
   if (schedule === undefined && concurrencyPolicy === undefined && suspended === undefined) return undefined;
   return {
     ...(schedule !== undefined && { schedule }),

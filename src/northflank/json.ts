@@ -1,6 +1,6 @@
 // pure
 
-/** Tolerant readers of JSON that somebody else wrote: what is missing, null or of another type is `undefined`. */
+/** Tolerant readers of untrusted JSON: what is missing, null or of another type is `undefined`. */
 
 export type JsonObject = Readonly<Record<string, unknown>>;
 
@@ -12,7 +12,7 @@ export function listOf(value: unknown): readonly unknown[] | undefined {
   return Array.isArray(value) ? value : undefined;
 }
 
-// Memory is the only reason for the cut. It must stay above the longest value that anybody may declare (commands: 4,096),
+// Memory is the only reason for the cut. It must stay above the longest value that may be declared (commands: 4,096),
 // or a long remote value would look different from the same declared one for ever.
 const maxText = 8_192;
 

@@ -15,7 +15,7 @@ import type { RequestClass } from "./types.ts";
  * *Promises*
  * - The account's own numbers (headers) rule; our count is only for the ceiling, because others spend too.
  * - Answers arrive out of order: within a window the lowest `remaining` stands.
- * - A request that is in flight, or set aside, is spent for everybody else.
+ * - A request that is in flight, or set aside, is spent for all others.
  * - An answer never opens the gate: only time does. So a late 200 cannot undo a 429.
  * - The last requests of a window are kept for the more urgent classes (see {@link kept}), of what our ceiling leaves and
  *   of what the account has left: a change is never refused where a check for drift would be granted.
@@ -25,7 +25,7 @@ export interface LedgerState {
   readonly ceiling: number;
   /** End of the window; `undefined` while none is open. */
   readonly windowEndsAtMs: number | undefined;
-  /** True once the API itself told when the window ends; until then it is an hour from our first request. */
+  /** True once the API has reported when the window ends; until then it is an hour from our first request. */
   readonly isWindowTold: boolean;
   readonly used: number;
   readonly inFlight: number;
@@ -105,7 +105,7 @@ export function kept(requestClass: RequestClass, total: number): number {
   return Math.min(Math.max(least, Math.ceil(total * share)), Math.floor(total * most));
 }
 
-/** How many more requests may be promised to somebody of this class now. */
+/** How many more requests may be granted to this class now. */
 export function available(state: LedgerState, requestClass: RequestClass): number {
   const promised = state.inFlight + state.reserved;
   const byCeiling = state.ceiling - state.used - state.reserved - kept(requestClass, state.ceiling);
@@ -144,7 +144,7 @@ export function admit(
   };
 }
 
-/** What somebody wants: so many requests of a class. */
+/** What is requested: so many requests of a class. */
 export interface Wanted {
   readonly class: RequestClass;
   readonly count: number;
@@ -278,10 +278,10 @@ function closeAfterRefusal(state: LedgerState, nowMs: number, reading: RateLimit
   // With requests left it was not the hour that refused, so what is left still counts when the gate opens.
   const hasLeft = reading.remaining !== undefined && reading.remaining > 0;
   const remaining = hasLeft ? state.remaining : undefined;
-  const told = askedWaitMs(reading);
-  if (told !== undefined) {
+  const retryAfterMs = askedWaitMs(reading);
+  if (retryAfterMs !== undefined) {
     // How much will be left when the gate opens is not known: only that the API wants to be asked again then.
-    return { ...closed(state, nowMs + told), isProbing: true, remaining, blindRefusals: 0 };
+    return { ...closed(state, nowMs + retryAfterMs), isProbing: true, remaining, blindRefusals: 0 };
   }
   // Requests that were in flight together are refused together: that counts once.
   if (state.closedUntilMs !== undefined) return state;

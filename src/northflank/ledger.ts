@@ -17,7 +17,7 @@ export type ReserveOutcome =
   /** Not before `retryAfterMs` from now (spread included). Not a failure: the object waits. */
   | { readonly kind: "refused"; readonly retryAfterMs: number };
 
-/** The right to send one request. How it ended must be told, whatever happens. */
+/** The right to send one request. It must be settled, whatever happens. */
 export interface Ticket {
   /** Only the first call counts; it returns true, later ones false. */
   readonly settle: (settlement: quota.Settlement) => boolean;
@@ -43,7 +43,7 @@ export interface LedgerSnapshot {
 }
 
 /**
- * The quota of one account, shared by everybody who spends it.
+ * The quota of one account, shared by all that spend it.
  *
  * *Guarantees*: never waits and never throws; a refusal names a time at which coming back makes sense, different for
  * each caller.

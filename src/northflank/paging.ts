@@ -9,7 +9,9 @@ export interface Page<T> {
   readonly hasNext: boolean;
 }
 
-/** Reads one page of the list under `data.<key>`; `undefined` when it is not one. What `toItem` cannot read is left out. */
+/**
+ * Reads one page of the list under `data.<key>`; `undefined` when it is not one. What `toItem` cannot read is left out.
+ */
 export function toPage<T>(
   answer: unknown,
   key: string,
@@ -34,7 +36,7 @@ export function joinPages<T extends { readonly id: string }>(pages: readonly (re
   return [...byId.values()];
 }
 
-/** Newest first, by a time as Northflank tells it; those without one at the end. */
+/** Newest first, by a time as Northflank returns it; those without one at the end. */
 export function newestFirst<T>(timeOf: (item: T) => string | undefined): (left: T, right: T) => number {
   const ms = (item: T) => {
     const parsed = Date.parse(timeOf(item) ?? "");
@@ -48,17 +50,17 @@ export function newestFirst<T>(timeOf: (item: T) => string | undefined): (left: 
  * nothing. What is out of order by less than `toleranceMs` does not count, and neither does an order that shows in less.
  */
 export function cameNewestFirst(timesMs: readonly (number | undefined)[], toleranceMs: number): boolean {
-  const told = timesMs.filter((time) => time !== undefined);
+  const known = timesMs.filter((time) => time !== undefined);
   let oldestMs = Number.POSITIVE_INFINITY;
-  for (const time of told) {
+  for (const time of known) {
     if (time > oldestMs + toleranceMs) return false;
     oldestMs = Math.min(oldestMs, time);
   }
-  const [firstMs] = told;
+  const [firstMs] = known;
   return firstMs !== undefined && firstMs - oldestMs > toleranceMs;
 }
 
-/** What asks for one page. */
+/** Requests one page. */
 export type PageQuery = Readonly<Record<string, string>>;
 
 /**

@@ -8,7 +8,7 @@ import {
   take,
 } from "../util/image-reference.ts";
 
-/** An image as the API tells it. */
+/** An image as the API returns it. */
 export interface RemoteImage {
   readonly image: string;
   /** `dockerhub`, `github`, `gar`, ... or a word we do not know. */

@@ -14,7 +14,7 @@ interface RetryRule {
   readonly tries: Readonly<Record<Repeatability, number>>;
   /** Least delay before the next try, in milliseconds. */
   readonly floorMs: number;
-  /** Upper bound of the delay; a longer wait that the far end asks for is left to the caller's queue. */
+  /** Upper bound of the delay; a longer `Retry-After` is left to the caller's queue. */
   readonly capMs: number;
 }
 

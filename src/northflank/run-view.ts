@@ -14,7 +14,7 @@ export function toRunView(data: unknown): JobRunView | undefined {
     id,
     runName: textOf(run.runName),
     status,
-    // Without the flag, only the two words that everybody treats as final are final: anything else may still run.
+    // Without the flag, only the two words that are always final count as final: anything else may still run.
     concluded: booleanOf(run.concluded) ?? (status === "SUCCESS" || status === "FAILED"),
     startedAt: textOf(run.startedAt),
     concludedAt: textOf(run.concludedAt),
@@ -31,7 +31,7 @@ export function toRunPage(answer: unknown): Page<JobRunView> | undefined {
   return toPage(answer, "runs", toRunView);
 }
 
-/** When it started, in milliseconds of Northflank's clock; `undefined` where that is not told. */
+/** When it started, in milliseconds of Northflank's clock; `undefined` where that is not returned. */
 export function runStartMs({ startedAt }: Pick<JobRunView, "startedAt">): number | undefined {
   const ms = Date.parse(startedAt ?? "");
   return Number.isNaN(ms) ? undefined : ms;

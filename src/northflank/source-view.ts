@@ -20,7 +20,7 @@ export function toSourceView(deployment: JsonObject): SourceView {
 export function remoteImageOf(view: Pick<SourceView, "image" | "external">): RemoteImage | undefined {
   if (view.external === undefined || view.image === undefined) return undefined;
   const { imagePath, registryProvider } = view.external;
-  // Only the older form tells the provider, and it is the one that strips the host from `imagePath`.
+  // Only the older form returns the provider, and it is the one that strips the host from `imagePath`.
   return {
     image: view.image,
     registryProvider,

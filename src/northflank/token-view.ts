@@ -7,8 +7,8 @@ import type { ProjectRestrictions, TokenView } from "./types.ts";
 const mostProjects = 200;
 
 /**
- * What `GET /v1/auth` tells of the token. Total: whatever is missing, or not of the documented form, is not told, so that
- * nothing is ever refused or warned of because of an answer that was not understood.
+ * What `GET /v1/auth` returns about the token. Total: whatever is missing, or not of the documented form, counts as not
+ * returned, so that nothing is ever refused or warned of because of an answer that was not understood.
  */
 export function toTokenView(data: unknown): TokenView {
   const answer = objectOf(data) ?? {};
@@ -29,10 +29,10 @@ function timeOf(value: unknown): string | undefined {
   return `${new Date(timeMs).toISOString().slice(0, 19)}Z`;
 }
 
-function restrictionsOf(told: JsonObject | undefined): ProjectRestrictions | undefined {
-  if (told?.enabled !== true) return undefined;
-  const mode = told.restrictionMode;
-  const projects = listOf(told.projects);
+function restrictionsOf(returned: JsonObject | undefined): ProjectRestrictions | undefined {
+  if (returned?.enabled !== true) return undefined;
+  const mode = returned.restrictionMode;
+  const projects = listOf(returned.projects);
   if ((mode !== "in" && mode !== "notIn") || projects === undefined) return undefined;
   const ids = projects.filter(isProjectId);
   // Of another form than that of ids: nothing that an object names can be compared with it.
@@ -43,7 +43,10 @@ function restrictionsOf(told: JsonObject | undefined): ProjectRestrictions | und
     : { mode, projects: known };
 }
 
-/** Since every resource has a `uid` too, a list may hold those: they match the pattern of ids and name nothing in a path. */
+/**
+ * Since every resource has a `uid` too, a list may hold those: they match the pattern of ids and name nothing in a
+ * path.
+ */
 const uid = /^(?:[0-9a-f]{24}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})$/;
 
 function isProjectId(value: unknown): value is string {
@@ -54,8 +57,8 @@ function isProjectId(value: unknown): value is string {
 const permission = /^ps_[a-z0-9-]+_[a-z0-9-]+_[a-z0-9-]+$/;
 
 /** `undefined` where a part of the list is not understood: it may stand for more than it says. */
-function permissionsOf(told: unknown): ReadonlySet<string> | undefined {
-  const list = listOf(told);
+function permissionsOf(returned: unknown): ReadonlySet<string> | undefined {
+  const list = listOf(returned);
   if (list === undefined) return undefined;
   const known = list.filter((word): word is string => typeof word === "string" && permission.test(word));
   const isStrange = (word: unknown) => typeof word !== "string" || word.includes("*") || !word.startsWith("ps_");

@@ -12,7 +12,10 @@ import type { Headers } from "./rate-limit.ts";
 export interface TransportRequest {
   /** `https://host[:port]`; checked against the allow-list right before sending. */
   readonly origin: string;
-  /** Requests of different lanes never share connections, so that a slow account holds up nobody else. Default: one lane. */
+  /**
+   * Requests of different lanes never share connections, so that a slow account does not delay others. Default: one
+   * lane.
+   */
   readonly lane?: string | undefined;
   readonly method: "GET" | "POST" | "PATCH" | "DELETE";
   /** Path and query, sent as they are. */
@@ -43,8 +46,8 @@ export interface TransportResponse {
  * Sends one request and reads one answer, whatever its status.
  *
  * *Errors*: `NorthflankError` with `unreachable`, `tls`, `interrupted`, `timeout` or `protocol` when no headers came
- * back, and its `sent` tells whether a byte left; the signal's reason when the signal was aborted. What goes wrong after
- * the headers is an `unreadable` body, because the headers still tell about the quota.
+ * back, and its `sent` says whether a byte left; the signal's reason when the signal was aborted. What goes wrong after
+ * the headers is an `unreadable` body, because the headers still report the quota.
  */
 export interface Transport extends AsyncDisposable {
   send(request: TransportRequest): Promise<TransportResponse>;
@@ -83,7 +86,7 @@ export interface TransportOptions {
  */
 const defaultIdleConnectionMs = 4_000;
 
-/** A pool of connections, and whether anybody uses it. */
+/** A pool of connections, and whether it is in use. */
 interface Lane {
   readonly pool: Dispatcher;
   inFlight: number;
@@ -94,7 +97,7 @@ interface Lane {
 const idleLaneMs = 60_000;
 
 /**
- * Makes the transport: one pool of connections per origin and lane. A lane that nobody used for a minute is closed when
+ * Makes the transport: one pool of connections per origin and lane. A lane that was not used for a minute is closed when
  * another one is opened.
  *
  * Built on undici's `dispatch` rather than `request`: the path goes out as it is, redirects are not followed, the moment
@@ -265,7 +268,7 @@ function exchange(context: {
       end(() => {
         if (head === undefined) reject(error);
         else resolve({ ...head, body: { kind: "unreadable", error } });
-        // Undici tells nothing more after this; before it has a connection there is nothing to break.
+        // Undici reports nothing more after this; before it has a connection there is nothing to break.
         abortSocket?.(error);
       });
     const onAbort = (): void =>

@@ -1,8 +1,8 @@
 import type { NorthflankError } from "./errors.ts";
 
 /**
- * How urgent a request is, for the ledger. `change`: a write somebody waits for, and the read it needs. `run`: following
- * an active run or rollout. `observe`: drift and resync.
+ * How urgent a request is, for the ledger. `change`: a write that a user waits for, and the read it needs. `run`:
+ * following an active run or rollout. `observe`: drift and resync.
  */
 export type RequestClass = "change" | "run" | "observe";
 
@@ -59,9 +59,11 @@ export interface RunRequest {
   };
 }
 
-/** What a service or job runs, in one normal form. Missing means "not told". */
+/** What a service or job runs, in one normal form. Missing means "not returned". */
 export interface SourceView {
-  /** Image as the API tells it: `imageUrl` if present, else `deployment.external.imagePath` (host possibly stripped). */
+  /**
+   * Image as the API returns it: `imageUrl` if present, else `deployment.external.imagePath` (host possibly stripped).
+   */
   readonly image: string | undefined;
   readonly external:
     | {
@@ -85,10 +87,10 @@ export interface SourceView {
   readonly buildpack: BuildpackRuntime | undefined;
 }
 
-/** The source of a job, as read. What is started in the container is told elsewhere: see {@link JobView}. */
+/** The source of a job, as read. What is started in the container is in another response: see {@link JobView}. */
 export type JobSource = Pick<SourceView, "image" | "external" | "internal">;
 
-/** A job as read, without its source, which this answer does not tell. Missing means "not told". */
+/** A job as read, without its source, which this response does not have. Missing means "not returned". */
 export interface JobView extends Pick<SourceView, "docker" | "buildpack"> {
   readonly id: string;
   /** ISO, Northflank's clock. */
@@ -109,8 +111,8 @@ export interface JobSettingsView {
   /** `manual`, `cron`, or a word we do not know. */
   readonly jobType: string | undefined;
   /**
-   * What the answer tells, in the words of "patch job": what is not told is missing, and values of environments, arguments
-   * and files are left out even where they are told.
+   * What the response has, in the words of "patch job": what is not returned is missing, and values of environments,
+   * arguments and files are left out even where they are returned.
    */
   readonly settings: Readonly<Record<string, unknown>>;
 }
@@ -118,27 +120,29 @@ export interface JobSettingsView {
 /** Which patch of a job: the one for jobs of either type, or one of the deprecated ones. */
 export type JobPatchRoute = "job" | "manual" | "cron";
 
-/** A service as read, in one normal form for both documented forms of the answer. Missing means "not told". */
+/** A service as read, in one normal form for both documented forms of the answer. Missing means "not returned". */
 export interface ServiceView extends SourceView {
   readonly id: string;
   /** Another one for a service that was deleted and created again under the same id. */
   readonly uid?: string | undefined;
   /** `combined`, `build`, `deployment`, or a word we do not know. */
   readonly serviceType: string | undefined;
-  /** As `servicePaused` says where it is told, else: no instances, which is how the newer form shows a pause. */
+  /** As `servicePaused` says where it is returned, else: no instances, which is how the newer form shows a pause. */
   readonly servicePaused: boolean;
-  /** The answer tells no `servicePaused`: the pause is known by the number of instances, 0, and may be a scale to zero. */
+  /**
+   * The response has no `servicePaused`: the pause is known by the number of instances, 0, and may be a scale to zero.
+   */
   readonly pausedByInstances?: true;
   readonly disabledCD: boolean | undefined;
   readonly instances: number | undefined;
   /** `PENDING`, `IN_PROGRESS`, `COMPLETED`, `FAILED`, or a word we do not know. */
   readonly rolloutStatus: string | undefined;
-  /** `SCALING` or `DEPLOYING`, if told. */
+  /** `SCALING` or `DEPLOYING`, if returned. */
   readonly rolloutReason: string | undefined;
   /** ISO time at which `rolloutStatus` last changed, by Northflank's clock. */
   readonly rolloutTransitionTime: string | undefined;
   readonly buildStatus: string | undefined;
-  /** Rollouts are gradual: one may stay `IN_PROGRESS` until somebody promotes it. */
+  /** Rollouts are gradual: one may stay `IN_PROGRESS` until it is promoted. */
   readonly gradualRolloutStrategyId?: string | undefined;
 }
 
@@ -200,11 +204,11 @@ export interface BuildList {
 
 /** A service or job as its project lists it. */
 export interface ProjectItem {
-  /** As the API told it: checked before it goes into a path, but not here. */
+  /** As the API returned it: checked before it goes into a path, but not here. */
   readonly id: string;
   /** `deployment`, `combined`, `build`; `manual`, `cron`; or a word we do not know. */
   readonly type: string | undefined;
-  /** Missing means "not told". The newer form of "get service" does not tell it, the list does. */
+  /** Missing means "not returned". The newer form of "get service" does not return it, the list does. */
   readonly disabledCD?: boolean;
 }
 
@@ -224,7 +228,7 @@ export interface ProjectRestrictions {
   readonly isIncomplete?: true;
 }
 
-/** What `GET /v1/auth` tells of the token. Missing means "not told". */
+/** What `GET /v1/auth` returns about the token. Missing means "not returned". */
 export interface TokenView {
   /** RFC 3339, whole seconds, Northflank's clock. */
   readonly expiresAt: string | undefined;

@@ -227,7 +227,7 @@ export class LeaderElection implements Leadership {
     const { clock } = this.#options;
     const abort = new AbortController();
     const limitMs = this.#timing.renewDeadlineMs / 2;
-    const timer = clock.setTimer(() => abort.abort(new Error(`no answer for ${limitMs} ms`)), limitMs);
+    const timer = clock.setTimer(() => abort.abort(new Error(`no response for ${limitMs} ms`)), limitMs);
     const onEnd = () => abort.abort(this.#leadership.signal.reason);
     this.#leadership.signal.addEventListener("abort", onEnd);
     try {
@@ -354,7 +354,7 @@ export class LeaderElection implements Leadership {
   async #giveAway(known: Lease | undefined): Promise<void> {
     const { kube, clock, identity } = this.#options;
     const abort = new AbortController();
-    const timer = clock.setTimer(() => abort.abort(new Error("no answer")), this.#timing.renewDeadlineMs / 2);
+    const timer = clock.setTimer(() => abort.abort(new Error("no response")), this.#timing.renewDeadlineMs / 2);
     try {
       const lease = known ?? (await this.#read(abort.signal));
       if (lease?.spec?.holderIdentity !== identity) return;

@@ -5,7 +5,7 @@ export function follow(signal: AbortSignal, target: AbortController): void {
   else signal.addEventListener("abort", abort, { once: true });
 }
 
-/** What `work` comes to; rejects with the reason of `signal` as soon as that is aborted. The work itself goes on. */
+/** What `work` comes to; rejects with the reason of `signal` as soon as that is aborted. The work itself continues. */
 export async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   signal.throwIfAborted();
   let onAbort = () => {};

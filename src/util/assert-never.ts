@@ -1,5 +1,5 @@
 /**
- * Ends a `switch` over a closed union, so that a new case fails to compile until somebody decides what it means.
+ * Ends a `switch` over a closed union, so that a new case fails to compile until it is handled.
  *
  * *Errors*: throws when reached at run time, which means that a value got past the types (for example from the wire).
  */

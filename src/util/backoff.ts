@@ -33,7 +33,7 @@ export function jittered(periodMs: number, share: number, random: Random): numbe
 // Whoever says that a wait is over may say so again: that must not be a loop.
 const shortestWaitMs = 1_000;
 
-/** A wait that somebody else has named, or a deadline that may be over: never none at all. */
+/** A wait that another program has named, or a deadline that may be over: never none at all. */
 export function notAtOnce(afterMs: number): number {
   return afterMs >= shortestWaitMs ? afterMs : shortestWaitMs;
 }

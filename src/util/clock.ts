@@ -4,11 +4,13 @@ export interface Timer {
 }
 
 /**
- * The only source of time in this program. Everything that asks for the time or waits takes a clock, so that tests own
+ * The only source of time in this program. Everything that reads the time or waits takes a clock, so that tests own
  * time and state it as numbers.
  */
 export interface Clock {
-  /** Wall-clock time in milliseconds since the epoch. It may jump: only for what people read and for dates on the wire. */
+  /**
+   * Wall-clock time in milliseconds since the epoch. It may jump: only for what people read and for dates on the wire.
+   */
   readonly now: () => number;
   /** Milliseconds that only ever grow, from an arbitrary start. For every measured duration and every deadline. */
   readonly monotonic: () => number;

@@ -59,7 +59,7 @@ export type ParsedImage =
   /** `message` says what is wrong and what to do; it follows after "imagePath". */
   | { readonly kind: "problem"; readonly rule: ImageRule; readonly message: string };
 
-/** Longest reference that is looked at, in characters. */
+/** Longest reference that is parsed, in characters. */
 export const maxImageLength = 512;
 
 export const hub = "docker.io";

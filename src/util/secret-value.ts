@@ -18,7 +18,7 @@ export class SecretValue {
     return this.#value;
   }
 
-  /** True when both hold the same value: tells a rotated token from an unchanged one. */
+  /** True when both hold the same value: distinguishes a rotated token from an unchanged one. */
   equals(other: SecretValue): boolean {
     return this.#value === other.#value;
   }
@@ -47,7 +47,7 @@ export type ParsedToken =
   | { readonly kind: "problem"; readonly problem: string };
 
 /**
- * Checks a token before it gets near a header, where a bad character would be quoted in an error by somebody else.
+ * Checks a token before it gets near a header, where a bad character would be quoted in an error of another library.
  *
  * `trimNewline` (default false) takes off one newline at the end, as text files and `kubectl create secret
  * --from-file` have it.

@@ -3,9 +3,9 @@ import { isUnreplaced, unreplacedSentence } from "./unreplaced.ts";
 
 /**
  * Why a text cannot be the token itself although it holds one: what stands around it, or what was done to it. `undefined`
- * for a text that could be right, however odd it looks: only the API can tell then.
+ * for a text that could be right, however odd it looks: only the API knows then.
  *
- * Tokens of Northflank are JWTs, and a bearer token of any kind has none of the signs that are looked for here.
+ * Tokens of Northflank are JWTs, and a bearer token of any kind has none of the signs that are searched here.
  *
  * *Guarantees*: never quotes the text.
  */
@@ -32,7 +32,10 @@ export function tokenGapRemedy(text: string): string {
     : "";
 }
 
-/** A name in front of a value: `NORTHFLANK_TOKEN=...`, `export TOKEN=...`, `token: ...`. A token may end with `=` itself. */
+/**
+ * A name in front of a value: `NORTHFLANK_TOKEN=...`, `export TOKEN=...`, `token: ...`. A token may end with `=`
+ * itself.
+ */
 function isAssignment(text: string): boolean {
   const [, name = ""] = /^(?:export\s+|set\s+)?([A-Za-z_][A-Za-z0-9_.-]{0,63})\s*[=:]\s*[^\s=]/.exec(text) ?? [];
   return /^[A-Z][A-Z0-9_]*$/.test(name) || /token|key|secret|auth|northflank/i.test(name);

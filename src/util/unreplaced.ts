@@ -22,7 +22,7 @@ export const unreplacedSentence =
   "contains text such as ${TAG} or {{ .Values.tag }} that a template engine or CI left unreplaced; render the file before " +
   "it is applied";
 
-// Of a long expression only the form is told: a message stays one that people read.
+// Of a long expression only the form is quoted, so that the message stays readable.
 const quotable =
   /\$\{[^{}$]{1,60}\}|\$\([^()$]{1,60}\)|\$?\{\{[^{}]{1,60}\}\}|%[A-Za-z_][A-Za-z0-9_]{0,60}%|<[^<>]{1,60}>|\$[A-Za-z_][A-Za-z0-9_]{0,60}/;
 

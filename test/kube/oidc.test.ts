@@ -130,7 +130,7 @@ describe("a provider", () => {
     const said = refused(session({ refreshToken: "r1" }).idToken());
     await expect.poll(() => forms.length).toBe(1);
     await clock.advance(10_000);
-    expect(await said).toContain("no answer within 10s");
+    expect(await said).toContain("no response within 10s");
     expect(clock.pendingTimers).toBe(0);
   });
 
