@@ -11,7 +11,7 @@ import {
   time,
   tokenSecretRef,
 } from "./fragments.ts";
-import type { Misfits } from "./misfits.ts";
+import type { OnlyInCache } from "./misfits.ts";
 import type { Infer, ObjectSchema } from "./schema.ts";
 
 export const connectionSpec = {
@@ -197,11 +197,7 @@ export const connectionStatus = {
 export type NorthflankConnectionSpec = Infer<typeof connectionSpec>;
 export type NorthflankConnectionStatus = Infer<typeof connectionStatus>;
 
-export interface NorthflankConnection extends KubeObject {
+export interface NorthflankConnection extends KubeObject, OnlyInCache {
   readonly spec: NorthflankConnectionSpec;
   readonly status?: NorthflankConnectionStatus;
-  /** Only in the cache, see project-object.ts: what the API server dropped because the schema does not know it. */
-  readonly prunedFields?: readonly string[];
-  /** Only in the cache: what was stored and does not fit the schema; the object goes without it. */
-  readonly misfits?: Misfits;
 }

@@ -23,7 +23,7 @@ import {
   text,
   time,
 } from "./fragments.ts";
-import type { Misfits } from "./misfits.ts";
+import type { OnlyInCache } from "./misfits.ts";
 import type { Infer, ObjectSchema } from "./schema.ts";
 
 /** `spec.rollout.timeoutSeconds` where it is not set. */
@@ -414,11 +414,7 @@ export const deploymentStatus = {
 export type NorthflankDeploymentSpec = Infer<typeof deploymentSpec>;
 export type NorthflankDeploymentStatus = Infer<typeof deploymentStatus>;
 
-export interface NorthflankDeployment extends KubeObject {
+export interface NorthflankDeployment extends KubeObject, OnlyInCache {
   readonly spec: NorthflankDeploymentSpec;
   readonly status?: NorthflankDeploymentStatus;
-  /** Only in the cache, see project-object.ts: what the API server dropped because the schema does not know it. */
-  readonly prunedFields?: readonly string[];
-  /** Only in the cache: what was stored and does not fit the schema; the object goes without it. */
-  readonly misfits?: Misfits;
 }

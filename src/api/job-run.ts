@@ -26,7 +26,7 @@ import {
   text,
   time,
 } from "./fragments.ts";
-import type { Misfits } from "./misfits.ts";
+import type { OnlyInCache } from "./misfits.ts";
 import type { Infer, ObjectSchema, Rule } from "./schema.ts";
 
 const newRun = "another run needs another NorthflankJobRun";
@@ -323,11 +323,7 @@ export const jobRunStatus = {
 export type NorthflankJobRunSpec = Infer<typeof jobRunSpec>;
 export type NorthflankJobRunStatus = Infer<typeof jobRunStatus>;
 
-export interface NorthflankJobRun extends KubeObject {
+export interface NorthflankJobRun extends KubeObject, OnlyInCache {
   readonly spec: NorthflankJobRunSpec;
   readonly status?: NorthflankJobRunStatus;
-  /** Only in the cache, see project-object.ts: what the API server dropped because the schema does not know it. */
-  readonly prunedFields?: readonly string[];
-  /** Only in the cache: what was stored and does not fit the schema; the object goes without it. */
-  readonly misfits?: Misfits;
 }

@@ -18,7 +18,7 @@ import {
   time,
 } from "./fragments.ts";
 import { jobSettings } from "./job-settings.ts";
-import type { Misfits } from "./misfits.ts";
+import type { OnlyInCache } from "./misfits.ts";
 import type { Infer, ObjectSchema, Rule } from "./schema.ts";
 
 const newTarget = "another job needs another NorthflankJob";
@@ -241,11 +241,7 @@ export const jobStatus = {
 export type NorthflankJobSpec = Infer<typeof jobSpec>;
 export type NorthflankJobStatus = Infer<typeof jobStatus>;
 
-export interface NorthflankJob extends KubeObject {
+export interface NorthflankJob extends KubeObject, OnlyInCache {
   readonly spec: NorthflankJobSpec;
   readonly status?: NorthflankJobStatus;
-  /** Only in the cache, see project-object.ts: what the API server dropped because the schema does not know it. */
-  readonly prunedFields?: readonly string[];
-  /** Only in the cache: what was stored and does not fit the schema; the object goes without it. */
-  readonly misfits?: Misfits;
 }

@@ -18,3 +18,13 @@ export interface Misfits {
   /** What is wrong with the status. */
   readonly status: readonly Misfit[];
 }
+
+/** What a cached object has in addition to the stored one; `project-object.ts` adds it. */
+export interface OnlyInCache {
+  /**
+   * Fields that were applied and that the API server dropped because the schema does not know them, with what was
+   * probably meant: `spec.sespend: did you mean "suspend"?`. Missing when there are none; ten at most.
+   */
+  readonly prunedFields?: readonly string[];
+  readonly misfits?: Misfits;
+}

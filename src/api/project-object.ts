@@ -3,7 +3,7 @@ import { isRecord } from "../util/records.ts";
 import { fitCheck, fitTo } from "./fit.ts";
 import { createInterner, type Intern } from "./interner.ts";
 import type { KindDefinition } from "./kinds.ts";
-import type { Misfits } from "./misfits.ts";
+import type { Misfits, OnlyInCache } from "./misfits.ts";
 import {
   fluxRequestedAt,
   lastAppliedConfiguration,
@@ -19,15 +19,9 @@ import { unknownFieldRemedy } from "./unknown-field.ts";
 import { createValidator, type Validator } from "./validate.ts";
 
 /** An object as it is cached: what reconcilers read and nothing else. */
-export interface CachedObject extends KubeObject {
+export interface CachedObject extends KubeObject, OnlyInCache {
   readonly spec?: unknown;
   readonly status?: unknown;
-  /**
-   * Fields that were applied and that the API server dropped because the schema does not know them, with what was
-   * probably meant: `spec.sespend: did you mean "suspend"?`. Missing when there are none; ten at most.
-   */
-  readonly prunedFields?: readonly string[];
-  readonly misfits?: Misfits;
 }
 
 /** Makes of an object as the API server has it one that has the types of its kind; the very same one if it has. */

@@ -109,10 +109,10 @@ export function createControllers(deps: ControllersDeps): readonly ManagedContro
       ...separate,
     });
 
+  const shared = { accounts, validate, events, clock, random };
   const connection = createConnectionReconciler({
+    ...shared,
     store: connections.store,
-    accounts,
-    validate,
     dependents: (key) =>
       [deployments, jobs, jobRuns].reduce((count, { store }) => count + store.countByIndex("connection", key), 0),
     needs: (key) =>
@@ -125,9 +125,6 @@ export function createControllers(deps: ControllersDeps): readonly ManagedContro
     schedule: new PollSchedule({ clock, random }),
     validationPeriodMs,
     statusWriter: writer<NorthflankConnection>("connection", northflankConnections, connections),
-    events,
-    clock,
-    random,
   });
   // What is sent leaves within milliseconds of the check, and a third of the renew deadline is less than what is left
   // of a lease that is being renewed. An answer that comes after the lease was lost is read back by the successor.
@@ -137,32 +134,24 @@ export function createControllers(deps: ControllersDeps): readonly ManagedContro
     marginMs: leaseMarginMs,
   };
   const deployment = createDeploymentReconciler({
+    ...shared,
     store: deployments.store,
     runs: jobRuns.store,
-    accounts,
-    validate,
     schedule: new PollSchedule({ clock, random }),
     settings: config,
     statusWriter: writer<NorthflankDeployment>("deployment", northflankDeployments, deployments),
-    events,
     observer: metrics.deploymentObserver,
     lease,
-    clock,
-    random,
   });
   const job = createJobReconciler({
+    ...shared,
     store: jobs.store,
     kube,
-    accounts,
-    validate,
     schedule: new PollSchedule({ clock, random }),
     settings: config,
     statusWriter: writer<NorthflankJob>("job", northflankJobs, jobs),
-    events,
     observer: metrics.jobObserver,
     lease,
-    clock,
-    random,
   });
   const queues = {
     connection: queue("connection"),
@@ -171,21 +160,17 @@ export function createControllers(deps: ControllersDeps): readonly ManagedContro
     jobRun: queue("job-run", jobRuns.store),
   };
   const jobRun = createJobRunReconciler({
+    ...shared,
     kube,
     store: jobRuns.store,
     overlay: jobRuns.overlay,
     statusWriter: writer<NorthflankJobRun>("job-run", northflankJobRuns, jobRuns, { separateRecord: "start" }),
-    accounts,
-    validate,
-    events,
     observer: metrics.jobRunObserver,
     enqueue: (key) => queues.jobRun.add(key),
     lease: deps.leadership,
     settings: { ...config, leaseMarginMs },
     newId: deps.newId,
     restored: deps.restored,
-    clock,
-    random,
   });
 
   wireWatches({
