@@ -196,12 +196,12 @@ export class FakeKube<T extends Stored = Stored> {
     if (deletionTimestamp !== undefined && finalizers.length === 0) {
       this.writes.push({ verb, key, object: kept });
       this.remove(key, kept.kind);
-      return structuredClone(kept);
+      return kept;
     }
     const object = this.#next(kept, kept.metadata);
     this.writes.push({ verb, key, object });
     this.#put("MODIFIED", object);
-    return structuredClone(object);
+    return object;
   }
 
   #save<O extends Stored>(object: O, metadata: ObjectMeta): O {
@@ -212,7 +212,7 @@ export class FakeKube<T extends Stored = Stored> {
   }
 
   #next<O extends Stored>(object: O, metadata: ObjectMeta): O {
-    return { ...structuredClone(object), metadata: { ...metadata, resourceVersion: String(++this.#version) } };
+    return { ...object, metadata: { ...metadata, resourceVersion: String(++this.#version) } };
   }
 
   #put(type: "ADDED" | "MODIFIED", object: T): void {
