@@ -85,10 +85,10 @@ describe("one account", { concurrent: true, timeout: 300_000 }, () => {
       await handle.reaches("Ready", { reason: "Valid" });
     }
     await addRival(scenario);
-    const look = { projectId: "shop", managementPolicy: "Observe" };
-    const first = await scenario.deployment("api", { ...look, serviceId: "api", ...image("1.4.1") });
+    const observe = { projectId: "shop", managementPolicy: "Observe" };
+    const first = await scenario.deployment("api", { ...observe, serviceId: "api", ...image("1.4.1") });
     await first.reaches("Ready");
-    const second = { ...look, serviceId: "web", ...image("1.4.1"), connectionRef: { name: "second" } };
+    const second = { ...observe, serviceId: "web", ...image("1.4.1"), connectionRef: { name: "second" } };
     const held = await (await scenario.deployment("web", second)).reaches("Ready", {
       status: "Unknown",
       reason: "WaitingForQuota",
@@ -170,7 +170,7 @@ describe("a connection", { concurrent: true, timeout: 300_000 }, () => {
     expect(northflank.calls.filter(({ status }) => status === 401).length).toBeLessThanOrEqual(2);
   });
 
-  test("reads its Secret at once when somebody asks it to", async () => {
+  test("reads its Secret at once when a reconcile is requested", async () => {
     await using scenario = await startScenario({ connection: "none" });
     await scenario.secret("nf-token", { token: scenario.token });
     const handle = await connection(scenario, "default", own);

@@ -7,7 +7,7 @@ import { syncStepsOf } from "../support/argocd-sync.ts";
 import { type Handle, type Scenario, scenarios } from "../support/operator-scenario.ts";
 
 // Lives of objects as a sync of Argo CD sees them: at every version that the API server hands out it asks the health
-// script, and holds, goes on or fails by what that says.
+// script, and holds, continues or fails by what that says.
 
 const startScenario = scenarios();
 
@@ -50,12 +50,12 @@ async function phaseEnds(scenario: Scenario, object: Handle): Promise<void> {
 }
 
 describe("a run as a hook", { concurrent: true, timeout: 200_000 }, () => {
-  test("holds the sync from its creation on, and lets it go on when it has succeeded", async () => {
+  test("holds the sync from its creation on, and lets it continue when it has succeeded", async () => {
     await using scenario = await startScenario();
     const run = await hook(scenario);
     await run.reaches("Finished");
     expect(run.versions()[0]?.status).toEqual({ observedGeneration: -1 });
-    expect(syncStepsOf(run.versions())).toEqual(["holds", "goes on"]);
+    expect(syncStepsOf(run.versions())).toEqual(["holds", "continues"]);
   });
 
   test("fails the sync when it has failed, and not before the last attempt has", async () => {
@@ -76,7 +76,7 @@ describe("a run as a hook", { concurrent: true, timeout: 200_000 }, () => {
     expect(syncStepsOf(run.versions())).toEqual(["holds", "fails"]);
   });
 
-  test("holds the sync while it is suspended by the action, and goes on from there with resume", async () => {
+  test("holds the sync while it is suspended by the action, and continues from there with resume", async () => {
     await using scenario = await startScenario();
     const run = await hook(scenario, { suspend: true });
     await run.reaches("Suspended");
@@ -84,7 +84,7 @@ describe("a run as a hook", { concurrent: true, timeout: 200_000 }, () => {
     expect(syncStepsOf(run.versions())).toEqual(["holds"]);
     await act(scenario, run, "resume");
     await run.reaches("Finished");
-    expect(syncStepsOf(run.versions())).toEqual(["holds", "goes on"]);
+    expect(syncStepsOf(run.versions())).toEqual(["holds", "continues"]);
   });
 
   test("holds the sync while nobody can tell whether it was started: a retry could start a second run", async () => {
@@ -100,7 +100,7 @@ describe("a run as a hook", { concurrent: true, timeout: 200_000 }, () => {
     expect(syncStepsOf(run.versions())).toEqual(["holds"]);
     await run.annotate({ [resolveStart]: "retry" });
     await run.reaches("Finished", { reason: "RunSucceeded" });
-    expect(syncStepsOf(run.versions())).toEqual(["holds", "goes on"]);
+    expect(syncStepsOf(run.versions())).toEqual(["holds", "continues"]);
   });
 
   test("fails the sync at once when it cannot be started, because nothing else would end it", async () => {
@@ -111,7 +111,7 @@ describe("a run as a hook", { concurrent: true, timeout: 200_000 }, () => {
     expect(scenario.changes()).toEqual([]);
   });
 
-  test("that somebody deletes while it runs holds the sync to its end all the same", async () => {
+  test("that is deleted while it runs holds the sync to its end all the same", async () => {
     await using scenario = await startScenario();
     scenario.northflank.hangNextRun("shop", "migrate");
     const run = await hook(scenario);
@@ -124,12 +124,12 @@ describe("a run as a hook", { concurrent: true, timeout: 200_000 }, () => {
     expect(syncStepsOf(run.versions())).toEqual(["holds"]);
     scenario.northflank.finishRun(String(status?.runId), "SUCCESS");
     await run.reaches("Finished", { reason: "RunSucceeded" });
-    expect(syncStepsOf(run.versions())).toEqual(["holds", "goes on"]);
+    expect(syncStepsOf(run.versions())).toEqual(["holds", "continues"]);
     await phaseEnds(scenario, run);
     await run.isGone();
   });
 
-  test("that somebody deletes while it runs fails the sync under deletionPolicy Abort, when the run is aborted", async () => {
+  test("that is deleted while it runs fails the sync under deletionPolicy Abort, when the run is aborted", async () => {
     await using scenario = await startScenario();
     scenario.northflank.hangNextRun("shop", "migrate");
     const run = await hook(scenario, { deletionPolicy: "Abort" });
@@ -164,7 +164,7 @@ describe("an object in an early wave", { concurrent: true, timeout: 200_000 }, (
     await using scenario = await startScenario();
     const first = await scenario.jobRun("migrate-1");
     await first.reaches("Finished");
-    expect(syncStepsOf(first.versions())).toEqual(["holds", "goes on"]);
+    expect(syncStepsOf(first.versions())).toEqual(["holds", "continues"]);
     scenario.northflank.failNextRun("shop", "migrate");
     const second = await scenario.jobRun("migrate-2");
     await second.reaches("Finished");
@@ -176,12 +176,12 @@ describe("an object in an early wave", { concurrent: true, timeout: 200_000 }, (
     const deployment = { external: { imagePath: "ghcr.io/acme/api:2" } };
     const object = await scenario.deployment("api", { projectId: "shop", serviceId: "api", deployment });
     await object.reaches("Ready");
-    expect(syncStepsOf(object.versions())).toEqual(["holds", "goes on"]);
+    expect(syncStepsOf(object.versions())).toEqual(["holds", "continues"]);
     const ready = object.versions().length;
     await act(scenario, object, "suspend");
     await object.reaches("Suspended");
     // Until the operator has seen the new generation, nothing is known of it.
-    expect(syncStepsOf(object.versions().slice(ready))).toEqual(["holds", "goes on"]);
+    expect(syncStepsOf(object.versions().slice(ready))).toEqual(["holds", "continues"]);
     await act(scenario, object, "reconcile");
     await object.becomes("was asked", ({ metadata, status }) => {
       const request = metadata.annotations?.["northflank-operator.io/reconcile-requested-at"];

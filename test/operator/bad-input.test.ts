@@ -43,7 +43,7 @@ describe("odd input", { concurrent: true, timeout: 200_000 }, () => {
     expect([message, message.includes("canary"), message.length < 4_096]).toEqual([message, false, true]);
   });
 
-  test("a status that somebody filled up is the operator's again after one pass", async () => {
+  test("a status that another client filled up is the operator's again after one reconcile", async () => {
     await using scenario = await startScenario();
     const object = await scenario.deployment("api", {
       projectId: "shop",

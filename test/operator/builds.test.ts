@@ -13,7 +13,7 @@ const api = (internal: object, more: object = {}) => ({
   ...more,
 });
 const remote = ({ northflank }: Scenario) => northflank.service("shop", "api");
-const looksAtBuilds = ({ northflank }: Scenario) => northflank.calls.filter(({ path }) => path.includes("/build"));
+const readsOfBuilds = ({ northflank }: Scenario) => northflank.calls.filter(({ path }) => path.includes("/build"));
 
 describe("a deployment of a build", { concurrent: true, timeout: 200_000 }, () => {
   test.each(["A", "B"] as const)(
@@ -27,9 +27,9 @@ describe("a deployment of a build", { concurrent: true, timeout: 200_000 }, () =
       expect(conditionOf(waiting, "Ready")).toMatchObject({ status: "Unknown", reason: "WaitingForBuild" });
       expect(kstatusOf(waiting)).toBe("InProgress");
       expect(waiting.status?.build).toMatchObject({ builder: "shop/builder", id: build.id, sha, outcome: "Active" });
-      await scenario.until("a few looks", () => looksAtBuilds(scenario).length >= 3);
+      await scenario.until("a few reads", () => readsOfBuilds(scenario).length >= 3);
       expect(scenario.changes()).toEqual([]);
-      // Created, and said so: no look at a build that goes on is worth a write.
+      // Created, and said so: no read of a build that is still running is worth a write.
       expect(object.versions().length).toBeLessThanOrEqual(3);
 
       northflank.finishBuild("shop", "builder", build.id, "SUCCESS");
@@ -37,15 +37,15 @@ describe("a deployment of a build", { concurrent: true, timeout: 200_000 }, () =
       expect(remote(scenario)).toMatchObject({ deployedSHA: sha, internal: { buildId: build.id } });
       expect(scenario.changes()).toHaveLength(1);
 
-      const before = looksAtBuilds(scenario).length;
+      const before = readsOfBuilds(scenario).length;
       await object.reconcileNow();
       await scenario.quiet(500);
       expect(scenario.changes()).toHaveLength(1);
-      expect(looksAtBuilds(scenario)).toHaveLength(before);
+      expect(readsOfBuilds(scenario)).toHaveLength(before);
     },
   );
 
-  test("says that it failed, and goes on with the next one of the same commit", async () => {
+  test("says that it failed, and continues with the next one of the same commit", async () => {
     await using scenario = await startScenario();
     const { northflank } = scenario;
     northflank.addBuild("shop", "builder", { sha, status: "FAILURE" });
@@ -60,7 +60,7 @@ describe("a deployment of a build", { concurrent: true, timeout: 200_000 }, () =
     expect(scenario.changes()).toHaveLength(1);
   });
 
-  test("that does not exist sends nothing, and goes on when it does", async () => {
+  test("that does not exist sends nothing, and continues when it does", async () => {
     await using scenario = await startScenario();
     const object = await scenario.deployment("api", api({ buildSHA: sha }));
     const missing = await object.reaches("Stalled", { reason: "BuildNotFound" });

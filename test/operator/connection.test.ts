@@ -8,9 +8,9 @@ const startScenario = scenarios();
 const api = { projectId: "shop", serviceId: "api", deployment: { external: { imagePath: "ghcr.io/acme/api:1.4.2" } } };
 const rejected = ({ northflank }: Scenario) => northflank.calls.filter(({ status }) => status === 401);
 
-// Secrets are looked at once a minute: these tests take that long, but side by side.
+// Secrets are read once a minute: these tests take that long, but side by side.
 describe("credentials", { concurrent: true, timeout: 300_000 }, () => {
-  test("that no connection gives are named, and objects go on as soon as there is one", async () => {
+  test("that no connection gives are named, and objects continue as soon as there is one", async () => {
     await using scenario = await startScenario({ connection: "none" });
     const deployment = await scenario.deployment("api", api);
     const run = await scenario.jobRun("once");
@@ -28,7 +28,7 @@ describe("credentials", { concurrent: true, timeout: 300_000 }, () => {
     await run.reaches("Succeeded");
   });
 
-  test("in a Secret that is missing are waited for, and objects go on when it is there", async () => {
+  test("in a Secret that is missing are waited for, and objects continue when it is there", async () => {
     await using scenario = await startScenario({ connection: "no-secret" });
     const deployment = await scenario.deployment("api", api);
     const run = await scenario.jobRun("once");
@@ -115,8 +115,8 @@ describe("a 401", { concurrent: true, timeout: 300_000 }, () => {
     const deployment = await scenario.deployment("api", api);
     await deployment.reaches("Ready");
     scenario.northflank.rejectNextRequests(1);
-    const looked = await deployment.reconcileNow();
-    expect(conditionOf(looked, "Ready")?.status).toBe("True");
+    const reconciled = await deployment.reconcileNow();
+    expect(conditionOf(reconciled, "Ready")?.status).toBe("True");
     expect(rejected(scenario)).toHaveLength(1);
     expect(scenario.northflank.calls.slice(-3).map(({ path }) => path)).toEqual([
       "/v1/projects/shop/services/api",
@@ -136,7 +136,7 @@ describe("a 401", { concurrent: true, timeout: 300_000 }, () => {
     expect(rejected(scenario)).toHaveLength(1);
   });
 
-  test("about a permission is told by the object, which names it; others go on, and so does it when it is granted", async () => {
+  test("about a permission is reported by the object, which names it; others continue, and so does it when it is granted", async () => {
     await using scenario = await startScenario();
     const { northflank, token } = scenario;
     northflank.setTokenRights(token, { lacks: ["ps_jobs_general_run-job"] });

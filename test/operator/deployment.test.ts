@@ -100,7 +100,7 @@ describe("a deployment", { concurrent: true, timeout: 200_000 }, () => {
     expect(scenario.changes()).toHaveLength(2);
   });
 
-  test("that is suspended waits, keeps what it had, and goes on afterwards", async () => {
+  test("that is suspended waits, keeps what it had, and continues afterwards", async () => {
     await using scenario = await startScenario();
     const object = await scenario.deployment("api", api("1.4.2", { suspend: true }));
     const suspended = await object.reaches("Suspended");
@@ -123,7 +123,7 @@ describe("a deployment", { concurrent: true, timeout: 200_000 }, () => {
     expect(remoteImage(scenario)).toBe("ghcr.io/acme/api:1.5.0");
   });
 
-  test("sets back what somebody changed in Northflank, at the next look", async () => {
+  test("corrects drift in Northflank at the next resync", async () => {
     await using scenario = await startScenario();
     const object = await scenario.deployment("api", api("1.4.2"));
     await object.reaches("Ready");
@@ -134,7 +134,7 @@ describe("a deployment", { concurrent: true, timeout: 200_000 }, () => {
     expect(scenario.changes()).toHaveLength(2);
   });
 
-  test("stops writing when somebody changes it back again and again", async () => {
+  test("stops writing when another client changes it back again and again", async () => {
     await using scenario = await startScenario();
     const { northflank } = scenario;
     // Another controller, which wants its own image and is quick.
@@ -182,7 +182,7 @@ describe("a deployment", { concurrent: true, timeout: 200_000 }, () => {
     expect(remoteImage(scenario)).toBe("ghcr.io/acme/api:1.5.0");
   });
 
-  test("of a service that does not exist says so, and goes on when there is one", async () => {
+  test("of a service that does not exist says so, and continues when there is one", async () => {
     await using scenario = await startScenario();
     const spec = { ...api("1.4.2"), serviceId: "new" };
     const object = await scenario.deployment("new", spec);

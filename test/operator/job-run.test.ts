@@ -318,7 +318,7 @@ describe("a job run", { concurrent: true, timeout: 200_000 }, () => {
     expect(starts(scenario)).toHaveLength(count);
   });
 
-  test("that Northflank refuses is Stalled until somebody asks again", async () => {
+  test("that Northflank refuses is Stalled until a reconcile is requested", async () => {
     await using scenario = await startScenario();
     scenario.northflank.fault = ({ method }) =>
       method === "POST"

@@ -59,12 +59,12 @@ describe("the settings of a job", { concurrent: true, timeout: 200_000 }, () => 
     // That no value is anywhere to be seen is checked at the end of every scenario.
   });
 
-  test("that are taken out are let go, and said to be", async () => {
+  test("that are removed from the spec are unmanaged, and reported as such", async () => {
     await using scenario = await startScenario();
     const object = await scenario.job("migrate", { settings: { description: "Migrates", backoffLimit: 3 } });
     await object.reaches("Ready");
     await object.patch({ settings: { backoffLimit: null } });
-    const { status } = await object.becomes("let go", ({ status: now }) => JSON.stringify(now).includes("released"));
+    const { status } = await object.becomes("unmanaged", ({ status: now }) => JSON.stringify(now).includes("released"));
     expect(status).toMatchObject({ released: { settings: ["backoffLimit"] } });
     await scenario.until("the Event", async () =>
       (await scenario.events()).some(({ reason }) => reason === "SettingsReleased"),
@@ -92,7 +92,7 @@ describe("the settings of a job", { concurrent: true, timeout: 200_000 }, () => 
       settings: { description: "Migrates", disabledCI: true },
     });
     const ready = await object.reaches("Ready", { reason: "DriftObserved" });
-    // The description is not told before somebody has set one.
+    // Northflank does not return a description before one is set.
     expect(ready.status?.pendingChanges).toEqual([{ path: "disabledCI", from: "false", to: "true" }]);
     expect(conditionOf(ready, "InSync")?.status).toBe("False");
     expect(sent(scenario)).toEqual([]);

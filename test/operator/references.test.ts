@@ -25,7 +25,7 @@ async function binarySecret(
   await scenario.cluster.client.apply(secrets, object as never, { fieldManager: "kubectl" });
 }
 
-// What is missing is looked for once a minute: these tests take that long, but side by side.
+// What is missing is read once a minute: these tests take that long, but side by side.
 describe("values from the cluster", { concurrent: true, timeout: 300_000 }, () => {
   test("come from Secrets and ConfigMaps with prefixes; what is optional and missing is left out; literals win", async () => {
     await using scenario = await startScenario();
@@ -115,7 +115,7 @@ describe("values from the cluster", { concurrent: true, timeout: 300_000 }, () =
     expect(scenario.changes()).toEqual([]);
   });
 
-  test("that were corrected are used at once when somebody asks, else within a minute", async () => {
+  test("that were corrected are used at once when a reconcile is requested, else within a minute", async () => {
     await using scenario = await startScenario();
     await scenario.configMap("app", { LEVEL: `canary-${expanded("x")}` });
     const spec = { runtimeEnvironmentFrom: [{ configMapRef: { name: "app" } }] };
@@ -136,7 +136,7 @@ describe("values from the cluster", { concurrent: true, timeout: 300_000 }, () =
     await patient.reaches("Succeeded");
   });
 
-  test("that Northflank shall expand are sent as they are where allowReferences says so", async () => {
+  test("that Northflank is to expand are sent as they are where allowReferences says so", async () => {
     await using scenario = await startScenario();
     await scenario.configMap("app", { URL: expanded("MY_ADDON.URI") });
     const run = await scenario.jobRun("once", {

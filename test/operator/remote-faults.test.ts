@@ -60,7 +60,7 @@ describe("Northflank that answers strangely", { concurrent: true, timeout: 200_0
     { what: "a broken connection", fault: { kind: "reset-before" }, reason: "RemoteUnavailable" },
     { what: "503", fault: { kind: "answer", answer: { status: 503 } }, reason: "RemoteUnavailable" },
     { what: "silence", fault: { kind: "hang" }, reason: "RequestTimeout" },
-  ])("with $what is tried again, and objects go on by themselves", async ({ fault, reason }) => {
+  ])("with $what is retried, and objects continue by themselves", async ({ fault, reason }) => {
     await using scenario = await startScenario({ flags: ["--request-timeout=1s"] });
     failWith(scenario, fault);
     const deployment = await scenario.deployment("api", api);
@@ -72,7 +72,7 @@ describe("Northflank that answers strangely", { concurrent: true, timeout: 200_0
     expect(scenario.northflank.service("shop", "api").image).toBe("ghcr.io/acme/api:1.4.2");
   });
 
-  test("with 429 is waited for: Ready is never False, and all goes on by itself", async () => {
+  test("with 429 is waited for: Ready is never False, and all continues by itself", async () => {
     await using scenario = await startScenario();
     let refusals = 0;
     scenario.northflank.fault = ({ path }) => {

@@ -76,8 +76,8 @@ test("a run of a build that is under way is started once the build has succeeded
   const internal = { id: "builder", branch: "main", buildSHA: sha };
   const run = await scenario.jobRun("migrate-1", { deployment: { internal } });
   await run.becomes("waits for the build", (object) => conditionOf(object, "Ready")?.reason === "WaitingForBuild");
-  const looks = () => northflank.calls.filter(({ path }) => path.includes("/build")).length;
-  await scenario.until("a few looks", () => looks() >= 3);
+  const reads = () => northflank.calls.filter(({ path }) => path.includes("/build")).length;
+  await scenario.until("a few reads", () => reads() >= 3);
   expect(northflank.runs("shop", "migrate")).toEqual([]);
   northflank.finishBuild("shop", "builder", build.id, "SUCCESS");
   await run.reaches("Succeeded");

@@ -148,7 +148,7 @@ async function play({ flow, position, side }: Case): Promise<readonly string[] |
   if (next === "missed") return next;
   await next.ready();
   await run.becomes("came to an end", isOver);
-  // The operator that took over has looked at the object as it is at the end, too.
+  // The operator that took over has read the object as it is at the end, too.
   await run.reconcileNow();
   const last = await run.becomes("came to an end", isOver);
   stop();
@@ -186,7 +186,7 @@ function isOver({ status }: { readonly status?: Parameters<typeof conditionOf>[0
 }
 
 async function createRun(scenario: Scenario, flow: Flow): Promise<Handle> {
-  // A run ends at the second look at it, however long that takes.
+  // A run ends at the second read of it, however long that takes.
   scenario.northflank.hangNextRun("shop", "migrate");
   await scenario.secret("db", { url: "postgres://canary-in-a-secret" });
   return await scenario.jobRun("once", { startGuarantee: flow.guarantee, ...flow.spec });
@@ -198,7 +198,7 @@ function watchCalls(scenario: Scenario, flow: Flow, decide: (position: string) =
   const { sandbox } = cluster;
   if (sandbox === undefined) throw new Error("only the sandbox can be told to fail");
   const counts = new Map<string, number>();
-  let looks = 0;
+  let reads = 0;
   const position = (name: string) => {
     const number = (counts.get(name) ?? 0) + 1;
     counts.set(name, number);
@@ -209,7 +209,7 @@ function watchCalls(scenario: Scenario, flow: Flow, decide: (position: string) =
     if (name === undefined) return undefined;
     const active = northflank.runs("shop", "migrate").filter(({ concluded }) => !concluded);
     // Followed by its id, or in the list where a duplicate may turn up.
-    if (call.method === "GET" && active.length > 0 && ++looks >= 2) {
+    if (call.method === "GET" && active.length > 0 && ++reads >= 2) {
       for (const { id } of active) northflank.finishRun(id, "SUCCESS");
     }
     const at = position(name);

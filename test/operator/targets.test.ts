@@ -40,7 +40,7 @@ describe("a job as the target of a deployment", { concurrent: true, timeout: 200
     expect(jobImage(scenario)).toBe("ghcr.io/acme/migrate:1.6.0");
   });
 
-  test("that has the image already is left alone, and what somebody changes is set back", async () => {
+  test("that has the image already is left alone, and drift is corrected", async () => {
     await using scenario = await startScenario();
     const object = await scenario.deployment("migrate", migrate("1.4.1"));
     await object.reaches("Ready");
@@ -97,7 +97,7 @@ describe("a job as the target of a deployment", { concurrent: true, timeout: 200
     },
   );
 
-  test("that does not exist is looked for, which is another thing than a call that is gone", async () => {
+  test("that does not exist is polled, which is another thing than a call that is gone", async () => {
     await using scenario = await startScenario();
     const object = await scenario.deployment("new", migrate("1.5.0", { jobId: "new" }));
     await object.reaches("Stalled", { reason: "TargetNotFound" });

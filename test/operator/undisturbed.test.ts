@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { kstatusOf } from "../support/kstatus.ts";
 import { type Scenario, scenarios } from "../support/operator-scenario.ts";
 
-// The built program, and one object, one request or one right that could stop it: everything else goes on.
+// The built program, and one object, one request or one right that could stop it: everything else keeps running.
 
 const startScenario = scenarios();
 

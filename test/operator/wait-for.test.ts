@@ -15,7 +15,7 @@ const deployed = ({ northflank }: Scenario) => northflank.service("shop", "api")
 
 // Each test has an operator, a namespace and a Northflank of its own.
 describe("a deployment that waits for a run", { concurrent: true, timeout: 200_000 }, () => {
-  test("waits while there is none and while it runs, and goes on when it has succeeded", async () => {
+  test("waits while there is none and while it runs, and continues when it has succeeded", async () => {
     await using scenario = await startScenario();
     scenario.northflank.hangNextRun("shop", "migrate");
     const object = await scenario.deployment("api", gated);
@@ -36,7 +36,7 @@ describe("a deployment that waits for a run", { concurrent: true, timeout: 200_0
     expect(deployed(scenario)).toBe(true);
   });
 
-  test("is Stalled when it failed, and goes on with another one", async () => {
+  test("is Stalled when it failed, and continues with another one", async () => {
     await using scenario = await startScenario();
     scenario.northflank.failNextRun("shop", "migrate");
     const run = await scenario.jobRun("migrate");

@@ -4,17 +4,17 @@ import { type ArgoHealth, argoHealthOf, type Judged } from "./argocd.ts";
  * What a sync of Argo CD does when it sees this health, both of a hook (`getOperationPhase` of its sync engine: Running,
  * Succeeded, Failed) and of an ordinary resource in a wave that others follow. There is no time limit.
  */
-export type SyncStep = "holds" | "goes on" | "fails";
+export type SyncStep = "holds" | "continues" | "fails";
 
 const syncSteps: Readonly<Record<ArgoHealth, SyncStep>> = {
   Progressing: "holds",
   Suspended: "holds",
-  Healthy: "goes on",
+  Healthy: "continues",
   Degraded: "fails",
 };
 
 /**
- * What the sync does at each version of an object, repeats left out: `["holds", "goes on"]` is a life that holds the sync
+ * What the sync does at each version of an object, repeats left out: `["holds", "continues"]` is a life that holds the sync
  * until its end.
  */
 export function syncStepsOf(versions: readonly Judged[]): readonly SyncStep[] {

@@ -91,7 +91,7 @@ export const readings: Readonly<Record<KstatusResult, Readonly<Record<Circumstan
     none: "Healthy",
     // Suspended would hold back the later waves of every sync.
     suspended: "Healthy",
-    // No pass writes the others: a run is Ready when it has ended.
+    // No reconcile writes the others: a run is Ready when it has ended.
     "suspended run": "Suspended",
     "run before its start": "Progressing",
     "run that may be active": "Progressing",
@@ -108,7 +108,7 @@ export const readings: Readonly<Record<KstatusResult, Readonly<Record<Circumstan
   },
   Failed: {
     none: "Degraded",
-    // No pass writes these two: nothing is both Stalled and Suspended.
+    // No reconcile writes these two: nothing is both Stalled and Suspended.
     suspended: "Degraded",
     "suspended run": "Suspended",
     "run before its start": "Degraded",

@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { stringify } from "yaml";
 import type { ControlPlaneBinaries } from "./control-plane-binaries.ts";
 
-/** What somebody needs to know to use a control plane; it has no functions, so that it can be handed to another process. */
+/** What a caller needs to know to use a control plane; it has no functions, so that it can be handed to another process. */
 export interface ControlPlaneFacts {
   readonly url: string;
   /** PEM file of the server's own certificate, which signs itself. */
@@ -236,7 +236,7 @@ function startGuardian(directory: string): Guardian {
     },
     dismiss: async () => {
       const ended = new Promise<void>((resolve) => shell.once("exit", () => resolve()));
-      // The processes are gone and their numbers may belong to somebody else soon: forget them first.
+      // The processes are gone and their numbers may belong to another process soon: forget them first.
       shell.stdin?.end("\n");
       await ended;
     },

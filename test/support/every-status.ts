@@ -18,7 +18,7 @@ import { RunCluster } from "./run-cluster.ts";
 import { runStates } from "./run-states.ts";
 
 /*
- * Every status that the status functions can make, and some that no pass asks them for: all verdicts with all reasons,
+ * Every status that the status functions can make, and some that no reconcile asks them for: all verdicts with all reasons,
  * all claims, over each status that may have been there before. Of those that differ in their messages only, one.
  */
 
@@ -156,7 +156,7 @@ const completionTime = "2026-01-01T00:01:00Z";
 
 const ended = { next: { kind: "never" }, after: [], events: [], isReleased: false } as const;
 
-/** What a pass may learn of a run. */
+/** What a reconcile may learn of a run. */
 const learned: readonly Facts[] = [
   {},
   { attempts: [attempt] },

@@ -99,7 +99,7 @@ export class FakeNorthflank {
     this.jobSettings.set(jobId, { jobType, settings, ...(uid !== undefined && { uid }) });
   }
 
-  /** Settings change as somebody says; `settings` is merged, as the API merges it. */
+  /** Settings change as another client says; `settings` is merged, as the API merges it. */
   patchSettings(jobId: string, change: JobSettingsView["settings"]): void {
     const { settings, ...rest } = this.#jobSettingsOf(jobId);
     const policy = { ...(settings.settings as object), ...(change.settings as object) };

@@ -4,7 +4,7 @@ import { sleep } from "../../src/util/clock.ts";
 import type { FakeClock } from "./fake-clock.ts";
 import { fakeLog } from "./fake-log.ts";
 
-/** A controller of eight workers whose passes over keys that hang take an hour; all others end at once. */
+/** A controller of eight workers whose reconciles of keys that hang take an hour; all others end at once. */
 export function hangingPasses(
   queue: WorkQueue,
   clock: FakeClock,

@@ -9,7 +9,7 @@ import { openShell, type Shell } from "./shell.ts";
 /** The namespace that everything we ship is installed in, and the name of the Deployment there. */
 export const operatorName = "northflank-operator";
 
-/** A new cluster, a Northflank, and somebody at a terminal who installs the operator. */
+/** A new cluster, a Northflank, and a person at a terminal who installs the operator. */
 export interface Installation extends AsyncDisposable {
   readonly cluster: CleanCluster;
   readonly northflank: NorthflankSandbox;

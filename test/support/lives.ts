@@ -90,7 +90,7 @@ abstract class Life<T extends TargetObject, O, D extends TargetDecision<TargetCo
     this.#elapsedMs += ms;
   }
 
-  /** Another process goes on with what the status says. */
+  /** Another process continues with what the status says. */
   restart(): void {
     this.#stopwatch = new Stopwatch(this.#clock);
   }

@@ -26,7 +26,7 @@ export interface ObjectHistory {
 }
 
 /**
- * Watches until `signal` ends it. After a break (a restarted API server) it goes on with what is there then: only versions
+ * Watches until `signal` ends it. After a break (a restarted API server) it continues with what is there then: only versions
  * in between may be missing.
  */
 export async function recordHistory(

@@ -61,7 +61,7 @@ export interface Scenario extends AsyncDisposable {
   deployment(name: string, spec: object): Promise<Handle>;
   job(name: string, spec: object): Promise<Handle>;
   jobRun(name: string, spec?: object): Promise<Handle>;
-  /** Makes or replaces a Secret. Its values are from now on looked for wherever they must not be. */
+  /** Makes or replaces a Secret. Its values are from now on searched for wherever they must not be. */
   secret(name: string, values: Readonly<Record<string, string>>): Promise<void>;
   configMap(name: string, values: Readonly<Record<string, string>>): Promise<void>;
   /** A text that must not turn up in status, Events, log or metrics. */
@@ -76,7 +76,7 @@ export interface Scenario extends AsyncDisposable {
   metrics(): Promise<string>;
   /** Of all operators of this scenario, in order of their start. */
   log(): readonly LogLine[];
-  /** Looks again and again until `probe` is true. */
+  /** Asks again and again until `probe` is true. */
   until(what: string, probe: () => boolean | Promise<boolean>): Promise<void>;
 }
 
@@ -101,7 +101,7 @@ export interface Handle {
   ): Promise<StoredObject>;
   /** Waits until the newest version is as wanted. */
   becomes(what: string, isWanted: (object: StoredObject) => boolean): Promise<StoredObject>;
-  /** Asks for a pass and waits until the request is acknowledged. */
+  /** Requests a reconcile and waits until the request is acknowledged. */
   reconcileNow(): Promise<StoredObject>;
   isGone(): Promise<void>;
   /** Every version so far. */
@@ -353,7 +353,7 @@ function createHandle(given: {
         stop();
         end();
       };
-      const look = () => {
+      const check = () => {
         if (isReached()) settle(resolve);
       };
       const timer = setTimeout(() => {
@@ -361,8 +361,8 @@ function createHandle(given: {
         const message = `${type.kind} ${name} never ${what}; its status: ${status}\n${given.explain()}`;
         settle(() => reject(new Error(message)));
       }, patienceMs);
-      const stop = history.listen(look);
-      look();
+      const stop = history.listen(check);
+      check();
     });
 
   const handle: Handle = {

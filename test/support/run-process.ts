@@ -94,9 +94,9 @@ export class RunProcess {
   /** Told by the tests, where a reflector would notice. */
   readonly restores: RestoreMemory;
   readonly counts = { started: 0, recovered: 0, finished: [] as string[], ran: [] as number[] };
-  /** Passes that rejected: the controller would log them and come back. */
+  /** Reconciles that rejected: the controller would log them and come back. */
   readonly failures: unknown[] = [];
-  /** What each pass has come to, with the object as it left it and the calls and Events up to then. */
+  /** What each reconcile has come to, with the object as it left it and the calls and Events up to then. */
   readonly outcomes: {
     readonly outcome: Outcome;
     readonly object: NorthflankJobRun | undefined;
@@ -151,7 +151,7 @@ export class RunProcess {
     return this.#state !== "dead";
   }
 
-  /** Asks for a pass now. */
+  /** Enqueues an object now. */
   wake(key: string): void {
     this.#schedule(key, 0);
   }

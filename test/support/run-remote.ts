@@ -20,7 +20,7 @@ import { isoOf } from "./fake-kube.ts";
  * - `appliedLate`: the client's time limit ends the wait, and later the request is applied after all.
  * - `failedAfterApplying`: applied, and answered with 503.
  * - `listLags`: applied and answered, but the list shows a new run only after 20 s.
- * - `foreignRun`: applied and answered, and somebody else starts the job in the same second.
+ * - `foreignRun`: applied and answered, and another client starts the job in the same second.
  */
 export type StartMode =
   | "normal"
@@ -47,7 +47,7 @@ interface Run {
   readonly startMs: number;
   readonly endMs: number;
   readonly result: string;
-  /** The POST that started it; missing for a run that somebody else started. */
+  /** The POST that started it; missing for a run that another client started. */
   readonly post: number | undefined;
   readonly shownAtMs: number;
   abortedAtMs: number | undefined;
@@ -97,7 +97,7 @@ export class RunRemote {
     return this.#runs.filter(({ post }) => post !== undefined).map(({ id }) => id);
   }
 
-  /** Somebody else starts the job, or did so `agoMs` ago and the list shows it only now. */
+  /** Another client starts the job, or did so `agoMs` ago and the list shows it only now. */
   startForeign(jobId = "migrate", agoMs = 0): string {
     return this.#begin(jobId, undefined, { agoMs }).id;
   }
@@ -139,7 +139,7 @@ export class RunRemote {
   /** When the job was created, by Northflank's clock; told only where it is known. */
   jobCreatedMs: number | undefined;
 
-  /** Somebody deletes the job, with its runs, and creates it again under its id. */
+  /** A person deletes the job, with its runs, and creates it again under its id. */
   remakeJob(): void {
     this.forgetRuns();
     this.jobCreatedMs = this.serverMs;

@@ -15,7 +15,7 @@ function withOutcome(status: RunStatus, outcome: "Pending" | "Accepted" | "Recov
   return { ...status, start: { ...status.start, outcome } };
 }
 
-/** Somebody wrote the end away. */
+/** Another client removed the end. */
 function withoutEnd({ completionTime: _, ...status }: RunStatus): RunStatus {
   return status;
 }
@@ -38,7 +38,7 @@ function failed({ attempts = [], ...status }: RunStatus): RunStatus {
 }
 
 /**
- * Statuses for each state, made by the operator, and some of them changed by somebody; the compiler asks for one when a
+ * Statuses for each state, made by the operator, and some of them changed by another client; the compiler asks for one when a
  * state is added.
  */
 export const runStates: Readonly<Record<RunState, readonly RunStatus[]>> = {

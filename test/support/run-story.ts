@@ -117,7 +117,7 @@ export class RunStory {
     return this.cluster.writes.map(({ verb }) => verb);
   }
 
-  /** Stops, and says what was wrong: promises of kstatus that a status broke, passes that threw. */
+  /** Stops, and says what was wrong: promises of kstatus that a status broke, reconciles that threw. */
   end(): readonly unknown[] {
     this.process.kill();
     return [...this.#broken, ...this.process.failures];
@@ -136,7 +136,7 @@ function hearing(local: Clock, server: Clock): Clock {
   };
 }
 
-/** A pass speaks about the generation that it began with: a spec that was changed meanwhile is for the next one. */
+/** A reconcile speaks about the generation that it began with: a spec that was changed meanwhile is for the next one. */
 function asJudged(object: NorthflankJobRun): NorthflankJobRun {
   const generation = Math.min(object.status?.observedGeneration ?? 0, object.metadata.generation ?? 0);
   return { ...object, metadata: { ...object.metadata, generation } };

@@ -46,14 +46,14 @@ export interface SceneDeps<T extends TargetObject, I extends string> extends Tar
 
 /**
  * The reconciler of a kind with everything around it in memory: a store, a server that takes status, and Northflank.
- * After every pass the promises of a status are checked, and that the schema takes it.
+ * After every reconcile the promises of a status are checked, and that the schema takes it.
  */
 export abstract class TargetScene<T extends TargetObject, I extends string> {
   readonly clock = new FakeClock();
   /** Northflank has a clock of its own: it does not jump with ours. */
   readonly northflank = new FakeNorthflank(() => Date.parse("2026-01-01T00:00:00Z") + this.clock.monotonic());
   readonly logged = fakeLog();
-  /** Ends a hot loop: a pass that goes beyond it throws. */
+  /** Ends a hot loop: a reconcile that goes beyond it throws. */
   readonly pace = new Pace(this.clock);
   readonly events: string[] = [];
   readonly metrics: string[] = [];
@@ -71,9 +71,9 @@ export abstract class TargetScene<T extends TargetObject, I extends string> {
   /** How often a spec was held against the schema. */
   judged = 0;
   rejectedTokens = 0;
-  /** Runs before Northflank answers a look: somebody is faster than the pass. */
+  /** Runs before Northflank answers a read: another client is faster than the reconcile. */
   duringLook: (() => void) | undefined;
-  /** The object of the pass under way, or of the last one. */
+  /** The object of the reconcile under way, or of the last one. */
   #reconciling = "";
   /** Runs when Northflank has carried out a change, before it is answered. */
   afterWrite: (() => void) | undefined;
@@ -81,12 +81,12 @@ export abstract class TargetScene<T extends TargetObject, I extends string> {
   isLeaderFor: (durationMs: number) => boolean = () => true;
   /** Fields of a status that the server drops, as one with an older CRD does. */
   prunes: readonly string[] = [];
-  /** Runs before each pass of `work`. */
+  /** Runs before each reconcile of `work`. */
   beforePass: (() => void) | undefined;
   /** What an answer leaves out of what Northflank has. */
   told: <T extends SourceView>(view: T) => T = (view) => view;
   readonly #kind: SceneKind<T, I>;
-  /** Made by the first pass of a process. */
+  /** Made by the first reconcile of a process. */
   #reconcile: Reconcile | undefined;
   /** What is known of the account of each connection, also of one that cannot be used any more. */
   readonly #identities = new Map<string | undefined, AccountIdentity>();
@@ -147,7 +147,7 @@ export abstract class TargetScene<T extends TargetObject, I extends string> {
     return object;
   }
 
-  /** One pass. Returns its outcome; a thrown error is an outcome like any other. */
+  /** One reconcile. Returns its outcome; a thrown error is an outcome like any other. */
   async pass(key = this.#kind.key): Promise<Outcome> {
     const context = {
       signal: neverAborted(),
@@ -166,7 +166,7 @@ export abstract class TargetScene<T extends TargetObject, I extends string> {
     return outcome;
   }
 
-  /** Passes on, at the times that the outcomes name, until the object is at rest for longer than `restMs`. */
+  /** Reconciles at the times that the outcomes name, until the object is at rest for longer than `restMs`. */
   async settle(restMs = 120_000, key = this.#kind.key): Promise<void> {
     for (let count = 0; count < 200; count++) {
       const outcome = await this.pass(key);
@@ -176,7 +176,7 @@ export abstract class TargetScene<T extends TargetObject, I extends string> {
     throw new Error("the object does not come to rest");
   }
 
-  /** Lets the operator work for so long: passes at the times that the outcomes name, two seconds after one that failed. */
+  /** Lets the operator work for so long: reconciles at the times that the outcomes name, two seconds after one that failed. */
   async work(forMs: number, key = this.#kind.key): Promise<void> {
     const endMs = this.clock.monotonic() + forMs;
     for (;;) {

@@ -22,7 +22,7 @@ import { always, strictFake } from "./strict-fake.ts";
 const validator = createValidator();
 
 /**
- * All four controllers with their caches and wakes, as the program composes them, in one process and on a fake clock:
+ * All four controllers with their caches and watches, as the program composes them, in one process and on a fake clock:
  * between an API server that stores anything and a Northflank that answers what the test says.
  */
 export class WholeOperator {
