@@ -5,6 +5,7 @@ import { slowProbeMs } from "../reconcile/remote-error.ts";
 import { probeAfter } from "../reconcile/requeue.ts";
 import { withFight } from "../target/drift.ts";
 import { driftFound, fightFound, withinAnHour } from "../target/out-of-sync.ts";
+import { policyOf } from "../target/policy.ts";
 import { ageOf } from "./ages.ts";
 import { buildHold } from "./build-wait.ts";
 import type { Conclusion } from "./conclusion.ts";
@@ -18,8 +19,7 @@ import { fightMessage } from "./warnings.ts";
 
 /** There is a difference, and the policy says not to write. */
 export function driftConclusion({ object }: DecideInput, seen: Seen, pending: readonly Difference[]): Conclusion {
-  const { managementPolicy } = object.spec;
-  const found = driftFound(pending, { managementPolicy, nextResyncMs: seen.nextResyncMs });
+  const found = driftFound(pending, { why: policyOf(object).why, nextResyncMs: seen.nextResyncMs });
   return { ...differentBase(seen, pending, found.verdict.reason, found.verdict.message), ...found };
 }
 

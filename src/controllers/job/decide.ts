@@ -3,6 +3,7 @@ import type { JobPatchRoute } from "../../northflank/types.ts";
 import { assertNever } from "../../util/assert-never.ts";
 import { isFight } from "../target/drift.ts";
 import type { Difference } from "../target/out-of-sync.ts";
+import { policyOf } from "../target/policy.ts";
 import { failedReadConclusion, type TargetWords, type Unmet, unmetConclusion } from "../target/preconditions.ts";
 import { recreatedConclusion, sameTarget } from "../target/recreated.ts";
 import { bodyFor } from "./desired.ts";
@@ -89,8 +90,8 @@ function decideSeen(input: DecideInput, seen: Seen): Decision {
 /** What nobody can see counts only where writing is allowed, or where it can be held against what was last sent. */
 function pendingChanges(input: DecideInput, comparison: Comparison): readonly Difference[] {
   const { differences, unsent, canTell, isCarriedOver } = comparison;
-  const isObserving = input.object.spec.managementPolicy === "Observe";
-  const isPending = isObserving ? canTell && !isCarriedOver : !isTakenOver(input, comparison);
+  const isSent = policyOf(input.object).sends;
+  const isPending = isSent ? !isTakenOver(input, comparison) : canTell && !isCarriedOver;
   return isPending ? [...differences, ...unsent] : differences;
 }
 
@@ -99,7 +100,8 @@ function pendingChanges(input: DecideInput, comparison: Comparison): readonly Di
  * certain that it is what is declared now.
  */
 function isTakenOver({ object }: DecideInput, { isCarriedOver }: Comparison): boolean {
-  return object.spec.managementPolicy === "EnforceOnChange" && isCarriedOver;
+  const { sends, corrects } = policyOf(object);
+  return sends && !corrects && isCarriedOver;
 }
 
 interface Pending {
@@ -110,36 +112,36 @@ interface Pending {
 
 function decidePending(input: DecideInput, { seen, comparison, pending }: Pending): Decision {
   const { object, now } = input;
-  const policy = object.spec.managementPolicy;
+  const policy = policyOf(object);
   const isChange = comparison.changed.length > 0 && !isTakenOver(input, comparison);
-  const step = policy === "Observe" ? "none" : steps[stateOf(object)][isChange ? "changed" : "different"];
+  const step = !policy.sends ? "none" : steps[stateOf(object)][isChange ? "changed" : "different"];
   const reading = step === "read-back" ? readingBack(object, input.sinceChangeMs) : undefined;
   if (reading !== undefined) return conclude(readBackConclusion(seen, pending, reading));
   const isSent = step !== "send" && step !== "none";
   const notKept = isSent ? decidePart(object, seen, { pending, mayBePart: step === "read-back" }) : undefined;
   if (notKept === "stop") return conclude(notKeptConclusion(input, seen, pending));
   const isDrift = !isChange && wasInSync(object);
-  if (policy === "Observe" || (policy === "EnforceOnChange" && !isChange && notKept === undefined)) {
+  if (isChange || notKept !== undefined ? !policy.sends : !policy.corrects) {
     return conclude(driftConclusion(input, seen, { pending, released: comparison.released }), isDrift);
   }
   if (!isChange && notKept === undefined && isFight(object, correctionsOf(object), now)) {
     return conclude(fightConclusion(input, seen, pending), isDrift);
   }
   const desire = notKept === "send" ? partsIn(seen.desire, pending) : seen.desire;
-  const patches = patchesFor(object.spec.jobType, { ...seen, desire });
-  const [patch, fallback] = patches;
+  const [patch, fallback] = patchesFor(object.spec.jobType, { ...seen, desire });
   if (patch === undefined) {
     const message = "No call of Northflank takes all of the declared settings together.";
     return conclude(unsupportedConclusion(message, seen));
   }
+  const { differences, unsent, released, untold } = comparison;
   const change: Change = {
     seen,
     cause: notKept === undefined ? causeOf(input, isChange) : "PartResent",
     differences: pending,
-    unsent: comparison.unsent,
-    isShown: comparison.differences.length > 0,
-    released: comparison.released,
-    untold: comparison.untold,
+    unsent,
+    isShown: differences.length > 0,
+    released,
+    untold,
     patch,
     fallback,
   };

@@ -3,6 +3,7 @@ import { capped, formatTime } from "../../runtime/conditions.ts";
 import { isSameJson } from "../../util/same-json.ts";
 import type { EventDraft } from "../reconcile/events.ts";
 import { requeueAfter } from "../reconcile/requeue.ts";
+import { policyOf } from "../target/policy.ts";
 import type { Comparison } from "./diff.ts";
 import { withConfirmation } from "./machine.ts";
 import type { DecideInput, Seen } from "./observation.ts";
@@ -12,14 +13,12 @@ import { type Conclusion, type StatedFields, seenFields } from "./status.ts";
 export function inSyncConclusion(input: DecideInput, seen: Seen, comparison: Comparison): Conclusion {
   const { object, now } = input;
   const { released } = comparison;
-  const isObserving = object.spec.managementPolicy === "Observe";
-  const isUnknown = isObserving && !comparison.canTell && comparison.untold > 0;
+  const { records, ready = "InSync" } = policyOf(object);
+  const isUnknown = !records && !comparison.canTell && comparison.untold > 0;
   const message = inSyncMessage(seen, comparison.untold, isUnknown);
   return {
-    verdict: { kind: "ready", reason: isObserving ? "Observed" : "InSync", message },
-    inSync: isUnknown
-      ? { status: "Unknown", reason: "Observed", message }
-      : { status: "True", reason: "InSync", message },
+    verdict: { kind: "ready", reason: ready, message },
+    inSync: isUnknown ? { status: "Unknown", reason: ready, message } : { status: "True", reason: "InSync", message },
     failure: undefined,
     next: requeueAfter(seen.nextResyncMs),
     sameDesire: true,
@@ -28,9 +27,9 @@ export function inSyncConclusion(input: DecideInput, seen: Seen, comparison: Com
       pendingChanges: undefined,
       notKept: undefined,
       changes: withConfirmation(object, now),
-      ...(isObserving ? {} : owned(input, seen, released)),
+      ...(records && owned(input, seen, released)),
     },
-    events: isObserving ? [] : releasedEvents(released),
+    events: records ? releasedEvents(released) : [],
   };
 }
 

@@ -9,6 +9,7 @@ import type { SpecProblem } from "../reconcile/spec-validation.ts";
 import { type ReferencingSpec, type ResolvedReferences, resolveReferences } from "../secrets/references.ts";
 import { recheckSecretMs } from "../secrets/secret-tokens.ts";
 import type { Ready, TargetRead, TargetReads } from "../target/observe.ts";
+import { policyOf } from "../target/policy.ts";
 import { type Due, dueLook, resyncPeriodMs } from "../target/poll-due.ts";
 import { type Desire, desireOf, hasReferences, isSameSources, type ResolvedValues } from "./desired.ts";
 import { isAsApplied } from "./diff.ts";
@@ -32,7 +33,7 @@ export interface ObserveDeps {
 /** Secrets and ConfigMaps are not watched: an object that has settled with their values reads them now and then. */
 export function watchesValues(object: NorthflankJob): boolean {
   if (!hasReferences(object.spec) || object.status?.applied === undefined) return false;
-  return object.spec.managementPolicy !== "Observe" && isSettled(object);
+  return policyOf(object).records && isSettled(object);
 }
 
 /**
@@ -115,7 +116,7 @@ async function readJob(
 
 /** Whether the job has to be looked at in this pass, and how urgent that is. */
 function dueFor({ schedule, settings }: ObserveDeps, object: NorthflankJob, account: Account): Due {
-  const isRecorded = () => object.spec.managementPolicy === "Observe" || isSameDesire(object) === true;
+  const isRecorded = () => !policyOf(object).records || isSameDesire(object) === true;
   return dueLook({ schedule, account, resyncPeriodMs: settings.resyncPeriodMs, isRecorded }, object);
 }
 

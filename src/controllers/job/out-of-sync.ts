@@ -3,6 +3,7 @@ import { notAtOnce } from "../../util/backoff.ts";
 import { slowProbeMs } from "../reconcile/remote-error.ts";
 import { probeAfter } from "../reconcile/requeue.ts";
 import { type Difference, driftFound, fightFound } from "../target/out-of-sync.ts";
+import { policyOf } from "../target/policy.ts";
 import { nothingLearned } from "../target/preconditions.ts";
 import { owned, releasedEvents } from "./in-sync.ts";
 import { withFightFound } from "./machine.ts";
@@ -15,15 +16,15 @@ export function driftConclusion(
   seen: Seen,
   { pending, released }: { readonly pending: readonly Difference[]; readonly released: readonly string[] },
 ): Conclusion {
-  const { managementPolicy } = input.object.spec;
+  const { records, why } = policyOf(input.object);
   const base = different(seen, pending);
   return {
     ...base,
-    ...(managementPolicy !== "Observe" && {
+    ...(records && {
       stated: { ...base.stated, ...owned(input, seen, released) },
       events: releasedEvents(released),
     }),
-    ...driftFound(pending, { managementPolicy, nextResyncMs: seen.nextResyncMs }),
+    ...driftFound(pending, { why, nextResyncMs: seen.nextResyncMs }),
   };
 }
 

@@ -9,6 +9,7 @@ import {
 import { isSettled, readyReason } from "../reconcile/ready-state.ts";
 import { isOlder } from "../reconcile/seniority.ts";
 import { accountRequest, isAccepted, type TargetObject } from "./object.ts";
+import { policyOf } from "./policy.ts";
 import type { Due } from "./poll-due.ts";
 
 /**
@@ -73,8 +74,8 @@ function isAlone(object: TargetObject, sameTarget: readonly TargetObject[]): boo
   return sameTarget.every((other) => other.metadata.uid === object.metadata.uid || isObserving(other));
 }
 
-function isObserving({ spec }: TargetObject): boolean {
-  return spec.managementPolicy === "Observe";
+function isObserving(object: TargetObject): boolean {
+  return !policyOf(object).sends;
 }
 
 /**

@@ -37,13 +37,10 @@ export interface OutOfSync {
 /** There is a difference, and the policy says not to write. */
 export function driftFound(
   pending: readonly Difference[],
-  facts: { readonly managementPolicy: string | undefined; readonly nextResyncMs: number },
+  /** `why`: as `policyOf` has it. */
+  facts: { readonly why: string; readonly nextResyncMs: number },
 ): OutOfSync {
-  const why =
-    facts.managementPolicy === "Observe"
-      ? "managementPolicy is Observe: nothing is written"
-      : "managementPolicy is EnforceOnChange and what is declared has not changed: nothing is written";
-  const message = `Northflank differs from what is declared: ${differencesText(pending)}. ${why}.`;
+  const message = `Northflank differs from what is declared: ${differencesText(pending)}. ${facts.why}.`;
   return outOfSync({ kind: "ready", reason: "DriftObserved", message }, requeueAfter(facts.nextResyncMs));
 }
 
