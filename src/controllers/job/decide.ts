@@ -1,4 +1,5 @@
 // pure
+import type { NorthflankJob } from "../../api/job.ts";
 import type { JobPatchRoute } from "../../northflank/types.ts";
 import { assertNever } from "../../util/assert-never.ts";
 import { isFight } from "../target/drift.ts";
@@ -65,26 +66,33 @@ function notMetConclusion(unmet: Unmet, sameDesire: boolean | undefined): Conclu
 
 function decideSeen(input: DecideInput, seen: Seen): Decision {
   const { object } = input;
-  const { uid, jobType } = seen.view;
+  const { uid } = seen.view;
   if (!sameTarget(object.status?.targetUid, uid)) {
     const { nextResyncMs } = seen;
     return conclude(
       recreatedConclusion(object, { name: `job "${object.spec.jobId}"`, uid, nextResyncMs }, statedFields),
     );
   }
-  const declared = object.spec.jobType;
-  if (declared !== "any" && jobType !== undefined && jobType !== declared) {
-    const message = `Job "${object.spec.jobId}" is a ${jobType} job, and spec.jobType is ${declared}. Change spec.jobType, or name another job.`;
-    return conclude(unsupportedConclusion(message, seen));
-  }
-  if (jobType === "manual" && Object.hasOwn(seen.desire.policy, "cron")) {
-    const message = `Job "${object.spec.jobId}" is a manual job, which has no schedule. Take cron out of the settings, or name a cron job.`;
-    return conclude(unsupportedConclusion(message, seen));
-  }
+  const unsupported = unsupportedReason(object, seen);
+  if (unsupported !== undefined) return conclude(unsupportedConclusion(unsupported, seen));
   const comparison = compare(seen.desire, seen.view, object.status?.applied);
   const pending = pendingChanges(input, comparison);
   if (pending.length === 0) return conclude(inSyncConclusion(input, seen, comparison));
   return decidePending(input, { seen, comparison, pending });
+}
+
+/** Why the job cannot take what is declared; `undefined` when it can. */
+function unsupportedReason({ spec }: NorthflankJob, { view: { jobType }, desire }: Seen): string | undefined {
+  if (spec.jobType !== "any" && jobType !== undefined && jobType !== spec.jobType) {
+    return (
+      `Job "${spec.jobId}" is a ${jobType} job, and spec.jobType is ${spec.jobType}. Change spec.jobType, or name another ` +
+      "job."
+    );
+  }
+  if (jobType === "manual" && Object.hasOwn(desire.policy, "cron")) {
+    return `Job "${spec.jobId}" is a manual job, which has no schedule. Remove cron from the settings, or name a cron job.`;
+  }
+  return undefined;
 }
 
 /** What nobody can see counts only where writing is allowed, or where it can be held against what was last sent. */

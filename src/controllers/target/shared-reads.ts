@@ -35,43 +35,34 @@ export class SharedReads {
   }
 
   /** For what has just changed, or is about to be sent because of it. */
-  readonly fresh: Get = {
-    get: <T extends KubeObject>(type: ResourceType, name: ObjectName, signal?: AbortSignal) =>
-      this.#read<T>({ type, name, signal, isFresh: true }),
-  };
+  readonly fresh: Get = this.#reader(true);
 
   /** For what is compared again and again: an answer of a moment ago will do. */
-  readonly shared: Get = {
-    get: <T extends KubeObject>(type: ResourceType, name: ObjectName, signal?: AbortSignal) =>
-      this.#read<T>({ type, name, signal, isFresh: false }),
-  };
+  readonly shared: Get = this.#reader(false);
 
   /** How many answers are in memory. */
   get size(): number {
     return this.#entries.size;
   }
 
-  async #read<T extends KubeObject>(wanted: {
-    readonly type: ResourceType;
-    readonly name: ObjectName;
-    readonly signal: AbortSignal | undefined;
-    readonly isFresh: boolean;
-  }): Promise<T> {
-    const { type, name, signal, isFresh } = wanted;
-    signal?.throwIfAborted();
-    const id = `${type.plural}/${name.namespace ?? ""}/${name.name}`;
-    const known = this.#entries.get(id);
-    const nowMs = this.#clock.monotonic();
-    const isRecent = known !== undefined && nowMs - known.readAtMs < sharedReadMs;
-    const entry = !isFresh && isRecent ? known : this.#ask(id, { type, name });
-    const answer = await entry.read;
-    if (isKubeError(answer)) throw answer;
-    // The cast is sound: the id has the type in it.
-    return answer as T;
+  #reader(isFresh: boolean): Get {
+    return {
+      get: async <T extends KubeObject>(type: ResourceType, name: ObjectName, signal?: AbortSignal) => {
+        signal?.throwIfAborted();
+        const id = `${type.plural}/${name.namespace ?? ""}/${name.name}`;
+        const known = this.#entries.get(id);
+        const isRecent = known !== undefined && this.#clock.monotonic() - known.readAtMs < sharedReadMs;
+        const entry = !isFresh && isRecent ? known : this.#ask(id, type, name);
+        const answer = await entry.read;
+        if (isKubeError(answer)) throw answer;
+        // The cast is sound: the id has the type in it.
+        return answer as T;
+      },
+    };
   }
 
   /** Not bound to the signal of the caller who happens to be first: others wait for the same answer. */
-  #ask(id: string, { type, name }: { readonly type: ResourceType; readonly name: ObjectName }): Entry {
+  #ask(id: string, type: ResourceType, name: ObjectName): Entry {
     const entry: Entry = { readAtMs: this.#clock.monotonic(), read: this.#fetch(type, name) };
     this.#entries.set(id, entry);
     entry.read.catch(() => {
