@@ -20,8 +20,7 @@ const reasons: Readonly<Record<string, string>> = {
   // Only the status of an intent is made of it, never an outcome.
   'job/result.ts: next: { kind: "again" },': "status only",
   // The token is due for a check; when that is, the back-off of the queue says.
-  'connection/decide.ts: if (next.kind === "backoff") return { verdict, credentialsValid, failure, checkAgainMs: 0, next };':
-    "back-off",
+  'connection/decide.ts: if (next.kind === "backoff") return { ...result, checkAgainMs: 0, next };': "back-off",
 };
 
 test("no wait of none is written down in the controllers of jobs and connections but these", () => {
