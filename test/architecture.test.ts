@@ -248,16 +248,27 @@ const mayReadConditions = [
   // A settled object reads its Secrets and ConfigMaps again, which are not watched.
   "controllers/job/observe.ts",
   "controllers/connection/status.ts",
-  ...["ends", "decide", "status", "pass", "concurrency", "machine", "reconciler", "conclusion", "resolve"].map(
-    (name) => `controllers/job-run/${name}.ts`,
-  ),
-  "controllers/job-run/unreadable.ts",
+  "controllers/job-run/status.ts",
+  // Which other objects wait for this one.
+  "controllers/job-run/concurrency.ts",
 ];
 
 test.each(files.filter((file) => file.startsWith("controllers/") && !mayReadConditions.includes(file)))(
   "src/%s reads no condition back",
   (file) => {
     expect(withoutComments(textOf(file))).not.toMatch(/\b(?:findCondition|readyReason|isSettled)\(/);
+  },
+);
+
+/** Observing modifies nothing: what a run's reconcile remembers of what it saw, these files remember. */
+const mayRemember = ["memory", "run-reconcile", "ask", "steps", "poll", "check-build", "start", "reconciler"].map(
+  (name) => `controllers/job-run/${name}.ts`,
+);
+
+test.each(files.filter((file) => file.startsWith("controllers/job-run/") && !mayRemember.includes(file)))(
+  "src/%s remembers nothing",
+  (file) => {
+    expect(withoutComments(textOf(file))).not.toMatch(/\.remember\(|\b(?:rememberEnd|forgetEnd|learnServerTime)\(/);
   },
 );
 

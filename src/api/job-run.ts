@@ -244,6 +244,12 @@ export const jobRunStatus = {
       "The value of the annotation northflank-operator.io/resolve-start that was handled last.",
     ),
     abortRequestedTime: time("Time at which spec.abort: true was observed first. It cannot be undone."),
+    abortedRunId: text("ID of the run that the operator is aborting."),
+    unknownStartId: text(
+      "ID of the start record (status.start.id) whose outcome is unknown: a user decides by the annotation " +
+        "northflank-operator.io/resolve-start.",
+      64,
+    ),
     start: {
       type: "object",
       description: "Record of the start, written before the start request, so that a crash in between can be resolved.",

@@ -11,6 +11,6 @@ export const runSettings: RunSettings = {
 
 /** What a decision is made from: an object that has just been created, unless `more` says otherwise. */
 export function runSituation(object: NorthflankJobRun, now: number, more: Partial<Situation> = {}): Situation {
-  const ages = { sinceCreationMs: 0, sinceStartMs: 0, sinceEndMs: 0 };
+  const ages = { sinceCreationMs: 0, sinceStartMs: 0, sinceEndMs: 0, doubtMs: undefined };
   return situationOf({ ...ages, object, now, random: () => 0.5, settings: runSettings, ...more });
 }

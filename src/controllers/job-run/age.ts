@@ -1,5 +1,8 @@
 // pure
+import type { NorthflankJobRun } from "../../api/job-run.ts";
 import type { Age } from "../reconcile/stopwatch.ts";
+import { latestAttempt } from "./machine.ts";
+import { timeMs } from "./start-record.ts";
 
 /*
  * How long something has lasted, and how sure this process may be of it.
@@ -59,4 +62,112 @@ export function untilMs(elapsedMs: number, limitMs: number | undefined): number 
   if (limitMs === undefined) return undefined;
   const leftMs = limitMs - elapsedMs;
   return leftMs > 0 ? leftMs : undefined;
+}
+
+/** The wall clock and the monotonic clock of this process, at one moment. In milliseconds. */
+export interface Moment {
+  readonly now: number;
+  readonly atMs: number;
+}
+
+/** What this process has seen of a time in an object: when it last was not there yet, and what was made of it since. */
+interface Timed {
+  readonly absentMs?: number | undefined;
+  readonly sighting?: Sighting | undefined;
+}
+
+/** When an object was created, started, ended and deleted, and when its runs failed. */
+export type Times = Readonly<Record<string, Timed>>;
+
+/** The times after another look at the object. `isStartKnown`: its first run is dated by something better than a status. */
+export function observeTimes(times: Times, object: NorthflankJobRun, moment: Moment, isStartKnown: boolean): Times {
+  const { metadata, status } = object;
+  const last = latestAttempt(object);
+  const startTime = startTimeOf(object);
+  const isStartDated = !isStartKnown && (startTime !== undefined || last !== undefined);
+  // It began no earlier than its object: a clock that was behind when it was written down must not make it older.
+  const [started] = [startTime ?? status?.start?.recordedTime, metadata.creationTimestamp].toSorted(
+    (left, right) => (timeMs(right) ?? 0) - (timeMs(left) ?? 0),
+  );
+  const dated: Readonly<Record<string, string | undefined>> = {
+    created: metadata.creationTimestamp,
+    ended: status?.completionTime,
+    deleted: metadata.deletionTimestamp,
+    ...(last && { [failedKey(last.number)]: last.completionTime }),
+    ...(isStartDated && { started }),
+  };
+  const seen = Object.entries(dated).map(([what, time]) => [what, observeTime(times[what], time, moment)] as const);
+  return { ...times, ...Object.fromEntries(seen) };
+}
+
+/** Where somebody lost the time of the first run, the runs still say it. */
+function startTimeOf({ status }: NorthflankJobRun): string | undefined {
+  return status?.startTime ?? status?.attempts?.[0]?.startTime;
+}
+
+/** The name of the time at which the run of this number failed. */
+export function failedKey(number: number): string {
+  return `failed ${number}`;
+}
+
+function observeTime(before: Timed | undefined, time: string | undefined, { now, atMs }: Moment): Timed {
+  const sinceMs = timeMs(time);
+  if (sinceMs === undefined) return { absentMs: atMs };
+  // What this process has seen not to be there yet began after that, whatever any clock says.
+  const mostMs = atMs - (before?.absentMs ?? Number.NEGATIVE_INFINITY);
+  const elapsedMs = Math.min(now - sinceMs, mostMs);
+  return { absentMs: before?.absentMs, sighting: sighted(before?.sighting, { atMs, elapsedMs }) };
+}
+
+/** The age of one of the times; nothing for one that the object does not have. */
+export function ageOf(times: Times, what: string, atMs: number): Age {
+  const sighting = times[what]?.sighting;
+  return sighting === undefined ? { elapsedMs: 0, seenMs: 0 } : ageAt(sighting, atMs);
+}
+
+/** How old an object, its first run and its end are, as far as that may be acted upon. In milliseconds. */
+export interface RunAges {
+  /** 0 before the first run. */
+  readonly sinceStartMs: number;
+  readonly sinceCreationMs: number;
+  /** 0 before the end. */
+  readonly sinceEndMs: number;
+  /**
+   * A deadline is over by the clock, but this process has not seen enough of it to end the object: so long nothing is
+   * started either. `undefined` where there is no doubt.
+   */
+  readonly doubtMs: number | undefined;
+}
+
+/** `started`: when the first run began, by Northflank's clock, or because this very process started it. */
+export function agesOf(
+  object: NorthflankJobRun,
+  { times, started }: { readonly times: Times; readonly started?: Sighting | undefined },
+  atMs: number,
+): RunAges {
+  const { startDeadlineSeconds, activeDeadlineSeconds } = object.spec;
+  const [startLimitMs, activeLimitMs] = [startDeadlineSeconds, activeDeadlineSeconds].map(inMs);
+  const creation = ageOf(times, "created", atMs);
+  const hasRun = startTimeOf(object) !== undefined || latestAttempt(object) !== undefined;
+  // Until Northflank's clock was read, the wall clock has to be borne out for a while.
+  const byClock = ageOf(times, "started", atMs);
+  const start = started === undefined ? byClock : { ...ageAt(started, atMs), seenMs: Number.POSITIVE_INFINITY };
+  const [age, limitMs] = hasRun ? [start, activeLimitMs] : [creation, startLimitMs];
+  return {
+    sinceCreationMs: provenMs(creation, startLimitMs),
+    sinceStartMs: hasRun ? provenMs(start, activeLimitMs) : 0,
+    sinceEndMs: provenMs(ageOf(times, "ended", atMs), ttlMs(object)),
+    doubtMs: limitMs !== undefined && age.elapsedMs >= limitMs ? untilMs(provenMs(age, limitMs), limitMs) : undefined,
+  };
+}
+
+function inMs(seconds: number | undefined): number | undefined {
+  return seconds === undefined ? undefined : seconds * 1_000;
+}
+
+/** Milliseconds after the end at which a finished object is to be deleted; `undefined` where it stays, or is going already. */
+export function ttlMs({ spec, metadata, status }: NorthflankJobRun): number | undefined {
+  const { ttlSecondsAfterFinished: ttl } = spec;
+  if (ttl === undefined || ttl === null || metadata.deletionTimestamp !== undefined) return undefined;
+  return status?.completionTime === undefined ? undefined : ttl * 1_000;
 }

@@ -2,14 +2,13 @@
 
 import type { NorthflankJobRun } from "../../api/job-run.ts";
 import type { NormalEvent, Reason } from "../../api/reasons.ts";
-import { findCondition } from "../../runtime/conditions.ts";
 import type { ObjectKey } from "../../runtime/outcome.ts";
 import type { Random } from "../../util/random.ts";
 import type { EventDraft } from "../reconcile/events.ts";
 import type { Verdict } from "../reconcile/ready-state.ts";
-import { type Pause, type Requeue, requeueAfter } from "../reconcile/requeue.ts";
-import { untilMs } from "./age.ts";
-import { type Attempt, isUnresolved, latestAttempt, limitOf, stateOf } from "./machine.ts";
+import { delayOf, type Pause, type Requeue, requeueAfter } from "../reconcile/requeue.ts";
+import { type RunAges, untilMs } from "./age.ts";
+import { type Attempt, isJudgedUnknown, latestAttempt, limitOf, type RunState, stateOf } from "./machine.ts";
 import type { StartRecord } from "./start-record.ts";
 
 /** What a pass concluded: what the status shall say, what is done once it says so, and when to come back. */
@@ -27,6 +26,8 @@ export interface Conclusion {
   readonly isTooSoon?: boolean;
   /** True where the status says already what there is to say: nothing new was learned. */
   readonly isUnchanged?: boolean;
+  /** True where the message of the status stays, if it is about the same: what stays as it is causes no write. */
+  readonly isRepeated?: boolean;
   /** True where our finalizer need not hold the object any more, whatever is open. */
   readonly isReleased: boolean;
 }
@@ -43,6 +44,7 @@ type FactName =
   | "startTime"
   | "completionTime"
   | "abortRequestedTime"
+  | "abortedRunId"
   | "lastHandledResolveStart"
   | "failure";
 
@@ -68,18 +70,13 @@ export interface RunSettings {
 }
 
 /** What every decision is made from. */
-export interface Situation {
+export interface Situation extends RunAges {
   readonly object: NorthflankJobRun;
   /** Wall clock in ms: only for what people read. */
   readonly now: number;
   readonly random: Random;
   readonly settings: RunSettings;
-  /** Since the first run started, as far as that may be acted upon (see `age.ts`). */
-  readonly sinceStartMs: number;
-  /** Since the object was created, likewise. */
-  readonly sinceCreationMs: number;
-  /** Since the object ended, likewise. */
-  readonly sinceEndMs: number;
+  readonly state: RunState;
   /** Until the deadline that counts in this state; `Infinity` where there is none, or it is over. */
   readonly deadlineMs: number;
   /** Northflank's clock in ms since the epoch, where it is known. */
@@ -130,22 +127,20 @@ export function recordOf(object: NorthflankJobRun): StartRecord {
   return start;
 }
 
-/** The message of the status, if it is about the same: what stays as it is causes no write. */
-export function saidBefore({ status }: NorthflankJobRun, reason: Reason): string | undefined {
-  const succeeded = findCondition(status?.conditions, "Succeeded");
-  return succeeded?.reason === reason ? succeeded.message : undefined;
+/** Nothing was learned: the status stays as it is. `said` is what it says, as far as this process knows. */
+export function unchanged(object: NorthflankJobRun, said: Verdict | undefined): Conclusion {
+  const verdict = said ?? { kind: "progressing", reason: "Progressing", message: "Reconciling." };
+  const facts = { replaces: object.status?.replaces };
+  const isOutcomeUnknown = isJudgedUnknown(object);
+  return conclude(verdict, { facts, next: { kind: "never" }, isOutcomeUnknown, isUnchanged: true });
 }
 
-/** True while a start is unresolved and the status says that a person has to decide. */
-export function isKnownUnknown(object: NorthflankJobRun): boolean {
-  return isUnresolved(object) && findCondition(object.status?.conditions, "Started")?.reason === "StartOutcomeUnknown";
-}
-
-/** Completes the situation with the deadline that counts. */
-export function situationOf(given: Omit<Situation, "deadlineMs">): Situation {
-  const limit = limitOf(given.object, { ...given, state: stateOf(given.object) });
+/** Completes the situation with the state of the run and the deadline that counts in it. */
+export function situationOf(given: Omit<Situation, "state" | "deadlineMs">): Situation {
+  const state = stateOf(given.object);
+  const limit = limitOf(given.object, { ...given, state });
   const deadlineMs = limit && untilMs(limit.elapsedMs, limit.limitMs);
-  return { ...given, deadlineMs: deadlineMs ?? Number.POSITIVE_INFINITY };
+  return { ...given, state, deadlineMs: deadlineMs ?? Number.POSITIVE_INFINITY };
 }
 
 /** A check after `afterMs`, or at the next deadline of the object. */
@@ -164,6 +159,12 @@ export function recheckAsking(
   pause?: Pause,
 ): Requeue & { readonly kind: "recheck" } {
   return { ...recheck(situation, afterMs, pause), asks: true };
+}
+
+/** The same conclusion, requeued after `afterMs` at the latest. */
+export function sooner(conclusion: Conclusion, afterMs: number, asks = false): Conclusion {
+  const isSooner = (delayOf(conclusion.next) ?? Number.POSITIVE_INFINITY) <= afterMs;
+  return isSooner ? conclusion : { ...conclusion, next: { kind: "recheck", afterMs, asks } };
 }
 
 /** Nothing to do until the object changes, or until its next deadline. */

@@ -4,7 +4,7 @@ import type { NorthflankJobRun } from "../../api/job-run.ts";
 import { startedRun } from "../../api/names.ts";
 import type { NorthflankError } from "../../northflank/errors.ts";
 import type { StartResult } from "../../northflank/types.ts";
-import { findCondition, formatTime } from "../../runtime/conditions.ts";
+import { formatTime } from "../../runtime/conditions.ts";
 import type { ObjectKey } from "../../runtime/outcome.ts";
 import { assertNever } from "../../util/assert-never.ts";
 import { formatDuration } from "../../util/duration.ts";
@@ -20,7 +20,6 @@ import { decideBuild } from "./build-wait.ts";
 import {
   type Conclusion,
   conclude,
-  isKnownUnknown,
   recheck,
   recheckAsking,
   type Situation,
@@ -80,7 +79,7 @@ export function decideBlocked(
 ): Conclusion {
   return conclude(verdict, {
     next: recheck(situation, recheckAfterMs, pause),
-    isOutcomeUnknown: isKnownUnknown(situation.object),
+    isOutcomeUnknown: situation.state === "unknown",
   });
 }
 
@@ -151,7 +150,7 @@ export function decideStarted(situation: Situation, report: StartReport, givenUp
       return conclude(
         { kind: "progressing", reason: "StartingRun", message },
         // Each try costs a request, and its own writes must not be what wakes the next one.
-        { next: recheckAsking(situation, afterMs) },
+        { next: recheckAsking(situation, afterMs), facts: { failure: undefined } },
       );
     }
     case "lateRun":
@@ -168,19 +167,20 @@ const refusalsUntilStalled = 8;
 
 /** Also right after a restart of the operator, where the status says so. */
 function isRefusedForGood({ object }: Situation, givenUp: number): boolean {
-  const isSaid = findCondition(object.status?.conditions, "Ready")?.reason === "StatusNotStored";
-  return isSaid || givenUp >= refusalsUntilStalled;
+  return object.status?.failure?.reason === "StatusNotStored" || givenUp >= refusalsUntilStalled;
 }
 
 function decideMarkRefused(situation: Situation, why: string): Conclusion {
   const message =
     `${why} Nothing is sent to Northflank. The start is retried about once an hour. Allow the operator to write this ` +
     "annotation (RBAC, admission policies), and keep the annotations of the object below 256 KiB.";
+  const why_ = { class: "Terminal", reason: "StatusNotStored", httpStatus: undefined, message } as const;
   return conclude(
     { kind: "stalled", reason: "StatusNotStored", message },
     {
       next: recheckAsking(situation, slowProbeMs),
-      isOutcomeUnknown: isKnownUnknown(situation.object),
+      facts: { failure: failureOf(situation, { ...why_, nextTryMs: slowProbeMs }) },
+      isOutcomeUnknown: situation.state === "unknown",
     },
   );
 }
@@ -263,7 +263,7 @@ export function decideNoQuota(situation: Situation, retryAfterMs: number): Concl
     { kind: "waiting", reason: "WaitingForQuota", message },
     {
       next: recheckAsking(situation, retryAfterMs),
-      isOutcomeUnknown: isKnownUnknown(situation.object),
+      isOutcomeUnknown: situation.state === "unknown",
     },
   );
 }
@@ -342,7 +342,7 @@ export function decideNotStored(situation: Situation, fields: readonly string[])
     { kind: "stalled", reason: "StatusNotStored", message },
     {
       next: { kind: "recheck", afterMs: slowProbeMs, asks: true, pause: { inMs: slowProbeMs } },
-      isOutcomeUnknown: isKnownUnknown(situation.object),
+      isOutcomeUnknown: situation.state === "unknown",
     },
   );
 }
@@ -355,7 +355,7 @@ export function decideFailed(situation: Situation, error: NorthflankError): Conc
   return conclude(verdict, {
     facts: { failure },
     next: next.kind === "backoff" ? next : recheckAsking(situation, next.afterMs, next.pause),
-    isOutcomeUnknown: isKnownUnknown(situation.object),
+    isOutcomeUnknown: situation.state === "unknown",
   });
 }
 

@@ -1,13 +1,14 @@
 // pure
+
 import type { NorthflankJobRun } from "../../api/job-run.ts";
-import { isReason, type Reason } from "../../api/reasons.ts";
-import { findCondition, formatTime } from "../../runtime/conditions.ts";
+import type { Reason } from "../../api/reasons.ts";
+import { formatTime } from "../../runtime/conditions.ts";
 import { formatDuration } from "../../util/duration.ts";
 import type { Verdict } from "../reconcile/ready-state.ts";
 import type { Requeue } from "../reconcile/requeue.ts";
-import { untilMs } from "./age.ts";
-import { type Conclusion, conclude, normal, type Situation, warning, withFacts } from "./conclusion.ts";
-import { isUnresolved, latestAttempt, stateOf, type Wish } from "./machine.ts";
+import { ttlMs, untilMs } from "./age.ts";
+import { type Conclusion, conclude, normal, type Situation, unchanged, warning, withFacts } from "./conclusion.ts";
+import { isUnresolved, latestAttempt, type RunIntent, stateOf } from "./machine.ts";
 import { isGivenUp } from "./start-record.ts";
 
 /** How a run object ended. */
@@ -53,13 +54,13 @@ function afterFinish({ spec, metadata }: NorthflankJobRun): Requeue {
 }
 
 /** Over without a run that is active: aborted, or a deadline passed. */
-export function decideUnstartedEnd(situation: Situation, wish: Wish): Conclusion {
+export function decideUnstartedEnd(situation: Situation, intent: RunIntent): Conclusion {
   const { object, now } = situation;
   const time = formatTime(now);
   const start = object.status?.start;
   // Given up to be repeated: what it has started, if anything, may still turn up.
   const isUnanswered = start !== undefined && isGivenUp(start);
-  if (wish === "aborted") {
+  if (intent === "aborted") {
     const isOpen = isUnresolved(object) || isUnanswered || stateOf(object) === "marked";
     const message = isOpen
       ? "Aborted while it was unknown whether a run was started. No more runs are started; check the runs of the job in Northflank."
@@ -76,7 +77,7 @@ export function decideUnstartedEnd(situation: Situation, wish: Wish): Conclusion
 }
 
 /** The object is deleted and has no run that must be waited for. */
-export function decideLeave({ object }: Situation): Conclusion {
+export function decideLeave(object: NorthflankJobRun): Conclusion {
   const state = stateOf(object);
   const isOpen = isUnresolved(object);
   const message = leavingMessage(object, isOpen);
@@ -124,17 +125,10 @@ export function decideDeleteTimedOut(limitMs: number): Conclusion {
  * is said anew from what is left.
  */
 export function decideFinished({ object, sinceEndMs }: Situation): Conclusion {
-  const { conditions } = object.status ?? {};
-  const said = findCondition(conditions, "Succeeded")?.reason;
-  const reason = isReason(said) ? said : reasonOfAttempt(object);
-  const message = findCondition(conditions, "Ready")?.message ?? "The run is over.";
-  return conclude(
-    { kind: reason === "RunSucceeded" ? "ready" : "stalled", reason, message },
-    {
-      next: afterEnd(object, sinceEndMs),
-      isOutcomeUnknown: reason === "StartOutcomeUnknown",
-    },
-  );
+  const reason = reasonOfAttempt(object);
+  const kind = reason === "RunSucceeded" ? "ready" : "stalled";
+  const said = { kind, reason, message: "The run is over." } as const;
+  return { ...unchanged(object, said), next: afterEnd(object, sinceEndMs) };
 }
 
 function reasonOfAttempt(object: NorthflankJobRun): EndReason {
@@ -146,13 +140,6 @@ function reasonOfAttempt(object: NorthflankJobRun): EndReason {
     default:
       return "RunDisappeared";
   }
-}
-
-/** Milliseconds after the end at which a finished object is to be deleted; `undefined` where it stays, or is going already. */
-export function ttlMs({ spec, metadata, status }: NorthflankJobRun): number | undefined {
-  const { ttlSecondsAfterFinished: ttl } = spec;
-  if (ttl === undefined || ttl === null || metadata.deletionTimestamp !== undefined) return undefined;
-  return status?.completionTime === undefined ? undefined : ttl * 1_000;
 }
 
 /** True for a finished object whose time to stay is over. */

@@ -2,16 +2,13 @@ import type { NorthflankJobRun } from "../../api/job-run.ts";
 import { northflankJobRuns, operatorFieldManager } from "../../api/names.ts";
 import type { KubeClient } from "../../kube/client.ts";
 import { isKubeError } from "../../kube/errors.ts";
-import { isNorthflankError } from "../../northflank/errors.ts";
 import type { ObjectKey } from "../../runtime/outcome.ts";
 import { assertNever } from "../../util/assert-never.ts";
 import type { Account } from "../account/accounts.ts";
 import type { AfterAction } from "./conclusion.ts";
 import { finalizerPatch } from "./finalizer.ts";
-import { latestAttempt } from "./machine.ts";
 import { markUpdate } from "./mark.ts";
-import type { RunMemory } from "./memory.ts";
-import type { Read } from "./observe.ts";
+import { type Read, reading } from "./observe.ts";
 import { jobOf, putStart } from "./start.ts";
 
 /** What actions are done with. */
@@ -23,25 +20,14 @@ export interface ExecuteDeps {
   readonly enqueue: (key: ObjectKey) => void;
 }
 
-/** Asks Northflank to abort the run of the present attempt. Sending it again does no harm. */
+/** Asks Northflank to abort the run. Sending it again does no harm. */
 export async function abortRun(
   object: NorthflankJobRun,
+  runId: string,
   account: Account,
-  memory: RunMemory,
-  clock: { readonly monotonic: () => number },
   signal: AbortSignal,
 ): Promise<Read<void>> {
-  const runId = latestAttempt(object)?.runId ?? "";
-  try {
-    await account.api.abortRun({ ...jobOf(object), runId }, { class: "change", signal });
-    const before = memory.abortSent?.runId === runId ? memory.abortSent : undefined;
-    const atMs = clock.monotonic();
-    memory.abortSent = { runId, firstMs: before?.firstMs ?? atMs, atMs, count: (before?.count ?? 0) + 1 };
-    return { kind: "read", value: undefined };
-  } catch (error) {
-    if (isNorthflankError(error)) return { kind: "failed", error };
-    throw error;
-  }
+  return await reading(account.api.abortRun({ ...jobOf(object), runId }, { class: "change", signal }));
 }
 
 /** Does what a conclusion asks for once the status says so. Returns the object as it was last written. */

@@ -22,16 +22,16 @@ import {
   recheck,
   recheckAsking,
   type Situation,
-  saidBefore,
   untilDeadline,
   warning,
   withFacts,
 } from "./conclusion.ts";
 import { deadlineEnd, type End, finish } from "./ends.ts";
-import { type Attempt, isAbortWanted, type Wish } from "./machine.ts";
-import { maxAttempts } from "./memory.ts";
+import { type Attempt, isAbortWanted, type RunIntent } from "./machine.ts";
+import { type Known, maxAttempts } from "./memory.ts";
+import { duplicateWatchMs } from "./read-back.ts";
 import { judgeFailedCall } from "./remedies.ts";
-import { isFromAnnotation, isServerTime, type StartRecord, timeMs } from "./start-record.ts";
+import { elapsedSince, isFromAnnotation, isServerTime, type StartRecord, timeMs } from "./start-record.ts";
 
 /** A run that was found takes the place of the answer that was lost. */
 export function adoptFound(situation: Situation, start: StartRecord, run: JobRunView): Conclusion {
@@ -190,15 +190,15 @@ function laterOf(left: number | undefined, right: number | undefined): number | 
 const machinesAllowanceMs = 10_000;
 
 /**
- * The run was looked at; `wish` is why it may have been aborted. `hasSentAbort`: in this pass. `sinceAbortMs`: since an
+ * The run was looked at; `intent` is why it may have been aborted. `hasSentAbort`: in this pass. `sinceAbortMs`: since an
  * abort was first accepted.
  */
 export function decideFollowed(situation: Situation, sight: RunSight, options: Following): Conclusion {
   const { object } = situation;
   const attempt = attemptOf(object);
-  const isAborting = options.wish === "aborted" || options.wish === "expired" || options.wish === "cleanup";
+  const isAborting = options.intent === "aborted" || options.intent === "expired" || options.intent === "cleanup";
   if (sight.run === undefined) {
-    if (sight.isGone) return decideDisappeared(situation, isAborting, options.wish, sight.jobCreatedTime);
+    if (sight.isGone) return decideDisappeared(situation, isAborting, options.intent, sight.jobCreatedTime);
     return stillRunning(situation, options);
   }
   const { run } = sight;
@@ -207,13 +207,13 @@ export function decideFollowed(situation: Situation, sight: RunSight, options: F
   const began = adoptedStart(situation, attempt, run);
   const facts: Facts = { ...mended(object), ...began, attempts: replaceLatest(object, ended), failure: undefined };
   const conclusion = withFacts(decideOver(situation, { ...options, run, ended }), facts);
-  const why = abortCauses[options.wish];
+  const why = abortCauses[options.intent];
   if (!options.hasSentAbort || why === undefined) return conclusion;
   return { ...conclusion, events: [abortEvent(attempt, why), ...conclusion.events] };
 }
 
 interface Following {
-  readonly wish: Wish;
+  readonly intent: RunIntent;
   readonly hasSentAbort: boolean;
   readonly sinceAbortMs?: number;
 }
@@ -224,9 +224,14 @@ function abortEvent({ runId }: Attempt, why: string): EventDraft {
 
 function decideOver(
   situation: Situation,
-  options: { readonly run: JobRunView; readonly ended: Attempt; readonly wish: Wish; readonly hasSentAbort: boolean },
+  options: {
+    readonly run: JobRunView;
+    readonly ended: Attempt;
+    readonly intent: RunIntent;
+    readonly hasSentAbort: boolean;
+  },
 ): Conclusion {
-  const { run, ended, wish, hasSentAbort } = options;
+  const { run, ended, intent, hasSentAbort } = options;
   const time = formatTime(endMs(situation, timeMs(run.concludedAt)));
   const name = `Run ${ended.runId}`;
   if (run.status === "SUCCESS") {
@@ -235,7 +240,7 @@ function decideOver(
   }
   const { object } = situation;
   if (isAdopted(ended)) return decideAdoptedEnd(situation, ended, time);
-  if (wish === "cleanup") {
+  if (intent === "cleanup") {
     return finish(situation, { reason: "AbortedOnDelete", message: `${name} was aborted for the deletion.`, time });
   }
   if (isAbortWanted(object)) {
@@ -243,7 +248,7 @@ function decideOver(
   }
   // Aborted by us, for the deadline, which is the one cause left: the clocks of both sides need not agree on how long it
   // took, and a process that has just started does not trust its own enough to want an abort.
-  const isAbortedByUs = hasSentAbort || saidBefore(object, "Aborting") !== undefined;
+  const isAbortedByUs = hasSentAbort || object.status?.abortedRunId === ended.runId;
   const hasDeadline = object.spec.activeDeadlineSeconds !== undefined;
   if (hasDeadline && isAbortedByUs) return finish(situation, deadlineEnd(object, time));
   if (isPastDeadline(object, ended)) return finish(situation, deadlineEnd(object, time));
@@ -328,13 +333,31 @@ export function decidePause(situation: Situation, pausedMs: number): Conclusion 
   const { object } = situation;
   const leftMs = retryPauseMs(attemptOf(object).number) - pausedMs;
   if (leftMs <= 0) return undefined;
-  const message = saidBefore(object, "RetryingRun") ?? "A run failed; the next one is started after a pause.";
+  const message = "A run failed; the next one is started after a pause.";
   return conclude({ kind: "progressing", reason: "RetryingRun", message }, { next: recheck(situation, leftMs) });
 }
 
 /** Pause after the run of this number has failed: 10 s, doubled each time, 6 min at most. */
 export function retryPauseMs(failedRuns: number): number {
   return Math.min(10_000 * 2 ** Math.min(failedRuns - 1, 10), 360_000);
+}
+
+// Longer after the end of the watch nobody looks any more: the process was away.
+const duplicateWatchGraceMs = 300_000;
+
+/** Milliseconds until the watch for a duplicate is over; `-Infinity` where there is nothing to watch for. */
+export function duplicateWatchLeftMs(
+  { status }: NorthflankJobRun,
+  remoteNow: number,
+  { isDuplicateWatchOver }: Pick<Known, "isDuplicateWatchOver">,
+): number {
+  const { start, duplicateRunId } = status ?? {};
+  if (start?.firstRecordedTime === undefined || duplicateRunId !== undefined || isDuplicateWatchOver) {
+    return Number.NEGATIVE_INFINITY;
+  }
+  const isSent = start.outcome === "Accepted" || start.outcome === "Recovered" || start.outcome === "Pending";
+  const leftMs = duplicateWatchMs - (elapsedSince(start, remoteNow) ?? 0);
+  return isSent && leftMs > -duplicateWatchGraceMs ? leftMs : Number.NEGATIVE_INFINITY;
 }
 
 /** A second run of an AtLeastOnce start. The object goes on as it does. */
@@ -357,8 +380,12 @@ export function decideRest(situation: Situation): Conclusion {
   return conclude({ kind: "suspended", reason: "Suspended", message }, { next: untilDeadline(situation) });
 }
 
-/** First sight of the wish: it is recorded before it is carried out, so that it outlives what is made of the spec. */
-export function decideAbortRecorded({ object, now }: Situation, replacedBy: ObjectKey | undefined): Conclusion {
+/** First sight of the intent: it is recorded before it is carried out, so that it outlives what is made of the spec. */
+export function decideAbortRecorded(
+  object: NorthflankJobRun,
+  now: number,
+  replacedBy: ObjectKey | undefined,
+): Conclusion {
   const why = replacedBy === undefined ? "spec.abort is true" : `${replacedBy} replaces it (concurrencyPolicy Replace)`;
   const message = `Run ${attemptOf(object).runId} is being aborted: ${why}.`;
   return conclude(
@@ -370,7 +397,7 @@ export function decideAbortRecorded({ object, now }: Situation, replacedBy: Obje
 function stillRunning(situation: Situation, options: Following): Conclusion {
   const { object, settings } = situation;
   const attempt = attemptOf(object);
-  const why = abortCauses[options.wish];
+  const why = abortCauses[options.intent];
   const facts: Facts = { ...mended(object), failure: undefined };
   if (why === undefined) {
     const afterMs = pollIntervalMs(settings, ageOf(attempt, situation));
@@ -380,7 +407,7 @@ function stillRunning(situation: Situation, options: Following): Conclusion {
   return conclude(
     { kind: "progressing", reason: "Aborting", message },
     {
-      facts,
+      facts: { ...facts, abortedRunId: attempt.runId },
       next: { kind: "recheck", afterMs: pollIntervalMs(settings, options.sinceAbortMs ?? 0), asks: true },
       events: options.hasSentAbort ? [abortEvent(attempt, why)] : [],
     },
@@ -401,7 +428,8 @@ export function decideAbortRefused(
   const next: Requeue = { kind: "recheck", afterMs, asks: true };
   if (refusal === undefined) {
     const message = `The abort of run "${runId}" waits for the request quota of the account. The run is still polled.`;
-    return { ...looked, next, verdict: { kind: "progressing", reason: verdict.reason, message } };
+    const facts = { ...looked.facts, abortedRunId: undefined };
+    return { ...looked, next, facts, verdict: { kind: "progressing", reason: verdict.reason, message } };
   }
   const status = error.httpStatus === undefined ? "" : ` (HTTP ${error.httpStatus})`;
   const message =
@@ -413,7 +441,12 @@ export function decideAbortRefused(
   const { httpStatus } = error;
   const counted = { previous, class: refusal.class, reason, httpStatus, message, nextTryMs: undefined, now } as const;
   const failure = isSaid ? previous : nextFailure(counted);
-  return { ...looked, next, verdict: { ...verdict, message }, facts: { ...looked.facts, failure } };
+  return {
+    ...looked,
+    next,
+    verdict: { ...verdict, message },
+    facts: { ...looked.facts, failure, abortedRunId: undefined },
+  };
 }
 
 const abortRemedies: Readonly<Record<"Transient" | "Terminal", (error: NorthflankError) => string>> = {
@@ -424,7 +457,7 @@ const abortRemedies: Readonly<Record<"Transient" | "Terminal", (error: Northflan
       : "If the run is still active, abort it in Northflank.",
 };
 
-const abortCauses: Readonly<Record<Wish, string | undefined>> = {
+const abortCauses: Readonly<Record<RunIntent, string | undefined>> = {
   cleanup: "the object is being deleted (deletionPolicy Abort)",
   aborted: "this was asked for",
   expired: "spec.activeDeadlineSeconds is over",
@@ -453,7 +486,7 @@ export function pollIntervalMs(settings: RunSettings, ageMs: number): number {
 function decideDisappeared(
   situation: Situation,
   isAborting: boolean,
-  wish: Wish,
+  intent: RunIntent,
   jobCreatedTime: string | undefined,
 ): Conclusion {
   const { object, now } = situation;
@@ -462,7 +495,11 @@ function decideDisappeared(
   const facts: Facts = { attempts: replaceLatest(object, { ...attempt, completionTime: time }), failure: undefined };
   const gone = `Northflank no longer knows run ${attempt.runId}`;
   const end: End = isAborting
-    ? { reason: wish === "cleanup" ? "AbortedOnDelete" : "RunAborted", message: `${gone}; it was being aborted.`, time }
+    ? {
+        reason: intent === "cleanup" ? "AbortedOnDelete" : "RunAborted",
+        message: `${gone}; it was being aborted.`,
+        time,
+      }
     : {
         reason: "RunDisappeared",
         message: `${gone}: ${goneWhy(object, jobCreatedTime)}${adoptedNote(attempt)}`,

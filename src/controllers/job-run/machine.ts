@@ -1,7 +1,6 @@
 // pure
 import type { NorthflankJobRun } from "../../api/job-run.ts";
 import { runFinalizer } from "../../api/names.ts";
-import { findCondition } from "../../runtime/conditions.ts";
 import { hasFinalizer } from "../../runtime/finalizers.ts";
 import { isReconcileRequested } from "../reconcile/reconcile-request.ts";
 import type { SpecProblem } from "../reconcile/spec-validation.ts";
@@ -63,7 +62,7 @@ export type RunState =
  * aborted. `deleting`: deleted, and nobody waits for us. `expired`: a deadline is over. `invalid`: the spec is broken
  * and nothing has been started yet.
  */
-export type Wish = "cleanup" | "deleting" | "aborted" | "expired" | "invalid" | "suspended" | "proceed";
+export type RunIntent = "cleanup" | "deleting" | "aborted" | "expired" | "invalid" | "suspended" | "proceed";
 
 /** What this pass does. Each has one function in `steps.ts`. */
 export type Step =
@@ -81,8 +80,8 @@ export type Step =
   | "abort"
   | "stayFinished";
 
-/** Every state under every wish: a new one of either does not compile until somebody decides what it means. */
-export const steps: Readonly<Record<RunState, Readonly<Record<Wish, Step>>>> = {
+/** Every state under every intent: a new one of either does not compile until somebody decides what it means. */
+export const steps: Readonly<Record<RunState, Readonly<Record<RunIntent, Step>>>> = {
   idle: {
     cleanup: "leave",
     deleting: "leave",
@@ -111,15 +110,7 @@ export const steps: Readonly<Record<RunState, Readonly<Record<Wish, Step>>>> = {
     proceed: "standRejected",
   },
   // Whatever is wanted: first it has to be known whether there is a run.
-  unresolved: {
-    cleanup: "resolve",
-    deleting: "resolve",
-    aborted: "resolve",
-    expired: "resolve",
-    invalid: "resolve",
-    suspended: "resolve",
-    proceed: "resolve",
-  },
+  unresolved: always("resolve"),
   unknown: {
     cleanup: "leave",
     deleting: "leave",
@@ -157,16 +148,20 @@ export const steps: Readonly<Record<RunState, Readonly<Record<Wish, Step>>>> = {
     suspended: "hold",
     proceed: "start",
   },
-  finished: {
-    cleanup: "stayFinished",
-    deleting: "stayFinished",
-    aborted: "stayFinished",
-    expired: "stayFinished",
-    invalid: "stayFinished",
-    suspended: "stayFinished",
-    proceed: "stayFinished",
-  },
+  finished: always("stayFinished"),
 };
+
+function always(step: Step): Readonly<Record<RunIntent, Step>> {
+  return {
+    cleanup: step,
+    deleting: step,
+    aborted: step,
+    expired: step,
+    invalid: step,
+    suspended: step,
+    proceed: step,
+  };
+}
 
 /** The state of a run, from its status. */
 export function stateOf(object: NorthflankJobRun): RunState {
@@ -218,7 +213,7 @@ export function latestAttempt(object: NorthflankJobRun): Attempt | undefined {
   return object.status?.attempts?.at(-1);
 }
 
-/** What {@link wishOf} needs to know beside the object. */
+/** What {@link intentOf} needs to know beside the object. */
 export interface Circumstances {
   readonly state: RunState;
   /**
@@ -233,14 +228,14 @@ export interface Circumstances {
   readonly isReplaced: boolean;
 }
 
-/** The strongest wish. */
-export function wishOf(object: NorthflankJobRun, circumstances: Circumstances): Wish {
+/** The strongest intent. */
+export function intentOf(object: NorthflankJobRun, circumstances: Circumstances): RunIntent {
   const { spec, metadata } = object;
   if (metadata.deletionTimestamp !== undefined) {
     return hasFinalizer(metadata, runFinalizer) && spec.deletionPolicy === "Abort" ? "cleanup" : "deleting";
   }
   if (isAbortWanted(object) || circumstances.isReplaced) return "aborted";
-  if (isExpired(object, circumstances)) return "expired";
+  if (isPastLimit(object, circumstances)) return "expired";
   if (circumstances.problems.length > 0 && isJudged(circumstances.state)) return "invalid";
   return spec.suspend ? "suspended" : "proceed";
 }
@@ -260,7 +255,11 @@ export function isJudged(state: RunState): boolean {
   return isBeforeStart(state) || state === "marked";
 }
 
-function isExpired(object: NorthflankJobRun, circumstances: Circumstances): boolean {
+/** Whether the deadline that counts in this state is over. */
+export function isPastLimit(
+  object: NorthflankJobRun,
+  circumstances: Pick<Circumstances, "state" | "sinceCreationMs" | "sinceStartMs">,
+): boolean {
   const limit = limitOf(object, circumstances);
   return limit !== undefined && limit.elapsedMs >= limit.limitMs;
 }
@@ -294,8 +293,9 @@ function limit(
   return seconds === undefined ? undefined : { limitMs: seconds * 1_000, elapsedMs };
 }
 
-function isJudgedUnknown({ status }: NorthflankJobRun): boolean {
-  return findCondition(status?.conditions, "Started")?.reason === "StartOutcomeUnknown";
+/** True where a person has to say what came of the start. */
+export function isJudgedUnknown({ status }: Pick<NorthflankJobRun, "status">): boolean {
+  return status?.unknownStartId !== undefined && status.unknownStartId === status.start?.id;
 }
 
 /** Refused for what it asks for: sending it again would only be refused again, until somebody asks for it. */

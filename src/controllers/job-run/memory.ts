@@ -5,7 +5,8 @@ import type { ObjectKey } from "../../runtime/outcome.ts";
 import { present } from "../../util/present.ts";
 import type { Account } from "../account/accounts.ts";
 import type { EventDraft } from "../reconcile/events.ts";
-import type { Sighting } from "./age.ts";
+import type { Verdict } from "../reconcile/ready-state.ts";
+import type { Sighting, Times } from "./age.ts";
 import type { RunStatus } from "./conclusion.ts";
 import type { StartRecord } from "./start-record.ts";
 
@@ -13,59 +14,81 @@ import type { StartRecord } from "./start-record.ts";
  * What one process knows of one run beyond the object. Everything here may be lost in a crash: it saves requests and
  * keeps answers that could not be written yet, but no promise rests on it. Monotonic times in milliseconds.
  */
-export interface RunMemory {
-  readonly uid: string;
+export interface Known {
   /** What a status write that failed should have said: everything that was learned, until it is written down. */
-  unsaved?: UnsavedStatus | undefined;
-  /** How starts ended, by id, where that may not be in `status.start` yet. */
-  readonly endedStarts: Map<string, StartRecord>;
+  readonly unsaved?: UnsavedStatus | undefined;
+  /** How starts ended, the newest last, where that may not be in `status.start` yet. */
+  readonly endedStarts: readonly StartRecord[];
   /** Northflank's clock as it was read once: `serverMs` at `atMs`. */
-  serverClock?: { readonly serverMs: number; readonly atMs: number } | undefined;
+  readonly serverClock?: { readonly serverMs: number; readonly atMs: number } | undefined;
   /** When this process first saw the start of this id unresolved. */
-  unresolvedSince?: { readonly startId: string; readonly atMs: number } | undefined;
+  readonly unresolvedSince?: { readonly startId: string; readonly atMs: number } | undefined;
   /** When a read-back first found no candidate for the start of this id. */
-  firstEmptyRead?: { readonly startId: string; readonly atMs: number } | undefined;
+  readonly firstEmptyRead?: { readonly startId: string; readonly atMs: number } | undefined;
   /** Set aside for reading back a start whose answer was lost. */
-  readBack?: Reservation | undefined;
+  readonly readBack?: Reservation | undefined;
   /** When things began that deadlines count from, by the wall clock. */
-  readonly sightings: Map<string, Sighting>;
-  /** When this process last saw that they had not begun. */
-  readonly absences: Map<string, number>;
+  readonly times: Times;
   /** When the first run started, by Northflank's clock, or because this very process started it. */
-  started?: Sighting | undefined;
+  readonly started?: Sighting | undefined;
   /** The run that was seen to be active after its deadline. */
-  overdueRunId?: string | undefined;
-  /** Starts in a row that were given up: the object was not what the pass took it for, or the gate was closed. */
-  givenUpStarts: number;
-  /** When the wish to abort was first seen, as it was written to the status, whether or not the API server kept it. */
-  abortRequestedTime?: string | undefined;
+  readonly overdueRunId?: string | undefined;
+  /** Starts in a row that were given up: the object was not what the reconcile took it for, or the gate was closed. */
+  readonly givenUpStarts: number;
+  /** When the abort was first seen to be wanted, as it was written to the status, whether or not the API server kept it. */
+  readonly abortRequestedTime?: string | undefined;
+  /** What the last result of this process said of the object. */
+  readonly said?: Verdict | undefined;
   /** Nothing is done before `untilMs`: the API server does not store what this operator relies on. */
-  heldBack?: { readonly untilMs: number; readonly wants: string } | undefined;
-  /** Passes in a row after which something was left to be written, because somebody else wrote first. */
-  unsettled: number;
-  /** Passes in a row that asked to come back at once. */
-  agains: number;
+  readonly heldBack?: { readonly untilMs: number; readonly wants: string } | undefined;
+  /** Reconciles in a row after which something was left to be written, because another client wrote first. */
+  readonly unsettled: number;
+  /** Reconciles in a row that were requeued at once. */
+  readonly agains: number;
   /** Since when no read has found the run of this id. */
-  missing?: { readonly runId: string; readonly sinceMs: number; readonly isListCut?: true } | undefined;
+  readonly missing?: { readonly runId: string; readonly sinceMs: number; readonly isListCut: boolean } | undefined;
   /** When the abort of the run of this id was last accepted, and first. */
-  abortSent?: SentAbort | undefined;
+  readonly abortSent?: SentAbort | undefined;
   /** The abort of the run of this id was refused. */
-  abortRefused?: RefusedAbort | undefined;
+  readonly abortRefused?: RefusedAbort | undefined;
   /** The build that the spec names, as it was last seen: since when it has been in the way, or that it can be used. */
-  build?: { readonly sinceMs: number; readonly buildId: string | undefined; readonly isUsable: boolean } | undefined;
+  readonly build?:
+    | { readonly sinceMs: number; readonly buildId: string | undefined; readonly isUsable: boolean }
+    | undefined;
   /** No call to Northflank before `untilMs`, unless something that matters has changed. */
-  pause?: Pause | undefined;
+  readonly pause?: Pause | undefined;
   /** The account that the run was last found to belong to. */
-  account?: Account | undefined;
+  readonly account?: Account | undefined;
   /** The connection that led to {@link account} is gone, and this is all that is left of it. */
-  isConnectionGone?: boolean | undefined;
+  readonly isConnectionGone?: boolean | undefined;
   /** Since when a deletion finds that no way to Northflank is left. */
-  unreachableSinceMs?: number | undefined;
+  readonly unreachableSinceMs?: number | undefined;
   /** The last look for a duplicate has been made. */
-  isDuplicateWatchOver?: boolean | undefined;
+  readonly isDuplicateWatchOver?: boolean | undefined;
 }
 
-/** See {@link RunMemory.unsaved}. */
+/**
+ * The memory of one run: a value, and the one way to change it. A change counts from the moment it is remembered, so what
+ * must outlive a write that fails is remembered before that write.
+ */
+export class RunMemory {
+  readonly uid: string;
+  #known: Known = { endedStarts: [], times: {}, givenUpStarts: 0, unsettled: 0, agains: 0 };
+
+  constructor(uid: string) {
+    this.uid = uid;
+  }
+
+  get known(): Known {
+    return this.#known;
+  }
+
+  remember(change: Partial<Known>): void {
+    this.#known = { ...this.#known, ...change };
+  }
+}
+
+/** See {@link Known.unsaved}. */
 export interface UnsavedStatus {
   /** The whole status, but for `start`. */
   readonly status: RunStatus;
@@ -77,7 +100,7 @@ export interface UnsavedStatus {
   readonly before: NorthflankJobRun["status"];
 }
 
-/** See {@link RunMemory.abortSent}. */
+/** See {@link Known.abortSent}. */
 export interface SentAbort {
   readonly runId: string;
   readonly firstMs: number;
@@ -85,7 +108,7 @@ export interface SentAbort {
   readonly count: number;
 }
 
-/** See {@link RunMemory.abortRefused}. */
+/** See {@link Known.abortRefused}. */
 export interface RefusedAbort {
   readonly runId: string;
   /** Refusals in a row. */
@@ -97,12 +120,12 @@ export interface RefusedAbort {
   readonly account: Account | undefined;
 }
 
-/** See {@link RunMemory.pause}. */
+/** See {@link Known.pause}. */
 export interface Pause {
   readonly sinceMs: number;
   readonly untilMs: number;
   readonly fingerprint: string;
-  /** The reconcile request that was answered by the look before. */
+  /** The reconcile request that was answered before the pause. */
   readonly request: string | undefined;
   readonly account: Account | undefined;
 }
@@ -113,29 +136,22 @@ export class RunMemories {
 
   of(key: ObjectKey, object: NorthflankJobRun): RunMemory {
     const uid = object.metadata.uid ?? "";
-    const known = this.#byKey.get(key);
-    if (known?.uid === uid) return known;
+    const before = this.#byKey.get(key);
+    if (before?.uid === uid) return before;
     this.forget(key);
-    const memory: RunMemory = {
-      uid,
-      endedStarts: new Map(),
-      sightings: new Map(),
-      absences: new Map(),
-      givenUpStarts: 0,
-      unsettled: 0,
-      agains: 0,
-    };
+    const memory = new RunMemory(uid);
     this.#byKey.set(key, memory);
     return memory;
   }
 
-  /** What is known of an object, without making anything up. */
-  peek(key: ObjectKey): RunMemory | undefined {
-    return this.#byKey.get(key);
+  /** What is known of an object; `undefined` where that is nothing, or is about another object of the same name. */
+  peek(key: ObjectKey, { metadata }: NorthflankJobRun): Known | undefined {
+    const memory = this.#byKey.get(key);
+    return memory?.uid === metadata.uid ? memory?.known : undefined;
   }
 
   forget(key: ObjectKey): void {
-    this.#byKey.get(key)?.readBack?.release();
+    this.#byKey.get(key)?.known.readBack?.release();
     this.#byKey.delete(key);
   }
 }
@@ -144,22 +160,31 @@ export class RunMemories {
 const maxEndedStarts = 8;
 
 /** Keeps how a start ended until that is in `status.start`. */
-export function rememberEnd({ endedStarts }: RunMemory, start: StartRecord): void {
-  endedStarts.delete(start.id);
-  endedStarts.set(start.id, start);
-  for (const id of [...endedStarts.keys()].slice(0, -maxEndedStarts)) endedStarts.delete(id);
+export function rememberEnd(memory: RunMemory, start: StartRecord): void {
+  const others = memory.known.endedStarts.filter(({ id }) => id !== start.id);
+  memory.remember({ endedStarts: [...others, start].slice(-maxEndedStarts) });
+}
+
+/** That is in `status.start` now, or counts no more. */
+export function forgetEnd(memory: RunMemory, startId: string): void {
+  memory.remember({ endedStarts: memory.known.endedStarts.filter(({ id }) => id !== startId) });
+}
+
+/** Northflank's clock at `atMs`, in ms since the epoch; `undefined` while it has not been read. */
+export function serverTimeAt({ serverClock }: Pick<Known, "serverClock">, atMs: number): number | undefined {
+  return serverClock && serverClock.serverMs + atMs - serverClock.atMs;
 }
 
 /** The object as it will be once what this process knows is written down. */
-export function withUnsaved(object: NorthflankJobRun, memory: RunMemory): NorthflankJobRun {
+export function withUnsaved(object: NorthflankJobRun, known: Known): NorthflankJobRun {
   const record = object.status?.start;
-  const ended = memory.endedStarts.get(record?.id ?? "");
+  const ended = known.endedStarts.find(({ id }) => id === record?.id);
   // Once it is written down, what Kubernetes says counts: a record may be opened again.
   const start = record?.outcome === "Pending" ? ended : undefined;
   // Whoever wrote an end, or has started something since, knew more than this process.
   const isOvertaken =
-    object.status?.completionTime !== undefined || (record !== undefined && memory.unsaved?.startId !== record.id);
-  const unsaved = isOvertaken ? undefined : memory.unsaved?.status;
+    object.status?.completionTime !== undefined || (record !== undefined && known.unsaved?.startId !== record.id);
+  const unsaved = isOvertaken ? undefined : known.unsaved?.status;
   if (unsaved === undefined && start === undefined) return object;
   const status = { observedGeneration: -1, ...(unsaved ?? object.status) };
   return { ...object, status: { ...status, ...present({ start: start ?? record }) } };

@@ -146,7 +146,7 @@ export async function withFreshToken<T>(
 }
 
 /** Turns the errors that a status can tell into data. */
-async function reading<T>(call: Promise<T>): Promise<Read<T>> {
+export async function reading<T>(call: Promise<T>): Promise<Read<T>> {
   try {
     return { kind: "read", value: await call };
   } catch (error) {

@@ -1,38 +1,43 @@
 import type { NorthflankJobRun } from "../../api/job-run.ts";
 import { resolveStart } from "../../api/names.ts";
-import { findCondition } from "../../runtime/conditions.ts";
 import type { ReconcileContext } from "../../runtime/controller.ts";
-import type { ObjectKey, Outcome } from "../../runtime/outcome.ts";
+import { type ObjectKey, type Outcome, ReconcileError } from "../../runtime/outcome.ts";
 import { assertNever } from "../../util/assert-never.ts";
 import { backoffDelayMs } from "../../util/backoff.ts";
 import type { Random } from "../../util/random.ts";
 import { type EventDraft, stalledEvents } from "../reconcile/events.ts";
 import { reconcileRequest } from "../reconcile/reconcile-request.ts";
 import { slowProbeMs } from "../reconcile/remote-error.ts";
-import { type Requeue, outcomeOf as requeued } from "../reconcile/requeue.ts";
-import { provenMs, untilMs } from "./age.ts";
-import type { AfterAction, Conclusion } from "./conclusion.ts";
+import { ageOf, provenMs, untilMs } from "./age.ts";
+import { pauseFor } from "./ask.ts";
+import { type AfterAction, type Conclusion, sooner } from "./conclusion.ts";
 import { isWaitingForConcurrency } from "./concurrency.ts";
 import { decideNotStored } from "./decide.ts";
 import { decideDeleteTimedOut, isTtlOver, longestCleanupMs, longestQuotaCleanupMs } from "./ends.ts";
 import { changeMetadata, deleteSelf, type ExecuteDeps, executeAfter } from "./execute.ts";
 import { finalizerChange } from "./finalizer.ts";
 import { isBeforeStart, latestAttempt, type RunState, reopenedByRequest, stateOf } from "./machine.ts";
-import { RunMemories, type RunMemory, rememberEnd, type UnsavedStatus, withUnsaved } from "./memory.ts";
 import {
-  createPass,
-  current,
+  forgetEnd,
+  type Known,
+  RunMemories,
+  type RunMemory,
+  rememberEnd,
+  type UnsavedStatus,
+  withUnsaved,
+} from "./memory.ts";
+import {
+  beginReconcile,
   type JobRunReconcilerDeps,
   jobIndexValue,
-  type Pass,
-  type RunObserver,
-  setPause,
-  wallAge,
+  type RunProcess,
+  type RunReconcile,
+  situationNow,
   wrote,
-} from "./pass.ts";
+} from "./run-reconcile.ts";
 import { putStart, StartLocks } from "./start.ts";
-import { fieldsNotStored, statusOf } from "./status.ts";
-import { sooner, takeStep } from "./steps.ts";
+import { endOf, fieldsNotStored, messageOf, statusOf } from "./status.ts";
+import { takeStep } from "./steps.ts";
 import { decideUnreachable, goneConnectionMs, isUnreachable } from "./teardown.ts";
 
 /** Index functions of the store, by {@link jobIndexValue}. Ended objects add up for years: few may ask for all. */
@@ -80,31 +85,31 @@ export function createJobRunReconciler(
     const leave = { kind: "recheck", afterMs: shortlyMs(deps.random), priority: "follow" } as const;
     if (!deps.lease.isLeaderFor(0)) return leave;
     sinceMs ??= deps.clock.monotonic();
-    const given = { deps, memories, locks, key, sinceMs, context };
-    const seen = createPass({ ...given, stored });
-    const heldMs = heldBackMs(seen);
+    const shared: RunProcess = { ...deps, memories, locks, sinceMs };
+    const heldMs = heldBackMs(memories.of(key, stored).known, stored, deps.clock.monotonic());
     if (heldMs > 0) return { kind: "recheck", afterMs: heldMs, priority: "follow" };
-    const reopened = await reopenRejected(seen);
-    if (reopened === undefined) return comeBack(seen);
-    const pass = reopened === stored ? seen : createPass({ ...given, stored: reopened });
-    const conclusion = withCleanupLimit(pass, await takeStep(pass));
-    if (conclusion === undefined) return comeBack(pass);
+    const first = beginReconcile(shared, { key, stored, context });
+    const reopened = await reopenRejected(first);
+    if (reopened === undefined) return comeBack(first);
+    const reconcile = reopened === stored ? first : beginReconcile(shared, { key, stored: reopened, context });
+    const conclusion = withCleanupLimit(reconcile, await takeStep(reconcile));
+    if (conclusion === undefined) return comeBack(reconcile);
     if (!deps.lease.isLeaderFor(0)) return leave;
-    return await conclude(pass, conclusion);
+    return await conclude(reconcile, conclusion);
   };
 }
 
 /**
  * A reconcile request for a rejected run is written into its record before it is acknowledged. Returns the object as it
- * is then; `undefined`: somebody else wrote first.
+ * is then; `undefined`: another client wrote first.
  */
-async function reopenRejected(pass: Pass): Promise<NorthflankJobRun | undefined> {
-  const { deps, stored, context } = pass;
-  const record = reopenedByRequest(pass.object);
+async function reopenRejected(reconcile: RunReconcile): Promise<NorthflankJobRun | undefined> {
+  const { deps, stored, context, situation, memory } = reconcile;
+  const record = reopenedByRequest(situation.object);
   if (record === undefined || !deps.lease.isLeaderFor(0)) return stored;
   const written = await putStart(deps, stored, record, context.statusSignal);
-  if (written === undefined) pass.memory.unsettled += 1;
-  else wrote(pass, written);
+  if (written === undefined) memory.remember({ unsettled: memory.known.unsettled + 1 });
+  else wrote(reconcile, written);
   return written;
 }
 
@@ -114,12 +119,12 @@ function shortlyMs(random: Random): number {
 }
 
 /** Nothing was concluded. What was given up has cost a request, or a write: the next tries come ever later. */
-function comeBack(pass: Pass): Outcome {
-  const { memory, deps } = pass;
-  const inARow = memory.givenUpStarts + memory.unsettled;
+function comeBack(reconcile: RunReconcile): Outcome {
+  const { memory, deps } = reconcile;
+  const inARow = memory.known.givenUpStarts + memory.known.unsettled;
   if (inARow === 0) return { kind: "recheck", afterMs: shortlyMs(deps.random), priority: "change" };
   const afterMs = backoffDelayMs(outdatedPolicy, inARow, deps.random);
-  setPause(pass, afterMs);
+  pauseFor(reconcile, afterMs);
   return { kind: "recheck", afterMs, priority: "change" };
 }
 
@@ -129,87 +134,84 @@ const outdatedPolicy = { baseMs: 1_000, factor: 2, capMs: 60_000, jitter: 0.5 } 
  * A deletion is not held back for longer than {@link longestCleanupMs}, or {@link longestQuotaCleanupMs}; without a
  * connection for {@link goneConnectionMs} only.
  */
-function withCleanupLimit(pass: Pass, conclusion: Conclusion | undefined): Conclusion | undefined {
-  const { wish, memory, deps, object } = pass;
-  if (wish !== "cleanup" || conclusion === undefined || conclusion.isReleased) return conclusion;
+function withCleanupLimit(reconcile: RunReconcile, conclusion: Conclusion | undefined): Conclusion | undefined {
+  const { plan, memory, deps, situation } = reconcile;
+  if (plan.intent !== "cleanup" || conclusion === undefined || conclusion.isReleased) return conclusion;
   if (conclusion.facts.completionTime !== undefined) return conclusion;
   const { next } = conclusion;
   const asks = next.kind === "backoff" || (next.kind === "recheck" && next.asks === true);
-  const unreachableMs = unreachableForMs(pass, conclusion);
-  if (unreachableMs !== undefined) {
-    const leftMs = untilMs(unreachableMs, goneConnectionMs);
-    return leftMs === undefined ? decideUnreachable(pass) : sooner(conclusion, leftMs, asks);
+  const atMs = deps.clock.monotonic();
+  const { unreachableSinceMs = atMs } = memory.known;
+  const isGone = isUnreachable(conclusion, memory.known);
+  memory.remember({ unreachableSinceMs: isGone ? unreachableSinceMs : undefined });
+  if (isGone) {
+    const leftMs = untilMs(atMs - unreachableSinceMs, goneConnectionMs);
+    return leftMs === undefined ? decideUnreachable(situation.object) : sooner(conclusion, leftMs, asks);
   }
-  const age = wallAge({ memory, clock: deps.clock }, "deleted", object.metadata.deletionTimestamp);
   const limitMs = conclusion.verdict.reason === "WaitingForQuota" ? longestQuotaCleanupMs : longestCleanupMs;
-  const leftMs = untilMs(provenMs(age, limitMs), limitMs);
+  const leftMs = untilMs(provenMs(ageOf(memory.known.times, "deleted", atMs), limitMs), limitMs);
   const recheckMs = Math.min(leftMs ?? 0, cleanupRecheckMs);
   return leftMs === undefined ? decideDeleteTimedOut(limitMs) : sooner(conclusion, recheckMs, asks);
 }
 
 const cleanupRecheckMs = 30_000;
 
-/** For how long this process has seen that no way to Northflank is left; `undefined` while there is one. */
-function unreachableForMs({ memory, deps }: Pass, conclusion: Conclusion): number | undefined {
-  const atMs = deps.clock.monotonic();
-  memory.unreachableSinceMs = isUnreachable(conclusion, memory) ? (memory.unreachableSinceMs ?? atMs) : undefined;
-  return memory.unreachableSinceMs === undefined ? undefined : atMs - memory.unreachableSinceMs;
-}
-
-async function conclude(pass: Pass, conclusion: Conclusion): Promise<Outcome> {
-  const { deps, memory, context } = pass;
-  const status = statusOf({ object: current(pass).object, conclusion, now: pass.now });
-  const { before } = memory.unsaved ?? { before: pass.stored.status };
-  const startId = pass.stored.status?.start?.id;
-  const unsaved: UnsavedStatus = { status, startId, events: unpublished(memory, conclusion), before };
+async function conclude(reconcile: RunReconcile, conclusion: Conclusion): Promise<Outcome> {
+  const { deps, memory, context, situation } = reconcile;
+  const status = statusOf({ object: situationNow(reconcile).object, conclusion, now: situation.now });
+  const { before } = memory.known.unsaved ?? { before: reconcile.stored.status };
+  const startId = reconcile.stored.status?.start?.id;
+  const unsaved: UnsavedStatus = { status, startId, events: unpublished(memory.known, conclusion), before };
   // What is known is kept until it is written down: a failed write must lead neither to a second start nor to a gap.
-  memory.unsaved = unsaved;
+  memory.remember({ unsaved, said: conclusion.verdict });
   for (const action of conclusion.after) if (action.kind === "record") rememberEnd(memory, action.start);
-  const result = await deps.statusWriter.write(pass.stored, status, context.statusSignal);
+  const result = await deps.statusWriter.write(reconcile.stored, status, context.statusSignal);
   if (result.kind === "gone") {
-    pass.memories.forget(pass.key);
+    deps.memories.forget(reconcile.key);
     return { kind: "settled" };
   }
-  if (result.kind === "written") wrote(pass, result.object);
-  memory.abortRequestedTime = status.abortRequestedTime;
+  if (result.kind === "written") wrote(reconcile, result.object);
+  memory.remember({ abortRequestedTime: status.abortRequestedTime });
   const lost = result.kind === "written" ? fieldsNotStored(status, result.object.status) : [];
-  const isDeleting = pass.stored.metadata.deletionTimestamp !== undefined;
+  const isDeleting = reconcile.stored.metadata.deletionTimestamp !== undefined;
   if (lost.length > 0 && !isDeleting) {
     // A start that was given up stays open: without what was lost, giving it up would be repeated.
     for (const action of conclusion.after)
-      if (action.kind === "record" && action.start.outcome === "NotStarted") memory.endedStarts.delete(action.start.id);
-    return await holdBack(pass, lost);
+      if (action.kind === "record" && action.start.outcome === "NotStarted") forgetEnd(memory, action.start.id);
+    return await holdBack(reconcile, lost);
   }
   // What is being deleted is not held back: until it is gone, this process goes by what it knows.
-  memory.unsaved = lost.length > 0 ? { ...unsaved, events: [], before: pass.stored.status } : undefined;
-  publish(pass, unsaved);
-  const isSettled = await settleAfterwards(pass, conclusion);
-  memory.unsettled = isSettled ? 0 : memory.unsettled + 1;
-  const outcome = outcomeOf(pass, conclusion);
+  const left = lost.length > 0 ? { ...unsaved, events: [], before: reconcile.stored.status } : undefined;
+  memory.remember({ unsaved: left });
+  publish(reconcile, unsaved);
+  const isSettled = await settleAfterwards(reconcile, conclusion);
+  const unsettled = isSettled ? 0 : memory.known.unsettled + 1;
+  const agains = conclusion.next.kind === "again" ? memory.known.agains + 1 : 0;
+  memory.remember({ unsettled, agains });
+  const outcome = outcomeOf(reconcile, conclusion);
   if (isSettled) return outcome;
-  // Somebody else wrote in between, and the watch has yet to tell: it may be late for long.
-  const backoffMs = backoffDelayMs(outdatedPolicy, memory.unsettled, deps.random);
+  // Another client wrote in between, and the watch may report it late.
+  const backoffMs = backoffDelayMs(outdatedPolicy, unsettled, deps.random);
   const plannedMs = outcome.kind === "recheck" ? Math.max(outcome.afterMs, shortlyMs(deps.random)) : backoffMs;
   return { kind: "recheck", afterMs: Math.min(backoffMs, plannedMs), priority: "follow" };
 }
 
 /** The API server does not store what was written: nothing follows from it, and for long nothing is tried again. */
-async function holdBack(pass: Pass, fields: readonly string[]): Promise<Outcome> {
-  const { deps, memory, context, stored: before } = pass;
-  const conclusion = decideNotStored(pass, fields);
-  const status = statusOf({ object: before, conclusion, now: pass.now });
+async function holdBack(reconcile: RunReconcile, fields: readonly string[]): Promise<Outcome> {
+  const { deps, memory, context, stored: before, situation } = reconcile;
+  const conclusion = decideNotStored(situation, fields);
+  const status = statusOf({ object: before, conclusion, now: situation.now });
   const result = await deps.statusWriter.write(before, status, context.statusSignal);
-  if (result.kind === "written") wrote(pass, result.object);
-  memory.heldBack = { untilMs: deps.clock.monotonic() + slowProbeMs, wants: wantsOf(before) };
-  publish(pass, { status, events: conclusion.events, before: before.status });
+  if (result.kind === "written") wrote(reconcile, result.object);
+  const untilMs = deps.clock.monotonic() + slowProbeMs;
+  memory.remember({ heldBack: { untilMs, wants: wantsOf(before) } });
+  publish(reconcile, { status, events: conclusion.events, before: before.status });
   return { kind: "recheck", afterMs: slowProbeMs, priority: "follow" };
 }
 
 /** How long nothing is done for the object, unless a person changes something about it. */
-function heldBackMs({ memory, stored, deps }: Pass): number {
-  const { heldBack } = memory;
-  if (heldBack === undefined || heldBack.wants !== wantsOf(stored)) return 0;
-  return heldBack.untilMs - deps.clock.monotonic();
+function heldBackMs({ heldBack }: Known, stored: NorthflankJobRun, atMs: number): number {
+  return heldBack?.wants === wantsOf(stored) ? heldBack.untilMs - atMs : 0;
 }
 
 function wantsOf({ metadata }: NorthflankJobRun): string {
@@ -220,95 +222,85 @@ function wantsOf({ metadata }: NorthflankJobRun): string {
 // Events of one object that wait for its status: no more than its life has kinds of them.
 const maxUnpublished = 20;
 
-/** The Events of this pass and of those whose status could not be written. */
-function unpublished({ unsaved }: RunMemory, { events }: Conclusion): readonly EventDraft[] {
+/** The Events of this reconcile and of those whose status could not be written. */
+function unpublished({ unsaved }: Known, { events }: Conclusion): readonly EventDraft[] {
   const owed = (unsaved?.events ?? []).filter(
     (event) => !events.some(({ reason, note }) => reason === event.reason && note === event.note),
   );
   return [...owed, ...events].slice(-maxUnpublished);
 }
 
-/** What may follow only when the status says what has happened. False: somebody else wrote in between, come back. */
-async function settleAfterwards(pass: Pass, conclusion: Conclusion): Promise<boolean> {
-  const { deps, context } = pass;
+/** What may follow only when the status says what has happened. False: another client wrote in between, come back. */
+async function settleAfterwards(reconcile: RunReconcile, conclusion: Conclusion): Promise<boolean> {
+  const { deps, context, memory, siblings, plan, situation } = reconcile;
   const execute: ExecuteDeps = { kube: deps.kube, overlay: deps.overlay, enqueue: deps.enqueue };
   const { statusSignal } = context;
-  const actions = conclusion.after.length > 0 ? conclusion.after : owedRecord(pass);
-  pass.stored = await executeAfter(execute, pass.stored, actions, statusSignal);
-  const state = stateOf(withUnsaved(pass.stored, pass.memory));
-  if (state !== pass.state) {
-    const waiting = pass.openSiblings().filter((sibling) => isWaitingForConcurrency(sibling.object));
+  const actions = conclusion.after.length > 0 ? conclusion.after : owedRecord(reconcile.stored, memory.known);
+  const stored = await executeAfter(execute, reconcile.stored, actions, statusSignal);
+  reconcile.stored = stored;
+  const state = stateOf(withUnsaved(stored, memory.known));
+  if (state !== situation.state) {
+    const waiting = siblings.open().filter((sibling) => isWaitingForConcurrency(sibling.object));
     for (const { key } of waiting) deps.enqueue(key);
   }
   // What is being deleted starts nothing any more: an end that the API server does not keep must not hold it either.
-  const isOver = conclusion.facts.completionTime !== undefined && pass.stored.metadata.deletionTimestamp !== undefined;
-  const change = conclusion.isReleased || isOver ? "remove" : finalizerChange(pass.stored, state);
-  const changed = await changeMetadata(execute, pass.stored, change, statusSignal);
-  if (pass.step === "stayFinished" && isTtlOver(pass.stored, pass.sinceEndMs)) {
-    await deleteSelf(execute, pass.stored, statusSignal);
+  const isOver = conclusion.facts.completionTime !== undefined && stored.metadata.deletionTimestamp !== undefined;
+  const change = conclusion.isReleased || isOver ? "remove" : finalizerChange(stored, state);
+  const changed = await changeMetadata(execute, stored, change, statusSignal);
+  if (plan.step === "stayFinished" && isTtlOver(stored, situation.sinceEndMs)) {
+    await deleteSelf(execute, stored, statusSignal);
   }
-  return !actions.some((action) => isLeftOpen(pass, action)) && changed === "done";
+  return !actions.some((action) => isLeftOpen(stored, memory, action)) && changed === "done";
 }
 
-function isLeftOpen({ stored, memory }: Pass, action: AfterAction): boolean {
+function isLeftOpen(stored: NorthflankJobRun, memory: RunMemory, action: AfterAction): boolean {
   if (action.kind !== "record") return false;
   const record = stored.status?.start;
   if (record?.id === action.start.id && record.outcome !== action.start.outcome) return true;
-  memory.endedStarts.delete(action.start.id);
+  forgetEnd(memory, action.start.id);
   return false;
 }
 
 /** A record that a crash or a conflict left behind: how the start ended is known, `status.start` does not say so yet. */
-function owedRecord({ stored, memory }: Pass): Conclusion["after"] {
-  const record = stored.status?.start;
+function owedRecord({ status }: NorthflankJobRun, { endedStarts }: Known): Conclusion["after"] {
+  const record = status?.start;
   if (record?.outcome !== "Pending") return [];
-  const ended = memory.endedStarts.get(record.id);
+  const ended = endedStarts.find(({ id }) => id === record.id);
   if (ended !== undefined) return [{ kind: "record", start: ended }];
-  const attempt = stored.status?.attempts?.find(({ number }) => number === record.attempt);
+  const attempt = status?.attempts?.find(({ number }) => number === record.attempt);
   if (attempt === undefined) return [];
   return [{ kind: "record", start: { ...record, outcome: attempt.origin === "Started" ? "Accepted" : "Recovered" } }];
 }
 
-function publish(pass: Pass, { events: drafts, before }: UnsavedStatus): void {
-  const { deps, stored } = pass;
-  const passage = stalledEvents({
+function publish(
+  { deps, stored, context, plan }: RunReconcile,
+  { events: drafts, before }: Pick<UnsavedStatus, "events" | "before" | "status">,
+): void {
+  const transition = stalledEvents({
     before: before?.conditions,
     after: stored.status?.conditions,
-    message: findCondition(stored.status?.conditions, "Succeeded")?.message ?? "",
-    action: pass.step === "refuseSpec" ? "Validate" : "Reconcile",
+    message: messageOf(stored),
+    action: plan.step === "refuseSpec" ? "Validate" : "Reconcile",
   });
   const told = drafts.map(({ reason }) => reason);
-  const events = [...drafts, ...passage.filter(({ reason }) => !told.includes(reason))];
+  const events = [...drafts, ...transition.filter(({ reason }) => !told.includes(reason))];
   for (const event of events) {
     deps.events.record(stored, event);
     if (event.reason === "RunStarted") deps.observer.started();
     if (event.reason === "RunRecovered") deps.observer.recovered();
-    if (event.reason === "Abandoned" || event.reason === "DeleteTimedOut") warnOfRelease(pass, event.reason);
+    if (event.reason === "Abandoned" || event.reason === "DeleteTimedOut") warnOfRelease(stored, context, event.reason);
   }
   // What was adopted was counted when it ended, or by another operator: a restore must not look like a hundred failures.
   const isAdopted = latestAttempt(stored)?.origin === "Adopted";
   if (before?.completionTime === undefined && stored.status?.completionTime !== undefined && !isAdopted) {
-    deps.observer.finished(resultOf(stored));
+    deps.observer.finished(endOf(stored));
   }
 }
 
 /** A namespace that is being deleted takes no Events: this line is all that stays. */
-function warnOfRelease({ stored, context }: Pass, reason: string): void {
+function warnOfRelease(stored: NorthflankJobRun, { log }: ReconcileContext, reason: string): void {
   const { projectId: project, jobId: job } = stored.spec;
-  context.log.warn({ reason, project, job, run: latestAttempt(stored)?.runId }, "run released without abort");
-}
-
-function resultOf({ status }: NorthflankJobRun): Parameters<RunObserver["finished"]>[0] {
-  switch (status?.phase) {
-    case "Succeeded":
-      return "succeeded";
-    case "Aborted":
-      return "aborted";
-    case "Failed":
-      return findCondition(status.conditions, "Succeeded")?.reason === "StartOutcomeUnknown" ? "unknown" : "failed";
-    default:
-      return "unknown";
-  }
+  log.warn({ reason, project, job, run: latestAttempt(stored)?.runId }, "run released without abort");
 }
 
 /** Growing pauses after failed calls: as long as 5 min. */
@@ -317,43 +309,37 @@ const retryPolicy = { baseMs: 1_000, factor: 2, capMs: 300_000, jitter: 0.3 } as
 /** "Later" is never "now", whatever a decision has made of its numbers. */
 const leastWaitMs = 100;
 
-/** At once for what needs a few passes in a row; whoever goes on asking for that gets ever longer pauses. */
+/** At once for what needs a few reconciles in a row; whoever goes on asking for that gets ever longer pauses. */
 function againMs(inARow: number, random: Random): number {
   return inARow <= freeAgains ? 0 : backoffDelayMs(outdatedPolicy, inARow - freeAgains, random);
 }
 
 const freeAgains = 3;
 
-/** Looks that cost a request are spread by so much of their wait, so that what started together drifts apart. */
+/** Polls that cost a request are spread by so much of their wait, so that what started together drifts apart. */
 const spreadShare = 0.1;
 
-function outcomeOf(pass: Pass, conclusion: Conclusion): Outcome {
-  const { memory } = pass;
-  const { reason, message } = conclusion.verdict;
-  memory.agains = conclusion.next.kind === "again" ? memory.agains + 1 : 0;
-  const next = withDelay(pass, conclusion);
-  if (next.kind === "backoff") setPause(pass, next.notBeforeMs ?? 0);
-  if (next.kind === "recheck" && next.asks === true) setPause(pass, next.afterMs);
-  const priority = conclusion.next.kind === "again" ? "change" : "follow";
-  return requeued(next, { priority, message: `${reason}: ${message}` });
-}
-
-/** When exactly: with the pauses of `again` and of back-off, and spread where a request is made. */
-function withDelay({ deps, memory }: Pass, { next, facts }: Conclusion): Requeue {
+function outcomeOf(reconcile: RunReconcile, conclusion: Conclusion): Outcome {
+  const { deps, memory } = reconcile;
+  const { verdict, facts } = conclusion;
+  const message = `${verdict.reason}: ${verdict.message}`;
+  const { next } = conclusion;
   switch (next.kind) {
     case "never":
-      return next;
+      return { kind: "settled" };
     case "again":
-      return { kind: "recheck", afterMs: againMs(memory.agains, deps.random) };
+      return { kind: "recheck", afterMs: againMs(memory.known.agains, deps.random), priority: "change" };
     case "recheck": {
       const waitMs = Math.max(next.afterMs, leastWaitMs);
-      return next.asks === true
-        ? { ...next, afterMs: waitMs * (1 + spreadShare * deps.random()) }
-        : { ...next, afterMs: waitMs };
+      const afterMs = next.asks === true ? waitMs * (1 + spreadShare * deps.random()) : waitMs;
+      if (next.asks === true) pauseFor(reconcile, afterMs);
+      return { kind: "recheck", afterMs, priority: "follow" };
     }
     case "backoff": {
       const backoffMs = backoffDelayMs(retryPolicy, facts.failure?.count ?? 1, deps.random);
-      return { kind: "backoff", notBeforeMs: Math.max(next.notBeforeMs ?? 0, backoffMs) };
+      const notBeforeMs = Math.max(next.notBeforeMs ?? 0, backoffMs);
+      pauseFor(reconcile, notBeforeMs);
+      return { kind: "retry", error: new ReconcileError(message), notBeforeMs };
     }
     default:
       return assertNever(next, "requeue");

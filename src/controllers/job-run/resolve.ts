@@ -1,10 +1,11 @@
 // pure
 
+import type { NorthflankJobRun } from "../../api/job-run.ts";
 import { resolveStart, startedRun } from "../../api/names.ts";
 import type { Reason } from "../../api/reasons.ts";
 import { readableRunId } from "../../northflank/run-view.ts";
 import type { JobRunView } from "../../northflank/types.ts";
-import { capped, findCondition, formatTime } from "../../runtime/conditions.ts";
+import { capped, formatTime } from "../../runtime/conditions.ts";
 import { assertNever } from "../../util/assert-never.ts";
 import { formatDuration } from "../../util/duration.ts";
 import { slowProbeMs } from "../reconcile/remote-error.ts";
@@ -14,14 +15,13 @@ import {
   type Facts,
   recordOf,
   type Situation,
-  saidBefore,
   untilDeadline,
   withFacts,
 } from "./conclusion.ts";
 import { runIdsOf, type Sibling } from "./concurrency.ts";
 import { decideLeave, decideUnstartedEnd, finish } from "./ends.ts";
 import { adopt, adoptedMs, adoptFound } from "./follow.ts";
-import type { Wish } from "./machine.ts";
+import type { RunIntent } from "./machine.ts";
 import { markOf, mismatchOf, recordOfMark } from "./mark.ts";
 import type { ReadBack } from "./read-back.ts";
 import { isFromAnnotation, type StartRecord, timeMs, unknownTime } from "./start-record.ts";
@@ -31,7 +31,7 @@ export function decideResolved(
   situation: Situation,
   readBack: ReadBack,
   options: {
-    readonly wish: Wish;
+    readonly intent: RunIntent;
     readonly isSecondEmpty: boolean;
     /** The job is another one, created after the start. */
     readonly jobCreatedTime?: string | undefined;
@@ -45,8 +45,8 @@ export function decideResolved(
     return recovering(message, situation.settings.startSettleMs);
   }
   const { object } = situation;
-  if (options.wish === "aborted") return decideUnstartedEnd(situation, "aborted");
-  if (object.metadata.deletionTimestamp !== undefined) return decideLeave(situation);
+  if (options.intent === "aborted") return decideUnstartedEnd(situation, "aborted");
+  if (object.metadata.deletionTimestamp !== undefined) return decideLeave(object);
   if (isFromAnnotation(start)) return outcomeUnknown(`${lostOf(start)}, and no run of that start was found.`);
   if (options.jobCreatedTime !== undefined) {
     return outcomeUnknown(
@@ -63,10 +63,9 @@ export function decideReadBack(situation: Situation, readBack: ReadBack, start: 
   switch (readBack.kind) {
     case "tooEarly": {
       const message =
-        saidBefore(situation.object, "RecoveringRun") ??
         "A start was recorded and its answer is not known; it is not retried. The run list is searched " +
-          "once the request can no longer arrive.";
-      return recovering(message, readBack.waitMs, false);
+        "once the request can no longer arrive.";
+      return { ...recovering(message, readBack.waitMs, false), isRepeated: true };
     }
     case "one":
       return adoptFound(situation, start, readBack.run);
@@ -144,9 +143,9 @@ export function resolutionValue(annotation: string | undefined): string | undefi
 }
 
 /** Reads the annotation; `undefined` while there is none, or the one that was handled before. */
-export function parseResolution(annotation: string | undefined, handled: string | undefined): Resolution | undefined {
-  const value = resolutionValue(annotation);
-  if (value === undefined || value === "" || value === handled) return undefined;
+export function parseResolution({ metadata, status }: NorthflankJobRun): Resolution | undefined {
+  const value = resolutionValue(metadata.annotations?.[resolveStart]);
+  if (value === undefined || value === "" || value === status?.lastHandledResolveStart) return undefined;
   const [word = ""] = value.split("@");
   if (word === "retry" || word === "fail") return { kind: word, value };
   const runId = readableRunId(word);
@@ -192,12 +191,8 @@ export function decideResolution(
 }
 
 /** Nothing new about an unknown outcome: what was said stays. */
-export function decideStillUnknown({ object }: Situation): Conclusion {
-  const said = findCondition(object.status?.conditions, "Started")?.message ?? "";
-  return conclude(
-    { kind: "stalled", reason: "StartOutcomeUnknown", message: said },
-    { next: { kind: "recheck", afterMs: slowProbeMs, asks: true }, isOutcomeUnknown: true },
-  );
+export function decideStillUnknown(): Conclusion {
+  return { ...outcomeUnknown("It is unknown whether the start without an answer started a run."), isRepeated: true };
 }
 
 /**
@@ -205,7 +200,7 @@ export function decideStillUnknown({ object }: Situation): Conclusion {
  * taken: of any later one, a person has to say whose it is.
  */
 export function decideProbe(situation: Situation, readBack: ReadBack): Conclusion {
-  if (readBack.kind !== "one") return decideStillUnknown(situation);
+  if (readBack.kind !== "one") return decideStillUnknown();
   return adoptFound(situation, recordOf(situation.object), readBack.run);
 }
 
@@ -214,7 +209,7 @@ export function decideProbe(situation: Situation, readBack: ReadBack): Conclusio
  * one whose answer was lost; nothing is sent to Northflank. Where the annotation is not that of this object, nothing
  * happens until somebody takes it away, or startDeadlineSeconds is over.
  */
-export function decideMarked(situation: Situation, siblings: readonly Sibling[], wish: Wish): Conclusion {
+export function decideMarked(situation: Situation, siblings: readonly Sibling[], intent: RunIntent): Conclusion {
   const { object } = situation;
   const reading = markOf(object);
   if (reading === undefined) throw new TypeError(`${object.metadata.name} has no annotation where one is read`);
@@ -222,7 +217,7 @@ export function decideMarked(situation: Situation, siblings: readonly Sibling[],
   const owner = siblings.find((sibling) => runId !== undefined && runIdsOf([sibling.object]).has(runId));
   const mismatch = mismatchOf(object, reading, owner?.key);
   if (mismatch !== undefined || reading.kind === "unreadable") {
-    if (wish === "expired") return decideUnstartedEnd(situation, wish);
+    if (intent === "expired") return decideUnstartedEnd(situation, intent);
     const message = `${mismatch} No run is started. Remove the annotation to run the job for this object, or delete the object.`;
     return conclude({ kind: "stalled", reason: "CopyOfStartedRun", message }, { next: untilDeadline(situation) });
   }

@@ -27,7 +27,7 @@ import { isRejectedForGood, rejectionMessage, type StartReport } from "./decide.
 import { finalizerPatch } from "./finalizer.ts";
 import { isBeforeStart, latestAttempt, stateOf } from "./machine.ts";
 import { markOperations, markText } from "./mark.ts";
-import { type RunMemory, rememberEnd, withUnsaved } from "./memory.ts";
+import { forgetEnd, type RunMemory, rememberEnd, withUnsaved } from "./memory.ts";
 import { judgeCandidates } from "./read-back.ts";
 import { ofRun } from "./remedies.ts";
 import { forgottenStart, type Restored } from "./restored.ts";
@@ -78,10 +78,8 @@ export interface LeaseView {
 export interface StartContext {
   readonly object: NorthflankJobRun;
   readonly account: Account;
-  /** Other runs of the same job, as they are now. */
-  readonly siblings: () => readonly Sibling[];
-  /** Those of them that are not over. */
-  readonly openSiblings: () => readonly Sibling[];
+  /** Other runs of the same job, as they are now: all, and those that are not over. */
+  readonly siblings: { readonly all: () => readonly Sibling[]; readonly open: () => readonly Sibling[] };
   readonly memory: RunMemory;
   /** Why the build that the spec names keeps the run from being started; `undefined` where none does. */
   readonly checkBuild: () => Promise<StartReport | undefined>;
@@ -100,7 +98,7 @@ export interface StartOutcome {
 /** Runs the sequence of one start. The caller holds the lock of the job. */
 export async function startRun(deps: StartDeps, context: StartContext): Promise<StartOutcome> {
   const { object, account, memory, signal } = context;
-  const known = obstructedBy(context, obstaclesAmong(object, context.openSiblings()));
+  const known = obstructedBy(context, obstaclesAmong(object, context.siblings.open()));
   // Before anything is aborted for this start, all that it needs has to be there: only the list of runs says that.
   if (known !== undefined && known.replaces.length === 0) return { report: known };
 
@@ -119,17 +117,17 @@ export async function startRun(deps: StartDeps, context: StartContext): Promise<
     isReadBackNeeded = outcome.report.kind === "answered" && outcome.report.result.kind === "unknown";
     return outcome;
   } finally {
-    if (isReadBackNeeded) memory.readBack = reservation;
+    if (isReadBackNeeded) memory.remember({ readBack: reservation });
     else reservation.release();
   }
 }
 
 function obstructedBy(
-  { object, openSiblings }: StartContext,
+  { object, siblings }: StartContext,
   obstacles: readonly Obstacle[],
 ): Extract<StartReport, { kind: "obstructed" }> | undefined {
   if (obstacles.length === 0) return undefined;
-  return { kind: "obstructed", obstacles, replaces: replaceableAmong(object, obstacles, openSiblings()) };
+  return { kind: "obstructed", obstacles, replaces: replaceableAmong(object, obstacles, siblings.open()) };
 }
 
 /** Baseline, POST, and one read-back should its answer be lost. */
@@ -147,9 +145,10 @@ async function startWith(
   if (listed.kind === "failed") return { report: { kind: "readFailed", error: listed.error } };
   const { list } = listed;
   const readAtMs = deps.clock.monotonic();
-  memory.serverClock = list.serverTimeMs === undefined ? undefined : { serverMs: list.serverTimeMs, atMs: readAtMs };
+  const { serverTimeMs } = list;
+  memory.remember({ serverClock: serverTimeMs === undefined ? undefined : { serverMs: serverTimeMs, atMs: readAtMs } });
 
-  const siblings = context.siblings();
+  const siblings = context.siblings.all();
   const late = lateRunOf(deps, object, list, siblings) ?? forgottenRunOf(deps, context, list, siblings);
   if (late !== undefined) return await reopened(deps, context, late);
   // A run that an ended object has lost sight of (`RunDisappeared`) is in the way as any other, should it turn up.
@@ -281,7 +280,7 @@ function runSince(search: {
 async function reopened(deps: StartDeps, context: StartContext, late: LateRun): Promise<StartOutcome> {
   const live = await readLive(deps, context);
   if (live === undefined) return { report: { kind: "outdated" } };
-  context.memory.endedStarts.delete(late.start.id);
+  forgetEnd(context.memory, late.start.id);
   const { reason: _reason, message: _message, ...record } = late.start;
   const written = await putStart(deps, live, { ...record, outcome: "Pending" }, context.statusSignal);
   if (written === undefined) return { report: { kind: "outdated" } };
@@ -318,7 +317,7 @@ async function recordIntent(deps: StartDeps, context: StartContext, list: RunLis
   const written = await putStart(deps, live, start, signal);
   // Also a refusal may be the answer to a PUT that was sent twice on its way, and came through the first time.
   if (written === undefined) return undefined;
-  context.memory.endedStarts.delete(start.id);
+  forgetEnd(context.memory, start.id);
   return { start, object: written };
 }
 
@@ -343,7 +342,7 @@ function isAsDecided(live: NorthflankJobRun, { object, memory }: StartContext): 
     live.status?.completionTime === undefined &&
     live.status?.start?.id === object.status?.start?.id &&
     // The same record may be open again.
-    isBeforeStart(stateOf(withUnsaved(live, memory))) &&
+    isBeforeStart(stateOf(withUnsaved(live, memory.known))) &&
     latestAttempt(live)?.number === latestAttempt(object)?.number
   );
 }
@@ -538,7 +537,7 @@ async function closeRecord(
     const written = await putStart(deps, object, start, statusSignal);
     // 409: somebody else wrote. The next pass sees what, and this process still knows how its own start ended.
     if (written === undefined) return object;
-    memory.endedStarts.clear();
+    memory.remember({ endedStarts: [] });
     return written;
   } catch (error) {
     if (isKubeError(error)) return object;

@@ -1,7 +1,8 @@
 // pure
 import type { NorthflankJobRun } from "../../api/job-run.ts";
 import { startedRun } from "../../api/names.ts";
-import type { Reason } from "../../api/reasons.ts";
+import { isReason, type Reason } from "../../api/reasons.ts";
+import type { Condition } from "../../kube/types.ts";
 import { type ConditionDraft, findCondition, formatTime, mergeConditions } from "../../runtime/conditions.ts";
 import { present } from "../../util/present.ts";
 import { acceptedCondition, summaryConditions, summaryTypes } from "../reconcile/ready-state.ts";
@@ -27,15 +28,17 @@ export function statusOf(options: {
     replaces: _,
     conditions: previous = [],
     lastHandledReconcileAt: _handled,
+    unknownStartId: _unknown,
     ...kept
   } = object.status ?? {};
   const generation = object.metadata.generation ?? 0;
   const request = handledRequestOf(object, conclusion);
   const facts = { ...kept, ...abortSeen(object, now), ...conclusion.facts };
-  const drafts = conditionsOf(object, conclusion, facts);
+  const drafts = conditionsOf(object, worded(object, conclusion), facts);
   const conditions = mergeConditions({ previous, drafts, generation, now });
   return {
     ...present(facts),
+    ...present({ unknownStartId: conclusion.isOutcomeUnknown ? object.status?.start?.id : undefined }),
     observedGeneration: generation,
     phase: phaseOf(conditions),
     conditions,
@@ -44,10 +47,53 @@ export function statusOf(options: {
 }
 
 /** A request for a start that was refused is in its record already, and is acknowledged whatever is in the way of it. */
-function handledRequestOf(object: NorthflankJobRun, { verdict, isTooSoon }: Conclusion): string | undefined {
+function handledRequestOf(
+  object: NorthflankJobRun,
+  { verdict, isTooSoon, isUnchanged }: Conclusion,
+): string | undefined {
   if (isTooSoon === true) return object.status?.lastHandledReconcileAt;
   const isRecorded = object.status?.start?.outcome === "NotStarted";
-  return handledRequest(object, isRecorded ? undefined : verdict.reason);
+  const said = isUnchanged ? saidOf(object, "Ready")?.reason : undefined;
+  const reason = isReason(said) ? said : verdict.reason;
+  return handledRequest(object, isRecorded ? undefined : reason);
+}
+
+function saidOf({ status }: NorthflankJobRun, type: string): Condition | undefined {
+  return findCondition(status?.conditions, type);
+}
+
+/** What the status says of the object, without what happens next. */
+export function messageOf(object: NorthflankJobRun): string {
+  return saidOf(object, "Succeeded")?.message ?? "";
+}
+
+/** What the status says of a start whose outcome is unknown, in words that stay until it is resolved. */
+export function unknownStartOf(object: NorthflankJobRun): Condition | undefined {
+  const started = saidOf(object, "Started");
+  return started?.reason === "StartOutcomeUnknown" ? started : undefined;
+}
+
+/** How a finished object ended, for metrics. */
+export function endOf(object: NorthflankJobRun): "succeeded" | "failed" | "aborted" | "unknown" {
+  switch (object.status?.phase) {
+    case "Succeeded":
+      return "succeeded";
+    case "Aborted":
+      return "aborted";
+    case "Failed":
+      return saidOf(object, "Succeeded")?.reason === "StartOutcomeUnknown" ? "unknown" : "failed";
+    default:
+      return "unknown";
+  }
+}
+
+/** The conclusion in the words of the status, where those are about the same: what stays as it is causes no write. */
+function worded(object: NorthflankJobRun, conclusion: Conclusion): Conclusion {
+  if (!conclusion.isRepeated) return conclusion;
+  const { verdict } = conclusion;
+  const said = ["Succeeded", "Started"].map((type) => saidOf(object, type));
+  const message = said.find((condition) => condition?.reason === verdict.reason)?.message ?? verdict.message;
+  return { ...conclusion, verdict: { ...verdict, message } };
 }
 
 /** The first sight of `spec.abort: true` is recorded in every state, so that it outlives what is made of the spec. */
@@ -63,6 +109,7 @@ export function fieldsNotStored(written: RunStatus, stored: NorthflankJobRun["st
   const [last, kept] = [written.attempts?.at(-1), stored?.attempts?.at(-1)];
   const isLost: Readonly<Record<string, boolean>> = {
     "status.lastHandledResolveStart": written.lastHandledResolveStart !== stored?.lastHandledResolveStart,
+    "status.unknownStartId": written.unknownStartId !== stored?.unknownStartId,
     "status.completionTime": written.completionTime !== stored?.completionTime,
     "status.attempts": last?.runId !== kept?.runId || last?.number !== kept?.number,
   };
@@ -93,8 +140,7 @@ const endPhases: Readonly<Record<string, Phase>> = {
 function conditionsOf(object: NorthflankJobRun, conclusion: Conclusion, facts: Facts): readonly ConditionDraft[] {
   const { verdict } = conclusion;
   const isOver = facts.completionTime !== undefined;
-  return [
-    ...summaryOf(object, conclusion, isOver),
+  const drafts: readonly ConditionDraft[] = [
     acceptedOf(object, conclusion),
     startedCondition(object, conclusion, facts),
     {
@@ -107,19 +153,30 @@ function conditionsOf(object: NorthflankJobRun, conclusion: Conclusion, facts: F
       ? [{ type: "Finished", status: "True", reason: verdict.reason, message: verdict.message } as const]
       : []),
   ];
+  // That a second run turned up is news of its own.
+  const isKept = (type: string) => type !== "Started" || conclusion.facts.duplicateRunId === undefined;
+  const kept = drafts.map((draft) => (isKept(draft.type) ? (keptOf(object, draft.type) ?? draft) : draft));
+  return [...summaryOf(object, conclusion, isOver), ...(conclusion.isUnchanged ? kept : drafts)];
+}
+
+function keptOf(object: NorthflankJobRun, type: string): ConditionDraft | undefined {
+  const said = saidOf(object, type);
+  return said && { type, status: said.status, reason: said.reason, message: said.message };
 }
 
 /** What is said again stays word for word, with when the next check is: no time of it has come nearer to being news. */
 function summaryOf(object: NorthflankJobRun, conclusion: Conclusion, isOver: boolean): readonly ConditionDraft[] {
   const { verdict, isUnchanged = false } = conclusion;
-  const previous = object.status?.conditions;
-  const said = (previous ?? []).filter(({ type }) => summaryTypes.includes(type));
-  if (isUnchanged && said.length > 0) {
-    return said.map(({ type, status, reason, message }) => ({ type, status, reason, message }));
-  }
+  const said = summaryTypes.flatMap((type) => keptOf(object, type) ?? []);
+  if (isUnchanged && said.length > 0) return said;
   // What is over is over, whatever deletes the object later.
   const next = isOver ? ({ kind: "again" } as const) : conclusion.next;
-  return summaryConditions({ verdict, next, previous, generation: object.metadata.generation ?? 0 });
+  return summaryConditions({
+    verdict,
+    next,
+    previous: object.status?.conditions,
+    generation: object.metadata.generation ?? 0,
+  });
 }
 
 function succeededStatus({ verdict }: Conclusion, isOver: boolean): ConditionDraft["status"] {
@@ -183,8 +240,7 @@ const originTexts: Readonly<
 
 /** What was judged unknown says so until it is resolved, whatever else goes wrong meanwhile. */
 function unknownCondition(object: NorthflankJobRun, { verdict }: Conclusion): ConditionDraft {
-  const before = findCondition(object.status?.conditions, "Started");
-  const isSaid = verdict.reason !== "StartOutcomeUnknown" && before?.reason === "StartOutcomeUnknown";
-  const message = isSaid ? before.message : verdict.message;
+  const before = verdict.reason === "StartOutcomeUnknown" ? undefined : unknownStartOf(object);
+  const message = before?.message ?? verdict.message;
   return { type: "Started", status: "Unknown", reason: "StartOutcomeUnknown", message };
 }

@@ -1,9 +1,10 @@
 // pure
+import type { NorthflankJobRun } from "../../api/job-run.ts";
 import type { Reason } from "../../api/reasons.ts";
 import type { Account, AccountResolution } from "../account/accounts.ts";
-import { type Conclusion, conclude, type Situation, warning } from "./conclusion.ts";
-import { latestAttempt, type Wish } from "./machine.ts";
-import type { RunMemory } from "./memory.ts";
+import { type Conclusion, conclude, warning } from "./conclusion.ts";
+import { latestAttempt, type RunIntent } from "./machine.ts";
+import type { Known } from "./memory.ts";
 
 /*
  * A namespace is deleted in no particular order, so the connection, its Secret or both may be gone before the run is
@@ -21,11 +22,11 @@ const goneReasons: ReadonlySet<Reason> = new Set(["ConnectionNotFound", "SecretN
  * object may come to the operator-wide token, which says nothing about a run of another one.
  */
 export function rememberedAccount(
-  wish: Wish,
-  { account }: RunMemory,
+  intent: RunIntent,
+  { account }: Known,
   resolved: AccountResolution,
 ): Account | undefined {
-  if (wish !== "cleanup" || account === undefined) return undefined;
+  if (intent !== "cleanup" || account === undefined) return undefined;
   const isGone =
     resolved.kind === "blocked"
       ? goneReasons.has(resolved.verdict.reason)
@@ -34,14 +35,14 @@ export function rememberedAccount(
 }
 
 /** True where no way to Northflank is left, and none comes back by itself. */
-export function isUnreachable({ verdict }: Conclusion, { isConnectionGone }: RunMemory): boolean {
+export function isUnreachable({ verdict }: Conclusion, { isConnectionGone }: Known): boolean {
   if (verdict.reason === "ConnectionNotFound") return true;
   const isDenied = verdict.reason === "AuthenticationFailed" || verdict.reason === "PermissionDenied";
   return isDenied && isConnectionGone === true;
 }
 
 /** The object is released without an abort. */
-export function decideUnreachable({ object }: Situation): Conclusion {
+export function decideUnreachable(object: NorthflankJobRun): Conclusion {
   const { projectId, jobId } = object.spec;
   const runId = latestAttempt(object)?.runId;
   const what =

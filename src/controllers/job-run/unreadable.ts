@@ -2,13 +2,16 @@
 import type { NorthflankJobRun } from "../../api/job-run.ts";
 import type { Misfit } from "../../api/misfits.ts";
 import type { Condition } from "../../kube/types.ts";
-import { capped, findCondition } from "../../runtime/conditions.ts";
+import { capped } from "../../runtime/conditions.ts";
 import { unknownTime } from "./start-record.ts";
+import { unknownStartOf } from "./status.ts";
 
 /** The fields that say whether something was started. What is wrong with any other one is of no consequence. */
 const telling: ReadonlySet<unknown> = new Set([undefined, "start", "attempts", "runId", "completionTime"]);
 
 const longestMessage = 1_024;
+
+const unreadableId = "unreadable";
 
 /**
  * A run object whose status cannot be read where it says whether a run was started (somebody wrote it by hand, or a tool
@@ -30,8 +33,9 @@ export function heldIfUnreadable(object: NorthflankJobRun, misfits: readonly Mis
     status: {
       observedGeneration: -1,
       ...status,
+      unknownStartId: unreadableId,
       start: {
-        id: "unreadable",
+        id: unreadableId,
         attempt: (last?.number ?? 0) + 1,
         recordedTime: metadata.creationTimestamp ?? unknownTime,
         baseline: { runIds: [] },
@@ -50,22 +54,19 @@ function unreadable({ status }: NorthflankJobRun, misfits: readonly Misfit[]): s
   if (misfit !== undefined) return `${misfit.field} ${misfit.message}`;
   if (status === undefined || status.start !== undefined) return undefined;
   // What was said about a status like that, once, is all that is left of it: the record was never there to be written.
-  if (isSaidUnknown(status)) return "condition Started is Unknown, and status.start is missing";
+  if (status.unknownStartId !== undefined) return "status.unknownStartId names a start, and status.start is missing";
   const isTorn = status.runId !== undefined && (status.attempts ?? []).length === 0;
   return isTorn ? "status.runId names a run, and neither status.start nor status.attempts does" : undefined;
-}
-
-function isSaidUnknown({ conditions }: NonNullable<NorthflankJobRun["status"]>): boolean {
-  return findCondition(conditions, "Started")?.reason === "StartOutcomeUnknown";
 }
 
 function isActive(attempt: { readonly completionTime?: string } | undefined): boolean {
   return attempt !== undefined && attempt.completionTime === undefined;
 }
 
-function startedCondition({ status, metadata }: NorthflankJobRun, problem: string): Condition {
-  const said = findCondition(status?.conditions, "Started");
-  if (said?.reason === "StartOutcomeUnknown") return said;
+function startedCondition(object: NorthflankJobRun, problem: string): Condition {
+  const { metadata } = object;
+  const said = unknownStartOf(object);
+  if (said !== undefined) return said;
   const message =
     `The status is not readable (${problem}), so whether a run was started is unknown, and no run is started. Find the ` +
     "run in Northflank, then set the annotation northflank-operator.io/resolve-start to the id of the run, to retry, or " +

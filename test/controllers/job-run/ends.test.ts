@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { NorthflankJobRun } from "../../../src/api/job-run.ts";
 import { decideFinished } from "../../../src/controllers/job-run/ends.ts";
+import { statusOf } from "../../../src/controllers/job-run/status.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
 import { RunCluster } from "../../support/run-cluster.ts";
 import { runSituation } from "../../support/run-situation.ts";
@@ -10,11 +11,13 @@ const attempt = { number: 1, runId: "r1", origin: "Started", completionTime: tim
 
 type Status = Partial<NonNullable<NorthflankJobRun["status"]>>;
 
-function verdictOf(status: Status) {
+function saidOf(status: Status) {
   const clock = new FakeClock();
   const over = { observedGeneration: 1, completionTime: time, ...status };
   const object = { ...new RunCluster(clock).create("once"), status: over };
-  return decideFinished(runSituation(object, clock.now())).verdict;
+  const situation = runSituation(object, clock.now());
+  const { conditions = [] } = statusOf({ object, conclusion: decideFinished(situation), now: situation.now });
+  return conditions.map(({ type, status: is, reason, message }) => `${type}=${is} ${reason}: ${message}`);
 }
 
 function condition(type: string, status: "True" | "False", reason: string, message: string) {
@@ -27,16 +30,19 @@ describe("a finished object", () => {
       condition("Ready", "False", "DeadlineExceeded", "It took too long."),
       condition("Succeeded", "False", "DeadlineExceeded", "It took too long."),
     ];
-    const verdict = verdictOf({ conditions, attempts: [{ ...attempt, remoteStatus: "FAILED" }] });
-    expect(verdict).toEqual({ kind: "stalled", reason: "DeadlineExceeded", message: "It took too long." });
+    const said = saidOf({ conditions, attempts: [{ ...attempt, remoteStatus: "FAILED" }] });
+    expect(said).toContain("Ready=False DeadlineExceeded: It took too long.");
+    expect(said).toContain("Succeeded=False DeadlineExceeded: It took too long.");
   });
 
   test.each<readonly [string | undefined, string, string]>([
-    ["SUCCESS", "ready", "RunSucceeded"],
-    ["FAILED", "stalled", "RunFailed"],
-    [undefined, "stalled", "RunDisappeared"],
-  ])("whose conditions somebody wiped is judged by its run: %s", (remoteStatus, kind, reason) => {
+    ["SUCCESS", "True", "RunSucceeded"],
+    ["FAILED", "False", "RunFailed"],
+    [undefined, "False", "RunDisappeared"],
+  ])("whose conditions somebody wiped is judged by its run: %s", (remoteStatus, status, reason) => {
     const last = remoteStatus === undefined ? attempt : { ...attempt, remoteStatus };
-    expect(verdictOf({ attempts: [last] })).toMatchObject({ kind, reason });
+    expect(saidOf({ attempts: [last] })).toEqual(
+      expect.arrayContaining(["Ready", "Succeeded"].map((type) => `${type}=${status} ${reason}: The run is over.`)),
+    );
   });
 });

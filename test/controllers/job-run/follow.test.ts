@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import type { NorthflankJobRun } from "../../../src/api/job-run.ts";
 import type { Situation } from "../../../src/controllers/job-run/conclusion.ts";
 import { decideFollowed, decidePause, pollIntervalMs, retryPauseMs } from "../../../src/controllers/job-run/follow.ts";
-import type { Wish } from "../../../src/controllers/job-run/machine.ts";
+import type { RunIntent } from "../../../src/controllers/job-run/machine.ts";
 import type { JobRunView } from "../../../src/northflank/types.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
 import { RunCluster } from "../../support/run-cluster.ts";
@@ -51,8 +51,8 @@ const sights: Readonly<Record<Sight, { readonly run: JobRunView | undefined; rea
   missingForGood: { run: undefined, isGone: true },
 };
 
-/** What is concluded from every sight under every wish: a new one of either does not compile until it has its row. */
-const table: Readonly<Record<Sight, Readonly<Record<Wish, string>>>> = {
+/** What is concluded from every sight under every intent: a new one of either does not compile until it has its row. */
+const table: Readonly<Record<Sight, Readonly<Record<RunIntent, string>>>> = {
   running: row("Aborting", "RunActive", "Aborting", "Aborting", "RunActive", "RunActive", "RunActive"),
   odd: row("Aborting", "RunActive", "Aborting", "Aborting", "RunActive", "RunActive", "RunActive"),
   missingOnce: row("Aborting", "RunActive", "Aborting", "Aborting", "RunActive", "RunActive", "RunActive"),
@@ -87,23 +87,34 @@ const table: Readonly<Record<Sight, Readonly<Record<Wish, string>>>> = {
   ),
 };
 
-function row(...reasons: readonly string[]): Readonly<Record<Wish, string>> {
-  const wishes: readonly Wish[] = ["cleanup", "deleting", "aborted", "expired", "invalid", "suspended", "proceed"];
-  return Object.fromEntries(wishes.map((wish, index) => [wish, reasons[index] ?? ""])) as Record<Wish, string>;
+function row(...reasons: readonly string[]): Readonly<Record<RunIntent, string>> {
+  const intents: readonly RunIntent[] = [
+    "cleanup",
+    "deleting",
+    "aborted",
+    "expired",
+    "invalid",
+    "suspended",
+    "proceed",
+  ];
+  return Object.fromEntries(intents.map((intent, index) => [intent, reasons[index] ?? ""])) as Record<
+    RunIntent,
+    string
+  >;
 }
 
-function all(reason: string): Readonly<Record<Wish, string>> {
+function all(reason: string): Readonly<Record<RunIntent, string>> {
   return row(...Array.from({ length: 7 }, () => reason));
 }
 
 const rows = (Object.keys(table) as Sight[]).flatMap((sight) =>
-  (Object.entries(table[sight]) as [Wish, string][]).map(([wish, reason]) => ({ sight, wish, reason })),
+  (Object.entries(table[sight]) as [RunIntent, string][]).map(([intent, reason]) => ({ sight, intent, reason })),
 );
 
-describe(`what is seen of a run, under every wish: ${rows.length} cases`, () => {
-  test.each(rows)("$sight, $wish: $reason", ({ sight, wish, reason }) => {
-    const given = situation({ aborted: wish === "aborted" });
-    const { verdict, facts, next } = decideFollowed(given, sights[sight], { wish, hasSentAbort: false });
+describe(`what is seen of a run, under every intent: ${rows.length} cases`, () => {
+  test.each(rows)("$sight, $intent: $reason", ({ sight, intent, reason }) => {
+    const given = situation({ aborted: intent === "aborted" });
+    const { verdict, facts, next } = decideFollowed(given, sights[sight], { intent, hasSentAbort: false });
     expect(verdict.reason).toBe(reason);
     const isOver = !["Aborting", "RunActive"].includes(reason);
     expect(facts.completionTime !== undefined).toBe(isOver);
@@ -115,23 +126,26 @@ describe(`what is seen of a run, under every wish: ${rows.length} cases`, () => 
 describe("a run that was aborted because activeDeadlineSeconds is over", () => {
   // It ended within the deadline by Northflank's clock: that of the operator is ahead, or cut to another second.
   test.each([
-    { sight: "failed", hasSentAbort: true, before: "RunActive", reason: "DeadlineExceeded" },
-    { sight: "failed", hasSentAbort: false, before: "Aborting", reason: "DeadlineExceeded" },
-    { sight: "abortedThere", hasSentAbort: false, before: "Aborting", reason: "DeadlineExceeded" },
-    { sight: "success", hasSentAbort: true, before: "Aborting", reason: "RunSucceeded" },
-    { sight: "failed", hasSentAbort: false, before: "RunActive", reason: "RunFailed" },
-  ] as const)("$sight, sent $hasSentAbort, $before before: $reason", ({ sight, hasSentAbort, before, reason }) => {
-    const given = situation();
-    const said = { type: "Succeeded", status: "Unknown", reason: before, message: "m" } as const;
-    const conditions = [{ ...said, lastTransitionTime: "2026-01-01T00:00:00Z" }];
-    const object = { ...given.object, status: { observedGeneration: 1, ...given.object.status, conditions } };
-    const { verdict } = decideFollowed({ ...given, object }, sights[sight], { wish: "expired", hasSentAbort });
-    expect(verdict.reason).toBe(reason);
-  });
+    { sight: "failed", hasSentAbort: true, aborted: undefined, reason: "DeadlineExceeded" },
+    { sight: "failed", hasSentAbort: false, aborted: "r1", reason: "DeadlineExceeded" },
+    { sight: "abortedThere", hasSentAbort: false, aborted: "r1", reason: "DeadlineExceeded" },
+    { sight: "success", hasSentAbort: true, aborted: "r1", reason: "RunSucceeded" },
+    { sight: "failed", hasSentAbort: false, aborted: "r0", reason: "RunFailed" },
+    { sight: "failed", hasSentAbort: false, aborted: undefined, reason: "RunFailed" },
+  ] as const)(
+    "$sight, sent $hasSentAbort, aborted before $aborted: $reason",
+    ({ sight, hasSentAbort, aborted, reason }) => {
+      const given = situation();
+      const before = aborted === undefined ? {} : { abortedRunId: aborted };
+      const object = { ...given.object, status: { observedGeneration: 1, ...given.object.status, ...before } };
+      const { verdict } = decideFollowed({ ...given, object }, sights[sight], { intent: "expired", hasSentAbort });
+      expect(verdict.reason).toBe(reason);
+    },
+  );
 });
 
 describe("further runs after a failure", () => {
-  const failed = { wish: "proceed", hasSentAbort: false } as const;
+  const failed = { intent: "proceed", hasSentAbort: false } as const;
   test.each([
     [0, 1, "RunFailed"],
     [1, 1, "RetryingRun"],
@@ -145,7 +159,7 @@ describe("further runs after a failure", () => {
 
   test("an abort that was asked for ends it, whatever the limit", () => {
     const given = situation({ spec: { backoffLimit: 5 }, aborted: true });
-    expect(decideFollowed(given, sights.failed, { ...failed, wish: "aborted" }).verdict.reason).toBe("RunAborted");
+    expect(decideFollowed(given, sights.failed, { ...failed, intent: "aborted" }).verdict.reason).toBe("RunAborted");
   });
 
   test("the pause is 10 s, doubled each time, 6 min at most", () => {
@@ -181,7 +195,7 @@ describe("the interval of following", () => {
 
   test("is cut at the deadline", () => {
     const given = { ...situation({ spec: { activeDeadlineSeconds: 65 } }), sinceStartMs: 60_000 };
-    const { next } = decideFollowed(given, sights.running, { wish: "proceed", hasSentAbort: false });
+    const { next } = decideFollowed(given, sights.running, { intent: "proceed", hasSentAbort: false });
     expect(next).toMatchObject({ kind: "recheck", afterMs: 5_000 });
   });
 });

@@ -3,12 +3,12 @@ import type { NorthflankJobRun } from "../../../src/api/job-run.ts";
 import { runFinalizer } from "../../../src/api/names.ts";
 import {
   type Circumstances,
+  intentOf,
+  type RunIntent,
   type RunState,
   type Step,
   stateOf,
   steps,
-  type Wish,
-  wishOf,
 } from "../../../src/controllers/job-run/machine.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
 import { RunCluster } from "../../support/run-cluster.ts";
@@ -49,8 +49,8 @@ describe("the state is told by the status alone", () => {
   });
 });
 
-describe("every state under every wish has its step", () => {
-  const expected: Readonly<Record<RunState, Readonly<Record<Wish, Step>>>> = {
+describe("every state under every intent has its step", () => {
+  const expected: Readonly<Record<RunState, Readonly<Record<RunIntent, Step>>>> = {
     idle: row("leave", "leave", "endUnstarted", "endUnstarted", "refuseSpec", "hold", "start"),
     rejected: row("leave", "leave", "endUnstarted", "endUnstarted", "refuseSpec", "hold", "standRejected"),
     unresolved: row("resolve", "resolve", "resolve", "resolve", "resolve", "resolve", "resolve"),
@@ -64,24 +64,32 @@ describe("every state under every wish has its step", () => {
   test("as the drawing says", () => expect(steps).toEqual(expected));
 
   test("only what has never been started, or has failed within its limit, may start", () => {
-    const starting = Object.entries(steps).filter(([, wishes]) => Object.values(wishes).includes("start"));
+    const starting = Object.entries(steps).filter(([, intents]) => Object.values(intents).includes("start"));
     expect(starting.map(([state]) => state)).toEqual(["idle", "between"]);
   });
 });
 
-function row(...list: readonly Step[]): Readonly<Record<Wish, Step>> {
-  const wishes: readonly Wish[] = ["cleanup", "deleting", "aborted", "expired", "invalid", "suspended", "proceed"];
-  return Object.fromEntries(wishes.map((wish, index) => [wish, list[index]])) as Record<Wish, Step>;
+function row(...list: readonly Step[]): Readonly<Record<RunIntent, Step>> {
+  const intents: readonly RunIntent[] = [
+    "cleanup",
+    "deleting",
+    "aborted",
+    "expired",
+    "invalid",
+    "suspended",
+    "proceed",
+  ];
+  return Object.fromEntries(intents.map((intent, index) => [intent, list[index]])) as Record<RunIntent, Step>;
 }
 
-describe("wishes, the strongest first", () => {
+describe("intents, the strongest first", () => {
   const calm: Circumstances = { state: "idle", sinceCreationMs: 0, sinceStartMs: 0, problems: [], isReplaced: false };
   const problem = { field: "spec", message: "is bad", remedy: "" };
   const everything = { abort: true, suspend: true, startDeadlineSeconds: 10 };
   const late = { ...calm, sinceCreationMs: 10_000, problems: [problem] };
   const gone = { deletionTimestamp: "2026-01-01T00:00:00Z" };
 
-  test.each<readonly [string, Wish, Parameters<typeof jobRun>[0], Circumstances]>([
+  test.each<readonly [string, RunIntent, Parameters<typeof jobRun>[0], Circumstances]>([
     ["nothing", "proceed", {}, calm],
     ["suspend", "suspended", { spec: { suspend: true } }, calm],
     ["a bad spec before suspend", "invalid", { spec: { suspend: true } }, { ...calm, problems: [problem] }],
@@ -103,11 +111,11 @@ describe("wishes, the strongest first", () => {
       { metadata: { ...gone, finalizers: [runFinalizer] } },
       calm,
     ],
-  ])("%s: %s", (_, wish, options, circumstances) => {
-    expect(wishOf(jobRun(options), circumstances)).toBe(wish);
+  ])("%s: %s", (_, intent, options, circumstances) => {
+    expect(intentOf(jobRun(options), circumstances)).toBe(intent);
   });
 
-  test.each<readonly [RunState, number, number, Wish]>([
+  test.each<readonly [RunState, number, number, RunIntent]>([
     ["idle", 59_999, 0, "proceed"],
     ["idle", 60_000, 0, "expired"],
     ["rejected", 60_000, 0, "expired"],
@@ -118,8 +126,8 @@ describe("wishes, the strongest first", () => {
     ["active", 600_000, 30_000, "expired"],
     ["between", 600_000, 30_000, "expired"],
     ["finished", 600_000, 600_000, "proceed"],
-  ])("%s, %i ms after creation, %i ms after the start: %s", (state, sinceCreationMs, sinceStartMs, wish) => {
+  ])("%s, %i ms after creation, %i ms after the start: %s", (state, sinceCreationMs, sinceStartMs, intent) => {
     const object = jobRun({ spec: { startDeadlineSeconds: 60, activeDeadlineSeconds: 30 } });
-    expect(wishOf(object, { ...calm, state, sinceCreationMs, sinceStartMs })).toBe(wish);
+    expect(intentOf(object, { ...calm, state, sinceCreationMs, sinceStartMs })).toBe(intent);
   });
 });

@@ -88,7 +88,7 @@ describe("whatever Northflank says of a run, the API server takes the status tha
       fc.property(runs, clocks, fc.boolean(), (run, remoteNow, hasRunName) => {
         const attempt = { number: 1, runId: run.id, origin: "Started", remoteStatus: "RUNNING" } as const;
         const given = situation({ attempts: [attempt], ...(hasRunName ? { runName: "n" } : {}) }, remoteNow);
-        const options = { wish: "proceed", hasSentAbort: false } as const;
+        const options = { intent: "proceed", hasSentAbort: false } as const;
         expectStatus(given, decideFollowed(given, { run, isGone: false }, options));
         expectStatus(given, decideFollowed(given, { run: undefined, isGone: true }, options));
       }),

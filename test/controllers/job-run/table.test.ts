@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { NorthflankJobRun } from "../../../src/api/job-run.ts";
-import type { RunState, Wish } from "../../../src/controllers/job-run/machine.ts";
+import type { RunIntent, RunState } from "../../../src/controllers/job-run/machine.ts";
 import type { NorthflankErrorCode } from "../../../src/northflank/errors.ts";
 import type { Outcome } from "../../../src/runtime/outcome.ts";
 import { northflankError } from "../../support/fake-northflank.ts";
@@ -8,11 +8,11 @@ import { allRunStates, type RunInState, runIn } from "../../support/runs-in-stat
 import { changesOf } from "../../support/state-table.ts";
 
 /*
- * Every state of a run (machine.ts) under every wish by everything that may be seen of it, in `table.expected.txt`: what
+ * Every state of a run (machine.ts) under every intent by everything that may be seen of it, in `table.expected.txt`: what
  * a process comes to that has just started, within a moment, and one that has seen it all.
  *
  *     # active | Ready=Unknown/RunActive ...                  a state, with what its status says
- *     proceed, run failed: get -> RetryingRun, ...            wish, what is seen: calls of Northflank, reason, when it goes on
+ *     proceed, run failed: get -> RetryingRun, ...            intent, what is seen: calls of Northflank, reason, when it goes on
  *
  * A reconcile that asks nothing and says the same is left out; another one follows after `then`. Then the conditions that
  * change (without a reason that is said already), the fields of status that change, and the Events. No messages. What is seen
@@ -25,7 +25,7 @@ import { changesOf } from "../../support/state-table.ts";
 const second = 1_000;
 const minute = 60 * second;
 
-const wishes: Readonly<Record<Wish, (story: RunInState) => void>> = {
+const intents: Readonly<Record<RunIntent, (story: RunInState) => void>> = {
   proceed: () => undefined,
   suspended: ({ cluster }) => cluster.edit("once", { spec: { suspend: true } }),
   invalid: ({ faults }) => {
@@ -77,7 +77,7 @@ function requested({ cluster }: RunInState): void {
 
 type Sights = Readonly<Record<string, (story: RunInState) => void>>;
 
-/** Under every wish. */
+/** Under every intent. */
 const general: Sights = {
   "no Secret": ({ faults }) => {
     faults.isBlocked = true;
@@ -149,8 +149,8 @@ const sights: Readonly<Record<RunState, Sights>> = {
   finished: ofRun,
 };
 
-function sightsOf(state: RunState, wish: Wish): Sights {
-  if (wish === "proceed") return { ...general, ...ofReads, ...sights[state] };
+function sightsOf(state: RunState, intent: RunIntent): Sights {
+  if (intent === "proceed") return { ...general, ...ofReads, ...sights[state] };
   return state === "active" ? { ...general, ...ofRun, ...abortRefused } : general;
 }
 
@@ -172,15 +172,15 @@ const remembered: Readonly<Record<string, readonly [forMs: number, change: (stor
 };
 
 /** How long a process is watched: a deadline counts when it was seen to pass, and the next run comes after a pause. */
-function watchedMs(state: RunState, wish: Wish): number {
-  if (wish === "expired") return 2.5 * second;
-  return wish === "proceed" && state === "between" ? 12 * second : 200;
+function watchedMs(state: RunState, intent: RunIntent): number {
+  if (intent === "expired") return 2.5 * second;
+  return intent === "proceed" && state === "between" ? 12 * second : 200;
 }
 
 /** What comes of all of this. */
 async function cell(
   state: RunState,
-  wish: Wish,
+  intent: RunIntent,
   given: {
     readonly change?: (story: RunInState) => void;
     readonly afterMs: number;
@@ -189,11 +189,11 @@ async function cell(
   },
 ): Promise<string> {
   const story = await runIn(state);
-  const { isSameProcess = false, afterMs, change, forMs = watchedMs(state, wish) } = given;
+  const { isSameProcess = false, afterMs, change, forMs = watchedMs(state, intent) } = given;
   if (!isSameProcess) story.process.kill();
   if (!story.process.isAlive && isSameProcess) return "";
   await story.clock.advance(afterMs);
-  wishes[wish](story);
+  intents[intent](story);
   change?.(story);
   const before = story.object().status;
   const calls = story.remote.calls.length;
@@ -246,18 +246,18 @@ function outcomeText(outcome: Outcome): string {
 
 async function tableOf(state: RunState): Promise<string> {
   const rows: string[] = [];
-  for (const wish of Object.keys(wishes) as Wish[]) {
-    const isTimed = wish === "proceed" && (state === "unresolved" || state === "active");
-    for (const [wait, afterMs] of Object.entries(isTimed ? waits : { "": wish === "expired" ? 2 * second : 0 })) {
-      const asIs = await cell(state, wish, { afterMs });
-      rows.push(`${wish}, as it is${wait}: ${asIs}`);
-      for (const [name, change] of Object.entries(sightsOf(state, wish))) {
-        const line = await cell(state, wish, { change, afterMs });
-        if (line !== asIs) rows.push(`${wish}, ${name}${wait}: ${line}`);
+  for (const intent of Object.keys(intents) as RunIntent[]) {
+    const isTimed = intent === "proceed" && (state === "unresolved" || state === "active");
+    for (const [wait, afterMs] of Object.entries(isTimed ? waits : { "": intent === "expired" ? 2 * second : 0 })) {
+      const asIs = await cell(state, intent, { afterMs });
+      rows.push(`${intent}, as it is${wait}: ${asIs}`);
+      for (const [name, change] of Object.entries(sightsOf(state, intent))) {
+        const line = await cell(state, intent, { change, afterMs });
+        if (line !== asIs) rows.push(`${intent}, ${name}${wait}: ${line}`);
       }
     }
-    const same = await cell(state, wish, { afterMs: 0, isSameProcess: true });
-    if (same !== "") rows.push(`${wish}, the same process: ${same}`);
+    const same = await cell(state, intent, { afterMs: 0, isSameProcess: true });
+    if (same !== "") rows.push(`${intent}, the same process: ${same}`);
   }
   for (const [name, [forMs, change]] of Object.entries(remembered)) {
     const same = await cell(state, "proceed", { change, afterMs: 0, isSameProcess: true, forMs });
@@ -269,7 +269,7 @@ async function tableOf(state: RunState): Promise<string> {
   return [`# ${state}${head}`, ...rows, ""].join("\n");
 }
 
-test("state by wish by what is seen", async () => {
+test("state by intent by what is seen", async () => {
   const blocks: string[] = [];
   for (const state of allRunStates) blocks.push(await tableOf(state));
   await expect(blocks.join("\n")).toMatchFileSnapshot("./table.expected.txt");

@@ -190,6 +190,7 @@ function endOf({ story }: Played, after: After) {
       hasStart: startTime !== undefined,
       hasEnd: completionTime !== undefined,
     })),
+    unknownStartId: rest.unknownStartId !== undefined,
     start: start && { attempt: start.attempt, ...(isKilled ? {} : { outcome: start.outcome, reason: start.reason }) },
     conditions: told,
     posts: story.remote.posts.length,
@@ -280,11 +281,11 @@ describe("what is not written down yet", () => {
     const created = story.cluster.create("once");
     const memory = new RunMemories().of("default/once", created);
     const running = { observedGeneration: 1, phase: "Running" } as const;
-    memory.unsaved = { status: running, startId: "ours", events: [], before: undefined };
+    memory.remember({ unsaved: { status: running, startId: "ours", events: [], before: undefined } });
     const start = { id: "theirs", attempt: 1, recordedTime: "2026-01-01T00:00:00Z", outcome: "Accepted" } as const;
     const started = { ...created, status: { observedGeneration: 1, start } };
-    expect(withUnsaved(started, memory)).toBe(started);
-    expect(withUnsaved(created, memory).status).toEqual(running);
+    expect(withUnsaved(started, memory.known)).toBe(started);
+    expect(withUnsaved(created, memory.known).status).toEqual(running);
     story.end();
   });
 
@@ -292,10 +293,11 @@ describe("what is not written down yet", () => {
     const story = new RunStory();
     const created = story.cluster.create("once");
     const memory = new RunMemories().of("default/once", created);
-    memory.unsaved = { status: { observedGeneration: 1, phase: "Running" }, events: [], before: undefined };
-    expect(withUnsaved(created, memory).status?.phase).toBe("Running");
+    const unsaved = { status: { observedGeneration: 1, phase: "Running" }, events: [], before: undefined } as const;
+    memory.remember({ unsaved });
+    expect(withUnsaved(created, memory.known).status?.phase).toBe("Running");
     const ended = { observedGeneration: 1, phase: "Failed", completionTime: "2026-01-01T00:00:00Z" } as const;
-    expect(withUnsaved({ ...created, status: ended }, memory).status).toEqual(ended);
+    expect(withUnsaved({ ...created, status: ended }, memory.known).status).toEqual(ended);
     story.end();
   });
 });
@@ -424,8 +426,8 @@ test("what is known of starts that could not be recorded stays small", () => {
   const start = { attempt: 1, recordedTime: "2026-01-01T00:00:00Z", outcome: "NotStarted" } as const;
   for (let nth = 1; nth <= 100; nth += 1) rememberEnd(memory, { ...start, id: `start-${nth}` });
   rememberEnd(memory, { ...start, id: "start-99", reason: "StartingRun" });
-  expect(memory.endedStarts.size).toBe(8);
-  expect([...memory.endedStarts.keys()].slice(-2)).toEqual(["start-100", "start-99"]);
+  expect(memory.known.endedStarts.length).toBe(8);
+  expect(memory.known.endedStarts.slice(-2).map(({ id }) => id)).toEqual(["start-100", "start-99"]);
   story.end();
 });
 

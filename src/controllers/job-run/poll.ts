@@ -1,0 +1,248 @@
+import type { RequestClass } from "../../northflank/client.ts";
+import type { NorthflankError } from "../../northflank/errors.ts";
+import type { JobRunView } from "../../northflank/types.ts";
+import { backoffDelayMs } from "../../util/backoff.ts";
+import type { Random } from "../../util/random.ts";
+import { reconcileRequest } from "../reconcile/reconcile-request.ts";
+import { judgeAccountChange } from "./account-change.ts";
+import { ageOf, sighted } from "./age.ts";
+import { type Asked, ask, askForRemadeJob, recheckAccountMs } from "./ask.ts";
+import { attemptOf, type Conclusion, type Situation, sooner } from "./conclusion.ts";
+import { decideBlocked } from "./decide.ts";
+import { abortRun } from "./execute.ts";
+import {
+  decideAbortRecorded,
+  decideAbortRefused,
+  decideFollowed,
+  decideRest,
+  duplicateWatchLeftMs,
+  isProvenGone,
+  missingFromCutListMs,
+  missingMs,
+  remoteAgeMs,
+  withDuplicate,
+} from "./follow.ts";
+import { type Attempt, isPastLimit, type RunIntent } from "./machine.ts";
+import { type Known, type RefusedAbort, serverTimeAt } from "./memory.ts";
+import { observeRun, type RunObservation } from "./observe.ts";
+import { learnServerTime, type RunReconcile, situationNow } from "./run-reconcile.ts";
+import { timeMs } from "./start-record.ts";
+
+/** Polls the run, after all that somebody waits for where it is adopted: a restore brings back thousands that are over. */
+export async function follow(reconcile: RunReconcile): Promise<Conclusion> {
+  const isAdopted = reconcile.situation.state === "adopted";
+  return await poll(reconcile, isAdopted ? { intent: "proceed", requestClass: "observe" } : {});
+}
+
+/** Records the intent, sends the abort, then polls until the run is over: also where the abort is refused. */
+export async function abort(reconcile: RunReconcile): Promise<Conclusion> {
+  const { situation, plan, stored, memory, deps } = reconcile;
+  const { object, now } = situation;
+  const { runId } = attemptOf(object);
+  const isRecorded = (stored.status?.abortRequestedTime ?? memory.known.abortRequestedTime) !== undefined;
+  if (plan.intent === "aborted" && !isRecorded) {
+    return decideAbortRecorded(object, now, object.spec.abort ? undefined : plan.replacedBy);
+  }
+  if (plan.intent === "expired" && memory.known.overdueRunId !== runId) return await pollBeforeAbort(reconcile);
+  const atMs = deps.clock.monotonic();
+  if (isAbortUnderWay(memory.known, runId, atMs)) return await poll(reconcile);
+  const standing = standingRefusal(memory.known, runId, { atMs, request: reconcileRequest(object.metadata) });
+  if (standing !== undefined) return withRefusal(situation, await poll(reconcile), standing, atMs);
+  const sent = await sendAbort(reconcile, runId);
+  if (sent.kind === "value") return await poll(reconcile, { hasSentAbort: sent.value, isPauseOver: true });
+  if (sent.error === undefined) return sent.conclusion;
+  const polled = await poll(reconcile, { isPauseOver: true });
+  const refused = refusalOf(memory.known, sent.error, {
+    runId,
+    atMs: deps.clock.monotonic(),
+    request: reconcileRequest(object.metadata),
+    policy: plan.intent === "cleanup" ? refusedCleanupPolicy : refusedPolicy,
+    random: deps.random,
+  });
+  memory.remember({ abortRefused: refused });
+  return withRefusal(situation, polled, refused, deps.clock.monotonic());
+}
+
+/**
+ * No run is aborted for a deadline before it was seen to be active after it: it may have ended by itself since the last
+ * poll, and the clock that this process came up with may be off.
+ */
+async function pollBeforeAbort(reconcile: RunReconcile): Promise<Conclusion> {
+  const polled = await poll(reconcile, { intent: "proceed", requestClass: "change" });
+  const isActive = polled.verdict.reason === "RunActive" && polled.next.kind !== "again";
+  if (!isActive || !reconcile.situation.object.spec.suspend) return polled;
+  const rest = decideRest(situationNow(reconcile));
+  // The read has missed the run, so that its deadline is still to be acted upon.
+  return rest.next.kind === "never" ? { ...rest, next: polled.next } : rest;
+}
+
+/** True where the abort was sent; false where the leadership is not certain for long enough. */
+async function sendAbort(reconcile: RunReconcile, runId: string): Promise<Asked<boolean>> {
+  const { situation, memory, deps, context } = reconcile;
+  return await ask(reconcile, async (account) => {
+    if (!deps.lease.isLeaderFor(deps.settings.leaseMarginMs)) return { kind: "read", value: false };
+    const sent = await abortRun(situation.object, runId, account, context.signal);
+    if (sent.kind === "failed") return sent;
+    const before = memory.known.abortSent?.runId === runId ? memory.known.abortSent : undefined;
+    const atMs = deps.clock.monotonic();
+    const abortSent = { runId, firstMs: before?.firstMs ?? atMs, atMs, count: (before?.count ?? 0) + 1 };
+    memory.remember({ abortSent, abortRefused: undefined });
+    return { kind: "read", value: true };
+  });
+}
+
+/** Pauses between aborts that are accepted and have no effect. */
+const abortAgainPolicy = { baseMs: 60_000, factor: 2, capMs: 600_000, jitter: 0 } as const;
+
+function isAbortUnderWay({ abortSent }: Known, runId: string, atMs: number): boolean {
+  if (abortSent?.runId !== runId) return false;
+  return atMs - abortSent.atMs < backoffDelayMs(abortAgainPolicy, abortSent.count, noJitter);
+}
+
+const noJitter: Random = () => 0;
+
+/** How long ago the abort of the run was first accepted. */
+function sinceAbortMs({ abortSent }: Known, runId: string, atMs: number): number {
+  return abortSent?.runId === runId ? atMs - abortSent.firstMs : 0;
+}
+
+/** Pauses between aborts that are refused. */
+const refusedPolicy = { baseMs: 30_000, factor: 2, capMs: 600_000, jitter: 0.2 } as const;
+
+// A deletion is held back for ten minutes only: the abort has to get its tries within them.
+const refusedCleanupPolicy = { ...refusedPolicy, capMs: 60_000 } as const;
+
+function refusalOf(
+  { abortRefused: before, account }: Known,
+  error: NorthflankError,
+  given: {
+    readonly runId: string;
+    readonly atMs: number;
+    readonly request: string | undefined;
+    readonly policy: typeof refusedPolicy | typeof refusedCleanupPolicy;
+    readonly random: Random;
+  },
+): RefusedAbort {
+  const { runId, atMs, request, policy, random } = given;
+  const count = before?.runId === runId ? before.count + 1 : 1;
+  const pauseMs = Math.max(error.retryAfterMs ?? 0, backoffDelayMs(policy, count, random));
+  return { runId, count, error, untilMs: atMs + pauseMs, request, account };
+}
+
+/** The refusal that still counts: nothing has changed since, and its pause is not over. */
+function standingRefusal(
+  { abortRefused, account }: Known,
+  runId: string,
+  { atMs, request }: { readonly atMs: number; readonly request: string | undefined },
+): RefusedAbort | undefined {
+  if (abortRefused?.runId !== runId || abortRefused.request !== request) return undefined;
+  return abortRefused.account === account && abortRefused.untilMs > atMs ? abortRefused : undefined;
+}
+
+/** A run that is still active, with what became of its abort. */
+function withRefusal(situation: Situation, polled: Conclusion, refused: RefusedAbort, atMs: number): Conclusion {
+  if (polled.verdict.reason !== "Aborting") return polled;
+  return sooner(decideAbortRefused(situation, polled, refused), refused.untilMs - atMs, true);
+}
+
+/** `isPauseOver`: what was planned is overtaken by what this reconcile has sent. `intent`: what is made of what is seen. */
+async function poll(
+  reconcile: RunReconcile,
+  options: {
+    readonly hasSentAbort?: boolean;
+    readonly isPauseOver?: boolean;
+    readonly intent?: RunIntent;
+    readonly requestClass?: RequestClass;
+  } = {},
+): Promise<Conclusion> {
+  const { situation, plan, memory, deps, context, siblings } = reconcile;
+  const { hasSentAbort = false, isPauseOver = false, intent = plan.intent, requestClass = "run" } = options;
+  const { object, state } = situation;
+  const attempt = attemptOf(object);
+  const reads = readsOf(situation, memory.known, deps.clock.monotonic());
+  const observation = { object, attempt, siblings: siblings.all, reads, requestClass } as const;
+  const asked = await ask(reconcile, (account) => observeRun(observation, account, context.signal), isPauseOver);
+  if (asked.kind === "concluded") return asked.conclusion;
+  const { run, duplicateRunId, serverTimeMs, absence } = asked.value;
+  const atMs = deps.clock.monotonic();
+  learnServerTime(memory, serverTimeMs, atMs);
+  const { account } = memory.known;
+  const moved = run === undefined && account !== undefined ? judgeAccountChange(object, account) : undefined;
+  if (moved !== undefined) {
+    memory.remember({ missing: undefined });
+    return decideBlocked(situation, { verdict: moved, recheckAfterMs: recheckAccountMs });
+  }
+  memory.remember(
+    run === undefined
+      ? missed(memory.known, attempt, absence, atMs)
+      : found(situation, memory.known, { attempt, run, atMs }),
+  );
+  const missingFor = missingForMs(memory.known, attempt.runId, atMs);
+  const isAdopted = state === "adopted";
+  const isGone = run === undefined && (isAdopted ? missingFor >= missingMs : isProvenGone(missingFor, absence));
+  const isAborting = intent === "aborted" || intent === "expired" || intent === "cleanup";
+  const remade = isGone && !isAborting ? await askForRemadeJob(reconcile) : undefined;
+  if (remade?.kind === "concluded") return remade.conclusion;
+  const now = situationNow(reconcile);
+  // What has ended is judged by what was wanted of it, not by what the poll was for.
+  const about = run?.concluded || isGone ? plan.intent : intent;
+  const followed = decideFollowed(
+    now,
+    { run, isGone, jobCreatedTime: remade?.value },
+    { intent: about, hasSentAbort, sinceAbortMs: sinceAbortMs(memory.known, attempt.runId, deps.clock.monotonic()) },
+  );
+  const ranMs = isAdopted ? undefined : durationMs(run);
+  if (ranMs !== undefined) deps.observer.ran(ranMs / 1_000);
+  // Only now it is known that the deadline is over: the next reconcile acts on it.
+  const isOverdue = run !== undefined && !run.concluded && intent === "proceed" && isPastLimit(now.object, now);
+  if (isOverdue) memory.remember({ overdueRunId: attempt.runId });
+  const conclusion: Conclusion = isOverdue ? { ...followed, next: { kind: "again" } } : followed;
+  if (isAdopted && run === undefined && !isGone) {
+    return { ...conclusion, next: { kind: "recheck", afterMs: missingMs - missingFor, asks: true } };
+  }
+  return duplicateRunId === undefined ? conclusion : withDuplicate(conclusion, duplicateRunId);
+}
+
+/** From where the run is read: from the list where that has to prove that it is gone, or to show a duplicate. */
+function readsOf(situation: Situation, known: Known, atMs: number): "run" | "watch" | "proof" {
+  const dueMs = known.missing?.isListCut ? missingFromCutListMs : missingMs;
+  // A restore may bring back a thousand objects whose runs are not there any more: no list of runs is read for each.
+  const isAdopted = situation.state === "adopted";
+  if (!isAdopted && missingForMs(known, attemptOf(situation.object).runId, atMs) >= dueMs) return "proof";
+  const { remoteNow = situation.now } = situation;
+  return duplicateWatchLeftMs(situation.object, remoteNow, known) > 0 ? "watch" : "run";
+}
+
+/** What this process knows from now on because the run was there. */
+function found(
+  { object }: Situation,
+  known: Known,
+  { attempt, run, atMs }: { readonly attempt: Attempt; readonly run: JobRunView; readonly atMs: number },
+): Partial<Known> {
+  const { elapsedMs: objectAgeMs } = ageOf(known.times, "created", atMs);
+  const elapsedMs = remoteAgeMs(object, { attempt, run, remoteNow: serverTimeAt(known, atMs), objectAgeMs });
+  const started = elapsedMs === undefined ? known.started : sighted(known.started, { atMs, elapsedMs });
+  return { missing: undefined, started };
+}
+
+/** The same where the run was not there. */
+function missed(
+  { missing }: Known,
+  { runId }: Attempt,
+  absence: RunObservation["absence"],
+  atMs: number,
+): Partial<Known> {
+  const since = missing?.runId === runId ? missing : { runId, sinceMs: atMs, isListCut: false };
+  // Every page of such a list was read for nothing: it is not read again before it can matter.
+  return { missing: absence === "truncated" ? { ...since, isListCut: true } : since };
+}
+
+/** For how long every read has missed the run. A process that has just started begins its own count. */
+function missingForMs({ missing }: Known, runId: string, atMs: number): number {
+  return missing?.runId === runId ? atMs - missing.sinceMs : 0;
+}
+
+function durationMs(run: JobRunView | undefined): number | undefined {
+  const [startMs, endMs] = [timeMs(run?.startedAt), timeMs(run?.concludedAt)];
+  return run?.concluded && startMs !== undefined && endMs !== undefined ? endMs - startMs : undefined;
+}
