@@ -1,11 +1,12 @@
 // pure
+
 import type { NorthflankJobRun } from "../../api/job-run.ts";
 import { runFinalizer } from "../../api/names.ts";
 import { hasFinalizer } from "../../runtime/finalizers.ts";
 import { isReconcileRequested } from "../reconcile/reconcile-request.ts";
 import type { SpecProblem } from "../reconcile/spec-validation.ts";
 import { markOf } from "./mark.ts";
-import type { StartRecord } from "./start-record.ts";
+import { type StartRecord, unreadableStart } from "./start-record.ts";
 
 /*
  * Where a run is, told by the object alone, and what is wanted of it. The two together name the step of this pass.
@@ -295,7 +296,8 @@ function limit(
 
 /** True where a person has to say what came of the start. */
 export function isJudgedUnknown({ status }: Pick<NorthflankJobRun, "status">): boolean {
-  return status?.unknownStartId !== undefined && status.unknownStartId === status.start?.id;
+  const startId = status?.start?.id;
+  return startId !== undefined && (startId === status?.unknownStartId || startId === unreadableStart);
 }
 
 /** Refused for what it asks for: sending it again would only be refused again, until somebody asks for it. */

@@ -21,6 +21,9 @@ export function isFromAnnotation({ id }: Pick<StartRecord, "id">): boolean {
 
 const annotationPrefix = "annotation:";
 
+/** The id of the record that stands for a status that cannot be read (see unreadable.ts). It is never stored. */
+export const unreadableStart = "unreadable";
+
 /** Given up without an answer, by startGuarantee (`StartOutcomeUnknown`) or by a person (`RetryingRun`). */
 export function isGivenUp({ outcome, reason }: StartRecord): boolean {
   return outcome === "NotStarted" && (reason === "StartOutcomeUnknown" || reason === "RetryingRun");

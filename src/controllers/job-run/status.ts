@@ -109,7 +109,7 @@ export function fieldsNotStored(written: RunStatus, stored: NorthflankJobRun["st
   const [last, kept] = [written.attempts?.at(-1), stored?.attempts?.at(-1)];
   const isLost: Readonly<Record<string, boolean>> = {
     "status.lastHandledResolveStart": written.lastHandledResolveStart !== stored?.lastHandledResolveStart,
-    "status.unknownStartId": written.unknownStartId !== stored?.unknownStartId,
+    "status.unknownStartId": written.unknownStartId !== undefined && stored?.unknownStartId === undefined,
     "status.completionTime": written.completionTime !== stored?.completionTime,
     "status.attempts": last?.runId !== kept?.runId || last?.number !== kept?.number,
   };

@@ -1,17 +1,16 @@
 // pure
+
 import type { NorthflankJobRun } from "../../api/job-run.ts";
 import type { Misfit } from "../../api/misfits.ts";
 import type { Condition } from "../../kube/types.ts";
 import { capped } from "../../runtime/conditions.ts";
-import { unknownTime } from "./start-record.ts";
+import { unknownTime, unreadableStart } from "./start-record.ts";
 import { unknownStartOf } from "./status.ts";
 
 /** The fields that say whether something was started. What is wrong with any other one is of no consequence. */
 const telling: ReadonlySet<unknown> = new Set([undefined, "start", "attempts", "runId", "completionTime"]);
 
 const longestMessage = 1_024;
-
-const unreadableId = "unreadable";
 
 /**
  * A run object whose status cannot be read where it says whether a run was started (somebody wrote it by hand, or a tool
@@ -33,9 +32,8 @@ export function heldIfUnreadable(object: NorthflankJobRun, misfits: readonly Mis
     status: {
       observedGeneration: -1,
       ...status,
-      unknownStartId: unreadableId,
       start: {
-        id: unreadableId,
+        id: unreadableStart,
         attempt: (last?.number ?? 0) + 1,
         recordedTime: metadata.creationTimestamp ?? unknownTime,
         baseline: { runIds: [] },
@@ -49,12 +47,15 @@ export function heldIfUnreadable(object: NorthflankJobRun, misfits: readonly Mis
   };
 }
 
-function unreadable({ status }: NorthflankJobRun, misfits: readonly Misfit[]): string | undefined {
+function unreadable(object: NorthflankJobRun, misfits: readonly Misfit[]): string | undefined {
+  const { status } = object;
   const misfit = misfits.find(({ path }) => telling.has(path[1]));
   if (misfit !== undefined) return `${misfit.field} ${misfit.message}`;
   if (status === undefined || status.start !== undefined) return undefined;
   // What was said about a status like that, once, is all that is left of it: the record was never there to be written.
-  if (status.unknownStartId !== undefined) return "status.unknownStartId names a start, and status.start is missing";
+  // A CRD of an earlier version drops the field, and then the condition is what is left.
+  const isSaidUnknown = status.unknownStartId !== undefined || unknownStartOf(object) !== undefined;
+  if (isSaidUnknown) return "the outcome of a start is unknown, and status.start is missing";
   const isTorn = status.runId !== undefined && (status.attempts ?? []).length === 0;
   return isTorn ? "status.runId names a run, and neither status.start nor status.attempts does" : undefined;
 }
