@@ -7,7 +7,7 @@ import type { Decision } from "../../src/controllers/connection/decide.ts";
 import { statusOf as connectionStatusOf } from "../../src/controllers/connection/status.ts";
 import { statusOf as deploymentStatusOf } from "../../src/controllers/deployment/status.ts";
 import { statusOf as jobStatusOf } from "../../src/controllers/job/status.ts";
-import type { Facts } from "../../src/controllers/job-run/conclusion.ts";
+import type { StatusFields } from "../../src/controllers/job-run/result.ts";
 import { statusOf as runStatusOf } from "../../src/controllers/job-run/status.ts";
 import type { ConditionUpdate, Verdict } from "../../src/controllers/reconcile/ready-state.ts";
 import type { KubeObject } from "../../src/kube/types.ts";
@@ -156,8 +156,8 @@ const completionTime = "2026-01-01T00:01:00Z";
 
 const ended = { next: { kind: "never" }, after: [], events: [], isReleased: false } as const;
 
-/** What a reconcile may learn of a run. */
-const learned: readonly Facts[] = [
+/** What a pass may learn of a run. */
+const learned: readonly StatusFields[] = [
   {},
   { attempts: [attempt] },
   { attempts: [attempt], duplicateRunId: "r2" },
@@ -167,30 +167,30 @@ const learned: readonly Facts[] = [
 ];
 
 /** A run is Ready when it has ended with success and at no other time; what has ended in any other way is Stalled: see `finish` of ends.ts. */
-function isPossible(object: NorthflankJobRun, { kind }: Verdict, facts: Facts): boolean {
-  const isOver = facts.completionTime !== undefined || object.status?.completionTime !== undefined;
+function isPossible(object: NorthflankJobRun, { kind }: Verdict, fields: StatusFields): boolean {
+  const isOver = fields.completionTime !== undefined || object.status?.completionTime !== undefined;
   return isOver ? kind === "ready" || kind === "stalled" : kind !== "ready";
 }
 
 function* runs(): Generator<unknown> {
-  const after = (object: NorthflankJobRun, one: Verdict, facts: Facts, isOutcomeUnknown: boolean) => {
-    const conclusion = { ...ended, verdict: one, facts, isOutcomeUnknown };
+  const after = (object: NorthflankJobRun, one: Verdict, fields: StatusFields, isOutcomeUnknown: boolean) => {
+    const result = { ...ended, verdict: one, fields, isOutcomeUnknown };
     const { start } = object.status ?? {};
-    const status = runStatusOf({ object, conclusion, now });
+    const status = runStatusOf({ object, result, now });
     return { ...object, status: start === undefined ? status : { ...status, start } };
   };
   const marked = run({}, { annotations: { [startedRun]: "whatever" } });
   const states = [...Object.values(runStates).map((list) => list.map((status) => run(status))), [marked]];
   for (const objects of states) {
     for (const [index, made] of objects.entries()) {
-      for (const facts of learned) {
+      for (const fields of learned) {
         for (const isOutcomeUnknown of [false, true]) {
           const possible = (verdicts: readonly Verdict[], of = made) =>
-            verdicts.filter((one) => isPossible(of, one, facts));
-          if (index === 0) for (const one of possible(everyVerdict)) yield after(made, one, facts, isOutcomeUnknown);
-          const before = possible(oneVerdictEach).map((one) => after(made, one, facts, isOutcomeUnknown));
+            verdicts.filter((one) => isPossible(of, one, fields));
+          if (index === 0) for (const one of possible(everyVerdict)) yield after(made, one, fields, isOutcomeUnknown);
+          const before = possible(oneVerdictEach).map((one) => after(made, one, fields, isOutcomeUnknown));
           for (const object of withEdits([made, ...before])) {
-            for (const one of possible(oneVerdictEach, object)) yield after(object, one, facts, isOutcomeUnknown);
+            for (const one of possible(oneVerdictEach, object)) yield after(object, one, fields, isOutcomeUnknown);
           }
         }
       }

@@ -1,5 +1,5 @@
 import type { NorthflankJobRun } from "../../src/api/job-run.ts";
-import { type RunSettings, type Situation, situationOf } from "../../src/controllers/job-run/conclusion.ts";
+import { type RunSettings, type Situation, situationOf } from "../../src/controllers/job-run/result.ts";
 
 /** The settings of runs, with their defaults. */
 export const runSettings: RunSettings = {

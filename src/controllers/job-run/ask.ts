@@ -4,14 +4,14 @@ import type { RunList } from "../../northflank/types.ts";
 import type { Account, AccountResolution } from "../account/accounts.ts";
 import { reconcileRequest } from "../reconcile/reconcile-request.ts";
 import { judgeAccountChange } from "./account-change.ts";
-import { type Conclusion, recheck, type Situation, unchanged } from "./conclusion.ts";
 import { obstaclesAmong } from "./concurrency.ts";
 import { decideBlocked, decideFailed } from "./decide.ts";
 import { isUnresolved, latestAttempt } from "./machine.ts";
 import type { Pause } from "./memory.ts";
 import { observeJob, observeRuns, type Read, withFreshToken } from "./observe.ts";
 import { createdAfterStart } from "./read-back.ts";
-import { parseResolution } from "./resolve.ts";
+import { parseResolveStart } from "./resolve.ts";
+import { type RunResult, recheck, type Situation, unchanged } from "./result.ts";
 import { learnServerTime, type RunReconcile, requestOf, situationNow } from "./run-reconcile.ts";
 import { rememberedAccount } from "./teardown.ts";
 
@@ -24,7 +24,7 @@ import { rememberedAccount } from "./teardown.ts";
 export type Asked<T> =
   | { readonly kind: "value"; readonly value: T }
   /** `error`: what Northflank, or the way there, had against it; missing where nothing was sent. */
-  | { readonly kind: "concluded"; readonly conclusion: Conclusion; readonly error?: NorthflankError };
+  | { readonly kind: "result"; readonly result: RunResult; readonly error?: NorthflankError };
 
 /** `isPauseOver`: what was planned is overtaken by what this reconcile has sent. */
 export async function ask<T>(
@@ -34,13 +34,13 @@ export async function ask<T>(
 ): Promise<Asked<T>> {
   const { situation, deps } = reconcile;
   const resolved = await accountOf(reconcile);
-  if (resolved.kind === "blocked") return { kind: "concluded", conclusion: decideBlocked(situation, resolved) };
+  if (resolved.kind === "blocked") return { kind: "result", result: decideBlocked(situation, resolved) };
   const paused = isPauseOver ? undefined : pausedFor(reconcile, resolved.account);
-  if (paused !== undefined) return { kind: "concluded", conclusion: paused };
+  if (paused !== undefined) return { kind: "result", result: paused };
   const again = { accounts: deps.accounts, account: resolved.account, resolve: () => accountOf(reconcile) };
   const done = await withFreshToken(again, read);
   if (done.kind === "read") return { kind: "value", value: done.value };
-  return { kind: "concluded", conclusion: decideFailed(situation, done.error), error: done.error };
+  return { kind: "result", result: decideFailed(situation, done.error), error: done.error };
 }
 
 /** The runs of the job, with what was set aside for reading back a start. */
@@ -58,7 +58,7 @@ export async function askForRemadeJob(reconcile: RunReconcile): Promise<Asked<st
   const { situation, context } = reconcile;
   const { object } = situation;
   const read = await ask(reconcile, (account) => observeJob(object, account, context.signal), true);
-  if (read.kind === "concluded") return read;
+  if (read.kind === "result") return read;
   return { kind: "value", value: read.value && createdAfterStart(object, read.value) };
 }
 
@@ -76,7 +76,7 @@ export async function accountOf({ deps, situation, plan, memory, context }: RunR
   if (resolved.kind === "blocked") return resolved;
   // A run that is known by its id is asked for all the same: where it is found, it is the same account after all.
   const isFollowed = state === "active" || state === "adopted";
-  const isNamed = isFollowed || (isUnresolved(object) && parseResolution(object)?.kind === "run");
+  const isNamed = isFollowed || (isUnresolved(object) && parseResolveStart(object)?.kind === "run");
   const moved = isNamed ? undefined : judgeAccountChange(object, resolved.account);
   if (moved !== undefined) return { kind: "blocked", verdict: moved, recheckAfterMs: recheckAccountMs };
   memory.remember({ account: resolved.account });
@@ -103,7 +103,7 @@ export function pauseFor(reconcile: RunReconcile, afterMs: number): void {
  * A reconcile before its time (after its own status write, say) that nothing calls for asks nobody: what the status says
  * stays, and the time that was planned stays.
  */
-export function pausedFor(reconcile: RunReconcile, account: Account): Conclusion | undefined {
+export function pausedFor(reconcile: RunReconcile, account: Account): RunResult | undefined {
   const { memory, deps, situation, siblings, plan } = reconcile;
   const { object } = situation;
   const { pause, said } = memory.known;

@@ -17,8 +17,8 @@ import {
   versionOf,
 } from "../build/build-query.ts";
 import { slowProbeMs } from "../reconcile/remote-error.ts";
-import { type Conclusion, conclude, recheckAsking, type Situation } from "./conclusion.ts";
 import { finish } from "./ends.ts";
+import { type RunResult, recheckAsking, runResult, type Situation } from "./result.ts";
 
 /*
  * Northflank refuses a run of a build that is not over (400), and so the run would stand rejected for good. A run that
@@ -53,7 +53,7 @@ const longestBuildPollMs = 300_000;
 const firstMissingProbeMs = 15_000;
 
 /** The run cannot be started from what was seen of its build. `elapsedMs`: since this process first saw that. */
-export function decideBuild(situation: Situation, seen: SeenBuild, elapsedMs: number): Conclusion {
+export function decideBuild(situation: Situation, seen: SeenBuild, elapsedMs: number): RunResult {
   const { object, settings, now } = situation;
   const state = runBuildState(object, seen);
   switch (state) {
@@ -62,7 +62,7 @@ export function decideBuild(situation: Situation, seen: SeenBuild, elapsedMs: nu
       const afterMs = Math.min(Math.max(settings.runPollIntervalMs, elapsedMs / 8), longestMs);
       const pause = { everyMs: [settings.runPollIntervalMs, longestMs] } as const;
       const message = `${awaitedText(seen)} The run is started as soon as the build has succeeded.`;
-      return conclude(
+      return runResult(
         { kind: "progressing", reason: "WaitingForBuild", message },
         { next: recheckAsking(situation, afterMs, pause) },
       );
@@ -70,7 +70,7 @@ export function decideBuild(situation: Situation, seen: SeenBuild, elapsedMs: nu
     case "not-found": {
       const afterMs = Math.min(Math.max(firstMissingProbeMs, elapsedMs / 4), slowProbeMs);
       const pause = { everyMs: [firstMissingProbeMs, slowProbeMs] } as const;
-      return conclude(
+      return runResult(
         { kind: "stalled", reason: "BuildNotFound", message: notFoundText(seen) },
         { next: recheckAsking(situation, afterMs, pause) },
       );

@@ -17,56 +17,56 @@ import { delayOf } from "../reconcile/requeue.ts";
 import { invalidSpecMessage, type SpecProblem } from "../reconcile/spec-validation.ts";
 import { ownPartMs } from "./age.ts";
 import { decideBuild } from "./build-wait.ts";
-import {
-  type Conclusion,
-  conclude,
-  recheck,
-  recheckAsking,
-  type Situation,
-  settleWaitMs,
-  untilDeadline,
-} from "./conclusion.ts";
 import type { Obstacle } from "./concurrency.ts";
 import { adopt, withDuplicate } from "./follow.ts";
 import { isUnresolved, latestAttempt, stateOf } from "./machine.ts";
 import type { ReadBack } from "./read-back.ts";
 import { immutableSpec, judgeFailedCall } from "./remedies.ts";
 import { decideReadBack } from "./resolve.ts";
+import {
+  type RunResult,
+  recheck,
+  recheckAsking,
+  runResult,
+  type Situation,
+  settleWaitMs,
+  untilDeadline,
+} from "./result.ts";
 import type { StartRecord } from "./start-record.ts";
 
 /** Suspended before the start. */
-export function decideHold(situation: Situation): Conclusion {
+export function decideHold(situation: Situation): RunResult {
   const isMarked = stateOf(situation.object) === "marked";
   const message = isMarked
     ? `spec.suspend is true: nothing is done. The annotation ${startedRun} is read when spec.suspend is false.`
     : "spec.suspend is true: the run is held back. It starts when spec.suspend is false.";
-  return conclude({ kind: "suspended", reason: "Suspended", message }, { next: untilDeadline(situation) });
+  return runResult({ kind: "suspended", reason: "Suspended", message }, { next: untilDeadline(situation) });
 }
 
 /** The spec is broken: nothing is sent until it is changed. */
-export function decideInvalid(situation: Situation, problems: readonly SpecProblem[]): Conclusion {
+export function decideInvalid(situation: Situation, problems: readonly SpecProblem[]): RunResult {
   const message = `${invalidSpecMessage(problems)} ${immutableSpec}`;
-  return conclude({ kind: "stalled", reason: "InvalidSpec", message }, { next: untilDeadline(situation) });
+  return runResult({ kind: "stalled", reason: "InvalidSpec", message }, { next: untilDeadline(situation) });
 }
 
 /** Refused for what it asks for: told again, not asked again. */
-export function decideRejected(situation: Situation): Conclusion {
+export function decideRejected(situation: Situation): RunResult {
   const { object } = situation;
   const said = object.status?.start?.message ?? "Northflank refused the request.";
   const verdict: Verdict = { kind: "stalled", reason: "RequestRejected", message: said };
-  const facts = { class: "Terminal", reason: verdict.reason, httpStatus: undefined, message: said } as const;
+  const refusal = { class: "Terminal", reason: verdict.reason, httpStatus: undefined, message: said } as const;
   // Where the process ended between the record and the status, the record is all there is.
-  const failure = object.status?.failure ?? failureOf(situation, { ...facts, nextTryMs: undefined });
-  return conclude(verdict, { next: untilDeadline(situation), facts: { failure } });
+  const failure = object.status?.failure ?? failureOf(situation, { ...refusal, nextTryMs: undefined });
+  return runResult(verdict, { next: untilDeadline(situation), fields: { failure } });
 }
 
 /** A deadline is over by the clock, of a process that has not seen enough of it: nothing is started, nor ended yet. */
-export function decideDoubt(situation: Situation, leftMs: number): Conclusion {
+export function decideDoubt(situation: Situation, leftMs: number): RunResult {
   const field = latestAttempt(situation.object) === undefined ? "startDeadlineSeconds" : "activeDeadlineSeconds";
   const message =
     `spec.${field} is over by the clock of the API server. The operator confirms this for up to ` +
     `${formatDuration(ownPartMs)} before it ends the object; nothing is started.`;
-  return conclude(
+  return runResult(
     { kind: "progressing", reason: "StartingRun", message },
     { next: { kind: "recheck", afterMs: leftMs } },
   );
@@ -76,8 +76,8 @@ export function decideDoubt(situation: Situation, leftMs: number): Conclusion {
 export function decideBlocked(
   situation: Situation,
   { verdict, recheckAfterMs, pause }: Omit<Blocked, "kind">,
-): Conclusion {
-  return conclude(verdict, {
+): RunResult {
+  return runResult(verdict, {
     next: recheck(situation, recheckAfterMs, pause),
     isOutcomeUnknown: situation.state === "unknown",
   });
@@ -87,7 +87,7 @@ export function decideBlocked(
 export type StartReport =
   /** Another start of the same job is on its way in this process: come back in a moment. */
   | { readonly kind: "busy" }
-  /** The object is not what this pass took it for, or somebody else wrote first: nothing was sent. */
+  /** The object is not what this reconcile took it for, or somebody else wrote first: nothing was sent. */
   | { readonly kind: "outdated" }
   | Blocked
   | { readonly kind: "noQuota"; readonly retryAfterMs: number }
@@ -121,10 +121,10 @@ const gateAgainMs = 2_000;
 const longestGateAgainMs = 60_000;
 
 /**
- * `undefined`: the status stays as it is, the pass is tried again. `givenUp`: starts in a row, this one included, that
+ * `undefined`: the status stays as it is, the reconcile is tried again. `givenUp`: starts in a row, this one included, that
  * cost a request and sent nothing.
  */
-export function decideStarted(situation: Situation, report: StartReport, givenUp: number): Conclusion | undefined {
+export function decideStarted(situation: Situation, report: StartReport, givenUp: number): RunResult | undefined {
   switch (report.kind) {
     case "busy":
     case "outdated":
@@ -147,10 +147,10 @@ export function decideStarted(situation: Situation, report: StartReport, givenUp
       if (report.isMarkRefused && isRefusedForGood(situation, givenUp)) return decideMarkRefused(situation, report.why);
       const message = `${report.why} Nothing was sent; the start is retried.`;
       const afterMs = Math.min(gateAgainMs * 2 ** Math.min(givenUp - 1, 10), longestGateAgainMs);
-      return conclude(
+      return runResult(
         { kind: "progressing", reason: "StartingRun", message },
         // Each try costs a request, and its own writes must not be what wakes the next one.
-        { next: recheckAsking(situation, afterMs), facts: { failure: undefined } },
+        { next: recheckAsking(situation, afterMs), fields: { failure: undefined } },
       );
     }
     case "lateRun":
@@ -170,16 +170,16 @@ function isRefusedForGood({ object }: Situation, givenUp: number): boolean {
   return object.status?.failure?.reason === "StatusNotStored" || givenUp >= refusalsUntilStalled;
 }
 
-function decideMarkRefused(situation: Situation, why: string): Conclusion {
+function decideMarkRefused(situation: Situation, why: string): RunResult {
   const message =
     `${why} Nothing is sent to Northflank. The start is retried about once an hour. Allow the operator to write this ` +
     "annotation (RBAC, admission policies), and keep the annotations of the object below 256 KiB.";
-  const why_ = { class: "Terminal", reason: "StatusNotStored", httpStatus: undefined, message } as const;
-  return conclude(
+  const refusal = { class: "Terminal", reason: "StatusNotStored", httpStatus: undefined, message } as const;
+  return runResult(
     { kind: "stalled", reason: "StatusNotStored", message },
     {
       next: recheckAsking(situation, slowProbeMs),
-      facts: { failure: failureOf(situation, { ...why_, nextTryMs: slowProbeMs }) },
+      fields: { failure: failureOf(situation, { ...refusal, nextTryMs: slowProbeMs }) },
       isOutcomeUnknown: situation.state === "unknown",
     },
   );
@@ -188,16 +188,16 @@ function decideMarkRefused(situation: Situation, why: string): Conclusion {
 function decideAnswer(
   situation: Situation,
   { start, result, duplicateRunId }: Extract<StartReport, { kind: "answered" }>,
-): Conclusion {
+): RunResult {
   switch (result.kind) {
     case "accepted": {
-      const conclusion = adopt(situation, start, {
+      const adopted = adopt(situation, start, {
         runId: result.runId,
         runName: result.runName,
         startTime: formatTime(situation.now),
         origin: "Started",
       });
-      return duplicateRunId === undefined ? conclusion : withDuplicate(conclusion, duplicateRunId);
+      return duplicateRunId === undefined ? adopted : withDuplicate(adopted, duplicateRunId);
     }
     case "refused":
       return decideRefused(situation, result.error);
@@ -213,7 +213,7 @@ export function isRejectedForGood(error: NorthflankError): boolean {
   return error.code === "rejected" && [400, 413, 422].includes(error.httpStatus ?? 0);
 }
 
-function decideRefused(situation: Situation, error: NorthflankError): Conclusion {
+function decideRefused(situation: Situation, error: NorthflankError): RunResult {
   if (!isRejectedForGood(error)) return decideFailed(situation, error);
   const message = rejectionMessage(error);
   const failure = failureOf(situation, {
@@ -224,7 +224,7 @@ function decideRefused(situation: Situation, error: NorthflankError): Conclusion
     nextTryMs: undefined,
   });
   const verdict: Verdict = { kind: "stalled", reason: "RequestRejected", message };
-  return conclude(verdict, { next: untilDeadline(situation), facts: { failure } });
+  return runResult(verdict, { next: untilDeadline(situation), fields: { failure } });
 }
 
 /** What the start record and the conditions say about a request that was refused for good. */
@@ -236,30 +236,30 @@ export function rejectionMessage(error: NorthflankError): string {
   );
 }
 
-function decideLost(situation: Situation, error: NorthflankError): Conclusion {
+function decideLost(situation: Situation, error: NorthflankError): RunResult {
   const { settings } = situation;
   const waitMs = settleWaitMs(settings);
   const message =
     `No response to the start request (${error.code}). It is not retried; the run list is searched ` +
     `${formatDuration(waitMs)} after the start.`;
-  return conclude(
+  return runResult(
     { kind: "progressing", reason: "RecoveringRun", message },
     { next: { kind: "recheck", afterMs: waitMs } },
   );
 }
 
 /** The cluster was restored: what was started before may not be listed yet. */
-export function decideRestored(situation: Situation, leftMs: number): Conclusion {
+export function decideRestored(situation: Situation, leftMs: number): RunResult {
   const message =
     "The API server has gone back to an earlier state, as after a restore from a backup: starts are held until a run " +
     "that this object started before, and does not know of any more, would be listed.";
-  return conclude({ kind: "waiting", reason: "ClusterRestored", message }, { next: recheck(situation, leftMs) });
+  return runResult({ kind: "waiting", reason: "ClusterRestored", message }, { next: recheck(situation, leftMs) });
 }
 
 /** The ledger, or a 429, says not before `retryAfterMs`: waiting, never a failure. */
-export function decideNoQuota(situation: Situation, retryAfterMs: number): Conclusion {
+export function decideNoQuota(situation: Situation, retryAfterMs: number): RunResult {
   const message = `The account's request quota does not allow ${wantedNow(situation.object)} now.`;
-  return conclude(
+  return runResult(
     { kind: "waiting", reason: "WaitingForQuota", message },
     {
       next: recheckAsking(situation, retryAfterMs),
@@ -280,16 +280,16 @@ const obstructedRecheckMs = 30_000;
 function decideObstructed(
   situation: Situation,
   { obstacles, replaces }: Extract<StartReport, { kind: "obstructed" }>,
-): Conclusion {
+): RunResult {
   const { object } = situation;
   const isForeign = obstacles.some(({ kind }) => kind === "foreign");
   const isReplacing = replaces.length > 0;
   const message = obstructionMessage(object, obstacles, isReplacing);
-  return conclude(
+  return runResult(
     { kind: "waiting", reason: "WaitingForConcurrency", message },
     {
       next: { ...recheck(situation, obstructedRecheckMs), asks: isForeign || isReplacing },
-      facts: { replaces: isReplacing ? replaces : undefined },
+      fields: { replaces: isReplacing ? replaces : undefined },
       after: isReplacing ? [{ kind: "enqueue", keys: replaces }] : [],
     },
   );
@@ -318,12 +318,12 @@ function obstructionMessage(object: NorthflankJobRun, obstacles: readonly Obstac
   }
 }
 
-function decideListCut(situation: Situation): Conclusion {
+function decideListCut(situation: Situation): RunResult {
   const { concurrencyPolicy } = situation.object.spec;
   const message =
     "The job has more runs than the operator reads, and Northflank does not list the newest first. Whether another run is " +
     `active is unknown, so concurrencyPolicy ${concurrencyPolicy} starts none. Create an object with concurrencyPolicy Allow.`;
-  return conclude(
+  return runResult(
     { kind: "stalled", reason: "RunListIncomplete", message },
     { next: recheckAsking(situation, slowProbeMs) },
   );
@@ -333,12 +333,12 @@ function decideListCut(situation: Situation): Conclusion {
  * What was written did not come back in the API server's answer. The object is left alone until somebody changes it or
  * asks for it: repeated, the same would be lost again.
  */
-export function decideNotStored(situation: Situation, fields: readonly string[]): Conclusion {
+export function decideNotStored(situation: Situation, fields: readonly string[]): RunResult {
   const message =
     `The API server accepted the object and did not store ${fields.join(", ")}. Nothing is sent to Northflank. ` +
     "Install the CustomResourceDefinitions of this version of the operator, and remove webhooks that change the status or " +
     "the annotations.";
-  return conclude(
+  return runResult(
     { kind: "stalled", reason: "StatusNotStored", message },
     {
       next: { kind: "recheck", afterMs: slowProbeMs, asks: true, pause: { inMs: slowProbeMs } },
@@ -348,12 +348,12 @@ export function decideNotStored(situation: Situation, fields: readonly string[])
 }
 
 /** A call that did not get through, whatever it was for. What is known about the run stays as it is. */
-export function decideFailed(situation: Situation, error: NorthflankError): Conclusion {
+export function decideFailed(situation: Situation, error: NorthflankError): RunResult {
   const { verdict, failure, next } = judgeFailedCall(situation, error);
   // The time until the quota is back differs with every check: it stays out of the message, so that status stays too.
   if (failure === undefined) return decideNoQuota(situation, delayOf(next) ?? slowProbeMs);
-  return conclude(verdict, {
-    facts: { failure },
+  return runResult(verdict, {
+    fields: { failure },
     next: next.kind === "backoff" ? next : recheckAsking(situation, next.afterMs, next.pause),
     isOutcomeUnknown: situation.state === "unknown",
   });
@@ -361,7 +361,7 @@ export function decideFailed(situation: Situation, error: NorthflankError): Conc
 
 function failureOf(
   { object, now }: Situation,
-  facts: Omit<Parameters<typeof nextFailure>[0], "previous" | "now">,
+  failure: Omit<Parameters<typeof nextFailure>[0], "previous" | "now">,
 ): FailureRecord {
-  return nextFailure({ previous: object.status?.failure, now, ...facts });
+  return nextFailure({ previous: object.status?.failure, now, ...failure });
 }

@@ -7,8 +7,8 @@ import { formatDuration } from "../../util/duration.ts";
 import type { Verdict } from "../reconcile/ready-state.ts";
 import type { Requeue } from "../reconcile/requeue.ts";
 import { ttlMs, untilMs } from "./age.ts";
-import { type Conclusion, conclude, normal, type Situation, unchanged, warning, withFacts } from "./conclusion.ts";
 import { isUnresolved, latestAttempt, type RunIntent, stateOf } from "./machine.ts";
+import { normal, type RunResult, runResult, type Situation, unchanged, warning, withFacts } from "./result.ts";
 import { isGivenUp } from "./start-record.ts";
 
 /** How a run object ended. */
@@ -36,15 +36,15 @@ export type EndReason = Extract<
 >;
 
 /** The object is over: status, ttl, and those that waited for it. */
-export function finish(situation: Situation, end: End, isOutcomeUnknown = false): Conclusion {
+export function finish(situation: Situation, end: End, isOutcomeUnknown = false): RunResult {
   const isSuccess = end.reason === "RunSucceeded";
   const verdict: Verdict = { kind: isSuccess ? "ready" : "stalled", reason: end.reason, message: end.message };
-  const conclusion = conclude(verdict, {
-    facts: { completionTime: end.time, failure: undefined },
+  const result = runResult(verdict, {
+    fields: { completionTime: end.time, failure: undefined },
     next: afterFinish(situation.object),
     events: [isSuccess ? normal("RunSucceeded", "Observe", end.message) : warning(end.reason, "Observe", end.message)],
   });
-  return { ...conclusion, isOutcomeUnknown };
+  return { ...result, isOutcomeUnknown };
 }
 
 function afterFinish({ spec, metadata }: NorthflankJobRun): Requeue {
@@ -54,7 +54,7 @@ function afterFinish({ spec, metadata }: NorthflankJobRun): Requeue {
 }
 
 /** Over without a run that is active: aborted, or a deadline passed. */
-export function decideUnstartedEnd(situation: Situation, intent: RunIntent): Conclusion {
+export function decideUnstartedEnd(situation: Situation, intent: RunIntent): RunResult {
   const { object, now } = situation;
   const time = formatTime(now);
   const start = object.status?.start;
@@ -65,8 +65,8 @@ export function decideUnstartedEnd(situation: Situation, intent: RunIntent): Con
     const message = isOpen
       ? "Aborted while it was unknown whether a run was started. No more runs are started; check the runs of the job in Northflank."
       : "Aborted before a run was started.";
-    const facts = { abortRequestedTime: object.status?.abortRequestedTime ?? time };
-    return withFacts(finish(situation, { reason: "RunAborted", message, time }), facts);
+    const fields = { abortRequestedTime: object.status?.abortRequestedTime ?? time };
+    return withFacts(finish(situation, { reason: "RunAborted", message, time }), fields);
   }
   if (latestAttempt(object) !== undefined) return finish(situation, deadlineEnd(object, time));
   const within = `within ${object.spec.startDeadlineSeconds} s (spec.startDeadlineSeconds)`;
@@ -77,11 +77,11 @@ export function decideUnstartedEnd(situation: Situation, intent: RunIntent): Con
 }
 
 /** The object is deleted and has no run that must be waited for. */
-export function decideLeave(object: NorthflankJobRun): Conclusion {
+export function decideLeave(object: NorthflankJobRun): RunResult {
   const state = stateOf(object);
   const isOpen = isUnresolved(object);
   const message = leavingMessage(object, isOpen);
-  return conclude(
+  return runResult(
     { kind: "progressing", reason: "Deleting", message },
     {
       next: { kind: "never" },
@@ -110,11 +110,11 @@ export const longestCleanupMs = 600_000;
 export const longestQuotaCleanupMs = 4_200_000;
 
 /** The run could not be aborted in time: the object is let go, so that nobody's namespace hangs on a lost Secret. */
-export function decideDeleteTimedOut(limitMs: number): Conclusion {
+export function decideDeleteTimedOut(limitMs: number): RunResult {
   const message =
     `The run could not be aborted within ${formatDuration(limitMs)} of the deletion; the object is released. ` +
     "Check the run in Northflank: it may still be active.";
-  return conclude(
+  return runResult(
     { kind: "stalled", reason: "DeleteTimedOut", message },
     { next: { kind: "never" }, isReleased: true, events: [warning("DeleteTimedOut", "AbortRun", message)] },
   );
@@ -124,7 +124,7 @@ export function decideDeleteTimedOut(limitMs: number): Conclusion {
  * A finished object says again what it said, for the new generation or request; no remote call. What somebody has wiped
  * is said anew from what is left.
  */
-export function decideFinished({ object, sinceEndMs }: Situation): Conclusion {
+export function decideFinished({ object, sinceEndMs }: Situation): RunResult {
   const reason = reasonOfAttempt(object);
   const kind = reason === "RunSucceeded" ? "ready" : "stalled";
   const said = { kind, reason, message: "The run is over." } as const;

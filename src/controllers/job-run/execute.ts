@@ -5,10 +5,10 @@ import { isKubeError } from "../../kube/errors.ts";
 import type { ObjectKey } from "../../runtime/outcome.ts";
 import { assertNever } from "../../util/assert-never.ts";
 import type { Account } from "../account/accounts.ts";
-import type { AfterAction } from "./conclusion.ts";
 import { finalizerPatch } from "./finalizer.ts";
 import { markUpdate } from "./mark.ts";
 import { type Read, reading } from "./observe.ts";
+import type { AfterAction } from "./result.ts";
 import { jobOf, putStart } from "./start.ts";
 
 /** What actions are done with. */
@@ -16,7 +16,7 @@ export interface ExecuteDeps {
   readonly kube: Pick<KubeClient, "replace" | "patch" | "delete">;
   /** Puts an answer to our own write into the store. */
   readonly overlay: (object: NorthflankJobRun) => void;
-  /** Enqueues another object. */
+  /** Asks for a reconcile over another object. */
   readonly enqueue: (key: ObjectKey) => void;
 }
 
@@ -60,14 +60,14 @@ async function record(
   signal: AbortSignal,
 ): Promise<NorthflankJobRun | undefined> {
   const written = await putStart(deps, object, start, signal);
-  // A conflict leaves the record as it is: the next pass sees what is there and does it again.
+  // A conflict leaves the record as it is: the next reconcile sees what is there and does it again.
   if (written !== undefined) deps.overlay(written);
   return written;
 }
 
 /**
  * Adds or removes our finalizer, and brings the annotation up to what the status says: one request for both.
- * A conflict changes nothing: the next pass sees the new state.
+ * A conflict changes nothing: the next reconcile sees the new state.
  */
 export async function changeMetadata(
   deps: ExecuteDeps,

@@ -12,29 +12,29 @@ import type { EventDraft } from "../reconcile/events.ts";
 import { nextFailure } from "../reconcile/failure.ts";
 import type { Verdict } from "../reconcile/ready-state.ts";
 import type { Requeue } from "../reconcile/requeue.ts";
-import {
-  attemptOf,
-  type Conclusion,
-  conclude,
-  type Facts,
-  normal,
-  type RunSettings,
-  recheck,
-  recheckAsking,
-  type Situation,
-  untilDeadline,
-  warning,
-  withFacts,
-} from "./conclusion.ts";
 import { deadlineEnd, type End, finish } from "./ends.ts";
 import { type Attempt, isAbortWanted, type RunIntent } from "./machine.ts";
 import { type Known, maxAttempts } from "./memory.ts";
 import { duplicateWatchMs } from "./read-back.ts";
 import { judgeFailedCall } from "./remedies.ts";
+import {
+  attemptOf,
+  normal,
+  type RunResult,
+  type RunSettings,
+  recheck,
+  recheckAsking,
+  runResult,
+  type Situation,
+  type StatusFields,
+  untilDeadline,
+  warning,
+  withFacts,
+} from "./result.ts";
 import { elapsedSince, isFromAnnotation, isServerTime, type StartRecord, timeMs } from "./start-record.ts";
 
 /** A run that was found takes the place of the answer that was lost. */
-export function adoptFound(situation: Situation, start: StartRecord, run: JobRunView): Conclusion {
+export function adoptFound(situation: Situation, start: StartRecord, run: JobRunView): RunResult {
   const startMs = timeMs(run.startedAt);
   const isCopy = isFromAnnotation(start);
   const own = isCopy ? adoptedMs : ownMs;
@@ -59,7 +59,7 @@ export function adopt(
     readonly ownStartTime?: string;
     readonly origin: Attempt["origin"];
   },
-): Conclusion {
+): RunResult {
   const { object, settings } = situation;
   const attempt: Attempt = {
     number: start.attempt,
@@ -71,15 +71,15 @@ export function adopt(
   };
   const isFound = found.origin !== "Started";
   const { reason: _reason, message: _message, ...open } = start;
-  const facts: Facts = {
+  const fields: StatusFields = {
     attempts: [...(object.status?.attempts ?? []), attempt].slice(-maxAttempts),
     runId: attempt.runId,
     runName: attempt.runName,
     startTime: object.status?.startTime ?? found.ownStartTime ?? attempt.startTime,
     failure: undefined,
   };
-  return conclude(running(object, attempt), {
-    facts,
+  return runResult(running(object, attempt), {
+    fields,
     next: isFound ? { kind: "again" } : { kind: "recheck", afterMs: settings.runPollIntervalMs, asks: true },
     after: [{ kind: "record", start: { ...open, outcome: isFound ? "Recovered" : "Accepted" } }],
     events: [adoptionEvent(object, attempt)],
@@ -190,10 +190,10 @@ function laterOf(left: number | undefined, right: number | undefined): number | 
 const machinesAllowanceMs = 10_000;
 
 /**
- * The run was looked at; `intent` is why it may have been aborted. `hasSentAbort`: in this pass. `sinceAbortMs`: since an
+ * The run was looked at; `intent` is why it may have been aborted. `hasSentAbort`: in this reconcile. `sinceAbortMs`: since an
  * abort was first accepted.
  */
-export function decideFollowed(situation: Situation, sight: RunSight, options: Following): Conclusion {
+export function decideFollowed(situation: Situation, sight: RunSight, options: Following): RunResult {
   const { object } = situation;
   const attempt = attemptOf(object);
   const isAborting = options.intent === "aborted" || options.intent === "expired" || options.intent === "cleanup";
@@ -205,11 +205,16 @@ export function decideFollowed(situation: Situation, sight: RunSight, options: F
   if (!run.concluded) return stillRunning(situation, options);
   const ended = endedAttempt(situation, attempt, run);
   const began = adoptedStart(situation, attempt, run);
-  const facts: Facts = { ...mended(object), ...began, attempts: replaceLatest(object, ended), failure: undefined };
-  const conclusion = withFacts(decideOver(situation, { ...options, run, ended }), facts);
+  const fields: StatusFields = {
+    ...mended(object),
+    ...began,
+    attempts: replaceLatest(object, ended),
+    failure: undefined,
+  };
+  const result = withFacts(decideOver(situation, { ...options, run, ended }), fields);
   const why = abortCauses[options.intent];
-  if (!options.hasSentAbort || why === undefined) return conclusion;
-  return { ...conclusion, events: [abortEvent(attempt, why), ...conclusion.events] };
+  if (!options.hasSentAbort || why === undefined) return result;
+  return { ...result, events: [abortEvent(attempt, why), ...result.events] };
 }
 
 interface Following {
@@ -230,7 +235,7 @@ function decideOver(
     readonly intent: RunIntent;
     readonly hasSentAbort: boolean;
   },
-): Conclusion {
+): RunResult {
   const { run, ended, intent, hasSentAbort } = options;
   const time = formatTime(endMs(situation, timeMs(run.concludedAt)));
   const name = `Run ${ended.runId}`;
@@ -260,7 +265,7 @@ function decideOver(
 }
 
 /** Why it ended is not known: whatever aborted it did so for the object that had the status. Nothing follows it. */
-function decideAdoptedEnd(situation: Situation, ended: Attempt, time: string): Conclusion {
+function decideAdoptedEnd(situation: Situation, ended: Attempt, time: string): RunResult {
   const message = `Run ${ended.runId} failed (${ended.remoteStatus}).${adoptedNote(ended)}`;
   return finish(situation, { reason: "RunFailed", message, time });
 }
@@ -290,7 +295,11 @@ export function adoptedMs({ now, remoteNow }: Situation, remoteMs: number): numb
 }
 
 /** When an adopted run began, where the annotation did not say so and Northflank does. */
-function adoptedStart(situation: Situation, attempt: Attempt, { startedAt }: JobRunView): Pick<Facts, "startTime"> {
+function adoptedStart(
+  situation: Situation,
+  attempt: Attempt,
+  { startedAt }: JobRunView,
+): Pick<StatusFields, "startTime"> {
   const { attempts, startTime } = situation.object.status ?? {};
   const startedMs = timeMs(startedAt);
   if (!isAdopted(attempt) || startedMs === undefined || (attempts?.length ?? 0) > 1) return {};
@@ -302,14 +311,14 @@ function adoptedStart(situation: Situation, attempt: Attempt, { startedAt }: Job
 }
 
 /** What a status lacks of the first and the present run, from what it still has: nothing is missing for good. */
-function mended({ status }: NorthflankJobRun): Facts {
+function mended({ status }: NorthflankJobRun): StatusFields {
   const attempts = status?.attempts ?? [];
   const startTime = status?.startTime ?? attempts[0]?.startTime;
   const runName = status?.runName ?? attempts.at(-1)?.runName;
   return { ...(startTime === undefined ? {} : { startTime }), ...(runName === undefined ? {} : { runName }) };
 }
 
-function decideFailedRun(situation: Situation, ended: Attempt, time: string): Conclusion {
+function decideFailedRun(situation: Situation, ended: Attempt, time: string): RunResult {
   const { backoffLimit } = situation.object.spec;
   const what = `Run ${ended.runId} failed (${ended.remoteStatus})`;
   if (ended.number > backoffLimit) {
@@ -319,7 +328,7 @@ function decideFailedRun(situation: Situation, ended: Attempt, time: string): Co
   }
   const pauseMs = retryPauseMs(ended.number);
   const message = `${what}; run ${ended.number + 1} of ${backoffLimit + 1} is started ${formatDuration(pauseMs)} after it.`;
-  return conclude(
+  return runResult(
     { kind: "progressing", reason: "RetryingRun", message },
     {
       next: recheck(situation, pauseMs),
@@ -329,12 +338,12 @@ function decideFailedRun(situation: Situation, ended: Attempt, time: string): Co
 }
 
 /** Waits for the pause before the next run, seen for `pausedMs` (monotonic); `undefined` once it is over. */
-export function decidePause(situation: Situation, pausedMs: number): Conclusion | undefined {
+export function decidePause(situation: Situation, pausedMs: number): RunResult | undefined {
   const { object } = situation;
   const leftMs = retryPauseMs(attemptOf(object).number) - pausedMs;
   if (leftMs <= 0) return undefined;
   const message = "A run failed; the next one is started after a pause.";
-  return conclude({ kind: "progressing", reason: "RetryingRun", message }, { next: recheck(situation, leftMs) });
+  return runResult({ kind: "progressing", reason: "RetryingRun", message }, { next: recheck(situation, leftMs) });
 }
 
 /** Pause after the run of this number has failed: 10 s, doubled each time, 6 min at most. */
@@ -361,23 +370,23 @@ export function duplicateWatchLeftMs(
 }
 
 /** A second run of an AtLeastOnce start. The object goes on as it does. */
-export function withDuplicate(conclusion: Conclusion, duplicateRunId: string): Conclusion {
-  const { runId } = conclusion.facts;
+export function withDuplicate(result: RunResult, duplicateRunId: string): RunResult {
+  const { runId } = result.fields;
   const note =
     `After the repeated start a second run turned up: ${duplicateRunId}${runId === undefined ? "" : `, beside ${runId}`}. ` +
     "Abort the one that is not wanted.";
   return {
-    ...conclusion,
-    facts: { ...conclusion.facts, duplicateRunId },
-    events: [...conclusion.events, warning("DuplicateRun", "Observe", note)],
+    ...result,
+    fields: { ...result.fields, duplicateRunId },
+    events: [...result.events, warning("DuplicateRun", "Observe", note)],
   };
 }
 
 /** Spec.suspend after the start: the run goes on in Northflank, nobody looks. */
-export function decideRest(situation: Situation): Conclusion {
+export function decideRest(situation: Situation): RunResult {
   const { runId } = attemptOf(situation.object);
   const message = `spec.suspend is true: run ${runId} continues in Northflank and is not followed.`;
-  return conclude({ kind: "suspended", reason: "Suspended", message }, { next: untilDeadline(situation) });
+  return runResult({ kind: "suspended", reason: "Suspended", message }, { next: untilDeadline(situation) });
 }
 
 /** First sight of the intent: it is recorded before it is carried out, so that it outlives what is made of the spec. */
@@ -385,29 +394,29 @@ export function decideAbortRecorded(
   object: NorthflankJobRun,
   now: number,
   replacedBy: ObjectKey | undefined,
-): Conclusion {
+): RunResult {
   const why = replacedBy === undefined ? "spec.abort is true" : `${replacedBy} replaces it (concurrencyPolicy Replace)`;
   const message = `Run ${attemptOf(object).runId} is being aborted: ${why}.`;
-  return conclude(
+  return runResult(
     { kind: "progressing", reason: "Aborting", message },
-    { facts: { abortRequestedTime: object.status?.abortRequestedTime ?? formatTime(now) }, next: { kind: "again" } },
+    { fields: { abortRequestedTime: object.status?.abortRequestedTime ?? formatTime(now) }, next: { kind: "again" } },
   );
 }
 
-function stillRunning(situation: Situation, options: Following): Conclusion {
+function stillRunning(situation: Situation, options: Following): RunResult {
   const { object, settings } = situation;
   const attempt = attemptOf(object);
   const why = abortCauses[options.intent];
-  const facts: Facts = { ...mended(object), failure: undefined };
+  const fields: StatusFields = { ...mended(object), failure: undefined };
   if (why === undefined) {
     const afterMs = pollIntervalMs(settings, ageOf(attempt, situation));
-    return conclude(running(object, attempt), { facts, next: recheckAsking(situation, afterMs) });
+    return runResult(running(object, attempt), { fields, next: recheckAsking(situation, afterMs) });
   }
   const message = `Run ${attempt.runId} is being aborted: ${why}.`;
-  return conclude(
+  return runResult(
     { kind: "progressing", reason: "Aborting", message },
     {
-      facts: { ...facts, abortedRunId: attempt.runId },
+      fields: { ...fields, abortedRunId: attempt.runId },
       next: { kind: "recheck", afterMs: pollIntervalMs(settings, options.sinceAbortMs ?? 0), asks: true },
       events: options.hasSentAbort ? [abortEvent(attempt, why)] : [],
     },
@@ -417,9 +426,9 @@ function stillRunning(situation: Situation, options: Following): Conclusion {
 /** A run whose abort was refused: it is followed all the same. */
 export function decideAbortRefused(
   situation: Situation,
-  looked: Conclusion,
+  polled: RunResult,
   { error, count }: { readonly error: NorthflankError; readonly count: number },
-): Conclusion {
+): RunResult {
   const { object, now, settings } = situation;
   const { verdict, failure: refusal } = judgeFailedCall(situation, error);
   const attempt = attemptOf(object);
@@ -428,8 +437,8 @@ export function decideAbortRefused(
   const next: Requeue = { kind: "recheck", afterMs, asks: true };
   if (refusal === undefined) {
     const message = `The abort of run "${runId}" waits for the request quota of the account. The run is still polled.`;
-    const facts = { ...looked.facts, abortedRunId: undefined };
-    return { ...looked, next, facts, verdict: { kind: "progressing", reason: verdict.reason, message } };
+    const fields = { ...polled.fields, abortedRunId: undefined };
+    return { ...polled, next, fields, verdict: { kind: "progressing", reason: verdict.reason, message } };
   }
   const status = error.httpStatus === undefined ? "" : ` (HTTP ${error.httpStatus})`;
   const message =
@@ -442,10 +451,10 @@ export function decideAbortRefused(
   const counted = { previous, class: refusal.class, reason, httpStatus, message, nextTryMs: undefined, now } as const;
   const failure = isSaid ? previous : nextFailure(counted);
   return {
-    ...looked,
+    ...polled,
     next,
     verdict: { ...verdict, message },
-    facts: { ...looked.facts, failure, abortedRunId: undefined },
+    fields: { ...polled.fields, failure, abortedRunId: undefined },
   };
 }
 
@@ -488,11 +497,14 @@ function decideDisappeared(
   isAborting: boolean,
   intent: RunIntent,
   jobCreatedTime: string | undefined,
-): Conclusion {
+): RunResult {
   const { object, now } = situation;
   const attempt = attemptOf(object);
   const time = formatTime(now);
-  const facts: Facts = { attempts: replaceLatest(object, { ...attempt, completionTime: time }), failure: undefined };
+  const fields: StatusFields = {
+    attempts: replaceLatest(object, { ...attempt, completionTime: time }),
+    failure: undefined,
+  };
   const gone = `Northflank no longer knows run ${attempt.runId}`;
   const end: End = isAborting
     ? {
@@ -505,7 +517,7 @@ function decideDisappeared(
         message: `${gone}: ${goneWhy(object, jobCreatedTime)}${adoptedNote(attempt)}`,
         time,
       };
-  return withFacts(finish(situation, end), facts);
+  return withFacts(finish(situation, end), fields);
 }
 
 // With a team or an address the change would have been noticed (account-change.ts); of tokens nothing is kept.

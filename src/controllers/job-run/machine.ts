@@ -9,7 +9,7 @@ import { markOf } from "./mark.ts";
 import { type StartRecord, unreadableStart } from "./start-record.ts";
 
 /*
- * Where a run is, told by the object alone, and what is wanted of it. The two together name the step of this pass.
+ * Where a run is, told by the object alone, and what is wanted of it. The two together name the step of this reconcile.
  *
  *                 start recorded            answer: refused for sure
  *        +------+ outcome: Pending  +------------+ NotStarted      400, 413, 422
@@ -65,7 +65,7 @@ export type RunState =
  */
 export type RunIntent = "cleanup" | "deleting" | "aborted" | "expired" | "invalid" | "suspended" | "proceed";
 
-/** What this pass does. Each has one function in `steps.ts`. */
+/** What this reconcile does. Each has one function in `steps.ts`. */
 export type Step =
   | "start"
   | "adopt"

@@ -7,7 +7,7 @@ import type { Account } from "../account/accounts.ts";
 import type { EventDraft } from "../reconcile/events.ts";
 import type { Verdict } from "../reconcile/ready-state.ts";
 import type { Sighting, Times } from "./age.ts";
-import type { RunStatus } from "./conclusion.ts";
+import type { RunStatus } from "./result.ts";
 import type { StartRecord } from "./start-record.ts";
 
 /**

@@ -7,7 +7,6 @@ import { reconcileRequest } from "../reconcile/reconcile-request.ts";
 import { judgeAccountChange } from "./account-change.ts";
 import { ageOf, sighted } from "./age.ts";
 import { type Asked, ask, askForRemadeJob, recheckAccountMs } from "./ask.ts";
-import { attemptOf, type Conclusion, type Situation, sooner } from "./conclusion.ts";
 import { decideBlocked } from "./decide.ts";
 import { abortRun } from "./execute.ts";
 import {
@@ -25,17 +24,18 @@ import {
 import { type Attempt, isPastLimit, type RunIntent } from "./machine.ts";
 import { type Known, type RefusedAbort, serverTimeAt } from "./memory.ts";
 import { observeRun, type RunObservation } from "./observe.ts";
+import { attemptOf, type RunResult, type Situation, sooner } from "./result.ts";
 import { learnServerTime, type RunReconcile, situationNow } from "./run-reconcile.ts";
 import { timeMs } from "./start-record.ts";
 
 /** Polls the run, after all that somebody waits for where it is adopted: a restore brings back thousands that are over. */
-export async function follow(reconcile: RunReconcile): Promise<Conclusion> {
+export async function follow(reconcile: RunReconcile): Promise<RunResult> {
   const isAdopted = reconcile.situation.state === "adopted";
   return await poll(reconcile, isAdopted ? { intent: "proceed", requestClass: "observe" } : {});
 }
 
 /** Records the intent, sends the abort, then polls until the run is over: also where the abort is refused. */
-export async function abort(reconcile: RunReconcile): Promise<Conclusion> {
+export async function abort(reconcile: RunReconcile): Promise<RunResult> {
   const { situation, plan, stored, memory, deps } = reconcile;
   const { object, now } = situation;
   const { runId } = attemptOf(object);
@@ -50,7 +50,7 @@ export async function abort(reconcile: RunReconcile): Promise<Conclusion> {
   if (standing !== undefined) return withRefusal(situation, await poll(reconcile), standing, atMs);
   const sent = await sendAbort(reconcile, runId);
   if (sent.kind === "value") return await poll(reconcile, { hasSentAbort: sent.value, isPauseOver: true });
-  if (sent.error === undefined) return sent.conclusion;
+  if (sent.error === undefined) return sent.result;
   const polled = await poll(reconcile, { isPauseOver: true });
   const refused = refusalOf(memory.known, sent.error, {
     runId,
@@ -67,7 +67,7 @@ export async function abort(reconcile: RunReconcile): Promise<Conclusion> {
  * No run is aborted for a deadline before it was seen to be active after it: it may have ended by itself since the last
  * poll, and the clock that this process came up with may be off.
  */
-async function pollBeforeAbort(reconcile: RunReconcile): Promise<Conclusion> {
+async function pollBeforeAbort(reconcile: RunReconcile): Promise<RunResult> {
   const polled = await poll(reconcile, { intent: "proceed", requestClass: "change" });
   const isActive = polled.verdict.reason === "RunActive" && polled.next.kind !== "again";
   if (!isActive || !reconcile.situation.object.spec.suspend) return polled;
@@ -140,7 +140,7 @@ function standingRefusal(
 }
 
 /** A run that is still active, with what became of its abort. */
-function withRefusal(situation: Situation, polled: Conclusion, refused: RefusedAbort, atMs: number): Conclusion {
+function withRefusal(situation: Situation, polled: RunResult, refused: RefusedAbort, atMs: number): RunResult {
   if (polled.verdict.reason !== "Aborting") return polled;
   return sooner(decideAbortRefused(situation, polled, refused), refused.untilMs - atMs, true);
 }
@@ -154,7 +154,7 @@ async function poll(
     readonly intent?: RunIntent;
     readonly requestClass?: RequestClass;
   } = {},
-): Promise<Conclusion> {
+): Promise<RunResult> {
   const { situation, plan, memory, deps, context, siblings } = reconcile;
   const { hasSentAbort = false, isPauseOver = false, intent = plan.intent, requestClass = "run" } = options;
   const { object, state } = situation;
@@ -162,7 +162,7 @@ async function poll(
   const reads = readsOf(situation, memory.known, deps.clock.monotonic());
   const observation = { object, attempt, siblings: siblings.all, reads, requestClass } as const;
   const asked = await ask(reconcile, (account) => observeRun(observation, account, context.signal), isPauseOver);
-  if (asked.kind === "concluded") return asked.conclusion;
+  if (asked.kind === "result") return asked.result;
   const { run, duplicateRunId, serverTimeMs, absence } = asked.value;
   const atMs = deps.clock.monotonic();
   learnServerTime(memory, serverTimeMs, atMs);
@@ -182,7 +182,7 @@ async function poll(
   const isGone = run === undefined && (isAdopted ? missingFor >= missingMs : isProvenGone(missingFor, absence));
   const isAborting = intent === "aborted" || intent === "expired" || intent === "cleanup";
   const remade = isGone && !isAborting ? await askForRemadeJob(reconcile) : undefined;
-  if (remade?.kind === "concluded") return remade.conclusion;
+  if (remade?.kind === "result") return remade.result;
   const now = situationNow(reconcile);
   // What has ended is judged by what was wanted of it, not by what the poll was for.
   const about = run?.concluded || isGone ? plan.intent : intent;
@@ -196,11 +196,11 @@ async function poll(
   // Only now it is known that the deadline is over: the next reconcile acts on it.
   const isOverdue = run !== undefined && !run.concluded && intent === "proceed" && isPastLimit(now.object, now);
   if (isOverdue) memory.remember({ overdueRunId: attempt.runId });
-  const conclusion: Conclusion = isOverdue ? { ...followed, next: { kind: "again" } } : followed;
+  const result: RunResult = isOverdue ? { ...followed, next: { kind: "again" } } : followed;
   if (isAdopted && run === undefined && !isGone) {
-    return { ...conclusion, next: { kind: "recheck", afterMs: missingMs - missingFor, asks: true } };
+    return { ...result, next: { kind: "recheck", afterMs: missingMs - missingFor, asks: true } };
   }
-  return duplicateRunId === undefined ? conclusion : withDuplicate(conclusion, duplicateRunId);
+  return duplicateRunId === undefined ? result : withDuplicate(result, duplicateRunId);
 }
 
 /** From where the run is read: from the list where that has to prove that it is gone, or to show a duplicate. */

@@ -10,7 +10,6 @@ import { reconcileRequest } from "../reconcile/reconcile-request.ts";
 import { slowProbeMs } from "../reconcile/remote-error.ts";
 import { ageOf, provenMs, untilMs } from "./age.ts";
 import { pauseFor } from "./ask.ts";
-import { type AfterAction, type Conclusion, sooner } from "./conclusion.ts";
 import { isWaitingForConcurrency } from "./concurrency.ts";
 import { decideNotStored } from "./decide.ts";
 import { decideDeleteTimedOut, isTtlOver, longestCleanupMs, longestQuotaCleanupMs } from "./ends.ts";
@@ -26,6 +25,7 @@ import {
   type UnsavedStatus,
   withUnsaved,
 } from "./memory.ts";
+import { type AfterAction, type RunResult, sooner } from "./result.ts";
 import {
   beginReconcile,
   type JobRunReconcilerDeps,
@@ -54,7 +54,7 @@ function jobsOf({ spec }: NorthflankJobRun): readonly string[] {
   return namesJob(spec) ? [jobIndexValue(spec)] : [];
 }
 
-/** Not told by what the status says it waits for: that is written only after the pass that found it. */
+/** Not told by what the status says it waits for: that is written only after the reconcile that found it. */
 function isWaitingState(state: RunState): boolean {
   return isBeforeStart(state) || state === "unresolved";
 }
@@ -92,10 +92,10 @@ export function createJobRunReconciler(
     const reopened = await reopenRejected(first);
     if (reopened === undefined) return comeBack(first);
     const reconcile = reopened === stored ? first : beginReconcile(shared, { key, stored: reopened, context });
-    const conclusion = withCleanupLimit(reconcile, await takeStep(reconcile));
-    if (conclusion === undefined) return comeBack(reconcile);
+    const result = withCleanupLimit(reconcile, await takeStep(reconcile));
+    if (result === undefined) return comeBack(reconcile);
     if (!deps.lease.isLeaderFor(0)) return leave;
-    return await conclude(reconcile, conclusion);
+    return await report(reconcile, result);
   };
 }
 
@@ -134,49 +134,49 @@ const outdatedPolicy = { baseMs: 1_000, factor: 2, capMs: 60_000, jitter: 0.5 } 
  * A deletion is not held back for longer than {@link longestCleanupMs}, or {@link longestQuotaCleanupMs}; without a
  * connection for {@link goneConnectionMs} only.
  */
-function withCleanupLimit(reconcile: RunReconcile, conclusion: Conclusion | undefined): Conclusion | undefined {
+function withCleanupLimit(reconcile: RunReconcile, result: RunResult | undefined): RunResult | undefined {
   const { plan, memory, deps, situation } = reconcile;
-  if (plan.intent !== "cleanup" || conclusion === undefined || conclusion.isReleased) return conclusion;
-  if (conclusion.facts.completionTime !== undefined) return conclusion;
-  const { next } = conclusion;
+  if (plan.intent !== "cleanup" || result === undefined || result.isReleased) return result;
+  if (result.fields.completionTime !== undefined) return result;
+  const { next } = result;
   const asks = next.kind === "backoff" || (next.kind === "recheck" && next.asks === true);
   const atMs = deps.clock.monotonic();
   const { unreachableSinceMs = atMs } = memory.known;
-  const isGone = isUnreachable(conclusion, memory.known);
+  const isGone = isUnreachable(result, memory.known);
   memory.remember({ unreachableSinceMs: isGone ? unreachableSinceMs : undefined });
   if (isGone) {
     const leftMs = untilMs(atMs - unreachableSinceMs, goneConnectionMs);
-    return leftMs === undefined ? decideUnreachable(situation.object) : sooner(conclusion, leftMs, asks);
+    return leftMs === undefined ? decideUnreachable(situation.object) : sooner(result, leftMs, asks);
   }
-  const limitMs = conclusion.verdict.reason === "WaitingForQuota" ? longestQuotaCleanupMs : longestCleanupMs;
+  const limitMs = result.verdict.reason === "WaitingForQuota" ? longestQuotaCleanupMs : longestCleanupMs;
   const leftMs = untilMs(provenMs(ageOf(memory.known.times, "deleted", atMs), limitMs), limitMs);
   const recheckMs = Math.min(leftMs ?? 0, cleanupRecheckMs);
-  return leftMs === undefined ? decideDeleteTimedOut(limitMs) : sooner(conclusion, recheckMs, asks);
+  return leftMs === undefined ? decideDeleteTimedOut(limitMs) : sooner(result, recheckMs, asks);
 }
 
 const cleanupRecheckMs = 30_000;
 
-async function conclude(reconcile: RunReconcile, conclusion: Conclusion): Promise<Outcome> {
+async function report(reconcile: RunReconcile, result: RunResult): Promise<Outcome> {
   const { deps, memory, context, situation } = reconcile;
-  const status = statusOf({ object: situationNow(reconcile).object, conclusion, now: situation.now });
+  const status = statusOf({ object: situationNow(reconcile).object, result, now: situation.now });
   const { before } = memory.known.unsaved ?? { before: reconcile.stored.status };
   const startId = reconcile.stored.status?.start?.id;
-  const unsaved: UnsavedStatus = { status, startId, events: unpublished(memory.known, conclusion), before };
+  const unsaved: UnsavedStatus = { status, startId, events: unpublished(memory.known, result), before };
   // What is known is kept until it is written down: a failed write must lead neither to a second start nor to a gap.
-  memory.remember({ unsaved, said: conclusion.verdict });
-  for (const action of conclusion.after) if (action.kind === "record") rememberEnd(memory, action.start);
-  const result = await deps.statusWriter.write(reconcile.stored, status, context.statusSignal);
-  if (result.kind === "gone") {
+  memory.remember({ unsaved, said: result.verdict });
+  for (const action of result.after) if (action.kind === "record") rememberEnd(memory, action.start);
+  const answer = await deps.statusWriter.write(reconcile.stored, status, context.statusSignal);
+  if (answer.kind === "gone") {
     deps.memories.forget(reconcile.key);
     return { kind: "settled" };
   }
-  if (result.kind === "written") wrote(reconcile, result.object);
+  if (answer.kind === "written") wrote(reconcile, answer.object);
   memory.remember({ abortRequestedTime: status.abortRequestedTime });
-  const lost = result.kind === "written" ? fieldsNotStored(status, result.object.status) : [];
+  const lost = answer.kind === "written" ? fieldsNotStored(status, answer.object.status) : [];
   const isDeleting = reconcile.stored.metadata.deletionTimestamp !== undefined;
   if (lost.length > 0 && !isDeleting) {
     // A start that was given up stays open: without what was lost, giving it up would be repeated.
-    for (const action of conclusion.after)
+    for (const action of result.after)
       if (action.kind === "record" && action.start.outcome === "NotStarted") forgetEnd(memory, action.start.id);
     return await holdBack(reconcile, lost);
   }
@@ -184,11 +184,11 @@ async function conclude(reconcile: RunReconcile, conclusion: Conclusion): Promis
   const left = lost.length > 0 ? { ...unsaved, events: [], before: reconcile.stored.status } : undefined;
   memory.remember({ unsaved: left });
   publish(reconcile, unsaved);
-  const isSettled = await settleAfterwards(reconcile, conclusion);
+  const isSettled = await settleAfterwards(reconcile, result);
   const unsettled = isSettled ? 0 : memory.known.unsettled + 1;
-  const agains = conclusion.next.kind === "again" ? memory.known.agains + 1 : 0;
+  const agains = result.next.kind === "again" ? memory.known.agains + 1 : 0;
   memory.remember({ unsettled, agains });
-  const outcome = outcomeOf(reconcile, conclusion);
+  const outcome = outcomeOf(reconcile, result);
   if (isSettled) return outcome;
   // Another client wrote in between, and the watch may report it late.
   const backoffMs = backoffDelayMs(outdatedPolicy, unsettled, deps.random);
@@ -199,13 +199,13 @@ async function conclude(reconcile: RunReconcile, conclusion: Conclusion): Promis
 /** The API server does not store what was written: nothing follows from it, and for long nothing is tried again. */
 async function holdBack(reconcile: RunReconcile, fields: readonly string[]): Promise<Outcome> {
   const { deps, memory, context, stored: before, situation } = reconcile;
-  const conclusion = decideNotStored(situation, fields);
-  const status = statusOf({ object: before, conclusion, now: situation.now });
-  const result = await deps.statusWriter.write(before, status, context.statusSignal);
-  if (result.kind === "written") wrote(reconcile, result.object);
+  const result = decideNotStored(situation, fields);
+  const status = statusOf({ object: before, result, now: situation.now });
+  const answer = await deps.statusWriter.write(before, status, context.statusSignal);
+  if (answer.kind === "written") wrote(reconcile, answer.object);
   const untilMs = deps.clock.monotonic() + slowProbeMs;
   memory.remember({ heldBack: { untilMs, wants: wantsOf(before) } });
-  publish(reconcile, { status, events: conclusion.events, before: before.status });
+  publish(reconcile, { status, events: result.events, before: before.status });
   return { kind: "recheck", afterMs: slowProbeMs, priority: "follow" };
 }
 
@@ -223,7 +223,7 @@ function wantsOf({ metadata }: NorthflankJobRun): string {
 const maxUnpublished = 20;
 
 /** The Events of this reconcile and of those whose status could not be written. */
-function unpublished({ unsaved }: Known, { events }: Conclusion): readonly EventDraft[] {
+function unpublished({ unsaved }: Known, { events }: RunResult): readonly EventDraft[] {
   const owed = (unsaved?.events ?? []).filter(
     (event) => !events.some(({ reason, note }) => reason === event.reason && note === event.note),
   );
@@ -231,11 +231,11 @@ function unpublished({ unsaved }: Known, { events }: Conclusion): readonly Event
 }
 
 /** What may follow only when the status says what has happened. False: another client wrote in between, come back. */
-async function settleAfterwards(reconcile: RunReconcile, conclusion: Conclusion): Promise<boolean> {
+async function settleAfterwards(reconcile: RunReconcile, result: RunResult): Promise<boolean> {
   const { deps, context, memory, siblings, plan, situation } = reconcile;
   const execute: ExecuteDeps = { kube: deps.kube, overlay: deps.overlay, enqueue: deps.enqueue };
   const { statusSignal } = context;
-  const actions = conclusion.after.length > 0 ? conclusion.after : owedRecord(reconcile.stored, memory.known);
+  const actions = result.after.length > 0 ? result.after : owedRecord(reconcile.stored, memory.known);
   const stored = await executeAfter(execute, reconcile.stored, actions, statusSignal);
   reconcile.stored = stored;
   const state = stateOf(withUnsaved(stored, memory.known));
@@ -244,8 +244,8 @@ async function settleAfterwards(reconcile: RunReconcile, conclusion: Conclusion)
     for (const { key } of waiting) deps.enqueue(key);
   }
   // What is being deleted starts nothing any more: an end that the API server does not keep must not hold it either.
-  const isOver = conclusion.facts.completionTime !== undefined && stored.metadata.deletionTimestamp !== undefined;
-  const change = conclusion.isReleased || isOver ? "remove" : finalizerChange(stored, state);
+  const isOver = result.fields.completionTime !== undefined && stored.metadata.deletionTimestamp !== undefined;
+  const change = result.isReleased || isOver ? "remove" : finalizerChange(stored, state);
   const changed = await changeMetadata(execute, stored, change, statusSignal);
   if (plan.step === "stayFinished" && isTtlOver(stored, situation.sinceEndMs)) {
     await deleteSelf(execute, stored, statusSignal);
@@ -262,7 +262,7 @@ function isLeftOpen(stored: NorthflankJobRun, memory: RunMemory, action: AfterAc
 }
 
 /** A record that a crash or a conflict left behind: how the start ended is known, `status.start` does not say so yet. */
-function owedRecord({ status }: NorthflankJobRun, { endedStarts }: Known): Conclusion["after"] {
+function owedRecord({ status }: NorthflankJobRun, { endedStarts }: Known): RunResult["after"] {
   const record = status?.start;
   if (record?.outcome !== "Pending") return [];
   const ended = endedStarts.find(({ id }) => id === record.id);
@@ -319,11 +319,11 @@ const freeAgains = 3;
 /** Polls that cost a request are spread by so much of their wait, so that what started together drifts apart. */
 const spreadShare = 0.1;
 
-function outcomeOf(reconcile: RunReconcile, conclusion: Conclusion): Outcome {
+function outcomeOf(reconcile: RunReconcile, result: RunResult): Outcome {
   const { deps, memory } = reconcile;
-  const { verdict, facts } = conclusion;
+  const { verdict, fields } = result;
   const message = `${verdict.reason}: ${verdict.message}`;
-  const { next } = conclusion;
+  const { next } = result;
   switch (next.kind) {
     case "never":
       return { kind: "settled" };
@@ -336,7 +336,7 @@ function outcomeOf(reconcile: RunReconcile, conclusion: Conclusion): Outcome {
       return { kind: "recheck", afterMs, priority: "follow" };
     }
     case "backoff": {
-      const backoffMs = backoffDelayMs(retryPolicy, facts.failure?.count ?? 1, deps.random);
+      const backoffMs = backoffDelayMs(retryPolicy, fields.failure?.count ?? 1, deps.random);
       const notBeforeMs = Math.max(next.notBeforeMs ?? 0, backoffMs);
       pauseFor(reconcile, notBeforeMs);
       return { kind: "retry", error: new ReconcileError(message), notBeforeMs };

@@ -2,7 +2,7 @@
 import type { NorthflankError } from "../../northflank/errors.ts";
 import type { Verdict } from "../reconcile/ready-state.ts";
 import { judgeRemoteFailure, type RemoteFailure } from "../reconcile/remote-failure.ts";
-import type { Situation } from "./conclusion.ts";
+import type { Situation } from "./result.ts";
 
 /** What a failed call comes to for a run, whatever it was for. */
 export function judgeFailedCall({ object, now, random }: Situation, error: NorthflankError): RemoteFailure {

@@ -9,21 +9,21 @@ import { capped, formatTime } from "../../runtime/conditions.ts";
 import { assertNever } from "../../util/assert-never.ts";
 import { formatDuration } from "../../util/duration.ts";
 import { slowProbeMs } from "../reconcile/remote-error.ts";
-import {
-  type Conclusion,
-  conclude,
-  type Facts,
-  recordOf,
-  type Situation,
-  untilDeadline,
-  withFacts,
-} from "./conclusion.ts";
 import { runIdsOf, type Sibling } from "./concurrency.ts";
 import { decideLeave, decideUnstartedEnd, finish } from "./ends.ts";
 import { adopt, adoptedMs, adoptFound } from "./follow.ts";
 import type { RunIntent } from "./machine.ts";
 import { markOf, mismatchOf, recordOfMark } from "./mark.ts";
 import type { ReadBack } from "./read-back.ts";
+import {
+  type RunResult,
+  recordOf,
+  runResult,
+  type Situation,
+  type StatusFields,
+  untilDeadline,
+  withFacts,
+} from "./result.ts";
 import { isFromAnnotation, type StartRecord, timeMs, unknownTime } from "./start-record.ts";
 
 /** Two empty reads are needed; `isSecondEmpty`: one at least the settle time ago was empty as well. */
@@ -36,7 +36,7 @@ export function decideResolved(
     /** The job is another one, created after the start. */
     readonly jobCreatedTime?: string | undefined;
   },
-): Conclusion {
+): RunResult {
   const start = recordOf(situation.object);
   if (readBack.kind !== "none") return decideReadBack(situation, readBack, start);
   if (!options.isSecondEmpty) {
@@ -59,7 +59,7 @@ export function decideResolved(
 }
 
 /** What one look at the list means for a start whose outcome is open. */
-export function decideReadBack(situation: Situation, readBack: ReadBack, start: StartRecord): Conclusion {
+export function decideReadBack(situation: Situation, readBack: ReadBack, start: StartRecord): RunResult {
   switch (readBack.kind) {
     case "tooEarly": {
       const message =
@@ -96,29 +96,29 @@ function lostOf(start: StartRecord): string {
   return `A run was to be started before the status of this object was lost (annotation ${startedRun})`;
 }
 
-function recovering(message: string, afterMs: number, asks = true): Conclusion {
-  return conclude(
+function recovering(message: string, afterMs: number, asks = true): RunResult {
+  return runResult(
     { kind: "progressing", reason: "RecoveringRun", message },
     { next: { kind: "recheck", afterMs, asks } },
   );
 }
 
-function outcomeUnknown(what: string): Conclusion {
+function outcomeUnknown(what: string): RunResult {
   const message =
     `${what} Check the runs of the job in Northflank, then set the annotation northflank-operator.io/resolve-start to the ` +
     'run ID, "retry" or "fail".';
-  return conclude(
+  return runResult(
     { kind: "stalled", reason: "StartOutcomeUnknown", message },
     { next: { kind: "recheck", afterMs: slowProbeMs, asks: true }, isOutcomeUnknown: true },
   );
 }
 
-/** Gives the record up, so that the next pass may start with a new one; a late run of this one is then a duplicate. */
-function startAgain(start: StartRecord, why: "AtLeastOnce" | "retry"): Conclusion {
+/** Gives the record up, so that the next reconcile may start with a new one; a late run of this one is then a duplicate. */
+function startAgain(start: StartRecord, why: "AtLeastOnce" | "retry"): RunResult {
   const reason: Reason = why === "retry" ? "RetryingRun" : "StartOutcomeUnknown";
   const by = why === "retry" ? "as the annotation says" : "as startGuarantee AtLeastOnce says";
   const message = `It is unknown which run the start without an answer started, if any; it is started again, ${by}.`;
-  return conclude(
+  return runResult(
     { kind: "progressing", reason: "RecoveringRun", message },
     {
       next: { kind: "again" },
@@ -128,23 +128,23 @@ function startAgain(start: StartRecord, why: "AtLeastOnce" | "retry"): Conclusio
 }
 
 /** What a person wants done about a start whose outcome is unknown. */
-export type Resolution =
+export type ResolveStart =
   | { readonly kind: "retry" | "fail"; readonly value: string }
   | { readonly kind: "run"; readonly runId: string; readonly value: string }
   /** Neither a word that we know nor the id of a run. */
   | { readonly kind: "unreadable"; readonly value: string };
 
 // A run id has 36 characters; what follows `@` is up to the person.
-const longestResolution = 256;
+const longestResolveStart = 256;
 
 /** The annotation as `status.lastHandledResolveStart` keeps it. */
-export function resolutionValue(annotation: string | undefined): string | undefined {
-  return annotation?.trim().slice(0, longestResolution);
+export function resolveStartValue(annotation: string | undefined): string | undefined {
+  return annotation?.trim().slice(0, longestResolveStart);
 }
 
 /** Reads the annotation; `undefined` while there is none, or the one that was handled before. */
-export function parseResolution({ metadata, status }: NorthflankJobRun): Resolution | undefined {
-  const value = resolutionValue(metadata.annotations?.[resolveStart]);
+export function parseResolveStart({ metadata, status }: NorthflankJobRun): ResolveStart | undefined {
+  const value = resolveStartValue(metadata.annotations?.[resolveStart]);
   if (value === undefined || value === "" || value === status?.lastHandledResolveStart) return undefined;
   const [word = ""] = value.split("@");
   if (word === "retry" || word === "fail") return { kind: word, value };
@@ -153,12 +153,12 @@ export function parseResolution({ metadata, status }: NorthflankJobRun): Resolut
 }
 
 /** `run`: what Northflank says about the run that the person named; `taken`: it belongs to another object. */
-export function decideResolution(
+export function decideResolveStart(
   situation: Situation,
-  resolution: Resolution,
+  resolution: ResolveStart,
   named?: { readonly run: JobRunView | undefined; readonly isTaken: boolean },
-): Conclusion {
-  const handled: Facts = { lastHandledResolveStart: resolution.value };
+): RunResult {
+  const handled: StatusFields = { lastHandledResolveStart: resolution.value };
   const { object, now } = situation;
   switch (resolution.kind) {
     case "fail": {
@@ -191,7 +191,7 @@ export function decideResolution(
 }
 
 /** Nothing new about an unknown outcome: what was said stays. */
-export function decideStillUnknown(): Conclusion {
+export function decideStillUnknown(): RunResult {
   return { ...outcomeUnknown("It is unknown whether the start without an answer started a run."), isRepeated: true };
 }
 
@@ -199,7 +199,7 @@ export function decideStillUnknown(): Conclusion {
  * A slow look at an unknown outcome: the list may have lagged. Only a run that began within the reach of the start is
  * taken: of any later one, a person has to say whose it is.
  */
-export function decideProbe(situation: Situation, readBack: ReadBack): Conclusion {
+export function decideProbe(situation: Situation, readBack: ReadBack): RunResult {
   if (readBack.kind !== "one") return decideStillUnknown();
   return adoptFound(situation, recordOf(situation.object), readBack.run);
 }
@@ -209,7 +209,7 @@ export function decideProbe(situation: Situation, readBack: ReadBack): Conclusio
  * one whose answer was lost; nothing is sent to Northflank. Where the annotation is not that of this object, nothing
  * happens until somebody takes it away, or startDeadlineSeconds is over.
  */
-export function decideMarked(situation: Situation, siblings: readonly Sibling[], intent: RunIntent): Conclusion {
+export function decideMarked(situation: Situation, siblings: readonly Sibling[], intent: RunIntent): RunResult {
   const { object } = situation;
   const reading = markOf(object);
   if (reading === undefined) throw new TypeError(`${object.metadata.name} has no annotation where one is read`);
@@ -219,24 +219,24 @@ export function decideMarked(situation: Situation, siblings: readonly Sibling[],
   if (mismatch !== undefined || reading.kind === "unreadable") {
     if (intent === "expired") return decideUnstartedEnd(situation, intent);
     const message = `${mismatch} No run is started. Remove the annotation to run the job for this object, or delete the object.`;
-    return conclude({ kind: "stalled", reason: "CopyOfStartedRun", message }, { next: untilDeadline(situation) });
+    return runResult({ kind: "stalled", reason: "CopyOfStartedRun", message }, { next: untilDeadline(situation) });
   }
   const message =
     `The annotation ${startedRun} says that a run was started for this object before its status was lost. The run ` +
     "list is searched for it, and no other run is started.";
-  return conclude(
+  return runResult(
     { kind: "progressing", reason: "RecoveringRun", message },
     {
       next: { kind: "again" },
       // What somebody answered before the status was lost was handled then: only another value is an answer now.
-      facts: { lastHandledResolveStart: resolutionValue(object.metadata.annotations?.[resolveStart]) },
+      fields: { lastHandledResolveStart: resolveStartValue(object.metadata.annotations?.[resolveStart]) },
       after: [{ kind: "record", start: recordOfMark(reading.mark) }],
     },
   );
 }
 
 /** The annotation names the run: it is followed from now on, or found to be over. */
-export function decideMarkedRun(situation: Situation, runId: string): Conclusion {
+export function decideMarkedRun(situation: Situation, runId: string): RunResult {
   const start = recordOf(situation.object);
   const recordedMs = start.recordedTime === unknownTime ? undefined : timeMs(start.recordedTime);
   return adopt(situation, start, {

@@ -10,10 +10,10 @@ import { prunedProblems, type SpecProblem } from "../reconcile/spec-validation.t
 import type { StatusWriter } from "../reconcile/status-writer.ts";
 import { compareJobs } from "./account-change.ts";
 import { agesOf, observeTimes } from "./age.ts";
-import { type Situation, settleWaitMs, situationOf } from "./conclusion.ts";
 import { replacerOf, type Sibling } from "./concurrency.ts";
 import { intentOf, isJudged, isUnresolved, type RunIntent, type Step, stateOf, steps } from "./machine.ts";
 import { type Known, type RunMemories, type RunMemory, serverTimeAt, withUnsaved } from "./memory.ts";
+import { type Situation, settleWaitMs, situationOf } from "./result.ts";
 import type { StartDeps, StartLocks } from "./start.ts";
 import { certainlyElapsed, clockAllowanceMs } from "./start-record.ts";
 

@@ -10,7 +10,6 @@ import type { FileContent, RunList, RunRequest, StartResult } from "../../northf
 import type { Clock } from "../../util/clock.ts";
 import type { Account } from "../account/accounts.ts";
 import { resolveReferences } from "../secrets/references.ts";
-import { type RunSettings, settleWaitMs } from "./conclusion.ts";
 import {
   duplicateIn,
   foreignObstacles,
@@ -31,6 +30,7 @@ import { forgetEnd, type RunMemory, rememberEnd, withUnsaved } from "./memory.ts
 import { judgeCandidates } from "./read-back.ts";
 import { ofRun } from "./remedies.ts";
 import { forgottenStart, type Restored } from "./restored.ts";
+import { type RunSettings, settleWaitMs } from "./result.ts";
 import { neededForBaseline } from "./runs-needed.ts";
 import { baselineOf, isGivenUp, type StartRecord } from "./start-record.ts";
 
@@ -295,7 +295,7 @@ interface Intent {
   readonly object: NorthflankJobRun;
 }
 
-/** `undefined`: the object is not what this pass decided on, or somebody else was faster. */
+/** `undefined`: the object is not what this reconcile decided on, or somebody else was faster. */
 async function recordIntent(deps: StartDeps, context: StartContext, list: RunList): Promise<Intent | undefined> {
   const { object, account, signal } = context;
   const live = await readLive(deps, context);
@@ -321,7 +321,7 @@ async function recordIntent(deps: StartDeps, context: StartContext, list: RunLis
   return { start, object: written };
 }
 
-/** The object as it is on the server, if it still is what this pass decided on. */
+/** The object as it is on the server, if it still is what this reconcile decided on. */
 async function readLive(deps: StartDeps, context: StartContext): Promise<NorthflankJobRun | undefined> {
   const { object, signal } = context;
   const { namespace = "", name } = object.metadata;
@@ -525,7 +525,7 @@ function keepingFirst(start: StartRecord, before: StartRecord | undefined): Star
   };
 }
 
-/** A record that cannot be closed now is closed by the next pass of this process, or read back by the next process. */
+/** A record that cannot be closed now is closed by the next reconcile of this process, or read back by the next process. */
 async function closeRecord(
   deps: StartDeps,
   { memory, statusSignal }: StartContext,
@@ -535,7 +535,7 @@ async function closeRecord(
   rememberEnd(memory, start);
   try {
     const written = await putStart(deps, object, start, statusSignal);
-    // 409: somebody else wrote. The next pass sees what, and this process still knows how its own start ended.
+    // 409: somebody else wrote. The next reconcile sees what, and this process still knows how its own start ended.
     if (written === undefined) return object;
     memory.remember({ endedStarts: [] });
     return written;
@@ -556,7 +556,7 @@ export interface RunValues {
   readonly files: Readonly<Record<string, FileContent>>;
 }
 
-/** The body of the call that starts the run. Made right before it, from values that live in the pass only. */
+/** The body of the call that starts the run. Made right before it, from values that live in the reconcile only. */
 export function runBodyOf(spec: NorthflankJobRunSpec, values: RunValues): RunRequest {
   const { dockerSecretMounts, billing, deployment } = spec;
   return {

@@ -7,22 +7,22 @@ import { type ConditionDraft, findCondition, formatTime, mergeConditions } from 
 import { present } from "../../util/present.ts";
 import { acceptedCondition, summaryConditions, summaryTypes } from "../reconcile/ready-state.ts";
 import { handledRequest } from "../reconcile/reconcile-request.ts";
-import type { Conclusion, Facts, RunStatus } from "./conclusion.ts";
 import { type Attempt, isUnresolved } from "./machine.ts";
+import type { RunResult, RunStatus, StatusFields } from "./result.ts";
 
 /**
- * The whole status after a pass, but for `start`, which the start protocol alone writes.
+ * The whole status after a reconcile, but for `start`, which the start protocol alone writes.
  *
  * *Guarantees*: the present generation is acknowledged, and the reconcile request once it is answered; `spec.abort: true` is recorded, whatever
  * the state; nothing in it changes when nothing has happened.
  */
 export function statusOf(options: {
   readonly object: NorthflankJobRun;
-  readonly conclusion: Conclusion;
+  readonly result: RunResult;
   readonly now: number;
 }): RunStatus {
-  const { object, conclusion, now } = options;
-  // What is replaced is said by the very pass that knows that nothing else is in the way, or not at all.
+  const { object, result, now } = options;
+  // What is replaced is said by the very reconcile that knows that nothing else is in the way, or not at all.
   const {
     start: _start,
     replaces: _,
@@ -32,13 +32,13 @@ export function statusOf(options: {
     ...kept
   } = object.status ?? {};
   const generation = object.metadata.generation ?? 0;
-  const request = handledRequestOf(object, conclusion);
-  const facts = { ...kept, ...abortSeen(object, now), ...conclusion.facts };
-  const drafts = conditionsOf(object, worded(object, conclusion), facts);
+  const request = handledRequestOf(object, result);
+  const fields = { ...kept, ...abortSeen(object, now), ...result.fields };
+  const drafts = conditionsOf(object, worded(object, result), fields);
   const conditions = mergeConditions({ previous, drafts, generation, now });
   return {
-    ...present(facts),
-    ...present({ unknownStartId: conclusion.isOutcomeUnknown ? object.status?.start?.id : undefined }),
+    ...present(fields),
+    ...present({ unknownStartId: result.isOutcomeUnknown ? object.status?.start?.id : undefined }),
     observedGeneration: generation,
     phase: phaseOf(conditions),
     conditions,
@@ -49,7 +49,7 @@ export function statusOf(options: {
 /** A request for a start that was refused is in its record already, and is acknowledged whatever is in the way of it. */
 function handledRequestOf(
   object: NorthflankJobRun,
-  { verdict, isTooSoon, isUnchanged }: Conclusion,
+  { verdict, isTooSoon, isUnchanged }: RunResult,
 ): string | undefined {
   if (isTooSoon === true) return object.status?.lastHandledReconcileAt;
   const isRecorded = object.status?.start?.outcome === "NotStarted";
@@ -87,17 +87,17 @@ export function endOf(object: NorthflankJobRun): "succeeded" | "failed" | "abort
   }
 }
 
-/** The conclusion in the words of the status, where those are about the same: what stays as it is causes no write. */
-function worded(object: NorthflankJobRun, conclusion: Conclusion): Conclusion {
-  if (!conclusion.isRepeated) return conclusion;
-  const { verdict } = conclusion;
+/** The result in the words of the status, where those are about the same: what stays as it is causes no write. */
+function worded(object: NorthflankJobRun, result: RunResult): RunResult {
+  if (!result.isRepeated) return result;
+  const { verdict } = result;
   const said = ["Succeeded", "Started"].map((type) => saidOf(object, type));
   const message = said.find((condition) => condition?.reason === verdict.reason)?.message ?? verdict.message;
-  return { ...conclusion, verdict: { ...verdict, message } };
+  return { ...result, verdict: { ...verdict, message } };
 }
 
 /** The first sight of `spec.abort: true` is recorded in every state, so that it outlives what is made of the spec. */
-function abortSeen({ spec, status }: NorthflankJobRun, now: number): Pick<Facts, "abortRequestedTime"> {
+function abortSeen({ spec, status }: NorthflankJobRun, now: number): Pick<StatusFields, "abortRequestedTime"> {
   return spec.abort && status?.abortRequestedTime === undefined ? { abortRequestedTime: formatTime(now) } : {};
 }
 
@@ -137,15 +137,15 @@ const endPhases: Readonly<Record<string, Phase>> = {
   RunDisappeared: "Unknown",
 };
 
-function conditionsOf(object: NorthflankJobRun, conclusion: Conclusion, facts: Facts): readonly ConditionDraft[] {
-  const { verdict } = conclusion;
-  const isOver = facts.completionTime !== undefined;
+function conditionsOf(object: NorthflankJobRun, result: RunResult, fields: StatusFields): readonly ConditionDraft[] {
+  const { verdict } = result;
+  const isOver = fields.completionTime !== undefined;
   const drafts: readonly ConditionDraft[] = [
-    acceptedOf(object, conclusion),
-    startedCondition(object, conclusion, facts),
+    acceptedOf(object, result),
+    startedCondition(object, result, fields),
     {
       type: "Succeeded",
-      status: succeededStatus(conclusion, isOver),
+      status: succeededStatus(result, isOver),
       reason: verdict.reason,
       message: verdict.message,
     },
@@ -154,9 +154,9 @@ function conditionsOf(object: NorthflankJobRun, conclusion: Conclusion, facts: F
       : []),
   ];
   // That a second run turned up is news of its own.
-  const isKept = (type: string) => type !== "Started" || conclusion.facts.duplicateRunId === undefined;
+  const isKept = (type: string) => type !== "Started" || result.fields.duplicateRunId === undefined;
   const kept = drafts.map((draft) => (isKept(draft.type) ? (keptOf(object, draft.type) ?? draft) : draft));
-  return [...summaryOf(object, conclusion, isOver), ...(conclusion.isUnchanged ? kept : drafts)];
+  return [...summaryOf(object, result, isOver), ...(result.isUnchanged ? kept : drafts)];
 }
 
 function keptOf(object: NorthflankJobRun, type: string): ConditionDraft | undefined {
@@ -165,12 +165,12 @@ function keptOf(object: NorthflankJobRun, type: string): ConditionDraft | undefi
 }
 
 /** What is said again stays word for word, with when the next check is: no time of it has come nearer to being news. */
-function summaryOf(object: NorthflankJobRun, conclusion: Conclusion, isOver: boolean): readonly ConditionDraft[] {
-  const { verdict, isUnchanged = false } = conclusion;
+function summaryOf(object: NorthflankJobRun, result: RunResult, isOver: boolean): readonly ConditionDraft[] {
+  const { verdict, isUnchanged = false } = result;
   const said = summaryTypes.flatMap((type) => keptOf(object, type) ?? []);
   if (isUnchanged && said.length > 0) return said;
   // What is over is over, whatever deletes the object later.
-  const next = isOver ? ({ kind: "again" } as const) : conclusion.next;
+  const next = isOver ? ({ kind: "again" } as const) : result.next;
   return summaryConditions({
     verdict,
     next,
@@ -179,7 +179,7 @@ function summaryOf(object: NorthflankJobRun, conclusion: Conclusion, isOver: boo
   });
 }
 
-function succeededStatus({ verdict }: Conclusion, isOver: boolean): ConditionDraft["status"] {
+function succeededStatus({ verdict }: RunResult, isOver: boolean): ConditionDraft["status"] {
   if (!isOver) return "Unknown";
   return verdict.kind === "ready" ? "True" : "False";
 }
@@ -192,18 +192,18 @@ const notAccepted: ReadonlySet<Reason> = new Set([
   "BuildNotFound",
 ]);
 
-function acceptedOf(object: NorthflankJobRun, { verdict }: Conclusion): ConditionDraft {
+function acceptedOf(object: NorthflankJobRun, { verdict }: RunResult): ConditionDraft {
   const accepted = "The spec, its references and its target are in order.";
   const hasRun = (object.status?.attempts ?? []).length > 0;
   if (hasRun) return { type: "Accepted", status: "True", reason: "Accepted", message: accepted };
   return acceptedCondition(verdict, { reasons: notAccepted, accepted });
 }
 
-function startedCondition(object: NorthflankJobRun, conclusion: Conclusion, facts: Facts): ConditionDraft {
-  const { verdict, isOutcomeUnknown } = conclusion;
-  if (isOutcomeUnknown) return unknownCondition(object, conclusion);
-  const attempt = facts.attempts?.at(-1);
-  const { attempts, completionTime } = facts;
+function startedCondition(object: NorthflankJobRun, result: RunResult, fields: StatusFields): ConditionDraft {
+  const { verdict, isOutcomeUnknown } = result;
+  if (isOutcomeUnknown) return unknownCondition(object, result);
+  const attempt = fields.attempts?.at(-1);
+  const { attempts, completionTime } = fields;
   const start = object.status?.start;
   const after = {
     observedGeneration: 0,
@@ -217,8 +217,8 @@ function startedCondition(object: NorthflankJobRun, conclusion: Conclusion, fact
   if (attempt === undefined) {
     return { type: "Started", status: "False", reason: verdict.reason, message: verdict.message };
   }
-  if (facts.duplicateRunId !== undefined) {
-    const message = `Run ${attempt.runId} was started, and a second one turned up: ${facts.duplicateRunId}.`;
+  if (fields.duplicateRunId !== undefined) {
+    const message = `Run ${attempt.runId} was started, and a second one turned up: ${fields.duplicateRunId}.`;
     return { type: "Started", status: "True", reason: "DuplicateRun", message };
   }
   return { type: "Started", status: "True", ...originTexts[attempt.origin](attempt.runId) };
@@ -239,7 +239,7 @@ const originTexts: Readonly<
 };
 
 /** What was judged unknown says so until it is resolved, whatever else goes wrong meanwhile. */
-function unknownCondition(object: NorthflankJobRun, { verdict }: Conclusion): ConditionDraft {
+function unknownCondition(object: NorthflankJobRun, { verdict }: RunResult): ConditionDraft {
   const before = verdict.reason === "StartOutcomeUnknown" ? undefined : unknownStartOf(object);
   const message = before?.message ?? verdict.message;
   return { type: "Started", status: "Unknown", reason: "StartOutcomeUnknown", message };

@@ -3,7 +3,6 @@ import type { Account } from "../account/accounts.ts";
 import { ageOf, failedKey, provenMs, sighted } from "./age.ts";
 import { accountOf, ask, askForRemadeJob, askForRuns, pausedFor } from "./ask.ts";
 import { buildInTheWay } from "./check-build.ts";
-import { type Conclusion, recordOf, settleWaitMs, sooner, unchanged } from "./conclusion.ts";
 import { duplicateIn, openStartsOf, runsInDoubt, runsTaken, type Sibling } from "./concurrency.ts";
 import {
   decideBlocked,
@@ -26,16 +25,17 @@ import {
   decideMarked,
   decideMarkedRun,
   decideProbe,
-  decideResolution,
   decideResolved,
-  parseResolution,
+  decideResolveStart,
+  parseResolveStart,
 } from "./resolve.ts";
+import { type RunResult, recordOf, settleWaitMs, sooner, unchanged } from "./result.ts";
 import { jobIndexValue, type RunReconcile, situationNow, wrote } from "./run-reconcile.ts";
 import { startRun } from "./start.ts";
 import { certainlyElapsed, isFromAnnotation, isServerTime } from "./start-record.ts";
 
 /** Does what the step of this reconcile is. `undefined`: nothing is to be written; requeue shortly. */
-export async function takeStep(reconcile: RunReconcile): Promise<Conclusion | undefined> {
+export async function takeStep(reconcile: RunReconcile): Promise<RunResult | undefined> {
   const { situation, siblings, plan } = reconcile;
   switch (plan.step) {
     case "hold":
@@ -69,7 +69,7 @@ export async function takeStep(reconcile: RunReconcile): Promise<Conclusion | un
   }
 }
 
-async function start(reconcile: RunReconcile): Promise<Conclusion | undefined> {
+async function start(reconcile: RunReconcile): Promise<RunResult | undefined> {
   const { situation, memory, deps } = reconcile;
   const { object, state, doubtMs } = situation;
   const pause = state === "between" ? decidePause(situation, failedForMs(reconcile)) : undefined;
@@ -85,7 +85,7 @@ async function start(reconcile: RunReconcile): Promise<Conclusion | undefined> {
   return pausedFor(reconcile, resolved.account) ?? (await startWith(reconcile, resolved.account));
 }
 
-async function startWith(reconcile: RunReconcile, account: Account): Promise<Conclusion | undefined> {
+async function startWith(reconcile: RunReconcile, account: Account): Promise<RunResult | undefined> {
   const { situation, memory, deps, siblings, context } = reconcile;
   const { object } = situation;
   const checkBuild = () => buildInTheWay({ ...reconcile, object, account });
@@ -130,7 +130,7 @@ function failedForMs({ memory, situation, deps }: Pick<RunReconcile, "memory" | 
   return provenMs(ageOf(memory.known.times, failedKey(number), deps.clock.monotonic()), retryPauseMs(number));
 }
 
-async function resolve(reconcile: RunReconcile): Promise<Conclusion> {
+async function resolve(reconcile: RunReconcile): Promise<RunResult> {
   const { memory, situation, siblings, plan, deps } = reconcile;
   const { object, settings, remoteNow } = situation;
   const start = recordOf(object);
@@ -148,20 +148,20 @@ async function resolve(reconcile: RunReconcile): Promise<Conclusion> {
     return decideResolved(situation, { kind: "tooEarly", waitMs: waitMs - elapsedMs }, options);
   }
   const asked = await askForRuns(reconcile);
-  if (asked.kind === "concluded") {
+  if (asked.kind === "result") {
     // The list cannot be read. A person who knows may answer all the same, once nothing can be on its way any more.
-    return (elapsedMs >= waitMs ? await answeredByPerson(reconcile) : undefined) ?? asked.conclusion;
+    return (elapsedMs >= waitMs ? await answeredByPerson(reconcile) : undefined) ?? asked.result;
   }
   const readBack = judgeReadBack({ start, list: asked.value, ...claimsOf(reconcile), waitMs, waitedMs });
   const isSecondEmpty = takeInReadBack(memory, readBack, { startId: start.id, atMs: deps.clock.monotonic() }, settings);
   const isProof = readBack.kind === "none" && isSecondEmpty && object.spec.startGuarantee === "AtLeastOnce";
   const remade = isProof ? await askForRemadeJob(reconcile) : undefined;
-  if (remade?.kind === "concluded") return remade.conclusion;
+  if (remade?.kind === "result") return remade.result;
   const jobCreatedTime = remade?.value;
-  const conclusion = decideResolved(situationNow(reconcile), readBack, { ...options, isSecondEmpty, jobCreatedTime });
+  const result = decideResolved(situationNow(reconcile), readBack, { ...options, isSecondEmpty, jobCreatedTime });
   // A person may have answered before the question was put.
-  const isAnswered = conclusion.isOutcomeUnknown && parseResolution(object) !== undefined;
-  return isAnswered ? { ...conclusion, next: { kind: "again" } } : conclusion;
+  const isAnswered = result.isOutcomeUnknown && parseResolveStart(object) !== undefined;
+  return isAnswered ? { ...result, next: { kind: "again" } } : result;
 }
 
 /** Remembers what a read-back has shown. True where it is empty, as one at least the settle time ago was. */
@@ -186,12 +186,12 @@ function unresolvedForMs(memory: RunMemory, startId: string, atMs: number): numb
   return 0;
 }
 
-async function awaitPerson(reconcile: RunReconcile): Promise<Conclusion> {
+async function awaitPerson(reconcile: RunReconcile): Promise<RunResult> {
   const { memory, situation, deps } = reconcile;
   const answered = await answeredByPerson(reconcile);
   if (answered !== undefined) return answered;
   const asked = await askForRuns(reconcile);
-  if (asked.kind === "concluded") return asked.conclusion;
+  if (asked.kind === "result") return asked.result;
   const start = recordOf(situation.object);
   const waitedMs = unresolvedForMs(memory, start.id, deps.clock.monotonic());
   const waitMs = settleWaitMs(deps.settings);
@@ -201,16 +201,16 @@ async function awaitPerson(reconcile: RunReconcile): Promise<Conclusion> {
 }
 
 /** What the annotation says about a start whose outcome is unknown; `undefined` while it says nothing new. */
-async function answeredByPerson(reconcile: RunReconcile): Promise<Conclusion | undefined> {
+async function answeredByPerson(reconcile: RunReconcile): Promise<RunResult | undefined> {
   const { situation, siblings, context } = reconcile;
   const { object } = situation;
-  const resolution = parseResolution(object);
-  if (resolution?.kind !== "run") return resolution && decideResolution(situation, resolution);
+  const resolution = parseResolveStart(object);
+  if (resolution?.kind !== "run") return resolution && decideResolveStart(situation, resolution);
   const { runId } = resolution;
   const asked = await ask(reconcile, (account) => observeNamedRun(object, runId, account, context.signal));
-  if (asked.kind === "concluded") return asked.conclusion;
+  if (asked.kind === "result") return asked.result;
   const isTaken = runsTaken(object, siblings.all()).has(runId);
-  return decideResolution(situation, resolution, { run: asked.value, isTaken });
+  return decideResolveStart(situation, resolution, { run: asked.value, isTaken });
 }
 
 /** What others have, or may have, of the runs of a list. */
@@ -225,18 +225,18 @@ function claimsOf({ situation, siblings }: Pick<RunReconcile, "situation" | "sib
 }
 
 /** Finished objects cost nothing, but for one last poll where a repeated start may have a late duplicate. */
-async function stayFinished(reconcile: RunReconcile): Promise<Conclusion> {
+async function stayFinished(reconcile: RunReconcile): Promise<RunResult> {
   const { memory, situation, siblings } = reconcile;
   const { object } = situation;
-  const conclusion = decideFinished(situation);
+  const result = decideFinished(situation);
   const leftMs = duplicateWatchLeftMs(object, situation.remoteNow ?? situation.now, memory.known);
-  if (leftMs === Number.NEGATIVE_INFINITY || object.metadata.deletionTimestamp !== undefined) return conclusion;
-  if (leftMs > 0) return sooner(conclusion, leftMs);
+  if (leftMs === Number.NEGATIVE_INFINITY || object.metadata.deletionTimestamp !== undefined) return result;
+  if (leftMs > 0) return sooner(result, leftMs);
   const asked = await askForRuns(reconcile);
-  if (asked.kind === "concluded") return sooner(conclusion, lastPollAgainMs);
+  if (asked.kind === "result") return sooner(result, lastPollAgainMs);
   memory.remember({ isDuplicateWatchOver: true });
   const duplicateRunId = duplicateIn(object, asked.value, siblings.all());
-  return duplicateRunId === undefined ? conclusion : withDuplicate(conclusion, duplicateRunId);
+  return duplicateRunId === undefined ? result : withDuplicate(result, duplicateRunId);
 }
 
 const lastPollAgainMs = 30_000;

@@ -2,9 +2,9 @@
 import type { NorthflankJobRun } from "../../api/job-run.ts";
 import type { Reason } from "../../api/reasons.ts";
 import type { Account, AccountResolution } from "../account/accounts.ts";
-import { type Conclusion, conclude, warning } from "./conclusion.ts";
 import { latestAttempt, type RunIntent } from "./machine.ts";
 import type { Known } from "./memory.ts";
+import { type RunResult, runResult, warning } from "./result.ts";
 
 /*
  * A namespace is deleted in no particular order, so the connection, its Secret or both may be gone before the run is
@@ -35,14 +35,14 @@ export function rememberedAccount(
 }
 
 /** True where no way to Northflank is left, and none comes back by itself. */
-export function isUnreachable({ verdict }: Conclusion, { isConnectionGone }: Known): boolean {
+export function isUnreachable({ verdict }: RunResult, { isConnectionGone }: Known): boolean {
   if (verdict.reason === "ConnectionNotFound") return true;
   const isDenied = verdict.reason === "AuthenticationFailed" || verdict.reason === "PermissionDenied";
   return isDenied && isConnectionGone === true;
 }
 
 /** The object is released without an abort. */
-export function decideUnreachable(object: NorthflankJobRun): Conclusion {
+export function decideUnreachable(object: NorthflankJobRun): RunResult {
   const { projectId, jobId } = object.spec;
   const runId = latestAttempt(object)?.runId;
   const what =
@@ -52,7 +52,7 @@ export function decideUnreachable(object: NorthflankJobRun): Conclusion {
   const message =
     `${what}, and the connection of the object is gone, so the operator cannot abort the run. The object is released. Check ` +
     "the job in Northflank, and abort the run there.";
-  return conclude(
+  return runResult(
     { kind: "stalled", reason: "Abandoned", message },
     { next: { kind: "never" }, isReleased: true, events: [warning("Abandoned", "AbortRun", message)] },
   );

@@ -7,7 +7,7 @@ import { capped, formatTime } from "../../runtime/conditions.ts";
  */
 export type FailureClass = "Transient" | "Terminal";
 
-/** `status.failure`: the trouble that is going on now. Gone as soon as a pass succeeds. */
+/** `status.failure`: the trouble that is going on now. Gone as soon as a reconcile succeeds. */
 export interface FailureRecord {
   readonly class: FailureClass | "Waiting";
   /** As in the conditions. */

@@ -16,7 +16,7 @@ function saidOf(status: Status) {
   const over = { observedGeneration: 1, completionTime: time, ...status };
   const object = { ...new RunCluster(clock).create("once"), status: over };
   const situation = runSituation(object, clock.now());
-  const { conditions = [] } = statusOf({ object, conclusion: decideFinished(situation), now: situation.now });
+  const { conditions = [] } = statusOf({ object, result: decideFinished(situation), now: situation.now });
   return conditions.map(({ type, status: is, reason, message }) => `${type}=${is} ${reason}: ${message}`);
 }
 

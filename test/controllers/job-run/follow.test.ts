@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
 import type { NorthflankJobRun } from "../../../src/api/job-run.ts";
-import type { Situation } from "../../../src/controllers/job-run/conclusion.ts";
 import { decideFollowed, decidePause, pollIntervalMs, retryPauseMs } from "../../../src/controllers/job-run/follow.ts";
 import type { RunIntent } from "../../../src/controllers/job-run/machine.ts";
+import type { Situation } from "../../../src/controllers/job-run/result.ts";
 import type { JobRunView } from "../../../src/northflank/types.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
 import { RunCluster } from "../../support/run-cluster.ts";
@@ -114,10 +114,10 @@ const rows = (Object.keys(table) as Sight[]).flatMap((sight) =>
 describe(`what is seen of a run, under every intent: ${rows.length} cases`, () => {
   test.each(rows)("$sight, $intent: $reason", ({ sight, intent, reason }) => {
     const given = situation({ aborted: intent === "aborted" });
-    const { verdict, facts, next } = decideFollowed(given, sights[sight], { intent, hasSentAbort: false });
+    const { verdict, fields, next } = decideFollowed(given, sights[sight], { intent, hasSentAbort: false });
     expect(verdict.reason).toBe(reason);
     const isOver = !["Aborting", "RunActive"].includes(reason);
-    expect(facts.completionTime !== undefined).toBe(isOver);
+    expect(fields.completionTime !== undefined).toBe(isOver);
     expect(next.kind).toBe(isOver ? "never" : "recheck");
     expect(verdict.kind).toBe(isOver ? (reason === "RunSucceeded" ? "ready" : "stalled") : "progressing");
   });

@@ -443,8 +443,8 @@ describe("refusals of the start", () => {
   test.each(table)("$httpStatus $denial: $ready, tried as often as its class says", async (row) => {
     const { code, httpStatus, denial } = row;
     for (let index = 0; index < 200; index++) {
-      const facts = { code, step: "start", detail: "no", httpStatus, denial, sent: true };
-      story.remote.refusals.push(new NorthflankError(facts));
+      const fields = { code, step: "start", detail: "no", httpStatus, denial, sent: true };
+      story.remote.refusals.push(new NorthflankError(fields));
     }
     await story.run({}, 120 * minute);
     expect(story.condition("Ready")).toBe(row.ready);
@@ -455,8 +455,8 @@ describe("refusals of the start", () => {
   });
 
   test("a 401 that strays costs the start a minute, and there is one run", async () => {
-    const facts = { code: "forbidden", denial: "unexplained", step: "start", detail: "no", httpStatus: 401 } as const;
-    story.remote.refusals.push(new NorthflankError({ ...facts, sent: true }));
+    const fields = { code: "forbidden", denial: "unexplained", step: "start", detail: "no", httpStatus: 401 } as const;
+    story.remote.refusals.push(new NorthflankError({ ...fields, sent: true }));
     await story.run({}, 2 * minute);
     expect(story.remote.posts).toHaveLength(2);
     expect(story.remote.ours).toHaveLength(1);

@@ -3,8 +3,8 @@ import addFormats from "ajv-formats";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { jobRunStatus, type NorthflankJobRun } from "../../../src/api/job-run.ts";
-import type { Conclusion, Situation } from "../../../src/controllers/job-run/conclusion.ts";
 import { adoptFound, decideFollowed, withDuplicate } from "../../../src/controllers/job-run/follow.ts";
+import type { RunResult, Situation } from "../../../src/controllers/job-run/result.ts";
 import { baselineOf } from "../../../src/controllers/job-run/start-record.ts";
 import { statusOf } from "../../../src/controllers/job-run/status.ts";
 import { toRunView } from "../../../src/northflank/run-view.ts";
@@ -68,8 +68,8 @@ const runs = fc
 
 const clocks = fc.oneof(fc.constant(undefined), fc.integer({ min: 0, max: 253_402_300_799_000 }));
 
-function expectStatus(given: Situation, conclusion: Conclusion): void {
-  const status = statusOf({ object: given.object, conclusion, now: given.now });
+function expectStatus(given: Situation, result: RunResult): void {
+  const status = statusOf({ object: given.object, result, now: given.now });
   expect({ status, errors: isStatus(status) ? [] : isStatus.errors }).toEqual({ status, errors: [] });
 }
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { NorthflankJobRun } from "../../../src/api/job-run.ts";
 import { reasons } from "../../../src/api/reasons.ts";
-import type { Conclusion } from "../../../src/controllers/job-run/conclusion.ts";
+import type { RunResult } from "../../../src/controllers/job-run/result.ts";
 import { phaseOf, statusOf } from "../../../src/controllers/job-run/status.ts";
 import type { Verdict } from "../../../src/controllers/reconcile/ready-state.ts";
 import { leavesRequestOpen } from "../../../src/controllers/reconcile/reconcile-request.ts";
@@ -11,7 +11,7 @@ import { RunCluster } from "../../support/run-cluster.ts";
 
 const clock = new FakeClock();
 const calm = {
-  facts: {},
+  fields: {},
   next: { kind: "never" },
   after: [],
   events: [],
@@ -19,13 +19,13 @@ const calm = {
   isReleased: false,
 } as const;
 
-function conclusion(kind: Verdict["kind"], reason: Verdict["reason"], more: Partial<Conclusion> = {}): Conclusion {
+function result(kind: Verdict["kind"], reason: Verdict["reason"], more: Partial<RunResult> = {}): RunResult {
   return { ...calm, verdict: { kind, reason, message: `${reason} was seen.` }, ...more };
 }
 
-function write(object: NorthflankJobRun, given: Conclusion): NorthflankJobRun {
+function write(object: NorthflankJobRun, given: RunResult): NorthflankJobRun {
   const { start } = object.status ?? {};
-  const status = statusOf({ object, conclusion: given, now: clock.now() });
+  const status = statusOf({ object, result: given, now: clock.now() });
   return { ...object, status: { ...status, ...(start === undefined ? {} : { start }) } };
 }
 
@@ -36,83 +36,73 @@ const over = "2026-01-01T00:01:00Z";
 const attempts = [attempt];
 const withRecord = { ...created, status: { observedGeneration: 1, start: record } };
 
-const states: readonly (readonly [string, NorthflankJobRun, Conclusion, object])[] = [
-  [
-    "held",
-    created,
-    conclusion("suspended", "Suspended"),
-    { phase: "Pending", kstatus: "InProgress", started: "False" },
-  ],
-  [
-    "invalid",
-    created,
-    conclusion("stalled", "InvalidSpec"),
-    { phase: "Pending", kstatus: "Failed", accepted: "False" },
-  ],
+const states: readonly (readonly [string, NorthflankJobRun, RunResult, object])[] = [
+  ["held", created, result("suspended", "Suspended"), { phase: "Pending", kstatus: "InProgress", started: "False" }],
+  ["invalid", created, result("stalled", "InvalidSpec"), { phase: "Pending", kstatus: "Failed", accepted: "False" }],
   [
     "no Secret",
     created,
-    conclusion("stalled", "SecretNotFound"),
+    result("stalled", "SecretNotFound"),
     { phase: "Pending", kstatus: "Failed", accepted: "False" },
   ],
-  ["no quota", created, conclusion("waiting", "WaitingForQuota"), { phase: "Pending", kstatus: "InProgress" }],
-  ["waiting", created, conclusion("waiting", "WaitingForConcurrency"), { phase: "Pending", kstatus: "InProgress" }],
+  ["no quota", created, result("waiting", "WaitingForQuota"), { phase: "Pending", kstatus: "InProgress" }],
+  ["waiting", created, result("waiting", "WaitingForConcurrency"), { phase: "Pending", kstatus: "InProgress" }],
   [
     "recovering",
     withRecord,
-    conclusion("progressing", "RecoveringRun"),
+    result("progressing", "RecoveringRun"),
     { phase: "Starting", kstatus: "InProgress", started: "Unknown" },
   ],
-  ["read fails", withRecord, conclusion("retrying", "RemoteUnavailable"), { phase: "Starting", kstatus: "InProgress" }],
+  ["read fails", withRecord, result("retrying", "RemoteUnavailable"), { phase: "Starting", kstatus: "InProgress" }],
   [
     "unknown",
     withRecord,
-    conclusion("stalled", "StartOutcomeUnknown", { isOutcomeUnknown: true }),
+    result("stalled", "StartOutcomeUnknown", { isOutcomeUnknown: true }),
     { phase: "Unknown", kstatus: "Failed", started: "Unknown" },
   ],
   [
     "active",
     withRecord,
-    conclusion("progressing", "RunActive", { facts: { attempts } }),
+    result("progressing", "RunActive", { fields: { attempts } }),
     { phase: "Running", kstatus: "InProgress", started: "True" },
   ],
   [
     "active, 401",
     withRecord,
-    conclusion("stalled", "AuthenticationFailed", { facts: { attempts } }),
+    result("stalled", "AuthenticationFailed", { fields: { attempts } }),
     { phase: "Running", kstatus: "Failed", accepted: "True" },
   ],
   [
     "active, suspended",
     withRecord,
-    conclusion("suspended", "Suspended", { facts: { attempts } }),
+    result("suspended", "Suspended", { fields: { attempts } }),
     { phase: "Running", kstatus: "InProgress" },
   ],
   [
     "succeeded",
     withRecord,
-    conclusion("ready", "RunSucceeded", { facts: { attempts, completionTime: over } }),
+    result("ready", "RunSucceeded", { fields: { attempts, completionTime: over } }),
     { phase: "Succeeded", kstatus: "Current", finished: "True" },
   ],
   [
     "failed",
     withRecord,
-    conclusion("stalled", "RunFailed", { facts: { attempts, completionTime: over } }),
+    result("stalled", "RunFailed", { fields: { attempts, completionTime: over } }),
     { phase: "Failed", kstatus: "Failed", finished: "True" },
   ],
   [
     "aborted",
     withRecord,
-    conclusion("stalled", "RunAborted", { facts: { attempts, completionTime: over } }),
+    result("stalled", "RunAborted", { fields: { attempts, completionTime: over } }),
     { phase: "Aborted", kstatus: "Failed", finished: "True" },
   ],
   [
     "given up",
     withRecord,
-    conclusion("stalled", "StartOutcomeUnknown", { facts: { completionTime: over }, isOutcomeUnknown: true }),
+    result("stalled", "StartOutcomeUnknown", { fields: { completionTime: over }, isOutcomeUnknown: true }),
     { phase: "Failed", kstatus: "Failed", finished: "True", started: "Unknown" },
   ],
-  ["deleting", created, conclusion("progressing", "Deleting"), { phase: "Pending", kstatus: "InProgress" }],
+  ["deleting", created, result("progressing", "Deleting"), { phase: "Pending", kstatus: "InProgress" }],
 ];
 
 describe("every state", () => {
@@ -132,7 +122,7 @@ describe("every state", () => {
 
   test.each(states)("%s: said again, nothing changes, also later", (_, object, given) => {
     const first = write(object, given);
-    const again = statusOf({ object: first, conclusion: given, now: clock.now() + 3_600_000 });
+    const again = statusOf({ object: first, result: given, now: clock.now() + 3_600_000 });
     const { start: _start, ...before } = first.status ?? { observedGeneration: 0 };
     expect(again).toEqual(before);
   });
@@ -142,7 +132,7 @@ describe("every state", () => {
     (_, object, given) => {
       const annotations = { "northflank-operator.io/reconcile-requested-at": "now" };
       const asked = { ...object, metadata: { ...object.metadata, generation: 7, annotations } };
-      const status = statusOf({ object: asked, conclusion: given, now: clock.now() });
+      const status = statusOf({ object: asked, result: given, now: clock.now() });
       expect(status).not.toHaveProperty("start");
       // Where Northflank has not answered, what is asked for is still to come.
       const isOpen = leavesRequestOpen(given.verdict.reason) && object.status?.start?.outcome !== "NotStarted";
@@ -153,8 +143,8 @@ describe("every state", () => {
 });
 
 test("what was judged unknown keeps saying so while a look at it fails", () => {
-  const unknown = write(withRecord, conclusion("stalled", "StartOutcomeUnknown", { isOutcomeUnknown: true }));
-  const { status } = write(unknown, conclusion("retrying", "RemoteUnavailable", { isOutcomeUnknown: true }));
+  const unknown = write(withRecord, result("stalled", "StartOutcomeUnknown", { isOutcomeUnknown: true }));
+  const { status } = write(unknown, result("retrying", "RemoteUnavailable", { isOutcomeUnknown: true }));
   const started = status?.conditions?.find(({ type }) => type === "Started");
   expect(started).toMatchObject({
     status: "Unknown",

@@ -79,8 +79,8 @@ const lives: readonly Life[] = [
     name: "a refusal for good",
     spec: {},
     given: (story) => {
-      const facts = { code: "rejected", step: "start", detail: "no", httpStatus: 422, sent: true } as const;
-      story.remote.refusals.push(new NorthflankError(facts));
+      const fields = { code: "rejected", step: "start", detail: "no", httpStatus: 422, sent: true } as const;
+      story.remote.refusals.push(new NorthflankError(fields));
     },
     ready: "False/RequestRejected",
   },
@@ -387,8 +387,8 @@ describe("a watch that is late for two minutes, and a write whose answer is lost
   test("a rejected run that is asked for again is opened ever more slowly", async () => {
     const story = late(({ status }) => status?.start?.reason === "StartingRun");
     const refused = refusedWritesOf(story);
-    const facts = { code: "rejected", step: "start", detail: "no", httpStatus: 422, sent: true } as const;
-    story.remote.refusals.push(new NorthflankError(facts));
+    const fields = { code: "rejected", step: "start", detail: "no", httpStatus: 422, sent: true } as const;
+    story.remote.refusals.push(new NorthflankError(fields));
     story.cluster.create("once");
     await story.clock.advance(minute);
     story.cluster.edit("once", { annotations: { [reconcileRequestedAt]: "again" } });

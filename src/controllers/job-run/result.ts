@@ -11,18 +11,18 @@ import { type RunAges, untilMs } from "./age.ts";
 import { type Attempt, isJudgedUnknown, latestAttempt, limitOf, type RunState, stateOf } from "./machine.ts";
 import type { StartRecord } from "./start-record.ts";
 
-/** What a pass concluded: what the status shall say, what is done once it says so, and when to come back. */
-export interface Conclusion {
+/** What a reconcile concluded: what the status shall say, what is done once it says so, and when to come back. */
+export interface RunResult {
   readonly verdict: Verdict;
   /** Status fields that change; `undefined` removes one. Conditions, phase and the like are made by `status.ts`. */
-  readonly facts: Facts;
+  readonly fields: StatusFields;
   readonly next: Requeue;
   /** Done in this order, after the status was stored: what they do must not be known before it. */
   readonly after: readonly AfterAction[];
   readonly events: readonly EventDraft[];
   /** True where nobody can tell whether a run was started, and a person has to. */
   readonly isOutcomeUnknown: boolean;
-  /** True where this pass came too soon after another one to do what a reconcile request asks for. */
+  /** True where this reconcile came too soon after another one to do what a reconcile request asks for. */
   readonly isTooSoon?: boolean;
   /** True where the status says already what there is to say: nothing new was learned. */
   readonly isUnchanged?: boolean;
@@ -35,7 +35,7 @@ export interface Conclusion {
 /** The status of a run object. */
 export type RunStatus = NonNullable<NorthflankJobRun["status"]>;
 
-type FactName =
+type StatusField =
   | "attempts"
   | "runId"
   | "runName"
@@ -48,10 +48,10 @@ type FactName =
   | "lastHandledResolveStart"
   | "failure";
 
-/** See {@link Conclusion.facts}. */
-export type Facts = { readonly [K in FactName]?: RunStatus[K] | undefined };
+/** See {@link RunResult.fields}. */
+export type StatusFields = { readonly [K in StatusField]?: RunStatus[K] | undefined };
 
-/** See {@link Conclusion.after}. */
+/** See {@link RunResult.after}. */
 export type AfterAction =
   /** Replaces `status.start`. */
   | { readonly kind: "record"; readonly start: StartRecord }
@@ -88,17 +88,17 @@ export function settleWaitMs(settings: RunSettings): number {
   return settings.startGateMs + settings.requestTimeoutMs + settings.startSettleMs;
 }
 
-/** A conclusion that changes and does nothing but what is given. */
-export function conclude(
+/** A result that changes and does nothing but what is given. */
+export function runResult(
   verdict: Verdict,
-  options: Partial<Omit<Conclusion, "verdict">> & { readonly next: Requeue },
-): Conclusion {
-  return { verdict, facts: {}, after: [], events: [], isOutcomeUnknown: false, isReleased: false, ...options };
+  options: Partial<Omit<RunResult, "verdict">> & { readonly next: Requeue },
+): RunResult {
+  return { verdict, fields: {}, after: [], events: [], isOutcomeUnknown: false, isReleased: false, ...options };
 }
 
-/** The same conclusion with further facts. */
-export function withFacts(conclusion: Conclusion, facts: Facts): Conclusion {
-  return { ...conclusion, facts: { ...conclusion.facts, ...facts } };
+/** The same result with further fields. */
+export function withFacts(result: RunResult, fields: StatusFields): RunResult {
+  return { ...result, fields: { ...result.fields, ...fields } };
 }
 
 type Action = "StartRun" | "AbortRun" | "Observe";
@@ -128,11 +128,11 @@ export function recordOf(object: NorthflankJobRun): StartRecord {
 }
 
 /** Nothing was learned: the status stays as it is. `said` is what it says, as far as this process knows. */
-export function unchanged(object: NorthflankJobRun, said: Verdict | undefined): Conclusion {
+export function unchanged(object: NorthflankJobRun, said: Verdict | undefined): RunResult {
   const verdict = said ?? { kind: "progressing", reason: "Progressing", message: "Reconciling." };
-  const facts = { replaces: object.status?.replaces };
+  const fields = { replaces: object.status?.replaces };
   const isOutcomeUnknown = isJudgedUnknown(object);
-  return conclude(verdict, { facts, next: { kind: "never" }, isOutcomeUnknown, isUnchanged: true });
+  return runResult(verdict, { fields, next: { kind: "never" }, isOutcomeUnknown, isUnchanged: true });
 }
 
 /** Completes the situation with the state of the run and the deadline that counts in it. */
@@ -161,10 +161,10 @@ export function recheckAsking(
   return { ...recheck(situation, afterMs, pause), asks: true };
 }
 
-/** The same conclusion, requeued after `afterMs` at the latest. */
-export function sooner(conclusion: Conclusion, afterMs: number, asks = false): Conclusion {
-  const isSooner = (delayOf(conclusion.next) ?? Number.POSITIVE_INFINITY) <= afterMs;
-  return isSooner ? conclusion : { ...conclusion, next: { kind: "recheck", afterMs, asks } };
+/** The same result, requeued after `afterMs` at the latest. */
+export function sooner(result: RunResult, afterMs: number, asks = false): RunResult {
+  const isSooner = (delayOf(result.next) ?? Number.POSITIVE_INFINITY) <= afterMs;
+  return isSooner ? result : { ...result, next: { kind: "recheck", afterMs, asks } };
 }
 
 /** Nothing to do until the object changes, or until its next deadline. */
