@@ -18,7 +18,7 @@ import {
 } from "../build/build-query.ts";
 import { slowProbeMs } from "../reconcile/remote-error.ts";
 import { finish } from "./ends.ts";
-import { type RunResult, recheckAsking, runResult, type Situation } from "./result.ts";
+import { progressing, type RunResult, recheckAsking, type Situation, stalled } from "./result.ts";
 
 /*
  * Northflank refuses a run of a build that is not over (400), and so the run would stand rejected for good. A run that
@@ -62,18 +62,12 @@ export function decideBuild(situation: Situation, seen: SeenBuild, elapsedMs: nu
       const afterMs = Math.min(Math.max(settings.runPollIntervalMs, elapsedMs / 8), longestMs);
       const pause = { everyMs: [settings.runPollIntervalMs, longestMs] } as const;
       const message = `${awaitedText(seen)} The run is started as soon as the build has succeeded.`;
-      return runResult(
-        { kind: "progressing", reason: "WaitingForBuild", message },
-        { next: recheckAsking(situation, afterMs, pause) },
-      );
+      return progressing("WaitingForBuild", message, { next: recheckAsking(situation, afterMs, pause) });
     }
     case "not-found": {
       const afterMs = Math.min(Math.max(firstMissingProbeMs, elapsedMs / 4), slowProbeMs);
       const pause = { everyMs: [firstMissingProbeMs, slowProbeMs] } as const;
-      return runResult(
-        { kind: "stalled", reason: "BuildNotFound", message: notFoundText(seen) },
-        { next: recheckAsking(situation, afterMs, pause) },
-      );
+      return stalled("BuildNotFound", notFoundText(seen), { next: recheckAsking(situation, afterMs, pause) });
     }
     case "failed":
       return finish(situation, { reason: "BuildFailed", message: failedText(seen), time: formatTime(now) });

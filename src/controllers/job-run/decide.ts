@@ -24,13 +24,17 @@ import type { ReadBack } from "./read-back.ts";
 import { immutableSpec, judgeFailedCall } from "./remedies.ts";
 import { decideReadBack } from "./resolve.ts";
 import {
+  progressing,
   type RunResult,
   recheck,
   recheckAsking,
   runResult,
   type Situation,
   settleWaitMs,
+  stalled,
+  suspended,
   untilDeadline,
+  waiting,
 } from "./result.ts";
 import type { StartRecord } from "./start-record.ts";
 
@@ -40,13 +44,13 @@ export function decideHold(situation: Situation): RunResult {
   const message = isMarked
     ? `spec.suspend is true: nothing is done. The annotation ${startedRun} is read when spec.suspend is false.`
     : "spec.suspend is true: the run is held back. It starts when spec.suspend is false.";
-  return runResult({ kind: "suspended", reason: "Suspended", message }, { next: untilDeadline(situation) });
+  return suspended(message, { next: untilDeadline(situation) });
 }
 
 /** The spec is broken: nothing is sent until it is changed. */
 export function decideInvalid(situation: Situation, problems: readonly SpecProblem[]): RunResult {
   const message = `${invalidSpecMessage(problems)} ${immutableSpec}`;
-  return runResult({ kind: "stalled", reason: "InvalidSpec", message }, { next: untilDeadline(situation) });
+  return stalled("InvalidSpec", message, { next: untilDeadline(situation) });
 }
 
 /** Refused for what it asks for: told again, not asked again. */
@@ -66,10 +70,7 @@ export function decideDoubt(situation: Situation, leftMs: number): RunResult {
   const message =
     `spec.${field} is over by the clock of the API server. The operator confirms this for up to ` +
     `${formatDuration(ownPartMs)} before it ends the object; nothing is started.`;
-  return runResult(
-    { kind: "progressing", reason: "StartingRun", message },
-    { next: { kind: "recheck", afterMs: leftMs } },
-  );
+  return progressing("StartingRun", message, { next: { kind: "recheck", afterMs: leftMs } });
 }
 
 /** Something outside the object is not ready: the connection, a Secret. */
@@ -147,9 +148,9 @@ export function decideStarted(situation: Situation, report: StartReport, givenUp
       if (report.isMarkRefused && isRefusedForGood(situation, givenUp)) return decideMarkRefused(situation, report.why);
       const message = `${report.why} Nothing was sent; the start is retried.`;
       const afterMs = Math.min(gateAgainMs * 2 ** Math.min(givenUp - 1, 10), longestGateAgainMs);
-      return runResult(
-        { kind: "progressing", reason: "StartingRun", message },
-        // Each try costs a request, and its own writes must not be what wakes the next one.
+      return progressing(
+        "StartingRun",
+        message, // Each try costs a request, and its own writes must not be what wakes the next one.
         { next: recheckAsking(situation, afterMs), fields: { failure: undefined } },
       );
     }
@@ -172,17 +173,14 @@ function isRefusedForGood({ object }: Situation, givenUp: number): boolean {
 
 function decideMarkRefused(situation: Situation, why: string): RunResult {
   const message =
-    `${why} Nothing is sent to Northflank. The start is retried about once an hour. Allow the operator to write this ` +
-    "annotation (RBAC, admission policies), and keep the annotations of the object below 256 KiB.";
+    `${why} No run is started: allow the operator to write this annotation (RBAC, admission policies), and keep the ` +
+    "annotations of the object below 256 KiB.";
   const refusal = { class: "Terminal", reason: "StatusNotStored", httpStatus: undefined, message } as const;
-  return runResult(
-    { kind: "stalled", reason: "StatusNotStored", message },
-    {
-      next: recheckAsking(situation, slowProbeMs),
-      fields: { failure: failureOf(situation, { ...refusal, nextTryMs: slowProbeMs }) },
-      isOutcomeUnknown: situation.state === "unknown",
-    },
-  );
+  return stalled("StatusNotStored", message, {
+    next: recheckAsking(situation, slowProbeMs, { inMs: slowProbeMs }),
+    fields: { failure: failureOf(situation, { ...refusal, nextTryMs: slowProbeMs }) },
+    isOutcomeUnknown: situation.state === "unknown",
+  });
 }
 
 function decideAnswer(
@@ -242,10 +240,7 @@ function decideLost(situation: Situation, error: NorthflankError): RunResult {
   const message =
     `No response to the start request (${error.code}). It is not retried; the run list is searched ` +
     `${formatDuration(waitMs)} after the start.`;
-  return runResult(
-    { kind: "progressing", reason: "RecoveringRun", message },
-    { next: { kind: "recheck", afterMs: waitMs } },
-  );
+  return progressing("RecoveringRun", message, { next: { kind: "recheck", afterMs: waitMs } });
 }
 
 /** The cluster was restored: what was started before may not be listed yet. */
@@ -253,19 +248,16 @@ export function decideRestored(situation: Situation, leftMs: number): RunResult 
   const message =
     "The API server has gone back to an earlier state, as after a restore from a backup: starts are held until a run " +
     "that this object started before, and does not know of any more, would be listed.";
-  return runResult({ kind: "waiting", reason: "ClusterRestored", message }, { next: recheck(situation, leftMs) });
+  return waiting("ClusterRestored", message, { next: recheck(situation, leftMs) });
 }
 
 /** The ledger, or a 429, says not before `retryAfterMs`: waiting, never a failure. */
 export function decideNoQuota(situation: Situation, retryAfterMs: number): RunResult {
   const message = `The account's request quota does not allow ${wantedNow(situation.object)} now.`;
-  return runResult(
-    { kind: "waiting", reason: "WaitingForQuota", message },
-    {
-      next: recheckAsking(situation, retryAfterMs),
-      isOutcomeUnknown: situation.state === "unknown",
-    },
-  );
+  return waiting("WaitingForQuota", message, {
+    next: recheckAsking(situation, retryAfterMs),
+    isOutcomeUnknown: situation.state === "unknown",
+  });
 }
 
 function wantedNow(object: NorthflankJobRun): string {
@@ -285,14 +277,11 @@ function decideObstructed(
   const isForeign = obstacles.some(({ kind }) => kind === "foreign");
   const isReplacing = replaces.length > 0;
   const message = obstructionMessage(object, obstacles, isReplacing);
-  return runResult(
-    { kind: "waiting", reason: "WaitingForConcurrency", message },
-    {
-      next: { ...recheck(situation, obstructedRecheckMs), asks: isForeign || isReplacing },
-      fields: { replaces: isReplacing ? replaces : undefined },
-      after: isReplacing ? [{ kind: "enqueue", keys: replaces }] : [],
-    },
-  );
+  return waiting("WaitingForConcurrency", message, {
+    next: { ...recheck(situation, obstructedRecheckMs), asks: isForeign || isReplacing },
+    fields: { replaces: isReplacing ? replaces : undefined },
+    after: isReplacing ? [{ kind: "enqueue", keys: replaces }] : [],
+  });
 }
 
 // What cannot be aborted is told first: it decides how long this takes.
@@ -323,10 +312,7 @@ function decideListCut(situation: Situation): RunResult {
   const message =
     "The job has more runs than the operator reads, and Northflank does not list the newest first. Whether another run is " +
     `active is unknown, so concurrencyPolicy ${concurrencyPolicy} starts none. Create an object with concurrencyPolicy Allow.`;
-  return runResult(
-    { kind: "stalled", reason: "RunListIncomplete", message },
-    { next: recheckAsking(situation, slowProbeMs) },
-  );
+  return stalled("RunListIncomplete", message, { next: recheckAsking(situation, slowProbeMs) });
 }
 
 /**
@@ -335,16 +321,13 @@ function decideListCut(situation: Situation): RunResult {
  */
 export function decideNotStored(situation: Situation, fields: readonly string[]): RunResult {
   const message =
-    `The API server accepted the object and did not store ${fields.join(", ")}. Nothing is sent to Northflank. ` +
+    `The API server accepted the object and did not store ${fields.join(", ")}, so nothing is sent to Northflank. ` +
     "Install the CustomResourceDefinitions of this version of the operator, and remove webhooks that change the status or " +
     "the annotations.";
-  return runResult(
-    { kind: "stalled", reason: "StatusNotStored", message },
-    {
-      next: { kind: "recheck", afterMs: slowProbeMs, asks: true, pause: { inMs: slowProbeMs } },
-      isOutcomeUnknown: situation.state === "unknown",
-    },
-  );
+  return stalled("StatusNotStored", message, {
+    next: { kind: "recheck", afterMs: slowProbeMs, asks: true, pause: { inMs: slowProbeMs } },
+    isOutcomeUnknown: situation.state === "unknown",
+  });
 }
 
 /** A call that did not get through, whatever it was for. What is known about the run stays as it is. */

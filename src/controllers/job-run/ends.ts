@@ -8,7 +8,17 @@ import type { Verdict } from "../reconcile/ready-state.ts";
 import type { Requeue } from "../reconcile/requeue.ts";
 import { ttlMs, untilMs } from "./age.ts";
 import { isUnresolved, latestAttempt, type RunIntent, stateOf } from "./machine.ts";
-import { normal, type RunResult, runResult, type Situation, unchanged, warning, withFacts } from "./result.ts";
+import {
+  normal,
+  progressing,
+  type RunResult,
+  runResult,
+  type Situation,
+  stalled,
+  unchanged,
+  warning,
+  withFacts,
+} from "./result.ts";
 import { isGivenUp } from "./start-record.ts";
 
 /** How a run object ended. */
@@ -81,15 +91,12 @@ export function decideLeave(object: NorthflankJobRun): RunResult {
   const state = stateOf(object);
   const isOpen = isUnresolved(object);
   const message = leavingMessage(object, isOpen);
-  return runResult(
-    { kind: "progressing", reason: "Deleting", message },
-    {
-      next: { kind: "never" },
-      isOutcomeUnknown: isOpen,
-      isReleased: true,
-      events: isOpen || state === "adopted" ? [warning("Abandoned", "AbortRun", message)] : [],
-    },
-  );
+  return progressing("Deleting", message, {
+    next: { kind: "never" },
+    isOutcomeUnknown: isOpen,
+    isReleased: true,
+    events: isOpen || state === "adopted" ? [warning("Abandoned", "AbortRun", message)] : [],
+  });
 }
 
 function leavingMessage(object: NorthflankJobRun, isOpen: boolean): string {
@@ -114,10 +121,11 @@ export function decideDeleteTimedOut(limitMs: number): RunResult {
   const message =
     `The run could not be aborted within ${formatDuration(limitMs)} of the deletion; the object is released. ` +
     "Check the run in Northflank: it may still be active.";
-  return runResult(
-    { kind: "stalled", reason: "DeleteTimedOut", message },
-    { next: { kind: "never" }, isReleased: true, events: [warning("DeleteTimedOut", "AbortRun", message)] },
-  );
+  return stalled("DeleteTimedOut", message, {
+    next: { kind: "never" },
+    isReleased: true,
+    events: [warning("DeleteTimedOut", "AbortRun", message)],
+  });
 }
 
 /**

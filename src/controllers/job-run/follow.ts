@@ -20,6 +20,7 @@ import { judgeFailedCall } from "./remedies.ts";
 import {
   attemptOf,
   normal,
+  progressing,
   type RunResult,
   type RunSettings,
   recheck,
@@ -27,6 +28,7 @@ import {
   runResult,
   type Situation,
   type StatusFields,
+  suspended,
   untilDeadline,
   warning,
   withFacts,
@@ -328,13 +330,10 @@ function decideFailedRun(situation: Situation, ended: Attempt, time: string): Ru
   }
   const pauseMs = retryPauseMs(ended.number);
   const message = `${what}; run ${ended.number + 1} of ${backoffLimit + 1} is started ${formatDuration(pauseMs)} after it.`;
-  return runResult(
-    { kind: "progressing", reason: "RetryingRun", message },
-    {
-      next: recheck(situation, pauseMs),
-      events: [warning("RunFailed", "Observe", message)],
-    },
-  );
+  return progressing("RetryingRun", message, {
+    next: recheck(situation, pauseMs),
+    events: [warning("RunFailed", "Observe", message)],
+  });
 }
 
 /** Waits for the pause before the next run, seen for `pausedMs` (monotonic); `undefined` once it is over. */
@@ -343,7 +342,7 @@ export function decidePause(situation: Situation, pausedMs: number): RunResult |
   const leftMs = retryPauseMs(attemptOf(object).number) - pausedMs;
   if (leftMs <= 0) return undefined;
   const message = "A run failed; the next one is started after a pause.";
-  return runResult({ kind: "progressing", reason: "RetryingRun", message }, { next: recheck(situation, leftMs) });
+  return progressing("RetryingRun", message, { next: recheck(situation, leftMs) });
 }
 
 /** Pause after the run of this number has failed: 10 s, doubled each time, 6 min at most. */
@@ -386,7 +385,7 @@ export function withDuplicate(result: RunResult, duplicateRunId: string): RunRes
 export function decideRest(situation: Situation): RunResult {
   const { runId } = attemptOf(situation.object);
   const message = `spec.suspend is true: run ${runId} continues in Northflank and is not followed.`;
-  return runResult({ kind: "suspended", reason: "Suspended", message }, { next: untilDeadline(situation) });
+  return suspended(message, { next: untilDeadline(situation) });
 }
 
 /** First sight of the intent: it is recorded before it is carried out, so that it outlives what is made of the spec. */
@@ -397,10 +396,10 @@ export function decideAbortRecorded(
 ): RunResult {
   const why = replacedBy === undefined ? "spec.abort is true" : `${replacedBy} replaces it (concurrencyPolicy Replace)`;
   const message = `Run ${attemptOf(object).runId} is being aborted: ${why}.`;
-  return runResult(
-    { kind: "progressing", reason: "Aborting", message },
-    { fields: { abortRequestedTime: object.status?.abortRequestedTime ?? formatTime(now) }, next: { kind: "again" } },
-  );
+  return progressing("Aborting", message, {
+    fields: { abortRequestedTime: object.status?.abortRequestedTime ?? formatTime(now) },
+    next: { kind: "again" },
+  });
 }
 
 function stillRunning(situation: Situation, options: Following): RunResult {
@@ -413,14 +412,11 @@ function stillRunning(situation: Situation, options: Following): RunResult {
     return runResult(running(object, attempt), { fields, next: recheckAsking(situation, afterMs) });
   }
   const message = `Run ${attempt.runId} is being aborted: ${why}.`;
-  return runResult(
-    { kind: "progressing", reason: "Aborting", message },
-    {
-      fields: { ...fields, abortedRunId: attempt.runId },
-      next: { kind: "recheck", afterMs: pollIntervalMs(settings, options.sinceAbortMs ?? 0), asks: true },
-      events: options.hasSentAbort ? [abortEvent(attempt, why)] : [],
-    },
-  );
+  return progressing("Aborting", message, {
+    fields: { ...fields, abortedRunId: attempt.runId },
+    next: { kind: "recheck", afterMs: pollIntervalMs(settings, options.sinceAbortMs ?? 0), asks: true },
+    events: options.hasSentAbort ? [abortEvent(attempt, why)] : [],
+  });
 }
 
 /** A run whose abort was refused: it is followed all the same. */
@@ -434,16 +430,15 @@ export function decideAbortRefused(
   const attempt = attemptOf(object);
   const { runId } = attempt;
   const afterMs = pollIntervalMs(settings, ageOf(attempt, situation));
-  const next: Requeue = { kind: "recheck", afterMs, asks: true };
+  const everyMs = [pollIntervalMs(settings, 0), pollIntervalMs(settings, Number.POSITIVE_INFINITY)] as const;
+  const next: Requeue = { kind: "recheck", afterMs, asks: true, pause: { everyMs } };
   if (refusal === undefined) {
-    const message = `The abort of run "${runId}" waits for the request quota of the account. The run is still polled.`;
+    const message = `The abort of run "${runId}" waits for the request quota of the account.`;
     const fields = { ...polled.fields, abortedRunId: undefined };
     return { ...polled, next, fields, verdict: { kind: "progressing", reason: verdict.reason, message } };
   }
   const status = error.httpStatus === undefined ? "" : ` (HTTP ${error.httpStatus})`;
-  const message =
-    `Northflank did not abort run "${runId}"${status}: ${capped(error.detail, 512)}. ${abortRemedies[refusal.class](error)} ` +
-    "The run is still polled, and the abort is retried.";
+  const message = `Northflank did not abort run "${runId}"${status}: ${capped(error.detail, 512)}. ${abortRemedies[refusal.class](error)}`;
   const { reason } = verdict;
   const previous = object.status?.failure;
   const isSaid = previous !== undefined && previous.count >= count && previous.reason === reason;

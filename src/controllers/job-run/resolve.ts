@@ -16,11 +16,12 @@ import type { RunIntent } from "./machine.ts";
 import { markOf, mismatchOf, recordOfMark } from "./mark.ts";
 import type { ReadBack } from "./read-back.ts";
 import {
+  progressing,
   type RunResult,
   recordOf,
-  runResult,
   type Situation,
   type StatusFields,
+  stalled,
   untilDeadline,
   withFacts,
 } from "./result.ts";
@@ -97,20 +98,17 @@ function lostOf(start: StartRecord): string {
 }
 
 function recovering(message: string, afterMs: number, asks = true): RunResult {
-  return runResult(
-    { kind: "progressing", reason: "RecoveringRun", message },
-    { next: { kind: "recheck", afterMs, asks } },
-  );
+  return progressing("RecoveringRun", message, { next: { kind: "recheck", afterMs, asks } });
 }
 
 function outcomeUnknown(what: string): RunResult {
   const message =
     `${what} Check the runs of the job in Northflank, then set the annotation northflank-operator.io/resolve-start to the ` +
     'run ID, "retry" or "fail".';
-  return runResult(
-    { kind: "stalled", reason: "StartOutcomeUnknown", message },
-    { next: { kind: "recheck", afterMs: slowProbeMs, asks: true }, isOutcomeUnknown: true },
-  );
+  return stalled("StartOutcomeUnknown", message, {
+    next: { kind: "recheck", afterMs: slowProbeMs, asks: true },
+    isOutcomeUnknown: true,
+  });
 }
 
 /** Gives the record up, so that the next reconcile may start with a new one; a late run of this one is then a duplicate. */
@@ -118,13 +116,10 @@ function startAgain(start: StartRecord, why: "AtLeastOnce" | "retry"): RunResult
   const reason: Reason = why === "retry" ? "RetryingRun" : "StartOutcomeUnknown";
   const by = why === "retry" ? "as the annotation says" : "as startGuarantee AtLeastOnce says";
   const message = `It is unknown which run the start without an answer started, if any; it is started again, ${by}.`;
-  return runResult(
-    { kind: "progressing", reason: "RecoveringRun", message },
-    {
-      next: { kind: "again" },
-      after: [{ kind: "record", start: { ...start, outcome: "NotStarted", reason, message } }],
-    },
-  );
+  return progressing("RecoveringRun", message, {
+    next: { kind: "again" },
+    after: [{ kind: "record", start: { ...start, outcome: "NotStarted", reason, message } }],
+  });
 }
 
 /** What a person wants done about a start whose outcome is unknown. */
@@ -219,20 +214,17 @@ export function decideMarked(situation: Situation, siblings: readonly Sibling[],
   if (mismatch !== undefined || reading.kind === "unreadable") {
     if (intent === "expired") return decideUnstartedEnd(situation, intent);
     const message = `${mismatch} No run is started. Remove the annotation to run the job for this object, or delete the object.`;
-    return runResult({ kind: "stalled", reason: "CopyOfStartedRun", message }, { next: untilDeadline(situation) });
+    return stalled("CopyOfStartedRun", message, { next: untilDeadline(situation) });
   }
   const message =
     `The annotation ${startedRun} says that a run was started for this object before its status was lost. The run ` +
     "list is searched for it, and no other run is started.";
-  return runResult(
-    { kind: "progressing", reason: "RecoveringRun", message },
-    {
-      next: { kind: "again" },
-      // What somebody answered before the status was lost was handled then: only another value is an answer now.
-      fields: { lastHandledResolveStart: resolveStartValue(object.metadata.annotations?.[resolveStart]) },
-      after: [{ kind: "record", start: recordOfMark(reading.mark) }],
-    },
-  );
+  return progressing("RecoveringRun", message, {
+    next: { kind: "again" },
+    // What somebody answered before the status was lost was handled then: only another value is an answer now.
+    fields: { lastHandledResolveStart: resolveStartValue(object.metadata.annotations?.[resolveStart]) },
+    after: [{ kind: "record", start: recordOfMark(reading.mark) }],
+  });
 }
 
 /** The annotation names the run: it is followed from now on, or found to be over. */

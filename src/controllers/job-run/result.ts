@@ -88,12 +88,31 @@ export function settleWaitMs(settings: RunSettings): number {
   return settings.startGateMs + settings.requestTimeoutMs + settings.startSettleMs;
 }
 
-/** A result that changes and does nothing but what is given. */
-export function runResult(
-  verdict: Verdict,
-  options: Partial<Omit<RunResult, "verdict">> & { readonly next: Requeue },
-): RunResult {
-  return { verdict, fields: {}, after: [], events: [], isOutcomeUnknown: false, isReleased: false, ...options };
+/** What a result says beside its verdict; what is left out changes and does nothing. */
+type Rest = Partial<Omit<RunResult, "verdict">> & { readonly next: Requeue };
+
+export function runResult(verdict: Verdict, rest: Rest): RunResult {
+  return { verdict, fields: {}, after: [], events: [], isOutcomeUnknown: false, isReleased: false, ...rest };
+}
+
+/** Under way: see {@link Verdict} for what each kind means. */
+export function progressing(reason: Reason, message: string, rest: Rest): RunResult {
+  return runResult({ kind: "progressing", reason, message }, rest);
+}
+
+/** Waits for something that comes by itself. */
+export function waiting(reason: Reason, message: string, rest: Rest): RunResult {
+  return runResult({ kind: "waiting", reason, message }, rest);
+}
+
+/** Waits for a person. */
+export function stalled(reason: Reason, message: string, rest: Rest): RunResult {
+  return runResult({ kind: "stalled", reason, message }, rest);
+}
+
+/** Held by spec.suspend. */
+export function suspended(message: string, rest: Rest): RunResult {
+  return runResult({ kind: "suspended", reason: "Suspended", message }, rest);
 }
 
 /** The same result with further fields. */
@@ -164,7 +183,9 @@ export function recheckAsking(
 /** The same result, requeued after `afterMs` at the latest. */
 export function sooner(result: RunResult, afterMs: number, asks = false): RunResult {
   const isSooner = (delayOf(result.next) ?? Number.POSITIVE_INFINITY) <= afterMs;
-  return isSooner ? result : { ...result, next: { kind: "recheck", afterMs, asks } };
+  if (isSooner) return result;
+  const pause = result.next.kind === "recheck" ? result.next.pause : undefined;
+  return { ...result, next: { kind: "recheck", afterMs, asks, ...(pause && { pause }) } };
 }
 
 /** Nothing to do until the object changes, or until its next deadline. */

@@ -1,10 +1,11 @@
 // pure
+
 import type { NorthflankJobRun } from "../../api/job-run.ts";
 import type { Reason } from "../../api/reasons.ts";
 import type { Account, AccountResolution } from "../account/accounts.ts";
 import { latestAttempt, type RunIntent } from "./machine.ts";
 import type { Known } from "./memory.ts";
-import { type RunResult, runResult, warning } from "./result.ts";
+import { type RunResult, stalled, warning } from "./result.ts";
 
 /*
  * A namespace is deleted in no particular order, so the connection, its Secret or both may be gone before the run is
@@ -52,8 +53,9 @@ export function decideUnreachable(object: NorthflankJobRun): RunResult {
   const message =
     `${what}, and the connection of the object is gone, so the operator cannot abort the run. The object is released. Check ` +
     "the job in Northflank, and abort the run there.";
-  return runResult(
-    { kind: "stalled", reason: "Abandoned", message },
-    { next: { kind: "never" }, isReleased: true, events: [warning("Abandoned", "AbortRun", message)] },
-  );
+  return stalled("Abandoned", message, {
+    next: { kind: "never" },
+    isReleased: true,
+    events: [warning("Abandoned", "AbortRun", message)],
+  });
 }

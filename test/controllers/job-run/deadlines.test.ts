@@ -242,7 +242,7 @@ describe("a run whose abort is refused", () => {
     expect(story.status().completionTime).toBeUndefined();
     const message = story.status().conditions?.find(({ type }) => type === "Ready")?.message;
     expect(message).toContain('run "run-1"');
-    expect(message).toContain("The run is still polled");
+    expect(message).toContain("Polled every 10s to 1m.");
     await story.clock.advance(8 * minute);
     expect(story.condition("Ready")).toBe("True/RunSucceeded");
     expect(story.status().failure).toBeUndefined();
