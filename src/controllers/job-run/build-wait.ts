@@ -70,7 +70,7 @@ export function decideBuild(situation: Situation, seen: SeenBuild, elapsedMs: nu
       return stalled("BuildNotFound", notFoundText(seen), { next: recheckAsking(situation, afterMs, pause) });
     }
     case "failed":
-      return finish(situation, { reason: "BuildFailed", message: failedText(seen), time: formatTime(now) });
+      return finish(object, { reason: "BuildFailed", message: failedText(seen), time: formatTime(now) });
     case "usable":
       throw new TypeError(`${object.metadata.name} does not start, and its build can be used`);
     default:

@@ -26,6 +26,7 @@ import { decideReadBack } from "./resolve.ts";
 import {
   progressing,
   type RunResult,
+  type RunSettings,
   recheck,
   recheckAsking,
   runResult,
@@ -145,7 +146,8 @@ export function decideStarted(situation: Situation, report: StartReport, givenUp
     case "notStored":
       return decideNotStored(situation, report.fields);
     case "gateClosed": {
-      if (report.isMarkRefused && isRefusedForGood(situation, givenUp)) return decideMarkRefused(situation, report.why);
+      if (report.isMarkRefused && isRefusedForGood(situation.object, givenUp))
+        return decideMarkRefused(situation, report.why);
       const message = `${report.why} Nothing was sent; the start is retried.`;
       const afterMs = Math.min(gateAgainMs * 2 ** Math.min(givenUp - 1, 10), longestGateAgainMs);
       return progressing(
@@ -167,7 +169,7 @@ export function decideStarted(situation: Situation, report: StartReport, givenUp
 const refusalsUntilStalled = 8;
 
 /** Also right after a restart of the operator, where the status says so. */
-function isRefusedForGood({ object }: Situation, givenUp: number): boolean {
+function isRefusedForGood(object: NorthflankJobRun, givenUp: number): boolean {
   return object.status?.failure?.reason === "StatusNotStored" || givenUp >= refusalsUntilStalled;
 }
 
@@ -200,7 +202,7 @@ function decideAnswer(
     case "refused":
       return decideRefused(situation, result.error);
     case "unknown":
-      return decideLost(situation, result.error);
+      return decideLost(situation.settings, result.error);
     default:
       return assertNever(result, "start result");
   }
@@ -234,8 +236,7 @@ export function rejectionMessage(error: NorthflankError): string {
   );
 }
 
-function decideLost(situation: Situation, error: NorthflankError): RunResult {
-  const { settings } = situation;
+function decideLost(settings: RunSettings, error: NorthflankError): RunResult {
   const waitMs = settleWaitMs(settings);
   const message =
     `No response to the start request (${error.code}). It is not retried; the run list is searched ` +

@@ -17,7 +17,7 @@ import {
   stalled,
   unchanged,
   warning,
-  withFacts,
+  withFields,
 } from "./result.ts";
 import { isGivenUp } from "./start-record.ts";
 
@@ -46,12 +46,12 @@ export type EndReason = Extract<
 >;
 
 /** The object is over: status, ttl, and those that waited for it. */
-export function finish(situation: Situation, end: End, isOutcomeUnknown = false): RunResult {
+export function finish(object: NorthflankJobRun, end: End, isOutcomeUnknown = false): RunResult {
   const isSuccess = end.reason === "RunSucceeded";
   const verdict: Verdict = { kind: isSuccess ? "ready" : "stalled", reason: end.reason, message: end.message };
   const result = runResult(verdict, {
     fields: { completionTime: end.time, failure: undefined },
-    next: afterFinish(situation.object),
+    next: afterFinish(object),
     events: [isSuccess ? normal("RunSucceeded", "Observe", end.message) : warning(end.reason, "Observe", end.message)],
   });
   return { ...result, isOutcomeUnknown };
@@ -76,14 +76,14 @@ export function decideUnstartedEnd(situation: Situation, intent: RunIntent): Run
       ? "Aborted while it was unknown whether a run was started. No more runs are started; check the runs of the job in Northflank."
       : "Aborted before a run was started.";
     const fields = { abortRequestedTime: object.status?.abortRequestedTime ?? time };
-    return withFacts(finish(situation, { reason: "RunAborted", message, time }), fields);
+    return withFields(finish(object, { reason: "RunAborted", message, time }), fields);
   }
-  if (latestAttempt(object) !== undefined) return finish(situation, deadlineEnd(object, time));
+  if (latestAttempt(object) !== undefined) return finish(object, deadlineEnd(object, time));
   const within = `within ${object.spec.startDeadlineSeconds} s (spec.startDeadlineSeconds)`;
   const message = isUnanswered
     ? `The start without an answer was not repeated ${within}. It is unknown whether it started a run; check the runs of the job in Northflank.`
     : `The run was not started ${within}.`;
-  return finish(situation, { reason: "StartDeadlineExceeded", message, time });
+  return finish(object, { reason: "StartDeadlineExceeded", message, time });
 }
 
 /** The object is deleted and has no run that must be waited for. */

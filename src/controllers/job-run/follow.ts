@@ -31,7 +31,7 @@ import {
   suspended,
   untilDeadline,
   warning,
-  withFacts,
+  withFields,
 } from "./result.ts";
 import { elapsedSince, isFromAnnotation, isServerTime, type StartRecord, timeMs } from "./start-record.ts";
 
@@ -205,7 +205,7 @@ export function decideFollowed(situation: Situation, sight: RunSight, options: F
   }
   const { run } = sight;
   if (!run.concluded) return stillRunning(situation, options);
-  const ended = endedAttempt(situation, attempt, run);
+  const ended = endedAttempt(situation.now, object, attempt, run);
   const began = adoptedStart(situation, attempt, run);
   const fields: StatusFields = {
     ...mended(object),
@@ -213,7 +213,7 @@ export function decideFollowed(situation: Situation, sight: RunSight, options: F
     attempts: replaceLatest(object, ended),
     failure: undefined,
   };
-  const result = withFacts(decideOver(situation, { ...options, run, ended }), fields);
+  const result = withFields(decideOver(situation, { ...options, run, ended }), fields);
   const why = abortCauses[options.intent];
   if (!options.hasSentAbort || why === undefined) return result;
   return { ...result, events: [abortEvent(attempt, why), ...result.events] };
@@ -231,45 +231,39 @@ function abortEvent({ runId }: Attempt, why: string): EventDraft {
 
 function decideOver(
   situation: Situation,
-  options: {
-    readonly run: JobRunView;
-    readonly ended: Attempt;
-    readonly intent: RunIntent;
-    readonly hasSentAbort: boolean;
-  },
+  { run, ended, intent, hasSentAbort }: Following & { readonly run: JobRunView; readonly ended: Attempt },
 ): RunResult {
-  const { run, ended, intent, hasSentAbort } = options;
+  const { object } = situation;
   const time = formatTime(endMs(situation, timeMs(run.concludedAt)));
   const name = `Run ${ended.runId}`;
   if (run.status === "SUCCESS") {
     const message = `${name} ended with success.${adoptedNote(ended)}`;
-    return finish(situation, { reason: "RunSucceeded", message, time });
+    return finish(object, { reason: "RunSucceeded", message, time });
   }
-  const { object } = situation;
-  if (isAdopted(ended)) return decideAdoptedEnd(situation, ended, time);
+  if (isAdopted(ended)) return decideAdoptedEnd(object, ended, time);
   if (intent === "cleanup") {
-    return finish(situation, { reason: "AbortedOnDelete", message: `${name} was aborted for the deletion.`, time });
+    return finish(object, { reason: "AbortedOnDelete", message: `${name} was aborted for the deletion.`, time });
   }
   if (isAbortWanted(object)) {
-    return finish(situation, { reason: "RunAborted", message: `${name} was aborted, as was asked for.`, time });
+    return finish(object, { reason: "RunAborted", message: `${name} was aborted, as was asked for.`, time });
   }
   // Aborted by us, for the deadline, which is the one cause left: the clocks of both sides need not agree on how long it
   // took, and a process that has just started does not trust its own enough to want an abort.
   const isAbortedByUs = hasSentAbort || object.status?.abortedRunId === ended.runId;
   const hasDeadline = object.spec.activeDeadlineSeconds !== undefined;
-  if (hasDeadline && isAbortedByUs) return finish(situation, deadlineEnd(object, time));
-  if (isPastDeadline(object, ended)) return finish(situation, deadlineEnd(object, time));
+  if (hasDeadline && isAbortedByUs) return finish(object, deadlineEnd(object, time));
+  if (isPastDeadline(object, ended)) return finish(object, deadlineEnd(object, time));
   if (/abort|cancel|terminat/i.test(run.status)) {
     const message = `${name} was aborted in Northflank (${capped(run.status, 32)}), not by this operator.`;
-    return finish(situation, { reason: "RunAbortedRemotely", message, time });
+    return finish(object, { reason: "RunAbortedRemotely", message, time });
   }
   return decideFailedRun(situation, ended, time);
 }
 
 /** Why it ended is not known: whatever aborted it did so for the object that had the status. Nothing follows it. */
-function decideAdoptedEnd(situation: Situation, ended: Attempt, time: string): RunResult {
+function decideAdoptedEnd(object: NorthflankJobRun, ended: Attempt, time: string): RunResult {
   const message = `Run ${ended.runId} failed (${ended.remoteStatus}).${adoptedNote(ended)}`;
-  return finish(situation, { reason: "RunFailed", message, time });
+  return finish(object, { reason: "RunFailed", message, time });
 }
 
 /** When the run was over, by our own clock: the ttl counts from here. Never before its start. */
@@ -321,12 +315,13 @@ function mended({ status }: NorthflankJobRun): StatusFields {
 }
 
 function decideFailedRun(situation: Situation, ended: Attempt, time: string): RunResult {
-  const { backoffLimit } = situation.object.spec;
+  const { object } = situation;
+  const { backoffLimit } = object.spec;
   const what = `Run ${ended.runId} failed (${ended.remoteStatus})`;
   if (ended.number > backoffLimit) {
     const reason = backoffLimit > 0 ? "BackoffLimitExceeded" : "RunFailed";
     const message = backoffLimit > 0 ? `${what}, the last of ${ended.number} (backoffLimit).` : `${what}.`;
-    return finish(situation, { reason, message, time });
+    return finish(object, { reason, message, time });
   }
   const pauseMs = retryPauseMs(ended.number);
   const message = `${what}; run ${ended.number + 1} of ${backoffLimit + 1} is started ${formatDuration(pauseMs)} after it.`;
@@ -512,11 +507,11 @@ function decideDisappeared(
         message: `${gone}: ${goneWhy(object, jobCreatedTime)}${adoptedNote(attempt)}`,
         time,
       };
-  return withFacts(finish(situation, end), fields);
+  return withFields(finish(object, end), fields);
 }
 
 // With a team or an address the change would have been noticed (account-change.ts); of tokens nothing is kept.
-const otherToken = "If the token was replaced by one of another account, it may go on there.";
+const otherToken = "If the token was replaced by one of another account, the run may continue there.";
 
 function goneWhy({ spec }: NorthflankJobRun, jobCreatedTime: string | undefined): string {
   if (jobCreatedTime === undefined) return `it is not known how it ended. ${otherToken}`;
@@ -530,9 +525,9 @@ function replaceLatest(object: NorthflankJobRun, attempt: Attempt): readonly Att
   return [...(object.status?.attempts ?? []).slice(0, -1), attempt];
 }
 
-function endedAttempt({ now, object }: Situation, attempt: Attempt, run: JobRunView): Attempt {
+function endedAttempt(now: number, { status }: NorthflankJobRun, attempt: Attempt, run: JobRunView): Attempt {
   const startMs = timeMs(run.startedAt);
-  const isAbsurd = startMs !== undefined && startMs < (recordedMsOf(object.status, attempt) ?? startMs);
+  const isAbsurd = startMs !== undefined && startMs < (recordedMsOf(status, attempt) ?? startMs);
   return {
     ...attempt,
     remoteStatus: capped(run.status, 64),

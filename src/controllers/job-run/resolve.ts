@@ -23,7 +23,7 @@ import {
   type StatusFields,
   stalled,
   untilDeadline,
-  withFacts,
+  withFields,
 } from "./result.ts";
 import { isFromAnnotation, type StartRecord, timeMs, unknownTime } from "./start-record.ts";
 
@@ -158,27 +158,27 @@ export function decideResolveStart(
   switch (resolution.kind) {
     case "fail": {
       const message = "The answer to the start was lost; given up, as the annotation says.";
-      return withFacts(
-        finish(situation, { reason: "StartOutcomeUnknown", message, time: formatTime(now) }, true),
+      return withFields(
+        finish(object, { reason: "StartOutcomeUnknown", message, time: formatTime(now) }, true),
         handled,
       );
     }
     case "retry":
-      return withFacts(startAgain(recordOf(object), "retry"), handled);
+      return withFields(startAgain(recordOf(object), "retry"), handled);
     case "unreadable": {
       const value = capped(resolution.value, 64);
-      return withFacts(
+      return withFields(
         outcomeUnknown(`The annotation has the value "${value}", which is not the id of a run.`),
         handled,
       );
     }
     case "run": {
       if (named?.run !== undefined && !named.isTaken) {
-        return withFacts(adoptFound(situation, recordOf(object), named.run), handled);
+        return withFields(adoptFound(situation, recordOf(object), named.run), handled);
       }
       const id = capped(resolution.runId, 64);
       const why = named?.isTaken ? "it belongs to another object" : "the job has no such run";
-      return withFacts(outcomeUnknown(`The annotation names run "${id}", but ${why}.`), handled);
+      return withFields(outcomeUnknown(`The annotation names run "${id}", but ${why}.`), handled);
     }
     default:
       return assertNever(resolution, "resolution");

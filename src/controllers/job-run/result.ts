@@ -116,7 +116,7 @@ export function suspended(message: string, rest: Rest): RunResult {
 }
 
 /** The same result with further fields. */
-export function withFacts(result: RunResult, fields: StatusFields): RunResult {
+export function withFields(result: RunResult, fields: StatusFields): RunResult {
   return { ...result, fields: { ...result.fields, ...fields } };
 }
 
