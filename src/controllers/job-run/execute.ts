@@ -2,22 +2,18 @@ import type { NorthflankJobRun } from "../../api/job-run.ts";
 import { northflankJobRuns, operatorFieldManager } from "../../api/names.ts";
 import type { KubeClient } from "../../kube/client.ts";
 import { isKubeError } from "../../kube/errors.ts";
-import type { ObjectKey } from "../../runtime/outcome.ts";
-import { assertNever } from "../../util/assert-never.ts";
 import type { Account } from "../account/accounts.ts";
 import { finalizerPatch } from "./finalizer.ts";
 import { markUpdate } from "./mark.ts";
 import { type Read, reading } from "./observe.ts";
-import type { AfterAction } from "./result.ts";
 import { jobOf, putStart } from "./start.ts";
+import type { StartRecord } from "./start-record.ts";
 
 /** What actions are done with. */
 export interface ExecuteDeps {
   readonly kube: Pick<KubeClient, "replace" | "patch" | "delete">;
   /** Puts an answer to our own write into the store. */
   readonly overlay: (object: NorthflankJobRun) => void;
-  /** Asks for a reconcile over another object. */
-  readonly enqueue: (key: ObjectKey) => void;
 }
 
 /** Asks Northflank to abort the run. Sending it again does no harm. */
@@ -30,38 +26,19 @@ export async function abortRun(
   return await reading(account.api.abortRun({ ...jobOf(object), runId }, { class: "change", signal }));
 }
 
-/** Does what a conclusion asks for once the status says so. Returns the object as it was last written. */
-export async function executeAfter(
+/**
+ * Replaces `status.start`, and returns the object as it was last written. A conflict leaves the record as it is: the next
+ * reconcile sees what is there and does it again.
+ */
+export async function writeRecord(
   deps: ExecuteDeps,
   object: NorthflankJobRun,
-  actions: readonly AfterAction[],
+  start: StartRecord,
   signal: AbortSignal,
 ): Promise<NorthflankJobRun> {
-  let latest = object;
-  for (const action of actions) {
-    switch (action.kind) {
-      case "record":
-        latest = (await record(deps, latest, action, signal)) ?? latest;
-        break;
-      case "enqueue":
-        for (const key of action.keys) deps.enqueue(key);
-        break;
-      default:
-        assertNever(action, "action");
-    }
-  }
-  return latest;
-}
-
-async function record(
-  deps: ExecuteDeps,
-  object: NorthflankJobRun,
-  { start }: Extract<AfterAction, { kind: "record" }>,
-  signal: AbortSignal,
-): Promise<NorthflankJobRun | undefined> {
   const written = await putStart(deps, object, start, signal);
-  // A conflict leaves the record as it is: the next reconcile sees what is there and does it again.
-  if (written !== undefined) deps.overlay(written);
+  if (written === undefined) return object;
+  deps.overlay(written);
   return written;
 }
 

@@ -83,7 +83,7 @@ export function adopt(
   return runResult(running(object, attempt), {
     fields,
     next: isFound ? { kind: "again" } : { kind: "recheck", afterMs: settings.runPollIntervalMs, asks: true },
-    after: [{ kind: "record", start: { ...open, outcome: isFound ? "Recovered" : "Accepted" } }],
+    record: { ...open, outcome: isFound ? "Recovered" : "Accepted" },
     events: [adoptionEvent(object, attempt)],
   });
 }

@@ -1,3 +1,4 @@
+import type { NorthflankJobRun } from "../../api/job-run.ts";
 import type { RequestClass } from "../../northflank/client.ts";
 import type { NorthflankError } from "../../northflank/errors.ts";
 import type { JobRunView } from "../../northflank/types.ts";
@@ -175,7 +176,7 @@ async function poll(
   memory.remember(
     run === undefined
       ? missed(memory.known, attempt, absence, atMs)
-      : found(situation, memory.known, { attempt, run, atMs }),
+      : found(object, memory.known, { attempt, run, atMs }),
   );
   const missingFor = missingForMs(memory.known, attempt.runId, atMs);
   const isAdopted = state === "adopted";
@@ -215,7 +216,7 @@ function readsOf(situation: Situation, known: Known, atMs: number): "run" | "wat
 
 /** What this process knows from now on because the run was there. */
 function found(
-  { object }: Situation,
+  object: NorthflankJobRun,
   known: Known,
   { attempt, run, atMs }: { readonly attempt: Attempt; readonly run: JobRunView; readonly atMs: number },
 ): Partial<Known> {

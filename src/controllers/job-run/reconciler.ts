@@ -13,7 +13,7 @@ import { pauseFor } from "./ask.ts";
 import { isWaitingForConcurrency } from "./concurrency.ts";
 import { decideNotStored } from "./decide.ts";
 import { decideDeleteTimedOut, isTtlOver, longestCleanupMs, longestQuotaCleanupMs } from "./ends.ts";
-import { changeMetadata, deleteSelf, type ExecuteDeps, executeAfter } from "./execute.ts";
+import { changeMetadata, deleteSelf, writeRecord } from "./execute.ts";
 import { finalizerChange } from "./finalizer.ts";
 import { isBeforeStart, latestAttempt, type RunState, reopenedByRequest, stateOf } from "./machine.ts";
 import {
@@ -25,7 +25,7 @@ import {
   type UnsavedStatus,
   withUnsaved,
 } from "./memory.ts";
-import { type AfterAction, type RunResult, sooner } from "./result.ts";
+import { type RunResult, sooner } from "./result.ts";
 import {
   beginReconcile,
   type JobRunReconcilerDeps,
@@ -36,6 +36,7 @@ import {
   wrote,
 } from "./run-reconcile.ts";
 import { putStart, StartLocks } from "./start.ts";
+import type { StartRecord } from "./start-record.ts";
 import { endOf, fieldsNotStored, messageOf, statusOf } from "./status.ts";
 import { takeStep } from "./steps.ts";
 import { decideUnreachable, goneConnectionMs, isUnreachable } from "./teardown.ts";
@@ -164,7 +165,7 @@ async function report(reconcile: RunReconcile, result: RunResult): Promise<Outco
   const unsaved: UnsavedStatus = { status, startId, events: unpublished(memory.known, result), before };
   // What is known is kept until it is written down: a failed write must lead neither to a second start nor to a gap.
   memory.remember({ unsaved, said: result.verdict });
-  for (const action of result.after) if (action.kind === "record") rememberEnd(memory, action.start);
+  if (result.record !== undefined) rememberEnd(memory, result.record);
   const answer = await deps.statusWriter.write(reconcile.stored, status, context.statusSignal);
   if (answer.kind === "gone") {
     deps.memories.forget(reconcile.key);
@@ -176,8 +177,7 @@ async function report(reconcile: RunReconcile, result: RunResult): Promise<Outco
   const isDeleting = reconcile.stored.metadata.deletionTimestamp !== undefined;
   if (lost.length > 0 && !isDeleting) {
     // A start that was given up stays open: without what was lost, giving it up would be repeated.
-    for (const action of result.after)
-      if (action.kind === "record" && action.start.outcome === "NotStarted") forgetEnd(memory, action.start.id);
+    if (result.record?.outcome === "NotStarted") forgetEnd(memory, result.record.id);
     return await holdBack(reconcile, lost);
   }
   // What is being deleted is not held back: until it is gone, this process goes by what it knows.
@@ -233,10 +233,11 @@ function unpublished({ unsaved }: Known, { events }: RunResult): readonly EventD
 /** What may follow only when the status says what has happened. False: another client wrote in between, come back. */
 async function settleAfterwards(reconcile: RunReconcile, result: RunResult): Promise<boolean> {
   const { deps, context, memory, siblings, plan, situation } = reconcile;
-  const execute: ExecuteDeps = { kube: deps.kube, overlay: deps.overlay, enqueue: deps.enqueue };
   const { statusSignal } = context;
-  const actions = result.after.length > 0 ? result.after : owedRecord(reconcile.stored, memory.known);
-  const stored = await executeAfter(execute, reconcile.stored, actions, statusSignal);
+  const record = result.record ?? owedRecord(reconcile.stored, memory.known);
+  const stored =
+    record === undefined ? reconcile.stored : await writeRecord(deps, reconcile.stored, record, statusSignal);
+  for (const key of result.wakes) deps.enqueue(key);
   reconcile.stored = stored;
   const state = stateOf(withUnsaved(stored, memory.known));
   if (state !== situation.state) {
@@ -246,30 +247,28 @@ async function settleAfterwards(reconcile: RunReconcile, result: RunResult): Pro
   // What is being deleted starts nothing any more: an end that the API server does not keep must not hold it either.
   const isOver = result.fields.completionTime !== undefined && stored.metadata.deletionTimestamp !== undefined;
   const change = result.isReleased || isOver ? "remove" : finalizerChange(stored, state);
-  const changed = await changeMetadata(execute, stored, change, statusSignal);
+  const changed = await changeMetadata(deps, stored, change, statusSignal);
   if (plan.step === "stayFinished" && isTtlOver(stored, situation.sinceEndMs)) {
-    await deleteSelf(execute, stored, statusSignal);
+    await deleteSelf(deps, stored, statusSignal);
   }
-  return !actions.some((action) => isLeftOpen(stored, memory, action)) && changed === "done";
+  return !(record !== undefined && isLeftOpen(stored, memory, record)) && changed === "done";
 }
 
-function isLeftOpen(stored: NorthflankJobRun, memory: RunMemory, action: AfterAction): boolean {
-  if (action.kind !== "record") return false;
-  const record = stored.status?.start;
-  if (record?.id === action.start.id && record.outcome !== action.start.outcome) return true;
-  forgetEnd(memory, action.start.id);
+function isLeftOpen({ status }: NorthflankJobRun, memory: RunMemory, record: StartRecord): boolean {
+  if (status?.start?.id === record.id && status.start.outcome !== record.outcome) return true;
+  forgetEnd(memory, record.id);
   return false;
 }
 
 /** A record that a crash or a conflict left behind: how the start ended is known, `status.start` does not say so yet. */
-function owedRecord({ status }: NorthflankJobRun, { endedStarts }: Known): RunResult["after"] {
+function owedRecord({ status }: NorthflankJobRun, { endedStarts }: Known): StartRecord | undefined {
   const record = status?.start;
-  if (record?.outcome !== "Pending") return [];
+  if (record?.outcome !== "Pending") return undefined;
   const ended = endedStarts.find(({ id }) => id === record.id);
-  if (ended !== undefined) return [{ kind: "record", start: ended }];
+  if (ended !== undefined) return ended;
   const attempt = status?.attempts?.find(({ number }) => number === record.attempt);
-  if (attempt === undefined) return [];
-  return [{ kind: "record", start: { ...record, outcome: attempt.origin === "Started" ? "Accepted" : "Recovered" } }];
+  if (attempt === undefined) return undefined;
+  return { ...record, outcome: attempt.origin === "Started" ? "Accepted" : "Recovered" };
 }
 
 function publish(

@@ -118,7 +118,7 @@ function startAgain(start: StartRecord, why: "AtLeastOnce" | "retry"): RunResult
   const message = `It is unknown which run the start without an answer started, if any; it is started again, ${by}.`;
   return progressing("RecoveringRun", message, {
     next: { kind: "again" },
-    after: [{ kind: "record", start: { ...start, outcome: "NotStarted", reason, message } }],
+    record: { ...start, outcome: "NotStarted", reason, message },
   });
 }
 
@@ -223,7 +223,7 @@ export function decideMarked(situation: Situation, siblings: readonly Sibling[],
     next: { kind: "again" },
     // What somebody answered before the status was lost was handled then: only another value is an answer now.
     fields: { lastHandledResolveStart: resolveStartValue(object.metadata.annotations?.[resolveStart]) },
-    after: [{ kind: "record", start: recordOfMark(reading.mark) }],
+    record: recordOfMark(reading.mark),
   });
 }
 

@@ -17,8 +17,10 @@ export interface RunResult {
   /** Status fields that change; `undefined` removes one. Conditions, phase and the like are made by `status.ts`. */
   readonly fields: StatusFields;
   readonly next: Requeue;
-  /** Done in this order, after the status was stored: what they do must not be known before it. */
-  readonly after: readonly AfterAction[];
+  /** `status.start` from now on, where that changes. Written after the status: it must not be known before it. */
+  readonly record?: StartRecord;
+  /** Objects to enqueue once the status is stored. */
+  readonly wakes: readonly ObjectKey[];
   readonly events: readonly EventDraft[];
   /** True where nobody can tell whether a run was started, and a person has to. */
   readonly isOutcomeUnknown: boolean;
@@ -50,12 +52,6 @@ type StatusField =
 
 /** See {@link RunResult.fields}. */
 export type StatusFields = { readonly [K in StatusField]?: RunStatus[K] | undefined };
-
-/** See {@link RunResult.after}. */
-export type AfterAction =
-  /** Replaces `status.start`. */
-  | { readonly kind: "record"; readonly start: StartRecord }
-  | { readonly kind: "enqueue"; readonly keys: readonly ObjectKey[] };
 
 /** Settings of following and starting, in milliseconds. */
 export interface RunSettings {
@@ -92,7 +88,7 @@ export function settleWaitMs(settings: RunSettings): number {
 type Rest = Partial<Omit<RunResult, "verdict">> & { readonly next: Requeue };
 
 export function runResult(verdict: Verdict, rest: Rest): RunResult {
-  return { verdict, fields: {}, after: [], events: [], isOutcomeUnknown: false, isReleased: false, ...rest };
+  return { verdict, fields: {}, wakes: [], events: [], isOutcomeUnknown: false, isReleased: false, ...rest };
 }
 
 /** Under way: see {@link Verdict} for what each kind means. */

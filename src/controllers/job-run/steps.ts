@@ -1,6 +1,7 @@
+import type { NorthflankJobRun } from "../../api/job-run.ts";
 import { assertNever } from "../../util/assert-never.ts";
 import type { Account } from "../account/accounts.ts";
-import { ageOf, failedKey, provenMs, sighted } from "./age.ts";
+import { ageOf, failedKey, provenMs, sighted, type Times } from "./age.ts";
 import { accountOf, ask, askForRemadeJob, askForRuns, pausedFor } from "./ask.ts";
 import { buildInTheWay } from "./check-build.ts";
 import { duplicateIn, openStartsOf, runsInDoubt, runsTaken, type Sibling } from "./concurrency.ts";
@@ -72,7 +73,10 @@ export async function takeStep(reconcile: RunReconcile): Promise<RunResult | und
 async function start(reconcile: RunReconcile): Promise<RunResult | undefined> {
   const { situation, memory, deps } = reconcile;
   const { object, state, doubtMs } = situation;
-  const pause = state === "between" ? decidePause(situation, failedForMs(reconcile)) : undefined;
+  const pause =
+    state === "between"
+      ? decidePause(situation, failedForMs(object, memory.known.times, deps.clock.monotonic()))
+      : undefined;
   if (pause !== undefined) return pause;
   const { unsaved, said } = memory.known;
   // A start must not overtake what is not written down yet: what it follows from, and whether it may.
@@ -125,9 +129,9 @@ function learnStart(memory: RunMemory, atMs: number): void {
 }
 
 /** How long ago the last run failed, as far as this process may rely on it. */
-function failedForMs({ memory, situation, deps }: Pick<RunReconcile, "memory" | "situation" | "deps">): number {
-  const { number = 0 } = latestAttempt(situation.object) ?? {};
-  return provenMs(ageOf(memory.known.times, failedKey(number), deps.clock.monotonic()), retryPauseMs(number));
+function failedForMs(object: NorthflankJobRun, times: Times, atMs: number): number {
+  const { number = 0 } = latestAttempt(object) ?? {};
+  return provenMs(ageOf(times, failedKey(number), atMs), retryPauseMs(number));
 }
 
 async function resolve(reconcile: RunReconcile): Promise<RunResult> {

@@ -145,9 +145,16 @@ describe("what becomes of a start: every report has its row", () => {
     expect(result === undefined ? "nothing" : textOf(result)).toBe(expected);
   });
 
-  function textOf({ verdict, next, after, fields, isOutcomeUnknown }: NonNullable<ReturnType<typeof decideStarted>>) {
+  function textOf({
+    verdict,
+    next,
+    record,
+    wakes,
+    fields,
+    isOutcomeUnknown,
+  }: NonNullable<ReturnType<typeof decideStarted>>) {
     const delay = next.kind === "recheck" ? `${next.asks ? "asks" : "recheck"} in ${next.afterMs}` : next.kind;
-    const actions = after.map((action) => (action.kind === "record" ? `record ${action.start.outcome}` : action.kind));
+    const actions = [...(record === undefined ? [] : [`record ${record.outcome}`]), ...wakes.map(() => "wake")];
     return [
       `${verdict.kind} ${verdict.reason}`,
       delay,

@@ -13,7 +13,7 @@ const clock = new FakeClock();
 const calm = {
   fields: {},
   next: { kind: "never" },
-  after: [],
+  wakes: [],
   events: [],
   isOutcomeUnknown: false,
   isReleased: false,
