@@ -37,8 +37,6 @@ export interface Cluster extends AsyncDisposable {
   operatorCalls(): Promise<readonly OperatorCall[]>;
   /** What the server refused to the operator with 403 since this cluster was taken: `patch events.k8s.io/events`. */
   forbidden(): Promise<readonly string[]>;
-  /** How many of those there are. */
-  forbiddenCount(): Promise<number>;
   stop(): Promise<void>;
 }
 
@@ -212,7 +210,6 @@ async function createCluster(options: {
 }): Promise<Cluster> {
   const { kind, facts, operatorCalls } = options;
   const { client, request, close } = await administrator(facts);
-  const forbidden = () => forbiddenOf(operatorCalls);
   const stop = async () => {
     await close();
     await options.stop();
@@ -226,8 +223,7 @@ async function createCluster(options: {
     request,
     freshNamespace: () => makeNamespace(client),
     operatorCalls,
-    forbidden,
-    forbiddenCount: async () => (await forbidden()).length,
+    forbidden: () => forbiddenOf(operatorCalls),
     stop,
     [Symbol.asyncDispose]: stop,
   };
