@@ -92,7 +92,7 @@ describe("what a service declares", () => {
     ["a combined service without a source", {}, { serviceType: "combined" }, /combined service/],
     ["an image of a combined service", external("a/b:1"), { serviceType: "combined" }, /takes no external/],
     ["an image that is not told", { external: {} }, {}, /does not return its image/],
-    ["an image that is none", external("A B:1"), {}, /its image holds a blank/],
+    ["an image that is none", external("A B:1"), {}, /its image contains a blank/],
     ["a port with a digest", external(`a.b:5000/c@${digest}`), {}, /its image has/],
     ["a build of which nothing is told", { internal: {} }, {}, /returns nothing of its build/],
   ])("leaves out %s, with the reason", (_what, deployment, more, reason) => {

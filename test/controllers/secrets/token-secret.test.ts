@@ -30,7 +30,7 @@ describe("a Secret is refused", () => {
       "as a line of .env",
       secret({ text: "NF_TOKEN=CANARY\n" }),
       "SecretInvalid",
-      /a line such as KEY=value; store what/,
+      /a line such as KEY=value; store only/,
     ],
     [
       "with a blank in the middle",
