@@ -1,13 +1,12 @@
 import type { NorthflankDeployment } from "../../src/api/deployment.ts";
 import type { NorthflankJob } from "../../src/api/job.ts";
 import { reconcileRequestedAt } from "../../src/api/names.ts";
-import { timesOf } from "../../src/controllers/deployment/ages.ts";
+import { timesOf } from "../../src/controllers/deployment/changes.ts";
 import * as deployments from "../../src/controllers/deployment/decide.ts";
 import { desireOf } from "../../src/controllers/deployment/desired.ts";
 import type { Observation as DeploymentObservation } from "../../src/controllers/deployment/observation.ts";
-import { concludeChange } from "../../src/controllers/deployment/result.ts";
+import { concludeChange, statusBefore } from "../../src/controllers/deployment/result.ts";
 import { statusOf as deploymentStatus } from "../../src/controllers/deployment/status.ts";
-import { statusBefore } from "../../src/controllers/deployment/status-before.ts";
 import * as jobs from "../../src/controllers/job/decide.ts";
 import { desireOf as jobDesireOf, type ResolvedValues } from "../../src/controllers/job/desired.ts";
 import { changeTime } from "../../src/controllers/job/machine.ts";

@@ -1,5 +1,5 @@
 import type { Observation as DeploymentObservation } from "../../src/controllers/deployment/observation.ts";
-import { jobTarget, serviceTarget } from "../../src/controllers/deployment/target-view.ts";
+import { jobTarget, serviceTarget } from "../../src/controllers/deployment/target.ts";
 import type { Observation as JobObservation } from "../../src/controllers/job/observation.ts";
 import type { JobSettingsView } from "../../src/northflank/types.ts";
 import { job, service } from "./builders.ts";

@@ -1,5 +1,4 @@
 // pure
-import type { NorthflankDeployment } from "../../api/deployment.ts";
 import { formatTime } from "../../runtime/conditions.ts";
 import { assertNever } from "../../util/assert-never.ts";
 import { isSameJson } from "../../util/same-json.ts";
@@ -13,45 +12,66 @@ import {
   type SeenBuild,
   shownBuild,
 } from "../build/build-query.ts";
-import type { Verdict } from "../reconcile/ready-state.ts";
 import { slowProbeMs } from "../reconcile/remote-error.ts";
-import { probeMoreRarely, type Requeue } from "../reconcile/requeue.ts";
-import { ageOf } from "./ages.ts";
+import { probeMoreRarely } from "../reconcile/requeue.ts";
 import { buildQuery, buildRecord, followsLatest } from "./build.ts";
-import type { Conclusion } from "./conclusion.ts";
-import type { BuildRecord, DecideInput, Seen } from "./decision.ts";
-import { knownHash, lastDeclared, sinceOf, wasSent } from "./machine.ts";
-import type { Observation } from "./observation.ts";
+import { knownHash, lastDeclared, wasSent } from "./changes.ts";
+import { conclude, differentBase, needBuild } from "./conclusions.ts";
+import { ageOf, sinceOf } from "./machine.ts";
+import type { BuildRecord, Conclusion, DecideInput, Decision, Facts, Observation } from "./observation.ts";
 
-/**
- * The build that has to be read before a target is judged that has something else than what is declared; `undefined`: it was
- * read, or there is none.
- */
-export function neededToDeploy(object: NorthflankDeployment, seen: Seen): BuildQuery | undefined {
-  return followsLatest(seen.desire) ? undefined : needed(object, seen);
+/** The build that the object waits for was read alone: while it is not over, nothing else has to be. */
+export function decideBuilding(
+  input: DecideInput,
+  { desire, build }: Observation & { readonly kind: "building" },
+): Decision {
+  if (judgeBuild(build) !== "awaited") return { kind: "need", need: { kind: "target" } };
+  return conclude({
+    ...waitFor(input, desire, build),
+    inSync: "as-before",
+    rolloutComplete: "as-before",
+    failure: undefined,
+    events: [],
+    stated: { build: buildRecord(input.object.status?.build, build, input.now) },
+    sameDesire: undefined,
+  });
 }
 
 /**
- * The same of a target that has what is declared: the builds of a branch, when the setting to follow it was sent and nothing
- * has come of it. A settled object costs no request for its build.
+ * The declared build before it is sent: it has to be read, or is not there, not over, or failed; `undefined` when it can be
+ * deployed. The setting to follow the latest build is sent also when there is none yet.
  */
-export function neededToRollOut(object: NorthflankDeployment, seen: Seen): BuildQuery | undefined {
-  return followsLatest(seen.desire) && isWithoutEffect(object, seen) ? needed(object, seen) : undefined;
+export function checkBuild(facts: Facts): Decision | undefined {
+  if (followsLatest(facts.desire)) return undefined;
+  const query = unreadBuild(facts);
+  if (query !== undefined) return needBuild(query);
+  const hold = buildHold(facts);
+  if (hold === undefined) return undefined;
+  const { verdict, next, build } = hold;
+  const base = differentBase(facts, verdict.reason, verdict.message);
+  return conclude({ ...base, verdict, next, stated: { ...base.stated, build } });
 }
 
-/** One that is over was asked for by its id: of its commit there may be another one. */
-function needed(object: NorthflankDeployment, { desire, service, build }: Seen): BuildQuery | undefined {
+/**
+ * The builds of a branch that have to be read before a target is judged that has what is declared: when the setting to
+ * follow it was sent and nothing has come of it. A settled object costs no request for its build.
+ */
+export function latestBuildNeeded(facts: Facts): BuildQuery | undefined {
+  return followsLatest(facts.desire) && isWithoutEffect(facts) ? unreadBuild(facts) : undefined;
+}
+
+/** The declared build, unless it was read. One that is over was asked for by its id: of its commit there may be another one. */
+function unreadBuild({ object, desire, service, build }: Facts): BuildQuery | undefined {
   const query = buildQuery(object, desire, service);
   const isRead = build !== undefined && (judgeBuild(build) === "usable" || isSameJson(build.query, query));
   return isRead ? undefined : query;
 }
 
 /** We have sent the setting, and no rollout has begun since, or ever. */
-function isWithoutEffect({ status, spec }: NorthflankDeployment, { desire, service }: Seen): boolean {
+function isWithoutEffect({ object: { status, spec }, desire, service }: Facts): boolean {
   const change = lastDeclared(status);
-  if (service.servicePaused) return false;
-  if (spec.rollout?.wait === false || change?.specHash !== desire.hash || !wasSent(change)) return false;
-  if (service.kind === "job") return false;
+  if (service.stop !== undefined || service.kind === "job" || spec.rollout?.wait === false) return false;
+  if (change?.specHash !== desire.hash || !wasSent(change)) return false;
   if (service.rolloutStatus === undefined) return true;
   const [now, before] = [service.rolloutTransitionTime, change.previousTransitionTime].map((time) =>
     Date.parse(time ?? ""),
@@ -60,7 +80,7 @@ function isWithoutEffect({ status, spec }: NorthflankDeployment, { desire, servi
 }
 
 /** What status keeps of the build of a source that the target has. */
-export function buildWhenSame({ object, now }: DecideInput, { desire, build }: Seen): BuildRecord | undefined {
+export function buildWhenSame({ object, now, desire, build }: Facts): BuildRecord | undefined {
   if (build !== undefined) return buildRecord(object.status?.build, build, now);
   if (desire.body.internal === undefined || knownHash(object.status) !== desire.hash) return undefined;
   const before = object.status?.build;
@@ -69,91 +89,57 @@ export function buildWhenSame({ object, now }: DecideInput, { desire, build }: S
   return isOver ? { ...before, outcome: "Succeeded", time: formatTime(now) } : before;
 }
 
-/** The awaited build was looked at alone, and is not over. */
-export function buildingConclusion(
-  input: DecideInput,
-  { desire, build }: Observation & { kind: "building" },
-): Conclusion {
-  return {
-    ...awaited(input, desire, build),
-    inSync: "as-before",
-    rolloutComplete: "as-before",
-    failure: undefined,
-    events: [],
-    stated: { build: buildRecord(input.object.status?.build, build, input.now) },
-    sameDesire: undefined,
-  };
-}
+type Wait = Pick<Conclusion, "verdict" | "next">;
 
-/** What stands in the way of the declared build; `undefined` when it can be deployed, or nobody looked. */
-export function buildHold(
-  input: DecideInput,
-  seen: Seen,
-): (Pick<Conclusion, "verdict" | "next"> & { readonly build: ReturnType<typeof buildRecord> }) | undefined {
-  const { build, desire } = seen;
-  if (build === undefined) return undefined;
-  const record = buildRecord(input.object.status?.build, build, input.now);
-  const state = judgeBuild(build);
+/** What stands in the way of the declared build; `undefined` when it can be deployed, or was not read. */
+export function buildHold(facts: Facts): (Wait & { readonly build: BuildRecord | undefined }) | undefined {
+  const { build: seen, desire, object, now } = facts;
+  if (seen === undefined) return undefined;
+  const build = buildRecord(object.status?.build, seen, now);
+  const state = judgeBuild(seen);
   switch (state) {
     case "usable":
       return undefined;
     case "awaited":
-      return { ...awaited(input, desire, build), build: record };
+      return { ...waitFor(facts, desire, seen), build };
     case "failed":
-      return {
-        ...stalledBy(input, desire, { reason: "BuildFailed", text: failedText(build), firstMs: firstFailedProbeMs }),
-        build: record,
-      };
+      return { ...stalledBy(facts, "BuildFailed", failedText(seen)), build };
     case "not-found":
-      return {
-        ...stalledBy(input, desire, {
-          reason: "BuildNotFound",
-          text: notFoundText(build),
-          firstMs: firstMissingProbeMs,
-        }),
-        build: record,
-      };
+      return { ...stalledBy(facts, "BuildNotFound", notFoundText(seen)), build };
     default:
       return assertNever(state, "state of a build");
   }
 }
 
 // A build that is missing may be queued any moment, by the same commit; one that failed is repeated by a person.
-const firstMissingProbeMs = 15_000;
-const firstFailedProbeMs = 60_000;
+const firstProbeMs = { BuildNotFound: 15_000, BuildFailed: 60_000 } as const;
 
 // Nobody waits for the second in which a build that takes half an hour ends.
 const longestBuildPollMs = 300_000;
 
-function awaited(input: DecideInput, desire: Seen["desire"], build: SeenBuild): Pick<Conclusion, "verdict" | "next"> {
+function waitFor(input: DecideInput, desire: Facts["desire"], build: SeenBuild): Wait {
   const { rolloutPollIntervalMs } = input.settings;
   const elapsedMs = phaseMs(input, desire, "WaitingForBuild");
   const longestMs = Math.max(longestBuildPollMs, rolloutPollIntervalMs);
   const afterMs = Math.round(Math.min(Math.max(rolloutPollIntervalMs, elapsedMs / 8), longestMs));
-  const pause = { everyMs: [rolloutPollIntervalMs, longestMs] } as const;
   return {
     verdict: { kind: "progressing", reason: "WaitingForBuild", message: awaitedText(build) },
-    next: { kind: "recheck", afterMs, pause },
+    next: { kind: "recheck", afterMs, pause: { everyMs: [rolloutPollIntervalMs, longestMs] } },
   };
 }
 
-function stalledBy(
-  input: DecideInput,
-  desire: Seen["desire"],
-  facts: { readonly reason: "BuildFailed" | "BuildNotFound"; readonly text: string; readonly firstMs: number },
-): { readonly verdict: Verdict; readonly next: Requeue } {
-  const { reason, text, firstMs } = facts;
-  const elapsedMs = phaseMs(input, desire, reason);
-  const next = probeMoreRarely(elapsedMs, [firstMs, slowProbeMs], input.random);
-  return { verdict: { kind: "stalled", reason, message: text }, next };
+function stalledBy(facts: Facts, reason: keyof typeof firstProbeMs, message: string): Wait {
+  const elapsedMs = phaseMs(facts, facts.desire, reason);
+  const next = probeMoreRarely(elapsedMs, [firstProbeMs[reason], slowProbeMs], facts.random);
+  return { verdict: { kind: "stalled", reason, message }, next };
 }
 
 /** How long the declaration has been in this phase. */
 function phaseMs(
   input: DecideInput,
-  desire: Seen["desire"],
+  desire: Facts["desire"],
   name: "WaitingForBuild" | "BuildFailed" | "BuildNotFound",
-) {
+): number {
   const since = sinceOf(input.object, desire, name);
   return since === undefined ? 0 : ageOf(input, since).elapsedMs;
 }

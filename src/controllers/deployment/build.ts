@@ -5,10 +5,10 @@ import type { InternalSource } from "../../northflank/types.ts";
 import { capped, formatTime } from "../../runtime/conditions.ts";
 import { present } from "../../util/present.ts";
 import { type BuildQuery, builderText, namedBuilder, type SeenBuild, versionOf } from "../build/build-query.ts";
-import type { BuildRecord } from "./decision.ts";
 import type { Desire } from "./desired.ts";
-import { knownHash, sinceOf } from "./machine.ts";
-import type { TargetView } from "./target-view.ts";
+import { sinceOf } from "./machine.ts";
+import type { BuildRecord } from "./observation.ts";
+import type { TargetView } from "./target.ts";
 
 /**
  * Which build is declared; `undefined` for other sources, and when nobody can tell who builds. Without an id a combined
@@ -81,9 +81,3 @@ export function buildRecord(
 }
 
 const outcomeWords = { active: "Active", succeeded: "Succeeded", failed: "Failed" } as const;
-
-/** The commit of the build that was last applied for this very declaration; `undefined` when it is not known. */
-export function resolvedCommit({ status }: NorthflankDeployment, { hash }: Desire): string | undefined {
-  const build = knownHash(status) === hash ? status?.build : undefined;
-  return build?.outcome === "Succeeded" ? build.sha : undefined;
-}

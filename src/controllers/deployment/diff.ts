@@ -27,6 +27,9 @@ export interface Comparison {
   readonly hidden: readonly Difference[];
 }
 
+/** What is compared of a service or job. */
+type Compared = Pick<ServiceView, "image" | "external" | "internal" | "serviceType" | "docker" | "buildpack">;
+
 // Values in status are for reading, not for storing.
 const longestValue = 256;
 
@@ -34,18 +37,18 @@ const longestValue = 256;
  * Compares what is declared with what a service has. What is not declared is not looked at. `resolvedCommit` is that of
  * the declared build id, where it is known: Northflank may tell the commit alone.
  */
-export function compare(desire: Desire, service: ServiceView, resolvedCommit?: string): Comparison {
+export function compare(desire: Desire, service: Compared, resolvedCommit?: string): Comparison {
   const fields = fieldsOf(desire, service, resolvedCommit);
   const of = (state: Field["state"]) => fields.filter((field) => field.state === state).map(differenceOf);
   return { differences: of("different"), alike: of("alike"), untold: of("untold"), hidden: of("hidden") };
 }
 
 /** Not all of what is declared could be read back from this target: whether it arrived, no look would show for sure. */
-export function isReadInPart(desire: Desire, service: ServiceView): boolean {
+export function isReadInPart(desire: Desire, service: Compared): boolean {
   return fieldsOf(desire, service, undefined).some(({ state, isPart }) => isPart && state !== "same");
 }
 
-function fieldsOf(desire: Desire, service: ServiceView, resolvedCommit: string | undefined): readonly Field[] {
+function fieldsOf(desire: Desire, service: Compared, resolvedCommit: string | undefined): readonly Field[] {
   return [
     ...externalFields(desire, service),
     ...internalFields(desire.body, service, resolvedCommit),
@@ -69,7 +72,7 @@ function differenceOf({ path, from, to }: Field): Difference {
   return from === undefined ? shown : { ...shown, from: capped(from, longestValue) };
 }
 
-function externalFields({ body, image }: Desire, service: ServiceView): readonly Field[] {
+function externalFields({ body, image }: Desire, service: Compared): readonly Field[] {
   if (body.external === undefined || image === undefined) return [];
   const remote = remoteImageOf(service);
   const { imagePath, credentials } = body.external;
@@ -90,7 +93,7 @@ function externalFields({ body, image }: Desire, service: ServiceView): readonly
 
 function internalFields(
   { internal }: DeploymentUpdate,
-  service: ServiceView,
+  service: Compared,
   resolvedCommit: string | undefined,
 ): readonly Field[] {
   if (internal === undefined) return [];

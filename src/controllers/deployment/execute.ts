@@ -1,45 +1,40 @@
-import type { CallOptions, NorthflankApi, ServiceName } from "../../northflank/client.ts";
+import type { JobName, NorthflankApi, ServiceName } from "../../northflank/client.ts";
+import { assertNever } from "../../util/assert-never.ts";
 import { send, type WriteResult } from "../target/send.ts";
-import type { Change } from "./decision.ts";
-import type { TargetName } from "./read-target.ts";
+import type { Call, Change } from "./observation.ts";
+import type { TargetName } from "./target.ts";
 
-/**
- * Sends one change. Where the usual route of a service turns out to be gone although the service was read just before, the
- * patch route of its type is used: that of a deployment service with the number of instances as read, that of a combined
- * service only for what takes no source. A job has no other route. A redeploy is never repeated for a lost answer: each is
- * a rollout.
- *
- * *Errors*: only what is no `NorthflankError`, such as the reason of an aborted signal.
- */
-export async function execute(
-  deps: { readonly api: NorthflankApi; readonly target: TargetName },
-  change: Change,
-  signal: AbortSignal,
-): Promise<WriteResult> {
-  const { api, target } = deps;
-  const { body } = change.desire;
-  const options = { class: "change", signal } as const;
-  if ("jobId" in target) return await send(() => api.updateJobDeployment(target, body, options));
-  if (change.redeploy?.call === "restart service") return await send(() => api.restartService(target, options));
-  const patch = patchOf(api, target, change);
-  return await send(
-    () => api.updateServiceDeployment(target, body, { ...options, isOnce: change.redeploy !== undefined }),
-    patch && (() => patch(options)),
-  );
+interface ExecuteDeps {
+  readonly api: NorthflankApi;
+  readonly target: TargetName;
 }
 
-/** The patch that can carry the change; `undefined` when none can. */
-function patchOf(
-  api: NorthflankApi,
-  target: ServiceName,
-  { before, desire }: Change,
-): ((options: CallOptions) => Promise<void>) | undefined {
-  const { external, internal, ...runtime } = desire.body;
-  if (before.serviceType === "combined") {
-    if (external !== undefined || internal !== undefined) return undefined;
-    return (options) => api.patchCombinedService(target, { deployment: runtime }, options);
+/** Sends one change, with the guarantees and errors of {@link send}. */
+export async function execute(
+  deps: ExecuteDeps,
+  { call, fallback }: Pick<Change, "call" | "fallback">,
+  signal: AbortSignal,
+): Promise<WriteResult> {
+  const carry = (by: Call) => () => carryBy(deps, by, signal);
+  return await send(carry(call), fallback && carry(fallback));
+}
+
+async function carryBy({ api, target }: ExecuteDeps, call: Call, signal: AbortSignal): Promise<void> {
+  const options = { class: "change", signal } as const;
+  // Sound: a call is made for the kind of target that was read by this name.
+  const [service, job] = [target as ServiceName, target as JobName];
+  switch (call.route) {
+    case "service deployment":
+      return await api.updateServiceDeployment(service, call.body, { ...options, isOnce: call.isOnce });
+    case "job deployment":
+      return await api.updateJobDeployment(job, call.body, options);
+    case "deployment service":
+      return await api.patchDeploymentService(service, { deployment: call.body }, options);
+    case "combined service":
+      return await api.patchCombinedService(service, { deployment: call.body }, options);
+    case "restart":
+      return await api.restartService(service, options);
+    default:
+      return assertNever(call, "route of a change");
   }
-  const { instances } = before;
-  if (instances === undefined) return undefined;
-  return (options) => api.patchDeploymentService(target, { deployment: { ...desire.body, instances } }, options);
 }

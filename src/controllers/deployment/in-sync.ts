@@ -1,30 +1,78 @@
 // pure
-import type { NorthflankDeployment } from "../../api/deployment.ts";
-import { capped } from "../../runtime/conditions.ts";
-import { assertNever } from "../../util/assert-never.ts";
+import type { NorthflankDeployment, NorthflankDeploymentStatus } from "../../api/deployment.ts";
+import { capped, formatTime } from "../../runtime/conditions.ts";
 import { formatDuration } from "../../util/duration.ts";
 import { imageToSend } from "../../util/image-reference.ts";
 import type { EventDraft } from "../reconcile/events.ts";
 import { slowProbeMs } from "../reconcile/remote-error.ts";
-import { probeAround, requeueAfter } from "../reconcile/requeue.ts";
-import { ageOf } from "./ages.ts";
+import { probeAround, probeMoreRarely, requeueAfter } from "../reconcile/requeue.ts";
+import type { Age } from "../reconcile/stopwatch.ts";
+import { isAcknowledged } from "../target/object.ts";
 import { followsLatest } from "./build.ts";
-import { buildHold, buildWhenSame } from "./build-wait.ts";
-import type { Conclusion } from "./conclusion.ts";
-import type { DecideInput, Seen } from "./decision.ts";
-import { gradualConclusion } from "./gradual.ts";
-import { unverifiedFields } from "./last-good.ts";
-import { type ChangeRecord, foundAsDeclared, recordOf, sinceOf, wasAtRest, wasSent } from "./machine.ts";
-import { imageText, observedFields } from "./observed-fields.ts";
-import { pausedConclusion } from "./paused.ts";
-import { rollingConclusion, type SameBase } from "./rolling.ts";
-import { judgeRollout } from "./rollout.ts";
-import type { TargetView } from "./target-view.ts";
+import { buildHold, buildWhenSame, latestBuildNeeded } from "./build-wait.ts";
+import { isUnfinished, wasSent } from "./changes.ts";
+import { inSyncWith, judged, needBuild } from "./conclusions.ts";
+import type { Desire } from "./desired.ts";
+import {
+  type ChangeNews,
+  type Found,
+  factsOf,
+  foundAsDeclared,
+  isOver,
+  leftMs,
+  newsWhileStopped,
+  recordOf,
+  sinceOf,
+  wasSeenInSync,
+} from "./machine.ts";
+import type {
+  BuildRecord,
+  ChangeRecord,
+  Conclusion,
+  Decision,
+  Facts,
+  Progress,
+  Seen,
+  StatedFields,
+} from "./observation.ts";
+import { decideRedeploy, noteRedeploy } from "./redeploy.ts";
+import { decideRollback } from "./rollback.ts";
+import {
+  hasBegunNone,
+  isBuildState,
+  judgeRollout,
+  limitMs,
+  pollAfter,
+  pollGradual,
+  pollPauseMs,
+  type Rollout,
+} from "./rollout.ts";
+import { imageText, stopText } from "./target.ts";
 
-/** The target has what is declared: how far its rollout is, and what of it was neither sent nor read back. */
-export function sameConclusion(input: DecideInput, seen: Seen): Conclusion {
-  const same = rolloutConclusion(input, seen);
-  const unverified = unverifiedFields(input.object, seen);
+/** The target has what is declared: a redeploy that is asked for, else how far its rollout is. */
+export function decideInSync(facts: Facts): Decision {
+  const asked = decideRedeploy(facts);
+  if (asked?.kind !== "adopt") return asked ?? decideFound(facts);
+  const { object } = facts;
+  const known = { ...object, status: { ...object.status, ...asked.stated } as NorthflankDeploymentStatus };
+  const decision = decideFound(factsOf({ ...facts, object: known }, facts));
+  if (decision.kind !== "conclude") return decision;
+  const { conclusion } = decision;
+  return { ...decision, conclusion: { ...conclusion, stated: { ...asked.stated, ...conclusion.stated } } };
+}
+
+/** What is said besides of a target that has what is declared, in this order. */
+const notes: readonly ((facts: Facts, conclusion: Conclusion) => Conclusion)[] = [noteUnverified, noteRedeploy];
+
+function decideFound(facts: Facts): Decision {
+  const query = latestBuildNeeded(facts);
+  if (query !== undefined) return needBuild(query);
+  const conclusion = notes.reduce((before, note) => note(facts, before), foundConclusion(facts));
+  return decideRollback(facts, conclusion);
+}
+
+/** What was neither sent nor read back in full. */
+function noteUnverified({ unverified }: Facts, same: Conclusion): Conclusion {
   if (unverified.length === 0 || same.inSync === "as-before") return same;
   const note =
     ` Not verified: Northflank does not return ${unverified.slice(0, 3).join(", ")} in full, and the operator has not ` +
@@ -37,44 +85,118 @@ export function sameConclusion(input: DecideInput, seen: Seen): Conclusion {
   };
 }
 
-function rolloutConclusion(input: DecideInput, seen: Seen): Conclusion {
-  const { object } = input;
-  const { desire, service } = seen;
-  const found = foundAsDeclared(input, seen, transitionBefore(object, seen));
-  const { change } = found;
-  const wasComplete = change?.phase === "Complete" && wasAtRest(object);
-  const wasGradual = sinceOf(object, desire, "AwaitingPromotion") !== undefined;
-  const { elapsedMs } = ageOf(input, change?.time);
-  const rollout = judgeRollout({ service, change, wasComplete, wasGradual, elapsedMs });
-  const base = {
-    sameDesire: true,
-    inSync: { status: "True", reason: "InSync", message: `Northflank has ${desire.source}.` },
-    failure: undefined,
-    events: resumedEvents(object, service),
+/** How a target is that has what is declared; see {@link rows}. */
+type SameState = "stopped" | "job" | "unwatched" | "unbuilt" | "unbegun" | Exclude<Progress, "paused">;
+
+/** A target that has what is declared, and its rollout. */
+interface Same extends Facts {
+  readonly found: Found;
+  readonly rollout: Rollout;
+  /** What status keeps of the build. */
+  readonly kept: BuildRecord | undefined;
+  /** There is nothing built that could be rolled out. */
+  readonly hold: ReturnType<typeof buildHold>;
+  /** When the rollout began that is waited for: our change, else when it was first seen not to be complete. */
+  readonly since: string | undefined;
+  /** Since then. */
+  readonly sinceAge: Age;
+}
+
+/** What a state comes to. */
+interface Row extends Pick<Conclusion, "verdict" | "rolloutComplete" | "next"> {
+  readonly progress: Progress;
+  readonly news?: ChangeNews;
+  readonly events?: readonly EventDraft[];
+  readonly stated?: StatedFields;
+  /** What was seen is not worth a write: the end of the rollout is. */
+  readonly isQuiet?: boolean;
+}
+
+/** One function for each state; a new one does not compile until it has a row. */
+const rows: Readonly<Record<SameState, (same: Same) => Row>> = {
+  stopped: stoppedRow,
+  job: jobRow,
+  unwatched: unwatchedRow,
+  complete: completeRow,
+  failed: failedRow,
+  gradual: gradualRow,
+  unbuilt: unbuiltRow,
+  rolling: rollingRow,
+  late: lateRow,
+  unbegun: unbegunRow,
+};
+
+function foundConclusion(facts: Facts): Conclusion {
+  const same = sameOf(facts);
+  const row = rows[sameStateOf(same)](same);
+  const { observed, image: _, ...always } = facts.shown;
+  return {
+    ...judged,
+    verdict: row.verdict,
+    inSync: inSyncWith(facts.desire),
+    rolloutComplete: row.rolloutComplete,
+    next: row.next,
+    events: [...resumedEvents(facts), ...(row.events ?? [])],
     stated: {
-      ...observedFields(service),
-      image: imageInSync(seen),
-      build: buildWhenSame(input, seen),
+      ...always,
+      ...(row.isQuiet === true ? {} : { observed, image: imageInSync(facts) }),
+      build: same.kept,
       pendingChanges: undefined,
       notKept: undefined,
+      ...row.stated,
+      changes: recordOf(same, row.progress, row.news),
     },
-    found,
-  } as const;
-  if (service.servicePaused) return pausedConclusion(input, seen, base);
-  if (service.kind === "job") return jobConclusion(input, seen, base);
-  if (object.spec.rollout?.wait === false) return notWaiting(input, seen, base, rollout.kind);
-  switch (rollout.kind) {
-    case "complete":
-      return completeConclusion(input, seen, base);
-    case "failed":
-      return rolloutFailedConclusion(input, seen, base);
-    case "gradual":
-      return gradualConclusion(input, seen, base);
-    case "rolling":
-      return withoutBuild(input, seen, base) ?? rollingConclusion(input, seen, base, rollout);
-    default:
-      return assertNever(rollout, "rollout");
-  }
+  };
+}
+
+function sameOf(facts: Facts): Same {
+  const { object, desire, service, now } = facts;
+  const found = foundAsDeclared(facts, transitionBefore(facts));
+  const { change } = found;
+  const rollout = judgeRollout({
+    service,
+    change,
+    wasComplete: change?.phase === "Complete" && wasAtRest(object),
+    wasGradual: sinceOf(object, desire, "AwaitingPromotion") !== undefined,
+    elapsedMs: facts.age(change?.time).elapsedMs,
+  });
+  const kept = buildWhenSame(facts);
+  const since = rollingSince(facts, change, kept);
+  const hold = rollout === "rolling" && followsLatest(desire) ? buildHold(facts) : undefined;
+  return { ...facts, found, rollout, kept, hold, since, sinceAge: facts.age(since ?? formatTime(now)) };
+}
+
+function sameStateOf(same: Same): SameState {
+  const { object, desire, service, rollout } = same;
+  if (service.stop !== undefined) return "stopped";
+  if (service.kind === "job") return "job";
+  if (object.spec.rollout?.wait === false) return "unwatched";
+  if (rollout !== "rolling") return rollout;
+  if (same.hold !== undefined) return "unbuilt";
+  // What was late stays late until it ends: a probe must not make it look under way again.
+  const wasLate = sinceOf(object, desire, "RolloutTimedOut") !== undefined;
+  if (!wasLate && !isOver(same.sinceAge, limitMs(object))) return "rolling";
+  // There are changes for which nothing is rolled out, such as other credentials. Who follows the latest build waits for a
+  // rollout that has to come.
+  const isAtRest = service.rolloutStatus === "COMPLETED" && hasBegunNone(service, same.found.change);
+  return isAtRest && !followsLatest(desire) ? "unbegun" : "late";
+}
+
+/** The last look found the target as declared, running, and nothing under way. */
+function wasAtRest({ status }: NorthflankDeployment): boolean {
+  return status?.phase === undefined && wasSeenInSync(status) && status?.observed?.servicePaused !== true;
+}
+
+function rollingSince(
+  { object, desire }: Facts,
+  change: ChangeRecord | undefined,
+  build: BuildRecord | undefined,
+): string | undefined {
+  const since = sinceOf(object, desire, "RollingOut", "RolloutTimedOut");
+  if (since === undefined || !wasSent(change)) return since;
+  // Who follows the latest build waits for one first: that is no part of the rollout.
+  const built = followsLatest(desire) && build?.outcome === "Succeeded" ? build.time : undefined;
+  return built !== undefined && Date.parse(built) > Date.parse(since) ? built : since;
 }
 
 /** What Northflank has, with the declared tag that the digest was built as: Northflank is sent the digest alone. */
@@ -84,8 +206,8 @@ function imageInSync({ desire, service }: Seen): string | undefined {
 }
 
 /** Said once: what follows is the rollout of a service that ran nothing when it was last read. */
-function resumedEvents(object: NorthflankDeployment, service: TargetView): readonly EventDraft[] {
-  if (object.status?.observed?.servicePaused !== true || service.servicePaused) return [];
+function resumedEvents({ object, service }: Facts): readonly EventDraft[] {
+  if (object.status?.observed?.servicePaused !== true || service.stop !== undefined) return [];
   const isOurs = object.status.changes?.[0]?.phase === "RollingOut";
   const why = isOurs ? "The service is not paused any more since the change was sent." : "The service was resumed.";
   const note = `${why} The rollout is followed.`;
@@ -93,96 +215,199 @@ function resumedEvents(object: NorthflankDeployment, service: TargetView): reado
 }
 
 /** The state of the rollout when another source was last seen; `undefined` where this one was there before. */
-function transitionBefore({ status }: NorthflankDeployment, { service }: Seen): string | undefined {
+function transitionBefore({ object: { status }, service }: Facts): string | undefined {
   const hasMoved =
     status?.observed !== undefined && imageToSend(status.image ?? "") !== imageToSend(imageText(service) ?? "");
   return hasMoved ? status.observed?.rolloutTransitionTime : undefined;
 }
 
-/** What a job runs next is all there is to it: nothing is rolled out. */
-function jobConclusion({ object }: DecideInput, seen: Seen, base: SameBase): Conclusion {
-  const reason = object.spec.managementPolicy === "Observe" ? "Observed" : "InSync";
-  const message = `Northflank has ${seen.desire.source}: the next run of the job uses it.`;
+// ---- the states ----
+
+// A change to a service that runs nothing is polled once more so long after it was sent.
+const secondPollMs = 120_000;
+
+/**
+ * It has what is declared and runs nothing: paused, or without instances. It is polled like a service at rest, and the limit
+ * of its rollout counts from the resume. Northflank may say shortly after a change that it is complete, though nothing runs:
+ * so a change is polled once more.
+ */
+function stoppedRow({ desire, service, found, nextResyncMs, age }: Same): Row {
+  const { change } = found;
+  const isToCome = wasSent(change) && (change.phase === "TimedOut" || isUnfinished(change));
+  const leftMs = isToCome ? secondPollMs - age(change.time).elapsedMs : 0;
+  const before = change?.phase === "Failed" ? " Its last rollout failed." : "";
+  const message = `Northflank has ${desire.source}. ${stopText(service)} It starts when the service is resumed.${before}`;
+  const rolloutComplete = "Nothing is rolled out: the service is paused.";
   return {
-    ...base,
-    verdict: { kind: "ready", reason, message },
-    rolloutComplete: { status: "True", reason: "RolloutComplete", message: "A job has no rollout." },
-    stated: { ...base.stated, ...recordOf(base.found, "complete") },
-    next: requeueAfter(seen.nextResyncMs),
+    verdict: { kind: "ready", reason: "ServicePaused", message },
+    rolloutComplete: { status: "Unknown", reason: "ServicePaused", message: rolloutComplete },
+    progress: "paused",
+    news: isToCome ? newsWhileStopped(service) : {},
+    next: requeueAfter(leftMs > 0 ? Math.min(nextResyncMs, leftMs) : nextResyncMs),
   };
 }
 
-/** Nothing is rolled out, because there is nothing built that could be. */
-function withoutBuild(input: DecideInput, seen: Seen, base: SameBase): Conclusion | undefined {
-  const hold = followsLatest(seen.desire) ? buildHold(input, seen) : undefined;
-  if (hold === undefined) return undefined;
-  const { verdict, next } = hold;
-  const rolloutComplete = {
-    status: "Unknown",
-    reason: verdict.reason,
-    message: "There is no build to roll out.",
-  } as const;
-  return { ...base, verdict, next, rolloutComplete, stated: { ...base.stated, ...recordOf(base.found, "rolling") } };
+/** What a job runs next is all there is to it: nothing is rolled out. */
+function jobRow({ desire, policy, nextResyncMs }: Same): Row {
+  const message = `Northflank has ${desire.source}: the next run of the job uses it.`;
+  return {
+    verdict: { kind: "ready", reason: policy.ready ?? "InSync", message },
+    rolloutComplete: { status: "True", reason: "RolloutComplete", message: "A job has no rollout." },
+    progress: "complete",
+    next: requeueAfter(nextResyncMs),
+  };
 }
 
-function completeConclusion(input: DecideInput, seen: Seen, base: SameBase): Conclusion {
-  const { object } = input;
-  const { desire, nextResyncMs } = seen;
-  const reason = object.spec.managementPolicy === "Observe" ? "Observed" : "RolloutComplete";
-  const message = `Northflank has ${desire.source}, and the rollout is complete.`;
-  const { change } = base.found;
-  const isNews = wasSent(change) && change.phase !== "Complete";
+function unwatchedRow({ desire, rollout, nextResyncMs }: Same): Row {
+  const message = `Northflank has ${desire.source}; the rollout is not waited for (spec.rollout.wait is false).`;
   return {
-    ...base,
-    verdict: { kind: "ready", reason, message },
-    rolloutComplete: { status: "True", reason: "RolloutComplete", message: "The rollout is complete." },
-    stated: { ...base.stated, ...recordOf(base.found, "complete") },
+    verdict: { kind: "ready", reason: "InSync", message },
+    rolloutComplete:
+      rollout === "complete"
+        ? { status: "True", reason: "RolloutComplete", message: "The rollout is complete." }
+        : { status: "Unknown", reason: "RollingOut", message: "Not waited for." },
+    progress: rollout === "gradual" ? "rolling" : rollout,
     next: requeueAfter(nextResyncMs),
-    events: isNews
-      ? [
-          ...base.events,
-          {
-            type: "Normal",
-            reason: "RolloutComplete",
-            action: "Observe",
-            note: wasPaused(change)
-              ? message
-              : `${message} It took ${formatDuration(ageOf(input, change.time).elapsedMs)}.`,
-          },
-        ]
-      : base.events,
+  };
+}
+
+function completeRow({ desire, policy, found, age, nextResyncMs }: Same): Row {
+  const message = `Northflank has ${desire.source}, and the rollout is complete.`;
+  const { change } = found;
+  const isNews = wasSent(change) && change.phase !== "Complete";
+  const took = isNews && !wasStopped(change) ? ` It took ${formatDuration(age(change.time).elapsedMs)}.` : "";
+  const event = { type: "Normal", reason: "RolloutComplete", action: "Observe", note: `${message}${took}` } as const;
+  return {
+    verdict: { kind: "ready", reason: policy.ready ?? "RolloutComplete", message },
+    rolloutComplete: { status: "True", reason: "RolloutComplete", message: "The rollout is complete." },
+    progress: "complete",
+    next: requeueAfter(nextResyncMs),
+    events: isNews ? [event] : [],
   };
 }
 
 /** It was not under way all the time since it was sent: how long it took says nothing. */
-function wasPaused({ phase, since, time }: ChangeRecord): boolean {
+function wasStopped({ phase, since, time }: ChangeRecord): boolean {
   return phase === "Paused" || (phase === "RollingOut" && since !== time);
 }
 
-function notWaiting(_input: DecideInput, seen: Seen, base: SameBase, rollout: string): Conclusion {
-  const message = `Northflank has ${seen.desire.source}; the rollout is not waited for (spec.rollout.wait is false).`;
-  const isComplete = rollout === "complete";
-  const progress = rollout === "complete" || rollout === "failed" ? rollout : "rolling";
+function failedRow({ desire, random }: Same): Row {
+  const message =
+    `Northflank has ${desire.source}, but its rollout failed. See the containers and logs of the service in ` +
+    "Northflank; change the source, or fix the cause.";
   return {
-    ...base,
-    verdict: { kind: "ready", reason: "InSync", message },
-    rolloutComplete: isComplete
-      ? { status: "True", reason: "RolloutComplete", message: "The rollout is complete." }
-      : { status: "Unknown", reason: "RollingOut", message: "Not waited for." },
-    stated: { ...base.stated, ...recordOf(base.found, progress) },
-    next: requeueAfter(seen.nextResyncMs),
+    verdict: { kind: "stalled", reason: "RolloutFailed", message },
+    rolloutComplete: { status: "False", reason: "RolloutFailed", message: "Northflank says that the rollout failed." },
+    progress: "failed",
+    next: probeAround(slowProbeMs, random),
   };
 }
 
-function rolloutFailedConclusion({ random }: DecideInput, seen: Seen, base: SameBase): Conclusion {
+/**
+ * A rollout by a strategy with steps. It stays IN_PROGRESS until a person, or whatever promotes it, lets it go on: that may
+ * take days, is no failure, and is never rolled back.
+ */
+function gradualRow({ object, desire, service, settings, age }: Same): Row {
+  const strategy = service.gradualRolloutStrategyId?.slice(0, 64);
+  const since = sinceOf(object, desire, "AwaitingPromotion");
   const message =
-    `Northflank has ${seen.desire.source}, but its rollout failed. See the containers and logs of the service in ` +
-    "Northflank; change the source, or fix the cause.";
+    `Northflank rolls out ${desire.source} gradually (strategy ${strategy}) and waits for its promotion. Promote ` +
+    `it in Northflank, or declare another source; no time limit applies.`;
   return {
-    ...base,
-    verdict: { kind: "stalled", reason: "RolloutFailed", message },
-    rolloutComplete: { status: "False", reason: "RolloutFailed", message: "Northflank says that the rollout failed." },
-    stated: { ...base.stated, ...recordOf(base.found, "failed") },
-    next: probeAround(slowProbeMs, random),
+    verdict: { kind: "progressing", reason: "AwaitingPromotion", message },
+    rolloutComplete: {
+      status: "Unknown",
+      reason: "AwaitingPromotion",
+      message: "The rollout is gradual and not over.",
+    },
+    progress: "gradual",
+    next: pollGradual(age(since).elapsedMs, settings),
   };
+}
+
+function unbuiltRow(same: Same): Row {
+  if (same.hold === undefined) return rollingRow(same);
+  const { verdict, next } = same.hold;
+  const message = "There is no build to roll out.";
+  return {
+    verdict,
+    next,
+    rolloutComplete: { status: "Unknown", reason: verdict.reason, message },
+    progress: "rolling",
+  };
+}
+
+function rollingRow({ object, desire, service, now, since, sinceAge, settings }: Same): Row {
+  const isBuilding = service.internal !== undefined && isBuildState(service.buildStatus);
+  const reason = isBuilding ? "Building" : "RollingOut";
+  const sinceMs = since === undefined ? now : Date.parse(since);
+  const afterMs = pollPauseMs(sinceAge.elapsedMs, leftMs(sinceAge, limitMs(object)), settings);
+  return {
+    verdict: { kind: "progressing", reason, message: rollingMessage({ object, desire, isBuilding, sinceMs }) },
+    rolloutComplete: { status: "Unknown", reason, message: rolloutGoesOn },
+    progress: "rolling",
+    next: pollAfter(afterMs, settings),
+    isQuiet: wasSeenRolling(object, desire, isBuilding),
+  };
+}
+
+/** The last look found the same: nothing of it is news. */
+function wasSeenRolling(object: NorthflankDeployment, desire: Desire, isBuilding: boolean): boolean {
+  if (!isAcknowledged(object) || sinceOf(object, desire, "RollingOut") === undefined) return false;
+  return isBuilding === isBuildState(object.status?.observed?.buildStatus);
+}
+
+/** What RolloutComplete says from the change to the end of the rollout. */
+export const rolloutGoesOn = "The rollout is not over.";
+
+/** The same from the change to the end of the rollout, so that a look that finds it going on writes nothing. */
+export function rollingMessage(options: {
+  readonly object: NorthflankDeployment;
+  readonly desire: Desire;
+  readonly isBuilding: boolean;
+  readonly sinceMs: number;
+}): string {
+  const { object, desire, isBuilding, sinceMs } = options;
+  const doing = isBuilding ? "is building" : "is rolling out";
+  return `Northflank ${doing} ${desire.source}. It times out at ${formatTime(sinceMs + limitMs(object))}.`;
+}
+
+// The first probe after a rollout was late.
+const firstLateProbeMs = 300_000;
+
+function lateRow({ object, desire, service, sinceAge, random }: Same): Row {
+  const { rolloutStatus } = service;
+  const state = rolloutStatus === undefined ? "no state returned" : rolloutStatus.slice(0, 32);
+  const message =
+    `Northflank has ${desire.source}, but its rollout was not complete within ${formatDuration(limitMs(object))} ` +
+    `(${state}). See the containers of the service in Northflank. The object becomes Ready if the rollout completes.`;
+  return {
+    verdict: { kind: "stalled", reason: "RolloutTimedOut", message },
+    rolloutComplete: { status: "False", reason: "RolloutTimedOut", message: "Not complete in time." },
+    progress: "late",
+    next: probeMoreRarely(sinceAge.elapsedMs, [firstLateProbeMs, slowProbeMs], random),
+  };
+}
+
+/** Nothing was rolled out for the change within its limit: the last rollout is the one that counts. */
+function unbegunRow({ object, desire, policy, nextResyncMs }: Same): Row {
+  const message =
+    `Northflank has ${desire.source} and began no rollout for it within ${formatDuration(limitMs(object))}; the last ` +
+    "rollout is complete.";
+  return {
+    verdict: { kind: "ready", reason: policy.ready ?? "RolloutComplete", message },
+    rolloutComplete: { status: "True", reason: "RolloutComplete", message: "The last rollout is complete." },
+    progress: "complete",
+    // The state that is shown speaks about this change from now on.
+    news: { previousTransitionTime: undefined },
+    stated: withoutEffect(object),
+    next: requeueAfter(nextResyncMs),
+  };
+}
+
+/** A redeploy for which nothing was rolled out is none, and says so for as long as it is the newest change. */
+function withoutEffect({ status }: NorthflankDeployment): StatedFields {
+  const { redeploy, changes } = status ?? {};
+  if (redeploy?.outcome !== "Sent" || changes?.[0]?.cause !== "Redeployed") return {};
+  return { redeploy: { ...redeploy, outcome: "WithoutEffect" } };
 }

@@ -4,16 +4,16 @@ import type {
   NorthflankDeploymentSpec,
   NorthflankDeploymentStatus,
 } from "../../api/deployment.ts";
-import type { BuildpackRuntime, DeploymentUpdate, ServiceView } from "../../northflank/types.ts";
+import type { BuildpackRuntime, DeploymentUpdate } from "../../northflank/types.ts";
 import { capped, formatTime } from "../../runtime/conditions.ts";
 import { parseImageReference } from "../../util/image-reference.ts";
 import { present } from "../../util/present.ts";
 import { isDatabaseId } from "../build/build-query.ts";
-import { resolvedCommit } from "./build.ts";
-import type { Change, Seen } from "./decision.ts";
+import type { ChangeDraft } from "./calls.ts";
 import { type Desire, desireOf } from "./desired.ts";
 import { compare, usedTexts } from "./diff.ts";
-import { lastDeclared, wasSent } from "./machine.ts";
+import type { Facts } from "./observation.ts";
+import type { TargetView } from "./target.ts";
 
 /** `status.lastGood`: what is put back when the rollout of something else fails. */
 export type GoodSource = NonNullable<NorthflankDeploymentStatus["lastGood"]>;
@@ -43,7 +43,7 @@ export function goodSource({ spec, status }: NorthflankDeployment, desire: Desir
 }
 
 /** Northflank has this, as far as it tells. */
-export function isInForce(good: Desire, service: ServiceView): boolean {
+export function isInForce(good: Desire, service: TargetView): boolean {
   return compare(good, service).differences.length === 0;
 }
 
@@ -51,18 +51,10 @@ export function isInForce(good: Desire, service: ServiceView): boolean {
  * What is seen may be the good source as well as what is declared: it differs from neither, and not all of what is
  * declared is told.
  */
-export function looksLikeBoth(object: NorthflankDeployment, good: Desire, { desire, service }: Seen): boolean {
-  const { differences, alike, untold, hidden } = compare(desire, service, resolvedCommit(object, desire));
+export function looksLikeBoth(good: Desire, { comparison, service }: Facts): boolean {
+  const { differences, alike, untold, hidden } = comparison;
   const isRead = alike.length + untold.length + hidden.length === 0;
   return differences.length === 0 && !isRead && isInForce(good, service);
-}
-
-/** Declared fields that were neither sent by us nor read back in full: they are in force as far as anybody can tell. */
-export function unverifiedFields(object: NorthflankDeployment, { desire, service }: Seen): readonly string[] {
-  const change = lastDeclared(object.status);
-  if (change?.specHash === desire.hash && wasSent(change)) return [];
-  const { alike, untold, hidden } = compare(desire, service, resolvedCommit(object, desire));
-  return [...alike.filter(({ from, to }) => from !== to), ...untold, ...hidden].map(({ path }) => path);
 }
 
 /**
@@ -72,7 +64,7 @@ export function unverifiedFields(object: NorthflankDeployment, { desire, service
  */
 export function goodBefore(
   object: NorthflankDeployment,
-  { desire, before }: Change,
+  { desire, before }: ChangeDraft,
   now: number,
 ): GoodSource | undefined {
   if (!wantsRestore(object)) return undefined;
@@ -89,7 +81,7 @@ export function goodBefore(
 function whole(
   { spec }: NorthflankDeployment,
   body: DeploymentUpdate,
-  facts: { readonly desire: Desire; readonly before: ServiceView; readonly timeMs: number },
+  facts: { readonly desire: Desire; readonly before: TargetView; readonly timeMs: number },
 ): GoodSource | undefined {
   const { desire, before, timeMs } = facts;
   const changes = (part: keyof DeploymentUpdate) => desire.body[part] !== undefined && body[part] === undefined;
@@ -114,7 +106,7 @@ function read(spec: NorthflankDeploymentSpec, deployment: DeploymentUpdate): Des
 }
 
 /** The source of a service in the form in which it is sent, and as the schema of status takes it. */
-function sourceOf({ external, internal, image }: ServiceView): DeploymentUpdate | undefined {
+function sourceOf({ external, internal, image }: TargetView): DeploymentUpdate | undefined {
   if (external !== undefined) {
     // Only the older answers tell the provider: they leave out the host and the credentials.
     const { imagePath, credentials, registryProvider } = external;

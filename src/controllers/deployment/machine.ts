@@ -3,20 +3,29 @@
 import { mostChanges } from "../../api/changes.ts";
 import type { NorthflankDeployment, NorthflankDeploymentStatus } from "../../api/deployment.ts";
 import type { Reason } from "../../api/reasons.ts";
-import { isRefusedForSure } from "../../northflank/answer.ts";
-import type { NorthflankError } from "../../northflank/errors.ts";
-import { capped, formatTime } from "../../runtime/conditions.ts";
+import { formatTime } from "../../runtime/conditions.ts";
 import { present } from "../../util/present.ts";
 import { isReconcileRequested } from "../reconcile/reconcile-request.ts";
-import { correctionsInRow, endsRow, withConfirmed } from "../target/drift.ts";
+import type { Age } from "../reconcile/stopwatch.ts";
+import { endsRow, withConfirmed } from "../target/drift.ts";
 import { isAcknowledged } from "../target/object.ts";
-import { ageOf } from "./ages.ts";
-import type { Conclusion } from "./conclusion.ts";
-import type { Change, DecideInput, Seen } from "./decision.ts";
+import {
+  changeOf,
+  correctionsOf,
+  entryOf,
+  indexOf,
+  isUnfinished,
+  knownHash,
+  lastDeclared,
+  rollbackOf,
+  wasSent,
+  withNew,
+} from "./changes.ts";
 import { type Desire, desireOf } from "./desired.ts";
-import { isReadInPart } from "./diff.ts";
-import { imageText, timeText } from "./observed-fields.ts";
-import type { TargetView } from "./target-view.ts";
+import { type Comparison, compare, type Difference } from "./diff.ts";
+import type { ChangeRecord, Conclusion, DecideInput, Facts, Progress, Seen, State } from "./observation.ts";
+import { policyOf } from "./policy.ts";
+import { observedFields, type TargetView, timeText } from "./target.ts";
 
 /*
  * `status.changes`, newest first: one record of each change, and the one place where a deployment remembers what it did.
@@ -43,24 +52,10 @@ import type { TargetView } from "./target-view.ts";
  *  4. A rollback stands until another declaration is sent, or what failed is found complete after all: see rollback.ts.
  */
 
-/** An entry of `status.changes`. */
-export type ChangeRecord = NonNullable<NorthflankDeploymentStatus["changes"]>[number];
-
-type Phase = ChangeRecord["phase"];
-
-/** A status, as far as it holds the record. */
-interface Recorded {
-  readonly changes?: readonly ChangeRecord[] | undefined;
-}
-
-/** What the record says of a declaration: the phase of its change, that there is none, or that it was rolled back. */
-export type State = Phase | "Unknown" | "RolledBack";
-
-/** How far the rollout is of a target that has what is declared; a job has none, and is complete. */
-export type Progress = "rolling" | "late" | "gradual" | "paused" | "complete" | "failed";
-
 /** A target that has something else: sent as a new declaration, corrected as drift, or left because of a rollback. */
 export type WhenDifferent = "send" | "correct" | "leave";
+
+type Phase = ChangeRecord["phase"];
 
 type Steps = Readonly<Record<Progress, Phase>> & { readonly different: WhenDifferent };
 
@@ -116,18 +111,38 @@ export const steps: Readonly<Record<State, Steps>> = {
   RolledBack: { ...adopted, different: "leave" },
 };
 
-/** Phases of a change whose rollout is to come, or is under way. */
-const unfinished: ReadonlySet<string> = new Set<Phase>(["RollingOut", "Paused", "AwaitingPromotion"]);
+// ---- what is known ----
 
-/** Whether the rollout of a change is still to come, or under way. */
-export function isUnfinished({ phase }: ChangeRecord): boolean {
-  return unfinished.has(phase);
+/** What follows from object and observation, once the target was read. */
+export function factsOf(input: DecideInput, seen: Seen): Facts {
+  const { object, now } = input;
+  const { desire, service } = seen;
+  const state = stateOf(object, desire);
+  const comparison = compare(desire, service, resolvedCommit(object, desire));
+  const corrections = correctionsOf(object);
+  const [correction] = corrections;
+  const age = (time: string | undefined) => ageOf(input, time);
+  return {
+    ...seen,
+    ...input,
+    policy: policyOf(object),
+    state,
+    change: changeOf(object.status, desire),
+    rollback: rollbackInForce(object, desire),
+    wantsRedeploy: wantsRedeploy(object),
+    isNew: steps[state].different === "send" || wantsRedeploy(object),
+    comparison,
+    pending: pendingOf(object, state, comparison),
+    unverified: unverifiedOf(object, desire, comparison),
+    corrections,
+    correctionsNow: correction === undefined ? now : Date.parse(correction.time) + age(correction.time).elapsedMs,
+    shown: observedFields(service),
+    age,
+  };
 }
 
-// ---- what is remembered ----
-
 /** What the record says of what is declared now. */
-export function stateOf(object: NorthflankDeployment, desire: Desire): State {
+function stateOf(object: NorthflankDeployment, desire: Desire): State {
   if (rollbackInForce(object, desire) !== undefined) return "RolledBack";
   const entry = lastDeclared(object.status);
   if (entry?.specHash !== desire.hash) return "Unknown";
@@ -136,92 +151,11 @@ export function stateOf(object: NorthflankDeployment, desire: Desire): State {
   return rollback === undefined || rollback.phase === "Sending" ? entry.phase : "Unknown";
 }
 
-/** The newest change to a declaration, which may be another one by now. A rollback is none. */
-export function lastDeclared(status: Recorded | undefined): ChangeRecord | undefined {
-  return status?.changes?.find(({ cause }) => cause !== "RolledBack");
-}
-
-/** The hash of the declaration that was last sent or found in force; `undefined` where nobody knows. */
-export function knownHash(status: Recorded | undefined): string | undefined {
-  const entry = lastDeclared(status);
-  return entry === undefined || entry.phase === "Sending" ? undefined : entry.specHash;
-}
-
-/** Whether what is declared is what was last applied; `undefined` when nothing was. */
-export function isSameDesire(object: NorthflankDeployment, desire: Desire): boolean | undefined {
-  const known = knownHash(object.status);
-  return known === undefined ? undefined : known === desire.hash;
-}
-
-/**
- * The change to what is declared; `undefined` when the last one was to another declaration, or was rolled back since:
- * whoever has sent it again, it was not that change.
- */
-export function changeOf(status: Recorded | undefined, { hash }: Desire): ChangeRecord | undefined {
-  const changes = status?.changes ?? [];
-  return changes[indexOf(changes, hash)];
-}
-
-function indexOf(changes: readonly ChangeRecord[], hash: string): number {
-  const [head] = changes;
-  const index = head?.cause === "RolledBack" && head.phase === "Sending" ? 1 : 0;
-  const entry = changes[index];
-  const isIt = entry !== undefined && entry.cause !== "RolledBack" && entry.phase !== "Sending";
-  return isIt && entry.specHash === hash ? index : -1;
-}
-
-/** It was sent by us, and Northflank has accepted it. */
-export function wasSent(change: ChangeRecord | undefined): change is ChangeRecord {
-  return change !== undefined && change.cause !== "Adopted" && change.phase !== "Sending";
-}
-
-/** The rollback that stands for a declaration, whether or not another try is asked for. */
-export function rollbackOf(status: Recorded | undefined, { hash }: Desire): ChangeRecord | undefined {
-  for (const entry of status?.changes ?? []) {
-    if (entry.cause === "RolledBack") return entry.of === hash ? entry : undefined;
-    // By whose hand ever: what failed is there again, and stays failed until it is complete.
-    if (entry.cause !== "Adopted" || entry.specHash !== hash || entry.phase === "Complete") return undefined;
-  }
-  return undefined;
-}
-
 /** The rollback that stands for what is declared now; `undefined` when there is none, or somebody asks for another try. */
-export function rollbackInForce(object: NorthflankDeployment, desire: Desire): ChangeRecord | undefined {
+function rollbackInForce(object: NorthflankDeployment, desire: Desire): ChangeRecord | undefined {
   const rollback = object.spec.rollout?.onFailure === "Restore" ? rollbackOf(object.status, desire) : undefined;
   const isAsked = isReconcileRequested(object) || wantsRedeploy(object);
   return rollback?.phase !== "Sending" && isAsked ? undefined : rollback;
-}
-
-/** What became of the declaration that was rolled back. */
-export function rolledBackFor({ status }: NorthflankDeployment, { of }: ChangeRecord): Reason {
-  const failed = status?.changes?.find(({ cause, specHash }) => cause !== "RolledBack" && specHash === of);
-  return failed?.phase === "TimedOut" ? "RolloutTimedOut" : "RolloutFailed";
-}
-
-/** The last look at what is declared now found no difference: a difference is news. */
-export function wasInSync(object: NorthflankDeployment): boolean {
-  return isAcknowledged(object) && wasSeenInSync(object.status);
-}
-
-/** The last look found the target as it was declared then. */
-export function wasSeenInSync(status: NorthflankDeployment["status"]): boolean {
-  if (status?.observed === undefined || status.pendingChanges !== undefined) return false;
-  return status.changes?.[0]?.phase !== "Sending";
-}
-
-/** The last look found the target as declared, running, and nothing under way. */
-export function wasAtRest({ status }: NorthflankDeployment): boolean {
-  return status?.phase === undefined && wasSeenInSync(status) && status?.observed?.servicePaused !== true;
-}
-
-/** A change of a job that is not shown by then was undone. */
-export const showsWithinMs = 60_000;
-
-/** Our change of a job was accepted a moment ago, and the job still shows what it had before: it is not sent again yet. */
-export function isNotShownYet(input: DecideInput, target: TargetView): boolean {
-  const change = lastDeclared(input.object.status);
-  if (target.kind !== "job" || !wasSent(change)) return false;
-  return ageOf(input, change.time).elapsedMs < showsWithinMs && imageText(target) === change.previousSource;
 }
 
 /** The spec asks for a redeploy that was not handled. */
@@ -231,15 +165,67 @@ export function wantsRedeploy({ spec, status }: NorthflankDeployment): boolean {
   return status?.redeploy?.token !== token || status.redeploy.outcome === "Pending";
 }
 
-/** The corrections in a row, for `drift.ts`. */
-export function correctionsOf({ metadata, status }: NorthflankDeployment) {
-  return correctionsInRow(status?.changes, metadata.generation);
+/**
+ * What has to be written. Fields that Northflank does not tell, or in part, count only when the declaration has changed,
+ * and a source of which it tells nothing until the declaration was sent once; nobody can observe that one.
+ */
+function pendingOf(object: NorthflankDeployment, state: State, comparison: Comparison): readonly Difference[] {
+  const { differences, alike, untold, hidden } = comparison;
+  if (steps[state].different !== "send") return differences;
+  const unsent = policyOf(object).sends ? hidden : [];
+  if (lastDeclared(object.status) === undefined) return [...differences, ...unsent];
+  return [...differences, ...alike, ...unsent, ...untold];
 }
 
-/** Now, as far after the newest correction as this process has measured. */
-export function nowByStopwatch(input: DecideInput): number {
-  const newest = correctionsOf(input.object)[0]?.time;
-  return newest === undefined ? input.now : Date.parse(newest) + ageOf(input, newest).elapsedMs;
+/** The commit of the build that was last applied for this very declaration; `undefined` when it is not known. */
+function resolvedCommit({ status }: NorthflankDeployment, { hash }: Desire): string | undefined {
+  const build = knownHash(status) === hash ? status?.build : undefined;
+  return build?.outcome === "Succeeded" ? build.sha : undefined;
+}
+
+function unverifiedOf({ status }: NorthflankDeployment, { hash }: Desire, comparison: Comparison): readonly string[] {
+  const change = lastDeclared(status);
+  if (change?.specHash === hash && wasSent(change)) return [];
+  const { alike, untold, hidden } = comparison;
+  return [...alike.filter(({ from, to }) => from !== to), ...untold, ...hidden].map(({ path }) => path);
+}
+
+/** What became of the declaration that was rolled back. */
+export function rolledBackFor({ status }: NorthflankDeployment, { of }: ChangeRecord): Reason {
+  const failed = status?.changes?.find(({ cause, specHash }) => cause !== "RolledBack" && specHash === of);
+  return failed?.phase === "TimedOut" ? "RolloutTimedOut" : "RolloutFailed";
+}
+
+/** The last look found the target as it was declared then. */
+export function wasSeenInSync(status: NorthflankDeployment["status"]): boolean {
+  if (status?.observed === undefined || status.pendingChanges !== undefined) return false;
+  return status.changes?.[0]?.phase !== "Sending";
+}
+
+// ---- how long ago ----
+
+/** How long ago a time is; one of this very reconcile, or without a process that measures, by the wall clock. */
+export function ageOf({ ages, now }: Pick<DecideInput, "ages" | "now">, time: string | undefined): Age {
+  const elapsedMs = Math.max(0, now - Date.parse(time ?? "")) || 0;
+  return (time === undefined ? undefined : ages?.get(time)) ?? { elapsedMs, seenMs: elapsedMs };
+}
+
+/**
+ * A limit is over only when this process has itself seen a quarter of it pass: what follows may be a rollback, and a clock
+ * that is wrong must not be enough for one.
+ */
+export function isOver(age: Age, limitMs: number): boolean {
+  return age.elapsedMs >= limitMs && seenLeftMs(age, limitMs) === 0;
+}
+
+/** How long until {@link isOver}, in milliseconds. */
+export function leftMs(age: Age, limitMs: number): number {
+  return Math.max(limitMs - age.elapsedMs, seenLeftMs(age, limitMs));
+}
+
+/** How much of it this process has still to see, in milliseconds. */
+export function seenLeftMs({ seenMs }: Age, limitMs: number): number {
+  return Math.max(0, Math.ceil(limitMs / 4 - seenMs));
 }
 
 // ---- what a look writes ----
@@ -250,47 +236,45 @@ export interface Found {
   readonly change: ChangeRecord | undefined;
   readonly isAdopted: boolean;
   readonly changes: readonly ChangeRecord[];
-  readonly hash: string;
-  readonly now: number;
 }
 
 /**
  * Begins to record a look that found the target as declared. Where that was no change of ours (first look, or its answer
  * was lost), one is adopted; `previousTransitionTime` is then the state of the rollout before, where the source has moved.
  */
-export function foundAsDeclared(
-  input: DecideInput,
-  { desire }: Pick<Seen, "desire">,
-  previousTransitionTime: string | undefined,
-): Found {
-  const { object, now } = input;
-  const before = takenUp(object, desire, now);
-  const recorded = changeOf(object.status, desire);
-  if (recorded === undefined && object.spec.managementPolicy !== "Observe") {
+export function foundAsDeclared(facts: Facts, previousTransitionTime: string | undefined): Found {
+  const { object, desire, now, change: recorded, policy, corrections } = facts;
+  const before = takenUp(facts);
+  if (recorded === undefined && policy.records) {
     const time = formatTime(now);
     const change = entryOf(object, desire, { cause: "Adopted", phase: "Sending", time, previousTransitionTime });
-    return { change, isAdopted: true, changes: withNew(before, change), hash: desire.hash, now };
+    return { change, isAdopted: true, changes: withNew(before, change) };
   }
   const settled = recorded?.phase === "Complete" || recorded?.phase === "Paused";
   const isWaitedFor = object.spec.rollout?.wait !== false;
   const wasSettled = isWaitedFor ? settled && object.status?.phase === undefined : isAcknowledged(object);
-  const isRowOver = endsRow(correctionsOf(object), { wasSettled, now: nowByStopwatch(input) });
-  const changes = isRowOver ? withConfirmed(before, formatTime(now)) : before;
-  return { change: recorded, isAdopted: false, changes, hash: desire.hash, now };
+  const isRowOver = endsRow(corrections, { wasSettled, now: facts.correctionsNow });
+  return { change: recorded, isAdopted: false, changes: isRowOver ? withConfirmed(before, formatTime(now)) : before };
 }
 
 /** What a look adds to an entry; `undefined` removes it. */
 export type ChangeNews = { readonly previousTransitionTime?: string | undefined };
 
+/** Only what Northflank says after the resume speaks about this change. */
+export function newsWhileStopped({ rolloutTransitionTime }: TargetView): ChangeNews {
+  const previousTransitionTime = timeText(rolloutTransitionTime);
+  return previousTransitionTime === undefined ? {} : { previousTransitionTime };
+}
+
 /**
  * The record without force of a rollback of what is found as declared, where another try of it is asked for, or nobody wants
  * a rollback any more: it may have been sent again, and from now on it counts as a new change.
  */
-function takenUp(object: NorthflankDeployment, desire: Desire, now: number): readonly ChangeRecord[] {
+function takenUp({ object, desire, now, policy, rollback: inForce }: Facts): readonly ChangeRecord[] {
   const changes = object.status?.changes ?? [];
   const rollback = rollbackOf(object.status, desire);
-  const isInForce = rollback?.phase === "Sending" || rollbackInForce(object, desire) !== undefined;
-  if (rollback === undefined || isInForce || object.spec.managementPolicy === "Observe") return changes;
+  if (rollback === undefined || rollback.phase === "Sending" || inForce !== undefined || !policy.records)
+    return changes;
   const at = changes.indexOf(rollback);
   const again = entryOf(object, desire, { cause: "SpecChanged", phase: "Superseded", time: formatTime(now) });
   return [...changes.slice(0, at), again, ...changes.slice(at)].slice(0, mostChanges);
@@ -298,13 +282,14 @@ function takenUp(object: NorthflankDeployment, desire: Desire, now: number): rea
 
 /** The record once it is known how far the rollout is. */
 export function recordOf(
-  { changes, isAdopted, hash, now }: Found,
+  { found, desire, now }: Pick<Facts, "desire" | "now"> & { readonly found: Found },
   progress: Progress,
   news: ChangeNews = {},
-): { readonly changes: readonly ChangeRecord[] | undefined } {
-  const index = isAdopted ? 0 : indexOf(changes, hash);
+): readonly ChangeRecord[] | undefined {
+  const { changes, isAdopted } = found;
+  const index = isAdopted ? 0 : indexOf(changes, desire.hash);
   const moved = changes.map((entry, at) => (at === index ? movedBy(entry, progress, now, news) : entry));
-  return { changes: moved.length === 0 ? undefined : moved };
+  return moved.length === 0 ? undefined : moved;
 }
 
 /** One entry after a look. */
@@ -324,135 +309,10 @@ export function withNotKept(object: NorthflankDeployment, { hash }: Desire, now:
   );
 }
 
-// ---- what a change writes ----
-
-/**
- * The record that has to be stored before a change is sent whose fields Northflank does not return, or in part: when its
- * answer is lost, no look shows whether it arrived. `undefined` where what is there will do.
- */
-export function changesBefore(
-  object: NorthflankDeployment,
-  change: Change,
-  now: number,
-): readonly ChangeRecord[] | undefined {
-  const last = lastDeclared(object.status);
-  const isKnown = last !== undefined && (last.phase === "Sending" || last.specHash === change.desire.hash);
-  if (isKnown || change.cause === "RolledBack" || !isReadInPart(change.desire, change.before)) return undefined;
-  return withSending(object, change.desire, now);
-}
-
-/** The record of a declaration that is about to be sent, or was, and that nobody has answered. */
-export function withSending(object: NorthflankDeployment, desire: Desire, now: number): readonly ChangeRecord[] {
-  const entry = entryOf(object, desire, { cause: "SpecChanged", phase: "Sending", time: formatTime(now) });
-  return withNew(object.status?.changes ?? [], entry);
-}
-
-/** The record of a change that was not accepted: as it was when that is for sure, else that nobody knows. */
-export function changesAfterFailure(
-  object: NorthflankDeployment,
-  change: Change,
-  { error, now }: { readonly error: NorthflankError; readonly now: number },
-): readonly ChangeRecord[] | undefined {
-  // A person has asked for another try of what was rolled back. It may have arrived: it counts as a new change.
-  if (rollbackOf(object.status, change.desire) !== undefined) return withSending(object, change.desire, now);
-  // Without an answer, an earlier try may have arrived.
-  const isRefused = error.httpStatus !== undefined && isRefusedForSure(error);
-  const isCertain = isRefused || !isReadInPart(change.desire, change.before);
-  if (isCertain || knownHash(object.status) === change.desire.hash) return object.status?.changes;
-  return withSending(object, change.desire, now);
-}
-
-/** The record of a change that Northflank has accepted. */
-export function changesAfter(
-  object: NorthflankDeployment,
-  { desire, cause, before }: Pick<Change, "desire" | "cause" | "before">,
-  now: number,
-): readonly ChangeRecord[] {
-  const entry = entryOf(object, desire, {
-    cause,
-    phase: "RollingOut",
-    time: formatTime(now),
-    previousTransitionTime: timeText(before.rolloutTransitionTime),
-    previousSource: imageText(before),
-  });
-  return withNew(object.status?.changes ?? [], entry);
-}
-
-/** The record of a redeploy whose answer was lost and that has arrived. */
-export function withRedeployed(
-  object: NorthflankDeployment,
-  desire: Desire,
-  sent: { readonly time: string; readonly previousTransitionTime: string | undefined },
-): readonly ChangeRecord[] {
-  const entry = entryOf(object, desire, { cause: "Redeployed", phase: "RollingOut", ...sent });
-  return withNew(object.status?.changes ?? [], entry);
-}
-
 /** The record of a newest change for which Northflank rolls out nothing: the state that is shown speaks about it. */
 export function withHead({ status }: NorthflankDeployment, progress: Progress, now: number): readonly ChangeRecord[] {
   const [head, ...older] = status?.changes ?? [];
   return head === undefined ? [] : [movedBy(head, progress, now, { previousTransitionTime: undefined }), ...older];
-}
-
-/** The intent of a rollback, which has to be in status before anything is sent. `failed`: the record of this look. */
-export function withRollback(
-  object: NorthflankDeployment,
-  failed: readonly ChangeRecord[],
-  facts: { readonly good: Desire; readonly of: string; readonly reason: Reason; readonly now: number },
-): readonly ChangeRecord[] {
-  const { good, of, reason, now } = facts;
-  const entry = entryOf(object, good, { cause: "RolledBack", phase: "Sending", time: formatTime(now), of });
-  const phase = reason === "RolloutTimedOut" ? "TimedOut" : "Failed";
-  const index = indexOf(failed, of);
-  return withNew(
-    failed.map((change, at) => (at === index ? { ...change, phase } : change)),
-    entry,
-  );
-}
-
-/** The record without a rollback that was only intended: there is nothing to roll back to, or nobody wants it any more. */
-export function withoutIntent(changes: readonly ChangeRecord[] | undefined): readonly ChangeRecord[] | undefined {
-  const rest = changes?.filter(({ cause, phase }) => cause !== "RolledBack" || phase !== "Sending");
-  return rest?.length === 0 ? undefined : rest;
-}
-
-/** The record with news of the newest rollback. */
-export function withRollbackAs(
-  changes: readonly ChangeRecord[] | undefined,
-  rollback: ChangeRecord,
-): readonly ChangeRecord[] {
-  const newest = changes?.findIndex(({ cause }) => cause === "RolledBack") ?? -1;
-  return (changes ?? []).map((entry, at) => (at === newest ? rollback : entry));
-}
-
-function entryOf(
-  { metadata }: NorthflankDeployment,
-  { hash, source }: Desire,
-  facts: Pick<ChangeRecord, "cause" | "phase" | "time"> & {
-    readonly [K in "previousSource" | "previousTransitionTime" | "of"]?: string | undefined;
-  },
-): ChangeRecord {
-  const { time } = facts;
-  const entry = { specHash: hash, generation: metadata.generation ?? 0, source: capped(source, 512), since: time };
-  return present({ ...entry, ...facts }) as ChangeRecord;
-}
-
-/**
- * One more change. What was not over is told of no more, and what was about to be sent is this one; of one that is adopted
- * nobody knows that, so that both stay.
- */
-function withNew(changes: readonly ChangeRecord[], entry: ChangeRecord): readonly ChangeRecord[] {
-  const [head] = changes;
-  const isSame = head?.cause !== "RolledBack" && head?.specHash === entry.specHash;
-  const isSent = head?.phase === "Sending" && isSame && entry.cause !== "Adopted";
-  const older = isSent ? changes.slice(1) : changes;
-  return [entry, ...older.map((change) => supersededBy(change, entry))].slice(0, mostChanges);
-}
-
-function supersededBy(change: ChangeRecord, { time, cause, specHash }: ChangeRecord): ChangeRecord {
-  const isUndone = change.cause === "RolledBack" && cause === "Adopted" && change.of === specHash;
-  const isOver = !isUndone && !isUnfinished(change) && change.phase !== "Sending";
-  return isOver || change.phase === "Superseded" ? change : { ...change, phase: "Superseded", since: time };
 }
 
 // ---- what is polled beyond that ----

@@ -2,12 +2,11 @@
 import type { DeploymentUpdate } from "../../northflank/types.ts";
 import { decideNotKept } from "../target/not-kept.ts";
 import { notKeptFound } from "../target/out-of-sync.ts";
-import { ageOf } from "./ages.ts";
-import type { Conclusion } from "./conclusion.ts";
-import type { DecideInput, Seen } from "./decision.ts";
+import { wasSent } from "./changes.ts";
+import { differentBase } from "./conclusions.ts";
 import type { Difference } from "./diff.ts";
-import { type ChangeRecord, changeOf, wasSent, withNotKept } from "./machine.ts";
-import { differentBase } from "./out-of-sync.ts";
+import { withNotKept } from "./machine.ts";
+import type { ChangeRecord, Conclusion, Facts } from "./observation.ts";
 
 type Part = keyof DeploymentUpdate;
 
@@ -22,8 +21,7 @@ export function partsOf(pending: readonly Difference[]): readonly Part[] {
 }
 
 /** What to do about a part that Northflank did not keep: see `target/not-kept.ts`. */
-export function decidePart({ object }: DecideInput, { desire }: Seen, pending: readonly Difference[]) {
-  const change = changeOf(object.status, desire);
+export function decidePart({ object, desire, change, pending }: Facts) {
   if (!wasSent(change)) return undefined;
   const parts = partsOf(pending);
   const mayBePart = isSmaller(parts, desire.body, change) && isBeingReadBack(change);
@@ -46,16 +44,16 @@ function isBeingReadBack({ phase, since, time }: ChangeRecord): boolean {
 }
 
 /** Northflank has accepted the part twice, the second time alone, and does not have it. */
-export function notKeptConclusion(input: DecideInput, seen: Seen, pending: readonly Difference[]): Conclusion {
-  const { object, now, random } = input;
-  const { elapsedMs } = ageOf(input, object.status?.notKept?.time);
+export function notKeptConclusion(facts: Facts): Conclusion {
+  const { object, desire, pending, now, random, age } = facts;
+  const { elapsedMs } = age(object.status?.notKept?.time);
   const found = notKeptFound(pending, { elapsedMs, random });
-  const base = differentBase(seen, pending, "ChangeNotKept", found.verdict.message);
+  const base = differentBase(facts, "ChangeNotKept", found.verdict.message);
   const message = "Not all of what is declared is in force.";
   return {
     ...base,
     ...found,
     rolloutComplete: { status: "Unknown", reason: "ChangeNotKept", message },
-    stated: { ...base.stated, changes: withNotKept(object, seen.desire, now) },
+    stated: { ...base.stated, changes: withNotKept(object, desire, now) },
   };
 }

@@ -1,9 +1,24 @@
 // pure
+import type { NorthflankDeployment, NorthflankDeploymentStatus } from "../../api/deployment.ts";
 import type { NorthflankError } from "../../northflank/errors.ts";
-import type { SeenBuild } from "../build/build-query.ts";
+import type { DeploymentUpdate } from "../../northflank/types.ts";
+import type { Random } from "../../util/random.ts";
+import type { BuildQuery, SeenBuild } from "../build/build-query.ts";
+import type { ConditionUpdate } from "../reconcile/ready-state.ts";
+import type { Age, Ages } from "../reconcile/stopwatch.ts";
+import type { Correction } from "../target/drift.ts";
 import type { NotDue, Unmet } from "../target/preconditions.ts";
+import type { TargetDecision } from "../target/reconciler.ts";
+import type { TargetConclusion } from "../target/status.ts";
 import type { Desire } from "./desired.ts";
-import type { TargetView } from "./target-view.ts";
+import type { Comparison, Difference } from "./diff.ts";
+import type { Policy } from "./policy.ts";
+import type { TargetView } from "./target.ts";
+
+/*
+ * What goes from one step of a reconcile to the next: observe -> Observation -> decide -> Decision -> execute -> result ->
+ * Conclusion -> status.
+ */
 
 /** A run that the object waits for before it changes anything. */
 export interface Dependency {
@@ -12,7 +27,7 @@ export interface Dependency {
   readonly state: "succeeded" | "failed" | "active" | "missing" | "other-revision";
 }
 
-/** Everything a pass knows beyond the object itself. One case per reason not to look further. */
+/** Everything a reconcile knows beyond the object itself. One case per reason not to read further. */
 export type Observation =
   | Unmet<{ readonly desire: Desire }>
   | NotDue
@@ -31,3 +46,130 @@ export type Observation =
   /** The job is there, but the only route that tells its source is gone. */
   | { readonly kind: "route-gone"; readonly desire: Desire; readonly error: NorthflankError }
   | { readonly kind: "failed"; readonly desire: Desire; readonly error: NorthflankError };
+
+/** The target was read. */
+export type Seen = Extract<Observation, { readonly kind: "seen" }>;
+
+/** What a decision may ask for before it is made: the target, where only the build that is waited for was read, or a build. */
+export type Need = { readonly kind: "target" } | { readonly kind: "build"; readonly query: BuildQuery };
+
+/** Flags that decisions depend on. */
+export interface Settings {
+  /** For objects that name no period, in milliseconds; 0 = never. */
+  readonly resyncPeriodMs: number;
+  /** First pause between two looks at a rollout, in milliseconds; the pauses grow to a minute. */
+  readonly rolloutPollIntervalMs: number;
+}
+
+/** Everything that a decision may know. */
+export interface DecideInput {
+  readonly object: NorthflankDeployment;
+  readonly observation: Observation;
+  /** Wall clock, milliseconds since the epoch: for what people read. */
+  readonly now: number;
+  /** How long ago the times in the status are, as this process has measured it. */
+  readonly ages?: Ages;
+  readonly random: Random;
+  readonly settings: Settings;
+}
+
+/** An entry of `status.changes`. */
+export type ChangeRecord = NonNullable<NorthflankDeploymentStatus["changes"]>[number];
+
+/** `status.build` */
+export type BuildRecord = NonNullable<NorthflankDeploymentStatus["build"]>;
+
+/** What the record says of a declaration: the phase of its change, that there is none, or that it was rolled back. */
+export type State = ChangeRecord["phase"] | "Unknown" | "RolledBack";
+
+/** How far the rollout is of a target that has what is declared; a job has none, and is complete. */
+export type Progress = "rolling" | "late" | "gradual" | "paused" | "complete" | "failed";
+
+/** What follows from object and observation, once the target was read. `factsOf` works it out once; everybody else reads. */
+export interface Facts extends DecideInput, Seen {
+  readonly policy: Policy;
+  readonly state: State;
+  /** The change to what is declared; see `changeOf`. */
+  readonly change: ChangeRecord | undefined;
+  /** The rollback in force for what is declared. */
+  readonly rollback: ChangeRecord | undefined;
+  readonly wantsRedeploy: boolean;
+  /** A difference is a new declaration, or comes with a redeploy: no drift. */
+  readonly isNew: boolean;
+  readonly comparison: Comparison;
+  /** What has to be written; empty: the target has what is declared. */
+  readonly pending: readonly Difference[];
+  /** Declared fields that were neither sent by us nor read back in full: in force as far as anybody can tell. */
+  readonly unverified: readonly string[];
+  /** The corrections in a row, for `drift.ts`. */
+  readonly corrections: readonly Correction[];
+  /** Now, as far after the newest correction as this process has measured. */
+  readonly correctionsNow: number;
+  /** What status shows of the target. */
+  readonly shown: StatedFields;
+  /** How long ago a time in the status is. */
+  readonly age: (time: string | undefined) => Age;
+}
+
+/** One redeploy of the source that the service has. */
+export interface Redeploy {
+  readonly token: string;
+  readonly call: "update service deployment" | "restart service";
+  /** How many calls there are with this one. */
+  readonly attempts: number;
+}
+
+/** One change to be sent. */
+export interface Change {
+  readonly desire: Desire;
+  readonly cause: "SpecChanged" | "DriftCorrected" | "PartResent" | "Redeployed" | "RolledBack";
+  /** The target as it was read just before. */
+  readonly before: TargetView;
+  readonly differences: readonly Difference[];
+  /** With cause `Redeployed`: for which token, and by which call. */
+  readonly redeploy?: Redeploy;
+  /** The build that is deployed, where it was read. */
+  readonly build?: BuildRecord | undefined;
+  readonly call: Call;
+  /** Sent where the route of `call` turns out to be gone; missing: there is no other one. */
+  readonly fallback?: Call | undefined;
+}
+
+/** One call that changes a target. */
+export type Call =
+  /** `isOnce`: never repeated for a lost answer, because each one is a rollout. */
+  | { readonly route: "service deployment"; readonly body: DeploymentUpdate; readonly isOnce: boolean }
+  | { readonly route: "job deployment"; readonly body: DeploymentUpdate }
+  | { readonly route: "deployment service"; readonly body: DeploymentUpdate & { readonly instances: number } }
+  | { readonly route: "combined service"; readonly body: DeploymentUpdate }
+  | { readonly route: "restart" };
+
+/** What a reconcile is to do. */
+export type Decision = TargetDecision<Conclusion, Change, Need>;
+
+/** What a status says of its target. */
+export const statedFields = [
+  "targetUid",
+  "image",
+  "observed",
+  "changes",
+  "build",
+  "lastGood",
+  "notKept",
+  "redeploy",
+  "pendingChanges",
+  "warnings",
+] as const;
+
+/** Status fields that a reconcile may state. A field that is there replaces the old one; `undefined` removes it. */
+export type StatedFields = {
+  readonly [K in (typeof statedFields)[number]]?: NorthflankDeploymentStatus[K] | undefined;
+};
+
+/** What a reconcile of a NorthflankDeployment has come to. */
+export interface Conclusion extends TargetConclusion {
+  readonly rolloutComplete: ConditionUpdate;
+  /** The condition `Restored`; missing: there is none. */
+  readonly restored?: ConditionUpdate;
+  readonly stated: StatedFields;
+}

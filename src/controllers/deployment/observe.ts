@@ -1,4 +1,7 @@
 import type { NorthflankDeployment } from "../../api/deployment.ts";
+import type { CallOptions, JobName, NorthflankApi, ServiceName } from "../../northflank/client.ts";
+import { isNorthflankError, type NorthflankError } from "../../northflank/errors.ts";
+import type { JobSource, ProjectItem } from "../../northflank/types.ts";
 import type { Account, AccountResolution, Accounts } from "../account/accounts.ts";
 import type { BuildQuery, SeenBuild } from "../build/build-query.ts";
 import { readBuild } from "../build/read-build.ts";
@@ -14,13 +17,14 @@ import {
 } from "../target/observe.ts";
 import { type Due, dueLook, resyncPeriodMs } from "../target/poll-due.ts";
 import { awaitedBuild } from "./build.ts";
-import type { Need, Settings } from "./decision.ts";
+import { knownHash } from "./changes.ts";
 import { dependenciesOf, isDependencyOver, type Runs } from "./dependencies.ts";
 import { type Desire, desireOf } from "./desired.ts";
-import { isUnderWay, knownHash } from "./machine.ts";
-import type { Observation } from "./observation.ts";
-import { readTarget, type TargetName } from "./read-target.ts";
-import { targetOf } from "./target.ts";
+import { compare } from "./diff.ts";
+import { isUnderWay } from "./machine.ts";
+import type { Need, Observation, Settings } from "./observation.ts";
+import { policyOf } from "./policy.ts";
+import { jobTarget, serviceTarget, type TargetView, targetName, targetOf } from "./target.ts";
 import { isReplacedByCD } from "./warnings.ts";
 
 export interface ObserveDeps {
@@ -85,7 +89,7 @@ function readsOf(deps: ObserveDeps): TargetReads<NorthflankDeployment, Declared,
 async function read(deps: ObserveDeps, ready: ReadyToRead): Promise<Observation> {
   const { desire } = ready.declared;
   const query = awaitedBuild(ready.object, desire);
-  if (query === undefined) return await readTargetOf(deps, ready);
+  if (query === undefined) return await readTarget(deps, ready);
   return { kind: "building", desire, build: await buildOf(ready, query) };
 }
 
@@ -95,7 +99,7 @@ async function readMore(
   ready: ReadyToRead,
   { before, need }: { readonly before: Observation; readonly need: Need },
 ): Promise<Observation> {
-  if (need.kind === "target") return await readTargetOf(deps, ready, "build" in before ? before.build : undefined);
+  if (need.kind === "target") return await readTarget(deps, ready, "build" in before ? before.build : undefined);
   const build = await buildOf(ready, need.query);
   return before.kind === "seen" ? { ...before, build } : before;
 }
@@ -111,29 +115,68 @@ async function buildOf(ready: ReadyToRead, query: BuildQuery): Promise<SeenBuild
   return await readBuild({ account, projectId: object.spec.projectId, query, class: requestClass(ready), signal });
 }
 
-async function readTargetOf(deps: ObserveDeps, ready: ReadyToRead, build?: SeenBuild): Promise<Observation> {
-  const { object, account, signal } = ready;
-  const { desire } = ready.declared;
-  const reading = await readTarget({
-    api: account.api,
-    name: targetName(object),
-    desire,
-    dependsOnCD: isReplacedByCD(object.spec) && object.spec.continuousDeployment !== "Ignore",
-    remembered: object.status?.observed,
-    class: requestClass(ready),
-    signal,
-  });
-  if (reading.kind === "route-gone") return { ...reading, desire };
+/**
+ * Reads the target: a service with one request, and another where whether continuous deployment is on matters to a change
+ * and the answer does not tell; a job with one for its source, and another for its settings where they matter now.
+ *
+ * *Errors*: `NorthflankError`; `not_found` only when the target itself is missing.
+ */
+async function readTarget(deps: ObserveDeps, ready: ReadyToRead, build?: SeenBuild): Promise<Observation> {
+  const { object, declared } = ready;
+  const name = targetName(object);
+  const reading = "jobId" in name ? await readJob(ready, name) : await readService(ready, name);
+  if (reading.kind === "route-gone") return { ...reading, ...declared };
   const nextResyncMs = deps.schedule.nextResyncMs(resyncPeriodMs(object, deps.settings.resyncPeriodMs));
   const dependencies = dependenciesOf(deps.runs, object);
-  const seen = { kind: "seen", desire, service: reading.target, dependencies, nextResyncMs } as const;
+  const seen = { ...declared, kind: "seen", service: reading.target, dependencies, nextResyncMs } as const;
   return build === undefined ? seen : { ...seen, build };
 }
 
-/** The target of an object, by its ids. */
-export function targetName({ spec }: NorthflankDeployment): TargetName {
-  const { projectId, serviceId, jobId } = spec;
-  return serviceId === undefined ? { projectId, jobId: jobId ?? "" } : { projectId, serviceId };
+/** What reading a target comes to. */
+type TargetReading =
+  | { readonly kind: "read"; readonly target: TargetView }
+  /** The job is there, but the deprecated route that tells its source is not. */
+  | { readonly kind: "route-gone"; readonly error: NorthflankError };
+
+async function readService(ready: ReadyToRead, name: ServiceName): Promise<TargetReading> {
+  const { object, account, signal } = ready;
+  const { spec, status } = object;
+  const call = { class: requestClass(ready), signal };
+  const service = await account.api.getService(name, call);
+  const dependsOnCD = isReplacedByCD(spec) && spec.continuousDeployment !== "Ignore";
+  const isMissing = service.disabledCD === undefined && dependsOnCD && call.class === "change";
+  const disabledCD = isMissing ? await listedCD(account.api, name, call) : service.disabledCD;
+  return { kind: "read", target: serviceTarget({ ...service, disabledCD }, status?.observed) };
+}
+
+async function listedCD(api: NorthflankApi, name: ServiceName, call: CallOptions): Promise<boolean | undefined> {
+  const find = (items: readonly ProjectItem[]) => items.find(({ id }) => id === name.serviceId);
+  const { items } = await api.listServices(name, { ...call, isEnough: (items) => find(items) !== undefined });
+  return find(items)?.disabledCD;
+}
+
+async function readJob(ready: ReadyToRead, name: JobName): Promise<TargetReading> {
+  const { object, declared, account, signal } = ready;
+  const remembered = object.status?.observed;
+  const call = { class: requestClass(ready), signal };
+  let source: JobSource;
+  try {
+    source = await account.api.getJobDeployment(name, call);
+  } catch (error) {
+    if (!isNorthflankError(error, "not_found", "wrong_method", "gone")) throw error;
+    // A route that is gone and a job that is answer alike: the job is asked for by a route that is here to stay.
+    await account.api.getJob(name, call);
+    return { kind: "route-gone", error };
+  }
+  const bare = jobTarget(name.jobId, { source, job: undefined }, remembered);
+  // The settings of a job tell what is started in the container, and what Northflank does when the source changes: they
+  // matter where that is declared, and before a write.
+  const { docker, buildpack } = declared.desire.body;
+  const isDeclared = docker !== undefined || buildpack !== undefined;
+  const isNeeded = call.class === "change" || isDeclared || compare(declared.desire, bare).differences.length > 0;
+  if (!isNeeded) return { kind: "read", target: bare };
+  const job = await account.api.getJob(name, call);
+  return { kind: "read", target: jobTarget(name.jobId, { source, job }, remembered) };
 }
 
 /** What a connection allows holds for the project that a build comes from as well; `undefined` when nothing is in the way. */
@@ -163,7 +206,7 @@ function dueFor(deps: ObserveDeps, object: NorthflankDeployment, account: Accoun
 
 /** The status tells what was sent for the declaration or found in force; under Observe, what was seen. */
 function hasRecord({ spec, status }: NorthflankDeployment): boolean {
-  if (spec.managementPolicy === "Observe") return status?.observed !== undefined;
+  if (!policyOf({ spec }).records) return status?.observed !== undefined;
   const read = desireOf(spec);
   return read.kind === "desire" && knownHash(status) === read.desire.hash;
 }

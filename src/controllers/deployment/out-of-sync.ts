@@ -1,73 +1,88 @@
 // pure
-import type { NorthflankDeployment } from "../../api/deployment.ts";
-import type { Reason } from "../../api/reasons.ts";
 import { slowProbeMs } from "../reconcile/remote-error.ts";
 import { probeAfter } from "../reconcile/requeue.ts";
-import { withFight } from "../target/drift.ts";
-import { driftFound, fightFound, withinAnHour } from "../target/out-of-sync.ts";
-import { policyOf } from "../target/policy.ts";
-import { ageOf } from "./ages.ts";
-import { buildHold } from "./build-wait.ts";
-import type { Conclusion } from "./conclusion.ts";
-import type { DecideInput, Seen } from "./decision.ts";
-import type { Difference } from "./diff.ts";
-import { lastDeclared, showsWithinMs } from "./machine.ts";
-import type { Dependency } from "./observation.ts";
-import { observedFields } from "./observed-fields.ts";
-import { pollAfter, pollPauseMs, readBackMessage } from "./rolling.ts";
-import { fightMessage } from "./warnings.ts";
+import { isFight, withFight } from "../target/drift.ts";
+import { isAcknowledged } from "../target/object.ts";
+import { driftFound, fightFound, type OutOfSync } from "../target/out-of-sync.ts";
+import { buildRecord } from "./build.ts";
+import { checkBuild } from "./build-wait.ts";
+import { send } from "./calls.ts";
+import { knownHash, lastDeclared, wasSent } from "./changes.ts";
+import { conclude, differentBase } from "./conclusions.ts";
+import { steps, wasSeenInSync } from "./machine.ts";
+import { decidePart, notKeptConclusion, partsIn } from "./not-kept.ts";
+import type { Conclusion, Decision, Dependency, Facts, StatedFields } from "./observation.ts";
+import { decideRolledBack } from "./rollback.ts";
+import { pollAfter, pollPauseMs } from "./rollout.ts";
+import { imageText } from "./target.ts";
 
-/** There is a difference, and the policy says not to write. */
-export function driftConclusion({ object }: DecideInput, seen: Seen, pending: readonly Difference[]): Conclusion {
-  const found = driftFound(pending, { why: policyOf(object).why, nextResyncMs: seen.nextResyncMs });
-  return { ...differentBase(seen, pending, found.verdict.reason, found.verdict.message), ...found };
+/** A target that has something else than what is declared. */
+interface Different extends Facts {
+  /** A part of our own change that Northflank did not keep, which is no drift. */
+  readonly notKept: ReturnType<typeof decidePart>;
 }
 
-/** There is a difference again, because another client changes the target back. */
-export function fightConclusion(
-  { status }: NorthflankDeployment,
-  seen: Seen,
-  pending: readonly Difference[],
-): Conclusion {
-  const found = fightFound(pending, { target: "target", nextResyncMs: seen.nextResyncMs });
-  const base = differentBase(seen, pending, found.verdict.reason, found.verdict.message);
-  return { ...base, ...found, stated: { ...base.stated, changes: withFight(status?.changes ?? []) } };
+/** In this order; the first that answers decides. */
+const checks: readonly ((facts: Different) => Decision | undefined)[] = [
+  checkRolledBack,
+  checkPolicy,
+  checkDependencies,
+  checkShown,
+  checkNotKept,
+  checkFight,
+  checkBuild,
+];
+
+/** The target has something else than what is declared: it is written, unless something is in the way. */
+export function decideOutOfSync(facts: Facts): Decision {
+  const { object, desire, pending, service: before, build: seen, isNew } = facts;
+  const notKept = isNew ? undefined : decidePart(facts);
+  for (const check of checks) {
+    const decision = check({ ...facts, notKept });
+    if (decision !== undefined) return decision;
+  }
+  const build = seen && buildRecord(object.status?.build, seen, facts.now);
+  // What is in force is not sent again: each body may change more than it says.
+  const body = isNew ? desire.body : partsIn(desire.body, pending);
+  const cause = isNew ? "SpecChanged" : "DriftCorrected";
+  return send({ desire: { ...desire, body }, cause, before, differences: pending, build });
 }
 
-/** Northflank's continuous deployment would replace the declared build, and the spec rejects that. */
-export function rejectedConclusion(seen: Seen, pending: readonly Difference[]): Conclusion {
-  const message = `${fightMessage}. Nothing is written, because spec.continuousDeployment is Reject.`;
-  const base = differentBase(seen, pending, "ContinuousDeploymentEnabled", message);
-  const isSame = pending.length === 0;
-  return {
-    ...base,
-    ...(isSame && { inSync: { status: "True", reason: "InSync", message: `Northflank has ${seen.desire.source}.` } }),
-    ...(isSame && { rolloutComplete: "as-before" }),
-    stated: { ...base.stated, pendingChanges: isSame ? undefined : pending, warnings: undefined },
-    verdict: { kind: "stalled", reason: "ContinuousDeploymentEnabled", message },
-    next: withinAnHour(seen.nextResyncMs),
-  };
+/** What was rolled back is not sent again. */
+function checkRolledBack(facts: Different): Decision | undefined {
+  const isLeft = steps[facts.state].different === "leave" && facts.policy.rollsBack;
+  return isLeft ? decideRolledBack(facts) : undefined;
 }
 
-/** A change was accepted, and the target still tells what it had before. */
-export function readBackConclusion(input: DecideInput, seen: Seen, pending: readonly Difference[]): Conclusion {
-  const message = readBackMessage(seen.desire);
-  const { elapsedMs } = ageOf(input, lastDeclared(input.object.status)?.time);
-  return {
-    ...differentBase(seen, pending, "ApplyingChange", message),
-    verdict: { kind: "progressing", reason: "ApplyingChange", message },
-    next: pollAfter(pollPauseMs(elapsedMs, showsWithinMs, input.settings), input.settings),
-  };
+/** The policy does not allow the write. */
+function checkPolicy(facts: Different): Decision | undefined {
+  const { policy, isNew, notKept, pending } = facts;
+  if (isNew || notKept !== undefined ? policy.sends : policy.corrects) return undefined;
+  return concludeDrift(facts, driftFound(pending, { why: policy.why, nextResyncMs: facts.nextResyncMs }));
+}
+
+/** Drift is news where the last look found what is declared now. */
+function concludeDrift(facts: Facts, found: OutOfSync, stated: StatedFields = {}): Decision {
+  const { object } = facts;
+  const base = differentBase(facts, found.verdict.reason, found.verdict.message);
+  const conclusion = { ...base, ...found, stated: { ...base.stated, ...stated } };
+  return { kind: "conclude", conclusion, sawDrift: isAcknowledged(object) && wasSeenInSync(object.status) };
+}
+
+function checkDependencies(facts: Different): Decision | undefined {
+  const isFirst = knownHash(facts.object.status) !== facts.desire.hash || facts.wantsRedeploy;
+  const held = isFirst ? dependencyConclusion(facts) : undefined;
+  return held && conclude(held);
 }
 
 /** Runs of `spec.waitFor` hold the change back; `undefined` when they do not. */
-export function dependencyConclusion(seen: Seen, pending: readonly Difference[]): Conclusion | undefined {
-  const failed = seen.dependencies.filter(({ state }) => state === "failed");
-  const waiting = seen.dependencies.filter(({ state }) => state !== "failed" && state !== "succeeded");
+export function dependencyConclusion(facts: Facts): Conclusion | undefined {
+  const failed = facts.dependencies.filter(({ state }) => state === "failed");
+  const waiting = facts.dependencies.filter(({ state }) => state !== "failed" && state !== "succeeded");
   if (failed.length > 0) {
     const message = `Not deployed, because it waits for runs that failed: ${namesOf(failed)}. Name another run in spec.waitFor.`;
     return {
-      ...differentBase(seen, pending, "DependencyFailed", message),
+      ...differentBase(facts, "DependencyFailed", message),
       verdict: { kind: "stalled", reason: "DependencyFailed", message },
       next: probeAfter(slowProbeMs),
     };
@@ -75,24 +90,11 @@ export function dependencyConclusion(seen: Seen, pending: readonly Difference[])
   if (waiting.length === 0) return undefined;
   const message = `Not deployed yet: waiting for runs to succeed: ${namesOf(waiting)}. The change is sent when they have.`;
   return {
-    ...differentBase(seen, pending, "WaitingForDependency", message),
+    ...differentBase(facts, "WaitingForDependency", message),
     verdict: { kind: "progressing", reason: "WaitingForDependency", message },
-    // The run wakes this object when it changes; this is the net below that.
+    // A change of the run enqueues this object; this is the net below that.
     next: { kind: "recheck", afterMs: slowProbeMs },
   };
-}
-
-/** The declared build is not there, not over, or failed; `undefined` when it can be deployed. */
-export function unbuiltConclusion(
-  input: DecideInput,
-  seen: Seen,
-  pending: readonly Difference[],
-): Conclusion | undefined {
-  const hold = buildHold(input, seen);
-  if (hold === undefined) return undefined;
-  const { verdict, next, build } = hold;
-  const base = differentBase(seen, pending, verdict.reason, verdict.message);
-  return { ...base, verdict, next, stated: { ...base.stated, build } };
 }
 
 function namesOf(dependencies: readonly Dependency[]): string {
@@ -101,19 +103,42 @@ function namesOf(dependencies: readonly Dependency[]): string {
     .join(", ");
 }
 
-/** What a conclusion about a target that differs has in common. */
-export function differentBase(
-  { service }: Seen,
-  pending: readonly Difference[],
-  reason: Reason,
-  message: string,
-): Pick<Conclusion, "inSync" | "rolloutComplete" | "stated" | "failure" | "events" | "sameDesire"> {
-  return {
-    inSync: { status: "False", reason, message },
-    rolloutComplete: { status: "Unknown", reason, message: "Another source than the declared one is in use." },
-    stated: { ...observedFields(service), pendingChanges: pending },
-    failure: undefined,
-    events: [],
-    sameDesire: true,
-  };
+// A change of a job that is not shown by then was undone.
+const showsWithinMs = 60_000;
+
+/** Our change of a job was accepted a moment ago, and the job still shows what it had before: it is not sent again yet. */
+function checkShown(facts: Different): Decision | undefined {
+  const { object, service, desire, settings, isNew, age } = facts;
+  const change = lastDeclared(object.status);
+  if (isNew || service.kind !== "job" || !wasSent(change)) return undefined;
+  const { elapsedMs } = age(change.time);
+  if (elapsedMs >= showsWithinMs || imageText(service) !== change.previousSource) return undefined;
+  const message = readBackMessage(desire);
+  return conclude({
+    ...differentBase(facts, "ApplyingChange", message),
+    verdict: { kind: "progressing", reason: "ApplyingChange", message },
+    next: pollAfter(pollPauseMs(elapsedMs, showsWithinMs, settings), settings),
+  });
+}
+
+/** What Ready says while a change is read back that nothing is rolled out for. */
+export function readBackMessage({ source }: Facts["desire"]): string {
+  return `Northflank accepted ${source}; it is read back before this is Ready.`;
+}
+
+/** The part that was not kept is sent once more, alone; then a person has to act. */
+function checkNotKept(facts: Different): Decision | undefined {
+  const { object, desire, notKept, pending, service: before } = facts;
+  if (notKept === undefined) return undefined;
+  if (notKept === "stop") return conclude(notKeptConclusion(facts));
+  const part = { ...desire, body: partsIn(desire.body, pending) };
+  return send({ desire: part, cause: "PartResent", before, differences: pending, build: object.status?.build });
+}
+
+/** There is a difference again, because another client changes the target back. */
+function checkFight(facts: Different): Decision | undefined {
+  const { object, isNew, corrections, correctionsNow, pending } = facts;
+  if (isNew || !isFight(object, corrections, correctionsNow)) return undefined;
+  const found = fightFound(pending, { target: "target", nextResyncMs: facts.nextResyncMs });
+  return concludeDrift(facts, found, { changes: withFight(object.status?.changes ?? []) });
 }

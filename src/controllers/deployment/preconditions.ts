@@ -1,20 +1,17 @@
 // pure
 
 import type { NorthflankError } from "../../northflank/errors.ts";
+import { assertNever } from "../../util/assert-never.ts";
 import { slowProbeMs } from "../reconcile/remote-error.ts";
-import { probeAfter, type Requeue } from "../reconcile/requeue.ts";
+import { probeAfter } from "../reconcile/requeue.ts";
 import {
   failedReadConclusion,
   nothingLearned as nothingRead,
   type TargetWords,
-  type Unmet,
   unmetConclusion,
 } from "../target/preconditions.ts";
-import type { Conclusion, StatedFields } from "./conclusion.ts";
-import type { DecideInput } from "./decision.ts";
-import type { Desire } from "./desired.ts";
-import { isSameDesire } from "./machine.ts";
-import type { Observation } from "./observation.ts";
+import { isSameDesire } from "./changes.ts";
+import type { Conclusion, DecideInput, Observation, StatedFields } from "./observation.ts";
 
 const nothingLearned = { ...nothingRead, rolloutComplete: "as-before", restored: "as-before" } as const;
 
@@ -24,30 +21,39 @@ const words: TargetWords = {
   onConflict: "Delete one of the two",
 };
 
-/** What an unmet precondition comes to. */
-export function notMetConclusion(
-  { object }: Pick<DecideInput, "object">,
-  unmet: Unmet<{ readonly desire: Desire }>,
-): Conclusion {
-  const sameDesire = unmet.kind !== "invalid" && isSameDesire(object, unmet.desire);
-  return { ...nothingLearned, ...unmetConclusion(unmet, words, sameDesire) };
+type Unread = Exclude<Observation, { readonly kind: "rest" | "building" | "seen" }>;
+
+/** What it comes to that the target was not read: a precondition is unmet, or the read failed. */
+export function unreadConclusion(input: DecideInput, observation: Unread): Conclusion {
+  switch (observation.kind) {
+    case "invalid":
+      return { ...nothingLearned, ...unmetConclusion(observation, words, false) };
+    case "suspended":
+    case "blocked":
+    case "conflict": {
+      const sameDesire = isSameDesire(input.object, observation.desire);
+      return { ...nothingLearned, ...unmetConclusion(observation, words, sameDesire) };
+    }
+    case "route-gone":
+      return unsupportedConclusion(jobRouteGoneMessage(observation.error));
+    case "failed":
+      return remoteFailure({ ...input, ...observation });
+    default:
+      return assertNever(observation, "observation");
+  }
 }
 
 /** What a refused or lost call comes to, be it a read or a change. */
 export function remoteFailure(
-  input: Pick<DecideInput, "object" | "now" | "random"> & Pick<Observation & { kind: "failed" }, "desire" | "error">,
+  facts: Pick<DecideInput, "object" | "now" | "random"> & Pick<Unread & { kind: "failed" }, "desire" | "error">,
 ): Conclusion {
-  return { ...nothingLearned, ...failedReadConclusion(input, isSameDesire(input.object, input.desire)) };
+  return { ...nothingLearned, ...failedReadConclusion(facts, isSameDesire(facts.object, facts.desire)) };
 }
 
-/** Nothing is sent until a person has changed something; looked at again about once an hour unless `next` says else. */
-export function stalled(
-  reason: "InvalidSpec" | "UnsupportedTarget",
-  message: string,
-  more: { readonly next?: Requeue; readonly stated?: StatedFields } = {},
-): Conclusion {
-  const { next = probeAfter(slowProbeMs), stated = {} } = more;
-  return { ...nothingLearned, verdict: { kind: "stalled", reason, message }, next, stated, sameDesire: false };
+/** Nothing is sent until a person has changed something. */
+export function unsupportedConclusion(message: string, stated: StatedFields = {}): Conclusion {
+  const verdict = { kind: "stalled", reason: "UnsupportedTarget", message } as const;
+  return { ...nothingLearned, verdict, next: probeAfter(slowProbeMs), stated, sameDesire: false };
 }
 
 /** What to do where Northflank has taken away one of the two deprecated calls that a job as a target needs. */

@@ -4,17 +4,15 @@ import { objectKey } from "../../runtime/outcome.ts";
 import type { Random } from "../../util/random.ts";
 import { Stopwatch } from "../reconcile/stopwatch.ts";
 import { createTargetReconciler, type TargetDeps, type TargetSteps } from "../target/reconciler.ts";
-import { timesOf } from "./ages.ts";
-import type { Conclusion } from "./conclusion.ts";
+import { timesOf } from "./changes.ts";
 import { decide } from "./decide.ts";
-import type { Change, Need } from "./decision.ts";
 import { execute } from "./execute.ts";
 import { isAtRest } from "./machine.ts";
-import type { Observation } from "./observation.ts";
-import { type ObserveDeps, observe, restOf, targetName } from "./observe.ts";
-import { concludeChange } from "./result.ts";
+import type { Change, Conclusion, Need, Observation } from "./observation.ts";
+import { type ObserveDeps, observe, restOf } from "./observe.ts";
+import { concludeChange, missingRecord, notRecorded, statusBefore } from "./result.ts";
 import { statusOf } from "./status.ts";
-import { missingRecord, notRecorded, statusBefore } from "./status-before.ts";
+import { targetName } from "./target.ts";
 
 export interface DeploymentDeps extends ObserveDeps, TargetDeps<NorthflankDeployment> {
   readonly store: ObserveDeps["store"] & TargetDeps<NorthflankDeployment>["store"];

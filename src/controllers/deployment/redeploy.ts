@@ -3,14 +3,15 @@ import type { NorthflankDeployment, NorthflankDeploymentStatus } from "../../api
 import type { NorthflankError } from "../../northflank/errors.ts";
 import { capped, formatTime } from "../../runtime/conditions.ts";
 import { present } from "../../util/present.ts";
-import { ageOf } from "./ages.ts";
-import type { Conclusion, StatedFields } from "./conclusion.ts";
-import type { Change, DecideInput, Redeploy, Seen } from "./decision.ts";
+import { send } from "./calls.ts";
+import { knownHash, withEntry } from "./changes.ts";
+import { conclude, inSyncWith, judged } from "./conclusions.ts";
 import type { Desire } from "./desired.ts";
-import { knownHash, wantsRedeploy, wasSeenInSync, withHead, withRedeployed } from "./machine.ts";
-import { observedFields, timeText } from "./observed-fields.ts";
+import { wantsRedeploy, wasSeenInSync, withHead } from "./machine.ts";
+import type { Change, Conclusion, Decision, Facts, Redeploy, StatedFields } from "./observation.ts";
 import { dependencyConclusion } from "./out-of-sync.ts";
-import { hasMovedSince } from "./rollout.ts";
+import { hasBegunNone, hasMovedSince } from "./rollout.ts";
+import { timeText } from "./target.ts";
 
 /*
  * `spec.redeployToken`: a new value redeploys the service once, with the source that it has. A tag that was moved is no
@@ -42,33 +43,40 @@ const beginsWithinMs = 120_000;
 
 const mostAttempts = 2;
 
-type RedeployDecision =
-  | { readonly kind: "send"; readonly redeploy: Redeploy }
-  | { readonly kind: "conclude"; readonly conclusion: Conclusion }
-  /** The call has arrived, as the target tells: the object goes on as if its answer had. */
-  | { readonly kind: "adopt"; readonly stated: StatedFields };
-
-/** What the token comes to for a service that has what is declared; `undefined`: nothing is to be sent for it. */
-export function decideRedeploy(input: DecideInput, seen: Seen): RedeployDecision | undefined {
-  const { object } = input;
-  const { redeployToken: token, managementPolicy } = object.spec;
-  if (token === undefined || managementPolicy === "Observe" || seen.service.kind === "job") return undefined;
-  const record = object.status?.redeploy;
-  if (record?.token !== token) return decideNew(input, seen, token);
-  if (record.outcome === "Pending") return decidePending(input, seen, { token, record });
-  if (record.outcome !== "Sent" || !isWithoutEffect(input, seen, record)) return undefined;
-  return { kind: "send", redeploy: { token, call: "restart service", attempts: 1 } };
+/** The call has arrived, as the target tells: the object goes on as if its answer had. */
+interface Adopted {
+  readonly kind: "adopt";
+  readonly stated: StatedFields;
 }
 
-function decideNew(input: DecideInput, seen: Seen, token: string): RedeployDecision | undefined {
-  const { object } = input;
-  const call = callFor(seen);
-  if (isNewObject(object) || (seen.service.servicePaused && call === "restart service")) return undefined;
-  const held = dependencyConclusion(seen, []);
-  if (held === undefined) return { kind: "send", redeploy: { token, call, attempts: 1 } };
-  const inSync = { status: "True", reason: "InSync", message: `Northflank has ${seen.desire.source}.` } as const;
+/** What the token comes to for a service that has what is declared; `undefined`: nothing is to be sent for it. */
+export function decideRedeploy(facts: Facts): Decision | Adopted | undefined {
+  const { object, policy, service } = facts;
+  const { redeployToken: token } = object.spec;
+  if (token === undefined || !policy.redeploys || service.kind === "job") return undefined;
+  const record = object.status?.redeploy;
+  if (record?.token !== token) return decideNew(facts, token);
+  if (record.outcome === "Pending") return decidePending(facts, { token, record });
+  if (record.outcome !== "Sent" || !isWithoutEffect(facts, record)) return undefined;
+  return redeploy(facts, { token, call: "restart service", attempts: 1 });
+}
+
+/** A redeploy carries the source alone. */
+function redeploy({ object, desire, service: before }: Facts, redeploy: Redeploy): Decision {
+  const { external, internal } = desire.body;
+  const source = { ...desire, body: present({ external, internal }) };
+  const build = object.status?.build;
+  return send({ desire: source, cause: "Redeployed", before, differences: [], redeploy, build });
+}
+
+function decideNew(facts: Facts, token: string): Decision | undefined {
+  const { object, desire, service } = facts;
+  const call = callFor(desire);
+  if (isNewObject(object) || (service.stop !== undefined && call === "restart service")) return undefined;
+  const held = dependencyConclusion(facts);
+  if (held === undefined) return redeploy(facts, { token, call, attempts: 1 });
   const stated = { ...held.stated, pendingChanges: undefined };
-  return { kind: "conclude", conclusion: { ...held, inSync, rolloutComplete: "as-before", stated } };
+  return conclude({ ...held, inSync: inSyncWith(desire), rolloutComplete: "as-before", stated });
 }
 
 /**
@@ -79,56 +87,48 @@ function isNewObject({ status }: NorthflankDeployment): boolean {
   return knownHash(status) === undefined && status?.redeploy === undefined && !wasSeenInSync(status);
 }
 
-function callFor({ desire: { body } }: Pick<Seen, "desire">): Redeploy["call"] {
+function callFor({ body }: Desire): Redeploy["call"] {
   return body.external === undefined && body.internal === undefined ? "restart service" : "update service deployment";
 }
 
 /** A call was about to be made, and nobody has heard what became of it. */
 function decidePending(
-  input: DecideInput,
-  seen: Seen,
+  facts: Facts,
   { token, record }: { readonly token: string; readonly record: RedeployRecord },
-): RedeployDecision {
-  const { attempts = 1, time, call = callFor(seen) } = record;
-  const hasBegun = hasMovedSince(seen.service.rolloutTransitionTime, record) === true;
-  if (hasBegun || attempts >= mostAttempts) return { kind: "adopt", stated: adopted(input.object, seen, record) };
-  const leftMs = settleMs - ageOf(input, time).elapsedMs;
-  if (leftMs <= 0) return { kind: "send", redeploy: { token, call, attempts: attempts + 1 } };
-  return { kind: "conclude", conclusion: waitingConclusion(seen, record, leftMs) };
+): Decision | Adopted {
+  const { object, desire, service, age } = facts;
+  const { attempts = 1, time, call = callFor(desire), previousTransitionTime } = record;
+  const hasBegun = hasMovedSince(service.rolloutTransitionTime, record) === true;
+  if (hasBegun || attempts >= mostAttempts) {
+    const sent = { cause: "Redeployed", phase: "RollingOut", time: time ?? "", previousTransitionTime } as const;
+    const changes = withEntry(object, desire, sent);
+    return { kind: "adopt", stated: { redeploy: { ...record, outcome: "Sent" }, changes } };
+  }
+  const leftMs = settleMs - age(time).elapsedMs;
+  if (leftMs <= 0) return redeploy(facts, { token, call, attempts: attempts + 1 });
+  return conclude(waitingConclusion(facts, record, leftMs));
 }
 
-function waitingConclusion({ desire, service }: Seen, record: RedeployRecord, leftMs: number): Conclusion {
+function waitingConclusion({ desire, shown }: Facts, record: RedeployRecord, leftMs: number): Conclusion {
   const message =
     `The answer to the redeploy of ${desire.source} was lost. It is sent once more if Northflank begins no rollout ` +
     "within 30s.";
   return {
+    ...judged,
     verdict: { kind: "progressing", reason: "ApplyingChange", message },
-    inSync: { status: "True", reason: "InSync", message: `Northflank has ${desire.source}.` },
+    inSync: inSyncWith(desire),
     rolloutComplete: { status: "Unknown", reason: "ApplyingChange", message: "Whether a rollout begins is not known." },
-    stated: { ...observedFields(service), redeploy: record },
-    failure: undefined,
+    stated: { ...shown, redeploy: record },
     next: { kind: "recheck", afterMs: Math.max(leftMs, 1_000) },
-    events: [],
-    sameDesire: true,
-  };
-}
-
-function adopted(object: NorthflankDeployment, { desire }: Seen, record: RedeployRecord): StatedFields {
-  const { time = "", previousTransitionTime } = record;
-  return {
-    redeploy: { ...record, outcome: "Sent" },
-    changes: withRedeployed(object, desire, { time, previousTransitionTime }),
   };
 }
 
 /** The update call was accepted, and Northflank has begun no rollout for it. */
-function isWithoutEffect({ object, ages, now }: DecideInput, { service }: Seen, record: RedeployRecord): boolean {
+function isWithoutEffect({ object, service, age }: Facts, record: RedeployRecord): boolean {
   const head = object.status?.changes?.[0];
   if (record.call !== "update service deployment" || head?.cause !== "Redeployed") return false;
-  const isAtRest = service.rolloutStatus === "COMPLETED" || service.rolloutStatus === "FAILED";
-  if (head.phase !== "RollingOut" || service.servicePaused || !isAtRest) return false;
-  if (hasMovedSince(service.rolloutTransitionTime, head) !== false) return false;
-  return ageOf({ now, ...(ages && { ages }) }, head.time).elapsedMs >= beginsWithinMs;
+  if (head.phase !== "RollingOut" || service.stop !== undefined || !hasBegunNone(service, head)) return false;
+  return age(head.time).elapsedMs >= beginsWithinMs;
 }
 
 /** The record of a call that is about to be made, or was. */
@@ -152,18 +152,16 @@ export function restartRefused(
 ): Conclusion | undefined {
   const { redeploy, desire, before } = change;
   const isRefused = error.code === "forbidden" || error.code === "rejected";
-  const isFallback = redeploy?.call === "restart service" && callFor({ desire }) !== redeploy.call;
+  const isFallback = redeploy?.call === "restart service" && callFor(desire) !== redeploy.call;
   if (!isRefused || !isFallback || object.status === undefined) return undefined;
   const { redeploy: record } = object.status;
   const progress = before.rolloutStatus === "FAILED" ? "failed" : "complete";
   const refusal = capped(error.detail, 512);
+  const message = `Northflank refused the restart: ${refusal}. The state of the last rollout is read.`;
   return {
-    verdict: {
-      kind: "progressing",
-      reason: "RollingOut",
-      message: `Northflank refused the restart: ${refusal}. The state of the last rollout is read.`,
-    },
-    inSync: { status: "True", reason: "InSync", message: `Northflank has ${desire.source}.` },
+    ...judged,
+    verdict: { kind: "progressing", reason: "RollingOut", message },
+    inSync: inSyncWith(desire),
     rolloutComplete: "as-before",
     stated: {
       pendingChanges: undefined,
@@ -171,10 +169,7 @@ export function restartRefused(
       changes: withHead(object, progress, now),
       redeploy: present({ ...record, token: redeploy.token, outcome: "WithoutEffect" as const, refusal }),
     },
-    failure: undefined,
     next: { kind: "recheck", afterMs: 1_000 },
-    events: [],
-    sameDesire: true,
   };
 }
 
@@ -186,25 +181,27 @@ export function includedFields(object: NorthflankDeployment, now: number): Pick<
 }
 
 /** What is to be said of the token beside the conclusion about a service that has what is declared. */
-export function withRedeploy({ object, now }: DecideInput, { desire }: Seen, conclusion: Conclusion): Conclusion {
+export function noteRedeploy(
+  { object, desire, policy, wantsRedeploy, now }: Facts,
+  conclusion: Conclusion,
+): Conclusion {
   const { verdict, stated } = conclusion;
-  if (object.spec.managementPolicy === "Observe") {
-    if (!wantsRedeploy(object)) return conclusion;
-    // The value that an object begins with is none that waits for the end of Observe.
-    if (isNewObject(object)) return { ...conclusion, stated: { ...stated, ...includedFields(object, now) } };
+  const included = () => ({ ...conclusion, stated: { ...stated, ...includedFields(object, now) } });
+  if (wantsRedeploy) {
+    if (policy.redeploys) return stated.redeploy === undefined ? included() : conclusion;
+    // The value that an object begins with is none that waits for another policy.
+    if (isNewObject(object)) return included();
     if (verdict.kind !== "ready") return conclusion;
-    return withNote(conclusion, "spec.redeployToken is not handled, because managementPolicy is Observe.");
+    return withNote(
+      conclusion,
+      `spec.redeployToken is not handled, because managementPolicy is ${object.spec.managementPolicy}.`,
+    );
   }
   const head = (stated.changes ?? object.status?.changes)?.[0];
-  const record = stated.redeploy ?? object.status?.redeploy;
-  if (!wantsRedeploy(object)) {
-    const isTold = verdict.kind === "ready" && head?.cause === "Redeployed" && record?.time !== undefined;
-    if (!isTold) return conclusion;
-    return withNote(conclusion, redeployNote({ ...record, time: record.time }, { desire, phase: head.phase }));
-  }
-  return stated.redeploy === undefined
-    ? { ...conclusion, stated: { ...stated, ...includedFields(object, now) } }
-    : conclusion;
+  const { time, ...record } = stated.redeploy ?? object.status?.redeploy ?? {};
+  const isTold = policy.redeploys && verdict.kind === "ready" && head?.cause === "Redeployed";
+  if (!isTold || time === undefined) return conclusion;
+  return withNote(conclusion, redeployNote({ ...record, time }, { desire, phase: head.phase }));
 }
 
 function redeployNote(

@@ -1,27 +1,73 @@
 // pure
-import type { NorthflankDeployment } from "../../api/deployment.ts";
+import type { NorthflankDeployment, NorthflankDeploymentStatus } from "../../api/deployment.ts";
 import { isRefusedForSure } from "../../northflank/answer.ts";
 import { capped } from "../../runtime/conditions.ts";
 import { assertNever } from "../../util/assert-never.ts";
 import type { Random } from "../../util/random.ts";
 import type { EventDraft } from "../reconcile/events.ts";
-import { slowProbeMs } from "../reconcile/remote-error.ts";
-import { probeAfter, requeueAfter } from "../reconcile/requeue.ts";
+import { requeueAfter } from "../reconcile/requeue.ts";
 import { notKeptRecord } from "../target/not-kept.ts";
 import { targetUidFields } from "../target/recreated.ts";
 import type { WriteResult } from "../target/send.ts";
-import type { Conclusion, StatedFields } from "./conclusion.ts";
-import type { Change, Settings } from "./decision.ts";
+import { recordNotStored } from "../target/status.ts";
+import { changesAfter, changesAfterFailure, changesBefore } from "./changes.ts";
+import { inSyncWith, judged } from "./conclusions.ts";
+import { rollingMessage, rolloutGoesOn } from "./in-sync.ts";
 import { goodBefore } from "./last-good.ts";
-import { changesAfter, changesAfterFailure } from "./machine.ts";
 import { partsOf } from "./not-kept.ts";
-import { imageText, observedFields } from "./observed-fields.ts";
-import { jobRouteGoneMessage, remoteFailure } from "./preconditions.ts";
+import type { Change, Conclusion, Settings, StatedFields } from "./observation.ts";
+import { readBackMessage } from "./out-of-sync.ts";
+import { jobRouteGoneMessage, remoteFailure, unsupportedConclusion } from "./preconditions.ts";
 import { includedFields, redeployRecord, restartRefused } from "./redeploy.ts";
 import { restoreRefused, restoreSent } from "./rollback.ts";
-import { pollAfter, pollPauseMs, readBackMessage, rollingMessage, rolloutGoesOn } from "./rolling.ts";
-import { rolloutTimeoutMs } from "./rollout.ts";
+import { limitMs, pollAfter, pollPauseMs } from "./rollout.ts";
+import { imageText, observedFields } from "./target.ts";
 import { warningsOf, withWarnings } from "./warnings.ts";
+
+// ---- before it is sent ----
+
+/**
+ * The status that has to be stored before a change is sent, so that a program that dies in the call leaves no wrong one;
+ * `undefined` where the one there is will do. The conditions stay: nothing is known yet.
+ */
+export function statusBefore(
+  object: NorthflankDeployment,
+  change: Change,
+  now: number,
+): NorthflankDeploymentStatus | undefined {
+  const before = { observedGeneration: 0, ...object.status };
+  if (change.cause === "PartResent")
+    return { ...before, notKept: notKeptRecord(change.desire.hash, partsOf(change.differences), now) };
+  const { redeploy } = change;
+  if (redeploy === undefined) {
+    const changes = changesBefore(object, change, now);
+    return changes && { ...before, changes };
+  }
+  return { ...before, redeploy: redeployRecord({ ...change, redeploy }, "Pending", now) };
+}
+
+/** The field of status that has to be stored before the change is sent, and was not; `undefined`: it may be sent. */
+export function missingRecord({ status }: NorthflankDeployment, change: Change): "redeploy" | "notKept" | undefined {
+  if (change.cause === "PartResent") return status?.notKept === undefined ? "notKept" : undefined;
+  if (change.redeploy === undefined) return undefined;
+  return status?.redeploy?.token === change.redeploy.token ? undefined : "redeploy";
+}
+
+/** The record was not stored, so that the change was not sent. */
+export function notRecorded(change: Change, field: "redeploy" | "notKept"): Conclusion {
+  const { message, next } = recordNotStored(field);
+  const isSame = field === "redeploy";
+  return {
+    ...judged,
+    verdict: { kind: "stalled", reason: "StatusNotStored", message },
+    inSync: isSame ? inSyncWith(change.desire) : { status: "False", reason: "StatusNotStored", message },
+    rolloutComplete: "as-before",
+    stated: { [field]: undefined, pendingChanges: isSame ? undefined : change.differences },
+    next,
+  };
+}
+
+// ---- after it ----
 
 /** What a change has come to, by what the API answered. */
 export function concludeChange(options: {
@@ -80,11 +126,9 @@ export function concludeChange(options: {
 function writtenConclusion(options: Parameters<typeof concludeChange>[0], usedFallback: boolean): Conclusion {
   const { object, change, now, settings, nextResyncMs } = options;
   const { desire } = change;
-  const timeoutMs = rolloutTimeoutMs(object);
   const common = {
+    ...judged,
     inSync: inSyncWith(desire),
-    failure: undefined,
-    sameDesire: true,
     stated: statedByChange(object, change, now),
     events: [appliedEvent(change), ...(usedFallback ? [fallbackEvent] : [])],
   } as const;
@@ -95,7 +139,7 @@ function writtenConclusion(options: Parameters<typeof concludeChange>[0], usedFa
     return { ...common, verdict, rolloutComplete, next: requeueAfter(nextResyncMs) };
   }
   // A job rolls nothing out, and a paused service not now: what it has is read back.
-  if (change.before.kind === "job" || change.before.servicePaused) {
+  if (change.before.kind === "job" || change.before.stop !== undefined) {
     const message = readBackMessage(desire);
     return {
       ...common,
@@ -109,7 +153,7 @@ function writtenConclusion(options: Parameters<typeof concludeChange>[0], usedFa
     ...common,
     verdict: { kind: "progressing", reason: "RollingOut", message },
     rolloutComplete: { status: "Unknown", reason: "RollingOut", message: rolloutGoesOn },
-    next: pollAfter(pollPauseMs(0, timeoutMs, settings), settings),
+    next: pollAfter(pollPauseMs(0, limitMs(object), settings), settings),
   };
 }
 
@@ -140,10 +184,6 @@ function statedByChange(object: NorthflankDeployment, change: Change, now: numbe
           : undefined,
     lastGood: isSameSource ? object.status?.lastGood : goodBefore(object, change, now),
   };
-}
-
-function inSyncWith({ source }: Change["desire"]) {
-  return { status: "True", reason: "InSync", message: `Northflank has ${source}.` } as const;
 }
 
 function appliedEvent({ desire, cause, before, differences, redeploy }: Change): EventDraft {
@@ -187,14 +227,7 @@ function routeGoneConclusion(
       ? jobRouteGoneMessage(error)
       : `The service can be read, but not changed: ${error.statement}. Neither the deployment route nor the ` +
         "patch of the service takes the change; use a newer version of the operator.";
-  return {
-    verdict: { kind: "stalled", reason: "UnsupportedTarget", message },
-    inSync: { status: "False", reason: "UnsupportedTarget", message: "The change was not accepted." },
-    rolloutComplete: "as-before",
-    stated: { pendingChanges: change.differences, changes: object.status?.changes },
-    failure: undefined,
-    next: probeAfter(slowProbeMs),
-    events: [],
-    sameDesire: false,
-  };
+  const inSync = { status: "False", reason: "UnsupportedTarget", message: "The change was not accepted." } as const;
+  const stated = { pendingChanges: change.differences, changes: object.status?.changes };
+  return { ...unsupportedConclusion(message, stated), inSync };
 }

@@ -1,7 +1,7 @@
 // pure
 import type { NorthflankDeployment } from "../../api/deployment.ts";
 import type { Reason } from "../../api/reasons.ts";
-import { capped, formatTime } from "../../runtime/conditions.ts";
+import { formatTime } from "../../runtime/conditions.ts";
 import { assertNever } from "../../util/assert-never.ts";
 import { present } from "../../util/present.ts";
 import type { EventDraft } from "../reconcile/events.ts";
@@ -9,31 +9,27 @@ import type { ConditionUpdate } from "../reconcile/ready-state.ts";
 import { isReconcileRequested } from "../reconcile/reconcile-request.ts";
 import { slowProbeMs } from "../reconcile/remote-error.ts";
 import { probeAround } from "../reconcile/requeue.ts";
-import { ageOf, isOver, leftMs, seenLeftMs } from "./ages.ts";
-import type { Conclusion } from "./conclusion.ts";
-import type { Change, DecideInput, Decision, Seen } from "./decision.ts";
-import { type Desire, desireOf } from "./desired.ts";
-import { compare, type Difference } from "./diff.ts";
-import { gradualPauseMs } from "./gradual.ts";
-import { goodOf, goodSource, isInForce, looksLikeBoth, unverifiedFields, wantsRestore } from "./last-good.ts";
+import { send } from "./calls.ts";
 import {
-  type ChangeRecord,
   changeOf,
-  movedBy,
-  type Progress,
-  rollbackInForce,
+  entryOf,
+  indexOf,
   rollbackOf,
-  rolledBackFor,
   wasSent,
+  withNew,
   withoutIntent,
-  withRollback,
   withRollbackAs,
   withSending,
-} from "./machine.ts";
-import { observedFields, timeText } from "./observed-fields.ts";
-import { newsWhilePaused, pauseText } from "./paused.ts";
-import { hasBegunNone, pollPauseMs } from "./rolling.ts";
-import { hasMovedSince, judgeRollout, rolloutTimeoutMs } from "./rollout.ts";
+} from "./changes.ts";
+import { conclude, judged } from "./conclusions.ts";
+import { type Desire, desireOf } from "./desired.ts";
+import { compare } from "./diff.ts";
+import { goodOf, goodSource, isInForce, looksLikeBoth, wantsRestore } from "./last-good.ts";
+import { isOver, leftMs, movedBy, newsWhileStopped, rolledBackFor, seenLeftMs } from "./machine.ts";
+import type { Change, ChangeRecord, Conclusion, DecideInput, Decision, Facts, Progress } from "./observation.ts";
+import { policyOf } from "./policy.ts";
+import { hasBegunNone, hasMovedSince, judgeRollout, limitMs, pollGradual, pollPauseMs } from "./rollout.ts";
+import { stopText, timeText } from "./target.ts";
 
 /*
  * `rollout.onFailure: Restore`. What a declaration comes to whose rollout failed or was late:
@@ -61,7 +57,7 @@ import { hasMovedSince, judgeRollout, rolloutTimeoutMs } from "./rollout.ts";
  */
 export function keepRequest({ object, now }: DecideInput, conclusion: Conclusion): Conclusion {
   const { stated } = conclusion;
-  if (Object.hasOwn(stated, "changes") || object.spec.managementPolicy === "Observe") return conclusion;
+  if (Object.hasOwn(stated, "changes") || !policyOf(object).rollsBack) return conclusion;
   if (!isReconcileRequested(object) || !wantsRestore(object)) return conclusion;
   const read = desireOf(object.spec);
   const rollback = read.kind === "desire" ? rollbackOf(object.status, read.desire) : undefined;
@@ -72,75 +68,66 @@ export function keepRequest({ object, now }: DecideInput, conclusion: Conclusion
 // ---- the target has what is declared ----
 
 /** Adds what is to be said and done about a rollback to a conclusion about a target that has what is declared. */
-export function decideRollback(input: DecideInput, seen: Seen, same: Conclusion): Decision {
-  const { object } = input;
+export function decideRollback(facts: Facts, same: Conclusion): Decision {
+  const { object, desire, service, policy, rollback: record } = facts;
   if (!wantsRestore(object)) return conclude(withoutRecords(same));
-  const record = rollbackInForce(object, seen.desire);
-  const good = goodSource(object, seen.desire);
-  const isDoubtful = typeof good !== "string" && looksLikeBoth(object, good, seen);
+  const good = goodSource(object, desire);
+  const isDoubtful = typeof good !== "string" && looksLikeBoth(good, facts);
   // Nothing is rolled back where the two look alike from the start: a record tells that the good one is there by now.
-  if (isDoubtful && record !== undefined && object.spec.managementPolicy !== "Observe") {
-    return conclude(rolledBackConclusion(input, seen, { record, good, pending: [] }));
-  }
+  if (isDoubtful && record !== undefined && policy.rollsBack)
+    return conclude(rolledBackConclusion(facts, record, good));
   const { reason } = same.verdict;
-  if (reason === "RolloutComplete") return conclude(rememberGood(input, seen, same));
-  if (reason !== "RolloutFailed" && reason !== "RolloutTimedOut") return conclude(keepRecord(input, same, record));
-  if (object.spec.managementPolicy === "Observe") return conclude(keepRecord(input, same, record));
+  if (reason === "RolloutComplete") return conclude(rememberGood(facts, same));
+  const hasFailed = reason === "RolloutFailed" || reason === "RolloutTimedOut";
+  if (!hasFailed || !policy.rollsBack) return conclude(keepRecord(same, record));
   if (typeof good === "string") return conclude(nothingToRestore(same, good));
   if (isDoubtful) return conclude(nothingToRestore(same, "Northflank does not return which of the two sources it has"));
-  const hold = record === undefined ? heldBack(input, seen, same) : undefined;
-  if (hold !== undefined) return conclude(hold);
-  if (record === undefined) return conclude(intendRollback(input, same, { reason, good, desire: seen.desire }));
+  if (record === undefined) return conclude(heldBack(facts, same) ?? intendRollback(facts, same, { reason, good }));
   if (record.phase !== "Sending") {
     // Northflank may return too little to see which of the two it has.
-    if (isInForce(good, seen.service))
-      return conclude(rolledBackConclusion(input, seen, { record, good, pending: [] }));
-    return conclude(failedAgain(same, record));
+    return conclude(isInForce(good, service) ? rolledBackConclusion(facts, record, good) : failedAgain(same, record));
   }
-  const { differences, alike, untold } = compare(good, seen.service);
-  const change = { desire: good, before: seen.service, differences: [...differences, ...alike, ...untold] };
-  return { kind: "write", change: { ...change, cause: "RolledBack" } };
+  const { differences, alike, untold } = compare(good, service);
+  return send({
+    desire: good,
+    cause: "RolledBack",
+    before: service,
+    differences: [...differences, ...alike, ...untold],
+  });
 }
 
 /**
  * What failed or was late may not be this change at all: nothing is undone on the word of a clock alone, or where there was
- * no rollout. `undefined` when it is put back.
+ * no rollout. `undefined` when it is rolled back.
  */
-function heldBack(input: DecideInput, seen: Seen, same: Conclusion): Conclusion | undefined {
-  const { service, desire } = seen;
+function heldBack({ service, desire, age }: Facts, same: Conclusion): Conclusion | undefined {
   const change = changeOf(same.stated, desire);
-  if (hasBegunNone(seen, change)) return nothingToRestore(same, "Northflank began no rollout for it");
+  if (hasBegunNone(service, change)) return nothingToRestore(same, "Northflank began no rollout for it");
   if (same.verdict.reason === "RolloutTimedOut") {
     if (service.rolloutStatus !== undefined) return undefined;
     return nothingToRestore(same, "Northflank does not return how far the rollout is");
   }
   if (hasMovedSince(service.rolloutTransitionTime, change) === true || change === undefined) return undefined;
   // The failed state is taken for that of this change because of the time that has passed.
-  const afterMs = seenLeftMs(ageOf(input, change.time), staleForMs);
+  const afterMs = seenLeftMs(age(change.time), staleForMs);
   return afterMs === 0 ? undefined : { ...same, next: { kind: "recheck", afterMs } };
-}
-
-function conclude(conclusion: Conclusion): Decision {
-  return { kind: "conclude", conclusion, sawDrift: false };
 }
 
 function withoutRecords(same: Conclusion): Conclusion {
   return { ...same, stated: { ...same.stated, changes: withoutIntent(same.stated.changes), lastGood: undefined } };
 }
 
-function keepRecord({ object }: DecideInput, same: Conclusion, record: ChangeRecord | undefined): Conclusion {
-  if (record?.phase !== "Sending") return same;
-  const reason = rolledBackFor(object, record);
-  return { ...same, restored: restoringClaim({ ...record, reason }) };
+function keepRecord(same: Conclusion, record: ChangeRecord | undefined): Conclusion {
+  return record?.phase === "Sending" ? { ...same, restored: restoringClaim(record) } : same;
 }
 
-function rememberGood(input: DecideInput, seen: Seen, same: Conclusion): Conclusion {
-  const { desire } = seen;
+function rememberGood(facts: Facts, same: Conclusion): Conclusion {
+  const { object, desire, now, unverified } = facts;
   const { stated } = same;
-  const before = input.object.status?.lastGood;
-  const isUnsure = mayBeStale(input, changeOf(stated, desire)) || unverifiedFields(input.object, seen).length > 0;
+  const before = object.status?.lastGood;
+  const isUnsure = mayBeStale(facts, changeOf(stated, desire)) || unverified.length > 0;
   const isKept = before?.specHash === desire.hash || isUnsure;
-  const lastGood = isKept ? before : goodOf(desire, input.now);
+  const lastGood = isKept ? before : goodOf(desire, now);
   return { ...same, stated: { ...stated, changes: withoutIntent(stated.changes), lastGood } };
 }
 
@@ -156,20 +143,25 @@ function nothingToRestore(same: Conclusion, why: string): Conclusion {
 
 /** Only the intent: it has to be in status before anything is sent. */
 function intendRollback(
-  { object, now }: DecideInput,
+  { object, desire, now }: Facts,
   same: Conclusion,
-  facts: { readonly reason: Reason; readonly good: Desire; readonly desire: Desire },
+  { reason, good }: { readonly reason: Reason; readonly good: Desire },
 ): Conclusion {
-  const { reason, good, desire } = facts;
-  const rollback = { source: capped(good.source, 512), reason };
-  const message = `${failureText(reason, desire)} ${restoringText(rollback)}`;
-  const changes = withRollback(object, same.stated.changes ?? [], { good, of: desire.hash, reason, now });
+  const entry = entryOf(object, good, {
+    cause: "RolledBack",
+    phase: "Sending",
+    time: formatTime(now),
+    of: desire.hash,
+  });
+  const changes = same.stated.changes ?? [];
+  const phase = reason === "RolloutTimedOut" ? "TimedOut" : "Failed";
+  const failed = changes.map((change, at) => (at === indexOf(changes, desire.hash) ? { ...change, phase } : change));
   return {
     ...same,
-    verdict: { ...same.verdict, message },
-    restored: restoringClaim(rollback),
-    stated: { ...same.stated, changes },
-    next: { kind: "again" },
+    verdict: { ...same.verdict, message: `${failureText(reason, desire)} ${restoringText(entry)}` },
+    restored: restoringClaim(entry),
+    stated: { ...same.stated, changes: withNew(failed as readonly ChangeRecord[], entry) },
+    next: { kind: "recheck", afterMs: 0 },
   };
 }
 
@@ -192,34 +184,27 @@ const staleForMs = 60_000;
  * We may have sent this source and not heard the answer: then the rollout that is complete may still be the one before,
  * and the source counts as good only when a later look finds it complete. The first one ever was there before us.
  */
-function mayBeStale(input: DecideInput, change: ChangeRecord | undefined): boolean {
+function mayBeStale({ object, age }: Facts, change: ChangeRecord | undefined): boolean {
   const isOurs: boolean = wasSent(change);
-  if (isOurs || input.object.status?.lastGood === undefined) return false;
-  return change === undefined || ageOf(input, change.time).elapsedMs < staleForMs;
+  if (isOurs || object.status?.lastGood === undefined) return false;
+  return change === undefined || age(change.time).elapsedMs < staleForMs;
 }
 
 // ---- the target has something else ----
 
 /** What is declared has failed before and was, or is to be, replaced: the difference is wanted, and nothing is written. */
-export function decideRolledBack(input: DecideInput, seen: Seen, pending: readonly Difference[]): Decision {
-  const record = rollbackInForce(input.object, seen.desire);
-  const good = goodSource(input.object, seen.desire);
-  if (record === undefined) throw new TypeError("there is no rollback");
-  const facts = { record, pending, good: typeof good === "string" ? undefined : good };
-  return conclude(rolledBackConclusion(input, seen, facts));
+export function decideRolledBack(facts: Facts): Decision {
+  const { object, desire, rollback } = facts;
+  if (rollback === undefined) throw new TypeError("there is no rollback");
+  const good = goodSource(object, desire);
+  return conclude(rolledBackConclusion(facts, rollback, typeof good === "string" ? undefined : good));
 }
 
-function rolledBackConclusion(
-  input: DecideInput,
-  seen: Seen,
-  facts: { readonly pending: readonly Difference[]; readonly good: Desire | undefined; readonly record: ChangeRecord },
-): Conclusion {
-  const { object, now } = input;
-  const { service, desire } = seen;
-  const { pending, good } = facts;
-  const before = resumed(input, seen, facts.record);
+function rolledBackConclusion(facts: Facts, record: ChangeRecord, good: Desire | undefined): Conclusion {
+  const { object, now, service, desire, pending, shown } = facts;
+  const before = resumed(facts, record);
   const isThere = good !== undefined && isInForce(good, service);
-  const { progress, nextMs } = isThere ? rollbackProgress(input, seen, before) : superseded;
+  const { progress, nextMs } = isThere ? rollbackProgress(facts, before) : superseded;
   const rollback =
     progress === "superseded"
       ? {
@@ -227,21 +212,21 @@ function rolledBackConclusion(
           phase: "Superseded" as const,
           since: before.phase === "Superseded" ? before.since : formatTime(now),
         }
-      : movedBy(before, progress, now, service.servicePaused ? newsWhilePaused(service) : {});
-  const told = { ...rollback, reason: rolledBackFor(object, rollback) };
-  const inForce = rolledBackClaims[claimOf[rollback.phase]](told);
-  const claim = progress === "paused" ? { ...inForce, message: `${inForce.message} ${pauseText(service)}` } : inForce;
+      : movedBy(before, progress, now, progress === "paused" ? newsWhileStopped(service) : {});
+  const reason = rolledBackFor(object, rollback);
+  const inForce = rolledBackClaims[claimOf[rollback.phase]](rollback);
+  const claim = progress === "paused" ? { ...inForce, message: `${inForce.message} ${stopText(service)}` } : inForce;
   const isComplete = rollback.phase === "Complete" && before.phase !== "Complete";
   return {
-    ...rolledBackBase(desire, told.reason, claim),
+    ...rolledBackBase(desire, reason, claim),
     stated: {
-      ...observedFields(service),
+      ...shown,
       pendingChanges: pending.length === 0 ? undefined : pending,
       changes: withRollbackAs(object.status?.changes, rollback),
     },
-    next: nextMs === undefined ? probeAround(slowProbeMs, input.random) : { kind: "recheck", afterMs: nextMs },
+    next: nextMs === undefined ? probeAround(slowProbeMs, facts.random) : { kind: "recheck", afterMs: nextMs },
     events: [
-      ...(facts.record.phase === "Sending" ? [restoredEvent(told)] : []),
+      ...(record.phase === "Sending" ? [restoredEvent({ ...rollback, reason })] : []),
       ...(isComplete ? [completeEvent(rollback)] : []),
     ],
   };
@@ -253,37 +238,35 @@ const superseded = { progress: "superseded", nextMs: undefined } as const;
  * The rollback as it counts from this look on. The good source is there although only the intent was recorded: we have
  * sent it, and could not say so. After a pause its limit counts from the resume.
  */
-function resumed({ object, now }: DecideInput, { service }: Seen, record: ChangeRecord): ChangeRecord {
+function resumed({ object, now, service }: Facts, record: ChangeRecord): ChangeRecord {
   const time = formatTime(now);
   if (record.phase === "Sending") {
     const previousTransitionTime = object.status?.observed?.rolloutTransitionTime;
     return { ...record, phase: "RollingOut", time, since: time, ...present({ previousTransitionTime }) };
   }
-  return record.phase === "Paused" && !service.servicePaused ? { ...record, phase: "RollingOut", since: time } : record;
+  const isResumed = record.phase === "Paused" && service.stop === undefined;
+  return isResumed ? { ...record, phase: "RollingOut", since: time } : record;
 }
 
 function rollbackProgress(
-  input: DecideInput,
-  { service }: Seen,
+  { object, service, settings, age: ageOf }: Facts,
   record: ChangeRecord,
 ): { readonly progress: Progress; readonly nextMs: number | undefined } {
-  if (service.servicePaused) return { progress: "paused", nextMs: undefined };
+  if (service.stop !== undefined) return { progress: "paused", nextMs: undefined };
   const isTimed = record.phase === "RollingOut" || record.phase === "TimedOut";
-  const age = ageOf(input, isTimed ? record.since : record.time);
-  const wasComplete = record.phase === "Complete";
-  const rollout = judgeRollout({ service, change: record, wasComplete, elapsedMs: age.elapsedMs });
-  switch (rollout.kind) {
+  const age = ageOf(isTimed ? record.since : record.time);
+  const { elapsedMs } = age;
+  const rollout = judgeRollout({ service, change: record, wasComplete: record.phase === "Complete", elapsedMs });
+  switch (rollout) {
     case "complete":
     case "failed":
-      return { progress: rollout.kind, nextMs: undefined };
+      return { progress: rollout, nextMs: undefined };
     case "gradual":
-      return { progress: "gradual", nextMs: gradualPauseMs(age.elapsedMs, input.settings) };
-    case "rolling": {
-      const timeoutMs = rolloutTimeoutMs(input.object);
+      return { progress: "gradual", nextMs: pollGradual(elapsedMs, settings).afterMs };
+    case "rolling":
       // What was late stays late until it ends.
-      if (record.phase === "TimedOut" || isOver(age, timeoutMs)) return { progress: "late", nextMs: undefined };
-      return { progress: "rolling", nextMs: pollPauseMs(age.elapsedMs, leftMs(age, timeoutMs), input.settings) };
-    }
+      if (record.phase === "TimedOut" || isOver(age, limitMs(object))) return { progress: "late", nextMs: undefined };
+      return { progress: "rolling", nextMs: pollPauseMs(elapsedMs, leftMs(age, limitMs(object)), settings) };
     default:
       return assertNever(rollout, "rollout");
   }
@@ -349,7 +332,7 @@ export function restoreSent(options: {
     since: time,
     ...present({ previousTransitionTime }),
   } as const;
-  const timeoutMs = rolloutTimeoutMs(object);
+  const timeoutMs = limitMs(object);
   return {
     ...rolledBackBase(intent.declared, intent.reason, rolledBackClaims.RollingOut(sent)),
     stated: { changes: withRollbackAs(object.status?.changes, sent), image: sent.source },
@@ -387,25 +370,17 @@ function rolledBackBase(
   declared: Desire | undefined,
   reason: Reason,
   restored: Exclude<ConditionUpdate, "as-before">,
-): Pick<Conclusion, "verdict" | "restored" | "inSync" | "rolloutComplete" | "failure" | "sameDesire"> {
+): Pick<Conclusion, "verdict" | "restored" | "inSync" | "rolloutComplete" | "failure" | "events" | "sameDesire"> {
   const failed = failureText(reason, declared);
   const message = `${failed} ${restored.message} Declare another source, or request a reconcile to try this one again.`;
   const inSync = `What is declared is not in force: ${restored.message}`;
   return {
+    ...judged,
     verdict: { kind: "stalled", reason, message },
     restored,
     inSync: { status: "False", reason: restored.reason, message: inSync },
     rolloutComplete: { status: "False", reason, message: failed },
-    failure: undefined,
-    sameDesire: true,
   };
-}
-
-/** What messages say of a rollback. */
-interface Told {
-  readonly source?: string;
-  /** What became of the rollout of what is declared. */
-  readonly reason: Reason;
 }
 
 function failureText(reason: Reason, declared: Desire | undefined): string {
@@ -413,15 +388,15 @@ function failureText(reason: Reason, declared: Desire | undefined): string {
   return `The rollout of ${declared?.source ?? "what is declared"} ${what}.`;
 }
 
-function restoringText({ source }: Told): string {
+function restoringText({ source }: Pick<ChangeRecord, "source">): string {
   return `${source}, the last source whose rollout was complete, is being put back.`;
 }
 
-function restoringClaim(rollback: Told): Exclude<ConditionUpdate, "as-before"> {
+function restoringClaim(rollback: Pick<ChangeRecord, "source">): Exclude<ConditionUpdate, "as-before"> {
   return { status: "Unknown", reason: "Restoring", message: restoringText(rollback) };
 }
 
-function restoredEvent({ source, reason }: Told): EventDraft {
+function restoredEvent({ source, reason }: Pick<ChangeRecord, "source"> & { readonly reason: Reason }): EventDraft {
   const why = reason === "RolloutTimedOut" ? "was not complete in time" : "failed";
   const note = `The rollout of what is declared ${why}; ${source}, the last source whose rollout was complete, was put back.`;
   return { type: "Warning", reason: "Restored", action: "Restore", note };

@@ -1,16 +1,21 @@
 // pure
 import { defaultTimeoutSeconds, type NorthflankDeployment } from "../../api/deployment.ts";
-import type { ServiceView } from "../../northflank/types.ts";
-import { type ChangeRecord, wasSent } from "./machine.ts";
+import { slowProbeMs } from "../reconcile/remote-error.ts";
+import type { Requeue } from "../reconcile/requeue.ts";
+import { wasSent } from "./changes.ts";
+import type { ChangeRecord, Settings } from "./observation.ts";
+import type { TargetView } from "./target.ts";
+
+// ---- how far it is ----
 
 /** How far the rollout of what is declared has come. */
 export type Rollout =
   /** Gradual, and under way: it goes on when somebody promotes it, and has no limit. */
-  | { readonly kind: "gradual" }
-  | { readonly kind: "complete" }
-  | { readonly kind: "failed" }
+  | "gradual"
+  | "complete"
+  | "failed"
   /** Also while Northflank still shows the end of the rollout before our change. */
-  | { readonly kind: "rolling"; readonly isBuilding: boolean };
+  | "rolling";
 
 // A change that somebody else made, or that we made and forgot in a crash, is not waited for longer than this: it may
 // have been one that needs no rollout.
@@ -19,50 +24,40 @@ const unsentSettleMs = 60_000;
 // Where Northflank tells no transition times, this long after our change its state is taken to speak about it.
 const untimedSettleMs = 30_000;
 
-/** What Northflank says while it builds. */
-export const buildStates: ReadonlySet<string> = new Set([
-  "QUEUED",
-  "PENDING",
-  "UNSCHEDULABLE",
-  "STARTING",
-  "CLONING",
-  "BUILDING",
-  "UPLOADING",
-  "IN_PROGRESS",
-]);
-
 /**
  * Judges the rollout of a service that has what is declared. A finished state counts only if it began after the change
  * that is recorded: right after a change Northflank may still show the rollout before it.
- *
- * `wasComplete`: the rollout of this very source was complete before, so that a step of the autoscaler is not one.
  */
 export function judgeRollout(options: {
-  readonly service: ServiceView;
+  readonly service: TargetView;
   readonly change: ChangeRecord | undefined;
+  /** The rollout of this very source was complete before, so that a step of the autoscaler is not one. */
   readonly wasComplete: boolean;
   /** The rollout of what is declared was seen to wait for its promotion. */
   readonly wasGradual?: boolean;
   /** Milliseconds since the time of the change. */
   readonly elapsedMs: number;
 }): Rollout {
-  const { service, change, wasComplete, wasGradual, elapsedMs } = options;
-  if (wasComplete && service.rolloutReason === "SCALING") return { kind: "complete" };
-  const isStale = !speaksAboutChange(service.rolloutTransitionTime, change, elapsedMs);
-  const isBuilding = service.internal !== undefined && buildStates.has(service.buildStatus ?? "");
-  if (!isStale && service.rolloutStatus === "COMPLETED") return { kind: "complete" };
-  if (!isStale && service.rolloutStatus === "FAILED") return { kind: "failed" };
-  return isGradual(service, wasGradual === true) ? { kind: "gradual" } : { kind: "rolling", isBuilding };
+  const { service, change, wasComplete, wasGradual = false, elapsedMs } = options;
+  if (wasComplete && service.rolloutReason === "SCALING") return "complete";
+  const end = ends.get(service.rolloutStatus);
+  if (end !== undefined && speaksAboutChange(service.rolloutTransitionTime, change, elapsedMs)) return end;
+  return isGradual(service, wasGradual) ? "gradual" : "rolling";
 }
+
+/** The states in which a rollout is over; in any other one it is under way. */
+const ends: ReadonlyMap<string | undefined, "complete" | "failed"> = new Map([
+  ["COMPLETED", "complete"],
+  ["FAILED", "failed"],
+]);
 
 /**
  * Under way by a strategy. Whose rollout it is does not matter, because it is not over; once it is known to be gradual, no
  * state but an end ends that.
  */
-function isGradual({ gradualRolloutStrategyId, rolloutStatus }: ServiceView, wasGradual: boolean): boolean {
+function isGradual({ gradualRolloutStrategyId, rolloutStatus }: TargetView, wasGradual: boolean): boolean {
   if (gradualRolloutStrategyId === undefined || rolloutStatus === undefined) return false;
-  const isOver = rolloutStatus === "COMPLETED" || rolloutStatus === "FAILED";
-  return rolloutStatus === "IN_PROGRESS" || (wasGradual && !isOver);
+  return rolloutStatus === "IN_PROGRESS" || (wasGradual && !ends.has(rolloutStatus));
 }
 
 function speaksAboutChange(
@@ -87,7 +82,67 @@ export function hasMovedSince(
   return Date.parse(transition) > Date.parse(before);
 }
 
-/** How long a rollout may take, in milliseconds. */
-export function rolloutTimeoutMs({ spec }: Pick<NorthflankDeployment, "spec">): number {
+/** Northflank has taken the change, shows it, and still shows the end of the rollout before it. */
+export function hasBegunNone(
+  { rolloutStatus, rolloutTransitionTime }: TargetView,
+  change: Pick<ChangeRecord, "previousTransitionTime"> | undefined,
+): boolean {
+  return ends.has(rolloutStatus) && hasMovedSince(rolloutTransitionTime, change) === false;
+}
+
+/** What Northflank says while it builds. */
+const buildStates: ReadonlySet<string> = new Set([
+  "QUEUED",
+  "PENDING",
+  "UNSCHEDULABLE",
+  "STARTING",
+  "CLONING",
+  "BUILDING",
+  "UPLOADING",
+  "IN_PROGRESS",
+]);
+
+export function isBuildState(buildStatus: string | undefined): boolean {
+  return buildStates.has(buildStatus ?? "");
+}
+
+// ---- how often it is polled ----
+
+// The longest pause between two polls of a rollout.
+const longestPollMs = 60_000;
+
+// What is left until a deadline may be less than a millisecond: never at once.
+const shortestPollMs = 100;
+
+// A person is waited for: pauses grow with the time that it has taken, as far as those of a settled service.
+const longestGradualPollMs = 900_000;
+
+/** Grows with the time a rollout has taken, so that a long one costs few requests; never past its deadline. */
+export function pollPauseMs(elapsedMs: number, leftMs: number, settings: Settings): number {
+  const { rolloutPollIntervalMs } = settings;
+  const growing = Math.min(
+    Math.max(rolloutPollIntervalMs, elapsedMs / 4),
+    Math.max(longestPollMs, rolloutPollIntervalMs),
+  );
+  return Math.max(shortestPollMs, Math.round(Math.min(growing, leftMs)));
+}
+
+/** The next poll of a rollout. */
+export function pollAfter(afterMs: number, { rolloutPollIntervalMs: firstMs }: Settings): Requeue {
+  return { kind: "recheck", afterMs, pause: { everyMs: [firstMs, Math.max(firstMs, longestPollMs)] } };
+}
+
+/** The next poll of a gradual rollout. */
+export function pollGradual(waitedMs: number, settings: Settings): Requeue & { readonly kind: "recheck" } {
+  const growing = Math.round(Math.min(waitedMs / 8, longestGradualPollMs));
+  return {
+    kind: "recheck",
+    afterMs: Math.max(pollPauseMs(waitedMs, slowProbeMs, settings), growing),
+    pause: { everyMs: [settings.rolloutPollIntervalMs, longestGradualPollMs] },
+  };
+}
+
+/** `rollout.timeoutSeconds`, in milliseconds. */
+export function limitMs({ spec }: NorthflankDeployment): number {
   return (spec.rollout?.timeoutSeconds ?? defaultTimeoutSeconds) * 1_000;
 }

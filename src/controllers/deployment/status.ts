@@ -2,8 +2,8 @@
 import type { NorthflankDeployment, NorthflankDeploymentStatus } from "../../api/deployment.ts";
 import { type ConditionDraft, findCondition } from "../../runtime/conditions.ts";
 import { claimed, targetStatus } from "../target/status.ts";
-import type { Conclusion } from "./conclusion.ts";
 import { waitingAfter } from "./machine.ts";
+import type { Conclusion } from "./observation.ts";
 
 /** The whole status after a pass, with the guarantees of {@link targetStatus}. */
 export function statusOf(

@@ -1,7 +1,13 @@
 // pure
-import type { NorthflankDeployment } from "../../api/deployment.ts";
+import type { NorthflankDeployment, NorthflankDeploymentStatus } from "../../api/deployment.ts";
+import type { JobName, ServiceName } from "../../northflank/client.ts";
+import type { JobSource, JobView, ServiceView, SourceView } from "../../northflank/types.ts";
+import { capped } from "../../runtime/conditions.ts";
 import { type ObjectKey, objectKey } from "../../runtime/outcome.ts";
+import { present } from "../../util/present.ts";
 import { rivalKeys } from "../target/conflicts.ts";
+import { targetUidFields } from "../target/recreated.ts";
+import { sourceText } from "./desired.ts";
 
 /** Index functions for the store of NorthflankDeployments. */
 export const deploymentIndexes = {
@@ -22,14 +28,154 @@ function hasTarget({ spec }: { readonly spec: Partial<NorthflankDeployment["spec
   return spec.projectId !== undefined && (spec.serviceId !== undefined || spec.jobId !== undefined);
 }
 
-export function runKey({ metadata }: Pick<NorthflankDeployment, "metadata">, name: string): ObjectKey {
-  return objectKey({ ...(metadata.namespace === undefined ? {} : { namespace: metadata.namespace }), name });
-}
-
 /** The objects that may gain or lose a target when `changed` appears, changes or goes. */
 export function rivalsOf(
   store: { byIndex(name: "target", value: string): readonly NorthflankDeployment[] },
   changed: NorthflankDeployment,
 ): readonly ObjectKey[] {
   return rivalKeys(store.byIndex("target", targetOf(changed)), changed);
+}
+
+export function runKey({ metadata }: Pick<NorthflankDeployment, "metadata">, name: string): ObjectKey {
+  return objectKey({ ...(metadata.namespace === undefined ? {} : { namespace: metadata.namespace }), name });
+}
+
+/** A service or a job. */
+export type TargetName = ServiceName | JobName;
+
+/** The target of an object, by its ids. */
+export function targetName({ spec }: NorthflankDeployment): TargetName {
+  const { projectId, serviceId, jobId } = spec;
+  return serviceId === undefined ? { projectId, jobId: jobId ?? "" } : { projectId, serviceId };
+}
+
+/**
+ * A target as read, whatever it is: a job has the form of a service that has no instances, no rollout, and never stops.
+ * Missing means "not told".
+ */
+export interface TargetView extends Omit<ServiceView, Stop> {
+  readonly kind: "service" | "job";
+  /** Why the service runs nothing; `undefined`: it runs. */
+  readonly stop: Stop | undefined;
+  /** Of a job: `never`, `cd-promote`, `always`, or a word we do not know. */
+  readonly runOnSourceChange: string | undefined;
+}
+
+/** The flags in the answer about a service that say that it runs nothing. */
+type Stop = {
+  [K in Exclude<keyof ServiceView, "disabledCD" | "pausedByInstances">]: true extends ServiceView[K] ? K : never;
+}[Exclude<keyof ServiceView, "disabledCD" | "pausedByInstances">];
+
+/**
+ * The states in which a service runs nothing, as messages say it. Such a service keeps its source and takes another one,
+ * and nothing is rolled out. A new flag in the answer does not compile until it has a row; of several the first one counts.
+ */
+const stops: Readonly<Record<Stop, (service: Pick<ServiceView, "pausedByInstances">) => string>> = {
+  servicePaused: ({ pausedByInstances }) =>
+    pausedByInstances
+      ? "The service has no instances (deployment.instances is 0): it is paused in Northflank, or scaled to zero."
+      : "The service is paused in Northflank (servicePaused is true).",
+};
+
+/** What was seen of a service that runs nothing, in a sentence. */
+export function stopText(service: TargetView): string {
+  return service.stop === undefined ? "" : stops[service.stop](service);
+}
+
+/** What the last look has left in the status: stands in for what this look was not told. */
+type Remembered = NorthflankDeploymentStatus["observed"];
+
+/** A service as a target. */
+export function serviceTarget(service: ServiceView, remembered: Remembered): TargetView {
+  const stop = (Object.keys(stops) as Stop[]).find((flag) => service[flag] === true);
+  return { ...service, kind: "service", stop, runOnSourceChange: undefined, disabledCD: cdOf(service, remembered) };
+}
+
+/** A job as a target; `job` is missing where only the source was read. */
+export function jobTarget(
+  id: string,
+  read: { readonly source: JobSource; readonly job: JobView | undefined },
+  remembered: Remembered,
+): TargetView {
+  const { source, job } = read;
+  return {
+    ...source,
+    kind: "job",
+    id,
+    uid: job?.uid,
+    docker: job?.docker,
+    buildpack: job?.buildpack,
+    disabledCD: cdOf(job, remembered),
+    runOnSourceChange: job === undefined ? remembered?.runOnSourceChange : job.runOnSourceChange,
+    serviceType: undefined,
+    stop: undefined,
+    instances: undefined,
+    rolloutStatus: undefined,
+    rolloutReason: undefined,
+    rolloutTransitionTime: undefined,
+    buildStatus: undefined,
+  };
+}
+
+function cdOf(view: { readonly disabledCD: boolean | undefined } | undefined, remembered: Remembered) {
+  if (view?.disabledCD !== undefined) return view.disabledCD;
+  const isEnabled = remembered?.continuousDeploymentEnabled;
+  return isEnabled === undefined ? undefined : !isEnabled;
+}
+
+/** The source that a target has, in one line. */
+export function imageText({
+  image,
+  external,
+  internal,
+}: Pick<SourceView, "image" | "external" | "internal">): string | undefined {
+  if (external !== undefined) return cut(image ?? external.imagePath, 512);
+  if (internal === undefined) return cut(image, 512);
+  const { buildId, buildSHA, deployedSHA } = internal;
+  // What a setting that moves has come to.
+  const isMoving = buildId === undefined && (buildSHA === undefined || buildSHA === "latest");
+  const commit = isMoving && deployedSHA !== undefined ? ` (${deployedSHA.slice(0, 7)})` : "";
+  return cut(`${sourceText({ internal: present(internal) })}${commit}`, 512);
+}
+
+/** What was seen, as status shows it, cut to what the schema of the status takes. */
+export function observedFields(service: TargetView) {
+  const { external, internal } = service;
+  const source = present({
+    kind:
+      external !== undefined
+        ? ("External" as const)
+        : internal !== undefined
+          ? ("Internal" as const)
+          : ("None" as const),
+    image: cut(external === undefined ? undefined : service.image, 512),
+    credentials: cut(external?.credentials, 256),
+    registryProvider: cut(external?.registryProvider, 128),
+    id: cut(internal?.id, 256),
+    branch: cut(internal?.branch, 256),
+    buildSHA: cut(internal?.buildSHA, 64),
+    buildId: cut(internal?.buildId, 128),
+    deployedSHA: cut(internal?.deployedSHA, 64),
+  });
+  const observed = present({
+    source,
+    buildStatus: cut(service.buildStatus, 64),
+    rolloutStatus: cut(service.rolloutStatus, 64),
+    rolloutReason: cut(service.rolloutReason, 64),
+    rolloutTransitionTime: timeText(service.rolloutTransitionTime),
+    continuousDeploymentEnabled: service.disabledCD === undefined ? undefined : !service.disabledCD,
+    servicePaused: service.kind === "job" ? undefined : service.stop !== undefined,
+    runOnSourceChange: cut(service.runOnSourceChange, 64),
+  });
+  return { observed, image: imageText(service), ...targetUidFields(service.uid) };
+}
+
+function cut(text: string | undefined, maxLength: number): string | undefined {
+  return text === undefined ? undefined : capped(text, maxLength);
+}
+
+/** A time as status takes it; what is no time is left out. Milliseconds stay: they tell two rollouts apart. */
+export function timeText(text: string | undefined): string | undefined {
+  const timeMs = text === undefined ? Number.NaN : Date.parse(text);
+  return Number.isNaN(timeMs) ? undefined : new Date(timeMs).toISOString();
 }

@@ -1,9 +1,11 @@
 // pure
 import type { NorthflankDeployment } from "../../api/deployment.ts";
 import type { EventDraft } from "../reconcile/events.ts";
-import type { Conclusion } from "./conclusion.ts";
-import type { DecideInput, Seen } from "./decision.ts";
-import type { TargetView } from "./target-view.ts";
+import { withinAnHour } from "../target/out-of-sync.ts";
+import { conclude, differentBase, inSyncWith } from "./conclusions.ts";
+import type { Conclusion, Decision, Facts, Seen } from "./observation.ts";
+import { policyOf } from "./policy.ts";
+import type { TargetView } from "./target.ts";
 
 /** What is no failure, but what a person should know. */
 export interface Warning {
@@ -13,11 +15,10 @@ export interface Warning {
   readonly isInReady: boolean;
 }
 
-/** What there is to warn of before anything is written to a target. Who only observes is warned of nothing. */
+/** What there is to warn of before anything is written to a target. */
 export function warningsOf(object: NorthflankDeployment, { service }: Pick<Seen, "service">): readonly Warning[] {
-  const { continuousDeployment, managementPolicy } = object.spec;
-  if (managementPolicy === "Observe") return [];
-  const isWarnedOfCD = continuousDeployment !== "Ignore" && willFight(object, service);
+  if (!policyOf(object).warns) return [];
+  const isWarnedOfCD = object.spec.continuousDeployment !== "Ignore" && willFight(object, service);
   return [
     ...(isWarnedOfCD
       ? [{ reason: "ContinuousDeploymentEnabled" as const, message: fightMessage, isInReady: true }]
@@ -26,8 +27,25 @@ export function warningsOf(object: NorthflankDeployment, { service }: Pick<Seen,
   ];
 }
 
+/** Northflank's continuous deployment would replace the declared build, and the spec rejects that: nothing is written. */
+export function checkContinuousDeployment(facts: Facts): Decision | undefined {
+  const { object, service, desire, pending } = facts;
+  if (object.spec.continuousDeployment !== "Reject" || !willFight(object, service)) return undefined;
+  const reason = "ContinuousDeploymentEnabled";
+  const message = `${fightMessage}. Nothing is written, because spec.continuousDeployment is Reject.`;
+  const base = differentBase(facts, reason, message);
+  const isSame = pending.length === 0;
+  return conclude({
+    ...base,
+    ...(isSame && { inSync: inSyncWith(desire), rolloutComplete: "as-before" }),
+    stated: { ...base.stated, pendingChanges: isSame ? undefined : pending, warnings: undefined },
+    verdict: { kind: "stalled", reason, message },
+    next: withinAnHour(facts.nextResyncMs),
+  });
+}
+
 /** Northflank's continuous deployment is on, and replaces what is declared as soon as there is a newer build. */
-export function willFight({ spec }: NorthflankDeployment, { disabledCD }: TargetView): boolean {
+function willFight({ spec }: NorthflankDeployment, { disabledCD }: TargetView): boolean {
   return disabledCD === false && isReplacedByCD(spec);
 }
 
@@ -35,14 +53,14 @@ export function willFight({ spec }: NorthflankDeployment, { disabledCD }: Target
  * What is declared does not go with continuous deployment: it is a certain build, and it is written. To follow the latest
  * build of a branch is to want it.
  */
-export function isReplacedByCD({ deployment, managementPolicy }: NorthflankDeployment["spec"]): boolean {
-  const { internal } = deployment;
-  if (internal === undefined || managementPolicy === "Observe") return false;
+export function isReplacedByCD(spec: NorthflankDeployment["spec"]): boolean {
+  const { internal } = spec.deployment;
+  if (internal === undefined || !policyOf({ spec }).warns) return false;
   return internal.buildId !== undefined || (internal.buildSHA !== undefined && internal.buildSHA !== "latest");
 }
 
 /** Says that continuous deployment will replace what is declared, and what to do. */
-export const fightMessage =
+const fightMessage =
   "Northflank's continuous deployment is on and replaces the declared build with the next one; switch it off in " +
   "Northflank, or declare buildSHA: latest";
 
@@ -69,7 +87,7 @@ function jobWarnings({ spec }: NorthflankDeployment, { id, runOnSourceChange }: 
 export function withWarnings(
   conclusion: Conclusion,
   warnings: readonly Warning[],
-  { object }: Pick<DecideInput, "object">,
+  { object }: Pick<Facts, "object">,
 ): Conclusion {
   const known = object.status?.warnings ?? [];
   const inReady = warnings.filter(({ isInReady }) => isInReady).map(({ message }) => ` Warning: ${message}.`);

@@ -9,7 +9,7 @@ import {
 } from "../../../src/controllers/build/build-query.ts";
 import { buildQuery, buildRecord } from "../../../src/controllers/deployment/build.ts";
 import { desireOf } from "../../../src/controllers/deployment/desired.ts";
-import { jobTarget, serviceTarget } from "../../../src/controllers/deployment/target-view.ts";
+import { jobTarget, serviceTarget } from "../../../src/controllers/deployment/target.ts";
 import type { BuildView, InternalSource } from "../../../src/northflank/types.ts";
 import { build, deployment, service } from "../../support/builders.ts";
 

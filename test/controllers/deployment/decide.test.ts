@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { NorthflankDeployment } from "../../../src/api/deployment.ts";
 import type { Observation } from "../../../src/controllers/deployment/observation.ts";
-import { pollPauseMs } from "../../../src/controllers/deployment/rolling.ts";
+import { pollPauseMs } from "../../../src/controllers/deployment/rollout.ts";
 import type { NorthflankErrorCode } from "../../../src/northflank/errors.ts";
 import { deployment } from "../../support/builders.ts";
 import { northflankError } from "../../support/fake-northflank.ts";

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { NorthflankDeploymentSpec } from "../../../src/api/deployment.ts";
 import type { Observation } from "../../../src/controllers/deployment/observation.ts";
-import { serviceTarget } from "../../../src/controllers/deployment/target-view.ts";
+import { serviceTarget } from "../../../src/controllers/deployment/target.ts";
 import { build, deployment, service } from "../../support/builders.ts";
 import { northflankError } from "../../support/fake-northflank.ts";
 import { DeploymentLife } from "../../support/lives.ts";

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { NorthflankDeploymentSpec } from "../../../src/api/deployment.ts";
+import { knownHash } from "../../../src/controllers/deployment/changes.ts";
 import { desireOf } from "../../../src/controllers/deployment/desired.ts";
-import { knownHash } from "../../../src/controllers/deployment/machine.ts";
 import { KubeError } from "../../../src/kube/errors.ts";
 import type { SourceView } from "../../../src/northflank/types.ts";
 import { build, deployment, job, service } from "../../support/builders.ts";

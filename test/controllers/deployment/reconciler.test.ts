@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import type { NorthflankDeployment } from "../../../src/api/deployment.ts";
 import { reconcileRequestedAt, revision } from "../../../src/api/names.ts";
-import { correctionsOf, knownHash } from "../../../src/controllers/deployment/machine.ts";
+import { correctionsOf, knownHash } from "../../../src/controllers/deployment/changes.ts";
 import { rivalsOf } from "../../../src/controllers/deployment/target.ts";
 import type { Verdict } from "../../../src/controllers/reconcile/ready-state.ts";
 import { rivalsMatter } from "../../../src/controllers/target/conflicts.ts";
