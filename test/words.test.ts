@@ -101,7 +101,7 @@ function unreleased(lines: readonly Text[]): readonly Text[] {
  * remove the line when the last one is.
  */
 const stillToReword: Readonly<Record<string, number>> = {
-  "src/controllers/deployment": 13,
+  "src/controllers/job-run": 1,
   "src/controllers/reconcile": 2,
   "src/api": 6,
   crds: 6,

@@ -3,7 +3,6 @@ import type { NorthflankDeployment } from "../api/deployment.ts";
 import { explained, withRemedy } from "../command-remedies.ts";
 import { compare } from "../controllers/deployment/diff.ts";
 import type { Change, Conclusion, Observation } from "../controllers/deployment/observation.ts";
-import { stopText } from "../controllers/deployment/target.ts";
 import { warningsOf } from "../controllers/deployment/warnings.ts";
 import type { Verdict } from "../controllers/reconcile/ready-state.ts";
 import type { TargetDecision } from "../controllers/target/reconciler.ts";
@@ -142,7 +141,7 @@ function stateNotes(verdict: Verdict): readonly string[] {
 /** The change is sent all the same. */
 function pausedNotes(observation: Observation): readonly string[] {
   if (observation.kind !== "seen" || observation.service.stop === undefined) return [];
-  return [`${stopText(observation.service)} The change starts when the service is resumed.`];
+  return [`${observation.service.stop} The change starts when the service is resumed.`];
 }
 
 /** Whether the change is sent depends on the status, which only the cluster has. */

@@ -160,9 +160,9 @@ function failedText({ query, sight }: SeenBuild): string {
   const { id = "", status = "" } = sight.kind === "found" ? sight.build : {};
   const remedy =
     query.by.kind === "id"
-      ? "Declare another build: one that failed never succeeds under its id."
-      : "Start the build again once its cause is mended, or declare another source.";
-  return `${buildText(query, id)} failed (${shownBuild(status)}); nothing was deployed. See its log in Northflank. ${remedy}`;
+      ? "declare another build: one that failed never succeeds under its id."
+      : "fix the cause and start the build again, or declare another source.";
+  return `${buildText(query, id)} failed (${shownBuild(status)}); nothing was deployed. See its log in Northflank, then ${remedy}`;
 }
 
 function notFoundText({ query, sight }: SeenBuild): string {

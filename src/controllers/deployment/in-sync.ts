@@ -7,7 +7,6 @@ import type { EventDraft } from "../reconcile/events.ts";
 import { slowProbeMs } from "../reconcile/remote-error.ts";
 import { probeAround, probeMoreRarely, requeueAfter } from "../reconcile/requeue.ts";
 import type { Age } from "../reconcile/stopwatch.ts";
-import { isAcknowledged } from "../target/object.ts";
 import { followsLatest } from "./build.ts";
 import { buildHold, buildWhenSame, latestBuildNeeded } from "./build-wait.ts";
 import { isUnfinished, wasSent } from "./changes.ts";
@@ -18,36 +17,15 @@ import {
   type Found,
   factsOf,
   foundAsDeclared,
-  isOver,
   leftMs,
   newsWhileStopped,
   recordOf,
-  sinceOf,
   wasSeenInSync,
 } from "./machine.ts";
-import type {
-  BuildRecord,
-  ChangeRecord,
-  Conclusion,
-  Decision,
-  Facts,
-  Progress,
-  Seen,
-  StatedFields,
-} from "./observation.ts";
+import type { BuildRecord, ChangeRecord, Conclusion, Decision, Facts, Progress, StatedFields } from "./observation.ts";
 import { decideRedeploy, noteRedeploy } from "./redeploy.ts";
 import { decideRollback } from "./rollback.ts";
-import {
-  hasBegunNone,
-  isBuildState,
-  judgeRollout,
-  limitMs,
-  pollAfter,
-  pollGradual,
-  pollPauseMs,
-  type Rollout,
-} from "./rollout.ts";
-import { imageText, stopText } from "./target.ts";
+import { hasBegunNone, isBuildState, pollAfter, pollGradual, pollPauseMs, progressOf } from "./rollout.ts";
 
 /** The target has what is declared: a redeploy that is asked for, else how far its rollout is. */
 export function decideInSync(facts: Facts): Decision {
@@ -91,15 +69,15 @@ type SameState = "stopped" | "job" | "unwatched" | "unbuilt" | "unbegun" | Exclu
 /** A target that has what is declared, and its rollout. */
 interface Same extends Facts {
   readonly found: Found;
-  readonly rollout: Rollout;
+  readonly progress: Progress;
   /** What status keeps of the build. */
   readonly kept: BuildRecord | undefined;
   /** There is nothing built that could be rolled out. */
   readonly hold: ReturnType<typeof buildHold>;
   /** When the rollout began that is waited for: our change, else when it was first seen not to be complete. */
-  readonly since: string | undefined;
+  readonly begun: string | undefined;
   /** Since then. */
-  readonly sinceAge: Age;
+  readonly begunAge: Age;
 }
 
 /** What a state comes to. */
@@ -150,36 +128,36 @@ function foundConclusion(facts: Facts): Conclusion {
 }
 
 function sameOf(facts: Facts): Same {
-  const { object, desire, service, now } = facts;
+  const { object, desire, service, now, age, since, limitMs } = facts;
   const found = foundAsDeclared(facts, transitionBefore(facts));
   const { change } = found;
-  const rollout = judgeRollout({
+  const kept = buildWhenSame(facts);
+  const begun = rollingSince(facts, change, kept);
+  const begunAge = age(begun ?? formatTime(now));
+  const progress = progressOf({
     service,
     change,
     wasComplete: change?.phase === "Complete" && wasAtRest(object),
-    wasGradual: sinceOf(object, desire, "AwaitingPromotion") !== undefined,
-    elapsedMs: facts.age(change?.time).elapsedMs,
+    wasGradual: since("AwaitingPromotion") !== undefined,
+    wasLate: since("RolloutTimedOut") !== undefined,
+    elapsedMs: age(change?.time).elapsedMs,
+    age: begunAge,
+    limitMs,
   });
-  const kept = buildWhenSame(facts);
-  const since = rollingSince(facts, change, kept);
-  const hold = rollout === "rolling" && followsLatest(desire) ? buildHold(facts) : undefined;
-  return { ...facts, found, rollout, kept, hold, since, sinceAge: facts.age(since ?? formatTime(now)) };
+  const isOpen = progress === "rolling" || progress === "late";
+  const hold = isOpen && followsLatest(desire) ? buildHold(facts) : undefined;
+  return { ...facts, found, progress, kept, hold, begun, begunAge };
 }
 
-function sameStateOf(same: Same): SameState {
-  const { object, desire, service, rollout } = same;
-  if (service.stop !== undefined) return "stopped";
+function sameStateOf({ object, desire, service, progress, hold, found }: Same): SameState {
+  if (progress === "paused") return "stopped";
   if (service.kind === "job") return "job";
   if (object.spec.rollout?.wait === false) return "unwatched";
-  if (rollout !== "rolling") return rollout;
-  if (same.hold !== undefined) return "unbuilt";
-  // What was late stays late until it ends: a probe must not make it look under way again.
-  const wasLate = sinceOf(object, desire, "RolloutTimedOut") !== undefined;
-  if (!wasLate && !isOver(same.sinceAge, limitMs(object))) return "rolling";
+  if (hold !== undefined) return "unbuilt";
   // There are changes for which nothing is rolled out, such as other credentials. Who follows the latest build waits for a
   // rollout that has to come.
-  const isAtRest = service.rolloutStatus === "COMPLETED" && hasBegunNone(service, same.found.change);
-  return isAtRest && !followsLatest(desire) ? "unbegun" : "late";
+  const isAtRest = service.rolloutStatus === "COMPLETED" && hasBegunNone(service, found.change);
+  return progress === "late" && isAtRest && !followsLatest(desire) ? "unbegun" : progress;
 }
 
 /** The last look found the target as declared, running, and nothing under way. */
@@ -188,11 +166,11 @@ function wasAtRest({ status }: NorthflankDeployment): boolean {
 }
 
 function rollingSince(
-  { object, desire }: Facts,
+  { desire, since: sinceOf }: Facts,
   change: ChangeRecord | undefined,
   build: BuildRecord | undefined,
 ): string | undefined {
-  const since = sinceOf(object, desire, "RollingOut", "RolloutTimedOut");
+  const since = sinceOf("RollingOut", "RolloutTimedOut");
   if (since === undefined || !wasSent(change)) return since;
   // Who follows the latest build waits for one first: that is no part of the rollout.
   const built = followsLatest(desire) && build?.outcome === "Succeeded" ? build.time : undefined;
@@ -200,9 +178,9 @@ function rollingSince(
 }
 
 /** What Northflank has, with the declared tag that the digest was built as: Northflank is sent the digest alone. */
-function imageInSync({ desire, service }: Seen): string | undefined {
+function imageInSync({ desire, shown }: Facts): string | undefined {
   const { tag, digest } = desire.image ?? {};
-  return tag === undefined || digest === undefined ? imageText(service) : capped(desire.source, 512);
+  return tag === undefined || digest === undefined ? shown.image : capped(desire.source, 512);
 }
 
 /** Said once: what follows is the rollout of a service that ran nothing when it was last read. */
@@ -215,9 +193,8 @@ function resumedEvents({ object, service }: Facts): readonly EventDraft[] {
 }
 
 /** The state of the rollout when another source was last seen; `undefined` where this one was there before. */
-function transitionBefore({ object: { status }, service }: Facts): string | undefined {
-  const hasMoved =
-    status?.observed !== undefined && imageToSend(status.image ?? "") !== imageToSend(imageText(service) ?? "");
+function transitionBefore({ object: { status }, shown }: Facts): string | undefined {
+  const hasMoved = status?.observed !== undefined && imageToSend(status.image ?? "") !== imageToSend(shown.image ?? "");
   return hasMoved ? status.observed?.rolloutTransitionTime : undefined;
 }
 
@@ -236,7 +213,7 @@ function stoppedRow({ desire, service, found, nextResyncMs, age }: Same): Row {
   const isToCome = wasSent(change) && (change.phase === "TimedOut" || isUnfinished(change));
   const leftMs = isToCome ? secondPollMs - age(change.time).elapsedMs : 0;
   const before = change?.phase === "Failed" ? " Its last rollout failed." : "";
-  const message = `Northflank has ${desire.source}. ${stopText(service)} It starts when the service is resumed.${before}`;
+  const message = `Northflank has ${desire.source}. ${service.stop} It starts when the service is resumed.${before}`;
   const rolloutComplete = "Nothing is rolled out: the service is paused.";
   return {
     verdict: { kind: "ready", reason: "ServicePaused", message },
@@ -258,15 +235,15 @@ function jobRow({ desire, policy, nextResyncMs }: Same): Row {
   };
 }
 
-function unwatchedRow({ desire, rollout, nextResyncMs }: Same): Row {
+function unwatchedRow({ desire, progress, nextResyncMs }: Same): Row {
   const message = `Northflank has ${desire.source}; the rollout is not waited for (spec.rollout.wait is false).`;
   return {
     verdict: { kind: "ready", reason: "InSync", message },
     rolloutComplete:
-      rollout === "complete"
+      progress === "complete"
         ? { status: "True", reason: "RolloutComplete", message: "The rollout is complete." }
         : { status: "Unknown", reason: "RollingOut", message: "Not waited for." },
-    progress: rollout === "gradual" ? "rolling" : rollout,
+    progress: progress === "complete" || progress === "failed" ? progress : "rolling",
     next: requeueAfter(nextResyncMs),
   };
 }
@@ -307,9 +284,8 @@ function failedRow({ desire, random }: Same): Row {
  * A rollout by a strategy with steps. It stays IN_PROGRESS until a person, or whatever promotes it, lets it go on: that may
  * take days, is no failure, and is never rolled back.
  */
-function gradualRow({ object, desire, service, settings, age }: Same): Row {
+function gradualRow({ desire, service, settings, age, since }: Same): Row {
   const strategy = service.gradualRolloutStrategyId?.slice(0, 64);
-  const since = sinceOf(object, desire, "AwaitingPromotion");
   const message =
     `Northflank rolls out ${desire.source} gradually (strategy ${strategy}) and waits for its promotion. Promote ` +
     `it in Northflank, or declare another source; no time limit applies.`;
@@ -321,7 +297,7 @@ function gradualRow({ object, desire, service, settings, age }: Same): Row {
       message: "The rollout is gradual and not over.",
     },
     progress: "gradual",
-    next: pollGradual(age(since).elapsedMs, settings),
+    next: pollGradual(age(since("AwaitingPromotion")).elapsedMs, settings),
   };
 }
 
@@ -337,23 +313,23 @@ function unbuiltRow(same: Same): Row {
   };
 }
 
-function rollingRow({ object, desire, service, now, since, sinceAge, settings }: Same): Row {
+function rollingRow(same: Same): Row {
+  const { desire, service, now, begun, begunAge, settings, limitMs } = same;
   const isBuilding = service.internal !== undefined && isBuildState(service.buildStatus);
   const reason = isBuilding ? "Building" : "RollingOut";
-  const sinceMs = since === undefined ? now : Date.parse(since);
-  const afterMs = pollPauseMs(sinceAge.elapsedMs, leftMs(sinceAge, limitMs(object)), settings);
+  const endsMs = (begun === undefined ? now : Date.parse(begun)) + limitMs;
   return {
-    verdict: { kind: "progressing", reason, message: rollingMessage({ object, desire, isBuilding, sinceMs }) },
+    verdict: { kind: "progressing", reason, message: rollingMessage({ desire, isBuilding, endsMs }) },
     rolloutComplete: { status: "Unknown", reason, message: rolloutGoesOn },
     progress: "rolling",
-    next: pollAfter(afterMs, settings),
-    isQuiet: wasSeenRolling(object, desire, isBuilding),
+    next: pollAfter(pollPauseMs(begunAge.elapsedMs, leftMs(begunAge, limitMs), settings), settings),
+    isQuiet: wasSeenRolling(same, isBuilding),
   };
 }
 
 /** The last look found the same: nothing of it is news. */
-function wasSeenRolling(object: NorthflankDeployment, desire: Desire, isBuilding: boolean): boolean {
-  if (!isAcknowledged(object) || sinceOf(object, desire, "RollingOut") === undefined) return false;
+function wasSeenRolling({ object, isAcknowledged, since }: Same, isBuilding: boolean): boolean {
+  if (!isAcknowledged || since("RollingOut") === undefined) return false;
   return isBuilding === isBuildState(object.status?.observed?.buildStatus);
 }
 
@@ -362,37 +338,35 @@ export const rolloutGoesOn = "The rollout is not over.";
 
 /** The same from the change to the end of the rollout, so that a look that finds it going on writes nothing. */
 export function rollingMessage(options: {
-  readonly object: NorthflankDeployment;
   readonly desire: Desire;
   readonly isBuilding: boolean;
-  readonly sinceMs: number;
+  readonly endsMs: number;
 }): string {
-  const { object, desire, isBuilding, sinceMs } = options;
-  const doing = isBuilding ? "is building" : "is rolling out";
-  return `Northflank ${doing} ${desire.source}. It times out at ${formatTime(sinceMs + limitMs(object))}.`;
+  const doing = options.isBuilding ? "is building" : "is rolling out";
+  return `Northflank ${doing} ${options.desire.source}. It times out at ${formatTime(options.endsMs)}.`;
 }
 
 // The first probe after a rollout was late.
 const firstLateProbeMs = 300_000;
 
-function lateRow({ object, desire, service, sinceAge, random }: Same): Row {
+function lateRow({ desire, service, begunAge, random, limitMs }: Same): Row {
   const { rolloutStatus } = service;
   const state = rolloutStatus === undefined ? "no state returned" : rolloutStatus.slice(0, 32);
   const message =
-    `Northflank has ${desire.source}, but its rollout was not complete within ${formatDuration(limitMs(object))} ` +
-    `(${state}). See the containers of the service in Northflank. The object becomes Ready if the rollout completes.`;
+    `Northflank has ${desire.source}, but its rollout was not complete within ${formatDuration(limitMs)} ` +
+    `(${state}). See the containers of the service in Northflank; the object becomes Ready if the rollout completes.`;
   return {
     verdict: { kind: "stalled", reason: "RolloutTimedOut", message },
     rolloutComplete: { status: "False", reason: "RolloutTimedOut", message: "Not complete in time." },
     progress: "late",
-    next: probeMoreRarely(sinceAge.elapsedMs, [firstLateProbeMs, slowProbeMs], random),
+    next: probeMoreRarely(begunAge.elapsedMs, [firstLateProbeMs, slowProbeMs], random),
   };
 }
 
 /** Nothing was rolled out for the change within its limit: the last rollout is the one that counts. */
-function unbegunRow({ object, desire, policy, nextResyncMs }: Same): Row {
+function unbegunRow({ object, desire, policy, nextResyncMs, limitMs }: Same): Row {
   const message =
-    `Northflank has ${desire.source} and began no rollout for it within ${formatDuration(limitMs(object))}; the last ` +
+    `Northflank has ${desire.source} and began no rollout for it within ${formatDuration(limitMs)}; the last ` +
     "rollout is complete.";
   return {
     verdict: { kind: "ready", reason: policy.ready ?? "RolloutComplete", message },

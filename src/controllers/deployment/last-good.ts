@@ -9,10 +9,9 @@ import { capped, formatTime } from "../../runtime/conditions.ts";
 import { parseImageReference } from "../../util/image-reference.ts";
 import { present } from "../../util/present.ts";
 import { isDatabaseId } from "../build/build-query.ts";
-import type { ChangeDraft } from "./calls.ts";
 import { type Desire, desireOf } from "./desired.ts";
-import { compare, usedTexts } from "./diff.ts";
-import type { Facts } from "./observation.ts";
+import { type Comparison, compare, usedTexts } from "./diff.ts";
+import type { Change, Good, Seen } from "./observation.ts";
 import type { TargetView } from "./target.ts";
 
 /** `status.lastGood`: what is put back when the rollout of something else fails. */
@@ -34,27 +33,27 @@ export function goodOf({ body, hash, source }: Desire, timeMs: number): GoodSour
   };
 }
 
-/** What is put back when the rollout of `desire` fails; a text says why there is nothing. */
-export function goodSource({ spec, status }: NorthflankDeployment, desire: Desire): Desire | string {
-  const good = status?.lastGood;
-  if (good?.deployment === undefined) return "no source of this service is known whose rollout was complete";
-  if (good.specHash === desire.hash) return "it is itself the last one whose rollout was complete";
-  return read(spec, good.deployment) ?? "the last good source in status cannot be read";
+/** What is restored when the rollout of what is declared fails; `undefined` where the spec does not want that. */
+export function goodFor(
+  object: NorthflankDeployment,
+  { desire, service }: Pick<Seen, "desire" | "service">,
+  { differences, alike, untold, hidden }: Comparison,
+): Good | undefined {
+  if (!wantsRestore(object)) return undefined;
+  const good = object.status?.lastGood;
+  const none = (why: string) => ({ kind: "none", why }) as const;
+  if (good?.deployment === undefined) return none("no source of this service is known whose rollout was complete");
+  if (good.specHash === desire.hash) return none("it is itself the last one whose rollout was complete");
+  const read = readGood(object.spec, good.deployment);
+  if (read === undefined) return none("the last good source in status cannot be read");
+  const isThere = isInForce(read, service);
+  const isReadInFull = alike.length + untold.length + hidden.length === 0;
+  const isDoubtful = differences.length === 0 && !isReadInFull && isThere;
+  return { kind: "source", desire: read, isInForce: isThere, isDoubtful };
 }
 
-/** Northflank has this, as far as it tells. */
-export function isInForce(good: Desire, service: TargetView): boolean {
+function isInForce(good: Desire, service: TargetView): boolean {
   return compare(good, service).differences.length === 0;
-}
-
-/**
- * What is seen may be the good source as well as what is declared: it differs from neither, and not all of what is
- * declared is told.
- */
-export function looksLikeBoth(good: Desire, { comparison, service }: Facts): boolean {
-  const { differences, alike, untold, hidden } = comparison;
-  const isRead = alike.length + untold.length + hidden.length === 0;
-  return differences.length === 0 && !isRead && isInForce(good, service);
 }
 
 /**
@@ -64,12 +63,12 @@ export function looksLikeBoth(good: Desire, { comparison, service }: Facts): boo
  */
 export function goodBefore(
   object: NorthflankDeployment,
-  { desire, before }: ChangeDraft,
+  { desire, before }: Pick<Change, "desire" | "before">,
   now: number,
 ): GoodSource | undefined {
   if (!wantsRestore(object)) return undefined;
   const known = object.status?.lastGood;
-  const good = known?.deployment && read(object.spec, known.deployment);
+  const good = known?.deployment && readGood(object.spec, known.deployment);
   if (known === undefined || good === undefined) {
     return before.rolloutStatus === "COMPLETED" ? whole(object, {}, { desire, before, timeMs: now }) : undefined;
   }
@@ -92,7 +91,7 @@ function whole(
   const isExternal = source.external !== undefined || body.external !== undefined;
   const buildpack = changes("buildpack") && !isExternal ? runtimeOf(before.buildpack, buildpackTypes) : undefined;
   const full = { ...source, ...present({ docker, buildpack }), ...body };
-  const made = Object.keys(full).length === 0 ? undefined : read(spec, full);
+  const made = Object.keys(full).length === 0 ? undefined : readGood(spec, full);
   return made && goodOf(made, timeMs);
 }
 
@@ -100,7 +99,7 @@ function hasSource({ external, internal }: DeploymentUpdate): boolean {
   return external !== undefined || internal !== undefined;
 }
 
-function read(spec: NorthflankDeploymentSpec, deployment: DeploymentUpdate): Desire | undefined {
+function readGood(spec: NorthflankDeploymentSpec, deployment: DeploymentUpdate): Desire | undefined {
   const result = desireOf({ ...spec, deployment } as NorthflankDeploymentSpec);
   return result.kind === "desire" ? result.desire : undefined;
 }

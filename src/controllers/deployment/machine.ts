@@ -1,7 +1,11 @@
 // pure
 
 import { mostChanges } from "../../api/changes.ts";
-import type { NorthflankDeployment, NorthflankDeploymentStatus } from "../../api/deployment.ts";
+import {
+  defaultTimeoutSeconds,
+  type NorthflankDeployment,
+  type NorthflankDeploymentStatus,
+} from "../../api/deployment.ts";
 import type { Reason } from "../../api/reasons.ts";
 import { formatTime } from "../../runtime/conditions.ts";
 import { present } from "../../util/present.ts";
@@ -23,7 +27,17 @@ import {
 } from "./changes.ts";
 import { type Desire, desireOf } from "./desired.ts";
 import { type Comparison, compare, type Difference } from "./diff.ts";
-import type { ChangeRecord, Conclusion, DecideInput, Facts, Progress, Seen, State } from "./observation.ts";
+import { goodFor } from "./last-good.ts";
+import type {
+  ChangeRecord,
+  Conclusion,
+  DecideInput,
+  Facts,
+  Progress,
+  Seen,
+  State,
+  WaitingName,
+} from "./observation.ts";
 import { policyOf } from "./policy.ts";
 import { observedFields, type TargetView, timeText } from "./target.ts";
 
@@ -130,6 +144,7 @@ export function factsOf(input: DecideInput, seen: Seen): Facts {
     change: changeOf(object.status, desire),
     rollback: rollbackInForce(object, desire),
     wantsRedeploy: wantsRedeploy(object),
+    good: goodFor(object, seen, comparison),
     isNew: steps[state].different === "send" || wantsRedeploy(object),
     comparison,
     pending: pendingOf(object, state, comparison),
@@ -138,6 +153,9 @@ export function factsOf(input: DecideInput, seen: Seen): Facts {
     correctionsNow: correction === undefined ? now : Date.parse(correction.time) + age(correction.time).elapsedMs,
     shown: observedFields(service),
     age,
+    since: (...names) => sinceOf(object, desire, ...names),
+    limitMs: limitOf(object),
+    isAcknowledged: isAcknowledged(object),
   };
 }
 
@@ -204,6 +222,11 @@ export function wasSeenInSync(status: NorthflankDeployment["status"]): boolean {
 
 // ---- how long ago ----
 
+/** `rollout.timeoutSeconds`, in milliseconds. */
+export function limitOf({ spec }: NorthflankDeployment): number {
+  return (spec.rollout?.timeoutSeconds ?? defaultTimeoutSeconds) * 1_000;
+}
+
 /** How long ago a time is; one of this very reconcile, or without a process that measures, by the wall clock. */
 export function ageOf({ ages, now }: Pick<DecideInput, "ages" | "now">, time: string | undefined): Age {
   const elapsedMs = Math.max(0, now - Date.parse(time ?? "")) || 0;
@@ -252,7 +275,7 @@ export function foundAsDeclared(facts: Facts, previousTransitionTime: string | u
   }
   const settled = recorded?.phase === "Complete" || recorded?.phase === "Paused";
   const isWaitedFor = object.spec.rollout?.wait !== false;
-  const wasSettled = isWaitedFor ? settled && object.status?.phase === undefined : isAcknowledged(object);
+  const wasSettled = isWaitedFor ? settled && object.status?.phase === undefined : facts.isAcknowledged;
   const isRowOver = endsRow(corrections, { wasSettled, now: facts.correctionsNow });
   return { change: recorded, isAdopted: false, changes: isRowOver ? withConfirmed(before, formatTime(now)) : before };
 }
@@ -319,8 +342,6 @@ export function withHead({ status }: NorthflankDeployment, progress: Progress, n
 
 type Waiting = NonNullable<NorthflankDeploymentStatus["phase"]>;
 
-type WaitingName = NonNullable<Waiting["name"]>;
-
 const waitingFor: Partial<Record<Reason, WaitingName>> = {
   RollingOut: "RollingOut",
   Building: "RollingOut",
@@ -361,7 +382,11 @@ function goesOn(before: Waiting, name: WaitingName): boolean {
 }
 
 /** Since when the declaration is in one of these phases; `undefined` when it is in none. */
-export function sinceOf(object: NorthflankDeployment, desire: Desire, ...names: WaitingName[]): string | undefined {
+export function sinceOf(
+  object: NorthflankDeployment,
+  desire: Desire,
+  ...names: readonly WaitingName[]
+): string | undefined {
   const { name, since, specHash } = object.status?.phase ?? {};
   if (name !== undefined && specHash === desire.hash && names.includes(name)) return since;
   const change = changeOf(object.status, desire);

@@ -94,6 +94,8 @@ export interface Facts extends DecideInput, Seen {
   /** The rollback in force for what is declared. */
   readonly rollback: ChangeRecord | undefined;
   readonly wantsRedeploy: boolean;
+  /** With `rollout.onFailure: Restore`: what is restored when the rollout of what is declared fails. */
+  readonly good: Good | undefined;
   /** A difference is a new declaration, or comes with a redeploy: no drift. */
   readonly isNew: boolean;
   readonly comparison: Comparison;
@@ -109,7 +111,28 @@ export interface Facts extends DecideInput, Seen {
   readonly shown: StatedFields;
   /** How long ago a time in the status is. */
   readonly age: (time: string | undefined) => Age;
+  /** Since when the declaration is in one of these phases; `undefined` when it is in none. */
+  readonly since: (...names: readonly WaitingName[]) => string | undefined;
+  /** `rollout.timeoutSeconds`, in milliseconds. */
+  readonly limitMs: number;
+  /** The status speaks about the spec as it is now. */
+  readonly isAcknowledged: boolean;
 }
+
+/** A name of `status.phase`. */
+export type WaitingName = NonNullable<NonNullable<NorthflankDeploymentStatus["phase"]>["name"]>;
+
+/** The last source whose rollout was complete. */
+export type Good =
+  | { readonly kind: "none"; readonly why: string }
+  | {
+      readonly kind: "source";
+      readonly desire: Desire;
+      /** Northflank has it, as far as it tells. */
+      readonly isInForce: boolean;
+      /** Northflank returns too little to tell it from what is declared. */
+      readonly isDoubtful: boolean;
+    };
 
 /** One redeploy of the source that the service has. */
 export interface Redeploy {

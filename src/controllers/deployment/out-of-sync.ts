@@ -14,7 +14,6 @@ import { decidePart, notKeptConclusion, partsIn } from "./not-kept.ts";
 import type { Conclusion, Decision, Dependency, Facts, StatedFields } from "./observation.ts";
 import { decideRolledBack } from "./rollback.ts";
 import { pollAfter, pollPauseMs } from "./rollout.ts";
-import { imageText } from "./target.ts";
 
 /** A target that has something else than what is declared. */
 interface Different extends Facts {
@@ -108,11 +107,11 @@ const showsWithinMs = 60_000;
 
 /** Our change of a job was accepted a moment ago, and the job still shows what it had before: it is not sent again yet. */
 function checkShown(facts: Different): Decision | undefined {
-  const { object, service, desire, settings, isNew, age } = facts;
+  const { object, service, shown, desire, settings, isNew, age } = facts;
   const change = lastDeclared(object.status);
   if (isNew || service.kind !== "job" || !wasSent(change)) return undefined;
   const { elapsedMs } = age(change.time);
-  if (elapsedMs >= showsWithinMs || imageText(service) !== change.previousSource) return undefined;
+  if (elapsedMs >= showsWithinMs || shown.image !== change.previousSource) return undefined;
   const message = readBackMessage(desire);
   return conclude({
     ...differentBase(facts, "ApplyingChange", message),

@@ -14,13 +14,14 @@ import { changesAfter, changesAfterFailure, changesBefore } from "./changes.ts";
 import { inSyncWith, judged } from "./conclusions.ts";
 import { rollingMessage, rolloutGoesOn } from "./in-sync.ts";
 import { goodBefore } from "./last-good.ts";
+import { limitOf } from "./machine.ts";
 import { partsOf } from "./not-kept.ts";
 import type { Change, Conclusion, Settings, StatedFields } from "./observation.ts";
 import { readBackMessage } from "./out-of-sync.ts";
 import { jobRouteGoneMessage, remoteFailure, unsupportedConclusion } from "./preconditions.ts";
 import { includedFields, redeployRecord, restartRefused } from "./redeploy.ts";
 import { restoreRefused, restoreSent } from "./rollback.ts";
-import { limitMs, pollAfter, pollPauseMs } from "./rollout.ts";
+import { pollAfter, pollPauseMs } from "./rollout.ts";
 import { imageText, observedFields } from "./target.ts";
 import { warningsOf, withWarnings } from "./warnings.ts";
 
@@ -138,6 +139,7 @@ function writtenConclusion(options: Parameters<typeof concludeChange>[0], usedFa
     const verdict = { kind: "ready", reason: "InSync", message } as const;
     return { ...common, verdict, rolloutComplete, next: requeueAfter(nextResyncMs) };
   }
+  const timeoutMs = limitOf(object);
   // A job rolls nothing out, and a paused service not now: what it has is read back.
   if (change.before.kind === "job" || change.before.stop !== undefined) {
     const message = readBackMessage(desire);
@@ -148,12 +150,12 @@ function writtenConclusion(options: Parameters<typeof concludeChange>[0], usedFa
       next: { kind: "recheck", afterMs: Math.min(readBackMs, settings.rolloutPollIntervalMs) },
     };
   }
-  const message = rollingMessage({ object, desire, isBuilding: false, sinceMs: now });
+  const message = rollingMessage({ desire, isBuilding: false, endsMs: now + timeoutMs });
   return {
     ...common,
     verdict: { kind: "progressing", reason: "RollingOut", message },
     rolloutComplete: { status: "Unknown", reason: "RollingOut", message: rolloutGoesOn },
-    next: pollAfter(pollPauseMs(0, limitMs(object), settings), settings),
+    next: pollAfter(pollPauseMs(0, timeoutMs, settings), settings),
   };
 }
 

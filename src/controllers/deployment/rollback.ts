@@ -2,7 +2,6 @@
 import type { NorthflankDeployment } from "../../api/deployment.ts";
 import type { Reason } from "../../api/reasons.ts";
 import { formatTime } from "../../runtime/conditions.ts";
-import { assertNever } from "../../util/assert-never.ts";
 import { present } from "../../util/present.ts";
 import type { EventDraft } from "../reconcile/events.ts";
 import type { ConditionUpdate } from "../reconcile/ready-state.ts";
@@ -24,12 +23,12 @@ import {
 import { conclude, judged } from "./conclusions.ts";
 import { type Desire, desireOf } from "./desired.ts";
 import { compare } from "./diff.ts";
-import { goodOf, goodSource, isInForce, looksLikeBoth, wantsRestore } from "./last-good.ts";
-import { isOver, leftMs, movedBy, newsWhileStopped, rolledBackFor, seenLeftMs } from "./machine.ts";
-import type { Change, ChangeRecord, Conclusion, DecideInput, Decision, Facts, Progress } from "./observation.ts";
+import { goodOf, wantsRestore } from "./last-good.ts";
+import { leftMs, limitOf, movedBy, newsWhileStopped, rolledBackFor, seenLeftMs } from "./machine.ts";
+import type { Change, ChangeRecord, Conclusion, DecideInput, Decision, Facts } from "./observation.ts";
 import { policyOf } from "./policy.ts";
-import { hasBegunNone, hasMovedSince, judgeRollout, limitMs, pollGradual, pollPauseMs } from "./rollout.ts";
-import { stopText, timeText } from "./target.ts";
+import { hasBegunNone, hasMovedSince, pollGradual, pollPauseMs, progressOf } from "./rollout.ts";
+import { timeText } from "./target.ts";
 
 /*
  * `rollout.onFailure: Restore`. What a declaration comes to whose rollout failed or was late:
@@ -69,31 +68,25 @@ export function keepRequest({ object, now }: DecideInput, conclusion: Conclusion
 
 /** Adds what is to be said and done about a rollback to a conclusion about a target that has what is declared. */
 export function decideRollback(facts: Facts, same: Conclusion): Decision {
-  const { object, desire, service, policy, rollback: record } = facts;
-  if (!wantsRestore(object)) return conclude(withoutRecords(same));
-  const good = goodSource(object, desire);
-  const isDoubtful = typeof good !== "string" && looksLikeBoth(good, facts);
+  const { good, policy, rollback: record, service } = facts;
+  if (good === undefined) return conclude(withoutRecords(same));
+  const isDoubtful = good.kind === "source" && good.isDoubtful;
   // Nothing is rolled back where the two look alike from the start: a record tells that the good one is there by now.
-  if (isDoubtful && record !== undefined && policy.rollsBack)
-    return conclude(rolledBackConclusion(facts, record, good));
+  if (isDoubtful && record !== undefined && policy.rollsBack) return conclude(rolledBackConclusion(facts, record));
   const { reason } = same.verdict;
   if (reason === "RolloutComplete") return conclude(rememberGood(facts, same));
   const hasFailed = reason === "RolloutFailed" || reason === "RolloutTimedOut";
   if (!hasFailed || !policy.rollsBack) return conclude(keepRecord(same, record));
-  if (typeof good === "string") return conclude(nothingToRestore(same, good));
+  if (good.kind === "none") return conclude(nothingToRestore(same, good.why));
   if (isDoubtful) return conclude(nothingToRestore(same, "Northflank does not return which of the two sources it has"));
-  if (record === undefined) return conclude(heldBack(facts, same) ?? intendRollback(facts, same, { reason, good }));
+  if (record === undefined) return conclude(heldBack(facts, same) ?? intendRollback(facts, same, good.desire));
   if (record.phase !== "Sending") {
     // Northflank may return too little to see which of the two it has.
-    return conclude(isInForce(good, service) ? rolledBackConclusion(facts, record, good) : failedAgain(same, record));
+    return conclude(good.isInForce ? rolledBackConclusion(facts, record) : failedAgain(same, record));
   }
-  const { differences, alike, untold } = compare(good, service);
-  return send({
-    desire: good,
-    cause: "RolledBack",
-    before: service,
-    differences: [...differences, ...alike, ...untold],
-  });
+  const { differences, alike, untold } = compare(good.desire, service);
+  const all = [...differences, ...alike, ...untold];
+  return send({ desire: good.desire, cause: "RolledBack", before: service, differences: all });
 }
 
 /**
@@ -118,7 +111,7 @@ function withoutRecords(same: Conclusion): Conclusion {
 }
 
 function keepRecord(same: Conclusion, record: ChangeRecord | undefined): Conclusion {
-  return record?.phase === "Sending" ? { ...same, restored: restoringClaim(record) } : same;
+  return record?.phase === "Sending" ? { ...same, restored: claimOf(record) } : same;
 }
 
 function rememberGood(facts: Facts, same: Conclusion): Conclusion {
@@ -132,7 +125,7 @@ function rememberGood(facts: Facts, same: Conclusion): Conclusion {
 }
 
 function nothingToRestore(same: Conclusion, why: string): Conclusion {
-  const text = `Nothing is put back, because ${why}.`;
+  const text = `Nothing is restored, because ${why}.`;
   return {
     ...same,
     verdict: { ...same.verdict, message: `${same.verdict.message} ${text}` },
@@ -142,34 +135,30 @@ function nothingToRestore(same: Conclusion, why: string): Conclusion {
 }
 
 /** Only the intent: it has to be in status before anything is sent. */
-function intendRollback(
-  { object, desire, now }: Facts,
-  same: Conclusion,
-  { reason, good }: { readonly reason: Reason; readonly good: Desire },
-): Conclusion {
+function intendRollback({ object, desire, now }: Facts, same: Conclusion, good: Desire): Conclusion {
   const entry = entryOf(object, good, {
     cause: "RolledBack",
     phase: "Sending",
     time: formatTime(now),
     of: desire.hash,
   });
+  const { reason } = same.verdict;
   const changes = same.stated.changes ?? [];
   const phase = reason === "RolloutTimedOut" ? "TimedOut" : "Failed";
   const failed = changes.map((change, at) => (at === indexOf(changes, desire.hash) ? { ...change, phase } : change));
+  const restored = claimOf(entry);
   return {
     ...same,
-    verdict: { ...same.verdict, message: `${failureText(reason, desire)} ${restoringText(entry)}` },
-    restored: restoringClaim(entry),
+    verdict: { ...same.verdict, message: `${failureText(reason, desire.source)}; ${restored.message}` },
+    restored,
     stated: { ...same.stated, changes: withNew(failed as readonly ChangeRecord[], entry) },
     next: { kind: "recheck", afterMs: 0 },
   };
 }
 
-/** Somebody has set the failed source again, after it was replaced. */
-function failedAgain(same: Conclusion, record: ChangeRecord): Conclusion {
-  const text =
-    `${record.source} had been put back, and somebody has set this source again; it is not put back twice. Request a ` +
-    "reconcile for another try.";
+/** The failed source is there again after it was replaced. */
+function failedAgain(same: Conclusion, { source }: ChangeRecord): Conclusion {
+  const text = `${source} had been restored and was replaced by this source again. Request a reconcile to retry.`;
   return {
     ...same,
     verdict: { ...same.verdict, message: `${same.verdict.message} ${text}` },
@@ -194,31 +183,17 @@ function mayBeStale({ object, age }: Facts, change: ChangeRecord | undefined): b
 
 /** What is declared has failed before and was, or is to be, replaced: the difference is wanted, and nothing is written. */
 export function decideRolledBack(facts: Facts): Decision {
-  const { object, desire, rollback } = facts;
-  if (rollback === undefined) throw new TypeError("there is no rollback");
-  const good = goodSource(object, desire);
-  return conclude(rolledBackConclusion(facts, rollback, typeof good === "string" ? undefined : good));
+  if (facts.rollback === undefined) throw new TypeError("there is no rollback");
+  return conclude(rolledBackConclusion(facts, facts.rollback));
 }
 
-function rolledBackConclusion(facts: Facts, record: ChangeRecord, good: Desire | undefined): Conclusion {
-  const { object, now, service, desire, pending, shown } = facts;
+function rolledBackConclusion(facts: Facts, record: ChangeRecord): Conclusion {
+  const { object, service, pending, shown } = facts;
   const before = resumed(facts, record);
-  const isThere = good !== undefined && isInForce(good, service);
-  const { progress, nextMs } = isThere ? rollbackProgress(facts, before) : superseded;
-  const rollback =
-    progress === "superseded"
-      ? {
-          ...before,
-          phase: "Superseded" as const,
-          since: before.phase === "Superseded" ? before.since : formatTime(now),
-        }
-      : movedBy(before, progress, now, progress === "paused" ? newsWhileStopped(service) : {});
-  const reason = rolledBackFor(object, rollback);
-  const inForce = rolledBackClaims[claimOf[rollback.phase]](rollback);
-  const claim = progress === "paused" ? { ...inForce, message: `${inForce.message} ${stopText(service)}` } : inForce;
+  const { rollback, nextMs } = followed(facts, before);
   const isComplete = rollback.phase === "Complete" && before.phase !== "Complete";
   return {
-    ...rolledBackBase(desire, reason, claim),
+    ...rolledBackBase(object, rollback, isThere(facts) ? service.stop : undefined),
     stated: {
       ...shown,
       pendingChanges: pending.length === 0 ? undefined : pending,
@@ -226,13 +201,11 @@ function rolledBackConclusion(facts: Facts, record: ChangeRecord, good: Desire |
     },
     next: nextMs === undefined ? probeAround(slowProbeMs, facts.random) : { kind: "recheck", afterMs: nextMs },
     events: [
-      ...(record.phase === "Sending" ? [restoredEvent({ ...rollback, reason })] : []),
+      ...(record.phase === "Sending" ? [restoredEvent(object, rollback)] : []),
       ...(isComplete ? [completeEvent(rollback)] : []),
     ],
   };
 }
-
-const superseded = { progress: "superseded", nextMs: undefined } as const;
 
 /**
  * The rollback as it counts from this look on. The good source is there although only the intent was recorded: we have
@@ -248,72 +221,34 @@ function resumed({ object, now, service }: Facts, record: ChangeRecord): ChangeR
   return isResumed ? { ...record, phase: "RollingOut", since: time } : record;
 }
 
-function rollbackProgress(
-  { object, service, settings, age: ageOf }: Facts,
+/** The rollback after this look, and when it is polled again; `undefined`: like anything that has failed. */
+function followed(
+  facts: Facts,
   record: ChangeRecord,
-): { readonly progress: Progress; readonly nextMs: number | undefined } {
-  if (service.stop !== undefined) return { progress: "paused", nextMs: undefined };
-  const isTimed = record.phase === "RollingOut" || record.phase === "TimedOut";
-  const age = ageOf(isTimed ? record.since : record.time);
-  const { elapsedMs } = age;
-  const rollout = judgeRollout({ service, change: record, wasComplete: record.phase === "Complete", elapsedMs });
-  switch (rollout) {
-    case "complete":
-    case "failed":
-      return { progress: rollout, nextMs: undefined };
-    case "gradual":
-      return { progress: "gradual", nextMs: pollGradual(elapsedMs, settings).afterMs };
-    case "rolling":
-      // What was late stays late until it ends.
-      if (record.phase === "TimedOut" || isOver(age, limitMs(object))) return { progress: "late", nextMs: undefined };
-      return { progress: "rolling", nextMs: pollPauseMs(elapsedMs, leftMs(age, limitMs(object)), settings) };
-    default:
-      return assertNever(rollout, "rollout");
+): { readonly rollback: ChangeRecord; readonly nextMs: number | undefined } {
+  const { service, settings, now, limitMs } = facts;
+  if (!isThere(facts)) {
+    const since = record.phase === "Superseded" ? record.since : formatTime(now);
+    return { rollback: { ...record, phase: "Superseded", since }, nextMs: undefined };
   }
+  const wasLate = record.phase === "TimedOut";
+  const age = facts.age(record.phase === "RollingOut" || wasLate ? record.since : record.time);
+  const { elapsedMs } = age;
+  const wasComplete = record.phase === "Complete";
+  const progress = progressOf({ service, change: record, wasComplete, wasLate, elapsedMs, age, limitMs });
+  const rollback = movedBy(record, progress, now, progress === "paused" ? newsWhileStopped(service) : {});
+  if (progress === "gradual") return { rollback, nextMs: pollGradual(elapsedMs, settings).afterMs };
+  const nextMs = progress === "rolling" ? pollPauseMs(elapsedMs, leftMs(age, limitMs), settings) : undefined;
+  return { rollback, nextMs };
 }
 
-type Settled = "RollingOut" | "Complete" | "Failed" | "Superseded";
-
-const claimOf: Readonly<Record<ChangeRecord["phase"], Settled>> = {
-  Sending: "RollingOut",
-  RollingOut: "RollingOut",
-  Paused: "RollingOut",
-  AwaitingPromotion: "RollingOut",
-  NotKept: "RollingOut",
-  Complete: "Complete",
-  Failed: "Failed",
-  TimedOut: "Failed",
-  Superseded: "Superseded",
-};
-
-const rolledBackClaims: Readonly<
-  Record<Settled, (record: Pick<ChangeRecord, "source" | "time">) => Exclude<ConditionUpdate, "as-before">>
-> = {
-  RollingOut: (record) => ({
-    status: "Unknown",
-    reason: "Restoring",
-    message: `${record.source} was put back at ${record.time}; its rollout is not over.`,
-  }),
-  Complete: (record) => ({
-    status: "True",
-    reason: "Restored",
-    message: `${record.source}, the last good source, was put back at ${record.time}, and its rollout is complete.`,
-  }),
-  Failed: (record) => ({
-    status: "False",
-    reason: "RestoreFailed",
-    message: `${record.source} was put back at ${record.time}, but its rollout failed too. See the containers of the service in Northflank.`,
-  }),
-  Superseded: (record) => ({
-    status: "False",
-    reason: "RestoreFailed",
-    message: `Instead of ${record.source} the service has a source that somebody else has set; it is left alone.`,
-  }),
-};
+function isThere({ good }: Facts): boolean {
+  return good?.kind === "source" && good.isInForce;
+}
 
 // ---- the POST ----
 
-/** What has become of the POST that puts the good source back. */
+/** What has become of the POST that restores the good source. */
 export function restoreSent(options: {
   readonly object: NorthflankDeployment;
   readonly change: Change;
@@ -322,87 +257,129 @@ export function restoreSent(options: {
   readonly events: readonly EventDraft[];
 }): Conclusion {
   const { object, change, now, settings } = options;
-  const intent = intentOf(object);
   const time = formatTime(now);
   const previousTransitionTime = timeText(change.before.rolloutTransitionTime);
-  const sent = {
-    ...intent.record,
-    phase: "RollingOut",
-    time,
-    since: time,
-    ...present({ previousTransitionTime }),
-  } as const;
-  const timeoutMs = limitMs(object);
+  const begun = { phase: "RollingOut", time, since: time, ...present({ previousTransitionTime }) } as const;
+  const sent: ChangeRecord = { ...intentOf(object), ...begun };
   return {
-    ...rolledBackBase(intent.declared, intent.reason, rolledBackClaims.RollingOut(sent)),
+    ...rolledBackBase(object, sent),
     stated: { changes: withRollbackAs(object.status?.changes, sent), image: sent.source },
-    next: { kind: "recheck", afterMs: pollPauseMs(0, timeoutMs, settings) },
-    events: [restoredEvent({ ...sent, reason: intent.reason }), ...options.events],
+    next: { kind: "recheck", afterMs: pollPauseMs(0, limitOf(object), settings) },
+    events: [restoredEvent(object, sent), ...options.events],
   };
 }
 
 /** The POST failed or was refused: the record stays, so that it is tried again, and the failed rollout stays the reason. */
 export function restoreRefused(
   object: NorthflankDeployment,
-  failed: Pick<Conclusion, "verdict" | "failure" | "next">,
+  { verdict, failure, next }: Pick<Conclusion, "verdict" | "failure" | "next">,
 ): Conclusion {
-  const { declared, record, reason } = intentOf(object);
-  const message = `Putting back ${record.source} did not work yet: ${failed.verdict.message}`;
-  const base = rolledBackBase(declared, reason, { status: "Unknown", reason: "Restoring", message });
-  const { failure, next } = failed;
-  return { ...base, inSync: "as-before", stated: {}, failure, next, events: [] };
-}
-
-function intentOf(object: NorthflankDeployment): {
-  readonly declared: Desire | undefined;
-  readonly record: ChangeRecord;
-  readonly reason: Reason;
-} {
-  const read = desireOf(object.spec);
-  const record = object.status?.changes?.[0];
-  if (record?.cause !== "RolledBack") throw new TypeError("a rollback was sent that is not recorded");
-  return { declared: read.kind === "desire" ? read.desire : undefined, record, reason: rolledBackFor(object, record) };
-}
-
-// ---- shared pieces ----
-
-function rolledBackBase(
-  declared: Desire | undefined,
-  reason: Reason,
-  restored: Exclude<ConditionUpdate, "as-before">,
-): Pick<Conclusion, "verdict" | "restored" | "inSync" | "rolloutComplete" | "failure" | "events" | "sameDesire"> {
-  const failed = failureText(reason, declared);
-  const message = `${failed} ${restored.message} Declare another source, or request a reconcile to try this one again.`;
-  const inSync = `What is declared is not in force: ${restored.message}`;
+  const intent = intentOf(object);
+  const base = rolledBackBase(object, intent);
+  const message = `${intent.source} could not be restored yet: ${verdict.message}`;
+  const restored = { status: "Unknown", reason: "Restoring", message } as const;
+  const failed = `${failureText(base.verdict.reason, declaredSource(object))}.`;
   return {
-    ...judged,
-    verdict: { kind: "stalled", reason, message },
+    ...base,
+    verdict: { ...base.verdict, message: `${failed} ${message}` },
     restored,
-    inSync: { status: "False", reason: restored.reason, message: inSync },
-    rolloutComplete: { status: "False", reason, message: failed },
+    inSync: "as-before",
+    stated: {},
+    failure,
+    next,
   };
 }
 
-function failureText(reason: Reason, declared: Desire | undefined): string {
-  const what = reason === "RolloutTimedOut" ? "was not complete in time" : "failed";
-  return `The rollout of ${declared?.source ?? "what is declared"} ${what}.`;
+function intentOf(object: NorthflankDeployment): ChangeRecord {
+  const record = object.status?.changes?.[0];
+  if (record?.cause !== "RolledBack") throw new TypeError("a rollback was sent that is not recorded");
+  return record;
 }
 
-function restoringText({ source }: Pick<ChangeRecord, "source">): string {
-  return `${source}, the last source whose rollout was complete, is being put back.`;
+// ---- what is said ----
+
+type Said = Pick<Exclude<ConditionUpdate, "as-before">, "status" | "reason"> & {
+  readonly says: (rollback: Pick<ChangeRecord, "source" | "time">) => string;
+};
+
+const underWay: Said = {
+  status: "Unknown",
+  reason: "Restoring",
+  says: ({ source, time }) => `${source} was restored at ${time} and is rolling out`,
+};
+
+const claims: Readonly<Record<ChangeRecord["phase"], Said>> = {
+  Sending: { ...underWay, says: ({ source }) => `${source}, the last good source, is being restored` },
+  RollingOut: underWay,
+  AwaitingPromotion: underWay,
+  NotKept: underWay,
+  Paused: {
+    ...underWay,
+    says: ({ source, time }) => `${source} was restored at ${time} and rolls out when the service is resumed`,
+  },
+  Complete: {
+    status: "True",
+    reason: "Restored",
+    says: ({ source, time }) => `${source}, the last good source, was restored at ${time}, and its rollout is complete`,
+  },
+  Failed: {
+    status: "False",
+    reason: "RestoreFailed",
+    says: ({ source, time }) => `${source} was restored at ${time}, but its rollout failed too`,
+  },
+  TimedOut: {
+    status: "False",
+    reason: "RestoreFailed",
+    says: ({ source, time }) => `${source} was restored at ${time}, but its rollout was not complete in time either`,
+  },
+  Superseded: {
+    status: "False",
+    reason: "RestoreFailed",
+    says: ({ source }) => `${source} had been restored, and another client has replaced it`,
+  },
+};
+
+/** The condition Restored. */
+function claimOf(rollback: ChangeRecord, stop?: string): Exclude<ConditionUpdate, "as-before"> {
+  const { status, reason, says } = claims[rollback.phase];
+  return { status, reason, message: `${says(rollback)}.${stop === undefined ? "" : ` ${stop}`}` };
 }
 
-function restoringClaim(rollback: Pick<ChangeRecord, "source">): Exclude<ConditionUpdate, "as-before"> {
-  return { status: "Unknown", reason: "Restoring", message: restoringText(rollback) };
+/** What a conclusion has in common about a declaration that was rolled back. */
+function rolledBackBase(object: NorthflankDeployment, rollback: ChangeRecord, stop?: string) {
+  const reason = rolledBackFor(object, rollback);
+  const failed = failureText(reason, declaredSource(object));
+  const restored = claimOf(rollback, stop);
+  const remedy = "Declare another source, or request a reconcile to retry this one.";
+  return {
+    ...judged,
+    verdict: { kind: "stalled", reason, message: `${failed}; ${restored.message} ${remedy}` },
+    restored,
+    inSync: {
+      status: "False",
+      reason: restored.reason,
+      message: `What is declared is not in force: ${restored.message}`,
+    },
+    rolloutComplete: { status: "False", reason, message: `${failed}.` },
+  } as const;
 }
 
-function restoredEvent({ source, reason }: Pick<ChangeRecord, "source"> & { readonly reason: Reason }): EventDraft {
-  const why = reason === "RolloutTimedOut" ? "was not complete in time" : "failed";
-  const note = `The rollout of what is declared ${why}; ${source}, the last source whose rollout was complete, was put back.`;
+function declaredSource({ spec }: NorthflankDeployment): string {
+  const read = desireOf(spec);
+  return read.kind === "desire" ? read.desire.source : "what is declared";
+}
+
+function failureText(reason: Reason, source: string): string {
+  return `The rollout of ${source} ${reason === "RolloutTimedOut" ? "was not complete in time" : "failed"}`;
+}
+
+function restoredEvent(object: NorthflankDeployment, rollback: ChangeRecord): EventDraft {
+  const failed = failureText(rolledBackFor(object, rollback), "what is declared");
+  const note = `${failed}; ${rollback.source}, the last source whose rollout was complete, was restored.`;
   return { type: "Warning", reason: "Restored", action: "Restore", note };
 }
 
 function completeEvent({ source }: Pick<ChangeRecord, "source">): EventDraft {
-  const note = `${source} was put back, and its rollout is complete.`;
+  const note = `${source} was restored, and its rollout is complete.`;
   return { type: "Normal", reason: "RolloutComplete", action: "Observe", note };
 }

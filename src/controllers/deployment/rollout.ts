@@ -1,21 +1,13 @@
 // pure
-import { defaultTimeoutSeconds, type NorthflankDeployment } from "../../api/deployment.ts";
 import { slowProbeMs } from "../reconcile/remote-error.ts";
 import type { Requeue } from "../reconcile/requeue.ts";
+import type { Age } from "../reconcile/stopwatch.ts";
 import { wasSent } from "./changes.ts";
-import type { ChangeRecord, Settings } from "./observation.ts";
+import { isOver } from "./machine.ts";
+import type { ChangeRecord, Progress, Settings } from "./observation.ts";
 import type { TargetView } from "./target.ts";
 
 // ---- how far it is ----
-
-/** How far the rollout of what is declared has come. */
-export type Rollout =
-  /** Gradual, and under way: it goes on when somebody promotes it, and has no limit. */
-  | "gradual"
-  | "complete"
-  | "failed"
-  /** Also while Northflank still shows the end of the rollout before our change. */
-  | "rolling";
 
 // A change that somebody else made, or that we made and forgot in a crash, is not waited for longer than this: it may
 // have been one that needs no rollout.
@@ -25,24 +17,31 @@ const unsentSettleMs = 60_000;
 const untimedSettleMs = 30_000;
 
 /**
- * Judges the rollout of a service that has what is declared. A finished state counts only if it began after the change
- * that is recorded: right after a change Northflank may still show the rollout before it.
+ * How far the rollout is of a service that has what is declared, or what was restored in its place. A finished state counts
+ * only if it began after the change that is recorded: right after a change Northflank may still show the rollout before it.
+ * What was late stays late until it ends: a probe must not make it look under way again.
  */
-export function judgeRollout(options: {
+export function progressOf(options: {
   readonly service: TargetView;
   readonly change: ChangeRecord | undefined;
   /** The rollout of this very source was complete before, so that a step of the autoscaler is not one. */
   readonly wasComplete: boolean;
-  /** The rollout of what is declared was seen to wait for its promotion. */
+  /** It was seen to wait for its promotion. */
   readonly wasGradual?: boolean;
+  readonly wasLate: boolean;
   /** Milliseconds since the time of the change. */
   readonly elapsedMs: number;
-}): Rollout {
+  /** Since the rollout began. */
+  readonly age: Age;
+  readonly limitMs: number;
+}): Progress {
   const { service, change, wasComplete, wasGradual = false, elapsedMs } = options;
+  if (service.stop !== undefined) return "paused";
   if (wasComplete && service.rolloutReason === "SCALING") return "complete";
   const end = ends.get(service.rolloutStatus);
   if (end !== undefined && speaksAboutChange(service.rolloutTransitionTime, change, elapsedMs)) return end;
-  return isGradual(service, wasGradual) ? "gradual" : "rolling";
+  if (isGradual(service, wasGradual)) return "gradual";
+  return options.wasLate || isOver(options.age, options.limitMs) ? "late" : "rolling";
 }
 
 /** The states in which a rollout is over; in any other one it is under way. */
@@ -140,9 +139,4 @@ export function pollGradual(waitedMs: number, settings: Settings): Requeue & { r
     afterMs: Math.max(pollPauseMs(waitedMs, slowProbeMs, settings), growing),
     pause: { everyMs: [settings.rolloutPollIntervalMs, longestGradualPollMs] },
   };
-}
-
-/** `rollout.timeoutSeconds`, in milliseconds. */
-export function limitMs({ spec }: NorthflankDeployment): number {
-  return (spec.rollout?.timeoutSeconds ?? defaultTimeoutSeconds) * 1_000;
 }

@@ -55,8 +55,8 @@ export function targetName({ spec }: NorthflankDeployment): TargetName {
  */
 export interface TargetView extends Omit<ServiceView, Stop> {
   readonly kind: "service" | "job";
-  /** Why the service runs nothing; `undefined`: it runs. */
-  readonly stop: Stop | undefined;
+  /** Why the service runs nothing, in a sentence; `undefined`: it runs. */
+  readonly stop: string | undefined;
   /** Of a job: `never`, `cd-promote`, `always`, or a word we do not know. */
   readonly runOnSourceChange: string | undefined;
 }
@@ -77,17 +77,13 @@ const stops: Readonly<Record<Stop, (service: Pick<ServiceView, "pausedByInstance
       : "The service is paused in Northflank (servicePaused is true).",
 };
 
-/** What was seen of a service that runs nothing, in a sentence. */
-export function stopText(service: TargetView): string {
-  return service.stop === undefined ? "" : stops[service.stop](service);
-}
-
 /** What the last look has left in the status: stands in for what this look was not told. */
 type Remembered = NorthflankDeploymentStatus["observed"];
 
 /** A service as a target. */
 export function serviceTarget(service: ServiceView, remembered: Remembered): TargetView {
-  const stop = (Object.keys(stops) as Stop[]).find((flag) => service[flag] === true);
+  const flag = (Object.keys(stops) as Stop[]).find((name) => service[name]);
+  const stop = flag && stops[flag](service);
   return { ...service, kind: "service", stop, runOnSourceChange: undefined, disabledCD: cdOf(service, remembered) };
 }
 

@@ -124,12 +124,12 @@ describe("a declared build", () => {
     expect(scene.state()).toContain("Ready=False/BuildFailed Stalled=True/BuildFailed Accepted=True/Accepted");
     expect(scene.kstatus()).toBe("Failed");
     expect(scene.message()).toContain(
-      "failed (FAILURE); nothing was deployed. See its log in Northflank. Declare another",
+      "failed (FAILURE); nothing was deployed. See its log in Northflank, then declare another",
     );
     expect(scene.takeEvents()).toEqual([expect.stringContaining("Warning BuildFailed: Build joyous-view-6290")]);
     scene.edit({ deployment: { internal: byCommit } });
     await scene.pass();
-    expect(scene.message()).toContain("Start the build again once its cause is mended");
+    expect(scene.message()).toContain("fix the cause and start the build again");
     expect(scene.northflank.takeCalls().filter((call) => call.startsWith("post"))).toEqual([]);
   });
 

@@ -93,14 +93,14 @@ describe("a rollout that fails under Restore", () => {
     ]);
     const { calls, events } = take();
     expect(writes(calls)).toEqual([]);
-    expect(events).toEqual([expect.stringMatching(/^Warning RolloutFailed: .*api:2, .* is being put back/)]);
+    expect(events).toEqual([expect.stringMatching(/^Warning RolloutFailed: .*api:2, .* is being restored/)]);
 
     expect(await scene.pass()).toMatchObject({ kind: "recheck", afterMs: 10_000 });
     expect(scene.state()).toBe(restoring);
     const sent = take();
     expect(sent.calls).toEqual(["get api (change)", post("2")]);
     expect(sent.events).toEqual([
-      `Warning Restored: The rollout of what is declared failed; ${image("2")}, the last source whose rollout was complete, was put back.`,
+      `Warning Restored: The rollout of what is declared failed; ${image("2")}, the last source whose rollout was complete, was restored.`,
     ]);
     expect(scene.object().status?.image).toBe(image("2"));
 
@@ -110,9 +110,9 @@ describe("a rollout that fails under Restore", () => {
     expect(scene.state()).toBe(restored);
     expect(take()).toEqual({
       calls: ["get api (run)", "get api (run)"],
-      events: [`Normal RolloutComplete: ${image("2")} was put back, and its rollout is complete.`],
+      events: [`Normal RolloutComplete: ${image("2")} was restored, and its rollout is complete.`],
     });
-    expect(scene.message()).toContain(`The rollout of ${image("3")} failed. ${image("2")}, the last good source`);
+    expect(scene.message()).toContain(`The rollout of ${image("3")} failed; ${image("2")}, the last good source`);
     expect(scene.object().status).toMatchObject({
       pendingChanges: [{ path: "deployment.external.imagePath", from: image("2"), to: image("3") }],
       changes: [
@@ -458,7 +458,7 @@ describe("a restore that Northflank does not take", () => {
     expect(outcome.kind === "recheck" ? outcome.afterMs : 1).toBeGreaterThan(0);
     expect(scene.state()).toContain("Stalled=True/RolloutFailed");
     expect(scene.state()).toContain("Restored=Unknown/Restoring");
-    expect(scene.message()).toContain("did not work yet");
+    expect(scene.message()).toContain("could not be restored yet");
     expect(scene.object().status?.changes?.[0]).toMatchObject({ cause: "RolledBack", phase: "Sending" });
     await scene.clock.advance(4_400_000);
     await scene.pass();
@@ -500,7 +500,7 @@ describe("there is nothing to put back", () => {
     await firstFails(view);
     expect(scene.state()).toContain("Stalled=True/RolloutFailed");
     expect(scene.state()).toContain("Restored=False/NothingToRestore");
-    expect(scene.message()).toContain("Nothing is put back, because no source of this service is known");
+    expect(scene.message()).toContain("Nothing is restored, because no source of this service is known");
     expect(scene.object().status).not.toHaveProperty("restore");
     await expectRest();
   });
@@ -648,7 +648,7 @@ describe("while a restore is pending or done", () => {
     await scene.clock.advance(4_400_000);
     await scene.pass();
     expect(scene.state()).toContain("Restored=False/RestoreFailed");
-    expect(scene.message()).toContain("somebody else has set");
+    expect(scene.message()).toContain("another client has replaced it");
     await expectRest();
   });
 
