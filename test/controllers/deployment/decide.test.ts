@@ -1,5 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { NorthflankDeployment } from "../../../src/api/deployment.ts";
+import type { SeenBuild } from "../../../src/controllers/build/build-query.ts";
+import { decide } from "../../../src/controllers/deployment/decide.ts";
 import type { Observation } from "../../../src/controllers/deployment/observation.ts";
 import { pollPauseMs } from "../../../src/controllers/deployment/rollout.ts";
 import type { NorthflankErrorCode } from "../../../src/northflank/errors.ts";
@@ -8,6 +10,7 @@ import { northflankError } from "../../support/fake-northflank.ts";
 import { brokenPromises, type KstatusResult, kstatusOf } from "../../support/kstatus.ts";
 import { DeploymentLife } from "../../support/lives.ts";
 import { jobTargetSeen, serviceSeen } from "../../support/sights.ts";
+import { always } from "../../support/strict-fake.ts";
 
 const second = 1_000;
 const minute = 60 * second;
@@ -295,4 +298,75 @@ test("a status in which only the time of the next look would differ is the statu
   expect(status?.nextReconcileTime).toBe("2026-01-01T00:15:00Z");
   life.sees(serviceSeen(life, same), 900_000);
   expect(life.object.status).toBe(status);
+});
+
+describe("a decision asks for what it depends on", () => {
+  const random = always(0.5);
+  const settings = { resyncPeriodMs: 0, rolloutPollIntervalMs: 10_000 };
+  const named = { internal: { id: "builder", branch: "main", buildSHA: "b".repeat(40) } };
+  const builder = { projectId: "shop", serviceId: "builder" };
+  const query = { builder, by: { kind: "commit", sha: "b".repeat(40) }, branch: "main" } as const;
+  const succeeded: SeenBuild = { query, sight: { kind: "unseen" } };
+  const failed: SeenBuild = { query, sight: { kind: "none" } };
+
+  /** What is asked for, else what is done. */
+  function asks(life: DeploymentLife, observation: Observation): unknown {
+    const decision = decide({ object: life.object, observation, now: life.now, random, settings });
+    return decision.kind === "need" ? decision.need : decision.kind;
+  }
+
+  test.each<[string, Partial<NorthflankDeployment["spec"]>, (life: DeploymentLife) => Observation, unknown]>([
+    ["the build of a change", { deployment: named }, (life) => serviceSeen(life), { kind: "build", query }],
+    [
+      "nothing once that was read",
+      { deployment: named },
+      (life) => serviceSeen(life, {}, { build: succeeded }),
+      "write",
+    ],
+    [
+      "nothing more of a build that is not there",
+      { deployment: named },
+      (life) => serviceSeen(life, {}, { build: failed }),
+      "conclude",
+    ],
+    [
+      "the build of the commit, where that with the known id has failed",
+      { deployment: named },
+      (life) =>
+        serviceSeen(
+          life,
+          {},
+          { build: { ...failed, query: { ...query, by: { kind: "id", buildId: "b", sha: undefined } } } },
+        ),
+      { kind: "build", query },
+    ],
+    [
+      "no build under Observe",
+      { deployment: named, managementPolicy: "Observe" },
+      (life) => serviceSeen(life),
+      "conclude",
+    ],
+    [
+      "no build while a run is waited for",
+      { deployment: named },
+      (life) => serviceSeen(life, {}, { dependencies: [{ name: "migrate", state: "active" }] }),
+      "conclude",
+    ],
+    [
+      "no build for a service that cannot take it",
+      { deployment: named },
+      (life) => serviceSeen(life, { serviceType: "build" }),
+      "conclude",
+    ],
+    ["no build for an image", {}, (life) => serviceSeen(life), "write"],
+    [
+      "the target once the build is over that was waited for",
+      { deployment: named },
+      ({ desire }) => ({ kind: "building", desire, build: succeeded }),
+      { kind: "target" },
+    ],
+  ])("%s", (_sentence, spec, see, expected) => {
+    const life = unknown(spec);
+    expect(asks(life, see(life))).toEqual(expected);
+  });
 });
