@@ -18,7 +18,16 @@ import { buildQuery, buildRecord, followsLatest } from "./build.ts";
 import { knownHash, lastDeclared, wasSent } from "./changes.ts";
 import { conclude, differentBase, needBuild } from "./conclusions.ts";
 import { ageOf, sinceOf } from "./machine.ts";
-import type { BuildRecord, Conclusion, DecideInput, Decision, Facts, Observation } from "./observation.ts";
+import type {
+  BuildRecord,
+  Conclusion,
+  DecideInput,
+  Decision,
+  Facts,
+  Observation,
+  Settings,
+  WaitingName,
+} from "./observation.ts";
 
 /** The build that the object waits for was read alone: while it is not over, nothing else has to be. */
 export function decideBuilding(
@@ -26,13 +35,15 @@ export function decideBuilding(
   { desire, build }: Observation & { readonly kind: "building" },
 ): Decision {
   if (judgeBuild(build) !== "awaited") return { kind: "need", need: { kind: "target" } };
+  const { object, now, settings } = input;
+  const since = sinceOf(object, desire, "WaitingForBuild");
   return conclude({
-    ...waitFor(input, desire, build),
+    ...waitFor(build, since === undefined ? 0 : ageOf(input, since).elapsedMs, settings),
     inSync: "as-before",
     rolloutComplete: "as-before",
     failure: undefined,
     events: [],
-    stated: { build: buildRecord(input.object.status?.build, build, input.now) },
+    stated: { build: buildRecord(object.status?.build, build, now) },
     sameDesire: undefined,
   });
 }
@@ -52,12 +63,23 @@ export function checkBuild(facts: Facts): Decision | undefined {
   return conclude({ ...base, verdict, next, stated: { ...base.stated, build } });
 }
 
-/**
- * The builds of a branch that have to be read before a target is judged that has what is declared: when the setting to
- * follow it was sent and nothing has come of it. A settled object costs no request for its build.
- */
-export function latestBuildNeeded(facts: Facts): BuildQuery | undefined {
-  return followsLatest(facts.desire) && isWithoutEffect(facts) ? unreadBuild(facts) : undefined;
+/** The build of a source that the target has. */
+export interface BuildInSync {
+  /** To be read first: the builds of a branch, when the setting to follow it was sent and nothing has come of it. */
+  readonly query: BuildQuery | undefined;
+  /** What status keeps of it. A settled object costs no request for its build. */
+  readonly kept: BuildRecord | undefined;
+  /** Why there is nothing built that could be rolled out; `undefined` where there is. */
+  readonly hold: () => Wait | undefined;
+}
+
+export function buildInSync(facts: Facts): BuildInSync {
+  const isLatest = followsLatest(facts.desire);
+  return {
+    query: isLatest && isWithoutEffect(facts) ? unreadBuild(facts) : undefined,
+    kept: keptBuild(facts),
+    hold: () => (isLatest ? buildHold(facts) : undefined),
+  };
 }
 
 /** The declared build, unless it was read. One that is over was asked for by its id: of its commit there may be another one. */
@@ -79,12 +101,11 @@ function isWithoutEffect({ object: { status, spec }, desire, service }: Facts): 
   return now !== undefined && before !== undefined && now <= before;
 }
 
-/** What status keeps of the build of a source that the target has. */
-export function buildWhenSame({ object, now, desire, build }: Facts): BuildRecord | undefined {
+function keptBuild({ object, now, desire, build, since }: Facts): BuildRecord | undefined {
   if (build !== undefined) return buildRecord(object.status?.build, build, now);
   if (desire.body.internal === undefined || knownHash(object.status) !== desire.hash) return undefined;
   const before = object.status?.build;
-  const isOver = followsLatest(desire) && sinceOf(object, desire, "WaitingForBuild", "BuildFailed") !== undefined;
+  const isOver = followsLatest(desire) && since("WaitingForBuild", "BuildFailed") !== undefined;
   // The rollout of a build that was waited for has its own time: it began when nobody needed to wait any more.
   return isOver ? { ...before, outcome: "Succeeded", time: formatTime(now) } : before;
 }
@@ -92,8 +113,8 @@ export function buildWhenSame({ object, now, desire, build }: Facts): BuildRecor
 type Wait = Pick<Conclusion, "verdict" | "next">;
 
 /** What stands in the way of the declared build; `undefined` when it can be deployed, or was not read. */
-export function buildHold(facts: Facts): (Wait & { readonly build: BuildRecord | undefined }) | undefined {
-  const { build: seen, desire, object, now } = facts;
+function buildHold(facts: Facts): (Wait & { readonly build: BuildRecord | undefined }) | undefined {
+  const { build: seen, object, now, settings } = facts;
   if (seen === undefined) return undefined;
   const build = buildRecord(object.status?.build, seen, now);
   const state = judgeBuild(seen);
@@ -101,7 +122,7 @@ export function buildHold(facts: Facts): (Wait & { readonly build: BuildRecord |
     case "usable":
       return undefined;
     case "awaited":
-      return { ...waitFor(facts, desire, seen), build };
+      return { ...waitFor(seen, phaseMs(facts, "WaitingForBuild"), settings), build };
     case "failed":
       return { ...stalledBy(facts, "BuildFailed", failedText(seen)), build };
     case "not-found":
@@ -117,31 +138,23 @@ const firstProbeMs = { BuildNotFound: 15_000, BuildFailed: 60_000 } as const;
 // Nobody waits for the second in which a build that takes half an hour ends.
 const longestBuildPollMs = 300_000;
 
-function waitFor(input: DecideInput, desire: Facts["desire"], build: SeenBuild): Wait {
-  const { rolloutPollIntervalMs } = input.settings;
-  const elapsedMs = phaseMs(input, desire, "WaitingForBuild");
-  const longestMs = Math.max(longestBuildPollMs, rolloutPollIntervalMs);
-  const afterMs = Math.round(Math.min(Math.max(rolloutPollIntervalMs, elapsedMs / 8), longestMs));
+function waitFor(build: SeenBuild, elapsedMs: number, { rolloutPollIntervalMs: firstMs }: Settings): Wait {
+  const longestMs = Math.max(longestBuildPollMs, firstMs);
+  const afterMs = Math.round(Math.min(Math.max(firstMs, elapsedMs / 8), longestMs));
   return {
     verdict: { kind: "progressing", reason: "WaitingForBuild", message: awaitedText(build) },
-    next: { kind: "recheck", afterMs, pause: { everyMs: [rolloutPollIntervalMs, longestMs] } },
+    next: { kind: "recheck", afterMs, pause: { everyMs: [firstMs, longestMs] } },
   };
 }
 
 function stalledBy(facts: Facts, reason: keyof typeof firstProbeMs, message: string): Wait {
-  const elapsedMs = phaseMs(facts, facts.desire, reason);
-  const next = probeMoreRarely(elapsedMs, [firstProbeMs[reason], slowProbeMs], facts.random);
+  const next = probeMoreRarely(phaseMs(facts, reason), [firstProbeMs[reason], slowProbeMs], facts.random);
   return { verdict: { kind: "stalled", reason, message }, next };
 }
 
 /** How long the declaration has been in this phase. */
-function phaseMs(
-  input: DecideInput,
-  desire: Facts["desire"],
-  name: "WaitingForBuild" | "BuildFailed" | "BuildNotFound",
-): number {
-  const since = sinceOf(input.object, desire, name);
-  return since === undefined ? 0 : ageOf(input, since).elapsedMs;
+function phaseMs({ age, since }: Facts, name: WaitingName): number {
+  return age(since(name)).elapsedMs;
 }
 
 function awaitedText({ query, sight }: SeenBuild): string {

@@ -8,7 +8,7 @@ import { type DecideInput, type Decision, type Facts, statedFields } from "./obs
 import { decideOutOfSync } from "./out-of-sync.ts";
 import { unreadConclusion, unsupportedConclusion } from "./preconditions.ts";
 import { keepRequest } from "./rollback.ts";
-import { checkContinuousDeployment, warningsOf, withWarnings } from "./warnings.ts";
+import { checkContinuousDeployment, withWarnings } from "./warnings.ts";
 
 /**
  * What to do about one observation: rest, conclude, send one change, or read more first. Every state of the object is
@@ -60,7 +60,7 @@ function decideSeen(facts: Facts): Decision {
   }
   const decision = facts.pending.length === 0 ? decideInSync(facts) : decideOutOfSync(facts);
   if (decision.kind !== "conclude") return decision;
-  return { ...decision, conclusion: withWarnings(decision.conclusion, warningsOf(facts.object, facts), facts) };
+  return { ...decision, conclusion: withWarnings(decision.conclusion, facts) };
 }
 
 function checkRecreated({ object, service, nextResyncMs }: Facts): Decision | undefined {

@@ -4,7 +4,10 @@ import { revision } from "../../api/names.ts";
 import type { Condition, ObjectMeta } from "../../kube/types.ts";
 import { findCondition } from "../../runtime/conditions.ts";
 import type { ObjectKey } from "../../runtime/outcome.ts";
-import type { Dependency } from "./observation.ts";
+import { slowProbeMs } from "../reconcile/remote-error.ts";
+import { probeAfter } from "../reconcile/requeue.ts";
+import { differentBase } from "./conclusions.ts";
+import type { Conclusion, Dependency, Facts } from "./observation.ts";
 import { runKey } from "./target.ts";
 
 /** What is known of a run that a deployment may wait for. */
@@ -45,4 +48,32 @@ export function isDependencyOver(runs: Runs, object: NorthflankDeployment, reaso
   const states = dependenciesOf(runs, object).map(({ state }) => state);
   if (reason === "DependencyFailed") return !states.includes("failed");
   return states.every((state) => state === "succeeded" || state === "failed");
+}
+
+/** Runs of `spec.waitFor` hold the change back; `undefined` when they do not. */
+export function dependencyConclusion(facts: Facts): Conclusion | undefined {
+  const failed = facts.dependencies.filter(({ state }) => state === "failed");
+  const waiting = facts.dependencies.filter(({ state }) => state !== "failed" && state !== "succeeded");
+  if (failed.length > 0) {
+    const message = `Not deployed, because it waits for runs that failed: ${namesOf(failed)}. Name another run in spec.waitFor.`;
+    return {
+      ...differentBase(facts, "DependencyFailed", message),
+      verdict: { kind: "stalled", reason: "DependencyFailed", message },
+      next: probeAfter(slowProbeMs),
+    };
+  }
+  if (waiting.length === 0) return undefined;
+  const message = `Not deployed yet: waiting for runs to succeed: ${namesOf(waiting)}. The change is sent when they have.`;
+  return {
+    ...differentBase(facts, "WaitingForDependency", message),
+    verdict: { kind: "progressing", reason: "WaitingForDependency", message },
+    // A change of the run enqueues this object; this is the net below that.
+    next: { kind: "recheck", afterMs: slowProbeMs },
+  };
+}
+
+function namesOf(dependencies: readonly Dependency[]): string {
+  return dependencies
+    .map(({ name, state }) => `${name} (${state === "other-revision" ? "of another revision" : state})`)
+    .join(", ");
 }

@@ -8,7 +8,7 @@ import { slowProbeMs } from "../reconcile/remote-error.ts";
 import { probeAround, probeMoreRarely, requeueAfter } from "../reconcile/requeue.ts";
 import type { Age } from "../reconcile/stopwatch.ts";
 import { followsLatest } from "./build.ts";
-import { buildHold, buildWhenSame, latestBuildNeeded } from "./build-wait.ts";
+import { type BuildInSync, buildInSync } from "./build-wait.ts";
 import { isUnfinished, wasSent } from "./changes.ts";
 import { inSyncWith, judged, needBuild } from "./conclusions.ts";
 import type { Desire } from "./desired.ts";
@@ -43,9 +43,9 @@ export function decideInSync(facts: Facts): Decision {
 const notes: readonly ((facts: Facts, conclusion: Conclusion) => Conclusion)[] = [noteUnverified, noteRedeploy];
 
 function decideFound(facts: Facts): Decision {
-  const query = latestBuildNeeded(facts);
-  if (query !== undefined) return needBuild(query);
-  const conclusion = notes.reduce((before, note) => note(facts, before), foundConclusion(facts));
+  const built = buildInSync(facts);
+  if (built.query !== undefined) return needBuild(built.query);
+  const conclusion = notes.reduce((before, note) => note(facts, before), foundConclusion(facts, built));
   return decideRollback(facts, conclusion);
 }
 
@@ -73,7 +73,7 @@ interface Same extends Facts {
   /** What status keeps of the build. */
   readonly kept: BuildRecord | undefined;
   /** There is nothing built that could be rolled out. */
-  readonly hold: ReturnType<typeof buildHold>;
+  readonly hold: ReturnType<BuildInSync["hold"]>;
   /** When the rollout began that is waited for: our change, else when it was first seen not to be complete. */
   readonly begun: string | undefined;
   /** Since then. */
@@ -104,8 +104,8 @@ const rows: Readonly<Record<SameState, (same: Same) => Row>> = {
   unbegun: unbegunRow,
 };
 
-function foundConclusion(facts: Facts): Conclusion {
-  const same = sameOf(facts);
+function foundConclusion(facts: Facts, built: BuildInSync): Conclusion {
+  const same = sameOf(facts, built);
   const row = rows[sameStateOf(same)](same);
   const { observed, image: _, ...always } = facts.shown;
   return {
@@ -127,11 +127,10 @@ function foundConclusion(facts: Facts): Conclusion {
   };
 }
 
-function sameOf(facts: Facts): Same {
-  const { object, desire, service, now, age, since, limitMs } = facts;
+function sameOf(facts: Facts, { kept, hold }: BuildInSync): Same {
+  const { object, service, now, age, since, limitMs } = facts;
   const found = foundAsDeclared(facts, transitionBefore(facts));
   const { change } = found;
-  const kept = buildWhenSame(facts);
   const begun = rollingSince(facts, change, kept);
   const begunAge = age(begun ?? formatTime(now));
   const progress = progressOf({
@@ -145,8 +144,7 @@ function sameOf(facts: Facts): Same {
     limitMs,
   });
   const isOpen = progress === "rolling" || progress === "late";
-  const hold = isOpen && followsLatest(desire) ? buildHold(facts) : undefined;
-  return { ...facts, found, progress, kept, hold, begun, begunAge };
+  return { ...facts, found, progress, kept, hold: isOpen ? hold() : undefined, begun, begunAge };
 }
 
 function sameStateOf({ object, desire, service, progress, hold, found }: Same): SameState {
@@ -208,10 +206,10 @@ const secondPollMs = 120_000;
  * of its rollout counts from the resume. Northflank may say shortly after a change that it is complete, though nothing runs:
  * so a change is polled once more.
  */
-function stoppedRow({ desire, service, found, nextResyncMs, age }: Same): Row {
+function stoppedRow({ desire, service, shown, found, nextResyncMs, age }: Same): Row {
   const { change } = found;
   const isToCome = wasSent(change) && (change.phase === "TimedOut" || isUnfinished(change));
-  const leftMs = isToCome ? secondPollMs - age(change.time).elapsedMs : 0;
+  const secondMs = isToCome ? secondPollMs - age(change.time).elapsedMs : 0;
   const before = change?.phase === "Failed" ? " Its last rollout failed." : "";
   const message = `Northflank has ${desire.source}. ${service.stop} It starts when the service is resumed.${before}`;
   const rolloutComplete = "Nothing is rolled out: the service is paused.";
@@ -219,8 +217,8 @@ function stoppedRow({ desire, service, found, nextResyncMs, age }: Same): Row {
     verdict: { kind: "ready", reason: "ServicePaused", message },
     rolloutComplete: { status: "Unknown", reason: "ServicePaused", message: rolloutComplete },
     progress: "paused",
-    news: isToCome ? newsWhileStopped(service) : {},
-    next: requeueAfter(leftMs > 0 ? Math.min(nextResyncMs, leftMs) : nextResyncMs),
+    news: isToCome ? newsWhileStopped(shown) : {},
+    next: requeueAfter(secondMs > 0 ? Math.min(nextResyncMs, secondMs) : nextResyncMs),
   };
 }
 

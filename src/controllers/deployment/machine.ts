@@ -39,7 +39,7 @@ import type {
   WaitingName,
 } from "./observation.ts";
 import { policyOf } from "./policy.ts";
-import { observedFields, type TargetView, timeText } from "./target.ts";
+import { observedFields } from "./target.ts";
 
 /*
  * `status.changes`, newest first: one record of each change, and the one place where a deployment remembers what it did.
@@ -284,8 +284,8 @@ export function foundAsDeclared(facts: Facts, previousTransitionTime: string | u
 export type ChangeNews = { readonly previousTransitionTime?: string | undefined };
 
 /** Only what Northflank says after the resume speaks about this change. */
-export function newsWhileStopped({ rolloutTransitionTime }: TargetView): ChangeNews {
-  const previousTransitionTime = timeText(rolloutTransitionTime);
+export function newsWhileStopped({ observed }: Facts["shown"]): ChangeNews {
+  const previousTransitionTime = observed?.rolloutTransitionTime;
   return previousTransitionTime === undefined ? {} : { previousTransitionTime };
 }
 

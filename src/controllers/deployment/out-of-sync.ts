@@ -1,6 +1,4 @@
 // pure
-import { slowProbeMs } from "../reconcile/remote-error.ts";
-import { probeAfter } from "../reconcile/requeue.ts";
 import { isFight, withFight } from "../target/drift.ts";
 import { isAcknowledged } from "../target/object.ts";
 import { driftFound, fightFound, type OutOfSync } from "../target/out-of-sync.ts";
@@ -9,9 +7,10 @@ import { checkBuild } from "./build-wait.ts";
 import { send } from "./calls.ts";
 import { knownHash, lastDeclared, wasSent } from "./changes.ts";
 import { conclude, differentBase } from "./conclusions.ts";
+import { dependencyConclusion } from "./dependencies.ts";
 import { steps, wasSeenInSync } from "./machine.ts";
 import { decidePart, notKeptConclusion, partsIn } from "./not-kept.ts";
-import type { Conclusion, Decision, Dependency, Facts, StatedFields } from "./observation.ts";
+import type { Decision, Facts, StatedFields } from "./observation.ts";
 import { decideRolledBack } from "./rollback.ts";
 import { pollAfter, pollPauseMs } from "./rollout.ts";
 
@@ -69,37 +68,10 @@ function concludeDrift(facts: Facts, found: OutOfSync, stated: StatedFields = {}
 }
 
 function checkDependencies(facts: Different): Decision | undefined {
-  const isFirst = knownHash(facts.object.status) !== facts.desire.hash || facts.wantsRedeploy;
+  const { object, desire, wantsRedeploy } = facts;
+  const isFirst = knownHash(object.status) !== desire.hash || wantsRedeploy;
   const held = isFirst ? dependencyConclusion(facts) : undefined;
   return held && conclude(held);
-}
-
-/** Runs of `spec.waitFor` hold the change back; `undefined` when they do not. */
-export function dependencyConclusion(facts: Facts): Conclusion | undefined {
-  const failed = facts.dependencies.filter(({ state }) => state === "failed");
-  const waiting = facts.dependencies.filter(({ state }) => state !== "failed" && state !== "succeeded");
-  if (failed.length > 0) {
-    const message = `Not deployed, because it waits for runs that failed: ${namesOf(failed)}. Name another run in spec.waitFor.`;
-    return {
-      ...differentBase(facts, "DependencyFailed", message),
-      verdict: { kind: "stalled", reason: "DependencyFailed", message },
-      next: probeAfter(slowProbeMs),
-    };
-  }
-  if (waiting.length === 0) return undefined;
-  const message = `Not deployed yet: waiting for runs to succeed: ${namesOf(waiting)}. The change is sent when they have.`;
-  return {
-    ...differentBase(facts, "WaitingForDependency", message),
-    verdict: { kind: "progressing", reason: "WaitingForDependency", message },
-    // A change of the run enqueues this object; this is the net below that.
-    next: { kind: "recheck", afterMs: slowProbeMs },
-  };
-}
-
-function namesOf(dependencies: readonly Dependency[]): string {
-  return dependencies
-    .map(({ name, state }) => `${name} (${state === "other-revision" ? "of another revision" : state})`)
-    .join(", ");
 }
 
 // A change of a job that is not shown by then was undone.

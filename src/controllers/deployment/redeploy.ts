@@ -6,10 +6,10 @@ import { present } from "../../util/present.ts";
 import { send } from "./calls.ts";
 import { knownHash, withEntry } from "./changes.ts";
 import { conclude, inSyncWith, judged } from "./conclusions.ts";
+import { dependencyConclusion } from "./dependencies.ts";
 import type { Desire } from "./desired.ts";
-import { wantsRedeploy, wasSeenInSync, withHead } from "./machine.ts";
+import { wasSeenInSync, withHead } from "./machine.ts";
 import type { Change, Conclusion, Decision, Facts, Redeploy, StatedFields } from "./observation.ts";
-import { dependencyConclusion } from "./out-of-sync.ts";
 import { hasBegunNone, hasMovedSince } from "./rollout.ts";
 import { timeText } from "./target.ts";
 
@@ -173,11 +173,10 @@ export function restartRefused(
   };
 }
 
-/** What status says of a token that a change of the source has carried, or that a new object has; else nothing. */
-export function includedFields(object: NorthflankDeployment, now: number): Pick<StatedFields, "redeploy"> {
-  const { redeployToken: token } = object.spec;
-  if (token === undefined || !wantsRedeploy(object)) return {};
-  return { redeploy: { token, time: formatTime(now), outcome: "Included" } };
+/** What status says of a token that a change of the source has carried, or that a new object has. */
+export function includedFields({ spec }: NorthflankDeployment, now: number): Pick<StatedFields, "redeploy"> {
+  const { redeployToken: token } = spec;
+  return token === undefined ? {} : { redeploy: { token, time: formatTime(now), outcome: "Included" } };
 }
 
 /** What is to be said of the token beside the conclusion about a service that has what is declared. */

@@ -14,7 +14,7 @@ import { changesAfter, changesAfterFailure, changesBefore } from "./changes.ts";
 import { inSyncWith, judged } from "./conclusions.ts";
 import { rollingMessage, rolloutGoesOn } from "./in-sync.ts";
 import { goodBefore } from "./last-good.ts";
-import { limitOf } from "./machine.ts";
+import { limitOf, wantsRedeploy } from "./machine.ts";
 import { partsOf } from "./not-kept.ts";
 import type { Change, Conclusion, Settings, StatedFields } from "./observation.ts";
 import { readBackMessage } from "./out-of-sync.ts";
@@ -23,7 +23,7 @@ import { includedFields, redeployRecord, restartRefused } from "./redeploy.ts";
 import { restoreRefused, restoreSent } from "./rollback.ts";
 import { pollAfter, pollPauseMs } from "./rollout.ts";
 import { imageText, observedFields } from "./target.ts";
-import { warningsOf, withWarnings } from "./warnings.ts";
+import { withWarnings } from "./warnings.ts";
 
 // ---- before it is sent ----
 
@@ -89,8 +89,7 @@ export function concludeChange(options: {
         isRestore
           ? restoreSent({ ...options, events: result.usedFallback ? [fallbackEvent] : [] })
           : writtenConclusion(options, result.usedFallback),
-        warningsOf(object, { service: change.before }),
-        options,
+        { object, service: change.before },
       );
     case "route-gone": {
       const gone = routeGoneConclusion(object, change, result);
@@ -176,7 +175,7 @@ function statedByChange(object: NorthflankDeployment, change: Change, now: numbe
     changes: changesAfter(object, change, now),
     build: change.build,
     ...(change.redeploy === undefined
-      ? includedFields(object, now)
+      ? wantsRedeploy(object) && includedFields(object, now)
       : { redeploy: redeployRecord({ ...change, redeploy: change.redeploy }, "Sent", now) }),
     notKept:
       cause === "PartResent"

@@ -226,7 +226,7 @@ function followed(
   facts: Facts,
   record: ChangeRecord,
 ): { readonly rollback: ChangeRecord; readonly nextMs: number | undefined } {
-  const { service, settings, now, limitMs } = facts;
+  const { service, shown, settings, now, limitMs } = facts;
   if (!isThere(facts)) {
     const since = record.phase === "Superseded" ? record.since : formatTime(now);
     return { rollback: { ...record, phase: "Superseded", since }, nextMs: undefined };
@@ -236,7 +236,7 @@ function followed(
   const { elapsedMs } = age;
   const wasComplete = record.phase === "Complete";
   const progress = progressOf({ service, change: record, wasComplete, wasLate, elapsedMs, age, limitMs });
-  const rollback = movedBy(record, progress, now, progress === "paused" ? newsWhileStopped(service) : {});
+  const rollback = movedBy(record, progress, now, progress === "paused" ? newsWhileStopped(shown) : {});
   if (progress === "gradual") return { rollback, nextMs: pollGradual(elapsedMs, settings).afterMs };
   const nextMs = progress === "rolling" ? pollPauseMs(elapsedMs, leftMs(age, limitMs), settings) : undefined;
   return { rollback, nextMs };

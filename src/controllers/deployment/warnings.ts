@@ -84,12 +84,9 @@ function jobWarnings({ spec }: NorthflankDeployment, { id, runOnSourceChange }: 
 }
 
 /** The conclusion with what there is to warn of: in the message of Ready, and an Event for each that is new. */
-export function withWarnings(
-  conclusion: Conclusion,
-  warnings: readonly Warning[],
-  { object }: Pick<Facts, "object">,
-): Conclusion {
-  const known = object.status?.warnings ?? [];
+export function withWarnings(conclusion: Conclusion, target: Pick<Facts, "object" | "service">): Conclusion {
+  const warnings = warningsOf(target.object, target);
+  const known = target.object.status?.warnings ?? [];
   const inReady = warnings.filter(({ isInReady }) => isInReady).map(({ message }) => ` Warning: ${message}.`);
   const { verdict, stated, events } = conclusion;
   return {
