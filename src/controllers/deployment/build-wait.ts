@@ -114,19 +114,19 @@ type Wait = Pick<Conclusion, "verdict" | "next">;
 
 /** What stands in the way of the declared build; `undefined` when it can be deployed, or was not read. */
 function buildHold(facts: Facts): (Wait & { readonly build: BuildRecord | undefined }) | undefined {
-  const { build: seen, object, now, settings } = facts;
-  if (seen === undefined) return undefined;
-  const build = buildRecord(object.status?.build, seen, now);
-  const state = judgeBuild(seen);
+  const { build: read, object, now, settings } = facts;
+  if (read === undefined) return undefined;
+  const build = buildRecord(object.status?.build, read, now);
+  const state = judgeBuild(read);
   switch (state) {
     case "usable":
       return undefined;
     case "awaited":
-      return { ...waitFor(seen, phaseMs(facts, "WaitingForBuild"), settings), build };
+      return { ...waitFor(read, phaseMs(facts, "WaitingForBuild"), settings), build };
     case "failed":
-      return { ...stalledBy(facts, "BuildFailed", failedText(seen)), build };
+      return { ...stalledBy(facts, "BuildFailed", failedText(read)), build };
     case "not-found":
-      return { ...stalledBy(facts, "BuildNotFound", notFoundText(seen)), build };
+      return { ...stalledBy(facts, "BuildNotFound", notFoundText(read)), build };
     default:
       return assertNever(state, "state of a build");
   }

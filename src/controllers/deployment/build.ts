@@ -60,7 +60,7 @@ export function followsLatest({ body }: Desire): boolean {
   return body.internal !== undefined && versionOf(body.internal).kind === "latest";
 }
 
-/** What status keeps of a build: nothing that moves while it is under way, so that a look at it writes nothing. */
+/** What status keeps of a build: nothing that moves while it is under way, so that reading it writes nothing. */
 export function buildRecord(
   before: BuildRecord | undefined,
   { query, sight }: SeenBuild,

@@ -97,7 +97,7 @@ export function timesOf(status: NorthflankDeploymentStatus | undefined): readonl
 
 /**
  * The record that has to be stored before a change is sent whose fields Northflank does not return, or in part: when its
- * answer is lost, no look shows whether it arrived. `undefined` where what is there will do.
+ * answer is lost, no read shows whether it arrived. `undefined` where what is there will do.
  */
 export function changesBefore(
   object: NorthflankDeployment,

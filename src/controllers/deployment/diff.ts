@@ -43,7 +43,7 @@ export function compare(desire: Desire, service: Compared, resolvedCommit?: stri
   return { differences: of("different"), alike: of("alike"), untold: of("untold"), hidden: of("hidden") };
 }
 
-/** Not all of what is declared could be read back from this target: whether it arrived, no look would show for sure. */
+/** Not all of what is declared could be read back from this target: whether it arrived, no read would show for sure. */
 export function isReadInPart(desire: Desire, service: Compared): boolean {
   return fieldsOf(desire, service, undefined).some(({ state, isPart }) => isPart && state !== "same");
 }

@@ -158,7 +158,7 @@ function sameStateOf({ object, desire, service, progress, hold, found }: Same): 
   return progress === "late" && isAtRest && !followsLatest(desire) ? "unbegun" : progress;
 }
 
-/** The last look found the target as declared, running, and nothing under way. */
+/** The last read found the target as declared, running, and nothing under way. */
 function wasAtRest({ status }: NorthflankDeployment): boolean {
   return status?.phase === undefined && wasSeenInSync(status) && status?.observed?.servicePaused !== true;
 }
@@ -325,7 +325,7 @@ function rollingRow(same: Same): Row {
   };
 }
 
-/** The last look found the same: nothing of it is news. */
+/** The last read found the same: nothing of it is news. */
 function wasSeenRolling({ object, isAcknowledged, since }: Same, isBuilding: boolean): boolean {
   if (!isAcknowledged || since("RollingOut") === undefined) return false;
   return isBuilding === isBuildState(object.status?.observed?.buildStatus);
@@ -334,7 +334,7 @@ function wasSeenRolling({ object, isAcknowledged, since }: Same, isBuilding: boo
 /** What RolloutComplete says from the change to the end of the rollout. */
 export const rolloutGoesOn = "The rollout is not over.";
 
-/** The same from the change to the end of the rollout, so that a look that finds it going on writes nothing. */
+/** The same from the change to the end of the rollout, so that a read that finds it going on writes nothing. */
 export function rollingMessage(options: {
   readonly desire: Desire;
   readonly isBuilding: boolean;

@@ -83,7 +83,7 @@ const adopted: Readonly<Record<Progress, Phase>> = {
   failed: "Failed",
 };
 
-/** Every state under everything that a look may find: a new one of either does not compile until it is decided on. */
+/** Every state under everything that a read may find: a new one of either does not compile until it is decided on. */
 export const steps: Readonly<Record<State, Steps>> = {
   Unknown: { ...adopted, different: "send" },
   Sending: { ...adopted, different: "send" },
@@ -214,7 +214,7 @@ export function rolledBackFor({ status }: NorthflankDeployment, { of }: ChangeRe
   return failed?.phase === "TimedOut" ? "RolloutTimedOut" : "RolloutFailed";
 }
 
-/** The last look found the target as it was declared then. */
+/** The last read found the target as it was declared then. */
 export function wasSeenInSync(status: NorthflankDeployment["status"]): boolean {
   if (status?.observed === undefined || status.pendingChanges !== undefined) return false;
   return status.changes?.[0]?.phase !== "Sending";
@@ -251,9 +251,9 @@ export function seenLeftMs({ seenMs }: Age, limitMs: number): number {
   return Math.max(0, Math.ceil(limitMs / 4 - seenMs));
 }
 
-// ---- what a look writes ----
+// ---- what a read writes ----
 
-/** A look that found the target as declared. */
+/** A read that found the target as declared. */
 export interface Found {
   /** The change that the target shows: the recorded one, else one that is adopted; `undefined` under Observe. */
   readonly change: ChangeRecord | undefined;
@@ -262,7 +262,7 @@ export interface Found {
 }
 
 /**
- * Begins to record a look that found the target as declared. Where that was no change of ours (first look, or its answer
+ * Begins to record a read that found the target as declared. Where that was no change of ours (first read, or its answer
  * was lost), one is adopted; `previousTransitionTime` is then the state of the rollout before, where the source has moved.
  */
 export function foundAsDeclared(facts: Facts, previousTransitionTime: string | undefined): Found {
@@ -280,7 +280,7 @@ export function foundAsDeclared(facts: Facts, previousTransitionTime: string | u
   return { change: recorded, isAdopted: false, changes: isRowOver ? withConfirmed(before, formatTime(now)) : before };
 }
 
-/** What a look adds to an entry; `undefined` removes it. */
+/** What a read adds to an entry; `undefined` removes it. */
 export type ChangeNews = { readonly previousTransitionTime?: string | undefined };
 
 /** Only what Northflank says after the resume speaks about this change. */
@@ -315,7 +315,7 @@ export function recordOf(
   return moved.length === 0 ? undefined : moved;
 }
 
-/** One entry after a look. */
+/** One entry after a read. */
 export function movedBy(entry: ChangeRecord, progress: Progress, now: number, news: ChangeNews = {}): ChangeRecord {
   const phase = steps[entry.phase][progress];
   const isSame = phase === entry.phase || (phase === "TimedOut" && entry.phase === "RollingOut");

@@ -40,7 +40,7 @@ export type Observation =
       /** The declared build, where it was read. */
       readonly build?: SeenBuild;
       readonly dependencies: readonly Dependency[];
-      /** Milliseconds until the next look at a settled object, spread; `Infinity`: never. */
+      /** Milliseconds until the next check of an object at rest, spread; `Infinity`: never. */
       readonly nextResyncMs: number;
     }
   /** The job is there, but the only route that tells its source is gone. */
@@ -57,7 +57,7 @@ export type Need = { readonly kind: "target" } | { readonly kind: "build"; reado
 export interface Settings {
   /** For objects that name no period, in milliseconds; 0 = never. */
   readonly resyncPeriodMs: number;
-  /** First pause between two looks at a rollout, in milliseconds; the pauses grow to a minute. */
+  /** First pause between two polls of a rollout, in milliseconds; the pauses grow to a minute. */
   readonly rolloutPollIntervalMs: number;
 }
 

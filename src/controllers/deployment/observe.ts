@@ -192,7 +192,7 @@ async function foreignProject(
   return resolution.kind === "blocked" ? resolution : undefined;
 }
 
-/** Whether the target has to be looked at in this pass, and how urgent that is. */
+/** Whether the target has to be read now, and how urgent that is. */
 function dueFor(deps: ObserveDeps, object: NorthflankDeployment, account: Account): Due {
   const { schedule, settings } = deps;
   const isOver = (reason: string) => isDependencyOver(deps.runs, object, reason);

@@ -75,7 +75,7 @@ export function concludeChange(options: {
   readonly object: NorthflankDeployment;
   readonly change: Change;
   readonly result: WriteResult;
-  /** Milliseconds until the next look at a settled object, spread; `Infinity`: never. */
+  /** Milliseconds until the next check of an object at rest, spread; `Infinity`: never. */
   readonly nextResyncMs: number;
   readonly now: number;
   readonly random: Random;

@@ -171,7 +171,7 @@ const staleForMs = 60_000;
 
 /**
  * We may have sent this source and not heard the answer: then the rollout that is complete may still be the one before,
- * and the source counts as good only when a later look finds it complete. The first one ever was there before us.
+ * and the source counts as good only when a later read finds it complete. The first one ever was there before us.
  */
 function mayBeStale({ object, age }: Facts, change: ChangeRecord | undefined): boolean {
   const isOurs: boolean = wasSent(change);
@@ -208,7 +208,7 @@ function rolledBackConclusion(facts: Facts, record: ChangeRecord): Conclusion {
 }
 
 /**
- * The rollback as it counts from this look on. The good source is there although only the intent was recorded: we have
+ * The rollback as it counts from this read on. The good source is there although only the intent was recorded: we have
  * sent it, and could not say so. After a pause its limit counts from the resume.
  */
 function resumed({ object, now, service }: Facts, record: ChangeRecord): ChangeRecord {
@@ -221,7 +221,7 @@ function resumed({ object, now, service }: Facts, record: ChangeRecord): ChangeR
   return isResumed ? { ...record, phase: "RollingOut", since: time } : record;
 }
 
-/** The rollback after this look, and when it is polled again; `undefined`: like anything that has failed. */
+/** The rollback after this read, and when it is polled again; `undefined`: like anything that has failed. */
 function followed(
   facts: Facts,
   record: ChangeRecord,

@@ -5,7 +5,7 @@ import { claimed, targetStatus } from "../target/status.ts";
 import { waitingAfter } from "./machine.ts";
 import type { Conclusion } from "./observation.ts";
 
-/** The whole status after a pass, with the guarantees of {@link targetStatus}. */
+/** The whole status after a reconcile, with the guarantees of {@link targetStatus}. */
 export function statusOf(
   object: NorthflankDeployment,
   conclusion: Conclusion,

@@ -77,7 +77,7 @@ const stops: Readonly<Record<Stop, (service: Pick<ServiceView, "pausedByInstance
       : "The service is paused in Northflank (servicePaused is true).",
 };
 
-/** What the last look has left in the status: stands in for what this look was not told. */
+/** What the last read has left in the status: stands in for what this read was not told. */
 type Remembered = NorthflankDeploymentStatus["observed"];
 
 /** A service as a target. */

@@ -73,6 +73,28 @@ describe("a declared build", () => {
     expect(scene.statusWrites).toBe(0);
   });
 
+  test("whose read is refused for the token is asked for again with what was rotated, once", async () => {
+    const refused = northflankError("unauthorized", { httpStatus: 401 });
+    scene.northflank.hasBuilds("builder", [build()]);
+    scene.northflank.failNext("listBuilds", refused);
+    scene.has(declare(byCommit));
+    await scene.pass();
+    const [target, list] = ["get api (change)", "list builds builder (change)"];
+    expect(scene.northflank.takeCalls()).toEqual([target, list, target, list, post(byCommit)]);
+    expect(scene.rejectedTokens).toBe(1);
+  });
+
+  test("whose read is refused for the token twice is AuthenticationFailed, and nothing is sent", async () => {
+    const refused = northflankError("unauthorized", { httpStatus: 401 });
+    scene.northflank.hasBuilds("builder", [build()]);
+    scene.northflank.failNext("listBuilds", refused);
+    scene.northflank.failNext("listBuilds", refused);
+    scene.has(declare(byCommit));
+    await scene.pass();
+    expect(scene.northflank.takeCalls()).toHaveLength(4);
+    expect(scene.state()).toContain("Stalled=True/AuthenticationFailed");
+  });
+
   test("that is not over is waited for with one small request per look, ever more rarely, and one status", async () => {
     scene.northflank.hasBuilds("builder", [active]);
     scene.has(declare(byCommit));
