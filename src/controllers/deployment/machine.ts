@@ -67,7 +67,7 @@ import { observedFields } from "./target.ts";
  */
 
 /** A target that has something else: sent as a new declaration, corrected as drift, or left because of a rollback. */
-export type WhenDifferent = "send" | "correct" | "leave";
+type WhenDifferent = "send" | "correct" | "leave";
 
 type Phase = ChangeRecord["phase"];
 

@@ -124,21 +124,15 @@ async function buildOf(ready: ReadyToRead, query: BuildQuery): Promise<SeenBuild
 async function readTarget(deps: ObserveDeps, ready: ReadyToRead, build?: SeenBuild): Promise<Observation> {
   const { object, declared } = ready;
   const name = targetName(object);
-  const reading = "jobId" in name ? await readJob(ready, name) : await readService(ready, name);
-  if (reading.kind === "route-gone") return { ...reading, ...declared };
+  const service = "jobId" in name ? await readJob(ready, name) : await readService(ready, name);
+  if ("error" in service) return { ...declared, kind: "route-gone", error: service.error };
   const nextResyncMs = deps.schedule.nextResyncMs(resyncPeriodMs(object, deps.settings.resyncPeriodMs));
   const dependencies = dependenciesOf(deps.runs, object);
-  const seen = { ...declared, kind: "seen", service: reading.target, dependencies, nextResyncMs } as const;
+  const seen = { ...declared, kind: "seen", service, dependencies, nextResyncMs } as const;
   return build === undefined ? seen : { ...seen, build };
 }
 
-/** What reading a target comes to. */
-type TargetReading =
-  | { readonly kind: "read"; readonly target: TargetView }
-  /** The job is there, but the deprecated route that tells its source is not. */
-  | { readonly kind: "route-gone"; readonly error: NorthflankError };
-
-async function readService(ready: ReadyToRead, name: ServiceName): Promise<TargetReading> {
+async function readService(ready: ReadyToRead, name: ServiceName): Promise<TargetView> {
   const { object, account, signal } = ready;
   const { spec, status } = object;
   const call = { class: requestClass(ready), signal };
@@ -146,7 +140,7 @@ async function readService(ready: ReadyToRead, name: ServiceName): Promise<Targe
   const dependsOnCD = isReplacedByCD(spec) && spec.continuousDeployment !== "Ignore";
   const isMissing = service.disabledCD === undefined && dependsOnCD && call.class === "change";
   const disabledCD = isMissing ? await listedCD(account.api, name, call) : service.disabledCD;
-  return { kind: "read", target: serviceTarget({ ...service, disabledCD }, status?.observed) };
+  return serviceTarget({ ...service, disabledCD }, status?.observed);
 }
 
 async function listedCD(api: NorthflankApi, name: ServiceName, call: CallOptions): Promise<boolean | undefined> {
@@ -155,7 +149,8 @@ async function listedCD(api: NorthflankApi, name: ServiceName, call: CallOptions
   return find(items)?.disabledCD;
 }
 
-async function readJob(ready: ReadyToRead, name: JobName): Promise<TargetReading> {
+/** The error: the job is there, but the deprecated route that tells its source is not. */
+async function readJob(ready: ReadyToRead, name: JobName): Promise<TargetView | { readonly error: NorthflankError }> {
   const { object, declared, account, signal } = ready;
   const remembered = object.status?.observed;
   const call = { class: requestClass(ready), signal };
@@ -166,7 +161,7 @@ async function readJob(ready: ReadyToRead, name: JobName): Promise<TargetReading
     if (!isNorthflankError(error, "not_found", "wrong_method", "gone")) throw error;
     // A route that is gone and a job that is answer alike: the job is asked for by a route that is here to stay.
     await account.api.getJob(name, call);
-    return { kind: "route-gone", error };
+    return { error };
   }
   const bare = jobTarget(name.jobId, { source, job: undefined }, remembered);
   // The settings of a job tell what is started in the container, and what Northflank does when the source changes: they
@@ -174,9 +169,9 @@ async function readJob(ready: ReadyToRead, name: JobName): Promise<TargetReading
   const { docker, buildpack } = declared.desire.body;
   const isDeclared = docker !== undefined || buildpack !== undefined;
   const isNeeded = call.class === "change" || isDeclared || compare(declared.desire, bare).differences.length > 0;
-  if (!isNeeded) return { kind: "read", target: bare };
+  if (!isNeeded) return bare;
   const job = await account.api.getJob(name, call);
-  return { kind: "read", target: jobTarget(name.jobId, { source, job }, remembered) };
+  return jobTarget(name.jobId, { source, job }, remembered);
 }
 
 /** What a connection allows holds for the project that a build comes from as well; `undefined` when nothing is in the way. */
