@@ -13,6 +13,7 @@ import { changeTime } from "../../src/controllers/job/machine.ts";
 import type { Observation as JobObservation } from "../../src/controllers/job/observation.ts";
 import { concludeChange as concludeJobChange, intentConclusion } from "../../src/controllers/job/result.ts";
 import { statusOf as jobStatus } from "../../src/controllers/job/status.ts";
+import { delayOf } from "../../src/controllers/reconcile/requeue.ts";
 import { Stopwatch } from "../../src/controllers/reconcile/stopwatch.ts";
 import type { TargetObject } from "../../src/controllers/target/object.ts";
 import type { TargetDecision } from "../../src/controllers/target/reconciler.ts";
@@ -125,7 +126,8 @@ function partsOf(change: object): string {
 }
 
 function textOf({ verdict, next }: TargetConclusion): string {
-  const again = next.kind === "recheck" ? `in ${next.afterMs / 1_000} s` : next.kind;
+  const delayMs = delayOf(next) ?? Number.POSITIVE_INFINITY;
+  const again = Number.isFinite(delayMs) ? `in ${delayMs / 1_000} s` : next.kind;
   return `${verdict.kind}/${verdict.reason}, again ${again}`;
 }
 
