@@ -13,6 +13,7 @@ import { isReconcileRequested } from "../reconcile/reconcile-request.ts";
 import type { Age } from "../reconcile/stopwatch.ts";
 import { endsRow, withConfirmed } from "../target/drift.ts";
 import { isAcknowledged } from "../target/object.ts";
+import { policyOf } from "../target/policy.ts";
 import {
   changeOf,
   correctionsOf,
@@ -38,7 +39,6 @@ import type {
   State,
   WaitingName,
 } from "./observation.ts";
-import { policyOf } from "./policy.ts";
 import { observedFields } from "./target.ts";
 
 /*

@@ -7,12 +7,12 @@ import type { BuildQuery, SeenBuild } from "../build/build-query.ts";
 import type { ConditionUpdate } from "../reconcile/ready-state.ts";
 import type { Age, Ages } from "../reconcile/stopwatch.ts";
 import type { Correction } from "../target/drift.ts";
+import type { Policy } from "../target/policy.ts";
 import type { NotDue, Unmet } from "../target/preconditions.ts";
 import type { TargetDecision } from "../target/reconciler.ts";
 import type { TargetConclusion } from "../target/status.ts";
 import type { Desire } from "./desired.ts";
 import type { Comparison, Difference } from "./diff.ts";
-import type { Policy } from "./policy.ts";
 import type { TargetView } from "./target.ts";
 
 /*

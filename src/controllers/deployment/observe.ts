@@ -15,6 +15,7 @@ import {
   restOf as restOfTarget,
   type TargetReads,
 } from "../target/observe.ts";
+import { policyOf } from "../target/policy.ts";
 import { type Due, dueLook, resyncPeriodMs } from "../target/poll-due.ts";
 import { awaitedBuild } from "./build.ts";
 import { knownHash } from "./changes.ts";
@@ -23,7 +24,6 @@ import { type Desire, desireOf } from "./desired.ts";
 import { compare } from "./diff.ts";
 import { isUnderWay } from "./machine.ts";
 import type { Need, Observation, Settings } from "./observation.ts";
-import { policyOf } from "./policy.ts";
 import { jobTarget, serviceTarget, type TargetView, targetName, targetOf } from "./target.ts";
 import { isReplacedByCD } from "./warnings.ts";
 

@@ -8,6 +8,7 @@ import type { ConditionUpdate } from "../reconcile/ready-state.ts";
 import { isReconcileRequested } from "../reconcile/reconcile-request.ts";
 import { slowProbeMs } from "../reconcile/remote-error.ts";
 import { probeAround } from "../reconcile/requeue.ts";
+import { policyOf } from "../target/policy.ts";
 import { send } from "./calls.ts";
 import {
   changeOf,
@@ -26,7 +27,6 @@ import { compare } from "./diff.ts";
 import { goodOf, wantsRestore } from "./last-good.ts";
 import { leftMs, limitOf, movedBy, newsWhileStopped, rolledBackFor, seenLeftMs } from "./machine.ts";
 import type { Change, ChangeRecord, Conclusion, DecideInput, Decision, Facts } from "./observation.ts";
-import { policyOf } from "./policy.ts";
 import { hasBegunNone, hasMovedSince, pollGradual, pollPauseMs, progressOf } from "./rollout.ts";
 import { timeText } from "./target.ts";
 

@@ -2,9 +2,9 @@
 import type { NorthflankDeployment } from "../../api/deployment.ts";
 import type { EventDraft } from "../reconcile/events.ts";
 import { withinAnHour } from "../target/out-of-sync.ts";
+import { policyOf } from "../target/policy.ts";
 import { conclude, differentBase, inSyncWith } from "./conclusions.ts";
 import type { Conclusion, Decision, Facts, Seen } from "./observation.ts";
-import { policyOf } from "./policy.ts";
 import type { TargetView } from "./target.ts";
 
 /** What is no failure, but what a person should know. */

@@ -1,4 +1,5 @@
 // pure
+import type { NorthflankDeployment } from "../../api/deployment.ts";
 import type { Reason } from "../../api/reasons.ts";
 import type { TargetObject } from "./object.ts";
 
@@ -8,17 +9,34 @@ export interface Policy {
   readonly sends: boolean;
   /** What was changed elsewhere is set back. */
   readonly corrects: boolean;
+  /** Of a deployment: a new `spec.redeployToken` redeploys the service; under any other policy the value waits. */
+  readonly redeploys: boolean;
+  /** Of a deployment: what failed is rolled back where `rollout.onFailure` is Restore, and what was rolled back is left alone. */
+  readonly rollsBack: boolean;
   /** What is found as declared is recorded in status as owned, whoever has set it. */
   readonly records: boolean;
+  /** Of a deployment: of what would interfere with a write, users are warned. */
+  readonly warns: boolean;
   /** Why a difference is not written: a sentence without its period. */
   readonly why: string;
   /** The reason of Ready; missing: that of the state. */
   readonly ready?: Reason;
 }
 
-const enforce: Policy = { sends: true, corrects: true, records: true, why: "" };
+type ManagementPolicy = NorthflankDeployment["spec"]["managementPolicy"];
 
-const policies: Readonly<Record<string, Policy>> = {
+const enforce: Policy = {
+  sends: true,
+  corrects: true,
+  redeploys: true,
+  rollsBack: true,
+  records: true,
+  warns: true,
+  why: "",
+};
+
+const policies: Readonly<Record<ManagementPolicy, Policy>> = {
+  Enforce: enforce,
   EnforceOnChange: {
     ...enforce,
     corrects: false,
@@ -27,7 +45,10 @@ const policies: Readonly<Record<string, Policy>> = {
   Observe: {
     sends: false,
     corrects: false,
+    redeploys: false,
+    rollsBack: false,
     records: false,
+    warns: false,
     why: "managementPolicy is Observe: nothing is written",
     ready: "Observed",
   },
@@ -35,5 +56,5 @@ const policies: Readonly<Record<string, Policy>> = {
 
 /** The policy of an object: Enforce where none is declared, as in a stored spec that is older than the default. */
 export function policyOf({ spec }: Pick<TargetObject, "spec">): Policy {
-  return policies[spec.managementPolicy ?? ""] ?? enforce;
+  return policies[spec.managementPolicy as ManagementPolicy] ?? enforce;
 }
