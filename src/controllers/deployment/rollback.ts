@@ -152,7 +152,7 @@ function intendRollback({ object, desire, now }: Facts, same: Conclusion, good: 
     verdict: { ...same.verdict, message: `${failureText(reason, desire.source)}; ${restored.message}` },
     restored,
     stated: { ...same.stated, changes: withNew(failed as readonly ChangeRecord[], entry) },
-    next: { kind: "recheck", afterMs: 0 },
+    next: { kind: "again" },
   };
 }
 
