@@ -1,6 +1,7 @@
 // pure
 import { capped } from "../../runtime/conditions.ts";
 import { slowProbeMs } from "../reconcile/remote-error.ts";
+import type { Requeue } from "../reconcile/requeue.ts";
 import type { TargetObject } from "./object.ts";
 
 // Northflank's uids have 36 characters; status keeps no more than this of what it is sent.
@@ -44,6 +45,7 @@ export function recreatedConclusion<K extends string>(
   const found = `The ${name} was deleted and created again in Northflank: its uid is ${uidText(uid)}, and was ${status.targetUid ?? ""}.`;
   // Where nothing but the uid is known, the one before was new as well: whatever takes turns there is not read without end.
   const isAgain = fields.every((field) => field === "targetUid" || Reflect.get(status, field) === undefined);
+  const next: Requeue = isAgain ? { kind: "recheck", afterMs: Math.min(nextResyncMs, slowProbeMs) } : { kind: "again" };
   const forgotten = Object.fromEntries(fields.map((field) => [field, undefined])) as { readonly [F in K]: undefined };
   return {
     verdict: {
@@ -54,7 +56,7 @@ export function recreatedConclusion<K extends string>(
     inSync: { status: "Unknown", reason: "TargetRecreated", message: "Not known of the target that is new." },
     stated: { ...forgotten, ...targetUidFields(uid) },
     failure: undefined,
-    next: { kind: "recheck", afterMs: isAgain ? Math.min(nextResyncMs, slowProbeMs) : 0 },
+    next,
     events: [
       {
         type: "Normal",

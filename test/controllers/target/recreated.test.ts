@@ -109,7 +109,7 @@ describe.each(Object.entries(kinds))("a %s", (_kind, { begin, recreate, answersW
   test("starts its status anew, and reads the target in full before it sends anything", async () => {
     recreate(scene, "uid-2");
     await scene.clock.advance(20 * minute);
-    expect(await scene.pass()).toMatchObject({ kind: "recheck", afterMs: 0 });
+    expect(await scene.pass()).toEqual({ kind: "recheck", afterMs: 0, priority: "change" });
     expect(scene.state()).toContain("Ready=Unknown/TargetRecreated");
     const { status = {} } = scene.object();
     const ofObject = ["conditions", "observedGeneration", "nextReconcileTime", "target"];
