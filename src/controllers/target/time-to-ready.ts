@@ -1,5 +1,5 @@
+import { findCondition } from "../../runtime/conditions.ts";
 import type { ObjectKey } from "../../runtime/outcome.ts";
-import { isSettled } from "../reconcile/ready-state.ts";
 import type { TargetObject } from "./object.ts";
 
 /** When a new spec was first seen, until it is Ready: for the metric alone, so a restart may forget it. */
@@ -15,7 +15,9 @@ export class NewSpecs {
   judge(key: ObjectKey, object: TargetObject | undefined, isReady: (sinceMs: number) => void): void {
     const known = this.#since.get(key);
     if (known === undefined || object === undefined) return;
-    if (object.metadata.generation !== known.generation || !isSettled(object)) return;
+    // Not isSettled: an edit during the reconcile must not hide that the generation before it became Ready.
+    const ready = findCondition(object.status?.conditions, "Ready");
+    if (ready?.status !== "True" || ready.observedGeneration !== known.generation) return;
     this.#since.delete(key);
     isReady(known.sinceMs);
   }

@@ -87,6 +87,16 @@ describe("a new image", () => {
     });
   });
 
+  test("is measured until Ready also where the spec is edited during the reconcile that makes it Ready", async () => {
+    scene.has(deployment());
+    await scene.pass();
+    await scene.clock.advance(20_000);
+    scene.northflank.rollout("api", "COMPLETED");
+    scene.duringLook = () => scene.edit({ deployment: { external: { imagePath: "ghcr.io/acme/api:3" } } });
+    await scene.pass();
+    expect(scene.metrics).toEqual(["change", "ready after 20 s"]);
+  });
+
   test("takes two status writes in all, however long the rollout takes and whatever it shows meanwhile", async () => {
     scene.has(deployment());
     for (const state of ["COMPLETED", "PENDING", "IN_PROGRESS", "IN_PROGRESS", "COMPLETED"]) {
