@@ -43,7 +43,8 @@ export function dueLook<T extends TargetObject>(
     periodMs: resyncPeriodMs(object, deps.resyncPeriodMs),
   });
   const urgent = { kind: "look", class: "change" } as const;
-  if (!isAcknowledged(object)) return urgent;
+  // Without Ready the status was wiped or edited: it is written anew.
+  if (!isAcknowledged(object) || readyReason(object) === undefined) return urgent;
   const isRequested = isReconcileRequested(object);
   const requestWaitMs = newRequestWaitMs(object, planned);
   if (requestWaitMs !== undefined) return requestWaitMs > 0 ? { kind: "rest", dueInMs: requestWaitMs } : urgent;

@@ -24,9 +24,11 @@ interface Facts {
   readonly inMs?: number;
   readonly request?: string;
   readonly isEdited?: boolean;
+  /** Another client has removed the condition Ready. */
+  readonly isWithoutReady?: boolean;
 }
 
-function object({ sights, inMs = minute, request, isEdited = false }: Facts) {
+function object({ sights, inMs = minute, request, isEdited = false, isWithoutReady = false }: Facts) {
   const { metadata, status, ...rest } = madeDeployment({}, sights);
   if (status === undefined) throw new Error("the operator has written no status");
   return {
@@ -36,7 +38,11 @@ function object({ sights, inMs = minute, request, isEdited = false }: Facts) {
       generation: isEdited ? 2 : 1,
       ...(request !== undefined && { annotations: { [reconcileRequestedAt]: request } }),
     },
-    status: { ...status, nextReconcileTime: new Date(clock.now() + inMs).toISOString() },
+    status: {
+      ...status,
+      ...(isWithoutReady && { conditions: status.conditions?.filter(({ type }) => type !== "Ready") ?? [] }),
+      nextReconcileTime: new Date(clock.now() + inMs).toISOString(),
+    },
   };
 }
 
@@ -65,6 +71,7 @@ describe("a look is", () => {
     ["not due before the time that was planned", {}, { kind: "rest" }],
     ["spread over the period when the time is past and nobody knows of a look", { inMs: -1 }, { kind: "rest" }],
     ["urgent for a new generation", { isEdited: true }, { kind: "look", class: "change" }],
+    ["urgent when the condition Ready was removed", { isWithoutReady: true }, { kind: "look", class: "change" }],
     ["urgent when it was asked for", { request: "now" }, { kind: "look", class: "change" }],
     ["not due while something is failing", { sights: failing("not_found") }, { kind: "rest" }],
     [
