@@ -7,6 +7,7 @@ import { type ObjectKey, objectKey } from "../../runtime/outcome.ts";
 import type { Account } from "../account/accounts.ts";
 import type { ConnectionAccounts, OpenedAccount } from "../account/connection-accounts.ts";
 import type { Planned, PollSchedule } from "../reconcile/poll-schedule.ts";
+import { readyReason } from "../reconcile/ready-state.ts";
 import { newRequestWaitMs } from "../reconcile/reconcile-request.ts";
 import { prunedProblems, type SpecProblem } from "../reconcile/spec-validation.ts";
 import type { Observation, Surroundings, TokenCheck } from "./observation.ts";
@@ -100,8 +101,11 @@ async function whoAmI({ accounts }: ObserveDeps, account: Account, call: CallOpt
 }
 
 /** Whether an account that can be used has to be checked now, without a request for it. */
-function isCheckDue({ metadata, status }: NorthflankConnection, opened: Usable, planned: Planned): boolean {
+function isCheckDue(object: NorthflankConnection, opened: Usable, planned: Planned): boolean {
+  const { metadata, status } = object;
   if (status?.observedGeneration !== metadata.generation || planned.dueInMs === 0) return true;
+  // The status was wiped or edited: only a check can say again what Ready is.
+  if (readyReason(object) === undefined) return true;
   // What was in the way of a check, or of the same token, no longer is.
   if (status?.tokenCheck === "NotChecked" || status?.tokenCheck === "Refused") return true;
   if (planned.accountVersion !== undefined) return planned.accountVersion !== versionOf(opened);

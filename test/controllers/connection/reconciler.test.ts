@@ -244,6 +244,20 @@ describe("a token", () => {
     expect({ checks: it.takeChecks(), writes: it.statusWrites }).toEqual({ checks: [], writes: 1 });
   });
 
+  test.each([false, true])(
+    "is checked at once where the condition Ready was removed (restart: %s)",
+    async (isRestart) => {
+      const it = scene();
+      await it.pass();
+      it.takeChecks();
+      const { status = { observedGeneration: 1 }, ...rest } = it.object;
+      it.has({ ...rest, status: { ...status, conditions: [] } });
+      if (isRestart) it.restart();
+      await it.pass();
+      expect([it.takeChecks(), it.state()]).toEqual([[canary], valid]);
+    },
+  );
+
   test("is checked again once per period", async () => {
     const it = scene();
     await it.run(4 * hourMs + 300_000);
