@@ -16,6 +16,7 @@ import { type Known, type RunMemories, type RunMemory, serverTimeAt, withUnsaved
 import { type Situation, settleWaitMs, situationOf } from "./result.ts";
 import type { StartDeps, StartLocks } from "./start.ts";
 import { certainlyElapsed, clockAllowanceMs } from "./start-record.ts";
+import { withFieldsSaid } from "./status.ts";
 
 /** What the reconciler is made of. */
 export interface JobRunReconcilerDeps extends StartDeps {
@@ -121,7 +122,7 @@ function observeSituation(
   stored: NorthflankJobRun,
 ): Situation {
   const moment = { now: clock.now(), atMs: clock.monotonic() };
-  const object = withAbortSeen(withUnsaved(stored, memory.known), memory.known);
+  const object = withFieldsSaid(withAbortSeen(withUnsaved(stored, memory.known), memory.known));
   memory.remember({ times: observeTimes(memory.known.times, object, moment, memory.known.started !== undefined) });
   const ages = agesOf(object, memory.known, moment.atMs);
   const remoteNow = serverTimeAt(memory.known, moment.atMs);

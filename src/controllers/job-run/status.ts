@@ -73,6 +73,23 @@ export function unknownStartOf(object: NorthflankJobRun): Condition | undefined 
   return started?.reason === "StartOutcomeUnknown" ? started : undefined;
 }
 
+/**
+ * The object with the fields that hold back what cannot be undone, where its conditions alone still say it: the status is
+ * from a version without them, or another client or a CRD of such a version dropped them. A start whose outcome is unknown
+ * would be searched for again, and might be repeated; the end of an aborted run would not be put down to its deadline.
+ */
+export function withFieldsSaid(object: NorthflankJobRun): NorthflankJobRun {
+  const { status } = object;
+  if (status === undefined) return object;
+  const isUnknown = isUnresolved(object) && unknownStartOf(object) !== undefined;
+  const isAborting = status.abortRequestedTime === undefined && saidOf(object, "Succeeded")?.reason === "Aborting";
+  const last = status.attempts?.at(-1);
+  const unknownStartId = isUnknown ? status.start?.id : status.unknownStartId;
+  const abortedRunId = isAborting && last?.completionTime === undefined ? last?.runId : status.abortedRunId;
+  if (unknownStartId === status.unknownStartId && abortedRunId === status.abortedRunId) return object;
+  return { ...object, status: { ...status, ...present({ unknownStartId, abortedRunId }) } };
+}
+
 /** How a finished object ended, for metrics. */
 export function endOf(object: NorthflankJobRun): "succeeded" | "failed" | "aborted" | "unknown" {
   switch (object.status?.phase) {
@@ -109,7 +126,6 @@ export function fieldsNotStored(written: RunStatus, stored: NorthflankJobRun["st
   const [last, kept] = [written.attempts?.at(-1), stored?.attempts?.at(-1)];
   const isLost: Readonly<Record<string, boolean>> = {
     "status.lastHandledResolveStart": written.lastHandledResolveStart !== stored?.lastHandledResolveStart,
-    "status.unknownStartId": written.unknownStartId !== undefined && stored?.unknownStartId === undefined,
     "status.completionTime": written.completionTime !== stored?.completionTime,
     "status.attempts": last?.runId !== kept?.runId || last?.number !== kept?.number,
   };
