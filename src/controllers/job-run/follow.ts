@@ -337,7 +337,7 @@ export function decidePause(situation: Situation, pausedMs: number): RunResult |
   const leftMs = retryPauseMs(attemptOf(object).number) - pausedMs;
   if (leftMs <= 0) return undefined;
   const message = "A run failed; the next one is started after a pause.";
-  return progressing("RetryingRun", message, { next: recheck(situation, leftMs) });
+  return progressing("RetryingRun", message, { next: recheck(situation, leftMs), isRepeated: true });
 }
 
 /** Pause after the run of this number has failed: 10 s, doubled each time, 6 min at most. */

@@ -107,9 +107,10 @@ export function endOf(object: NorthflankJobRun): "succeeded" | "failed" | "abort
 /** The result in the words of the status, where those are about the same: what stays as it is causes no write. */
 function worded(object: NorthflankJobRun, result: RunResult): RunResult {
   if (!result.isRepeated) return result;
-  const { verdict } = result;
-  const said = ["Succeeded", "Started"].map((type) => saidOf(object, type));
-  const message = said.find((condition) => condition?.reason === verdict.reason)?.message ?? verdict.message;
+  const { verdict, isOutcomeUnknown } = result;
+  // Only of an unknown outcome does Started keep its own words, whatever else went wrong meanwhile.
+  const said = saidOf(object, isOutcomeUnknown ? "Started" : "Succeeded");
+  const message = said?.reason === verdict.reason ? said.message : verdict.message;
   return { ...result, verdict: { ...verdict, message } };
 }
 

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { NorthflankJobRun } from "../../../src/api/job-run.ts";
 import { resolveStart, runFinalizer } from "../../../src/api/names.ts";
+import type { AccountResolution } from "../../../src/controllers/account/accounts.ts";
 import { type Denial, NorthflankError, type NorthflankErrorCode } from "../../../src/northflank/errors.ts";
 import { RunRemote } from "../../support/run-remote.ts";
 import { RunStory } from "../../support/run-story.ts";
@@ -922,6 +923,39 @@ describe("references", () => {
     story.cluster.put({ ...secret, data: { url: Buffer.from("x").toString("base64") } });
     await story.clock.advance(minute);
     expect(story.remote.posts).toHaveLength(1);
+  });
+});
+
+describe("what is said again", () => {
+  test("names the run that failed, in one write, until the next one is started", async () => {
+    story.remote.runMs = 5_000;
+    story.remote.results.push("FAILED");
+    await story.run({ backoffLimit: 1 }, 11_000);
+    const writes = story.cluster.writes.length;
+    const said = story.status().conditions?.find(({ type }) => type === "Succeeded")?.message;
+    expect(said).toBe("Run run-1 failed (FAILED); run 2 of 2 is started 10s after it.");
+    await story.clock.advance(9_000);
+    expect(story.cluster.writes).toHaveLength(writes);
+    expect(story.status().conditions?.find(({ type }) => type === "Succeeded")?.message).toBe(said);
+  });
+
+  test("is about the start, once the connection that was in its way is back", async () => {
+    let isPaused = true;
+    const verdict = { kind: "waiting", reason: "ConnectionSuspended", message: "The connection is paused." } as const;
+    const blocked: AccountResolution = { kind: "blocked", verdict, recheckAfterMs: 30_000 };
+    use(new RunStory({ account: () => (isPaused ? blocked : undefined) }));
+    const start = { id: "s", attempt: 1, recordedTime: "2026-01-01T01:00:00Z", outcome: "Pending" } as const;
+    story.process.kill();
+    story.cluster.create("once");
+    story.cluster.replaceStatus({ ...story.object(), status: { observedGeneration: 1, start } });
+    story.restart();
+    await story.clock.advance(1_000);
+    expect(story.condition("Started")).toBe("Unknown/RecoveringRun");
+    expect(story.condition("Ready")).toBe("Unknown/ConnectionSuspended");
+    isPaused = false;
+    await story.clock.advance(30_000);
+    expect(story.condition("Ready")).toBe("Unknown/RecoveringRun");
+    expect(JSON.stringify(story.status().conditions)).not.toContain(verdict.message);
   });
 });
 
