@@ -1,6 +1,7 @@
 // pure
 import { apiVersion, northflankDeployments } from "../api/names.ts";
 import { usedTexts } from "../controllers/deployment/diff.ts";
+import { serviceTarget } from "../controllers/deployment/target.ts";
 import { type DeclarableImage, declarableImage } from "../northflank/remote-image.ts";
 import { remoteImageOf } from "../northflank/source-view.ts";
 import type { BuildpackRuntime, DeploymentUpdate, ServiceView } from "../northflank/types.ts";
@@ -36,7 +37,7 @@ export function importService(service: ServiceView, target: ImportTarget & { rea
   const runtime = source.body.external === undefined ? { docker, buildpack } : { docker };
   const deployment = { ...source.body, ...ownRuntimes(runtime) };
   const manifest = manifestOf(target, deployment);
-  const notes = [...source.notes, ...pausedNotes(service), ...continuousNotes(service)];
+  const notes = [...source.notes, ...stopNotes(service), ...continuousNotes(service)];
   if (source.missing === undefined) return { kind: "manifest", manifest, notes };
   return { kind: "draft", manifest, reason: source.missing, notes };
 }
@@ -142,9 +143,9 @@ function ownRuntimes(runtimes: Pick<ServiceView, "docker"> & Partial<Pick<Servic
   return Object.fromEntries(entries);
 }
 
-function pausedNotes({ servicePaused }: ServiceView): readonly string[] {
-  if (!servicePaused) return [];
-  return ["The service is paused in Northflank, or has no instances: changes are sent, and start with the resume."];
+function stopNotes(service: ServiceView): readonly string[] {
+  const { stop } = serviceTarget(service, undefined);
+  return stop === undefined ? [] : [`${stop} Changes are sent, and start with the resume.`];
 }
 
 function continuousNotes({ disabledCD, internal }: ServiceView): readonly string[] {
