@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import type { NorthflankJobSpec } from "../../../src/api/job.ts";
 import type { ResolvedValues } from "../../../src/controllers/job/desired.ts";
 import { compare, isAsApplied } from "../../../src/controllers/job/diff.ts";
+import { toJobSettings } from "../../../src/northflank/job-view.ts";
 import { jobObject } from "../../support/builders.ts";
 import { JobLife } from "../../support/lives.ts";
 import { settingsSeen } from "../../support/sights.ts";
@@ -75,6 +76,13 @@ const rows: Readonly<Record<keyof Settings, Row>> = {
     versions: [URL],
   })),
 };
+
+test.each(Object.entries(rows))("%s is read from a response, unless its values are hidden", (_name, row) => {
+  const [settings] = row.declare("ours");
+  const response = { id: "migrate", jobType: "cron", ...settings, settings: settings.settings ?? settings };
+  const read = toJobSettings(response)?.settings ?? {};
+  expect(Object.keys(read).length > 0).toBe(!row.isHidden);
+});
 
 type Told = "nothing" | "the same" | "another value";
 type Sent = "nothing" | "the same" | "another value" | "the same, with a former token" | "it, to another account";
