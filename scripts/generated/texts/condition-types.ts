@@ -1,3 +1,5 @@
+import { expiryWarningDays } from "../../../src/controllers/connection/token-status.ts";
+
 /** A type of condition, with what it says while it is True. */
 type ConditionTypes = Readonly<Record<string, string>>;
 
@@ -17,7 +19,7 @@ export const conditionTypes = {
     QuotaAvailable: "The account has requests left in the current hour.",
     PermissionsGranted:
       "The token has the permissions that the objects of the connection need. Present only if Northflank returns the permissions.",
-    TokenExpiring: "The token has expired or expires within 14 days. Present only while True.",
+    TokenExpiring: `The token has expired or expires within ${expiryWarningDays} days. Present only while True.`,
   },
   NorthflankDeployment: {
     ...ofEveryKind,

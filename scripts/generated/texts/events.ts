@@ -1,4 +1,5 @@
 import type { NormalEvent, Reason } from "../../../src/api/reasons.ts";
+import { expiryWarningDays } from "../../../src/controllers/connection/token-status.ts";
 
 /** When an Event of type Normal is written, by its reason. */
 export const normalEvents = {
@@ -29,7 +30,7 @@ export const warningEvents = {
     "Northflank starts a run of the job when its source changes, and the source is about to change. Written once.",
   DeprecatedRoute: "The operator uses an API route that is deprecated and has no replacement. Written once per object.",
   FallbackUsed: "The usual API route no longer exists, and its replacement was used.",
-  TokenExpiresSoon: "The token of a NorthflankConnection expires within 14 days. Written once.",
+  TokenExpiresSoon: `The token of a NorthflankConnection expires within ${expiryWarningDays} days. Written once.`,
   TokenExpired:
     "The token of a NorthflankConnection has expired, according to the expiry that Northflank reported. Written once.",
   InvalidSpec:

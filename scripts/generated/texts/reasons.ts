@@ -1,4 +1,5 @@
 import type { Reason } from "../../../src/api/reasons.ts";
+import { expiryWarningDays } from "../../../src/controllers/connection/token-status.ts";
 
 /** What each reason means, as the reference prints it. */
 export const reasonTexts = {
@@ -44,7 +45,7 @@ export const reasonTexts = {
   SecretInvalid:
     "A referenced Secret or value cannot be used: the type is not allowed, or the value is not a text or not a token.",
   AuthenticationFailed: "Northflank rejected the token (401), and GET /v1/auth confirmed it.",
-  TokenExpiresSoon: "The token expires within 14 days.",
+  TokenExpiresSoon: `The token expires within ${expiryWarningDays} days.`,
   TokenExpired: "The token has expired, according to the expiry that Northflank reported.",
   PermissionDenied:
     "The token lacks a permission (403, or 401 for a valid token), or the operator lacks the permission to read a Secret or ConfigMap.",

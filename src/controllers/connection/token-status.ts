@@ -93,8 +93,10 @@ function usesOf(permission: string, needs: readonly TokenNeed[]): string {
   return [...new Set(uses)].join(", ");
 }
 
-/** So long before its end a token is warned of: long enough for a holiday, short enough to be acted upon. */
-const warnBeforeMs = 14 * 24 * 3_600_000;
+/** So many days before its end a token is warned of: long enough for a holiday, short enough to be acted upon. */
+export const expiryWarningDays = 14;
+
+const warnBeforeMs = expiryWarningDays * 24 * 3_600_000;
 
 /** What was said of an end stays said while a clock goes back by less than this: it raises no second Event. */
 const wobbleMs = 3_600_000;
