@@ -1,4 +1,5 @@
 // pure
+import type { Reason } from "../../api/reasons.ts";
 import type { NorthflankError } from "../../northflank/errors.ts";
 import type { Verdict } from "../reconcile/ready-state.ts";
 import { judgeRemoteFailure, type RemoteFailure } from "../reconcile/remote-failure.ts";
@@ -48,7 +49,7 @@ export function ofRun(verdict: Verdict): Verdict {
   return isAboutSpec.has(verdict.reason) ? { ...verdict, message: `${verdict.message} ${immutableSpec}` } : verdict;
 }
 
-const isAboutSpec: ReadonlySet<string> = new Set([
+const isAboutSpec: ReadonlySet<Reason> = new Set([
   "InvalidSpec",
   "SecretNotFound",
   "SecretKeyMissing",

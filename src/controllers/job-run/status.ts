@@ -7,6 +7,7 @@ import { type ConditionDraft, findCondition, formatTime, mergeConditions } from 
 import { present } from "../../util/present.ts";
 import { acceptedCondition, summaryConditions, summaryTypes } from "../reconcile/ready-state.ts";
 import { handledRequest } from "../reconcile/reconcile-request.ts";
+import type { EndReason } from "./ends.ts";
 import { type Attempt, isUnresolved } from "./machine.ts";
 import type { RunResult, RunStatus, StatusFields } from "./result.ts";
 
@@ -152,7 +153,7 @@ const endPhases: Readonly<Record<string, Phase>> = {
   RunAbortedRemotely: "Aborted",
   AbortedOnDelete: "Aborted",
   RunDisappeared: "Unknown",
-};
+} satisfies Partial<Record<EndReason, Phase>>;
 
 function conditionsOf(object: NorthflankJobRun, result: RunResult, fields: StatusFields): readonly ConditionDraft[] {
   const { verdict } = result;

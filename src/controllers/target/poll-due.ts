@@ -1,3 +1,4 @@
+import type { Reason } from "../../api/reasons.ts";
 import type { RequestClass } from "../../northflank/client.ts";
 import { objectKey } from "../../runtime/outcome.ts";
 import type { Account } from "../account/accounts.ts";
@@ -62,7 +63,7 @@ export function resyncPeriodMs({ spec }: TargetObject, defaultMs: number): numbe
 }
 
 /** Reasons that are found without asking Northflank: what they held back is due as soon as they no longer hold. */
-const foundBeforeLooking: ReadonlySet<string> = new Set([
+const foundBeforeLooking: ReadonlySet<string> = new Set<Reason>([
   "InvalidSpec",
   "Suspended",
   "TargetConflict",
