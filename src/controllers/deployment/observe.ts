@@ -16,7 +16,7 @@ import {
   type TargetReads,
 } from "../target/observe.ts";
 import { policyOf } from "../target/policy.ts";
-import { type Due, dueLook, resyncPeriodMs } from "../target/poll-due.ts";
+import { type Due, dueRead, resyncPeriodMs } from "../target/poll-due.ts";
 import { awaitedBuild } from "./build.ts";
 import { knownHash } from "./changes.ts";
 import { dependenciesOf, isDependencyOver, type Runs } from "./dependencies.ts";
@@ -196,7 +196,7 @@ function dueFor(deps: ObserveDeps, object: NorthflankDeployment, account: Accoun
   const isPending = head?.cause === "RolledBack" && head.phase === "Sending";
   const isFollowed = isUnderWay(object);
   const isRecorded = () => hasRecord(object);
-  return dueLook({ schedule, account, resyncPeriodMs: periodMs, isOver, isFollowed, isPending, isRecorded }, object);
+  return dueRead({ schedule, account, resyncPeriodMs: periodMs, isOver, isFollowed, isPending, isRecorded }, object);
 }
 
 /** The status tells what was sent for the declaration or found in force; under Observe, what was seen. */

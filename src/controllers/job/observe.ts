@@ -10,7 +10,7 @@ import { type ReferencingSpec, type ResolvedReferences, resolveReferences } from
 import { recheckSecretMs } from "../secrets/secret-tokens.ts";
 import type { Ready, TargetRead, TargetReads } from "../target/observe.ts";
 import { policyOf } from "../target/policy.ts";
-import { type Due, dueLook, resyncPeriodMs } from "../target/poll-due.ts";
+import { type Due, dueRead, resyncPeriodMs } from "../target/poll-due.ts";
 import { type Desire, desireOf, hasReferences, isSameSources, type ResolvedValues } from "./desired.ts";
 import { isAsApplied } from "./diff.ts";
 import { isSameDesire } from "./machine.ts";
@@ -64,7 +64,7 @@ async function openJob(
   { object, account, due, signal }: Ready<NorthflankJob, object>,
 ): Promise<Observation | TargetRead<Observation>> {
   const { spec, metadata, status } = object;
-  const isUrgent = due.kind === "look" && due.class === "change";
+  const isUrgent = due.kind === "read" && due.class === "change";
   const kube = isUrgent ? deps.kube : (deps.sharedKube ?? deps.kube);
   const resolution = await resolveValues({ kube, namespace: metadata.namespace ?? "", spec, signal });
   if (resolution.kind === "blocked") return resolution;
@@ -114,10 +114,10 @@ async function readJob(
   return { kind: "seen", desire, view, nextResyncMs: deps.schedule.nextResyncMs(periodMs) };
 }
 
-/** Whether the job has to be looked at in this pass, and how urgent that is. */
+/** Whether the job has to be read in this reconcile, and how urgent that is. */
 function dueFor({ schedule, settings }: ObserveDeps, object: NorthflankJob, account: Account): Due {
   const isRecorded = () => !policyOf(object).records || isSameDesire(object) === true;
-  return dueLook({ schedule, account, resyncPeriodMs: settings.resyncPeriodMs, isRecorded }, object);
+  return dueRead({ schedule, account, resyncPeriodMs: settings.resyncPeriodMs, isRecorded }, object);
 }
 
 // ---- values of references ----

@@ -7,13 +7,13 @@ import { isSettled, readyReason } from "../reconcile/ready-state.ts";
 import { isReconcileRequested, newRequestWaitMs } from "../reconcile/reconcile-request.ts";
 import { isAcknowledged, type TargetObject } from "./object.ts";
 
-/** Whether the target has to be looked at in this pass, and how urgent that is. */
+/** Whether the target has to be read in this reconcile, and how urgent that is. */
 export type Due =
   | { readonly kind: "rest"; readonly dueInMs: number }
-  | { readonly kind: "look"; readonly class: RequestClass };
+  | { readonly kind: "read"; readonly class: RequestClass };
 
-/** Judges whether a look is due. */
-export function dueLook<T extends TargetObject>(
+/** Judges whether a read is due. */
+export function dueRead<T extends TargetObject>(
   deps: {
     readonly schedule: PollSchedule;
     readonly account: Account;
@@ -43,27 +43,27 @@ export function dueLook<T extends TargetObject>(
     plannedTime: status?.nextReconcileTime,
     periodMs: resyncPeriodMs(object, deps.resyncPeriodMs),
   });
-  const urgent = { kind: "look", class: "change" } as const;
+  const urgent = { kind: "read", class: "change" } as const;
   // Without Ready the status was wiped or edited: it is written anew.
   if (!isAcknowledged(object) || readyReason(object) === undefined) return urgent;
   const isRequested = isReconcileRequested(object);
   const requestWaitMs = newRequestWaitMs(object, planned);
   if (requestWaitMs !== undefined) return requestWaitMs > 0 ? { kind: "rest", dueInMs: requestWaitMs } : urgent;
-  // Once per process: where the record cannot be stored, the object is looked at like any other from then on.
+  // Once per process: where the record cannot be stored, the target is read like any other from then on.
   if (isDone && planned.sincePollMs === undefined && deps.isRecorded?.() === false) return urgent;
   if (!isDone && hasOpened(deps, object, planned)) return urgent;
   if (planned.dueInMs > 0) return { kind: "rest", dueInMs: planned.dueInMs };
-  if (isDone) return { kind: "look", class: isRequested ? "change" : "observe" };
-  return deps.isFollowed === true ? { kind: "look", class: "run" } : urgent;
+  if (isDone) return { kind: "read", class: isRequested ? "change" : "observe" };
+  return deps.isFollowed === true ? { kind: "read", class: "run" } : urgent;
 }
 
-/** The time between two looks at a settled target, in milliseconds; 0 = never. */
+/** The time between two reads of a settled target, in milliseconds; 0 = never. */
 export function resyncPeriodMs({ spec }: TargetObject, defaultMs: number): number {
   return spec.resyncPeriodSeconds === undefined ? defaultMs : spec.resyncPeriodSeconds * 1_000;
 }
 
 /** Reasons that are found without asking Northflank: what they held back is due as soon as they no longer hold. */
-const foundBeforeLooking: ReadonlySet<string> = new Set<Reason>([
+const foundWithoutRead: ReadonlySet<string> = new Set<Reason>([
   "InvalidSpec",
   "Suspended",
   "TargetConflict",
@@ -79,7 +79,7 @@ const foundBeforeLooking: ReadonlySet<string> = new Set<Reason>([
 
 /** What kept the object from being settled may be over: it is no longer held back, or its account has changed. */
 function hasOpened(
-  { account, isOver }: Pick<Parameters<typeof dueLook>[0], "account" | "isOver">,
+  { account, isOver }: Pick<Parameters<typeof dueRead>[0], "account" | "isOver">,
   object: TargetObject,
   { accountVersion }: Planned,
 ): boolean {
@@ -87,7 +87,7 @@ function hasOpened(
   const reason = readyReason(object) ?? "";
   const own = isOver?.(reason);
   if (own !== undefined) return own;
-  // Said of a Secret that the operator may not read, it is found before looking; of a call, it leaves a failure behind.
+  // Said of a Secret that the operator may not read, it is found without a read; of a call, it leaves a failure behind.
   if (reason === "PermissionDenied") return object.status?.failure === undefined;
-  return foundBeforeLooking.has(reason);
+  return foundWithoutRead.has(reason);
 }

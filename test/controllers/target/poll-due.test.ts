@@ -3,7 +3,7 @@ import { reconcileRequestedAt } from "../../../src/api/names.ts";
 import type { Account } from "../../../src/controllers/account/accounts.ts";
 import { PollSchedule } from "../../../src/controllers/reconcile/poll-schedule.ts";
 import type { Verdict } from "../../../src/controllers/reconcile/ready-state.ts";
-import { dueLook, resyncPeriodMs } from "../../../src/controllers/target/poll-due.ts";
+import { dueRead, resyncPeriodMs } from "../../../src/controllers/target/poll-due.ts";
 import { objectKey } from "../../../src/runtime/outcome.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
 import { northflankError } from "../../support/fake-northflank.ts";
@@ -60,57 +60,57 @@ const dependent: Sight = [(life) => serviceSeen(life, {}, { dependencies: [{ nam
 
 function due(
   facts: Facts,
-  more: Pick<Parameters<typeof dueLook>[0], "isOver" | "isFollowed" | "isPending" | "isRecorded"> = {},
+  more: Pick<Parameters<typeof dueRead>[0], "isOver" | "isFollowed" | "isPending" | "isRecorded"> = {},
 ) {
   const schedule = new PollSchedule({ clock, random: always(0.5) });
-  return dueLook({ schedule, account, resyncPeriodMs: 15 * minute, ...more }, object(facts));
+  return dueRead({ schedule, account, resyncPeriodMs: 15 * minute, ...more }, object(facts));
 }
 
-describe("a look is", () => {
+describe("a read is", () => {
   test.each<[string, Facts, object]>([
     ["not due before the time that was planned", {}, { kind: "rest" }],
-    ["spread over the period when the time is past and nobody knows of a look", { inMs: -1 }, { kind: "rest" }],
-    ["urgent for a new generation", { isEdited: true }, { kind: "look", class: "change" }],
-    ["urgent when the condition Ready was removed", { isWithoutReady: true }, { kind: "look", class: "change" }],
-    ["urgent when it was asked for", { request: "now" }, { kind: "look", class: "change" }],
+    ["spread over the period when the time is past and nobody knows of a read", { inMs: -1 }, { kind: "rest" }],
+    ["urgent for a new generation", { isEdited: true }, { kind: "read", class: "change" }],
+    ["urgent when the condition Ready was removed", { isWithoutReady: true }, { kind: "read", class: "change" }],
+    ["urgent when it was asked for", { request: "now" }, { kind: "read", class: "change" }],
     ["not due while something is failing", { sights: failing("not_found") }, { kind: "rest" }],
     [
       "urgent when the failing is to be tried again",
       { sights: failing("server_error"), inMs: -1 },
-      { kind: "look", class: "change" },
+      { kind: "read", class: "change" },
     ],
     [
-      "urgent as soon as what was found before looking is over",
+      "urgent as soon as what was found without a read is over",
       { sights: blocked("SecretNotFound") },
-      { kind: "look", class: "change" },
+      { kind: "read", class: "change" },
     ],
     [
       "urgent where a Secret may be read now",
       { sights: blocked("PermissionDenied") },
-      { kind: "look", class: "change" },
+      { kind: "read", class: "change" },
     ],
     ["not due where Northflank denied it", { sights: failing("forbidden") }, { kind: "rest" }],
   ])("%s", (_, facts, expected) => {
     expect(due(facts)).toMatchObject(expected);
   });
 
-  test("due for the resync at the time that the last look named", () => {
+  test("due for the resync at the time that the last read named", () => {
     const schedule = new PollSchedule({ clock, random: always(0.5) });
     const thing = object({});
     schedule.polled({ key: objectKey(thing.metadata), uid: thing.metadata.uid }, { nextMs: 0, accountVersion: "1" });
-    const due = dueLook({ schedule, account, resyncPeriodMs: 15 * minute }, thing);
-    expect(due).toEqual({ kind: "look", class: "observe" });
+    const due = dueRead({ schedule, account, resyncPeriodMs: 15 * minute }, thing);
+    expect(due).toEqual({ kind: "read", class: "observe" });
   });
 
   test("of the class of runs while something is followed", () => {
     expect(due({ sights: rollingOut, inMs: -1 }, { isFollowed: true })).toEqual({
-      kind: "look",
+      kind: "read",
       class: "run",
     });
   });
 
   test.each([
-    [true, { kind: "look", class: "change" }],
+    [true, { kind: "read", class: "change" }],
     [false, { kind: "rest" }],
   ])("judged by the kind for reasons of its own (over: %s)", (isOver, expected) => {
     const own = (reason: string) => (reason === "WaitingForDependency" ? isOver : undefined);
@@ -118,21 +118,21 @@ describe("a look is", () => {
   });
 });
 
-test("the period between two looks is the object's own, else the operator's", () => {
+test("the period between two reads is the object's own, else the operator's", () => {
   const { spec, ...rest } = object({});
   expect(resyncPeriodMs({ ...rest, spec }, 7)).toBe(7);
   expect(resyncPeriodMs({ ...rest, spec: { ...spec, resyncPeriodSeconds: 90 } }, 7)).toBe(90_000);
 });
 
 describe("an object that is settled by its conditions, and whose status lacks the record", () => {
-  test("is looked at at once, whatever time is planned", () => {
+  test("is read at once, whatever time is planned", () => {
     const isRecorded = () => false;
-    expect(due({}, { isRecorded })).toEqual({ kind: "look", class: "change" });
-    expect(due({ inMs: 365 * 24 * 60 * minute }, { isRecorded })).toEqual({ kind: "look", class: "change" });
+    expect(due({}, { isRecorded })).toEqual({ kind: "read", class: "change" });
+    expect(due({ inMs: 365 * 24 * 60 * minute }, { isRecorded })).toEqual({ kind: "read", class: "change" });
     expect(due({}, { isRecorded: () => true })).toMatchObject({ kind: "rest" });
   });
 
-  test("is looked at like any other once this process has looked", () => {
+  test("is read like any other once this process has read it", () => {
     const schedule = new PollSchedule({ clock, random: always(0.5) });
     const thing = object({});
     schedule.polled(
@@ -140,7 +140,7 @@ describe("an object that is settled by its conditions, and whose status lacks th
       { nextMs: minute, accountVersion: "1" },
     );
     const isRecorded = () => false;
-    expect(dueLook({ schedule, account, resyncPeriodMs: 15 * minute, isRecorded }, thing)).toMatchObject({
+    expect(dueRead({ schedule, account, resyncPeriodMs: 15 * minute, isRecorded }, thing)).toMatchObject({
       kind: "rest",
     });
   });
