@@ -10,8 +10,8 @@ import { kustomizeFiles } from "./generated/kustomize.ts";
 import { pagesByHand, referencePages } from "./generated/reference.ts";
 import { stampedFiles } from "./generated/stamped.ts";
 
-// Writes what is generated from src/api, and from the scripts for Argo CD. With --check nothing is written: it exits with 1 when a committed file is not
-// what would be written now.
+// Writes what is generated from src/api, and from the scripts for Argo CD. With --check nothing is written: it exits with 1
+// when a committed file is not what would be written now.
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), "..");
 

@@ -2,7 +2,7 @@
 
 /**
  * True when `projectId` matches one of the patterns (`*` stands for any characters, also none), or when there are no
- * patterns at all. Letters count as they are written.
+ * patterns at all. Case-sensitive.
  */
 export function isProjectAllowed(projectId: string, patterns: readonly string[] | undefined): boolean {
   if (patterns === undefined || patterns.length === 0) return true;

@@ -25,7 +25,7 @@ export interface ApiBinding {
 export interface ApiFactory {
   /** A client for the binding. The ledger is that of its pool, whoever else uses it; the ceiling is its own. */
   readonly open: (binding: ApiBinding) => NorthflankApi;
-  /** The pool of the binding has changed. The next call finds out as well; until then figures are those of the old pool. */
+  /** Moves the client to the pool that its binding names now. The next call would, too; before it, figures are of the old pool. */
   readonly moved: (api: NorthflankApi) => void;
   /**
    * The client is needed no more. Its calls under way continue; what it has spent is kept until the window is over, also
@@ -38,7 +38,7 @@ export interface ApiFactory {
   readonly pools: () => readonly (readonly [pool: string, quota: LedgerSnapshot])[];
 }
 
-/** Called with each request, and with pools that are no more. */
+/** Called with each request, and with each pool that is removed. */
 export interface PoolObserver extends ApiObserver {
   /** The pool of this label has no client left, and nothing of it has to be remembered. */
   readonly onPoolGone?: (label: string) => void;

@@ -56,8 +56,8 @@ export async function changeMetadata(
   const finalizer = change === undefined ? undefined : finalizerPatch(object, change);
   const mark = markUpdate(object);
   if (finalizer === undefined && mark === undefined) return "done";
-  const isSame = { op: "test", path: "/metadata/uid", value: uid } as const;
-  const patch = { kind: "json", body: [...(finalizer ?? [isSame]), ...(mark ?? [])] } as const;
+  const sameUid = { op: "test", path: "/metadata/uid", value: uid } as const;
+  const patch = { kind: "json", body: [...(finalizer ?? [sameUid]), ...(mark ?? [])] } as const;
   try {
     const written = await deps.kube.patch<NorthflankJobRun>(
       northflankJobRuns,

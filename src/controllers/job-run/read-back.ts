@@ -25,9 +25,8 @@ import {
  */
 
 /**
- * How far from its record a run may be to be taken for that of the start. There is one such notion, and each caller says
- * its part of it here: the read-back and the searches after it, which run to adopt; the watch for a duplicate, which to
- * report.
+ * How far from the record of a start a run may begin and still be taken for its run. The read-back, and the searches after
+ * it, adopt such a run; the watch for a duplicate only reports it.
  */
 export interface Reach {
   /** How long after the record its run can have begun at the latest, in milliseconds of Northflank's clock. */
@@ -36,7 +35,7 @@ export interface Reach {
   readonly countsTimeless: boolean;
 }
 
-/** L: how long a repeated start is watched for the run of the start before it. */
+/** How long a repeated start is watched for the run of the start before it. */
 export const duplicateWatchMs = 600_000;
 
 /** A request that was held up on its way: its run is only reported, so it counts for as long as it is watched for. */

@@ -49,7 +49,8 @@ const differenceAllowanceMs = 10_000;
 
 /**
  * The record of the start that this object may have made and forgotten: of any run since it was created, since its last
- * run ended, or since that of a start that was given up would have begun, and until the restore. `undefined` where nothing can be forgotten, because that was after the restore.
+ * run ended, or since that of a start that was given up would have begun, and until the restore. `undefined` where that was
+ * after the restore, so that nothing can be forgotten.
  */
 export function forgottenStart(options: {
   readonly object: NorthflankJobRun;

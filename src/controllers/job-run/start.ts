@@ -47,8 +47,8 @@ import { baselineOf, isGivenUp, type StartRecord } from "./start-record.ts";
  *  2. The intent is a PUT with the resourceVersion just read: of two writers, one gets a conflict and sends nothing.
  *  3. POST is called once. What comes of it is data, never an exception.
  *  4. Values of Secrets live in local variables only.
- *  5. No POST before the API server's answer held the annotation of `mark.ts`: whoever copies the object from then on copies it, too. It
- *     comes after the intent, so where it is there and the intent is not, the status was lost.
+ *  5. No POST before the API server's answer held the annotation of `mark.ts`: whoever copies the object from then
+ *     on copies it, too. It comes after the intent, so where it is there and the intent is not, the status was lost.
  */
 
 /** What a start is made with. */

@@ -14,8 +14,8 @@ import type { RunResult, RunStatus, StatusFields } from "./result.ts";
 /**
  * The whole status after a reconcile, but for `start`, which the start protocol alone writes.
  *
- * *Guarantees*: the present generation is acknowledged, and the reconcile request once it is answered; `spec.abort: true` is recorded, whatever
- * the state; nothing in it changes when nothing has happened.
+ * *Guarantees*: the present generation is acknowledged, and the reconcile request once it is answered; `spec.abort: true`
+ * is recorded, whatever the state; nothing in it changes when nothing has happened.
  */
 export function statusOf(options: {
   readonly object: NorthflankJobRun;

@@ -70,7 +70,7 @@ export function changeTime(status: NorthflankJobStatus | undefined): string | un
   return status?.changes?.find(({ phase }) => phase !== "Sending")?.time;
 }
 
-// A change that is not shown by then was undone.
+// A difference that is still there by then is no longer waited for.
 const showsWithinMs = 60_000;
 
 /**

@@ -72,7 +72,7 @@ export function probeMoreRarely(
   return { ...probeAround(pauseMs, random), pause: { everyMs: [firstMs, longestMs] } };
 }
 
-/** The same in the words of the controller. `message` says why it failed, where it is tried again with back-off. */
+/** A requeue as the outcome that a controller returns. `message` says why it failed, where it is tried again with back-off. */
 export function outcomeOf(next: Requeue, facts: { readonly priority: Priority; readonly message: string }): Outcome {
   switch (next.kind) {
     case "never":

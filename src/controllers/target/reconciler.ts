@@ -57,7 +57,10 @@ export type TargetDecision<C, X, N = never> =
 /** To be read before anything is decided. */
 type Need<N> = [N] extends [never] ? never : { readonly kind: "need"; readonly need: N };
 
-/** What a kind does in the steps of a pass: T its object, O what it observes, C what it concludes, X what it sends, N what it needs. */
+/**
+ * What a kind does in the steps of a reconcile: T its object, O what it observes, C what it concludes, X what it sends, N what
+ * it needs.
+ */
 export interface TargetSteps<T extends TargetObject, O, C extends TargetConclusion, X, N = never> {
   /**
    * How long there is nothing to do for an object, in milliseconds, where that is known without any wait; `undefined` where

@@ -35,11 +35,11 @@ export interface TargetConclusion {
 }
 
 /**
- * The whole status after a pass.
+ * The whole status after a reconcile.
  *
- * *Guarantees*: acknowledges the generation in every state, and the reconcile request once it is answered; equal to the status before when
- * nothing but the time of the next look would change, so that a resync that finds nothing writes nothing. The time shown
- * is then the one of the last write, and later looks follow in steps of the resync period.
+ * *Guarantees*: acknowledges the generation in every state, and the reconcile request once it is answered; equal to the
+ * status before when nothing but the time of the next read would change, so that a resync that finds nothing writes nothing.
+ * The time shown is then the one of the last write, and later reads follow in steps of the resync period.
  */
 export function targetStatus<S extends NonNullable<TargetObject["status"]>>(
   object: TargetObject & { readonly status?: S },
