@@ -96,8 +96,8 @@ export function authenticationFailed(title: string, recheckAfterMs: number): Blo
 /** Too many tokens of the namespace were refused within an hour to try more of them. */
 export function tooManyRefused(title: string, namespace: string, recheckAfterMs: number): Blocked {
   const message =
-    `Northflank rejected tokens of namespace "${namespace}" ${maxRefusedPerHour} times within an hour (401). The token of ` +
-    `${title} was never accepted and is not sent. Put valid tokens into the Secrets of the connections in this namespace.`;
+    `Northflank rejected tokens of namespace "${namespace}" ${maxRefusedPerHour} times within an hour (401), so the token ` +
+    `of ${title}, which was never accepted, is not sent. Put valid tokens into the Secrets of the connections in this namespace.`;
   return blocked({ kind: "waiting", reason: "WaitingForConnection", message }, recheckAfterMs);
 }
 

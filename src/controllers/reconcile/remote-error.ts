@@ -22,8 +22,8 @@ export const slowProbeMs = 3_600_000;
 interface Treatment {
   readonly kind: "waiting" | "retrying" | "stalled";
   readonly reason: Reason;
-  /** The second sentence of the message: why, or what to do. */
-  readonly remedy: string;
+  /** The second sentence of the message: why, or what to do. `undefined` where the retry is all there is to do. */
+  readonly remedy?: string;
   /** First and longest pause between the probes of a stalled object. */
   readonly probeMs: readonly [firstMs: number, longestMs: number];
 }
@@ -82,14 +82,14 @@ const treatments: Readonly<Record<NorthflankErrorCode, Treatment>> = {
   redirect: wrongFarEnd,
   protocol: wrongFarEnd,
   tls: { ...wrongFarEnd, remedy: "Check the certificate of the API host and the CA bundle of the operator." },
-  server_error: { ...transient, reason: "RemoteUnavailable", remedy: "Nothing needs to be done." },
+  server_error: { ...transient, reason: "RemoteUnavailable" },
   unreachable: {
     ...transient,
     reason: "RemoteUnavailable",
     remedy: "If it lasts, check DNS, network policies and firewalls.",
   },
-  interrupted: { ...transient, reason: "RemoteUnavailable", remedy: "Nothing needs to be done." },
-  timeout: { ...transient, reason: "RequestTimeout", remedy: "Nothing needs to be done." },
+  interrupted: { ...transient, reason: "RemoteUnavailable" },
+  timeout: { ...transient, reason: "RequestTimeout" },
 };
 
 /**
@@ -107,8 +107,9 @@ export function judgeRemoteError(options: {
   readonly remedy?: string | undefined;
 }): RemoteVerdict {
   const { error, random } = options;
-  const { kind, reason, remedy, probeMs } = treatmentOf(error);
-  const message = `${saidOf(error)} ${options.remedy ?? remedy}`;
+  const { kind, reason, probeMs, ...treatment } = treatmentOf(error);
+  const remedy = options.remedy ?? treatment.remedy;
+  const message = remedy === undefined ? saidOf(error) : `${saidOf(error)} ${remedy}`;
   const common = { verdict: { kind, reason, message }, httpStatus: error.httpStatus };
   switch (kind) {
     case "waiting": {
