@@ -141,7 +141,7 @@ function stateNotes(verdict: Verdict): readonly string[] {
 /** The change is sent all the same. */
 function pausedNotes(observation: Observation): readonly string[] {
   if (observation.kind !== "seen" || observation.service.stop === undefined) return [];
-  return [`${observation.service.stop} The change starts when the service is resumed.`];
+  return [`The change starts when the service is resumed: ${observation.service.stop}.`];
 }
 
 /** Whether the change is sent depends on the status, which only the cluster has. */

@@ -293,7 +293,9 @@ describe("a plan", () => {
     const { code, objects } = await planned(deployment("api", image("2")));
     expect(code).toBe(3);
     expect(objects[0]).toMatchObject({ result: "change", changes: [{ path: "deployment.external.imagePath" }] });
-    expect(JSON.stringify(objects[0])).toContain("The change starts when the service is resumed.");
+    expect(JSON.stringify(objects[0])).toContain(
+      "The change starts when the service is resumed: the service is paused in Northflank",
+    );
   });
 
   test("of two objects with one target says so of one of them, whichever it is in a cluster", async () => {

@@ -25,7 +25,16 @@ import {
 import type { BuildRecord, ChangeRecord, Conclusion, Decision, Facts, Progress, StatedFields } from "./observation.ts";
 import { decideRedeploy, noteRedeploy } from "./redeploy.ts";
 import { decideRollback } from "./rollback.ts";
-import { hasBegunNone, isBuildState, pollAfter, pollGradual, pollPauseMs, progressOf } from "./rollout.ts";
+import {
+  failedMessage,
+  hasBegunNone,
+  isBuildState,
+  lateMessage,
+  pollAfter,
+  pollGradual,
+  pollPauseMs,
+  progressOf,
+} from "./rollout.ts";
 
 /** The target has what is declared: a redeploy that is asked for, else how far its rollout is. */
 export function decideInSync(facts: Facts): Decision {
@@ -210,8 +219,8 @@ function stoppedRow({ desire, service, shown, found, nextResyncMs, age }: Same):
   const { change } = found;
   const isToCome = wasSent(change) && (change.phase === "TimedOut" || isUnfinished(change));
   const secondMs = isToCome ? secondPollMs - age(change.time).elapsedMs : 0;
-  const before = change?.phase === "Failed" ? " Its last rollout failed." : "";
-  const message = `Northflank has ${desire.source}. ${service.stop} It starts when the service is resumed.${before}`;
+  const before = change?.phase === "Failed" ? ", whose last rollout failed" : "";
+  const message = `Northflank has ${desire.source}${before}; it starts when the service is resumed: ${service.stop}.`;
   const rolloutComplete = "Nothing is rolled out: the service is paused.";
   return {
     verdict: { kind: "ready", reason: "ServicePaused", message },
@@ -267,11 +276,8 @@ function wasStopped({ phase, since, time }: ChangeRecord): boolean {
 }
 
 function failedRow({ desire, random }: Same): Row {
-  const message =
-    `Northflank has ${desire.source}, but its rollout failed. See the containers and logs of the service in ` +
-    "Northflank; change the source, or fix the cause.";
   return {
-    verdict: { kind: "stalled", reason: "RolloutFailed", message },
+    verdict: { kind: "stalled", reason: "RolloutFailed", message: failedMessage(desire) },
     rolloutComplete: { status: "False", reason: "RolloutFailed", message: "Northflank says that the rollout failed." },
     progress: "failed",
     next: probeAround(slowProbeMs, random),
@@ -348,11 +354,7 @@ export function rollingMessage(options: {
 const firstLateProbeMs = 300_000;
 
 function lateRow({ desire, service, begunAge, random, limitMs }: Same): Row {
-  const { rolloutStatus } = service;
-  const state = rolloutStatus === undefined ? "no state returned" : rolloutStatus.slice(0, 32);
-  const message =
-    `Northflank has ${desire.source}, but its rollout was not complete within ${formatDuration(limitMs)} ` +
-    `(${state}). See the containers of the service in Northflank; the object becomes Ready if the rollout completes.`;
+  const message = lateMessage({ desire, service, limitMs });
   return {
     verdict: { kind: "stalled", reason: "RolloutTimedOut", message },
     rolloutComplete: { status: "False", reason: "RolloutTimedOut", message: "Not complete in time." },

@@ -8,6 +8,7 @@ import type { ConditionUpdate } from "../reconcile/ready-state.ts";
 import { isReconcileRequested } from "../reconcile/reconcile-request.ts";
 import { slowProbeMs } from "../reconcile/remote-error.ts";
 import { probeAround } from "../reconcile/requeue.ts";
+import { withClause } from "../reconcile/sentences.ts";
 import { policyOf } from "../target/policy.ts";
 import { send } from "./calls.ts";
 import {
@@ -27,7 +28,15 @@ import { compare } from "./diff.ts";
 import { goodOf, wantsRestore } from "./last-good.ts";
 import { leftMs, limitOf, movedBy, newsWhileStopped, rolledBackFor, seenLeftMs } from "./machine.ts";
 import type { Change, ChangeRecord, Conclusion, DecideInput, Decision, Facts } from "./observation.ts";
-import { hasBegunNone, hasMovedSince, pollGradual, pollPauseMs, progressOf } from "./rollout.ts";
+import {
+  failedMessage,
+  hasBegunNone,
+  hasMovedSince,
+  lateMessage,
+  pollGradual,
+  pollPauseMs,
+  progressOf,
+} from "./rollout.ts";
 import { timeText } from "./target.ts";
 
 /*
@@ -77,12 +86,13 @@ export function decideRollback(facts: Facts, same: Conclusion): Decision {
   if (reason === "RolloutComplete") return conclude(rememberGood(facts, same));
   const hasFailed = reason === "RolloutFailed" || reason === "RolloutTimedOut";
   if (!hasFailed || !policy.rollsBack) return conclude(keepRecord(same, record));
-  if (good.kind === "none") return conclude(nothingToRestore(same, good.why));
-  if (isDoubtful) return conclude(nothingToRestore(same, "Northflank does not return which of the two sources it has"));
+  if (good.kind === "none") return conclude(nothingToRestore(facts, same, good.why));
+  if (isDoubtful)
+    return conclude(nothingToRestore(facts, same, "Northflank does not return which of the two sources it has"));
   if (record === undefined) return conclude(heldBack(facts, same) ?? intendRollback(facts, same, good.desire));
   if (record.phase !== "Sending") {
     // Northflank may return too little to see which of the two it has.
-    return conclude(good.isInForce ? rolledBackConclusion(facts, record) : failedAgain(same, record));
+    return conclude(good.isInForce ? rolledBackConclusion(facts, record) : failedAgain(facts, same, record));
   }
   const { differences, alike, untold } = compare(good.desire, service);
   const all = [...differences, ...alike, ...untold];
@@ -93,12 +103,13 @@ export function decideRollback(facts: Facts, same: Conclusion): Decision {
  * What failed or was late may not be this change at all: nothing is undone on the word of a clock alone, or where there was
  * no rollout. `undefined` when it is rolled back.
  */
-function heldBack({ service, desire, age }: Facts, same: Conclusion): Conclusion | undefined {
+function heldBack(facts: Facts, same: Conclusion): Conclusion | undefined {
+  const { service, desire, age } = facts;
   const change = changeOf(same.stated, desire);
-  if (hasBegunNone(service, change)) return nothingToRestore(same, "Northflank began no rollout for it");
+  if (hasBegunNone(service, change)) return nothingToRestore(facts, same, "Northflank began no rollout for it");
   if (same.verdict.reason === "RolloutTimedOut") {
     if (service.rolloutStatus !== undefined) return undefined;
-    return nothingToRestore(same, "Northflank does not return how far the rollout is");
+    return nothingToRestore(facts, same, "Northflank does not return how far the rollout is");
   }
   if (hasMovedSince(service.rolloutTransitionTime, change) === true || change === undefined) return undefined;
   // The failed state is taken for that of this change because of the time that has passed.
@@ -124,12 +135,12 @@ function rememberGood(facts: Facts, same: Conclusion): Conclusion {
   return { ...same, stated: { ...stated, changes: withoutIntent(stated.changes), lastGood } };
 }
 
-function nothingToRestore(same: Conclusion, why: string): Conclusion {
-  const text = `Nothing is restored, because ${why}.`;
+function nothingToRestore(facts: Facts, same: Conclusion, why: string): Conclusion {
+  const message = troubleMessage(facts, same, `nothing is restored, because ${why}`);
   return {
     ...same,
-    verdict: { ...same.verdict, message: `${same.verdict.message} ${text}` },
-    restored: { status: "False", reason: "NothingToRestore", message: text },
+    verdict: { ...same.verdict, message },
+    restored: { status: "False", reason: "NothingToRestore", message: `Nothing is restored, because ${why}.` },
     stated: { ...same.stated, changes: withoutIntent(same.stated.changes) },
   };
 }
@@ -157,13 +168,19 @@ function intendRollback({ object, desire, now }: Facts, same: Conclusion, good: 
 }
 
 /** The failed source is there again after it was replaced. */
-function failedAgain(same: Conclusion, { source }: ChangeRecord): Conclusion {
-  const text = `${source} had been restored and was replaced by this source again. Request a reconcile to retry.`;
+function failedAgain(facts: Facts, same: Conclusion, { source }: ChangeRecord): Conclusion {
+  const text = `${source} had been restored and was replaced by this source again`;
+  const message = withClause(troubleMessage(facts, same, text), "request a reconcile to retry.");
   return {
     ...same,
-    verdict: { ...same.verdict, message: `${same.verdict.message} ${text}` },
-    restored: { status: "False", reason: "RestoreFailed", message: text },
+    verdict: { ...same.verdict, message },
+    restored: { status: "False", reason: "RestoreFailed", message: `${text}. Request a reconcile to retry.` },
   };
+}
+
+/** What failed or was late, and in the same sentence what became of it. */
+function troubleMessage(facts: Facts, { verdict }: Conclusion, also: string): string {
+  return verdict.reason === "RolloutTimedOut" ? lateMessage(facts, also) : failedMessage(facts.desire, also);
 }
 
 // A state of the rollout before our change does not stay in sight for longer than this.
@@ -278,10 +295,10 @@ export function restoreRefused(
   const base = rolledBackBase(object, intent);
   const message = `${intent.source} could not be restored yet: ${verdict.message}`;
   const restored = { status: "Unknown", reason: "Restoring", message } as const;
-  const failed = `${failureText(base.verdict.reason, declaredSource(object))}.`;
+  const failed = failureText(base.verdict.reason, declaredSource(object));
   return {
     ...base,
-    verdict: { ...base.verdict, message: `${failed} ${message}` },
+    verdict: { ...base.verdict, message: `${failed}; ${message}` },
     restored,
     inSync: "as-before",
     stated: {},
@@ -342,7 +359,7 @@ const claims: Readonly<Record<ChangeRecord["phase"], Said>> = {
 /** The condition Restored. */
 function claimOf(rollback: ChangeRecord, stop?: string): Exclude<ConditionUpdate, "as-before"> {
   const { status, reason, says } = claims[rollback.phase];
-  return { status, reason, message: `${says(rollback)}.${stop === undefined ? "" : ` ${stop}`}` };
+  return { status, reason, message: `${says(rollback)}${stop === undefined ? "" : `; ${stop}`}.` };
 }
 
 /** What a conclusion has in common about a declaration that was rolled back. */

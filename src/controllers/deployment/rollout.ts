@@ -1,10 +1,12 @@
 // pure
+import { formatDuration } from "../../util/duration.ts";
 import { slowProbeMs } from "../reconcile/remote-error.ts";
 import type { Requeue } from "../reconcile/requeue.ts";
 import type { Age } from "../reconcile/stopwatch.ts";
 import { wasSent } from "./changes.ts";
+import type { Desire } from "./desired.ts";
 import { isOver } from "./machine.ts";
-import type { ChangeRecord, Progress, Settings } from "./observation.ts";
+import type { ChangeRecord, Facts, Progress, Settings } from "./observation.ts";
 import type { TargetView } from "./target.ts";
 
 // ---- how far it is ----
@@ -87,6 +89,34 @@ export function hasBegunNone(
   change: Pick<ChangeRecord, "previousTransitionTime"> | undefined,
 ): boolean {
   return ends.has(rolloutStatus) && hasMovedSince(rolloutTransitionTime, change) === false;
+}
+
+// ---- what is said of one that failed ----
+
+/** `also`: what else there is to know, as a clause of the first sentence. */
+export function failedMessage({ source }: Pick<Desire, "source">, also?: string): string {
+  return (
+    `Northflank has ${source}, but its rollout failed${asClause(also)}. See the containers and logs of the service in ` +
+    "Northflank; change the source, or fix the cause."
+  );
+}
+
+/** The same of a rollout that was not complete in time. */
+export function lateMessage(
+  { desire, service, limitMs }: Pick<Facts, "desire" | "service" | "limitMs">,
+  also?: string,
+): string {
+  const { rolloutStatus } = service;
+  const state = rolloutStatus === undefined ? "no state returned" : rolloutStatus.slice(0, 32);
+  return (
+    `Northflank has ${desire.source}, but its rollout was not complete within ${formatDuration(limitMs)} ` +
+    `(${state})${asClause(also)}. See the containers of the service in Northflank; the object becomes Ready if the ` +
+    "rollout completes."
+  );
+}
+
+function asClause(text: string | undefined): string {
+  return text === undefined ? "" : `; ${text}`;
 }
 
 /** What Northflank says while it builds. */

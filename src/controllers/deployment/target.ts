@@ -73,8 +73,8 @@ type Stop = {
 const stops: Readonly<Record<Stop, (service: Pick<ServiceView, "pausedByInstances">) => string>> = {
   servicePaused: ({ pausedByInstances }) =>
     pausedByInstances
-      ? "The service has no instances (deployment.instances is 0): it is paused in Northflank, or scaled to zero."
-      : "The service is paused in Northflank (servicePaused is true).",
+      ? "the service has no instances (deployment.instances is 0), because it is paused in Northflank or scaled to zero"
+      : "the service is paused in Northflank (servicePaused is true)",
 };
 
 /** What the last read has left in the status: stands in for what this read was not told. */

@@ -1,6 +1,8 @@
 // pure
 import type { NorthflankDeployment } from "../../api/deployment.ts";
 import type { EventDraft } from "../reconcile/events.ts";
+import type { Verdict } from "../reconcile/ready-state.ts";
+import { withClause } from "../reconcile/sentences.ts";
 import { withinAnHour } from "../target/out-of-sync.ts";
 import { policyOf } from "../target/policy.ts";
 import { conclude, differentBase, inSyncWith } from "./conclusions.ts";
@@ -87,14 +89,22 @@ function jobWarnings({ spec }: NorthflankDeployment, { id, runOnSourceChange }: 
 export function withWarnings(conclusion: Conclusion, target: Pick<Facts, "object" | "service">): Conclusion {
   const warnings = warningsOf(target.object, target);
   const known = target.object.status?.warnings ?? [];
-  const inReady = warnings.filter(({ isInReady }) => isInReady).map(({ message }) => ` Warning: ${message}.`);
+  const inReady = warnings.filter(({ isInReady }) => isInReady).map(({ message }) => message);
   const { verdict, stated, events } = conclusion;
   return {
     ...conclusion,
-    verdict: { ...verdict, message: `${verdict.message}${inReady.join("")}` },
+    verdict: {
+      ...verdict,
+      message: inReady.reduce((said, warning) => warned(verdict, said, warning), verdict.message),
+    },
     stated: { ...stated, warnings: warnings.length === 0 ? undefined : warnings.map(({ reason }) => reason) },
     events: [...warnings.filter(({ reason }) => !known.includes(reason)).map(eventOf), ...events],
   };
+}
+
+/** What is ready has no follow-up, so that a warning is its last sentence. */
+function warned({ kind }: Verdict, message: string, warning: string): string {
+  return kind === "ready" ? `${message} Warning: ${warning}.` : withClause(message, `warning: ${warning}.`);
 }
 
 function eventOf({ reason, message }: Warning): EventDraft {

@@ -30,7 +30,7 @@ describe("continuous deployment that would replace the declared build", () => {
     expect(wrote(scene.northflank.takeCalls())).toHaveLength(1);
     const events = scene.takeEvents().map((event) => event.split(":")[0]);
     expect(events).toEqual(["Warning ContinuousDeploymentEnabled", "Normal ChangeApplied"]);
-    expect(scene.message()).toContain("Warning: Northflank's continuous deployment is on");
+    expect(scene.message()).toContain("; warning: Northflank's continuous deployment is on");
 
     await scene.clock.advance(10_000);
     scene.northflank.rollout("api", "COMPLETED");

@@ -97,7 +97,7 @@ describe.each(forms)("in a form %s, a paused service", (_form, pause, resume, sh
     await scene.work(10 * hour);
     expect(writes()).toEqual(['post api {"external":{"imagePath":"ghcr.io/acme/api:3"}}']);
     expect(scene.state()).toBe(paused);
-    expect(scene.message()).toContain("ghcr.io/acme/api:3. The service");
+    expect(scene.message()).toContain("ghcr.io/acme/api:3; it starts when");
     expect(scene.message()).toContain("starts when the service is resumed");
     expect(scene.object().status?.changes?.[0]).toMatchObject({ cause: "SpecChanged", phase: "Paused" });
   });
@@ -207,7 +207,7 @@ describe.each(forms)("in a form %s, a paused service", (_form, pause, resume, sh
     scene.northflank.change("api", pause);
     await scene.work(2 * hour);
     expect(scene.state()).toBe(paused);
-    expect(scene.message()).toContain("Its last rollout failed.");
+    expect(scene.message()).toContain(", whose last rollout failed;");
   });
 
   test("is corrected when somebody changes its image, and only observed where the policy says so", async () => {

@@ -500,7 +500,7 @@ describe("there is nothing to put back", () => {
     await firstFails(view);
     expect(scene.state()).toContain("Stalled=True/RolloutFailed");
     expect(scene.state()).toContain("Restored=False/NothingToRestore");
-    expect(scene.message()).toContain("Nothing is restored, because no source of this service is known");
+    expect(scene.message()).toContain("; nothing is restored, because no source of this service is known");
     expect(scene.object().status).not.toHaveProperty("restore");
     await expectRest();
   });

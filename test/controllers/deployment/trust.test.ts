@@ -151,7 +151,7 @@ describe("a change for which Northflank begins no rollout", () => {
     scene.edit(credentials);
     await scene.work(20 * minute);
     expect(scene.state()).toContain("Stalled=True/RolloutTimedOut");
-    expect(scene.message()).toContain("Nothing is restored, because Northflank began no rollout for it.");
+    expect(scene.message()).toContain("; nothing is restored, because Northflank began no rollout for it.");
     expect([before, posts()]).toEqual([[], [expect.stringContaining("credentials")]]);
   });
 
@@ -164,7 +164,7 @@ describe("a change for which Northflank begins no rollout", () => {
     scene.edit({ deployment: { external: { imagePath: "ghcr.io/acme/api:3" } } });
     await scene.work(20 * minute);
     expect(posts()).toEqual([expect.stringContaining("api:3")]);
-    expect(scene.message()).toContain("Nothing is restored, because Northflank began no rollout for it.");
+    expect(scene.message()).toContain("; nothing is restored, because Northflank began no rollout for it.");
   });
 
   test("is late, and not undone, where Northflank returns no state", async () => {
@@ -173,7 +173,7 @@ describe("a change for which Northflank begins no rollout", () => {
     scene.edit({ deployment: { external: { imagePath: "ghcr.io/acme/api:3" } } });
     await scene.work(60 * minute);
     expect(scene.message()).toContain(
-      "Nothing is restored, because Northflank does not return how far the rollout is.",
+      "; nothing is restored, because Northflank does not return how far the rollout is.",
     );
     expect(posts()).toHaveLength(1);
   });
