@@ -61,7 +61,7 @@ export function decideBuild(situation: Situation, seen: SeenBuild, elapsedMs: nu
       const longestMs = Math.max(longestBuildPollMs, settings.runPollIntervalMs);
       const afterMs = Math.min(Math.max(settings.runPollIntervalMs, elapsedMs / 8), longestMs);
       const pause = { everyMs: [settings.runPollIntervalMs, longestMs] } as const;
-      const message = `${awaitedText(seen)} The run is started as soon as the build has succeeded.`;
+      const message = awaitedText(seen);
       return progressing("WaitingForBuild", message, { next: recheckAsking(situation, afterMs, pause) });
     }
     case "not-found": {
@@ -79,15 +79,20 @@ export function decideBuild(situation: Situation, seen: SeenBuild, elapsedMs: nu
 }
 
 function awaitedText({ query, sight }: SeenBuild): string {
-  if (sight.kind === "found") return `${buildText(query, sight.build.id)} is not over.`;
+  if (sight.kind === "found") {
+    return `${buildText(query, sight.build.id)} is not over. The run is started as soon as the build has succeeded.`;
+  }
   const of = query.branch === undefined ? "" : ` of branch ${shownBuild(query.branch)}`;
-  return `${builderSubject(query.builder)} has no build${of} yet. Push a commit, or start a build in Northflank.`;
+  return (
+    `${builderSubject(query.builder)} has no build${of} yet; the run is started as soon as one has succeeded. Push a ` +
+    "commit, or start a build in Northflank."
+  );
 }
 
 function failedText({ query, sight }: SeenBuild): string {
   const { id = "", status = "" } = sight.kind === "found" ? sight.build : {};
   return (
-    `${buildText(query, id)} failed (${shownBuild(status)}). No run was started. See the log of the build in Northflank, ` +
+    `${buildText(query, id)} failed (${shownBuild(status)}), so no run was started. See the log of the build in Northflank, ` +
     "and create a run of a build that succeeds."
   );
 }

@@ -14,6 +14,7 @@ import { type FailureRecord, nextFailure } from "../reconcile/failure.ts";
 import type { Verdict } from "../reconcile/ready-state.ts";
 import { slowProbeMs } from "../reconcile/remote-error.ts";
 import { delayOf } from "../reconcile/requeue.ts";
+import { withClause } from "../reconcile/sentences.ts";
 import { invalidSpecMessage, type SpecProblem } from "../reconcile/spec-validation.ts";
 import { ownPartMs } from "./age.ts";
 import { decideBuild } from "./build-wait.ts";
@@ -50,7 +51,7 @@ export function decideHold(situation: Situation): RunResult {
 
 /** The spec is broken: nothing is sent until it is changed. */
 export function decideInvalid(situation: Situation, problems: readonly SpecProblem[]): RunResult {
-  const message = `${invalidSpecMessage(problems)} ${immutableSpec}`;
+  const message = withClause(invalidSpecMessage(problems), immutableSpec);
   return stalled("InvalidSpec", message, { next: untilDeadline(situation) });
 }
 
@@ -231,8 +232,8 @@ function decideRefused(situation: Situation, error: NorthflankError): RunResult 
 export function rejectionMessage(error: NorthflankError): string {
   const fields = error.fields.length === 0 ? "" : ` (fields: ${error.fields.join(", ")})`;
   return (
-    `Northflank refused the run: ${error.detail}${fields}. No run was started. Make a new object with a changed spec, ` +
-    "or ask again by the annotation northflank-operator.io/reconcile-requested-at."
+    `Northflank refused to start the run: ${error.detail}${fields}. Create a run with another spec, or set the annotation ` +
+    "northflank-operator.io/reconcile-requested-at to retry."
   );
 }
 

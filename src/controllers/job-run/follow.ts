@@ -112,14 +112,14 @@ function isAdopted({ origin }: Attempt): boolean {
 }
 
 const followedOnly =
-  "It was started before this object lost its status, so the operator follows it and never aborts it. Abort it in " +
+  "It was started before this object lost its status, so the operator follows it and never aborts it: abort it in " +
   "Northflank if it is not wanted.";
 
 /** What an end says of a run that this object did not start, as far as Kubernetes knows. */
 function adoptedNote(attempt: Attempt): string {
   if (!isAdopted(attempt)) return "";
   return (
-    " It was started before this object lost its status, and no other run was started. To run the job again, create an " +
+    " It was started before this object lost its status, and no other run was started; to run the job again, create an " +
     `object without the annotation ${startedRun}.`
   );
 }
@@ -433,7 +433,7 @@ export function decideAbortRefused(
     return { ...polled, next, fields, verdict: { kind: "progressing", reason: verdict.reason, message } };
   }
   const status = error.httpStatus === undefined ? "" : ` (HTTP ${error.httpStatus})`;
-  const message = `Northflank did not abort run "${runId}"${status}: ${capped(error.detail, 512)}. ${abortRemedies[refusal.class](error)}`;
+  const message = `Northflank did not abort run "${runId}"${status}: ${capped(error.detail, 512)}.${abortRemedies[refusal.class](error)}`;
   const { reason } = verdict;
   const previous = object.status?.failure;
   const isSaid = previous !== undefined && previous.count >= count && previous.reason === reason;
@@ -449,11 +449,11 @@ export function decideAbortRefused(
 }
 
 const abortRemedies: Readonly<Record<"Transient" | "Terminal", (error: NorthflankError) => string>> = {
-  Transient: () => "Nothing needs to be done.",
+  Transient: () => "",
   Terminal: ({ code }) =>
     code === "forbidden" || code === "unauthorized"
-      ? "Grant the token's role the permission to abort runs of the job."
-      : "If the run is still active, abort it in Northflank.",
+      ? " Grant the token's role the permission to abort runs of the job."
+      : " If the run is still active, abort it in Northflank.",
 };
 
 const abortCauses: Readonly<Record<RunIntent, string | undefined>> = {
@@ -511,13 +511,13 @@ function decideDisappeared(
 }
 
 // With a team or an address the change would have been noticed (account-change.ts); of tokens nothing is kept.
-const otherToken = "If the token was replaced by one of another account, the run may continue there.";
+const otherToken = "if the token was replaced by one of another account, the run may continue there.";
 
 function goneWhy({ spec }: NorthflankJobRun, jobCreatedTime: string | undefined): string {
-  if (jobCreatedTime === undefined) return `it is not known how it ended. ${otherToken}`;
+  if (jobCreatedTime === undefined) return `it is not known how it ended; ${otherToken}`;
   return (
-    `job ${spec.jobId} was deleted, and created again at ${jobCreatedTime}, after the start of the run. The runs of the ` +
-    "deleted job went with it, and it is not known how this one ended."
+    `job ${spec.jobId} was deleted, and created again at ${jobCreatedTime}, after the start of the run, so it is not ` +
+    "known how the run ended."
   );
 }
 

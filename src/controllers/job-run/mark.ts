@@ -205,16 +205,16 @@ export function mismatchOf(
   owner: string | undefined,
 ): string | undefined {
   if (reading.kind === "unreadable") {
-    return `The annotation ${startedRun} is not readable, so whether a run was started for this object is unknown.`;
+    return `The annotation ${startedRun} is not readable, so whether a run was started for this object is unknown`;
   }
   const { mark } = reading;
   const run = mark.runId === undefined ? "a run" : `run ${capped(mark.runId, 64)}`;
   if (mark.object !== objectKey(object.metadata)) {
-    return `The annotation ${startedRun} names ${run} that was started for ${capped(mark.object, 128)}: this object is a copy.`;
+    return `The annotation ${startedRun} names ${run} that was started for ${capped(mark.object, 128)}: this object is a copy`;
   }
   if (mark.spec !== specHash(object)) {
-    return `The annotation ${startedRun} names ${run} that was started with another spec.`;
+    return `The annotation ${startedRun} names ${run} that was started with another spec`;
   }
-  if (owner !== undefined) return `The annotation ${startedRun} names ${run}, which belongs to ${owner}.`;
+  if (owner !== undefined) return `The annotation ${startedRun} names ${run}, which belongs to ${owner}`;
   return undefined;
 }

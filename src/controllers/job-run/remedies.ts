@@ -3,6 +3,7 @@ import type { Reason } from "../../api/reasons.ts";
 import type { NorthflankError } from "../../northflank/errors.ts";
 import type { Verdict } from "../reconcile/ready-state.ts";
 import { judgeRemoteFailure, type RemoteFailure } from "../reconcile/remote-failure.ts";
+import { withClause } from "../reconcile/sentences.ts";
 import type { Situation } from "./result.ts";
 
 /** What a failed call comes to for a run, whatever it was for. */
@@ -17,10 +18,7 @@ export function judgeFailedCall({ object, now, random }: Situation, error: North
  */
 export function runRemedyOf(error: NorthflankError): string | undefined {
   if (isJobWithoutSource(error)) {
-    return (
-      "The job has no image and no build. Give the job an image or a build in Northflank, or create a run that sets " +
-      "spec.deployment."
-    );
+    return "The job has no image and no build: give it one of them in Northflank, or create a run that sets spec.deployment.";
   }
   switch (error.code) {
     case "rejected":
@@ -28,7 +26,7 @@ export function runRemedyOf(error: NorthflankError): string | undefined {
     case "not_found":
       return "Create the job in Northflank, check the team of the connection, or create a run with other ids.";
     case "gone":
-      return "The job was removed. Create a run of another job.";
+      return "The job was removed; create a run of another one.";
     default:
       return undefined;
   }
@@ -39,14 +37,16 @@ function isJobWithoutSource({ httpStatus, detail }: NorthflankError): boolean {
   return httpStatus === 409 && /no deployment configured/i.test(detail);
 }
 
-/** Ends every message that is about the spec: what it names can hardly be changed. */
+/** The last clause of every message that is about the spec: what it names can hardly be changed. */
 export const immutableSpec =
-  "Of a run only suspend, abort, ttlSecondsAfterFinished and deletionPolicy can be changed: for any other change of the spec, " +
+  "of a run only suspend, abort, ttlSecondsAfterFinished and deletionPolicy can be changed: for any other change of the spec, " +
   "create another run.";
 
 /** What keeps references of a run from being read, with {@link immutableSpec} where the spec may be at fault. */
 export function ofRun(verdict: Verdict): Verdict {
-  return isAboutSpec.has(verdict.reason) ? { ...verdict, message: `${verdict.message} ${immutableSpec}` } : verdict;
+  return isAboutSpec.has(verdict.reason)
+    ? { ...verdict, message: withClause(verdict.message, immutableSpec) }
+    : verdict;
 }
 
 const isAboutSpec: ReadonlySet<Reason> = new Set([

@@ -213,7 +213,7 @@ export function decideMarked(situation: Situation, siblings: readonly Sibling[],
   const mismatch = mismatchOf(object, reading, owner?.key);
   if (mismatch !== undefined || reading.kind === "unreadable") {
     if (intent === "expired") return decideUnstartedEnd(situation, intent);
-    const message = `${mismatch} No run is started. Remove the annotation to run the job for this object, or delete the object.`;
+    const message = `${mismatch}; no run is started. Remove the annotation to run the job for this object, or delete the object.`;
     return stalled("CopyOfStartedRun", message, { next: untilDeadline(situation) });
   }
   const message =

@@ -51,7 +51,7 @@ export function decideUnreachable(object: NorthflankJobRun): RunResult {
       ? `A start of job "${jobId}" of project "${projectId}" may have started a run`
       : `Run ${runId} of job "${jobId}" of project "${projectId}" may still be active`;
   const message =
-    `${what}, and the connection of the object is gone, so the operator cannot abort the run. The object is released. Check ` +
+    `${what}, and the connection of the object is gone, so the operator cannot abort the run; the object is released. Check ` +
     "the job in Northflank, and abort the run there.";
   return stalled("Abandoned", message, {
     next: { kind: "never" },

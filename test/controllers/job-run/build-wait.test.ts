@@ -136,7 +136,7 @@ describe("a build that is under way", () => {
       Stalled: "True/BuildFailed",
       Finished: "True/BuildFailed",
     });
-    expect(message()).toContain("failed (FAILURE). No run was started.");
+    expect(message()).toContain("failed (FAILURE), so no run was started.");
     expect(story.events()).toEqual(["Warning BuildFailed"]);
     const calls = story.remote.calls.length;
     setBuilds(over("SUCCESS", "succeeded"));

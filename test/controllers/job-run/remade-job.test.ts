@@ -35,7 +35,7 @@ describe("the run of a job that was deleted and created again", () => {
     story.remote.forgetRuns();
     await story.clock.advance(20 * minute);
     expect(story.condition("Ready")).toBe("False/RunDisappeared");
-    expect(message()).toContain("it is not known how it ended. If the token was replaced");
+    expect(message()).toContain("it is not known how it ended; if the token was replaced");
   });
 
   test("costs no look at the job in an undisturbed life", async () => {

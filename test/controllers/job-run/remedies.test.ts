@@ -28,8 +28,8 @@ describe("a job without an image", () => {
     expect(story.summary()).toMatchObject({ phase: "Pending", Stalled: "True/RequestRejected" });
     expect(story.summary()).toMatchObject({ Accepted: "False/RequestRejected", Started: "False/RequestRejected" });
     expect(message()).toBe(
-      'Could not start a run of job "train": status 409, No deployment configured. The job has no image and no build. Give the job an ' +
-        "image or a build in Northflank, or create a run that sets spec.deployment. Next check in 1m.",
+      'Could not start a run of job "train": status 409, No deployment configured. The job has no image and no build: give it one of ' +
+        "them in Northflank, or create a run that sets spec.deployment. Next check in 1m.",
     );
   });
 

@@ -115,7 +115,7 @@ describe("a namespace that is deleted", () => {
     expect(story.cluster.read("once")).toBeUndefined();
     expect(story.process.events.at(-1)?.event.note).toBe(
       `Run ${runId} of job "migrate" of project "shop" may still be active, and the connection of the object is gone, so ` +
-        "the operator cannot abort the run. The object is released. Check the job in Northflank, and abort the run there.",
+        "the operator cannot abort the run; the object is released. Check the job in Northflank, and abort the run there.",
     );
     expect(story.process.log.lines).toContainEqual(
       expect.objectContaining({
