@@ -1,5 +1,6 @@
 import type { Condition, ObjectMeta } from "../../src/kube/types.ts";
 import { isReadByArgo, type Judged } from "./argocd.ts";
+import { sentencesOf } from "./words.ts";
 
 export type KstatusResult = "Terminating" | "InProgress" | "Failed" | "Current";
 
@@ -51,6 +52,7 @@ export function brokenPromises(object: {
       conditions.every(({ observedGeneration }) => observedGeneration === object.metadata.generation),
     ],
     ["each type once", new Set(conditions.map(({ type }) => type)).size === conditions.length],
+    ["a message has at most three sentences", conditions.every(({ message }) => isShort(message))],
     ["every condition has a reason and a message", conditions.every(({ reason, message }) => reason && message)],
     [
       "Argo CD reads it as kstatus does, or as is said where it differs",
@@ -59,4 +61,9 @@ export function brokenPromises(object: {
     ["reasons are CamelCase", conditions.every(({ reason }) => /^[A-Z][A-Za-z0-9]*$/.test(reason))],
   ];
   return promises.filter(([, kept]) => !kept).map(([promise]) => promise);
+}
+
+/** What another program said, between quotes or parentheses, counts as one part. */
+function isShort(message: string): boolean {
+  return sentencesOf(message.replaceAll(/"[^"]*"|\([^)]*\)/g, "X")).length <= 3;
 }

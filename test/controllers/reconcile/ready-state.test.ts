@@ -81,6 +81,29 @@ describe.each(kinds)("a verdict of kind %s", (kind) => {
   );
 });
 
+describe("a message has at most three sentences", () => {
+  const broken = (message: string) => {
+    const { status, metadata } = objectAfter({ kind: "stalled" });
+    const conditions = (status?.conditions ?? []).map((condition) => ({ ...condition, message }));
+    return brokenPromises({ metadata, status: { ...status, conditions } });
+  };
+
+  test.each([
+    "It is. Fix it. No retry until the object changes.",
+    'Northflank has ghcr.io/acme/api:1.2. See https://app.northflank.com/s. It said "No. Not now. Later." Next check in 1h.',
+    "Northflank began no rollout (it said: Wait. Then wait.). See its log. Next check in 1h.",
+  ])("%s", (message) => {
+    expect(broken(message)).toEqual([]);
+  });
+
+  test.each([
+    "It is. Fix it. It waits. No retry until the object changes.",
+    'It is. Fix "it". It waits (for a day). Next check in 1h.',
+  ])("not: %s", (message) => {
+    expect(broken(message)).toEqual(["a message has at most three sentences"]);
+  });
+});
+
 describe("the reading of kstatus", () => {
   const reconciling = {
     type: "Reconciling",
