@@ -33,7 +33,7 @@ export function errorOfAnswer(answer: FailedAnswer): NorthflankError {
     denial: code === "forbidden" ? denialOf(error) : undefined,
     step: answer.step,
     detail:
-      permissions.length === 0 ? status : `${status.replace(/\.$/, "")}. ${lackText(permissions, answer.secrets)}`,
+      permissions.length === 0 ? status : `${status.replace(/\.$/, "")}; ${lackText(permissions, answer.secrets)}`,
     httpStatus: answer.status,
     fields: Object.keys(objectOf(error.details) ?? {})
       .filter((field) => field !== "requiredPermission")
@@ -71,7 +71,7 @@ function missingPermissions(error: JsonObject | undefined): readonly string[] {
 
 function lackText(permissions: readonly string[], secrets: readonly string[]): string {
   const names = permissions.map((one) => clean(one, secrets, 100));
-  return `The token lacks the permission${names.length === 1 ? "" : "s"} ${names.join(", ")}`;
+  return `the token lacks the permission${names.length === 1 ? "" : "s"} ${names.join(", ")}`;
 }
 
 /**

@@ -170,7 +170,7 @@ describe("an import", () => {
     scene.northflank.setTokenRights(toolToken, { lacks: ["ps_services_general_read"] });
     const { code, err } = await scene.run(runImport, ["--project=shop", "--service=api", "--job=migrate"]);
     expect(code).toBe(1);
-    expect(err).toContain("The token lacks the permission ps_services_general_read");
+    expect(err).toContain("the token lacks the permission ps_services_general_read");
     expect(scene.northflank.calls.map(({ path, status }) => `${path} ${status}`).sort()).toEqual([
       "/v1/projects/shop/jobs/migrate 200",
       "/v1/projects/shop/services/api 401",

@@ -341,7 +341,7 @@ describe("a plan", () => {
     const { code, objects } = await planned(deployment("api", image("2")));
     expect([code, objects.map(({ message }) => message)]).toEqual([
       1,
-      [expect.stringContaining("The token lacks the permission ps_services_general_read")],
+      [expect.stringContaining("the token lacks the permission ps_services_general_read")],
     ]);
   });
 

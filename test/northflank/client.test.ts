@@ -269,7 +269,7 @@ describe("every endpoint", () => {
         code: "forbidden",
         denial: "permission",
         httpStatus: 401,
-        detail: "status 401, Unauthorized. The token lacks the permission ps_x_y_z",
+        detail: "status 401, Unauthorized; the token lacks the permission ps_x_y_z",
       },
     });
     expect(sent).toHaveLength(1);
@@ -366,7 +366,7 @@ describe("an answer that is an error", () => {
     [
       "names the permission that is missing",
       { message: "Unauthorized", details: { requiredPermission: "ps_services_deployment_view" } },
-      "status 401, Unauthorized. The token lacks the permission ps_services_deployment_view",
+      "status 401, Unauthorized; the token lacks the permission ps_services_deployment_view",
     ],
     [
       "names several permissions",
@@ -374,7 +374,7 @@ describe("an answer that is an error", () => {
         message: "Unauthorized.",
         details: { requiredPermission: ["ps_jobs_general_read", "", 7, "ps_jobs_general_update"] },
       },
-      "status 401, Unauthorized. The token lacks the permissions ps_jobs_general_read, ps_jobs_general_update",
+      "status 401, Unauthorized; the token lacks the permissions ps_jobs_general_read, ps_jobs_general_update",
     ],
     [
       "names a feature flag",

@@ -142,7 +142,7 @@ describe("a 401", { concurrent: true, timeout: 300_000 }, () => {
     northflank.setTokenRights(token, { lacks: ["ps_jobs_general_run-job"] });
     const run = await scenario.jobRun("once");
     const denied = await run.reaches("Stalled", { reason: "PermissionDenied" });
-    expect(conditionOf(denied, "Ready")?.message).toContain("The token lacks the permission ps_jobs_general_run-job.");
+    expect(conditionOf(denied, "Ready")?.message).toContain("the token lacks the permission ps_jobs_general_run-job.");
     const deployment = await scenario.deployment("api", api);
     await deployment.reaches("Ready");
     const connection = await connectionOf(scenario);

@@ -245,7 +245,7 @@ describe("where the update leads to no rollout", () => {
     expect(scene.message()).toContain(`began no rollout for the redeploy of ${redeploy()?.time}; ${advice}`);
   });
 
-  const detail = "status 403. The token lacks the permission Project > Services > General > Update";
+  const detail = "status 403; the token lacks the permission Project > Services > General > Update";
   const refused = northflankError("forbidden", { httpStatus: 403, denial: "permission", detail });
 
   test.each(["COMPLETED", "FAILED"] as const)(
