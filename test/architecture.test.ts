@@ -248,6 +248,8 @@ const mayReadConditions = [
   // A settled object reads its Secrets and ConfigMaps again, which are not watched.
   "controllers/job/observe.ts",
   "controllers/connection/status.ts",
+  // Whether Ready is there at all: where another client has removed it, only a check can write it anew.
+  "controllers/connection/observe.ts",
   "controllers/job-run/status.ts",
   // Which other objects wait for this one.
   "controllers/job-run/concurrency.ts",

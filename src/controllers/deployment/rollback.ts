@@ -4,11 +4,10 @@ import type { Reason } from "../../api/reasons.ts";
 import { formatTime } from "../../runtime/conditions.ts";
 import { present } from "../../util/present.ts";
 import type { EventDraft } from "../reconcile/events.ts";
-import type { ConditionUpdate } from "../reconcile/ready-state.ts";
+import { type ConditionUpdate, withClause } from "../reconcile/ready-state.ts";
 import { isReconcileRequested } from "../reconcile/reconcile-request.ts";
 import { slowProbeMs } from "../reconcile/remote-error.ts";
 import { probeAround } from "../reconcile/requeue.ts";
-import { withClause } from "../reconcile/sentences.ts";
 import { policyOf } from "../target/policy.ts";
 import { send } from "./calls.ts";
 import {

@@ -1,8 +1,7 @@
 // pure
 import type { NorthflankDeployment } from "../../api/deployment.ts";
 import type { EventDraft } from "../reconcile/events.ts";
-import type { Verdict } from "../reconcile/ready-state.ts";
-import { withClause } from "../reconcile/sentences.ts";
+import { type Verdict, withClause } from "../reconcile/ready-state.ts";
 import { withinAnHour } from "../target/out-of-sync.ts";
 import { policyOf } from "../target/policy.ts";
 import { conclude, differentBase, inSyncWith } from "./conclusions.ts";

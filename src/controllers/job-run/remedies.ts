@@ -1,9 +1,8 @@
 // pure
 import type { Reason } from "../../api/reasons.ts";
 import type { NorthflankError } from "../../northflank/errors.ts";
-import type { Verdict } from "../reconcile/ready-state.ts";
+import { type Verdict, withClause } from "../reconcile/ready-state.ts";
 import { judgeRemoteFailure, type RemoteFailure } from "../reconcile/remote-failure.ts";
-import { withClause } from "../reconcile/sentences.ts";
 import type { Situation } from "./result.ts";
 
 /** What a failed call comes to for a run, whatever it was for. */

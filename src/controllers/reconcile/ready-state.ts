@@ -172,3 +172,8 @@ export function isSettled({ metadata, status }: Judged): boolean {
 export function readyReason({ status }: Pick<Judged, "status">): string | undefined {
   return findCondition(status?.conditions, "Ready")?.reason;
 }
+
+/** The message with one more clause in its last sentence: a condition has at most three sentences. */
+export function withClause(message: string, clause: string): string {
+  return `${message.replace(/\.$/, "")}; ${clause}`;
+}
