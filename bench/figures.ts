@@ -45,7 +45,7 @@ export function renderFigures(figures: readonly Figure[]): string {
     number(median(figure.control)),
     number(ratioOf(figure)),
     describeTarget(figure),
-    verdict(figure),
+    readyState(figure),
   ]);
   const widths = header.map((_, column) => Math.max(...[header, ...rows].map((row) => row[column]?.length ?? 0)));
   const aligned = (cell: string, column: number) =>
@@ -64,7 +64,7 @@ function describeTarget({ target }: Figure): string {
   return `${target.of === "ratio" ? "ratio " : ""}${target.relation} ${target.value}`;
 }
 
-function verdict(figure: Figure): string {
+function readyState(figure: Figure): string {
   const met = meetsTarget(figure);
   if (met === undefined) return "";
   return met ? "met" : "MISSED";

@@ -61,10 +61,10 @@ export function narrator(options: { readonly colour: boolean }): Narrator {
         return;
       }
       const key = `${object.kind}/${object.metadata.name}`;
-      const verdict = type === "DELETED" ? "deleted" : verdictOf(object, paint);
-      if (verdict === undefined || told.get(key) === verdict) return;
-      told.set(key, verdict);
-      line(paint(36, "kubernetes"), `${key}: ${verdict}`);
+      const readyState = type === "DELETED" ? "deleted" : readyStateOf(object, paint);
+      if (readyState === undefined || told.get(key) === readyState) return;
+      told.set(key, readyState);
+      line(paint(36, "kubernetes"), `${key}: ${readyState}`);
     },
     objects: (objects) => {
       const rows = objects.map((object) => {
@@ -97,7 +97,7 @@ export function narrator(options: { readonly colour: boolean }): Narrator {
   };
 }
 
-function verdictOf(object: Told, paint: (code: number, text: string) => string): string | undefined {
+function readyStateOf(object: Told, paint: (code: number, text: string) => string): string | undefined {
   const conditions = object.status?.conditions ?? [];
   const ready = conditions.find(({ type }) => type === "Ready");
   if (ready === undefined) return undefined;

@@ -79,10 +79,10 @@ async function check({ paths, output, allowEmpty }: CheckOptions, io: Io): Promi
     return 2;
   }
   const validator = createValidator();
-  // Only the verdicts are kept: the texts of ten thousand documents need not stay in memory.
-  const verdictsOf = (file: ManifestFile) =>
+  // Only the results are kept: the texts of ten thousand documents need not stay in memory.
+  const readyStatesOf = (file: ManifestFile) =>
     judgeFile(file, validator).map(({ kind, findings, notes }) => ({ kind, findings, notes }));
-  const judged = found.files.flatMap(verdictsOf);
+  const judged = found.files.flatMap(readyStatesOf);
   const ours = judged.filter((each) => each.kind === "ours");
   const findings = ours.flatMap(({ findings }) => findings);
   const notes = ours.flatMap((each) => each.notes ?? []);

@@ -122,11 +122,11 @@ async function planRun({ cluster, signal }: PlannerDeps, object: NorthflankJobRu
   const { projectId, connectionRef } = spec;
   const request = { namespace, connectionName: connectionRef?.name, projectId };
   const resolution = await cluster.accounts.resolve(request, signal);
-  if (resolution.kind === "blocked") return planBlocked(resolution.verdict);
+  if (resolution.kind === "blocked") return planBlocked(resolution.readyState);
   const resolved = await resolveReferences({ kube: cluster.kube, namespace, spec, signal });
   if (resolved.kind === "resolved") return { kind: "start", notes: [] };
-  const { verdict, missing } = resolved;
-  if (missing === undefined) return failure(reasonAndMessage(verdict));
+  const { readyState, missing } = resolved;
+  if (missing === undefined) return failure(reasonAndMessage(readyState));
   return { kind: "start", notes: [`${missingText(missing)}: the values that come from it are not checked.`] };
 }
 

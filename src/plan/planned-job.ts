@@ -22,7 +22,7 @@ export function planJob(object: NorthflankJob, observation: Observation, decisio
     case "suspended":
       return held("spec.suspend is true");
     case "blocked":
-      return planBlocked(observation.verdict);
+      return planBlocked(observation.readyState);
     case "conflict":
       return conflict(observation.winner);
     case "failed":
@@ -30,7 +30,7 @@ export function planJob(object: NorthflankJob, observation: Observation, decisio
     case "invalid":
     case "rest":
       return decision.kind === "conclude"
-        ? failure(reasonAndMessage(decision.conclusion.verdict))
+        ? failure(reasonAndMessage(decision.conclusion.readyState))
         : failure("the job was not read");
     case "seen":
       return planSeen(object, observation, decision);
@@ -43,8 +43,8 @@ function planSeen(object: NorthflankJob, seen: Observation & { readonly kind: "s
   const { differences, unsent } = compare(seen.desire, seen.view, undefined);
   const changes = differences.map(changeOf);
   const notes = notReturnedNotes(unsent);
-  if (decision.kind === "conclude" && decision.conclusion.verdict.kind !== "ready") {
-    return failure(reasonAndMessage(decision.conclusion.verdict), changes);
+  if (decision.kind === "conclude" && decision.conclusion.readyState.kind !== "ready") {
+    return failure(reasonAndMessage(decision.conclusion.readyState), changes);
   }
   if (changes.length === 0) return { kind: "same", notes };
   if (decision.kind === "write") return { kind: "change", changes, notes: [...policyNotes(object.spec), ...notes] };

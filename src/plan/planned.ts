@@ -4,7 +4,7 @@ import { explained, withRemedy } from "../command-remedies.ts";
 import { compare } from "../controllers/deployment/diff.ts";
 import type { Change, Conclusion, Observation } from "../controllers/deployment/observation.ts";
 import { warningsOf } from "../controllers/deployment/warnings.ts";
-import type { Verdict } from "../controllers/reconcile/ready-state.ts";
+import type { ReadyState } from "../controllers/reconcile/ready-state.ts";
 import type { TargetDecision } from "../controllers/target/reconciler.ts";
 import { assertNever } from "../util/assert-never.ts";
 
@@ -62,11 +62,11 @@ export function planDeployment(
 }
 
 /** Why the account of an object cannot be used. */
-export function planBlocked(verdict: Verdict): Planned {
-  if (verdict.reason === "ConnectionSuspended") return held("its connection is suspended");
-  if (verdict.reason === "AuthenticationFailed")
+export function planBlocked(readyState: ReadyState): Planned {
+  if (readyState.reason === "ConnectionSuspended") return held("its connection is suspended");
+  if (readyState.reason === "AuthenticationFailed")
     return failure(withRemedy("the API refused the token (401)", { code: "unauthorized", denial: undefined }));
-  return failure(reasonAndMessage(verdict));
+  return failure(reasonAndMessage(readyState));
 }
 
 export function held(why: string, changes: readonly PlannedChange[] = [], notes: readonly string[] = []): Planned {
@@ -87,7 +87,7 @@ function planConclusion(object: NorthflankDeployment, observation: Observation, 
     case "suspended":
       return held("spec.suspend is true");
     case "blocked":
-      return planBlocked(observation.verdict);
+      return planBlocked(observation.readyState);
     case "conflict":
       return conflict(observation.winner);
     case "failed":
@@ -99,22 +99,22 @@ function planConclusion(object: NorthflankDeployment, observation: Observation, 
 
 /** The target was read, or the spec was rejected before that. */
 function planSeen(object: NorthflankDeployment, observation: Observation, conclusion: Conclusion): Planned {
-  const { verdict, stated } = conclusion;
+  const { readyState, stated } = conclusion;
   const changes = stated.pendingChanges ?? [];
   if (changes.length === 0) {
     return observation.kind === "seen" && conclusion.inSync !== "as-before" && conclusion.inSync.status === "True"
       ? {
           kind: "same",
-          notes: [...stateNotes(verdict), ...notReturnedNotes(observation), ...lastingNotes(object, observation)],
+          notes: [...stateNotes(readyState), ...notReturnedNotes(observation), ...lastingNotes(object, observation)],
         }
-      : failure(reasonAndMessage(verdict));
+      : failure(reasonAndMessage(readyState));
   }
-  switch (verdict.kind) {
+  switch (readyState.kind) {
     case "ready":
       return held("it differs, and managementPolicy does not allow the change", changes, notReturnedNotes(observation));
     case "progressing":
     case "waiting": {
-      const waits = verdict.reason === "WaitingForDependency" ? [] : [verdict.message];
+      const waits = readyState.reason === "WaitingForDependency" ? [] : [readyState.message];
       const notes = [
         ...policyNotes(object.spec),
         ...dependencyNotes(object),
@@ -124,18 +124,18 @@ function planSeen(object: NorthflankDeployment, observation: Observation, conclu
       return { kind: "change", changes, notes };
     }
     default:
-      return failure(reasonAndMessage(verdict), changes);
+      return failure(reasonAndMessage(readyState), changes);
   }
 }
 
 /** Without a follow-up: no operator runs here that would retry or check again. */
-export function reasonAndMessage({ reason, message }: Verdict): string {
+export function reasonAndMessage({ reason, message }: ReadyState): string {
   return `${reason}: ${message}`;
 }
 
 /** The state of a target that has what is declared. */
-function stateNotes(verdict: Verdict): readonly string[] {
-  return verdict.kind === "ready" && verdict.reason !== "ServicePaused" ? [] : [reasonAndMessage(verdict)];
+function stateNotes(readyState: ReadyState): readonly string[] {
+  return readyState.kind === "ready" && readyState.reason !== "ServicePaused" ? [] : [reasonAndMessage(readyState)];
 }
 
 /** The change is sent all the same. */

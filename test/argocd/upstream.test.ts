@@ -40,7 +40,7 @@ const fixtures: Readonly<Record<string, Readonly<Record<string, Fixture>>>> = {
     healthy: { health: "Healthy", make: () => seenConnection(accepted) },
     degraded_secretNotFound: {
       health: "Degraded",
-      make: () => seenConnection({ ...surroundings, kind: "blocked", verdict: noSecret, recheckAfterMs: minute }),
+      make: () => seenConnection({ ...surroundings, kind: "blocked", readyState: noSecret, recheckAfterMs: minute }),
     },
     progressing_unavailable: {
       health: "Progressing",
@@ -91,7 +91,7 @@ const fixtures: Readonly<Record<string, Readonly<Record<string, Fixture>>>> = {
       health: "Degraded",
       make: async () => {
         const scene = new JobScene();
-        scene.resolution = () => ({ kind: "blocked", verdict: noSecret, recheckAfterMs: minute });
+        scene.resolution = () => ({ kind: "blocked", readyState: noSecret, recheckAfterMs: minute });
         scene.has(jobObject());
         await scene.pass();
         return scene.object();

@@ -64,9 +64,9 @@ const asTheyAre = judged.filter(([, { text }]) => !/kind"?: "?[A-Za-z]*List|^\{.
 
 test.each(asTheyAre)("the API server and validate agree: %s", async (_, { text, findings }) => {
   const answers = await Promise.all(documentsOf(text).map(created));
-  const verdict = answers.every(({ isGood }) => isGood);
-  expect([verdict, answers]).toEqual([findings.length === 0, answers]);
-  expect(await isGoodOffline(text)).toBe(verdict);
+  const readyState = answers.every(({ isGood }) => isGood);
+  expect([readyState, answers]).toEqual([findings.length === 0, answers]);
+  expect(await isGoodOffline(text)).toBe(readyState);
 });
 
 describe.skipIf(!hasKubectl)("kubectl apply --dry-run=server --validate=strict", () => {
@@ -81,14 +81,14 @@ describe.skipIf(!hasKubectl)("kubectl apply --dry-run=server --validate=strict",
   test("agrees on every text", async () => {
     const wrong: unknown[] = [];
     await inTurns(3, asked, async ([name, { text, findings }]) => {
-      const verdict = await kubectl(text);
-      if (verdict.isGood !== (findings.length === 0)) wrong.push({ name, ...verdict });
+      const readyState = await kubectl(text);
+      if (readyState.isGood !== (findings.length === 0)) wrong.push({ name, ...readyState });
     });
     expect(wrong).toEqual([]);
   }, 180_000);
 });
 
-interface Verdict {
+interface ReadyState {
   readonly isGood: boolean;
   readonly message: string;
 }
@@ -99,26 +99,28 @@ async function isGoodOffline(text: string): Promise<boolean> {
 }
 
 /** The object is made, but for storing it: what kubectl apply does with one that is not there yet. */
-async function created(text: string): Promise<Verdict> {
+async function created(text: string): Promise<ReadyState> {
   const contentType = text.startsWith("{") ? "application/json" : "application/yaml";
   const query = "dryRun=All&fieldValidation=Strict";
-  return verdictOf(await cluster.request("POST", `${pathOf(text)}?${query}`, { contentType, body: text }));
+  return readyStateOf(await cluster.request("POST", `${pathOf(text)}?${query}`, { contentType, body: text }));
 }
 
 /**
  * Server-side apply. What it takes otherwise than kubectl's own apply does is made: it has no way with an object without
  * name, refuses a null where kubectl leaves the field out, and looks into a status before it drops it.
  */
-async function applied(text: string): Promise<Verdict> {
+async function applied(text: string): Promise<ReadyState> {
   const { metadata, status } = JSON.parse(text);
   const name: unknown = metadata?.name;
   if (name === undefined || status !== undefined || text.includes(":null")) return created(text);
   const query = "dryRun=All&fieldValidation=Strict&fieldManager=test";
   const path = `${pathOf(text)}/${encodeURIComponent(String(name))}?${query}`;
-  return verdictOf(await cluster.request("PATCH", path, { contentType: "application/apply-patch+yaml", body: text }));
+  return readyStateOf(
+    await cluster.request("PATCH", path, { contentType: "application/apply-patch+yaml", body: text }),
+  );
 }
 
-function verdictOf({ status, body }: RawResponse): Verdict {
+function readyStateOf({ status, body }: RawResponse): ReadyState {
   return { isGood: status === 200 || status === 201, message: JSON.stringify(body) };
 }
 
@@ -129,7 +131,7 @@ function pathOf(text: string): string {
   return `/apis/${type?.group}/${type?.version}/namespaces/${namespace}/${type?.plural}`;
 }
 
-async function kubectl(text: string): Promise<Verdict> {
+async function kubectl(text: string): Promise<ReadyState> {
   const file = join(directory, `${randomUUID()}.yaml`);
   writeFileSync(file, text);
   const args = ["apply", "--dry-run=server", "--validate=strict", "-n", namespace, "-f", file];

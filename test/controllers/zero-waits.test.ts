@@ -68,13 +68,19 @@ describe.each(named)("a wait of %d ms that somebody else names", (waitMs) => {
   });
 
   test("for an account holds a job and a connection for a second at least", async () => {
-    const verdict = { kind: "retrying", reason: "WaitingForConnection", message: "Not yet." } as const;
+    const readyState = { kind: "retrying", reason: "WaitingForConnection", message: "Not yet." } as const;
     const scene = new JobScene();
     scene.northflank.hasSettings("migrate", {}, "manual");
     scene.has(jobObject());
-    scene.resolution = () => ({ kind: "blocked", verdict, recheckAfterMs: waitMs });
+    scene.resolution = () => ({ kind: "blocked", readyState, recheckAfterMs: waitMs });
     expect(await scene.pass()).toMatchObject({ kind: "recheck", afterMs: 1_000 });
-    const observation = { kind: "blocked", verdict, recheckAfterMs: waitMs, dependents: 0, quota: undefined } as const;
+    const observation = {
+      kind: "blocked",
+      readyState,
+      recheckAfterMs: waitMs,
+      dependents: 0,
+      quota: undefined,
+    } as const;
     const options = { object: connection(), observation, now: 0, random: () => 0.5, validationPeriodMs: 3_600_000 };
     expect(decide(options).next).toEqual({ kind: "recheck", afterMs: 1_000 });
   });

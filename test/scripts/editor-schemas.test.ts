@@ -28,7 +28,7 @@ function isValid(name: string, value: unknown): boolean {
 }
 
 /** By the schema of its own kind, and by the one for all. */
-function verdicts(value: unknown): readonly boolean[] {
+function readyStates(value: unknown): readonly boolean[] {
   const kind = kinds.find(({ type }) => isRecord(value) && type.kind === value.kind);
   if (kind === undefined) return [isValid(editorSchemaOfAll, value)];
   return [isValid(editorSchemaName(kind), value), isValid(editorSchemaOfAll, value)];
@@ -44,7 +44,7 @@ test.each(
     .sort(),
 )("examples/%s is valid", (file) => {
   for (const object of readManifests(join(examples, file))) {
-    expect([object.kind, ...verdicts(object)]).not.toContain(false);
+    expect([object.kind, ...readyStates(object)]).not.toContain(false);
   }
 });
 
@@ -64,7 +64,7 @@ describe("the table of documents", () => {
 
   test.each(judged)("$name", ({ object, problems }) => {
     const isSeen = problems.some((problem) => seen.has(problem.split(" ").at(-1) ?? ""));
-    expect(verdicts(object)).toEqual(verdicts(object).map(() => !isSeen));
+    expect(readyStates(object)).toEqual(readyStates(object).map(() => !isSeen));
   });
 });
 
@@ -73,12 +73,12 @@ test.each([
   ["a misspelt field deep inside", deployment({ deployment: { docker: { configTyp: "default" } } })],
   ["a misspelt field of metadata", connection({}, { metadata: { name: "a", label: {} } })],
 ])("%s is refused", (_, object) => {
-  expect(verdicts(plain(object))).toEqual([false, false]);
+  expect(readyStates(plain(object))).toEqual([false, false]);
 });
 
 test("a kind that our group does not have is refused, other groups pass", () => {
-  expect(verdicts({ apiVersion: "northflank-operator.io/v1alpha1", kind: "NorthflankAddon" })).toEqual([false]);
-  expect(verdicts({ apiVersion: "v1", kind: "Secret", anything: true })).toEqual([true]);
+  expect(readyStates({ apiVersion: "northflank-operator.io/v1alpha1", kind: "NorthflankAddon" })).toEqual([false]);
+  expect(readyStates({ apiVersion: "v1", kind: "Secret", anything: true })).toEqual([true]);
 });
 
 test("what hovers over a field says its meaning and the rules that no schema can hold", () => {

@@ -55,7 +55,7 @@ function asHealth(returned: unknown): Health {
   return returned as Health;
 }
 
-const verdicts = new Map<string, boolean>();
+const readyStates = new Map<string, boolean>();
 
 /** Whether Argo CD says of the object what {@link readings} says. Objects that differ in their texts only are judged once. */
 export function isReadByArgo(object: Judged, kstatus: KstatusResult): boolean {
@@ -64,10 +64,10 @@ export function isReadByArgo(object: Judged, kstatus: KstatusResult): boolean {
   const spelt = status?.conditions?.map(({ type, status: value, reason }) => `${type}=${value}/${reason}`);
   const isSeen = status?.observedGeneration === generation;
   const key = [kind, isSeen, deletionTimestamp !== undefined, finalizers?.includes(hookFinalizer), spelt].join(" ");
-  const known = verdicts.get(key);
+  const known = readyStates.get(key);
   if (known !== undefined) return known;
   const isRight = argoHealthOf(object).status === readingOf(object, kstatus);
-  verdicts.set(key, isRight);
+  readyStates.set(key, isRight);
   return isRight;
 }
 

@@ -62,8 +62,8 @@ export class ConnectionLife {
   }
 }
 
-function textOf({ verdict, next, checkAgainMs }: Decision): string {
-  const state = verdict === "as-before" ? verdict : `${verdict.kind}/${verdict.reason}`;
+function textOf({ readyState, next, checkAgainMs }: Decision): string {
+  const state = readyState === "as-before" ? readyState : `${readyState.kind}/${readyState.reason}`;
   const again = next.kind === "recheck" ? `in ${next.afterMs / 1_000} s` : next.kind;
   const check = checkAgainMs === undefined ? "" : `, token again in ${checkAgainMs / 1_000} s`;
   return `${state}, again ${again}${check}`;

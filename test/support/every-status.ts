@@ -9,7 +9,7 @@ import { statusOf as deploymentStatusOf } from "../../src/controllers/deployment
 import { statusOf as jobStatusOf } from "../../src/controllers/job/status.ts";
 import type { StatusFields } from "../../src/controllers/job-run/result.ts";
 import { statusOf as runStatusOf } from "../../src/controllers/job-run/status.ts";
-import type { ConditionUpdate, Verdict } from "../../src/controllers/reconcile/ready-state.ts";
+import type { ConditionUpdate, ReadyState } from "../../src/controllers/reconcile/ready-state.ts";
 import type { KubeObject } from "../../src/kube/types.ts";
 import type { Judged } from "./argocd.ts";
 import { connection, deployment, jobObject } from "./builders.ts";
@@ -26,18 +26,20 @@ import { runStates } from "./run-states.ts";
 export type WithStatus = KubeObject & Judged & { readonly spec: object; readonly status: object };
 
 /** All words of a union, which the compiler compares with it. */
-const verdictKinds = Object.keys({
+const readyStateKinds = Object.keys({
   ready: true,
   progressing: true,
   retrying: true,
   waiting: true,
   stalled: true,
   suspended: true,
-} satisfies Record<Verdict["kind"], true>) as readonly Verdict["kind"][];
+} satisfies Record<ReadyState["kind"], true>) as readonly ReadyState["kind"][];
 
 const allReasons: readonly Reason[] = reasons;
-const everyVerdict = verdictKinds.flatMap((kind) => allReasons.map((reason) => verdict(kind, reason)));
-const oneVerdictEach = verdictKinds.map((kind) => verdict(kind, kind === "suspended" ? "Suspended" : "Progressing"));
+const everyReadyState = readyStateKinds.flatMap((kind) => allReasons.map((reason) => readyState(kind, reason)));
+const oneReadyStateEach = readyStateKinds.map((kind) =>
+  readyState(kind, kind === "suspended" ? "Suspended" : "Progressing"),
+);
 const claims: readonly ConditionUpdate[] = ["as-before", claim("True"), claim("False"), claim("Unknown")];
 const sameDesires = [undefined, true, false] as const;
 const now = Date.parse("2026-01-01T00:00:00Z");
@@ -53,7 +55,7 @@ export const everyStatus: Readonly<Record<string, () => readonly WithStatus[]>> 
 /** A fresh object of each kind, as the server stores it. */
 export const freshObjects: readonly WithStatus[] = [connection(), deployment(), jobObject(), run({})] as never;
 
-function verdict(kind: Verdict["kind"], reason: Reason): Verdict {
+function readyState(kind: ReadyState["kind"], reason: Reason): ReadyState {
   return { kind, reason, message: `${reason} was seen, which is ${kind}.` };
 }
 
@@ -62,8 +64,8 @@ function claim(status: "True" | "False" | "Unknown"): ConditionUpdate {
 }
 
 /** That the desire is another one makes no status that an edit does not make. */
-function verdictsUnder(sameDesire: boolean | undefined): readonly Verdict[] {
-  return sameDesire === false ? oneVerdictEach : everyVerdict;
+function readyStatesUnder(sameDesire: boolean | undefined): readonly ReadyState[] {
+  return sameDesire === false ? oneReadyStateEach : everyReadyState;
 }
 
 const concluded = { stated: {}, failure: undefined, next: { kind: "never" }, events: [] } as const;
@@ -75,14 +77,14 @@ function* deployments(): Generator<unknown> {
     status: deploymentStatusOf(object, conclusion, now),
   });
   const calm = { ...concluded, inSync: "as-before", rolloutComplete: "as-before", sameDesire: undefined } as const;
-  const before = [made, ...oneVerdictEach.map((one) => after(made, { ...calm, verdict: one }))];
+  const before = [made, ...oneReadyStateEach.map((one) => after(made, { ...calm, readyState: one }))];
   for (const object of withEdits(before)) {
     for (const sameDesire of sameDesires) {
-      for (const one of verdictsUnder(sameDesire)) yield after(object, { ...calm, verdict: one, sameDesire });
-      for (const one of oneVerdictEach) {
+      for (const one of readyStatesUnder(sameDesire)) yield after(object, { ...calm, readyState: one, sameDesire });
+      for (const one of oneReadyStateEach) {
         for (const inSync of claims) {
           for (const rolloutComplete of claims) {
-            const conclusion = { ...calm, verdict: one, sameDesire, inSync, rolloutComplete };
+            const conclusion = { ...calm, readyState: one, sameDesire, inSync, rolloutComplete };
             yield after(object, conclusion);
             for (const restored of claims) yield after(object, { ...conclusion, restored });
           }
@@ -99,12 +101,12 @@ function* jobs(): Generator<unknown> {
     status: jobStatusOf(object, conclusion, now),
   });
   const calm = { ...concluded, inSync: "as-before", sameDesire: undefined } as const;
-  const before = [made, ...oneVerdictEach.map((one) => after(made, { ...calm, verdict: one }))];
+  const before = [made, ...oneReadyStateEach.map((one) => after(made, { ...calm, readyState: one }))];
   for (const object of withEdits(before)) {
     for (const sameDesire of sameDesires) {
-      for (const one of verdictsUnder(sameDesire)) yield after(object, { ...calm, verdict: one, sameDesire });
-      for (const one of oneVerdictEach) {
-        for (const inSync of claims) yield after(object, { ...calm, verdict: one, sameDesire, inSync });
+      for (const one of readyStatesUnder(sameDesire)) yield after(object, { ...calm, readyState: one, sameDesire });
+      for (const one of oneReadyStateEach) {
+        for (const inSync of claims) yield after(object, { ...calm, readyState: one, sameDesire, inSync });
       }
     }
   }
@@ -118,7 +120,7 @@ function* connections(): Generator<unknown> {
     status: connectionStatusOf(object, { ...calm, ...decision }, now) as NorthflankConnectionStatus,
   });
   const calm: Decision = {
-    verdict: "as-before",
+    readyState: "as-before",
     credentialsValid: "as-before",
     quotaAvailable: "as-before",
     rateLimit: undefined,
@@ -136,15 +138,15 @@ function* connections(): Generator<unknown> {
     { tokenExpirationTime: "2025-12-31T00:00:00Z", grantedPermissions: [] },
     { tokenExpirationTime: "2026-01-02T00:00:00Z", grantedPermissions: [...permissionsFor(needs)] },
   ];
-  const before = [made, ...oneVerdictEach.map((one) => after(made, { verdict: one }))];
+  const before = [made, ...oneReadyStateEach.map((one) => after(made, { readyState: one }))];
   for (const object of withEdits(before)) {
-    for (const one of everyVerdict) yield after(object, { verdict: one });
+    for (const one of everyReadyState) yield after(object, { readyState: one });
     // Nothing is as before on an object that nobody has seen.
     const anew = object.status === made.status ? [] : (["as-before"] as const);
-    for (const one of [...anew, ...oneVerdictEach]) {
+    for (const one of [...anew, ...oneReadyStateEach]) {
       for (const credentialsValid of claims) {
         for (const quotaAvailable of claims) {
-          for (const token of tokens) yield after(object, { verdict: one, credentialsValid, quotaAvailable, token });
+          for (const token of tokens) yield after(object, { readyState: one, credentialsValid, quotaAvailable, token });
         }
       }
     }
@@ -167,14 +169,14 @@ const learned: readonly StatusFields[] = [
 ];
 
 /** A run is Ready when it has ended with success and at no other time; what has ended in any other way is Stalled: see `finish` of ends.ts. */
-function isPossible(object: NorthflankJobRun, { kind }: Verdict, fields: StatusFields): boolean {
+function isPossible(object: NorthflankJobRun, { kind }: ReadyState, fields: StatusFields): boolean {
   const isOver = fields.completionTime !== undefined || object.status?.completionTime !== undefined;
   return isOver ? kind === "ready" || kind === "stalled" : kind !== "ready";
 }
 
 function* runs(): Generator<unknown> {
-  const after = (object: NorthflankJobRun, one: Verdict, fields: StatusFields, isOutcomeUnknown: boolean) => {
-    const result = { ...ended, verdict: one, fields, isOutcomeUnknown };
+  const after = (object: NorthflankJobRun, one: ReadyState, fields: StatusFields, isOutcomeUnknown: boolean) => {
+    const result = { ...ended, readyState: one, fields, isOutcomeUnknown };
     const { start } = object.status ?? {};
     const status = runStatusOf({ object, result, now });
     return { ...object, status: start === undefined ? status : { ...status, start } };
@@ -185,12 +187,13 @@ function* runs(): Generator<unknown> {
     for (const [index, made] of objects.entries()) {
       for (const fields of learned) {
         for (const isOutcomeUnknown of [false, true]) {
-          const possible = (verdicts: readonly Verdict[], of = made) =>
-            verdicts.filter((one) => isPossible(of, one, fields));
-          if (index === 0) for (const one of possible(everyVerdict)) yield after(made, one, fields, isOutcomeUnknown);
-          const before = possible(oneVerdictEach).map((one) => after(made, one, fields, isOutcomeUnknown));
+          const possible = (readyStates: readonly ReadyState[], of = made) =>
+            readyStates.filter((one) => isPossible(of, one, fields));
+          if (index === 0)
+            for (const one of possible(everyReadyState)) yield after(made, one, fields, isOutcomeUnknown);
+          const before = possible(oneReadyStateEach).map((one) => after(made, one, fields, isOutcomeUnknown));
           for (const object of withEdits([made, ...before])) {
-            for (const one of possible(oneVerdictEach, object)) yield after(object, one, fields, isOutcomeUnknown);
+            for (const one of possible(oneReadyStateEach, object)) yield after(object, one, fields, isOutcomeUnknown);
           }
         }
       }

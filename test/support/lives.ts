@@ -125,10 +125,10 @@ function partsOf(change: object): string {
   return Object.keys((patch ?? desire)?.body ?? {}).join(" ");
 }
 
-function textOf({ verdict, next }: TargetConclusion): string {
+function textOf({ readyState, next }: TargetConclusion): string {
   const delayMs = delayOf(next) ?? Number.POSITIVE_INFINITY;
   const again = Number.isFinite(delayMs) ? `in ${delayMs / 1_000} s` : next.kind;
-  return `${verdict.kind}/${verdict.reason}, again ${again}`;
+  return `${readyState.kind}/${readyState.reason}, again ${again}`;
 }
 
 function resultOf(answer: Sent) {

@@ -40,7 +40,7 @@ export class RunInState extends RunStory {
 
 const blocked: AccountResolution = {
   kind: "blocked",
-  verdict: { kind: "stalled", reason: "SecretNotFound", message: "None." },
+  readyState: { kind: "stalled", reason: "SecretNotFound", message: "None." },
   recheckAfterMs: 50_000,
 };
 

@@ -1,6 +1,6 @@
 // pure
 import type { NorthflankApi } from "../../northflank/client.ts";
-import type { Verdict } from "../reconcile/ready-state.ts";
+import type { ReadyState } from "../reconcile/ready-state.ts";
 import type { Pause } from "../reconcile/requeue.ts";
 
 /** What an object says about the account it belongs to. */
@@ -58,10 +58,15 @@ export interface Account extends AccountIdentity {
 export type AccountResolution =
   | { readonly kind: "usable"; readonly account: Account }
   /**
-   * Not now. The verdict goes to the object's status as it is; the object is reconciled again when the connection or the
+   * Not now. The ready state goes to the object's status as it is; the object is reconciled again when the connection or the
    * Secret changes, and after `recheckAfterMs` at the latest.
    */
-  | { readonly kind: "blocked"; readonly verdict: Verdict; readonly recheckAfterMs: number; readonly pause?: Pause };
+  | {
+      readonly kind: "blocked";
+      readonly readyState: ReadyState;
+      readonly recheckAfterMs: number;
+      readonly pause?: Pause;
+    };
 
 /**
  * Finds the account of an object: `spec.connectionRef`, else the connection named `default` in its namespace, else the

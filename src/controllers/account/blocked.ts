@@ -2,7 +2,7 @@
 import type { Reason } from "../../api/reasons.ts";
 import { formatDuration } from "../../util/duration.ts";
 import { defaultConnectionName, safetyNetMs } from "../reconcile/predicates.ts";
-import type { Verdict } from "../reconcile/ready-state.ts";
+import type { ReadyState } from "../reconcile/ready-state.ts";
 import { slowProbeMs } from "../reconcile/remote-error.ts";
 import type { Pause } from "../reconcile/requeue.ts";
 import { recheckSecretMs } from "../secrets/secret-tokens.ts";
@@ -20,8 +20,8 @@ const secretPause: Pause = { withinMs: recheckSecretMs };
  */
 export const maxRefusedPerHour = 60;
 
-function blocked(verdict: Verdict, recheckAfterMs: number, pause?: Pause): Blocked {
-  return { kind: "blocked", verdict, recheckAfterMs, ...(pause && { pause }) };
+function blocked(readyState: ReadyState, recheckAfterMs: number, pause?: Pause): Blocked {
+  return { kind: "blocked", readyState, recheckAfterMs, ...(pause && { pause }) };
 }
 
 /** Until the connection changes. */

@@ -10,7 +10,7 @@ import { jittered, notAtOnce } from "../../util/backoff.ts";
 import { present } from "../../util/present.ts";
 import type { Random } from "../../util/random.ts";
 import type { FailureRecord } from "../reconcile/failure.ts";
-import type { ConditionUpdate, Verdict } from "../reconcile/ready-state.ts";
+import type { ConditionUpdate, ReadyState } from "../reconcile/ready-state.ts";
 import { slowProbeMs } from "../reconcile/remote-error.ts";
 import { judgeRemoteFailure } from "../reconcile/remote-failure.ts";
 import type { Requeue } from "../reconcile/requeue.ts";
@@ -22,7 +22,7 @@ import { type TokenStatus, tokenStatusOf } from "./token-status.ts";
 /** What an observation comes to. There is nothing to execute: a connection changes nothing in Northflank. */
 export interface Decision {
   /** `as-before`: Ready stays as it is, only the counters may move. */
-  readonly verdict: Verdict | "as-before";
+  readonly readyState: ReadyState | "as-before";
   readonly credentialsValid: ConditionUpdate;
   readonly quotaAvailable: ConditionUpdate;
   readonly rateLimit: NorthflankConnectionStatus["rateLimit"];
@@ -52,7 +52,7 @@ interface DecideInput {
 }
 
 /** What an observation comes to, beside what every one says of the account and of the objects that use it. */
-type Result = Pick<Decision, "verdict" | "credentialsValid" | "next"> & Partial<Decision>;
+type Result = Pick<Decision, "readyState" | "credentialsValid" | "next"> & Partial<Decision>;
 
 /** What one observation of a connection means. */
 export function decide(input: DecideInput): Decision {
@@ -74,25 +74,25 @@ function resultOf(input: DecideInput): Result {
   switch (observation.kind) {
     case "invalid": {
       const message = invalidSpecMessage(observation.problems);
-      const verdict = { kind: "stalled", reason: "InvalidSpec", message } as const;
-      return { verdict, credentialsValid: unknownBecause(verdict), next: { kind: "never" } };
+      const readyState = { kind: "stalled", reason: "InvalidSpec", message } as const;
+      return { readyState, credentialsValid: unknownBecause(readyState), next: { kind: "never" } };
     }
     case "suspended": {
       const message =
         "Reconciliation is suspended: the token is not checked, and nothing is sent for the objects that use this " +
         "connection. Set spec.suspend to false to resume.";
-      const verdict = { kind: "suspended", reason: "Suspended", message } as const;
-      return { verdict, credentialsValid: "as-before", next: { kind: "never" } };
+      const readyState = { kind: "suspended", reason: "Suspended", message } as const;
+      return { readyState, credentialsValid: "as-before", next: { kind: "never" } };
     }
     case "rest":
-      return { verdict: "as-before", credentialsValid: "as-before", failure: "as-before", next };
+      return { readyState: "as-before", credentialsValid: "as-before", failure: "as-before", next };
     case "blocked": {
       const { recheckAfterMs, pause } = observation;
-      const verdict = withExpiry(observation.verdict, object, now);
+      const readyState = withExpiry(observation.readyState, object, now);
       const afterMs = notAtOnce(Math.min(recheckAfterMs, readSecretMs));
       return {
-        verdict,
-        credentialsValid: credentialsAfter(verdict),
+        readyState,
+        credentialsValid: credentialsAfter(readyState),
         next: { ...next, afterMs, ...(pause && { pause }) },
       };
     }
@@ -118,12 +118,12 @@ function acceptance(check: Exclude<TokenCheck, { kind: "failed" }>, now: number)
     const message =
       "The API has no call that checks a token; the first ordinary call of an object that uses this connection shows " +
       "whether it is accepted.";
-    const verdict = { kind: "ready", reason: "Progressing", message } as const;
-    return { verdict, credentialsValid: unknownBecause(verdict) };
+    const readyState = { kind: "ready", reason: "Progressing", message } as const;
+    return { readyState, credentialsValid: unknownBecause(readyState) };
   }
   const expiry = check.kind === "accepted" ? expiryText(check.token?.expiresAt, now) : "";
   const valid = { reason: "Valid", message: `Northflank accepted the token${expiry}.` } as const;
-  return { verdict: { kind: "ready", ...valid }, credentialsValid: { status: "True", ...valid } } as const;
+  return { readyState: { kind: "ready", ...valid }, credentialsValid: { status: "True", ...valid } } as const;
 }
 
 function expiryText(expiresAt: string | undefined, now: number): string {
@@ -148,8 +148,8 @@ function tokenStatusNow(
 function failedCheck({ object, now, random }: DecideInput, error: NorthflankError, readSecretMs: number): Result {
   const judged = judgeRemoteFailure({ error, previous: object.status?.failure, now, random });
   const { failure, next } = judged;
-  const verdict = withExpiry(judged.verdict, object, now);
-  const result = { verdict, credentialsValid: credentialsAfter(verdict), failure };
+  const readyState = withExpiry(judged.readyState, object, now);
+  const result = { readyState, credentialsValid: credentialsAfter(readyState), failure };
   if (next.kind === "backoff") return { ...result, checkAgainMs: 0, next };
   // The same token is not sent again soon, however often the Secret is read for another one.
   const probeMs = error.code === "unauthorized" ? Math.round(jittered(slowProbeMs, 0.2, random)) : next.afterMs;
@@ -161,23 +161,23 @@ function failedCheck({ object, now, random }: DecideInput, error: NorthflankErro
 }
 
 /** Says why a token was rejected, where that is known. */
-function withExpiry(verdict: Verdict, { status }: NorthflankConnection, now: number): Verdict {
+function withExpiry(readyState: ReadyState, { status }: NorthflankConnection, now: number): ReadyState {
   const time = status?.tokenExpirationTime;
-  if (verdict.reason !== "AuthenticationFailed" || time === undefined || Date.parse(time) > now) return verdict;
+  if (readyState.reason !== "AuthenticationFailed" || time === undefined || Date.parse(time) > now) return readyState;
   const message =
     `Northflank rejects the token (401); the one that was accepted last expired at ${time}. Put a valid token into the ` +
     "Secret: it is used within a minute.";
-  return { ...verdict, message };
+  return { ...readyState, message };
 }
 
 /** Only a 401 says that the token is bad; everything else says nothing about it, and what was known stays. */
-function credentialsAfter(verdict: Verdict): ConditionUpdate {
-  const { kind, reason, message } = verdict;
+function credentialsAfter(readyState: ReadyState): ConditionUpdate {
+  const { kind, reason, message } = readyState;
   if (reason === "AuthenticationFailed") return { status: "False", reason, message };
-  return kind === "stalled" ? unknownBecause(verdict) : "as-before";
+  return kind === "stalled" ? unknownBecause(readyState) : "as-before";
 }
 
-function unknownBecause({ reason, message }: Verdict) {
+function unknownBecause({ reason, message }: ReadyState) {
   return { status: "Unknown", reason, message } as const;
 }
 

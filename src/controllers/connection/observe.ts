@@ -56,7 +56,7 @@ export async function observe(deps: ObserveDeps, object: NorthflankConnection, s
     return unchecked({ kind: "rest", ...surroundings(deps, object, opened.account) });
   }
   // A token that was refused before is checked again by the slow probe, and on request.
-  const isProbe = opened.verdict.reason === "AuthenticationFailed" && (isRequested || planned.dueInMs === 0);
+  const isProbe = opened.readyState.reason === "AuthenticationFailed" && (isRequested || planned.dueInMs === 0);
   const probed = isProbe ? await deps.accounts.open(object, { probe: true }, signal) : opened;
   if (probed.kind === "blocked") return unchecked({ ...probed, ...alone });
   return await checkToken(deps, object, probed, signal);

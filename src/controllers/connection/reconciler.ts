@@ -94,8 +94,8 @@ async function report(
   { stored: object, decision, status }: Report,
   context: ReconcileContext,
 ): Promise<Outcome> {
-  const { next, verdict } = decision;
-  const message = verdict === "as-before" ? "the connection could not be checked" : verdict.message;
+  const { next, readyState } = decision;
+  const message = readyState === "as-before" ? "the connection could not be checked" : readyState.message;
   const written = await deps.statusWriter.write(object, status, context.statusSignal);
   if (written.kind === "gone") return { kind: "settled" };
   if (written.kind === "written") {

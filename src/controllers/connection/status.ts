@@ -22,13 +22,13 @@ export function statusOf(object: NorthflankConnection, decision: Decision, now: 
   const before = object.status;
   const generation = object.metadata.generation ?? 0;
   const previous = before?.conditions ?? [];
-  const { acceptedSecret, failure, verdict } = decision;
+  const { acceptedSecret, failure, readyState } = decision;
   const token = decision.token === "as-before" ? tokenStatusIn(before) : decision.token;
   const status = present({
     observedGeneration: generation,
     conditions: [...mergeConditions({ previous, drafts: drafts(object, decision, token, now), generation, now })],
     lastHandledReconcileAt:
-      verdict === "as-before" ? before?.lastHandledReconcileAt : handledRequest(object, verdict.reason),
+      readyState === "as-before" ? before?.lastHandledReconcileAt : handledRequest(object, readyState.reason),
     rateLimit: decision.rateLimit,
     tokenCheck: tokenCheckOf(object, decision),
     tokenSecretResourceVersion: acceptedSecret === "as-before" ? before?.tokenSecretResourceVersion : acceptedSecret,
@@ -54,14 +54,14 @@ export function isAccepted({ metadata, status }: NorthflankConnection): boolean 
 /** `status.tokenCheck`: what was accepted stays so while nothing is known against it. */
 function tokenCheckOf(
   object: NorthflankConnection,
-  { verdict, checkAgainMs }: Decision,
+  { readyState, checkAgainMs }: Decision,
 ): NorthflankConnectionStatus["tokenCheck"] {
   const before = object.status?.tokenCheck;
-  if (verdict === "as-before") return before;
-  if (verdict.kind === "ready") return "Accepted";
-  if (verdict.kind === "suspended" && before === "Accepted") return before;
-  if (verdict.kind === "waiting" && isAccepted(object)) return before;
-  if (verdict.reason === "AuthenticationFailed") return "Refused";
+  if (readyState === "as-before") return before;
+  if (readyState.kind === "ready") return "Accepted";
+  if (readyState.kind === "suspended" && before === "Accepted") return before;
+  if (readyState.kind === "waiting" && isAccepted(object)) return before;
+  if (readyState.reason === "AuthenticationFailed") return "Refused";
   return checkAgainMs === undefined ? "NotChecked" : "Failed";
 }
 
@@ -86,11 +86,15 @@ function drafts(
   return [...summary(object, decision), ...updates, ...ofToken.filter((draft) => draft !== undefined)];
 }
 
-function summary({ metadata, status }: NorthflankConnection, { verdict, next }: Decision): readonly ConditionDraft[] {
+function summary(
+  { metadata, status }: NorthflankConnection,
+  { readyState, next }: Decision,
+): readonly ConditionDraft[] {
   const previous = status?.conditions;
-  if (verdict === "as-before") return (previous ?? []).filter(({ type }) => summaryTypes.includes(type)).map(draftOf);
+  if (readyState === "as-before")
+    return (previous ?? []).filter(({ type }) => summaryTypes.includes(type)).map(draftOf);
   const generation = metadata.generation ?? 0;
   // Setting `suspend` is a new generation; what Ready said about the token is as true as before.
-  const isSuspending = verdict.kind === "suspended";
-  return summaryConditions({ verdict, next, previous, generation, ...(isSuspending ? { sameDesire: true } : {}) });
+  const isSuspending = readyState.kind === "suspended";
+  return summaryConditions({ readyState, next, previous, generation, ...(isSuspending ? { sameDesire: true } : {}) });
 }

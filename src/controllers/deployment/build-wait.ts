@@ -58,9 +58,9 @@ export function checkBuild(facts: Facts): Decision | undefined {
   if (query !== undefined) return needBuild(query);
   const hold = buildHold(facts);
   if (hold === undefined) return undefined;
-  const { verdict, next, build } = hold;
-  const base = differentBase(facts, verdict.reason, verdict.message);
-  return conclude({ ...base, verdict, next, stated: { ...base.stated, build } });
+  const { readyState, next, build } = hold;
+  const base = differentBase(facts, readyState.reason, readyState.message);
+  return conclude({ ...base, readyState, next, stated: { ...base.stated, build } });
 }
 
 /** The build of a source that the target has. */
@@ -110,7 +110,7 @@ function keptBuild({ object, now, desire, build, since }: Facts): BuildRecord | 
   return isOver ? { ...before, outcome: "Succeeded", time: formatTime(now) } : before;
 }
 
-type Wait = Pick<Conclusion, "verdict" | "next">;
+type Wait = Pick<Conclusion, "readyState" | "next">;
 
 /** What stands in the way of the declared build; `undefined` when it can be deployed, or was not read. */
 function buildHold(facts: Facts): (Wait & { readonly build: BuildRecord | undefined }) | undefined {
@@ -142,14 +142,14 @@ function waitFor(build: SeenBuild, elapsedMs: number, { rolloutPollIntervalMs: f
   const longestMs = Math.max(longestBuildPollMs, firstMs);
   const afterMs = Math.round(Math.min(Math.max(firstMs, elapsedMs / 8), longestMs));
   return {
-    verdict: { kind: "progressing", reason: "WaitingForBuild", message: awaitedText(build) },
+    readyState: { kind: "progressing", reason: "WaitingForBuild", message: awaitedText(build) },
     next: { kind: "recheck", afterMs, pause: { everyMs: [firstMs, longestMs] } },
   };
 }
 
 function stalledBy(facts: Facts, reason: keyof typeof firstProbeMs, message: string): Wait {
   const next = probeMoreRarely(phaseMs(facts, reason), [firstProbeMs[reason], slowProbeMs], facts.random);
-  return { verdict: { kind: "stalled", reason, message }, next };
+  return { readyState: { kind: "stalled", reason, message }, next };
 }
 
 /** How long the declaration has been in this phase. */

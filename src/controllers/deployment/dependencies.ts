@@ -58,7 +58,7 @@ export function dependencyConclusion(facts: Facts): Conclusion | undefined {
     const message = `Not deployed, because it waits for runs that failed: ${namesOf(failed)}. Name another run in spec.waitFor.`;
     return {
       ...differentBase(facts, "DependencyFailed", message),
-      verdict: { kind: "stalled", reason: "DependencyFailed", message },
+      readyState: { kind: "stalled", reason: "DependencyFailed", message },
       next: probeAfter(slowProbeMs),
     };
   }
@@ -66,7 +66,7 @@ export function dependencyConclusion(facts: Facts): Conclusion | undefined {
   const message = `Not deployed yet: waiting for runs to succeed: ${namesOf(waiting)}. The change is sent when they have.`;
   return {
     ...differentBase(facts, "WaitingForDependency", message),
-    verdict: { kind: "progressing", reason: "WaitingForDependency", message },
+    readyState: { kind: "progressing", reason: "WaitingForDependency", message },
     // A change of the run enqueues this object; this is the net below that.
     next: { kind: "recheck", afterMs: slowProbeMs },
   };

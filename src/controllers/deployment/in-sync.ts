@@ -64,10 +64,10 @@ function noteUnverified({ unverified }: Facts, same: Conclusion): Conclusion {
   const note =
     ` Not verified: Northflank does not return ${unverified.slice(0, 3).join(", ")} in full, and the operator has not ` +
     "sent it.";
-  const { verdict, inSync } = same;
+  const { readyState, inSync } = same;
   return {
     ...same,
-    verdict: verdict.kind === "ready" ? { ...verdict, message: `${verdict.message}${note}` } : verdict,
+    readyState: readyState.kind === "ready" ? { ...readyState, message: `${readyState.message}${note}` } : readyState,
     inSync: { ...inSync, message: `${inSync.message}${note}` },
   };
 }
@@ -90,7 +90,7 @@ interface Same extends Facts {
 }
 
 /** What a state comes to. */
-interface Row extends Pick<Conclusion, "verdict" | "rolloutComplete" | "next"> {
+interface Row extends Pick<Conclusion, "readyState" | "rolloutComplete" | "next"> {
   readonly progress: Progress;
   readonly news?: ChangeNews;
   readonly events?: readonly EventDraft[];
@@ -119,7 +119,7 @@ function foundConclusion(facts: Facts, built: BuildInSync): Conclusion {
   const { observed, image: _, ...always } = facts.shown;
   return {
     ...judged,
-    verdict: row.verdict,
+    readyState: row.readyState,
     inSync: inSyncWith(facts.desire),
     rolloutComplete: row.rolloutComplete,
     next: row.next,
@@ -223,7 +223,7 @@ function stoppedRow({ desire, service, shown, found, nextResyncMs, age }: Same):
   const message = `Northflank has ${desire.source}${before}; it starts when the service is resumed: ${service.stop}.`;
   const rolloutComplete = "Nothing is rolled out: the service is paused.";
   return {
-    verdict: { kind: "ready", reason: "ServicePaused", message },
+    readyState: { kind: "ready", reason: "ServicePaused", message },
     rolloutComplete: { status: "Unknown", reason: "ServicePaused", message: rolloutComplete },
     progress: "paused",
     news: isToCome ? newsWhileStopped(shown) : {},
@@ -235,7 +235,7 @@ function stoppedRow({ desire, service, shown, found, nextResyncMs, age }: Same):
 function jobRow({ desire, policy, nextResyncMs }: Same): Row {
   const message = `Northflank has ${desire.source}: the next run of the job uses it.`;
   return {
-    verdict: { kind: "ready", reason: policy.ready ?? "InSync", message },
+    readyState: { kind: "ready", reason: policy.ready ?? "InSync", message },
     rolloutComplete: { status: "True", reason: "RolloutComplete", message: "A job has no rollout." },
     progress: "complete",
     next: requeueAfter(nextResyncMs),
@@ -245,7 +245,7 @@ function jobRow({ desire, policy, nextResyncMs }: Same): Row {
 function unwatchedRow({ desire, progress, nextResyncMs }: Same): Row {
   const message = `Northflank has ${desire.source}; the rollout is not waited for (spec.rollout.wait is false).`;
   return {
-    verdict: { kind: "ready", reason: "InSync", message },
+    readyState: { kind: "ready", reason: "InSync", message },
     rolloutComplete:
       progress === "complete"
         ? { status: "True", reason: "RolloutComplete", message: "The rollout is complete." }
@@ -262,7 +262,7 @@ function completeRow({ desire, policy, found, age, nextResyncMs }: Same): Row {
   const took = isNews && !wasStopped(change) ? ` It took ${formatDuration(age(change.time).elapsedMs)}.` : "";
   const event = { type: "Normal", reason: "RolloutComplete", action: "Observe", note: `${message}${took}` } as const;
   return {
-    verdict: { kind: "ready", reason: policy.ready ?? "RolloutComplete", message },
+    readyState: { kind: "ready", reason: policy.ready ?? "RolloutComplete", message },
     rolloutComplete: { status: "True", reason: "RolloutComplete", message: "The rollout is complete." },
     progress: "complete",
     next: requeueAfter(nextResyncMs),
@@ -277,7 +277,7 @@ function wasStopped({ phase, since, time }: ChangeRecord): boolean {
 
 function failedRow({ desire, random }: Same): Row {
   return {
-    verdict: { kind: "stalled", reason: "RolloutFailed", message: failedMessage(desire) },
+    readyState: { kind: "stalled", reason: "RolloutFailed", message: failedMessage(desire) },
     rolloutComplete: { status: "False", reason: "RolloutFailed", message: "Northflank says that the rollout failed." },
     progress: "failed",
     next: probeAround(slowProbeMs, random),
@@ -294,7 +294,7 @@ function gradualRow({ desire, service, settings, age, since }: Same): Row {
     `Northflank rolls out ${desire.source} gradually (strategy ${strategy}) and waits for its promotion. Promote ` +
     `it in Northflank, or declare another source; no time limit applies.`;
   return {
-    verdict: { kind: "progressing", reason: "AwaitingPromotion", message },
+    readyState: { kind: "progressing", reason: "AwaitingPromotion", message },
     rolloutComplete: {
       status: "Unknown",
       reason: "AwaitingPromotion",
@@ -307,12 +307,12 @@ function gradualRow({ desire, service, settings, age, since }: Same): Row {
 
 function unbuiltRow(same: Same): Row {
   if (same.hold === undefined) return rollingRow(same);
-  const { verdict, next } = same.hold;
+  const { readyState, next } = same.hold;
   const message = "There is no build to roll out.";
   return {
-    verdict,
+    readyState,
     next,
-    rolloutComplete: { status: "Unknown", reason: verdict.reason, message },
+    rolloutComplete: { status: "Unknown", reason: readyState.reason, message },
     progress: "rolling",
   };
 }
@@ -323,7 +323,7 @@ function rollingRow(same: Same): Row {
   const reason = isBuilding ? "Building" : "RollingOut";
   const endsMs = (begun === undefined ? now : Date.parse(begun)) + limitMs;
   return {
-    verdict: { kind: "progressing", reason, message: rollingMessage({ desire, isBuilding, endsMs }) },
+    readyState: { kind: "progressing", reason, message: rollingMessage({ desire, isBuilding, endsMs }) },
     rolloutComplete: { status: "Unknown", reason, message: rolloutGoesOn },
     progress: "rolling",
     next: pollAfter(pollPauseMs(begunAge.elapsedMs, leftMs(begunAge, limitMs), settings), settings),
@@ -356,7 +356,7 @@ const firstLateProbeMs = 300_000;
 function lateRow({ desire, service, begunAge, random, limitMs }: Same): Row {
   const message = lateMessage({ desire, service, limitMs });
   return {
-    verdict: { kind: "stalled", reason: "RolloutTimedOut", message },
+    readyState: { kind: "stalled", reason: "RolloutTimedOut", message },
     rolloutComplete: { status: "False", reason: "RolloutTimedOut", message: "Not complete in time." },
     progress: "late",
     next: probeMoreRarely(begunAge.elapsedMs, [firstLateProbeMs, slowProbeMs], random),
@@ -369,7 +369,7 @@ function unbegunRow({ object, desire, policy, nextResyncMs, limitMs }: Same): Ro
     `Northflank has ${desire.source} and began no rollout for it within ${formatDuration(limitMs)}; the last ` +
     "rollout is complete.";
   return {
-    verdict: { kind: "ready", reason: policy.ready ?? "RolloutComplete", message },
+    readyState: { kind: "ready", reason: policy.ready ?? "RolloutComplete", message },
     rolloutComplete: { status: "True", reason: "RolloutComplete", message: "The last rollout is complete." },
     progress: "complete",
     // The state that is shown speaks about this change from now on.

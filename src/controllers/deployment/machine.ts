@@ -363,7 +363,7 @@ const phaseNames: Partial<Record<Phase, WaitingName>> = {
  * nothing of Northflank (an outage, a suspension) leaves it as it is; any other state ends it.
  */
 export function waitingAfter(object: NorthflankDeployment, conclusion: Conclusion, now: number): Waiting | undefined {
-  const name = waitingFor[conclusion.verdict.reason];
+  const name = waitingFor[conclusion.readyState.reason];
   const before = object.status?.phase;
   if (name === undefined) return conclusion.inSync === "as-before" ? before : undefined;
   const read = desireOf(object.spec);

@@ -48,7 +48,7 @@ export function notKeptConclusion(facts: Facts): Conclusion {
   const { object, desire, pending, now, random, age } = facts;
   const { elapsedMs } = age(object.status?.notKept?.time);
   const found = notKeptFound(pending, { elapsedMs, random });
-  const base = differentBase(facts, "ChangeNotKept", found.verdict.message);
+  const base = differentBase(facts, "ChangeNotKept", found.readyState.message);
   const message = "Not all of what is declared is in force.";
   return {
     ...base,

@@ -62,7 +62,7 @@ function checkPolicy(facts: Different): Decision | undefined {
 /** Drift is news where the last read found what is declared now. */
 function concludeDrift(facts: Facts, found: OutOfSync, stated: StatedFields = {}): Decision {
   const { object } = facts;
-  const base = differentBase(facts, found.verdict.reason, found.verdict.message);
+  const base = differentBase(facts, found.readyState.reason, found.readyState.message);
   const conclusion = { ...base, ...found, stated: { ...base.stated, ...stated } };
   return { kind: "conclude", conclusion, sawDrift: isAcknowledged(object) && wasSeenInSync(object.status) };
 }
@@ -87,7 +87,7 @@ function checkShown(facts: Different): Decision | undefined {
   const message = readBackMessage(desire);
   return conclude({
     ...differentBase(facts, "ApplyingChange", message),
-    verdict: { kind: "progressing", reason: "ApplyingChange", message },
+    readyState: { kind: "progressing", reason: "ApplyingChange", message },
     next: pollAfter(pollPauseMs(elapsedMs, showsWithinMs, settings), settings),
   });
 }

@@ -52,8 +52,8 @@ export function remoteFailure(
 
 /** Nothing is sent until a person has changed something. */
 export function unsupportedConclusion(message: string, stated: StatedFields = {}): Conclusion {
-  const verdict = { kind: "stalled", reason: "UnsupportedTarget", message } as const;
-  return { ...nothingLearned, verdict, next: probeAfter(slowProbeMs), stated, sameDesire: false };
+  const readyState = { kind: "stalled", reason: "UnsupportedTarget", message } as const;
+  return { ...nothingLearned, readyState, next: probeAfter(slowProbeMs), stated, sameDesire: false };
 }
 
 /** What to do where Northflank has taken away one of the two deprecated calls that a job as a target needs. */

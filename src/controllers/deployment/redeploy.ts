@@ -115,7 +115,7 @@ function waitingConclusion({ desire, shown }: Facts, record: RedeployRecord, lef
     "within 30s.";
   return {
     ...judged,
-    verdict: { kind: "progressing", reason: "ApplyingChange", message },
+    readyState: { kind: "progressing", reason: "ApplyingChange", message },
     inSync: inSyncWith(desire),
     rolloutComplete: { status: "Unknown", reason: "ApplyingChange", message: "Whether a rollout begins is not known." },
     stated: { ...shown, redeploy: record },
@@ -160,7 +160,7 @@ export function restartRefused(
   const message = `Northflank refused the restart: ${refusal}. The state of the last rollout is read.`;
   return {
     ...judged,
-    verdict: { kind: "progressing", reason: "RollingOut", message },
+    readyState: { kind: "progressing", reason: "RollingOut", message },
     inSync: inSyncWith(desire),
     rolloutComplete: "as-before",
     stated: {
@@ -184,13 +184,13 @@ export function noteRedeploy(
   { object, desire, policy, wantsRedeploy, now }: Facts,
   conclusion: Conclusion,
 ): Conclusion {
-  const { verdict, stated } = conclusion;
+  const { readyState, stated } = conclusion;
   const included = () => ({ ...conclusion, stated: { ...stated, ...includedFields(object, now) } });
   if (wantsRedeploy) {
     if (policy.redeploys) return stated.redeploy === undefined ? included() : conclusion;
     // The value that an object begins with is none that waits for another policy.
     if (isNewObject(object)) return included();
-    if (verdict.kind !== "ready") return conclusion;
+    if (readyState.kind !== "ready") return conclusion;
     return withNote(
       conclusion,
       `spec.redeployToken is not handled, because managementPolicy is ${object.spec.managementPolicy}.`,
@@ -198,7 +198,7 @@ export function noteRedeploy(
   }
   const head = (stated.changes ?? object.status?.changes)?.[0];
   const { time, ...record } = stated.redeploy ?? object.status?.redeploy ?? {};
-  const isTold = policy.redeploys && verdict.kind === "ready" && head?.cause === "Redeployed";
+  const isTold = policy.redeploys && readyState.kind === "ready" && head?.cause === "Redeployed";
   if (!isTold || time === undefined) return conclusion;
   return withNote(conclusion, redeployNote({ ...record, time }, { desire, phase: head.phase }));
 }
@@ -228,6 +228,6 @@ function otherWay({ body, image }: Desire): string {
 }
 
 function withNote(conclusion: Conclusion, note: string): Conclusion {
-  const { verdict } = conclusion;
-  return { ...conclusion, verdict: { ...verdict, message: `${verdict.message} ${note}` } };
+  const { readyState } = conclusion;
+  return { ...conclusion, readyState: { ...readyState, message: `${readyState.message} ${note}` } };
 }

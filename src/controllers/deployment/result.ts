@@ -60,7 +60,7 @@ export function notRecorded(change: Change, field: "redeploy" | "notKept"): Conc
   const isSame = field === "redeploy";
   return {
     ...judged,
-    verdict: { kind: "stalled", reason: "StatusNotStored", message },
+    readyState: { kind: "stalled", reason: "StatusNotStored", message },
     inSync: isSame ? inSyncWith(change.desire) : { status: "False", reason: "StatusNotStored", message },
     rolloutComplete: "as-before",
     stated: { [field]: undefined, pendingChanges: isSame ? undefined : change.differences },
@@ -104,7 +104,7 @@ export function concludeChange(options: {
       const isSame = change.cause === "Redeployed";
       const refused = {
         status: "False",
-        reason: failed.verdict.reason,
+        reason: failed.readyState.reason,
         message: "The change was not accepted.",
       } as const;
       const inSync = isSame ? inSyncWith(change.desire) : refused;
@@ -135,8 +135,8 @@ function writtenConclusion(options: Parameters<typeof concludeChange>[0], usedFa
   if (object.spec.rollout?.wait === false) {
     const message = `Northflank accepted ${desire.source}; the rollout is not waited for (spec.rollout.wait is false).`;
     const rolloutComplete = { status: "Unknown", reason: "RollingOut", message: "Not waited for." } as const;
-    const verdict = { kind: "ready", reason: "InSync", message } as const;
-    return { ...common, verdict, rolloutComplete, next: requeueAfter(nextResyncMs) };
+    const readyState = { kind: "ready", reason: "InSync", message } as const;
+    return { ...common, readyState, rolloutComplete, next: requeueAfter(nextResyncMs) };
   }
   const timeoutMs = limitOf(object);
   // A job rolls nothing out, and a paused service not now: what it has is read back.
@@ -144,7 +144,7 @@ function writtenConclusion(options: Parameters<typeof concludeChange>[0], usedFa
     const message = readBackMessage(desire);
     return {
       ...common,
-      verdict: { kind: "progressing", reason: "ApplyingChange", message },
+      readyState: { kind: "progressing", reason: "ApplyingChange", message },
       rolloutComplete: { status: "Unknown", reason: "ApplyingChange", message: "Not read back yet." },
       next: { kind: "recheck", afterMs: Math.min(readBackMs, settings.rolloutPollIntervalMs) },
     };
@@ -152,7 +152,7 @@ function writtenConclusion(options: Parameters<typeof concludeChange>[0], usedFa
   const message = rollingMessage({ desire, isBuilding: false, endsMs: now + timeoutMs });
   return {
     ...common,
-    verdict: { kind: "progressing", reason: "RollingOut", message },
+    readyState: { kind: "progressing", reason: "RollingOut", message },
     rolloutComplete: { status: "Unknown", reason: "RollingOut", message: rolloutGoesOn },
     next: pollAfter(pollPauseMs(0, timeoutMs, settings), settings),
   };

@@ -81,7 +81,7 @@ export function decideRollback(facts: Facts, same: Conclusion): Decision {
   const isDoubtful = good.kind === "source" && good.isDoubtful;
   // Nothing is rolled back where the two look alike from the start: a record tells that the good one is there by now.
   if (isDoubtful && record !== undefined && policy.rollsBack) return conclude(rolledBackConclusion(facts, record));
-  const { reason } = same.verdict;
+  const { reason } = same.readyState;
   if (reason === "RolloutComplete") return conclude(rememberGood(facts, same));
   const hasFailed = reason === "RolloutFailed" || reason === "RolloutTimedOut";
   if (!hasFailed || !policy.rollsBack) return conclude(keepRecord(same, record));
@@ -106,7 +106,7 @@ function heldBack(facts: Facts, same: Conclusion): Conclusion | undefined {
   const { service, desire, age } = facts;
   const change = changeOf(same.stated, desire);
   if (hasBegunNone(service, change)) return nothingToRestore(facts, same, "Northflank began no rollout for it");
-  if (same.verdict.reason === "RolloutTimedOut") {
+  if (same.readyState.reason === "RolloutTimedOut") {
     if (service.rolloutStatus !== undefined) return undefined;
     return nothingToRestore(facts, same, "Northflank does not return how far the rollout is");
   }
@@ -138,7 +138,7 @@ function nothingToRestore(facts: Facts, same: Conclusion, why: string): Conclusi
   const message = troubleMessage(facts, same, `nothing is restored, because ${why}`);
   return {
     ...same,
-    verdict: { ...same.verdict, message },
+    readyState: { ...same.readyState, message },
     restored: { status: "False", reason: "NothingToRestore", message: `Nothing is restored, because ${why}.` },
     stated: { ...same.stated, changes: withoutIntent(same.stated.changes) },
   };
@@ -152,14 +152,14 @@ function intendRollback({ object, desire, now }: Facts, same: Conclusion, good: 
     time: formatTime(now),
     of: desire.hash,
   });
-  const { reason } = same.verdict;
+  const { reason } = same.readyState;
   const changes = same.stated.changes ?? [];
   const phase = reason === "RolloutTimedOut" ? "TimedOut" : "Failed";
   const failed = changes.map((change, at) => (at === indexOf(changes, desire.hash) ? { ...change, phase } : change));
   const restored = claimOf(entry);
   return {
     ...same,
-    verdict: { ...same.verdict, message: `${failureText(reason, desire.source)}; ${restored.message}` },
+    readyState: { ...same.readyState, message: `${failureText(reason, desire.source)}; ${restored.message}` },
     restored,
     stated: { ...same.stated, changes: withNew(failed as readonly ChangeRecord[], entry) },
     next: { kind: "again" },
@@ -172,14 +172,14 @@ function failedAgain(facts: Facts, same: Conclusion, { source }: ChangeRecord): 
   const message = withClause(troubleMessage(facts, same, text), "request a reconcile to retry.");
   return {
     ...same,
-    verdict: { ...same.verdict, message },
+    readyState: { ...same.readyState, message },
     restored: { status: "False", reason: "RestoreFailed", message: `${text}. Request a reconcile to retry.` },
   };
 }
 
 /** What failed or was late, and in the same sentence what became of it. */
-function troubleMessage(facts: Facts, { verdict }: Conclusion, also: string): string {
-  return verdict.reason === "RolloutTimedOut" ? lateMessage(facts, also) : failedMessage(facts.desire, also);
+function troubleMessage(facts: Facts, { readyState }: Conclusion, also: string): string {
+  return readyState.reason === "RolloutTimedOut" ? lateMessage(facts, also) : failedMessage(facts.desire, also);
 }
 
 // A state of the rollout before our change does not stay in sight for longer than this.
@@ -288,16 +288,16 @@ export function restoreSent(options: {
 /** The POST failed or was refused: the record stays, so that it is tried again, and the failed rollout stays the reason. */
 export function restoreRefused(
   object: NorthflankDeployment,
-  { verdict, failure, next }: Pick<Conclusion, "verdict" | "failure" | "next">,
+  { readyState, failure, next }: Pick<Conclusion, "readyState" | "failure" | "next">,
 ): Conclusion {
   const intent = intentOf(object);
   const base = rolledBackBase(object, intent);
-  const message = `${intent.source} could not be restored yet: ${verdict.message}`;
+  const message = `${intent.source} could not be restored yet: ${readyState.message}`;
   const restored = { status: "Unknown", reason: "Restoring", message } as const;
-  const failed = failureText(base.verdict.reason, declaredSource(object));
+  const failed = failureText(base.readyState.reason, declaredSource(object));
   return {
     ...base,
-    verdict: { ...base.verdict, message: `${failed}; ${message}` },
+    readyState: { ...base.readyState, message: `${failed}; ${message}` },
     restored,
     inSync: "as-before",
     stated: {},
@@ -369,7 +369,7 @@ function rolledBackBase(object: NorthflankDeployment, rollback: ChangeRecord, st
   const remedy = "Declare another source, or request a reconcile to retry this one.";
   return {
     ...judged,
-    verdict: { kind: "stalled", reason, message: `${failed}; ${restored.message} ${remedy}` },
+    readyState: { kind: "stalled", reason, message: `${failed}; ${restored.message} ${remedy}` },
     restored,
     inSync: {
       status: "False",

@@ -1,7 +1,7 @@
 // pure
 import type { NorthflankDeployment } from "../../api/deployment.ts";
 import type { EventDraft } from "../reconcile/events.ts";
-import { type Verdict, withClause } from "../reconcile/ready-state.ts";
+import { type ReadyState, withClause } from "../reconcile/ready-state.ts";
 import { withinAnHour } from "../target/out-of-sync.ts";
 import { policyOf } from "../target/policy.ts";
 import { conclude, differentBase, inSyncWith } from "./conclusions.ts";
@@ -40,7 +40,7 @@ export function checkContinuousDeployment(facts: Facts): Decision | undefined {
     ...base,
     ...(isSame && { inSync: inSyncWith(desire), rolloutComplete: "as-before" }),
     stated: { ...base.stated, pendingChanges: isSame ? undefined : pending, warnings: undefined },
-    verdict: { kind: "stalled", reason, message },
+    readyState: { kind: "stalled", reason, message },
     next: withinAnHour(facts.nextResyncMs),
   });
 }
@@ -89,12 +89,12 @@ export function withWarnings(conclusion: Conclusion, target: Pick<Facts, "object
   const warnings = warningsOf(target.object, target);
   const known = target.object.status?.warnings ?? [];
   const inReady = warnings.filter(({ isInReady }) => isInReady).map(({ message }) => message);
-  const { verdict, stated, events } = conclusion;
+  const { readyState, stated, events } = conclusion;
   return {
     ...conclusion,
-    verdict: {
-      ...verdict,
-      message: inReady.reduce((said, warning) => warned(verdict, said, warning), verdict.message),
+    readyState: {
+      ...readyState,
+      message: inReady.reduce((said, warning) => warned(readyState, said, warning), readyState.message),
     },
     stated: { ...stated, warnings: warnings.length === 0 ? undefined : warnings.map(({ reason }) => reason) },
     events: [...warnings.filter(({ reason }) => !known.includes(reason)).map(eventOf), ...events],
@@ -102,7 +102,7 @@ export function withWarnings(conclusion: Conclusion, target: Pick<Facts, "object
 }
 
 /** What is ready has no follow-up, so that a warning is its last sentence. */
-function warned({ kind }: Verdict, message: string, warning: string): string {
+function warned({ kind }: ReadyState, message: string, warning: string): string {
   return kind === "ready" ? `${message} Warning: ${warning}.` : withClause(message, `warning: ${warning}.`);
 }
 

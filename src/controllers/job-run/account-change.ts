@@ -1,7 +1,7 @@
 // pure
 import type { NorthflankJobRun } from "../../api/job-run.ts";
 import { type AccountIdentity, compareIdentities } from "../account/accounts.ts";
-import type { Verdict } from "../reconcile/ready-state.ts";
+import type { ReadyState } from "../reconcile/ready-state.ts";
 import { isUnresolved, latestAttempt, stateOf } from "./machine.ts";
 import { isGivenUp, type StartRecord } from "./start-record.ts";
 
@@ -15,7 +15,7 @@ import { isGivenUp, type StartRecord } from "./start-record.ts";
 export function judgeAccountChange(
   object: NorthflankJobRun,
   account: { readonly address: string },
-): Verdict | undefined {
+): ReadyState | undefined {
   const start = object.status?.start;
   if (start?.account === undefined || start.account === account.address) return undefined;
   if (!isStillThere(object, start)) return undefined;

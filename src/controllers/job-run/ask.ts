@@ -70,7 +70,7 @@ export async function accountOf({ deps, situation, plan, memory, context }: RunR
   const { object, state } = situation;
   const resolved = await deps.accounts.resolve(requestOf(object), context.signal);
   const remembered = rememberedAccount(plan.intent, memory.known, resolved);
-  const isSecretGone = resolved.kind === "blocked" && resolved.verdict.reason === "SecretNotFound";
+  const isSecretGone = resolved.kind === "blocked" && resolved.readyState.reason === "SecretNotFound";
   memory.remember({ isConnectionGone: remembered !== undefined && !isSecretGone });
   if (remembered !== undefined) return { kind: "usable", account: remembered };
   if (resolved.kind === "blocked") return resolved;
@@ -78,7 +78,7 @@ export async function accountOf({ deps, situation, plan, memory, context }: RunR
   const isFollowed = state === "active" || state === "adopted";
   const isNamed = isFollowed || (isUnresolved(object) && parseResolveStart(object)?.kind === "run");
   const moved = isNamed ? undefined : judgeAccountChange(object, resolved.account);
-  if (moved !== undefined) return { kind: "blocked", verdict: moved, recheckAfterMs: recheckAccountMs };
+  if (moved !== undefined) return { kind: "blocked", readyState: moved, recheckAfterMs: recheckAccountMs };
   memory.remember({ account: resolved.account });
   return resolved;
 }

@@ -11,7 +11,7 @@ import { formatDuration } from "../../util/duration.ts";
 import type { Blocked } from "../account/blocked.ts";
 import type { SeenBuild } from "../build/build-query.ts";
 import { type FailureRecord, nextFailure } from "../reconcile/failure.ts";
-import { type Verdict, withClause } from "../reconcile/ready-state.ts";
+import { type ReadyState, withClause } from "../reconcile/ready-state.ts";
 import { slowProbeMs } from "../reconcile/remote-error.ts";
 import { delayOf } from "../reconcile/requeue.ts";
 import { invalidSpecMessage, type SpecProblem } from "../reconcile/spec-validation.ts";
@@ -58,11 +58,11 @@ export function decideInvalid(situation: Situation, problems: readonly SpecProbl
 export function decideRejected(situation: Situation): RunResult {
   const { object } = situation;
   const said = object.status?.start?.message ?? "Northflank refused the request.";
-  const verdict: Verdict = { kind: "stalled", reason: "RequestRejected", message: said };
-  const refusal = { class: "Terminal", reason: verdict.reason, httpStatus: undefined, message: said } as const;
+  const readyState: ReadyState = { kind: "stalled", reason: "RequestRejected", message: said };
+  const refusal = { class: "Terminal", reason: readyState.reason, httpStatus: undefined, message: said } as const;
   // Where the process ended between the record and the status, the record is all there is.
   const failure = object.status?.failure ?? failureOf(situation, { ...refusal, nextTryMs: undefined });
-  return runResult(verdict, { next: untilDeadline(situation), fields: { failure } });
+  return runResult(readyState, { next: untilDeadline(situation), fields: { failure } });
 }
 
 /** A deadline is over by the clock, of a process that has not seen enough of it: nothing is started, nor ended yet. */
@@ -77,9 +77,9 @@ export function decideDoubt(situation: Situation, leftMs: number): RunResult {
 /** Something outside the object is not ready: the connection, a Secret. */
 export function decideBlocked(
   situation: Situation,
-  { verdict, recheckAfterMs, pause }: Omit<Blocked, "kind">,
+  { readyState, recheckAfterMs, pause }: Omit<Blocked, "kind">,
 ): RunResult {
-  return runResult(verdict, {
+  return runResult(readyState, {
     next: recheck(situation, recheckAfterMs, pause),
     isOutcomeUnknown: situation.state === "unknown",
   });
@@ -223,8 +223,8 @@ function decideRefused(situation: Situation, error: NorthflankError): RunResult 
     message,
     nextTryMs: undefined,
   });
-  const verdict: Verdict = { kind: "stalled", reason: "RequestRejected", message };
-  return runResult(verdict, { next: untilDeadline(situation), fields: { failure } });
+  const readyState: ReadyState = { kind: "stalled", reason: "RequestRejected", message };
+  return runResult(readyState, { next: untilDeadline(situation), fields: { failure } });
 }
 
 /** What the start record and the conditions say about a request that was refused for good. */
@@ -333,10 +333,10 @@ export function decideNotStored(situation: Situation, fields: readonly string[])
 
 /** A call that did not get through, whatever it was for. What is known about the run stays as it is. */
 export function decideFailed(situation: Situation, error: NorthflankError): RunResult {
-  const { verdict, failure, next } = judgeFailedCall(situation, error);
+  const { readyState, failure, next } = judgeFailedCall(situation, error);
   // The time until the quota is back differs with every check: it stays out of the message, so that status stays too.
   if (failure === undefined) return decideNoQuota(situation, delayOf(next) ?? slowProbeMs);
-  return runResult(verdict, {
+  return runResult(readyState, {
     fields: { failure },
     next: next.kind === "backoff" ? next : recheckAsking(situation, next.afterMs, next.pause),
     isOutcomeUnknown: situation.state === "unknown",

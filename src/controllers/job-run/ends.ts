@@ -4,7 +4,7 @@ import type { NorthflankJobRun } from "../../api/job-run.ts";
 import type { Reason } from "../../api/reasons.ts";
 import { formatTime } from "../../runtime/conditions.ts";
 import { formatDuration } from "../../util/duration.ts";
-import type { Verdict } from "../reconcile/ready-state.ts";
+import type { ReadyState } from "../reconcile/ready-state.ts";
 import type { Requeue } from "../reconcile/requeue.ts";
 import { ttlMs, untilMs } from "./age.ts";
 import { isUnresolved, latestAttempt, type RunIntent, stateOf } from "./machine.ts";
@@ -48,8 +48,8 @@ export type EndReason = Extract<
 /** The object is over: status, ttl, and those that waited for it. */
 export function finish(object: NorthflankJobRun, end: End, isOutcomeUnknown = false): RunResult {
   const isSuccess = end.reason === "RunSucceeded";
-  const verdict: Verdict = { kind: isSuccess ? "ready" : "stalled", reason: end.reason, message: end.message };
-  const result = runResult(verdict, {
+  const readyState: ReadyState = { kind: isSuccess ? "ready" : "stalled", reason: end.reason, message: end.message };
+  const result = runResult(readyState, {
     fields: { completionTime: end.time, failure: undefined },
     next: afterFinish(object),
     events: [isSuccess ? normal("RunSucceeded", "Observe", end.message) : warning(end.reason, "Observe", end.message)],

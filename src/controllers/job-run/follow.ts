@@ -10,7 +10,7 @@ import { assertNever } from "../../util/assert-never.ts";
 import { formatDuration } from "../../util/duration.ts";
 import type { EventDraft } from "../reconcile/events.ts";
 import { nextFailure } from "../reconcile/failure.ts";
-import type { Verdict } from "../reconcile/ready-state.ts";
+import type { ReadyState } from "../reconcile/ready-state.ts";
 import type { Requeue } from "../reconcile/requeue.ts";
 import { deadlineEnd, type End, finish } from "./ends.ts";
 import { type Attempt, isAbortWanted, type RunIntent } from "./machine.ts";
@@ -101,7 +101,7 @@ function adoptionEvent({ spec }: NorthflankJobRun, { origin, runId }: Attempt): 
   }
 }
 
-function running({ spec }: NorthflankJobRun, attempt: Attempt): Verdict {
+function running({ spec }: NorthflankJobRun, attempt: Attempt): ReadyState {
   const { runId } = attempt;
   const message = `Run ${runId} of job ${spec.jobId} is active.${isAdopted(attempt) ? ` ${followedOnly}` : ""}`;
   return { kind: "progressing", reason: "RunActive", message };
@@ -421,7 +421,7 @@ export function decideAbortRefused(
   { error, count }: { readonly error: NorthflankError; readonly count: number },
 ): RunResult {
   const { object, now, settings } = situation;
-  const { verdict, failure: refusal } = judgeFailedCall(situation, error);
+  const { readyState, failure: refusal } = judgeFailedCall(situation, error);
   const attempt = attemptOf(object);
   const { runId } = attempt;
   const afterMs = pollIntervalMs(settings, ageOf(attempt, situation));
@@ -430,11 +430,11 @@ export function decideAbortRefused(
   if (refusal === undefined) {
     const message = `The abort of run "${runId}" waits for the request quota of the account.`;
     const fields = { ...polled.fields, abortedRunId: undefined };
-    return { ...polled, next, fields, verdict: { kind: "progressing", reason: verdict.reason, message } };
+    return { ...polled, next, fields, readyState: { kind: "progressing", reason: readyState.reason, message } };
   }
   const status = error.httpStatus === undefined ? "" : ` (HTTP ${error.httpStatus})`;
   const message = `Northflank did not abort run "${runId}"${status}: ${capped(error.detail, 512)}.${abortRemedies[refusal.class](error)}`;
-  const { reason } = verdict;
+  const { reason } = readyState;
   const previous = object.status?.failure;
   const isSaid = previous !== undefined && previous.count >= count && previous.reason === reason;
   const { httpStatus } = error;
@@ -443,7 +443,7 @@ export function decideAbortRefused(
   return {
     ...polled,
     next,
-    verdict: { ...verdict, message },
+    readyState: { ...readyState, message },
     fields: { ...polled.fields, failure, abortedRunId: undefined },
   };
 }

@@ -5,7 +5,7 @@ import type { ObjectKey } from "../../runtime/outcome.ts";
 import { present } from "../../util/present.ts";
 import type { Account } from "../account/accounts.ts";
 import type { EventDraft } from "../reconcile/events.ts";
-import type { Verdict } from "../reconcile/ready-state.ts";
+import type { ReadyState } from "../reconcile/ready-state.ts";
 import type { Sighting, Times } from "./age.ts";
 import type { RunStatus } from "./result.ts";
 import type { StartRecord } from "./start-record.ts";
@@ -38,7 +38,7 @@ export interface Known {
   /** When the abort was first seen to be wanted, as it was written to the status, whether or not the API server kept it. */
   readonly abortRequestedTime?: string | undefined;
   /** What the last result of this process said of the object. */
-  readonly said?: Verdict | undefined;
+  readonly said?: ReadyState | undefined;
   /** Nothing is done before `untilMs`: the API server does not store what this operator relies on. */
   readonly heldBack?: { readonly untilMs: number; readonly wants: string } | undefined;
   /** Reconciles in a row after which something was left to be written, because another client wrote first. */

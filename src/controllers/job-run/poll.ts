@@ -70,7 +70,7 @@ export async function abort(reconcile: RunReconcile): Promise<RunResult> {
  */
 async function pollBeforeAbort(reconcile: RunReconcile): Promise<RunResult> {
   const polled = await poll(reconcile, { intent: "proceed", requestClass: "change" });
-  const isActive = polled.verdict.reason === "RunActive" && polled.next.kind !== "again";
+  const isActive = polled.readyState.reason === "RunActive" && polled.next.kind !== "again";
   if (!isActive || !reconcile.situation.object.spec.suspend) return polled;
   const rest = decideRest(situationNow(reconcile));
   // The read has missed the run, so that its deadline is still to be acted upon.
@@ -142,7 +142,7 @@ function standingRefusal(
 
 /** A run that is still active, with what became of its abort. */
 function withRefusal(situation: Situation, polled: RunResult, refused: RefusedAbort, atMs: number): RunResult {
-  if (polled.verdict.reason !== "Aborting") return polled;
+  if (polled.readyState.reason !== "Aborting") return polled;
   return sooner(decideAbortRefused(situation, polled, refused), refused.untilMs - atMs, true);
 }
 
@@ -171,7 +171,7 @@ async function poll(
   const moved = run === undefined && account !== undefined ? judgeAccountChange(object, account) : undefined;
   if (moved !== undefined) {
     memory.remember({ missing: undefined });
-    return decideBlocked(situation, { verdict: moved, recheckAfterMs: recheckAccountMs });
+    return decideBlocked(situation, { readyState: moved, recheckAfterMs: recheckAccountMs });
   }
   memory.remember(
     run === undefined

@@ -149,7 +149,7 @@ function withCleanupLimit(reconcile: RunReconcile, result: RunResult | undefined
     const leftMs = untilMs(atMs - unreachableSinceMs, goneConnectionMs);
     return leftMs === undefined ? decideUnreachable(situation.object) : sooner(result, leftMs, asks);
   }
-  const limitMs = result.verdict.reason === "WaitingForQuota" ? longestQuotaCleanupMs : longestCleanupMs;
+  const limitMs = result.readyState.reason === "WaitingForQuota" ? longestQuotaCleanupMs : longestCleanupMs;
   const leftMs = untilMs(provenMs(ageOf(memory.known.times, "deleted", atMs), limitMs), limitMs);
   const recheckMs = Math.min(leftMs ?? 0, cleanupRecheckMs);
   return leftMs === undefined ? decideDeleteTimedOut(limitMs) : sooner(result, recheckMs, asks);
@@ -164,7 +164,7 @@ async function report(reconcile: RunReconcile, result: RunResult): Promise<Outco
   const startId = reconcile.stored.status?.start?.id;
   const unsaved: UnsavedStatus = { status, startId, events: unpublished(memory.known, result), before };
   // What is known is kept until it is written down: a failed write must lead neither to a second start nor to a gap.
-  memory.remember({ unsaved, said: result.verdict });
+  memory.remember({ unsaved, said: result.readyState });
   if (result.record !== undefined) rememberEnd(memory, result.record);
   const answer = await deps.statusWriter.write(reconcile.stored, status, context.statusSignal);
   if (answer.kind === "gone") {
@@ -320,8 +320,8 @@ const spreadShare = 0.1;
 
 function outcomeOf(reconcile: RunReconcile, result: RunResult): Outcome {
   const { deps, memory } = reconcile;
-  const { verdict, fields } = result;
-  const message = `${verdict.reason}: ${verdict.message}`;
+  const { readyState, fields } = result;
+  const message = `${readyState.reason}: ${readyState.message}`;
   const { next } = result;
   switch (next.kind) {
     case "never":

@@ -1,7 +1,7 @@
 // pure
 import type { Reason } from "../../api/reasons.ts";
 import type { NorthflankError } from "../../northflank/errors.ts";
-import { type Verdict, withClause } from "../reconcile/ready-state.ts";
+import { type ReadyState, withClause } from "../reconcile/ready-state.ts";
 import { judgeRemoteFailure, type RemoteFailure } from "../reconcile/remote-failure.ts";
 import type { Situation } from "./result.ts";
 
@@ -42,10 +42,10 @@ export const immutableSpec =
   "create another run.";
 
 /** What keeps references of a run from being read, with {@link immutableSpec} where the spec may be at fault. */
-export function ofRun(verdict: Verdict): Verdict {
-  return isAboutSpec.has(verdict.reason)
-    ? { ...verdict, message: withClause(verdict.message, immutableSpec) }
-    : verdict;
+export function ofRun(readyState: ReadyState): ReadyState {
+  return isAboutSpec.has(readyState.reason)
+    ? { ...readyState, message: withClause(readyState.message, immutableSpec) }
+    : readyState;
 }
 
 const isAboutSpec: ReadonlySet<Reason> = new Set([

@@ -5,7 +5,7 @@ import type { NormalEvent, Reason } from "../../api/reasons.ts";
 import type { ObjectKey } from "../../runtime/outcome.ts";
 import type { Random } from "../../util/random.ts";
 import type { EventDraft } from "../reconcile/events.ts";
-import type { Verdict } from "../reconcile/ready-state.ts";
+import type { ReadyState } from "../reconcile/ready-state.ts";
 import { delayOf, type Pause, type Requeue, requeueAfter } from "../reconcile/requeue.ts";
 import { type RunAges, untilMs } from "./age.ts";
 import { type Attempt, isJudgedUnknown, latestAttempt, limitOf, type RunState, stateOf } from "./machine.ts";
@@ -13,7 +13,7 @@ import type { StartRecord } from "./start-record.ts";
 
 /** What a reconcile concluded: what the status shall say, what is done once it says so, and when to come back. */
 export interface RunResult {
-  readonly verdict: Verdict;
+  readonly readyState: ReadyState;
   /** Status fields that change; `undefined` removes one. Conditions, phase and the like are made by `status.ts`. */
   readonly fields: StatusFields;
   readonly next: Requeue;
@@ -84,14 +84,14 @@ export function settleWaitMs(settings: RunSettings): number {
   return settings.startGateMs + settings.requestTimeoutMs + settings.startSettleMs;
 }
 
-/** What a result says beside its verdict; what is left out changes and does nothing. */
-type Rest = Partial<Omit<RunResult, "verdict">> & { readonly next: Requeue };
+/** What a result says beside its ready state; what is left out changes and does nothing. */
+type Rest = Partial<Omit<RunResult, "readyState">> & { readonly next: Requeue };
 
-export function runResult(verdict: Verdict, rest: Rest): RunResult {
-  return { verdict, fields: {}, wakes: [], events: [], isOutcomeUnknown: false, isReleased: false, ...rest };
+export function runResult(readyState: ReadyState, rest: Rest): RunResult {
+  return { readyState, fields: {}, wakes: [], events: [], isOutcomeUnknown: false, isReleased: false, ...rest };
 }
 
-/** Under way: see {@link Verdict} for what each kind means. */
+/** Under way: see {@link ReadyState} for what each kind means. */
 export function progressing(reason: Reason, message: string, rest: Rest): RunResult {
   return runResult({ kind: "progressing", reason, message }, rest);
 }
@@ -143,11 +143,11 @@ export function recordOf(object: NorthflankJobRun): StartRecord {
 }
 
 /** Nothing was learned: the status stays as it is. `said` is what it says, as far as this process knows. */
-export function unchanged(object: NorthflankJobRun, said: Verdict | undefined): RunResult {
-  const verdict = said ?? { kind: "progressing", reason: "Progressing", message: "Reconciling." };
+export function unchanged(object: NorthflankJobRun, said: ReadyState | undefined): RunResult {
+  const readyState = said ?? { kind: "progressing", reason: "Progressing", message: "Reconciling." };
   const fields = { replaces: object.status?.replaces };
   const isOutcomeUnknown = isJudgedUnknown(object);
-  return runResult(verdict, { fields, next: { kind: "never" }, isOutcomeUnknown, isUnchanged: true });
+  return runResult(readyState, { fields, next: { kind: "never" }, isOutcomeUnknown, isUnchanged: true });
 }
 
 /** Completes the situation with the state of the run and the deadline that counts in it. */

@@ -106,7 +106,7 @@ export async function startRun(deps: StartDeps, context: StartContext): Promise<
   const build = await context.checkBuild();
   if (build !== undefined) return { report: build };
   const values = await resolveReferences({ kube: deps.kube, namespace, spec: object.spec, signal });
-  if (values.kind === "blocked") return { report: { ...values, verdict: ofRun(values.verdict) } };
+  if (values.kind === "blocked") return { report: { ...values, readyState: ofRun(values.readyState) } };
 
   const reserved = account.api.reserve(requestsOfStart, "change");
   if (reserved.kind === "refused") return { report: { kind: "noQuota", retryAfterMs: reserved.retryAfterMs } };

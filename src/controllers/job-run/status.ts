@@ -50,12 +50,12 @@ export function statusOf(options: {
 /** A request for a start that was refused is in its record already, and is acknowledged whatever is in the way of it. */
 function handledRequestOf(
   object: NorthflankJobRun,
-  { verdict, isTooSoon, isUnchanged }: RunResult,
+  { readyState, isTooSoon, isUnchanged }: RunResult,
 ): string | undefined {
   if (isTooSoon === true) return object.status?.lastHandledReconcileAt;
   const isRecorded = object.status?.start?.outcome === "NotStarted";
   const said = isUnchanged ? saidOf(object, "Ready")?.reason : undefined;
-  const reason = isReason(said) ? said : verdict.reason;
+  const reason = isReason(said) ? said : readyState.reason;
   return handledRequest(object, isRecorded ? undefined : reason);
 }
 
@@ -108,11 +108,11 @@ export function endOf(object: NorthflankJobRun): "succeeded" | "failed" | "abort
 /** The result in the words of the status, where those are about the same: what stays as it is causes no write. */
 function worded(object: NorthflankJobRun, result: RunResult): RunResult {
   if (!result.isRepeated) return result;
-  const { verdict, isOutcomeUnknown } = result;
+  const { readyState, isOutcomeUnknown } = result;
   // Only of an unknown outcome does Started keep its own words, whatever else went wrong meanwhile.
   const said = saidOf(object, isOutcomeUnknown ? "Started" : "Succeeded");
-  const message = said?.reason === verdict.reason ? said.message : verdict.message;
-  return { ...result, verdict: { ...verdict, message } };
+  const message = said?.reason === readyState.reason ? said.message : readyState.message;
+  return { ...result, readyState: { ...readyState, message } };
 }
 
 /** The first sight of `spec.abort: true` is recorded in every state, so that it outlives what is made of the spec. */
@@ -156,7 +156,7 @@ const endPhases: Readonly<Record<string, Phase>> = {
 } satisfies Partial<Record<EndReason, Phase>>;
 
 function conditionsOf(object: NorthflankJobRun, result: RunResult, fields: StatusFields): readonly ConditionDraft[] {
-  const { verdict } = result;
+  const { readyState } = result;
   const isOver = fields.completionTime !== undefined;
   const drafts: readonly ConditionDraft[] = [
     acceptedOf(object, result),
@@ -164,11 +164,11 @@ function conditionsOf(object: NorthflankJobRun, result: RunResult, fields: Statu
     {
       type: "Succeeded",
       status: succeededStatus(result, isOver),
-      reason: verdict.reason,
-      message: verdict.message,
+      reason: readyState.reason,
+      message: readyState.message,
     },
     ...(isOver
-      ? [{ type: "Finished", status: "True", reason: verdict.reason, message: verdict.message } as const]
+      ? [{ type: "Finished", status: "True", reason: readyState.reason, message: readyState.message } as const]
       : []),
   ];
   // That a second run turned up is news of its own.
@@ -184,22 +184,22 @@ function keptOf(object: NorthflankJobRun, type: string): ConditionDraft | undefi
 
 /** What is said again stays word for word, with when the next check is: no time of it has come nearer to being news. */
 function summaryOf(object: NorthflankJobRun, result: RunResult, isOver: boolean): readonly ConditionDraft[] {
-  const { verdict, isUnchanged = false } = result;
+  const { readyState, isUnchanged = false } = result;
   const said = summaryTypes.flatMap((type) => keptOf(object, type) ?? []);
   if (isUnchanged && said.length > 0) return said;
   // What is over is over, whatever deletes the object later.
   const next = isOver ? ({ kind: "again" } as const) : result.next;
   return summaryConditions({
-    verdict,
+    readyState,
     next,
     previous: object.status?.conditions,
     generation: object.metadata.generation ?? 0,
   });
 }
 
-function succeededStatus({ verdict }: RunResult, isOver: boolean): ConditionDraft["status"] {
+function succeededStatus({ readyState }: RunResult, isOver: boolean): ConditionDraft["status"] {
   if (!isOver) return "Unknown";
-  return verdict.kind === "ready" ? "True" : "False";
+  return readyState.kind === "ready" ? "True" : "False";
 }
 
 /** What says, before there is a run, that the spec or its references are not in order. */
@@ -210,15 +210,15 @@ const notAccepted: ReadonlySet<Reason> = new Set([
   "BuildNotFound",
 ]);
 
-function acceptedOf(object: NorthflankJobRun, { verdict }: RunResult): ConditionDraft {
+function acceptedOf(object: NorthflankJobRun, { readyState }: RunResult): ConditionDraft {
   const accepted = "The spec, its references and its target are in order.";
   const hasRun = (object.status?.attempts ?? []).length > 0;
   if (hasRun) return { type: "Accepted", status: "True", reason: "Accepted", message: accepted };
-  return acceptedCondition(verdict, { reasons: notAccepted, accepted });
+  return acceptedCondition(readyState, { reasons: notAccepted, accepted });
 }
 
 function startedCondition(object: NorthflankJobRun, result: RunResult, fields: StatusFields): ConditionDraft {
-  const { verdict, isOutcomeUnknown } = result;
+  const { readyState, isOutcomeUnknown } = result;
   if (isOutcomeUnknown) return unknownCondition(object, result);
   const attempt = fields.attempts?.at(-1);
   const { attempts, completionTime } = fields;
@@ -230,10 +230,10 @@ function startedCondition(object: NorthflankJobRun, result: RunResult, fields: S
     ...(completionTime === undefined ? {} : { completionTime }),
   };
   if (isUnresolved({ status: after })) {
-    return { type: "Started", status: "Unknown", reason: "RecoveringRun", message: verdict.message };
+    return { type: "Started", status: "Unknown", reason: "RecoveringRun", message: readyState.message };
   }
   if (attempt === undefined) {
-    return { type: "Started", status: "False", reason: verdict.reason, message: verdict.message };
+    return { type: "Started", status: "False", reason: readyState.reason, message: readyState.message };
   }
   if (fields.duplicateRunId !== undefined) {
     const message = `Run ${attempt.runId} was started, and a second one turned up: ${fields.duplicateRunId}.`;
@@ -257,8 +257,8 @@ const originTexts: Readonly<
 };
 
 /** What was judged unknown says so until it is resolved, whatever else goes wrong meanwhile. */
-function unknownCondition(object: NorthflankJobRun, { verdict }: RunResult): ConditionDraft {
-  const before = verdict.reason === "StartOutcomeUnknown" ? undefined : unknownStartOf(object);
-  const message = before?.message ?? verdict.message;
+function unknownCondition(object: NorthflankJobRun, { readyState }: RunResult): ConditionDraft {
+  const before = readyState.reason === "StartOutcomeUnknown" ? undefined : unknownStartOf(object);
+  const message = before?.message ?? readyState.message;
   return { type: "Started", status: "Unknown", reason: "StartOutcomeUnknown", message };
 }

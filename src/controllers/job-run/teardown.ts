@@ -30,15 +30,15 @@ export function rememberedAccount(
   if (intent !== "cleanup" || account === undefined) return undefined;
   const isGone =
     resolved.kind === "blocked"
-      ? goneReasons.has(resolved.verdict.reason)
+      ? goneReasons.has(resolved.readyState.reason)
       : resolved.account.isOperatorWide === true && account.isOperatorWide !== true;
   return isGone ? account : undefined;
 }
 
 /** True where no way to Northflank is left, and none comes back by itself. */
-export function isUnreachable({ verdict }: RunResult, { isConnectionGone }: Known): boolean {
-  if (verdict.reason === "ConnectionNotFound") return true;
-  const isDenied = verdict.reason === "AuthenticationFailed" || verdict.reason === "PermissionDenied";
+export function isUnreachable({ readyState }: RunResult, { isConnectionGone }: Known): boolean {
+  if (readyState.reason === "ConnectionNotFound") return true;
+  const isDenied = readyState.reason === "AuthenticationFailed" || readyState.reason === "PermissionDenied";
   return isDenied && isConnectionGone === true;
 }
 

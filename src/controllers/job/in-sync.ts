@@ -17,7 +17,7 @@ export function inSyncConclusion(input: DecideInput, seen: Seen, comparison: Com
   const isUnknown = !records && !comparison.canTell && comparison.untold > 0;
   const message = inSyncMessage(seen, comparison.untold, isUnknown);
   return {
-    verdict: { kind: "ready", reason: ready, message },
+    readyState: { kind: "ready", reason: ready, message },
     inSync: isUnknown ? { status: "Unknown", reason: ready, message } : { status: "True", reason: "InSync", message },
     failure: undefined,
     next: requeueAfter(seen.nextResyncMs),

@@ -46,7 +46,7 @@ export function notRecorded(seen: Seen, pending: readonly Difference[]): Conclus
   const reason = "StatusNotStored";
   return {
     ...different(seen, pending),
-    verdict: { kind: "stalled", reason, message },
+    readyState: { kind: "stalled", reason, message },
     inSync: { status: "False", reason, message },
     next,
   };

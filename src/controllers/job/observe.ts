@@ -130,7 +130,7 @@ export type Resolution =
 /**
  * Literal values and those of references together. What neither declares is `undefined`: it is not managed.
  *
- * *Guarantees*: reads only what is referred to; no value reaches a verdict.
+ * *Guarantees*: reads only what is referred to; no value reaches a ready state.
  *
  * *Errors*: `KubeError` when Kubernetes cannot be asked.
  */

@@ -39,8 +39,8 @@ export function fightConclusion({ object, now }: DecideInput, seen: Seen, pendin
 const readBackMs = 2_000;
 
 /** What a change comes to that Northflank has accepted, and that can be seen: nothing is known before it is. */
-export const acceptedClaims: Pick<Conclusion, "verdict" | "inSync" | "next"> = {
-  verdict: {
+export const acceptedClaims: Pick<Conclusion, "readyState" | "inSync" | "next"> = {
+  readyState: {
     kind: "progressing",
     reason: "ApplyingChange",
     message: "Northflank accepted the settings; they are read back before this is Ready.",
@@ -63,7 +63,7 @@ export function readBackConclusion(
 export function unsupportedConclusion(message: string, seen: Seen): Conclusion {
   return {
     ...nothingLearned,
-    verdict: { kind: "stalled", reason: "UnsupportedTarget", message },
+    readyState: { kind: "stalled", reason: "UnsupportedTarget", message },
     inSync: { status: "False", reason: "UnsupportedTarget", message: "The job cannot take what is declared." },
     stated: { ...seenFields(seen), pendingChanges: undefined },
     next: probeAfter(slowProbeMs),

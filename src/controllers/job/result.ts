@@ -52,7 +52,7 @@ export function concludeChange(
     case "failed": {
       const judged = judgeRemoteFailure({ error: result.error, previous: object.status?.failure, now, random });
       const message = "The change was not accepted.";
-      const inSync = { status: "False", reason: judged.verdict.reason, message } as const;
+      const inSync = { status: "False", reason: judged.readyState.reason, message } as const;
       const stated = isRefused(result.error)
         ? pending
         : { ...pending, applied: certainWhileSending(change.seen.desire, object.status?.applied) };
@@ -89,7 +89,7 @@ export function intentConclusion(object: NorthflankJob, change: Change, now: num
     ? { notKept: notKeptRecord(seen.desire.specHash, partsOf(differences), now) }
     : { applied: certainWhileSending(seen.desire, before) };
   return {
-    verdict: { kind: "progressing", reason: "ApplyingChange", message },
+    readyState: { kind: "progressing", reason: "ApplyingChange", message },
     inSync: { status: "Unknown", reason: "ApplyingChange", message },
     stated: { ...seenFields(seen), ...record, changes: withChange(object, change, { phase: "Sending", now }) },
     failure: object.status?.failure,
@@ -115,8 +115,8 @@ function writtenConclusion(options: Written, result: WriteResult & { readonly ki
   const { route } = result.usedFallback ? fallback : patch;
   const call = calls[route];
   const message = inSyncMessage(seen, untold);
-  const claims: Pick<Conclusion, "verdict" | "inSync" | "next"> = {
-    verdict: { kind: "ready", reason: "InSync", message },
+  const claims: Pick<Conclusion, "readyState" | "inSync" | "next"> = {
+    readyState: { kind: "ready", reason: "InSync", message },
     inSync: { status: "True", reason: "InSync", message },
     next: requeueAfter(seen.nextResyncMs),
   };

@@ -23,7 +23,7 @@ import type { Pause, Requeue } from "./requeue.ts";
  * A transient failure after the object was ready keeps the message honest: `retrying` says Ready=False. A 429 or an
  * empty ledger is never a failure: it is `waiting`.
  */
-export interface Verdict {
+export interface ReadyState {
   readonly kind: "ready" | "progressing" | "retrying" | "waiting" | "stalled" | "suspended";
   readonly reason: Reason;
   /** What is, and why or what to do about it. What happens next is added from the requeue. */
@@ -50,7 +50,7 @@ export function updatedCondition(
 export const summaryTypes: readonly string[] = ["Ready", "Reconciling", "Stalled", "Suspended"];
 
 /**
- * The conditions `Ready`, `Reconciling`, `Stalled` and `Suspended` for a verdict. Kinds append their own after these.
+ * The conditions `Ready`, `Reconciling`, `Stalled` and `Suspended` for a ready state. Kinds append their own after these.
  *
  * `waiting` and `suspended` keep an earlier `Ready=True` only when it is about what is declared now: for
  * `generation`, the present one, or for an older generation when the caller says with `sameDesire: true` that what
@@ -61,22 +61,22 @@ export const summaryTypes: readonly string[] = ["Ready", "Reconciling", "Stalled
  * with Reconciling.
  */
 export function summaryConditions(options: {
-  readonly verdict: Verdict;
+  readonly readyState: ReadyState;
   /** When the object is reconciled again: the last sentence of the message. */
   readonly next: Requeue;
   readonly previous: readonly Condition[] | undefined;
   readonly generation: number;
   readonly sameDesire?: boolean;
 }): readonly ConditionDraft[] {
-  const { verdict, generation } = options;
-  const { reason } = verdict;
-  const next = followUp(verdict.kind, options.next);
-  const message = next === undefined ? verdict.message : `${verdict.message} ${next}`;
+  const { readyState, generation } = options;
+  const { reason } = readyState;
+  const next = followUp(readyState.kind, options.next);
+  const message = next === undefined ? readyState.message : `${readyState.message} ${next}`;
   const before = findCondition(options.previous, "Ready");
   const isAboutThis = options.sameDesire ?? before?.observedGeneration === generation;
   const keptReady = before?.status === "True" && isAboutThis ? before : undefined;
   const reconciling = (why: string): ConditionDraft => ({ type: "Reconciling", status: "True", reason: why, message });
-  switch (verdict.kind) {
+  switch (readyState.kind) {
     case "ready":
       return [{ type: "Ready", status: "True", reason, message }];
     case "progressing":
@@ -97,7 +97,7 @@ export function summaryConditions(options: {
       return [{ type: "Ready", status: "False", reason, message }, suspended];
     }
     default:
-      return assertNever(verdict.kind, "verdict");
+      return assertNever(readyState.kind, "readyState");
   }
 }
 
@@ -111,7 +111,7 @@ export function draftOf({ type, status, reason, message }: Condition): Condition
  * saying: what is ready is checked for drift. Only conditions have it: an Event stands for an hour, and a plan has no
  * operator behind it.
  */
-export function followUp(kind: Verdict["kind"], next: Requeue): string | undefined {
+export function followUp(kind: ReadyState["kind"], next: Requeue): string | undefined {
   if (kind === "ready" || kind === "suspended") return undefined;
   switch (next.kind) {
     case "never":
@@ -146,9 +146,9 @@ const notAccepted: ReadonlySet<Reason> = new Set([
   "SecretInvalid",
 ]);
 
-/** The condition `Accepted`: False with the reason of a verdict that one of the reasons above, or of the kind's own, gave. */
+/** The condition `Accepted`: False with the reason of a ready state that one of the reasons above, or of the kind's own, gave. */
 export function acceptedCondition(
-  { reason, message }: Verdict,
+  { reason, message }: ReadyState,
   kind: { readonly reasons: ReadonlySet<Reason>; readonly accepted: string },
 ): ConditionDraft {
   const isAccepted = !notAccepted.has(reason) && !kind.reasons.has(reason);

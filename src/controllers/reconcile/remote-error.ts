@@ -4,12 +4,12 @@ import type { Denial, NorthflankError, NorthflankErrorCode } from "../../northfl
 import { notAtOnce } from "../../util/backoff.ts";
 import type { Random } from "../../util/random.ts";
 import type { FailureClass } from "./failure.ts";
-import type { Verdict } from "./ready-state.ts";
+import type { ReadyState } from "./ready-state.ts";
 import { probeAround, type Requeue } from "./requeue.ts";
 
 /** What a refused or lost call means for the object that wanted it. */
-export interface RemoteVerdict {
-  readonly verdict: Verdict;
+export interface RemoteFailureState {
+  readonly readyState: ReadyState;
   /** `undefined` for waiting, which is not a failure and leaves no record in `status.failure`. */
   readonly failureClass: FailureClass | undefined;
   readonly httpStatus: number | undefined;
@@ -105,12 +105,12 @@ export function judgeRemoteError(options: {
   readonly random: Random;
   /** What to do about it, where that is not what the table says: an object whose spec cannot be changed. */
   readonly remedy?: string | undefined;
-}): RemoteVerdict {
+}): RemoteFailureState {
   const { error, random } = options;
   const { kind, reason, probeMs, ...treatment } = treatmentOf(error);
   const remedy = options.remedy ?? treatment.remedy;
   const message = remedy === undefined ? saidOf(error) : `${saidOf(error)} ${remedy}`;
-  const common = { verdict: { kind, reason, message }, httpStatus: error.httpStatus };
+  const common = { readyState: { kind, reason, message }, httpStatus: error.httpStatus };
   switch (kind) {
     case "waiting": {
       const pauseMs = notAtOnce(error.retryAfterMs ?? unknownResetMs);

@@ -2,15 +2,15 @@
 import type { NorthflankError } from "../../northflank/errors.ts";
 import type { Random } from "../../util/random.ts";
 import { type FailureClass, type FailureRecord, nextFailure } from "./failure.ts";
-import type { Verdict } from "./ready-state.ts";
-import { judgeRemoteError, type RemoteVerdict } from "./remote-error.ts";
+import type { ReadyState } from "./ready-state.ts";
+import { judgeRemoteError, type RemoteFailureState } from "./remote-error.ts";
 
 /** What a refused or lost call comes to for the object that wanted it. */
 export interface RemoteFailure {
-  readonly verdict: Verdict;
+  readonly readyState: ReadyState;
   /** `status.failure` from now on; `undefined` for waiting, which is no failure. */
   readonly failure: (FailureRecord & { readonly class: FailureClass }) | undefined;
-  readonly next: RemoteVerdict["next"];
+  readonly next: RemoteFailureState["next"];
 }
 
 /** Judges a failed call and counts it on in the record of failures, as long as they are alike. */
@@ -24,19 +24,19 @@ export function judgeRemoteFailure(options: {
 }): RemoteFailure {
   const { error, previous, now, random, remedy } = options;
   const judge = (failures: number) => judgeRemoteError({ error, failures, random, remedy });
-  const { verdict, failureClass, httpStatus, next } = judge(failuresAlike(previous, judge(0)));
-  if (failureClass === undefined) return { verdict, failure: undefined, next };
+  const { readyState, failureClass, httpStatus, next } = judge(failuresAlike(previous, judge(0)));
+  if (failureClass === undefined) return { readyState, failure: undefined, next };
   const nextTryMs = next.kind === "recheck" ? next.afterMs : undefined;
-  const { reason, message } = verdict;
+  const { reason, message } = readyState;
   const failure = nextFailure({ previous, class: failureClass, reason, httpStatus, message, nextTryMs, now });
-  return { verdict, failure, next };
+  return { readyState, failure, next };
 }
 
 /** How many tries failed alike before the one that is judged: with the same class, reason and HTTP status. */
-export function failuresAlike(previous: FailureRecord | undefined, judged: RemoteVerdict): number {
+export function failuresAlike(previous: FailureRecord | undefined, judged: RemoteFailureState): number {
   const isAlike =
     previous?.class === judged.failureClass &&
-    previous?.reason === judged.verdict.reason &&
+    previous?.reason === judged.readyState.reason &&
     previous?.httpStatus === judged.httpStatus;
   return isAlike ? (previous?.count ?? 0) : 0;
 }

@@ -2,7 +2,7 @@ import type { KubeClient } from "../../kube/client.ts";
 import { isKubeError } from "../../kube/errors.ts";
 import { describeUser } from "../../kube/missing-right.ts";
 import { type ConfigMap, configMaps, type KubeObject, type Secret, secrets } from "../../kube/types.ts";
-import type { Verdict } from "../reconcile/ready-state.ts";
+import type { ReadyState } from "../reconcile/ready-state.ts";
 import type { Pause } from "../reconcile/requeue.ts";
 import { recheckSecretMs } from "./secret-tokens.ts";
 import { refusedSecretType } from "./token-secret.ts";
@@ -62,7 +62,7 @@ export type ResolvedReferences =
   /** Something is missing or cannot be used; read again after `recheckAfterMs`. Names keys, never values. */
   | {
       readonly kind: "blocked";
-      readonly verdict: Verdict;
+      readonly readyState: ReadyState;
       readonly recheckAfterMs: number;
       readonly pause: Pause;
       /** What does not exist, where that is the reason. */
@@ -86,7 +86,7 @@ const variableName = /^[A-Za-z0-9_./-]{1,255}$/;
  * Reads what a spec refers to: each object once, by name, in the given namespace, with no cache of its own. As in a Pod, later
  * sources win over earlier ones, and literal values over all of them.
  *
- * *Guarantees*: no value reaches a verdict; nothing is kept.
+ * *Guarantees*: no value reaches a ready state; nothing is kept.
  *
  * *Errors*: `KubeError` when Kubernetes cannot be asked (a refusal by RBAC is a `blocked` result).
  */
@@ -111,7 +111,7 @@ export async function resolveReferences(options: {
     // Rights may be granted a moment later (a rollout of RBAC); everything else waits for a person.
     const kind = reason === "PermissionDenied" ? "retrying" : "stalled";
     const pause = { withinMs: recheckSecretMs };
-    return { kind: "blocked", verdict: { kind, reason, message }, recheckAfterMs: recheckSecretMs, pause, missing };
+    return { kind: "blocked", readyState: { kind, reason, message }, recheckAfterMs: recheckSecretMs, pause, missing };
   }
 }
 

@@ -14,7 +14,7 @@ import type { TargetObject } from "./object.ts";
  *  1. The third correction in a row that is undone is a fight, however far apart they are: at any resync period.
  *  2. What ends a row is a check of an object that had settled before (not a look at our own rollout) and that finds the
  *     target as declared, ten minutes or more after the last correction. A reconcile request ends none by itself.
- *  3. Before the verdict a reconcile request changes nothing. After it, each request that finds the target changed buys
+ *  3. Before `FightDetected` a reconcile request changes nothing. After it, each request that finds the target changed buys
  *     one further correction, and two of them are at least ten minutes apart.
  *  4. An edit of the spec starts anew. What is never corrected (Observe) is never counted.
  */

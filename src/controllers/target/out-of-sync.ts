@@ -1,7 +1,7 @@
 // pure
 import type { Reason } from "../../api/reasons.ts";
 import type { Random } from "../../util/random.ts";
-import type { Verdict } from "../reconcile/ready-state.ts";
+import type { ReadyState } from "../reconcile/ready-state.ts";
 import { slowProbeMs } from "../reconcile/remote-error.ts";
 import { probeMoreRarely, type Requeue, requeueAfter } from "../reconcile/requeue.ts";
 import { fightCorrections } from "./drift.ts";
@@ -29,7 +29,7 @@ export function differencesText(pending: readonly Difference[]): string {
 
 /** What is said of a target that differs, and when it is read again. */
 export interface OutOfSync {
-  readonly verdict: Verdict;
+  readonly readyState: ReadyState;
   readonly inSync: { readonly status: "False"; readonly reason: Reason; readonly message: string };
   readonly next: Requeue;
 }
@@ -76,7 +76,7 @@ export function withinAnHour(nextResyncMs: number): Requeue {
   return { kind: "recheck", afterMs: Math.min(nextResyncMs, slowProbeMs), pause: { withinMs: slowProbeMs } };
 }
 
-function outOfSync(verdict: Verdict, next: Requeue): OutOfSync {
-  const { reason, message } = verdict;
-  return { verdict, inSync: { status: "False", reason, message }, next };
+function outOfSync(readyState: ReadyState, next: Requeue): OutOfSync {
+  const { reason, message } = readyState;
+  return { readyState, inSync: { status: "False", reason, message }, next };
 }

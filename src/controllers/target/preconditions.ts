@@ -5,7 +5,7 @@ import { assertNever } from "../../util/assert-never.ts";
 import { notAtOnce } from "../../util/backoff.ts";
 import type { Random } from "../../util/random.ts";
 import { safetyNetMs } from "../reconcile/predicates.ts";
-import type { ConditionUpdate, Verdict } from "../reconcile/ready-state.ts";
+import type { ConditionUpdate, ReadyState } from "../reconcile/ready-state.ts";
 import { judgeRemoteFailure } from "../reconcile/remote-failure.ts";
 import { type Pause, probeAfter } from "../reconcile/requeue.ts";
 import { invalidSpecMessage, type SpecProblem } from "../reconcile/spec-validation.ts";
@@ -21,7 +21,7 @@ export type Unmet<D extends object = object> =
   | (D & { readonly kind: "suspended" })
   | (D & {
       readonly kind: "blocked";
-      readonly verdict: Verdict;
+      readonly readyState: ReadyState;
       readonly recheckAfterMs: number;
       readonly pause?: Pause;
       /** A Secret or ConfigMap is not in the version that was applied. */
@@ -56,25 +56,25 @@ export function unmetConclusion(
   switch (unmet.kind) {
     case "invalid": {
       const message = invalidSpecMessage(unmet.problems);
-      const verdict = { kind: "stalled", reason: "InvalidSpec", message } as const;
-      return { ...nothingLearned, verdict, next: { kind: "never" }, sameDesire: false };
+      const readyState = { kind: "stalled", reason: "InvalidSpec", message } as const;
+      return { ...nothingLearned, readyState, next: { kind: "never" }, sameDesire: false };
     }
     case "suspended": {
       const message = "Reconciliation is suspended. Set spec.suspend to false to resume.";
-      const verdict = { kind: "suspended", reason: "Suspended", message } as const;
-      return { ...nothingLearned, verdict, next: { kind: "never" }, sameDesire };
+      const readyState = { kind: "suspended", reason: "Suspended", message } as const;
+      return { ...nothingLearned, readyState, next: { kind: "never" }, sameDesire };
     }
     case "blocked": {
-      const { verdict, recheckAfterMs, pause } = unmet;
+      const { readyState, recheckAfterMs, pause } = unmet;
       const next = { kind: "recheck", afterMs: notAtOnce(recheckAfterMs), ...(pause && { pause }) } as const;
-      return { ...nothingLearned, verdict, inSync: inSyncUnread(unmet, verdict), next, sameDesire };
+      return { ...nothingLearned, readyState, inSync: inSyncUnread(unmet, readyState), next, sameDesire };
     }
     case "conflict": {
       const message =
         `The ${words.target} is already managed by the older ${words.kind} ${unmet.winner}; this object has no effect until ` +
         `that is gone or only observes. ${words.onConflict}, or set spec.managementPolicy of one to Observe.`;
-      const verdict = { kind: "stalled", reason: "TargetConflict", message } as const;
-      return { ...nothingLearned, verdict, next: probeAfter(safetyNetMs), sameDesire };
+      const readyState = { kind: "stalled", reason: "TargetConflict", message } as const;
+      return { ...nothingLearned, readyState, next: probeAfter(safetyNetMs), sameDesire };
     }
     default:
       return assertNever(unmet, "precondition");
@@ -94,11 +94,11 @@ export function failedReadConclusion(
 ) {
   const { object, error, now, random } = facts;
   const judged = judgeRemoteFailure({ error, previous: object.status?.failure, now, random });
-  return { ...nothingLearned, ...judged, inSync: inSyncUnread(facts, judged.verdict), sameDesire };
+  return { ...nothingLearned, ...judged, inSync: inSyncUnread(facts, judged.readyState), sameDesire };
 }
 
 /** Values of a Secret or ConfigMap that changed and could not be sent: nothing is in sync, whatever Ready says. */
-function inSyncUnread(facts: { readonly hasChangedSource?: boolean }, { reason }: Verdict): ConditionUpdate {
+function inSyncUnread(facts: { readonly hasChangedSource?: boolean }, { reason }: ReadyState): ConditionUpdate {
   if (facts.hasChangedSource !== true) return "as-before";
   const message = "A referenced Secret or ConfigMap changed; the new values are not applied yet.";
   return { status: "Unknown", reason, message };

@@ -225,8 +225,8 @@ async function report<T extends TargetObject, O, C extends TargetConclusion, X, 
   { stored, conclusion, status }: Report<T, C>,
   context: ReconcileContext,
 ): Promise<Outcome> {
-  const { verdict, events } = conclusion;
-  const { kind, reason, message } = verdict;
+  const { readyState, events } = conclusion;
+  const { kind, reason, message } = readyState;
   // Whoever is not the leader any more leaves writing to the one who is.
   if (deps.lease?.isLeaderFor(0) === false)
     throw new ReconcileError("the leadership was lost before the status was written");
@@ -246,7 +246,7 @@ async function report<T extends TargetObject, O, C extends TargetConclusion, X, 
   return outcomeOf(next, { priority: priorityOf(kind, next), message: `${reason}: ${message}` });
 }
 
-function priorityOf(kind: TargetConclusion["verdict"]["kind"], next: Requeue): Priority {
+function priorityOf(kind: TargetConclusion["readyState"]["kind"], next: Requeue): Priority {
   if (next.kind === "again") return "change";
   return kind === "ready" || kind === "stalled" ? "resync" : "follow";
 }

@@ -48,7 +48,7 @@ export function recreatedConclusion<K extends string>(
   const next: Requeue = isAgain ? { kind: "recheck", afterMs: Math.min(nextResyncMs, slowProbeMs) } : { kind: "again" };
   const forgotten = Object.fromEntries(fields.map((field) => [field, undefined])) as { readonly [F in K]: undefined };
   return {
-    verdict: {
+    readyState: {
       kind: "progressing",
       reason: "TargetRecreated",
       message: `${found} It is read as a target that is new.`,

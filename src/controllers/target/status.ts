@@ -8,9 +8,9 @@ import type { FailureRecord } from "../reconcile/failure.ts";
 import {
   acceptedCondition,
   type ConditionUpdate,
+  type ReadyState,
   summaryConditions,
   updatedCondition,
-  type Verdict,
 } from "../reconcile/ready-state.ts";
 import { handledRequest } from "../reconcile/reconcile-request.ts";
 import { slowProbeMs } from "../reconcile/remote-error.ts";
@@ -19,7 +19,7 @@ import type { TargetObject } from "./object.ts";
 
 /** What a pass has come to, before it is spelt as status, Events and an outcome. Kinds add claims of their own. */
 export interface TargetConclusion {
-  readonly verdict: Verdict;
+  readonly readyState: ReadyState;
   readonly inSync: ConditionUpdate;
   /** Status fields of the kind. A field that is there replaces the old one; `undefined` removes it. */
   readonly stated: object;
@@ -59,7 +59,7 @@ export function targetStatus<S extends NonNullable<TargetObject["status"]>>(
   const status = overlaid(before, conclusion.stated, facts.fields, {
     observedGeneration: generation,
     conditions: [...mergeConditions({ previous, drafts, generation, now: facts.now })],
-    lastHandledReconcileAt: handledRequest(object, conclusion.verdict.reason),
+    lastHandledReconcileAt: handledRequest(object, conclusion.readyState.reason),
     failure: conclusion.failure,
   });
   if (isSameJson(before, status)) return object.status ?? (status as unknown as S);
@@ -73,12 +73,18 @@ export function targetStatus<S extends NonNullable<TargetObject["status"]>>(
 const unplanned = { nextReconcileTime: undefined };
 
 function commonDrafts(object: TargetObject, conclusion: TargetConclusion): readonly ConditionDraft[] {
-  const { verdict, next, sameDesire } = conclusion;
+  const { readyState, next, sameDesire } = conclusion;
   const previous = object.status?.conditions;
   const generation = object.metadata.generation ?? 0;
   return [
-    ...summaryConditions({ verdict, next, previous, generation, ...(sameDesire === undefined ? {} : { sameDesire }) }),
-    acceptedCondition(verdict, ofTargets),
+    ...summaryConditions({
+      readyState,
+      next,
+      previous,
+      generation,
+      ...(sameDesire === undefined ? {} : { sameDesire }),
+    }),
+    acceptedCondition(readyState, ofTargets),
     claimed("InSync", conclusion.inSync, object, conclusion),
   ];
 }
@@ -94,11 +100,11 @@ export function claimed(
   type: string,
   now: ConditionUpdate,
   { status, metadata }: TargetObject,
-  { verdict, sameDesire }: TargetConclusion,
+  { readyState, sameDesire }: TargetConclusion,
 ): ConditionDraft {
   const before = findCondition(status?.conditions, type);
   const isAboutThis = sameDesire ?? before?.observedGeneration === metadata.generation;
-  const unknown = { reason: verdict.reason, message: "Not known for what is declared now." };
+  const unknown = { reason: readyState.reason, message: "Not known for what is declared now." };
   return updatedCondition(type, now, isAboutThis ? before : undefined, unknown);
 }
 

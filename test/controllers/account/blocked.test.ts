@@ -72,11 +72,11 @@ test.each([
     [title, "60 times within an hour", "Put valid tokens"],
   ],
 ])("%s: what it is about and what to do, in three sentences at most", (_, blocked, expected, words) => {
-  const { verdict, recheckAfterMs, pause } = blocked;
-  expect(`${verdict.kind}/${verdict.reason}`).toBe(expected);
-  for (const word of words) expect(verdict.message).toContain(word);
-  expect(verdict.message).toMatch(/\.$/);
-  const next = followUp(verdict.kind, { kind: "recheck", afterMs: recheckAfterMs, ...(pause && { pause }) }) ?? "";
-  expect(sentencesOf(`${verdict.message} ${next}`).length).toBeLessThanOrEqual(3);
+  const { readyState, recheckAfterMs, pause } = blocked;
+  expect(`${readyState.kind}/${readyState.reason}`).toBe(expected);
+  for (const word of words) expect(readyState.message).toContain(word);
+  expect(readyState.message).toMatch(/\.$/);
+  const next = followUp(readyState.kind, { kind: "recheck", afterMs: recheckAfterMs, ...(pause && { pause }) }) ?? "";
+  expect(sentencesOf(`${readyState.message} ${next}`).length).toBeLessThanOrEqual(3);
   expect(recheckAfterMs).toBeGreaterThan(0);
 });

@@ -95,13 +95,13 @@ function setUp(connections: readonly ConnectionObject[] = [], more: Partial<Conn
 }
 
 function usable(resolution: AccountResolution): Account {
-  if (resolution.kind !== "usable") throw new Error(`blocked: ${resolution.verdict.reason}`);
+  if (resolution.kind !== "usable") throw new Error(`blocked: ${resolution.readyState.reason}`);
   return resolution.account;
 }
 
 function summaryOf(resolution: AccountResolution): string {
   if (resolution.kind === "usable") return "usable";
-  return `${resolution.verdict.kind}/${resolution.verdict.reason} in ${resolution.recheckAfterMs / 1_000} s`;
+  return `${resolution.readyState.kind}/${resolution.readyState.reason} in ${resolution.recheckAfterMs / 1_000} s`;
 }
 
 const operatorToken: NonNullable<ConnectionAccountsDeps["operatorToken"]> = {

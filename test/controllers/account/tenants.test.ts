@@ -77,7 +77,7 @@ function cluster(specs: Readonly<Record<string, Spec>>, tokenOf: Readonly<Record
 }
 
 function usable(resolution: AccountResolution): Account {
-  if (resolution.kind !== "usable") throw new Error(`blocked: ${resolution.verdict.reason}`);
+  if (resolution.kind !== "usable") throw new Error(`blocked: ${resolution.readyState.reason}`);
   return resolution.account;
 }
 
@@ -367,7 +367,7 @@ test("an account that an open run remembers goes on when its connection and Secr
   store.delete("acme/default");
   tokens.delete("acme/default");
   accounts.forget("acme/default");
-  expect(await resolve("acme")).toMatchObject({ kind: "blocked", verdict: { reason: "ConnectionNotFound" } });
+  expect(await resolve("acme")).toMatchObject({ kind: "blocked", readyState: { reason: "ConnectionNotFound" } });
   expect(await look(account)).toBe("answered");
   expect(sent).toHaveLength(2);
   expect(apis.quota("team acme at https://api.northflank.com")?.used).toBe(2);

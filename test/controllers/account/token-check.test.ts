@@ -49,7 +49,7 @@ function setUp(status?: { readonly tokenSecretResourceVersion?: string }) {
   const request = { namespace: "shop", connectionName: undefined, projectId: "shop" };
   const account = async (): Promise<Account | string> => {
     const resolved = await accounts.resolve(request, neverAborted());
-    return resolved.kind === "usable" ? resolved.account : resolved.verdict.reason;
+    return resolved.kind === "usable" ? resolved.account : resolved.readyState.reason;
   };
   /** What an object gets that wants its services: `ok`, a code, or why it has no account. */
   const look = async (call: "listServices" | "whoAmI" = "listServices"): Promise<string> => {

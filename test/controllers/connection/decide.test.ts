@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import type { NorthflankConnection } from "../../../src/api/connection.ts";
 import type { Observation, TokenCheck } from "../../../src/controllers/connection/observation.ts";
 import { isAccepted } from "../../../src/controllers/connection/status.ts";
-import type { Verdict } from "../../../src/controllers/reconcile/ready-state.ts";
+import type { ReadyState } from "../../../src/controllers/reconcile/ready-state.ts";
 import type { NorthflankErrorCode } from "../../../src/northflank/errors.ts";
 import type { LedgerSnapshot } from "../../../src/northflank/ledger.ts";
 import { connection } from "../../support/builders.ts";
@@ -34,8 +34,8 @@ function failed(code: NorthflankErrorCode, httpStatus?: number): ConnectionSight
   return checked({ kind: "failed", error: northflankError(code, httpStatus === undefined ? {} : { httpStatus }) });
 }
 
-function blocked(kind: Verdict["kind"], reason: Verdict["reason"], recheckAfterMs = 50_000): ConnectionSight {
-  return { kind: "blocked", verdict: { kind, reason, message: "None." }, recheckAfterMs };
+function blocked(kind: ReadyState["kind"], reason: ReadyState["reason"], recheckAfterMs = 50_000): ConnectionSight {
+  return { kind: "blocked", readyState: { kind, reason, message: "None." }, recheckAfterMs };
 }
 
 /** What an observation comes to, and what is said of the token. */
@@ -355,7 +355,7 @@ describe("every decision makes a status that keeps the promises", () => {
     "no quota": failed("quota_closed"),
     "lost answer": failed("timeout"),
   };
-  const expected: Readonly<Record<Verdict["kind"], readonly KstatusResult[]>> = {
+  const expected: Readonly<Record<ReadyState["kind"], readonly KstatusResult[]>> = {
     ready: ["Current"],
     progressing: ["InProgress"],
     retrying: ["InProgress"],
@@ -375,7 +375,7 @@ describe("every decision makes a status that keeps the promises", () => {
       expect(life.object.status?.tokenCheck).toMatch(
         foundWithoutCheck(life) ? /^(?:NotChecked|Refused)$/ : /^(?:Accepted|Failed)$/,
       );
-      expect(expected[text.split("/")[0] as Verdict["kind"]]).toContain(kstatusOf(life.object));
+      expect(expected[text.split("/")[0] as ReadyState["kind"]]).toContain(kstatusOf(life.object));
     }
   });
 

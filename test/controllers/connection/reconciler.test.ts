@@ -120,7 +120,7 @@ class ConnectionScene {
   async ordinaryCall(): Promise<void> {
     const request = { namespace: "shop", connectionName: undefined, projectId: "shop" };
     const resolution = await this.#accounts.resolve(request, neverAborted());
-    if (resolution.kind === "blocked") throw new Error(resolution.verdict.reason);
+    if (resolution.kind === "blocked") throw new Error(resolution.readyState.reason);
     await resolution.account.api
       .getService({ projectId: "shop", serviceId: "api" }, { class: "observe", signal: neverAborted() })
       .catch(() => undefined);
@@ -938,8 +938,8 @@ describe("the projects of a token", () => {
     expect(it.object.status?.projectRestrictions).toEqual({ mode: "In", projects: ["shop"] });
     expect((await it.resolve("shop")).kind).toBe("usable");
     const refused = await it.resolve("billing");
-    expect(refused).toMatchObject({ kind: "blocked", verdict: { kind: "stalled", reason: "ProjectNotAllowed" } });
-    expect(refused.kind === "blocked" && refused.verdict.message).toContain(
+    expect(refused).toMatchObject({ kind: "blocked", readyState: { kind: "stalled", reason: "ProjectNotAllowed" } });
+    expect(refused.kind === "blocked" && refused.readyState.message).toContain(
       'NorthflankConnection "default" reach project "billing"',
     );
 

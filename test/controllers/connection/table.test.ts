@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import type { NorthflankConnection } from "../../../src/api/connection.ts";
 import type { TokenCheck } from "../../../src/controllers/connection/observation.ts";
-import type { Verdict } from "../../../src/controllers/reconcile/ready-state.ts";
+import type { ReadyState } from "../../../src/controllers/reconcile/ready-state.ts";
 import type { NorthflankErrorCode } from "../../../src/northflank/errors.ts";
 import { connection } from "../../support/builders.ts";
 import { ConnectionLife, type ConnectionSight } from "../../support/connection-life.ts";
@@ -28,8 +28,8 @@ function failed(code: NorthflankErrorCode): ConnectionSight {
   return checked({ kind: "failed", error: northflankError(code) });
 }
 
-function blocked(kind: Verdict["kind"], reason: Verdict["reason"]): ConnectionSight {
-  return { kind: "blocked", verdict: { kind, reason, message: "None." }, recheckAfterMs: 50_000 };
+function blocked(kind: ReadyState["kind"], reason: ReadyState["reason"]): ConnectionSight {
+  return { kind: "blocked", readyState: { kind, reason, message: "None." }, recheckAfterMs: 50_000 };
 }
 
 const observations: Readonly<Record<string, ConnectionSight>> = {

@@ -228,12 +228,12 @@ describe("a declared build", () => {
   });
 
   test("of a project that the connection does not allow is not even looked at", async () => {
-    const verdict = { kind: "stalled", reason: "ProjectNotAllowed", message: "tools is not allowed." } as const;
+    const readyState = { kind: "stalled", reason: "ProjectNotAllowed", message: "tools is not allowed." } as const;
     const usable = scene.resolution;
     const asked: string[] = [];
     scene.resolution = (name, projectId) => {
       asked.push(projectId);
-      return projectId === "tools" ? { kind: "blocked", verdict, recheckAfterMs: 60_000 } : usable(name, projectId);
+      return projectId === "tools" ? { kind: "blocked", readyState, recheckAfterMs: 60_000 } : usable(name, projectId);
     };
     scene.has(declare({ id: "tools/ci", buildSHA: "latest" }));
     await scene.pass();

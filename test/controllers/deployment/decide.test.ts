@@ -40,7 +40,7 @@ describe("each kind of observation comes to one decision", () => {
       {
         kind: "blocked",
         desire,
-        verdict: { kind: "stalled", reason: "SecretNotFound", message: "None." },
+        readyState: { kind: "stalled", reason: "SecretNotFound", message: "None." },
         recheckAfterMs: 50_000,
       },
       "stalled/SecretNotFound, again in 50 s",

@@ -29,7 +29,7 @@ describe("an older object whose connection cannot be used", () => {
     scene.northflank.takeCalls();
   }
 
-  const verdicts = [
+  const readyStates = [
     { kind: "waiting", reason: "ConnectionSuspended", message: "paused" },
     { kind: "stalled", reason: "AuthenticationFailed", message: "401" },
     { kind: "stalled", reason: "ConnectionNotFound", message: "gone" },
@@ -37,27 +37,30 @@ describe("an older object whose connection cannot be used", () => {
     { kind: "stalled", reason: "ProjectNotAllowed", message: "guarded" },
   ] as const;
 
-  test.each(verdicts)("($reason) keeps its target for a day, and its heir gets it when it goes", async (verdict) => {
-    await served();
-    blockedA = { kind: "blocked", verdict, recheckAfterMs: 60_000 };
-    for (let hour = 0; hour < 24; hour++) {
-      await scene.clock.advance(3_600_000);
-      await scene.pass("shop/prod");
+  test.each(readyStates)(
+    "($reason) keeps its target for a day, and its heir gets it when it goes",
+    async (readyState) => {
+      await served();
+      blockedA = { kind: "blocked", readyState, recheckAfterMs: 60_000 };
+      for (let hour = 0; hour < 24; hour++) {
+        await scene.clock.advance(3_600_000);
+        await scene.pass("shop/prod");
+        await scene.pass("shop/copy");
+      }
+      expect(scene.northflank.takeCalls()).toEqual([]);
+      expect(scene.state("shop/copy")).toContain("TargetConflict");
+      scene.remove("shop/prod");
       await scene.pass("shop/copy");
-    }
-    expect(scene.northflank.takeCalls()).toEqual([]);
-    expect(scene.state("shop/copy")).toContain("TargetConflict");
-    scene.remove("shop/prod");
-    await scene.pass("shop/copy");
-    expect(scene.northflank.takeCalls()).toEqual([
-      "get api (change)",
-      `post api ${JSON.stringify({ external: { imagePath: wip } })}`,
-    ]);
-  });
+      expect(scene.northflank.takeCalls()).toEqual([
+        "get api (change)",
+        `post api ${JSON.stringify({ external: { imagePath: wip } })}`,
+      ]);
+    },
+  );
 
-  test.each(verdicts)("($reason) keeps it over a restart, by what its status shows", async (verdict) => {
+  test.each(readyStates)("($reason) keeps it over a restart, by what its status shows", async (readyState) => {
     await served();
-    blockedA = { kind: "blocked", verdict, recheckAfterMs: 60_000 };
+    blockedA = { kind: "blocked", readyState, recheckAfterMs: 60_000 };
     scene.restart();
     for (const key of ["shop/copy", "shop/prod", "shop/copy"]) await scene.pass(key);
     expect(scene.northflank.takeCalls()).toEqual([]);
@@ -68,7 +71,7 @@ describe("an older object whose connection cannot be used", () => {
 
   test("gives it up by naming another one", async () => {
     await served();
-    blockedA = { kind: "blocked", verdict: verdicts[1], recheckAfterMs: 60_000 };
+    blockedA = { kind: "blocked", readyState: readyStates[1], recheckAfterMs: 60_000 };
     scene.edit({ serviceId: "web" }, "shop/prod");
     await scene.pass("shop/copy");
     expect(scene.northflank.takeCalls()).toHaveLength(2);

@@ -3,7 +3,7 @@ import type { NorthflankDeployment } from "../../../src/api/deployment.ts";
 import { reconcileRequestedAt, revision } from "../../../src/api/names.ts";
 import { correctionsOf, knownHash } from "../../../src/controllers/deployment/changes.ts";
 import { rivalsOf } from "../../../src/controllers/deployment/target.ts";
-import type { Verdict } from "../../../src/controllers/reconcile/ready-state.ts";
+import type { ReadyState } from "../../../src/controllers/reconcile/ready-state.ts";
 import { rivalsMatter } from "../../../src/controllers/target/conflicts.ts";
 import { KubeError } from "../../../src/kube/errors.ts";
 import type { Condition } from "../../../src/kube/types.ts";
@@ -458,8 +458,12 @@ describe("a reconcile request", () => {
     expect(scene.object().status?.lastHandledReconcileAt).toBe("t99");
   });
 
-  const blockedBy = (kind: Verdict["kind"], reason: Verdict["reason"]) => () => {
-    scene.resolution = () => ({ kind: "blocked", verdict: { kind, reason, message: "Why." }, recheckAfterMs: 1_000 });
+  const blockedBy = (kind: ReadyState["kind"], reason: ReadyState["reason"]) => () => {
+    scene.resolution = () => ({
+      kind: "blocked",
+      readyState: { kind, reason, message: "Why." },
+      recheckAfterMs: 1_000,
+    });
   };
   test.each([
     ["suspended", () => scene.edit({ suspend: true })],

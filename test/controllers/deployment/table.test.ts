@@ -263,7 +263,7 @@ const sights: Readonly<Record<string, Row>> = {
     see: ({ desire }) => ({
       kind: "blocked",
       desire,
-      verdict: { kind: "stalled", reason: "SecretNotFound", message: "None." },
+      readyState: { kind: "stalled", reason: "SecretNotFound", message: "None." },
       recheckAfterMs: 50_000,
     }),
   },

@@ -27,7 +27,7 @@ beforeEach(() => {
         ? undefined
         : {
             kind: "blocked",
-            verdict: { kind: "stalled", reason: "ProjectNotAllowed", message: "not allowed" },
+            readyState: { kind: "stalled", reason: "ProjectNotAllowed", message: "not allowed" },
             recheckAfterMs: 10 * minute,
           },
   });

@@ -38,7 +38,7 @@ const long = () => {
 };
 const blocked = {
   kind: "blocked",
-  verdict: { kind: "stalled", reason: "ConnectionNotFound", message: "gone" },
+  readyState: { kind: "stalled", reason: "ConnectionNotFound", message: "gone" },
 } as const;
 
 // Of a connection that is there: one that is gone holds nothing for so long.
@@ -83,7 +83,8 @@ const limits: readonly Limit[] = [
     spec: { deletionPolicy: "Abort" },
     given: () => {
       story = new RunStory({
-        account: () => (outsideMs() > minute ? { ...blocked, verdict: unusable, recheckAfterMs: minute } : undefined),
+        account: () =>
+          outsideMs() > minute ? { ...blocked, readyState: unusable, recheckAfterMs: minute } : undefined,
       });
       long();
       story.clock.setTimer(() => story.cluster.delete("default/once"), 20 * minute);

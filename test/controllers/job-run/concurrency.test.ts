@@ -182,7 +182,7 @@ describe("stories of several objects", () => {
     const gone = { kind: "stalled", reason: "ConnectionNotFound", message: "gone" } as const;
     story = new RunStory({
       account: ({ connectionName }) =>
-        connectionName === "none" ? { kind: "blocked", verdict: gone, recheckAfterMs: minute } : undefined,
+        connectionName === "none" ? { kind: "blocked", readyState: gone, recheckAfterMs: minute } : undefined,
     });
     story.remote.runMs = 600 * minute;
     await story.run({}, 10_000, "active");
@@ -201,7 +201,7 @@ describe("stories of several objects", () => {
     const tenants = () =>
       new RunStory({
         account: ({ namespace }) =>
-          namespace === "mallory" ? { kind: "blocked", verdict: gone, recheckAfterMs: minute } : undefined,
+          namespace === "mallory" ? { kind: "blocked", readyState: gone, recheckAfterMs: minute } : undefined,
       });
 
     test.each<readonly [string, object]>([
@@ -244,7 +244,7 @@ describe("stories of several objects", () => {
     let isGone = false;
     story = new RunStory({
       account: ({ connectionName }) =>
-        isGone && connectionName === "a" ? { kind: "blocked", verdict: gone, recheckAfterMs: minute } : undefined,
+        isGone && connectionName === "a" ? { kind: "blocked", readyState: gone, recheckAfterMs: minute } : undefined,
     });
     story.remote.mode = "answerLost";
     story.remote.runMs = 10 * minute;
@@ -295,7 +295,7 @@ describe("stories of several objects", () => {
     story = new RunStory({
       account: ({ connectionName }) =>
         isGone && connectionName === "red"
-          ? { kind: "blocked", verdict: gone, recheckAfterMs: 10 * minute }
+          ? { kind: "blocked", readyState: gone, recheckAfterMs: 10 * minute }
           : undefined,
       elsewhere: ({ connectionName }) => (connectionName === "blue" ? blue.remote : undefined),
     });

@@ -28,8 +28,8 @@ class Trouble extends RunStory {
     };
   }
 
-  block(verdict: Extract<AccountResolution, { kind: "blocked" }>["verdict"]): void {
-    this.blocked = { kind: "blocked", verdict, recheckAfterMs: 10 * minute };
+  block(readyState: Extract<AccountResolution, { kind: "blocked" }>["readyState"]): void {
+    this.blocked = { kind: "blocked", readyState, recheckAfterMs: 10 * minute };
   }
 
   /** What `doing` costs. A hot loop is broken off: the clock does not get on in one. */

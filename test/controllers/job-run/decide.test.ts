@@ -23,9 +23,9 @@ describe("a spent quota is told of what it holds back", () => {
   test.each(Object.entries(cases))("%s: %s", async (state, what) => {
     const story = await runIn(state as RunState);
     story.end();
-    const { verdict } = decideNoQuota(runSituation(story.object(), story.clock.now()), 60_000);
-    expect(verdict).toMatchObject({ kind: "waiting", reason: "WaitingForQuota" });
-    expect(verdict.message).toContain(`does not allow ${what} now`);
+    const { readyState } = decideNoQuota(runSituation(story.object(), story.clock.now()), 60_000);
+    expect(readyState).toMatchObject({ kind: "waiting", reason: "WaitingForQuota" });
+    expect(readyState.message).toContain(`does not allow ${what} now`);
   });
 });
 
@@ -39,7 +39,7 @@ describe("what becomes of a start: every report has its row", () => {
     startedAt: undefined,
     concludedAt: undefined,
   };
-  const verdict = { kind: "stalled", reason: "SecretNotFound", message: "No Secret." } as const;
+  const readyState = { kind: "stalled", reason: "SecretNotFound", message: "No Secret." } as const;
   const builder = { projectId: "p", serviceId: "web" };
   const query = { builder, by: { kind: "id", buildId: "b1", sha: undefined }, branch: undefined } as const;
   const answered = (result: Extract<StartReport, { kind: "answered" }>["result"]): StartReport => ({
@@ -51,7 +51,7 @@ describe("what becomes of a start: every report has its row", () => {
   const rows: Readonly<Record<StartReport["kind"], readonly (readonly [StartReport, number, string])[]>> = {
     busy: [[{ kind: "busy" }, 0, "nothing"]],
     outdated: [[{ kind: "outdated" }, 1, "nothing"]],
-    blocked: [[{ kind: "blocked", verdict, recheckAfterMs: 60_000 }, 0, "stalled SecretNotFound, recheck in 60000"]],
+    blocked: [[{ kind: "blocked", readyState, recheckAfterMs: 60_000 }, 0, "stalled SecretNotFound, recheck in 60000"]],
     noQuota: [[{ kind: "noQuota", retryAfterMs: 5_000 }, 0, "waiting WaitingForQuota, asks in 5000"]],
     obstructed: [
       [
@@ -146,7 +146,7 @@ describe("what becomes of a start: every report has its row", () => {
   });
 
   function textOf({
-    verdict,
+    readyState,
     next,
     record,
     wakes,
@@ -156,7 +156,7 @@ describe("what becomes of a start: every report has its row", () => {
     const delay = next.kind === "recheck" ? `${next.asks ? "asks" : "recheck"} in ${next.afterMs}` : next.kind;
     const actions = [...(record === undefined ? [] : [`record ${record.outcome}`]), ...wakes.map(() => "wake")];
     return [
-      `${verdict.kind} ${verdict.reason}`,
+      `${readyState.kind} ${readyState.reason}`,
       delay,
       ...(fields.failure === undefined ? [] : [`failure ${fields.failure.count}`]),
       ...(isOutcomeUnknown ? ["unknown"] : []),

@@ -114,12 +114,12 @@ const rows = (Object.keys(table) as Sight[]).flatMap((sight) =>
 describe(`what is seen of a run, under every intent: ${rows.length} cases`, () => {
   test.each(rows)("$sight, $intent: $reason", ({ sight, intent, reason }) => {
     const given = situation({ aborted: intent === "aborted" });
-    const { verdict, fields, next } = decideFollowed(given, sights[sight], { intent, hasSentAbort: false });
-    expect(verdict.reason).toBe(reason);
+    const { readyState, fields, next } = decideFollowed(given, sights[sight], { intent, hasSentAbort: false });
+    expect(readyState.reason).toBe(reason);
     const isOver = !["Aborting", "RunActive"].includes(reason);
     expect(fields.completionTime !== undefined).toBe(isOver);
     expect(next.kind).toBe(isOver ? "never" : "recheck");
-    expect(verdict.kind).toBe(isOver ? (reason === "RunSucceeded" ? "ready" : "stalled") : "progressing");
+    expect(readyState.kind).toBe(isOver ? (reason === "RunSucceeded" ? "ready" : "stalled") : "progressing");
   });
 });
 
@@ -138,8 +138,8 @@ describe("a run that was aborted because activeDeadlineSeconds is over", () => {
       const given = situation();
       const before = aborted === undefined ? {} : { abortedRunId: aborted };
       const object = { ...given.object, status: { observedGeneration: 1, ...given.object.status, ...before } };
-      const { verdict } = decideFollowed({ ...given, object }, sights[sight], { intent: "expired", hasSentAbort });
-      expect(verdict.reason).toBe(reason);
+      const { readyState } = decideFollowed({ ...given, object }, sights[sight], { intent: "expired", hasSentAbort });
+      expect(readyState.reason).toBe(reason);
     },
   );
 });
@@ -154,12 +154,12 @@ describe("further runs after a failure", () => {
     [2, 3, "BackoffLimitExceeded"],
   ])("backoffLimit %i, run %i: %s", (backoffLimit, number, reason) => {
     const given = situation({ spec: { backoffLimit }, number });
-    expect(decideFollowed(given, sights.failed, failed).verdict.reason).toBe(reason);
+    expect(decideFollowed(given, sights.failed, failed).readyState.reason).toBe(reason);
   });
 
   test("an abort that was asked for ends it, whatever the limit", () => {
     const given = situation({ spec: { backoffLimit: 5 }, aborted: true });
-    expect(decideFollowed(given, sights.failed, { ...failed, intent: "aborted" }).verdict.reason).toBe("RunAborted");
+    expect(decideFollowed(given, sights.failed, { ...failed, intent: "aborted" }).readyState.reason).toBe("RunAborted");
   });
 
   test("the pause is 10 s, doubled each time, 6 min at most", () => {

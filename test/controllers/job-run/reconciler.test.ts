@@ -863,8 +863,10 @@ describe("deletion", () => {
 
   test("Abort with the Secret gone before this process: a Warning, tries for ten minutes, then lets go", async () => {
     let isGone = false;
-    const verdict = { kind: "stalled", reason: "SecretNotFound", message: "The Secret is gone." } as const;
-    use(new RunStory({ account: () => (isGone ? { kind: "blocked", verdict, recheckAfterMs: minute } : undefined) }));
+    const readyState = { kind: "stalled", reason: "SecretNotFound", message: "The Secret is gone." } as const;
+    use(
+      new RunStory({ account: () => (isGone ? { kind: "blocked", readyState, recheckAfterMs: minute } : undefined) }),
+    );
     story.remote.runMs = 60 * minute;
     await story.run(abortPolicy, 10_000);
     isGone = true;
@@ -941,8 +943,12 @@ describe("what is said again", () => {
 
   test("is about the start, once the connection that was in its way is back", async () => {
     let isPaused = true;
-    const verdict = { kind: "waiting", reason: "ConnectionSuspended", message: "The connection is paused." } as const;
-    const blocked: AccountResolution = { kind: "blocked", verdict, recheckAfterMs: 30_000 };
+    const readyState = {
+      kind: "waiting",
+      reason: "ConnectionSuspended",
+      message: "The connection is paused.",
+    } as const;
+    const blocked: AccountResolution = { kind: "blocked", readyState, recheckAfterMs: 30_000 };
     use(new RunStory({ account: () => (isPaused ? blocked : undefined) }));
     const start = { id: "s", attempt: 1, recordedTime: "2026-01-01T01:00:00Z", outcome: "Pending" } as const;
     story.process.kill();
@@ -955,7 +961,7 @@ describe("what is said again", () => {
     isPaused = false;
     await story.clock.advance(30_000);
     expect(story.condition("Ready")).toBe("Unknown/RecoveringRun");
-    expect(JSON.stringify(story.status().conditions)).not.toContain(verdict.message);
+    expect(JSON.stringify(story.status().conditions)).not.toContain(readyState.message);
   });
 });
 

@@ -17,7 +17,7 @@ afterEach(() => expect(story.end()).toEqual([]));
 const minute = 60_000;
 const suspended: AccountResolution = {
   kind: "blocked",
-  verdict: { kind: "waiting", reason: "ConnectionSuspended", message: "paused" },
+  readyState: { kind: "waiting", reason: "ConnectionSuspended", message: "paused" },
   recheckAfterMs: minute,
 };
 const refusal = new NorthflankError({

@@ -56,9 +56,9 @@ describe("a run that began after anything of the lost start could", () => {
 
   test("is nobody's also where the repetition of AtLeastOnce has to wait for its connection", async () => {
     let isClosed = false;
-    const verdict = { kind: "waiting", reason: "WaitingForQuota", message: "The quota is spent." } as const;
+    const readyState = { kind: "waiting", reason: "WaitingForQuota", message: "The quota is spent." } as const;
     story = new RunStory({
-      account: () => (isClosed ? { kind: "blocked", verdict, recheckAfterMs: minute } : undefined),
+      account: () => (isClosed ? { kind: "blocked", readyState, recheckAfterMs: minute } : undefined),
     });
     story.cluster.watch((_, object) => {
       if (object?.status?.start?.outcome === "NotStarted") isClosed = true;
@@ -330,9 +330,9 @@ test.each<readonly [string, (story: RunStory) => void, string]>([
   ["it is aborted", ({ cluster }) => cluster.edit("once", { spec: { abort: true } }), "False/RunAborted"],
 ])("a start that was to be repeated, and %s: the end tells that nobody knows of a run", async (_, act, ready) => {
   let isOpen = true;
-  const verdict = { kind: "waiting", reason: "ConnectionSuspended", message: "paused" } as const;
+  const readyState = { kind: "waiting", reason: "ConnectionSuspended", message: "paused" } as const;
   story = new RunStory({
-    account: () => (isOpen ? undefined : { kind: "blocked", verdict, recheckAfterMs: minute }),
+    account: () => (isOpen ? undefined : { kind: "blocked", readyState, recheckAfterMs: minute }),
   });
   story.remote.mode = "notApplied";
   await story.run({ startDeadlineSeconds: 600 }, 5 * minute);
@@ -394,9 +394,9 @@ describe("resolve-start", () => {
 
   test("is not followed while the start may still be on its way, though the list cannot be read", async () => {
     let isClosed = false;
-    const verdict = { kind: "waiting", reason: "ConnectionSuspended", message: "paused" } as const;
+    const readyState = { kind: "waiting", reason: "ConnectionSuspended", message: "paused" } as const;
     story = new RunStory({
-      account: () => (isClosed ? { kind: "blocked", verdict, recheckAfterMs: minute } : undefined),
+      account: () => (isClosed ? { kind: "blocked", readyState, recheckAfterMs: minute } : undefined),
     });
     story.remote.mode = "answerLost";
     await story.run({}, 10_000);

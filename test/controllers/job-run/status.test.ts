@@ -3,7 +3,7 @@ import type { NorthflankJobRun } from "../../../src/api/job-run.ts";
 import { reasons } from "../../../src/api/reasons.ts";
 import type { RunResult } from "../../../src/controllers/job-run/result.ts";
 import { phaseOf, statusOf } from "../../../src/controllers/job-run/status.ts";
-import type { Verdict } from "../../../src/controllers/reconcile/ready-state.ts";
+import type { ReadyState } from "../../../src/controllers/reconcile/ready-state.ts";
 import { leavesRequestOpen } from "../../../src/controllers/reconcile/reconcile-request.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
 import { brokenPromises, kstatusOf } from "../../support/kstatus.ts";
@@ -19,8 +19,8 @@ const calm = {
   isReleased: false,
 } as const;
 
-function result(kind: Verdict["kind"], reason: Verdict["reason"], more: Partial<RunResult> = {}): RunResult {
-  return { ...calm, verdict: { kind, reason, message: `${reason} was seen.` }, ...more };
+function result(kind: ReadyState["kind"], reason: ReadyState["reason"], more: Partial<RunResult> = {}): RunResult {
+  return { ...calm, readyState: { kind, reason, message: `${reason} was seen.` }, ...more };
 }
 
 function write(object: NorthflankJobRun, given: RunResult): NorthflankJobRun {
@@ -135,7 +135,7 @@ describe("every state", () => {
       const status = statusOf({ object: asked, result: given, now: clock.now() });
       expect(status).not.toHaveProperty("start");
       // Where Northflank has not answered, what is asked for is still to come.
-      const isOpen = leavesRequestOpen(given.verdict.reason) && object.status?.start?.outcome !== "NotStarted";
+      const isOpen = leavesRequestOpen(given.readyState.reason) && object.status?.start?.outcome !== "NotStarted";
       expect(status).toMatchObject({ observedGeneration: 7 });
       expect(status.lastHandledReconcileAt).toBe(isOpen ? undefined : "now");
     },

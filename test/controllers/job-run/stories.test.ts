@@ -107,7 +107,7 @@ async function tell(seed: number, objects: number): Promise<readonly string[]> {
 
 const suspended: AccountResolution = {
   kind: "blocked",
-  verdict: { kind: "waiting", reason: "ConnectionSuspended", message: "paused" },
+  readyState: { kind: "waiting", reason: "ConnectionSuspended", message: "paused" },
   recheckAfterMs: minute,
 };
 

@@ -20,7 +20,7 @@ type Thing = "Secret" | "connection" | "run";
 class Namespace {
   readonly #gone = new Set<Thing>();
   /** What stands in the place of the account, whatever else is gone. */
-  verdict: (AccountResolution & { readonly kind: "blocked" })["verdict"] | undefined;
+  readyState: (AccountResolution & { readonly kind: "blocked" })["readyState"] | undefined;
   /** Until when the token that was read last is used without reading the Secret again. */
   #cachedUntilMs = 0;
 
@@ -46,10 +46,10 @@ class Namespace {
     const blocked = (reason: "ConnectionNotFound" | "SecretNotFound") =>
       ({
         kind: "blocked",
-        verdict: { kind: "stalled", reason, message: "It is gone." },
+        readyState: { kind: "stalled", reason, message: "It is gone." },
         recheckAfterMs: minute,
       }) as const;
-    if (this.verdict !== undefined) return { kind: "blocked", verdict: this.verdict, recheckAfterMs: minute };
+    if (this.readyState !== undefined) return { kind: "blocked", readyState: this.readyState, recheckAfterMs: minute };
     if (this.#gone.has("connection")) return blocked("ConnectionNotFound");
     const nowMs = story.clock.monotonic();
     if (nowMs < this.#cachedUntilMs) return undefined;
@@ -131,11 +131,11 @@ test("a connection that is replaced within the wait still has the run aborted", 
   const namespace = new Namespace();
   await namespace.start();
   namespace.restart();
-  namespace.verdict = gone;
+  namespace.readyState = gone;
   namespace.restart();
   namespace.delete("run");
   await story.clock.advance(25 * second);
-  namespace.verdict = undefined;
+  namespace.readyState = undefined;
   story.process.wake("default/once");
   await story.clock.advance(minute);
   expect(story.remote.calls).toContain("abort");
@@ -148,7 +148,7 @@ test.each(["ConnectionSuspended", "WaitingForConnection", "SecretInvalid", "Proj
   async (reason) => {
     const namespace = new Namespace();
     await namespace.start();
-    namespace.verdict = { kind: "stalled", reason, message: "Not now." };
+    namespace.readyState = { kind: "stalled", reason, message: "Not now." };
     namespace.delete("run");
     await story.clock.advance(9 * minute);
     expect(story.remote.calls).not.toContain("abort");
@@ -185,9 +185,9 @@ test.each(["unauthorized", "forbidden"] as const)(
 
 test("a start without an answer is searched for with what is remembered", async () => {
   let isGone = false;
-  const verdict = { kind: "stalled", reason: "ConnectionNotFound", message: "It is gone." } as const;
+  const readyState = { kind: "stalled", reason: "ConnectionNotFound", message: "It is gone." } as const;
   story = new RunStory({
-    account: (_: AccountRequest) => (isGone ? { kind: "blocked", verdict, recheckAfterMs: minute } : undefined),
+    account: (_: AccountRequest) => (isGone ? { kind: "blocked", readyState, recheckAfterMs: minute } : undefined),
   });
   story.remote.mode = "answerLost";
   story.remote.runMs = 60 * minute;

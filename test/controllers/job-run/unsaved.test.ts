@@ -16,7 +16,7 @@ const [second, minute] = [1_000, 60_000];
 
 const closed: AccountResolution = {
   kind: "blocked",
-  verdict: { kind: "waiting", reason: "ConnectionSuspended", message: "paused" },
+  readyState: { kind: "waiting", reason: "ConnectionSuspended", message: "paused" },
   recheckAfterMs: 30_000,
 };
 

@@ -51,7 +51,7 @@ describe("each kind of observation comes to one decision", () => {
     blocked: [
       {
         kind: "blocked",
-        verdict: { kind: "stalled", reason: "SecretNotFound", message: "None." },
+        readyState: { kind: "stalled", reason: "SecretNotFound", message: "None." },
         recheckAfterMs: 50_000,
       },
       "stalled/SecretNotFound, again in 50 s",
@@ -65,8 +65,8 @@ describe("each kind of observation comes to one decision", () => {
 });
 
 test("a look that is blocked for no time at all is not repeated at once", () => {
-  const verdict = { kind: "retrying", reason: "PermissionDenied", message: "None." } as const;
-  const text = unknown().judges({ kind: "blocked", verdict, recheckAfterMs: 0 });
+  const readyState = { kind: "retrying", reason: "PermissionDenied", message: "None." } as const;
+  const text = unknown().judges({ kind: "blocked", readyState, recheckAfterMs: 0 });
   expect(text).toBe("retrying/PermissionDenied, again in 1 s");
 });
 
@@ -312,8 +312,8 @@ describe("values that Northflank does not tell", () => {
 });
 
 function blockedWith(hasChangedSource: boolean): Observation {
-  const verdict = { kind: "waiting", reason: "WaitingForConnection", message: "None." } as const;
-  return { kind: "blocked", verdict, recheckAfterMs: 50_000, hasChangedSource };
+  const readyState = { kind: "waiting", reason: "WaitingForConnection", message: "None." } as const;
+  return { kind: "blocked", readyState, recheckAfterMs: 50_000, hasChangedSource };
 }
 
 describe("every conclusion makes a status that keeps the promises", () => {
@@ -350,7 +350,7 @@ describe("every conclusion makes a status that keeps the promises", () => {
       if (observation === undefined) throw new Error("unreachable");
       const text = life.sees(observation);
       expect(brokenPromises(life.object), text).toEqual([]);
-      const [, verdict = ""] = /(\w+)\//.exec(text) ?? [];
+      const [, readyState = ""] = /(\w+)\//.exec(text) ?? [];
       const expected: Readonly<Record<string, readonly KstatusResult[]>> = {
         ready: ["Current"],
         progressing: ["InProgress"],
@@ -359,7 +359,7 @@ describe("every conclusion makes a status that keeps the promises", () => {
         stalled: ["Failed"],
         suspended: ["Current", "InProgress"],
       };
-      expect(expected[verdict], text).toContain(kstatusOf(life.object));
+      expect(expected[readyState], text).toContain(kstatusOf(life.object));
     }
   });
 });

@@ -47,8 +47,8 @@ async function settled(spec: Spec): Promise<JobScene> {
 /** Withdraws the token; returns what puts it, or another one, in its place. */
 function expireToken(made: JobScene): () => void {
   const usable = made.resolution;
-  const verdict = { kind: "stalled", reason: "AuthenticationFailed", message: "The token was refused." } as const;
-  made.resolution = () => ({ kind: "blocked", verdict, recheckAfterMs: minuteMs });
+  const readyState = { kind: "stalled", reason: "AuthenticationFailed", message: "The token was refused." } as const;
+  made.resolution = () => ({ kind: "blocked", readyState, recheckAfterMs: minuteMs });
   return () => {
     made.resolution = usable;
   };

@@ -130,7 +130,7 @@ const failing = (hasChangedSource: boolean, ...facts: Parameters<typeof northfla
 const blocked = (hasChangedSource: boolean): Row => ({
   see: () => ({
     kind: "blocked",
-    verdict: { kind: "stalled", reason: "SecretNotFound", message: "None." },
+    readyState: { kind: "stalled", reason: "SecretNotFound", message: "None." },
     recheckAfterMs: 50_000,
     hasChangedSource,
   }),

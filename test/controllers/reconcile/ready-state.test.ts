@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { followUp, summaryConditions, type Verdict } from "../../../src/controllers/reconcile/ready-state.ts";
+import { followUp, type ReadyState, summaryConditions } from "../../../src/controllers/reconcile/ready-state.ts";
 import type { Requeue } from "../../../src/controllers/reconcile/requeue.ts";
 import type { Condition } from "../../../src/kube/types.ts";
 import { mergeConditions } from "../../../src/runtime/conditions.ts";
@@ -14,13 +14,13 @@ function ready(status: Condition["status"], observedGeneration: number): readonl
 }
 
 function objectAfter(options: {
-  readonly kind: Verdict["kind"];
+  readonly kind: ReadyState["kind"];
   readonly previous?: readonly Condition[];
   readonly sameDesire?: boolean;
 }) {
   const { kind, previous = [], ...rest } = options;
-  const verdict: Verdict = { kind, reason: "TheReason" as never, message: "What was seen." };
-  const drafts = summaryConditions({ verdict, next: { kind: "never" }, previous, generation, ...rest });
+  const readyState: ReadyState = { kind, reason: "TheReason" as never, message: "What was seen." };
+  const drafts = summaryConditions({ readyState, next: { kind: "never" }, previous, generation, ...rest });
   const conditions = mergeConditions({ previous, drafts, generation, now });
   return { metadata: { generation }, status: { observedGeneration: generation, conditions } };
 }
@@ -29,7 +29,7 @@ function summary(object: ReturnType<typeof objectAfter>): string {
   return object.status.conditions.map(({ type, status, reason }) => `${type}=${status}/${reason}`).join(" ");
 }
 
-const neverReady: Record<Verdict["kind"], { readonly conditions: string; readonly kstatus: KstatusResult }> = {
+const neverReady: Record<ReadyState["kind"], { readonly conditions: string; readonly kstatus: KstatusResult }> = {
   ready: { conditions: "Ready=True/TheReason", kstatus: "Current" },
   progressing: { conditions: "Ready=Unknown/TheReason Reconciling=True/Progressing", kstatus: "InProgress" },
   retrying: { conditions: "Ready=False/TheReason Reconciling=True/ProgressingWithRetry", kstatus: "InProgress" },
@@ -38,13 +38,13 @@ const neverReady: Record<Verdict["kind"], { readonly conditions: string; readonl
   suspended: { conditions: "Ready=False/TheReason Suspended=True/Suspended", kstatus: "InProgress" },
 };
 
-const wasReady: Record<Verdict["kind"], { readonly conditions: string; readonly kstatus: KstatusResult }> = {
+const wasReady: Record<ReadyState["kind"], { readonly conditions: string; readonly kstatus: KstatusResult }> = {
   ...neverReady,
   waiting: { conditions: "Ready=True/Before", kstatus: "Current" },
   suspended: { conditions: "Ready=True/Before Suspended=True/Suspended", kstatus: "Current" },
 };
 
-const kinds = Object.keys(neverReady) as readonly Verdict["kind"][];
+const kinds = Object.keys(neverReady) as readonly ReadyState["kind"][];
 
 describe.each(kinds)("a verdict of kind %s", (kind) => {
   test("reads as it should when the object was never ready", () => {
@@ -147,7 +147,7 @@ describe("the reading of kstatus", () => {
 
 const pause = { kind: "recheck", afterMs: 61_234 } as const;
 
-test.each<readonly [Verdict["kind"], Requeue, string | undefined]>([
+test.each<readonly [ReadyState["kind"], Requeue, string | undefined]>([
   ["stalled", { kind: "never" }, "No retry until the object changes."],
   ["stalled", { ...pause, pause: { inMs: 3_600_000 } }, "Next check in 1h."],
   ["stalled", { ...pause, pause: { withinMs: 60_000 } }, "Next check within 1m."],
@@ -167,9 +167,9 @@ test.each<readonly [Verdict["kind"], Requeue, string | undefined]>([
 });
 
 test("only conditions say what happens next, each of the summary the same", () => {
-  const verdict: Verdict = { kind: "stalled", reason: "TheReason" as never, message: "What was seen." };
-  const drafts = summaryConditions({ verdict, next: { kind: "never" }, previous: [], generation });
+  const readyState: ReadyState = { kind: "stalled", reason: "TheReason" as never, message: "What was seen." };
+  const drafts = summaryConditions({ readyState, next: { kind: "never" }, previous: [], generation });
   const message = "What was seen. No retry until the object changes.";
   expect(drafts.map((draft) => draft.message)).toEqual([message, message]);
-  expect(verdict.message).toBe("What was seen.");
+  expect(readyState.message).toBe("What was seen.");
 });

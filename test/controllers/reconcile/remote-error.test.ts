@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { followUp } from "../../../src/controllers/reconcile/ready-state.ts";
-import { judgeRemoteError, type RemoteVerdict } from "../../../src/controllers/reconcile/remote-error.ts";
+import { judgeRemoteError, type RemoteFailureState } from "../../../src/controllers/reconcile/remote-error.ts";
 import { type Denial, NorthflankError, type NorthflankErrorCode } from "../../../src/northflank/errors.ts";
 import { always } from "../../support/strict-fake.ts";
 import { sentencesOf } from "../../support/words.ts";
@@ -17,7 +17,12 @@ function judge(code: NorthflankErrorCode, options: { retryAfterMs?: number; fail
   return judgeRemoteError({ error, failures, random: always(draw) });
 }
 
-type Row = readonly [RemoteVerdict["verdict"]["kind"], string, RemoteVerdict["failureClass"], RemoteVerdict["next"]];
+type Row = readonly [
+  RemoteFailureState["readyState"]["kind"],
+  string,
+  RemoteFailureState["failureClass"],
+  RemoteFailureState["next"],
+];
 
 function probe(afterMs: number, inMs = afterMs) {
   return { kind: "recheck", afterMs, pause: { inMs } } as const;
@@ -49,8 +54,8 @@ describe.each(Object.entries(table))("%s", (code, [kind, reason, failureClass, n
   const judged = judge(code as NorthflankErrorCode);
 
   test(`is ${kind} with reason ${reason}`, () => {
-    expect({ ...judged, verdict: { ...judged.verdict, message: "" } }).toEqual({
-      verdict: { kind, reason, message: "" },
+    expect({ ...judged, readyState: { ...judged.readyState, message: "" } }).toEqual({
+      readyState: { kind, reason, message: "" },
       failureClass,
       httpStatus: undefined,
       next,
@@ -58,11 +63,11 @@ describe.each(Object.entries(table))("%s", (code, [kind, reason, failureClass, n
   });
 
   test("says what was tried and what was seen; when it is retried is data", () => {
-    expect(judged.verdict.message).toMatch(/^Could not get service "api" of project "shop": the detail\.(?: |$)/);
-    expect(judged.verdict.message).not.toMatch(/\b(in|within|every) \d|back-off/);
-    const next = followUp(judged.verdict.kind, judged.next);
+    expect(judged.readyState.message).toMatch(/^Could not get service "api" of project "shop": the detail\.(?: |$)/);
+    expect(judged.readyState.message).not.toMatch(/\b(in|within|every) \d|back-off/);
+    const next = followUp(judged.readyState.kind, judged.next);
     expect(next).toMatch(/ in \d+|with back-off/);
-    expect(sentencesOf(`${judged.verdict.message} ${next}`).length).toBeLessThanOrEqual(3);
+    expect(sentencesOf(`${judged.readyState.message} ${next}`).length).toBeLessThanOrEqual(3);
   });
 });
 
@@ -84,8 +89,8 @@ test.each<readonly [Denial | undefined, string, object]>([
 ])("what is denied for %s says: %s", (denial, remedy, next) => {
   const error = new NorthflankError({ code: "forbidden", step: "start a run", detail: "no", denial, sent: true });
   const judged = judgeRemoteError({ error, failures: 0, random: always(0.5) });
-  expect(judged.verdict).toMatchObject({ kind: "stalled", reason: "PermissionDenied" });
-  expect(judged.verdict.message).toBe(`Could not start a run: no. ${remedy}`);
+  expect(judged.readyState).toMatchObject({ kind: "stalled", reason: "PermissionDenied" });
+  expect(judged.readyState.message).toBe(`Could not start a run: no. ${remedy}`);
   expect(judged.next).toEqual(next);
 });
 
@@ -114,7 +119,7 @@ test("the names of refused fields are told", () => {
     sent: true,
   });
   const judged = judgeRemoteError({ error, failures: 0, random: always(0.5) });
-  expect(judged.verdict.message).toMatch(
+  expect(judged.readyState.message).toMatch(
     /^Could not update service: invalid body\. \(fields: external\.imagePath\)\. Change the spec/,
   );
   expect(judged.httpStatus).toBe(400);

@@ -14,7 +14,7 @@ const missing = northflankError("not_found", { httpStatus: 404 });
 
 test("a first failure is the first of its record, with the time of the next try where that is known", () => {
   expect(judge(missing)).toMatchObject({
-    verdict: { kind: "stalled", reason: "TargetNotFound" },
+    readyState: { kind: "stalled", reason: "TargetNotFound" },
     failure: { class: "Terminal", httpStatus: 404, count: 1, nextTryTime: "2026-01-01T00:00:15Z" },
     next: { kind: "recheck", afterMs: 15_000 },
   });
@@ -28,7 +28,7 @@ test("failures alike are counted on, and their pauses grow", () => {
 test("a failure of another kind starts anew", () => {
   const { failure } = judge(missing);
   expect(judge(northflankError("server_error", { httpStatus: 503 }), failure)).toMatchObject({
-    verdict: { kind: "retrying" },
+    readyState: { kind: "retrying" },
     failure: { class: "Transient", httpStatus: 503, count: 1 },
     next: { kind: "backoff" },
   });
@@ -37,7 +37,7 @@ test("a failure of another kind starts anew", () => {
 test("waiting for quota is no failure, and ends the record of one", () => {
   const { failure } = judge(missing);
   const waiting = northflankError("quota_closed", { retryAfterMs: 42_000, sent: false });
-  expect(judge(waiting, failure)).toMatchObject({ verdict: { kind: "waiting" }, failure: undefined });
+  expect(judge(waiting, failure)).toMatchObject({ readyState: { kind: "waiting" }, failure: undefined });
 });
 
 /** Fails in this order, and returns the last record and when the next try is. */

@@ -49,9 +49,9 @@ function counting(capacity?: number) {
 describe("an object", () => {
   test("is judged once for each generation", () => {
     const { judge, judged } = counting();
-    const verdicts = [1, 1, 2, 2].map((generation) => judge(object("a", generation)));
+    const readyStates = [1, 1, 2, 2].map((generation) => judge(object("a", generation)));
     expect(judged).toEqual(["a@1", "a@2"]);
-    expect(verdicts).toEqual(["verdict on a@1", "verdict on a@1", "verdict on a@2", "verdict on a@2"]);
+    expect(readyStates).toEqual(["verdict on a@1", "verdict on a@1", "verdict on a@2", "verdict on a@2"]);
   });
 
   test.each([

@@ -43,8 +43,8 @@ describe.each(fields)("$path of a $kind, by $where", ({ kind, path, source }) =>
 
   test("is refused with ${ in it, by name and key, and without the value", async () => {
     const result = await resolved(false);
-    expect(result).toMatchObject({ kind: "blocked", verdict: { kind: "stalled", reason: "SecretInvalid" } });
-    const { message } = (result as { readonly verdict: { readonly message: string } }).verdict;
+    expect(result).toMatchObject({ kind: "blocked", readyState: { kind: "stalled", reason: "SecretInvalid" } });
+    const { message } = (result as { readonly readyState: { readonly message: string } }).readyState;
     expect(message).toContain(path.endsWith("FilesFrom") ? 'file "/etc/app.conf"' : 'variable "A"');
     expect(message).toMatch(/key "a" of (Secret "s"|ConfigMap "c")/);
     expect(message).toContain("Set spec.allowReferences: true");

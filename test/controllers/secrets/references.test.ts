@@ -307,8 +307,8 @@ describe("what cannot be used", () => {
   ])("%s: %s, without the value", async (_, reason, spec, world) => {
     const { result } = await resolve(spec, world);
     if (result.kind !== "blocked") throw new Error("resolved");
-    expect(result.verdict.reason).toBe(reason);
-    expect(result.verdict.kind).toBe(reason === "PermissionDenied" ? "retrying" : "stalled");
+    expect(result.readyState.reason).toBe(reason);
+    expect(result.readyState.kind).toBe(reason === "PermissionDenied" ? "retrying" : "stalled");
     expect(result.recheckAfterMs).toBeLessThanOrEqual(60_000);
     expect(JSON.stringify(result)).not.toContain(canary);
   });

@@ -44,8 +44,8 @@ function accounts(pools: Readonly<Record<string, string>>): Accounts {
   const resolve = async ({ connectionName = "default" }: { readonly connectionName: string | undefined }) => {
     const pool = pools[connectionName];
     if (pool !== undefined) return { kind: "usable", account: { pool } } as unknown as AccountResolution;
-    const verdict = { kind: "waiting", reason: "ConnectionNotFound", message: "none" };
-    return { kind: "blocked", verdict, recheckAfterMs: 60_000 } as unknown as AccountResolution;
+    const readyState = { kind: "waiting", reason: "ConnectionNotFound", message: "none" };
+    return { kind: "blocked", readyState, recheckAfterMs: 60_000 } as unknown as AccountResolution;
   };
   const standing = async ({ connectionName = "default" }: { readonly connectionName: string | undefined }) => {
     const pool = pools[connectionName];
@@ -138,7 +138,10 @@ describe("an object", () => {
   });
 
   test("without an account waits for it, whoever else is there", async () => {
-    expect(await open([object("a")], {})).toMatchObject({ kind: "blocked", verdict: { reason: "ConnectionNotFound" } });
+    expect(await open([object("a")], {})).toMatchObject({
+      kind: "blocked",
+      readyState: { reason: "ConnectionNotFound" },
+    });
   });
 });
 

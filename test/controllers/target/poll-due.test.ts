@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { reconcileRequestedAt } from "../../../src/api/names.ts";
 import type { Account } from "../../../src/controllers/account/accounts.ts";
 import { PollSchedule } from "../../../src/controllers/reconcile/poll-schedule.ts";
-import type { Verdict } from "../../../src/controllers/reconcile/ready-state.ts";
+import type { ReadyState } from "../../../src/controllers/reconcile/ready-state.ts";
 import { dueRead, resyncPeriodMs } from "../../../src/controllers/target/poll-due.ts";
 import { objectKey } from "../../../src/runtime/outcome.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
@@ -50,9 +50,9 @@ function failing(code: "not_found" | "forbidden" | "server_error"): Sight {
   return [({ desire }) => ({ kind: "failed", desire, error: northflankError(code) })];
 }
 
-function blocked(reason: Verdict["reason"]): Sight {
-  const verdict = { kind: "stalled", reason, message: "None." } as const;
-  return [({ desire }) => ({ kind: "blocked", desire, verdict, recheckAfterMs: minute })];
+function blocked(reason: ReadyState["reason"]): Sight {
+  const readyState = { kind: "stalled", reason, message: "None." } as const;
+  return [({ desire }) => ({ kind: "blocked", desire, readyState, recheckAfterMs: minute })];
 }
 
 const rollingOut: Sight = [(life) => serviceSeen(life)];
