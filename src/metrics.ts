@@ -450,7 +450,7 @@ export function createMetrics(build: {
       },
       onDeferred: (deferred: { readonly pool: string; readonly class: string }) =>
         count(remote.deferred, { pool: deferred.pool, class: deferred.class }),
-      /** Nobody uses the pool any more: its figures would stay for as long as the process lives. */
+      /** The pool is not used any more: its figures would stay until the process ends. */
       onPoolGone: (pool: string) => {
         for (const remove of counted.get(pool)?.values() ?? []) remove();
         counted.delete(pool);

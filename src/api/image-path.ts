@@ -4,9 +4,9 @@ import { unreplacedPattern } from "../util/unreplaced.ts";
 import type { Rule, TextSchema } from "./schema.ts";
 
 /*
- * The language of `parseImageReference`, once more, for the API server: one rule per sentence, so that nobody has to read
- * a regular expression to learn what is wrong. Each rule speaks of its own part of the reference and is silent where it
- * would say something false because of another part. test/api/image.test.ts holds both descriptions together.
+ * The language of `parseImageReference`, once more, for the API server: one rule per sentence, so that users need not
+ * read a regular expression to learn what is wrong. Each rule is about its own part of the reference, and silent where
+ * it would say something false because of another part. test/api/image.test.ts holds both descriptions together.
  */
 
 const hostLabel = "[A-Za-z0-9](-*[A-Za-z0-9])*";
@@ -29,7 +29,7 @@ const quotes = "[\\x22\\x27]";
 const strange = "[^A-Za-z0-9._:/@+\\[\\]$`{}<>\\x22\\x27 \\t\\r\\n-]";
 const scheme = "://";
 const digestSign = ":sha(256|512):";
-/** Where one of these is, the parts cannot be told from each other. */
+/** Where one of these is, the parts cannot be distinguished. */
 const unclear = "^$|[^A-Za-z0-9._:/@+\\[\\]-]|://|:sha(256|512):";
 
 const goodTag = `^([^@]*/)?([^/@]*:${tag}|[^/@:]*)(@|$)`;

@@ -48,8 +48,8 @@ const maxDepth = 64;
  * Makes the cached form of an object of `kind` from the parsed line of a watch. It keeps identity, generation, times,
  * finalizers, our annotations, spec and status; it drops managedFields, labels, owners and all other annotations.
  *
- * The raw object is taken over: its spec and status are kept, with repeated strings replaced by one shared copy. Nobody
- * else may hold it.
+ * The raw object is taken over: its spec and status are kept, with repeated strings replaced by one shared copy. No
+ * other code may hold it.
  *
  * *Guarantees*: never throws for parsed JSON that has metadata; the object has the types of its kind, whatever was
  * stored (see {@link Misfits}).
@@ -238,7 +238,7 @@ function parseObject(text: string): Readonly<Record<string, unknown>> | undefine
     const value: unknown = JSON.parse(text);
     return isRecord(value) ? value : undefined;
   } catch {
-    // Somebody wrote the annotation by hand: then it says nothing about pruned fields.
+    // The annotation was edited by hand: it says nothing about pruned fields.
     return undefined;
   }
 }

@@ -16,7 +16,7 @@ export function didYouMean(word: string, known: readonly string[]): string {
   return known.length === 0 ? "remove it" : `remove it; known here: ${known.join(", ")}`;
 }
 
-/** Insertions, deletions, replacements and swaps of neighbours that turn one word into the other. */
+/** Insertions, deletions, replacements and swaps of neighbors that turn one word into the other. */
 function editDistance(left: string, right: string): number {
   let beforeLast: number[] = [];
   let last = Array.from({ length: right.length + 1 }, (_, index) => index);

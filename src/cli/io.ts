@@ -2,7 +2,7 @@
 export interface Io {
   readonly out: (text: string) => void;
   readonly err: (text: string) => void;
-  /** True when `out` is a terminal: then lines may be coloured and progress shown. */
+  /** True when `out` is a terminal: then lines may be colored and progress shown. */
   readonly isTerminal: boolean;
   /** True when `err` is a terminal: then progress is shown there. Missing: it is none. */
   readonly isErrorTerminal?: boolean;

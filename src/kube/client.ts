@@ -38,7 +38,7 @@ export interface WriteOptions {
 /**
  * Kubernetes over HTTP: typed verbs on any resource, nothing of our own resources.
  *
- * *Guarantees*: every call has a time limit, honours its signal, reuses pooled connections and never retries by itself.
+ * *Guarantees*: every call has a time limit, honors its signal, reuses pooled connections and never retries by itself.
  * `metadata.managedFields` of what the server answers is emptied; sent back like that, it means no change to the server.
  *
  * *Errors*: `KubeError`; an aborted signal rejects with the signal's reason.

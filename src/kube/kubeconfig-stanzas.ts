@@ -28,7 +28,7 @@ export interface Cluster {
   /** With the scheme http, https or socks5. May hold a password. */
   readonly proxyUrl: string | undefined;
   readonly disableCompression: boolean;
-  /** What the cluster passes to credential plugins: its extension `client.authentication.k8s.io/exec`. */
+  /** What credential plugins get from the cluster: its extension `client.authentication.k8s.io/exec`. */
   readonly execConfig: unknown;
 }
 
@@ -65,7 +65,7 @@ export interface Impersonation {
 
 export interface ExecStanza {
   readonly apiVersion: ExecApiVersion;
-  /** Absolute, or a name that is looked up in `PATH`. */
+  /** Absolute, or a name that is searched for in `PATH`. */
   readonly command: string;
   readonly args: readonly string[];
   readonly env: readonly { readonly name: string; readonly value: string }[];
@@ -298,7 +298,7 @@ function readExec(stanza: Stanza, body: Readonly<Record<string, unknown>>): Exec
     throw refuse(stanza, `"exec.apiVersion" ${is}`, `Set it to ${execApiVersions.join(" or ")}`);
   }
   checkInteractiveMode(stanza, apiVersion, keys.interactiveMode);
-  // As kubectl: a name without a slash is looked up in PATH, anything else is a path.
+  // As kubectl: a name without a slash is searched for in PATH, anything else is a path.
   const found = command.includes("/") ? pathFrom(stanza, command) : command;
   return { apiVersion, command: found, args, env, installHint, provideClusterInfo };
 }
@@ -447,7 +447,7 @@ export function refuse(stanza: Stanza, problem: string, remedy: string): KubeErr
   return kubeconfigError(`use ${stanza.kind} "${shownName(stanza.name)}" of ${stanza.file}`, `${problem}. ${remedy}.`);
 }
 
-/** A name from a file that anybody may have written. */
+/** A name from an untrusted file, made printable and cut at 100 characters. */
 export function shownName(name: string): string {
   const shown = printable(name);
   return shown.length > 100 ? `${shown.slice(0, 100)}...` : shown;

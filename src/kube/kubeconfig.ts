@@ -181,7 +181,7 @@ interface Way {
   /** `undefined` in a pod. */
   readonly context: string | undefined;
   readonly cluster: Cluster;
-  /** `undefined`: nobody, because the context names no user. */
+  /** `undefined`: the context names no user. */
   readonly user: User | undefined;
   readonly namespace: string | undefined;
 }

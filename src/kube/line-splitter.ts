@@ -11,8 +11,8 @@ export interface LineSplitter {
 const newline = 0x0a;
 
 /**
- * Splits at newlines, looking at bytes and not at text: a character whose bytes come in two chunks stays whole, and the
- * usual case (a line inside one chunk) is decoded in place without a copy. Empty lines are left out.
+ * Splits at newlines in bytes, not in text: a character whose bytes come in two chunks stays whole, and the usual case
+ * (a line inside one chunk) is decoded in place without a copy. Empty lines are left out.
  *
  * *Errors*: `push` throws what `tooLong()` gives as soon as a line is longer than `maxLineBytes`, complete or not.
  */

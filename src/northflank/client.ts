@@ -75,7 +75,7 @@ export type BuilderName = ServiceName | JobName;
 /**
  * The Northflank API as one account sees it: token, team path and ledger are bound. One method per endpoint that we use.
  *
- * *Guarantees*: every request passes the account's ledger first and feeds it afterwards; only reads and idempotent
+ * *Guarantees*: the account's ledger admits every request first and is fed by it afterwards; only reads and idempotent
  * writes are retried, briefly; ids are checked before they go into a path; the token goes to allowed hosts only.
  *
  * *Errors*: `NorthflankError`, except where a method returns the outcome instead; an aborted signal rejects with its
@@ -354,7 +354,7 @@ function sentSource<T extends DeploymentUpdate>(body: T): T {
 // Another purpose would need another word, so that its hashes are of no use here.
 const hashPurpose = "northflank-operator applied settings 1";
 
-// 128 bits: nobody finds a second text, and a status with a thousand of them stays small.
+// 128 bits: a second text cannot be found, and a status with a thousand of them stays small.
 const hashBytes = 16;
 
 function keyedHash(token: SecretValue, text: string): string {

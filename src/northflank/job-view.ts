@@ -54,7 +54,7 @@ export function toJobSettings(data: unknown): JobSettingsView | undefined {
   const policy = { ...pick(job, returnedPolicy), ...pick(objectOf(job.settings) ?? {}, returnedPolicy) };
   const jobType = textOf(job.jobType);
   const schedule = objectOf(objectOf(job.settings)?.cron) ?? job;
-  // Told of manual jobs as well, which have no schedule.
+  // Returned for manual jobs as well, which have no schedule.
   const suspended = jobType === "manual" ? undefined : (booleanOf(schedule.suspended) ?? booleanOf(job.suspended));
   const cron = cronOf(schedule, suspended);
   const settings = { ...policy, ...(cron !== undefined && { cron }) };

@@ -13,7 +13,7 @@ export function listOf(value: unknown): readonly unknown[] | undefined {
 }
 
 // Memory is the only reason for the cut. It must stay above the longest value that may be declared (commands: 4,096),
-// or a long remote value would look different from the same declared one for ever.
+// or a long remote value would differ from the same declared one for ever.
 const maxText = 8_192;
 
 /** A text, cut at 8,192 characters; `undefined` when it is empty. Cap it again where it goes into status. */

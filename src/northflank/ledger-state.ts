@@ -122,7 +122,7 @@ export type LedgerAnswer =
   /** `busy`: nothing but other requests stand in the way, so the wait is short. */
   | { readonly kind: "refused"; readonly state: LedgerState; readonly waitMs: number; readonly isBusy: boolean };
 
-/** Asks for one request. A request out of a reservation passes the count, but not a closed gate. */
+/** Asks for one request. A reserved request is not refused for the count, but still for a closed gate. */
 export function admit(
   before: LedgerState,
   nowMs: number,

@@ -46,8 +46,8 @@ export function newestFirst<T>(timeOf: (item: T) => string | undefined): (left: 
 }
 
 /**
- * Whether entries came newest first, by their times in milliseconds in the order of the answer; `undefined` ones tell
- * nothing. What is out of order by less than `toleranceMs` does not count, and neither does an order that shows in less.
+ * Whether entries came newest first, by their times in milliseconds in the order of the answer; `undefined` is
+ * ignored. What is out of order by less than `toleranceMs` does not count, nor does an order that shows in less.
  */
 export function cameNewestFirst(timesMs: readonly (number | undefined)[], toleranceMs: number): boolean {
   const known = timesMs.filter((time) => time !== undefined);

@@ -5,7 +5,7 @@ import type { NorthflankErrorCode } from "./errors.ts";
 
 /**
  * What may be done twice. `read`: anything without effect. `idempotent`: a write that leads to the same state however
- * often it arrives. `once`: starting a run, which is never tried again down here.
+ * often it arrives. `once`: starting a run, which is never retried here.
  */
 export type Repeatability = "read" | "idempotent" | "once";
 
@@ -61,8 +61,8 @@ export interface FailedTry {
 export type RetryDecision = { readonly kind: "stop" } | { readonly kind: "retry"; readonly delayMs: number };
 
 /**
- * Whether a failed call is tried again at once, and after how long. Full jitter above the floor; a time that the far end
- * names is kept as it is, without jitter below it.
+ * Whether a failed call is retried within the same call, and after how long. Full jitter above the floor; a time
+ * that the far end names is kept as it is, without jitter below it.
  */
 export function decideRetry(failed: FailedTry, random: Random): RetryDecision {
   const rule = rules[failed.code];

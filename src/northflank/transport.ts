@@ -119,7 +119,7 @@ export function createTransport(options: TransportOptions): Transport {
     const { origin, lane: name = "" } = request;
     const key = `${origin} ${name}`;
     const known = lanes.get(key);
-    // A lane is opened only for an origin that may see a token, so one that is open needs no second look.
+    // A lane is opened only for an origin that may see a token, so one that is open needs no second check.
     if (known !== undefined) return known;
     assertAllowedOrigin(request, options.allowedHosts);
     closeIdle();
@@ -135,7 +135,7 @@ export function createTransport(options: TransportOptions): Transport {
       if (nowMs - usedAtMs < idleLaneMs) return;
       if (inFlight > 0) continue;
       lanes.delete(key);
-      // Nobody waits for anything of it: how its end goes is of no interest.
+      // No request is in flight: whether closing fails does not matter.
       const closed = pool
         .close()
         .catch(() => undefined)

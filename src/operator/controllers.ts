@@ -253,7 +253,7 @@ export function createControllers(deps: ControllersDeps): readonly ManagedContro
   }
 }
 
-/** A run that was begun, and whose stored spec does not say of which job any more: nobody could find it. */
+/** A started run whose stored spec no longer names its job: it cannot be found at Northflank. */
 function namelessRun(run: NorthflankJobRun): string | undefined {
   if (run.misfits === undefined || namesJob(run.spec) || isBeforeStart(stateOf(run))) return undefined;
   return (

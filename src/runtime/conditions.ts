@@ -5,7 +5,7 @@ import type { Condition } from "../kube/types.ts";
 export interface ConditionDraft {
   readonly type: string;
   readonly status: "True" | "False" | "Unknown";
-  /** CamelCase word of the catalogue (`src/api/reasons.ts`). */
+  /** CamelCase word of the catalog (`src/api/reasons.ts`). */
   readonly reason: string;
   /** What was seen, what was wanted, what happens next and when. Cut at {@link maxMessageLength}. */
   readonly message: string;

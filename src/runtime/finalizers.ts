@@ -10,7 +10,7 @@ export type PatchOperation =
  * What to do about an object's finalizer:
  *
  *                      not being deleted        being deleted
- *      without ours    `add` (or nothing)       `gone`: let it go, do nothing
+ *      without ours    `add` (or nothing)       `gone`: do nothing
  *      with ours       `keep` (or take off)     `cleanup`, then take it off
  *
  * *Assumptions*: whoever acts adds the finalizer before the first effect that would have to be undone, and takes it off

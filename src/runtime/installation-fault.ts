@@ -35,7 +35,7 @@ export interface Fault {
   readonly key: string;
   /** What is missing, as a noun phrase that "missing" can stand before. */
   readonly missing: string;
-  /** Where: faults with one key may be there in several namespaces. Not set when there is no telling apart. */
+  /** Where: faults with one key may exist in several namespaces. Not set when these cannot be distinguished. */
   readonly namespace?: string | undefined;
   /** The same as {@link placeOf} says it, with the object: each place is disproved by itself. */
   readonly place?: string;

@@ -12,7 +12,7 @@ import { formatMicroTime } from "./micro-time.ts";
  * While leading, two deadlines count from the moment *before* the last accepted write was sent:
  *
  *      sent           renewDeadlineMs       leaseDurationMs
- *       |------ leads ------|------ nobody ------|---- others may lead
+ *       |------ leads ------|---- no leader -----|---- others may lead
  *
  * The stretch in the middle is for calls that were sent just before the first deadline.
  */
@@ -80,7 +80,7 @@ export const initialLeaderState: LeaderState = { kind: "standby", seen: undefine
 /** The state after an input. A leader whose deadline has passed has lost, whatever the input says. */
 export function stepLeader(state: LeaderState, input: LeaderInput, facts: LeaderFacts): LeaderState {
   if (isOverdue(state, facts)) return lost(state);
-  // The table is checked cell by cell; only the look-up loses the connection between state and input.
+  // The table is checked cell by cell; only the access by key loses the connection between state and input.
   const handler = table[state.kind][input.kind] as Handler<LeaderState["kind"], LeaderInput["kind"]>;
   return handler(state as never, input as never, facts);
 }

@@ -105,13 +105,13 @@ const deniedRetryMs = 60_000;
  * Keeps a {@link Store} like what the server has of one kind, for as long as it runs.
  *
  * *Guarantees*:
- * - Any failure is retried for ever with back-off; `Retry-After` is honoured. Nothing is retried in a hot loop.
- * - A cut watch resumes where it was. Quiet is acted on after `silenceMs`, also on a connection that looks open: the
+ * - Any failure is retried for ever with back-off; `Retry-After` is honored. Nothing is retried in a hot loop.
+ * - A cut watch resumes where it was. Quiet is acted on after `silenceMs`, also on a connection that seems open: the
  *   watch is opened anew where it was, and only a server that does not answer that has failed.
  * - Whatever events were missed is found by the next list, at the latest after `relistMs`.
- * - When the kind vanishes from the server (its CRD was deleted), the store is emptied without telling listeners of any
- *   deletion, and {@link hasSynced} turns false until the kind is back; then every object is reported as added. Consumers
- *   must not take a missing object for a deleted one while {@link hasSynced} is false.
+ * - When the kind vanishes from the server (its CRD was deleted), the store is emptied without reporting any deletion
+ *   to listeners, and {@link hasSynced} turns false until the kind is back; then every object is reported as added.
+ *   Consumers must not take a missing object for a deleted one while {@link hasSynced} is false.
  * - Listeners, index functions and the projection may throw without harm: that costs one object.
  */
 export class Reflector<T extends Cacheable, I extends string = never> {
@@ -289,9 +289,9 @@ export class Reflector<T extends Cacheable, I extends string = never> {
     this.#request = { request, abort, ended };
   }
 
-  /** Makes one request and feeds what comes of it to the state machine, unless it was cancelled. Never rejects. */
+  /** Makes one request and feeds what comes of it to the state machine, unless it was canceled. Never rejects. */
   async #run(request: WatchRequest, signal: AbortSignal): Promise<void> {
-    // A request is on record (and can be cancelled) before anything of it can answer.
+    // A request is on record (and can be canceled) before anything of it can answer.
     await Promise.resolve();
     if (signal.aborted) return;
     const startedMs = this.#options.clock.monotonic();
@@ -383,8 +383,7 @@ export class Reflector<T extends Cacheable, I extends string = never> {
   }
 
   /**
-   * No failure: a kind in which nothing happens is as quiet as a dead connection, and only asking again tells them
-   * apart.
+   * No failure: a kind without changes is as quiet as a dead connection; only a new request distinguishes them.
    */
   #reopenQuiet(): void {
     this.#log.debug({ failures: this.#state.failures }, "watch quiet, reopened");

@@ -118,7 +118,7 @@ export const initialWatchState: WatchState = { kind: "idle", failures: 0, canStr
  * The state after an event, and what has to be done, in that order. Events that a state does not expect change nothing.
  */
 export function stepWatch(state: WatchState, event: WatchInput): WatchStep {
-  // The table below is checked cell by cell; only the look-up loses the connection between state and event.
+  // The table below is checked cell by cell; only the access by key loses the connection between state and event.
   const handler = table[state.kind][event.kind] as Handler<WatchState["kind"], WatchInput["kind"]>;
   return handler(state as never, event as never);
 }

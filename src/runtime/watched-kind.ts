@@ -32,7 +32,7 @@ export interface WatchedKind<T extends Cacheable, I extends string = never> {
   whenSettled(signal: AbortSignal): Promise<void>;
   /** Whether what is missing in this namespace does not exist, rather than that it could not be read. */
   covers(namespace: string | undefined): boolean;
-  /** Somebody has just reached the server: waits after a broken connection end. */
+  /** Another request has just reached the server: ends the waits after a broken connection. */
   nudge(): void;
   /** Puts the answer to our own write into the store; see `Reflector.overlay`. */
   overlay(raw: KubeObject): void;
@@ -97,8 +97,8 @@ export function watchKind<T extends Cacheable, I extends string>(
 }
 
 /**
- * A namespace that cannot be read is named, and makes nothing unready while another one can be: it belongs to somebody
- * who may have deleted it, and whose doing must not hold up the roll-out of the operator for everybody else.
+ * A namespace that cannot be read is named, and makes nothing unready while another one can be read: its owner may have
+ * deleted it, which must not block the roll-out of the operator for the other namespaces.
  */
 function checkOf(
   reflectors: readonly {

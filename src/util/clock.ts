@@ -14,7 +14,7 @@ export interface Clock {
   readonly now: () => number;
   /** Milliseconds that only ever grow, from an arbitrary start. For every measured duration and every deadline. */
   readonly monotonic: () => number;
-  /** Calls `callback` once, `delayMs` from now. The timer keeps the process alive until it fires or is cancelled. */
+  /** Calls `callback` once, `delayMs` from now. The timer keeps the process alive until it fires or is canceled. */
   readonly setTimer: (callback: () => void, delayMs: number) => Timer;
 }
 
@@ -34,7 +34,7 @@ export const systemClock: Clock = {
 /**
  * Waits `delayMs` on the given clock.
  *
- * *Errors*: rejects with the signal's reason as soon as the signal is aborted; the timer is then cancelled.
+ * *Errors*: rejects with the signal's reason as soon as the signal is aborted; the timer is then canceled.
  */
 export function sleep(clock: Clock, delayMs: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {

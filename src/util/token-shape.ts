@@ -3,7 +3,7 @@ import { isUnreplaced, unreplacedSentence } from "./unreplaced.ts";
 
 /**
  * Why a text cannot be the token itself although it holds one: what stands around it, or what was done to it. `undefined`
- * for a text that could be right, however odd it looks: only the API knows then.
+ * for a text that could be right, however odd: only the API knows then.
  *
  * Tokens of Northflank are JWTs, and a bearer token of any kind has none of the signs that are searched here.
  *
