@@ -9,9 +9,9 @@ import { root, startSandbox } from "./start.ts";
 import { stopSignal } from "./stop-signal.ts";
 
 /*
- * npm run demo: the whole product on this machine, told as it happens. Starts both APIs and the operator, applies
- * examples/, changes an image, lets somebody interfere, runs jobs, loses an answer, and ends with a summary. Exits 1 if
- * anything did not come out as told.
+ * npm run demo: the whole product on this machine, step by step. Starts both APIs and the operator, applies examples/,
+ * changes an image, causes drift, runs jobs, loses an answer, and ends with a summary. Exits 1 if a step did not have
+ * the result that it announced.
  */
 
 const namespace = "default";
@@ -23,7 +23,7 @@ const stoppedEarly = () => process.exit(130);
 tell.say("Starting an in-memory Kubernetes API, an in-memory Northflank API and the operator between them ...");
 await using sandbox = await startSandbox({
   northflank: { rolloutMs: 1_500, runMs: 1_500 },
-  // Minutes become seconds, so that nobody waits: a real installation leaves these alone.
+  // Seconds instead of minutes, to keep the demo short: a real installation does not set these.
   flags: [
     "--rollout-poll-interval=500ms",
     "--run-poll-interval=500ms",

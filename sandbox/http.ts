@@ -27,7 +27,7 @@ export interface Answer {
 }
 
 /**
- * What shall go wrong with one request.
+ * A fault of one request.
  *
  * - `answer`: nothing is done, this is the answer.
  * - `answer-after`: it is done, but this is the answer.

@@ -23,7 +23,7 @@ export interface Narrator {
   step(title: string): void;
   /** A request that reached Northflank. */
   call(call: Call, quota: { readonly limit: number; readonly used: number }): void;
-  /** A change of an object, or an Event, as a watch brought it. Only what changes the verdict is told. */
+  /** A change of an object, or an Event, from a watch. Only changes of the ready state are printed. */
   change(event: { readonly type: string; readonly object: Told }): void;
   /** The objects as a table. */
   objects(objects: readonly Told[]): void;
@@ -31,7 +31,7 @@ export interface Narrator {
   until(what: string, isTrue: () => Promise<boolean> | boolean): Promise<void>;
 }
 
-/** Tells what happens in columns: when, where, what. */
+/** Prints what happens in columns: when, where, what. */
 export function narrator(options: { readonly colour: boolean }): Narrator {
   const startMs = performance.now();
   const told = new Map<string, string>();

@@ -12,9 +12,9 @@ export interface Surroundings {
 const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
 /**
- * Aborted when somebody wants this process to end: by a signal, or by ending the `npm` that started it, which dies of
- * SIGHUP at once and tells nobody. Scripts of package.json that run for long begin with `exec`: a shell in between would
- * keep SIGINT and SIGTERM of npm to itself.
+ * Aborted when this process has to end: by a signal, or because the `npm` that started it ended, which dies of SIGHUP
+ * at once and does not forward it. Scripts of package.json that run for long begin with `exec`: a shell in between
+ * would keep SIGINT and SIGTERM of npm to itself.
  *
  * Further signals change nothing. Ctrl-C in a terminal comes twice, from the terminal and from npm, and whoever stops
  * halfway leaves files and processes behind.

@@ -39,7 +39,7 @@ interface CompiledRule {
   readonly source: ValidationRule;
   readonly evaluate: ParseResult;
   readonly message: ParseResult | undefined;
-  /** Uses `oldSelf`: looked at only when there is an old value to compare with. */
+  /** Uses `oldSelf`: evaluated only when there is an old value. */
   readonly isTransition: boolean;
 }
 

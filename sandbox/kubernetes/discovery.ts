@@ -1,7 +1,7 @@
 import type { Registry } from "./registry.ts";
 import { apiVersionOf, type JsonObject, type Resource } from "./types.ts";
 
-/** `GET /version`. The sandbox claims the version whose behaviour it is compared with. */
+/** `GET /version`. The sandbox claims the version whose behavior it is compared with. */
 export const versionInfo: JsonObject = {
   major: "1",
   minor: "36",

@@ -16,13 +16,13 @@ export interface Writer {
 export interface OwnershipContext {
   /** Schema of the whole object, metadata included. */
   readonly schema: Schema;
-  /** Paths that this door does not write, and nobody can own through it. */
+  /** Paths that this endpoint does not write, and that no manager can own through it. */
   readonly reset: FieldSet;
 }
 
 /**
- * `managedFields` after `updated` replaced `live` by PUT, POST or a patch other than apply. What the writer changed is
- * theirs, what they removed is nobody's.
+ * `managedFields` after `updated` replaced `live` by PUT, POST or a patch other than apply. The writer owns what
+ * it changed; what it removed has no owner.
  */
 export function ownershipAfterUpdate(
   live: ApiObject,
@@ -32,7 +32,7 @@ export function ownershipAfterUpdate(
 ): ManagedFieldsEntry[] {
   // None says nothing, an empty list or entry clears.
   const entries = parseEntries(updated.metadata.managedFields ?? live.metadata.managedFields ?? []);
-  // Nobody is recorded on an object whose ownership was cleared, until somebody applies it.
+  // An object whose ownership was cleared has no managers until it is applied.
   if (entries.length === 0 && live.metadata.uid !== undefined) return [];
   const change = changeOf(live, updated, context);
   const taken = change.modified.union(change.added);
@@ -84,7 +84,7 @@ export function apply(
   };
   const others = entries.filter((entry) => entry.identity !== self);
   const merged = merge(bare(live), bare(config), context.schema) as ApiObject;
-  // The name counts here, which nobody owns afterwards: without it the metadata would go with its last label.
+  // The name counts here, though it has no owner afterwards: without it, metadata would be removed with its last label.
   const owners = [...others.map(({ fields }) => fields), configured];
   const pruned = dropAbandoned(merged, before?.fields, owners, context.schema);
   const change = changeOf(live, pruned, context);
@@ -103,7 +103,7 @@ export function apply(
   };
 }
 
-/** Paths that nobody owns: the server's own part of every object. */
+/** Paths without an owner: the server's own part of every object. */
 const serverOwned = FieldSet.of(
   ["f:apiVersion"],
   ["f:kind"],
@@ -170,7 +170,7 @@ function firstEntries(live: ApiObject, context: OwnershipContext, writer: Writer
   return [{ ...base, identity: identityOf(base, "Update"), operation: "Update", fields }];
 }
 
-/** Takes out what the applier applied before, does not apply now, and nobody else owns. */
+/** Removes what the applier applied before, does not apply now, and no other manager owns. */
 function dropAbandoned(
   merged: ApiObject,
   before: FieldSet | undefined,
@@ -191,8 +191,8 @@ function dropAbandoned(
 const lastApplied = "kubectl.kubernetes.io/last-applied-configuration";
 
 /**
- * `kubectl apply --server-side` after client-side apply: conflicts about fields that the annotation says were applied,
- * and that nobody changed since, are conflicts with oneself. An annotation that cannot be read excuses nothing.
+ * `kubectl apply --server-side` after client-side apply: conflicts about fields that were applied according to the
+ * annotation, and not changed since, are conflicts with oneself. An annotation that cannot be read excuses nothing.
  */
 function appliedBefore(live: ApiObject, context: OwnershipContext, writer: Writer): FieldSet {
   const before = writer.manager === "kubectl" ? lastAppliedOf(live) : undefined;
@@ -225,7 +225,7 @@ function lastAppliedOf({ apiVersion, metadata }: ApiObject): JsonObject | undefi
     const before: unknown = JSON.parse(metadata.annotations?.[lastApplied] ?? "");
     return isObject(before) && before.apiVersion === apiVersion && before.kind !== undefined ? before : undefined;
   } catch {
-    // Anybody may have written anything into the annotation.
+    // Clients may write anything into the annotation.
     return undefined;
   }
 }

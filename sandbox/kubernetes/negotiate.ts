@@ -1,6 +1,6 @@
 import { notAcceptable } from "./status-errors.ts";
 
-/** How an answer shall look. */
+/** The form of an answer. */
 export interface Representation {
   readonly shape: "object" | "table" | "partial";
   readonly format: "json" | "yaml";

@@ -84,7 +84,7 @@ export class Store {
     return () => listeners.delete(listener);
   }
 
-  /** Forgets the past: what asks for a revision before the present one is told that it is too old. */
+  /** Forgets the past: a request for a revision before the present one fails as too old. */
   compact(): void {
     for (const bucket of this.#buckets.values()) bucket.forget(this.#revision);
   }

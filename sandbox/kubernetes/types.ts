@@ -134,13 +134,13 @@ export interface Behaviour {
   readonly fromStorage?: (stored: ApiObject) => ApiObject;
   readonly toStorage?: (viewed: ApiObject) => ApiObject;
   /**
-   * What an object has before anybody wrote anything into it: fields that the server's own types always carry. Nobody
-   * owns those by creating the object.
+   * What an object has before any client wrote to it: fields that the server's own types always carry. Creating the
+   * object does not make its creator their owner.
    */
   readonly blank?: JsonObject;
   /** Group that messages about invalid objects name, where it is not the resource's own. */
   readonly reportedGroup?: string;
-  /** How a name must look. Default: a DNS subdomain. */
+  /** The format of names. Default: a DNS subdomain. */
   readonly nameFormat?: "subdomain" | "label" | "path";
 }
 

@@ -10,12 +10,12 @@ export interface WatchRequest {
   readonly resource: Resource;
   readonly namespace: string | undefined;
   readonly matches: Matcher | undefined;
-  /** The revision to go on from; `undefined` = start with what exists. */
+  /** The revision to continue from; `undefined`: start with what exists. */
   readonly from: number | undefined;
   /** Smallest revision that the initial state must have. */
   readonly notOlderThan: number;
   readonly bookmarks: boolean;
-  /** Tell with a bookmark when the initial state is complete. */
+  /** Whether a bookmark is sent when the initial state is complete. */
   readonly announceEnd: boolean;
   readonly timeoutMs: number | undefined;
 }
@@ -77,7 +77,7 @@ export class WatchStream {
   readonly #release: (() => void)[] = [];
   #isSilent = false;
   #isOver = false;
-  /** The newest revision this stream has told about. */
+  /** The newest revision that this stream has reported. */
   #seen = 0;
 
   constructor(facts: {

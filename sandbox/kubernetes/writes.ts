@@ -306,7 +306,7 @@ function insert(
   const hadStatus = Object.hasOwn(object, "status");
   applyDefaults(object, resource.schema, { keepsNulls: owners !== undefined && resource.origin === "custom" });
   const key = keyOf(target.namespace, metadata.name);
-  // The real server looks for the name last of all: an invalid object is refused as invalid even when the name is taken.
+  // The real server checks the name last: an invalid object is refused as invalid even when the name is taken.
   refuseFindings(context, target, object, undefined);
   if (context.store.get(resource.storage, key) !== undefined) throw alreadyExists(resource, metadata.name);
   const managed =
@@ -357,7 +357,7 @@ function update(
       ),
   );
   const errors = validateMetadataUpdate(object, old);
-  // The real server looks at the metadata of custom resources twice, and says so.
+  // The real server validates the metadata of custom resources twice, and returns each error twice.
   if (resource.origin === "custom") errors.push(...errors);
   if (errors.length > 0) throw invalid(resource, target.name, errors);
   refuseFindings(context, target, object, old);
@@ -569,7 +569,7 @@ function refuseFindings(
   throw invalid(subject, object.metadata.name, errors);
 }
 
-/** The status door looks at nothing but the status, and its messages count from there. */
+/** The status endpoint validates only the status; paths in its messages start there. */
 function statusErrors(object: ApiObject, resource: Resource): FieldError[] {
   const schema = resource.schema.properties?.status ?? {};
   return validateSchema(object.status ?? {}, schema, "").map((error) =>
@@ -596,7 +596,7 @@ function writerOf(context: WriteContext, target: Target, options: WriteOptions):
   };
 }
 
-/** What an object of this kind looks like before anybody wrote anything into it. */
+/** An object of this kind before any client wrote to it. */
 function blank(resource: Resource): ApiObject {
   const { kind, behaviour } = resource;
   return { apiVersion: apiVersionOf(resource), kind, metadata: { name: "" }, ...structuredClone(behaviour.blank) };

@@ -18,7 +18,7 @@ export function problemAnswer({ status, message, id, details }: ApiProblem): Ans
   return { status, body: { error: { status, message, ...(id && { id }), ...(details && { details }) } } };
 }
 
-/** What the API says of a route that it does not have, before it looks at the token. */
+/** The answer to a route that the API does not have, before it checks the token. */
 export function unknownRoute(): Answer {
   return problemAnswer(new ApiProblem(404, "Not Found"));
 }

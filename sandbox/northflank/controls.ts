@@ -134,7 +134,7 @@ export interface AccountControls {
   abortRun(runId: string): void;
   /** Makes a run disappear, record included. */
   loseRun(runId: string): void;
-  /** A run that somebody else started, by default now. */
+  /** Adds a run that another client started, by default now. */
   injectRun(projectId: string, jobId: string, options?: { readonly startedMs?: number }): RunState;
   services(projectId: string): readonly ServiceState[];
   service(projectId: string, serviceId: string): ServiceState;

@@ -1,4 +1,4 @@
-/** What the in-memory API knows. Everything that takes time is computed from the clock when somebody looks. */
+/** What the in-memory API knows. Everything that takes time is computed from the clock when it is read. */
 
 export interface External {
   readonly imagePath: string;
@@ -109,7 +109,7 @@ export interface Run {
   readonly visibleFromMs: number;
   /** When and how it ends by itself; `undefined`: never. */
   end: { readonly atMs: number; readonly status: "SUCCESS" | "FAILED" } | undefined;
-  /** The request body that started it, for assertions; `undefined` for a run that somebody else started. */
+  /** The request body that started it, for assertions; `undefined` for a run that another client started. */
   readonly request: object | undefined;
   readonly startedBy: "api" | "other";
   wasAborted: boolean;

@@ -30,7 +30,7 @@ export function isProjectAllowed({ projects }: Token, projectId: string): boolea
   return projects.projects.includes(projectId) === (projects.restrictionMode === "in");
 }
 
-/** What a token may do, as `GET /v1/auth` tells it. */
+/** What a token may do, as `GET /v1/auth` returns it. */
 export function grantsOf(token: Token): object {
   const projectScope = allPermissions().filter((permission) => !token.lacks.has(permission));
   return {

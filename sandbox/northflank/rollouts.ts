@@ -9,7 +9,7 @@ import type { World } from "./state.ts";
  *                   |  ^                         `-- rollback --> a plain rollout of an older deployment
  *                   `--' other percentages
  *
- * It goes on for as long as nobody decides; a canary that cannot start ends it as FAILED.
+ * It stays IN_PROGRESS until a user decides; a canary that cannot start ends it as FAILED.
  */
 
 /** An image whose tag holds this word cannot be rolled out, and a run of it fails. */

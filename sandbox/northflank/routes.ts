@@ -59,7 +59,7 @@ export interface Route {
 
 const inProject = "/v1/projects/{project}";
 
-/** The endpoints that the operator uses, and their neighbours for people with curl. */
+/** The endpoints that the operator uses, and related ones for people with curl. */
 export const routes: readonly Route[] = [
   { method: "GET", path: "/v1/auth", isScoped: false, handle: whoAmI },
   { method: "GET", path: "/v1/projects", isScoped: true, handle: listProjects },
@@ -308,7 +308,7 @@ function updateJobDeployment(request: Request): Answer {
   return data({});
 }
 
-/** In the order of their start, oldest first: the real order is not documented, so nobody may count on newest first. */
+/** Oldest first, by start: the real order is not documented, so clients must not rely on newest first. */
 function listRuns(request: Request): Answer {
   const nowMs = request.world.now();
   const visible = jobOf(request).job.runs.filter((run) => run.visibleFromMs <= nowMs);

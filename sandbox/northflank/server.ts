@@ -139,7 +139,7 @@ function answer(context: { readonly world: World; readonly call: Call; readonly 
   }
 }
 
-/** A bare 401: nobody knows whether it speaks of the token. */
+/** A bare 401: it does not say whether the token is the cause. */
 function unauthorized(): ApiProblem {
   return new ApiProblem(401, "Unauthorized");
 }

@@ -27,10 +27,10 @@ export interface SandboxSettings {
   runListLagMs: number;
   /** Form of "get service". */
   serviceForm: "A" | "B";
-  /** Whether external images are also told as `imageUrl`; `undefined`: in form B only. */
+  /** Whether external images are also returned as `imageUrl`; `undefined`: in form B only. */
   tellsImageUrl: boolean | undefined;
   /**
-   * How "get service" tells a pause: by `deployment.instances: 0`, or by the flag `servicePaused` and instances as they
+   * How "get service" shows a pause: by `deployment.instances: 0`, or by the flag `servicePaused` and instances as they
    * were. `undefined`: the flag in form A only.
    */
   pauseSign: "instances" | "servicePaused" | undefined;
@@ -42,7 +42,7 @@ export interface SandboxSettings {
    * it was. An update with `docker` alone is always kept.
    */
   dockerBesideImage: "kept" | "ignored" | "reset";
-  /** Whether "get job" tells `runOnSourceChange`, which neither its page nor the SDK lists. */
+  /** Whether "get job" returns `runOnSourceChange`, which neither its page nor the SDK lists. */
   tellsRunOnSourceChange: boolean;
   /** Whether `GET /v1/auth` exists. */
   hasAuthRoute: boolean;
@@ -136,7 +136,7 @@ function scale({ settings }: World, service: Service, instances: number | undefi
   service.instances = instances === 0 && !isFlag ? service.instances : instances;
 }
 
-/** How "get service" tells a pause. */
+/** How "get service" shows a pause. */
 export function signOfPause({ pauseSign, serviceForm }: SandboxSettings): "instances" | "servicePaused" {
   return pauseSign ?? (serviceForm === "A" ? "servicePaused" : "instances");
 }

@@ -13,15 +13,15 @@ import {
 } from "./model.ts";
 
 /**
- * The two documented answers of "get service". `A`, the older: image without its registry host, provider told,
- * `nfObjectId`, no credentials. `B`, the newer: shaped like the body of a write.
+ * The two documented answers of "get service". `A`, the older: image without its registry host, with provider and
+ * `nfObjectId`, without credentials. `B`, the newer: shaped like the body of a write.
  */
 export type ServiceForm = "A" | "B";
 
 export interface ViewContext {
   readonly nowMs: number;
   readonly form: ServiceForm;
-  /** Whether `deployment.imageUrl` is told. */
+  /** Whether `deployment.imageUrl` is returned. */
   readonly tellsImageUrl: boolean;
   readonly pauseSign: "instances" | "servicePaused";
 }
@@ -159,7 +159,7 @@ export function rolloutView(service: Service, gradual: GradualRollout): object {
   };
 }
 
-/** The source of a job or service as the deprecated "get deployment" tells it: always the older form. */
+/** The source of a job or service as the deprecated "get deployment" returns it: always the older form. */
 export function sourceView(
   account: Account,
   project: Project,
@@ -169,7 +169,7 @@ export function sourceView(
   if (internal === undefined) return external === undefined ? {} : { external: externalA(external) };
   const buildId = internal.buildId ?? deployed?.buildId;
   const appId = `/${account.name}/${project.id}/${internal.id}`;
-  // Of the older answers this one alone tells the id of the build.
+  // Of the older answers only this one has the id of the build.
   return { internal: { ...internalA(internal, deployed), appId, ...(buildId && { buildId }) } };
 }
 
@@ -267,7 +267,7 @@ export function jobDetail(
   };
 }
 
-/** What a PATCH of a job answers: in the words of the write, and the only place that tells a job's source like that. */
+/** The answer to a PATCH of a job: shaped like the body of the write. No other answer has a source in this form. */
 export function patchedJob(account: Account, project: Project, job: Job, nowMs: number): object {
   const { settings = {}, description, tags = [], disabledCI = false } = settingsOf(job);
   const { external, internal } = job;
@@ -335,7 +335,7 @@ export function runView(run: Run, nowMs: number): object {
     completions: concluded ? 1 : 0,
     backoffLimit: 0,
     startedAt: isoSeconds(run.startedMs),
-    // Required as a text, also while there is no end to tell.
+    // Required as a text, also before the run has ended.
     concludedAt: concluded && run.end ? isoSeconds(run.end.atMs) : "",
   };
 }
@@ -344,7 +344,7 @@ function iso(ms: number): string {
   return new Date(ms).toISOString();
 }
 
-/** Runs tell whole seconds. */
+/** Times of runs have whole seconds. */
 function isoSeconds(ms: number): string {
   return `${iso(ms).slice(0, 19)}Z`;
 }
