@@ -24,7 +24,7 @@ const group = "northflank-operator.io";
 const version = "v1alpha1";
 const plural = "northflankdeployments";
 const workers = 8;
-// As the operator: the first look at a rollout comes after this.
+// The delay before the first poll of a rollout, as in the operator.
 const pollMs = 10_000;
 
 const apiUrl = required("API_URL");

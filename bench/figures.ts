@@ -17,7 +17,7 @@ export interface Figure {
   readonly unit: string;
   readonly ours: readonly number[];
   readonly control: readonly number[];
-  /** What the ratio or the absolute value shall be; left out for figures without a target. */
+  /** The target of the ratio or of the absolute value; not set for figures without one. */
   readonly target?: { readonly of: "ratio" | "ours"; readonly relation: "<=" | ">=" | "=="; readonly value: number };
 }
 

@@ -161,7 +161,7 @@ async function measureChanges(rig: Rig, peer: Peer): Promise<Measured> {
     rig.addServices(steady);
     const cpuBefore = running.cpuMs();
     const latenciesMs = await measureLatencies(rig, steady, arrivals);
-    // To their end: their second looks belong to them, not to the burst.
+    // Wait until they are ready: their second poll counts for them, not for the burst.
     await allReady(rig.cluster.client, rig.namespace);
     const steadyCpuMs = (running.cpuMs() - cpuBefore) / size.steady;
 

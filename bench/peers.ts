@@ -110,7 +110,7 @@ async function startedOnce(
     env,
     onLine: (line) => {
       lines.push(line);
-      // What it logs is looked at until it is ready and when it fails, not kept for a whole benchmark.
+      // Its log is read until it is ready and when it fails; it is not kept for a whole benchmark.
       if (lines.length > 500) lines.splice(0, 250);
     },
     onExit: () => {

@@ -16,7 +16,7 @@ export interface Rig extends AsyncDisposable {
 }
 
 const token = "bench-token";
-// Nobody here is to wait for quota.
+// The benchmark never waits for quota.
 const unlimited = 1_000_000_000;
 
 /** Starts everything anew: a server that has seen thousands of changes is slower than one that has not. */

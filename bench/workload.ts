@@ -75,7 +75,7 @@ export async function createSettled(
   names: readonly string[],
   model: KubeObject & { readonly status?: object },
 ): Promise<void> {
-  // Far enough in the future that no look is due while anybody measures.
+  // Far enough in the future that no poll is due during the measurement.
   const nextReconcileTime = `${new Date(Date.now() + 3_600_000).toISOString().slice(0, 19)}Z`;
   await inParallel(names, createWidth, async (name) => {
     await client.create(northflankDeployments, deployment(namespace, name));
@@ -85,8 +85,8 @@ export async function createSettled(
 }
 
 /**
- * Writes to objects of ours that the server has counted since it started, from its own metrics: nobody is believed on
- * his word. The sandbox counts in its log of calls.
+ * Writes to objects of ours since the server started, from the metrics of the server, not from what a peer reports. The
+ * sandbox counts in its log of calls.
  */
 export async function countWrites(cluster: Cluster): Promise<number> {
   const answer = await cluster.request("GET", "/metrics");

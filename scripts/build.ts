@@ -30,7 +30,7 @@ const result = await build({
   sourcesContent: false,
   minifySyntax: true,
   minifyWhitespace: true,
-  // Node prints the source line of an error that nobody caught: let that be a line and not the whole program.
+  // Node prints the source line of an uncaught error: that must be a line and not the whole program.
   lineLimit: 160,
   // Names stay, so that stack traces and class names in messages can be read.
   minifyIdentifiers: false,

@@ -40,7 +40,7 @@ if (process.argv.includes("--check")) check();
 else write();
 
 /**
- * Lets `deploy/` (and anybody's overlay) refer to the folder: kustomize takes folders from outside its root, not files.
+ * Lets `deploy/` (and overlays of users) refer to the folder: kustomize takes folders from outside its root, not files.
  * Under this name, without an ending, `kubectl apply -f crds/` leaves it out.
  */
 function kustomization(files: GeneratedFolder["files"]): GeneratedFolder["files"][number] {

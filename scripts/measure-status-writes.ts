@@ -216,7 +216,7 @@ function writeStatus(name: string, live: Run, status: object): Promise<Run> {
   return client.patch<Run>(type, target(live), { kind: "merge", body: { status } }, { subresource: "status" });
 }
 
-/** Another one goes first in each round, so that nobody always pays for what the one before left to collect. */
+/** Each round starts with another one, so that none always pays for collecting the garbage of the one before. */
 function rotated<T>(list: readonly T[], by: number): readonly T[] {
   return list.map((_, index) => list[(index + by) % list.length] as T);
 }

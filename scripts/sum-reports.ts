@@ -4,7 +4,7 @@ import { join } from "node:path";
 /**
  * Adds up the JSON reports of the test runs in a folder and prints `N passed, N failed, N skipped` as the last line.
  * Arguments: the folder, and how many steps of the caller failed; if any did and no test was reported as failed, one
- * failure is counted, so that the line never looks better than the run was. Exits 1 when no test was reported at all.
+ * failure is counted, so that the line is never better than the run was. Exits 1 when no test was reported at all.
  */
 interface Report {
   readonly numPassedTests: number;

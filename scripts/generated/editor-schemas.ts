@@ -17,8 +17,8 @@ const draft = "http://json-schema.org/draft-07/schema#";
 export const editorSchemaOfAll = "northflank-operator.json";
 
 /**
- * JSON Schemas for editors and for tools that know no CRDs: one per kind, named as tools look them up
- * (`northflankjobrun_v1alpha1.json`), and one for all kinds.
+ * JSON Schemas for editors and for tools that know no CRDs: one per kind, named as tools search for
+ * them (`northflankjobrun_v1alpha1.json`), and one for all kinds.
  *
  * They say what the CRDs say, but for the rules in CEL, whose messages stand in the descriptions, and they are stricter
  * in one thing: an optional field that is written without a value (null) is underlined, though the API server drops it.
@@ -40,7 +40,7 @@ function print(schema: JsonObject): string {
   return `${JSON.stringify(schema, undefined, 2)}\n`;
 }
 
-/** What is not of our group passes: a file may hold a Secret beside the objects that use it. */
+/** Accepts what is not of our group: a file may hold a Secret beside the objects that use it. */
 function schemaOfAll(): JsonObject {
   const ofOurGroup = { type: "string", pattern: `^${group.replaceAll(".", "\\.")}/` };
   const names = kinds.map(({ type }) => type.kind);

@@ -60,7 +60,7 @@ function section(here: Section): readonly string[] {
   const { title, schema, path, head, row } = here;
   const fields = childrenOf(schema, path);
   const [only] = fields;
-  // A list or a map has nothing to tell but what is in it.
+  // Of a list or a map, only its items are described.
   if ((isList(schema) || isMap(schema)) && only !== undefined)
     return section({ ...here, ...stepInto(title, path, only) });
   const inner = fields.filter(

@@ -44,7 +44,7 @@ export function commitAndTag(
   }
 }
 
-/** Takes back the tag, the commit and the files of a release, and nothing that somebody else made meanwhile. */
+/** Removes the tag, the commit and the files of a release, and nothing that another process made meanwhile. */
 function restore(
   root: string,
   release: {

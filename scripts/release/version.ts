@@ -28,7 +28,7 @@ export interface VersionedNames {
 /**
  * A text with every mention of one version of ours replaced by another one. It is ours where our name says so: as the tag of the
  * image in whatever registry, of the npm package, in names of files, in addresses below the repository, and as `--version` of
- * the chart on the same line. The same number without such a name stays: what else has it is versioned by somebody else.
+ * the chart on the same line. The same number without such a name stays: it is the version of something else.
  */
 export function withVersion(
   text: string,
