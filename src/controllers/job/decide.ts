@@ -60,7 +60,7 @@ const words: TargetWords = {
 /** What an unmet precondition comes to. */
 function notMetConclusion(unmet: Unmet, sameDesire: boolean | undefined): Conclusion {
   const conclusion = unmetConclusion(unmet, words, sameDesire);
-  // The other object sends what it likes meanwhile: of what was sent from here, nothing is known to be in force any more.
+  // The other object may send other values meanwhile: nothing that this object sent is known to be in force any more.
   return unmet.kind === "conflict" ? { ...conclusion, stated: { applied: undefined } } : conclusion;
 }
 
@@ -95,7 +95,7 @@ function unsupportedReason({ spec }: NorthflankJob, { view: { jobType }, desire 
   return undefined;
 }
 
-/** What nobody can see counts only where writing is allowed, or where it can be held against what was last sent. */
+/** What Northflank does not return counts only where writing is allowed, or where what was last sent is known. */
 function pendingChanges(input: DecideInput, comparison: Comparison): readonly Difference[] {
   const { differences, unsent, canTell, isCarriedOver } = comparison;
   const isSent = policyOf(input.object).sends;

@@ -20,7 +20,7 @@ export interface Leaf {
   /** As under `spec.settings`: `billing.deploymentPlan`, `cron.schedule`, `runtimeEnvironment.LOG_LEVEL`. */
   readonly path: string;
   readonly value: unknown;
-  /** The value is a secret, or may be one: it is never compared with what Northflank tells, and never shown. */
+  /** The value is a secret, or may be one: it is never compared with what Northflank returns, and never shown. */
   readonly isHidden: boolean;
   /** Keyed hash of object, account, path and value. */
   readonly hash: string;
@@ -34,13 +34,13 @@ export interface Desire {
   readonly policy: Json;
   /** Every setting, in the order of their paths. */
   readonly leaves: readonly Leaf[];
-  /** Tells the key of the hashes, and the account, from others. */
+  /** Distinguishes the key of the hashes, and the account, from others. */
   readonly keyId: string;
   /** Hash of what the spec says, see {@link specHashOf}. */
   readonly specHash: string;
   /**
-   * Tells the versions of what is referred to from others, whatever the token: with the same spec and the same versions,
-   * every value is the same. `undefined` where that cannot be told.
+   * Identifies the versions of what is referred to, whatever the token: with the same spec and the same versions, every
+   * value is the same. `undefined` where that is not known.
    */
   readonly sourcesId: string | undefined;
 }
@@ -49,7 +49,7 @@ export interface Desire {
 export function desireOf(options: {
   readonly spec: NorthflankJobSpec;
   readonly values: ResolvedValues;
-  /** Of the object, so that equal values of two objects do not look equal. */
+  /** Of the object, so that equal values of two objects have different hashes. */
   readonly uid: string | undefined;
   /** Of the account: what one team has was never sent to another one, though both know the same token. */
   readonly address: string;
@@ -141,7 +141,7 @@ export const hiddenMaps: ReadonlySet<string> = new Set([
   "dockerSecretMounts",
 ]);
 
-/** Contents that are not for status: commands and Dockerfiles of Northflank's side may hold what nobody here has seen. */
+/** Contents that are not for status: commands and Dockerfiles in Northflank may hold unknown secrets. */
 const hiddenLeaves: ReadonlySet<string> = new Set(["healthChecks", "buildSettings.dockerfile.dockerfileContents"]);
 
 type PlainLeaf = Omit<Leaf, "hash">;

@@ -6,17 +6,17 @@ import { isSameJson } from "../../util/same-json.ts";
 import type { Difference } from "../target/out-of-sync.ts";
 import { type Desire, hiddenMaps, isSameAccount, type Leaf } from "./desired.ts";
 
-/** The declaration, what was last applied, and what Northflank tells: three sides. */
+/** Three sides: what is declared, what was last applied, and what Northflank returns. */
 export interface Comparison {
-  /** Settings that Northflank tells, and that are not as declared. */
+  /** Settings that Northflank returns, and that are not as declared. */
   readonly differences: readonly Difference[];
-  /** Settings that Northflank does not tell, and that are not what was last applied. */
+  /** Settings that Northflank does not return, and that are not what was last applied. */
   readonly unsent: readonly Difference[];
   /** Settings that are declared now and were not, or otherwise, when they were last applied. */
   readonly changed: readonly string[];
   /** Settings that were applied and are declared no more. */
   readonly released: readonly string[];
-  /** How many settings Northflank does not tell: as last sent, as far as anybody knows. */
+  /** How many settings Northflank does not return: as last sent, as far as is known. */
   readonly untold: number;
   /** What was last applied is known, and its hashes can be compared. */
   readonly canTell: boolean;
@@ -32,7 +32,7 @@ type Applied = NorthflankJobStatus["applied"];
 // Values in status are for reading, not for storing.
 const longestValue = 256;
 
-/** Compares what is declared with both others. What is not declared is not looked at. */
+/** Compares what is declared with both others. What is not declared is not compared. */
 export function compare(desire: Desire, view: JobSettingsView, applied: Applied): Comparison {
   const before = hashesOf(desire, applied);
   const isChanged = ({ path, hash }: Leaf) => before.get(path) !== hash;
@@ -66,20 +66,20 @@ export function isAsApplied(desire: Desire, applied: Applied): boolean {
 function isCarriedOver({ keyId, leaves, specHash, sourcesId }: Desire, applied: Applied): boolean {
   if (applied === undefined || applied.keyId === keyId || !isSameAccount(applied.keyId, keyId)) return false;
   if (applied.specHash !== specHash || sourcesId === undefined || applied.sourcesId !== sourcesId) return false;
-  // A hash that is missing was taken out, because nobody knows what is in force.
+  // A missing hash was removed, because it is not known what is in force.
   const known = new Set((applied.settings ?? []).map(({ path }) => path));
   return leaves.every(({ path }) => known.has(path));
 }
 
 /**
- * What is certain to be in force while what is declared now is on its way, or may have arrived: what it changes is neither
- * what was applied nor what is declared. Whatever is declared next, that is sent again.
+ * What is certain to be in force while what is declared now is being sent, or may have arrived: what it changes is
+ * neither what was applied nor what is declared. Whatever is declared next, that is sent again.
  */
 export function certainWhileSending(desire: Desire, applied: Applied): Applied {
   if (applied === undefined) return undefined;
   const declared = new Map(desire.leaves.map(({ path, hash }) => [path, hash]));
   if (applied.keyId !== desire.keyId) {
-    // Which of them it changes, nobody can tell. The former token may come back, and with it these hashes.
+    // It is not known which of them it changes. The former token may return, and with it these hashes.
     const { specHash: _spec, sourcesId: _sources, ...rest } = applied;
     return { ...rest, settings: (applied.settings ?? []).filter(({ path }) => !declared.has(path)) };
   }
@@ -88,7 +88,7 @@ export function certainWhileSending(desire: Desire, applied: Applied): Applied {
 }
 
 /**
- * Whether something that Northflank does not tell is about to be replaced: only the hashes remember what it was, also
+ * Whether something that Northflank does not return is about to be replaced: only the hashes remember what it was, also
  * those of a former token.
  */
 export function replacesUntold(applied: Applied, unsent: readonly Difference[]): boolean {
@@ -102,7 +102,7 @@ function hashesOf(desire: Desire, applied: Applied): ReadonlyMap<string, string>
   return new Map((applied.settings ?? []).map(({ path, hash }) => [path, hash]));
 }
 
-/** A key that left a map which is still declared is a change of that map, not a setting that is let go. */
+/** A key that left a map which is still declared is a change of that map, not a setting that becomes unmanaged. */
 function releasedPaths(desire: Desire, applied: Applied): readonly string[] {
   const declared = new Set(desire.leaves.map(({ path }) => path));
   return (applied?.settings ?? [])
@@ -114,7 +114,7 @@ function releasedPaths(desire: Desire, applied: Applied): readonly string[] {
     });
 }
 
-/** What Northflank tells of a setting; `undefined` when nothing. */
+/** What Northflank returns of a setting; `undefined` when nothing. */
 function remoteValue({ path }: Leaf, { settings }: JobSettingsView): unknown {
   const steps = path.split(".");
   if (hiddenMaps.has(steps[0] ?? "")) return undefined;

@@ -9,7 +9,7 @@ import { withConfirmation } from "./machine.ts";
 import type { DecideInput, Seen } from "./observation.ts";
 import { type Conclusion, type StatedFields, seenFields } from "./status.ts";
 
-/** Northflank has what is declared, as far as it tells; what is owned from now on is remembered. */
+/** Northflank has what is declared, as far as it returns it; what is owned from now on is recorded. */
 export function inSyncConclusion(input: DecideInput, seen: Seen, comparison: Comparison): Conclusion {
   const { object, now } = input;
   const { released } = comparison;
@@ -44,7 +44,7 @@ export function inSyncMessage({ desire }: Seen, untold: number, isUnknown = fals
     : `${told}; of these it does not return ${untold}: ${rest}.`;
 }
 
-/** What this object owns from now on, and what it lets go. Nothing new is said while nothing changes. */
+/** What this object owns from now on, and what becomes unmanaged. The fields stay while nothing changes. */
 export function owned(
   { object, now }: Pick<DecideInput, "object" | "now">,
   { desire }: Seen,

@@ -17,7 +17,7 @@ import type { Change } from "./observation.ts";
  *      ^                                     |    \ answer lost: stays           |    ^   \                   |
  *      '--- refused for sure: removed -------'      as it is                     |    |    \ not shown        | undone by
  *                                                                                |    |     v for 60 s        | another client
- *                      accepted, and Northflank tells nothing of it: InForce <---'    '-- PartResent          v
+ *                    accepted, and Northflank returns nothing of it: InForce <---'    '-- PartResent          v
  *                                                                                          |             DriftCorrected: Sending
  *                                                         not shown either: NotKept <------'             or ReadingBack; after
  *                                                                                                        three: Superseded
@@ -75,7 +75,7 @@ const showsWithinMs = 60_000;
 
 /**
  * How long a change that is read back may still take to be shown, and how long ago it was, in milliseconds; `undefined`
- * when it has had its time, or somebody requests a reconcile. `elapsedMs`: since the newest change.
+ * when it has had its time, or a user requests a reconcile. `elapsedMs`: since the newest change.
  */
 export function readingBack(
   object: NorthflankJob,

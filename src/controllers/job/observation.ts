@@ -23,17 +23,17 @@ export type Observation =
       readonly kind: "seen";
       readonly desire: Desire;
       readonly view: JobSettingsView;
-      /** Milliseconds until the next look at a settled object, spread; `Infinity`: never. */
+      /** Milliseconds until the next poll of a settled object, spread; `Infinity`: never. */
       readonly nextResyncMs: number;
     }
   | {
       readonly kind: "failed";
       readonly error: NorthflankError;
-      /** The look was for values of a Secret or ConfigMap that are not those that were applied. */
+      /** The read was due because values of a Secret or ConfigMap are not those that were applied. */
       readonly hasChangedSource: boolean;
     };
 
-/** The job was read in this pass. */
+/** The job was read in this reconcile. */
 export type Seen = Observation & { readonly kind: "seen" };
 
 /** Flags that decisions depend on. */
@@ -54,20 +54,20 @@ export interface Change {
   readonly cause: "SpecChanged" | "SourceChanged" | "DriftCorrected" | "PartResent";
   /** Why it is sent; the body carries everything that is declared. */
   readonly differences: readonly Difference[];
-  /** Those of them that Northflank does not tell. */
+  /** Those of them that Northflank does not return. */
   readonly unsent: readonly Difference[];
-  /** Northflank tells some of the others: whether it took them can be seen. */
+  /** Northflank returns some of the others, so that a read shows whether it took them. */
   readonly isShown: boolean;
   /** Settings that are declared no more. */
   readonly released: readonly string[];
-  /** How many of the declared settings Northflank does not tell. */
+  /** How many of the declared settings Northflank does not return. */
   readonly untold: number;
   readonly patch: Patch;
   /** Where the route turns out to be gone; `undefined`: nowhere else. */
   readonly fallback: Patch | undefined;
 }
 
-/** What a pass is to do. */
+/** What a reconcile is to do. */
 export type Decision = TargetDecision<Conclusion, Change>;
 
 /** Everything that a decision may know. */

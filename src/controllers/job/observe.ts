@@ -86,8 +86,8 @@ async function openJob(
 }
 
 /**
- * Whether something that is referred to is another version than the one that was applied, which can be told without an
- * account. What cannot be read has changed too.
+ * Whether something that is referred to has another version than the one that was applied. It needs no account. What
+ * cannot be read has changed too.
  */
 async function hasChangedSource(deps: ObserveDeps, object: NorthflankJob, signal: AbortSignal): Promise<boolean> {
   const { spec, metadata, status } = object;
@@ -159,7 +159,7 @@ export async function resolveValues(options: {
   return { kind: "resolved", values };
 }
 
-/** An empty map is declared only by somebody who wrote one: optional references that are not there declare nothing. */
+/** An empty map is declared only where the spec has one: missing optional references declare nothing. */
 function declared<T extends object>(literal: T | undefined, all: T): T | undefined {
   return literal === undefined && Object.keys(all).length === 0 ? undefined : all;
 }

@@ -49,7 +49,7 @@ export const acceptedClaims: Pick<Conclusion, "readyState" | "inSync" | "next"> 
   next: { kind: "recheck", afterMs: readBackMs },
 };
 
-/** The change was accepted, and Northflank still tells something else. */
+/** The change was accepted, and Northflank still returns something else. */
 export function readBackConclusion(
   seen: Seen,
   pending: readonly Difference[],

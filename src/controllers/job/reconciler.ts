@@ -24,17 +24,18 @@ export interface JobDeps extends ObserveDeps, TargetDeps<NorthflankJob> {
 }
 
 /**
- * The passes over NorthflankJobs.
+ * Reconciles NorthflankJobs.
  *
- * *Guarantees*: a write goes to Northflank only when the job, read in this very pass, differs from what is declared, or
- * when what Northflank does not tell is not what was last sent; an object that is settled and not due costs no request; a
- * pass never learns why it was woken; values of environments, arguments and files go into the request and nowhere else.
+ * *Guarantees*: a write goes to Northflank only when the job, read in this very reconcile, differs from what is
+ * declared, or when what Northflank does not return is not what was last sent; an object that is settled and not due
+ * costs no request; a reconcile never learns why it was enqueued; values of environments, arguments and files go into
+ * the request and nowhere else.
  *
  * Wiring, in the composition root:
  *
  * - a `Store<NorthflankJob, "target" | "connection">` with `jobIndexes` and `connectionKeys` (reconcile/predicates.ts);
  * - each change of an object enqueues its own key when `objectChanged` says so, and the keys of `rivalsOf` when it was
- *   added, deleted or `rivalsMatter`: the heir of a job takes over within one pass;
+ *   added, deleted or `rivalsMatter`: the next owner of a job takes over within one reconcile;
  * - each change of a connection for which `connectionChanged` enqueues `byIndex("connection", key of the connection)`.
  */
 export function createJobReconciler(deps: JobDeps): Reconcile {
@@ -96,7 +97,7 @@ async function carryOut(deps: JobDeps, options: Parameters<CarryOut>[0]): Promis
   return concludeChange({ object, before: known.status, change, result, now: clock.now(), random });
 }
 
-/** Values that come from the cluster are read again within a minute, whenever the next look at Northflank is. */
+/** Values that come from the cluster are read again within a minute, whenever the next poll of Northflank is. */
 function soonEnough(next: Requeue): Requeue {
   if (next.kind === "backoff" || next.kind === "again") return next;
   const afterMs = next.kind === "recheck" ? Math.min(next.afterMs, recheckSecretMs) : recheckSecretMs;

@@ -74,8 +74,8 @@ export function concludeChange(
 }
 
 /**
- * What has to be in status before a change is sent, so that neither a lost answer nor the end of this process leaves a
- * value that nobody can read looking like another one; `undefined` where nothing has to.
+ * What has to be in status before a change is sent, so that neither a lost answer nor the end of this process lets a
+ * value that Northflank does not return be taken for another one; `undefined` where nothing has to.
  */
 export function intentConclusion(object: NorthflankJob, change: Change, now: number): Conclusion | undefined {
   const { seen, unsent, cause, differences } = change;

@@ -15,7 +15,7 @@ export function targetOf({ spec }: Pick<NorthflankJob, "spec">): string {
   return `${spec.projectId}/${spec.jobId}`;
 }
 
-/** False for a stored spec that lacks what names the job: it is in nobody's way. */
+/** False for a stored spec that lacks what names the job: it conflicts with no object. */
 function hasTarget({ spec }: { readonly spec: Partial<NorthflankJob["spec"]> }): boolean {
   return spec.projectId !== undefined && spec.jobId !== undefined;
 }
