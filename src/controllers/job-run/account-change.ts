@@ -10,7 +10,7 @@ import { isGivenUp, type StartRecord } from "./start-record.ts";
  * is in another one. That the run is not known there says nothing about it, and a run that looks like ours is none.
  *
  * `undefined` where the account is the right one, where nothing was started that could still be there, and where the
- * record does not say in which account it was started. Accounts that differ in nothing but the token look alike here.
+ * record does not say in which account it was started. Accounts that differ only in the token are the same here.
  */
 export function judgeAccountChange(
   object: NorthflankJobRun,
@@ -33,7 +33,7 @@ function isKnown(object: NorthflankJobRun): boolean {
   return state === "active" || state === "adopted";
 }
 
-/** While nobody knows which run it is, a person may say so: also where the account is the same under another address. */
+/** While the run is not known, a user may name it: also where the account is the same under another address. */
 function answerOf(object: NorthflankJobRun): string {
   if (!isUnresolved(object)) return "";
   return "set the annotation northflank-operator.io/resolve-start to the id of the run, or to fail; ";
@@ -63,7 +63,7 @@ interface Side {
 /**
  * Whether another object for a job of the same name is about the same job: `other` when it is in another account, or in
  * one that it only names. `unsure`: no answer of Northflank to this process has shown which account it belongs to, and
- * its status, which somebody else may have written, does not rule out ours.
+ * its status, which another client may have written, does not rule out ours.
  */
 export function compareJobs(other: Side, own: Side): "same" | "unsure" | "other" {
   if (other.account === undefined || own.account === undefined) {

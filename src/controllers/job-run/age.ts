@@ -16,7 +16,7 @@ import { timeMs } from "./start-record.ts";
  *                              first sight
  */
 
-/** When something began, on the monotonic clock of this process, as far as it can tell. In milliseconds. */
+/** When something began, on the monotonic clock of this process, as far as is known. In milliseconds. */
 export interface Sighting {
   /** When this process first saw it. */
   readonly firstMs: number;
@@ -26,7 +26,7 @@ export interface Sighting {
 
 /**
  * Takes in what a clock says now. Of several answers the youngest age counts: a clock that was ahead for a moment ends
- * nothing, and one that is put back lets no age fall below what this process has seen itself.
+ * nothing, and one that is set back lets no age fall below what this process has seen itself.
  */
 export function sighted(
   before: Sighting | undefined,
@@ -79,7 +79,9 @@ interface Timed {
 /** When an object was created, started, ended and deleted, and when its runs failed. */
 export type Times = Readonly<Record<string, Timed>>;
 
-/** The times after another look at the object. `isStartKnown`: its first run is dated by something better than a status. */
+/**
+ * The times after another read of the object. `isStartKnown`: its first run is dated by something better than a status.
+ */
 export function observeTimes(times: Times, object: NorthflankJobRun, moment: Moment, isStartKnown: boolean): Times {
   const { metadata, status } = object;
   const last = latestAttempt(object);
@@ -100,7 +102,7 @@ export function observeTimes(times: Times, object: NorthflankJobRun, moment: Mom
   return { ...times, ...Object.fromEntries(seen) };
 }
 
-/** Where somebody lost the time of the first run, the runs still say it. */
+/** Where the status has lost the time of the first run, the runs still have it. */
 function startTimeOf({ status }: NorthflankJobRun): string | undefined {
   return status?.startTime ?? status?.attempts?.[0]?.startTime;
 }

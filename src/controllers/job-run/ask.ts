@@ -83,7 +83,7 @@ export async function accountOf({ deps, situation, plan, memory, context }: RunR
   return resolved;
 }
 
-/** Until `afterMs` have passed, nobody is asked unless something calls for it. */
+/** No call to Northflank for `afterMs`, unless something that matters changes. */
 export function pauseFor(reconcile: RunReconcile, afterMs: number): void {
   const { deps, memory, siblings, plan } = reconcile;
   const situation = situationNow(reconcile);
@@ -100,8 +100,8 @@ export function pauseFor(reconcile: RunReconcile, afterMs: number): void {
 }
 
 /**
- * A reconcile before its time (after its own status write, say) that nothing calls for asks nobody: what the status says
- * stays, and the time that was planned stays.
+ * A reconcile before its time (after its own status write, say) makes no call unless something that matters has
+ * changed: the status and the planned time stay.
  */
 export function pausedFor(reconcile: RunReconcile, account: Account): RunResult | undefined {
   const { memory, deps, situation, siblings, plan } = reconcile;
@@ -118,7 +118,7 @@ export function pausedFor(reconcile: RunReconcile, account: Account): RunResult 
   return { ...unchanged(object, said), next: recheck(situation, leftMs), isTooSoon: isRequested };
 }
 
-// Somebody who writes the annotation in a loop gets a poll every few seconds, not one per write.
+// A client that writes the annotation in a loop gets a poll every few seconds, not one per write.
 const betweenRequestsMs = 2_000;
 
 /**

@@ -22,7 +22,7 @@ import { progressing, type RunResult, recheckAsking, type Situation, stalled } f
 
 /*
  * Northflank refuses a run of a build that is not over (400), and so the run would stand rejected for good. A run that
- * names a build is held until the build is there: looked at before each start, with one request as a rule, and not again
+ * names a build is held until the build is there: checked before each start, with one request as a rule, and not again
  * once it was found to be usable.
  */
 
@@ -46,7 +46,7 @@ export function runBuildState({ spec }: Pick<NorthflankJobRun, "spec">, seen: Se
   return isGuess && seen.sight.kind !== "found" ? "usable" : judgeBuild(seen);
 }
 
-// Nobody waits for the second in which a build that takes half an hour ends.
+// A build may take half an hour: its end need not be noticed to the second.
 const longestBuildPollMs = 300_000;
 
 // What is missing may be queued any moment, by the same commit.

@@ -7,7 +7,7 @@ import type { StartReport } from "./decide.ts";
 import { type RunReconcile, requestOf } from "./run-reconcile.ts";
 
 /**
- * Looks at the build that the spec names, as long as it is not known to be usable: one request, or none. `undefined`: no
+ * Reads the build that the spec names, as long as it is not known to be usable: one request, or none. `undefined`: no
  * build keeps the run from being started.
  */
 export async function buildInTheWay(

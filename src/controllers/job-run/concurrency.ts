@@ -13,9 +13,9 @@ import type { StartRecord } from "./start-record.ts";
 export interface Sibling {
   readonly key: ObjectKey;
   readonly object: NorthflankJobRun;
-  /** Its start is open, and nothing of it can be on its way any more. Missing: it may be. */
+  /** Its start is open, and no request of it can be in flight any more. Missing: one may be. */
   readonly isSettled?: boolean;
-  /** False: nothing but its status says that it is of this account, and somebody of another namespace may have written it. */
+  /** False: only its status says that it is of this account, and a user of another namespace may have written it. */
   readonly isSure?: boolean;
 }
 
@@ -28,9 +28,9 @@ export interface Obstacle {
 }
 
 /**
- * What of our own objects keeps a start waiting. An open start does so whatever the policy: were two on their way at
- * once, a new run in the list could belong to either. Once nothing of it can be on its way any more it holds nobody back
- * under Allow; under Forbid and Replace it does until somebody knows whether it has a run.
+ * What of our own objects keeps a start waiting. An open start does so whatever the policy: were two in flight at
+ * once, a new run in the list could belong to either. Once no request of it can be in flight any more it holds back no
+ * start under Allow; under Forbid and Replace it does until it is known whether it has a run.
  */
 export function obstaclesAmong(object: NorthflankJobRun, siblings: readonly Sibling[]): readonly Obstacle[] {
   return siblings.flatMap(({ key, object: other, isSettled = false }): readonly Obstacle[] => {
@@ -96,19 +96,19 @@ export function replacerOf(object: NorthflankJobRun, siblings: readonly Sibling[
   );
 }
 
-/** True for an object whose start waits for others of its job: it is worth waking when one of them is done. */
+/** True for an object whose start waits for others of its job: it is worth enqueueing when one of them is done. */
 export function isWaitingForConcurrency(object: NorthflankJobRun): boolean {
   if (object.status?.completionTime !== undefined) return false;
   return findCondition(object.status?.conditions, "Ready")?.reason === "WaitingForConcurrency";
 }
 
-/** True for an object that keeps starts of its job waiting: others may go on when it is done, edited or gone. */
+/** True for an object that keeps starts of its job waiting: others may continue when it is done, edited or gone. */
 export function isInTheWay(object: NorthflankJobRun): boolean {
   const state = stateOf(object);
   return isUnresolved(object) || state === "active" || state === "adopted";
 }
 
-/** The starts of other objects of which nobody knows yet which run they started, if any. */
+/** The starts of other objects of which it is not known yet which run they started, if any. */
 export function openStartsOf(siblings: readonly Sibling[]): readonly StartRecord[] {
   return siblings.flatMap(({ object }) => (isUnresolved(object) ? (object.status?.start ?? []) : []));
 }
@@ -134,7 +134,7 @@ export function runsTaken(object: NorthflankJobRun, siblings: readonly Sibling[]
 }
 
 /**
- * Those of them that others have by an annotation alone. Anybody who may create an object of the job may write one, so
+ * Those of them that others have by an annotation alone. Any user who may create an object of the job may write one, so
  * that such a run is not this object's is as unproven as that it is.
  */
 export function runsInDoubt(object: NorthflankJobRun, siblings: readonly Sibling[]): ReadonlySet<string> {
@@ -158,7 +158,7 @@ function adoptedRunsOf({ status }: NorthflankJobRun): readonly string[] {
 }
 
 /**
- * Runs that the annotations of others stand for, which have lost their status and are still to be looked at. One that is
+ * Runs that the annotations of others stand for, which have lost their status and are still to be checked. One that is
  * not that of its own object stands for nothing, and who may write one in another namespace must not take a run away
  * from this object.
  */

@@ -54,7 +54,7 @@ export function decideInvalid(situation: Situation, problems: readonly SpecProbl
   return stalled("InvalidSpec", message, { next: untilDeadline(situation) });
 }
 
-/** Refused for what it asks for: told again, not asked again. */
+/** Refused for what it asks for: reported again, not sent again. */
 export function decideRejected(situation: Situation): RunResult {
   const { object } = situation;
   const said = object.status?.start?.message ?? "Northflank refused the request.";
@@ -87,9 +87,9 @@ export function decideBlocked(
 
 /** How the sequence of a start ended. Only `accepted` and `unknown` may have started anything. */
 export type StartReport =
-  /** Another start of the same job is on its way in this process: come back in a moment. */
+  /** Another start of the same job is under way in this process: requeue shortly. */
   | { readonly kind: "busy" }
-  /** The object is not what this reconcile took it for, or somebody else wrote first: nothing was sent. */
+  /** The object is not what this reconcile took it for, or another client wrote first: nothing was sent. */
   | { readonly kind: "outdated" }
   | Blocked
   | { readonly kind: "noQuota"; readonly retryAfterMs: number }
@@ -99,7 +99,7 @@ export type StartReport =
   | { readonly kind: "buildNotUsable"; readonly seen: SeenBuild; readonly elapsedMs: number }
   /** The build or the list of runs could not be read. */
   | { readonly kind: "readFailed"; readonly error: NorthflankError }
-  /** The list of runs is cut, and an active run of anybody would have to be waited for: nothing was sent. */
+  /** The list of runs is cut, and any active run would have to be waited for: nothing was sent. */
   | { readonly kind: "listCut" }
   /** The answer to the intent, or to its annotation, did not hold it: nothing was sent, and nothing would say so later. */
   | { readonly kind: "notStored"; readonly fields: readonly string[] }
@@ -123,7 +123,7 @@ const gateAgainMs = 2_000;
 const longestGateAgainMs = 60_000;
 
 /**
- * `undefined`: the status stays as it is, the reconcile is tried again. `givenUp`: starts in a row, this one included, that
+ * `undefined`: the status stays as it is, the reconcile is retried. `givenUp`: starts in a row, this one included, that
  * cost a request and sent nothing.
  */
 export function decideStarted(situation: Situation, report: StartReport, givenUp: number): RunResult | undefined {
@@ -152,7 +152,7 @@ export function decideStarted(situation: Situation, report: StartReport, givenUp
       const afterMs = Math.min(gateAgainMs * 2 ** Math.min(givenUp - 1, 10), longestGateAgainMs);
       return progressing(
         "StartingRun",
-        message, // Each try costs a request, and its own writes must not be what wakes the next one.
+        message, // Each try costs a request, and its own writes must not be what starts the next one.
         { next: recheckAsking(situation, afterMs), fields: { failure: undefined } },
       );
     }
@@ -267,7 +267,7 @@ function wantedNow(object: NorthflankJobRun): string {
   return attempt !== undefined && attempt.completionTime === undefined ? "a read of the run" : "a start";
 }
 
-// Own objects wake those that wait for them; this is the net below that, and how foreign runs are noticed.
+// Own objects enqueue those that wait for them; this is the fallback, and how foreign runs are noticed.
 const obstructedRecheckMs = 30_000;
 
 function decideObstructed(
@@ -285,7 +285,7 @@ function decideObstructed(
   });
 }
 
-// What cannot be aborted is told first: it decides how long this takes.
+// What cannot be aborted is reported first: it decides how long this takes.
 const tellingOrder: Readonly<Record<Obstacle["kind"], number>> = { unresolved: 0, foreign: 1, active: 2 };
 
 function obstructionMessage(object: NorthflankJobRun, obstacles: readonly Obstacle[], isReplacing: boolean): string {
@@ -317,8 +317,8 @@ function decideListCut(situation: Situation): RunResult {
 }
 
 /**
- * What was written did not come back in the API server's answer. The object is left alone until somebody changes it or
- * asks for it: repeated, the same would be lost again.
+ * What was written did not come back in the API server's answer. The object is left alone until a user changes it or
+ * requests a reconcile: repeated, the same would be lost again.
  */
 export function decideNotStored(situation: Situation, fields: readonly string[]): RunResult {
   const message =

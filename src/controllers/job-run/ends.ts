@@ -116,7 +116,7 @@ export const longestCleanupMs = 600_000;
 /** The same, where only the request quota of the account stands in the way: an hour later it is back. */
 export const longestQuotaCleanupMs = 4_200_000;
 
-/** The run could not be aborted in time: the object is let go, so that nobody's namespace hangs on a lost Secret. */
+/** The run could not be aborted in time: the object is released, so that no namespace is held by a lost Secret. */
 export function decideDeleteTimedOut(limitMs: number): RunResult {
   const message =
     `The run could not be aborted within ${formatDuration(limitMs)} of the deletion; the object is released. ` +
@@ -129,8 +129,8 @@ export function decideDeleteTimedOut(limitMs: number): RunResult {
 }
 
 /**
- * A finished object says again what it said, for the new generation or request; no remote call. What somebody has wiped
- * is said anew from what is left.
+ * A finished object says again what it said, for the new generation or request; no remote call. What its status
+ * has lost is restored from what is left.
  */
 export function decideFinished({ object, sinceEndMs }: Situation): RunResult {
   const reason = reasonOfAttempt(object);

@@ -147,9 +147,9 @@ export function isProvenGone(missingForMs: number, absence: "complete" | "trunca
 }
 
 /**
- * How old the first run is by Northflank's clock; `undefined` where that cannot be told. What Northflank says of a start is
- * believed only where it lies between the record of the start, or else the creation of the object, and now: one absurd
- * time must not end a run.
+ * How old the first run is by Northflank's clock; `undefined` where that is not known. What Northflank says of a start
+ * is believed only where it lies between the record of the start, or else the creation of the object, and now: one
+ * absurd time must not end a run.
  */
 export function remoteAgeMs(
   { status }: NorthflankJobRun,
@@ -192,8 +192,8 @@ function laterOf(left: number | undefined, right: number | undefined): number | 
 const machinesAllowanceMs = 10_000;
 
 /**
- * The run was looked at; `intent` is why it may have been aborted. `hasSentAbort`: in this reconcile. `sinceAbortMs`: since an
- * abort was first accepted.
+ * The run was polled; `intent` is why it may have been aborted. `hasSentAbort`: in this reconcile. `sinceAbortMs`:
+ * since an abort was first accepted.
  */
 export function decideFollowed(situation: Situation, sight: RunSight, options: Following): RunResult {
   const { object } = situation;
@@ -345,7 +345,7 @@ export function retryPauseMs(failedRuns: number): number {
   return Math.min(10_000 * 2 ** Math.min(failedRuns - 1, 10), 360_000);
 }
 
-// Longer after the end of the watch nobody looks any more: the process was away.
+// Longer after the end of the watch no duplicate is searched for: the process was away.
 const duplicateWatchGraceMs = 300_000;
 
 /** Milliseconds until the watch for a duplicate is over; `-Infinity` where there is nothing to watch for. */
@@ -363,7 +363,7 @@ export function duplicateWatchLeftMs(
   return isSent && leftMs > -duplicateWatchGraceMs ? leftMs : Number.NEGATIVE_INFINITY;
 }
 
-/** A second run of an AtLeastOnce start. The object goes on as it does. */
+/** A second run of an AtLeastOnce start. The object continues as before. */
 export function withDuplicate(result: RunResult, duplicateRunId: string): RunResult {
   const { runId } = result.fields;
   const note =
@@ -376,7 +376,7 @@ export function withDuplicate(result: RunResult, duplicateRunId: string): RunRes
   };
 }
 
-/** Spec.suspend after the start: the run goes on in Northflank, nobody looks. */
+/** Spec.suspend after the start: the run continues in Northflank and is not followed. */
 export function decideRest(situation: Situation): RunResult {
   const { runId } = attemptOf(situation.object);
   const message = `spec.suspend is true: run ${runId} continues in Northflank and is not followed.`;

@@ -9,7 +9,7 @@ import { markOf } from "./mark.ts";
 import { type StartRecord, unreadableStart } from "./start-record.ts";
 
 /*
- * Where a run is, told by the object alone, and what is wanted of it. The two together name the step of this reconcile.
+ * Where a run is, by the object alone, and what is wanted of it. The two together name the step of this reconcile.
  *
  *                 start recorded            answer: refused for sure
  *        +------+ outcome: Pending  +------------+ NotStarted      400, 413, 422
@@ -17,7 +17,7 @@ import { type StartRecord, unreadableStart } from "./start-record.ts";
  *        +------+                   +------------+           |                            | a reconcile request
  *           ^                        |     |   ^  |          v                            v
  *           |        answer lost and |     |   |  |       idle again, after a pause     idle
- *           |        nobody can tell v     |   |  |
+ *           |        outcome unknown v     |   |  |
  *           |                   +---------+|   |  | wait, list the runs:
  *           |                   | unknown ||   |  | exactly one new run
  *           |                   +---------+|   |  |
@@ -41,9 +41,9 @@ import { type StartRecord, unreadableStart } from "./start-record.ts";
  *           | the annotation is taken away: idle
  *
  * Promises:
- *  1. A POST is only ever sent right after a start record of the same id became durable in this very pass.
+ *  1. A POST is only ever sent right after a start record of the same id became durable in this very reconcile.
  *  2. What a crash leaves behind is `unresolved`: it is read back before anything else is done.
- *  3. `finished` is left by nothing: no call to Northflank is made for it any more (but for one last look where a
+ *  3. `finished` is left by nothing: no call to Northflank is made for it any more (but for one last poll where a
  *     repeated start may have a late duplicate).
  *  4. `marked` and `adopted` start nothing and abort nothing: an annotation is no proof of whose a run is.
  */
@@ -60,7 +60,7 @@ export type RunState =
 
 /**
  * What is wanted of the object, the strongest first. `cleanup`: deleted, and our finalizer holds it until its run is
- * aborted. `deleting`: deleted, and nobody waits for us. `expired`: a deadline is over. `invalid`: the spec is broken
+ * aborted. `deleting`: deleted, and not held. `expired`: a deadline is over. `invalid`: the spec is broken
  * and nothing has been started yet.
  */
 export type RunIntent = "cleanup" | "deleting" | "aborted" | "expired" | "invalid" | "suspended" | "proceed";
@@ -81,7 +81,7 @@ export type Step =
   | "abort"
   | "stayFinished";
 
-/** Every state under every intent: a new one of either does not compile until somebody decides what it means. */
+/** Every state under every intent: a new one of either does not compile until it is decided on. */
 export const steps: Readonly<Record<RunState, Readonly<Record<RunIntent, Step>>>> = {
   idle: {
     cleanup: "leave",
@@ -178,8 +178,8 @@ export function stateOf(object: NorthflankJobRun): RunState {
 }
 
 /**
- * Whether another run may follow this one. Where somebody wrote the end of the object away, none does: its last run is
- * looked at again, and ends it again.
+ * Whether another run may follow this one. Where the end of the object was removed from its status, none does: its
+ * last run is polled again, and ends it again.
  */
 function mayBeRepeated({ completionTime, remoteStatus, number }: Attempt, spec: NorthflankJobRun["spec"]): boolean {
   return completionTime !== undefined && remoteStatus !== "SUCCESS" && number <= spec.backoffLimit;
@@ -197,8 +197,9 @@ function isMarked(object: NorthflankJobRun): boolean {
 }
 
 /**
- * True while nobody knows whether, or as which run, the recorded start has come through. That a record says `Accepted`
- * while its run is missing means that a status was written over by somebody who knew less: the run is searched for again.
+ * True while it is not known whether, or as which run, the recorded start has come through. That a record says
+ * `Accepted` while its run is missing means that a client that knew less overwrote the status: the run is searched for
+ * again.
  */
 export function isUnresolved({ status }: Pick<NorthflankJobRun, "status">): boolean {
   const start = status?.start;
@@ -300,7 +301,7 @@ export function isJudgedUnknown({ status }: Pick<NorthflankJobRun, "status">): b
   return startId !== undefined && (startId === status?.unknownStartId || startId === unreadableStart);
 }
 
-/** Refused for what it asks for: sending it again would only be refused again, until somebody asks for it. */
+/** Refused for what it asks for: it would be refused again, so it is sent again only on a reconcile request. */
 function isRejected(object: NorthflankJobRun): boolean {
   return isRecordedAsRejected(object) && !isReconcileRequested(object);
 }
@@ -317,6 +318,6 @@ export function reopenedByRequest(object: NorthflankJobRun): StartRecord | undef
   const start = object.status?.start;
   const isOver = object.status?.completionTime !== undefined || object.metadata.deletionTimestamp !== undefined;
   if (start === undefined || isOver || !isRecordedAsRejected(object) || !isReconcileRequested(object)) return undefined;
-  // One that was to repeat a start without an answer does so again, and goes on looking for the run of that one.
+  // One that was to repeat a start without an answer does so again, and keeps searching for the run of that one.
   return { ...start, reason: start.firstRecordedTime === undefined ? "StartingRun" : "StartOutcomeUnknown" };
 }

@@ -19,7 +19,7 @@ import { idFromAnnotation, isGivenUp, type StartRecord, timeMs } from "./start-r
  *
  * Where nothing was started, the status says so first, and then the mark goes.
  *
- * Anybody who may create the object may write the annotation. So it only ever keeps from starting, and names a run to
+ * Any user who may create the object may write the annotation. So it only ever keeps from starting, and names a run to
  * follow: no run is aborted because of it.
  */
 
@@ -40,7 +40,7 @@ export interface Mark {
   readonly runId?: string;
 }
 
-/** `unreadable`: somebody edited it, or a later version of the operator wrote it. */
+/** `unreadable`: a user edited it, or a later version of the operator wrote it. */
 export type MarkReading = { readonly kind: "mark"; readonly mark: Mark } | { readonly kind: "unreadable" };
 
 /** The annotation as it is for this start. */
@@ -113,7 +113,7 @@ function isText(value: unknown, maxLength: number): value is string {
   return typeof value === "string" && value !== "" && value.length <= maxLength;
 }
 
-/** The start record that a mark stands for, of an object that has lost it. Nobody knows yet what came of it. */
+/** The start record that a mark stands for, of an object that has lost it. Its outcome is not known yet. */
 export function recordOfMark({ start, attempt, recordedTime, newestStartTime, account }: Mark): StartRecord {
   return {
     id: idFromAnnotation(start),
@@ -160,7 +160,7 @@ export function specHash({ spec }: Pick<NorthflankJobRun, "spec">): string {
 export function markOperations({ metadata }: NorthflankJobRun, text: string): readonly PatchOperation[] {
   if (metadata.annotations !== undefined) return [{ op: "add", path, value: text }];
   return [
-    // Annotations that somebody has added meanwhile would be overwritten by the `add`.
+    // Annotations that another client has added meanwhile would be overwritten by the `add`.
     { op: "test", path: "/metadata/annotations", value: null },
     { op: "add", path: "/metadata/annotations", value: { [startedRun]: text } },
   ];
@@ -170,8 +170,8 @@ const path = `/metadata/annotations/${startedRun.replaceAll("~", "~0").replaceAl
 
 /**
  * The operations that bring the annotation up to what the status says of its start: the id of the run, or that none was
- * started. `undefined` where there is nothing to change. An annotation that somebody has taken away stays away: the status
- * is what counts here.
+ * started. `undefined` where there is nothing to change. An annotation that a user has removed stays removed: the
+ * status is what counts here.
  */
 export function markUpdate(object: NorthflankJobRun): readonly PatchOperation[] | undefined {
   const { metadata, status } = object;

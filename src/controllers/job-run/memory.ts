@@ -63,7 +63,7 @@ export interface Known {
   readonly isConnectionGone?: boolean | undefined;
   /** Since when a deletion finds that no way to Northflank is left. */
   readonly unreachableSinceMs?: number | undefined;
-  /** The last look for a duplicate has been made. */
+  /** The last poll for a duplicate has been made. */
   readonly isDuplicateWatchOver?: boolean | undefined;
 }
 
@@ -96,7 +96,7 @@ export interface UnsavedStatus {
   readonly startId?: string | undefined;
   /** Not published yet: Events follow the status. */
   readonly events: readonly EventDraft[];
-  /** The status that was last known to be written down, which passages are told from. */
+  /** The status that was last known to be written down: transitions are counted from it. */
   readonly before: NorthflankJobRun["status"];
 }
 

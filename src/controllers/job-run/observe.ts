@@ -9,17 +9,17 @@ import { neededForReadBack, neededForWatch } from "./runs-needed.ts";
 import { jobOf } from "./start.ts";
 import type { StartRecord } from "./start-record.ts";
 
-/** A read that may fail for reasons that a status can tell. */
+/** A read that may fail for reasons that a status can report. */
 export type Read<T> =
   | { readonly kind: "read"; readonly value: T }
   | { readonly kind: "failed"; readonly error: NorthflankError };
 
-/** What one look at the run of an attempt has shown. */
+/** What one read of the run of an attempt has shown. */
 export interface RunObservation {
   readonly run: JobRunView | undefined;
   /** Northflank's clock with this answer, in ms since the epoch, where it was sent. */
   readonly serverTimeMs: number | undefined;
-  /** A second run of a repeated start, if one is there. Looked for only where the list is read. */
+  /** A second run of a repeated start, if one is there. Searched for only where the list is read. */
   readonly duplicateRunId: string | undefined;
   /** What the list says of a run that is not there: `complete` proves it, `truncated` does not. */
   readonly absence: "complete" | "truncated" | undefined;
@@ -31,7 +31,7 @@ export async function observeRun(
     readonly object: NorthflankJobRun;
     readonly attempt: Attempt;
     readonly siblings: () => readonly Sibling[];
-    /** `watch`: a duplicate is looked for as well. `proof`: the list has to show whether the run is gone. */
+    /** `watch`: a duplicate is searched for as well. `proof`: the list has to show whether the run is gone. */
     readonly reads: "run" | "watch" | "proof";
     readonly requestClass: RequestClass;
   },
@@ -145,7 +145,7 @@ export async function withFreshToken<T>(
   return await read(again.account);
 }
 
-/** Turns the errors that a status can tell into data. */
+/** Turns the errors that a status can report into data. */
 export async function reading<T>(call: Promise<T>): Promise<Read<T>> {
   try {
     return { kind: "read", value: await call };

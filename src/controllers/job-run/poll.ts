@@ -29,7 +29,7 @@ import { attemptOf, type RunResult, type Situation, sooner } from "./result.ts";
 import { learnServerTime, type RunReconcile, situationNow } from "./run-reconcile.ts";
 import { timeMs } from "./start-record.ts";
 
-/** Polls the run, after all that somebody waits for where it is adopted: a restore brings back thousands that are over. */
+/** Polls the run; an adopted one after all that users wait for: a restore brings back thousands that are over. */
 export async function follow(reconcile: RunReconcile): Promise<RunResult> {
   const isAdopted = reconcile.situation.state === "adopted";
   return await poll(reconcile, isAdopted ? { intent: "proceed", requestClass: "observe" } : {});

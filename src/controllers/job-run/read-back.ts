@@ -14,14 +14,15 @@ import {
 } from "./start-record.ts";
 
 /*
- * Telling a run that we may have started from those that were there before: by their ids and by Northflank's clock.
+ * Distinguishes a run that we may have started from those that were there before: by their ids and by Northflank's
+ * clock.
  *
  *   newest - 2 min    newest    recordedTime          + gate + timeout       + settle
  *        |--------------|-----------|-- POST leaves in --|--- answered by ----|------------> server time
  *        ids kept here              |<-- here the run starts, if it does --->|   read from here on
  *                              - 2 s: startedAt is cut to whole seconds      + 2 s
  *
- * A run from after that is somebody else's, however long the start stays open: {@link claimOn} is what everybody asks.
+ * A run from after that is not ours, however long the start stays open: {@link claimOn} decides it for every caller.
  */
 
 /**
@@ -31,23 +32,23 @@ import {
 export interface Reach {
   /** How long after the record its run can have begun at the latest, in milliseconds of Northflank's clock. */
   readonly untilMs: number;
-  /** Whether a run counts of which nobody can tell when it began. Long after the start, none of those is adopted. */
+  /** Whether a run counts of which it is not known when it began. Long after the start, none of those is adopted. */
   readonly countsTimeless: boolean;
 }
 
 /** How long a repeated start is watched for the run of the start before it. */
 export const duplicateWatchMs = 600_000;
 
-/** A request that was held up on its way: its run is only reported, so it counts for as long as it is watched for. */
+/** A request that was delayed in transit: its run is only reported, so it counts for as long as it is watched for. */
 export const duplicateReach: Reach = { untilMs: duplicateWatchMs, countsTimeless: true };
 
 /**
- * Whether a run may be that of a start. `timeless`: it is new, and nobody can tell whether it began in time, because it
- * tells no start, or because Northflank's clock was not known (or was ahead) when the start was recorded.
+ * Whether a run may be that of a start. `timeless`: it is new, and it is not known whether it began in time, because
+ * it has no start time, or because Northflank's clock was not known (or was ahead) when the start was recorded.
  */
 export type Claim = "ours" | "notOurs" | "timeless";
 
-/** `nowMs`: Northflank's clock as the list was read, if it was told. */
+/** `nowMs`: Northflank's clock as the list was read, if it was sent. */
 export function claimOn(
   run: JobRunView,
   given: { readonly start: StartRecord; readonly untilMs: number; readonly nowMs: number | undefined },
@@ -68,12 +69,12 @@ export function claimOn(
 
 /** What a list of runs says about a start whose outcome is open. */
 export type ReadBack =
-  /** What was sent may still be on its way. */
+  /** What was sent may still be in flight. */
   | { readonly kind: "tooEarly"; readonly waitMs: number }
   | { readonly kind: "one"; readonly run: JobRunView }
   | { readonly kind: "none" }
   | { readonly kind: "several"; readonly runIds: readonly string[] }
-  /** `contested`: it may as well be the run of another open start. `timeless`: nobody can tell when it began. */
+  /** `contested`: it may as well be the run of another open start. `timeless`: it is not known when it began. */
   | { readonly kind: "unsure"; readonly why: "contested" | "timeless"; readonly runIds: readonly string[] }
   /** Pages were missing and no candidate was seen: that proves nothing. */
   | { readonly kind: "incomplete" };
@@ -106,7 +107,7 @@ export function judgeReadBack(
   const { start, list, waitMs } = options;
   const elapsedMs = certainlyElapsed(start, list.serverTimeMs, options.waitedMs);
   if (elapsedMs < waitMs) return { kind: "tooEarly", waitMs: waitMs - elapsedMs };
-  // Soon after the start a new run is most likely its own, whether or not it tells when it began. Hours later it is not.
+  // Soon after the start a new run is most likely its own, whether or not it has a start time. Hours later it is not.
   const reach = options.reach ?? { untilMs: waitMs, countsTimeless: elapsedMs < 2 * waitMs };
   const found = judgeCandidates({ ...options, reach });
   return found.kind === "none" && list.truncated ? { kind: "incomplete" } : found;
@@ -135,7 +136,7 @@ export function judgeCandidates(search: Search): Exclude<ReadBack, { kind: "tooE
 
 /**
  * Runs that this start may have started, and that an annotation of another object alone claims: neither taken nor passed
- * over. A start that an annotation alone tells of has no better claim, and is never repeated by itself.
+ * over. A start known only from an annotation has no better claim, and is never repeated by itself.
  */
 function hiddenRuns({ doubtful = new Set(), ...search }: Search): readonly JobRunView[] {
   if (doubtful.size === 0 || isFromAnnotation(search.start)) return [];
@@ -180,7 +181,7 @@ function earliestStartMs(start: StartRecord, nowMs: number | undefined): number 
   return (timeMs(start.baseline?.newestStartTime) ?? Number.NEGATIVE_INFINITY) - baselineWindowMs;
 }
 
-/** Runs from after this are none of ours; `undefined` where nobody can tell. */
+/** Runs from after this are none of ours; `undefined` where that is not known. */
 function latestStartMs(start: StartRecord, untilMs: number, nowMs: number | undefined): number | undefined {
   const recordedMs = timeMs(start.recordedTime);
   if (recordedMs === undefined || !isServerTime(start) || wasAhead(recordedMs, nowMs)) return undefined;
@@ -197,12 +198,13 @@ function startMs(run: JobRunView): number | undefined {
 
 /*
  * A job that was deleted and created again under its id is another job: the runs of the former went with it, and a list
- * that lacks a run says nothing about that run. No call of a start tells which of them it was about (a run and a list of
- * runs name no job), but Northflank tells when a job was created, and the record of the start has a time of Northflank's:
- * a job that is younger is not the one that the start was sent to. Asked only where a missing run would count for something.
+ * that lacks a run says nothing about that run. No call of a start shows which of them it was about (a run and a list
+ * of runs name no job), but Northflank returns when a job was created, and the record of the start has a time of
+ * Northflank's: a job that is younger is not the one that the start was sent to. Asked only where a missing run would
+ * count for something.
  */
 
-/** When the job was created, where that was after the present start; `undefined` where it was not, or nobody can tell. */
+/** When the job was created, where that was after the present start; `undefined` where it was not, or is not known. */
 export function createdAfterStart({ status }: NorthflankJobRun, job: JobView): string | undefined {
   const start = status?.start;
   const recordedMs = start !== undefined && isServerTime(start) ? timeMs(start.recordedTime) : undefined;

@@ -47,7 +47,7 @@ export const jobRunIndexes = {
   job: jobsOf,
   /** Those of them that are not over: what can be in the way of a start, or have something in its way. */
   open: (run: NorthflankJobRun): readonly string[] => (stateOf(run) === "finished" ? [] : jobsOf(run)),
-  /** Those of them that have a start before them, or one that is open: they may go on when another one does. */
+  /** Those of them that have a start before them, or one that is open: they may continue when another one does. */
   waiting: (run: NorthflankJobRun): readonly string[] => (isWaitingState(stateOf(run)) ? jobsOf(run) : []),
 };
 
@@ -55,12 +55,12 @@ function jobsOf({ spec }: NorthflankJobRun): readonly string[] {
   return namesJob(spec) ? [jobIndexValue(spec)] : [];
 }
 
-/** Not told by what the status says it waits for: that is written only after the reconcile that found it. */
+/** Not taken from what the status says it waits for: that is written only after the reconcile that found it. */
 function isWaitingState(state: RunState): boolean {
   return isBeforeStart(state) || state === "unresolved";
 }
 
-/** False for a stored spec that lacks what names the job: it is a sibling of nobody. */
+/** False for a stored spec that lacks what names the job: it has no siblings. */
 export function namesJob(spec: Partial<NorthflankJobRun["spec"]>): boolean {
   return spec.projectId !== undefined && spec.jobId !== undefined;
 }
@@ -196,7 +196,7 @@ async function report(reconcile: RunReconcile, result: RunResult): Promise<Outco
   return { kind: "recheck", afterMs: Math.min(backoffMs, plannedMs), priority: "follow" };
 }
 
-/** The API server does not store what was written: nothing follows from it, and for long nothing is tried again. */
+/** The API server does not store what was written: nothing follows from it, and nothing is retried for a long time. */
 async function holdBack(reconcile: RunReconcile, fields: readonly string[]): Promise<Outcome> {
   const { deps, memory, context, stored: before, situation } = reconcile;
   const result = decideNotStored(situation, fields);
@@ -302,13 +302,13 @@ function warnOfRelease(stored: NorthflankJobRun, { log }: ReconcileContext, reas
   log.warn({ reason, project, job, run: latestAttempt(stored)?.runId }, "run released without abort");
 }
 
-/** Growing pauses after failed calls: as long as 5 min. */
+/** Back-off after failed calls: 5 min at most. */
 const retryPolicy = { baseMs: 1_000, factor: 2, capMs: 300_000, jitter: 0.3 } as const;
 
 /** "Later" is never "now", whatever a decision has made of its numbers. */
 const leastWaitMs = 100;
 
-/** At once for what needs a few reconciles in a row; whoever goes on asking for that gets ever longer pauses. */
+/** At once for what needs a few reconciles in a row; with back-off for an object that keeps asking for that. */
 function againMs(inARow: number, random: Random): number {
   return inARow <= freeAgains ? 0 : backoffDelayMs(outdatedPolicy, inARow - freeAgains, random);
 }

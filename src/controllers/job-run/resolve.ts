@@ -59,7 +59,7 @@ export function decideResolved(
   return outcomeUnknown(`${lostOf(start)} and no new run was found. Nothing is started again by itself (AtMostOnce).`);
 }
 
-/** What one look at the list means for a start whose outcome is open. */
+/** What one read of the list means for a start whose outcome is open. */
 export function decideReadBack(situation: Situation, readBack: ReadBack, start: StartRecord): RunResult {
   switch (readBack.kind) {
     case "tooEarly": {
@@ -191,7 +191,7 @@ export function decideStillUnknown(): RunResult {
 }
 
 /**
- * A slow look at an unknown outcome: the list may have lagged. Only a run that began within the reach of the start is
+ * A slow poll of an unknown outcome: the list may have lagged. Only a run that began within the reach of the start is
  * taken: of any later one, a person has to say whose it is.
  */
 export function decideProbe(situation: Situation, readBack: ReadBack): RunResult {
@@ -202,7 +202,7 @@ export function decideProbe(situation: Situation, readBack: ReadBack): RunResult
 /**
  * An object that was started before and has lost its status. The start is written back to the status, and resolved as
  * one whose answer was lost; nothing is sent to Northflank. Where the annotation is not that of this object, nothing
- * happens until somebody takes it away, or startDeadlineSeconds is over.
+ * happens until a user removes it, or startDeadlineSeconds is over.
  */
 export function decideMarked(situation: Situation, siblings: readonly Sibling[], intent: RunIntent): RunResult {
   const { object } = situation;
@@ -221,7 +221,7 @@ export function decideMarked(situation: Situation, siblings: readonly Sibling[],
     "list is searched for it, and no other run is started.";
   return progressing("RecoveringRun", message, {
     next: { kind: "again" },
-    // What somebody answered before the status was lost was handled then: only another value is an answer now.
+    // What a user answered before the status was lost was handled then: only another value is an answer now.
     fields: { lastHandledResolveStart: resolveStartValue(object.metadata.annotations?.[resolveStart]) },
     record: recordOfMark(reading.mark),
   });

@@ -12,7 +12,7 @@ import { isGivenUp, type StartRecord, timeMs } from "./start-record.ts";
  *
  * An object that is about to start a run, and was waiting for that since before the restore, may have started it already.
  * Starts are held until such a run would be listed. What is listed then is taken for a start without an answer: one run
- * is adopted, several are for a person to tell apart, and only where there is none is a run started.
+ * is adopted, of several a user has to name the right one, and only where there is none is a run started.
  */
 
 /** When the API server was last seen to have gone back to an earlier state. */

@@ -11,7 +11,7 @@ import { type RunAges, untilMs } from "./age.ts";
 import { type Attempt, isJudgedUnknown, latestAttempt, limitOf, type RunState, stateOf } from "./machine.ts";
 import type { StartRecord } from "./start-record.ts";
 
-/** What a reconcile concluded: what the status shall say, what is done once it says so, and when to come back. */
+/** What a reconcile concluded: what the status will say, what is done once it says so, and when to requeue. */
 export interface RunResult {
   readonly readyState: ReadyState;
   /** Status fields that change; `undefined` removes one. Conditions, phase and the like are made by `status.ts`. */
@@ -22,7 +22,7 @@ export interface RunResult {
   /** Objects to enqueue once the status is stored. */
   readonly wakes: readonly ObjectKey[];
   readonly events: readonly EventDraft[];
-  /** True where nobody can tell whether a run was started, and a person has to. */
+  /** True where it is not known whether a run was started, and a user has to resolve it. */
   readonly isOutcomeUnknown: boolean;
   /** True where this reconcile came too soon after another one to do what a reconcile request asks for. */
   readonly isTooSoon?: boolean;
@@ -57,7 +57,7 @@ export type StatusFields = { readonly [K in StatusField]?: RunStatus[K] | undefi
 export interface RunSettings {
   /** First interval of following a run; it rises to {@link longestPollMs}. */
   readonly runPollIntervalMs: number;
-  /** S: how long a lost start gets to show up in the list after nothing can be on its way any more. */
+  /** S: how long a lost start gets to show up in the list after nothing can be in flight any more. */
   readonly startSettleMs: number;
   /** G: longest time between the baseline and the POST. */
   readonly startGateMs: number;
@@ -79,7 +79,7 @@ export interface Situation extends RunAges {
   readonly remoteNow?: number | undefined;
 }
 
-/** G + T + S: from here on nothing of a start can be on its way any more, and the list has had time to show it. */
+/** G + T + S: from here on nothing of a start can be in flight any more, and the list has had time to show it. */
 export function settleWaitMs(settings: RunSettings): number {
   return settings.startGateMs + settings.requestTimeoutMs + settings.startSettleMs;
 }
@@ -123,7 +123,7 @@ export function normal(reason: NormalEvent, action: Action, note: string): Event
   return { type: "Normal", reason, action, note };
 }
 
-/** An Event that somebody should look at. */
+/** An Event that a user should check. */
 export function warning(reason: Reason, action: Action, note: string): EventDraft {
   return { type: "Warning", reason, action, note };
 }

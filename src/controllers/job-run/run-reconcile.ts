@@ -109,7 +109,7 @@ export function beginReconcile(
 function planOf(deps: RunProcess, situation: Situation, siblings: Siblings): Plan {
   const { object, state } = situation;
   const replacedBy = replacerOf(object, state === "active" ? siblings.open() : [])?.key;
-  // Once something was started the spec cannot change, and no opinion on it must keep anybody from following the run.
+  // Once something was started the spec cannot change, and no problem of it must keep the run from being followed.
   const problems = isJudged(state) ? [...prunedProblems(object.prunedFields), ...deps.validate(object)] : [];
   const intent = intentOf(object, { ...situation, problems, isReplaced: replacedBy !== undefined });
   return { intent, step: steps[state][intent], problems, replacedBy };
@@ -177,14 +177,14 @@ function siblingsOf(
   return { all: () => list("job"), open: () => list("open") };
 }
 
-/** For how long nothing of an open start can be on its way any more; negative where none is open. */
+/** For how long nothing of an open start can have been in flight; negative where none is open. */
 function settledForMs(
   object: NorthflankJobRun,
   { known, own, atMs }: { readonly known: Known | undefined; readonly own: Known; readonly atMs: number },
 ): number {
   const start = object.status?.start;
   if (start === undefined || !isUnresolved(object)) return -1;
-  // Nobody is asked before that.
+  // A user is asked only after that.
   if (stateOf(object) === "unknown") return Number.POSITIVE_INFINITY;
   const since = known?.unresolvedSince;
   const waitedMs = since?.startId === start.id ? atMs - since.atMs : 0;

@@ -11,7 +11,7 @@ import { baselineWindowMs, type StartRecord, timeMs } from "./start-record.ts";
 /** Pages of a list that is read often: before each start, and with each poll while a duplicate is watched for. */
 const pagesOfFrequentList = 3;
 
-/** So many of the oldest runs read are over: then older ones, which may still be active, are not looked for. */
+/** So many of the oldest runs read are over: then older ones, which may still be active, are not searched for. */
 const runsOverInARow = 50;
 
 /** Runs as old as those in the baseline of this start. */
@@ -20,14 +20,14 @@ export function neededForReadBack(start: StartRecord): RunsNeeded {
   return { isEnough: (runs) => reachesBackTo(runs, sinceMs) };
 }
 
-/** The same, for a look that is repeated soon and costs little. */
+/** The same, for a read that is repeated soon and costs little. */
 export function neededForWatch(start: StartRecord): RunsNeeded {
   return { ...neededForReadBack(start), maxPages: pagesOfFrequentList };
 }
 
 /**
- * Runs as old as those that the baseline keeps. `repeated`: the start without an answer whose run is looked for as well.
- * `excludesOthers`: an active run of anybody keeps this start waiting.
+ * Runs as old as those that the baseline keeps. `repeated`: the start without an answer whose run is searched for as
+ * well. `excludesOthers`: any active run keeps this start waiting.
  */
 export function neededForBaseline(given: {
   readonly repeated: StartRecord | undefined;

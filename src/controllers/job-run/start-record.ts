@@ -14,7 +14,7 @@ export function idFromAnnotation(id: string): string {
   return `${annotationPrefix}${id}`;
 }
 
-/** True where only the annotation tells of the start: the run is adopted where it is found, and nothing else follows. */
+/** True where only the annotation shows the start: the run is adopted where it is found, and nothing else follows. */
 export function isFromAnnotation({ id }: Pick<StartRecord, "id">): boolean {
   return id.startsWith(annotationPrefix);
 }
@@ -57,7 +57,7 @@ export function baselineOf(
   );
   const newest = Number.isFinite(newestMs) ? formatTime(newestMs) : undefined;
   const sinceMs = Math.min(newestMs, timeMs(firstRecordedTime) ?? newestMs) - baselineWindowMs;
-  // Runs without a start are kept as well: nothing but their id can tell that they are old.
+  // Runs without a start are kept as well: only their id can show that they are old.
   const near = list.runs.filter((run) => (timeMs(run.startedAt) ?? Number.POSITIVE_INFINITY) >= sinceMs);
   return {
     recordedTime: recordedTimeOf(list.serverTimeMs, newest),
@@ -69,7 +69,7 @@ export function baselineOf(
   };
 }
 
-/** Never that of the newest run where the API sends its time: that is how the two are told apart later. */
+/** Never that of the newest run where the API sends its time: that is how the two are distinguished later. */
 function recordedTimeOf(serverTimeMs: number | undefined, newest: string | undefined): string {
   if (serverTimeMs === undefined) return newest ?? unknownTime;
   const recorded = formatTime(serverTimeMs);
@@ -84,7 +84,7 @@ export function isServerTime({ recordedTime, baseline }: StartRecord): boolean {
 
 /**
  * How long ago the start was recorded at least, in milliseconds: by Northflank's clock where it is known, and never less
- * than this process has waited itself. A record from a clock that was ahead must not keep anybody waiting for days.
+ * than this process has waited itself. A record from a clock that was ahead must not cause a wait of days.
  */
 export function certainlyElapsed(start: StartRecord, serverTimeMs: number | undefined, waitedMs: number): number {
   return Math.max(elapsedSince(start, serverTimeMs) ?? 0, waitedMs);

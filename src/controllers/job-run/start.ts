@@ -62,7 +62,7 @@ export interface StartDeps {
   };
   /** A new id for a start record. */
   readonly newId: () => string;
-  /** Puts the answer to the intent into the store at once: a run of it may be in the next list that anybody reads. */
+  /** Puts the answer to the intent into the store at once: a run of it may be in the next list that is read. */
   readonly overlay: (object: NorthflankJobRun) => void;
   /** When the cluster was last seen restored to an earlier state; `undefined`: never since this process was started. */
   readonly restored: () => Restored | undefined;
@@ -177,8 +177,8 @@ async function startWith(
 }
 
 /**
- * A run that began after the reach of the start that is repeated, and soon: a request that was held up on its way starts
- * one so late. Nobody takes it for that one, but where the repetition is not a person's word it is told.
+ * A run that began after the reach of the start that is repeated, and soon: a request that was delayed in transit
+ * starts one so late. It is not taken for the run of that start, but reported where no user requested the repetition.
  */
 function suspectedDuplicate(object: NorthflankJobRun, list: RunList, siblings: readonly Sibling[]): string | undefined {
   const start = object.status?.start;
@@ -253,7 +253,7 @@ function forgottenRunOf(
   return isUntold ? { kind: "lateRun", start, readBack: { kind: "incomplete" } } : found;
 }
 
-/** A run within the reach of the start. One of which nobody can tell when it began is not taken so late. */
+/** A run within the reach of the start. One of which it is not known when it began is not taken so late. */
 function runSince(search: {
   readonly start: StartRecord;
   readonly object: NorthflankJobRun;
@@ -295,7 +295,7 @@ interface Intent {
   readonly object: NorthflankJobRun;
 }
 
-/** `undefined`: the object is not what this reconcile decided on, or somebody else was faster. */
+/** `undefined`: the object is not what this reconcile decided on, or another client was faster. */
 async function recordIntent(deps: StartDeps, context: StartContext, list: RunList): Promise<Intent | undefined> {
   const { object, account, signal } = context;
   const live = await readLive(deps, context);
@@ -315,7 +315,7 @@ async function recordIntent(deps: StartDeps, context: StartContext, list: RunLis
   const unsent = { ...start, outcome: "NotStarted", reason: "StartingRun", message: "Nothing was sent." } as const;
   rememberEnd(context.memory, keepingFirst(unsent, previous));
   const written = await putStart(deps, live, start, signal);
-  // Also a refusal may be the answer to a PUT that was sent twice on its way, and came through the first time.
+  // Also a refusal may be the answer to a PUT that was sent twice in transit, and succeeded the first time.
   if (written === undefined) return undefined;
   forgetEnd(context.memory, start.id);
   return { start, object: written };
@@ -390,7 +390,7 @@ async function markStart(deps: StartDeps, { signal }: StartContext, intent: Inte
   } catch (error) {
     if (signal.aborted) return { kind: "failed", why: "The operator is stopping." };
     if (!isKubeError(error)) throw error;
-    // `invalid` is also a test of the patch that fails: somebody else wrote in between.
+    // `invalid` is also a test of the patch that fails: another client wrote in between.
     const isRefused = isKubeError(error, "forbidden", "invalid", "bad_request");
     const { missingRight: right } = error;
     const why = right === undefined ? error.code : `${describeUser(right)} may not ${right.verb} ${right.resource}`;
@@ -401,7 +401,7 @@ async function markStart(deps: StartDeps, { signal }: StartContext, intent: Inte
 const writer = { fieldManager: operatorFieldManager } as const;
 
 /**
- * Replaces `status.start` and nothing else, so that no other field changes its owner. `undefined`: somebody else wrote
+ * Replaces `status.start` and nothing else, so that no other field changes its owner. `undefined`: another client wrote
  * since the object was read (409), or it is gone.
  */
 export async function putStart(
@@ -454,7 +454,7 @@ async function closeGate(
   return { report: { kind: "gateClosed", start, why, isMarkRefused }, written };
 }
 
-/** Without the annotation nothing would tell of the start once the status is lost, so nothing is sent. */
+/** Without the annotation nothing would show the start once the status is lost, so nothing is sent. */
 async function closeDropped(deps: StartDeps, context: StartContext, intent: Intent): Promise<StartOutcome> {
   const { written } = await closeGate(deps, context, intent, `The annotation ${startedRun} was not stored.`);
   const report = { kind: "notStored", fields: [`the annotation ${startedRun}`] } as const;
@@ -511,7 +511,7 @@ function refusalReason(error: NorthflankError): string {
 
 /**
  * A repeated start that was not sent: the one before it is still without an answer, so the next try repeats that one
- * again, and goes on looking for its run, which can only have begun when that one was sent.
+ * again, and keeps searching for its run, which can only have begun when that one was sent.
  */
 function keepingFirst(start: StartRecord, before: StartRecord | undefined): StartRecord {
   if (start.firstRecordedTime === undefined || before === undefined) return start;
@@ -535,7 +535,7 @@ async function closeRecord(
   rememberEnd(memory, start);
   try {
     const written = await putStart(deps, object, start, statusSignal);
-    // 409: somebody else wrote. The next reconcile sees what, and this process still knows how its own start ended.
+    // 409: another client wrote. The next reconcile sees what, and this process still knows how its own start ended.
     if (written === undefined) return object;
     memory.remember({ endedStarts: [] });
     return written;
@@ -573,8 +573,8 @@ function isEmpty(map: object): boolean {
 }
 
 /**
- * Lets one start of a job be on its way at a time, in this process: two at once could not be told apart in the list of
- * runs. Nobody waits: who does not get it comes back.
+ * Lets one start of a job be under way at a time, in this process: two at once could not be distinguished in the list
+ * of runs. No reconcile waits: one that does not get the lock is requeued.
  */
 export class StartLocks {
   readonly #held = new Set<string>();

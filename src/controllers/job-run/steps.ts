@@ -153,7 +153,7 @@ async function resolve(reconcile: RunReconcile): Promise<RunResult> {
   }
   const asked = await askForRuns(reconcile);
   if (asked.kind === "result") {
-    // The list cannot be read. A person who knows may answer all the same, once nothing can be on its way any more.
+    // The list cannot be read. A person who knows may answer all the same, once nothing can be in flight any more.
     return (elapsedMs >= waitMs ? await answeredByPerson(reconcile) : undefined) ?? asked.result;
   }
   const readBack = judgeReadBack({ start, list: asked.value, ...claimsOf(reconcile), waitMs, waitedMs });

@@ -9,8 +9,8 @@ import { type RunResult, stalled, warning } from "./result.ts";
 
 /*
  * A namespace is deleted in no particular order, so the connection, its Secret or both may be gone before the run is
- * aborted. Then the deletion goes on with the account that this process remembers of the run. A process that remembers
- * none, because it was started since, waits for a moment and releases the object.
+ * aborted. Then the deletion continues with the account that this process remembers of the run. A process that
+ * remembers none, because it was started since, waits for a moment and releases the object.
  */
 
 /** How long a deletion waits for a connection that is gone: one that is being replaced is back by then. */
@@ -19,8 +19,8 @@ export const goneConnectionMs = 30_000;
 const goneReasons: ReadonlySet<Reason> = new Set(["ConnectionNotFound", "SecretNotFound"]);
 
 /**
- * The account to go on with in place of what `resolved` says; `undefined` where that counts. Without its connection an
- * object may come to the operator-wide token, which says nothing about a run of another one.
+ * The account to continue with in place of what `resolved` says; `undefined` where that counts. Without its connection
+ * an object may come to the operator-wide token, which says nothing about a run of another one.
  */
 export function rememberedAccount(
   intent: RunIntent,

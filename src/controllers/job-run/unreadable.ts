@@ -13,11 +13,11 @@ const telling: ReadonlySet<unknown> = new Set([undefined, "start", "attempts", "
 const longestMessage = 1_024;
 
 /**
- * A run object whose status cannot be read where it says whether a run was started (somebody wrote it by hand, or a tool
+ * A run object whose status cannot be read where it says whether a run was started (a user wrote it by hand, or a tool
  * restored a part of it). What cannot be read is no permission to start: such an object stands where one stands whose
  * start has an unknown outcome, and a person says what to do. `misfits` is what was left out of the status.
  *
- * The object itself where the rest of the status tells enough: it is over, its run is known, or its start is open.
+ * The object itself where the rest of the status says enough: it is over, its run is known, or its start is open.
  */
 export function heldIfUnreadable(object: NorthflankJobRun, misfits: readonly Misfit[]): NorthflankJobRun {
   const problem = unreadable(object, misfits);
