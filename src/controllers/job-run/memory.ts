@@ -96,7 +96,7 @@ export interface UnsavedStatus {
   readonly startId?: string | undefined;
   /** Not published yet: Events follow the status. */
   readonly events: readonly EventDraft[];
-  /** The status that was last known to be written down: transitions are counted from it. */
+  /** The status that was last known to be written down: transitions are detected against it. */
   readonly before: NorthflankJobRun["status"];
 }
 
