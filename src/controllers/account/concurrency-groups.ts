@@ -35,7 +35,7 @@ export function projectGroups(
     const known = made.get(name);
     if (known !== undefined) return known;
     const groups: readonly WorkGroup[] = [
-      // Not less than there are workers as long as nothing hangs: a full group costs each of its keys a turn in the queue.
+      // Not less than there are workers as long as nothing hangs: a full group costs each of its keys a place in the queue.
       { name, limit: workers, share: 2 / 3 },
       { name: `connection ${connection}`, limit: 4 * workers, share: 1 / 8, isSlowTogether: true },
       ...outer(key),

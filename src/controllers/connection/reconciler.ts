@@ -33,10 +33,10 @@ export interface ConnectionDeps extends ObserveDeps {
  * Wiring, in the composition root:
  *
  * - each change of a connection enqueues its own key when `objectChanged` says so (reconcile/predicates.ts), and the objects
- *   that use it when `connectionChanged`: so what waits for a connection continues at once;
+ *   that use it when `connectionChanged`: so what waits for a connection resumes at once;
  * - when a connection is gone, `accounts.forget` is called;
  * - `dependents(key)` is the number of objects in the `connection` indexes of the other stores, which must have been
- *   filled before the first pass, or the counter would flicker at each start.
+ *   filled before the first reconcile, or the counter would flicker at each start.
  */
 export function createConnectionReconciler(deps: ConnectionDeps): Reconcile {
   const unsaved = new Unsaved<Report>();

@@ -32,7 +32,7 @@ export function statusOf(object: NorthflankConnection, decision: Decision, now: 
     rateLimit: decision.rateLimit,
     tokenCheck: tokenCheckOf(object, decision),
     tokenSecretResourceVersion: acceptedSecret === "as-before" ? before?.tokenSecretResourceVersion : acceptedSecret,
-    // What it names now is compared with this, so it may stay when the connection is led elsewhere.
+    // What it names now is compared with this, so it may stay when the connection is pointed elsewhere.
     acceptedFor: decision.acceptedFor ?? before?.acceptedFor,
     ...token,
     missingPermissions: missingPermissions(token, decision.needs),

@@ -106,7 +106,7 @@ function keptBuild({ object, now, desire, build, since }: Facts): BuildRecord | 
   if (desire.body.internal === undefined || knownHash(object.status) !== desire.hash) return undefined;
   const before = object.status?.build;
   const isOver = followsLatest(desire) && since("WaitingForBuild", "BuildFailed") !== undefined;
-  // The rollout of a build that was waited for has its own time: it began when nobody needed to wait any more.
+  // The rollout of a build that was waited for has its own time: it began when the wait for the build ended.
   return isOver ? { ...before, outcome: "Succeeded", time: formatTime(now) } : before;
 }
 
@@ -135,7 +135,7 @@ function buildHold(facts: Facts): (Wait & { readonly build: BuildRecord | undefi
 // A build that is missing may be queued any moment, by the same commit; one that failed is repeated by a person.
 const firstProbeMs = { BuildNotFound: 15_000, BuildFailed: 60_000 } as const;
 
-// Nobody waits for the second in which a build that takes half an hour ends.
+// The end of a build that takes half an hour need not be seen to the second.
 const longestBuildPollMs = 300_000;
 
 function waitFor(build: SeenBuild, elapsedMs: number, { rolloutPollIntervalMs: firstMs }: Settings): Wait {

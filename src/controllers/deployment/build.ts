@@ -11,8 +11,8 @@ import type { BuildRecord } from "./observation.ts";
 import type { TargetView } from "./target.ts";
 
 /**
- * Which build is declared; `undefined` for other sources, and when nobody can tell who builds. Without an id a combined
- * service and a job build for themselves, unless Northflank tells another builder. Without `target`, which is what was
+ * Which build is declared; `undefined` for other sources, and when the builder is not known. Without an id a combined
+ * service and a job build for themselves, unless Northflank returns another builder. Without `target`, which is what was
  * read of it, such a builder is not known.
  */
 export function buildQuery(
@@ -43,7 +43,7 @@ function presentBuilder({ id, kind, serviceType, internal }: TargetView): string
 
 /**
  * The build that this object is known to wait for: as long as it is not over, the service need not be read.
- * `undefined` when the object waits for none, or nobody can tell without the service.
+ * `undefined` when the object waits for none, or only a read of the service can show it.
  */
 export function awaitedBuild(object: NorthflankDeployment, desire: Desire): BuildQuery | undefined {
   if (sinceOf(object, desire, "WaitingForBuild") === undefined) return undefined;

@@ -28,7 +28,7 @@ export function lastDeclared(status: Recorded | undefined): ChangeRecord | undef
   return status?.changes?.find(({ cause }) => cause !== "RolledBack");
 }
 
-/** The hash of the declaration that was last sent or found in force; `undefined` where nobody knows. */
+/** The hash of the declaration that was last sent or found in force; `undefined` where that is not known. */
 export function knownHash(status: Recorded | undefined): string | undefined {
   const entry = lastDeclared(status);
   return entry === undefined || entry.phase === "Sending" ? undefined : entry.specHash;
@@ -71,7 +71,7 @@ export function isUnfinished({ phase }: ChangeRecord): boolean {
   return unfinished.has(phase);
 }
 
-/** The rollback that stands for a declaration, whether or not another try is asked for. */
+/** The rollback that stands for a declaration, whether or not another attempt is requested. */
 export function rollbackOf(status: Recorded | undefined, { hash }: Desire): ChangeRecord | undefined {
   for (const entry of status?.changes ?? []) {
     if (entry.cause === "RolledBack") return entry.of === hash ? entry : undefined;
@@ -110,20 +110,20 @@ export function changesBefore(
   return withSending(object, change.desire, now);
 }
 
-/** The record of a declaration that is about to be sent, or was, and that nobody has answered. */
+/** The record of a declaration that is about to be sent, or was sent without an answer. */
 export function withSending(object: NorthflankDeployment, desire: Desire, now: number): readonly ChangeRecord[] {
   return withEntry(object, desire, { cause: "SpecChanged", phase: "Sending", time: formatTime(now) });
 }
 
-/** The record of a change that was not accepted: as it was when that is for sure, else that nobody knows. */
+/** The record of a change that was not accepted: as it was when that is for sure, else that its result is not known. */
 export function changesAfterFailure(
   object: NorthflankDeployment,
   change: Change,
   { error, now }: { readonly error: NorthflankError; readonly now: number },
 ): readonly ChangeRecord[] | undefined {
-  // A person has asked for another try of what was rolled back. It may have arrived: it counts as a new change.
+  // A person has requested another attempt of what was rolled back. It may have arrived: it counts as a new change.
   if (rollbackOf(object.status, change.desire) !== undefined) return withSending(object, change.desire, now);
-  // Without an answer, an earlier try may have arrived.
+  // Without an answer, an earlier attempt may have arrived.
   const isRefused = error.httpStatus !== undefined && isRefusedForSure(error);
   const isCertain = isRefused || !isReadInPart(change.desire, change.before);
   if (isCertain || isSameDesire(object, change.desire) === true) return object.status?.changes;
@@ -154,7 +154,7 @@ export function withEntry(
   return withNew(object.status?.changes ?? [], entryOf(object, desire, facts));
 }
 
-/** The record without a rollback that was only intended: there is nothing to roll back to, or nobody wants it any more. */
+/** The record without a rollback that was only intended: there is nothing to roll back to, or the spec no longer wants it. */
 export function withoutIntent(changes: readonly ChangeRecord[] | undefined): readonly ChangeRecord[] | undefined {
   const rest = changes?.filter(({ cause, phase }) => cause !== "RolledBack" || phase !== "Sending");
   return rest?.length === 0 ? undefined : rest;
@@ -183,8 +183,8 @@ export function entryOf(
 }
 
 /**
- * One more change. What was not over is told of no more, and what was about to be sent is this one; of one that is adopted
- * nobody knows that, so that both stay.
+ * One more change. An entry that was not over is no longer reported, and one that was about to be sent is this one; of an
+ * adopted change that is not known, so that both stay.
  */
 export function withNew(changes: readonly ChangeRecord[], entry: ChangeRecord): readonly ChangeRecord[] {
   const [head] = changes;

@@ -6,7 +6,7 @@ import { capped } from "../../runtime/conditions.ts";
 import { isDatabaseId } from "../build/build-query.ts";
 import type { Desire } from "./desired.ts";
 
-/** One field that differs. `from` is missing when Northflank has, or tells, nothing there. */
+/** One field that differs. `from` is missing when Northflank has, or returns, nothing there. */
 export interface Difference {
   readonly path: string;
   readonly from?: string;
@@ -14,16 +14,16 @@ export interface Difference {
 }
 
 export interface Comparison {
-  /** Fields that Northflank tells, and that are not as declared. */
+  /** Fields that Northflank returns, and that are not as declared. */
   readonly differences: readonly Difference[];
   /**
    * Declared fields of which Northflank returns a part only: nothing speaks against them, and what was never sent may be
    * something else all the same. An image without its host, a builder without its project, the commit of a build.
    */
   readonly alike: readonly Difference[];
-  /** Declared fields that Northflank does not tell: nobody can see whether they are as declared. */
+  /** Declared fields that Northflank does not return: no read shows whether they are as declared. */
   readonly untold: readonly Difference[];
-  /** The declared source, of a target whose source Northflank does not tell at all. */
+  /** The declared source, of a target whose source Northflank does not return at all. */
   readonly hidden: readonly Difference[];
 }
 
@@ -34,8 +34,8 @@ type Compared = Pick<ServiceView, "image" | "external" | "internal" | "serviceTy
 const longestValue = 256;
 
 /**
- * Compares what is declared with what a service has. What is not declared is not looked at. `resolvedCommit` is that of
- * the declared build id, where it is known: Northflank may tell the commit alone.
+ * Compares what is declared with what a service has. What is not declared is not compared. `resolvedCommit` is that of
+ * the declared build id, where it is known: Northflank may return the commit alone.
  */
 export function compare(desire: Desire, service: Compared, resolvedCommit?: string): Comparison {
   const fields = fieldsOf(desire, service, resolvedCommit);
@@ -61,7 +61,7 @@ interface Field {
   readonly path: string;
   /** `alike` is an inference, `same` was read. */
   readonly state: "same" | "alike" | "different" | "untold" | "hidden";
-  /** Northflank returns this field in part, so that two values of it can look alike. */
+  /** Northflank returns this field in part, so that two values of it can appear equal. */
   readonly isPart: boolean;
   readonly from: string | undefined;
   readonly to: string;
@@ -81,7 +81,7 @@ function externalFields({ body, image }: Desire, service: Compared): readonly Fi
     {
       path: "external.imagePath",
       state: remote === undefined ? "different" : compareImages(image, remote),
-      // Of a target without an image nobody knows in which form it will be returned.
+      // Of a target without an image it is not known in which form one will be returned.
       isPart: remote?.hostMayBeMissing ?? true,
       from,
       to: imagePath,
@@ -111,7 +111,7 @@ function internalFields(
   ];
 }
 
-/** The build id says more than the commit, and `latest` beside it says nothing: Northflank tells the commit it came to. */
+/** The build id says more than the commit, and `latest` beside it says nothing: Northflank returns the resolved commit. */
 function versionFields(
   { buildId, buildSHA }: InternalSource,
   remote: NonNullable<ServiceView["internal"]>,
@@ -137,7 +137,7 @@ function versionFields(
   ];
 }
 
-/** The older answers tell no build id: the commit that runs stands for it, where both commits are known. */
+/** The older answers have no build id: the commit that runs stands for it, where both commits are known. */
 function buildOfCommit(buildId: string, running: string | undefined, commit: string | undefined): Field {
   const path = "internal.buildId";
   if (running === undefined || commit === undefined) return field(path, undefined, buildId);
@@ -145,7 +145,7 @@ function buildOfCommit(buildId: string, running: string | undefined, commit: str
   return { path, state, isPart: true, from: `a build of ${running}`, to: buildId };
 }
 
-/** `project/service` may be declared while Northflank tells the service alone, and the other way round. */
+/** `project/service` may be declared while Northflank returns the service alone, and the other way round. */
 function builderField(remote: string | undefined, declared: string): Field {
   const path = "internal.id";
   if (remote === undefined || (remote !== declared && isDatabaseId(remote))) return field(path, undefined, declared);

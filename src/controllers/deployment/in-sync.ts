@@ -285,8 +285,8 @@ function failedRow({ desire, random }: Same): Row {
 }
 
 /**
- * A rollout by a strategy with steps. It stays IN_PROGRESS until a person, or whatever promotes it, lets it go on: that may
- * take days, is no failure, and is never rolled back.
+ * A rollout by a strategy with steps. It stays IN_PROGRESS until a person or another client promotes it: that may take
+ * days, is no failure, and is never rolled back.
  */
 function gradualRow({ desire, service, settings, age, since }: Same): Row {
   const strategy = service.gradualRolloutStrategyId?.slice(0, 64);
@@ -340,7 +340,7 @@ function wasSeenRolling({ object, isAcknowledged, since }: Same, isBuilding: boo
 /** What RolloutComplete says from the change to the end of the rollout. */
 export const rolloutGoesOn = "The rollout is not over.";
 
-/** The same from the change to the end of the rollout, so that a read that finds it going on writes nothing. */
+/** The same from the change to the end of the rollout, so that a read that finds it in progress writes nothing. */
 export function rollingMessage(options: {
   readonly desire: Desire;
   readonly isBuilding: boolean;

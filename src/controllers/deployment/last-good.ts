@@ -14,7 +14,7 @@ import { type Comparison, compare, usedTexts } from "./diff.ts";
 import type { Change, Good, Seen } from "./observation.ts";
 import type { TargetView } from "./target.ts";
 
-/** `status.lastGood`: what is put back when the rollout of something else fails. */
+/** `status.lastGood`: what is restored when the rollout of something else fails. */
 export type GoodSource = NonNullable<NorthflankDeploymentStatus["lastGood"]>;
 
 /** `rollout.onFailure: Restore` */
@@ -59,7 +59,7 @@ function isInForce(good: Desire, service: TargetView): boolean {
 /**
  * What to remember as good when a new declaration is sent: what is known, made whole by what the service has where the
  * new one changes what the old one left alone; or else what the service has, if its rollout is complete. `undefined`
- * where Northflank does not tell enough of it to put it back.
+ * where Northflank does not return enough of it to restore it.
  */
 export function goodBefore(
   object: NorthflankDeployment,
@@ -72,7 +72,7 @@ export function goodBefore(
   if (known === undefined || good === undefined) {
     return before.rolloutStatus === "COMPLETED" ? whole(object, {}, { desire, before, timeMs: now }) : undefined;
   }
-  // Somebody has changed the service since: what it has now is not what was good.
+  // A user or another client has changed the service since: what it has now is not what was good.
   if (!isInForce(good, before)) return known;
   return whole(object, good.body, { desire, before, timeMs: Date.parse(known.time ?? "") });
 }
@@ -107,7 +107,7 @@ function readGood(spec: NorthflankDeploymentSpec, deployment: DeploymentUpdate):
 /** The source of a service in the form in which it is sent, and as the schema of status takes it. */
 function sourceOf({ external, internal, image }: TargetView): DeploymentUpdate | undefined {
   if (external !== undefined) {
-    // Only the older answers tell the provider: they leave out the host and the credentials.
+    // Only the older answers have the provider: they leave out the host and the credentials.
     const { imagePath, credentials, registryProvider } = external;
     if (registryProvider !== undefined || imagePath === undefined || imagePath !== image) return undefined;
     if (imagePath.length > 512 || parseImageReference(imagePath).kind !== "image") return undefined;

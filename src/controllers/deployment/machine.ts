@@ -56,7 +56,7 @@ import { observedFields } from "./target.ts";
  *                                                                      '-----> TimedOut --------'---> late: Complete     |
  *    a new entry {cause: RolledBack, phase: Sending, of} <---------------------------------------------------------------'
  *
- *    not all of it was kept: NotKept. Another change is sent before it was over, or somebody else sets another source in
+ *    not all of it was kept: NotKept. Another change is sent before it was over, or another client sets another source in
  *    the place of what was rolled back or corrected: Superseded
  *
  * Promises:
@@ -91,7 +91,7 @@ export const steps: Readonly<Record<State, Steps>> = {
   Paused: { ...adopted, different: "correct" },
   AwaitingPromotion: { ...adopted, different: "correct" },
   NotKept: { ...adopted, different: "correct" },
-  // It ends once: what rolls out later is a rollout of somebody else, which `status.phase` follows.
+  // It ends once: what rolls out later is a rollout of another client, which `status.phase` follows.
   Complete: {
     rolling: "Complete",
     late: "Complete",
@@ -111,7 +111,7 @@ export const steps: Readonly<Record<State, Steps>> = {
     different: "correct",
   },
   TimedOut: {
-    // What was late stays late until it ends: a poll must not make it look under way again.
+    // What was late stays late until it ends: a poll must not make it under way again.
     rolling: "TimedOut",
     late: "TimedOut",
     gradual: "AwaitingPromotion",
@@ -120,7 +120,7 @@ export const steps: Readonly<Record<State, Steps>> = {
     failed: "Failed",
     different: "correct",
   },
-  // Somebody had replaced it, and it is there again.
+  // Another client had replaced it, and it is there again.
   Superseded: { ...adopted, different: "correct" },
   RolledBack: { ...adopted, different: "leave" },
 };
@@ -165,11 +165,11 @@ function stateOf(object: NorthflankDeployment, desire: Desire): State {
   const entry = lastDeclared(object.status);
   if (entry?.specHash !== desire.hash) return "Unknown";
   const rollback = rollbackOf(object.status, desire);
-  // Another try of what was rolled back is asked for.
+  // Another attempt of what was rolled back is requested.
   return rollback === undefined || rollback.phase === "Sending" ? entry.phase : "Unknown";
 }
 
-/** The rollback that stands for what is declared now; `undefined` when there is none, or somebody asks for another try. */
+/** The rollback that stands for what is declared now; `undefined` when there is none, or another attempt is requested. */
 function rollbackInForce(object: NorthflankDeployment, desire: Desire): ChangeRecord | undefined {
   const rollback = object.spec.rollout?.onFailure === "Restore" ? rollbackOf(object.status, desire) : undefined;
   const isAsked = isReconcileRequested(object) || wantsRedeploy(object);
@@ -184,8 +184,8 @@ export function wantsRedeploy({ spec, status }: NorthflankDeployment): boolean {
 }
 
 /**
- * What has to be written. Fields that Northflank does not tell, or in part, count only when the declaration has changed,
- * and a source of which it tells nothing until the declaration was sent once; nobody can observe that one.
+ * What has to be written. Fields that Northflank does not return, or in part, count only when the declaration has changed;
+ * a source of which it returns nothing, and which no read can observe, counts until the declaration was sent once.
  */
 function pendingOf(object: NorthflankDeployment, state: State, comparison: Comparison): readonly Difference[] {
   const { differences, alike, untold, hidden } = comparison;
@@ -290,8 +290,8 @@ export function newsWhileStopped({ observed }: Facts["shown"]): ChangeNews {
 }
 
 /**
- * The record without force of a rollback of what is found as declared, where another try of it is asked for, or nobody wants
- * a rollback any more: it may have been sent again, and from now on it counts as a new change.
+ * The record without force of a rollback of what is found as declared, where another attempt of it is requested, or the
+ * spec no longer wants a rollback: it may have been sent again, and from now on it counts as a new change.
  */
 function takenUp({ object, desire, now, policy, rollback: inForce }: Facts): readonly ChangeRecord[] {
   const changes = object.status?.changes ?? [];
@@ -359,7 +359,7 @@ const phaseNames: Partial<Record<Phase, WaitingName>> = {
 };
 
 /**
- * `status.phase` after a reconcile: what is polled and is not told by the change of what is declared. One that learned
+ * `status.phase` after a reconcile: what is polled and is not in the change of what is declared. A reconcile that learned
  * nothing of Northflank (an outage, a suspension) leaves it as it is; any other state ends it.
  */
 export function waitingAfter(object: NorthflankDeployment, conclusion: Conclusion, now: number): Waiting | undefined {
@@ -409,7 +409,7 @@ export function isUnderWay({ spec, status }: NorthflankDeployment): boolean {
   return isShown && spec.jobId === undefined && spec.rollout?.wait !== false;
 }
 
-/** Nothing is waited for whose time matters: a change, a build, a rollout of somebody else. */
+/** Nothing is waited for whose time matters: a change, a build, a rollout of another client. */
 export function isAtRest({ status }: Pick<NorthflankDeployment, "status">): boolean {
   const [head] = status?.changes ?? [];
   return status?.phase === undefined && (head === undefined || head.phase === "Complete");

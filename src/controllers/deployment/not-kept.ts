@@ -29,8 +29,8 @@ export function decidePart({ object, desire, change, pending }: Facts) {
 }
 
 /**
- * A source is sent alone only where more came with it. A source that is not in force although it was sent by itself was
- * changed back by another client as far as anybody can tell: that is for `drift.ts`.
+ * A source is sent alone only where more came with it. A source that is not in force although it was sent by itself is
+ * taken to have been changed back by another client: that is for `drift.ts`.
  */
 function isSmaller(parts: readonly Part[], body: DeploymentUpdate, { cause }: ChangeRecord): boolean {
   if (!parts.includes("external") && !parts.includes("internal")) return true;

@@ -43,7 +43,7 @@ export type Observation =
       /** Milliseconds until the next check of an object at rest, spread; `Infinity`: never. */
       readonly nextResyncMs: number;
     }
-  /** The job is there, but the only route that tells its source is gone. */
+  /** The job is there, but the only route that returns its source is gone. */
   | { readonly kind: "route-gone"; readonly desire: Desire; readonly error: NorthflankError }
   | { readonly kind: "failed"; readonly desire: Desire; readonly error: NorthflankError };
 
@@ -85,7 +85,7 @@ export type State = ChangeRecord["phase"] | "Unknown" | "RolledBack";
 /** How far the rollout is of a target that has what is declared; a job has none, and is complete. */
 export type Progress = "rolling" | "late" | "gradual" | "paused" | "complete" | "failed";
 
-/** What follows from object and observation, once the target was read. `factsOf` works it out once; everybody else reads. */
+/** What follows from object and observation, once the target was read. `factsOf` computes it once; every other function reads. */
 export interface Facts extends DecideInput, Seen {
   readonly policy: Policy;
   readonly state: State;
@@ -101,7 +101,7 @@ export interface Facts extends DecideInput, Seen {
   readonly comparison: Comparison;
   /** What has to be written; empty: the target has what is declared. */
   readonly pending: readonly Difference[];
-  /** Declared fields that were neither sent by us nor read back in full: in force as far as anybody can tell. */
+  /** Declared fields that were neither sent by us nor read back in full: taken to be in force. */
   readonly unverified: readonly string[];
   /** The corrections in a row, for `drift.ts`. */
   readonly corrections: readonly Correction[];
@@ -128,9 +128,9 @@ export type Good =
   | {
       readonly kind: "source";
       readonly desire: Desire;
-      /** Northflank has it, as far as it tells. */
+      /** Northflank has it, as far as its answer shows. */
       readonly isInForce: boolean;
-      /** Northflank returns too little to tell it from what is declared. */
+      /** Northflank returns too little to distinguish it from what is declared. */
       readonly isDoubtful: boolean;
     };
 

@@ -117,7 +117,7 @@ async function buildOf(ready: ReadyToRead, query: BuildQuery): Promise<SeenBuild
 
 /**
  * Reads the target: a service with one request, and another where whether continuous deployment is on matters to a change
- * and the answer does not tell; a job with one for its source, and another for its settings where they matter now.
+ * and the answer does not show it; a job with one for its source, and another for its settings where they matter now.
  *
  * *Errors*: `NorthflankError`; `not_found` only when the target itself is missing.
  */
@@ -149,7 +149,7 @@ async function listedCD(api: NorthflankApi, name: ServiceName, call: CallOptions
   return find(items)?.disabledCD;
 }
 
-/** The error: the job is there, but the deprecated route that tells its source is not. */
+/** The error: the job is there, but the deprecated route that returns its source is not. */
 async function readJob(ready: ReadyToRead, name: JobName): Promise<TargetView | { readonly error: NorthflankError }> {
   const { object, declared, account, signal } = ready;
   const remembered = object.status?.observed;
@@ -164,7 +164,7 @@ async function readJob(ready: ReadyToRead, name: JobName): Promise<TargetView | 
     return { error };
   }
   const bare = jobTarget(name.jobId, { source, job: undefined }, remembered);
-  // The settings of a job tell what is started in the container, and what Northflank does when the source changes: they
+  // The settings of a job say what is started in the container, and what Northflank does when the source changes: they
   // matter where that is declared, and before a write.
   const { docker, buildpack } = declared.desire.body;
   const isDeclared = docker !== undefined || buildpack !== undefined;
@@ -199,7 +199,7 @@ function dueFor(deps: ObserveDeps, object: NorthflankDeployment, account: Accoun
   return dueRead({ schedule, account, resyncPeriodMs: periodMs, isOver, isFollowed, isPending, isRecorded }, object);
 }
 
-/** The status tells what was sent for the declaration or found in force; under Observe, what was seen. */
+/** The status has what was sent for the declaration or found in force; under Observe, what was seen. */
 function hasRecord({ spec, status }: NorthflankDeployment): boolean {
   if (!policyOf({ spec }).records) return status?.observed !== undefined;
   const read = desireOf(spec);

@@ -43,7 +43,7 @@ export function createDeploymentReconciler(deps: DeploymentDeps): Reconcile {
     restsFor: (object) => restOf(deps, object),
     observe: (object, signal) => observe(deps, object, signal),
     decide: (object, observation) => {
-      // Of ten thousand that rest nothing is measured: nobody waits for anything of theirs.
+      // Of ten thousand that rest nothing is measured: no decision waits for a time of theirs.
       const isResting = observation.kind === "rest" && isAtRest(object);
       const ages = isResting ? undefined : agesOf(object, object.status);
       return decide({ object, observation, now: clock.now(), ...(ages && { ages }), random, settings });

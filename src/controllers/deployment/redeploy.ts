@@ -15,7 +15,7 @@ import { timeText } from "./target.ts";
 
 /*
  * `spec.redeployToken`: a new value redeploys the service once, with the source that it has. A tag that was moved is no
- * difference that anybody could read, so that nothing else asks for it.
+ * difference that a read could show, so that nothing else asks for it.
  *
  *     new value --- a change of the source is sent anyway, or the object is new ------------------> Included
  *         \--- recorded (Pending) --- update call --- accepted ------------------------------------> Sent
@@ -26,7 +26,7 @@ import { timeText } from "./target.ts";
  *     none within the limit of a rollout either, or is refused: WithoutEffect
  *
  * Promises:
- *  1. One call per value; a second one only where nobody can tell whether the first arrived. The record is in status
+ *  1. One call per value; a second one only where it is not known whether the first arrived. The record is in status
  *     before each of them. What is not stored there is not sent.
  *  2. A declaration without a source is redeployed by a restart, which leaves the source alone.
  *  3. Nothing is sent under Observe, while suspended, or while runs of `waitFor` are missing: the value waits. To a paused
@@ -43,7 +43,7 @@ const beginsWithinMs = 120_000;
 
 const mostAttempts = 2;
 
-/** The call has arrived, as the target tells: the object goes on as if its answer had. */
+/** The call has arrived, as the target shows: the object continues as if its answer had. */
 interface Adopted {
   readonly kind: "adopt";
   readonly stated: StatedFields;
@@ -91,7 +91,7 @@ function callFor({ body }: Desire): Redeploy["call"] {
   return body.external === undefined && body.internal === undefined ? "restart service" : "update service deployment";
 }
 
-/** A call was about to be made, and nobody has heard what became of it. */
+/** A call was about to be made, and its result is not known. */
 function decidePending(
   facts: Facts,
   { token, record }: { readonly token: string; readonly record: RedeployRecord },

@@ -41,7 +41,7 @@ import { timeText } from "./target.ts";
 /*
  * `rollout.onFailure: Restore`. What a declaration comes to whose rollout failed or was late:
  *
- *     failed ---- nothing to put back ------------------------> stays, and says why
+ *     failed ---- nothing to restore -------------------------> stays, and says why
  *        \---- an entry RolledBack in status.changes (Sending) -> POST -> RollingOut -> Complete | Failed | Superseded
  *
  * Promises:
@@ -50,17 +50,17 @@ import { timeText } from "./target.ts";
  *  2. The record is in status before the POST. A program that dies between the two finds its record and the failed source,
  *     and sends; one that dies after the POST finds its record and the good source, and adopts it. Without the record the
  *     good source would look like drift, and the failed one would be sent again.
- *  3. A record of another declaration means nothing: after a change of the spec nothing is put back.
- *  4. Where Northflank does not tell which of the two sources it has, nothing is put back, and what was put back before is
- *     not taken for what is declared.
+ *  3. A record of another declaration means nothing: after a change of the spec nothing is restored.
+ *  4. Where Northflank does not return which of the two sources it has, nothing is restored, and what was restored before
+ *     is not taken for what is declared.
  *  5. Nothing is sent under Observe, while suspended or paused; the record waits.
  *  6. Nothing is recorded where Northflank began no rollout for the declaration, nor for the time that has passed before
  *     this process has seen a part of it.
  */
 
 /**
- * A person has asked for another try of what was rolled back, and this reconcile could not make it: the request is answered
- * by its status, so that this has to remember it. Under Observe nothing is tried, and the record stays.
+ * A person has requested another attempt of what was rolled back, and this reconcile could not make it: its status answers
+ * the request, so that the record has to remember it. Under Observe nothing is tried, and the record stays.
  */
 export function keepRequest({ object, now }: DecideInput, conclusion: Conclusion): Conclusion {
   const { stated } = conclusion;
@@ -79,7 +79,7 @@ export function decideRollback(facts: Facts, same: Conclusion): Decision {
   const { good, policy, rollback: record, service } = facts;
   if (good === undefined) return conclude(withoutRecords(same));
   const isDoubtful = good.kind === "source" && good.isDoubtful;
-  // Nothing is rolled back where the two look alike from the start: a record tells that the good one is there by now.
+  // Nothing is rolled back where the two appear equal from the start: a record means that the good one is there by now.
   if (isDoubtful && record !== undefined && policy.rollsBack) return conclude(rolledBackConclusion(facts, record));
   const { reason } = same.readyState;
   if (reason === "RolloutComplete") return conclude(rememberGood(facts, same));
@@ -285,7 +285,7 @@ export function restoreSent(options: {
   };
 }
 
-/** The POST failed or was refused: the record stays, so that it is tried again, and the failed rollout stays the reason. */
+/** The POST failed or was refused: the record stays, so that it is retried, and the failed rollout stays the reason. */
 export function restoreRefused(
   object: NorthflankDeployment,
   { readyState, failure, next }: Pick<Conclusion, "readyState" | "failure" | "next">,

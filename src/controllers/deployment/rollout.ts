@@ -11,17 +11,17 @@ import type { TargetView } from "./target.ts";
 
 // ---- how far it is ----
 
-// A change that somebody else made, or that we made and forgot in a crash, is not waited for longer than this: it may
+// A change that another client made, or that we made and forgot in a crash, is not waited for longer than this: it may
 // have been one that needs no rollout.
 const unsentSettleMs = 60_000;
 
-// Where Northflank tells no transition times, this long after our change its state is taken to speak about it.
+// Where Northflank returns no transition times, this long after our change its state is taken to speak about it.
 const untimedSettleMs = 30_000;
 
 /**
  * How far the rollout is of a service that has what is declared, or what was restored in its place. A finished state counts
  * only if it began after the change that is recorded: right after a change Northflank may still show the rollout before it.
- * What was late stays late until it ends: a probe must not make it look under way again.
+ * What was late stays late until it ends: a probe must not make it under way again.
  */
 export function progressOf(options: {
   readonly service: TargetView;
@@ -73,7 +73,7 @@ function speaksAboutChange(
   return hasMoved ?? (!isOurs || elapsedMs >= untimedSettleMs);
 }
 
-/** The state of the rollout began after the change; `undefined` where Northflank does not tell when states began. */
+/** The state of the rollout began after the change; `undefined` where Northflank does not return when states began. */
 export function hasMovedSince(
   transition: string | undefined,
   change: Pick<ChangeRecord, "previousTransitionTime"> | undefined,

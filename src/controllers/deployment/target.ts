@@ -23,7 +23,7 @@ export function targetOf({ spec }: Pick<NorthflankDeployment, "spec">): string {
   return `${spec.projectId}/${spec.serviceId === undefined ? `job/${spec.jobId}` : `service/${spec.serviceId}`}`;
 }
 
-/** False for a stored spec that lacks what names the target: it is in nobody's way. */
+/** False for a stored spec that lacks what names the target: it conflicts with no object. */
 function hasTarget({ spec }: { readonly spec: Partial<NorthflankDeployment["spec"]> }): boolean {
   return spec.projectId !== undefined && (spec.serviceId !== undefined || spec.jobId !== undefined);
 }
@@ -51,7 +51,7 @@ export function targetName({ spec }: NorthflankDeployment): TargetName {
 
 /**
  * A target as read, whatever it is: a job has the form of a service that has no instances, no rollout, and never stops.
- * Missing means "not told".
+ * Missing means "not returned".
  */
 export interface TargetView extends Omit<ServiceView, Stop> {
   readonly kind: "service" | "job";
@@ -77,7 +77,7 @@ const stops: Readonly<Record<Stop, (service: Pick<ServiceView, "pausedByInstance
       : "the service is paused in Northflank (servicePaused is true)",
 };
 
-/** What the last read has left in the status: stands in for what this read was not told. */
+/** What the last read has left in the status: stands in for what this read did not return. */
 type Remembered = NorthflankDeploymentStatus["observed"];
 
 /** A service as a target. */
@@ -170,7 +170,7 @@ function cut(text: string | undefined, maxLength: number): string | undefined {
   return text === undefined ? undefined : capped(text, maxLength);
 }
 
-/** A time as status takes it; what is no time is left out. Milliseconds stay: they tell two rollouts apart. */
+/** A time as status takes it; what is no time is left out. Milliseconds stay: they distinguish two rollouts. */
 export function timeText(text: string | undefined): string | undefined {
   const timeMs = text === undefined ? Number.NaN : Date.parse(text);
   return Number.isNaN(timeMs) ? undefined : new Date(timeMs).toISOString();

@@ -12,7 +12,7 @@ import type { TargetView } from "./target.ts";
 export interface Warning {
   readonly reason: "ContinuousDeploymentEnabled" | "RunsOnSourceChange" | "DeprecatedRoute";
   readonly message: string;
-  /** Whether Ready says it too, for as long as it holds; else it is told in an Event alone. */
+  /** Whether Ready says it too, for as long as it holds; else only an Event reports it. */
   readonly isInReady: boolean;
 }
 

@@ -5,7 +5,7 @@ import { findCondition } from "../../runtime/conditions.ts";
 import type { EventDraft as RecordedEvent } from "../../runtime/events.ts";
 
 /**
- * What an Event says about the object of a reconcile: the recorder's draft, with a reason of the catalogue. `note` follows
+ * What an Event says about the object of a reconcile: the recorder's draft, with a reason of the catalog. `note` follows
  * the rules of condition messages: no values, no bodies. `action` is one verb: `Apply`, `Observe`, `Validate`.
  */
 export type EventDraft = Pick<RecordedEvent, "action" | "note"> &

@@ -2,23 +2,23 @@
 import { capped, formatTime } from "../../runtime/conditions.ts";
 
 /**
- * How a failure is treated. `Transient`: fast retries with growing pauses. `Terminal`: fast retries have ended, a slow
- * probe goes on, and whatever may have healed it (spec, Secret, connection, a reconcile request) retries at once.
+ * How a failure is treated. `Transient`: fast retries with back-off. `Terminal`: fast retries have ended, a slow probe
+ * continues, and a change that may have fixed it (spec, Secret, connection, a reconcile request) retries at once.
  */
 export type FailureClass = "Transient" | "Terminal";
 
-/** `status.failure`: the trouble that is going on now. Gone as soon as a reconcile succeeds. */
+/** `status.failure`: the present failure. Removed as soon as a reconcile succeeds. */
 export interface FailureRecord {
   readonly class: FailureClass | "Waiting";
   /** As in the conditions. */
   readonly reason?: string;
   /** HTTP status of the last refusal, when there was an answer. */
   readonly httpStatus?: number;
-  /** Tries that failed in a row, this one included. */
+  /** Attempts that failed in a row, this one included. */
   readonly count: number;
   readonly firstTime: string;
   readonly lastTime: string;
-  /** When the next try is planned; missing while the back-off of the queue decides. */
+  /** When the next attempt is planned; missing while the back-off of the queue decides. */
   readonly nextTryTime?: string;
   readonly message: string;
 }
@@ -33,7 +33,7 @@ export function nextFailure(options: {
   readonly reason: string;
   readonly httpStatus: number | undefined;
   readonly message: string;
-  /** Milliseconds until the next try, where it is known. */
+  /** Milliseconds until the next attempt, where known. */
   readonly nextTryMs: number | undefined;
   readonly now: number;
 }): FailureRecord & { readonly class: FailureClass } {

@@ -5,8 +5,8 @@ import { jittered } from "../../util/backoff.ts";
 import type { Random } from "../../util/random.ts";
 
 /**
- * What messages say of a pause. Never the measured one with its jitter: the same state has to be told in the same words, or
- * each check would cost a status write.
+ * A pause as messages show it. Never the measured one with its jitter: the same state must have the same message, or each
+ * check would cost a status write.
  */
 export type Pause =
   | { readonly inMs: number }
@@ -20,7 +20,7 @@ export type Pause =
  * - `never`: only when something changes.
  * - `again`: at once. Something was recorded that the next reconcile acts on.
  * - `recheck`: in `afterMs`, known beforehand. `asks`: it will cost a request, so nothing but a change may bring it forward.
- * - `backoff`: the reconcile failed. After growing pauses, and not before `notBeforeMs`.
+ * - `backoff`: the reconcile failed. Retried with back-off, and not before `notBeforeMs`.
  */
 export type Requeue =
   | { readonly kind: "never" }
@@ -72,7 +72,7 @@ export function probeMoreRarely(
   return { ...probeAround(pauseMs, random), pause: { everyMs: [firstMs, longestMs] } };
 }
 
-/** A requeue as the outcome that a controller returns. `message` says why it failed, where it is tried again with back-off. */
+/** A requeue as the outcome that a controller returns. `message` says why it failed, where it is retried with back-off. */
 export function outcomeOf(next: Requeue, facts: { readonly priority: Priority; readonly message: string }): Outcome {
   switch (next.kind) {
     case "never":

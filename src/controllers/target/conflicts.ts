@@ -14,7 +14,7 @@ import type { Due } from "./poll-due.ts";
 
 /**
  * Two objects of a kind may name one target. The older one has it; the other waits in `TargetConflict`, and takes over
- * within one pass when the older one goes: not when the connection of the older one is paused, refused or gone. So an
+ * within one reconcile when the older one goes: not when the connection of the older one is paused, refused or gone. So an
  * older object counts as soon as its connection was once shown to lead to the same account. Where that is not known (after
  * a restart, say), who has the target keeps it within a namespace: see {@link isRival}.
  *
@@ -57,7 +57,7 @@ export async function openAccess(deps: AccessDeps, object: TargetObject, signal:
 
 /**
  * How long a settled object has nothing to do, in milliseconds, as far as that is known without any wait; `undefined` where
- * it must be observed: its account has to be asked for, somebody shares its target, or a look is due.
+ * it must be observed: its account has to be resolved, another object shares its target, or a poll is due.
  */
 export function restsFor<T extends TargetObject>(
   { accounts, sameTarget, dueFor }: AccessDeps & { readonly dueFor: (account: Account) => Due },
@@ -91,7 +91,7 @@ export function rivalKeys(sameTarget: readonly TargetObject[], changed: TargetOb
 
 /**
  * True when an edit can change who has the target: whose account it is about, whether it is there, whether it writes, or
- * whether it was served. An edit of anything else wakes no rival: there can be thousands of them.
+ * whether it was served. Any other edit enqueues no conflicting object: there can be thousands of them.
  */
 export function rivalsMatter(before: TargetObject, after: TargetObject): boolean {
   return (
@@ -112,14 +112,14 @@ export function* olderRivals<T extends TargetObject>(object: T, sameTarget: read
     .filter((other) => !isObserving(other) && isOlder(other, object));
   const [any, ...others] = older;
   if (any === undefined) return;
-  // The first one mostly has the target. Then nobody asks for the rest, which would have to be sorted.
+  // The first one mostly has the target. Then the rest, which would have to be sorted, is not read.
   const first = others.reduce((least, other) => (isOlder(other, least) ? other : least), any);
   yield first;
   const rest = older.filter((other) => other !== first);
   yield* rest.sort((left, right) => (isOlder(left, right) ? -1 : 1));
 }
 
-/** The account of a rival; that of the object itself where they use the same connection. */
+/** The account of a conflicting object; that of the object itself where they use the same connection. */
 async function standingOf(
   accounts: Accounts,
   sides: { readonly object: TargetObject; readonly rival: TargetObject; readonly account: Account },
@@ -141,8 +141,8 @@ function isRival(sides: {
   const { object, account, rival, standing } = sides;
   const comparison = compareIdentities(account, standing);
   if (comparison !== "unproven") return comparison === "same";
-  // A name alone gets nobody a target of another namespace, nor does a status: it may have been earned in an account of
-  // one's own. Whoever may write into a namespace can do nothing more to it by either.
+  // Neither a name nor a status alone gives an object a target of another namespace: the status may have been earned in
+  // the user's own account. Whoever may write into a namespace can do nothing more to it by either.
   if (object.metadata.namespace !== rival.metadata.namespace) return false;
   if (account.team !== undefined && account.team === standing.team) return true;
   return wasServed(rival) && (readyReason(object) === "TargetConflict" || !wasServed(object));

@@ -3,8 +3,8 @@ import { isReconcileRequested } from "../reconcile/reconcile-request.ts";
 import type { TargetObject } from "./object.ts";
 
 /*
- * Somebody else changes a target back each time that it is corrected. The corrections in a row are told by
- * `status.changes`:
+ * Another client changes a target back each time that it is corrected. `status.changes` records the corrections in a
+ * row:
  *
  *     (none) --- correction ---> 1 --- undone, correction ---> 2 --- undone, correction ---> 3 --- undone ---> fight
  *        ^                       |                             |                             |                   |
@@ -12,7 +12,7 @@ import type { TargetObject } from "./object.ts";
  *
  * Promises:
  *  1. The third correction in a row that is undone is a fight, however far apart they are: at any resync period.
- *  2. What ends a row is a check of an object that had settled before (not a look at our own rollout) and that finds the
+ *  2. What ends a row is a check of an object that had settled before (not a poll of our own rollout) and that finds the
  *     target as declared, ten minutes or more after the last correction. A reconcile request ends none by itself.
  *  3. Before `FightDetected` a reconcile request changes nothing. After it, each request that finds the target changed buys
  *     one further correction, and two of them are at least ten minutes apart.
@@ -25,10 +25,10 @@ export const fightCorrections = 3;
 // Three corrections within this time are a fight even if a check in between found the target as declared.
 const shortestRowMs = 600_000;
 
-/** What an entry of `status.changes` tells of corrections, whatever the kind. */
+/** What an entry of `status.changes` says of corrections, whatever the kind. */
 export interface ChangeEntry {
   readonly cause: string;
-  /** Of a correction: `Sending` while nobody knows whether it arrived, `Superseded` once the fight was found. */
+  /** Of a correction: `Sending` while it is not known whether it arrived, `Superseded` once the fight was found. */
   readonly phase: string;
   readonly generation: number;
   readonly time: string;
@@ -69,7 +69,7 @@ export function isFight(
   return !isPaid || isTried;
 }
 
-/** The target was found as declared: whether that ends the row. `wasSettled`: the object had settled before this look. */
+/** The target was found as declared: whether that ends the row. `wasSettled`: the object had settled before this check. */
 export function endsRow(
   row: readonly Correction[],
   facts: { readonly wasSettled: boolean; readonly now: number },

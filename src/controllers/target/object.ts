@@ -45,8 +45,8 @@ export function accountRequest({ metadata, spec }: TargetObject): AccountRequest
 }
 
 /**
- * A pass has accepted the spec as it is now. Such an object is woken most often of all, with every restart and every
- * change of its connection, so it must not cost another judgement while no look is due.
+ * A reconcile has accepted the spec as it is now. Such an object is enqueued most often of all, with every restart and every
+ * change of its connection, so it must not cost another validation while no poll is due.
  */
 export function isAccepted({ metadata, spec, status, prunedFields, misfits }: TargetObject): boolean {
   // A stricter CRD, or a newer operator, can find fault with a spec that was accepted in this very generation.
@@ -60,7 +60,7 @@ export function isAcknowledged({ metadata, status }: Pick<TargetObject, "metadat
   return status?.observedGeneration === metadata.generation;
 }
 
-/** A look takes time. What was edited, deleted or made again since must not be acted on. */
+/** A poll takes time. An object that was edited, deleted or created again since must not be acted on. */
 export function hasChangedSince(
   { metadata }: TargetObject,
   store: { get(key: ObjectKey): TargetObject | undefined },
@@ -71,7 +71,7 @@ export function hasChangedSince(
   return now.metadata.generation !== metadata.generation;
 }
 
-/** The outcome of a pass that had nothing to do. */
+/** The outcome of a reconcile that had nothing to do. */
 export function restUntil(object: TargetObject, dueInMs: number): Outcome {
   if (!Number.isFinite(dueInMs)) return { kind: "settled" };
   return { kind: "recheck", afterMs: dueInMs, priority: isSettled(object) ? "resync" : "follow" };

@@ -27,7 +27,7 @@ export interface TargetReads<T extends TargetObject, D extends object, O, N = ne
   readonly dueFor: (object: T, account: Account) => Due;
   /** What the object refers to in the cluster has to be compared although no read is due. */
   readonly watches: (object: T) => boolean;
-  /** There is no usable account: what can be told without one. */
+  /** There is no usable account: what can be observed without one. */
   readonly blocked: (object: T, unmet: D & BlockedAccess, signal: AbortSignal) => Promise<O> | O;
   /** All preconditions hold. The answer is an observation without a request, or the request. */
   readonly open: (ready: Ready<T, D>) => Promise<O | TargetRead<O, N>>;

@@ -19,7 +19,7 @@ export function dueRead<T extends TargetObject>(
     readonly account: Account;
     /** For objects that name no period, in milliseconds; 0 = never. */
     readonly resyncPeriodMs: number;
-    /** For reasons that only one kind has: whether what it held back may go on; `undefined` for any other reason. */
+    /** For reasons that only one kind has: whether what it held back may continue; `undefined` for any other reason. */
     readonly isOver?: (reason: string) => boolean | undefined;
     /** Something is under way at Northflank, and followed to its end. */
     readonly isFollowed?: boolean;

@@ -15,7 +15,7 @@ import type { Observed } from "./observe.ts";
 import type { TargetConclusion } from "./status.ts";
 import { NewSpecs } from "./time-to-ready.ts";
 
-/** What metrics hear of. */
+/** What metrics record. */
 export interface TargetObserver {
   /** Northflank was found different from what had been applied. */
   readonly driftDetected: () => void;
@@ -25,7 +25,7 @@ export interface TargetObserver {
   readonly becameReady: (durationMs: number) => void;
 }
 
-/** What a pass over a kind with a target acts with. */
+/** The dependencies of a reconcile of a kind with a target. */
 export interface TargetDeps<T extends TargetObject> {
   readonly store: { get(key: ObjectKey): T | undefined };
   readonly statusWriter: StatusWriter<T>;
@@ -46,7 +46,7 @@ export interface TargetDeps<T extends TargetObject> {
 
 type Status<T extends TargetObject> = NonNullable<T["status"]>;
 
-/** What a pass is to do. N: what it may ask for. */
+/** What a reconcile has to do. N: what it may ask for. */
 export type TargetDecision<C, X, N = never> =
   | Need<N>
   /** Nothing to do and nothing to say. */
@@ -83,16 +83,16 @@ export interface TargetSteps<T extends TargetObject, O, C extends TargetConclusi
   readonly statusOf: (object: T, conclusion: C) => Status<T>;
   /** An object is gone: what is remembered of it in memory is forgotten. */
   readonly forget?: (key: ObjectKey) => void;
-  /** When to come back, for kinds that watch more than Northflank. Default: what the conclusion says. */
+  /** When to requeue, for kinds that watch more than Northflank. Default: what the conclusion says. */
   readonly nextPass?: (object: T, status: Status<T>, next: Requeue) => Requeue;
 }
 
 /**
- * One pass over an object with a target: observe, decide, carry out, write the status once, tell Events.
+ * One reconcile of an object with a target: observe, decide, execute, write the status once, record Events.
  *
- * *Guarantees*: a change is sent only for the object that was looked at: what was edited, deleted or made again meanwhile
- * is looked at anew; a conclusion whose status could not be written is written by the next pass, before anything else; a
- * pass never learns why it was woken.
+ * *Guarantees*: a change is sent only for the object that was observed: one that was edited, deleted or created again
+ * meanwhile is observed anew; a conclusion whose status could not be written is written by the next reconcile, before
+ * anything else; a reconcile never learns why it was enqueued.
  */
 export function createTargetReconciler<T extends TargetObject, O, C extends TargetConclusion, X, N = never>(
   deps: TargetDeps<T>,
@@ -128,13 +128,13 @@ export function createTargetReconciler<T extends TargetObject, O, C extends Targ
   }
 }
 
-// At once, and not without end: each time somebody has changed the object meanwhile.
+// At once, and not without end: each time a user or another client has changed the object meanwhile.
 const lookAgain: Outcome = { kind: "recheck", afterMs: 0, priority: "change" };
 
 // Until the lease is renewed, or this process ends.
 const lookLater: Outcome = { kind: "recheck", afterMs: 1_000, priority: "change" };
 
-/** A status that a pass has come to, and what goes with it. */
+/** The status that a reconcile concludes with, and what goes with it. */
 interface Report<T extends TargetObject, C> {
   readonly stored: T;
   readonly conclusion: C;

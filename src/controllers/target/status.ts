@@ -17,7 +17,7 @@ import { slowProbeMs } from "../reconcile/remote-error.ts";
 import { delayOf, probeAfter, type Requeue } from "../reconcile/requeue.ts";
 import type { TargetObject } from "./object.ts";
 
-/** What a pass has come to, before it is spelt as status, Events and an outcome. Kinds add claims of their own. */
+/** What a reconcile concluded, before it is spelled as status, Events and an outcome. Kinds add claims of their own. */
 export interface TargetConclusion {
   readonly readyState: ReadyState;
   readonly inSync: ConditionUpdate;
@@ -27,10 +27,7 @@ export interface TargetConclusion {
   readonly next: Requeue;
   /** Events beyond the passage to Stalled, which every kind reports by itself. */
   readonly events: readonly EventDraft[];
-  /**
-   * The spec is what Ready was judged for before, whatever its generation; `undefined` when nobody can tell but by the
-   * generation.
-   */
+  /** The spec is the one that Ready was about before, whatever its generation; `undefined`: only the generation shows it. */
   readonly sameDesire: boolean | undefined;
 }
 
@@ -69,7 +66,7 @@ export function targetStatus<S extends NonNullable<TargetObject["status"]>>(
   return { ...status, ...planned } as unknown as S;
 }
 
-// The time of the next look alone is no news.
+// The time of the next poll alone is no news.
 const unplanned = { nextReconcileTime: undefined };
 
 function commonDrafts(object: TargetObject, conclusion: TargetConclusion): readonly ConditionDraft[] {
