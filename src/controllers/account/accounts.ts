@@ -24,11 +24,11 @@ export interface AccountIdentity {
   /** The team that the connection names, with the address: a name from a spec. Missing without one. */
   readonly team?: string | undefined;
   /**
-   * False until Northflank has answered a call for what the connection names; missing = true. What was shown once stays
+   * False until Northflank has answered a call for what the connection names; missing = true. Once true, it stays
    * so, whatever becomes of the token.
    */
   readonly isProven?: boolean | undefined;
-  /** Pools that the connection spent from a short while ago, with a token that has been replaced. */
+  /** Pools that the connection spent from recently, with a token that has been replaced. */
   readonly formerPools?: readonly string[] | undefined;
 }
 
@@ -75,13 +75,13 @@ export type AccountResolution =
  * *Guarantees*: a rotated Secret is seen within a minute, and at once after {@link tokenRejected}; a Secret is read by
  * name only, in the object's own namespace.
  *
- * *Errors*: `KubeError` when Kubernetes cannot be asked (transient: retry); everything else is a `blocked` resolution.
+ * *Errors*: `KubeError` when Kubernetes cannot be read (transient: retry); everything else is a `blocked` resolution.
  */
 export interface Accounts {
   resolve(request: AccountRequest, signal: AbortSignal): Promise<AccountResolution>;
   /**
    * The account that {@link resolve} would find, where that takes no wait and changes nothing; `undefined` where it must be
-   * asked. For what is done for each of thousands of objects at once.
+   * resolved. For work on each of thousands of objects at once.
    */
   peek?(request: AccountRequest): Account | undefined;
   /**
@@ -95,7 +95,7 @@ export interface Accounts {
    * What is known of the account of an object, whether or not it may be used now. Sends nothing to Northflank, and takes
    * nothing from the probes of a refused token.
    *
-   * *Errors*: `KubeError` when Kubernetes cannot be asked and nothing is known.
+   * *Errors*: `KubeError` when Kubernetes cannot be read and nothing is known.
    */
   identity(request: AccountRequest, signal: AbortSignal): Promise<AccountIdentity>;
 }

@@ -16,7 +16,7 @@ export interface KnownRestrictions {
   readonly isIncomplete?: boolean;
 }
 
-/** False when the token surely does not reach the project. What is not known for sure is for Northflank to judge. */
+/** False when the token surely does not reach the project. Where that is not known for sure, Northflank decides. */
 export function isProjectInReach(projectId: string, known: KnownRestrictions | undefined): boolean {
   if (known === undefined) return true;
   const isListed = known.projects.includes(projectId);

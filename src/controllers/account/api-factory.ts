@@ -28,7 +28,7 @@ export interface ApiFactory {
   /** Moves the client to the pool that its binding names now. The next call would, too; before it, figures are of the old pool. */
   readonly moved: (api: NorthflankApi) => void;
   /**
-   * The client is needed no more. Its calls under way continue; what it has spent is kept until the window is over, also
+   * The client is no longer needed. Its calls under way continue; what it has spent is kept until the window is over, also
    * for a connection that is made again.
    */
   readonly close: (api: NorthflankApi) => void;

@@ -6,7 +6,7 @@ import { TokenChecker, type TokenValidity } from "./token-check.ts";
 
 /**
  * What an accepted token was accepted for: `token` alone, or the `account` that the call was about, with its team. A
- * missing permission shows that the token is valid, and `GET /v1/auth` is asked without the team.
+ * missing permission shows that the token is valid, and `GET /v1/auth` is sent without the team.
  */
 export type AcceptedFor = "token" | "account";
 
@@ -20,14 +20,14 @@ export interface AuthTracker {
 }
 
 /**
- * The same API; each answer is tracked for whether the token is accepted, so that no caller can forget to say so.
+ * The same API; each answer is tracked for whether the token is accepted, so that no caller can forget to report it.
  *
  * A bare 401 speaks of the token only where `GET /v1/auth` confirms it:
  *
  *     answer of GET /v1/auth   what the caller gets
  *     401                      `unauthorized`: the token is invalid
- *     200                      the answer to the same call sent once more; `forbidden` where that gets a 401 too, and for
- *                              what is never sent twice
+ *     200                      the answer to the same call sent once more; `forbidden` where that gets a 401 too, and
+ *                              for what is never sent twice
  *     429, 5xx, none           an error of that code: nothing is known of the token
  */
 export function withAuthTracking(api: NorthflankApi, tracker: AuthTracker): NorthflankApi {
@@ -42,7 +42,7 @@ export function withAuthTracking(api: NorthflankApi, tracker: AuthTracker): Nort
       throw error;
     }
   };
-  /** What a bare 401 comes to; `undefined` where the token is valid. */
+  /** The error of a bare 401; `undefined` where the token is valid. */
   const confirm = async (error: NorthflankError, signal: AbortSignal): Promise<NorthflankError | undefined> => {
     const validity = await unlessAborted(tracker.check({ isFresh: false }), signal);
     if (validity.kind === "unknown") return undecided(error, validity.error);
@@ -113,7 +113,7 @@ export function withAuthTracking(api: NorthflankApi, tracker: AuthTracker): Nort
       if (result.kind !== "refused") return result;
       if (result.error.code === "forbidden") tracker.accepted("token");
       if (result.error.code !== "unauthorized") return result;
-      // The 401 proves that nothing was started; whatever becomes of the check, that must reach the caller.
+      // The 401 proves that nothing was started; whatever the result of the check, that must reach the caller.
       const error = await confirm(result.error, options.signal).catch(() => undecided(result.error));
       return { kind: "refused", error: error ?? denied(result.error) };
     },
@@ -142,10 +142,10 @@ interface Proof<T> {
 /** A call that is never sent twice. */
 const once = { isOnce: true } as const;
 
-/** "Not there" may be said of a route, which is checked before the token. */
+/** An answer "not there" may be about the route, which is checked before the token. */
 const isThere = { proves: (answer: object | undefined) => answer !== undefined } as const;
 
-/** What was set aside is for the sequence: a call that is sent once more must not eat the one that is to follow. */
+/** What was set aside is for the sequence: a call that is sent once more must not use up the next one. */
 function unreserved<O extends CallOptions>(options: O): O {
   const { reservation: _reservation, ...rest } = options;
   return rest as O;
@@ -169,7 +169,7 @@ function denied({ step, detail, httpStatus, fields, cause }: NorthflankError): N
   });
 }
 
-/** A 401, and no word on whether the token is valid: what prevented the check decides what follows. */
+/** A 401 for a token that could not be checked: what prevented the check decides what follows. */
 function undecided({ step, detail, httpStatus, fields }: NorthflankError, check?: NorthflankError): NorthflankError {
   const why = check === undefined ? "the check was given up" : check.detail;
   return new NorthflankError({

@@ -15,8 +15,8 @@ export type Blocked = AccountResolution & { readonly kind: "blocked" };
 const secretPause: Pause = { withinMs: recheckSecretMs };
 
 /**
- * So many refusals (401) of tokens that were never accepted may one namespace collect in an hour: each is a request from
- * the address that all namespaces share.
+ * The most refusals (401) of never accepted tokens per namespace and hour: each is a request from the address that all
+ * namespaces share.
  */
 export const maxRefusedPerHour = 60;
 
@@ -71,7 +71,7 @@ export function projectOutOfReach({ projectId }: AccountRequest, name: string): 
   return byConnection("stalled", "ProjectNotAllowed", message);
 }
 
-/** The address must not see a token; `title` is how messages name the account: `connection "main"`. */
+/** No token may be sent to the address; `title` is how messages name the account: `connection "main"`. */
 export function hostRefused(title: string, problem: string): Blocked {
   const subject = `${title.charAt(0).toUpperCase()}${title.slice(1)}`;
   const message = `${subject} is not ready (InvalidSpec): ${problem}. Nothing is sent until that is corrected.`;

@@ -39,7 +39,7 @@ export interface ConnectionAccountsDeps extends TokenSourcesDeps {
   readonly openApi: (binding: ApiBinding) => NorthflankApi;
   /** Called with each client whose pool has changed. */
   readonly poolChanged?: (api: NorthflankApi) => void;
-  /** Called with each client that is needed no more. */
+  /** Called with each client that is no longer needed. */
   readonly closeApi?: (api: NorthflankApi) => void;
   /** Whether objects name the connection though it is gone: what was known of it is kept for them. Default: none does. */
   readonly isInUse?: (connection: ObjectKey) => boolean;

@@ -7,15 +7,15 @@ import type { Clock } from "../../util/clock.ts";
 export type TokenValidity =
   /** Northflank accepts the token: the 401 was about the call. `token`: what it returned, if anything. */
   | { readonly kind: "valid"; readonly token: TokenView | undefined }
-  /** Northflank does not accept the token, or has no call that would say so. */
+  /** Northflank does not accept the token, or has no call that would show it. */
   | { readonly kind: "invalid" }
-  /** Northflank did not say: 429, 5xx, no answer, no quota. */
+  /** Northflank did not answer the question: 429, 5xx, no answer, no quota. */
   | { readonly kind: "unknown"; readonly error: NorthflankError };
 
-/** An answer is not asked for again for so long: twelve requests an hour at most, however many calls get a 401. */
+/** How long an answer is kept: twelve requests an hour at most, however many calls get a 401. */
 const keepValidMs = 300_000;
 
-/** Nor is one that did not come; longer where the far end says so. */
+/** The same of a missing answer; longer where Northflank says so. */
 const keepUnknownMs = 30_000;
 
 /**
@@ -81,7 +81,7 @@ function keepMs(validity: TokenValidity): number {
     case "unknown":
       return Math.min(Math.max(keepUnknownMs, validity.error.retryAfterMs ?? 0), keepValidMs);
     case "invalid":
-      // Whoever owns the token remembers that, until it changes or is probed.
+      // The owner of the token remembers that, until the token changes or is probed.
       return 0;
   }
 }

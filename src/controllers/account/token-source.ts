@@ -69,7 +69,7 @@ export interface TokenSource {
   readonly acceptedSecret: string | undefined;
 }
 
-/** A connection whose address must not see a token. */
+/** A connection to whose address no token may be sent. */
 export interface RefusedAddress {
   readonly kind: "refused";
   readonly id: string;

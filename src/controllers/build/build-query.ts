@@ -2,7 +2,7 @@
 import type { BuilderName } from "../../northflank/client.ts";
 import type { BuildList, BuildView, InternalSource } from "../../northflank/types.ts";
 
-/** Which build a declaration comes to: the one with this id, the one of this commit, or the newest of the branch. */
+/** Which build a declaration resolves to: the one with this id, the one of this commit, or the newest of the branch. */
 export interface BuildQuery {
   readonly builder: BuilderName;
   readonly by:
@@ -83,7 +83,7 @@ export function sightOf(query: BuildQuery, list: BuildList | undefined): BuildSi
   return { kind: list.truncated === true ? "unseen" : "none" };
 }
 
-/** How a build stands in the way of what is declared. */
+/** How a build blocks what is declared. */
 export type BuildState = "usable" | "awaited" | "failed" | "not-found";
 
 /** The state of a build. One that cannot be seen is usable: Northflank refuses a build that it does not have. */
@@ -139,7 +139,7 @@ export function noBuilderText(builder: BuilderName): string {
     : `Job ${builderText(builder)} builds nothing itself, or the token cannot see it.`;
 }
 
-/** What Northflank or a person calls something, short enough for a message. */
+/** A name that Northflank or a user gave, short enough for a message. */
 export function shownBuild(text: string): string {
   return text.length > 64 ? `${text.slice(0, 63)}…` : text;
 }

@@ -19,7 +19,7 @@ import { recheckSecretMs } from "../secrets/secret-tokens.ts";
 import type { Observation, TokenCheck } from "./observation.ts";
 import { type TokenStatus, tokenStatusOf } from "./token-status.ts";
 
-/** What an observation comes to. There is nothing to execute: a connection changes nothing in Northflank. */
+/** The result of an observation. There is nothing to execute: a connection changes nothing in Northflank. */
 export interface Decision {
   /** `as-before`: Ready stays as it is, only the counters may move. */
   readonly readyState: ReadyState | "as-before";
@@ -54,7 +54,7 @@ interface DecideInput {
 /** What an observation comes to, beside what every one says of the account and of the objects that use it. */
 type Result = Pick<Decision, "readyState" | "credentialsValid" | "next"> & Partial<Decision>;
 
-/** What one observation of a connection means. */
+/** Decides on one observation of a connection. */
 export function decide(input: DecideInput): Decision {
   const { object, observation, now } = input;
   const { dependents, needs = [], quota, acceptedFor } = observation;
@@ -211,7 +211,7 @@ function rateLimitOf(
   return isSame ? before : present({ limit, remaining, resetTime, observedTime: formatTime(now) });
 }
 
-/** Times of the far end wobble by a second or two from answer to answer. */
+/** Northflank's times vary by a second or two from answer to answer. */
 function isNear(shown: string | undefined, timeMs: number | undefined): boolean {
   if (shown === undefined || timeMs === undefined) return shown === undefined && timeMs === undefined;
   return Math.abs(Date.parse(shown) - timeMs) < 120_000;

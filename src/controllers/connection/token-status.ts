@@ -93,7 +93,7 @@ function usesOf(permission: string, needs: readonly TokenNeed[]): string {
   return [...new Set(uses)].join(", ");
 }
 
-/** So many days before its end a token is warned of: long enough for a holiday, short enough to be acted upon. */
+/** Days before its end from which a token is warned of: long enough for a holiday, short enough to act upon. */
 export const expiryWarningDays = 14;
 
 const warnBeforeMs = expiryWarningDays * 24 * 3_600_000;

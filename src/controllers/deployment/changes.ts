@@ -75,7 +75,7 @@ export function isUnfinished({ phase }: ChangeRecord): boolean {
 export function rollbackOf(status: Recorded | undefined, { hash }: Desire): ChangeRecord | undefined {
   for (const entry of status?.changes ?? []) {
     if (entry.cause === "RolledBack") return entry.of === hash ? entry : undefined;
-    // By whose hand ever: what failed is there again, and stays failed until it is complete.
+    // Whoever sent it, what failed is there again, and stays failed until it is complete.
     if (entry.cause !== "Adopted" || entry.specHash !== hash || entry.phase === "Complete") return undefined;
   }
   return undefined;

@@ -22,7 +22,7 @@ export type DesireResult =
   | { readonly kind: "desire"; readonly desire: Desire }
   | { readonly kind: "problem"; readonly problem: SpecProblem };
 
-/** Reads `spec.deployment`. The image is judged here again, for objects that an older schema let in. */
+/** Reads `spec.deployment`. The image is validated here again, for objects that an older schema accepted. */
 export function desireOf(spec: NorthflankDeploymentSpec): DesireResult {
   const body: DeploymentUpdate = spec.deployment;
   if (body.external === undefined) return desire(body, undefined);

@@ -89,7 +89,7 @@ interface Same extends Facts {
   readonly begunAge: Age;
 }
 
-/** What a state comes to. */
+/** The result of a state. */
 interface Row extends Pick<Conclusion, "readyState" | "rolloutComplete" | "next"> {
   readonly progress: Progress;
   readonly news?: ChangeNews;

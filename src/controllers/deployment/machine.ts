@@ -56,8 +56,8 @@ import { observedFields } from "./target.ts";
  *                                                                      '-----> TimedOut --------'---> late: Complete     |
  *    a new entry {cause: RolledBack, phase: Sending, of} <---------------------------------------------------------------'
  *
- *    not all of it was kept: NotKept. Another change is sent before it was over, or another client sets another source in
- *    the place of what was rolled back or corrected: Superseded
+ *    not all of it was kept: NotKept. Another change is sent before it was over, or another client sets another source
+ *    in the place of what was rolled back or corrected: Superseded
  *
  * Promises:
  *  1. Sending confirms nothing: whatever is declared next is sent whole, or adopted where it is found.
@@ -111,7 +111,7 @@ export const steps: Readonly<Record<State, Steps>> = {
     different: "correct",
   },
   TimedOut: {
-    // What was late stays late until it ends: a poll must not make it under way again.
+    // What was late stays late until it ends: a poll must not set it to under way again.
     rolling: "TimedOut",
     late: "TimedOut",
     gradual: "AwaitingPromotion",

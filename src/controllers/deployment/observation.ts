@@ -189,7 +189,7 @@ export type StatedFields = {
   readonly [K in (typeof statedFields)[number]]?: NorthflankDeploymentStatus[K] | undefined;
 };
 
-/** What a reconcile of a NorthflankDeployment has come to. */
+/** What a reconcile of a NorthflankDeployment concluded. */
 export interface Conclusion extends TargetConclusion {
   readonly rolloutComplete: ConditionUpdate;
   /** The condition `Restored`; missing: there is none. */

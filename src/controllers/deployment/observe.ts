@@ -31,7 +31,7 @@ export interface ObserveDeps {
   readonly store: { byIndex(name: "target", value: string): readonly NorthflankDeployment[] };
   readonly runs: Runs;
   readonly accounts: Accounts;
-  /** Judges a spec that the API server let in; fields that it dropped are added here. */
+  /** Validates a spec that the API server accepted; fields that it dropped are added here. */
   readonly validate: (object: NorthflankDeployment) => readonly SpecProblem[];
   readonly schedule: PollSchedule;
   readonly settings: Settings;
@@ -46,7 +46,7 @@ export function restOf(deps: ObserveDeps, object: NorthflankDeployment): number 
  * Gathers what a reconcile decides on, cheapest first: the preconditions; and only when a read is due one request to
  * Northflank.
  *
- * *Errors*: whatever is no refusal of Northflank, such as `KubeError` when a Secret could not be asked for.
+ * *Errors*: whatever is no refusal of Northflank, such as `KubeError` when a Secret could not be read.
  */
 export async function observe(
   deps: ObserveDeps,

@@ -23,7 +23,7 @@ const words: TargetWords = {
 
 type Unread = Exclude<Observation, { readonly kind: "rest" | "building" | "seen" }>;
 
-/** What it comes to that the target was not read: a precondition is unmet, or the read failed. */
+/** The conclusion when the target was not read: a precondition is unmet, or the read failed. */
 export function unreadConclusion(input: DecideInput, observation: Unread): Conclusion {
   switch (observation.kind) {
     case "invalid":
@@ -43,7 +43,7 @@ export function unreadConclusion(input: DecideInput, observation: Unread): Concl
   }
 }
 
-/** What a refused or lost call comes to, be it a read or a change. */
+/** The conclusion for a refused or lost call, be it a read or a change. */
 export function remoteFailure(
   facts: Pick<DecideInput, "object" | "now" | "random"> & Pick<Unread & { kind: "failed" }, "desire" | "error">,
 ): Conclusion {

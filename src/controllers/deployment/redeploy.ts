@@ -22,8 +22,8 @@ import { timeText } from "./target.ts";
  *                    |                     \--- refused: the record before is in force again, and it is tried later
  *                    '--- answer lost, process died --- a rollout has begun since -----------------> Sent
  *                                          \--- none after 30 s: once more, and never a third time
- *     Sent by the update call, and no rollout begun after two minutes: the service is restarted, once; where that leads to
- *     none within the limit of a rollout either, or is refused: WithoutEffect
+ *     Sent by the update call, and no rollout begun after two minutes: the service is restarted, once; where that leads
+ *     to none within the limit of a rollout either, or is refused: WithoutEffect
  *
  * Promises:
  *  1. One call per value; a second one only where it is not known whether the first arrived. The record is in status
@@ -49,7 +49,7 @@ interface Adopted {
   readonly stated: StatedFields;
 }
 
-/** What the token comes to for a service that has what is declared; `undefined`: nothing is to be sent for it. */
+/** The decision on the token of a service that has what is declared; `undefined`: nothing is to be sent for it. */
 export function decideRedeploy(facts: Facts): Decision | Adopted | undefined {
   const { object, policy, service } = facts;
   const { redeployToken: token } = object.spec;

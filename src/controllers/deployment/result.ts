@@ -70,7 +70,7 @@ export function notRecorded(change: Change, field: "redeploy" | "notKept"): Conc
 
 // ---- after it ----
 
-/** What a change has come to, by what the API answered. */
+/** The result of a change, by the answer of the API. */
 export function concludeChange(options: {
   readonly object: NorthflankDeployment;
   readonly change: Change;

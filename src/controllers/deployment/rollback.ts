@@ -39,7 +39,7 @@ import {
 import { timeText } from "./target.ts";
 
 /*
- * `rollout.onFailure: Restore`. What a declaration comes to whose rollout failed or was late:
+ * `rollout.onFailure: Restore`. What happens to a declaration whose rollout failed or was late:
  *
  *     failed ---- nothing to restore -------------------------> stays, and says why
  *        \---- an entry RolledBack in status.changes (Sending) -> POST -> RollingOut -> Complete | Failed | Superseded
@@ -264,7 +264,7 @@ function isThere({ good }: Facts): boolean {
 
 // ---- the POST ----
 
-/** What has become of the POST that restores the good source. */
+/** The result of the POST that restores the good source. */
 export function restoreSent(options: {
   readonly object: NorthflankDeployment;
   readonly change: Change;

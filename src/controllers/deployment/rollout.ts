@@ -21,7 +21,7 @@ const untimedSettleMs = 30_000;
 /**
  * How far the rollout is of a service that has what is declared, or what was restored in its place. A finished state counts
  * only if it began after the change that is recorded: right after a change Northflank may still show the rollout before it.
- * What was late stays late until it ends: a probe must not make it under way again.
+ * What was late stays late until it ends: a probe must not set it to under way again.
  */
 export function progressOf(options: {
   readonly service: TargetView;

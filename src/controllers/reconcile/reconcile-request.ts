@@ -33,8 +33,8 @@ export function isReconcileRequested(object: {
 const betweenRequestsMs = 5_000;
 
 /**
- * How long a request that this process has not tried yet has to wait, in milliseconds, because the last poll is too short
- * ago; `undefined` where there is none. One that was tried and is open still waits for its next try like anything else: an
+ * How long a request that this process has not attempted yet has to wait, in milliseconds, because the last poll is too short
+ * ago; `undefined` where there is none. One that was attempted and is still open waits for its next attempt like anything else: an
  * API that is down is not asked every few seconds.
  */
 export function newRequestWaitMs(
@@ -45,7 +45,7 @@ export function newRequestWaitMs(
   return Math.max(0, betweenRequestsMs - (planned.sincePollMs ?? betweenRequestsMs));
 }
 
-/** Northflank could not be asked, or has not answered, and is asked again by itself. */
+/** Northflank could not be called, or has not answered; the call is retried without a change of the object. */
 const unanswered: ReadonlySet<Reason> = new Set(["WaitingForQuota", "RemoteUnavailable", "RequestTimeout"]);
 
 /** Whether a reconcile with this reason leaves a request open: what it asks for is still to come. */

@@ -7,7 +7,7 @@ import type { FailureClass } from "./failure.ts";
 import type { ReadyState } from "./ready-state.ts";
 import { probeAround, type Requeue } from "./requeue.ts";
 
-/** What a refused or lost call means for the object that wanted it. */
+/** What a refused or lost call means for the object that it was sent for. */
 export interface RemoteFailureState {
   readonly readyState: ReadyState;
   /** `undefined` for waiting, which is not a failure and leaves no record in `status.failure`. */
@@ -30,7 +30,7 @@ interface Treatment {
 
 const hourly = [slowProbeMs, slowProbeMs] as const;
 
-// What may be there a moment later (created by the same commit, a proxy that had a bad minute) is probed soon at first.
+// What may be there a moment later (created by the same commit, a proxy that failed for a minute) is probed soon at first.
 const soonThenMinutes = [15_000, 300_000] as const;
 const soonThenMinute = [1_000, 60_000] as const;
 const soonThenHourly = [60_000, slowProbeMs] as const;
@@ -93,7 +93,7 @@ const treatments: Readonly<Record<NorthflankErrorCode, Treatment>> = {
 };
 
 /**
- * What a failed call means. `failures` is how many tries failed alike before this one (0 for the first): it makes the probes
+ * What a failed call means. `failures` is how many attempts failed alike before this one (0 for the first): it makes the probes
  * of a missing target rise from seconds to minutes.
  *
  * *Guarantees*: total over the codes; waiting only for quota; every pause is jittered and finite; the message carries
@@ -143,7 +143,7 @@ export function judgeRemoteError(options: {
   }
 }
 
-/** A refusal of which it is known what it is about. One that says nothing may have been a moment's. */
+/** A refusal with a known cause. One without a cause may be transient. */
 const denials: Readonly<Record<Denial, Partial<Treatment>>> = {
   permission: { remedy: "Grant it to the token's role." },
   feature: { remedy: "Ask Northflank to enable the feature for the account." },

@@ -5,7 +5,7 @@ import { type FailureClass, type FailureRecord, nextFailure } from "./failure.ts
 import type { ReadyState } from "./ready-state.ts";
 import { judgeRemoteError, type RemoteFailureState } from "./remote-error.ts";
 
-/** What a refused or lost call comes to for the object that wanted it. */
+/** The result of a refused or lost call for the object that it was sent for. */
 export interface RemoteFailure {
   readonly readyState: ReadyState;
   /** `status.failure` from now on; `undefined` for waiting, which is no failure. */
@@ -32,7 +32,7 @@ export function judgeRemoteFailure(options: {
   return { readyState, failure, next };
 }
 
-/** How many tries failed alike before the one that is judged: with the same class, reason and HTTP status. */
+/** How many attempts failed alike before the present one: with the same class, reason and HTTP status. */
 export function failuresAlike(previous: FailureRecord | undefined, judged: RemoteFailureState): number {
   const isAlike =
     previous?.class === judged.failureClass &&

@@ -46,7 +46,7 @@ interface OneKey {
 
 type Files = Readonly<Record<string, { readonly data: string; readonly encoding?: string }>>;
 
-/** What the references of a spec come to. */
+/** The result of resolving the references of a spec. */
 export type ResolvedReferences =
   /** The values themselves: they go into a request body, and nowhere else. */
   | {
@@ -88,7 +88,7 @@ const variableName = /^[A-Za-z0-9_./-]{1,255}$/;
  *
  * *Guarantees*: no value reaches a ready state; nothing is kept.
  *
- * *Errors*: `KubeError` when Kubernetes cannot be asked (a refusal by RBAC is a `blocked` result).
+ * *Errors*: `KubeError` when Kubernetes cannot be read (a refusal by RBAC is a `blocked` result).
  */
 export async function resolveReferences(options: {
   readonly kube: Pick<KubeClient, "get">;

@@ -50,7 +50,7 @@ interface Entry {
  * with more Secrets than that, ten requests a second; what was read is kept no longer than needed to say so; a
  * token leaves this class only as the result of {@link read}.
  *
- * *Errors*: `KubeError` when Kubernetes could not be asked; such an answer is not kept.
+ * *Errors*: `KubeError` when Kubernetes could not be read; such an answer is not kept.
  */
 export class SecretTokens {
   readonly #kube: Pick<KubeClient, "get">;

@@ -38,7 +38,7 @@ export interface ChangeEntry {
 /** A correction in a row. */
 export type Correction = Pick<ChangeEntry, "phase" | "time">;
 
-// Causes that say nothing of another client; any other one starts with a clean slate.
+// Causes that say nothing of another client; any other one starts anew.
 const silentCauses: ReadonlySet<string> = new Set(["PartResent", "Redeployed", "RolledBack", "Adopted"]);
 
 /** The corrections in a row that count, newest first. An edit of the spec is a new generation, and starts anew. */

@@ -19,7 +19,7 @@ export interface TargetReads<T extends TargetObject, D extends object, O, N = ne
   readonly accounts: Accounts;
   /** Objects of the kind that name the same target. */
   readonly sameTarget: (object: T) => readonly T[];
-  /** Judges a spec that the API server let in; fields that it dropped are added here. */
+  /** Validates a spec that the API server accepted; fields that it dropped are added here. */
   readonly validate: (object: T) => readonly SpecProblem[];
   /** What the spec declares, or what is wrong with it besides. */
   readonly declared: (object: T) => { readonly declared: D } | { readonly problem: SpecProblem };
@@ -67,19 +67,19 @@ export function restOf<T extends TargetObject, D extends object, O, N>(
  * Checks the preconditions, cheapest first: the spec, the account, older objects for the target; and only when a read is
  * due sends requests to Northflank. A token that is rejected is read again once.
  *
- * *Errors*: whatever is no refusal of Northflank, such as `KubeError` when a Secret could not be asked for.
+ * *Errors*: whatever is no refusal of Northflank, such as `KubeError` when a Secret could not be read.
  */
 export async function observeTarget<T extends TargetObject, D extends object, O, N = never>(
   reads: TargetReads<T, D, O, N>,
   object: T,
   signal: AbortSignal,
 ): Promise<Observed<O | Unmet<D> | NotDue, N>> {
-  // Asked once: asking twice would use up the one try that a rejected token has.
+  // Resolved once: a second call would use up the one probe that a rejected token has.
   const access = isAccepted(object) ? await accessOf(reads, object, signal) : undefined;
   const due = access?.kind === "open" ? reads.dueFor(object, access.account) : undefined;
   if (due?.kind === "rest" && !reads.watches(object)) return without(due);
   const problems = [...prunedProblems(object.prunedFields), ...reads.validate(object)];
-  // Of a spec that is not what its type says nothing can be made.
+  // A spec that does not fit its type cannot be used.
   if ((object.misfits?.spec.length ?? 0) > 0) return without({ kind: "invalid", problems });
   const result = reads.declared(object);
   if ("problem" in result) return without({ kind: "invalid", problems: [...problems, result.problem] });

@@ -7,7 +7,7 @@ import type { TargetObject } from "./object.ts";
 export interface Policy {
   /** A declaration that is new is sent, and what Northflank did not keep of it. */
   readonly sends: boolean;
-  /** What was changed elsewhere is set back. */
+  /** What was changed elsewhere is reverted. */
   readonly corrects: boolean;
   /** Of a deployment: a new `spec.redeployToken` redeploys the service; under any other policy the value waits. */
   readonly redeploys: boolean;

@@ -47,7 +47,7 @@ export interface TargetWords {
 /** What is concluded when the target was not read. */
 export const nothingLearned = { inSync: "as-before", stated: {}, failure: undefined, events: [] } as const;
 
-/** What an unmet precondition comes to. `sameDesire`: see {@link TargetConclusion}. */
+/** The conclusion for an unmet precondition. `sameDesire`: see {@link TargetConclusion}. */
 export function unmetConclusion(
   unmet: Unmet,
   words: TargetWords,
@@ -81,7 +81,7 @@ export function unmetConclusion(
   }
 }
 
-/** What a failed read comes to, by the table of remote errors. */
+/** The conclusion for a failed read, by the table of remote errors. */
 export function failedReadConclusion(
   facts: {
     readonly object: TargetObject;

@@ -184,7 +184,7 @@ async function pass<T extends TargetObject, O, C extends TargetConclusion, X, N>
     if (account === undefined) return lookLater;
     if (hasChangedSince(known, deps.store)) return lookAgain;
     const recorded = await record(deps, known, steps.statusBefore(known, change), context.signal);
-    // It is gone, and the watch will say so.
+    // It is gone, and the watch will report it.
     if (recorded === undefined) return { kind: "settled" };
     if (hasChangedSince(known, deps.store)) return lookAgain;
     if (deps.lease?.isLeaderFor(deps.lease.marginMs) === false) return lookLater;
@@ -227,7 +227,7 @@ async function report<T extends TargetObject, O, C extends TargetConclusion, X, 
 ): Promise<Outcome> {
   const { readyState, events } = conclusion;
   const { kind, reason, message } = readyState;
-  // Whoever is not the leader any more leaves writing to the one who is.
+  // A process that is no longer the leader leaves writing to the new leader.
   if (deps.lease?.isLeaderFor(0) === false)
     throw new ReconcileError("the leadership was lost before the status was written");
   const written = await deps.statusWriter.write(stored, status, context.statusSignal);
