@@ -11,8 +11,8 @@ export interface AccountRequest {
   /** Checked against the connection's `allowedProjects`, and against the projects that its token reaches. */
   readonly projectId: string;
   /**
-   * Only a build comes from the project. Northflank may deploy it also where the token does not reach the project, so that
-   * is Northflank's to judge; what the connection allows counts all the same. Default: false.
+   * Only a build comes from the project. Northflank may deploy it also where the token does not reach the project, so
+   * Northflank decides that; what the connection allows counts all the same. Default: false.
    */
   readonly isBuilder?: boolean;
 }
@@ -36,8 +36,8 @@ export interface AccountIdentity {
 export interface Account extends AccountIdentity {
   readonly api: NorthflankApi;
   /**
-   * Identity of the ledger: equal for all connections that spend the same quota. A connection that names a team has one of
-   * its own until Northflank has answered it a call for that team.
+   * Identity of the ledger: equal for all connections that spend the same quota. A connection that names a team has one
+   * of its own until Northflank has answered it a call for that team.
    */
   readonly pool: string;
   /**
@@ -58,8 +58,8 @@ export interface Account extends AccountIdentity {
 export type AccountResolution =
   | { readonly kind: "usable"; readonly account: Account }
   /**
-   * Not now. The ready state goes to the object's status as it is; the object is reconciled again when the connection or the
-   * Secret changes, and after `recheckAfterMs` at the latest.
+   * Not now. The ready state goes to the object's status as it is; the object is reconciled again when the connection
+   * or the Secret changes, and after `recheckAfterMs` at the latest.
    */
   | {
       readonly kind: "blocked";
@@ -80,20 +80,20 @@ export type AccountResolution =
 export interface Accounts {
   resolve(request: AccountRequest, signal: AbortSignal): Promise<AccountResolution>;
   /**
-   * The account that {@link resolve} would find, where that takes no wait and changes nothing; `undefined` where it must be
-   * resolved. For work on each of thousands of objects at once.
+   * The account that {@link resolve} would find, where that takes no wait and changes nothing; `undefined` where it
+   * must be resolved. For work on each of thousands of objects at once.
    */
   peek?(request: AccountRequest): Account | undefined;
   /**
    * Reports that the API does not accept this account's token: a call failed with `unauthorized`, which is confirmed by
-   * `GET /v1/auth`. The Secret is read again at once when the account is next resolved: a new token is used, the same one is
-   * not sent again until the Secret changes or a slow probe is due (the account is `blocked` with `AuthenticationFailed`
-   * meanwhile). So a caller may resolve and call once more in the same reconcile.
+   * `GET /v1/auth`. The Secret is read again at once when the account is next resolved: a new token is used, the same
+   * one is not sent again until the Secret changes or a slow probe is due (the account is `blocked` with
+   * `AuthenticationFailed` meanwhile). So a caller may resolve and call once more in the same reconcile.
    */
   tokenRejected(account: Account): void;
   /**
-   * What is known of the account of an object, whether or not it may be used now. Sends nothing to Northflank, and takes
-   * nothing from the probes of a refused token.
+   * What is known of the account of an object, whether or not it may be used now. Sends nothing to Northflank, and
+   * takes nothing from the probes of a refused token.
    *
    * *Errors*: `KubeError` when Kubernetes cannot be read and nothing is known.
    */
@@ -101,8 +101,8 @@ export interface Accounts {
 }
 
 /**
- * Whether two connections lead to one account. `unproven`: `other` names the same one, or nothing is known of it, and no
- * answer of Northflank has shown that it belongs there.
+ * Whether two connections lead to one account. `unproven`: `other` names the same one, or nothing is known of it, and
+ * no answer of Northflank has shown that it belongs there.
  */
 export function compareIdentities(own: AccountIdentity, other: AccountIdentity): "same" | "unproven" | "other" {
   if (own.pool !== undefined && own.pool === other.pool) return "same";

@@ -14,7 +14,9 @@ export interface ApiBinding {
   readonly baseUrl: string;
   readonly teamId: string | undefined;
   readonly token: SecretValue;
-  /** Names the ledger: equal names share one. Read at each call: it changes when Northflank shows whose account it is. */
+  /**
+   * Names the ledger: equal names share one. Read at each call: it changes when Northflank shows whose account it is.
+   */
   readonly pool: string;
   /** How metrics name the pool: one name for all that are not accepted yet. Default: `pool`. */
   readonly poolLabel?: string | undefined;
@@ -25,11 +27,14 @@ export interface ApiBinding {
 export interface ApiFactory {
   /** A client for the binding. The ledger is that of its pool, whoever else uses it; the ceiling is its own. */
   readonly open: (binding: ApiBinding) => NorthflankApi;
-  /** Moves the client to the pool that its binding names now. The next call would, too; before it, figures are of the old pool. */
+  /**
+   * Moves the client to the pool that its binding names now. The next call would, too; before it, figures are of the
+   * old pool.
+   */
   readonly moved: (api: NorthflankApi) => void;
   /**
-   * The client is no longer needed. Its calls under way continue; what it has spent is kept until the window is over, also
-   * for a connection that is made again.
+   * The client is no longer needed. Its calls under way continue; what it has spent is kept until the window is over,
+   * also for a connection that is made again.
    */
   readonly close: (api: NorthflankApi) => void;
   /** What the pool has spent; `undefined` before its first client. */
@@ -61,12 +66,12 @@ interface Member {
 const leastSwept = 64;
 
 /**
- * Makes API clients over one transport (which keeps the connections of each pool apart), with one ledger per pool and one
- * for the ceiling of each connection.
+ * Makes API clients over one transport (which keeps the connections of each pool apart), with one ledger per pool and
+ * one for the ceiling of each connection.
  *
  * *Guarantees*: a ceiling limits the connection that set it, and no other; a pool sends no more than the highest of its
- * ceilings. When a binding moves to another pool, what was spent in the one it leaves counts in the new one. Of what is not
- * in use, nothing is kept that its window does not need.
+ * ceilings. When a binding moves to another pool, what was spent in the one it leaves counts in the new one. Of what is
+ * not in use, nothing is kept that its window does not need.
  */
 export function createApiFactory(deps: {
   readonly transport: Transport;

@@ -86,7 +86,7 @@ export function addressInvalid(problem: string): Blocked {
 
 /** The API refused the token, and the Secret still holds it. */
 export function authenticationFailed(title: string, recheckAfterMs: number): Blocked {
-  // No time in it: every object that waits reads the Secret each minute, and a message that changes is a write for each.
+  // No time in it: each waiting object reads the Secret every minute, and a message that changes is a write for each.
   const message =
     `The API refused the token of ${title} (401); the same token is not sent again for about ` +
     `${formatDuration(slowProbeMs)}. Put a valid token into the Secret.`;

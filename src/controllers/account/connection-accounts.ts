@@ -41,7 +41,9 @@ export interface ConnectionAccountsDeps extends TokenSourcesDeps {
   readonly poolChanged?: (api: NorthflankApi) => void;
   /** Called with each client that is no longer needed. */
   readonly closeApi?: (api: NorthflankApi) => void;
-  /** Whether objects name the connection though it is gone: what was known of it is kept for them. Default: none does. */
+  /**
+   * Whether objects name the connection though it is gone: what was known of it is kept for them. Default: none does.
+   */
   readonly isInUse?: (connection: ObjectKey) => boolean;
   readonly clock: Clock;
   readonly random: Random;
@@ -76,8 +78,8 @@ const leastSwept = 64;
  *     object -> connection -> guard, suspend -> host -> Secret (at most 1/min) -> refused before? -> account
  *              `------------- token-source.ts -------'                          known-tokens.ts     pool.ts
  *
- * *Guarantees*: one client per distinct binding; what was sent before a connection joined a pool counts there; after a 401
- * that `GET /v1/auth` confirms, no call with the same token until {@link KnownTokens} allows a probe.
+ * *Guarantees*: one client per distinct binding; what was sent before a connection joined a pool counts there; after a
+ * 401 that `GET /v1/auth` confirms, no call with the same token until {@link KnownTokens} allows a probe.
  *
  * Wiring: give it the store of the connection controller; enqueue the dependents of a connection when
  * `connectionChanged` says so, and call `forget` when one is deleted.

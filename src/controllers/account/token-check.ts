@@ -29,8 +29,8 @@ const keepUnknownMs = 30_000;
  *                  ▼
  *             GET /v1/auth
  *
- * *Guarantees*: one request in flight; an answer is kept, so that the requests do not grow with the number of calls that
- * get a 401.
+ * *Guarantees*: one request in flight; an answer is kept, so that the requests do not grow with the number of calls
+ * that get a 401.
  */
 export class TokenChecker {
   readonly #clock: Pick<Clock, "monotonic">;

@@ -28,8 +28,8 @@ export interface SeenBuild {
 }
 
 /**
- * Who builds: the service of this id, in this project or in the one before the slash, or the job itself. `undefined` for an
- * id that names none.
+ * Who builds: the service of this id, in this project or in the one before the slash, or the job itself. `undefined`
+ * for an id that names none.
  */
 export function namedBuilder(
   id: string,
@@ -41,7 +41,7 @@ export function namedBuilder(
   return second === undefined ? { projectId, serviceId: first } : { projectId: first, serviceId: second };
 }
 
-/** The documentation calls the id that is read a database id; where it is one, it is of no use in a path or a comparison. */
+/** The documentation calls the id that is read a database id: such an id is of no use in a path or a comparison. */
 export function isDatabaseId(id: string): boolean {
   return /^[0-9a-f]{24}$/.test(id);
 }

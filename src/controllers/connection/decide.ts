@@ -31,7 +31,9 @@ export interface Decision {
   readonly acceptedFor?: string | undefined;
   /** The version of the Secret that was accepted; `as-before` when none was. */
   readonly acceptedSecret: string | undefined | "as-before";
-  /** What Northflank returned for the token; `as-before` when it was not asked, or returned nothing for the same one. */
+  /**
+   * What Northflank returned for the token; `as-before` when it was not asked, or returned nothing for the same one.
+   */
   readonly token: TokenStatus | "as-before";
   /** What the objects that use the connection need of the token. */
   readonly needs: readonly TokenNeed[];

@@ -38,8 +38,8 @@ type Usable = OpenedAccount & { readonly kind: "usable" };
 
 /**
  * Gathers what a reconcile of a connection decides on. The Secret is read (from a cache of a minute, but at once on
- * request); the token is checked with one request when the spec, the Secret or the account has changed, on request, or when
- * the period is over.
+ * request); the token is checked with one request when the spec, the Secret or the account has changed, on request, or
+ * when the period is over.
  *
  * *Errors*: whatever is no refusal of Northflank, such as `KubeError` when the Secret could not be read.
  */

@@ -27,13 +27,13 @@ export interface ConnectionDeps extends ObserveDeps {
  * nothing to execute: a connection changes nothing in Northflank.
  *
  * *Guarantees*: the Secret is read at least once a minute, the token is checked with at most one request per validation
- * period while nothing changes, and an up-to-date connection writes nothing but coarse steps of its counters; a status that
- * could not be written is written by the next reconcile, before anything else.
+ * period while nothing changes, and an up-to-date connection writes nothing but coarse steps of its counters; a status
+ * that could not be written is written by the next reconcile, before anything else.
  *
  * Wiring, in the composition root:
  *
- * - each change of a connection enqueues its own key when `objectChanged` says so (reconcile/predicates.ts), and the objects
- *   that use it when `connectionChanged`: so what waits for a connection resumes at once;
+ * - each change of a connection enqueues its own key when `objectChanged` says so (reconcile/predicates.ts), and the
+ *   objects that use it when `connectionChanged`: so what waits for a connection resumes at once;
  * - when a connection is gone, `accounts.forget` is called;
  * - `dependents(key)` is the number of objects in the `connection` indexes of the other stores, which must have been
  *   filled before the first reconcile, or the counter would flicker at each start.

@@ -15,8 +15,8 @@ import type { Decision } from "./decide.ts";
 import { expiryDraft, missingPermissions, permissionsDraft, type TokenStatus, tokenStatusIn } from "./token-status.ts";
 
 /**
- * The whole status after a reconcile; the one before when nothing but the time of the next check would change. Acknowledges
- * the generation in every state, and the reconcile request once it is answered.
+ * The whole status after a reconcile; the one before when nothing but the time of the next check would change.
+ * Acknowledges the generation in every state, and the reconcile request once it is answered.
  */
 export function statusOf(object: NorthflankConnection, decision: Decision, now: number): NorthflankConnectionStatus {
   const before = object.status;

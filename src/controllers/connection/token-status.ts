@@ -101,7 +101,9 @@ const warnBeforeMs = expiryWarningDays * 24 * 3_600_000;
 /** What was said of an end stays said while a clock goes back by less than this: it raises no second Event. */
 const wobbleMs = 3_600_000;
 
-/** Condition `TokenExpiring`; `undefined` while the end is far away or not known. `said`: its reason before, of the same end. */
+/**
+ * Condition `TokenExpiring`; `undefined` while the end is far or unknown. `said`: its reason before, of the same end.
+ */
 export function expiryDraft(
   { spec }: NorthflankConnection,
   { tokenExpirationTime: time }: TokenStatus,

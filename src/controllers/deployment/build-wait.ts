@@ -49,8 +49,8 @@ export function decideBuilding(
 }
 
 /**
- * The declared build before it is sent: it has to be read, or is not there, not over, or failed; `undefined` when it can be
- * deployed. The setting to follow the latest build is sent also when there is none yet.
+ * The declared build before it is sent: it has to be read, or is not there, not over, or failed; `undefined` when it
+ * can be deployed. The setting to follow the latest build is sent also when there is none yet.
  */
 export function checkBuild(facts: Facts): Decision | undefined {
   if (followsLatest(facts.desire)) return undefined;
@@ -82,7 +82,7 @@ export function buildInSync(facts: Facts): BuildInSync {
   };
 }
 
-/** The declared build, unless it was read. One that is over was asked for by its id: of its commit there may be another one. */
+/** The declared build, unless it was read. One that is over was read by its id: its commit may have another one. */
 function unreadBuild({ object, desire, service, build }: Facts): BuildQuery | undefined {
   const query = buildQuery(object, desire, service);
   const isRead = build !== undefined && (judgeBuild(build) === "usable" || isSameJson(build.query, query));

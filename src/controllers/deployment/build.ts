@@ -12,8 +12,8 @@ import type { TargetView } from "./target.ts";
 
 /**
  * Which build is declared; `undefined` for other sources, and when the builder is not known. Without an id a combined
- * service and a job build for themselves, unless Northflank returns another builder. Without `target`, which is what was
- * read of it, such a builder is not known.
+ * service and a job build for themselves, unless Northflank returns another builder. Without `target`, which is what
+ * was read of it, such a builder is not known.
  */
 export function buildQuery(
   { spec }: Pick<NorthflankDeployment, "spec">,

@@ -16,8 +16,8 @@ function usualCall({ desire: { body }, before, redeploy }: ChangeDraft): Call {
 }
 
 /**
- * The patch that can carry the change: that of a deployment service with the number of instances as read, that of a combined
- * service only for what takes no source. A job has no other route, and a restart neither.
+ * The patch that can carry the change: that of a deployment service with the number of instances as read, that of a
+ * combined service only for what takes no source. A job has no other route, and a restart neither.
  */
 function fallbackFor({ desire: { body }, before, redeploy }: ChangeDraft): Call | undefined {
   if (before.kind === "job" || redeploy?.call === "restart service") return undefined;

@@ -96,8 +96,8 @@ export function timesOf(status: NorthflankDeploymentStatus | undefined): readonl
 // ---- what a change adds ----
 
 /**
- * The record that has to be stored before a change is sent whose fields Northflank does not return, or in part: when its
- * answer is lost, no read shows whether it arrived. `undefined` where what is there will do.
+ * The record that has to be stored before a change is sent whose fields Northflank does not return, or in part: when
+ * its answer is lost, no read shows whether it arrived. `undefined` where what is there will do.
  */
 export function changesBefore(
   object: NorthflankDeployment,
@@ -154,7 +154,7 @@ export function withEntry(
   return withNew(object.status?.changes ?? [], entryOf(object, desire, facts));
 }
 
-/** The record without a rollback that was only intended: there is nothing to roll back to, or the spec no longer wants it. */
+/** The record without a rollback that was only intended: nothing to roll back to, or the spec no longer wants it. */
 export function withoutIntent(changes: readonly ChangeRecord[] | undefined): readonly ChangeRecord[] | undefined {
   const rest = changes?.filter(({ cause, phase }) => cause !== "RolledBack" || phase !== "Sending");
   return rest?.length === 0 ? undefined : rest;
@@ -183,8 +183,8 @@ export function entryOf(
 }
 
 /**
- * One more change. An entry that was not over is no longer reported, and one that was about to be sent is this one; of an
- * adopted change that is not known, so that both stay.
+ * One more change. An entry that was not over is no longer reported, and one that was about to be sent is this one; of
+ * an adopted change that is not known, so that both stay.
  */
 export function withNew(changes: readonly ChangeRecord[], entry: ChangeRecord): readonly ChangeRecord[] {
   const [head] = changes;

@@ -17,8 +17,8 @@ export interface Comparison {
   /** Fields that Northflank returns, and that are not as declared. */
   readonly differences: readonly Difference[];
   /**
-   * Declared fields of which Northflank returns a part only: nothing speaks against them, and what was never sent may be
-   * something else all the same. An image without its host, a builder without its project, the commit of a build.
+   * Declared fields of which Northflank returns a part only: nothing speaks against them, and what was never sent may
+   * be something else all the same. An image without its host, a builder without its project, the commit of a build.
    */
   readonly alike: readonly Difference[];
   /** Declared fields that Northflank does not return: no read shows whether they are as declared. */
@@ -111,7 +111,7 @@ function internalFields(
   ];
 }
 
-/** The build id says more than the commit, and `latest` beside it says nothing: Northflank returns the resolved commit. */
+/** The build id says more than the commit, and `latest` beside it nothing: Northflank returns the commit of that. */
 function versionFields(
   { buildId, buildSHA }: InternalSource,
   remote: NonNullable<ServiceView["internal"]>,

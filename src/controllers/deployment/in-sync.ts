@@ -161,8 +161,8 @@ function sameStateOf({ object, desire, service, progress, hold, found }: Same): 
   if (service.kind === "job") return "job";
   if (object.spec.rollout?.wait === false) return "unwatched";
   if (hold !== undefined) return "unbuilt";
-  // There are changes for which nothing is rolled out, such as other credentials. Who follows the latest build waits for a
-  // rollout that has to come.
+  // There are changes for which nothing is rolled out, such as other credentials. Who follows the latest build waits
+  // for a rollout that has to come.
   const isAtRest = service.rolloutStatus === "COMPLETED" && hasBegunNone(service, found.change);
   return progress === "late" && isAtRest && !followsLatest(desire) ? "unbegun" : progress;
 }
@@ -211,9 +211,9 @@ function transitionBefore({ object: { status }, shown }: Facts): string | undefi
 const secondPollMs = 120_000;
 
 /**
- * It has what is declared and runs nothing: paused, or without instances. It is polled like a service at rest, and the limit
- * of its rollout counts from the resume. Northflank may say shortly after a change that it is complete, though nothing runs:
- * so a change is polled once more.
+ * It has what is declared and runs nothing: paused, or without instances. It is polled like a service at rest, and the
+ * limit of its rollout counts from the resume. Northflank may say shortly after a change that it is complete, though
+ * nothing runs: so a change is polled once more.
  */
 function stoppedRow({ desire, service, shown, found, nextResyncMs, age }: Same): Row {
   const { change } = found;

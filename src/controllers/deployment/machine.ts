@@ -42,7 +42,8 @@ import type {
 import { observedFields } from "./target.ts";
 
 /*
- * `status.changes`, newest first: one record of each change, and the one place where a deployment remembers what it did.
+ * `status.changes`, newest first: one record of each change, and the one place where a deployment remembers what it
+ * did.
  *
  *            written before the call, where it has to be    answer
  *    (none) ---------------------------------> Sending ------------> RollingOut -----------> Complete
@@ -169,7 +170,7 @@ function stateOf(object: NorthflankDeployment, desire: Desire): State {
   return rollback === undefined || rollback.phase === "Sending" ? entry.phase : "Unknown";
 }
 
-/** The rollback that stands for what is declared now; `undefined` when there is none, or another attempt is requested. */
+/** The rollback in force for what is declared now; `undefined`: there is none, or another attempt is requested. */
 function rollbackInForce(object: NorthflankDeployment, desire: Desire): ChangeRecord | undefined {
   const rollback = object.spec.rollout?.onFailure === "Restore" ? rollbackOf(object.status, desire) : undefined;
   const isAsked = isReconcileRequested(object) || wantsRedeploy(object);
@@ -184,8 +185,9 @@ export function wantsRedeploy({ spec, status }: NorthflankDeployment): boolean {
 }
 
 /**
- * What has to be written. Fields that Northflank does not return, or in part, count only when the declaration has changed;
- * a source of which it returns nothing, and which no read can observe, counts until the declaration was sent once.
+ * What has to be written. Fields that Northflank does not return, or in part, count only when the declaration has
+ * changed; a source of which it returns nothing, and which no read can observe, counts until the declaration was sent
+ * once.
  */
 function pendingOf(object: NorthflankDeployment, state: State, comparison: Comparison): readonly Difference[] {
   const { differences, alike, untold, hidden } = comparison;
@@ -234,8 +236,8 @@ export function ageOf({ ages, now }: Pick<DecideInput, "ages" | "now">, time: st
 }
 
 /**
- * A limit is over only when this process has itself seen a quarter of it pass: what follows may be a rollback, and a clock
- * that is wrong must not be enough for one.
+ * A limit is over only when this process has itself seen a quarter of it pass: what follows may be a rollback, and a
+ * clock that is wrong must not be enough for one.
  */
 export function isOver(age: Age, limitMs: number): boolean {
   return age.elapsedMs >= limitMs && seenLeftMs(age, limitMs) === 0;
@@ -262,8 +264,9 @@ export interface Found {
 }
 
 /**
- * Begins to record a read that found the target as declared. Where that was no change of ours (first read, or its answer
- * was lost), one is adopted; `previousTransitionTime` is then the state of the rollout before, where the source has moved.
+ * Begins to record a read that found the target as declared. Where that was no change of ours (first read, or its
+ * answer was lost), one is adopted; `previousTransitionTime` is then the state of the rollout before, where the source
+ * has moved.
  */
 export function foundAsDeclared(facts: Facts, previousTransitionTime: string | undefined): Found {
   const { object, desire, now, change: recorded, policy, corrections } = facts;
@@ -359,8 +362,8 @@ const phaseNames: Partial<Record<Phase, WaitingName>> = {
 };
 
 /**
- * `status.phase` after a reconcile: what is polled and is not in the change of what is declared. A reconcile that learned
- * nothing of Northflank (an outage, a suspension) leaves it as it is; any other state ends it.
+ * `status.phase` after a reconcile: what is polled and is not in the change of what is declared. A reconcile that
+ * learned nothing of Northflank (an outage, a suspension) leaves it as it is; any other state ends it.
  */
 export function waitingAfter(object: NorthflankDeployment, conclusion: Conclusion, now: number): Waiting | undefined {
   const name = waitingFor[conclusion.readyState.reason];

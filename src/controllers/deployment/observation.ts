@@ -16,8 +16,8 @@ import type { Comparison, Difference } from "./diff.ts";
 import type { TargetView } from "./target.ts";
 
 /*
- * What goes from one step of a reconcile to the next: observe -> Observation -> decide -> Decision -> execute -> result ->
- * Conclusion -> status.
+ * What goes from one step of a reconcile to the next: observe -> Observation -> decide -> Decision -> execute -> result
+ * -> Conclusion -> status.
  */
 
 /** A run that the object waits for before it changes anything. */
@@ -50,7 +50,7 @@ export type Observation =
 /** The target was read. */
 export type Seen = Extract<Observation, { readonly kind: "seen" }>;
 
-/** What a decision may ask for before it is made: the target, where only the build that is waited for was read, or a build. */
+/** What a decision may need first: the target, where only the build that is waited for was read, or a build. */
 export type Need = { readonly kind: "target" } | { readonly kind: "build"; readonly query: BuildQuery };
 
 /** Flags that decisions depend on. */
@@ -85,7 +85,7 @@ export type State = ChangeRecord["phase"] | "Unknown" | "RolledBack";
 /** How far the rollout is of a target that has what is declared; a job has none, and is complete. */
 export type Progress = "rolling" | "late" | "gradual" | "paused" | "complete" | "failed";
 
-/** What follows from object and observation, once the target was read. `factsOf` computes it once; every other function reads. */
+/** What follows from object and observation, once the target was read. Only `factsOf` computes it. */
 export interface Facts extends DecideInput, Seen {
   readonly policy: Policy;
   readonly state: State;

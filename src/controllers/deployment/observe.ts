@@ -116,8 +116,9 @@ async function buildOf(ready: ReadyToRead, query: BuildQuery): Promise<SeenBuild
 }
 
 /**
- * Reads the target: a service with one request, and another where whether continuous deployment is on matters to a change
- * and the answer does not show it; a job with one for its source, and another for its settings where they matter now.
+ * Reads the target: a service with one request, and another where whether continuous deployment is on matters to a
+ * change and the answer does not show it; a job with one for its source, and another for its settings where they matter
+ * now.
  *
  * *Errors*: `NorthflankError`; `not_found` only when the target itself is missing.
  */
@@ -174,7 +175,7 @@ async function readJob(ready: ReadyToRead, name: JobName): Promise<TargetView | 
   return jobTarget(name.jobId, { source, job }, remembered);
 }
 
-/** What a connection allows holds for the project that a build comes from as well; `undefined` when nothing is in the way. */
+/** The connection must allow the project of the build as well; `undefined` when nothing is in the way. */
 async function foreignProject(
   deps: ObserveDeps,
   object: NorthflankDeployment,

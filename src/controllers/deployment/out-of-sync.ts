@@ -77,7 +77,7 @@ function checkDependencies(facts: Different): Decision | undefined {
 // A change of a job that is not shown by then was undone.
 const showsWithinMs = 60_000;
 
-/** Our change of a job was accepted a moment ago, and the job still shows what it had before: it is not sent again yet. */
+/** Our change of a job was just accepted, and the job still shows what it had before: it is not sent again yet. */
 function checkShown(facts: Different): Decision | undefined {
   const { object, service, shown, desire, settings, isNew, age } = facts;
   const change = lastDeclared(object.status);

@@ -22,15 +22,15 @@ export interface DeploymentDeps extends ObserveDeps, TargetDeps<NorthflankDeploy
 /**
  * Reconciles NorthflankDeployments.
  *
- * *Guarantees*: a write goes to Northflank only when the service, read in this very reconcile, differs from what is declared;
- * an object that is settled and not due costs no request; a reconcile never learns why it was enqueued.
+ * *Guarantees*: a write goes to Northflank only when the service, read in this very reconcile, differs from what is
+ * declared; an object that is settled and not due costs no request; a reconcile never learns why it was enqueued.
  *
  * Wiring, in the composition root:
  *
  * - a `Store<NorthflankDeployment, "target" | "waitFor" | "connection">` with `deploymentIndexes` and `connectionKeys`
  *   (reconcile/predicates.ts);
- * - each change of a deployment enqueues its own key when `objectChanged` says so, and the keys of `rivalsOf` when it was
- *   added, deleted or `rivalsMatter`: the next object of a target takes over within one reconcile;
+ * - each change of a deployment enqueues its own key when `objectChanged` says so, and the keys of `rivalsOf` when it
+ *   was added, deleted or `rivalsMatter`: the next object of a target takes over within one reconcile;
  * - each change of a NorthflankJobRun enqueues `byIndex("waitFor", key of the run)`;
  * - each change of a connection for which `connectionChanged` enqueues `byIndex("connection", key of the connection)`.
  */

@@ -29,8 +29,8 @@ import { timeText } from "./target.ts";
  *  1. One call per value; a second one only where it is not known whether the first arrived. The record is in status
  *     before each of them. What is not stored there is not sent.
  *  2. A declaration without a source is redeployed by a restart, which leaves the source alone.
- *  3. Nothing is sent under Observe, while suspended, or while runs of `waitFor` are missing: the value waits. To a paused
- *     service the update is sent like any change, and no restart.
+ *  3. Nothing is sent under Observe, while suspended, or while runs of `waitFor` are missing: the value waits. To a
+ *     paused service the update is sent like any change, and no restart.
  */
 
 export type RedeployRecord = NonNullable<NorthflankDeploymentStatus["redeploy"]>;
@@ -80,8 +80,8 @@ function decideNew(facts: Facts, token: string): Decision | undefined {
 }
 
 /**
- * The object is new, or a change was sent whose answer is lost and that the service has. An object that was in sync under
- * Observe is not new, although it has sent nothing.
+ * The object is new, or a change was sent whose answer is lost and that the service has. An object that was in sync
+ * under Observe is not new, although it has sent nothing.
  */
 function isNewObject({ status }: NorthflankDeployment): boolean {
   return knownHash(status) === undefined && status?.redeploy === undefined && !wasSeenInSync(status);
@@ -142,8 +142,8 @@ export function redeployRecord(
 }
 
 /**
- * The update call was accepted and led to no rollout, and the restart that was to follow is refused: the service runs what is
- * declared, and the same restart would be refused again. `undefined` for every other call that failed.
+ * The update call was accepted and led to no rollout, and the restart that was to follow is refused: the service runs
+ * what is declared, and the same restart would be refused again. `undefined` for every other call that failed.
  */
 export function restartRefused(
   object: NorthflankDeployment,

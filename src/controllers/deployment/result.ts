@@ -28,8 +28,8 @@ import { withWarnings } from "./warnings.ts";
 // ---- before it is sent ----
 
 /**
- * The status that has to be stored before a change is sent, so that a program that dies in the call leaves no wrong one;
- * `undefined` where the one there is will do. The conditions stay: nothing is known yet.
+ * The status that has to be stored before a change is sent, so that a program that dies in the call leaves no wrong
+ * one; `undefined` where the one there is will do. The conditions stay: nothing is known yet.
  */
 export function statusBefore(
   object: NorthflankDeployment,

@@ -47,20 +47,20 @@ import { timeText } from "./target.ts";
  * Promises:
  *  1. At most once per declaration: the record names it, and only another declaration, a reconcile request or success
  *     removes it. While it is there, neither the declared source nor the good one is sent again.
- *  2. The record is in status before the POST. A program that dies between the two finds its record and the failed source,
- *     and sends; one that dies after the POST finds its record and the good source, and adopts it. Without the record the
- *     good source would look like drift, and the failed one would be sent again.
+ *  2. The record is in status before the POST. A program that dies between the two finds its record and the failed
+ *     source, and sends; one that dies after the POST finds its record and the good source, and adopts it. Without the
+ *     record the good source would look like drift, and the failed one would be sent again.
  *  3. A record of another declaration means nothing: after a change of the spec nothing is restored.
- *  4. Where Northflank does not return which of the two sources it has, nothing is restored, and what was restored before
- *     is not taken for what is declared.
+ *  4. Where Northflank does not return which of the two sources it has, nothing is restored, and what was restored
+ *     before is not taken for what is declared.
  *  5. Nothing is sent under Observe, while suspended or paused; the record waits.
- *  6. Nothing is recorded where Northflank began no rollout for the declaration, nor for the time that has passed before
- *     this process has seen a part of it.
+ *  6. Nothing is recorded where Northflank began no rollout for the declaration, nor for the time that has passed
+ *     before this process has seen a part of it.
  */
 
 /**
- * A person has requested another attempt of what was rolled back, and this reconcile could not make it: its status answers
- * the request, so that the record has to remember it. Under Observe nothing is tried, and the record stays.
+ * A person has requested another attempt of what was rolled back, and this reconcile could not make it: its status
+ * answers the request, so that the record has to remember it. Under Observe nothing is tried, and the record stays.
  */
 export function keepRequest({ object, now }: DecideInput, conclusion: Conclusion): Conclusion {
   const { stated } = conclusion;
@@ -99,8 +99,8 @@ export function decideRollback(facts: Facts, same: Conclusion): Decision {
 }
 
 /**
- * What failed or was late may not be this change at all: nothing is undone on the word of a clock alone, or where there was
- * no rollout. `undefined` when it is rolled back.
+ * What failed or was late may not be this change at all: nothing is undone on the word of a clock alone, or where there
+ * was no rollout. `undefined` when it is rolled back.
  */
 function heldBack(facts: Facts, same: Conclusion): Conclusion | undefined {
   const { service, desire, age } = facts;
@@ -197,7 +197,7 @@ function mayBeStale({ object, age }: Facts, change: ChangeRecord | undefined): b
 
 // ---- the target has something else ----
 
-/** What is declared has failed before and was, or is to be, replaced: the difference is wanted, and nothing is written. */
+/** What is declared has failed and was, or is to be, replaced: the difference is wanted, and nothing is written. */
 export function decideRolledBack(facts: Facts): Decision {
   if (facts.rollback === undefined) throw new TypeError("there is no rollback");
   return conclude(rolledBackConclusion(facts, facts.rollback));

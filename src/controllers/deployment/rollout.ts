@@ -19,9 +19,9 @@ const unsentSettleMs = 60_000;
 const untimedSettleMs = 30_000;
 
 /**
- * How far the rollout is of a service that has what is declared, or what was restored in its place. A finished state counts
- * only if it began after the change that is recorded: right after a change Northflank may still show the rollout before it.
- * What was late stays late until it ends: a probe must not set it to under way again.
+ * How far the rollout is of a service that has what is declared, or what was restored in its place. A finished state
+ * counts only if it began after the change that is recorded: right after a change Northflank may still show the rollout
+ * before it. What was late stays late until it ends: a probe must not set it to under way again.
  */
 export function progressOf(options: {
   readonly service: TargetView;
@@ -53,8 +53,8 @@ const ends: ReadonlyMap<string | undefined, "complete" | "failed"> = new Map([
 ]);
 
 /**
- * Under way by a strategy. Whose rollout it is does not matter, because it is not over; once it is known to be gradual, no
- * state but an end ends that.
+ * Under way by a strategy. Whose rollout it is does not matter, because it is not over; once it is known to be gradual,
+ * no state but an end ends that.
  */
 function isGradual({ gradualRolloutStrategyId, rolloutStatus }: TargetView, wasGradual: boolean): boolean {
   if (gradualRolloutStrategyId === undefined || rolloutStatus === undefined) return false;

@@ -67,8 +67,9 @@ type Stop = {
 }[Exclude<keyof ServiceView, "disabledCD" | "pausedByInstances">];
 
 /**
- * The states in which a service runs nothing, as messages say it. Such a service keeps its source and takes another one,
- * and nothing is rolled out. A new flag in the answer does not compile until it has a row; of several the first one counts.
+ * The states in which a service runs nothing, as messages say it. Such a service keeps its source and takes another
+ * one, and nothing is rolled out. A new flag in the answer does not compile until it has a row; of several the first
+ * one counts.
  */
 const stops: Readonly<Record<Stop, (service: Pick<ServiceView, "pausedByInstances">) => string>> = {
   servicePaused: ({ pausedByInstances }) =>

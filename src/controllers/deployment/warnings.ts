@@ -28,7 +28,7 @@ export function warningsOf(object: NorthflankDeployment, { service }: Pick<Seen,
   ];
 }
 
-/** Northflank's continuous deployment would replace the declared build, and the spec rejects that: nothing is written. */
+/** Northflank's continuous deployment would replace the declared build, which the spec rejects: nothing is written. */
 export function checkContinuousDeployment(facts: Facts): Decision | undefined {
   const { object, service, desire, pending } = facts;
   if (object.spec.continuousDeployment !== "Reject" || !willFight(object, service)) return undefined;
@@ -51,8 +51,8 @@ function willFight({ spec }: NorthflankDeployment, { disabledCD }: TargetView): 
 }
 
 /**
- * What is declared does not go with continuous deployment: it is a certain build, and it is written. To follow the latest
- * build of a branch is to want it.
+ * What is declared does not go with continuous deployment: it is a certain build, and it is written. To follow the
+ * latest build of a branch is to want it.
  */
 export function isReplacedByCD(spec: NorthflankDeployment["spec"]): boolean {
   const { internal } = spec.deployment;

@@ -5,8 +5,8 @@ import { findCondition } from "../../runtime/conditions.ts";
 import type { EventDraft as RecordedEvent } from "../../runtime/events.ts";
 
 /**
- * What an Event says about the object of a reconcile: the recorder's draft, with a reason of the catalog. `note` follows
- * the rules of condition messages: no values, no bodies. `action` is one verb: `Apply`, `Observe`, `Validate`.
+ * What an Event says about the object of a reconcile: the recorder's draft, with a reason of the catalog. `note`
+ * follows the rules of condition messages: no values, no bodies. `action` is one verb: `Apply`, `Observe`, `Validate`.
  */
 export type EventDraft = Pick<RecordedEvent, "action" | "note"> &
   ({ readonly type: "Normal"; readonly reason: NormalEvent } | { readonly type: "Warning"; readonly reason: Reason });
@@ -35,8 +35,8 @@ export function raisedEvents(options: Transition & { readonly type: string }): r
 
 /**
  * The Event for an object that has just become Stalled, or Stalled for another reason or another spec; none while it
- * stays as it was, so that a slow probe makes no noise. `message` is that of the ready state, without when the next check
- * is: the Event stays when that has changed.
+ * stays as it was, so that a slow probe makes no noise. `message` is that of the ready state, without when the next
+ * check is: the Event stays when that has changed.
  */
 export function stalledEvents(options: Transition & { readonly message: string }): readonly EventDraft[] {
   const after = findCondition(options.after, "Stalled");

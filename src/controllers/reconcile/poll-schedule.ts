@@ -4,8 +4,8 @@ import type { Clock } from "../../util/clock.ts";
 import type { Random } from "../../util/random.ts";
 
 /*
- * When each object is to be polled in Northflank next. A reconcile does not know why its object was enqueued, so this is
- * what keeps it from spending a request each time.
+ * When each object is to be polled in Northflank next. A reconcile does not know why its object was enqueued, so this
+ * is what keeps it from spending a request each time.
  *
  *     first sight --- settled ----> next tick of status.nextReconcileTime + n * period   (0 requests after a restart)
  *                \-- unsettled --> status.nextReconcileTime, at once if it is over

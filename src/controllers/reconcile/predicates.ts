@@ -12,8 +12,9 @@ export const safetyNetMs = 600_000;
 export const defaultConnectionName = "default";
 
 /**
- * Index function for stores of objects that use a connection: the key of the connection that serves, or would serve, the
- * object. An object that names none belongs to `default`, whether or not that exists: it is enqueued when that appears.
+ * Index function for stores of objects that use a connection: the key of the connection that serves, or would serve,
+ * the object. An object that names none belongs to `default`, whether or not that exists: it is enqueued when that
+ * appears.
  */
 export function connectionKeys(object: {
   readonly metadata: { readonly namespace?: string };
@@ -35,8 +36,8 @@ interface WatchedConnection {
 }
 
 /**
- * The predicate for the objects that use a connection: they are enqueued when it appeared, went, was edited, became usable
- * or unusable, or its token was accepted in another version or for other projects; not when its counters change.
+ * The predicate for the objects that use a connection: they are enqueued when it appeared, went, was edited, became
+ * usable or unusable, or its token was accepted in another version or for other projects; not when its counters change.
  */
 export function connectionChanged(
   before: WatchedConnection | undefined,
@@ -71,8 +72,8 @@ interface WatchedObject {
 
 /**
  * The predicate for the object itself, as GenerationChangedPredicate and AnnotationChangedPredicate together: true for
- * anything but a write of its status, and for a status that lost what no reconcile removes. What a reconcile wrote must not
- * enqueue the next one.
+ * anything but a write of its status, and for a status that lost what no reconcile removes. What a reconcile wrote must
+ * not enqueue the next one.
  */
 export function objectChanged(before: WatchedObject | undefined, after: WatchedObject): boolean {
   if (before === undefined) return true;

@@ -8,8 +8,8 @@ import { formatDuration } from "../../util/duration.ts";
 import type { Pause, Requeue } from "./requeue.ts";
 
 /**
- * What a reconcile concluded about its object, before it is spelled as conditions. Closed, so that every state of every kind
- * has one of six shapes that kstatus (Flux, `kubectl wait`, `helm --wait`) and Argo CD read rightly.
+ * What a reconcile concluded about its object, before it is spelled as conditions. Closed, so that every state of every
+ * kind has one of six shapes that kstatus (Flux, `kubectl wait`, `helm --wait`) and Argo CD read rightly.
  *
  * | kind          | Ready                | Reconciling                | Stalled       | kstatus     |
  * |---------------|----------------------|----------------------------|---------------|-------------|
@@ -35,7 +35,7 @@ export type ConditionUpdate =
   | { readonly status: "True" | "False" | "Unknown"; readonly reason: Reason; readonly message: string }
   | "as-before";
 
-/** The condition after an update; where that is `as-before`, the one before, or Unknown with `unknown` where there is none. */
+/** The condition after an update; for `as-before` the one before, or Unknown with `unknown` where there is none. */
 export function updatedCondition(
   type: string,
   update: ConditionUpdate,
@@ -50,12 +50,13 @@ export function updatedCondition(
 export const summaryTypes: readonly string[] = ["Ready", "Reconciling", "Stalled", "Suspended"];
 
 /**
- * The conditions `Ready`, `Reconciling`, `Stalled` and `Suspended` for a ready state. Kinds append their own after these.
+ * The conditions `Ready`, `Reconciling`, `Stalled` and `Suspended` for a ready state. Kinds append their own after
+ * these.
  *
  * `waiting` and `suspended` keep an earlier `Ready=True` only when it is about what is declared now: for
  * `generation`, the present one, or for an older generation when the caller says with `sameDesire: true` that what
- * matters to Ready has not changed since (setting `suspend` raises the generation too). `sameDesire: false` says that it
- * has changed, whatever the generation.
+ * matters to Ready has not changed since (setting `suspend` raises the generation too). `sameDesire: false` says that
+ * it has changed, whatever the generation.
  *
  * *Guarantees*: Ready always; Reconciling and Stalled never both; Stalled only with Ready=False; Ready=Unknown only
  * with Reconciling.
@@ -107,9 +108,9 @@ export function draftOf({ type, status, reason, message }: Condition): Condition
 }
 
 /**
- * The last sentence of a message: what the operator does next by itself. Undefined where that is nothing, or goes without
- * saying: what is ready is checked for drift. Only conditions have it: an Event stands for an hour, and a plan has no
- * operator behind it.
+ * The last sentence of a message: what the operator does next by itself. Undefined where that is nothing, or goes
+ * without saying: what is ready is checked for drift. Only conditions have it: an Event stands for an hour, and a plan
+ * has no operator behind it.
  */
 export function followUp(kind: ReadyState["kind"], next: Requeue): string | undefined {
   if (kind === "ready" || kind === "suspended") return undefined;
@@ -146,7 +147,7 @@ const notAccepted: ReadonlySet<Reason> = new Set([
   "SecretInvalid",
 ]);
 
-/** The condition `Accepted`: False with the reason of a ready state that one of the reasons above, or of the kind's own, gave. */
+/** The condition `Accepted`: False with the reason of the ready state if that is one of the above or the kind's own. */
 export function acceptedCondition(
   { reason, message }: ReadyState,
   kind: { readonly reasons: ReadonlySet<Reason>; readonly accepted: string },

@@ -33,9 +33,9 @@ export function isReconcileRequested(object: {
 const betweenRequestsMs = 5_000;
 
 /**
- * How long a request that this process has not attempted yet has to wait, in milliseconds, because the last poll is too short
- * ago; `undefined` where there is none. One that was attempted and is still open waits for its next attempt like anything else: an
- * API that is down is not asked every few seconds.
+ * How long a request that this process has not attempted yet has to wait, in milliseconds, because the last poll is too
+ * short ago; `undefined` where there is none. One that was attempted and is still open waits for its next attempt like
+ * anything else: an API that is down is not asked every few seconds.
  */
 export function newRequestWaitMs(
   object: Parameters<typeof isReconcileRequested>[0],
@@ -54,8 +54,8 @@ export function leavesRequestOpen(reason: Reason): boolean {
 }
 
 /**
- * `status.lastHandledReconcileAt` after a reconcile with this reason. A request is acknowledged when Northflank was asked
- * and has answered, be it with a refusal, and where nothing can be asked until something changes.
+ * `status.lastHandledReconcileAt` after a reconcile with this reason. A request is acknowledged when Northflank was
+ * asked and has answered, be it with a refusal, and where nothing can be asked until something changes.
  */
 export function handledRequest(
   { metadata, status }: Parameters<typeof isReconcileRequested>[0],

@@ -30,7 +30,8 @@ interface Treatment {
 
 const hourly = [slowProbeMs, slowProbeMs] as const;
 
-// What may be there a moment later (created by the same commit, a proxy that failed for a minute) is probed soon at first.
+// What may be there a moment later (created by the same commit, a proxy that failed for a minute) is probed soon at
+// first.
 const soonThenMinutes = [15_000, 300_000] as const;
 const soonThenMinute = [1_000, 60_000] as const;
 const soonThenHourly = [60_000, slowProbeMs] as const;
@@ -93,8 +94,8 @@ const treatments: Readonly<Record<NorthflankErrorCode, Treatment>> = {
 };
 
 /**
- * What a failed call means. `failures` is how many attempts failed alike before this one (0 for the first): it makes the probes
- * of a missing target rise from seconds to minutes.
+ * What a failed call means. `failures` is how many attempts failed alike before this one (0 for the first): it makes
+ * the probes of a missing target rise from seconds to minutes.
  *
  * *Guarantees*: total over the codes; waiting only for quota; every pause is jittered and finite; the message carries
  * the step and what the API said, never a body or a value.

@@ -5,8 +5,8 @@ import { jittered } from "../../util/backoff.ts";
 import type { Random } from "../../util/random.ts";
 
 /**
- * A pause as messages show it. Never the measured one with its jitter: the same state must have the same message, or each
- * check would cost a status write.
+ * A pause as messages show it. Never the measured one with its jitter: the same state must have the same message, or
+ * each check would cost a status write.
  */
 export type Pause =
   | { readonly inMs: number }
@@ -19,7 +19,8 @@ export type Pause =
  *
  * - `never`: only when something changes.
  * - `again`: at once. Something was recorded that the next reconcile acts on.
- * - `recheck`: in `afterMs`, known beforehand. `asks`: it will cost a request, so nothing but a change may bring it forward.
+ * - `recheck`: in `afterMs`, known beforehand. `asks`: it will cost a request, so nothing but a change may bring it
+ *   forward.
  * - `backoff`: the reconcile failed. Retried with back-off, and not before `notBeforeMs`.
  */
 export type Requeue =
@@ -60,8 +61,8 @@ export function probeAround(pauseMs: number, random: Random): Requeue & { readon
 }
 
 /**
- * A check after a quarter of the time that has passed, between the first and the longest pause, with the same jitter: it
- * becomes rarer although nothing is counted and written.
+ * A check after a quarter of the time that has passed, between the first and the longest pause, with the same jitter:
+ * it becomes rarer although nothing is counted and written.
  */
 export function probeMoreRarely(
   elapsedMs: number,
@@ -72,7 +73,7 @@ export function probeMoreRarely(
   return { ...probeAround(pauseMs, random), pause: { everyMs: [firstMs, longestMs] } };
 }
 
-/** A requeue as the outcome that a controller returns. `message` says why it failed, where it is retried with back-off. */
+/** A requeue as the outcome that a controller returns. `message` says why it failed, where back-off decides. */
 export function outcomeOf(next: Requeue, facts: { readonly priority: Priority; readonly message: string }): Outcome {
   switch (next.kind) {
     case "never":

@@ -20,7 +20,7 @@ function placeOf({ metadata }: KubeObject): Place {
   return place;
 }
 
-/** Whether an object has precedence: older first, then by namespace and name. A total order, the same in every process. */
+/** Whether an object has precedence: older first, then by namespace and name. A total order in every process. */
 export function isOlder(one: KubeObject, other: KubeObject): boolean {
   const [left, right] = [placeOf(one), placeOf(other)];
   return left.createdMs === right.createdMs ? left.key < right.key : left.createdMs < right.createdMs;

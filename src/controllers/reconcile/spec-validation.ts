@@ -40,8 +40,8 @@ export interface WithGeneration {
  * Remembers what `validate` said of the spec of an object: between a change and its end an object is reconciled several
  * times, and within one generation the API server does not let its spec change.
  *
- * Holds the `capacity` objects validated last, and up to as many before them; others are validated again. What has no uid or
- * generation is never remembered.
+ * Holds the `capacity` objects validated last, and up to as many before them; others are validated again. What has no
+ * uid or generation is never remembered.
  */
 export function cachedValidation<T extends WithGeneration, P>(
   validate: (object: T) => P,

@@ -27,15 +27,15 @@ export type StatusWriteResult<T> =
 /** Writes the status of one kind. */
 export interface StatusWriter<T extends ObjectWithStatus> {
   /**
-   * Makes `status` the whole status of the object, but for {@link StatusWriterDeps.separateRecord}. `object` is the object
-   * as this reconcile knew it: its status is what the new one is compared with.
+   * Makes `status` the whole status of the object, but for {@link StatusWriterDeps.separateRecord}. `object` is the
+   * object as this reconcile knew it: its status is what the new one is compared with.
    *
    * *Guarantees*: one request, none when nothing differs, and two more for each time that another client wrote to the
-   * object since it was read; never writes to another object of the same name; never writes the separate record, nor beside
-   * one that this reconcile did not know of: whoever made it knows more.
+   * object since it was read; never writes to another object of the same name; never writes the separate record, nor
+   * beside one that this reconcile did not know of: whoever made it knows more.
    *
-   * *Errors*: `KubeError` when the write failed otherwise, others were faster again and again, or one of them has written
-   * such a record; the reconcile has failed then.
+   * *Errors*: `KubeError` when the write failed otherwise, others were faster again and again, or one of them has
+   * written such a record; the reconcile has failed then.
    */
   write(object: T, status: object, signal: AbortSignal): Promise<StatusWriteResult<T>>;
 }
@@ -43,8 +43,8 @@ export interface StatusWriter<T extends ObjectWithStatus> {
 /**
  * Writes status as a merge patch of what differs, against exactly the resourceVersion it was compared with: then the
  * difference is right, and the end of one run is never written to another object of the same name. One
- * line in the log says that the state of an object has changed; see {@link logChange}. Conditions of all kinds are written
- * here, and only here.
+ * line in the log says that the state of an object has changed; see {@link logChange}. Conditions of all kinds are
+ * written here, and only here.
  */
 export function createStatusWriter<T extends ObjectWithStatus>(deps: StatusWriterDeps<T>): StatusWriter<T> {
   return {
@@ -79,8 +79,8 @@ export interface StatusWriterDeps<T> {
   /** Puts the server's answer into the store, so that the next reconcile sees its own write. */
   readonly overlay: (answer: T) => void;
   /**
-   * A field of status with an `id` that is written by itself, before a call that must not be repeated; it is left as it is.
-   * Default: none.
+   * A field of status with an `id` that is written by itself, before a call that must not be repeated; it is left as it
+   * is. Default: none.
    */
   readonly separateRecord?: "start";
   /** Called with each status that is Stalled, whether or not it has to be written. */

@@ -23,8 +23,8 @@ interface Mark {
 /**
  * Measures how long ago the times in statuses are, by the monotonic clock.
  *
- * *Guarantees*: a jump of the wall clock changes no age that is measured already; what this process wrote down itself is as
- * old as it is, to the second; `seenMs` is never more than what has really passed.
+ * *Guarantees*: a jump of the wall clock changes no age that is measured already; what this process wrote down itself
+ * is as old as it is, to the second; `seenMs` is never more than what has really passed.
  */
 export class Stopwatch {
   readonly #clock: Pick<Clock, "now" | "monotonic">;

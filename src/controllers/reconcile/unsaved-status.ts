@@ -8,8 +8,9 @@ export interface Left<V> {
 }
 
 /**
- * Writes what an earlier attempt has left, if its object is still there: what it says was done, and no poll would show it.
- * A content that the API server refuses will be refused again, so that is dropped; the error is thrown all the same.
+ * Writes what an earlier attempt has left, if its object is still there: what it says was done, and no poll would show
+ * it. A content that the API server refuses will be refused again, so that is dropped; the error is thrown all the
+ * same.
  */
 export async function writeLeft<V extends { readonly stored: KubeObject }>(
   left: Left<V>,
@@ -29,8 +30,8 @@ export async function writeLeft<V extends { readonly stored: KubeObject }>(
 }
 
 /**
- * What reconciles could not write, until a later one has. In memory alone: what a process has not written when it ends, the
- * next one cannot know.
+ * What reconciles could not write, until a later one has. In memory alone: what a process has not written when it ends,
+ * the next one cannot know.
  *
  * *Guarantees*: what is left by an attempt is not seen by the next one when a younger attempt has begun meanwhile: that
  * one knows more.

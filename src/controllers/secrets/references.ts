@@ -54,8 +54,8 @@ export type ResolvedReferences =
       readonly environment: Readonly<Record<string, string>>;
       readonly files: Files;
       /**
-       * Which version of each object the values came from, sorted: while these stay, so do the values. `undefined` where an
-       * object does not say its version.
+       * Which version of each object the values came from, sorted: while these stay, so do the values. `undefined`
+       * where an object does not say its version.
        */
       readonly versions: readonly string[] | undefined;
     }
@@ -83,8 +83,8 @@ const maxFileBytes = 4_194_304;
 const variableName = /^[A-Za-z0-9_./-]{1,255}$/;
 
 /**
- * Reads what a spec refers to: each object once, by name, in the given namespace, with no cache of its own. As in a Pod, later
- * sources win over earlier ones, and literal values over all of them.
+ * Reads what a spec refers to: each object once, by name, in the given namespace, with no cache of its own. As in a
+ * Pod, later sources win over earlier ones, and literal values over all of them.
  *
  * *Guarantees*: no value reaches a ready state; nothing is kept.
  *

@@ -19,14 +19,15 @@ export const operatorSecret: TokenSecretName = { namespace: "", name: "", key: "
 export const recheckSecretMs = 60_000;
 
 /**
- * No answer is used for longer. Below the time between two reads of an object, so that each of them sees the Secret as it is: a
- * rotated token is in use within a minute, without the right to watch Secrets.
+ * No answer is used for longer. Below the time between two reads of an object, so that each of them sees the Secret as
+ * it is: a rotated token is in use within a minute, without the right to watch Secrets.
  */
 export const secretCacheMs = 45_000;
 
 /**
- * The most Secrets of one namespace that are read in a second, on average: beyond 450 of them they are read less often than
- * once a minute. No installation has so many; a namespace with ten thousand must not keep the API server busy with them.
+ * The most Secrets of one namespace that are read in a second, on average: beyond 450 of them they are read less often
+ * than once a minute. No installation has so many; a namespace with ten thousand must not keep the API server busy with
+ * them.
  */
 const readsPerSecond = 10;
 
@@ -46,9 +47,9 @@ interface Entry {
 /**
  * Reads tokens from Secrets by name, with `get` only.
  *
- * *Guarantees*: one request per Secret and minute however many objects ask, and one in flight at a time; for a namespace
- * with more Secrets than that, ten requests a second; what was read is kept no longer than needed to say so; a
- * token leaves this class only as the result of {@link read}.
+ * *Guarantees*: one request per Secret and minute however many objects ask, and one in flight at a time; for a
+ * namespace with more Secrets than that, ten requests a second; what was read is kept no longer than needed to say so;
+ * a token leaves this class only as the result of {@link read}.
  *
  * *Errors*: `KubeError` when Kubernetes could not be read; such an answer is not kept.
  */
@@ -136,7 +137,9 @@ export class SecretTokens {
     return Math.max(secretCacheMs, ((this.#counts.get(namespace) ?? 0) * 1_000) / readsPerSecond);
   }
 
-  /** Entries stand in the order in which they were read, so those that may be dropped come first, but for long caches. */
+  /**
+   * Entries stand in the order in which they were read, so those that may be dropped come first, but for long caches.
+   */
   #dropOld(nowMs: number): void {
     for (const [id, entry] of this.#entries) {
       if (nowMs - entry.readAtMs < secretCacheMs) return;

@@ -43,7 +43,9 @@ export function tokenFromOperator(text: string | undefined): TokenRead {
   return { kind: "token", token: parsed.token, secretResourceVersion: undefined };
 }
 
-/** What cannot be a token for its shape is refused before it is sent anywhere: a 401 says nothing of quotes around it. */
+/**
+ * What cannot be a token for its shape is refused before it is sent anywhere: a 401 says nothing of quotes around it.
+ */
 function readToken(text: string): ParsedToken {
   const shape = tokenShapeProblem(text);
   if (shape !== undefined) return { kind: "problem", problem: shape };

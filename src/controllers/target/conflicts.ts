@@ -14,9 +14,9 @@ import type { Due } from "./poll-due.ts";
 
 /**
  * Two objects of a kind may name one target. The older one has it; the other waits in `TargetConflict`, and takes over
- * within one reconcile when the older one goes: not when the connection of the older one is paused, refused or gone. So an
- * older object counts as soon as its connection was once shown to lead to the same account. Where that is not known (after
- * a restart, say), who has the target keeps it within a namespace: see {@link isRival}.
+ * within one reconcile when the older one goes: not when the connection of the older one is paused, refused or gone. So
+ * an older object counts as soon as its connection was once shown to lead to the same account. Where that is not known
+ * (after a restart, say), who has the target keeps it within a namespace: see {@link isRival}.
  *
  * An object under managementPolicy Observe writes nothing: it neither holds a target nor waits for one.
  */
@@ -56,8 +56,8 @@ export async function openAccess(deps: AccessDeps, object: TargetObject, signal:
 }
 
 /**
- * How long a settled object has nothing to do, in milliseconds, as far as that is known without any wait; `undefined` where
- * it must be observed: its account has to be resolved, another object shares its target, or a poll is due.
+ * How long a settled object has nothing to do, in milliseconds, as far as that is known without any wait; `undefined`
+ * where it must be observed: its account has to be resolved, another object shares its target, or a poll is due.
  */
 export function restsFor<T extends TargetObject>(
   { accounts, sameTarget, dueFor }: AccessDeps & { readonly dueFor: (account: Account) => Due },
@@ -90,8 +90,8 @@ export function rivalKeys(sameTarget: readonly TargetObject[], changed: TargetOb
 }
 
 /**
- * True when an edit can change who has the target: whose account it is about, whether it is there, whether it writes, or
- * whether it was served. Any other edit enqueues no conflicting object: there can be thousands of them.
+ * True when an edit can change who has the target: whose account it is about, whether it is there, whether it writes,
+ * or whether it was served. Any other edit enqueues no conflicting object: there can be thousands of them.
  */
 export function rivalsMatter(before: TargetObject, after: TargetObject): boolean {
   return (

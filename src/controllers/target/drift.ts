@@ -12,10 +12,10 @@ import type { TargetObject } from "./object.ts";
  *
  * Promises:
  *  1. The third correction in a row that is undone is a fight, however far apart they are: at any resync period.
- *  2. What ends a row is a check of an object that had settled before (not a poll of our own rollout) and that finds the
- *     target as declared, ten minutes or more after the last correction. A reconcile request ends none by itself.
- *  3. Before `FightDetected` a reconcile request changes nothing. After it, each request that finds the target changed buys
- *     one further correction, and two of them are at least ten minutes apart.
+ *  2. What ends a row is a check of an object that had settled before (not a poll of our own rollout) and that finds
+ *     the target as declared, ten minutes or more after the last correction. A reconcile request ends none by itself.
+ *  3. Before `FightDetected` a reconcile request changes nothing. After it, each request that finds the target changed
+ *     buys one further correction, and two of them are at least ten minutes apart.
  *  4. An edit of the spec starts anew. What is never corrected (Observe) is never counted.
  */
 
@@ -69,7 +69,7 @@ export function isFight(
   return !isPaid || isTried;
 }
 
-/** The target was found as declared: whether that ends the row. `wasSettled`: the object had settled before this check. */
+/** The target was found as declared: whether that ends the row. `wasSettled`: the object had settled before. */
 export function endsRow(
   row: readonly Correction[],
   facts: { readonly wasSettled: boolean; readonly now: number },

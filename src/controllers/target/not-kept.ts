@@ -11,8 +11,8 @@ import type { TargetObject } from "./object.ts";
  *                                                       \--- not shown either --> ChangeNotKept
  *
  * Promises:
- *  1. The part is sent alone once per declaration, and once more for each reconcile request after `ChangeNotKept`. The record
- *     is in status before the call: neither a restart nor a lost answer leads to another one.
+ *  1. The part is sent alone once per declaration, and once more for each reconcile request after `ChangeNotKept`. The
+ *     record is in status before the call: neither a restart nor a lost answer leads to another one.
  *  2. What was in force after it was sent, and is not any more, is for `drift.ts`.
  *  3. What else differs is corrected as ever; it causes no further attempt of the part.
  */

@@ -45,8 +45,8 @@ export function accountRequest({ metadata, spec }: TargetObject): AccountRequest
 }
 
 /**
- * A reconcile has accepted the spec as it is now. Such an object is enqueued most often of all, with every restart and every
- * change of its connection, so it must not cost another validation while no poll is due.
+ * A reconcile has accepted the spec as it is now. Such an object is enqueued most often of all, with every restart and
+ * every change of its connection, so it must not cost another validation while no poll is due.
  */
 export function isAccepted({ metadata, spec, status, prunedFields, misfits }: TargetObject): boolean {
   // A stricter CRD, or a newer operator, can find fault with a spec that was accepted in this very generation.

@@ -64,8 +64,8 @@ export function restOf<T extends TargetObject, D extends object, O, N>(
 }
 
 /**
- * Checks the preconditions, cheapest first: the spec, the account, older objects for the target; and only when a read is
- * due sends requests to Northflank. A token that is rejected is read again once.
+ * Checks the preconditions, cheapest first: the spec, the account, older objects for the target; and only when a read
+ * is due sends requests to Northflank. A token that is rejected is read again once.
  *
  * *Errors*: whatever is no refusal of Northflank, such as `KubeError` when a Secret could not be read.
  */

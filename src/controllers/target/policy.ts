@@ -11,7 +11,7 @@ export interface Policy {
   readonly corrects: boolean;
   /** Of a deployment: a new `spec.redeployToken` redeploys the service; under any other policy the value waits. */
   readonly redeploys: boolean;
-  /** Of a deployment: what failed is rolled back where `rollout.onFailure` is Restore, and what was rolled back is left alone. */
+  /** Of a deployment: a failure is rolled back with `onFailure: Restore`, and what was rolled back is left alone. */
   readonly rollsBack: boolean;
   /** What is found as declared is recorded in status as owned, whoever has set it. */
   readonly records: boolean;

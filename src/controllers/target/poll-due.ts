@@ -26,8 +26,8 @@ export function dueRead<T extends TargetObject>(
     /** Something is recorded, and is to be sent now. */
     readonly isPending?: boolean;
     /**
-     * Asked of an object that is settled by its conditions: whether its status holds the record that goes with them. One of
-     * an older version, or that was edited or copied, confirms nothing. Default: it does.
+     * Asked of an object that is settled by its conditions: whether its status holds the record that goes with them.
+     * One of an older version, or that was edited or copied, confirms nothing. Default: it does.
      */
     readonly isRecorded?: () => boolean;
   },

@@ -13,8 +13,8 @@ import type { TargetObject } from "./object.ts";
 import type { TargetConclusion } from "./status.ts";
 
 /**
- * What has to hold before a request is sent to Northflank: a valid spec, that is not suspended, an account, and no older
- * object for the same target. D: what observations of a kind with a valid spec carry.
+ * What has to hold before a request is sent to Northflank: a valid spec, that is not suspended, an account, and no
+ * older object for the same target. D: what observations of a kind with a valid spec carry.
  */
 export type Unmet<D extends object = object> =
   | { readonly kind: "invalid"; readonly problems: readonly SpecProblem[] }

@@ -34,8 +34,8 @@ export interface TargetDeps<T extends TargetObject> {
   readonly schedule: PollSchedule;
   readonly clock: Clock;
   /**
-   * Asked right before a change is sent and before a status is written: a process that was frozen may have a successor by
-   * then, whose newer change it would undo. Without it this process is the only one.
+   * Asked right before a change is sent and before a status is written: a process that was frozen may have a successor
+   * by then, whose newer change it would undo. Without it this process is the only one.
    */
   readonly lease?: {
     readonly isLeaderFor: (durationMs: number) => boolean;
@@ -58,20 +58,22 @@ export type TargetDecision<C, X, N = never> =
 type Need<N> = [N] extends [never] ? never : { readonly kind: "need"; readonly need: N };
 
 /**
- * What a kind does in the steps of a reconcile: T its object, O what it observes, C what it concludes, X what it sends, N what
- * it needs.
+ * What a kind does in the steps of a reconcile: T its object, O what it observes, C what it concludes, X what it sends,
+ * N what it needs.
  */
 export interface TargetSteps<T extends TargetObject, O, C extends TargetConclusion, X, N = never> {
   /**
-   * How long there is nothing to do for an object, in milliseconds, where that is known without any wait; `undefined` where
-   * it has to be observed. After a start nearly all objects rest, and there may be ten thousand.
+   * How long there is nothing to do for an object, in milliseconds, where that is known without any wait; `undefined`
+   * where it has to be observed. After a start nearly all objects rest, and there may be ten thousand.
    */
   readonly restsFor?: (object: T) => number | undefined;
   readonly observe: (object: T, signal: AbortSignal) => Promise<Observed<O, N>>;
   readonly decide: (object: T, observation: O) => TargetDecision<C, X, N>;
   /** The status that has to be stored before the change is sent; `undefined` where the one there is will do. */
   readonly statusBefore: (object: T, change: X) => Status<T> | undefined;
-  /** Sends one change. `known`: the object as it was decided on; `stored`: with the status that stands for the sending. */
+  /**
+   * Sends one change. `known`: the object as it was decided on; `stored`: with the status that stands for the sending.
+   */
   readonly carryOut: (options: {
     readonly known: T;
     readonly stored: T;

@@ -20,15 +20,15 @@ export function uidText(uid: string): string {
   return capped(uid, longestUid);
 }
 
-/** What status says of the target that was read; nothing where the answer has no uid, so that the recorded one stays. */
+/** What status says of the target that was read; nothing where the answer has no uid: the recorded one stays. */
 export function targetUidFields(uid: string | undefined): { readonly targetUid?: string } {
   return uid === undefined ? {} : { targetUid: uidText(uid) };
 }
 
 /**
- * The target has another uid than the one that status knows: what status says is about a target that is gone. The status
- * starts anew, and the target is read once more, in full, before anything is decided about it. That is in status first: a
- * process that ends now leaves nothing of the old target to the next one.
+ * The target has another uid than the one that status knows: what status says is about a target that is gone. The
+ * status starts anew, and the target is read once more, in full, before anything is decided about it. That is in status
+ * first: a process that ends now leaves nothing of the old target to the next one.
  */
 export function recreatedConclusion<K extends string>(
   { status = {} }: Pick<TargetObject, "status">,
@@ -43,7 +43,7 @@ export function recreatedConclusion<K extends string>(
 ) {
   const { name, uid = "", nextResyncMs } = target;
   const found = `The ${name} was deleted and created again in Northflank: its uid is ${uidText(uid)}, and was ${status.targetUid ?? ""}.`;
-  // Where nothing but the uid is known, the one before was new as well: whatever takes turns there is not read without end.
+  // Where only the uid is known, the target before was new as well: targets that alternate are not read without end.
   const isAgain = fields.every((field) => field === "targetUid" || Reflect.get(status, field) === undefined);
   const next: Requeue = isAgain ? { kind: "recheck", afterMs: Math.min(nextResyncMs, slowProbeMs) } : { kind: "again" };
   const forgotten = Object.fromEntries(fields.map((field) => [field, undefined])) as { readonly [F in K]: undefined };

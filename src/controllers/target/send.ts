@@ -11,8 +11,8 @@ export type WriteResult =
 type Call = () => Promise<void>;
 
 /**
- * Sends one change. The target was read right before: where the call answers that there is nothing, it is the call that is
- * gone, and the fallback is used where there is one.
+ * Sends one change. The target was read right before: where the call answers that there is nothing, it is the call that
+ * is gone, and the fallback is used where there is one.
  *
  * *Errors*: only what is no `NorthflankError`, such as the reason of an aborted signal.
  */

@@ -17,9 +17,10 @@ interface Entry {
 /**
  * Reads of Secrets and ConfigMaps by name, with `get` only, for many objects that refer to the same ones.
  *
- * *Guarantees*: {@link shared} sends one request per object in {@link sharedReadMs}, however many ask, and one in flight
- * at a time; {@link fresh} always asks, and what it reads is shown to the others; what was read is forgotten before twice
- * that time is over, also when no caller asks any more; that something is missing is remembered like any other answer.
+ * *Guarantees*: {@link shared} sends one request per object in {@link sharedReadMs}, however many ask, and one in
+ * flight at a time; {@link fresh} always asks, and what it reads is shown to the others; what was read is forgotten
+ * before twice that time is over, also when no caller asks any more; that something is missing is remembered like any
+ * other answer.
  *
  * *Errors*: those of the client; no error but `not_found` is kept.
  */

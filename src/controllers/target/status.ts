@@ -27,7 +27,7 @@ export interface TargetConclusion {
   readonly next: Requeue;
   /** Events beyond the passage to Stalled, which every kind reports by itself. */
   readonly events: readonly EventDraft[];
-  /** The spec is the one that Ready was about before, whatever its generation; `undefined`: only the generation shows it. */
+  /** Ready was about the same spec before, whatever its generation; `undefined`: only the generation shows it. */
   readonly sameDesire: boolean | undefined;
 }
 
@@ -35,8 +35,8 @@ export interface TargetConclusion {
  * The whole status after a reconcile.
  *
  * *Guarantees*: acknowledges the generation in every state, and the reconcile request once it is answered; equal to the
- * status before when nothing but the time of the next read would change, so that a resync that finds nothing writes nothing.
- * The time shown is then the one of the last write, and later reads follow in steps of the resync period.
+ * status before when nothing but the time of the next read would change, so that a resync that finds nothing writes
+ * nothing. The time shown is then the one of the last write, and later reads follow in steps of the resync period.
  */
 export function targetStatus<S extends NonNullable<TargetObject["status"]>>(
   object: TargetObject & { readonly status?: S },
@@ -106,8 +106,8 @@ export function claimed(
 }
 
 /**
- * A field of status that has to be there before a call is sent was not stored by the API server: what is said, and when the
- * next check is. Nothing was sent: without the record the same would be sent again and again.
+ * A field of status that has to be there before a call is sent was not stored by the API server: what is said, and when
+ * the next check is. Nothing was sent: without the record the same would be sent again and again.
  */
 export function recordNotStored(field: string) {
   const message =
