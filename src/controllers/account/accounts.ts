@@ -25,7 +25,7 @@ export interface AccountIdentity {
   readonly team?: string | undefined;
   /**
    * False until Northflank has answered a call for what the connection names; missing = true. Once true, it stays
-   * so, whatever becomes of the token.
+   * so, whatever happens to the token.
    */
   readonly isProven?: boolean | undefined;
   /** Pools that the connection spent from recently, with a token that has been replaced. */

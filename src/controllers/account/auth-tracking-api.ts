@@ -155,7 +155,7 @@ function deniedIfUnauthorized(error: unknown): never {
   throw isNorthflankError(error, "unauthorized") ? denied(error) : error;
 }
 
-/** A 401 without a reason, for a valid token: it is about what was asked. */
+/** A 401 without a reason, for a valid token: it is about what was requested. */
 function denied({ step, detail, httpStatus, fields, cause }: NorthflankError): NorthflankError {
   return new NorthflankError({
     code: "forbidden",

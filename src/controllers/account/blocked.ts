@@ -93,7 +93,7 @@ export function authenticationFailed(title: string, recheckAfterMs: number): Blo
   return blocked({ kind: "stalled", reason: "AuthenticationFailed", message }, recheckAfterMs, secretPause);
 }
 
-/** Too many tokens of the namespace were refused within an hour to try more of them. */
+/** Too many tokens of the namespace were refused within an hour to send more of them. */
 export function tooManyRefused(title: string, namespace: string, recheckAfterMs: number): Blocked {
   const message =
     `Northflank rejected tokens of namespace "${namespace}" ${maxRefusedPerHour} times within an hour (401), so the token ` +

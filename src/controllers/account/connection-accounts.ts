@@ -35,7 +35,7 @@ import {
 
 export interface ConnectionAccountsDeps extends TokenSourcesDeps {
   readonly kube: Pick<KubeClient, "get">;
-  /** Makes a client; asked again only when something in the binding changed. */
+  /** Makes a client; called again only when something in the binding changed. */
   readonly openApi: (binding: ApiBinding) => NorthflankApi;
   /** Called with each client whose pool has changed. */
   readonly poolChanged?: (api: NorthflankApi) => void;
@@ -249,7 +249,7 @@ export class ConnectionAccounts implements Accounts {
       account,
       secretValue,
       client,
-      // Once answered for the team, its objects keep their targets, whatever becomes of the token.
+      // Once answered for the team, its objects keep their targets, whatever happens to the token.
       isProven:
         wasConfirmed(source) ||
         (isRotation && teamId !== undefined && before.account.isProven === true) ||

@@ -76,7 +76,7 @@ export class KnownTokens {
     token.users.delete(id);
     if (token.users.size > 0) return;
     token.unusedSinceMs = this.#clock.monotonic();
-    // What Northflank has said of it must not be asked again.
+    // What Northflank has answered about it must not be requested again.
     if (!token.isAccepted && token.probeAtMs === undefined) this.#tokens.delete(token.id);
   }
 

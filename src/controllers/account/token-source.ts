@@ -119,7 +119,7 @@ export class TokenSources {
     return source.kind === "refused" ? hostRefused(source.title, source.problem) : source;
   }
 
-  /** The token that an object asks for, whether or not it may use it now; `undefined` where there is none. */
+  /** The token that an object names, whether or not it may use it now; `undefined` where there is none. */
   named(request: AccountRequest): TokenSource | RefusedAddress | undefined {
     const connection = this.#connection(request);
     if (connection !== undefined) return isWithoutSecret(connection) ? undefined : this.of(connection);

@@ -21,7 +21,7 @@ export type BuildSight =
   /** Not known: the token may not read it, or there are too many builds. Northflank itself decides then. */
   | { readonly kind: "unseen" };
 
-/** A build that was asked for, and what was seen. */
+/** The query for a build, and its result. */
 export interface SeenBuild {
   readonly query: BuildQuery;
   readonly sight: BuildSight;

@@ -32,7 +32,7 @@ export interface Decision {
   /** The version of the Secret that was accepted; `as-before` when none was. */
   readonly acceptedSecret: string | undefined | "as-before";
   /**
-   * What Northflank returned for the token; `as-before` when it was not asked, or returned nothing for the same one.
+   * What Northflank returned for the token; `as-before` when it was not called, or returned nothing for the same one.
    */
   readonly token: TokenStatus | "as-before";
   /** What the objects that use the connection need of the token. */
@@ -53,7 +53,7 @@ interface DecideInput {
   readonly validationPeriodMs: number;
 }
 
-/** What an observation comes to, beside what every one says of the account and of the objects that use it. */
+/** The result of an observation, without what every one says of the account and of the objects that use it. */
 type Result = Pick<Decision, "readyState" | "credentialsValid" | "next"> & Partial<Decision>;
 
 /** Decides on one observation of a connection. */

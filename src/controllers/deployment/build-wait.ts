@@ -112,7 +112,7 @@ function keptBuild({ object, now, desire, build, since }: Facts): BuildRecord | 
 
 type Wait = Pick<Conclusion, "readyState" | "next">;
 
-/** What stands in the way of the declared build; `undefined` when it can be deployed, or was not read. */
+/** What blocks the declared build; `undefined` when it can be deployed, or was not read. */
 function buildHold(facts: Facts): (Wait & { readonly build: BuildRecord | undefined }) | undefined {
   const { build: read, object, now, settings } = facts;
   if (read === undefined) return undefined;

@@ -20,7 +20,7 @@ import { checkContinuousDeployment, withWarnings } from "./warnings.ts";
  *     building -> not over: WaitingForBuild; else the target is read
  *     seen -> another uid than in status -> status starts anew, and the target is read again
  *          -> unsupported, continuous deployment that is not wanted -> named state
- *          -> same (in-sync.ts)          -> a redeploy is asked for: write
+ *          -> same (in-sync.ts)          -> a redeploy is requested: write
  *                                        -> `rows`, one function for each state of the service and its rollout
  *                                        -> failed or late, with Restore: recorded, then rolled back
  *          -> different (out-of-sync.ts) -> `checks`, the first of which that answers decides

@@ -36,7 +36,7 @@ import {
   progressOf,
 } from "./rollout.ts";
 
-/** The target has what is declared: a redeploy that is asked for, else how far its rollout is. */
+/** The target has what is declared: a redeploy that is requested, else how far its rollout is. */
 export function decideInSync(facts: Facts): Decision {
   const asked = decideRedeploy(facts);
   if (asked?.kind !== "adopt") return asked ?? decideFound(facts);
@@ -331,7 +331,7 @@ function rollingRow(same: Same): Row {
   };
 }
 
-/** The last read found the same: nothing of it is news. */
+/** The last read found the same: nothing of it is new. */
 function wasSeenRolling({ object, isAcknowledged, since }: Same, isBuilding: boolean): boolean {
   if (!isAcknowledged || since("RollingOut") === undefined) return false;
   return isBuilding === isBuildState(object.status?.observed?.buildStatus);

@@ -57,7 +57,7 @@ function isInForce(good: Desire, service: TargetView): boolean {
 }
 
 /**
- * What to remember as good when a new declaration is sent: what is known, made whole by what the service has where the
+ * What to remember as good when a new declaration is sent: what is known, completed by what the service has where the
  * new one changes what the old one left alone; or else what the service has, if its rollout is complete. `undefined`
  * where Northflank does not return enough of it to restore it.
  */

@@ -177,7 +177,7 @@ function rollbackInForce(object: NorthflankDeployment, desire: Desire): ChangeRe
   return rollback?.phase !== "Sending" && isAsked ? undefined : rollback;
 }
 
-/** The spec asks for a redeploy that was not handled. */
+/** The spec requests a redeploy that was not handled. */
 export function wantsRedeploy({ spec, status }: NorthflankDeployment): boolean {
   const { redeployToken: token } = spec;
   if (token === undefined || spec.serviceId === undefined) return false;

@@ -160,7 +160,7 @@ async function readJob(ready: ReadyToRead, name: JobName): Promise<TargetView | 
     source = await account.api.getJobDeployment(name, call);
   } catch (error) {
     if (!isNorthflankError(error, "not_found", "wrong_method", "gone")) throw error;
-    // A route that is gone and a job that is answer alike: the job is asked for by a route that is here to stay.
+    // A missing route and a missing job have the same answer: the job is read by a route that is not deprecated.
     await account.api.getJob(name, call);
     return { error };
   }

@@ -59,7 +59,7 @@ function checkPolicy(facts: Different): Decision | undefined {
   return concludeDrift(facts, driftFound(pending, { why: policy.why, nextResyncMs: facts.nextResyncMs }));
 }
 
-/** Drift is news where the last read found what is declared now. */
+/** Drift is reported where the last read found what is declared now. */
 function concludeDrift(facts: Facts, found: OutOfSync, stated: StatedFields = {}): Decision {
   const { object } = facts;
   const base = differentBase(facts, found.readyState.reason, found.readyState.message);

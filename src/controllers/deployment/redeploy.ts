@@ -15,7 +15,7 @@ import { timeText } from "./target.ts";
 
 /*
  * `spec.redeployToken`: a new value redeploys the service once, with the source that it has. A tag that was moved is no
- * difference that a read could show, so that nothing else asks for it.
+ * difference that a read could show, so that nothing else requests it.
  *
  *     new value --- a change of the source is sent anyway, or the object is new ------------------> Included
  *         \--- recorded (Pending) --- update call --- accepted ------------------------------------> Sent

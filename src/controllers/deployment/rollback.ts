@@ -186,7 +186,7 @@ function troubleMessage(facts: Facts, { readyState }: Conclusion, also: string):
 const staleForMs = 60_000;
 
 /**
- * We may have sent this source and not heard the answer: then the rollout that is complete may still be the one before,
+ * We may have sent this source without an answer: then the rollout that is complete may still be the one before,
  * and the source counts as good only when a later read finds it complete. The first one ever was there before us.
  */
 function mayBeStale({ object, age }: Facts, change: ChangeRecord | undefined): boolean {

@@ -129,7 +129,7 @@ export function imageText({
   if (external !== undefined) return cut(image ?? external.imagePath, 512);
   if (internal === undefined) return cut(image, 512);
   const { buildId, buildSHA, deployedSHA } = internal;
-  // What a setting that moves has come to.
+  // What a setting that moves resolves to.
   const isMoving = buildId === undefined && (buildSHA === undefined || buildSHA === "latest");
   const commit = isMoving && deployedSHA !== undefined ? ` (${deployedSHA.slice(0, 7)})` : "";
   return cut(`${sourceText({ internal: present(internal) })}${commit}`, 512);

@@ -9,7 +9,7 @@ import type { Random } from "../../util/random.ts";
  *
  *     first sight --- settled ----> next tick of status.nextReconcileTime + n * period   (0 requests after a restart)
  *                \-- unsettled --> status.nextReconcileTime, at once if it is over
- *     poll -------> what the poll came to
+ *     poll -------> by the result of the poll
  *
  * Promises:
  *  1. A program that has just started polls no settled object at once, whatever the time it was down, and never all of

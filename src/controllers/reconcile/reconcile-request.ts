@@ -35,7 +35,7 @@ const betweenRequestsMs = 5_000;
 /**
  * How long a request that this process has not attempted yet has to wait, in milliseconds, because the last poll is too
  * short ago; `undefined` where there is none. One that was attempted and is still open waits for its next attempt like
- * anything else: an API that is down is not asked every few seconds.
+ * anything else: an API that is down is not called every few seconds.
  */
 export function newRequestWaitMs(
   object: Parameters<typeof isReconcileRequested>[0],
@@ -48,7 +48,7 @@ export function newRequestWaitMs(
 /** Northflank could not be called, or has not answered; the call is retried without a change of the object. */
 const unanswered: ReadonlySet<Reason> = new Set(["WaitingForQuota", "RemoteUnavailable", "RequestTimeout"]);
 
-/** Whether a reconcile with this reason leaves a request open: what it asks for is still to come. */
+/** Whether a reconcile with this reason leaves a request open: what it requests is still to come. */
 export function leavesRequestOpen(reason: Reason): boolean {
   return unanswered.has(reason);
 }

@@ -93,7 +93,7 @@ const mostTries = 6;
 
 /**
  * Ready has another status or reason than before, or a Stalled object is Stalled again for another spec. A warning for
- * what stays so until a person acts. What is written without such a change, counters and times, is no news.
+ * what stays so until a person acts. What is written without such a change, counters and times, is not logged.
  */
 function logChange<T extends ObjectWithStatus>({ type, log }: StatusWriterDeps<T>, before: T, after: T): void {
   const was = conditionOf(before, "Ready");

@@ -9,7 +9,7 @@ export interface Age {
   readonly seenMs: number;
 }
 
-/** The ages of the times in a status, by their text, at the moment when they were asked for. */
+/** The ages of the times in a status, by their text, at the moment of the call. */
 export interface Ages {
   get(time: string): Age | undefined;
 }

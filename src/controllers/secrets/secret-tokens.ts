@@ -40,7 +40,7 @@ interface Entry {
   readonly namespace: string;
   readonly readAtMs: number;
   readonly read: Promise<TokenRead>;
-  /** What came of it; missing until it is there. */
+  /** The result; missing until it is there. */
   result?: TokenRead;
 }
 

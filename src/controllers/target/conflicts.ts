@@ -44,7 +44,7 @@ export async function openAccess(deps: AccessDeps, object: TargetObject, signal:
   const standings = new Map<string, AccountIdentity>();
   for (const rival of olderRivals(object, deps.sameTarget)) {
     const { namespace, connectionName } = accountRequest(rival);
-    // Of thousands of objects behind one connection it is asked for once.
+    // Of thousands of objects behind one connection it is resolved once.
     const connection = `${namespace}/${connectionName ?? ""}`;
     const standing = standings.get(connection) ?? (await standingOf(deps.accounts, { object, rival, account }, signal));
     standings.set(connection, standing);

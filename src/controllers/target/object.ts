@@ -35,7 +35,7 @@ export interface TargetObject extends KubeObject {
   readonly misfits?: Misfits;
 }
 
-/** Which account an object asks for. */
+/** Which account an object needs. */
 export function accountRequest({ metadata, spec }: TargetObject): AccountRequest {
   return {
     namespace: metadata.namespace ?? "",

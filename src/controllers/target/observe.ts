@@ -6,7 +6,7 @@ import { isAccepted, type TargetObject } from "./object.ts";
 import type { Due } from "./poll-due.ts";
 import type { NotDue, Unmet } from "./preconditions.ts";
 
-/** What was observed, and the account that may be used to act on it. N: what a decision may ask for besides. */
+/** What was observed, and the account that may be used to act on it. N: what a decision may need besides. */
 export interface Observed<O, N = never> {
   readonly observation: O;
   readonly account: Account | undefined;

@@ -46,7 +46,7 @@ export interface TargetDeps<T extends TargetObject> {
 
 type Status<T extends TargetObject> = NonNullable<T["status"]>;
 
-/** What a reconcile has to do. N: what it may ask for. */
+/** What a reconcile has to do. N: what it may need first. */
 export type TargetDecision<C, X, N = never> =
   | Need<N>
   /** Nothing to do and nothing to say. */

@@ -66,7 +66,7 @@ export function targetStatus<S extends NonNullable<TargetObject["status"]>>(
   return { ...status, ...planned } as unknown as S;
 }
 
-// The time of the next poll alone is no news.
+// The time of the next poll alone is no change.
 const unplanned = { nextReconcileTime: undefined };
 
 function commonDrafts(object: TargetObject, conclusion: TargetConclusion): readonly ConditionDraft[] {
