@@ -2,12 +2,12 @@ import type { NorthflankConnection } from "../api/connection.ts";
 import type { NorthflankDeployment } from "../api/deployment.ts";
 import type { NorthflankJob } from "../api/job.ts";
 import type { NorthflankJobRun } from "../api/job-run.ts";
-import { rivalsOf } from "../controllers/deployment/target.ts";
-import { rivalsOf as rivalsOfJob } from "../controllers/job/target.ts";
+import { conflictsOf } from "../controllers/deployment/target.ts";
+import { conflictsOf as conflictsOfJob } from "../controllers/job/target.ts";
 import { isInTheWay, isWaitingForConcurrency } from "../controllers/job-run/concurrency.ts";
 import { jobRunIndexes } from "../controllers/job-run/reconciler.ts";
 import { connectionChanged, objectChanged } from "../controllers/reconcile/predicates.ts";
-import { rivalsMatter } from "../controllers/target/conflicts.ts";
+import { conflictsMayChange } from "../controllers/target/conflicts.ts";
 import { type ObjectKey, objectKey, type Priority } from "../runtime/outcome.ts";
 import { Recent } from "../runtime/recent.ts";
 import type { Change } from "../runtime/store.ts";
@@ -71,8 +71,8 @@ export function wireWatches(watches: Watches): void {
       queues.jobRun.add(objectKey(metadata), options);
   });
 
-  deployments.listen(targetHandler(queues.deployment, (object) => rivalsOf(deployments, object)));
-  jobs.listen(targetHandler(queues.job, (object) => rivalsOfJob(jobs, object)));
+  deployments.listen(targetHandler(queues.deployment, (object) => conflictsOf(deployments, object)));
+  jobs.listen(targetHandler(queues.job, (object) => conflictsOfJob(jobs, object)));
 
   jobRuns.listen((change) => {
     enqueueOwn(queues.jobRun, change);
@@ -102,7 +102,7 @@ function targetHandler<T extends NorthflankDeployment | NorthflankJob>(
   return (change) => {
     enqueueOwn(queue, change);
     if (isFirstSeen(change)) return;
-    if (change.kind === "updated" && !rivalsMatter(change.previous, change.object)) return;
+    if (change.kind === "updated" && !conflictsMayChange(change.previous, change.object)) return;
     const object = change.kind === "deleted" ? change.previous : change.object;
     for (const key of conflicting(object)) queue.add(key, { priority: priorityOf(change) });
   };

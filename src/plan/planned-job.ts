@@ -24,7 +24,7 @@ export function planJob(object: NorthflankJob, observation: Observation, decisio
     case "blocked":
       return planBlocked(observation.readyState);
     case "conflict":
-      return conflict(observation.winner);
+      return conflict(observation.owner);
     case "failed":
       return failure(explained(observation.error));
     case "invalid":

@@ -89,7 +89,7 @@ function planConclusion(object: NorthflankDeployment, observation: Observation, 
     case "blocked":
       return planBlocked(observation.readyState);
     case "conflict":
-      return conflict(observation.winner);
+      return conflict(observation.owner);
     case "failed":
       return failure(explained(observation.error));
     default:

@@ -156,7 +156,7 @@ function* connections(): Generator<unknown> {
 const attempt = { number: 1, runId: "r1", origin: "Started" } as const;
 const completionTime = "2026-01-01T00:01:00Z";
 
-const ended = { next: { kind: "never" }, wakes: [], events: [], isReleased: false } as const;
+const ended = { next: { kind: "never" }, enqueues: [], events: [], isReleased: false } as const;
 
 /** What a pass may learn of a run. */
 const learned: readonly StatusFields[] = [

@@ -29,8 +29,8 @@ export interface DeploymentDeps extends ObserveDeps, TargetDeps<NorthflankDeploy
  *
  * - a `Store<NorthflankDeployment, "target" | "waitFor" | "connection">` with `deploymentIndexes` and `connectionKeys`
  *   (reconcile/predicates.ts);
- * - each change of a deployment enqueues its own key when `objectChanged` says so, and the keys of `rivalsOf` when it
- *   was added, deleted or `rivalsMatter`: the next object of a target takes over within one reconcile;
+ * - each change of a deployment enqueues its own key when `objectChanged` says so, and the keys of `conflictsOf` when it
+ *   was added, deleted or `conflictsMayChange`: the next object of a target takes over within one reconcile;
  * - each change of a NorthflankJobRun enqueues `byIndex("waitFor", key of the run)`;
  * - each change of a connection for which `connectionChanged` enqueues `byIndex("connection", key of the connection)`.
  */

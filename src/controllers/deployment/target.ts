@@ -5,7 +5,7 @@ import type { JobSource, JobView, ServiceView, SourceView } from "../../northfla
 import { capped } from "../../runtime/conditions.ts";
 import { type ObjectKey, objectKey } from "../../runtime/outcome.ts";
 import { present } from "../../util/present.ts";
-import { rivalKeys } from "../target/conflicts.ts";
+import { conflictingKeys } from "../target/conflicts.ts";
 import { targetUidFields } from "../target/recreated.ts";
 import { sourceText } from "./desired.ts";
 
@@ -29,11 +29,11 @@ function hasTarget({ spec }: { readonly spec: Partial<NorthflankDeployment["spec
 }
 
 /** The objects that may gain or lose a target when `changed` appears, changes or goes. */
-export function rivalsOf(
+export function conflictsOf(
   store: { byIndex(name: "target", value: string): readonly NorthflankDeployment[] },
   changed: NorthflankDeployment,
 ): readonly ObjectKey[] {
-  return rivalKeys(store.byIndex("target", targetOf(changed)), changed);
+  return conflictingKeys(store.byIndex("target", targetOf(changed)), changed);
 }
 
 export function runKey({ metadata }: Pick<NorthflankDeployment, "metadata">, name: string): ObjectKey {

@@ -281,7 +281,7 @@ function decideObstructed(
   return waiting("WaitingForConcurrency", message, {
     next: { ...recheck(situation, obstructedRecheckMs), asks: isForeign || isReplacing },
     fields: { replaces: isReplacing ? replaces : undefined },
-    wakes: replaces,
+    enqueues: replaces,
   });
 }
 

@@ -237,7 +237,7 @@ async function settleAfterwards(reconcile: RunReconcile, result: RunResult): Pro
   const record = result.record ?? owedRecord(reconcile.stored, memory.known);
   const stored =
     record === undefined ? reconcile.stored : await writeRecord(deps, reconcile.stored, record, statusSignal);
-  for (const key of result.wakes) deps.enqueue(key);
+  for (const key of result.enqueues) deps.enqueue(key);
   reconcile.stored = stored;
   const state = stateOf(withUnsaved(stored, memory.known));
   if (state !== situation.state) {

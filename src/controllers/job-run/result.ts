@@ -20,7 +20,7 @@ export interface RunResult {
   /** `status.start` from now on, where that changes. Written after the status: it must not be known before it. */
   readonly record?: StartRecord;
   /** Objects to enqueue once the status is stored. */
-  readonly wakes: readonly ObjectKey[];
+  readonly enqueues: readonly ObjectKey[];
   readonly events: readonly EventDraft[];
   /** True where it is not known whether a run was started, and a user has to resolve it. */
   readonly isOutcomeUnknown: boolean;
@@ -88,7 +88,7 @@ export function settleWaitMs(settings: RunSettings): number {
 type Rest = Partial<Omit<RunResult, "readyState">> & { readonly next: Requeue };
 
 export function runResult(readyState: ReadyState, rest: Rest): RunResult {
-  return { readyState, fields: {}, wakes: [], events: [], isOutcomeUnknown: false, isReleased: false, ...rest };
+  return { readyState, fields: {}, enqueues: [], events: [], isOutcomeUnknown: false, isReleased: false, ...rest };
 }
 
 /** Under way: see {@link ReadyState} for what each kind means. */

@@ -34,8 +34,8 @@ export interface JobDeps extends ObserveDeps, TargetDeps<NorthflankJob> {
  * Wiring, in the composition root:
  *
  * - a `Store<NorthflankJob, "target" | "connection">` with `jobIndexes` and `connectionKeys` (reconcile/predicates.ts);
- * - each change of an object enqueues its own key when `objectChanged` says so, and the keys of `rivalsOf` when it was
- *   added, deleted or `rivalsMatter`: the next owner of a job takes over within one reconcile;
+ * - each change of an object enqueues its own key when `objectChanged` says so, and the keys of `conflictsOf` when it was
+ *   added, deleted or `conflictsMayChange`: the next owner of a job takes over within one reconcile;
  * - each change of a connection for which `connectionChanged` enqueues `byIndex("connection", key of the connection)`.
  */
 export function createJobReconciler(deps: JobDeps): Reconcile {
@@ -71,7 +71,7 @@ export function createJobReconciler(deps: JobDeps): Reconcile {
       return status;
     },
     forget: (key) => stopwatch.forget(key),
-    nextPass: (object, status, next) => (watchesValues({ ...object, status }) ? soonEnough(next) : next),
+    requeueFor: (object, status, next) => (watchesValues({ ...object, status }) ? soonEnough(next) : next),
   });
 }
 

@@ -2,7 +2,7 @@
 import type { NorthflankJob } from "../../api/job.ts";
 import type { JobName } from "../../northflank/client.ts";
 import type { ObjectKey } from "../../runtime/outcome.ts";
-import { rivalKeys } from "../target/conflicts.ts";
+import { conflictingKeys } from "../target/conflicts.ts";
 
 /** Index functions for the store of NorthflankJobs. */
 export const jobIndexes = {
@@ -26,9 +26,9 @@ export function jobName({ spec }: NorthflankJob): JobName {
 }
 
 /** The objects that may gain or lose their job when `changed` appears, changes or goes. */
-export function rivalsOf(
+export function conflictsOf(
   store: { byIndex(name: "target", value: string): readonly NorthflankJob[] },
   changed: NorthflankJob,
 ): readonly ObjectKey[] {
-  return rivalKeys(store.byIndex("target", targetOf(changed)), changed);
+  return conflictingKeys(store.byIndex("target", targetOf(changed)), changed);
 }

@@ -16,7 +16,7 @@ import type { Due } from "./poll-due.ts";
  * Two objects of a kind may name one target. The older one has it; the other waits in `TargetConflict`, and takes over
  * within one reconcile when the older one goes: not when the connection of the older one is paused, refused or gone. So
  * an older object counts as soon as its connection was once shown to lead to the same account. Where that is not known
- * (after a restart, say), who has the target keeps it within a namespace: see {@link isRival}.
+ * (after a restart, say), who has the target keeps it within a namespace: see {@link isInConflict}.
  *
  * An object under managementPolicy Observe writes nothing: it neither holds a target nor waits for one.
  */
@@ -25,7 +25,7 @@ import type { Due } from "./poll-due.ts";
 export type Access =
   | { readonly kind: "open"; readonly account: Account }
   | (AccountResolution & { readonly kind: "blocked" })
-  | { readonly kind: "conflict"; readonly winner: ObjectKey };
+  | { readonly kind: "conflict"; readonly owner: ObjectKey };
 
 interface AccessDeps {
   readonly accounts: Accounts;
@@ -41,15 +41,16 @@ export async function openAccess(deps: AccessDeps, object: TargetObject, signal:
   const open = { kind: "open", account } as const;
   // As nearly all objects are.
   if (isAlone(object, deps.sameTarget)) return open;
-  const standings = new Map<string, AccountIdentity>();
-  for (const rival of olderRivals(object, deps.sameTarget)) {
-    const { namespace, connectionName } = accountRequest(rival);
+  const identities = new Map<string, AccountIdentity>();
+  for (const older of olderConflicts(object, deps.sameTarget)) {
+    const { namespace, connectionName } = accountRequest(older);
     // Of thousands of objects behind one connection it is resolved once.
     const connection = `${namespace}/${connectionName ?? ""}`;
-    const standing = standings.get(connection) ?? (await standingOf(deps.accounts, { object, rival, account }, signal));
-    standings.set(connection, standing);
-    if (isRival({ object, account, rival, standing })) {
-      return { kind: "conflict", winner: objectKey(rival.metadata) };
+    const identity =
+      identities.get(connection) ?? (await identityOf(deps.accounts, { object, older, account }, signal));
+    identities.set(connection, identity);
+    if (isInConflict({ object, account, older, identity })) {
+      return { kind: "conflict", owner: objectKey(older.metadata) };
     }
   }
   return open;
@@ -82,7 +83,7 @@ function isObserving(object: TargetObject): boolean {
  * Those that may gain or lose their target when `changed` appears, changes or goes: the ones that come after it. Those
  * before it do not ask for it, nor do those that only observe.
  */
-export function rivalKeys(sameTarget: readonly TargetObject[], changed: TargetObject): readonly ObjectKey[] {
+export function conflictingKeys(sameTarget: readonly TargetObject[], changed: TargetObject): readonly ObjectKey[] {
   return sameTarget
     .filter((other) => other.metadata.uid !== changed.metadata.uid && !isObserving(other))
     .filter((other) => isOlder(changed, other))
@@ -93,7 +94,7 @@ export function rivalKeys(sameTarget: readonly TargetObject[], changed: TargetOb
  * True when an edit can change who has the target: whose account it is about, whether it is there, whether it writes,
  * or whether it was served. Any other edit enqueues no conflicting object: there can be thousands of them.
  */
-export function rivalsMatter(before: TargetObject, after: TargetObject): boolean {
+export function conflictsMayChange(before: TargetObject, after: TargetObject): boolean {
   return (
     before.metadata.deletionTimestamp !== after.metadata.deletionTimestamp ||
     before.spec.connectionRef?.name !== after.spec.connectionRef?.name ||
@@ -106,7 +107,7 @@ export function rivalsMatter(before: TargetObject, after: TargetObject): boolean
  * Those that come before this one, first the one that comes first. Objects on their way out do not, nor those that only
  * observe.
  */
-export function* olderRivals<T extends TargetObject>(object: T, sameTarget: readonly T[]): Iterable<T> {
+export function* olderConflicts<T extends TargetObject>(object: T, sameTarget: readonly T[]): Iterable<T> {
   const older = sameTarget
     .filter(({ metadata }) => metadata.uid !== object.metadata.uid && metadata.deletionTimestamp === undefined)
     .filter((other) => !isObserving(other) && isOlder(other, object));
@@ -120,32 +121,32 @@ export function* olderRivals<T extends TargetObject>(object: T, sameTarget: read
 }
 
 /** The account of a conflicting object; that of the object itself where they use the same connection. */
-async function standingOf(
+async function identityOf(
   accounts: Accounts,
-  sides: { readonly object: TargetObject; readonly rival: TargetObject; readonly account: Account },
+  sides: { readonly object: TargetObject; readonly older: TargetObject; readonly account: Account },
   signal: AbortSignal,
 ): Promise<AccountIdentity> {
-  const { object, rival, account } = sides;
-  const [own, other] = [accountRequest(object), accountRequest(rival)];
+  const { object, older, account } = sides;
+  const [own, other] = [accountRequest(object), accountRequest(older)];
   const isSame = own.namespace === other.namespace && own.connectionName === other.connectionName;
   return isSame ? account : await accounts.identity(other, signal);
 }
 
 /** Whether an older object that names the same target keeps it from this one. */
-function isRival(sides: {
+function isInConflict(sides: {
   readonly object: TargetObject;
   readonly account: AccountIdentity;
-  readonly rival: TargetObject;
-  readonly standing: AccountIdentity;
+  readonly older: TargetObject;
+  readonly identity: AccountIdentity;
 }): boolean {
-  const { object, account, rival, standing } = sides;
-  const comparison = compareIdentities(account, standing);
+  const { object, account, older, identity } = sides;
+  const comparison = compareIdentities(account, identity);
   if (comparison !== "unproven") return comparison === "same";
   // Neither a name nor a status alone gives an object a target of another namespace: the status may have been earned in
   // the user's own account. Whoever may write into a namespace can do nothing more to it by either.
-  if (object.metadata.namespace !== rival.metadata.namespace) return false;
-  if (account.team !== undefined && account.team === standing.team) return true;
-  return wasServed(rival) && (readyReason(object) === "TargetConflict" || !wasServed(object));
+  if (object.metadata.namespace !== older.metadata.namespace) return false;
+  if (account.team !== undefined && account.team === identity.team) return true;
+  return wasServed(older) && (readyReason(object) === "TargetConflict" || !wasServed(object));
 }
 
 /** The operator has read the target for this object at least once. */

@@ -27,7 +27,7 @@ export type Unmet<D extends object = object> =
       /** A Secret or ConfigMap is not in the version that was applied. */
       readonly hasChangedSource?: boolean;
     })
-  | (D & { readonly kind: "conflict"; readonly winner: ObjectKey });
+  | (D & { readonly kind: "conflict"; readonly owner: ObjectKey });
 
 /** Nothing is due: no request was sent. */
 export interface NotDue {
@@ -71,7 +71,7 @@ export function unmetConclusion(
     }
     case "conflict": {
       const message =
-        `The ${words.target} is already managed by the older ${words.kind} ${unmet.winner}; this object has no effect until ` +
+        `The ${words.target} is already managed by the older ${words.kind} ${unmet.owner}; this object has no effect until ` +
         `that is gone or only observes. ${words.onConflict}, or set spec.managementPolicy of one to Observe.`;
       const readyState = { kind: "stalled", reason: "TargetConflict", message } as const;
       return { ...nothingLearned, readyState, next: probeAfter(safetyNetMs), sameDesire };

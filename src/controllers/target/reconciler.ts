@@ -86,7 +86,7 @@ export interface TargetSteps<T extends TargetObject, O, C extends TargetConclusi
   /** An object is gone: what is remembered of it in memory is forgotten. */
   readonly forget?: (key: ObjectKey) => void;
   /** When to requeue, for kinds that watch more than Northflank. Default: what the conclusion says. */
-  readonly nextPass?: (object: T, status: Status<T>, next: Requeue) => Requeue;
+  readonly requeueFor?: (object: T, status: Status<T>, next: Requeue) => Requeue;
 }
 
 /**
@@ -125,16 +125,16 @@ export function createTargetReconciler<T extends TargetObject, O, C extends Targ
       await writeLeft(left, deps.store, (value) => report(deps, steps, value, context));
       const known = deps.store.get(key);
       if (known === undefined || known.metadata.uid !== object.metadata.uid) return { kind: "settled" };
-      return await pass(deps, steps, { known, left, context });
+      return await reconcileObserved(deps, steps, { known, left, context });
     });
   }
 }
 
 // At once, and not without end: each time a user or another client has changed the object meanwhile.
-const lookAgain: Outcome = { kind: "recheck", afterMs: 0, priority: "change" };
+const requeueAtOnce: Outcome = { kind: "recheck", afterMs: 0, priority: "change" };
 
 // Until the lease is renewed, or this process ends.
-const lookLater: Outcome = { kind: "recheck", afterMs: 1_000, priority: "change" };
+const requeueSoon: Outcome = { kind: "recheck", afterMs: 1_000, priority: "change" };
 
 /** The status that a reconcile concludes with, and what goes with it. */
 interface Report<T extends TargetObject, C> {
@@ -171,7 +171,7 @@ function isNeed<C, X, N>(
   return decision.kind === ("need" as string);
 }
 
-async function pass<T extends TargetObject, O, C extends TargetConclusion, X, N>(
+async function reconcileObserved<T extends TargetObject, O, C extends TargetConclusion, X, N>(
   deps: TargetDeps<T>,
   steps: TargetSteps<T, O, C, X, N>,
   options: { readonly known: T; readonly left: Left<Report<T, C>>; readonly context: ReconcileContext },
@@ -183,13 +183,13 @@ async function pass<T extends TargetObject, O, C extends TargetConclusion, X, N>
   let conclusion: C;
   if (decision.kind === "write") {
     const { change } = decision;
-    if (account === undefined) return lookLater;
-    if (hasChangedSince(known, deps.store)) return lookAgain;
+    if (account === undefined) return requeueSoon;
+    if (hasChangedSince(known, deps.store)) return requeueAtOnce;
     const recorded = await record(deps, known, steps.statusBefore(known, change), context.signal);
     // It is gone, and the watch will report it.
     if (recorded === undefined) return { kind: "settled" };
-    if (hasChangedSince(known, deps.store)) return lookAgain;
-    if (deps.lease?.isLeaderFor(deps.lease.marginMs) === false) return lookLater;
+    if (hasChangedSince(known, deps.store)) return requeueAtOnce;
+    if (deps.lease?.isLeaderFor(deps.lease.marginMs) === false) return requeueSoon;
     stored = recorded;
     conclusion = await steps.carryOut({ known, stored, observation, account, change, context });
   } else {
@@ -199,8 +199,8 @@ async function pass<T extends TargetObject, O, C extends TargetConclusion, X, N>
   if (account !== undefined) {
     const { metadata } = known;
     const request = reconcileRequest(metadata);
-    const look = { nextMs: delayOf(conclusion.next) ?? 0, accountVersion: account.version, request };
-    deps.schedule.polled({ key: objectKey(metadata), uid: metadata.uid }, look);
+    const polled = { nextMs: delayOf(conclusion.next) ?? 0, accountVersion: account.version, request };
+    deps.schedule.polled({ key: objectKey(metadata), uid: metadata.uid }, polled);
   }
   left.value = { stored, conclusion, status: steps.statusOf(stored, conclusion) };
   const outcome = await report(deps, steps, left.value, context);
@@ -241,10 +241,10 @@ async function report<T extends TargetObject, O, C extends TargetConclusion, X, 
       return { kind: "retry", error: new ReconcileError(text) };
     }
     const before = stored.status?.conditions;
-    const passage = stalledEvents({ before, after: status.conditions, message, action: "Reconcile" });
-    for (const draft of [...events, ...passage]) deps.events.record(written.object, draft);
+    const transition = stalledEvents({ before, after: status.conditions, message, action: "Reconcile" });
+    for (const draft of [...events, ...transition]) deps.events.record(written.object, draft);
   }
-  const next = steps.nextPass?.(stored, status, conclusion.next) ?? conclusion.next;
+  const next = steps.requeueFor?.(stored, status, conclusion.next) ?? conclusion.next;
   return outcomeOf(next, { priority: priorityOf(kind, next), message: `${reason}: ${message}` });
 }
 

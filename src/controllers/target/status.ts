@@ -25,7 +25,7 @@ export interface TargetConclusion {
   readonly stated: object;
   readonly failure: FailureRecord | undefined;
   readonly next: Requeue;
-  /** Events beyond the passage to Stalled, which every kind reports by itself. */
+  /** Events beyond the transition to Stalled, which every kind reports by itself. */
   readonly events: readonly EventDraft[];
   /** Ready was about the same spec before, whatever its generation; `undefined`: only the generation shows it. */
   readonly sameDesire: boolean | undefined;

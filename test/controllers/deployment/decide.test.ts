@@ -35,7 +35,7 @@ describe("each kind of observation comes to one decision", () => {
       "stalled/UnsupportedTarget, again in 3600 s",
     ],
     suspended: [{ kind: "suspended", desire }, "suspended/Suspended, again never"],
-    conflict: [{ kind: "conflict", desire, winner: "n/a" }, "stalled/TargetConflict, again in 600 s"],
+    conflict: [{ kind: "conflict", desire, owner: "n/a" }, "stalled/TargetConflict, again in 600 s"],
     blocked: [
       {
         kind: "blocked",
@@ -255,7 +255,7 @@ describe("every conclusion makes a status that keeps the promises", () => {
     "a job with another source": (life) => jobTargetSeen(life),
     "a job as declared": (life) => jobTargetSeen(life, same),
     suspended: ({ desire }) => ({ kind: "suspended", desire }),
-    conflict: ({ desire }) => ({ kind: "conflict", desire, winner: "n/a" }),
+    conflict: ({ desire }) => ({ kind: "conflict", desire, owner: "n/a" }),
     complete: (life) => serviceSeen(life, same),
     failed: (life) => serviceSeen(life, { ...same, rolloutStatus: "FAILED" }),
     "under way": (life) => serviceSeen(life, { ...same, rolloutStatus: "IN_PROGRESS" }),

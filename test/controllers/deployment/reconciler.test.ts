@@ -2,9 +2,9 @@ import { beforeEach, describe, expect, test } from "vitest";
 import type { NorthflankDeployment } from "../../../src/api/deployment.ts";
 import { reconcileRequestedAt, revision } from "../../../src/api/names.ts";
 import { correctionsOf, knownHash } from "../../../src/controllers/deployment/changes.ts";
-import { rivalsOf } from "../../../src/controllers/deployment/target.ts";
+import { conflictsOf } from "../../../src/controllers/deployment/target.ts";
 import type { ReadyState } from "../../../src/controllers/reconcile/ready-state.ts";
-import { rivalsMatter } from "../../../src/controllers/target/conflicts.ts";
+import { conflictsMayChange } from "../../../src/controllers/target/conflicts.ts";
 import { KubeError } from "../../../src/kube/errors.ts";
 import type { Condition } from "../../../src/kube/types.ts";
 import type { ServiceView } from "../../../src/northflank/types.ts";
@@ -663,12 +663,12 @@ describe("two objects with one target", () => {
   });
 
   test("the heir takes over within one pass once the winner goes", async () => {
-    const winner = older();
-    scene.has(winner);
+    const owner = older();
+    scene.has(owner);
     scene.has(deployment());
     await scene.pass();
     scene.remove("shop/older");
-    expect(rivalsOf(scene.store, winner)).toEqual(["shop/api"]);
+    expect(conflictsOf(scene.store, owner)).toEqual(["shop/api"]);
     await scene.pass();
     expect(scene.northflank.takeCalls()).toEqual(["get api (change)", post]);
   });
@@ -707,8 +707,8 @@ describe("two objects with one target", () => {
 
     const observing = scene.object("shop/older");
     scene.edit({ managementPolicy: "EnforceOnChange" }, "shop/older");
-    expect(rivalsMatter(observing, scene.object("shop/older"))).toBe(true);
-    expect(rivalsOf(scene.store, scene.object("shop/older"))).toEqual(["shop/api"]);
+    expect(conflictsMayChange(observing, scene.object("shop/older"))).toBe(true);
+    expect(conflictsOf(scene.store, scene.object("shop/older"))).toEqual(["shop/api"]);
     await scene.pass("shop/older");
     await scene.pass();
     expect(scene.state()).toContain("Stalled=True/TargetConflict");
@@ -716,7 +716,7 @@ describe("two objects with one target", () => {
     expect(scene.northflank.takeCalls()).toEqual(["get api (change)", post]);
 
     scene.edit({ managementPolicy: "Observe" }, "shop/older");
-    expect(rivalsOf(scene.store, scene.object("shop/older"))).toEqual(["shop/api"]);
+    expect(conflictsOf(scene.store, scene.object("shop/older"))).toEqual(["shop/api"]);
     await scene.pass();
     expect(scene.state()).toContain("RollingOut");
     scene.remove("shop/older");

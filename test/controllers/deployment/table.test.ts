@@ -224,7 +224,7 @@ const states: Readonly<Record<string, () => DeploymentLife>> = {
     {},
     sent,
     complete,
-    step(minute, ({ desire }) => ({ kind: "conflict", desire, winner: "shop/older" })),
+    step(minute, ({ desire }) => ({ kind: "conflict", desire, owner: "shop/older" })),
   ),
   invalid: life(
     {},
@@ -258,7 +258,7 @@ const sights: Readonly<Record<string, Row>> = {
   "nothing is due": { see: () => ({ kind: "rest", dueInMs: 42_000 }) },
   invalid: { see: () => ({ kind: "invalid", problems: [{ field: "spec.x", message: "is wrong", remedy: "" }] }) },
   suspended: { see: ({ desire }) => ({ kind: "suspended", desire }) },
-  conflict: { see: ({ desire }) => ({ kind: "conflict", desire, winner: "shop/older" }) },
+  conflict: { see: ({ desire }) => ({ kind: "conflict", desire, owner: "shop/older" }) },
   "no Secret": {
     see: ({ desire }) => ({
       kind: "blocked",

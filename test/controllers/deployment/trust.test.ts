@@ -184,7 +184,7 @@ describe("a change for which Northflank begins no rollout", () => {
  *
  * | where | why the next pass is another one |
  * |---|---|
- * | lookAgain after the look, or after the record | the object in the store is another one than was looked at |
+ * | requeueAtOnce after the read, or the record | the object in the store is another one than was read |
  * | restore: the intent is recorded | the record is in the status, so that the next pass sends; else back-off |
  * | a pause until a deadline | never under 100 ms |
  */

@@ -149,12 +149,12 @@ describe("what becomes of a start: every report has its row", () => {
     readyState,
     next,
     record,
-    wakes,
+    enqueues,
     fields,
     isOutcomeUnknown,
   }: NonNullable<ReturnType<typeof decideStarted>>) {
     const delay = next.kind === "recheck" ? `${next.asks ? "asks" : "recheck"} in ${next.afterMs}` : next.kind;
-    const actions = [...(record === undefined ? [] : [`record ${record.outcome}`]), ...wakes.map(() => "wake")];
+    const actions = [...(record === undefined ? [] : [`record ${record.outcome}`]), ...enqueues.map(() => "wake")];
     return [
       `${readyState.kind} ${readyState.reason}`,
       delay,

@@ -13,7 +13,7 @@ const clock = new FakeClock();
 const calm = {
   fields: {},
   next: { kind: "never" },
-  wakes: [],
+  enqueues: [],
   events: [],
   isOutcomeUnknown: false,
   isReleased: false,

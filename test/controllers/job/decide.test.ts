@@ -47,7 +47,7 @@ describe("each kind of observation comes to one decision", () => {
       "stalled/InvalidSpec, again never",
     ],
     suspended: [{ kind: "suspended" }, "suspended/Suspended, again never"],
-    conflict: [{ kind: "conflict", winner: "n/a" }, "stalled/TargetConflict, again in 600 s"],
+    conflict: [{ kind: "conflict", owner: "n/a" }, "stalled/TargetConflict, again in 600 s"],
     blocked: [
       {
         kind: "blocked",
@@ -323,7 +323,7 @@ describe("every conclusion makes a status that keeps the promises", () => {
   > = {
     invalid: () => [{ kind: "invalid", problems: [{ field: "spec.x", message: "is wrong", remedy: "" }] }],
     suspended: () => [{ kind: "suspended" }],
-    conflict: () => [{ kind: "conflict", winner: "n/a" }],
+    conflict: () => [{ kind: "conflict", owner: "n/a" }],
     blocked: () => [blockedWith(true), blockedWith(false)],
     failed: () => (["rate_limited", "timeout", "tls"] as const).map((code) => failed(code, true)),
     seen: (life) => [

@@ -108,7 +108,7 @@ const states: Readonly<Record<string, () => JobLife>> = {
     {},
     sent,
     same,
-    step(minute, () => ({ kind: "conflict", winner: "shop/older" })),
+    step(minute, () => ({ kind: "conflict", owner: "shop/older" })),
   ),
   invalid: life(
     {},
@@ -150,7 +150,7 @@ const sights: Readonly<Record<string, Row>> = {
   "nothing is due": { see: () => ({ kind: "rest", dueInMs: 42_000 }) },
   invalid: { see: () => ({ kind: "invalid", problems: [{ field: "spec.x", message: "is wrong", remedy: "" }] }) },
   suspended: { see: () => ({ kind: "suspended" }) },
-  conflict: { see: () => ({ kind: "conflict", winner: "shop/older" }) },
+  conflict: { see: () => ({ kind: "conflict", owner: "shop/older" }) },
   "no Secret": blocked(false),
   "no Secret any more": blocked(true),
   unauthorized: failing(false, "unauthorized", { httpStatus: 401 }),

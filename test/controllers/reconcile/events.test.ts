@@ -15,7 +15,7 @@ test.each([
   ["told again for another spec", stalled("InvalidSpec", 1), stalled("InvalidSpec", 2), [event]],
   ["not told while it stays", stalled("InvalidSpec"), stalled("InvalidSpec"), []],
   ["not told when it ends", stalled("InvalidSpec"), [], []],
-] as const)("a passage to Stalled is %s", (_sentence, before, after, expected) => {
+] as const)("a transition to Stalled is %s", (_sentence, before, after, expected) => {
   expect(stalledEvents({ before, after, message: "Why.", action: "Validate" })).toEqual(expected);
 });
 

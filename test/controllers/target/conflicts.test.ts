@@ -2,7 +2,12 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { AccountResolution, Accounts } from "../../../src/controllers/account/accounts.ts";
 import { type AccountIdentity, compareIdentities } from "../../../src/controllers/account/accounts.ts";
-import { olderRivals, openAccess, rivalKeys, rivalsMatter } from "../../../src/controllers/target/conflicts.ts";
+import {
+  conflictingKeys,
+  conflictsMayChange,
+  olderConflicts,
+  openAccess,
+} from "../../../src/controllers/target/conflicts.ts";
 import type { TargetObject } from "../../../src/controllers/target/object.ts";
 import type { DeploymentLife } from "../../support/lives.ts";
 import { asDeclared, madeDeployment, madeJob } from "../../support/made-objects.ts";
@@ -63,18 +68,18 @@ describe("rivals for a target", () => {
     ["not those that only observe", [object("a", { policy: "Observe" }), object("b", { second: 1 })], ["b"]],
     ["those that write now and then", [object("a", { policy: "EnforceOnChange" })], ["a"]],
   ])("are %s", (_, others, expected) => {
-    const found = [...olderRivals(object("i", { second: 3 }), others)];
+    const found = [...olderConflicts(object("i", { second: 3 }), others)];
     expect(found.map(({ metadata }) => metadata.name)).toEqual(expected);
   });
 
   test("are told of one that comes or goes, but for itself", () => {
-    expect(rivalKeys([object("a"), object("b")], object("a"))).toEqual(["shop/b"]);
+    expect(conflictingKeys([object("a"), object("b")], object("a"))).toEqual(["shop/b"]);
   });
 
   test("are not told of one that comes after them", () => {
     const all = [object("a", { second: 1 }), object("b", { second: 2 }), object("c", { second: 3 })];
-    expect(rivalKeys(all, object("b", { second: 2 }))).toEqual(["shop/c"]);
-    expect(rivalKeys(all, object("c", { second: 3 }))).toEqual([]);
+    expect(conflictingKeys(all, object("b", { second: 2 }))).toEqual(["shop/c"]);
+    expect(conflictingKeys(all, object("c", { second: 3 }))).toEqual([]);
   });
 
   test.each([
@@ -87,12 +92,12 @@ describe("rivals for a target", () => {
     ["it writes less", { policy: "Enforce" }, { policy: "EnforceOnChange" }, false],
     ["nothing of that changed", { via: "other" }, { via: "other" }, false],
   ])("are told when %s: %o, %o, %s", (_, before, after, expected) => {
-    expect(rivalsMatter(object("a", before), object("a", after))).toBe(expected);
+    expect(conflictsMayChange(object("a", before), object("a", after))).toBe(expected);
   });
 
   test("are told of one that only observes now, and not those that observe themselves", () => {
     const all = [object("b", { second: 1, policy: "Observe" }), object("c", { second: 2 })];
-    expect(rivalKeys(all, object("a", { policy: "Observe" }))).toEqual(["shop/c"]);
+    expect(conflictingKeys(all, object("a", { policy: "Observe" }))).toEqual(["shop/c"]);
   });
 
   test("are asked for their connection once, however many there are", async () => {
@@ -126,7 +131,7 @@ describe("an object", () => {
     ["without an account that anybody knows", object("a", { via: "other" }), {}, "open"],
   ])("and an older one %s: %s", async (_, rival, pools, kind) => {
     expect(await open([rival, own], { default: "p", ...pools })).toMatchObject(
-      kind === "open" ? { kind, account: { pool: "p" } } : { kind, winner: "shop/a" },
+      kind === "open" ? { kind, account: { pool: "p" } } : { kind, owner: "shop/a" },
     );
   });
 
@@ -147,7 +152,7 @@ describe("an object", () => {
 
 describe("an older object, whose account cannot be used now,", () => {
   const team = "team t";
-  const conflict = ({ desire }: DeploymentLife) => ({ kind: "conflict", desire, winner: "shop/older" }) as const;
+  const conflict = ({ desire }: DeploymentLife) => ({ kind: "conflict", desire, owner: "shop/older" }) as const;
   const { status: served } = madeDeployment();
   const { status: inConflict } = madeDeployment({}, [conflict]);
   const { status: servedThenInConflict } = madeDeployment({}, [asDeclared, conflict]);
