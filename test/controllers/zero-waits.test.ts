@@ -3,11 +3,10 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { decide } from "../../src/controllers/connection/decide.ts";
 import { judgeRemoteError } from "../../src/controllers/reconcile/remote-error.ts";
-import type { NorthflankErrorCode } from "../../src/northflank/errors.ts";
 import { defaultQueueBackoff } from "../../src/runtime/work-queue.ts";
 import { backoffDelayMs, notAtOnce } from "../../src/util/backoff.ts";
 import { connection, jobObject } from "../support/builders.ts";
-import { northflankError } from "../support/fake-northflank.ts";
+import { errorCodes, northflankError } from "../support/fake-northflank.ts";
 import { JobScene } from "../support/job-scene.ts";
 
 /*
@@ -38,30 +37,13 @@ test("no wait of none is written down in the controllers of jobs and connections
 
 /** Waits that others name: a deadline that is over, a clock that jumped, nonsense. */
 const named = [0, -1, -3_600_000, Number.NaN, 1e-11];
-const codes: readonly NorthflankErrorCode[] = [
-  "quota_closed",
-  "rate_limited",
-  "unauthorized",
-  "forbidden",
-  "not_found",
-  "gone",
-  "rejected",
-  "wrong_method",
-  "redirect",
-  "protocol",
-  "tls",
-  "server_error",
-  "unreachable",
-  "interrupted",
-  "timeout",
-];
 
 describe.each(named)("a wait of %d ms that somebody else names", (waitMs) => {
   test("is a second at least", () => {
     expect(notAtOnce(waitMs)).toBe(1_000);
   });
 
-  test.each(codes)("with %s comes back a second later at the earliest, or by back-off", (code) => {
+  test.each(errorCodes)("with %s comes back a second later at the earliest, or by back-off", (code) => {
     const error = northflankError(code, { retryAfterMs: waitMs, sent: false });
     const { next } = judgeRemoteError({ error, failures: 0, random: () => 0 });
     if (next.kind === "recheck") expect(next.afterMs).toBeGreaterThanOrEqual(800);
@@ -87,7 +69,7 @@ describe.each(named)("a wait of %d ms that somebody else names", (waitMs) => {
 });
 
 test("a minute of a job in trouble takes no more passes than a minute has seconds, whatever the trouble", async () => {
-  for (const code of codes) {
+  for (const code of errorCodes) {
     const scene = new JobScene();
     scene.northflank.hasSettings("migrate", { description: "Old" }, "manual");
     scene.has(jobObject());

@@ -13,6 +13,27 @@ import type {
 } from "../../src/northflank/types.ts";
 import { strictFake } from "./strict-fake.ts";
 
+/** Every code that an error of the client may have; a new one does not compile until it stands here. */
+const isErrorCode: Readonly<Record<NorthflankErrorCode, true>> = {
+  quota_closed: true,
+  rate_limited: true,
+  unauthorized: true,
+  forbidden: true,
+  not_found: true,
+  gone: true,
+  wrong_method: true,
+  rejected: true,
+  server_error: true,
+  unreachable: true,
+  interrupted: true,
+  timeout: true,
+  tls: true,
+  redirect: true,
+  protocol: true,
+};
+
+export const errorCodes = Object.keys(isErrorCode) as readonly NorthflankErrorCode[];
+
 /** An error as the client throws it; what the test does not care about is filled in. */
 export function northflankError(code: NorthflankErrorCode, more: Partial<NorthflankErrorFacts> = {}): NorthflankError {
   return new NorthflankError({ code, step: "call Northflank", detail: "scripted", sent: true, ...more });

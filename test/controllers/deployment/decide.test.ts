@@ -4,9 +4,8 @@ import type { SeenBuild } from "../../../src/controllers/build/build-query.ts";
 import { decide } from "../../../src/controllers/deployment/decide.ts";
 import type { Observation } from "../../../src/controllers/deployment/observation.ts";
 import { pollPauseMs } from "../../../src/controllers/deployment/rollout.ts";
-import type { NorthflankErrorCode } from "../../../src/northflank/errors.ts";
 import { deployment } from "../../support/builders.ts";
-import { northflankError } from "../../support/fake-northflank.ts";
+import { errorCodes, northflankError } from "../../support/fake-northflank.ts";
 import { brokenPromises, type KstatusResult, kstatusOf } from "../../support/kstatus.ts";
 import { DeploymentLife } from "../../support/lives.ts";
 import { jobTargetSeen, serviceSeen } from "../../support/sights.ts";
@@ -226,26 +225,9 @@ test("the pause between two looks grows with the time a rollout takes, and never
 });
 
 describe("every conclusion makes a status that keeps the promises", () => {
-  const codes: readonly NorthflankErrorCode[] = [
-    "quota_closed",
-    "rate_limited",
-    "unauthorized",
-    "forbidden",
-    "not_found",
-    "gone",
-    "wrong_method",
-    "rejected",
-    "server_error",
-    "unreachable",
-    "interrupted",
-    "timeout",
-    "tls",
-    "redirect",
-    "protocol",
-  ];
   const observations: Readonly<Record<string, (life: DeploymentLife) => Observation>> = {
     ...Object.fromEntries(
-      codes.map((code) => [
+      errorCodes.map((code) => [
         code,
         ({ desire }: DeploymentLife): Observation => ({ kind: "failed", desire, error: northflankError(code) }),
       ]),

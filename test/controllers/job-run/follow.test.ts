@@ -4,6 +4,7 @@ import { decideFollowed, decidePause, pollIntervalMs, retryPauseMs } from "../..
 import type { RunIntent } from "../../../src/controllers/job-run/machine.ts";
 import type { Situation } from "../../../src/controllers/job-run/result.ts";
 import type { JobRunView } from "../../../src/northflank/types.ts";
+import { byIntent, forEveryIntent } from "../../support/by-intent.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
 import { RunCluster } from "../../support/run-cluster.ts";
 import { runSituation, runSettings as settings } from "../../support/run-situation.ts";
@@ -53,12 +54,12 @@ const sights: Readonly<Record<Sight, { readonly run: JobRunView | undefined; rea
 
 /** What is concluded from every sight under every intent: a new one of either does not compile until it has its row. */
 const table: Readonly<Record<Sight, Readonly<Record<RunIntent, string>>>> = {
-  running: row("Aborting", "RunActive", "Aborting", "Aborting", "RunActive", "RunActive", "RunActive"),
-  odd: row("Aborting", "RunActive", "Aborting", "Aborting", "RunActive", "RunActive", "RunActive"),
-  missingOnce: row("Aborting", "RunActive", "Aborting", "Aborting", "RunActive", "RunActive", "RunActive"),
-  success: all("RunSucceeded"),
-  failed: row("AbortedOnDelete", "RunFailed", "RunAborted", "RunFailed", "RunFailed", "RunFailed", "RunFailed"),
-  failedLate: row(
+  running: byIntent("Aborting", "RunActive", "Aborting", "Aborting", "RunActive", "RunActive", "RunActive"),
+  odd: byIntent("Aborting", "RunActive", "Aborting", "Aborting", "RunActive", "RunActive", "RunActive"),
+  missingOnce: byIntent("Aborting", "RunActive", "Aborting", "Aborting", "RunActive", "RunActive", "RunActive"),
+  success: forEveryIntent("RunSucceeded"),
+  failed: byIntent("AbortedOnDelete", "RunFailed", "RunAborted", "RunFailed", "RunFailed", "RunFailed", "RunFailed"),
+  failedLate: byIntent(
     "AbortedOnDelete",
     "DeadlineExceeded",
     "RunAborted",
@@ -67,7 +68,7 @@ const table: Readonly<Record<Sight, Readonly<Record<RunIntent, string>>>> = {
     "DeadlineExceeded",
     "DeadlineExceeded",
   ),
-  abortedThere: row(
+  abortedThere: byIntent(
     "AbortedOnDelete",
     "RunAbortedRemotely",
     "RunAborted",
@@ -76,7 +77,7 @@ const table: Readonly<Record<Sight, Readonly<Record<RunIntent, string>>>> = {
     "RunAbortedRemotely",
     "RunAbortedRemotely",
   ),
-  missingForGood: row(
+  missingForGood: byIntent(
     "AbortedOnDelete",
     "RunDisappeared",
     "RunAborted",
@@ -86,26 +87,6 @@ const table: Readonly<Record<Sight, Readonly<Record<RunIntent, string>>>> = {
     "RunDisappeared",
   ),
 };
-
-function row(...reasons: readonly string[]): Readonly<Record<RunIntent, string>> {
-  const intents: readonly RunIntent[] = [
-    "cleanup",
-    "deleting",
-    "aborted",
-    "expired",
-    "invalid",
-    "suspended",
-    "proceed",
-  ];
-  return Object.fromEntries(intents.map((intent, index) => [intent, reasons[index] ?? ""])) as Record<
-    RunIntent,
-    string
-  >;
-}
-
-function all(reason: string): Readonly<Record<RunIntent, string>> {
-  return row(...Array.from({ length: 7 }, () => reason));
-}
 
 const rows = (Object.keys(table) as Sight[]).flatMap((sight) =>
   (Object.entries(table[sight]) as [RunIntent, string][]).map(([intent, reason]) => ({ sight, intent, reason })),

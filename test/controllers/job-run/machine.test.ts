@@ -10,6 +10,7 @@ import {
   stateOf,
   steps,
 } from "../../../src/controllers/job-run/machine.ts";
+import { byIntent, forEveryIntent } from "../../support/by-intent.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
 import { RunCluster } from "../../support/run-cluster.ts";
 import { runStates } from "../../support/run-states.ts";
@@ -51,15 +52,15 @@ describe("the state is told by the status alone", () => {
 
 describe("every state under every intent has its step", () => {
   const expected: Readonly<Record<RunState, Readonly<Record<RunIntent, Step>>>> = {
-    idle: row("leave", "leave", "endUnstarted", "endUnstarted", "refuseSpec", "hold", "start"),
-    rejected: row("leave", "leave", "endUnstarted", "endUnstarted", "refuseSpec", "hold", "standRejected"),
-    unresolved: row("resolve", "resolve", "resolve", "resolve", "resolve", "resolve", "resolve"),
-    unknown: row("leave", "leave", "endUnstarted", "awaitPerson", "awaitPerson", "awaitPerson", "awaitPerson"),
-    marked: row("leave", "leave", "endUnstarted", "adopt", "refuseSpec", "hold", "adopt"),
-    active: row("abort", "follow", "abort", "abort", "follow", "rest", "follow"),
-    adopted: row("leave", "follow", "follow", "follow", "follow", "rest", "follow"),
-    between: row("leave", "leave", "endUnstarted", "endUnstarted", "refuseSpec", "hold", "start"),
-    finished: row(...Array.from({ length: 7 }, () => "stayFinished" as const)),
+    idle: byIntent("leave", "leave", "endUnstarted", "endUnstarted", "refuseSpec", "hold", "start"),
+    rejected: byIntent("leave", "leave", "endUnstarted", "endUnstarted", "refuseSpec", "hold", "standRejected"),
+    unresolved: byIntent("resolve", "resolve", "resolve", "resolve", "resolve", "resolve", "resolve"),
+    unknown: byIntent("leave", "leave", "endUnstarted", "awaitPerson", "awaitPerson", "awaitPerson", "awaitPerson"),
+    marked: byIntent("leave", "leave", "endUnstarted", "adopt", "refuseSpec", "hold", "adopt"),
+    active: byIntent("abort", "follow", "abort", "abort", "follow", "rest", "follow"),
+    adopted: byIntent("leave", "follow", "follow", "follow", "follow", "rest", "follow"),
+    between: byIntent("leave", "leave", "endUnstarted", "endUnstarted", "refuseSpec", "hold", "start"),
+    finished: forEveryIntent("stayFinished"),
   };
   test("as the drawing says", () => expect(steps).toEqual(expected));
 
@@ -68,19 +69,6 @@ describe("every state under every intent has its step", () => {
     expect(starting.map(([state]) => state)).toEqual(["idle", "between"]);
   });
 });
-
-function row(...list: readonly Step[]): Readonly<Record<RunIntent, Step>> {
-  const intents: readonly RunIntent[] = [
-    "cleanup",
-    "deleting",
-    "aborted",
-    "expired",
-    "invalid",
-    "suspended",
-    "proceed",
-  ];
-  return Object.fromEntries(intents.map((intent, index) => [intent, list[index]])) as Record<RunIntent, Step>;
-}
 
 describe("intents, the strongest first", () => {
   const calm: Circumstances = { state: "idle", sinceCreationMs: 0, sinceStartMs: 0, problems: [], isReplaced: false };
