@@ -241,8 +241,6 @@ const mayReadConditions = [
   ...["object", "poll-due"].map((name) => `controllers/target/${name}.ts`),
   // The same, and that this object has given way to an older one: an account that is not known for now changes no owner.
   "controllers/target/conflicts.ts",
-  // How long it took to become Ready is a metric of Ready itself.
-  "controllers/target/time-to-ready.ts",
   "controllers/deployment/status.ts",
   "controllers/deployment/dependencies.ts",
   // A settled object reads its Secrets and ConfigMaps again, which are not watched.

@@ -63,10 +63,10 @@ function decideSeen(facts: Facts): Decision {
   return { ...decision, conclusion: withWarnings(decision.conclusion, facts) };
 }
 
-function checkRecreated({ object, service, nextResyncMs }: Facts): Decision | undefined {
+function checkRecreated({ object, service }: Facts): Decision | undefined {
   const { kind, id, uid } = service;
   if (sameTarget(object.status?.targetUid, uid)) return undefined;
-  const conclusion = recreatedConclusion(object, { name: `${kind} "${id}"`, uid, nextResyncMs }, statedFields);
+  const conclusion = recreatedConclusion(object, { name: `${kind} "${id}"`, uid }, statedFields);
   return conclude({ ...conclusion, rolloutComplete: conclusion.inSync });
 }
 

@@ -1,7 +1,6 @@
 import type { NorthflankDeployment } from "../../api/deployment.ts";
 import type { Reconcile } from "../../runtime/controller.ts";
 import { objectKey } from "../../runtime/outcome.ts";
-import type { Random } from "../../util/random.ts";
 import { Stopwatch } from "../reconcile/stopwatch.ts";
 import { createTargetReconciler, type TargetDeps, type TargetSteps } from "../target/reconciler.ts";
 import { timesOf } from "./changes.ts";
@@ -16,7 +15,6 @@ import { targetName } from "./target.ts";
 
 export interface DeploymentDeps extends ObserveDeps, TargetDeps<NorthflankDeployment> {
   readonly store: ObserveDeps["store"] & TargetDeps<NorthflankDeployment>["store"];
-  readonly random: Random;
 }
 
 /**

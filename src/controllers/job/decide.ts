@@ -68,10 +68,7 @@ function decideSeen(input: DecideInput, seen: Seen): Decision {
   const { object } = input;
   const { uid } = seen.view;
   if (!sameTarget(object.status?.targetUid, uid)) {
-    const { nextResyncMs } = seen;
-    return conclude(
-      recreatedConclusion(object, { name: `job "${object.spec.jobId}"`, uid, nextResyncMs }, statedFields),
-    );
+    return conclude(recreatedConclusion(object, { name: `job "${object.spec.jobId}"`, uid }, statedFields));
   }
   const unsupported = unsupportedReason(object, seen);
   if (unsupported !== undefined) return conclude(unsupportedConclusion(unsupported, seen));

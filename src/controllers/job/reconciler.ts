@@ -1,7 +1,6 @@
 import type { NorthflankJob } from "../../api/job.ts";
 import type { Reconcile } from "../../runtime/controller.ts";
 import { objectKey } from "../../runtime/outcome.ts";
-import type { Random } from "../../util/random.ts";
 import type { Requeue } from "../reconcile/requeue.ts";
 import { Stopwatch } from "../reconcile/stopwatch.ts";
 import { recheckSecretMs } from "../secrets/secret-tokens.ts";
@@ -20,7 +19,6 @@ import { jobName } from "./target.ts";
 
 export interface JobDeps extends ObserveDeps, TargetDeps<NorthflankJob> {
   readonly store: ObserveDeps["store"] & TargetDeps<NorthflankJob>["store"];
-  readonly random: Random;
 }
 
 /**

@@ -2,6 +2,7 @@ import type { Reconcile, ReconcileContext } from "../../runtime/controller.ts";
 import { type ObjectKey, type Outcome, objectKey, type Priority, ReconcileError } from "../../runtime/outcome.ts";
 import type { Clock } from "../../util/clock.ts";
 import { mergePatchBetween } from "../../util/merge-patch.ts";
+import type { Random } from "../../util/random.ts";
 import type { Account } from "../account/accounts.ts";
 import type { EventSink } from "../reconcile/events.ts";
 import { stalledEvents } from "../reconcile/events.ts";
@@ -10,10 +11,10 @@ import { reconcileRequest } from "../reconcile/reconcile-request.ts";
 import { delayOf, outcomeOf, type Requeue } from "../reconcile/requeue.ts";
 import type { StatusWriter } from "../reconcile/status-writer.ts";
 import { type Left, Unsaved, writeLeft } from "../reconcile/unsaved-status.ts";
+import { TargetMemory } from "./memory.ts";
 import { hasChangedSince, restUntil, type TargetObject } from "./object.ts";
 import type { Observed } from "./observe.ts";
 import type { TargetConclusion } from "./status.ts";
-import { NewSpecs } from "./time-to-ready.ts";
 
 /** What metrics record. */
 export interface TargetObserver {
@@ -33,6 +34,7 @@ export interface TargetDeps<T extends TargetObject> {
   readonly observer: TargetObserver;
   readonly schedule: PollSchedule;
   readonly clock: Clock;
+  readonly random: Random;
   /**
    * Asked right before a change is sent and before a status is written: a process that was frozen may have a successor
    * by then, whose newer change it would undo. Without it this process is the only one.
@@ -100,32 +102,31 @@ export function createTargetReconciler<T extends TargetObject, O, C extends Targ
   deps: TargetDeps<T>,
   steps: TargetSteps<T, O, C, X, N>,
 ): Reconcile {
-  const newSpecs = new NewSpecs();
+  const memory = new TargetMemory();
+  const running = { deps, steps, memory };
   const unsaved = new Unsaved<Report<T, C>>();
   return async (key, context) => {
     const object = deps.store.get(key);
     if (object === undefined) {
       deps.schedule.forget(key);
-      newSpecs.forget(key);
+      memory.forget(key);
       unsaved.forget(key);
       steps.forget?.(key);
       return { kind: "settled" };
     }
     // No finalizer is ours: the target stays as it is.
     if (object.metadata.deletionTimestamp !== undefined) return { kind: "settled" };
-    newSpecs.saw(key, object, deps.clock.monotonic());
+    memory.saw(key, object, deps.clock.monotonic());
     const restMs = unsaved.has(key) ? undefined : steps.restsFor?.(object);
-    const outcome = restMs === undefined ? await attempt(object, key, context) : restUntil(object, restMs);
-    newSpecs.judge(key, deps.store.get(key), (sinceMs) => deps.observer.becameReady(deps.clock.monotonic() - sinceMs));
-    return outcome;
+    return restMs === undefined ? await attempt(object, key, context) : restUntil(object, restMs);
   };
 
   function attempt(object: T, key: ObjectKey, context: ReconcileContext): Promise<Outcome> {
     return unsaved.attempt(key, async (left): Promise<Outcome> => {
-      await writeLeft(left, deps.store, (value) => report(deps, steps, value, context));
+      await writeLeft(left, deps.store, (value) => report(running, value, context));
       const known = deps.store.get(key);
       if (known === undefined || known.metadata.uid !== object.metadata.uid) return { kind: "settled" };
-      return await reconcileObserved(deps, steps, { known, left, context });
+      return await reconcileObserved(running, { known, left, context });
     });
   }
 }
@@ -171,9 +172,15 @@ function isNeed<C, X, N>(
   return decision.kind === ("need" as string);
 }
 
+/** What all reconciles of a kind in one process work with. */
+interface TargetProcess<T extends TargetObject, O, C extends TargetConclusion, X, N> {
+  readonly deps: TargetDeps<T>;
+  readonly steps: TargetSteps<T, O, C, X, N>;
+  readonly memory: TargetMemory;
+}
+
 async function reconcileObserved<T extends TargetObject, O, C extends TargetConclusion, X, N>(
-  deps: TargetDeps<T>,
-  steps: TargetSteps<T, O, C, X, N>,
+  { deps, steps, memory }: TargetProcess<T, O, C, X, N>,
   options: { readonly known: T; readonly left: Left<Report<T, C>>; readonly context: ReconcileContext },
 ): Promise<Outcome> {
   const { known, left, context } = options;
@@ -196,14 +203,16 @@ async function reconcileObserved<T extends TargetObject, O, C extends TargetConc
     conclusion = decision.conclusion;
     if (decision.sawDrift) deps.observer.driftDetected();
   }
+  const next = memory.spaced(known, { reason: conclusion.readyState.reason, next: conclusion.next }, deps.random);
+  conclusion = { ...conclusion, next };
   if (account !== undefined) {
     const { metadata } = known;
     const request = reconcileRequest(metadata);
-    const polled = { nextMs: delayOf(conclusion.next) ?? 0, accountVersion: account.version, request };
+    const polled = { nextMs: delayOf(next) ?? 0, accountVersion: account.version, request };
     deps.schedule.polled({ key: objectKey(metadata), uid: metadata.uid }, polled);
   }
   left.value = { stored, conclusion, status: steps.statusOf(stored, conclusion) };
-  const outcome = await report(deps, steps, left.value, context);
+  const outcome = await report({ deps, steps, memory }, left.value, context);
   left.value = undefined;
   return outcome;
 }
@@ -222,8 +231,7 @@ async function record<T extends TargetObject>(
 }
 
 async function report<T extends TargetObject, O, C extends TargetConclusion, X, N>(
-  deps: TargetDeps<T>,
-  steps: TargetSteps<T, O, C, X, N>,
+  { deps, steps, memory }: TargetProcess<T, O, C, X, N>,
   { stored, conclusion, status }: Report<T, C>,
   context: ReconcileContext,
 ): Promise<Outcome> {
@@ -244,6 +252,8 @@ async function report<T extends TargetObject, O, C extends TargetConclusion, X, 
     const transition = stalledEvents({ before, after: status.conditions, message, action: "Reconcile" });
     for (const draft of [...events, ...transition]) deps.events.record(written.object, draft);
   }
+  const newSinceMs = kind === "ready" ? memory.becameReady(stored) : undefined;
+  if (newSinceMs !== undefined) deps.observer.becameReady(deps.clock.monotonic() - newSinceMs);
   const next = steps.requeueFor?.(stored, status, conclusion.next) ?? conclusion.next;
   return outcomeOf(next, { priority: priorityOf(kind, next), message: `${reason}: ${message}` });
 }

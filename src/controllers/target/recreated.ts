@@ -1,7 +1,5 @@
 // pure
 import { capped } from "../../runtime/conditions.ts";
-import { slowProbeMs } from "../reconcile/remote-error.ts";
-import type { Requeue } from "../reconcile/requeue.ts";
 import type { TargetObject } from "./object.ts";
 
 // Northflank's uids have 36 characters; status keeps no more than this of what it is sent.
@@ -36,16 +34,12 @@ export function recreatedConclusion<K extends string>(
     /** `service "api"` */
     readonly name: string;
     readonly uid: string | undefined;
-    readonly nextResyncMs: number;
   },
   /** All that the kind says of its target in status. */
   fields: readonly K[],
 ) {
-  const { name, uid = "", nextResyncMs } = target;
+  const { name, uid = "" } = target;
   const found = `The ${name} was deleted and created again in Northflank: its uid is ${uidText(uid)}, and was ${status.targetUid ?? ""}.`;
-  // Where only the uid is known, the target before was new as well: targets that alternate are not read without end.
-  const isAgain = fields.every((field) => field === "targetUid" || Reflect.get(status, field) === undefined);
-  const next: Requeue = isAgain ? { kind: "recheck", afterMs: Math.min(nextResyncMs, slowProbeMs) } : { kind: "again" };
   const forgotten = Object.fromEntries(fields.map((field) => [field, undefined])) as { readonly [F in K]: undefined };
   return {
     readyState: {
@@ -56,7 +50,7 @@ export function recreatedConclusion<K extends string>(
     inSync: { status: "Unknown", reason: "TargetRecreated", message: "Not known of the target that is new." },
     stated: { ...forgotten, ...targetUidFields(uid) },
     failure: undefined,
-    next,
+    next: { kind: "again" },
     events: [
       {
         type: "Normal",

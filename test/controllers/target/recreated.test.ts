@@ -4,6 +4,7 @@ import { sameTarget, targetUidFields } from "../../../src/controllers/target/rec
 import { KubeError } from "../../../src/kube/errors.ts";
 import { deployment, jobObject, service } from "../../support/builders.ts";
 import { DeploymentScene } from "../../support/deployment-scene.ts";
+import { northflankError } from "../../support/fake-northflank.ts";
 import { JobScene } from "../../support/job-scene.ts";
 
 /* A target that is deleted and created again under its id: it has another uid, and nothing that was sent. */
@@ -179,6 +180,50 @@ describe.each(Object.entries(kinds))("a %s", (_kind, { begin, recreate, answersW
     };
     await scene.work(4 * hour);
     expect(scene.northflank.takeCalls().length).toBeLessThanOrEqual(20);
+  });
+});
+
+/** What happens between the two times that a target is created again, and when it is read after the second. */
+const between: Readonly<Record<string, readonly [happens: (scene: Scene) => unknown, afterMs: number]>> = {
+  "nothing else": [() => undefined, 48_000],
+  "an edit of the spec": [(scene) => scene.edit({ resyncPeriodSeconds: 1_200 }), 0],
+  "a time without an account": [
+    async (scene) => {
+      const { resolution } = scene;
+      const readyState = { kind: "stalled", reason: "SecretNotFound", message: "None." } as const;
+      scene.resolution = () => ({ kind: "blocked", readyState, recheckAfterMs: minute });
+      await scene.pass();
+      expect(scene.state()).toContain("SecretNotFound");
+      scene.resolution = resolution;
+    },
+    0,
+  ],
+  "a read that fails": [
+    async (scene) => {
+      const read = scene instanceof DeploymentScene ? "getService" : "getJobSettings";
+      scene.northflank.failNext(read, northflankError("server_error", { httpStatus: 503 }));
+      expect(await scene.pass()).toMatchObject({ kind: "retry" });
+      await scene.clock.advance(20 * minute);
+    },
+    0,
+  ],
+};
+
+describe.each(Object.entries(kinds))("a %s that is created again twice", (_kind, { begin, recreate, change }) => {
+  test.each(Object.entries(between))("with %s in between", async (_what, [happens, afterMs]) => {
+    const scene = begin();
+    await scene.work(20 * minute);
+    recreate(scene, "uid-2");
+    await scene.clock.advance(20 * minute);
+    expect(await scene.pass()).toMatchObject({ afterMs: 0 });
+    await happens(scene);
+    recreate(scene, "uid-3");
+    scene.northflank.takeCalls();
+    expect(await scene.pass()).toMatchObject({ kind: "recheck", afterMs });
+    expect(scene.object().status?.targetUid).toBe("uid-3");
+    await scene.work(5 * minute);
+    expect(scene.northflank.takeCalls()).toContain(change);
+    expect(scene.state()).toContain("Ready=True/");
   });
 });
 
