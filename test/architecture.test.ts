@@ -243,8 +243,6 @@ const mayReadConditions = [
   "controllers/target/conflicts.ts",
   "controllers/deployment/status.ts",
   "controllers/deployment/dependencies.ts",
-  // A settled object reads its Secrets and ConfigMaps again, which are not watched.
-  "controllers/job/observe.ts",
   "controllers/connection/status.ts",
   // Whether Ready is there at all: where another client has removed it, only a check can write it anew.
   "controllers/connection/observe.ts",

@@ -7,9 +7,9 @@ import { northflankConnections, northflankDeployments, northflankJobRuns, northf
 import { createProjection } from "../api/project-object.ts";
 import type { Config } from "../config.ts";
 import { deploymentIndexes } from "../controllers/deployment/target.ts";
-import { jobIndexes } from "../controllers/job/target.ts";
 import { jobRunIndexes } from "../controllers/job-run/reconciler.ts";
 import { connectionKeys } from "../controllers/reconcile/predicates.ts";
+import { targetKeys } from "../controllers/target/object.ts";
 import type { KubeClient } from "../kube/client.ts";
 import type { KubeObject, ResourceType } from "../kube/types.ts";
 import type { Metrics } from "../metrics.ts";
@@ -55,7 +55,7 @@ export function createCaches(deps: CachesDeps): Caches {
       {},
     ),
     deployments: watch(deps, northflankDeployments, { ...deploymentIndexes, connection: connectionKeys }),
-    jobs: watch(deps, northflankJobs, { ...jobIndexes, connection: connectionKeys }),
+    jobs: watch(deps, northflankJobs, { target: targetKeys<NorthflankJob>, connection: connectionKeys }),
     jobRuns: watch(deps, northflankJobRuns, { ...jobRunIndexes, connection: connectionKeys }),
   };
 }

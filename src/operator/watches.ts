@@ -2,12 +2,10 @@ import type { NorthflankConnection } from "../api/connection.ts";
 import type { NorthflankDeployment } from "../api/deployment.ts";
 import type { NorthflankJob } from "../api/job.ts";
 import type { NorthflankJobRun } from "../api/job-run.ts";
-import { conflictsOf } from "../controllers/deployment/target.ts";
-import { conflictsOf as conflictsOfJob } from "../controllers/job/target.ts";
 import { isInTheWay, isWaitingForConcurrency } from "../controllers/job-run/concurrency.ts";
 import { jobRunIndexes } from "../controllers/job-run/reconciler.ts";
 import { connectionChanged, objectChanged } from "../controllers/reconcile/predicates.ts";
-import { conflictsMayChange } from "../controllers/target/conflicts.ts";
+import { conflictsMayChange, conflictsOf } from "../controllers/target/conflicts.ts";
 import { type ObjectKey, objectKey, type Priority } from "../runtime/outcome.ts";
 import { Recent } from "../runtime/recent.ts";
 import type { Change } from "../runtime/store.ts";
@@ -72,7 +70,7 @@ export function wireWatches(watches: Watches): void {
   });
 
   deployments.listen(targetHandler(queues.deployment, (object) => conflictsOf(deployments, object)));
-  jobs.listen(targetHandler(queues.job, (object) => conflictsOfJob(jobs, object)));
+  jobs.listen(targetHandler(queues.job, (object) => conflictsOf(jobs, object)));
 
   jobRuns.listen((change) => {
     enqueueOwn(queues.jobRun, change);

@@ -5,8 +5,7 @@ import type { NorthflankJobRun } from "../api/job-run.ts";
 import type { Accounts } from "../controllers/account/accounts.ts";
 import type { ApiBinding } from "../controllers/account/api-factory.ts";
 import { ConnectionAccounts } from "../controllers/account/connection-accounts.ts";
-import { targetOf } from "../controllers/deployment/target.ts";
-import { targetOf as jobTargetOf } from "../controllers/job/target.ts";
+import { type TargetObject, targetOf } from "../controllers/target/object.ts";
 import type { KubeClient } from "../kube/client.ts";
 import { KubeError } from "../kube/errors.ts";
 import { type ConfigMap, configMaps, type KubeObject, type Secret, secrets } from "../kube/types.ts";
@@ -68,8 +67,8 @@ export function createOfflineCluster(objects: OfflineObjects, options: OfflineOp
   const connections = byKey(objects.connections.map((connection) => withGivenToken(connection, maxRequestsPerHour)));
   const jobRuns = byKey(objects.jobRuns);
   return {
-    deployments: byTarget(objects.deployments, targetOf),
-    jobs: byTarget(objects.jobs, jobTargetOf),
+    deployments: byTarget(objects.deployments),
+    jobs: byTarget(objects.jobs),
     jobRuns,
     kube: fileReader(objects),
     accounts: new ConnectionAccounts({
@@ -91,10 +90,10 @@ function byKey<T extends KubeObject>(objects: readonly T[]): ReadonlyMap<ObjectK
   return new Map(objects.map((object) => [objectKey(object.metadata), object]));
 }
 
-function byTarget<T>(objects: readonly T[], targetOfOne: (object: T) => string) {
+function byTarget<T extends TargetObject>(objects: readonly T[]) {
   const targets = new Map<string, T[]>();
   for (const object of objects) {
-    const target = targetOfOne(object);
+    const target = targetOf(object);
     const known = targets.get(target);
     if (known === undefined) targets.set(target, [object]);
     else known.push(object);

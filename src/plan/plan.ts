@@ -4,7 +4,7 @@ import type { NorthflankJobRun } from "../api/job-run.ts";
 import { explained } from "../command-remedies.ts";
 import { decide } from "../controllers/deployment/decide.ts";
 import type { Observation } from "../controllers/deployment/observation.ts";
-import { observe } from "../controllers/deployment/observe.ts";
+import { deploymentReads } from "../controllers/deployment/observe.ts";
 import { decide as decideJob } from "../controllers/job/decide.ts";
 import type { Observation as JobObservation } from "../controllers/job/observation.ts";
 import { jobReads } from "../controllers/job/observe.ts";
@@ -68,10 +68,10 @@ async function planOneDeployment(
   const { deployments: store, jobRuns: runs, accounts } = cluster;
   // Validated with its file already.
   const validate = () => [];
-  const reads = { store, runs, accounts, validate, schedule, settings };
+  const reads = deploymentReads({ store, runs, accounts, validate, schedule, settings });
   const { observation, decision } = await observeAndDecide(
     {
-      observe: (object, signal) => observe(reads, object, signal),
+      observe: (object, signal) => observeTarget(reads, object, signal),
       decide: (object, observation: Observation) => decide({ object, observation, now: clock.now(), random, settings }),
     },
     object,

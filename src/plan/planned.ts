@@ -5,7 +5,7 @@ import { compare } from "../controllers/deployment/diff.ts";
 import type { Change, Conclusion, Observation } from "../controllers/deployment/observation.ts";
 import { warningsOf } from "../controllers/deployment/warnings.ts";
 import type { ReadyState } from "../controllers/reconcile/ready-state.ts";
-import type { TargetDecision } from "../controllers/target/reconciler.ts";
+import type { TargetDecision } from "../controllers/target/decision.ts";
 import { assertNever } from "../util/assert-never.ts";
 
 /** One field at Northflank that is not as declared. `from` is missing where Northflank has, or returns, nothing. */

@@ -4,9 +4,9 @@ import type { NorthflankDeployment } from "../../src/api/deployment.ts";
 import type { NorthflankJob } from "../../src/api/job.ts";
 import type { NorthflankJobRun } from "../../src/api/job-run.ts";
 import { deploymentIndexes } from "../../src/controllers/deployment/target.ts";
-import { jobIndexes } from "../../src/controllers/job/target.ts";
 import { jobRunIndexes } from "../../src/controllers/job-run/reconciler.ts";
 import { connectionKeys } from "../../src/controllers/reconcile/predicates.ts";
+import { targetKeys } from "../../src/controllers/target/object.ts";
 import { type Enqueuer, wireWatches } from "../../src/operator/watches.ts";
 import { Store } from "../../src/runtime/store.ts";
 import { connection, deployment, jobObject, metadata } from "../support/builders.ts";
@@ -50,7 +50,10 @@ beforeEach(() => {
   forgotten = [];
   connections = new Store({ onListenerError: fail });
   deployments = new Store({ indexes: { ...deploymentIndexes, connection: connectionKeys }, onListenerError: fail });
-  jobs = new Store({ indexes: { ...jobIndexes, connection: connectionKeys }, onListenerError: fail });
+  jobs = new Store({
+    indexes: { target: targetKeys<NorthflankJob>, connection: connectionKeys },
+    onListenerError: fail,
+  });
   jobRuns = new Store({ indexes: { ...jobRunIndexes, connection: connectionKeys }, onListenerError: fail });
   const queue = (kind: string): Enqueuer => ({
     add: (key, { priority = "change", afterMs = 0 } = {}) =>

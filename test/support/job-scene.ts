@@ -1,15 +1,13 @@
 import type { NorthflankJob } from "../../src/api/job.ts";
 import { northflankJobs } from "../../src/api/names.ts";
 import { createJobReconciler } from "../../src/controllers/job/reconciler.ts";
-import { jobIndexes } from "../../src/controllers/job/target.ts";
+import { targetKeys } from "../../src/controllers/target/object.ts";
 import { KubeError } from "../../src/kube/errors.ts";
 import type { ConfigMap, KubeObject, Secret } from "../../src/kube/types.ts";
 import { type SceneDeps, TargetScene } from "./target-scene.ts";
 
-type Index = keyof typeof jobIndexes;
-
 /** NorthflankJobs, and the Secrets and ConfigMaps that they take values from. */
-export class JobScene extends TargetScene<NorthflankJob, Index> {
+export class JobScene extends TargetScene<NorthflankJob, "target"> {
   /** By `Secret db`; what is not here does not exist. */
   readonly sources = new Map<string, Secret | ConfigMap>();
   /** Reads of Secrets and ConfigMaps. */
@@ -17,7 +15,7 @@ export class JobScene extends TargetScene<NorthflankJob, Index> {
   #version = 1;
 
   constructor() {
-    super({ type: northflankJobs, indexes: jobIndexes, key: "shop/migrate" });
+    super({ type: northflankJobs, indexes: { target: targetKeys }, key: "shop/migrate" });
   }
 
   /** A Secret as a person applies it. */
@@ -28,7 +26,7 @@ export class JobScene extends TargetScene<NorthflankJob, Index> {
     this.sources.set(`Secret ${name}`, secret);
   }
 
-  protected reconciler(deps: SceneDeps<NorthflankJob, Index>) {
+  protected reconciler(deps: SceneDeps<NorthflankJob, "target">) {
     return createJobReconciler({ ...deps, kube: this.#sourceReader() });
   }
 

@@ -15,9 +15,8 @@ import { concludeChange as concludeJobChange, intentConclusion } from "../../src
 import { statusOf as jobStatus } from "../../src/controllers/job/status.ts";
 import { delayOf } from "../../src/controllers/reconcile/requeue.ts";
 import { Stopwatch } from "../../src/controllers/reconcile/stopwatch.ts";
+import type { TargetConclusion, TargetDecision } from "../../src/controllers/target/decision.ts";
 import type { TargetObject } from "../../src/controllers/target/object.ts";
-import type { TargetDecision } from "../../src/controllers/target/reconciler.ts";
-import type { TargetConclusion } from "../../src/controllers/target/status.ts";
 import type { NorthflankError } from "../../src/northflank/errors.ts";
 import { keyedHashOf, northflankError } from "./fake-northflank.ts";
 import { always } from "./strict-fake.ts";
@@ -121,8 +120,8 @@ abstract class Life<T extends TargetObject, O, D extends TargetDecision<TargetCo
 }
 
 function partsOf(change: object): string {
-  const { patch, desire } = change as Readonly<Record<string, { readonly body: object }>>;
-  return Object.keys((patch ?? desire)?.body ?? {}).join(" ");
+  const { call, desire } = change as Readonly<Record<string, { readonly body: object }>>;
+  return Object.keys((desire ?? call)?.body ?? {}).join(" ");
 }
 
 function textOf({ readyState, next }: TargetConclusion): string {
@@ -196,8 +195,8 @@ export class JobLife extends Life<NorthflankJob, JobObservation, JobDecision> {
   }
 
   protected conclude(known: NorthflankJob, change: ChangeOf<JobDecision>, answer: Sent) {
-    const options = { object: this.object, before: known.status, change, result: resultOf(answer) };
-    return concludeJobChange({ ...options, now: this.now, random });
+    const sent = { object: known, stored: this.object, change, result: resultOf(answer) };
+    return concludeJobChange({ ...sent, now: this.now, random });
   }
 
   protected readonly statusAfter = (conclusion: ConclusionOf<JobDecision>) =>

@@ -1,7 +1,6 @@
 // pure
 import type { NorthflankApi } from "../../northflank/client.ts";
-import type { ReadyState } from "../reconcile/ready-state.ts";
-import type { Pause } from "../reconcile/requeue.ts";
+import type { Blocked } from "../reconcile/ready-state.ts";
 
 /** What an object says about the account it belongs to. */
 export interface AccountRequest {
@@ -61,12 +60,7 @@ export type AccountResolution =
    * Not now. The ready state goes to the object's status as it is; the object is reconciled again when the connection
    * or the Secret changes, and after `recheckAfterMs` at the latest.
    */
-  | {
-      readonly kind: "blocked";
-      readonly readyState: ReadyState;
-      readonly recheckAfterMs: number;
-      readonly pause?: Pause;
-    };
+  | Blocked;
 
 /**
  * Finds the account of an object: `spec.connectionRef`, else the connection named `default` in its namespace, else the

@@ -2,15 +2,12 @@
 import type { Reason } from "../../api/reasons.ts";
 import { formatDuration } from "../../util/duration.ts";
 import { defaultConnectionName, safetyNetMs } from "../reconcile/predicates.ts";
-import type { ReadyState } from "../reconcile/ready-state.ts";
+import type { Blocked, ReadyState } from "../reconcile/ready-state.ts";
 import { slowProbeMs } from "../reconcile/remote-error.ts";
 import type { Pause } from "../reconcile/requeue.ts";
 import { recheckSecretMs } from "../secrets/secret-tokens.ts";
 import type { TokenRead } from "../secrets/token-secret.ts";
-import type { AccountRequest, AccountResolution } from "./accounts.ts";
-
-/** Why an object has no account now. */
-export type Blocked = AccountResolution & { readonly kind: "blocked" };
+import type { AccountRequest } from "./accounts.ts";
 
 const secretPause: Pause = { withinMs: recheckSecretMs };
 

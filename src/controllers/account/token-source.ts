@@ -2,11 +2,11 @@
 import { isAllowedOrigin, parseApiUrl } from "../../northflank/api-origin.ts";
 import { type ObjectKey, objectKey } from "../../runtime/outcome.ts";
 import { defaultConnectionName } from "../reconcile/predicates.ts";
+import type { Blocked } from "../reconcile/ready-state.ts";
 import { operatorSecret, type TokenSecretName } from "../secrets/secret-tokens.ts";
 import type { AccountRequest } from "./accounts.ts";
 import { isProjectAllowed, isProjectInReach, type KnownRestrictions } from "./allowed-projects.ts";
 import {
-  type Blocked,
   connectionInvalid,
   connectionNotFound,
   connectionSuspended,

@@ -3,8 +3,7 @@ import type { TokenNeed } from "../../api/northflank-calls.ts";
 import type { NorthflankError } from "../../northflank/errors.ts";
 import type { LedgerSnapshot } from "../../northflank/ledger.ts";
 import type { TokenView } from "../../northflank/types.ts";
-import type { ReadyState } from "../reconcile/ready-state.ts";
-import type { Pause } from "../reconcile/requeue.ts";
+import type { Blocked } from "../reconcile/ready-state.ts";
 import type { SpecProblem } from "../reconcile/spec-validation.ts";
 
 /** What a check of the token found. `token`: what Northflank returned for it, if anything. */
@@ -31,12 +30,7 @@ export type Observation = Surroundings &
     | { readonly kind: "invalid"; readonly problems: readonly SpecProblem[] }
     | { readonly kind: "suspended" }
     /** The account cannot be used: host, Secret, or a token that was refused before. */
-    | {
-        readonly kind: "blocked";
-        readonly readyState: ReadyState;
-        readonly recheckAfterMs: number;
-        readonly pause?: Pause;
-      }
+    | Blocked
     /** Nothing is due: no request was spent. */
     | { readonly kind: "rest" }
     | {

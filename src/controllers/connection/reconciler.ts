@@ -9,7 +9,7 @@ import { raisedEvents, stalledEvents } from "../reconcile/events.ts";
 import { reconcileRequest } from "../reconcile/reconcile-request.ts";
 import { outcomeOf } from "../reconcile/requeue.ts";
 import type { StatusWriter } from "../reconcile/status-writer.ts";
-import { type Left, Unsaved, writeLeft } from "../reconcile/unsaved-status.ts";
+import { reconcileUnsaved, Unsaved } from "../reconcile/unsaved-status.ts";
 import { type Decision, decide } from "./decide.ts";
 import { type ObserveDeps, observe, requestWaitMs, validationPeriodMs } from "./observe.ts";
 import { statusOf } from "./status.ts";
@@ -49,12 +49,11 @@ export function createConnectionReconciler(deps: ConnectionDeps): Reconcile {
       return { kind: "settled" };
     }
     if (object.metadata.deletionTimestamp !== undefined) return { kind: "settled" };
-    return await unsaved.attempt(key, async (left): Promise<Outcome> => {
+    return await reconcileUnsaved(unsaved, object, {
+      store: deps.store,
+      conclude: (known) => reconcile(deps, known, context),
       // The check that it is about is done, and not due again for hours.
-      await writeLeft(left, deps.store, (value) => report(deps, value, context));
-      const known = deps.store.get(key);
-      if (known === undefined || known.metadata.uid !== object.metadata.uid) return { kind: "settled" };
-      return await reconcile(deps, { object: known, left, context });
+      report: (value) => report(deps, value, context),
     });
   };
 }
@@ -68,9 +67,9 @@ interface Report {
 
 async function reconcile(
   deps: ConnectionDeps,
-  options: { readonly object: NorthflankConnection; readonly left: Left<Report>; readonly context: ReconcileContext },
-): Promise<Outcome> {
-  const { object, left, context } = options;
+  object: NorthflankConnection,
+  context: ReconcileContext,
+): Promise<Report | Outcome> {
   const waitMs = requestWaitMs(deps, object);
   if (waitMs > 0) return { kind: "recheck", afterMs: waitMs, priority: "change" };
   const { clock, random } = deps;
@@ -83,10 +82,7 @@ async function reconcile(
     const poll = { nextMs: decision.checkAgainMs, accountVersion: checkedVersion, request };
     deps.schedule.polled({ key: objectKey(metadata), uid: metadata.uid }, poll);
   }
-  left.value = { stored: object, decision, status: statusOf(object, decision, clock.now()) };
-  const outcome = await report(deps, left.value, context);
-  left.value = undefined;
-  return outcome;
+  return { stored: object, decision, status: statusOf(object, decision, clock.now()) };
 }
 
 async function report(

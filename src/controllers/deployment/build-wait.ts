@@ -14,9 +14,10 @@ import {
 } from "../build/build-query.ts";
 import { slowProbeMs } from "../reconcile/remote-error.ts";
 import { probeMoreRarely } from "../reconcile/requeue.ts";
+import { conclude } from "../target/decision.ts";
 import { buildQuery, buildRecord, followsLatest } from "./build.ts";
 import { knownHash, lastDeclared, wasSent } from "./changes.ts";
-import { conclude, differentBase, needBuild } from "./conclusions.ts";
+import { differentBase, needBuild } from "./decisions.ts";
 import { ageOf, sinceOf } from "./machine.ts";
 import type {
   BuildRecord,

@@ -1,4 +1,5 @@
 // pure
+
 import type { NorthflankDeployment } from "../../api/deployment.ts";
 import { revision } from "../../api/names.ts";
 import type { Condition, ObjectMeta } from "../../kube/types.ts";
@@ -6,7 +7,7 @@ import { findCondition } from "../../runtime/conditions.ts";
 import type { ObjectKey } from "../../runtime/outcome.ts";
 import { slowProbeMs } from "../reconcile/remote-error.ts";
 import { probeAfter } from "../reconcile/requeue.ts";
-import { differentBase } from "./conclusions.ts";
+import { differentBase } from "./decisions.ts";
 import type { Conclusion, Dependency, Facts } from "./observation.ts";
 import { runKey } from "./target.ts";
 

@@ -1,4 +1,5 @@
 // pure
+
 import type { NorthflankDeployment, NorthflankDeploymentStatus } from "../../api/deployment.ts";
 import { capped, formatTime } from "../../runtime/conditions.ts";
 import { formatDuration } from "../../util/duration.ts";
@@ -10,7 +11,7 @@ import type { Age } from "../reconcile/stopwatch.ts";
 import { followsLatest } from "./build.ts";
 import { type BuildInSync, buildInSync } from "./build-wait.ts";
 import { isUnfinished, wasSent } from "./changes.ts";
-import { inSyncWith, judged, needBuild } from "./conclusions.ts";
+import { inSyncWith, judged, needBuild } from "./decisions.ts";
 import type { Desire } from "./desired.ts";
 import {
   type ChangeNews,

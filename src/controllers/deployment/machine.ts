@@ -411,9 +411,3 @@ export function isUnderWay({ spec, status }: NorthflankDeployment): boolean {
   const isShown = status?.pendingChanges === undefined && status?.observed?.servicePaused !== true;
   return isShown && spec.jobId === undefined && spec.rollout?.wait !== false;
 }
-
-/** Nothing is waited for whose time matters: a change, a build, a rollout of another client. */
-export function isAtRest({ status }: Pick<NorthflankDeployment, "status">): boolean {
-  const [head] = status?.changes ?? [];
-  return status?.phase === undefined && (head === undefined || head.phase === "Complete");
-}

@@ -1,9 +1,10 @@
 // pure
+
 import type { DeploymentUpdate } from "../../northflank/types.ts";
 import { decideNotKept } from "../target/not-kept.ts";
 import { notKeptFound } from "../target/out-of-sync.ts";
 import { wasSent } from "./changes.ts";
-import { differentBase } from "./conclusions.ts";
+import { differentBase } from "./decisions.ts";
 import type { Difference } from "./diff.ts";
 import { withNotKept } from "./machine.ts";
 import type { ChangeRecord, Conclusion, Facts } from "./observation.ts";

@@ -2,15 +2,14 @@
 import type { NorthflankDeployment, NorthflankDeploymentStatus } from "../../api/deployment.ts";
 import type { NorthflankError } from "../../northflank/errors.ts";
 import type { DeploymentUpdate } from "../../northflank/types.ts";
-import type { Random } from "../../util/random.ts";
 import type { BuildQuery, SeenBuild } from "../build/build-query.ts";
 import type { ConditionUpdate } from "../reconcile/ready-state.ts";
-import type { Age, Ages } from "../reconcile/stopwatch.ts";
+import type { Age } from "../reconcile/stopwatch.ts";
+import type { Stated, TargetConclusion, TargetDecision, TargetInput } from "../target/decision.ts";
 import type { Correction } from "../target/drift.ts";
 import type { Policy } from "../target/policy.ts";
 import type { NotDue, Unmet } from "../target/preconditions.ts";
-import type { TargetDecision } from "../target/reconciler.ts";
-import type { TargetConclusion } from "../target/status.ts";
+import type { TargetChange } from "../target/reconciler.ts";
 import type { Desire } from "./desired.ts";
 import type { Comparison, Difference } from "./diff.ts";
 import type { TargetView } from "./target.ts";
@@ -62,14 +61,7 @@ export interface Settings {
 }
 
 /** Everything that a decision may know. */
-export interface DecideInput {
-  readonly object: NorthflankDeployment;
-  readonly observation: Observation;
-  /** Wall clock, milliseconds since the epoch: for what people read. */
-  readonly now: number;
-  /** How long ago the times in the status are, as this process has measured it. */
-  readonly ages?: Ages;
-  readonly random: Random;
+export interface DecideInput extends TargetInput<NorthflankDeployment, Observation> {
   readonly settings: Settings;
 }
 
@@ -143,7 +135,7 @@ export interface Redeploy {
 }
 
 /** One change to be sent. */
-export interface Change {
+export interface Change extends TargetChange<Call> {
   readonly desire: Desire;
   readonly cause: "SpecChanged" | "DriftCorrected" | "PartResent" | "Redeployed" | "RolledBack";
   /** The target as it was read just before. */
@@ -153,9 +145,6 @@ export interface Change {
   readonly redeploy?: Redeploy;
   /** The build that is deployed, where it was read. */
   readonly build?: BuildRecord | undefined;
-  readonly call: Call;
-  /** Sent where the route of `call` turns out to be gone; missing: there is no other one. */
-  readonly fallback?: Call | undefined;
 }
 
 /** One call that changes a target. */
@@ -185,9 +174,7 @@ export const statedFields = [
 ] as const;
 
 /** Status fields that a reconcile may state. A field that is there replaces the old one; `undefined` removes it. */
-export type StatedFields = {
-  readonly [K in (typeof statedFields)[number]]?: NorthflankDeploymentStatus[K] | undefined;
-};
+export type StatedFields = Stated<NorthflankDeploymentStatus, (typeof statedFields)[number]>;
 
 /** What a reconcile of a NorthflankDeployment concluded. */
 export interface Conclusion extends TargetConclusion {

@@ -2,76 +2,40 @@ import type { NorthflankDeployment } from "../../api/deployment.ts";
 import type { CallOptions, JobName, NorthflankApi, ServiceName } from "../../northflank/client.ts";
 import { isNorthflankError, type NorthflankError } from "../../northflank/errors.ts";
 import type { JobSource, ProjectItem } from "../../northflank/types.ts";
-import type { Account, AccountResolution, Accounts } from "../account/accounts.ts";
 import type { BuildQuery, SeenBuild } from "../build/build-query.ts";
 import { readBuild } from "../build/read-build.ts";
-import type { PollSchedule } from "../reconcile/poll-schedule.ts";
-import type { SpecProblem } from "../reconcile/spec-validation.ts";
+import type { Blocked } from "../reconcile/ready-state.ts";
 import { accountRequest } from "../target/object.ts";
-import {
-  type Observed,
-  observeTarget,
-  type Ready,
-  restOf as restOfTarget,
-  type TargetReads,
-} from "../target/observe.ts";
+import type { Ready, ObserveDeps as TargetObserveDeps, TargetReads } from "../target/observe.ts";
 import { policyOf } from "../target/policy.ts";
-import { type Due, dueRead, resyncPeriodMs } from "../target/poll-due.ts";
+import type { DueFacts } from "../target/poll-due.ts";
 import { awaitedBuild } from "./build.ts";
 import { knownHash } from "./changes.ts";
 import { dependenciesOf, isDependencyOver, type Runs } from "./dependencies.ts";
 import { type Desire, desireOf } from "./desired.ts";
 import { compare } from "./diff.ts";
 import { isUnderWay } from "./machine.ts";
-import type { Need, Observation, Settings } from "./observation.ts";
-import { jobTarget, serviceTarget, type TargetView, targetName, targetOf } from "./target.ts";
+import type { Need, Observation } from "./observation.ts";
+import { jobTarget, serviceTarget, type TargetView, targetName } from "./target.ts";
 import { isReplacedByCD } from "./warnings.ts";
 
-export interface ObserveDeps {
-  readonly store: { byIndex(name: "target", value: string): readonly NorthflankDeployment[] };
+export interface ObserveDeps extends TargetObserveDeps<NorthflankDeployment> {
   readonly runs: Runs;
-  readonly accounts: Accounts;
-  /** Validates a spec that the API server accepted; fields that it dropped are added here. */
-  readonly validate: (object: NorthflankDeployment) => readonly SpecProblem[];
-  readonly schedule: PollSchedule;
-  readonly settings: Settings;
-}
-
-/** How long a settled object has nothing to do, as far as that is known without any wait. */
-export function restOf(deps: ObserveDeps, object: NorthflankDeployment): number | undefined {
-  return restOfTarget(readsOf(deps), object);
-}
-
-/**
- * Gathers what a reconcile decides on, cheapest first: the preconditions; and only when a read is due one request to
- * Northflank.
- *
- * *Errors*: whatever is no refusal of Northflank, such as `KubeError` when a Secret could not be read.
- */
-export async function observe(
-  deps: ObserveDeps,
-  object: NorthflankDeployment,
-  signal: AbortSignal,
-): Promise<Observed<Observation, Need>> {
-  return await observeTarget(readsOf(deps), object, signal);
 }
 
 interface Declared {
   readonly desire: Desire;
 }
 
-function readsOf(deps: ObserveDeps): TargetReads<NorthflankDeployment, Declared, Observation, Need> {
+/** What a deployment reads, once its preconditions hold: the awaited build, else the target. */
+export function deploymentReads(deps: ObserveDeps): TargetReads<NorthflankDeployment, Declared, Observation, Need> {
   return {
-    accounts: deps.accounts,
-    sameTarget: (object) => deps.store.byIndex("target", targetOf(object)),
-    validate: deps.validate,
+    ...deps,
     declared: ({ spec }) => {
       const result = desireOf(spec);
       return result.kind === "problem" ? result : { declared: { desire: result.desire } };
     },
-    dueFor: (object, account) => dueFor(deps, object, account),
-    watches: () => false,
-    blocked: (_object, unmet) => unmet,
+    due: (object) => dueFacts(deps.runs, object),
     open: async (ready) => {
       const { object, declared, signal } = ready;
       const foreign = await foreignProject(deps, object, declared.desire, signal);
@@ -127,7 +91,7 @@ async function readTarget(deps: ObserveDeps, ready: ReadyToRead, build?: SeenBui
   const name = targetName(object);
   const service = "jobId" in name ? await readJob(ready, name) : await readService(ready, name);
   if ("error" in service) return { ...declared, kind: "route-gone", error: service.error };
-  const nextResyncMs = deps.schedule.nextResyncMs(resyncPeriodMs(object, deps.settings.resyncPeriodMs));
+  const nextResyncMs = ready.nextResyncMs();
   const dependencies = dependenciesOf(deps.runs, object);
   const seen = { ...declared, kind: "seen", service, dependencies, nextResyncMs } as const;
   return build === undefined ? seen : { ...seen, build };
@@ -181,23 +145,21 @@ async function foreignProject(
   object: NorthflankDeployment,
   { body }: Desire,
   signal: AbortSignal,
-): Promise<(AccountResolution & { readonly kind: "blocked" }) | undefined> {
+): Promise<Blocked | undefined> {
   const [projectId, serviceId] = body.internal?.id?.split("/") ?? [];
   if (projectId === undefined || serviceId === undefined || projectId === object.spec.projectId) return undefined;
   const resolution = await deps.accounts.resolve({ ...accountRequest(object), projectId, isBuilder: true }, signal);
   return resolution.kind === "blocked" ? resolution : undefined;
 }
 
-/** Whether the target has to be read now, and how urgent that is. */
-function dueFor(deps: ObserveDeps, object: NorthflankDeployment, account: Account): Due {
-  const { schedule, settings } = deps;
-  const isOver = (reason: string) => isDependencyOver(deps.runs, object, reason);
-  const { resyncPeriodMs: periodMs } = settings;
+function dueFacts(runs: Runs, object: NorthflankDeployment): DueFacts {
   const [head] = object.status?.changes ?? [];
-  const isPending = head?.cause === "RolledBack" && head.phase === "Sending";
-  const isFollowed = isUnderWay(object);
-  const isRecorded = () => hasRecord(object);
-  return dueRead({ schedule, account, resyncPeriodMs: periodMs, isOver, isFollowed, isPending, isRecorded }, object);
+  return {
+    isOver: (reason) => isDependencyOver(runs, object, reason),
+    isPending: head?.cause === "RolledBack" && head.phase === "Sending",
+    isFollowed: isUnderWay(object),
+    isRecorded: () => hasRecord(object),
+  };
 }
 
 /** The status has what was sent for the declaration or found in force; under Observe, what was seen. */

@@ -1,12 +1,13 @@
 // pure
+
+import { conclude } from "../target/decision.ts";
 import { isFight, withFight } from "../target/drift.ts";
 import { isAcknowledged } from "../target/object.ts";
 import { driftFound, fightFound, type OutOfSync } from "../target/out-of-sync.ts";
 import { buildRecord } from "./build.ts";
 import { checkBuild } from "./build-wait.ts";
-import { send } from "./calls.ts";
 import { knownHash, lastDeclared, wasSent } from "./changes.ts";
-import { conclude, differentBase } from "./conclusions.ts";
+import { differentBase, write } from "./decisions.ts";
 import { dependencyConclusion } from "./dependencies.ts";
 import { steps, wasSeenInSync } from "./machine.ts";
 import { decidePart, notKeptConclusion, partsIn } from "./not-kept.ts";
@@ -43,7 +44,7 @@ export function decideOutOfSync(facts: Facts): Decision {
   // What is in force is not sent again: each body may change more than it says.
   const body = isNew ? desire.body : partsIn(desire.body, pending);
   const cause = isNew ? "SpecChanged" : "DriftCorrected";
-  return send({ desire: { ...desire, body }, cause, before, differences: pending, build });
+  return write({ desire: { ...desire, body }, cause, before, differences: pending, build });
 }
 
 /** What was rolled back is not sent again. */
@@ -103,7 +104,7 @@ function checkNotKept(facts: Different): Decision | undefined {
   if (notKept === undefined) return undefined;
   if (notKept === "stop") return conclude(notKeptConclusion(facts));
   const part = { ...desire, body: partsIn(desire.body, pending) };
-  return send({ desire: part, cause: "PartResent", before, differences: pending, build: object.status?.build });
+  return write({ desire: part, cause: "PartResent", before, differences: pending, build: object.status?.build });
 }
 
 /** There is a difference again, because another client changes the target back. */

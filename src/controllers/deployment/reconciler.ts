@@ -1,20 +1,20 @@
 import type { NorthflankDeployment } from "../../api/deployment.ts";
+import type { JobName, NorthflankApi, ServiceName } from "../../northflank/client.ts";
 import type { Reconcile } from "../../runtime/controller.ts";
-import { objectKey } from "../../runtime/outcome.ts";
-import { Stopwatch } from "../reconcile/stopwatch.ts";
-import { createTargetReconciler, type TargetDeps, type TargetSteps } from "../target/reconciler.ts";
+import { assertNever } from "../../util/assert-never.ts";
+import { observeSteps } from "../target/observe.ts";
+import { createTargetReconciler, type TargetDeps } from "../target/reconciler.ts";
 import { timesOf } from "./changes.ts";
 import { decide } from "./decide.ts";
-import { execute } from "./execute.ts";
-import { isAtRest } from "./machine.ts";
-import type { Change, Conclusion, Need, Observation } from "./observation.ts";
-import { type ObserveDeps, observe, restOf } from "./observe.ts";
-import { concludeChange, missingRecord, notRecorded, statusBefore } from "./result.ts";
+import type { Call, Change, Conclusion, Need, Observation, Settings } from "./observation.ts";
+import { deploymentReads, type ObserveDeps } from "./observe.ts";
+import { concludeChange, notRecorded, statusBefore } from "./result.ts";
 import { statusOf } from "./status.ts";
 import { targetName } from "./target.ts";
 
 export interface DeploymentDeps extends ObserveDeps, TargetDeps<NorthflankDeployment> {
   readonly store: ObserveDeps["store"] & TargetDeps<NorthflankDeployment>["store"];
+  readonly settings: Settings;
 }
 
 /**
@@ -33,46 +33,45 @@ export interface DeploymentDeps extends ObserveDeps, TargetDeps<NorthflankDeploy
  * - each change of a connection for which `connectionChanged` enqueues `byIndex("connection", key of the connection)`.
  */
 export function createDeploymentReconciler(deps: DeploymentDeps): Reconcile {
-  const { clock, random, settings } = deps;
-  const stopwatch = new Stopwatch(clock);
-  const agesOf = ({ metadata }: NorthflankDeployment, status: NorthflankDeployment["status"]) =>
-    stopwatch.ages({ key: objectKey(metadata), uid: metadata.uid }, timesOf(status));
+  const { settings } = deps;
   return createTargetReconciler<NorthflankDeployment, Observation, Conclusion, Change, Need>(deps, {
-    restsFor: (object) => restOf(deps, object),
-    observe: (object, signal) => observe(deps, object, signal),
-    decide: (object, observation) => {
-      // Of ten thousand that rest nothing is measured: no decision waits for a time of theirs.
-      const isResting = observation.kind === "rest" && isAtRest(object);
-      const ages = isResting ? undefined : agesOf(object, object.status);
-      return decide({ object, observation, now: clock.now(), ...(ages && { ages }), random, settings });
+    ...observeSteps(deploymentReads(deps)),
+    timesOf,
+    decide: (input) => decide({ ...input, settings }),
+    statusBefore,
+    notRecorded,
+    send: sendCall,
+    concludeChange: (sent, observation) => {
+      const nextResyncMs = observation.kind === "seen" ? observation.nextResyncMs : Number.POSITIVE_INFINITY;
+      return concludeChange({ ...sent, nextResyncMs, settings });
     },
-    statusBefore: (object, change) => statusBefore(object, change, clock.now()),
-    carryOut: (options) => carryOut(deps, options),
-    statusOf: (object, conclusion) => {
-      const status = statusOf(object, conclusion, clock.now());
-      // What is written down now is measured from now on.
-      agesOf(object, status);
-      return status;
-    },
-    forget: (key) => stopwatch.forget(key),
+    statusOf,
   });
 }
 
-type CarryOut = TargetSteps<NorthflankDeployment, Observation, Conclusion, Change, Need>["carryOut"];
-
-async function carryOut(deps: DeploymentDeps, options: Parameters<CarryOut>[0]): Promise<Conclusion> {
-  const { known: object, stored, observation, account, change, context } = options;
-  const { projectId, serviceId, jobId } = object.spec;
-  const missing = missingRecord(stored, change);
-  if (missing !== undefined) return notRecorded(change, missing);
-  const result = await execute({ api: account.api, target: targetName(object) }, change, context.signal);
-  if (change.cause === "DriftCorrected") deps.observer.driftDetected();
-  if (result.kind === "written") {
-    deps.observer.changeApplied();
-    const log = { project: projectId, ...(serviceId === undefined ? { job: jobId } : { service: serviceId }) };
-    context.log.info({ ...log, action: change.cause }, "change applied");
+/** Sends one call. */
+async function sendCall(
+  api: NorthflankApi,
+  object: NorthflankDeployment,
+  call: Call,
+  signal: AbortSignal,
+): Promise<void> {
+  const options = { class: "change", signal } as const;
+  const target = targetName(object);
+  // Sound: a call is made for the kind of target that was read by this name.
+  const [service, job] = [target as ServiceName, target as JobName];
+  switch (call.route) {
+    case "service deployment":
+      return await api.updateServiceDeployment(service, call.body, { ...options, isOnce: call.isOnce });
+    case "job deployment":
+      return await api.updateJobDeployment(job, call.body, options);
+    case "deployment service":
+      return await api.patchDeploymentService(service, { deployment: call.body }, options);
+    case "combined service":
+      return await api.patchCombinedService(service, { deployment: call.body }, options);
+    case "restart":
+      return await api.restartService(service, options);
+    default:
+      return assertNever(call, "route of a change");
   }
-  const { clock, random, settings } = deps;
-  const nextResyncMs = observation.kind === "seen" ? observation.nextResyncMs : Number.POSITIVE_INFINITY;
-  return concludeChange({ object, change, result, nextResyncMs, now: clock.now(), random, settings });
 }

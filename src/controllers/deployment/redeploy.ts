@@ -1,11 +1,12 @@
 // pure
+
 import type { NorthflankDeployment, NorthflankDeploymentStatus } from "../../api/deployment.ts";
 import type { NorthflankError } from "../../northflank/errors.ts";
 import { capped, formatTime } from "../../runtime/conditions.ts";
 import { present } from "../../util/present.ts";
-import { send } from "./calls.ts";
+import { conclude } from "../target/decision.ts";
 import { knownHash, withEntry } from "./changes.ts";
-import { conclude, inSyncWith, judged } from "./conclusions.ts";
+import { inSyncWith, judged, write } from "./decisions.ts";
 import { dependencyConclusion } from "./dependencies.ts";
 import type { Desire } from "./desired.ts";
 import { wasSeenInSync, withHead } from "./machine.ts";
@@ -66,7 +67,7 @@ function redeploy({ object, desire, service: before }: Facts, redeploy: Redeploy
   const { external, internal } = desire.body;
   const source = { ...desire, body: present({ external, internal }) };
   const build = object.status?.build;
-  return send({ desire: source, cause: "Redeployed", before, differences: [], redeploy, build });
+  return write({ desire: source, cause: "Redeployed", before, differences: [], redeploy, build });
 }
 
 function decideNew(facts: Facts, token: string): Decision | undefined {

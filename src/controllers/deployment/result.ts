@@ -1,17 +1,18 @@
 // pure
+
 import type { NorthflankDeployment, NorthflankDeploymentStatus } from "../../api/deployment.ts";
 import { isRefusedForSure } from "../../northflank/answer.ts";
 import { capped } from "../../runtime/conditions.ts";
 import { assertNever } from "../../util/assert-never.ts";
-import type { Random } from "../../util/random.ts";
 import type { EventDraft } from "../reconcile/events.ts";
 import { requeueAfter } from "../reconcile/requeue.ts";
 import { notKeptRecord } from "../target/not-kept.ts";
+import type { SentChange } from "../target/reconciler.ts";
 import { targetUidFields } from "../target/recreated.ts";
 import type { WriteResult } from "../target/send.ts";
 import { recordNotStored } from "../target/status.ts";
 import { changesAfter, changesAfterFailure, changesBefore } from "./changes.ts";
-import { inSyncWith, judged } from "./conclusions.ts";
+import { inSyncWith, judged } from "./decisions.ts";
 import { rollingMessage, rolloutGoesOn } from "./in-sync.ts";
 import { goodBefore } from "./last-good.ts";
 import { limitOf, wantsRedeploy } from "./machine.ts";
@@ -48,14 +49,16 @@ export function statusBefore(
 }
 
 /** The field of status that has to be stored before the change is sent, and was not; `undefined`: it may be sent. */
-export function missingRecord({ status }: NorthflankDeployment, change: Change): "redeploy" | "notKept" | undefined {
+function missingRecord({ status }: NorthflankDeployment, change: Change): "redeploy" | "notKept" | undefined {
   if (change.cause === "PartResent") return status?.notKept === undefined ? "notKept" : undefined;
   if (change.redeploy === undefined) return undefined;
   return status?.redeploy?.token === change.redeploy.token ? undefined : "redeploy";
 }
 
-/** The record was not stored, so that the change was not sent. */
-export function notRecorded(change: Change, field: "redeploy" | "notKept"): Conclusion {
+/** The conclusion where the API server has not stored the record of a change; `undefined`: it may be sent. */
+export function notRecorded(stored: NorthflankDeployment, change: Change): Conclusion | undefined {
+  const field = missingRecord(stored, change);
+  if (field === undefined) return undefined;
   const { message, next } = recordNotStored(field);
   const isSame = field === "redeploy";
   return {
@@ -70,17 +73,14 @@ export function notRecorded(change: Change, field: "redeploy" | "notKept"): Conc
 
 // ---- after it ----
 
-/** The result of a change, by the answer of the API. */
-export function concludeChange(options: {
-  readonly object: NorthflankDeployment;
-  readonly change: Change;
-  readonly result: WriteResult;
+interface SentDeployment extends Omit<SentChange<NorthflankDeployment, Change>, "stored"> {
   /** Milliseconds until the next check of an object at rest, spread; `Infinity`: never. */
   readonly nextResyncMs: number;
-  readonly now: number;
-  readonly random: Random;
   readonly settings: Settings;
-}): Conclusion {
+}
+
+/** The result of a change, by the answer of the API. */
+export function concludeChange(options: SentDeployment): Conclusion {
   const { object, change, result, now, random } = options;
   const isRestore = change.cause === "RolledBack";
   switch (result.kind) {
@@ -123,7 +123,7 @@ export function concludeChange(options: {
   }
 }
 
-function writtenConclusion(options: Parameters<typeof concludeChange>[0], usedFallback: boolean): Conclusion {
+function writtenConclusion(options: SentDeployment, usedFallback: boolean): Conclusion {
   const { object, change, now, settings, nextResyncMs } = options;
   const { desire } = change;
   const common = {

@@ -1,4 +1,5 @@
 // pure
+
 import type { NorthflankDeployment } from "../../api/deployment.ts";
 import type { Reason } from "../../api/reasons.ts";
 import { formatTime } from "../../runtime/conditions.ts";
@@ -8,8 +9,8 @@ import { type ConditionUpdate, withClause } from "../reconcile/ready-state.ts";
 import { isReconcileRequested } from "../reconcile/reconcile-request.ts";
 import { slowProbeMs } from "../reconcile/remote-error.ts";
 import { probeAround } from "../reconcile/requeue.ts";
+import { conclude } from "../target/decision.ts";
 import { policyOf } from "../target/policy.ts";
-import { send } from "./calls.ts";
 import {
   changeOf,
   entryOf,
@@ -21,7 +22,7 @@ import {
   withRollbackAs,
   withSending,
 } from "./changes.ts";
-import { conclude, judged } from "./conclusions.ts";
+import { judged, write } from "./decisions.ts";
 import { type Desire, desireOf } from "./desired.ts";
 import { compare } from "./diff.ts";
 import { goodOf, wantsRestore } from "./last-good.ts";
@@ -95,7 +96,7 @@ export function decideRollback(facts: Facts, same: Conclusion): Decision {
   }
   const { differences, alike, untold } = compare(good.desire, service);
   const all = [...differences, ...alike, ...untold];
-  return send({ desire: good.desire, cause: "RolledBack", before: service, differences: all });
+  return write({ desire: good.desire, cause: "RolledBack", before: service, differences: all });
 }
 
 /**

@@ -1,10 +1,12 @@
 // pure
+
 import type { NorthflankDeployment } from "../../api/deployment.ts";
 import type { EventDraft } from "../reconcile/events.ts";
 import { type ReadyState, withClause } from "../reconcile/ready-state.ts";
+import { conclude } from "../target/decision.ts";
 import { withinAnHour } from "../target/out-of-sync.ts";
 import { policyOf } from "../target/policy.ts";
-import { conclude, differentBase, inSyncWith } from "./conclusions.ts";
+import { differentBase, inSyncWith } from "./decisions.ts";
 import type { Conclusion, Decision, Facts, Seen } from "./observation.ts";
 import type { TargetView } from "./target.ts";
 

@@ -2,6 +2,7 @@
 import type { NorthflankJob } from "../../api/job.ts";
 import type { JobPatchRoute } from "../../northflank/types.ts";
 import { assertNever } from "../../util/assert-never.ts";
+import { conclude } from "../target/decision.ts";
 import { isFight } from "../target/drift.ts";
 import type { Difference } from "../target/out-of-sync.ts";
 import { policyOf } from "../target/policy.ts";
@@ -133,8 +134,8 @@ function decidePending(input: DecideInput, { seen, comparison, pending }: Pendin
     return conclude(fightConclusion(input, seen, pending), isDrift);
   }
   const desire = notKept === "send" ? partsIn(seen.desire, pending) : seen.desire;
-  const [patch, fallback] = patchesFor(object.spec.jobType, { ...seen, desire });
-  if (patch === undefined) {
+  const [call, fallback] = patchesFor(object.spec.jobType, { ...seen, desire });
+  if (call === undefined) {
     const message = "No call of Northflank takes all of the declared settings together.";
     return conclude(unsupportedConclusion(message, seen));
   }
@@ -147,7 +148,7 @@ function decidePending(input: DecideInput, { seen, comparison, pending }: Pendin
     isShown: differences.length > 0,
     released,
     untold,
-    patch,
+    call,
     fallback,
   };
   return { kind: "write", change };
@@ -169,8 +170,4 @@ function patchesFor(jobType: "any" | "manual" | "cron", { desire, view }: Seen):
 function routesFor(declared: "any" | "manual" | "cron", actual: string | undefined): readonly JobPatchRoute[] {
   if (declared !== "any") return [declared, "job"];
   return actual === "manual" || actual === "cron" ? ["job", actual] : ["job"];
-}
-
-function conclude(conclusion: Conclusion, sawDrift = false): Decision {
-  return { kind: "conclude", conclusion, sawDrift };
 }

@@ -5,7 +5,7 @@ import { type Difference, notKeptFound } from "../target/out-of-sync.ts";
 import { recordNotStored } from "../target/status.ts";
 import type { Desire } from "./desired.ts";
 import { withPhase } from "./machine.ts";
-import type { DecideInput, Seen } from "./observation.ts";
+import type { Change, DecideInput, Seen } from "./observation.ts";
 import { different } from "./out-of-sync.ts";
 import type { Conclusion } from "./status.ts";
 
@@ -40,12 +40,13 @@ export function notKeptConclusion(input: DecideInput, seen: Seen, pending: reado
   return { ...base, stated, ...notKeptFound(pending, { elapsedMs, random }) };
 }
 
-/** The record of settings that are sent alone was not stored, so that they were not sent: they would be again and again. */
-export function notRecorded(seen: Seen, pending: readonly Difference[]): Conclusion {
+/** The conclusion where the record of settings that are sent alone was not stored; `undefined`: they may be sent. */
+export function notRecorded({ status }: NorthflankJob, { cause, seen, differences }: Change): Conclusion | undefined {
+  if (cause !== "PartResent" || status?.notKept !== undefined) return undefined;
   const { message, next } = recordNotStored("notKept");
   const reason = "StatusNotStored";
   return {
-    ...different(seen, pending),
+    ...different(seen, differences),
     readyState: { kind: "stalled", reason, message },
     inSync: { status: "False", reason, message },
     next,

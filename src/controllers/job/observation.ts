@@ -2,22 +2,18 @@
 import type { NorthflankJob } from "../../api/job.ts";
 import type { NorthflankError } from "../../northflank/errors.ts";
 import type { JobPatchRoute, JobSettingsView } from "../../northflank/types.ts";
-import type { Random } from "../../util/random.ts";
 import type { MissingReference } from "../secrets/references.ts";
+import type { TargetDecision, TargetInput } from "../target/decision.ts";
 import type { Difference } from "../target/out-of-sync.ts";
 import type { NotDue, Unmet } from "../target/preconditions.ts";
-import type { TargetDecision } from "../target/reconciler.ts";
+import type { TargetChange } from "../target/reconciler.ts";
 import type { Desire } from "./desired.ts";
 import type { Conclusion } from "./status.ts";
 
 /** Everything a reconcile knows beyond the object itself. One case per reason not to read further. */
 export type Observation =
-  | Exclude<Unmet, { readonly kind: "blocked" }>
-  /** No account that can be used now, or a reference that cannot. */
-  | (Extract<Unmet, { readonly kind: "blocked" }> & {
-      /** What is referred to and does not exist, where that is the reason. */
-      readonly missing?: MissingReference | undefined;
-    })
+  /** `missing`: what is referred to and does not exist, where that is the reason. */
+  | (Unmet & { readonly missing?: MissingReference | undefined })
   | NotDue
   | {
       readonly kind: "seen";
@@ -36,12 +32,6 @@ export type Observation =
 /** The job was read in this reconcile. */
 export type Seen = Observation & { readonly kind: "seen" };
 
-/** Flags that decisions depend on. */
-export interface Settings {
-  /** For objects that name no period, in milliseconds; 0 = never. */
-  readonly resyncPeriodMs: number;
-}
-
 /** One body on one route. */
 export interface Patch {
   readonly route: JobPatchRoute;
@@ -49,7 +39,7 @@ export interface Patch {
 }
 
 /** One change to be sent. */
-export interface Change {
+export interface Change extends TargetChange<Patch> {
   readonly seen: Seen;
   readonly cause: "SpecChanged" | "SourceChanged" | "DriftCorrected" | "PartResent";
   /** Why it is sent; the body carries everything that is declared. */
@@ -62,21 +52,13 @@ export interface Change {
   readonly released: readonly string[];
   /** How many of the declared settings Northflank does not return. */
   readonly untold: number;
-  readonly patch: Patch;
-  /** Where the route turns out to be gone; `undefined`: nowhere else. */
-  readonly fallback: Patch | undefined;
 }
 
 /** What a reconcile is to do. */
 export type Decision = TargetDecision<Conclusion, Change>;
 
 /** Everything that a decision may know. */
-export interface DecideInput {
-  readonly object: NorthflankJob;
-  readonly observation: Observation;
-  /** Wall clock, milliseconds since the epoch. */
-  readonly now: number;
+export interface DecideInput extends Omit<TargetInput<NorthflankJob, Observation>, "ages"> {
   /** Since the newest change was sent, in milliseconds; missing: none was. */
   readonly sinceChangeMs?: number | undefined;
-  readonly random: Random;
 }

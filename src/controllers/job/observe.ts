@@ -1,55 +1,33 @@
 import type { NorthflankJob, NorthflankJobSpec } from "../../api/job.ts";
 import type { KubeClient } from "../../kube/client.ts";
-import type { RequestClass } from "../../northflank/client.ts";
 import { present } from "../../util/present.ts";
-import type { Account, Accounts } from "../account/accounts.ts";
-import type { PollSchedule } from "../reconcile/poll-schedule.ts";
-import { isSettled } from "../reconcile/ready-state.ts";
-import type { SpecProblem } from "../reconcile/spec-validation.ts";
-import { type ReferencingSpec, type ResolvedReferences, resolveReferences } from "../secrets/references.ts";
+import { type BlockedReference, type ReferencingSpec, resolveReferences } from "../secrets/references.ts";
 import { recheckSecretMs } from "../secrets/secret-tokens.ts";
-import type { Ready, TargetRead, TargetReads } from "../target/observe.ts";
+import type { Ready, ObserveDeps as TargetObserveDeps, TargetRead, TargetReads } from "../target/observe.ts";
 import { policyOf } from "../target/policy.ts";
-import { type Due, dueRead, resyncPeriodMs } from "../target/poll-due.ts";
-import { type Desire, desireOf, hasReferences, isSameSources, type ResolvedValues } from "./desired.ts";
+import { desireOf, hasReferences, isSameSources, type ResolvedValues } from "./desired.ts";
 import { isAsApplied } from "./diff.ts";
 import { isSameDesire } from "./machine.ts";
-import type { Observation, Settings } from "./observation.ts";
-import { jobName, targetOf } from "./target.ts";
+import type { Observation } from "./observation.ts";
 
-export interface ObserveDeps {
-  readonly store: { byIndex(name: "target", value: string): readonly NorthflankJob[] };
+export interface ObserveDeps extends TargetObserveDeps<NorthflankJob> {
   /** For the Secrets and ConfigMaps that the spec refers to: by name, as they are now. */
   readonly kube: Pick<KubeClient, "get">;
   /** The same for what is only compared again: an answer of a moment ago will do. Missing: `kube`. */
   readonly sharedKube?: Pick<KubeClient, "get">;
-  readonly accounts: Accounts;
-  /** Judges a spec that the API server let in; fields that it dropped are added here. */
-  readonly validate: (object: NorthflankJob) => readonly SpecProblem[];
-  readonly schedule: PollSchedule;
-  readonly settings: Settings;
 }
 
-/** Secrets and ConfigMaps are not watched: an object that has settled with their values reads them now and then. */
-export function watchesValues(object: NorthflankJob): boolean {
-  if (!hasReferences(object.spec) || object.status?.applied === undefined) return false;
-  return policyOf(object).records && isSettled(object);
-}
-
-/**
- * What a reconcile reads, cheapest first: the preconditions, the values of references; and only when a read is due, or one
- * of these values has changed, the job.
- *
- * *Errors*: whatever is no refusal of Northflank, such as `KubeError` when a Secret could not be asked for.
- */
+/** What a job reads, once its preconditions hold: the values of references, and the job when that is due or they changed. */
 export function jobReads(deps: ObserveDeps): TargetReads<NorthflankJob, object, Observation> {
   return {
-    accounts: deps.accounts,
-    sameTarget: (object) => deps.store.byIndex("target", targetOf(object)),
-    validate: deps.validate,
+    ...deps,
     declared: () => ({ declared: {} }),
-    dueFor: (object, account) => dueFor(deps, object, account),
-    watches: watchesValues,
+    due: (object) => ({ isRecorded: () => !policyOf(object).records || isSameDesire(object) === true }),
+    // Secrets and ConfigMaps are not watched: an object that has settled with their values reads them now and then.
+    comparePeriodMs: ({ spec, status }) => {
+      const isOwned = hasReferences(spec) && status?.applied !== undefined && policyOf({ spec }).records;
+      return isOwned ? recheckSecretMs : undefined;
+    },
     blocked: async (object, unmet, signal) => ({
       ...unmet,
       hasChangedSource: await hasChangedSource(deps, object, signal),
@@ -61,7 +39,7 @@ export function jobReads(deps: ObserveDeps): TargetReads<NorthflankJob, object, 
 /** The values that are declared, and the request that reads the job where it is due or they have changed. */
 async function openJob(
   deps: ObserveDeps,
-  { object, account, due, signal }: Ready<NorthflankJob, object>,
+  { object, account, due, nextResyncMs, signal }: Ready<NorthflankJob, object>,
 ): Promise<Observation | TargetRead<Observation>> {
   const { spec, metadata, status } = object;
   const isUrgent = due.kind === "read" && due.class === "change";
@@ -77,7 +55,11 @@ async function openJob(
   }
   const requestClass = due.kind === "rest" ? "change" : due.class;
   return {
-    read: () => readJob(deps, object, { account, desire, requestClass, signal }),
+    read: async () => {
+      const { projectId, jobId } = spec;
+      const view = await account.api.getJobSettings({ projectId, jobId }, { class: requestClass, signal });
+      return { kind: "seen", desire, view, nextResyncMs: nextResyncMs() };
+    },
     failed: (error) => {
       const isUnsent = hasReferences(spec) && status?.applied !== undefined && !isAsSent;
       return { kind: "failed", error, hasChangedSource: isUnsent };
@@ -98,34 +80,10 @@ async function hasChangedSource(deps: ObserveDeps, object: NorthflankJob, signal
   return !isSameSources(status.applied, { uid: metadata.uid, versions: resolution.values.versions });
 }
 
-async function readJob(
-  deps: ObserveDeps,
-  object: NorthflankJob,
-  options: {
-    readonly account: Account;
-    readonly desire: Desire;
-    readonly requestClass: RequestClass;
-    readonly signal: AbortSignal;
-  },
-): Promise<Observation> {
-  const { account, desire, requestClass, signal } = options;
-  const view = await account.api.getJobSettings(jobName(object), { class: requestClass, signal });
-  const periodMs = resyncPeriodMs(object, deps.settings.resyncPeriodMs);
-  return { kind: "seen", desire, view, nextResyncMs: deps.schedule.nextResyncMs(periodMs) };
-}
-
-/** Whether the job has to be read in this reconcile, and how urgent that is. */
-function dueFor({ schedule, settings }: ObserveDeps, object: NorthflankJob, account: Account): Due {
-  const isRecorded = () => !policyOf(object).records || isSameDesire(object) === true;
-  return dueRead({ schedule, account, resyncPeriodMs: settings.resyncPeriodMs, isRecorded }, object);
-}
-
 // ---- values of references ----
 
 /** Values of a spec, or why one of them cannot be had. */
-export type Resolution =
-  | { readonly kind: "resolved"; readonly values: ResolvedValues }
-  | (ResolvedReferences & { readonly kind: "blocked" });
+export type Resolution = { readonly kind: "resolved"; readonly values: ResolvedValues } | BlockedReference;
 
 /**
  * Literal values and those of references together. What neither declares is `undefined`: it is not managed.

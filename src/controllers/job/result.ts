@@ -4,11 +4,11 @@ import { isRefusedForSure } from "../../northflank/answer.ts";
 import type { NorthflankError } from "../../northflank/errors.ts";
 import type { JobPatchRoute } from "../../northflank/types.ts";
 import { assertNever } from "../../util/assert-never.ts";
-import type { Random } from "../../util/random.ts";
 import type { EventDraft } from "../reconcile/events.ts";
 import { judgeRemoteFailure } from "../reconcile/remote-failure.ts";
 import { requeueAfter } from "../reconcile/requeue.ts";
 import { notKeptRecord } from "../target/not-kept.ts";
+import type { SentChange } from "../target/reconciler.ts";
 import type { WriteResult } from "../target/send.ts";
 import { certainWhileSending, replacesUntold } from "./diff.ts";
 import { inSyncMessage, namesText, owned, releasedEvents } from "./in-sync.ts";
@@ -24,26 +24,15 @@ const calls: Readonly<Record<JobPatchRoute, string>> = {
   cron: "patch cron job",
 };
 
-interface Written {
-  readonly object: NorthflankJob;
-  readonly change: Change;
-  readonly now: number;
-  readonly random: Random;
-}
-
 /** What a change has come to, by what the API answered. */
-export function concludeChange(
-  options: Written & {
-    readonly result: WriteResult;
-    /** What status held before the sending was recorded. */
-    readonly before: NorthflankJob["status"];
-  },
-): Conclusion {
-  const { object, change, result, now, random, before } = options;
+export function concludeChange(sent: SentChange<NorthflankJob, Change>): Conclusion {
+  const { stored: object, change, result, now, random } = sent;
+  // What status held before the sending was recorded.
+  const before = sent.object.status;
   const pending = { ...seenFields(change.seen), ...pendingFields(change.differences) };
   switch (result.kind) {
     case "written":
-      return writtenConclusion(options, result);
+      return writtenConclusion({ object, change, now }, result);
     case "route-gone":
       return {
         ...unsupportedConclusion(routeGoneMessage(result.error), change.seen),
@@ -108,11 +97,17 @@ function isRefused(error: NorthflankError): boolean {
   return error.httpStatus !== undefined && isRefusedForSure(error);
 }
 
+interface Written {
+  readonly object: NorthflankJob;
+  readonly change: Change;
+  readonly now: number;
+}
+
 function writtenConclusion(options: Written, result: WriteResult & { readonly kind: "written" }): Conclusion {
   const { object, change } = options;
   const { seen, released, untold, isShown } = change;
-  const { patch, fallback = patch } = change;
-  const { route } = result.usedFallback ? fallback : patch;
+  const { call: usual, fallback = usual } = change;
+  const { route } = result.usedFallback ? fallback : usual;
   const call = calls[route];
   const message = inSyncMessage(seen, untold);
   const claims: Pick<Conclusion, "readyState" | "inSync" | "next"> = {
@@ -127,7 +122,7 @@ function writtenConclusion(options: Written, result: WriteResult & { readonly ki
     stated: { ...seenFields(seen), ...statedByChange(options, call) },
     events: [
       appliedEvent(change),
-      ...(result.usedFallback ? [fallbackEvent(calls[patch.route], call)] : []),
+      ...(result.usedFallback ? [fallbackEvent(calls[usual.route], call)] : []),
       ...(route === "job" || isKnownCall(object, call) ? [] : [deprecatedEvent(call)]),
       ...releasedEvents(released),
     ],

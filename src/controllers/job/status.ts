@@ -2,9 +2,10 @@
 import type { NorthflankJob, NorthflankJobStatus } from "../../api/job.ts";
 import type { JobSettingsView } from "../../northflank/types.ts";
 import { capped } from "../../runtime/conditions.ts";
+import type { Stated, TargetConclusion } from "../target/decision.ts";
 import type { Difference } from "../target/out-of-sync.ts";
 import { targetUidFields } from "../target/recreated.ts";
-import { type TargetConclusion, targetStatus } from "../target/status.ts";
+import { targetStatus } from "../target/status.ts";
 
 /** What a status says of its job. */
 export const statedFields = [
@@ -18,9 +19,7 @@ export const statedFields = [
 ] as const;
 
 /** Status fields that a reconcile may state. A field that is there replaces the old one; `undefined` removes it. */
-export type StatedFields = {
-  readonly [K in (typeof statedFields)[number]]?: NorthflankJobStatus[K] | undefined;
-};
+export type StatedFields = Stated<NorthflankJobStatus, (typeof statedFields)[number]>;
 
 /** What a reconcile of a NorthflankJob has come to. */
 export interface Conclusion extends TargetConclusion {

@@ -30,6 +30,14 @@ export interface ReadyState {
   readonly message: string;
 }
 
+/** What an object needs is not there or not usable now: what is said of that, and when it is checked again. */
+export interface Blocked {
+  readonly kind: "blocked";
+  readonly readyState: ReadyState;
+  readonly recheckAfterMs: number;
+  readonly pause?: Pause;
+}
+
 /** What a condition beside the summary says now. `as-before`: nothing new is known, so it stays as it is. */
 export type ConditionUpdate =
   | { readonly status: "True" | "False" | "Unknown"; readonly reason: Reason; readonly message: string }

@@ -1,20 +1,54 @@
 import { isKubeError } from "../../kube/errors.ts";
 import type { KubeObject } from "../../kube/types.ts";
-import { type ObjectKey, objectKey } from "../../runtime/outcome.ts";
+import { type ObjectKey, type Outcome, objectKey } from "../../runtime/outcome.ts";
 
 /** What an attempt leaves for the next one: set before a write, and taken away after it. */
-export interface Left<V> {
+interface Left<V> {
   value: V | undefined;
 }
 
+/** The status that a reconcile concludes with, and the object that it is for. */
+interface Report {
+  readonly stored: KubeObject;
+}
+
+interface Reconciling<T, V> {
+  readonly store: { get(key: ObjectKey): T | undefined };
+  /** What is to be written, or the outcome where that is nothing. */
+  readonly conclude: (object: T) => Promise<V | Outcome>;
+  readonly report: (value: V) => Promise<Outcome>;
+}
+
 /**
- * Writes what an earlier attempt has left, if its object is still there: what it says was done, and no poll would show
- * it. A content that the API server refuses will be refused again, so that is dropped; the error is thrown all the
- * same.
+ * One reconcile of an object that is there. What an earlier one has left is written first: what it says was done, and
+ * no poll would show it.
+ *
+ * *Errors*: those of `conclude` and `report`. What `report` could not write is left for the next reconcile, unless the
+ * API server refuses its content, which it would refuse again.
  */
-export async function writeLeft<V extends { readonly stored: KubeObject }>(
+export async function reconcileUnsaved<T extends KubeObject, V extends Report>(
+  unsaved: Unsaved<V>,
+  object: T,
+  { store, conclude, report }: Reconciling<T, V>,
+): Promise<Outcome> {
+  const { uid } = object.metadata;
+  const key = objectKey(object.metadata);
+  return await unsaved.attempt(key, async (left): Promise<Outcome> => {
+    await writeLeft(left, store, report);
+    const known = store.get(key);
+    if (known === undefined || known.metadata.uid !== uid) return { kind: "settled" };
+    const result = await conclude(known);
+    if (!("stored" in result)) return result;
+    left.value = result;
+    const outcome = await report(result);
+    left.value = undefined;
+    return outcome;
+  });
+}
+
+async function writeLeft<V extends Report>(
   left: Left<V>,
-  store: { get(key: ObjectKey): KubeObject | undefined },
+  store: Reconciling<KubeObject, V>["store"],
   write: (value: V) => Promise<unknown>,
 ): Promise<void> {
   const { value } = left;

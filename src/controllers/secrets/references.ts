@@ -2,8 +2,7 @@ import type { KubeClient } from "../../kube/client.ts";
 import { isKubeError } from "../../kube/errors.ts";
 import { describeUser } from "../../kube/missing-right.ts";
 import { type ConfigMap, configMaps, type KubeObject, type Secret, secrets } from "../../kube/types.ts";
-import type { ReadyState } from "../reconcile/ready-state.ts";
-import type { Pause } from "../reconcile/requeue.ts";
+import type { Blocked } from "../reconcile/ready-state.ts";
 import { recheckSecretMs } from "./secret-tokens.ts";
 import { refusedSecretType } from "./token-secret.ts";
 
@@ -60,14 +59,13 @@ export type ResolvedReferences =
       readonly versions: readonly string[] | undefined;
     }
   /** Something is missing or cannot be used; read again after `recheckAfterMs`. Names keys, never values. */
-  | {
-      readonly kind: "blocked";
-      readonly readyState: ReadyState;
-      readonly recheckAfterMs: number;
-      readonly pause: Pause;
-      /** What does not exist, where that is the reason. */
-      readonly missing: MissingReference | undefined;
-    };
+  | BlockedReference;
+
+/** A reference that cannot be resolved. */
+export interface BlockedReference extends Blocked {
+  /** What does not exist, where that is the reason. */
+  readonly missing: MissingReference | undefined;
+}
 
 /** An object that is referred to and does not exist. */
 export interface MissingReference {

@@ -1,16 +1,9 @@
 import { type ObjectKey, objectKey } from "../../runtime/outcome.ts";
-import {
-  type Account,
-  type AccountIdentity,
-  type AccountResolution,
-  type Accounts,
-  compareIdentities,
-} from "../account/accounts.ts";
-import { isSettled, readyReason } from "../reconcile/ready-state.ts";
+import { type Account, type AccountIdentity, type Accounts, compareIdentities } from "../account/accounts.ts";
+import { type Blocked, readyReason } from "../reconcile/ready-state.ts";
 import { isOlder } from "../reconcile/seniority.ts";
-import { accountRequest, isAccepted, type TargetObject } from "./object.ts";
+import { accountRequest, type ByTarget, type TargetObject, targetOf } from "./object.ts";
 import { policyOf } from "./policy.ts";
-import type { Due } from "./poll-due.ts";
 
 /**
  * Two objects of a kind may name one target. The older one has it; the other waits in `TargetConflict`, and takes over
@@ -24,7 +17,7 @@ import type { Due } from "./poll-due.ts";
 /** What an object may do: act with an account, or wait, for an account or for an older object that manages the same. */
 export type Access =
   | { readonly kind: "open"; readonly account: Account }
-  | (AccountResolution & { readonly kind: "blocked" })
+  | Blocked
   | { readonly kind: "conflict"; readonly owner: ObjectKey };
 
 interface AccessDeps {
@@ -56,27 +49,19 @@ export async function openAccess(deps: AccessDeps, object: TargetObject, signal:
   return open;
 }
 
-/**
- * How long a settled object has nothing to do, in milliseconds, as far as that is known without any wait; `undefined`
- * where it must be observed: its account has to be resolved, another object shares its target, or a poll is due.
- */
-export function restsFor<T extends TargetObject>(
-  { accounts, sameTarget, dueFor }: AccessDeps & { readonly dueFor: (account: Account) => Due },
-  object: T,
-): number | undefined {
-  if (!isAccepted(object) || !isSettled(object) || !isAlone(object, sameTarget)) return undefined;
-  const account = accounts.peek?.(accountRequest(object));
-  const due = account && dueFor(account);
-  return due?.kind === "rest" ? due.dueInMs : undefined;
-}
-
-function isAlone(object: TargetObject, sameTarget: readonly TargetObject[]): boolean {
+/** No other object shares the target: its account decides nothing about it. */
+export function isAlone(object: TargetObject, sameTarget: readonly TargetObject[]): boolean {
   if (isObserving(object)) return true;
   return sameTarget.every((other) => other.metadata.uid === object.metadata.uid || isObserving(other));
 }
 
 function isObserving(object: TargetObject): boolean {
   return !policyOf(object).sends;
+}
+
+/** The objects that may gain or lose their target when `changed` appears, changes or goes. */
+export function conflictsOf(store: ByTarget<TargetObject>, changed: TargetObject): readonly ObjectKey[] {
+  return conflictingKeys(store.byIndex("target", targetOf(changed)), changed);
 }
 
 /**

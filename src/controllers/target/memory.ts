@@ -1,8 +1,10 @@
 import { type ObjectKey, objectKey } from "../../runtime/outcome.ts";
 import { backoffDelayMs } from "../../util/backoff.ts";
+import type { Clock } from "../../util/clock.ts";
 import type { Random } from "../../util/random.ts";
 import { slowProbeMs } from "../reconcile/remote-error.ts";
 import { type Requeue, requeueAfter } from "../reconcile/requeue.ts";
+import { type Ages, Stopwatch } from "../reconcile/stopwatch.ts";
 import { isAcknowledged, type TargetObject } from "./object.ts";
 
 /**
@@ -10,24 +12,37 @@ import { isAcknowledged, type TargetObject } from "./object.ts";
  * may forget it.
  */
 export class TargetMemory {
+  readonly #clock: Clock;
+  readonly #stopwatch: Stopwatch;
   /** Specs that are not Ready yet, by when they were first seen: for the metric. */
   readonly #newSpecs = new Map<ObjectKey, { readonly generation: number | undefined; readonly sinceMs: number }>();
   readonly #atOnce = new Map<ObjectKey, { readonly what: string; readonly inARow: number }>();
 
-  /** Begins to measure how long a spec takes to become Ready, where no status speaks of it. */
-  saw(key: ObjectKey, object: TargetObject, nowMs: number): void {
-    const { generation } = object.metadata;
-    if (isAcknowledged(object) || this.#newSpecs.get(key)?.generation === generation) return;
-    this.#newSpecs.set(key, { generation, sinceMs: nowMs });
+  constructor(clock: Clock) {
+    this.#clock = clock;
+    this.#stopwatch = new Stopwatch(clock);
   }
 
-  /** The status of an object says that it is Ready: since when its spec was known; `undefined` where that was said before. */
+  /** How long ago these times of an object's status are. What is new is measured from now on. */
+  ages({ metadata }: TargetObject, times: readonly (string | undefined)[]): Ages {
+    return this.#stopwatch.ages({ key: objectKey(metadata), uid: metadata.uid }, times);
+  }
+
+  /** Begins to measure how long a spec takes to become Ready, where no status speaks of it. */
+  saw(object: TargetObject): void {
+    const key = objectKey(object.metadata);
+    const { generation } = object.metadata;
+    if (isAcknowledged(object) || this.#newSpecs.get(key)?.generation === generation) return;
+    this.#newSpecs.set(key, { generation, sinceMs: this.#clock.monotonic() });
+  }
+
+  /** A status says that its object is Ready: how long its spec took, in milliseconds; `undefined`: that was said before. */
   becameReady({ metadata }: TargetObject): number | undefined {
     const key = objectKey(metadata);
     const known = this.#newSpecs.get(key);
     if (known?.generation !== metadata.generation) return undefined;
     this.#newSpecs.delete(key);
-    return known?.sinceMs;
+    return known && this.#clock.monotonic() - known.sinceMs;
   }
 
   /**
@@ -53,9 +68,11 @@ export class TargetMemory {
 
   /** Forgets an object that is gone. */
   forget(key: ObjectKey): void {
+    this.#stopwatch.forget(key);
     this.#newSpecs.delete(key);
     this.#atOnce.delete(key);
   }
 }
 
+/** Pauses of what is concluded at once again and again. */
 const spacing = { baseMs: 60_000, factor: 4, capMs: slowProbeMs, jitter: 0.4 } as const;

@@ -11,6 +11,8 @@ import { isSettled } from "../reconcile/ready-state.ts";
 export interface TargetObject extends KubeObject {
   readonly spec: {
     readonly projectId: string;
+    readonly serviceId?: string | undefined;
+    readonly jobId?: string | undefined;
     readonly connectionRef?: { readonly name: string };
     readonly managementPolicy?: string;
     readonly suspend?: boolean;
@@ -35,6 +37,23 @@ export interface TargetObject extends KubeObject {
   readonly misfits?: Misfits;
 }
 
+/** Index function for the stores of such objects: by the target, before accounts are compared. */
+export function targetKeys<T extends TargetObject>(object: T): readonly string[] {
+  const { projectId, serviceId, jobId }: Partial<TargetObject["spec"]> = object.spec;
+  // A stored spec may lack what names the target: it conflicts with no object.
+  return projectId === undefined || (serviceId ?? jobId) === undefined ? [] : [targetOf(object)];
+}
+
+/** Project and target in one text: equal for objects that would manage the same thing in the same account. */
+export function targetOf({ spec }: Pick<TargetObject, "spec">): string {
+  return `${spec.projectId}/${spec.serviceId === undefined ? `job/${spec.jobId}` : `service/${spec.serviceId}`}`;
+}
+
+/** A store, by the index of {@link targetKeys}. */
+export interface ByTarget<T> {
+  byIndex(name: "target", value: string): readonly T[];
+}
+
 /** Which account an object needs. */
 export function accountRequest({ metadata, spec }: TargetObject): AccountRequest {
   return {
@@ -53,6 +72,11 @@ export function isAccepted({ metadata, spec, status, prunedFields, misfits }: Ta
   if (prunedFields !== undefined || (misfits?.spec.length ?? 0) > 0 || spec.suspend === true) return false;
   const accepted = findCondition(status?.conditions, "Accepted");
   return accepted?.status === "True" && accepted.observedGeneration === metadata.generation;
+}
+
+/** An accepted object that is Ready: nothing is to be done before a poll is due. */
+export function isAtRest(object: TargetObject): boolean {
+  return isAccepted(object) && isSettled(object);
 }
 
 /** The status speaks about the spec as it is now. */

@@ -1,9 +1,11 @@
 import { isNorthflankError, type NorthflankError } from "../../northflank/errors.ts";
 import type { Account, Accounts } from "../account/accounts.ts";
+import type { PollSchedule } from "../reconcile/poll-schedule.ts";
+import type { Blocked } from "../reconcile/ready-state.ts";
 import { prunedProblems, type SpecProblem } from "../reconcile/spec-validation.ts";
-import { type Access, openAccess, restsFor } from "./conflicts.ts";
-import { isAccepted, type TargetObject } from "./object.ts";
-import type { Due } from "./poll-due.ts";
+import { type Access, isAlone, openAccess } from "./conflicts.ts";
+import { accountRequest, type ByTarget, isAccepted, isAtRest, type TargetObject, targetOf } from "./object.ts";
+import { comparePeriodMs, type Due, type DueFacts, dueRead, resyncPeriodMs } from "./poll-due.ts";
 import type { NotDue, Unmet } from "./preconditions.ts";
 
 /** What was observed, and the account that may be used to act on it. N: what a decision may need besides. */
@@ -14,26 +16,33 @@ export interface Observed<O, N = never> {
   readonly more?: (need: N) => Promise<Observed<O, N>>;
 }
 
-/** What a kind reads of its target. O: its observations; D: what its valid spec declares; N: see {@link Observed}. */
-export interface TargetReads<T extends TargetObject, D extends object, O, N = never> {
+/** What every kind needs to observe. */
+export interface ObserveDeps<T> {
+  readonly store: ByTarget<T>;
   readonly accounts: Accounts;
-  /** Objects of the kind that name the same target. */
-  readonly sameTarget: (object: T) => readonly T[];
   /** Validates a spec that the API server accepted; fields that it dropped are added here. */
   readonly validate: (object: T) => readonly SpecProblem[];
+  readonly schedule: PollSchedule;
+  /** Period for objects that name none, in milliseconds; 0 = never. */
+  readonly settings: { readonly resyncPeriodMs: number };
+}
+
+/** What a kind reads of its target. O: its observations; D: what its valid spec declares; N: see {@link Observed}. */
+export interface TargetReads<T extends TargetObject, D extends object, O, N = never> extends ObserveDeps<T> {
   /** What the spec declares, or what is wrong with it besides. */
   readonly declared: (object: T) => { readonly declared: D } | { readonly problem: SpecProblem };
-  /** Whether the target has to be read now, and how urgent that is. */
-  readonly dueFor: (object: T, account: Account) => Due;
-  /** What the object refers to in the cluster has to be compared although no read is due. */
-  readonly watches: (object: T) => boolean;
-  /** There is no usable account: what can be observed without one. */
-  readonly blocked: (object: T, unmet: D & BlockedAccess, signal: AbortSignal) => Promise<O> | O;
+  /** What only the kind knows of whether a read is due. */
+  readonly due: (object: T) => DueFacts;
+  /**
+   * What a Ready object refers to in the cluster is not watched: how often it is compared although no read is due, in
+   * milliseconds. Default: nothing has to be.
+   */
+  readonly comparePeriodMs?: (object: T) => number | undefined;
+  /** There is no usable account: what can be observed without one. Default: nothing. */
+  readonly blocked?: (object: T, unmet: D & Blocked, signal: AbortSignal) => Promise<O>;
   /** All preconditions hold. The answer is an observation without a request, or the request. */
   readonly open: (ready: Ready<T, D>) => Promise<O | TargetRead<O, N>>;
 }
-
-type BlockedAccess = Access & { readonly kind: "blocked" };
 
 /** An object whose preconditions hold. */
 export interface Ready<T, D> {
@@ -41,6 +50,8 @@ export interface Ready<T, D> {
   readonly declared: D;
   readonly account: Account;
   readonly due: Due;
+  /** Draws milliseconds until the next check of an object at rest, spread; `Infinity`: never. */
+  readonly nextResyncMs: () => number;
   readonly signal: AbortSignal;
 }
 
@@ -52,15 +63,49 @@ export interface TargetRead<O, N = never> {
   readonly failed: (error: NorthflankError) => O;
 }
 
-/** How long a settled object has nothing to do, as far as that is known without any wait. */
-export function restOf<T extends TargetObject, D extends object, O, N>(
-  reads: Pick<TargetReads<T, D, O, N>, "accounts" | "sameTarget" | "dueFor" | "watches">,
+/** The steps of a reconcile that observe. */
+export interface ObserveSteps<T, O, N = never> {
+  /**
+   * How long there is nothing to do for an object, in milliseconds, where that is known without any wait; `undefined`
+   * where it has to be observed. After a start nearly all objects rest, and there may be ten thousand.
+   */
+  readonly restsFor: (object: T) => number | undefined;
+  readonly observe: (object: T, signal: AbortSignal) => Promise<Observed<O, N>>;
+  /** Within how many milliseconds an object is reconciled although no read is due; `undefined`: it need not be. */
+  readonly comparePeriodMs: (object: T) => number | undefined;
+}
+
+export function observeSteps<T extends TargetObject, D extends object, O, N = never>(
+  reads: TargetReads<T, D, O, N>,
+): ObserveSteps<T, O | Unmet<D> | NotDue, N> {
+  return {
+    restsFor: (object) => restsFor(reads, object),
+    observe: (object, signal) => observeTarget(reads, object, signal),
+    comparePeriodMs: (object) => comparePeriodMs(object, reads),
+  };
+}
+
+function restsFor<T extends TargetObject, D extends object, O, N>(
+  reads: TargetReads<T, D, O, N>,
   object: T,
 ): number | undefined {
-  if (reads.watches(object)) return undefined;
-  const { accounts } = reads;
-  const sameTarget = reads.sameTarget(object);
-  return restsFor({ accounts, sameTarget, dueFor: (account) => reads.dueFor(object, account) }, object);
+  if (!isAtRest(object) || comparePeriodMs(object, reads) !== undefined || !isAlone(object, sameTarget(reads, object)))
+    return undefined;
+  const account = reads.accounts.peek?.(accountRequest(object));
+  const due = account && dueFor(reads, object, account);
+  return due?.kind === "rest" ? due.dueInMs : undefined;
+}
+
+function sameTarget<T extends TargetObject>({ store }: ObserveDeps<T>, object: T): readonly T[] {
+  return store.byIndex("target", targetOf(object));
+}
+
+function dueFor<T extends TargetObject, D extends object, O, N>(
+  { schedule, settings, due }: TargetReads<T, D, O, N>,
+  object: T,
+  account: Account,
+): Due {
+  return dueRead({ schedule, account, resyncPeriodMs: settings.resyncPeriodMs, ...due(object) }, object);
 }
 
 /**
@@ -76,8 +121,8 @@ export async function observeTarget<T extends TargetObject, D extends object, O,
 ): Promise<Observed<O | Unmet<D> | NotDue, N>> {
   // Resolved once: a second call would use up the one probe that a rejected token has.
   const access = isAccepted(object) ? await accessOf(reads, object, signal) : undefined;
-  const due = access?.kind === "open" ? reads.dueFor(object, access.account) : undefined;
-  if (due?.kind === "rest" && !reads.watches(object)) return without(due);
+  const due = access?.kind === "open" ? dueFor(reads, object, access.account) : undefined;
+  if (due?.kind === "rest" && comparePeriodMs(object, reads) === undefined) return without(due);
   const problems = [...prunedProblems(object.prunedFields), ...reads.validate(object)];
   // A spec that does not fit its type cannot be used.
   if ((object.misfits?.spec.length ?? 0) > 0) return without({ kind: "invalid", problems });
@@ -90,13 +135,12 @@ export async function observeTarget<T extends TargetObject, D extends object, O,
   return await observeOpen(observe, access ?? (await accessOf(reads, object, signal)), false);
 }
 
-/** The account of an object, if there is one and no older object manages the same target in it. */
-async function accessOf<T extends TargetObject, D extends object, O, N>(
-  { accounts, sameTarget }: TargetReads<T, D, O, N>,
+async function accessOf<T extends TargetObject>(
+  reads: ObserveDeps<T>,
   object: T,
   signal: AbortSignal,
 ): Promise<Access> {
-  return await openAccess({ accounts, sameTarget: sameTarget(object) }, object, signal);
+  return await openAccess({ accounts: reads.accounts, sameTarget: sameTarget(reads, object) }, object, signal);
 }
 
 async function observeOpen<T extends TargetObject, D extends object, O, N>(
@@ -110,12 +154,17 @@ async function observeOpen<T extends TargetObject, D extends object, O, N>(
   isRetry: boolean,
 ): Promise<Observed<O | Unmet<D> | NotDue, N>> {
   const { reads, object, declared, signal } = options;
-  if (access.kind === "blocked") return without(await reads.blocked(object, { ...declared, ...access }, signal));
+  if (access.kind === "blocked") {
+    const unmet = { ...declared, ...access };
+    return without((await reads.blocked?.(object, unmet, signal)) ?? unmet);
+  }
   if (access.kind === "conflict") return without({ ...declared, ...access });
   const { account } = access;
-  const due = reads.dueFor(object, account);
-  if (due.kind === "rest" && !reads.watches(object)) return without(due);
-  const opened = await reads.open({ object, declared, account, due, signal });
+  const due = dueFor(reads, object, account);
+  if (due.kind === "rest" && comparePeriodMs(object, reads) === undefined) return without(due);
+  const periodMs = resyncPeriodMs(object, reads.settings.resyncPeriodMs);
+  const nextResyncMs = () => reads.schedule.nextResyncMs(periodMs);
+  const opened = await reads.open({ object, declared, account, due, nextResyncMs, signal });
   if (!isRead(opened)) return without(opened);
   const { failed, more } = opened;
   return await observed(opened.read);

@@ -12,27 +12,30 @@ export type Due =
   | { readonly kind: "rest"; readonly dueInMs: number }
   | { readonly kind: "read"; readonly class: RequestClass };
 
+/** What only a kind knows of whether a read is due. */
+export interface DueFacts {
+  /** For reasons that only one kind has: whether what it held back may continue; `undefined` for any other reason. */
+  readonly isOver?: (reason: string) => boolean | undefined;
+  /** Something is under way at Northflank, and followed to its end. */
+  readonly isFollowed?: boolean;
+  /** Something is recorded, and is to be sent now. */
+  readonly isPending?: boolean;
+  /**
+   * Asked of an object that is settled by its conditions: whether its status holds the record that goes with them. One
+   * of an older version, or that was edited or copied, confirms nothing. Default: it does.
+   */
+  readonly isRecorded?: () => boolean;
+}
+
+interface DueDeps extends DueFacts {
+  readonly schedule: PollSchedule;
+  readonly account: Account;
+  /** For objects that name no period, in milliseconds; 0 = never. */
+  readonly resyncPeriodMs: number;
+}
+
 /** Judges whether a read is due. */
-export function dueRead<T extends TargetObject>(
-  deps: {
-    readonly schedule: PollSchedule;
-    readonly account: Account;
-    /** For objects that name no period, in milliseconds; 0 = never. */
-    readonly resyncPeriodMs: number;
-    /** For reasons that only one kind has: whether what it held back may continue; `undefined` for any other reason. */
-    readonly isOver?: (reason: string) => boolean | undefined;
-    /** Something is under way at Northflank, and followed to its end. */
-    readonly isFollowed?: boolean;
-    /** Something is recorded, and is to be sent now. */
-    readonly isPending?: boolean;
-    /**
-     * Asked of an object that is settled by its conditions: whether its status holds the record that goes with them.
-     * One of an older version, or that was edited or copied, confirms nothing. Default: it does.
-     */
-    readonly isRecorded?: () => boolean;
-  },
-  object: T,
-): Due {
+export function dueRead(deps: DueDeps, object: TargetObject): Due {
   const { metadata, status } = object;
   const isDone = isSettled(object);
   const planned = deps.schedule.planned({
@@ -57,6 +60,14 @@ export function dueRead<T extends TargetObject>(
   return deps.isFollowed === true ? { kind: "read", class: "run" } : urgent;
 }
 
+/** How often a Ready object is compared with what it refers to in the cluster; `undefined` for all others. */
+export function comparePeriodMs<T extends TargetObject>(
+  object: T,
+  reads: { readonly comparePeriodMs?: ((object: T) => number | undefined) | undefined },
+): number | undefined {
+  return isSettled(object) ? reads.comparePeriodMs?.(object) : undefined;
+}
+
 /** The time between two reads of a settled target, in milliseconds; 0 = never. */
 export function resyncPeriodMs({ spec }: TargetObject, defaultMs: number): number {
   return spec.resyncPeriodSeconds === undefined ? defaultMs : spec.resyncPeriodSeconds * 1_000;
@@ -78,11 +89,7 @@ const foundWithoutRead: ReadonlySet<string> = new Set<Reason>([
 ]);
 
 /** What kept the object from being settled may be over: it is no longer held back, or its account has changed. */
-function hasOpened(
-  { account, isOver }: Pick<Parameters<typeof dueRead>[0], "account" | "isOver">,
-  object: TargetObject,
-  { accountVersion }: Planned,
-): boolean {
+function hasOpened({ account, isOver }: DueDeps, object: TargetObject, { accountVersion }: Planned): boolean {
   if (accountVersion !== undefined && accountVersion !== account.version) return true;
   const reason = readyReason(object) ?? "";
   const own = isOver?.(reason);

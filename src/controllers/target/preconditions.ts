@@ -5,12 +5,12 @@ import { assertNever } from "../../util/assert-never.ts";
 import { notAtOnce } from "../../util/backoff.ts";
 import type { Random } from "../../util/random.ts";
 import { safetyNetMs } from "../reconcile/predicates.ts";
-import type { ConditionUpdate, ReadyState } from "../reconcile/ready-state.ts";
+import type { Blocked, ConditionUpdate, ReadyState } from "../reconcile/ready-state.ts";
 import { judgeRemoteFailure } from "../reconcile/remote-failure.ts";
-import { type Pause, probeAfter } from "../reconcile/requeue.ts";
+import { probeAfter } from "../reconcile/requeue.ts";
 import { invalidSpecMessage, type SpecProblem } from "../reconcile/spec-validation.ts";
+import type { TargetConclusion } from "./decision.ts";
 import type { TargetObject } from "./object.ts";
-import type { TargetConclusion } from "./status.ts";
 
 /**
  * What has to hold before a request is sent to Northflank: a valid spec, that is not suspended, an account, and no
@@ -19,14 +19,12 @@ import type { TargetConclusion } from "./status.ts";
 export type Unmet<D extends object = object> =
   | { readonly kind: "invalid"; readonly problems: readonly SpecProblem[] }
   | (D & { readonly kind: "suspended" })
-  | (D & {
-      readonly kind: "blocked";
-      readonly readyState: ReadyState;
-      readonly recheckAfterMs: number;
-      readonly pause?: Pause;
-      /** A Secret or ConfigMap is not in the version that was applied. */
-      readonly hasChangedSource?: boolean;
-    })
+  /** No account that can be used now, or a reference that cannot. */
+  | (D &
+      Blocked & {
+        /** A Secret or ConfigMap is not in the version that was applied. */
+        readonly hasChangedSource?: boolean;
+      })
   | (D & { readonly kind: "conflict"; readonly owner: ObjectKey });
 
 /** Nothing is due: no request was sent. */

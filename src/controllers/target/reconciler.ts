@@ -1,3 +1,4 @@
+import type { NorthflankApi } from "../../northflank/client.ts";
 import type { Reconcile, ReconcileContext } from "../../runtime/controller.ts";
 import { type ObjectKey, type Outcome, objectKey, type Priority, ReconcileError } from "../../runtime/outcome.ts";
 import type { Clock } from "../../util/clock.ts";
@@ -10,11 +11,12 @@ import type { PollSchedule } from "../reconcile/poll-schedule.ts";
 import { reconcileRequest } from "../reconcile/reconcile-request.ts";
 import { delayOf, outcomeOf, type Requeue } from "../reconcile/requeue.ts";
 import type { StatusWriter } from "../reconcile/status-writer.ts";
-import { type Left, Unsaved, writeLeft } from "../reconcile/unsaved-status.ts";
+import { reconcileUnsaved, Unsaved } from "../reconcile/unsaved-status.ts";
+import type { TargetConclusion, TargetDecision, TargetInput } from "./decision.ts";
 import { TargetMemory } from "./memory.ts";
 import { hasChangedSince, restUntil, type TargetObject } from "./object.ts";
-import type { Observed } from "./observe.ts";
-import type { TargetConclusion } from "./status.ts";
+import type { Observed, ObserveSteps } from "./observe.ts";
+import { send, type WriteResult } from "./send.ts";
 
 /** What metrics record. */
 export interface TargetObserver {
@@ -48,47 +50,45 @@ export interface TargetDeps<T extends TargetObject> {
 
 type Status<T extends TargetObject> = NonNullable<T["status"]>;
 
-/** What a reconcile has to do. N: what it may need first. */
-export type TargetDecision<C, X, N = never> =
-  | Need<N>
-  /** Nothing to do and nothing to say. */
-  | { readonly kind: "rest"; readonly dueInMs: number }
-  | { readonly kind: "conclude"; readonly conclusion: C; readonly sawDrift: boolean }
-  | { readonly kind: "write"; readonly change: X };
-
-/** To be read before anything is decided. */
-type Need<N> = [N] extends [never] ? never : { readonly kind: "need"; readonly need: N };
+/** One change to be sent, by one call. K: the calls of a kind. */
+export interface TargetChange<K = unknown> {
+  /** `DriftCorrected` is counted as drift. */
+  readonly cause: string;
+  readonly call: K;
+  /** Sent where the route of `call` turns out to be gone; missing: there is no other one. */
+  readonly fallback?: K | undefined;
+}
 
 /**
  * What a kind does in the steps of a reconcile: T its object, O what it observes, C what it concludes, X what it sends,
  * N what it needs.
  */
-export interface TargetSteps<T extends TargetObject, O, C extends TargetConclusion, X, N = never> {
-  /**
-   * How long there is nothing to do for an object, in milliseconds, where that is known without any wait; `undefined`
-   * where it has to be observed. After a start nearly all objects rest, and there may be ten thousand.
-   */
-  readonly restsFor?: (object: T) => number | undefined;
-  readonly observe: (object: T, signal: AbortSignal) => Promise<Observed<O, N>>;
-  readonly decide: (object: T, observation: O) => TargetDecision<C, X, N>;
+export interface TargetSteps<T extends TargetObject, O, C extends TargetConclusion, X extends TargetChange, N>
+  extends ObserveSteps<T, O, N> {
+  /** The times of a status that something is decided by: they are measured from when they were first seen. */
+  readonly timesOf: (status: Status<T> | undefined) => readonly (string | undefined)[];
+  readonly decide: (input: TargetInput<T, O>) => TargetDecision<C, X, N>;
   /** The status that has to be stored before the change is sent; `undefined` where the one there is will do. */
-  readonly statusBefore: (object: T, change: X) => Status<T> | undefined;
-  /**
-   * Sends one change. `known`: the object as it was decided on; `stored`: with the status that stands for the sending.
-   */
-  readonly carryOut: (options: {
-    readonly known: T;
-    readonly stored: T;
-    readonly observation: O;
-    readonly account: Account;
-    readonly change: X;
-    readonly context: ReconcileContext;
-  }) => Promise<C>;
-  readonly statusOf: (object: T, conclusion: C) => Status<T>;
-  /** An object is gone: what is remembered of it in memory is forgotten. */
-  readonly forget?: (key: ObjectKey) => void;
-  /** When to requeue, for kinds that watch more than Northflank. Default: what the conclusion says. */
-  readonly requeueFor?: (object: T, status: Status<T>, next: Requeue) => Requeue;
+  readonly statusBefore: (object: T, change: X, now: number) => Status<T> | undefined;
+  /** The conclusion where the API server has not stored the record that a change needs; `undefined`: it may be sent. */
+  readonly notRecorded: (stored: T, change: X) => C | undefined;
+  /** Sends one call. *Errors*: `NorthflankError`, and the reason of an aborted signal. */
+  readonly send: (api: NorthflankApi, object: T, call: X["call"], signal: AbortSignal) => Promise<void>;
+  /** What the answer to a change means. */
+  readonly concludeChange: (sent: SentChange<T, X>, observation: O) => C;
+  readonly statusOf: (object: T, conclusion: C, now: number) => Status<T>;
+}
+
+/** One change, and its answer. */
+export interface SentChange<T, X> {
+  /** The object as it was decided on. */
+  readonly object: T;
+  /** The same with the status that stands for the sending. */
+  readonly stored: T;
+  readonly change: X;
+  readonly result: WriteResult;
+  readonly now: number;
+  readonly random: Random;
 }
 
 /**
@@ -98,37 +98,40 @@ export interface TargetSteps<T extends TargetObject, O, C extends TargetConclusi
  * meanwhile is observed anew; a conclusion whose status could not be written is written by the next reconcile, before
  * anything else; a reconcile never learns why it was enqueued.
  */
-export function createTargetReconciler<T extends TargetObject, O, C extends TargetConclusion, X, N = never>(
-  deps: TargetDeps<T>,
-  steps: TargetSteps<T, O, C, X, N>,
-): Reconcile {
-  const memory = new TargetMemory();
-  const running = { deps, steps, memory };
+export function createTargetReconciler<
+  T extends TargetObject,
+  O,
+  C extends TargetConclusion,
+  X extends TargetChange,
+  N = never,
+>(deps: TargetDeps<T>, steps: TargetSteps<T, O, C, X, N>): Reconcile {
+  const memory = new TargetMemory(deps.clock);
   const unsaved = new Unsaved<Report<T, C>>();
+  const running = { deps, steps, memory };
   return async (key, context) => {
     const object = deps.store.get(key);
     if (object === undefined) {
-      deps.schedule.forget(key);
-      memory.forget(key);
-      unsaved.forget(key);
-      steps.forget?.(key);
+      for (const kept of [deps.schedule, memory, unsaved]) kept.forget(key);
       return { kind: "settled" };
     }
     // No finalizer is ours: the target stays as it is.
     if (object.metadata.deletionTimestamp !== undefined) return { kind: "settled" };
-    memory.saw(key, object, deps.clock.monotonic());
-    const restMs = unsaved.has(key) ? undefined : steps.restsFor?.(object);
-    return restMs === undefined ? await attempt(object, key, context) : restUntil(object, restMs);
-  };
-
-  function attempt(object: T, key: ObjectKey, context: ReconcileContext): Promise<Outcome> {
-    return unsaved.attempt(key, async (left): Promise<Outcome> => {
-      await writeLeft(left, deps.store, (value) => report(running, value, context));
-      const known = deps.store.get(key);
-      if (known === undefined || known.metadata.uid !== object.metadata.uid) return { kind: "settled" };
-      return await reconcileObserved(running, { known, left, context });
+    memory.saw(object);
+    const restMs = unsaved.has(key) ? undefined : steps.restsFor(object);
+    if (restMs !== undefined) return restUntil(object, restMs);
+    return await reconcileUnsaved(unsaved, object, {
+      store: deps.store,
+      conclude: (known) => reconcile(running, known, context),
+      report: (value) => report(running, value, context),
     });
-  }
+  };
+}
+
+/** What all reconciles of a kind in one process work with. */
+interface Running<T extends TargetObject, O, C extends TargetConclusion, X extends TargetChange, N> {
+  readonly deps: TargetDeps<T>;
+  readonly steps: TargetSteps<T, O, C, X, N>;
+  readonly memory: TargetMemory;
 }
 
 // At once, and not without end: each time a user or another client has changed the object meanwhile.
@@ -172,49 +175,81 @@ function isNeed<C, X, N>(
   return decision.kind === ("need" as string);
 }
 
-/** What all reconciles of a kind in one process work with. */
-interface TargetProcess<T extends TargetObject, O, C extends TargetConclusion, X, N> {
-  readonly deps: TargetDeps<T>;
-  readonly steps: TargetSteps<T, O, C, X, N>;
-  readonly memory: TargetMemory;
-}
-
-async function reconcileObserved<T extends TargetObject, O, C extends TargetConclusion, X, N>(
-  { deps, steps, memory }: TargetProcess<T, O, C, X, N>,
-  options: { readonly known: T; readonly left: Left<Report<T, C>>; readonly context: ReconcileContext },
-): Promise<Outcome> {
-  const { known, left, context } = options;
-  const { observation, account, decision } = await observeAndDecide(steps, known, context.signal);
+async function reconcile<T extends TargetObject, O, C extends TargetConclusion, X extends TargetChange, N>(
+  running: Running<T, O, C, X, N>,
+  known: T,
+  context: ReconcileContext,
+): Promise<Report<T, C> | Outcome> {
+  const { deps, steps, memory } = running;
+  const { clock, random } = deps;
+  const decide = (object: T, observation: O) => {
+    const ages = memory.ages(object, steps.timesOf(object.status));
+    return steps.decide({ object, observation, now: clock.now(), ages, random });
+  };
+  const { observe } = steps;
+  const { observation, account, decision } = await observeAndDecide({ observe, decide }, known, context.signal);
   if (decision.kind === "rest") return restUntil(known, decision.dueInMs);
-  let stored = known;
-  let conclusion: C;
-  if (decision.kind === "write") {
-    const { change } = decision;
-    if (account === undefined) return requeueSoon;
-    if (hasChangedSince(known, deps.store)) return requeueAtOnce;
-    const recorded = await record(deps, known, steps.statusBefore(known, change), context.signal);
-    // It is gone, and the watch will report it.
-    if (recorded === undefined) return { kind: "settled" };
-    if (hasChangedSince(known, deps.store)) return requeueAtOnce;
-    if (deps.lease?.isLeaderFor(deps.lease.marginMs) === false) return requeueSoon;
-    stored = recorded;
-    conclusion = await steps.carryOut({ known, stored, observation, account, change, context });
-  } else {
-    conclusion = decision.conclusion;
-    if (decision.sawDrift) deps.observer.driftDetected();
-  }
-  const next = memory.spaced(known, { reason: conclusion.readyState.reason, next: conclusion.next }, deps.random);
-  conclusion = { ...conclusion, next };
+  const concluded =
+    decision.kind === "write"
+      ? await carryOut(running, { object: known, observation, account, change: decision.change, context })
+      : { stored: known, conclusion: decision.conclusion };
+  if ("kind" in concluded) return concluded;
+  if (decision.kind === "conclude" && decision.sawDrift) deps.observer.driftDetected();
+  const { stored } = concluded;
+  const { readyState, next: wanted } = concluded.conclusion;
+  const next = memory.spaced(known, { reason: readyState.reason, next: wanted }, random);
   if (account !== undefined) {
     const { metadata } = known;
-    const request = reconcileRequest(metadata);
-    const polled = { nextMs: delayOf(next) ?? 0, accountVersion: account.version, request };
+    const polled = { nextMs: delayOf(next) ?? 0, accountVersion: account.version, request: reconcileRequest(metadata) };
     deps.schedule.polled({ key: objectKey(metadata), uid: metadata.uid }, polled);
   }
-  left.value = { stored, conclusion, status: steps.statusOf(stored, conclusion) };
-  const outcome = await report({ deps, steps, memory }, left.value, context);
-  left.value = undefined;
-  return outcome;
+  const conclusion = { ...concluded.conclusion, next };
+  const status = steps.statusOf(stored, conclusion, clock.now());
+  memory.ages(stored, steps.timesOf(status));
+  return { stored, conclusion, status };
+}
+
+interface Carrying<T, O, X> {
+  readonly object: T;
+  readonly observation: O;
+  readonly account: Account | undefined;
+  readonly change: X;
+  readonly context: ReconcileContext;
+}
+
+/** Records a change where that has to be, and sends it; an outcome where it must not be sent now. */
+async function carryOut<T extends TargetObject, O, C extends TargetConclusion, X extends TargetChange, N>(
+  { deps, steps }: Running<T, O, C, X, N>,
+  { object, observation, account, change, context }: Carrying<T, O, X>,
+): Promise<Pick<Report<T, C>, "stored" | "conclusion"> | Outcome> {
+  const { store, lease, clock, random } = deps;
+  if (account === undefined) return requeueSoon;
+  if (hasChangedSince(object, store)) return requeueAtOnce;
+  const stored = await record(deps, object, steps.statusBefore(object, change, clock.now()), context.signal);
+  // It is gone, and the watch will report it.
+  if (stored === undefined) return { kind: "settled" };
+  if (hasChangedSince(object, store)) return requeueAtOnce;
+  if (lease?.isLeaderFor(lease.marginMs) === false) return requeueSoon;
+  const notRecorded = steps.notRecorded(stored, change);
+  if (notRecorded !== undefined) return { stored, conclusion: notRecorded };
+  const by = (call: X["call"]) => () => steps.send(account.api, object, call, context.signal);
+  const result = await send(by(change.call), change.fallback === undefined ? undefined : by(change.fallback));
+  countChange(deps, { object, change, result, context });
+  const sent = { object, stored, change, result, now: clock.now(), random };
+  return { stored, conclusion: steps.concludeChange(sent, observation) };
+}
+
+function countChange<T extends TargetObject>(
+  { observer }: TargetDeps<T>,
+  sent: Pick<Carrying<T, unknown, TargetChange>, "object" | "change" | "context"> & { readonly result: WriteResult },
+): void {
+  const { cause } = sent.change;
+  if (cause === "DriftCorrected") observer.driftDetected();
+  if (sent.result.kind !== "written") return;
+  observer.changeApplied();
+  const { projectId: project, serviceId, jobId } = sent.object.spec;
+  const target = serviceId === undefined ? { job: jobId } : { service: serviceId };
+  sent.context.log.info({ project, ...target, action: cause }, "change applied");
 }
 
 /** The object with the status that is needed before a change is sent; `undefined`: it is gone. */
@@ -230,8 +265,8 @@ async function record<T extends TargetObject>(
   return written.kind === "written" ? written.object : object;
 }
 
-async function report<T extends TargetObject, O, C extends TargetConclusion, X, N>(
-  { deps, steps, memory }: TargetProcess<T, O, C, X, N>,
+async function report<T extends TargetObject, O, C extends TargetConclusion, X extends TargetChange, N>(
+  { deps, steps, memory }: Running<T, O, C, X, N>,
   { stored, conclusion, status }: Report<T, C>,
   context: ReconcileContext,
 ): Promise<Outcome> {
@@ -252,13 +287,19 @@ async function report<T extends TargetObject, O, C extends TargetConclusion, X, 
     const transition = stalledEvents({ before, after: status.conditions, message, action: "Reconcile" });
     for (const draft of [...events, ...transition]) deps.events.record(written.object, draft);
   }
-  const newSinceMs = kind === "ready" ? memory.becameReady(stored) : undefined;
-  if (newSinceMs !== undefined) deps.observer.becameReady(deps.clock.monotonic() - newSinceMs);
-  const next = steps.requeueFor?.(stored, status, conclusion.next) ?? conclusion.next;
+  const tookMs = kind === "ready" ? memory.becameReady(stored) : undefined;
+  if (tookMs !== undefined) deps.observer.becameReady(tookMs);
+  const next = within(steps.comparePeriodMs({ ...stored, status }), conclusion.next);
   return outcomeOf(next, { priority: priorityOf(kind, next), message: `${reason}: ${message}` });
 }
 
 function priorityOf(kind: TargetConclusion["readyState"]["kind"], next: Requeue): Priority {
   if (next.kind === "again") return "change";
   return kind === "ready" || kind === "stalled" ? "resync" : "follow";
+}
+
+/** What is not watched in the cluster is compared again, whenever the next poll of Northflank is. */
+function within(periodMs: number | undefined, next: Requeue): Requeue {
+  if (periodMs === undefined || next.kind === "backoff" || next.kind === "again") return next;
+  return { kind: "recheck", afterMs: next.kind === "recheck" ? Math.min(next.afterMs, periodMs) : periodMs };
 }

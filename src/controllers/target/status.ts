@@ -3,33 +3,17 @@ import type { Reason } from "../../api/reasons.ts";
 import { type ConditionDraft, findCondition, formatTime, mergeConditions } from "../../runtime/conditions.ts";
 import { overlaid } from "../../util/present.ts";
 import { isSameJson } from "../../util/same-json.ts";
-import type { EventDraft } from "../reconcile/events.ts";
-import type { FailureRecord } from "../reconcile/failure.ts";
 import {
   acceptedCondition,
   type ConditionUpdate,
-  type ReadyState,
   summaryConditions,
   updatedCondition,
 } from "../reconcile/ready-state.ts";
 import { handledRequest } from "../reconcile/reconcile-request.ts";
 import { slowProbeMs } from "../reconcile/remote-error.ts";
-import { delayOf, probeAfter, type Requeue } from "../reconcile/requeue.ts";
+import { delayOf, probeAfter } from "../reconcile/requeue.ts";
+import type { TargetConclusion } from "./decision.ts";
 import type { TargetObject } from "./object.ts";
-
-/** What a reconcile concluded, before it is spelled as status, Events and an outcome. Kinds add claims of their own. */
-export interface TargetConclusion {
-  readonly readyState: ReadyState;
-  readonly inSync: ConditionUpdate;
-  /** Status fields of the kind. A field that is there replaces the old one; `undefined` removes it. */
-  readonly stated: object;
-  readonly failure: FailureRecord | undefined;
-  readonly next: Requeue;
-  /** Events beyond the transition to Stalled, which every kind reports by itself. */
-  readonly events: readonly EventDraft[];
-  /** Ready was about the same spec before, whatever its generation; `undefined`: only the generation shows it. */
-  readonly sameDesire: boolean | undefined;
-}
 
 /**
  * The whole status after a reconcile.

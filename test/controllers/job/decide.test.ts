@@ -129,16 +129,6 @@ describe("a job that has what is declared", () => {
     const life = make();
     expect(life.judges(observation(life))).toBe(expected);
   });
-
-  test("that takes turns with another one of its name is read again when it is due", () => {
-    const life = recorded("uid-1");
-    const seen = (uid: string) => life.sees(settingsSeen(life, same, { uid }));
-    expect([seen("uid-2"), seen("uid-1")]).toEqual([
-      "progressing/TargetRecreated, again in 0 s",
-      "progressing/TargetRecreated, again in 900 s",
-    ]);
-    expect(life.object.status?.applied).toBeUndefined();
-  });
 });
 
 function recorded(uid: string): JobLife {
