@@ -11,12 +11,6 @@ import type { AccountRequest } from "./accounts.ts";
 
 const secretPause: Pause = { withinMs: recheckSecretMs };
 
-/**
- * The most refusals (401) of never accepted tokens per namespace and hour: each is a request from the address that all
- * namespaces share.
- */
-export const maxRefusedPerHour = 60;
-
 function blocked(readyState: ReadyState, recheckAfterMs: number, pause?: Pause): Blocked {
   return { kind: "blocked", readyState, recheckAfterMs, ...(pause && { pause }) };
 }
@@ -77,7 +71,7 @@ export function hostRefused(title: string, problem: string): Blocked {
 
 /** The same, of the connection itself. */
 export function addressInvalid(problem: string): Blocked {
-  const message = `The spec is refused, nothing is sent. ${problem}.`;
+  const message = `The spec is invalid, and nothing is sent. ${problem}.`;
   return byConnection("stalled", "InvalidSpec", message);
 }
 
@@ -90,10 +84,13 @@ export function authenticationFailed(title: string, recheckAfterMs: number): Blo
   return blocked({ kind: "stalled", reason: "AuthenticationFailed", message }, recheckAfterMs, secretPause);
 }
 
-/** Too many tokens of the namespace were refused within an hour to send more of them. */
-export function tooManyRefused(title: string, namespace: string, recheckAfterMs: number): Blocked {
+/** Tokens of the namespace were refused `limit` times within an hour, so no more of them are sent. */
+export function tooManyRefused(
+  { title, namespace, limit }: { readonly title: string; readonly namespace: string; readonly limit: number },
+  recheckAfterMs: number,
+): Blocked {
   const message =
-    `Northflank rejected tokens of namespace "${namespace}" ${maxRefusedPerHour} times within an hour (401), so the token ` +
+    `Northflank rejected tokens of namespace "${namespace}" ${limit} times within an hour (401), so the token ` +
     `of ${title}, which was never accepted, is not sent. Put valid tokens into the Secrets of the connections in this namespace.`;
   return blocked({ kind: "waiting", reason: "WaitingForConnection", message }, recheckAfterMs);
 }

@@ -10,7 +10,7 @@ import type { Account, AccountIdentity, AccountRequest, AccountResolution, Accou
 import type { ApiBinding } from "./api-factory.ts";
 import { type AcceptedFor, withAuthTracking } from "./auth-tracking-api.ts";
 import { addressInvalid, authenticationFailed, secretUnusable, tooManyRefused } from "./blocked.ts";
-import { KnownTokens } from "./known-tokens.ts";
+import { KnownTokens, maxRefusedPerHour } from "./known-tokens.ts";
 import {
   addressOf,
   type Credentials,
@@ -187,7 +187,7 @@ export class ConnectionAccounts implements Accounts {
       // Nothing is sent for it, so nothing of it needs to be kept.
       if (known !== undefined && this.#open.get(source.id)?.token === known) this.forget(source.id);
       // A new token is seen within a minute, as always; one of a namespace without a good one waits.
-      return tooManyRefused(source.title, source.namespace, this.#nextReadMs());
+      return tooManyRefused({ ...source, limit: maxRefusedPerHour }, this.#nextReadMs());
     }
     const { account, token } = this.#openAccount(source, read.token);
     if (!probe && !this.#tokens.mayUse(token)) return authenticationFailed(source.title, this.#nextReadMs());

@@ -3,7 +3,6 @@ import type { Clock } from "../../util/clock.ts";
 import type { Random } from "../../util/random.ts";
 import type { SecretValue } from "../../util/secret-value.ts";
 import { slowProbeMs } from "../reconcile/remote-error.ts";
-import { maxRefusedPerHour } from "./blocked.ts";
 import { TokenChecker } from "./token-check.ts";
 import { operatorId, type TokenSource } from "./token-source.ts";
 
@@ -25,6 +24,12 @@ export interface KnownToken {
   /** Since when no source uses it. */
   unusedSinceMs: number | undefined;
 }
+
+/**
+ * The most refusals (401) of never accepted tokens per namespace and hour: each is a request from the address that all
+ * namespaces share.
+ */
+export const maxRefusedPerHour = 60;
 
 // No window and no gate lasts longer, so a token that was not used since can start anew.
 const keepTokenMs = 2 * slowProbeMs;

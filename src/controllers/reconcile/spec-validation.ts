@@ -28,7 +28,7 @@ export function prunedProblems(pruned: readonly string[] | undefined): readonly 
 export function invalidSpecMessage(problems: readonly SpecProblem[]): string {
   const shown = problems.slice(0, 5).map(formatProblem);
   const rest = problems.length - shown.length;
-  return `The spec is refused, nothing is sent. ${shown.join("; ")}${rest > 0 ? `; and ${rest} more` : ""}.`;
+  return `The spec is invalid, and nothing is sent. ${shown.join("; ")}${rest > 0 ? `; and ${rest} more` : ""}.`;
 }
 
 /** What {@link cachedValidation} needs of an object. */

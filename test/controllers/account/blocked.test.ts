@@ -67,7 +67,7 @@ test.each([
   ],
   [
     "a token of a namespace with too many bad ones",
-    tooManyRefused(title, "team-a", 1),
+    tooManyRefused({ title, namespace: "team-a", limit: 60 }, 1),
     "waiting/WaitingForConnection",
     [title, "60 times within an hour", "Put valid tokens"],
   ],

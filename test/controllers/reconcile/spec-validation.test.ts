@@ -11,7 +11,7 @@ test("every problem is told with field, rule and remedy", () => {
     { field: "spec.deployment", message: "must not be empty", remedy: "" },
   ];
   expect(invalidSpecMessage(problems)).toBe(
-    "The spec is refused, nothing is sent. spec.serviceId: is required (add it); spec.deployment: must not be empty.",
+    "The spec is invalid, and nothing is sent. spec.serviceId: is required (add it); spec.deployment: must not be empty.",
   );
 });
 
