@@ -20,25 +20,21 @@ export interface FailedAnswer {
 /** Turns an answer with a status other than 2xx into the error that it means. */
 export function errorOfAnswer(answer: FailedAnswer): NorthflankError {
   const error = objectOf(objectOf(answer.json)?.error) ?? {};
-  // Not cut by textOf: half a value that was sent would not be found.
-  const message = typeof error.message === "string" && error.message !== "" ? error.message : undefined;
   const remoteId = textOf(error.id);
   const retryAfterMs = waitOf(answer.status, answer.rateLimit);
   const permissions = missingPermissions(error);
-  const said = message === undefined ? "" : `, ${clean(message, answer.secrets, 300)}`;
   const code = codeOfAnswer(answer.status, answer.json);
-  const status = `status ${answer.status}${said}`;
+  const status = `status ${answer.status}${quotation(error.message, answer.secrets)}`;
   return new NorthflankError({
     code,
     denial: code === "forbidden" ? denialOf(error) : undefined,
     step: answer.step,
-    detail:
-      permissions.length === 0 ? status : `${status.replace(/\.$/, "")}; ${lackText(permissions, answer.secrets)}`,
+    detail: permissions.length === 0 ? status : `${status}; ${lackText(permissions, answer.secrets)}`,
     httpStatus: answer.status,
     fields: Object.keys(objectOf(error.details) ?? {})
       .filter((field) => field !== "requiredPermission")
       .slice(0, 20)
-      .map((field) => clean(field, answer.secrets, 100)),
+      .map((field) => nameText(field, answer.secrets)),
     sent: true,
     ...(remoteId === undefined ? {} : { remoteId: clean(remoteId, answer.secrets, 100) }),
     ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
@@ -70,8 +66,8 @@ function missingPermissions(error: JsonObject | undefined): readonly string[] {
 }
 
 function lackText(permissions: readonly string[], secrets: readonly string[]): string {
-  const names = permissions.map((one) => clean(one, secrets, 100));
-  return `the token lacks the permission${names.length === 1 ? "" : "s"} ${names.join(", ")}`;
+  const names = permissions.map((one) => nameText(one, secrets));
+  return `the token lacks the permission${names.length === 1 ? "" : "s"} ${cut(names.join(", "), 150)}`;
 }
 
 /**
@@ -121,12 +117,33 @@ const leastSecretLength = 4;
 // What is longer is no message for people, and cutting it before it is searched could leave half a secret.
 const longestSearched = 16_384;
 
-/** One line of printable text without what must not be shown. */
+/**
+ * What the API said, behind a comma: one clause of a sentence, however many sentences it has. Empty where it said
+ * nothing.
+ */
+function quotation(message: unknown, secrets: readonly string[]): string {
+  // Not cut by textOf: half a value that was sent would not be found.
+  if (typeof message !== "string" || message === "") return "";
+  if (message.length > longestSearched) return `, with a message of ${message.length} characters, which is not shown`;
+  const text = clean(message, secrets, 300).replace(/[\s.]+$/, "");
+  return text === "" ? "" : `, "${text}"`;
+}
+
+/** A name that the API gives, such as that of a field: it ends no sentence and no list. */
+function nameText(name: string, secrets: readonly string[]): string {
+  return clean(name, secrets, 100).replaceAll(/[.!?]+(?=\s|$)|[()]/g, "");
+}
+
+/** One line of printable text without double quotes, and without what must not be shown. */
 function clean(text: string, secrets: readonly string[], maxLength: number): string {
-  if (text.length > longestSearched) return `(${text.length} characters, not shown)`;
+  if (text.length > longestSearched) return `${text.length} characters`;
   const hidden = formsOf(secrets).reduce((shown, secret) => shown.replaceAll(secret, "[redacted]"), text);
-  const shown = oneLine(hidden).trim();
-  return shown.length > maxLength ? `${shown.slice(0, maxLength)}…` : shown;
+  return cut(oneLine(hidden).trim().replaceAll('"', "'"), maxLength);
+}
+
+/** The first characters, without half of a surrogate pair. */
+function cut(text: string, maxLength: number): string {
+  return text.length > maxLength ? `${text.slice(0, maxLength).replace(/\p{Cs}$/u, "")}…` : text;
 }
 
 /**

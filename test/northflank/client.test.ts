@@ -269,7 +269,7 @@ describe("every endpoint", () => {
         code: "forbidden",
         denial: "permission",
         httpStatus: 401,
-        detail: "status 401, Unauthorized; the token lacks the permission ps_x_y_z",
+        detail: 'status 401, "Unauthorized"; the token lacks the permission ps_x_y_z',
       },
     });
     expect(sent).toHaveLength(1);
@@ -358,7 +358,7 @@ describe("an answer that is an error", () => {
     script = [refusal(status)];
     const error = await failureOf(apiOf().getService(service, call()));
     expect(error).toMatchObject({ code, httpStatus: status, sent: true });
-    expect(error.message).toBe(`[${code}] could not get service "api" of project "shop": status ${status}, no`);
+    expect(error.message).toBe(`[${code}] could not get service "api" of project "shop": status ${status}, "no"`);
     expect(calls.map((seen) => seen.code)).toEqual([String(status)]);
   });
 
@@ -366,7 +366,7 @@ describe("an answer that is an error", () => {
     [
       "names the permission that is missing",
       { message: "Unauthorized", details: { requiredPermission: "ps_services_deployment_view" } },
-      "status 401, Unauthorized; the token lacks the permission ps_services_deployment_view",
+      'status 401, "Unauthorized"; the token lacks the permission ps_services_deployment_view',
     ],
     [
       "names several permissions",
@@ -374,12 +374,12 @@ describe("an answer that is an error", () => {
         message: "Unauthorized.",
         details: { requiredPermission: ["ps_jobs_general_read", "", 7, "ps_jobs_general_update"] },
       },
-      "status 401, Unauthorized; the token lacks the permissions ps_jobs_general_read, ps_jobs_general_update",
+      'status 401, "Unauthorized"; the token lacks the permissions ps_jobs_general_read, ps_jobs_general_update',
     ],
     [
       "names a feature flag",
       { message: "Feature flag is not enabled for your account" },
-      "status 401, Feature flag is not enabled for your account",
+      'status 401, "Feature flag is not enabled for your account"',
     ],
   ])("with 401 that %s speaks of this call, not of the token", async (_sentence, error, detail) => {
     script = [reply(401, { error: { status: 401, ...error } })];
@@ -414,7 +414,7 @@ describe("an answer that is an error", () => {
     expect(result.error).toMatchObject({
       remoteId: "nf-invalid-request-body",
       fields: ["runtimeEnvironment.A", "x.[redacted]"],
-      detail: 'status 400, the value "[redacted]" of [redacted] is bad',
+      detail: "status 400, \"the value '[redacted]' of [redacted] is bad\"",
     });
     expect(inspect(result, { depth: 20, showHidden: true })).not.toMatch(/canary/);
   });
@@ -438,7 +438,7 @@ describe("an answer that is an error", () => {
   test("is one printable line of bounded length", async () => {
     script = [reply(403, { error: { message: `a\u0000b\n\u001b[31m${"x".repeat(10_000)}` } })];
     const { detail } = await failureOf(apiOf().getService(service, call()));
-    expect(detail).toMatch(/^status 403, a b \[31mx+…$/);
+    expect(detail).toMatch(/^status 403, "a b \[31mx+…"$/);
     expect(detail.length).toBeLessThan(330);
   });
 

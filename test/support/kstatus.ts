@@ -63,7 +63,8 @@ export function brokenPromises(object: {
   return promises.filter(([, kept]) => !kept).map(([promise]) => promise);
 }
 
-/** What another program said, between quotes or parentheses, counts as one part. */
+/** What another program said, between quotes, counts as one part, as do parentheses. */
 function isShort(message: string): boolean {
-  return sentencesOf(message.replaceAll(/"[^"]*"|\([^)]*\)/g, "X")).length <= 3;
+  const own = message.replaceAll(/"[^"]*"/g, "X").replaceAll(/\([^)]*\)/g, "X");
+  return sentencesOf(own).length <= 3;
 }

@@ -433,7 +433,7 @@ export function decideAbortRefused(
     return { ...polled, next, fields, readyState: { kind: "progressing", reason: readyState.reason, message } };
   }
   const status = error.httpStatus === undefined ? "" : ` (HTTP ${error.httpStatus})`;
-  const message = `Northflank did not abort run "${runId}"${status}: ${capped(error.detail, 512)}.${abortRemedies[refusal.class](error)}`;
+  const message = `Northflank did not abort run "${runId}"${status}: ${error.detail}.${abortRemedies[refusal.class](error)}`;
   const { reason } = readyState;
   const previous = object.status?.failure;
   const isSaid = previous !== undefined && previous.count >= count && previous.reason === reason;

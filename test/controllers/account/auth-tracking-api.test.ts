@@ -81,7 +81,7 @@ const throwing = calls.filter((name) => !outcomeCalls.includes(name));
 const ordinary = throwing.filter((name) => name !== "whoAmI");
 const repeatable = ordinary.filter((name) => !neverTwice.includes(name));
 
-const bare = northflankError("unauthorized", { httpStatus: 401, detail: "status 401, Unauthorized" });
+const bare = northflankError("unauthorized", { httpStatus: 401, detail: 'status 401, "Unauthorized"' });
 const valid: TokenValidity = { kind: "valid", token: { expiresAt: undefined } };
 
 describe.each(throwing)("%s", (name) => {
@@ -144,7 +144,7 @@ describe.each(repeatable)("%s that gets a bare 401 with a token that lives", (na
       code: "forbidden",
       denial: "unexplained",
       httpStatus: 401,
-      detail: "status 401, Unauthorized; GET /v1/auth accepts the token, so Northflank denied this call only",
+      detail: 'status 401, "Unauthorized"; GET /v1/auth accepts the token, so Northflank denied this call only',
     });
     expect(heard).not.toContain("rejected");
     expect(sent).toHaveLength(2);

@@ -12,7 +12,7 @@ afterEach(() => expect(story.end()).toEqual([]));
 const minute = 60_000;
 const refusal = (httpStatus: number, code: NorthflankError["code"], detail: string) =>
   new NorthflankError({ code, step: 'start a run of job "train"', detail, httpStatus, sent: true });
-const noSource = () => refusal(409, "rejected", "status 409, No deployment configured");
+const noSource = () => refusal(409, "rejected", 'status 409, "No deployment configured"');
 
 const message = () => story.status().conditions?.find(({ type }) => type === "Ready")?.message ?? "";
 
@@ -28,7 +28,7 @@ describe("a job without an image", () => {
     expect(story.summary()).toMatchObject({ phase: "Pending", Stalled: "True/RequestRejected" });
     expect(story.summary()).toMatchObject({ Accepted: "False/RequestRejected", Started: "False/RequestRejected" });
     expect(message()).toBe(
-      'Could not start a run of job "train": status 409, No deployment configured. The job has no image and no build: give it one of ' +
+      'Could not start a run of job "train": status 409, "No deployment configured". The job has no image and no build: give it one of ' +
         "them in Northflank, or create a run that sets spec.deployment. Next check in 1m.",
     );
   });
