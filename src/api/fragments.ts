@@ -655,7 +655,7 @@ export const failure = {
     },
     firstTime: time("Time of the first failure."),
     lastTime: time("Time of the last failure."),
-    nextTryTime: time("Time of the next retry."),
+    nextTryTime: time("Time of the next retry, if known. After a 401 only a NorthflankConnection has it."),
     message: text("What failed, and what to do.", 2_048),
   },
   required: ["class", "count", "firstTime", "lastTime", "message"],

@@ -157,6 +157,7 @@ function failedCheck({ object, now, random }: DecideInput, error: NorthflankErro
   const probeMs = error.code === "unauthorized" ? Math.round(jittered(slowProbeMs, 0.2, random)) : next.afterMs;
   return {
     ...result,
+    failure: failure && { ...failure, nextTryTime: formatTime(now + probeMs) },
     checkAgainMs: probeMs,
     next: { ...next, afterMs: notAtOnce(Math.min(next.afterMs, readSecretMs)) },
   };

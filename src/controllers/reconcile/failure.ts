@@ -18,7 +18,7 @@ export interface FailureRecord {
   readonly count: number;
   readonly firstTime: string;
   readonly lastTime: string;
-  /** When the next attempt is planned; missing while the back-off of the queue decides. */
+  /** When the next attempt is planned; missing while the back-off of the queue decides, and while a token is rejected. */
   readonly nextTryTime?: string;
   readonly message: string;
 }

@@ -26,7 +26,8 @@ export function judgeRemoteFailure(options: {
   const judge = (failures: number) => judgeRemoteError({ error, failures, random, remedy });
   const { readyState, failureClass, httpStatus, next } = judge(failuresAlike(previous, judge(0)));
   if (failureClass === undefined) return { readyState, failure: undefined, next };
-  const nextTryMs = next.kind === "recheck" ? next.afterMs : undefined;
+  // The next check after a 401 reads the Secret: the same token is sent again when `known-tokens.ts` allows a probe.
+  const nextTryMs = next.kind === "recheck" && error.code !== "unauthorized" ? next.afterMs : undefined;
   const { reason, message } = readyState;
   const failure = nextFailure({ previous, class: failureClass, reason, httpStatus, message, nextTryMs, now });
   return { readyState, failure, next };

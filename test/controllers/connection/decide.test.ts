@@ -160,6 +160,13 @@ describe("each error of a check, the first time and the second, and what it says
     expect(life.object.status?.tokenSecretResourceVersion).toBe("1");
   });
 
+  test("the record says when the token is sent again, and not when the Secret is read", () => {
+    const life = valid();
+    life.sees(failed("unauthorized", 401), minute);
+    const { lastTime, nextTryTime } = life.object.status?.failure ?? {};
+    expect(Date.parse(nextTryTime ?? "") - Date.parse(lastTime ?? "")).toBe(hour);
+  });
+
   test("after eight lost answers the first failed handshake is probed within minutes, as any first one is", () => {
     const life = valid();
     for (let count = 0; count < 8; count += 1) life.sees(failed("timeout"), minute);

@@ -20,6 +20,13 @@ test("a first failure is the first of its record, with the time of the next try 
   });
 });
 
+test("after a 401 the next check reads the Secret; when the same token is sent again is not known here", () => {
+  const { failure, next } = judge(northflankError("unauthorized", { httpStatus: 401 }));
+  expect(next).toMatchObject({ kind: "recheck", afterMs: 1_000 });
+  expect(failure).toMatchObject({ class: "Terminal", httpStatus: 401, count: 1 });
+  expect(failure).not.toHaveProperty("nextTryTime");
+});
+
 test("failures alike are counted on, and their pauses grow", () => {
   const { failure } = judge(missing);
   expect(judge(missing, failure)).toMatchObject({ failure: { count: 2 }, next: { kind: "recheck", afterMs: 30_000 } });
