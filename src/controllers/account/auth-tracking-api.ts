@@ -31,10 +31,10 @@ export interface AuthTracker {
  *     429, 5xx, none           an error of that code: nothing is known of the token
  */
 export function withAuthTracking(api: NorthflankApi, tracker: AuthTracker): NorthflankApi {
-  const track = async <T>(call: Promise<T>, { proves = () => true, what = "account" }: Proof<T>): Promise<T> => {
+  const track = async <T>(call: Promise<T>, { mayBeAbsent, accepts = "account" }: CallTraits): Promise<T> => {
     try {
       const answer = await call;
-      if (proves(answer)) tracker.accepted(what);
+      if (mayBeAbsent !== true || answer !== undefined) tracker.accepted(accepts);
       return answer;
     } catch (error) {
       // A missing permission is checked after the token. Of no other refusal is that sure.
@@ -53,47 +53,45 @@ export function withAuthTracking(api: NorthflankApi, tracker: AuthTracker): Nort
     tracker.accepted("token");
     return undefined;
   };
-  const call = async <T, O extends CallOptions>(
-    options: O,
-    send: (options: O) => Promise<T>,
-    { isOnce = false, ...proof }: Proof<T> & { readonly isOnce?: boolean } = {},
-  ): Promise<T> => {
-    try {
-      return await track(send(options), proof);
-    } catch (error) {
-      if (!isNorthflankError(error, "unauthorized")) throw error;
-      const problem = await confirm(error, options.signal);
-      if (problem !== undefined) throw problem;
-      if (isOnce) throw denied(error);
-      return await track(send(unreserved(options)).catch(deniedIfUnauthorized), proof);
-    }
+  const tracked = <K extends Call>(name: K, traits: CallTraits = {}): NorthflankApi[K] => {
+    const call = async (...args: unknown[]): Promise<unknown> => {
+      const options = args.pop() as CallOptions & { readonly isOnce?: boolean };
+      const send = (sent: CallOptions) => (api as unknown as Record<Call, AnyCall>)[name](...args, sent);
+      try {
+        return await track(send(options), traits);
+      } catch (error) {
+        if (!isNorthflankError(error, "unauthorized")) throw error;
+        const problem = await confirm(error, options.signal);
+        if (problem !== undefined) throw problem;
+        if (traits.isOnce === true || options.isOnce === true) throw denied(error);
+        return await track(send(unreserved(options)).catch(deniedIfUnauthorized), traits);
+      }
+    };
+    return call as unknown as NorthflankApi[K];
   };
   return {
     reserve: (count, requestClass) => api.reserve(count, requestClass),
     keyedHash: (text) => api.keyedHash(text),
-    listServices: (name, options) => call(options, (sent) => api.listServices(name, sent)),
-    listJobs: (name, options) => call(options, (sent) => api.listJobs(name, sent)),
-    getService: (name, options) => call(options, (sent) => api.getService(name, sent)),
-    restartService: (name, options) => call(options, (sent) => api.restartService(name, sent), once),
-    updateServiceDeployment: (name, body, options) =>
-      call(options, (sent) => api.updateServiceDeployment(name, body, sent), options.isOnce === true ? once : {}),
-    patchDeploymentService: (name, body, options) =>
-      call(options, (sent) => api.patchDeploymentService(name, body, sent)),
-    patchCombinedService: (name, body, options) => call(options, (sent) => api.patchCombinedService(name, body, sent)),
-    getJob: (name, options) => call(options, (sent) => api.getJob(name, sent)),
-    getJobSettings: (name, options) => call(options, (sent) => api.getJobSettings(name, sent)),
-    patchJob: (name, route, body, options) => call(options, (sent) => api.patchJob(name, route, body, sent)),
-    getJobDeployment: (name, options) => call(options, (sent) => api.getJobDeployment(name, sent)),
-    updateJobDeployment: (name, body, options) =>
-      call(options, (sent) => api.updateJobDeployment(name, body, sent), once),
-    getBuild: (name, options) => call(options, (sent) => api.getBuild(name, sent), isThere),
-    listBuilds: (name, options) => call(options, (sent) => api.listBuilds(name, sent), isThere),
-    listRuns: (name, options) => call(options, (sent) => api.listRuns(name, sent)),
-    getRun: (name, options) => call(options, (sent) => api.getRun(name, sent), isThere),
-    abortRun: (name, options) => call(options, (sent) => api.abortRun(name, sent), { what: "token" }),
+    listServices: tracked("listServices"),
+    listJobs: tracked("listJobs"),
+    getService: tracked("getService"),
+    restartService: tracked("restartService", { isOnce: true }),
+    updateServiceDeployment: tracked("updateServiceDeployment"),
+    patchDeploymentService: tracked("patchDeploymentService"),
+    patchCombinedService: tracked("patchCombinedService"),
+    getJob: tracked("getJob"),
+    getJobSettings: tracked("getJobSettings"),
+    patchJob: tracked("patchJob"),
+    getJobDeployment: tracked("getJobDeployment"),
+    updateJobDeployment: tracked("updateJobDeployment", { isOnce: true }),
+    getBuild: tracked("getBuild", { mayBeAbsent: true }),
+    listBuilds: tracked("listBuilds", { mayBeAbsent: true }),
+    listRuns: tracked("listRuns"),
+    getRun: tracked("getRun", { mayBeAbsent: true }),
+    abortRun: tracked("abortRun", { accepts: "token" }),
     async whoAmI(options) {
       try {
-        return await track(api.whoAmI(options), { ...isThere, what: "token" });
+        return await track(api.whoAmI(options), { mayBeAbsent: true, accepts: "token" });
       } catch (error) {
         if (!isNorthflankError(error, "unauthorized")) throw error;
         const validity = await unlessAborted(tracker.check({ isFresh: true }), options.signal);
@@ -133,22 +131,25 @@ export function withTokenCheck(api: NorthflankApi, clock: Pick<Clock, "monotonic
   });
 }
 
-/** What an answer says of the token. */
-interface Proof<T> {
-  readonly proves?: (answer: T) => boolean;
-  readonly what?: AcceptedFor;
+type AnyCall = (...args: readonly unknown[]) => Promise<unknown>;
+
+/** The methods that send a request. */
+type Call = {
+  [K in keyof NorthflankApi]: Parameters<NorthflankApi[K]> extends [...unknown[], CallOptions] ? K : never;
+}[keyof NorthflankApi];
+
+interface CallTraits {
+  /** Never sent twice. Default: false, unless the options of the call say so. */
+  readonly isOnce?: true;
+  /** An answer "not there" may be about the route, which is checked before the token. Default: false. */
+  readonly mayBeAbsent?: true;
+  /** What an answer shows. Default: `account`. */
+  readonly accepts?: AcceptedFor;
 }
 
-/** A call that is never sent twice. */
-const once = { isOnce: true } as const;
-
-/** An answer "not there" may be about the route, which is checked before the token. */
-const isThere = { proves: (answer: object | undefined) => answer !== undefined } as const;
-
 /** What was set aside is for the sequence: a call that is sent once more must not use up the next one. */
-function unreserved<O extends CallOptions>(options: O): O {
-  const { reservation: _reservation, ...rest } = options;
-  return rest as O;
+function unreserved({ reservation: _reservation, ...rest }: CallOptions): CallOptions {
+  return rest;
 }
 
 function deniedIfUnauthorized(error: unknown): never {
