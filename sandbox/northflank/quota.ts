@@ -9,7 +9,7 @@ export interface QuotaAnswer {
 }
 
 /** Counts one request of an account. A refused one is not counted. */
-export function spend(account: Account, nowMs: number): QuotaAnswer {
+export function spend(account: Pick<Account, "limitPerHour" | "used" | "windowStartMs">, nowMs: number): QuotaAnswer {
   if (account.windowStartMs === undefined || nowMs >= account.windowStartMs + windowMs) {
     account.windowStartMs = nowMs;
     account.used = 0;

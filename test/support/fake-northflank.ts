@@ -1,16 +1,30 @@
 import { createHmac } from "node:crypto";
-import type { CallOptions, JobName, NorthflankApi, ServiceName } from "../../src/northflank/client.ts";
+import { bodyProblems } from "../../sandbox/northflank/request-bodies.ts";
+import { builderText } from "../../src/controllers/build/build-query.ts";
+import type { BuilderName, CallOptions, JobName, NorthflankApi, ServiceName } from "../../src/northflank/client.ts";
 import { NorthflankError, type NorthflankErrorCode, type NorthflankErrorFacts } from "../../src/northflank/errors.ts";
+import type { Ledger } from "../../src/northflank/ledger.ts";
+import { nameProblem } from "../../src/northflank/names.ts";
 import type {
   BuildView,
   DeploymentUpdate,
+  InternalSource,
   JobPatchRoute,
   JobSettingsView,
   JobSource,
   JobView,
+  RequestClass,
+  RunList,
+  RunRequest,
+  RunsNeeded,
   ServiceView,
   SourceView,
+  StartResult,
 } from "../../src/northflank/types.ts";
+import type { Clock } from "../../src/util/clock.ts";
+import { isoOf } from "./fake-kube.ts";
+import { FakeQuota } from "./fake-quota.ts";
+import { FakeRuns, failed } from "./fake-runs.ts";
 import { strictFake } from "./strict-fake.ts";
 
 /** Every code that an error of the client may have; a new one does not compile until it stands here. */
@@ -44,21 +58,17 @@ export function keyedHashOf(token: string): (text: string) => string {
   return (text) => createHmac("sha256", token).update(text).digest("base64url").slice(0, 22);
 }
 
-type Method =
-  | "getBuild"
-  | "listBuilds"
-  | "getService"
-  | "updateServiceDeployment"
-  | "restartService"
-  | "patchDeploymentService"
-  | "patchCombinedService"
-  | "listServices"
-  | "getJob"
-  | "getJobDeployment"
-  | "updateJobDeployment"
-  | "getJobSettings"
-  | "patchJob"
-  | "whoAmI";
+type Method = Exclude<keyof NorthflankApi, "reserve" | "keyedHash" | "listJobs">;
+
+/** One call, as the operator made it. */
+export interface NotedCall {
+  readonly method: Method;
+  /** `get api (change)` */
+  readonly text: string;
+  readonly class: RequestClass;
+  /** By the monotonic clock. */
+  readonly atMs: number;
+}
 
 interface Scripted {
   readonly error: Error;
@@ -66,12 +76,24 @@ interface Scripted {
   readonly isDone: boolean;
 }
 
+type Send = <T>(
+  call: { readonly method: Method; readonly text: string; readonly options: CallOptions },
+  act: () => T,
+) => T;
+
+/** As many as the client reads of a list of runs, and how many runs there are on each. */
+const [maxRunPages, runsPerPage] = [20, 100];
+
 /**
- * Services in memory, as the Northflank API keeps them. Strict: an unknown service, and a method that is not here, throw
- * with the call in the message. Each call is noted as `get api (change)`.
+ * An account in memory, as the Northflank API keeps it and as the client returns it: services, jobs, builds and runs.
+ * Strict: what was not set up is not found, and a method that is not here throws with the call in the message. Each call
+ * spends of the quota.
  */
 export class FakeNorthflank {
-  readonly calls: string[] = [];
+  /** Every call, oldest first. */
+  readonly noted: NotedCall[] = [];
+  readonly runs: FakeRuns;
+  readonly quota: FakeQuota;
   /** Called for each request that leaves the machine. */
   onCall: () => void = () => undefined;
   /** What is kept of a change that is accepted. */
@@ -92,10 +114,17 @@ export class FakeNorthflank {
   readonly #jobs = new Map<string, JobView & JobSource>();
   readonly #builds = new Map<string, readonly BuildView[]>();
   readonly #scripts = new Map<Method, Scripted[]>();
-  readonly #now: () => number;
+  readonly #lasting = new Map<Method, Error>();
+  readonly #clock: Clock;
+  /** What a test asks with when it has no process of its own. */
+  #api: NorthflankApi | undefined;
 
-  constructor(now: () => number) {
-    this.#now = now;
+  /** `clock`: Northflank's, which does not jump with that of the operator. */
+  constructor(clock: Clock) {
+    this.#clock = clock;
+    this.quota = new FakeQuota(clock);
+    const refusalOf = (jobId: string, body: RunRequest) => this.#refusalOf(jobId, body);
+    this.runs = new FakeRuns(clock, { noted: this.noted, refusalOf });
   }
 
   has(view: ServiceView): void {
@@ -116,6 +145,12 @@ export class FakeNorthflank {
     this.hasJob({ ...this.job(id), ...change });
   }
 
+  /** A person deletes a job, with its runs, and creates it again under its id. */
+  remakeJob(id: string): void {
+    this.runs.forgetRunsOf(id);
+    this.changeJob(id, { createdAt: isoOf(this.runs.serverMs) });
+  }
+
   hasSettings(jobId: string, settings: JobSettingsView["settings"], jobType = "manual", uid?: string): void {
     this.jobSettings.set(jobId, { jobType, settings, ...(uid !== undefined && { uid }) });
   }
@@ -129,8 +164,8 @@ export class FakeNorthflank {
   }
 
   /** What a service or job has built, newest first; `[]`: nothing yet. Without this there is no such service. */
-  hasBuilds(builderId: string, builds: readonly BuildView[]): void {
-    this.#builds.set(builderId, builds);
+  hasBuilds(builderId: string, builds: readonly BuildView[], projectId = "shop"): void {
+    this.#builds.set(`${projectId}/${builderId}`, builds);
   }
 
   service(id: string): ServiceView {
@@ -145,7 +180,7 @@ export class FakeNorthflank {
 
   /** Northflank reports a state of the rollout, as of now. */
   rollout(id: string, rolloutStatus: string, more: Partial<ServiceView> = {}): void {
-    this.change(id, { rolloutStatus, rolloutTransitionTime: new Date(this.#now()).toISOString(), ...more });
+    this.change(id, { rolloutStatus, rolloutTransitionTime: new Date(this.#clock.now()).toISOString(), ...more });
   }
 
   /** The next call of `method` fails; one per time this is called. */
@@ -154,95 +189,196 @@ export class FakeNorthflank {
     this.#scripts.set(method, [...scripts, { error, isDone: options.isDone ?? false }]);
   }
 
+  /** Every later call of `method` fails. */
+  failAll(method: Method, error: Error): void {
+    this.#lasting.set(method, error);
+  }
+
   /** What was scripted to fail and has not yet, will not. */
   clearFailures(): void {
     this.#scripts.clear();
+    this.#lasting.clear();
   }
 
   /** The calls since this was last asked. */
   takeCalls(): readonly string[] {
-    return this.calls.splice(0);
+    return this.noted.splice(0).map(({ text }) => text);
   }
 
   get api(): NorthflankApi {
+    this.#api ??= this.connect();
+    return this.#api;
+  }
+
+  /** The account as one process sees it, which counts its requests in a ledger of its own. */
+  connect(): NorthflankApi {
+    const ledger = this.quota.ledger();
+    const send = this.#sender(ledger);
     return strictFake<NorthflankApi>("Northflank", {
+      reserve: (count, requestClass) => ledger.reserve(count, requestClass),
+      keyedHash: (text) => keyedHashOf(this.token)(text),
+      ...this.#serviceCalls(send),
+      ...this.#jobCalls(send),
+      ...this.#buildCalls(send),
+      ...this.#runCalls(send),
+    });
+  }
+
+  /** Sends one request of a process, as the test has said that it ends. */
+  #sender(ledger: Ledger): Send {
+    return ({ method, text, options }, act) => {
+      this.noted.push({ method, text, class: options.class, atMs: this.#clock.monotonic() });
+      const scripted = this.#scripts.get(method)?.shift();
+      const error = scripted?.error ?? this.#lasting.get(method);
+      if (!(error instanceof NorthflankError) || error.sent) this.onCall();
+      const failure = error && { error, arrives: scripted?.isDone ?? false };
+      return this.quota.request(ledger, options, { act, ...(failure && { failure }) });
+    };
+  }
+
+  #serviceCalls(send: Send): Partial<NorthflankApi> {
+    return {
       getService: async ({ serviceId }: ServiceName, options: CallOptions) => {
-        this.#note(`get ${serviceId} (${options.class})`);
-        return this.#run("getService", () => this.#find(serviceId));
+        const text = `get ${serviceId} (${options.class})`;
+        return send({ method: "getService", text, options }, () => this.#find(serviceId));
       },
-      updateServiceDeployment: async ({ serviceId }, body) => {
-        this.#note(`post ${serviceId} ${JSON.stringify(body)}`);
-        this.#run("updateServiceDeployment", () => this.#deploy(serviceId, body));
+      updateServiceDeployment: async ({ serviceId }, body, options) => {
+        const text = `post ${serviceId} ${JSON.stringify(body)}`;
+        send({ method: "updateServiceDeployment", text, options }, () => this.#deploy(serviceId, body));
       },
-      restartService: async ({ serviceId }) => {
-        this.#note(`restart ${serviceId}`);
-        this.#run("restartService", () => {
+      restartService: async ({ serviceId }, options) => {
+        send({ method: "restartService", text: `restart ${serviceId}`, options }, () => {
           this.#find(serviceId);
           this.afterRestart?.();
         });
       },
-      patchDeploymentService: async ({ serviceId }, { deployment }) => {
-        this.#note(`patch ${serviceId} ${JSON.stringify(deployment)}`);
-        this.#run("patchDeploymentService", () => this.#deploy(serviceId, deployment));
+      patchDeploymentService: async ({ serviceId }, { deployment }, options) => {
+        const text = `patch ${serviceId} ${JSON.stringify(deployment)}`;
+        send({ method: "patchDeploymentService", text, options }, () => this.#deploy(serviceId, deployment));
       },
-      patchCombinedService: async ({ serviceId }, { deployment }) => {
-        this.#note(`patch combined ${serviceId} ${JSON.stringify(deployment)}`);
-        this.#run("patchCombinedService", () => this.#deploy(serviceId, deployment));
+      patchCombinedService: async ({ serviceId }, { deployment }, options) => {
+        const text = `patch combined ${serviceId} ${JSON.stringify(deployment)}`;
+        send({ method: "patchCombinedService", text, options }, () => this.#deploy(serviceId, deployment));
       },
-      getJob: async ({ jobId }: JobName, options: CallOptions) => {
-        this.#note(`get job ${jobId} (${options.class})`);
-        return this.#run("getJob", () => {
+      listServices: async (_project, options) => {
+        const items = [...this.listed].map(([id, disabledCD]) => ({ id, type: "deployment", disabledCD }));
+        return send({ method: "listServices", text: `list services (${options.class})`, options }, () => ({ items }));
+      },
+      whoAmI: async (options) => send({ method: "whoAmI", text: "whoami", options }, () => ({ expiresAt: undefined })),
+    };
+  }
+
+  #jobCalls(send: Send): Partial<NorthflankApi> {
+    return {
+      getJob: async ({ jobId }: JobName, options: CallOptions) =>
+        send({ method: "getJob", text: `get job ${jobId} (${options.class})`, options }, () => {
           const { image: _image, external: _external, internal: _internal, ...view } = this.#findJob(jobId);
           return view;
-        });
-      },
-      getJobDeployment: async ({ jobId }, options) => {
-        this.#note(`get source of job ${jobId} (${options.class})`);
-        return this.#run("getJobDeployment", () => {
+        }),
+      getJobDeployment: async ({ jobId }, options) =>
+        send({ method: "getJobDeployment", text: `get source of job ${jobId} (${options.class})`, options }, () => {
           const { image, external, internal } = this.#findJob(jobId);
           return { image, external, internal };
-        });
-      },
-      updateJobDeployment: async ({ jobId }, body) => {
-        this.#note(`post job ${jobId} ${JSON.stringify(body)}`);
-        this.#run("updateJobDeployment", () => {
+        }),
+      updateJobDeployment: async ({ jobId }, body, options) => {
+        const text = `post job ${jobId} ${JSON.stringify(body)}`;
+        send({ method: "updateJobDeployment", text, options }, () => {
           const view = this.#findJob(jobId);
           this.hasJob({ ...view, ...changed(view, this.keeps(body)) });
         });
       },
-      whoAmI: async () => {
-        this.#note("whoami");
-        return this.#run("whoAmI", () => ({ expiresAt: undefined }));
-      },
-      keyedHash: (text) => keyedHashOf(this.token)(text),
       getJobSettings: async ({ jobId }, options) => {
-        this.#note(`get settings of job ${jobId} (${options.class})`);
-        return this.#run("getJobSettings", () => this.#settingsOf(jobId));
+        const text = `get settings of job ${jobId} (${options.class})`;
+        return send({ method: "getJobSettings", text, options }, () => this.#settingsOf(jobId));
       },
-      patchJob: async ({ jobId }, route, body) => {
-        this.#note(`patch ${route} ${jobId} ${JSON.stringify(body)}`);
-        this.#run("patchJob", () => this.patchSettings(jobId, this.keepsSettings(settingsIn(route, body))));
+      patchJob: async ({ jobId }, route, body, options) => {
+        const text = `patch ${route} ${jobId} ${JSON.stringify(body)}`;
+        const patch = () => this.patchSettings(jobId, this.keepsSettings(settingsIn(route, body)));
+        send({ method: "patchJob", text, options }, patch);
         const { afterPatch } = this;
         this.afterPatch = undefined;
         afterPatch?.();
       },
+    };
+  }
+
+  #buildCalls(send: Send): Partial<NorthflankApi> {
+    return {
       getBuild: async ({ buildId, ...builder }, options) => {
-        const name = "serviceId" in builder ? builder.serviceId : builder.jobId;
-        this.#note(`get build ${name}/${buildId} (${options.class})`);
-        return this.#run("getBuild", () => this.#builds.get(name)?.find(({ id }) => id === buildId));
+        const text = `get build ${idOf(builder)}/${buildId} (${options.class})`;
+        const find = () => this.#builds.get(builderText(builder))?.find(({ id }) => id === buildId);
+        return send({ method: "getBuild", text, options }, find);
       },
       listBuilds: async (builder, options) => {
-        const name = "serviceId" in builder ? builder.serviceId : builder.jobId;
-        this.#note(`list builds ${name} (${options.class})`);
-        const builds = this.#builds.get(name);
-        return this.#run("listBuilds", () => (builds === undefined ? undefined : { builds }));
+        const builds = this.#builds.get(builderText(builder));
+        const list = () => (builds === undefined ? undefined : { builds });
+        return send({ method: "listBuilds", text: `list builds ${idOf(builder)} (${options.class})`, options }, list);
       },
-      listServices: async (_project, options) => {
-        this.#note(`list services (${options.class})`);
-        const items = [...this.listed].map(([id, disabledCD]) => ({ id, type: "deployment", disabledCD }));
-        return this.#run("listServices", () => ({ items }));
+    };
+  }
+
+  #runCalls(send: Send): Partial<NorthflankApi> {
+    return {
+      listRuns: async ({ jobId }, { needs, ...options }) => this.#listRuns(send, { jobId, needs, options }),
+      getRun: async ({ jobId, runId }, options) => {
+        checkRunId(runId);
+        const text = `get run ${runId} of job ${jobId} (${options.class})`;
+        return send({ method: "getRun", text, options }, () => this.runs.read(runId, jobId));
       },
+      abortRun: async ({ jobId, runId }, options) => {
+        checkRunId(runId);
+        const text = `abort run ${runId} of job ${jobId}`;
+        send({ method: "abortRun", text, options }, () => this.runs.abort(runId, jobId));
+      },
+      startRun: async ({ jobId }, body, options) => {
+        const text = `start job ${jobId} ${JSON.stringify(body)}`;
+        try {
+          const post = () => this.runs.post(jobId, body);
+          return await orGivenUp(send({ method: "startRun", text, options }, post), options.signal);
+        } catch (error) {
+          if (!(error instanceof NorthflankError)) throw error;
+          return failed(error);
+        }
+      },
+    };
+  }
+
+  /** A request for each page, and oldest first: the order is not documented, and in this one `isEnough` never holds. */
+  #listRuns(send: Send, call: { jobId: string; needs: RunsNeeded | undefined; options: CallOptions }): RunList {
+    const { jobId, needs, options } = call;
+    const text = `list runs of job ${jobId} (${options.class})`;
+    const list = send({ method: "listRuns", text, options }, () => {
+      this.#findJob(jobId);
+      return this.runs.list(jobId);
     });
+    const pages = Math.max(1, Math.ceil(list.runs.length / runsPerPage));
+    const read = Math.min(pages, needs?.maxPages ?? maxRunPages, maxRunPages);
+    const { reservation: _spent, ...later } = options;
+    for (let page = 2; page <= read; page++) {
+      send({ method: "listRuns", text: `${text}, page ${page}`, options: later }, () => undefined);
+    }
+    return read === pages ? list : { ...list, runs: list.runs.slice(-read * runsPerPage), truncated: true };
+  }
+
+  /** Why Northflank does not start a job. */
+  #refusalOf(jobId: string, body: RunRequest): NorthflankError | undefined {
+    const job = this.#jobs.get(jobId);
+    if (job === undefined) return northflankError("not_found", { httpStatus: 404 });
+    if (bodyProblems("run-job", body) !== undefined) return northflankError("rejected", { httpStatus: 400 });
+    const { external, internal } = body.deployment ?? {};
+    const sources = [job.image, job.external, job.internal, external, internal];
+    if (sources.every((source) => source === undefined)) return northflankError("rejected", { httpStatus: 409 });
+    const id = internal?.id ?? job.internal?.id;
+    if (internal === undefined || id === undefined || this.#isBuilt(id, internal)) return undefined;
+    return northflankError("rejected", { httpStatus: 400 });
+  }
+
+  /** A named build has to be there, and to have succeeded; `latest` may have none yet. */
+  #isBuilt(builderId: string, { buildId, buildSHA = "latest" }: InternalSource): boolean {
+    if (buildId === undefined && buildSHA === "latest") return true;
+    const builds = this.#builds.get(builderId.includes("/") ? builderId : `shop/${builderId}`) ?? [];
+    const meant = builds.filter(({ id, sha }) => (buildId === undefined ? sha === buildSHA : id === buildId));
+    return meant.some(({ outcome }) => outcome === "succeeded");
   }
 
   #jobSettingsOf(jobId: string): JobSettingsView {
@@ -256,18 +392,6 @@ export class FakeNorthflank {
     const { settings, ...rest } = this.#jobSettingsOf(jobId);
     const told = ["description", "tags", "disabledCI", "billing", "settings"];
     return { ...rest, settings: Object.fromEntries(Object.entries(settings).filter(([name]) => told.includes(name))) };
-  }
-
-  #note(call: string): void {
-    this.calls.push(call);
-  }
-
-  #run<T>(method: Method, act: () => T): T {
-    const script = this.#scripts.get(method)?.shift();
-    if (!(script?.error instanceof NorthflankError) || script.error.sent) this.onCall();
-    if (script === undefined) return act();
-    if (script.isDone) act();
-    throw script.error;
   }
 
   #find(id: string): ServiceView {
@@ -314,6 +438,27 @@ function changed(view: SourceView, { external, internal, docker, buildpack }: De
     ...source,
     ...(internal === undefined ? {} : { image: undefined, external: undefined, internal: build }),
   };
+}
+
+/** What is no id goes into no path: it is refused before anything is sent. */
+function checkRunId(runId: string): void {
+  const detail = nameProblem("run", runId);
+  if (detail !== undefined) throw northflankError("rejected", { detail, sent: false });
+}
+
+function idOf(builder: BuilderName): string {
+  return "serviceId" in builder ? builder.serviceId : builder.jobId;
+}
+
+/** The answer to a start; `unknown` as soon as the caller does not wait for it any more. */
+async function orGivenUp(answer: Promise<StartResult>, signal: AbortSignal): Promise<StartResult> {
+  const error = northflankError("interrupted", { detail: "given up" });
+  let giveUp = (): void => undefined;
+  const givenUp = new Promise<StartResult>((resolve) => {
+    giveUp = () => resolve(failed(error));
+    signal.addEventListener("abort", giveUp);
+  });
+  return await Promise.race([answer, givenUp]).finally(() => signal.removeEventListener("abort", giveUp));
 }
 
 /** The older bodies have the run policy on top. */

@@ -2,7 +2,6 @@ import { mergePatch } from "../../sandbox/kubernetes/patch.ts";
 import type { NorthflankJobRun } from "../../src/api/job-run.ts";
 import { northflankJobRuns } from "../../src/api/names.ts";
 import type { AccountRequest, AccountResolution } from "../../src/controllers/account/accounts.ts";
-import { builderText } from "../../src/controllers/build/build-query.ts";
 import { createJobRunReconciler, jobRunIndexes } from "../../src/controllers/job-run/reconciler.ts";
 import { RestoreMemory } from "../../src/controllers/job-run/restored.ts";
 import type { EventDraft } from "../../src/controllers/reconcile/events.ts";
@@ -18,9 +17,9 @@ import { defaultQueueBackoff } from "../../src/runtime/work-queue.ts";
 import { backoffDelayMs } from "../../src/util/backoff.ts";
 import type { Clock, Timer } from "../../src/util/clock.ts";
 import { fakeLog } from "./fake-log.ts";
+import type { FakeNorthflank } from "./fake-northflank.ts";
 import { Pace } from "./pace.ts";
 import type { RunCluster } from "./run-cluster.ts";
-import type { RunRemote } from "./run-remote.ts";
 import { strictFake } from "./strict-fake.ts";
 
 /** A place in the life of a run where something can go wrong. */
@@ -54,13 +53,13 @@ export const boundaries: readonly Boundary[] = [
 export interface RunWorld {
   readonly clock: Clock;
   readonly cluster: RunCluster;
-  readonly remote: RunRemote;
+  readonly northflank: FakeNorthflank;
   /** Told each time a process comes to a boundary. */
   readonly onBoundary?: (process: RunProcess, boundary: Boundary, side: Side) => void;
-  /** What the account of every object is; usable, and on `remote`, when missing. */
+  /** What the account of every object is; usable, and `northflank`, when missing. */
   readonly account?: (request: AccountRequest) => AccountResolution | undefined;
-  /** The account that the connection leads to instead of `remote`, while it does. */
-  readonly elsewhere?: (request: AccountRequest) => RunRemote | undefined;
+  /** The account that the connection leads to instead of `northflank`, while it does. */
+  readonly elsewhere?: (request: AccountRequest) => FakeNorthflank | undefined;
   readonly validate?: (object: NorthflankJobRun) => readonly SpecProblem[];
   /** How late the watch is now, in milliseconds; a little, when missing. What it tells keeps its order. */
   readonly watchLateMs?: () => number;
@@ -79,7 +78,6 @@ export class RunProcess {
   readonly #failed = new Map<string, number>();
   readonly #unwatch: () => void;
   readonly #stop = new AbortController();
-  readonly #aborted = abortedLate(this.#stop.signal);
   readonly #reconcile: ReturnType<typeof createJobRunReconciler>;
   #state: "running" | "frozen" | "dead" = "running";
   #thaw: (() => void)[] = [];
@@ -215,7 +213,7 @@ export class RunProcess {
     try {
       const outcome = await this.#reconcile(key, context);
       const object = this.#world.cluster.list().find((one) => keyOf(one) === key);
-      const [calls, events] = [this.#world.remote.calls.length, this.events.length];
+      const [calls, events] = [this.#world.northflank.noted.length, this.events.length];
       this.outcomes.push({ outcome, object, calls, events });
       await this.#running();
       if (outcome.kind !== "retry") this.#failed.delete(key);
@@ -255,16 +253,18 @@ export class RunProcess {
         this.#cache.set(keyOf(object), object);
       }
     };
-    const accounts = new Map<RunRemote, AccountResolution>();
+    const accounts = new Map<FakeNorthflank, AccountResolution>();
     const usable = (request: AccountRequest): AccountResolution => {
-      const remote = this.#world.elsewhere?.(request) ?? this.#world.remote;
-      const isHome = remote === this.#world.remote;
+      const northflank = this.#world.elsewhere?.(request) ?? this.#world.northflank;
+      const before = accounts.get(northflank);
+      if (before !== undefined) return before;
+      const isHome = northflank === this.#world.northflank;
       const address = `https://api.northflank.com, team ${isHome ? "home" : "elsewhere"}`;
-      const api = this.#api(remote);
+      const api = this.#api(northflank.connect());
       const account = { api, pool: isHome ? "pool" : "pool elsewhere", address, version: "1" };
-      const known = accounts.get(remote) ?? { kind: "usable", account };
-      accounts.set(remote, known);
-      return known;
+      const resolution = { kind: "usable", account } as const;
+      accounts.set(northflank, resolution);
+      return resolution;
     };
     return createJobRunReconciler({
       kube,
@@ -358,56 +358,46 @@ export class RunProcess {
     return status.runId !== undefined && before?.runId === undefined ? "runIdWrite" : undefined;
   }
 
-  #api(remote: RunRemote): NorthflankApi {
+  #api(api: NorthflankApi): NorthflankApi {
     const { cluster } = this.#world;
     // A call names its job alone: all objects of the job share what may be sent about it.
     const count = (jobId: string) =>
       this.pace.count("remote call", jobId, cluster.list().filter(({ spec }) => spec.jobId === jobId).length);
     return strictFake<NorthflankApi>("northflank", {
-      reserve: (count) => ({ kind: "reserved", reservation: { left: count, release: () => undefined } }),
-      listRuns: async ({ jobId }, { signal }) => {
+      reserve: api.reserve,
+      listRuns: async (job, call) => {
         const isOpen = cluster.list().some(({ status, spec }) => {
           const start = status?.start;
           const isKnown = status?.attempts?.at(-1)?.number === start?.attempt;
-          return spec.jobId === jobId && start?.outcome === "Pending" && !isKnown;
+          return spec.jobId === job.jobId && start?.outcome === "Pending" && !isKnown;
         });
-        count(jobId);
-        return await this.#call(isOpen ? "resolveRead" : "baseline", signal, () => remote.list(jobId));
+        count(job.jobId);
+        return await this.#call(isOpen ? "resolveRead" : "baseline", call.signal, () => api.listRuns(job, call));
       },
-      getRun: async ({ jobId, runId }, { signal, class: urgency }) => {
-        count(jobId);
-        remote.urgencies.push(urgency);
-        return await this.#call(undefined, signal, () => remote.read(runId));
+      getRun: async (run, call) => {
+        count(run.jobId);
+        return await this.#call(undefined, call.signal, () => api.getRun(run, call));
       },
-      getJob: async ({ jobId }, { signal }) => {
-        count(jobId);
-        return await this.#call(undefined, signal, () => remote.job(jobId));
+      getJob: async (job, call) => {
+        count(job.jobId);
+        return await this.#call(undefined, call.signal, () => api.getJob(job, call));
       },
-      getBuild: async ({ buildId, ...name }, { signal }) =>
-        await this.#call(undefined, signal, () => {
-          remote.calls.push("getBuild");
-          return remote.builds.get(builderText(name))?.find(({ id }) => id === buildId);
-        }),
-      listBuilds: async (name, { signal }) =>
-        await this.#call(undefined, signal, () => {
-          remote.calls.push("listBuilds");
-          const builds = remote.builds.get(builderText(name));
-          return builds === undefined ? undefined : { builds: [...builds] };
-        }),
-      abortRun: async ({ jobId, runId }, { signal }) => {
-        count(jobId);
-        await this.#call(undefined, signal, () => remote.abort(runId));
+      getBuild: async (build, call) => await this.#call(undefined, call.signal, () => api.getBuild(build, call)),
+      listBuilds: async (builder, call) =>
+        await this.#call(undefined, call.signal, () => api.listBuilds(builder, call)),
+      abortRun: async (run, call) => {
+        count(run.jobId);
+        await this.#call(undefined, call.signal, () => api.abortRun(run, call));
       },
-      startRun: async ({ jobId }, body, { signal }) => {
-        count(jobId);
+      startRun: async (job, body, call) => {
+        count(job.jobId);
         this.#reach("gate", "after");
-        await this.#running(signal);
+        await this.#running(call.signal);
         this.#reach("postSent", "before");
-        await this.#running(signal);
-        const answer = remote.post(jobId, body);
+        await this.#running(call.signal);
+        const answer = api.startRun(job, body, call);
         this.#reach("postSent", "after");
-        const result = await Promise.race([answer, this.#aborted]);
-        return await this.#readAnswer(result, signal);
+        return await this.#readAnswer(await answer, call.signal);
       },
     });
   }
@@ -422,7 +412,11 @@ export class RunProcess {
   }
 
   /** A call: it leaves the process, happens at once, and its answer comes back, unless the process stops in between. */
-  async #call<T>(boundary: Boundary | undefined, signal: AbortSignal | undefined, work: () => T): Promise<T> {
+  async #call<T>(
+    boundary: Boundary | undefined,
+    signal: AbortSignal | undefined,
+    work: () => T | Promise<T>,
+  ): Promise<T> {
     if (boundary !== undefined) this.#reach(boundary, "before");
     await this.#running(signal);
     const settled = this.pace.own(() => attempt(work));
@@ -432,7 +426,7 @@ export class RunProcess {
       this.#reach("gate", "before");
       await this.#running(signal);
     }
-    return settled();
+    return await settled();
   }
 
   #reach(boundary: Boundary, side: Side): void {
@@ -449,23 +443,17 @@ export class RunProcess {
   }
 }
 
-/** What happened now, told later. */
-function attempt<T>(work: () => T): () => T {
+/** What happened now, told later, if the process is still there. */
+function attempt<T>(work: () => T | Promise<T>): () => T | Promise<T> {
   try {
     const value = work();
+    if (value instanceof Promise) value.catch(() => undefined);
     return () => value;
   } catch (error) {
     return () => {
       throw error;
     };
   }
-}
-
-function abortedLate(signal: AbortSignal): Promise<StartResult> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve(givenUp());
-    else signal.addEventListener("abort", () => resolve(givenUp()), { once: true });
-  });
 }
 
 function givenUp(): StartResult {

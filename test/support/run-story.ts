@@ -2,10 +2,10 @@ import type { NorthflankJobRun } from "../../src/api/job-run.ts";
 import { createServerClock } from "../../src/kube/server-clock.ts";
 import type { Clock } from "../../src/util/clock.ts";
 import { FakeClock } from "./fake-clock.ts";
+import { FakeNorthflank } from "./fake-northflank.ts";
 import { brokenPromises, kstatusOf } from "./kstatus.ts";
 import { RunCluster } from "./run-cluster.ts";
 import { RunProcess, type RunWorld } from "./run-process.ts";
-import { RunRemote } from "./run-remote.ts";
 
 const startMs = Date.parse("2026-01-01T00:00:00Z");
 
@@ -16,7 +16,8 @@ export class RunStory {
   /** Of the API server and of Northflank: neither jumps when {@link clock} does. */
   readonly outside: Clock = { ...this.clock, now: () => startMs + this.clock.monotonic() };
   readonly cluster = new RunCluster(this.outside);
-  readonly remote = new RunRemote(this.outside);
+  readonly northflank = accountWithJob(this.outside);
+  readonly remote = this.northflank.runs;
   process: RunProcess;
   readonly #world: RunWorld;
   readonly #broken: string[] = [];
@@ -31,7 +32,7 @@ export class RunStory {
   ) {
     const { isServerHeard = false, ...world } = given;
     const clock = isServerHeard ? hearing(this.clock, this.outside) : this.clock;
-    this.#world = { clock, cluster: this.cluster, remote: this.remote, ...world };
+    this.#world = { clock, cluster: this.cluster, northflank: this.northflank, ...world };
     this.process = new RunProcess("p1", this.#world);
     this.cluster.watch(() => {
       const last = this.cluster.writes.at(-1);
@@ -122,6 +123,15 @@ export class RunStory {
     this.process.kill();
     return [...this.#broken, ...this.process.failures];
   }
+}
+
+/** An account with the job that the runs of tests are of. */
+export function accountWithJob(clock: Clock): FakeNorthflank {
+  const northflank = new FakeNorthflank(clock);
+  const untold = { jobType: undefined, disabledCD: undefined, runOnSourceChange: undefined };
+  const source = { image: "ghcr.io/acme/migrate:1", external: undefined, internal: undefined };
+  northflank.hasJob({ id: "migrate", docker: undefined, buildpack: undefined, ...untold, ...source });
+  return northflank;
 }
 
 /** A clock that has heard the API server right before it is asked. */

@@ -51,7 +51,10 @@ export interface SceneDeps<T extends TargetObject, I extends string> extends Tar
 export abstract class TargetScene<T extends TargetObject, I extends string> {
   readonly clock = new FakeClock();
   /** Northflank has a clock of its own: it does not jump with ours. */
-  readonly northflank = new FakeNorthflank(() => Date.parse("2026-01-01T00:00:00Z") + this.clock.monotonic());
+  readonly northflank = new FakeNorthflank({
+    ...this.clock,
+    now: () => Date.parse("2026-01-01T00:00:00Z") + this.clock.monotonic(),
+  });
   readonly logged = fakeLog();
   /** Ends a hot loop: a reconcile that goes beyond it throws. */
   readonly pace = new Pace(this.clock);

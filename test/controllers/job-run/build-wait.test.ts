@@ -34,7 +34,7 @@ beforeEach(() => {
 });
 afterEach(() => expect(story.end()).toEqual([]));
 
-const setBuilds = (...builds: BuildView[]) => story.remote.builds.set("shop/builder", builds);
+const setBuilds = (...builds: BuildView[]) => story.northflank.hasBuilds("builder", builds);
 const message = () => story.status().conditions?.find(({ type }) => type === "Ready")?.message ?? "";
 const count = (call: string) => story.remote.calls.filter((one) => one === call).length;
 
@@ -195,10 +195,10 @@ describe("a build that is not there", () => {
 });
 
 test("a build of the job itself is one of the job, not of a service", async () => {
-  story.remote.builds.set("shop/migrate", [building]);
+  story.northflank.hasBuilds("migrate", [building]);
   await story.run({ deployment: { internal: { id: "migrate", buildSHA: sha } } }, minute);
   expect(message()).toMatch(/^Build b-1 of commit b{12} of job shop\/migrate is not over\./);
-  story.remote.builds.set("shop/migrate", [build({ id: "b-2", sha: "c".repeat(40) })]);
+  story.northflank.hasBuilds("migrate", [build({ id: "b-2", sha: "c".repeat(40) })]);
   await story.clock.advance(5 * minute);
   expect(message()).toContain(`Job shop/migrate has no build of commit ${sha}.`);
 });
@@ -242,7 +242,7 @@ describe("what needs no look", () => {
 
 test("a build of a project that the connection does not allow is not looked at", async () => {
   blockedProject = "secret-project";
-  story.remote.builds.set("secret-project/builder", [over("SUCCESS", "succeeded")]);
+  story.northflank.hasBuilds("builder", [over("SUCCESS", "succeeded")], "secret-project");
   await story.run({ deployment: { internal: { ...ofCommit, id: "secret-project/builder" } } }, minute);
   expect(story.condition("Ready")).toBe("False/ProjectNotAllowed");
   expect(story.remote.calls).toEqual([]);

@@ -11,9 +11,9 @@ import {
   type Sibling,
 } from "../../../src/controllers/job-run/concurrency.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
+import type { FakeNorthflank } from "../../support/fake-northflank.ts";
 import { RunCluster } from "../../support/run-cluster.ts";
-import { RunRemote } from "../../support/run-remote.ts";
-import { RunStory } from "../../support/run-story.ts";
+import { accountWithJob, RunStory } from "../../support/run-story.ts";
 
 type Policy = NorthflankJobRun["spec"]["concurrencyPolicy"];
 
@@ -291,15 +291,15 @@ describe("stories of several objects", () => {
   test("an open start of another account holds nobody back, also right after a restart", async () => {
     const gone = { kind: "stalled", reason: "ConnectionNotFound", message: "gone" } as const;
     let isGone = false;
-    const blue: { remote?: RunRemote } = {};
+    const blue: { northflank?: FakeNorthflank } = {};
     story = new RunStory({
       account: ({ connectionName }) =>
         isGone && connectionName === "red"
           ? { kind: "blocked", readyState: gone, recheckAfterMs: 10 * minute }
           : undefined,
-      elsewhere: ({ connectionName }) => (connectionName === "blue" ? blue.remote : undefined),
+      elsewhere: ({ connectionName }) => (connectionName === "blue" ? blue.northflank : undefined),
     });
-    blue.remote = new RunRemote(story.clock);
+    blue.northflank = accountWithJob(story.clock);
     story.remote.mode = "notApplied";
     await story.run({ connectionRef: { name: "red" } }, 5 * minute, "red");
     isGone = true;

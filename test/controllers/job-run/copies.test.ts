@@ -4,9 +4,10 @@ import { resolveStart, startedRun } from "../../../src/api/names.ts";
 import { specHash } from "../../../src/controllers/job-run/mark.ts";
 import { KubeError } from "../../../src/kube/errors.ts";
 import { NorthflankError } from "../../../src/northflank/errors.ts";
+import type { FakeNorthflank } from "../../support/fake-northflank.ts";
+import { startModes } from "../../support/fake-runs.ts";
 import { type Boundary, boundaries, type RunProcess, type Side } from "../../support/run-process.ts";
-import { RunRemote, startModes } from "../../support/run-remote.ts";
-import { RunStory } from "../../support/run-story.ts";
+import { accountWithJob, RunStory } from "../../support/run-story.ts";
 
 /*
  * Objects that come back without their status: from a backup, or copied to another cluster. They look like objects that
@@ -34,7 +35,7 @@ function withAnnotation(object: NorthflankJobRun, text: string | undefined): Nor
 /** A process that never knew the object before. */
 async function restore(copy: NorthflankJobRun, metadata: object = {}, afterMs = 5 * minute): Promise<void> {
   story.restart();
-  story.remote.calls.length = 0;
+  story.northflank.takeCalls();
   story.cluster.recreate(copy, metadata);
   await story.clock.advance(afterMs);
 }
@@ -173,7 +174,7 @@ describe("the annotation", () => {
       expect(story.remote.calls.length).toBeLessThanOrEqual(8 + 24);
       // Another process takes the word of the status for it.
       story.restart();
-      story.remote.calls.length = 0;
+      story.northflank.takeCalls();
       await story.clock.advance(30 * minute);
       expect(story.condition("Ready")).toBe("False/StatusNotStored");
       expect(story.remote.calls).toHaveLength(1);
@@ -411,14 +412,14 @@ describe("an object that comes back without its status", () => {
 
   test("waits where the connection leads to another account", async () => {
     let isElsewhere = false;
-    const remotes: RunRemote[] = [];
+    const remotes: FakeNorthflank[] = [];
     story = new RunStory({ elsewhere: () => (isElsewhere ? remotes[0] : undefined) });
-    remotes.push(new RunRemote(story.clock));
+    remotes.push(accountWithJob(story.clock));
     await story.run({}, 2 * minute);
     isElsewhere = true;
     await restore(story.object());
     expect(story.condition("Ready")).toBe("False/AccountChanged");
-    expect([...story.remote.posts, ...(remotes[0]?.posts ?? [])]).toHaveLength(1);
+    expect([...story.remote.posts, ...(remotes[0]?.runs.posts ?? [])]).toHaveLength(1);
     isElsewhere = false;
     await story.clock.advance(20 * minute);
     expect(story.status().phase).toBe("Succeeded");
@@ -577,6 +578,7 @@ describe("a copy that is another object", () => {
     ],
   ])("%s: neither runs nor succeeds, until the annotation is taken away", async (_, change) => {
     story = new RunStory();
+    story.northflank.hasJob({ ...story.northflank.job("migrate"), id: "seed" });
     await story.run({}, 2 * minute);
     const [copy, metadata] = change(story.object());
     const name = (metadata as { readonly name?: string }).name ?? "once";

@@ -1,10 +1,11 @@
 import { describe, expect, test } from "vitest";
 import type { NorthflankJobRun } from "../../../src/api/job-run.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
+import { type FakeRuns, type StartMode, startModes } from "../../support/fake-runs.ts";
 import { brokenPromises } from "../../support/kstatus.ts";
 import { RunCluster } from "../../support/run-cluster.ts";
 import { type Boundary, boundaries, RunProcess, type RunWorld, type Side } from "../../support/run-process.ts";
-import { RunRemote, type StartMode, startModes } from "../../support/run-remote.ts";
+import { accountWithJob } from "../../support/run-story.ts";
 
 /*
  * Every place where the start of a run can be cut off, times every way to be cut off, times every way in which the API
@@ -79,7 +80,7 @@ async function survives(one: Case, side: Side, guarantee: (typeof guarantees)[nu
 
 interface Story {
   readonly object: NorthflankJobRun;
-  readonly remote: RunRemote;
+  readonly remote: FakeRuns;
   /** The start record as it was in Kubernetes when each POST arrived. */
   readonly posts: readonly { readonly id: string | undefined; readonly outcome: string | undefined }[];
   readonly lateWrites: number;
@@ -92,7 +93,8 @@ interface Story {
 async function play(one: Case, side: Side, guarantee: (typeof guarantees)[number]): Promise<Story> {
   const clock = new FakeClock();
   const cluster = new RunCluster(clock);
-  const remote = new RunRemote(clock);
+  const northflank = accountWithJob(clock);
+  const remote = northflank.runs;
   remote.mode = one.mode;
   const processes: RunProcess[] = [];
   const posts: { id: string | undefined; outcome: string | undefined }[] = [];
@@ -134,7 +136,7 @@ async function play(one: Case, side: Side, guarantee: (typeof guarantees)[number
     const alive = processes.findLast(({ isAlive }) => isAlive);
     if (alive !== undefined) onBoundary(alive, "postApplied", at);
   };
-  const world: RunWorld = { clock, cluster, remote, onBoundary };
+  const world: RunWorld = { clock, cluster, northflank, onBoundary };
   cluster.watch((_, object) => {
     if (object?.status?.conditions !== undefined) broken.push(...brokenPromises(object));
   });

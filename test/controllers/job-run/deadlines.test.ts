@@ -4,6 +4,7 @@ import { resolveStart } from "../../../src/api/names.ts";
 import type { AccountResolution } from "../../../src/controllers/account/accounts.ts";
 import { NorthflankError, type NorthflankErrorCode } from "../../../src/northflank/errors.ts";
 import { nameProblem } from "../../../src/northflank/names.ts";
+import { northflankError } from "../../support/fake-northflank.ts";
 import { RunStory } from "../../support/run-story.ts";
 
 const minute = 60_000;
@@ -22,10 +23,8 @@ class Trouble extends RunStory {
     call: "abort" | "list" | "read",
     error: { readonly code: NorthflankErrorCode; readonly httpStatus?: number; readonly retryAfterMs?: number },
   ): void {
-    this.remote[call] = () => {
-      this.remote.calls.push(call === "read" ? "get" : call);
-      throw new NorthflankError({ step: `${call} something`, detail: "no", sent: true, ...error });
-    };
+    const method = ({ abort: "abortRun", list: "listRuns", read: "getRun" } as const)[call];
+    this.northflank.failAll(method, northflankError(error.code, error));
   }
 
   block(readyState: Extract<AccountResolution, { kind: "blocked" }>["readyState"]): void {
@@ -255,11 +254,10 @@ describe("a run whose abort is refused", () => {
     story = new Trouble();
     story.remote.runMs = 600 * minute;
     await story.run({ activeDeadlineSeconds: 90 }, minute);
-    const { abort } = story.remote;
     story.refuse("abort", refused);
     await story.clock.advance(60 * minute);
     expect(story.condition("Ready")).toBe("False/PermissionDenied");
-    story.remote.abort = abort;
+    story.northflank.clearFailures();
     story.cluster.edit("once", { annotations: { "northflank-operator.io/reconcile-requested-at": "1" } });
     await story.clock.advance(30_000);
     expect(story.condition("Ready")).toBe("False/DeadlineExceeded");
@@ -297,12 +295,11 @@ describe("a run whose abort is refused", () => {
     story = new Trouble();
     story.remote.runMs = 600 * minute;
     await story.run({ deletionPolicy: "Abort" }, minute);
-    const { abort } = story.remote;
     story.refuse("abort", { code: "quota_closed", retryAfterMs: 15 * minute });
     story.cluster.delete("default/once");
     await story.clock.advance(12 * minute);
     expect(story.cluster.read("once")).toBeDefined();
-    story.remote.abort = abort;
+    story.northflank.clearFailures();
     await story.clock.advance(5 * minute);
     expect(story.cluster.read("once")).toBeUndefined();
     expect(story.events()).not.toContain("Warning DeleteTimedOut");
@@ -313,7 +310,7 @@ describe("a run whose abort is refused", () => {
     story = new Trouble();
     story.remote.runMs = 600 * minute;
     await story.run({}, minute);
-    story.remote.abort = () => void story.remote.calls.push("abort");
+    story.remote.abort = () => undefined;
     story.cluster.edit("once", { spec: { abort: true } });
     const cost = await story.cost(() => story.clock.advance(60 * minute));
     const aborts = story.remote.calls.filter((call) => call === "abort").length;

@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { resolveStart } from "../../../src/api/names.ts";
 import { KubeError } from "../../../src/kube/errors.ts";
 import { NorthflankError } from "../../../src/northflank/errors.ts";
-import { startModes } from "../../support/run-remote.ts";
+import { startModes } from "../../support/fake-runs.ts";
 import { RunStory } from "../../support/run-story.ts";
 
 /** What people, the API and the machine do to a run, in any order. */

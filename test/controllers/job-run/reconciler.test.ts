@@ -3,8 +3,8 @@ import type { NorthflankJobRun } from "../../../src/api/job-run.ts";
 import { resolveStart, runFinalizer } from "../../../src/api/names.ts";
 import type { AccountResolution } from "../../../src/controllers/account/accounts.ts";
 import { type Denial, NorthflankError, type NorthflankErrorCode } from "../../../src/northflank/errors.ts";
-import { RunRemote } from "../../support/run-remote.ts";
-import { RunStory } from "../../support/run-story.ts";
+import type { FakeNorthflank } from "../../support/fake-northflank.ts";
+import { accountWithJob, RunStory } from "../../support/run-story.ts";
 
 let story: RunStory;
 beforeEach(() => {
@@ -247,11 +247,7 @@ describe("a run that Northflank does not return", () => {
     await story.run({}, 5_000);
     hidesReads = true;
     const before = lists();
-    const { remote } = story;
-    remote.list = () => {
-      remote.calls.push("list");
-      return { runs: [], serverTimeMs: undefined, truncated: true };
-    };
+    story.remote.list = () => ({ runs: [], serverTimeMs: undefined, truncated: true });
     await story.clock.advance(29 * minute);
     expect(story.summary()).toMatchObject({ phase: "Running" });
     await story.clock.advance(3 * minute);
@@ -1046,7 +1042,7 @@ test("a reconcile request stays open while the quota allows no look, and is answ
 });
 
 describe("a connection that is led to another account in mid-run", () => {
-  let away: RunRemote | undefined;
+  let away: FakeNorthflank | undefined;
   beforeEach(() => {
     away = undefined;
     use(new RunStory({ elsewhere: () => away }));
@@ -1055,7 +1051,7 @@ describe("a connection that is led to another account in mid-run", () => {
   test("does not end the run; it is followed to its end when the connection leads back", async () => {
     story.remote.runMs = 20 * minute;
     await story.run({}, minute);
-    away = new RunRemote(story.clock);
+    away = accountWithJob(story.clock);
     await story.clock.advance(30 * minute);
     expect(story.summary()).toMatchObject({
       kstatus: "Failed",
@@ -1064,8 +1060,8 @@ describe("a connection that is led to another account in mid-run", () => {
       Succeeded: "Unknown/AccountChanged",
     });
     expect(story.status().completionTime).toBeUndefined();
-    expect(away.calls.filter((call) => call !== "get")).toEqual([]);
-    expect(away.calls.length).toBeLessThanOrEqual(5);
+    expect(away.runs.calls.filter((call) => call !== "get")).toEqual([]);
+    expect(away.runs.calls.length).toBeLessThanOrEqual(5);
     away = undefined;
     await story.clock.advance(11 * minute);
     expect(story.summary()).toMatchObject({ phase: "Succeeded", kstatus: "Current", Finished: "True/RunSucceeded" });
@@ -1073,13 +1069,13 @@ describe("a connection that is led to another account in mid-run", () => {
 
   test("does not lose a start whose answer was lost, nor take a foreign run for it, nor start a second one", async () => {
     story.remote.mode = "answerLost";
-    const other = new RunRemote(story.clock);
+    const other = accountWithJob(story.clock);
     await story.run({ startGuarantee: "AtLeastOnce" }, 1_000);
     away = other;
-    other.startForeign();
+    other.runs.startForeign();
     await story.clock.advance(30 * minute);
     expect(story.summary()).toMatchObject({ kstatus: "Failed", Stalled: "True/AccountChanged" });
-    expect(other.calls).toEqual([]);
+    expect(other.runs.calls).toEqual([]);
     away = undefined;
     await story.clock.advance(12 * minute);
     expect(story.status().attempts?.map(({ origin }) => origin)).toEqual(["Recovered"]);
@@ -1089,8 +1085,8 @@ describe("a connection that is led to another account in mid-run", () => {
   test("makes no difference where the run is found there after all", async () => {
     story.remote.runMs = 5 * minute;
     await story.run({}, minute);
-    const same = new RunRemote(story.clock);
-    same.read = (runId) => story.remote.read(runId);
+    const same = accountWithJob(story.clock);
+    same.runs.read = (runId) => story.remote.read(runId);
     away = same;
     await story.clock.advance(10 * minute);
     expect(story.summary()).toMatchObject({ phase: "Succeeded", kstatus: "Current" });
@@ -1099,7 +1095,7 @@ describe("a connection that is led to another account in mid-run", () => {
   test("keeps neither a deletion nor its finalizer for ever", async () => {
     story.remote.runMs = 60 * minute;
     await story.run({ deletionPolicy: "Abort" }, minute);
-    away = new RunRemote(story.clock);
+    away = accountWithJob(story.clock);
     story.cluster.delete("default/once");
     await story.clock.advance(11 * minute);
     expect(story.cluster.read("once")).toBeUndefined();

@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, test } from "vitest";
 import type { NorthflankJobRun } from "../../../src/api/job-run.ts";
 import { createdAfterStart } from "../../../src/controllers/job-run/read-back.ts";
+import { isoOf } from "../../support/fake-kube.ts";
 import { RunStory } from "../../support/run-story.ts";
 
 /* A job that was deleted and created again under its id: what it lacks says nothing about the runs of the former. */
@@ -17,7 +18,7 @@ describe("the run of a job that was deleted and created again", () => {
     story = new RunStory();
     story.remote.runMs = 600 * minute;
     await story.run({}, minute);
-    story.remote.remakeJob();
+    story.northflank.remakeJob("migrate");
     await story.clock.advance(20 * minute);
     expect(story.condition("Ready")).toBe("False/RunDisappeared");
     expect(message()).toContain(
@@ -30,7 +31,7 @@ describe("the run of a job that was deleted and created again", () => {
   test("is said to be gone as ever where the job is the same", async () => {
     story = new RunStory();
     story.remote.runMs = 600 * minute;
-    story.remote.jobCreatedMs = story.remote.serverMs - 60 * minute;
+    story.northflank.changeJob("migrate", { createdAt: isoOf(story.remote.serverMs - 60 * minute) });
     await story.run({}, minute);
     story.remote.forgetRuns();
     await story.clock.advance(20 * minute);
@@ -51,7 +52,7 @@ describe("a start without an answer, and a job that was created again since", ()
     story = new RunStory();
     story.remote.nextMode = mode;
     await story.run({ startGuarantee: "AtLeastOnce" }, 32_000);
-    story.remote.remakeJob();
+    story.northflank.remakeJob("migrate");
     await story.clock.advance(60 * minute);
     expect(story.condition("Stalled")).toBe("True/StartOutcomeUnknown");
     expect(message()).toContain("its list of runs says nothing about it");
@@ -61,7 +62,7 @@ describe("a start without an answer, and a job that was created again since", ()
 
   test("AtLeastOnce repeats it where the job is the same", async () => {
     story = new RunStory();
-    story.remote.jobCreatedMs = story.remote.serverMs - 60 * minute;
+    story.northflank.changeJob("migrate", { createdAt: isoOf(story.remote.serverMs - 60 * minute) });
     story.remote.nextMode = "notApplied";
     await story.run({ startGuarantee: "AtLeastOnce" }, 60 * minute);
     expect(story.status().phase).toBe("Succeeded");

@@ -56,9 +56,7 @@ describe("a job without an image", () => {
 
 test.each([
   [409, "rejected", "the job is being deleted"],
-  [418, "rejected", "no"],
   [404, "not_found", "no such job"],
-  [410, "gone", "no such job"],
   [422, "rejected", "no plan"],
   [400, "rejected", "bad body"],
 ] as const)("a start refused with %i says nothing of changing the spec", async (httpStatus, code, detail) => {
@@ -68,6 +66,18 @@ test.each([
   const texts = [message(), story.status().start?.message ?? "", story.status().failure?.message ?? ""];
   for (const text of texts) expect(text).not.toMatch(/change the spec|point the object/i);
   expect(message()).toMatch(/create a run|make a new object/i);
+});
+
+test.each([
+  [410, "gone"],
+  [418, "rejected"],
+  [503, "server_error"],
+] as const)("a start answered with %i may have started a run: it is not repeated", async (httpStatus, code) => {
+  story = new RunStory();
+  story.remote.refusals.push(refusal(httpStatus, code, "no"));
+  await story.run({}, 5 * minute);
+  expect(story.condition("Stalled")).toBe("True/StartOutcomeUnknown");
+  expect(story.remote.posts).toHaveLength(1);
 });
 
 describe("what is wrong with the spec of a run", () => {

@@ -2,8 +2,8 @@ import { afterEach, describe, expect, test } from "vitest";
 import type { NorthflankJobRun } from "../../../src/api/job-run.ts";
 import { resolveStart } from "../../../src/api/names.ts";
 import { NorthflankError } from "../../../src/northflank/errors.ts";
-import { RunRemote } from "../../support/run-remote.ts";
-import { RunStory } from "../../support/run-story.ts";
+import type { FakeNorthflank } from "../../support/fake-northflank.ts";
+import { accountWithJob, RunStory } from "../../support/run-story.ts";
 
 let story: RunStory;
 afterEach(() => expect(story.end()).toEqual([]));
@@ -262,7 +262,6 @@ describe("an API server that answers 200 and does not store what was written", (
     };
     const abort = story.remote.abort.bind(story.remote);
     story.remote.abort = (runId) => {
-      story.remote.calls.push("abort");
       story.clock.setTimer(() => abort(runId), 20_000);
     };
     await story.run({ deletionPolicy: "Abort" }, minute);
@@ -374,10 +373,10 @@ describe("resolve-start", () => {
     ["run-1", { phase: "Running", runId: "run-1" }],
   ])("%s is the way out where the connection has got a team meanwhile", async (value, outcome) => {
     let isMoved = false;
-    const team: { remote?: RunRemote } = {};
-    story = new RunStory({ elsewhere: () => (isMoved ? team.remote : undefined) });
-    team.remote = new RunRemote(story.clock);
-    team.remote.read = (runId) => story.remote.read(runId);
+    const team: { northflank?: FakeNorthflank } = {};
+    story = new RunStory({ elsewhere: () => (isMoved ? team.northflank : undefined) });
+    team.northflank = accountWithJob(story.clock);
+    team.northflank.runs.read = (runId) => story.remote.read(runId);
     story.remote.mode = "answerLost";
     story.remote.runMs = 60 * minute;
     await story.run({}, 10_000);

@@ -5,8 +5,8 @@ import type { AccountResolution } from "../../../src/controllers/account/account
 import { isUnresolved, stateOf } from "../../../src/controllers/job-run/machine.ts";
 import { KubeError } from "../../../src/kube/errors.ts";
 import { NorthflankError } from "../../../src/northflank/errors.ts";
+import { startModes } from "../../support/fake-runs.ts";
 import type { RunProcess } from "../../support/run-process.ts";
-import { startModes } from "../../support/run-remote.ts";
 import { RunStory } from "../../support/run-story.ts";
 
 /*

@@ -56,14 +56,9 @@ function showing(status: string, concluded: boolean): (story: RunInState) => voi
 
 /** Every read fails so. */
 function failing(code: NorthflankErrorCode, httpStatus?: number): (story: RunInState) => void {
-  return ({ remote }) => {
-    const fail = (call: string) => (): never => {
-      remote.calls.push(call);
-      throw northflankError(code, httpStatus === undefined ? { sent: false } : { httpStatus });
-    };
-    remote.read = fail("get");
-    remote.list = fail("list");
-    remote.job = fail("getJob");
+  return ({ northflank }) => {
+    const error = northflankError(code, httpStatus === undefined ? { sent: false } : { httpStatus });
+    for (const method of ["getRun", "listRuns", "getJob"] as const) northflank.failAll(method, error);
   };
 }
 
@@ -96,12 +91,8 @@ const ofReads: Sights = {
 };
 
 const abortRefused: Sights = {
-  "abort refused": ({ remote }) => {
-    remote.abort = () => {
-      remote.calls.push("abort");
-      throw northflankError("forbidden", { httpStatus: 403 });
-    };
-  },
+  "abort refused": ({ northflank }) =>
+    northflank.failAll("abortRun", northflankError("forbidden", { httpStatus: 403 })),
 };
 
 const ofRun: Sights = {

@@ -182,16 +182,15 @@ async function play<S extends Scene>(
   steps: readonly Step<S>[],
   before: (scene: S, pass: number) => void,
 ): Promise<Played> {
-  const sent: string[] = [];
   let passes = 0;
-  scene.northflank.calls.push = (...calls) =>
-    sent.push(...calls.map((call) => `${Math.round(scene.clock.monotonic() / second)} s: ${call}`));
+  scene.northflank.takeCalls();
   scene.beforePass = () => before(scene, passes++);
   for (const [what, forMs] of steps) {
     what(scene);
     if (forMs > 0) await scene.work(forMs);
   }
   const causes = (scene.object().status?.changes ?? []).map(({ cause }) => cause);
+  const sent = scene.northflank.noted.map(({ atMs, text }) => `${Math.round(atMs / second)} s: ${text}`);
   return { sent, state: scene.state(), causes, passes };
 }
 

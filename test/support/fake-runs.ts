@@ -1,15 +1,9 @@
+import { isRefusedForSure } from "../../src/northflank/answer.ts";
 import { NorthflankError } from "../../src/northflank/errors.ts";
-import type {
-  BuildView,
-  JobRunView,
-  JobView,
-  RequestClass,
-  RunList,
-  RunRequest,
-  StartResult,
-} from "../../src/northflank/types.ts";
+import type { JobRunView, RequestClass, RunList, RunRequest, StartResult } from "../../src/northflank/types.ts";
 import type { Clock } from "../../src/util/clock.ts";
 import { isoOf } from "./fake-kube.ts";
+import type { NotedCall } from "./fake-northflank.ts";
 
 /**
  * How the API treats the first POST.
@@ -53,16 +47,32 @@ interface Run {
   abortedAtMs: number | undefined;
 }
 
-/** The runs of jobs in Northflank, and nothing else of it. Its clock may be off from ours. */
-export class RunRemote {
+/** What the runs have to do with the rest of the account. */
+interface RunsOfAccount {
+  /** Every call of the account so far. */
+  readonly noted: NotedCall[];
+  /** Why a job cannot be started with this body; `undefined` when it can. */
+  readonly refusalOf: (jobId: string, body: RunRequest) => NorthflankError | undefined;
+}
+
+/** How tests of runs write the calls that are about a run; others by their method. */
+const shortNames: Readonly<Partial<Record<NotedCall["method"], string>>> = {
+  listRuns: "list",
+  getRun: "get",
+  startRun: "post",
+  abortRun: "abort",
+};
+
+/**
+ * The runs of an account's jobs: the part of `FakeNorthflank` that goes on by itself while time passes. Its clock may be
+ * off from ours. A test may replace `list`, `read`, `abort` and `post` to answer otherwise.
+ */
+export class FakeRuns {
   readonly #clock: Clock;
+  readonly #account: RunsOfAccount;
   readonly #runs: Run[] = [];
   /** Every POST that arrived, with its body. */
   readonly posts: { readonly jobId: string; readonly body: RunRequest; readonly atMs: number }[] = [];
-  /** Every call, by name. */
-  readonly calls: string[] = [];
-  /** How urgent each read of one run was said to be. */
-  readonly urgencies: RequestClass[] = [];
   mode: StartMode = "normal";
   /** How the API treats the next POST, whichever it is; used up by it. */
   nextMode: StartMode | undefined;
@@ -77,15 +87,24 @@ export class RunRemote {
   lateMs = 40_000;
   /** Time limit of the client. */
   timeoutMs = 30_000;
-  /** Builds by `project/service`, or `project/job`: newest first. */
-  readonly builds = new Map<string, BuildView[]>();
   /** Called when a POST is about to be applied, and when it has been. */
   onApply: (side: "before" | "after") => void = () => undefined;
-  /** Refusals of the next POSTs, in order. */
+  /** Errors that answer the next POSTs, in order. Which of them refuse for sure is the client's rule. */
   readonly refusals: NorthflankError[] = [];
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, account: RunsOfAccount) {
     this.#clock = clock;
+    this.#account = account;
+  }
+
+  /** Every call of the account so far, by its short name. */
+  get calls(): readonly string[] {
+    return this.#account.noted.map(({ method }) => shortNames[method] ?? method);
+  }
+
+  /** How urgent each read of one run was said to be. */
+  get urgencies(): readonly RequestClass[] {
+    return this.#account.noted.filter(({ method }) => method === "getRun").map((call) => call.class);
   }
 
   get serverMs(): number {
@@ -103,7 +122,6 @@ export class RunRemote {
   }
 
   list(jobId: string): RunList {
-    this.calls.push("list");
     const now = this.#clock.now();
     const shown = this.#runs.filter((run) => run.jobId === jobId && run.shownAtMs <= now);
     const runs = shown
@@ -112,9 +130,9 @@ export class RunRemote {
     return { runs, serverTimeMs: this.sendsDate ? this.#dateMs : undefined };
   }
 
-  read(runId: string): (JobRunView & { readonly serverTimeMs?: number }) | undefined {
-    this.calls.push("get");
-    const run = this.#runs.find(({ id }) => id === runId);
+  /** A run of this job; `undefined` where there is none. Without a job: of any. */
+  read(runId: string, jobId?: string): (JobRunView & { readonly serverTimeMs?: number }) | undefined {
+    const run = this.#find(runId, jobId);
     if (run === undefined) return undefined;
     return this.sendsDate ? { ...this.#view(run), serverTimeMs: this.#dateMs } : this.#view(run);
   }
@@ -124,32 +142,16 @@ export class RunRemote {
     return Math.floor(this.serverMs / 1_000) * 1_000;
   }
 
-  abort(runId: string): void {
-    this.calls.push("abort");
-    const run = this.#runs.find(({ id }) => id === runId);
+  /** What is over, and what is not a run of this job, counts as aborted. */
+  abort(runId: string, jobId?: string): void {
+    const run = this.#find(runId, jobId);
     if (run !== undefined && this.#clock.now() < run.endMs) run.abortedAtMs ??= this.#clock.now();
   }
 
   /** What is so, whatever anybody has been told. */
   isActive(runId: string | undefined): boolean {
-    const run = this.#runs.find(({ id }) => id === runId);
+    const run = runId === undefined ? undefined : this.#find(runId);
     return run !== undefined && !this.#view(run).concluded;
-  }
-
-  /** When the job was created, by Northflank's clock; told only where it is known. */
-  jobCreatedMs: number | undefined;
-
-  /** A person deletes the job, with its runs, and creates it again under its id. */
-  remakeJob(): void {
-    this.forgetRuns();
-    this.jobCreatedMs = this.serverMs;
-  }
-
-  job(jobId: string): JobView {
-    this.calls.push("getJob");
-    const createdAt = this.jobCreatedMs === undefined ? undefined : isoOf(this.jobCreatedMs);
-    const untold = { jobType: undefined, disabledCD: undefined, runOnSourceChange: undefined };
-    return { id: jobId, createdAt, docker: undefined, buildpack: undefined, ...untold };
   }
 
   /** Removes every run, as if its history had been cleared. */
@@ -157,12 +159,16 @@ export class RunRemote {
     this.#runs.length = 0;
   }
 
+  /** Removes the runs of a job that was deleted. */
+  forgetRunsOf(jobId: string): void {
+    this.#runs.splice(0, this.#runs.length, ...this.#runs.filter((run) => run.jobId !== jobId));
+  }
+
   /** The POST: what the client learns, and when; the run starts, or not, whatever becomes of the client. */
   post(jobId: string, body: RunRequest): Promise<StartResult> {
-    this.calls.push("post");
     const post = this.posts.push({ jobId, body, atMs: this.#clock.now() });
-    const refusal = this.refusals.shift();
-    if (refusal !== undefined) return this.#answer(100, () => ({ kind: "refused", error: refusal }));
+    const error = this.refusals.shift() ?? this.#account.refusalOf(jobId, body);
+    if (error !== undefined) return this.#answer(100, () => failed(error));
     const mode = this.nextMode ?? (post === 1 ? this.mode : "normal");
     this.nextMode = undefined;
     switch (mode) {
@@ -191,6 +197,10 @@ export class RunRemote {
         this.#clock.setTimer(() => this.#apply(jobId, post), this.lateMs);
         return this.#answer(this.timeoutMs, () => lost("timeout"));
     }
+  }
+
+  #find(runId: string, jobId?: string): Run | undefined {
+    return this.#runs.find((run) => run.id === runId && (jobId === undefined || run.jobId === jobId));
   }
 
   #answer(afterMs: number, make: () => StartResult): Promise<StartResult> {
@@ -242,5 +252,10 @@ function accepted({ id, jobId }: Run): StartResult {
 function lost(code: "interrupted" | "server_error" | "timeout", httpStatus?: number): StartResult {
   const step = 'start a run of job "migrate"';
   const facts = { code, step, detail: "no answer", sent: true, ...(httpStatus === undefined ? {} : { httpStatus }) };
-  return { kind: "unknown", error: new NorthflankError(facts) };
+  return failed(new NorthflankError(facts));
+}
+
+/** What an error means for a start: whatever does not refuse it for sure may have started a run. */
+export function failed(error: NorthflankError): StartResult {
+  return { kind: isRefusedForSure(error) ? "refused" : "unknown", error };
 }
