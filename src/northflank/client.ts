@@ -152,7 +152,8 @@ export interface NorthflankApi {
   ): Promise<BuildList | undefined>;
   /**
    * Runs of the job, newest first by `startedAt`: from all pages, or from as many as are needed. The order in which the
-   * API lists them is not documented: only where it is seen to be newest first does `needs` end the list early.
+   * API lists them is not documented: only where it is seen to be newest first, or where no order matters, does `needs`
+   * end the list early.
    */
   listRuns(name: JobName, options: CallOptions & { readonly needs?: RunsNeeded }): Promise<RunList>;
   /**
@@ -568,7 +569,7 @@ async function listRuns(context: {
     return page;
   };
   const isEnough = (runs: readonly JobRunView[]) =>
-    cameNewestFirst(startsMs, runOrderToleranceMs) && needs?.isEnough(runs) === true;
+    (needs?.isAnyOrder === true || cameNewestFirst(startsMs, runOrderToleranceMs)) && needs?.isEnough(runs) === true;
   const { items: runs, ...rest } = await readPages({ read: readPage, merge: mergeRuns, maxPages, isEnough });
   return { runs, serverTimeMs: timeMs, ...rest };
 }

@@ -1,4 +1,5 @@
 // pure
+import { present } from "../util/present.ts";
 import { booleanOf, objectOf, textOf } from "./json.ts";
 import { joinPages, type Page, toPage } from "./paging.ts";
 import type { ProjectItem } from "./types.ts";
@@ -20,7 +21,18 @@ function toItem(kind: ItemKind, data: unknown): ProjectItem | undefined {
   const item = objectOf(data);
   const id = textOf(item?.id);
   if (item === undefined || id === undefined) return undefined;
-  const disabledCD = booleanOf(item.disabledCD);
   const type = textOf(kind === "services" ? item.serviceType : item.jobType);
-  return { id, type, ...(disabledCD !== undefined && { disabledCD }) };
+  const common = { id, type, ...present({ disabledCD: booleanOf(item.disabledCD), uid: shortTextOf(item.uid) }) };
+  if (kind === "jobs") return { ...common, ...present({ suspended: booleanOf(item.suspended) }) };
+  const rollout = objectOf(objectOf(item.status)?.deployment) ?? {};
+  const rolloutStatus = shortTextOf(rollout.status);
+  const rolloutTransitionTime = shortTextOf(rollout.lastTransitionTime);
+  return { ...common, ...present({ rolloutStatus, rolloutTransitionTime }) };
+}
+
+// Lists are kept in memory. A uid, a time or a status is shorter by far, and what differs beyond this is not compared.
+const longestShort = 128;
+
+function shortTextOf(value: unknown): string | undefined {
+  return textOf(value)?.slice(0, longestShort);
 }

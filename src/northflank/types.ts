@@ -161,8 +161,10 @@ export interface JobRunView {
 
 /** What a list of runs has to hold. */
 export interface RunsNeeded {
-  /** Says of all runs so far that no older ones are needed. */
+  /** Says of all runs so far that no more are needed. */
   readonly isEnough: (runs: readonly JobRunView[]) => boolean;
+  /** `isEnough` holds whatever the order of the list is: certain runs are searched for, not all that are new. */
+  readonly isAnyOrder?: true;
   /** As many requests at most, where the list does not come newest first; missing: as many as the client makes. */
   readonly maxPages?: number;
 }
@@ -210,6 +212,14 @@ export interface ProjectItem {
   readonly type: string | undefined;
   /** Missing means "not returned". The newer form of "get service" does not return it, the list does. */
   readonly disabledCD?: boolean;
+  /** Another one for an item that was deleted and created again under the same id. */
+  readonly uid?: string;
+  /** Of a service: `PENDING`, `IN_PROGRESS`, `COMPLETED`, `FAILED`, or a word we do not know. */
+  readonly rolloutStatus?: string;
+  /** Of a service: ISO time at which `rolloutStatus` last changed, by Northflank's clock. */
+  readonly rolloutTransitionTime?: string;
+  /** Of a job: whether its schedule is suspended. Of services the list does not show whether they are paused. */
+  readonly suspended?: boolean;
 }
 
 /** The services or jobs of a project, in the order of their ids. */

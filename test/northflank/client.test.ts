@@ -772,6 +772,13 @@ describe("listing runs", () => {
       expect([sent.length, runs[0]?.id, truncated]).toEqual([1, "r0", undefined]);
     });
 
+    test("certain runs are found in a list of whatever order", async () => {
+      serve(all.toReversed());
+      const isEnough: RunsNeeded["isEnough"] = (runs) => runs.some(({ id }) => id === "r2350");
+      const { truncated } = await newest({ isEnough, isAnyOrder: true, maxPages: 3 });
+      expect([sent.length, truncated]).toEqual([2, undefined]);
+    });
+
     test("a list in another order is read as far as is allowed, and says that it is cut", async () => {
       serve(all.toReversed());
       const { runs, truncated } = await newest({ isEnough: recent, maxPages: 3 });
@@ -927,6 +934,30 @@ describe("services and jobs of a project", () => {
     script = [...steps];
     expect(await apiOf().listServices(service, call())).toMatchObject({ truncated: true });
     expect(sent).toHaveLength(requests);
+  });
+
+  test("have what the list shows of their state", async () => {
+    const rollout = { status: "COMPLETED", reason: "DEPLOYING", lastTransitionTime: "2026-01-01T00:00:00.624Z" };
+    const web = { id: "web", uid: "u1", serviceType: "combined", disabledCD: true, status: { deployment: rollout } };
+    const odd = { id: "odd", uid: 7, serviceType: null, disabledCD: "no", status: { deployment: "x".repeat(200) } };
+    const long = { id: "long", uid: "u".repeat(200), status: { deployment: { status: 1, lastTransitionTime: {} } } };
+    script = [reply(200, { data: { services: [web, odd, long] } })];
+    expect((await apiOf().listServices(service, call())).items).toEqual([
+      { id: "long", type: undefined, uid: "u".repeat(128) },
+      { id: "odd", type: undefined },
+      {
+        id: "web",
+        type: "combined",
+        uid: "u1",
+        disabledCD: true,
+        rolloutStatus: "COMPLETED",
+        rolloutTransitionTime: "2026-01-01T00:00:00.624Z",
+      },
+    ]);
+    script = [reply(200, { data: { jobs: [{ ...web, jobType: "cron", suspended: true }] } })];
+    expect((await apiOf().listJobs(service, call())).items).toEqual([
+      { id: "web", type: "cron", uid: "u1", disabledCD: true, suspended: true },
+    ]);
   });
 
   test("keep ids that could not be asked for, and drop what has none", async () => {
