@@ -27,6 +27,7 @@ import {
 import type { KubeClient } from "../kube/client.ts";
 import type { ResourceType } from "../kube/types.ts";
 import type { ControllerName, Metrics } from "../metrics.ts";
+import { SharedLists } from "../northflank/shared-lists.ts";
 import { createController, type Reconcile } from "../runtime/controller.ts";
 import { EventLoop } from "../runtime/event-loop.ts";
 import type { Leadership } from "../runtime/leader-election.ts";
@@ -164,6 +165,7 @@ export function createControllers(deps: ControllersDeps): readonly ManagedContro
     kube,
     store: jobRuns.store,
     overlay: jobRuns.overlay,
+    lists: new SharedLists({ clock }),
     statusWriter: writer<NorthflankJobRun>("job-run", northflankJobRuns, jobRuns, { separateRecord: "start" }),
     observer: metrics.jobRunObserver,
     enqueue: (key) => queues.jobRun.add(key),

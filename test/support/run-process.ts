@@ -11,6 +11,7 @@ import type { KubeClient } from "../../src/kube/client.ts";
 import type { KubeObject } from "../../src/kube/types.ts";
 import type { NorthflankApi } from "../../src/northflank/client.ts";
 import { NorthflankError } from "../../src/northflank/errors.ts";
+import { SharedLists } from "../../src/northflank/shared-lists.ts";
 import type { StartResult } from "../../src/northflank/types.ts";
 import type { Outcome } from "../../src/runtime/outcome.ts";
 import { defaultQueueBackoff } from "../../src/runtime/work-queue.ts";
@@ -274,6 +275,7 @@ export class RunProcess {
           [...this.#cache.values()].filter((object) => jobRunIndexes[name](object).includes(value)),
       },
       overlay,
+      lists: new SharedLists({ clock }),
       statusWriter: createStatusWriter<NorthflankJobRun>({
         kube,
         type: northflankJobRuns,

@@ -49,6 +49,11 @@ export interface Account extends AccountIdentity {
    * then be granted, so slow probes need not wait. Means nothing beyond this process; holds nothing secret.
    */
   readonly version: string;
+  /**
+   * Equal for accounts with the same token, team and address: what one of them is answered, the others may use. Means
+   * nothing beyond this process; holds nothing secret. Missing: the answers are those of this account alone.
+   */
+  readonly readScope?: string;
   /** Present for the operator-wide token, which serves objects that have no connection. */
   readonly isOperatorWide?: true;
 }

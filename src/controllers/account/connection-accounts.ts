@@ -21,6 +21,7 @@ import {
   isSameAccount,
   poolLabelOf,
   poolOf,
+  readScopeOf,
   teamOf,
   wasConfirmed,
 } from "./pool.ts";
@@ -231,6 +232,7 @@ export class ConnectionAccounts implements Accounts {
       api: this.#trackedApi(client, credentials),
       address: addressOf(source),
       version: String(this.#opened),
+      readScope: readScopeOf(credentials),
       team: teamOf(source),
       ...(id === operatorId ? { isOperatorWide: true as const } : {}),
       get pool() {

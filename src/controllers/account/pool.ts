@@ -50,6 +50,11 @@ export function teamOf({ teamId, baseUrl }: TokenSource): string | undefined {
   return teamId === undefined ? undefined : `team ${teamId} at ${baseUrl}`;
 }
 
+/** See {@link Account.readScope}. Not the pool, whose tokens may be limited to different projects. */
+export function readScopeOf({ source: { teamId }, token }: Credentials): string {
+  return teamId === undefined ? token.pool : `${token.pool}, team ${teamId}`;
+}
+
 /** See {@link Account.address}. */
 export function addressOf({ teamId, baseUrl }: TokenSource): string {
   return teamId === undefined ? baseUrl : `${baseUrl}, team ${teamId}`;

@@ -403,8 +403,8 @@ function stillRunning(situation: Situation, options: Following): RunResult {
   const why = abortCauses[options.intent];
   const fields: StatusFields = { ...mended(object), failure: undefined };
   if (why === undefined) {
-    const afterMs = pollIntervalMs(settings, ageOf(attempt, situation));
-    return runResult(running(object, attempt), { fields, next: recheckAsking(situation, afterMs) });
+    const next = recheckAsking(situation, pollPauseMs(situation));
+    return runResult(running(object, attempt), { fields, next });
   }
   const message = `Run ${attempt.runId} is being aborted: ${why}.`;
   return progressing("Aborting", message, {
@@ -474,6 +474,11 @@ function ageOf({ number, startTime }: Attempt, { now, sinceStartMs }: Situation)
   const startMs = timeMs(startTime);
   if (number === 1 || startMs === undefined) return sinceStartMs;
   return Math.min(sinceStartMs, Math.max(0, now - startMs));
+}
+
+/** The pause between two polls of the run of the present attempt. */
+export function pollPauseMs(situation: Situation): number {
+  return pollIntervalMs(situation.settings, ageOf(attemptOf(situation.object), situation));
 }
 
 /** A fifth of the run's age, between the first interval and a minute: short runs end promptly, long ones cost little. */

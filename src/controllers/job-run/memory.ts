@@ -45,6 +45,8 @@ export interface Known {
   readonly unsettled: number;
   /** Reconciles in a row that were requeued at once. */
   readonly agains: number;
+  /** The list of the job does not show the run of this id: it is read alone until then. */
+  readonly unlisted?: { readonly runId: string; readonly untilMs: number } | undefined;
   /** Since when no read has found the run of this id. */
   readonly missing?: { readonly runId: string; readonly sinceMs: number; readonly isListCut: boolean } | undefined;
   /** When the abort of the run of this id was last accepted, and first. */

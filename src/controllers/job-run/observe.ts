@@ -1,11 +1,14 @@
 import type { NorthflankJobRun } from "../../api/job-run.ts";
 import type { CallOptions, RequestClass } from "../../northflank/client.ts";
 import { isNorthflankError, type NorthflankError } from "../../northflank/errors.ts";
+import type { ListReader, SharedLists } from "../../northflank/shared-lists.ts";
 import type { JobRunView, JobView, RunList, RunsNeeded } from "../../northflank/types.ts";
+import type { Clock } from "../../util/clock.ts";
 import type { Account, AccountResolution, Accounts } from "../account/accounts.ts";
 import { duplicateIn, type Sibling } from "./concurrency.ts";
 import type { Attempt } from "./machine.ts";
 import { neededForReadBack, neededForWatch } from "./runs-needed.ts";
+import { lackedForMs, type SharedRead, unlistedForMs } from "./shared-read.ts";
 import { jobOf } from "./start.ts";
 import type { StartRecord } from "./start-record.ts";
 
@@ -23,35 +26,47 @@ export interface RunObservation {
   readonly duplicateRunId: string | undefined;
   /** What the list says of a run that is not there: `complete` proves it, `truncated` does not. */
   readonly absence: "complete" | "truncated" | undefined;
+  /** How old it may be, counted from the start of a request that others share; 0 for a request of its own. */
+  readonly ageMs: number;
+}
+
+/** What polls a run. */
+interface RunPoll {
+  readonly object: NorthflankJobRun;
+  readonly attempt: Attempt;
+  readonly siblings: () => readonly Sibling[];
+  /** `watch`: a duplicate is searched for as well. `proof`: the list has to show whether the run is gone. */
+  readonly reads: "run" | "watch" | "proof";
+  /** Where no list has to be read for this run: the one that serves it with others. Missing: it is read alone. */
+  readonly shared: SharedRead | undefined;
+  /** Called where that list does not serve this run; it is not to be asked for it for so many milliseconds. */
+  readonly notListed: (forMs: number) => void;
+  readonly lists: Pick<SharedLists, "runs" | "noteRun">;
+  readonly clock: Pick<Clock, "monotonic">;
+  readonly requestClass: RequestClass;
 }
 
 /** Reads the run of an attempt: alone, or from the list, where what the list lacks matters. */
 export async function observeRun(
-  options: {
-    readonly object: NorthflankJobRun;
-    readonly attempt: Attempt;
-    readonly siblings: () => readonly Sibling[];
-    /** `watch`: a duplicate is searched for as well. `proof`: the list has to show whether the run is gone. */
-    readonly reads: "run" | "watch" | "proof";
-    readonly requestClass: RequestClass;
-  },
+  options: RunPoll,
   account: Account,
   signal: AbortSignal,
 ): Promise<Read<RunObservation>> {
   const { object, attempt } = options;
   const call: CallOptions = { class: options.requestClass, signal };
   if (options.reads === "run") {
-    const read = await reading(account.api.getRun({ ...jobOf(object), runId: attempt.runId }, call));
-    if (read.kind === "failed") return read;
-    const { value: run } = read;
-    return observed({ run, serverTimeMs: run?.serverTimeMs, duplicateRunId: undefined, absence: undefined });
+    const { shared } = options;
+    return shared === undefined
+      ? await readAlone(options, account, call)
+      : await readShared({ ...options, shared }, account, call);
   }
   if (options.reads === "watch") return await readForWatch(options, account, call);
   const read = await observeRuns(object, account, { ...call, needs: wholeList });
   if (read.kind === "failed") {
     // No job, no run.
     if (!isNorthflankError(read.error, "not_found", "gone")) return read;
-    return observed({ run: undefined, serverTimeMs: undefined, duplicateRunId: undefined, absence: "complete" });
+    const nothing = { run: undefined, serverTimeMs: undefined, duplicateRunId: undefined } as const;
+    return observed({ ...nothing, absence: "complete", ageMs: 0 });
   }
   const { runs, serverTimeMs, truncated } = read.value;
   return observed({
@@ -59,7 +74,58 @@ export async function observeRun(
     serverTimeMs,
     duplicateRunId: duplicateIn(object, read.value, options.siblings()),
     absence: truncated ? "truncated" : "complete",
+    ageMs: 0,
   });
+}
+
+async function readAlone(poll: RunPoll, account: Account, call: CallOptions): Promise<Read<RunObservation>> {
+  const { object, attempt, lists, clock } = poll;
+  const { runId } = attempt;
+  const startedAtMs = clock.monotonic();
+  const read = await reading(account.api.getRun({ ...jobOf(object), runId }, call));
+  if (read.kind === "failed") return read;
+  const { value: run } = read;
+  lists.noteRun(readerOf(account), jobOf(object), { id: runId, startedAtMs, entry: run });
+  return observed({ run, serverTimeMs: run?.serverTimeMs, duplicateRunId: undefined, absence: undefined, ageMs: 0 });
+}
+
+/** By the list that serves several runs; alone where that does not show this one. */
+async function readShared(
+  poll: RunPoll & { readonly shared: SharedRead },
+  account: Account,
+  call: CallOptions,
+): Promise<Read<RunObservation>> {
+  const { object, attempt, shared, notListed, lists, clock } = poll;
+  const read = await reading(lists.runs(readerOf(account), jobOf(object), { ...shared, ...call }));
+  if (read.kind === "failed") {
+    if (isOfQuotaOrToken(read.error)) return read;
+    // Whatever is wrong with the list, a run of its own can still be read, with the next try at the latest.
+    const isOfList = isNorthflankError(read.error, ...listOnly);
+    notListed(isOfList ? unlistedForMs : lackedForMs);
+    return isOfList ? await readAlone(poll, account, call) : read;
+  }
+  const { value: list } = read;
+  const { entry: run, startedAtMs } = list.get(attempt.runId);
+  if (run === undefined) {
+    // The list may be cut, or lag: that a run is not in it proves nothing.
+    notListed(list.isComplete ? lackedForMs : unlistedForMs);
+    return await readAlone(poll, account, call);
+  }
+  const { serverTimeMs } = list;
+  const ageMs = clock.monotonic() - startedAtMs;
+  return observed({ run, serverTimeMs, duplicateRunId: undefined, absence: undefined, ageMs });
+}
+
+/** Errors of a list of runs that a read of one run need not have. */
+const listOnly = ["forbidden", "not_found", "gone", "wrong_method", "rejected", "protocol"] as const;
+
+function isOfQuotaOrToken(error: NorthflankError): boolean {
+  return isNorthflankError(error, "quota_closed", "rate_limited", "unauthorized");
+}
+
+function readerOf(account: Account): ListReader {
+  const { api, pool, version, readScope = `${pool}, account ${version}` } = account;
+  return { api, scope: readScope };
 }
 
 /** Only a list that was read to its end proves that a run is not there. */
@@ -75,11 +141,12 @@ async function readForWatch(
   const { runs, serverTimeMs } = read.value;
   const duplicateRunId = duplicateIn(object, read.value, siblings());
   const listed = runs.find(({ id }) => id === attempt.runId);
-  if (listed !== undefined) return observed({ run: listed, serverTimeMs, duplicateRunId, absence: undefined });
+  const common = { serverTimeMs, duplicateRunId, absence: undefined, ageMs: 0 } as const;
+  if (listed !== undefined) return observed({ ...common, run: listed });
   // The list may be cut, or lag: that a run is not in it proves nothing.
   const alone = await reading(account.api.getRun({ ...jobOf(object), runId: attempt.runId }, call));
   if (alone.kind === "failed") return alone;
-  return observed({ run: alone.value, serverTimeMs, duplicateRunId, absence: undefined });
+  return observed({ ...common, run: alone.value });
 }
 
 function observed(value: RunObservation): Read<RunObservation> {

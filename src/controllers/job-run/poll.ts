@@ -27,12 +27,22 @@ import { type Known, type RefusedAbort, serverTimeAt } from "./memory.ts";
 import { observeRun, type RunObservation } from "./observe.ts";
 import { attemptOf, type RunResult, type Situation, sooner } from "./result.ts";
 import { learnServerTime, type RunReconcile, situationNow } from "./run-reconcile.ts";
+import { type SharedRead, sharedReadOf } from "./shared-read.ts";
 import { timeMs } from "./start-record.ts";
 
 /** Polls the run; an adopted one after all that users wait for: a restore brings back thousands that are over. */
 export async function follow(reconcile: RunReconcile): Promise<RunResult> {
   const isAdopted = reconcile.situation.state === "adopted";
-  return await poll(reconcile, isAdopted ? { intent: "proceed", requestClass: "observe" } : {});
+  const shared = sharedRead(reconcile);
+  return await poll(reconcile, isAdopted ? { intent: "proceed", requestClass: "observe", shared } : { shared });
+}
+
+/** The list that serves this run and others of the job; `undefined` where it is read alone. */
+function sharedRead({ situation, memory, siblings, deps }: RunReconcile): SharedRead | undefined {
+  const others = siblings.open().map((sibling) => {
+    return { sibling, known: deps.memories.peek(sibling.key, sibling.object) };
+  });
+  return sharedReadOf(situation, { known: memory.known, atMs: deps.clock.monotonic() }, others);
 }
 
 /** Records the intent, sends the abort, then polls until the run is over: also where the abort is refused. */
@@ -154,17 +164,23 @@ async function poll(
     readonly isPauseOver?: boolean;
     readonly intent?: RunIntent;
     readonly requestClass?: RequestClass;
+    /** Missing: what is read must be newer than what has just happened. */
+    readonly shared?: SharedRead | undefined;
   } = {},
 ): Promise<RunResult> {
   const { situation, plan, memory, deps, context, siblings } = reconcile;
-  const { hasSentAbort = false, isPauseOver = false, intent = plan.intent, requestClass = "run" } = options;
+  const { hasSentAbort = false, isPauseOver = false, intent = plan.intent, requestClass = "run", shared } = options;
   const { object, state } = situation;
   const attempt = attemptOf(object);
   const reads = readsOf(situation, memory.known, deps.clock.monotonic());
-  const observation = { object, attempt, siblings: siblings.all, reads, requestClass } as const;
+  const { clock, lists } = deps;
+  const notListed = (forMs: number) =>
+    memory.remember({ unlisted: { runId: attempt.runId, untilMs: clock.monotonic() + forMs } });
+  const common = { object, attempt, siblings: siblings.all, requestClass, lists, clock } as const;
+  const observation = { ...common, reads, notListed, shared } as const;
   const asked = await ask(reconcile, (account) => observeRun(observation, account, context.signal), isPauseOver);
   if (asked.kind === "result") return asked.result;
-  const { run, duplicateRunId, serverTimeMs, absence } = asked.value;
+  const { run, duplicateRunId, serverTimeMs, absence, ageMs } = asked.value;
   const atMs = deps.clock.monotonic();
   learnServerTime(memory, serverTimeMs, atMs);
   const { account } = memory.known;
@@ -196,12 +212,20 @@ async function poll(
   if (ranMs !== undefined) deps.observer.ran(ranMs / 1_000);
   // Only now it is known that the deadline is over: the next reconcile acts on it.
   const isOverdue = run !== undefined && !run.concluded && intent === "proceed" && isPastLimit(now.object, now);
-  if (isOverdue) memory.remember({ overdueRunId: attempt.runId });
-  const result: RunResult = isOverdue ? { ...followed, next: { kind: "again" } } : followed;
+  // What others have read may be from before the deadline: then the run is read once more.
+  if (isOverdue && ageMs === 0) memory.remember({ overdueRunId: attempt.runId });
+  const result: RunResult = isOverdue ? { ...followed, next: { kind: "again" } } : pollingTogether(followed, ageMs);
   if (isAdopted && run === undefined && !isGone) {
     return { ...result, next: { kind: "recheck", afterMs: missingMs - missingFor, asks: true } };
   }
   return duplicateRunId === undefined ? result : withDuplicate(result, duplicateRunId);
+}
+
+/** The next poll counts from the request that showed the run, so that those that share it share the next one, too. */
+function pollingTogether(result: RunResult, ageMs: number): RunResult {
+  const { next } = result;
+  if (next.kind !== "recheck" || next.asks !== true) return result;
+  return { ...result, next: { ...next, afterMs: Math.max(0, next.afterMs - ageMs) } };
 }
 
 /** From where the run is read: from the list where that has to prove that it is gone, or to show a duplicate. */

@@ -1,5 +1,6 @@
 import type { NorthflankJobRun } from "../../api/job-run.ts";
 import type { KubeClient } from "../../kube/client.ts";
+import type { SharedLists } from "../../northflank/shared-lists.ts";
 import type { ReconcileContext } from "../../runtime/controller.ts";
 import { type ObjectKey, objectKey } from "../../runtime/outcome.ts";
 import type { Clock } from "../../util/clock.ts";
@@ -24,6 +25,7 @@ export interface JobRunReconcilerDeps extends StartDeps {
   readonly store: RunStore;
   readonly statusWriter: StatusWriter<NorthflankJobRun>;
   readonly accounts: Accounts;
+  readonly lists: Pick<SharedLists, "runs" | "noteRun">;
   /** Judges a spec that the API server let in; fields that it dropped are added here. */
   readonly validate: (object: NorthflankJobRun) => readonly SpecProblem[];
   readonly events: EventSink;
