@@ -1,3 +1,5 @@
+import type { PeerName } from "./peers.ts";
+
 /** Value below which `share` of the values lie (nearest rank). NaN for no values. */
 export function percentile(values: readonly number[], share: number): number {
   const sorted = [...values].sort((a, b) => a - b);
@@ -11,45 +13,61 @@ export function median(values: readonly number[]): number {
   return middle.reduce((sum, value) => sum + value, 0) / middle.length;
 }
 
-/** One line of the report: what each round measured for the operator and for the control, and what is aimed at. */
+/** What the operator is compared with. */
+export type ControlName = Exclude<PeerName, "operator">;
+
+/** What is aimed at: a ratio to a control, or without `to` an absolute value. */
+export interface Target {
+  readonly to?: ControlName;
+  readonly relation: "<=" | ">=" | "==";
+  readonly value: number;
+}
+
+/** One line of the report: what each round measured for the operator and for the controls, and what is aimed at. */
 export interface Figure {
   readonly name: string;
   readonly unit: string;
   readonly ours: readonly number[];
-  readonly control: readonly number[];
-  /** The target of the ratio or of the absolute value; not set for figures without one. */
-  readonly target?: { readonly of: "ratio" | "ours"; readonly relation: "<=" | ">=" | "=="; readonly value: number };
+  readonly controls: Readonly<Record<ControlName, readonly number[]>>;
+  /** None for figures that are only shown. */
+  readonly targets?: readonly Target[];
 }
 
-/** The median of the ratios of the rounds: what slows the machine down for a round slows down both of its halves. */
-export function ratioOf({ ours, control }: Figure): number {
-  return median(ours.map((value, round) => value / (control[round] ?? Number.NaN)));
+/** The median of the ratios of the rounds: what slows the machine down for a round slows down every program in it. */
+export function ratioOf({ ours, controls }: Figure, to: ControlName): number {
+  return median(ours.map((value, round) => value / (controls[to][round] ?? Number.NaN)));
 }
 
-/** `undefined`: there is no target, or this run did not measure what it is about. */
-export function meetsTarget(figure: Figure): boolean | undefined {
-  const { target } = figure;
-  if (target === undefined) return undefined;
-  const value = target.of === "ours" ? median(figure.ours) : ratioOf(figure);
+/** `undefined`: this run did not measure what the target is about. */
+export function meetsTarget(figure: Figure, { to, relation, value: wanted }: Target): boolean | undefined {
+  const value = to === undefined ? median(figure.ours) : ratioOf(figure, to);
   if (Number.isNaN(value)) return undefined;
-  if (target.relation === "<=") return value <= target.value;
-  return target.relation === ">=" ? value >= target.value : value === target.value;
+  if (relation === "<=") return value <= wanted;
+  return relation === ">=" ? value >= wanted : value === wanted;
 }
 
-/** The figures as a table for people, one line each, ratio to the control and target included. */
+/** Whether a target of the figure was measured and is missed. */
+export function missesTarget(figure: Figure): boolean {
+  return (figure.targets ?? []).some((target) => meetsTarget(figure, target) === false);
+}
+
+/** The figures as a table for people, one line each, ratios to the controls and targets included. */
 export function renderFigures(figures: readonly Figure[]): string {
-  const header = ["figure", "operator", "control", "ratio", "target", ""];
+  const header = ["figure", "operator", "control", "ratio", "controller-runtime", "ratio", "target"];
   const rows = figures.map((figure) => [
     figure.unit === "" ? figure.name : `${figure.name}, ${figure.unit}`,
     number(median(figure.ours)),
-    number(median(figure.control)),
-    number(ratioOf(figure)),
-    describeTarget(figure),
-    readyState(figure),
+    number(median(figure.controls.control)),
+    number(ratioOf(figure, "control")),
+    number(median(figure.controls["controller-runtime"])),
+    number(ratioOf(figure, "controller-runtime")),
+    (figure.targets ?? []).map((target) => describeTarget(figure, target)).join(", "),
   ]);
   const widths = header.map((_, column) => Math.max(...[header, ...rows].map((row) => row[column]?.length ?? 0)));
   const aligned = (cell: string, column: number) =>
-    column === 0 ? cell.padEnd(widths[0] ?? 0) : cell.padStart(widths[column] ?? 0);
+    column === 0 || column === header.length - 1
+      ? cell.padEnd(widths[column] ?? 0)
+      : cell.padStart(widths[column] ?? 0);
   return [header, ...rows].map((row) => row.map(aligned).join("  ").trimEnd()).join("\n");
 }
 
@@ -59,13 +77,9 @@ function number(value: number): string {
   return value.toFixed(value >= 10 ? 1 : 2);
 }
 
-function describeTarget({ target }: Figure): string {
-  if (target === undefined) return "";
-  return `${target.of === "ratio" ? "ratio " : ""}${target.relation} ${target.value}`;
-}
-
-function readyState(figure: Figure): string {
-  const met = meetsTarget(figure);
-  if (met === undefined) return "";
-  return met ? "met" : "MISSED";
+function describeTarget(figure: Figure, target: Target): string {
+  const { to, relation, value } = target;
+  const wanted = `${relation} ${value}${to === undefined ? "" : `x ${to}`}`;
+  const met = meetsTarget(figure, target);
+  return met === undefined ? wanted : `${wanted} ${met ? "met" : "MISSED"}`;
 }

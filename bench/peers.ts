@@ -1,12 +1,17 @@
 import { mkdtempSync } from "node:fs";
+import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { build } from "esbuild";
 import { type MeasuredProcess, startProcess } from "./process.ts";
 
+/** In the order in which they are measured. */
+export const peerNames = ["operator", "control", "controller-runtime"] as const;
+export type PeerName = (typeof peerNames)[number];
+
 /** A program that does the work being measured. */
 export interface Peer {
-  readonly name: "operator" | "control";
+  readonly name: PeerName;
   /** Starts it and resolves once it says that its cache is filled. */
   start(): Promise<RunningPeer>;
 }
@@ -48,13 +53,45 @@ export function operatorPeer(program: Program, environment: PeerEnvironment): Pe
   return {
     name: "operator",
     start: () =>
-      started(args, { NODE_OPTIONS: program.nodeOptions }, async (lines) => {
+      started({ command: node, args, env: { NODE_OPTIONS: program.nodeOptions } }, async (lines) => {
         const health = lines.map(parsed).find((line) => line.msg === "server listening" && line.endpoint === "health");
-        if (health === undefined) return false;
-        const answer = await fetch(`http://${health.address}/readyz`).catch(() => undefined);
-        return answer?.ok === true;
+        return health?.address !== undefined && isReadyAt(health.address);
       }),
   };
+}
+
+/** The control in controller-runtime; its flags are those of the operator. */
+export function goControlPeer(path: string, environment: PeerEnvironment): Peer {
+  return {
+    name: "controller-runtime",
+    start: async () => {
+      // It does not report a port that the operating system has chosen.
+      const health = `127.0.0.1:${await freePort()}`;
+      const args = [
+        `--kubeconfig=${environment.kubeconfig}`,
+        `--api-url=${environment.northflankUrl}`,
+        `--leader-elect-namespace=${environment.leaseNamespace}`,
+        `--health-bind-address=${health}`,
+        "--metrics-bind-address=127.0.0.1:0",
+      ];
+      const env = { NORTHFLANK_API_TOKEN: environment.token };
+      return started({ command: path, args, env }, () => isReadyAt(health));
+    },
+  };
+}
+
+async function isReadyAt(address: string): Promise<boolean> {
+  const answer = await fetch(`http://${address}/readyz`).catch(() => undefined);
+  return answer?.ok === true;
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const address = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  if (address === null || typeof address === "string") throw new Error("the operating system gave no port");
+  return address.port;
 }
 
 /** Bundles the control in the same way as the product, and gives its path. */
@@ -76,38 +113,46 @@ export async function buildControl(): Promise<string> {
 /** The plain `@kubernetes/client-node` informer. */
 export function controlPeer(path: string, environment: PeerEnvironment): Peer {
   const env = { KUBECONFIG: environment.kubeconfig, API_URL: environment.northflankUrl, API_TOKEN: environment.token };
-  return { name: "control", start: () => started([path], env, async (lines) => lines.includes("ready")) };
+  return {
+    name: "control",
+    start: () => started({ command: node, args: [path], env }, async (lines) => lines.includes("ready")),
+  };
 }
 
-// Both are ready within seconds. The control's informer was once seen to have its watch open and never say so.
+const node = process.execPath;
+// All are ready within seconds. The control's informer was once seen to have its watch open and never say so.
 const readyLimitMs = 60_000;
 const mostStarts = 3;
 
+interface CommandLine {
+  readonly command: string;
+  readonly args: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+}
+
 async function started(
-  args: readonly string[],
-  env: Readonly<Record<string, string>>,
+  commandLine: CommandLine,
   isReady: (lines: readonly string[]) => Promise<boolean>,
 ): Promise<RunningPeer> {
+  const { command, args } = commandLine;
+  const program = `${command} ${args[0]}`;
   for (let starts = 1; starts <= mostStarts; starts++) {
-    const peer = await startedOnce(args, env, isReady);
+    const peer = await startedOnce(commandLine, isReady);
     if (peer !== undefined) return peer;
-    console.log(`${args[0]} was not ready after ${readyLimitMs / 1_000} s and is started again`);
+    console.log(`${program} was not ready after ${readyLimitMs / 1_000} s and is started again`);
   }
-  throw new Error(`${args[0]} was not ready in ${mostStarts} starts`);
+  throw new Error(`${program} was not ready in ${mostStarts} starts`);
 }
 
 /** `undefined` when it was not ready in time, and was stopped. */
 async function startedOnce(
-  args: readonly string[],
-  env: Readonly<Record<string, string>>,
+  commandLine: CommandLine,
   isReady: (lines: readonly string[]) => Promise<boolean>,
 ): Promise<RunningPeer | undefined> {
   const lines: string[] = [];
   let ended = false;
   const process = startProcess({
-    command: globalThis.process.execPath,
-    args,
-    env,
+    ...commandLine,
     onLine: (line) => {
       lines.push(line);
       // Its log is read until it is ready and when it fails; it is not kept for a whole benchmark.
@@ -118,7 +163,7 @@ async function startedOnce(
     },
   });
   while (!(await isReady(lines))) {
-    if (ended) throw new Error(`${args[0]} ended before it was ready:\n${lines.slice(-5).join("\n")}`);
+    if (ended) throw new Error(`${commandLine.command} ended before it was ready:\n${lines.slice(-5).join("\n")}`);
     if (performance.now() - process.startedAtMs > readyLimitMs) {
       await process.stop();
       return undefined;

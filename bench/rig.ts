@@ -2,7 +2,7 @@ import { type NorthflankSandbox, startNorthflank } from "../sandbox/northflank/s
 import { northflankConnections } from "../src/api/names.ts";
 import { type KubeObject, secrets } from "../src/kube/types.ts";
 import { type Cluster, clusterUnderTest } from "../test/support/cluster.ts";
-import { controlPeer, operatorPeer, type Peer, type Program } from "./peers.ts";
+import { controlPeer, goControlPeer, operatorPeer, type Peer, type PeerName, type Program } from "./peers.ts";
 
 /** What programs are measured on: a cluster of their own, an emulated Northflank, and a connection to it. */
 export interface Rig extends AsyncDisposable {
@@ -10,7 +10,9 @@ export interface Rig extends AsyncDisposable {
   readonly northflank: NorthflankSandbox;
   /** Where all objects of the benchmark are. */
   readonly namespace: string;
-  readonly peers: Readonly<Record<Peer["name"], Peer>>;
+  readonly peers: Readonly<Record<Exclude<PeerName, "controller-runtime">, Peer>> & {
+    readonly "controller-runtime": Peer | undefined;
+  };
   /** Makes services that run an older image than the objects of the benchmark declare. */
   addServices(ids: readonly string[]): void;
 }
@@ -25,6 +27,8 @@ export async function openRig(options: {
   readonly operator: Program;
   /** Path of the bundled control. */
   readonly control: string;
+  /** Path of the control that is written in Go; not set where there is none. */
+  readonly goControl: string | undefined;
 }): Promise<Rig> {
   const cluster = await clusterUnderTest({ ...process.env, TEST_CLUSTER: options.kind }, { audit: false });
   const northflank = await startNorthflank({ limitPerHour: unlimited, rolloutMs: 0, rolloutLagMs: 0 });
@@ -45,6 +49,7 @@ export async function openRig(options: {
     peers: {
       operator: operatorPeer(options.operator, environment),
       control: controlPeer(options.control, environment),
+      "controller-runtime": options.goControl === undefined ? undefined : goControlPeer(options.goControl, environment),
     },
     addServices: (ids) => {
       for (const id of ids) northflank.addService("bench", { id, image: "ghcr.io/acme/api:1.0.0" });

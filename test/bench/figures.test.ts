@@ -1,7 +1,16 @@
 import { expect, test } from "vitest";
-import { type Figure, median, meetsTarget, percentile, ratioOf, renderFigures } from "../../bench/figures.ts";
+import {
+  type Figure,
+  median,
+  meetsTarget,
+  missesTarget,
+  percentile,
+  ratioOf,
+  renderFigures,
+} from "../../bench/figures.ts";
 
-const figure: Figure = { name: "burst", unit: "changes/s", ours: [200], control: [100] };
+const controls = { control: [100], "controller-runtime": [400] };
+const figure: Figure = { name: "burst", unit: "changes/s", ours: [200], controls };
 
 test("percentiles are nearest ranks, and of nothing there is none", () => {
   expect(percentile([4, 1, 3, 2], 0.5)).toBe(2);
@@ -16,27 +25,40 @@ test("a median of an even number of values is the mean of the two in the middle"
 });
 
 test("the ratio is the median of the rounds' ratios, so that a slow round does not count for one side only", () => {
-  expect(ratioOf({ ...figure, ours: [200, 100, 190], control: [100, 50, 100] })).toBe(2);
+  const rounds = { ...figure, ours: [200, 100, 190], controls: { ...controls, control: [100, 50, 100] } };
+  expect(ratioOf(rounds, "control")).toBe(2);
+  expect(ratioOf(figure, "controller-runtime")).toBe(0.5);
 });
 
 test.each([
-  [{ of: "ratio", relation: ">=", value: 2 }, true],
-  [{ of: "ratio", relation: ">=", value: 2.01 }, false],
-  [{ of: "ours", relation: "<=", value: 199 }, false],
-  [{ of: "ours", relation: "==", value: 200 }, true],
+  [{ to: "control", relation: ">=", value: 2 }, true],
+  [{ to: "control", relation: ">=", value: 2.01 }, false],
+  [{ to: "controller-runtime", relation: "<=", value: 0.5 }, true],
+  [{ to: "controller-runtime", relation: "<=", value: 0.49 }, false],
+  [{ relation: "<=", value: 199 }, false],
+  [{ relation: "==", value: 200 }, true],
 ] as const)("the target %j is judged %s", (target, want) => {
-  expect(meetsTarget({ ...figure, target })).toBe(want);
+  expect(meetsTarget(figure, target)).toBe(want);
+  expect(missesTarget({ ...figure, targets: [target] })).toBe(!want);
 });
 
 test("what was not measured is neither met nor missed", () => {
-  expect(meetsTarget({ ...figure, control: [], target: { of: "ratio", relation: "<=", value: 2 } })).toBe(undefined);
+  const target = { to: "controller-runtime", relation: "<=", value: 2 } as const;
+  const alone = { ...figure, controls: { ...controls, "controller-runtime": [] }, targets: [target] };
+  expect(meetsTarget(alone, target)).toBe(undefined);
+  expect(missesTarget(alone)).toBe(false);
 });
 
 test("a missed target is said aloud in the table", () => {
-  const table = renderFigures([{ ...figure, target: { of: "ratio", relation: ">=", value: 3 } }, figure]);
-  expect(table.split("\n")).toEqual([
-    "figure            operator  control  ratio      target",
-    "burst, changes/s       200      100   2.00  ratio >= 3  MISSED",
-    "burst, changes/s       200      100   2.00",
+  const targets = [
+    { to: "control", relation: ">=", value: 3 },
+    { to: "controller-runtime", relation: ">=", value: 0.5 },
+  ] as const;
+  const alone = { ...figure, controls: { ...controls, "controller-runtime": [] }, targets };
+  expect(renderFigures([{ ...figure, targets }, alone, figure]).split("\n")).toEqual([
+    "figure            operator  control  ratio  controller-runtime  ratio  target",
+    "burst, changes/s       200      100   2.00                 400   0.50  >= 3x control MISSED, >= 0.5x controller-runtime met",
+    "burst, changes/s       200      100   2.00                   -      -  >= 3x control MISSED, >= 0.5x controller-runtime",
+    "burst, changes/s       200      100   2.00                 400   0.50",
   ]);
 });

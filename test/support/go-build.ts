@@ -29,6 +29,11 @@ export interface GoBuildOptions {
   readonly say: (line: string) => void;
 }
 
+/** There is nothing to build with: no Go, one that is too old, or modules that cannot be downloaded. */
+export class GoUnavailableError extends Error {
+  override readonly name = "GoUnavailableError";
+}
+
 /** The folder that a build goes to. Its name changes with the version and with anything in the recipe. */
 export function goCache(recipe: GoRecipe, env: NodeJS.ProcessEnv): string {
   const cache = env.XDG_CACHE_HOME || join(homedir(), ".cache");
@@ -44,7 +49,8 @@ export function hasPrograms(directory: string, { programs }: Pick<GoRecipe, "pro
  * Finds the programs of a recipe in the project's cache, else builds them into it.
  *
  * *Guarantees*: the folder is complete or not there, however many build at once.
- * *Errors*: when there is no way, says what would help.
+ * *Errors*: {@link GoUnavailableError} when there is no way, which says what would help; another error when the build
+ * fails.
  */
 export async function cachedOrBuilt(
   recipe: GoRecipe,
@@ -85,7 +91,9 @@ async function build(recipe: GoRecipe, cache: string, { env, say }: GoBuildOptio
     rmSync(cache, { recursive: true, force: true });
     renameSync(target, cache);
   } catch (error) {
-    throw new Error(`${recipe.what} could not be built. ${recipe.remedies}`, { cause: error });
+    const message = `${recipe.what} could not be built. ${recipe.remedies}`;
+    if (await hasModules(recipe, env)) throw new Error(message, { cause: error });
+    throw new GoUnavailableError(message, { cause: error });
   } finally {
     clearInterval(progress);
     rmSync(target, { recursive: true, force: true });
@@ -98,7 +106,16 @@ async function requireGo(recipe: GoRecipe, env: NodeJS.ProcessEnv): Promise<void
   const [, major = "0", minor = "0"] = /^go(\d+)\.(\d+)/.exec(found ?? "") ?? [];
   if (Number(major) > 1 || (Number(major) === 1 && Number(minor) >= 26)) return;
   const what = found === undefined ? "there is no Go" : `Go is ${found.trim()}`;
-  throw new Error(`no ${recipe.what} were found, and ${what} to build them with. ${recipe.remedies}`);
+  throw new GoUnavailableError(`no ${recipe.what} were found, and ${what} to build them with. ${recipe.remedies}`);
+}
+
+/** Whether the Go modules of the packages are there or can be downloaded: if so, code of ours does not compile. */
+async function hasModules({ packages, directory }: GoRecipe, env: NodeJS.ProcessEnv): Promise<boolean> {
+  const listing = run("go", ["list", "-mod=readonly", "-deps", ...packages], directory, env);
+  return listing.then(
+    () => true,
+    () => false,
+  );
 }
 
 /** Runs a program and returns what it printed; its messages are told only when it fails. */
