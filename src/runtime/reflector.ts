@@ -59,7 +59,7 @@ export interface ReflectorOptions<T extends Cacheable, I extends string> {
 
 /** Times in milliseconds. */
 export interface ReflectorTiming {
-  /** Back-off between failures. Default 0.8 s doubling to 30 s, half of it drawn at random. */
+  /** Back-off between failures. Default 0.1 s tripling to 30 s, half of it drawn at random. */
   readonly backoff: BackoffPolicy;
   /** After how long the server should end a watch. Default 275 s, spread by 6 %: below the 5 min of many proxies. */
   readonly watchMs: number;
@@ -80,7 +80,7 @@ export interface ReflectorTiming {
 }
 
 export const defaultReflectorTiming: ReflectorTiming = {
-  backoff: { baseMs: 800, factor: 2, capMs: 30_000, jitter: 0.5 },
+  backoff: { baseMs: 100, factor: 3, capMs: 30_000, jitter: 0.5 },
   watchMs: 275_000,
   silenceMs: 75_000,
   answerMs: 15_000,
@@ -92,10 +92,16 @@ export const defaultReflectorTiming: ReflectorTiming = {
 
 // A server that asks for more is waited for no longer: one request in five minutes does no harm.
 const longestRetryAfterMs = 300_000;
+// The least that Retry-After can say. A server says it of a kind whose watch cache is being filled, which takes a tenth
+// of that: until the first list, so many failures in a row are followed by the back-off alone.
+const shortestRetryAfterMs = 1_000;
+const failuresBeforeHint = 2;
 // A restarted API server refuses what it will allow again as soon as its caches are filled.
 const forbiddenAfterLossMs = 60_000;
-// So many refusals in a row (about 20 s of them) are a missing right, and no server that has just come up.
+// So many refusals in a row (about 10 s of them) are a missing right, and no server that has just come up.
 const refusalsUntilDenied = 5;
+// Rights come with an installation that is under way: there is more time for it than for a server in trouble.
+const refusalBackoff = { baseMs: 800, factor: 2 };
 // What can be explained is given so many attempts (about a minute) to be logged by what explains it.
 const patientFailures = 8;
 // A right is given by people: who asks once a minute sees it soon enough.
@@ -105,7 +111,8 @@ const deniedRetryMs = 60_000;
  * Keeps a {@link Store} like what the server has of one kind, for as long as it runs.
  *
  * *Guarantees*:
- * - Any failure is retried for ever with back-off; `Retry-After` is honored. Nothing is retried in a hot loop.
+ * - Any failure is retried for ever with back-off; `Retry-After` is honored, except for the first two of one second
+ *   before the first list. Nothing is retried in a hot loop.
  * - A cut watch resumes where it was. Quiet is acted on after `silenceMs`, also on a connection that seems open: the
  *   watch is opened anew where it was, and only a server that does not answer that has failed.
  * - Whatever events were missed is found by the next list, at the latest after `relistMs`.
@@ -278,7 +285,9 @@ export class Reflector<T extends Cacheable, I extends string = never> {
   #wait(effect: Extract<WatchEffect, { readonly kind: "wait" }>): void {
     const { clock, random } = this.#options;
     const atLeastMs = Math.min(effect.atLeastMs, longestRetryAfterMs);
-    const delayMs = Math.max(backoffDelayMs(this.#timing.backoff, effect.failures, random), atLeastMs);
+    const { backoff } = this.#timing;
+    const policy = isKubeError(this.#lastError, "forbidden") ? { ...backoff, ...refusalBackoff } : backoff;
+    const delayMs = Math.max(backoffDelayMs(policy, effect.failures, random), atLeastMs);
     this.#collected = undefined;
     this.#backoffTimer = clock.setTimer(() => this.#input({ kind: "waited" }), delayMs);
   }
@@ -538,8 +547,15 @@ export class Reflector<T extends Cacheable, I extends string = never> {
     this.#report(error, cause);
     const asked = error instanceof KubeError ? error.retryAfterMs : undefined;
     const isDenied = this.#isUnavailable && isKubeError(error, "forbidden");
-    const retryAfterMs = isDenied ? Math.max(asked ?? 0, deniedRetryMs) : asked;
+    const heeded = this.#isFillingCache(error) ? undefined : asked;
+    const retryAfterMs = isDenied ? Math.max(asked ?? 0, deniedRetryMs) : heeded;
     this.#input({ kind: "failed", cause, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) });
+  }
+
+  /** The server refuses the first list, and by all signs only until it has read the kind itself. */
+  #isFillingCache(error: Error): boolean {
+    if (this.#hasSynced || this.#state.failures >= failuresBeforeHint) return false;
+    return isKubeError(error, "throttled") && (error.retryAfterMs ?? 0) <= shortestRetryAfterMs;
   }
 
   #granted(): void {

@@ -1,7 +1,7 @@
 import { describe, expect, test, vi } from "vitest";
 import { KubeError, type KubeErrorFacts } from "../../src/kube/errors.ts";
 import type { KubeList, KubeObject, ResourceType, WatchEvent } from "../../src/kube/types.ts";
-import { Reflector, type ReflectorOptions } from "../../src/runtime/reflector.ts";
+import { defaultReflectorTiming, Reflector, type ReflectorOptions } from "../../src/runtime/reflector.ts";
 import { FakeClock, settle } from "../support/fake-clock.ts";
 import { fakeLog } from "../support/fake-log.ts";
 import { ScriptedKube } from "../support/scripted-kube.ts";
@@ -226,6 +226,40 @@ describe("the first list", () => {
     expect(reflector.check()).toEqual({ ok: false, reason: "cannot list: [unavailable] watch pets: scripted" });
   });
 
+  test("of a kind whose watch cache is being filled is asked for again soon, and then when the server says", async () => {
+    const { clock, kube, reflector, content } = setUp({ timing: { backoff: defaultReflectorTiming.backoff } });
+    reflector.start();
+    const waits: number[] = [];
+    for (let n = 0; n < 4; n++) {
+      await settle();
+      (n < 2 ? kube.nextWatch() : kube.nextList()).fail(refusal("throttled", { retryAfterMs: 1_000 }));
+      await settle();
+      const startedMs = clock.monotonic();
+      while (kube.calls.length === n + 1) await clock.advance(25);
+      waits.push(clock.monotonic() - startedMs);
+    }
+    expect(waits).toEqual([75, 225, 1_000, 2_025]);
+    kube.nextList().answer(listOf(9, [pet("rex", 8)]));
+    await settle();
+    expect(content()).toEqual(["rex@8"]);
+  });
+
+  test.each([
+    ["a busy server that says for how long", refusal("throttled", { retryAfterMs: 2_000 }), 2_000],
+    ["a server that is away", refusal("unavailable"), 75],
+    ["a server that is away and says when to come back", refusal("unavailable", { retryAfterMs: 1_000 }), 1_000],
+    ["a missing right, which an installation may be about to give", refusal("forbidden"), 600],
+  ])("has its first retry after a pause that suits %s", async (_, error, waitMs) => {
+    const { clock, kube, reflector } = setUp({ timing: { backoff: defaultReflectorTiming.backoff } });
+    reflector.start();
+    await settle();
+    kube.nextWatch().fail(error);
+    await clock.advance(waitMs - 1);
+    kube.expectNoMore();
+    await clock.advance(1);
+    kube.nextWatch();
+  });
+
   test("whoever waits for it is told once it is there, or when its own signal is aborted", async () => {
     const { kube, reflector } = setUp();
     reflector.start();
@@ -282,6 +316,15 @@ describe("a watch", () => {
     }
     kube.nextWatch();
     kube.expectNoMore();
+  });
+
+  test("that is throttled for the least that a server can say waits for it: the content is there", async () => {
+    const { clock, kube, watch } = await watching([], { timing: { backoff: defaultReflectorTiming.backoff } });
+    watch.fail(refusal("throttled", { retryAfterMs: 1_000 }));
+    await clock.advance(999);
+    kube.expectNoMore();
+    await clock.advance(1);
+    kube.nextWatch();
   });
 
   test.each([
