@@ -1,4 +1,5 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+import { collectEventLoopLag, noMonitorMs } from "./event-loop-lag.ts";
 
 /**
  * The labels of a metric are closed sets: no object names, no ids, so that cardinality cannot grow with use. The one
@@ -67,7 +68,8 @@ export function createMetrics(build: {
   readonly nodeVersion: string;
 }) {
   const registry = new Registry();
-  collectDefaultMetrics({ register: registry });
+  collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: noMonitorMs });
+  collectEventLoopLag(registry);
   const registers = [registry];
 
   const reconcile = {

@@ -52,7 +52,8 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   "flags.ts": ["northflank", "util"],
   "config.ts": ["flags.ts", "northflank", "util"],
   "logger.ts": ["util"],
-  "metrics.ts": ["util"],
+  "event-loop-lag.ts": [],
+  "metrics.ts": ["event-loop-lag.ts", "util"],
   "http-server.ts": ["util"],
   "version.ts": [],
   operator: [
@@ -118,7 +119,7 @@ const impure = [
 const guarded: Readonly<Record<string, readonly string[]>> = {
   "@kubernetes/client-node": [],
   undici: ["kube", "northflank"],
-  "prom-client": ["metrics.ts"],
+  "prom-client": ["metrics.ts", "event-loop-lag.ts"],
   pino: ["logger.ts"],
   "pino-pretty": ["logger.ts"],
   ajv: ["api"],
