@@ -224,7 +224,8 @@ function unknownField(field: Parameters<typeof unknownFieldRemedy>[0]): Problem 
 }
 
 function createAjv(): Ajv {
-  const ajv = new Ajv({ allErrors: true, verbose: true });
+  // A test holds our schemas to the draft. Doing it here would compile the schema of the draft at every start.
+  const ajv = new Ajv({ allErrors: true, verbose: true, meta: false, validateSchema: false });
   // Under nodenext the callable is the module's `default`.
   addFormats.default(ajv, ["date-time", "int32", "int64"]);
   ajv.addVocabulary([
