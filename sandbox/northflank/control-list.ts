@@ -88,8 +88,8 @@ const controls: { readonly [N in ControlName]: ControlHelp<AccountControls[N]> }
     example: ["shop", "storefront", false],
   },
   setImage: {
-    does: "changes the image of a service as a person does, with a rollout",
-    parameters: ["projectId", "serviceId", "image"],
+    does: "changes the image of a service as a person does; with a rollout, unless hasRollout is false",
+    parameters: ["projectId", "serviceId", "image", "hasRollout?"],
     example: ["shop", "api", "ghcr.io/acme/api:hotfix"],
   },
   setJobImage: {

@@ -110,8 +110,8 @@ export interface AccountControls {
   loseBuild(projectId: string, builderId: string, buildId: string): void;
   /** Switches Northflank's own deployment of new builds on or off. */
   setContinuousDeployment(projectId: string, serviceId: string, isEnabled: boolean): void;
-  /** Changes the image as a person would, with a rollout. */
-  setImage(projectId: string, serviceId: string, image: string): void;
+  /** Changes the image as a person would, with a rollout; `hasRollout` false: without one, so that no list shows it. */
+  setImage(projectId: string, serviceId: string, image: string, hasRollout?: boolean): void;
   /** The same for a job, which has no rollout. */
   setJobImage(projectId: string, jobId: string, image: string): void;
   /** As the calls pause and resume do; resuming begins a rollout. */
@@ -251,12 +251,12 @@ export function controlsOf(world: World, account: Account): AccountControls {
       job.external = { ...job.external, imagePath: image };
       job.internal = undefined;
     },
-    setImage: (projectId, serviceId, image) => {
+    setImage: (projectId, serviceId, image, hasRollout = true) => {
       const service = serviceOf(projectId, serviceId);
       service.external = { ...service.external, imagePath: image };
       service.internal = undefined;
       service.deployed = undefined;
-      beginRollout(world, service, world.now());
+      if (hasRollout) beginRollout(world, service, world.now());
     },
     pauseService: (projectId, serviceId, isPaused) => {
       const service = serviceOf(projectId, serviceId);

@@ -22,8 +22,10 @@ export interface NorthflankOptions extends Partial<SandboxSettings> {
   readonly seed?: string;
 }
 
-/** The in-memory Northflank API over real HTTP, and the hands behind it. Controls without an account mean the default one. */
-export interface NorthflankSandbox extends SandboxServer, AccountControls {
+/** The in-memory Northflank API, and the hands behind it. Controls without an account mean the default one. */
+export interface NorthflankModel extends AccountControls {
+  /** Answers a call at once, as at the time of `now`: latency, faults and the log of calls belong to the server. */
+  answer(call: Call): Answer;
   /** What may be changed while it runs: durations, the form of answers, latency. */
   readonly settings: SandboxSettings;
   /** The controls of an account. */
@@ -33,6 +35,9 @@ export interface NorthflankSandbox extends SandboxServer, AccountControls {
   /** Takes a route away as the vendor may do with deprecated ones; `undefined` brings it back. */
   removeRoute(method: Method, path: string, as: RemovedAs | undefined): void;
 }
+
+/** The same over real HTTP. */
+export interface NorthflankSandbox extends SandboxServer, NorthflankModel {}
 
 export interface AccountOptions {
   readonly name: string;
@@ -52,21 +57,12 @@ export const defaultToken = "sandbox-token";
  * job `reindex` (manual).
  */
 export async function startNorthflank(options: NorthflankOptions = {}): Promise<NorthflankSandbox> {
-  const { port, now = Date.now, limitPerHour = 1_000, seed = randomUUID(), ...changed } = options;
-  const settings: SandboxSettings = { ...defaults(options.rolloutMs ?? 3_000), ...changed };
-  const world = createWorld({ now, settings, seed });
-  const router = createRouter(routes);
-  addAccount(world, { name: defaultAccountName, tokens: [defaultToken], limitPerHour });
-
-  const controls = { settings, account: (name: string) => controlsOf(world, accountNamed(world, name)) };
-  const judge = (call: Call): Answer => {
-    if (`${call.path}/`.startsWith(`${controlPath}/`)) return controlAnswer(controls, call, defaultAccountName);
-    const match = router.find(call.method, call.path);
-    if ("status" in match) return match;
-    if (match.route.path === "/v1/auth" && !settings.hasAuthRoute)
-      return problemAnswer(new ApiProblem(404, "Not Found"));
-    return answer({ world, call, match });
-  };
+  const { port, ...api } = options;
+  const { now = Date.now } = api;
+  const model = createNorthflank(api);
+  const { settings } = model;
+  const judge = (call: Call): Answer =>
+    `${call.path}/`.startsWith(`${controlPath}/`) ? controlAnswer(model, call, defaultAccountName) : model.answer(call);
   const server = await startSandboxServer({
     ...(port !== undefined && { port }),
     problem: (error) => problemAnswer(new ApiProblem(500, error instanceof Error ? error.message : String(error))),
@@ -76,14 +72,34 @@ export async function startNorthflank(options: NorthflankOptions = {}): Promise<
       return { ...rest, headers: { date: new Date(now()).toUTCString(), ...headers } };
     },
   });
-  const own = {
-    ...controls,
-    addAccount: (account: AccountOptions) => controlsOf(world, addAccount(world, account)),
-    removeRoute: router.remove,
-  };
-  const sandbox = Object.assign(server, own, own.account(defaultAccountName));
+  const sandbox = Object.assign(server, model);
   populate(sandbox);
   return sandbox;
+}
+
+/** Makes the API without a server: one account, `acme`, with the token `sandbox-token` and no project. */
+export function createNorthflank(options: Omit<NorthflankOptions, "port"> = {}): NorthflankModel {
+  const { now = Date.now, limitPerHour = 1_000, seed = randomUUID(), ...changed } = options;
+  const settings: SandboxSettings = { ...defaults(options.rolloutMs ?? 3_000), ...changed };
+  const world = createWorld({ now, settings, seed });
+  const router = createRouter(routes);
+  addAccount(world, { name: defaultAccountName, tokens: [defaultToken], limitPerHour });
+
+  const account = (name: string) => controlsOf(world, accountNamed(world, name));
+  return {
+    ...account(defaultAccountName),
+    settings,
+    account,
+    addAccount: (added) => controlsOf(world, addAccount(world, added)),
+    removeRoute: router.remove,
+    answer: (call) => {
+      const match = router.find(call.method, call.path);
+      if ("status" in match) return match;
+      if (match.route.path === "/v1/auth" && !settings.hasAuthRoute)
+        return problemAnswer(new ApiProblem(404, "Not Found"));
+      return answer({ world, call, match });
+    },
+  };
 }
 
 function defaults(rolloutMs: number): SandboxSettings {

@@ -1,25 +1,15 @@
-import { createValidator } from "../../src/api/validate.ts";
 import { type Config, parseConfig } from "../../src/config.ts";
-import { createApiFactory } from "../../src/controllers/account/api-factory.ts";
 import type { EventDraft } from "../../src/controllers/reconcile/events.ts";
 import type { KubeClient } from "../../src/kube/client.ts";
 import { KubeError } from "../../src/kube/errors.ts";
 import type { KubeObject, ResourceType } from "../../src/kube/types.ts";
-import { createMetrics } from "../../src/metrics.ts";
-import { createCaches } from "../../src/operator/caches.ts";
-import { createControllers } from "../../src/operator/controllers.ts";
-import { createFits, schemaFittedClient } from "../../src/operator/schema-fitted-client.ts";
-import { soleLeadership } from "../../src/runtime/leader-election.ts";
-import { createManager } from "../../src/runtime/manager.ts";
 import { objectKey } from "../../src/runtime/outcome.ts";
+import { type ComposedOperator, composeOperator, secretOrStored } from "./composed-operator.ts";
 import { FakeClock } from "./fake-clock.ts";
 import { FakeKube, isoOf, type Stored } from "./fake-kube.ts";
 import { fakeLog } from "./fake-log.ts";
 import type { ScriptedAnswer, SentRequest } from "./recording-transport.ts";
 import { always, strictFake } from "./strict-fake.ts";
-
-// One for all: it compiles each schema once.
-const validator = createValidator();
 
 /**
  * All four controllers with their caches and watches, as the program composes them, in one process and on a fake clock:
@@ -36,8 +26,8 @@ export class WholeOperator {
   readonly missing = new Set<string>();
   /** `namespace` or `namespace/plural` that must not be listed. */
   readonly forbidden = new Set<string>();
-  readonly manager: ReturnType<typeof createManager>;
-  readonly caches: ReturnType<typeof createCaches>;
+  readonly manager: ComposedOperator["manager"];
+  readonly caches: ComposedOperator["caches"];
   readonly #server = new FakeKube(this.clock);
   readonly #stop = new AbortController();
   #ended: Promise<unknown> = Promise.resolve();
@@ -57,16 +47,9 @@ export class WholeOperator {
       return object;
     };
     const { clock } = this;
-    const { log } = this.log;
-    const random = always(0.5);
-    const config = configOf(options.watchNamespaces);
-    const metrics = createMetrics({ version: "0", revision: "0", nodeVersion: "0" });
-    const kube = this.#kube();
-    const fits = createFits(validator);
-    const explain = () => undefined;
-    const onRegression = () => undefined;
-    const caches = createCaches({ kube, fits, config, metrics, explain, clock, random, log, onRegression });
-    const apis = createApiFactory({
+    const { caches, manager } = composeOperator({
+      config: configOf(options.watchNamespaces),
+      kube: this.#kube(),
       transport: {
         send: async ({ method, path, body, onSend }) => {
           const request = { method, path, body };
@@ -77,41 +60,15 @@ export class WholeOperator {
         },
         [Symbol.asyncDispose]: async () => undefined,
       },
-      clock,
-      random,
-    });
-    const leadership = soleLeadership();
-    let ids = 0;
-    const controllers = createControllers({
-      config,
-      caches,
-      validator,
-      kube: schemaFittedClient(kube, fits),
-      apis,
-      operatorToken: undefined,
-      leadership,
-      events: {
-        record: (regarding, event) => {
-          this.events.push({ key: objectKey(regarding.metadata), kind: regarding.kind, event });
-        },
+      record: (regarding, event) => {
+        this.events.push({ key: objectKey(regarding.metadata), kind: regarding.kind, event });
       },
-      metrics,
-      newId: () => `id-${++ids}`,
-      restored: () => undefined,
-      explain,
       clock,
-      random,
-      log,
+      random: always(0.5),
+      log: this.log.log,
     });
     this.caches = caches;
-    this.manager = createManager({
-      caches: Object.values(caches),
-      controllers,
-      leadership,
-      graceMs: 30_000,
-      clock,
-      log,
-    });
+    this.manager = manager;
   }
 
   /** Stores an object as it is, whatever it is. */
@@ -168,12 +125,7 @@ export class WholeOperator {
   #kube(): KubeClient {
     const server = this.#server.client();
     return strictFake<KubeClient>("kube", {
-      // Any Secret is there, and has a token.
-      get: (async (type, at) => {
-        if (type.kind !== "Secret") return await server.get(type, at);
-        const metadata = { ...at, uid: "s", resourceVersion: "1" };
-        return { apiVersion: "v1", kind: "Secret", metadata, type: "Opaque", data: { token: "dG9rZW4=" } };
-      }) as KubeClient["get"],
+      get: secretOrStored(server),
       list: async (type, options) => {
         this.#readable(type, options.namespace);
         return await server.list(type, options);
