@@ -180,6 +180,8 @@ export interface ApiCall {
   readonly route: string;
   /** Status of the answer as text, or the code of the error when there was none. */
   readonly code: string;
+  /** What it was spent as. */
+  readonly class: RequestClass;
   readonly durationMs: number;
   /** How many tries of the same call went before this one. */
   readonly retries: number;
@@ -417,6 +419,7 @@ function createCaller(options: NorthflankApiOptions): {
         method: request.method,
         route: request.route,
         code,
+        class: call.class,
         durationMs: clock.monotonic() - startedMs,
         ...before,
       });

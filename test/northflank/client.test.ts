@@ -279,7 +279,7 @@ describe("every endpoint", () => {
     script = [data(answer)];
     await use(apiOf({ teamId: "acme" }));
     expect(calls).toEqual([
-      { pool: "acme", method, route: expect.any(String), code: "200", durationMs: 0, retries: 0 },
+      { pool: "acme", method, route: expect.any(String), code: "200", class: "change", durationMs: 0, retries: 0 },
     ]);
     expect(calls[0]?.route).not.toMatch(/shop|migrate|api\b|teams|d34582a4|joyous/);
     // What a token needs is told from this list.
