@@ -1,8 +1,8 @@
 import { isDeepStrictEqual } from "node:util";
 import { jsonPatch, mergePatch } from "../../sandbox/kubernetes/patch.ts";
-import type { KubeClient } from "../../src/kube/client.ts";
+import type { KubeClient, ListOptions } from "../../src/kube/client.ts";
 import { KubeError } from "../../src/kube/errors.ts";
-import type { KubeObject, ObjectMeta } from "../../src/kube/types.ts";
+import type { KubeList, KubeObject, ObjectMeta } from "../../src/kube/types.ts";
 import { objectKey } from "../../src/runtime/outcome.ts";
 import type { Clock } from "../../src/util/clock.ts";
 import { strictFake } from "./strict-fake.ts";
@@ -39,6 +39,9 @@ export class FakeKube<T extends Stored = Stored> {
   readonly #clock: Pick<Clock, "now">;
   readonly #objects = new Map<string, T>();
   readonly #watchers = new Set<(change: Change<T>) => void>();
+  /** Lists that are being read in pages, by the token of the next one. */
+  readonly #lists = new Map<string, { readonly resourceVersion: string; readonly left: readonly T[] }>();
+  #pages = 0;
   #version = 0;
   #uid = 0;
   /** Every write by the operator that went through, in order. */
@@ -140,10 +143,7 @@ export class FakeKube<T extends Stored = Stored> {
   client(): KubeClient {
     return strictFake<KubeClient>("kube", {
       get: (async (type, name) => this.get(type.kind, objectKey(name))) as KubeClient["get"],
-      list: (async (type, { namespace }) => {
-        const items = this.all(type.kind).filter(({ metadata }) => isIn(metadata, namespace));
-        return { metadata: { resourceVersion: this.resourceVersion }, items: structuredClone(items) };
-      }) as KubeClient["list"],
+      list: (async (type, options) => this.#page(type.kind, options)) as KubeClient["list"],
       watch: (type, { namespace, sendInitialEvents }, sink, signal) =>
         new Promise((_, reject) => {
           if (sendInitialEvents) throw new KubeError({ code: "invalid", step: "watch", detail: "pages only" });
@@ -170,6 +170,27 @@ export class FakeKube<T extends Stored = Stored> {
       }) as KubeClient["patch"],
       delete: async (type, name, options) => this.delete(objectKey(name), options?.uid, type.kind),
     });
+  }
+
+  /** A page of what there was when the first page was read. */
+  #page(kind: string, { namespace, limit = Number.POSITIVE_INFINITY, continue: token }: ListOptions): KubeList<T> {
+    const from = token === undefined ? undefined : this.#lists.get(token);
+    if (token !== undefined && from === undefined) {
+      throw new KubeError({ code: "expired", step: `list ${kind}`, detail: "the continue token is too old" });
+    }
+    const { resourceVersion, left } = from ?? {
+      resourceVersion: this.resourceVersion,
+      left: this.all(kind).filter(({ metadata }) => isIn(metadata, namespace)),
+    };
+    const items = structuredClone(left.slice(0, limit));
+    if (token !== undefined) this.#lists.delete(token);
+    if (left.length <= limit) return { metadata: { resourceVersion }, items };
+    const next = `page-${++this.#pages}`;
+    // Whoever only wanted the first page never comes back: a real server forgets its tokens, too.
+    const [oldest] = this.#lists.keys();
+    if (oldest !== undefined && this.#lists.size >= 16) this.#lists.delete(oldest);
+    this.#lists.set(next, { resourceVersion, left: left.slice(limit) });
+    return { metadata: { resourceVersion, continue: next }, items };
   }
 
   #require(kind: string, key: string): T {
