@@ -22,7 +22,8 @@ export interface Measured {
   readonly openChanges: number;
   /** From each drift to the arrival of its correction: where a list shows it, and where none does. */
   readonly drifts: { readonly moving: readonly number[]; readonly still: readonly number[] };
-  readonly openDrifts: number;
+  /** How old drift is that was not corrected by the end. */
+  readonly openDriftsMs: { readonly moving: readonly number[]; readonly still: readonly number[] };
   /** Runs that were started, and the requests that concern runs. */
   readonly runs: { readonly started: number; readonly requests: number };
   /** Of the neighbor. */
@@ -159,11 +160,19 @@ class Play {
       changesMs: this.#changesMs,
       openChanges: this.#changes.size,
       drifts: this.#driftsMs,
-      openDrifts: this.#drifts.size,
-      runs: { started: ofRuns.filter(({ method, status }) => method === "POST" && status < 300).length, requests: ofRuns.length },
+      openDriftsMs: { moving: this.#openDriftsMs("moving"), still: this.#openDriftsMs("still") },
+      runs: {
+        started: ofRuns.filter(({ method, status }) => method === "POST" && status < 300).length,
+        requests: ofRuns.length,
+      },
       neighbor: { ...this.#neighbor },
       errors: [...errors],
     };
+  }
+
+  #openDriftsMs(kind: Drift["kind"]): readonly number[] {
+    const open = [...this.#drifts.values()].filter((drift) => drift.kind === kind);
+    return open.map(({ atMs }) => this.#world.nowMs - atMs);
   }
 
   #atRandom(count: number, endMs: number, happening: (index: number) => () => void): readonly Planned[] {

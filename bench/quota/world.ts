@@ -200,7 +200,8 @@ export class World {
   #report({ method, path, status }: Arrival): void {
     const { deliver, rolloutMs, runMs } = this.#options;
     if (deliver === undefined || method === "GET" || status >= 300) return;
-    const [, projectId, of, id] = /\/projects\/([^/]+)\/(services|jobs)\/(?:deployment\/|combined\/)?([^/]+)/.exec(path) ?? [];
+    const [, projectId, of, id] =
+      /\/projects\/([^/]+)\/(services|jobs)\/(?:deployment\/|combined\/)?([^/]+)/.exec(path) ?? [];
     if (projectId === undefined || id === undefined) return;
     const kind = of === "jobs" ? "run" : "rollout";
     const inMs = kind === "run" ? runMs : rolloutMs;
