@@ -28,14 +28,14 @@ export interface Figure {
   readonly name: string;
   readonly unit: string;
   readonly ours: readonly number[];
-  readonly controls: Readonly<Record<ControlName, readonly number[]>>;
+  readonly controls: Readonly<Partial<Record<ControlName, readonly number[]>>>;
   /** None for figures that are only shown. */
   readonly targets?: readonly Target[];
 }
 
 /** The median of the ratios of the rounds: what slows the machine down for a round slows down every program in it. */
 export function ratioOf({ ours, controls }: Figure, to: ControlName): number {
-  return median(ours.map((value, round) => value / (controls[to][round] ?? Number.NaN)));
+  return median(ours.map((value, round) => value / (controls[to]?.[round] ?? Number.NaN)));
 }
 
 /** `undefined`: this run did not measure what the target is about. */
@@ -51,17 +51,17 @@ export function missesTarget(figure: Figure): boolean {
   return (figure.targets ?? []).some((target) => meetsTarget(figure, target) === false);
 }
 
-/** The figures as a table for people, one line each, ratios to the controls and targets included. */
-export function renderFigures(figures: readonly Figure[]): string {
-  const header = ["figure", "operator", "control", "ratio", "controller-runtime", "ratio", "target"];
+/** The figures as a table for people, one line each, with the ratios to `controls` and the targets that they are about. */
+export function renderFigures(figures: readonly Figure[], controls: readonly ControlName[]): string {
+  const header = ["figure", "operator", ...controls.flatMap((name) => [name, "ratio"]), "target"];
   const rows = figures.map((figure) => [
     figure.unit === "" ? figure.name : `${figure.name}, ${figure.unit}`,
     number(median(figure.ours)),
-    number(median(figure.controls.control)),
-    number(ratioOf(figure, "control")),
-    number(median(figure.controls["controller-runtime"])),
-    number(ratioOf(figure, "controller-runtime")),
-    (figure.targets ?? []).map((target) => describeTarget(figure, target)).join(", "),
+    ...controls.flatMap((name) => [number(median(figure.controls[name] ?? [])), number(ratioOf(figure, name))]),
+    (figure.targets ?? [])
+      .filter(({ to }) => to === undefined || controls.includes(to))
+      .map((target) => describeTarget(figure, target))
+      .join(", "),
   ]);
   const widths = header.map((_, column) => Math.max(...[header, ...rows].map((row) => row[column]?.length ?? 0)));
   const aligned = (cell: string, column: number) =>

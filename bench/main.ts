@@ -11,7 +11,7 @@ import { controlPlaneCache } from "../test/support/control-plane-binaries.ts";
 import { readManifests } from "../test/support/manifests.ts";
 import { type Figure, missesTarget, percentile, renderFigures, type Target } from "./figures.ts";
 import { findGoControl } from "./go-control.ts";
-import { buildControl, type Peer, type PeerName, peerNames, type RunningPeer } from "./peers.ts";
+import { buildControl, inTurn, type Peer, type PeerName, peerNames, type RunningPeer } from "./peers.ts";
 import { openRig, type Rig } from "./rig.ts";
 import {
   allReady,
@@ -26,12 +26,18 @@ import {
 
 /*
  * npm run bench [-- --short] [--rounds N] [--cluster sandbox|real] [--only changes|restart]
- *               [--peer operator|control|controller-runtime] [--profile FOLDER] [--node-options OPTIONS]
+ *               [--peer operator|control|controller-runtime] [--against BUNDLE.js] [--profile FOLDER]
+ *               [--node-options OPTIONS]
  *
  * Measures the operator beside two controls, in turn, and prints medians and ratios. `control` does the same calls with
  * the plain client-node informer; `controller-runtime` does the same work in Go, and is left out with a sentence where
- * it cannot be built (`bench/controller-runtime`). On a real kube-apiserver when its binaries are there, else on the sandbox. CPU per change is that
- * of a change from the watch event to Ready=True, the rollout that is followed in between included.
+ * it cannot be built (`bench/controller-runtime`). On a real kube-apiserver when its binaries are there, else on the
+ * sandbox. CPU per change is that of a change from the watch event to Ready=True, the rollout that is followed in between
+ * included.
+ *
+ * `--against` compares with another build of the operator instead of the controls: a `dist/northflank-operator.js` that
+ * was copied elsewhere. With `--only restart` both restart in turn on one server with the same settled objects, and every
+ * second round begins with the other one, so that what slows the machine down slows down both.
  *
  * `--only` and `--peer` leave out half of the work; `--profile` has Node write a CPU profile of every operator process
  * (read them with `tsx bench/profile.ts`); `--node-options` replaces the NODE_OPTIONS that deploy/ sets.
@@ -43,6 +49,7 @@ const { values: options } = parseArgs({
     cluster: { type: "string" },
     only: { type: "string" },
     peer: { type: "string" },
+    against: { type: "string" },
     profile: { type: "string" },
     "node-options": { type: "string" },
   },
@@ -78,9 +85,11 @@ const say = (line: string) => console.log(line);
 execFileSync(process.execPath, ["--import", "tsx", "scripts/build.ts"], { cwd: root, stdio: "inherit" });
 const nodeFlags = options.profile === undefined ? [] : ["--cpu-prof", `--cpu-prof-dir=${resolve(options.profile)}`];
 const nodeOptions = options["node-options"] ?? shippedNodeOptions();
+const operator = { path: join(root, "dist", "northflank-operator.js"), nodeFlags, nodeOptions };
 const setUp = {
   kind: clusterKind(options.cluster),
-  operator: { path: join(root, "dist", "northflank-operator.js"), nodeFlags, nodeOptions },
+  operator,
+  against: options.against === undefined ? undefined : { ...operator, path: otherBuild(options.against) },
   control: await buildControl(),
   goControl: isAsked("controller-runtime") ? await findGoControl({ env: process.env, say }) : undefined,
 };
@@ -89,7 +98,7 @@ const peers = peerNames.filter((name) => isAsked(name) && (name !== "controller-
 say(`${setUp.kind} cluster, ${rounds} round(s), Node ${process.version}, ${nodeOptions}, burst of ${size.burst}`);
 const measured = new Map<PeerName, Measured[]>(peers.map((name) => [name, []]));
 for (let round = 1; round <= roundsOf("changes"); round++) {
-  for (const name of peers) {
+  for (const name of inTurn(peers, round)) {
     await using rig = await openRig(setUp);
     const one = await measureChanges(rig, peerOf(rig, name));
     measured.get(name)?.push(one);
@@ -104,8 +113,9 @@ if (roundsOf("restart") > 0) {
   say(`${size.settled} settled objects`);
   await createSettled(rig, names("settled", size.settled), await settledModel(rig));
   await meetOnce(rig.peers.operator);
+  if (rig.peers.against !== undefined) await meetOnce(rig.peers.against);
   for (let round = 1; round <= roundsOf("restart"); round++) {
-    for (const name of peers) {
+    for (const name of inTurn(peers, round)) {
       const one = await measureRestart(rig, peerOf(rig, name));
       restarted.get(name)?.push(one);
       say(`round ${round}: ${name}, restart: ready after ${one.readyMs.toFixed(0)} ms, ${one.rssMb.toFixed(0)} MB`);
@@ -114,12 +124,24 @@ if (roundsOf("restart") > 0) {
 }
 
 const figures = report();
-say(`\n${renderFigures(figures)}\n`);
+const controls = peerNames.filter((name) => name !== "operator");
+const compared = controls.filter((name) => (name === "against") === (setUp.against !== undefined));
+say(`\n${renderFigures(figures, compared)}\n`);
 const missed = figures.filter(missesTarget);
 say(missed.length === 0 ? "no target missed" : `missed: ${missed.map(({ name }) => name).join("; ")}`);
 
 function isAsked(name: PeerName): boolean {
-  return (options.peer ?? name) === name;
+  if (options.against !== undefined) return name === "operator" || name === "against";
+  return name !== "against" && (options.peer ?? name) === name;
+}
+
+function otherBuild(path: string): string {
+  if (options.peer !== undefined) throw new Error("--against compares two builds: leave out --peer");
+  const absolute = resolve(path);
+  if (!existsSync(absolute)) throw new Error(`--against is ${path}, which does not exist`);
+  if (absolute === operator.path)
+    throw new Error(`--against is ${path}, which this run builds anew; copy it elsewhere`);
+  return absolute;
 }
 
 function peerOf({ peers }: Rig, name: PeerName): Peer {
@@ -311,7 +333,8 @@ function report(): readonly Figure[] {
     <T>(rounds: ReadonlyMap<PeerName, readonly T[]>) =>
     (name: string, unit: string, pick: (one: T) => number, ...targets: readonly Target[]): Figure => {
       const of = (peer: PeerName) => (rounds.get(peer) ?? []).map(pick);
-      const controls = { control: of("control"), "controller-runtime": of("controller-runtime") };
+      const names = ["control", "controller-runtime", "against"] as const;
+      const controls = Object.fromEntries(names.map((peer) => [peer, of(peer)]));
       return { name, unit, ours: of("operator"), controls, targets };
     };
   const changes = line(measured);

@@ -6,7 +6,7 @@ import { build } from "esbuild";
 import { type MeasuredProcess, startProcess } from "./process.ts";
 
 /** In the order in which they are measured. */
-export const peerNames = ["operator", "control", "controller-runtime"] as const;
+export const peerNames = ["operator", "control", "controller-runtime", "against"] as const;
 export type PeerName = (typeof peerNames)[number];
 
 /** A program that does the work being measured. */
@@ -33,6 +33,11 @@ export interface Program {
   readonly path: string;
   readonly nodeFlags: readonly string[];
   readonly nodeOptions: string;
+}
+
+/** The order of a round, counted from 1: every second one is reversed, so that none always comes first. */
+export function inTurn(peers: readonly PeerName[], round: number): readonly PeerName[] {
+  return round % 2 === 1 ? peers : peers.toReversed();
 }
 
 /** The product, as the image runs it. */

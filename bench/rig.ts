@@ -10,8 +10,8 @@ export interface Rig extends AsyncDisposable {
   readonly northflank: NorthflankSandbox;
   /** Where all objects of the benchmark are. */
   readonly namespace: string;
-  readonly peers: Readonly<Record<Exclude<PeerName, "controller-runtime">, Peer>> & {
-    readonly "controller-runtime": Peer | undefined;
+  readonly peers: Readonly<Record<"operator" | "control", Peer>> & {
+    readonly [name in Exclude<PeerName, "operator" | "control">]: Peer | undefined;
   };
   /** Makes services that run an older image than the objects of the benchmark declare. */
   addServices(ids: readonly string[]): void;
@@ -29,6 +29,8 @@ export async function openRig(options: {
   readonly control: string;
   /** Path of the control that is written in Go; not set where there is none. */
   readonly goControl: string | undefined;
+  /** Another build of the operator to compare with; not set where there is none. */
+  readonly against: Program | undefined;
 }): Promise<Rig> {
   const cluster = await clusterUnderTest({ ...process.env, TEST_CLUSTER: options.kind }, { audit: false });
   const northflank = await startNorthflank({ limitPerHour: unlimited, rolloutMs: 0, rolloutLagMs: 0 });
@@ -42,6 +44,7 @@ export async function openRig(options: {
     token,
     leaseNamespace: namespace,
   };
+  const { against, goControl } = options;
   return {
     cluster,
     northflank,
@@ -49,7 +52,8 @@ export async function openRig(options: {
     peers: {
       operator: operatorPeer(options.operator, environment),
       control: controlPeer(options.control, environment),
-      "controller-runtime": options.goControl === undefined ? undefined : goControlPeer(options.goControl, environment),
+      "controller-runtime": goControl === undefined ? undefined : goControlPeer(goControl, environment),
+      against: against && { ...operatorPeer(against, environment), name: "against" },
     },
     addServices: (ids) => {
       for (const id of ids) northflank.addService("bench", { id, image: "ghcr.io/acme/api:1.0.0" });

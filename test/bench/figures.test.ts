@@ -55,10 +55,24 @@ test("a missed target is said aloud in the table", () => {
     { to: "controller-runtime", relation: ">=", value: 0.5 },
   ] as const;
   const alone = { ...figure, controls: { ...controls, "controller-runtime": [] }, targets };
-  expect(renderFigures([{ ...figure, targets }, alone, figure]).split("\n")).toEqual([
-    "figure            operator  control  ratio  controller-runtime  ratio  target",
-    "burst, changes/s       200      100   2.00                 400   0.50  >= 3x control MISSED, >= 0.5x controller-runtime met",
-    "burst, changes/s       200      100   2.00                   -      -  >= 3x control MISSED, >= 0.5x controller-runtime",
-    "burst, changes/s       200      100   2.00                 400   0.50",
+  expect(renderFigures([{ ...figure, targets }, alone, figure], ["control", "controller-runtime"]).split("\n")).toEqual(
+    [
+      "figure            operator  control  ratio  controller-runtime  ratio  target",
+      "burst, changes/s       200      100   2.00                 400   0.50  >= 3x control MISSED, >= 0.5x controller-runtime met",
+      "burst, changes/s       200      100   2.00                   -      -  >= 3x control MISSED, >= 0.5x controller-runtime",
+      "burst, changes/s       200      100   2.00                 400   0.50",
+    ],
+  );
+});
+
+test("against another build only the figures of that and absolute targets are shown", () => {
+  const targets = [
+    { to: "control", relation: ">=", value: 3 },
+    { relation: "<=", value: 300 },
+  ] as const;
+  const alone = { ...figure, controls: { against: [160] }, targets };
+  expect(renderFigures([alone], ["against"]).split("\n")).toEqual([
+    "figure            operator  against  ratio  target",
+    "burst, changes/s       200      160   1.25  <= 300 met",
   ]);
 });
