@@ -16,7 +16,7 @@ import { JobScene } from "../support/job-scene.ts";
 
 const source = join(import.meta.dirname, "../../src/controllers");
 const reasons: Readonly<Record<string, string>> = {
-  "job/not-kept.ts: const { object, now, random, sinceChangeMs: elapsedMs = 0 } = input;": "an age, no wait",
+  "job/out-of-sync.ts: const { object, now, random, sinceChangeMs: elapsedMs = 0 } = input;": "an age, no wait",
   // Only the status of an intent is made of it, never an outcome.
   'job/result.ts: next: { kind: "again" },': "status only",
   // The token is due for a check; when that is, the back-off of the queue says.

@@ -1,7 +1,7 @@
 // pure
 import { conclude } from "../target/decision.ts";
 import { recreatedConclusion, sameTarget } from "../target/recreated.ts";
-import { decideBuilding } from "./build-wait.ts";
+import { decideBuilding } from "./build.ts";
 import { decideInSync } from "./in-sync.ts";
 import { factsOf } from "./machine.ts";
 import { type DecideInput, type Decision, type Facts, statedFields } from "./observation.ts";

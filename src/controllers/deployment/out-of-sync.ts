@@ -1,17 +1,17 @@
 // pure
-
+import type { DeploymentUpdate } from "../../northflank/types.ts";
 import { conclude } from "../target/decision.ts";
 import { isFight, withFight } from "../target/drift.ts";
+import { decideNotKept } from "../target/not-kept.ts";
 import { isAcknowledged } from "../target/object.ts";
-import { driftFound, fightFound, type OutOfSync } from "../target/out-of-sync.ts";
-import { buildRecord } from "./build.ts";
-import { checkBuild } from "./build-wait.ts";
+import { driftFound, fightFound, notKeptFound, type OutOfSync } from "../target/out-of-sync.ts";
+import { buildRecord, checkBuild } from "./build.ts";
 import { knownHash, lastDeclared, wasSent } from "./changes.ts";
 import { differentBase, write } from "./decisions.ts";
 import { dependencyConclusion } from "./dependencies.ts";
-import { steps, wasSeenInSync } from "./machine.ts";
-import { decidePart, notKeptConclusion, partsIn } from "./not-kept.ts";
-import type { Decision, Facts, StatedFields } from "./observation.ts";
+import type { Difference } from "./diff.ts";
+import { steps, wasSeenInSync, withNotKept } from "./machine.ts";
+import type { ChangeRecord, Conclusion, Decision, Facts, StatedFields } from "./observation.ts";
 import { decideRolledBack } from "./rollback.ts";
 import { pollAfter, pollPauseMs } from "./rollout.ts";
 
@@ -113,4 +113,56 @@ function checkFight(facts: Different): Decision | undefined {
   if (isNew || !isFight(object, corrections, correctionsNow)) return undefined;
   const found = fightFound(pending, { target: "target", nextResyncMs: facts.nextResyncMs });
   return concludeDrift(facts, found, { changes: withFight(object.status?.changes ?? []) });
+}
+
+// ---- a part that Northflank did not keep ----
+
+type Part = keyof DeploymentUpdate;
+
+/** The smallest body that Northflank takes for these differences. */
+export function partsIn(body: DeploymentUpdate, differences: readonly Difference[]): DeploymentUpdate {
+  return Object.fromEntries(partsOf(differences).map((part) => [part, body[part]]));
+}
+
+/** `deployment.docker.configType` is a difference of `docker`. */
+export function partsOf(pending: readonly Difference[]): readonly Part[] {
+  return [...new Set(pending.map(({ path }) => path.split(".")[1] as Part))];
+}
+
+/** What to do about a part that Northflank did not keep: see `target/not-kept.ts`. */
+export function decidePart({ object, desire, change, pending }: Facts) {
+  if (!wasSent(change)) return undefined;
+  const parts = partsOf(pending);
+  const mayBePart = isSmaller(parts, desire.body, change) && isBeingReadBack(change);
+  return decideNotKept(object, { specHash: desire.hash, parts, phase: change.phase, mayBePart });
+}
+
+/**
+ * A source is sent alone only where more came with it. A source that is not in force although it was sent by itself is
+ * taken to have been changed back by another client: that is for `drift.ts`.
+ */
+function isSmaller(parts: readonly Part[], body: DeploymentUpdate, { cause }: ChangeRecord): boolean {
+  if (!parts.includes("external") && !parts.includes("internal")) return true;
+  // A correction has sent no more than what differed.
+  return cause === "SpecChanged" && parts.length < Object.values(body).filter((part) => part !== undefined).length;
+}
+
+/** Our change was accepted, and no read has found it in force with its rollout over. */
+function isBeingReadBack({ phase, since, time }: ChangeRecord): boolean {
+  return phase === "RollingOut" && since === time;
+}
+
+/** Northflank has accepted the part twice, the second time alone, and does not have it. */
+export function notKeptConclusion(facts: Facts): Conclusion {
+  const { object, desire, pending, now, random, age } = facts;
+  const { elapsedMs } = age(object.status?.notKept?.time);
+  const found = notKeptFound(pending, { elapsedMs, random });
+  const base = differentBase(facts, "ChangeNotKept", found.readyState.message);
+  const message = "Not all of what is declared is in force.";
+  return {
+    ...base,
+    ...found,
+    rolloutComplete: { status: "Unknown", reason: "ChangeNotKept", message },
+    stated: { ...base.stated, changes: withNotKept(object, desire, now) },
+  };
 }

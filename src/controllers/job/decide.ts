@@ -12,9 +12,16 @@ import { bodyFor } from "./desired.ts";
 import { type Comparison, compare } from "./diff.ts";
 import { inSyncConclusion } from "./in-sync.ts";
 import { correctionsOf, isSameDesire, readingBack, stateOf, steps, wasInSync } from "./machine.ts";
-import { decidePart, notKeptConclusion, partsIn } from "./not-kept.ts";
 import type { Change, DecideInput, Decision, Patch, Seen } from "./observation.ts";
-import { driftConclusion, fightConclusion, readBackConclusion, unsupportedConclusion } from "./out-of-sync.ts";
+import {
+  decidePart,
+  driftConclusion,
+  fightConclusion,
+  notKeptConclusion,
+  partsIn,
+  readBackConclusion,
+  unsupportedConclusion,
+} from "./out-of-sync.ts";
 import { type Conclusion, statedFields } from "./status.ts";
 
 /**

@@ -6,9 +6,9 @@ import { createTargetReconciler, type TargetDeps } from "../target/reconciler.ts
 import { SharedReads } from "../target/shared-reads.ts";
 import { decide } from "./decide.ts";
 import { changeTime } from "./machine.ts";
-import { notRecorded } from "./not-kept.ts";
 import type { Change, Observation } from "./observation.ts";
 import { jobReads, type ObserveDeps } from "./observe.ts";
+import { notRecorded } from "./out-of-sync.ts";
 import { concludeChange, intentConclusion } from "./result.ts";
 import { type Conclusion, statusOf } from "./status.ts";
 

@@ -13,9 +13,8 @@ import type { WriteResult } from "../target/send.ts";
 import { certainWhileSending, replacesUntold } from "./diff.ts";
 import { inSyncMessage, namesText, owned, releasedEvents } from "./in-sync.ts";
 import { isSameDesire, withChange } from "./machine.ts";
-import { partsOf } from "./not-kept.ts";
 import type { Change } from "./observation.ts";
-import { acceptedClaims, unsupportedConclusion } from "./out-of-sync.ts";
+import { acceptedClaims, partsOf, unsupportedConclusion } from "./out-of-sync.ts";
 import { type Conclusion, pendingFields, type StatedFields, seenFields } from "./status.ts";
 
 const calls: Readonly<Record<JobPatchRoute, string>> = {
