@@ -6,6 +6,7 @@ import { isInTheWay, isWaitingForConcurrency } from "../controllers/job-run/conc
 import { jobRunIndexes } from "../controllers/job-run/reconciler.ts";
 import { connectionChanged, objectChanged } from "../controllers/reconcile/predicates.ts";
 import { conflictsMayChange, conflictsOf } from "../controllers/target/conflicts.ts";
+import type { ByTarget } from "../controllers/target/object.ts";
 import { type ObjectKey, objectKey, type Priority } from "../runtime/outcome.ts";
 import { Recent } from "../runtime/recent.ts";
 import type { Change } from "../runtime/store.ts";
@@ -69,8 +70,8 @@ export function wireWatches(watches: Watches): void {
       queues.jobRun.add(objectKey(metadata), options);
   });
 
-  deployments.listen(targetHandler(queues.deployment, (object) => conflictsOf(deployments, object)));
-  jobs.listen(targetHandler(queues.job, (object) => conflictsOf(jobs, object)));
+  deployments.listen(targetHandler(queues.deployment, deployments));
+  jobs.listen(targetHandler(queues.job, jobs));
 
   jobRuns.listen((change) => {
     enqueueOwn(queues.jobRun, change);
@@ -92,17 +93,17 @@ export function wireWatches(watches: Watches): void {
   });
 }
 
-/** The handler of a kind whose objects keep a target: `conflicting` are the keys of others that name the same one. */
+/** The handler of a kind whose objects keep a target: others that name the same one may be enqueued too. */
 function targetHandler<T extends NorthflankDeployment | NorthflankJob>(
   queue: Enqueuer,
-  conflicting: (object: T) => readonly ObjectKey[],
+  store: ByTarget<T>,
 ): (change: Change<T>) => void {
   return (change) => {
     enqueueOwn(queue, change);
     if (isFirstSeen(change)) return;
     if (change.kind === "updated" && !conflictsMayChange(change.previous, change.object)) return;
     const object = change.kind === "deleted" ? change.previous : change.object;
-    for (const key of conflicting(object)) queue.add(key, { priority: priorityOf(change) });
+    for (const key of conflictsOf(store, object)) queue.add(key, { priority: priorityOf(change) });
   };
 }
 

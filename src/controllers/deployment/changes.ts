@@ -5,7 +5,6 @@ import { isRefusedForSure } from "../../northflank/answer.ts";
 import type { NorthflankError } from "../../northflank/errors.ts";
 import { capped, formatTime } from "../../runtime/conditions.ts";
 import { present } from "../../util/present.ts";
-import { correctionsInRow } from "../target/drift.ts";
 import type { Desire } from "./desired.ts";
 import { isReadInPart } from "./diff.ts";
 import type { Change, ChangeRecord } from "./observation.ts";
@@ -79,11 +78,6 @@ export function rollbackOf(status: Recorded | undefined, { hash }: Desire): Chan
     if (entry.cause !== "Adopted" || entry.specHash !== hash || entry.phase === "Complete") return undefined;
   }
   return undefined;
-}
-
-/** The corrections in a row, for `drift.ts`. */
-export function correctionsOf({ metadata, status }: NorthflankDeployment) {
-  return correctionsInRow(status?.changes, metadata.generation);
 }
 
 /** The times in a status that something is decided by. */

@@ -11,12 +11,11 @@ import { formatTime } from "../../runtime/conditions.ts";
 import { present } from "../../util/present.ts";
 import { isReconcileRequested } from "../reconcile/reconcile-request.ts";
 import type { Age } from "../reconcile/stopwatch.ts";
-import { endsRow, withConfirmed } from "../target/drift.ts";
+import { correctionsOf, endsRow, withConfirmed } from "../target/drift.ts";
 import { isAcknowledged } from "../target/object.ts";
 import { policyOf } from "../target/policy.ts";
 import {
   changeOf,
-  correctionsOf,
   entryOf,
   indexOf,
   isUnfinished,

@@ -2,13 +2,12 @@
 
 import type { NorthflankError } from "../../northflank/errors.ts";
 import { assertNever } from "../../util/assert-never.ts";
-import { slowProbeMs } from "../reconcile/remote-error.ts";
-import { probeAfter } from "../reconcile/requeue.ts";
 import {
   failedReadConclusion,
   nothingLearned as nothingRead,
   type TargetWords,
   unmetConclusion,
+  unsupported,
 } from "../target/preconditions.ts";
 import { isSameDesire } from "./changes.ts";
 import type { Conclusion, DecideInput, Observation, StatedFields } from "./observation.ts";
@@ -50,10 +49,8 @@ export function remoteFailure(
   return { ...nothingLearned, ...failedReadConclusion(facts, isSameDesire(facts.object, facts.desire)) };
 }
 
-/** Nothing is sent until a person has changed something. */
 export function unsupportedConclusion(message: string, stated: StatedFields = {}): Conclusion {
-  const readyState = { kind: "stalled", reason: "UnsupportedTarget", message } as const;
-  return { ...nothingLearned, readyState, next: probeAfter(slowProbeMs), stated, sameDesire: false };
+  return { ...nothingLearned, ...unsupported(message), stated };
 }
 
 /** What to do where Northflank has taken away one of the two deprecated calls that a job as a target needs. */

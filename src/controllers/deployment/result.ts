@@ -58,15 +58,13 @@ function missingRecord({ status }: NorthflankDeployment, change: Change): "redep
 export function notRecorded(stored: NorthflankDeployment, change: Change): Conclusion | undefined {
   const field = missingRecord(stored, change);
   if (field === undefined) return undefined;
-  const { message, next } = recordNotStored(field);
   const isSame = field === "redeploy";
   return {
     ...judged,
-    readyState: { kind: "stalled", reason: "StatusNotStored", message },
-    inSync: isSame ? inSyncWith(change.desire) : { status: "False", reason: "StatusNotStored", message },
+    ...recordNotStored(field),
+    ...(isSame && { inSync: inSyncWith(change.desire) }),
     rolloutComplete: "as-before",
     stated: { [field]: undefined, pendingChanges: isSame ? undefined : change.differences },
-    next,
   };
 }
 

@@ -3,7 +3,7 @@ import type { NorthflankJobRun } from "../../api/job-run.ts";
 import type { RunList } from "../../northflank/types.ts";
 import { findCondition } from "../../runtime/conditions.ts";
 import { type ObjectKey, objectKey } from "../../runtime/outcome.ts";
-import { isOlder } from "../reconcile/seniority.ts";
+import { isOlder } from "../reconcile/predicates.ts";
 import { isAbortWanted, isUnresolved, latestAttempt, stateOf } from "./machine.ts";
 import { markOf, mismatchOf } from "./mark.ts";
 import { candidatesOf, duplicateReach, isContested } from "./read-back.ts";

@@ -3,7 +3,7 @@ import type { NorthflankJob } from "../../api/job.ts";
 import type { JobPatchRoute } from "../../northflank/types.ts";
 import { assertNever } from "../../util/assert-never.ts";
 import { conclude } from "../target/decision.ts";
-import { isFight } from "../target/drift.ts";
+import { correctionsOf, isFight } from "../target/drift.ts";
 import type { Difference } from "../target/out-of-sync.ts";
 import { policyOf } from "../target/policy.ts";
 import { failedReadConclusion, type TargetWords, type Unmet, unmetConclusion } from "../target/preconditions.ts";
@@ -11,7 +11,7 @@ import { recreatedConclusion, sameTarget } from "../target/recreated.ts";
 import { bodyFor } from "./desired.ts";
 import { type Comparison, compare } from "./diff.ts";
 import { inSyncConclusion } from "./in-sync.ts";
-import { correctionsOf, isSameDesire, readingBack, stateOf, steps, wasInSync } from "./machine.ts";
+import { isSameDesire, readingBack, stateOf, steps, wasInSync } from "./machine.ts";
 import type { Change, DecideInput, Decision, Patch, Seen } from "./observation.ts";
 import {
   decidePart,

@@ -3,7 +3,7 @@ import { mostChanges } from "../../api/changes.ts";
 import type { NorthflankJob, NorthflankJobStatus } from "../../api/job.ts";
 import { formatTime } from "../../runtime/conditions.ts";
 import { isReconcileRequested } from "../reconcile/reconcile-request.ts";
-import { type Correction, correctionsInRow, endsRow, withConfirmed, withFight } from "../target/drift.ts";
+import { correctionsOf, endsRow, withConfirmed, withFight } from "../target/drift.ts";
 import { isAcknowledged } from "../target/object.ts";
 import { specHashOf } from "./desired.ts";
 import type { Change } from "./observation.ts";
@@ -98,12 +98,6 @@ export function wasInSync(object: NorthflankJob): boolean {
 export function isSameDesire(object: NorthflankJob): boolean | undefined {
   const applied = object.status?.applied?.specHash;
   return applied === undefined ? undefined : applied === specHashOf(object.spec);
-}
-
-/** The corrections in a row of what is declared now. */
-export function correctionsOf(object: NorthflankJob): readonly Correction[] {
-  const { metadata, status } = object;
-  return correctionsInRow(status?.changes, metadata.generation);
 }
 
 // ---- what is recorded ----

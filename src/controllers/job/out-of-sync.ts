@@ -1,12 +1,10 @@
 // pure
 import type { NorthflankJob } from "../../api/job.ts";
 import { notAtOnce } from "../../util/backoff.ts";
-import { slowProbeMs } from "../reconcile/remote-error.ts";
-import { probeAfter } from "../reconcile/requeue.ts";
 import { decideNotKept } from "../target/not-kept.ts";
 import { type Difference, driftFound, fightFound, notKeptFound } from "../target/out-of-sync.ts";
 import { policyOf } from "../target/policy.ts";
-import { nothingLearned } from "../target/preconditions.ts";
+import { unsupported } from "../target/preconditions.ts";
 import { recordNotStored } from "../target/status.ts";
 import type { Desire } from "./desired.ts";
 import { owned, releasedEvents } from "./in-sync.ts";
@@ -66,12 +64,9 @@ export function readBackConclusion(
 /** The job cannot take what is declared. */
 export function unsupportedConclusion(message: string, seen: Seen): Conclusion {
   return {
-    ...nothingLearned,
-    readyState: { kind: "stalled", reason: "UnsupportedTarget", message },
+    ...unsupported(message),
     inSync: { status: "False", reason: "UnsupportedTarget", message: "The job cannot take what is declared." },
     stated: { ...seenFields(seen), pendingChanges: undefined },
-    next: probeAfter(slowProbeMs),
-    sameDesire: false,
   };
 }
 
@@ -120,12 +115,5 @@ export function notKeptConclusion(input: DecideInput, seen: Seen, pending: reado
 /** The conclusion where the record of settings that are sent alone was not stored; `undefined`: they may be sent. */
 export function notRecorded({ status }: NorthflankJob, { cause, seen, differences }: Change): Conclusion | undefined {
   if (cause !== "PartResent" || status?.notKept !== undefined) return undefined;
-  const { message, next } = recordNotStored("notKept");
-  const reason = "StatusNotStored";
-  return {
-    ...different(seen, differences),
-    readyState: { kind: "stalled", reason, message },
-    inSync: { status: "False", reason, message },
-    next,
-  };
+  return { ...different(seen, differences), ...recordNotStored("notKept") };
 }

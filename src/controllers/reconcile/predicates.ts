@@ -1,6 +1,6 @@
 // pure
 import { startedRun } from "../../api/names.ts";
-import type { Condition } from "../../kube/types.ts";
+import type { Condition, KubeObject } from "../../kube/types.ts";
 import { findCondition } from "../../runtime/conditions.ts";
 import { type ObjectKey, objectKey } from "../../runtime/outcome.ts";
 import { isSameJson } from "../../util/same-json.ts";
@@ -99,4 +99,29 @@ function isStatusDamaged(before: WatchedObject["status"], after: WatchedObject["
   if (before?.completionTime !== undefined && after?.completionTime === undefined) return true;
   const hasReady = (status: WatchedObject["status"]) => findCondition(status?.conditions, "Ready") !== undefined;
   return hasReady(before) && !hasReady(after);
+}
+
+/** Where an object stands among those of its kind. */
+interface Place {
+  readonly key: ObjectKey;
+  readonly createdMs: number;
+}
+
+// With thousands of objects for one target or job, each of them is compared with all others.
+const places = new WeakMap<object, Place>();
+
+function placeOf({ metadata }: KubeObject): Place {
+  const known = places.get(metadata);
+  if (known !== undefined) return known;
+  const createdMs = Date.parse(metadata.creationTimestamp ?? "");
+  // An object whose age is not known comes last: it keeps none waiting.
+  const place = { key: objectKey(metadata), createdMs: Number.isNaN(createdMs) ? Number.POSITIVE_INFINITY : createdMs };
+  places.set(metadata, place);
+  return place;
+}
+
+/** Whether an object has precedence: older first, then by namespace and name. A total order in every process. */
+export function isOlder(one: KubeObject, other: KubeObject): boolean {
+  const [left, right] = [placeOf(one), placeOf(other)];
+  return left.createdMs === right.createdMs ? left.key < right.key : left.createdMs < right.createdMs;
 }

@@ -1,7 +1,7 @@
 import { type ObjectKey, objectKey } from "../../runtime/outcome.ts";
 import { type Account, type AccountIdentity, type Accounts, compareIdentities } from "../account/accounts.ts";
+import { isOlder } from "../reconcile/predicates.ts";
 import { type Blocked, readyReason } from "../reconcile/ready-state.ts";
-import { isOlder } from "../reconcile/seniority.ts";
 import { accountRequest, type ByTarget, type TargetObject, targetOf } from "./object.ts";
 import { policyOf } from "./policy.ts";
 
@@ -59,17 +59,13 @@ function isObserving(object: TargetObject): boolean {
   return !policyOf(object).sends;
 }
 
-/** The objects that may gain or lose their target when `changed` appears, changes or goes. */
-export function conflictsOf(store: ByTarget<TargetObject>, changed: TargetObject): readonly ObjectKey[] {
-  return conflictingKeys(store.byIndex("target", targetOf(changed)), changed);
-}
-
 /**
- * Those that may gain or lose their target when `changed` appears, changes or goes: the ones that come after it. Those
- * before it do not ask for it, nor do those that only observe.
+ * The objects that may gain or lose their target when `changed` appears, changes or goes: the ones that come after it.
+ * Those before it do not ask for it, nor do those that only observe.
  */
-export function conflictingKeys(sameTarget: readonly TargetObject[], changed: TargetObject): readonly ObjectKey[] {
-  return sameTarget
+export function conflictsOf(store: ByTarget<TargetObject>, changed: TargetObject): readonly ObjectKey[] {
+  return store
+    .byIndex("target", targetOf(changed))
     .filter((other) => other.metadata.uid !== changed.metadata.uid && !isObserving(other))
     .filter((other) => isOlder(changed, other))
     .map(({ metadata }) => objectKey(metadata));

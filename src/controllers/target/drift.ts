@@ -56,6 +56,14 @@ export function correctionsInRow(
   return row;
 }
 
+/** The corrections in a row of what an object declares now. */
+export function correctionsOf(object: {
+  readonly metadata: { readonly generation?: number };
+  readonly status?: { readonly changes?: readonly ChangeEntry[] };
+}): readonly Correction[] {
+  return correctionsInRow(object.status?.changes, object.metadata.generation);
+}
+
 /** Whether writing stops: the target differs from what is declared, which was in force before. */
 export function isFight(
   object: Pick<TargetObject, "metadata" | "status">,

@@ -6,6 +6,7 @@ import { notAtOnce } from "../../util/backoff.ts";
 import type { Random } from "../../util/random.ts";
 import { safetyNetMs } from "../reconcile/predicates.ts";
 import type { Blocked, ConditionUpdate, ReadyState } from "../reconcile/ready-state.ts";
+import { slowProbeMs } from "../reconcile/remote-error.ts";
 import { judgeRemoteFailure } from "../reconcile/remote-failure.ts";
 import { probeAfter } from "../reconcile/requeue.ts";
 import { invalidSpecMessage, type SpecProblem } from "../reconcile/spec-validation.ts";
@@ -46,11 +47,7 @@ export interface TargetWords {
 export const nothingLearned = { inSync: "as-before", stated: {}, failure: undefined, events: [] } as const;
 
 /** The conclusion for an unmet precondition. `sameDesire`: see {@link TargetConclusion}. */
-export function unmetConclusion(
-  unmet: Unmet,
-  words: TargetWords,
-  sameDesire: boolean | undefined,
-): TargetConclusion & { readonly stated: object } {
+export function unmetConclusion(unmet: Unmet, words: TargetWords, sameDesire: boolean | undefined): TargetConclusion {
   switch (unmet.kind) {
     case "invalid": {
       const message = invalidSpecMessage(unmet.problems);
@@ -77,6 +74,12 @@ export function unmetConclusion(
     default:
       return assertNever(unmet, "precondition");
   }
+}
+
+/** The target cannot take what is declared: nothing is sent until a person has changed something. */
+export function unsupported(message: string) {
+  const readyState = { kind: "stalled", reason: "UnsupportedTarget", message } as const;
+  return { ...nothingLearned, readyState, next: probeAfter(slowProbeMs), sameDesire: false } as const;
 }
 
 /** The conclusion for a failed read, by the table of remote errors. */

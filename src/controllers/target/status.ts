@@ -97,5 +97,10 @@ export function recordNotStored(field: string) {
   const message =
     `The API server did not store status.${field}, without which the same change could be sent again and again; nothing ` +
     "was sent. Apply the CRDs of this version of the operator, and check that no webhook changes the status.";
-  return { message, next: probeAfter(slowProbeMs) } as const;
+  const reason = "StatusNotStored";
+  return {
+    readyState: { kind: "stalled", reason, message },
+    inSync: { status: "False", reason, message },
+    next: probeAfter(slowProbeMs),
+  } as const;
 }

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { NorthflankDeployment } from "../../../src/api/deployment.ts";
 import { reconcileRequestedAt } from "../../../src/api/names.ts";
-import { correctionsOf } from "../../../src/controllers/deployment/changes.ts";
+import { correctionsOf } from "../../../src/controllers/target/drift.ts";
 import { KubeError } from "../../../src/kube/errors.ts";
 import type { NorthflankErrorCode } from "../../../src/northflank/errors.ts";
 import { deployment, job, service } from "../../support/builders.ts";

@@ -1,9 +1,10 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import type { NorthflankDeployment } from "../../../src/api/deployment.ts";
 import { reconcileRequestedAt, revision } from "../../../src/api/names.ts";
-import { correctionsOf, knownHash } from "../../../src/controllers/deployment/changes.ts";
+import { knownHash } from "../../../src/controllers/deployment/changes.ts";
 import type { ReadyState } from "../../../src/controllers/reconcile/ready-state.ts";
 import { conflictsMayChange, conflictsOf } from "../../../src/controllers/target/conflicts.ts";
+import { correctionsOf } from "../../../src/controllers/target/drift.ts";
 import { KubeError } from "../../../src/kube/errors.ts";
 import type { Condition } from "../../../src/kube/types.ts";
 import type { ServiceView } from "../../../src/northflank/types.ts";

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { correctionsOf, type Finding, type State, stateOf, steps } from "../../../src/controllers/job/machine.ts";
+import { type Finding, type State, stateOf, steps } from "../../../src/controllers/job/machine.ts";
+import { correctionsOf } from "../../../src/controllers/target/drift.ts";
 import type { JobSettingsView } from "../../../src/northflank/types.ts";
 import { jobObject } from "../../support/builders.ts";
 import { JobLife } from "../../support/lives.ts";

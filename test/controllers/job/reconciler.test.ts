@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { correctionsOf } from "../../../src/controllers/job/machine.ts";
+import { correctionsOf } from "../../../src/controllers/target/drift.ts";
 import { jobObject } from "../../support/builders.ts";
 import { northflankError } from "../../support/fake-northflank.ts";
 import { JobScene } from "../../support/job-scene.ts";

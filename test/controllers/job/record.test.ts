@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { NorthflankJob } from "../../../src/api/job.ts";
-import { correctionsOf } from "../../../src/controllers/job/machine.ts";
+import { correctionsOf } from "../../../src/controllers/target/drift.ts";
 import { jobObject } from "../../support/builders.ts";
 import { JobScene } from "../../support/job-scene.ts";
 

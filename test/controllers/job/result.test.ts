@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { NorthflankJobSpec } from "../../../src/api/job.ts";
-import { correctionsOf } from "../../../src/controllers/job/machine.ts";
 import type { Change } from "../../../src/controllers/job/observation.ts";
+import { correctionsOf } from "../../../src/controllers/target/drift.ts";
 import type { WriteResult } from "../../../src/controllers/target/send.ts";
 import type { NorthflankErrorCode } from "../../../src/northflank/errors.ts";
 import { jobObject } from "../../support/builders.ts";

@@ -3,8 +3,8 @@ import { describe, expect, test } from "vitest";
 import type { AccountResolution, Accounts } from "../../../src/controllers/account/accounts.ts";
 import { type AccountIdentity, compareIdentities } from "../../../src/controllers/account/accounts.ts";
 import {
-  conflictingKeys,
   conflictsMayChange,
+  conflictsOf,
   olderConflicts,
   openAccess,
 } from "../../../src/controllers/target/conflicts.ts";
@@ -12,6 +12,11 @@ import type { TargetObject } from "../../../src/controllers/target/object.ts";
 import type { DeploymentLife } from "../../support/lives.ts";
 import { asDeclared, madeDeployment, madeJob } from "../../support/made-objects.ts";
 import { neverAborted } from "../../support/strict-fake.ts";
+
+/** The keys to enqueue when `changed` changes, among all that name its target. */
+function conflictingKeys(all: readonly TargetObject[], changed: TargetObject) {
+  return conflictsOf({ byIndex: () => all }, changed);
+}
 
 function object(
   name: string,
