@@ -1,6 +1,6 @@
 // pure
 import { conclude } from "../target/decision.ts";
-import { recreatedConclusion, sameTarget } from "../target/recreated.ts";
+import { checkRecreated } from "../target/recreated.ts";
 import { decideBuilding } from "./build.ts";
 import { decideInSync } from "./in-sync.ts";
 import { factsOf } from "./machine.ts";
@@ -48,7 +48,7 @@ function decideObserved(input: DecideInput): Decision {
 
 /** Before anything is compared, in this order; the first that answers decides. */
 const checks: readonly ((facts: Facts) => Decision | undefined)[] = [
-  checkRecreated,
+  checkSameTarget,
   checkSupported,
   checkContinuousDeployment,
 ];
@@ -63,11 +63,9 @@ function decideSeen(facts: Facts): Decision {
   return { ...decision, conclusion: withWarnings(decision.conclusion, facts) };
 }
 
-function checkRecreated({ object, service }: Facts): Decision | undefined {
-  const { kind, id, uid } = service;
-  if (sameTarget(object.status?.targetUid, uid)) return undefined;
-  const conclusion = recreatedConclusion(object, { name: `${kind} "${id}"`, uid }, statedFields);
-  return conclude({ ...conclusion, rolloutComplete: conclusion.inSync });
+function checkSameTarget({ object, service: { kind, id, uid } }: Facts): Decision | undefined {
+  const conclusion = checkRecreated(object, { name: `${kind} "${id}"`, uid }, statedFields);
+  return conclusion && conclude({ ...conclusion, rolloutComplete: conclusion.inSync });
 }
 
 /** The service cannot take what is declared. */

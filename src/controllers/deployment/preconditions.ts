@@ -4,7 +4,7 @@ import type { NorthflankError } from "../../northflank/errors.ts";
 import { assertNever } from "../../util/assert-never.ts";
 import {
   failedReadConclusion,
-  nothingLearned as nothingRead,
+  nothingLearned,
   type TargetWords,
   unmetConclusion,
   unsupported,
@@ -12,7 +12,7 @@ import {
 import { isSameDesire } from "./changes.ts";
 import type { Conclusion, DecideInput, Observation, StatedFields } from "./observation.ts";
 
-const nothingLearned = { ...nothingRead, rolloutComplete: "as-before", restored: "as-before" } as const;
+const unread = { ...nothingLearned, rolloutComplete: "as-before", restored: "as-before" } as const;
 
 const words: TargetWords = {
   kind: "NorthflankDeployment",
@@ -26,12 +26,12 @@ type Unread = Exclude<Observation, { readonly kind: "rest" | "building" | "seen"
 export function unreadConclusion(input: DecideInput, observation: Unread): Conclusion {
   switch (observation.kind) {
     case "invalid":
-      return { ...nothingLearned, ...unmetConclusion(observation, words, false) };
+      return { ...unread, ...unmetConclusion(observation, words, false) };
     case "suspended":
     case "blocked":
     case "conflict": {
       const sameDesire = isSameDesire(input.object, observation.desire);
-      return { ...nothingLearned, ...unmetConclusion(observation, words, sameDesire) };
+      return { ...unread, ...unmetConclusion(observation, words, sameDesire) };
     }
     case "route-gone":
       return unsupportedConclusion(jobRouteGoneMessage(observation.error));
@@ -46,11 +46,11 @@ export function unreadConclusion(input: DecideInput, observation: Unread): Concl
 export function remoteFailure(
   facts: Pick<DecideInput, "object" | "now" | "random"> & Pick<Unread & { kind: "failed" }, "desire" | "error">,
 ): Conclusion {
-  return { ...nothingLearned, ...failedReadConclusion(facts, isSameDesire(facts.object, facts.desire)) };
+  return { ...unread, ...failedReadConclusion(facts, isSameDesire(facts.object, facts.desire)) };
 }
 
 export function unsupportedConclusion(message: string, stated: StatedFields = {}): Conclusion {
-  return { ...nothingLearned, ...unsupported(message), stated };
+  return { ...unread, ...unsupported(message), stated };
 }
 
 /** What to do where Northflank has taken away one of the two deprecated calls that a job as a target needs. */

@@ -184,26 +184,26 @@ function statedByChange(object: NorthflankDeployment, change: Change, now: numbe
   };
 }
 
-function appliedEvent({ desire, cause, before, differences, redeploy }: Change): EventDraft {
+function appliedEvent(change: Change): EventDraft {
+  return { type: "Normal", reason: "ChangeApplied", action: "Apply", note: appliedNote(change) };
+}
+
+function appliedNote({ desire, cause, before, differences, redeploy }: Change): string {
   if (redeploy !== undefined) {
     const isRestart = redeploy.call === "restart service";
     const done = isRestart ? "Restarted the service" : `Sent ${desire.source} again`;
-    const note = `${done}, because spec.redeployToken has a new value.`;
-    return { type: "Normal", reason: "ChangeApplied", action: "Apply", note };
+    return `${done}, because spec.redeployToken has a new value.`;
   }
   if (cause === "PartResent") {
     const names = differences.slice(0, 3).map(({ path }) => path);
-    const note = `Sent ${names.join(", ")} once more, alone: Northflank accepted it with the rest and did not keep it.`;
-    return { type: "Normal", reason: "ChangeApplied", action: "Apply", note };
+    return `Sent ${names.join(", ")} once more, alone: Northflank accepted it with the rest and did not keep it.`;
   }
   const from = imageText(before);
   const why = cause === "SpecChanged" ? "as declared" : "because it had been changed elsewhere";
   const { external, internal } = desire.body;
-  const note =
-    external === undefined && internal === undefined
-      ? `Set the command and entrypoint ${why}; the source is unchanged.`
-      : `Set the source to ${desire.source} ${why}${from === undefined ? "" : ` (it was ${from})`}.`;
-  return { type: "Normal", reason: "ChangeApplied", action: "Apply", note };
+  return external === undefined && internal === undefined
+    ? `Set the command and entrypoint ${why}; the source is unchanged.`
+    : `Set the source to ${desire.source} ${why}${from === undefined ? "" : ` (it was ${from})`}.`;
 }
 
 const fallbackEvent: EventDraft = {

@@ -7,7 +7,7 @@ import { correctionsOf, isFight } from "../target/drift.ts";
 import type { Difference } from "../target/out-of-sync.ts";
 import { policyOf } from "../target/policy.ts";
 import { failedReadConclusion, type TargetWords, type Unmet, unmetConclusion } from "../target/preconditions.ts";
-import { recreatedConclusion, sameTarget } from "../target/recreated.ts";
+import { checkRecreated } from "../target/recreated.ts";
 import { bodyFor } from "./desired.ts";
 import { type Comparison, compare } from "./diff.ts";
 import { inSyncConclusion } from "./in-sync.ts";
@@ -74,10 +74,9 @@ function notMetConclusion(unmet: Unmet, sameDesire: boolean | undefined): Conclu
 
 function decideSeen(input: DecideInput, seen: Seen): Decision {
   const { object } = input;
-  const { uid } = seen.view;
-  if (!sameTarget(object.status?.targetUid, uid)) {
-    return conclude(recreatedConclusion(object, { name: `job "${object.spec.jobId}"`, uid }, statedFields));
-  }
+  const target = { name: `job "${object.spec.jobId}"`, uid: seen.view.uid };
+  const recreated = checkRecreated(object, target, statedFields);
+  if (recreated !== undefined) return conclude(recreated);
   const unsupported = unsupportedReason(object, seen);
   if (unsupported !== undefined) return conclude(unsupportedConclusion(unsupported, seen));
   const comparison = compare(seen.desire, seen.view, object.status?.applied);

@@ -1,9 +1,9 @@
 import type { NorthflankJob } from "../../api/job.ts";
 import type { Reconcile } from "../../runtime/controller.ts";
 import { objectKey } from "../../runtime/outcome.ts";
+import { SharedReads } from "../secrets/shared-reads.ts";
 import { observeSteps } from "../target/observe.ts";
 import { createTargetReconciler, type TargetDeps } from "../target/reconciler.ts";
-import { SharedReads } from "../target/shared-reads.ts";
 import { decide } from "./decide.ts";
 import { changeTime } from "./machine.ts";
 import type { Change, Observation } from "./observation.ts";

@@ -26,9 +26,9 @@ export function targetUidFields(uid: string | undefined): { readonly targetUid?:
 /**
  * The target has another uid than the one that status knows: what status says is about a target that is gone. The
  * status starts anew, and the target is read once more, in full, before anything is decided about it. That is in status
- * first: a process that ends now leaves nothing of the old target to the next one.
+ * first: a process that ends now leaves nothing of the old target to the next one. `undefined`: it is the same target.
  */
-export function recreatedConclusion<K extends string>(
+export function checkRecreated<K extends string>(
   { status = {} }: Pick<TargetObject, "status">,
   target: {
     /** `service "api"` */
@@ -38,6 +38,7 @@ export function recreatedConclusion<K extends string>(
   /** All that the kind says of its target in status. */
   fields: readonly K[],
 ) {
+  if (sameTarget(status.targetUid, target.uid)) return undefined;
   const { name, uid = "" } = target;
   const found = `The ${name} was deleted and created again in Northflank: its uid is ${uidText(uid)}, and was ${status.targetUid ?? ""}.`;
   const forgotten = Object.fromEntries(fields.map((field) => [field, undefined])) as { readonly [F in K]: undefined };

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { SharedReads, sharedReadMs } from "../../../src/controllers/target/shared-reads.ts";
+import { SharedReads, sharedReadMs } from "../../../src/controllers/secrets/shared-reads.ts";
 import { KubeError } from "../../../src/kube/errors.ts";
 import { configMaps, type KubeObject, type ResourceType, secrets } from "../../../src/kube/types.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
