@@ -260,9 +260,10 @@ test.each(files.filter((file) => file.startsWith("controllers/") && !mayReadCond
 );
 
 /** Observing modifies nothing: what a run's reconcile remembers of what it saw, these files remember. */
-const mayRemember = ["memory", "run-reconcile", "ask", "steps", "poll", "check-build", "start", "reconciler"].map(
-  (name) => `controllers/job-run/${name}.ts`,
-);
+const mayRemember = [
+  ...["memory", "run-reconcile", "ask", "steps", "poll", "check-build"],
+  ...["start", "intent", "reconciler"],
+].map((name) => `controllers/job-run/${name}.ts`);
 
 test.each(files.filter((file) => file.startsWith("controllers/job-run/") && !mayRemember.includes(file)))(
   "src/%s remembers nothing",

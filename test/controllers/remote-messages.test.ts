@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { withTokenCheck } from "../../src/controllers/account/auth-tracking-api.ts";
 import { jobRouteGoneMessage, unsupportedConclusion } from "../../src/controllers/deployment/preconditions.ts";
+import { decideAbortRefused } from "../../src/controllers/job-run/abort.ts";
 import { decideFailed, decideStarted } from "../../src/controllers/job-run/decide.ts";
-import { decideAbortRefused } from "../../src/controllers/job-run/follow.ts";
 import { type ReadyState, summaryConditions } from "../../src/controllers/reconcile/ready-state.ts";
 import { judgeRemoteError } from "../../src/controllers/reconcile/remote-error.ts";
 import type { Requeue } from "../../src/controllers/reconcile/requeue.ts";

@@ -42,16 +42,17 @@ export function withAuthTracking(api: NorthflankApi, tracker: AuthTracker): Nort
       throw error;
     }
   };
+  const check = async (isFresh: boolean, signal: AbortSignal): Promise<TokenValidity> => {
+    const validity = await unlessAborted(tracker.check({ isFresh }), signal);
+    if (validity.kind === "invalid") tracker.rejected();
+    if (validity.kind === "valid") tracker.accepted("token");
+    return validity;
+  };
   /** The error of a bare 401; `undefined` where the token is valid. */
   const confirm = async (error: NorthflankError, signal: AbortSignal): Promise<NorthflankError | undefined> => {
-    const validity = await unlessAborted(tracker.check({ isFresh: false }), signal);
-    if (validity.kind === "unknown") return undecided(error, validity.error);
-    if (validity.kind === "invalid") {
-      tracker.rejected();
-      return error;
-    }
-    tracker.accepted("token");
-    return undefined;
+    const validity = await check(false, signal);
+    if (validity.kind === "valid") return undefined;
+    return validity.kind === "invalid" ? error : undecided(error, validity.error);
   };
   const tracked = <K extends Call>(name: K, traits: CallTraits = {}): NorthflankApi[K] => {
     const call = async (...args: unknown[]): Promise<unknown> => {
@@ -94,13 +95,8 @@ export function withAuthTracking(api: NorthflankApi, tracker: AuthTracker): Nort
         return await track(api.whoAmI(options), { mayBeAbsent: true, accepts: "token" });
       } catch (error) {
         if (!isNorthflankError(error, "unauthorized")) throw error;
-        const validity = await unlessAborted(tracker.check({ isFresh: true }), options.signal);
-        if (validity.kind === "unknown") throw validity.error;
-        if (validity.kind === "invalid") {
-          tracker.rejected();
-          throw error;
-        }
-        tracker.accepted("token");
+        const validity = await check(true, options.signal);
+        if (validity.kind !== "valid") throw validity.kind === "invalid" ? error : validity.error;
         if (validity.token === undefined) throw denied(error);
         return validity.token;
       }

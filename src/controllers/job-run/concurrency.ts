@@ -1,12 +1,11 @@
 // pure
+
 import type { NorthflankJobRun } from "../../api/job-run.ts";
-import type { RunList } from "../../northflank/types.ts";
 import { findCondition } from "../../runtime/conditions.ts";
 import { type ObjectKey, objectKey } from "../../runtime/outcome.ts";
 import { isOlder } from "../reconcile/predicates.ts";
 import { isAbortWanted, isUnresolved, latestAttempt, stateOf } from "./machine.ts";
 import { markOf, mismatchOf } from "./mark.ts";
-import { candidatesOf, duplicateReach, isContested } from "./read-back.ts";
 import type { StartRecord } from "./start-record.ts";
 
 /** Another run object of the same job and account. */
@@ -17,6 +16,14 @@ export interface Sibling {
   readonly isSettled?: boolean;
   /** False: only its status says that it is of this account, and a user of another namespace may have written it. */
   readonly isSure?: boolean;
+}
+
+/** Other objects of the same job and account, as this process knows them. */
+export interface Siblings {
+  /** All of them, however long over: their runs are not ours. */
+  readonly all: () => readonly Sibling[];
+  /** Those that are not over. What is asked in every reconcile is asked of them: the others only add up. */
+  readonly open: () => readonly Sibling[];
 }
 
 /** Something that keeps a start waiting. */
@@ -113,6 +120,12 @@ export function openStartsOf(siblings: readonly Sibling[]): readonly StartRecord
   return siblings.flatMap(({ object }) => (isUnresolved(object) ? (object.status?.start ?? []) : []));
 }
 
+/** What other objects have, or may have, of the runs of a list. */
+export function claimsOf(object: NorthflankJobRun, siblings: readonly Sibling[]) {
+  const [claimed, doubtful] = [runsTaken(object, siblings), runsInDoubt(object, siblings)];
+  return { claimed, doubtful, rivals: openStartsOf(siblings) };
+}
+
 /** Every run id that one of the objects has. */
 export function runIdsOf(objects: readonly NorthflankJobRun[]): ReadonlySet<string> {
   return new Set(
@@ -137,7 +150,7 @@ export function runsTaken(object: NorthflankJobRun, siblings: readonly Sibling[]
  * Those of them that others have by an annotation alone. Any user who may create an object of the job may write one, so
  * that such a run is not this object's is as unproven as that it is.
  */
-export function runsInDoubt(object: NorthflankJobRun, siblings: readonly Sibling[]): ReadonlySet<string> {
+function runsInDoubt(object: NorthflankJobRun, siblings: readonly Sibling[]): ReadonlySet<string> {
   const others = siblings.map((sibling) => sibling.object);
   const proven = runIdsOf([object, ...others.map(withoutAdopted)]);
   const adopted = others.flatMap((other) => adoptedRunsOf(other));
@@ -170,16 +183,4 @@ function markedRuns({ metadata }: NorthflankJobRun, others: readonly NorthflankJ
     if (mismatchOf(other, reading, undefined) !== undefined) return [];
     return reading.mark.runId ?? [];
   });
-}
-
-/**
- * A run that the start before the present one may have started. One that another open start may have is left to that
- * one: what is reported as a duplicate belongs to this object.
- */
-export function duplicateIn(object: NorthflankJobRun, list: RunList, siblings: readonly Sibling[]): string | undefined {
-  const start = object.status?.start;
-  if (start === undefined) return undefined;
-  const claimed = runIdsOf([object, ...siblings.map((sibling) => sibling.object)]);
-  const search = { start, list, claimed, reach: duplicateReach, rivals: openStartsOf(siblings) };
-  return candidatesOf(search).find((run) => !isContested(run, search))?.id;
 }

@@ -10,14 +10,15 @@ import { assertNever } from "../../util/assert-never.ts";
 import { formatDuration } from "../../util/duration.ts";
 import type { SeenBuild } from "../build/build-query.ts";
 import { type FailureRecord, nextFailure } from "../reconcile/failure.ts";
-import { type Blocked, type ReadyState, withClause } from "../reconcile/ready-state.ts";
+import { type Blocked, withClause } from "../reconcile/ready-state.ts";
 import { slowProbeMs } from "../reconcile/remote-error.ts";
 import { delayOf } from "../reconcile/requeue.ts";
 import { invalidSpecMessage, type SpecProblem } from "../reconcile/spec-validation.ts";
+import { adopt } from "./adopt.ts";
 import { ownPartMs } from "./age.ts";
 import { decideBuild } from "./build-wait.ts";
 import type { Obstacle } from "./concurrency.ts";
-import { adopt, withDuplicate } from "./follow.ts";
+import { withDuplicate } from "./duplicate.ts";
 import { isUnresolved, latestAttempt, stateOf } from "./machine.ts";
 import type { ReadBack } from "./read-back.ts";
 import { immutableSpec, judgeFailedCall } from "./remedies.ts";
@@ -55,13 +56,11 @@ export function decideInvalid(situation: Situation, problems: readonly SpecProbl
 
 /** Refused for what it asks for: reported again, not sent again. */
 export function decideRejected(situation: Situation): RunResult {
-  const { object } = situation;
-  const said = object.status?.start?.message ?? "Northflank refused the request.";
-  const readyState: ReadyState = { kind: "stalled", reason: "RequestRejected", message: said };
-  const refusal = { class: "Terminal", reason: readyState.reason, httpStatus: undefined, message: said } as const;
+  const { status } = situation.object;
+  const said = status?.start?.message ?? "Northflank refused the request.";
   // Where the process ended between the record and the status, the record is all there is.
-  const failure = object.status?.failure ?? failureOf(situation, { ...refusal, nextTryMs: undefined });
-  return runResult(readyState, { next: untilDeadline(situation), fields: { failure } });
+  const failure = status?.failure ?? rejection(situation, said, undefined);
+  return stalled("RequestRejected", said, { next: untilDeadline(situation), fields: { failure } });
 }
 
 /** A deadline is over by the clock, of a process that has not seen enough of it: nothing is started, nor ended yet. */
@@ -149,11 +148,9 @@ export function decideStarted(situation: Situation, report: StartReport, givenUp
         return decideMarkRefused(situation, report.why);
       const message = `${report.why} Nothing was sent; the start is retried.`;
       const afterMs = Math.min(gateAgainMs * 2 ** Math.min(givenUp - 1, 10), longestGateAgainMs);
-      return progressing(
-        "StartingRun",
-        message, // Each try costs a request, and its own writes must not be what starts the next one.
-        { next: recheckAsking(situation, afterMs), fields: { failure: undefined } },
-      );
+      // Each try costs a request, and its own writes must not be what starts the next one.
+      const next = recheckAsking(situation, afterMs);
+      return progressing("StartingRun", message, { next, fields: { failure: undefined } });
     }
     case "lateRun":
       return decideReadBack(situation, report.readBack, report.start);
@@ -179,6 +176,7 @@ function decideMarkRefused(situation: Situation, why: string): RunResult {
   const refusal = { class: "Terminal", reason: "StatusNotStored", httpStatus: undefined, message } as const;
   return stalled("StatusNotStored", message, {
     next: recheckAsking(situation, slowProbeMs, { inMs: slowProbeMs }),
+    // Counted with each try: unchanged, its times would be false, and each try writes `status.start` twice anyway.
     fields: { failure: failureOf(situation, { ...refusal, nextTryMs: slowProbeMs }) },
     isOutcomeUnknown: situation.state === "unknown",
   });
@@ -215,15 +213,13 @@ export function isRejectedForGood(error: NorthflankError): boolean {
 function decideRefused(situation: Situation, error: NorthflankError): RunResult {
   if (!isRejectedForGood(error)) return decideFailed(situation, error);
   const message = rejectionMessage(error);
-  const failure = failureOf(situation, {
-    class: "Terminal",
-    reason: "RequestRejected",
-    httpStatus: error.httpStatus,
-    message,
-    nextTryMs: undefined,
-  });
-  const readyState: ReadyState = { kind: "stalled", reason: "RequestRejected", message };
-  return runResult(readyState, { next: untilDeadline(situation), fields: { failure } });
+  const failure = rejection(situation, message, error.httpStatus);
+  return stalled("RequestRejected", message, { next: untilDeadline(situation), fields: { failure } });
+}
+
+function rejection(situation: Situation, message: string, httpStatus: number | undefined): FailureRecord {
+  const refusal = { class: "Terminal", reason: "RequestRejected" } as const;
+  return failureOf(situation, { ...refusal, httpStatus, message, nextTryMs: undefined });
 }
 
 /** What the start record and the conditions say about a request that was refused for good. */

@@ -4,9 +4,10 @@ import type { KubeClient } from "../../kube/client.ts";
 import { isKubeError } from "../../kube/errors.ts";
 import type { Account } from "../account/accounts.ts";
 import { finalizerPatch } from "./finalizer.ts";
+import { putStart } from "./intent.ts";
 import { markUpdate } from "./mark.ts";
 import { type Read, reading } from "./observe.ts";
-import { jobOf, putStart } from "./start.ts";
+import { jobOf } from "./run-request.ts";
 import type { StartRecord } from "./start-record.ts";
 
 /** What actions are done with. */

@@ -5,11 +5,12 @@ import type { ListReader, SharedLists } from "../../northflank/shared-lists.ts";
 import type { JobRunView, JobView, RunList, RunsNeeded } from "../../northflank/types.ts";
 import type { Clock } from "../../util/clock.ts";
 import type { Account, AccountResolution, Accounts } from "../account/accounts.ts";
-import { duplicateIn, type Sibling } from "./concurrency.ts";
+import type { Sibling } from "./concurrency.ts";
+import { duplicateIn } from "./duplicate.ts";
 import type { Attempt } from "./machine.ts";
+import { jobOf } from "./run-request.ts";
 import { neededForReadBack, neededForWatch } from "./runs-needed.ts";
 import { lackedForMs, type SharedRead, unlistedForMs } from "./shared-read.ts";
-import { jobOf } from "./start.ts";
 import type { StartRecord } from "./start-record.ts";
 
 /** A read that may fail for reasons that a status can report. */

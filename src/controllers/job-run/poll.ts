@@ -5,26 +5,18 @@ import type { JobRunView } from "../../northflank/types.ts";
 import { backoffDelayMs } from "../../util/backoff.ts";
 import type { Random } from "../../util/random.ts";
 import { reconcileRequest } from "../reconcile/reconcile-request.ts";
+import { decideAbortRecorded, decideAbortRefused, isAborting } from "./abort.ts";
 import { judgeAccountChange } from "./account-change.ts";
 import { ageOf, sighted } from "./age.ts";
 import { type Asked, ask, askForRemadeJob, recheckAccountMs } from "./ask.ts";
 import { decideBlocked } from "./decide.ts";
+import { duplicateWatchLeftMs, withDuplicate } from "./duplicate.ts";
 import { abortRun } from "./execute.ts";
-import {
-  decideAbortRecorded,
-  decideAbortRefused,
-  decideFollowed,
-  decideRest,
-  duplicateWatchLeftMs,
-  isProvenGone,
-  missingFromCutListMs,
-  missingMs,
-  remoteAgeMs,
-  withDuplicate,
-} from "./follow.ts";
+import { decideFollowed, decideRest, isProvenGone, missingFromCutListMs, missingMs } from "./follow.ts";
 import { type Attempt, isPastLimit, type RunIntent } from "./machine.ts";
 import { type Known, type RefusedAbort, serverTimeAt } from "./memory.ts";
 import { observeRun, type RunObservation } from "./observe.ts";
+import { remoteAgeMs } from "./remote-times.ts";
 import { attemptOf, type RunResult, type Situation, sooner } from "./result.ts";
 import { learnServerTime, type RunReconcile, situationNow } from "./run-reconcile.ts";
 import { type SharedRead, sharedReadOf } from "./shared-read.ts";
@@ -197,8 +189,7 @@ async function poll(
   const missingFor = missingForMs(memory.known, attempt.runId, atMs);
   const isAdopted = state === "adopted";
   const isGone = run === undefined && (isAdopted ? missingFor >= missingMs : isProvenGone(missingFor, absence));
-  const isAborting = intent === "aborted" || intent === "expired" || intent === "cleanup";
-  const remade = isGone && !isAborting ? await askForRemadeJob(reconcile) : undefined;
+  const remade = isGone && !isAborting(intent) ? await askForRemadeJob(reconcile) : undefined;
   if (remade?.kind === "result") return remade.result;
   const now = situationNow(reconcile);
   // What has ended is judged by what was wanted of it, not by what the poll was for.

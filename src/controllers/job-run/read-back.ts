@@ -36,12 +36,6 @@ export interface Reach {
   readonly countsTimeless: boolean;
 }
 
-/** How long a repeated start is watched for the run of the start before it. */
-export const duplicateWatchMs = 600_000;
-
-/** A request that was delayed in transit: its run is only reported, so it counts for as long as it is watched for. */
-export const duplicateReach: Reach = { untilMs: duplicateWatchMs, countsTimeless: true };
-
 /**
  * Whether a run may be that of a start. `timeless`: it is new, and it is not known whether it began in time, because
  * it has no start time, or because Northflank's clock was not known (or was ahead) when the start was recorded.

@@ -15,6 +15,7 @@ import { decideNotStored } from "./decide.ts";
 import { decideDeleteTimedOut, isTtlOver, longestCleanupMs, longestQuotaCleanupMs } from "./ends.ts";
 import { changeMetadata, deleteSelf, writeRecord } from "./execute.ts";
 import { finalizerChange } from "./finalizer.ts";
+import { putStart } from "./intent.ts";
 import { isBeforeStart, latestAttempt, type RunState, reopenedByRequest, stateOf } from "./machine.ts";
 import {
   forgetEnd,
@@ -35,7 +36,7 @@ import {
   situationNow,
   wrote,
 } from "./run-reconcile.ts";
-import { putStart, StartLocks } from "./start.ts";
+import { StartLocks } from "./start.ts";
 import type { StartRecord } from "./start-record.ts";
 import { endOf, fieldsNotStored, messageOf, statusOf } from "./status.ts";
 import { takeStep } from "./steps.ts";

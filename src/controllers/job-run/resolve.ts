@@ -9,12 +9,13 @@ import { capped, formatTime } from "../../runtime/conditions.ts";
 import { assertNever } from "../../util/assert-never.ts";
 import { formatDuration } from "../../util/duration.ts";
 import { slowProbeMs } from "../reconcile/remote-error.ts";
+import { adopt, adoptFound } from "./adopt.ts";
 import { runIdsOf, type Sibling } from "./concurrency.ts";
 import { decideLeave, decideUnstartedEnd, finish } from "./ends.ts";
-import { adopt, adoptedMs, adoptFound } from "./follow.ts";
 import type { RunIntent } from "./machine.ts";
 import { markOf, mismatchOf, recordOfMark } from "./mark.ts";
 import type { ReadBack } from "./read-back.ts";
+import { adoptedMs } from "./remote-times.ts";
 import {
   progressing,
   type RunResult,
@@ -158,19 +159,14 @@ export function decideResolveStart(
   switch (resolution.kind) {
     case "fail": {
       const message = "The answer to the start was lost; given up, as the annotation says.";
-      return withFields(
-        finish(object, { reason: "StartOutcomeUnknown", message, time: formatTime(now) }, true),
-        handled,
-      );
+      const end = { reason: "StartOutcomeUnknown", message, time: formatTime(now) } as const;
+      return withFields(finish(object, end, true), handled);
     }
     case "retry":
       return withFields(startAgain(recordOf(object), "retry"), handled);
     case "unreadable": {
-      const value = capped(resolution.value, 64);
-      return withFields(
-        outcomeUnknown(`The annotation has the value "${value}", which is not the id of a run.`),
-        handled,
-      );
+      const what = `The annotation has the value "${capped(resolution.value, 64)}", which is not the id of a run.`;
+      return withFields(outcomeUnknown(what), handled);
     }
     case "run": {
       if (named?.run !== undefined && !named.isTaken) {

@@ -9,7 +9,7 @@ import type { ReadyState } from "../reconcile/ready-state.ts";
 import { delayOf, type Pause, type Requeue, requeueAfter } from "../reconcile/requeue.ts";
 import { type RunAges, untilMs } from "./age.ts";
 import { type Attempt, isJudgedUnknown, latestAttempt, limitOf, type RunState, stateOf } from "./machine.ts";
-import type { StartRecord } from "./start-record.ts";
+import { type StartRecord, timeMs } from "./start-record.ts";
 
 /** What a reconcile concluded: what the status will say, what is done once it says so, and when to requeue. */
 export interface RunResult {
@@ -187,4 +187,25 @@ export function sooner(result: RunResult, afterMs: number, asks = false): RunRes
 /** Nothing to do until the object changes, or until its next deadline. */
 export function untilDeadline({ deadlineMs }: Situation): Requeue {
   return requeueAfter(deadlineMs);
+}
+
+/** Longest interval of following a run. */
+const longestPollMs = 60_000;
+
+/** The pause between two polls of the run of the present attempt. */
+export function pollPauseMs(situation: Situation): number {
+  return pollIntervalMs(situation.settings, attemptAgeMs(attemptOf(situation.object), situation));
+}
+
+/** A fifth of the run's age, between the first interval and a minute: short runs end promptly, long ones cost little. */
+export function pollIntervalMs(settings: RunSettings, ageMs: number): number {
+  const firstMs = settings.runPollIntervalMs;
+  return Math.max(firstMs, Math.min(ageMs / 5, longestPollMs));
+}
+
+/** Of this run, not of the object: one that follows a failed one is young again. */
+function attemptAgeMs({ number, startTime }: Attempt, { now, sinceStartMs }: Situation): number {
+  const startMs = timeMs(startTime);
+  if (number === 1 || startMs === undefined) return sinceStartMs;
+  return Math.min(sinceStartMs, Math.max(0, now - startMs));
 }

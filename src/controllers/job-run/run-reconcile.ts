@@ -11,11 +11,12 @@ import { prunedProblems, type SpecProblem } from "../reconcile/spec-validation.t
 import type { StatusWriter } from "../reconcile/status-writer.ts";
 import { compareJobs } from "./account-change.ts";
 import { agesOf, observeTimes } from "./age.ts";
-import { replacerOf, type Sibling } from "./concurrency.ts";
+import { replacerOf, type Sibling, type Siblings } from "./concurrency.ts";
 import { intentOf, isJudged, isUnresolved, type RunIntent, type Step, stateOf, steps } from "./machine.ts";
 import { type Known, type RunMemories, type RunMemory, serverTimeAt, withUnsaved } from "./memory.ts";
 import { type Situation, settleWaitMs, situationOf } from "./result.ts";
-import type { StartDeps, StartLocks } from "./start.ts";
+import type { StartLocks } from "./start.ts";
+import type { StartDeps } from "./start-context.ts";
 import { certainlyElapsed, clockAllowanceMs } from "./start-record.ts";
 import { withFieldsSaid } from "./status.ts";
 
@@ -85,14 +86,6 @@ export interface Plan {
   readonly problems: readonly SpecProblem[];
   /** The object with `concurrencyPolicy: Replace` that takes the place of this one. */
   readonly replacedBy: ObjectKey | undefined;
-}
-
-/** Other objects of the same job and account, as this process knows them. */
-export interface Siblings {
-  /** All of them, however long over: their runs are not ours. */
-  readonly all: () => readonly Sibling[];
-  /** Those that are not over. What is asked in every reconcile is asked of them: the others only add up. */
-  readonly open: () => readonly Sibling[];
 }
 
 /** Observes the object, what is known of it and its siblings, and names the step. */

@@ -1,9 +1,8 @@
 // pure
 import type { Sibling } from "./concurrency.ts";
-import { pollPauseMs } from "./follow.ts";
 import { isPastLimit, latestAttempt, stateOf } from "./machine.ts";
 import type { Known } from "./memory.ts";
-import { attemptOf, type Situation } from "./result.ts";
+import { attemptOf, pollPauseMs, type Situation } from "./result.ts";
 
 /*
  * Two or more runs of one job are polled by one list of its runs: the first of them that is due requests it, and to the

@@ -4,7 +4,7 @@ import type { Account } from "../account/accounts.ts";
 import { ageOf, failedKey, provenMs, sighted, type Times } from "./age.ts";
 import { accountOf, ask, askForRemadeJob, askForRuns, pausedFor } from "./ask.ts";
 import { buildInTheWay } from "./check-build.ts";
-import { duplicateIn, openStartsOf, runsInDoubt, runsTaken, type Sibling } from "./concurrency.ts";
+import { claimsOf, runsTaken } from "./concurrency.ts";
 import {
   decideBlocked,
   decideDoubt,
@@ -14,8 +14,9 @@ import {
   decideRestored,
   decideStarted,
 } from "./decide.ts";
+import { duplicateIn, duplicateWatchLeftMs, withDuplicate } from "./duplicate.ts";
 import { decideFinished, decideLeave, decideUnstartedEnd } from "./ends.ts";
-import { decidePause, decideRest, duplicateWatchLeftMs, retryPauseMs, withDuplicate } from "./follow.ts";
+import { decideRest } from "./follow.ts";
 import { latestAttempt } from "./machine.ts";
 import { markedRunOf } from "./mark.ts";
 import type { RunMemory } from "./memory.ts";
@@ -31,6 +32,7 @@ import {
   parseResolveStart,
 } from "./resolve.ts";
 import { type RunResult, recordOf, settleWaitMs, sooner, unchanged } from "./result.ts";
+import { decidePause, retryPauseMs } from "./run-end.ts";
 import { jobIndexValue, type RunReconcile, situationNow, wrote } from "./run-reconcile.ts";
 import { startRun } from "./start.ts";
 import { certainlyElapsed, isFromAnnotation, isServerTime } from "./start-record.ts";
@@ -156,7 +158,7 @@ async function resolve(reconcile: RunReconcile): Promise<RunResult> {
     // The list cannot be read. A person who knows may answer all the same, once nothing can be in flight any more.
     return (elapsedMs >= waitMs ? await answeredByPerson(reconcile) : undefined) ?? asked.result;
   }
-  const readBack = judgeReadBack({ start, list: asked.value, ...claimsOf(reconcile), waitMs, waitedMs });
+  const readBack = judgeReadBack({ start, list: asked.value, ...claimsOf(object, siblings.all()), waitMs, waitedMs });
   const isSecondEmpty = takeInReadBack(memory, readBack, { startId: start.id, atMs: deps.clock.monotonic() }, settings);
   const isProof = readBack.kind === "none" && isSecondEmpty && object.spec.startGuarantee === "AtLeastOnce";
   const remade = isProof ? await askForRemadeJob(reconcile) : undefined;
@@ -191,7 +193,7 @@ function unresolvedForMs(memory: RunMemory, startId: string, atMs: number): numb
 }
 
 async function awaitPerson(reconcile: RunReconcile): Promise<RunResult> {
-  const { memory, situation, deps } = reconcile;
+  const { memory, situation, siblings, deps } = reconcile;
   const answered = await answeredByPerson(reconcile);
   if (answered !== undefined) return answered;
   const asked = await askForRuns(reconcile);
@@ -200,7 +202,14 @@ async function awaitPerson(reconcile: RunReconcile): Promise<RunResult> {
   const waitedMs = unresolvedForMs(memory, start.id, deps.clock.monotonic());
   const waitMs = settleWaitMs(deps.settings);
   const reach = { untilMs: waitMs, countsTimeless: false };
-  const readBack = judgeReadBack({ start, list: asked.value, ...claimsOf(reconcile), reach, waitMs, waitedMs });
+  const readBack = judgeReadBack({
+    start,
+    list: asked.value,
+    ...claimsOf(situation.object, siblings.all()),
+    reach,
+    waitMs,
+    waitedMs,
+  });
   return decideProbe(situationNow(reconcile), readBack);
 }
 
@@ -215,17 +224,6 @@ async function answeredByPerson(reconcile: RunReconcile): Promise<RunResult | un
   if (asked.kind === "result") return asked.result;
   const isTaken = runsTaken(object, siblings.all()).has(runId);
   return decideResolveStart(situation, resolution, { run: asked.value, isTaken });
-}
-
-/** What others have, or may have, of the runs of a list. */
-function claimsOf({ situation, siblings }: Pick<RunReconcile, "situation" | "siblings">) {
-  const { object } = situation;
-  const others: readonly Sibling[] = siblings.all();
-  return {
-    claimed: runsTaken(object, others),
-    doubtful: runsInDoubt(object, others),
-    rivals: openStartsOf(others),
-  };
 }
 
 /** Finished objects cost nothing, but for one last poll where a repeated start may have a late duplicate. */

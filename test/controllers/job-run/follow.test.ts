@@ -1,8 +1,9 @@
 import { describe, expect, test } from "vitest";
 import type { NorthflankJobRun } from "../../../src/api/job-run.ts";
-import { decideFollowed, decidePause, pollIntervalMs, retryPauseMs } from "../../../src/controllers/job-run/follow.ts";
+import { decideFollowed } from "../../../src/controllers/job-run/follow.ts";
 import type { RunIntent } from "../../../src/controllers/job-run/machine.ts";
-import type { Situation } from "../../../src/controllers/job-run/result.ts";
+import { pollIntervalMs, type Situation } from "../../../src/controllers/job-run/result.ts";
+import { decidePause, retryPauseMs } from "../../../src/controllers/job-run/run-end.ts";
 import type { JobRunView } from "../../../src/northflank/types.ts";
 import { byIntent, forEveryIntent } from "../../support/by-intent.ts";
 import { FakeClock } from "../../support/fake-clock.ts";

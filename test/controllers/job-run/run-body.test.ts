@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { runBodyOf } from "../../../src/controllers/job-run/start.ts";
+import { runBodyOf } from "../../../src/controllers/job-run/run-request.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
 import { RunCluster } from "../../support/run-cluster.ts";
 
