@@ -78,9 +78,9 @@ function cronOf(returned: JsonObject, suspended: boolean | undefined): JsonObjec
 }
 
 function pick(from: JsonObject, keys: readonly string[]): JsonObject {
-  return Object.fromEntries(keys.flatMap((key) => (isTold(from[key]) ? [[key, from[key]]] : [])));
+  return Object.fromEntries(keys.flatMap((key) => (isReturned(from[key]) ? [[key, from[key]]] : [])));
 }
 
-function isTold(value: unknown): boolean {
+function isReturned(value: unknown): boolean {
   return value !== undefined && value !== null;
 }

@@ -26,7 +26,7 @@ export interface LedgerState {
   /** End of the window; `undefined` while none is open. */
   readonly windowEndsAtMs: number | undefined;
   /** True once the API has reported when the window ends; until then it is an hour from our first request. */
-  readonly isWindowTold: boolean;
+  readonly isWindowReported: boolean;
   readonly used: number;
   readonly inFlight: number;
   readonly reserved: number;
@@ -58,7 +58,7 @@ export function initialLedger(ceiling: number): LedgerState {
   return {
     ceiling,
     windowEndsAtMs: undefined,
-    isWindowTold: false,
+    isWindowReported: false,
     used: 0,
     inFlight: 0,
     reserved: 0,
@@ -80,7 +80,7 @@ export function advance(state: LedgerState, nowMs: number): LedgerState {
   return {
     ...next,
     windowEndsAtMs: next.inFlight > 0 ? nowMs + windowMs : undefined,
-    isWindowTold: false,
+    isWindowReported: false,
     used: next.inFlight,
     remaining: undefined,
     accepted: 0,
@@ -182,7 +182,7 @@ export function absorb(before: LedgerState, nowMs: number, spent: LedgerState): 
     limit: state.limit ?? other.limit,
     remaining: lower(state.remaining, other.remaining),
     windowEndsAtMs: state.windowEndsAtMs ?? other.windowEndsAtMs,
-    isWindowTold: state.windowEndsAtMs === undefined ? other.isWindowTold : state.isWindowTold,
+    isWindowReported: state.windowEndsAtMs === undefined ? other.isWindowReported : state.isWindowReported,
   };
 }
 
@@ -240,7 +240,7 @@ function applyReading(state: LedgerState, nowMs: number, reading: RateLimitReadi
     limit: reading.limit ?? state.limit,
     remaining: isNewWindow || isRaised ? remaining : lower(state.remaining, remaining),
     windowEndsAtMs: windowEnd(state, endsAtMs, isNewWindow),
-    isWindowTold: state.isWindowTold || endsAtMs !== undefined,
+    isWindowReported: state.isWindowReported || endsAtMs !== undefined,
     used: isNewWindow ? state.inFlight + 1 : state.used,
     accepted: isNewWindow ? 0 : state.accepted,
   };
@@ -248,14 +248,14 @@ function applyReading(state: LedgerState, nowMs: number, reading: RateLimitReadi
 
 /** The far end began a new window before we expected it: its end lies later *and* there is more left than before. */
 function isAnotherWindow(state: LedgerState, endsAtMs: number | undefined, remaining: number | undefined): boolean {
-  if (!state.isWindowTold || state.windowEndsAtMs === undefined || endsAtMs === undefined) return false;
+  if (!state.isWindowReported || state.windowEndsAtMs === undefined || endsAtMs === undefined) return false;
   if (endsAtMs <= state.windowEndsAtMs + sameWindowToleranceMs) return false;
   return remaining !== undefined && state.remaining !== undefined && remaining > state.remaining;
 }
 
 function windowEnd(state: LedgerState, endsAtMs: number | undefined, isNewWindow: boolean): number | undefined {
   if (endsAtMs === undefined || state.windowEndsAtMs === undefined) return state.windowEndsAtMs ?? endsAtMs;
-  if (isNewWindow || !state.isWindowTold) return endsAtMs;
+  if (isNewWindow || !state.isWindowReported) return endsAtMs;
   // A far end whose window always "ends in an hour" must not push our own window before itself for ever.
   return Math.min(state.windowEndsAtMs, endsAtMs);
 }
@@ -285,7 +285,7 @@ function closeAfterRefusal(state: LedgerState, nowMs: number, reading: RateLimit
   }
   // Requests that were in flight together are refused together: that counts once.
   if (state.closedUntilMs !== undefined) return state;
-  const isEstimateGood = !hasLeft && (state.isWindowTold || state.accepted > 0);
+  const isEstimateGood = !hasLeft && (state.isWindowReported || state.accepted > 0);
   const untilEndMs = (state.windowEndsAtMs ?? nowMs) - nowMs;
   const blindMs = blindWaitMs * 2 ** Math.min(state.blindRefusals, 10);
   const waitMs = clampWaitMs(isEstimateGood ? untilEndMs : blindMs);

@@ -78,16 +78,16 @@ export async function readPages<T>(options: {
 }): Promise<{ readonly items: readonly T[]; readonly truncated?: true }> {
   const { read, merge, maxPages, isEnough } = options;
   const pages: (readonly T[])[] = [];
-  const seen = new Set<string>();
+  const cursors = new Set<string>();
   let cursor: string | undefined;
   for (;;) {
     const page = await read({ per_page: "100", ...(cursor !== undefined && { cursor }) });
     pages.push(page.items);
     const items = merge(pages);
     if (!page.hasNext || isEnough?.(items) === true) return { items };
-    if (page.cursor === undefined || seen.has(page.cursor) || pages.length >= maxPages)
+    if (page.cursor === undefined || cursors.has(page.cursor) || pages.length >= maxPages)
       return { items, truncated: true };
     cursor = page.cursor;
-    seen.add(cursor);
+    cursors.add(cursor);
   }
 }

@@ -16,13 +16,13 @@ export function toServiceView(data: unknown): ServiceView | undefined {
   const rollout = objectOf(status.deployment) ?? {};
   const source = toSourceView(deployment);
   const instances = wholeNumberOf(deployment.instances);
-  const pauseTold = booleanOf(service.servicePaused);
-  const pausedByInstances = pauseTold === undefined && instances === 0;
+  const returnedPause = booleanOf(service.servicePaused);
+  const pausedByInstances = returnedPause === undefined && instances === 0;
   return {
     id,
     uid: textOf(service.uid),
     serviceType: textOf(service.serviceType),
-    servicePaused: pauseTold ?? pausedByInstances,
+    servicePaused: returnedPause ?? pausedByInstances,
     ...(pausedByInstances && { pausedByInstances }),
     disabledCD: booleanOf(service.disabledCD),
     instances,

@@ -42,11 +42,7 @@ export function abortEvents(attempt: Attempt, intent: RunIntent): readonly Event
 }
 
 /** The intent is new: it is recorded before it is carried out, so that it outlives what is made of the spec. */
-export function decideAbortRecorded(
-  object: NorthflankJobRun,
-  now: number,
-  replacedBy: ObjectKey | undefined,
-): RunResult {
+export function decideAbortRecorded(object: NorthflankJobRun, now: number, replacedBy?: ObjectKey): RunResult {
   const why = replacedBy === undefined ? "spec.abort is true" : `${replacedBy} replaces it (concurrencyPolicy Replace)`;
   const message = `Run ${attemptOf(object).runId} is being aborted: ${why}.`;
   return progressing("Aborting", message, {

@@ -80,8 +80,8 @@ function adoptionEvent({ spec }: NorthflankJobRun, { origin, runId }: Attempt): 
 }
 
 export function running({ spec }: NorthflankJobRun, attempt: Attempt): ReadyState {
-  const { runId } = attempt;
-  const message = `Run ${runId} of job ${spec.jobId} is active.${isAdopted(attempt) ? ` ${followedOnly}` : ""}`;
+  const note = isAdopted(attempt) ? ` ${followedOnly}` : "";
+  const message = `Run ${attempt.runId} of job ${spec.jobId} is active.${note}`;
   return { kind: "progressing", reason: "RunActive", message };
 }
 
@@ -103,11 +103,7 @@ export function adoptedNote(attempt: Attempt): string {
 }
 
 /** When an adopted run began, where the annotation did not say so and Northflank does. */
-export function adoptedStart(
-  situation: Situation,
-  attempt: Attempt,
-  { startedAt }: JobRunView,
-): Pick<StatusFields, "startTime"> {
+export function adoptedStart(situation: Situation, attempt: Attempt, { startedAt }: JobRunView): StatusFields {
   const { attempts, startTime } = situation.object.status ?? {};
   const startedMs = timeMs(startedAt);
   if (!isAdopted(attempt) || startedMs === undefined || (attempts?.length ?? 0) > 1) return {};

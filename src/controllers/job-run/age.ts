@@ -17,10 +17,10 @@ import { timeMs } from "./start-record.ts";
  */
 
 /** When something began, on the monotonic clock of this process, as far as is known. In milliseconds. */
-export interface Sighting {
-  /** When this process first saw it. */
+export interface Origin {
+  /** When this process first observed it. */
   readonly firstMs: number;
-  /** When it began. Never after the first sight. */
+  /** When it began. Never after `firstMs`. */
   readonly originMs: number;
 }
 
@@ -28,17 +28,17 @@ export interface Sighting {
  * Takes in what a clock says now. Of several answers the youngest age counts: a clock that was ahead for a moment ends
  * nothing, and one that is set back lets no age fall below what this process has seen itself.
  */
-export function sighted(
-  before: Sighting | undefined,
-  seen: { readonly atMs: number; readonly elapsedMs: number },
-): Sighting {
-  const firstMs = before?.firstMs ?? seen.atMs;
-  const latest = Math.max(before?.originMs ?? Number.NEGATIVE_INFINITY, seen.atMs - seen.elapsedMs);
+export function observedOrigin(
+  before: Origin | undefined,
+  observed: { readonly atMs: number; readonly elapsedMs: number },
+): Origin {
+  const firstMs = before?.firstMs ?? observed.atMs;
+  const latest = Math.max(before?.originMs ?? Number.NEGATIVE_INFINITY, observed.atMs - observed.elapsedMs);
   return { firstMs, originMs: Math.min(firstMs, latest) };
 }
 
 /** The age at `atMs` of the monotonic clock. */
-export function ageAt({ firstMs, originMs }: Sighting, atMs: number): Age {
+export function ageAt({ firstMs, originMs }: Origin, atMs: number): Age {
   return { elapsedMs: atMs - originMs, seenMs: atMs - firstMs };
 }
 
@@ -73,7 +73,7 @@ export interface Moment {
 /** What this process has seen of a time in an object: when it last was not there yet, and what was made of it since. */
 interface Timed {
   readonly absentMs?: number | undefined;
-  readonly sighting?: Sighting | undefined;
+  readonly origin?: Origin | undefined;
 }
 
 /** When an object was created, started, ended and deleted, and when its runs failed. */
@@ -98,8 +98,8 @@ export function observeTimes(times: Times, object: NorthflankJobRun, moment: Mom
     ...(last && { [failedKey(last.number)]: last.completionTime }),
     ...(isStartDated && { started }),
   };
-  const seen = Object.entries(dated).map(([what, time]) => [what, observeTime(times[what], time, moment)] as const);
-  return { ...times, ...Object.fromEntries(seen) };
+  const observed = Object.entries(dated).map(([what, time]) => [what, observeTime(times[what], time, moment)] as const);
+  return { ...times, ...Object.fromEntries(observed) };
 }
 
 /** Where the status has lost the time of the first run, the runs still have it. */
@@ -118,13 +118,13 @@ function observeTime(before: Timed | undefined, time: string | undefined, { now,
   // What this process has seen not to be there yet began after that, whatever any clock says.
   const mostMs = atMs - (before?.absentMs ?? Number.NEGATIVE_INFINITY);
   const elapsedMs = Math.min(now - sinceMs, mostMs);
-  return { absentMs: before?.absentMs, sighting: sighted(before?.sighting, { atMs, elapsedMs }) };
+  return { absentMs: before?.absentMs, origin: observedOrigin(before?.origin, { atMs, elapsedMs }) };
 }
 
 /** The age of one of the times; nothing for one that the object does not have. */
 export function ageOf(times: Times, what: string, atMs: number): Age {
-  const sighting = times[what]?.sighting;
-  return sighting === undefined ? { elapsedMs: 0, seenMs: 0 } : ageAt(sighting, atMs);
+  const origin = times[what]?.origin;
+  return origin === undefined ? { elapsedMs: 0, seenMs: 0 } : ageAt(origin, atMs);
 }
 
 /** How old an object, its first run and its end are, as far as that may be acted upon. In milliseconds. */
@@ -144,7 +144,7 @@ export interface RunAges {
 /** `started`: when the first run began, by Northflank's clock, or because this very process started it. */
 export function agesOf(
   object: NorthflankJobRun,
-  { times, started }: { readonly times: Times; readonly started?: Sighting | undefined },
+  { times, started }: { readonly times: Times; readonly started?: Origin | undefined },
   atMs: number,
 ): RunAges {
   const { startDeadlineSeconds, activeDeadlineSeconds } = object.spec;

@@ -123,7 +123,7 @@ export function openStartsOf(siblings: readonly Sibling[]): readonly StartRecord
 /** What other objects have, or may have, of the runs of a list. */
 export function claimsOf(object: NorthflankJobRun, siblings: readonly Sibling[]) {
   const [claimed, doubtful] = [runsTaken(object, siblings), runsInDoubt(object, siblings)];
-  return { claimed, doubtful, rivals: openStartsOf(siblings) };
+  return { claimed, doubtful, openStarts: openStartsOf(siblings) };
 }
 
 /** Every run id that one of the objects has. */

@@ -40,7 +40,7 @@ export function duplicateIn(object: NorthflankJobRun, list: RunList, siblings: r
   const start = object.status?.start;
   if (start === undefined) return undefined;
   const claimed = runIdsOf([object, ...siblings.map((sibling) => sibling.object)]);
-  const search = { start, list, claimed, reach: duplicateReach, rivals: openStartsOf(siblings) };
+  const search = { start, list, claimed, reach: duplicateReach, openStarts: openStartsOf(siblings) };
   return candidatesOf(search).find((run) => !isContested(run, search))?.id;
 }
 

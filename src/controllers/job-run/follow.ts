@@ -17,7 +17,7 @@ import {
   suspended,
   untilDeadline,
 } from "./result.ts";
-import { decideDisappeared, decideEnded, restoredFields } from "./run-end.ts";
+import { decideDisappeared, decideEnded, derivedFields } from "./run-end.ts";
 
 /** For so long every read must miss a run before the list is asked: reads lag, and an API that is being deployed lies. */
 export const missingMs = 300_000;
@@ -50,7 +50,7 @@ export function decideFollowed(
   if (polled.run?.concluded) return decideEnded(situation, polled.run, wanted);
   if (polled.run === undefined && polled.isGone) return decideDisappeared(situation, intent, polled.jobCreatedTime);
   const attempt = attemptOf(object);
-  const fields: StatusFields = { ...restoredFields(object), failure: undefined };
+  const fields: StatusFields = { ...derivedFields(object), failure: undefined };
   if (!isAborting(intent)) {
     const next = recheckAsking(situation, pollPauseMs(situation));
     return runResult(running(object, attempt), { fields, next });

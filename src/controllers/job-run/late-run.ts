@@ -41,7 +41,7 @@ export function forgottenRunOf(
   const alike = siblings.filter((sibling) => isBeforeStart(stateOf(sibling.object)));
   const theirs = alike.flatMap((sibling) => forgottenStart({ object: sibling.object, ...common }) ?? []);
   const claims = claimsOf(object, siblings);
-  const found = runSince(start, { list, ...claims, rivals: [...claims.rivals, ...theirs] }, untilMs);
+  const found = runSince(start, { list, ...claims, openStarts: [...claims.openStarts, ...theirs] }, untilMs);
   // That a run is not in a list that is cut proves nothing.
   const isUnknown = found === undefined && list.truncated && object.spec.startGuarantee === "AtMostOnce";
   return isUnknown ? { kind: "lateRun", start, readBack: { kind: "incomplete" } } : found;

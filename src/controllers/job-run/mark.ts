@@ -81,9 +81,9 @@ function parsed(text: string): unknown {
 
 function toMark(value: unknown): Mark | undefined {
   if (typeof value !== "object" || value === null) return undefined;
-  const told = value as Readonly<Record<string, unknown>>;
-  const { object, spec, start, attempt, newestStartTime, account, runId } = told;
-  const recordedMs = typeof told.recordedTime === "string" ? timeMs(told.recordedTime) : undefined;
+  const fields = value as Readonly<Record<string, unknown>>;
+  const { object, spec, start, attempt, newestStartTime, account, runId } = fields;
+  const recordedMs = typeof fields.recordedTime === "string" ? timeMs(fields.recordedTime) : undefined;
   const newestMs = typeof newestStartTime === "string" ? timeMs(newestStartTime) : undefined;
   const isWhole =
     isText(object, 320) &&

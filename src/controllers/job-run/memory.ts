@@ -6,7 +6,7 @@ import { present } from "../../util/present.ts";
 import type { Account } from "../account/accounts.ts";
 import type { EventDraft } from "../reconcile/events.ts";
 import type { ReadyState } from "../reconcile/ready-state.ts";
-import type { Sighting, Times } from "./age.ts";
+import type { Origin, Times } from "./age.ts";
 import type { RunStatus } from "./result.ts";
 import type { StartRecord } from "./start-record.ts";
 
@@ -30,7 +30,7 @@ export interface Known {
   /** When things began that deadlines count from, by the wall clock. */
   readonly times: Times;
   /** When the first run started, by Northflank's clock, or because this very process started it. */
-  readonly started?: Sighting | undefined;
+  readonly started?: Origin | undefined;
   /** The run that was seen to be active after its deadline. */
   readonly overdueRunId?: string | undefined;
   /** Starts in a row that were given up: the object was not what the reconcile took it for, or the gate was closed. */

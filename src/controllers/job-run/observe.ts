@@ -179,8 +179,8 @@ export async function observeJob(
   signal: AbortSignal,
 ): Promise<Read<JobView | undefined>> {
   const read = await reading(account.api.getJob(jobOf(object), { class: "run", signal }));
-  const isUntold = read.kind === "failed" && isNorthflankError(read.error, "forbidden", "not_found", "gone");
-  return isUntold ? { kind: "read", value: undefined } : read;
+  const isUnknown = read.kind === "failed" && isNorthflankError(read.error, "forbidden", "not_found", "gone");
+  return isUnknown ? { kind: "read", value: undefined } : read;
 }
 
 /** One run by its id, for a person who named it. */

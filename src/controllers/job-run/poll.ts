@@ -7,7 +7,7 @@ import type { Random } from "../../util/random.ts";
 import { reconcileRequest } from "../reconcile/reconcile-request.ts";
 import { decideAbortRecorded, decideAbortRefused, isAborting } from "./abort.ts";
 import { judgeAccountChange } from "./account-change.ts";
-import { ageOf, sighted } from "./age.ts";
+import { ageOf, observedOrigin } from "./age.ts";
 import { type Asked, ask, askForRemadeJob, recheckAccountMs } from "./ask.ts";
 import { decideBlocked } from "./decide.ts";
 import { duplicateWatchLeftMs, withDuplicate } from "./duplicate.ts";
@@ -183,7 +183,7 @@ async function poll(
   }
   memory.remember(
     run === undefined
-      ? missed(memory.known, attempt, absence, atMs)
+      ? notFound(memory.known, attempt, absence, atMs)
       : found(object, memory.known, { attempt, run, atMs }),
   );
   const missingFor = missingForMs(memory.known, attempt.runId, atMs);
@@ -237,12 +237,12 @@ function found(
 ): Partial<Known> {
   const { elapsedMs: objectAgeMs } = ageOf(known.times, "created", atMs);
   const elapsedMs = remoteAgeMs(object, { attempt, run, remoteNow: serverTimeAt(known, atMs), objectAgeMs });
-  const started = elapsedMs === undefined ? known.started : sighted(known.started, { atMs, elapsedMs });
+  const started = elapsedMs === undefined ? known.started : observedOrigin(known.started, { atMs, elapsedMs });
   return { missing: undefined, started };
 }
 
 /** The same where the run was not there. */
-function missed(
+function notFound(
   { missing }: Known,
   { runId }: Attempt,
   absence: RunObservation["absence"],

@@ -82,7 +82,7 @@ interface Search {
   readonly doubtful?: ReadonlySet<string> | undefined;
   readonly reach: Reach;
   /** Other starts of the job whose outcome is open. */
-  readonly rivals?: readonly StartRecord[] | undefined;
+  readonly openStarts?: readonly StartRecord[] | undefined;
 }
 
 /**
@@ -139,9 +139,14 @@ function hiddenRuns({ doubtful = new Set(), ...search }: Search): readonly JobRu
 }
 
 /** Whether another open start may have started this run as well. */
-export function isContested(run: JobRunView, { start, list, reach, rivals = [] }: Omit<Search, "claimed">): boolean {
+export function isContested(
+  run: JobRunView,
+  { start, list, reach, openStarts = [] }: Omit<Search, "claimed">,
+): boolean {
   const given = { untilMs: reach.untilMs, nowMs: list.serverTimeMs };
-  return rivals.some((rival) => rival.id !== start.id && claimOn(run, { start: rival, ...given }) !== "notOurs");
+  return openStarts.some(
+    (openStart) => openStart.id !== start.id && claimOn(run, { start: openStart, ...given }) !== "notOurs",
+  );
 }
 
 /** Runs that this start, or the one it repeats, may have started: new, unclaimed, and within its reach. */

@@ -282,8 +282,8 @@ function publish(
     message: messageOf(stored),
     action: plan.step === "refuseSpec" ? "Validate" : "Reconcile",
   });
-  const told = drafts.map(({ reason }) => reason);
-  const events = [...drafts, ...transition.filter(({ reason }) => !told.includes(reason))];
+  const reasons = drafts.map(({ reason }) => reason);
+  const events = [...drafts, ...transition.filter(({ reason }) => !reasons.includes(reason))];
   for (const event of events) {
     deps.events.record(stored, event);
     if (event.reason === "RunStarted") deps.observer.started();

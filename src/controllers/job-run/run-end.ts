@@ -32,7 +32,7 @@ export function decideEnded(
   const attempt = attemptOf(object);
   const ended = endedAttempt(now, object, attempt, run);
   const began = adoptedStart(situation, attempt, run);
-  const fields = { ...restoredFields(object), ...began, attempts: replaceLatest(object, ended) };
+  const fields = { ...derivedFields(object), ...began, attempts: replaceLatest(object, ended) };
   const hasAborted = hasSentAbort || object.status?.abortedRunId === ended.runId;
   const result = withFields(decideOver(situation, run, ended, { intent, hasAborted }), {
     ...fields,
@@ -55,7 +55,11 @@ function decideOver(
     const message = `${name} ended with success.${adoptedNote(ended)}`;
     return finish(object, { reason: "RunSucceeded", message, time });
   }
-  if (isAdopted(ended)) return decideAdoptedEnd(object, ended, time);
+  if (isAdopted(ended)) {
+    // Why it ended is not known: whatever aborted it did so for the object that had the status. Nothing follows it.
+    const message = `${name} failed (${ended.remoteStatus}).${adoptedNote(ended)}`;
+    return finish(object, { reason: "RunFailed", message, time });
+  }
   if (intent === "cleanup") {
     return finish(object, { reason: "AbortedOnDelete", message: `${name} was aborted for the deletion.`, time });
   }
@@ -71,12 +75,6 @@ function decideOver(
     return finish(object, { reason: "RunAbortedRemotely", message, time });
   }
   return decideFailedRun(situation, ended, time);
-}
-
-/** Why it ended is not known: whatever aborted it did so for the object that had the status. Nothing follows it. */
-function decideAdoptedEnd(object: NorthflankJobRun, ended: Attempt, time: string): RunResult {
-  const message = `Run ${ended.runId} failed (${ended.remoteStatus}).${adoptedNote(ended)}`;
-  return finish(object, { reason: "RunFailed", message, time });
 }
 
 function decideFailedRun(situation: Situation, ended: Attempt, time: string): RunResult {
@@ -161,7 +159,7 @@ function goneWhy({ spec }: NorthflankJobRun, jobCreatedTime: string | undefined)
 }
 
 /** What a status lacks of the first and the present run, from what it still has: nothing is missing for good. */
-export function restoredFields({ status }: NorthflankJobRun): StatusFields {
+export function derivedFields({ status }: NorthflankJobRun): StatusFields {
   const attempts = status?.attempts ?? [];
   const startTime = status?.startTime ?? attempts[0]?.startTime;
   const runName = status?.runName ?? attempts.at(-1)?.runName;

@@ -117,14 +117,14 @@ function observeSituation(
   stored: NorthflankJobRun,
 ): Situation {
   const moment = { now: clock.now(), atMs: clock.monotonic() };
-  const object = withFieldsSaid(withAbortSeen(withUnsaved(stored, memory.known), memory.known));
+  const object = withFieldsSaid(withAbortRequested(withUnsaved(stored, memory.known), memory.known));
   memory.remember({ times: observeTimes(memory.known.times, object, moment, memory.known.started !== undefined) });
   const ages = agesOf(object, memory.known, moment.atMs);
   const remoteNow = serverTimeAt(memory.known, moment.atMs);
   return situationOf({ ...ages, object, now: moment.now, random, settings, remoteNow });
 }
 
-function withAbortSeen(object: NorthflankJobRun, { abortRequestedTime }: Known): NorthflankJobRun {
+function withAbortRequested(object: NorthflankJobRun, { abortRequestedTime }: Known): NorthflankJobRun {
   if (abortRequestedTime === undefined || object.status?.abortRequestedTime !== undefined) return object;
   return { ...object, status: { observedGeneration: -1, ...object.status, abortRequestedTime } };
 }

@@ -34,7 +34,7 @@ export function statusOf(options: {
   } = object.status ?? {};
   const generation = object.metadata.generation ?? 0;
   const request = handledRequestOf(object, result);
-  const fields = { ...kept, ...abortSeen(object, now), ...result.fields };
+  const fields = { ...kept, ...abortRequested(object, now), ...result.fields };
   const drafts = conditionsOf(object, worded(object, result), fields);
   const conditions = mergeConditions({ previous, drafts, generation, now });
   return {
@@ -116,7 +116,7 @@ function worded(object: NorthflankJobRun, result: RunResult): RunResult {
 }
 
 /** The first sight of `spec.abort: true` is recorded in every state, so that it outlives what is made of the spec. */
-function abortSeen({ spec, status }: NorthflankJobRun, now: number): Pick<StatusFields, "abortRequestedTime"> {
+function abortRequested({ spec, status }: NorthflankJobRun, now: number): Pick<StatusFields, "abortRequestedTime"> {
   return spec.abort && status?.abortRequestedTime === undefined ? { abortRequestedTime: formatTime(now) } : {};
 }
 

@@ -1,7 +1,7 @@
 import type { NorthflankJobRun } from "../../api/job-run.ts";
 import { assertNever } from "../../util/assert-never.ts";
 import type { Account } from "../account/accounts.ts";
-import { ageOf, failedKey, provenMs, sighted, type Times } from "./age.ts";
+import { ageOf, failedKey, observedOrigin, provenMs, type Times } from "./age.ts";
 import { accountOf, ask, askForRemadeJob, askForRuns, pausedFor } from "./ask.ts";
 import { buildInTheWay } from "./check-build.ts";
 import { claimsOf, runsTaken } from "./concurrency.ts";
@@ -127,7 +127,7 @@ async function startWith(reconcile: RunReconcile, account: Account): Promise<Run
 
 /** This very process started the first run. */
 function learnStart(memory: RunMemory, atMs: number): void {
-  memory.remember({ started: sighted(memory.known.started, { atMs, elapsedMs: 0 }) });
+  memory.remember({ started: observedOrigin(memory.known.started, { atMs, elapsedMs: 0 }) });
 }
 
 /** How long ago the last run failed, as far as this process may rely on it. */

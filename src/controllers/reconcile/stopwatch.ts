@@ -15,7 +15,7 @@ export interface Ages {
 }
 
 interface Mark {
-  readonly seenAtMs: number;
+  readonly observedAtMs: number;
   /** By the wall clock, when this process first saw the time. */
   readonly elapsedAtFirstMs: number;
 }
@@ -53,15 +53,15 @@ export class Stopwatch {
       get: (time) => {
         const mark = byTime.get(time);
         if (mark === undefined) return undefined;
-        const seenMs = nowMs - mark.seenAtMs;
+        const seenMs = nowMs - mark.observedAtMs;
         return { seenMs, elapsedMs: mark.elapsedAtFirstMs + seenMs };
       },
     };
   }
 
-  #mark(time: string, seenAtMs: number): Mark | undefined {
+  #mark(time: string, observedAtMs: number): Mark | undefined {
     const elapsedMs = this.#clock.now() - Date.parse(time);
-    return Number.isNaN(elapsedMs) ? undefined : { seenAtMs, elapsedAtFirstMs: Math.max(0, elapsedMs) };
+    return Number.isNaN(elapsedMs) ? undefined : { observedAtMs, elapsedAtFirstMs: Math.max(0, elapsedMs) };
   }
 
   /** Forgets an object that is gone. */

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { ageAt, ownPartMs, provenMs, sighted, untilMs } from "../../../src/controllers/job-run/age.ts";
+import { ageAt, observedOrigin, ownPartMs, provenMs, untilMs } from "../../../src/controllers/job-run/age.ts";
 
 const [minute, hour] = [60_000, 3_600_000];
 
@@ -36,11 +36,11 @@ describe("the age of what a clock has dated", () => {
     ],
     ["is nothing for a time in the future", [[0, -hour]], 2_000, { elapsedMs: 2_000, seenMs: 2_000 }],
   ])("%s", (_, seen, atMs, age) => {
-    const sighting = seen.reduce<ReturnType<typeof sighted> | undefined>(
-      (before, [seenAtMs, elapsedMs]) => sighted(before, { atMs: seenAtMs, elapsedMs }),
+    const origin = seen.reduce<ReturnType<typeof observedOrigin> | undefined>(
+      (before, [seenAtMs, elapsedMs]) => observedOrigin(before, { atMs: seenAtMs, elapsedMs }),
       undefined,
     );
-    expect(sighting && ageAt(sighting, atMs)).toEqual(age);
+    expect(origin && ageAt(origin, atMs)).toEqual(age);
   });
 });
 

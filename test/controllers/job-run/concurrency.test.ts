@@ -99,10 +99,10 @@ describe("who may replace an active run", () => {
   } as const;
   const young = { creationTimestamp: "2026-01-01T01:00:00Z" };
   const self = jobRun("Allow", examples.active);
-  const rival = (changes: Partial<NorthflankJobRun> = {}) => ({ ...jobRun("Replace", waiting, young), ...changes });
+  const replacer = (changes: Partial<NorthflankJobRun> = {}) => ({ ...jobRun("Replace", waiting, young), ...changes });
 
   test("a younger one with Replace that waits for nothing else", () => {
-    expect(replacerOf(self, [sibling(rival())])?.key).toBe("default/other");
+    expect(replacerOf(self, [sibling(replacer())])?.key).toBe("default/other");
   });
 
   test.each<readonly [string, NorthflankJobRun]>([
@@ -111,27 +111,27 @@ describe("who may replace an active run", () => {
     ["one that is held back by something else", jobRun("Replace", { conditions: waiting.conditions }, young)],
     [
       "one that replaces another",
-      rival({ status: { observedGeneration: 1, ...waiting, replaces: ["default/third"] } }),
+      replacer({ status: { observedGeneration: 1, ...waiting, replaces: ["default/third"] } }),
     ],
-    ["one that is to be aborted", rival({ spec: { ...rival().spec, abort: true } })],
-    ["one that is being deleted", rival({ metadata: { ...rival().metadata, deletionTimestamp: "t" } })],
-    ["one that is suspended", rival({ spec: { ...rival().spec, suspend: true } })],
-    ["one that is over", rival({ status: { observedGeneration: 1, ...waiting, completionTime: "t" } })],
+    ["one that is to be aborted", replacer({ spec: { ...replacer().spec, abort: true } })],
+    ["one that is being deleted", replacer({ metadata: { ...replacer().metadata, deletionTimestamp: "t" } })],
+    ["one that is suspended", replacer({ spec: { ...replacer().spec, suspend: true } })],
+    ["one that is over", replacer({ status: { observedGeneration: 1, ...waiting, completionTime: "t" } })],
   ])("not %s", (_, other) => {
     expect(replacerOf(self, [sibling(other)])).toBeUndefined();
   });
 
   test("not while a third one has an open start, since when its status says", () => {
     const third = sibling(jobRun("Allow", examples.open), "default/third");
-    expect(replacerOf(self, [sibling(rival()), third])).toBeUndefined();
+    expect(replacerOf(self, [sibling(replacer()), third])).toBeUndefined();
   });
 
   test("not one of another namespace of which only its status says that it is of this account", () => {
-    expect(replacerOf(self, [{ ...sibling(rival()), isSure: false }])).toBeUndefined();
+    expect(replacerOf(self, [{ ...sibling(replacer()), isSure: false }])).toBeUndefined();
   });
 
   test("nothing is replaced that is not active", () => {
-    expect(replacerOf(jobRun("Allow"), [sibling(rival())])).toBeUndefined();
+    expect(replacerOf(jobRun("Allow"), [sibling(replacer())])).toBeUndefined();
   });
 });
 

@@ -161,8 +161,15 @@ describe("the reach of a start", () => {
 describe("two open starts of one job", () => {
   const record1 = { ...record(list([])), id: "one" };
   const at = (seconds: number): StartRecord => ({ ...record(list([], seconds)), id: "two" });
-  const judge = (start: StartRecord, rival: StartRecord, runs: readonly JobRunView[]) =>
-    judgeReadBack({ start, list: list(runs, 900), claimed: nobody, rivals: [rival], waitMs: 65_000, waitedMs: 0 });
+  const judge = (start: StartRecord, openStart: StartRecord, runs: readonly JobRunView[]) =>
+    judgeReadBack({
+      start,
+      list: list(runs, 900),
+      claimed: nobody,
+      openStarts: [openStart],
+      waitMs: 65_000,
+      waitedMs: 0,
+    });
 
   test("a run that both may have started is taken by neither", () => {
     const both = run("both", 40);
@@ -185,9 +192,9 @@ describe("two open starts of one job", () => {
   });
 
   test("a start that is repeated by itself takes none that another open start may have", () => {
-    const given = { start: record1, list: list([run("x", 40)], 900), claimed: nobody, rivals: [at(30)] };
+    const given = { start: record1, list: list([run("x", 40)], 900), claimed: nobody, openStarts: [at(30)] };
     expect(judgeCandidates({ ...given, reach }).kind).toBe("unsure");
-    expect(judgeCandidates({ ...given, rivals: [at(120)], reach }).kind).toBe("one");
+    expect(judgeCandidates({ ...given, openStarts: [at(120)], reach }).kind).toBe("one");
   });
 });
 
