@@ -899,12 +899,12 @@ describe("the expiry of a token", () => {
   });
 
   test("says why a token is rejected", async () => {
-    const it = await expiring(1);
+    const it = await expiring(2 / 24);
     it.answer = unauthorized;
-    await it.run(2 * dayMs);
+    await it.run(4 * hourMs);
     expect(it.state()).toContain("Ready=False/AuthenticationFailed");
     expect(it.object.status?.conditions?.[0]?.message).toMatch(
-      /; the one that was accepted last expired at 2026-01-02T00:00:00Z\. Put a valid token/,
+      /; the one that was accepted last expired at 2026-01-01T02:00:00Z\. Put a valid token/,
     );
   });
 
