@@ -59,6 +59,8 @@ export interface SharedAnswer<T> {
   readonly ageMs: number;
   /** False where pages were not read: that an entry is missing then proves nothing. */
   readonly isComplete: boolean;
+  /** How many entries the list has. */
+  readonly size: number;
   /** Northflank's clock as the answer was given, in ms since the epoch; missing where it was not sent. */
   readonly serverTimeMs: number | undefined;
   /** What is known of an entry, by this list or by a newer read of it alone. */
@@ -347,11 +349,12 @@ class SharedList<T> {
     this.#start();
   }
 
-  #answer({ startedAtMs, receivedAtMs, isComplete, serverTimeMs }: Listing<T>): SharedAnswer<T> {
+  #answer({ startedAtMs, receivedAtMs, entries, isComplete, serverTimeMs }: Listing<T>): SharedAnswer<T> {
     const nowMs = this.#deps.clock.monotonic();
     const state = this.#state;
     return {
       ageMs: nowMs - startedAtMs,
+      size: entries.size,
       isComplete,
       serverTimeMs: serverTimeMs === undefined ? undefined : serverTimeMs + nowMs - receivedAtMs,
       get: (id) => believedOf(state, id, this.#deps.kind) ?? { entry: undefined, startedAtMs },

@@ -16,6 +16,7 @@ import { createJobReconciler } from "../controllers/job/reconciler.ts";
 import { isBeforeStart, stateOf } from "../controllers/job-run/machine.ts";
 import { createJobRunReconciler, namesJob } from "../controllers/job-run/reconciler.ts";
 import type { Restored } from "../controllers/job-run/restored.ts";
+import { DriftPlan } from "../controllers/reconcile/drift-plan.ts";
 import type { EventSink } from "../controllers/reconcile/events.ts";
 import { PollSchedule } from "../controllers/reconcile/poll-schedule.ts";
 import { cachedValidation, invalidSpecMessage, type WithGeneration } from "../controllers/reconcile/spec-validation.ts";
@@ -80,6 +81,7 @@ export function createControllers(deps: ControllersDeps): readonly ManagedContro
     openApi: apis.open,
     poolChanged: apis.moved,
     closeApi: apis.close,
+    checksPerHour: apis.checksPerHour,
     isInUse: (key) => [deployments, jobs, jobRuns].some(({ store }) => store.byIndex("connection", key).length > 0),
     operatorToken: deps.operatorToken,
     defaultApiUrl: config.apiUrl.href.replace(/\/$/, ""),
@@ -134,11 +136,14 @@ export function createControllers(deps: ControllersDeps): readonly ManagedContro
     isLeaderFor: (durationMs: number) => deps.leadership.isLeaderFor(durationMs),
     marginMs: leaseMarginMs,
   };
+  const lists = new SharedLists({ clock });
+  const driftPlan = new DriftPlan({ listPeriodMs: config.resyncPeriodMs || Number.POSITIVE_INFINITY });
   const deployment = createDeploymentReconciler({
     ...shared,
     store: deployments.store,
     runs: jobRuns.store,
-    schedule: new PollSchedule({ clock, random }),
+    schedule: new PollSchedule({ clock, random, driftPlan }),
+    lists,
     settings: config,
     statusWriter: writer<NorthflankDeployment>("deployment", northflankDeployments, deployments),
     observer: metrics.deploymentObserver,
@@ -148,7 +153,7 @@ export function createControllers(deps: ControllersDeps): readonly ManagedContro
     ...shared,
     store: jobs.store,
     kube,
-    schedule: new PollSchedule({ clock, random }),
+    schedule: new PollSchedule({ clock, random, driftPlan }),
     settings: config,
     statusWriter: writer<NorthflankJob>("job", northflankJobs, jobs),
     observer: metrics.jobObserver,
@@ -165,7 +170,7 @@ export function createControllers(deps: ControllersDeps): readonly ManagedContro
     kube,
     store: jobRuns.store,
     overlay: jobRuns.overlay,
-    lists: new SharedLists({ clock }),
+    lists,
     statusWriter: writer<NorthflankJobRun>("job-run", northflankJobRuns, jobRuns, { separateRecord: "start" }),
     observer: metrics.jobRunObserver,
     enqueue: (key) => queues.jobRun.add(key),

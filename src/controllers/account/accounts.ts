@@ -54,6 +54,8 @@ export interface Account extends AccountIdentity {
    * nothing beyond this process; holds nothing secret. Missing: the answers are those of this account alone.
    */
   readonly readScope?: string;
+  /** Requests an hour for checks of settled targets; missing: as many as they need. */
+  readonly checksPerHour?: number | undefined;
   /** Present for the operator-wide token, which serves objects that have no connection. */
   readonly isOperatorWide?: true;
 }

@@ -39,6 +39,8 @@ export interface ApiFactory {
   readonly close: (api: NorthflankApi) => void;
   /** What the pool has spent; `undefined` before its first client. */
   readonly quota: (pool: string) => LedgerSnapshot | undefined;
+  /** Requests an hour that the pool has for checks of settled targets; `undefined` before its first client. */
+  readonly checksPerHour: (pool: string) => number | undefined;
   /** Every pool that metrics name, with its figures. */
   readonly pools: () => readonly (readonly [pool: string, quota: LedgerSnapshot])[];
 }
@@ -61,6 +63,9 @@ interface Member {
   /** The pool it was last seen in. */
   pool: string;
 }
+
+/** The part of an account's requests that checks of settled targets may cost. */
+const checkShare = 0.2;
 
 // Going through all of them at each new client would be quadratic.
 const leastSwept = 64;
@@ -117,6 +122,11 @@ export function createApiFactory(deps: {
       leave(member);
     },
     quota: (pool) => pools.get(pool)?.ledger.snapshot(),
+    checksPerHour: (name) => {
+      const pool = pools.get(name);
+      if (pool === undefined) return undefined;
+      return checkShare * Math.min(highest(pool), pool.ledger.snapshot().limit ?? Number.POSITIVE_INFINITY);
+    },
     pools: () => {
       sweep();
       return [...pools].flatMap(([name, { ledger, ceilings: users }]) => {

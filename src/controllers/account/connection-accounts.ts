@@ -42,6 +42,8 @@ export interface ConnectionAccountsDeps extends TokenSourcesDeps {
   readonly poolChanged?: (api: NorthflankApi) => void;
   /** Called with each client that is no longer needed. */
   readonly closeApi?: (api: NorthflankApi) => void;
+  /** See {@link Account.checksPerHour}, by the pool. Default: as many as are needed. */
+  readonly checksPerHour?: (pool: string) => number | undefined;
   /**
    * Whether objects name the connection though it is gone: what was known of it is kept for them. Default: none does.
    */
@@ -211,7 +213,7 @@ export class ConnectionAccounts implements Accounts {
   }
 
   #makeAccount(source: TokenSource, secretValue: SecretValue, before: LastKnown | undefined): OpenAccount {
-    const { clock, openApi } = this.#deps;
+    const { clock, openApi, checksPerHour } = this.#deps;
     const { id, baseUrl, teamId, maxRequestsPerHour } = source;
     this.#opened += 1;
     const credentials = { source, token: this.#tokens.use(source, secretValue) };
@@ -240,6 +242,9 @@ export class ConnectionAccounts implements Accounts {
       },
       get isProven() {
         return open.isProven;
+      },
+      get checksPerHour() {
+        return checksPerHour?.(poolOf(credentials));
       },
       get formerPools() {
         return currentFormer(open.former, clock.monotonic()).map(({ pool }) => pool);

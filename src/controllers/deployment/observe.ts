@@ -16,7 +16,7 @@ import { type Desire, desireOf } from "./desired.ts";
 import { compare } from "./diff.ts";
 import { isUnderWay } from "./machine.ts";
 import type { Need, Observation } from "./observation.ts";
-import { jobTarget, serviceTarget, type TargetView, targetName } from "./target.ts";
+import { changedInList, jobTarget, serviceTarget, type TargetView, targetName } from "./target.ts";
 import { isReplacedByCD } from "./warnings.ts";
 
 export interface ObserveDeps extends TargetObserveDeps<NorthflankDeployment> {
@@ -36,6 +36,10 @@ export function deploymentReads(deps: ObserveDeps): TargetReads<NorthflankDeploy
       return result.kind === "problem" ? result : { declared: { desire: result.desire } };
     },
     due: (object) => dueFacts(deps.runs, object),
+    listed: {
+      idOf: ({ spec }) => spec.serviceId,
+      changed: (item, { status }) => changedInList(item, status),
+    },
     open: async (ready) => {
       const { object, declared, signal } = ready;
       const foreign = await foreignProject(deps, object, declared.desire, signal);

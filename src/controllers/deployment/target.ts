@@ -1,7 +1,7 @@
 // pure
 import type { NorthflankDeployment, NorthflankDeploymentStatus } from "../../api/deployment.ts";
 import type { JobName, ServiceName } from "../../northflank/client.ts";
-import type { JobSource, JobView, ServiceView, SourceView } from "../../northflank/types.ts";
+import type { JobSource, JobView, ProjectItem, ServiceView, SourceView } from "../../northflank/types.ts";
 import { capped } from "../../runtime/conditions.ts";
 import { type ObjectKey, objectKey } from "../../runtime/outcome.ts";
 import { present } from "../../util/present.ts";
@@ -156,4 +156,26 @@ function cut(text: string | undefined, maxLength: number): string | undefined {
 export function timeText(text: string | undefined): string | undefined {
   const timeMs = text === undefined ? Number.NaN : Date.parse(text);
   return Number.isNaN(timeMs) ? undefined : new Date(timeMs).toISOString();
+}
+
+/**
+ * What the list of its project shows of a service otherwise than it was last seen, as a text to compare; `undefined`
+ * where it shows the same. What the list does not return is not compared. `item: undefined`: the service is not there.
+ */
+export function changedInList(
+  item: ProjectItem | undefined,
+  status: NorthflankDeploymentStatus | undefined,
+): string | undefined {
+  if (item === undefined) return "missing";
+  const { observed, targetUid } = status ?? {};
+  const { disabledCD } = item;
+  const listed = present({
+    targetUid: item.uid,
+    rolloutStatus: cut(item.rolloutStatus, 64),
+    rolloutTransitionTime: timeText(item.rolloutTransitionTime),
+    continuousDeploymentEnabled: disabledCD === undefined ? undefined : !disabledCD,
+  });
+  const seen: Readonly<Record<string, unknown>> = { ...observed, targetUid };
+  const isSame = Object.entries(listed).every(([name, value]) => seen[name] === value);
+  return isSame ? undefined : JSON.stringify(listed);
 }

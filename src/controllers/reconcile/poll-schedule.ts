@@ -2,6 +2,7 @@ import type { ObjectKey } from "../../runtime/outcome.ts";
 import { jittered } from "../../util/backoff.ts";
 import type { Clock } from "../../util/clock.ts";
 import type { Random } from "../../util/random.ts";
+import { type DriftPeriods, type DriftPlan, nextReadInMs, type PlannedTarget } from "./drift-plan.ts";
 
 /*
  * When each object is to be polled in Northflank next. A reconcile does not know why its object was enqueued, so this
@@ -10,6 +11,9 @@ import type { Random } from "../../util/random.ts";
  *     first sight --- settled ----> next tick of status.nextReconcileTime + n * period   (0 requests after a restart)
  *                \-- unsettled --> status.nextReconcileTime, at once if it is over
  *     poll -------> by the result of the poll
+ *
+ * Where an account has more settled targets than its requests suffice for, a check that is due need not be a read of the
+ * target: see drift-plan.ts, and {@link PollSchedule.checkOf}.
  *
  * Promises:
  *  1. A program that has just started polls no settled object at once, whatever the time it was down, and never all of
@@ -21,6 +25,9 @@ import type { Random } from "../../util/random.ts";
 // Timers may fire a little early.
 const earlyMs = 50;
 
+// After a list is too old, the objects of its project come within so much of its period.
+const listSpread = 0.05;
+
 // A planned time further off than this was written by a clock that is wrong.
 const farthestMs = 2 * 3_600_000;
 const farthestFollowedMs = 300_000;
@@ -31,6 +38,9 @@ interface Entry {
   readonly polledAtMs: number | undefined;
   readonly accountVersion: string | undefined;
   readonly request: string | undefined;
+  readonly firstSeenAtMs: number;
+  /** What a list showed of the target when that was last the reason to read it. */
+  readonly listed?: string;
 }
 
 /** What the schedule needs to know of an object. */
@@ -45,7 +55,23 @@ export interface Scheduled {
   readonly plannedTime: string | undefined;
   /** Milliseconds between two polls while settled; 0 = never. */
   readonly periodMs: number;
+  /** Whose requests its checks are; missing: of no account that runs short of them. */
+  readonly share?: CheckShare | undefined;
 }
+
+/** The account that pays for the checks of a target. */
+export interface CheckShare extends Pick<PlannedTarget, "pool" | "projectId" | "isListed"> {
+  /** Requests an hour that the account has for checks of settled targets. */
+  readonly checksPerHour: number;
+}
+
+/** How a settled target is checked for drift now. */
+export type Check =
+  | { readonly kind: "read" }
+  /** By the list of its project, which may be so old. */
+  | { readonly kind: "list"; readonly maxAgeMs: number }
+  /** Not yet. */
+  | { readonly kind: "rest"; readonly dueInMs: number };
 
 /** What the schedule knows of the next poll and of the last one. */
 export interface Planned {
@@ -63,11 +89,16 @@ export interface Planned {
 export class PollSchedule {
   readonly #clock: Clock;
   readonly #random: Random;
+  readonly #driftPlan: DriftPlan | undefined;
   readonly #entries = new Map<ObjectKey, Entry>();
+  /** Until when lists that could not be read are not requested. */
+  readonly #failedLists = new Map<string, number>();
 
-  constructor(deps: { readonly clock: Clock; readonly random: Random }) {
+  /** Without `driftPlan` every check is a read. */
+  constructor(deps: { readonly clock: Clock; readonly random: Random; readonly driftPlan?: DriftPlan }) {
     this.#clock = deps.clock;
     this.#random = deps.random;
+    this.#driftPlan = deps.driftPlan;
   }
 
   get size(): number {
@@ -76,6 +107,7 @@ export class PollSchedule {
 
   planned(object: Scheduled): Planned {
     const nowMs = this.#clock.monotonic();
+    this.#enter(object);
     const entry = this.#entryOf(object, nowMs);
     const leftMs = entry.dueAtMs - nowMs;
     return {
@@ -93,37 +125,147 @@ export class PollSchedule {
   ): void {
     const nowMs = this.#clock.monotonic();
     const { nextMs, accountVersion, request } = poll;
+    const last = this.#entries.get(object.key);
+    const known = last !== undefined && last.uid === object.uid ? last : { firstSeenAtMs: nowMs };
     const dueAtMs = nowMs + nextMs;
-    this.#entries.set(object.key, { uid: object.uid, dueAtMs, polledAtMs: nowMs, accountVersion, request });
+    this.#entries.set(object.key, { ...known, uid: object.uid, dueAtMs, polledAtMs: nowMs, accountVersion, request });
   }
 
-  /** The time of the next poll of a settled object, spread by ±20 %; `Infinity` for a period of 0. */
-  nextResyncMs(periodMs: number): number {
-    return periodMs === 0 ? Number.POSITIVE_INFINITY : Math.round(jittered(periodMs, 0.2, this.#random));
+  /** The time until the next check of a settled object, spread by ±20 %; `Infinity` for a period of 0. */
+  nextCheckMs(object: Pick<Scheduled, "periodMs" | "share">): number {
+    const { readMs, listMs = readMs } = this.#periodsOf(object);
+    const checkMs = Math.min(readMs, listMs);
+    return Number.isFinite(checkMs) ? Math.round(jittered(checkMs, 0.2, this.#random)) : Number.POSITIVE_INFINITY;
+  }
+
+  /** How a settled object is checked whose next check is due. */
+  checkOf(object: Scheduled): Check {
+    const { readMs, listMs } = this.#periodsOf(object);
+    if (readMs <= object.periodMs) return { kind: "read" };
+    const readInMs = this.#readInMs(object, readMs);
+    // The check that is nearest to the time is the read.
+    if (readInMs <= (listMs === undefined ? earlyMs : listMs / 2)) return { kind: "read" };
+    if (listMs !== undefined) return this.#listCheck(object, listMs);
+    return { kind: "rest", dueInMs: this.#postpone(object, readInMs) };
+  }
+
+  /**
+   * A list of that age showed nothing new of the object: its next check is due when the list is too old for it, in the
+   * milliseconds that are returned. So the objects of a project come together, a few seconds apart, and one list serves
+   * them all.
+   */
+  checkedByList(object: Pick<Scheduled, "key">, list: { readonly ageMs: number; readonly maxAgeMs: number }): number {
+    const leftMs = Math.max(list.maxAgeMs - list.ageMs, 0);
+    return this.#postpone(object, leftMs + list.maxAgeMs * listSpread * this.#random());
+  }
+
+  /**
+   * The list could not be read: in how many milliseconds this object, or another of its project, requests it. That is a
+   * whole period, so that failures cost no more than lists do.
+   */
+  listFailed(
+    object: Pick<Scheduled, "key" | "share">,
+    list: { readonly retryAfterMs: number | undefined; readonly maxAgeMs: number },
+  ): number {
+    const retryMs = Math.max(list.retryAfterMs ?? 0, list.maxAgeMs);
+    this.#failedLists.set(listOf(object), this.#clock.monotonic() + retryMs);
+    return this.#postpone(object, retryMs + list.maxAgeMs * listSpread * this.#random());
+  }
+
+  /**
+   * Whether what a list shows of a target is a reason to read it: not where the target was read after the list, nor where
+   * the same was the reason before. So a list that lags, or says a thing in other words, costs one read and not one each
+   * time.
+   */
+  isNews({ key }: Pick<Scheduled, "key">, list: { readonly shown: string; readonly readAtMs: number }): boolean {
+    const entry = this.#entries.get(key);
+    if (entry === undefined) return true;
+    if (entry.listed === list.shown || (entry.polledAtMs ?? Number.NEGATIVE_INFINITY) > list.readAtMs) return false;
+    this.#entries.set(key, { ...entry, listed: list.shown });
+    return true;
+  }
+
+  /** Enters how many entries the list of a project has, which says what it costs. */
+  listRead({ pool, projectId }: Pick<PlannedTarget, "pool" | "projectId">, entries: number): void {
+    this.#driftPlan?.listed({ pool, projectId }, entries);
   }
 
   /** Forgets an object that is gone. */
   forget(key: ObjectKey): void {
+    const uid = this.#entries.get(key)?.uid;
+    if (uid !== undefined) this.#driftPlan?.forget(uid);
     this.#entries.delete(key);
+  }
+
+  /** A list that has failed is not read by the next object, either. */
+  #listCheck(object: Scheduled, maxAgeMs: number): Check {
+    const list = listOf(object);
+    const failedUntilMs = this.#failedLists.get(list);
+    const waitMs = failedUntilMs === undefined ? 0 : failedUntilMs - this.#clock.monotonic();
+    if (waitMs > 0) {
+      return { kind: "rest", dueInMs: this.#postpone(object, waitMs + maxAgeMs * listSpread * this.#random()) };
+    }
+    this.#failedLists.delete(list);
+    return { kind: "list", maxAgeMs };
+  }
+
+  #postpone({ key }: Pick<Scheduled, "key">, dueInMs: number): number {
+    const entry = this.#entries.get(key);
+    const roundedMs = Math.round(dueInMs);
+    if (entry !== undefined) this.#entries.set(key, { ...entry, dueAtMs: this.#clock.monotonic() + roundedMs });
+    return roundedMs;
+  }
+
+  /** Only what is settled, and is checked, has a part in the share. */
+  #enter({ uid, isSettled, periodMs, share }: Scheduled): void {
+    if (uid === undefined || this.#driftPlan === undefined) return;
+    if (share === undefined || !isSettled || periodMs === 0) this.#driftPlan.forget(uid);
+    else this.#driftPlan.set(uid, { ...share, periodMs });
+  }
+
+  /** Until the target itself is read. */
+  #readInMs(object: Scheduled, readMs: number): number {
+    const nowMs = this.#clock.monotonic();
+    const { polledAtMs, firstSeenAtMs } = this.#entryOf(object, nowMs);
+    return nextReadInMs({
+      uid: object.uid ?? object.key,
+      readMs,
+      nowMs: this.#clock.now(),
+      sinceMs: polledAtMs === undefined ? undefined : nowMs - polledAtMs,
+      knownForMs: nowMs - firstSeenAtMs,
+    });
+  }
+
+  #periodsOf({ periodMs, share }: Pick<Scheduled, "periodMs" | "share">): DriftPeriods {
+    if (periodMs === 0) return { readMs: Number.POSITIVE_INFINITY, listMs: undefined };
+    if (share === undefined || this.#driftPlan === undefined) return { readMs: periodMs, listMs: undefined };
+    return this.#driftPlan.periods({ ...share, periodMs }, share.checksPerHour);
   }
 
   #entryOf(object: Scheduled, nowMs: number): Entry {
     const known = this.#entries.get(object.key);
     if (known !== undefined && known.uid === object.uid) return known;
+    if (known?.uid !== undefined) this.#driftPlan?.forget(known.uid);
     const dueAtMs = nowMs + this.#firstDueInMs(object);
     const none = { polledAtMs: undefined, accountVersion: undefined, request: undefined };
-    const entry: Entry = { uid: object.uid, dueAtMs, ...none };
+    const entry: Entry = { uid: object.uid, dueAtMs, firstSeenAtMs: nowMs, ...none };
     this.#entries.set(object.key, entry);
     return entry;
   }
 
-  #firstDueInMs({ isSettled, isFollowed, plannedTime, periodMs }: Scheduled): number {
+  #firstDueInMs({ isSettled, isFollowed, plannedTime, ...checks }: Scheduled): number {
+    const { readMs, listMs = readMs } = this.#periodsOf(checks);
+    const periodMs = Math.min(readMs, listMs);
     const plannedInMs = plannedTime === undefined ? Number.NaN : Date.parse(plannedTime) - this.#clock.now();
     const longestMs = isFollowed === true ? farthestFollowedMs : farthestMs;
     if (!isSettled) return plannedInMs > 0 ? Math.min(plannedInMs, longestMs) : 0;
-    if (periodMs === 0) return Number.POSITIVE_INFINITY;
+    if (!Number.isFinite(periodMs)) return Number.POSITIVE_INFINITY;
     if (Number.isNaN(plannedInMs)) return periodMs * this.#random();
     if (plannedInMs > 0) return Math.min(plannedInMs, 1.2 * periodMs);
     return periodMs - (-plannedInMs % periodMs);
   }
+}
+
+function listOf({ share }: Pick<Scheduled, "share">): string {
+  return JSON.stringify([share?.pool, share?.projectId]);
 }

@@ -1,11 +1,14 @@
 import { isNorthflankError, type NorthflankError } from "../../northflank/errors.ts";
+import type { SharedLists } from "../../northflank/shared-lists.ts";
+import { objectKey } from "../../runtime/outcome.ts";
 import type { Account, Accounts } from "../account/accounts.ts";
 import type { PollSchedule } from "../reconcile/poll-schedule.ts";
 import type { Blocked } from "../reconcile/ready-state.ts";
 import { prunedProblems, type SpecProblem } from "../reconcile/spec-validation.ts";
 import { type Access, isAlone, openAccess } from "./conflicts.ts";
+import { checkByList, checkShare, type ListedTarget } from "./list-check.ts";
 import { accountRequest, type ByTarget, isAccepted, isAtRest, type TargetObject, targetOf } from "./object.ts";
-import { comparePeriodMs, type Due, type DueFacts, dueRead, resyncPeriodMs } from "./poll-due.ts";
+import { comparePeriodMs, type Due, type DueFacts, type DueOrList, dueRead, resyncPeriodMs } from "./poll-due.ts";
 import type { NotDue, Unmet } from "./preconditions.ts";
 
 /** What was observed, and the account that may be used to act on it. N: what a decision may need besides. */
@@ -23,6 +26,8 @@ export interface ObserveDeps<T> {
   /** Validates a spec that the API server accepted; fields that it dropped are added here. */
   readonly validate: (object: T) => readonly SpecProblem[];
   readonly schedule: PollSchedule;
+  /** Lists that all objects of an account share. Default: none, every check is a read. */
+  readonly lists?: Pick<SharedLists, "items">;
   /** Period for objects that name none, in milliseconds; 0 = never. */
   readonly settings: { readonly resyncPeriodMs: number };
 }
@@ -33,6 +38,8 @@ export interface TargetReads<T extends TargetObject, D extends object, O, N = ne
   readonly declared: (object: T) => { readonly declared: D } | { readonly problem: SpecProblem };
   /** What only the kind knows of whether a read is due. */
   readonly due: (object: T) => DueFacts;
+  /** The list of services shows when its targets were changed. Default: no list does. */
+  readonly listed?: ListedTarget<T>;
   /**
    * What a Ready object refers to in the cluster is not watched: how often it is compared although no read is due, in
    * milliseconds. Default: nothing has to be.
@@ -101,11 +108,40 @@ function sameTarget<T extends TargetObject>({ store }: ObserveDeps<T>, object: T
 }
 
 function dueFor<T extends TargetObject, D extends object, O, N>(
-  { schedule, settings, due }: TargetReads<T, D, O, N>,
+  reads: TargetReads<T, D, O, N>,
   object: T,
   account: Account,
-): Due {
-  return dueRead({ schedule, account, resyncPeriodMs: settings.resyncPeriodMs, ...due(object) }, object);
+): DueOrList {
+  const scheduled = scheduledAs(reads, object, account);
+  return dueRead({ schedule: reads.schedule, account, scheduled, ...reads.due(object) }, object);
+}
+
+/** What the schedule of its checks needs of an object. */
+function scheduledAs<T extends TargetObject, D extends object, O, N>(
+  { lists, listed, settings }: TargetReads<T, D, O, N>,
+  object: T,
+  account: Account,
+) {
+  const { metadata } = object;
+  const isListed = lists !== undefined && listed?.idOf(object) !== undefined;
+  const periodMs = resyncPeriodMs(object, settings.resyncPeriodMs);
+  return { key: objectKey(metadata), uid: metadata.uid, periodMs, share: checkShare(object, account, isListed) };
+}
+
+/** Whether the target has to be read now, once a list has been compared where that may do. */
+async function dueAfterList<T extends TargetObject, D extends object, O, N>(
+  reads: TargetReads<T, D, O, N>,
+  object: T,
+  account: Account,
+  signal: AbortSignal,
+): Promise<Due> {
+  const due = dueFor(reads, object, account);
+  if (due.kind !== "list") return due;
+  const { lists, listed, schedule } = reads;
+  const target = listed && { ...listed, object, account, scheduled: scheduledAs(reads, object, account) };
+  const { maxAgeMs } = due;
+  const dueInMs = lists && target && (await checkByList({ lists, schedule }, target, { maxAgeMs, signal }));
+  return dueInMs === undefined ? { kind: "read", class: "observe" } : { kind: "rest", dueInMs };
 }
 
 /**
@@ -121,7 +157,7 @@ export async function observeTarget<T extends TargetObject, D extends object, O,
 ): Promise<Observed<O | Unmet<D> | NotDue, N>> {
   // Resolved once: a second call would use up the one probe that a rejected token has.
   const access = isAccepted(object) ? await accessOf(reads, object, signal) : undefined;
-  const due = access?.kind === "open" ? dueFor(reads, object, access.account) : undefined;
+  const due = access?.kind === "open" ? await dueAfterList(reads, object, access.account, signal) : undefined;
   if (due?.kind === "rest" && comparePeriodMs(object, reads) === undefined) return without(due);
   const problems = [...prunedProblems(object.prunedFields), ...reads.validate(object)];
   // A spec that does not fit its type cannot be used.
@@ -132,7 +168,7 @@ export async function observeTarget<T extends TargetObject, D extends object, O,
   const { declared } = result;
   if (object.spec.suspend === true) return without({ ...declared, kind: "suspended" });
   const observe = { reads, object, declared, signal };
-  return await observeOpen(observe, access ?? (await accessOf(reads, object, signal)), false);
+  return await observeOpen(observe, access ?? (await accessOf(reads, object, signal)), { due, isRetry: false });
 }
 
 async function accessOf<T extends TargetObject>(
@@ -151,7 +187,7 @@ async function observeOpen<T extends TargetObject, D extends object, O, N>(
     readonly signal: AbortSignal;
   },
   access: Access,
-  isRetry: boolean,
+  { due: known, isRetry }: { readonly due?: Due | undefined; readonly isRetry: boolean },
 ): Promise<Observed<O | Unmet<D> | NotDue, N>> {
   const { reads, object, declared, signal } = options;
   if (access.kind === "blocked") {
@@ -160,10 +196,9 @@ async function observeOpen<T extends TargetObject, D extends object, O, N>(
   }
   if (access.kind === "conflict") return without({ ...declared, ...access });
   const { account } = access;
-  const due = dueFor(reads, object, account);
+  const due = known ?? (await dueAfterList(reads, object, account, signal));
   if (due.kind === "rest" && comparePeriodMs(object, reads) === undefined) return without(due);
-  const periodMs = resyncPeriodMs(object, reads.settings.resyncPeriodMs);
-  const nextResyncMs = () => reads.schedule.nextResyncMs(periodMs);
+  const nextResyncMs = () => reads.schedule.nextCheckMs(scheduledAs(reads, object, account));
   const opened = await reads.open({ object, declared, account, due, nextResyncMs, signal });
   if (!isRead(opened)) return without(opened);
   const { failed, more } = opened;
@@ -178,7 +213,7 @@ async function observeOpen<T extends TargetObject, D extends object, O, N>(
       if (error.code !== "unauthorized" || isRetry) return { observation: failed(error), account };
       // The Secret is read again at once: with a rotated token the read succeeds, with the same one nothing is sent.
       reads.accounts.tokenRejected(account);
-      return await observeOpen(options, await accessOf(reads, object, signal), true);
+      return await observeOpen(options, await accessOf(reads, object, signal), { isRetry: true });
     }
   }
 }

@@ -1,8 +1,7 @@
 import type { Reason } from "../../api/reasons.ts";
 import type { RequestClass } from "../../northflank/client.ts";
-import { objectKey } from "../../runtime/outcome.ts";
 import type { Account } from "../account/accounts.ts";
-import type { Planned, PollSchedule } from "../reconcile/poll-schedule.ts";
+import type { Check, Planned, PollSchedule, Scheduled } from "../reconcile/poll-schedule.ts";
 import { isSettled, readyReason } from "../reconcile/ready-state.ts";
 import { isReconcileRequested, newRequestWaitMs } from "../reconcile/reconcile-request.ts";
 import { isAcknowledged, type TargetObject } from "./object.ts";
@@ -11,6 +10,9 @@ import { isAcknowledged, type TargetObject } from "./object.ts";
 export type Due =
   | { readonly kind: "rest"; readonly dueInMs: number }
   | { readonly kind: "read"; readonly class: RequestClass };
+
+/** The same, where a list may do: it shows whether the target was changed. */
+export type DueOrList = Due | Extract<Check, { readonly kind: "list" }>;
 
 /** What only a kind knows of whether a read is due. */
 export interface DueFacts {
@@ -30,22 +32,19 @@ export interface DueFacts {
 interface DueDeps extends DueFacts {
   readonly schedule: PollSchedule;
   readonly account: Account;
-  /** For objects that name no period, in milliseconds; 0 = never. */
-  readonly resyncPeriodMs: number;
+  readonly scheduled: Pick<Scheduled, "key" | "uid" | "periodMs" | "share">;
 }
 
 /** Judges whether a read is due. */
-export function dueRead(deps: DueDeps, object: TargetObject): Due {
-  const { metadata, status } = object;
+export function dueRead(deps: DueDeps, object: TargetObject): DueOrList {
   const isDone = isSettled(object);
-  const planned = deps.schedule.planned({
-    key: objectKey(metadata),
-    uid: metadata.uid,
+  const scheduled = {
+    ...deps.scheduled,
     isSettled: isDone,
     isFollowed: deps.isFollowed === true || deps.isPending === true,
-    plannedTime: status?.nextReconcileTime,
-    periodMs: resyncPeriodMs(object, deps.resyncPeriodMs),
-  });
+    plannedTime: object.status?.nextReconcileTime,
+  };
+  const planned = deps.schedule.planned(scheduled);
   const urgent = { kind: "read", class: "change" } as const;
   // Without Ready the status was wiped or edited: it is written anew.
   if (!isAcknowledged(object) || readyReason(object) === undefined) return urgent;
@@ -56,8 +55,12 @@ export function dueRead(deps: DueDeps, object: TargetObject): Due {
   if (isDone && planned.sincePollMs === undefined && deps.isRecorded?.() === false) return urgent;
   if (!isDone && hasOpened(deps, object, planned)) return urgent;
   if (planned.dueInMs > 0) return { kind: "rest", dueInMs: planned.dueInMs };
-  if (isDone) return { kind: "read", class: isRequested ? "change" : "observe" };
+  if (isDone) return isRequested ? urgent : checkAsDue(deps.schedule.checkOf(scheduled));
   return deps.isFollowed === true ? { kind: "read", class: "run" } : urgent;
+}
+
+function checkAsDue(check: Check): DueOrList {
+  return check.kind === "read" ? { kind: "read", class: "observe" } : check;
 }
 
 /** How often a Ready object is compared with what it refers to in the cluster; `undefined` for all others. */
@@ -68,7 +71,7 @@ export function comparePeriodMs<T extends TargetObject>(
   return isSettled(object) ? reads.comparePeriodMs?.(object) : undefined;
 }
 
-/** The time between two reads of a settled target, in milliseconds; 0 = never. */
+/** The time between two checks of a settled target, in milliseconds, where requests suffice; 0 = never. */
 export function resyncPeriodMs({ spec }: TargetObject, defaultMs: number): number {
   return spec.resyncPeriodSeconds === undefined ? defaultMs : spec.resyncPeriodSeconds * 1_000;
 }

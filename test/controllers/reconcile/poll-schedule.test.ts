@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { DriftPlan, type PlannedTarget } from "../../../src/controllers/reconcile/drift-plan.ts";
 import { PollSchedule, type Scheduled } from "../../../src/controllers/reconcile/poll-schedule.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
 import { always } from "../../support/strict-fake.ts";
@@ -46,7 +47,7 @@ describe("after a start", () => {
     expect(schedule.planned(scheduled({ periodMs: 0, plannedTime: inSeconds(-60) })).dueInMs).toBe(
       Number.POSITIVE_INFINITY,
     );
-    expect(schedule.nextResyncMs(0)).toBe(Number.POSITIVE_INFINITY);
+    expect(schedule.nextCheckMs({ periodMs: 0 })).toBe(Number.POSITIVE_INFINITY);
   });
 });
 
@@ -97,7 +98,9 @@ test("an object made again under the same name starts anew", () => {
 });
 
 test("resyncs are spread by ±20 %", () => {
-  expect([0, 0.5, 1].map((draw) => setUp(draw).schedule.nextResyncMs(periodMs))).toEqual([720_000, 900_000, 1_080_000]);
+  expect([0, 0.5, 1].map((draw) => setUp(draw).schedule.nextCheckMs({ periodMs }))).toEqual([
+    720_000, 900_000, 1_080_000,
+  ]);
 });
 
 test("what is gone is forgotten", () => {
@@ -106,4 +109,99 @@ test("what is gone is forgotten", () => {
   expect(schedule.size).toBe(1);
   schedule.forget("n/a");
   expect(schedule.size).toBe(0);
+});
+
+describe("of an account with more settled targets than its checks suffice for", () => {
+  const hour = 3_600_000;
+  const checksPerHour = 200;
+
+  /** One schedule over as many targets; the account has requests for 50 of them at their own period. */
+  function crowded(others: number, { isListed = true } = {}) {
+    const clock = new FakeClock();
+    const driftPlan = new DriftPlan({ listPeriodMs: periodMs });
+    const target: Omit<PlannedTarget, "periodMs"> = { pool: "account", projectId: "shop", isListed };
+    for (let index = 0; index < others; index++) driftPlan.set(`other-${index}`, { ...target, periodMs });
+    const schedule = new PollSchedule({ clock, random: always(0.5), driftPlan });
+    const object = scheduled({ share: { ...target, checksPerHour } });
+    return { clock, driftPlan, schedule, object };
+  }
+
+  /** The checks of so many hours, each when it is due. */
+  async function checksIn(hours: number, { clock, schedule, object }: ReturnType<typeof crowded>) {
+    const kinds = { read: 0, list: 0, rest: 0 };
+    const endMs = clock.monotonic() + hours * hour;
+    for (;;) {
+      const { dueInMs } = schedule.planned(object);
+      if (clock.monotonic() + dueInMs > endMs) return kinds;
+      await clock.advance(dueInMs);
+      const check = schedule.checkOf(object);
+      kinds[check.kind] += 1;
+      const nextMs = schedule.nextCheckMs(object);
+      if (check.kind === "read") schedule.polled(object, { nextMs, accountVersion: "v1" });
+      if (check.kind === "list") schedule.checkedByList(object, { ageMs: 0, maxAgeMs: check.maxAgeMs });
+    }
+  }
+
+  test("each check is a read while they suffice", async () => {
+    expect(await checksIn(24, crowded(49))).toEqual({ read: 96, list: 0, rest: 0 });
+  });
+
+  test("200 in one project: a list every 15 minutes, and a read about every 61 minutes", async () => {
+    const { read, list, rest } = await checksIn(24, crowded(199));
+    expect(read).toBeGreaterThanOrEqual(22);
+    expect(read).toBeLessThanOrEqual(26);
+    expect(read + list).toBeGreaterThanOrEqual(92);
+    expect(read + list).toBeLessThanOrEqual(96);
+    expect(rest).toBe(0);
+  });
+
+  test("what no list shows is read that rarely, and rests in between", async () => {
+    const { read, list } = await checksIn(24, crowded(199, { isListed: false }));
+    expect(read).toBeGreaterThanOrEqual(22);
+    expect(read).toBeLessThanOrEqual(26);
+    expect(list).toBe(0);
+  });
+
+  test("a program that is restarted every hour reads it as often", async () => {
+    const { clock, driftPlan } = crowded(199);
+    let read = 0;
+    for (let start = 0; start < 48; start++) {
+      const schedule = new PollSchedule({ clock, random: always(0.5), driftPlan });
+      const object = scheduled({ share: { pool: "account", projectId: "shop", isListed: true, checksPerHour } });
+      read += (await checksIn(1, { clock, driftPlan, schedule, object })).read;
+      await clock.advance(60_000);
+    }
+    expect(read).toBeGreaterThanOrEqual(36);
+    expect(read).toBeLessThanOrEqual(60);
+  });
+
+  test("an object that is gone, unsettled, never checked or made again has no part in the share", () => {
+    const { driftPlan, schedule, object } = crowded(0);
+    const partAfter = (parts: Partial<Scheduled>) => {
+      schedule.planned(object);
+      schedule.planned({ ...object, ...parts });
+      return driftPlan.size;
+    };
+    expect(partAfter({})).toBe(1);
+    expect(partAfter({ isSettled: false })).toBe(0);
+    expect(partAfter({ periodMs: 0 })).toBe(0);
+    expect(partAfter({ share: undefined })).toBe(0);
+    expect(partAfter({ uid: "u2" })).toBe(1);
+    schedule.forget(object.key);
+    expect(driftPlan.size).toBe(0);
+  });
+
+  test("what a list shows is news once, and not where the target was read after the list", async () => {
+    const { clock, schedule, object } = crowded(199);
+    schedule.planned(object);
+    schedule.polled(object, { nextMs: 0, accountVersion: "v1" });
+    await clock.advance(1_000);
+    const readAtMs = clock.monotonic();
+    expect(schedule.isNews(object, { shown: "a", readAtMs: readAtMs - 2_000 })).toBe(false);
+    expect(schedule.isNews(object, { shown: "a", readAtMs })).toBe(true);
+    schedule.polled(object, { nextMs: 0, accountVersion: "v1" });
+    await clock.advance(1_000);
+    expect(schedule.isNews(object, { shown: "a", readAtMs: clock.monotonic() })).toBe(false);
+    expect(schedule.isNews(object, { shown: "b", readAtMs: clock.monotonic() })).toBe(true);
+  });
 });

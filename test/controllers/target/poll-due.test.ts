@@ -58,12 +58,17 @@ function blocked(reason: ReadyState["reason"]): Sight {
 const rollingOut: Sight = [(life) => serviceSeen(life)];
 const dependent: Sight = [(life) => serviceSeen(life, {}, { dependencies: [{ name: "migrate", state: "active" }] })];
 
+function scheduled({ metadata }: ReturnType<typeof object>) {
+  return { key: objectKey(metadata), uid: metadata.uid, periodMs: 15 * minute };
+}
+
 function due(
   facts: Facts,
   more: Pick<Parameters<typeof dueRead>[0], "isOver" | "isFollowed" | "isPending" | "isRecorded"> = {},
 ) {
   const schedule = new PollSchedule({ clock, random: always(0.5) });
-  return dueRead({ schedule, account, resyncPeriodMs: 15 * minute, ...more }, object(facts));
+  const thing = object(facts);
+  return dueRead({ schedule, account, scheduled: scheduled(thing), ...more }, thing);
 }
 
 describe("a read is", () => {
@@ -98,7 +103,7 @@ describe("a read is", () => {
     const schedule = new PollSchedule({ clock, random: always(0.5) });
     const thing = object({});
     schedule.polled({ key: objectKey(thing.metadata), uid: thing.metadata.uid }, { nextMs: 0, accountVersion: "1" });
-    const due = dueRead({ schedule, account, resyncPeriodMs: 15 * minute }, thing);
+    const due = dueRead({ schedule, account, scheduled: scheduled(thing) }, thing);
     expect(due).toEqual({ kind: "read", class: "observe" });
   });
 
@@ -140,7 +145,7 @@ describe("an object that is settled by its conditions, and whose status lacks th
       { nextMs: minute, accountVersion: "1" },
     );
     const isRecorded = () => false;
-    expect(dueRead({ schedule, account, resyncPeriodMs: 15 * minute, isRecorded }, thing)).toMatchObject({
+    expect(dueRead({ schedule, account, scheduled: scheduled(thing), isRecorded }, thing)).toMatchObject({
       kind: "rest",
     });
   });

@@ -1,0 +1,64 @@
+import { isNorthflankError } from "../../northflank/errors.ts";
+import type { SharedAnswer, SharedLists } from "../../northflank/shared-lists.ts";
+import type { ProjectItem } from "../../northflank/types.ts";
+import type { Account } from "../account/accounts.ts";
+import type { CheckShare, PollSchedule, Scheduled } from "../reconcile/poll-schedule.ts";
+import type { TargetObject } from "./object.ts";
+
+/** What a kind knows of the list of services that shows its targets. */
+export interface ListedTarget<T> {
+  /** The id in the list; `undefined` for a target that no list shows. */
+  readonly idOf: (object: T) => string | undefined;
+  /** What the list shows otherwise than status has it, as a text to compare; `undefined` where it shows the same. */
+  readonly changed: (item: ProjectItem | undefined, object: T) => string | undefined;
+}
+
+interface ListCheckDeps {
+  readonly lists: Pick<SharedLists, "items">;
+  readonly schedule: PollSchedule;
+}
+
+/**
+ * Compares what the list of its project shows of a settled target with what was last seen of it: how long nothing is due,
+ * in milliseconds; `undefined` where the target has to be read. That the project is gone or the token is refused is left
+ * to that read. Any other error leaves the object as it is until the next check: one list fails, and not a read for each
+ * object.
+ */
+export async function checkByList<T extends TargetObject>(
+  { lists, schedule }: ListCheckDeps,
+  target: ListedTarget<T> & {
+    readonly object: T;
+    readonly account: Account;
+    readonly scheduled: Pick<Scheduled, "key" | "share">;
+  },
+  { maxAgeMs, signal }: { readonly maxAgeMs: number; readonly signal: AbortSignal },
+): Promise<number | undefined> {
+  const { object, account, scheduled } = target;
+  const { projectId } = object.spec;
+  const id = target.idOf(object);
+  if (id === undefined) return undefined;
+  let list: SharedAnswer<ProjectItem>;
+  try {
+    const reader = { api: account.api, scope: account.readScope ?? account.version };
+    list = await lists.items(reader, { kind: "services", projectId }, { class: "observe", maxAgeMs, signal });
+  } catch (error) {
+    if (!isNorthflankError(error)) throw error;
+    if (error.code === "not_found" || error.code === "unauthorized") return undefined;
+    return schedule.listFailed(scheduled, { maxAgeMs, retryAfterMs: error.retryAfterMs });
+  }
+  if (scheduled.share !== undefined) schedule.listRead(scheduled.share, list.size);
+  const { entry, startedAtMs } = list.get(id);
+  const isUnknown = entry === undefined && !list.isComplete;
+  const shown = isUnknown ? undefined : target.changed(entry, object);
+  if (shown !== undefined && schedule.isNews(scheduled, { shown, readAtMs: startedAtMs })) return undefined;
+  return schedule.checkedByList(scheduled, { maxAgeMs, ageMs: list.ageMs });
+}
+
+/** Whose requests the checks of an object are. */
+export function checkShare(
+  { spec }: TargetObject,
+  { pool, checksPerHour }: Account,
+  isListed: boolean,
+): CheckShare | undefined {
+  return checksPerHour === undefined ? undefined : { pool, projectId: spec.projectId, isListed, checksPerHour };
+}
