@@ -59,6 +59,10 @@ const size = options.short
   : { rounds: 3, warmUp: 1_000, steady: 400, burst: 2_000, settled: 10_000, quietMs: 20_000 };
 const rounds = options.rounds === undefined ? size.rounds : Number(options.rounds);
 
+const idleMs = 15_000;
+// What the operating system counts in: a program that took less is not known to have taken nothing.
+const cpuTickMs = 10;
+
 const root = resolve(fileURLToPath(import.meta.url), "../..");
 
 interface Measured {
@@ -217,10 +221,6 @@ async function measureChanges(rig: Rig, peer: Peer): Promise<Measured> {
     await running.stop();
   }
 }
-
-const idleMs = 15_000;
-// What the operating system counts in: a program that took less is not known to have taken nothing.
-const cpuTickMs = 10;
 
 /** The CPU of a program that has nothing to do but to keep its watches and its Lease. */
 async function measureIdle(running: RunningPeer): Promise<number> {
