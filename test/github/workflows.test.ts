@@ -182,9 +182,11 @@ describe("dependabot", () => {
 
   test("proposes updates of every list of dependencies, weekly and grouped", () => {
     const places = updates.map((update) => `${update["package-ecosystem"]} ${update.directory}`);
-    const modules = readdirSync(join(root, "test"), { recursive: true, encoding: "utf8" })
-      .filter((path) => path.endsWith("go.mod"))
-      .map((path) => `gomod /test/${path.slice(0, -"/go.mod".length)}`);
+    const modules = ["test", "bench"].flatMap((folder) =>
+      readdirSync(join(root, folder), { recursive: true, encoding: "utf8" })
+        .filter((path) => path.endsWith("go.mod"))
+        .map((path) => `gomod /${folder}/${path.slice(0, -"/go.mod".length)}`),
+    );
     expect(places.toSorted()).toEqual(["docker /", "github-actions /", "npm /", ...modules].toSorted());
     expect(updates.filter(({ schedule, groups }) => schedule.interval !== "weekly" || groups === undefined)).toEqual(
       [],
