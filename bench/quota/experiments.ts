@@ -60,7 +60,7 @@ export async function runsOfOneJob(seed: number): Promise<readonly Verdict[]> {
   const one = await followed(seed, 1);
   const fifty = await followed(seed, 50);
   return [
-    // Baseline, start, last look, and one more.
+    // Baseline, start, the read after the end, and one more.
     { name: "one run of 10 min: requests", value: one.all, unit: "", most: 4 },
     { name: "50 runs of one job: polls, of those of one run", value: fifty.polls / one.polls, unit: "x", most: 1 },
     { name: "50 runs of one job: requests for each", value: fifty.all / 50, unit: "" },
@@ -184,7 +184,7 @@ export async function nothingChanges(seed: number): Promise<readonly Verdict[]> 
   ];
 }
 
-/** How long a new object waits for its first verdict among so many settled ones. */
+/** How long a new object waits for its first condition among so many settled ones. */
 export async function firstVerdict(seed: number, settled: number): Promise<Verdict> {
   const world = await worldOf(seed, { objects: settled });
   world.start();

@@ -48,7 +48,7 @@ export function leastOf(scenario: Scenario, latencyMs: number): Least {
   return {
     // A read before the write, which decides whether there is one, and the write. What follows is in the lists.
     change: 2 * (changesPerHour + driftsPerHour),
-    // Baseline, start, last look.
+    // Baseline, start, the read after the end.
     run: runs === undefined ? 0 : (3 * runs.atOnce * 3_600) / runs.runSeconds,
     // Lists, single reads, and the check of the token.
     observe: pages / movingHours + single + 1,

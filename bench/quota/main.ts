@@ -72,20 +72,21 @@ function progress({ scenario, runs, neighbor, writes, kubernetesWrites, errors }
   return `${scenario.name}: ${facts.join(", ")}`;
 }
 
+/** Each as soon as it is known. */
 async function judgeTargets(): Promise<void> {
+  const show = (verdicts: readonly Verdict[]) => {
+    for (const verdict of verdicts) say(renderVerdict(verdict));
+  };
+  show(ofScenarios());
   const change = await oneChange(seed);
-  const verdicts: readonly Verdict[] = [
-    ...ofScenarios(),
-    ...change.verdicts,
-    ...(await runsOfOneJob(seed)),
-    ...(await spentQuota(seed, 200)),
-    ...(await spentQuota(seed, 1_500)),
-    ...(await behindResyncs(seed, change.idleMs)),
-    ...(await nothingChanges(seed)),
-    await firstVerdict(seed, 1_000),
-    ...(options.all === true ? [await firstVerdict(seed, 10_000)] : []),
-  ];
-  for (const verdict of verdicts) say(renderVerdict(verdict));
+  show(change.verdicts);
+  show(await runsOfOneJob(seed));
+  show(await spentQuota(seed, 200));
+  show(await spentQuota(seed, 1_500));
+  show(await behindResyncs(seed, change.idleMs));
+  show(await nothingChanges(seed));
+  show([await firstVerdict(seed, 1_000)]);
+  if (options.all === true) show([await firstVerdict(seed, 10_000)]);
 }
 
 /** Read from scenarios, where they were played. */

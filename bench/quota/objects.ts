@@ -123,7 +123,7 @@ export function indexes(count: number): readonly number[] {
   return Array.from({ length: count }, (_, index) => index);
 }
 
-/** Lets time run until the condition holds; it is looked up every `stepMs`. Throws after `limitMs`. */
+/** Lets time run until the condition holds; it is checked every `stepMs`. Throws after `limitMs`. */
 export async function until(
   { clock, errors }: World,
   isDone: () => boolean,
