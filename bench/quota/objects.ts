@@ -78,15 +78,8 @@ export function isReady({ kube }: World, service: string): boolean {
   return observedGeneration === metadata.generation && ready?.status === "True";
 }
 
-/** True when the run is over. */
-export function isOver({ kube }: World, run: string): boolean {
-  const { status } = found(kube.find(`${namespace}/${run}`, "NorthflankJobRun"), run);
-  return (status as ObservedStatus).completionTime !== undefined;
-}
-
 interface ObservedStatus {
   readonly observedGeneration?: number;
-  readonly completionTime?: string;
   readonly conditions?: readonly { readonly type: string; readonly status: string }[];
 }
 
