@@ -61,8 +61,11 @@ async function playScenarios(): Promise<void> {
 }
 
 /** What the table has no column for. */
-function progress({ scenario, runs, neighbor, writes, kubernetesWrites, errors }: Measured): string {
+function progress(one: Measured): string {
+  const { scenario, hours: played, routes, runs, neighbor, writes, kubernetesWrites, errors } = one;
+  const most = routes.slice(0, 3).map(([route, count]) => `${Math.round(count / played)}/h ${route}`);
   const facts = [
+    ...most,
     `${writes} writes to Northflank`,
     `${kubernetesWrites} to Kubernetes`,
     ...(runs.started > 0 ? [`${runs.started} runs of ${(runs.requests / runs.started).toFixed(1)} requests each`] : []),

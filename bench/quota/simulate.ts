@@ -8,6 +8,8 @@ export interface Measured {
   readonly hours: number;
   /** Requests of the operator. */
   readonly sent: ByClass;
+  /** The same by method and route, the most frequent first. */
+  readonly routes: readonly (readonly [route: string, count: number])[];
   /** Requests that the ledger refused. */
   readonly deferred: ByClass;
   /** Requests that were answered with 429, by window of the quota; windows without any are not in it. */
@@ -145,7 +147,7 @@ class Play {
   }
 
   measured(): Omit<Measured, "scenario" | "hours" | "realMs"> {
-    const { arrivals, sent, deferred, errors } = this.#world;
+    const { arrivals, sent, routes, deferred, errors } = this.#world;
     const refused = new Map<number, number>();
     for (const { status, windowEndsAtMs } of arrivals) {
       if (status === 429) refused.set(windowEndsAtMs, (refused.get(windowEndsAtMs) ?? 0) + 1);
@@ -153,6 +155,7 @@ class Play {
     const ofRuns = arrivals.filter(({ path }) => path.includes("/jobs/"));
     return {
       sent: { ...sent },
+      routes: [...routes].sort(([, a], [, b]) => b - a),
       deferred: { ...deferred },
       refused: [...refused.values()],
       writes: arrivals.filter(({ method }) => method !== "GET").length,

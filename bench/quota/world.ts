@@ -66,6 +66,8 @@ export class World {
   readonly arrivals: Arrival[] = [];
   /** Requests that went out, by class. */
   readonly sent: Record<RequestClass, number> = { change: 0, run: 0, observe: 0 };
+  /** The same by method and route. */
+  readonly routes = new Map<string, number>();
   /** Requests that the ledger refused, by class. */
   readonly deferred: Record<RequestClass, number> = { change: 0, run: 0, observe: 0 };
   /** Messages of level error, which no scenario expects. */
@@ -102,6 +104,8 @@ export class World {
       observer: {
         onCall: (call) => {
           this.sent[call.class] += 1;
+          const route = `${call.method} ${call.route}`;
+          this.routes.set(route, (this.routes.get(route) ?? 0) + 1);
         },
         onDeferred: (refused) => {
           this.deferred[refused.class] += 1;
@@ -130,6 +134,7 @@ export class World {
     this.arrivals.length = 0;
     this.kube.writes.length = 0;
     this.errors.length = 0;
+    this.routes.clear();
     for (const each of ["change", "run", "observe"] as const) {
       this.sent[each] = 0;
       this.deferred[each] = 0;
