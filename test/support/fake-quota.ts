@@ -54,8 +54,9 @@ export class FakeQuota {
       throw new NorthflankError({ code: "quota_closed", step, detail: "no quota", retryAfterMs, sent: false });
     }
     const { settle } = admission.ticket;
-    const isUnsent = failure !== undefined && isNorthflankError(failure.error) && !failure.error.sent;
-    if (isUnsent) {
+    // What arrives although the client believes that it was not sent, arrives.
+    const isUnsent = isNorthflankError(failure?.error) && !failure.error.sent && !failure.arrives;
+    if (failure !== undefined && isUnsent) {
       settle({ kind: "unsent" });
       throw failure.error;
     }
