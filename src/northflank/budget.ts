@@ -1,5 +1,5 @@
-import type { Admission, Ledger, Reservation, ReserveOutcome, Ticket } from "./ledger.ts";
-import type { Settlement } from "./ledger-state.ts";
+import type { Admission, AdmitRequest, Ledger, Reservation, ReserveOutcome, Ticket } from "./ledger.ts";
+import type { Settlement } from "./ledger-settle.ts";
 import type { RequestClass } from "./types.ts";
 
 /** What a client asks before it sends. */
@@ -24,10 +24,10 @@ class ChainedBudget implements Budget {
     this.#account = account;
   }
 
-  admit({ class: requestClass, reservation }: Parameters<Budget["admit"]>[0]): Admission {
+  admit({ class: requestClass, who, reservation }: AdmitRequest): Admission {
     const parts = reservation instanceof ChainedReservation ? reservation : undefined;
     // The account first: a gate that it has closed must not cost a request that was set aside.
-    const shared = this.#account().admit({ class: requestClass, reservation: parts?.shared });
+    const shared = this.#account().admit({ class: requestClass, who, reservation: parts?.shared });
     if (shared.kind === "refused") return shared;
     const own = this.#own.admit({ class: requestClass, reservation: parts?.own });
     if (own.kind === "granted") return { kind: "granted", ticket: both(shared.ticket, own.ticket) };
@@ -35,8 +35,8 @@ class ChainedBudget implements Budget {
     return own;
   }
 
-  reserve(count: number, requestClass: RequestClass): ReserveOutcome {
-    const shared = this.#account().reserve(count, requestClass);
+  reserve(count: number, requestClass: RequestClass, who?: string): ReserveOutcome {
+    const shared = this.#account().reserve(count, requestClass, who);
     if (shared.kind === "refused") return shared;
     const own = this.#own.reserve(count, requestClass);
     if (own.kind === "reserved") {
@@ -76,9 +76,12 @@ function both(shared: Ticket, own: Ticket): Ticket {
   };
 }
 
-/** An own ceiling follows the windows of the account; what the API says of the rest is said of the account. */
+/**
+ * An own ceiling follows the windows of the account; what the API says of the rest is said of the account, and so is that
+ * it is down.
+ */
 function ofOwn(settlement: Settlement): Settlement {
-  if (settlement.kind !== "answered") return settlement;
+  if (settlement.kind !== "answered") return { kind: settlement.kind };
   const { resetMs } = settlement.rateLimit;
   const rateLimit = { limit: undefined, remaining: undefined, resetMs, retryAfterMs: undefined };
   return { kind: "answered", status: 200, rateLimit };

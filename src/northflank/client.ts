@@ -7,6 +7,7 @@ import type { Random } from "../util/random.ts";
 import type { SecretValue } from "../util/secret-value.ts";
 import { codeOfAnswer, errorOfAnswer, isRefusedForSure } from "./answer.ts";
 import { type ApiOrigin, parseApiUrl } from "./api-origin.ts";
+import type { Outage } from "./breaker-state.ts";
 import type { Budget } from "./budget.ts";
 import { mergeBuilds, toBuildPage, toBuildView } from "./build-view.ts";
 import { isNorthflankError, NorthflankError, type Step } from "./errors.ts";
@@ -211,6 +212,8 @@ export interface NorthflankApiOptions {
    * changes when it becomes known whose account it is.
    */
   readonly pool: string;
+  /** Who spends, for fairness among those that share the account. Default: one that all share. */
+  readonly who?: string | undefined;
   /** How metrics name the pool, read at each call. Default: `pool`. */
   readonly poolLabel?: string | undefined;
   readonly observer?: ApiObserver | undefined;
@@ -230,7 +233,7 @@ export function createNorthflankApi(options: NorthflankApiOptions): NorthflankAp
   const { read, write, once } = caller;
 
   return {
-    reserve: (count, requestClass) => options.ledger.reserve(count, requestClass),
+    reserve: (count, requestClass) => options.ledger.reserve(count, requestClass, options.who),
 
     keyedHash: (text) => keyedHash(options.token, text),
 
@@ -393,8 +396,9 @@ function createCaller(options: NorthflankApiOptions): {
   let retryBudget = fullRetryBudget;
 
   const admit = (request: ApiRequest, call: CallOptions) => {
-    const admission = ledger.admit({ class: call.class, reservation: call.reservation });
+    const admission = ledger.admit({ class: call.class, who: options.who, reservation: call.reservation });
     if (admission.kind === "granted") return admission.ticket;
+    if (admission.outage !== undefined) throw unavailable(request.step, admission.outage, admission.retryAfterMs);
     observer?.onDeferred?.({ pool: options.poolLabel ?? options.pool, class: call.class });
     const detail = `the request budget of this hour is spent, or reserved for more urgent requests; next try in ${Math.ceil(admission.retryAfterMs / 1_000)} s`;
     const { retryAfterMs } = admission;
@@ -453,7 +457,9 @@ function createCaller(options: NorthflankApiOptions): {
       if (response.body.kind === "unreadable" && response.status !== 204) throw response.body.error;
       return { json, headers: response.headers };
     } catch (error) {
-      if (ticket.settle({ kind: isSent ? "lost" : "unsent" }))
+      const kind = isSent ? "lost" : "unsent";
+      const outage = outageOf(error);
+      if (ticket.settle(outage === undefined ? { kind } : { kind, outage }))
         observe(isNorthflankError(error) ? error.code : "aborted");
       throw error;
     }
@@ -527,6 +533,20 @@ function createCaller(options: NorthflankApiOptions): {
     write: (request, call) => sendWithRetries(request, call, "idempotent"),
     once: (request, call, onSend) => send(request, call, { retries: 0 }, onSend),
   };
+}
+
+// A certificate or a proxy that is wrong for good is no outage: every object shows that as it is.
+const outages: ReadonlySet<string> = new Set<Outage>(["unreachable", "interrupted", "timeout"]);
+
+/** What an error without a response says of the API; `undefined` where it is not down. */
+function outageOf(error: unknown): Outage | undefined {
+  return isNorthflankError(error) && outages.has(error.code) ? (error.code as Outage) : undefined;
+}
+
+/** The API is down by the requests before this one, which is not sent. */
+function unavailable(step: Step, code: Outage, retryAfterMs: number): NorthflankError {
+  const detail = "the last requests to Northflank failed, and one request at a time checks whether it responds again";
+  return new NorthflankError({ code, step, detail, retryAfterMs, sent: false });
 }
 
 function parseBase(baseUrl: string): ApiOrigin {

@@ -1,5 +1,32 @@
 // pure
-import { askedWaitMs, clampWaitMs, type RateLimitReading } from "./rate-limit.ts";
+import { type BreakerState, breakerAfter, closedBreaker, type Outage, outageOf } from "./breaker-state.ts";
+import {
+  arrived,
+  type Call,
+  type Callers,
+  claimsBefore,
+  inNewWindow,
+  placeOf,
+  refused,
+  served,
+  untilClaimsLapseMs,
+  waitingIn,
+} from "./ledger-callers.ts";
+import {
+  counted,
+  defaultObserveShare,
+  firstOf,
+  giveBackRate,
+  kept,
+  lentToObserve,
+  noneOfAny,
+  observeRate,
+  type PerClass,
+  requestClasses,
+  reservedForChanges,
+  upTo,
+  windowMs,
+} from "./ledger-shares.ts";
 import type { RequestClass } from "./types.ts";
 
 /**
@@ -17,129 +44,213 @@ import type { RequestClass } from "./types.ts";
  * - Answers arrive out of order: within a window the lowest `remaining` stands.
  * - A request that is in flight, or set aside, is spent for all others.
  * - An answer never opens the gate: only time does. So a late 200 cannot undo a 429.
- * - The last requests of a window are kept for the more urgent classes (see {@link kept}), of what our ceiling leaves and
- *   of what the account has left: a change is never refused where a check for drift would be granted.
+ * - Each class has its share of a window (ledger-shares.ts), and within a class each caller (ledger-callers.ts): a change
+ *   is never refused where a check for drift of the same caller would be granted.
+ * - While the API is down, one request at a time goes out as a probe (breaker-state.ts).
  */
 export interface LedgerState {
+  /** When all of this was so. */
+  readonly nowMs: number;
   /** Most requests that we send per window. */
   readonly ceiling: number;
+  /** The part of a window that checks for drift may spend. */
+  readonly observeShare: number;
   /** End of the window; `undefined` while none is open. */
   readonly windowEndsAtMs: number | undefined;
   /** True once the API has reported when the window ends; until then it is an hour from our first request. */
   readonly isWindowReported: boolean;
   readonly used: number;
+  readonly usedBy: PerClass;
+  /** Requests that checks for drift have earned in this window, spent or not. */
+  readonly earned: number;
+  /** Requests of this window that were refused by the ledger. */
+  readonly deferredBy: PerClass;
   readonly inFlight: number;
+  readonly inFlightBy: PerClass;
   readonly reserved: number;
   readonly limit: number | undefined;
   /** What the API said is left, the lowest of this window; requests still in flight are not yet in it. */
   readonly remaining: number | undefined;
   readonly closedUntilMs: number | undefined;
+  /** Why the gate is closed: the API said that nothing is left, or answered with a 429. */
+  readonly closedBy: "spent" | "rate_limited" | undefined;
   /** After a 429: only one request at a time until one of them is answered with something else. */
   readonly isProbing: boolean;
   /** 429 answers in a row that came without any hint, for doubling the wait. */
   readonly blindRefusals: number;
   /** Answers other than 429 in this window: they prove that our own estimate of its end means something. */
   readonly accepted: number;
+  readonly callers: Callers;
+  readonly breaker: BreakerState;
 }
-
-/** The documented length of a window: it opens with the first request. */
-const windowMs = 3_600_000;
-
-const blindWaitMs = 60_000;
-
-/** A window whose end moved by more than this is another window; less is rounding and latency. */
-const sameWindowToleranceMs = 60_000;
 
 /** How soon to come back when only requests set aside or in flight stand in the way. */
 const busyWaitMs = 2_000;
 
-/** A ledger before its first request. `ceiling`: most requests that we send per window. */
-export function initialLedger(ceiling: number): LedgerState {
+// A probe may take its time until it times out: the more wait for it, the less often each asks.
+const waitersPerSecond = 100;
+const longestBusyWaitMs = 30_000;
+
+/**
+ * A ledger before its first request. `ceiling`: most requests that we send per window. `observeShare`: the part of them
+ * that checks for drift may spend; default 0.2.
+ */
+export function initialLedger(ceiling: number, observeShare = defaultObserveShare): LedgerState {
   return {
+    nowMs: 0,
     ceiling,
+    observeShare,
     windowEndsAtMs: undefined,
     isWindowReported: false,
     used: 0,
+    usedBy: noneOfAny,
+    earned: 0,
+    deferredBy: noneOfAny,
     inFlight: 0,
+    inFlightBy: noneOfAny,
     reserved: 0,
     limit: undefined,
     remaining: undefined,
     closedUntilMs: undefined,
+    closedBy: undefined,
     isProbing: false,
     blindRefusals: 0,
     accepted: 0,
+    callers: new Map(),
+    breaker: closedBreaker,
   };
 }
 
 /** Lets time pass: ends the window and opens the gate when they are due. Every other function does this first. */
-export function advance(state: LedgerState, nowMs: number): LedgerState {
+export function advance(before: LedgerState, nowMs: number): LedgerState {
+  const state = { ...before, nowMs, earned: before.earned + earnedSince(before, nowMs) };
   const isOpen = state.closedUntilMs === undefined || nowMs >= state.closedUntilMs;
-  const next = isOpen && state.closedUntilMs !== undefined ? { ...state, closedUntilMs: undefined } : state;
+  const next = isOpen ? { ...state, closedUntilMs: undefined, closedBy: undefined } : state;
   if (next.windowEndsAtMs === undefined || nowMs < next.windowEndsAtMs) return next;
   // What is in flight now is counted by the far end when it arrives: most likely in the window to come.
   return {
-    ...next,
+    ...beginWindow(next),
     windowEndsAtMs: next.inFlight > 0 ? nowMs + windowMs : undefined,
     isWindowReported: false,
     used: next.inFlight,
+    usedBy: next.inFlightBy,
     remaining: undefined,
-    accepted: 0,
   };
 }
 
-/**
- * What a class leaves to the more urgent ones out of `total` requests of a window: at least so many, else a share, and
- * never more than a part of a small total, so that no class is shut out for ever.
- */
-const keeps: Readonly<Record<RequestClass, { readonly least: number; readonly share: number; readonly most: number }>> =
-  {
-    change: { least: 0, share: 0, most: 0 },
-    // A start takes three, an abort one.
-    run: { least: 4, share: 0.02, most: 0.25 },
-    observe: { least: 10, share: 0.1, most: 0.5 },
-  };
-
-/** How many of the `total` requests of a window a class may not touch. */
-export function kept(requestClass: RequestClass, total: number): number {
-  const { least, share, most } = keeps[requestClass];
-  return Math.min(Math.max(least, Math.ceil(total * share)), Math.floor(total * most));
+/** What is counted anew in each window. */
+export function beginWindow(state: LedgerState): LedgerState {
+  const callers = inNewWindow(state.callers, state.nowMs);
+  return { ...state, earned: 0, deferredBy: noneOfAny, accepted: 0, callers };
 }
 
-/** How many more requests may be granted to this class now. */
-export function available(state: LedgerState, requestClass: RequestClass): number {
+function earnedSince(state: LedgerState, nowMs: number): number {
+  if (state.windowEndsAtMs === undefined) return 0;
+  return Math.max(0, nowMs - state.nowMs) * earnRate(state);
+}
+
+function earnRate(state: LedgerState): number {
+  const restMs = (state.windowEndsAtMs ?? state.nowMs + windowMs) - state.nowMs;
+  const left = leftTo(state, "change");
+  return observeRate({ share: state.observeShare, total: totalOf(state), left, restMs });
+}
+
+/** What a window gives us. */
+function totalOf({ ceiling, limit }: LedgerState): number {
+  return Math.min(ceiling, limit ?? ceiling);
+}
+
+/** How many more requests may be granted now to this class of this caller. */
+export function available(state: LedgerState, requestClass: RequestClass, who = ""): number {
+  const counts = upTo(requestClass).map((one) => availableTo(state, { class: one, who }));
+  return Math.max(0, Math.min(...counts));
+}
+
+/** The same, as if the more urgent classes did not count. */
+function availableTo(state: LedgerState, call: Call): number {
+  return Math.min(leftTo(state, call.class), pacedTo(state, call.class)) - claimsOn(state, call);
+}
+
+/** What is left of the ceiling and of the account, without the last requests that the class may not touch. */
+function leftTo(state: LedgerState, requestClass: RequestClass): number {
   const promised = state.inFlight + state.reserved;
   const byCeiling = state.ceiling - state.used - state.reserved - kept(requestClass, state.ceiling);
   const byAccount =
     state.remaining === undefined
       ? Number.POSITIVE_INFINITY
       : state.remaining - promised - kept(requestClass, state.limit ?? state.ceiling);
-  return Math.max(0, Math.min(byCeiling, byAccount));
+  return Math.min(byCeiling, byAccount);
+}
+
+/** What the share of the class allows by now. */
+function pacedTo(state: LedgerState, requestClass: RequestClass): number {
+  const { ceiling, used, usedBy, reserved, nowMs, windowEndsAtMs } = state;
+  switch (requestClass) {
+    case "change":
+      return Number.POSITIVE_INFINITY;
+    case "run": {
+      const restMs = windowEndsAtMs === undefined ? windowMs : Math.min(windowEndsAtMs - nowMs, windowMs);
+      const facts = { total: ceiling, rest: restMs / windowMs, usedByChanges: usedBy.change };
+      return ceiling - used - reserved - reservedForChanges(facts);
+    }
+    case "observe": {
+      const restMs = windowEndsAtMs === undefined || !state.isWindowReported ? undefined : windowEndsAtMs - nowMs;
+      const share = Math.max(firstOf("observe", totalOf(state)), Math.floor(state.earned)) - usedBy.observe;
+      return Math.max(share, lentToObserve(leftTo(state, "observe"), restMs));
+    }
+  }
+}
+
+/** How many requests others have a claim to before this one. */
+function claimsOn(state: LedgerState, call: Call): number {
+  if (state.callers.size === 0) return 0;
+  const { callers, nowMs } = state;
+  return claimsBefore(callers, call, nowMs) + waitingIn(callers, classesBefore(state, call), nowMs);
+}
+
+/** The classes whose waiting callers are served before this one: no class, for the first requests of its own. */
+function classesBefore(state: LedgerState, { class: requestClass }: Call): readonly RequestClass[] {
+  const isFirst = state.usedBy[requestClass] < firstOf(requestClass, totalOf(state));
+  return isFirst ? [] : upTo(requestClass).filter((one) => one !== requestClass);
 }
 
 /** The answer to one who wants to spend. */
 export type LedgerAnswer =
   | { readonly kind: "granted"; readonly state: LedgerState }
-  /** `busy`: nothing but other requests stand in the way, so the wait is short. */
-  | { readonly kind: "refused"; readonly state: LedgerState; readonly waitMs: number; readonly isBusy: boolean };
+  | ({ readonly kind: "refused"; readonly state: LedgerState } & Refusal);
+
+/** Why a request may not be sent now, and for how long. */
+export interface Refusal {
+  readonly waitMs: number;
+  /** Nothing but other requests stand in the way, so the wait is short. */
+  readonly isBusy: boolean;
+  /** Present where it is not the quota that refuses: the API is down. */
+  readonly outage?: Outage;
+}
 
 /** Asks for one request. A reserved request is not refused for the count, but still for a closed gate. */
 export function admit(
   before: LedgerState,
   nowMs: number,
-  request: { readonly class: RequestClass; readonly isReserved: boolean },
+  request: { readonly class: RequestClass; readonly who?: string; readonly isReserved: boolean },
 ): LedgerAnswer {
-  const state = advance(before, nowMs);
-  const { isReserved } = request;
-  const refusal = refusalOf(state, nowMs, { class: request.class, count: isReserved ? 0 : 1 });
-  if (refusal !== undefined) return refusal;
+  const { isReserved, class: requestClass, who = "" } = request;
+  const call = { class: requestClass, who };
+  const state = withArrival(advance(before, nowMs), call);
+  const refusal = longest([...gateRefusals(state), ...(isReserved ? [] : shareRefusals(state, { ...call, count: 1 }))]);
+  if (refusal !== undefined) return refusedWith(state, call, refusal);
   return {
     kind: "granted",
     state: {
       ...state,
       windowEndsAtMs: state.windowEndsAtMs ?? nowMs + windowMs,
       used: state.used + 1,
+      usedBy: counted(state.usedBy, requestClass, 1),
       inFlight: state.inFlight + 1,
+      inFlightBy: counted(state.inFlightBy, requestClass, 1),
       reserved: isReserved ? state.reserved - 1 : state.reserved,
+      callers: served(state.callers, call, { nowMs, by: 1 }),
+      breaker: breakerAfter(state.breaker, { kind: "sent" }, nowMs),
     },
   };
 }
@@ -147,14 +258,17 @@ export function admit(
 /** What is requested: so many requests of a class. */
 export interface Wanted {
   readonly class: RequestClass;
+  readonly who?: string;
   readonly count: number;
 }
 
-/** Sets requests aside, all or nothing. */
+/** Sets requests aside, all or nothing. That the API is down is found out by the first of them. */
 export function reserve(before: LedgerState, nowMs: number, wanted: Wanted): LedgerAnswer {
-  const state = advance(before, nowMs);
-  const granted = { kind: "granted", state: { ...state, reserved: state.reserved + wanted.count } } as const;
-  return refusalOf(state, nowMs, wanted) ?? granted;
+  const call = { class: wanted.class, who: wanted.who ?? "" };
+  const state = withArrival(advance(before, nowMs), call);
+  const refusal = longest([...quotaRefusals(state), ...shareRefusals(state, { ...call, count: wanted.count })]);
+  if (refusal !== undefined) return refusedWith(state, call, refusal);
+  return { kind: "granted", state: { ...state, reserved: state.reserved + wanted.count } };
 }
 
 /** Gives back what is left of a reservation. */
@@ -164,8 +278,9 @@ export function release(state: LedgerState, count: number): LedgerState {
 
 /** True when nothing of it would be missed: nothing spent in a window, nothing promised, no gate closed. */
 export function isIdle(state: LedgerState): boolean {
-  const { windowEndsAtMs, closedUntilMs, inFlight, reserved } = state;
-  return windowEndsAtMs === undefined && closedUntilMs === undefined && inFlight === 0 && reserved === 0;
+  const { windowEndsAtMs, closedUntilMs, inFlight, reserved, breaker, nowMs } = state;
+  const isQuiet = windowEndsAtMs === undefined && closedUntilMs === undefined && inFlight === 0 && reserved === 0;
+  return isQuiet && outageOf(breaker, nowMs) === undefined;
 }
 
 /**
@@ -179,6 +294,7 @@ export function absorb(before: LedgerState, nowMs: number, spent: LedgerState): 
   return {
     ...state,
     used: state.used + other.used,
+    usedBy: requestClasses.reduce((sum, one) => counted(sum, one, other.usedBy[one]), state.usedBy),
     limit: state.limit ?? other.limit,
     remaining: lower(state.remaining, other.remaining),
     windowEndsAtMs: state.windowEndsAtMs ?? other.windowEndsAtMs,
@@ -186,115 +302,90 @@ export function absorb(before: LedgerState, nowMs: number, spent: LedgerState): 
   };
 }
 
-function refusalOf(state: LedgerState, nowMs: number, wanted: Wanted): LedgerAnswer | undefined {
-  if (state.closedUntilMs !== undefined) {
-    return { kind: "refused", state, waitMs: state.closedUntilMs - nowMs, isBusy: false };
-  }
-  if (state.isProbing && state.inFlight > 0) return { kind: "refused", state, waitMs: busyWaitMs, isBusy: true };
-  const { class: requestClass, count } = wanted;
-  if (count === 0 || available(state, requestClass) >= count) return undefined;
-  const untilResetMs = (state.windowEndsAtMs ?? nowMs + windowMs) - nowMs;
-  // What is set aside is often given back within seconds; what is spent is not.
-  const isBusy = available({ ...state, reserved: 0 }, requestClass) >= count;
-  return { kind: "refused", state, waitMs: isBusy ? Math.min(busyWaitMs, untilResetMs) : untilResetMs, isBusy };
-}
-
-/** How a granted request ended. */
-export type Settlement =
-  /** No byte of it was sent: it cost nothing. */
-  | { readonly kind: "unsent" }
-  /** It was sent and no answer with headers came back. */
-  | { readonly kind: "lost" }
-  | { readonly kind: "answered"; readonly status: number; readonly rateLimit: RateLimitReading };
-
-/** Enters how a granted request ended. */
-export function settle(before: LedgerState, nowMs: number, settlement: Settlement): LedgerState {
-  const state = advance(before, nowMs);
-  const landed = { ...state, inFlight: Math.max(0, state.inFlight - 1) };
-  if (settlement.kind === "unsent") return { ...landed, used: Math.max(0, landed.used - 1) };
-  if (settlement.kind === "lost") {
-    // The far end has most likely counted it, and its next answer will say so.
-    return { ...landed, remaining: oneLess(landed.remaining) };
-  }
-  const read = applyReading(landed, nowMs, settlement.rateLimit);
-  return settlement.status === 429
-    ? closeAfterRefusal(read, nowMs, settlement.rateLimit)
-    : closeIfSpent(accept(read), nowMs);
-}
-
-function accept(state: LedgerState): LedgerState {
-  const accepted = state.accepted + 1;
-  // Behind a closed gate this is a late answer to a request from before the refusal: it proves nothing about now.
-  if (state.closedUntilMs !== undefined) return { ...state, accepted };
-  return { ...state, accepted, isProbing: false, blindRefusals: 0 };
-}
-
-function applyReading(state: LedgerState, nowMs: number, reading: RateLimitReading): LedgerState {
-  const endsAtMs = reading.resetMs === undefined ? undefined : nowMs + reading.resetMs;
-  const isNewWindow = isAnotherWindow(state, endsAtMs, reading.remaining);
-  // An answer that says nothing of the quota has still cost one.
-  const remaining = reading.remaining ?? oneLess(state.remaining);
-  const isRaised = state.limit !== undefined && reading.limit !== undefined && reading.limit !== state.limit;
-  return {
-    ...state,
-    limit: reading.limit ?? state.limit,
-    remaining: isNewWindow || isRaised ? remaining : lower(state.remaining, remaining),
-    windowEndsAtMs: windowEnd(state, endsAtMs, isNewWindow),
-    isWindowReported: state.isWindowReported || endsAtMs !== undefined,
-    used: isNewWindow ? state.inFlight + 1 : state.used,
-    accepted: isNewWindow ? 0 : state.accepted,
-  };
-}
-
-/** The far end began a new window before we expected it: its end lies later *and* there is more left than before. */
-function isAnotherWindow(state: LedgerState, endsAtMs: number | undefined, remaining: number | undefined): boolean {
-  if (!state.isWindowReported || state.windowEndsAtMs === undefined || endsAtMs === undefined) return false;
-  if (endsAtMs <= state.windowEndsAtMs + sameWindowToleranceMs) return false;
-  return remaining !== undefined && state.remaining !== undefined && remaining > state.remaining;
-}
-
-function windowEnd(state: LedgerState, endsAtMs: number | undefined, isNewWindow: boolean): number | undefined {
-  if (endsAtMs === undefined || state.windowEndsAtMs === undefined) return state.windowEndsAtMs ?? endsAtMs;
-  if (isNewWindow || !state.isWindowReported) return endsAtMs;
-  // A far end whose window always "ends in an hour" must not push our own window before itself for ever.
-  return Math.min(state.windowEndsAtMs, endsAtMs);
-}
-
-function oneLess(count: number | undefined): number | undefined {
-  return count === undefined ? undefined : Math.max(0, count - 1);
-}
-
-function lower(a: number | undefined, b: number | undefined): number | undefined {
+/** The lower of two counts of what is left; a missing one says nothing. */
+export function lower(a: number | undefined, b: number | undefined): number | undefined {
   if (a === undefined || b === undefined) return b ?? a;
   return Math.min(a, b);
 }
 
-function closeIfSpent(state: LedgerState, nowMs: number): LedgerState {
-  if (state.remaining !== 0) return state;
-  return closed(state, state.windowEndsAtMs ?? nowMs + windowMs);
+/** A caller that was refused before has come back, where this one is due. */
+function withArrival(state: LedgerState, call: Call): LedgerState {
+  return { ...state, callers: arrived(state.callers, call, state.nowMs) };
 }
 
-function closeAfterRefusal(state: LedgerState, nowMs: number, reading: RateLimitReading): LedgerState {
-  // With requests left it was not the hour that refused, so what is left still counts when the gate opens.
-  const hasLeft = reading.remaining !== undefined && reading.remaining > 0;
-  const remaining = hasLeft ? state.remaining : undefined;
-  const retryAfterMs = askedWaitMs(reading);
-  if (retryAfterMs !== undefined) {
-    // How much will be left when the gate opens is not known: only that the API wants to be asked again then.
-    return { ...closed(state, nowMs + retryAfterMs), isProbing: true, remaining, blindRefusals: 0 };
+function refusedWith(state: LedgerState, call: Call, refusal: Refusal): LedgerAnswer {
+  const { nowMs } = state;
+  const firstMs = nowMs + refusal.waitMs;
+  const lastMs = firstMs + spreadMs(refusal.waitMs, refusal.isBusy);
+  const next = {
+    ...state,
+    deferredBy: counted(state.deferredBy, call.class, 1),
+    callers: refused(state.callers, call, { nowMs, firstMs, lastMs }),
+  };
+  return { kind: "refused", state: next, ...refusal };
+}
+
+/** The longest of several waits: after it all of them are over. That the API is down is said whatever else is. */
+function longest(refusals: readonly Refusal[]): Refusal | undefined {
+  const [first, ...others] = refusals;
+  if (first === undefined) return undefined;
+  return others.reduce((most, one) => {
+    const outage = most.outage ?? one.outage;
+    return { ...(one.waitMs > most.waitMs ? one : most), ...(outage === undefined ? {} : { outage }) };
+  }, first);
+}
+
+/** What refuses whoever asks: the gate, or the breaker. */
+function gateRefusals(state: LedgerState): readonly Refusal[] {
+  const outage = outageOf(state.breaker, state.nowMs);
+  if (outage === undefined) return quotaRefusals(state);
+  const { cause, waitMs, isProbed } = outage;
+  const down = isProbed ? { ...busy(state), outage: cause } : { waitMs, isBusy: false, outage: cause };
+  return [...quotaRefusals(state), down];
+}
+
+function quotaRefusals(state: LedgerState): readonly Refusal[] {
+  if (state.closedUntilMs !== undefined) return [{ waitMs: state.closedUntilMs - state.nowMs, isBusy: false }];
+  return state.isProbing && state.inFlight > 0 ? [busy(state)] : [];
+}
+
+function busy({ callers, nowMs }: LedgerState): Refusal {
+  const waiting = waitingIn(callers, requestClasses, nowMs);
+  const waitMs = busyWaitMs + Math.floor(waiting / waitersPerSecond) * 1_000;
+  return { waitMs: Math.min(waitMs, longestBusyWaitMs), isBusy: true };
+}
+
+/** What refuses this caller of this class: its own share, and those of the more urgent classes. */
+function shareRefusals(state: LedgerState, wanted: Required<Wanted>): readonly Refusal[] {
+  return upTo(wanted.class).flatMap((one) => shortageOf(state, { ...wanted, class: one }) ?? []);
+}
+
+function shortageOf(state: LedgerState, wanted: Required<Wanted>): Refusal | undefined {
+  if (availableTo(state, wanted) >= wanted.count) return undefined;
+  const untilResetMs = (state.windowEndsAtMs ?? state.nowMs + windowMs) - state.nowMs;
+  if (leftTo(state, wanted.class) < wanted.count) {
+    // What is set aside is often given back within seconds; what is spent is not.
+    const isBusy = leftTo({ ...state, reserved: 0 }, wanted.class) >= wanted.count;
+    return { waitMs: isBusy ? Math.min(busyWaitMs, untilResetMs) : untilResetMs, isBusy };
   }
-  // Requests that were in flight together are refused together: that counts once.
-  if (state.closedUntilMs !== undefined) return state;
-  const isEstimateGood = !hasLeft && (state.isWindowReported || state.accepted > 0);
-  const untilEndMs = (state.windowEndsAtMs ?? nowMs) - nowMs;
-  const blindMs = blindWaitMs * 2 ** Math.min(state.blindRefusals, 10);
-  const waitMs = clampWaitMs(isEstimateGood ? untilEndMs : blindMs);
-  const blindRefusals = state.blindRefusals + 1;
-  return { ...closed(state, nowMs + waitMs), isProbing: true, remaining, blindRefusals };
+  const waitMs = Math.max(paceWaitMs(state, wanted), claimsWaitMs(state, wanted), busyWaitMs);
+  return { waitMs: Math.min(waitMs, untilResetMs), isBusy: false };
 }
 
-function closed(state: LedgerState, untilMs: number): LedgerState {
-  return { ...state, closedUntilMs: Math.max(state.closedUntilMs ?? 0, untilMs) };
+/** Until the share of the class allows the request, behind those that wait already. */
+function paceWaitMs(state: LedgerState, wanted: Required<Wanted>): number {
+  const paced = pacedTo(state, wanted.class);
+  if (paced - claimsBefore(state.callers, wanted, state.nowMs) >= wanted.count) return 0;
+  const rate = wanted.class === "observe" ? earnRate(state) : giveBackRate(state.ceiling);
+  const missing = placeOf(state.callers, wanted, state.nowMs) + wanted.count - paced;
+  return rate > 0 ? Math.ceil(Math.max(0, missing) / rate) : Number.POSITIVE_INFINITY;
+}
+
+/** Until those that have a claim have come, or have given it up. */
+function claimsWaitMs(state: LedgerState, wanted: Required<Wanted>): number {
+  const { callers, nowMs } = state;
+  if (leftTo(state, wanted.class) - claimsOn(state, wanted) >= wanted.count) return 0;
+  return untilClaimsLapseMs(callers, wanted, { moreUrgent: classesBefore(state, wanted), nowMs });
 }
 
 /**
@@ -302,5 +393,5 @@ function closed(state: LedgerState, untilMs: number): LedgerState {
  * that they neither arrive together nor waste the new window.
  */
 export function spreadMs(waitMs: number, isBusy: boolean): number {
-  return isBusy ? busyWaitMs : Math.min(Math.max(waitMs * 0.1, 1_000), 60_000);
+  return isBusy ? Math.max(busyWaitMs, waitMs) : Math.min(Math.max(waitMs * 0.1, 1_000), 60_000);
 }

@@ -1,5 +1,9 @@
 import type { Clock } from "../util/clock.ts";
 import type { Random } from "../util/random.ts";
+import type { Outage } from "./breaker-state.ts";
+import { waitingIn } from "./ledger-callers.ts";
+import { type Settlement, settle } from "./ledger-settle.ts";
+import { type PerClass, requestClasses } from "./ledger-shares.ts";
 import * as quota from "./ledger-state.ts";
 import type { RequestClass } from "./types.ts";
 
@@ -20,13 +24,17 @@ export type ReserveOutcome =
 /** The right to send one request. It must be settled, whatever happens. */
 export interface Ticket {
   /** Only the first call counts; it returns true, later ones false. */
-  readonly settle: (settlement: quota.Settlement) => boolean;
+  readonly settle: (settlement: Settlement) => boolean;
 }
 
 /** The answer to one who wants to send a request. */
 export type Admission =
   | { readonly kind: "granted"; readonly ticket: Ticket }
-  | { readonly kind: "refused"; readonly retryAfterMs: number };
+  /**
+   * Not before `retryAfterMs` from now (spread included). With `outage` it is not the quota that refuses: the last
+   * requests failed so, and one at a time probes whether the API is up again.
+   */
+  | { readonly kind: "refused"; readonly retryAfterMs: number; readonly outage?: Outage };
 
 /** What an account has spent and may still spend, for metrics and status. Times are wall-clock milliseconds. */
 export interface LedgerSnapshot {
@@ -40,6 +48,17 @@ export interface LedgerSnapshot {
   readonly closedUntilMs: number | undefined;
   /** Requests that this process sent in the window. */
   readonly used: number;
+  /** The same by class. */
+  readonly usedBy: PerClass;
+  /** Requests of this window that were refused by the ledger, by class; a request that comes back counts again. */
+  readonly deferredBy: PerClass;
+  /** Requests that were refused and are to come back soon. */
+  readonly waiting: number;
+  /**
+   * Why no request goes out, or one at a time: the quota is spent, a 429 asked to stay away, or the API is down, as its
+   * error says. Missing while requests go out.
+   */
+  readonly closedBy: "spent" | "rate_limited" | Outage | undefined;
 }
 
 /**
@@ -50,9 +69,9 @@ export interface LedgerSnapshot {
  */
 export interface Ledger {
   /** Asks for one request. `reservation` is spent first, as long as it lasts. */
-  admit(request: { readonly class: RequestClass; readonly reservation?: Reservation | undefined }): Admission;
-  /** Sets requests aside, all or nothing. */
-  reserve(count: number, requestClass: RequestClass): ReserveOutcome;
+  admit(request: AdmitRequest): Admission;
+  /** Sets requests aside, all or nothing. `who`: see {@link AdmitRequest}. */
+  reserve(count: number, requestClass: RequestClass, who?: string): ReserveOutcome;
   /** Changes how many requests we send per window. */
   setCeiling(maxRequestsPerHour: number): void;
   /** Enters what the same account has spent in another ledger, which is not asked any more. */
@@ -64,14 +83,24 @@ export interface Ledger {
   snapshot(): LedgerSnapshot;
 }
 
+/** One request that is asked for. */
+export interface AdmitRequest {
+  readonly class: RequestClass;
+  /** Names the namespace or connection that spends, for fairness. Default: one that all share. */
+  readonly who?: string | undefined;
+  readonly reservation?: Reservation | undefined;
+}
+
 interface LedgerOptions {
   readonly clock: Clock;
   readonly random: Random;
   /** Most requests that this process sends per hour. */
   readonly maxRequestsPerHour: number;
+  /** The part of a window that checks for drift may spend. Default 0.2. */
+  readonly observeShare?: number;
 }
 
-/** Makes a ledger. Of each window the last requests are kept for the more urgent classes. */
+/** Makes a ledger. */
 export function createLedger(options: LedgerOptions): Ledger {
   return new AccountLedger(options);
 }
@@ -82,33 +111,37 @@ class AccountLedger implements Ledger {
   readonly #random: Random;
   #state: quota.LedgerState;
 
-  constructor({ clock, random, maxRequestsPerHour }: LedgerOptions) {
+  constructor({ clock, random, maxRequestsPerHour, observeShare }: LedgerOptions) {
     this.#clock = clock;
     this.#random = random;
-    this.#state = quota.initialLedger(maxRequestsPerHour);
+    this.#state = quota.initialLedger(maxRequestsPerHour, observeShare);
   }
 
-  admit({ class: requestClass, reservation }: Parameters<Ledger["admit"]>[0]): Admission {
+  admit({ class: requestClass, who = "", reservation }: AdmitRequest): Admission {
     const held = reservation instanceof HeldReservation && reservation.isOf(this) ? reservation : undefined;
     const isReserved = held !== undefined && held.left > 0;
-    const answer = quota.admit(this.#state, this.#clock.monotonic(), { class: requestClass, isReserved });
+    const call = { class: requestClass, who };
+    const answer = quota.admit(this.#state, this.#clock.monotonic(), { ...call, isReserved });
     this.#state = answer.state;
-    if (answer.kind === "refused") return this.#refusal(answer);
+    if (answer.kind === "refused") {
+      const { outage } = answer;
+      return { kind: "refused", retryAfterMs: this.#spread(answer), ...(outage === undefined ? {} : { outage }) };
+    }
     if (isReserved) held.take();
     let isSettled = false;
-    const settle = (settlement: quota.Settlement): boolean => {
+    const settleOnce = (settlement: Settlement): boolean => {
       if (isSettled) return false;
       isSettled = true;
-      this.#state = quota.settle(this.#state, this.#clock.monotonic(), settlement);
+      this.#state = settle(this.#state, this.#clock.monotonic(), call, settlement);
       return true;
     };
-    return { kind: "granted", ticket: { settle } };
+    return { kind: "granted", ticket: { settle: settleOnce } };
   }
 
-  reserve(count: number, requestClass: RequestClass): ReserveOutcome {
-    const answer = quota.reserve(this.#state, this.#clock.monotonic(), { class: requestClass, count });
+  reserve(count: number, requestClass: RequestClass, who = ""): ReserveOutcome {
+    const answer = quota.reserve(this.#state, this.#clock.monotonic(), { class: requestClass, who, count });
     this.#state = answer.state;
-    if (answer.kind === "refused") return this.#refusal(answer);
+    if (answer.kind === "refused") return { kind: "refused", retryAfterMs: this.#spread(answer) };
     const giveBack = (left: number): void => {
       this.#state = quota.release(this.#state, left);
     };
@@ -143,12 +176,15 @@ class AccountLedger implements Ledger {
       resetAtMs: toWallMs(state.windowEndsAtMs),
       closedUntilMs: toWallMs(state.closedUntilMs),
       used: state.used,
+      usedBy: state.usedBy,
+      deferredBy: state.deferredBy,
+      waiting: waitingIn(state.callers, requestClasses, nowMs),
+      closedBy: state.closedBy ?? (state.breaker.kind === "closed" ? undefined : state.breaker.cause),
     };
   }
 
-  #refusal(answer: quota.LedgerAnswer & { readonly kind: "refused" }) {
-    const spreadMs = quota.spreadMs(answer.waitMs, answer.isBusy) * this.#random();
-    return { kind: "refused", retryAfterMs: Math.ceil(answer.waitMs + spreadMs) } as const;
+  #spread({ waitMs, isBusy }: quota.Refusal): number {
+    return Math.ceil(waitMs + quota.spreadMs(waitMs, isBusy) * this.#random());
   }
 }
 

@@ -609,14 +609,31 @@ describe("retries", () => {
     await expect(apiOf().getService(service, call())).rejects.toBe(reason);
   });
 
-  test("run dry when everything fails, instead of tripling the load", async () => {
+  test("run dry when every other call fails, instead of tripling the load", async () => {
+    const api = apiOf();
+    for (let count = 0; count < 30; count++) {
+      script = [data({ id: "api" }), refusal(500), refusal(500), refusal(500)];
+      await api.getService(service, call());
+      await withWaits(api.getService(service, call()));
+    }
+    // 60 first tries, ten retries in hand, and five earned on the way.
+    expect(sent.length).toBe(75);
+  });
+
+  test("stop with the tenth failure in a row: one request in a while probes then, and one response is enough", async () => {
     const api = apiOf();
     for (let count = 0; count < 30; count++) {
       script = [refusal(500), refusal(500), refusal(500)];
-      await withWaits(api.getService(service, call()));
+      expect((await api.startRun(job, {}, call())).kind).not.toBe("accepted");
     }
-    // 30 first tries, ten retries in hand, and two earned on the way.
-    expect(sent.length).toBe(42);
+    expect(sent.length).toBe(10);
+    const start = await api.startRun(job, {}, call());
+    expect(start).toMatchObject({ kind: "refused", error: { code: "server_error", sent: false, retryAfterMs: 5_000 } });
+    await clock.advance(5_000);
+    script = [data({ id: "r1" })];
+    expect(await api.startRun(job, {}, call())).toMatchObject({ kind: "accepted" });
+    script = [data({ id: "r2" })];
+    expect(await api.startRun(job, {}, call())).toMatchObject({ kind: "accepted" });
   });
 
   test("a mistake of ours is not retried", async () => {

@@ -50,7 +50,17 @@ async function start(
       pools: () => [
         [
           "team acme",
-          { limit: 1_000, remaining: 900, resetAtMs: clock.now() + 60_000, closedUntilMs: undefined, used: 9 },
+          {
+            limit: 1_000,
+            remaining: 900,
+            resetAtMs: clock.now() + 60_000,
+            closedUntilMs: undefined,
+            used: 9,
+            usedBy: { change: 4, run: 3, observe: 2 },
+            deferredBy: { change: 0, run: 0, observe: 7 },
+            waiting: 7,
+            closedBy: undefined,
+          },
         ],
       ],
     },

@@ -100,6 +100,7 @@ export function createApiFactory(deps: {
         baseUrl,
         teamId,
         token,
+        who: binding.connection,
         get pool() {
           return binding.pool;
         },

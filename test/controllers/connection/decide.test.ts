@@ -278,6 +278,10 @@ describe("the quota of the account", () => {
     limit: 1_000,
     remaining: 654,
     resetAtMs: Date.parse("2026-01-01T00:59:30Z"),
+    usedBy: { change: 0, run: 0, observe: 0 },
+    deferredBy: { change: 0, run: 0, observe: 0 },
+    waiting: 0,
+    closedBy: undefined,
     closedUntilMs: undefined,
     used: 0,
   };

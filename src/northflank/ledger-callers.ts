@@ -1,0 +1,194 @@
+// pure
+import { counted, noneOfAny, type PerClass } from "./ledger-shares.ts";
+import type { RequestClass } from "./types.ts";
+
+/*
+ * Who spends an account, so that none of them starves: fair queuing without a queue. Nothing waits here; a caller that
+ * was refused has a claim instead, from its refusal until a minute after it was to come back.
+ *
+ * Within a class, and within a window, a caller that was served n times goes behind the claims of those that were served
+ * less, each as far as it takes to get level (max-min fairness, as deficit round robin reaches it):
+ *
+ *     claims before mine = sum over the others of min(waiting, mine served + 1 - served)
+ *
+ *     namespace    served   waiting      claims before its next request
+ *     a             400       600         min(1, 401 - 0) = 1         one request is left: refused
+ *     b               0         1         0                           granted
+ */
+
+/** Refused requests of one class, and between when and when they were to come back (monotonic ms). */
+interface Waiting {
+  readonly count: number;
+  readonly firstDueMs: number;
+  readonly lastDueMs: number;
+}
+
+/** One that spends: a namespace or a connection. */
+interface Caller {
+  /** Requests granted in this window. */
+  readonly served: PerClass;
+  readonly waiting: Readonly<Partial<Record<RequestClass, Waiting>>>;
+}
+
+/** By name. At most {@link mostCallers} and one. */
+export type Callers = ReadonlyMap<string, Caller>;
+
+/** Who wants to send what. */
+export interface Call {
+  readonly who: string;
+  readonly class: RequestClass;
+}
+
+/**
+ * So many callers are known by name, whoever makes however many namespaces. More than that which wait at the same time
+ * share one entry, and so one part of what there is.
+ */
+export const mostCallers = 200;
+
+const theOthers = "*";
+
+// Queues, workers and a busy cluster delay those that come back; one that does not come gives its claim up.
+const graceMs = 60_000;
+
+// A claim that is due later holds back none that ask now: it would leave requests unused in the meantime.
+const soonMs = 60_000;
+
+const unknown: Caller = { served: noneOfAny, waiting: {} };
+
+/** A caller asks. If it was refused before and is due, this is that request again, and its claim ends. */
+export function arrived(callers: Callers, call: Call, nowMs: number): Callers {
+  const key = keyOf(callers, call.who);
+  const caller = callers.get(key);
+  const waiting = caller?.waiting[call.class];
+  if (caller === undefined || waiting === undefined || nowMs < waiting.firstDueMs) return callers;
+  const left = isOver(waiting, nowMs) || waiting.count === 1 ? undefined : { ...waiting, count: waiting.count - 1 };
+  return written(callers, key, { ...caller, waiting: { ...caller.waiting, [call.class]: left } });
+}
+
+/** A request was refused, and is to come back between these times. */
+export function refused(
+  callers: Callers,
+  call: Call,
+  due: { readonly nowMs: number; readonly firstMs: number; readonly lastMs: number },
+): Callers {
+  const room = makeRoom(callers, call.who, due.nowMs);
+  const key = keyOf(room, call.who);
+  const caller = room.get(key) ?? unknown;
+  const known = caller.waiting[call.class];
+  const before = known === undefined || isOver(known, due.nowMs) ? undefined : known;
+  const waiting: Waiting = {
+    count: (before?.count ?? 0) + 1,
+    firstDueMs: Math.min(before?.firstDueMs ?? due.firstMs, due.firstMs),
+    lastDueMs: Math.max(before?.lastDueMs ?? due.lastMs, due.lastMs),
+  };
+  return written(room, key, { ...caller, waiting: { ...caller.waiting, [call.class]: waiting } });
+}
+
+/** A request was granted (`by` 1), or a granted one was given back (-1). */
+export function served(callers: Callers, call: Call, { nowMs, by }: { readonly nowMs: number; readonly by: 1 | -1 }) {
+  const room = makeRoom(callers, call.who, nowMs);
+  const key = keyOf(room, call.who);
+  const caller = room.get(key) ?? unknown;
+  return written(room, key, { ...caller, served: counted(caller.served, call.class, by) });
+}
+
+/** A new window: what was granted in the last one counts no more, and who waits still waits. */
+export function inNewWindow(callers: Callers, nowMs: number): Callers {
+  const waiting = [...callers].filter(([, caller]) => isWaiting(caller, nowMs));
+  return new Map(waiting.map(([who, caller]) => [who, { ...caller, served: noneOfAny }]));
+}
+
+/** How many requests of the class others have a claim to before this one. */
+export function claimsBefore(callers: Callers, call: Call, nowMs: number): number {
+  const key = keyOf(callers, call.who);
+  const level = (callers.get(key)?.served[call.class] ?? 0) + 1;
+  let sum = 0;
+  for (const [who, { served: granted, waiting }] of callers) {
+    const claim = waiting[call.class];
+    if (who === key || claim === undefined || !isSoon(claim, nowMs)) continue;
+    sum += Math.min(claim.count, Math.max(0, level - granted[call.class]));
+  }
+  return sum;
+}
+
+/** The place of a refused request among all that wait in its class, from 0: those of its own caller are before it. */
+export function placeOf(callers: Callers, call: Call, nowMs: number): number {
+  const key = keyOf(callers, call.who);
+  const own = callers.get(key);
+  const ownWaiting = aliveCount(own?.waiting[call.class], nowMs);
+  const level = (own?.served[call.class] ?? 0) + ownWaiting + 1;
+  let place = ownWaiting;
+  for (const [who, { served: granted, waiting }] of callers) {
+    if (who === key) continue;
+    place += Math.min(aliveCount(waiting[call.class], nowMs), Math.max(0, level - granted[call.class]));
+  }
+  return place;
+}
+
+/** How many requests of these classes wait and are to come back soon, whoever waits. */
+export function waitingIn(callers: Callers, classes: readonly RequestClass[], nowMs: number): number {
+  let sum = 0;
+  for (const { waiting } of callers.values()) {
+    for (const requestClass of classes) {
+      const claim = waiting[requestClass];
+      if (claim !== undefined && isSoon(claim, nowMs)) sum += claim.count;
+    }
+  }
+  return sum;
+}
+
+/**
+ * In how many milliseconds all claims are over that hold a request back, where their callers do not come: those of
+ * `moreUrgent` classes, and those of others in its own; 0 without any.
+ */
+export function untilClaimsLapseMs(
+  callers: Callers,
+  call: Call,
+  { moreUrgent, nowMs }: { readonly moreUrgent: readonly RequestClass[]; readonly nowMs: number },
+): number {
+  const key = keyOf(callers, call.who);
+  let lastMs = nowMs;
+  for (const [who, { waiting }] of callers) {
+    for (const requestClass of who === key ? moreUrgent : [...moreUrgent, call.class]) {
+      const claim = waiting[requestClass];
+      if (claim !== undefined && isSoon(claim, nowMs)) lastMs = Math.max(lastMs, claim.lastDueMs + graceMs);
+    }
+  }
+  return lastMs - nowMs;
+}
+
+/** Makes room for a new caller: one that does not wait is forgotten, the least served first. */
+function makeRoom(callers: Callers, who: string, nowMs: number): Callers {
+  if (callers.has(who) || callers.size < mostCallers) return callers;
+  const idle = [...callers].filter(([name, caller]) => name !== theOthers && !isWaiting(caller, nowMs));
+  const total = ({ served: { change, run, observe } }: Caller) => change + run + observe;
+  const [least] = idle.sort(([, left], [, right]) => total(left) - total(right));
+  if (least === undefined) return callers;
+  const room = new Map(callers);
+  room.delete(least[0]);
+  return room;
+}
+
+function keyOf(callers: Callers, who: string): string {
+  return callers.has(who) || callers.size < mostCallers ? who : theOthers;
+}
+
+function written(callers: Callers, key: string, caller: Caller): Callers {
+  return new Map(callers).set(key, caller);
+}
+
+function isWaiting({ waiting }: Caller, nowMs: number): boolean {
+  return Object.values(waiting).some((claim) => aliveCount(claim, nowMs) > 0);
+}
+
+function aliveCount(claim: Waiting | undefined, nowMs: number): number {
+  return claim === undefined || isOver(claim, nowMs) ? 0 : claim.count;
+}
+
+function isOver({ lastDueMs }: Waiting, nowMs: number): boolean {
+  return nowMs >= lastDueMs + graceMs;
+}
+
+function isSoon(claim: Waiting, nowMs: number): boolean {
+  return claim.firstDueMs <= nowMs + soonMs && !isOver(claim, nowMs);
+}
