@@ -212,7 +212,7 @@ export interface NorthflankApiOptions {
    * changes when it becomes known whose account it is.
    */
   readonly pool: string;
-  /** Who spends, for fairness among those that share the account. Default: one that all share. */
+  /** `namespace/connection`, for fairness among those that share the account. Default: one that all share. */
   readonly who?: string | undefined;
   /** How metrics name the pool, read at each call. Default: `pool`. */
   readonly poolLabel?: string | undefined;

@@ -9,11 +9,14 @@ import type { RequestClass } from "./types.ts";
  * Within a class, and within a window, a caller that was served n times goes behind the claims of those that were served
  * less, each as far as it takes to get level (max-min fairness, as deficit round robin reaches it):
  *
- *     claims before mine = sum over the others of min(waiting, mine served + 1 - served)
+ *     claims before mine = sum over the others of min(waiting, served of mine + 1 - served)
  *
  *     namespace    served   waiting      claims before its next request
  *     a             400       600         min(1, 401 - 0) = 1         one request is left: refused
  *     b               0         1         0                           granted
+ *
+ * First between namespaces, then between the connections of a namespace in the same way: whoever makes more connections
+ * gets no more.
  */
 
 /** Refused requests of one class, and between when and when they were to come back (monotonic ms). */
@@ -23,7 +26,7 @@ interface Waiting {
   readonly lastDueMs: number;
 }
 
-/** One that spends: a namespace or a connection. */
+/** One that spends: a connection. */
 interface Caller {
   /** Requests granted in this window. */
   readonly served: PerClass;
@@ -35,16 +38,19 @@ export type Callers = ReadonlyMap<string, Caller>;
 
 /** Who wants to send what. */
 export interface Call {
+  /** `namespace/connection` */
   readonly who: string;
   readonly class: RequestClass;
 }
 
 /**
- * So many callers are known by name, whoever makes however many namespaces. More than that which wait at the same time
- * share one entry, and so one part of what there is.
+ * So many callers are known by name, whoever makes however many namespaces and connections. More than that which wait at
+ * the same time share one entry, and so one part of what there is; so do those of one namespace beyond {@link mostOfOne}.
  */
 export const mostCallers = 200;
+const mostOfOne = 20;
 
+// No name has a star.
 const theOthers = "*";
 
 // Queues, workers and a busy cluster delay those that come back; one that does not come gives its claim up.
@@ -100,29 +106,58 @@ export function inNewWindow(callers: Callers, nowMs: number): Callers {
 
 /** How many requests of the class others have a claim to before this one. */
 export function claimsBefore(callers: Callers, call: Call, nowMs: number): number {
-  const key = keyOf(callers, call.who);
-  const level = (callers.get(key)?.served[call.class] ?? 0) + 1;
-  let sum = 0;
-  for (const [who, { served: granted, waiting }] of callers) {
-    const claim = waiting[call.class];
-    if (who === key || claim === undefined || !isSoon(claim, nowMs)) continue;
-    sum += Math.min(claim.count, Math.max(0, level - granted[call.class]));
-  }
-  return sum;
+  return claimsOfOthers(callers, call, { ahead: 0, isCounted: (claim) => isSoon(claim, nowMs) });
 }
 
 /** The place of a refused request among all that wait in its class, from 0: those of its own caller are before it. */
 export function placeOf(callers: Callers, call: Call, nowMs: number): number {
+  const own = callers.get(keyOf(callers, call.who))?.waiting[call.class];
+  const ahead = own === undefined || isOver(own, nowMs) ? 0 : own.count;
+  return ahead + claimsOfOthers(callers, call, { ahead, isCounted: (claim) => !isOver(claim, nowMs) });
+}
+
+/** What was served to one of two sides, and what waits. */
+interface Side {
+  served: number;
+  waiting: number;
+}
+
+/** See the head of this file. `ahead`: requests of the caller itself that go before. */
+function claimsOfOthers(
+  callers: Callers,
+  call: Call,
+  { ahead, isCounted }: { readonly ahead: number; readonly isCounted: (claim: Waiting) => boolean },
+): number {
   const key = keyOf(callers, call.who);
-  const own = callers.get(key);
-  const ownWaiting = aliveCount(own?.waiting[call.class], nowMs);
-  const level = (own?.served[call.class] ?? 0) + ownWaiting + 1;
-  let place = ownWaiting;
+  const own: Side = { served: 0, waiting: 0 };
+  const ownNamespace: Side = { served: 0, waiting: 0 };
+  const neighbors: Side[] = [];
+  const namespaces = new Map<string, Side>();
   for (const [who, { served: granted, waiting }] of callers) {
-    if (who === key) continue;
-    place += Math.min(aliveCount(waiting[call.class], nowMs), Math.max(0, level - granted[call.class]));
+    const claim = waiting[call.class];
+    const side = { served: granted[call.class], waiting: claim !== undefined && isCounted(claim) ? claim.count : 0 };
+    const isNeighbor = namespaceOf(who) === namespaceOf(key);
+    if (who === key) own.served = side.served;
+    else if (isNeighbor) neighbors.push(side);
+    add(isNeighbor ? ownNamespace : sideOf(namespaces, namespaceOf(who)), side);
   }
-  return place;
+  const before = (mine: Side, others: Iterable<Side>): number => {
+    let sum = 0;
+    for (const other of others) sum += Math.min(other.waiting, Math.max(0, mine.served + ahead + 1 - other.served));
+    return sum;
+  };
+  return before(own, neighbors) + before(ownNamespace, namespaces.values());
+}
+
+function sideOf(sides: Map<string, Side>, name: string): Side {
+  const known = sides.get(name) ?? { served: 0, waiting: 0 };
+  sides.set(name, known);
+  return known;
+}
+
+function add(sum: Side, side: Side): void {
+  sum.served += side.served;
+  sum.waiting += side.waiting;
 }
 
 /** How many requests of these classes wait and are to come back soon, whoever waits. */
@@ -159,7 +194,7 @@ export function untilClaimsLapseMs(
 
 /** Makes room for a new caller: one that does not wait is forgotten, the least served first. */
 function makeRoom(callers: Callers, who: string, nowMs: number): Callers {
-  if (callers.has(who) || callers.size < mostCallers) return callers;
+  if (keyOf(callers, who) !== theOthers) return callers;
   const idle = [...callers].filter(([name, caller]) => name !== theOthers && !isWaiting(caller, nowMs));
   const total = ({ served: { change, run, observe } }: Caller) => change + run + observe;
   const [least] = idle.sort(([, left], [, right]) => total(left) - total(right));
@@ -169,8 +204,19 @@ function makeRoom(callers: Callers, who: string, nowMs: number): Callers {
   return room;
 }
 
+/** The entry of a caller: its own; that of its namespace, which has many; or that of all for which there is no room. */
 function keyOf(callers: Callers, who: string): string {
-  return callers.has(who) || callers.size < mostCallers ? who : theOthers;
+  if (callers.has(who) || callers.size < mostOfOne) return who;
+  const namespace = namespaceOf(who);
+  let count = 0;
+  for (const name of callers.keys()) if (namespaceOf(name) === namespace) count += 1;
+  const own = count < mostOfOne ? who : `${namespace}/${theOthers}`;
+  return callers.has(own) || callers.size < mostCallers ? own : theOthers;
+}
+
+function namespaceOf(who: string): string {
+  const end = who.indexOf("/");
+  return end < 0 ? who : who.slice(0, end);
 }
 
 function written(callers: Callers, key: string, caller: Caller): Callers {

@@ -46,6 +46,7 @@ import type { RequestClass } from "./types.ts";
  * - An answer never opens the gate: only time does. So a late 200 cannot undo a 429.
  * - Each class has its share of a window (ledger-shares.ts), and within a class each caller (ledger-callers.ts): a change
  *   is never refused where a check for drift of the same caller would be granted.
+ * - Until the first answer in a window no more than two requests are in flight: what is left is not known.
  * - While the API is down, one request at a time goes out as a probe (breaker-state.ts).
  */
 export interface LedgerState {
@@ -63,6 +64,8 @@ export interface LedgerState {
   readonly usedBy: PerClass;
   /** Requests that checks for drift have earned in this window, spent or not. */
   readonly earned: number;
+  /** How many requests of each class are spent in this window, or have a time at which their share allows them. */
+  readonly slotsBy: PerClass;
   /** Requests of this window that were refused by the ledger. */
   readonly deferredBy: PerClass;
   readonly inFlight: number;
@@ -87,6 +90,10 @@ export interface LedgerState {
 /** How soon to come back when only requests set aside or in flight stand in the way. */
 const busyWaitMs = 2_000;
 
+/** The same while what is left is not known: until the first answer. */
+const firstAnswerWaitMs = 250;
+const mostUnanswered = 2;
+
 // A probe may take its time until it times out: the more wait for it, the less often each asks.
 const waitersPerSecond = 100;
 const longestBusyWaitMs = 30_000;
@@ -105,6 +112,7 @@ export function initialLedger(ceiling: number, observeShare = defaultObserveShar
     used: 0,
     usedBy: noneOfAny,
     earned: 0,
+    slotsBy: noneOfAny,
     deferredBy: noneOfAny,
     inFlight: 0,
     inFlightBy: noneOfAny,
@@ -141,7 +149,7 @@ export function advance(before: LedgerState, nowMs: number): LedgerState {
 /** What is counted anew in each window. */
 export function beginWindow(state: LedgerState): LedgerState {
   const callers = inNewWindow(state.callers, state.nowMs);
-  return { ...state, earned: 0, deferredBy: noneOfAny, accepted: 0, callers };
+  return { ...state, earned: 0, slotsBy: noneOfAny, deferredBy: noneOfAny, accepted: 0, callers };
 }
 
 function earnedSince(state: LedgerState, nowMs: number): number {
@@ -222,10 +230,12 @@ export type LedgerAnswer =
 /** Why a request may not be sent now, and for how long. */
 export interface Refusal {
   readonly waitMs: number;
-  /** Nothing but other requests stand in the way, so the wait is short. */
-  readonly isBusy: boolean;
+  /** Over how long those that are refused come back after the wait, so that they neither arrive together nor waste it. */
+  readonly spreadMs: number;
   /** Present where it is not the quota that refuses: the API is down. */
   readonly outage?: Outage;
+  /** The class whose share allows the request at the end of the wait, and until then no other one in its place. */
+  readonly slotOf?: RequestClass;
 }
 
 /** Asks for one request. A reserved request is not refused for the count, but still for a closed gate. */
@@ -237,7 +247,8 @@ export function admit(
   const { isReserved, class: requestClass, who = "" } = request;
   const call = { class: requestClass, who };
   const state = withArrival(advance(before, nowMs), call);
-  const refusal = longest([...gateRefusals(state), ...(isReserved ? [] : shareRefusals(state, { ...call, count: 1 }))]);
+  const shares = isReserved ? [] : shareRefusals(state, { ...call, count: 1 });
+  const refusal = longest([...gateRefusals(state), ...shares]);
   if (refusal !== undefined) return refusedWith(state, call, refusal);
   return {
     kind: "granted",
@@ -266,7 +277,8 @@ export interface Wanted {
 export function reserve(before: LedgerState, nowMs: number, wanted: Wanted): LedgerAnswer {
   const call = { class: wanted.class, who: wanted.who ?? "" };
   const state = withArrival(advance(before, nowMs), call);
-  const refusal = longest([...quotaRefusals(state), ...shareRefusals(state, { ...call, count: wanted.count })]);
+  const shares = shareRefusals(state, { ...call, count: wanted.count });
+  const refusal = longest([...quotaRefusals(state), ...shares]);
   if (refusal !== undefined) return refusedWith(state, call, refusal);
   return { kind: "granted", state: { ...state, reserved: state.reserved + wanted.count } };
 }
@@ -315,10 +327,12 @@ function withArrival(state: LedgerState, call: Call): LedgerState {
 
 function refusedWith(state: LedgerState, call: Call, refusal: Refusal): LedgerAnswer {
   const { nowMs } = state;
-  const firstMs = nowMs + refusal.waitMs;
-  const lastMs = firstMs + spreadMs(refusal.waitMs, refusal.isBusy);
+  const { waitMs, spreadMs, slotOf } = refusal;
+  const firstMs = nowMs + waitMs;
+  const lastMs = firstMs + spreadMs;
   const next = {
     ...state,
+    slotsBy: slotOf === undefined ? state.slotsBy : { ...state.slotsBy, [slotOf]: slotsTaken(state, slotOf) + 1 },
     deferredBy: counted(state.deferredBy, call.class, 1),
     callers: refused(state.callers, call, { nowMs, firstMs, lastMs }),
   };
@@ -340,19 +354,26 @@ function gateRefusals(state: LedgerState): readonly Refusal[] {
   const outage = outageOf(state.breaker, state.nowMs);
   if (outage === undefined) return quotaRefusals(state);
   const { cause, waitMs, isProbed } = outage;
-  const down = isProbed ? { ...busy(state), outage: cause } : { waitMs, isBusy: false, outage: cause };
-  return [...quotaRefusals(state), down];
+  return [...quotaRefusals(state), { ...(isProbed ? busy(state) : after(waitMs)), outage: cause }];
 }
 
 function quotaRefusals(state: LedgerState): readonly Refusal[] {
-  if (state.closedUntilMs !== undefined) return [{ waitMs: state.closedUntilMs - state.nowMs, isBusy: false }];
-  return state.isProbing && state.inFlight > 0 ? [busy(state)] : [];
+  if (state.closedUntilMs !== undefined) return [after(state.closedUntilMs - state.nowMs)];
+  if (state.isProbing && state.inFlight > 0) return [busy(state)];
+  const isUnknown = state.remaining === undefined && state.accepted === 0;
+  return isUnknown && state.inFlight >= mostUnanswered ? [busy(state, firstAnswerWaitMs)] : [];
 }
 
-function busy({ callers, nowMs }: LedgerState): Refusal {
+/** Nothing but other requests stand in the way, so the wait is short. */
+function busy({ callers, nowMs }: LedgerState, leastMs = busyWaitMs): Refusal {
   const waiting = waitingIn(callers, requestClasses, nowMs);
-  const waitMs = busyWaitMs + Math.floor(waiting / waitersPerSecond) * 1_000;
-  return { waitMs: Math.min(waitMs, longestBusyWaitMs), isBusy: true };
+  const waitMs = Math.min(leastMs + Math.floor(waiting / waitersPerSecond) * 1_000, longestBusyWaitMs);
+  return { waitMs, spreadMs: waitMs };
+}
+
+/** After a wait that many may share: spread over a tenth of it, between 1 s and 60 s. */
+function after(waitMs: number): Refusal {
+  return { waitMs, spreadMs: Math.min(Math.max(waitMs * 0.1, 1_000), 60_000) };
 }
 
 /** What refuses this caller of this class: its own share, and those of the more urgent classes. */
@@ -362,36 +383,46 @@ function shareRefusals(state: LedgerState, wanted: Required<Wanted>): readonly R
 
 function shortageOf(state: LedgerState, wanted: Required<Wanted>): Refusal | undefined {
   if (availableTo(state, wanted) >= wanted.count) return undefined;
-  const untilResetMs = (state.windowEndsAtMs ?? state.nowMs + windowMs) - state.nowMs;
+  const untilReset = after((state.windowEndsAtMs ?? state.nowMs + windowMs) - state.nowMs);
   if (leftTo(state, wanted.class) < wanted.count) {
     // What is set aside is often given back within seconds; what is spent is not.
     const isBusy = leftTo({ ...state, reserved: 0 }, wanted.class) >= wanted.count;
-    return { waitMs: isBusy ? Math.min(busyWaitMs, untilResetMs) : untilResetMs, isBusy };
+    return isBusy ? shorter({ waitMs: busyWaitMs, spreadMs: busyWaitMs }, untilReset) : untilReset;
   }
-  const waitMs = Math.max(paceWaitMs(state, wanted), claimsWaitMs(state, wanted), busyWaitMs);
-  return { waitMs: Math.min(waitMs, untilResetMs), isBusy: false };
+  const held = longest([...paceRefusals(state, wanted), ...claimRefusals(state, wanted)]);
+  return shorter(held ?? after(busyWaitMs), untilReset);
 }
 
-/** Until the share of the class allows the request, behind those that wait already. */
-function paceWaitMs(state: LedgerState, wanted: Required<Wanted>): number {
-  const paced = pacedTo(state, wanted.class);
-  if (paced - claimsBefore(state.callers, wanted, state.nowMs) >= wanted.count) return 0;
-  const rate = wanted.class === "observe" ? earnRate(state) : giveBackRate(state.ceiling);
-  const missing = placeOf(state.callers, wanted, state.nowMs) + wanted.count - paced;
-  return rate > 0 ? Math.ceil(Math.max(0, missing) / rate) : Number.POSITIVE_INFINITY;
-}
-
-/** Until those that have a claim have come, or have given it up. */
-function claimsWaitMs(state: LedgerState, wanted: Required<Wanted>): number {
-  const { callers, nowMs } = state;
-  if (leftTo(state, wanted.class) - claimsOn(state, wanted) >= wanted.count) return 0;
-  return untilClaimsLapseMs(callers, wanted, { moreUrgent: classesBefore(state, wanted), nowMs });
+function shorter(one: Refusal, other: Refusal): Refusal {
+  return one.waitMs < other.waitMs ? one : other;
 }
 
 /**
- * Over how many milliseconds those who wait come back after the gate opens: a tenth of the wait, between 1 s and 60 s, so
- * that they neither arrive together nor waste the new window.
+ * Until the share of the class allows the request: each that is refused gets a time of its own, so that those who wait
+ * come one after the other. A caller that was served less than others takes a place between theirs.
  */
-export function spreadMs(waitMs: number, isBusy: boolean): number {
-  return isBusy ? Math.max(busyWaitMs, waitMs) : Math.min(Math.max(waitMs * 0.1, 1_000), 60_000);
+function paceRefusals(state: LedgerState, wanted: Required<Wanted>): readonly Refusal[] {
+  const { class: requestClass, count } = wanted;
+  const { callers, nowMs } = state;
+  const paced = pacedTo(state, requestClass);
+  if (paced - claimsBefore(callers, wanted, nowMs) >= count) return [];
+  const rate = requestClass === "observe" ? earnRate(state) : giveBackRate(state.ceiling);
+  if (rate <= 0) return [after(windowMs)];
+  const inTurn = slotsTaken(state, requestClass) - state.usedBy[requestClass];
+  const place = placeOf(callers, wanted, nowMs);
+  const waitMs = Math.max(Math.ceil((Math.min(inTurn, place) + count - paced) / rate), busyWaitMs);
+  const spreadMs = Math.min(1 / rate, 60_000);
+  return [place < inTurn ? { waitMs, spreadMs } : { waitMs, spreadMs, slotOf: requestClass }];
+}
+
+function slotsTaken({ slotsBy, usedBy }: LedgerState, requestClass: RequestClass): number {
+  return Math.max(slotsBy[requestClass], usedBy[requestClass]);
+}
+
+/** Until those that have a claim have come, or have given it up. */
+function claimRefusals(state: LedgerState, wanted: Required<Wanted>): readonly Refusal[] {
+  const { callers, nowMs } = state;
+  if (leftTo(state, wanted.class) - claimsOn(state, wanted) >= wanted.count) return [];
+  const moreUrgent = classesBefore(state, wanted);
+  return [after(Math.max(untilClaimsLapseMs(callers, wanted, { moreUrgent, nowMs }), busyWaitMs))];
 }

@@ -86,7 +86,7 @@ export interface Ledger {
 /** One request that is asked for. */
 export interface AdmitRequest {
   readonly class: RequestClass;
-  /** Names the namespace or connection that spends, for fairness. Default: one that all share. */
+  /** `namespace/connection` that spends, for fairness. Default: one that all share. */
   readonly who?: string | undefined;
   readonly reservation?: Reservation | undefined;
 }
@@ -183,8 +183,8 @@ class AccountLedger implements Ledger {
     };
   }
 
-  #spread({ waitMs, isBusy }: quota.Refusal): number {
-    return Math.ceil(waitMs + quota.spreadMs(waitMs, isBusy) * this.#random());
+  #spread({ waitMs, spreadMs }: quota.Refusal): number {
+    return Math.ceil(waitMs + spreadMs * this.#random());
   }
 }
 

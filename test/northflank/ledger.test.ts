@@ -228,6 +228,7 @@ describe("a 429", () => {
 
   test("of several requests in flight counts once", async () => {
     const ledger = ledgerOf();
+    spend(ledger, { resetMs: 60_000 });
     const tickets = [granted(ledger), granted(ledger), granted(ledger)];
     for (const ticket of tickets) ticket.settle(answered({}, 429));
     expect(waitMs(ledger)).toBe(60_000);
