@@ -19,7 +19,7 @@ import type { RequestClass } from "./types.ts";
  * gets no more.
  */
 
-/** Refused requests of one class, and between when and when they were to come back (monotonic ms). */
+/** Refused requests of one class that were to come back at about the same time: between these (monotonic ms). */
 interface Waiting {
   readonly count: number;
   readonly firstDueMs: number;
@@ -30,7 +30,8 @@ interface Waiting {
 interface Caller {
   /** Requests granted in this window. */
   readonly served: PerClass;
-  readonly waiting: Readonly<Partial<Record<RequestClass, Waiting>>>;
+  /** At most {@link mostTimes} each, in the order of their times. */
+  readonly waiting: Readonly<Record<RequestClass, readonly Waiting[]>>;
 }
 
 /** By name. At most {@link mostCallers} and one. */
@@ -59,16 +60,24 @@ const graceMs = 60_000;
 // A claim that is due later holds back none that ask now: it would leave requests unused in the meantime.
 const soonMs = 60_000;
 
-const unknown: Caller = { served: noneOfAny, waiting: {} };
+// In a moment, when others have given up, in the next window: more are taken together.
+const mostTimes = 4;
+
+const unknown: Caller = { served: noneOfAny, waiting: { change: [], run: [], observe: [] } };
 
 /** A caller asks. If it was refused before and is due, this is that request again, and its claim ends. */
 export function arrived(callers: Callers, call: Call, nowMs: number): Callers {
   const key = keyOf(callers, call.who);
   const caller = callers.get(key);
-  const waiting = caller?.waiting[call.class];
-  if (caller === undefined || waiting === undefined || nowMs < waiting.firstDueMs) return callers;
-  const left = isOver(waiting, nowMs) || waiting.count === 1 ? undefined : { ...waiting, count: waiting.count - 1 };
-  return written(callers, key, { ...caller, waiting: { ...caller.waiting, [call.class]: left } });
+  if (caller === undefined) return callers;
+  const claims = caller.waiting[call.class].filter((claim) => !isOver(claim, nowMs));
+  const due = claims.find(({ firstDueMs }) => firstDueMs <= nowMs);
+  if (due === undefined) return callers;
+  const left = claims.flatMap((claim) => {
+    if (claim !== due) return claim;
+    return claim.count === 1 ? [] : { ...claim, count: claim.count - 1 };
+  });
+  return written(callers, key, withWaiting(caller, call.class, left));
 }
 
 /** A request was refused, and is to come back between these times. */
@@ -80,14 +89,26 @@ export function refused(
   const room = makeRoom(callers, call.who, due.nowMs);
   const key = keyOf(room, call.who);
   const caller = room.get(key) ?? unknown;
-  const known = caller.waiting[call.class];
-  const before = known === undefined || isOver(known, due.nowMs) ? undefined : known;
-  const waiting: Waiting = {
-    count: (before?.count ?? 0) + 1,
-    firstDueMs: Math.min(before?.firstDueMs ?? due.firstMs, due.firstMs),
-    lastDueMs: Math.max(before?.lastDueMs ?? due.lastMs, due.lastMs),
-  };
-  return written(room, key, { ...caller, waiting: { ...caller.waiting, [call.class]: waiting } });
+  const claims = caller.waiting[call.class].filter((claim) => !isOver(claim, due.nowMs));
+  const claim: Waiting = { count: 1, firstDueMs: due.firstMs, lastDueMs: due.lastMs };
+  return written(room, key, withWaiting(caller, call.class, withClaim(claims, claim)));
+}
+
+/** Claims of about the same time are one; and the last ones are, where there are too many times. */
+function withClaim(claims: readonly Waiting[], claim: Waiting): readonly Waiting[] {
+  const sorted = [...claims, claim].sort((left, right) => left.firstDueMs - right.firstDueMs);
+  const merged: Waiting[] = [];
+  for (const one of sorted) {
+    const last = merged.at(-1);
+    if (last === undefined || (one.firstDueMs > last.lastDueMs && merged.length < mostTimes)) merged.push(one);
+    else merged[merged.length - 1] = joined(last, one);
+  }
+  return merged;
+}
+
+function joined(left: Waiting, right: Waiting): Waiting {
+  const lastDueMs = Math.max(left.lastDueMs, right.lastDueMs);
+  return { count: left.count + right.count, firstDueMs: left.firstDueMs, lastDueMs };
 }
 
 /** A request was granted (`by` 1), or a granted one was given back (-1). */
@@ -111,8 +132,8 @@ export function claimsBefore(callers: Callers, call: Call, nowMs: number): numbe
 
 /** The place of a refused request among all that wait in its class, from 0: those of its own caller are before it. */
 export function placeOf(callers: Callers, call: Call, nowMs: number): number {
-  const own = callers.get(keyOf(callers, call.who))?.waiting[call.class];
-  const ahead = own === undefined || isOver(own, nowMs) ? 0 : own.count;
+  const own = callers.get(keyOf(callers, call.who)) ?? unknown;
+  const ahead = countOf(own.waiting[call.class], (claim) => !isOver(claim, nowMs));
   return ahead + claimsOfOthers(callers, call, { ahead, isCounted: (claim) => !isOver(claim, nowMs) });
 }
 
@@ -134,8 +155,7 @@ function claimsOfOthers(
   const neighbors: Side[] = [];
   const namespaces = new Map<string, Side>();
   for (const [who, { served: granted, waiting }] of callers) {
-    const claim = waiting[call.class];
-    const side = { served: granted[call.class], waiting: claim !== undefined && isCounted(claim) ? claim.count : 0 };
+    const side = { served: granted[call.class], waiting: countOf(waiting[call.class], isCounted) };
     const isNeighbor = namespaceOf(who) === namespaceOf(key);
     if (who === key) own.served = side.served;
     else if (isNeighbor) neighbors.push(side);
@@ -164,10 +184,7 @@ function add(sum: Side, side: Side): void {
 export function waitingIn(callers: Callers, classes: readonly RequestClass[], nowMs: number): number {
   let sum = 0;
   for (const { waiting } of callers.values()) {
-    for (const requestClass of classes) {
-      const claim = waiting[requestClass];
-      if (claim !== undefined && isSoon(claim, nowMs)) sum += claim.count;
-    }
+    for (const requestClass of classes) sum += countOf(waiting[requestClass], (claim) => isSoon(claim, nowMs));
   }
   return sum;
 }
@@ -185,8 +202,8 @@ export function untilClaimsLapseMs(
   let lastMs = nowMs;
   for (const [who, { waiting }] of callers) {
     for (const requestClass of who === key ? moreUrgent : [...moreUrgent, call.class]) {
-      const claim = waiting[requestClass];
-      if (claim !== undefined && isSoon(claim, nowMs)) lastMs = Math.max(lastMs, claim.lastDueMs + graceMs);
+      const soon = waiting[requestClass].filter((claim) => isSoon(claim, nowMs));
+      lastMs = soon.reduce((last, { lastDueMs }) => Math.max(last, lastDueMs + graceMs), lastMs);
     }
   }
   return lastMs - nowMs;
@@ -223,12 +240,16 @@ function written(callers: Callers, key: string, caller: Caller): Callers {
   return new Map(callers).set(key, caller);
 }
 
-function isWaiting({ waiting }: Caller, nowMs: number): boolean {
-  return Object.values(waiting).some((claim) => aliveCount(claim, nowMs) > 0);
+function withWaiting(caller: Caller, requestClass: RequestClass, waiting: readonly Waiting[]): Caller {
+  return { ...caller, waiting: { ...caller.waiting, [requestClass]: waiting } };
 }
 
-function aliveCount(claim: Waiting | undefined, nowMs: number): number {
-  return claim === undefined || isOver(claim, nowMs) ? 0 : claim.count;
+function isWaiting({ waiting }: Caller, nowMs: number): boolean {
+  return Object.values(waiting).some((claims) => claims.some((claim) => !isOver(claim, nowMs)));
+}
+
+function countOf(claims: readonly Waiting[], isCounted: (claim: Waiting) => boolean): number {
+  return claims.reduce((sum, claim) => (isCounted(claim) ? sum + claim.count : sum), 0);
 }
 
 function isOver({ lastDueMs }: Waiting, nowMs: number): boolean {

@@ -18,8 +18,14 @@ const blindWaitMs = 60_000;
 /** A window whose end moved by more than this is another window; less is rounding and latency. */
 const sameWindowToleranceMs = 60_000;
 
+/** A request that was granted. */
+export interface Granted extends Call {
+  /** {@link LedgerState.window} in which it was. */
+  readonly window: number;
+}
+
 /** Enters how a granted request ended. */
-export function settle(before: LedgerState, nowMs: number, call: Call, settlement: Settlement): LedgerState {
+export function settle(before: LedgerState, nowMs: number, call: Granted, settlement: Settlement): LedgerState {
   const state = advance(before, nowMs);
   const landed = {
     ...state,
@@ -28,19 +34,24 @@ export function settle(before: LedgerState, nowMs: number, call: Call, settlemen
     breaker: breakerAfter(state.breaker, eventOf(settlement), nowMs),
   };
   if (settlement.kind === "unsent") {
-    return {
-      ...landed,
-      used: Math.max(0, landed.used - 1),
-      usedBy: counted(landed.usedBy, call.class, -1),
-      callers: served(landed.callers, call, { nowMs, by: -1 }),
-    };
+    return { ...withoutOne(landed, call), callers: served(landed.callers, call, { nowMs, by: -1 }) };
   }
   if (settlement.kind === "lost") {
     // The far end has most likely counted it, and its next answer will say so.
     return { ...landed, remaining: oneLess(landed.remaining) };
   }
-  const read = applyReading(landed, call, settlement.rateLimit);
+  const isLate = isOfWindowBefore(landed, call, settlement.rateLimit);
+  const read = isLate ? withoutOne(landed, call) : applyReading(landed, call, settlement.rateLimit);
   return settlement.status === 429 ? closeAfterRefusal(read, settlement.rateLimit) : closeIfSpent(accept(read));
+}
+
+/** The request was counted in a window that has ended since: what its answer says is left is of that one. */
+function isOfWindowBefore({ window }: LedgerState, granted: Granted, { resetMs }: RateLimitReading): boolean {
+  return granted.window !== window && resetMs !== undefined && resetMs < sameWindowToleranceMs;
+}
+
+function withoutOne(state: LedgerState, call: Call): LedgerState {
+  return { ...state, used: Math.max(0, state.used - 1), usedBy: counted(state.usedBy, call.class, -1) };
 }
 
 function eventOf(settlement: Settlement): BreakerEvent {

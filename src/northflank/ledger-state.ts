@@ -41,7 +41,8 @@ import type { RequestClass } from "./types.ts";
  *
  * *Promises*
  * - The account's own numbers (headers) rule; our count is only for the ceiling, because others spend too.
- * - Answers arrive out of order: within a window the lowest `remaining` stands.
+ * - Answers arrive out of order: within a window the lowest `remaining` stands, and one of the window before says
+ *   nothing of this one.
  * - A request that is in flight, or set aside, is spent for all others.
  * - An answer never opens the gate: only time does. So a late 200 cannot undo a 429.
  * - Each class has its share of a window (ledger-shares.ts), and within a class each caller (ledger-callers.ts): a change
@@ -56,6 +57,8 @@ export interface LedgerState {
   readonly ceiling: number;
   /** The part of a window that checks for drift may spend. */
   readonly observeShare: number;
+  /** Counts the windows. */
+  readonly window: number;
   /** End of the window; `undefined` while none is open. */
   readonly windowEndsAtMs: number | undefined;
   /** True once the API has reported when the window ends; until then it is an hour from our first request. */
@@ -107,6 +110,7 @@ export function initialLedger(ceiling: number, observeShare = defaultObserveShar
     nowMs: 0,
     ceiling,
     observeShare,
+    window: 0,
     windowEndsAtMs: undefined,
     isWindowReported: false,
     used: 0,
@@ -149,7 +153,8 @@ export function advance(before: LedgerState, nowMs: number): LedgerState {
 /** What is counted anew in each window. */
 export function beginWindow(state: LedgerState): LedgerState {
   const callers = inNewWindow(state.callers, state.nowMs);
-  return { ...state, earned: 0, slotsBy: noneOfAny, deferredBy: noneOfAny, accepted: 0, callers };
+  const fresh = { earned: 0, slotsBy: noneOfAny, deferredBy: noneOfAny, accepted: 0, callers };
+  return { ...state, window: state.window + 1, ...fresh };
 }
 
 function earnedSince(state: LedgerState, nowMs: number): number {

@@ -128,11 +128,12 @@ class AccountLedger implements Ledger {
       return { kind: "refused", retryAfterMs: this.#spread(answer), ...(outage === undefined ? {} : { outage }) };
     }
     if (isReserved) held.take();
+    const granted = { ...call, window: answer.state.window };
     let isSettled = false;
     const settleOnce = (settlement: Settlement): boolean => {
       if (isSettled) return false;
       isSettled = true;
-      this.#state = settle(this.#state, this.#clock.monotonic(), call, settlement);
+      this.#state = settle(this.#state, this.#clock.monotonic(), granted, settlement);
       return true;
     };
     return { kind: "granted", ticket: { settle: settleOnce } };

@@ -26,7 +26,8 @@ export class EventQueue<T> {
     heap[0] = last;
     for (let at = 0; ; ) {
       let least = at;
-      for (const below of [2 * at + 1, 2 * at + 2]) if (below < heap.length && this.#isBefore(below, least)) least = below;
+      for (const below of [2 * at + 1, 2 * at + 2])
+        if (below < heap.length && this.#isBefore(below, least)) least = below;
       if (least === at) return first;
       this.#swap(at, least);
       at = least;

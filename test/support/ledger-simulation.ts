@@ -31,14 +31,27 @@ interface SimulationOptions {
   /** What they spend before the first request. */
   readonly spentAtStart?: number;
   /** Called after each response when nothing else is in flight. */
-  readonly onQuiet?: (state: { readonly ledger: Ledger; readonly model: QuotaModel; readonly nowMs: number }) => void;
+  readonly onQuiet?: (seen: QuietMoment) => void;
   /** How often the API begins a new window before its time. */
   readonly resetsEveryMs?: number;
 }
 
+/** A moment at which the ledger knows all that it can know. */
+export interface QuietMoment {
+  readonly ledger: Ledger;
+  readonly model: QuotaModel;
+  readonly nowMs: number;
+  readonly answer: ModelAnswer;
+}
+
 type Event =
   | { readonly kind: "asks"; readonly object: SimulatedObject }
-  | { readonly kind: "lands"; readonly object: SimulatedObject; readonly ticket: Ticket; readonly answer: ModelAnswer | undefined }
+  | {
+      readonly kind: "lands";
+      readonly object: SimulatedObject;
+      readonly ticket: Ticket;
+      readonly answer: ModelAnswer | undefined;
+    }
   | { readonly kind: "elsewhere" }
   | { readonly kind: "resets" };
 
@@ -63,7 +76,16 @@ export interface Simulated {
 
 /** Runs the real ledger against the counter of the API, on a clock that costs nothing. */
 export function simulate(options: SimulationOptions): Simulated {
-  const { seed, objects, untilMs, limit = 1_000, ceiling = limit, workers = 8, lost = 0, elsewherePerHour = 0 } = options;
+  const {
+    seed,
+    objects,
+    untilMs,
+    limit = 1_000,
+    ceiling = limit,
+    workers = 8,
+    lost = 0,
+    elsewherePerHour = 0,
+  } = options;
   const random = seeded(seed);
   const time = { ms: 0 };
   const clock: Clock = {
@@ -110,7 +132,7 @@ export function simulate(options: SimulationOptions): Simulated {
     inFlight -= 1;
     if (answer === undefined) ticket.settle({ kind: "lost", outage: "timeout" });
     else ticket.settle({ kind: "answered", status: answer.status, rateLimit: answer.reading });
-    if (inFlight === 0 && answer !== undefined) options.onQuiet?.({ ledger, model, nowMs: time.ms });
+    if (inFlight === 0 && answer !== undefined) options.onQuiet?.({ ledger, model, nowMs: time.ms, answer });
     if (answer === undefined || answer.status === 429) {
       // As the objects do: the ledger says when.
       events.add(time.ms + 1_000 + 4_000 * random(), { kind: "asks", object });
