@@ -311,6 +311,34 @@ describe("a reservation", () => {
     expect(waitMs(ledger, mine)).toBe(30_000);
   });
 
+  test("whose holder crashes with the process is gone with it: the next one learns what is left from the API", () => {
+    const before = ledgerOf();
+    spend(before, { limit: 1_000, remaining: 20, resetMs: 600_000 });
+    reserved(before, 3);
+    const after = ledgerOf();
+    spend(after, { limit: 1_000, remaining: 19, resetMs: 590_000 });
+    expect(after.snapshot()).toMatchObject({ remaining: 19, used: 1, resetAtMs: clock.now() + 590_000 });
+    expect(after.reserve(19, "change").kind).toBe("reserved");
+  });
+
+  test("whose holder fails half way gives the rest back, to the end of the count", () => {
+    const ledger = ledgerOf(4);
+    const mine = reserved(ledger, 3);
+    granted(ledger, mine).settle({ kind: "lost", outage: "interrupted" });
+    mine.release();
+    expect([ledger.snapshot().used, ledger.state().reserved]).toEqual([1, 0]);
+    expect(ledger.reserve(3, "change").kind).toBe("reserved");
+  });
+
+  test("that is refused keeps a claim, so that a caller that was served more leaves what it needs", () => {
+    const ledger = ledgerOf();
+    spend(ledger, { limit: 1_000, remaining: 2, resetMs: 600_000 });
+    expect(ledger.reserve(3, "change", "b/x").kind).toBe("refused");
+    const kinds = [1, 2].map(() => ledger.admit({ class: "change", who: "a/x" }).kind);
+    expect(kinds).toEqual(["granted", "refused"]);
+    expect(ledger.admit({ class: "change", who: "b/x" }).kind).toBe("granted");
+  });
+
   test("of another ledger is worth nothing here", () => {
     const ledger = ledgerOf(1);
     spend(ledger);
@@ -493,6 +521,16 @@ const headerCases: Readonly<
     headers: { date: "Wed, 01 Jan 2025 00:05:00 GMT", "retry-after": "Wed, 01 Jan 2025 00:00:00 GMT" },
     waitS: 1,
   },
+  "A8: a 429 with a date, and no clock of the far end beside it": {
+    status: 429,
+    headers: { "retry-after": "Thu, 01 Jan 2026 00:02:00 GMT" },
+    waitS: 120,
+  },
+  "A8: a 429 with a date years ahead": {
+    status: 429,
+    headers: { date: "Thu, 01 Jan 2026 00:00:00 GMT", "retry-after": "Sun, 01 Jan 2034 00:00:00 GMT" },
+    waitS: 7_200,
+  },
   "A9: a 429 with nothing": { status: 429, headers: {}, waitS: 60 },
   "A9: a 429 with a negative wait": { status: 429, headers: { "retry-after": "-5" }, waitS: 60 },
   "A9: a 429 with a word": { status: 429, headers: { "retry-after": "soon" }, waitS: 60 },
@@ -550,7 +588,54 @@ test.each(Object.entries(headerCases))("%s: the gate", async (_name, { status, h
   expect(waitMs(ledger)).toBe(0);
 });
 
+test("A7: after a 429 with Retry-After no object makes an attempt of its own, and they come back spread", async () => {
+  const ledger = ledgerOf();
+  spend(ledger, { retryAfterMs: 30_000 }, 429);
+  const waits = [0, 0.25, 0.5, 0.75].map((share) => {
+    draw = share;
+    return waitMs(ledger);
+  });
+  expect(waits).toEqual([30_000, 30_750, 31_500, 32_250]);
+  expect(ledger.snapshot()).toMatchObject({ used: 1, waiting: 4, closedBy: "rate_limited" });
+});
+
+test("A9: a 429 with nothing that repeats doubles the wait, and one good answer begins anew", async () => {
+  const ledger = ledgerOf();
+  for (const minutes of [1, 2, 4]) {
+    spend(ledger, {}, 429);
+    expect(waitMs(ledger)).toBe(minutes * 60_000);
+    await clock.advance(minutes * 60_000);
+  }
+  spend(ledger, { remaining: 500, resetMs: hourMs });
+  spend(ledger, { remaining: 499 }, 429);
+  expect(waitMs(ledger)).toBe(60_000);
+});
+
+test("A10: the gate that a 200 has closed says why, and opens by itself", async () => {
+  const ledger = ledgerOf();
+  spend(ledger, { remaining: 0, resetMs: 60_000 });
+  expect(ledger.snapshot().closedBy).toBe("spent");
+  await clock.advance(60_000);
+  expect(ledger.snapshot()).toMatchObject({ closedBy: undefined, closedUntilMs: undefined });
+});
+
 describe("A11: an account that others spend from", () => {
+  test("keeps what is left for changes, however it came to be little", () => {
+    const ledger = ledgerOf();
+    spend(ledger, { limit: 1_000, remaining: 15, resetMs: hourMs });
+    expect(classes.map((name) => isGranted(ledger, name))).toEqual([true, false, false]);
+  });
+
+  test("whose answer from the window before comes late says nothing of this one", async () => {
+    const ledger = ledgerOf();
+    spend(ledger, { limit: 1_000, remaining: 3, resetMs: 10_000 });
+    const late = granted(ledger);
+    await clock.advance(10_000);
+    spend(ledger, { limit: 1_000, remaining: 999, resetMs: hourMs });
+    late.settle(answered({ limit: 1_000, remaining: 2, resetMs: 1_000 }));
+    expect(ledger.snapshot()).toMatchObject({ remaining: 999, used: 1, resetAtMs: clock.now() + hourMs });
+  });
+
   test("is followed by what it says, not by our own count", () => {
     const ledger = ledgerOf();
     spend(ledger, { limit: 1_000, remaining: 900, resetMs: hourMs });
