@@ -33,7 +33,7 @@ export type BreakerEvent =
   /** Nothing was learned: it was given up by us, or never sent. */
   | { readonly kind: "undecided" };
 
-// Three calls with their retries may fail and nobody is down.
+// Three calls may fail with all their retries though the API is up.
 const mostFailures = 10;
 
 const firstWaitMs = 5_000;

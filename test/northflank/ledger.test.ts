@@ -330,10 +330,12 @@ describe("a reservation", () => {
     expect(ledger.reserve(3, "change").kind).toBe("reserved");
   });
 
-  test("that is refused keeps a claim, so that a caller that was served more leaves what it needs", () => {
+  test("that is refused keeps a claim: a caller that was served more leaves one for it, once it is due", async () => {
     const ledger = ledgerOf();
     spend(ledger, { limit: 1_000, remaining: 2, resetMs: 600_000 });
     expect(ledger.reserve(3, "change", "b/x").kind).toBe("refused");
+    await clock.advance(600_000);
+    spend(ledger, { limit: 1_000, remaining: 2, resetMs: hourMs });
     const kinds = [1, 2].map(() => ledger.admit({ class: "change", who: "a/x" }).kind);
     expect(kinds).toEqual(["granted", "refused"]);
     expect(ledger.admit({ class: "change", who: "b/x" }).kind).toBe("granted");
