@@ -37,6 +37,7 @@ const conditionStatuses = ["True", "False", "Unknown"] as const;
 
 const results = ["success", "error", "requeue_after"] as const;
 const priorities = ["change", "follow", "resync"] as const;
+const requestClasses = ["change", "run", "observe"] as const;
 const watchCauses = ["expired", "ahead", "absent", "refused", "silent", "broken", "regressed"] as const;
 
 /** So many connections of one namespace have a metric of their own: those whose tokens expire first. */
@@ -214,6 +215,17 @@ export function createMetrics(build: {
     limit: poolGauge("northflank_operator_api_ratelimit_limit", "Hourly request quota of the account."),
     remaining: poolGauge("northflank_operator_api_ratelimit_remaining", "Requests left in the current window."),
     reset: poolGauge("northflank_operator_api_ratelimit_reset_seconds", "Seconds until the current window ends."),
+    used: new Gauge({
+      name: "northflank_operator_api_budget_used",
+      help: "Requests that this process sent in the current window, by class.",
+      labelNames: ["pool", "class"],
+      registers,
+    }),
+    waiting: poolGauge("northflank_operator_api_budget_waiting", "Requests that were deferred and are due soon."),
+    circuit: poolGauge(
+      "northflank_operator_api_circuit_state",
+      "0: requests are sent. 1: the quota is spent. 2: Northflank refused with a 429. 3: Northflank is down and probed.",
+    ),
     deferred: new Counter({
       name: "northflank_operator_api_budget_deferred_total",
       help: "Requests that were deferred because of the quota.",
@@ -456,7 +468,9 @@ export function createMetrics(build: {
       onPoolGone: (pool: string) => {
         for (const remove of counted.get(pool)?.values() ?? []) remove();
         counted.delete(pool);
-        for (const gauge of [remote.limit, remote.remaining, remote.reset]) gauge.remove({ pool });
+        for (const requestClass of requestClasses) remote.used.remove({ pool, class: requestClass });
+        const gauges = [remote.limit, remote.remaining, remote.reset, remote.waiting, remote.circuit];
+        for (const gauge of gauges) gauge.remove({ pool });
       },
     },
 
@@ -467,8 +481,17 @@ export function createMetrics(build: {
         readonly limit: number | undefined;
         readonly remaining: number | undefined;
         readonly resetInMs: number | undefined;
+        readonly usedBy: Readonly<Record<(typeof requestClasses)[number], number>>;
+        readonly waiting: number;
+        /** `spent`, `rate_limited`, or the code of the error while Northflank is down; missing while requests are sent. */
+        readonly closedBy: string | undefined;
       },
     ) => {
+      for (const requestClass of requestClasses) {
+        remote.used.set({ pool, class: requestClass }, seen.usedBy[requestClass]);
+      }
+      remote.waiting.set({ pool }, seen.waiting);
+      remote.circuit.set({ pool }, circuitState(seen.closedBy));
       if (seen.limit !== undefined) remote.limit.set({ pool }, seen.limit);
       if (seen.remaining !== undefined) remote.remaining.set({ pool }, seen.remaining);
       if (seen.resetInMs !== undefined) remote.reset.set({ pool }, Math.max(0, seen.resetInMs) / 1_000);
@@ -511,6 +534,13 @@ export function createMetrics(build: {
   function poolGauge(name: string, help: string) {
     return new Gauge({ name, help, labelNames: ["pool"], registers });
   }
+}
+
+/** See the help of `api_circuit_state`. */
+function circuitState(closedBy: string | undefined): number {
+  if (closedBy === undefined) return 0;
+  const states: Readonly<Record<string, number>> = { spent: 1, rate_limited: 2 };
+  return states[closedBy] ?? 3;
 }
 
 interface Expiration {

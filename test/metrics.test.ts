@@ -122,19 +122,39 @@ test("a pool that is gone leaves nothing behind, and takes nothing from the othe
       for (const retryCause of ["503", "timeout"]) apiObserver.onCall({ ...call, retryCause });
       apiObserver.onCall({ ...call, code: "404" });
       apiObserver.onDeferred({ pool, class: "observe" });
-      ledger(pool, { limit: 1_000, remaining: 5, resetInMs: 1_000 });
+      ledger(pool, { ...quota, limit: 1_000, remaining: 5, resetInMs: 1_000 });
     }
     apiObserver.onPoolGone("gone");
     apiObserver.onPoolGone("never there");
   });
   for (const line of text.split("\n")) if (line.includes("pool=")) metrics.push(line);
   expect(metrics.filter((line) => line.includes('"gone"'))).toEqual([]);
-  expect(metrics.filter((line) => line.includes('"kept"'))).toHaveLength(8);
+  expect(metrics.filter((line) => line.includes('"kept"'))).toHaveLength(13);
 });
+
+const quota = { usedBy: { change: 4, run: 3, observe: 2 }, waiting: 7, closedBy: undefined };
+
+test.each([
+  [undefined, 0],
+  ["spent", 1],
+  ["rate_limited", 2],
+  ["server_error", 3],
+  ["unreachable", 3],
+])(
+  "the circuit of an account that is closed by %s is %i, beside who spent and how many wait",
+  async (closedBy, state) => {
+    const text = await scraped((metrics) =>
+      metrics.ledger("p", { ...quota, limit: 1_000, remaining: 5, resetInMs: 1_000, closedBy }),
+    );
+    expect(text).toContain(`northflank_operator_api_circuit_state{pool="p"} ${state}`);
+    expect(text).toContain('northflank_operator_api_budget_used{pool="p",class="observe"} 2');
+    expect(text).toContain('northflank_operator_api_budget_waiting{pool="p"} 7');
+  },
+);
 
 test("what a ledger does not know is left out", async () => {
   const text = await scraped((metrics) =>
-    metrics.ledger("p", { limit: 1_000, remaining: undefined, resetInMs: -5_000 }),
+    metrics.ledger("p", { ...quota, limit: 1_000, remaining: undefined, resetInMs: -5_000 }),
   );
   expect(text).toContain('northflank_operator_api_ratelimit_limit{pool="p"} 1000');
   expect(text).not.toContain('northflank_operator_api_ratelimit_remaining{pool="p"}');

@@ -100,9 +100,9 @@ async function scrape({ metrics, controllers, caches, connections, apis, clock }
     const { queue } = controller;
     metrics.queueStats(name, { ...queue.stats(), oldestDueMs: queue.oldestDueMs() });
   }
-  for (const [pool, { limit, remaining, resetAtMs }] of apis.pools()) {
+  for (const [pool, { resetAtMs, ...quota }] of apis.pools()) {
     const resetInMs = resetAtMs === undefined ? undefined : resetAtMs - clock.now();
-    metrics.ledger(pool, { limit, remaining, resetInMs });
+    metrics.ledger(pool, { ...quota, resetInMs });
   }
   const { registry } = metrics;
   return { status: 200, contentType: registry.contentType, body: await registry.metrics() };
