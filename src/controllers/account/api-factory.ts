@@ -1,6 +1,7 @@
 import { createBudget } from "../../northflank/budget.ts";
 import { type ApiObserver, createNorthflankApi, type NorthflankApi } from "../../northflank/client.ts";
 import { createLedger, type Ledger, type LedgerSnapshot } from "../../northflank/ledger.ts";
+import { defaultObserveShare } from "../../northflank/ledger-shares.ts";
 import type { Transport } from "../../northflank/transport.ts";
 import type { Clock } from "../../util/clock.ts";
 import type { Random } from "../../util/random.ts";
@@ -64,9 +65,6 @@ interface Member {
   pool: string;
 }
 
-/** The part of an account's requests that checks of settled targets may cost. */
-const checkShare = 0.2;
-
 // Going through all of them at each new client would be quadratic.
 const leastSwept = 64;
 
@@ -126,7 +124,7 @@ export function createApiFactory(deps: {
     checksPerHour: (name) => {
       const pool = pools.get(name);
       if (pool === undefined) return undefined;
-      return checkShare * Math.min(highest(pool), pool.ledger.snapshot().limit ?? Number.POSITIVE_INFINITY);
+      return defaultObserveShare * Math.min(highest(pool), pool.ledger.snapshot().limit ?? Number.POSITIVE_INFINITY);
     },
     pools: () => {
       sweep();

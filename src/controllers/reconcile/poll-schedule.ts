@@ -159,17 +159,13 @@ export class PollSchedule {
     return this.#postpone(object, leftMs + list.maxAgeMs * listSpread * this.#random());
   }
 
-  /**
-   * The list could not be read: in how many milliseconds this object, or another of its project, requests it. That is a
-   * whole period, so that failures cost no more than lists do.
-   */
+  /** The list could not be read: in how many milliseconds this object, or another of its project, requests it. */
   listFailed(
     object: Pick<Scheduled, "key" | "share">,
-    list: { readonly retryAfterMs: number | undefined; readonly maxAgeMs: number },
+    { retryInMs, maxAgeMs }: { readonly retryInMs: number; readonly maxAgeMs: number },
   ): number {
-    const retryMs = Math.max(list.retryAfterMs ?? 0, list.maxAgeMs);
-    this.#failedLists.set(listOf(object), this.#clock.monotonic() + retryMs);
-    return this.#postpone(object, retryMs + list.maxAgeMs * listSpread * this.#random());
+    this.#failedLists.set(listOf(object), this.#clock.monotonic() + retryInMs);
+    return this.#postpone(object, retryInMs + maxAgeMs * listSpread * this.#random());
   }
 
   /**

@@ -44,7 +44,10 @@ export async function checkByList<T extends TargetObject>(
   } catch (error) {
     if (!isNorthflankError(error)) throw error;
     if (error.code === "not_found" || error.code === "unauthorized") return undefined;
-    return schedule.listFailed(scheduled, { maxAgeMs, retryAfterMs: error.retryAfterMs });
+    const { code, retryAfterMs = 0 } = error;
+    // After a whole period, so that failures cost no more than lists do; what was not sent has cost nothing.
+    const retryInMs = code === "quota_closed" ? retryAfterMs : Math.max(retryAfterMs, maxAgeMs);
+    return schedule.listFailed(scheduled, { maxAgeMs, retryInMs });
   }
   if (scheduled.share !== undefined) schedule.listRead(scheduled.share, list.size);
   const { entry, startedAtMs } = list.get(id);
