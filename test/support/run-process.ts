@@ -262,7 +262,8 @@ export class RunProcess {
       const isHome = northflank === this.#world.northflank;
       const address = `https://api.northflank.com, team ${isHome ? "home" : "elsewhere"}`;
       const api = this.#api(northflank.connect());
-      const account = { api, pool: isHome ? "pool" : "pool elsewhere", address, version: "1" };
+      const readScope = isHome ? "token home" : "token elsewhere";
+      const account = { api, pool: isHome ? "pool" : "pool elsewhere", address, version: "1", readScope };
       const resolution = { kind: "usable", account } as const;
       accounts.set(northflank, resolution);
       return resolution;

@@ -6,6 +6,7 @@ import { type ObjectKey, objectKey } from "../../runtime/outcome.ts";
 import { isOlder } from "../reconcile/predicates.ts";
 import { isAbortWanted, isUnresolved, latestAttempt, stateOf } from "./machine.ts";
 import { markOf, mismatchOf } from "./mark.ts";
+import type { Known } from "./memory.ts";
 import type { StartRecord } from "./start-record.ts";
 
 /** Another run object of the same job and account. */
@@ -16,6 +17,8 @@ export interface Sibling {
   readonly isSettled?: boolean;
   /** False: only its status says that it is of this account, and a user of another namespace may have written it. */
   readonly isSure?: boolean;
+  /** What this process knows of it beyond the object; missing where that is nothing. */
+  readonly known?: Known | undefined;
 }
 
 /** Other objects of the same job and account, as this process knows them. */

@@ -45,8 +45,8 @@ export interface Known {
   readonly unsettled: number;
   /** Reconciles in a row that were requeued at once. */
   readonly agains: number;
-  /** The list of the job does not show the run of this id: it is read alone until then. */
-  readonly unlisted?: { readonly runId: string; readonly untilMs: number } | undefined;
+  /** The list of the job does not serve the run of this id: it is read alone until then. */
+  readonly unlisted?: Unlisted | undefined;
   /** Since when no read has found the run of this id. */
   readonly missing?: { readonly runId: string; readonly sinceMs: number; readonly isListCut: boolean } | undefined;
   /** When the abort of the run of this id was last accepted, and first. */
@@ -100,6 +100,14 @@ export interface UnsavedStatus {
   readonly events: readonly EventDraft[];
   /** The status that was last known to be written down: transitions are detected against it. */
   readonly before: NorthflankJobRun["status"];
+}
+
+/** See {@link Known.unlisted}. */
+export interface Unlisted {
+  readonly runId: string;
+  readonly untilMs: number;
+  /** The list could not be read, so that it serves no other run either. Missing: it lacks this run. */
+  readonly isUnreadable?: true;
 }
 
 /** See {@link Known.abortSent}. */

@@ -10,7 +10,7 @@ import { duplicateIn } from "./duplicate.ts";
 import type { Attempt } from "./machine.ts";
 import { jobOf } from "./run-request.ts";
 import { neededForReadBack, neededForWatch } from "./runs-needed.ts";
-import { lackedForMs, type SharedRead, unlistedForMs } from "./shared-read.ts";
+import type { notServed, SharedRead } from "./shared-read.ts";
 import type { StartRecord } from "./start-record.ts";
 
 /** A read that may fail for reasons that a status can report. */
@@ -40,8 +40,8 @@ interface RunPoll {
   readonly reads: "run" | "watch" | "proof";
   /** Where no list has to be read for this run: the one that serves it with others. Missing: it is read alone. */
   readonly shared: SharedRead | undefined;
-  /** Called where that list does not serve this run; it is not to be asked for it for so many milliseconds. */
-  readonly notListed: (forMs: number) => void;
+  /** Called where that list does not serve this run. */
+  readonly notListed: (why: keyof typeof notServed) => void;
   readonly lists: Pick<SharedLists, "runs" | "noteRun">;
   readonly clock: Pick<Clock, "monotonic">;
   readonly requestClass: RequestClass;
@@ -102,14 +102,14 @@ async function readShared(
     if (isOfQuotaOrToken(read.error)) return read;
     // Whatever is wrong with the list, a run of its own can still be read, with the next try at the latest.
     const isOfList = isNorthflankError(read.error, ...listOnly);
-    notListed(isOfList ? unlistedForMs : lackedForMs);
+    notListed(isOfList ? "refused" : "failed");
     return isOfList ? await readAlone(poll, account, call) : read;
   }
   const { value: list } = read;
   const { entry: run, startedAtMs } = list.get(attempt.runId);
   if (run === undefined) {
     // The list may be cut, or lag: that a run is not in it proves nothing.
-    notListed(list.isComplete ? lackedForMs : unlistedForMs);
+    notListed(list.isComplete ? "lacked" : "beyond");
     return await readAlone(poll, account, call);
   }
   const { serverTimeMs } = list;

@@ -19,7 +19,7 @@ import { observeRun, type RunObservation } from "./observe.ts";
 import { remoteAgeMs } from "./remote-times.ts";
 import { attemptOf, type RunResult, type Situation, sooner } from "./result.ts";
 import { learnServerTime, type RunReconcile, situationNow } from "./run-reconcile.ts";
-import { type SharedRead, sharedReadOf } from "./shared-read.ts";
+import { notServed, type SharedRead, sharedReadOf } from "./shared-read.ts";
 import { timeMs } from "./start-record.ts";
 
 /** Polls the run; an adopted one after all that users wait for: a restore brings back thousands that are over. */
@@ -30,11 +30,8 @@ export async function follow(reconcile: RunReconcile): Promise<RunResult> {
 }
 
 /** The list that serves this run and others of the job; `undefined` where it is read alone. */
-function sharedRead({ situation, memory, siblings, deps }: RunReconcile): SharedRead | undefined {
-  const others = siblings.open().map((sibling) => {
-    return { sibling, known: deps.memories.peek(sibling.key, sibling.object) };
-  });
-  return sharedReadOf(situation, { known: memory.known, atMs: deps.clock.monotonic() }, others);
+function sharedRead({ situation, memory, plan, deps }: RunReconcile): SharedRead | undefined {
+  return sharedReadOf(situation, { known: memory.known, atMs: deps.clock.monotonic() }, plan.openSiblings);
 }
 
 /** Records the intent, sends the abort, then polls until the run is over: also where the abort is refused. */
@@ -166,8 +163,10 @@ async function poll(
   const attempt = attemptOf(object);
   const reads = readsOf(situation, memory.known, deps.clock.monotonic());
   const { clock, lists } = deps;
-  const notListed = (forMs: number) =>
-    memory.remember({ unlisted: { runId: attempt.runId, untilMs: clock.monotonic() + forMs } });
+  const notListed = (why: keyof typeof notServed) => {
+    const { forMs, ...rest } = notServed[why];
+    memory.remember({ unlisted: { runId: attempt.runId, untilMs: clock.monotonic() + forMs, ...rest } });
+  };
   const common = { object, attempt, siblings: siblings.all, requestClass, lists, clock } as const;
   const observation = { ...common, reads, notListed, shared } as const;
   const asked = await ask(reconcile, (account) => observeRun(observation, account, context.signal), isPauseOver);

@@ -86,6 +86,8 @@ export interface Plan {
   readonly problems: readonly SpecProblem[];
   /** The object with `concurrencyPolicy: Replace` that takes the place of this one. */
   readonly replacedBy: ObjectKey | undefined;
+  /** Of a run that is polled, its siblings that are not over, as the reconcile began: going through them all takes time. */
+  readonly openSiblings: readonly Sibling[];
 }
 
 /** Observes the object, what is known of it and its siblings, and names the step. */
@@ -103,11 +105,12 @@ export function beginReconcile(
 
 function planOf(deps: RunProcess, situation: Situation, siblings: Siblings): Plan {
   const { object, state } = situation;
-  const replacedBy = replacerOf(object, state === "active" ? siblings.open() : [])?.key;
+  const openSiblings = state === "active" || state === "adopted" ? siblings.open() : [];
+  const replacedBy = replacerOf(object, openSiblings)?.key;
   // Once something was started the spec cannot change, and no problem of it must keep the run from being followed.
   const problems = isJudged(state) ? [...prunedProblems(object.prunedFields), ...deps.validate(object)] : [];
   const intent = intentOf(object, { ...situation, problems, isReplaced: replacedBy !== undefined });
-  return { intent, step: steps[state][intent], problems, replacedBy };
+  return { intent, step: steps[state][intent], problems, replacedBy, openSiblings };
 }
 
 /** The object with all that this process knows, be it written down or not, and how old it is. */
@@ -166,7 +169,7 @@ function siblingsOf(
       if (compared === "other" || (compared === "unsure" && !isOfNamespace && !isYoung)) return [];
       const shown = known === undefined ? other : withUnsaved(other, known);
       const isSettled = waitMs <= settledForMs(shown, { known, own: own.memory.known, atMs });
-      return [{ key, object: shown, isSettled, isSure: compared === "same" || isOfNamespace }];
+      return [{ key, object: shown, isSettled, isSure: compared === "same" || isOfNamespace, known }];
     });
   };
   return { all: () => list("job"), open: () => list("open") };

@@ -1,4 +1,5 @@
 // pure
+import type { Account } from "../account/accounts.ts";
 import type { Sibling } from "./concurrency.ts";
 import { isPastLimit, latestAttempt, stateOf } from "./machine.ts";
 import type { Known } from "./memory.ts";
@@ -30,33 +31,52 @@ const mostPages = 3;
 /** The list that the run is polled with; `undefined` where it is to be read alone. */
 export function sharedReadOf(
   situation: Situation,
-  own: { readonly known: Known; readonly atMs: number },
-  others: readonly { readonly sibling: Sibling; readonly known: Known | undefined }[],
+  { known, atMs }: { readonly known: Known; readonly atMs: number },
+  others: readonly Sibling[],
 ): SharedRead | undefined {
   const { object } = situation;
   const { runId } = attemptOf(object);
-  if (isPastLimit(object, situation) || isUnlisted(own.known, runId, own.atMs)) return undefined;
-  const scope = own.known.account?.readScope;
-  const theirs = others.flatMap(({ sibling, known }): readonly string[] => {
-    const state = stateOf(sibling.object);
-    const isPolled = (state === "active" || state === "adopted") && !sibling.object.spec.suspend;
-    if (!isPolled || sibling.isSure === false) return [];
-    // One that this process has not polled yet is taken for one of the same account.
-    if (known?.account !== undefined && known.account.readScope !== scope) return [];
-    const id = latestAttempt(sibling.object)?.runId;
-    return id === undefined || (known !== undefined && isUnlisted(known, id, own.atMs)) ? [] : [id];
-  });
+  if (isPastLimit(object, situation) || isUnlisted(known, runId, atMs)) return undefined;
+  if (others.some(({ known: theirs }) => isUnreadable(theirs, atMs))) return undefined;
+  const theirs = others.flatMap((sibling) => polledRunOf(sibling, known, atMs) ?? []);
   if (theirs.length === 0) return undefined;
   const maxPages = Math.min(mostPages, theirs.length);
   return { runIds: [runId, ...theirs], maxAgeMs: pollPauseMs(situation), maxPages };
 }
 
-function isUnlisted({ unlisted }: Known, runId: string, atMs: number): boolean {
-  return unlisted?.runId === runId && atMs < unlisted.untilMs;
+/** The run of another object, where the same list may serve it. */
+function polledRunOf({ object, isSure = true, known }: Sibling, own: Known, atMs: number): string | undefined {
+  const state = stateOf(object);
+  const isPolled = (state === "active" || state === "adopted") && !object.spec.suspend;
+  if (!isPolled || !isSure) return undefined;
+  // While this process has not polled one of the two, they are taken for runs of the same account.
+  const isOther =
+    known?.account !== undefined && own.account !== undefined && !isSameReader(known.account, own.account);
+  if (isOther) return undefined;
+  const id = latestAttempt(object)?.runId;
+  return id === undefined || isUnlisted(known, id, atMs) ? undefined : id;
 }
 
-/** A run that a list with all pages lacks: it is new, and the list lags, or it is gone. */
-export const lackedForMs = 60_000;
+function isSameReader(left: Account, right: Account): boolean {
+  return left.readScope === undefined ? left === right : left.readScope === right.readScope;
+}
 
-/** A run that is older than what is read of the list, or that may not be listed at all: it will not be there soon. */
-export const unlistedForMs = 600_000;
+function isUnlisted(known: Known | undefined, runId: string, atMs: number): boolean {
+  return known?.unlisted?.runId === runId && atMs < known.unlisted.untilMs;
+}
+
+function isUnreadable(known: Known | undefined, atMs: number): boolean {
+  return known?.unlisted?.isUnreadable === true && atMs < known.unlisted.untilMs;
+}
+
+/** Why the list does not serve a run, with how long it is not asked for it, in milliseconds. */
+export const notServed = {
+  /** A list with all pages lacks it: it is new, and the list lags, or it is gone. */
+  lacked: { forMs: 60_000 },
+  /** It is older than what is read of the list. */
+  beyond: { forMs: 600_000 },
+  /** The list could not be read now. */
+  failed: { forMs: 60_000, isUnreadable: true },
+  /** The list may not be read, or is not what it should be. */
+  refused: { forMs: 600_000, isUnreadable: true },
+} as const satisfies Readonly<Record<string, { readonly forMs: number; readonly isUnreadable?: true }>>;

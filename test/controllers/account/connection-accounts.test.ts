@@ -489,6 +489,27 @@ describe("the pool of an account", () => {
     expect([after[0] === after[1], after[1]]).toEqual([false, before[1]]);
   });
 
+  test("does not decide who may use what another connection read: that is the token, with its team", async () => {
+    const { resolve, look, tokens, clock } = setUp([
+      connection("a", { ...sameToken, teamId: "t" }),
+      connection("b", { ...sameToken, teamId: "t" }),
+      connection("c", { ...sameToken }),
+      connection("d", { teamId: "t" }),
+    ]);
+    const names = ["a", "b", "c", "d"];
+    const accounts = await Promise.all(names.map(async (name) => usable(await resolve(name))));
+    for (const account of accounts) await look(account);
+    const [a, b, c, d] = accounts.map(({ readScope, pool }) => ({ readScope, pool }));
+    expect([a!.pool, a!.readScope]).toEqual([b!.pool, b!.readScope]);
+    expect(c!.readScope).not.toBe(a!.readScope);
+    // Of one team, and so of one quota; but the token of each may be limited to other projects.
+    expect([d!.pool === a!.pool, d!.readScope === a!.readScope]).toEqual([true, false]);
+    expect(a!.readScope).not.toContain("canary");
+    tokens.set("d-token", "rotated");
+    await clock.advance(60_000);
+    expect(usable(await resolve("d")).readScope).not.toBe(d!.readScope);
+  });
+
   test("is found again by a connection that is made again with the same token", async () => {
     const { resolve, look, accounts, store } = setUp([connection("a"), connection("b", { teamId: "t" })]);
     for (const name of ["a", "b"]) {
