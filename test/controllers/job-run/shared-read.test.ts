@@ -3,7 +3,7 @@ import { northflankError } from "../../support/fake-northflank.ts";
 import { RunStory } from "../../support/run-story.ts";
 
 /*
- * Two or more runs of one job are polled by one list of its runs. RunRemote notes each request: `list`, `get`, `abort`.
+ * Two or more runs of one job are polled by one list of its runs. FakeRuns notes each request: `list`, `get`, `abort`.
  */
 
 const minute = 60_000;
@@ -110,6 +110,17 @@ describe("a list that does not serve a run", () => {
     expect(phases(2)).toEqual(new Set(["Running"]));
   });
 
+  test("because they are far down: as many pages are read as cost less than a read of each", async () => {
+    await started(3, 5 * minute);
+    for (let older = 1; older <= 150; older++) story.remote.startForeign("migrate", older * minute);
+    expect(await callsWithin(61_000)).toEqual(["list", "list"]);
+    for (let older = 1; older <= 150; older++) story.remote.startForeign("migrate", older * minute);
+    const calls = await callsWithin(9 * minute);
+    // Once they are out of reach, nothing but the runs themselves is read.
+    expect(calls.slice(0, 2)).toEqual(["list", "list"]);
+    expect(new Set(calls.slice(2))).toEqual(new Set(["get"]));
+  });
+
   test("because it lags: the run is read alone for a minute, and never taken for gone", async () => {
     await started(3, 5 * minute);
     hide(story.status("run-0").runId);
@@ -123,7 +134,6 @@ describe("a list that does not serve a run", () => {
   test("because the token may not list the runs: each is read alone at once, and none is held up", async () => {
     await started(3, 5 * minute);
     story.remote.list = () => {
-      story.remote.calls.push("list");
       throw northflankError("forbidden", { httpStatus: 403 });
     };
     const calls = await callsWithin(4 * minute);
@@ -135,7 +145,6 @@ describe("a list that does not serve a run", () => {
   test("because it fails: the next try reads each run alone, and the list is retried after a minute", async () => {
     await started(3, 5 * minute);
     story.remote.list = () => {
-      story.remote.calls.push("list");
       throw northflankError("server_error", { httpStatus: 500 });
     };
     const calls = await callsWithin(3 * minute);
