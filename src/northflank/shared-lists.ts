@@ -157,7 +157,11 @@ export class SharedLists {
     name: ItemListName,
     read: { readonly id: string; readonly startedAtMs: number; readonly entry: ProjectItem | undefined },
   ): void {
-    this.#items.get(keyOf({ scope }, name.kind, name))?.note(read);
+    const list = this.#items.get(keyOf({ scope }, name.kind, name));
+    const listed = list?.known(read.id);
+    // A read may return less than the list does: what it lacks has not moved by that.
+    const isSame = listed !== undefined && read.entry !== undefined && listed.uid === read.entry.uid;
+    list?.note(isSame ? { ...read, entry: { ...listed, ...read.entry } } : read);
   }
 
   /** The same of a run. */
@@ -249,6 +253,11 @@ class SharedList<T> {
 
   isForgotten(nowMs: number): boolean {
     return this.#waiters.size === 0 && this.#flight === undefined && this.#state.keptUntilMs < nowMs;
+  }
+
+  /** What is believed of an entry. */
+  known(id: string): T | undefined {
+    return believedOf(this.#state, id, this.#deps.kind)?.entry;
   }
 
   note(read: Parameters<typeof withRead<T>>[1]): void {

@@ -11,6 +11,7 @@ import { ConnectionAccounts } from "../controllers/account/connection-accounts.t
 import type { OperatorToken } from "../controllers/account/token-source.ts";
 import { createConnectionReconciler } from "../controllers/connection/reconciler.ts";
 import { tokenNeeds } from "../controllers/connection/token-status.ts";
+import { FollowedRollouts } from "../controllers/deployment/followed-rollouts.ts";
 import { createDeploymentReconciler } from "../controllers/deployment/reconciler.ts";
 import { createJobReconciler } from "../controllers/job/reconciler.ts";
 import { isBeforeStart, stateOf } from "../controllers/job-run/machine.ts";
@@ -138,10 +139,12 @@ export function createControllers(deps: ControllersDeps): readonly ManagedContro
   };
   const lists = new SharedLists({ clock });
   const driftPlan = new DriftPlan({ listPeriodMs: config.resyncPeriodMs || Number.POSITIVE_INFINITY });
+  const rollouts = new FollowedRollouts({ lists, clock, intervalMs: config.rolloutPollIntervalMs });
   const deployment = createDeploymentReconciler({
     ...shared,
     store: deployments.store,
     runs: jobRuns.store,
+    rollouts,
     schedule: new PollSchedule({ clock, random, driftPlan }),
     lists,
     settings: config,

@@ -13,6 +13,7 @@ import type {
   JobSettingsView,
   JobSource,
   JobView,
+  ProjectItem,
   RequestClass,
   RunList,
   RunRequest,
@@ -22,6 +23,7 @@ import type {
   StartResult,
 } from "../../src/northflank/types.ts";
 import type { Clock } from "../../src/util/clock.ts";
+import { present } from "../../src/util/present.ts";
 import { isoOf } from "./fake-kube.ts";
 import { FakeQuota } from "./fake-quota.ts";
 import { FakeRuns, failed } from "./fake-runs.ts";
@@ -261,11 +263,19 @@ export class FakeNorthflank {
         send({ method: "patchCombinedService", text, options }, () => this.#deploy(serviceId, deployment));
       },
       listServices: async (_project, options) => {
-        const items = [...this.listed].map(([id, disabledCD]) => ({ id, type: "deployment", disabledCD }));
+        const ids = [...new Set([...this.#services.keys(), ...this.listed.keys()])].sort();
+        const items = ids.map((id) => this.#listedService(id));
         return send({ method: "listServices", text: `list services (${options.class})`, options }, () => ({ items }));
       },
       whoAmI: async (options) => send({ method: "whoAmI", text: "whoami", options }, () => ({ expiresAt: undefined })),
     };
+  }
+
+  /** Its rollout, and nothing of what is deployed. */
+  #listedService(id: string): ProjectItem {
+    const { serviceType = "deployment", uid, rolloutStatus, rolloutTransitionTime } = this.#services.get(id) ?? {};
+    const disabledCD = this.listed.get(id);
+    return { id, type: serviceType, ...present({ uid, disabledCD, rolloutStatus, rolloutTransitionTime }) };
   }
 
   #jobCalls(send: Send): Partial<NorthflankApi> {

@@ -1,5 +1,6 @@
 // pure
 import type { NorthflankApi } from "../../northflank/client.ts";
+import type { ListReader } from "../../northflank/shared-lists.ts";
 import type { Blocked } from "../reconcile/ready-state.ts";
 
 /** What an object says about the account it belongs to. */
@@ -58,6 +59,11 @@ export interface Account extends AccountIdentity {
   readonly checksPerHour?: number | undefined;
   /** Present for the operator-wide token, which serves objects that have no connection. */
   readonly isOperatorWide?: true;
+}
+
+/** The account as a reader of lists that others read as well. */
+export function readerOf({ api, pool, version, readScope = `${pool}, account ${version}` }: Account): ListReader {
+  return { api, scope: readScope };
 }
 
 /** The account of an object, or why there is none now. */

@@ -28,8 +28,19 @@ import { checkContinuousDeployment, withWarnings } from "./warnings.ts";
  */
 export function decide(input: DecideInput): Decision {
   const decision = decideObserved(input);
+  if (!isProven(input, decision)) return { kind: "need", need: { kind: "target" } };
   if (decision.kind !== "conclude") return decision;
   return { ...decision, conclusion: keepRequest(input, decision.conclusion) };
+}
+
+/** What a list shows is enough for a rollout that is still under way: for all else the service is read. */
+function isProven({ object, observation }: DecideInput, decision: Decision): boolean {
+  if (observation.kind !== "seen" || observation.isListed !== true || decision.kind === "need") return true;
+  if (decision.kind !== "conclude" || decision.conclusion.readyState.kind !== "progressing") return false;
+  const { stated } = decision.conclusion;
+  const before = object.status?.changes?.[0];
+  const after = "changes" in stated ? stated.changes?.[0] : before;
+  return before !== undefined && before.phase === after?.phase && before.time === after.time;
 }
 
 function decideObserved(input: DecideInput): Decision {

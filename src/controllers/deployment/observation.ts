@@ -36,6 +36,11 @@ export type Observation =
       readonly kind: "seen";
       readonly desire: Desire;
       readonly service: TargetView;
+      /**
+       * It was read by an earlier reconcile, and the list of its project shows that its rollout has not moved since.
+       * Nothing but that is concluded from it.
+       */
+      readonly isListed?: true;
       /** The declared build, where it was read. */
       readonly build?: SeenBuild;
       readonly dependencies: readonly Dependency[];

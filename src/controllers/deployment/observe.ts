@@ -14,13 +14,16 @@ import { knownHash } from "./changes.ts";
 import { dependenciesOf, isDependencyOver, type Runs } from "./dependencies.ts";
 import { type Desire, desireOf } from "./desired.ts";
 import { compare } from "./diff.ts";
+import type { FollowedRollouts } from "./followed-rollouts.ts";
 import { isUnderWay } from "./machine.ts";
-import type { Need, Observation } from "./observation.ts";
+import type { Need, Observation, Seen } from "./observation.ts";
 import { changedInList, jobTarget, serviceTarget, type TargetView, targetName } from "./target.ts";
 import { isReplacedByCD } from "./warnings.ts";
 
 export interface ObserveDeps extends TargetObserveDeps<NorthflankDeployment> {
   readonly runs: Runs;
+  /** The rollouts that are polled together. Missing: nothing is followed. */
+  readonly rollouts?: FollowedRollouts;
 }
 
 interface Declared {
@@ -57,7 +60,7 @@ export function deploymentReads(deps: ObserveDeps): TargetReads<NorthflankDeploy
 async function read(deps: ObserveDeps, ready: ReadyToRead): Promise<Observation> {
   const { desire } = ready.declared;
   const query = awaitedBuild(ready.object, desire);
-  if (query === undefined) return await readTarget(deps, ready);
+  if (query === undefined) return (await readByList(deps, ready)) ?? (await readTarget(deps, ready));
   return { kind: "building", desire, build: await buildOf(ready, query) };
 }
 
@@ -93,19 +96,37 @@ async function buildOf(ready: ReadyToRead, query: BuildQuery): Promise<SeenBuild
 async function readTarget(deps: ObserveDeps, ready: ReadyToRead, build?: SeenBuild): Promise<Observation> {
   const { object, declared } = ready;
   const name = targetName(object);
-  const service = "jobId" in name ? await readJob(ready, name) : await readService(ready, name);
+  const service = "jobId" in name ? await readJob(ready, name) : await readService(deps.rollouts, ready, name);
   if ("error" in service) return { ...declared, kind: "route-gone", error: service.error };
-  const nextResyncMs = ready.nextResyncMs();
-  const dependencies = dependenciesOf(deps.runs, object);
-  const seen = { ...declared, kind: "seen", service, dependencies, nextResyncMs } as const;
+  const seen = seenOf(deps, ready, service);
   return build === undefined ? seen : { ...seen, build };
 }
 
-async function readService(ready: ReadyToRead, name: ServiceName): Promise<TargetView> {
+function seenOf(deps: ObserveDeps, { object, declared, nextResyncMs }: ReadyToRead, service: TargetView): Seen {
+  const dependencies = dependenciesOf(deps.runs, object);
+  return { ...declared, kind: "seen", service, dependencies, nextResyncMs: nextResyncMs() };
+}
+
+/** The service as it was last read, where the list of its project shows that its rollout is still the same. */
+async function readByList(deps: ObserveDeps, ready: ReadyToRead): Promise<Observation | undefined> {
+  const { object, account, signal } = ready;
+  const name = targetName(object);
+  if (deps.rollouts === undefined || "jobId" in name || requestClass(ready) !== "run") return undefined;
+  const service = await deps.rollouts.unmoved({ object, account, name }, signal);
+  if (service === undefined) return undefined;
+  return { ...seenOf(deps, ready, serviceTarget(service, object.status?.observed)), isListed: true };
+}
+
+async function readService(
+  rollouts: FollowedRollouts | undefined,
+  ready: ReadyToRead,
+  name: ServiceName,
+): Promise<TargetView> {
   const { object, account, signal } = ready;
   const { spec, status } = object;
   const call = { class: requestClass(ready), signal };
-  const service = await account.api.getService(name, call);
+  const get = () => account.api.getService(name, call);
+  const service = rollouts === undefined ? await get() : await rollouts.read({ object, account, name }, get);
   const dependsOnCD = isReplacedByCD(spec) && spec.continuousDeployment !== "Ignore";
   const isMissing = service.disabledCD === undefined && dependsOnCD && call.class === "change";
   const disabledCD = isMissing ? await listedCD(account.api, name, call) : service.disabledCD;

@@ -1,10 +1,10 @@
 import type { NorthflankJobRun } from "../../api/job-run.ts";
 import type { CallOptions, RequestClass } from "../../northflank/client.ts";
 import { isNorthflankError, type NorthflankError } from "../../northflank/errors.ts";
-import type { ListReader, SharedLists } from "../../northflank/shared-lists.ts";
+import type { SharedLists } from "../../northflank/shared-lists.ts";
 import type { JobRunView, JobView, RunList, RunsNeeded } from "../../northflank/types.ts";
 import type { Clock } from "../../util/clock.ts";
-import type { Account, AccountResolution, Accounts } from "../account/accounts.ts";
+import { type Account, type AccountResolution, type Accounts, readerOf } from "../account/accounts.ts";
 import type { Sibling } from "./concurrency.ts";
 import { duplicateIn } from "./duplicate.ts";
 import type { Attempt } from "./machine.ts";
@@ -122,11 +122,6 @@ const listOnly = ["forbidden", "not_found", "gone", "wrong_method", "rejected", 
 
 function isOfQuotaOrToken(error: NorthflankError): boolean {
   return isNorthflankError(error, "quota_closed", "rate_limited", "unauthorized");
-}
-
-function readerOf(account: Account): ListReader {
-  const { api, pool, version, readScope = `${pool}, account ${version}` } = account;
-  return { api, scope: readScope };
 }
 
 /** Only a list that was read to its end proves that a run is not there. */
