@@ -108,8 +108,8 @@ async function readShared(
   const { value: list } = read;
   const { entry: run, startedAtMs } = list.get(attempt.runId);
   if (run === undefined) {
-    // The list may be cut, or lag: that a run is not in it proves nothing.
-    notListed(list.isComplete ? "lacked" : "beyond");
+    // The list may be cut, or lag, or be from before the start: that a run is not in it proves nothing.
+    if (!list.isComplete) notListed("beyond");
     return await readAlone(poll, account, call);
   }
   const { serverTimeMs } = list;

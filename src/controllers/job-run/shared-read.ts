@@ -71,8 +71,6 @@ function isUnreadable(known: Known | undefined, atMs: number): boolean {
 
 /** Why the list does not serve a run, with how long it is not asked for it, in milliseconds. */
 export const notServed = {
-  /** A list with all pages lacks it: it is new, and the list lags, or it is gone. */
-  lacked: { forMs: 60_000 },
   /** It is older than what is read of the list. */
   beyond: { forMs: 600_000 },
   /** The list could not be read now. */

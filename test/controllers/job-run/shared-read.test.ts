@@ -121,7 +121,7 @@ describe("a list that does not serve a run", () => {
     expect(new Set(calls.slice(2))).toEqual(new Set(["get"]));
   });
 
-  test("because it lags: the run is read alone for a minute, and never taken for gone", async () => {
+  test("because it lags: the run is read alone, and never taken for gone", async () => {
     await started(3, 5 * minute);
     hide(story.status("run-0").runId);
     const calls = await callsWithin(15 * minute);
