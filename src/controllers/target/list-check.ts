@@ -1,7 +1,7 @@
 import { isNorthflankError } from "../../northflank/errors.ts";
 import type { SharedAnswer, SharedLists } from "../../northflank/shared-lists.ts";
 import type { ProjectItem } from "../../northflank/types.ts";
-import type { Account } from "../account/accounts.ts";
+import { type Account, readerOf } from "../account/accounts.ts";
 import type { CheckShare, PollSchedule, Scheduled } from "../reconcile/poll-schedule.ts";
 import type { TargetObject } from "./object.ts";
 
@@ -39,8 +39,11 @@ export async function checkByList<T extends TargetObject>(
   if (id === undefined) return undefined;
   let list: SharedAnswer<ProjectItem>;
   try {
-    const reader = { api: account.api, scope: account.readScope ?? account.version };
-    list = await lists.items(reader, { kind: "services", projectId }, { class: "observe", maxAgeMs, signal });
+    list = await lists.items(
+      readerOf(account),
+      { kind: "services", projectId },
+      { class: "observe", maxAgeMs, signal },
+    );
   } catch (error) {
     if (!isNorthflankError(error)) throw error;
     if (error.code === "not_found" || error.code === "unauthorized") return undefined;
