@@ -117,7 +117,7 @@ describe("80 settled deployments in two projects of one account", () => {
     expect(lists / 2).toBeGreaterThanOrEqual(7);
     expect(lists / 2).toBeLessThanOrEqual(9);
     expect((lists + reads) / 2).toBeLessThanOrEqual(206);
-    expect((lists + reads) / 2).toBeGreaterThanOrEqual(180);
+    expect((lists + reads) / 2).toBeGreaterThanOrEqual(160);
     expect(statusWrites()).toBe(written);
   });
 

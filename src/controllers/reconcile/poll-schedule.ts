@@ -39,6 +39,10 @@ interface Entry {
   readonly accountVersion: string | undefined;
   readonly request: string | undefined;
   readonly firstSeenAtMs: number;
+  /** When the target itself was last read: a poll that failed, or was refused for the quota, has not read it. */
+  readonly readAtMs?: number;
+  /** What a list shows of the target, until a read of it has made sure. */
+  readonly news?: string;
   /** What a list showed of the target when that was last the reason to read it. */
   readonly listed?: string;
 }
@@ -68,8 +72,8 @@ export interface CheckShare extends Pick<PlannedTarget, "pool" | "projectId" | "
 /** How a settled target is checked for drift now. */
 export type Check =
   | { readonly kind: "read" }
-  /** By the list of its project, which may be so old. */
-  | { readonly kind: "list"; readonly maxAgeMs: number }
+  /** By the list of its project, which may be so old; and by a read where that is due, whatever the list shows. */
+  | { readonly kind: "list"; readonly maxAgeMs: number; readonly isReadDue: boolean }
   /** Not yet. */
   | { readonly kind: "rest"; readonly dueInMs: number };
 
@@ -131,6 +135,18 @@ export class PollSchedule {
     this.#entries.set(object.key, { ...known, uid: object.uid, dueAtMs, polledAtMs: nowMs, accountVersion, request });
   }
 
+  /** The target itself was read. */
+  read({ key }: Pick<Scheduled, "key">): void {
+    const entry = this.#entries.get(key);
+    if (entry === undefined) return;
+    const { news, ...known } = entry;
+    this.#entries.set(key, {
+      ...known,
+      readAtMs: this.#clock.monotonic(),
+      ...(news !== undefined && { listed: news }),
+    });
+  }
+
   /** The time until the next check of a settled object, spread by ±20 %; `Infinity` for a period of 0. */
   nextCheckMs(object: Pick<Scheduled, "periodMs" | "share">): number {
     const { readMs, listMs = readMs } = this.#periodsOf(object);
@@ -144,8 +160,9 @@ export class PollSchedule {
     if (readMs <= object.periodMs) return { kind: "read" };
     const readInMs = this.#readInMs(object, readMs);
     // The check that is nearest to the time is the read.
-    if (readInMs <= (listMs === undefined ? earlyMs : listMs / 2)) return { kind: "read" };
-    if (listMs !== undefined) return this.#listCheck(object, listMs);
+    const isReadDue = readInMs <= (listMs === undefined ? earlyMs : listMs / 2);
+    if (listMs !== undefined) return this.#listCheck(object, { maxAgeMs: listMs, isReadDue });
+    if (isReadDue) return { kind: "read" };
     return { kind: "rest", dueInMs: this.#postpone(object, readInMs) };
   }
 
@@ -176,8 +193,8 @@ export class PollSchedule {
   isNews({ key }: Pick<Scheduled, "key">, list: { readonly shown: string; readonly readAtMs: number }): boolean {
     const entry = this.#entries.get(key);
     if (entry === undefined) return true;
-    if (entry.listed === list.shown || (entry.polledAtMs ?? Number.NEGATIVE_INFINITY) > list.readAtMs) return false;
-    this.#entries.set(key, { ...entry, listed: list.shown });
+    if (entry.listed === list.shown || (entry.readAtMs ?? Number.NEGATIVE_INFINITY) > list.readAtMs) return false;
+    this.#entries.set(key, { ...entry, news: list.shown });
     return true;
   }
 
@@ -194,15 +211,17 @@ export class PollSchedule {
   }
 
   /** A list that has failed is not read by the next object, either. */
-  #listCheck(object: Scheduled, maxAgeMs: number): Check {
+  #listCheck(object: Scheduled, check: { readonly maxAgeMs: number; readonly isReadDue: boolean }): Check {
+    const { maxAgeMs, isReadDue } = check;
     const list = listOf(object);
     const failedUntilMs = this.#failedLists.get(list);
     const waitMs = failedUntilMs === undefined ? 0 : failedUntilMs - this.#clock.monotonic();
     if (waitMs > 0) {
+      if (isReadDue) return { kind: "read" };
       return { kind: "rest", dueInMs: this.#postpone(object, waitMs + maxAgeMs * listSpread * this.#random()) };
     }
     this.#failedLists.delete(list);
-    return { kind: "list", maxAgeMs };
+    return { kind: "list", ...check };
   }
 
   #postpone({ key }: Pick<Scheduled, "key">, dueInMs: number): number {
@@ -222,12 +241,12 @@ export class PollSchedule {
   /** Until the target itself is read. */
   #readInMs(object: Scheduled, readMs: number): number {
     const nowMs = this.#clock.monotonic();
-    const { polledAtMs, firstSeenAtMs } = this.#entryOf(object, nowMs);
+    const { readAtMs, firstSeenAtMs } = this.#entryOf(object, nowMs);
     return nextReadInMs({
       uid: object.uid ?? object.key,
       readMs,
       nowMs: this.#clock.now(),
-      sinceMs: polledAtMs === undefined ? undefined : nowMs - polledAtMs,
+      sinceMs: readAtMs === undefined ? undefined : nowMs - readAtMs,
       knownForMs: nowMs - firstSeenAtMs,
     });
   }

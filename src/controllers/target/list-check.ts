@@ -4,6 +4,7 @@ import type { ProjectItem } from "../../northflank/types.ts";
 import { type Account, readerOf } from "../account/accounts.ts";
 import type { CheckShare, PollSchedule, Scheduled } from "../reconcile/poll-schedule.ts";
 import type { TargetObject } from "./object.ts";
+import type { Due } from "./poll-due.ts";
 
 /** What a kind knows of the list of services that shows its targets. */
 export interface ListedTarget<T> {
@@ -18,9 +19,13 @@ interface ListCheckDeps {
   readonly schedule: PollSchedule;
 }
 
+const routine: Due = { kind: "read", class: "observe" };
+
+// It does not wait behind the reads that find nothing.
+const changed: Due = { kind: "read", class: "run" };
+
 /**
- * Compares what the list of its project shows of a settled target with what was last seen of it: how long nothing is due,
- * in milliseconds; `undefined` where the target has to be read. That the project is gone or the token is refused is left
+ * Compares what the list of its project shows of a settled target with what was last seen of it. That the project is gone or the token is refused is left
  * to that read. Any other error leaves the object as it is until the next check: one list fails, and not a read for each
  * object.
  */
@@ -31,12 +36,13 @@ export async function checkByList<T extends TargetObject>(
     readonly account: Account;
     readonly scheduled: Pick<Scheduled, "key" | "share">;
   },
-  { maxAgeMs, signal }: { readonly maxAgeMs: number; readonly signal: AbortSignal },
-): Promise<number | undefined> {
+  check: { readonly maxAgeMs: number; readonly isReadDue: boolean; readonly signal: AbortSignal },
+): Promise<Due> {
+  const { maxAgeMs, isReadDue, signal } = check;
   const { object, account, scheduled } = target;
   const { projectId } = object.spec;
   const id = target.idOf(object);
-  if (id === undefined) return undefined;
+  if (id === undefined) return routine;
   let list: SharedAnswer<ProjectItem>;
   try {
     list = await lists.items(
@@ -46,18 +52,20 @@ export async function checkByList<T extends TargetObject>(
     );
   } catch (error) {
     if (!isNorthflankError(error)) throw error;
-    if (error.code === "not_found" || error.code === "unauthorized") return undefined;
+    if (error.code === "not_found" || error.code === "unauthorized") return routine;
     const { code, retryAfterMs = 0 } = error;
     // After a whole period, so that failures cost no more than lists do; what was not sent has cost nothing.
     const retryInMs = code === "quota_closed" ? retryAfterMs : Math.max(retryAfterMs, maxAgeMs);
-    return schedule.listFailed(scheduled, { maxAgeMs, retryInMs });
+    const dueInMs = schedule.listFailed(scheduled, { maxAgeMs, retryInMs });
+    return isReadDue ? routine : { kind: "rest", dueInMs };
   }
   if (scheduled.share !== undefined) schedule.listRead(scheduled.share, list.size);
   const { entry, startedAtMs } = list.get(id);
   const isUnknown = entry === undefined && !list.isComplete;
   const shown = isUnknown ? undefined : target.changed(entry, object);
-  if (shown !== undefined && schedule.isNews(scheduled, { shown, readAtMs: startedAtMs })) return undefined;
-  return schedule.checkedByList(scheduled, { maxAgeMs, ageMs: list.ageMs });
+  if (shown !== undefined && schedule.isNews(scheduled, { shown, readAtMs: startedAtMs })) return changed;
+  if (isReadDue) return routine;
+  return { kind: "rest", dueInMs: schedule.checkedByList(scheduled, { maxAgeMs, ageMs: list.ageMs }) };
 }
 
 /** Whose requests the checks of an object are. */

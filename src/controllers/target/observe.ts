@@ -139,9 +139,8 @@ async function dueAfterList<T extends TargetObject, D extends object, O, N>(
   if (due.kind !== "list") return due;
   const { lists, listed, schedule } = reads;
   const target = listed && { ...listed, object, account, scheduled: scheduledAs(reads, object, account) };
-  const { maxAgeMs } = due;
-  const dueInMs = lists && target && (await checkByList({ lists, schedule }, target, { maxAgeMs, signal }));
-  return dueInMs === undefined ? { kind: "read", class: "observe" } : { kind: "rest", dueInMs };
+  if (lists === undefined || target === undefined) return { kind: "read", class: "observe" };
+  return await checkByList({ lists, schedule }, target, { ...due, signal });
 }
 
 /**
@@ -207,6 +206,7 @@ async function observeOpen<T extends TargetObject, D extends object, O, N>(
   async function observed(read: () => Promise<O>): Promise<Observed<O | Unmet<D> | NotDue, N>> {
     try {
       const observation = await read();
+      reads.schedule.read({ key: objectKey(object.metadata) });
       return { observation, account, ...(more && { more: (need) => observed(() => more(observation, need)) }) };
     } catch (error) {
       if (!isNorthflankError(error)) throw error;

@@ -134,10 +134,14 @@ describe("of an account with more settled targets than its checks suffice for", 
       const { dueInMs } = schedule.planned(object);
       if (clock.monotonic() + dueInMs > endMs) return kinds;
       await clock.advance(dueInMs);
-      const check = schedule.checkOf(object);
+      const due = schedule.checkOf(object);
+      const check = due.kind === "list" && due.isReadDue ? ({ kind: "read" } as const) : due;
       kinds[check.kind] += 1;
       const nextMs = schedule.nextCheckMs(object);
-      if (check.kind === "read") schedule.polled(object, { nextMs, accountVersion: "v1" });
+      if (check.kind === "read") {
+        schedule.read(object);
+        schedule.polled(object, { nextMs, accountVersion: "v1" });
+      }
       if (check.kind === "list") schedule.checkedByList(object, { ageMs: 0, maxAgeMs: check.maxAgeMs });
     }
   }
@@ -191,17 +195,34 @@ describe("of an account with more settled targets than its checks suffice for", 
     expect(driftPlan.size).toBe(0);
   });
 
-  test("what a list shows is news once, and not where the target was read after the list", async () => {
+  test("what a list shows is news until the target was read, and not where that was after the list", async () => {
     const { clock, schedule, object } = crowded(199);
     schedule.planned(object);
+    schedule.read(object);
+    await clock.advance(1_000);
+    const isNews = (shown: string) => schedule.isNews(object, { shown, readAtMs: clock.monotonic() });
+    expect(schedule.isNews(object, { shown: "a", readAtMs: clock.monotonic() - 2_000 })).toBe(false);
+    expect(isNews("a")).toBe(true);
+    // Refused for the quota: the target was not read.
     schedule.polled(object, { nextMs: 0, accountVersion: "v1" });
     await clock.advance(1_000);
-    const readAtMs = clock.monotonic();
-    expect(schedule.isNews(object, { shown: "a", readAtMs: readAtMs - 2_000 })).toBe(false);
-    expect(schedule.isNews(object, { shown: "a", readAtMs })).toBe(true);
-    schedule.polled(object, { nextMs: 0, accountVersion: "v1" });
+    expect(isNews("a")).toBe(true);
+    schedule.read(object);
     await clock.advance(1_000);
-    expect(schedule.isNews(object, { shown: "a", readAtMs: clock.monotonic() })).toBe(false);
-    expect(schedule.isNews(object, { shown: "b", readAtMs: clock.monotonic() })).toBe(true);
+    expect(isNews("a")).toBe(false);
+    expect(isNews("b")).toBe(true);
+  });
+
+  test("a read that was refused is due again, and not a period later", async () => {
+    const scene = crowded(199, { isListed: false });
+    const { clock, schedule, object } = scene;
+    for (;;) {
+      await clock.advance(schedule.planned(object).dueInMs);
+      if (schedule.checkOf(object).kind === "read") break;
+    }
+    schedule.polled(object, { nextMs: 60_000, accountVersion: "v1" });
+    await clock.advance(60_000);
+    expect(schedule.planned(object).dueInMs).toBe(0);
+    expect(schedule.checkOf(object)).toEqual({ kind: "read" });
   });
 });
