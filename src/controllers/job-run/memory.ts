@@ -65,6 +65,8 @@ export interface Known {
   readonly isConnectionGone?: boolean | undefined;
   /** Since when a deletion finds that no way to Northflank is left. */
   readonly unreachableSinceMs?: number | undefined;
+  /** The run was active when it was last polled. */
+  readonly activeRunId?: string | undefined;
   /** The last poll for a duplicate has been made. */
   readonly isDuplicateWatchOver?: boolean | undefined;
 }

@@ -22,11 +22,17 @@ import { learnServerTime, type RunReconcile, situationNow } from "./run-reconcil
 import { notServed, type SharedRead, sharedReadOf } from "./shared-read.ts";
 import { timeMs } from "./start-record.ts";
 
-/** Polls the run; an adopted one after all that users wait for: a restore brings back thousands that are over. */
+/**
+ * Polls the run. An adopted one is first read after all that users wait for, because a restore brings back thousands that
+ * are over; one that was active then is polled like any other.
+ */
 export async function follow(reconcile: RunReconcile): Promise<RunResult> {
-  const isAdopted = reconcile.situation.state === "adopted";
+  const { memory, situation } = reconcile;
+  const { state, object } = situation;
   const shared = sharedRead(reconcile);
-  return await poll(reconcile, isAdopted ? { intent: "proceed", requestClass: "observe", shared } : { shared });
+  if (state !== "adopted") return await poll(reconcile, { shared });
+  const requestClass = memory.known.activeRunId === attemptOf(object).runId ? "run" : "observe";
+  return await poll(reconcile, { intent: "proceed", requestClass, shared });
 }
 
 /** The list that serves this run and others of the job; `undefined` where it is read alone. */
@@ -183,7 +189,7 @@ async function poll(
   memory.remember(
     run === undefined
       ? notFound(memory.known, attempt, absence, atMs)
-      : found(object, memory.known, { attempt, run, atMs }),
+      : { ...found(object, memory.known, { attempt, run, atMs }), activeRunId: attempt.runId },
   );
   const missingFor = missingForMs(memory.known, attempt.runId, atMs);
   const isAdopted = state === "adopted";
