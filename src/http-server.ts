@@ -1,6 +1,7 @@
-import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from "node:http";
+import { createServer as createSecureServer } from "node:https";
 import type { AddressInfo, Socket } from "node:net";
-import type { Duplex } from "node:stream";
+import { HttpFeed, hasBody } from "./http-feed.ts";
 import { type Clock, systemClock } from "./util/clock.ts";
 
 /** A whole answer. `contentType` is plain text when missing. */
@@ -13,10 +14,35 @@ export interface HttpAnswer {
 /** Answers GET and HEAD of one path. */
 export type HttpRoute = (query: URLSearchParams) => Promise<HttpAnswer> | HttpAnswer;
 
+/** What is known of a POST before its body is read. */
+export interface HttpHead {
+  readonly path: string;
+  readonly headers: IncomingHttpHeaders;
+}
+
+/** Reads the body of a POST. */
+export interface HttpBodyReader {
+  /** A longer body is not read. */
+  readonly maxBytes: number;
+  /** `undefined`: the body is too long, did not come in time, or broke off. */
+  readonly answer: (body: Buffer | undefined) => HttpAnswer;
+}
+
+/** Answers POST at once, or says who reads the body: until then nothing of it is parsed. */
+export type HttpReceiver = (head: HttpHead) => Promise<HttpAnswer | HttpBodyReader>;
+
+/** A certificate with its chain, and its key, both PEM. */
+export interface TlsPair {
+  readonly cert: string;
+  readonly key: string;
+}
+
 /** A server that listens. */
 export interface HttpServer {
   /** `host:port` that it really listens on. */
   readonly address: string;
+  /** Uses another certificate for new connections. Throws what is no pair. */
+  renewTls(pair: TlsPair): void;
   stop(): Promise<void>;
 }
 
@@ -31,7 +57,12 @@ export interface HttpLimits {
 export interface HttpServerOptions {
   readonly host: string | undefined;
   readonly port: number;
+  /** Answer GET and HEAD, by path. */
   readonly routes: Readonly<Record<string, HttpRoute>>;
+  /** Answers POST of every path that no route has. Default: 404. */
+  readonly receiver?: HttpReceiver;
+  /** Default: no TLS. */
+  readonly tls?: TlsPair;
   /** Hears of what failed on our side. */
   readonly onError: (error: unknown) => void;
   readonly limits?: HttpLimits;
@@ -39,54 +70,51 @@ export interface HttpServerOptions {
 }
 
 const maxHeaderBytes = 8_192;
-// Small, because each empty line that a client sends is searched again.
-const pieceBytes = 1_024;
 
 /**
- * Serves a few read-only paths (health, metrics). Anything else is answered with 400, 404, 405, 408 or 431.
+ * Serves a few read-only paths (health, metrics), and gives POST to a receiver where there is one. Anything else is
+ * answered with 400, 404, 405, 408 or 431.
  *
  * *Guarantees*: nothing that a client sends, or leaves out, is an exception outside of this file. A slow client holds
  * nothing but its own connection, for 10 s at most; one that sends the next request before it has its answer is cut
  * off. Where there are too many connections, the oldest one of the address that has most is closed for a new one, so
- * that no client keeps the kubelet away. `stop` ends open connections.
+ * that no client keeps the kubelet away. The body of a POST is read only after its receiver has asked for it, and for
+ * half of the 10 s at most. `stop` ends open connections.
  *
- * *Errors*: rejects when the address cannot be listened on.
+ * *Errors*: rejects when the address cannot be listened on, or the certificate cannot be used.
  */
 export async function startHttpServer(options: HttpServerOptions): Promise<HttpServer> {
   const { slowMs = 10_000, connections = 256 } = options.limits ?? {};
-  const answering = new WeakMap<Socket, IncomingMessage>();
-  const tunnels = new WeakSet<Duplex>();
+  const feed = new HttpFeed();
   // Node checks unfinished requests once per interval, so that the limit and an interval are 10 s together.
   const checkMs = slowMs / 10;
   const sendMs = slowMs - checkMs;
-  const server = createServer(
-    {
-      requestTimeout: sendMs,
-      headersTimeout: sendMs,
-      connectionsCheckingInterval: checkMs,
-      // Node waits for a second longer than it promises.
-      keepAliveTimeout: Math.max(1, slowMs - 1_000),
-      maxHeaderSize: maxHeaderBytes,
-    },
-    (request, response) => {
-      const { socket } = request;
-      answering.set(socket, request);
-      response.on("close", () => answering.delete(socket));
-      respond(request, response, { ...options, slowMs });
-    },
-  );
+  const settings = {
+    requestTimeout: sendMs,
+    headersTimeout: sendMs,
+    connectionsCheckingInterval: checkMs,
+    // Node waits for a second longer than it promises.
+    keepAliveTimeout: Math.max(1, slowMs - 1_000),
+    maxHeaderSize: maxHeaderBytes,
+  };
+  const answer = (request: IncomingMessage, response: ServerResponse) => {
+    if (!feed.begin(request, { isDecided: options.receiver === undefined || request.method !== "POST" })) return;
+    response.on("close", () => feed.end(request));
+    respond(request, response, { ...options, slowMs, feed });
+  };
+  const secure = options.tls && createSecureServer({ ...settings, ...options.tls, handshakeTimeout: slowMs }, answer);
+  const server = secure ?? createServer(settings, answer);
   // What is no HTTP, too large or too slow is answered by Node itself with 400, 431 and 408 while `clientError` has no
   // listener. A tunnel it would close without a word.
   server.on("connect", (_request, socket) => {
-    tunnels.add(socket);
+    feed.tunnel(socket);
     socket.on("error", () => undefined);
     socket.end("HTTP/1.1 405 Method Not Allowed\r\nAllow: GET, HEAD\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
   });
   const open = new OpenConnections(connections);
-  server.on("connection", (socket) => {
-    open.add(socket);
-    feedSingly(socket, { answering, tunnels });
-  });
+  // Counted before its handshake.
+  server.on("connection", (socket: Socket) => open.add(socket));
+  server.on(secure === undefined ? "connection" : "secureConnection", (socket: Socket) => feed.attach(socket));
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
     server.listen({ port: options.port, ...(options.host === undefined ? {} : { host: options.host }) }, () => {
@@ -99,6 +127,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
   const { address, family, port } = server.address() as AddressInfo;
   return {
     address: family === "IPv6" ? `[${address}]:${port}` : `${address}:${port}`,
+    renewTls: (pair) => secure?.setSecureContext(pair),
     stop: () =>
       new Promise((resolve) => {
         server.close(() => resolve());
@@ -107,39 +136,6 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
         open.closeAll();
       }),
   };
-}
-
-/**
- * Lets the parser have one request at a time. Node parses a packet to its end, whatever becomes of the connection: with
- * thousands of requests in a packet, some hundred connections take all memory and the processor for many seconds. Who
- * sends the next request before the answer to the last one is cut off; a body is dropped, as no route reads one.
- */
-function feedSingly(
-  socket: Socket,
-  known: { readonly answering: WeakMap<Socket, IncomingMessage>; readonly tunnels: WeakSet<Duplex> },
-): void {
-  // Node's own listener, which feeds the parser.
-  const feeds = socket.listeners("data") as ((chunk: Buffer) => void)[];
-  socket.removeAllListeners("data");
-  let tail = "";
-  socket.on("data", (chunk: Buffer) => {
-    let rest = chunk;
-    while (rest.length > 0 && !socket.destroyed && !known.tunnels.has(socket)) {
-      const request = known.answering.get(socket);
-      if (request !== undefined) {
-        if (!hasBody(request)) socket.destroy();
-        return;
-      }
-      const piece = rest.subarray(0, pieceBytes);
-      const text = tail + piece.toString("latin1");
-      const end = /\n\r?\n/.exec(text);
-      const length = end === null ? piece.length : end.index + end[0].length - tail.length;
-      const head = rest.subarray(0, length);
-      tail = end === null ? text.slice(-2) : "";
-      rest = rest.subarray(length);
-      for (const feed of feeds) feed.call(socket, head);
-    }
-  });
 }
 
 /** All connections, the oldest first. */
@@ -175,36 +171,47 @@ class OpenConnections {
   }
 }
 
+interface Answering extends HttpServerOptions {
+  readonly slowMs: number;
+  readonly feed: HttpFeed;
+}
+
 /** Answers one request. Never throws, and never leaves it without an answer or an end. */
-function respond(
-  request: IncomingMessage,
-  response: ServerResponse,
-  options: HttpServerOptions & { readonly slowMs: number },
-): void {
+function respond(request: IncomingMessage, response: ServerResponse, options: Answering): void {
   const { onError, slowMs, clock = systemClock } = options;
   const timer = clock.setTimer(() => response.destroy(), slowMs);
   response.on("close", () => timer.cancel());
   response.on("error", onError);
-  // No route reads a body. Who sends one is not waited for.
-  if (hasBody(request)) response.shouldKeepAlive = false;
-  request.resume();
-  answerTo(request, options.routes)
+  answerTo(request, options)
     .catch((error: unknown): HttpAnswer => {
       onError(error);
       return { status: 500, body: "internal error\n" };
     })
-    .then((answer) => send(response, answer))
+    .then((answer) => {
+      // Who still sends a body is not waited for.
+      if (hasBody(request) && !request.complete) {
+        response.shouldKeepAlive = false;
+        options.feed.refuse(request);
+      }
+      request.resume();
+      send(response, answer);
+    })
     .catch((error: unknown) => {
       response.destroy();
       onError(error);
     });
 }
 
-async function answerTo(request: IncomingMessage, routes: HttpServerOptions["routes"]): Promise<HttpAnswer> {
+async function answerTo(request: IncomingMessage, options: Answering): Promise<HttpAnswer> {
+  const { routes, receiver } = options;
   const target = readTarget(request.url ?? "");
   if (target === undefined) return { status: 400, body: "bad request\n" };
   const route = Object.hasOwn(routes, target.path) ? routes[target.path] : undefined;
-  if (route === undefined) return { status: 404, body: "not found\n" };
+  if (route === undefined) {
+    if (receiver === undefined || request.method !== "POST") return { status: 404, body: "not found\n" };
+    const admitted = await receiver({ path: target.path, headers: request.headers });
+    return "status" in admitted ? admitted : admitted.answer(await readBody(request, admitted.maxBytes, options));
+  }
   if (request.method !== "GET" && request.method !== "HEAD") return { status: 405, body: "method not allowed\n" };
   return await route(new URLSearchParams(target.query));
 }
@@ -223,8 +230,33 @@ function readTarget(target: string): { readonly path: string; readonly query: st
   return { path, query: query.join("?") };
 }
 
-function hasBody({ headers }: IncomingMessage): boolean {
-  return headers["transfer-encoding"] !== undefined || (headers["content-length"] ?? "0") !== "0";
+/** The whole body; `undefined` when it is too long, does not come in time, or breaks off. Never rejects. */
+function readBody(
+  request: IncomingMessage,
+  maxBytes: number,
+  { feed, slowMs, clock = systemClock }: Answering,
+): Promise<Buffer | undefined> {
+  return new Promise((resolve) => {
+    const chunks: Buffer[] = [];
+    let length = 0;
+    const end = (body: Buffer | undefined) => {
+      timer.cancel();
+      request.off("data", onData);
+      resolve(body);
+    };
+    const onData = (chunk: Buffer) => {
+      length += chunk.length;
+      chunks.push(chunk);
+      if (length > maxBytes) end(undefined);
+    };
+    const timer = clock.setTimer(() => end(undefined), slowMs / 2);
+    request.on("data", onData);
+    request.once("end", () => end(Buffer.concat(chunks)));
+    request.once("error", () => end(undefined));
+    request.once("close", () => end(undefined));
+    if (Number(request.headers["content-length"] ?? 0) > maxBytes) end(undefined);
+    else feed.accept(request);
+  });
 }
 
 function send(response: ServerResponse, answer: HttpAnswer): void {

@@ -54,7 +54,8 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   "logger.ts": ["util"],
   "event-loop-lag.ts": [],
   "metrics.ts": ["event-loop-lag.ts", "util"],
-  "http-server.ts": ["util"],
+  "http-feed.ts": [],
+  "http-server.ts": ["http-feed.ts", "util"],
   "version.ts": [],
   operator: [
     ...everyController,
