@@ -60,6 +60,10 @@ export interface Config {
   readonly leaderElectRetryPeriodMs: number;
   readonly metricsBindAddress: BindAddress | undefined;
   readonly healthBindAddress: BindAddress | undefined;
+  readonly webhookBindAddress: BindAddress | undefined;
+  /** Both or neither. */
+  readonly webhookTlsCertFile: string | undefined;
+  readonly webhookTlsKeyFile: string | undefined;
   readonly shutdownGraceMs: number;
   readonly logLevel: LogLevel;
   /** `undefined`: pretty on a terminal, else json. */
@@ -158,9 +162,6 @@ const bindAddress = (value: string): BindAddress | undefined | Refusal => {
   const host = bracketed ?? bare;
   return { host: host === "" ? undefined : host, port: Number(port) };
 };
-
-const off = (value: string): undefined | Refusal =>
-  value === "0" ? undefined : new Refusal("only 0 is expected: this version has no webhook receiver");
 
 // The order is that of `run --help`. Names and defaults are a contract with users.
 const flags = {
@@ -295,9 +296,17 @@ const flags = {
     "webhook-bind-address",
     "A",
     "0",
-    off,
-    "address of the webhook receiver; this version has none, so only 0 is valid",
+    bindAddress,
+    "address that receives Northflank's notifications, for connections with spec.notifications; 0 disables it",
   ),
+  webhookTlsCertFile: flag(
+    "webhook-tls-cert-file",
+    "PATH",
+    undefined,
+    text,
+    "PEM certificate of the webhook receiver, with its chain; by default the receiver has no TLS",
+  ),
+  webhookTlsKeyFile: flag("webhook-tls-key-file", "PATH", undefined, text, "PEM key of that certificate"),
   shutdownGrace: flag("shutdown-grace", "D", "30s", positiveDuration, "time to finish active reconciles after SIGTERM"),
   logLevel: flag("log-level", "L", "info", oneOf(...logLevels), `minimum level of log lines: ${logLevels.join("|")}`),
   logFormat: flag(
@@ -338,6 +347,9 @@ function assemble(of: Read["of"]): Omit<Config, "proxy"> {
     leaderElectRetryPeriodMs: of(flags.leaderElectRetryPeriod),
     metricsBindAddress: of(flags.metricsBindAddress),
     healthBindAddress: of(flags.healthBindAddress),
+    webhookBindAddress: of(flags.webhookBindAddress),
+    webhookTlsCertFile: of(flags.webhookTlsCertFile),
+    webhookTlsKeyFile: of(flags.webhookTlsKeyFile),
     shutdownGraceMs: of(flags.shutdownGrace),
     logLevel: of(flags.logLevel),
     logFormat: of(flags.logFormat),
@@ -356,6 +368,15 @@ function crossChecks(config: Config, nameOf: Read["nameOf"]): readonly ConfigPro
   if (config.leaderElectRetryPeriodMs * 1.2 >= config.leaderElectRenewDeadlineMs) {
     const expectation = "1.2 times this must be below --leader-elect-renew-deadline, so that one retry fits";
     problems.push({ name: nameOf(flags.leaderElectRetryPeriod), value: undefined, expectation });
+  }
+  const pair = [
+    [flags.webhookTlsCertFile, config.webhookTlsCertFile],
+    [flags.webhookTlsKeyFile, config.webhookTlsKeyFile],
+  ] as const;
+  for (const [own, other] of [pair, pair.toReversed()]) {
+    if (own?.[1] === undefined || other?.[1] !== undefined || other === undefined) continue;
+    const expectation = `must be set together with ${nameOf(own[0])}`;
+    problems.push({ name: nameOf(other[0]), value: undefined, expectation });
   }
   return problems;
 }

@@ -38,6 +38,7 @@ const conditionStatuses = ["True", "False", "Unknown"] as const;
 const results = ["success", "error", "requeue_after"] as const;
 const priorities = ["change", "follow", "resync"] as const;
 const requestClasses = ["change", "run", "observe"] as const;
+const deliveryOutcomes = ["hinted", "ignored", "duplicate", "limited", "rejected"] as const;
 const watchCauses = ["expired", "ahead", "absent", "refused", "silent", "broken", "regressed"] as const;
 
 /** So many connections of one namespace have a metric of their own: those whose tokens expire first. */
@@ -234,6 +235,13 @@ export function createMetrics(build: {
     }),
   };
 
+  const deliveries = new Counter({
+    name: "northflank_operator_webhook_deliveries_total",
+    help: "Notifications received from Northflank, by outcome.",
+    labelNames: ["outcome"],
+    registers,
+  });
+
   const domain = {
     conditions: new Gauge({
       name: "northflank_operator_resource_condition",
@@ -322,6 +330,7 @@ export function createMetrics(build: {
     domain.changes.inc({ kind }, 0);
     domain.timeToReady.zero({ kind });
   }
+  for (const outcome of deliveryOutcomes) deliveries.inc({ outcome }, 0);
   for (const how of ["created", "counted"]) kube.eventsWritten.inc({ how }, 0);
   for (const cause of ["full", "refused", "failed", "late"]) kube.eventsDropped.inc({ cause }, 0);
   for (const result of ["succeeded", "failed", "aborted", "unknown"]) domain.runsFinished.inc({ result }, 0);
@@ -421,6 +430,11 @@ export function createMetrics(build: {
         leading: (isLeading: boolean) => kube.leader.set({ name }, isLeading ? 1 : 0),
         failed: () => kube.leaseFailures.inc({ name }),
       };
+    },
+
+    /** Counts what becomes of notifications. */
+    webhookObserver: {
+      delivered: (outcome: (typeof deliveryOutcomes)[number]) => deliveries.inc({ outcome }),
     },
 
     /** Counts what the deployment controller does. */

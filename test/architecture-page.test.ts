@@ -10,9 +10,11 @@ import { steps as runSteps } from "../src/controllers/job-run/machine.ts";
 const root = resolve(import.meta.dirname, "..");
 const page = readFileSync(join(root, "ARCHITECTURE.md"), "utf8");
 
-const rooms = ["operator", ...readdirSync(join(root, "src/controllers")).map((room) => `controllers/${room}`)].map(
-  (room) => `src/${room}`,
-);
+const rooms = [
+  "operator",
+  "webhook",
+  ...readdirSync(join(root, "src/controllers")).map((room) => `controllers/${room}`),
+].map((room) => `src/${room}`);
 
 /** The files that the table of a folder names, in its order. */
 function tableOf(folder: string): readonly string[] {

@@ -57,8 +57,10 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   "http-feed.ts": [],
   "http-server.ts": ["http-feed.ts", "util"],
   "version.ts": [],
+  webhook: ["controllers/secrets", "api", "runtime", "kube", "util", "http-server.ts"],
   operator: [
     ...everyController,
+    "webhook",
     "api",
     "runtime",
     "northflank",

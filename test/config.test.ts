@@ -102,7 +102,7 @@ describe("values", () => {
     ["--api-url", "https://api.northflank.com/?x=1"],
     ["--metrics-bind-address", "8080"],
     ["--metrics-bind-address", ":65536"],
-    ["--webhook-bind-address", ":9443"],
+    ["--webhook-bind-address", "9443"],
     ["--watch-namespaces", "Team A"],
     ["--watch-namespaces", ","],
     ["--default-team-id", "a/b"],
@@ -149,6 +149,18 @@ describe("settings that depend on each other", () => {
     expect(problems(["--leader-elect-renew-deadline", "15s"])).toHaveLength(1);
     expect(problems(["--leader-elect-retry-period", "9s"])).toHaveLength(1);
     expect(config(["--leader-elect-retry-period", "8s"]).leaderElectRetryPeriodMs).toBe(8_000);
+  });
+
+  test("a certificate and its key are set together", () => {
+    const [cert, key] = ["--webhook-tls-cert-file", "--webhook-tls-key-file"];
+    expect(problems([cert, "tls.crt"])).toEqual([`${key}: must be set together with ${cert}`]);
+    expect(problems([key, "tls.key"])).toEqual([`${cert}: must be set together with ${key}`]);
+    expect(config([cert, "tls.crt", key, "tls.key"])).toMatchObject({
+      webhookBindAddress: undefined,
+      webhookTlsCertFile: "tls.crt",
+      webhookTlsKeyFile: "tls.key",
+    });
+    expect(config(["--webhook-bind-address", ":9443"]).webhookBindAddress).toEqual({ host: undefined, port: 9_443 });
   });
 });
 

@@ -4,6 +4,7 @@ import {
   failure,
   lastHandledReconcileAt,
   nextReconcileTime,
+  objectName,
   observedGeneration,
   statusDefault,
   suspendReconcile,
@@ -86,6 +87,26 @@ export const connectionSpec = {
         pattern: "^[A-Za-z0-9*-]+$",
         description: "A project ID or a pattern.",
       },
+    },
+    notifications: {
+      type: "object",
+      description:
+        "Receive Northflank's notifications about the account of this connection, so that rollouts and runs are read when " +
+        "they change. Requires the operator's --webhook-bind-address. The URL for Northflank ends with " +
+        "/northflank/<namespace>/<name of the connection>. Default: notifications are rejected.",
+      properties: {
+        secretRef: {
+          type: "object",
+          description:
+            "Secret in the same namespace with the shared secret of the notification integration. The value of any of its " +
+            "keys is accepted, so that a second key can be added to rotate it. A value has at least 16 characters. A " +
+            "changed Secret takes effect within a minute.",
+          properties: { name: { ...objectName, description: "Name of the Secret." } },
+          required: ["name"],
+          "x-kubernetes-map-type": "atomic",
+        },
+      },
+      required: ["secretRef"],
     },
     validationPeriodSeconds: {
       type: "integer",
@@ -183,6 +204,15 @@ export const connectionStatus = {
       "x-kubernetes-list-type": "set",
       description: "Permissions that the objects of this connection need and the token lacks.",
       items: { type: "string", maxLength: 100, description: "A permission." },
+    },
+    notifications: {
+      type: "object",
+      description: "Notifications received from Northflank. Absent if there were none.",
+      properties: {
+        lastHintTime: time(
+          "Time of a notification that was received with the right secret. Updated every 10 minutes at most.",
+        ),
+      },
     },
     dependents: {
       type: "integer",

@@ -74,7 +74,7 @@ export const connectionRef = {
   "x-kubernetes-map-type": "atomic",
 } as const satisfies Schema;
 
-const objectName = {
+export const objectName = {
   type: "string",
   minLength: 1,
   maxLength: 253,

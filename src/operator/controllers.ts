@@ -41,6 +41,7 @@ import type { Clock } from "../util/clock.ts";
 import type { Log } from "../util/log.ts";
 import type { Random } from "../util/random.ts";
 import type { Caches } from "./caches.ts";
+import { Hints, PendingHints } from "./hints.ts";
 import { containFailures, type FailureDeps, type StoredObject } from "./reconcile-failures.ts";
 import { wireWatches } from "./watches.ts";
 
@@ -55,6 +56,8 @@ export interface ControllersDeps {
   readonly events: EventSink;
   readonly metrics: Metrics;
   readonly newId: () => string;
+  /** When a notification for a connection was received last, in ms since the epoch. */
+  readonly lastHintMs: (connection: ObjectKey) => number | undefined;
   readonly restored: () => Restored | undefined;
   /** Explains why a reconcile failed, where that is a fault of the installation. */
   readonly explain: (error: Error) => Explanation | undefined;
@@ -69,11 +72,17 @@ const validationPeriodMs = 3_600_000;
 // A reconcile reads before it writes, and neither call may be cut short by the limit of the reconcile.
 const leastReconcileTimeoutMs = 60_000;
 
+/** The controllers of all kinds, and the way in for hints. */
+export interface Controllers {
+  readonly controllers: readonly ManagedController[];
+  readonly hints: Hints;
+}
+
 /**
- * The controllers of all kinds, each with its queue, and the watches that fill it. Nothing runs before they are
- * started.
+ * The controllers of all kinds, each with its queue, and the watches and hints that fill it. Nothing runs before they
+ * are started.
  */
-export function createControllers(deps: ControllersDeps): readonly ManagedController[] {
+export function createControllers(deps: ControllersDeps): Controllers {
   const { config, caches, validator, kube, apis, events, metrics, clock, random, log } = deps;
   const { connections, deployments, jobs, jobRuns } = caches;
   const accounts = new ConnectionAccounts({
@@ -126,6 +135,7 @@ export function createControllers(deps: ControllersDeps): readonly ManagedContro
         runs: jobRuns.store.countByIndex("connection", key),
       }),
     quota: apis.quota,
+    lastHintMs: deps.lastHintMs,
     schedule: new PollSchedule({ clock, random }),
     validationPeriodMs,
     statusWriter: writer<NorthflankConnection>("connection", northflankConnections, connections),
@@ -140,12 +150,16 @@ export function createControllers(deps: ControllersDeps): readonly ManagedContro
   const lists = new SharedLists({ clock });
   const driftPlan = new DriftPlan({ listPeriodMs: config.resyncPeriodMs || Number.POSITIVE_INFINITY });
   const rollouts = new FollowedRollouts({ lists, clock, intervalMs: config.rolloutPollIntervalMs });
+  const schedules = {
+    deployment: new PollSchedule({ clock, random, driftPlan }),
+    job: new PollSchedule({ clock, random, driftPlan }),
+  };
   const deployment = createDeploymentReconciler({
     ...shared,
     store: deployments.store,
     runs: jobRuns.store,
     rollouts,
-    schedule: new PollSchedule({ clock, random, driftPlan }),
+    schedule: schedules.deployment,
     lists,
     settings: config,
     statusWriter: writer<NorthflankDeployment>("deployment", northflankDeployments, deployments),
@@ -156,7 +170,7 @@ export function createControllers(deps: ControllersDeps): readonly ManagedContro
     ...shared,
     store: jobs.store,
     kube,
-    schedule: new PollSchedule({ clock, random, driftPlan }),
+    schedule: schedules.job,
     settings: config,
     statusWriter: writer<NorthflankJob>("job", northflankJobs, jobs),
     observer: metrics.jobObserver,
@@ -168,6 +182,7 @@ export function createControllers(deps: ControllersDeps): readonly ManagedContro
     job: queue("job", jobs.store),
     jobRun: queue("job-run", jobRuns.store),
   };
+  const runHints = new PendingHints(clock);
   const jobRun = createJobRunReconciler({
     ...shared,
     kube,
@@ -177,6 +192,7 @@ export function createControllers(deps: ControllersDeps): readonly ManagedContro
     statusWriter: writer<NorthflankJobRun>("job-run", northflankJobRuns, jobRuns, { separateRecord: "start" }),
     observer: metrics.jobRunObserver,
     enqueue: (key) => queues.jobRun.add(key),
+    takeHint: runHints.take,
     lease: deps.leadership,
     settings: { ...config, leaseMarginMs },
     newId: deps.newId,
@@ -192,6 +208,17 @@ export function createControllers(deps: ControllersDeps): readonly ManagedContro
     forgetConnection: accounts.forget,
     clock,
   });
+  const hintsOf = (schedule: PollSchedule) => (key: ObjectKey, afterMs: number) => schedule.hinted(key, afterMs);
+  const hints = new Hints({
+    deployments: deployments.store,
+    jobs: jobs.store,
+    jobRuns: jobRuns.store,
+    deployment: { queue: queues.deployment, hinted: hintsOf(schedules.deployment) },
+    job: { queue: queues.job, hinted: hintsOf(schedules.job) },
+    jobRun: { queue: queues.jobRun, hinted: runHints.hinted },
+    poolOf: (key) => accounts.poolOf(key),
+    clock,
+  });
   // What is missing in another kind's cache matters to some objects only, and must not be taken for missing in the
   // cluster while it is only late. Where it cannot be had at all there is nothing to wait for.
   const once = (kind: Pick<WatchedKind<never>, "resource" | "isSettled" | "whenSettled">): Readable => ({
@@ -199,7 +226,7 @@ export function createControllers(deps: ControllersDeps): readonly ManagedContro
     hasSynced: kind.isSettled,
     whenSynced: kind.whenSettled,
   });
-  return [
+  const controllers = [
     managed("connection", queues.connection, {
       store: connections.store,
       reconcile: connection,
@@ -226,6 +253,7 @@ export function createControllers(deps: ControllersDeps): readonly ManagedContro
       obstacle: namelessRun,
     }),
   ];
+  return { controllers, hints };
 
   function queue(name: ControllerName, objects?: { get(key: ObjectKey): ProjectObject | undefined }): WorkQueue {
     return new WorkQueue({

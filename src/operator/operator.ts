@@ -18,10 +18,12 @@ import { Installation } from "../runtime/installation.ts";
 import { LeaderElection, type Leadership, soleLeadership } from "../runtime/leader-election.ts";
 import { createManager } from "../runtime/manager.ts";
 import { observedKube } from "../runtime/observed-kube.ts";
+import type { ObjectKey } from "../runtime/outcome.ts";
 import type { Clock } from "../util/clock.ts";
 import type { Log } from "../util/log.ts";
 import type { Random } from "../util/random.ts";
 import { revision, version } from "../version.ts";
+import type { Hint } from "../webhook/delivery.ts";
 import { createCaches } from "./caches.ts";
 import { createControllers } from "./controllers.ts";
 import { startEndpoints } from "./endpoints.ts";
@@ -29,6 +31,7 @@ import { remedies } from "./installation-remedies.ts";
 import { operatorToken } from "./operator-token.ts";
 import { createFits, schemaFittedClient } from "./schema-fitted-client.ts";
 import { watchServedSchemas } from "./served-schemas.ts";
+import { LastReceived, startWebhook } from "./webhook.ts";
 
 export interface OperatorOptions {
   readonly config: Config;
@@ -92,7 +95,8 @@ export async function runOperator(options: OperatorOptions): Promise<0 | 1 | 2> 
     explain,
   });
   const events: EventSink = { record: (regarding, draft) => recorder.record({ regarding, ...draft }) };
-  const controllers = createControllers({
+  const received = new LastReceived();
+  const { controllers, hints } = createControllers({
     config,
     caches,
     validator,
@@ -103,6 +107,7 @@ export async function runOperator(options: OperatorOptions): Promise<0 | 1 | 2> 
     events,
     metrics,
     newId: options.newId,
+    lastHintMs: received.get,
     restored: restores.last,
     explain,
     clock,
@@ -136,6 +141,9 @@ export async function runOperator(options: OperatorOptions): Promise<0 | 1 | 2> 
     log,
   };
   await using _endpoints = await startEndpoints(served);
+  const onHint = (connection: ObjectKey, hint: Hint) => hints.take(connection, hint);
+  const observer = metrics.webhookObserver;
+  await using _webhook = await startWebhook({ config, kube, connections, received, onHint, observer, clock, log });
   log.info({ version, namespaces: config.watchNamespaces, leaderElect: config.leaderElect }, "starting operator");
   const over = new AbortController();
   // After the start, not in its way.

@@ -51,7 +51,7 @@ export function composeOperator(surroundings: OperatorSurroundings): ComposedOpe
   const apis = createApiFactory({ transport, clock, random, ...(observer === undefined ? {} : { observer }) });
   const leadership = soleLeadership();
   let ids = 0;
-  const controllers = createControllers({
+  const { controllers } = createControllers({
     config,
     caches,
     validator,
@@ -62,6 +62,7 @@ export function composeOperator(surroundings: OperatorSurroundings): ComposedOpe
     events: { record },
     metrics,
     newId: () => `id-${++ids}`,
+    lastHintMs: () => undefined,
     restored: () => undefined,
     explain,
     clock,

@@ -165,6 +165,11 @@ export class ConnectionAccounts implements Accounts {
     return this.#byAccount.get(account)?.token.isAccepted === true;
   }
 
+  /** The pool that a connection spends from; `undefined` while its account has not been used. */
+  poolOf(key: ObjectKey): string | undefined {
+    return this.#open.get(key)?.account.pool;
+  }
+
   /** Forgets a connection that was deleted. */
   forget(key: ObjectKey): void {
     const open = this.#open.get(key);

@@ -26,6 +26,8 @@ export interface Decision {
   readonly credentialsValid: ConditionUpdate;
   readonly quotaAvailable: ConditionUpdate;
   readonly rateLimit: NorthflankConnectionStatus["rateLimit"];
+  /** Notifications that were received; `undefined` where there were none. */
+  readonly notifications?: NorthflankConnectionStatus["notifications"];
   readonly dependents: number;
   /** Address and team that Northflank has answered for; `undefined`: as before. */
   readonly acceptedFor?: string | undefined;
@@ -64,6 +66,7 @@ export function decide(input: DecideInput): Decision {
     ...{ dependents, needs, acceptedFor },
     quotaAvailable: quotaCondition(quota, now),
     rateLimit: rateLimitOf(quota, object.status?.rateLimit, now),
+    notifications: notificationsOf(observation.lastHintMs, object.status?.notifications),
     ...{ token: "as-before", acceptedSecret: "as-before", failure: undefined, checkAgainMs: undefined },
     ...resultOf(input),
   };
@@ -212,6 +215,18 @@ function rateLimitOf(
   const resetTime = quota.resetAtMs === undefined ? undefined : formatTime(coarseTime(quota.resetAtMs));
   const isSame = before?.limit === limit && before.remaining === remaining && isNear(before.resetTime, quota.resetAtMs);
   return isSame ? before : present({ limit, remaining, resetTime, observedTime: formatTime(now) });
+}
+
+// They may come many times a minute.
+const hintStepMs = 600_000;
+
+function notificationsOf(
+  lastHintMs: number | undefined,
+  before: NorthflankConnectionStatus["notifications"],
+): NorthflankConnectionStatus["notifications"] {
+  if (lastHintMs === undefined) return before;
+  const shownMs = Date.parse(before?.lastHintTime ?? "");
+  return Math.abs(lastHintMs - shownMs) < hintStepMs ? before : { lastHintTime: formatTime(lastHintMs) };
 }
 
 /** Northflank's times vary by a second or two from answer to answer. */

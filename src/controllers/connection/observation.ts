@@ -21,6 +21,8 @@ export interface Surroundings {
   readonly needs?: readonly TokenNeed[];
   /** The ledger of the account; `undefined` while there is none. */
   readonly quota: LedgerSnapshot | undefined;
+  /** When a notification was received last, in ms since the epoch; `undefined` while there was none. */
+  readonly lastHintMs?: number | undefined;
   /** Address and team that Northflank has answered the connection for; `undefined` while that is not known. */
   readonly acceptedFor?: string | undefined;
 }

@@ -24,6 +24,8 @@ export interface ObserveDeps {
   /** The ledger of a pool; `undefined` before its first call. */
   readonly quota: (pool: string) => LedgerSnapshot | undefined;
   readonly schedule: PollSchedule;
+  /** When a notification was received last, in ms since the epoch; `undefined` if this process had none. */
+  readonly lastHintMs?: (key: ObjectKey) => number | undefined;
   /** How often an accepted token is checked again where `spec.validationPeriodSeconds` is missing, in milliseconds. */
   readonly validationPeriodMs: number;
 }
@@ -153,6 +155,7 @@ function surroundings(
   return {
     dependents: deps.dependents(key),
     needs,
+    lastHintMs: deps.lastHintMs?.(key),
     quota: account && deps.quota(account.pool),
     // Without a team the token itself says whose account it is.
     ...(account?.team !== undefined && account.isProven === true ? { acceptedFor: account.address } : {}),

@@ -36,6 +36,7 @@ export function statusOf(object: NorthflankConnection, decision: Decision, now: 
     acceptedFor: decision.acceptedFor ?? before?.acceptedFor,
     ...token,
     missingPermissions: missingPermissions(token, decision.needs),
+    notifications: decision.notifications,
     dependents: decision.dependents,
     failure: failure === "as-before" ? before?.failure : failure,
   });

@@ -4,6 +4,7 @@ import type { NorthflankError } from "../../northflank/errors.ts";
 import type { JobRunView } from "../../northflank/types.ts";
 import { backoffDelayMs } from "../../util/backoff.ts";
 import type { Random } from "../../util/random.ts";
+import type { Account } from "../account/accounts.ts";
 import { reconcileRequest } from "../reconcile/reconcile-request.ts";
 import { decideAbortRecorded, decideAbortRefused, isAborting } from "./abort.ts";
 import { judgeAccountChange } from "./account-change.ts";
@@ -174,8 +175,12 @@ async function poll(
     memory.remember({ unlisted: { runId: attempt.runId, untilMs: clock.monotonic() + forMs, ...rest } });
   };
   const common = { object, attempt, siblings: siblings.all, requestClass, lists, clock } as const;
-  const observation = { ...common, reads, notListed, shared } as const;
-  const asked = await ask(reconcile, (account) => observeRun(observation, account, context.signal), isPauseOver);
+  // What has just failed is not asked for again because of a hint.
+  const isHinted = deps.takeHint?.(reconcile.key) === true && object.status?.failure === undefined;
+  // A list may be older than what the hint is about.
+  const observation = { ...common, reads, notListed, shared: isHinted ? undefined : shared } as const;
+  const read = (account: Account) => observeRun(observation, account, context.signal);
+  const asked = await ask(reconcile, read, isPauseOver || isHinted);
   if (asked.kind === "result") return asked.result;
   const { run, duplicateRunId, serverTimeMs, absence, ageMs } = asked.value;
   const atMs = deps.clock.monotonic();

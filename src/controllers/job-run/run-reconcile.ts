@@ -31,6 +31,11 @@ export interface JobRunReconcilerDeps extends StartDeps {
   readonly validate: (object: NorthflankJobRun) => readonly SpecProblem[];
   readonly events: EventSink;
   readonly observer: RunObserver;
+  /**
+   * Whether something was heard of the run since this was asked last: a poll need not wait for its time then. Default:
+   * never.
+   */
+  readonly takeHint?: (key: ObjectKey) => boolean;
   /** Enqueues another object: its place in the queue of its job has come. */
   readonly enqueue: (key: ObjectKey) => void;
   readonly clock: Clock;

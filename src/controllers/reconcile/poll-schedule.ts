@@ -11,6 +11,7 @@ import { type DriftPeriods, type DriftPlan, nextReadInMs, type PlannedTarget } f
  *     first sight --- settled ----> next tick of status.nextReconcileTime + n * period   (0 requests after a restart)
  *                \-- unsettled --> status.nextReconcileTime, at once if it is over
  *     poll -------> by the result of the poll
+ *     hint -------> at the time that it names, if that is sooner
  *
  * Where an account has more settled targets than its requests suffice for, a check that is due need not be a read of the
  * target: see drift-plan.ts, and {@link PollSchedule.checkOf}.
@@ -45,6 +46,7 @@ interface Entry {
   readonly news?: string;
   /** What a list showed of the target when that was last the reason to read it. */
   readonly listed?: string;
+  readonly isHinted?: true | undefined;
 }
 
 /** What the schedule needs to know of an object. */
@@ -87,6 +89,8 @@ export interface Planned {
   readonly accountVersion: string | undefined;
   /** The reconcile request that the object carried at that poll: where it is still open, the poll failed. */
   readonly request: string | undefined;
+  /** It is due because something may have changed at Northflank. */
+  readonly isHinted?: true | undefined;
 }
 
 /** When each object of one kind is polled. Its promises stand at the top of this file. */
@@ -97,6 +101,8 @@ export class PollSchedule {
   readonly #entries = new Map<ObjectKey, Entry>();
   /** Until when lists that could not be read are not requested. */
   readonly #failedLists = new Map<string, number>();
+  /** When objects are due that something was heard of. */
+  readonly #hints = new Map<ObjectKey, number>();
 
   /** Without `driftPlan` every check is a read. */
   constructor(deps: { readonly clock: Clock; readonly random: Random; readonly driftPlan?: DriftPlan }) {
@@ -112,14 +118,23 @@ export class PollSchedule {
   planned(object: Scheduled): Planned {
     const nowMs = this.#clock.monotonic();
     this.#enter(object);
-    const entry = this.#entryOf(object, nowMs);
+    const entry = this.#withHint(object.key, this.#entryOf(object, nowMs), nowMs);
     const leftMs = entry.dueAtMs - nowMs;
     return {
       dueInMs: leftMs <= earlyMs ? 0 : leftMs,
       sincePollMs: entry.polledAtMs === undefined ? undefined : nowMs - entry.polledAtMs,
       accountVersion: entry.accountVersion,
       request: entry.request,
+      isHinted: entry.isHinted,
     };
+  }
+
+  /**
+   * Something may have changed at Northflank: the next poll is due in `afterMs`, or sooner as planned. A poll that is
+   * under way may have missed it, so that one more follows. Of an object that was never planned nothing is kept.
+   */
+  hinted(key: ObjectKey, afterMs: number): void {
+    if (this.#entries.has(key)) this.#hints.set(key, this.#clock.monotonic() + afterMs);
   }
 
   /** The object was polled; the next poll is due in `nextMs` (`Infinity`: never by itself). */
@@ -132,7 +147,8 @@ export class PollSchedule {
     const last = this.#entries.get(object.key);
     const known = last !== undefined && last.uid === object.uid ? last : { firstSeenAtMs: nowMs };
     const dueAtMs = nowMs + nextMs;
-    this.#entries.set(object.key, { ...known, uid: object.uid, dueAtMs, polledAtMs: nowMs, accountVersion, request });
+    const polled = { uid: object.uid, dueAtMs, polledAtMs: nowMs, accountVersion, request, isHinted: undefined };
+    this.#entries.set(object.key, { ...known, ...polled });
   }
 
   /** The target itself was read. */
@@ -208,6 +224,16 @@ export class PollSchedule {
     const uid = this.#entries.get(key)?.uid;
     if (uid !== undefined) this.#driftPlan?.forget(uid);
     this.#entries.delete(key);
+    this.#hints.delete(key);
+  }
+
+  #withHint(key: ObjectKey, entry: Entry, nowMs: number): Entry {
+    const hintedMs = this.#hints.get(key);
+    if (hintedMs === undefined || hintedMs > nowMs + earlyMs) return entry;
+    this.#hints.delete(key);
+    const hinted: Entry = { ...entry, dueAtMs: Math.min(entry.dueAtMs, nowMs), isHinted: true };
+    this.#entries.set(key, hinted);
+    return hinted;
   }
 
   /** A list that has failed is not read by the next object, either. */

@@ -55,8 +55,12 @@ export function dueRead(deps: DueDeps, object: TargetObject): DueOrList {
   if (isDone && planned.sincePollMs === undefined && deps.isRecorded?.() === false) return urgent;
   if (!isDone && hasOpened(deps, object, planned)) return urgent;
   if (planned.dueInMs > 0) return { kind: "rest", dueInMs: planned.dueInMs };
-  if (isDone) return isRequested ? urgent : checkAsDue(deps.schedule.checkOf(scheduled));
-  return deps.isFollowed === true ? { kind: "read", class: "run" } : urgent;
+  const observed = { kind: "read", class: "observe" } as const;
+  if (isDone && isRequested) return urgent;
+  // Of what was heard no list says more than the target itself.
+  if (isDone) return planned.isHinted ? observed : checkAsDue(deps.schedule.checkOf(scheduled));
+  if (deps.isFollowed === true) return { kind: "read", class: "run" };
+  return planned.isHinted ? observed : urgent;
 }
 
 function checkAsDue(check: Check): DueOrList {

@@ -226,3 +226,51 @@ describe("of an account with more settled targets than its checks suffice for", 
     expect(schedule.checkOf(object)).toEqual({ kind: "read" });
   });
 });
+
+describe("a hint", () => {
+  const poll = { nextMs: 600_000, accountVersion: "1" };
+
+  test("makes due at its time, once, and says so until the poll", async () => {
+    const { clock, schedule } = setUp();
+    const object = scheduled();
+    schedule.polled(object, poll);
+    schedule.hinted(object.key, 5_000);
+    expect(schedule.planned(object)).toMatchObject({ dueInMs: 600_000, isHinted: undefined });
+    await clock.advance(5_000);
+    for (let n = 0; n < 2; n++) expect(schedule.planned(object)).toMatchObject({ dueInMs: 0, isHinted: true });
+    schedule.polled(object, poll);
+    expect(schedule.planned(object)).toMatchObject({ dueInMs: 600_000, isHinted: undefined });
+  });
+
+  test("that comes during a poll makes due once more", () => {
+    const { schedule } = setUp();
+    const object = scheduled();
+    schedule.polled(object, { ...poll, nextMs: 0 });
+    expect(schedule.planned(object).dueInMs).toBe(0);
+    schedule.hinted(object.key, 0);
+    schedule.polled(object, poll);
+    expect(schedule.planned(object)).toMatchObject({ dueInMs: 0, isHinted: true });
+  });
+
+  test("does not postpone what is due sooner, and makes due what never is", async () => {
+    const { clock, schedule } = setUp();
+    const [soon, never] = [scheduled(), scheduled({ key: "n/never" })];
+    schedule.polled(soon, { ...poll, nextMs: 1_000 });
+    schedule.polled(never, { ...poll, nextMs: Number.POSITIVE_INFINITY });
+    for (const { key } of [soon, never]) schedule.hinted(key, 5_000);
+    await clock.advance(1_000);
+    expect(schedule.planned(soon)).toMatchObject({ dueInMs: 0, isHinted: undefined });
+    await clock.advance(4_000);
+    expect(schedule.planned(never)).toMatchObject({ dueInMs: 0, isHinted: true });
+  });
+
+  test("about an object that was never planned, or is gone, leaves nothing behind", () => {
+    const { schedule } = setUp();
+    const object = scheduled({ plannedTime: inSeconds(600) });
+    schedule.hinted(object.key, 0);
+    expect(schedule.planned(object).dueInMs).toBe(600_000);
+    schedule.hinted(object.key, 0);
+    schedule.forget(object.key);
+    expect(schedule.planned(object).dueInMs).toBe(600_000);
+  });
+});

@@ -1,0 +1,168 @@
+import { createHash, timingSafeEqual } from "node:crypto";
+import type { NorthflankConnection } from "../api/connection.ts";
+import { refusedSecretType } from "../controllers/secrets/token-secret.ts";
+import type { KubeClient } from "../kube/client.ts";
+import { isKubeError } from "../kube/errors.ts";
+import { type Secret, secrets } from "../kube/types.ts";
+import type { ObjectKey } from "../runtime/outcome.ts";
+import type { Clock } from "../util/clock.ts";
+import { toError } from "../util/errors.ts";
+import type { Log } from "../util/log.ts";
+import { parseToken } from "../util/secret-value.ts";
+
+/** Digests of the values that are accepted; their number says nothing of a value. */
+type Digests = readonly Buffer[];
+
+interface Entry {
+  readonly uid: string | undefined;
+  readonly secretName: string;
+  readonly readAtMs: number;
+  readonly digests: Promise<Digests>;
+}
+
+// As for API tokens: a changed Secret counts within a minute.
+const keepMs = 45_000;
+
+// A token that fits nothing may be a new one. Whoever guesses has the Secret read no more often than this.
+const rereadMs = 5_000;
+
+// Shorter ones can be guessed.
+const shortestValue = 16;
+
+// Each comparison costs the same for every value.
+const mostValues = 16;
+
+/**
+ * Which token a delivery for a connection has to carry: the value of any key of the Secret that
+ * `spec.notifications.secretRef` names.
+ *
+ * *Guarantees*: Secrets are read by name with `get`, once for all deliveries of 45 s, and at most every 5 s for tokens
+ * that fit nothing; what is kept of them are digests. A comparison takes as long for every token, and for a connection
+ * that does not exist. While Kubernetes cannot be read, the digests that were read last count.
+ */
+export class SharedSecrets {
+  readonly #deps: SharedSecretsDeps;
+  readonly #entries = new Map<ObjectKey, Entry>();
+  /** What is wrong with the Secret of a connection, as it was logged. */
+  readonly #problems = new Map<ObjectKey, string>();
+
+  constructor(deps: SharedSecretsDeps) {
+    this.#deps = deps;
+  }
+
+  /** Whether a delivery with this token is one for this connection. Never rejects. */
+  async accepts(key: ObjectKey, token: string | undefined): Promise<boolean> {
+    const presented = digestOf(token ?? "");
+    if (isAmong(presented, await this.#read(key, keepMs))) return token !== undefined;
+    return isAmong(presented, await this.#read(key, rereadMs)) && token !== undefined;
+  }
+
+  /** Forgets a connection that is gone. */
+  forget(key: ObjectKey): void {
+    this.#entries.delete(key);
+    this.#problems.delete(key);
+  }
+
+  /** The digests as they were at most `youngerThanMs` ago; none where no delivery is accepted. */
+  async #read(key: ObjectKey, youngerThanMs: number): Promise<Digests> {
+    const { connections, clock } = this.#deps;
+    const connection = connections.get(key);
+    const secretName = connection?.spec.notifications?.secretRef.name;
+    if (connection === undefined || secretName === undefined) {
+      this.forget(key);
+      return [];
+    }
+    const { uid } = connection.metadata;
+    const known = this.#entries.get(key);
+    const last = known?.uid === uid && known?.secretName === secretName ? known : undefined;
+    const nowMs = clock.monotonic();
+    if (last !== undefined && nowMs - last.readAtMs < youngerThanMs) return await last.digests;
+    const digests = this.#fetch(connection, secretName, key, last?.digests);
+    this.#entries.set(key, { uid, secretName, readAtMs: nowMs, digests });
+    return await digests;
+  }
+
+  async #fetch(
+    { metadata }: NorthflankConnection,
+    name: string,
+    key: ObjectKey,
+    last: Promise<Digests> | undefined,
+  ): Promise<Digests> {
+    const { kube } = this.#deps;
+    const namespace = metadata.namespace ?? "";
+    try {
+      const { digests, problem } = judge(await kube.get<Secret>(secrets, { namespace, name }));
+      this.#report(key, problem);
+      return digests;
+    } catch (error) {
+      if (isKubeError(error, "not_found")) {
+        this.#report(key, `Secret "${name}" does not exist`);
+        return [];
+      }
+      if (isKubeError(error, "forbidden")) {
+        this.#report(key, `the operator may not get Secret "${name}"`);
+        return [];
+      }
+      this.#deps.log.debug({ object: key, err: toError(error) }, "failed to read notification secret");
+      return (await last) ?? [];
+    }
+  }
+
+  /** Logged when it appears or changes: deliveries come many times a minute. */
+  #report(key: ObjectKey, problem: string | undefined): void {
+    if (problem === undefined) {
+      this.#problems.delete(key);
+      return;
+    }
+    if (this.#problems.get(key) === problem) return;
+    this.#problems.set(key, problem);
+    this.#deps.log.warn({ object: key, message: problem }, "notification secret is unusable");
+  }
+}
+
+export interface SharedSecretsDeps {
+  readonly kube: Pick<KubeClient, "get">;
+  readonly connections: { get(key: ObjectKey): NorthflankConnection | undefined };
+  readonly clock: Pick<Clock, "monotonic">;
+  readonly log: Log;
+}
+
+/** What is accepted of a Secret, and what is wrong with it: names of keys, never a value. */
+function judge(secret: Secret): { readonly digests: Digests; readonly problem: string | undefined } {
+  const name = `Secret "${secret.metadata.name}"`;
+  const type = refusedSecretType(secret);
+  if (type !== undefined) return { digests: [], problem: `${name} is of type ${type}` };
+  const keys = Object.keys(secret.data ?? {}).toSorted();
+  if (keys.length === 0) return { digests: [], problem: `${name} has no keys` };
+  if (keys.length > mostValues) return { digests: [], problem: `${name} has more than ${mostValues} keys` };
+  const values = keys.map((key) => [key, usableValue(secret.data?.[key] ?? "")] as const);
+  const unusable = values.filter(([, value]) => value === undefined).map(([key]) => key);
+  return {
+    digests: values.flatMap(([, value]) => (value === undefined ? [] : [digestOf(value)])),
+    problem:
+      unusable.length === 0
+        ? undefined
+        : `${name} has values that are no secrets of at least ${shortestValue} characters: ${unusable.join(", ")}`,
+  };
+}
+
+/** `undefined` for what cannot be a header, or can be guessed. */
+function usableValue(base64: string): string | undefined {
+  const parsedToken = parseToken(Buffer.from(base64, "base64").toString("latin1"), { trimNewline: true });
+  if (parsedToken.kind === "problem") return undefined;
+  const value = parsedToken.token.reveal();
+  return value.length < shortestValue ? undefined : value;
+}
+
+function digestOf(value: string): Buffer {
+  return createHash("sha256").update(value, "latin1").digest();
+}
+
+/** Compares with all of them, whatever fits, and with one at least. */
+function isAmong(presented: Buffer, digests: Digests): boolean {
+  let isEqual = timingSafeEqual(presented, digests[0] ?? noDigest);
+  for (const digest of digests.slice(1)) isEqual = timingSafeEqual(presented, digest) || isEqual;
+  return isEqual && digests.length > 0;
+}
+
+const noDigest = digestOf("");

@@ -1,0 +1,274 @@
+import type { IncomingHttpHeaders } from "node:http";
+import { beforeEach, describe, expect, test } from "vitest";
+import type { NorthflankConnection } from "../../src/api/connection.ts";
+import type { HttpAnswer } from "../../src/http-server.ts";
+import { KubeError } from "../../src/kube/errors.ts";
+import type { KubeObject, Secret } from "../../src/kube/types.ts";
+import type { Hint } from "../../src/webhook/delivery.ts";
+import { createReceiver, type DeliveryOutcome } from "../../src/webhook/receiver.ts";
+import { FakeClock } from "../support/fake-clock.ts";
+import { fakeLog } from "../support/fake-log.ts";
+
+const first = "first-secret-of-the-shop";
+const second = "second-secret-of-the-shop";
+
+function secret(data: Readonly<Record<string, string>>, type = "Opaque"): Secret {
+  const encoded = Object.entries(data).map(([key, value]) => [key, Buffer.from(value).toString("base64")]);
+  return {
+    apiVersion: "v1",
+    kind: "Secret",
+    metadata: { namespace: "shop", name: "hook" },
+    type,
+    data: Object.fromEntries(encoded),
+  };
+}
+
+function kubeError(code: KubeError["code"], detail: string): KubeError {
+  return new KubeError({ code, step: "get secrets shop/hook", detail });
+}
+
+function connection(name: string, notifications = true, uid = `uid-${name}`): NorthflankConnection {
+  return {
+    apiVersion: "northflank-operator.io/v1alpha1",
+    kind: "NorthflankConnection",
+    metadata: { namespace: "shop", name, uid },
+    spec: {
+      suspend: false,
+      tokenSecretRef: { name: "api", key: "token" },
+      ...(notifications ? { notifications: { secretRef: { name: name === "other" ? "other-hook" : "hook" } } } : {}),
+    },
+  };
+}
+
+function scene() {
+  const clock = new FakeClock();
+  const { log, lines } = fakeLog();
+  const connections = new Map(
+    [connection("acme"), connection("other"), connection("silent", false)].map((one) => [
+      `shop/${one.metadata.name}`,
+      one,
+    ]),
+  );
+  const secrets = new Map<string, Secret | Error>([
+    ["hook", secret({ secret: first })],
+    ["other-hook", secret({ secret: "secret-of-the-other-one" })],
+  ]);
+  const reads: string[] = [];
+  const hints: (readonly [string, Hint])[] = [];
+  const delivered: string[] = [];
+  const outcomes: DeliveryOutcome[] = [];
+  const receiver = createReceiver({
+    kube: {
+      get: async <T extends KubeObject>(_type: unknown, { name }: { readonly name: string }) => {
+        reads.push(name);
+        const found = secrets.get(name) ?? kubeError("not_found", "no such Secret");
+        if (found instanceof Error) throw found;
+        return found as unknown as T;
+      },
+    },
+    connections,
+    clock,
+    log,
+    onDelivery: (key) => delivered.push(key),
+    onHint: (key, hint) => hints.push([key, hint]),
+    observer: { delivered: (outcome) => outcomes.push(outcome) },
+  });
+  const post = async (options: {
+    readonly path?: string;
+    readonly token?: string | undefined;
+    readonly body?: string | undefined;
+    readonly id?: string;
+  }): Promise<{ readonly answer: HttpAnswer; readonly isBodyRead: boolean; readonly tookMs: number }> => {
+    const { path = "/northflank/shop/acme", body = build, id } = options;
+    const token = "token" in options ? options.token : first;
+    const headers: IncomingHttpHeaders = {
+      ...(token === undefined ? {} : { "x-northflank-notification-integration-token": token }),
+      ...(id === undefined ? {} : { "x-northflank-notification-integration-event-id": id }),
+    };
+    const startedMs = clock.monotonic();
+    let endedMs = 0;
+    const received = receiver.receive({ path, headers }).then((one) => {
+      endedMs = clock.monotonic();
+      return one;
+    });
+    await clock.advance(1_000);
+    const one = await received;
+    const tookMs = endedMs - startedMs;
+    if ("status" in one) return { answer: one, isBodyRead: false, tookMs };
+    return {
+      answer: one.answer("body" in options && body === "" ? undefined : Buffer.from(body)),
+      isBodyRead: true,
+      tookMs,
+    };
+  };
+  return { clock, lines, connections, secrets, reads, hints, delivered, outcomes, receiver, post };
+}
+
+const build = JSON.stringify({ event: "build:start", data: { project: { id: "shop" }, service: { id: "api" } } });
+const hint = { projectId: "shop", serviceId: "api", jobId: undefined, runId: undefined, isAboutRun: false };
+
+let at: ReturnType<typeof scene>;
+beforeEach(() => {
+  at = scene();
+});
+
+test("a delivery with the right token is handled, and its hint is given on", async () => {
+  const { answer, isBodyRead, tookMs } = await at.post({});
+  expect(answer.status).toBe(200);
+  expect({ isBodyRead, tookMs }).toEqual({ isBodyRead: true, tookMs: 0 });
+  expect(at.hints).toEqual([["shop/acme", hint]]);
+  expect(at.delivered).toEqual(["shop/acme"]);
+  expect(at.outcomes).toEqual(["hinted"]);
+});
+
+describe("rejected in the same way, without reading the body, is a delivery", () => {
+  test.each<[string, { readonly path?: string; readonly token: string | undefined }]>([
+    ["without a token", { token: undefined }],
+    ["with an empty token", { token: "" }],
+    ["with a wrong token", { token: "wrong-secret-of-the-shop" }],
+    ["with the beginning of the token", { token: first.slice(0, -1) }],
+    ["with more than the token", { token: `${first}x` }],
+    ["with the token of another connection", { token: "secret-of-the-other-one" }],
+    ["for another connection with this one's token", { path: "/northflank/shop/other", token: first }],
+    ["for a connection that there is not", { path: "/northflank/shop/none", token: first }],
+    ["for a namespace that there is not", { path: "/northflank/none/acme", token: first }],
+    ["for a connection without notifications", { path: "/northflank/shop/silent", token: first }],
+    ["for a connection without notifications, without a token", { path: "/northflank/shop/silent", token: undefined }],
+  ])("%s", async (_, request) => {
+    const { answer, isBodyRead, tookMs } = await at.post(request);
+    expect({ answer, isBodyRead, tookMs }).toEqual({
+      answer: { status: 401, body: "unauthorized\n" },
+      isBodyRead: false,
+      tookMs: 200,
+    });
+    expect([at.hints, at.delivered, at.outcomes]).toEqual([[], [], ["rejected"]]);
+  });
+
+  test("for a connection that was deleted, or made again by somebody else", async () => {
+    await at.post({});
+    at.connections.delete("shop/acme");
+    at.receiver.forget("shop/acme");
+    expect((await at.post({})).answer.status).toBe(401);
+    at.secrets.set("hook", secret({ secret: second }));
+    at.connections.set("shop/acme", connection("acme", true, "uid-2"));
+    expect((await at.post({})).answer.status).toBe(401);
+    expect((await at.post({ token: second })).answer.status).toBe(200);
+  });
+
+  test.each<[string, Secret | Error, RegExp]>([
+    ["does not exist", kubeError("not_found", "gone"), /"hook" does not exist/],
+    ["may not be read", kubeError("forbidden", "no"), /may not get Secret "hook"/],
+    ["has no keys", secret({}), /has no keys/],
+    ["has a value that can be guessed", secret({ secret: "letmein" }), /16 characters: secret/],
+    ["has an empty value", secret({ secret: "" }), /16 characters: secret/],
+    ["is of the cluster itself", secret({ token: first }, "kubernetes.io/service-account-token"), /of type/],
+    [
+      "has too many keys",
+      secret(Object.fromEntries(Array.from({ length: 17 }, (_, n) => [`k${n}`, first]))),
+      /16 keys/,
+    ],
+  ])("whose Secret %s, and the log says so once, without a value", async (_, stored, said) => {
+    at.secrets.set("hook", stored);
+    for (const token of [first, "letmein", ""]) expect((await at.post({ token })).answer.status).toBe(401);
+    await at.clock.advance(60_000);
+    expect((await at.post({})).answer.status).toBe(401);
+    const warnings = at.lines.filter(({ level }) => level === "warn");
+    expect(warnings.map(({ fields }) => fields.message)).toEqual([expect.stringMatching(said)]);
+    expect(JSON.stringify(at.lines)).not.toMatch(/letmein|first-secret/);
+  });
+});
+
+describe("200 is the answer to a delivery with the right token", () => {
+  test.each<[string, string]>([
+    ["that is not JSON", "hello"],
+    ["that is too large, too slow or broken off", ""],
+    ["that lacks fields", JSON.stringify({ event: "build:start", data: {} })],
+    ["about something else", JSON.stringify({ event: "backup:success", data: { addon: { id: "db" } } })],
+  ])("%s, and nothing follows", async (_, body) => {
+    expect((await at.post({ body })).answer.status).toBe(200);
+    expect([at.hints, at.outcomes]).toEqual([[], ["ignored"]]);
+    expect(at.delivered).toEqual(["shop/acme"]);
+  });
+
+  test("of an event that is unknown, and it is a hint all the same", async () => {
+    const body = build.replace("build:start", "trigger:moon:rise");
+    expect((await at.post({ body })).answer.status).toBe(200);
+    expect(at.hints).toEqual([["shop/acme", hint]]);
+  });
+
+  test("that was delivered before, and its hint is given on once", async () => {
+    for (const id of ["e-1", "e-1", "e-2"]) expect((await at.post({ id })).answer.status).toBe(200);
+    expect(at.outcomes).toEqual(["hinted", "duplicate", "hinted"]);
+    expect(at.hints).toHaveLength(2);
+  });
+
+  test("that broke off before, and it is read when it comes again", async () => {
+    await at.post({ id: "e-1", body: "" });
+    await at.post({ id: "e-1" });
+    expect(at.outcomes).toEqual(["ignored", "hinted"]);
+  });
+
+  test("of a flood, whose bodies are not read beyond a rate", async () => {
+    const receive = () =>
+      at.receiver.receive({
+        path: "/northflank/shop/acme",
+        headers: { "x-northflank-notification-integration-token": first },
+      });
+    const answers = await Promise.all(Array.from({ length: 500 }, receive));
+    const limited = answers.filter((one) => "status" in one);
+    expect(limited).toHaveLength(400);
+    expect(new Set(limited.map((one) => "status" in one && one.status))).toEqual(new Set([200]));
+    await at.clock.advance(1_000);
+    const later = await Promise.all(Array.from({ length: 20 }, receive));
+    expect(later.filter((one) => "status" in one)).toHaveLength(10);
+    expect(at.reads).toEqual(["hook"]);
+  });
+
+  test("while Kubernetes cannot be read, by what was read last", async () => {
+    await at.post({});
+    at.secrets.set("hook", kubeError("unavailable", "no route"));
+    await at.clock.advance(60_000);
+    expect((await at.post({})).answer.status).toBe(200);
+    expect((await at.post({ token: second })).answer.status).toBe(401);
+  });
+});
+
+test("events are remembered in a limited number", async () => {
+  for (let n = 0; n < 520; n++) await at.post({ id: `e-${n}` });
+  await at.post({ id: "e-519" });
+  await at.post({ id: "e-0" });
+  expect(at.outcomes.slice(-2)).toEqual(["duplicate", "hinted"]);
+});
+
+describe("a Secret that is rotated", () => {
+  test("accepts the values of all its keys, with or without a line end", async () => {
+    at.secrets.set("hook", secret({ new: `${second}\n`, old: first }));
+    for (const token of [first, second]) expect((await at.post({ token })).answer.status).toBe(200);
+    expect(at.reads).toEqual(["hook"]);
+  });
+
+  test("is read again for a token that fits nothing, every 5 s at most", async () => {
+    await at.post({});
+    at.secrets.set("hook", secret({ secret: second }));
+    expect((await at.post({ token: second })).answer.status).toBe(401);
+    await at.clock.advance(4_000);
+    expect((await at.post({ token: second })).answer.status).toBe(200);
+    expect((await at.post({ token: first })).answer.status).toBe(401);
+    expect(at.reads).toEqual(["hook", "hook"]);
+    for (let n = 0; n < 30; n++) await at.post({ token: "wrong-secret-of-the-shop" });
+    expect(at.reads.length).toBeLessThanOrEqual(8);
+  });
+
+  test("counts within a minute for the token that was taken out", async () => {
+    await at.post({});
+    at.secrets.set("hook", secret({ secret: second }));
+    await at.clock.advance(45_000);
+    expect((await at.post({})).answer.status).toBe(401);
+  });
+});
+
+test("no token is in the log", async () => {
+  await at.post({});
+  await at.post({ token: "wrong-secret-of-the-shop" });
+  expect(JSON.stringify(at.lines)).not.toMatch(/secret-of-the-shop/);
+});
