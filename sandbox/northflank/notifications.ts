@@ -15,7 +15,7 @@ export interface Integration extends AsyncDisposable {
   };
   /** Every delivery so far, with the status of its answer; `undefined` where there was none. */
   readonly deliveries: readonly Delivery[];
-  /** Sends an event, whatever happened; `undefined` once it is switched off, or when nobody answers. */
+  /** Sends an event, whatever happened; `undefined` once it is switched off, or without an answer. */
   deliver(event: string, data: object, options?: { readonly eventId?: string }): Promise<number | undefined>;
   /** Waits for deliveries under way, and sends no more. */
   stop(): Promise<void>;

@@ -65,14 +65,15 @@ test("an upgrade to other values and back leaves what is rendered, and touches n
     return (await cluster.forbidden()).length;
   };
 
-  // What a process of this machine cannot do: reach an API of that name, or be understood when its log is not JSON. And
-  // the examples have none of the labels.
+  // What a process of this machine cannot do: reach an API of that name, be understood when its log is not JSON, or read
+  // files of a mounted Secret. And the examples have none of the labels.
   const { host } = new URL(northflank.url);
   const settings = [
     `apiUrl=${northflank.url}`,
     `allowedApiHosts={${host}}`,
     "logFormat=json",
     "watchLabelSelector=null",
+    ...["webhookTlsCertFile=null", "webhookTlsKeyFile=null"],
   ];
   const set = settings.map((setting) => `--set "flags.${setting}"`).join(" ");
   await shell.run(`helm upgrade ${release} --values test/packaging/values/full.yaml ${set}`);

@@ -311,9 +311,9 @@ describe("ports", () => {
     expect(portsOf({ healthBindAddress: "0", metricsBindAddress: "0" })).toMatchObject({ container: {}, policy: [] });
   });
 
-  test("the webhook has a port, a rule and a Service once the program takes its flag", () => {
+  test("the webhook has a port, a rule and a Service once its flag is set", () => {
     const values = { flags: { webhookBindAddress: ":8082" } };
-    const objects = render(values, { args: ["--skip-schema-validation"] });
+    const objects = render(values);
     expect(containerOf(objects).ports).toContainEqual({ name: "webhook", containerPort: 8082 });
     expect(only(objects, "NetworkPolicy").spec.ingress).toEqual([
       { ports: ["metrics", "health", "webhook"].map((port) => ({ port, protocol: "TCP" })) },
@@ -567,13 +567,13 @@ describe("what this version does not ship", () => {
   test.each([
     ["metrics.prometheusRule.enabled", "This version ships no rules"],
     ["metrics.dashboards.enabled", "This version ships no dashboards"],
-    ["webhook", "This version has none"],
-    ["webhook.service.enabled", "This version has no receiver"],
+    ["webhook", "It needs flags.webhookBindAddress"],
+    ["webhook.service.enabled", "if flags.webhookBindAddress is set"],
   ])("%s says so in the table of values", (path, words) => {
     expect(rowOf(path)).toContain(words);
   });
 
-  test("is not there: the values need rules and dashboards of the user, and those of the webhook do nothing", () => {
+  test("is not there: the values need rules and dashboards of the user, and those of the webhook do nothing without its flag", () => {
     for (const name of ["prometheusRule", "dashboards"]) {
       expect(tryChart({ values: { metrics: { [name]: { enabled: true } } } }).status).toBe(1);
     }

@@ -60,9 +60,9 @@ describe("the schema names the path of", () => {
       "at '/flags/watchNamespaces': items at 0 and 1 are equal",
     ],
     [
-      "a webhook, which this version has not",
-      { flags: { webhookBindAddress: ":8082" } },
-      "at '/flags/webhookBindAddress': ':8082' does not match",
+      "a webhook address without a port",
+      { flags: { webhookBindAddress: "8082" } },
+      "at '/flags/webhookBindAddress': '8082' does not match",
     ],
     ["a digest that is none", { image: { digest: "latest" } }, "at '/image/digest': 'latest' does not match pattern"],
     ["a tag that is a number", { image: { tag: 1.2 } }, "at '/image/tag': got number, want string"],

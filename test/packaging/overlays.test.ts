@@ -56,6 +56,25 @@ test.each(Object.entries(differences))("the overlay %s differs from the base in 
   expect(differencesOf(base, rendered)).toEqual(sorted(expected));
 });
 
+test("the component webhook adds the listener, its Service and the way in, and nothing else does", () => {
+  const rendered = kustomize(join(root, "test/packaging/webhook"));
+  const operator = "northflank-operator/northflank-operator";
+  expect(differencesOf(base, rendered)).toEqual(
+    sorted([
+      "+ Service northflank-operator/northflank-operator-webhook",
+      `Deployment ${operator} spec.template.spec.containers.0.args.1: undefined -> "--webhook-bind-address=:8082"`,
+      `Deployment ${operator} spec.template.spec.containers.0.ports.2: undefined -> {"containerPort":8082,"name":"webhook"}`,
+      `NetworkPolicy ${operator} spec.ingress.0.ports.2: undefined -> {"port":"webhook","protocol":"TCP"}`,
+    ]),
+  );
+  const operatorOf = rendered.map((one) => one as Manifest).find(({ kind }) => kind === "Deployment");
+  const args: readonly string[] | undefined = operatorOf?.spec.template.spec.containers[0].args;
+  expect(parseConfig({ args: args?.slice(1) ?? [], env: {} })).toMatchObject({
+    kind: "config",
+    config: { webhookBindAddress: { port: 8_082 } },
+  });
+});
+
 describe("the namespaced overlay", () => {
   test("grants in the watched namespace what the base grants everywhere, and nothing beyond it", () => {
     const rendered = kustomize(join(root, "deploy/overlays/namespaced"));

@@ -365,9 +365,9 @@ export function chapters(): readonly Chapter[] {
     {
       title: "Webhook",
       values: {
-        webhook: group("Webhook receiver. This version has none, so no value here has an effect.", {
+        webhook: group("Webhook receiver. It needs flags.webhookBindAddress.", {
           service: group("", {
-            enabled: value("Create the Service. This version has no receiver and creates none.", true, boolean),
+            enabled: value("Create the Service, if flags.webhookBindAddress is set.", true, boolean),
             type: value("Type of the Service.", "ClusterIP", oneOf("ClusterIP", "NodePort", "LoadBalancer")),
             port: value("Port of the Service.", 80, integer(1, 65_535)),
             labels: value("Additional labels.", {}, labels),
