@@ -1,5 +1,4 @@
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from "node:http";
-import { createServer as createSecureServer } from "node:https";
 import type { AddressInfo, Socket } from "node:net";
 import { HttpFeed, hasBody } from "./http-feed.ts";
 import { type Clock, systemClock } from "./util/clock.ts";
@@ -102,7 +101,9 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
     response.on("close", () => feed.end(request));
     respond(request, response, { ...options, slowMs, feed });
   };
-  const secure = options.tls && createSecureServer({ ...settings, ...options.tls, handshakeTimeout: slowMs }, answer);
+  // Loaded only where it is used: most installations leave TLS to what is in front of them.
+  const { createServer: createSecureServer } = options.tls === undefined ? {} : await import("node:https");
+  const secure = createSecureServer?.({ ...settings, ...options.tls, handshakeTimeout: slowMs }, answer);
   const server = secure ?? createServer(settings, answer);
   // What is no HTTP, too large or too slow is answered by Node itself with 400, 431 and 408 while `clientError` has no
   // listener. A tunnel it would close without a word.

@@ -70,6 +70,7 @@ describe("from the start, at zero", () => {
     'northflank_operator_drift_detected_total{kind="NorthflankDeployment"} 0',
     'northflank_operator_resource_time_to_ready_seconds_count{kind="NorthflankDeployment"} 0',
     'northflank_operator_events_dropped_total{cause="refused"} 0',
+    'northflank_operator_webhook_deliveries_total{outcome="rejected"} 0',
     'northflank_operator_build_info{version="1.2.3",revision="abc",node="v24.0.0"} 1',
   ])("%s", async (line) => {
     expect((await scraped()).split("\n")).toContain(line);
@@ -112,6 +113,12 @@ test("requests to Northflank are counted by route template and code, repeated on
   expect(text).toContain(`northflank_operator_api_requests_total{${labels},code="200"} 1`);
   expect(text).toContain('northflank_operator_api_retries_total{pool="team acme",cause="503"} 1');
   expect(text).toContain('northflank_operator_api_budget_deferred_total{pool="team acme",class="observe"} 1');
+});
+
+test("notifications are counted by what becomes of them", async () => {
+  const text = await scraped(({ webhookObserver }) => webhookObserver.delivered("hinted"));
+  expect(text).toContain('northflank_operator_webhook_deliveries_total{outcome="hinted"} 1');
+  expect(text).toContain('northflank_operator_webhook_deliveries_total{outcome="limited"} 0');
 });
 
 test("a pool that is gone leaves nothing behind, and takes nothing from the others", async () => {

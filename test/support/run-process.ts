@@ -92,6 +92,8 @@ export class RunProcess {
   readonly pace: Pace;
   /** Told by the tests, where a reflector would notice. */
   readonly restores: RestoreMemory;
+  /** Objects that something was heard of. */
+  readonly #hinted = new Set<string>();
   readonly counts = { started: 0, recovered: 0, finished: [] as string[], ran: [] as number[] };
   /** Reconciles that rejected: the controller would log them and come back. */
   readonly failures: unknown[] = [];
@@ -119,6 +121,12 @@ export class RunProcess {
     this.#unwatch();
     for (const timer of this.#timers.values()) timer.cancel();
     this.#timers.clear();
+  }
+
+  /** Something was heard of the object, which may be worth a read. */
+  hint(key: string): void {
+    this.#hinted.add(key);
+    this.wake(key);
   }
 
   /** Stops everything until {@link thaw}; the lease runs out meanwhile. */
@@ -306,6 +314,7 @@ export class RunProcess {
         ran: (seconds) => this.counts.ran.push(seconds),
       },
       enqueue: (key) => this.wake(key),
+      takeHint: (key) => this.#hinted.delete(key),
       lease: { isLeaderFor: (ms) => clock.monotonic() + ms <= this.#leaseUntilMs },
       newId: () => `${this.name}-${++this.#ids}`,
       restored: this.restores.last,

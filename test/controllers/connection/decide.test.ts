@@ -308,6 +308,22 @@ describe("the quota of the account", () => {
     expect(life.object.status?.rateLimit?.remaining).toBe(600);
   });
 
+  test("the last notification is shown in steps of ten minutes, and stays when this process has had none", () => {
+    const life = unknown();
+    const shown = (lastHintMs: number | undefined) => {
+      life.sees({ ...rest(open), lastHintMs }, second);
+      return life.object.status?.notifications?.lastHintTime?.slice(11, 19);
+    };
+    const at = (minutes: number) => Date.parse("2026-01-01T00:00:00Z") + minutes * minute;
+    expect([shown(undefined), shown(at(1)), shown(at(10)), shown(at(11)), shown(undefined)]).toEqual([
+      undefined,
+      "00:01:00",
+      "00:01:00",
+      "00:11:00",
+      "00:11:00",
+    ]);
+  });
+
   test("is shown in tenths, and written again only when these move", () => {
     const life = unknown();
     const shown = (quota: Partial<LedgerSnapshot>) => {

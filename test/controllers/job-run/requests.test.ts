@@ -202,3 +202,32 @@ describe("a reconcile request for a rejected run", () => {
     expect(story.remote.posts).toHaveLength(1);
   });
 });
+
+describe("a hint about a run", () => {
+  test("polls an active one once, before its time", async () => {
+    story = new RunStory();
+    story.remote.runMs = 10 * minute;
+    await story.run({}, 2 * minute);
+    const before = story.remote.calls.length;
+    story.process.wake("default/once");
+    await story.clock.advance(500);
+    expect(story.remote.calls.length - before).toBe(0);
+    story.process.hint("default/once");
+    await story.clock.advance(500);
+    expect(story.remote.calls.length - before).toBe(1);
+    expect(story.condition("Ready")).toBe("Unknown/RunActive");
+    await story.clock.advance(10_000);
+    expect(story.remote.calls.length - before).toBe(1);
+  });
+
+  test("that has not started, or is over, costs nothing", async () => {
+    story = new RunStory();
+    await story.run({ suspend: true }, minute);
+    story.remote.runMs = 1_000;
+    await story.run({}, minute, "over");
+    const before = story.remote.calls.length;
+    for (const name of ["once", "over"]) story.process.hint(`default/${name}`);
+    await story.clock.advance(1_000);
+    expect(story.remote.calls.length - before).toBe(0);
+  });
+});

@@ -114,6 +114,19 @@ describe("a read is", () => {
     });
   });
 
+  test.each<[string, Facts, object, string]>([
+    ["settled", {}, {}, "observe"],
+    ["followed", { sights: rollingOut }, { isFollowed: true }, "run"],
+    ["failing", { sights: failing("not_found") }, {}, "observe"],
+  ])("due at a hint, and never as urgent as a change, while the object is %s", (_, facts, more, expected) => {
+    const schedule = new PollSchedule({ clock, random: always(0.5) });
+    const thing = object(facts);
+    const judged = () => dueRead({ schedule, account, scheduled: scheduled(thing), ...more }, thing);
+    expect(judged()).toMatchObject({ kind: "rest" });
+    schedule.hinted(objectKey(thing.metadata), 0);
+    expect(judged()).toEqual({ kind: "read", class: expected });
+  });
+
   test.each([
     [true, { kind: "read", class: "change" }],
     [false, { kind: "rest" }],
