@@ -109,9 +109,10 @@ function seenOf(deps: ObserveDeps, { object, declared, nextResyncMs }: ReadyToRe
 
 /** The service as it was last read, where the list of its project shows that its rollout is still the same. */
 async function readByList(deps: ObserveDeps, ready: ReadyToRead): Promise<Observation | undefined> {
-  const { object, account, signal } = ready;
+  const { object, account, due, signal } = ready;
   const name = targetName(object);
-  if (deps.rollouts === undefined || "jobId" in name || requestClass(ready) !== "run") return undefined;
+  if (deps.rollouts === undefined || "jobId" in name) return undefined;
+  if (due.kind !== "read" || due.class !== "run" || due.isHinted === true) return undefined;
   const service = await deps.rollouts.unmoved({ object, account, name }, signal);
   if (service === undefined) return undefined;
   return { ...seenOf(deps, ready, serviceTarget(service, object.status?.observed)), isListed: true };

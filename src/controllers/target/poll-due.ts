@@ -9,7 +9,8 @@ import { isAcknowledged, type TargetObject } from "./object.ts";
 /** Whether the target has to be read in this reconcile, and how urgent that is. */
 export type Due =
   | { readonly kind: "rest"; readonly dueInMs: number }
-  | { readonly kind: "read"; readonly class: RequestClass };
+  /** `isHinted`: something may have changed a moment ago, so that no answer from before will do. */
+  | { readonly kind: "read"; readonly class: RequestClass; readonly isHinted?: true };
 
 /** The same, where a list may do: it shows whether the target was changed. */
 export type DueOrList = Due | Extract<Check, { readonly kind: "list" }>;
@@ -59,7 +60,7 @@ export function dueRead(deps: DueDeps, object: TargetObject): DueOrList {
   if (isDone && isRequested) return urgent;
   // Of what was heard no list says more than the target itself.
   if (isDone) return planned.isHinted ? observed : checkAsDue(deps.schedule.checkOf(scheduled));
-  if (deps.isFollowed === true) return { kind: "read", class: "run" };
+  if (deps.isFollowed === true) return { kind: "read", class: "run", ...(planned.isHinted && { isHinted: true }) };
   return planned.isHinted ? observed : urgent;
 }
 
