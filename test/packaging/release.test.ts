@@ -326,7 +326,8 @@ describe("the npm package", () => {
       stdout: expect.stringContaining("projectId"),
     });
 
-    // Installed into a project, `npx northflank-operator` finds it.
+    // Installed into a project, `npx northflank-operator` finds it. npm takes a package.json in a folder above for it.
+    writeFileSync(join(folder, "package.json"), "{}");
     execFileSync("npm", ["install", "--offline", "--no-audit", "--no-fund", join(into, name)], options);
     expect(readdirSync(join(folder, "node_modules")).filter((entry) => !entry.startsWith("."))).toEqual([
       "northflank-operator",
