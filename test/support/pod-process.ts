@@ -76,7 +76,7 @@ export async function startPod(options: {
     checkPorts(container, listens);
     const given = withoutFlags(
       [...(container.command ?? image.entrypoint), ...args],
-      ["health-bind-address", "metrics-bind-address"],
+      ["health-bind-address", "metrics-bind-address", "webhook-bind-address"],
     );
     const named = ([name, value]: readonly [string, string]) => [name, mounts.translate(value)];
     const access = accessTo(cluster, { mounted: await kubelet.serviceAccount(pod), folder, namespace });
@@ -96,6 +96,7 @@ export async function startPod(options: {
         ...Object.fromEntries(Object.entries(rendered).map(named)),
         NORTHFLANK_OPERATOR_HEALTH_BIND_ADDRESS: "127.0.0.1:0",
         NORTHFLANK_OPERATOR_METRICS_BIND_ADDRESS: "127.0.0.1:0",
+        ...(listens.webhook !== undefined && { NORTHFLANK_OPERATOR_WEBHOOK_BIND_ADDRESS: "127.0.0.1:0" }),
         ...access.env,
       },
     });
@@ -201,14 +202,15 @@ function accessTo(
 interface Listens {
   readonly health: number | undefined;
   readonly metrics: number | undefined;
+  readonly webhook: number | undefined;
 }
 
 /** Where the program would listen in the pod, by its own reading of what is rendered. */
 function listensAt(args: readonly string[], env: Readonly<Record<string, string>>): Listens {
   const result = parseConfig({ args: args.slice(1), env });
   if (result.kind !== "config") throw new Error(`the program refuses what is rendered: ${JSON.stringify(result)}`);
-  const { healthBindAddress, metricsBindAddress } = result.config;
-  return { health: healthBindAddress?.port, metrics: metricsBindAddress?.port };
+  const { healthBindAddress, metricsBindAddress, webhookBindAddress } = result.config;
+  return { health: healthBindAddress?.port, metrics: metricsBindAddress?.port, webhook: webhookBindAddress?.port };
 }
 
 /** A port that the pod names is one that the program listens on. */
