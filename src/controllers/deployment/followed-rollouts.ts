@@ -44,6 +44,9 @@ interface Followed {
 // What the list does not show, a pause above all, is seen after so long at the latest.
 const readAgainMs = 300_000;
 
+// Going through all rollouts at each poll would be quadratic.
+const sweepEveryMs = 60_000;
+
 /** A list that cannot be read, or shows services otherwise than a read of them, is not asked for so long. */
 const uselessForMs = 600_000;
 
@@ -54,6 +57,7 @@ export class FollowedRollouts {
   readonly #intervalMs: number;
   readonly #seen = new Map<ObjectKey, Seen>();
   readonly #useless = new Map<string, number>();
+  #sweepAtMs = Number.NEGATIVE_INFINITY;
 
   /** `intervalMs`: the shortest pause between two polls of a rollout. */
   constructor(deps: {
@@ -122,9 +126,15 @@ export class FollowedRollouts {
     this.#sweep(nowMs);
     const seen = this.#seen.get(key);
     if (seen?.project !== project || seen.head !== headOf(followed.object)) return undefined;
-    if (nowMs - seen.startedAtMs >= readAgainMs || this.#useless.has(project)) return undefined;
-    const isAlone = ![...this.#seen].some(([other, { project: its }]) => other !== key && its === project);
-    return isAlone ? undefined : seen;
+    const isUseless = (this.#useless.get(project) ?? nowMs) > nowMs;
+    if (nowMs - seen.startedAtMs >= readAgainMs || isUseless) return undefined;
+    return this.#isAlone(key, project) ? undefined : seen;
+  }
+
+  // With thousands of rollouts under way, each poll asks this: it ends at the first other one.
+  #isAlone(key: ObjectKey, project: string): boolean {
+    for (const [other, seen] of this.#seen) if (other !== key && seen.project === project) return false;
+    return true;
   }
 
   #set({ object }: Followed, seen: Seen): void {
@@ -133,6 +143,8 @@ export class FollowedRollouts {
 
   /** Forgets what no list may confirm any more, also of objects that are gone. */
   #sweep(nowMs: number): void {
+    if (nowMs < this.#sweepAtMs) return;
+    this.#sweepAtMs = nowMs + sweepEveryMs;
     for (const [key, { startedAtMs }] of this.#seen) if (nowMs - startedAtMs >= 2 * readAgainMs) this.#seen.delete(key);
     for (const [project, untilMs] of this.#useless) if (nowMs >= untilMs) this.#useless.delete(project);
   }
