@@ -25,9 +25,9 @@ const routine: Due = { kind: "read", class: "observe" };
 const changed: Due = { kind: "read", class: "run" };
 
 /**
- * Compares what the list of its project shows of a settled target with what was last seen of it. That the project is gone or the token is refused is left
- * to that read. Any other error leaves the object as it is until the next check: one list fails, and not a read for each
- * object.
+ * Compares what the list of its project shows of a settled target with what was last seen of it. That the project is
+ * gone or the token is refused is left to a read of the target. Any other error leaves the object as it is until the next
+ * check: one list fails, and not a read for each object.
  */
 export async function checkByList<T extends TargetObject>(
   { lists, schedule }: ListCheckDeps,
@@ -45,11 +45,9 @@ export async function checkByList<T extends TargetObject>(
   if (id === undefined) return routine;
   let list: SharedAnswer<ProjectItem>;
   try {
-    list = await lists.items(
-      readerOf(account),
-      { kind: "services", projectId },
-      { class: "observe", maxAgeMs, signal },
-    );
+    // One list stands for reads of all targets of the project: it does not wait behind those of others.
+    const ask = { class: "run", maxAgeMs, signal } as const;
+    list = await lists.items(readerOf(account), { kind: "services", projectId }, ask);
   } catch (error) {
     if (!isNorthflankError(error)) throw error;
     if (error.code === "not_found" || error.code === "unauthorized") return routine;
