@@ -1,4 +1,5 @@
 import type { ObjectKey } from "../../runtime/outcome.ts";
+import { Recent } from "../../runtime/recent.ts";
 import { jittered } from "../../util/backoff.ts";
 import type { Clock } from "../../util/clock.ts";
 import type { Random } from "../../util/random.ts";
@@ -100,7 +101,7 @@ export class PollSchedule {
   readonly #driftPlan: DriftPlan | undefined;
   readonly #entries = new Map<ObjectKey, Entry>();
   /** Until when lists that could not be read are not requested. */
-  readonly #failedLists = new Map<string, number>();
+  readonly #failedLists: Recent<number>;
   /** When objects are due that something was heard of. */
   readonly #hints = new Map<ObjectKey, number>();
 
@@ -109,6 +110,7 @@ export class PollSchedule {
     this.#clock = deps.clock;
     this.#random = deps.random;
     this.#driftPlan = deps.driftPlan;
+    this.#failedLists = new Recent(deps.clock, farthestMs);
   }
 
   get size(): number {
@@ -239,14 +241,12 @@ export class PollSchedule {
   /** A list that has failed is not read by the next object, either. */
   #listCheck(object: Scheduled, check: { readonly maxAgeMs: number; readonly isReadDue: boolean }): Check {
     const { maxAgeMs, isReadDue } = check;
-    const list = listOf(object);
-    const failedUntilMs = this.#failedLists.get(list);
+    const failedUntilMs = this.#failedLists.get(listOf(object));
     const waitMs = failedUntilMs === undefined ? 0 : failedUntilMs - this.#clock.monotonic();
     if (waitMs > 0) {
       if (isReadDue) return { kind: "read" };
       return { kind: "rest", dueInMs: this.#postpone(object, waitMs + maxAgeMs * listSpread * this.#random()) };
     }
-    this.#failedLists.delete(list);
     return { kind: "list", ...check };
   }
 
