@@ -29,7 +29,7 @@ class ChainedBudget implements Budget {
     // The account first: a gate that it has closed must not cost a request that was set aside.
     const shared = this.#account().admit({ class: requestClass, who, reservation: parts?.shared });
     if (shared.kind === "refused") return shared;
-    const own = this.#own.admit({ class: requestClass, reservation: parts?.own });
+    const own = this.#own.admit({ class: requestClass, who, reservation: parts?.own });
     if (own.kind === "granted") return { kind: "granted", ticket: both(shared.ticket, own.ticket) };
     shared.ticket.settle({ kind: "unsent" });
     return own;
@@ -38,7 +38,7 @@ class ChainedBudget implements Budget {
   reserve(count: number, requestClass: RequestClass, who?: string): ReserveOutcome {
     const shared = this.#account().reserve(count, requestClass, who);
     if (shared.kind === "refused") return shared;
-    const own = this.#own.reserve(count, requestClass);
+    const own = this.#own.reserve(count, requestClass, who);
     if (own.kind === "reserved") {
       return { kind: "reserved", reservation: new ChainedReservation(own.reservation, shared.reservation) };
     }

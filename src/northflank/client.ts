@@ -50,6 +50,8 @@ export interface CallOptions {
   readonly class: RequestClass;
   /** Spends from what was set aside with {@link NorthflankApi.reserve}, as long as that lasts. */
   readonly reservation?: Reservation;
+  /** Who spends, where the client serves several: see {@link NorthflankApiOptions.who}, which is the default. */
+  readonly who?: string;
   readonly signal: AbortSignal;
 }
 
@@ -86,8 +88,9 @@ export interface NorthflankApi {
   /**
    * Sets requests aside for a sequence that must not run dry half way: for a run start three (baseline, POST, read-back).
    * Pass the reservation in the options of each call, and release it in `finally`. All or nothing; it never waits.
+   * `who`: see {@link CallOptions.who}.
    */
-  reserve(count: number, requestClass: RequestClass): ReserveOutcome;
+  reserve(count: number, requestClass: RequestClass, who?: string): ReserveOutcome;
   /**
    * A hash whose key is made from the account's token: equal for equal texts while the token is the same, and of no use
    * to whoever lacks it. For remembering what was sent without keeping it.
@@ -212,7 +215,7 @@ export interface NorthflankApiOptions {
    * changes when it becomes known whose account it is.
    */
   readonly pool: string;
-  /** `namespace/connection`, for fairness among those that share the account. Default: one that all share. */
+  /** Who spends, for fairness among those that share the account (`who` of `Call`). Default: one that all share. */
   readonly who?: string | undefined;
   /** How metrics name the pool, read at each call. Default: `pool`. */
   readonly poolLabel?: string | undefined;
@@ -233,7 +236,7 @@ export function createNorthflankApi(options: NorthflankApiOptions): NorthflankAp
   const { read, write, once } = caller;
 
   return {
-    reserve: (count, requestClass) => options.ledger.reserve(count, requestClass, options.who),
+    reserve: (count, requestClass, who = options.who) => options.ledger.reserve(count, requestClass, who),
 
     keyedHash: (text) => keyedHash(options.token, text),
 
@@ -396,7 +399,7 @@ function createCaller(options: NorthflankApiOptions): {
   let retryBudget = fullRetryBudget;
 
   const admit = (request: ApiRequest, call: CallOptions) => {
-    const admission = ledger.admit({ class: call.class, who: options.who, reservation: call.reservation });
+    const admission = ledger.admit({ class: call.class, who: call.who ?? options.who, reservation: call.reservation });
     if (admission.kind === "granted") return admission.ticket;
     if (admission.outage !== undefined) throw unavailable(request.step, admission.outage, admission.retryAfterMs);
     observer?.onDeferred?.({ pool: options.poolLabel ?? options.pool, class: call.class });
@@ -586,7 +589,8 @@ async function listRuns(context: {
     const { json, headers } = await read({ method: "GET", ...runsRoute(name), query, step }, call);
     timeMs = serverTimeMs(headers);
     // What was set aside is for the sequence: a job with many runs must not eat the POST that is to follow.
-    call = { class: call.class, signal: call.signal };
+    const { reservation: _reservation, ...rest } = call;
+    call = rest;
     const page = toRunPage(json) ?? unexpected(step, "the response is not a list of runs");
     startsMs.push(...page.items.map(runStartMs));
     return page;

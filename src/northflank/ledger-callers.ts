@@ -26,7 +26,7 @@ interface Waiting {
   readonly lastDueMs: number;
 }
 
-/** One that spends: a connection. */
+/** One that spends: a connection, or a namespace that has none of its own. */
 interface Caller {
   /** Requests granted in this window. */
   readonly served: PerClass;
@@ -39,7 +39,7 @@ export type Callers = ReadonlyMap<string, Caller>;
 
 /** Who wants to send what. */
 export interface Call {
-  /** `namespace/connection` */
+  /** `namespace/connection`, or `namespace` where the operator-wide token is spent. */
   readonly who: string;
   readonly class: RequestClass;
 }

@@ -86,7 +86,7 @@ export interface Ledger {
 /** One request that is asked for. */
 export interface AdmitRequest {
   readonly class: RequestClass;
-  /** `namespace/connection` that spends, for fairness. Default: one that all share. */
+  /** Who spends, for fairness: `who` of `Call`. Default: one that all share. */
   readonly who?: string | undefined;
   readonly reservation?: Reservation | undefined;
 }

@@ -29,8 +29,11 @@ export interface AuthTracker {
  *     200                      the answer to the same call sent once more; `forbidden` where that gets a 401 too, and
  *                              for what is never sent twice
  *     429, 5xx, none           an error of that code: nothing is known of the token
+ *
+ * `who`: spends what is sent, where the client serves several.
  */
-export function withAuthTracking(api: NorthflankApi, tracker: AuthTracker): NorthflankApi {
+export function withAuthTracking(api: NorthflankApi, tracker: AuthTracker, who?: string): NorthflankApi {
+  const spending = <O extends CallOptions>(options: O): O => (who === undefined ? options : { ...options, who });
   const track = async <T>(call: Promise<T>, { mayBeAbsent, accepts = "account" }: CallTraits): Promise<T> => {
     try {
       const answer = await call;
@@ -57,7 +60,7 @@ export function withAuthTracking(api: NorthflankApi, tracker: AuthTracker): Nort
   const tracked = <K extends Call>(name: K, traits: CallTraits = {}): NorthflankApi[K] => {
     const call = async (...args: unknown[]): Promise<unknown> => {
       const options = args.pop() as CallOptions & { readonly isOnce?: boolean };
-      const send = (sent: CallOptions) => (api as unknown as Record<Call, AnyCall>)[name](...args, sent);
+      const send = (sent: CallOptions) => (api as unknown as Record<Call, AnyCall>)[name](...args, spending(sent));
       try {
         return await track(send(options), traits);
       } catch (error) {
@@ -71,7 +74,7 @@ export function withAuthTracking(api: NorthflankApi, tracker: AuthTracker): Nort
     return call as unknown as NorthflankApi[K];
   };
   return {
-    reserve: (count, requestClass) => api.reserve(count, requestClass),
+    reserve: (count, requestClass) => api.reserve(count, requestClass, who),
     keyedHash: (text) => api.keyedHash(text),
     listServices: tracked("listServices"),
     listJobs: tracked("listJobs"),
@@ -92,7 +95,7 @@ export function withAuthTracking(api: NorthflankApi, tracker: AuthTracker): Nort
     abortRun: tracked("abortRun", { accepts: "token" }),
     async whoAmI(options) {
       try {
-        return await track(api.whoAmI(options), { mayBeAbsent: true, accepts: "token" });
+        return await track(api.whoAmI(spending(options)), { mayBeAbsent: true, accepts: "token" });
       } catch (error) {
         if (!isNorthflankError(error, "unauthorized")) throw error;
         const validity = await check(true, options.signal);
@@ -102,7 +105,7 @@ export function withAuthTracking(api: NorthflankApi, tracker: AuthTracker): Nort
       }
     },
     async startRun(name, body, options) {
-      const result = await api.startRun(name, body, options);
+      const result = await api.startRun(name, body, spending(options));
       if (result.kind === "accepted") tracker.accepted("account");
       if (result.kind !== "refused") return result;
       if (result.error.code === "forbidden") tracker.accepted("token");

@@ -8,7 +8,7 @@ import type { SecretValue } from "../../util/secret-value.ts";
 import { recheckSecretMs, SecretTokens } from "../secrets/secret-tokens.ts";
 import type { Account, AccountIdentity, AccountRequest, AccountResolution, Accounts } from "./accounts.ts";
 import type { ApiBinding } from "./api-factory.ts";
-import { type AcceptedFor, withAuthTracking } from "./auth-tracking-api.ts";
+import { type AcceptedFor, type AuthTracker, withAuthTracking } from "./auth-tracking-api.ts";
 import { addressInvalid, authenticationFailed, secretUnusable, tooManyRefused } from "./blocked.ts";
 import { KnownTokens, maxRefusedPerHour } from "./known-tokens.ts";
 import {
@@ -65,6 +65,10 @@ interface OpenAccount extends LastKnown, Credentials {
   readonly secretValue: SecretValue;
   /** What {@link ConnectionAccountsDeps.openApi} made. */
   readonly client: NorthflankApi;
+  /** The same account for one that spends from it; `undefined`: for whoever has the connection. */
+  readonly accountOf: (who: string | undefined) => Account;
+  /** What it made for the namespaces that the operator-wide token serves. */
+  readonly parts: Map<string, Account>;
   /** See {@link AccountIdentity.isProven}. */
   isProven: boolean;
 }
@@ -74,6 +78,9 @@ export type OpenedAccount = AccountResolution & { readonly secretResourceVersion
 
 // Going through all that is known at each new token would be quadratic.
 const leastSwept = 64;
+
+// Namespaces come and go; those of a running program that are in use at a time are hardly more.
+const mostParts = 1_000;
 
 /**
  * Implements {@link Accounts} over a store of connections: a cache of API clients, one per connection.
@@ -108,7 +115,9 @@ export class ConnectionAccounts implements Accounts {
 
   async resolve(request: AccountRequest, signal: AbortSignal): Promise<AccountResolution> {
     const source = this.#sources.choose(request);
-    return source.kind === "blocked" ? source : await this.#resolve(source, { probe: false }, signal);
+    if (source.kind === "blocked") return source;
+    const opened = await this.#resolve(source, { probe: false }, signal);
+    return opened.kind === "usable" ? { ...opened, account: this.#partOf(opened.account, request.namespace) } : opened;
   }
 
   peek(request: AccountRequest): Account | undefined {
@@ -117,7 +126,7 @@ export class ConnectionAccounts implements Accounts {
     const read = this.#secrets.peek(source.secret);
     const known = this.#open.get(source.id);
     if (read?.kind !== "token" || known === undefined || !isSameBinding(known, source, read.token)) return undefined;
-    return this.#tokens.mayBeHeld(known.token, source) ? undefined : known.account;
+    return this.#tokens.mayBeHeld(known.token, source) ? undefined : this.#partOf(known.account, request.namespace);
   }
 
   /**
@@ -235,8 +244,8 @@ export class ConnectionAccounts implements Accounts {
         return poolLabelOf(credentials);
       },
     });
-    const account: Account = {
-      api: this.#trackedApi(client, credentials),
+    const accountOf = (who: string | undefined): Account => ({
+      api: this.#trackedApi(client, credentials, who),
       address: addressOf(source),
       version: String(this.#opened),
       readScope: readScopeOf(credentials),
@@ -254,11 +263,13 @@ export class ConnectionAccounts implements Accounts {
       get formerPools() {
         return currentFormer(open.former, clock.monotonic()).map(({ pool }) => pool);
       },
-    };
+    });
     const isRotation = before !== undefined && isSameAccount(before.source, source);
     const open: OpenAccount = {
       ...credentials,
-      account,
+      account: accountOf(undefined),
+      accountOf,
+      parts: new Map(),
       secretValue,
       client,
       // Once answered for the team, its objects keep their targets, whatever happens to the token.
@@ -271,7 +282,20 @@ export class ConnectionAccounts implements Accounts {
     return open;
   }
 
-  #trackedApi(client: NorthflankApi, credentials: Credentials): NorthflankApi {
+  /** The account as a namespace has it: of the operator-wide one, each namespace spends a part of its own. */
+  #partOf(account: Account, namespace: string): Account {
+    const open = account.isOperatorWide === true ? this.#byAccount.get(account) : undefined;
+    if (open === undefined) return account;
+    const known = open.parts.get(namespace);
+    if (known !== undefined) return known;
+    const part = open.accountOf(namespace);
+    this.#byAccount.set(part, open);
+    if (open.parts.size >= mostParts) open.parts.clear();
+    open.parts.set(namespace, part);
+    return part;
+  }
+
+  #trackedApi(client: NorthflankApi, credentials: Credentials, who: string | undefined): NorthflankApi {
     const { source, token } = credentials;
     const refused = () => this.#tokens.countRefusal(token, source);
     const whoAmI = async (options: CallOptions) => {
@@ -282,7 +306,7 @@ export class ConnectionAccounts implements Accounts {
         throw error;
       }
     };
-    return withAuthTracking(client, {
+    const tracker: AuthTracker = {
       accepted: (what) => this.#accepted(credentials, what),
       rejected: () => {
         refused();
@@ -297,7 +321,8 @@ export class ConnectionAccounts implements Accounts {
         if (this.#tokens.isOverRefused(token, source)) return { kind: "invalid" };
         return await token.checker.check({ whoAmI }, options);
       },
-    });
+    };
+    return withAuthTracking(client, tracker, who);
   }
 
   #accepted({ token, source }: Credentials, what: AcceptedFor): void {

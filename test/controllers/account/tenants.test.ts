@@ -2,7 +2,10 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Account, AccountResolution } from "../../../src/controllers/account/accounts.ts";
 import { createApiFactory } from "../../../src/controllers/account/api-factory.ts";
-import { ConnectionAccounts } from "../../../src/controllers/account/connection-accounts.ts";
+import {
+  ConnectionAccounts,
+  type ConnectionAccountsDeps,
+} from "../../../src/controllers/account/connection-accounts.ts";
 import type { ConnectionObject } from "../../../src/controllers/account/token-source.ts";
 import { openAccess } from "../../../src/controllers/target/conflicts.ts";
 import type { KubeClient } from "../../../src/kube/client.ts";
@@ -22,7 +25,11 @@ type Spec = Partial<ConnectionObject["spec"]>;
 const members = new Set(["acme-token", "acme-second-token"]);
 const living = new Set([...members, "mallory-token"]);
 
-function cluster(specs: Readonly<Record<string, Spec>>, tokenOf: Readonly<Record<string, string>>) {
+function cluster(
+  specs: Readonly<Record<string, Spec>>,
+  tokenOf: Readonly<Record<string, string>>,
+  more: Partial<ConnectionAccountsDeps> = {},
+) {
   const clock = new FakeClock();
   const sent: string[] = [];
   let used = 10;
@@ -70,6 +77,7 @@ function cluster(specs: Readonly<Record<string, Spec>>, tokenOf: Readonly<Record
     allowedApiHosts: ["api.northflank.com"],
     clock,
     random,
+    ...more,
   });
   const resolve = (namespace: string) =>
     accounts.resolve({ namespace, connectionName: undefined, projectId: "shop" }, neverAborted());
@@ -371,4 +379,40 @@ test("an account that an open run remembers goes on when its connection and Secr
   expect(await look(account)).toBe("answered");
   expect(sent).toHaveLength(2);
   expect(apis.quota("team acme at https://api.northflank.com")?.used).toBe(2);
+});
+
+describe("a namespace that spends all of the operator-wide token", () => {
+  const operatorToken = { read: async () => "acme-token", namespaces: "*", teamId: "acme" } as const;
+  const codes = async (account: Account, count: number) => {
+    const found = new Map<string, number>();
+    for (let n = 0; n < count; n++) {
+      const code = await look(account);
+      found.set(code, (found.get(code) ?? 0) + 1);
+    }
+    return Object.fromEntries(found);
+  };
+
+  test("leaves the next request to the namespace that had none, before 1,000 of its own", async () => {
+    const { clock, resolve } = cluster({}, {}, { operatorToken, defaultMaxRequestsPerHour: 100 });
+    const greedy = usable(await resolve("greedy"));
+    const modest = usable(await resolve("modest"));
+    expect(await codes(greedy, 1_100)).toEqual({ answered: 100, quota_closed: 1_000 });
+    expect(await look(modest)).toBe("quota_closed");
+    // All that were refused are due, and the greedy ones come first.
+    await clock.advance(3_600_000 + 61_000);
+    expect(await codes(greedy, 1_000)).toEqual({ answered: 99, quota_closed: 901 });
+    expect(await look(modest)).toBe("answered");
+  });
+
+  test("spends from the same account, with the same lists, as all of them", async () => {
+    const { resolve, apis, accounts } = cluster({}, {}, { operatorToken });
+    const [one, other] = [usable(await resolve("a")), usable(await resolve("b"))];
+    await look(one);
+    await look(other);
+    expect([one.pool, one.readScope, one.version]).toEqual([other.pool, other.readScope, other.version]);
+    expect(apis.quota(one.pool)?.used).toBe(2);
+    expect(usable(await resolve("a"))).toBe(one);
+    expect(accounts.peek({ namespace: "b", connectionName: undefined, projectId: "shop" })).toBe(other);
+    expect([accounts.isAccepted(one), accounts.isAccepted(other)]).toEqual([true, true]);
+  });
 });
