@@ -17,6 +17,7 @@ import {
   teamId,
   text,
 } from "./flags.ts";
+import { defaultObserveShare } from "./northflank/ledger-shares.ts";
 import { type ProxySettings, parseProxy } from "./northflank/proxy.ts";
 import { parseDurationMs } from "./util/duration.ts";
 
@@ -45,6 +46,8 @@ export interface Config {
   /** Namespaces that the operator-wide token serves; `"*"` = all of them. */
   readonly defaultTokenNamespaces: readonly string[] | "*";
   readonly maxRequestsPerHour: number;
+  /** The part of an account's requests that checks for drift may spend, from 0 to 1. */
+  readonly observeShare: number;
   readonly requestTimeoutMs: number;
   readonly workers: number;
   /** 0: never. */
@@ -212,6 +215,14 @@ const flags = {
     integer(3, 1_000_000_000),
     "maximum requests per hour for connections that do not set spec.budget.maxRequestsPerHour",
   ),
+  observeShare: flag(
+    "observe-share",
+    "N",
+    String(100 * defaultObserveShare),
+    // More is not there: 20 % is reserved for changes, and the last 10 % of an hour are for changes and runs.
+    integer(1, 70),
+    "percent of an account's requests that checks for drift may spend; raise it to check many objects more often",
+  ),
   requestTimeout: flag("request-timeout", "D", "30s", positiveDuration, "timeout of one call to Northflank"),
   workers: flag(
     "workers",
@@ -333,6 +344,7 @@ function assemble(of: Read["of"]): Omit<Config, "proxy"> {
     defaultTeamId: of(flags.defaultTeamId),
     defaultTokenNamespaces: of(flags.defaultTokenNamespaces),
     maxRequestsPerHour: of(flags.maxRequestsPerHour),
+    observeShare: of(flags.observeShare) / 100,
     requestTimeoutMs: of(flags.requestTimeout),
     workers: of(flags.workers),
     resyncPeriodMs: of(flags.resyncPeriod),

@@ -20,6 +20,7 @@ test("without flags the documented defaults hold", () => {
     allowedApiHosts: ["api.northflank.com"],
     defaultTokenNamespaces: [],
     maxRequestsPerHour: 900,
+    observeShare: 0.2,
     requestTimeoutMs: 30_000,
     workers: 8,
     resyncPeriodMs: 900_000,
@@ -89,10 +90,18 @@ describe("values", () => {
     expect(problems(["--resync-period", "59s"])).toHaveLength(1);
   });
 
+  test("the share of checks for drift is given in percent", () => {
+    expect(config(["--observe-share", "1"]).observeShare).toBe(0.01);
+    expect(config(["--observe-share", "70"]).observeShare).toBe(0.7);
+  });
+
   test.each([
     ["--workers", "0"],
     ["--workers", "257"],
     ["--workers", "8.5"],
+    ["--observe-share", "0"],
+    ["--observe-share", "71"],
+    ["--observe-share", "20%"],
     ["--leader-elect", "yes"],
     ["--request-timeout", "30"],
     ["--request-timeout", "0s"],

@@ -76,7 +76,8 @@ export async function runOperator(options: OperatorOptions): Promise<0 | 1 | 2> 
     totalTimeoutMs: config.requestTimeoutMs,
     proxy: config.proxy,
   });
-  const apis = createApiFactory({ transport, clock, random, observer: metrics.apiObserver });
+  const { observeShare } = config;
+  const apis = createApiFactory({ transport, clock, random, observeShare, observer: metrics.apiObserver });
   const restores = new RestoreMemory(clock);
   const validator = createValidator();
   const fits = createFits(validator);

@@ -48,7 +48,8 @@ export function composeOperator(surroundings: OperatorSurroundings): ComposedOpe
   const explain = () => undefined;
   const onRegression = () => undefined;
   const caches = createCaches({ kube, fits, config, metrics, explain, clock, random, log, onRegression });
-  const apis = createApiFactory({ transport, clock, random, ...(observer === undefined ? {} : { observer }) });
+  const { observeShare } = config;
+  const apis = createApiFactory({ transport, clock, random, observeShare, ...(observer && { observer }) });
   const leadership = soleLeadership();
   let ids = 0;
   const { controllers } = createControllers({

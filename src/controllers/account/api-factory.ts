@@ -81,7 +81,10 @@ export function createApiFactory(deps: {
   readonly clock: Clock;
   readonly random: Random;
   readonly observer?: PoolObserver;
+  /** The part of an account's requests that checks for drift may spend, from 0 to 1. Default 0.2. */
+  readonly observeShare?: number;
 }): ApiFactory {
+  const { observeShare = defaultObserveShare } = deps;
   const pools = new Map<string, Pool>();
   const ceilings = new Map<string, Ledger>();
   const members = new Map<NorthflankApi, Member>();
@@ -124,7 +127,7 @@ export function createApiFactory(deps: {
     checksPerHour: (name) => {
       const pool = pools.get(name);
       if (pool === undefined) return undefined;
-      return defaultObserveShare * Math.min(highest(pool), pool.ledger.snapshot().limit ?? Number.POSITIVE_INFINITY);
+      return observeShare * Math.min(highest(pool), pool.ledger.snapshot().limit ?? Number.POSITIVE_INFINITY);
     },
     pools: () => {
       sweep();

@@ -6,7 +6,7 @@ import { SecretValue } from "../../../src/util/secret-value.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
 import { always, neverAborted, strictFake } from "../../support/strict-fake.ts";
 
-function setUp(left = 0) {
+function setUp(left = 0, more: { readonly observeShare?: number } = {}) {
   const sent: string[] = [];
   const gone: string[] = [];
   const clock = new FakeClock();
@@ -24,7 +24,7 @@ function setUp(left = 0) {
     },
   });
   const observer = { onPoolGone: (pool: string) => gone.push(pool) };
-  const factory = createApiFactory({ transport, clock, random: always(0), observer });
+  const factory = createApiFactory({ transport, clock, random: always(0), observer, ...more });
   const ask = (api: NorthflankApi) => api.whoAmI({ class: "change", signal: neverAborted() });
   const call = (made: ApiBinding) => ask(factory.open(made));
   return { sent, gone, clock, factory, ask, call };
@@ -188,4 +188,26 @@ test("figures are told of named pools only, so that what nobody has accepted mak
   expect(factory.pools()).toEqual([]);
   state.isAccepted = true;
   expect(factory.pools().map(([pool]) => pool)).toEqual(["p"]);
+});
+
+describe("the share of checks for drift", () => {
+  test.each([
+    ["a fifth by default", {}, 180],
+    ["as it is set", { observeShare: 0.5 }, 450],
+  ])("is %s, and the same for what is planned and what is granted", async (_how, more, share) => {
+    const { factory, clock } = setUp(1_000, more);
+    const api = factory.open(binding("a", "one"));
+    const call = { class: "observe", signal: neverAborted() } as const;
+    expect(factory.checksPerHour("one")).toBe(share);
+    let granted = 0;
+    // What is lent in the last minute of a window is not meant.
+    for (let second = 0; second < 540; second++) {
+      await api.whoAmI(call).then(
+        () => (granted += 1),
+        () => undefined,
+      );
+      await clock.advance(1_000);
+    }
+    expect(Math.abs(granted - (share * 540) / 3_600)).toBeLessThanOrEqual(1);
+  });
 });
