@@ -18,7 +18,8 @@ import type { Reservation, ReserveOutcome } from "./ledger.ts";
 import { type NameKind, nameProblem } from "./names.ts";
 import { cameNewestFirst, type PageQuery, readPages } from "./paging.ts";
 import { type Headers, readRateLimit, serverTimeMs } from "./rate-limit.ts";
-import { decideRetry, earnRetry, fullRetryBudget, maxTries, type Repeatability, spendRetry } from "./retry.ts";
+import { decideRetry, maxTries, type Repeatability } from "./retry.ts";
+import { RetryAllowance } from "./retry-allowance.ts";
 import { mergeRuns, readableRunId, runOrderToleranceMs, runStartMs, toRunPage, toRunView } from "./run-view.ts";
 import { toServiceView } from "./service-view.ts";
 import { toTokenView } from "./token-view.ts";
@@ -203,6 +204,8 @@ export interface ApiObserver {
 export interface NorthflankApiOptions {
   readonly transport: Transport;
   readonly ledger: Budget;
+  /** What the account may spend on retries, read at each call. Default: an allowance of this client alone. */
+  readonly retries?: RetryAllowance | undefined;
   readonly clock: Clock;
   readonly random: Random;
   /** `https://api.northflank.com`, without `/v1`. */
@@ -396,7 +399,8 @@ function createCaller(options: NorthflankApiOptions): {
 } {
   const { clock, ledger, observer, random, transport } = options;
   const base = parseBase(options.baseUrl);
-  let retryBudget = fullRetryBudget;
+  const ownRetries = new RetryAllowance();
+  const retries = () => options.retries ?? ownRetries;
 
   const admit = (request: ApiRequest, call: CallOptions) => {
     const admission = ledger.admit({ class: call.class, who: call.who ?? options.who, reservation: call.reservation });
@@ -418,6 +422,7 @@ function createCaller(options: NorthflankApiOptions): {
     const path = `${base.basePath}${pathOf(request, options.teamId)}`;
     call.signal.throwIfAborted();
     const ticket = admit(request, call);
+    if (before.retries === 0) retries().earn();
     const startedMs = clock.monotonic();
     const { pool } = options;
     const observe = (code: string): void =>
@@ -474,7 +479,6 @@ function createCaller(options: NorthflankApiOptions): {
     call: CallOptions,
     repeatability: Repeatability,
   ): Promise<ApiAnswer> => {
-    retryBudget = earnRetry(retryBudget);
     const first = send(request, call, { retries: 0 });
     try {
       return await first;
@@ -510,12 +514,12 @@ function createCaller(options: NorthflankApiOptions): {
           isRetryable = false;
           if (!isNorthflankError(error)) return;
           wasSent ||= error.sent;
+          // Held back because the API is down: the queue knows when to come again.
+          if (!error.sent && error.retryAfterMs !== undefined) return;
           retryCause = String(error.httpStatus ?? error.code);
           const { code, retryAfterMs } = error;
           const decision = decideRetry({ code, repeatability, attempt: attemptNumber, retryAfterMs }, random);
-          const rest = spendRetry(retryBudget);
-          if (decision.kind === "stop" || rest === undefined) return;
-          retryBudget = rest;
+          if (decision.kind === "stop" || !retries().take()) return;
           isRetryable = true;
           await sleep(clock, decision.delayMs, call.signal);
         },

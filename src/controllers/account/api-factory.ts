@@ -2,6 +2,7 @@ import { createBudget } from "../../northflank/budget.ts";
 import { type ApiObserver, createNorthflankApi, type NorthflankApi } from "../../northflank/client.ts";
 import { createLedger, type Ledger, type LedgerSnapshot } from "../../northflank/ledger.ts";
 import { defaultObserveShare } from "../../northflank/ledger-shares.ts";
+import { RetryAllowance } from "../../northflank/retry-allowance.ts";
 import type { Transport } from "../../northflank/transport.ts";
 import type { Clock } from "../../util/clock.ts";
 import type { Random } from "../../util/random.ts";
@@ -52,10 +53,11 @@ export interface PoolObserver extends ApiObserver {
   readonly onPoolGone?: (label: string) => void;
 }
 
-/** A pool: the ledger of an account, and the clients that spend from it with their ceilings. */
+/** A pool: the ledger of an account and its retries, and the clients that spend from it with their ceilings. */
 interface Pool {
   readonly name: string;
   readonly ledger: Ledger;
+  readonly retries: RetryAllowance;
   readonly ceilings: Map<Member, number>;
 }
 
@@ -102,6 +104,9 @@ export function createApiFactory(deps: {
         teamId,
         token,
         who: binding.connection,
+        get retries() {
+          return poolOf(member).retries;
+        },
         get pool() {
           return binding.pool;
         },
@@ -181,7 +186,8 @@ export function createApiFactory(deps: {
   function poolNamed(name: string, { binding: { maxRequestsPerHour } }: Member): Pool {
     const known = pools.get(name);
     if (known !== undefined) return known;
-    const pool = { name, ledger: createLedger({ ...deps, maxRequestsPerHour }), ceilings: new Map<Member, number>() };
+    const ledger = createLedger({ ...deps, maxRequestsPerHour });
+    const pool: Pool = { name, ledger, retries: new RetryAllowance(), ceilings: new Map() };
     pools.set(name, pool);
     return pool;
   }

@@ -6,7 +6,7 @@ import { SecretValue } from "../../../src/util/secret-value.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
 import { always, neverAborted, strictFake } from "../../support/strict-fake.ts";
 
-function setUp(left = 0, more: { readonly observeShare?: number } = {}) {
+function setUp(left = 0, more: { readonly observeShare?: number; readonly status?: () => number } = {}) {
   const sent: string[] = [];
   const gone: string[] = [];
   const clock = new FakeClock();
@@ -20,7 +20,7 @@ function setUp(left = 0, more: { readonly observeShare?: number } = {}) {
         "x-ratelimit-remaining": String(Math.max(0, remaining--)),
         "x-ratelimit-reset": "600",
       };
-      return { status: 200, headers, body: { kind: "json", value: { data: {} } } };
+      return { status: more.status?.() ?? 200, headers, body: { kind: "json", value: { data: {} } } };
     },
   });
   const observer = { onPoolGone: (pool: string) => gone.push(pool) };
@@ -209,5 +209,41 @@ describe("the share of checks for drift", () => {
       await clock.advance(1_000);
     }
     expect(Math.abs(granted - (share * 540) / 3_600)).toBeLessThanOrEqual(1);
+  });
+});
+
+describe("retries of an account, all its clients together,", () => {
+  /** Twenty clients, each of which makes fifty calls, one after the other, as a queue with back-off would. */
+  async function calls(statusOf: (nth: number) => number) {
+    let answered = 0;
+    const { sent, clock, factory, ask } = setUp(1_000_000, { status: () => statusOf(answered++) });
+    const open = (_: unknown, n: number) =>
+      factory.open({ ...binding(`t${n}`, "one"), connection: `ns/c${n}`, maxRequestsPerHour: 1_000_000 });
+    const apis = Array.from({ length: 20 }, open);
+    let first = 0;
+    for (let round = 0; round < 50; round++) {
+      for (const api of apis) {
+        const before = sent.length;
+        const call = ask(api).catch(() => undefined);
+        await clock.advance(10_000);
+        await call;
+        if (sent.length > before) first += 1;
+      }
+    }
+    return { first, retries: sent.length - first };
+  }
+
+  test("are at most a tenth of 1,000 calls of which every other fails", async () => {
+    // The API is up: each answer but an error says so.
+    const { first, retries } = await calls((nth) => (nth % 2 === 0 ? 200 : 503));
+    expect(first).toBe(1_000);
+    expect(retries).toBeGreaterThan(0);
+    expect(retries).toBeLessThanOrEqual(10 + first / 10);
+  });
+
+  test("are at most a tenth of what goes out while all calls fail", async () => {
+    const { first, retries } = await calls(() => 503);
+    expect(first).toBeLessThan(1_000);
+    expect(retries).toBeLessThanOrEqual(10 + first / 10);
   });
 });
