@@ -135,9 +135,15 @@ export function initialLedger(ceiling: number, observeShare = defaultObserveShar
 
 /** Lets time pass: ends the window and opens the gate when they are due. Every other function does this first. */
 export function advance(before: LedgerState, nowMs: number): LedgerState {
-  const state = { ...before, nowMs, earned: before.earned + earnedSince(before, nowMs) };
-  const isOpen = state.closedUntilMs === undefined || nowMs >= state.closedUntilMs;
-  const next = isOpen ? { ...state, closedUntilMs: undefined, closedBy: undefined } : state;
+  const isClosed = before.closedUntilMs !== undefined && nowMs < before.closedUntilMs;
+  // One copy, and not one for each thing that may be due: this is done several times for every request.
+  const next: LedgerState = {
+    ...before,
+    nowMs,
+    earned: before.earned + earnedSince(before, nowMs),
+    closedUntilMs: isClosed ? before.closedUntilMs : undefined,
+    closedBy: isClosed ? before.closedBy : undefined,
+  };
   if (next.windowEndsAtMs === undefined || nowMs < next.windowEndsAtMs) return next;
   // What is in flight now is counted by the far end when it arrives: most likely in the window to come.
   return {
@@ -327,7 +333,8 @@ export function lower(a: number | undefined, b: number | undefined): number | un
 
 /** A caller that was refused before has come back, where this one is due. */
 function withArrival(state: LedgerState, call: Call): LedgerState {
-  return { ...state, callers: arrived(state.callers, call, state.nowMs) };
+  const callers = arrived(state.callers, call, state.nowMs);
+  return callers === state.callers ? state : { ...state, callers };
 }
 
 function refusedWith(state: LedgerState, call: Call, refusal: Refusal): LedgerAnswer {
