@@ -10,7 +10,7 @@ import { type ApiOrigin, parseApiUrl } from "./api-origin.ts";
 import type { Outage } from "./breaker-state.ts";
 import type { Budget } from "./budget.ts";
 import { mergeBuilds, toBuildPage, toBuildView } from "./build-view.ts";
-import { isNorthflankError, NorthflankError, type Step } from "./errors.ts";
+import { isNorthflankError, NorthflankError, quotaClosed, type Step } from "./errors.ts";
 import { type ItemKind, mergeItems, toItemPage } from "./item-view.ts";
 import { toJobSettings, toJobSource, toJobView } from "./job-view.ts";
 import { objectOf, textOf } from "./json.ts";
@@ -239,7 +239,11 @@ export function createNorthflankApi(options: NorthflankApiOptions): NorthflankAp
   const { read, write, once } = caller;
 
   return {
-    reserve: (count, requestClass, who = options.who) => options.ledger.reserve(count, requestClass, who),
+    reserve: (count, requestClass, who = options.who) => {
+      const outcome = options.ledger.reserve(count, requestClass, who);
+      if (outcome.kind === "refused") deferred(options, requestClass);
+      return outcome;
+    },
 
     keyedHash: (text) => keyedHash(options.token, text),
 
@@ -391,6 +395,10 @@ interface ApiAnswer {
 type Send = (request: ApiRequest, call: CallOptions) => Promise<ApiAnswer>;
 type SendOnce = (request: ApiRequest, call: CallOptions, onSend: () => void) => Promise<ApiAnswer>;
 
+function deferred({ observer, pool, poolLabel }: NorthflankApiOptions, requestClass: RequestClass): void {
+  observer?.onDeferred?.({ pool: poolLabel ?? pool, class: requestClass });
+}
+
 /** The three ways to make a call: each says what may be done twice. */
 function createCaller(options: NorthflankApiOptions): {
   readonly read: Send;
@@ -406,10 +414,8 @@ function createCaller(options: NorthflankApiOptions): {
     const admission = ledger.admit({ class: call.class, who: call.who ?? options.who, reservation: call.reservation });
     if (admission.kind === "granted") return admission.ticket;
     if (admission.outage !== undefined) throw unavailable(request.step, admission.outage, admission.retryAfterMs);
-    observer?.onDeferred?.({ pool: options.poolLabel ?? options.pool, class: call.class });
-    const detail = `the request budget of this hour is spent, or reserved for more urgent requests; next try in ${Math.ceil(admission.retryAfterMs / 1_000)} s`;
-    const { retryAfterMs } = admission;
-    throw new NorthflankError({ code: "quota_closed", step: request.step, detail, retryAfterMs, sent: false });
+    deferred(options, call.class);
+    throw quotaClosed(request.step, admission.retryAfterMs);
   };
 
   /** One request on the wire, one response; the ledger admits it before and settles it afterwards. */

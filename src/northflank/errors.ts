@@ -91,6 +91,13 @@ export class NorthflankError extends Error {
   }
 }
 
+/** The refusal of the ledger: nothing was sent. */
+export function quotaClosed(step: string, retryAfterMs: number): NorthflankError {
+  const inS = Math.ceil(retryAfterMs / 1_000);
+  const detail = `the request budget of this hour is spent, or reserved for more urgent requests; next try in ${inS} s`;
+  return new NorthflankError({ code: "quota_closed", step, detail, retryAfterMs, sent: false });
+}
+
 /** True for a {@link NorthflankError} of one of the given codes. */
 export function isNorthflankError(error: unknown, ...codes: readonly NorthflankErrorCode[]): error is NorthflankError {
   return error instanceof NorthflankError && (codes.length === 0 || codes.includes(error.code));

@@ -65,8 +65,8 @@ const mostTimes = 4;
 
 const unknown: Caller = { served: noneOfAny, waiting: { change: [], run: [], observe: [] } };
 
-/** A caller asks. If it was refused before and is due, this is that request again, and its claim ends. */
-export function arrived(callers: Callers, call: Call, nowMs: number): Callers {
+/** A caller asks for `count` requests. If it was refused before and is due, it comes back, and its claim ends. */
+export function arrived(callers: Callers, call: Call, nowMs: number, count = 1): Callers {
   const key = keyOf(callers, call.who);
   const caller = callers.get(key);
   if (caller === undefined) return callers;
@@ -75,22 +75,22 @@ export function arrived(callers: Callers, call: Call, nowMs: number): Callers {
   if (due === undefined) return callers;
   const left = claims.flatMap((claim) => {
     if (claim !== due) return claim;
-    return claim.count === 1 ? [] : { ...claim, count: claim.count - 1 };
+    return claim.count <= count ? [] : { ...claim, count: claim.count - count };
   });
   return written(callers, key, withWaiting(caller, call.class, left));
 }
 
-/** A request was refused, and is to come back between these times. */
+/** `count` requests were refused together (default 1), and are to come back between these times. */
 export function refused(
   callers: Callers,
   call: Call,
-  due: { readonly nowMs: number; readonly firstMs: number; readonly lastMs: number },
+  due: { readonly nowMs: number; readonly firstMs: number; readonly lastMs: number; readonly count?: number },
 ): Callers {
   const room = makeRoom(callers, call.who, due.nowMs);
   const key = keyOf(room, call.who);
   const caller = room.get(key) ?? unknown;
   const claims = caller.waiting[call.class].filter((claim) => !isOver(claim, due.nowMs));
-  const claim: Waiting = { count: 1, firstDueMs: due.firstMs, lastDueMs: due.lastMs };
+  const claim: Waiting = { count: due.count ?? 1, firstDueMs: due.firstMs, lastDueMs: due.lastMs };
   return written(room, key, withWaiting(caller, call.class, withClaim(claims, claim)));
 }
 

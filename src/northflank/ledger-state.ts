@@ -102,6 +102,13 @@ const waitersPerSecond = 100;
 const longestBusyWaitMs = 30_000;
 
 /**
+ * How many of those that wait come back per millisecond when there is quota again: what the few connections to an account
+ * can send of changes, a read and a write each, and a part of that of runs, so that not all is spent before they come.
+ */
+const comingBackPerMs = { change: 20 / 1_000, run: 4 / 1_000 } as const;
+const leastSpreadMs = 500;
+
+/**
  * A ledger before its first request. `ceiling`: most requests that we send per window. `observeShare`: the part of them
  * that checks for drift may spend; default 0.2.
  */
@@ -257,10 +264,12 @@ export function admit(
 ): LedgerAnswer {
   const { isReserved, class: requestClass, who = "" } = request;
   const call = { class: requestClass, who };
-  const state = withArrival(advance(before, nowMs), call);
+  const advanced = advance(before, nowMs);
+  // What was set aside came back when it was: this is no other one that waits.
+  const state = isReserved ? advanced : withArrival(advanced, call, 1);
   const shares = isReserved ? [] : shareRefusals(state, { ...call, count: 1 });
-  const refusal = longest([...gateRefusals(state), ...shares]);
-  if (refusal !== undefined) return refusedWith(state, call, refusal);
+  const refusal = longest([...gateRefusals(state, call), ...shares]);
+  if (refusal !== undefined) return refusedWith(state, { ...call, count: 1 }, refusal);
   return {
     kind: "granted",
     state: {
@@ -287,10 +296,10 @@ export interface Wanted {
 /** Sets requests aside, all or nothing. That the API is down is found out by the first of them. */
 export function reserve(before: LedgerState, nowMs: number, wanted: Wanted): LedgerAnswer {
   const call = { class: wanted.class, who: wanted.who ?? "" };
-  const state = withArrival(advance(before, nowMs), call);
+  const state = withArrival(advance(before, nowMs), call, wanted.count);
   const shares = shareRefusals(state, { ...call, count: wanted.count });
-  const refusal = longest([...quotaRefusals(state), ...shares]);
-  if (refusal !== undefined) return refusedWith(state, call, refusal);
+  const refusal = longest([...quotaRefusals(state, call), ...shares]);
+  if (refusal !== undefined) return refusedWith(state, { ...call, count: wanted.count }, refusal);
   return { kind: "granted", state: { ...state, reserved: state.reserved + wanted.count } };
 }
 
@@ -332,12 +341,12 @@ export function lower(a: number | undefined, b: number | undefined): number | un
 }
 
 /** A caller that was refused before has come back, where this one is due. */
-function withArrival(state: LedgerState, call: Call): LedgerState {
-  const callers = arrived(state.callers, call, state.nowMs);
+function withArrival(state: LedgerState, call: Call, count: number): LedgerState {
+  const callers = arrived(state.callers, call, state.nowMs, count);
   return callers === state.callers ? state : { ...state, callers };
 }
 
-function refusedWith(state: LedgerState, call: Call, refusal: Refusal): LedgerAnswer {
+function refusedWith(state: LedgerState, { count, ...call }: Required<Wanted>, refusal: Refusal): LedgerAnswer {
   const { nowMs } = state;
   const { waitMs, spreadMs, slotOf } = refusal;
   const firstMs = nowMs + waitMs;
@@ -346,7 +355,7 @@ function refusedWith(state: LedgerState, call: Call, refusal: Refusal): LedgerAn
     ...state,
     slotsBy: slotOf === undefined ? state.slotsBy : { ...state.slotsBy, [slotOf]: slotsTaken(state, slotOf) + 1 },
     deferredBy: counted(state.deferredBy, call.class, 1),
-    callers: refused(state.callers, call, { nowMs, firstMs, lastMs }),
+    callers: refused(state.callers, call, { nowMs, firstMs, lastMs, count }),
   };
   return { kind: "refused", state: next, ...refusal };
 }
@@ -362,15 +371,15 @@ function longest(refusals: readonly Refusal[]): Refusal | undefined {
 }
 
 /** What refuses whoever asks: the gate, or the breaker. */
-function gateRefusals(state: LedgerState): readonly Refusal[] {
+function gateRefusals(state: LedgerState, call: Call): readonly Refusal[] {
   const outage = outageOf(state.breaker, state.nowMs);
-  if (outage === undefined) return quotaRefusals(state);
+  if (outage === undefined) return quotaRefusals(state, call);
   const { cause, waitMs, isProbed } = outage;
-  return [...quotaRefusals(state), { ...(isProbed ? busy(state) : after(waitMs)), outage: cause }];
+  return [...quotaRefusals(state, call), { ...(isProbed ? busy(state) : after(waitMs)), outage: cause }];
 }
 
-function quotaRefusals(state: LedgerState): readonly Refusal[] {
-  if (state.closedUntilMs !== undefined) return [after(state.closedUntilMs - state.nowMs)];
+function quotaRefusals(state: LedgerState, call: Call): readonly Refusal[] {
+  if (state.closedUntilMs !== undefined) return [whenThereIsQuota(state, call, state.closedUntilMs - state.nowMs)];
   if (state.isProbing && state.inFlight > 0) return [busy(state)];
   const isUnknown = state.remaining === undefined && state.accepted === 0;
   return isUnknown && state.inFlight >= mostUnanswered ? [busy(state, firstAnswerWaitMs)] : [];
@@ -388,6 +397,17 @@ function after(waitMs: number): Refusal {
   return { waitMs, spreadMs: Math.min(Math.max(waitMs * 0.1, 1_000), 60_000) };
 }
 
+/**
+ * When there is quota again: a change that waits alone half a second later at most, and many of them as fast as they can
+ * be sent; runs more slowly; checks for drift as by {@link after}.
+ */
+function whenThereIsQuota({ callers, nowMs }: LedgerState, call: Call, waitMs: number): Refusal {
+  const usual = after(waitMs);
+  if (call.class === "observe") return usual;
+  const aheadMs = placeOf(callers, call, nowMs) / comingBackPerMs[call.class];
+  return { waitMs, spreadMs: Math.min(Math.max(aheadMs, leastSpreadMs), usual.spreadMs) };
+}
+
 /** What refuses this caller of this class: its own share, and those of the more urgent classes. */
 function shareRefusals(state: LedgerState, wanted: Required<Wanted>): readonly Refusal[] {
   return upTo(wanted.class).flatMap((one) => shortageOf(state, { ...wanted, class: one }) ?? []);
@@ -395,7 +415,7 @@ function shareRefusals(state: LedgerState, wanted: Required<Wanted>): readonly R
 
 function shortageOf(state: LedgerState, wanted: Required<Wanted>): Refusal | undefined {
   if (availableTo(state, wanted) >= wanted.count) return undefined;
-  const untilReset = after((state.windowEndsAtMs ?? state.nowMs + windowMs) - state.nowMs);
+  const untilReset = whenThereIsQuota(state, wanted, (state.windowEndsAtMs ?? state.nowMs + windowMs) - state.nowMs);
   if (leftTo(state, wanted.class) < wanted.count) {
     // What is set aside is often given back within seconds; what is spent is not.
     const isBusy = leftTo({ ...state, reserved: 0 }, wanted.class) >= wanted.count;

@@ -12,6 +12,7 @@ import { PollSchedule } from "../controllers/reconcile/poll-schedule.ts";
 import { type MissingReference, resolveReferences } from "../controllers/secrets/references.ts";
 import { type Observed, observeTarget } from "../controllers/target/observe.ts";
 import { observeAndDecide } from "../controllers/target/reconciler.ts";
+import { readOnly } from "../controllers/target/set-aside.ts";
 import { isKubeError } from "../kube/errors.ts";
 import { isNorthflankError } from "../northflank/errors.ts";
 import { type QuotaWait, withQuotaWait } from "../northflank/quota-wait.ts";
@@ -71,11 +72,10 @@ async function planOneDeployment(
   const reads = deploymentReads({ store, runs, accounts, validate, schedule, settings });
   const { observation, decision } = await observeAndDecide(
     {
-      observe: (object, signal) => observeTarget(reads, object, signal),
+      observe: (object: NorthflankDeployment) => observeTarget(reads, object, { signal: deps.signal, aside: readOnly }),
       decide: (object, observation: Observation) => decide({ object, observation, now: clock.now(), random, settings }),
     },
     object,
-    deps.signal,
   );
   if (observation.kind === "failed" && isNorthflankError(observation.error, ...quotaCodes)) throw observation.error;
   return planDeployment(object, observation, decision);
@@ -86,7 +86,10 @@ async function planOneJob(deps: PlannerDeps, schedule: PollSchedule, object: Nor
   const { cluster, clock, random } = deps;
   const { jobs: store, kube, accounts } = cluster;
   const context = { store, kube, accounts, validate: () => [], schedule, settings };
-  const { observation }: Observed<JobObservation> = await observeTarget(jobReads(context), object, deps.signal);
+  const { observation }: Observed<JobObservation> = await observeTarget(jobReads(context), object, {
+    signal: deps.signal,
+    aside: readOnly,
+  });
   if (observation.kind === "failed" && isNorthflankError(observation.error, ...quotaCodes)) throw observation.error;
   if (observation.kind === "blocked" && observation.missing !== undefined) {
     const rest = await planOneJob(deps, schedule, withoutReferences(object));

@@ -74,6 +74,17 @@ test("a request that comes before it is due is another one", () => {
   expect(waitingIn(arrived(waiting, call("a/x"), minute), ["change"], minute)).toBe(1);
 });
 
+test("a sequence that was refused as a whole comes back as a whole", () => {
+  const due = { nowMs: 0, firstMs: minute, lastMs: minute };
+  const waiting = refused(refused(new Map(), call("a/x"), { ...due, count: 3 }), call("a/x"), { ...due, count: 2 });
+  expect(waitingIn(waiting, ["change"], minute)).toBe(5);
+  const back = arrived(waiting, call("a/x"), minute, 3);
+  expect([
+    waitingIn(back, ["change"], minute),
+    waitingIn(arrived(back, call("a/x"), minute, 3), ["change"], minute),
+  ]).toEqual([2, 0]);
+});
+
 test("whoever has more connections gets no more: namespaces first, then their connections", () => {
   let state = withServed(new Map(), "a/1", 5);
   for (let n = 2; n <= 10; n++) state = withRefused(state, `a/${n}`);

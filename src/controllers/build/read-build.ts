@@ -1,4 +1,4 @@
-import type { RequestClass } from "../../northflank/client.ts";
+import type { CallOptions } from "../../northflank/client.ts";
 import { isNorthflankError } from "../../northflank/errors.ts";
 import type { Account } from "../account/accounts.ts";
 import { type BuildQuery, type BuildSight, pickBuild, type SeenBuild, sightOf } from "./build-query.ts";
@@ -13,8 +13,7 @@ export async function readBuild(options: {
   /** Project of the object that asks. */
   readonly projectId: string;
   readonly query: BuildQuery;
-  readonly class: RequestClass;
-  readonly signal: AbortSignal;
+  readonly call: CallOptions;
 }): Promise<SeenBuild> {
   const { query, projectId } = options;
   try {
@@ -30,9 +29,8 @@ export async function readBuild(options: {
 }
 
 async function sightFor(options: Parameters<typeof readBuild>[0]): Promise<BuildSight> {
-  const { account, query, signal } = options;
+  const { account, query, call } = options;
   const { builder, by } = query;
-  const call = { class: options.class, signal };
   if (by.kind === "id") {
     const build = await account.api.getBuild({ ...builder, buildId: by.buildId }, call);
     return build === undefined ? { kind: "none" } : { kind: "found", build };

@@ -48,8 +48,11 @@ export function deploymentReads(deps: ObserveDeps): TargetReads<NorthflankDeploy
       const foreign = await foreignProject(deps, object, declared.desire, signal);
       if (foreign !== undefined) return { ...foreign, ...declared };
       return {
-        read: () => read(deps, ready),
-        more: (before, need) => readMore(deps, ready, { before, need }),
+        class: ready.due.kind === "rest" ? "observe" : ready.due.class,
+        // The source of a job and its settings have a request each.
+        requests: object.spec.jobId === undefined ? 1 : 2,
+        read: (call) => read(deps, { ...ready, call }),
+        more: (before, need, call) => readMore(deps, { ...ready, call }, { before, need }),
         failed: (error) => ({ ...declared, kind: "failed", error }),
       };
     },
@@ -75,15 +78,13 @@ async function readMore(
   return before.kind === "seen" ? { ...before, build } : before;
 }
 
-type ReadyToRead = Ready<NorthflankDeployment, Declared>;
-
-function requestClass({ due }: ReadyToRead) {
-  return due.kind === "rest" ? "observe" : due.class;
+interface ReadyToRead extends Ready<NorthflankDeployment, Declared> {
+  readonly call: CallOptions;
 }
 
 async function buildOf(ready: ReadyToRead, query: BuildQuery): Promise<SeenBuild> {
-  const { account, object, signal } = ready;
-  return await readBuild({ account, projectId: object.spec.projectId, query, class: requestClass(ready), signal });
+  const { account, object, call } = ready;
+  return await readBuild({ account, projectId: object.spec.projectId, query, call });
 }
 
 /**
@@ -123,9 +124,8 @@ async function readService(
   ready: ReadyToRead,
   name: ServiceName,
 ): Promise<TargetView> {
-  const { object, account, signal } = ready;
+  const { object, account, call } = ready;
   const { spec, status } = object;
-  const call = { class: requestClass(ready), signal };
   const get = () => account.api.getService(name, call);
   const service = rollouts === undefined ? await get() : await rollouts.read({ object, account, name }, get);
   const dependsOnCD = isReplacedByCD(spec) && spec.continuousDeployment !== "Ignore";
@@ -142,9 +142,8 @@ async function listedCD(api: NorthflankApi, name: ServiceName, call: CallOptions
 
 /** The error: the job is there, but the deprecated route that returns its source is not. */
 async function readJob(ready: ReadyToRead, name: JobName): Promise<TargetView | { readonly error: NorthflankError }> {
-  const { object, declared, account, signal } = ready;
+  const { object, declared, account, call } = ready;
   const remembered = object.status?.observed;
-  const call = { class: requestClass(ready), signal };
   let source: JobSource;
   try {
     source = await account.api.getJobDeployment(name, call);

@@ -1,5 +1,5 @@
 import type { NorthflankDeployment } from "../../api/deployment.ts";
-import type { JobName, NorthflankApi, ServiceName } from "../../northflank/client.ts";
+import type { CallOptions, JobName, NorthflankApi, ServiceName } from "../../northflank/client.ts";
 import type { Reconcile } from "../../runtime/controller.ts";
 import { assertNever } from "../../util/assert-never.ts";
 import { observeSteps } from "../target/observe.ts";
@@ -54,9 +54,8 @@ async function sendCall(
   api: NorthflankApi,
   object: NorthflankDeployment,
   call: Call,
-  signal: AbortSignal,
+  options: CallOptions,
 ): Promise<void> {
-  const options = { class: "change", signal } as const;
   const target = targetName(object);
   // Sound: a call is made for the kind of target that was read by this name.
   const [service, job] = [target as ServiceName, target as JobName];

@@ -33,8 +33,8 @@ export async function buildInTheWay(
     sha === undefined || buildId === undefined ? query : { ...query, by: { kind: "id", buildId, sha } as const };
   const requestClass = build === undefined ? "change" : "run";
   try {
-    const common = { account, projectId: object.spec.projectId, class: requestClass, signal: context.signal } as const;
-    const seen = await readBuild({ ...common, query: asked });
+    const call = { class: requestClass, signal: context.signal } as const;
+    const seen = await readBuild({ account, projectId: object.spec.projectId, query: asked, call });
     const state = runBuildState(object, seen);
     const awaitedId = state === "awaited" && seen.sight.kind === "found" ? seen.sight.build.id : undefined;
     memory.remember({ build: { sinceMs, buildId: awaitedId, isUsable: state === "usable" } });

@@ -53,11 +53,11 @@ async function openJob(
   if (due.kind === "rest" && isAsSent) {
     return { kind: "rest", dueInMs: Math.min(due.dueInMs, recheckSecretMs) };
   }
-  const requestClass = due.kind === "rest" ? "change" : due.class;
   return {
-    read: async () => {
+    class: due.kind === "rest" ? "change" : due.class,
+    read: async (call) => {
       const { projectId, jobId } = spec;
-      const view = await account.api.getJobSettings({ projectId, jobId }, { class: requestClass, signal });
+      const view = await account.api.getJobSettings({ projectId, jobId }, call);
       return { kind: "seen", desire, view, nextResyncMs: nextResyncMs() };
     },
     failed: (error) => {

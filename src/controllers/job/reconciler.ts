@@ -47,9 +47,9 @@ export function createJobReconciler(deps: JobDeps): Reconcile {
       return intent && statusOf(object, intent, now);
     },
     notRecorded,
-    send: (api, { spec }, { route, body }, signal) => {
+    send: (api, { spec }, { route, body }, options) => {
       const { projectId, jobId } = spec;
-      return api.patchJob({ projectId, jobId }, route, body, { class: "change", signal });
+      return api.patchJob({ projectId, jobId }, route, body, options);
     },
     concludeChange,
     statusOf,

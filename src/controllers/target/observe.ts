@@ -1,5 +1,7 @@
+import type { CallOptions } from "../../northflank/client.ts";
 import { isNorthflankError, type NorthflankError } from "../../northflank/errors.ts";
 import type { SharedLists } from "../../northflank/shared-lists.ts";
+import type { RequestClass } from "../../northflank/types.ts";
 import { objectKey } from "../../runtime/outcome.ts";
 import type { Account, Accounts } from "../account/accounts.ts";
 import type { PollSchedule } from "../reconcile/poll-schedule.ts";
@@ -10,6 +12,7 @@ import { checkByList, checkShare, type ListedTarget } from "./list-check.ts";
 import { accountRequest, type ByTarget, isAccepted, isAtRest, type TargetObject, targetOf } from "./object.ts";
 import { comparePeriodMs, type Due, type DueFacts, type DueOrList, dueRead, resyncPeriodMs } from "./poll-due.ts";
 import type { NotDue, Unmet } from "./preconditions.ts";
+import type { Sequence } from "./set-aside.ts";
 
 /** What was observed, and the account that may be used to act on it. N: what a decision may need besides. */
 export interface Observed<O, N = never> {
@@ -62,11 +65,14 @@ export interface Ready<T, D> {
   readonly signal: AbortSignal;
 }
 
-/** A request to Northflank that is to be sent now. */
+/** Requests to Northflank that are to be sent now. */
 export interface TargetRead<O, N = never> {
-  readonly read: () => Promise<O>;
+  readonly class: RequestClass;
+  /** Most requests of one read. Default 1. */
+  readonly requests?: number;
+  readonly read: (call: CallOptions) => Promise<O>;
   /** Adds to what was read what a decision needs. */
-  readonly more?: (before: O, need: N) => Promise<O>;
+  readonly more?: (before: O, need: N, call: CallOptions) => Promise<O>;
   readonly failed: (error: NorthflankError) => O;
 }
 
@@ -77,7 +83,7 @@ export interface ObserveSteps<T, O, N = never> {
    * where it has to be observed. After a start nearly all objects rest, and there may be ten thousand.
    */
   readonly restsFor: (object: T) => number | undefined;
-  readonly observe: (object: T, signal: AbortSignal) => Promise<Observed<O, N>>;
+  readonly observe: (object: T, signal: AbortSignal, aside: Sequence) => Promise<Observed<O, N>>;
   /** Within how many milliseconds an object is reconciled although no read is due; `undefined`: it need not be. */
   readonly comparePeriodMs: (object: T) => number | undefined;
 }
@@ -87,7 +93,7 @@ export function observeSteps<T extends TargetObject, D extends object, O, N = ne
 ): ObserveSteps<T, O | Unmet<D> | NotDue, N> {
   return {
     restsFor: (object) => restsFor(reads, object),
-    observe: (object, signal) => observeTarget(reads, object, signal),
+    observe: (object, signal, aside) => observeTarget(reads, object, { signal, aside }),
     comparePeriodMs: (object) => comparePeriodMs(object, reads),
   };
 }
@@ -147,12 +153,14 @@ async function dueAfterList<T extends TargetObject, D extends object, O, N>(
  * Checks the preconditions, cheapest first: the spec, the account, older objects for the target; and only when a read
  * is due sends requests to Northflank. A token that is rejected is read again once.
  *
+ * `aside`: holds the requests of a change; the caller releases it.
+ *
  * *Errors*: whatever is no refusal of Northflank, such as `KubeError` when a Secret could not be read.
  */
 export async function observeTarget<T extends TargetObject, D extends object, O, N = never>(
   reads: TargetReads<T, D, O, N>,
   object: T,
-  signal: AbortSignal,
+  { signal, aside }: { readonly signal: AbortSignal; readonly aside: Sequence },
 ): Promise<Observed<O | Unmet<D> | NotDue, N>> {
   // Resolved once: a second call would use up the one probe that a rejected token has.
   const access = isAccepted(object) ? await accessOf(reads, object, signal) : undefined;
@@ -166,7 +174,7 @@ export async function observeTarget<T extends TargetObject, D extends object, O,
   if (problems.length > 0) return without({ kind: "invalid", problems });
   const { declared } = result;
   if (object.spec.suspend === true) return without({ ...declared, kind: "suspended" });
-  const observe = { reads, object, declared, signal };
+  const observe = { reads, object, declared, signal, aside };
   return await observeOpen(observe, access ?? (await accessOf(reads, object, signal)), { due, isRetry: false });
 }
 
@@ -184,11 +192,12 @@ async function observeOpen<T extends TargetObject, D extends object, O, N>(
     readonly object: T;
     readonly declared: D;
     readonly signal: AbortSignal;
+    readonly aside: Sequence;
   },
   access: Access,
   { due: known, isRetry }: { readonly due?: Due | undefined; readonly isRetry: boolean },
 ): Promise<Observed<O | Unmet<D> | NotDue, N>> {
-  const { reads, object, declared, signal } = options;
+  const { reads, object, declared, signal, aside } = options;
   if (access.kind === "blocked") {
     const unmet = { ...declared, ...access };
     return without((await reads.blocked?.(object, unmet, signal)) ?? unmet);
@@ -200,14 +209,15 @@ async function observeOpen<T extends TargetObject, D extends object, O, N>(
   const nextResyncMs = () => reads.schedule.nextCheckMs(scheduledAs(reads, object, account));
   const opened = await reads.open({ object, declared, account, due, nextResyncMs, signal });
   if (!isRead(opened)) return without(opened);
-  const { failed, more } = opened;
+  const { failed, more, class: requestClass, requests = 1 } = opened;
   return await observed(opened.read);
 
-  async function observed(read: () => Promise<O>): Promise<Observed<O | Unmet<D> | NotDue, N>> {
+  async function observed(read: TargetRead<O, N>["read"]): Promise<Observed<O | Unmet<D> | NotDue, N>> {
     try {
-      const observation = await read();
+      const observation = await read(aside.reading({ api: account.api, class: requestClass, requests, signal }));
       reads.schedule.read({ key: objectKey(object.metadata) });
-      return { observation, account, ...(more && { more: (need) => observed(() => more(observation, need)) }) };
+      const readMore = more && ((need: N) => observed((call) => more(observation, need, call)));
+      return { observation, account, ...(readMore && { more: readMore }) };
     } catch (error) {
       if (!isNorthflankError(error)) throw error;
       if (error.code !== "unauthorized" || isRetry) return { observation: failed(error), account };

@@ -1,4 +1,4 @@
-import type { NorthflankApi } from "../../northflank/client.ts";
+import type { CallOptions, NorthflankApi } from "../../northflank/client.ts";
 import type { Reconcile, ReconcileContext } from "../../runtime/controller.ts";
 import { type ObjectKey, type Outcome, objectKey, type Priority, ReconcileError } from "../../runtime/outcome.ts";
 import type { Clock } from "../../util/clock.ts";
@@ -16,6 +16,7 @@ import { TargetMemory } from "./memory.ts";
 import { hasChangedSince, restUntil, type TargetObject } from "./object.ts";
 import type { Observed, ObserveSteps } from "./observe.ts";
 import { send, type WriteResult } from "./send.ts";
+import { SetAside } from "./set-aside.ts";
 
 /** What metrics record. */
 export interface TargetObserver {
@@ -72,7 +73,7 @@ export interface TargetSteps<T extends TargetObject, O, C extends TargetConclusi
   /** The conclusion where the API server has not stored the record that a change needs; `undefined`: it may be sent. */
   readonly notRecorded: (stored: T, change: X) => C | undefined;
   /** Sends one call. *Errors*: `NorthflankError`, and the reason of an aborted signal. */
-  readonly send: (api: NorthflankApi, object: T, call: X["call"], signal: AbortSignal) => Promise<void>;
+  readonly send: (api: NorthflankApi, object: T, call: X["call"], options: CallOptions) => Promise<void>;
   /** What the answer to a change means. */
   readonly concludeChange: (sent: SentChange<T, X>, observation: O) => C;
   readonly statusOf: (object: T, conclusion: C, now: number) => Status<T>;
@@ -152,13 +153,12 @@ const mostNeeds = 4;
 /** Observes and decides; what the decision needs besides is read, and decided on anew. */
 export async function observeAndDecide<T, O, C, X, N>(
   steps: {
-    readonly observe: (object: T, signal: AbortSignal) => Promise<Observed<O, N>>;
+    readonly observe: (object: T) => Promise<Observed<O, N>>;
     readonly decide: (object: T, observation: O) => TargetDecision<C, X, N>;
   },
   object: T,
-  signal: AbortSignal,
 ): Promise<Observed<O, N> & { readonly decision: TargetDecision<C, X> }> {
-  let observed = await steps.observe(object, signal);
+  let observed = await steps.observe(object);
   for (let needs = 0; ; needs += 1) {
     const decision = steps.decide(object, observed.observation);
     if (!isNeed(decision)) return { ...observed, decision };
@@ -179,14 +179,32 @@ async function reconcile<T extends TargetObject, O, C extends TargetConclusion, 
   known: T,
   context: ReconcileContext,
 ): Promise<Report<T, C> | Outcome> {
+  const aside = new SetAside();
+  try {
+    return await reconcileWith(running, known, { ...context, aside });
+  } finally {
+    aside.release();
+  }
+}
+
+/** A reconcile, and the requests that it has set aside. */
+interface Context extends ReconcileContext {
+  readonly aside: SetAside;
+}
+
+async function reconcileWith<T extends TargetObject, O, C extends TargetConclusion, X extends TargetChange, N>(
+  running: Running<T, O, C, X, N>,
+  known: T,
+  context: Context,
+): Promise<Report<T, C> | Outcome> {
   const { deps, steps, memory } = running;
   const { clock, random } = deps;
   const decide = (object: T, observation: O) => {
     const ages = memory.ages(object, steps.timesOf(object.status));
     return steps.decide({ object, observation, now: clock.now(), ages, random });
   };
-  const { observe } = steps;
-  const { observation, account, decision } = await observeAndDecide({ observe, decide }, known, context.signal);
+  const observe = (object: T) => steps.observe(object, context.signal, context.aside);
+  const { observation, account, decision } = await observeAndDecide({ observe, decide }, known);
   if (decision.kind === "rest") return restUntil(known, decision.dueInMs);
   const concluded =
     decision.kind === "write"
@@ -213,7 +231,7 @@ interface Carrying<T, O, X> {
   readonly observation: O;
   readonly account: Account | undefined;
   readonly change: X;
-  readonly context: ReconcileContext;
+  readonly context: Context;
 }
 
 /** Records a change where that has to be, and sends it; an outcome where it must not be sent now. */
@@ -231,7 +249,8 @@ async function carryOut<T extends TargetObject, O, C extends TargetConclusion, X
   if (lease?.isLeaderFor(lease.marginMs) === false) return requeueSoon;
   const notRecorded = steps.notRecorded(stored, change);
   if (notRecorded !== undefined) return { stored, conclusion: notRecorded };
-  const by = (call: X["call"]) => () => steps.send(account.api, object, call, context.signal);
+  const options = context.aside.writing(context.signal);
+  const by = (call: X["call"]) => () => steps.send(account.api, object, call, options);
   const result = await send(by(change.call), change.fallback === undefined ? undefined : by(change.fallback));
   countChange(deps, { object, change, result, context });
   const sent = { object, stored, change, result, now: clock.now(), random };

@@ -399,7 +399,7 @@ describe("a namespace that spends all of the operator-wide token", () => {
     expect(await codes(greedy, 1_100)).toEqual({ answered: 100, quota_closed: 1_000 });
     expect(await look(modest)).toBe("quota_closed");
     // All that were refused are due, and the greedy ones come first.
-    await clock.advance(3_600_000 + 61_000);
+    await clock.advance(3_600_000 + 55_000);
     expect(await codes(greedy, 1_000)).toEqual({ answered: 99, quota_closed: 901 });
     expect(await look(modest)).toBe("answered");
   });

@@ -1,0 +1,52 @@
+import type { CallOptions, NorthflankApi } from "../../northflank/client.ts";
+import { quotaClosed } from "../../northflank/errors.ts";
+import type { Reservation } from "../../northflank/ledger.ts";
+import type { RequestClass } from "../../northflank/types.ts";
+
+/** What a target is read with. */
+interface Reading {
+  readonly api: NorthflankApi;
+  readonly class: RequestClass;
+  /** Most requests of it. */
+  readonly requests: number;
+  readonly signal: AbortSignal;
+}
+
+/** How the options of a read are made. */
+export type Sequence = Pick<SetAside, "reading">;
+
+/** Of reads that no write follows. */
+export const readOnly: Sequence = { reading: ({ class: requestClass, signal }) => ({ class: requestClass, signal }) };
+
+/**
+ * The requests that one reconcile has set aside: where somebody waits for a change, the read that decides on it and the
+ * write that follows. Without that, the last requests of an hour would be spent on reads whose writes are refused.
+ */
+export class SetAside {
+  #reservation: Reservation | undefined;
+
+  /**
+   * The options of a read.
+   *
+   * *Errors*: `NorthflankError` (`quota_closed`) where there is no quota for the read and a write.
+   */
+  reading({ api, class: requestClass, requests, signal }: Reading): CallOptions {
+    this.release();
+    if (requestClass !== "change") return { class: requestClass, signal };
+    const outcome = api.reserve(requests + 1, requestClass);
+    if (outcome.kind === "refused") throw quotaClosed("read the target", outcome.retryAfterMs);
+    this.#reservation = outcome.reservation;
+    return { class: requestClass, signal, reservation: outcome.reservation };
+  }
+
+  /** The options of the write. */
+  writing(signal: AbortSignal): CallOptions {
+    return { class: "change", signal, ...(this.#reservation && { reservation: this.#reservation }) };
+  }
+
+  /** Gives back what is left. Belongs into `finally`; harmless to repeat. */
+  release(): void {
+    this.#reservation?.release();
+    this.#reservation = undefined;
+  }
+}
