@@ -4,6 +4,7 @@ import type { KubeClient } from "../../src/kube/client.ts";
 import { KubeError } from "../../src/kube/errors.ts";
 import type { KubeObject, ResourceType } from "../../src/kube/types.ts";
 import { objectKey } from "../../src/runtime/outcome.ts";
+import { sleep } from "../../src/util/clock.ts";
 import { type ComposedOperator, composeOperator, secretOrStored } from "./composed-operator.ts";
 import { FakeClock } from "./fake-clock.ts";
 import { FakeKube, isoOf, type Stored } from "./fake-kube.ts";
@@ -37,6 +38,8 @@ export class WholeOperator {
     /** True for objects whose status the API server refuses with 422. */
     readonly refuses?: (object: KubeObject) => boolean;
     readonly watchNamespaces?: string;
+    /** How long Northflank takes to answer. Default: no time. */
+    readonly latencyMs?: number;
   }) {
     this.#server.keeps = (object) => {
       if (options.refuses?.(object) === true) {
@@ -51,10 +54,11 @@ export class WholeOperator {
       config: configOf(options.watchNamespaces),
       kube: this.#kube(),
       transport: {
-        send: async ({ method, path, body, onSend }) => {
+        send: async ({ method, path, body, signal, onSend }) => {
           const request = { method, path, body };
           this.sent.push(request);
           onSend?.();
+          if (options.latencyMs !== undefined) await sleep(clock, options.latencyMs, signal);
           const { status, body: value } = options.answer(request);
           return { status, headers: { date: new Date(clock.now()).toUTCString() }, body: { kind: "json", value } };
         },
