@@ -182,7 +182,7 @@ function earnRate(state: LedgerState): number {
 }
 
 /** What a window gives us. */
-function totalOf({ ceiling, limit }: LedgerState): number {
+export function totalOf({ ceiling, limit }: LedgerState): number {
   return Math.min(ceiling, limit ?? ceiling);
 }
 
@@ -198,7 +198,7 @@ function availableTo(state: LedgerState, call: Call): number {
 }
 
 /** What is left of the ceiling and of the account, without the last requests that the class may not touch. */
-function leftTo(state: LedgerState, requestClass: RequestClass): number {
+export function leftTo(state: LedgerState, requestClass: RequestClass): number {
   const promised = state.inFlight + state.reserved;
   const byCeiling = state.ceiling - state.used - state.reserved - kept(requestClass, state.ceiling);
   const byAccount =

@@ -5,6 +5,7 @@ import { waitingIn } from "./ledger-callers.ts";
 import { type Settlement, settle } from "./ledger-settle.ts";
 import { type PerClass, requestClasses } from "./ledger-shares.ts";
 import * as quota from "./ledger-state.ts";
+import { grantedPerWindow, stretchAfterRequest, stretchedBy, unstretched } from "./ledger-stretch.ts";
 import type { RequestClass } from "./types.ts";
 
 /** Requests set aside for one sequence of calls. */
@@ -35,6 +36,16 @@ export type Admission =
    * requests failed so, and one at a time probes whether the API is up again.
    */
   | { readonly kind: "refused"; readonly retryAfterMs: number; readonly outage?: Outage };
+
+/** How often what can wait may be requested: the formulas stand at the top of ledger-stretch.ts. */
+export interface LedgerPace {
+  /** So many times as long as usual are the intervals of polls, from 1 to 10. */
+  readonly stretch: number;
+  /** Requests of a window that are ours, as far as people and CI leave them. */
+  readonly grantedPerHour: number;
+  /** Requests of a window that people and CI make, as far as they are seen. */
+  readonly othersPerHour: number;
+}
 
 /** What an account has spent and may still spend, for metrics and status. Times are wall-clock milliseconds. */
 export interface LedgerSnapshot {
@@ -80,6 +91,7 @@ export interface Ledger {
   isIdle(): boolean;
   /** All that it knows, for {@link absorb}. */
   state(): quota.LedgerState;
+  pace(): LedgerPace;
   snapshot(): LedgerSnapshot;
 }
 
@@ -110,6 +122,7 @@ class AccountLedger implements Ledger {
   readonly #clock: Clock;
   readonly #random: Random;
   #state: quota.LedgerState;
+  #stretch = unstretched;
 
   constructor({ clock, random, maxRequestsPerHour, observeShare }: LedgerOptions) {
     this.#clock = clock;
@@ -128,12 +141,14 @@ class AccountLedger implements Ledger {
       return { kind: "refused", retryAfterMs: this.#spread(answer), ...(outage === undefined ? {} : { outage }) };
     }
     if (isReserved) held.take();
+    this.#stretch = stretchAfterRequest(this.#stretch, requestClass);
     const granted = { ...call, window: answer.state.window };
     let isSettled = false;
     const settleOnce = (settlement: Settlement): boolean => {
       if (isSettled) return false;
       isSettled = true;
       this.#state = settle(this.#state, this.#clock.monotonic(), granted, settlement);
+      this.#stretch = stretchedBy(this.#stretch, this.#state);
       return true;
     };
     return { kind: "granted", ticket: { settle: settleOnce } };
@@ -164,6 +179,13 @@ class AccountLedger implements Ledger {
 
   state(): quota.LedgerState {
     return this.#state;
+  }
+
+  pace(): LedgerPace {
+    this.#state = quota.advance(this.#state, this.#clock.monotonic());
+    this.#stretch = stretchedBy(this.#stretch, this.#state);
+    const { stretch, othersHeld } = this.#stretch;
+    return { stretch, grantedPerHour: grantedPerWindow(this.#stretch, this.#state), othersPerHour: othersHeld };
   }
 
   snapshot(): LedgerSnapshot {

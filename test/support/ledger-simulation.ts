@@ -12,6 +12,8 @@ export interface SimulatedObject {
   readonly startMs: number;
   /** Missing: one request is all. */
   readonly everyMs?: number;
+  /** It asks less often while the ledger stretches. Default: false. */
+  readonly isStretched?: boolean;
 }
 
 interface SimulationOptions {
@@ -70,6 +72,8 @@ export interface Simulated {
   readonly doneMs: ReadonlyMap<SimulatedObject, number>;
   /** Refusals by the ledger. */
   readonly deferred: number;
+  /** Each of them. */
+  readonly refused: readonly Pick<Sent, "atMs" | "object">[];
   readonly ledger: Ledger;
   readonly model: QuotaModel;
 }
@@ -101,7 +105,7 @@ export function simulate(options: SimulationOptions): Simulated {
   const sent: Sent[] = [];
   const doneMs = new Map<SimulatedObject, number>();
   let inFlight = 0;
-  let deferred = 0;
+  const refused: Pick<Sent, "atMs" | "object">[] = [];
   model.spendElsewhere(0, options.spentAtStart ?? 0);
   for (const object of objects) events.add(object.startMs, { kind: "asks", object });
   const elsewhereMs = () => (elsewherePerHour === 0 ? untilMs : (2 * random() * 3_600_000) / elsewherePerHour);
@@ -115,7 +119,7 @@ export function simulate(options: SimulationOptions): Simulated {
     }
     const admission = ledger.admit({ class: object.class, who: object.who });
     if (admission.kind === "refused") {
-      deferred += 1;
+      refused.push({ atMs: time.ms, object });
       events.add(time.ms + admission.retryAfterMs, { kind: "asks", object });
       return;
     }
@@ -139,7 +143,9 @@ export function simulate(options: SimulationOptions): Simulated {
       return;
     }
     if (!doneMs.has(object)) doneMs.set(object, time.ms);
-    if (object.everyMs !== undefined) events.add(time.ms + object.everyMs, { kind: "asks", object });
+    if (object.everyMs === undefined) return;
+    const stretch = object.isStretched === true ? ledger.pace().stretch : 1;
+    events.add(time.ms + stretch * object.everyMs, { kind: "asks", object });
   };
 
   for (let next = events.next(); next !== undefined && next.atMs < untilMs; next = events.next()) {
@@ -156,7 +162,7 @@ export function simulate(options: SimulationOptions): Simulated {
     }
   }
   time.ms = untilMs;
-  return { sent, doneMs, deferred, ledger, model };
+  return { sent, doneMs, deferred: refused.length, refused, ledger, model };
 }
 
 /** Counts by a key. */

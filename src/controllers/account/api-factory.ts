@@ -41,8 +41,16 @@ export interface ApiFactory {
   readonly close: (api: NorthflankApi) => void;
   /** What the pool has spent; `undefined` before its first client. */
   readonly quota: (pool: string) => LedgerSnapshot | undefined;
-  /** Requests an hour that the pool has for checks of settled targets; `undefined` before its first client. */
+  /**
+   * Requests an hour that the pool has for checks of settled targets, as far as people and CI leave them; `undefined`
+   * before its first client.
+   */
   readonly checksPerHour: (pool: string) => number | undefined;
+  /**
+   * So many times as long as usual are the intervals of polls, because the pool or the ceiling of the connection runs
+   * short: from 1 to 10; 1 while nothing is known.
+   */
+  readonly stretch: (pool: string, connection?: string) => number;
   /** Every pool that metrics name, with its figures. */
   readonly pools: () => readonly (readonly [pool: string, quota: LedgerSnapshot])[];
 }
@@ -131,8 +139,11 @@ export function createApiFactory(deps: {
     quota: (pool) => pools.get(pool)?.ledger.snapshot(),
     checksPerHour: (name) => {
       const pool = pools.get(name);
-      if (pool === undefined) return undefined;
-      return observeShare * Math.min(highest(pool), pool.ledger.snapshot().limit ?? Number.POSITIVE_INFINITY);
+      return pool && observeShare * pool.ledger.pace().grantedPerHour;
+    },
+    stretch: (name, connection) => {
+      const ledgers = [pools.get(name)?.ledger, connection === undefined ? undefined : ceilings.get(connection)];
+      return Math.max(1, ...ledgers.map((ledger) => ledger?.pace().stretch ?? 1));
     },
     pools: () => {
       sweep();

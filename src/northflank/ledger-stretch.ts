@@ -1,0 +1,139 @@
+// pure
+import { noneOfAny, type PerClass, windowMs } from "./ledger-shares.ts";
+import { type LedgerState, leftTo, totalOf } from "./ledger-state.ts";
+import type { RequestClass } from "./types.ts";
+
+/*
+ * How much less often what can wait is requested, because what is left of the quota does not suffice for all of it.
+ *
+ * Polls of rollouts and runs, from what is left of this window (`rest`: the part of it that is still to come):
+ *
+ *     wanted  = polls in the rest, at the rate of the last ten minutes as it would be without stretching
+ *     others  = what people and CI, changes and checks for drift are expected to spend in the rest
+ *     stretch = wanted / (left - others), from 1 to 10
+ *
+ *     stretch
+ *       10 ┤                     ┌──────╮
+ *          │         ┌───────────┘      ╰──╮         up at once, down by half in five minutes,
+ *        1 ┼─────────┘                     ╰─────    and anew with each window
+ *          └────────────────────────────────────▶ t
+ *
+ * Checks for drift, from whole windows, because their periods are hours:
+ *
+ *     granted = min(ceiling, limit - what people and CI spend in a window), at least a tenth of both
+ *     checks an hour = share of checks x granted; drift-plan.ts stretches their periods to it
+ *
+ * What people and CI spend in a window is what is missing of `remaining` beyond our own requests, at most the limit:
+ *
+ *     (in a window before / 4 + in this one) / (1 / 4 + the part of this one that is over, until nothing was left)
+ */
+
+/** What is remembered for it. Times are monotonic milliseconds. */
+export interface StretchState {
+  readonly nowMs: number;
+  readonly window: number;
+  /** Requests of each class, as many as they would be without stretching; each counts less the longer it is ago. */
+  readonly wanted: PerClass;
+  /** Requests of people and CI in this window so far, and in a window before it. */
+  readonly others: number;
+  readonly othersBefore: number;
+  /** The part of this window in which those of this window were made. */
+  readonly elapsed: number;
+  /** The same in a window as checks for drift count on it: it changes in steps, because all their periods follow. */
+  readonly othersHeld: number;
+  readonly stretch: number;
+}
+
+// Long enough for a handful of polls of one run, short enough to see twenty new ones within a few minutes.
+const meanOverMs = 600_000;
+
+const halvedInMs = 300_000;
+
+/** Polls are never less frequent than by this factor: a user waits for their result. */
+export const mostStretch = 10;
+
+/** The least part of a window that checks for drift count on. */
+const leastGranted = 1 / 10;
+
+/** What a window before counts beside this one. */
+const weightBefore = 1 / 4;
+
+/** What others spend is held until it differs by such a part of the limit. */
+const othersStep = 1 / 10;
+
+/** Before the first request. */
+export const unstretched: StretchState = {
+  nowMs: 0,
+  window: 0,
+  wanted: noneOfAny,
+  others: 0,
+  othersBefore: 0,
+  elapsed: 0,
+  othersHeld: 0,
+  stretch: 1,
+};
+
+/** The state as time and the ledger have moved on. */
+export function stretchedBy(before: StretchState, ledger: LedgerState): StretchState {
+  const { nowMs, window } = ledger;
+  const passedMs = Math.max(0, nowMs - before.nowMs);
+  const wanted = passedMs === 0 ? before.wanted : faded(before.wanted, Math.exp(-passedMs / meanOverMs));
+  const isNew = window !== before.window;
+  const seen = othersIn(ledger);
+  // Where nothing is left, others cannot show what more they would have spent; and a 429 says nothing of it.
+  const isHeld = !isNew && (seen === undefined || (ledger.remaining === 0 && seen === before.others));
+  const others = isHeld ? before.others : (seen ?? 0);
+  const elapsed = isHeld ? before.elapsed : 1 - restOf(ledger);
+  const othersBefore = isNew ? othersPerWindow(before, ledger) : before.othersBefore;
+  const next = { ...before, nowMs, window, wanted, othersBefore, others, elapsed };
+  const live = othersPerWindow(next, ledger);
+  const isFar = Math.abs(live - next.othersHeld) > othersStep * totalOf(ledger);
+  const stretch = stretchNow(next, ledger);
+  const still = isNew ? 1 : 1 + (before.stretch - 1) * 2 ** (-passedMs / halvedInMs);
+  return { ...next, othersHeld: isNew || isFar ? live : next.othersHeld, stretch: Math.max(stretch, still) };
+}
+
+/** The state after a request was granted. */
+export function stretchAfterRequest(state: StretchState, requestClass: RequestClass): StretchState {
+  // Polls come so much less often now: each stands for several.
+  const weight = requestClass === "run" ? state.stretch : 1;
+  return { ...state, wanted: { ...state.wanted, [requestClass]: state.wanted[requestClass] + weight } };
+}
+
+/** Requests of a window that are ours, as far as people and CI leave them. */
+export function grantedPerWindow({ othersHeld }: StretchState, ledger: LedgerState): number {
+  const total = totalOf(ledger);
+  const left = (ledger.limit ?? Number.POSITIVE_INFINITY) - othersHeld;
+  return Math.max(Math.min(total, left), total * leastGranted);
+}
+
+/** Without the smoothing. */
+function stretchNow(state: StretchState, ledger: LedgerState): number {
+  const rest = restOf(ledger);
+  const perWindow = (one: RequestClass) => (state.wanted[one] / meanOverMs) * windowMs;
+  const wanted = perWindow("run") * rest;
+  const left = leftTo(ledger, "run");
+  if (wanted === 0) return 1;
+  const others = (othersPerWindow(state, ledger) + perWindow("change") + perWindow("observe")) * rest;
+  return left > others ? Math.min(Math.max(wanted / (left - others), 1), mostStretch) : mostStretch;
+}
+
+function othersPerWindow(state: StretchState, { limit = Number.POSITIVE_INFINITY }: LedgerState): number {
+  const { others, othersBefore, elapsed } = state;
+  return Math.min((othersBefore * weightBefore + others) / (weightBefore + elapsed), limit);
+}
+
+function othersIn({ limit, remaining, used, inFlight }: LedgerState): number | undefined {
+  if (limit === undefined || remaining === undefined) return undefined;
+  return Math.max(0, limit - remaining - (used - inFlight));
+}
+
+/** The part of the window that is still to come, from 1 to 0. */
+function restOf({ windowEndsAtMs, nowMs }: LedgerState): number {
+  if (windowEndsAtMs === undefined) return 1;
+  return Math.min(Math.max((windowEndsAtMs - nowMs) / windowMs, 0), 1);
+}
+
+function faded({ change, run, observe }: PerClass, by: number): PerClass {
+  return { change: change * by, run: run * by, observe: observe * by };
+}
