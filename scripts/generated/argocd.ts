@@ -9,7 +9,7 @@ import type { GeneratedFile } from "./file.ts";
 const customizations = resolve(fileURLToPath(import.meta.url), "../../../deploy/argocd", group);
 
 /** Fields of a status that change while nothing else does: they are no reason for Argo CD to refresh an application. */
-const countersAndTimes = ["dependents", "nextReconcileTime", "rateLimit"];
+const countersAndTimes = ["budget", "dependents", "nextReconcileTime", "rateLimit"];
 
 /**
  * The scripts of `deploy/argocd/northflank-operator.io/`, which are in the layout of Argo CD's own repository, as its users

@@ -13,7 +13,7 @@ import {
   tokenSecretRef,
 } from "./fragments.ts";
 import type { OnlyInCache } from "./misfits.ts";
-import type { Infer, ObjectSchema } from "./schema.ts";
+import type { Infer, ObjectSchema, Schema } from "./schema.ts";
 
 export const connectionSpec = {
   type: "object",
@@ -127,6 +127,10 @@ export const connectionSpec = {
   required: ["tokenSecretRef"],
 } as const satisfies ObjectSchema;
 
+function requestCount<const D extends string>(description: D) {
+  return { type: "integer", format: "int32", minimum: 0, description } as const satisfies Schema;
+}
+
 export const connectionStatus = {
   type: "object",
   default: statusDefault,
@@ -145,6 +149,40 @@ export const connectionStatus = {
         remaining: { type: "integer", format: "int32", minimum: 0, description: "Requests left in the current hour." },
         resetTime: time("End of the current hour, when the quota is reset."),
         observedTime: time("Time at which Northflank returned these values."),
+      },
+    },
+    budget: {
+      type: "object",
+      description:
+        "What the operator spends of the quota. Updated at each check of the token and together with other fields, and " +
+        "only if a number has changed by more than 10, so it can be up to an hour old.",
+      properties: {
+        spent: {
+          type: "object",
+          description: "Requests of the operator in the current hour, for all connections of the account.",
+          properties: {
+            change: requestCount("Changes, starts of runs, and reads before them."),
+            run: requestCount("Polls of rollouts and runs, and lists of services that show drift."),
+            observe: requestCount("Checks for drift and of the token."),
+          },
+        },
+        deferred: requestCount(
+          "Requests that were postponed in the current hour. A request that is postponed again counts again.",
+        ),
+        spentByOthers: requestCount(
+          "Requests of other clients of the account per hour, estimated from what Northflank returns.",
+        ),
+        pollStretch: text(
+          "How many times longer than usual the polling intervals of rollouts and runs are, from 1 to 10, because what is " +
+            'left of the quota does not suffice. Default: "1".',
+          8,
+        ),
+        checkStretch: text(
+          "How many times longer than resyncPeriodSeconds the periods of drift checks are, because the objects of the " +
+            'account need more requests than checks may use. Default: "1".',
+          8,
+        ),
+        message: text("Why intervals or periods are longer than usual. Absent if they are not."),
       },
     },
     tokenCheck: {

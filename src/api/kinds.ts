@@ -100,6 +100,27 @@ const connectionKind: KindDefinition = {
       description: "Requests left in the current hour.",
     },
     {
+      name: "Others",
+      type: "integer",
+      jsonPath: ".status.budget.spentByOthers",
+      description: "Requests of other clients of the account per hour.",
+      wide: true,
+    },
+    {
+      name: "Poll-Stretch",
+      type: "string",
+      jsonPath: ".status.budget.pollStretch",
+      description: "How many times longer than usual polling intervals are.",
+      wide: true,
+    },
+    {
+      name: "Check-Stretch",
+      type: "string",
+      jsonPath: ".status.budget.checkStretch",
+      description: "How many times longer than usual periods of drift checks are.",
+      wide: true,
+    },
+    {
       name: "Expires",
       // Not a date: kubectl prints dates as ages, and this one lies ahead.
       type: "string",

@@ -135,6 +135,12 @@ export function createControllers(deps: ControllersDeps): Controllers {
         runs: jobRuns.store.countByIndex("connection", key),
       }),
     quota: apis.quota,
+    pace: ({ pool, checksPerHour = 0 }, key) => ({
+      polls: apis.stretch(pool, key),
+      checks: driftPlan.stretch(pool, checksPerHour),
+      checksPerHour,
+      othersPerHour: apis.othersPerHour(pool),
+    }),
     lastHintMs: deps.lastHintMs,
     schedule: new PollSchedule({ clock, random }),
     validationPeriodMs,

@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, test } from "vitest";
+import type { NorthflankConnectionStatus } from "../../src/api/connection.ts";
 import type { NorthflankDeployment } from "../../src/api/deployment.ts";
 import { connection, deployment } from "../support/builders.ts";
 import type { ScriptedAnswer, SentRequest } from "../support/recording-transport.ts";
@@ -119,6 +120,21 @@ describe("80 settled deployments in two projects of one account", () => {
     expect((lists + reads) / 2).toBeLessThanOrEqual(206);
     expect((lists + reads) / 2).toBeGreaterThanOrEqual(160);
     expect(statusWrites()).toBe(written);
+  });
+
+  test("are said by the connection to be checked less often, with a write an hour at most", async () => {
+    await settled(new Projects(count, 2));
+    const connectionWrites = () => operator.statusWrites.get("NorthflankConnection shop/default") ?? 0;
+    const before = connectionWrites();
+    await operator.clock.advance(2 * hour);
+    expect(connectionWrites() - before).toBeLessThanOrEqual(2);
+    const status = operator.get("NorthflankConnection", "shop/default")?.status as
+      | NorthflankConnectionStatus
+      | undefined;
+    const budget = status?.budget;
+    // 320 an hour are wanted, and 8 of 180 are for lists.
+    expect(budget).toMatchObject({ pollStretch: "1", checkStretch: "1.9", spentByOthers: 0 });
+    expect(budget?.message).toContain("Drift is checked 1.9 times less often");
   });
 
   test("a rollout by another client is found within one list period, with one read", async () => {

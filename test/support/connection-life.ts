@@ -7,7 +7,8 @@ import { always } from "./strict-fake.ts";
 type Kinds<O> = O extends { readonly dependents: number } ? Omit<O, "dependents" | "quota"> : never;
 
 /** What a connection shows, where nothing is said of its account and of who uses it. */
-export type ConnectionSight = Kinds<Observation> & Partial<Pick<Observation, "dependents" | "quota" | "lastHintMs">>;
+export type ConnectionSight = Kinds<Observation> &
+  Partial<Pick<Observation, "dependents" | "quota" | "pace" | "lastHintMs">>;
 
 /**
  * The life of a NorthflankConnection: each observation is decided on, and what it comes to is written down as the operator

@@ -51,6 +51,8 @@ export interface ApiFactory {
    * short: from 1 to 10; 1 while nothing is known.
    */
   readonly stretch: (pool: string, connection?: string) => number;
+  /** Requests an hour that people and CI send, as far as they are seen; 0 while nothing is known. */
+  readonly othersPerHour: (pool: string) => number;
   /** Every pool that metrics name, with its figures. */
   readonly pools: () => readonly (readonly [pool: string, quota: LedgerSnapshot])[];
 }
@@ -145,6 +147,7 @@ export function createApiFactory(deps: {
       const ledgers = [pools.get(name)?.ledger, connection === undefined ? undefined : ceilings.get(connection)];
       return Math.max(1, ...ledgers.map((ledger) => ledger?.pace().stretch ?? 1));
     },
+    othersPerHour: (name) => pools.get(name)?.ledger.pace().othersPerHour ?? 0,
     pools: () => {
       sweep();
       return [...pools].flatMap(([name, { ledger, ceilings: users }]) => {

@@ -16,6 +16,7 @@ import { judgeRemoteFailure } from "../reconcile/remote-failure.ts";
 import type { Requeue } from "../reconcile/requeue.ts";
 import { invalidSpecMessage } from "../reconcile/spec-validation.ts";
 import { recheckSecretMs } from "../secrets/secret-tokens.ts";
+import { budgetStatus } from "./budget-status.ts";
 import type { Observation, TokenCheck } from "./observation.ts";
 import { type TokenStatus, tokenStatusOf } from "./token-status.ts";
 
@@ -26,6 +27,8 @@ export interface Decision {
   readonly credentialsValid: ConditionUpdate;
   readonly quotaAvailable: ConditionUpdate;
   readonly rateLimit: NorthflankConnectionStatus["rateLimit"];
+  /** What is shown of it where the status is written anyway, or the token was checked. */
+  readonly budget?: NorthflankConnectionStatus["budget"];
   /** Notifications that were received; `undefined` where there were none. */
   readonly notifications?: NorthflankConnectionStatus["notifications"];
   readonly dependents: number;
@@ -66,6 +69,7 @@ export function decide(input: DecideInput): Decision {
     ...{ dependents, needs, acceptedFor },
     quotaAvailable: quotaCondition(quota, now),
     rateLimit: rateLimitOf(quota, object.status?.rateLimit, now),
+    budget: budgetStatus(quota, observation.pace, object.status?.budget),
     notifications: notificationsOf(observation.lastHintMs, object.status?.notifications),
     ...{ token: "as-before", acceptedSecret: "as-before", failure: undefined, checkAgainMs: undefined },
     ...resultOf(input),

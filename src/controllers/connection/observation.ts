@@ -5,6 +5,7 @@ import type { LedgerSnapshot } from "../../northflank/ledger.ts";
 import type { TokenView } from "../../northflank/types.ts";
 import type { Blocked } from "../reconcile/ready-state.ts";
 import type { SpecProblem } from "../reconcile/spec-validation.ts";
+import type { AccountPace } from "./budget-status.ts";
 
 /** What a check of the token found. `token`: what Northflank returned for it, if anything. */
 export type TokenCheck =
@@ -21,6 +22,8 @@ export interface Surroundings {
   readonly needs?: readonly TokenNeed[];
   /** The ledger of the account; `undefined` while there is none. */
   readonly quota: LedgerSnapshot | undefined;
+  /** How much less often the account is asked; `undefined` while there is none. */
+  readonly pace?: AccountPace | undefined;
   /** When a notification was received last, in ms since the epoch; `undefined` while there was none. */
   readonly lastHintMs?: number | undefined;
   /** Address and team that Northflank has answered the connection for; `undefined` while that is not known. */

@@ -10,6 +10,7 @@ import type { Planned, PollSchedule } from "../reconcile/poll-schedule.ts";
 import { readyReason } from "../reconcile/ready-state.ts";
 import { newRequestWaitMs } from "../reconcile/reconcile-request.ts";
 import { prunedProblems, type SpecProblem } from "../reconcile/spec-validation.ts";
+import type { AccountPace } from "./budget-status.ts";
 import type { Observation, Surroundings, TokenCheck } from "./observation.ts";
 import { isAccepted } from "./status.ts";
 
@@ -23,6 +24,8 @@ export interface ObserveDeps {
   readonly needs?: (key: ObjectKey) => readonly TokenNeed[];
   /** The ledger of a pool; `undefined` before its first call. */
   readonly quota: (pool: string) => LedgerSnapshot | undefined;
+  /** How much less often than usual an account is asked, for the connection. Default: not known. */
+  readonly pace?: (account: Account, key: ObjectKey) => AccountPace;
   readonly schedule: PollSchedule;
   /** When a notification was received last, in ms since the epoch; `undefined` if this process had none. */
   readonly lastHintMs?: (key: ObjectKey) => number | undefined;
@@ -157,6 +160,7 @@ function surroundings(
     needs,
     lastHintMs: deps.lastHintMs?.(key),
     quota: account && deps.quota(account.pool),
+    pace: account && deps.pace?.(account, key),
     // Without a team the token itself says whose account it is.
     ...(account?.team !== undefined && account.isProven === true ? { acceptedFor: account.address } : {}),
   };

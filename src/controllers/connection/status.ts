@@ -40,11 +40,14 @@ export function statusOf(object: NorthflankConnection, decision: Decision, now: 
     dependents: decision.dependents,
     failure: failure === "as-before" ? before?.failure : failure,
   });
-  const { nextReconcileTime, ...rest } = before ?? {};
-  if (isSameJson(rest, status)) return before ?? status;
+  const { nextReconcileTime, budget, ...rest } = before ?? {};
   const { checkAgainMs } = decision;
+  // Its figures change all the time: by themselves they are written with a check at most.
+  const isBudgetDue = checkAgainMs !== undefined && !isSameJson(budget ?? {}, decision.budget ?? {});
+  if (isSameJson(rest, status) && !isBudgetDue) return before ?? status;
+  const whole = decision.budget === undefined ? status : { ...status, budget: decision.budget };
   const planned = checkAgainMs === undefined ? nextReconcileTime : formatTime(now + checkAgainMs);
-  return planned === undefined ? status : { ...status, nextReconcileTime: planned };
+  return planned === undefined ? whole : { ...whole, nextReconcileTime: planned };
 }
 
 /** True when the token was accepted for the present spec, so that nothing is due before the next check. */

@@ -126,18 +126,30 @@ export class DriftPlan {
     });
   }
 
+  /** How many times as long as declared the periods of an account are. `sharePerHour`: see {@link periods}. */
+  stretch(name: string, sharePerHour: number): number {
+    const pool = this.#pools.get(name);
+    const share = Math.max(sharePerHour, 1);
+    if (pool === undefined || pool.wantedPerHour <= share) return 1;
+    return pool.wantedPerHour / (share - this.#listsOf(pool, share));
+  }
+
   /** How often to check a target. `sharePerHour`: requests an hour that its account has for checks. */
   periods({ pool: name, projectId, isListed, periodMs }: PlannedTarget, sharePerHour: number): DriftPeriods {
     const pool = this.#pools.get(name);
     const share = Math.max(sharePerHour, 1);
     if (pool === undefined || pool.wantedPerHour <= share) return { readMs: periodMs, listMs: undefined };
-    const listsWanted = (pool.pages * hourMs) / this.#listPeriodMs;
-    const lists = Math.min(listsWanted, share * listPart);
+    const lists = this.#listsOf(pool, share);
     const readMs = (periodMs * pool.wantedPerHour) / (share - lists);
-    const listMs = lists === 0 ? Number.POSITIVE_INFINITY : this.#listPeriodMs * (listsWanted / lists);
+    const listMs = lists === 0 ? Number.POSITIVE_INFINITY : (pool.pages * hourMs) / lists;
     const project = pool.projects.get(projectId);
     const isUseful = isListed && project !== undefined && pagesOf(project) > 0 && listMs < readMs;
     return { readMs, listMs: isUseful ? listMs : undefined };
+  }
+
+  /** Requests an hour for lists. */
+  #listsOf({ pages }: Pool, share: number): number {
+    return Math.min((pages * hourMs) / this.#listPeriodMs, share * listPart);
   }
 }
 

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { NorthflankConnection } from "../../../src/api/connection.ts";
+import type { AccountPace } from "../../../src/controllers/connection/budget-status.ts";
 import type { Observation, TokenCheck } from "../../../src/controllers/connection/observation.ts";
 import { isAccepted } from "../../../src/controllers/connection/status.ts";
 import type { ReadyState } from "../../../src/controllers/reconcile/ready-state.ts";
@@ -306,6 +307,110 @@ describe("the quota of the account", () => {
     life.sees(rest(undefined), hour);
     expect(life.condition("QuotaAvailable")).toBe("False/WaitingForQuota");
     expect(life.object.status?.rateLimit?.remaining).toBe(600);
+  });
+
+  describe("and what the operator spends of it", () => {
+    const pace: AccountPace = { polls: 1, checks: 1, checksPerHour: 180, othersPerHour: 40 };
+    const spending = (more: Partial<AccountPace> = {}, quota: Partial<LedgerSnapshot> = {}) => ({
+      quota: { ...open, usedBy: { change: 5, run: 60, observe: 150 }, ...quota },
+      pace: { ...pace, ...more },
+    });
+    const accepted = checked({ kind: "accepted", token: undefined });
+
+    test("is shown with a check of the token", () => {
+      const life = unknown();
+      life.sees({ ...accepted, ...spending({}, { deferredBy: { change: 1, run: 20, observe: 300 } }) });
+      expect(life.object.status?.budget).toEqual({
+        spent: { change: 5, run: 60, observe: 150 },
+        deferred: 321,
+        spentByOthers: 40,
+        pollStretch: "1",
+        checkStretch: "1",
+      });
+    });
+
+    test.each<[string, Partial<AccountPace>, object]>([
+      [
+        "people and CI, for polls",
+        { polls: 4.44, othersPerHour: 700 },
+        {
+          pollStretch: "4.4",
+          message:
+            "Rollouts and runs are polled 4.4 times less often, because people and CI send about 700 of 1000 requests an hour.",
+        },
+      ],
+      [
+        "this hour, for polls",
+        { polls: 10, othersPerHour: 99 },
+        {
+          pollStretch: "10",
+          message:
+            "Rollouts and runs are polled 10 times less often, because what is left of this hour does not suffice for all " +
+            "of them.",
+        },
+      ],
+      [
+        "the number of objects, for checks",
+        { checks: 133.3 },
+        {
+          checkStretch: "130",
+          message: "Drift is checked 130 times less often, because 180 requests an hour are available for checks.",
+        },
+      ],
+      [
+        "both",
+        { polls: 1.06, checks: 2, checksPerHour: 60.4, othersPerHour: 700 },
+        {
+          message:
+            "Rollouts and runs are polled 1.1 times less often, because people and CI send about 700 of 1000 requests an " +
+            "hour. Drift is checked 2 times less often, because 60 requests an hour are available for checks, and people " +
+            "and CI send about 700 of 1000 requests an hour.",
+        },
+      ],
+      ["nothing that is seen", { polls: 1.04, checks: 1.049 }, { pollStretch: "1", checkStretch: "1" }],
+    ])("says what is stretched because of %s", (_why, more, expected) => {
+      const life = unknown();
+      life.sees({ ...accepted, ...spending(more) });
+      expect(life.object.status?.budget).toMatchObject(expected);
+      expect(life.object.status?.budget?.message).toBe((expected as { message?: string }).message);
+    });
+
+    /** Whether the status is written for it. */
+    const isWritten = (life: ConnectionLife, sight: ConnectionSight): boolean => {
+      const before = life.object.status;
+      life.sees(sight, minute);
+      return life.object.status !== before;
+    };
+
+    test("is no reason for a write by itself, but is part of one, and of a check that is due", () => {
+      const life = unknown();
+      life.sees({ ...accepted, ...spending() });
+      const later = spending({ polls: 3, othersPerHour: 800 });
+      expect(isWritten(life, { kind: "rest", ...later })).toBe(false);
+      expect(isWritten(life, { kind: "rest", dependents: 1, ...later })).toBe(true);
+      expect(life.object.status?.budget?.pollStretch).toBe("3");
+      expect(isWritten(life, { kind: "rest", dependents: 1, ...spending() })).toBe(false);
+      expect(isWritten(life, { ...accepted, dependents: 1, ...spending() })).toBe(true);
+      expect(life.object.status?.budget?.pollStretch).toBe("1");
+    });
+
+    test.each<[string, Partial<AccountPace>, Partial<LedgerSnapshot>, boolean]>([
+      ["nothing", {}, {}, false],
+      ["counts by ten", { othersPerHour: 50 }, { usedBy: { change: 15, run: 50, observe: 160 } }, false],
+      ["a large count by a tenth", {}, { usedBy: { change: 5, run: 60, observe: 165 } }, false],
+      ["a large count by more", {}, { usedBy: { change: 5, run: 60, observe: 166 } }, true],
+      ["a small count by eleven", {}, { usedBy: { change: 16, run: 60, observe: 150 } }, true],
+      ["a factor by a fifth", { checks: 2.4 }, {}, false],
+      ["a factor by a third", { checks: 2.7 }, {}, true],
+      ["a factor that begins", { checks: 2, polls: 1.1 }, {}, true],
+      ["an hour without requests", { polls: 3 }, { resetAtMs: undefined }, false],
+    ])("changes, or not, for %s", (_what, more, quota, expected) => {
+      const life = unknown();
+      life.sees({ ...accepted, ...spending({ checks: 2 }) });
+      const before = life.object.status?.budget;
+      life.sees({ ...accepted, ...spending({ checks: 2, ...more }, quota) }, minute);
+      expect(life.object.status?.budget !== before).toBe(expected);
+    });
   });
 
   test("the last notification is shown in steps of ten minutes, and stays when this process has had none", () => {

@@ -48,6 +48,14 @@ test.each([51, 200, 1_500, 5_000])("%d targets in 5 projects cost the share, no 
   expect(cost).toBeGreaterThan(share * 0.95);
 });
 
+test.each([1, 50, 51, 200, 1_500, 5_000])("the stretch of %d targets is that of their periods", (count) => {
+  const targets = targetsIn(count, 5);
+  const plan = planOf(targets);
+  const [target] = targets as [PlannedTarget];
+  expect(plan.stretch("account", share)).toBeCloseTo(plan.periods(target, share).readMs / quarter, 9);
+  expect(plan.stretch("another", share)).toBe(1);
+});
+
 test("200 targets in 5 projects: listed every 15 min, read every 67 min", () => {
   const targets = targetsIn(200, 5);
   const { readMs, listMs } = planOf(targets).periods(targets[0] as PlannedTarget, share);
