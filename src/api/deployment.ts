@@ -281,6 +281,14 @@ export const deploymentStatus = {
         previousTransitionTime: time(
           "Time of the last state change of the rollout before the change; only later ones belong to this change.",
         ),
+        rolloutSeconds: {
+          type: "integer",
+          format: "int32",
+          minimum: 0,
+          description:
+            "How long its rollout took, by the time that Northflank reports for its end. Later rollouts are polled by it. " +
+            "Missing if it is not over, or was not under way all the time.",
+        },
         of: text("For RolledBack: specHash of the change whose rollout failed.", 128),
       },
     }),

@@ -14,11 +14,13 @@ import { tokenNeeds } from "../controllers/connection/token-status.ts";
 import { FollowedRollouts } from "../controllers/deployment/followed-rollouts.ts";
 import { createDeploymentReconciler } from "../controllers/deployment/reconciler.ts";
 import { createJobReconciler } from "../controllers/job/reconciler.ts";
+import { EarlierRuns } from "../controllers/job-run/earlier-runs.ts";
 import { isBeforeStart, stateOf } from "../controllers/job-run/machine.ts";
 import { createJobRunReconciler, namesJob } from "../controllers/job-run/reconciler.ts";
 import type { Restored } from "../controllers/job-run/restored.ts";
 import { DriftPlan } from "../controllers/reconcile/drift-plan.ts";
 import type { EventSink } from "../controllers/reconcile/events.ts";
+import { type PaceOf, steadyPace } from "../controllers/reconcile/poll-plan.ts";
 import { PollSchedule } from "../controllers/reconcile/poll-schedule.ts";
 import { cachedValidation, invalidSpecMessage, type WithGeneration } from "../controllers/reconcile/spec-validation.ts";
 import {
@@ -155,6 +157,7 @@ export function createControllers(deps: ControllersDeps): Controllers {
   };
   const lists = new SharedLists({ clock });
   const driftPlan = new DriftPlan({ listPeriodMs: config.resyncPeriodMs || Number.POSITIVE_INFINITY });
+  const paceOf: PaceOf = () => steadyPace;
   const rollouts = new FollowedRollouts({ lists, clock, intervalMs: config.rolloutPollIntervalMs });
   const schedules = {
     deployment: new PollSchedule({ clock, random, driftPlan }),
@@ -165,6 +168,7 @@ export function createControllers(deps: ControllersDeps): Controllers {
     store: deployments.store,
     runs: jobRuns.store,
     rollouts,
+    paceOf,
     schedule: schedules.deployment,
     lists,
     settings: config,
@@ -188,6 +192,10 @@ export function createControllers(deps: ControllersDeps): Controllers {
     job: queue("job", jobs.store),
     jobRun: queue("job-run", jobRuns.store),
   };
+  const earlierRuns = new EarlierRuns();
+  jobRuns.store.listen((change) => {
+    if (change.kind !== "deleted") earlierRuns.saw(change.object);
+  });
   const runHints = new PendingHints(clock);
   const jobRun = createJobRunReconciler({
     ...shared,
@@ -199,6 +207,8 @@ export function createControllers(deps: ControllersDeps): Controllers {
     observer: metrics.jobRunObserver,
     enqueue: (key) => queues.jobRun.add(key),
     takeHint: runHints.take,
+    earlierRuns: earlierRuns.of,
+    paceOf,
     lease: deps.leadership,
     settings: { ...config, leaseMarginMs },
     newId: deps.newId,

@@ -33,7 +33,9 @@ import {
   pollAfter,
   pollGradual,
   pollPauseMs,
+  pollPlanOf,
   progressOf,
+  tookNews,
 } from "./rollout.ts";
 
 /** The target has what is declared: a redeploy that is requested, else how far its rollout is. */
@@ -131,9 +133,14 @@ function foundConclusion(facts: Facts, built: BuildInSync): Conclusion {
       pendingChanges: undefined,
       notKept: undefined,
       ...row.stated,
-      changes: recordOf(same, row.progress, row.news),
+      changes: recordOf(same, row.progress, newsOf(same, row)),
     },
   };
+}
+
+/** What a row has of the change, and how long its rollout took where it is over. */
+function newsOf({ found: { change }, service, begun, begunAge }: Same, { progress, news }: Row): ChangeNews {
+  return { ...news, ...tookNews({ change, service, progress, age: begunAge, begun }) };
 }
 
 function sameOf(facts: Facts, { kept, hold }: BuildInSync): Same {
@@ -321,12 +328,13 @@ function rollingRow(same: Same): Row {
   const { desire, service, now, begun, begunAge, settings, limitMs } = same;
   const isBuilding = service.internal !== undefined && isBuildState(service.buildStatus);
   const reason = isBuilding ? "Building" : "RollingOut";
+  const pauseMs = pollPauseMs(begunAge.elapsedMs, leftMs(begunAge, limitMs), settings, pollPlanOf(same));
   const endsMs = (begun === undefined ? now : Date.parse(begun)) + limitMs;
   return {
     readyState: { kind: "progressing", reason, message: rollingMessage({ desire, isBuilding, endsMs }) },
     rolloutComplete: { status: "Unknown", reason, message: rolloutGoesOn },
     progress: "rolling",
-    next: pollAfter(pollPauseMs(begunAge.elapsedMs, leftMs(begunAge, limitMs), settings), settings),
+    next: pollAfter(pauseMs, settings),
     isQuiet: wasSeenRolling(same, isBuilding),
   };
 }

@@ -283,7 +283,9 @@ export function foundAsDeclared(facts: Facts, previousTransitionTime: string | u
 }
 
 /** What a read adds to an entry; `undefined` removes it. */
-export type ChangeNews = { readonly previousTransitionTime?: string | undefined };
+export type ChangeNews = Partial<Pick<ChangeRecord, "rolloutSeconds">> & {
+  readonly previousTransitionTime?: string | undefined;
+};
 
 /** Only what Northflank says after the resume speaks about this change. */
 export function newsWhileStopped({ observed }: Facts["shown"]): ChangeNews {

@@ -3,6 +3,7 @@ import type { NorthflankDeployment, NorthflankDeploymentStatus } from "../../api
 import type { NorthflankError } from "../../northflank/errors.ts";
 import type { DeploymentUpdate } from "../../northflank/types.ts";
 import type { BuildQuery, SeenBuild } from "../build/build-query.ts";
+import type { PollPace } from "../reconcile/poll-plan.ts";
 import type { ConditionUpdate } from "../reconcile/ready-state.ts";
 import type { Age } from "../reconcile/stopwatch.ts";
 import type { Stated, TargetConclusion, TargetDecision, TargetInput } from "../target/decision.ts";
@@ -46,6 +47,8 @@ export type Observation =
       readonly dependencies: readonly Dependency[];
       /** Milliseconds until the next check of an object at rest, spread; `Infinity`: never. */
       readonly nextResyncMs: number;
+      /** How polls of the account are paced. Default: see {@link PollPlan}. */
+      readonly pace?: PollPace | undefined;
     }
   /** The job is there, but the only route that returns its source is gone. */
   | { readonly kind: "route-gone"; readonly desire: Desire; readonly error: NorthflankError }
@@ -61,7 +64,7 @@ export type Need = { readonly kind: "target" } | { readonly kind: "build"; reado
 export interface Settings {
   /** For objects that name no period, in milliseconds; 0 = never. */
   readonly resyncPeriodMs: number;
-  /** First pause between two polls of a rollout, in milliseconds; the pauses grow to a minute. */
+  /** The shortest pause between two polls of a rollout, in milliseconds; see poll-plan.ts. */
   readonly rolloutPollIntervalMs: number;
 }
 

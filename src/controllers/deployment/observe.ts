@@ -4,6 +4,7 @@ import { isNorthflankError, type NorthflankError } from "../../northflank/errors
 import type { JobSource, ProjectItem } from "../../northflank/types.ts";
 import type { BuildQuery, SeenBuild } from "../build/build-query.ts";
 import { readBuild } from "../build/read-build.ts";
+import type { PaceOf } from "../reconcile/poll-plan.ts";
 import type { Blocked } from "../reconcile/ready-state.ts";
 import { accountRequest } from "../target/object.ts";
 import type { Ready, ObserveDeps as TargetObserveDeps, TargetReads } from "../target/observe.ts";
@@ -24,6 +25,8 @@ export interface ObserveDeps extends TargetObserveDeps<NorthflankDeployment> {
   readonly runs: Runs;
   /** The rollouts that are polled together. Missing: nothing is followed. */
   readonly rollouts?: FollowedRollouts;
+  /** How the polls of an account are paced. Default: {@link steadyPace}. */
+  readonly paceOf?: PaceOf;
 }
 
 interface Declared {
@@ -103,9 +106,11 @@ async function readTarget(deps: ObserveDeps, ready: ReadyToRead, build?: SeenBui
   return build === undefined ? seen : { ...seen, build };
 }
 
-function seenOf(deps: ObserveDeps, { object, declared, nextResyncMs }: ReadyToRead, service: TargetView): Seen {
+function seenOf(deps: ObserveDeps, ready: ReadyToRead, service: TargetView): Seen {
+  const { object, declared, account } = ready;
   const dependencies = dependenciesOf(deps.runs, object);
-  return { ...declared, kind: "seen", service, dependencies, nextResyncMs: nextResyncMs() };
+  const [nextResyncMs, pace] = [ready.nextResyncMs(), deps.paceOf?.(account)];
+  return { ...declared, kind: "seen", service, dependencies, nextResyncMs, pace };
 }
 
 /** The service as it was last read, where the list of its project shows that its rollout is still the same. */

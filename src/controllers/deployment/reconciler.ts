@@ -42,8 +42,9 @@ export function createDeploymentReconciler(deps: DeploymentDeps): Reconcile {
     notRecorded,
     send: sendCall,
     concludeChange: (sent, observation) => {
-      const nextResyncMs = observation.kind === "seen" ? observation.nextResyncMs : Number.POSITIVE_INFINITY;
-      return concludeChange({ ...sent, nextResyncMs, settings });
+      const seen = observation.kind === "seen" ? observation : { nextResyncMs: Number.POSITIVE_INFINITY };
+      const { nextResyncMs, pace } = { pace: undefined, ...seen };
+      return concludeChange({ ...sent, nextResyncMs, pace, settings });
     },
     statusOf,
   });

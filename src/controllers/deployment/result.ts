@@ -5,6 +5,7 @@ import { isRefusedForSure } from "../../northflank/answer.ts";
 import { capped } from "../../runtime/conditions.ts";
 import { assertNever } from "../../util/assert-never.ts";
 import type { EventDraft } from "../reconcile/events.ts";
+import type { PollPace } from "../reconcile/poll-plan.ts";
 import { requeueAfter } from "../reconcile/requeue.ts";
 import { notKeptRecord } from "../target/not-kept.ts";
 import type { SentChange } from "../target/reconciler.ts";
@@ -21,7 +22,7 @@ import { partsOf, readBackMessage } from "./out-of-sync.ts";
 import { jobRouteGoneMessage, remoteFailure, unsupportedConclusion } from "./preconditions.ts";
 import { includedFields, redeployRecord, restartRefused } from "./redeploy.ts";
 import { restoreRefused, restoreSent } from "./rollback.ts";
-import { pollAfter, pollPauseMs } from "./rollout.ts";
+import { pollAfter, pollPauseMs, pollPlanOf } from "./rollout.ts";
 import { imageText, observedFields } from "./target.ts";
 import { withWarnings } from "./warnings.ts";
 
@@ -73,6 +74,8 @@ export function notRecorded(stored: NorthflankDeployment, change: Change): Concl
 interface SentDeployment extends Omit<SentChange<NorthflankDeployment, Change>, "stored"> {
   /** Milliseconds until the next check of an object at rest, spread; `Infinity`: never. */
   readonly nextResyncMs: number;
+  /** How polls of the account are paced. Default: see {@link PollPlan}. */
+  readonly pace?: PollPace | undefined;
   readonly settings: Settings;
 }
 
@@ -151,7 +154,7 @@ function writtenConclusion(options: SentDeployment, usedFallback: boolean): Conc
     ...common,
     readyState: { kind: "progressing", reason: "RollingOut", message },
     rolloutComplete: { status: "Unknown", reason: "RollingOut", message: rolloutGoesOn },
-    next: pollAfter(pollPauseMs(0, timeoutMs, settings), settings),
+    next: pollAfter(pollPauseMs(0, timeoutMs, settings, pollPlanOf(options)), settings),
   };
 }
 

@@ -35,7 +35,9 @@ import {
   lateMessage,
   pollGradual,
   pollPauseMs,
+  pollPlanOf,
   progressOf,
+  tookNews,
 } from "./rollout.ts";
 import { timeText } from "./target.ts";
 
@@ -253,10 +255,11 @@ function followed(
   const { elapsedMs } = age;
   const wasComplete = record.phase === "Complete";
   const progress = progressOf({ service, change: record, wasComplete, wasLate, elapsedMs, age, limitMs });
-  const rollback = movedBy(record, progress, now, progress === "paused" ? newsWhileStopped(shown) : {});
+  const news = progress === "paused" ? newsWhileStopped(shown) : tookNews({ change: record, service, progress, age });
+  const rollback = movedBy(record, progress, now, news);
   if (progress === "gradual") return { rollback, nextMs: pollGradual(elapsedMs, settings).afterMs };
-  const nextMs = progress === "rolling" ? pollPauseMs(elapsedMs, leftMs(age, limitMs), settings) : undefined;
-  return { rollback, nextMs };
+  if (progress !== "rolling") return { rollback, nextMs: undefined };
+  return { rollback, nextMs: pollPauseMs(elapsedMs, leftMs(age, limitMs), settings, pollPlanOf(facts)) };
 }
 
 function isThere({ good }: Facts): boolean {
@@ -271,6 +274,7 @@ export function restoreSent(options: {
   readonly change: Change;
   readonly now: number;
   readonly settings: DecideInput["settings"];
+  readonly pace?: Facts["pace"];
   readonly events: readonly EventDraft[];
 }): Conclusion {
   const { object, change, now, settings } = options;
@@ -281,7 +285,7 @@ export function restoreSent(options: {
   return {
     ...rolledBackBase(object, sent),
     stated: { changes: withRollbackAs(object.status?.changes, sent), image: sent.source },
-    next: { kind: "recheck", afterMs: pollPauseMs(0, limitOf(object), settings) },
+    next: { kind: "recheck", afterMs: pollPauseMs(0, limitOf(object), settings, pollPlanOf(options)) },
     events: [restoredEvent(object, sent), ...options.events],
   };
 }

@@ -1,5 +1,6 @@
 // pure
 import { formatDuration } from "../../util/duration.ts";
+import { longestPollMs, type PollPlan, pollPauseMs as plannedPauseMs } from "../reconcile/poll-plan.ts";
 import { slowProbeMs } from "../reconcile/remote-error.ts";
 import type { Requeue } from "../reconcile/requeue.ts";
 import type { Age } from "../reconcile/stopwatch.ts";
@@ -137,23 +138,43 @@ export function isBuildState(buildStatus: string | undefined): boolean {
 
 // ---- how often it is polled ----
 
-// The longest pause between two polls of a rollout.
-const longestPollMs = 60_000;
-
-// What is left until a deadline may be less than a millisecond: never at once.
-const shortestPollMs = 100;
-
 // A person is waited for: pauses grow with the time that it has taken, as far as those of a settled service.
 const longestGradualPollMs = 900_000;
 
-/** Grows with the time a rollout has taken, so that a long one costs few requests; never past its deadline. */
-export function pollPauseMs(elapsedMs: number, leftMs: number, settings: Settings): number {
-  const { rolloutPollIntervalMs } = settings;
-  const growing = Math.min(
-    Math.max(rolloutPollIntervalMs, elapsedMs / 4),
-    Math.max(longestPollMs, rolloutPollIntervalMs),
-  );
-  return Math.max(shortestPollMs, Math.round(Math.min(growing, leftMs)));
+/** What the polls of an object's rollout are planned by: how long those before it took, by its record. */
+export function pollPlanOf({ object, pace }: Pick<Facts, "object" | "pace">): PollPlan {
+  const { changes = [] } = object.status ?? {};
+  return { earlierMs: changes.flatMap(({ rolloutSeconds: took }) => (took === undefined ? [] : took * 1_000)), pace };
+}
+
+/**
+ * How long the rollout of a change took that is over, where it was under way all the time since the change was sent: by
+ * the time that Northflank has of its end, because the poll that sees it comes later.
+ */
+export function tookNews(ended: {
+  readonly change: ChangeRecord | undefined;
+  readonly service: TargetView;
+  readonly progress: Progress;
+  /** Since it began. */
+  readonly age: Age;
+  /** When it began. Default: when the phase did. */
+  readonly begun?: string | undefined;
+}): Pick<ChangeRecord, "rolloutSeconds"> {
+  const { change, service, progress, age } = ended;
+  const isOver = progress === "complete" || progress === "failed";
+  const wasOpen = change?.phase === "RollingOut" || change?.phase === "TimedOut";
+  if (!isOver || !wasOpen || !wasSent(change) || change.since !== change.time) return {};
+  const tookMs = Date.parse(service.rolloutTransitionTime ?? "") - Date.parse(ended.begun ?? change.since);
+  // The clocks of both sides need not agree.
+  const isPossible = tookMs > 0 && tookMs <= age.elapsedMs + clocksAllowanceMs;
+  return isPossible ? { rolloutSeconds: Math.ceil(tookMs / 1_000) } : {};
+}
+
+const clocksAllowanceMs = 10_000;
+
+/** Until the next poll of a rollout; never past its deadline. `plan`: what is known beside its time, by default nothing. */
+export function pollPauseMs(elapsedMs: number, leftMs: number, settings: Settings, plan: PollPlan = {}): number {
+  return plannedPauseMs({ ...plan, elapsedMs, leftMs, firstMs: settings.rolloutPollIntervalMs });
 }
 
 /** The next poll of a rollout. */

@@ -11,9 +11,9 @@ import type { Attempt, RunIntent } from "./machine.ts";
 import { judgeFailedCall } from "./remedies.ts";
 import {
   attemptOf,
+  briskPollMs,
   normal,
   pollIntervalMs,
-  pollPauseMs,
   progressing,
   type RunResult,
   type Situation,
@@ -60,7 +60,7 @@ export function decideAbortRefused(
   const { object, now, settings } = situation;
   const { readyState, failure: refusal } = judgeFailedCall(situation, error);
   const { runId } = attemptOf(object);
-  const afterMs = pollPauseMs(situation);
+  const afterMs = briskPollMs(situation);
   const everyMs = [pollIntervalMs(settings, 0), pollIntervalMs(settings, Number.POSITIVE_INFINITY)] as const;
   const next: Requeue = { kind: "recheck", afterMs, asks: true, pause: { everyMs } };
   if (refusal === undefined) {

@@ -10,7 +10,7 @@ import type { ReadyState } from "../reconcile/ready-state.ts";
 import type { Attempt } from "./machine.ts";
 import { maxAttempts } from "./memory.ts";
 import { adoptedMs, machinesAllowanceMs, ownMs } from "./remote-times.ts";
-import { normal, type RunResult, runResult, type Situation, type StatusFields } from "./result.ts";
+import { firstPoll, normal, type RunResult, runResult, type Situation, type StatusFields } from "./result.ts";
 import { isFromAnnotation, type StartRecord, timeMs } from "./start-record.ts";
 
 /** A run that was found takes the place of the answer that was lost. */
@@ -40,7 +40,7 @@ export function adopt(
     readonly origin: Attempt["origin"];
   },
 ): RunResult {
-  const { object, settings } = situation;
+  const { object } = situation;
   const attempt: Attempt = {
     number: start.attempt,
     runId: found.runId,
@@ -60,7 +60,7 @@ export function adopt(
   };
   return runResult(running(object, attempt), {
     fields,
-    next: isFound ? { kind: "again" } : { kind: "recheck", afterMs: settings.runPollIntervalMs, asks: true },
+    next: isFound ? { kind: "again" } : firstPoll(situation),
     record: { ...open, outcome: isFound ? "Recovered" : "Accepted" },
     events: [adoptionEvent(object, attempt)],
   });

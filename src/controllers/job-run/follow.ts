@@ -6,8 +6,9 @@ import { running } from "./adopt.ts";
 import type { RunIntent } from "./machine.ts";
 import {
   attemptOf,
+  briskPollMs,
+  nextPoll,
   pollIntervalMs,
-  pollPauseMs,
   progressing,
   type RunResult,
   recheckAsking,
@@ -34,7 +35,8 @@ export function isProvenGone(missingForMs: number, absence: "complete" | "trunca
 /**
  * The run was polled. `isGone`: it is not there, and that is proven. `jobCreatedTime`: the job is another one, created
  * after the start of the run. `intent`: why it may have been aborted. `hasSentAbort`: in this reconcile. `sinceAbortMs`:
- * since an abort was first accepted.
+ * since an abort was first accepted. `readAgeMs`: how old the read is, where others share it. `isWatched`: the poll is for
+ * a duplicate as well.
  */
 export function decideFollowed(
   situation: Situation,
@@ -42,6 +44,8 @@ export function decideFollowed(
     readonly run: JobRunView | undefined;
     readonly isGone: boolean;
     readonly jobCreatedTime?: string | undefined;
+    readonly readAgeMs?: number;
+    readonly isWatched?: boolean;
   },
   wanted: { readonly intent: RunIntent; readonly hasSentAbort: boolean; readonly sinceAbortMs?: number },
 ): RunResult {
@@ -52,7 +56,10 @@ export function decideFollowed(
   const attempt = attemptOf(object);
   const fields: StatusFields = { ...derivedFields(object), failure: undefined };
   if (!isAborting(intent)) {
-    const next = recheckAsking(situation, pollPauseMs(situation));
+    const isBrisk = polled.run === undefined || polled.isWatched === true;
+    const next = isBrisk
+      ? recheckAsking(situation, briskPollMs(situation))
+      : nextPoll(situation, polled.readAgeMs ?? 0);
     return runResult(running(object, attempt), { fields, next });
   }
   return progressing("Aborting", abortingMessage(attempt, intent), {

@@ -206,7 +206,7 @@ async function poll(
   const about = run?.concluded || isGone ? plan.intent : intent;
   const followed = decideFollowed(
     now,
-    { run, isGone, jobCreatedTime: remade?.value },
+    { run, isGone, jobCreatedTime: remade?.value, readAgeMs: ageMs, isWatched: reads === "watch" },
     { intent: about, hasSentAbort, sinceAbortMs: sinceAbortMs(memory.known, attempt.runId, deps.clock.monotonic()) },
   );
   const ranMs = isAdopted ? undefined : durationMs(run);
@@ -215,18 +215,11 @@ async function poll(
   const isOverdue = run !== undefined && !run.concluded && intent === "proceed" && isPastLimit(now.object, now);
   // What others have read may be from before the deadline: then the run is read once more.
   if (isOverdue && ageMs === 0) memory.remember({ overdueRunId: attempt.runId });
-  const result: RunResult = isOverdue ? { ...followed, next: { kind: "again" } } : pollingTogether(followed, ageMs);
+  const result: RunResult = isOverdue ? { ...followed, next: { kind: "again" } } : followed;
   if (isAdopted && run === undefined && !isGone) {
     return { ...result, next: { kind: "recheck", afterMs: missingMs - missingFor, asks: true } };
   }
   return duplicateRunId === undefined ? result : withDuplicate(result, duplicateRunId);
-}
-
-/** The next poll counts from the request that showed the run, so that those that share it share the next one, too. */
-function pollingTogether(result: RunResult, ageMs: number): RunResult {
-  const { next } = result;
-  if (next.kind !== "recheck" || next.asks !== true) return result;
-  return { ...result, next: { ...next, afterMs: Math.max(0, next.afterMs - ageMs) } };
 }
 
 /** From where the run is read: from the list where that has to prove that it is gone, or to show a duplicate. */

@@ -331,7 +331,8 @@ function outcomeOf(reconcile: RunReconcile, result: RunResult): Outcome {
       return { kind: "recheck", afterMs: againMs(memory.known.agains, deps.random), priority: "change" };
     case "recheck": {
       const waitMs = Math.max(next.afterMs, leastWaitMs);
-      const afterMs = next.asks === true ? waitMs * (1 + spreadShare * deps.random()) : waitMs;
+      const spreadMs = next.spreadMs ?? spreadShare * waitMs;
+      const afterMs = next.asks === true ? waitMs + spreadMs * deps.random() : waitMs;
       if (next.asks === true) pauseFor(reconcile, afterMs);
       return { kind: "recheck", afterMs, priority: "follow" };
     }

@@ -5,6 +5,7 @@ import type { NormalEvent, Reason } from "../../api/reasons.ts";
 import type { ObjectKey } from "../../runtime/outcome.ts";
 import type { Random } from "../../util/random.ts";
 import type { EventDraft } from "../reconcile/events.ts";
+import { type Polled, type PollPlan, pollPauseMs, usableAgeMs } from "../reconcile/poll-plan.ts";
 import type { ReadyState } from "../reconcile/ready-state.ts";
 import { delayOf, type Pause, type Requeue, requeueAfter } from "../reconcile/requeue.ts";
 import { type RunAges, untilMs } from "./age.ts";
@@ -55,7 +56,7 @@ export type StatusFields = { readonly [K in StatusField]?: RunStatus[K] | undefi
 
 /** Settings of following and starting, in milliseconds. */
 export interface RunSettings {
-  /** First interval of following a run; it rises to {@link longestPollMs}. */
+  /** The shortest interval of following a run; see poll-plan.ts. */
   readonly runPollIntervalMs: number;
   /** S: how long a lost start gets to show up in the list after nothing can be in flight any more. */
   readonly startSettleMs: number;
@@ -66,7 +67,7 @@ export interface RunSettings {
 }
 
 /** What every decision is made from. */
-export interface Situation extends RunAges {
+export interface Situation extends RunAges, PollPlan {
   readonly object: NorthflankJobRun;
   /** Wall clock in ms: only for what people read. */
   readonly now: number;
@@ -189,18 +190,56 @@ export function untilDeadline({ deadlineMs }: Situation): Requeue {
   return requeueAfter(deadlineMs);
 }
 
-/** Longest interval of following a run. */
-const longestPollMs = 60_000;
-
-/** The pause between two polls of the run of the present attempt. */
-export function pollPauseMs(situation: Situation): number {
-  return pollIntervalMs(situation.settings, attemptAgeMs(attemptOf(situation.object), situation));
+/** The next poll of the run of the present attempt, which is active. `readAgeMs`: see {@link Polled}. */
+export function nextPoll(situation: Situation, readAgeMs: number): Requeue & { readonly kind: "recheck" } {
+  return spread(recheckAsking(situation, pollPauseMs({ ...polledOf(situation), readAgeMs })));
 }
 
-/** A fifth of the run's age, between the first interval and a minute: short runs end promptly, long ones cost little. */
-export function pollIntervalMs(settings: RunSettings, ageMs: number): number {
+/** The first poll of a run that has just been started: not after the deadline, which its start may have begun. */
+export function firstPoll(situation: Situation): Requeue & { readonly kind: "recheck" } {
+  const { activeDeadlineSeconds = Number.POSITIVE_INFINITY } = situation.object.spec;
+  const leftMs = Math.max(0, activeDeadlineSeconds * 1_000 - situation.sinceStartMs);
+  const afterMs = pollPauseMs({ ...plannedBy(situation), elapsedMs: 0, leftMs });
+  return spread({ kind: "recheck", afterMs, asks: true });
+}
+
+// More would be late for an end that is expected, or for a deadline.
+const mostSpreadMs = 6_000;
+
+/** A poll that may be a little later, so that runs which started together drift apart. */
+function spread(next: Requeue & { readonly kind: "recheck" }): Requeue & { readonly kind: "recheck" } {
+  return { ...next, spreadMs: Math.min(0.1 * next.afterMs, mostSpreadMs) };
+}
+
+/** How old a read of others may be that serves a poll of the run now. */
+export function usableReadMs(situation: Situation): number {
+  return usableAgeMs(polledOf(situation));
+}
+
+function polledOf(situation: Situation): Polled {
+  return { ...plannedBy(situation), elapsedMs: attemptAgeMs(attemptOf(situation.object), situation) };
+}
+
+/** A deadline is counted in {@link recheck}. */
+function plannedBy({ settings, earlierMs, pace }: Situation): Omit<Polled, "elapsedMs"> {
+  return { firstMs: settings.runPollIntervalMs, leftMs: Number.POSITIVE_INFINITY, earlierMs, pace };
+}
+
+// The longest interval of polls that show something soon.
+const longestBriskMs = 60_000;
+
+/**
+ * The interval of polls for something other than the end of an active run: an abort that has to show, a duplicate, a run
+ * that is not found. A fifth of the time it has taken, between the first interval and a minute.
+ */
+export function pollIntervalMs(settings: RunSettings, sinceMs: number): number {
   const firstMs = settings.runPollIntervalMs;
-  return Math.max(firstMs, Math.min(ageMs / 5, longestPollMs));
+  return Math.max(firstMs, Math.min(sinceMs / 5, longestBriskMs));
+}
+
+/** The same, by the age of the run of the present attempt. */
+export function briskPollMs(situation: Situation): number {
+  return pollIntervalMs(situation.settings, attemptAgeMs(attemptOf(situation.object), situation));
 }
 
 /** Of this run, not of the object: one that follows a failed one is young again. */

@@ -7,6 +7,7 @@ import type { Clock } from "../../util/clock.ts";
 import type { Random } from "../../util/random.ts";
 import type { AccountRequest, Accounts } from "../account/accounts.ts";
 import type { EventSink } from "../reconcile/events.ts";
+import type { PaceOf } from "../reconcile/poll-plan.ts";
 import { prunedProblems, type SpecProblem } from "../reconcile/spec-validation.ts";
 import type { StatusWriter } from "../reconcile/status-writer.ts";
 import { compareJobs } from "./account-change.ts";
@@ -36,6 +37,10 @@ export interface JobRunReconcilerDeps extends StartDeps {
    * never.
    */
   readonly takeHint?: (key: ObjectKey) => boolean;
+  /** How long the last runs of the job of an object took, in milliseconds. Default: that is not known. */
+  readonly earlierRuns?: (object: NorthflankJobRun) => readonly number[];
+  /** How the polls of an account are paced. Default: {@link steadyPace}. */
+  readonly paceOf?: PaceOf;
   /** Enqueues another object: its place in the queue of its job has come. */
   readonly enqueue: (key: ObjectKey) => void;
   readonly clock: Clock;
@@ -120,7 +125,7 @@ function planOf(deps: RunProcess, situation: Situation, siblings: Siblings): Pla
 
 /** The object with all that this process knows, be it written down or not, and how old it is. */
 function observeSituation(
-  { clock, random, settings }: JobRunReconcilerDeps,
+  { clock, random, settings, earlierRuns, paceOf }: JobRunReconcilerDeps,
   memory: RunMemory,
   stored: NorthflankJobRun,
 ): Situation {
@@ -129,7 +134,9 @@ function observeSituation(
   memory.remember({ times: observeTimes(memory.known.times, object, moment, memory.known.started !== undefined) });
   const ages = agesOf(object, memory.known, moment.atMs);
   const remoteNow = serverTimeAt(memory.known, moment.atMs);
-  return situationOf({ ...ages, object, now: moment.now, random, settings, remoteNow });
+  const { account } = memory.known;
+  const plan = { earlierMs: earlierRuns?.(object), pace: account && paceOf?.(account) };
+  return situationOf({ ...ages, ...plan, object, now: moment.now, random, settings, remoteNow });
 }
 
 function withAbortRequested(object: NorthflankJobRun, { abortRequestedTime }: Known): NorthflankJobRun {

@@ -3,12 +3,12 @@ import type { Account } from "../account/accounts.ts";
 import type { Sibling } from "./concurrency.ts";
 import { isPastLimit, latestAttempt, stateOf } from "./machine.ts";
 import type { Known } from "./memory.ts";
-import { attemptOf, pollPauseMs, type Situation } from "./result.ts";
+import { attemptOf, type Situation, usableReadMs } from "./result.ts";
 
 /*
  * Two or more runs of one job are polled by one list of its runs: the first of them that is due requests it, and to the
- * others it is as good as a read of their own while it is younger than their poll interval. The next poll of each counts
- * from the start of that request, so that all of them soon poll together.
+ * others it is as good as a read of their own while it could have seen what they poll for (poll-plan.ts). The next poll of
+ * each counts from the start of that request, so that all of them soon poll together.
  *
  *     run a   |list----------|list----------|list        one request per interval,
  *     run b       |ditto-----|ditto---------|ditto       however many runs
@@ -41,7 +41,7 @@ export function sharedReadOf(
   const theirs = others.flatMap((sibling) => polledRunOf(sibling, known, atMs) ?? []);
   if (theirs.length === 0) return undefined;
   const maxPages = Math.min(mostPages, theirs.length);
-  return { runIds: [runId, ...theirs], maxAgeMs: pollPauseMs(situation), maxPages };
+  return { runIds: [runId, ...theirs], maxAgeMs: usableReadMs(situation), maxPages };
 }
 
 /** The run of another object, where the same list may serve it. */

@@ -20,13 +20,19 @@ export type Pause =
  * - `never`: only when something changes.
  * - `again`: at once. Something was recorded that the next reconcile acts on.
  * - `recheck`: in `afterMs`, known beforehand. `asks`: it will cost a request, so nothing but a change may bring it
- *   forward.
+ *   forward. `spreadMs`: so much later it may be, drawn anew each time; missing: as the kind spreads its checks.
  * - `backoff`: the reconcile failed. Retried with back-off, and not before `notBeforeMs`.
  */
 export type Requeue =
   | { readonly kind: "never" }
   | { readonly kind: "again" }
-  | { readonly kind: "recheck"; readonly afterMs: number; readonly asks?: boolean; readonly pause?: Pause }
+  | {
+      readonly kind: "recheck";
+      readonly afterMs: number;
+      readonly asks?: boolean;
+      readonly spreadMs?: number;
+      readonly pause?: Pause;
+    }
   | { readonly kind: "backoff"; readonly notBeforeMs: number | undefined };
 
 /** Milliseconds until the next reconcile: `Infinity` for never, `undefined` where back-off decides. */

@@ -554,7 +554,8 @@ describe("drift", () => {
       await drift();
       await scene.settle(60_000 - 1).catch(() => undefined);
       scene.northflank.rollout("api", "COMPLETED");
-      await scene.settle();
+      // The rollouts before it took four minutes.
+      await scene.settle(300_000);
     }
     expect(scene.metrics.filter((metric) => metric === "drift")).toHaveLength(5);
     expect(scene.state()).toBe(settledAt);
