@@ -214,8 +214,8 @@ export interface NorthflankApiOptions {
   readonly teamId?: string | undefined;
   readonly token: SecretValue;
   /**
-   * Name of the account pool: neither accounts of different pools nor projects share connections. Read at each call: it
-   * changes when it becomes known whose account it is.
+   * Name of the account pool: accounts of different pools never share connections. Read at each call: it changes when
+   * it becomes known whose account it is.
    */
   readonly pool: string;
   /** Who spends, for fairness among those that share the account (`who` of `Call`). Default: one that all share. */
@@ -445,8 +445,9 @@ function createCaller(options: NorthflankApiOptions): {
     try {
       const response = await transport.send({
         origin: base.origin,
+        lane: pool,
         // What hangs in one project must not take the connections of the others.
-        lane: request.names.project === undefined ? pool : `${pool}/${request.names.project}`,
+        project: request.names.project,
         method: request.method,
         path,
         body: request.body === undefined ? undefined : JSON.stringify(request.body),

@@ -1,9 +1,11 @@
 import { type Dispatcher, Pool, ProxyAgent, errors as undiciErrors } from "undici";
 import { textOf } from "../util/chunks.ts";
-import type { Clock } from "../util/clock.ts";
+import type { Clock, Timer } from "../util/clock.ts";
 import type { SecretValue } from "../util/secret-value.ts";
 import { isAllowedOrigin, originProblem } from "./api-origin.ts";
 import { NorthflankError } from "./errors.ts";
+import { Lane, type PlacedCall } from "./lane.ts";
+import { lateMs, writePatienceMs } from "./lane-state.ts";
 import { networkFailure } from "./network-failure.ts";
 import { isReachedDirectly, type ProxySettings } from "./proxy.ts";
 import type { Headers } from "./rate-limit.ts";
@@ -13,10 +15,12 @@ export interface TransportRequest {
   /** `https://host[:port]`; checked against the allow-list right before sending. */
   readonly origin: string;
   /**
-   * Requests of different lanes never share connections, so that a slow account does not delay others. Default: one
-   * lane.
+   * Names the account. Requests of different lanes never share connections, so that a slow account does not delay
+   * others. Default: one lane.
    */
   readonly lane?: string | undefined;
+  /** A project that hangs leaves connections to the other projects of its lane (`lane-state.ts`). Default: one project. */
+  readonly project?: string | undefined;
   readonly method: "GET" | "POST" | "PATCH" | "DELETE";
   /** Path and query, sent as they are. */
   readonly path: string;
@@ -69,7 +73,7 @@ export interface TransportOptions {
   readonly headersTimeoutMs?: number;
   /** Longest silence within the body of the answer. Default 10 s. */
   readonly bodyIdleTimeoutMs?: number;
-  /** The whole call, waiting for a free connection included. Default 30 s. */
+  /** The whole call, waiting for a free connection included, which may take half of it. Default 30 s. */
   readonly totalTimeoutMs?: number;
   /** Longest answer. Default 4 MiB. */
   readonly maxResponseBytes?: number;
@@ -86,10 +90,13 @@ export interface TransportOptions {
  */
 const defaultIdleConnectionMs = 4_000;
 
-/** A pool of connections, and whether it is in use. */
-interface Lane {
+const defaultConnections = 8;
+
+/** The connections of one lane, and who uses them. */
+interface OpenLane {
+  readonly key: string;
   readonly pool: Dispatcher;
-  inFlight: number;
+  readonly lane: Lane;
   usedAtMs: number;
 }
 
@@ -97,8 +104,8 @@ interface Lane {
 const idleLaneMs = 60_000;
 
 /**
- * Makes the transport: one pool of connections per origin and lane. A lane that was not used for a minute is closed when
- * another one is opened.
+ * Makes the transport: one pool of connections per origin and lane. A lane that was not used for a minute is closed with
+ * the next request of any lane.
  *
  * Built on undici's `dispatch` rather than `request`: the path goes out as it is, redirects are not followed, the moment
  * before the first byte is known, and a call that waits for a connection can be given up without ever being sent.
@@ -106,7 +113,8 @@ const idleLaneMs = 60_000;
  * A proxy is asked for a tunnel (CONNECT): it learns the host, never the token or what is said.
  */
 export function createTransport(options: TransportOptions): Transport {
-  const lanes = new Map<string, Lane>();
+  const { clock } = options;
+  const lanes = new Map<string, OpenLane>();
   const closing = new Set<Promise<void>>();
   const limits: Limits = {
     totalMs: options.totalTimeoutMs ?? 30_000,
@@ -115,25 +123,26 @@ export function createTransport(options: TransportOptions): Transport {
     maxBytes: options.maxResponseBytes ?? 4 * 1024 * 1024,
   };
 
-  const laneOf = (request: TransportRequest): Lane => {
+  const laneOf = (request: TransportRequest): OpenLane => {
     const { origin, lane: name = "" } = request;
     const key = `${origin} ${name}`;
+    closeIdle();
     const known = lanes.get(key);
     // A lane is opened only for an origin that may see a token, so one that is open needs no second check.
     if (known !== undefined) return known;
     assertAllowedOrigin(request, options.allowedHosts);
-    closeIdle();
-    const lane: Lane = { pool: openPool(origin, options), inFlight: 0, usedAtMs: options.clock.monotonic() };
-    lanes.set(key, lane);
-    return lane;
+    const lane = new Lane({ clock, places: options.connections ?? defaultConnections });
+    const opened: OpenLane = { key, pool: openPool(origin, options), lane, usedAtMs: clock.monotonic() };
+    lanes.set(key, opened);
+    return opened;
   };
 
-  /** Each use puts a lane at the end, so those that were used longest ago stand first. */
+  /** Each use puts a lane at the end, so those that were used longest ago stand first, and nearly always none is found. */
   const closeIdle = (): void => {
-    const nowMs = options.clock.monotonic();
-    for (const [key, { pool, inFlight, usedAtMs }] of lanes) {
+    const nowMs = clock.monotonic();
+    for (const [key, { pool, lane, usedAtMs }] of lanes) {
       if (nowMs - usedAtMs < idleLaneMs) return;
-      if (inFlight > 0) continue;
+      if (!lane.isIdle) continue;
       lanes.delete(key);
       // No request is in flight: whether closing fails does not matter.
       const closed = pool
@@ -144,24 +153,20 @@ export function createTransport(options: TransportOptions): Transport {
     }
   };
 
-  const touch = (request: TransportRequest, lane: Lane): void => {
-    const key = `${request.origin} ${request.lane ?? ""}`;
-    lane.usedAtMs = options.clock.monotonic();
-    if (lanes.delete(key)) lanes.set(key, lane);
+  const touch = (opened: OpenLane): void => {
+    opened.usedAtMs = clock.monotonic();
+    if (lanes.delete(opened.key)) lanes.set(opened.key, opened);
   };
 
   return {
     send: async (request) => {
       request.signal.throwIfAborted();
-      const lane = laneOf(request);
+      const opened = laneOf(request);
       assertPlainPath(request);
-      lane.inFlight += 1;
-      touch(request, lane);
       try {
-        return await exchange({ pool: lane.pool, request, limits, options });
+        return await exchange({ ...opened, request, limits, options });
       } finally {
-        lane.inFlight -= 1;
-        touch(request, lane);
+        touch(opened);
       }
     },
     [Symbol.asyncDispose]: async () => {
@@ -182,7 +187,7 @@ function openPool(origin: string, options: TransportOptions): Dispatcher {
     ...(options.ca === undefined ? {} : { ca: options.ca }),
   } as const;
   const settings = {
-    connections: options.connections ?? 8,
+    connections: options.connections ?? defaultConnections,
     pipelining: 1,
     keepAliveTimeout: idleMs,
     // A server's own `Keep-Alive` header may shorten this, never lengthen it.
@@ -238,30 +243,36 @@ function refusal({ step }: TransportRequest, detail: string): NorthflankError {
 
 function exchange(context: {
   readonly pool: Dispatcher;
+  readonly lane: Lane;
   readonly request: TransportRequest;
   readonly limits: Limits;
   readonly options: TransportOptions;
 }): Promise<TransportResponse> {
-  const { pool, request, limits, options } = context;
+  const { pool, lane, request, limits, options } = context;
+  const { clock } = options;
   return new Promise((resolve, reject) => {
     let isSent = false;
     let isOver = false;
+    let timer: Timer | undefined;
     let abortSocket: ((reason: Error) => void) | undefined;
     let head: { readonly status: number; readonly headers: Headers } | undefined;
     const chunks: Buffer[] = [];
     let bytes = 0;
+    const enteredAtMs = clock.monotonic();
 
     const failure = (facts: {
       readonly code: NorthflankError["code"];
       readonly detail: string;
       readonly cause?: unknown;
     }) => new NorthflankError({ ...facts, step: request.step, sent: isSent, ...(head && { httpStatus: head.status }) });
-    const end = (finish: () => void): void => {
+    const end = (finish: () => void, isAnswered = false): void => {
       if (isOver) return;
       isOver = true;
-      timer.cancel();
+      timer?.cancel();
       request.signal.removeEventListener("abort", onAbort);
       finish();
+      // Last: the place may go to another request at once, which then needs the connection that this one has freed.
+      lane.leave(call, isAnswered);
     };
     /** Ends the call with an error: as the body of an answer whose headers are known, else as a rejection. */
     const fail = (error: NorthflankError): void =>
@@ -276,25 +287,16 @@ function exchange(context: {
         reject(request.signal.reason);
         abortSocket?.(new undiciErrors.RequestAbortedError());
       });
-    const timer = options.clock.setTimer(
-      () => fail(failure({ code: "timeout", detail: `no complete response within ${limits.totalMs} ms` })),
-      limits.totalMs,
-    );
-    request.signal.addEventListener("abort", onAbort, { once: true });
-
-    pool.dispatch(
-      {
-        origin: request.origin,
-        path: request.path,
-        method: request.method,
-        headers: headersOf(request, options.userAgent),
-        body: request.body ?? null,
-        headersTimeout: limits.headersMs,
-        bodyTimeout: limits.bodyIdleMs,
-      },
-      {
+    const failAfter = (delayMs: number, detail: string): void => {
+      timer?.cancel();
+      timer = clock.setTimer(() => fail(failure({ code: "timeout", detail })), delayMs);
+    };
+    const dispatch = (): void => {
+      const leftMs = limits.totalMs - (clock.monotonic() - enteredAtMs);
+      failAfter(leftMs, `no complete response within ${limits.totalMs} ms`);
+      pool.dispatch(onTheWire(request, limits, options.userAgent), {
         onRequestStart: (controller) => {
-          // Given up while it waited for a connection: breaking it off here means that no byte is written.
+          // Given up while its connection was made: breaking it off here means that no byte is written.
           if (isOver) {
             controller.abort(new undiciErrors.RequestAbortedError());
             return;
@@ -319,13 +321,36 @@ function exchange(context: {
             return;
           }
           const answer = { ...head, body: readBody(head, chunks, failure) };
-          end(() => resolve(answer));
+          end(() => resolve(answer), true);
         },
         onResponseError: (_controller, error) =>
           fail(failure(networkFailure(error, { host: hostOf(request.origin), isSent }))),
-      },
-    );
+      });
+    };
+    const call: PlacedCall = {
+      project: request.project ?? "",
+      isRead: request.method === "GET",
+      start: dispatch,
+      evict: () => fail(failure({ code: "timeout", detail: lateDetail(request) })),
+    };
+    request.signal.addEventListener("abort", onAbort, { once: true });
+    lane.enter(call);
+    if (isOver || timer !== undefined) return;
+    // Not the whole time: one that is sent at the end of it would only cost a request.
+    const waitMs = limits.totalMs / 2;
+    failAfter(waitMs, `no connection became free within ${waitMs} ms, other requests of the account take too long`);
   });
+}
+
+function onTheWire(request: TransportRequest, limits: Limits, userAgent: string): Dispatcher.DispatchOptions {
+  const { origin, path, method, body = null } = request;
+  const { headersMs: headersTimeout, bodyIdleMs: bodyTimeout } = limits;
+  return { origin, path, method, headers: headersOf(request, userAgent), body, headersTimeout, bodyTimeout };
+}
+
+function lateDetail({ method }: TransportRequest): string {
+  const patienceMs = method === "GET" ? lateMs : writePatienceMs;
+  return `no complete response within ${patienceMs} ms, and requests to other projects needed the connection`;
 }
 
 /** The host of an origin, with the port where it is not the usual one. */

@@ -243,13 +243,17 @@ describe("every endpoint", () => {
     expect(sent[0]?.token.reveal()).toBe(canary);
   });
 
-  test("a project has connections of its own, so that what hangs there holds up no other one", async () => {
+  test("an account has connections of its own, and what hangs in one of its projects leaves some to the others", async () => {
     script = [data(answer), data(answer), data(answer)];
     const api = apiOf();
     await api.getService(service, call());
     await api.getService({ ...service, projectId: "other" }, call());
     await api.whoAmI(call());
-    expect(sent.map(({ lane }) => lane)).toEqual(["acme/shop", "acme/other", "acme"]);
+    expect(sent.map(({ lane, project }) => [lane, project])).toEqual([
+      ["acme", "shop"],
+      ["acme", "other"],
+      ["acme", undefined],
+    ]);
   });
 
   test.each(endpoints)("%s goes to the path of the team, behind the base path", async (_name, use, _method, path) => {

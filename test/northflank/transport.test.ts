@@ -60,6 +60,31 @@ async function api(listener: RequestListener): Promise<{ readonly origin: string
   return { origin: await listen(server), seen };
 }
 
+/** An API that counts its connections: `most` is how many were open at the same time. */
+async function countingApi(listener: RequestListener) {
+  const seen: IncomingMessage[] = [];
+  const open = new Set<Socket>();
+  let mostOpen = 0;
+  const server = createServer((request, response) => {
+    seen.push(request);
+    listener(request, response);
+  });
+  server.on("connection", (socket: Socket) => {
+    open.add(socket);
+    socket.on("close", () => open.delete(socket));
+    // A connection that took the place of another one arrives together with the end of that.
+    setTimeout(() => {
+      mostOpen = Math.max(mostOpen, open.size);
+    }, 5);
+  });
+  return { origin: await listen(server), seen, most: () => mostOpen };
+}
+
+/** Waits for what real sockets do in their own time. */
+async function until(isSo: () => boolean): Promise<void> {
+  while (!isSo()) await new Promise((resolve) => setImmediate(resolve));
+}
+
 /** A server that says `text` to whatever it is asked, and hangs up. */
 async function rawApi(text: string): Promise<string> {
   return listen(createTcpServer((socket) => socket.once("data", () => socket.end(text))));
@@ -148,6 +173,59 @@ describe("a request", () => {
     await expect(stuck).rejects.toThrow("stop");
   });
 
+  test("of 20 projects of one account shares eight connections with the others", async () => {
+    const { origin, most, seen } = await countingApi((_request, response) => {
+      setTimeout(() => response.writeHead(200, jsonHeaders).end("{}"), 5);
+    });
+    const transport = transportFor(origin);
+    const calls = Array.from({ length: 200 }, (_, at) => get(origin, { lane: "acme", project: `p${at % 20}` }));
+    await Promise.all(calls.map((call) => transport.send(call)));
+    expect([most(), seen.length]).toEqual([8, 200]);
+  });
+
+  test("is not held up by 19 of 20 projects that hang, nor by an account that does", async () => {
+    const { origin, most, seen } = await countingApi((request, response) => {
+      if (request.url === "/good") response.writeHead(200, jsonHeaders).end("{}");
+    });
+    const clock = new FakeClock();
+    const transport = transportFor(origin, { clock });
+    const failures: Promise<NorthflankError>[] = [];
+    const hang = (rounds: number) => {
+      for (const at of Array.from({ length: 19 * rounds }, (_, index) => index % 19)) {
+        failures.push(failureOf(transport.send(get(origin, { lane: "acme", project: `p${at}`, path: "/hangs" }))));
+      }
+    };
+    const good = () => transport.send(get(origin, { lane: "acme", project: "good", path: "/good" }));
+    hang(1);
+    await until(() => seen.length === 8);
+    let isAnswered = false;
+    const first = good().finally(() => {
+      isAnswered = true;
+    });
+    // The first eight, and then four at a time, are found to hang: see lane-state.ts.
+    for (const arrived of [12, 16]) {
+      await clock.advance(2_000);
+      await until(() => seen.length === arrived);
+      expect(isAnswered).toBe(false);
+    }
+    await clock.advance(2_000);
+    expect((await first).status).toBe(200);
+    // All are known by now, once the last ones are late as well.
+    await clock.advance(2_000);
+    hang(10);
+    for (let at = 0; at < 20; at++) expect((await good()).status).toBe(200);
+    expect(most()).toBe(8);
+    // Another account has connections of its own.
+    const other = get(origin, { lane: "globex", project: "p0", path: "/good" });
+    expect((await transport.send(other)).status).toBe(200);
+    await clock.advance(30_000);
+    const errors = await Promise.all(failures);
+    expect(errors.map(({ code }) => code)).toEqual(errors.map(() => "timeout"));
+    expect(errors.filter(({ sent }) => sent)).toHaveLength(seen.filter(({ url }) => url === "/hangs").length);
+    expect(errors.filter(({ detail }) => detail.includes("needed the connection")).length).toBeGreaterThan(8);
+    expect(clock.pendingTimers).toBe(0);
+  });
+
   test("closes lanes that nobody used for a minute when another one is opened, and none with a call under way", async () => {
     const ends = new Map<string, Promise<unknown>>();
     let answer = () => undefined as unknown;
@@ -172,6 +250,25 @@ describe("a request", () => {
     expect(await Promise.race([ends.get("/used"), Promise.resolve("open")])).toBe("open");
     // A lane that was closed is opened again by the next call.
     expect((await transport.send(get(origin, { path: "/idle", lane: "idle" }))).status).toBe(200);
+  });
+
+  test("closes lanes of a burst that are not used for a minute, also when no further one is opened", async () => {
+    const closed = new Set<string>();
+    const { origin } = await api((request, response) => {
+      request.socket.on("close", () => closed.add(request.url ?? ""));
+      response.writeHead(200, jsonHeaders).end("{}");
+    });
+    const clock = new FakeClock();
+    const transport = transportFor(origin, { clock, totalTimeoutMs: 600_000, idleConnectionMs: 600_000 });
+    const send = (lane: string) => transport.send(get(origin, { lane, path: `/${lane}` }));
+    await Promise.all(["a", "b", "c"].map(send));
+    await clock.advance(59_999);
+    await send("a");
+    expect([...closed]).toEqual([]);
+    await clock.advance(1);
+    await send("a");
+    await until(() => closed.size === 2);
+    expect([...closed].sort()).toEqual(["/b", "/c"]);
   });
 
   test.each([undefined, "timeout=600"])(
@@ -398,6 +495,35 @@ describe("time", () => {
     await answerNext();
     await third;
     expect([sends, seen.map(({ url }) => url)]).toEqual([0, ["/v1/first", "/v1/third"]]);
+  });
+
+  test("spent waiting for a connection is half of it: whoever had none by then was not sent", async () => {
+    const clock = new FakeClock();
+    const { origin, seen } = await api(() => undefined);
+    const transport = transportFor(origin, { clock, connections: 1, totalTimeoutMs: 30_000 });
+    const abort = new AbortController();
+    const first = transport.send(get(origin, { signal: abort.signal }));
+    let isOver = false;
+    const second = failureOf(transport.send(get(origin, { path: "/v1/second" }))).finally(() => {
+      isOver = true;
+    });
+    await until(() => seen.length === 1);
+    await clock.advance(14_999);
+    expect(isOver).toBe(false);
+    await clock.advance(1);
+    expect(await second).toMatchObject({ code: "timeout", sent: false, detail: expect.stringContaining("15000 ms") });
+    // One that gets a connection in time has what is left of the whole.
+    const third = failureOf(transport.send(get(origin, { path: "/v1/third" })));
+    await clock.advance(10_000);
+    abort.abort(new Error("stop"));
+    await expect(first).rejects.toThrow("stop");
+    await until(() => seen.length === 2);
+    await clock.advance(19_999);
+    expect(clock.pendingTimers).toBe(1);
+    await clock.advance(1);
+    expect(await third).toMatchObject({ code: "timeout", sent: true, detail: expect.stringContaining("30000 ms") });
+    expect(seen.map(({ url }) => url)).toEqual(["/v1/projects", "/v1/third"]);
+    expect(clock.pendingTimers).toBe(0);
   });
 
   test.each<[string, Partial<TransportOptions>, RequestListener, string]>([
