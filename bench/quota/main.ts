@@ -48,10 +48,6 @@ if (options.only !== "scenarios" && options.scenario === undefined) await judgeT
 async function playScenarios(): Promise<void> {
   const rows = [];
   for (const scenario of chosen()) {
-    if (scenario.hasHints === true) {
-      say(`${scenario.name}: not played, the operator has no receiver for hints`);
-      continue;
-    }
     const one = await simulate({ ...scenario, ...(hours !== undefined && { hours }) }, { seed });
     measured.set(scenario.name, one);
     rows.push(rowOf(one));

@@ -16,7 +16,7 @@ export interface Scenario {
   readonly waiting?: number;
   /** Requests an hour that another consumer of the account sends, in bursts of so many. */
   readonly neighbor?: { readonly perHour: number; readonly burst: number };
-  /** Northflank reports ends of rollouts and runs. */
+  /** Northflank notifies of rollouts and runs. */
   readonly hasHints?: boolean;
   /** Simulated time. Default 24. */
   readonly hours?: number;

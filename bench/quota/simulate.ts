@@ -1,6 +1,6 @@
 import { addRun, edit, imageOf, indexes, jobOf, projectOf, serviceOf, settledWorld } from "./objects.ts";
 import type { Scenario } from "./scenarios.ts";
-import type { Arrival, ByClass, Hint, World } from "./world.ts";
+import type { Arrival, ByClass, World } from "./world.ts";
 
 /** What a scenario came to. Times are simulated milliseconds, but for `realMs`. */
 export interface Measured {
@@ -30,14 +30,13 @@ export interface Measured {
   readonly runs: { readonly started: number; readonly requests: number };
   /** Of the neighbor. */
   readonly neighbor: { readonly granted: number; readonly refused: number };
+  readonly notified: number;
   readonly errors: readonly string[];
   readonly realMs: number;
 }
 
 export interface SimulationOptions {
   readonly seed: number;
-  /** The hook for a receiver of webhooks; see {@link Scenario.hasHints}. */
-  readonly deliver?: ((hint: Hint) => void) | undefined;
 }
 
 /** Longest time between a request and its answer. */
@@ -62,9 +61,8 @@ export async function simulate(scenario: Scenario, options: SimulationOptions): 
   const startedMs = performance.now();
   const { objects, projects, runs, hours = 24 } = scenario;
   const runMs = (runs?.runSeconds ?? 60) * 1_000;
-  const deliver = scenario.hasHints === true ? options.deliver : undefined;
   const world = await settledWorld(
-    { seed: options.seed, latencyMs, rolloutMs, runMs, deliver },
+    { seed: options.seed, latencyMs, rolloutMs, runMs, isNotified: scenario.hasHints },
     { objects, projects, ...(runs === undefined ? {} : { jobs: runs.jobs }) },
   );
   const play = new Play(world, scenario);
@@ -147,7 +145,7 @@ class Play {
   }
 
   measured(): Omit<Measured, "scenario" | "hours" | "realMs"> {
-    const { arrivals, sent, routes, deferred, errors } = this.#world;
+    const { arrivals, sent, routes, deferred, notified, errors } = this.#world;
     const refused = new Map<number, number>();
     for (const { status, windowEndsAtMs } of arrivals) {
       if (status === 429) refused.set(windowEndsAtMs, (refused.get(windowEndsAtMs) ?? 0) + 1);
@@ -169,6 +167,7 @@ class Play {
         requests: ofRuns.length,
       },
       neighbor: { ...this.#neighbor },
+      notified,
       errors: [...errors],
     };
   }

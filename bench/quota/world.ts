@@ -4,22 +4,15 @@ import { parseConfig } from "../../src/config.ts";
 import type { KubeClient } from "../../src/kube/client.ts";
 import type { RequestClass } from "../../src/northflank/client.ts";
 import type { Transport } from "../../src/northflank/transport.ts";
+import { objectKey } from "../../src/runtime/outcome.ts";
 import { sleep } from "../../src/util/clock.ts";
 import type { Log } from "../../src/util/log.ts";
+import { hintIn } from "../../src/webhook/delivery.ts";
 import { type ComposedOperator, composeOperator, secretOrStored } from "../../test/support/composed-operator.ts";
 import { FakeClock } from "../../test/support/fake-clock.ts";
 import { FakeKube } from "../../test/support/fake-kube.ts";
 import { seeded } from "../../test/support/seeded.ts";
 import { strictFake } from "../../test/support/strict-fake.ts";
-
-/** What happened at Northflank, as its webhooks report it. */
-export interface Hint {
-  readonly kind: "rollout" | "run";
-  readonly projectId: string;
-  /** Of the service or the job. */
-  readonly id: string;
-  readonly atMs: number;
-}
 
 /** One request of the operator as it arrived at Northflank. Times are simulated milliseconds since the start. */
 export interface Arrival {
@@ -40,9 +33,17 @@ export interface WorldOptions {
   readonly latencyMs: number;
   readonly rolloutMs: number;
   readonly runMs: number;
-  /** The hook for a receiver of webhooks: called when a rollout or a run has ended. */
-  readonly deliver?: ((hint: Hint) => void) | undefined;
+  /** Northflank notifies when a rollout or a run begins and ends. Default: it does not. */
+  readonly isNotified?: boolean | undefined;
 }
+
+const rolloutLagMs = 1_000;
+
+/** From what happens at Northflank to the notification of it. */
+const deliveryMs = 500;
+
+/** The connection of {@link settledWorld}. */
+const connectionKey = objectKey({ namespace: "shop", name: "default" });
 
 interface Running {
   readonly operator: ComposedOperator;
@@ -70,6 +71,8 @@ export class World {
   readonly routes = new Map<string, number>();
   /** Requests that the ledger refused, by class. */
   readonly deferred: Record<RequestClass, number> = { change: 0, run: 0, observe: 0 };
+  /** Notifications that were delivered to a running operator. */
+  notified = 0;
   /** Messages of level error, which no scenario expects. */
   readonly errors: string[] = [];
   /** Called with each request of the operator as it arrives, after it was answered. */
@@ -83,7 +86,7 @@ export class World {
     this.#options = options;
     this.random = seeded(seed);
     const now = this.clock.now;
-    this.northflank = createNorthflank({ now, seed: String(seed), rolloutMs, rolloutLagMs: 1_000, runMs });
+    this.northflank = createNorthflank({ now, seed: String(seed), rolloutMs, rolloutLagMs, runMs });
   }
 
   /** Simulated milliseconds since the world began. */
@@ -201,16 +204,33 @@ export class World {
     return this.northflank.answer(call);
   }
 
-  /** What a write has begun is reported when it ends. */
+  /** What a write has begun is notified when it begins and when it ends. */
   #report({ method, path, status }: Arrival): void {
-    const { deliver, rolloutMs, runMs } = this.#options;
-    if (deliver === undefined || method === "GET" || status >= 300) return;
+    const { isNotified = false, rolloutMs, runMs } = this.#options;
+    if (!isNotified || method === "GET" || status >= 300) return;
     const [, projectId, of, id] =
       /\/projects\/([^/]+)\/(services|jobs)\/(?:deployment\/|combined\/)?([^/]+)/.exec(path) ?? [];
     if (projectId === undefined || id === undefined) return;
-    const kind = of === "jobs" ? "run" : "rollout";
-    const inMs = kind === "run" ? runMs : rolloutMs;
-    this.clock.setTimer(() => deliver({ kind, projectId, id, atMs: this.nowMs }), inMs);
+    const project = { id: projectId, name: projectId };
+    const notify = (event: string, data: object, inMs: number): void => {
+      this.clock.setTimer(() => this.#deliver({ event, data: { project, ...data } }), inMs + deliveryMs);
+    };
+    if (of === "jobs") {
+      // No payload of these is printed anywhere: that they name the run is not certain.
+      notify("job-run:start", { job: { id, name: id } }, 0);
+      notify("job-run:success", { job: { id, name: id } }, runMs);
+    } else {
+      for (const inMs of [rolloutLagMs, rolloutMs])
+        notify("service:deployment:status-update", { service: { id, name: id } }, inMs);
+    }
+  }
+
+  /** A notification with the right secret, as the receiver reads it. */
+  #deliver(delivery: object): void {
+    const hint = hintIn(Buffer.from(JSON.stringify(delivery)), {});
+    if (hint === undefined || this.#running === undefined) return;
+    this.notified += 1;
+    this.#running.operator.deliver(connectionKey, hint);
   }
 
   #log(): Log {

@@ -8,11 +8,14 @@ import type { Transport } from "../../src/northflank/transport.ts";
 import { type Caches, createCaches } from "../../src/operator/caches.ts";
 import { createControllers } from "../../src/operator/controllers.ts";
 import { createFits, schemaFittedClient } from "../../src/operator/schema-fitted-client.ts";
+import { LastReceived } from "../../src/operator/webhook.ts";
 import { soleLeadership } from "../../src/runtime/leader-election.ts";
 import { createManager, type Manager } from "../../src/runtime/manager.ts";
+import type { ObjectKey } from "../../src/runtime/outcome.ts";
 import type { Clock } from "../../src/util/clock.ts";
 import type { Log } from "../../src/util/log.ts";
 import type { Random } from "../../src/util/random.ts";
+import type { Hint } from "../../src/webhook/delivery.ts";
 
 /** What the composed operator stands between, and the clock that it runs on. */
 export interface OperatorSurroundings {
@@ -32,6 +35,8 @@ export interface ComposedOperator {
   readonly manager: Manager;
   readonly caches: Caches;
   readonly apis: ApiFactory;
+  /** What the webhook receiver does with a notification for this connection. */
+  readonly deliver: (connection: ObjectKey, hint: Hint) => void;
 }
 
 // One for all: it compiles each schema once.
@@ -52,7 +57,8 @@ export function composeOperator(surroundings: OperatorSurroundings): ComposedOpe
   const apis = createApiFactory({ transport, clock, random, observeShare, ...(observer && { observer }) });
   const leadership = soleLeadership();
   let ids = 0;
-  const { controllers } = createControllers({
+  const received = new LastReceived();
+  const { controllers, hints } = createControllers({
     config,
     caches,
     validator,
@@ -63,7 +69,7 @@ export function composeOperator(surroundings: OperatorSurroundings): ComposedOpe
     events: { record },
     metrics,
     newId: () => `id-${++ids}`,
-    lastHintMs: () => undefined,
+    lastHintMs: received.get,
     restored: () => undefined,
     explain,
     clock,
@@ -78,7 +84,11 @@ export function composeOperator(surroundings: OperatorSurroundings): ComposedOpe
     clock,
     log,
   });
-  return { manager, caches, apis };
+  const deliver = (connection: ObjectKey, hint: Hint): void => {
+    received.set(connection, clock.now());
+    hints.take(connection, hint);
+  };
+  return { manager, caches, apis, deliver };
 }
 
 /** Reads what is stored; of Secrets any is there, and has `token` (default `token`). */
