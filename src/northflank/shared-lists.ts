@@ -173,6 +173,15 @@ export class SharedLists {
     this.#runs.get(keyOf({ scope }, "runs", name))?.note(read);
   }
 
+  /**
+   * A run that a list or a read has shown to be over, which it stays, however old that is; `undefined`: none did, or it is
+   * forgotten.
+   */
+  concludedRun({ scope }: Pick<ListReader, "scope">, name: JobName, runId: string): JobRunView | undefined {
+    const run = this.#runs.get(keyOf({ scope }, "runs", name))?.known(runId);
+    return run?.concluded === true ? run : undefined;
+  }
+
   #newItems(name: ItemListName): SharedList<ProjectItem> {
     const { kind, projectId } = name;
     return new SharedList({

@@ -42,7 +42,7 @@ interface RunPoll {
   readonly shared: SharedRead | undefined;
   /** Called where that list does not serve this run. */
   readonly notListed: (why: keyof typeof notServed) => void;
-  readonly lists: Pick<SharedLists, "runs" | "noteRun">;
+  readonly lists: Pick<SharedLists, "runs" | "noteRun" | "concludedRun">;
   readonly clock: Pick<Clock, "monotonic">;
   readonly requestClass: RequestClass;
 }
@@ -82,12 +82,16 @@ export async function observeRun(
 async function readAlone(poll: RunPoll, account: Account, call: CallOptions): Promise<Read<RunObservation>> {
   const { object, attempt, lists, clock } = poll;
   const { runId } = attempt;
+  const none = { serverTimeMs: undefined, duplicateRunId: undefined, absence: undefined } as const;
+  // A list that was read for others has shown the end: the last of them is alone only because the others are over.
+  const ended = lists.concludedRun(readerOf(account), jobOf(object), runId);
+  if (ended !== undefined) return observed({ ...none, run: ended, ageMs: 0 });
   const startedAtMs = clock.monotonic();
   const read = await reading(account.api.getRun({ ...jobOf(object), runId }, call));
   if (read.kind === "failed") return read;
   const { value: run } = read;
   lists.noteRun(readerOf(account), jobOf(object), { id: runId, startedAtMs, entry: run });
-  return observed({ run, serverTimeMs: run?.serverTimeMs, duplicateRunId: undefined, absence: undefined, ageMs: 0 });
+  return observed({ ...none, run, serverTimeMs: run?.serverTimeMs, ageMs: 0 });
 }
 
 /** By the list that serves several runs; alone where that does not show this one. */

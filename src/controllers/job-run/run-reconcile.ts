@@ -27,7 +27,7 @@ export interface JobRunReconcilerDeps extends StartDeps {
   readonly store: RunStore;
   readonly statusWriter: StatusWriter<NorthflankJobRun>;
   readonly accounts: Accounts;
-  readonly lists: Pick<SharedLists, "runs" | "noteRun">;
+  readonly lists: Pick<SharedLists, "runs" | "noteRun" | "concludedRun">;
   /** Judges a spec that the API server let in; fields that it dropped are added here. */
   readonly validate: (object: NorthflankJobRun) => readonly SpecProblem[];
   readonly events: EventSink;

@@ -8,7 +8,7 @@
  *       |         for what fails at once                      polls   by the share of what it has taken
  *
  * Ends that lie within a tenth of each other are one expectation, and cost one poll; others, as of a job that either does
- * nothing or much, have one poll each. Where nothing is known before, pauses grow with the time that it has taken.
+ * nothing or much, have one poll each, and a few between them. Where nothing is known before, pauses grow with the time that it has taken.
  *
  * Promises:
  *  1. No pause is shorter than the first interval, or longer than a quarter of an hour, an hour where hints are trusted;
@@ -82,7 +82,7 @@ export function usableAgeMs(polled: Polled): number {
   const ends = expectedEnds(polled);
   const passed = ends.findLast((endMs) => endMs <= elapsedMs);
   if (passed !== undefined) return Math.min(growingMs, elapsedMs - passed);
-  return ends.length === 0 ? growingMs : Math.max(growingMs, elapsedMs / 2);
+  return ends.length === 0 ? growingMs : Math.max(growingMs, (2 / 3) * elapsedMs);
 }
 
 function plannedPauseMs(polled: Polled): number {
@@ -91,7 +91,9 @@ function plannedPauseMs(polled: Polled): number {
   const nextMs = ends.find((endMs) => endMs > elapsedMs);
   if (nextMs === undefined) return growingPauseMs(polled) - readAgeMs;
   const pollAtMs = earlyPollMs(polled, ends) ?? nextMs + marginMs(nextMs);
-  return Math.max(firstMs, Math.min(pollAtMs - elapsedMs, longestPollMs));
+  // Once one of several ends is over, what takes longer is late by its own time at most.
+  const mostMs = ends[0] === nextMs ? longestPollMs : Math.min(elapsedMs, longestPollMs);
+  return Math.max(firstMs, Math.min(pollAtMs - elapsedMs, mostMs));
 }
 
 /** The early poll, where it is still to come: only if it comes well before every end. */
