@@ -45,11 +45,16 @@ export function watchPosts(northflank: NorthflankSandbox): Map<string, number> {
   return arrivals;
 }
 
-export async function until(what: string, limitMs: number, isDone: () => Promise<boolean> | boolean): Promise<void> {
+export async function until(
+  what: string,
+  limitMs: number,
+  isDone: () => Promise<boolean> | boolean,
+  everyMs = 50,
+): Promise<void> {
   const deadlineMs = performance.now() + limitMs;
   while (!(await isDone())) {
     if (performance.now() > deadlineMs) throw new Error(`${what} took longer than ${limitMs} ms`);
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await new Promise((resolve) => setTimeout(resolve, everyMs));
   }
 }
 
