@@ -2,8 +2,8 @@ import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom
 import { collectEventLoopLag, noMonitorMs } from "./event-loop-lag.ts";
 
 /**
- * The labels of a metric are closed sets: no object names, no ids, so that cardinality cannot grow with use. The one
- * exception is the expiry of tokens, which is of use for each connection only, and is limited per namespace.
+ * The labels of a metric are closed sets: no object names, no ids, so that cardinality cannot grow with use. The
+ * exceptions are limited: the expiry of tokens per namespace, and who spends a quota per account.
  */
 export const controllerNames = ["connection", "deployment", "job", "job-run"] as const;
 export type ControllerName = (typeof controllerNames)[number];
@@ -43,6 +43,23 @@ const watchCauses = ["expired", "ahead", "absent", "refused", "silent", "broken"
 
 /** So many connections of one namespace have a metric of their own: those whose tokens expire first. */
 const mostTokens = 20;
+
+/** So many namespaces, and so many objects, of an account have a metric of their own: those that spend the most. */
+export const mostSpenders = 20;
+
+/** The namespace that stands for those beyond {@link mostSpenders}: none has a star in its name. */
+export const theOtherNamespaces = "*";
+
+/** What is read of an account to show who spends its quota. */
+interface Spending {
+  readonly total: number;
+  readonly kinds: readonly (readonly [kind: string, count: number])[];
+  readonly namespaces: readonly (readonly [namespace: string, count: number])[];
+  readonly spenders: readonly (readonly [
+    spender: { readonly kind: string; readonly namespace: string; readonly name: string },
+    count: number,
+  ])[];
+}
 
 /** What is read of a connection to show when its token expires. */
 interface ExpiringObject {
@@ -220,6 +237,24 @@ export function createMetrics(build: {
       name: "northflank_operator_api_budget_used",
       help: "Requests that this process sent in the current window, by class.",
       labelNames: ["pool", "class"],
+      registers,
+    }),
+    usedByKind: new Gauge({
+      name: "northflank_operator_api_budget_used_by_kind",
+      help: "Requests that this process sent in the current window, by kind of the object; ServiceList, JobList and RunList are lists that are read for many.",
+      labelNames: ["pool", "kind"],
+      registers,
+    }),
+    usedByNamespace: new Gauge({
+      name: "northflank_operator_api_budget_used_by_namespace",
+      help: `The same by namespace: the ${mostSpenders} that spent the most, ${theOtherNamespaces} for all others, empty for lists.`,
+      labelNames: ["pool", "namespace"],
+      registers,
+    }),
+    usedByObject: new Gauge({
+      name: "northflank_operator_api_budget_used_by_object",
+      help: `The same by object or list: the ${mostSpenders} that spent the most. The name of a list is its project, or project/job.`,
+      labelNames: ["pool", "kind", "namespace", "name"],
       registers,
     }),
     waiting: poolGauge("northflank_operator_api_budget_waiting", "Requests that were deferred and are due soon."),
@@ -509,6 +544,21 @@ export function createMetrics(build: {
       if (seen.limit !== undefined) remote.limit.set({ pool }, seen.limit);
       if (seen.remaining !== undefined) remote.remaining.set({ pool }, seen.remaining);
       if (seen.resetInMs !== undefined) remote.reset.set({ pool }, Math.max(0, seen.resetInMs) / 1_000);
+    },
+
+    /** Shows who spends the quota of each account, once per scrape. Who is not among the largest is not shown. */
+    spending: (pools: Iterable<readonly [pool: string, Spending]>) => {
+      for (const gauge of [remote.usedByKind, remote.usedByNamespace, remote.usedByObject]) gauge.reset();
+      for (const [pool, { total, kinds, namespaces, spenders }] of pools) {
+        for (const [kind, count] of kinds) remote.usedByKind.set({ pool, kind }, count);
+        const named = namespaces.slice(0, mostSpenders);
+        for (const [namespace, count] of named) remote.usedByNamespace.set({ pool, namespace }, count);
+        const others = named.reduce((left, [, count]) => left - count, total);
+        if (others > 0) remote.usedByNamespace.set({ pool, namespace: theOtherNamespaces }, others);
+        for (const [spender, count] of spenders.slice(0, mostSpenders)) {
+          remote.usedByObject.set({ pool, ...spender }, count);
+        }
+      }
     },
   };
 

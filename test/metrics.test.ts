@@ -159,6 +159,65 @@ test.each([
   },
 );
 
+describe("who spends the quota of an account", () => {
+  const prefix = "northflank_operator_api_budget_used_by";
+  const object = (name: string) => ({ kind: "NorthflankDeployment", namespace: "shop", name });
+  type Spent = Parameters<Parameters<typeof scraped>[0] & {}>[0]["spending"];
+  const shown = async (...scrapes: readonly Parameters<Spent>[0][]) => {
+    const text = await scraped((metrics) => {
+      for (const pools of scrapes) metrics.spending(pools);
+    });
+    return text.split("\n").filter((line) => line.startsWith(prefix));
+  };
+  const of = (count: number) => ({
+    total: count + 2,
+    kinds: [
+      ["NorthflankDeployment", count],
+      ["RunList", 2],
+    ] as const,
+    namespaces: Array.from({ length: count }, (_, index) => [`n${index}`, 1] as const),
+    spenders: Array.from({ length: count }, (_, index) => [object(`d${index}`), 1] as const),
+  });
+
+  test("is shown by kind, namespace and object", async () => {
+    const list = { kind: "RunList", namespace: "", name: "p/etl" };
+    const spending = { ...of(1), namespaces: [["", 2] as const, ["shop", 1] as const], spenders: [[list, 2] as const] };
+    expect(await shown([["team acme", spending]])).toEqual([
+      `${prefix}_kind{pool="team acme",kind="NorthflankDeployment"} 1`,
+      `${prefix}_kind{pool="team acme",kind="RunList"} 2`,
+      `${prefix}_namespace{pool="team acme",namespace=""} 2`,
+      `${prefix}_namespace{pool="team acme",namespace="shop"} 1`,
+      `${prefix}_object{pool="team acme",kind="RunList",namespace="",name="p/etl"} 2`,
+    ]);
+  });
+
+  test("has 20 namespaces and 20 objects of each account at most, and one sum for the other namespaces", async () => {
+    const lines = await shown([
+      ["one", of(500)],
+      ["two", of(20)],
+    ]);
+    const count = (part: string) => lines.filter((line) => line.startsWith(`${prefix}_${part}`)).length;
+    expect([count("object"), count("namespace")]).toEqual([40, 42]);
+    expect(lines).toContain(`${prefix}_namespace{pool="one",namespace="*"} 482`);
+  });
+
+  test("is shown no more once it is among the largest no more, or its account is gone", async () => {
+    const spending = (name: string) => ({ ...of(0), total: 1, kinds: [], spenders: [[object(name), 1] as const] });
+    const labels = 'kind="NorthflankDeployment",namespace="shop"';
+    const lines = await shown(
+      [
+        ["one", spending("a")],
+        ["two", spending("a")],
+      ],
+      [["one", spending("b")]],
+    );
+    expect(lines).toEqual([
+      `${prefix}_namespace{pool="one",namespace="*"} 1`,
+      `${prefix}_object{pool="one",${labels},name="b"} 1`,
+    ]);
+  });
+});
+
 test("what a ledger does not know is left out", async () => {
   const text = await scraped((metrics) =>
     metrics.ledger("p", { ...quota, limit: 1_000, remaining: undefined, resetInMs: -5_000 }),

@@ -24,10 +24,10 @@ class ChainedBudget implements Budget {
     this.#account = account;
   }
 
-  admit({ class: requestClass, who, reservation }: AdmitRequest): Admission {
+  admit({ class: requestClass, who, reservation, spender }: AdmitRequest): Admission {
     const parts = reservation instanceof ChainedReservation ? reservation : undefined;
     // The account first: a gate that it has closed must not cost a request that was set aside.
-    const shared = this.#account().admit({ class: requestClass, who, reservation: parts?.shared });
+    const shared = this.#account().admit({ class: requestClass, who, reservation: parts?.shared, spender });
     if (shared.kind === "refused") return shared;
     const own = this.#own.admit({ class: requestClass, who, reservation: parts?.own });
     if (own.kind === "granted") return { kind: "granted", ticket: both(shared.ticket, own.ticket) };

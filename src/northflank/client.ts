@@ -22,6 +22,7 @@ import { decideRetry, maxTries, type Repeatability } from "./retry.ts";
 import { RetryAllowance } from "./retry-allowance.ts";
 import { mergeRuns, readableRunId, runOrderToleranceMs, runStartMs, toRunPage, toRunView } from "./run-view.ts";
 import { toServiceView } from "./service-view.ts";
+import { otherSpender, type Spender } from "./spending.ts";
 import { toTokenView } from "./token-view.ts";
 import type { Transport, TransportRequest } from "./transport.ts";
 import type {
@@ -53,6 +54,8 @@ export interface CallOptions {
   readonly reservation?: Reservation;
   /** Who spends, where the client serves several: see {@link NorthflankApiOptions.who}, which is the default. */
   readonly who?: string;
+  /** For whom the request is sent, for people who ask who spends the quota. Default: no object alone. */
+  readonly spender?: Spender;
   readonly signal: AbortSignal;
 }
 
@@ -411,7 +414,8 @@ function createCaller(options: NorthflankApiOptions): {
   const retries = () => options.retries ?? ownRetries;
 
   const admit = (request: ApiRequest, call: CallOptions) => {
-    const admission = ledger.admit({ class: call.class, who: call.who ?? options.who, reservation: call.reservation });
+    const { who = options.who, reservation, spender = otherSpender } = call;
+    const admission = ledger.admit({ class: call.class, who, reservation, spender });
     if (admission.kind === "granted") return admission.ticket;
     if (admission.outage !== undefined) throw unavailable(request.step, admission.outage, admission.retryAfterMs);
     deferred(options, call.class);

@@ -45,6 +45,12 @@ export function settle(before: LedgerState, nowMs: number, call: Granted, settle
   return settlement.status === 429 ? closeAfterRefusal(read, settlement.rateLimit) : closeIfSpent(accept(read));
 }
 
+/** Whether the request counts as spent in the window that is open once {@link settle} has entered how it ended. */
+export function isSpent(before: LedgerState, nowMs: number, call: Granted, settlement: Settlement): boolean {
+  if (settlement.kind !== "answered") return settlement.kind === "lost";
+  return !isOfWindowBefore(advance(before, nowMs), call, settlement.rateLimit);
+}
+
 /** The request was counted in a window that has ended since: what its answer says is left is of that one. */
 function isOfWindowBefore({ window }: LedgerState, granted: Granted, { resetMs }: RateLimitReading): boolean {
   return granted.window !== window && resetMs !== undefined && resetMs < sameWindowToleranceMs;

@@ -2,10 +2,11 @@ import type { Clock } from "../util/clock.ts";
 import type { Random } from "../util/random.ts";
 import type { Outage } from "./breaker-state.ts";
 import { waitingIn } from "./ledger-callers.ts";
-import { type Settlement, settle } from "./ledger-settle.ts";
+import { type Granted, isSpent, type Settlement, settle } from "./ledger-settle.ts";
 import { type PerClass, requestClasses } from "./ledger-shares.ts";
 import * as quota from "./ledger-state.ts";
 import { grantedPerWindow, stretchAfterRequest, stretchedBy, unstretched } from "./ledger-stretch.ts";
+import { type Spender, Spending } from "./spending.ts";
 import type { RequestClass } from "./types.ts";
 
 /** Requests set aside for one sequence of calls. */
@@ -86,12 +87,14 @@ export interface Ledger {
   /** Changes how many requests we send per window. */
   setCeiling(maxRequestsPerHour: number): void;
   /** Enters what the same account has spent in another ledger, which is not asked any more. */
-  absorb(spent: quota.LedgerState): void;
+  absorb(spent: Pick<Ledger, "state" | "spending">): void;
   /** True when nothing would be missed if a new ledger took its place. */
   isIdle(): boolean;
   /** All that it knows, for {@link absorb}. */
   state(): quota.LedgerState;
   pace(): LedgerPace;
+  /** Who has spent the requests of this window that have ended; `undefined` while none named its spender. */
+  spending(): Spending | undefined;
   snapshot(): LedgerSnapshot;
 }
 
@@ -101,6 +104,8 @@ export interface AdmitRequest {
   /** Who spends, for fairness: `who` of `Call`. Default: one that all share. */
   readonly who?: string | undefined;
   readonly reservation?: Reservation | undefined;
+  /** For whom it is sent: for people, no decision depends on it. Missing: it is counted for none. */
+  readonly spender?: Spender | undefined;
 }
 
 interface LedgerOptions {
@@ -123,6 +128,10 @@ class AccountLedger implements Ledger {
   readonly #random: Random;
   #state: quota.LedgerState;
   #stretch = unstretched;
+  /** Made for the first spender: the ceilings of connections have none. */
+  #spending: Spending | undefined;
+  /** The window that {@link #spending} is of. */
+  #spendingWindow = 0;
 
   constructor({ clock, random, maxRequestsPerHour, observeShare }: LedgerOptions) {
     this.#clock = clock;
@@ -130,7 +139,7 @@ class AccountLedger implements Ledger {
     this.#state = quota.initialLedger(maxRequestsPerHour, observeShare);
   }
 
-  admit({ class: requestClass, who = "", reservation }: AdmitRequest): Admission {
+  admit({ class: requestClass, who = "", reservation, spender }: AdmitRequest): Admission {
     const held = reservation instanceof HeldReservation && reservation.isOf(this) ? reservation : undefined;
     const isReserved = held !== undefined && held.left > 0;
     const call = { class: requestClass, who };
@@ -147,8 +156,7 @@ class AccountLedger implements Ledger {
     const settleOnce = (settlement: Settlement): boolean => {
       if (isSettled) return false;
       isSettled = true;
-      this.#state = settle(this.#state, this.#clock.monotonic(), granted, settlement);
-      this.#stretch = stretchedBy(this.#stretch, this.#state);
+      this.#settle(granted, settlement, spender);
       return true;
     };
     return { kind: "granted", ticket: { settle: settleOnce } };
@@ -168,8 +176,10 @@ class AccountLedger implements Ledger {
     this.#state = { ...this.#state, ceiling: maxRequestsPerHour };
   }
 
-  absorb(spent: quota.LedgerState): void {
-    this.#state = quota.absorb(this.#state, this.#clock.monotonic(), spent);
+  absorb(spent: Pick<Ledger, "state" | "spending">): void {
+    this.#state = quota.absorb(this.#state, this.#clock.monotonic(), spent.state());
+    const spending = spent.spending();
+    if (spending !== undefined) this.#spendingNow().absorb(spending);
   }
 
   isIdle(): boolean {
@@ -188,6 +198,11 @@ class AccountLedger implements Ledger {
     return { stretch, grantedPerHour: grantedPerWindow(this.#stretch, this.#state), othersPerHour: othersHeld };
   }
 
+  spending(): Spending | undefined {
+    this.#state = quota.advance(this.#state, this.#clock.monotonic());
+    return this.#spending === undefined ? undefined : this.#spendingNow();
+  }
+
   snapshot(): LedgerSnapshot {
     const nowMs = this.#clock.monotonic();
     const state = quota.advance(this.#state, nowMs);
@@ -204,6 +219,23 @@ class AccountLedger implements Ledger {
       waiting: waitingIn(state.callers, requestClasses, nowMs),
       closedBy: state.closedBy ?? (state.breaker.kind === "closed" ? undefined : state.breaker.cause),
     };
+  }
+
+  #settle(granted: Granted, settlement: Settlement, spender: Spender | undefined): void {
+    const nowMs = this.#clock.monotonic();
+    const isCounted = spender !== undefined && isSpent(this.#state, nowMs, granted, settlement);
+    this.#state = settle(this.#state, nowMs, granted, settlement);
+    this.#stretch = stretchedBy(this.#stretch, this.#state);
+    if (isCounted) this.#spendingNow().add(spender);
+  }
+
+  /** That of the window that is open. */
+  #spendingNow(): Spending {
+    const spending = this.#spending ?? new Spending();
+    if (this.#spendingWindow !== this.#state.window) spending.clear();
+    this.#spendingWindow = this.#state.window;
+    this.#spending = spending;
+    return spending;
   }
 
   #spread({ waitMs, spreadMs }: quota.Refusal): number {

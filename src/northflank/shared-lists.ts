@@ -20,6 +20,7 @@ import {
   type Waiting,
   withRead,
 } from "./shared-list.ts";
+import type { Spender } from "./spending.ts";
 import type { ItemList, JobRunView, ProjectItem, RunsNeeded } from "./types.ts";
 
 type ListApi = Pick<NorthflankApi, "listServices" | "listJobs" | "listRuns">;
@@ -188,7 +189,7 @@ export class SharedLists {
       clock: this.#clock,
       kind: projectItems,
       send: async ({ api, class: requestClass }, _waiting, signal) => {
-        const call = { class: requestClass, signal };
+        const call = { class: requestClass, spender: listSpender(kind, projectId), signal };
         return readOf(kind === "services" ? await api.listServices(name, call) : await api.listJobs(name, call));
       },
       onMoved: (ids) => this.#onMoved({ kind, projectId, ids }),
@@ -196,6 +197,7 @@ export class SharedLists {
   }
 
   #newRuns({ projectId, jobId }: JobName): SharedList<JobRunView> {
+    const spender = listSpender("runs", `${projectId}/${jobId}`);
     return new SharedList({
       clock: this.#clock,
       kind: jobRuns,
@@ -207,7 +209,7 @@ export class SharedLists {
           return isEndedEarly;
         };
         const needs: RunsNeeded = { isEnough, isAnyOrder: true, maxPages };
-        const list = await api.listRuns({ projectId, jobId }, { class: requestClass, signal, needs });
+        const list = await api.listRuns({ projectId, jobId }, { class: requestClass, spender, signal, needs });
         const { serverTimeMs, truncated } = list;
         return { entries: byId(list.runs), isComplete: !isEndedEarly && truncated !== true, serverTimeMs };
       },
@@ -231,6 +233,13 @@ function keyOf(
   { projectId, jobId = "" }: { readonly projectId: string; readonly jobId?: string },
 ): string {
   return JSON.stringify([kind, projectId, jobId, scope]);
+}
+
+const listKinds = { services: "ServiceList", jobs: "JobList", runs: "RunList" } as const;
+
+/** A list is read for all who ask for it, of whatever namespace. */
+function listSpender(kind: ItemKind | "runs", name: string): Spender {
+  return { kind: listKinds[kind], namespace: "", name };
 }
 
 function readOf({ items, truncated }: ItemList): Read<ProjectItem> {

@@ -1,7 +1,7 @@
 import type { BindAddress, Config } from "../config.ts";
 import type { ApiFactory } from "../controllers/account/api-factory.ts";
 import { type HttpRoute, type HttpServer, startHttpServer } from "../http-server.ts";
-import { controllerNames, type Metrics } from "../metrics.ts";
+import { controllerNames, type Metrics, mostSpenders } from "../metrics.ts";
 import type { Check, ManagedController, Manager } from "../runtime/manager.ts";
 import type { Clock } from "../util/clock.ts";
 import type { Log } from "../util/log.ts";
@@ -12,7 +12,7 @@ export interface EndpointsDeps {
   readonly controllers: readonly ManagedController[];
   readonly caches: readonly ScrapedCache[];
   readonly connections: { list(): Parameters<Metrics["tokens"]>[0] };
-  readonly apis: Pick<ApiFactory, "pools">;
+  readonly apis: Pick<ApiFactory, "pools" | "spending">;
   readonly metrics: Metrics;
   readonly clock: Clock;
   readonly log: Log;
@@ -100,10 +100,17 @@ async function scrape({ metrics, controllers, caches, connections, apis, clock }
     const { queue } = controller;
     metrics.queueStats(name, { ...queue.stats(), oldestDueMs: queue.oldestDueMs() });
   }
-  for (const [pool, { resetAtMs, ...quota }] of apis.pools()) {
+  const pools = apis.pools();
+  for (const [pool, { resetAtMs, ...quota }] of pools) {
     const resetInMs = resetAtMs === undefined ? undefined : resetAtMs - clock.now();
     metrics.ledger(pool, { ...quota, resetInMs });
   }
+  metrics.spending(
+    pools.flatMap(([pool]) => {
+      const spending = apis.spending(pool, mostSpenders);
+      return spending === undefined ? [] : [[pool, spending] as const];
+    }),
+  );
   const { registry } = metrics;
   return { status: 200, contentType: registry.contentType, body: await registry.metrics() };
 }

@@ -499,10 +499,10 @@ describe("what was spent in another ledger of the same account", () => {
     spend(other, { remaining: 399, resetMs: 600_000 });
     const ledger = ledgerOf();
     spend(ledger, { limit: 1_000, remaining: 398, resetMs: 600_000 });
-    ledger.absorb(other.state());
+    ledger.absorb(other);
     expect(ledger.snapshot()).toMatchObject({ used: 3, remaining: 398, limit: 1_000 });
     const fresh = ledgerOf();
-    fresh.absorb(other.state());
+    fresh.absorb(other);
     expect(fresh.snapshot()).toMatchObject({ used: 2, remaining: 399, resetAtMs: clock.now() + 600_000 });
   });
 
@@ -511,7 +511,7 @@ describe("what was spent in another ledger of the same account", () => {
     spend(other, { remaining: 0, resetMs: 600_000 });
     await clock.advance(600_000);
     const ledger = ledgerOf();
-    ledger.absorb(other.state());
+    ledger.absorb(other);
     expect([ledger.snapshot().used, ledger.isIdle()]).toEqual([0, true]);
   });
 });

@@ -63,6 +63,12 @@ async function start(
           },
         ],
       ],
+      spending: (pool) => ({
+        total: 9,
+        kinds: [["NorthflankJob", 9]],
+        namespaces: [["shop", 9]],
+        spenders: [[{ kind: "NorthflankJob", namespace: "shop", name: `etl of ${pool}` }, 9]],
+      }),
     },
     metrics: createMetrics({ version: "1", revision: "r", nodeVersion: "v20" }),
     clock: {
@@ -121,6 +127,8 @@ test("metrics show the queues and ledgers as they are at the scrape", async () =
   expect(text).toContain(`workqueue_longest_running_processor_seconds{${labels}} 3`);
   expect(text).toContain('northflank_operator_oldest_due_object_seconds{controller="deployment"} 7');
   expect(text).toContain('northflank_operator_api_ratelimit_reset_seconds{pool="team acme"} 60');
+  const spender = 'pool="team acme",kind="NorthflankJob",namespace="shop",name="etl of team acme"';
+  expect(text).toContain(`northflank_operator_api_budget_used_by_object{${spender}} 9`);
 });
 
 test("metrics count the objects by condition, and leave out conditions that are not ours", async () => {

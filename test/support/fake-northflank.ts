@@ -229,6 +229,7 @@ export class FakeNorthflank {
   /** Sends one request of a process, as the test has said that it ends. */
   #sender(ledger: Ledger): Send {
     return ({ method, text, options }, act) => {
+      if (options.spender === undefined) throw new Error(`"${text}" is sent for no object: it lacks a spender`);
       this.noted.push({ method, text, class: options.class, atMs: this.#clock.monotonic() });
       const scripted = this.#scripts.get(method)?.shift();
       const error = scripted?.error ?? this.#lasting.get(method);

@@ -3,6 +3,7 @@ import { type ApiObserver, createNorthflankApi, type NorthflankApi } from "../..
 import { createLedger, type Ledger, type LedgerSnapshot } from "../../northflank/ledger.ts";
 import { defaultObserveShare } from "../../northflank/ledger-shares.ts";
 import { RetryAllowance } from "../../northflank/retry-allowance.ts";
+import type { SpendingSnapshot } from "../../northflank/spending.ts";
 import type { Transport } from "../../northflank/transport.ts";
 import type { Clock } from "../../util/clock.ts";
 import type { Random } from "../../util/random.ts";
@@ -55,6 +56,8 @@ export interface ApiFactory {
   readonly othersPerHour: (pool: string) => number;
   /** Every pool that metrics name, with its figures. */
   readonly pools: () => readonly (readonly [pool: string, quota: LedgerSnapshot])[];
+  /** Who has spent from a pool in this window, the `most` largest; `undefined` before its first request. */
+  readonly spending: (pool: string, most: number) => SpendingSnapshot | undefined;
 }
 
 /** Called with each request, and with each pool that is removed. */
@@ -155,6 +158,7 @@ export function createApiFactory(deps: {
         return isNamed ? [[name, ledger.snapshot()] as const] : [];
       });
     },
+    spending: (pool, most) => pools.get(pool)?.ledger.spending()?.snapshot(most),
   };
 
   function ceilingOf({ connection, maxRequestsPerHour }: ApiBinding): Ledger {
@@ -176,7 +180,7 @@ export function createApiFactory(deps: {
     const pool = isMember ? enter(member) : poolNamed(name, member);
     // Shared with others, it stays without this one, and keeps what it has counted.
     if (left !== undefined && isMember && left.ceilings.size === 0) {
-      pool.ledger.absorb(left.ledger.state());
+      pool.ledger.absorb(left.ledger);
       pools.delete(left.name);
     }
     return pool;

@@ -1,5 +1,6 @@
 import type { NorthflankApi } from "../../northflank/client.ts";
 import { isNorthflankError, type NorthflankError } from "../../northflank/errors.ts";
+import { otherSpender } from "../../northflank/spending.ts";
 import type { TokenView } from "../../northflank/types.ts";
 import type { Clock } from "../../util/clock.ts";
 
@@ -63,7 +64,7 @@ export class TokenChecker {
 async function ask(api: Pick<NorthflankApi, "whoAmI">): Promise<TokenValidity> {
   try {
     // Not bound to one caller: many objects may wait for this answer.
-    const token = await api.whoAmI({ class: "change", signal: new AbortController().signal });
+    const token = await api.whoAmI({ class: "change", spender: otherSpender, signal: new AbortController().signal });
     return token === undefined ? { kind: "invalid" } : { kind: "valid", token };
   } catch (error) {
     if (!isNorthflankError(error)) throw error;

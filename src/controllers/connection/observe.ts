@@ -1,4 +1,5 @@
 import type { NorthflankConnection } from "../../api/connection.ts";
+import { northflankConnections } from "../../api/names.ts";
 import type { TokenNeed } from "../../api/northflank-calls.ts";
 import type { CallOptions } from "../../northflank/client.ts";
 import { isNorthflankError } from "../../northflank/errors.ts";
@@ -10,6 +11,7 @@ import type { Planned, PollSchedule } from "../reconcile/poll-schedule.ts";
 import { readyReason } from "../reconcile/ready-state.ts";
 import { newRequestWaitMs } from "../reconcile/reconcile-request.ts";
 import { prunedProblems, type SpecProblem } from "../reconcile/spec-validation.ts";
+import { spenderOf } from "../reconcile/spender.ts";
 import type { AccountPace } from "./budget-status.ts";
 import type { Observation, Surroundings, TokenCheck } from "./observation.ts";
 import { isAccepted } from "./status.ts";
@@ -74,7 +76,8 @@ async function checkToken(
   signal: AbortSignal,
 ): Promise<Observed> {
   // Only the check of a connection that is Ready can wait for quota.
-  const call = { class: isAccepted(object) ? "observe" : "change", signal } as const;
+  const spender = spenderOf(northflankConnections, object);
+  const call = { class: isAccepted(object) ? "observe" : "change", spender, signal } as const;
   let opened = first;
   let check = await whoAmI(deps, opened.account, call);
   if (check.kind === "failed" && check.error.code === "unauthorized") {

@@ -1,4 +1,5 @@
 import type { NorthflankDeployment } from "../../api/deployment.ts";
+import { northflankDeployments } from "../../api/names.ts";
 import type { CallOptions, JobName, NorthflankApi, ServiceName } from "../../northflank/client.ts";
 import type { Reconcile } from "../../runtime/controller.ts";
 import { assertNever } from "../../util/assert-never.ts";
@@ -35,6 +36,7 @@ export interface DeploymentDeps extends ObserveDeps, TargetDeps<NorthflankDeploy
 export function createDeploymentReconciler(deps: DeploymentDeps): Reconcile {
   const { settings } = deps;
   return createTargetReconciler<NorthflankDeployment, Observation, Conclusion, Change, Need>(deps, {
+    type: northflankDeployments,
     ...observeSteps(deploymentReads(deps)),
     timesOf,
     decide: (input) => decide({ ...input, settings }),

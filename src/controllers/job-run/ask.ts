@@ -1,8 +1,9 @@
-import { resolveStart } from "../../api/names.ts";
+import { northflankJobRuns, resolveStart } from "../../api/names.ts";
 import type { NorthflankError } from "../../northflank/errors.ts";
 import type { RunList } from "../../northflank/types.ts";
 import type { Account, AccountResolution } from "../account/accounts.ts";
 import { reconcileRequest } from "../reconcile/reconcile-request.ts";
+import { spenderOf } from "../reconcile/spender.ts";
 import { judgeAccountChange } from "./account-change.ts";
 import { obstaclesAmong } from "./concurrency.ts";
 import { decideBlocked, decideFailed } from "./decide.ts";
@@ -47,7 +48,9 @@ export async function ask<T>(
 export async function askForRuns(reconcile: RunReconcile): Promise<Asked<RunList>> {
   const { memory, deps, situation, context } = reconcile;
   const reservation = memory.known.readBack;
-  const call = { class: "change", signal: context.signal, ...(reservation && { reservation }) } as const;
+  const { signal } = context;
+  const spender = spenderOf(northflankJobRuns, situation.object);
+  const call = { class: "change", spender, signal, ...(reservation && { reservation }) } as const;
   const read = await ask(reconcile, (account) => observeRuns(situation.object, account, call));
   if (read.kind === "value") learnServerTime(memory, read.value.serverTimeMs, deps.clock.monotonic());
   return read;

@@ -1,7 +1,9 @@
 import type { NorthflankJobRun } from "../../api/job-run.ts";
+import { northflankJobRuns } from "../../api/names.ts";
 import { isNorthflankError } from "../../northflank/errors.ts";
 import type { Account } from "../account/accounts.ts";
 import { readBuild } from "../build/read-build.ts";
+import { spenderOf } from "../reconcile/spender.ts";
 import { runBuildQuery, runBuildState } from "./build-wait.ts";
 import type { StartReport } from "./decide.ts";
 import { type RunReconcile, requestOf } from "./run-reconcile.ts";
@@ -33,7 +35,11 @@ export async function buildInTheWay(
     sha === undefined || buildId === undefined ? query : { ...query, by: { kind: "id", buildId, sha } as const };
   const requestClass = build === undefined ? "change" : "run";
   try {
-    const call = { class: requestClass, signal: context.signal } as const;
+    const call = {
+      class: requestClass,
+      spender: spenderOf(northflankJobRuns, object),
+      signal: context.signal,
+    } as const;
     const seen = await readBuild({ account, projectId: object.spec.projectId, query: asked, call });
     const state = runBuildState(object, seen);
     const awaitedId = state === "awaited" && seen.sight.kind === "found" ? seen.sight.build.id : undefined;

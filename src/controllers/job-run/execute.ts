@@ -3,6 +3,7 @@ import { northflankJobRuns, operatorFieldManager } from "../../api/names.ts";
 import type { KubeClient } from "../../kube/client.ts";
 import { isKubeError } from "../../kube/errors.ts";
 import type { Account } from "../account/accounts.ts";
+import { spenderOf } from "../reconcile/spender.ts";
 import { finalizerPatch } from "./finalizer.ts";
 import { putStart } from "./intent.ts";
 import { markUpdate } from "./mark.ts";
@@ -24,7 +25,8 @@ export async function abortRun(
   account: Account,
   signal: AbortSignal,
 ): Promise<Read<void>> {
-  return await reading(account.api.abortRun({ ...jobOf(object), runId }, { class: "change", signal }));
+  const call = { class: "change", spender: spenderOf(northflankJobRuns, object), signal } as const;
+  return await reading(account.api.abortRun({ ...jobOf(object), runId }, call));
 }
 
 /**

@@ -1,10 +1,12 @@
 import type { NorthflankJobRun } from "../../api/job-run.ts";
+import { northflankJobRuns } from "../../api/names.ts";
 import type { CallOptions, RequestClass } from "../../northflank/client.ts";
 import { isNorthflankError, type NorthflankError } from "../../northflank/errors.ts";
 import type { SharedLists } from "../../northflank/shared-lists.ts";
 import type { JobRunView, JobView, RunList, RunsNeeded } from "../../northflank/types.ts";
 import type { Clock } from "../../util/clock.ts";
 import { type Account, type AccountResolution, type Accounts, readerOf } from "../account/accounts.ts";
+import { spenderOf } from "../reconcile/spender.ts";
 import type { Sibling } from "./concurrency.ts";
 import { duplicateIn } from "./duplicate.ts";
 import type { Attempt } from "./machine.ts";
@@ -54,7 +56,7 @@ export async function observeRun(
   signal: AbortSignal,
 ): Promise<Read<RunObservation>> {
   const { object, attempt } = options;
-  const call: CallOptions = { class: options.requestClass, signal };
+  const call: CallOptions = { class: options.requestClass, spender: spenderOf(northflankJobRuns, object), signal };
   if (options.reads === "run") {
     const { shared } = options;
     return shared === undefined
@@ -177,7 +179,8 @@ export async function observeJob(
   account: Account,
   signal: AbortSignal,
 ): Promise<Read<JobView | undefined>> {
-  const read = await reading(account.api.getJob(jobOf(object), { class: "run", signal }));
+  const call = { class: "run", spender: spenderOf(northflankJobRuns, object), signal } as const;
+  const read = await reading(account.api.getJob(jobOf(object), call));
   const isUnknown = read.kind === "failed" && isNorthflankError(read.error, "forbidden", "not_found", "gone");
   return isUnknown ? { kind: "read", value: undefined } : read;
 }
@@ -189,7 +192,8 @@ export async function observeNamedRun(
   account: Account,
   signal: AbortSignal,
 ): Promise<Read<JobRunView | undefined>> {
-  return await reading(account.api.getRun({ ...jobOf(object), runId }, { class: "change", signal }));
+  const call = { class: "change", spender: spenderOf(northflankJobRuns, object), signal } as const;
+  return await reading(account.api.getRun({ ...jobOf(object), runId }, call));
 }
 
 /**

@@ -1,9 +1,10 @@
 import type { NorthflankJobRun } from "../../api/job-run.ts";
-import { startedRun } from "../../api/names.ts";
+import { northflankJobRuns, startedRun } from "../../api/names.ts";
 import type { CallOptions } from "../../northflank/client.ts";
 import type { NorthflankError } from "../../northflank/errors.ts";
 import type { Reservation } from "../../northflank/ledger.ts";
 import type { RunList, StartResult } from "../../northflank/types.ts";
+import { spenderOf } from "../reconcile/spender.ts";
 import { resolveReferences } from "../secrets/references.ts";
 import { foreignObstacles, type Obstacle, obstaclesAmong, replaceableAmong, runIdsOf } from "./concurrency.ts";
 import { isRejectedForGood, rejectionMessage, type StartReport } from "./decide.ts";
@@ -88,7 +89,7 @@ async function startWith(
   reservation: Reservation,
 ): Promise<StartOutcome> {
   const { object, memory, signal } = context;
-  const call: CallOptions = { class: "change", reservation, signal };
+  const call: CallOptions = { class: "change", reservation, spender: spenderOf(northflankJobRuns, object), signal };
   const listed = await listBaseline(deps, context, call);
   if (listed.kind === "failed") return { report: { kind: "readFailed", error: listed.error } };
   const { value: list } = listed;

@@ -1,4 +1,5 @@
 import type { NorthflankJob } from "../../api/job.ts";
+import { northflankJobs } from "../../api/names.ts";
 import type { Reconcile } from "../../runtime/controller.ts";
 import { objectKey } from "../../runtime/outcome.ts";
 import { SharedReads } from "../secrets/shared-reads.ts";
@@ -35,6 +36,7 @@ export function createJobReconciler(deps: JobDeps): Reconcile {
   const { clock, schedule } = deps;
   const reads = new SharedReads({ kube: deps.kube, clock });
   return createTargetReconciler<NorthflankJob, Observation, Conclusion, Change>(deps, {
+    type: northflankJobs,
     ...observeSteps(jobReads({ ...deps, kube: reads.fresh, sharedKube: reads.shared })),
     timesOf: (status) => [changeTime(status)],
     decide: ({ ages, ...input }) =>

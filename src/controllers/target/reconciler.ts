@@ -1,3 +1,4 @@
+import type { ResourceType } from "../../kube/types.ts";
 import type { CallOptions, NorthflankApi } from "../../northflank/client.ts";
 import type { Reconcile, ReconcileContext } from "../../runtime/controller.ts";
 import { type ObjectKey, type Outcome, objectKey, type Priority, ReconcileError } from "../../runtime/outcome.ts";
@@ -9,6 +10,7 @@ import { type EventSink, stalledEvents } from "../reconcile/events.ts";
 import type { PollSchedule } from "../reconcile/poll-schedule.ts";
 import { reconcileRequest } from "../reconcile/reconcile-request.ts";
 import { delayOf, outcomeOf, type Requeue } from "../reconcile/requeue.ts";
+import { spenderOf } from "../reconcile/spender.ts";
 import type { StatusWriter } from "../reconcile/status-writer.ts";
 import { reconcileUnsaved, Unsaved } from "../reconcile/unsaved-status.ts";
 import type { TargetConclusion, TargetDecision, TargetInput } from "./decision.ts";
@@ -65,6 +67,7 @@ export interface TargetChange<K = unknown> {
  */
 export interface TargetSteps<T extends TargetObject, O, C extends TargetConclusion, X extends TargetChange, N>
   extends ObserveSteps<T, O, N> {
+  readonly type: Pick<ResourceType, "kind">;
   /** The times of a status that something is decided by: they are measured from when they were first seen. */
   readonly timesOf: (status: Status<T> | undefined) => readonly (string | undefined)[];
   readonly decide: (input: TargetInput<T, O>) => TargetDecision<C, X, N>;
@@ -179,7 +182,7 @@ async function reconcile<T extends TargetObject, O, C extends TargetConclusion, 
   known: T,
   context: ReconcileContext,
 ): Promise<Report<T, C> | Outcome> {
-  const aside = new SetAside();
+  const aside = new SetAside(spenderOf(running.steps.type, known));
   try {
     return await reconcileWith(running, known, { ...context, aside });
   } finally {

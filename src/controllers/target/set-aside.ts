@@ -1,6 +1,7 @@
 import type { CallOptions, NorthflankApi } from "../../northflank/client.ts";
 import { quotaClosed } from "../../northflank/errors.ts";
 import type { Reservation } from "../../northflank/ledger.ts";
+import type { Spender } from "../../northflank/spending.ts";
 import type { RequestClass } from "../../northflank/types.ts";
 
 /** What a target is read with. */
@@ -23,7 +24,13 @@ export const readOnly: Sequence = { reading: ({ class: requestClass, signal }) =
  * write that follows. Without that, the last requests of an hour would be spent on reads whose writes are refused.
  */
 export class SetAside {
+  readonly #spender: Spender;
   #reservation: Reservation | undefined;
+
+  /** `spender`: the object that is reconciled. */
+  constructor(spender: Spender) {
+    this.#spender = spender;
+  }
 
   /**
    * The options of a read.
@@ -32,16 +39,18 @@ export class SetAside {
    */
   reading({ api, class: requestClass, requests, signal }: Reading): CallOptions {
     this.release();
-    if (requestClass !== "change") return { class: requestClass, signal };
+    const options = { class: requestClass, spender: this.#spender, signal };
+    if (requestClass !== "change") return options;
     const outcome = api.reserve(requests + 1, requestClass);
     if (outcome.kind === "refused") throw quotaClosed("read the target", outcome.retryAfterMs);
     this.#reservation = outcome.reservation;
-    return { class: requestClass, signal, reservation: outcome.reservation };
+    return { ...options, reservation: outcome.reservation };
   }
 
   /** The options of the write. */
   writing(signal: AbortSignal): CallOptions {
-    return { class: "change", signal, ...(this.#reservation && { reservation: this.#reservation }) };
+    const options = { class: "change", spender: this.#spender, signal } as const;
+    return { ...options, ...(this.#reservation && { reservation: this.#reservation }) };
   }
 
   /** Gives back what is left. Belongs into `finally`; harmless to repeat. */

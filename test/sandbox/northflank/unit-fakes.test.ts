@@ -12,7 +12,8 @@ import { FakeNorthflank, northflankError } from "../../support/fake-northflank.t
 
 // The fakes of unit tests answer as the client on the sandbox does: the same conversation with both comes to the same.
 
-const call = { class: "change", signal: new AbortController().signal } as const;
+const spender = { kind: "NorthflankDeployment", namespace: "shop", name: "web" };
+const call = { class: "change", spender, signal: new AbortController().signal } as const;
 const service = { projectId: "shop", serviceId: "api" };
 const combined = { projectId: "shop", serviceId: "storefront" };
 const job = { projectId: "shop", jobId: "migrate" };
