@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { buffer } from "node:stream/consumers";
+import { runBudget } from "./cli/budget.ts";
 import { runCrds } from "./cli/crds.ts";
 import { runImport } from "./cli/import.ts";
 import type { Io } from "./cli/io.ts";
@@ -43,6 +44,7 @@ process.exitCode = await runProgram({
     crds: runCrds,
     import: (args) => runImport(args, toolDeps),
     plan: (args) => runPlan(args, toolDeps),
+    budget: (args) => runBudget(args, toolDeps),
     run: async (config) => {
       const format = config.logFormat ?? (io.isTerminal ? "pretty" : "json");
       const log = createLogger({ level: config.logLevel, format, destination: standardOutput() });

@@ -4,6 +4,7 @@ import { join, resolve } from "node:path";
 import { describe, expect, test } from "vitest";
 import { parse } from "yaml";
 import { reasonTexts } from "../scripts/generated/texts/reasons.ts";
+import { flagsOfBudget } from "../src/cli/budget.ts";
 import { flagsOfImport } from "../src/cli/import.ts";
 import { flagsOfPlan } from "../src/cli/plan.ts";
 import { flagsOfRun } from "../src/config.ts";
@@ -208,7 +209,7 @@ describe("texts are short", () => {
   });
 
   test("help of a flag is at most two lines of 80 characters, without a period", () => {
-    const flags = [...flagsOfRun(), ...flagsOfImport, ...flagsOfPlan];
+    const flags = [...flagsOfRun(), ...flagsOfImport, ...flagsOfPlan, ...flagsOfBudget];
     expect(flags.length).toBeGreaterThan(30);
     const long = flags.filter(({ meaning }) => meaning.length > 160 || /\.$|\. /.test(meaning));
     expect(long.map(({ name, meaning }) => `--${name}: ${meaning}`)).toEqual([]);

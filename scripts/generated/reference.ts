@@ -7,6 +7,7 @@ import {
   permissionsFor,
   tokenUses,
 } from "../../src/api/northflank-calls.ts";
+import { flagsOfBudget } from "../../src/cli/budget.ts";
 import { flagsOfImport } from "../../src/cli/import.ts";
 import { flagsOfPlan } from "../../src/cli/plan.ts";
 import { flagsOfRun } from "../../src/config.ts";
@@ -211,6 +212,8 @@ function flagsPage(): string {
     flagTable(flagsOfImport),
     "## northflank-operator plan",
     flagTable(flagsOfPlan),
+    "## northflank-operator budget",
+    flagTable(flagsOfBudget),
   );
 }
 

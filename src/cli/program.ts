@@ -18,6 +18,7 @@ export interface Commands {
   readonly crds: (args: readonly string[], io: Io) => ExitCode;
   readonly import: (args: readonly string[]) => Promise<ExitCode>;
   readonly plan: (args: readonly string[]) => Promise<ExitCode>;
+  readonly budget: (args: readonly string[]) => Promise<ExitCode>;
 }
 
 /** Runs one command of the command line and returns its exit code: 0 done, 1 the check failed, 2 wrong usage. */
@@ -34,6 +35,8 @@ export async function runProgram({ args, env, io, commands }: ProgramInput): Pro
       return commands.import(rest);
     case "plan":
       return commands.plan(rest);
+    case "budget":
+      return commands.budget(rest);
     case "version":
     case "--version":
       io.out(`northflank-operator ${version} (${revision})\n`);
@@ -60,6 +63,7 @@ usage: northflank-operator COMMAND
   validate   check manifests offline: validate FILES|DIRS|- (validate --help lists the flags)
   plan       show what manifests would change at Northflank: plan FILES|DIRS|- (plan --help lists the flags)
   import     print manifests for what a Northflank project has (import --help lists the flags)
+  budget     show who spends the hourly quota of Northflank (budget --help lists the flags)
   crds       print the CustomResourceDefinitions
   version    print the version
 

@@ -31,6 +31,10 @@ async function run(...args: string[]) {
         ran.push(`plan ${rest.join(" ")}`);
         return 3;
       },
+      budget: async (rest) => {
+        ran.push(`budget ${rest.join(" ")}`);
+        return 1;
+      },
       crds: (rest) => {
         ran.push(`crds ${rest.join(" ")}`);
         return 0;
@@ -45,6 +49,7 @@ test.each([
   [["validate", "a.yaml", "--output", "json"], 1, ["validate a.yaml --output json"]],
   [["crds"], 0, ["crds "]],
   [["plan", "a.yaml"], 3, ["plan a.yaml"]],
+  [["budget", "-o", "json"], 1, ["budget -o json"]],
   [["import", "--project=shop"], 1, ["import --project=shop"]],
 ])("%j hands over to its command and returns its exit code", async (args, code, ran) => {
   expect(await run(...args)).toMatchObject({ code, ran });
