@@ -137,7 +137,10 @@ function detailsOf(budget: AccountBudget): readonly string[] {
     message === undefined ? [] : [message],
     ...(classes.length > 0 ? [rowsOf("CLASS", [...classes, ...byOthers])] : []),
     rowsOf("KIND", kinds),
-    rowsOf("NAMESPACE", namespaces),
+    rowsOf(
+      "NAMESPACE",
+      namespaces.map(({ by, requests }) => ({ by: by === "" ? "(lists)" : by, requests })),
+    ),
     spendersOf(spenders),
   ].filter((lines) => lines.length > 0);
   if (parts.length === 0) return [];

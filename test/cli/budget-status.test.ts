@@ -4,6 +4,7 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { parse } from "yaml";
 import { startKubernetes } from "../../sandbox/kubernetes/server.ts";
 import { apiVersion, northflankConnections } from "../../src/api/names.ts";
 import { runBudget } from "../../src/cli/budget.ts";
@@ -131,6 +132,19 @@ team acme at https://api.northflank.com   1000    412    588    23m10s      2m  
     expect(JSON.parse(out)).toEqual({ source: "cluster", accounts: [{ ...account, connections: ["dev/own"] }] });
     const path = "/apis/northflank-operator.io/v1alpha1/namespaces/dev/northflankconnections";
     expect(sandbox.calls.at(-1)?.path).toBe(path);
+  });
+
+  test("it sends one request, which the role in the docs grants", async () => {
+    const sandbox = await clusterWith([connection("shop/main", { rateLimit })]);
+    const before = sandbox.calls.length;
+    expect((await run(sandbox.kubeconfig())).code).toBe(0);
+    const sent = sandbox.calls.slice(before).map(({ method, query }) => [method, query.get("watch")]);
+    expect(sent).toEqual([["GET", null]]);
+    const page = readFileSync(join(import.meta.dirname, "../../docs/quota.md"), "utf8");
+    const [, yaml = ""] = /```yaml\n([^`]*kind: ClusterRole[^`]*)```/.exec(page) ?? [];
+    expect(parse(yaml).rules).toEqual([
+      { apiGroups: [northflankConnections.group], resources: [northflankConnections.plural], verbs: ["get", "list"] },
+    ]);
   });
 
   test("lists of any length are read to their end", async () => {

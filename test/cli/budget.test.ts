@@ -104,7 +104,7 @@ team acme at https://api.northflank.com
   50         ServiceList
 
   REQUESTS   NAMESPACE
-  230        -
+  230        (lists)
   100        shop
   50         (all others)
 
