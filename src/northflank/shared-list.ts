@@ -50,8 +50,6 @@ export function suffices(startedAtMs: number, { askedAtMs, maxAgeMs, notBeforeMs
 export interface EntryKind<T> {
   /** True where `left` is a later state than `right` for sure, whenever the two were read. */
   readonly isLater: (left: T, right: T) => boolean;
-  /** Equal while nothing moved. Missing: what moves is not reported. */
-  readonly fingerprint?: (entry: T) => string;
 }
 
 /** An entry that was read alone. */
@@ -66,23 +64,13 @@ export interface ListState<T> {
   readonly listing: Listing<T> | undefined;
   /** Entries that were read alone, while they may still be needed to overrule a list. */
   readonly reads: ReadonlyMap<string, SingleRead<T>>;
-  /** What was last believed of each entry; kept only where movement is reported. */
-  readonly believed: ReadonlyMap<string, T>;
-  /** Some list since the beginning was complete, so that an entry that is not in `believed` did not exist. */
-  readonly isAllKnown: boolean;
   /** Until when somewhere a caller may be content with what is here. */
   readonly keptUntilMs: number;
 }
 
 /** A list that was never read. */
 export function unreadList<T>(): ListState<T> {
-  return {
-    listing: undefined,
-    reads: new Map(),
-    believed: new Map(),
-    isAllKnown: false,
-    keptUntilMs: Number.NEGATIVE_INFINITY,
-  };
+  return { listing: undefined, reads: new Map(), keptUntilMs: Number.NEGATIVE_INFINITY };
 }
 
 /** A caller asks: what is known is kept for twice the age that it can use. */
@@ -132,48 +120,14 @@ export function withRead<T>(
   return { ...state, reads: new Map(state.reads).set(id, { startedAtMs, entry }) };
 }
 
-/** A new list was read. `movedIds`: entries that are not as they were believed to be before it. */
-export function takeIn<T>(
-  state: ListState<T>,
-  listing: Listing<T>,
-  kind: EntryKind<T>,
-): { readonly state: ListState<T>; readonly movedIds: readonly string[] } {
-  const reads = recentReads(state, listing);
-  const next = { ...state, listing, reads };
-  const { fingerprint } = kind;
-  if (fingerprint === undefined) return { state: next, movedIds: [] };
-  const before = withReadsSince(state);
-  const believed = new Map<string, T>(listing.isComplete ? [] : before);
-  for (const id of new Set([...listing.entries.keys(), ...reads.keys()])) {
-    const entry = believedOf(next, id, kind)?.entry;
-    if (entry === undefined) believed.delete(id);
-    else believed.set(id, entry);
-  }
-  const print = (entry: T | undefined) => (entry === undefined ? undefined : fingerprint(entry));
-  const ids = [...new Set([...before.keys(), ...believed.keys()])].filter(
-    (id) => state.isAllKnown || before.has(id) || state.reads.has(id),
-  );
-  return {
-    state: { ...next, believed, isAllKnown: state.isAllKnown || listing.isComplete },
-    movedIds: ids.filter((id) => print(before.get(id)) !== print(believed.get(id))),
-  };
+/** A new list was read. */
+export function takeIn<T>(state: ListState<T>, listing: Listing<T>): ListState<T> {
+  return { ...state, listing, reads: recentReads(state, listing) };
 }
 
 /** Reads that may have to overrule this list or the next one: the next may come from where this one did not. */
 function recentReads<T>({ reads }: ListState<T>, listing: Listing<T>): ListState<T>["reads"] {
   return new Map([...reads].filter(([, { startedAtMs }]) => listing.startedAtMs - startedAtMs <= longestLagMs));
-}
-
-/** What was believed of each entry right before a new list. */
-function withReadsSince<T>({ believed, reads, listing }: ListState<T>): ReadonlyMap<string, T> {
-  if (reads.size === 0) return believed;
-  const before = new Map(believed);
-  for (const [id, { entry, startedAtMs }] of reads) {
-    if (listing !== undefined && startedAtMs < listing.startedAtMs) continue;
-    if (entry === undefined) before.delete(id);
-    else before.set(id, entry);
-  }
-  return before;
 }
 
 /** A caller that waits for a request. */
@@ -205,8 +159,6 @@ export function payerOf<W extends Waiting>(waiting: readonly W[], refused: reado
 /** A service or job of a project. Of one whose uid differs nothing says which is later. */
 export const projectItems: EntryKind<ProjectItem> = {
   isLater: (left, right) => left.uid === right.uid && transitionMs(left) > transitionMs(right),
-  fingerprint: ({ uid, rolloutTransitionTime, rolloutStatus, disabledCD, suspended }) =>
-    JSON.stringify([uid, rolloutTransitionTime, rolloutStatus, disabledCD, suspended]),
 };
 
 function transitionMs({ rolloutTransitionTime }: ProjectItem): number {

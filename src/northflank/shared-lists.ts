@@ -68,11 +68,6 @@ export interface SharedAnswer<T> {
   readonly get: (id: string) => Believed<T>;
 }
 
-/** Entries that are not as they were: created, deleted, created anew, rolled out, or with another switch. */
-export interface Movement extends ItemListName {
-  readonly ids: readonly string[];
-}
-
 /** A caller whose request it may be. */
 interface Payer extends Waiting, Pick<RunsAsk, "runIds" | "maxPages"> {
   readonly api: ListApi;
@@ -112,18 +107,12 @@ const sweepEveryMs = 60_000;
  */
 export class SharedLists {
   readonly #clock: Pick<Clock, "monotonic">;
-  readonly #onMoved: (movement: Movement) => void;
   readonly #items = new Map<string, SharedList<ProjectItem>>();
   readonly #runs = new Map<string, SharedList<JobRunView>>();
   #sweepAtMs = Number.NEGATIVE_INFINITY;
 
-  /**
-   * `onMoved`: a new list of a project is not as the list before it, and the reads since then, had it. A hint: what it
-   * names is to be read. It must not throw.
-   */
-  constructor(deps: { readonly clock: Pick<Clock, "monotonic">; readonly onMoved?: (movement: Movement) => void }) {
-    this.#clock = deps.clock;
-    this.#onMoved = deps.onMoved ?? (() => undefined);
+  constructor({ clock }: { readonly clock: Pick<Clock, "monotonic"> }) {
+    this.#clock = clock;
   }
 
   /** How many lists are kept. */
@@ -160,7 +149,7 @@ export class SharedLists {
   ): void {
     const list = this.#items.get(keyOf({ scope }, name.kind, name));
     const listed = list?.known(read.id);
-    // A read may return less than the list does: what it lacks has not moved by that.
+    // A read may return less than the list does: what it lacks is as it was listed.
     const isSame = listed !== undefined && read.entry !== undefined && listed.uid === read.entry.uid;
     list?.note(isSame ? { ...read, entry: { ...listed, ...read.entry } } : read);
   }
@@ -192,7 +181,6 @@ export class SharedLists {
         const call = { class: requestClass, spender: listSpender(kind, projectId), signal };
         return readOf(kind === "services" ? await api.listServices(name, call) : await api.listJobs(name, call));
       },
-      onMoved: (ids) => this.#onMoved({ kind, projectId, ids }),
     });
   }
 
@@ -213,7 +201,6 @@ export class SharedLists {
         const { serverTimeMs, truncated } = list;
         return { entries: byId(list.runs), isComplete: !isEndedEarly && truncated !== true, serverTimeMs };
       },
-      onMoved: () => undefined,
     });
   }
 
@@ -254,7 +241,6 @@ interface SharedListDeps<T> {
   readonly clock: Pick<Clock, "monotonic">;
   readonly kind: EntryKind<T>;
   readonly send: Send<T>;
-  readonly onMoved: (ids: readonly string[]) => void;
 }
 
 /** One list: its state, who waits for it, and the request in flight. */
@@ -320,9 +306,7 @@ class SharedList<T> {
       const listing = await this.#read(flight);
       // Abandoned: its callers have gone, and another request may be in flight.
       if (this.#flight !== flight) return;
-      const { state, movedIds } = takeIn(this.#state, listing, this.#deps.kind);
-      this.#state = state;
-      if (movedIds.length > 0) this.#deps.onMoved(movedIds);
+      this.#state = takeIn(this.#state, listing);
       const answer = this.#answer(listing);
       settle = ({ resolve }) => resolve(answer);
     } catch (error) {

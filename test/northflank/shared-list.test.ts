@@ -24,12 +24,9 @@ function listing(startedAtMs: number, items: readonly ProjectItem[], isComplete 
   return { startedAtMs, receivedAtMs: startedAtMs + 10, entries, isComplete, serverTimeMs: undefined };
 }
 
-/** The state after these lists, and what moved with the last of them. */
-function afterLists(...listings: readonly Listing<ProjectItem>[]) {
-  let state: ListState<ProjectItem> = unreadList();
-  let movedIds: readonly string[] = [];
-  for (const one of listings) ({ state, movedIds } = takeIn(state, one, projectItems));
-  return { state, movedIds: movedIds.toSorted() };
+/** The state after these lists. */
+function afterLists(...listings: readonly Listing<ProjectItem>[]): ListState<ProjectItem> {
+  return listings.reduce<ListState<ProjectItem>>(takeIn, unreadList());
 }
 
 describe("an answer suffices", () => {
@@ -60,11 +57,7 @@ describe("an entry that was read alone", () => {
   const older = at(1, { rolloutStatus: "IN_PROGRESS" });
   const newer = at(5, { rolloutStatus: "COMPLETED" });
   const believed = (list: Listing<ProjectItem>, read: { startedAtMs: number; entry: ProjectItem | undefined }) =>
-    believedOf(
-      takeIn(withRead(afterLists(listing(0, [])).state, { id: "web", ...read }), list, projectItems).state,
-      "web",
-      projectItems,
-    );
+    believedOf(takeIn(withRead(afterLists(listing(0, [])), { id: "web", ...read }), list), "web", projectItems);
 
   test.each<[string, Listing<ProjectItem>, { startedAtMs: number; entry: ProjectItem | undefined }, "list" | "read"]>([
     ["a list from before the read", listing(1_000, [newer]), { startedAtMs: 1_001, entry: older }, "read"],
@@ -108,14 +101,14 @@ describe("an entry that was read alone", () => {
   });
 
   test("overrules a second list that lags, after one that did not", () => {
-    let { state } = afterLists(listing(0, [older]));
+    let state = afterLists(listing(0, [older]));
     state = withRead(state, { id: "web", startedAtMs: 100, entry: newer });
-    for (const list of [listing(200, [newer]), listing(300, [older])]) ({ state } = takeIn(state, list, projectItems));
+    for (const list of [listing(200, [newer]), listing(300, [older])]) state = takeIn(state, list);
     expect(believedOf(state, "web", projectItems)?.entry).toBe(newer);
   });
 
   test("is not replaced by an older read that is answered later", () => {
-    const state = withRead(withRead(afterLists(listing(0, [])).state, { id: "web", startedAtMs: 9, entry: newer }), {
+    const state = withRead(withRead(afterLists(listing(0, [])), { id: "web", startedAtMs: 9, entry: newer }), {
       id: "web",
       startedAtMs: 8,
       entry: older,
@@ -124,8 +117,8 @@ describe("an entry that was read alone", () => {
   });
 
   test("is forgotten once no list may lag behind it", () => {
-    const read = withRead(afterLists(listing(0, [])).state, { id: "web", startedAtMs: 100, entry: newer });
-    const { state } = takeIn(read, listing(101 + longestLagMs, [newer]), projectItems);
+    const read = withRead(afterLists(listing(0, [])), { id: "web", startedAtMs: 100, entry: newer });
+    const state = takeIn(read, listing(101 + longestLagMs, [newer]));
     expect(state.reads.size).toBe(0);
   });
 });
@@ -141,66 +134,11 @@ test("a run that was read as over is not active again in a list that lags", () =
   });
   const list = { startedAtMs: 200, receivedAtMs: 210, isComplete: true, serverTimeMs: undefined };
   const read = withRead(unreadList<JobRunView>(), { id: "r", startedAtMs: 100, entry: run(true) });
-  const lagging = takeIn(read, { ...list, entries: new Map([["r", run(false)]]) }, jobRuns).state;
+  const lagging = takeIn(read, { ...list, entries: new Map([["r", run(false)]]) });
   expect(believedOf(lagging, "r", jobRuns)?.entry?.concluded).toBe(true);
   const stillActive = withRead(unreadList<JobRunView>(), { id: "r", startedAtMs: 100, entry: run(false) });
-  const over = takeIn(stillActive, { ...list, entries: new Map([["r", run(true)]]) }, jobRuns).state;
+  const over = takeIn(stillActive, { ...list, entries: new Map([["r", run(true)]]) });
   expect(believedOf(over, "r", jobRuns)?.entry?.concluded).toBe(true);
-});
-
-describe("what moved", () => {
-  const before = [at(1, { rolloutStatus: "COMPLETED", disabledCD: false }), item("api")];
-  const settled = { rolloutStatus: "COMPLETED", disabledCD: false };
-  test.each<[string, ProjectItem]>([
-    ["a rollout", at(2, settled)],
-    ["the status of one", at(1, { ...settled, rolloutStatus: "FAILED" })],
-    ["another service under the id", at(1, { ...settled, uid: "v" })],
-    ["continuous deployment", at(1, { ...settled, disabledCD: true })],
-    ["the schedule of a job", at(1, { ...settled, suspended: true })],
-    ["what is no longer returned", item("web", { ...settled, uid: "u" })],
-  ])("is %s", (_what, moved) => {
-    expect(afterLists(listing(0, before), listing(1, [moved, item("api")])).movedIds).toEqual(["web"]);
-  });
-
-  test.each<[string, readonly Listing<ProjectItem>[], readonly string[]]>([
-    ["nothing with the first list", [listing(0, before)], []],
-    [
-      "nothing where the type alone differs",
-      [listing(0, before), listing(1, [before[0]!, item("api", { type: "x" })])],
-      [],
-    ],
-    ["what is new", [listing(0, before), listing(1, [...before, item("new")])], ["new"]],
-    ["what is gone", [listing(0, before), listing(1, [before[0]!])], ["api"]],
-    ["nothing that a cut list lacks", [listing(0, before), listing(1, [before[0]!], false)], []],
-    [
-      "what is gone since before a cut list",
-      [listing(0, before), listing(1, [before[0]!], false), listing(2, [before[0]!])],
-      ["api"],
-    ],
-    ["nothing that is new after cut lists only", [listing(0, [before[0]!], false), listing(1, before)], []],
-    ["what is new in a cut list after a whole one", [listing(0, before), listing(1, [item("new")], false)], ["new"]],
-    ["what is changed in a cut list", [listing(0, [at(1)], false), listing(1, [at(2)], false)], ["web"]],
-  ])("is %s", (_what, lists, expected) => {
-    expect(afterLists(...lists).movedIds).toEqual(expected);
-  });
-
-  test("is not what a read between the lists has shown already", () => {
-    const read = withRead(afterLists(listing(0, [at(1)])).state, { id: "web", startedAtMs: 50, entry: at(3) });
-    expect(takeIn(read, listing(100, [at(3)]), projectItems).movedIds).toEqual([]);
-    expect(takeIn(read, listing(100, [at(1)]), projectItems).movedIds).toEqual([]);
-    expect(takeIn(read, listing(100, [at(4)]), projectItems).movedIds).toEqual(["web"]);
-  });
-
-  test("is not what a read found to be gone, and is what it found to be there and is gone since", () => {
-    const gone = withRead(afterLists(listing(0, [at(1)])).state, { id: "web", startedAtMs: 50, entry: undefined });
-    expect(takeIn(gone, listing(100, []), projectItems).movedIds).toEqual([]);
-    const found = withRead(afterLists(listing(0, [])).state, { id: "web", startedAtMs: 50, entry: at(1) });
-    expect(takeIn(found, listing(100, []), projectItems).movedIds).toEqual(["web"]);
-  });
-
-  test("is reported once", () => {
-    expect(afterLists(listing(0, [at(1)]), listing(1, [at(2)]), listing(2, [at(2)])).movedIds).toEqual([]);
-  });
 });
 
 describe("a request is paid by", () => {

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { CallOptions, NorthflankApi } from "../../src/northflank/client.ts";
-import { type ListAsk, type Movement, type SharedAnswer, SharedLists } from "../../src/northflank/shared-lists.ts";
+import { type ListAsk, type SharedAnswer, SharedLists } from "../../src/northflank/shared-lists.ts";
 import type {
   ItemList,
   JobRunView,
@@ -84,13 +84,11 @@ function dated(sent: Sent): ItemList & RunList {
 
 let clock: FakeClock;
 let remote: OpenLists;
-let moved: Movement[];
 let lists: SharedLists;
 beforeEach(() => {
   clock = new FakeClock();
   remote = new OpenLists(clock);
-  moved = [];
-  lists = new SharedLists({ clock, onMoved: (movement) => moved.push(movement) });
+  lists = new SharedLists({ clock });
 });
 afterEach(() => {
   expect(remote.open).toEqual([]);
@@ -276,7 +274,7 @@ describe("what is known of an entry", () => {
   });
   const list = (...items: readonly ProjectItem[]): ItemList & RunList => ({ items, runs: [], serverTimeMs: undefined });
 
-  test("is the newer read of it alone, not the older list, and a read is no movement", async () => {
+  test("is the newer read of it alone, not the older list", async () => {
     const first = lists.items(reader(), shop, ask());
     await answer(0, list(web(1)));
     await clock.advance(100);
@@ -288,17 +286,7 @@ describe("what is known of an entry", () => {
     ]);
     const next = lists.items(reader(), shop, ask({ maxAgeMs: 0 }));
     await answer(0, list(web(1)));
-    expect([(await next).get("web").entry, moved]).toEqual([web(2), []]);
-  });
-
-  test("moved since the list before it is reported, with the project and the kind", async () => {
-    for (const entry of [web(1), web(1), web(2)]) {
-      const asked = lists.items(reader(), shop, ask({ maxAgeMs: 1 }));
-      await answer(0, list(entry));
-      await asked;
-      await clock.advance(2);
-    }
-    expect(moved).toEqual([{ kind: "services", projectId: "shop", ids: ["web"] }]);
+    expect((await next).get("web").entry).toEqual(web(2));
   });
 
   test("is that it is missing, in a list that says whether it is complete", async () => {
