@@ -33,6 +33,14 @@ export class Recent<Value> {
     this.#old.delete(key);
   }
 
+  /** True where a value that is known suits. It takes time in proportion to how many it goes through until then. */
+  some(suits: (value: Value, key: ObjectKey) => boolean): boolean {
+    this.#turn();
+    for (const [key, value] of this.#young) if (suits(value, key)) return true;
+    for (const [key, value] of this.#old) if (!this.#young.has(key) && suits(value, key)) return true;
+    return false;
+  }
+
   #turn(): void {
     const nowMs = this.#clock.monotonic();
     const sinceMs = nowMs - this.#turnedMs;

@@ -43,3 +43,23 @@ test("nothing that is long past is kept when nobody has asked meanwhile", async 
   await clock.advance(1_000_000);
   expect(recent.get("a")).toBeUndefined();
 });
+
+test("what is known is searched, each key once with its newest value, until one suits", async () => {
+  const clock = new FakeClock();
+  const recent = new Recent<number>(clock, 1_000);
+  recent.set("a", 1);
+  recent.set("b", 2);
+  await clock.advance(1_200);
+  recent.set("a", 3);
+  const seen: unknown[] = [];
+  expect(recent.some((value, key) => seen.push([key, value]) < 0)).toBe(false);
+  expect(seen).toEqual([
+    ["a", 3],
+    ["b", 2],
+  ]);
+  expect([recent.some((value) => value === 2), recent.some((value) => value === 1)]).toEqual([true, false]);
+  await clock.advance(1_000);
+  expect([recent.some((value) => value === 3), recent.some((value) => value === 2)]).toEqual([true, false]);
+  await clock.advance(2_000);
+  expect(recent.some(() => true)).toBe(false);
+});

@@ -4,6 +4,7 @@ import { isNorthflankError } from "../../northflank/errors.ts";
 import type { SharedLists } from "../../northflank/shared-lists.ts";
 import type { ProjectItem, ServiceView } from "../../northflank/types.ts";
 import { type ObjectKey, objectKey } from "../../runtime/outcome.ts";
+import { Recent } from "../../runtime/recent.ts";
 import type { Clock } from "../../util/clock.ts";
 import { present } from "../../util/present.ts";
 import { type Account, readerOf } from "../account/accounts.ts";
@@ -44,9 +45,6 @@ interface Followed {
 // What the list does not show, a pause above all, is seen after so long at the latest.
 const readAgainMs = 300_000;
 
-// Going through all rollouts at each poll would be quadratic.
-const sweepEveryMs = 60_000;
-
 /** A list that cannot be read, or shows services otherwise than a read of them, is not asked for so long. */
 const uselessForMs = 600_000;
 
@@ -55,9 +53,9 @@ export class FollowedRollouts {
   readonly #lists: Pick<SharedLists, "items" | "noteItem">;
   readonly #clock: Pick<Clock, "monotonic">;
   readonly #intervalMs: number;
-  readonly #seen = new Map<ObjectKey, Seen>();
-  readonly #useless = new Map<string, number>();
-  #sweepAtMs = Number.NEGATIVE_INFINITY;
+  readonly #seen: Recent<Seen>;
+  /** Until when the list of a project is not asked. */
+  readonly #useless: Recent<number>;
 
   /** `intervalMs`: the shortest pause between two polls of a rollout. */
   constructor(deps: {
@@ -68,6 +66,8 @@ export class FollowedRollouts {
     this.#lists = deps.lists;
     this.#clock = deps.clock;
     this.#intervalMs = deps.intervalMs;
+    this.#seen = new Recent(deps.clock, readAgainMs);
+    this.#useless = new Recent(deps.clock, uselessForMs);
   }
 
   /**
@@ -123,7 +123,6 @@ export class FollowedRollouts {
   #standing(followed: Followed, nowMs: number): Seen | undefined {
     const key = keyOf(followed.object);
     const project = projectOf(followed);
-    this.#sweep(nowMs);
     const seen = this.#seen.get(key);
     if (seen?.project !== project || seen.head !== headOf(followed.object)) return undefined;
     const isUseless = (this.#useless.get(project) ?? nowMs) > nowMs;
@@ -133,20 +132,11 @@ export class FollowedRollouts {
 
   // With thousands of rollouts under way, each poll asks this: it ends at the first other one.
   #isAlone(key: ObjectKey, project: string): boolean {
-    for (const [other, seen] of this.#seen) if (other !== key && seen.project === project) return false;
-    return true;
+    return !this.#seen.some((seen, other) => other !== key && seen.project === project);
   }
 
   #set({ object }: Followed, seen: Seen): void {
     this.#seen.set(keyOf(object), seen);
-  }
-
-  /** Forgets what no list may confirm any more, also of objects that are gone. */
-  #sweep(nowMs: number): void {
-    if (nowMs < this.#sweepAtMs) return;
-    this.#sweepAtMs = nowMs + sweepEveryMs;
-    for (const [key, { startedAtMs }] of this.#seen) if (nowMs - startedAtMs >= 2 * readAgainMs) this.#seen.delete(key);
-    for (const [project, untilMs] of this.#useless) if (nowMs >= untilMs) this.#useless.delete(project);
   }
 }
 
