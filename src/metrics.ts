@@ -258,6 +258,14 @@ export function createMetrics(build: {
       registers,
     }),
     waiting: poolGauge("northflank_operator_api_budget_waiting", "Requests that were deferred and are due soon."),
+    pollStretch: poolGauge(
+      "northflank_operator_api_budget_poll_stretch",
+      "How many times longer than usual the polling intervals of rollouts and runs are, because of what is left of the quota.",
+    ),
+    checkStretch: poolGauge(
+      "northflank_operator_api_budget_check_stretch",
+      "How many times longer than usual the periods of drift checks are, because of the number of objects.",
+    ),
     circuit: poolGauge(
       "northflank_operator_api_circuit_state",
       "0: requests are sent. 1: the quota is spent. 2: Northflank refused with a 429. 3: Northflank is down and probed.",
@@ -518,8 +526,9 @@ export function createMetrics(build: {
         for (const remove of counted.get(pool)?.values() ?? []) remove();
         counted.delete(pool);
         for (const requestClass of requestClasses) remote.used.remove({ pool, class: requestClass });
+        const stretches = [remote.pollStretch, remote.checkStretch];
         const gauges = [remote.limit, remote.remaining, remote.reset, remote.waiting, remote.circuit];
-        for (const gauge of gauges) gauge.remove({ pool });
+        for (const gauge of [...gauges, ...stretches]) gauge.remove({ pool });
       },
     },
 
@@ -532,6 +541,8 @@ export function createMetrics(build: {
         readonly resetInMs: number | undefined;
         readonly usedBy: Readonly<Record<(typeof requestClasses)[number], number>>;
         readonly waiting: number;
+        readonly pollStretch: number;
+        readonly checkStretch: number;
         /** `spent`, `rate_limited`, or the code of the error while Northflank is down; missing while requests are sent. */
         readonly closedBy: string | undefined;
       },
@@ -540,6 +551,8 @@ export function createMetrics(build: {
         remote.used.set({ pool, class: requestClass }, seen.usedBy[requestClass]);
       }
       remote.waiting.set({ pool }, seen.waiting);
+      remote.pollStretch.set({ pool }, seen.pollStretch);
+      remote.checkStretch.set({ pool }, seen.checkStretch);
       remote.circuit.set({ pool }, circuitState(seen.closedBy));
       if (seen.limit !== undefined) remote.limit.set({ pool }, seen.limit);
       if (seen.remaining !== undefined) remote.remaining.set({ pool }, seen.remaining);

@@ -136,10 +136,16 @@ test("a pool that is gone leaves nothing behind, and takes nothing from the othe
   });
   for (const line of text.split("\n")) if (line.includes("pool=")) metrics.push(line);
   expect(metrics.filter((line) => line.includes('"gone"'))).toEqual([]);
-  expect(metrics.filter((line) => line.includes('"kept"'))).toHaveLength(13);
+  expect(metrics.filter((line) => line.includes('"kept"'))).toHaveLength(15);
 });
 
-const quota = { usedBy: { change: 4, run: 3, observe: 2 }, waiting: 7, closedBy: undefined };
+const quota = {
+  usedBy: { change: 4, run: 3, observe: 2 },
+  waiting: 7,
+  pollStretch: 1.5,
+  checkStretch: 4,
+  closedBy: undefined,
+};
 
 test.each([
   [undefined, 0],
@@ -156,6 +162,8 @@ test.each([
     expect(text).toContain(`northflank_operator_api_circuit_state{pool="p"} ${state}`);
     expect(text).toContain('northflank_operator_api_budget_used{pool="p",class="observe"} 2');
     expect(text).toContain('northflank_operator_api_budget_waiting{pool="p"} 7');
+    expect(text).toContain('northflank_operator_api_budget_poll_stretch{pool="p"} 1.5');
+    expect(text).toContain('northflank_operator_api_budget_check_stretch{pool="p"} 4');
   },
 );
 

@@ -64,14 +64,19 @@ function accountOf(account: string, samples: readonly Sample[]): AccountBudget {
     const part = (label: string) => labels.get(label) ?? "";
     return { by: { kind: part("kind"), namespace: part("namespace"), name: part("name") }, requests };
   });
+  const [limit, remaining] = [value("api_ratelimit_limit"), value("api_ratelimit_remaining")];
+  const sent = classes.reduce((sum, { requests }) => sum + requests, 0);
   const resetSeconds = value("api_ratelimit_reset_seconds");
   return {
     account,
-    limit: value("api_ratelimit_limit"),
-    remaining: value("api_ratelimit_remaining"),
+    limit,
+    remaining,
     resetInMs: resetSeconds === undefined ? undefined : resetSeconds * 1_000,
-    sent: classes.reduce((sum, { requests }) => sum + requests, 0),
+    sent,
+    sentByOthers: limit === undefined || remaining === undefined ? undefined : Math.max(0, limit - remaining - sent),
     waiting: value("api_budget_waiting"),
+    pollStretch: value("api_budget_poll_stretch"),
+    checkStretch: value("api_budget_check_stretch"),
     state: states[value("api_circuit_state") ?? 0] ?? "unknown",
     classes,
     kinds: by("api_budget_used_by_kind", "kind"),

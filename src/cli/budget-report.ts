@@ -29,6 +29,8 @@ export interface AccountBudget {
   readonly resetInMs?: number | undefined;
   /** Requests that the operator sent in this window. */
   readonly sent?: number | undefined;
+  /** Requests of other clients of the account: people, CI, another operator. */
+  readonly sentByOthers?: number | undefined;
   readonly waiting?: number | undefined;
   /** Whether requests are sent, or why not. */
   readonly state?: string | undefined;
@@ -62,12 +64,6 @@ export function formatBudget(format: BudgetFormat, source: BudgetSource, account
   return blocks.map((lines) => lines.map((line) => `${plainLine(line)}\n`).join("")).join("\n");
 }
 
-/** Requests that were spent by others: people, CI, another operator. */
-function spentByOthers({ limit, remaining, sent }: AccountBudget): number | undefined {
-  if (limit === undefined || remaining === undefined || sent === undefined) return undefined;
-  return Math.max(0, limit - remaining - sent);
-}
-
 function jsonAccount(budget: AccountBudget): object {
   const { account, limit, remaining, resetInMs, sent, waiting, state, ageMs, connections } = budget;
   const toSeconds = (ms: number | undefined) => (ms === undefined ? undefined : Math.round(ms / 1_000));
@@ -79,7 +75,7 @@ function jsonAccount(budget: AccountBudget): object {
     remaining,
     resetSeconds: toSeconds(resetInMs),
     sent,
-    sentByOthers: spentByOthers(budget),
+    sentByOthers: budget.sentByOthers,
     waiting,
     deferred: budget.deferred,
     state,
@@ -130,9 +126,8 @@ function summaryTable(accounts: readonly AccountBudget[]): readonly string[] {
 }
 
 function detailsOf(budget: AccountBudget): readonly string[] {
-  const { account, message, classes = [], kinds = [], namespaces = [], spenders = [] } = budget;
-  const others = spentByOthers(budget);
-  const byOthers = others === undefined ? [] : [{ by: "(other clients)", requests: others }];
+  const { account, message, sentByOthers, classes = [], kinds = [], namespaces = [], spenders = [] } = budget;
+  const byOthers = sentByOthers === undefined ? [] : [{ by: "(other clients)", requests: sentByOthers }];
   const parts = [
     message === undefined ? [] : [message],
     ...(classes.length > 0 ? [rowsOf("CLASS", [...classes, ...byOthers])] : []),

@@ -69,6 +69,7 @@ function spentIn(budget: Fields): Partial<AccountBudget> {
   });
   return present({
     sent: budget.spent === undefined ? undefined : classes.reduce((sum, { requests }) => sum + requests, 0),
+    sentByOthers: countOf(budget.spentByOthers),
     deferred: countOf(budget.deferred),
     pollStretch: factorOf(budget.pollStretch),
     checkStretch: factorOf(budget.checkStretch),

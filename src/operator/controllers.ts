@@ -78,6 +78,8 @@ const leastReconcileTimeoutMs = 60_000;
 export interface Controllers {
   readonly controllers: readonly ManagedController[];
   readonly hints: Hints;
+  /** How many times longer than usual the periods of checks for drift are, by the pool of the account. */
+  readonly checkStretch: (pool: string) => number;
 }
 
 /**
@@ -269,7 +271,8 @@ export function createControllers(deps: ControllersDeps): Controllers {
       obstacle: namelessRun,
     }),
   ];
-  return { controllers, hints };
+  const checkStretch = (pool: string) => driftPlan.stretch(pool, apis.checksPerHour(pool) ?? 0);
+  return { controllers, hints, checkStretch };
 
   function queue(name: ControllerName, objects?: { get(key: ObjectKey): ProjectObject | undefined }): WorkQueue {
     return new WorkQueue({

@@ -12,7 +12,9 @@ export interface EndpointsDeps {
   readonly controllers: readonly ManagedController[];
   readonly caches: readonly ScrapedCache[];
   readonly connections: { list(): Parameters<Metrics["tokens"]>[0] };
-  readonly apis: Pick<ApiFactory, "pools" | "spending">;
+  readonly apis: Pick<ApiFactory, "pools" | "spending" | "stretch">;
+  /** How many times longer than usual the periods of checks for drift of an account are. */
+  readonly checkStretch: (pool: string) => number;
   readonly metrics: Metrics;
   readonly clock: Clock;
   readonly log: Log;
@@ -91,7 +93,7 @@ function lineOf({ name, ok, reason }: Check): string {
 }
 
 /** Gauges are read here, once per scrape: keeping them up to date at every change would cost more than is read. */
-async function scrape({ metrics, controllers, caches, connections, apis, clock }: EndpointsDeps) {
+async function scrape({ metrics, controllers, caches, connections, apis, checkStretch, clock }: EndpointsDeps) {
   for (const { resource, store } of caches) metrics.conditions(resource.kind, store.list());
   metrics.tokens(connections.list());
   for (const { controller } of controllers) {
@@ -103,7 +105,7 @@ async function scrape({ metrics, controllers, caches, connections, apis, clock }
   const pools = apis.pools();
   for (const [pool, { resetAtMs, ...quota }] of pools) {
     const resetInMs = resetAtMs === undefined ? undefined : resetAtMs - clock.now();
-    metrics.ledger(pool, { ...quota, resetInMs });
+    metrics.ledger(pool, { ...quota, resetInMs, pollStretch: apis.stretch(pool), checkStretch: checkStretch(pool) });
   }
   metrics.spending(
     pools.flatMap(([pool]) => {

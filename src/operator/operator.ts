@@ -97,7 +97,7 @@ export async function runOperator(options: OperatorOptions): Promise<0 | 1 | 2> 
   });
   const events: EventSink = { record: (regarding, draft) => recorder.record({ regarding, ...draft }) };
   const received = new LastReceived();
-  const { controllers, hints } = createControllers({
+  const { controllers, hints, checkStretch } = createControllers({
     config,
     caches,
     validator,
@@ -137,6 +137,7 @@ export async function runOperator(options: OperatorOptions): Promise<0 | 1 | 2> 
     caches: allCaches,
     connections,
     apis,
+    checkStretch,
     metrics,
     clock,
     log,

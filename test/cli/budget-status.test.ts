@@ -220,6 +220,7 @@ describe("statuses of any shape are read as far as they make sense", () => {
     const budget = {
       spent: { change: 3, run: 40, observe: 0 },
       deferred: 7,
+      spentByOthers: 350,
       pollStretch: "2.5",
       checkStretch: "1",
       message: "Other clients leave little.",
@@ -237,7 +238,7 @@ connection shop/main
   REQUESTS   CLASS
   40         run
   3          change
-  369        (other clients)
+  350        (other clients)
 `);
     const ended = { ...status, rateLimit: { ...rateLimit, resetTime: "2026-06-01T11:59:59Z" } };
     const [over] = readStatusBudget([connection("shop/main", ended)], now);

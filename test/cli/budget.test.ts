@@ -54,13 +54,24 @@ const busy = () =>
   metricsOf((metrics) => {
     metrics.leaderObserver("northflank-operator").leading(true);
     const usedBy = { change: 120, run: 200, observe: 60 };
-    const quota = { limit: 1_000, remaining: 588, resetInMs: 1_390_000, usedBy, waiting: 3, closedBy: undefined };
+    const quota = {
+      limit: 1_000,
+      remaining: 588,
+      resetInMs: 1_390_000,
+      usedBy,
+      waiting: 3,
+      pollStretch: 1,
+      checkStretch: 1.532,
+      closedBy: undefined,
+    };
     metrics.ledger(acme, quota);
     metrics.ledger("pool small of namespace dev at https://api.northflank.com", {
       ...quota,
       remaining: 0,
       usedBy: { change: 9, run: 0, observe: 0 },
       waiting: 0,
+      pollStretch: 10,
+      checkStretch: 1,
       closedBy: "spent",
     });
     metrics.apiObserver.onDeferred({ pool: "not accepted yet", class: "change" });
@@ -87,9 +98,9 @@ describe("with the URL of the metrics", () => {
     expect([code, err]).toEqual([0, ""]);
     expect(
       out,
-    ).toBe(`ACCOUNT                                                     LIMIT   USED   LEFT   RESETS IN   WAITING   STATE
-team acme at https://api.northflank.com                     1000    412    588    23m10s      3         sending
-pool small of namespace dev at https://api.northflank.com   1000    1000   0      23m10s      0         quota spent
+    ).toBe(`ACCOUNT                                                     LIMIT   USED   LEFT   RESETS IN   WAITING   POLL STRETCH   CHECK STRETCH   STATE
+team acme at https://api.northflank.com                     1000    412    588    23m10s      3         1x             1.53x           sending
+pool small of namespace dev at https://api.northflank.com   1000    1000   0      23m10s      0         10x            1x              quota spent
 
 team acme at https://api.northflank.com
   REQUESTS   CLASS
@@ -133,6 +144,8 @@ pool small of namespace dev at https://api.northflank.com
       sentByOthers: 32,
       waiting: 3,
       state: "sending",
+      pollStretch: 1,
+      checkStretch: 1.532,
       classes: [
         { class: "run", requests: 200 },
         { class: "change", requests: 120 },
@@ -182,7 +195,7 @@ pool small of namespace dev at https://api.northflank.com
     const text = await metricsOf((metrics) => {
       const usedBy = { change: 1, run: 0, observe: 0 };
       const none = { limit: undefined, remaining: undefined, resetInMs: undefined, closedBy: undefined };
-      metrics.ledger("::error::p", { ...none, usedBy, waiting: 0 });
+      metrics.ledger("::error::p", { ...none, usedBy, waiting: 0, pollStretch: 1, checkStretch: 1 });
       const spenders = [[{ kind: "NorthflankJob", namespace: "shop", name }, 1]] as const;
       metrics.spending([["::error::p", { total: 1, kinds: [], namespaces: [], spenders }]]);
     });

@@ -63,6 +63,7 @@ async function start(
           },
         ],
       ],
+      stretch: (pool) => (pool === "team acme" ? 2.5 : 1),
       spending: (pool) => ({
         total: 9,
         kinds: [["NorthflankJob", 9]],
@@ -70,6 +71,7 @@ async function start(
         spenders: [[{ kind: "NorthflankJob", namespace: "shop", name: `etl of ${pool}` }, 9]],
       }),
     },
+    checkStretch: (pool) => (pool === "team acme" ? 7 : 1),
     metrics: createMetrics({ version: "1", revision: "r", nodeVersion: "v20" }),
     clock: {
       now: () => clock.now(),
@@ -127,6 +129,8 @@ test("metrics show the queues and ledgers as they are at the scrape", async () =
   expect(text).toContain(`workqueue_longest_running_processor_seconds{${labels}} 3`);
   expect(text).toContain('northflank_operator_oldest_due_object_seconds{controller="deployment"} 7');
   expect(text).toContain('northflank_operator_api_ratelimit_reset_seconds{pool="team acme"} 60');
+  expect(text).toContain('northflank_operator_api_budget_poll_stretch{pool="team acme"} 2.5');
+  expect(text).toContain('northflank_operator_api_budget_check_stretch{pool="team acme"} 7');
   const spender = 'pool="team acme",kind="NorthflankJob",namespace="shop",name="etl of team acme"';
   expect(text).toContain(`northflank_operator_api_budget_used_by_object{${spender}} 9`);
 });

@@ -20,7 +20,7 @@ export type Sequence = Pick<SetAside, "reading">;
 export const readOnly: Sequence = { reading: ({ class: requestClass, signal }) => ({ class: requestClass, signal }) };
 
 /**
- * The requests that one reconcile has set aside: where somebody waits for a change, the read that decides on it and the
+ * The requests that one reconcile has set aside: where a user waits for a change, the read that decides on it and the
  * write that follows. Without that, the last requests of an hour would be spent on reads whose writes are refused.
  */
 export class SetAside {
