@@ -57,6 +57,15 @@ const special: readonly Scenario[] = [
   { name: "neighbor", objects: 200, projects: 5, changesPerHour: 5, neighbor: { perHour: 700, burst: 50 } },
   { name: "neighbor-all", objects: 200, projects: 5, changesPerHour: 5, neighbor: { perHour: 4_000, burst: 20 } },
   {
+    name: "neighbor+runs",
+    objects: 200,
+    projects: 5,
+    changesPerHour: 5,
+    runs: twentyRuns,
+    neighbor: { perHour: 800, burst: 5 },
+    hours: 12,
+  },
+  {
     name: "hints",
     objects: 200,
     projects: 5,

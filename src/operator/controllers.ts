@@ -96,6 +96,7 @@ export function createControllers(deps: ControllersDeps): Controllers {
     poolChanged: apis.moved,
     closeApi: apis.close,
     checksPerHour: apis.checksPerHour,
+    pollStretch: apis.stretch,
     isInUse: (key) => [deployments, jobs, jobRuns].some(({ store }) => store.byIndex("connection", key).length > 0),
     operatorToken: deps.operatorToken,
     defaultApiUrl: config.apiUrl.href.replace(/\/$/, ""),
@@ -139,8 +140,8 @@ export function createControllers(deps: ControllersDeps): Controllers {
         runs: jobRuns.store.countByIndex("connection", key),
       }),
     quota: apis.quota,
-    pace: ({ pool, checksPerHour = 0 }, key) => ({
-      polls: apis.stretch(pool, key),
+    pace: ({ pool, checksPerHour = 0, pollStretch = 1 }) => ({
+      polls: pollStretch,
       checks: driftPlan.stretch(pool, checksPerHour),
       checksPerHour,
       othersPerHour: apis.othersPerHour(pool),
@@ -159,7 +160,7 @@ export function createControllers(deps: ControllersDeps): Controllers {
   };
   const lists = new SharedLists({ clock });
   const driftPlan = new DriftPlan({ listPeriodMs: config.resyncPeriodMs || Number.POSITIVE_INFINITY });
-  const paceOf: PaceOf = () => steadyPace;
+  const paceOf: PaceOf = ({ pollStretch = 1 }) => ({ ...steadyPace, stretch: pollStretch });
   const rollouts = new FollowedRollouts({ lists, clock, intervalMs: config.rolloutPollIntervalMs });
   const schedules = {
     deployment: new PollSchedule({ clock, random, driftPlan }),

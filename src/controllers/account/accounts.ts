@@ -57,6 +57,8 @@ export interface Account extends AccountIdentity {
   readonly readScope?: string;
   /** Requests an hour for checks of settled targets; missing: as many as they need. */
   readonly checksPerHour?: number | undefined;
+  /** So many times as long as usual are the intervals of polls, from 1 to 10; missing: as usual. */
+  readonly pollStretch?: number | undefined;
   /** Present for the operator-wide token, which serves objects that have no connection. */
   readonly isOperatorWide?: true;
 }

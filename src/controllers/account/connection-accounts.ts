@@ -44,6 +44,8 @@ export interface ConnectionAccountsDeps extends TokenSourcesDeps {
   readonly closeApi?: (api: NorthflankApi) => void;
   /** See {@link Account.checksPerHour}, by the pool. Default: as many as are needed. */
   readonly checksPerHour?: (pool: string) => number | undefined;
+  /** See {@link Account.pollStretch}, by the pool and the id of the connection. Default: never. */
+  readonly pollStretch?: (pool: string, connection: string) => number;
   /**
    * Whether objects name the connection though it is gone: what was known of it is kept for them. Default: none does.
    */
@@ -227,7 +229,7 @@ export class ConnectionAccounts implements Accounts {
   }
 
   #makeAccount(source: TokenSource, secretValue: SecretValue, before: LastKnown | undefined): OpenAccount {
-    const { clock, openApi, checksPerHour } = this.#deps;
+    const { clock, openApi, checksPerHour, pollStretch } = this.#deps;
     const { id, baseUrl, teamId, maxRequestsPerHour } = source;
     this.#opened += 1;
     const credentials = { source, token: this.#tokens.use(source, secretValue) };
@@ -259,6 +261,9 @@ export class ConnectionAccounts implements Accounts {
       },
       get checksPerHour() {
         return checksPerHour?.(poolOf(credentials));
+      },
+      get pollStretch() {
+        return pollStretch?.(poolOf(credentials), id);
       },
       get formerPools() {
         return currentFormer(open.former, clock.monotonic()).map(({ pool }) => pool);

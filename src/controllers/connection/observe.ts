@@ -26,8 +26,8 @@ export interface ObserveDeps {
   readonly needs?: (key: ObjectKey) => readonly TokenNeed[];
   /** The ledger of a pool; `undefined` before its first call. */
   readonly quota: (pool: string) => LedgerSnapshot | undefined;
-  /** How much less often than usual an account is asked, for the connection. Default: not known. */
-  readonly pace?: (account: Account, key: ObjectKey) => AccountPace;
+  /** How much less often than usual an account is asked. Default: not known. */
+  readonly pace?: (account: Account) => AccountPace;
   readonly schedule: PollSchedule;
   /** When a notification was received last, in ms since the epoch; `undefined` if this process had none. */
   readonly lastHintMs?: (key: ObjectKey) => number | undefined;
@@ -163,7 +163,7 @@ function surroundings(
     needs,
     lastHintMs: deps.lastHintMs?.(key),
     quota: account && deps.quota(account.pool),
-    pace: account && deps.pace?.(account, key),
+    pace: account && deps.pace?.(account),
     // Without a team the token itself says whose account it is.
     ...(account?.team !== undefined && account.isProven === true ? { acceptedFor: account.address } : {}),
   };

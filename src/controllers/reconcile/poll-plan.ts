@@ -24,8 +24,8 @@ export interface PollPace {
   readonly isHinted: boolean;
 }
 
-/** The pace of the account that spends from this pool. */
-export type PaceOf = (account: { readonly pool: string }) => PollPace;
+/** The pace of the account that spends from this pool. `pollStretch`: what its quota says; default 1. */
+export type PaceOf = (account: { readonly pool: string; readonly pollStretch?: number | undefined }) => PollPace;
 
 /** The pace of an account that has requests enough, and sends no hints. */
 export const steadyPace: PollPace = { stretch: 1, isHinted: false };
