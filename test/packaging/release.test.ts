@@ -292,6 +292,12 @@ describe("the npm package", () => {
     expect({ dependencies, optionalDependencies, peerDependencies, own }).toEqual({ own: version });
   });
 
+  test("has a bundle that Node keeps with one byte for each character, and no part that only costs time", () => {
+    const text = readFileSync(join(unpacked(name), "package/dist/northflank-operator.js"), "utf8");
+    expect(text.match(/[^\0-\x7f]/g)).toBeNull();
+    expect(text).not.toMatch(/\bnode:http2\b/);
+  });
+
   test("names every package that is in the bundle with its license", () => {
     const text = readFileSync(join(unpacked(name), "package/dist/THIRD-PARTY-LICENSES.txt"), "utf8");
     for (const library of ["ajv", "pino", "prom-client", "undici", "yaml"]) {
