@@ -63,6 +63,8 @@ const rounds = options.rounds === undefined ? size.rounds : Number(options.round
 const settled = options.settled === undefined ? 10_000 : Number(options.settled);
 
 const idleMs = 15_000;
+// V8 compacts the heap a quarter of a minute after the start, once: 100 ms of CPU that belong to the start.
+const settlingMs = 25_000;
 // What the operating system counts in: a program that took less is not known to have taken nothing.
 const cpuTickMs = 10;
 
@@ -199,6 +201,7 @@ async function measureChanges(rig: Rig, peer: Peer): Promise<Measured> {
   try {
     await new Promise((resolve) => setTimeout(resolve, 3_000));
     const emptyRssMb = running.rssMb();
+    await new Promise((resolve) => setTimeout(resolve, settlingMs));
     const idleCpuMs = await measureIdle(running);
 
     // What compiles and fills pools is in no figure: programs like these run for weeks.
