@@ -89,7 +89,7 @@ interface Restarted {
   readonly kubernetesWrites: number;
   readonly remoteWrites: number;
   /** From the creation of one more object to its first condition Ready; of the program that writes one. */
-  readonly firstVerdictMs: number;
+  readonly firstConditionMs: number;
 }
 
 const say = (line: string) => console.log(line);
@@ -130,7 +130,7 @@ if (roundsOf("restart") > 0) {
       const one = await measureRestart(rig, peerOf(rig, name));
       restarted.get(name)?.push(one);
       const ready = `ready after ${one.readyMs.toFixed(0)} ms, ${one.rssMb.toFixed(0)} MB`;
-      say(`round ${round}: ${name}, restart: ${ready}, first verdict after ${one.firstVerdictMs.toFixed(0)} ms`);
+      say(`round ${round}: ${name}, restart: ${ready}, first condition after ${one.firstConditionMs.toFixed(0)} ms`);
     }
   }
 }
@@ -329,14 +329,14 @@ async function measureRestart(rig: Rig, peer: Peer): Promise<Restarted> {
       kubernetesWrites: (await countWrites(cluster)) - writesBefore,
       remoteWrites: remoteWrites(northflank) - remoteBefore,
     };
-    return { ...undisturbed, firstVerdictMs: await measureFirstVerdict(rig) };
+    return { ...undisturbed, firstConditionMs: await measureFirstCondition(rig) };
   } finally {
     await running.stop();
   }
 }
 
-/** Creates one more object among the settled ones, and deletes it when it has its first verdict. */
-async function measureFirstVerdict({ cluster, namespace, addServices }: Rig): Promise<number> {
+/** Creates one more object among the settled ones, and deletes it when it has its first condition. */
+async function measureFirstCondition({ cluster, namespace, addServices }: Rig): Promise<number> {
   const name = "one-more";
   addServices([name]);
   const startedMs = performance.now();
@@ -345,7 +345,7 @@ async function measureFirstVerdict({ cluster, namespace, addServices }: Rig): Pr
     const { status } = await cluster.client.get<ReadyObject>(northflankDeployments, { namespace, name });
     return status?.conditions?.some(({ type }) => type === "Ready") ?? false;
   };
-  await until("the first verdict", 60_000, isJudged, 5);
+  await until("the first condition", 60_000, isJudged, 5);
   const tookMs = performance.now() - startedMs;
   await cluster.client.delete(northflankDeployments, { namespace, name });
   return tookMs;
@@ -387,6 +387,6 @@ function report(): readonly Figure[] {
     restart(`RSS at peak, ${many}`, "MB", (one) => one.peakRssMb, most(140)),
     restart("Kubernetes writes after restart", "", (one) => one.kubernetesWrites, none),
     restart("remote writes after restart", "", (one) => one.remoteWrites, none),
-    restart(`first verdict of one more, ${many}`, "ms", (one) => one.firstVerdictMs),
+    restart(`first condition of one more, ${many}`, "ms", (one) => one.firstConditionMs),
   ];
 }

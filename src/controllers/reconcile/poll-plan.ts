@@ -12,7 +12,7 @@
  *
  * Promises:
  *  1. No pause is shorter than the first interval, or longer than a quarter of an hour, an hour where hints are trusted;
- *     but none passes a deadline.
+ *     but none goes beyond a deadline.
  *  2. Durations that make no sense cost no more than a poll each, and make no pause longer than that.
  */
 

@@ -39,7 +39,7 @@ function everyWriteFailsOnce<S extends DeploymentScene | JobScene>({ begin, remo
   function shown(scene: S): unknown {
     const { nextReconcileTime: _, ...status } = scene.object().status ?? {};
     const text = JSON.stringify({ status, events: scene.events, remote: remote(scene) }, (key, value) =>
-      /time$/i.test(key) ? "a time" : key === "corrections" ? value.length : value,
+      /time$|^rolloutSeconds$/i.test(key) ? "a time" : key === "corrections" ? value.length : value,
     );
     const flat = text
       .replaceAll(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, "a time")
