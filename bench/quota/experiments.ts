@@ -68,6 +68,32 @@ export async function runsOfOneJob(seed: number): Promise<readonly Verdict[]> {
     { name: "one run of 10 min: requests", value: one.all, unit: "", most: 4 },
     { name: "50 runs of one job: polls, of those of one run", value: fifty.polls / one.polls, unit: "x", most: 1 },
     { name: "50 runs of one job: requests for each", value: fifty.all / 50, unit: "" },
+    ...(await withHints(seed)),
+  ];
+}
+
+/** A run of which Northflank reports the end, once it is trusted to, and one after it has ceased to. */
+async function withHints(seed: number): Promise<readonly Verdict[]> {
+  const world = await worldOf(seed, { objects: 1, jobs: 1, runMs: 10 * minuteMs, hasHints: true });
+  const job = { id: jobOf(0), projectId: projectOf(0, projects) };
+  const requestsOf = async (name: string) => {
+    const before = world.arrivals.filter(({ path }) => path.includes(`/jobs/${job.id}`)).length;
+    addRun(world, name, job);
+    await world.clock.advance(30 * minuteMs);
+    return world.arrivals.filter(({ path }) => path.includes(`/jobs/${job.id}`)).length - before;
+  };
+  world.start();
+  await world.clock.advance(minuteMs);
+  for (const index of indexes(3)) await requestsOf(`before-${index}`);
+  const trusted = await requestsOf("trusted");
+  world.areHintsOn = false;
+  const silent = await requestsOf("silent");
+  const after = await requestsOf("after");
+  await world.stop();
+  return [
+    { name: "with hints, one run of 10 min: requests", value: trusted, unit: "", most: 4 },
+    { name: "hints cease, the next run: requests", value: silent, unit: "" },
+    { name: "hints cease, the run after it: requests", value: after, unit: "", most: 4 },
   ];
 }
 
@@ -213,9 +239,13 @@ export async function firstVerdict(seed: number, settled: number): Promise<Verdi
 
 async function worldOf(
   seed: number,
-  { runMs = minuteMs, ...population }: { readonly objects: number; readonly jobs?: number; readonly runMs?: number },
+  {
+    runMs = minuteMs,
+    hasHints,
+    ...population
+  }: { readonly objects: number; readonly jobs?: number; readonly runMs?: number; readonly hasHints?: boolean },
 ): Promise<World> {
-  return await settledWorld({ seed, latencyMs, rolloutMs: minuteMs, runMs }, { projects, ...population });
+  return await settledWorld({ seed, latencyMs, rolloutMs: minuteMs, runMs, hasHints }, { projects, ...population });
 }
 
 function isOf({ path }: Arrival, service: string): boolean {

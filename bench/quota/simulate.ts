@@ -62,7 +62,7 @@ export async function simulate(scenario: Scenario, options: SimulationOptions): 
   const { objects, projects, runs, hours = 24 } = scenario;
   const runMs = (runs?.runSeconds ?? 60) * 1_000;
   const world = await settledWorld(
-    { seed: options.seed, latencyMs, rolloutMs, runMs, isNotified: scenario.hasHints },
+    { seed: options.seed, latencyMs, rolloutMs, runMs, hasHints: scenario.hasHints },
     { objects, projects, ...(runs === undefined ? {} : { jobs: runs.jobs }) },
   );
   const play = new Play(world, scenario);

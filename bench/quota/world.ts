@@ -33,8 +33,8 @@ export interface WorldOptions {
   readonly latencyMs: number;
   readonly rolloutMs: number;
   readonly runMs: number;
-  /** Northflank notifies when a rollout or a run begins and ends. Default: it does not. */
-  readonly isNotified?: boolean | undefined;
+  /** Northflank notifies the operator when a rollout or a run begins and ends. Default: it does not. */
+  readonly hasHints?: boolean | undefined;
 }
 
 const rolloutLagMs = 1_000;
@@ -78,12 +78,15 @@ export class World {
   /** Called with each request of the operator as it arrives, after it was answered. */
   onArrival: (arrival: Arrival) => void = () => undefined;
   readonly #options: WorldOptions;
+  /** Whether notifications arrive. */
+  areHintsOn: boolean;
   #running: Running | undefined;
   #calls = 0;
 
   constructor(options: WorldOptions) {
     const { seed, rolloutMs, runMs } = options;
     this.#options = options;
+    this.areHintsOn = options.hasHints === true;
     this.random = seeded(seed);
     const now = this.clock.now;
     this.northflank = createNorthflank({ now, seed: String(seed), rolloutMs, rolloutLagMs, runMs });
@@ -206,8 +209,8 @@ export class World {
 
   /** What a write has begun is notified when it begins and when it ends. */
   #report({ method, path, status }: Arrival): void {
-    const { isNotified = false, rolloutMs, runMs } = this.#options;
-    if (!isNotified || method === "GET" || status >= 300) return;
+    const { rolloutMs, runMs } = this.#options;
+    if (method === "GET" || status >= 300) return;
     const [, projectId, of, id] =
       /\/projects\/([^/]+)\/(services|jobs)\/(?:deployment\/|combined\/)?([^/]+)/.exec(path) ?? [];
     if (projectId === undefined || id === undefined) return;
@@ -228,7 +231,7 @@ export class World {
   /** A notification with the right secret, as the receiver reads it. */
   #deliver(delivery: object): void {
     const hint = hintIn(Buffer.from(JSON.stringify(delivery)), {});
-    if (hint === undefined || this.#running === undefined) return;
+    if (!this.areHintsOn || hint === undefined || this.#running === undefined) return;
     this.notified += 1;
     this.#running.operator.deliver(connectionKey, hint);
   }

@@ -12,6 +12,7 @@ import type { OperatorToken } from "../controllers/account/token-source.ts";
 import { createConnectionReconciler } from "../controllers/connection/reconciler.ts";
 import { tokenNeeds } from "../controllers/connection/token-status.ts";
 import { FollowedRollouts } from "../controllers/deployment/followed-rollouts.ts";
+import { isUnderWay } from "../controllers/deployment/machine.ts";
 import { createDeploymentReconciler } from "../controllers/deployment/reconciler.ts";
 import { createJobReconciler } from "../controllers/job/reconciler.ts";
 import { EarlierRuns } from "../controllers/job-run/earlier-runs.ts";
@@ -20,8 +21,10 @@ import { createJobRunReconciler, namesJob } from "../controllers/job-run/reconci
 import type { Restored } from "../controllers/job-run/restored.ts";
 import { DriftPlan } from "../controllers/reconcile/drift-plan.ts";
 import type { EventSink } from "../controllers/reconcile/events.ts";
-import { type PaceOf, steadyPace } from "../controllers/reconcile/poll-plan.ts";
+import { type Ends, HintTrust } from "../controllers/reconcile/hint-trust.ts";
+import type { PaceOf } from "../controllers/reconcile/poll-plan.ts";
 import { PollSchedule } from "../controllers/reconcile/poll-schedule.ts";
+import { connectionKeys } from "../controllers/reconcile/predicates.ts";
 import { cachedValidation, invalidSpecMessage, type WithGeneration } from "../controllers/reconcile/spec-validation.ts";
 import {
   createStatusWriter,
@@ -36,7 +39,7 @@ import { createController, type Reconcile } from "../runtime/controller.ts";
 import { EventLoop } from "../runtime/event-loop.ts";
 import type { Leadership } from "../runtime/leader-election.ts";
 import { type ManagedController, type Readable, whenAllSynced } from "../runtime/manager.ts";
-import type { Explanation, ObjectKey } from "../runtime/outcome.ts";
+import { type Explanation, type ObjectKey, objectKey } from "../runtime/outcome.ts";
 import type { WatchedKind } from "../runtime/watched-kind.ts";
 import { WorkQueue } from "../runtime/work-queue.ts";
 import type { Clock } from "../util/clock.ts";
@@ -160,7 +163,11 @@ export function createControllers(deps: ControllersDeps): Controllers {
   };
   const lists = new SharedLists({ clock });
   const driftPlan = new DriftPlan({ listPeriodMs: config.resyncPeriodMs || Number.POSITIVE_INFINITY });
-  const paceOf: PaceOf = ({ pollStretch = 1 }) => ({ ...steadyPace, stretch: pollStretch });
+  const trust = new HintTrust({ clock, onLost: (ends) => pollUnhinted(ends) });
+  const paceOf: PaceOf = ({ pool, pollStretch = 1 }, about) => ({
+    stretch: pollStretch,
+    isHinted: trust.isTrusted({ pool, ...about }),
+  });
   const rollouts = new FollowedRollouts({ lists, clock, intervalMs: config.rolloutPollIntervalMs });
   const schedules = {
     deployment: new PollSchedule({ clock, random, driftPlan }),
@@ -172,6 +179,7 @@ export function createControllers(deps: ControllersDeps): Controllers {
     runs: jobRuns.store,
     rollouts,
     paceOf,
+    trust,
     schedule: schedules.deployment,
     lists,
     settings: config,
@@ -212,6 +220,7 @@ export function createControllers(deps: ControllersDeps): Controllers {
     takeHint: runHints.take,
     earlierRuns: earlierRuns.of,
     paceOf,
+    trust,
     lease: deps.leadership,
     settings: { ...config, leaseMarginMs },
     newId: deps.newId,
@@ -236,6 +245,7 @@ export function createControllers(deps: ControllersDeps): Controllers {
     job: { queue: queues.job, hinted: hintsOf(schedules.job) },
     jobRun: { queue: queues.jobRun, hinted: runHints.hinted },
     poolOf: (key) => accounts.poolOf(key),
+    trust,
     clock,
   });
   // What is missing in another kind's cache matters to some objects only, and must not be taken for missing in the
@@ -274,6 +284,19 @@ export function createControllers(deps: ControllersDeps): Controllers {
   ];
   const checkStretch = (pool: string) => driftPlan.stretch(pool, apis.checksPerHour(pool) ?? 0);
   return { controllers, hints, checkStretch };
+
+  /** What was polled rarely is reconciled, and finds that it is due without hints. */
+  function pollUnhinted({ pool, kind, projectId }: Ends): void {
+    const followed =
+      kind === "run"
+        ? jobRuns.store.list().filter((run) => stateOf(run) !== "finished")
+        : deployments.store.list().filter(isUnderWay);
+    const isOfPool = (key: ObjectKey) => accounts.poolOf(key) === pool;
+    for (const object of followed) {
+      if (object.spec.projectId !== projectId || !connectionKeys(object).some(isOfPool)) continue;
+      queues[kind === "run" ? "jobRun" : "deployment"].add(objectKey(object.metadata), { priority: "follow" });
+    }
+  }
 
   function queue(name: ControllerName, objects?: { get(key: ObjectKey): ProjectObject | undefined }): WorkQueue {
     return new WorkQueue({

@@ -3,6 +3,7 @@ import type { NorthflankJob } from "../api/job.ts";
 import type { NorthflankJobRun } from "../api/job-run.ts";
 import { latestAttempt } from "../controllers/job-run/machine.ts";
 import { jobIndexValue } from "../controllers/job-run/run-reconcile.ts";
+import type { HintTrust } from "../controllers/reconcile/hint-trust.ts";
 import { connectionKeys } from "../controllers/reconcile/predicates.ts";
 import { targetOf } from "../controllers/target/object.ts";
 import { type ObjectKey, objectKey } from "../runtime/outcome.ts";
@@ -28,11 +29,16 @@ export interface HintsDeps {
   readonly jobRun: Hinted;
   /** The pool of a connection; `undefined` while its account has not been used. */
   readonly poolOf: (connection: ObjectKey) => string | undefined;
-  readonly clock: Pick<Clock, "monotonic">;
+  /** Hears what comes, so that polls become rare where it can be relied on. Default: nothing does. */
+  readonly trust?: Pick<HintTrust, "heard" | "heardOf">;
+  readonly clock: Pick<Clock, "monotonic" | "now">;
 }
 
 // What is heard of an object in between is read at the end of it, once.
 const perObjectMs = 5_000;
+
+// Rollouts take longer than this as a rule.
+const beginMs = 10_000;
 
 // Reads that hints lead to, per account: a burst, and then 240 an hour, a quarter of the quota of an account.
 const burst = 60;
@@ -59,14 +65,32 @@ export class Hints {
   }
 
   take(connection: ObjectKey, hint: Hint): void {
-    const { deployment, job, jobRun } = this.#deps;
+    const { deployment, job, jobRun, trust, poolOf } = this.#deps;
+    const pool = poolOf(connection);
+    if (pool !== undefined) trust?.heard(pool);
+    if (hint.isStart) return;
     const isOurs = (object: Parameters<typeof connectionKeys>[0]) => this.#isInAccount(connection, object);
     const found = [
-      ...this.#runs(hint).map((object) => ({ object, kind: jobRun, name: "run" })),
-      ...this.#deployments(hint).map((object) => ({ object, kind: deployment, name: "deployment" })),
-      ...this.#jobs(hint).map((object) => ({ object, kind: job, name: "job" })),
+      ...this.#runs(hint).map((object) => ({ object, kind: jobRun, name: "run", leastMs: 0 })),
+      ...this.#deployments(hint).map((object) => ({
+        ...{ object, kind: deployment, name: "deployment" },
+        leastMs: this.#beginsForMs(object),
+      })),
+      ...this.#jobs(hint).map((object) => ({ object, kind: job, name: "job", leastMs: 0 })),
     ].filter(({ object }) => isOurs(object));
-    for (const { object, kind, name } of found) this.#enqueue(connection, kind, name, objectKey(object.metadata));
+    for (const { object, kind, name, leastMs } of found) {
+      const key = objectKey(object.metadata);
+      if (name !== "job") trust?.heardOf(name === "run" ? "run" : "rollout", key);
+      this.#enqueue(connection, kind, name, { key, leastMs });
+    }
+  }
+
+  /** What is heard right after a change is that its rollout begins: it is read a little later, and may be over by then. */
+  #beginsForMs({ status }: NorthflankDeployment): number {
+    const [head] = status?.changes ?? [];
+    if (head?.phase !== "RollingOut") return 0;
+    const sinceMs = this.#deps.clock.now() - Date.parse(head.time);
+    return sinceMs >= 0 && sinceMs < beginMs ? beginMs - sinceMs : 0;
   }
 
   #deployments({ projectId, serviceId, jobId, isAboutRun }: Hint): readonly NorthflankDeployment[] {
@@ -96,13 +120,18 @@ export class Hints {
     return pool !== undefined && keys.some((key) => this.#deps.poolOf(key) === pool);
   }
 
-  #enqueue(connection: ObjectKey, { queue, hinted }: Hinted, name: string, key: ObjectKey): void {
+  #enqueue(
+    connection: ObjectKey,
+    { queue, hinted }: Hinted,
+    name: string,
+    { key, leastMs }: { readonly key: ObjectKey; readonly leastMs: number },
+  ): void {
     const id = `${name} ${key}`;
     const nowMs = this.#deps.clock.monotonic();
     const lastMs = this.#readAtMs.get(id) ?? Number.NEGATIVE_INFINITY;
     // Not read yet: it will be, later than this hint.
     if (lastMs > nowMs || !this.#mayRead(connection, nowMs)) return;
-    const afterMs = Math.max(0, lastMs + perObjectMs - nowMs);
+    const afterMs = Math.max(leastMs, lastMs + perObjectMs - nowMs);
     this.#readAtMs.set(id, nowMs + afterMs);
     hinted(key, afterMs);
     queue.add(key, { priority: "follow", afterMs });

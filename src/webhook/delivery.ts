@@ -13,6 +13,8 @@ export interface Hint {
   readonly runId: string | undefined;
   /** It is about a run, so that the settings of the job are no different than before. */
   readonly isAboutRun: boolean;
+  /** A run has begun: that of a run which is known to be active says nothing about its end. Default: no. */
+  readonly isStart?: true;
 }
 
 /** The header with the shared secret, in Node's spelling. */
@@ -43,7 +45,8 @@ export function hintIn(body: Buffer, headers: IncomingHttpHeaders): Hint | undef
   const jobId = idIn(data, "job");
   if (projectId === undefined || (serviceId === undefined && jobId === undefined)) return undefined;
   const runId = idIn(data, "jobRun") ?? idIn(data, "run");
-  return { projectId, serviceId, jobId, runId, isAboutRun: event.startsWith("job-run:") };
+  const isStart = event === "job-run:start" && { isStart: true as const };
+  return { projectId, serviceId, jobId, runId, isAboutRun: event.startsWith("job-run:"), ...isStart };
 }
 
 /** Integrations name events `trigger:build:start`, deliveries `build:start`. */

@@ -22,6 +22,8 @@ let clock: FakeClock;
 let said: string[];
 let pools: Map<string, string>;
 let hints: Hints;
+let heard: string[];
+let deployments: Store<NorthflankDeployment, "target">;
 
 /** `name` of namespace `n`, with the connection that it names. */
 function object<T>(name: string, spec: object, more: object = {}): T {
@@ -32,7 +34,8 @@ beforeEach(() => {
   clock = new FakeClock();
   said = [];
   pools = new Map();
-  const deployments = new Store<NorthflankDeployment, "target">({
+  heard = [];
+  deployments = new Store<NorthflankDeployment, "target">({
     indexes: { target: deploymentIndexes.target },
     onListenerError: fail,
   });
@@ -62,7 +65,12 @@ beforeEach(() => {
     ...{ deployments, jobs, jobRuns, clock },
     ...{ deployment: kind("deployment"), job: kind("job"), jobRun: kind("run") },
     poolOf: (key) => pools.get(key),
+    trust: {
+      heard: () => void heard.push("something"),
+      heardOf: (kind, of) => void heard.push(`${kind} ${of}`),
+    },
   });
+  pools.set(`${metadata("x").namespace}/default`, "acme");
 });
 
 const connection = `${metadata("x").namespace}/default`;
@@ -105,6 +113,34 @@ describe("a hint makes due and enqueues, below what users change", () => {
 
   test("every run, where the one that is named is none of ours", async () => {
     expect(take({ jobId: "etl", runId: "of-somebody", isAboutRun: true })).toHaveLength(4);
+  });
+});
+
+describe("what is heard of a beginning", () => {
+  test("of a run leads to no read: it is no end of a run that is followed", () => {
+    expect(take({ jobId: "etl", isAboutRun: true, isStart: true })).toEqual([]);
+    expect(heard).toEqual(["something"]);
+  });
+
+  test("of a rollout is read ten seconds after the change, when it may be over", async () => {
+    const time = new Date(clock.now()).toISOString();
+    const changes = [{ phase: "RollingOut", time }];
+    deployments.apply(object<NorthflankDeployment>("new", { serviceId: "new" }, { status: { changes } }));
+    await clock.advance(2_000);
+    const due = `due deployment ${key("new")} in 8000`;
+    expect(take({ serviceId: "new" })).toEqual([due, `deployment ${key("new")} follow in 8000`]);
+    await clock.advance(8_000);
+    expect(take({ serviceId: "new" })).toEqual([`due deployment ${key("new")} in 5000`, expect.anything()]);
+    await clock.advance(60_000);
+    expect(take({ serviceId: "new" })).toEqual([`due deployment ${key("new")}`, `deployment ${key("new")} follow`]);
+  });
+
+  test("all else counts as heard of the object, also where it leads to no read", () => {
+    for (let n = 0; n < 2; n++) take({ serviceId: "api" });
+    expect(heard).toEqual(["something", `rollout ${key("api")}`, "something", `rollout ${key("api")}`]);
+    heard = [];
+    take({ jobId: "etl", isAboutRun: true });
+    expect(heard).toEqual(["something", `run ${key("running")}`, `run ${key("not-started")}`]);
   });
 });
 

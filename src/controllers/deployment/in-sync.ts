@@ -30,10 +30,9 @@ import {
   hasBegunNone,
   isBuildState,
   lateMessage,
-  pollAfter,
   pollGradual,
-  pollPauseMs,
   pollPlanOf,
+  pollRollout,
   progressOf,
   tookNews,
 } from "./rollout.ts";
@@ -328,13 +327,13 @@ function rollingRow(same: Same): Row {
   const { desire, service, now, begun, begunAge, settings, limitMs } = same;
   const isBuilding = service.internal !== undefined && isBuildState(service.buildStatus);
   const reason = isBuilding ? "Building" : "RollingOut";
-  const pauseMs = pollPauseMs(begunAge.elapsedMs, leftMs(begunAge, limitMs), settings, pollPlanOf(same));
+  const rollout = { elapsedMs: begunAge.elapsedMs, leftMs: leftMs(begunAge, limitMs) };
   const endsMs = (begun === undefined ? now : Date.parse(begun)) + limitMs;
   return {
     readyState: { kind: "progressing", reason, message: rollingMessage({ desire, isBuilding, endsMs }) },
     rolloutComplete: { status: "Unknown", reason, message: rolloutGoesOn },
     progress: "rolling",
-    next: pollAfter(pauseMs, settings),
+    next: pollRollout(rollout, pollPlanOf(same), settings),
     isQuiet: wasSeenRolling(same, isBuilding),
   };
 }

@@ -41,7 +41,7 @@ export function deploymentReads(deps: ObserveDeps): TargetReads<NorthflankDeploy
       const result = desireOf(spec);
       return result.kind === "problem" ? result : { declared: { desire: result.desire } };
     },
-    due: (object) => dueFacts(deps.runs, object),
+    due: (object) => dueFacts(deps, object),
     listed: {
       idOf: ({ spec }) => spec.serviceId,
       changed: (item, { status }) => changedInList(item, status),
@@ -109,7 +109,7 @@ async function readTarget(deps: ObserveDeps, ready: ReadyToRead, build?: SeenBui
 function seenOf(deps: ObserveDeps, ready: ReadyToRead, service: TargetView): Seen {
   const { object, declared, account } = ready;
   const dependencies = dependenciesOf(deps.runs, object);
-  const [nextResyncMs, pace] = [ready.nextResyncMs(), deps.paceOf?.(account)];
+  const [nextResyncMs, pace] = [ready.nextResyncMs(), deps.paceOf?.(account, endsOf(object))];
   return { ...declared, kind: "seen", service, dependencies, nextResyncMs, pace };
 }
 
@@ -182,12 +182,18 @@ async function foreignProject(
   return resolution.kind === "blocked" ? resolution : undefined;
 }
 
-function dueFacts(runs: Runs, object: NorthflankDeployment): DueFacts {
+/** What notifications about the ends of its rollouts are trusted by. */
+export function endsOf({ spec: { projectId } }: NorthflankDeployment) {
+  return { kind: "rollout", projectId } as const;
+}
+
+function dueFacts({ runs, paceOf }: ObserveDeps, object: NorthflankDeployment): DueFacts {
   const [head] = object.status?.changes ?? [];
   return {
     isOver: (reason) => isDependencyOver(runs, object, reason),
     isPending: head?.cause === "RolledBack" && head.phase === "Sending",
     isFollowed: isUnderWay(object),
+    isEndReported: (account) => paceOf?.(account, endsOf(object)).isHinted === true,
     isRecorded: () => hasRecord(object),
   };
 }

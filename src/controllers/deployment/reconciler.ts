@@ -2,13 +2,16 @@ import type { NorthflankDeployment } from "../../api/deployment.ts";
 import { northflankDeployments } from "../../api/names.ts";
 import type { CallOptions, JobName, NorthflankApi, ServiceName } from "../../northflank/client.ts";
 import type { Reconcile } from "../../runtime/controller.ts";
+import { objectKey } from "../../runtime/outcome.ts";
 import { assertNever } from "../../util/assert-never.ts";
+import type { HintTrust } from "../reconcile/hint-trust.ts";
 import { observeSteps } from "../target/observe.ts";
-import { createTargetReconciler, type TargetDeps } from "../target/reconciler.ts";
+import { createTargetReconciler, type TargetDeps, type TargetSteps } from "../target/reconciler.ts";
 import { timesOf } from "./changes.ts";
 import { decide } from "./decide.ts";
+import { isUnderWay } from "./machine.ts";
 import type { Call, Change, Conclusion, Need, Observation, Settings } from "./observation.ts";
-import { deploymentReads, type ObserveDeps } from "./observe.ts";
+import { deploymentReads, endsOf, type ObserveDeps } from "./observe.ts";
 import { concludeChange, notRecorded, statusBefore } from "./result.ts";
 import { statusOf } from "./status.ts";
 import { targetName } from "./target.ts";
@@ -16,7 +19,13 @@ import { targetName } from "./target.ts";
 export interface DeploymentDeps extends ObserveDeps, TargetDeps<NorthflankDeployment> {
   readonly store: ObserveDeps["store"] & TargetDeps<NorthflankDeployment>["store"];
   readonly settings: Settings;
+  /** Hears whether the ends of rollouts were reported by Northflank. Default: nothing does. */
+  readonly trust?: Pick<HintTrust, "found">;
 }
+
+type Polled = Parameters<
+  NonNullable<TargetSteps<NorthflankDeployment, Observation, Conclusion, Change, Need>["polled"]>
+>[0];
 
 /**
  * Reconciles NorthflankDeployments.
@@ -49,7 +58,19 @@ export function createDeploymentReconciler(deps: DeploymentDeps): Reconcile {
       return concludeChange({ ...sent, nextResyncMs, pace, settings });
     },
     statusOf,
+    polled: (poll) => noteEnd(deps.trust, poll),
   });
+}
+
+/** The rollout that is followed is over, or still under way, as a read of the service itself shows. */
+function noteEnd(trust: DeploymentDeps["trust"], { object, account, observation, conclusion, sinceMs }: Polled): void {
+  const [before] = object.status?.changes ?? [];
+  const [after] = conclusion.stated.changes ?? [];
+  if (observation.kind !== "seen" || observation.isListed === true || before?.phase !== "RollingOut") return;
+  if (after?.time !== before.time || !isUnderWay(object)) return;
+  const isOver = after.phase === "Complete" || after.phase === "Failed";
+  if (!isOver && after.phase !== "RollingOut") return;
+  trust?.found({ pool: account.pool, ...endsOf(object) }, objectKey(object.metadata), { isOver, sinceMs });
 }
 
 /** Sends one call. */

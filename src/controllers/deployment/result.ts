@@ -22,7 +22,7 @@ import { partsOf, readBackMessage } from "./out-of-sync.ts";
 import { jobRouteGoneMessage, remoteFailure, unsupportedConclusion } from "./preconditions.ts";
 import { includedFields, redeployRecord, restartRefused } from "./redeploy.ts";
 import { restoreRefused, restoreSent } from "./rollback.ts";
-import { pollAfter, pollPauseMs, pollPlanOf } from "./rollout.ts";
+import { pollPlanOf, pollRollout } from "./rollout.ts";
 import { imageText, observedFields } from "./target.ts";
 import { withWarnings } from "./warnings.ts";
 
@@ -154,7 +154,7 @@ function writtenConclusion(options: SentDeployment, usedFallback: boolean): Conc
     ...common,
     readyState: { kind: "progressing", reason: "RollingOut", message },
     rolloutComplete: { status: "Unknown", reason: "RollingOut", message: rolloutGoesOn },
-    next: pollAfter(pollPauseMs(0, timeoutMs, settings, pollPlanOf(options)), settings),
+    next: pollRollout({ elapsedMs: 0, leftMs: timeoutMs }, pollPlanOf(options), settings),
   };
 }
 

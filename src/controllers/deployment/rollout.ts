@@ -1,6 +1,12 @@
 // pure
 import { formatDuration } from "../../util/duration.ts";
-import { longestPollMs, type PollPlan, pollPauseMs as plannedPauseMs } from "../reconcile/poll-plan.ts";
+import {
+  longestPollMs,
+  type Polled,
+  type PollPlan,
+  pollPauseMs as plannedPauseMs,
+  unhintedPauseMs,
+} from "../reconcile/poll-plan.ts";
 import { slowProbeMs } from "../reconcile/remote-error.ts";
 import type { Requeue } from "../reconcile/requeue.ts";
 import type { Age } from "../reconcile/stopwatch.ts";
@@ -172,13 +178,30 @@ export function tookNews(ended: {
 
 const clocksAllowanceMs = 10_000;
 
-/** Until the next poll of a rollout; never past its deadline. `plan`: what is known beside its time, by default nothing. */
+/**
+ * Until the next poll of a rollout, whatever Northflank reports by itself; never past its deadline. `plan`: what is known
+ * beside its time, by default nothing.
+ */
 export function pollPauseMs(elapsedMs: number, leftMs: number, settings: Settings, plan: PollPlan = {}): number {
-  return plannedPauseMs({ ...plan, elapsedMs, leftMs, firstMs: settings.rolloutPollIntervalMs });
+  const polled = { ...plan, elapsedMs, leftMs, firstMs: settings.rolloutPollIntervalMs };
+  return unhintedPauseMs(polled) ?? plannedPauseMs(polled);
 }
 
-/** The next poll of a rollout. */
-export function pollAfter(afterMs: number, { rolloutPollIntervalMs: firstMs }: Settings): Requeue {
+/** The next poll of a rollout, of which Northflank may report the end. */
+export function pollRollout(
+  rollout: Pick<Polled, "elapsedMs" | "leftMs">,
+  plan: PollPlan,
+  settings: Settings,
+): Requeue {
+  const polled = { ...plan, ...rollout, firstMs: settings.rolloutPollIntervalMs };
+  return { ...pollAfter(plannedPauseMs(polled), settings), unhintedMs: unhintedPauseMs(polled) };
+}
+
+/** A poll of a rollout after that pause. */
+export function pollAfter(
+  afterMs: number,
+  { rolloutPollIntervalMs: firstMs }: Settings,
+): Requeue & { readonly kind: "recheck" } {
   return { kind: "recheck", afterMs, pause: { everyMs: [firstMs, Math.max(firstMs, longestPollMs)] } };
 }
 

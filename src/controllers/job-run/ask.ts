@@ -86,8 +86,11 @@ export async function accountOf({ deps, situation, plan, memory, context }: RunR
   return resolved;
 }
 
-/** No call to Northflank for `afterMs`, unless something that matters changes. */
-export function pauseFor(reconcile: RunReconcile, afterMs: number): void {
+/**
+ * No call to Northflank for `afterMs`, unless something that matters changes; for `unhintedMs` only, once Northflank is
+ * no longer trusted to report the end of the run.
+ */
+export function pauseFor(reconcile: RunReconcile, afterMs: number, unhintedMs?: number): void {
   const { deps, memory, siblings, plan } = reconcile;
   const situation = situationNow(reconcile);
   const sinceMs = deps.clock.monotonic();
@@ -95,6 +98,7 @@ export function pauseFor(reconcile: RunReconcile, afterMs: number): void {
     sinceMs,
     // The queue may come back in the very millisecond that was asked for.
     untilMs: sinceMs + afterMs - 1,
+    unhintedUntilMs: unhintedMs && sinceMs + unhintedMs - 1,
     fingerprint: fingerprintOf(situation, plan.intent, obstaclesAmong(situation.object, siblings.open())),
     request: reconcileRequest(situation.object.metadata),
     account: memory.known.account,
@@ -114,11 +118,15 @@ export function pausedFor(reconcile: RunReconcile, account: Account): RunResult 
   const obstacles = obstaclesAmong(object, siblings.open());
   if (pause.fingerprint !== fingerprintOf(situation, plan.intent, obstacles)) return undefined;
   const isRequested = pause.request !== reconcileRequest(object.metadata);
-  const untilMs = isRequested ? pause.sinceMs + betweenRequestsMs : pause.untilMs;
+  const untilMs = isRequested ? pause.sinceMs + betweenRequestsMs : plannedUntilMs(pause, situation);
   // Whole milliseconds: no timer waits for less, and less would be a loop without progress.
   const leftMs = Math.ceil(untilMs - deps.clock.monotonic());
   if (leftMs <= 0) return undefined;
   return { ...unchanged(object, said), next: recheck(situation, leftMs), isTooSoon: isRequested };
+}
+
+function plannedUntilMs({ untilMs, unhintedUntilMs = untilMs }: Pause, { pace }: Situation): number {
+  return pace?.isHinted === true ? untilMs : Math.min(untilMs, unhintedUntilMs);
 }
 
 // A client that writes the annotation in a loop gets a poll every few seconds, not one per write.

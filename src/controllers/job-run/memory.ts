@@ -136,6 +136,8 @@ export interface RefusedAbort {
 export interface Pause {
   readonly sinceMs: number;
   readonly untilMs: number;
+  /** The same once Northflank is no longer trusted to report the end of the run; missing: no sooner than `untilMs`. */
+  readonly unhintedUntilMs?: number | undefined;
   readonly fingerprint: string;
   /** The reconcile request that was answered before the pause. */
   readonly request: string | undefined;

@@ -180,12 +180,18 @@ async function poll(
   // A list may be older than what the hint is about.
   const observation = { ...common, reads, notListed, shared: isHinted ? undefined : shared } as const;
   const read = (account: Account) => observeRun(observation, account, context.signal);
+  const sinceMs = clock.monotonic();
   const asked = await ask(reconcile, read, isPauseOver || isHinted);
   if (asked.kind === "result") return asked.result;
   const { run, duplicateRunId, serverTimeMs, absence, ageMs } = asked.value;
   const atMs = deps.clock.monotonic();
   learnServerTime(memory, serverTimeMs, atMs);
   const { account } = memory.known;
+  if (run !== undefined && account !== undefined && state === "active" && !isAborting(intent)) {
+    const about = { pool: account.pool, kind: "run", projectId: object.spec.projectId } as const;
+    const startedAtMs = ageMs === 0 ? sinceMs : atMs - ageMs;
+    deps.trust?.found(about, reconcile.key, { isOver: run.concluded, sinceMs: startedAtMs });
+  }
   const moved = run === undefined && account !== undefined ? judgeAccountChange(object, account) : undefined;
   if (moved !== undefined) {
     memory.remember({ missing: undefined });

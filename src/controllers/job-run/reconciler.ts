@@ -333,7 +333,7 @@ function outcomeOf(reconcile: RunReconcile, result: RunResult): Outcome {
       const waitMs = Math.max(next.afterMs, leastWaitMs);
       const spreadMs = next.spreadMs ?? spreadShare * waitMs;
       const afterMs = next.asks === true ? waitMs + spreadMs * deps.random() : waitMs;
-      if (next.asks === true) pauseFor(reconcile, afterMs);
+      if (next.asks === true) pauseFor(reconcile, afterMs, next.unhintedMs);
       return { kind: "recheck", afterMs, priority: "follow" };
     }
     case "backoff": {

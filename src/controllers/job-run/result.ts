@@ -5,7 +5,7 @@ import type { NormalEvent, Reason } from "../../api/reasons.ts";
 import type { ObjectKey } from "../../runtime/outcome.ts";
 import type { Random } from "../../util/random.ts";
 import type { EventDraft } from "../reconcile/events.ts";
-import { type Polled, type PollPlan, pollPauseMs, usableAgeMs } from "../reconcile/poll-plan.ts";
+import { type Polled, type PollPlan, pollPauseMs, unhintedPauseMs, usableAgeMs } from "../reconcile/poll-plan.ts";
 import type { ReadyState } from "../reconcile/ready-state.ts";
 import { delayOf, type Pause, type Requeue, requeueAfter } from "../reconcile/requeue.ts";
 import { type RunAges, untilMs } from "./age.ts";
@@ -192,15 +192,17 @@ export function untilDeadline({ deadlineMs }: Situation): Requeue {
 
 /** The next poll of the run of the present attempt, which is active. `readAgeMs`: see {@link Polled}. */
 export function nextPoll(situation: Situation, readAgeMs: number): Requeue & { readonly kind: "recheck" } {
-  return spread(recheckAsking(situation, pollPauseMs({ ...polledOf(situation), readAgeMs })));
+  const polled = { ...polledOf(situation), readAgeMs };
+  return { ...spread(recheckAsking(situation, pollPauseMs(polled))), unhintedMs: unhintedPauseMs(polled) };
 }
 
 /** The first poll of a run that has just been started: not after the deadline, which its start may have begun. */
 export function firstPoll(situation: Situation): Requeue & { readonly kind: "recheck" } {
   const { activeDeadlineSeconds = Number.POSITIVE_INFINITY } = situation.object.spec;
   const leftMs = Math.max(0, activeDeadlineSeconds * 1_000 - situation.sinceStartMs);
-  const afterMs = pollPauseMs({ ...plannedBy(situation), elapsedMs: 0, leftMs });
-  return spread({ kind: "recheck", afterMs, asks: true });
+  const polled = { ...plannedBy(situation), elapsedMs: 0, leftMs };
+  const next = spread({ kind: "recheck", afterMs: pollPauseMs(polled), asks: true });
+  return { ...next, unhintedMs: unhintedPauseMs(polled) };
 }
 
 // More would be late for an end that is expected, or for a deadline.

@@ -7,6 +7,7 @@ import type { Clock } from "../../util/clock.ts";
 import type { Random } from "../../util/random.ts";
 import type { AccountRequest, Accounts } from "../account/accounts.ts";
 import type { EventSink } from "../reconcile/events.ts";
+import type { HintTrust } from "../reconcile/hint-trust.ts";
 import type { PaceOf } from "../reconcile/poll-plan.ts";
 import { prunedProblems, type SpecProblem } from "../reconcile/spec-validation.ts";
 import type { StatusWriter } from "../reconcile/status-writer.ts";
@@ -41,6 +42,8 @@ export interface JobRunReconcilerDeps extends StartDeps {
   readonly earlierRuns?: (object: NorthflankJobRun) => readonly number[];
   /** How the polls of an account are paced. Default: {@link steadyPace}. */
   readonly paceOf?: PaceOf;
+  /** Hears whether the ends of runs were reported by Northflank. Default: nothing does. */
+  readonly trust?: Pick<HintTrust, "found">;
   /** Enqueues another object: its place in the queue of its job has come. */
   readonly enqueue: (key: ObjectKey) => void;
   readonly clock: Clock;
@@ -135,13 +138,18 @@ function observeSituation(
   const ages = agesOf(object, memory.known, moment.atMs);
   const remoteNow = serverTimeAt(memory.known, moment.atMs);
   const { account } = memory.known;
-  const plan = { earlierMs: earlierRuns?.(object), pace: account && paceOf?.(account) };
+  const plan = { earlierMs: earlierRuns?.(object), pace: account && paceOf?.(account, endsOf(object)) };
   return situationOf({ ...ages, ...plan, object, now: moment.now, random, settings, remoteNow });
 }
 
 function withAbortRequested(object: NorthflankJobRun, { abortRequestedTime }: Known): NorthflankJobRun {
   if (abortRequestedTime === undefined || object.status?.abortRequestedTime !== undefined) return object;
   return { ...object, status: { observedGeneration: -1, ...object.status, abortRequestedTime } };
+}
+
+/** What notifications about the ends of its runs are trusted by. */
+function endsOf({ spec: { projectId } }: NorthflankJobRun) {
+  return { kind: "run", projectId } as const;
 }
 
 /** The situation with what this reconcile has written and learned so far; the time is that of its beginning. */

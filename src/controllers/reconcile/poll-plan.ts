@@ -8,7 +8,8 @@
  *       |         for what fails at once                      polls   by the share of what it has taken
  *
  * Ends that lie within a tenth of each other are one expectation, and cost one poll; others, as of a job that either does
- * nothing or much, have one poll each, and a few between them. Where nothing is known before, pauses grow with the time that it has taken.
+ * nothing or much, have one poll each, and a few between them. Where nothing is known before, pauses grow with the time
+ * that it has taken.
  *
  * Promises:
  *  1. No pause is shorter than the first interval, or longer than a quarter of an hour, an hour where hints are trusted;
@@ -24,8 +25,11 @@ export interface PollPace {
   readonly isHinted: boolean;
 }
 
-/** The pace of the account that spends from this pool. `pollStretch`: what its quota says; default 1. */
-export type PaceOf = (account: { readonly pool: string; readonly pollStretch?: number | undefined }) => PollPace;
+/** The pace for runs or rollouts of one project. `pollStretch`: what the quota of the account says; default 1. */
+export type PaceOf = (
+  account: { readonly pool: string; readonly pollStretch?: number | undefined },
+  about: { readonly kind: "run" | "rollout"; readonly projectId: string },
+) => PollPace;
 
 /** The pace of an account that has requests enough, and sends no hints. */
 export const steadyPace: PollPace = { stretch: 1, isHinted: false };
@@ -70,6 +74,12 @@ export function pollPauseMs(polled: Polled): number {
   const { leftMs, pace = steadyPace } = polled;
   const pauseMs = pace.isHinted ? hintedPauseMs(polled) : plannedPauseMs(polled);
   return Math.max(shortestPollMs, Math.round(Math.min(pauseMs, leftMs)));
+}
+
+/** The pause if Northflank were not trusted to report ends; `undefined` where it is not. */
+export function unhintedPauseMs(polled: Polled): number | undefined {
+  const { pace = steadyPace } = polled;
+  return pace.isHinted ? pollPauseMs({ ...polled, pace: { ...pace, isHinted: false } }) : undefined;
 }
 
 /**

@@ -37,6 +37,8 @@ const farthestFollowedMs = 300_000;
 interface Entry {
   readonly uid: string | undefined;
   readonly dueAtMs: number;
+  /** The same once Northflank is not trusted to report what is waited for; missing: no sooner. */
+  readonly unhintedAtMs?: number | undefined;
   readonly polledAtMs: number | undefined;
   readonly accountVersion: string | undefined;
   readonly request: string | undefined;
@@ -58,6 +60,8 @@ export interface Scheduled {
   readonly isSettled: boolean;
   /** Something is under way at Northflank: it is polled every few minutes at least. */
   readonly isFollowed?: boolean;
+  /** Northflank is trusted to report the end of what is under way. Default: it is not. */
+  readonly isEndReported?: boolean;
   /** `status.nextReconcileTime` */
   readonly plannedTime: string | undefined;
   /** Milliseconds between two polls while settled; 0 = never. */
@@ -121,7 +125,8 @@ export class PollSchedule {
     const nowMs = this.#clock.monotonic();
     this.#enter(object);
     const entry = this.#withHint(object.key, this.#entryOf(object, nowMs), nowMs);
-    const leftMs = entry.dueAtMs - nowMs;
+    const { dueAtMs, unhintedAtMs = dueAtMs } = entry;
+    const leftMs = (object.isEndReported === true ? dueAtMs : Math.min(dueAtMs, unhintedAtMs)) - nowMs;
     return {
       dueInMs: leftMs <= earlyMs ? 0 : leftMs,
       sincePollMs: entry.polledAtMs === undefined ? undefined : nowMs - entry.polledAtMs,
@@ -142,14 +147,20 @@ export class PollSchedule {
   /** The object was polled; the next poll is due in `nextMs` (`Infinity`: never by itself). */
   polled(
     object: Pick<Scheduled, "key" | "uid">,
-    poll: { readonly nextMs: number; readonly accountVersion: string; readonly request?: string | undefined },
+    poll: {
+      readonly nextMs: number;
+      /** The same, once Northflank is not trusted to report what is waited for. Default: no sooner. */
+      readonly unhintedMs?: number | undefined;
+      readonly accountVersion: string;
+      readonly request?: string | undefined;
+    },
   ): void {
     const nowMs = this.#clock.monotonic();
-    const { nextMs, accountVersion, request } = poll;
+    const { nextMs, unhintedMs, accountVersion, request } = poll;
     const last = this.#entries.get(object.key);
     const known = last !== undefined && last.uid === object.uid ? last : { firstSeenAtMs: nowMs };
-    const dueAtMs = nowMs + nextMs;
-    const polled = { uid: object.uid, dueAtMs, polledAtMs: nowMs, accountVersion, request, isHinted: undefined };
+    const due = { dueAtMs: nowMs + nextMs, unhintedAtMs: unhintedMs && nowMs + unhintedMs };
+    const polled = { uid: object.uid, ...due, polledAtMs: nowMs, accountVersion, request, isHinted: undefined };
     this.#entries.set(object.key, { ...known, ...polled });
   }
 

@@ -21,6 +21,7 @@ export type Pause =
  * - `again`: at once. Something was recorded that the next reconcile acts on.
  * - `recheck`: in `afterMs`, known beforehand. `asks`: it will cost a request, so nothing but a change may bring it
  *   forward. `spreadMs`: so much later it may be, drawn anew each time; missing: as the kind spreads its checks.
+ *   `unhintedMs`: so soon instead, once Northflank is no longer trusted to report what is waited for.
  * - `backoff`: the reconcile failed. Retried with back-off, and not before `notBeforeMs`.
  */
 export type Requeue =
@@ -31,6 +32,7 @@ export type Requeue =
       readonly afterMs: number;
       readonly asks?: boolean;
       readonly spreadMs?: number;
+      readonly unhintedMs?: number | undefined;
       readonly pause?: Pause;
     }
   | { readonly kind: "backoff"; readonly notBeforeMs: number | undefined };

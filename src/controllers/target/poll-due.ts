@@ -21,6 +21,8 @@ export interface DueFacts {
   readonly isOver?: (reason: string) => boolean | undefined;
   /** Something is under way at Northflank, and followed to its end. */
   readonly isFollowed?: boolean;
+  /** Northflank is trusted to report the end of that. Default: it is not. */
+  readonly isEndReported?: (account: Account) => boolean;
   /** Something is recorded, and is to be sent now. */
   readonly isPending?: boolean;
   /**
@@ -43,6 +45,7 @@ export function dueRead(deps: DueDeps, object: TargetObject): DueOrList {
     ...deps.scheduled,
     isSettled: isDone,
     isFollowed: deps.isFollowed === true || deps.isPending === true,
+    isEndReported: deps.isEndReported?.(deps.account) === true,
     plannedTime: object.status?.nextReconcileTime,
   };
   const planned = deps.schedule.planned(scheduled);

@@ -80,6 +80,14 @@ export interface TargetSteps<T extends TargetObject, O, C extends TargetConclusi
   /** What the answer to a change means. */
   readonly concludeChange: (sent: SentChange<T, X>, observation: O) => C;
   readonly statusOf: (object: T, conclusion: C, now: number) => Status<T>;
+  /** The target was read, by requests that were sent after `sinceMs` of the monotonic clock. Default: nothing is done. */
+  readonly polled?: (poll: {
+    readonly object: T;
+    readonly account: Account;
+    readonly observation: O;
+    readonly conclusion: C;
+    readonly sinceMs: number;
+  }) => void;
 }
 
 /** One change, and its answer. */
@@ -202,6 +210,7 @@ async function reconcileWith<T extends TargetObject, O, C extends TargetConclusi
 ): Promise<Report<T, C> | Outcome> {
   const { deps, steps, memory } = running;
   const { clock, random } = deps;
+  const sinceMs = clock.monotonic();
   const decide = (object: T, observation: O) => {
     const ages = memory.ages(object, steps.timesOf(object.status));
     return steps.decide({ object, observation, now: clock.now(), ages, random });
@@ -220,7 +229,10 @@ async function reconcileWith<T extends TargetObject, O, C extends TargetConclusi
   const next = memory.spaced(known, { reason: readyState.reason, next: wanted }, random);
   if (account !== undefined) {
     const { metadata } = known;
-    const polled = { nextMs: delayOf(next) ?? 0, accountVersion: account.version, request: reconcileRequest(metadata) };
+    const unhintedMs = next.kind === "recheck" ? next.unhintedMs : undefined;
+    const at = { accountVersion: account.version, request: reconcileRequest(metadata) };
+    const polled = { ...at, nextMs: delayOf(next) ?? 0, unhintedMs };
+    steps.polled?.({ object: known, account, conclusion: concluded.conclusion, observation, sinceMs });
     deps.schedule.polled({ key: objectKey(metadata), uid: metadata.uid }, polled);
   }
   const conclusion = { ...concluded.conclusion, next };
