@@ -5,7 +5,7 @@ import type { Account, AccountResolution } from "../account/accounts.ts";
 import { reconcileRequest } from "../reconcile/reconcile-request.ts";
 import { spenderOf } from "../reconcile/spender.ts";
 import { judgeAccountChange } from "./account-change.ts";
-import { obstaclesAmong } from "./concurrency.ts";
+import { obstaclesAmong, type Siblings } from "./concurrency.ts";
 import { decideBlocked, decideFailed } from "./decide.ts";
 import { isUnresolved, latestAttempt } from "./machine.ts";
 import type { Pause } from "./memory.ts";
@@ -99,7 +99,7 @@ export function pauseFor(reconcile: RunReconcile, afterMs: number, unhintedMs?: 
     // The queue may come back in the very millisecond that was asked for.
     untilMs: sinceMs + afterMs - 1,
     unhintedUntilMs: unhintedMs && sinceMs + unhintedMs - 1,
-    fingerprint: fingerprintOf(situation, plan.intent, obstaclesAmong(situation.object, siblings.open())),
+    fingerprint: fingerprintOf(situation, plan.intent, siblings),
     request: reconcileRequest(situation.object.metadata),
     account: memory.known.account,
   };
@@ -115,8 +115,7 @@ export function pausedFor(reconcile: RunReconcile, account: Account): RunResult 
   const { object } = situation;
   const { pause, said } = memory.known;
   if (pause === undefined || pause.account !== account) return undefined;
-  const obstacles = obstaclesAmong(object, siblings.open());
-  if (pause.fingerprint !== fingerprintOf(situation, plan.intent, obstacles)) return undefined;
+  if (pause.fingerprint !== fingerprintOf(situation, plan.intent, siblings)) return undefined;
   const isRequested = pause.request !== reconcileRequest(object.metadata);
   const untilMs = isRequested ? pause.sinceMs + betweenRequestsMs : plannedUntilMs(pause, situation);
   // Whole milliseconds: no timer waits for less, and less would be a loop without progress.
@@ -139,9 +138,12 @@ const betweenRequestsMs = 2_000;
 function fingerprintOf(
   { object, state }: Pick<Situation, "object" | "state">,
   intent: string,
-  obstacles: readonly { readonly name: string }[],
+  siblings: Siblings,
 ): string {
   const { metadata, status } = object;
+  // Nothing is in the way of a run that was started: other starts of the job bring no poll of it forward.
+  const isStarted = state === "active" || state === "adopted";
+  const obstacles = isStarted ? [] : obstaclesAmong(object, siblings.open());
   const attempt = latestAttempt(object);
   return JSON.stringify([
     state,

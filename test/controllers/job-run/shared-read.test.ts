@@ -81,6 +81,16 @@ test("a single run is read alone, and so is the last one that is left", async ()
   expect(new Set(await callsWithin(5 * minute))).toEqual(new Set(["get"]));
 });
 
+test("a start of the same job that is open brings no poll of a run forward", async () => {
+  await started(1, 3_000);
+  story.remote.nextMode = "answerLost";
+  await story.run({}, 1_000, "open");
+  const before = story.remote.calls.length;
+  story.process.wake("default/run-0");
+  await story.clock.advance(1_000);
+  expect(story.remote.calls.slice(before)).toEqual([]);
+});
+
 test("a young run beside an old one is polled at its own interval, and the old one costs nothing", async () => {
   await started(1, 20 * minute);
   await story.run({}, 11_000, "young");
