@@ -236,7 +236,7 @@ const flags = {
     "D",
     "15m",
     resyncPeriod,
-    "how often up-to-date objects are checked for drift; 0 disables the checks",
+    "wanted period of drift checks; longer where --observe-share does not suffice for all objects; 0 disables them",
   ),
   runPollInterval: flag("run-poll-interval", "D", "10s", positiveDuration, "initial polling interval of active runs"),
   rolloutPollInterval: flag(

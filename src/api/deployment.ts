@@ -162,8 +162,9 @@ export const deploymentSpec = {
       minimum: 0,
       maximum: 604_800,
       description:
-        "Seconds between two checks for drift, with a jitter of 20 %. 0 disables them, else at least 60. Default: the " +
-        "operator's --resync-period (900).",
+        "Wanted seconds between two checks for drift, with a jitter of 20 %. The period is longer where the objects of the " +
+        "account need more requests than checks may use: see status.budget.checkStretch of the connection. 0 disables " +
+        "the checks, else at least 60. Default: the operator's --resync-period (900).",
       "x-kubernetes-validations": [
         {
           name: "resync-period",

@@ -82,8 +82,10 @@ export const jobSpec = {
     resyncPeriodSeconds: {
       ...deploymentSpec.properties.resyncPeriodSeconds,
       description:
-        "Seconds between two checks for drift and for changed Secrets and ConfigMaps, with a jitter of 20 %. 0 disables " +
-        "them, else at least 60. Default: the operator's --resync-period (900).",
+        "Wanted seconds between two checks for drift and for changed Secrets and ConfigMaps, with a jitter of 20 %. The " +
+        "period is longer where the objects of the account need more requests than checks may use: see " +
+        "status.budget.checkStretch of the connection. 0 disables the checks, else at least 60. Default: the operator's " +
+        "--resync-period (900).",
     },
     suspend: suspendReconcile,
   },
