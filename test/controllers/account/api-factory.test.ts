@@ -247,3 +247,49 @@ describe("retries of an account, all its clients together,", () => {
     expect(retries).toBeLessThanOrEqual(10 + first / 10);
   });
 });
+
+describe("polls", () => {
+  const poll = { class: "run", signal: neverAborted() } as const;
+
+  test("are as frequent as usual while nothing is known", () => {
+    const { factory } = setUp();
+    expect([factory.stretch("none"), factory.stretch("none", "ns/none"), factory.othersPerHour("none")]).toEqual([
+      1, 1, 0,
+    ]);
+    factory.open({ ...binding("a", "one"), connection: "ns/one" });
+    expect(factory.stretch("one", "ns/one")).toBe(1);
+  });
+
+  /** Fourteen polls in 70 seconds of a connection that may send 20 in an hour, beside another one of the account. */
+  async function polled(left: number) {
+    const { factory, clock } = setUp(left);
+    const open = (name: string, maxRequestsPerHour: number) =>
+      factory.open({ ...binding(name, "one"), connection: `ns/${name}`, maxRequestsPerHour });
+    const small = open("small", 20);
+    open("large", 900);
+    for (let n = 0; n < 14; n++) {
+      await small.whoAmI(poll);
+      await clock.advance(5_000);
+    }
+    return {
+      small: factory.stretch("one", "ns/small"),
+      large: factory.stretch("one", "ns/large"),
+      elsewhere: factory.stretch("two", "ns/other"),
+      others: factory.othersPerHour("one"),
+      checks: factory.checksPerHour("one"),
+    };
+  }
+
+  test("are stretched for a connection that nears its own ceiling, and for no other one", async () => {
+    // 1,000 are left before the first request. 79 an hour are 12 in the rest of the window, and 2 are left for them.
+    const { small, ...rest } = await polled(1_000);
+    expect(small).toBeGreaterThan(5);
+    expect(rest).toEqual({ large: 1, elsewhere: 1, others: 0, checks: 180 });
+  });
+
+  test("are stretched for all connections of an account that others spend", async () => {
+    const { others, ...rest } = await polled(60);
+    expect(rest).toEqual({ small: 10, large: 10, elsewhere: 1, checks: expect.closeTo(0.2 * (1_000 - others), 6) });
+    expect(others).toBeGreaterThan(800);
+  });
+});
