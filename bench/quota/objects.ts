@@ -1,5 +1,5 @@
 import { apiVersion } from "../../src/api/names.ts";
-import { connection, deployment, metadata } from "../../test/support/builders.ts";
+import { connection, deployment, metadata, runDefaults } from "../../test/support/builders.ts";
 import { isoOf, type Stored } from "../../test/support/fake-kube.ts";
 import { grantedPerHour } from "./least.ts";
 import { World, type WorldOptions } from "./world.ts";
@@ -58,13 +58,7 @@ export function addRun({ kube, clock }: World, name: string, job: { readonly id:
     spec: {
       projectId: job.projectId,
       jobId: job.id,
-      allowReferences: false,
-      startGuarantee: "AtMostOnce",
-      concurrencyPolicy: "Allow",
-      backoffLimit: 0,
-      suspend: false,
-      abort: false,
-      deletionPolicy: "Orphan",
+      ...runDefaults(),
     },
     status: { observedGeneration: -1 },
   });

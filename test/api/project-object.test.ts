@@ -1,24 +1,16 @@
 import { expect, test } from "vitest";
+import { jobRunSpec } from "../../src/api/job-run.ts";
 import { findKind, type KindDefinition } from "../../src/api/kinds.ts";
 import { startedRun } from "../../src/api/names.ts";
 import { type CachedObject, createProjection } from "../../src/api/project-object.ts";
 import type { KubeObject } from "../../src/kube/types.ts";
+import { runDefaults } from "../support/builders.ts";
 
 const kind = findKind("NorthflankJobRun") as KindDefinition;
 const project = createProjection<KubeObject>(kind);
 const lastApplied = "kubectl.kubernetes.io/last-applied-configuration";
 
-// A function: the projection takes over what it is given.
-const defaults = () => ({
-  allowReferences: false,
-  startGuarantee: "AtMostOnce",
-  concurrencyPolicy: "Allow",
-  backoffLimit: 0,
-  suspend: false,
-  abort: false,
-  deletionPolicy: "Orphan",
-});
-const runSpec = { projectId: "shop", jobId: "migrate", ...defaults() };
+const runSpec = { projectId: "shop", jobId: "migrate", ...runDefaults() };
 
 function raw(parts: { readonly metadata?: object; readonly spec?: unknown; readonly status?: unknown }): KubeObject {
   return {
@@ -158,7 +150,7 @@ test.each<[string, unknown, Readonly<Record<string, unknown>>, readonly string[]
   ["null where the field may be missing", { ...runSpec, deployment: null }, runSpec, []],
 ])("a spec with %s keeps what fits, and tells the rest", (_, spec, kept, expected) => {
   const object = project(raw({ spec })) as CachedObject;
-  expect(object.spec).toEqual({ ...defaults(), ...kept });
+  expect(object.spec).toEqual({ ...runDefaults(), ...kept });
   expect(fieldsOf(misfitsOf(object)?.spec)).toEqual(expected);
 });
 
@@ -194,4 +186,11 @@ test("metadata of the wrong types is left out", () => {
 test("an object of ten thousand levels costs itself, not the cache", () => {
   const deep = JSON.parse(`${'{"a":'.repeat(9_000)}1${"}".repeat(9_000)}`);
   expect(() => project(raw({ spec: { ...runSpec, deep }, status: { deep } }))).not.toThrow();
+});
+
+test("what tests take for the defaults of a run are those of the schema", () => {
+  const defaults = Object.entries(jobRunSpec.properties).flatMap(([field, schema]) =>
+    "default" in schema ? [[field, schema.default]] : [],
+  );
+  expect(runDefaults()).toEqual(Object.fromEntries(defaults));
 });

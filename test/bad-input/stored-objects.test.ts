@@ -3,7 +3,7 @@ import { fitTo } from "../../src/api/fit.ts";
 import { findKind } from "../../src/api/kinds.ts";
 import { createValidator } from "../../src/api/validate.ts";
 import type { KubeObject } from "../../src/kube/types.ts";
-import { connection, deployment, jobObject, metadata } from "../support/builders.ts";
+import { connection, deployment, jobObject, metadata, runDefaults } from "../support/builders.ts";
 import type { SentRequest } from "../support/recording-transport.ts";
 import { WholeOperator } from "../support/whole-operator.ts";
 import { disturb, fullSpec, fullStatus, seeded } from "./stored.ts";
@@ -27,13 +27,7 @@ function run(
     spec: {
       projectId: "shop",
       jobId: name,
-      allowReferences: false,
-      startGuarantee: "AtMostOnce",
-      concurrencyPolicy: "Allow",
-      backoffLimit: 0,
-      suspend: false,
-      abort: false,
-      deletionPolicy: "Orphan",
+      ...runDefaults(),
       ...parts.spec,
     },
     status: parts.status ?? { observedGeneration: -1 },

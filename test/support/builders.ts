@@ -62,6 +62,19 @@ export function jobObject(parts: Parts<NorthflankJob["spec"], NorthflankJob["sta
   };
 }
 
+/** What the API server adds to the spec of a run: the defaults of its schema. */
+export function runDefaults() {
+  return {
+    allowReferences: false,
+    startGuarantee: "AtMostOnce",
+    concurrencyPolicy: "Allow",
+    backoffLimit: 0,
+    suspend: false,
+    abort: false,
+    deletionPolicy: "Orphan",
+  } as const;
+}
+
 /** A connection named `default` with a Secret `nf-token`, as the server stores it. */
 export function connection(
   parts: Parts<NorthflankConnection["spec"], NorthflankConnection["status"]> = {},

@@ -3,6 +3,7 @@ import { apiVersion } from "../../src/api/names.ts";
 import type { ConfigMap, Secret } from "../../src/kube/types.ts";
 import { objectKey } from "../../src/runtime/outcome.ts";
 import type { Clock } from "../../src/util/clock.ts";
+import { runDefaults } from "./builders.ts";
 import { FakeKube } from "./fake-kube.ts";
 
 /** The Kubernetes API with runs in the namespace `default`, and the Secrets and ConfigMaps that they take values from. */
@@ -78,11 +79,5 @@ export class RunCluster extends FakeKube<NorthflankJobRun> {
 const defaultSpec: NorthflankJobRun["spec"] = {
   projectId: "shop",
   jobId: "migrate",
-  allowReferences: false,
-  startGuarantee: "AtMostOnce",
-  concurrencyPolicy: "Allow",
-  backoffLimit: 0,
-  suspend: false,
-  abort: false,
-  deletionPolicy: "Orphan",
+  ...runDefaults(),
 };
