@@ -1,7 +1,14 @@
 import { createHmac } from "node:crypto";
 import { bodyProblems } from "../../sandbox/northflank/request-bodies.ts";
 import { builderText } from "../../src/controllers/build/build-query.ts";
-import type { BuilderName, CallOptions, JobName, NorthflankApi, ServiceName } from "../../src/northflank/client.ts";
+import type {
+  BuilderName,
+  CallOptions,
+  JobName,
+  NorthflankApi,
+  ProjectName,
+  ServiceName,
+} from "../../src/northflank/client.ts";
 import { NorthflankError, type NorthflankErrorCode, type NorthflankErrorFacts } from "../../src/northflank/errors.ts";
 import type { Ledger } from "../../src/northflank/ledger.ts";
 import { nameProblem } from "../../src/northflank/names.ts";
@@ -9,6 +16,7 @@ import type {
   BuildView,
   DeploymentUpdate,
   InternalSource,
+  ItemList,
   JobPatchRoute,
   JobSettingsView,
   JobSource,
@@ -85,9 +93,11 @@ type Send = <T>(
 
 /** As many as the client reads of a list of runs, and how many runs there are on each. */
 const [maxRunPages, runsPerPage] = [20, 100];
+const itemsPerPage = 100;
 
 /**
- * An account in memory, as the Northflank API keeps it and as the client returns it: services, jobs, builds and runs.
+ * An account in memory, as the Northflank API keeps it and as the client returns it: services, jobs, builds and runs of
+ * the project "shop".
  * Strict: what was not set up is not found, and a method that is not here throws with the call in the message. Each call
  * spends of the quota.
  */
@@ -241,35 +251,55 @@ export class FakeNorthflank {
 
   #serviceCalls(send: Send): Partial<NorthflankApi> {
     return {
-      getService: async ({ serviceId }: ServiceName, options: CallOptions) => {
-        const text = `get ${serviceId} (${options.class})`;
-        return send({ method: "getService", text, options }, () => this.#find(serviceId));
+      getService: async (name: ServiceName, options: CallOptions) => {
+        const text = `get ${name.serviceId} (${options.class})`;
+        return send({ method: "getService", text, options }, () => this.#find(name));
       },
-      updateServiceDeployment: async ({ serviceId }, body, options) => {
-        const text = `post ${serviceId} ${JSON.stringify(body)}`;
-        send({ method: "updateServiceDeployment", text, options }, () => this.#deploy(serviceId, body));
+      updateServiceDeployment: async (name, body, options) => {
+        const text = `post ${name.serviceId} ${JSON.stringify(body)}`;
+        send({ method: "updateServiceDeployment", text, options }, () => this.#deploy(name, body));
       },
-      restartService: async ({ serviceId }, options) => {
-        send({ method: "restartService", text: `restart ${serviceId}`, options }, () => {
-          this.#find(serviceId);
+      restartService: async (name, options) => {
+        send({ method: "restartService", text: `restart ${name.serviceId}`, options }, () => {
+          this.#find(name);
           this.afterRestart?.();
         });
       },
-      patchDeploymentService: async ({ serviceId }, { deployment }, options) => {
-        const text = `patch ${serviceId} ${JSON.stringify(deployment)}`;
-        send({ method: "patchDeploymentService", text, options }, () => this.#deploy(serviceId, deployment));
+      patchDeploymentService: async (name, { deployment }, options) => {
+        const text = `patch ${name.serviceId} ${JSON.stringify(deployment)}`;
+        send({ method: "patchDeploymentService", text, options }, () => this.#deploy(name, deployment));
       },
-      patchCombinedService: async ({ serviceId }, { deployment }, options) => {
-        const text = `patch combined ${serviceId} ${JSON.stringify(deployment)}`;
-        send({ method: "patchCombinedService", text, options }, () => this.#deploy(serviceId, deployment));
+      patchCombinedService: async (name, { deployment }, options) => {
+        const text = `patch combined ${name.serviceId} ${JSON.stringify(deployment)}`;
+        send({ method: "patchCombinedService", text, options }, () => this.#deploy(name, deployment));
       },
-      listServices: async (_project, options) => {
-        const ids = [...new Set([...this.#services.keys(), ...this.listed.keys()])].sort();
-        const items = ids.map((id) => this.#listedService(id));
-        return send({ method: "listServices", text: `list services (${options.class})`, options }, () => ({ items }));
-      },
+      listServices: async (name, { isEnough, ...options }) => this.#listServices(send, { name, isEnough, options }),
       whoAmI: async (options) => send({ method: "whoAmI", text: "whoami", options }, () => ({ expiresAt: undefined })),
     };
+  }
+
+  /** A request for each page, until there are enough. */
+  #listServices(
+    send: Send,
+    call: {
+      readonly name: ProjectName;
+      readonly isEnough: ((items: readonly ProjectItem[]) => boolean) | undefined;
+      readonly options: CallOptions;
+    },
+  ): ItemList {
+    const { name, isEnough, options } = call;
+    const text = `list services (${options.class})`;
+    const all = send({ method: "listServices", text, options }, () => {
+      checkProject(name);
+      const ids = [...new Set([...this.#services.keys(), ...this.listed.keys()])].sort();
+      return ids.map((id) => this.#listedService(id));
+    });
+    for (let count = itemsPerPage; ; count += itemsPerPage) {
+      const items = all.slice(0, count);
+      if (items.length === all.length || isEnough?.(items) === true) return { items };
+      const page = count / itemsPerPage + 1;
+      send({ method: "listServices", text: `${text}, page ${page}`, options }, () => undefined);
+    }
   }
 
   /** Its rollout, and nothing of what is deployed. */
@@ -281,30 +311,36 @@ export class FakeNorthflank {
 
   #jobCalls(send: Send): Partial<NorthflankApi> {
     return {
-      getJob: async ({ jobId }: JobName, options: CallOptions) =>
-        send({ method: "getJob", text: `get job ${jobId} (${options.class})`, options }, () => {
-          const { image: _image, external: _external, internal: _internal, ...view } = this.#findJob(jobId);
+      getJob: async (name: JobName, options: CallOptions) =>
+        send({ method: "getJob", text: `get job ${name.jobId} (${options.class})`, options }, () => {
+          const { image: _image, external: _external, internal: _internal, ...view } = this.#findJob(name);
           return view;
         }),
-      getJobDeployment: async ({ jobId }, options) =>
-        send({ method: "getJobDeployment", text: `get source of job ${jobId} (${options.class})`, options }, () => {
-          const { image, external, internal } = this.#findJob(jobId);
-          return { image, external, internal };
-        }),
-      updateJobDeployment: async ({ jobId }, body, options) => {
-        const text = `post job ${jobId} ${JSON.stringify(body)}`;
+      getJobDeployment: async (name, options) =>
+        send(
+          { method: "getJobDeployment", text: `get source of job ${name.jobId} (${options.class})`, options },
+          () => {
+            const { image, external, internal } = this.#findJob(name);
+            return { image, external, internal };
+          },
+        ),
+      updateJobDeployment: async (name, body, options) => {
+        const text = `post job ${name.jobId} ${JSON.stringify(body)}`;
         send({ method: "updateJobDeployment", text, options }, () => {
-          const view = this.#findJob(jobId);
+          const view = this.#findJob(name);
           this.hasJob({ ...view, ...changed(view, this.keeps(body)) });
         });
       },
-      getJobSettings: async ({ jobId }, options) => {
-        const text = `get settings of job ${jobId} (${options.class})`;
-        return send({ method: "getJobSettings", text, options }, () => this.#settingsOf(jobId));
+      getJobSettings: async (name, options) => {
+        const text = `get settings of job ${name.jobId} (${options.class})`;
+        return send({ method: "getJobSettings", text, options }, () => this.#settingsOf(name));
       },
-      patchJob: async ({ jobId }, route, body, options) => {
-        const text = `patch ${route} ${jobId} ${JSON.stringify(body)}`;
-        const patch = () => this.patchSettings(jobId, this.keepsSettings(settingsIn(route, body)));
+      patchJob: async (name, route, body, options) => {
+        const text = `patch ${route} ${name.jobId} ${JSON.stringify(body)}`;
+        const patch = () => {
+          checkProject(name);
+          this.patchSettings(name.jobId, this.keepsSettings(settingsIn(route, body)));
+        };
         send({ method: "patchJob", text, options }, patch);
         const { afterPatch } = this;
         this.afterPatch = undefined;
@@ -330,21 +366,28 @@ export class FakeNorthflank {
 
   #runCalls(send: Send): Partial<NorthflankApi> {
     return {
-      listRuns: async ({ jobId }, { needs, ...options }) => this.#listRuns(send, { jobId, needs, options }),
-      getRun: async ({ jobId, runId }, options) => {
+      listRuns: async (name, { needs, ...options }) => this.#listRuns(send, { name, needs, options }),
+      getRun: async ({ jobId, runId, projectId }, options) => {
         checkRunId(runId);
         const text = `get run ${runId} of job ${jobId} (${options.class})`;
-        return send({ method: "getRun", text, options }, () => this.runs.read(runId, jobId));
+        // A run of another project is not there, as any other that is not.
+        const read = () => (projectId === theProject ? this.runs.read(runId, jobId) : undefined);
+        return send({ method: "getRun", text, options }, read);
       },
-      abortRun: async ({ jobId, runId }, options) => {
+      abortRun: async ({ jobId, runId, projectId }, options) => {
         checkRunId(runId);
         const text = `abort run ${runId} of job ${jobId}`;
-        send({ method: "abortRun", text, options }, () => this.runs.abort(runId, jobId));
+        const abort = () => (projectId === theProject ? this.runs.abort(runId, jobId) : undefined);
+        send({ method: "abortRun", text, options }, abort);
       },
-      startRun: async ({ jobId }, body, options) => {
+      startRun: async (name, body, options) => {
+        const { jobId } = name;
         const text = `start job ${jobId} ${JSON.stringify(body)}`;
         try {
-          const post = () => this.runs.post(jobId, body);
+          const post = () => {
+            checkProject(name);
+            return this.runs.post(jobId, body);
+          };
           return await orGivenUp(send({ method: "startRun", text, options }, post), options.signal);
         } catch (error) {
           if (!(error instanceof NorthflankError)) throw error;
@@ -358,11 +401,12 @@ export class FakeNorthflank {
    * A request for each page, and oldest first: the order is not documented, and in this one `isEnough` holds only where no
    * order matters.
    */
-  #listRuns(send: Send, call: { jobId: string; needs: RunsNeeded | undefined; options: CallOptions }): RunList {
-    const { jobId, needs, options } = call;
+  #listRuns(send: Send, call: { name: JobName; needs: RunsNeeded | undefined; options: CallOptions }): RunList {
+    const { name, needs, options } = call;
+    const { jobId } = name;
     const text = `list runs of job ${jobId} (${options.class})`;
     const list = send({ method: "listRuns", text, options }, () => {
-      this.#findJob(jobId);
+      this.#findJob(name);
       return this.runs.list(jobId);
     });
     const pages = Math.max(1, Math.ceil(list.runs.length / runsPerPage));
@@ -404,27 +448,32 @@ export class FakeNorthflank {
   }
 
   /** Only what its page says that "get job" tells. */
-  #settingsOf(jobId: string): JobSettingsView {
-    const { settings, ...rest } = this.#jobSettingsOf(jobId);
+  #settingsOf(name: JobName): JobSettingsView {
+    checkProject(name);
+    const { settings, ...rest } = this.#jobSettingsOf(name.jobId);
     const told = ["description", "tags", "disabledCI", "billing", "settings"];
     return { ...rest, settings: Object.fromEntries(Object.entries(settings).filter(([name]) => told.includes(name))) };
   }
 
-  #find(id: string): ServiceView {
+  #find(name: ServiceName): ServiceView {
+    checkProject(name);
+    const { serviceId: id } = name;
     const view = this.#services.get(id);
     if (view === undefined) throw northflankError("not_found", { httpStatus: 404, step: `get service "${id}"` });
     return view;
   }
 
-  #findJob(id: string): JobView & JobSource {
+  #findJob(name: JobName): JobView & JobSource {
+    checkProject(name);
+    const { jobId: id } = name;
     const view = this.#jobs.get(id);
     if (view === undefined) throw northflankError("not_found", { httpStatus: 404, step: `get job "${id}"` });
     return view;
   }
 
   /** Takes the new source; the state of the rollout before stays in sight until the test moves it on. */
-  #deploy(id: string, body: DeploymentUpdate): void {
-    const view = this.#find(id);
+  #deploy(name: ServiceName, body: DeploymentUpdate): void {
+    const view = this.#find(name);
     this.has({ ...view, ...changed(view, this.keeps(body)) });
   }
 }
@@ -454,6 +503,14 @@ function changed(view: SourceView, { external, internal, docker, buildpack }: De
     ...source,
     ...(internal === undefined ? {} : { image: undefined, external: undefined, internal: build }),
   };
+}
+
+/** There is one project; builds aside, which name theirs. */
+const theProject = "shop";
+
+function checkProject({ projectId }: ProjectName): void {
+  if (projectId === theProject) return;
+  throw northflankError("not_found", { httpStatus: 404, step: `find project "${projectId}"` });
 }
 
 /** What is no id goes into no path: it is refused before anything is sent. */
