@@ -66,14 +66,16 @@ function accountOf(account: string, samples: readonly Sample[]): AccountBudget {
   });
   const [limit, remaining] = [value("api_ratelimit_limit"), value("api_ratelimit_remaining")];
   const sent = classes.reduce((sum, { requests }) => sum + requests, 0);
+  const used = limit === undefined || remaining === undefined ? undefined : Math.max(0, limit - remaining);
   const resetSeconds = value("api_ratelimit_reset_seconds");
   return {
     account,
     limit,
+    used,
     remaining,
     resetInMs: resetSeconds === undefined ? undefined : resetSeconds * 1_000,
     sent,
-    sentByOthers: limit === undefined || remaining === undefined ? undefined : Math.max(0, limit - remaining - sent),
+    sentByOthers: used === undefined ? undefined : Math.max(0, used - sent),
     waiting: value("api_budget_waiting"),
     pollStretch: value("api_budget_poll_stretch"),
     checkStretch: value("api_budget_check_stretch"),

@@ -24,6 +24,8 @@ export interface ShownSpender {
 export interface AccountBudget {
   readonly account: string;
   readonly limit?: number | undefined;
+  /** Requests of all clients in this window; missing where `remaining` is rounded. */
+  readonly used?: number | undefined;
   readonly remaining?: number | undefined;
   /** Until the quota is reset; missing where that is over. */
   readonly resetInMs?: number | undefined;
@@ -65,13 +67,14 @@ export function formatBudget(format: BudgetFormat, source: BudgetSource, account
 }
 
 function jsonAccount(budget: AccountBudget): object {
-  const { account, limit, remaining, resetInMs, sent, waiting, state, ageMs, connections } = budget;
+  const { account, limit, used, remaining, resetInMs, sent, waiting, state, ageMs, connections } = budget;
   const toSeconds = (ms: number | undefined) => (ms === undefined ? undefined : Math.round(ms / 1_000));
   const rows = (spent: readonly SpentBy<string>[] | undefined, name: string) =>
     spent?.map(({ by, requests }) => ({ [name]: by, requests }));
   return present({
     account,
     limit,
+    used,
     remaining,
     resetSeconds: toSeconds(resetInMs),
     sent,
@@ -100,11 +103,7 @@ interface Column {
 const columns: readonly Column[] = [
   { title: "ACCOUNT", cell: ({ account }) => account },
   { title: "LIMIT", cell: ({ limit }) => countText(limit) },
-  {
-    title: "USED",
-    cell: ({ limit, remaining }) =>
-      limit === undefined || remaining === undefined ? undefined : countText(Math.max(0, limit - remaining)),
-  },
+  { title: "USED", cell: ({ used }) => countText(used) },
   { title: "LEFT", cell: ({ remaining }) => countText(remaining) },
   { title: "RESETS IN", cell: ({ resetInMs }) => durationText(resetInMs) },
   { title: "WAITING", cell: ({ waiting }) => countText(waiting) },

@@ -133,7 +133,9 @@ const nothingKnown: Readonly<Record<BudgetSource, string>> = {
   cluster: "there is no NorthflankConnection",
 };
 
-const hint = "Kinds and objects: use --metrics-url (budget --help has the commands).";
+const hint =
+  "What is left is rounded down to a tenth of the limit. Exact figures, kinds and objects: use --metrics-url (budget --help " +
+  "has the commands).";
 
 function contradictions(settings: Read): Read["problems"] {
   const url: URL | undefined = settings.of(flags.metricsUrl);

@@ -106,10 +106,10 @@ describe("without a URL", () => {
     ]);
     const { code, out, err } = await run(sandbox.kubeconfig());
     expect(code).toBe(0);
-    expect(out).toBe(`ACCOUNT                                   LIMIT   USED   LEFT   RESETS IN   AGE   CONNECTIONS
-connection dev/new                        -       -      -      -           -     dev/new
-connection dev/own                        1000    -      -      -           2m    dev/own
-team acme at https://api.northflank.com   1000    412    588    23m10s      2m    blog/main,shop/main
+    expect(out).toBe(`ACCOUNT                                   LIMIT   LEFT   RESETS IN   AGE   CONNECTIONS
+connection dev/new                        -       -      -           -     dev/new
+connection dev/own                        1000    -      -           2m    dev/own
+team acme at https://api.northflank.com   1000    588    23m10s      2m    blog/main,shop/main
 `);
     expect(err).toContain("use --metrics-url");
     expect(sandbox.calls.at(-1)).toMatchObject({
@@ -229,8 +229,8 @@ describe("statuses of any shape are read as far as they make sense", () => {
     const accounts = readStatusBudget([connection("shop/main", status)], now);
     expect(accounts).toMatchObject([{ sent: 43, deferred: 7, pollStretch: 2.5, checkStretch: 1 }]);
     expect(formatBudget("table", "cluster", accounts)).toBe(`\
-ACCOUNT                LIMIT   USED   LEFT   RESETS IN   DEFERRED   POLL STRETCH   CHECK STRETCH   AGE   CONNECTIONS
-connection shop/main   1000    412    588    23m10s      7          2.5x           1x              2m    shop/main
+ACCOUNT                LIMIT   LEFT   RESETS IN   DEFERRED   POLL STRETCH   CHECK STRETCH   AGE   CONNECTIONS
+connection shop/main   1000    588    23m10s      7          2.5x           1x              2m    shop/main
 
 connection shop/main
   Other clients leave little.

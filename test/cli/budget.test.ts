@@ -138,6 +138,7 @@ pool small of namespace dev at https://api.northflank.com
     expect(accounts[0]).toEqual({
       account: acme,
       limit: 1_000,
+      used: 412,
       remaining: 588,
       resetSeconds: 1_390,
       sent: 380,
