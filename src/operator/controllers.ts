@@ -285,7 +285,7 @@ export function createControllers(deps: ControllersDeps): Controllers {
   const checkStretch = (pool: string) => driftPlan.stretch(pool, apis.checksPerHour(pool) ?? 0);
   return { controllers, hints, checkStretch };
 
-  /** What was polled rarely is reconciled, and finds that it is due without hints. */
+  /** What was polled at longer intervals is reconciled, and finds that it is due without hints. */
   function pollUnhinted({ pool, kind, projectId }: Ends): void {
     const followed =
       kind === "run"
