@@ -56,6 +56,8 @@ selected = {
     f"{job}/deployment": ["GET", "POST"],
     f"{job}/runs": ["GET", "POST"],
     f"{job}/runs/{{runId}}": ["GET", "DELETE"],
+    "/v1/integrations/notifications": ["GET", "POST"],
+    "/v1/integrations/notifications/{notificationId}": ["GET", "POST", "DELETE"],
 }
 
 

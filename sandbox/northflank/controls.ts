@@ -1,4 +1,14 @@
 import {
+  addIntegration,
+  changeIntegration,
+  type DeliveryOptions,
+  deliver,
+  type IntegrationFields,
+  type IntegrationRecord,
+  isDisabled,
+  mostFailures,
+} from "./integrations.ts";
+import {
   type Account,
   type Build,
   type Job,
@@ -58,6 +68,23 @@ export interface RunState {
   readonly request: object | undefined;
 }
 
+/** An integration as it is now. */
+export interface IntegrationState {
+  readonly id: string;
+  readonly name: string;
+  readonly type: string;
+  readonly webhook: string;
+  readonly secret: string | undefined;
+  readonly restricted: boolean;
+  readonly projects: readonly string[];
+  /** The events that are on, each with `trigger:` before it. */
+  readonly events: readonly string[];
+  readonly isDisabled: boolean;
+  /** Deliveries in a row that were not handled. */
+  readonly failures: number;
+  readonly firstFailureTime: string | undefined;
+}
+
 export interface TokenOptions {
   readonly expiresAtMs?: number;
   /** Permissions that it has not got, as the API words them: `ps_jobs_general_run-job`. Default: it has all. */
@@ -65,6 +92,13 @@ export interface TokenOptions {
   /** The projects that it is limited to, or kept out of. Default: all. */
   readonly projects?: ProjectRestrictions;
 }
+
+export type NewIntegration = IntegrationFields & {
+  readonly name: string;
+  readonly webhook: string;
+  /** Whether the sandbox sends it what changes. Default: yes. */
+  readonly isFollowed?: boolean;
+};
 
 /** What a person with the user interface, CI, or bad luck can do to an account. */
 export interface AccountControls {
@@ -142,6 +176,16 @@ export interface AccountControls {
   job(projectId: string, jobId: string): JobState;
   /** All runs, oldest first, also those that lists do not show yet. */
   runs(projectId: string, jobId: string): readonly RunState[];
+  integrations(): readonly IntegrationState[];
+  integration(id: string): IntegrationState;
+  /** Makes a notification integration by hand. */
+  addIntegration(options: NewIntegration): IntegrationState;
+  changeIntegration(id: string, fields: IntegrationFields): void;
+  removeIntegration(id: string): void;
+  /** Switches one off, as after too many deliveries that were not handled. */
+  disableIntegration(id: string): void;
+  /** Sends an event to one; the status of its answer, `undefined` without one. */
+  deliver(id: string, event: string, data: object, options?: DeliveryOptions): Promise<number | undefined>;
   quota(): { readonly limit: number; readonly used: number; readonly resetAtMs: number | undefined };
   /** Spends requests as people and CI do. */
   spendQuota(count: number): void;
@@ -165,6 +209,7 @@ export function addAccount(
     strayRejections: 0,
     teams: new Set(options.teams ?? [options.name]),
     projects: new Map(),
+    integrations: new Map(),
     limitPerHour: options.limitPerHour ?? 1_000,
     windowStartMs: undefined,
     used: 0,
@@ -291,6 +336,19 @@ export function controlsOf(world: World, account: Account): AccountControls {
     jobs: (projectId) => [...projectOf(projectId).jobs.values()].map((job) => jobState(projectId, job)),
     job: (projectId, jobId) => jobState(projectId, jobOf(projectId, jobId)),
     runs: (projectId, jobId) => jobOf(projectId, jobId).runs.map((run) => runState(run, world.now())),
+    integrations: () => [...account.integrations.values()].map(integrationState),
+    integration: (id) => integrationState(found(account.integrations.get(id), `integration ${id}`)),
+    addIntegration: ({ isFollowed = true, ...fields }) =>
+      integrationState(addIntegration(world, account, { events: everyEvent, ...fields }, { isFollowed })),
+    changeIntegration: (id, fields) =>
+      changeIntegration(world, found(account.integrations.get(id), `integration ${id}`), fields),
+    removeIntegration: (id) => found(account.integrations.delete(id) || undefined, `integration ${id}`),
+    disableIntegration: (id) => {
+      const integration = found(account.integrations.get(id), `integration ${id}`);
+      integration.failures = mostFailures;
+      integration.firstFailureMs ??= world.now();
+    },
+    deliver: (id, event, data, options = {}) => deliver(world, account, id, { event, data }, options),
     quota: () => ({
       limit: account.limitPerHour,
       used: account.used,
@@ -303,6 +361,24 @@ export function controlsOf(world: World, account: Account): AccountControls {
     setLimit: (limitPerHour) => {
       account.limitPerHour = limitPerHour;
     },
+  };
+}
+
+const everyEvent = Object.fromEntries(
+  [
+    "service:deployment:status-update",
+    ...["start", "success", "failure", "abort"].map((name) => `build:${name}`),
+    ...["start", "success", "failure", "abort", "terminate"].map((name) => `job-run:${name}`),
+  ].map((event) => [`trigger:${event}`, true]),
+);
+
+function integrationState(integration: IntegrationRecord): IntegrationState {
+  const { id, name, type, webhook, secret, restricted, projects, events, failures, firstFailureMs } = integration;
+  return {
+    ...{ id, name, type, webhook, secret, restricted, projects, failures },
+    events: Object.keys(events).filter((event) => events[event] === true),
+    isDisabled: isDisabled(integration),
+    firstFailureTime: firstFailureMs === undefined ? undefined : new Date(firstFailureMs).toISOString(),
   };
 }
 

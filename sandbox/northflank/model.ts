@@ -1,3 +1,5 @@
+import type { IntegrationRecord } from "./integrations.ts";
+
 /** What the in-memory API knows. Everything that takes time is computed from the clock when it is read. */
 
 export interface External {
@@ -163,6 +165,7 @@ export interface Account {
   strayRejections: number;
   readonly teams: Set<string>;
   readonly projects: Map<string, Project>;
+  readonly integrations: Map<string, IntegrationRecord>;
   limitPerHour: number;
   windowStartMs: number | undefined;
   used: number;

@@ -1,9 +1,10 @@
 import { randomUUID } from "node:crypto";
 import type { AccountControls } from "./controls.ts";
+import type { DeliveryModes } from "./state.ts";
 
 /**
- * A notification integration of the type RAW_WEBHOOK: it follows projects and sends what changes in them to an address.
- * Only 2xx counts as handled; after `mostFailures` deliveries in a row that were not, it is switched off.
+ * A notification integration that a test follows: it is one of the account, made by hand, and what changes in its projects
+ * is sent from here. Only 2xx counts as handled; after five deliveries in a row that were not, it is switched off.
  */
 export interface Integration extends AsyncDisposable {
   readonly id: string;
@@ -27,96 +28,50 @@ export interface Delivery {
   readonly status: number | undefined;
 }
 
-export interface IntegrationOptions {
+export interface IntegrationOptions extends Partial<DeliveryModes> {
   readonly webhook: string;
   readonly secret: string;
   readonly projects: readonly string[];
-  /** Names events `trigger:job-run:start` in place of `job-run:start`. Default: no. */
-  readonly hasPrefix?: boolean;
-  /** How long after a change it is sent, in milliseconds. Default 0. */
-  readonly lateMs?: number;
-  /** How often each delivery is sent, under one id. Default 1. */
-  readonly times?: number;
-  /** Of two changes the later one is sent first. Default: no. */
-  readonly isOutOfOrder?: boolean;
 }
 
-const mostFailures = 5;
 const lookMs = 20;
 
-/** Starts to follow the projects of an account. Only what changes from then on is sent. */
-export function startIntegration(
-  account: Pick<AccountControls, "services" | "jobs" | "runs">,
-  options: IntegrationOptions,
-): Integration {
+type Watched = Pick<AccountControls, "services" | "jobs" | "runs">;
+type Account = Watched & Pick<AccountControls, "addIntegration" | "integration" | "deliver">;
+
+/** Makes an integration, and starts to follow its projects. Only what changes from then on is sent. */
+export function startIntegration(account: Account, options: IntegrationOptions): Integration {
   const { webhook, secret, projects, hasPrefix = false, lateMs = 0, times = 1, isOutOfOrder = false } = options;
-  const id = randomUUID();
+  const added = { name: "sandbox", webhook, secret, restricted: true, projects, isFollowed: false };
+  const { id } = account.addIntegration(added);
   const deliveries: Delivery[] = [];
-  const underWay = new Set<Promise<unknown>>();
-  let failures = 0;
-  let firstFailureTime: string | null = null;
   let isStopped = false;
 
   const send = async (event: string, data: object, eventId: string): Promise<number | undefined> => {
-    if (failures >= mostFailures) return undefined;
-    const name = `${hasPrefix ? "trigger:" : ""}${event}`;
-    const status = await fetch(webhook, {
-      method: "POST",
-      headers: {
-        "content-type": "application/json",
-        "x-northflank-notification-integration-id": id,
-        "x-northflank-notification-integration-name": "sandbox",
-        "x-northflank-notification-integration-token": secret,
-        "x-northflank-notification-integration-event-id": eventId,
-        "x-northflank-notification-integration-event-type": name,
-      },
-      body: JSON.stringify({ event: name, data }),
-    }).then(
-      (response) => response.status,
-      () => undefined,
-    );
+    if (account.integration(id).isDisabled) return undefined;
+    const status = await account.deliver(id, event, data, { eventId, hasPrefix });
     deliveries.push({ event, eventId, status });
-    const isHandled = status !== undefined && status >= 200 && status < 300;
-    failures = isHandled ? 0 : failures + 1;
-    if (!isHandled) firstFailureTime ??= new Date().toISOString();
-    else firstFailureTime = null;
     return status;
   };
-
-  const follow = async ({ event, data }: Change): Promise<void> => {
-    const eventId = randomUUID();
-    if (lateMs > 0) await new Promise((resolve) => setTimeout(resolve, lateMs));
-    for (let n = 0; n < times; n++) await send(event, data, eventId);
-  };
-
-  let before = snapshot(account, projects);
-  let held: Change[] = [];
-  const timer = setInterval(() => {
-    const now = snapshot(account, projects);
-    const changes = [...held, ...changesBetween(before, now)];
-    before = now;
-    // One is held back until another one comes that overtakes it.
-    held = isOutOfOrder && changes.length === 1 ? changes : [];
-    for (const change of held.length > 0 ? [] : isOutOfOrder ? changes.toReversed() : changes) {
-      const sent = follow(change).finally(() => underWay.delete(sent));
-      underWay.add(sent);
-    }
-  }, lookMs);
-
+  const following = followChanges({
+    account,
+    projects: () => projects,
+    modes: () => ({ hasPrefix, lateMs, times, isOutOfOrder }),
+    take: ({ event, data }, eventId) => send(event, data, eventId),
+  });
   const stop = async (): Promise<void> => {
     isStopped = true;
-    clearInterval(timer);
-    await Promise.all(underWay);
+    await following.stop();
   };
   return {
     id,
     get status() {
-      const disabled = failures >= mostFailures;
+      const { isDisabled, failures, firstFailureTime } = account.integration(id);
       return {
-        disabled,
-        reason: disabled ? "Too many failed requests" : null,
+        disabled: isDisabled,
+        reason: isDisabled ? "Too many failed requests" : null,
         numberOfFailedRequests: failures,
-        timeOfFirstFailedRequest: firstFailureTime,
+        timeOfFirstFailedRequest: firstFailureTime ?? null,
       };
     },
     deliveries,
@@ -128,8 +83,46 @@ export function startIntegration(
 }
 
 interface Change {
+  readonly projectId: string;
   readonly event: string;
   readonly data: object;
+}
+
+/** Watches projects and gives on what changes in them, in the modes as they are at that moment. */
+export function followChanges(options: {
+  readonly account: Watched;
+  readonly projects: () => readonly string[];
+  readonly modes: () => DeliveryModes;
+  readonly take: (change: Change, eventId: string) => Promise<unknown>;
+}): { stop(): Promise<void> } {
+  const { account, projects, modes, take } = options;
+  const underWay = new Set<Promise<unknown>>();
+  const follow = async (change: Change): Promise<void> => {
+    const { lateMs, times } = modes();
+    const eventId = randomUUID();
+    if (lateMs > 0) await new Promise((resolve) => setTimeout(resolve, lateMs));
+    for (let n = 0; n < times; n++) await take(change, eventId);
+  };
+  let before = snapshot(account, projects());
+  let held: Change[] = [];
+  const timer = setInterval(() => {
+    const { isOutOfOrder } = modes();
+    const now = snapshot(account, projects());
+    const changes = [...held, ...changesBetween(before, now)];
+    before = now;
+    // One is held back until another one comes that overtakes it.
+    held = isOutOfOrder && changes.length === 1 ? changes : [];
+    for (const change of held.length > 0 ? [] : isOutOfOrder ? changes.toReversed() : changes) {
+      const sent = follow(change).finally(() => underWay.delete(sent));
+      underWay.add(sent);
+    }
+  }, lookMs);
+  return {
+    stop: async () => {
+      clearInterval(timer);
+      await Promise.all(underWay);
+    },
+  };
 }
 
 /** What something shows now, and what is sent when that has changed. */
@@ -141,11 +134,11 @@ interface Shown {
 /** By a name for each. */
 type Snapshot = ReadonlyMap<string, Shown>;
 
-function snapshot(account: Pick<AccountControls, "services" | "jobs" | "runs">, projects: readonly string[]): Snapshot {
+function snapshot(account: Watched, projects: readonly string[]): Snapshot {
   const rollouts = projects.flatMap((projectId) =>
     account.services(projectId).map<[string, Shown]>(({ id, rolloutStatus }) => {
       const data = { project: named(projectId), service: named(id), deployment: { status: rolloutStatus } };
-      return [`${projectId}/${id}`, { shows: rolloutStatus, change: { event: statusUpdate, data } }];
+      return [`${projectId}/${id}`, { shows: rolloutStatus, change: { projectId, event: statusUpdate, data } }];
     }),
   );
   const runs = projects.flatMap((projectId) =>
@@ -153,7 +146,7 @@ function snapshot(account: Pick<AccountControls, "services" | "jobs" | "runs">, 
       account.runs(projectId, jobId).map<[string, Shown]>(({ id, status, wasAborted }) => {
         const data = { project: named(projectId), job: named(jobId), run: { id, status } };
         const shows = wasAborted ? "ABORTED" : status;
-        return [id, { shows, change: { event: `job-run:${runEvents[shows] ?? "start"}`, data } }];
+        return [id, { shows, change: { projectId, event: `job-run:${runEvents[shows] ?? "start"}`, data } }];
       }),
     ),
   );

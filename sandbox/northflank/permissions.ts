@@ -32,7 +32,9 @@ export function isProjectAllowed({ projects }: Token, projectId: string): boolea
 
 /** What a token may do, as `GET /v1/auth` returns it. */
 export function grantsOf(token: Token): object {
-  const projectScope = allPermissions().filter((permission) => !token.lacks.has(permission));
+  // How those of an account are returned is not documented.
+  const ofProjects = allPermissions().filter((permission) => permission.startsWith("ps_"));
+  const projectScope = ofProjects.filter((permission) => !token.lacks.has(permission));
   return {
     permissions: { orgScope: [], teamScope: [], projectScope },
     projectRestrictions: {

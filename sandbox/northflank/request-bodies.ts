@@ -13,7 +13,9 @@ export type BodySchema =
   | "patch-manual-job"
   | "patch-cron-job"
   | "patch-deployment-service"
-  | "patch-combined-service";
+  | "patch-combined-service"
+  | "create-notification"
+  | "update-notification";
 
 /** What is wrong with a body: field -> messages, as the API words its `details`. */
 export type BodyProblems = Readonly<Record<string, readonly string[]>>;

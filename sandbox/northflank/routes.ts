@@ -1,5 +1,13 @@
 import type { Answer, Call } from "../http.ts";
 import { ApiProblem } from "./api-problem.ts";
+import {
+  addIntegration,
+  changeIntegration,
+  type IntegrationFields,
+  integrationDetail,
+  integrationItem,
+  integrationOf,
+} from "./integrations.ts";
 import type { Account, Job, Percentages, Project, Run, Service, Token } from "./model.ts";
 import { pageOf } from "./paging.ts";
 import { grantsOf, isProjectAllowed } from "./permissions.ts";
@@ -58,6 +66,8 @@ export interface Route {
 }
 
 const inProject = "/v1/projects/{project}";
+const integrations = "/v1/integrations/notifications";
+const integration = `${integrations}/{integration}`;
 
 /** The endpoints that the operator uses, and related ones for people with curl. */
 export const routes: readonly Route[] = [
@@ -93,6 +103,11 @@ export const routes: readonly Route[] = [
   scoped("POST", "/jobs/{job}/runs", runJob, "run-job"),
   scoped("GET", "/jobs/{job}/runs/{run}", getRun),
   scoped("DELETE", "/jobs/{job}/runs/{run}", deleteRun),
+  { method: "GET", path: integrations, isScoped: true, handle: listIntegrations },
+  { method: "POST", path: integrations, isScoped: true, schema: "create-notification", handle: createIntegration },
+  { method: "GET", path: integration, isScoped: true, handle: getIntegration },
+  { method: "POST", path: integration, isScoped: true, schema: "update-notification", handle: updateIntegration },
+  { method: "DELETE", path: integration, isScoped: true, handle: deleteIntegration },
 ];
 
 function scoped(method: Method, path: string, handle: Route["handle"], schema?: BodySchema): Route {
@@ -331,6 +346,50 @@ function getRun(request: Request): Answer {
 function deleteRun(request: Request): Answer {
   abortRun(request.world, runOf(request));
   return data({});
+}
+
+function listIntegrations({ account, call }: Request): Answer {
+  const { items, pagination } = pageOf([...account.integrations.values()], call.query);
+  return { status: 200, body: { data: { notificationIntegrations: items.map(integrationItem) }, pagination } };
+}
+
+/** Two of one name are two: that names are unique is not documented. */
+function createIntegration(request: Request): Answer {
+  const { type, ...fields } = request.body as IntegrationFields & {
+    readonly type: string;
+    readonly name: string;
+    readonly webhook: string;
+  };
+  checkIntegration(request, { ...fields, type });
+  return data(integrationDetail(addIntegration(request.world, request.account, fields, { type })));
+}
+
+function getIntegration({ account, params }: Request): Answer {
+  return data(integrationDetail(integrationOf(account, params.integration)));
+}
+
+function updateIntegration(request: Request): Answer {
+  const changed = integrationOf(request.account, request.params.integration);
+  const fields = request.body as IntegrationFields;
+  checkIntegration(request, { ...fields, type: changed.type });
+  changeIntegration(request.world, changed, fields);
+  return data({});
+}
+
+function deleteIntegration({ account, params }: Request): Answer {
+  account.integrations.delete(integrationOf(account, params.integration).id);
+  return data({});
+}
+
+/** What the schema cannot say of one. */
+function checkIntegration({ account }: Request, fields: IntegrationFields & { readonly type: string }): void {
+  const refuse = (details: object) =>
+    new ApiProblem(400, "The request body is invalid", { id: "nf-invalid-request-body", details });
+  const { webhook, secret, projects = [], type } = fields;
+  if (webhook !== undefined && !URL.canParse(webhook)) throw refuse({ webhook: ["must be a URL"] });
+  if (secret !== undefined && type !== "RAW_WEBHOOK") throw refuse({ secret: [`${secret} is for RAW_WEBHOOK only`] });
+  const unknown = projects.filter((id) => !account.projects.has(id));
+  if (unknown.length > 0) throw refuse({ projects: [`${unknown.join(", ")} not found`] });
 }
 
 function data(value: object): Answer {

@@ -4,6 +4,7 @@ import { ApiProblem, problemAnswer } from "./api-problem.ts";
 import { controlAnswer, controlPath } from "./control-api.ts";
 import { type AccountControls, addAccount, controlsOf } from "./controls.ts";
 import type { Account, Token } from "./model.ts";
+import { followChanges } from "./notifications.ts";
 import { checkAllowed } from "./permissions.ts";
 import { spend } from "./quota.ts";
 import { bodyProblems } from "./request-bodies.ts";
@@ -34,6 +35,8 @@ export interface NorthflankModel extends AccountControls {
   addAccount(options: AccountOptions): AccountControls;
   /** Takes a route away as the vendor may do with deprecated ones; `undefined` brings it back. */
   removeRoute(method: Method, path: string, as: RemovedAs | undefined): void;
+  /** Sends notification integrations no more, once deliveries under way are over. */
+  stopDeliveries(): Promise<void>;
 }
 
 /** The same over real HTTP. */
@@ -72,7 +75,13 @@ export async function startNorthflank(options: NorthflankOptions = {}): Promise<
       return { ...rest, headers: { date: new Date(now()).toUTCString(), ...headers } };
     },
   });
-  const sandbox = Object.assign(server, model);
+  const { stop } = server;
+  const sandbox = Object.assign(server, model, {
+    stop: async () => {
+      await model.stopDeliveries();
+      await stop();
+    },
+  });
   populate(sandbox);
   return sandbox;
 }
@@ -86,18 +95,54 @@ export function createNorthflank(options: Omit<NorthflankOptions, "port"> = {}):
   addAccount(world, { name: defaultAccountName, tokens: [defaultToken], limitPerHour });
 
   const account = (name: string) => controlsOf(world, accountNamed(world, name));
+  const deliveries = followAccounts(world);
   return {
     ...account(defaultAccountName),
     settings,
     account,
     addAccount: (added) => controlsOf(world, addAccount(world, added)),
     removeRoute: router.remove,
+    stopDeliveries: deliveries.stop,
     answer: (call) => {
       const match = router.find(call.method, call.path);
       if ("status" in match) return match;
       if (match.route.path === "/v1/auth" && !settings.hasAuthRoute)
         return problemAnswer(new ApiProblem(404, "Not Found"));
       return answer({ world, call, match });
+    },
+  };
+}
+
+/** Sends what changes in an account to its integrations, from the first one on. */
+function followAccounts(world: World): { stop(): Promise<void> } {
+  const followed = new Map<Account, { stop(): Promise<void> }>();
+  const follow = (account: Account): void => {
+    const controls = controlsOf(world, account);
+    const following = followChanges({
+      account: controls,
+      projects: () => [...account.projects.keys()],
+      modes: () => world.settings.deliveries,
+      take: async ({ projectId, event, data }, eventId) => {
+        const { hasPrefix } = world.settings.deliveries;
+        const wanted = [...account.integrations.values()].filter(
+          ({ isFollowed, restricted, projects, events }) =>
+            isFollowed && events[`trigger:${event}`] === true && (!restricted || projects.includes(projectId)),
+        );
+        await Promise.all(wanted.map(({ id }) => controls.deliver(id, event, data, { eventId, hasPrefix })));
+      },
+    });
+    followed.set(account, following);
+  };
+  world.integrationAdded = () => {
+    for (const account of world.accounts.values()) {
+      const isWanted = [...account.integrations.values()].some(({ isFollowed }) => isFollowed);
+      if (isWanted && !followed.has(account)) follow(account);
+    }
+  };
+  return {
+    stop: async () => {
+      world.integrationAdded = () => undefined;
+      await Promise.all([...followed.values()].map((following) => following.stop()));
     },
   };
 }
@@ -118,6 +163,7 @@ function defaults(rolloutMs: number): SandboxSettings {
     hasAuthRoute: true,
     sendsRetryAfter: false,
     latencyMs: 0,
+    deliveries: { hasPrefix: false, lateMs: 0, times: 1, isOutOfOrder: false },
   };
 }
 

@@ -50,6 +50,19 @@ export interface SandboxSettings {
   sendsRetryAfter: boolean;
   /** Added to every answer. */
   latencyMs: number;
+  /** How notification integrations are sent what changes. */
+  deliveries: DeliveryModes;
+}
+
+export interface DeliveryModes {
+  /** Names events `trigger:job-run:start` in place of `job-run:start`. Default: no. */
+  readonly hasPrefix: boolean;
+  /** How long after a change it is sent, in milliseconds. Default 0. */
+  readonly lateMs: number;
+  /** How often each delivery is sent, under one id. Default 1. */
+  readonly times: number;
+  /** Of two changes the later one is sent first. Default: no. */
+  readonly isOutOfOrder: boolean;
 }
 
 /** What both the routes and the controls do to the world. */
@@ -60,6 +73,8 @@ export interface World {
   newId(): string;
   /** Ids of their own, so that a uid more shifts no id of a run or build. */
   newUid(): string;
+  /** Called when an account has a new integration. */
+  integrationAdded: () => void;
 }
 
 export function createWorld(options: {
@@ -68,7 +83,14 @@ export function createWorld(options: {
   readonly seed: string;
 }): World {
   const { now, settings, seed } = options;
-  return { now, settings, accounts: new Map(), newId: idsFrom(seed), newUid: idsFrom(`${seed}/uid`) };
+  return {
+    now,
+    settings,
+    accounts: new Map(),
+    newId: idsFrom(seed),
+    newUid: idsFrom(`${seed}/uid`),
+    integrationAdded: () => undefined,
+  };
 }
 
 function idsFrom(seed: string): () => string {

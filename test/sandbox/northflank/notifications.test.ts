@@ -96,3 +96,101 @@ describe("an integration", () => {
     expect(at.receiver.calls).toHaveLength(10);
   });
 });
+
+const integrations = "/v1/integrations/notifications";
+
+async function call(at: { readonly northflank: NorthflankSandbox }, method: string, path: string, body?: object) {
+  const response = await fetch(`${at.northflank.url}${path}`, {
+    method,
+    headers: { authorization: "Bearer sandbox-token", ...(body && { "content-type": "application/json" }) },
+    ...(body && { body: JSON.stringify(body) }),
+  });
+  // biome-ignore lint/suspicious/noExplicitAny: answers of any shape
+  return { status: response.status, json: (await response.json()) as any };
+}
+
+const runEvents = { "trigger:job-run:start": true, "trigger:job-run:success": true };
+
+describe("an integration that is created by the API", () => {
+  const create = async (at: Awaited<ReturnType<typeof scene>>, more: object = {}): Promise<string> => {
+    const body = { name: "operator", type: "RAW_WEBHOOK", webhook: at.receiver.url, secret: "mine", events: runEvents };
+    const { status, json } = await call(at, "POST", integrations, { ...body, ...more });
+    expect(status).toBe(200);
+    return json.data.id;
+  };
+
+  test("is sent the events that it names, until it is deleted", async () => {
+    const at = await scene({ projects: [] });
+    const id = await create(at);
+    at.northflank.hangNextRun("shop", "migrate");
+    const run = at.northflank.injectRun("shop", "migrate");
+    at.northflank.setImage("shop", "api", "ghcr.io/acme/api:2.0.0");
+    await vi.waitFor(() => expect(names(at)).toEqual(["job-run:start"]));
+    expect(at.receiver.calls[0]?.headers["x-northflank-notification-integration-token"]).toBe("mine");
+    expect((await call(at, "DELETE", `${integrations}/${id}`)).status).toBe(200);
+    at.northflank.finishRun(run.id, "SUCCESS");
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    expect(names(at)).toEqual(["job-run:start"]);
+    expect((await call(at, "DELETE", `${integrations}/${id}`)).status).toBe(404);
+  });
+
+  test("is sent what concerns its projects alone, in the modes of the sandbox", async () => {
+    const at = await scene({ projects: [] });
+    at.northflank.settings.deliveries = { hasPrefix: true, lateMs: 0, times: 2, isOutOfOrder: false };
+    await create(at, { restricted: true, projects: ["backend"] });
+    at.northflank.hangNextRun("shop", "migrate");
+    at.northflank.injectRun("shop", "migrate");
+    at.northflank.hangNextRun("backend", "reindex");
+    at.northflank.injectRun("backend", "reindex");
+    await vi.waitFor(() => expect(names(at)).toEqual(["trigger:job-run:start", "trigger:job-run:start"]));
+    expect(at.receiver.calls[0]?.body).toContain("reindex");
+  });
+
+  test("is shown without its secret, also where it is switched off", async () => {
+    const at = await scene({ projects: [] });
+    const id = await create(at);
+    at.answer = 500;
+    for (let n = 0; n < 5; n++) await at.northflank.deliver(id, "job-run:start", {});
+    const item = { id, name: "operator", type: "RAW_WEBHOOK", webhook: at.receiver.url };
+    const shown = (await call(at, "GET", `${integrations}/${id}`)).json.data;
+    expect(shown).toMatchObject({ ...item, restricted: false, projects: [], events: runEvents });
+    expect(shown.status).toMatchObject({ disabled: true, numberOfFailedRequests: 5 });
+    const listed = (await call(at, "GET", integrations)).json.data.notificationIntegrations;
+    expect(listed).toMatchObject([{ name: "sandbox" }, { ...item, status: { disabled: true } }]);
+    expect(JSON.stringify([shown, listed])).not.toContain("mine");
+    // An update changes what it names, and switches nothing on.
+    expect((await call(at, "POST", `${integrations}/${id}`, { secret: "other" })).status).toBe(200);
+    expect(at.northflank.integration(id)).toMatchObject({ name: "operator", secret: "other", isDisabled: true });
+  });
+
+  test.each<[string, object, string]>([
+    ["a name that begins with a digit", { name: "1st" }, "name"],
+    ["a name of 40 characters", { name: "n".repeat(40) }, "name"],
+    ["an event that there is not", { events: { "trigger:moon:rise": true } }, "events"],
+    ["a webhook that is no URL", { webhook: "example" }, "webhook"],
+    ["a secret for another type", { type: "DISCORD" }, "secret"],
+    ["a project that there is not", { projects: ["none"] }, "projects"],
+    ["a property that there is not", { url: "https://example.com" }, "body"],
+  ])("is refused with %s", async (_, more, field) => {
+    const at = await scene({ projects: [] });
+    const body = { name: "operator", type: "RAW_WEBHOOK", webhook: at.receiver.url, secret: "mine", events: runEvents };
+    const { status, json } = await call(at, "POST", integrations, { ...body, ...more });
+    expect(status).toBe(400);
+    expect(Object.keys(json.error.details)).toEqual([field]);
+    expect(at.northflank.integrations()).toHaveLength(1);
+  });
+
+  test.each([
+    ["GET", "", "read"],
+    ["POST", "", "create"],
+    ["GET", "/none", "read"],
+    ["POST", "/none", "update"],
+    ["DELETE", "/none", "delete"],
+  ])("%s %s needs its permission", async (method, path, verb) => {
+    const at = await scene({ projects: [] });
+    const requiredPermission = `as_observability_notifications_${verb}`;
+    at.northflank.setTokenRights("sandbox-token", { lacks: [requiredPermission] });
+    const { status, json } = await call(at, method, `${integrations}${path}`, method === "POST" ? {} : undefined);
+    expect([status, json.error.details]).toEqual([401, { requiredPermission }]);
+  });
+});

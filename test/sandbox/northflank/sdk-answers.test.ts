@@ -54,6 +54,15 @@ async function aRun(): Promise<string> {
   return (await call("POST", `${jobs}/migrate/runs`, {})).data.id;
 }
 
+const integrations = "/v1/integrations/notifications";
+const hook = {
+  name: "by API",
+  type: "RAW_WEBHOOK",
+  webhook: "http://127.0.0.1:1/",
+  events: { "trigger:build:start": true },
+};
+const anIntegration = async (): Promise<string> => (await call("POST", integrations, hook)).data.id;
+
 /** Calls of each route, in the states that change what is answered. */
 const probes: Readonly<Record<string, Readonly<Record<string, () => Promise<Body>>>>> = {
   "GET /v1/auth": {
@@ -229,6 +238,28 @@ const probes: Readonly<Record<string, Readonly<Record<string, () => Promise<Body
     },
   },
   [`DELETE ${job}/runs/{run}`]: { "under way": async () => call("DELETE", `${jobs}/migrate/runs/${await aRun()}`) },
+  [`GET ${integrations}`]: {
+    "of all states": async () => {
+      await anIntegration();
+      sandbox.disableIntegration(await anIntegration());
+      return call("GET", integrations);
+    },
+  },
+  [`POST ${integrations}`]: { "of a project": () => call("POST", integrations, { ...hook, projects: ["shop"] }) },
+  [`GET ${integrations}/{integration}`]: {
+    "that works": async () => call("GET", `${integrations}/${await anIntegration()}`),
+    "that is switched off": async () => {
+      const id = await anIntegration();
+      sandbox.disableIntegration(id);
+      return call("GET", `${integrations}/${id}`);
+    },
+  },
+  [`POST ${integrations}/{integration}`]: {
+    "of a secret": async () => call("POST", `${integrations}/${await anIntegration()}`, { secret: "other" }),
+  },
+  [`DELETE ${integrations}/{integration}`]: {
+    "of one": async () => call("DELETE", `${integrations}/${await anIntegration()}`),
+  },
 };
 
 /** Where the SDK must be wrong: it is made from the vendor's document, which contradicts itself there. */

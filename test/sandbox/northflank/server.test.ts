@@ -891,9 +891,14 @@ describe("the controls over HTTP", () => {
       try {
         const build = fresh.startBuild("shop", "builder", { sha: "a".repeat(40), outcome: "never" });
         const run = fresh.injectRun("shop", "migrate");
+        const integration = fresh.addIntegration({ name: "by hand", webhook: fresh.url, isFollowed: false });
         fresh.setGradualRollout("shop", "api", name === "promoteRollout" ? "careful" : undefined);
         fresh.setImage("shop", "api", "ghcr.io/acme/api:2");
-        const body = /-d '(.*)'$/.exec(example)?.[1]?.replace("RUN_ID", run.id).replace("BUILD_ID", build.id);
+        const body = /-d '(.*)'$/
+          .exec(example)?.[1]
+          ?.replace("RUN_ID", run.id)
+          .replace("BUILD_ID", build.id)
+          .replace("INTEGRATION_ID", integration.id);
         const response = await fetch(`${fresh.url}/sandbox/${name}`, { method: "POST", ...(body && { body }) });
         expect([name, response.status, await response.text()]).toEqual([name, 200, expect.any(String)]);
       } finally {
