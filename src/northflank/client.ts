@@ -11,6 +11,7 @@ import type { Outage } from "./breaker-state.ts";
 import type { Budget } from "./budget.ts";
 import { mergeBuilds, toBuildPage, toBuildView } from "./build-view.ts";
 import { isNorthflankError, NorthflankError, quotaClosed, type Step } from "./errors.ts";
+import { mergeIntegrations, toIntegrationItem, toIntegrationPage, toIntegrationView } from "./integration-view.ts";
 import { type ItemKind, mergeItems, toItemPage } from "./item-view.ts";
 import { toJobSettings, toJobSource, toJobView } from "./job-view.ts";
 import { objectOf, textOf } from "./json.ts";
@@ -29,6 +30,10 @@ import type {
   BuildList,
   BuildView,
   DeploymentUpdate,
+  IntegrationItem,
+  IntegrationList,
+  IntegrationSettings,
+  IntegrationView,
   ItemList,
   JobPatchRoute,
   JobRunView,
@@ -74,6 +79,11 @@ export interface ServiceName {
 export interface JobName {
   readonly projectId: string;
   readonly jobId: string;
+}
+
+/** Names a notification integration of the account. The id is checked before it goes into a path. */
+export interface IntegrationName {
+  readonly integrationId: string;
 }
 
 /** Names what builds: a service, or a job that builds its own source. */
@@ -176,6 +186,16 @@ export interface NorthflankApi {
   startRun(name: JobName, body: RunRequest, options: CallOptions): Promise<StartResult>;
   /** `DELETE .../runs/{runId}`. A run that is gone or over counts as aborted. */
   abortRun(name: JobName & { readonly runId: string }, options: CallOptions): Promise<void>;
+  /** The notification integrations of the account, from all pages. */
+  listIntegrations(options: CallOptions): Promise<IntegrationList>;
+  /** One of them; `undefined` when the API says that there is none (404). */
+  getIntegration(name: IntegrationName, options: CallOptions): Promise<IntegrationView | undefined>;
+  /** `POST /v1/integrations/notifications`. Never sent twice: each creates another one. */
+  createIntegration(settings: IntegrationSettings, options: CallOptions): Promise<IntegrationItem>;
+  /** `POST /v1/integrations/notifications/{id}`. Sending it again leads to the same state. */
+  updateIntegration(name: IntegrationName, settings: IntegrationSettings, options: CallOptions): Promise<void>;
+  /** `DELETE /v1/integrations/notifications/{id}`. One that is gone counts as deleted. */
+  deleteIntegration(name: IntegrationName, options: CallOptions): Promise<void>;
   /** `GET /v1/auth`; `undefined` where the API does not have it (404). */
   whoAmI(options: CallOptions): Promise<TokenView | undefined>;
 }
@@ -353,6 +373,35 @@ export function createNorthflankApi(options: NorthflankApiOptions): NorthflankAp
         if (isNorthflankError(error, "not_found") || (isNorthflankError(error) && error.httpStatus === 409)) return;
         throw error;
       });
+    },
+
+    listIntegrations: (call) => listIntegrations(read, call),
+
+    getIntegration: async (name, call) => {
+      const step: Step = `get ${integrationText(name)}`;
+      const answer = await read({ method: "GET", ...integrationRoute(name), step }, call).catch(
+        undefinedIf("not_found"),
+      );
+      if (answer === undefined) return undefined;
+      return toIntegrationView(dataOf(answer.json)) ?? unexpected(step, "the response is not an integration");
+    },
+
+    createIntegration: async (settings, call) => {
+      const step: Step = `create notification integration ${quoted(settings.name)}`;
+      const body = { type: "RAW_WEBHOOK", ...integrationBody(settings) };
+      const request = { method: "POST", route: integrationsRoute, names: {}, step, body } as const;
+      const { json } = await once(request, call, () => undefined);
+      return toIntegrationItem(dataOf(json)) ?? unexpected(step, "the response is not an integration");
+    },
+
+    updateIntegration: async (name, settings, call) => {
+      const step: Step = `update ${integrationText(name)}`;
+      await write({ method: "POST", ...integrationRoute(name), step, body: integrationBody(settings) }, call);
+    },
+
+    deleteIntegration: async (name, call) => {
+      const step: Step = `delete ${integrationText(name)}`;
+      await write({ method: "DELETE", ...integrationRoute(name), step }, call).catch(undefinedIf("not_found"));
     },
 
     whoAmI: async (call) => {
@@ -581,7 +630,7 @@ function pathOf(request: ApiRequest, teamId: string | undefined): string {
     const detail = nameProblem(kind as NameKind, name);
     if (detail !== undefined) throw new NorthflankError({ code: "rejected", step: request.step, detail, sent: false });
   }
-  const isScoped = teamId !== undefined && request.route.startsWith("/v1/projects/");
+  const isScoped = teamId !== undefined && /^\/v1\/(projects|integrations)\//.test(request.route);
   const route = isScoped ? request.route.replace("/v1/", "/v1/teams/{team}/") : request.route;
   const path = names.reduce((text, [kind, name]) => text.replace(`{${kind}}`, name), route);
   return request.query === undefined ? path : `${path}?${new URLSearchParams(request.query)}`;
@@ -653,6 +702,23 @@ async function listItems(context: {
   return await readPages({ read: readPage, merge: mergeItems, maxPages: maxItemPages, isEnough: call.isEnough });
 }
 
+// 1,000 integrations: an account has a handful.
+const maxIntegrationPages = 10;
+
+async function listIntegrations(read: Send, call: CallOptions): Promise<IntegrationList> {
+  const step: Step = "list the notification integrations";
+  const readPage = async (query: PageQuery) => {
+    const { json } = await read({ method: "GET", route: integrationsRoute, names: {}, query, step }, call);
+    return toIntegrationPage(json) ?? unexpected(step, "the response is not a list of integrations");
+  };
+  return await readPages({ read: readPage, merge: mergeIntegrations, maxPages: maxIntegrationPages });
+}
+
+function integrationBody({ name, webhook, secret, restricted, projects, events }: IntegrationSettings): object {
+  const isOn = Object.fromEntries(events.map((event) => [event, true]));
+  return { name, webhook, secret: secret.reveal(), restricted, projects, events: isOn };
+}
+
 /**
  * Sends the POST once and says what is known. Before the first byte an abort or a bug is thrown as usual; after it,
  * everything but a clear answer is `unknown`.
@@ -719,7 +785,7 @@ function secretsOf(body: object | undefined): readonly string[] {
   const variables = [sent.runtimeEnvironment, sent.buildArguments].flatMap((group) =>
     Object.values(objectOf(group) ?? {}),
   );
-  const values = variables.filter((value) => typeof value === "string");
+  const values = [...variables, sent.secret].filter((value) => typeof value === "string");
   // The API decodes files before it judges them.
   return [...values, ...contents, ...contents.map((data) => Buffer.from(data, "base64").toString("utf8"))];
 }
@@ -753,6 +819,16 @@ function runRoute({ projectId, jobId, runId }: JobName & { readonly runId: strin
     route: "/v1/projects/{project}/jobs/{job}/runs/{run}",
     names: { project: projectId, job: jobId, run: runId },
   };
+}
+
+const integrationsRoute = "/v1/integrations/notifications";
+
+function integrationRoute({ integrationId }: IntegrationName) {
+  return { route: `${integrationsRoute}/{integration}`, names: { integration: integrationId } };
+}
+
+function integrationText({ integrationId }: IntegrationName): string {
+  return `notification integration ${quoted(integrationId)}`;
 }
 
 function serviceText({ projectId, serviceId }: ServiceName): string {

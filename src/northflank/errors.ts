@@ -34,7 +34,19 @@ export type NorthflankErrorCode =
 export type Denial = "permission" | "feature" | "unexplained";
 
 /** The words that a {@link Step} begins with. Each reads well behind "could not". */
-export const stepVerbs = ["abort", "check", "get", "list", "patch", "read", "restart", "start", "update"] as const;
+export const stepVerbs = [
+  "abort",
+  "check",
+  "create",
+  "delete",
+  "get",
+  "list",
+  "patch",
+  "read",
+  "restart",
+  "start",
+  "update",
+] as const;
 
 /** What was tried, with the object: `get service "api" of project "shop"`. */
 export type Step = `${(typeof stepVerbs)[number]} ${string}`;

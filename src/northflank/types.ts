@@ -1,3 +1,4 @@
+import type { SecretValue } from "../util/secret-value.ts";
 import type { NorthflankError } from "./errors.ts";
 
 /**
@@ -227,6 +228,53 @@ export interface ItemList {
   readonly items: readonly ProjectItem[];
   /** Present when there are pages that were not read: that something is not in `items` then proves nothing. */
   readonly truncated?: true;
+}
+
+/** A notification integration as the list has it. Missing means "not returned". */
+export interface IntegrationItem {
+  /** As the API returned it: checked before it goes into a path, but not here. */
+  readonly id: string;
+  readonly name: string | undefined;
+  /** `RAW_WEBHOOK`, `SLACK`, `DISCORD`, `TEAMS`, `TEAMS_WORKFLOWS`, or a word we do not know. */
+  readonly type: string | undefined;
+  /** The URL that notifications are sent to. */
+  readonly webhook: string | undefined;
+  /** In ms since the epoch, by Northflank's clock. */
+  readonly createdAtMs: number | undefined;
+  /** Northflank sends nothing to it, after deliveries that were not handled. */
+  readonly isDisabled: boolean;
+  /** Why, in Northflank's words, where it returns any. */
+  readonly disabledReason: string | undefined;
+}
+
+/** A notification integration. The API never returns its secret. */
+export interface IntegrationView extends IntegrationItem {
+  /** Whether it is sent what concerns `projects` alone. */
+  readonly restricted: boolean | undefined;
+  /** Ids of projects. */
+  readonly projects: readonly string[] | undefined;
+  /** The events that are on: `trigger:job-run:start`. */
+  readonly events: readonly string[] | undefined;
+}
+
+/** The notification integrations of an account, the oldest first. */
+export interface IntegrationList {
+  readonly items: readonly IntegrationItem[];
+  /** Present when there are pages that were not read: that one is not in `items` then proves nothing. */
+  readonly truncated?: true;
+}
+
+/** What a notification integration is created with, or changed to. */
+export interface IntegrationSettings {
+  /** 3 to 39 letters, digits, spaces and hyphens. */
+  readonly name: string;
+  readonly webhook: string;
+  /** Sent with each delivery, in clear. */
+  readonly secret: SecretValue;
+  readonly restricted: boolean;
+  readonly projects: readonly string[];
+  /** The events that are on: `trigger:job-run:start`. */
+  readonly events: readonly string[];
 }
 
 /** The projects that a token is limited to (`in`), or kept out of (`notIn`). */

@@ -1,14 +1,11 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 import type { NorthflankConnection } from "../api/connection.ts";
-import { refusedSecretType } from "../controllers/secrets/token-secret.ts";
+import { readNotificationSecret } from "../controllers/secrets/notification-secret.ts";
 import type { KubeClient } from "../kube/client.ts";
-import { isKubeError } from "../kube/errors.ts";
-import { type Secret, secrets } from "../kube/types.ts";
 import type { ObjectKey } from "../runtime/outcome.ts";
 import type { Clock } from "../util/clock.ts";
 import { toError } from "../util/errors.ts";
 import type { Log } from "../util/log.ts";
-import { parseToken } from "../util/secret-value.ts";
 
 /** Digests of the values that are accepted; their number says nothing of a value. */
 type Digests = readonly Buffer[];
@@ -25,12 +22,6 @@ const keepMs = 45_000;
 
 // A token that fits nothing may be a new one. Whoever guesses has the Secret read no more often than this.
 const rereadMs = 5_000;
-
-// Shorter ones can be guessed.
-const shortestValue = 16;
-
-// Each comparison costs the same for every value.
-const mostValues = 16;
 
 /**
  * Which token a delivery for a connection has to carry: the value of any key of the Secret that
@@ -88,21 +79,12 @@ export class SharedSecrets {
     key: ObjectKey,
     last: Promise<Digests> | undefined,
   ): Promise<Digests> {
-    const { kube } = this.#deps;
     const namespace = metadata.namespace ?? "";
     try {
-      const { digests, problem } = judge(await kube.get<Secret>(secrets, { namespace, name }));
-      this.#report(key, problem);
-      return digests;
+      const { values, problem } = await readNotificationSecret(this.#deps.kube, { namespace, name });
+      this.#report(key, problem?.text);
+      return values.map((value) => digestOf(value.reveal()));
     } catch (error) {
-      if (isKubeError(error, "not_found")) {
-        this.#report(key, `Secret "${name}" does not exist`);
-        return [];
-      }
-      if (isKubeError(error, "forbidden")) {
-        this.#report(key, `the operator may not get Secret "${name}"`);
-        return [];
-      }
       this.#deps.log.debug({ object: key, err: toError(error) }, "failed to read notification secret");
       return (await last) ?? [];
     }
@@ -125,33 +107,6 @@ export interface SharedSecretsDeps {
   readonly connections: { get(key: ObjectKey): NorthflankConnection | undefined };
   readonly clock: Pick<Clock, "monotonic">;
   readonly log: Log;
-}
-
-/** What is accepted of a Secret, and what is wrong with it: names of keys, never a value. */
-function judge(secret: Secret): { readonly digests: Digests; readonly problem: string | undefined } {
-  const name = `Secret "${secret.metadata.name}"`;
-  const type = refusedSecretType(secret);
-  if (type !== undefined) return { digests: [], problem: `${name} is of type ${type}` };
-  const keys = Object.keys(secret.data ?? {}).toSorted();
-  if (keys.length === 0) return { digests: [], problem: `${name} has no keys` };
-  if (keys.length > mostValues) return { digests: [], problem: `${name} has more than ${mostValues} keys` };
-  const values = keys.map((key) => [key, usableValue(secret.data?.[key] ?? "")] as const);
-  const unusable = values.filter(([, value]) => value === undefined).map(([key]) => key);
-  return {
-    digests: values.flatMap(([, value]) => (value === undefined ? [] : [digestOf(value)])),
-    problem:
-      unusable.length === 0
-        ? undefined
-        : `${name} has values that are no secrets of at least ${shortestValue} characters: ${unusable.join(", ")}`,
-  };
-}
-
-/** `undefined` for what cannot be a header, or can be guessed. */
-function usableValue(base64: string): string | undefined {
-  const parsedToken = parseToken(Buffer.from(base64, "base64").toString("latin1"), { trimNewline: true });
-  if (parsedToken.kind === "problem") return undefined;
-  const value = parsedToken.token.reveal();
-  return value.length < shortestValue ? undefined : value;
 }
 
 function digestOf(value: string): Buffer {

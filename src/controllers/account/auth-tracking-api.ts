@@ -93,6 +93,12 @@ export function withAuthTracking(api: NorthflankApi, tracker: AuthTracker, who?:
     listRuns: tracked("listRuns"),
     getRun: tracked("getRun", { mayBeAbsent: true }),
     abortRun: tracked("abortRun", { accepts: "token" }),
+    listIntegrations: tracked("listIntegrations"),
+    getIntegration: tracked("getIntegration", { mayBeAbsent: true }),
+    createIntegration: tracked("createIntegration", { isOnce: true }),
+    updateIntegration: tracked("updateIntegration"),
+    // One that is gone counts as deleted: "not there" may be about the route, which is checked before the token.
+    deleteIntegration: tracked("deleteIntegration", { accepts: "token" }),
     async whoAmI(options) {
       try {
         return await track(api.whoAmI(spending(options)), { mayBeAbsent: true, accepts: "token" });

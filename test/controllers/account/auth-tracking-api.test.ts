@@ -52,7 +52,7 @@ function setUp(makes: readonly (() => unknown)[], judgment?: TokenValidity, sign
 }
 
 function argumentsOf(name: Call, options: CallOptions): readonly unknown[] {
-  if (name === "whoAmI") return [options];
+  if (name === "whoAmI" || name === "listIntegrations") return [options];
   if (name === "patchJob") return ["name", "job", {}, options];
   return withBody.includes(name) ? ["name", {}, options] : ["name", options];
 }
@@ -63,6 +63,7 @@ const withBody: readonly string[] = [
   "patchCombinedService",
   "updateJobDeployment",
   "startRun",
+  "updateIntegration",
 ];
 
 function failing(error: unknown): () => never {
@@ -72,11 +73,11 @@ function failing(error: unknown): () => never {
 }
 
 /** What is asked without the team, or answered though there is nothing: it says nothing about whose account it is. */
-const ofToken: readonly string[] = ["whoAmI", "abortRun"];
+const ofToken: readonly string[] = ["whoAmI", "abortRun", "deleteIntegration"];
 
 const calls = Object.keys(setUp([]).under).filter((name) => !silent.includes(name)) as Call[];
 const outcomeCalls: readonly Call[] = ["startRun"];
-const neverTwice: readonly Call[] = ["startRun", "updateJobDeployment", "restartService"];
+const neverTwice: readonly Call[] = ["startRun", "updateJobDeployment", "restartService", "createIntegration"];
 const throwing = calls.filter((name) => !outcomeCalls.includes(name));
 const ordinary = throwing.filter((name) => name !== "whoAmI");
 const repeatable = ordinary.filter((name) => !neverTwice.includes(name));

@@ -30,7 +30,7 @@ afterEach(async () => {
   await sandbox.stop();
 });
 
-function apiOf(options: { readonly token?: string; readonly teamId?: string } = {}): NorthflankApi {
+function apiOf(options: { readonly token?: string; readonly teamId?: string | undefined } = {}): NorthflankApi {
   return createNorthflankApi({
     transport,
     ledger,
@@ -42,6 +42,73 @@ function apiOf(options: { readonly token?: string; readonly teamId?: string } = 
     pool: "acme",
   });
 }
+
+describe("a notification integration", () => {
+  const settings = {
+    name: "northflank-operator-1",
+    webhook: "https://hooks.example.com/northflank/shop/acme",
+    secret: new SecretValue("a-secret-of-the-webhook"),
+    restricted: true,
+    projects: ["shop"],
+    events: ["trigger:build:success", "trigger:job-run:start"],
+  };
+
+  test.each(["acme", undefined])("is created, found, changed and deleted, of team %s", async (teamId) => {
+    const api = apiOf({ teamId });
+    const made = await api.createIntegration(settings, call);
+    const { secret: _secret, ...shown } = settings;
+    const item = { id: made.id, name: shown.name, type: "RAW_WEBHOOK", webhook: shown.webhook, createdAtMs: nowMs };
+    expect(made).toEqual({ ...item, isDisabled: false, disabledReason: undefined });
+    expect(await api.listIntegrations(call)).toEqual({ items: [made] });
+    expect(await api.getIntegration({ integrationId: made.id }, call)).toEqual({ ...made, ...shown });
+    expect(sandbox.integration(made.id)).toMatchObject({ secret: "a-secret-of-the-webhook" });
+
+    const changed = { ...settings, secret: new SecretValue("another-secret-of-it"), restricted: false, projects: [] };
+    await api.updateIntegration({ integrationId: made.id }, changed, call);
+    expect(sandbox.integration(made.id)).toMatchObject({ secret: "another-secret-of-it", restricted: false });
+    sandbox.disableIntegration(made.id);
+    expect(await api.getIntegration({ integrationId: made.id }, call)).toMatchObject({ isDisabled: true });
+
+    await api.deleteIntegration({ integrationId: made.id }, call);
+    await api.deleteIntegration({ integrationId: made.id }, call);
+    expect(sandbox.integrations()).toEqual([]);
+    expect(await api.getIntegration({ integrationId: made.id }, call)).toBeUndefined();
+  });
+
+  test("is created with one request, whatever becomes of its answer", async () => {
+    sandbox.fault = ({ method }) => (method === "POST" ? { kind: "reset-after" } : undefined);
+    await expect(apiOf().createIntegration(settings, call)).rejects.toMatchObject({ code: "interrupted", sent: true });
+    expect(sandbox.integrations()).toHaveLength(1);
+    const [found] = (await apiOf().listIntegrations(call)).items;
+    sandbox.fault = undefined;
+    expect(found?.name).toBe(settings.name);
+  });
+
+  test("all pages are read, the oldest come first", async () => {
+    for (let n = 0; n < 150; n++) {
+      nowMs -= 1_000;
+      sandbox.addIntegration({ name: `number ${n}`, webhook: "https://example.com", isFollowed: false });
+    }
+    const { items, ...rest } = await apiOf().listIntegrations(call);
+    expect([items.length, items[0]?.name, items.at(-1)?.name, rest]).toEqual([150, "number 149", "number 0", {}]);
+  });
+
+  test("a refusal never repeats the secret", async () => {
+    const refused = apiOf().createIntegration({ ...settings, projects: ["a-secret-of-the-webhook"] }, call);
+    await expect(refused).rejects.toMatchObject({ code: "rejected", fields: ["projects"] });
+    await refused.catch((error: Error) =>
+      expect(JSON.stringify({ ...error, m: error.message })).not.toContain("a-secret"),
+    );
+    sandbox.fault = () => ({
+      kind: "answer",
+      answer: { status: 400, body: { error: { status: 400, message: 'secret "a-secret-of-the-webhook" is bad' } } },
+    });
+    const quoted = await apiOf()
+      .createIntegration(settings, call)
+      .catch((error: Error) => error.message);
+    expect(quoted).toContain("secret '[redacted]' is bad");
+  });
+});
 
 describe("the client on the sandbox", () => {
   test.each(["A", "B"] as const)("moves a service to another image and sees it there, in form %s", async (form) => {
