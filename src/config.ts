@@ -11,6 +11,7 @@ import {
   list,
   oneOf,
   positiveDuration,
+  publicUrl,
   Refusal,
   readSettings,
   type Settings,
@@ -64,6 +65,8 @@ export interface Config {
   readonly metricsBindAddress: BindAddress | undefined;
   readonly healthBindAddress: BindAddress | undefined;
   readonly webhookBindAddress: BindAddress | undefined;
+  /** Where Northflank reaches the receiver, without a slash at the end. */
+  readonly webhookUrl: string | undefined;
   /** Both or neither. */
   readonly webhookTlsCertFile: string | undefined;
   readonly webhookTlsKeyFile: string | undefined;
@@ -310,6 +313,14 @@ const flags = {
     bindAddress,
     "address that receives Northflank's notifications, for connections with spec.notifications; 0 disables it",
   ),
+  webhookUrl: flag(
+    "webhook-url",
+    "URL",
+    undefined,
+    publicUrl,
+    "public URL of the webhook receiver, for connections with spec.notifications.register; set it to the URL of the " +
+      "Ingress or Gateway, without /northflank",
+  ),
   webhookTlsCertFile: flag(
     "webhook-tls-cert-file",
     "PATH",
@@ -360,6 +371,7 @@ function assemble(of: Read["of"]): Omit<Config, "proxy"> {
     metricsBindAddress: of(flags.metricsBindAddress),
     healthBindAddress: of(flags.healthBindAddress),
     webhookBindAddress: of(flags.webhookBindAddress),
+    webhookUrl: of(flags.webhookUrl),
     webhookTlsCertFile: of(flags.webhookTlsCertFile),
     webhookTlsKeyFile: of(flags.webhookTlsKeyFile),
     shutdownGraceMs: of(flags.shutdownGrace),

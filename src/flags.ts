@@ -199,6 +199,14 @@ export const apiUrl = (value: string): URL | Refusal => {
     : new Refusal(`a URL such as https://api.northflank.com is expected, but ${parsed.problem}`);
 };
 
+/** The base of a public URL, without a slash at its end. */
+export const publicUrl = (value: string): string | Refusal => {
+  const parsed = parseApiUrl(value);
+  return parsed.kind === "valid"
+    ? `${parsed.origin}${parsed.basePath}`
+    : new Refusal(`a URL such as https://hooks.example.com is expected, but ${parsed.problem}`);
+};
+
 /** What is said of an API whose host may not see a token; `undefined` when it may, or when either was refused before. */
 export function hostProblem(
   name: string,

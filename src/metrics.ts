@@ -18,6 +18,7 @@ const conditionTypes = {
     "CredentialsValid",
     "QuotaAvailable",
     "PermissionsGranted",
+    "NotificationsReady",
     "TokenExpiring",
   ],
   NorthflankDeployment: [

@@ -1,5 +1,12 @@
 import { type KindDefinition, kinds } from "../../src/api/kinds.ts";
-import { fluxRequestedAt, reconcileRequestedAt, resolveStart, runFinalizer, startedRun } from "../../src/api/names.ts";
+import {
+  fluxRequestedAt,
+  integrationFinalizer,
+  reconcileRequestedAt,
+  resolveStart,
+  runFinalizer,
+  startedRun,
+} from "../../src/api/names.ts";
 import {
   type NorthflankCall,
   northflankCalls,
@@ -18,7 +25,7 @@ import type { GeneratedFile } from "./file.ts";
 import { kindPage, kindPageName } from "./kind-page.ts";
 import { code, list, page, prose, table } from "./markdown.ts";
 import { normalEvents, warningEvents } from "./texts/events.ts";
-import { northflankCallTexts } from "./texts/northflank-calls.ts";
+import { integrationCalls, northflankCallTexts } from "./texts/northflank-calls.ts";
 import { reasonTexts } from "./texts/reasons.ts";
 
 /** Pages of the reference that people write. */
@@ -67,6 +74,11 @@ function index(): string {
           "the last start, written by the operator: an object that is restored without its status does not run again; remove it to run the job for a copy",
         ],
         [
+          code(integrationFinalizer),
+          "finalizer of NorthflankConnection",
+          "present with `spec.notifications.register`, until its notification integration is deleted in Northflank",
+        ],
+        [
           code(runFinalizer),
           "finalizer of NorthflankJobRun",
           "present while a run with `deletionPolicy: Abort` is active",
@@ -101,6 +113,12 @@ function callsPage(): string {
       northflankCallTexts[call].when,
       ...bodyOf(call),
     ]),
+    "## Notification integrations",
+    "For `spec.notifications.register` of a NorthflankConnection only; without these permissions its condition `NotificationsReady` is False, and everything else works. With `spec.teamId`, the path begins with `/v1/teams/{team}/integrations`.",
+    table(
+      ["call", "permission", "when"],
+      integrationCalls.map(({ request, permission, when }) => [code(request), permission, when]),
+    ),
   );
 }
 

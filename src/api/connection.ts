@@ -105,6 +105,14 @@ export const connectionSpec = {
           required: ["name"],
           "x-kubernetes-map-type": "atomic",
         },
+        register: {
+          type: "boolean",
+          description:
+            "True: the operator creates the notification integration in Northflank, keeps it as declared, replaces it if " +
+            "Northflank disables it, and deletes it with the connection. It gets the first value of the Secret, in the " +
+            "alphabetical order of the keys. Requires the operator's --webhook-url, and a token with the permissions " +
+            "Account > Observability > Notifications. Default: false, the integration is created by hand.",
+        },
       },
       required: ["secretRef"],
     },
@@ -245,11 +253,22 @@ export const connectionStatus = {
     },
     notifications: {
       type: "object",
-      description: "Notifications received from Northflank. Absent if there were none.",
+      description: "Notifications of Northflank. Absent if none was received and nothing is registered.",
       properties: {
         lastHintTime: time(
           "Time of a notification that was received with the right secret. Updated every 10 minutes at most.",
         ),
+        integration: {
+          type: "object",
+          description: "The notification integration that the operator created. Absent without register.",
+          properties: {
+            id: text("ID of the integration in Northflank.", 128),
+            webhookURL: text("URL that it sends to.", 2_048),
+            account: text("API URL and team of the account that it is in.", 512),
+            secretResourceVersion: text("The resourceVersion of the Secret whose value it sends.", 64),
+          },
+          required: ["id", "webhookURL", "account"],
+        },
       },
     },
     dependents: {

@@ -62,7 +62,10 @@ export const revision = `${group}/revision`;
  */
 export const startedRun = `${group}/started-run`;
 
-/** The only finalizer: on a NorthflankJobRun with `deletionPolicy: Abort`, while its run is active. */
+/** On a NorthflankConnection whose notification integration the operator creates. */
+export const integrationFinalizer = `${group}/integration-finalizer`;
+
+/** On a NorthflankJobRun with `deletionPolicy: Abort`, while its run is active. */
 export const runFinalizer = `${group}/run-finalizer`;
 
 /** Label of the CRDs: which schema the cluster serves. */

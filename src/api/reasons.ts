@@ -12,6 +12,7 @@ export const reasons = [
   "Valid",
   "QuotaAvailable",
   "Accepted",
+  "Registered",
 
   // Progress.
   "Progressing",
@@ -52,6 +53,8 @@ export const reasons = [
   "AuthenticationFailed",
   "TokenExpiresSoon",
   "TokenExpired",
+  "WebhookNotConfigured",
+  "IntegrationDisabled",
   "PermissionDenied",
   "ProjectNotAllowed",
   "RunListIncomplete",
@@ -120,6 +123,7 @@ type ReasonsOf<R extends Reason> = R;
 /** The reasons of Events of type Normal; those of Warnings are more, because transitions to Stalled have that of Ready. */
 export type NormalEvent = ReasonsOf<
   | "ChangeApplied"
+  | "Registered"
   | "SettingsReleased"
   | "TargetRecreated"
   | "ServiceResumed"

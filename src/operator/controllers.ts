@@ -131,8 +131,22 @@ export function createControllers(deps: ControllersDeps): Controllers {
     });
 
   const shared = { accounts, validate, events, clock, random };
+  // What is sent leaves within milliseconds of the check, and a third of the renew deadline is less than what is left
+  // of a lease that is being renewed. An answer that comes after the lease was lost is read back by the successor.
+  const leaseMarginMs = config.leaderElectRenewDeadlineMs / 3;
+  const lease = {
+    isLeaderFor: (durationMs: number) => deps.leadership.isLeaderFor(durationMs),
+    marginMs: leaseMarginMs,
+  };
   const connection = createConnectionReconciler({
     ...shared,
+    notifications: {
+      kube,
+      overlay: connections.overlay,
+      integrationSchedule: new PollSchedule({ clock, random }),
+      webhook: { isServed: config.webhookBindAddress !== undefined, url: config.webhookUrl },
+      mayWrite: () => lease.isLeaderFor(lease.marginMs),
+    },
     store: connections.store,
     dependents: (key) =>
       [deployments, jobs, jobRuns].reduce((count, { store }) => count + store.countByIndex("connection", key), 0),
@@ -154,13 +168,6 @@ export function createControllers(deps: ControllersDeps): Controllers {
     validationPeriodMs,
     statusWriter: writer<NorthflankConnection>("connection", northflankConnections, connections),
   });
-  // What is sent leaves within milliseconds of the check, and a third of the renew deadline is less than what is left
-  // of a lease that is being renewed. An answer that comes after the lease was lost is read back by the successor.
-  const leaseMarginMs = config.leaderElectRenewDeadlineMs / 3;
-  const lease = {
-    isLeaderFor: (durationMs: number) => deps.leadership.isLeaderFor(durationMs),
-    marginMs: leaseMarginMs,
-  };
   const lists = new SharedLists({ clock });
   const driftPlan = new DriftPlan({ listPeriodMs: config.resyncPeriodMs || Number.POSITIVE_INFINITY });
   const trust = new HintTrust({ clock, onLost: (ends) => pollUnhinted(ends) });

@@ -7,8 +7,14 @@ import type { Clock } from "../util/clock.ts";
 import { toError } from "../util/errors.ts";
 import type { Log } from "../util/log.ts";
 
-/** Digests of the values that are accepted; their number says nothing of a value. */
-type Digests = readonly Buffer[];
+/** The digest of a value that is accepted, until then by the monotonic clock. */
+interface Accepted {
+  readonly digest: Buffer;
+  readonly untilMs: number;
+}
+
+/** Their number says nothing of a value. */
+type Digests = readonly Accepted[];
 
 interface Entry {
   readonly uid: string | undefined;
@@ -24,12 +30,22 @@ const keepMs = 45_000;
 const rereadMs = 5_000;
 
 /**
+ * How long a value that was replaced is accepted where the operator itself changes the integration: that takes it a
+ * minute, and Northflank disables an integration whose deliveries are rejected.
+ */
+const registeredKeepMs = 180_000;
+
+// As many as a Secret may have.
+const mostFormer = 16;
+
+/**
  * Which token a delivery for a connection has to carry: the value of any key of the Secret that
  * `spec.notifications.secretRef` names.
  *
  * *Guarantees*: Secrets are read by name with `get`, once for all deliveries of 45 s, and at most every 5 s for tokens
  * that fit nothing; what is kept of them are digests. A comparison takes as long for every token, and for a connection
- * that does not exist. While Kubernetes cannot be read, the digests that were read last count.
+ * that does not exist. While Kubernetes cannot be read, the digests that were read last count. With
+ * `spec.notifications.register`, a value that was replaced counts for three minutes more.
  */
 export class SharedSecrets {
   readonly #deps: SharedSecretsDeps;
@@ -74,7 +90,7 @@ export class SharedSecrets {
   }
 
   async #fetch(
-    { metadata }: NorthflankConnection,
+    { metadata, spec }: NorthflankConnection,
     name: string,
     key: ObjectKey,
     last: Promise<Digests> | undefined,
@@ -83,11 +99,23 @@ export class SharedSecrets {
     try {
       const { values, problem } = await readNotificationSecret(this.#deps.kube, { namespace, name });
       this.#report(key, problem?.text);
-      return values.map((value) => digestOf(value.reveal()));
+      const digests = values.map((value) => ({ digest: digestOf(value.reveal()), untilMs: Number.POSITIVE_INFINITY }));
+      const isRegistered = spec.notifications?.register === true && digests.length > 0;
+      return isRegistered ? [...digests, ...this.#former(digests, (await last) ?? [])] : digests;
     } catch (error) {
       this.#deps.log.debug({ object: key, err: toError(error) }, "failed to read notification secret");
       return (await last) ?? [];
     }
+  }
+
+  /** What was accepted before, for as long as deliveries may still carry it. */
+  #former(now: Digests, before: Digests): Digests {
+    const nowMs = this.#deps.clock.monotonic();
+    const replaced = before.filter(({ digest }) => !now.some((one) => timingSafeEqual(one.digest, digest)));
+    return replaced
+      .map(({ digest, untilMs }) => ({ digest, untilMs: Math.min(untilMs, nowMs + registeredKeepMs) }))
+      .filter(({ untilMs }) => untilMs > nowMs)
+      .slice(0, mostFormer);
   }
 
   /** Logged when it appears or changes: deliveries come many times a minute. */
@@ -115,8 +143,8 @@ function digestOf(value: string): Buffer {
 
 /** Compares with all of them, whatever fits, and with one at least. */
 function isAmong(presented: Buffer, digests: Digests): boolean {
-  let isEqual = timingSafeEqual(presented, digests[0] ?? noDigest);
-  for (const digest of digests.slice(1)) isEqual = timingSafeEqual(presented, digest) || isEqual;
+  let isEqual = timingSafeEqual(presented, digests[0]?.digest ?? noDigest);
+  for (const { digest } of digests.slice(1)) isEqual = timingSafeEqual(presented, digest) || isEqual;
   return isEqual && digests.length > 0;
 }
 

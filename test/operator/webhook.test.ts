@@ -128,6 +128,90 @@ describe("with notifications", { concurrent: true, timeout: 200_000 }, () => {
   });
 });
 
+const publicUrl = "https://hooks.example.com";
+
+/** An operator that registers the integration of the connection `default` by itself. */
+async function registering() {
+  // Which port it gets is known only once it listens, so what Northflank sends is led there by the test.
+  const scenario = await startScenario({
+    flags: ["--webhook-bind-address=127.0.0.1:0", `--webhook-url=${publicUrl}`, ...slowPolls],
+  });
+  const secret = randomBytes(16).toString("hex");
+  await scenario.secret("hook", { secret });
+  const connection = await scenario.apply(northflankConnections, "default", {
+    tokenSecretRef: { name: "nf-token" },
+    apiURL: scenario.northflank.url,
+    notifications: { secretRef: { name: "hook" }, register: true },
+  });
+  await connection.reaches("NotificationsReady", { status: "True", reason: "Registered" });
+  return { scenario, connection, secret, [Symbol.asyncDispose]: () => scenario[Symbol.asyncDispose]() };
+}
+
+describe("an integration that the operator registers", { concurrent: true, timeout: 200_000 }, () => {
+  test("is sent to, replaced when it is disabled, rotated, and deleted with the connection", async () => {
+    await using at = await registering();
+    const { scenario, connection, secret } = at;
+    const { northflank } = scenario;
+    const path = `/northflank/${scenario.namespace}/default`;
+    const [registered] = northflank.integrations();
+    expect(northflank.integrations()).toHaveLength(1);
+    expect(registered).toMatchObject({
+      webhook: `${publicUrl}${path}`,
+      secret,
+      type: "RAW_WEBHOOK",
+      restricted: false,
+    });
+    const { id = "" } = registered ?? {};
+
+    // Northflank delivers: the end of a rollout is seen, although no poll is due.
+    const object = await rollingOut(scenario);
+    northflank.changeIntegration(id, { webhook: `${addressOf(scenario)}${path}` });
+    northflank.finishRollout("shop", "api", "COMPLETED");
+    await object.reaches("Ready");
+    expect(northflank.integration(id)).toMatchObject({ failures: 0 });
+
+    // A request brings it back to what is declared, and replaces it where Northflank has disabled it.
+    await connection.reconcileNow();
+    await scenario.until("the URL is corrected", () => northflank.integration(id).webhook === `${publicUrl}${path}`);
+    northflank.disableIntegration(id);
+    await connection.reconcileNow();
+    await scenario.until("it is replaced", () => northflank.integrations().every(({ isDisabled }) => !isDisabled));
+    const replaced = northflank.integrations();
+    expect(replaced.map((one) => [one.id === id, one.secret])).toEqual([[false, secret]]);
+
+    const next = randomBytes(16).toString("hex");
+    await scenario.secret("hook", { secret: next });
+    await connection.reconcileNow();
+    await scenario.until("the secret is rotated", () => northflank.integrations()[0]?.secret === next);
+    expect(northflank.integrations().map((one) => one.id)).toEqual(replaced.map((one) => one.id));
+
+    northflank.addIntegration({ name: "of somebody else", webhook: publicUrl, isFollowed: false });
+    await connection.delete();
+    await scenario.until("it is deleted", () => northflank.integrations().length === 1);
+    await connection.isGone();
+    expect(northflank.integrations()[0]?.name).toBe("of somebody else");
+    for (const canary of [secret, next]) expect(JSON.stringify(scenario.operator.log)).not.toContain(canary);
+  });
+
+  test("without the permission only the notifications are not ready; granted, it is registered", async () => {
+    await using scenario = await startScenario({
+      flags: ["--webhook-bind-address=127.0.0.1:0", `--webhook-url=${publicUrl}`, ...slowPolls],
+    });
+    scenario.northflank.setTokenRights(scenario.token, { lacks: ["as_observability_notifications_create"] });
+    await scenario.secret("hook", { secret: randomBytes(16).toString("hex") });
+    const connection = await scenario.apply(northflankConnections, "default", {
+      tokenSecretRef: { name: "nf-token" },
+      apiURL: scenario.northflank.url,
+      notifications: { secretRef: { name: "hook" }, register: true },
+    });
+    await connection.reaches("NotificationsReady", { status: "False", reason: "PermissionDenied" });
+    await connection.reaches("Ready");
+    scenario.northflank.setTokenRights(scenario.token, {});
+    await connection.reconcileNow();
+    await connection.reaches("NotificationsReady", { status: "True", reason: "Registered" });
+  });
+});
+
 function about(serviceId: string): object {
   return { project: { id: "shop" }, service: { id: serviceId } };
 }

@@ -252,6 +252,16 @@ describe("the templates refuse", () => {
       "flags.apiUrl contains credentials. Remove them; the token is read from a Secret.",
     ],
     [
+      "a webhook URL with credentials",
+      { flags: { webhookUrl: "https://me:hunter2@hooks.example.com" } },
+      "flags.webhookUrl contains credentials. Remove them.",
+    ],
+    [
+      "a webhook URL that Northflank cannot use",
+      { flags: { webhookUrl: "http://hooks.example.com" } },
+      "flags.webhookUrl is not valid: a URL such as https://hooks.example.com is expected, without a query or a fragment.",
+    ],
+    [
       "no service account at all",
       { serviceAccount: { create: false } },
       "serviceAccount.create is false and serviceAccount.name is empty. Set serviceAccount.name to the service account of the operator.",

@@ -9,7 +9,7 @@ import { pagesByHand, referencePages } from "../../scripts/generated/reference.t
 import { conditionTypes } from "../../scripts/generated/texts/condition-types.ts";
 import { normalEvents, warningEvents } from "../../scripts/generated/texts/events.ts";
 import { fieldUses } from "../../scripts/generated/texts/field-uses.ts";
-import { northflankCallTexts } from "../../scripts/generated/texts/northflank-calls.ts";
+import { integrationCalls, northflankCallTexts } from "../../scripts/generated/texts/northflank-calls.ts";
 import { kinds } from "../../src/api/kinds.ts";
 import { northflankCalls, permissionName, permissionsFor, type TokenUse } from "../../src/api/northflank-calls.ts";
 import { createMetrics } from "../../src/metrics.ts";
@@ -103,6 +103,15 @@ describe("what a token needs", () => {
     const page = referencePages().find(({ name }) => name === "calls.md")?.text ?? "";
     const section = page.split(`\n## ${call}\n`)[1]?.split("\n## ")[0];
     expect(section).toContain(permission === undefined ? "Permission: none" : `Permission: ${permission} (\`ps_`);
+  });
+
+  test.each(integrationCalls)("is told of $request as Northflank's own SDK tells it", ({ request, permission }) => {
+    const [method = "", path = ""] = request.split(" ");
+    expect(sdkCallOf({ method, path })?.permission).toBe(permission);
+    expect(routes.map((route) => `${route.method} ${route.path}`)).toContain(request);
+    expect(referencePages().find(({ name }) => name === "calls.md")?.text).toContain(
+      `| \`${request}\` | ${permission} |`,
+    );
   });
 
   test("is said in the first example, all of it and nothing else", () => {

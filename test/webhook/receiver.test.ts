@@ -267,6 +267,41 @@ describe("a Secret that is rotated", () => {
   });
 });
 
+describe("a Secret that is rotated, of an integration that the operator registers", () => {
+  const registered = (): void => {
+    const { spec, ...rest } = connection("acme");
+    const notifications = { secretRef: { name: "hook" }, register: true };
+    at.connections.set("shop/acme", { ...rest, spec: { ...spec, notifications } });
+  };
+
+  test.each([
+    [170_000, 200],
+    [240_000, 401],
+  ])("accepts the value that was replaced for three minutes: after %d ms %d", async (afterMs, expected) => {
+    registered();
+    await at.post({});
+    at.secrets.set("hook", secret({ secret: second }));
+    await at.clock.advance(45_000);
+    for (const token of [first, second]) expect((await at.post({ token })).answer.status).toBe(200);
+    for (let leftMs = afterMs - 2_000; leftMs > 0; leftMs -= 10_000) {
+      await at.clock.advance(Math.min(leftMs, 9_000));
+      await at.post({ token: second });
+    }
+    expect([(await at.post({})).answer.status, (await at.post({ token: second })).answer.status]).toEqual([
+      expected,
+      200,
+    ]);
+  });
+
+  test("accepts nothing any more once the Secret is gone", async () => {
+    registered();
+    await at.post({});
+    at.secrets.delete("hook");
+    await at.clock.advance(45_000);
+    expect((await at.post({})).answer.status).toBe(401);
+  });
+});
+
 test("no token is in the log", async () => {
   await at.post({});
   await at.post({ token: "wrong-secret-of-the-shop" });

@@ -257,6 +257,10 @@ memory where many objects are kept. One helper thread of V8 instead of four: the
 - apiGroups: [northflank-operator.io]
   resources: [northflankjobruns]
   verbs: [patch, delete]
+# The finalizer of a connection with spec.notifications.register.
+- apiGroups: [northflank-operator.io]
+  resources: [northflankconnections]
+  verbs: [patch]
 # Tokens and values that objects refer to, by name. Without list and watch, the operator cannot enumerate them.
 - apiGroups: [""]
   resources: [secrets, configmaps]

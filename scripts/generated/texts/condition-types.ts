@@ -19,6 +19,8 @@ export const conditionTypes = {
     QuotaAvailable: "The account has requests left in the current hour.",
     PermissionsGranted:
       "The token has the permissions that the objects of the connection need. Present only if Northflank returns the permissions.",
+    NotificationsReady:
+      "Notifications are accepted; with register, the integration is registered and enabled. Present only with spec.notifications.",
     TokenExpiring: `The token has expired or expires within ${expiryWarningDays} days. Present only while True.`,
   },
   NorthflankDeployment: {

@@ -4,6 +4,7 @@ import { expiryWarningDays } from "../../../src/controllers/connection/token-sta
 /** When an Event of type Normal is written, by its reason. */
 export const normalEvents = {
   ChangeApplied: "Northflank accepted a change. The note names the source before and after.",
+  Registered: "A notification integration was created in Northflank; the note names its ID.",
   SettingsReleased:
     "Settings were removed from the manifest of a NorthflankJob. They keep their values and are no longer managed; the note names them.",
   TargetRecreated:
@@ -33,12 +34,15 @@ export const warningEvents = {
   TokenExpiresSoon: `The token of a NorthflankConnection expires within ${expiryWarningDays} days. Written once.`,
   TokenExpired:
     "The token of a NorthflankConnection has expired, according to the expiry that Northflank reported. Written once.",
+  IntegrationDisabled:
+    "Northflank disabled the notification integration of a NorthflankConnection; the note says what follows. Written once.",
   InvalidSpec:
     "The stored object is invalid, and the API server rejects a status that would say so; the note names the fields.",
   ReconcileFailed:
     "A reconcile of an object failed unexpectedly, or the API server rejected its status. It is retried with back-off.",
   RunFailed: "A run failed. Another one is started if backoffLimit allows it.",
   DuplicateRun: "A second run was found after an AtLeastOnce start. The note names both IDs.",
-  Abandoned: "The object was deleted while its run was active or being started, and the run was left active.",
+  Abandoned:
+    "The object was deleted while its run was active or being started, and the run was left active; or the notification integration of a connection could not be deleted.",
   DeleteTimedOut: "Timed out aborting the run of a deleted object; the finalizer was removed.",
 } as const satisfies Readonly<Partial<Record<Reason, string>>>;

@@ -44,7 +44,7 @@ const connection: UsesOf<NorthflankConnectionSpec> = {
   apiURL: { kind: "request", as: "address of the request", inner: [] },
   budget: { kind: "operator", inner: ["maxRequestsPerHour", "poolName"] },
   allowedProjects: { kind: "operator", inner: ["[]"] },
-  notifications: { kind: "operator", inner: ["secretRef", "secretRef.name"] },
+  notifications: { kind: "operator", inner: ["secretRef", "secretRef.name", "register"] },
   validationPeriodSeconds: { kind: "operator", inner: [], call: "check token" },
   suspend: operator,
 };

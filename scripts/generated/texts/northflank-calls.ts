@@ -128,3 +128,39 @@ export const northflankCallTexts: CallTexts = {
     when: "For abort, activeDeadlineSeconds, concurrencyPolicy Replace, and deletionPolicy Abort.",
   },
 };
+
+/**
+ * The calls for `spec.notifications.register` of a connection. How the API names the permissions of an account is not
+ * documented, so nothing is compared with what a token has.
+ */
+export const integrationCalls: readonly {
+  readonly request: string;
+  readonly permission: string;
+  readonly when: string;
+}[] = [
+  {
+    request: "GET /v1/integrations/notifications",
+    permission: "Account > Observability > Notifications > Read",
+    when: "Once an hour, and before one is created, changed or deleted.",
+  },
+  {
+    request: "GET /v1/integrations/notifications/{integration}",
+    permission: "Account > Observability > Notifications > Read",
+    when: "Once an hour.",
+  },
+  {
+    request: "POST /v1/integrations/notifications",
+    permission: "Account > Observability > Notifications > Create",
+    when: "If there is none, and after a disabled one was deleted. Never repeated for a lost answer.",
+  },
+  {
+    request: "POST /v1/integrations/notifications/{integration}",
+    permission: "Account > Observability > Notifications > Update",
+    when: "If it differs from what is declared, or its Secret has changed.",
+  },
+  {
+    request: "DELETE /v1/integrations/notifications/{integration}",
+    permission: "Account > Observability > Notifications > Delete",
+    when: "With the connection, without register, and if Northflank has disabled it.",
+  },
+];

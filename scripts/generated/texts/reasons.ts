@@ -8,9 +8,10 @@ export const reasonTexts = {
   ServicePaused: "Northflank has what is declared. The service is paused or has no instances, so nothing runs.",
   RunSucceeded: "The run succeeded.",
   Observed: "Northflank was read. Under managementPolicy Observe the operator writes nothing.",
-  Valid: "Northflank accepted the token.",
+  Valid: "Northflank accepted the token. For PermissionsGranted and NotificationsReady: nothing is missing.",
   QuotaAvailable: "The account's hourly quota has requests left.",
   Accepted: "The spec, its references and its target are valid.",
+  Registered: "The operator has registered its notification integration in Northflank.",
   Progressing: "The operator is reconciling the object.",
   ProgressingWithRetry: "A transient failure; it is retried.",
   ApplyingChange: "A change of a job is being sent, or was accepted and is being verified.",
@@ -47,6 +48,8 @@ export const reasonTexts = {
   AuthenticationFailed: "Northflank rejected the token (401), and GET /v1/auth confirmed it.",
   TokenExpiresSoon: `The token expires within ${expiryWarningDays} days.`,
   TokenExpired: "The token has expired, according to the expiry that Northflank reported.",
+  WebhookNotConfigured: "The operator lacks --webhook-bind-address, or --webhook-url for register.",
+  IntegrationDisabled: "Northflank disabled the notification integration after notifications that were not handled.",
   PermissionDenied:
     "The token lacks a permission (403, or 401 for a valid token), or the operator lacks the permission to read a Secret or ConfigMap.",
   ProjectNotAllowed:
@@ -90,7 +93,8 @@ export const reasonTexts = {
   StartDeadlineExceeded: "The run was not started within startDeadlineSeconds.",
   StartOutcomeUnknown: "The start request got no response, and it is unknown whether a run was started.",
   DuplicateRun: "A second run was found after an AtLeastOnce start.",
-  Abandoned: "The object was deleted, and its run was left active.",
+  Abandoned:
+    "The object was deleted, and its run was left active, or its notification integration was left in Northflank.",
   AbortedOnDelete: "The object was deleted, and its run was aborted.",
   DeleteTimedOut: "Timed out aborting the run; the finalizer was removed.",
   ChangeApplied: "Northflank accepted a change.",

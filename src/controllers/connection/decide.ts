@@ -17,6 +17,7 @@ import type { Requeue } from "../reconcile/requeue.ts";
 import { invalidSpecMessage } from "../reconcile/spec-validation.ts";
 import { recheckSecretMs } from "../secrets/secret-tokens.ts";
 import { budgetStatus } from "./budget-status.ts";
+import type { NotificationsResult } from "./notifications-result.ts";
 import type { Observation, TokenCheck } from "./observation.ts";
 import { type TokenStatus, tokenStatusOf } from "./token-status.ts";
 
@@ -29,7 +30,9 @@ export interface Decision {
   readonly rateLimit: NorthflankConnectionStatus["rateLimit"];
   /** What is shown of it where the status is written anyway, or the token was checked. */
   readonly budget?: NorthflankConnectionStatus["budget"];
-  /** Notifications that were received; `undefined` where there were none. */
+  /** Condition `NotificationsReady`; `undefined`, or not known yet: there is none. */
+  readonly notificationsReady?: ConditionUpdate | undefined;
+  /** Notifications that were received, and what is registered; `undefined` where there is neither. */
   readonly notifications?: NorthflankConnectionStatus["notifications"];
   readonly dependents: number;
   /** Address and team that Northflank has answered for; `undefined`: as before. */
@@ -56,6 +59,8 @@ interface DecideInput {
   readonly random: Random;
   /** How often an accepted token is checked again. */
   readonly validationPeriodMs: number;
+  /** What became of the notification integration; missing: nothing was seen. */
+  readonly notifications?: NotificationsResult | undefined;
 }
 
 /** The result of an observation, without what every one says of the account and of the objects that use it. */
@@ -70,7 +75,8 @@ export function decide(input: DecideInput): Decision {
     quotaAvailable: quotaCondition(quota, now),
     rateLimit: rateLimitOf(quota, object.status?.rateLimit, now),
     budget: budgetStatus(quota, observation.pace, object.status?.budget),
-    notifications: notificationsOf(observation.lastHintMs, object.status?.notifications),
+    notificationsReady: notificationsReadyOf(input),
+    notifications: notificationsOf(input),
     ...{ token: "as-before", acceptedSecret: "as-before", failure: undefined, checkAgainMs: undefined },
     ...resultOf(input),
   };
@@ -224,13 +230,27 @@ function rateLimitOf(
 // They may come many times a minute.
 const hintStepMs = 600_000;
 
-function notificationsOf(
-  lastHintMs: number | undefined,
-  before: NorthflankConnectionStatus["notifications"],
-): NorthflankConnectionStatus["notifications"] {
+function notificationsOf({
+  object,
+  observation,
+  notifications,
+}: DecideInput): NorthflankConnectionStatus["notifications"] {
+  const before = object.status?.notifications;
+  const seen = notifications?.integration ?? (notifications === undefined ? "as-before" : undefined);
+  const integration = seen === "as-before" ? before?.integration : seen;
+  const lastHintTime = lastHintTimeOf(observation.lastHintMs, before?.lastHintTime);
+  return lastHintTime === undefined && integration === undefined ? undefined : present({ lastHintTime, integration });
+}
+
+function lastHintTimeOf(lastHintMs: number | undefined, before: string | undefined): string | undefined {
   if (lastHintMs === undefined) return before;
-  const shownMs = Date.parse(before?.lastHintTime ?? "");
-  return Math.abs(lastHintMs - shownMs) < hintStepMs ? before : { lastHintTime: formatTime(lastHintMs) };
+  return Math.abs(lastHintMs - Date.parse(before ?? "")) < hintStepMs ? before : formatTime(lastHintMs);
+}
+
+/** Stays while nothing is seen of it. */
+function notificationsReadyOf({ object, notifications }: DecideInput): ConditionUpdate | undefined {
+  if (notifications !== undefined) return notifications.condition;
+  return object.spec.notifications === undefined ? undefined : "as-before";
 }
 
 /** Northflank's times vary by a second or two from answer to answer. */

@@ -4,26 +4,31 @@ import type { ObjectKey, Outcome } from "../../runtime/outcome.ts";
 import { objectKey } from "../../runtime/outcome.ts";
 import type { Clock } from "../../util/clock.ts";
 import type { Random } from "../../util/random.ts";
-import { type EventSink, raisedEvents, stalledEvents } from "../reconcile/events.ts";
+import { type EventDraft, type EventSink, raisedEvents, stalledEvents } from "../reconcile/events.ts";
 import { reconcileRequest } from "../reconcile/reconcile-request.ts";
 import { outcomeOf } from "../reconcile/requeue.ts";
 import type { StatusWriter } from "../reconcile/status-writer.ts";
 import { reconcileUnsaved, Unsaved } from "../reconcile/unsaved-status.ts";
 import { type Decision, decide } from "./decide.ts";
+import { Notifications, type NotificationsDeps } from "./notifications.ts";
+import { notificationsResult } from "./notifications-result.ts";
 import { type ObserveDeps, observe, requestWaitMs, validationPeriodMs } from "./observe.ts";
 import { statusOf } from "./status.ts";
+import { teardown } from "./teardown.ts";
 
 export interface ConnectionDeps extends ObserveDeps {
   readonly store: { get(key: ObjectKey): NorthflankConnection | undefined };
   readonly statusWriter: StatusWriter<NorthflankConnection>;
   readonly events: EventSink;
+  /** The integrations of connections that register one. Default: none is registered, and nothing is said of them. */
+  readonly notifications?: Omit<NotificationsDeps, "store" | "accounts" | "clock" | "random">;
   readonly clock: Clock;
   readonly random: Random;
 }
 
 /**
- * Reconciles a NorthflankConnection: validate and observe, decide, write the status once, record Events. There is
- * nothing to execute: a connection changes nothing in Northflank.
+ * Reconciles a NorthflankConnection: validate and observe, see to its notification integration, decide, write the status
+ * once, record Events. The integration is all that a connection changes in Northflank.
  *
  * *Guarantees*: the Secret is read at least once a minute, the token is checked with at most one request per validation
  * period while nothing changes, and an up-to-date connection writes nothing but coarse steps of its counters; a status
@@ -39,18 +44,24 @@ export interface ConnectionDeps extends ObserveDeps {
  */
 export function createConnectionReconciler(deps: ConnectionDeps): Reconcile {
   const unsaved = new Unsaved<Report>();
+  const own = deps.notifications && { ...deps, ...deps.notifications };
+  const notifications = own && new Notifications(own);
   return async (key, context) => {
     const object = deps.store.get(key);
     if (object === undefined) {
       deps.schedule.forget(key);
       deps.accounts.forget(key);
+      notifications?.forget(key);
       unsaved.forget(key);
       return { kind: "settled" };
     }
-    if (object.metadata.deletionTimestamp !== undefined) return { kind: "settled" };
+    if (object.metadata.deletionTimestamp !== undefined) {
+      if (own === undefined || notifications === undefined) return { kind: "settled" };
+      return await teardown({ ...own, notifications }, object, context);
+    }
     return await reconcileUnsaved(unsaved, object, {
       store: deps.store,
-      conclude: (known) => reconcile(deps, known, context),
+      conclude: (known) => reconcile(deps, notifications, known, context),
       // The check that it is about is done, and not due again for hours.
       report: (value) => report(deps, value, context),
     });
@@ -61,11 +72,13 @@ export function createConnectionReconciler(deps: ConnectionDeps): Reconcile {
 interface Report {
   readonly stored: NorthflankConnection;
   readonly decision: Decision;
+  readonly events: readonly EventDraft[];
   readonly status: NorthflankConnectionStatus;
 }
 
 async function reconcile(
   deps: ConnectionDeps,
+  notifications: Notifications | undefined,
   object: NorthflankConnection,
   context: ReconcileContext,
 ): Promise<Report | Outcome> {
@@ -74,25 +87,33 @@ async function reconcile(
   const { clock, random } = deps;
   const { observation, checkedVersion } = await observe(deps, object, context.signal);
   const periodMs = validationPeriodMs(deps, object);
-  const decision = decide({ object, observation, now: clock.now(), random, validationPeriodMs: periodMs });
+  const isAtRest = observation.kind === "invalid" || observation.kind === "suspended";
+  const seen = isAtRest ? undefined : await notifications?.see(object, context);
+  const result = seen && notificationsResult(seen, random);
+  const facts = { object, observation, now: clock.now(), random, notifications: result };
+  const decision = decide({ ...facts, validationPeriodMs: periodMs });
   if (checkedVersion !== undefined && decision.checkAgainMs !== undefined) {
     const { metadata } = object;
     const request = reconcileRequest(metadata);
     const poll = { nextMs: decision.checkAgainMs, accountVersion: checkedVersion, request };
     deps.schedule.polled({ key: objectKey(metadata), uid: metadata.uid }, poll);
   }
-  return { stored: object, decision, status: statusOf(object, decision, clock.now()) };
+  const status = statusOf(object, decision, clock.now());
+  // With the finalizer, where it was added or taken off.
+  const stored = deps.store.get(objectKey(object.metadata)) ?? object;
+  return { stored, decision, events: result?.events ?? [], status };
 }
 
 async function report(
   deps: ConnectionDeps,
-  { stored: object, decision, status }: Report,
+  { stored: object, decision, events, status }: Report,
   context: ReconcileContext,
 ): Promise<Outcome> {
   const { next, readyState } = decision;
   const message = readyState === "as-before" ? "the connection could not be checked" : readyState.message;
   const written = await deps.statusWriter.write(object, status, context.statusSignal);
   if (written.kind === "gone") return { kind: "settled" };
+  for (const draft of events) deps.events.record(object, draft);
   if (written.kind === "written") {
     const facts = { before: object.status?.conditions, after: status.conditions, action: "Validate" };
     const drafts = [...stalledEvents({ ...facts, message }), ...raisedEvents({ ...facts, type: "TokenExpiring" })];

@@ -87,7 +87,10 @@ function drafts(
   const isSameEnd = status?.tokenExpirationTime === token.tokenExpirationTime;
   const said = isSameEnd ? findCondition(status?.conditions, "TokenExpiring")?.reason : undefined;
   const ofToken = [permissionsDraft(token, decision.needs), expiryDraft(object, token, said, now)];
-  return [...summary(object, decision), ...updates, ...ofToken.filter((draft) => draft !== undefined)];
+  const { notificationsReady } = decision;
+  const isKnown = notificationsReady !== "as-before" || findCondition(status?.conditions, "NotificationsReady");
+  const ready = notificationsReady && isKnown ? updated("NotificationsReady", notificationsReady) : undefined;
+  return [...summary(object, decision), ...updates, ...[...ofToken, ready].filter((draft) => draft !== undefined)];
 }
 
 function summary(

@@ -78,6 +78,8 @@
 - value: "webhookBindAddress"
   flag: "webhook-bind-address"
   default: "0"
+- value: "webhookUrl"
+  flag: "webhook-url"
 - value: "webhookTlsCertFile"
   flag: "webhook-tls-cert-file"
 - value: "webhookTlsKeyFile"
