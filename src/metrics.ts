@@ -39,7 +39,7 @@ const conditionStatuses = ["True", "False", "Unknown"] as const;
 const results = ["success", "error", "requeue_after"] as const;
 const priorities = ["change", "follow", "resync"] as const;
 const requestClasses = ["change", "run", "observe"] as const;
-const deliveryOutcomes = ["hinted", "ignored", "duplicate", "limited", "rejected"] as const;
+const deliveryOutcomes = ["hinted", "forwarded", "ignored", "duplicate", "limited", "rejected"] as const;
 const watchCauses = ["expired", "ahead", "absent", "refused", "silent", "broken", "regressed"] as const;
 
 /** So many connections of one namespace have a metric of their own: those whose tokens expire first. */

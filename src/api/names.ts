@@ -62,6 +62,9 @@ export const revision = `${group}/revision`;
  */
 export const startedRun = `${group}/started-run`;
 
+/** On the Lease: `ip:port` of the leader's webhook receiver. */
+export const webhookAddressAnnotation = `${group}/webhook-address`;
+
 /** On a NorthflankConnection whose notification integration the operator creates. */
 export const integrationFinalizer = `${group}/integration-finalizer`;
 

@@ -1,5 +1,6 @@
+import { isIP } from "node:net";
 import { kinds } from "../api/kinds.ts";
-import { reportingController } from "../api/names.ts";
+import { reportingController, webhookAddressAnnotation } from "../api/names.ts";
 import { createValidator } from "../api/validate.ts";
 import type { Config } from "../config.ts";
 import { createApiFactory } from "../controllers/account/api-factory.ts";
@@ -15,7 +16,7 @@ import { createMetrics, type Metrics } from "../metrics.ts";
 import { createTransport } from "../northflank/transport.ts";
 import { Events } from "../runtime/events.ts";
 import { Installation } from "../runtime/installation.ts";
-import { LeaderElection, type Leadership, soleLeadership } from "../runtime/leader-election.ts";
+import { LeaderElection, type LeaderNotes, type Leadership, soleLeadership } from "../runtime/leader-election.ts";
 import { createManager } from "../runtime/manager.ts";
 import { observedKube } from "../runtime/observed-kube.ts";
 import type { ObjectKey } from "../runtime/outcome.ts";
@@ -84,7 +85,16 @@ export async function runOperator(options: OperatorOptions): Promise<0 | 1 | 2> 
   const onRegression = restores.noticed;
   const caches = createCaches({ kube, fits, config, metrics, explain, clock, random, log, onRegression });
   const { namespace } = access;
-  const leadership = lead(options, { kube, metrics, namespace, explain, onReachable: () => manager.nudge() });
+  const own: { webhook?: string } = {};
+  const annotations = () => (own.webhook === undefined ? {} : { [webhookAddressAnnotation]: own.webhook });
+  const leadership = lead(options, {
+    kube,
+    metrics,
+    namespace,
+    explain,
+    annotations,
+    onReachable: () => manager.nudge(),
+  });
   const recorder = new Events({
     kube,
     reportingController,
@@ -145,7 +155,13 @@ export async function runOperator(options: OperatorOptions): Promise<0 | 1 | 2> 
   await using _endpoints = await startEndpoints(served);
   const onHint = (connection: ObjectKey, hint: Hint) => hints.take(connection, hint);
   const observer = metrics.webhookObserver;
-  await using _webhook = await startWebhook({ config, kube, connections, received, onHint, observer, clock, log });
+  const leaderAddress = () => leadership.annotationsOfLeader()?.[webhookAddressAnnotation];
+  const onListening = (port: number): void => {
+    const address = podAddress(options.env.POD_IP, port);
+    if (address !== undefined) own.webhook = address;
+  };
+  const webhook = { config, kube, connections, received, onHint, observer, leaderAddress, onListening, clock, log };
+  await using _webhook = await startWebhook(webhook);
   log.info({ version, namespaces: config.watchNamespaces, leaderElect: config.leaderElect }, "starting operator");
   const over = new AbortController();
   // After the start, not in its way.
@@ -173,6 +189,12 @@ async function kubeAccess({ config, env, clock, log }: OperatorOptions): Promise
   }
 }
 
+/** Where other pods reach a port of this one; `undefined` where its address is not known. */
+function podAddress(ip: string | undefined, port: number): string | undefined {
+  if (ip === undefined || isIP(ip) === 0) return undefined;
+  return isIP(ip) === 6 ? `[${ip}]:${port}` : `${ip}:${port}`;
+}
+
 function lead(
   { config, identity, newId, clock, random, log }: OperatorOptions,
   deps: {
@@ -180,9 +202,10 @@ function lead(
     readonly metrics: Metrics;
     readonly namespace: string;
     readonly explain: Installation["explain"];
+    readonly annotations: () => Readonly<Record<string, string>>;
     readonly onReachable: () => void;
   },
-): Leadership {
+): Leadership & LeaderNotes {
   if (!config.leaderElect) return soleLeadership();
   const namespace = config.leaderElectNamespace ?? deps.namespace;
   return new LeaderElection({
@@ -194,6 +217,7 @@ function lead(
     leaseDurationMs: config.leaderElectLeaseDurationMs,
     renewDeadlineMs: config.leaderElectRenewDeadlineMs,
     retryPeriodMs: config.leaderElectRetryPeriodMs,
+    annotations: deps.annotations,
     onReachable: deps.onReachable,
     explain: (error) => deps.explain(error, { verb: "create", type: leases, namespace }),
     clock,

@@ -53,6 +53,12 @@ export interface Leadership {
   release(): Promise<void>;
 }
 
+/** What the replica that leads says of itself. */
+export interface LeaderNotes {
+  /** The annotations of the Lease, as it was read last; `undefined` where no other replica leads. */
+  annotationsOfLeader(): Readonly<Record<string, string>> | undefined;
+}
+
 /** What metrics are fed with. */
 export interface LeaderElectionObserver {
   readonly leading: (isLeading: boolean) => void;
@@ -73,6 +79,8 @@ export interface LeaderElectionOptions {
   readonly renewDeadlineMs?: number;
   /** Default 2 s. Must be well below the renew deadline. */
   readonly retryPeriodMs?: number;
+  /** Annotations of the Lease while this replica leads. Default: none. */
+  readonly annotations?: () => Readonly<Record<string, string>>;
   /** Called when the server answers again after failed attempts: others may stop waiting, too. */
   readonly onReachable?: () => void;
   /** Explains a failure in words of its own; see `ReflectorOptions.explain`. */
@@ -87,7 +95,7 @@ export interface LeaderElectionOptions {
 const leaderlessLeases = 2;
 
 /** Leadership without an election, for a single replica. It is acquired at once, never lost, and needs no request. */
-export function soleLeadership(): Leadership {
+export function soleLeadership(): Leadership & LeaderNotes {
   const ended = new AbortController();
   setMaxListeners(0, ended.signal);
   return {
@@ -98,6 +106,7 @@ export function soleLeadership(): Leadership {
     },
     isLeaderFor: () => !ended.signal.aborted,
     check: () => ({ ok: true }),
+    annotationsOfLeader: () => undefined,
     release: async () => ended.abort(new Error("leadership released")),
   };
 }
@@ -106,7 +115,7 @@ export function soleLeadership(): Leadership {
  * Competes for a Lease, with the semantics of client-go: optimistic locking decides, expiry is judged by what was seen
  * on the own clock, and whoever cannot renew in time stops before others can begin.
  */
-export class LeaderElection implements Leadership {
+export class LeaderElection implements Leadership, LeaderNotes {
   readonly #options: LeaderElectionOptions;
   readonly #timing: { readonly leaseDurationMs: number; readonly renewDeadlineMs: number };
   readonly #retryPeriodMs: number;
@@ -169,6 +178,13 @@ export class LeaderElection implements Leadership {
 
   isLeaderFor(durationMs: number): boolean {
     return remainingMs(this.#state, this.#facts()) >= Math.max(durationMs, 1);
+  }
+
+  annotationsOfLeader(): Readonly<Record<string, string>> | undefined {
+    const { kind, seen } = this.#state;
+    const holder = seen?.lease?.spec?.holderIdentity ?? "";
+    if (kind !== "standby" || holder === "" || holder === this.#options.identity) return undefined;
+    return seen?.lease?.metadata.annotations ?? {};
   }
 
   check(): ReturnType<Leadership["check"]> {
@@ -282,7 +298,9 @@ export class LeaderElection implements Leadership {
 
   #leaseWith(before: Lease | undefined, spec: NonNullable<Lease["spec"]>): Lease {
     const { name, namespace } = this.#options;
-    const metadata = before?.metadata ?? { name, namespace };
+    const stored = before?.metadata ?? { name, namespace };
+    const own = this.#options.annotations?.();
+    const metadata = own === undefined ? stored : { ...stored, annotations: { ...stored.annotations, ...own } };
     return { ...before, apiVersion: "coordination.k8s.io/v1", kind: "Lease", metadata, spec };
   }
 

@@ -66,7 +66,12 @@ function parsed(body: Buffer): unknown {
 /** `<name>.id`, or `<name>Id`. */
 function idIn(data: unknown, name: string): string | undefined {
   const id = textOf(fieldOf(fieldOf(data, name), "id")) ?? textOf(fieldOf(data, `${name}Id`));
-  return id !== undefined && /^[A-Za-z0-9-]{1,100}$/.test(id) ? id : undefined;
+  return isId(id) ? id : undefined;
+}
+
+/** What an id of Northflank may look like. */
+export function isId(value: unknown): value is string {
+  return typeof value === "string" && /^[A-Za-z0-9-]{1,100}$/.test(value);
 }
 
 function fieldOf(value: unknown, name: string): unknown {

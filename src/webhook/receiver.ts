@@ -4,13 +4,14 @@ import type { ObjectKey } from "../runtime/outcome.ts";
 import { type Clock, sleep } from "../util/clock.ts";
 import type { Log } from "../util/log.ts";
 import { eventIdOf, type Hint, hintIn, tokenHeader } from "./delivery.ts";
-import { SharedSecrets, type SharedSecretsDeps } from "./shared-secrets.ts";
+import { type ForwardedHint, forwardedHint, forwardHeaders, isForwarded, isProven } from "./forwarded.ts";
+import { digestOf, SharedSecrets, type SharedSecretsDeps } from "./shared-secrets.ts";
 
 /**
- * What becomes of a delivery. `hinted`: given on. `ignored`: about nothing that has a service or job, or unreadable.
+ * What becomes of a delivery. `hinted`: given on. `forwarded`: sent to the leader. `ignored`: about nothing that has a service or job, or unreadable.
  * `duplicate`: delivered before. `limited`: too many. `rejected`: without the right token, or for no connection.
  */
-export type DeliveryOutcome = "hinted" | "ignored" | "duplicate" | "limited" | "rejected";
+export type DeliveryOutcome = "hinted" | "forwarded" | "ignored" | "duplicate" | "limited" | "rejected";
 
 export interface ReceiverDeps extends SharedSecretsDeps {
   readonly clock: Clock;
@@ -19,6 +20,12 @@ export interface ReceiverDeps extends SharedSecretsDeps {
   readonly onDelivery: (connection: ObjectKey) => void;
   /** What a delivery is about. Must return at once. */
   readonly onHint: (connection: ObjectKey, hint: Hint) => void;
+  /** Sends hints to the leader. Default: none are sent. */
+  readonly relay?: {
+    /** This replica does not lead, and knows who does. */
+    readonly isWanted: () => boolean;
+    readonly send: (connection: ObjectKey, headers: Readonly<Record<string, string>>) => void;
+  };
   readonly observer: { delivered(outcome: DeliveryOutcome): void };
 }
 
@@ -45,7 +52,7 @@ const rejectionMs = 200;
  * Receives deliveries at `/northflank/<namespace>/<connection>`. The token is compared before the body is read.
  *
  * *Guarantees*: 200 for everything that carries the right token, since a delivery that is answered otherwise counts
- * against the integration: also for what is too long, too slow, unknown or too often. 401 for everything else, 200 ms
+ * against the integration: also for what is too long, too slow, unknown or too often. A standby forwards hints. 401 for everything else, 200 ms
  * after it came, without saying whether the connection exists. Does not depend on leadership. A delivery that comes
  * again is given on once. Memory is bounded per connection, and forgotten with it.
  */
@@ -64,7 +71,12 @@ export function createReceiver(deps: ReceiverDeps): Receiver {
     const receivedMs = clock.monotonic();
     const connection = connectionIn(path);
     if (connection === undefined) return { status: 404, body: "not found\n" };
-    if (!(await secrets.accepts(connection, tokenIn(headers)))) {
+    const isOfReplica = isForwarded(headers);
+    const nowMs = clock.now();
+    const isRight = isOfReplica
+      ? await secrets.fits(connection, (digest) => isProven(connection, headers, { digest, nowMs }))
+      : await secrets.accepts(connection, tokenIn(headers));
+    if (!isRight) {
       await sleep(clock, Math.max(0, receivedMs + rejectionMs - clock.monotonic()));
       return concluded(connection, "rejected");
     }
@@ -72,6 +84,7 @@ export function createReceiver(deps: ReceiverDeps): Receiver {
     const sender = senders.get(connection) ?? new Sender(clock);
     senders.set(connection, sender);
     if (!sender.mayDeliver()) return concluded(connection, "limited");
+    if (isOfReplica) return concluded(connection, give(connection, sender, forwardedHint(headers)));
     return {
       maxBytes: longestBody,
       answer: (body) => concluded(connection, take(connection, sender, { body, headers })),
@@ -84,10 +97,21 @@ export function createReceiver(deps: ReceiverDeps): Receiver {
     { body, headers }: { readonly body: Buffer | undefined; readonly headers: IncomingHttpHeaders },
   ): DeliveryOutcome => {
     const hint = body && hintIn(body, headers);
-    if (hint === undefined) return "ignored";
+    const eventId = eventIdOf(headers);
+    if (hint === undefined || deps.relay?.isWanted() !== true) {
+      return give(connection, sender, hint && { hint, eventId });
+    }
+    if (!sender.isNew(eventId)) return "duplicate";
+    const digest = digestOf(tokenIn(headers) ?? "");
+    deps.relay.send(connection, forwardHeaders(connection, { hint, eventId }, { digest, nowMs: clock.now() }));
+    return "forwarded";
+  };
+
+  const give = (connection: ObjectKey, sender: Sender, given: ForwardedHint | undefined): DeliveryOutcome => {
+    if (given === undefined) return "ignored";
     // Remembered only once it was read: one that broke off is taken when it comes again.
-    if (!sender.isNew(eventIdOf(headers))) return "duplicate";
-    deps.onHint(connection, hint);
+    if (!sender.isNew(given.eventId)) return "duplicate";
+    deps.onHint(connection, given.hint);
     return "hinted";
   };
 

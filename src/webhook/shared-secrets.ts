@@ -60,8 +60,12 @@ export class SharedSecrets {
   /** Whether a delivery with this token is one for this connection. Never rejects. */
   async accepts(key: ObjectKey, token: string | undefined): Promise<boolean> {
     const presented = digestOf(token ?? "");
-    if (isAmong(presented, await this.#read(key, keepMs))) return token !== undefined;
-    return isAmong(presented, await this.#read(key, rereadMs)) && token !== undefined;
+    return (await this.fits(key, (digest) => timingSafeEqual(presented, digest))) && token !== undefined;
+  }
+
+  /** Whether one of the digests is `isEqual`, which is called for each of them. Never rejects. */
+  async fits(key: ObjectKey, isEqual: (digest: Buffer) => boolean): Promise<boolean> {
+    return isAmong(isEqual, await this.#read(key, keepMs)) || isAmong(isEqual, await this.#read(key, rereadMs));
   }
 
   /** Forgets a connection that is gone. */
@@ -137,15 +141,16 @@ export interface SharedSecretsDeps {
   readonly log: Log;
 }
 
-function digestOf(value: string): Buffer {
+/** What is kept of a shared secret. */
+export function digestOf(value: string): Buffer {
   return createHash("sha256").update(value, "latin1").digest();
 }
 
 /** Compares with all of them, whatever fits, and with one at least. */
-function isAmong(presented: Buffer, digests: Digests): boolean {
-  let isEqual = timingSafeEqual(presented, digests[0]?.digest ?? noDigest);
-  for (const { digest } of digests.slice(1)) isEqual = timingSafeEqual(presented, digest) || isEqual;
-  return isEqual && digests.length > 0;
+function isAmong(isEqual: (digest: Buffer) => boolean, digests: Digests): boolean {
+  let isFound = isEqual(digests[0]?.digest ?? noDigest);
+  for (const { digest } of digests.slice(1)) isFound = isEqual(digest) || isFound;
+  return isFound && digests.length > 0;
 }
 
 const noDigest = digestOf("");

@@ -11,9 +11,14 @@ const startScenario = scenarios();
 const slowPolls = ["--rollout-poll-interval=1h", "--run-poll-interval=1h", "--resync-period=1h"];
 
 /** An operator that receives notifications for the connection `default`, and the integration that sends them. */
-async function notified(options: Partial<IntegrationOptions> & { readonly flags?: readonly string[] } = {}) {
-  const { flags = slowPolls, ...more } = options;
-  const scenario = await startScenario({ flags: ["--webhook-bind-address=127.0.0.1:0", ...flags] });
+async function notified(
+  options: Partial<IntegrationOptions> & {
+    readonly flags?: readonly string[];
+    readonly env?: Readonly<Record<string, string>>;
+  } = {},
+) {
+  const { flags = slowPolls, env = {}, ...more } = options;
+  const scenario = await startScenario({ flags: ["--webhook-bind-address=127.0.0.1:0", ...flags], env });
   const secret = randomBytes(16).toString("hex");
   await scenario.secret("hook", { secret });
   const connection = await scenario.apply(northflankConnections, "default", {
@@ -112,6 +117,23 @@ describe("with notifications", { concurrent: true, timeout: 200_000 }, () => {
     expect(requests(at.scenario) - before).toBeLessThanOrEqual(2 + seconds / 5);
   });
 
+  test("a standby forwards them to the leader, which reads", async () => {
+    await using at = await notified({ env: { POD_IP: "127.0.0.1" } });
+    const leader = at.scenario.operator;
+    const object = await rollingOut(at.scenario);
+    await at.integration.stop();
+    await at.scenario.startOperator().ready();
+    await at.scenario.quiet(1_000);
+    const webhook = `${addressOf(at.scenario)}/northflank/${at.scenario.namespace}/default`;
+    expect(webhook).not.toBe(at.webhook);
+    const { northflank } = at.scenario;
+    await using standby = startIntegration(northflank, { webhook, secret: at.secret, projects: ["shop"] });
+    northflank.finishRollout("shop", "api", "COMPLETED");
+    await object.reaches("Ready");
+    expect(new Set(standby.deliveries.map(({ status }) => status))).toEqual(new Set([200]));
+    await leader.stop();
+  });
+
   test("a standby handles them, and reads nothing", async () => {
     await using at = await notified();
     const leader = at.scenario.operator;
@@ -165,6 +187,7 @@ describe("an integration that the operator registers", { concurrent: true, timeo
 
     // Northflank delivers: the end of a rollout is seen, although no poll is due.
     const object = await rollingOut(scenario);
+    await scenario.quiet(1_000);
     northflank.changeIntegration(id, { webhook: `${addressOf(scenario)}${path}` });
     northflank.finishRollout("shop", "api", "COMPLETED");
     await object.reaches("Ready");

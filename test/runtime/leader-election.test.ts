@@ -515,3 +515,31 @@ describe("readiness", () => {
     await election.release();
   });
 });
+
+describe("annotations of the Lease", () => {
+  test("are those of the replica that leads, and seen by the others alone", async () => {
+    const clock = new FakeClock();
+    const server = new LeaseServer();
+    const replica = (identity: string, annotations?: () => Readonly<Record<string, string>>) =>
+      new LeaderElection({
+        ...{ kube: server.client(), namespace: "n", name: "l", identity, clock, random: () => 0.5, log: fakeLog().log },
+        ...(annotations && { annotations }),
+      });
+    const address: Record<string, string> = {};
+    const first = replica("a", () => address);
+    const second = replica("b", () => ({ at: "b" }));
+    first.start();
+    await clock.advance(1_000);
+    second.start();
+    await clock.advance(3_000);
+    expect([first.annotationsOfLeader(), second.annotationsOfLeader()]).toEqual([undefined, {}]);
+    address.at = "a";
+    await clock.advance(5_000);
+    expect([first.annotationsOfLeader(), second.annotationsOfLeader()]).toEqual([undefined, { at: "a" }]);
+    await first.release();
+    await clock.advance(10_000);
+    expect([first.annotationsOfLeader(), second.annotationsOfLeader()]).toEqual([undefined, undefined]);
+    expect(server.lease?.metadata.annotations).toEqual({ at: "b" });
+    await second.release();
+  });
+});

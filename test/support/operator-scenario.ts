@@ -28,6 +28,8 @@ export interface ScenarioOptions {
   /** Further flags of the operator; they win over those for all scenarios. */
   readonly flags?: readonly string[];
   readonly northflank?: NorthflankOptions;
+  /** Further variables of the environment of the operator. */
+  readonly env?: Readonly<Record<string, string>>;
   /** `none`: neither token Secret nor connection; `no-secret`: the connection alone. Default: both. */
   readonly connection?: "none" | "no-secret";
   /** False: the test starts the operator itself. Default: it is ready when the scenario is handed out. */
@@ -192,6 +194,7 @@ async function startScenario(
         program: operatorProgram,
         kubeconfig: cluster.operatorKubeconfigPath,
         northflankUrl: northflank.url,
+        ...(options.env && { env: options.env }),
         flags: withoutRepeats([
           `--watch-namespaces=${namespace}`,
           `--leader-elect-namespace=${namespace}`,

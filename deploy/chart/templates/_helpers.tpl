@@ -222,6 +222,13 @@ memory where many objects are kept. One helper thread of V8 instead of four: the
 {{- $env = append $env (dict "name" "NO_PROXY" "value" (join "," .)) -}}
 {{- end -}}
 {{- end -}}
+{{- $own := list -}}
+{{- range .Values.extraEnv -}}
+{{- $own = append $own .name -}}
+{{- end -}}
+{{- if and (include "northflank-operator.port" (include "northflank-operator.settings" . | fromYaml).webhookBindAddress) (not (has "POD_IP" $own)) -}}
+{{- $env = append $env (dict "name" "POD_IP" "valueFrom" (dict "fieldRef" (dict "fieldPath" "status.podIP"))) -}}
+{{- end -}}
 {{- concat $env (.Values.extraEnv | default list) | default list | toYaml -}}
 {{- end -}}
 

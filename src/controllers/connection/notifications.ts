@@ -219,7 +219,7 @@ export class Notifications {
     return { ...(await this.#see(released, context)), isWithdrawn: true };
   }
 
-  /** Takes the finalizer off; false where another client changed the object: try again. */
+  /** Takes the finalizer off; false where another client changed the object meanwhile. */
   async release(object: NorthflankConnection, signal: AbortSignal): Promise<boolean> {
     return await this.#patch(object, removeFinalizer(object.metadata, integrationFinalizer), signal);
   }
