@@ -202,6 +202,8 @@ export const apiUrl = (value: string): URL | Refusal => {
 /** The base of a public URL, without a slash at its end. */
 export const publicUrl = (value: string): string | Refusal => {
   const parsed = parseApiUrl(value);
+  // It is stored in a status, with a path behind it.
+  if (value.length > 1_024) return new Refusal(`at most 1024 characters are expected, there are ${value.length}`);
   return parsed.kind === "valid"
     ? `${parsed.origin}${parsed.basePath}`
     : new Refusal(`a URL such as https://hooks.example.com is expected, but ${parsed.problem}`);

@@ -112,6 +112,9 @@ describe("values", () => {
     ["--metrics-bind-address", "8080"],
     ["--metrics-bind-address", ":65536"],
     ["--webhook-bind-address", "9443"],
+    ["--webhook-url", "http://hooks.example.com"],
+    ["--webhook-url", "https://hooks.example.com/?a"],
+    ["--webhook-url", `https://hooks.example.com/${"a".repeat(1_000)}`],
     ["--watch-namespaces", "Team A"],
     ["--watch-namespaces", ","],
     ["--default-team-id", "a/b"],
@@ -169,6 +172,7 @@ describe("settings that depend on each other", () => {
       webhookTlsCertFile: "tls.crt",
       webhookTlsKeyFile: "tls.key",
     });
+    expect(config(["--webhook-url", "https://hooks.example.com/nf/"]).webhookUrl).toBe("https://hooks.example.com/nf");
     expect(config(["--webhook-bind-address", ":9443"]).webhookBindAddress).toEqual({ host: undefined, port: 9_443 });
   });
 });

@@ -32,9 +32,12 @@ export function toIntegrationView(data: unknown): IntegrationView | undefined {
   };
 }
 
+// As long as an id may be that goes into a path: it is stored in a status.
+const longestId = 128;
+
 export function toIntegrationItem(data: unknown): IntegrationItem | undefined {
   const item = objectOf(data);
-  const id = textOf(item?.id);
+  const id = textOf(item?.id)?.slice(0, longestId);
   if (item === undefined || id === undefined) return undefined;
   const status = objectOf(item.status);
   const createdAtMs = Date.parse(textOf(item.createdAt) ?? "");

@@ -2,6 +2,7 @@ import type { NorthflankConnection } from "../../api/connection.ts";
 import { integrationFinalizer, northflankConnections, operatorFieldManager } from "../../api/names.ts";
 import type { KubeClient } from "../../kube/client.ts";
 import { isKubeError } from "../../kube/errors.ts";
+import type { CallOptions } from "../../northflank/client.ts";
 import { isNorthflankError, type NorthflankError } from "../../northflank/errors.ts";
 import { addFinalizer, hasFinalizer, removeFinalizer } from "../../runtime/finalizers.ts";
 import { type ObjectKey, objectKey } from "../../runtime/outcome.ts";
@@ -15,6 +16,7 @@ import type { ConnectionAccounts } from "../account/connection-accounts.ts";
 import type { PollSchedule } from "../reconcile/poll-schedule.ts";
 import { newRequestWaitMs, reconcileRequest } from "../reconcile/reconcile-request.ts";
 import { judgeRemoteError } from "../reconcile/remote-error.ts";
+import { spenderOf } from "../reconcile/spender.ts";
 import { type NotificationSecret, readNotificationSecret } from "../secrets/notification-secret.ts";
 import { type IntegrationRecord, integrationName, type WantedIntegration, wantedIntegration } from "./integration.ts";
 import type { NotificationsSeen } from "./notifications-result.ts";
@@ -124,7 +126,8 @@ export class Notifications {
   ): Promise<NotificationsSeen> {
     const { accounts, integrationSchedule: schedule, clock, mayWrite } = this.#deps;
     const [value] = secret.values;
-    const opened = await accounts.open(object, { probe: false }, context.signal);
+    const { signal } = context;
+    const opened = await accounts.open(object, { probe: false }, signal);
     if (opened.kind === "blocked") return opened;
     if (value === undefined) return { kind: "as-before" };
     const { account } = opened;
@@ -145,10 +148,10 @@ export class Notifications {
     const isRequested = newRequestWaitMs(object, planned) !== undefined;
     const isChanged = planned.accountVersion !== undefined && planned.accountVersion !== version;
     if (!isRequested && !isChanged && planned.dueInMs > 0) return { kind: "as-before" };
-    if (!(await this.#hold(object, context.signal))) return { kind: "as-before" };
+    if (!(await this.#hold(object, signal))) return { kind: "as-before" };
     const registration = await register({
       api: account.api,
-      call: { class: isCurrent ? "observe" : "change", signal: context.signal },
+      call: { class: isCurrent ? "observe" : "change", spender: spenderOf(northflankConnections, object), signal },
       wanted: { ...wanted, secret: value },
       account: account.address,
       secretResourceVersion: secret.resourceVersion,
@@ -208,7 +211,12 @@ export class Notifications {
     if (!mayWrite()) return { kind: "as-before" };
     const registered = status?.notifications?.integration ?? this.#knownOf(metadata)?.integration;
     const ours = { name: integrationName(metadata.uid ?? ""), recorded: registered };
-    const registration = await withdrawn(account, ours, context.signal);
+    const call = {
+      class: "change",
+      spender: spenderOf(northflankConnections, object),
+      signal: context.signal,
+    } as const;
+    const registration = await withdrawn(account, ours, call);
     this.#attempted(object, { registration, account, version });
     if (registration.error !== undefined) return { kind: "attempted", webhook: "", ...registration };
     if (!(await this.release(object, context.signal))) return { kind: "as-before" };
@@ -259,11 +267,11 @@ export class Notifications {
 async function withdrawn(
   { api, address }: Account,
   ours: { readonly name: string; readonly recorded: IntegrationRecord | undefined },
-  signal: AbortSignal,
+  call: CallOptions,
 ): Promise<Registration> {
   const recorded = ours.recorded?.account === address ? ours.recorded : undefined;
   try {
-    await unregister(api, { ...ours, recorded }, { class: "change", signal });
+    await unregister(api, { ...ours, recorded }, call);
     return { integration: undefined };
   } catch (error) {
     if (!isNorthflankError(error)) throw error;

@@ -1,5 +1,5 @@
 import type { NorthflankConnection } from "../../api/connection.ts";
-import { integrationFinalizer } from "../../api/names.ts";
+import { integrationFinalizer, northflankConnections } from "../../api/names.ts";
 import { isNorthflankError, type NorthflankError } from "../../northflank/errors.ts";
 import type { ReconcileContext } from "../../runtime/controller.ts";
 import { hasFinalizer } from "../../runtime/finalizers.ts";
@@ -8,6 +8,7 @@ import type { Account } from "../account/accounts.ts";
 import type { EventSink } from "../reconcile/events.ts";
 import { judgeRemoteError } from "../reconcile/remote-error.ts";
 import { outcomeOf } from "../reconcile/requeue.ts";
+import { spenderOf } from "../reconcile/spender.ts";
 import { integrationName } from "./integration.ts";
 import type { Notifications, NotificationsDeps } from "./notifications.ts";
 import { unregister } from "./registration.ts";
@@ -47,7 +48,12 @@ export async function teardown(deps: Deps, object: NorthflankConnection, context
   }
   if (!mayWrite()) return { kind: "recheck", afterMs: 1_000, priority: "change" };
   try {
-    await unregister(account.api, oursOf(object, account), { class: "change", signal: context.signal });
+    const call = {
+      class: "change",
+      spender: spenderOf(northflankConnections, object),
+      signal: context.signal,
+    } as const;
+    await unregister(account.api, oursOf(object, account), call);
   } catch (error) {
     if (!isNorthflankError(error)) throw error;
     return await failed(deps, object, { error, ageMs, context });
