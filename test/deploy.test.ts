@@ -125,7 +125,7 @@ describe("the rights", () => {
   test("in all namespaces are these and no others", () => {
     const own = "northflank-operator.io";
     expect(rights("ClusterRole")).toEqual({
-      [`${own}/northflankconnections`]: ["get", "list", "watch"],
+      [`${own}/northflankconnections`]: ["get", "list", "patch", "watch"],
       [`${own}/northflankdeployments`]: ["get", "list", "watch"],
       [`${own}/northflankjobs`]: ["get", "list", "watch"],
       [`${own}/northflankjobruns`]: ["delete", "get", "list", "patch", "watch"],
