@@ -29,6 +29,7 @@ export class WholeOperator {
   readonly forbidden = new Set<string>();
   readonly manager: ComposedOperator["manager"];
   readonly caches: ComposedOperator["caches"];
+  readonly apis: ComposedOperator["apis"];
   readonly #server = new FakeKube(this.clock);
   readonly #stop = new AbortController();
   #ended: Promise<unknown> = Promise.resolve();
@@ -50,7 +51,7 @@ export class WholeOperator {
       return object;
     };
     const { clock } = this;
-    const { caches, manager } = composeOperator({
+    const { caches, manager, apis } = composeOperator({
       config: configOf(options.watchNamespaces),
       kube: this.#kube(),
       transport: {
@@ -72,6 +73,7 @@ export class WholeOperator {
       log: this.log.log,
     });
     this.caches = caches;
+    this.apis = apis;
     this.manager = manager;
   }
 
