@@ -26,6 +26,8 @@ import type { RequestClass } from "./types.ts";
  * What people and CI spend in a window is what is missing of `remaining` beyond our own requests, at most the limit:
  *
  *     (in a window before / 4 + in this one) / (1 / 4 + the part of this one that is over, until nothing was left)
+ *
+ * What is missing at the first response of a process is not counted: most of it may be of the process before.
  */
 
 /** What is remembered for it. Times are monotonic milliseconds. */
@@ -39,6 +41,8 @@ export interface StretchState {
   readonly othersBefore: number;
   /** The part of this window in which those of this window were made. */
   readonly elapsed: number;
+  /** What was missing at the first response, and the part of the window that was over; `undefined` before it. */
+  readonly first: { readonly missing: number; readonly elapsed: number } | undefined;
   /** The same in a window as checks for drift count on it: it changes in steps, because all their periods follow. */
   readonly othersHeld: number;
   readonly stretch: number;
@@ -61,6 +65,9 @@ const weightBefore = 1 / 4;
 /** What others spend is held until it differs by such a part of the limit. */
 const othersStep = 1 / 10;
 
+/** Of a window that this process has seen begin. */
+const wholeWindow = { missing: 0, elapsed: 0 };
+
 /** Before the first request. */
 export const unstretched: StretchState = {
   nowMs: 0,
@@ -69,6 +76,7 @@ export const unstretched: StretchState = {
   others: 0,
   othersBefore: 0,
   elapsed: 0,
+  first: undefined,
   othersHeld: 0,
   stretch: 1,
 };
@@ -79,13 +87,18 @@ export function stretchedBy(before: StretchState, ledger: LedgerState): StretchS
   const passedMs = Math.max(0, nowMs - before.nowMs);
   const wanted = passedMs === 0 ? before.wanted : faded(before.wanted, Math.exp(-passedMs / meanOverMs));
   const isNew = window !== before.window;
-  const seen = othersIn(ledger);
+  const missing = missingIn(ledger);
+  const over = 1 - restOf(ledger);
+  const first = isNew
+    ? wholeWindow
+    : (before.first ?? (missing === undefined ? undefined : { missing, elapsed: over }));
+  const seen = missing === undefined ? undefined : Math.max(0, missing - (first?.missing ?? 0));
   // Where nothing is left, others cannot show what more they would have spent; and a 429 says nothing of it.
   const isHeld = !isNew && (seen === undefined || (ledger.remaining === 0 && seen === before.others));
   const others = isHeld ? before.others : (seen ?? 0);
-  const elapsed = isHeld ? before.elapsed : 1 - restOf(ledger);
+  const elapsed = isHeld ? before.elapsed : Math.max(0, over - (first?.elapsed ?? 0));
   const othersBefore = isNew ? othersPerWindow(before, ledger) : before.othersBefore;
-  const next = { ...before, nowMs, window, wanted, othersBefore, others, elapsed };
+  const next = { ...before, nowMs, window, wanted, othersBefore, others, elapsed, first };
   const live = othersPerWindow(next, ledger);
   const isFar = Math.abs(live - next.othersHeld) > othersStep * totalOf(ledger);
   const stretch = stretchNow(next, ledger);
@@ -123,7 +136,8 @@ function othersPerWindow(state: StretchState, { limit = Number.POSITIVE_INFINITY
   return Math.min((othersBefore * weightBefore + others) / (weightBefore + elapsed), limit);
 }
 
-function othersIn({ limit, remaining, used, inFlight }: LedgerState): number | undefined {
+/** Requests of the limit that are not there, beyond our own. */
+function missingIn({ limit, remaining, used, inFlight }: LedgerState): number | undefined {
   if (limit === undefined || remaining === undefined) return undefined;
   return Math.max(0, limit - remaining - (used - inFlight));
 }

@@ -36,7 +36,7 @@ function requested(count: number, requestClass: RequestClass = "run", from: Stre
   return state;
 }
 
-const atNow: StretchState = { ...unstretched, nowMs: hour / 2 };
+const atNow: StretchState = { ...unstretched, nowMs: hour / 2, first: { missing: 0, elapsed: 0 } };
 
 describe("polls are not stretched", () => {
   test.each<[string, StretchState, LedgerState]>([
@@ -120,6 +120,17 @@ describe("what checks for drift count on", () => {
     expect(grantedPerWindow(stretchedBy(state, quiet), quiet)).toBeCloseTo(800, 6);
   });
 
+  test("leaves out what was spent before the first response: it may be of the process before", () => {
+    const first = ledger({ used: 1, remaining: 400 });
+    const state = stretchedBy(unstretched, first);
+    expect(grantedPerWindow(state, first)).toBe(1_000);
+    // 150 in a quarter of an hour since.
+    const later = { ...first, nowMs: (hour * 3) / 4, used: 51, remaining: 200 };
+    expect(grantedPerWindow(stretchedBy(state, later), later)).toBeCloseTo(1_000 - 150 / (1 / 4 + 1 / 4), 6);
+    const next = { ...first, nowMs: hour, window: 1, windowEndsAtMs: 2 * hour, used: 0, remaining: 900 };
+    expect(stretchedBy(stretchedBy(state, later), next).others).toBe(100);
+  });
+
   test("keeps what was seen before a 429, which says nothing of it", () => {
     const seen = ledger({ used: 100, remaining: 600 });
     const refused = { ...seen, remaining: undefined, nowMs: seen.nowMs + 10 * minute };
@@ -131,7 +142,7 @@ describe("what checks for drift count on", () => {
     // All is spent after a quarter of an hour: at that rate it would be four times as much.
     const spent = ledger({ nowMs: hour / 4, remaining: 0, used: 500 });
     const later = { ...spent, nowMs: hour - 1 };
-    const state = stretchedBy(stretchedBy({ ...unstretched, nowMs: hour / 4 }, spent), later);
+    const state = stretchedBy(stretchedBy({ ...atNow, nowMs: hour / 4 }, spent), later);
     expect(grantedPerWindow(state, later)).toBe(100);
   });
 });

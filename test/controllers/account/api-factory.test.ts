@@ -6,7 +6,10 @@ import { SecretValue } from "../../../src/util/secret-value.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
 import { always, neverAborted, strictFake } from "../../support/strict-fake.ts";
 
-function setUp(left = 0, more: { readonly observeShare?: number; readonly status?: () => number } = {}) {
+function setUp(
+  left = 0,
+  more: { readonly observeShare?: number; readonly status?: () => number; readonly others?: number } = {},
+) {
   const sent: string[] = [];
   const gone: string[] = [];
   const clock = new FakeClock();
@@ -17,9 +20,10 @@ function setUp(left = 0, more: { readonly observeShare?: number; readonly status
       sent.push(`${token.reveal()} ${path}`);
       const headers = {
         "x-ratelimit-limit": "1000",
-        "x-ratelimit-remaining": String(Math.max(0, remaining--)),
+        "x-ratelimit-remaining": String(Math.max(0, remaining)),
         "x-ratelimit-reset": "600",
       };
+      remaining -= 1 + (more.others ?? 0);
       return { status: more.status?.() ?? 200, headers, body: { kind: "json", value: { data: {} } } };
     },
   });
@@ -261,8 +265,8 @@ describe("polls", () => {
   });
 
   /** Fourteen polls in 70 seconds of a connection that may send 20 in an hour, beside another one of the account. */
-  async function polled(left: number) {
-    const { factory, clock } = setUp(left);
+  async function polled(others: number) {
+    const { factory, clock } = setUp(1_000, { others });
     const open = (name: string, maxRequestsPerHour: number) =>
       factory.open({ ...binding(name, "one"), connection: `ns/${name}`, maxRequestsPerHour });
     const small = open("small", 20);
@@ -281,15 +285,16 @@ describe("polls", () => {
   }
 
   test("are stretched for a connection that nears its own ceiling, and for no other one", async () => {
-    // 1,000 are left before the first request. 79 an hour are 12 in the rest of the window, and 2 are left for them.
-    const { small, ...rest } = await polled(1_000);
+    // 79 an hour are 12 in the rest of the window, and 2 are left for them.
+    const { small, ...rest } = await polled(0);
     expect(small).toBeGreaterThan(5);
     expect(rest).toEqual({ large: 1, elsewhere: 1, others: 0, checks: 180 });
   });
 
   test("are stretched for all connections of an account that others spend", async () => {
-    const { others, ...rest } = await polled(60);
-    expect(rest).toEqual({ small: 10, large: 10, elsewhere: 1, checks: expect.closeTo(0.2 * (1_000 - others), 6) });
-    expect(others).toBeGreaterThan(800);
+    // 65 between two of ours: 845 in 70 seconds.
+    const { others, ...rest } = await polled(65);
+    expect(rest).toEqual({ small: 10, large: 10, elsewhere: 1, checks: 18 });
+    expect(others).toBe(1_000);
   });
 });
