@@ -241,13 +241,19 @@ const flags = {
     resyncPeriod,
     "wanted period of drift checks; longer where --observe-share does not suffice for all objects; 0 disables them",
   ),
-  runPollInterval: flag("run-poll-interval", "D", "10s", positiveDuration, "initial polling interval of active runs"),
+  runPollInterval: flag(
+    "run-poll-interval",
+    "D",
+    "10s",
+    positiveDuration,
+    "shortest polling interval of active runs; most polls follow how long earlier runs of the job took",
+  ),
   rolloutPollInterval: flag(
     "rollout-poll-interval",
     "D",
     "10s",
     positiveDuration,
-    "initial polling interval of rollouts and builds",
+    "shortest polling interval of rollouts and builds; most polls of a rollout follow how long earlier ones took",
   ),
   startSettle: flag(
     "start-settle",
