@@ -30,7 +30,7 @@ export interface HintsDeps {
   /** The pool of a connection; `undefined` while its account has not been used. */
   readonly poolOf: (connection: ObjectKey) => string | undefined;
   /** Hears what comes, so that polls become rare where it can be relied on. Default: nothing does. */
-  readonly trust?: Pick<HintTrust, "heard" | "heardOf">;
+  readonly trust?: Pick<HintTrust, "heard" | "heardOf" | "missed">;
   readonly clock: Pick<Clock, "monotonic" | "now">;
 }
 
@@ -49,7 +49,8 @@ const refillMs = 15_000;
  * and of the runs of that job that are not over.
  *
  * *Guarantees*: below every change of a user; each object once in 5 s, and the last hint about it is not lost; 60 reads
- * and then 240 an hour for one account, whatever comes. What is dropped is read when its poll is due.
+ * and then 240 an hour for one account, whatever comes. What is dropped is read when its poll is due, and hints of its
+ * project are not relied on until they are followed again.
  */
 export class Hints {
   readonly #deps: HintsDeps;
@@ -80,8 +81,11 @@ export class Hints {
     ].filter(({ object }) => isOurs(object));
     for (const { object, kind, name, leastMs } of found) {
       const key = objectKey(object.metadata);
-      if (name !== "job") trust?.heardOf(name === "run" ? "run" : "rollout", key);
-      this.#enqueue(connection, kind, name, { key, leastMs });
+      const isFollowed = this.#enqueue(connection, kind, name, { key, leastMs });
+      if (name === "job" || pool === undefined) continue;
+      const ends = { pool, kind: name === "run" ? "run" : "rollout", projectId: hint.projectId } as const;
+      if (isFollowed) trust?.heardOf(ends.kind, key);
+      else trust?.missed(ends);
     }
   }
 
@@ -120,21 +124,24 @@ export class Hints {
     return pool !== undefined && keys.some((key) => this.#deps.poolOf(key) === pool);
   }
 
+  /** False where it is not read. */
   #enqueue(
     connection: ObjectKey,
     { queue, hinted }: Hinted,
     name: string,
     { key, leastMs }: { readonly key: ObjectKey; readonly leastMs: number },
-  ): void {
+  ): boolean {
     const id = `${name} ${key}`;
     const nowMs = this.#deps.clock.monotonic();
     const lastMs = this.#readAtMs.get(id) ?? Number.NEGATIVE_INFINITY;
     // Not read yet: it will be, later than this hint.
-    if (lastMs > nowMs || !this.#mayRead(connection, nowMs)) return;
+    if (lastMs > nowMs) return true;
+    if (!this.#mayRead(connection, nowMs)) return false;
     const afterMs = Math.max(leastMs, lastMs + perObjectMs - nowMs);
     this.#readAtMs.set(id, nowMs + afterMs);
     hinted(key, afterMs);
     queue.add(key, { priority: "follow", afterMs });
+    return true;
   }
 
   #mayRead(connection: ObjectKey, nowMs: number): boolean {

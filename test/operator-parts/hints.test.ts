@@ -68,6 +68,7 @@ beforeEach(() => {
     trust: {
       heard: () => void heard.push("something"),
       heardOf: (kind, of) => void heard.push(`${kind} ${of}`),
+      missed: ({ kind, projectId }) => void heard.push(`missed ${kind} of ${projectId}`),
     },
   });
   pools.set(`${metadata("x").namespace}/default`, "acme");
@@ -142,6 +143,15 @@ describe("what is heard of a beginning", () => {
     take({ jobId: "etl", isAboutRun: true });
     expect(heard).toEqual(["something", `run ${key("running")}`, `run ${key("not-started")}`]);
   });
+});
+
+test("more than may be read is not relied on", () => {
+  for (let n = 0; n < 61; n++) {
+    deployments.apply(object<NorthflankDeployment>(`s-${n}`, { serviceId: `s-${n}` }));
+    heard = [];
+    take({ serviceId: `s-${n}` });
+  }
+  expect(heard).toEqual(["something", "missed rollout of shop"]);
 });
 
 describe("nothing follows from a hint about", () => {

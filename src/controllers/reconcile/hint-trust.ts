@@ -6,7 +6,7 @@ import type { Clock } from "../../util/clock.ts";
  * Whether Northflank reports by itself what ends, so that polls may become rare. Nothing says so but what was seen:
  *
  *     distrusted --three ends in a row that a notification was heard of--> trusted
- *     trusted ----one end that none was heard of, or none about anything for an hour----> distrusted
+ *     trusted ----one end that none was heard of, none about anything for an hour, or more than are read----> distrusted
  *
  * For each project by itself, runs and rollouts apart: an integration may follow some projects only, or some events.
  *
@@ -60,6 +60,11 @@ export class HintTrust {
   /** One was received that may be about the end of the object. */
   heardOf(kind: Ends["kind"], key: ObjectKey): void {
     this.#objects.set(`${kind} ${key}`, this.#clock.monotonic());
+  }
+
+  /** What was heard of an object is not followed by a read: it is not relied on until it is again. */
+  missed(ends: Ends): void {
+    this.#lose(ends);
   }
 
   /** The object was read, by a request that was sent after `sinceMs`, and was under way before. */

@@ -74,6 +74,13 @@ test("what is heard of anything in the account keeps it", async () => {
   }
 });
 
+test("what is heard and not read takes the trust away", async () => {
+  await trusted();
+  trust.missed(runs);
+  expect(trust.isTrusted(runs)).toBe(false);
+  expect(lost).toEqual([runs]);
+});
+
 test.each<[string, Partial<Ends>]>([
   ["another account", { pool: "other" }],
   ["rollouts", { kind: "rollout" }],
