@@ -99,6 +99,7 @@ export function leave<C extends LaneCall>(
 
 /** Time has gone by: to be called at {@link dueAtMs}. */
 export function settle<C extends LaneCall>(state: LaneState<C>, nowMs: number): LaneStep<C> {
+  if (state.waiting.length === 0) return { state, started: [], evicted: [] };
   const first = started(state, nowMs);
   const evicted = excess(first.state, nowMs);
   if (evicted.length === 0) return { ...first, evicted: [] };
@@ -113,9 +114,12 @@ export function settle<C extends LaneCall>(state: LaneState<C>, nowMs: number): 
 /** When the passing of time changes something; `undefined` while nothing waits. */
 export function dueAtMs<C extends LaneCall>({ running, waiting }: LaneState<C>, nowMs: number): number | undefined {
   if (waiting.length === 0) return undefined;
-  const times = running.flatMap(({ call, startedAtMs }) => [startedAtMs + lateMs, startedAtMs + patienceMs(call)]);
-  const next = Math.min(...times.filter((atMs) => atMs > nowMs));
-  return Number.isFinite(next) ? next : undefined;
+  let next: number | undefined;
+  for (const one of running) {
+    const atMs = one.startedAtMs + (isLate(one, nowMs) ? patienceMs(one.call) : lateMs);
+    if (atMs > nowMs && (next === undefined || atMs < next)) next = atMs;
+  }
+  return next;
 }
 
 /** Gives free places to those that wait, as long as one of them may have one. */
@@ -135,10 +139,14 @@ function started<C extends LaneCall>(from: LaneState<C>, nowMs: number): Omit<La
 /** Of those that may have a place: one of the project with the fewest, and the first of these. */
 function nextOf<C extends LaneCall>(state: LaneState<C>, nowMs: number): C | undefined {
   const roomFor = rooms(state, nowMs);
+  const seen = new Set<string>();
   let best: { readonly call: C; readonly held: number } | undefined;
-  for (const [project, [call]] of byProject(state.waiting)) {
-    if (call === undefined || roomFor(project) === 0) continue;
-    const held = heldBy(state, project);
+  for (const call of state.waiting) {
+    if (seen.has(call.project)) continue;
+    seen.add(call.project);
+    if (roomFor(call.project) === 0) continue;
+    const held = heldBy(state, call.project);
+    if (held === 0) return call;
     if (best === undefined || held < best.held) best = { call, held };
   }
   return best?.call;
@@ -147,7 +155,9 @@ function nextOf<C extends LaneCall>(state: LaneState<C>, nowMs: number): C | und
 /** How many more places a project may have, where they are free. */
 function rooms<C extends LaneCall>(state: LaneState<C>, nowMs: number): (project: string) => number {
   const most = placesFor(state.places);
-  const heldBySlow = state.running.filter(({ call }) => isSlow(state, call.project, nowMs)).length;
+  const heldBySlow = hasSlow(state, nowMs)
+    ? state.running.filter(({ call }) => isSlow(state, call.project, nowMs)).length
+    : 0;
   return (project) => {
     const held = heldBy(state, project);
     const isOneSlow = isSlow(state, project, nowMs);
@@ -167,19 +177,11 @@ function excess<C extends LaneCall>(state: LaneState<C>, nowMs: number): readonl
 /** How many requests wait for nothing but a free place. Where more are late than have places, none of a slow project. */
 function heldUp<C extends LaneCall>(state: LaneState<C>, nowMs: number): number {
   const roomFor = rooms(state, nowMs);
+  const waiting = new Map<string, number>();
+  for (const { project } of state.waiting) waiting.set(project, (waiting.get(project) ?? 0) + 1);
   let sum = 0;
-  for (const [project, calls] of byProject(state.waiting)) sum += Math.min(calls.length, roomFor(project));
+  for (const [project, count] of waiting) sum += Math.min(count, roomFor(project));
   return sum;
-}
-
-function byProject<C extends LaneCall>(calls: readonly C[]): ReadonlyMap<string, readonly C[]> {
-  const groups = new Map<string, C[]>();
-  for (const call of calls) {
-    const known = groups.get(call.project);
-    if (known === undefined) groups.set(call.project, [call]);
-    else known.push(call);
-  }
-  return groups;
 }
 
 /** The state without these. They are late, so their projects are slow. */
@@ -205,7 +207,15 @@ function marked<C extends LaneCall>(
   return new Map([...slowUntilMs].filter(([name]) => name !== project));
 }
 
-function isSlow<C extends LaneCall>({ slowUntilMs, running }: LaneState<C>, project: string, nowMs: number): boolean {
+/** False for nearly every request: no project is slow. */
+function hasSlow<C extends LaneCall>({ slowUntilMs, running }: LaneState<C>, nowMs: number): boolean {
+  const [oldest] = running;
+  return slowUntilMs.size > 0 || (oldest !== undefined && isLate(oldest, nowMs));
+}
+
+function isSlow<C extends LaneCall>(state: LaneState<C>, project: string, nowMs: number): boolean {
+  if (!hasSlow(state, nowMs)) return false;
+  const { slowUntilMs, running } = state;
   if (nowMs < (slowUntilMs.get(project) ?? nowMs)) return true;
   return running.some((one) => one.call.project === project && isLate(one, nowMs));
 }
@@ -219,7 +229,9 @@ function patienceMs({ isRead }: LaneCall): number {
 }
 
 function heldBy<C extends LaneCall>({ running }: LaneState<C>, project: string): number {
-  return running.filter(({ call }) => call.project === project).length;
+  let count = 0;
+  for (const { call } of running) if (call.project === project) count += 1;
+  return count;
 }
 
 function without<T>(list: readonly T[], item: T): readonly T[] {

@@ -17,7 +17,7 @@ export interface PlacedCall extends LaneCall {
 export class Lane {
   readonly #clock: Clock;
   #state: LaneStep<PlacedCall>["state"];
-  #timer: Timer | undefined;
+  #timer: (Timer & { readonly atMs: number }) | undefined;
 
   /** `places`: how many calls are under way at most. */
   constructor({ clock, places }: { readonly clock: Clock; readonly places: number }) {
@@ -52,12 +52,17 @@ export class Lane {
     return this.#state.running.some((one) => one.call === call);
   }
 
+  /** A timer that is set for earlier stays: when it fires, the next one is set. There is one in two seconds at most. */
   #setTimer(): void {
-    this.#timer?.cancel();
-    this.#timer = undefined;
     const nowMs = this.#clock.monotonic();
     const atMs = dueAtMs(this.#state, nowMs);
-    if (atMs === undefined) return;
-    this.#timer = this.#clock.setTimer(() => this.#apply(settle(this.#state, this.#clock.monotonic())), atMs - nowMs);
+    if (atMs !== undefined && this.#timer !== undefined && this.#timer.atMs <= atMs) return;
+    this.#timer?.cancel();
+    this.#timer = atMs === undefined ? undefined : { atMs, ...this.#clock.setTimer(this.#onTime, atMs - nowMs) };
   }
+
+  readonly #onTime = (): void => {
+    this.#timer = undefined;
+    this.#apply(settle(this.#state, this.#clock.monotonic()));
+  };
 }
