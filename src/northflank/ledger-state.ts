@@ -199,13 +199,19 @@ function availableTo(state: LedgerState, call: Call): number {
 
 /** What is left of the ceiling and of the account, without the last requests that the class may not touch. */
 export function leftTo(state: LedgerState, requestClass: RequestClass): number {
-  const promised = state.inFlight + state.reserved;
-  const byCeiling = state.ceiling - state.used - state.reserved - kept(requestClass, state.ceiling);
-  const byAccount =
-    state.remaining === undefined
-      ? Number.POSITIVE_INFINITY
-      : state.remaining - promised - kept(requestClass, state.limit ?? state.ceiling);
-  return Math.min(byCeiling, byAccount);
+  return Math.min(leftOfCeiling(state, requestClass), leftOfAccount(state, requestClass));
+}
+
+/** The same of our ceiling alone, which people and CI do not spend from. */
+export function leftOfCeiling({ ceiling, used, reserved }: LedgerState, requestClass: RequestClass): number {
+  return ceiling - used - reserved - kept(requestClass, ceiling);
+}
+
+/** The same of the account alone; `Infinity` while that is not known. */
+export function leftOfAccount(state: LedgerState, requestClass: RequestClass): number {
+  const { remaining, inFlight, reserved, limit, ceiling } = state;
+  if (remaining === undefined) return Number.POSITIVE_INFINITY;
+  return remaining - inFlight - reserved - kept(requestClass, limit ?? ceiling);
 }
 
 /** What the share of the class allows by now. */

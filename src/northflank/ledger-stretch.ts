@@ -1,6 +1,6 @@
 // pure
 import { noneOfAny, type PerClass, windowMs } from "./ledger-shares.ts";
-import { type LedgerState, leftTo, totalOf } from "./ledger-state.ts";
+import { type LedgerState, leftOfAccount, leftOfCeiling, totalOf } from "./ledger-state.ts";
 import type { RequestClass } from "./types.ts";
 
 /*
@@ -9,8 +9,8 @@ import type { RequestClass } from "./types.ts";
  * Polls of rollouts and runs, from what is left of this window (`rest`: the part of it that is still to come):
  *
  *     wanted  = polls in the rest, at the rate of the last ten minutes as it would be without stretching
- *     others  = what people and CI, changes and checks for drift are expected to spend in the rest
- *     stretch = wanted / (left - others), from 1 to 10
+ *     others  = what changes and checks for drift, and of the account people and CI, are expected to spend in the rest
+ *     stretch = wanted / (left - others), by our ceiling or by the account, from 1 to 10
  *
  *     stretch
  *       10 ┤                     ┌──────╮
@@ -125,10 +125,11 @@ function stretchNow(state: StretchState, ledger: LedgerState): number {
   const rest = restOf(ledger);
   const perWindow = (one: RequestClass) => (state.wanted[one] / meanOverMs) * windowMs;
   const wanted = perWindow("run") * rest;
-  const left = leftTo(ledger, "run");
   if (wanted === 0) return 1;
-  const others = (othersPerWindow(state, ledger) + perWindow("change") + perWindow("observe")) * rest;
-  return left > others ? Math.min(Math.max(wanted / (left - others), 1), mostStretch) : mostStretch;
+  const ours = (perWindow("change") + perWindow("observe")) * rest;
+  const others = othersPerWindow(state, ledger) * rest;
+  const left = Math.min(leftOfCeiling(ledger, "run"), leftOfAccount(ledger, "run") - others) - ours;
+  return left > 0 ? Math.min(Math.max(wanted / left, 1), mostStretch) : mostStretch;
 }
 
 function othersPerWindow(state: StretchState, { limit = Number.POSITIVE_INFINITY }: LedgerState): number {

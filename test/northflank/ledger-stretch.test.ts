@@ -43,6 +43,11 @@ describe("polls are not stretched", () => {
     ["before the first request", unstretched, initialLedger(900)],
     ["where nothing is polled, whatever is left", atNow, ledger({ remaining: 1 })],
     ["while what is wanted is there", requested(50), ledger({ remaining: 400, used: 600 })],
+    [
+      "by what others spend of the account, where the own ceiling is low",
+      requested(5),
+      ledger({ ceiling: 100, used: 10, remaining: 600 }),
+    ],
     ["in the last moment of a window", requested(100), ledger({ remaining: 30, used: 970, windowEndsAtMs: hour / 2 })],
   ])("%s", (_when, state, facts) => {
     expect(stretchedBy(state, facts).stretch).toBe(1);
