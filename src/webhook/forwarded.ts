@@ -2,6 +2,7 @@
 import { createHmac, timingSafeEqual } from "node:crypto";
 import type { IncomingHttpHeaders } from "node:http";
 import type { ObjectKey } from "../runtime/outcome.ts";
+import { present } from "../util/present.ts";
 import { type Hint, isId } from "./delivery.ts";
 
 /*
@@ -39,8 +40,7 @@ export function forwardHeaders(
   { hint, eventId }: ForwardedHint,
   { digest, nowMs }: { readonly digest: Buffer; readonly nowMs: number },
 ): Readonly<Record<string, string>> {
-  const { projectId, serviceId, jobId, runId, isAboutRun } = hint;
-  const text = JSON.stringify({ projectId, serviceId, jobId, runId, isAboutRun, eventId });
+  const text = JSON.stringify({ ...hint, eventId });
   const encoded = Buffer.from(text).toString("base64url");
   // The clock of the API server has fractions.
   const time = String(Math.round(nowMs));
@@ -73,14 +73,17 @@ export function forwardedHint(headers: IncomingHttpHeaders): ForwardedHint | und
   const id = (name: string) => (isId(fields?.[name]) ? fields[name] : undefined);
   const projectId = id("projectId");
   if (fields === undefined || projectId === undefined) return undefined;
-  const { eventId, isAboutRun } = fields;
-  return {
-    hint: {
-      ...{ projectId, serviceId: id("serviceId"), jobId: id("jobId"), runId: id("runId") },
-      isAboutRun: isAboutRun === true,
-    },
-    eventId: typeof eventId === "string" ? eventId : undefined,
+  const { eventId, isAboutRun, isStart } = fields;
+  // A new field of a hint does not compile before it is read here.
+  const read: Required<{ readonly [K in keyof Hint]: unknown }> = {
+    projectId,
+    serviceId: id("serviceId"),
+    jobId: id("jobId"),
+    runId: id("runId"),
+    isAboutRun: isAboutRun === true,
+    isStart: isStart === true ? true : undefined,
   };
+  return { hint: present(read) as Hint, eventId: typeof eventId === "string" ? eventId : undefined };
 }
 
 function proofOf(

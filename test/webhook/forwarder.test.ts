@@ -72,21 +72,24 @@ async function replica(options: {
   return { server, hints, outcomes, seen, lines };
 }
 
-async function deliver({ server }: { readonly server: HttpServer }, id: string, more: object = {}): Promise<number> {
+async function deliver(
+  { server }: { readonly server: HttpServer },
+  id: string,
+  sent: { readonly event: string; readonly data: object } = runSucceeded,
+): Promise<number> {
   const response = await fetch(`http://${server.address}${path}`, {
     method: "POST",
     headers: {
       "x-northflank-notification-integration-token": token,
       "x-northflank-notification-integration-event-id": id,
-      ...more,
     },
-    body: JSON.stringify({
-      event: "job-run:success",
-      data: { project: { id: "shop" }, job: { id: "migrate" }, run: { id: "r1" } },
-    }),
+    body: JSON.stringify(sent),
   });
   return response.status;
 }
+
+const ofRun = { project: { id: "shop" }, job: { id: "migrate" }, run: { id: "r1" } };
+const runSucceeded = { event: "job-run:success", data: ofRun };
 
 const hint = { projectId: "shop", serviceId: undefined, jobId: "migrate", runId: "r1", isAboutRun: true };
 
@@ -105,6 +108,21 @@ describe("a standby", () => {
     expect(forwarded).toHaveLength(1);
     expect(forwarded[0]).not.toContain(token);
     expect(JSON.stringify([leader.lines, standby.lines])).not.toContain(token);
+  });
+
+  test.each<[string, object, Partial<Hint>]>([
+    ["job-run:start", ofRun, { ...hint, isStart: true }],
+    ["job-run:abort", ofRun, hint],
+    [
+      "trigger:service:deployment:status-update",
+      { project: { id: "shop" }, service: { id: "api" } },
+      { projectId: "shop", serviceId: "api", jobId: undefined, runId: undefined, isAboutRun: false },
+    ],
+  ])("forwards all that a hint says, of %s", async (event, data, expected) => {
+    const leader = await replica({});
+    const standby = await replica({ leader: () => leader.server.address });
+    await deliver(standby, "e1", { event, data });
+    await vi.waitFor(() => expect(leader.hints).toEqual([expected]));
   });
 
   test("answers 200 although nothing is there, or another Secret is", async () => {
