@@ -22,7 +22,7 @@ const proofHeader = "x-northflank-operator-proof";
 /** Replicas follow the clock of one API server. */
 const longestAgeMs = 60_000;
 
-/** A hint on its way between two replicas. */
+/** What one replica sends to the other. */
 export interface ForwardedHint {
   readonly hint: Hint;
   /** The id of the event; `undefined` where it has none. */

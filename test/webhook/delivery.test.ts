@@ -33,7 +33,7 @@ describe("a delivery", () => {
     [
       "of a run, with the prefix",
       { event: "trigger:job-run:start", data: { project, job: { id: "etl" } } },
-      { jobId: "etl", isAboutRun: true },
+      { jobId: "etl", isAboutRun: true, isStart: true },
     ],
     [
       "of a run, under another name",
