@@ -64,7 +64,9 @@ test("the component webhook adds the listener, its Service and the way in, and n
       "+ Service northflank-operator/northflank-operator-webhook",
       `Deployment ${operator} spec.template.spec.containers.0.args.1: undefined -> "--webhook-bind-address=:8082"`,
       `Deployment ${operator} spec.template.spec.containers.0.ports.2: undefined -> {"containerPort":8082,"name":"webhook"}`,
+      `Deployment ${operator} spec.template.spec.containers.0.env.1: undefined -> {"name":"POD_IP","valueFrom":{"fieldRef":{"fieldPath":"status.podIP"}}}`,
       `NetworkPolicy ${operator} spec.ingress.0.ports.2: undefined -> {"port":"webhook","protocol":"TCP"}`,
+      `NetworkPolicy ${operator} spec.egress.2: undefined -> {"ports":[{"port":"webhook","protocol":"TCP"}],"to":[{"podSelector":{"matchLabels":{"app.kubernetes.io/name":"northflank-operator"}}}]}`,
     ]),
   );
   const operatorOf = rendered.map((one) => one as Manifest).find(({ kind }) => kind === "Deployment");
