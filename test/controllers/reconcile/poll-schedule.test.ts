@@ -274,3 +274,20 @@ describe("a hint", () => {
     expect(schedule.planned(object).dueInMs).toBe(600_000);
   });
 });
+
+describe("what Northflank is trusted to report", () => {
+  const rolling = (isEndReported: boolean) => scheduled({ isSettled: false, isFollowed: true, isEndReported });
+
+  test("is due when it was planned, and as without that trust once it is over", async () => {
+    const { clock, schedule } = setUp();
+    schedule.planned(rolling(true));
+    schedule.polled(rolling(true), { nextMs: 900_000, unhintedMs: 60_000, accountVersion: "1" });
+    await clock.advance(40_000);
+    expect(schedule.planned(rolling(true)).dueInMs).toBe(860_000);
+    expect(schedule.planned(rolling(false)).dueInMs).toBe(20_000);
+    await clock.advance(40_000);
+    expect(schedule.planned(rolling(false)).dueInMs).toBe(0);
+    schedule.polled(rolling(false), { nextMs: 60_000, accountVersion: "1" });
+    expect(schedule.planned(rolling(false)).dueInMs).toBe(60_000);
+  });
+});
