@@ -168,12 +168,12 @@ export class PendingHints {
     this.#atMs.set(key, this.#clock.monotonic() + afterMs);
   };
 
-  /** True once for each hint whose time has come. */
-  readonly take = (key: ObjectKey): boolean => {
+  /** For each hint whose time has come, once: when that was, and nothing about the object was heard later. */
+  readonly take = (key: ObjectKey): number | undefined => {
     const atMs = this.#atMs.get(key);
     // The queue may come back a little early.
-    if (atMs === undefined || atMs > this.#clock.monotonic() + 50) return false;
+    if (atMs === undefined || atMs > this.#clock.monotonic() + 50) return undefined;
     this.#atMs.delete(key);
-    return true;
+    return atMs;
   };
 }

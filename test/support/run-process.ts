@@ -314,7 +314,7 @@ export class RunProcess {
         ran: (seconds) => this.counts.ran.push(seconds),
       },
       enqueue: (key) => this.wake(key),
-      takeHint: (key) => this.#hinted.delete(key),
+      takeHint: (key) => (this.#hinted.delete(key) ? clock.monotonic() : undefined),
       lease: { isLeaderFor: (ms) => clock.monotonic() + ms <= this.#leaseUntilMs },
       newId: () => `${this.name}-${++this.#ids}`,
       restored: this.restores.last,

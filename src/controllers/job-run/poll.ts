@@ -176,9 +176,15 @@ async function poll(
   };
   const common = { object, attempt, siblings: siblings.all, requestClass, lists, clock } as const;
   // What has just failed is not asked for again because of a hint.
-  const isHinted = deps.takeHint?.(reconcile.key) === true && object.status?.failure === undefined;
-  // A list may be older than what the hint is about.
-  const observation = { ...common, reads, notListed, shared: isHinted ? undefined : shared } as const;
+  const hintedAtMs = deps.takeHint?.(reconcile.key);
+  const isHinted = hintedAtMs !== undefined && object.status?.failure === undefined;
+  // A list that is older than what the hint is about does not serve; those who have heard the same share a newer one.
+  const observation = {
+    ...common,
+    reads,
+    notListed,
+    shared: shared && { ...shared, notBeforeMs: isHinted ? hintedAtMs : undefined },
+  } as const;
   const read = (account: Account) => observeRun(observation, account, context.signal);
   const sinceMs = clock.monotonic();
   const asked = await ask(reconcile, read, isPauseOver || isHinted);

@@ -34,10 +34,10 @@ export interface JobRunReconcilerDeps extends StartDeps {
   readonly events: EventSink;
   readonly observer: RunObserver;
   /**
-   * Whether something was heard of the run since this was asked last: a poll need not wait for its time then. Default:
-   * never.
+   * When something was last heard of the run, on the monotonic clock, if that was since this was asked last: a poll need
+   * not wait for its time then. Default: never.
    */
-  readonly takeHint?: (key: ObjectKey) => boolean;
+  readonly takeHint?: (key: ObjectKey) => number | undefined;
   /** How long the last runs of the job of an object took, in milliseconds. Default: that is not known. */
   readonly earlierRuns?: (object: NorthflankJobRun) => readonly number[];
   /** How the polls of an account are paced. Default: {@link steadyPace}. */

@@ -23,6 +23,8 @@ export interface SharedRead {
   readonly runIds: readonly string[];
   readonly maxAgeMs: number;
   readonly maxPages: number;
+  /** Only a list that is newer serves. Missing: as old as `maxAgeMs`. */
+  readonly notBeforeMs?: number | undefined;
 }
 
 // The newest three hundred runs of the job. More pages than there are runs to poll would cost more than reading each.
