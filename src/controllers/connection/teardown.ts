@@ -28,6 +28,9 @@ const longestMs = 600_000;
 /** The same, where only the request quota stands in the way: an hour later it is back. */
 const longestQuotaMs = 4_200_000;
 
+/** The object was changed by another client meanwhile: the watch shows how within this time. */
+const releaseAgainMs = 1_000;
+
 type Deps = Pick<NotificationsDeps, "accounts" | "mayWrite" | "clock" | "random"> & {
   readonly notifications: Notifications;
   readonly events: EventSink;
@@ -103,5 +106,5 @@ async function abandon(
 
 async function released({ notifications }: Deps, object: NorthflankConnection, signal: AbortSignal): Promise<Outcome> {
   const isReleased = await notifications.release(object, signal);
-  return isReleased ? { kind: "settled" } : { kind: "recheck", afterMs: 0, priority: "change" };
+  return isReleased ? { kind: "settled" } : { kind: "recheck", afterMs: releaseAgainMs, priority: "change" };
 }
