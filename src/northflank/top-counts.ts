@@ -25,8 +25,13 @@ interface Place<T> {
 export class TopCounts<T> {
   readonly #places: number;
   readonly #byKey = new Map<string, Place<T>>();
+  /** Whoever may have to give up its place, by count: none is empty. */
+  readonly #byCount = new Map<number, Set<string>>();
+  /** No count is less. */
+  #least = 0;
   #total = 0;
 
+  /** `places`: at least one. */
   constructor(places: number) {
     this.#places = places;
   }
@@ -40,13 +45,13 @@ export class TopCounts<T> {
     this.#total += by;
     const known = this.#byKey.get(key);
     if (known !== undefined) {
+      this.#move(key, known.count, known.count + by);
       known.count += by;
       return;
     }
-    const least = this.#byKey.size < this.#places ? undefined : this.#least();
-    if (least !== undefined) this.#byKey.delete(least.key);
-    const error = least?.place.count ?? 0;
+    const error = this.#byKey.size < this.#places ? 0 : this.#takeLeast();
     this.#byKey.set(key, { value, count: error + by, error });
+    this.#move(key, undefined, error + by);
   }
 
   /** Adds all that another one has counted. */
@@ -69,15 +74,32 @@ export class TopCounts<T> {
 
   clear(): void {
     this.#byKey.clear();
+    this.#byCount.clear();
+    this.#least = 0;
     this.#total = 0;
   }
 
-  // There are at most a few thousand requests an hour, and as many places: going through them costs microseconds.
-  #least(): { readonly key: string; readonly place: Place<T> } | undefined {
-    let least: { readonly key: string; readonly place: Place<T> } | undefined;
-    for (const [key, place] of this.#byKey) {
-      if (least === undefined || place.count < least.place.count) least = { key, place };
-    }
-    return least;
+  #move(key: string, from: number | undefined, to: number): void {
+    if (from !== undefined) this.#leave(key, from);
+    const there = this.#byCount.get(to);
+    if (there === undefined) this.#byCount.set(to, new Set([key]));
+    else there.add(key);
+    this.#least = Math.min(this.#least, to);
+  }
+
+  #leave(key: string, count: number): void {
+    const there = this.#byCount.get(count);
+    there?.delete(key);
+    if (there?.size === 0) this.#byCount.delete(count);
+  }
+
+  /** Frees the place of a least counted key: its count. Counts grow by few, so the next one is soon found. */
+  #takeLeast(): number {
+    while (!this.#byCount.has(this.#least)) this.#least += 1;
+    const count = this.#least;
+    const [key = ""] = this.#byCount.get(count) ?? [];
+    this.#leave(key, count);
+    this.#byKey.delete(key);
+    return count;
   }
 }
