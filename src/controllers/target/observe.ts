@@ -10,6 +10,7 @@ import { prunedProblems, type SpecProblem } from "../reconcile/spec-validation.t
 import { type Access, isAlone, openAccess } from "./conflicts.ts";
 import { checkByList, checkShare, type ListedTarget } from "./list-check.ts";
 import { accountRequest, type ByTarget, isAccepted, isAtRest, type TargetObject, targetOf } from "./object.ts";
+import { policyOf } from "./policy.ts";
 import { comparePeriodMs, type Due, type DueFacts, type DueOrList, dueRead, resyncPeriodMs } from "./poll-due.ts";
 import type { NotDue, Unmet } from "./preconditions.ts";
 import type { Sequence } from "./set-aside.ts";
@@ -210,11 +211,12 @@ async function observeOpen<T extends TargetObject, D extends object, O, N>(
   const opened = await reads.open({ object, declared, account, due, nextResyncMs, signal });
   if (!isRead(opened)) return without(opened);
   const { failed, more, class: requestClass, requests = 1 } = opened;
+  const reading = { api: account.api, class: requestClass, requests, mayWrite: policyOf(object).sends, signal };
   return await observed(opened.read);
 
   async function observed(read: TargetRead<O, N>["read"]): Promise<Observed<O | Unmet<D> | NotDue, N>> {
     try {
-      const observation = await read(aside.reading({ api: account.api, class: requestClass, requests, signal }));
+      const observation = await read(aside.reading(reading));
       reads.schedule.read({ key: objectKey(object.metadata) });
       const readMore = more && ((need: N) => observed((call) => more(observation, need, call)));
       return { observation, account, ...(readMore && { more: readMore }) };

@@ -10,6 +10,8 @@ interface Reading {
   readonly class: RequestClass;
   /** Most requests of it. */
   readonly requests: number;
+  /** A write may follow. */
+  readonly mayWrite: boolean;
   readonly signal: AbortSignal;
 }
 
@@ -37,10 +39,10 @@ export class SetAside {
    *
    * *Errors*: `NorthflankError` (`quota_closed`) where there is no quota for the read and a write.
    */
-  reading({ api, class: requestClass, requests, signal }: Reading): CallOptions {
+  reading({ api, class: requestClass, requests, mayWrite, signal }: Reading): CallOptions {
     this.release();
     const options = { class: requestClass, spender: this.#spender, signal };
-    if (requestClass !== "change") return options;
+    if (requestClass !== "change" || !mayWrite) return options;
     const outcome = api.reserve(requests + 1, requestClass);
     if (outcome.kind === "refused") throw quotaClosed("read the target", outcome.retryAfterMs);
     this.#reservation = outcome.reservation;

@@ -69,6 +69,15 @@ describe.each(Object.entries(kinds))("a change of a %s", (_kind, { begin, edit }
     expect(await sent(scene)).toBe(2);
   });
 
+  test("is read with the last request where nothing is written", async () => {
+    const scene = begin();
+    scene.northflank.quota.limitPerHour = 3;
+    expect(await sent(scene)).toBe(2);
+    (scene as DeploymentScene).edit({ managementPolicy: "Observe" });
+    expect(await sent(scene)).toBe(1);
+    expect(readyReason(scene)).not.toBe("WaitingForQuota");
+  });
+
   test("gives back what was set aside for a read that failed", async () => {
     const scene = begin();
     scene.northflank.quota.limitPerHour = 3;
