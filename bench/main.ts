@@ -78,6 +78,8 @@ interface Measured {
   readonly steadyCpuMs: number;
   readonly burstPerSecond: number;
   readonly burstCpuMs: number;
+  /** Requests to Northflank per change. */
+  readonly burstRequests: number;
   readonly burstRssMb: number;
 }
 
@@ -224,6 +226,7 @@ async function measureChanges(rig: Rig, peer: Peer): Promise<Measured> {
       steadyCpuMs,
       burstPerSecond: burst.perSecond,
       burstCpuMs: burst.cpuMs,
+      burstRequests: burst.requests,
       burstRssMb: running.rssMb(),
     };
   } finally {
@@ -240,15 +243,16 @@ async function measureIdle(running: RunningPeer): Promise<number> {
 
 /** Creates all objects at once and waits until each is Ready: POSTs per second, and the peer's CPU for each object. */
 async function measureBurst(
-  { cluster, namespace, addServices }: Rig,
+  { cluster, namespace, northflank, addServices }: Rig,
   work: {
     readonly running: RunningPeer;
     readonly arrivals: ReadonlyMap<string, number>;
     readonly ids: readonly string[];
   },
-): Promise<{ readonly perSecond: number; readonly cpuMs: number }> {
+): Promise<{ readonly perSecond: number; readonly cpuMs: number; readonly requests: number }> {
   const { running, arrivals, ids } = work;
   addServices(ids);
+  const requestsBefore = northflank.calls.length;
   const cpuBefore = running.cpuMs();
   const startedMs = performance.now();
   await inParallel(ids, createWidth, async (name) => {
@@ -260,6 +264,7 @@ async function measureBurst(
   return {
     perSecond: ids.length / ((lastMs - startedMs) / 1_000),
     cpuMs: (running.cpuMs() - cpuBefore) / ids.length,
+    requests: (northflank.calls.length - requestsBefore) / ids.length,
   };
 }
 
@@ -377,6 +382,7 @@ function report(): readonly Figure[] {
     changes("burst", "changes/s", (one) => one.burstPerSecond, control(">=", 1.8), go(">=", 1)),
     changes("CPU per change, burst", "ms", (one) => one.burstCpuMs, control("<=", 0.3), go("<=", 1)),
     changes("CPU per change, 20/s", "ms", (one) => one.steadyCpuMs, go("<=", 1)),
+    changes("requests to Northflank per change, burst", "", (one) => one.burstRequests),
     changes("idle CPU, 15 s without objects", "ms", (one) => one.idleCpuMs, go("<=", 3)),
     changes("RSS, empty", "MB", (one) => one.emptyRssMb, most(90)),
     changes("RSS, after the burst", "MB", (one) => one.burstRssMb),

@@ -1,6 +1,6 @@
 // pure
 import { type BreakerEvent, breakerAfter, type Outage } from "./breaker-state.ts";
-import { type Call, served } from "./ledger-callers.ts";
+import { type Call, refused, served } from "./ledger-callers.ts";
 import { counted, windowMs } from "./ledger-shares.ts";
 import { advance, beginWindow, type LedgerState, lower } from "./ledger-state.ts";
 import { askedWaitMs, clampWaitMs, type RateLimitReading } from "./rate-limit.ts";
@@ -42,7 +42,21 @@ export function settle(before: LedgerState, nowMs: number, call: Granted, settle
   }
   const isLate = isOfWindowBefore(landed, call, settlement.rateLimit);
   const read = isLate ? withoutOne(landed, call) : applyReading(landed, call, settlement.rateLimit);
-  return settlement.status === 429 ? closeAfterRefusal(read, settlement.rateLimit) : closeIfSpent(accept(read));
+  if (settlement.status !== 429) return closeIfSpent(accept(read));
+  return withClaim(closeAfterRefusal(read, settlement.rateLimit), call);
+}
+
+// When a request that was answered with 429 is made again, after the gate has opened.
+const againWithinMs = 5_000;
+
+/** Whoever was refused by the API comes back, and was served as little as one whom the ledger refused. */
+function withClaim(state: LedgerState, call: Call): LedgerState {
+  const { nowMs, closedUntilMs = nowMs } = state;
+  const callers = served(state.callers, call, { nowMs, by: -1 });
+  return {
+    ...state,
+    callers: refused(callers, call, { nowMs, firstMs: closedUntilMs, lastMs: closedUntilMs + againWithinMs }),
+  };
 }
 
 /** Whether the request counts as spent in the window that is open once {@link settle} has entered how it ended. */

@@ -423,8 +423,9 @@ function shortageOf(state: LedgerState, wanted: Required<Wanted>): Refusal | und
   if (availableTo(state, wanted) >= wanted.count) return undefined;
   const untilReset = whenThereIsQuota(state, wanted, (state.windowEndsAtMs ?? state.nowMs + windowMs) - state.nowMs);
   if (leftTo(state, wanted.class) < wanted.count) {
-    // What is set aside is often given back within seconds; what is spent is not.
-    const isBusy = leftTo({ ...state, reserved: 0 }, wanted.class) >= wanted.count;
+    // What is set aside is often given back within seconds, and of what is in flight the API may have counted a part
+    // already; what is spent is spent.
+    const isBusy = leftTo({ ...state, reserved: 0, inFlight: 0 }, wanted.class) >= wanted.count;
     return isBusy ? shorter({ waitMs: busyWaitMs, spreadMs: busyWaitMs }, untilReset) : untilReset;
   }
   const held = longest([...paceRefusals(state, wanted), ...claimRefusals(state, wanted)]);

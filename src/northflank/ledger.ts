@@ -122,12 +122,16 @@ export function createLedger(options: LedgerOptions): Ledger {
   return new AccountLedger(options);
 }
 
+// Asked for several times in each reconcile, and it changes over minutes.
+const paceForMs = 1_000;
+
 /** There may be one per connection, and thousands of them: its methods are those of the class, not each one's own. */
 class AccountLedger implements Ledger {
   readonly #clock: Clock;
   readonly #random: Random;
   #state: quota.LedgerState;
   #stretch = unstretched;
+  #pace: { readonly value: LedgerPace; readonly atMs: number } | undefined;
   /** Made for the first spender: the ceilings of connections have none. */
   #spending: Spending | undefined;
   /** The window that {@link #spending} is of. */
@@ -174,10 +178,12 @@ class AccountLedger implements Ledger {
 
   setCeiling(maxRequestsPerHour: number): void {
     this.#state = { ...this.#state, ceiling: maxRequestsPerHour };
+    this.#pace = undefined;
   }
 
   absorb(spent: Pick<Ledger, "state" | "spending">): void {
     this.#state = quota.absorb(this.#state, this.#clock.monotonic(), spent.state());
+    this.#pace = undefined;
     const spending = spent.spending();
     if (spending !== undefined) this.#spendingNow().absorb(spending);
   }
@@ -192,10 +198,15 @@ class AccountLedger implements Ledger {
   }
 
   pace(): LedgerPace {
-    this.#state = quota.advance(this.#state, this.#clock.monotonic());
+    const nowMs = this.#clock.monotonic();
+    if (this.#pace !== undefined && nowMs - this.#pace.atMs < paceForMs) return this.#pace.value;
+    this.#state = quota.advance(this.#state, nowMs);
     this.#stretch = stretchedBy(this.#stretch, this.#state);
     const { stretch, othersHeld } = this.#stretch;
-    return { stretch, grantedPerHour: grantedPerWindow(this.#stretch, this.#state), othersPerHour: othersHeld };
+    const grantedPerHour = grantedPerWindow(this.#stretch, this.#state);
+    const value = { stretch, grantedPerHour, othersPerHour: othersHeld };
+    this.#pace = { value, atMs: nowMs };
+    return value;
   }
 
   spending(): Spending | undefined {
@@ -225,7 +236,9 @@ class AccountLedger implements Ledger {
     const nowMs = this.#clock.monotonic();
     const isCounted = spender !== undefined && isSpent(this.#state, nowMs, granted, settlement);
     this.#state = settle(this.#state, nowMs, granted, settlement);
-    this.#stretch = stretchedBy(this.#stretch, this.#state);
+    if (nowMs - this.#stretch.nowMs >= paceForMs || this.#stretch.window !== this.#state.window) {
+      this.#stretch = stretchedBy(this.#stretch, this.#state);
+    }
     if (isCounted) this.#spendingNow().add(spender);
   }
 
