@@ -160,7 +160,8 @@ export function timeText(text: string | undefined): string | undefined {
 
 /**
  * What the list of its project shows of a service otherwise than it was last seen, as a text to compare; `undefined`
- * where it shows the same. What the list does not return is not compared. `item: undefined`: the service is not there.
+ * where it shows the same. What the list does not return is not compared, nor what no read has returned: another read
+ * would not either. `item: undefined`: the service is not there.
  */
 export function changedInList(
   item: ProjectItem | undefined,
@@ -169,11 +170,13 @@ export function changedInList(
   if (item === undefined) return "missing";
   const { observed, targetUid } = status ?? {};
   const { disabledCD } = item;
+  const isUidKnown = targetUid !== undefined;
+  const isCDKnown = disabledCD !== undefined && observed?.continuousDeploymentEnabled !== undefined;
   const listed = present({
-    targetUid: item.uid,
+    targetUid: isUidKnown ? item.uid : undefined,
     rolloutStatus: cut(item.rolloutStatus, 64),
     rolloutTransitionTime: timeText(item.rolloutTransitionTime),
-    continuousDeploymentEnabled: disabledCD === undefined ? undefined : !disabledCD,
+    continuousDeploymentEnabled: isCDKnown ? !disabledCD : undefined,
   });
   const seen: Readonly<Record<string, unknown>> = { ...observed, targetUid };
   const isSame = Object.entries(listed).every(([name, value]) => seen[name] === value);
