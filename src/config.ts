@@ -2,6 +2,7 @@ import {
   apiUrl,
   boolean,
   type ConfigProblem,
+  clusterFlags,
   describe,
   type Flag,
   flag,
@@ -171,15 +172,7 @@ const bindAddress = (value: string): BindAddress | undefined | Refusal => {
 
 // The order is that of `run --help`. Names and defaults are a contract with users.
 const flags = {
-  kubeconfig: flag(
-    "kubeconfig",
-    "PATH",
-    undefined,
-    text,
-    "path of a kubeconfig or of several; by default the pod's service account, else ~/.kube/config",
-    "KUBECONFIG",
-  ),
-  context: flag("context", "NAME", undefined, text, "kubeconfig context to use; by default the current one"),
+  ...clusterFlags,
   watchNamespaces: flag("watch-namespaces", "a,b", "", namespaces, "namespaces to watch; by default all"),
   watchLabelSelector: flag(
     "watch-label-selector",

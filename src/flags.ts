@@ -146,6 +146,19 @@ export function switchFlag(name: string, meaning: string): Flag<boolean> {
 
 export const text = (value: string): string => value;
 
+/** Which cluster a command talks to. */
+export const clusterFlags = {
+  kubeconfig: flag(
+    "kubeconfig",
+    "PATH",
+    undefined,
+    text,
+    "path of a kubeconfig or of several; by default the pod's service account, else ~/.kube/config",
+    "KUBECONFIG",
+  ),
+  context: flag("context", "NAME", undefined, text, "kubeconfig context to use; by default the current one"),
+} as const;
+
 /** Milliseconds, above zero. */
 export const positiveDuration = (value: string): number | Refusal => {
   const durationMs = parseDurationMs(value);

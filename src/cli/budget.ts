@@ -1,6 +1,7 @@
 import type { NorthflankConnection } from "../api/connection.ts";
 import { northflankConnections } from "../api/names.ts";
 import {
+  clusterFlags,
   describe,
   type Flag,
   flag,
@@ -9,7 +10,6 @@ import {
   Refusal,
   readSettings,
   type Settings,
-  text,
 } from "../flags.ts";
 import { isKubeError, type KubeError, type KubeErrorCode } from "../kube/errors.ts";
 import { createKubeClient } from "../kube/http-client.ts";
@@ -57,15 +57,7 @@ const flags = {
     ),
     short: "n",
   },
-  kubeconfig: flag(
-    "kubeconfig",
-    "PATH",
-    undefined,
-    text,
-    "path of a kubeconfig or of several; by default the pod's service account, else ~/.kube/config",
-    "KUBECONFIG",
-  ),
-  context: flag("context", "NAME", undefined, text, "kubeconfig context to use; by default the current one"),
+  ...clusterFlags,
 } as const;
 
 /** The flags of `budget`, for its help and the reference. */

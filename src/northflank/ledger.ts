@@ -92,6 +92,7 @@ export interface Ledger {
   isIdle(): boolean;
   /** All that it knows, for {@link absorb}. */
   state(): quota.LedgerState;
+  /** As it was a second ago at most. */
   pace(): LedgerPace;
   /** Who has spent the requests of this window that have ended; `undefined` while none named its spender. */
   spending(): Spending | undefined;
