@@ -14,6 +14,7 @@ import { createKubeClient } from "../../src/kube/http-client.ts";
 import { loadKubeAccess } from "../../src/kube/kubeconfig.ts";
 import type { KubeObject } from "../../src/kube/types.ts";
 import { systemClock } from "../../src/util/clock.ts";
+import { capturedIo } from "../support/captured-io.ts";
 
 const now = Date.parse("2026-06-01T12:00:00Z");
 const clock = { ...systemClock, now: () => now };
@@ -32,16 +33,9 @@ afterEach(async () => {
 async function run(kubeconfig: string, args: readonly string[] = []) {
   const path = join(directory, "kubeconfig");
   writeFileSync(path, kubeconfig);
-  const out: string[] = [];
-  const err: string[] = [];
-  const io = {
-    out: (text: string) => out.push(text),
-    err: (text: string) => err.push(text),
-    isTerminal: false,
-    readStdin: () => Promise.reject(new Error("nothing reads standard input here")),
-  };
+  const { io, printed } = capturedIo();
   const code = await runBudget(args, { env: { KUBECONFIG: path }, io, clock, random: () => 0 });
-  return { code, out: out.join(""), err: err.join("") };
+  return { code, ...printed() };
 }
 
 type Connection = Parameters<typeof readStatusBudget>[0][number];

@@ -4,6 +4,7 @@ import { afterEach, describe, expect, test } from "vitest";
 import { runBudget } from "../../src/cli/budget.ts";
 import { createMetrics } from "../../src/metrics.ts";
 import { systemClock } from "../../src/util/clock.ts";
+import { capturedIo } from "../support/captured-io.ts";
 
 const now = Date.parse("2026-06-01T12:00:00Z");
 const clock = { ...systemClock, now: () => now };
@@ -17,16 +18,9 @@ async function run(
   args: readonly string[],
   { env = {}, timers = clock }: { env?: Record<string, string>; timers?: typeof clock } = {},
 ) {
-  const out: string[] = [];
-  const err: string[] = [];
-  const io = {
-    out: (text: string) => out.push(text),
-    err: (text: string) => err.push(text),
-    isTerminal: false,
-    readStdin: () => Promise.reject(new Error("nothing reads standard input here")),
-  };
+  const { io, printed } = capturedIo();
   const code = await runBudget(args, { env, io, clock: timers, random: () => 0 });
-  return { code, out: out.join(""), err: err.join("") };
+  return { code, ...printed() };
 }
 
 /** The URL of a server that answers so. */
