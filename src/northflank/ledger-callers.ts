@@ -149,6 +149,7 @@ function claimsOfOthers(
   call: Call,
   { ahead, isCounted }: { readonly ahead: number; readonly isCounted: (claim: Waiting) => boolean },
 ): number {
+  if (!isAnyWaiting(callers, call.class)) return 0;
   const key = keyOf(callers, call.who);
   const own: Side = { served: 0, waiting: 0 };
   const ownNamespace: Side = { served: 0, waiting: 0 };
@@ -167,6 +168,12 @@ function claimsOfOthers(
     return sum;
   };
   return before(own, neighbors) + before(ownNamespace, namespaces.values());
+}
+
+/** False for nearly every request: none was refused. */
+function isAnyWaiting(callers: Callers, requestClass: RequestClass): boolean {
+  for (const { waiting } of callers.values()) if (waiting[requestClass].length > 0) return true;
+  return false;
 }
 
 function sideOf(sides: Map<string, Side>, name: string): Side {

@@ -2,7 +2,7 @@
 import { type BreakerEvent, breakerAfter, type Outage } from "./breaker-state.ts";
 import { type Call, refused, served } from "./ledger-callers.ts";
 import { counted, windowMs } from "./ledger-shares.ts";
-import { advance, beginWindow, type LedgerState, lower } from "./ledger-state.ts";
+import { advance, beginWindow, changed, type LedgerState, lower } from "./ledger-state.ts";
 import { askedWaitMs, clampWaitMs, type RateLimitReading } from "./rate-limit.ts";
 
 /** How a granted request ended. `outage`: the API is why; missing where the operator gave it up. */
@@ -27,18 +27,17 @@ export interface Granted extends Call {
 /** Enters how a granted request ended. */
 export function settle(before: LedgerState, nowMs: number, call: Granted, settlement: Settlement): LedgerState {
   const state = advance(before, nowMs);
-  const landed = {
-    ...state,
+  const landed = changed(state, {
     inFlight: Math.max(0, state.inFlight - 1),
     inFlightBy: counted(state.inFlightBy, call.class, -1),
     breaker: breakerAfter(state.breaker, eventOf(settlement), nowMs),
-  };
+  });
   if (settlement.kind === "unsent") {
-    return { ...withoutOne(landed, call), callers: served(landed.callers, call, { nowMs, by: -1 }) };
+    return changed(withoutOne(landed, call), { callers: served(landed.callers, call, { nowMs, by: -1 }) });
   }
   if (settlement.kind === "lost") {
     // The far end has most likely counted it, and its next answer will say so.
-    return { ...landed, remaining: oneLess(landed.remaining) };
+    return changed(landed, { remaining: oneLess(landed.remaining) });
   }
   const isLate = isOfWindowBefore(landed, call, settlement.rateLimit);
   const read = isLate ? withoutOne(landed, call) : applyReading(landed, call, settlement.rateLimit);
@@ -53,10 +52,9 @@ const againWithinMs = 5_000;
 function withClaim(state: LedgerState, call: Call): LedgerState {
   const { nowMs, closedUntilMs = nowMs } = state;
   const callers = served(state.callers, call, { nowMs, by: -1 });
-  return {
-    ...state,
+  return changed(state, {
     callers: refused(callers, call, { nowMs, firstMs: closedUntilMs, lastMs: closedUntilMs + againWithinMs }),
-  };
+  });
 }
 
 /** Whether the request counts as spent in the window that is open once {@link settle} has entered how it ended. */
@@ -71,7 +69,7 @@ function isOfWindowBefore({ window }: LedgerState, granted: Granted, { resetMs }
 }
 
 function withoutOne(state: LedgerState, call: Call): LedgerState {
-  return { ...state, used: Math.max(0, state.used - 1), usedBy: counted(state.usedBy, call.class, -1) };
+  return changed(state, { used: Math.max(0, state.used - 1), usedBy: counted(state.usedBy, call.class, -1) });
 }
 
 function eventOf(settlement: Settlement): BreakerEvent {
@@ -84,8 +82,8 @@ function eventOf(settlement: Settlement): BreakerEvent {
 function accept(state: LedgerState): LedgerState {
   const accepted = state.accepted + 1;
   // Behind a closed gate this is a late answer to a request from before the refusal: it proves nothing about now.
-  if (state.closedUntilMs !== undefined) return { ...state, accepted };
-  return { ...state, accepted, isProbing: false, blindRefusals: 0 };
+  if (state.closedUntilMs !== undefined) return changed(state, { accepted });
+  return changed(state, { accepted, isProbing: false, blindRefusals: 0 });
 }
 
 function applyReading(before: LedgerState, call: Call, reading: RateLimitReading): LedgerState {
@@ -95,19 +93,18 @@ function applyReading(before: LedgerState, call: Call, reading: RateLimitReading
   // An answer that says nothing of the quota has still cost one.
   const remaining = reading.remaining ?? oneLess(state.remaining);
   const isRaised = state.limit !== undefined && reading.limit !== undefined && reading.limit !== state.limit;
-  return {
-    ...state,
+  return changed(state, {
     limit: reading.limit ?? state.limit,
     remaining: isNewWindow || isRaised ? remaining : lower(state.remaining, remaining),
     windowEndsAtMs: windowEnd(state, endsAtMs, isNewWindow),
     isWindowReported: state.isWindowReported || endsAtMs !== undefined,
-  };
+  });
 }
 
 /** What is in flight, and the request that was answered, are spent from the new window. */
 function withNewWindow(state: LedgerState, call: Call): LedgerState {
   const { inFlight, inFlightBy } = state;
-  return { ...beginWindow(state), used: inFlight + 1, usedBy: counted(inFlightBy, call.class, 1) };
+  return changed(beginWindow(state), { used: inFlight + 1, usedBy: counted(inFlightBy, call.class, 1) });
 }
 
 /** The far end began a new window before we expected it: its end lies later *and* there is more left than before. */
@@ -141,7 +138,8 @@ function closeAfterRefusal(state: LedgerState, reading: RateLimitReading): Ledge
   const retryAfterMs = askedWaitMs(reading);
   if (retryAfterMs !== undefined) {
     // How much will be left when the gate opens is not known: only that the API wants to be asked again then.
-    return { ...closed(state, "rate_limited", nowMs + retryAfterMs), isProbing: true, remaining, blindRefusals: 0 };
+    const until = closed(state, "rate_limited", nowMs + retryAfterMs);
+    return changed(until, { isProbing: true, remaining, blindRefusals: 0 });
   }
   // Requests that were in flight together are refused together: that counts once.
   if (state.closedUntilMs !== undefined) return state;
@@ -150,10 +148,10 @@ function closeAfterRefusal(state: LedgerState, reading: RateLimitReading): Ledge
   const blindMs = blindWaitMs * 2 ** Math.min(state.blindRefusals, 10);
   const waitMs = clampWaitMs(isEstimateGood ? untilEndMs : blindMs);
   const blindRefusals = state.blindRefusals + 1;
-  return { ...closed(state, "rate_limited", nowMs + waitMs), isProbing: true, remaining, blindRefusals };
+  return changed(closed(state, "rate_limited", nowMs + waitMs), { isProbing: true, remaining, blindRefusals });
 }
 
 function closed(state: LedgerState, by: NonNullable<LedgerState["closedBy"]>, atMs: number): LedgerState {
   const untilMs = state.closedUntilMs ?? Number.NEGATIVE_INFINITY;
-  return atMs > untilMs ? { ...state, closedUntilMs: atMs, closedBy: by } : state;
+  return atMs > untilMs ? changed(state, { closedUntilMs: atMs, closedBy: by }) : state;
 }

@@ -23,7 +23,9 @@ export const noneOfAny: PerClass = { change: 0, run: 0, observe: 0 };
 
 /** The counts with one of them changed by `by`, and none below 0. */
 export function counted(counts: PerClass, requestClass: RequestClass, by: number): PerClass {
-  return { ...counts, [requestClass]: Math.max(0, counts[requestClass] + by) };
+  const next = { change: counts.change, run: counts.run, observe: counts.observe };
+  next[requestClass] = Math.max(0, next[requestClass] + by);
+  return next;
 }
 
 /** The class itself and all that are more urgent, most urgent first. */

@@ -140,34 +140,71 @@ export function initialLedger(ceiling: number, observeShare = defaultObserveShar
   };
 }
 
+/**
+ * The state with some of it changed. Every state is made by this one literal: copies by spread have a layout of their own
+ * for each place that makes them, and the engine then copies them entry by entry (8 KB instead of 250 bytes each).
+ */
+export function changed(from: LedgerState, change: Partial<LedgerState>): LedgerState {
+  const state: LedgerState = {
+    nowMs: from.nowMs,
+    ceiling: from.ceiling,
+    observeShare: from.observeShare,
+    window: from.window,
+    windowEndsAtMs: from.windowEndsAtMs,
+    isWindowReported: from.isWindowReported,
+    used: from.used,
+    usedBy: from.usedBy,
+    earned: from.earned,
+    slotsBy: from.slotsBy,
+    deferredBy: from.deferredBy,
+    inFlight: from.inFlight,
+    inFlightBy: from.inFlightBy,
+    reserved: from.reserved,
+    limit: from.limit,
+    remaining: from.remaining,
+    closedUntilMs: from.closedUntilMs,
+    closedBy: from.closedBy,
+    isProbing: from.isProbing,
+    blindRefusals: from.blindRefusals,
+    accepted: from.accepted,
+    callers: from.callers,
+    breaker: from.breaker,
+  };
+  return Object.assign(state, change);
+}
+
 /** Lets time pass: ends the window and opens the gate when they are due. Every other function does this first. */
 export function advance(before: LedgerState, nowMs: number): LedgerState {
+  if (nowMs === before.nowMs && !isDue(before)) return before;
   const isClosed = before.closedUntilMs !== undefined && nowMs < before.closedUntilMs;
   // One copy, and not one for each thing that may be due: this is done several times for every request.
-  const next: LedgerState = {
-    ...before,
+  const next = changed(before, {
     nowMs,
     earned: before.earned + earnedSince(before, nowMs),
     closedUntilMs: isClosed ? before.closedUntilMs : undefined,
     closedBy: isClosed ? before.closedBy : undefined,
-  };
+  });
   if (next.windowEndsAtMs === undefined || nowMs < next.windowEndsAtMs) return next;
   // What is in flight now is counted by the far end when it arrives: most likely in the window to come.
-  return {
-    ...beginWindow(next),
+  return changed(beginWindow(next), {
     windowEndsAtMs: next.inFlight > 0 ? nowMs + windowMs : undefined,
     isWindowReported: false,
     used: next.inFlight,
     usedBy: next.inFlightBy,
     remaining: undefined,
-  };
+  });
+}
+
+/** The end of the window, or of a wait, has come. */
+function isDue({ nowMs, windowEndsAtMs = nowMs + 1, closedUntilMs = nowMs + 1 }: LedgerState): boolean {
+  return nowMs >= windowEndsAtMs || nowMs >= closedUntilMs;
 }
 
 /** What is counted anew in each window. */
 export function beginWindow(state: LedgerState): LedgerState {
   const callers = inNewWindow(state.callers, state.nowMs);
   const fresh = { earned: 0, slotsBy: noneOfAny, deferredBy: noneOfAny, accepted: 0, callers };
-  return { ...state, window: state.window + 1, ...fresh };
+  return changed(state, { window: state.window + 1, ...fresh });
 }
 
 function earnedSince(state: LedgerState, nowMs: number): number {
@@ -278,8 +315,7 @@ export function admit(
   if (refusal !== undefined) return refusedWith(state, { ...call, count: 1 }, refusal);
   return {
     kind: "granted",
-    state: {
-      ...state,
+    state: changed(state, {
       windowEndsAtMs: state.windowEndsAtMs ?? nowMs + windowMs,
       used: state.used + 1,
       usedBy: counted(state.usedBy, requestClass, 1),
@@ -288,7 +324,7 @@ export function admit(
       reserved: isReserved ? state.reserved - 1 : state.reserved,
       callers: served(state.callers, call, { nowMs, by: 1 }),
       breaker: breakerAfter(state.breaker, { kind: "sent" }, nowMs),
-    },
+    }),
   };
 }
 
@@ -306,12 +342,12 @@ export function reserve(before: LedgerState, nowMs: number, wanted: Wanted): Led
   const shares = shareRefusals(state, { ...call, count: wanted.count });
   const refusal = longest([...quotaRefusals(state, call), ...shares]);
   if (refusal !== undefined) return refusedWith(state, { ...call, count: wanted.count }, refusal);
-  return { kind: "granted", state: { ...state, reserved: state.reserved + wanted.count } };
+  return { kind: "granted", state: changed(state, { reserved: state.reserved + wanted.count }) };
 }
 
 /** Gives back what is left of a reservation. */
 export function release(state: LedgerState, count: number): LedgerState {
-  return { ...state, reserved: Math.max(0, state.reserved - count) };
+  return changed(state, { reserved: Math.max(0, state.reserved - count) });
 }
 
 /** True when nothing of it would be missed: nothing spent in a window, nothing promised, no gate closed. */
@@ -329,15 +365,14 @@ export function absorb(before: LedgerState, nowMs: number, spent: LedgerState): 
   const state = advance(before, nowMs);
   const other = advance(spent, nowMs);
   if (other.windowEndsAtMs === undefined) return state;
-  return {
-    ...state,
+  return changed(state, {
     used: state.used + other.used,
     usedBy: requestClasses.reduce((sum, one) => counted(sum, one, other.usedBy[one]), state.usedBy),
     limit: state.limit ?? other.limit,
     remaining: lower(state.remaining, other.remaining),
     windowEndsAtMs: state.windowEndsAtMs ?? other.windowEndsAtMs,
     isWindowReported: state.windowEndsAtMs === undefined ? other.isWindowReported : state.isWindowReported,
-  };
+  });
 }
 
 /** The lower of two counts of what is left; a missing one says nothing. */
@@ -349,7 +384,7 @@ export function lower(a: number | undefined, b: number | undefined): number | un
 /** A caller that was refused before has come back, where this one is due. */
 function withArrival(state: LedgerState, call: Call, count: number): LedgerState {
   const callers = arrived(state.callers, call, state.nowMs, count);
-  return callers === state.callers ? state : { ...state, callers };
+  return callers === state.callers ? state : changed(state, { callers });
 }
 
 function refusedWith(state: LedgerState, { count, ...call }: Required<Wanted>, refusal: Refusal): LedgerAnswer {
@@ -357,12 +392,11 @@ function refusedWith(state: LedgerState, { count, ...call }: Required<Wanted>, r
   const { waitMs, spreadMs, slotOf } = refusal;
   const firstMs = nowMs + waitMs;
   const lastMs = firstMs + spreadMs;
-  const next = {
-    ...state,
+  const next = changed(state, {
     slotsBy: slotOf === undefined ? state.slotsBy : { ...state.slotsBy, [slotOf]: slotsTaken(state, slotOf) + 1 },
     deferredBy: counted(state.deferredBy, call.class, 1),
     callers: refused(state.callers, call, { nowMs, firstMs, lastMs, count }),
-  };
+  });
   return { kind: "refused", state: next, ...refusal };
 }
 
@@ -425,7 +459,7 @@ function shortageOf(state: LedgerState, wanted: Required<Wanted>): Refusal | und
   if (leftTo(state, wanted.class) < wanted.count) {
     // What is set aside is often given back within seconds, and of what is in flight the API may have counted a part
     // already; what is spent is spent.
-    const isBusy = leftTo({ ...state, reserved: 0, inFlight: 0 }, wanted.class) >= wanted.count;
+    const isBusy = leftTo(changed(state, { reserved: 0, inFlight: 0 }), wanted.class) >= wanted.count;
     return isBusy ? shorter({ waitMs: busyWaitMs, spreadMs: busyWaitMs }, untilReset) : untilReset;
   }
   const held = longest([...paceRefusals(state, wanted), ...claimRefusals(state, wanted)]);

@@ -1,5 +1,5 @@
 // pure
-import { noneOfAny, type PerClass, windowMs } from "./ledger-shares.ts";
+import { counted, noneOfAny, type PerClass, windowMs } from "./ledger-shares.ts";
 import { type LedgerState, leftOfAccount, leftOfCeiling, totalOf } from "./ledger-state.ts";
 import type { RequestClass } from "./types.ts";
 
@@ -98,19 +98,35 @@ export function stretchedBy(before: StretchState, ledger: LedgerState): StretchS
   const others = isHeld ? before.others : (seen ?? 0);
   const elapsed = isHeld ? before.elapsed : Math.max(0, over - (first?.elapsed ?? 0));
   const othersBefore = isNew ? othersPerWindow(before, ledger) : before.othersBefore;
-  const next = { ...before, nowMs, window, wanted, othersBefore, others, elapsed, first };
+  const next = changed(before, { nowMs, window, wanted, othersBefore, others, elapsed, first });
   const live = othersPerWindow(next, ledger);
   const isFar = Math.abs(live - next.othersHeld) > othersStep * totalOf(ledger);
   const stretch = stretchNow(next, ledger);
   const still = isNew ? 1 : 1 + (before.stretch - 1) * 2 ** (-passedMs / halvedInMs);
-  return { ...next, othersHeld: isNew || isFar ? live : next.othersHeld, stretch: Math.max(stretch, still) };
+  return changed(next, { othersHeld: isNew || isFar ? live : next.othersHeld, stretch: Math.max(stretch, still) });
 }
 
 /** The state after a request was granted. */
 export function stretchAfterRequest(state: StretchState, requestClass: RequestClass): StretchState {
   // Polls come so much less often now: each stands for several.
   const weight = requestClass === "run" ? state.stretch : 1;
-  return { ...state, wanted: { ...state.wanted, [requestClass]: state.wanted[requestClass] + weight } };
+  return changed(state, { wanted: counted(state.wanted, requestClass, weight) });
+}
+
+/** The state with some of it changed. Every state is made by this literal: see `changed` of ledger-state.ts. */
+function changed(from: StretchState, change: Partial<StretchState>): StretchState {
+  const state: StretchState = {
+    nowMs: from.nowMs,
+    window: from.window,
+    wanted: from.wanted,
+    others: from.others,
+    othersBefore: from.othersBefore,
+    elapsed: from.elapsed,
+    first: from.first,
+    othersHeld: from.othersHeld,
+    stretch: from.stretch,
+  };
+  return Object.assign(state, change);
 }
 
 /** Requests of a window that are ours, as far as people and CI leave them. */

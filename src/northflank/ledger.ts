@@ -147,8 +147,7 @@ class AccountLedger implements Ledger {
   admit({ class: requestClass, who = "", reservation, spender }: AdmitRequest): Admission {
     const held = reservation instanceof HeldReservation && reservation.isOf(this) ? reservation : undefined;
     const isReserved = held !== undefined && held.left > 0;
-    const call = { class: requestClass, who };
-    const answer = quota.admit(this.#state, this.#clock.monotonic(), { ...call, isReserved });
+    const answer = quota.admit(this.#state, this.#now(), { class: requestClass, who, isReserved });
     this.#state = answer.state;
     if (answer.kind === "refused") {
       const { outage } = answer;
@@ -156,7 +155,7 @@ class AccountLedger implements Ledger {
     }
     if (isReserved) held.take();
     this.#stretch = stretchAfterRequest(this.#stretch, requestClass);
-    const granted = { ...call, window: answer.state.window };
+    const granted = { class: requestClass, who, window: answer.state.window };
     let isSettled = false;
     const settleOnce = (settlement: Settlement): boolean => {
       if (isSettled) return false;
@@ -168,7 +167,7 @@ class AccountLedger implements Ledger {
   }
 
   reserve(count: number, requestClass: RequestClass, who = ""): ReserveOutcome {
-    const answer = quota.reserve(this.#state, this.#clock.monotonic(), { class: requestClass, who, count });
+    const answer = quota.reserve(this.#state, this.#now(), { class: requestClass, who, count });
     this.#state = answer.state;
     if (answer.kind === "refused") return { kind: "refused", retryAfterMs: this.#spread(answer) };
     const giveBack = (left: number): void => {
@@ -178,19 +177,19 @@ class AccountLedger implements Ledger {
   }
 
   setCeiling(maxRequestsPerHour: number): void {
-    this.#state = { ...this.#state, ceiling: maxRequestsPerHour };
+    this.#state = quota.changed(this.#state, { ceiling: maxRequestsPerHour });
     this.#pace = undefined;
   }
 
   absorb(spent: Pick<Ledger, "state" | "spending">): void {
-    this.#state = quota.absorb(this.#state, this.#clock.monotonic(), spent.state());
+    this.#state = quota.absorb(this.#state, this.#now(), spent.state());
     this.#pace = undefined;
     const spending = spent.spending();
     if (spending !== undefined) this.#spendingNow().absorb(spending);
   }
 
   isIdle(): boolean {
-    this.#state = quota.advance(this.#state, this.#clock.monotonic());
+    this.#state = quota.advance(this.#state, this.#now());
     return quota.isIdle(this.#state);
   }
 
@@ -199,7 +198,7 @@ class AccountLedger implements Ledger {
   }
 
   pace(): LedgerPace {
-    const nowMs = this.#clock.monotonic();
+    const nowMs = this.#now();
     if (this.#pace !== undefined && nowMs - this.#pace.atMs < paceForMs) return this.#pace.value;
     this.#state = quota.advance(this.#state, nowMs);
     this.#stretch = stretchedBy(this.#stretch, this.#state);
@@ -211,12 +210,12 @@ class AccountLedger implements Ledger {
   }
 
   spending(): Spending | undefined {
-    this.#state = quota.advance(this.#state, this.#clock.monotonic());
+    this.#state = quota.advance(this.#state, this.#now());
     return this.#spending === undefined ? undefined : this.#spendingNow();
   }
 
   snapshot(): LedgerSnapshot {
-    const nowMs = this.#clock.monotonic();
+    const nowMs = this.#now();
     const state = quota.advance(this.#state, nowMs);
     this.#state = state;
     const toWallMs = (ms: number | undefined) => (ms === undefined ? undefined : this.#clock.now() + ms - nowMs);
@@ -233,8 +232,13 @@ class AccountLedger implements Ledger {
     };
   }
 
+  /** Whole milliseconds: what happens within one of them needs no new state for the time alone. */
+  #now(): number {
+    return Math.floor(this.#clock.monotonic());
+  }
+
   #settle(granted: Granted, settlement: Settlement, spender: Spender | undefined): void {
-    const nowMs = this.#clock.monotonic();
+    const nowMs = this.#now();
     const isCounted = spender !== undefined && isSpent(this.#state, nowMs, granted, settlement);
     this.#state = settle(this.#state, nowMs, granted, settlement);
     if (nowMs - this.#stretch.nowMs >= paceForMs || this.#stretch.window !== this.#state.window) {

@@ -25,8 +25,8 @@ interface Place<T> {
 export class TopCounts<T> {
   readonly #places: number;
   readonly #byKey = new Map<string, Place<T>>();
-  /** Whoever may have to give up its place, by count: none is empty. */
-  readonly #byCount = new Map<number, Set<string>>();
+  /** Whoever may have to give up its place, by count: none is empty. Missing until the first place is needed again. */
+  #byCount: Map<number, Set<string>> | undefined;
   /** No count is less. */
   #least = 0;
   #total = 0;
@@ -74,32 +74,45 @@ export class TopCounts<T> {
 
   clear(): void {
     this.#byKey.clear();
-    this.#byCount.clear();
+    this.#byCount = undefined;
     this.#least = 0;
     this.#total = 0;
   }
 
   #move(key: string, from: number | undefined, to: number): void {
-    if (from !== undefined) this.#leave(key, from);
-    const there = this.#byCount.get(to);
-    if (there === undefined) this.#byCount.set(to, new Set([key]));
-    else there.add(key);
+    if (this.#byCount === undefined) return;
+    if (from !== undefined) leave(this.#byCount, key, from);
+    enter(this.#byCount, key, to);
     this.#least = Math.min(this.#least, to);
-  }
-
-  #leave(key: string, count: number): void {
-    const there = this.#byCount.get(count);
-    there?.delete(key);
-    if (there?.size === 0) this.#byCount.delete(count);
   }
 
   /** Frees the place of a least counted key: its count. Counts grow by few, so the next one is soon found. */
   #takeLeast(): number {
-    while (!this.#byCount.has(this.#least)) this.#least += 1;
+    const byCount = this.#byCount ?? this.#sorted();
+    this.#byCount = byCount;
+    while (!byCount.has(this.#least)) this.#least += 1;
     const count = this.#least;
-    const [key = ""] = this.#byCount.get(count) ?? [];
-    this.#leave(key, count);
+    const [key = ""] = byCount.get(count) ?? [];
+    leave(byCount, key, count);
     this.#byKey.delete(key);
     return count;
   }
+
+  #sorted(): Map<number, Set<string>> {
+    const byCount = new Map<number, Set<string>>();
+    for (const [key, { count }] of this.#byKey) enter(byCount, key, count);
+    return byCount;
+  }
+}
+
+function enter(byCount: Map<number, Set<string>>, key: string, count: number): void {
+  const there = byCount.get(count);
+  if (there === undefined) byCount.set(count, new Set([key]));
+  else there.add(key);
+}
+
+function leave(byCount: Map<number, Set<string>>, key: string, count: number): void {
+  const there = byCount.get(count);
+  there?.delete(key);
+  if (there?.size === 0) byCount.delete(count);
 }
