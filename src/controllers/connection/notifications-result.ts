@@ -1,6 +1,7 @@
 // pure
 import type { NorthflankError } from "../../northflank/errors.ts";
 import { formatTime } from "../../runtime/conditions.ts";
+import { present } from "../../util/present.ts";
 import { oneLine } from "../../util/printable.ts";
 import type { Random } from "../../util/random.ts";
 import type { EventDraft } from "../reconcile/events.ts";
@@ -106,7 +107,14 @@ function resultOf(seen: NotificationsSeen, random: Random): NotificationsResult 
   }
 }
 
-type Attempted = Extract<NotificationsSeen, { readonly kind: "attempted" }>;
+/** An attempt, and what it found. */
+export type Attempted = Extract<NotificationsSeen, { readonly kind: "attempted" }>;
+
+/** The same as it is seen until the next attempt: without what is reported once. */
+export function seenAgain({ webhook, integration, error, isLeft, ...once }: Attempted): Attempted {
+  const disabled = once.wasCreated === true ? undefined : once.disabled;
+  return { kind: "attempted", webhook, integration, ...present({ error, isLeft, disabled }) };
+}
 
 function attempted(seen: Attempted, random: Random): NotificationsResult {
   const { integration, error, isLeft } = seen;

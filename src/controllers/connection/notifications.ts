@@ -19,7 +19,7 @@ import { judgeRemoteError } from "../reconcile/remote-error.ts";
 import { spenderOf } from "../reconcile/spender.ts";
 import { type NotificationSecret, readNotificationSecret } from "../secrets/notification-secret.ts";
 import { type IntegrationRecord, integrationName, type WantedIntegration, wantedIntegration } from "./integration.ts";
-import type { NotificationsSeen } from "./notifications-result.ts";
+import { type Attempted, type NotificationsSeen, seenAgain } from "./notifications-result.ts";
 import { type Registration, register, unregister } from "./registration.ts";
 
 export interface NotificationsDeps {
@@ -46,8 +46,8 @@ interface Context {
 /** What this process knows of the integration of a connection beyond its status. */
 interface Known {
   readonly uid: string | undefined;
-  /** What was registered last, where the status could not say so. */
-  readonly integration: IntegrationRecord | undefined;
+  /** What the last attempt found. The status may show something else by now: a Secret that was missing for a while. */
+  readonly seen: Attempted;
   /** What it was registered with: to delete it where the Secret is gone by then. */
   readonly account: Account | undefined;
   /** The integration that was found disabled last: an Event says so once. */
@@ -133,7 +133,7 @@ export class Notifications {
     const { account } = opened;
     const { metadata, status } = object;
     const known = this.#knownOf(metadata);
-    const registered = status?.notifications?.integration ?? known?.integration;
+    const registered = status?.notifications?.integration ?? known?.seen.integration;
     const recorded = registered?.account === account.address ? registered : undefined;
     const version = JSON.stringify([account.version, wanted, secret.resourceVersion]);
     const isCurrent =
@@ -147,7 +147,7 @@ export class Notifications {
     });
     const isRequested = newRequestWaitMs(object, planned) !== undefined;
     const isChanged = planned.accountVersion !== undefined && planned.accountVersion !== version;
-    if (!isRequested && !isChanged && planned.dueInMs > 0) return { kind: "as-before" };
+    if (!isRequested && !isChanged && planned.dueInMs > 0) return known?.seen ?? { kind: "as-before" };
     if (!(await this.#hold(object, signal))) return { kind: "as-before" };
     const registration = await register({
       api: account.api,
@@ -158,24 +158,25 @@ export class Notifications {
       ...{ recorded, isRequested, mayWrite },
       now: clock.now(),
     });
-    this.#attempted(object, { registration, account, version });
+    const seen = { kind: "attempted", webhook: wanted.webhook, ...registration } as const;
+    this.#attempted(object, { seen, account, version });
     const left = recorded === undefined ? registered : undefined;
     const isNews = registration.disabled !== undefined && registration.disabled.id !== known?.disabledId;
-    return { kind: "attempted", webhook: wanted.webhook, left, isNews, ...registration };
+    return { ...seen, left, isNews };
   }
 
   #attempted(
     { metadata }: NorthflankConnection,
-    { registration, account, version }: { registration: Registration; account: Account; version: string },
+    { seen, account, version }: { seen: Attempted; account: Account; version: string },
   ): void {
     const { integrationSchedule, random } = this.#deps;
-    const { integration, error, isLeft } = registration;
+    const { integration, error, isLeft } = seen;
     const key = objectKey(metadata);
     const { uid } = metadata;
     const before = this.#knownOf(metadata)?.failures ?? 0;
     const failures = error === undefined ? 0 : before + 1;
-    const disabledId = registration.disabled?.id ?? this.#knownOf(metadata)?.disabledId;
-    this.#known.set(key, { uid, integration, account, disabledId, failures });
+    const disabledId = seen.disabled?.id ?? this.#knownOf(metadata)?.disabledId;
+    this.#known.set(key, { uid, seen: seenAgain(seen), account, disabledId, failures });
     const isDone = integration !== undefined && isLeft !== true;
     const periodMs = isDone ? jittered(integrationPeriodMs, 0.2, random) : firstRetryMs;
     const nextMs = error === undefined ? periodMs : this.#retryMs(error, before);
@@ -209,7 +210,7 @@ export class Notifications {
     const version = `${account.version} withdrawn`;
     if (planned.accountVersion === version && planned.dueInMs > 0) return { kind: "as-before" };
     if (!mayWrite()) return { kind: "as-before" };
-    const registered = status?.notifications?.integration ?? this.#knownOf(metadata)?.integration;
+    const registered = status?.notifications?.integration ?? this.#knownOf(metadata)?.seen.integration;
     const ours = { name: integrationName(metadata.uid ?? ""), recorded: registered };
     const call = {
       class: "change",
@@ -217,8 +218,9 @@ export class Notifications {
       signal: context.signal,
     } as const;
     const registration = await withdrawn(account, ours, call);
-    this.#attempted(object, { registration, account, version });
-    if (registration.error !== undefined) return { kind: "attempted", webhook: "", ...registration };
+    const seen = { kind: "attempted", webhook: "", ...registration } as const;
+    this.#attempted(object, { seen, account, version });
+    if (registration.error !== undefined) return seen;
     if (!(await this.release(object, context.signal))) return { kind: "as-before" };
     const key = objectKey(metadata);
     this.forget(key);

@@ -559,6 +559,45 @@ describe("what stands in the way", () => {
     expect(findCondition(it.object.status?.conditions, "Ready")?.status).toBe("True");
   });
 
+  test.each<[string, (it: Scene) => () => void]>([
+    [
+      "another Secret, which does not exist",
+      (it) => {
+        const { notifications } = it.object.spec;
+        it.edit({ notifications: { register: true, ...notifications, secretRef: { name: "nope" } } });
+        return () => it.edit({ notifications });
+      },
+    ],
+    [
+      "a Secret that is gone",
+      (it) => {
+        const values = it.secrets.get("hook") ?? {};
+        it.secrets.delete("hook");
+        return () => it.secrets.set("hook", values);
+      },
+    ],
+    [
+      "an operator without a receiver",
+      (it) => {
+        it.isServed = false;
+        return () => {
+          it.isServed = true;
+        };
+      },
+    ],
+  ])("%s is said, and no longer once it is repaired", async (_, spoil) => {
+    const it = await registered();
+    const said = it.ready;
+    const repair = spoil(it);
+    await it.run(2);
+    expect(it.ready).toContain("False/");
+    repair();
+    await it.run(2);
+    expect(it.ready).toBe(said);
+    expect(it.taken().filter((line) => !line.startsWith("GET"))).toEqual([]);
+    expect(it.events.filter((line) => line.includes("Created"))).toEqual([]);
+  });
+
   test("a missing permission is said once an hour, and leaves the connection Ready", async () => {
     const it = new Scene();
     it.northflank.setTokenRights(defaultToken, { lacks: ["as_observability_notifications_create"] });
