@@ -196,6 +196,15 @@ export function waitingIn(callers: Callers, classes: readonly RequestClass[], no
   return sum;
 }
 
+/** How many requests wait, whoever waits and until whenever. */
+export function allWaiting(callers: Callers, nowMs: number): number {
+  let sum = 0;
+  for (const { waiting } of callers.values()) {
+    for (const claims of Object.values(waiting)) sum += countOf(claims, (claim) => !isOver(claim, nowMs));
+  }
+  return sum;
+}
+
 /**
  * In how many milliseconds all claims are over that hold a request back, where their callers do not come: those of
  * `moreUrgent` classes, and those of others in its own; 0 without any.

@@ -239,6 +239,14 @@ export function leftTo(state: LedgerState, requestClass: RequestClass): number {
   return Math.min(leftOfCeiling(state, requestClass), leftOfAccount(state, requestClass));
 }
 
+/** What is left of the account, for people; `undefined` while that is not known. */
+export function remainingOf({ remaining, inFlight, closedBy, windowEndsAtMs, limit }: LedgerState): number | undefined {
+  if (remaining !== undefined) return Math.max(0, remaining - inFlight);
+  // A 429 without figures leaves nothing to spend, and what the last response said is not true any more.
+  if (closedBy === "rate_limited") return 0;
+  return windowEndsAtMs === undefined ? limit : undefined;
+}
+
 /** The same of our ceiling alone, which people and CI do not spend from. */
 export function leftOfCeiling({ ceiling, used, reserved }: LedgerState, requestClass: RequestClass): number {
   return ceiling - used - reserved - kept(requestClass, ceiling);

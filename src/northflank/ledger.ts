@@ -1,9 +1,9 @@
 import type { Clock } from "../util/clock.ts";
 import type { Random } from "../util/random.ts";
 import type { Outage } from "./breaker-state.ts";
-import { waitingIn } from "./ledger-callers.ts";
+import { allWaiting } from "./ledger-callers.ts";
 import { type Granted, isSpent, type Settlement, settle } from "./ledger-settle.ts";
-import { type PerClass, requestClasses } from "./ledger-shares.ts";
+import type { PerClass } from "./ledger-shares.ts";
 import * as quota from "./ledger-state.ts";
 import { grantedPerWindow, stretchAfterRequest, stretchedBy, unstretched } from "./ledger-stretch.ts";
 import { type Spender, Spending } from "./spending.ts";
@@ -52,7 +52,10 @@ export interface LedgerPace {
 export interface LedgerSnapshot {
   /** Requests per window that the API grants the account, as it last said. */
   readonly limit: number | undefined;
-  /** What is left of it by the latest answer, minus what is in flight. */
+  /**
+   * What is left of it by the latest answer, minus what is in flight; 0 while a 429 asked to stay away, and all of it
+   * while no window is open.
+   */
   readonly remaining: number | undefined;
   /** When the window ends; missing before the first request of a window. */
   readonly resetAtMs: number | undefined;
@@ -64,7 +67,7 @@ export interface LedgerSnapshot {
   readonly usedBy: PerClass;
   /** Requests of this window that were refused by the ledger, by class; a request that comes back counts again. */
   readonly deferredBy: PerClass;
-  /** Requests that were refused and are to come back soon. */
+  /** Requests that were refused and are to come back. */
   readonly waiting: number;
   /**
    * Why no request goes out, or one at a time: the quota is spent, a 429 asked to stay away, or the API is down, as its
@@ -221,13 +224,13 @@ class AccountLedger implements Ledger {
     const toWallMs = (ms: number | undefined) => (ms === undefined ? undefined : this.#clock.now() + ms - nowMs);
     return {
       limit: state.limit,
-      remaining: state.remaining === undefined ? undefined : Math.max(0, state.remaining - state.inFlight),
+      remaining: quota.remainingOf(state),
       resetAtMs: toWallMs(state.windowEndsAtMs),
       closedUntilMs: toWallMs(state.closedUntilMs),
       used: state.used,
       usedBy: state.usedBy,
       deferredBy: state.deferredBy,
-      waiting: waitingIn(state.callers, requestClasses, nowMs),
+      waiting: allWaiting(state.callers, nowMs),
       closedBy: state.closedBy ?? (state.breaker.kind === "closed" ? undefined : state.breaker.cause),
     };
   }

@@ -634,6 +634,21 @@ test("A7: after a 429 with Retry-After no object makes an attempt of its own, an
   expect(ledger.snapshot()).toMatchObject({ used: 1, waiting: 5, closedBy: "rate_limited" });
 });
 
+test.each([
+  ["with a time alone", { retryAfterMs: 1_800_000 }],
+  ["with nothing", {}],
+  ["with nothing left", { limit: 1_000, remaining: 0, resetMs: 1_800_000 }],
+])("A7: a 429 %s leaves nothing, and all that wait are counted, however late they come", async (_, reading) => {
+  const ledger = ledgerOf();
+  spend(ledger, { limit: 1_000, remaining: 900, resetMs: 1_800_000 });
+  spend(ledger, reading, 429);
+  expect(ledger.snapshot().remaining).toBe(0);
+  for (let n = 0; n < 3; n++) waitMs(ledger);
+  expect(ledger.snapshot().waiting).toBe(4);
+  await clock.advance(hourMs);
+  expect(ledger.snapshot().remaining).toBe(1_000);
+});
+
 test("A9: a 429 with nothing that repeats doubles the wait, and one good answer begins anew", async () => {
   const ledger = ledgerOf();
   for (const minutes of [1, 2, 4]) {
