@@ -258,7 +258,10 @@ export function createMetrics(build: {
       labelNames: ["pool", "kind", "namespace", "name"],
       registers,
     }),
-    waiting: poolGauge("northflank_operator_api_budget_waiting", "Requests that were deferred and are still to be sent."),
+    waiting: poolGauge(
+      "northflank_operator_api_budget_waiting",
+      "Requests that were deferred and are still to be sent.",
+    ),
     pollStretch: poolGauge(
       "northflank_operator_api_budget_poll_stretch",
       "How many times longer than usual the polling intervals of rollouts and runs are, because of what is left of the quota.",

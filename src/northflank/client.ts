@@ -468,7 +468,7 @@ function createCaller(options: NorthflankApiOptions): {
     if (admission.kind === "granted") return admission.ticket;
     if (admission.outage !== undefined) throw unavailable(request.step, admission.outage, admission.retryAfterMs);
     deferred(options, call.class);
-    throw quotaClosed(request.step, admission.retryAfterMs);
+    throw quotaClosed(request.step, admission);
   };
 
   /** One request on the wire, one response; the ledger admits it before and settles it afterwards. */

@@ -1,3 +1,5 @@
+import type { QuotaRefusal } from "./ledger.ts";
+
 /**
  * What went wrong in a call to Northflank. Closed: the retry table and the conditions switch over this.
  *
@@ -65,6 +67,8 @@ export interface NorthflankErrorFacts {
   readonly fields?: readonly string[];
   /** Not before this many milliseconds from now (from `Retry-After`, `x-ratelimit-reset` or the ledger). */
   readonly retryAfterMs?: number;
+  /** With `quota_closed` only: see {@link QuotaRefusal}. */
+  readonly ceiling?: number | undefined;
   /** False when it is sure that the far end never got the request. */
   readonly sent: boolean;
   /** With `forbidden` only. */
@@ -84,6 +88,7 @@ export class NorthflankError extends Error {
   readonly remoteId: string | undefined;
   readonly fields: readonly string[];
   readonly retryAfterMs: number | undefined;
+  readonly ceiling: number | undefined;
   readonly sent: boolean;
   readonly denial: Denial | undefined;
 
@@ -98,16 +103,19 @@ export class NorthflankError extends Error {
     this.remoteId = facts.remoteId;
     this.fields = facts.fields ?? [];
     this.retryAfterMs = facts.retryAfterMs;
+    this.ceiling = facts.ceiling;
     this.sent = facts.sent;
     this.denial = facts.denial;
   }
 }
 
 /** The refusal of the ledger: nothing was sent. */
-export function quotaClosed(step: string, retryAfterMs: number): NorthflankError {
-  const inS = Math.ceil(retryAfterMs / 1_000);
-  const detail = `the request budget of this hour is spent, or reserved for more urgent requests; next try in ${inS} s`;
-  return new NorthflankError({ code: "quota_closed", step, detail, retryAfterMs, sent: false });
+export function quotaClosed(step: string, { retryAfterMs, ceiling }: QuotaRefusal): NorthflankError {
+  const detail =
+    ceiling === undefined
+      ? "the request budget of this hour is spent, or reserved for more urgent requests"
+      : `the connection's limit of ${ceiling} requests per hour is spent, or reserved for more urgent requests`;
+  return new NorthflankError({ code: "quota_closed", step, detail, retryAfterMs, ceiling, sent: false });
 }
 
 /** True for a {@link NorthflankError} of one of the given codes. */

@@ -239,6 +239,12 @@ export function leftTo(state: LedgerState, requestClass: RequestClass): number {
   return Math.min(leftOfCeiling(state, requestClass), leftOfAccount(state, requestClass));
 }
 
+/** The account would allow so many requests of the class, and our ceiling does not. */
+export function isCeilingSpent(state: LedgerState, requestClass: RequestClass, count: number): boolean {
+  if (state.closedUntilMs !== undefined || leftOfAccount(state, requestClass) < count) return false;
+  return leftOfCeiling(state, requestClass) < count;
+}
+
 /** What is left of the account, for people; `undefined` while that is not known. */
 export function remainingOf({ remaining, inFlight, closedBy, windowEndsAtMs, limit }: LedgerState): number | undefined {
   if (remaining !== undefined) return Math.max(0, remaining - inFlight);

@@ -1,4 +1,5 @@
 import type { Clock } from "../util/clock.ts";
+import { present } from "../util/present.ts";
 import type { Random } from "../util/random.ts";
 import type { Outage } from "./breaker-state.ts";
 import { allWaiting } from "./ledger-callers.ts";
@@ -20,8 +21,14 @@ export interface Reservation {
 /** The answer to one who sets requests aside. */
 export type ReserveOutcome =
   | { readonly kind: "reserved"; readonly reservation: Reservation }
-  /** Not before `retryAfterMs` from now (spread included). Not a failure: the object waits. */
-  | { readonly kind: "refused"; readonly retryAfterMs: number };
+  | ({ readonly kind: "refused" } & QuotaRefusal);
+
+/** Not before `retryAfterMs` from now (spread included). Not a failure: the object waits. */
+export interface QuotaRefusal {
+  readonly retryAfterMs: number;
+  /** The account would allow it, and these requests per hour of the connection's own do not. */
+  readonly ceiling?: number;
+}
 
 /** The right to send one request. It must be settled, whatever happens. */
 export interface Ticket {
@@ -33,10 +40,10 @@ export interface Ticket {
 export type Admission =
   | { readonly kind: "granted"; readonly ticket: Ticket }
   /**
-   * Not before `retryAfterMs` from now (spread included). With `outage` it is not the quota that refuses: the last
-   * requests failed so, and one at a time probes whether the API is up again.
+   * With `outage` it is not the quota that refuses: the last requests failed so, and one at a time probes whether the API
+   * is up again.
    */
-  | { readonly kind: "refused"; readonly retryAfterMs: number; readonly outage?: Outage };
+  | ({ readonly kind: "refused"; readonly outage?: Outage } & QuotaRefusal);
 
 /** How often what can wait may be requested: the formulas stand at the top of ledger-stretch.ts. */
 export interface LedgerPace {
@@ -154,7 +161,7 @@ class AccountLedger implements Ledger {
     this.#state = answer.state;
     if (answer.kind === "refused") {
       const { outage } = answer;
-      return { kind: "refused", retryAfterMs: this.#spread(answer), ...(outage === undefined ? {} : { outage }) };
+      return { kind: "refused", ...this.#refusal(answer, requestClass, 1), ...present({ outage }) };
     }
     if (isReserved) held.take();
     this.#stretch = stretchAfterRequest(this.#stretch, requestClass);
@@ -172,7 +179,7 @@ class AccountLedger implements Ledger {
   reserve(count: number, requestClass: RequestClass, who = ""): ReserveOutcome {
     const answer = quota.reserve(this.#state, this.#now(), { class: requestClass, who, count });
     this.#state = answer.state;
-    if (answer.kind === "refused") return { kind: "refused", retryAfterMs: this.#spread(answer) };
+    if (answer.kind === "refused") return { kind: "refused", ...this.#refusal(answer, requestClass, count) };
     const giveBack = (left: number): void => {
       this.#state = quota.release(this.#state, left);
     };
@@ -259,8 +266,10 @@ class AccountLedger implements Ledger {
     return spending;
   }
 
-  #spread({ waitMs, spreadMs }: quota.Refusal): number {
-    return Math.ceil(waitMs + spreadMs * this.#random());
+  #refusal({ waitMs, spreadMs }: quota.Refusal, requestClass: RequestClass, count: number): QuotaRefusal {
+    const retryAfterMs = Math.ceil(waitMs + spreadMs * this.#random());
+    const isOfCeiling = quota.isCeilingSpent(this.#state, requestClass, count);
+    return { retryAfterMs, ...present({ ceiling: isOfCeiling ? this.#state.ceiling : undefined }) };
   }
 }
 

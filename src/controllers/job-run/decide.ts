@@ -3,11 +3,13 @@
 import type { NorthflankJobRun } from "../../api/job-run.ts";
 import { startedRun } from "../../api/names.ts";
 import type { NorthflankError } from "../../northflank/errors.ts";
+import type { QuotaRefusal } from "../../northflank/ledger.ts";
 import type { StartResult } from "../../northflank/types.ts";
 import { formatTime } from "../../runtime/conditions.ts";
 import type { ObjectKey } from "../../runtime/outcome.ts";
 import { assertNever } from "../../util/assert-never.ts";
 import { formatDuration } from "../../util/duration.ts";
+import { present } from "../../util/present.ts";
 import type { SeenBuild } from "../build/build-query.ts";
 import { type FailureRecord, nextFailure } from "../reconcile/failure.ts";
 import { type Blocked, withClause } from "../reconcile/ready-state.ts";
@@ -90,7 +92,7 @@ export type StartReport =
   /** The object is not what this reconcile took it for, or another client wrote first: nothing was sent. */
   | { readonly kind: "outdated" }
   | Blocked
-  | { readonly kind: "noQuota"; readonly retryAfterMs: number }
+  | ({ readonly kind: "noQuota" } & QuotaRefusal)
   /** `replaces`: the objects whose runs are aborted for this one; empty where that alone would not let it start. */
   | { readonly kind: "obstructed"; readonly obstacles: readonly Obstacle[]; readonly replaces: readonly ObjectKey[] }
   /** The build that the run names cannot be used yet, or ever; `elapsedMs`: since this process first saw that. */
@@ -132,7 +134,7 @@ export function decideStarted(situation: Situation, report: StartReport, givenUp
     case "blocked":
       return decideBlocked(situation, report);
     case "noQuota":
-      return decideNoQuota(situation, report.retryAfterMs);
+      return decideNoQuota(situation, report);
     case "obstructed":
       return decideObstructed(situation, report);
     case "buildNotUsable":
@@ -248,8 +250,10 @@ export function decideRestored(situation: Situation, leftMs: number): RunResult 
 }
 
 /** The ledger, or a 429, says not before `retryAfterMs`: waiting, never a failure. */
-export function decideNoQuota(situation: Situation, retryAfterMs: number): RunResult {
-  const message = `The account's request quota does not allow ${wantedNow(situation.object)} now.`;
+export function decideNoQuota(situation: Situation, { retryAfterMs, ceiling }: QuotaRefusal): RunResult {
+  const quota = ceiling === undefined ? "request quota" : `limit of ${ceiling} requests per hour`;
+  const whose = ceiling === undefined ? "account" : "connection";
+  const message = `The ${whose}'s ${quota} does not allow ${wantedNow(situation.object)} now.`;
   return waiting("WaitingForQuota", message, {
     next: recheckAsking(situation, retryAfterMs),
     isOutcomeUnknown: situation.state === "unknown",
@@ -330,7 +334,12 @@ export function decideNotStored(situation: Situation, fields: readonly string[])
 export function decideFailed(situation: Situation, error: NorthflankError): RunResult {
   const { readyState, failure, next } = judgeFailedCall(situation, error);
   // The time until the quota is back differs with every check: it stays out of the message, so that status stays too.
-  if (failure === undefined) return decideNoQuota(situation, delayOf(next) ?? slowProbeMs);
+  if (failure === undefined) {
+    return decideNoQuota(situation, {
+      retryAfterMs: delayOf(next) ?? slowProbeMs,
+      ...present({ ceiling: error.ceiling }),
+    });
+  }
   return runResult(readyState, {
     fields: { failure },
     next: next.kind === "backoff" ? next : recheckAsking(situation, next.afterMs, next.pause),

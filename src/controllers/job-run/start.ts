@@ -58,7 +58,7 @@ export async function startRun(deps: StartDeps, context: StartContext): Promise<
   if (values.kind === "blocked") return { report: { ...values, readyState: ofRun(values.readyState) } };
 
   const reserved = account.api.reserve(requestsOfStart, "change");
-  if (reserved.kind === "refused") return { report: { kind: "noQuota", retryAfterMs: reserved.retryAfterMs } };
+  if (reserved.kind === "refused") return { report: { ...reserved, kind: "noQuota" } };
   const { reservation } = reserved;
   let isReadBackNeeded = false;
   try {

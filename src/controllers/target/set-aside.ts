@@ -44,7 +44,7 @@ export class SetAside {
     const options = { class: requestClass, spender: this.#spender, signal };
     if (requestClass !== "change" || !mayWrite) return options;
     const outcome = api.reserve(requests + 1, requestClass);
-    if (outcome.kind === "refused") throw quotaClosed("read the target", outcome.retryAfterMs);
+    if (outcome.kind === "refused") throw quotaClosed("read the target", outcome);
     this.#reservation = outcome.reservation;
     return { ...options, reservation: outcome.reservation };
   }

@@ -73,7 +73,9 @@ test("a ceiling limits the connection that set it, and nobody else who shares it
   const low = factory.open({ ...binding("a", "p"), connection: "mallory/low", maxRequestsPerHour: 3 });
   const high = factory.open({ ...binding("b", "p"), connection: "acme/high" });
   for (let count = 0; count < 3; count++) await ask(low);
-  await expect(ask(low)).rejects.toMatchObject(closed);
+  await expect(ask(low)).rejects.toMatchObject({ ...closed, ceiling: 3 });
+  await expect(ask(low)).rejects.toThrow("the connection's limit of 3 requests per hour is spent");
+  expect(low.reserve(1, "change")).toMatchObject({ kind: "refused", ceiling: 3 });
   for (let count = 0; count < 20; count++) await ask(high);
   expect(factory.quota("p")?.used).toBe(23);
 });

@@ -18,6 +18,7 @@ import { NorthflankError, type NorthflankErrorCode } from "../../../src/northfla
 import type { Transport } from "../../../src/northflank/transport.ts";
 import { findCondition } from "../../../src/runtime/conditions.ts";
 import type { Outcome } from "../../../src/runtime/outcome.ts";
+import { present } from "../../../src/util/present.ts";
 import { connection } from "../../support/builders.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
 import { fakeLog } from "../../support/fake-log.ts";
@@ -565,7 +566,7 @@ describe("what stands in the way", () => {
       (it) => {
         const { notifications } = it.object.spec;
         it.edit({ notifications: { register: true, ...notifications, secretRef: { name: "nope" } } });
-        return () => it.edit({ notifications });
+        return () => it.edit(present({ notifications }));
       },
     ],
     [

@@ -23,9 +23,12 @@ describe("a spent quota is told of what it holds back", () => {
   test.each(Object.entries(cases))("%s: %s", async (state, what) => {
     const story = await runIn(state as RunState);
     story.end();
-    const { readyState } = decideNoQuota(runSituation(story.object(), story.clock.now()), 60_000);
+    const { readyState } = decideNoQuota(runSituation(story.object(), story.clock.now()), { retryAfterMs: 60_000 });
     expect(readyState).toMatchObject({ kind: "waiting", reason: "WaitingForQuota" });
-    expect(readyState.message).toContain(`does not allow ${what} now`);
+    expect(readyState.message).toContain(`The account's request quota does not allow ${what} now`);
+    const refusal = { retryAfterMs: 60_000, ceiling: 10 };
+    const own = decideNoQuota(runSituation(story.object(), story.clock.now()), refusal).readyState.message;
+    expect(own).toContain(`The connection's limit of 10 requests per hour does not allow ${what} now`);
   });
 });
 
