@@ -199,7 +199,7 @@ function metricsPage(): string {
   const ours = metrics.filter(({ name }) => !/^(nodejs|process)_/.test(name));
   return page(
     "# Metrics",
-    "Served at `/metrics` of `--metrics-bind-address`. Metrics that controller-runtime and client-go have too keep those names. Labels are closed sets; only the token expiry metric has names of objects. The usual `nodejs_*` and `process_*` metrics are served too.",
+    "Served at `/metrics` of `--metrics-bind-address`. Metrics that controller-runtime and client-go have too keep those names. Labels are closed sets; only the token expiry metric and `api_budget_used_by_object` have names of objects, of a limited number of them. The usual `nodejs_*` and `process_*` metrics are served too.",
     table(
       ["metric", "type", "labels", "meaning"],
       ours

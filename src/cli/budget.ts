@@ -73,8 +73,8 @@ permission to list northflankconnections.
 With --metrics-url it reads the metrics of the operator, which also have the classes, kinds, namespaces and objects that spend
 the most. Only the leader has them:
 
-  kubectl -n northflank-operator get lease northflank-operator -o jsonpath='{.spec.holderIdentity}'
-  kubectl -n northflank-operator port-forward pod/LEADER 8080
+  LEADER=$(kubectl -n northflank-operator get lease northflank-operator -o jsonpath='{.spec.holderIdentity}' | cut -d_ -f1)
+  kubectl -n northflank-operator port-forward "pod/$LEADER" 8080
   northflank-operator budget --metrics-url http://127.0.0.1:8080/metrics
 
 ${describe(flagsOfBudget)}

@@ -1,5 +1,3 @@
-import type { QuotaRefusal } from "./ledger.ts";
-
 /**
  * What went wrong in a call to Northflank. Closed: the retry table and the conditions switch over this.
  *
@@ -107,6 +105,13 @@ export class NorthflankError extends Error {
     this.sent = facts.sent;
     this.denial = facts.denial;
   }
+}
+
+/** Not before `retryAfterMs` from now (spread included). Not a failure: the object waits. */
+export interface QuotaRefusal {
+  readonly retryAfterMs: number;
+  /** The account would allow it, and these requests per hour of the connection's own do not. */
+  readonly ceiling?: number;
 }
 
 /** The refusal of the ledger: nothing was sent. */

@@ -2,6 +2,7 @@ import type { Clock } from "../util/clock.ts";
 import { present } from "../util/present.ts";
 import type { Random } from "../util/random.ts";
 import type { Outage } from "./breaker-state.ts";
+import type { QuotaRefusal } from "./errors.ts";
 import { allWaiting } from "./ledger-callers.ts";
 import { type Granted, isSpent, type Settlement, settle } from "./ledger-settle.ts";
 import type { PerClass } from "./ledger-shares.ts";
@@ -23,12 +24,6 @@ export type ReserveOutcome =
   | { readonly kind: "reserved"; readonly reservation: Reservation }
   | ({ readonly kind: "refused" } & QuotaRefusal);
 
-/** Not before `retryAfterMs` from now (spread included). Not a failure: the object waits. */
-export interface QuotaRefusal {
-  readonly retryAfterMs: number;
-  /** The account would allow it, and these requests per hour of the connection's own do not. */
-  readonly ceiling?: number;
-}
 
 /** The right to send one request. It must be settled, whatever happens. */
 export interface Ticket {

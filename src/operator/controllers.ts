@@ -30,6 +30,7 @@ import {
   createStatusWriter,
   type ObjectWithStatus,
   type StatusWriter,
+  type StatusWriterDeps,
 } from "../controllers/reconcile/status-writer.ts";
 import type { KubeClient } from "../kube/client.ts";
 import type { ResourceType } from "../kube/types.ts";
@@ -119,7 +120,7 @@ export function createControllers(deps: ControllersDeps): Controllers {
     name: ControllerName,
     type: ResourceType,
     cache: { overlay(raw: T): void },
-    separate: { readonly separateRecord?: "start" } = {},
+    more: Pick<StatusWriterDeps<T>, "separateRecord" | "loggedConditions"> = {},
   ): StatusWriter<T> =>
     createStatusWriter<T>({
       kube,
@@ -127,7 +128,7 @@ export function createControllers(deps: ControllersDeps): Controllers {
       overlay: (answer) => cache.overlay(answer),
       onStalled: () => metrics.stalled(name),
       log: log.child({ controller: name }),
-      ...separate,
+      ...more,
     });
 
   const shared = { accounts, validate, events, clock, random };
@@ -166,7 +167,9 @@ export function createControllers(deps: ControllersDeps): Controllers {
     lastHintMs: deps.lastHintMs,
     schedule: new PollSchedule({ clock, random }),
     validationPeriodMs,
-    statusWriter: writer<NorthflankConnection>("connection", northflankConnections, connections),
+    statusWriter: writer<NorthflankConnection>("connection", northflankConnections, connections, {
+      loggedConditions: ["QuotaAvailable", "NotificationsReady"],
+    }),
   });
   const lists = new SharedLists({ clock });
   const driftPlan = new DriftPlan({ listPeriodMs: config.resyncPeriodMs || Number.POSITIVE_INFINITY });

@@ -92,8 +92,8 @@ function resultOf(seen: NotificationsSeen, random: Random): NotificationsResult 
       return { ...kept, condition: secretCondition(seen.secret) };
     case "accepted": {
       const message =
-        `Notifications with a value of Secret "${seen.secretName}" are accepted; the integration in Northflank is created ` +
-        "by hand.";
+        `Notifications with a value of Secret "${seen.secretName}" are accepted. Create the integration in Northflank by ` +
+        "hand.";
       return { ...kept, condition: { status: "True", reason: "Valid", message } };
     }
     case "blocked": {

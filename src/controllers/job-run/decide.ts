@@ -2,8 +2,7 @@
 
 import type { NorthflankJobRun } from "../../api/job-run.ts";
 import { startedRun } from "../../api/names.ts";
-import type { NorthflankError } from "../../northflank/errors.ts";
-import type { QuotaRefusal } from "../../northflank/ledger.ts";
+import type { NorthflankError, QuotaRefusal } from "../../northflank/errors.ts";
 import type { StartResult } from "../../northflank/types.ts";
 import { formatTime } from "../../runtime/conditions.ts";
 import type { ObjectKey } from "../../runtime/outcome.ts";

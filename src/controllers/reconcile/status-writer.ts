@@ -60,6 +60,7 @@ export function createStatusWriter<T extends ObjectWithStatus>(deps: StatusWrite
         if (answer !== "changed") {
           deps.overlay(answer);
           logChange(deps, known, answer);
+          logConditions(deps, known, answer);
           return { kind: "written", object: answer };
         }
         if (tries === mostTries) throw overtaken(deps.type, object, `others wrote first ${mostTries} times in a row`);
@@ -83,6 +84,8 @@ export interface StatusWriterDeps<T> {
    * is. Default: none.
    */
   readonly separateRecord?: "start";
+  /** Conditions beside Ready whose changes are logged. Default: none. */
+  readonly loggedConditions?: readonly string[];
   /** Called with each status that is Stalled, whether or not it has to be written. */
   readonly onStalled?: () => void;
   readonly log: Log;
@@ -107,6 +110,20 @@ function logChange<T extends ObjectWithStatus>({ type, log }: StatusWriterDeps<T
   const facts = { kind: type.kind, object: objectKey(after.metadata), ready, reason, message };
   if (needsPerson) log.warn(facts, "object changed state");
   else log.info(facts, "object changed state");
+}
+
+function logConditions<T extends ObjectWithStatus>(deps: StatusWriterDeps<T>, before: T, after: T): void {
+  const { log, type, loggedConditions = [] } = deps;
+  for (const condition of loggedConditions) {
+    const was = conditionOf(before, condition);
+    const is = conditionOf(after, condition);
+    if (is === undefined || (was?.status === is.status && was.reason === is.reason)) continue;
+    const { status, reason, message } = is;
+    log.info(
+      { kind: type.kind, object: objectKey(after.metadata), condition, status, reason, message },
+      "condition changed",
+    );
+  }
 }
 
 function conditionOf({ status = {} }: ObjectWithStatus, type: string): Condition | undefined {

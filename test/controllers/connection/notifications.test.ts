@@ -633,7 +633,7 @@ describe("what stands in the way", () => {
     const it = new Scene({ register: false });
     await it.run(120);
     expect(it.ready).toBe(
-      'True/Valid: Notifications with a value of Secret "hook" are accepted; the integration in Northflank is created by hand.',
+      'True/Valid: Notifications with a value of Secret "hook" are accepted. Create the integration in Northflank by hand.',
     );
     expect(it.taken()).toEqual([]);
     expect(it.object.metadata.finalizers).toBeUndefined();

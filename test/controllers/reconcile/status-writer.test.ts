@@ -14,7 +14,11 @@ const object = {
 };
 
 /** `live`: what the server has by then, `outrun`: how often somebody else writes between our read and our write. */
-function setUp(error?: KubeErrorCode, server: { readonly live?: ObjectWithStatus; readonly outrun?: number } = {}) {
+function setUp(
+  error?: KubeErrorCode,
+  server: { readonly live?: ObjectWithStatus; readonly outrun?: number } = {},
+  loggedConditions: readonly string[] = [],
+) {
   const sent: unknown[] = [];
   let reads = 0;
   const overlaid: unknown[] = [];
@@ -43,7 +47,7 @@ function setUp(error?: KubeErrorCode, server: { readonly live?: ObjectWithStatus
   const deps = { kube, type: leases, overlay, onStalled, log };
   return {
     ...{ sent, overlaid, lines, stalled: () => stalled },
-    writer: createStatusWriter<ObjectWithStatus>({ ...deps, separateRecord: "start" }),
+    writer: createStatusWriter<ObjectWithStatus>({ ...deps, loggedConditions, separateRecord: "start" }),
     plain: createStatusWriter<ObjectWithStatus>(deps),
   };
 }
@@ -193,6 +197,22 @@ describe("the log", () => {
     ["an object that is retried", ["False", "RemoteUnavailable"]],
   ])("has no line for %s whose status is written and whose state stays", async (_, summary) => {
     expect(await linesOf(summary, summary)).toEqual([]);
+  });
+
+  test("has one line for each other condition that is to be logged and has changed", async () => {
+    const conditions = (status: string) =>
+      ["Ready", "QuotaAvailable", "Other"].map((type) => {
+        const isReady = type === "Ready";
+        return { type, status: isReady ? "True" : status, reason: isReady ? "Valid" : status, message: `is ${status}` };
+      });
+    const { lines, writer } = setUp(undefined, {}, ["QuotaAvailable", "NotificationsReady"]);
+    const before = { ...object, status: { ...object.status, conditions: conditions("True") } };
+    await writer.write(before, { count: 1, conditions: conditions("True") }, neverAborted());
+    await writer.write(before, { count: 1, conditions: conditions("False") }, neverAborted());
+    const fields = { kind: "Lease", object: "n/a", condition: "QuotaAvailable", status: "False", reason: "False" };
+    expect(lines).toEqual([
+      { level: "info", message: "condition changed", fields: { ...fields, message: "is False" } },
+    ]);
   });
 
   test("has no line for what was not written", async () => {
