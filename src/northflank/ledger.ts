@@ -24,7 +24,6 @@ export type ReserveOutcome =
   | { readonly kind: "reserved"; readonly reservation: Reservation }
   | ({ readonly kind: "refused" } & QuotaRefusal);
 
-
 /** The right to send one request. It must be settled, whatever happens. */
 export interface Ticket {
   /** Only the first call counts; it returns true, later ones false. */
