@@ -10,6 +10,7 @@ import { type ObjectKey, objectKey } from "../runtime/outcome.ts";
 import { Recent } from "../runtime/recent.ts";
 import type { StoreView } from "../runtime/watched-kind.ts";
 import type { Clock } from "../util/clock.ts";
+import { TokenBucket } from "../util/token-bucket.ts";
 import type { Hint } from "../webhook/delivery.ts";
 import type { Enqueuer } from "./watches.ts";
 
@@ -57,7 +58,7 @@ export class Hints {
   /** When each object is read next because of a hint, or was read last. */
   readonly #readAtMs: Recent<number>;
   /** By pool, as far as it is known. */
-  readonly #budgets: Recent<{ readonly left: number; readonly atMs: number }>;
+  readonly #budgets: Recent<TokenBucket>;
 
   constructor(deps: HintsDeps) {
     this.#deps = deps;
@@ -136,7 +137,7 @@ export class Hints {
     const lastMs = this.#readAtMs.get(id) ?? Number.NEGATIVE_INFINITY;
     // Not read yet: it will be, later than this hint.
     if (lastMs > nowMs) return true;
-    if (!this.#mayRead(connection, nowMs)) return false;
+    if (!this.#mayRead(connection)) return false;
     const afterMs = Math.max(leastMs, lastMs + perObjectMs - nowMs);
     this.#readAtMs.set(id, nowMs + afterMs);
     hinted(key, afterMs);
@@ -144,13 +145,11 @@ export class Hints {
     return true;
   }
 
-  #mayRead(connection: ObjectKey, nowMs: number): boolean {
+  #mayRead(connection: ObjectKey): boolean {
     const account = this.#deps.poolOf(connection) ?? connection;
-    const before = this.#budgets.get(account) ?? { left: burst, atMs: nowMs };
-    const left = Math.min(burst, before.left + (nowMs - before.atMs) / refillMs);
-    const mayRead = left >= 1;
-    this.#budgets.set(account, { left: mayRead ? left - 1 : left, atMs: nowMs });
-    return mayRead;
+    const budget = this.#budgets.get(account) ?? new TokenBucket({ clock: this.#deps.clock, burst, refillMs });
+    this.#budgets.set(account, budget);
+    return budget.take();
   }
 }
 

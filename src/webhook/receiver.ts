@@ -3,6 +3,7 @@ import type { HttpAnswer, HttpReceiver } from "../http-server.ts";
 import type { ObjectKey } from "../runtime/outcome.ts";
 import { type Clock, sleep } from "../util/clock.ts";
 import type { Log } from "../util/log.ts";
+import { TokenBucket } from "../util/token-bucket.ts";
 import { eventIdOf, type Hint, hintIn, tokenHeader } from "./delivery.ts";
 import { type ForwardedHint, forwardedHint, forwardHeaders, isForwarded, isProven } from "./forwarded.ts";
 import { digestOf, SharedSecrets, type SharedSecretsDeps } from "./shared-secrets.ts";
@@ -126,25 +127,17 @@ export function createReceiver(deps: ReceiverDeps): Receiver {
 
 /** What is known of the deliveries for one connection. */
 class Sender {
-  readonly #clock: Pick<Clock, "monotonic">;
+  readonly #bucket: TokenBucket;
   /** The oldest first. */
   readonly #events = new Set<string>();
-  #left = burst;
-  #countedMs: number;
 
   constructor(clock: Pick<Clock, "monotonic">) {
-    this.#clock = clock;
-    this.#countedMs = clock.monotonic();
+    this.#bucket = new TokenBucket({ clock, burst, refillMs: 1_000 / perSecond });
   }
 
   /** Counts a delivery; false where there were too many. */
   mayDeliver(): boolean {
-    const nowMs = this.#clock.monotonic();
-    this.#left = Math.min(burst, this.#left + ((nowMs - this.#countedMs) / 1_000) * perSecond);
-    this.#countedMs = nowMs;
-    if (this.#left < 1) return false;
-    this.#left -= 1;
-    return true;
+    return this.#bucket.take();
   }
 
   isNew(eventId: string | undefined): boolean {
