@@ -3,6 +3,7 @@ import { Recent } from "../../runtime/recent.ts";
 import { jittered } from "../../util/backoff.ts";
 import type { Clock } from "../../util/clock.ts";
 import type { Random } from "../../util/random.ts";
+import { TokenBucket } from "../../util/token-bucket.ts";
 import { type DriftPeriods, type DriftPlan, nextReadInMs, type PlannedTarget } from "./drift-plan.ts";
 
 /*
@@ -29,6 +30,9 @@ const earlyMs = 50;
 
 // After a list is too old, the objects of its project come within so much of its period.
 const listSpread = 0.05;
+
+// Reads because of news that are ahead of checks, per account: a burst, and then 240 an hour.
+const hurry = { burst: 60, refillMs: 15_000 } as const;
 
 // A planned time further off than this was written by a clock that is wrong.
 const farthestMs = 2 * 3_600_000;
@@ -108,6 +112,8 @@ export class PollSchedule {
   readonly #failedLists: Recent<number>;
   /** When objects are due that something was heard of. */
   readonly #hints = new Map<ObjectKey, number>();
+  /** By pool. */
+  readonly #hurried: Recent<TokenBucket>;
 
   /** Without `driftPlan` every check is a read. */
   constructor(deps: { readonly clock: Clock; readonly random: Random; readonly driftPlan?: DriftPlan }) {
@@ -115,6 +121,7 @@ export class PollSchedule {
     this.#random = deps.random;
     this.#driftPlan = deps.driftPlan;
     this.#failedLists = new Recent(deps.clock, farthestMs);
+    this.#hurried = new Recent(deps.clock, hurry.burst * hurry.refillMs);
   }
 
   get size(): number {
@@ -217,14 +224,36 @@ export class PollSchedule {
   /**
    * Whether what a list shows of a target is a reason to read it: not where the target was read after the list, nor where
    * the same was the reason before. So a list that lags, or says a thing in other words, costs one read and not one each
-   * time.
+   * time. `shown: undefined`: the list shows the target as it is; so what it shows otherwise from then on is news again,
+   * also if it was before.
    */
-  isNews({ key }: Pick<Scheduled, "key">, list: { readonly shown: string; readonly readAtMs: number }): boolean {
+  isNews(
+    { key }: Pick<Scheduled, "key">,
+    list: { readonly shown: string | undefined; readonly readAtMs: number },
+  ): boolean {
+    const { shown, readAtMs } = list;
     const entry = this.#entries.get(key);
-    if (entry === undefined) return true;
-    if (entry.listed === list.shown || (entry.readAtMs ?? Number.NEGATIVE_INFINITY) > list.readAtMs) return false;
-    this.#entries.set(key, { ...entry, news: list.shown });
+    if (entry === undefined) return shown !== undefined;
+    if ((entry.readAtMs ?? Number.NEGATIVE_INFINITY) > readAtMs) return false;
+    if (shown === undefined) {
+      const { news: _news, listed: _listed, ...known } = entry;
+      this.#entries.set(key, known);
+      return false;
+    }
+    if (entry.listed === shown) return false;
+    this.#entries.set(key, { ...entry, news: shown });
     return true;
+  }
+
+  /**
+   * Whether a read because of news may be ahead of the checks of the same account: not where a list shows news of very
+   * many targets at once, whose reads would leave nothing for polls of rollouts and runs.
+   */
+  mayHurry({ share }: Pick<Scheduled, "share">): boolean {
+    const pool = share?.pool ?? "";
+    const hurried = this.#hurried.get(pool) ?? new TokenBucket({ clock: this.#clock, ...hurry });
+    this.#hurried.set(pool, hurried);
+    return hurried.take();
   }
 
   /** Enters how many entries the list of a project has, which says what it costs. */

@@ -21,7 +21,7 @@ interface ListCheckDeps {
 
 const routine: Due = { kind: "read", class: "observe" };
 
-// It does not wait behind the reads that find nothing.
+// It does not wait behind the reads that find nothing, unless very many have changed at once.
 const changed: Due = { kind: "read", class: "run" };
 
 /**
@@ -61,7 +61,8 @@ export async function checkByList<T extends TargetObject>(
   const { entry, startedAtMs } = list.get(id);
   const isUnknown = entry === undefined && !list.isComplete;
   const shown = isUnknown ? undefined : target.changed(entry, object);
-  if (shown !== undefined && schedule.isNews(scheduled, { shown, readAtMs: startedAtMs })) return changed;
+  const isNews = !isUnknown && schedule.isNews(scheduled, { shown, readAtMs: startedAtMs });
+  if (isNews) return schedule.mayHurry(scheduled) ? changed : routine;
   if (isReadDue) return routine;
   return { kind: "rest", dueInMs: schedule.checkedByList(scheduled, { maxAgeMs, ageMs: list.ageMs }) };
 }

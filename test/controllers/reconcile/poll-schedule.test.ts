@@ -213,6 +213,22 @@ describe("of an account with more settled targets than its checks suffice for", 
     expect(isNews("b")).toBe(true);
   });
 
+  test("what a list showed before is news again once a list has shown the target as it is", async () => {
+    const { clock, schedule, object } = crowded(199);
+    schedule.planned(object);
+    const isNews = (shown: string | undefined, ageMs = 0) =>
+      schedule.isNews(object, { shown, readAtMs: clock.monotonic() - ageMs });
+    expect(isNews("missing")).toBe(true);
+    schedule.read(object);
+    await clock.advance(1_000);
+    expect(isNews("missing")).toBe(false);
+    // From before the read, so that it says nothing of what lists show since.
+    expect(isNews(undefined, 2_000)).toBe(false);
+    expect(isNews("missing")).toBe(false);
+    expect(isNews(undefined)).toBe(false);
+    expect(isNews("missing")).toBe(true);
+  });
+
   test("a read that was refused is due again, and not a period later", async () => {
     const scene = crowded(199, { isListed: false });
     const { clock, schedule, object } = scene;

@@ -10,10 +10,12 @@ import { always, strictFake } from "../../support/strict-fake.ts";
 type Lists = Parameters<typeof checkByList>[0]["lists"];
 type Ask = Parameters<Lists["items"]>[2];
 
+function freshSchedule(clock = new FakeClock()): { readonly clock: FakeClock; readonly schedule: PollSchedule } {
+  return { clock, schedule: new PollSchedule({ clock, random: always(0) }) };
+}
+
 /** Checks a target that its list shows as `shown`; also what was asked of the list. */
-async function check(shown: string | undefined, isReadDue = false) {
-  const clock = new FakeClock();
-  const schedule = new PollSchedule({ clock, random: always(0) });
+async function check(shown: string | undefined, isReadDue = false, { clock, schedule } = freshSchedule()) {
   const asks: Ask[] = [];
   const lists = strictFake<Lists>("lists", {
     items: async (_reader, _list, ask) => {
@@ -38,4 +40,17 @@ test("a list that shows a change has the target read before those of which nothi
 
 test("a list does not wait for the share that reads of single targets use up", async () => {
   expect((await check(undefined)).asks).toMatchObject([{ class: "run", maxAgeMs: 900_000 }]);
+});
+
+test("a list that shows news of every target leaves the quota to polls: most of the reads are checks", async () => {
+  const scene = freshSchedule();
+  const classes: string[] = [];
+  for (let index = 0; index < 1_000; index++) {
+    const { due } = await check("moved", false, scene);
+    if (due.kind === "read") classes.push(due.class);
+  }
+  expect(classes.length).toBe(1_000);
+  expect(classes.filter((one) => one === "run").length).toBe(60);
+  await scene.clock.advance(3_600_000);
+  expect((await check("moved", false, scene)).due).toEqual({ kind: "read", class: "run" });
 });
