@@ -6,6 +6,7 @@ import type { ObjectKey } from "../runtime/outcome.ts";
 import type { Clock } from "../util/clock.ts";
 import { toError } from "../util/errors.ts";
 import type { Log } from "../util/log.ts";
+import { TokenBucket } from "../util/token-bucket.ts";
 
 /** The digest of a value that is accepted, until then by the monotonic clock. */
 interface Accepted {
@@ -29,6 +30,9 @@ const keepMs = 45_000;
 // A token that fits nothing may be a new one. Whoever guesses has the Secret read no more often than this.
 const rereadMs = 5_000;
 
+// For all connections together: whoever guesses at a thousand of them has no more read. Later it is read all the same.
+const rereads = { burst: 10, refillMs: 500 } as const;
+
 /**
  * How long a value that was replaced is accepted where the operator itself changes the integration: that takes it a
  * minute, and Northflank disables an integration whose deliveries are rejected.
@@ -43,7 +47,7 @@ const mostFormer = 16;
  * `spec.notifications.secretRef` names.
  *
  * *Guarantees*: Secrets are read by name with `get`, once for all deliveries of 45 s, and at most every 5 s for tokens
- * that fit nothing; what is kept of them are digests. A comparison takes as long for every token, and for a connection
+ * that fit nothing, those of all connections twice a second; what is kept of them are digests. A comparison takes as long for every token, and for a connection
  * that does not exist. While Kubernetes cannot be read, the digests that were read last count. With
  * `spec.notifications.register`, a value that was replaced counts for three minutes more.
  */
@@ -52,9 +56,11 @@ export class SharedSecrets {
   readonly #entries = new Map<ObjectKey, Entry>();
   /** What is wrong with the Secret of a connection, as it was logged. */
   readonly #problems = new Map<ObjectKey, string>();
+  readonly #rereads: TokenBucket;
 
   constructor(deps: SharedSecretsDeps) {
     this.#deps = deps;
+    this.#rereads = new TokenBucket({ clock: deps.clock, ...rereads });
   }
 
   /** Whether a delivery with this token is one for this connection. Never rejects. */
@@ -87,7 +93,9 @@ export class SharedSecrets {
     const known = this.#entries.get(key);
     const last = known?.uid === uid && known?.secretName === secretName ? known : undefined;
     const nowMs = clock.monotonic();
-    if (last !== undefined && nowMs - last.readAtMs < youngerThanMs) return await last.digests;
+    const ageMs = last === undefined ? Number.POSITIVE_INFINITY : nowMs - last.readAtMs;
+    const isKept = ageMs < youngerThanMs || (ageMs < keepMs && !this.#rereads.take());
+    if (last !== undefined && isKept) return await last.digests;
     const digests = this.#fetch(connection, secretName, key, last?.digests);
     this.#entries.set(key, { uid, secretName, readAtMs: nowMs, digests });
     return await digests;

@@ -259,6 +259,25 @@ describe("a Secret that is rotated", () => {
     expect(at.reads.length).toBeLessThanOrEqual(8);
   });
 
+  test("is read for wrong tokens twice a second at most, however many connections they are sent to", async () => {
+    const keys = Array.from({ length: 300 }, (_, index) => `many-${index}`);
+    for (const name of keys) at.connections.set(`shop/${name}`, connection(name));
+    const guess = async () => {
+      const token = "wrong-secret-of-the-shop";
+      const headers = { "x-northflank-notification-integration-token": token };
+      const answers = keys.map((name) => at.receiver.receive({ path: `/northflank/shop/${name}`, headers }));
+      await at.clock.advance(1_000);
+      return await Promise.all(answers);
+    };
+    // What was never read has to be, once.
+    await guess();
+    const before = at.reads.length;
+    for (let second = 0; second < 20; second++) await guess();
+    expect(at.reads.length - before).toBeLessThanOrEqual(10 + 2 * 21);
+    // The right token is accepted meanwhile.
+    expect((await at.post({ path: "/northflank/shop/many-7" })).answer.status).toBe(200);
+  });
+
   test("counts within a minute for the token that was taken out", async () => {
     await at.post({});
     at.secrets.set("hook", secret({ secret: second }));
