@@ -3,7 +3,7 @@ import type { NorthflankConnection } from "../api/connection.ts";
 import { readNotificationSecret } from "../controllers/secrets/notification-secret.ts";
 import type { KubeClient } from "../kube/client.ts";
 import type { ObjectKey } from "../runtime/outcome.ts";
-import type { Clock } from "../util/clock.ts";
+import type { Clock, Timer } from "../util/clock.ts";
 import { toError } from "../util/errors.ts";
 import type { Log } from "../util/log.ts";
 import { TokenBucket } from "../util/token-bucket.ts";
@@ -21,7 +21,7 @@ interface Entry {
   readonly uid: string | undefined;
   readonly secretName: string;
   readonly readAtMs: number;
-  readonly digests: Promise<Digests>;
+  digests: Promise<Digests>;
 }
 
 // As for API tokens: a changed Secret counts within a minute.
@@ -32,6 +32,9 @@ const rereadMs = 5_000;
 
 // For all connections together: whoever guesses at a thousand of them has no more read. Later it is read all the same.
 const rereads = { burst: 10, refillMs: 500 } as const;
+
+// Northflank counts what is not answered within seconds as failed, however long Kubernetes takes.
+const patienceMs = 1_000;
 
 /**
  * How long a value that was replaced is accepted where the operator itself changes the integration: that takes it a
@@ -48,7 +51,8 @@ const mostFormer = 16;
  *
  * *Guarantees*: Secrets are read by name with `get`, once for all deliveries of 45 s, and at most every 5 s for tokens
  * that fit nothing, those of all connections twice a second; what is kept of them are digests. A comparison takes as long for every token, and for a connection
- * that does not exist. While Kubernetes cannot be read, the digests that were read last count. With
+ * that does not exist. While Kubernetes cannot be read, or takes longer than a second, the digests that were
+ * read last count. With
  * `spec.notifications.register`, a value that was replaced counts for three minutes more.
  */
 export class SharedSecrets {
@@ -96,9 +100,28 @@ export class SharedSecrets {
     const ageMs = last === undefined ? Number.POSITIVE_INFINITY : nowMs - last.readAtMs;
     const isKept = ageMs < youngerThanMs || (ageMs < keepMs && !this.#rereads.take());
     if (last !== undefined && isKept) return await last.digests;
-    const digests = this.#fetch(connection, secretName, key, last?.digests);
-    this.#entries.set(key, { uid, secretName, readAtMs: nowMs, digests });
+    const read = this.#fetch(connection, secretName, key, last?.digests);
+    const digests = last === undefined ? read : this.#inTime(read, last.digests);
+    const entry: Entry = { uid, secretName, readAtMs: nowMs, digests };
+    this.#entries.set(key, entry);
+    // Never rejects. What is read late counts from then on.
+    void read.then(() => {
+      entry.digests = read;
+    });
     return await digests;
+  }
+
+  /** What is read; what was read before it where that takes too long. */
+  async #inTime(read: Promise<Digests>, last: Promise<Digests>): Promise<Digests> {
+    let timer: Timer | undefined;
+    const late = new Promise<Digests>((resolve) => {
+      timer = this.#deps.clock.setTimer(() => resolve(last), patienceMs);
+    });
+    try {
+      return await Promise.race([read, late]);
+    } finally {
+      timer?.cancel();
+    }
   }
 
   async #fetch(
@@ -145,7 +168,7 @@ export class SharedSecrets {
 export interface SharedSecretsDeps {
   readonly kube: Pick<KubeClient, "get">;
   readonly connections: { get(key: ObjectKey): NorthflankConnection | undefined };
-  readonly clock: Pick<Clock, "monotonic">;
+  readonly clock: Pick<Clock, "monotonic" | "setTimer">;
   readonly log: Log;
 }
 

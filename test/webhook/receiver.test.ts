@@ -54,6 +54,8 @@ function scene() {
     ["other-hook", secret({ secret: "secret-of-the-other-one" })],
   ]);
   const reads: string[] = [];
+  /** Secrets whose reads wait for this. */
+  const hanging = new Map<string, Promise<void>>();
   const hints: (readonly [string, Hint])[] = [];
   const delivered: string[] = [];
   const outcomes: DeliveryOutcome[] = [];
@@ -62,6 +64,7 @@ function scene() {
       get: async <T extends KubeObject>(_type: unknown, { name }: { readonly name: string }) => {
         reads.push(name);
         const found = secrets.get(name) ?? kubeError("not_found", "no such Secret");
+        await hanging.get(name);
         if (found instanceof Error) throw found;
         return found as unknown as T;
       },
@@ -101,7 +104,7 @@ function scene() {
       tookMs,
     };
   };
-  return { clock, lines, connections, secrets, reads, hints, delivered, outcomes, receiver, post };
+  return { clock, lines, connections, secrets, reads, hanging, hints, delivered, outcomes, receiver, post };
 }
 
 const build = JSON.stringify({ event: "build:start", data: { project: { id: "shop" }, service: { id: "api" } } });
@@ -230,6 +233,23 @@ describe("200 is the answer to a delivery with the right token", () => {
     await at.clock.advance(60_000);
     expect((await at.post({})).answer.status).toBe(200);
     expect((await at.post({ token: second })).answer.status).toBe(401);
+  });
+
+  test("while Kubernetes does not answer, by what was read last and within a second", async () => {
+    await at.post({});
+    let respond = () => {};
+    at.hanging.set("hook", new Promise((resolve) => (respond = resolve)));
+    at.secrets.set("hook", secret({ secret: second }));
+    await at.clock.advance(60_000);
+    const { answer, tookMs } = await at.post({});
+    expect(answer.status).toBe(200);
+    expect(tookMs).toBeLessThanOrEqual(1_000);
+    expect((await at.post({})).answer.status).toBe(200);
+    // What is read late counts.
+    respond();
+    await at.clock.advance(0);
+    expect((await at.post({ token: second })).answer.status).toBe(200);
+    expect((await at.post({})).answer.status).toBe(401);
   });
 });
 
