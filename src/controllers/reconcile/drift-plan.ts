@@ -8,12 +8,18 @@ import { createHash } from "node:crypto";
  * what is done. Where it does not, all periods of the account are multiplied by one factor, and the lists of its projects
  * show in between which services have moved:
  *
- *     wanted = sum over the targets of one read per period
+ *     wanted = sum over the targets of one read per period, and per list period where that is longer
  *     lists  = pages of the lists of its projects, once per list period; at most a quarter of the share
  *     factor = 1 where wanted <= share, else wanted / (share - lists)
  *
  *     a target is read every     period * factor
  *     a project is listed every  list period, less often where lists would cost more than their quarter
+ *
+ * A period that is shorter than the list period (which is the default period) is what the targets of others are not read
+ * less often for: it gets a part of what is left of the share, in proportion to how many reads more it asks for.
+ *
+ *     more   = sum over the targets of the reads of their periods, without `wanted`
+ *     target = its part of wanted + (its part of more) * min(1, (share - wanted) / more)
  *
  * So checks for drift cost the share, however many targets there are; more targets cost time. What a list shows (a
  * rollout, continuous deployment, a service that is gone or was created again) is found within one list period, any
@@ -56,7 +62,10 @@ interface Project {
 }
 
 interface Pool {
+  /** One read per period, and of short ones per list period. */
   wantedPerHour: number;
+  /** What short periods ask for beyond that. */
+  morePerHour: number;
   pages: number;
   readonly projects: Map<string, Project>;
 }
@@ -70,12 +79,15 @@ interface Pool {
  */
 export class DriftPlan {
   readonly #listPeriodMs: number;
+  /** Shorter periods are short ones; 0: none is. */
+  readonly #usualMs: number;
   readonly #targets = new Map<string, PlannedTarget>();
   readonly #pools = new Map<string, Pool>();
 
-  /** `listPeriodMs`: between two lists of a project where the share allows it. */
+  /** `listPeriodMs`: between two lists of a project where the share allows it; `Infinity`: none is read. */
   constructor({ listPeriodMs }: { readonly listPeriodMs: number }) {
     this.#listPeriodMs = listPeriodMs;
+    this.#usualMs = Number.isFinite(listPeriodMs) ? listPeriodMs : 0;
   }
 
   /** How many targets there are. */
@@ -89,11 +101,12 @@ export class DriftPlan {
     if (known !== undefined && isSame(known, target)) return;
     this.forget(uid);
     this.#targets.set(uid, target);
-    const pool = this.#pools.get(target.pool) ?? { wantedPerHour: 0, pages: 0, projects: new Map() };
+    const pool = this.#pools.get(target.pool) ?? { wantedPerHour: 0, morePerHour: 0, pages: 0, projects: new Map() };
     this.#pools.set(target.pool, pool);
     const project = pool.projects.get(target.projectId) ?? { targets: 0, listed: 0, entries: 0 };
     pool.projects.set(target.projectId, project);
-    pool.wantedPerHour += hourMs / target.periodMs;
+    pool.wantedPerHour += this.#wantedOf(target);
+    pool.morePerHour += this.#moreOf(target);
     change(pool, project, () => {
       project.targets += 1;
       if (target.isListed) project.listed += 1;
@@ -107,7 +120,8 @@ export class DriftPlan {
     const project = target && pool?.projects.get(target.projectId);
     if (target === undefined || pool === undefined || project === undefined) return;
     this.#targets.delete(uid);
-    pool.wantedPerHour -= hourMs / target.periodMs;
+    pool.wantedPerHour -= this.#wantedOf(target);
+    pool.morePerHour -= this.#moreOf(target);
     change(pool, project, () => {
       project.targets -= 1;
       if (target.isListed) project.listed -= 1;
@@ -126,7 +140,10 @@ export class DriftPlan {
     });
   }
 
-  /** How many times as long as declared the periods of an account are. `sharePerHour`: see {@link periods}. */
+  /**
+   * How many times as long as declared the periods of an account are, those that are shorter than the list period aside.
+   * `sharePerHour`: see {@link periods}.
+   */
   stretch(name: string, sharePerHour: number): number {
     const pool = this.#pools.get(name);
     const share = Math.max(sharePerHour, 1);
@@ -135,16 +152,34 @@ export class DriftPlan {
   }
 
   /** How often to check a target. `sharePerHour`: requests an hour that its account has for checks. */
-  periods({ pool: name, projectId, isListed, periodMs }: PlannedTarget, sharePerHour: number): DriftPeriods {
+  periods(target: PlannedTarget, sharePerHour: number): DriftPeriods {
+    const { pool: name, projectId, isListed, periodMs } = target;
     const pool = this.#pools.get(name);
     const share = Math.max(sharePerHour, 1);
-    if (pool === undefined || pool.wantedPerHour <= share) return { readMs: periodMs, listMs: undefined };
+    if (pool === undefined || pool.wantedPerHour + pool.morePerHour <= share)
+      return { readMs: periodMs, listMs: undefined };
+    if (pool.wantedPerHour <= share) return { readMs: this.#shortMs(target, pool, share), listMs: undefined };
     const lists = this.#listsOf(pool, share);
-    const readMs = (periodMs * pool.wantedPerHour) / (share - lists);
+    const readMs = (Math.max(periodMs, this.#usualMs) * pool.wantedPerHour) / (share - lists);
     const listMs = lists === 0 ? Number.POSITIVE_INFINITY : (pool.pages * hourMs) / lists;
     const project = pool.projects.get(projectId);
     const isUseful = isListed && project !== undefined && pagesOf(project) > 0 && listMs < readMs;
     return { readMs, listMs: isUseful ? listMs : undefined };
+  }
+
+  /** The period of a target where only what short periods ask for beyond the others does not fit into the share. */
+  #shortMs(target: PlannedTarget, { wantedPerHour, morePerHour }: Pool, share: number): number {
+    const more = this.#moreOf(target);
+    if (more === 0) return target.periodMs;
+    return hourMs / (this.#wantedOf(target) + (more * (share - wantedPerHour)) / morePerHour);
+  }
+
+  #wantedOf({ periodMs }: PlannedTarget): number {
+    return hourMs / Math.max(periodMs, this.#usualMs);
+  }
+
+  #moreOf(target: PlannedTarget): number {
+    return hourMs / target.periodMs - this.#wantedOf(target);
   }
 
   /** Requests an hour for lists. */

@@ -116,11 +116,48 @@ test("accounts do not share", () => {
   expect(plan.periods(other, share)).toEqual({ readMs: quarter, listMs: undefined });
 });
 
+test("a target that is to be read every second has no other one read less often", () => {
+  const usual = targetsIn(40, 5);
+  const hurried = usual.map((target) => ({ ...target, periodMs: 1_000 }));
+  const plan = planOf([...usual, hurried[0] as PlannedTarget]);
+  for (const target of usual) expect(plan.periods(target, share)).toEqual({ readMs: quarter, listMs: undefined });
+  // What the others leave: 200 - 40 * 4.
+  expect(hour / plan.periods(hurried[0] as PlannedTarget, share).readMs).toBeCloseTo(40, 6);
+  expect(plan.stretch("account", share)).toBe(1);
+  const crowd = targetsIn(200, 5);
+  const both = planOf([...crowd, ...hurried]);
+  const asUsual = planOf([...crowd, ...usual]);
+  const [one] = crowd as [PlannedTarget];
+  expect(both.periods(one, share)).toEqual(asUsual.periods(one, share));
+  expect(both.periods(hurried[0] as PlannedTarget, share)).toEqual(both.periods(one, share));
+});
+
+test("short periods share what others leave, in proportion to what more they ask for", () => {
+  const usual = targetsIn(40, 5);
+  const [minute, second] = [60_000, 1_000].map((periodMs) => ({ ...usual[0], periodMs })) as [
+    PlannedTarget,
+    PlannedTarget,
+  ];
+  const targets = [...usual, minute, second];
+  const plan = planOf(targets);
+  const perHour = (target: PlannedTarget) => hour / plan.periods(target, share).readMs;
+  expect(perHour(minute)).toBeGreaterThan(4);
+  expect(perHour(minute) + perHour(second)).toBeCloseTo(40, 6);
+});
+
+test("where no list is read, all periods are multiplied by one factor", () => {
+  const plan = new DriftPlan({ listPeriodMs: Number.POSITIVE_INFINITY });
+  const target: PlannedTarget = { pool: "account", projectId: "p", isListed: true, periodMs: 60_000 };
+  for (const index of [0, 1, 2, 3, 4]) plan.set(keyOf(index), target);
+  expect(plan.stretch("account", share)).toBe(1.5);
+  expect(plan.periods(target, share)).toEqual({ readMs: 90_000, listMs: undefined });
+});
+
 const anyTarget = fc.record({
   pool: fc.constantFrom("a", "b"),
   projectId: fc.constantFrom("one", "two", "three"),
   isListed: fc.boolean(),
-  periodMs: fc.oneof(fc.integer({ min: 60_000, max: hour }), fc.constant(Number.POSITIVE_INFINITY)),
+  periodMs: fc.oneof(fc.integer({ min: 1_000, max: hour }), fc.constant(Number.POSITIVE_INFINITY)),
 });
 
 test("whatever is entered, changed and forgotten: an account never costs more than its share", () => {
