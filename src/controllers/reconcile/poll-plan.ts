@@ -84,9 +84,13 @@ export function unhintedPauseMs(polled: Polled): number | undefined {
 
 /**
  * How old a read may be that serves a poll which is due now, in milliseconds: one that could have seen the end that the
- * poll is for.
+ * poll is for, and so none from before its beginning, however long pauses are.
  */
 export function usableAgeMs(polled: Polled): number {
+  return Math.min(polled.elapsedMs, seeingAgeMs(polled));
+}
+
+function seeingAgeMs(polled: Polled): number {
   const { elapsedMs } = polled;
   const growingMs = growingPauseMs(polled);
   const ends = expectedEnds(polled);

@@ -197,6 +197,12 @@ describe("a read of others serves a poll", () => {
     expect(usableAgeMs(polled({ elapsedMs: dueMs, earlierMs }))).toBe(18 * second);
   });
 
+  test("only if it is from after the beginning, also where pauses are stretched", () => {
+    const pace = { stretch: 10, isHinted: false };
+    expect(usableAgeMs(polled({ elapsedMs: 240 * second, pace }))).toBe(240 * second);
+    fc.assert(fc.property(anyPolled, (any) => usableAgeMs(any) <= any.elapsedMs));
+  });
+
   test("early up to two thirds of the time that has passed", () => {
     expect(usableAgeMs(polled({ elapsedMs: 30 * second, earlierMs }))).toBe(20 * second);
   });
