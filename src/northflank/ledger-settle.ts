@@ -1,5 +1,5 @@
 // pure
-import { type BreakerEvent, breakerAfter, type Outage } from "./breaker-state.ts";
+import { type BreakerEvent, type BreakerState, breakerAfter, type Outage } from "./breaker-state.ts";
 import { type Call, refused, served } from "./ledger-callers.ts";
 import { counted, windowMs } from "./ledger-shares.ts";
 import { advance, beginWindow, changed, type LedgerState, lower } from "./ledger-state.ts";
@@ -22,6 +22,8 @@ const sameWindowToleranceMs = 60_000;
 export interface Granted extends Call {
   /** {@link LedgerState.window} in which it was. */
   readonly window: number;
+  /** {@link LedgerState.breaker} from then on: where it is probing, this request is the probe. */
+  readonly breaker: BreakerState;
 }
 
 /** Enters how a granted request ended. */
@@ -30,7 +32,7 @@ export function settle(before: LedgerState, nowMs: number, call: Granted, settle
   const landed = changed(state, {
     inFlight: Math.max(0, state.inFlight - 1),
     inFlightBy: counted(state.inFlightBy, call.class, -1),
-    breaker: breakerAfter(state.breaker, eventOf(settlement), nowMs),
+    breaker: settledBreaker(state, call, eventOf(settlement)),
   });
   if (settlement.kind === "unsent") {
     return changed(withoutOne(landed, call), { callers: served(landed.callers, call, { nowMs, by: -1 }) });
@@ -43,6 +45,12 @@ export function settle(before: LedgerState, nowMs: number, call: Granted, settle
   const read = isLate ? withoutOne(landed, call) : applyReading(landed, call, settlement.rateLimit);
   if (settlement.status !== 429) return closeIfSpent(accept(read));
   return withClaim(closeAfterRefusal(read, settlement.rateLimit), call);
+}
+
+/** A request from before the probe says nothing of it, unless it was answered: the API is up. */
+function settledBreaker({ breaker, nowMs }: LedgerState, call: Granted, event: BreakerEvent): BreakerState {
+  const isBefore = breaker.kind === "probing" && call.breaker !== breaker;
+  return isBefore && event.kind !== "answered" ? breaker : breakerAfter(breaker, event, nowMs);
 }
 
 // When a request that was answered with 429 is made again, after the gate has opened.

@@ -94,7 +94,8 @@ export function observeRate(facts: {
   readonly restMs: number;
 }): number {
   const { share, total, left, restMs } = facts;
-  return share * Math.min(total / windowMs, left / Math.max(restMs, 1));
+  // Where others have taken more than is left, what was earned before stays.
+  return share * Math.min(total / windowMs, Math.max(left, 0) / Math.max(restMs, 1));
 }
 
 const firstShares: PerClass = { change: 1, run: 0.1, observe: 0.01 };

@@ -159,7 +159,8 @@ class AccountLedger implements Ledger {
     }
     if (isReserved) held.take();
     this.#stretch = stretchAfterRequest(this.#stretch, requestClass);
-    const granted = { class: requestClass, who, window: answer.state.window };
+    const { window, breaker } = answer.state;
+    const granted = { class: requestClass, who, window, breaker };
     let isSettled = false;
     const settleOnce = (settlement: Settlement): boolean => {
       if (isSettled) return false;

@@ -45,6 +45,42 @@ function waitMs(ledger: Ledger, reservation?: Reservation): number {
   return 0;
 }
 
+describe("an API that is down", () => {
+  /** Ten failures in a row, while other requests are in flight; then the time of the probe. */
+  async function down(ledger: Ledger): Promise<readonly Ticket[]> {
+    spend(ledger);
+    const before = [granted(ledger), granted(ledger), granted(ledger)];
+    for (let count = 0; count < 10; count++) granted(ledger).settle({ kind: "lost", outage: "unreachable" });
+    await clock.advance(5_000);
+    return before;
+  }
+
+  test.each<[string, Settlement]>([
+    ["is given up", { kind: "lost" }],
+    ["is never sent", { kind: "unsent" }],
+    ["times out", { kind: "lost", outage: "timeout" }],
+  ])("gets one probe at a time, also when a request from before it %s", async (_how, settlement) => {
+    const ledger = ledgerOf();
+    const [first, second] = await down(ledger);
+    const probe = granted(ledger);
+    for (const ticket of [first, second]) {
+      ticket?.settle(settlement);
+      await clock.advance(20_000);
+      expect(ledger.admit({ class: "change" })).toMatchObject({ kind: "refused", outage: "unreachable" });
+    }
+    probe.settle(answered());
+    expect(waitMs(ledger)).toBe(0);
+  });
+
+  test("is up when a request from before the probe is answered", async () => {
+    const ledger = ledgerOf();
+    const [first] = await down(ledger);
+    granted(ledger);
+    first?.settle(answered());
+    expect(waitMs(ledger)).toBe(0);
+  });
+});
+
 describe("the ceiling", () => {
   test("holds within a window, which opens with the first request", async () => {
     const ledger = ledgerOf(2);
