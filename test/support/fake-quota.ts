@@ -10,6 +10,7 @@ import { always } from "./strict-fake.ts";
 /** The quota of an account at both ends: the window of an hour that Northflank counts, and the ledger of each process. */
 export class FakeQuota {
   readonly #clock: Clock;
+  readonly #ledgers: Ledger[] = [];
   readonly #window = { limitPerHour: 1_000, used: 0, windowStartMs: undefined as number | undefined };
 
   constructor(clock: Clock) {
@@ -28,7 +29,15 @@ export class FakeQuota {
 
   /** The ledger of a new process. */
   ledger(): Ledger {
-    return createLedger({ clock: this.#clock, random: always(0), maxRequestsPerHour: 1_000 });
+    const ledger = createLedger({ clock: this.#clock, random: always(0), maxRequestsPerHour: 1_000 });
+    this.#ledgers.push(ledger);
+    return ledger;
+  }
+
+  /** What the ledger that was made last holds back for sequences of requests that are not over, and for answers. */
+  get held(): { readonly reserved: number; readonly inFlight: number } | undefined {
+    const state = this.#ledgers.at(-1)?.state();
+    return state && { reserved: state.reserved, inFlight: state.inFlight };
   }
 
   /**

@@ -241,6 +241,8 @@ async function settleAfterwards(reconcile: RunReconcile, result: RunResult): Pro
   for (const key of result.enqueues) deps.enqueue(key);
   reconcile.stored = stored;
   const state = stateOf(withUnsaved(stored, memory.known));
+  // Set aside to read a start back, which was resolved in another way.
+  if (state !== "unresolved") memory.known.readBack?.release();
   if (state !== situation.state) {
     const waiting = siblings.open().filter((sibling) => isWaitingForConcurrency(sibling.object));
     for (const { key } of waiting) deps.enqueue(key);

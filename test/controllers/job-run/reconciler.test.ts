@@ -995,6 +995,22 @@ test("a person may answer before the question is put", async () => {
   expect(story.summary()).toMatchObject({ phase: "Succeeded" });
 });
 
+test("what was set aside to read a start back is given back where a person ends it while it cannot be read", async () => {
+  let isPaused = false;
+  const message = "the connection is suspended";
+  const readyState = { kind: "waiting", reason: "ConnectionSuspended", message } as const;
+  const blocked: AccountResolution = { kind: "blocked", readyState, recheckAfterMs: 30_000 };
+  use(new RunStory({ account: () => (isPaused ? blocked : undefined) }));
+  story.remote.nextMode = "notApplied";
+  await story.run({}, 1_000);
+  expect(story.northflank.quota.held).toEqual({ reserved: 1, inFlight: 0 });
+  isPaused = true;
+  story.cluster.edit("once", { annotations: { [resolveStart]: "fail" } });
+  await story.clock.advance(5 * minute);
+  expect(story.status().completionTime).toBeDefined();
+  expect(story.northflank.quota.held).toEqual({ reserved: 0, inFlight: 0 });
+});
+
 test("a person who has seen several new runs may still want another one", async () => {
   story.remote.mode = "notApplied";
   await story.run({}, 10_000);
