@@ -27,7 +27,7 @@ const maxWaitMs = 2 * 3_600_000;
  * A `Retry-After` beyond two hours is believed only where `x-ratelimit-reset` does not say better.
  */
 export function readRateLimit(headers: Headers, nowMs: number): RateLimitReading {
-  const resetMs = secondsToWaitMs(firstOf(headers["x-ratelimit-reset"]));
+  const resetMs = resetInMs(firstOf(headers["x-ratelimit-reset"]));
   const retryAfter = firstOf(headers["retry-after"]);
   const askedMs = rawSecondsMs(retryAfter) ?? httpDateDistanceMs(retryAfter, serverTimeMs(headers) ?? nowMs);
   const isAbsurd = askedMs !== undefined && askedMs > maxWaitMs && resetMs !== undefined;
@@ -75,9 +75,10 @@ function rawSecondsMs(text: string | undefined): number | undefined {
   return Number(text) * 1_000;
 }
 
-function secondsToWaitMs(text: string | undefined): number | undefined {
+/** Left out where it is further away than any window, such as a date in seconds since 1970: then our own estimate counts. */
+function resetInMs(text: string | undefined): number | undefined {
   const ms = rawSecondsMs(text);
-  return ms === undefined ? undefined : clampWaitMs(ms);
+  return ms === undefined || ms > maxWaitMs ? undefined : clampWaitMs(ms);
 }
 
 function httpDateDistanceMs(text: string | undefined, fromMs: number): number | undefined {

@@ -96,6 +96,15 @@ describe("the ceiling", () => {
     expect(ledger.snapshot().used).toBe(0);
   });
 
+  test("is an hour from our first request where the end that the API tells is a date", async () => {
+    const ledger = ledgerOf();
+    granted(ledger).settle(answered());
+    await clock.advance(600_000);
+    const headers = { "x-ratelimit-limit": "1000", "x-ratelimit-remaining": "0", "x-ratelimit-reset": "1767261600" };
+    granted(ledger).settle({ kind: "answered", status: 200, rateLimit: readRateLimit(headers, clock.now()) });
+    expect(waitMs(ledger)).toBe(hourMs - 600_000);
+  });
+
   test("counts what is in flight, and gives back what was never sent", () => {
     const ledger = ledgerOf(1);
     const ticket = granted(ledger);

@@ -59,6 +59,16 @@ describe("readRateLimit", () => {
     expect(readRateLimit(headers, nowMs).retryAfterMs).toBe(expected);
   });
 
+  test.each<[string, number | undefined]>([
+    ["0", 1_000],
+    ["7200", 2 * hourMs],
+    ["7201", undefined],
+    ["1767261600", undefined],
+    ["-1", undefined],
+  ])("reads x-ratelimit-reset %j as %s ms: what is no window is left out", (text, expected) => {
+    expect(readRateLimit({ "x-ratelimit-reset": text }, nowMs).resetMs).toBe(expected);
+  });
+
   test("believes an absurd Retry-After less than a sane reset", () => {
     const headers = { "retry-after": "1000000000000", "x-ratelimit-reset": "600" };
     expect(readRateLimit(headers, nowMs)).toMatchObject({ retryAfterMs: undefined, resetMs: 600_000 });
