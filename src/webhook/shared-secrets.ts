@@ -42,6 +42,10 @@ const patienceMs = 1_000;
  */
 const registeredKeepMs = 180_000;
 
+// Where the Secret was not read for so long and the integration sends what is in it now, what was in it before counts no
+// more: it may have been replaced because it had leaked.
+const rotatedLongAgoMs = 600_000;
+
 // As many as a Secret may have.
 const mostFormer = 16;
 
@@ -100,7 +104,7 @@ export class SharedSecrets {
     const ageMs = last === undefined ? Number.POSITIVE_INFINITY : nowMs - last.readAtMs;
     const isKept = ageMs < youngerThanMs || (ageMs < keepMs && !this.#rereads.take());
     if (last !== undefined && isKept) return await last.digests;
-    const read = this.#fetch(connection, secretName, key, last?.digests);
+    const read = this.#fetch(connection, secretName, key, last);
     const digests = last === undefined ? read : this.#inTime(read, last.digests);
     const entry: Entry = { uid, secretName, readAtMs: nowMs, digests };
     this.#entries.set(key, entry);
@@ -125,18 +129,22 @@ export class SharedSecrets {
   }
 
   async #fetch(
-    { metadata, spec }: NorthflankConnection,
+    { metadata, spec, status }: NorthflankConnection,
     name: string,
     key: ObjectKey,
-    last: Promise<Digests> | undefined,
+    { digests: last, readAtMs = Number.NEGATIVE_INFINITY }: Partial<Entry> = {},
   ): Promise<Digests> {
     const namespace = metadata.namespace ?? "";
+    const isRecent = this.#deps.clock.monotonic() - readAtMs < rotatedLongAgoMs;
     try {
-      const { values, problem } = await readNotificationSecret(this.#deps.kube, { namespace, name });
+      const { values, problem, resourceVersion } = await readNotificationSecret(this.#deps.kube, { namespace, name });
       this.#report(key, problem?.text);
       const digests = values.map((value) => ({ digest: digestOf(value.reveal()), untilMs: Number.POSITIVE_INFINITY }));
       const isRegistered = spec.notifications?.register === true && digests.length > 0;
-      return isRegistered ? [...digests, ...this.#former(digests, (await last) ?? [])] : digests;
+      const isSent = status?.notifications?.integration?.secretResourceVersion === resourceVersion;
+      return isRegistered && (isRecent || !isSent)
+        ? [...digests, ...this.#former(digests, (await last) ?? [])]
+        : digests;
     } catch (error) {
       this.#deps.log.debug({ object: key, err: toError(error) }, "failed to read notification secret");
       return (await last) ?? [];

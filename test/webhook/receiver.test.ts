@@ -17,7 +17,7 @@ function secret(data: Readonly<Record<string, string>>, type = "Opaque"): Secret
   return {
     apiVersion: "v1",
     kind: "Secret",
-    metadata: { namespace: "shop", name: "hook" },
+    metadata: { namespace: "shop", name: "hook", resourceVersion: JSON.stringify(data) },
     type,
     data: Object.fromEntries(encoded),
   };
@@ -330,6 +330,26 @@ describe("a Secret that is rotated, of an integration that the operator register
       expected,
       200,
     ]);
+  });
+
+  test.each([
+    ["sends the new one", { secret: second }, 401],
+    ["sends the old one still", { secret: first }, 200],
+  ])("hours after the last delivery, the value that was replaced: the integration %s", async (_how, sent, expected) => {
+    registered();
+    const { spec, ...rest } = at.connections.get("shop/acme") as NorthflankConnection;
+    const { resourceVersion: secretResourceVersion = "" } = secret(sent).metadata;
+    const integration = { id: "i", webhookURL: "https://hooks.acme.com", account: "a", secretResourceVersion };
+    at.connections.set("shop/acme", {
+      ...rest,
+      spec,
+      status: { observedGeneration: 1, notifications: { integration } },
+    });
+    await at.post({});
+    at.secrets.set("hook", secret({ secret: second }));
+    await at.clock.advance(5 * 3_600_000);
+    expect((await at.post({})).answer.status).toBe(expected);
+    expect((await at.post({ token: second })).answer.status).toBe(200);
   });
 
   test("accepts nothing any more once the Secret is gone", async () => {
