@@ -1,4 +1,4 @@
-import { parseArgs } from "node:util";
+import { Command, Help, Option } from "commander";
 import { isAllowedOrigin, parseApiUrl } from "./northflank/api-origin.ts";
 import { nameProblem } from "./northflank/names.ts";
 import { parseDurationMs } from "./util/duration.ts";
@@ -103,16 +103,18 @@ export function readSettings(options: {
   };
 }
 
-/** The flags with their defaults and meanings, as text for `--help`. */
+/** The flags with their defaults and meanings, as text for `--help`: lines of at most 120 characters. */
 export function describe(flags: readonly Flag<unknown>[]): string {
-  const rows = flags.map((flag) => {
-    const fallback = isSwitch(flag) || !flag.fallback ? "" : ` (default ${flag.fallback})`;
-    const also = flag.alsoEnv === undefined ? "" : ` (also read: ${flag.alsoEnv})`;
-    const left = isSwitch(flag) ? flag.name : `${flag.name} ${flag.placeholder}`;
-    return [`  --${left}`, `${flag.meaning}${fallback}${also}`] as const;
-  });
-  const width = Math.max(...rows.map(([left]) => left.length)) + 2;
-  return rows.map(([left, right]) => `${left.padEnd(width)}${right}`).join("\n");
+  const command = commandWith(flags);
+  const help = new Help();
+  help.prepareContext({ helpWidth });
+  const placeholders = new Map(flags.map(({ name, placeholder }) => [name, placeholder]));
+  const indent = flags.some(({ short }) => short !== undefined) ? "    " : "";
+  help.optionTerm = (option) =>
+    `${option.short === undefined ? indent : ""}${option.flags.replace(anyValue, placeholders.get(option.name()) ?? "")}`;
+  const width = help.longestOptionTermLength(command, help);
+  const rows = help.visibleOptions(command);
+  return rows.map((option) => help.formatItem(help.optionTerm(option), width, option.description, help)).join("\n");
 }
 
 /** The variable of a flag. */
@@ -237,52 +239,118 @@ function isSwitch({ placeholder }: Flag<unknown>): boolean {
   return placeholder === "";
 }
 
+// Any width is right for some terminal; this is that of the texts around the flags.
+const helpWidth = 120;
+
+// Commander reads brackets and dots of a placeholder as "optional" and "several": ours are put in for the help only.
+const anyValue = "<value>";
+
+/** The flags as options of commander, which refuses a table where two have one name or letter. */
+function commandWith(flags: readonly Flag<unknown>[]): Command {
+  const command = new Command().helpOption(false);
+  for (const flag of flags) {
+    const letter = flag.short === undefined ? "" : `-${flag.short}, `;
+    const value = isSwitch(flag) ? "" : ` ${anyValue}`;
+    command.addOption(new Option(`${letter}--${flag.name}${value}`, descriptionOf(flag)));
+  }
+  return command;
+}
+
+function descriptionOf(flag: Flag<unknown>): string {
+  const { meaning, fallback, alsoEnv } = flag;
+  const byDefault = isSwitch(flag) || !fallback ? "" : ` (default ${fallback})`;
+  return `${meaning}${byDefault}${alsoEnv === undefined ? "" : ` (also read: ${alsoEnv})`}`;
+}
+
 interface Given {
   readonly given: ReadonlyMap<string, string>;
   readonly positionals: readonly string[];
 }
 
+// No argument of a program can hold it. A flag at the end that lacks its value gets it, so that commander, which ends at
+// the first such problem, reads everything.
+const endOfArguments = "\0";
+
+/**
+ * Commander takes the arguments apart and finds the flags; it says what it found by events. Its own checks are not used:
+ * they end at the first problem, and quote what may be a secret.
+ */
 function readFlags(options: Parameters<typeof readSettings>[0], problems: ConfigProblem[]): Given {
   const { command, flags, takesFiles = false } = options;
-  const { tokens } = parseArgs({
-    args: [...options.args],
-    options: Object.fromEntries([
-      ...flags.map((flag) => {
-        const type = isSwitch(flag) ? ("boolean" as const) : ("string" as const);
-        return [flag.name, { type, ...(flag.short !== undefined && { short: flag.short }) }];
-      }),
-      ["help", { type: "boolean" as const, short: "h" }],
-    ]),
-    strict: false,
-    allowPositionals: true,
-    tokens: true,
-  });
-  const known = new Map(flags.map((flag) => [flag.name, flag]));
   const given = new Map<string, string>();
   const positionals: string[] = [];
-  let unknown: { readonly rawName: string; readonly index: number } | undefined;
   const refuse = (name: string, expectation: string, value?: string) => problems.push({ name, value, expectation });
-  for (const token of tokens) {
-    if (token.kind === "positional") {
-      // What follows a flag that does not exist may be its value, and a secret.
-      const name = unknown === undefined ? token.value : `the argument after ${unknown.rawName}`;
-      if (takesFiles) positionals.push(token.value);
-      else refuse(name, `${command} takes flags only`);
-      unknown = undefined;
-    }
-    if (token.kind !== "option") continue;
-    // `-tSECRET` is read as so many short flags: only the first is named.
-    if (unknown?.index === token.index) continue;
-    unknown = undefined;
-    const flag = known.get(token.name);
-    if (token.name === "help") given.set("help", "");
-    else if (flag === undefined) {
-      refuse(token.rawName, `unknown flag; see ${command} --help`);
-      unknown = token;
-    } else if (given.has(token.name)) refuse(token.rawName, "the flag is set twice", token.value);
-    else if (isSwitch(flag)) given.set(token.name, token.value ?? "true");
-    else if (token.value === undefined || /^--\w/.test(token.value)) refuse(token.rawName, "a value is expected");
-    else given.set(token.name, token.value);
+  const set = (name: string, value: string) => {
+    if (name === helpFlag.name) given.set(name, value);
+    else if (given.has(name)) refuse(`--${name}`, "the flag is set twice", value);
+    else given.set(name, value);
+  };
+  const all = [...flags, helpFlag];
+  const parser = commandWith(all);
+  for (const flag of all) {
+    parser.on(`option:${flag.name}`, (value?: string) => {
+      if (isSwitch(flag)) set(flag.name, "true");
+      else if (value === undefined || isNoValue(value)) refuse(`--${flag.name}`, "a value is expected");
+      else set(flag.name, value);
+    });
+  }
+  const { operands, unknown } = parser.parseOptions([...options.args, endOfArguments]);
+  const take = (value: string, shown = value) => {
+    if (takesFiles) positionals.push(value);
+    else refuse(shown, `${command} takes flags only`);
+  };
+  for (const value of operands) if (value !== endOfArguments) take(value);
+  const switches = new Set(all.filter(isSwitch).map(({ name }) => name));
+  const isPair = (flag: string, value: string) =>
+    options.args.some((arg, index) => arg === value && options.args[index - 1] === flag);
+  for (const each of readUnknown(unknown, switches)) {
+    if (each.kind === "switch") set(each.name, each.value);
+    else if (each.kind === "flag") refuse(shownFlag(each.arg), `unknown flag; see ${command} --help`);
+    // What follows a flag that does not exist may be its value, and a secret.
+    else if (each.after === undefined || !isPair(each.after, each.value)) take(each.value);
+    else take(each.value, `the argument after ${shownFlag(each.after)}`);
   }
   return { given, positionals };
+}
+
+const helpFlag: Flag<boolean> = { ...switchFlag("help", "print this help"), short: "h" };
+
+function isNoValue(value: string): boolean {
+  return value === endOfArguments || /^--\w/.test(value);
+}
+
+type Unknown =
+  /** `--observe=false`: commander knows switches without a value only. */
+  | { readonly kind: "switch"; readonly name: string; readonly value: string }
+  | { readonly kind: "flag"; readonly arg: string }
+  | { readonly kind: "positional"; readonly value: string; readonly after: string | undefined };
+
+/** What commander did not take: everything that is no flag of ours, from the first argument on that looks like one. */
+function* readUnknown(args: readonly string[], switches: ReadonlySet<string>): Generator<Unknown> {
+  let after: string | undefined;
+  let onlyPositionals = false;
+  for (const arg of args) {
+    if (arg === endOfArguments) continue;
+    if (onlyPositionals || arg === "-" || !arg.startsWith("-")) {
+      yield { kind: "positional", value: arg, after };
+      after = undefined;
+      continue;
+    }
+    after = undefined;
+    if (arg === "--") {
+      onlyPositionals = true;
+      continue;
+    }
+    const [, name = "", value] = /^--([^=]+)=(.*)$/s.exec(arg) ?? [];
+    if (value !== undefined && switches.has(name)) yield { kind: "switch", name, value };
+    else {
+      after = arg;
+      yield { kind: "flag", arg };
+    }
+  }
+}
+
+/** Without its value, which may be a secret: of `-tSECRET` the letter. */
+function shownFlag(arg: string): string {
+  return arg.startsWith("--") ? arg.replace(/=.*$/s, "") : arg.slice(0, 2);
 }

@@ -129,6 +129,7 @@ const guarded: Readonly<Record<string, readonly string[]>> = {
   "ajv-formats": ["api"],
   "p-retry": ["northflank"],
   yaml: ["cli", "kube"],
+  commander: ["flags.ts", "cli"],
 };
 
 /** Time and chance are handed in: only these files may take them from the machine. */

@@ -238,8 +238,8 @@ function flagsPage(): string {
 function flagTable(flags: readonly Flag<unknown>[]): string {
   return table(
     ["flag", "variable", "default", "meaning"],
-    flags.map(({ name, placeholder, fallback, meaning, alsoEnv }) => [
-      code(`--${name} ${placeholder}`.trim()),
+    flags.map(({ name, short, placeholder, fallback, meaning, alsoEnv }) => [
+      code(`${short === undefined ? "" : `-${short}, `}--${name} ${placeholder}`.trim()),
       [environmentName(name), ...(alsoEnv === undefined ? [] : [alsoEnv])].map(code).join(", "),
       fallback === undefined || fallback === "" ? "" : code(fallback),
       prose(meaning),

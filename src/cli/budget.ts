@@ -44,17 +44,11 @@ const flags = {
     "metrics of the operator's leader, which show who spends the quota; by default the statuses in the cluster are read",
   ),
   output: {
-    ...flag("output", "F", "table", oneOf(...budgetFormats), `output format: ${budgetFormats.join("|")} (short: -o)`),
+    ...flag("output", "F", "table", oneOf(...budgetFormats), `output format: ${budgetFormats.join("|")}`),
     short: "o",
   },
   namespace: {
-    ...flag(
-      "namespace",
-      "NAME",
-      undefined,
-      namespaceName,
-      "only connections of this namespace; by default all (short: -n)",
-    ),
+    ...flag("namespace", "NAME", undefined, namespaceName, "only connections of this namespace; by default all"),
     short: "n",
   },
   ...clusterFlags,

@@ -38,7 +38,7 @@ const names = (value: string): readonly string[] | Refusal => {
 
 const ownFlags = {
   output: {
-    ...flag("output", "F", "text", oneOf(...outputFormats), `output format: ${outputFormats.join("|")} (short: -o)`),
+    ...flag("output", "F", "text", oneOf(...outputFormats), `output format: ${outputFormats.join("|")}`),
     short: "o",
   },
   connection: flag("connection", "a,b", undefined, names, "only objects of these connections; by default all"),
