@@ -235,7 +235,8 @@ export function hostProblem(
   return { name, value: url.href, expectation };
 }
 
-function isSwitch({ placeholder }: Flag<unknown>): boolean {
+/** Whether a flag takes no value. */
+export function isSwitch({ placeholder }: Flag<unknown>): boolean {
   return placeholder === "";
 }
 

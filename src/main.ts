@@ -1,8 +1,10 @@
 import { randomUUID } from "node:crypto";
 import { buffer } from "node:stream/consumers";
 import { runBudget } from "./cli/budget.ts";
+import { runComplete } from "./cli/complete.ts";
 import { runCrds } from "./cli/crds.ts";
 import { runImport } from "./cli/import.ts";
+import { invocationOf } from "./cli/invocation.ts";
 import type { Io } from "./cli/io.ts";
 import { decodeManifest } from "./cli/manifest-files.ts";
 import { runPlan } from "./cli/plan.ts";
@@ -36,15 +38,16 @@ for (const stream of [process.stdout, process.stderr]) {
 }
 
 process.exitCode = await runProgram({
-  args: process.argv.slice(2),
+  ...invocationOf(process.argv[1], process.argv.slice(2)),
   env: process.env,
   io,
   commands: {
-    validate: runValidate,
+    validate: (args, io) => runValidate(args, io, process.env),
     crds: runCrds,
-    import: (args) => runImport(args, toolDeps),
-    plan: (args) => runPlan(args, toolDeps),
-    budget: (args) => runBudget(args, toolDeps),
+    import: (args, io) => runImport(args, { ...toolDeps, io }),
+    plan: (args, io) => runPlan(args, { ...toolDeps, io }),
+    budget: (args, io) => runBudget(args, { ...toolDeps, io }),
+    complete: (words, commands) => runComplete(words, commands, toolDeps),
     run: async (config) => {
       const format = config.logFormat ?? (io.isTerminal ? "pretty" : "json");
       const log = createLogger({ level: config.logLevel, format, destination: standardOutput() });

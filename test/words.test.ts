@@ -4,10 +4,7 @@ import { join, resolve } from "node:path";
 import { describe, expect, test } from "vitest";
 import { parse } from "yaml";
 import { reasonTexts } from "../scripts/generated/texts/reasons.ts";
-import { flagsOfBudget } from "../src/cli/budget.ts";
-import { flagsOfImport } from "../src/cli/import.ts";
-import { flagsOfPlan } from "../src/cli/plan.ts";
-import { flagsOfRun } from "../src/config.ts";
+import { commandTable } from "../src/cli/command-table.ts";
 import { sourceTexts } from "./support/source-texts.ts";
 import { forbiddenWords, sentencesOf } from "./support/words.ts";
 
@@ -209,7 +206,7 @@ describe("texts are short", () => {
   });
 
   test("help of a flag is at most two lines of 80 characters, without a period", () => {
-    const flags = [...flagsOfRun(), ...flagsOfImport, ...flagsOfPlan, ...flagsOfBudget];
+    const flags = commandTable.flatMap((command) => command.flags);
     expect(flags.length).toBeGreaterThan(30);
     const long = flags.filter(({ meaning }) => meaning.length > 160 || /\.$|\. /.test(meaning));
     expect(long.map(({ name, meaning }) => `--${name}: ${meaning}`)).toEqual([]);

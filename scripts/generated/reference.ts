@@ -14,10 +14,7 @@ import {
   permissionsFor,
   tokenUses,
 } from "../../src/api/northflank-calls.ts";
-import { flagsOfBudget } from "../../src/cli/budget.ts";
-import { flagsOfImport } from "../../src/cli/import.ts";
-import { flagsOfPlan } from "../../src/cli/plan.ts";
-import { flagsOfRun } from "../../src/config.ts";
+import { commandTable } from "../../src/cli/command-table.ts";
 import { environmentName, type Flag } from "../../src/flags.ts";
 import { createMetrics } from "../../src/metrics.ts";
 import { fieldsOf, useOf } from "./fields.ts";
@@ -221,17 +218,15 @@ function labelsOf(metric: object): readonly string[] {
 }
 
 function flagsPage(): string {
+  const withFlags = commandTable.filter(({ flags }) => flags.length > 0);
   return page(
     "# Flags",
-    "Each flag can be set by an environment variable; a flag takes precedence. Durations are written like `15s` or `1h30m`. All problems of a configuration are reported together, and the exit code is 2.",
-    "## northflank-operator run",
-    flagTable(flagsOfRun()),
-    "## northflank-operator import",
-    flagTable(flagsOfImport),
-    "## northflank-operator plan",
-    flagTable(flagsOfPlan),
-    "## northflank-operator budget",
-    flagTable(flagsOfBudget),
+    "Each flag can be set by an environment variable; a flag takes precedence. Durations are written like `15s` or `1h30m`. All problems of a configuration are reported together, and the exit code is 2. `northflank-operator help COMMAND` prints the same. As a plugin of kubectl (`kubectl northflank COMMAND`) the commands have the same flags.",
+    table(
+      ["command", "what it does"],
+      commandTable.map(({ name, summary }) => [code(name), prose(summary)]),
+    ),
+    ...withFlags.flatMap(({ name, flags }) => [`## northflank-operator ${name}`, flagTable(flags)]),
   );
 }
 

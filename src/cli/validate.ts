@@ -1,11 +1,10 @@
-import { parseArgs } from "node:util";
 import { findKind } from "../api/kinds.ts";
 import { group } from "../api/names.ts";
 import { sizeNotes } from "../api/object-size.ts";
 import { formatPath, type Problem, problem } from "../api/problem.ts";
 import type { Path } from "../api/stored.ts";
 import { createValidator, type Validator } from "../api/validate.ts";
-import { toError } from "../util/errors.ts";
+import { describe, type Flag, flag, formatConfigProblem, oneOf, readSettings, switchFlag } from "../flags.ts";
 import { printable } from "../util/printable.ts";
 import { isRecord } from "../util/records.ts";
 import type { ExitCode, Io } from "./io.ts";
@@ -14,62 +13,54 @@ import { type ManifestDocument, type Position, readManifests } from "./manifest-
 import { type Finding, formatReport, nothingOfOurs, type OutputFormat, outputFormats } from "./manifest-report.ts";
 import { plainLine } from "./printable.ts";
 
-const usage = `usage: northflank-operator validate FILES|DIRS|- [--output text|json|github] [--allow-empty]
+const flags = {
+  output: {
+    ...flag("output", "F", "text", oneOf(...outputFormats), `output format: ${outputFormats.join("|")}`),
+    short: "o",
+  },
+  allowEmpty: switchFlag("allow-empty", "exit with 0 if the input has no manifest of this operator"),
+} as const;
+
+/** The flags of `validate`, for its help and the reference. */
+export const flagsOfValidate: readonly Flag<unknown>[] = Object.values(flags);
+
+const usage = `usage: northflank-operator validate FILES|DIRS|- [FLAGS]
 
 Checks manifests offline, as "kubectl apply --validate=strict" and the API server would: YAML or JSON, several documents
 in a file, lists. "-" is standard input. Documents of other API groups are skipped.
 
-  --output F     text|json|github; -o for short (default text)
-  --allow-empty  exit with 0 if the input has no manifest of this operator
+${describe(flagsOfValidate)}
 
 exit codes: 0 all manifests are valid, 1 a manifest is not valid, 2 wrong usage, a file that cannot be read, or no manifest of this operator
 `;
 
 /** `northflank-operator validate`: judges the manifests of files, folders and standard input. */
-export async function runValidate(args: readonly string[], io: Io): Promise<ExitCode> {
-  const options = readOptions(args);
-  switch (options.kind) {
-    case "help":
-      io.out(usage);
-      return 0;
-    case "wrong":
-      io.err(`northflank-operator validate: ${options.message}\n\n${usage}`);
-      return 2;
-    case "options":
-      return check(options, io);
+export async function runValidate(
+  args: readonly string[],
+  io: Io,
+  env: Readonly<Record<string, string | undefined>> = {},
+): Promise<ExitCode> {
+  const settings = readSettings({ command: "validate", flags: flagsOfValidate, args, env, takesFiles: true });
+  if (settings.kind === "help") {
+    io.out(usage);
+    return 0;
   }
+  const { of, positionals: paths } = settings;
+  const missing = { name: "FILES", value: undefined, expectation: "a file, a directory or - is expected" };
+  const problems = [...settings.problems, ...(paths.length === 0 ? [missing] : [])];
+  if (problems.length > 0) {
+    io.err("northflank-operator validate: the arguments are not valid\n");
+    for (const problem of problems) io.err(`  ${plainLine(formatConfigProblem(problem))}\n`);
+    io.err(`\n${usage}`);
+    return 2;
+  }
+  return await check({ paths, output: of(flags.output), allowEmpty: of(flags.allowEmpty) }, io);
 }
-
-type Options =
-  | ({ readonly kind: "options" } & CheckOptions)
-  | { readonly kind: "help" }
-  | { readonly kind: "wrong"; readonly message: string };
 
 interface CheckOptions {
   readonly paths: readonly string[];
   readonly output: OutputFormat;
   readonly allowEmpty: boolean;
-}
-
-function readOptions(args: readonly string[]): Options {
-  try {
-    const { values, positionals } = parseArgs({
-      args: [...args],
-      allowPositionals: true,
-      options: {
-        output: { type: "string", short: "o", default: "text" },
-        "allow-empty": { type: "boolean", default: false },
-        help: { type: "boolean", short: "h" },
-      },
-    });
-    if (values.help) return { kind: "help" };
-    const output = outputFormats.find((format) => format === values.output);
-    if (output === undefined) return { kind: "wrong", message: `--output is one of ${outputFormats.join(", ")}` };
-    if (positionals.length === 0) return { kind: "wrong", message: "set a file, a directory or -" };
-    return { kind: "options", paths: positionals, output, allowEmpty: values["allow-empty"] };
-  } catch (error) {
-    return { kind: "wrong", message: toError(error).message };
-  }
 }
 
 async function check({ paths, output, allowEmpty }: CheckOptions, io: Io): Promise<ExitCode> {

@@ -176,6 +176,17 @@ export async function loadKubeAccess(source: KubeconfigSource, deps: LoadDeps): 
   };
 }
 
+/**
+ * The names of the contexts that {@link KubeconfigSource.context} may have, in the order of the files. No cluster is asked.
+ *
+ * *Errors*: `KubeError` with code `config` when there is no kubeconfig, or it cannot be read.
+ */
+export function contextNames(source: Pick<KubeconfigSource, "path">, home?: string): readonly string[] {
+  const paths = (source.path ?? "").split(delimiter).filter((path) => path !== "");
+  const files = paths.length > 0 ? paths : [homeKubeconfig(home ?? homeDirectory())];
+  return [...readKubeconfig(files).contexts.keys()];
+}
+
 /** What was found: one cluster, and who we are there. */
 interface Way {
   /** `undefined` in a pod. */

@@ -118,6 +118,13 @@ export const configMaps: ResourceType = {
   kind: "ConfigMap",
   namespaced: true,
 };
+export const namespaces: ResourceType = {
+  group: "",
+  version: "v1",
+  plural: "namespaces",
+  kind: "Namespace",
+  namespaced: false,
+};
 export const leases: ResourceType = {
   group: "coordination.k8s.io",
   version: "v1",

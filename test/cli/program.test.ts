@@ -1,12 +1,17 @@
 import { expect, test } from "vitest";
 import { runProgram } from "../../src/cli/program.ts";
 
-async function run(...args: string[]) {
+function run(...args: string[]) {
+  return runAs(undefined, ...args);
+}
+
+async function runAs(invokedAs: string | undefined, ...args: string[]) {
   const out: string[] = [];
   const err: string[] = [];
   const ran: string[] = [];
   const code = await runProgram({
     args,
+    ...(invokedAs === undefined ? {} : { invokedAs }),
     env: {},
     io: {
       out: (text) => out.push(text),
@@ -34,6 +39,10 @@ async function run(...args: string[]) {
       budget: async (rest) => {
         ran.push(`budget ${rest.join(" ")}`);
         return 1;
+      },
+      complete: async (words) => {
+        ran.push(`complete ${words.join(" ")}`);
+        return 0;
       },
       crds: (rest) => {
         ran.push(`crds ${rest.join(" ")}`);
@@ -82,4 +91,61 @@ test("run --help lists the flags without running", async () => {
 
 test("version prints one line", async () => {
   expect((await run("version")).out).toMatch(/^northflank-operator \S+ \(\S+\)\n$/);
+});
+
+test.each([
+  [["help", "budget"], ["budget --help"]],
+  [["help", "plan", "more"], []],
+  [["crds", "--", "-x", "--help"], ["crds -- -x --help"]],
+  [["plan", "--nope", "a", "--", "b"], ["plan --nope a -- b"]],
+])("%j hands its arguments over as they are", async (args, ran) => {
+  expect((await run(...args)).ran).toEqual(ran);
+});
+
+test("help of the operator is that of run --help, and nothing runs", async () => {
+  expect(await run("help", "run")).toEqual(await run("run", "--help"));
+});
+
+test("what is no command is named, with what was meant perhaps, and help of it is wrong usage as well", async () => {
+  for (const args of [["plna"], ["help", "plna"]]) {
+    const { code, out, err } = await run(...args);
+    expect([code, out]).toEqual([2, ""]);
+    expect(err).toMatch(/^northflank-operator: unknown command 'plna' \(Did you mean plan\?\)\n\nusage: /);
+  }
+});
+
+test.each([["--token=nf-secret"], ["-tnf-secret"]])(
+  "%s is an unknown flag, and its value is not printed",
+  async (arg) => {
+    const { code, err, ran } = await run(arg, "run");
+    expect([code, ran]).toEqual([2, []]);
+    expect(err).toMatch(/^northflank-operator: unknown flag -(?:-token|t)\n/);
+    expect(err).not.toContain("nf-secret");
+  },
+);
+
+test("an unknown command cannot move a cursor", async () => {
+  const { err } = await run("\u001b[2Jx\n::error::y");
+  expect(err).not.toContain("\u001b");
+  expect(err).not.toMatch(/^::/m);
+});
+
+test("as a plugin of kubectl it says what was typed", async () => {
+  const typed = (...args: string[]) => runAs("kubectl northflank", ...args);
+  expect((await typed("help")).out).toMatch(/^usage: kubectl northflank COMMAND\n/);
+  expect((await typed("run", "--help")).out).toMatch(/^usage: kubectl northflank run \[FLAGS\]\n/);
+  expect((await typed("run", "--nope")).err).toMatch(/^kubectl northflank run: the configuration is not valid\n/);
+  expect((await typed("completion")).err).toContain("usage: kubectl northflank completion bash|zsh|fish\n");
+});
+
+test("completion prints the script of a shell, which is wrong usage for any other", async () => {
+  for (const shell of ["bash", "zsh", "fish"]) {
+    expect(await run("completion", shell)).toMatchObject({ code: 0, out: expect.stringContaining(shell), err: "" });
+  }
+  expect(await run("completion", "csh")).toMatchObject({ code: 2, out: "", err: expect.stringContaining("bash, zsh") });
+  expect(await run("completion")).toMatchObject({ code: 2, out: "" });
+});
+
+test("__complete hands over the words, help and dashes too", async () => {
+  expect((await run("__complete", "plan", "--", "--help", "")).ran).toEqual(["complete plan -- --help "]);
 });
