@@ -13,7 +13,7 @@ import type { ToolDeps } from "./remote.ts";
 const filesToo = 0;
 const noFiles = 4;
 
-// Somebody has pressed a key and waits.
+// A user has pressed a key and waits.
 const timeoutMs = 2_000;
 // More names than these fit on no screen.
 const mostNames = 500;

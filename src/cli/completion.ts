@@ -195,7 +195,8 @@ function placeOf(prefix: string, at: At): Place {
   };
   return {
     prefix,
-    kubeconfig: textOf("kubeconfig"),
+    // A command without a cluster, whose arguments name objects of one, has no flag for it.
+    kubeconfig: textOf("kubeconfig") ?? at.env.KUBECONFIG,
     context: textOf("context"),
     namespace: textOf("namespace"),
   };

@@ -137,6 +137,9 @@ describe("objects", () => {
     });
     const env = { NORTHFLANK_OPERATOR_NAMESPACE: "team", KUBECONFIG: "f" };
     expect(complete("abort ", env)).toMatchObject({ kubeconfig: "f", namespace: "team" });
+    expect(decideCompletion(["plan", "--connection", ""], commandTable, { KUBECONFIG: "f" })).toMatchObject({
+      ...{ kind: "objects", kubeconfig: "f", namespace: undefined },
+    });
   });
 });
 
