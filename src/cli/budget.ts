@@ -57,7 +57,7 @@ const flags = {
 /** The flags of `budget`, for its help and the reference. */
 export const flagsOfBudget: readonly Flag<unknown>[] = Object.values(flags);
 
-const usage = `usage: northflank-operator budget [FLAGS]
+const usage = () => `usage: northflank-operator budget [FLAGS]
 
 Prints who spends the hourly quota of each Northflank account. It sends nothing to Northflank and reads no Secret.
 
@@ -88,7 +88,7 @@ export async function runBudget(args: readonly string[], deps: ToolDeps): Promis
   const { io, env } = deps;
   const settings = readSettings({ command: "budget", flags: flagsOfBudget, args, env });
   if (settings.kind === "help") {
-    io.out(usage);
+    io.out(usage());
     return 0;
   }
   const problems = [...settings.problems.map(withoutPassword), ...contradictions(settings)];

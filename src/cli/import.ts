@@ -73,7 +73,7 @@ const ownFlags = {
 /** The flags of `import`, for its help and the reference. */
 export const flagsOfImport: readonly Flag<unknown>[] = [...Object.values(ownFlags), ...Object.values(remoteFlags)];
 
-const usage = `usage: northflank-operator import --project ID [FLAGS]
+const usage = () => `usage: northflank-operator import --project ID [FLAGS]
 
 Reads a Northflank project and prints manifests for it: one NorthflankConnection, a NorthflankDeployment for each service
 with an image or a build, and a NorthflankJob with its settings for each job. It changes nothing at Northflank and never
@@ -91,7 +91,7 @@ export async function runImport(args: readonly string[], deps: ToolDeps): Promis
   const { io } = deps;
   const settings = readSettings({ command: "import", flags: flagsOfImport, args, env: deps.env });
   if (settings.kind === "help") {
-    io.out(usage);
+    io.out(usage());
     return 0;
   }
   const remote = await readRemoteSettings(settings, deps.env);

@@ -49,7 +49,7 @@ const ownFlags = {
 /** The flags of `plan`, for its help and the reference. */
 export const flagsOfPlan: readonly Flag<unknown>[] = [...Object.values(ownFlags), ...Object.values(remoteFlags)];
 
-const usage = `usage: northflank-operator plan FILES|DIRS|- [FLAGS]
+const usage = () => `usage: northflank-operator plan FILES|DIRS|- [FLAGS]
 
 Shows what applying manifests would change at Northflank, field by field. It needs no cluster and changes nothing: it
 reads and decides with the code of the operator. Objects are assumed to be new to the cluster. What Northflank does not
@@ -69,7 +69,7 @@ export async function runPlan(args: readonly string[], deps: ToolDeps): Promise<
   const { io, env } = deps;
   const settings = readSettings({ command: "plan", flags: flagsOfPlan, args, env, takesFiles: true });
   if (settings.kind === "help") {
-    io.out(usage);
+    io.out(usage());
     return 0;
   }
   const remote = await readRemoteSettings(settings, env);

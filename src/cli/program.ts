@@ -38,8 +38,12 @@ export async function runProgram(input: ProgramInput): Promise<ExitCode> {
   const isHelp = args.includes("--help") || args.includes("-h") || args[0] === "help";
   const io = namedIo(input.io, { invokedAs, commands: commandTable.map(({ name }) => name), isHelp });
   if (args[0] === completeCommand) return (await input.commands.complete?.(args.slice(1), commandTable)) ?? 0;
+  const started = { ...input, io, invokedAs };
+  // A command reads its arguments by itself: all of them, in their order.
+  const own = commandTable.find(({ name }) => name === args[0])?.name;
+  if (own !== undefined && !isOurs(own)) return runCommand(own, started);
   let code: ExitCode = 0;
-  const program = createProgram({ ...input, io, invokedAs }, (result) => {
+  const program = createProgram(started, (result) => {
     code = result;
   });
   try {
@@ -54,7 +58,16 @@ export async function runProgram(input: ProgramInput): Promise<ExitCode> {
 
 type Started = ProgramInput & { readonly invokedAs: string };
 
-/** The commands of the table for commander, which finds the one that is meant, or prints help. */
+async function runCommand(name: Exclude<CommandName, OwnCommand>, started: Started): Promise<ExitCode> {
+  const args = started.args.slice(1);
+  return name === "run" ? runOperator(started, args) : await started.commands[name](args, started.io);
+}
+
+function isOurs(name: CommandName): name is OwnCommand {
+  return name === "completion" || name === "version" || name === "help";
+}
+
+/** The commands of the table for commander: what is none of them, what they are, and those that print text of ours. */
 function createProgram(input: Started, end: (code: ExitCode) => void): Command {
   const { io, invokedAs } = input;
   const program = new Command(invokedAs)
@@ -85,7 +98,7 @@ function addCommand(
   input: Started,
   end: (code: ExitCode) => void,
 ): void {
-  const { args, io, commands } = input;
+  const { io } = input;
   const command = program.command(name).helpGroup(`${group}:`).summary(summary).description(summary);
   switch (name) {
     case "version":
@@ -106,15 +119,11 @@ function addCommand(
       });
       return;
     default:
-      // It reads its arguments by itself: all of them, in their order.
+      // It is here to be listed: only something in front of it, such as `--`, leads to it.
       command
-        .helpOption(false)
         .allowUnknownOption()
         .allowExcessArguments()
-        .action(async () => {
-          const rest = args.slice(1);
-          end(name === "run" ? await runOperator(input, rest) : await commands[name](rest, io));
-        });
+        .action(() => program.help({ error: true }));
   }
 }
 

@@ -24,7 +24,7 @@ const flags = {
 /** The flags of `validate`, for its help and the reference. */
 export const flagsOfValidate: readonly Flag<unknown>[] = Object.values(flags);
 
-const usage = `usage: northflank-operator validate FILES|DIRS|- [FLAGS]
+const usage = () => `usage: northflank-operator validate FILES|DIRS|- [FLAGS]
 
 Checks manifests offline, as "kubectl apply --validate=strict" and the API server would: YAML or JSON, several documents
 in a file, lists. "-" is standard input. Documents of other API groups are skipped.
@@ -42,7 +42,7 @@ export async function runValidate(
 ): Promise<ExitCode> {
   const settings = readSettings({ command: "validate", flags: flagsOfValidate, args, env, takesFiles: true });
   if (settings.kind === "help") {
-    io.out(usage);
+    io.out(usage());
     return 0;
   }
   const { of, positionals: paths } = settings;
@@ -51,7 +51,7 @@ export async function runValidate(
   if (problems.length > 0) {
     io.err("northflank-operator validate: the arguments are not valid\n");
     for (const problem of problems) io.err(`  ${plainLine(formatConfigProblem(problem))}\n`);
-    io.err(`\n${usage}`);
+    io.err(`\n${usage()}`);
     return 2;
   }
   return await check({ paths, output: of(flags.output), allowEmpty: of(flags.allowEmpty) }, io);

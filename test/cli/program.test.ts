@@ -64,11 +64,14 @@ test.each([
   expect(await run(...args)).toMatchObject({ code, ran });
 });
 
-test.each([[[]], [["frobnicate"]]])("%j is wrong usage: 2, with the usage on standard error", async (args) => {
-  const result = await run(...args);
-  expect(result).toMatchObject({ code: 2, out: "", ran: [] });
-  expect(result.err).toContain("usage: northflank-operator COMMAND");
-});
+test.each([[[]], [["frobnicate"]], [["--", "run"]]])(
+  "%j is wrong usage: 2, with the usage on standard error",
+  async (args) => {
+    const result = await run(...args);
+    expect(result).toMatchObject({ code: 2, out: "", ran: [] });
+    expect(result.err).toContain("usage: northflank-operator COMMAND");
+  },
+);
 
 test.each([["help"], ["--help"], ["-h"]])("%s prints the usage and is no failure", async (args) => {
   expect(await run(args)).toMatchObject({ code: 0, err: "" });
