@@ -37,6 +37,8 @@ const conditionTypes = {
 const conditionStatuses = ["True", "False", "Unknown"] as const;
 
 const results = ["success", "error", "requeue_after"] as const;
+/** A result of controller-runtime that we never have, and that stock dashboards ask for. */
+const unusedResults = ["requeue"] as const;
 const priorities = ["change", "follow", "resync"] as const;
 const requestClasses = ["change", "run", "observe"] as const;
 const deliveryOutcomes = ["hinted", "forwarded", "ignored", "duplicate", "limited", "rejected"] as const;
@@ -70,7 +72,9 @@ interface ExpiringObject {
 
 /** What is read of an object to count its conditions. */
 interface ConditionedObject {
-  readonly status?: { readonly conditions?: readonly { readonly type: string; readonly status: string }[] };
+  readonly status?: {
+    readonly conditions?: readonly { readonly type: string; readonly status: string; readonly reason?: string }[];
+  };
 }
 
 /**
@@ -164,6 +168,12 @@ export function createMetrics(build: {
     watchLastEvent: new Gauge({
       name: "northflank_operator_watch_last_event_timestamp_seconds",
       help: "Time of the last event or bookmark of a watch, in Unix seconds.",
+      labelNames: ["resource"],
+      registers,
+    }),
+    watchSilent: new Gauge({
+      name: "northflank_operator_watch_silent_seconds",
+      help: "How long a watch has received neither events nor responses. After three minutes the operator is not ready.",
       labelNames: ["resource"],
       registers,
     }),
@@ -296,6 +306,17 @@ export function createMetrics(build: {
       labelNames: ["kind", "type", "status"],
       registers,
     }),
+    reasons: new Gauge({
+      name: "northflank_operator_resource_reason",
+      help: "Number of objects by the reason of their condition Ready, from the cache of this replica.",
+      labelNames: ["kind", "reason"],
+      registers,
+    }),
+    startsUnknown: new Gauge({
+      name: "northflank_operator_runs_start_unknown",
+      help: "Number of runs whose start got no response and was not found: a user must decide.",
+      registers,
+    }),
     tokenExpiration: new Gauge({
       name: "northflank_operator_connection_token_expiration_timestamp_seconds",
       help: `Expiry of the token of a connection, in Unix seconds; per namespace the ${mostTokens} connections whose tokens expire first.`,
@@ -353,7 +374,7 @@ export function createMetrics(build: {
   }).set({ version: build.version, revision: build.revision, node: build.nodeVersion }, 1);
 
   for (const controller of controllerNames) {
-    for (const result of results) reconcile.total.inc({ controller, result }, 0);
+    for (const result of [...results, ...unusedResults]) reconcile.total.inc({ controller, result }, 0);
     for (const counter of [
       reconcile.errors,
       reconcile.terminal,
@@ -387,8 +408,9 @@ export function createMetrics(build: {
   const count = <L extends string>(
     counter: Counter<L>,
     labels: Record<L, string> & { readonly pool: string },
+    by = 1,
   ): void => {
-    counter.inc(labels);
+    counter.inc(labels, by);
     const ofPool = counted.get(labels.pool) ?? new Map<string, () => void>();
     counted.set(labels.pool, ofPool);
     const id = Object.values(labels).join(" ");
@@ -424,12 +446,27 @@ export function createMetrics(build: {
     /** A reconcile found its object Stalled. */
     stalled: (controller: ControllerName) => reconcile.terminal.inc({ controller }),
 
-    /** Shows how many objects of a kind have each condition, once per scrape. */
-    conditions: (kind: string, objects: Iterable<ConditionedObject>) => {
-      for (const { type, status, count } of countConditions(kind, objects)) {
-        domain.conditions.set({ kind, type, status }, count);
+    /**
+     * Shows how many objects of a kind have each condition, and each of the reasons that a condition Ready can have, once
+     * per scrape. Other reasons are not shown: they are of other clients.
+     */
+    conditions: (kind: string, objects: Iterable<ConditionedObject>, reasons: readonly string[] = []) => {
+      const counts = countConditions(objects);
+      const types: readonly string[] = Object.hasOwn(conditionTypes, kind)
+        ? conditionTypes[kind as keyof typeof conditionTypes]
+        : [];
+      for (const type of types) {
+        for (const status of conditionStatuses) {
+          domain.conditions.set({ kind, type, status }, counts.byStatus.get(`${type} ${status}`) ?? 0);
+        }
       }
+      if (types.length === 0) return;
+      for (const reason of reasons) domain.reasons.set({ kind, reason }, counts.byReason.get(reason) ?? 0);
+      if (kind === "NorthflankJobRun") domain.startsUnknown.set(counts.startsUnknown);
     },
+
+    /** Shows how long a watch has received nothing, once per scrape. */
+    watchSilent: (resource: string, silentMs: number) => kube.watchSilent.set({ resource }, silentMs / 1_000),
 
     /**
      * Shows when the tokens of connections expire, once per scrape. Those that are gone, or do not expire, are not
@@ -553,6 +590,7 @@ export function createMetrics(build: {
     ) => {
       for (const requestClass of requestClasses) {
         remote.used.set({ pool, class: requestClass }, seen.usedBy[requestClass]);
+        count(remote.deferred, { pool, class: requestClass }, 0);
       }
       remote.waiting.set({ pool }, seen.waiting);
       remote.pollStretch.set({ pool }, seen.pollStretch);
@@ -646,24 +684,29 @@ function expirations(connections: Iterable<ExpiringObject>): readonly Expiration
   );
 }
 
-interface ConditionCount {
-  readonly type: string;
-  readonly status: string;
-  readonly count: number;
+interface ConditionCounts {
+  /** By type and status, as `Ready True`. */
+  readonly byStatus: ReadonlyMap<string, number>;
+  /** By the reason of Ready. */
+  readonly byReason: ReadonlyMap<string, number>;
+  readonly startsUnknown: number;
 }
 
-/** Every condition of the kind in every status, at zero where no object has it. Nothing for a kind that is not ours. */
-function countConditions(kind: string, objects: Iterable<ConditionedObject>): readonly ConditionCount[] {
-  const counts = new Map<string, number>();
+/** One traversal: there may be 10,000 objects. */
+function countConditions(objects: Iterable<ConditionedObject>): ConditionCounts {
+  const byStatus = new Map<string, number>();
+  const byReason = new Map<string, number>();
+  let startsUnknown = 0;
   for (const object of objects) {
-    for (const { type, status } of object.status?.conditions ?? []) {
-      counts.set(`${type} ${status}`, (counts.get(`${type} ${status}`) ?? 0) + 1);
+    for (const { type, status, reason = "" } of object.status?.conditions ?? []) {
+      increment(byStatus, `${type} ${status}`);
+      if (type === "Ready") increment(byReason, reason);
+      if (type === "Started" && reason === "StartOutcomeUnknown") startsUnknown += 1;
     }
   }
-  const types: readonly string[] = Object.hasOwn(conditionTypes, kind)
-    ? conditionTypes[kind as keyof typeof conditionTypes]
-    : [];
-  return types.flatMap((type) =>
-    conditionStatuses.map((status) => ({ type, status, count: counts.get(`${type} ${status}`) ?? 0 })),
-  );
+  return { byStatus, byReason, startsUnknown };
+}
+
+function increment(counts: Map<string, number>, key: string): void {
+  counts.set(key, (counts.get(key) ?? 0) + 1);
 }

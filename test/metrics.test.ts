@@ -50,6 +50,7 @@ describe("from the start, at zero", () => {
   test.each(
     controllerNames.flatMap((controller) => [
       `controller_runtime_reconcile_total{controller="${controller}",result="success"} 0`,
+      `controller_runtime_reconcile_total{controller="${controller}",result="requeue"} 0`,
       `controller_runtime_reconcile_errors_total{controller="${controller}"} 0`,
       `controller_runtime_reconcile_panics_total{controller="${controller}"} 0`,
       `controller_runtime_terminal_reconcile_errors_total{controller="${controller}"} 0`,
@@ -71,6 +72,7 @@ describe("from the start, at zero", () => {
     'northflank_operator_resource_time_to_ready_seconds_count{kind="NorthflankDeployment"} 0',
     'northflank_operator_events_dropped_total{cause="refused"} 0',
     'northflank_operator_webhook_deliveries_total{outcome="rejected"} 0',
+    "northflank_operator_runs_start_unknown 0",
     'northflank_operator_build_info{version="1.2.3",revision="abc",node="v24.0.0"} 1',
   ])("%s", async (line) => {
     expect((await scraped()).split("\n")).toContain(line);
@@ -136,7 +138,7 @@ test("a pool that is gone leaves nothing behind, and takes nothing from the othe
   });
   for (const line of text.split("\n")) if (line.includes("pool=")) metrics.push(line);
   expect(metrics.filter((line) => line.includes('"gone"'))).toEqual([]);
-  expect(metrics.filter((line) => line.includes('"kept"'))).toHaveLength(15);
+  expect(metrics.filter((line) => line.includes('"kept"'))).toHaveLength(17);
 });
 
 const quota = {
@@ -166,6 +168,59 @@ test.each([
     expect(text).toContain('northflank_operator_api_budget_check_stretch{pool="p"} 4');
   },
 );
+
+test("what was deferred of an account is at zero from its first request", async () => {
+  const text = await scraped((metrics) => {
+    metrics.apiObserver.onDeferred({ pool: "p", class: "run" });
+    const seen = { ...quota, limit: undefined, remaining: undefined, resetInMs: undefined };
+    metrics.ledger("p", seen);
+    metrics.ledger("p", seen);
+  });
+  const deferred = (requestClass: string) =>
+    `northflank_operator_api_budget_deferred_total{pool="p",class="${requestClass}"}`;
+  for (const requestClass of ["change", "observe"]) expect(text).toContain(`${deferred(requestClass)} 0`);
+  expect(text).toContain(`${deferred("run")} 1`);
+});
+
+describe("the reasons of objects", () => {
+  const run = (...conditions: readonly (readonly [type: string, status: string, reason: string])[]) => ({
+    status: { conditions: conditions.map(([type, status, reason]) => ({ type, status, reason })) },
+  });
+  const reason = (kind: string, name: string) => `northflank_operator_resource_reason{kind="${kind}",reason="${name}"}`;
+  const known = ["InSync", "RunFailed", "StartOutcomeUnknown"];
+  const failed = run(["Ready", "False", "RunFailed"], ["Stalled", "True", "RunFailed"]);
+  const unknown = run(["Ready", "False", "SecretNotFound"], ["Started", "Unknown", "StartOutcomeUnknown"]);
+
+  test("are counted by the condition Ready, each of the closed set, and none of other clients", async () => {
+    const foreign = run(["Ready", "False", "Whatever"]);
+    const text = await scraped((metrics) => metrics.conditions("NorthflankJobRun", [failed, failed, foreign], known));
+    expect(text).toContain(`${reason("NorthflankJobRun", "RunFailed")} 2`);
+    expect(text).toContain(`${reason("NorthflankJobRun", "InSync")} 0`);
+    expect(text).not.toContain("Whatever");
+  });
+
+  test("are back at zero when no object has them any more", async () => {
+    const text = await scraped((metrics) => {
+      metrics.conditions("NorthflankJobRun", [failed, unknown], known);
+      metrics.conditions("NorthflankJobRun", [], known);
+    });
+    expect(text).toContain(`${reason("NorthflankJobRun", "RunFailed")} 0`);
+    expect(text).toContain("northflank_operator_runs_start_unknown 0");
+  });
+
+  test("a start whose outcome is unknown counts, whatever else the object lacks; other kinds do not change that", async () => {
+    const text = await scraped((metrics) => {
+      metrics.conditions("NorthflankJobRun", [failed, unknown], known);
+      metrics.conditions("NorthflankJob", [], known);
+    });
+    expect(text).toContain("northflank_operator_runs_start_unknown 1");
+  });
+
+  test("a kind that is not ours has none", async () => {
+    const text = await scraped((metrics) => metrics.conditions("Deployment", [failed], known));
+    expect(text).not.toContain('kind="Deployment"');
+  });
+});
 
 describe("who spends the quota of an account", () => {
   const prefix = "northflank_operator_api_budget_used_by";

@@ -1,3 +1,4 @@
+import { reasons } from "../api/reasons.ts";
 import type { BindAddress, Config } from "../config.ts";
 import type { ApiFactory } from "../controllers/account/api-factory.ts";
 import { type HttpRoute, type HttpServer, startHttpServer } from "../http-server.ts";
@@ -20,10 +21,11 @@ export interface EndpointsDeps {
   readonly log: Log;
 }
 
-/** What a scrape reads of a cache: the conditions of its objects. */
+/** What a scrape reads of a cache: the conditions of its objects, and how long ago its watch received anything. */
 export interface ScrapedCache {
-  readonly resource: { readonly kind: string };
+  readonly resource: { readonly kind: string; readonly plural: string };
   readonly store: { list(): Parameters<Metrics["conditions"]>[1] };
+  silentMs(): number;
 }
 
 /**
@@ -94,7 +96,10 @@ function lineOf({ name, ok, reason }: Check): string {
 
 /** Gauges are read here, once per scrape: keeping them up to date at every change would cost more than is read. */
 async function scrape({ metrics, controllers, caches, connections, apis, checkStretch, clock }: EndpointsDeps) {
-  for (const { resource, store } of caches) metrics.conditions(resource.kind, store.list());
+  for (const { resource, store, silentMs } of caches) {
+    metrics.conditions(resource.kind, store.list(), reasons);
+    metrics.watchSilent(resource.plural, silentMs());
+  }
   metrics.tokens(connections.list());
   for (const { controller } of controllers) {
     const name = controllerNames.find((known) => known === controller.name);

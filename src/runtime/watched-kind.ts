@@ -36,6 +36,8 @@ export interface WatchedKind<T extends Cacheable, I extends string = never> {
   nudge(): void;
   /** Puts the answer to our own write into the store; see `Reflector.overlay`. */
   overlay(raw: KubeObject): void;
+  /** How long ago anything arrived, in milliseconds: the longest of all namespaces, but for those that cannot be read. */
+  silentMs(): number;
   /** Whether the content can be relied on. `note`: it can, but for namespaces that cannot be read. */
   check(): KindCheck;
 }
@@ -91,6 +93,10 @@ export function watchKind<T extends Cacheable, I extends string>(
     },
     overlay: (raw) => {
       ownOf(raw.metadata.namespace)?.reflector.overlay(raw);
+    },
+    silentMs: () => {
+      const readable = all.filter((reflector) => !reflector.isUnavailable());
+      return Math.max(...(readable.length > 0 ? readable : all).map((reflector) => reflector.silentMs()));
     },
     check: () => checkOf(reflectors),
   };

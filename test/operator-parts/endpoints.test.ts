@@ -44,7 +44,13 @@ async function start(
         { metadata: { namespace: "shop", name: "main" }, status: { tokenExpirationTime: "2026-03-01T00:00:00Z" } },
       ],
     },
-    caches: [{ resource: { kind: "NorthflankDeployment" }, store: { list: counted } }],
+    caches: [
+      {
+        resource: { kind: "NorthflankDeployment", plural: "northflankdeployments" },
+        store: { list: counted },
+        silentMs: () => 12_000,
+      },
+    ],
     controllers: [{ controller: { name: "deployment", queue }, reads: [] } as unknown as ManagedController],
     apis: {
       pools: () => [
@@ -128,6 +134,7 @@ test("metrics show the queues and ledgers as they are at the scrape", async () =
   expect(text).toContain(`workqueue_depth{${labels},priority="resync"} 5`);
   expect(text).toContain(`workqueue_longest_running_processor_seconds{${labels}} 3`);
   expect(text).toContain('northflank_operator_oldest_due_object_seconds{controller="deployment"} 7');
+  expect(text).toContain('northflank_operator_watch_silent_seconds{resource="northflankdeployments"} 12');
   expect(text).toContain('northflank_operator_api_ratelimit_reset_seconds{pool="team acme"} 60');
   expect(text).toContain('northflank_operator_api_budget_poll_stretch{pool="team acme"} 2.5');
   expect(text).toContain('northflank_operator_api_budget_check_stretch{pool="team acme"} 7');

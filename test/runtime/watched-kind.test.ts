@@ -37,6 +37,22 @@ test("without namespaces, one watch covers them all", async () => {
   await kind.stop();
 });
 
+test("the silence of a kind is the longest of its namespaces", async () => {
+  const { kind, kube, clock } = watched(["a", "b"]);
+  kind.start();
+  await settle();
+  const [a, b] = [kube.nextWatch(), kube.nextWatch()];
+  await clock.advance(10_000);
+  a.bytes();
+  b.bytes();
+  await clock.advance(7_000);
+  a.bytes();
+  expect(kind.silentMs()).toBe(7_000);
+  b.bytes();
+  expect(kind.silentMs()).toBe(0);
+  await kind.stop();
+});
+
 test("with namespaces, each is watched by itself, and they are read as one store", async () => {
   const { kind, kube } = watched(["a", "b", "a"]);
   const seen: string[] = [];
@@ -150,6 +166,7 @@ describe("a namespace that must not be read", () => {
   test("is everything there is to serve: then nothing is ready", async () => {
     const { kind, synced } = await refused(5, ["b"]);
     expect([kind.isSettled(), kind.hasSynced(), synced.is]).toEqual([true, false, false]);
+    expect(kind.silentMs()).toBeGreaterThan(0);
     expect(kind.check()).toMatchObject({ ok: false, reason: expect.stringContaining('namespace "b"') });
     await kind.stop();
   });
@@ -176,6 +193,8 @@ describe("a namespace that must not be read", () => {
     }
     expect(heard).toEqual(["added a/token", "added b/token"]);
     expect([kind.store.size, kind.covers("b")]).toEqual([2, true]);
+    // Of b, which has been silent for eight minutes, check() has the word.
+    expect(kind.silentMs()).toBe(0);
     expect(kind.check()).toMatchObject({ ok: true, note: expect.stringContaining('namespace "b": watch silent') });
     await kind.stop();
   });
