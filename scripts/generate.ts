@@ -9,7 +9,7 @@ import type { GeneratedFile } from "./generated/file.ts";
 import { kustomizeFiles } from "./generated/kustomize.ts";
 import { pagesByHand, referencePages } from "./generated/reference.ts";
 import { stampedFiles } from "./generated/stamped.ts";
-import { chartRules, observabilityFiles } from "./observability/files.ts";
+import { chartDashboard, chartRules, observabilityFiles } from "./observability/files.ts";
 
 // Writes what is generated from src/api, and from the scripts for Argo CD. With --check nothing is written: it exits with 1
 // when a committed file is not what would be written now.
@@ -30,6 +30,7 @@ const folders: readonly GeneratedFolder[] = [
   { path: join(root, "deploy", "argocd"), files: argocdFiles(), byHand: ["northflank-operator.io"] },
   { path: join(root, "deploy", "kustomize-config"), files: kustomizeFiles() },
   { path: join(root, "deploy", "chart"), files: chartFiles(), byHand: [".helmignore", "files", "templates"] },
+  { path: join(root, "deploy", "chart", "files", "dashboards"), files: [chartDashboard()] },
   { path: join(root, "deploy", "chart", "files", "rules"), files: [chartRules()] },
   { path: join(root, "deploy", "observability"), files: observabilityFiles() },
   { path: join(root, "deploy", "chart", "templates", "crds"), files: crdTemplates() },

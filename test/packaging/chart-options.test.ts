@@ -2,7 +2,7 @@ import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } f
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { parseAllDocuments } from "yaml";
+import { parse, parseAllDocuments } from "yaml";
 import { flagValues } from "../../scripts/generated/chart/flag-values.ts";
 import { published } from "../../scripts/published.ts";
 import type { KubeObject } from "../../src/kube/types.ts";
@@ -14,7 +14,6 @@ import {
   only,
   renderChart,
   templateChart,
-  tryChart,
   valuesFile,
 } from "../support/chart.ts";
 
@@ -36,6 +35,10 @@ function kindsOf(objects: readonly KubeObject[]): readonly string[] {
 }
 
 const everything = render();
+
+const observability = join(chartFolder, "../observability");
+const plainRules = parse(readFileSync(join(observability, "rules.yaml"), "utf8"));
+const plainDashboard = JSON.parse(readFileSync(join(observability, "dashboard.json"), "utf8"));
 const everyKind = kindsOf(everything);
 
 describe("flags", () => {
@@ -495,9 +498,9 @@ describe("monitoring", () => {
   test("metrics.prometheusRule keeps the braces of its rules", () => {
     const rule = { alert: "A", expr: "up == 0", annotations: { summary: "{{ $labels.pod }} is {{ $value }}" } };
     const objects = render({ metrics: { prometheusRule: { enabled: true, additionalRules: [rule] } } });
-    expect(only(objects, "PrometheusRule").spec.groups).toEqual([
-      { name: "northflank-operator-additional", rules: [rule] },
-    ]);
+    const [shipped, additional, ...others] = only(objects, "PrometheusRule").spec.groups;
+    expect([shipped, ...others]).toEqual(plainRules.groups);
+    expect(additional).toEqual({ name: "northflank-operator-additional", rules: [rule] });
   });
 
   test.each(["on", "null", "1e3", "a.b_c-d"])("metrics.dashboards takes the name %s as text", (name) => {
@@ -510,7 +513,10 @@ describe("monitoring", () => {
     const text = '{"title": "a\\"b", "legend": "{{ pool }}"}\n';
     const objects = render({ metrics: { dashboards: { enabled: true, additionalDashboards: { "a.json": text } } } });
     const { metadata, data } = only(objects, "ConfigMap");
-    expect([metadata.labels?.grafana_dashboard, data]).toEqual(["1", { "a.json": text }]);
+    expect(metadata.labels?.grafana_dashboard).toBe("1");
+    expect(data["a.json"]).toBe(text);
+    expect(Object.keys(data)).toEqual(["northflank-operator.json", "a.json"]);
+    expect(JSON.parse(data["northflank-operator.json"])).toEqual(plainDashboard);
   });
 });
 
@@ -536,10 +542,12 @@ describe("a copy of the chart", () => {
     const objects = render(values, { chart });
     const group = { rules: [{ alert: "A", expr: "up", annotations: { summary: "{{ $value }}" } }] };
     expect(only(objects, "PrometheusRule").spec.groups).toEqual([
+      ...plainRules.groups,
       { name: "quota", ...group },
       { name: "runs", ...group },
     ]);
-    expect(only(objects, "ConfigMap").data).toEqual({ "main.json": '{"legend": "{{ pool }}"}' });
+    const { "northflank-operator.json": _, ...own } = only(objects, "ConfigMap").data;
+    expect(own).toEqual({ "main.json": '{"legend": "{{ pool }}"}' });
   });
 
   test("can be part of another chart, which hands it global values and switches it", () => {
@@ -560,23 +568,18 @@ describe("a copy of the chart", () => {
   });
 });
 
-describe("what this version does not ship", () => {
+describe("what needs a flag", () => {
   const rows = readFileSync(join(chartFolder, "README.md"), "utf8").split("\n");
   const rowOf = (path: string) => rows.find((row) => row.startsWith(`| \`${path}\` |`));
 
   test.each([
-    ["metrics.prometheusRule.enabled", "This version ships no rules"],
-    ["metrics.dashboards.enabled", "This version ships no dashboards"],
     ["webhook", "It needs flags.webhookBindAddress"],
     ["webhook.service.enabled", "if flags.webhookBindAddress is set"],
   ])("%s says so in the table of values", (path, words) => {
     expect(rowOf(path)).toContain(words);
   });
 
-  test("is not there: the values need rules and dashboards of the user, and those of the webhook do nothing without its flag", () => {
-    for (const name of ["prometheusRule", "dashboards"]) {
-      expect(tryChart({ values: { metrics: { [name]: { enabled: true } } } }).status).toBe(1);
-    }
+  test("is not there: the values of the webhook do nothing without its flag", () => {
     const service = { enabled: true, type: "NodePort", port: 8443, labels: { a: "b" }, annotations: { c: "d" } };
     expect(render({ webhook: { service } })).toEqual(everything);
   });

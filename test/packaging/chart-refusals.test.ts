@@ -367,16 +367,6 @@ describe("the templates refuse", () => {
       { metrics: { serviceMonitor: { enabled: true }, service: { enabled: false } } },
       "metrics.serviceMonitor.enabled is true and metrics.service.enabled is false: a ServiceMonitor selects the Service. Set metrics.service.enabled to true, or use metrics.podMonitor.",
     ],
-    [
-      "alerts that there are none of",
-      { metrics: { prometheusRule: { enabled: true } } },
-      "metrics.prometheusRule.enabled is true, but this chart contains no rules yet. Set metrics.prometheusRule.additionalRules, or set metrics.prometheusRule.enabled to false.",
-    ],
-    [
-      "dashboards that there are none of",
-      { metrics: { dashboards: { enabled: true } } },
-      "metrics.dashboards.enabled is true, but this chart contains no dashboards yet. Set metrics.dashboards.additionalDashboards, or set metrics.dashboards.enabled to false.",
-    ],
   ])("%s", (_, values, sentence) => {
     expect(problems(values)).toEqual([sentence]);
   });

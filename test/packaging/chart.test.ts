@@ -84,7 +84,7 @@ describe("golden files", () => {
       .filter((document) => !document.includes("/templates/crds/"))
       .join("")
       .replaceAll(
-        new RegExp(`(?<=northflank-operator[-:]|/version: )${version.replaceAll(".", "\\.")}`, "g"),
+        new RegExp(`(?<=northflank-operator[-:]|/version: |/blob/v)${version.replaceAll(".", "\\.")}`, "g"),
         "VERSION",
       );
   }

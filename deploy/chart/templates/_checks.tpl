@@ -263,12 +263,6 @@ every replica active. With another image than that of this version, flags that t
 {{- if and .serviceMonitor.enabled (not .service.enabled) -}}
 {{- $problems = append $problems "metrics.serviceMonitor.enabled is true and metrics.service.enabled is false: a ServiceMonitor selects the Service. Set metrics.service.enabled to true, or use metrics.podMonitor." -}}
 {{- end -}}
-{{- if and .prometheusRule.enabled (not .prometheusRule.additionalRules) (not ($.Files.Glob "files/rules/*.yaml")) -}}
-{{- $problems = append $problems "metrics.prometheusRule.enabled is true, but this chart contains no rules yet. Set metrics.prometheusRule.additionalRules, or set metrics.prometheusRule.enabled to false." -}}
-{{- end -}}
-{{- if and .dashboards.enabled (not .dashboards.additionalDashboards) (not ($.Files.Glob "files/dashboards/*.json")) -}}
-{{- $problems = append $problems "metrics.dashboards.enabled is true, but this chart contains no dashboards yet. Set metrics.dashboards.additionalDashboards, or set metrics.dashboards.enabled to false." -}}
-{{- end -}}
 {{- end -}}
 {{- toYaml $problems -}}
 {{- end -}}

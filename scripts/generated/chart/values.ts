@@ -338,26 +338,18 @@ export function chapters(): readonly Chapter[] {
           serviceMonitor: monitor("ServiceMonitor"),
           podMonitor: monitor("PodMonitor"),
           prometheusRule: group("PrometheusRule for the Prometheus operator, whose CRDs must be installed.", {
-            enabled: value(
-              "Create the PrometheusRule. This version ships no rules, so additionalRules must be set.",
-              false,
-              boolean,
-            ),
+            enabled: value("Create the PrometheusRule, with the alerts of docs/monitoring.md.", false, boolean),
             labels: value("Additional labels.", {}, labels),
             annotations: value("Additional annotations.", {}, stringMap),
-            additionalRules: value("Your rules, rendered as one group.", [], anyObjects, [
+            additionalRules: value("More rules, rendered as one group.", [], anyObjects, [
               { alert: "OperatorDown", expr: 'absent(up{job="northflank-operator"})' },
             ]),
           }),
           dashboards: group("ConfigMap with dashboards for the Grafana sidecar.", {
-            enabled: value(
-              "Create the ConfigMap. This version ships no dashboards, so additionalDashboards must be set.",
-              false,
-              boolean,
-            ),
+            enabled: value("Create the ConfigMap, with the dashboard of docs/monitoring.md.", false, boolean),
             labels: value("Labels that the sidecar selects.", { grafana_dashboard: "1" }, labels),
             annotations: value("Additional annotations.", {}, stringMap, { grafana_folder: "Northflank" }),
-            additionalDashboards: value("Your dashboards: JSON by file name.", {}, stringsOfData),
+            additionalDashboards: value("More dashboards: JSON by file name.", {}, stringsOfData),
           }),
         }),
       },
