@@ -85,7 +85,7 @@ export const alerts: readonly Alert[] = [
     for: "30m",
     summary: "Reconciles of the controller {{ $labels.controller }} keep failing.",
     meaning:
-      "For half an hour reconciles have failed unexpectedly. The objects are retried with back-off and have the reason ReconcileFailed.",
+      "For half an hour reconciles have failed: Northflank or the API server returns errors, or the operator has a bug. The objects are retried with back-off.",
     firstStep:
       'Read the log of the leader for "reconcile failed" and "reconcile panicked"; the field err has the cause.',
   },
@@ -179,7 +179,8 @@ export const alerts: readonly Alert[] = [
   {
     name: "NorthflankTokenInvalid",
     severity: "critical",
-    // The second part is for objects without a connection, which use the operator-wide token.
+    // The second part is for objects without a connection, which use the operator-wide token. Those of a connection have
+    // the same reasons.
     expr: [
       `max by (${installation}, kind) (`,
       '  northflank_operator_resource_condition{kind="NorthflankConnection",type="CredentialsValid",status="False"}',
@@ -188,6 +189,8 @@ export const alerts: readonly Alert[] = [
       `  max by (${installation}, kind, reason) (`,
       '    northflank_operator_resource_reason{kind!="NorthflankConnection",reason=~"AuthenticationFailed|TokenExpired"}',
       "  )",
+      `) > 0 unless on (${installation}) max by (${installation}) (`,
+      '  northflank_operator_resource_condition{kind="NorthflankConnection",type="CredentialsValid",status="False"}',
       ") > 0",
     ].join("\n"),
     for: "2m",

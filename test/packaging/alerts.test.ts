@@ -236,6 +236,15 @@ const situations: Readonly<Record<AlertName, Readonly<Record<string, Situation>>
       at: "3m",
       fires: [stalled("NorthflankJob", "3")],
     },
+    "fires once for a connection and what uses it": {
+      series: {
+        [condition("NorthflankConnection", "CredentialsValid", "False")]: "1x20",
+        [`northflank_operator_resource_reason${pod("a", { kind: "NorthflankJob", reason: "AuthenticationFailed" })}`]:
+          "2x20",
+      },
+      at: "3m",
+      fires: [stalled("NorthflankConnection", "1")],
+    },
     "does not fire while it is valid or not known": {
       series: {
         [condition("NorthflankConnection", "CredentialsValid", "False")]: "0x20",
