@@ -30,7 +30,7 @@ export async function beginScenario(sandbox: Sandbox): Promise<void> {
     const account = northflank.addAccount({ name, tokens: [`${name}-token`], limitPerHour: 200 });
     account.addProject("shop");
     for (let n = 0; n < 4; n += 1) account.addService("shop", { id: `api-${n}`, image: "ghcr.io/acme/api:1" });
-    if (name === "small") account.spendQuota(175);
+    if (name === "small") account.spendQuota(182);
   }
   for (const [team, token] of [
     ["dead", "no-such-token"],

@@ -5,7 +5,8 @@ import { join, resolve } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { parse, stringify } from "yaml";
 import { type AlertName, alertNames, alerts } from "../../scripts/observability/alerts.ts";
-import { prometheusTool } from "../support/prometheus-tools.ts";
+import { exportedMetrics } from "../support/exported-metrics.ts";
+import { metricFindings, prometheusTool } from "../support/prometheus-tools.ts";
 
 // The rules as Prometheus evaluates them. Without promtool (Debian package prometheus) these tests are skipped; CI sets
 // PROMTOOL, so that they are not skipped there.
@@ -309,6 +310,15 @@ function evaluated(name: AlertName, { series, at, fires = [] }: Situation) {
 function filledIn(text: string, filled: Readonly<Record<string, string>>): string {
   return Object.entries(filled).reduce((result, [template, value]) => result.replaceAll(template, value), text);
 }
+
+describe.skipIf(promtool === undefined)("the metrics (skipped without promtool)", () => {
+  test("have names, types and texts that promtool finds nothing in, but for three of prom-client", async () => {
+    const { text } = await exportedMetrics();
+    expect(metricFindings(promtool ?? "", text)).toEqual([]);
+    const wrong = text.replaceAll("northflank_operator_runs_started_total", "northflank_operator_runs_started");
+    expect(metricFindings(promtool ?? "", wrong)).toHaveLength(1);
+  });
+});
 
 describe.skipIf(promtool === undefined)("the rules (skipped without promtool)", () => {
   test("are valid, and promtool finds nothing to improve", () => {

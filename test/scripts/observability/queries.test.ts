@@ -2,9 +2,7 @@ import { beforeAll, describe, expect, test } from "vitest";
 import { alerts, runbookUrl } from "../../../scripts/observability/alerts.ts";
 import { dashboard } from "../../../scripts/observability/dashboard.ts";
 import { rows } from "../../../scripts/observability/panels.ts";
-import { kinds } from "../../../src/api/kinds.ts";
-import { reasons } from "../../../src/api/reasons.ts";
-import { controllerNames, createMetrics } from "../../../src/metrics.ts";
+import { exportedMetrics } from "../../support/exported-metrics.ts";
 import { type ExportedMetric, labelsOfResult, problemsOf } from "../../support/promql.ts";
 
 // Every query of the dashboard and of the alerts, checked against the metrics that the program exports.
@@ -22,28 +20,8 @@ const ofPrometheus: ExportedMetric = {
 };
 
 beforeAll(async () => {
-  const { registry, ...program } = createMetrics({ version: "1", revision: "r", nodeVersion: "v24" });
-  for (const { type } of kinds) {
-    program.conditions(type.kind, [], reasons);
-    program.reflectorObserver(type.plural, { now: () => 0 });
-  }
-  for (const controller of controllerNames) program.controllerObserver(controller, 8);
-  program.leaderObserver("northflank-operator");
-  const read = await registry.getMetricsAsJSON();
-  const labelsOf = new Map(registry.getMetricsAsArray().map((metric) => [metric.name, labelNames(metric)]));
-  const exported = read.map(({ name, type, values }) => ({
-    name,
-    type: String(type),
-    labels: labelsOf.get(name) ?? [],
-    series: values.map(({ labels }) => labels),
-  }));
-  metrics = [...exported, ofPrometheus];
+  metrics = [...(await exportedMetrics()).metrics, ofPrometheus];
 });
-
-/** prom-client has them on every metric, but not in its types. */
-function labelNames(metric: object): readonly string[] {
-  return (Reflect.get(metric, "labelNames") as readonly string[] | undefined) ?? [];
-}
 
 /** With what a variable of the dashboard stands for. */
 function filled(expr: string): string {
