@@ -1,0 +1,79 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+
+// The order of the site's pages: every page of docs/ once, in a group (test/docs/site.test.ts). Links are paths of files.
+
+/** A page, named by its path below docs/. */
+export interface PageEntry {
+  readonly text: string;
+  readonly file: string;
+}
+
+export interface PageGroup {
+  readonly text: string;
+  readonly pages: readonly PageEntry[];
+  /** Closed until a reader opens it. Default: open. */
+  readonly collapsed?: boolean;
+}
+
+const docs = resolve(import.meta.dirname, "..");
+
+export const groups: readonly PageGroup[] = [
+  {
+    text: "Start",
+    pages: [{ text: "Overview", file: "README.md" }],
+  },
+  {
+    text: "How-to",
+    pages: [
+      { text: "From a GitHub workflow", file: "github-actions.md" },
+      { text: "Import and plan", file: "import-and-plan.md" },
+      { text: "Argo CD", file: "argocd.md" },
+      { text: "Flux", file: "flux.md" },
+      { text: "Kustomize", file: "kustomize.md" },
+      { text: "Webhooks", file: "webhooks.md" },
+    ],
+  },
+  {
+    text: "Operate",
+    pages: [
+      { text: "Troubleshooting", file: "troubleshooting.md" },
+      { text: "Requests and the quota", file: "quota.md" },
+      { text: "Performance", file: "performance.md" },
+      { text: "Reliability of runs", file: "reliability.md" },
+      { text: "Releases", file: "release.md" },
+      { text: "Uninstall", file: "uninstall.md" },
+    ],
+  },
+  {
+    text: "Reference",
+    pages: [
+      { text: "Index", file: "reference/README.md" },
+      { text: "NorthflankConnection", file: "reference/northflankconnection.md" },
+      { text: "NorthflankDeployment", file: "reference/northflankdeployment.md" },
+      { text: "NorthflankJob", file: "reference/northflankjob.md" },
+      { text: "NorthflankJobRun", file: "reference/northflankjobrun.md" },
+      { text: "Reasons and Events", file: "reference/reasons.md" },
+      { text: "Flags", file: "reference/flags.md" },
+      { text: "Metrics", file: "reference/metrics.md" },
+      { text: "Calls to Northflank", file: "reference/calls.md" },
+      { text: "What manifests leave out", file: "reference/left-out.md" },
+      { text: "Where Northflank's pages disagree", file: "reference/contradictions.md" },
+    ],
+  },
+  { text: "Decisions", pages: pagesOf("decisions"), collapsed: true },
+];
+
+/** The pages of a folder in the order of their names, its README first. The text is the first heading of each. */
+function pagesOf(folder: string): readonly PageEntry[] {
+  const names = readdirSync(join(docs, folder)).filter((name) => name.endsWith(".md"));
+  const ordered = names.toSorted((one, other) => one.localeCompare(other, "en"));
+  return [...ordered.filter(isIndex), ...ordered.filter((name) => !isIndex(name))].map((name) => {
+    const [, text = name] = /^# (.+)$/m.exec(readFileSync(join(docs, folder, name), "utf8")) ?? [];
+    return { text, file: `${folder}/${name}` };
+  });
+}
+
+function isIndex(name: string): boolean {
+  return name === "README.md";
+}
