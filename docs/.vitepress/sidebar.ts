@@ -21,12 +21,40 @@ const docs = resolve(import.meta.dirname, "..");
 export const groups: readonly PageGroup[] = [
   {
     text: "Start",
-    pages: [{ text: "Overview", file: "README.md" }],
+    pages: [
+      { text: "Overview", file: "README.md" },
+      { text: "Quick start", file: "quick-start.md" },
+      { text: "Questions", file: "faq.md" },
+    ],
+  },
+  {
+    text: "Concepts",
+    pages: [
+      { text: "Concepts", file: "concepts.md" },
+      { text: "Requests and the quota", file: "quota.md" },
+      { text: "Reliability of runs", file: "reliability.md" },
+      { text: "Glossary", file: "glossary.md" },
+    ],
+  },
+  {
+    text: "Kinds",
+    pages: [
+      { text: "NorthflankConnection", file: "kinds/connection.md" },
+      { text: "NorthflankDeployment", file: "kinds/deployment.md" },
+      { text: "NorthflankJob", file: "kinds/job.md" },
+      { text: "NorthflankJobRun", file: "kinds/job-run.md" },
+    ],
   },
   {
     text: "How-to",
     pages: [
-      { text: "From a GitHub workflow", file: "github-actions.md" },
+      { text: "From a workflow or a script", file: "github-actions.md" },
+      { text: "Adopt existing services", file: "how-to/adopt-services.md" },
+      { text: "Gate a deploy on a migration", file: "how-to/gate-a-deploy.md" },
+      { text: "Rotate a token", file: "how-to/rotate-a-token.md" },
+      { text: "Several teams", file: "how-to/several-teams.md" },
+      { text: "Preview in a pull request", file: "how-to/preview-a-pull-request.md" },
+      { text: "Debug a Stalled object", file: "how-to/debug-a-stalled-object.md" },
       { text: "Import and plan", file: "import-and-plan.md" },
       { text: "Argo CD", file: "argocd.md" },
       { text: "Flux", file: "flux.md" },
@@ -38,12 +66,21 @@ export const groups: readonly PageGroup[] = [
     text: "Operate",
     pages: [
       { text: "Troubleshooting", file: "troubleshooting.md" },
-      { text: "Requests and the quota", file: "quota.md" },
+      { text: "Sizing", file: "sizing.md" },
+      { text: "Upgrade and API stability", file: "upgrade.md" },
+      { text: "Backup, restore, disaster", file: "disaster.md" },
       { text: "Performance", file: "performance.md" },
-      { text: "Reliability of runs", file: "reliability.md" },
       { text: "Releases", file: "release.md" },
       { text: "Uninstall", file: "uninstall.md" },
     ],
+  },
+  {
+    text: "Security",
+    pages: [{ text: "Security model", file: "security-model.md" }],
+  },
+  {
+    text: "Compare",
+    pages: [{ text: "With other tools", file: "comparison.md" }],
   },
   {
     text: "Reference",
