@@ -25,6 +25,8 @@ export const root = resolve(fileURLToPath(import.meta.url), "../..");
 /** Starts both APIs, installs the CRDs, bundles the operator and starts it. Resolves when the operator is ready. */
 export async function startSandbox(options: {
   readonly kubernetesPort?: number;
+  /** The operator's bundle. Default: it is bundled anew. */
+  readonly program?: string;
   readonly northflank?: NorthflankOptions;
   /** Further flags of the operator. */
   readonly flags?: readonly string[];
@@ -50,7 +52,7 @@ export async function startSandbox(options: {
     stops.push(async () => client[Symbol.asyncDispose]());
 
     const operator = startOperator({
-      program: bundle(),
+      program: options.program ?? bundle(),
       kubeconfig: kubeconfigPath,
       northflankUrl: northflank.url,
       flags: ["--leader-elect-namespace=default", ...(options.flags ?? [])],

@@ -58,6 +58,28 @@ export function readPage(file: string): Page {
   };
 }
 
+/** Blocks without a language, and those of a shell, are commands. What is neither has a language of its own: `text`. */
+export function isCommands({ language }: Block): boolean {
+  return ["", "sh", "bash", "console"].includes(language);
+}
+
+/** The commands of a page: lines that belong together as one, without the comments behind them. */
+export function commandsIn({ blocks }: Page): readonly string[] {
+  return blocks.filter(isCommands).flatMap(({ text }) => commandsOf(text.trimEnd().split("\n")));
+}
+
+function commandsOf(lines: readonly string[]): readonly string[] {
+  const [line, ...rest] = lines;
+  if (line === undefined) return [];
+  const [, end] = /<<'(\w+)'/.exec(line) ?? [];
+  const length =
+    1 + (end === undefined ? rest.findIndex((_, at) => !lines[at]?.endsWith("\\")) : rest.indexOf(end) + 1);
+  const isOpenEnded = length === 0;
+  const command = lines.slice(0, isOpenEnded ? undefined : length);
+  const text = end === undefined ? command.join("\n").replace(/(?:^|\s+)#\s.*$/, "") : command.join("\n");
+  return [...(text === "" ? [] : [text]), ...(isOpenEnded ? [] : commandsOf(lines.slice(length)))];
+}
+
 /** The words of a heading, without its markup. */
 function textOf(inline: ReturnType<MarkdownIt["parse"]>[number] | undefined): string {
   return (inline?.children ?? [])

@@ -1,7 +1,4 @@
-import { readFileSync } from "node:fs";
-import { join, resolve } from "node:path";
-
-const root = resolve(import.meta.dirname, "../..");
+import { commandsIn, readPage } from "./markdown-pages.ts";
 
 /**
  * The one command of a page that begins so, with words replaced. A page is named by its path in the repository.
@@ -10,10 +7,7 @@ const root = resolve(import.meta.dirname, "../..");
  * something else than the test.
  */
 export function commandOfPage(page: string, start: string, replaced: Readonly<Record<string, string>> = {}): string {
-  const text = readFileSync(join(root, page), "utf8");
-  const blocks = [...text.matchAll(/^```(\w*)\n([\s\S]*?)\n```$/gm)];
-  const commands = blocks.flatMap(([, language, block = ""]) => (language === "" ? block.split(/(?<!\\)\n/) : []));
-  const [command, ...others] = commands.filter((line) => line.startsWith(start));
+  const [command, ...others] = commandsIn(readPage(page)).filter((line) => line.startsWith(start));
   if (command === undefined || others.length > 0) throw new Error(`${page} has no single command "${start}..."`);
   return Object.entries(replaced).reduce((done, [word, value]) => {
     if (!done.includes(word)) throw new Error(`"${word}" is not in "${done}"`);
