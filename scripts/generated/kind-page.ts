@@ -5,7 +5,7 @@ import type { Schema } from "../../src/api/schema.ts";
 import { assertNever } from "../../src/util/assert-never.ts";
 import { childrenOf, type Field, type Sent, useOf } from "./fields.ts";
 import type { GeneratedFile } from "./file.ts";
-import { code, list, page, prose, table } from "./markdown.ts";
+import { alignedTable, code, list, page, prose, table } from "./markdown.ts";
 import { conditionTypes } from "./texts/condition-types.ts";
 
 /** A pattern that is longer than this stands below its table. */
@@ -23,17 +23,17 @@ export function kindPage(kind: KindDefinition): GeneratedFile {
     ),
     `JSON Schema for editors: [schemas/${kind.singular}_${type.version}.json](../../schemas/${kind.singular}_${type.version}.json). All kinds: [README](README.md).`,
     "## spec",
-    "**Becomes** is what Northflank receives: the property of the body of a [call](calls.md), or how else the field is used. A field in bold is required.",
-    ...section({ title: "spec", schema: spec, path: "", row: (field) => specRow(kind, field), head: specHead }),
+    "Below each table its fields are explained: the meaning, the bounds, and after an arrow what Northflank receives, which is a property of the body of a [call](calls.md) if there is one. A field in bold is required.",
+    ...section({ title: "spec", schema: spec, path: "", becomes: (field) => becomes(kind, field) }),
     "## status",
     "Written by the operator only. Values in a manifest are ignored.",
-    ...section({ title: "status", schema: status, path: "", row: statusRow, head: statusHead }),
+    ...section({ title: "status", schema: status, path: "" }),
     "## Conditions",
     conditionsTable(type.kind),
     "[Reasons](reasons.md) lists every value of `reason`.",
     "## Columns",
-    "Columns of `kubectl get`; those marked wide need `-o wide`.",
-    table(["column", "", "value", "meaning"], kind.columns.map(columnRow)),
+    "Columns of `kubectl get`; those with a star need `-o wide`.",
+    alignedTable(["column", "value", "meaning"], kind.columns.map(columnRow)),
     `\`kubectl get --field-selector\` takes ${kind.selectableFields.map((path) => code(path.slice(1))).join(", ")} (from Kubernetes 1.31 on).`,
   );
   return { name: kindPageName(kind), text };
@@ -43,21 +43,18 @@ export function kindPageName({ singular }: KindDefinition): string {
   return `${singular}.md`;
 }
 
-const specHead = ["field", "type", "default", "bounds", "meaning", "becomes"];
-const statusHead = ["field", "type", "bounds", "meaning"];
-
 interface Section {
   /** `spec.rollout`: what the heading says. */
   readonly title: string;
   readonly schema: Schema;
   readonly path: string;
-  readonly head: readonly string[];
-  readonly row: (field: Field) => readonly string[];
+  /** What Northflank receives of a field. A field of status has none. */
+  readonly becomes?: (field: Field) => string;
 }
 
-/** The table of one object, and after it those of the objects in it. */
+/** The table and the fields of one object, and after it those of the objects in it. */
 function section(here: Section): readonly string[] {
-  const { title, schema, path, head, row } = here;
+  const { title, schema, path } = here;
   const fields = childrenOf(schema, path);
   const [only] = fields;
   // Of a list or a map, only its items are described.
@@ -68,7 +65,8 @@ function section(here: Section): readonly string[] {
   );
   return [
     ...(path === "" ? [] : [`### ${title}`, prose(schema.description)]),
-    table(head, fields.map(row)),
+    overview(fields),
+    list(fields.map((field) => explained(here, field))),
     ...rulesOf(schema),
     ...longPatterns(fields),
     ...inner.flatMap((field) => section({ ...here, ...stepInto(title, path, field) })),
@@ -86,20 +84,25 @@ function isListOfPlain(schema: Schema): boolean {
   return isMap(schema) && childrenOf(schema.additionalProperties, "").length === 0;
 }
 
-function specRow(kind: KindDefinition, field: Field): readonly string[] {
-  const { schema } = field;
-  return [
-    nameOf(field),
-    typeOf(schema),
-    defaultOf(schema),
-    boundsOf(schema),
-    prose(schema.description),
-    becomes(kind, field),
-  ];
+/** What fits a terminal: names, types, and defaults if there are any. */
+function overview(fields: readonly Field[]): string {
+  const rows = fields.map((field) => [nameOf(field), typeOf(field.schema), defaultOf(field.schema)]);
+  const columns = rows.every(([, , fallback]) => fallback === "") ? 2 : 3;
+  return alignedTable(
+    ["field", "type", "default"].slice(0, columns),
+    rows.map((row) => row.slice(0, columns)),
+  );
 }
 
-function statusRow(field: Field): readonly string[] {
-  return [nameOf(field), typeOf(field.schema), boundsOf(field.schema), prose(field.schema.description)];
+/** Meaning, bounds, and what Northflank receives. */
+function explained({ becomes }: Section, field: Field): string {
+  const bounds = boundsOf(field.schema);
+  const sent = becomes?.(field);
+  return [
+    `${nameOf(field)}: ${prose(field.schema.description)}`,
+    ...(bounds === "" ? [] : [`Bounds: ${bounds}.`]),
+    ...(sent === undefined ? [] : [`→ ${sent}`]),
+  ].join(" ");
 }
 
 function nameOf({ path, isRequired }: Field): string {
@@ -220,9 +223,9 @@ function becomes(kind: KindDefinition, { path }: Field): string {
   switch (use.kind) {
     case "body":
     case "parts":
-      return sent.map(sentText).join("\n");
+      return sentTexts(sent);
     case "source":
-      return `values for ${sent.map(sentText).join(", ")}`;
+      return `values for ${sentTexts(sent)}`;
     case "path":
       return `${code(`{${use.parameter}}`)} in the path`;
     case "request":
@@ -234,8 +237,15 @@ function becomes(kind: KindDefinition, { path }: Field): string {
   }
 }
 
-function sentText({ call, property }: Sent): string {
-  return `${property === "" ? "the body" : code(property)} of ${callLink(call)}`;
+/** `description` of this call and that one; of another call, another property. */
+function sentTexts(sent: readonly Sent[]): string {
+  const properties = [...new Set(sent.map(({ property }) => property))];
+  return properties
+    .map((property) => {
+      const calls = sent.filter((one) => one.property === property).map(({ call }) => callLink(call));
+      return `${property === "" ? "the body" : code(property)} of ${calls.join(", ")}`;
+    })
+    .join("; ");
 }
 
 function callLink(call: string): string {
@@ -251,7 +261,7 @@ function conditionsTable(kind: string): string {
 }
 
 function columnRow({ name, jsonPath, description, wide }: Column): readonly string[] {
-  return [name, wide ? "wide" : "", code(jsonPath), description];
+  return [wide ? `${name} \\*` : name, code(jsonPath), description];
 }
 
 function joined(...parts: readonly string[]): string {

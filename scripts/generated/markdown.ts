@@ -12,6 +12,19 @@ export function table(head: readonly string[], rows: readonly (readonly string[]
   return [line(head), line(head.map(() => "---")), ...rows.map((cells) => line(cells.map(cell)))].join("\n");
 }
 
+/** A table whose columns are as wide as their widest cell, the last one excepted: readable as text, too. */
+export function alignedTable(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const cells = [head, ...rows.map((row) => row.map(cell))];
+  const widths = head.slice(0, -1).map((_, column) => Math.max(3, ...cells.map((row) => row[column]?.length ?? 0)));
+  const line = (row: readonly string[]): string =>
+    `| ${row.map((text, at) => text.padEnd(widths[at] ?? 0)).join(" | ")} |`;
+  const rule = head.map((_, at) => "-".repeat(widths[at] ?? 3));
+  return cells
+    .map((row) => line(row))
+    .toSpliced(1, 0, line(rule))
+    .join("\n");
+}
+
 function cell(text: string): string {
   return text.replaceAll("|", "\\|").replaceAll("\n", "<br>");
 }

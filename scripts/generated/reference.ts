@@ -20,7 +20,7 @@ import { createMetrics } from "../../src/metrics.ts";
 import { fieldsOf, useOf } from "./fields.ts";
 import type { GeneratedFile } from "./file.ts";
 import { kindPage, kindPageName } from "./kind-page.ts";
-import { code, list, page, prose, table } from "./markdown.ts";
+import { alignedTable, code, list, page, prose, table } from "./markdown.ts";
 import { normalEvents, warningEvents } from "./texts/events.ts";
 import { integrationCalls, northflankCallTexts } from "./texts/northflank-calls.ts";
 import { reasonTexts } from "./texts/reasons.ts";
@@ -100,8 +100,8 @@ function callsPage(): string {
     "Each call takes one request of the account's hourly quota. If the connection has `spec.teamId`, the path begins with `/v1/teams/{team}/projects` instead of `/v1/projects`. The token is sent as `Authorization: Bearer`, only to the hosts of `--allowed-api-hosts`.",
     "## What a token needs",
     "Give the role of the token the permissions of the kinds that use it, and no others. The first column is how the user interface of Northflank words them; the second is how the API names them in its responses, in `status.missingPermissions` of a NorthflankConnection, and in the messages of objects.",
-    table(["permission", "as the API names it", ...tokenUses], permissionRows(calls)),
-    "`write`: not needed under `managementPolicy: Observe`. `no`: not needed. A call without its permission gets 401, and Northflank names the permission: the object is `PermissionDenied` until the role is changed; other objects are not affected.",
+    ...permissionTables(calls),
+    "A call without its permission gets 401, and Northflank names the permission: the object is `PermissionDenied` until the role is changed; other objects are not affected.",
     "A role can be limited to projects. If Northflank reports that (`status.projectRestrictions`), an object of another project is `ProjectNotAllowed`, and nothing is sent for it.",
     ...calls.flatMap((call) => [
       `## ${call}`,
@@ -132,26 +132,29 @@ function permissionText(call: NorthflankCall): string {
   return `Permission: ${permission} (${code(permissionName(permission))}).${loss}`;
 }
 
-/** One row per permission: who needs it always, and who needs it for writing only. */
-function permissionRows(calls: readonly NorthflankCall[]): readonly (readonly string[])[] {
-  const needed = (use: (typeof tokenUses)[number], writes: boolean, name: string) =>
-    permissionsFor([{ use, writes }]).includes(name);
-  const all = calls.flatMap((call) => permissionOf(call) ?? []);
-  return [...new Set(all)].sort().map((permission) => {
-    const name = permissionName(permission);
-    const cells = tokenUses.map((use) => {
-      if (needed(use, false, name)) return "yes";
-      if (!needed(use, true, name)) return "no";
-      return use === "NorthflankJobRun" ? "yes" : "write";
-    });
-    return [permission, code(name), ...cells];
+/** For each use of a token the permissions that it needs, and which of them are for writing only. */
+function permissionTables(calls: readonly NorthflankCall[]): readonly string[] {
+  const all = [...new Set(calls.flatMap((call) => permissionOf(call) ?? []))].sort();
+  return tokenUses.flatMap((use) => {
+    const isNeeded = (writes: boolean, permission: string) =>
+      permissionsFor([{ use, writes }]).includes(permissionName(permission));
+    const rows = all
+      .filter((permission) => isNeeded(false, permission) || isNeeded(true, permission))
+      .map((permission) => [
+        permission,
+        code(permissionName(permission)),
+        isNeeded(false, permission) || use === "NorthflankJobRun" ? "always" : "not under `managementPolicy: Observe`",
+      ]);
+    return [`**${use}**`, alignedTable(["permission", "as the API names it", "needed"], rows)];
   });
 }
 
 /** Which property of the body comes from which field. */
 function bodyOf(call: NorthflankCall): readonly string[] {
-  const rows = kinds.flatMap((kind) => rowsOf(kind, call));
-  return rows.length === 0 ? [] : [table(["property", "comes from", "of"], rows)];
+  return kinds.flatMap((kind) => {
+    const rows = rowsOf(kind, call);
+    return rows.length === 0 ? [] : [`From a ${link(kind)}:`, alignedTable(["property", "comes from"], rows)];
+  });
 }
 
 function rowsOf(kind: KindDefinition, call: NorthflankCall): readonly (readonly string[])[] {
@@ -161,7 +164,7 @@ function rowsOf(kind: KindDefinition, call: NorthflankCall): readonly (readonly 
     if (use.kind === "source" && /[.[]/.test(path)) return [];
     return sent
       .filter((one) => one.call === call)
-      .map(({ property }) => [property === "" ? "the body" : code(property), code(`spec.${path}`), link(kind)]);
+      .map(({ property }) => [property === "" ? "the body" : code(property), code(`spec.${path}`)]);
   });
 }
 
@@ -221,8 +224,8 @@ function flagsPage(): string {
   const withFlags = commandTable.filter(({ flags }) => flags.length > 0);
   return page(
     "# Flags",
-    "Each flag can be set by an environment variable; a flag takes precedence. Durations are written like `15s` or `1h30m`. All problems of a configuration are reported together, and the exit code is 2. `northflank-operator help COMMAND` prints the same. As a plugin of kubectl (`kubectl northflank COMMAND`) the commands have the same flags.",
-    table(
+    `Each flag can be set by an environment variable; a flag takes precedence. The variable of ${code("--api-url")} is ${code(environmentName("api-url"))}, and so on. Durations are written like ${code("15s")} or ${code("1h30m")}. All problems of a configuration are reported together, and the exit code is 2. ${code("northflank-operator help COMMAND")} prints the same. As a plugin of kubectl (${code("kubectl northflank COMMAND")}) the commands have the same flags.`,
+    alignedTable(
       ["command", "what it does"],
       commandTable.map(({ name, summary }) => [code(name), prose(summary)]),
     ),
@@ -231,13 +234,12 @@ function flagsPage(): string {
 }
 
 function flagTable(flags: readonly Flag<unknown>[]): string {
-  return table(
-    ["flag", "variable", "default", "meaning"],
+  return alignedTable(
+    ["flag", "default", "meaning"],
     flags.map(({ name, short, placeholder, fallback, meaning, alsoEnv }) => [
       code(`${short === undefined ? "" : `-${short}, `}--${name} ${placeholder}`.trim()),
-      [environmentName(name), ...(alsoEnv === undefined ? [] : [alsoEnv])].map(code).join(", "),
       fallback === undefined || fallback === "" ? "" : code(fallback),
-      prose(meaning),
+      `${prose(meaning)}${alsoEnv === undefined ? "" : ` (also ${code(alsoEnv)})`}`,
     ]),
   );
 }
