@@ -23,7 +23,7 @@ test.each(blocks)("the YAML at $where can be parsed", ({ text }) => {
 describe.each(manifests)("the manifest at $where", ({ text }) => {
   test("is valid", async () => {
     // As postBuild of Flux does it.
-    const rendered = text.replaceAll("$${", "{{{").replace("${PROJECT}", "shop").replaceAll("{{{", "${");
+    const rendered = text.replaceAll(/(?<!\$)\$\{PROJECT\}/g, "shop").replaceAll(/\$\$(?=\{)/g, "$$");
     const printed: string[] = [];
     const say = (part: string) => void printed.push(part);
     const io = { out: say, err: say, readStdin: async () => rendered, isTerminal: false };
