@@ -22,6 +22,8 @@ const has = (program: string): boolean => {
 // Of util-linux: a terminal for a shell that is typed into.
 const hasTerminal = has("script") && process.platform === "linux";
 
+const packaged = JSON.parse(readFileSync(join(import.meta.dirname, "../../package.json"), "utf8"));
+
 let cluster: Cluster;
 let namespace: string;
 let folder: string;
@@ -47,6 +49,8 @@ printf 'typed:'; printf ' <%s>' "$@"; echo ' end'
     chmodSync(join(folder, "bin", name), 0o755);
   }
   symlinkSync(operatorProgram, join(folder, "bin", "kubectl_complete-northflank"));
+  mkdirSync(join(folder, "installed"));
+  for (const name of Object.keys(packaged.bin)) symlinkSync(operatorProgram, join(folder, "installed", name));
   for (const shell of ["bash", "zsh", "fish"]) {
     writeFileSync(join(folder, shell), execFileSync(process.execPath, [operatorProgram, "completion", shell]));
   }
@@ -154,9 +158,19 @@ test("kubectl completes its plugin by the same program", { timeout: 60_000 }, as
   expect(await kubectl("validate", "")).toBe(":0\n");
 });
 
-function run(command: string, args: readonly string[]): Promise<string> {
+test("kubectl runs what npm installs as its plugin, which says so", { timeout: 60_000 }, async ({ skip }) => {
+  skip(!has("kubectl"), "kubectl is not installed");
+  const installed = { ...environment(), PATH: `${join(folder, "installed")}:${process.env.PATH}` };
+  const help = await run("kubectl", ["northflank", "help", "budget"], installed);
+  expect(help).toMatch(/^usage: kubectl northflank budget \[FLAGS\]\n/);
+  expect(help).toContain("\n  kubectl northflank budget --metrics-url");
+  expect(await run("kubectl", ["__complete", "northflank", "bud"], installed)).toMatch(/^budget\t/);
+  expect(await run("northflank-operator", ["help"], installed)).toMatch(/^usage: northflank-operator COMMAND\n/);
+});
+
+function run(command: string, args: readonly string[], env = environment()): Promise<string> {
   return new Promise((resolve, reject) => {
-    execFile(command, args, { cwd: folder, env: environment(), encoding: "utf8" }, (error, out, err) => {
+    execFile(command, args, { cwd: folder, env, encoding: "utf8" }, (error, out, err) => {
       if (error === null) resolve(out);
       else reject(new Error(`${command} ${args.join(" ")}\n${err}`, { cause: error }));
     });
