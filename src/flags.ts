@@ -15,6 +15,8 @@ export interface Flag<T> {
   /** A further variable that is read when ours is not set. */
   readonly alsoEnv?: string;
   readonly meaning: string;
+  /** It may be given more than once, see {@link repeatable}. */
+  readonly repeats?: true;
   readonly parse: Parse<T>;
 }
 
@@ -90,7 +92,7 @@ export function readSettings(options: {
     names.set(flag.name, name);
     if (text === undefined) continue;
     const parsed = flag.parse(text);
-    if (parsed instanceof Refusal) problems.push({ name, value: text, expectation: parsed.expectation });
+    if (parsed instanceof Refusal) problems.push({ name, value: shown(text), expectation: parsed.expectation });
     else values.set(flag.name, parsed);
   }
   return {
@@ -137,6 +139,26 @@ export function flag<T>(
   alsoEnv?: string,
 ): Flag<T> {
   return { name, placeholder, fallback, parse, meaning, ...(alsoEnv === undefined ? {} : { alsoEnv }) };
+}
+
+// No argument of a program can hold it.
+const betweenValues = "\0";
+
+/** The same flag where it may be given more than once. Its value is the list; in its variable there is one. */
+export function repeatable<T>(base: Flag<T>): Flag<readonly Exclude<T, Refusal>[]> {
+  const parse = (value: string): readonly Exclude<T, Refusal>[] | Refusal => {
+    const values = value.split(betweenValues).map(base.parse);
+    const refusal = values.find((each) => each instanceof Refusal);
+    // The cast is sound: none is a refusal.
+    return refusal instanceof Refusal ? refusal : (values as readonly Exclude<T, Refusal>[]);
+  };
+  const { words } = base.parse;
+  return { ...base, repeats: true, parse: words === undefined ? parse : Object.assign(parse, { words }) };
+}
+
+/** The text of a value, for a message. */
+function shown(text: string): string {
+  return text.replaceAll(betweenValues, ",");
 }
 
 /** A flag that takes no value: `--observe`. Its variable takes true or false. */
@@ -281,10 +303,12 @@ function readFlags(options: Parameters<typeof readSettings>[0], problems: Config
   const given = new Map<string, string>();
   const positionals: string[] = [];
   const refuse = (name: string, expectation: string, value?: string) => problems.push({ name, value, expectation });
+  const repeats = new Set(flags.filter((flag) => flag.repeats).map(({ name }) => name));
   const set = (name: string, value: string) => {
-    if (name === helpFlag.name) given.set(name, value);
-    else if (given.has(name)) refuse(`--${name}`, "the flag is set twice", value);
-    else given.set(name, value);
+    const before = given.get(name);
+    if (name === helpFlag.name || before === undefined) given.set(name, value);
+    else if (repeats.has(name)) given.set(name, `${before}${betweenValues}${value}`);
+    else refuse(`--${name}`, "the flag is set twice", value);
   };
   const all = [...flags, helpFlag];
   const parser = commandWith(all);

@@ -8,6 +8,7 @@ import {
   oneOf,
   positiveDuration,
   readSettings,
+  repeatable,
   switchFlag,
   text,
 } from "../src/flags.ts";
@@ -114,6 +115,43 @@ describe("all problems are reported together", () => {
       problems: ['--output="json": the flag is set twice'],
     });
     expect(read(["-A", "--all=false"])).toMatchObject({ problems: ['--all="false": the flag is set twice'] });
+  });
+});
+
+describe("a flag that may be given more than once", () => {
+  const file = { ...repeatable(flag("filename", "FILE", undefined, text, "manifests")), short: "f" };
+  const kind = repeatable(flag("kind", "K", "job", oneOf("job", "run"), "kinds"));
+  function readBoth(args: readonly string[], env: Record<string, string> = {}) {
+    const settings = readSettings({ command: "get", flags: [file, kind], args, env, takesFiles: true });
+    if (settings.kind === "help") return "help";
+    return [settings.of(file), settings.of(kind), settings.positionals, settings.problems.map(formatConfigProblem)];
+  }
+
+  test.each([
+    [[], [undefined, ["job"], [], []]],
+    [
+      ["-f", "a"],
+      [["a"], ["job"], [], []],
+    ],
+    [
+      ["-f", "a", "x", "--filename=b", "-fc", "--kind=run"],
+      [["a", "b", "c"], ["run"], ["x"], []],
+    ],
+    [
+      ["-f", "", "-f", "", "-f", "a,b"],
+      [["", "", "a,b"], ["job"], [], []],
+    ],
+    [
+      ["--kind", "run", "--kind", "pod", "-f"],
+      [undefined, undefined, [], ["--filename: a value is expected", '--kind="run,pod": one of job, run is expected']],
+    ],
+  ])("%j has its values in their order", (args, want) => {
+    expect(readBoth(args)).toEqual(want);
+  });
+
+  test("has one value in its variable, and the words of each", () => {
+    expect(readBoth([], { NORTHFLANK_OPERATOR_FILENAME: "a,b" })).toEqual([["a,b"], ["job"], [], []]);
+    expect(kind.parse.words).toEqual(["job", "run"]);
   });
 });
 

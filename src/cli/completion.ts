@@ -106,7 +106,8 @@ function decideValue(flag: Flag<unknown>, prefix: string, at: At): Wanted {
 
 function decideFlag({ command, args }: At): Wanted {
   const given = new Set(args.map((arg) => arg.replace(/=.*$/s, "")));
-  const isGiven = ({ name, short }: Flag<unknown>) => given.has(`--${name}`) || given.has(`-${short}`);
+  const isGiven = ({ name, short, repeats }: Flag<unknown>) =>
+    repeats !== true && (given.has(`--${name}`) || given.has(`-${short}`));
   const flags = command.flags.filter((flag) => !isGiven(flag));
   return wordsOf([
     ...flags.map(({ name, meaning }) => ({ value: `--${name}`, description: meaning })),

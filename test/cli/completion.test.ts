@@ -3,7 +3,7 @@ import { type KindDefinition, kinds } from "../../src/api/kinds.ts";
 import type { CommandDescription } from "../../src/cli/command.ts";
 import { commandTable } from "../../src/cli/command-table.ts";
 import { decideCompletion } from "../../src/cli/completion.ts";
-import { clusterFlags, flag, oneOf, switchFlag, text } from "../../src/flags.ts";
+import { clusterFlags, flag, oneOf, repeatable, switchFlag, text } from "../../src/flags.ts";
 
 const kind = (name: string): KindDefinition => kinds.find(({ type }) => type.kind === name)!;
 const runs = kind("NorthflankJobRun");
@@ -14,7 +14,7 @@ const flags = [
   { ...flag("namespace", "NAME", undefined, text, "namespace"), short: "n" },
   { ...switchFlag("all-namespaces", "all of them"), short: "A" },
   flag("timeout", "D", undefined, text, "how long"),
-  flag("filename", "FILE", undefined, text, "manifests"),
+  repeatable(flag("filename", "FILE", undefined, text, "manifests")),
   ...Object.values(clusterFlags),
 ];
 const command = (name: string, takes: CommandDescription["takes"]): CommandDescription => ({
@@ -64,8 +64,8 @@ describe("commands", () => {
 });
 
 describe("flags", () => {
-  test("are those of the command that are not given yet", () => {
-    expect(words("wait -o json -A --timeout=3s --")).toEqual([
+  test("are those of the command that may still be given", () => {
+    expect(words("wait -o json -A --timeout=3s --filename a --")).toEqual([
       "--namespace",
       "--filename",
       "--kubeconfig",
