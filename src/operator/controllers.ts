@@ -243,7 +243,7 @@ export function createControllers(deps: ControllersDeps): Controllers {
     jobs: jobs.store,
     jobRuns: jobRuns.store,
     queues,
-    forgetConnection: accounts.forget,
+    forgetConnection: (key) => accounts.forget(key),
     clock,
   });
   const hintsOf = (schedule: PollSchedule) => (key: ObjectKey, afterMs: number) => schedule.hinted(key, afterMs);
