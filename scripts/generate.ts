@@ -8,6 +8,7 @@ import { editorSchemaFiles } from "./generated/editor-schemas.ts";
 import type { GeneratedFile } from "./generated/file.ts";
 import { kustomizeFiles } from "./generated/kustomize.ts";
 import { pagesByHand, referencePages } from "./generated/reference.ts";
+import { runbookPage } from "./generated/runbook-page.ts";
 import { stampedFiles } from "./generated/stamped.ts";
 import { chartDashboard, chartRules, observabilityFiles } from "./observability/files.ts";
 
@@ -38,7 +39,11 @@ const folders: readonly GeneratedFolder[] = [
   { path: join(root, "schemas"), files: editorSchemaFiles() },
   { path: join(root, "docs", "reference"), files: referencePages(), byHand: pagesByHand },
 ];
-const stamped = Object.entries(stampedFiles()).map(([name, text]) => ({ path: join(root, name), text }));
+/** Beside files that people write. */
+const single = Object.entries({ ...stampedFiles(), "docs/runbook.md": runbookPage() }).map(([name, text]) => ({
+  path: join(root, name),
+  text,
+}));
 
 if (process.argv.includes("--check")) check();
 else write();
@@ -55,7 +60,7 @@ function kustomization(files: GeneratedFolder["files"]): GeneratedFolder["files"
 function check(): void {
   const stale = [
     ...folders.flatMap(staleFiles),
-    ...stamped.filter(({ path, text }) => read(path) !== text).map(({ path }) => path),
+    ...single.filter(({ path, text }) => read(path) !== text).map(({ path }) => path),
   ];
   if (stale.length === 0) return;
   console.error(`not up to date: ${stale.map((path) => relative(root, path)).join(", ")}\nrun: npm run generate`);
@@ -74,7 +79,7 @@ function write(): void {
     for (const path of strangers(folder)) rmSync(path);
     for (const { name, text } of folder.files) writeFileSync(join(folder.path, name), text);
   }
-  for (const { path, text } of stamped) writeFileSync(path, text);
+  for (const { path, text } of single) writeFileSync(path, text);
 }
 
 /** Files of a kind that no longer exists. */

@@ -176,7 +176,7 @@ function reasonsPage(): string {
   const words = Object.entries(reasonTexts).sort(([left], [right]) => (left < right ? -1 : 1));
   return page(
     "# Reasons and Events",
-    "Every value of `reason` in conditions and Events. The list is closed, and values keep their meaning: match them in alerts and scripts, not the messages.",
+    "Every value of `reason` in conditions and Events. The list is closed, and values keep their meaning: match them in alerts and scripts, not the messages. What to do about each is in the [runbook](../runbook.md).",
     table(
       ["reason", "meaning"],
       words.map(([word, meaning]) => [code(word), prose(meaning)]),
